@@ -1,0 +1,147 @@
+package lb
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// A Host is an IP address or a host name, checked; IPv6 without brackets.
+type Host string
+
+// ParseHost accepts an IPv4 or IPv6 address (brackets allowed, zones not) or an
+// RFC 1123 host name.
+func ParseHost(s string) (Host, error) {
+	const expected = "an IPv4 address, an IPv6 address or a host name"
+	bare := s
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		bare = s[1 : len(s)-1]
+	}
+	if a, err := netip.ParseAddr(bare); err == nil {
+		if a.Zone() != "" {
+			return "", bad(strconv.Quote(s)+" carries a zone", expected)
+		}
+		return Host(a.String()), nil
+	}
+	if bare != s || !isHostName(s) {
+		return "", bad(strconv.Quote(s)+" is not a host", expected)
+	}
+	return Host(strings.ToLower(s)), nil
+}
+
+// IsIP reports whether h is an address rather than a name to be resolved.
+func (h Host) IsIP() bool {
+	_, err := netip.ParseAddr(string(h))
+	return err == nil
+}
+
+// isHostName checks RFC 1123 labels; a name of digits and dots alone is a
+// mistyped address, not a name.
+func isHostName(s string) bool {
+	if s == "" || len(s) > 253 || strings.Trim(s, "0123456789.") == "" {
+		return false
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for i := range len(label) {
+			if !isAlnum(label[i]) && label[i] != '-' && label[i] != '_' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// parsePort accepts 1 to 65535.
+func parsePort(s string) (uint16, error) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil || n == 0 {
+		return 0, bad(strconv.Quote(s)+" is not a port", "1 to 65535")
+	}
+	return uint16(n), nil
+}
+
+// A HostPort is where a member listens.
+type HostPort struct {
+	Host Host
+	Port uint16
+}
+
+// String gives host:port, IPv6 in brackets: the form of an address in
+// haproxy.cfg.
+func (a HostPort) String() string {
+	if strings.Contains(string(a.Host), ":") {
+		return "[" + string(a.Host) + "]:" + strconv.Itoa(int(a.Port))
+	}
+	return string(a.Host) + ":" + strconv.Itoa(int(a.Port))
+}
+
+// A Bind is an address a frontend listens on. An empty Host is the wildcard of
+// both families written as "*".
+type Bind HostPort
+
+// String gives the form of haproxy.cfg: "*:80", "127.0.0.1:80", "[::1]:80".
+func (b Bind) String() string {
+	if b.Host == "" {
+		return "*:" + strconv.Itoa(int(b.Port))
+	}
+	return HostPort(b).String()
+}
+
+// ParseBind accepts host:port where host is "*" (or empty), an IP address
+// (IPv6 in brackets) or a host name.
+func ParseBind(s string) (Bind, error) {
+	const expected = `host:port, the host may be "*", IPv6 in brackets`
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 {
+		return Bind{}, bad(strconv.Quote(s)+" has no port", expected)
+	}
+	host, ports := s[:i], s[i+1:]
+	port, err := parsePort(ports)
+	if err != nil {
+		return Bind{}, bad(strconv.Quote(s)+" has no valid port", expected+", the port 1 to 65535")
+	}
+	if host == "*" || host == "" {
+		return Bind{Port: port}, nil
+	}
+	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+		return Bind{}, bad(strconv.Quote(s)+" is an IPv6 address without brackets", expected)
+	}
+	h, err := ParseHost(host)
+	if err != nil {
+		return Bind{}, bad(strconv.Quote(s)+" has no valid host", expected)
+	}
+	return Bind{Host: h, Port: port}, nil
+}
+
+// parseBinds splits a comma-separated list of binds; the same one twice is a
+// mistake.
+func parseBinds(s string) ([]Bind, error) {
+	if strings.TrimSpace(s) == "" {
+		return nil, bad("is missing", `a comma-separated list of host:port, the host may be "*"`)
+	}
+	var binds []Bind
+	seen := map[Bind]bool{}
+	for part := range strings.SplitSeq(s, ",") {
+		b, err := ParseBind(strings.TrimSpace(part))
+		if err != nil {
+			return nil, err
+		}
+		if seen[b] {
+			return nil, bad(strconv.Quote(b.String())+" is named twice", "each address once")
+		}
+		seen[b] = true
+		binds = append(binds, b)
+	}
+	return binds, nil
+}
+
+func joinBinds(binds []Bind) string {
+	parts := make([]string, len(binds))
+	for i, b := range binds {
+		parts[i] = b.String()
+	}
+	return strings.Join(parts, ",")
+}

@@ -1,0 +1,169 @@
+package lb
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// A Config is everything HAProxy is to run: explicit, sorted by key, nothing
+// left to be looked up.
+type Config struct {
+	Process   Process
+	Frontends []Frontend
+	Backends  []Pool
+}
+
+// Process holds the settings of HAProxy itself.
+type Process struct {
+	StatsSocket string // path of the stats socket, level admin
+	// SocketUser owns the stats socket; empty: whoever starts HAProxy.
+	SocketUser string
+	// User and Group the workers run as; empty: whoever starts HAProxy.
+	User, Group string
+	// Log is the target and facility of the log line, e.g. "/dev/log local0".
+	Log     string
+	MaxConn int
+	// HardStopAfter bounds the life of a worker after a reload.
+	HardStopAfter time.Duration
+	// StatsBind is the address of HAProxy's own statistics page; nil: none.
+	StatsBind *Bind
+}
+
+// A Pool is a backend with its members found.
+type Pool struct {
+	Backend
+	// Members of a dynamic backend are sorted by address, those of a static one
+	// stay in the operator's order; no address stands twice.
+	Members []Member
+}
+
+// A Member is one server of a pool.
+type Member struct {
+	Address HostPort
+	// Weight in HAProxy's scale, 0 to 256.
+	Weight int
+	// Service and Version it was found under; empty in a static pool.
+	Service Name
+	Version Version
+	// LastKnown is when Consul last confirmed it; zero in a static pool.
+	LastKnown time.Time
+	// Meta is the instance's Consul meta.
+	Meta map[string]string
+}
+
+// ServerName names the member in haproxy.cfg: its address without brackets
+// (HAProxy allows A-Z a-z 0-9 _ . : - there).
+func (m Member) ServerName() string {
+	return string(m.Address.Host) + ":" + strconv.Itoa(int(m.Address.Port))
+}
+
+// ID is "/NAME/VERSION/HOST/PORT" with Consul's service name and version.
+func (m Member) ID() string {
+	return "/" + string(m.Service) + "/" + string(m.Version) + "/" + string(m.Address.Host) + "/" + strconv.Itoa(int(m.Address.Port))
+}
+
+type memberJSON struct {
+	ID        string            `json:"id"`
+	Name      string            `json:"name"`
+	Version   string            `json:"version"`
+	Host      string            `json:"host"`
+	Port      int               `json:"port"`
+	LastKnown int64             `json:"lastKnown,omitempty"` // ms since the epoch
+	Meta      map[string]string `json:"meta"`
+}
+
+// MarshalJSON gives the member of the REST dialect.
+func (m Member) MarshalJSON() ([]byte, error) {
+	out := memberJSON{
+		ID: m.ID(), Name: string(m.Service), Version: string(m.Version),
+		Host: string(m.Address.Host), Port: int(m.Address.Port), Meta: m.Meta,
+	}
+	if out.Meta == nil {
+		out.Meta = map[string]string{}
+	}
+	if !m.LastKnown.IsZero() {
+		out.LastKnown = m.LastKnown.UnixMilli()
+	}
+	return json.Marshal(out)
+}
+
+// MarshalJSON gives the backend of the REST dialect with its members filled in.
+func (p Pool) MarshalJSON() ([]byte, error) {
+	out, err := p.json()
+	if err != nil {
+		return nil, err
+	}
+	members := p.Members
+	if members == nil {
+		members = []Member{}
+	}
+	if out.Members, err = json.Marshal(members); err != nil {
+		return nil, err
+	}
+	return json.Marshal(out)
+}
+
+// Resolve finds the members of every backend: the healthy instances of the
+// service and version it names, or the static list. It is the one place where
+// a version is chosen.
+func Resolve(in Intent, snap Snapshot, p Process) Config {
+	c := Config{Process: p, Frontends: in.SortedFrontends()}
+	for _, b := range in.SortedBackends() {
+		c.Backends = append(c.Backends, Populate(b, snap))
+	}
+	return c
+}
+
+// Populate finds the members of one backend.
+func Populate(b Backend, snap Snapshot) Pool {
+	p := Pool{Backend: b}
+	if b.Type == "static" {
+		for _, a := range b.Members {
+			p.Members = append(p.Members, Member{Address: a, Weight: 1})
+		}
+		return p
+	}
+	service := snap.Services[b.Service]
+	for _, i := range service.Instances {
+		if i.Healthy && i.Is(b.Version) {
+			p.Members = append(p.Members, Member{
+				Address: i.Address, Weight: i.Weight,
+				Service: b.Service, Version: b.Version, LastKnown: service.Seen, Meta: i.Meta,
+			})
+		}
+	}
+	slices.SortStableFunc(p.Members, compareMembers)
+	p.Members = slices.CompactFunc(p.Members, func(a, b Member) bool { return a.Address == b.Address })
+	scaleWeights(p.Members)
+	return p
+}
+
+func compareMembers(a, b Member) int {
+	if c := compareStrings(string(a.Address.Host), string(b.Address.Host)); c != 0 {
+		return c
+	}
+	return int(a.Address.Port) - int(b.Address.Port)
+}
+
+// maxWeight is the greatest weight HAProxy takes.
+const maxWeight = 256
+
+// scaleWeights brings Consul's weights (1 to 65535) into HAProxy's range: as
+// they are while they fit, else in proportion with the greatest at 256. A
+// member that Consul gives traffic keeps at least 1.
+func scaleWeights(members []Member) {
+	greatest := 0
+	for _, m := range members {
+		greatest = max(greatest, m.Weight)
+	}
+	if greatest <= maxWeight {
+		return
+	}
+	for i := range members {
+		if members[i].Weight > 0 {
+			members[i].Weight = max(1, members[i].Weight*maxWeight/greatest)
+		}
+	}
+}

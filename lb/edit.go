@@ -1,0 +1,220 @@
+package lb
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+)
+
+// An Edit is one change an operator asks for. Exactly one of Frontend, Backend
+// and Delete is set.
+type Edit struct {
+	Frontend *Frontend // create or replace
+	Backend  *Backend  // create or replace
+	Delete   string    // id of the object to remove, "frontend/KEY" or "backend/KEY"
+	// IfMatch holds the entity tags one of which the object must have now, "*"
+	// for any; empty: no condition.
+	IfMatch []string
+	// IfNoneMatch demands that the object does not exist yet.
+	IfNoneMatch bool
+	Stamp       Stamp
+}
+
+// A Stamp says who caused a change, and what for.
+type Stamp struct {
+	Author string    `json:"author"`
+	Cause  string    `json:"cause"` // e.g. "PUT /backends/live"
+	Time   time.Time `json:"time"`
+}
+
+// ID of the object the edit is about.
+func (e Edit) ID() string {
+	switch {
+	case e.Frontend != nil:
+		return e.Frontend.ID()
+	case e.Backend != nil:
+		return e.Backend.ID()
+	}
+	return e.Delete
+}
+
+// Apply makes the intent after the edit; in stays as it is. Errors:
+// *PreconditionError, *NotFoundError (deleting what is not there),
+// *ConflictError (deleting a backend still routed to, an address bound twice),
+// *InvalidError (a reference that does not hold).
+func (in Intent) Apply(e Edit) (Intent, error) {
+	if err := in.checkPrecondition(e); err != nil {
+		return Intent{}, err
+	}
+	next := Intent{Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends)}
+	switch {
+	case e.Frontend != nil:
+		next.Frontends[e.Frontend.Key] = *e.Frontend
+	case e.Backend != nil:
+		next.Backends[e.Backend.Key] = *e.Backend
+	default:
+		if err := next.remove(e.Delete); err != nil {
+			return Intent{}, err
+		}
+	}
+	return next, next.Validate()
+}
+
+// cloned is maps.Clone that never returns nil.
+func cloned[T any](m map[Name]T) map[Name]T {
+	out := make(map[Name]T, len(m)+1)
+	maps.Copy(out, m)
+	return out
+}
+
+func (in Intent) remove(id string) error {
+	if in.Object(id) == nil {
+		return &NotFoundError{ID: id}
+	}
+	key := Name(keyOf(id, ""))
+	if id == (Frontend{Key: key}).ID() {
+		delete(in.Frontends, key)
+		return nil
+	}
+	if by := in.RoutedBy(key); len(by) > 0 {
+		return &ConflictError{ID: id, Reason: "is still routed to by " + joinIDs(by), By: by}
+	}
+	delete(in.Backends, key)
+	return nil
+}
+
+func joinIDs(ids []string) string {
+	out := ""
+	for i, id := range ids {
+		if i > 0 {
+			out += ", "
+		}
+		out += id
+	}
+	return out
+}
+
+// Object finds a frontend or backend by its id; nil when there is none.
+func (in Intent) Object(id string) json.Marshaler {
+	key := Name(keyOf(id, ""))
+	if f, ok := in.Frontends[key]; ok && f.ID() == id {
+		return f
+	}
+	if b, ok := in.Backends[key]; ok && b.ID() == id {
+		return b
+	}
+	return nil
+}
+
+func (in Intent) checkPrecondition(e Edit) error {
+	if len(e.IfMatch) == 0 && !e.IfNoneMatch {
+		return nil
+	}
+	object, current := in.Object(e.ID()), ""
+	if object != nil {
+		current = ETag(object)
+	}
+	if e.IfNoneMatch && object != nil {
+		return &PreconditionError{ID: e.ID(), Current: current}
+	}
+	if len(e.IfMatch) > 0 && (object == nil || !slices.Contains(e.IfMatch, current) && !slices.Contains(e.IfMatch, "*")) {
+		return &PreconditionError{ID: e.ID(), Current: current}
+	}
+	return nil
+}
+
+// A Switch points a dynamic backend at another version, and service.
+type Switch struct {
+	Backend Name
+	Service Name // empty: the service it has
+	Version Version
+	// Force switches even to a version without a healthy instance.
+	Force bool
+	// Wait is how long a healthy instance may take to appear.
+	Wait    time.Duration
+	IfMatch []string
+	Stamp   Stamp
+}
+
+// Applied says what became of an accepted change.
+type Applied struct {
+	// Applied is false while the change is stored but not yet in effect, e.g.
+	// because HAProxy is not running; Reason says why.
+	Applied bool `json:"applied"`
+	// Path taken: "runtime", "reload", or "none" when nothing had to change.
+	Path     string        `json:"path"`
+	Reason   string        `json:"reason,omitempty"`
+	Duration time.Duration `json:"-"` // from the request to being in effect
+	Revision uint64        `json:"revision"`
+}
+
+// MarshalJSON gives the duration as "durationMs", milliseconds with fraction.
+func (a Applied) MarshalJSON() ([]byte, error) {
+	type plain Applied
+	return json.Marshal(struct {
+		plain
+		DurationMS float64 `json:"durationMs"`
+	}{plain(a), float64(a.Duration.Microseconds()) / 1000})
+}
+
+// A Revision is one accepted change in the store's history.
+type Revision struct {
+	Number  uint64         `json:"number"`
+	Stamp                  // who, why, when
+	Changes []ObjectChange `json:"changes"`
+}
+
+// An ObjectChange is what a revision did to one object. Before is null for an
+// object that it created, After for one that it removed.
+type ObjectChange struct {
+	ID     string          `json:"id"`
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+}
+
+// Changes lists the objects that differ between two intents, sorted by id.
+func (in Intent) Changes(next Intent) ([]ObjectChange, error) {
+	ids := map[string]bool{}
+	for _, i := range []Intent{in, next} {
+		for _, f := range i.Frontends {
+			ids[f.ID()] = true
+		}
+		for _, b := range i.Backends {
+			ids[b.ID()] = true
+		}
+	}
+	var out []ObjectChange
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		before, err := document(in.Object(id))
+		if err != nil {
+			return nil, err
+		}
+		after, err := document(next.Object(id))
+		if err != nil {
+			return nil, err
+		}
+		if string(before) != string(after) {
+			out = append(out, ObjectChange{ID: id, Before: before, After: after})
+		}
+	}
+	return out, nil
+}
+
+func document(object json.Marshaler) (json.RawMessage, error) {
+	if object == nil {
+		return json.RawMessage("null"), nil
+	}
+	return object.MarshalJSON()
+}
+
+// A StaleRevisionError is a commit on top of a revision that is not the newest
+// one: somebody else was faster. Load again and repeat.
+type StaleRevisionError struct {
+	Base, Current uint64
+}
+
+// Error says that the intent has moved on.
+func (e *StaleRevisionError) Error() string {
+	return "the stored configuration has moved on since it was read"
+}

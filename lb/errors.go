@@ -1,0 +1,134 @@
+package lb
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A FieldError says which field of a document is wrong, what it holds and what
+// was expected there.
+type FieldError struct {
+	// Path of the field in its document, e.g. "rules[0].operation".
+	Path string `json:"path"`
+	// Problem is one clause, e.g. `"regex" is not an operation of a path rule`.
+	Problem string `json:"problem"`
+	// Expected says what a right value looks like; may be empty.
+	Expected string `json:"expected,omitempty"`
+}
+
+// Error joins path, problem and expectation into one sentence.
+func (e FieldError) Error() string {
+	s := e.Path + ": " + e.Problem
+	if e.Expected != "" {
+		s += ", expected " + e.Expected
+	}
+	return s
+}
+
+// InvalidError is a document with one or more bad fields. Nothing of the
+// document was used.
+type InvalidError struct {
+	Fields []FieldError
+}
+
+// Error lists every bad field.
+func (e *InvalidError) Error() string {
+	parts := make([]string, len(e.Fields))
+	for i, f := range e.Fields {
+		parts[i] = f.Error()
+	}
+	return strings.Join(parts, "; ")
+}
+
+// NotFoundError names an object that does not exist.
+type NotFoundError struct {
+	ID string // e.g. "backend/live"
+}
+
+// Error says that the object does not exist.
+func (e *NotFoundError) Error() string { return e.ID + " does not exist" }
+
+// ConflictError is a request that is well formed but that the present state
+// forbids, e.g. deleting a backend that a frontend routes to.
+type ConflictError struct {
+	ID     string
+	Reason string   // one sentence without the object's name
+	By     []string // ids of the objects in the way, sorted; may be empty
+}
+
+// Error gives the object and the reason.
+func (e *ConflictError) Error() string { return e.ID + ": " + e.Reason }
+
+// PreconditionError is an If-Match or If-None-Match that did not hold.
+type PreconditionError struct {
+	ID      string
+	Current string // the entity tag the object has now; "" when it does not exist
+}
+
+// Error says what the object's tag is now.
+func (e *PreconditionError) Error() string {
+	if e.Current == "" {
+		return e.ID + " does not exist, so the precondition does not hold"
+	}
+	return fmt.Sprintf("%s has changed: its entity tag is now %s", e.ID, e.Current)
+}
+
+// RefusedError is a configuration that HAProxy (or the parse-back check before
+// it) would not take. What ran before runs on.
+type RefusedError struct {
+	// Stage that refused: "render", "check" (haproxy -c) or "start" (the new
+	// worker did not come up; the former file was put back).
+	Stage string
+	// Output is HAProxy's own words, trimmed; several lines.
+	Output string
+}
+
+// Error gives the stage and the first line of the words.
+func (e *RefusedError) Error() string {
+	line, _, _ := strings.Cut(strings.TrimSpace(e.Output), "\n")
+	return "haproxy refused the configuration (" + e.Stage + "): " + line
+}
+
+// UnavailableError is something that cannot be answered now and may be later:
+// Consul has not answered yet, HAProxy is not running.
+type UnavailableError struct {
+	What string // one sentence
+}
+
+// Error is the sentence itself.
+func (e *UnavailableError) Error() string { return e.What }
+
+// fieldErrors collects the problems of one document.
+type fieldErrors struct {
+	list []FieldError
+}
+
+func (fe *fieldErrors) add(path, problem, expected string) {
+	fe.list = append(fe.list, FieldError{Path: path, Problem: problem, Expected: expected})
+}
+
+// addErr records err under path when it is a FieldError, or as the problem's
+// text otherwise. A nil err is no problem.
+func (fe *fieldErrors) addErr(path string, err error) {
+	if err == nil {
+		return
+	}
+	if f, ok := err.(FieldError); ok { //nolint:errorlint // made by this package's parsers, never wrapped
+		f.Path = path
+		fe.list = append(fe.list, f)
+		return
+	}
+	fe.add(path, err.Error(), "")
+}
+
+func (fe *fieldErrors) err() error {
+	if len(fe.list) == 0 {
+		return nil
+	}
+	return &InvalidError{Fields: fe.list}
+}
+
+// bad makes the error of a parser that does not know its field's path yet.
+func bad(problem, expected string) FieldError {
+	return FieldError{Problem: problem, Expected: expected}
+}

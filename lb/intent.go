@@ -1,0 +1,111 @@
+package lb
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// An Intent is what operators asked for: every frontend and backend, as of a
+// revision. It is immutable; Apply makes the next one.
+type Intent struct {
+	// Revision counts accepted changes; 0 is the empty intent of a new store.
+	Revision  uint64
+	Frontends map[Name]Frontend
+	Backends  map[Name]Backend
+}
+
+// SortedFrontends lists the frontends by key.
+func (in Intent) SortedFrontends() []Frontend {
+	return sorted(in.Frontends, func(f Frontend) Name { return f.Key })
+}
+
+// SortedBackends lists the backends by key.
+func (in Intent) SortedBackends() []Backend {
+	return sorted(in.Backends, func(b Backend) Name { return b.Key })
+}
+
+func sorted[T any](m map[Name]T, key func(T) Name) []T {
+	return slices.SortedFunc(maps.Values(m), func(a, b T) int { return cmp.Compare(key(a), key(b)) })
+}
+
+func compareStrings(a, b string) int { return cmp.Compare(a, b) }
+
+// Services lists the Consul services that the dynamic backends need, sorted.
+func (in Intent) Services() []Name {
+	set := map[Name]bool{}
+	for _, b := range in.Backends {
+		if b.Type == "dynamic" {
+			set[b.Service] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// RoutedBy lists the ids of the frontends that can send requests to a backend.
+func (in Intent) RoutedBy(backend Name) []string {
+	var ids []string
+	for _, f := range in.SortedFrontends() {
+		if slices.Contains(f.Targets(), backend) {
+			ids = append(ids, f.ID())
+		}
+	}
+	return ids
+}
+
+// Validate checks what no single object can know: that every backend a
+// frontend names exists and fits its mode, and that no address is bound twice.
+// The error is an *InvalidError for the first offending frontend, or a
+// *ConflictError for an address.
+func (in Intent) Validate() error {
+	owner := map[Bind]Frontend{}
+	for _, f := range in.SortedFrontends() {
+		var fe fieldErrors
+		for i, r := range f.Rules {
+			in.checkTarget(&fe, "rules["+strconv.Itoa(i)+"].backend", f, r.Backend)
+		}
+		if f.Backend != "" {
+			in.checkTarget(&fe, "backend", f, f.Backend)
+		}
+		if err := fe.err(); err != nil {
+			return err
+		}
+		for _, b := range f.Binds {
+			if other, taken := owner[b]; taken {
+				return &ConflictError{ID: f.ID(), Reason: b.String() + " is bound by " + other.ID() + " already", By: []string{other.ID()}}
+			}
+			owner[b] = f
+		}
+	}
+	return nil
+}
+
+func (in Intent) checkTarget(fe *fieldErrors, path string, f Frontend, key Name) {
+	b, ok := in.Backends[key]
+	if !ok {
+		fe.add(path, strconv.Quote(string(key))+" is not a backend ("+f.ID()+" would route to nothing)", "the key of a backend that exists")
+		return
+	}
+	if f.Mode == "http" && b.Mode == "tcp" {
+		fe.add(path, b.ID()+" is in mode tcp and "+f.ID()+" in mode http", "a backend in mode http")
+	}
+	if f.Mode == "tcp" && b.Mode == "http" {
+		fe.add(path, b.ID()+" is in mode http and "+f.ID()+" in mode tcp", "a backend in mode tcp")
+	}
+}
+
+// ETag is the entity tag of a frontend or backend as operators defined it,
+// quotes included. The members that Consul fills in do not change it, so that
+// an If-Match holds until a person or program changed the definition.
+func ETag(object json.Marshaler) string {
+	doc, err := object.MarshalJSON()
+	if err != nil { // values of this package always marshal
+		return `""`
+	}
+	sum := sha256.Sum256(doc)
+	return `"` + hex.EncodeToString(sum[:8]) + `"`
+}

@@ -1,0 +1,72 @@
+package lb
+
+import (
+	"strconv"
+	"strings"
+)
+
+// maxName bounds names so that ids, ACL names and log lines stay readable and
+// far below HAProxy's line limit.
+const maxName = 128
+
+// A Name is the key of a frontend or backend, or a Consul service name:
+// one to 128 characters out of A-Z a-z 0-9 _ . : -
+type Name string
+
+// ParseName checks s against the rule of Name.
+func ParseName(s string) (Name, error) {
+	if err := checkChars(s, "_.:-"); err != nil {
+		return "", err
+	}
+	return Name(s), nil
+}
+
+// A Version selects instances of a service. Besides a Name's characters it may
+// hold + and ~, which semantic and package versions use.
+type Version string
+
+// ParseVersion checks s against the rule of Version.
+func ParseVersion(s string) (Version, error) {
+	if err := checkChars(s, "_.:-+~"); err != nil {
+		return "", err
+	}
+	return Version(s), nil
+}
+
+func checkChars(s, extra string) error {
+	expected := "1 to " + strconv.Itoa(maxName) + " characters out of A-Z a-z 0-9 " + strings.Join(strings.Split(extra, ""), " ")
+	switch {
+	case s == "":
+		return bad("is missing", expected)
+	case len(s) > maxName:
+		return bad("is "+strconv.Itoa(len(s))+" characters long", expected)
+	}
+	for i := range len(s) {
+		if !isAlnum(s[i]) && !strings.Contains(extra, s[i:i+1]) {
+			return bad(strconv.Quote(s)+" holds a character that is not allowed", expected)
+		}
+	}
+	return nil
+}
+
+func isAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// oneOf accepts s when it is in allowed; an empty s becomes the first.
+func oneOf(s string, allowed ...string) (string, error) {
+	if s == "" {
+		return allowed[0], nil
+	}
+	for _, a := range allowed {
+		if s == a {
+			return s, nil
+		}
+	}
+	return "", bad(strconv.Quote(s)+" is not known here", "one of "+strings.Join(allowed, ", "))
+}
+
+// hasControl reports whether s holds a control character, line breaks included.
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 })
+}

@@ -1,0 +1,94 @@
+package lb
+
+import (
+	"strconv"
+	"strings"
+)
+
+// A Rule sends matching requests of a frontend to a backend; the first match
+// wins.
+type Rule struct {
+	Type      string   // "path", "url" or "header"
+	Header    string   // header name, for type "header" only
+	Operation string   // HAProxy's matching fetch, e.g. "path_beg", "hdr_dom"
+	Values    []string // patterns, at least one; none holds blanks or control characters
+	Backend   Name
+}
+
+// ruleJSON is a rule as written: value holds the patterns separated by blanks.
+type ruleJSON struct {
+	Type      string `json:"type"`
+	Header    string `json:"header,omitempty"`
+	Operation string `json:"operation"`
+	Value     string `json:"value"`
+	Backend   string `json:"backend"`
+}
+
+// operations of each type of rule; the names are those of the fetches with
+// their matching suffix (HAProxy configuration manual, 7.3.6).
+func operations(ruleType string) []string {
+	switch ruleType {
+	case "path":
+		return []string{"path", "path_beg", "path_reg", "path_end", "path_sub", "path_dir", "path_dom"}
+	case "url":
+		return []string{"url", "url_beg", "url_reg", "url_end", "url_sub", "url_dir", "url_dom"}
+	default:
+		return []string{"hdr", "hdr_beg", "hdr_end", "hdr_reg", "hdr_dom", "hdr_sub"}
+	}
+}
+
+func parseRules(fe *fieldErrors, in []ruleJSON) []Rule {
+	var out []Rule
+	for i, r := range in {
+		out = append(out, parseRule(fe, "rules["+strconv.Itoa(i)+"]", r))
+	}
+	return out
+}
+
+func parseRule(fe *fieldErrors, path string, in ruleJSON) Rule {
+	var r Rule
+	if in.Type == "" {
+		fe.add(path+".type", "is missing", "one of path, url, header")
+		return r
+	}
+	var err error
+	if r.Type, err = oneOf(in.Type, "path", "url", "header"); err != nil {
+		fe.addErr(path+".type", err)
+		return r
+	}
+	if in.Operation == "" {
+		fe.add(path+".operation", "is missing", "one of "+strings.Join(operations(r.Type), ", "))
+	} else {
+		r.Operation, err = oneOf(in.Operation, operations(r.Type)...)
+		fe.addErr(path+".operation", err)
+	}
+	if r.Type == "header" {
+		r.Header, err = parseHeaderName(in.Header)
+		fe.addErr(path+".header", err)
+	} else if in.Header != "" {
+		fe.add(path+".header", "belongs to rules of type header only", "no header here")
+	}
+	r.Values = strings.Fields(in.Value)
+	switch {
+	case len(r.Values) == 0:
+		fe.add(path+".value", "is missing", "one or more patterns separated by blanks")
+	case hasControl(strings.Join(r.Values, "")) || hasControl(in.Value):
+		fe.add(path+".value", "holds a line break or another control character", "patterns separated by blanks")
+	}
+	r.Backend, err = ParseName(in.Backend)
+	fe.addErr(path+".backend", err)
+	return r
+}
+
+// parseHeaderName accepts the header names in use: RFC 9110 tokens without the
+// characters that mean something to HAProxy's parser.
+func parseHeaderName(s string) (string, error) {
+	if err := checkChars(s, "_-"); err != nil {
+		return "", err
+	}
+	return s, nil
+}
+
+func (r Rule) json() ruleJSON {
+	return ruleJSON{Type: r.Type, Header: r.Header, Operation: r.Operation, Value: strings.Join(r.Values, " "), Backend: string(r.Backend)}
+}

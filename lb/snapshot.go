@@ -1,0 +1,105 @@
+package lb
+
+import (
+	"slices"
+	"time"
+)
+
+// A Snapshot is what Consul said about every watched service that it has
+// answered for. It is immutable: whoever needs another one makes a copy.
+type Snapshot struct {
+	Services map[Name]Service `json:"services"`
+}
+
+// A Service is Consul's last word on one service.
+type Service struct {
+	Name Name `json:"name"`
+	// Index is Consul's index of that answer.
+	Index uint64 `json:"index"`
+	// Seen is when Consul last confirmed the answer.
+	Seen time.Time `json:"seen"`
+	// Stale says why the answer is not confirmed any more, e.g. "asking
+	// consul: connection refused"; empty while it is.
+	Stale string `json:"stale,omitempty"`
+	// Instances are sorted by address, then node and id.
+	Instances []Instance `json:"instances"`
+}
+
+// An Instance is one registration of a service.
+type Instance struct {
+	ID      string            `json:"id"`
+	Node    string            `json:"node"`
+	Address HostPort          `json:"address"`
+	Version Version           `json:"version,omitempty"` // service meta "version"; empty: see Tags
+	Tags    []string          `json:"tags,omitempty"`
+	Meta    map[string]string `json:"meta,omitempty"`
+	// Weight for the status the instance is in, as Consul has it (1 to 65535).
+	Weight int `json:"weight"`
+	// Status is Consul's aggregated check status: passing, warning, critical or
+	// maintenance.
+	Status string `json:"status"`
+	// Healthy says that traffic may go there: passing, or warning where that is
+	// accepted.
+	Healthy bool `json:"healthy"`
+}
+
+// Is reports whether the instance is of version v: by its service meta
+// "version" when it has one, else by a tag equal to v.
+func (i Instance) Is(v Version) bool {
+	if i.Version != "" {
+		return i.Version == v
+	}
+	return slices.Contains(i.Tags, string(v))
+}
+
+// Healthy counts the service's healthy instances of version v.
+func (s Service) Healthy(v Version) int {
+	n := 0
+	for _, i := range s.Instances {
+		if i.Healthy && i.Is(v) {
+			n++
+		}
+	}
+	return n
+}
+
+// A VersionCount is how many instances of a version Consul knows.
+type VersionCount struct {
+	Version Version `json:"version"`
+	Total   int     `json:"total"`
+	Healthy int     `json:"healthy"`
+}
+
+// Versions counts the instances of each version, sorted by version. An instance
+// without the meta "version" counts under each of its tags that can be one.
+func (s Service) Versions() []VersionCount {
+	counts := map[Version]*VersionCount{}
+	count := func(v Version, healthy bool) {
+		c := counts[v]
+		if c == nil {
+			c = &VersionCount{Version: v}
+			counts[v] = c
+		}
+		c.Total++
+		if healthy {
+			c.Healthy++
+		}
+	}
+	for _, i := range s.Instances {
+		if i.Version != "" {
+			count(i.Version, i.Healthy)
+			continue
+		}
+		for _, t := range i.Tags {
+			if v, err := ParseVersion(t); err == nil {
+				count(v, i.Healthy)
+			}
+		}
+	}
+	out := make([]VersionCount, 0, len(counts))
+	for _, c := range counts {
+		out = append(out, *c)
+	}
+	slices.SortFunc(out, func(a, b VersionCount) int { return compareStrings(string(a.Version), string(b.Version)) })
+	return out
+}
