@@ -65,8 +65,8 @@ func parsePort(s string) (uint16, error) {
 
 // A HostPort is where a member listens.
 type HostPort struct {
-	Host Host
-	Port uint16
+	Host Host   `json:"host"`
+	Port uint16 `json:"port"`
 }
 
 // String gives host:port, IPv6 in brackets: the form of an address in
@@ -78,8 +78,9 @@ func (a HostPort) String() string {
 	return string(a.Host) + ":" + strconv.Itoa(int(a.Port))
 }
 
-// A Bind is an address a frontend listens on. An empty Host is the wildcard of
-// both families written as "*".
+// A Bind is an address a frontend listens on. An empty Host is the wildcard
+// "*": every IPv4 address, as HAProxy and the original read it. Every IPv6
+// address is "[::]".
 type Bind HostPort
 
 // String gives the form of haproxy.cfg: "*:80", "127.0.0.1:80", "[::1]:80".

@@ -1,7 +1,6 @@
 package lb
 
 import (
-	"bytes"
 	"encoding/json"
 	"regexp"
 	"strconv"
@@ -121,14 +120,8 @@ func parseStaticMembers(fe *fieldErrors, in backendJSON) []HostPort {
 		fe.add("version", "is a version of a Consul service, and type is static", "no version, or type dynamic")
 	}
 	var members []staticMemberJSON
-	if len(in.Members) > 0 {
-		dec := json.NewDecoder(bytes.NewReader(in.Members))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&members); err != nil {
-			f := jsonError(err).(*InvalidError).Fields[0] //nolint:errorlint,forcetypeassert // jsonError makes no other
-			fe.add("members", f.Error(), `[{"host":"10.10.10.10","port":8080}, …]`)
-			return nil
-		}
+	if len(in.Members) > 0 && !fe.decode("members", in.Members, &members) {
+		return nil
 	}
 	var out []HostPort
 	seen := map[HostPort]bool{}
@@ -138,6 +131,9 @@ func parseStaticMembers(fe *fieldErrors, in backendJSON) []HostPort {
 		fe.addErr(path+".host", err)
 		if m.Port < 1 || m.Port > 65535 {
 			fe.add(path+".port", strconv.Itoa(m.Port)+" is not a port", "1 to 65535")
+			continue
+		}
+		if err != nil {
 			continue
 		}
 		a := HostPort{Host: host, Port: uint16(m.Port)}
@@ -158,13 +154,16 @@ func parseHealth(fe *fieldErrors, in *healthJSON, hasHost bool) *Health {
 	if h.Method == "" {
 		h.Method = "GET"
 	}
-	if strings.Trim(h.Method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+	if strings.Trim(h.Method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || len(h.Method) > 32 {
 		fe.add("health.method", strconv.Quote(h.Method)+" is not an HTTP method", "GET, HEAD, OPTIONS, … in capitals")
 	}
 	if h.URI == "" {
 		h.URI = "/"
 	}
-	if !strings.HasPrefix(h.URI, "/") || hasControl(h.URI) || strings.Contains(h.URI, " ") {
+	switch {
+	case len(h.URI) > maxLine:
+		fe.add("health.uri", "is "+strconv.Itoa(len(h.URI))+" bytes long", "at most "+strconv.Itoa(maxLine)+" bytes")
+	case !strings.HasPrefix(h.URI, "/") || hasControl(h.URI) || strings.Contains(h.URI, " "):
 		fe.add("health.uri", strconv.Quote(h.URI)+" is not a path", "a path that begins with / and holds no blank")
 	}
 	var err error
@@ -187,11 +186,12 @@ func parseHostHeader(s string) (string, error) {
 	host := s
 	if i := strings.LastIndexByte(s, ':'); i >= 0 && !strings.HasSuffix(s, "]") {
 		if _, err := parsePort(s[i+1:]); err != nil {
-			return "", bad(strconv.Quote(s)+" is not a Host header", "a host name or address with an optional :port")
+			return "", bad(strconv.Quote(s)+" is not a Host header", "a host name or address, IPv6 in brackets, with an optional :port")
 		}
 		host = s[:i]
 	}
-	if _, err := ParseHost(host); err != nil {
+	_, err := ParseHost(host)
+	if err != nil || strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
 		return "", bad(strconv.Quote(s)+" is not a Host header", "a host name or address with an optional :port")
 	}
 	return s, nil
@@ -272,8 +272,8 @@ func (b Backend) json() (backendJSON, error) {
 // UnmarshalJSON reads what MarshalJSON wrote, with the checks of ParseBackend.
 func (b *Backend) UnmarshalJSON(data []byte) error {
 	var in backendJSON
-	if err := json.Unmarshal(data, &in); err != nil {
-		return jsonError(err)
+	if err := unmarshalLenient(data, &in); err != nil {
+		return err
 	}
 	var err error
 	*b, err = in.parse(keyOf(in.ID, in.Key))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -78,21 +79,10 @@ func (in Intent) remove(id string) error {
 		return nil
 	}
 	if by := in.RoutedBy(key); len(by) > 0 {
-		return &ConflictError{ID: id, Reason: "is still routed to by " + joinIDs(by), By: by}
+		return &ConflictError{ID: id, Reason: "is still routed to by " + strings.Join(by, ", "), By: by}
 	}
 	delete(in.Backends, key)
 	return nil
-}
-
-func joinIDs(ids []string) string {
-	out := ""
-	for i, id := range ids {
-		if i > 0 {
-			out += ", "
-		}
-		out += id
-	}
-	return out
 }
 
 // Object finds a frontend or backend by its id; nil when there is none.

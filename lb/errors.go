@@ -100,7 +100,8 @@ func (e *UnavailableError) Error() string { return e.What }
 
 // fieldErrors collects the problems of one document.
 type fieldErrors struct {
-	list []FieldError
+	list    []FieldError
+	lenient bool // unknown fields are no problem
 }
 
 func (fe *fieldErrors) add(path, problem, expected string) {

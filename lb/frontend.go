@@ -106,8 +106,8 @@ func (f Frontend) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads what MarshalJSON wrote, with the checks of ParseFrontend.
 func (f *Frontend) UnmarshalJSON(data []byte) error {
 	var in frontendJSON
-	if err := json.Unmarshal(data, &in); err != nil {
-		return jsonError(err)
+	if err := unmarshalLenient(data, &in); err != nil {
+		return err
 	}
 	var err error
 	*f, err = in.parse(keyOf(in.ID, in.Key))
@@ -129,6 +129,13 @@ func (f Frontend) Targets() []Name {
 		out = append(out, f.Backend)
 	}
 	return out
+}
+
+// PretendsKeepalive reports whether requests through this frontend go to members
+// with option http-server-close and option http-pretend-keepalive: the original's
+// reading of "default" for frontends with rules.
+func (f Frontend) PretendsKeepalive() bool {
+	return f.Mode == "http" && f.Keepalive == "default" && len(f.Rules) > 0
 }
 
 // checkIdentity parses key and checks the identifying fields that a body may

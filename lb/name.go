@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -9,8 +10,8 @@ import (
 // far below HAProxy's line limit.
 const maxName = 128
 
-// A Name is the key of a frontend or backend, or a Consul service name:
-// one to 128 characters out of A-Z a-z 0-9 _ . : -
+// A Name is the key of a frontend or backend, or a Consul service name: one to
+// 128 letters of ASCII, digits and characters out of "_.:-".
 type Name string
 
 // ParseName checks s against the rule of Name.
@@ -58,10 +59,8 @@ func oneOf(s string, allowed ...string) (string, error) {
 	if s == "" {
 		return allowed[0], nil
 	}
-	for _, a := range allowed {
-		if s == a {
-			return s, nil
-		}
+	if slices.Contains(allowed, s) {
+		return s, nil
 	}
 	return "", bad(strconv.Quote(s)+" is not known here", "one of "+strings.Join(allowed, ", "))
 }

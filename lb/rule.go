@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -38,7 +39,7 @@ func operations(ruleType string) []string {
 }
 
 func parseRules(fe *fieldErrors, in []ruleJSON) []Rule {
-	var out []Rule
+	out := slices.Grow([]Rule(nil), len(in))
 	for i, r := range in {
 		out = append(out, parseRule(fe, "rules["+strconv.Itoa(i)+"]", r))
 	}
@@ -72,8 +73,10 @@ func parseRule(fe *fieldErrors, path string, in ruleJSON) Rule {
 	switch {
 	case len(r.Values) == 0:
 		fe.add(path+".value", "is missing", "one or more patterns separated by blanks")
-	case hasControl(strings.Join(r.Values, "")) || hasControl(in.Value):
+	case hasControl(in.Value):
 		fe.add(path+".value", "holds a line break or another control character", "patterns separated by blanks")
+	case slices.ContainsFunc(r.Values, func(v string) bool { return len(v) > maxLine }):
+		fe.add(path+".value", "holds a pattern that is too long", "patterns of at most "+strconv.Itoa(maxLine)+" bytes")
 	}
 	r.Backend, err = ParseName(in.Backend)
 	fe.addErr(path+".backend", err)

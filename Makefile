@@ -1,0 +1,80 @@
+# `make` lists the targets. Everything else is in the tools it calls: go,
+# golangci-lint, and tools/ for what must be fetched or built first.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-print-directory
+.DEFAULT_GOAL := help
+
+CACHE  := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/thalassa
+LINT   := $(CACHE)/golangci-lint
+PREFIX ?= /usr/local
+# Which packages to test, lint, measure or fuzz, and which tests, benchmarks or fuzz targets in them.
+PKG      ?= ./...
+RUN      ?=
+BENCH    ?= .
+FUZZTIME ?= 30s
+# Flags of `thalassa dev`.
+ARGS ?=
+
+# Debian keeps haproxy where an ordinary user does not look.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin
+
+.PHONY: help setup build demo test cover bench fuzz lint fmt vuln docker install clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Get all that development needs: HAProxy, Consul, the linters
+	@tools/setup haproxy consul golangci-lint shellcheck
+
+build: ## Build bin/thalassa, static (as does go build ./cmd/thalassa)
+	@CGO_ENABLED=0 go build -trimpath -o bin/thalassa ./cmd/thalassa
+
+demo: build ## Run Consul, HAProxy and Thalassa with example services (ARGS="…")
+	@tools/setup haproxy consul
+	@exec bin/thalassa dev $(ARGS)
+
+test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name)
+	@tools/setup haproxy consul
+	@go test -race -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+
+cover: ## Show how much of each function the tests reach
+	@tools/setup haproxy consul
+	@go test -timeout 20m -coverpkg=./... -coverprofile=coverage.out $(PKG)
+	@go tool cover -func=coverage.out
+
+bench: ## Run the benchmarks (PKG=./template BENCH=Render)
+	@tools/setup haproxy consul
+	@go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+
+fuzz: ## Run every fuzz target for a while (FUZZTIME=10m PKG=./template)
+	@tools/fuzz $(FUZZTIME) $(PKG)
+
+lint: ## Check the source: linters, formatting, vet, go.mod, scripts
+	@tools/setup golangci-lint shellcheck
+	@$(LINT) config verify
+	@$(LINT) run --show-stats=false $(PKG)
+	@go vet $(PKG)
+	@go mod tidy -diff
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/fuzz; fi
+
+fmt: ## Format the Go source
+	@tools/setup golangci-lint
+	@$(LINT) fmt
+
+vuln: ## Look for known vulnerabilities (asks vuln.go.dev)
+	@go tool -modfile=tools/go.mod govulncheck ./...
+
+docker: ## Build the container image thalassa:latest
+	@docker build --tag thalassa .
+
+install: build ## Install program, systemd unit, example settings (PREFIX= DESTDIR=)
+	@install -D -m 0755 bin/thalassa $(DESTDIR)$(PREFIX)/bin/thalassa
+	@install -D -m 0644 packaging/thalassa.service $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa.service
+	@sed -i 's|=/usr/local/bin/thalassa|=$(PREFIX)/bin/thalassa|' $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa.service
+	@install -D -m 0644 packaging/thalassa.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/thalassa.conf
+	@install -D -m 0644 packaging/thalassa.yaml $(DESTDIR)$(PREFIX)/share/doc/thalassa/thalassa.yaml
+
+clean: ## Remove what was built here (the cached tools stay)
+	@rm -rf bin coverage.out

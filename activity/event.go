@@ -1,0 +1,100 @@
+package activity
+
+import (
+	"math"
+	"slices"
+	"strconv"
+)
+
+// A Verb says what happened to the object of an event.
+type Verb string
+
+// The verbs of the original Thalassa come first: its clients know them.
+const (
+	Started              Verb = "started"              // the agent
+	Online               Verb = "online"               // an instance of a service appeared
+	Offline              Verb = "offline"              // an instance of a service went away
+	HAProxyConfigChanged Verb = "haproxyConfigChanged" // the configuration that HAProxy runs is another one
+	HAProxyRestarted     Verb = "haproxyRestarted"     // HAProxy was started again after it had gone
+
+	Stopped               Verb = "stopped"             // the agent; HAProxy goes on
+	HAProxyStarted        Verb = "haproxyStarted"      // by the agent
+	HAProxyAdopted        Verb = "haproxyAdopted"      // the agent found it running what it should
+	HAProxyExited         Verb = "haproxyExited"       // without being asked to
+	HAProxyReloaded       Verb = "haproxyReloaded"     // a new worker serves
+	HAProxyReloadFailed   Verb = "haproxyReloadFailed" // the old configuration serves on
+	BackendSwitched       Verb = "backendSwitched"     // to another version or service
+	ConfigurationChanged  Verb = "configurationChanged"
+	ConfigurationReverted Verb = "configurationReverted" // HAProxy would not take it
+	TemplateChanged       Verb = "templateChanged"
+	TemplateRefused       Verb = "templateRefused"
+	DiscoveryStale        Verb = "discoveryStale"     // Consul does not confirm a service any more
+	DiscoveryRecovered    Verb = "discoveryRecovered" // it does again
+	Imported              Verb = "imported"           // from a persistence file
+	StoreDamaged          Verb = "storeDamaged"       // a damaged store was set aside
+)
+
+// An Object is what an event is about.
+type Object struct {
+	ID   string `json:"id"`            // e.g. "backend/live"
+	Type string `json:"type"`          // e.g. "backend"
+	Key  string `json:"key,omitempty"` // e.g. "live"
+}
+
+// An Event is one thing that happened. Its JSON is the original's
+// {type, time, verb, object} with fields added.
+type Event struct {
+	// Seq orders events; it grows by one with each and survives a restart.
+	Seq  uint64 `json:"seq"`
+	Type string `json:"type"` // always "activity"
+	Time int64  `json:"time"` // milliseconds since the epoch
+	Verb Verb   `json:"verb"`
+
+	Object Object `json:"object"`
+	// Cause is what led to it, e.g. "PUT /backends/live" or "consul index 812".
+	Cause string `json:"cause,omitempty"`
+	// Author is who asked for it, where somebody did.
+	Author string `json:"author,omitempty"`
+	// Reasons why it was done this way, e.g. why a reload was needed.
+	Reasons []string `json:"reasons,omitempty"`
+	// Diff of the configuration, line by line.
+	Diff []string `json:"diff,omitempty"`
+	// DurationMS is how long it took, in milliseconds with fraction.
+	DurationMS float64 `json:"durationMs,omitempty"`
+	// Error says why it failed, in one or more lines.
+	Error string `json:"error,omitempty"`
+	// Revision of the intent that it belongs to.
+	Revision uint64 `json:"revision,omitempty"`
+	// Path taken by a change: "runtime" or "reload".
+	Path string `json:"path,omitempty"`
+}
+
+// maxText bounds the Reasons and the Diff of one event, in bytes each, so that
+// ten thousand stored events stay a file of reasonable size.
+const maxText = 64 << 10
+
+// prepared is the event as it is logged: independent of the caller's slices,
+// bounded, and with nothing that JSON cannot carry.
+func (e Event) prepared() Event {
+	e.Type = "activity"
+	e.Reasons = bounded(e.Reasons)
+	e.Diff = bounded(e.Diff)
+	if len(e.Error) > maxText {
+		e.Error = e.Error[:maxText] + "…"
+	}
+	if math.IsNaN(e.DurationMS) || math.IsInf(e.DurationMS, 0) {
+		e.DurationMS = 0
+	}
+	return e
+}
+
+// bounded copies lines up to maxText bytes and says how many more there were.
+func bounded(lines []string) []string {
+	size := 0
+	for i, line := range lines {
+		if size += len(line) + 1; size > maxText {
+			return append(slices.Clone(lines[:i]), "… "+strconv.Itoa(len(lines)-i)+" more lines")
+		}
+	}
+	return slices.Clone(lines)
+}

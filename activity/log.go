@@ -1,0 +1,241 @@
+package activity
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"thalassa/internal/wake"
+)
+
+// TailSize is how many of the newest events a Log keeps in memory at least; it
+// keeps twice as many at most.
+const TailSize = 1000
+
+// storeTimeout bounds one attempt to store events.
+const storeTimeout = 5 * time.Second
+
+// retryInterval is the time between two attempts of Run to store what is
+// missing.
+const retryInterval = 10 * time.Second
+
+// A Keeper stores events. Its methods may be called concurrently.
+type Keeper interface {
+	// AppendEvents stores events, all or none; they are ascending by Seq, which
+	// the caller has assigned.
+	AppendEvents(ctx context.Context, events []Event) error
+	// Events answers a query; see Query.
+	Events(ctx context.Context, q Query) ([]Event, error)
+	// LastSeq is the sequence number of the newest stored event; 0: none.
+	LastSeq(ctx context.Context) (uint64, error)
+}
+
+// A Log numbers events, stores them through a Keeper, keeps the newest in
+// memory and wakes those who wait for them. Make it with NewLog. All methods
+// may be called concurrently.
+//
+// While the Keeper fails, events are served from memory and stored by the next
+// Record, Flush or round of Run that finds it working again; what no longer fits
+// into memory by then is missing in the store. The log says so once when the
+// trouble begins and once when it ends.
+type Log struct {
+	keeper Keeper
+	now    func() time.Time
+	logger *slog.Logger
+
+	changed wake.Signal
+	storing chan struct{} // one slot: who fills it may append to the keeper
+
+	mu         sync.Mutex
+	tail       []Event // ascending; elements never change, so a reader may keep the slice
+	last       uint64  // Seq of the newest event
+	stored     uint64  // events after it are not in the keeper yet
+	unwritable bool    // the last attempt to store failed
+	unreadable bool    // the last attempt to read failed
+	lost       uint64  // events that left memory before they could be stored
+}
+
+// NewLog continues the log that the keeper has: numbers go on after its newest
+// event. It fails only when the keeper cannot be read.
+func NewLog(ctx context.Context, keeper Keeper, now func() time.Time, logger *slog.Logger) (*Log, error) {
+	last, err := keeper.LastSeq(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the number of the last event: %w", err)
+	}
+	tail, err := keeper.Events(ctx, Query{Limit: TailSize})
+	if err != nil {
+		return nil, fmt.Errorf("reading the newest events: %w", err)
+	}
+	return &Log{
+		keeper: keeper, now: now, logger: logger,
+		storing: make(chan struct{}, 1),
+		tail:    tail, last: last, stored: last,
+	}, nil
+}
+
+// Record logs e under the next number and the present time; Seq, Type and Time
+// of e are ignored. Readers see it at once. When Record returns, the event is
+// stored too, unless the keeper fails: that is logged, never returned. The end
+// of ctx does not keep the event from being stored.
+func (l *Log) Record(ctx context.Context, e Event) {
+	l.add(e.prepared())
+	l.changed.Broadcast()
+	_ = l.Flush(ctx) // has been logged
+}
+
+func (l *Log) add(e Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last++
+	e.Seq, e.Time = l.last, l.now().UnixMilli()
+	if len(l.tail) >= 2*TailSize {
+		l.tail = slices.Clone(l.tail[len(l.tail)-TailSize+1:])
+	}
+	l.tail = append(l.tail, e)
+}
+
+// Flush stores the events that are not stored yet. Its error has been logged
+// when it is the first one after a success.
+func (l *Log) Flush(ctx context.Context) error {
+	l.storing <- struct{}{}
+	defer func() { <-l.storing }()
+	missing := l.missing()
+	if len(missing) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	err := l.keeper.AppendEvents(ctx, missing)
+	l.settle(ctx, missing, err)
+	if err != nil {
+		return fmt.Errorf("storing %d events: %w", len(missing), err)
+	}
+	return nil
+}
+
+// missing lists the events in memory that are not stored.
+func (l *Log) missing() []Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := len(l.tail)
+	for i > 0 && l.tail[i-1].Seq > l.stored {
+		i--
+	}
+	return l.tail[i:len(l.tail):len(l.tail)]
+}
+
+// settle takes note of an attempt to store events.
+func (l *Log) settle(ctx context.Context, events []Event, err error) {
+	l.mu.Lock()
+	before := l.unwritable
+	l.unwritable = err != nil
+	if err == nil {
+		l.lost += events[0].Seq - l.stored - 1
+		l.stored = events[len(events)-1].Seq
+	}
+	lost := l.lost
+	if err == nil {
+		l.lost = 0
+	}
+	l.mu.Unlock()
+	switch {
+	case err != nil && !before:
+		l.logger.ErrorContext(ctx, "activity cannot be stored and is kept in memory only", "error", err)
+	case err == nil && before:
+		l.logger.InfoContext(ctx, "activity is stored again", "caught_up", len(events), "lost", lost)
+	}
+}
+
+// Run stores what a failing keeper could not take as soon as it works again,
+// also when nothing new is recorded. It returns nil when ctx ends, after a last
+// attempt. A Log works without it.
+func (l *Log) Run(ctx context.Context) error {
+	tick := time.NewTicker(retryInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			_ = l.Flush(ctx) // has been logged
+		case <-ctx.Done():
+			_ = l.Flush(ctx) // has been logged
+			return nil
+		}
+	}
+}
+
+// Events answers a query, never with nil. What the keeper cannot give is
+// answered from memory; the only error is that of ctx.
+func (l *Log) Events(ctx context.Context, q Query) ([]Event, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	tail := l.tail
+	l.mu.Unlock()
+	recent := q.Select(tail)
+	switch {
+	case len(tail) == 0, tail[0].Seq <= q.Since+1: // nothing older could match
+		return recent, nil
+	case q.Newest() && len(recent) == q.Size():
+		return recent, nil
+	}
+	kept, err := l.keeper.Events(ctx, q)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	l.noteRead(ctx, err)
+	if err != nil {
+		return recent, nil
+	}
+	return q.Select(merge(kept, tail)), nil
+}
+
+func (l *Log) noteRead(ctx context.Context, err error) {
+	l.mu.Lock()
+	before := l.unreadable
+	l.unreadable = err != nil
+	l.mu.Unlock()
+	switch {
+	case err != nil && !before:
+		l.logger.ErrorContext(ctx, "stored activity cannot be read, only recent events are shown", "error", err)
+	case err == nil && before:
+		l.logger.InfoContext(ctx, "stored activity can be read again")
+	}
+}
+
+// merge joins two lists ascending by Seq into one without doubles.
+func merge(older, newer []Event) []Event {
+	if len(newer) == 0 {
+		return older
+	}
+	out := slices.Clone(older)
+	for len(out) > 0 && out[len(out)-1].Seq >= newer[0].Seq {
+		out = out[:len(out)-1] // in memory as well
+	}
+	return append(out, newer...)
+}
+
+// Last is the number of the newest event; 0 when there is none.
+func (l *Log) Last() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+// Wait returns nil as soon as an event newer than since exists, or ctx's error.
+func (l *Log) Wait(ctx context.Context, since uint64) error {
+	for {
+		next := l.changed.Next() // before the look, so that nothing is missed
+		if l.Last() > since {
+			return nil
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

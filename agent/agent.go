@@ -1,0 +1,247 @@
+// Package agent is the loop of the node agent: it takes what operators asked
+// for and what Consul says, works out what HAProxy is to run, and sees to it
+// that HAProxy runs it. It owns order, settling, retries and going back; what
+// is to run is decided in lb, template and plan, and how it gets there in
+// haproxy. It never listens, parses flags or talks to Consul or a socket itself.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"thalassa/activity"
+	"thalassa/discovery"
+	"thalassa/haproxy"
+	"thalassa/internal/wake"
+	"thalassa/lb"
+)
+
+// Intents is the store of what operators asked for. Commit is a
+// compare-and-set: it fails with *lb.StaleRevisionError when base is not the
+// newest revision.
+type Intents interface {
+	Load(ctx context.Context) (lb.Intent, error)
+	Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stamp) (lb.Revision, error)
+	Wait(ctx context.Context, after uint64) error
+}
+
+// Source is where members come from.
+type Source interface {
+	// Want replaces the set of services to watch.
+	Want(services []lb.Name)
+	// Snapshot is immutable and cheap.
+	Snapshot() lb.Snapshot
+	// Changed is a one-slot poke; the agent is its only reader.
+	Changed() <-chan struct{}
+}
+
+// Balancer is the HAProxy that the agent keeps in step.
+type Balancer interface {
+	Check(ctx context.Context, config []byte) error
+	Apply(ctx context.Context, config []byte, fingerprint string) (haproxy.Outcome, error)
+	State(ctx context.Context) (haproxy.State, error)
+}
+
+// Journal takes the events of the activity log; it never fails or blocks.
+type Journal interface {
+	Record(ctx context.Context, e activity.Event)
+}
+
+// Memory keeps the last good snapshot for a start without Consul.
+type Memory interface {
+	SaveSnapshot(ctx context.Context, s lb.Snapshot) error
+}
+
+// Announcer keeps the services that this node offers registered in Consul.
+type Announcer interface {
+	Set(services []discovery.Registration)
+}
+
+// Config is what an Agent needs. Intents, Source, HAProxy, Journal and Memory
+// are required.
+type Config struct {
+	Intents Intents
+	Source  Source
+	HAProxy Balancer
+	Journal Journal
+	Memory  Memory
+
+	// Announcer is told the agent's own service and those of the frontends that
+	// ask for one; nil: nothing is registered.
+	Announcer Announcer
+	// Self is the agent's own registration; frontends' share its tags and meta.
+	Self discovery.Registration
+
+	Process lb.Process // HAProxy's own settings, rendered into every config
+	Version string     // of the agent, for Status
+	Label   string     // logical name of this load balancer
+
+	// TemplateFile is the user's template; empty: the embedded one. It is read
+	// again when it changes.
+	TemplateFile string
+	// Persistence is the JSON copy of the intent; empty: none. It is rewritten
+	// after every revision.
+	Persistence string
+
+	// Quiet is how long discovery must be silent before a round (5 ms), and
+	// MaxSettle how long a round is put off at most (50 ms).
+	Quiet, MaxSettle time.Duration
+	// ReloadEvery is the mean time between reloads that a stream of changes may
+	// cause (500 ms); ReloadBurst are free after a pause (10).
+	ReloadEvery time.Duration
+	ReloadBurst int
+	// FirstAnswer is how long a change waits for Consul's first answer about a
+	// service that was not watched before (2 s).
+	FirstAnswer time.Duration
+
+	Now    func() time.Time // time.Now
+	Logger *slog.Logger     // discards
+}
+
+func (c Config) withDefaults() Config {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&c.Quiet, 5*time.Millisecond)
+	def(&c.MaxSettle, 50*time.Millisecond)
+	def(&c.ReloadEvery, 500*time.Millisecond)
+	def(&c.FirstAnswer, 2*time.Second)
+	if c.ReloadBurst <= 0 {
+		c.ReloadBurst = 10
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// An Agent keeps HAProxy in step with intent and discovery. Make it with New,
+// let Run run; the other methods may be called from any goroutine meanwhile.
+type Agent struct {
+	cfg      Config
+	started  time.Time
+	template *templateFile
+	interest interest
+	limiter  *rate.Limiter
+
+	poke    chan struct{} // one slot: look again now
+	sources wake.Signal   // the source's snapshot has changed
+
+	changing chan struct{} // one slot: held by the change that is under way
+
+	mu      sync.Mutex
+	last    outcome  // of the newest round
+	pending *pending // the revision that a change waits for; nil: none
+
+	inStep  chan struct{} // closed when a round has applied for the first time
+	running running       // touched by the loop only
+}
+
+// New makes an agent and reads its template. The error names the template's
+// file and line. Nothing is started.
+func New(cfg Config) (*Agent, error) {
+	cfg = cfg.withDefaults()
+	tmpl, err := openTemplate(cfg.TemplateFile)
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{
+		cfg:      cfg,
+		started:  cfg.Now(),
+		template: tmpl,
+		interest: interest{source: cfg.Source},
+		limiter:  rate.NewLimiter(rate.Every(cfg.ReloadEvery), cfg.ReloadBurst),
+		poke:     make(chan struct{}, 1),
+		changing: make(chan struct{}, 1),
+		inStep:   make(chan struct{}),
+	}
+	return a, nil
+}
+
+// Run keeps HAProxy in step until ctx ends, which is no error. HAProxy is left
+// running.
+func (a *Agent) Run(ctx context.Context) error {
+	if err := a.importPersistence(ctx); err != nil {
+		return err
+	}
+	a.cfg.Journal.Record(ctx, activity.Event{Verb: activity.Started, Object: agentObject(a.cfg.Label)})
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.loop(ctx) })
+	g.Go(func() error { return a.followIntents(ctx) })
+	g.Go(func() error { return a.followTemplate(ctx) })
+	err := g.Wait()
+	a.cfg.Journal.Record(context.WithoutCancel(ctx), activity.Event{Verb: activity.Stopped, Object: agentObject(a.cfg.Label)})
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// Look asks for a round soon, e.g. because HAProxy was restarted.
+func (a *Agent) Look() {
+	select {
+	case a.poke <- struct{}{}:
+	default: // a look is due already, and it will see everything
+	}
+}
+
+// InStep is closed once HAProxy runs what was asked for, for the first time
+// since the agent was made.
+func (a *Agent) InStep() <-chan struct{} { return a.inStep }
+
+func (a *Agent) wasInStep() bool {
+	select {
+	case <-a.inStep:
+		return true
+	default:
+		return false
+	}
+}
+
+// Snapshot is what discovery knows now.
+func (a *Agent) Snapshot() lb.Snapshot { return a.cfg.Source.Snapshot() }
+
+// Intent is what operators asked for now.
+func (a *Agent) Intent(ctx context.Context) (lb.Intent, error) {
+	in, err := a.cfg.Intents.Load(ctx)
+	if err != nil {
+		return lb.Intent{}, fmt.Errorf("loading the stored configuration: %w", err)
+	}
+	return in, nil
+}
+
+// followIntents looks again whenever somebody committed a revision, keeps the
+// set of watched services, and the JSON copy.
+func (a *Agent) followIntents(ctx context.Context) error {
+	for {
+		in, err := a.Intent(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		a.interest.require(in.Services())
+		a.Look()
+		a.persist(ctx, in)
+		a.announce(in)
+		if err := a.cfg.Intents.Wait(ctx, in.Revision); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("waiting for a revision: %w", err)
+		}
+	}
+}

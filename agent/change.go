@@ -1,0 +1,253 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"thalassa/activity"
+	"thalassa/lb"
+	"thalassa/template"
+)
+
+// settleTime bounds how long an accepted change is waited for; a change that
+// takes longer is answered as accepted and not yet in effect.
+const settleTime = 30 * time.Second
+
+// Edit carries out one change an operator asked for and returns when it is in
+// effect. Errors: those of lb.Intent.Apply; *lb.RefusedError when HAProxy would
+// not take the result; *lb.UnavailableError when that cannot be told now. After
+// an error what was asked for and what runs are as before.
+func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
+	if e.Backend != nil && e.Backend.Type == "dynamic" {
+		// With its members known, the first configuration that names the
+		// backend has them.
+		defer a.interest.borrow(e.Backend.Service)()
+		a.await(ctx, e.Backend.Service, a.cfg.FirstAnswer, func(lb.Service) bool { return true })
+	}
+	return a.change(ctx, e.Stamp, func(in lb.Intent) (lb.Intent, error) { return in.Apply(e) })
+}
+
+// Switch points a backend at another version and returns when it is in effect.
+// Unless forced it first looks, at most for s.Wait, for a healthy instance of
+// that version: without one the error is a *lb.ConflictError that lists the
+// versions there are. Other errors are those of Edit.
+func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
+	in, err := a.Intent(ctx)
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	b, err := switched(in, s)
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	defer a.interest.borrow(b.Service)()
+	if !s.Force {
+		if err := a.awaitHealthy(ctx, b, s.Wait); err != nil {
+			return lb.Applied{}, err
+		}
+	}
+	var before lb.Backend
+	applied, err := a.change(ctx, s.Stamp, func(in lb.Intent) (lb.Intent, error) {
+		b, err := switched(in, s)
+		if err != nil {
+			return lb.Intent{}, err
+		}
+		before = in.Backends[s.Backend]
+		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Stamp: s.Stamp})
+	})
+	if err == nil && applied.Applied && (before.Service != b.Service || before.Version != b.Version) {
+		a.cfg.Journal.Record(context.WithoutCancel(ctx), switchedEvent(before, b, s.Stamp, applied))
+	}
+	return applied, err
+}
+
+// switched is the backend as the switch wants it.
+func switched(in lb.Intent, s lb.Switch) (lb.Backend, error) {
+	b, ok := in.Backends[s.Backend]
+	if !ok {
+		return b, &lb.NotFoundError{ID: lb.Backend{Key: s.Backend}.ID()}
+	}
+	if b.Type != "dynamic" {
+		return b, &lb.ConflictError{ID: b.ID(), Reason: "is static: it lists its members itself and has no version to switch"}
+	}
+	b.Version = s.Version
+	if s.Service != "" {
+		b.Service = s.Service
+	}
+	return b, nil
+}
+
+func (a *Agent) awaitHealthy(ctx context.Context, b lb.Backend, wait time.Duration) error {
+	healthy := func(s lb.Service) bool { return s.Healthy(b.Version) > 0 }
+	if _, known, _ := a.await(ctx, b.Service, max(wait, a.cfg.FirstAnswer), func(lb.Service) bool { return true }); !known {
+		return &lb.UnavailableError{What: "Consul has not answered about service " + string(b.Service) + " yet, so nobody knows whether version " + string(b.Version) + " is healthy"}
+	}
+	s, _, ok := a.await(ctx, b.Service, wait, healthy)
+	if ok {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return &lb.ConflictError{ID: b.ID(), Reason: noHealthy(b, s, wait)}
+}
+
+// noHealthy says what Consul knows instead of the version asked for.
+func noHealthy(b lb.Backend, s lb.Service, wait time.Duration) string {
+	reason := fmt.Sprintf("version %s of service %s has no healthy instance", b.Version, b.Service)
+	if wait > 0 {
+		reason += " after " + wait.String()
+	}
+	var versions []string
+	for _, v := range s.Versions() {
+		versions = append(versions, fmt.Sprintf("%s (%d of %d healthy)", v.Version, v.Healthy, v.Total))
+	}
+	if len(versions) == 0 {
+		return reason + "; Consul knows no instance of that service"
+	}
+	return reason + "; Consul knows " + strings.Join(versions, ", ")
+}
+
+// change makes one new revision out of the newest: next is worked out, proven
+// by HAProxy, committed, and waited for. A revision that HAProxy cannot start is
+// taken back by another revision.
+func (a *Agent) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (lb.Intent, error)) (lb.Applied, error) {
+	begin := a.cfg.Now()
+	if err := a.lockChanges(ctx); err != nil {
+		return lb.Applied{}, err
+	}
+	defer a.unlockChanges()
+	before, err := a.Intent(ctx)
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	next, err := edit(before)
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	if err := a.prove(ctx, next); err != nil {
+		return lb.Applied{}, err
+	}
+	awaited := a.expect(pending{revision: before.Revision + 1, by: by})
+	defer a.forget(awaited)
+	rev, err := a.cfg.Intents.Commit(ctx, before.Revision, next, by)
+	if err != nil {
+		return lb.Applied{}, fmt.Errorf("storing the change: %w", err)
+	}
+	// From here on the change is stored; that the caller went away must not
+	// leave it half done.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	out := a.lastOutcome()
+	if rev.Number > before.Revision {
+		out = a.awaitRound(ctx, awaited)
+		if refused := (*lb.RefusedError)(nil); errors.As(out.err, &refused) {
+			return lb.Applied{}, a.takeBack(ctx, before, rev, refused)
+		}
+	} else {
+		out.path = pathNone
+	}
+	applied := lb.Applied{Applied: out.err == nil, Path: out.path, Duration: a.cfg.Now().Sub(begin), Revision: rev.Number}
+	if out.err != nil {
+		applied.Path, applied.Reason = pathNone, out.err.Error()
+	}
+	return applied, nil
+}
+
+// prove has the candidate rendered, and checked by HAProxy, before anything is
+// stored.
+func (a *Agent) prove(ctx context.Context, next lb.Intent) error {
+	snap := a.Snapshot()
+	if err := a.mayApply(ctx, next, snap); err != nil {
+		return err
+	}
+	rendered, err := a.template.current().Render(lb.Resolve(next, snap, a.cfg.Process))
+	if err != nil {
+		return err
+	}
+	return a.cfg.HAProxy.Check(ctx, rendered.Bytes)
+}
+
+// lockChanges admits one change at a time.
+func (a *Agent) lockChanges(ctx context.Context) error {
+	select {
+	case a.changing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (a *Agent) unlockChanges() { <-a.changing }
+
+// pending is what the change under way waits for: a round that looks at its
+// revision, and uses its template.
+type pending struct {
+	revision uint64
+	template *template.Template // nil: any
+	by       lb.Stamp
+	done     chan outcome // one slot
+}
+
+// meets reports whether the outcome is the one waited for.
+func (p *pending) meets(out outcome) bool {
+	return out.revision >= p.revision && (p.template == nil || p.template == out.template)
+}
+
+// expect announces what a change will wait for before it happens, so that the
+// round that deals with it knows its cause and where to report. The caller
+// holds the change lock.
+func (a *Agent) expect(p pending) *pending {
+	p.done = make(chan outcome, 1)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.pending = &p
+	return &p
+}
+
+func (a *Agent) forget(p *pending) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.pending == p {
+		a.pending = nil
+	}
+}
+
+// awaitRound asks for a round and waits for the first that meets p.
+func (a *Agent) awaitRound(ctx context.Context, p *pending) outcome {
+	a.Look()
+	select {
+	case out := <-p.done:
+		return out
+	case <-ctx.Done():
+		what := "HAProxy has not taken the change within " + settleTime.String()
+		return outcome{err: &lb.UnavailableError{What: what}}
+	}
+}
+
+// takeBack restores the intent before a revision that HAProxy could not start,
+// and returns the refusal.
+func (a *Agent) takeBack(ctx context.Context, before lb.Intent, rev lb.Revision, refused *lb.RefusedError) error {
+	by := lb.Stamp{
+		Author: "thalassa", Time: a.cfg.Now(),
+		Cause: "taking back revision " + strconv.FormatUint(rev.Number, 10) + ", which HAProxy could not start",
+	}
+	awaited := a.expect(pending{revision: rev.Number + 1, by: by})
+	defer a.forget(awaited)
+	back, err := a.cfg.Intents.Commit(ctx, rev.Number, before, by)
+	if err != nil {
+		return errors.Join(refused, fmt.Errorf("taking back revision %d: %w", rev.Number, err))
+	}
+	a.cfg.Journal.Record(ctx, activity.Event{
+		Verb: activity.ConfigurationReverted, Object: haproxyObject(), Author: by.Author, Cause: by.Cause,
+		Revision: back.Number, Error: refused.Error(),
+	})
+	if out := a.awaitRound(ctx, awaited); out.err != nil {
+		a.cfg.Logger.ErrorContext(ctx, "configuration taken back is not in effect", "revision", back.Number, "error", out.err)
+	}
+	return refused
+}

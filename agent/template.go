@@ -1,0 +1,151 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"thalassa/activity"
+	"thalassa/lb"
+	"thalassa/template"
+)
+
+// templateEvery is how often the template file is looked at.
+const templateEvery = time.Second
+
+// templateFile is the template in use and the file it came from.
+type templateFile struct {
+	path string // empty: the embedded default, which never changes
+
+	mu   sync.Mutex
+	tmpl *template.Template
+	seen os.FileInfo // of the content that was read last, good or bad
+}
+
+func openTemplate(path string) (*templateFile, error) {
+	f := &templateFile{path: path}
+	if path == "" {
+		f.tmpl = template.Default()
+		return f, nil
+	}
+	var err error
+	f.tmpl, f.seen, err = readTemplate(path)
+	return f, err
+}
+
+func readTemplate(path string) (*template.Template, os.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the template: %w", err)
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return nil, info, fmt.Errorf("reading the template: %w", err)
+	}
+	tmpl, err := template.Parse(path, string(source))
+	return tmpl, info, err
+}
+
+func (f *templateFile) current() *template.Template {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tmpl
+}
+
+func (f *templateFile) use(t *template.Template) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tmpl = t
+}
+
+// changed reports whether the file differs from what was read last.
+func (f *templateFile) changed() bool {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return f.seen != nil
+	}
+	return f.seen == nil || !os.SameFile(info, f.seen) || !info.ModTime().Equal(f.seen.ModTime()) || info.Size() != f.seen.Size()
+}
+
+// followTemplate takes a changed template over once HAProxy has accepted what
+// it renders; a bad one is recorded and the former stays.
+func (a *Agent) followTemplate(ctx context.Context) error {
+	if a.template.path == "" {
+		return nil
+	}
+	tick := time.NewTicker(templateEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if a.template.changed() {
+			a.takeTemplate(ctx)
+		}
+	}
+}
+
+func (a *Agent) takeTemplate(ctx context.Context) {
+	tmpl, info, err := readTemplate(a.template.path)
+	a.template.seen = info
+	if err == nil {
+		err = a.switchTemplate(ctx, tmpl)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	event := activity.Event{Verb: activity.TemplateChanged, Object: activity.Object{ID: "template", Type: "template", Key: a.template.path}}
+	if err != nil {
+		event.Verb, event.Error = activity.TemplateRefused, words(err)
+		a.cfg.Logger.ErrorContext(ctx, "template refused, the former one stays in use", "file", a.template.path, "error", err)
+	} else {
+		a.cfg.Logger.InfoContext(ctx, "template changed", "file", a.template.path)
+	}
+	a.cfg.Journal.Record(ctx, event)
+}
+
+// switchTemplate puts a template to use; when HAProxy refuses what it renders,
+// before or at the start, the former one is in use again.
+func (a *Agent) switchTemplate(ctx context.Context, tmpl *template.Template) error {
+	if err := a.lockChanges(ctx); err != nil {
+		return err
+	}
+	defer a.unlockChanges()
+	if err := a.proveTemplate(ctx, tmpl); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	former := a.template.current()
+	out := a.roundWith(ctx, tmpl)
+	if isRefusal(out.err) {
+		a.roundWith(ctx, former)
+	}
+	return out.err
+}
+
+// roundWith waits for the first round that uses the template.
+func (a *Agent) roundWith(ctx context.Context, tmpl *template.Template) outcome {
+	p := a.expect(pending{template: tmpl})
+	defer a.forget(p)
+	a.template.use(tmpl)
+	return a.awaitRound(ctx, p)
+}
+
+// proveTemplate renders the present configuration with a new template and has
+// HAProxy check it.
+func (a *Agent) proveTemplate(ctx context.Context, tmpl *template.Template) error {
+	in, err := a.Intent(ctx)
+	if err != nil {
+		return err
+	}
+	rendered, err := tmpl.Render(lb.Resolve(in, a.Snapshot(), a.cfg.Process))
+	if err != nil {
+		return err
+	}
+	return a.cfg.HAProxy.Check(ctx, rendered.Bytes)
+}

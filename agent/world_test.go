@@ -1,0 +1,296 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thalassa/activity"
+	"thalassa/agent"
+	"thalassa/haproxy"
+	"thalassa/internal/wake"
+	"thalassa/lb"
+)
+
+// A world is everything around an agent, in memory, so that a test can say what
+// Consul and HAProxy do and when.
+type world struct {
+	t     *testing.T
+	agent *agent.Agent
+
+	mu        sync.Mutex
+	intent    lb.Intent
+	revisions []lb.Revision
+	committed wake.Signal
+	snapshot  lb.Snapshot
+	wanted    []lb.Name
+	changed   chan struct{}
+	events    []activity.Event
+	saved     lb.Snapshot
+
+	running bool     // HAProxy's state
+	applied []string // configurations HAProxy took, in order
+	applies int      // attempts
+	// check and start refuse configurations that hold these words.
+	checkRefuses, startRefuses string
+	down                       error // every Apply fails
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return &world{t: t, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}, changed: make(chan struct{}, 1)}
+}
+
+// run starts the agent in the test's bubble.
+func (w *world) run(change func(*agent.Config)) {
+	w.t.Helper()
+	cfg := agent.Config{Intents: w, Source: w, HAProxy: w, Journal: w, Memory: w, Process: lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute}}
+	if change != nil {
+		change(&cfg)
+	}
+	a, err := agent.New(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.agent = a
+	ctx, cancel := context.WithCancel(w.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	w.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("the agent ended with %v", err)
+		}
+	})
+	synctest.Wait()
+}
+
+func (w *world) Load(context.Context) (lb.Intent, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.intent, nil
+}
+
+func (w *world) Commit(_ context.Context, base uint64, next lb.Intent, by lb.Stamp) (lb.Revision, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if base != w.intent.Revision {
+		return lb.Revision{}, &lb.StaleRevisionError{Base: base, Current: w.intent.Revision}
+	}
+	changes, err := w.intent.Changes(next)
+	if err != nil {
+		return lb.Revision{}, err
+	}
+	if len(changes) == 0 {
+		return lb.Revision{Number: base}, nil
+	}
+	next.Revision = base + 1
+	w.intent = next
+	rev := lb.Revision{Number: next.Revision, Stamp: by, Changes: changes}
+	w.revisions = append(w.revisions, rev)
+	w.committed.Broadcast()
+	return rev, nil
+}
+
+func (w *world) Wait(ctx context.Context, after uint64) error {
+	for {
+		next := w.committed.Next()
+		if in, err := w.Load(ctx); err != nil || in.Revision > after {
+			return err
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (w *world) Want(names []lb.Name) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wanted = names
+}
+
+func (w *world) Snapshot() lb.Snapshot {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.snapshot
+}
+
+func (w *world) Changed() <-chan struct{} { return w.changed }
+
+func (w *world) watched() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return fmt.Sprint(w.wanted)
+}
+
+// consul answers for a service: each instance is "VERSION PORT", or "VERSION
+// PORT sick".
+func (w *world) consul(service string, index uint64, stale string, instances ...string) {
+	s := lb.Service{Name: lb.Name(service), Index: index, Stale: stale}
+	for _, text := range instances {
+		f := strings.Fields(text)
+		var port uint16
+		if _, err := fmt.Sscan(f[1], &port); err != nil {
+			w.t.Fatal(err)
+		}
+		s.Instances = append(s.Instances, lb.Instance{
+			ID: text, Address: lb.HostPort{Host: "127.0.0.1", Port: port}, Version: lb.Version(f[0]), Weight: 1, Healthy: len(f) == 2,
+		})
+	}
+	w.mu.Lock()
+	services := map[lb.Name]lb.Service{s.Name: s}
+	for name, other := range w.snapshot.Services {
+		if name != s.Name {
+			services[name] = other
+		}
+	}
+	w.snapshot = lb.Snapshot{Services: services}
+	w.mu.Unlock()
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (w *world) Check(_ context.Context, config []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.checkRefuses != "" && strings.Contains(string(config), w.checkRefuses) {
+		return &lb.RefusedError{Stage: "check", Output: "[ALERT] refused by the check"}
+	}
+	return nil
+}
+
+func (w *world) Apply(ctx context.Context, config []byte, _ string) (haproxy.Outcome, error) {
+	if err := w.Check(ctx, config); err != nil {
+		return haproxy.Outcome{}, err
+	}
+	pause(ctx, 50*time.Millisecond) // a reload takes its time
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.applies++
+	if w.down != nil {
+		return haproxy.Outcome{}, w.down
+	}
+	if w.startRefuses != "" && strings.Contains(string(config), w.startRefuses) {
+		return haproxy.Outcome{}, &lb.RefusedError{Stage: "start", Output: "[ALERT] cannot bind"}
+	}
+	started := !w.running
+	w.running = true
+	w.applied = append(w.applied, string(config))
+	return haproxy.Outcome{Started: started, Reloaded: !started, Duration: 50 * time.Millisecond}, nil
+}
+
+func (w *world) State(context.Context) (haproxy.State, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return haproxy.State{Running: w.running}, nil
+}
+
+func (w *world) Record(_ context.Context, e activity.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, e)
+}
+
+func (w *world) SaveSnapshot(_ context.Context, s lb.Snapshot) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.saved = s
+	return nil
+}
+
+// config is what HAProxy runs; attempts how often it was asked to run another.
+func (w *world) config() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.applied) == 0 {
+		return ""
+	}
+	return w.applied[len(w.applied)-1]
+}
+
+func (w *world) attempts() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.applies
+}
+
+func (w *world) verbs() []activity.Verb {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []activity.Verb
+	for _, e := range w.events {
+		out = append(out, e.Verb)
+	}
+	return out
+}
+
+func (w *world) count(verb activity.Verb) int {
+	n := 0
+	for _, v := range w.verbs() {
+		if v == verb {
+			n++
+		}
+	}
+	return n
+}
+
+// serves waits until all is quiet and tells whether HAProxy has the ports as
+// members, and no others.
+func (w *world) serves(ports ...string) {
+	w.t.Helper()
+	pause(w.t.Context(), 2*time.Second)
+	synctest.Wait()
+	var got []string
+	for line := range strings.SplitSeq(w.config(), "\n") {
+		if f := strings.Fields(line); len(f) > 2 && f[0] == "server" {
+			_, port, _ := strings.Cut(f[2], ":")
+			got = append(got, port)
+		}
+	}
+	if !slices.Equal(got, ports) {
+		w.t.Fatalf("HAProxy has the members %v, expected %v", got, ports)
+	}
+}
+
+// put creates backend b of service shop in a version.
+func (w *world) put(version string) (lb.Applied, error) {
+	b, err := lb.ParseBackend("b", fmt.Appendf(nil, `{"type":"dynamic","name":"shop","version":%q}`, version))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.agent.Edit(w.t.Context(), lb.Edit{Backend: &b, Stamp: lb.Stamp{Author: "ann", Cause: "PUT /backends/b"}})
+}
+
+// putNative creates a static backend with one raw line.
+func (w *world) putNative(key, native string) (lb.Applied, error) {
+	b, err := lb.ParseBackend(key, fmt.Appendf(nil, `{"type":"static","natives":[%q]}`, native))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.agent.Edit(w.t.Context(), lb.Edit{Backend: &b})
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+func refused(err error) bool {
+	var r *lb.RefusedError
+	return errors.As(err, &r)
+}

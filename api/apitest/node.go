@@ -1,0 +1,244 @@
+// Package apitest is a node without HAProxy and Consul for tests of the API and
+// its client: it applies changes to an lb.Intent in memory and tells about them,
+// with lb's own rules and the real activity log. It is never part of the program.
+package apitest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"thalassa/activity"
+	"thalassa/api"
+	"thalassa/internal/wake"
+	"thalassa/lb"
+)
+
+// A Node stands in for agent, store and discovery. All methods may be called
+// concurrently.
+type Node struct {
+	Log *activity.Log
+
+	now     func() time.Time
+	changed wake.Signal // the snapshot has
+
+	mu        sync.Mutex
+	intent    lb.Intent
+	snapshot  lb.Snapshot
+	revisions []lb.Revision // oldest first
+	down      bool          // HAProxy is
+	trouble   error         // what every call answers with; nil: none
+}
+
+// New makes a node that knows nothing yet. A nil clock is time.Now.
+func New(now func() time.Time) (*Node, error) {
+	if now == nil {
+		now = time.Now
+	}
+	log, err := activity.NewLog(context.Background(), &keeper{}, now, discard())
+	if err != nil {
+		return nil, err
+	}
+	return &Node{Log: log, now: now, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}}, nil
+}
+
+// Config is what api.New needs of the node.
+func (n *Node) Config() api.Config {
+	return api.Config{
+		Changes: n, Views: n, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig,
+		Version: "1.2.3", Now: n.now,
+	}
+}
+
+// Fail makes every call answer with err, until nil.
+func (n *Node) Fail(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.trouble = err
+}
+
+// SetDown says that HAProxy is not running, or is again.
+func (n *Node) SetDown(down bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down = down
+}
+
+// Discover makes a service's instances known; "HOST:PORT VERSION" each.
+func (n *Node) Discover(service lb.Name, instances ...string) {
+	s := lb.Service{Name: service, Index: 1, Seen: n.now()}
+	for i, text := range instances {
+		addr, version, _ := strings.Cut(text, " ")
+		bind, err := lb.ParseBind(addr)
+		if err != nil {
+			panic(err) // a mistake of the test
+		}
+		s.Instances = append(s.Instances, lb.Instance{
+			ID: fmt.Sprintf("%s-%d", service, i+1), Node: "node1", Address: lb.HostPort(bind), Version: lb.Version(version),
+			Meta:   map[string]string{"version": version, "hostname": "host-" + version, "pid": "4711"},
+			Weight: 1, Status: "passing", Healthy: true,
+		})
+	}
+	n.mu.Lock()
+	services := maps.Clone(n.snapshot.Services)
+	services[service] = s
+	n.snapshot = lb.Snapshot{Services: services}
+	n.mu.Unlock()
+	n.changed.Broadcast()
+}
+
+// Edit applies an edit.
+func (n *Node) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
+	return n.change(ctx, e.Stamp, func(in lb.Intent) (lb.Intent, error) { return in.Apply(e) })
+}
+
+// Switch points a backend at another version, once that is healthy.
+func (n *Node) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
+	b, err := n.switched(s)
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	patience, cancel := context.WithTimeout(ctx, s.Wait)
+	defer cancel()
+	for !s.Force {
+		next := n.changed.Next()
+		if n.Snapshot().Services[b.Service].Healthy(b.Version) > 0 {
+			break
+		}
+		select {
+		case <-next:
+		case <-patience.Done():
+			if ctx.Err() != nil {
+				return lb.Applied{}, ctx.Err()
+			}
+			reason := fmt.Sprintf("version %s of service %s has no healthy instance", b.Version, b.Service)
+			return lb.Applied{}, &lb.ConflictError{ID: b.ID(), Reason: reason}
+		}
+	}
+	return n.change(ctx, s.Stamp, func(in lb.Intent) (lb.Intent, error) {
+		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Stamp: s.Stamp})
+	})
+}
+
+func (n *Node) switched(s lb.Switch) (lb.Backend, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	b, ok := n.intent.Backends[s.Backend]
+	switch {
+	case n.trouble != nil:
+		return b, n.trouble
+	case !ok:
+		return b, &lb.NotFoundError{ID: "backend/" + string(s.Backend)}
+	case b.Type != "dynamic":
+		return b, &lb.ConflictError{ID: b.ID(), Reason: "is static and has no version"}
+	}
+	b.Version = s.Version
+	if s.Service != "" {
+		b.Service = s.Service
+	}
+	return b, nil
+}
+
+// change makes the next intent, a revision and an event of an edit.
+func (n *Node) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (lb.Intent, error)) (lb.Applied, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.trouble != nil {
+		return lb.Applied{}, n.trouble
+	}
+	next, err := edit(n.intent)
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	changes, err := n.intent.Changes(next)
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	applied := lb.Applied{Applied: true, Path: "none", Revision: n.intent.Revision}
+	if len(changes) > 0 {
+		next.Revision++
+		n.intent = next
+		n.revisions = append(n.revisions, lb.Revision{Number: next.Revision, Stamp: by, Changes: changes})
+		applied = lb.Applied{Applied: true, Path: "reload", Reason: "a section has changed", Duration: 1500 * time.Microsecond, Revision: next.Revision}
+		n.Log.Record(ctx, activity.Event{
+			Verb: activity.ConfigurationChanged, Object: activity.Object{ID: changes[0].ID, Type: "configuration"},
+			Cause: by.Cause, Author: by.Author, Revision: next.Revision, Path: applied.Path,
+		})
+	}
+	if n.down {
+		applied.Applied, applied.Path, applied.Reason = false, "none", "HAProxy is not running"
+	}
+	return applied, nil
+}
+
+// Intent is what was asked for.
+func (n *Node) Intent(context.Context) (lb.Intent, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.intent, n.trouble
+}
+
+// Snapshot is what was discovered.
+func (n *Node) Snapshot() lb.Snapshot {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.snapshot
+}
+
+// Status tells how things stand.
+func (n *Node) Status(context.Context) (lb.Status, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	st := lb.Status{
+		Version: "1.2.3", Label: "edge", Started: time.UnixMilli(0).UTC(), Revision: n.intent.Revision, InEffect: n.intent.Revision,
+		HAProxy: lb.HAProxyStatus{Running: !n.down, Version: "2.6.12", MasterPID: 100, WorkerPID: 101},
+	}
+	for _, name := range n.intent.Services() {
+		s, known := n.snapshot.Services[name]
+		status := lb.ServiceStatus{Service: name, Known: known, Seen: s.Seen, Stale: s.Stale}
+		if known {
+			status.Versions = s.Versions()
+		}
+		st.Discovery = append(st.Discovery, status)
+	}
+	return st, n.trouble
+}
+
+// Revisions lists the history, newest first.
+func (n *Node) Revisions(_ context.Context, before uint64, limit int) ([]lb.Revision, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []lb.Revision
+	for _, r := range slices.Backward(n.revisions) {
+		if (before == 0 || r.Number < before) && len(out) < limit {
+			out = append(out, r)
+		}
+	}
+	return out, n.trouble
+}
+
+// HAProxyConfig lists the sections and servers that HAProxy would have.
+func (n *Node) HAProxyConfig(context.Context) ([]byte, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.intent.Revision == 0 {
+		return nil, &lb.UnavailableError{What: "no configuration has been written yet"}
+	}
+	var out bytes.Buffer
+	c := lb.Resolve(n.intent, n.snapshot, lb.Process{})
+	for _, f := range c.Frontends {
+		fmt.Fprintf(&out, "frontend %s\n", f.Key)
+	}
+	for _, p := range c.Backends {
+		fmt.Fprintf(&out, "backend %s\n", p.Key)
+		for _, m := range p.Members {
+			fmt.Fprintf(&out, "  server %s %s\n", m.ServerName(), m.Address)
+		}
+	}
+	return out.Bytes(), n.trouble
+}

@@ -1,0 +1,77 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"thalassa/activity"
+	"thalassa/auth"
+	"thalassa/lb"
+)
+
+// Changer carries out changes. A change is in effect, or its Applied says why
+// not, when a call returns. Errors: those of lb.Intent.Apply, *lb.RefusedError,
+// *lb.UnavailableError. The end of ctx ends the waiting; what has been stored by
+// then stays.
+type Changer interface {
+	Edit(ctx context.Context, e lb.Edit) (lb.Applied, error)
+	Switch(ctx context.Context, s lb.Switch) (lb.Applied, error)
+}
+
+// Views shows what was asked for, what Consul said and how things stand.
+type Views interface {
+	Intent(ctx context.Context) (lb.Intent, error)
+	Snapshot() lb.Snapshot
+	Status(ctx context.Context) (lb.Status, error)
+}
+
+// Log is the activity log, as *activity.Log has it.
+type Log interface {
+	Events(ctx context.Context, q activity.Query) ([]activity.Event, error)
+	// Last is the number of the newest event.
+	Last() uint64
+	// Wait returns nil as soon as there is an event newer than since.
+	Wait(ctx context.Context, since uint64) error
+}
+
+// History is what has become of the intent, newest revision first. Before 0
+// means from the newest on.
+type History interface {
+	Revisions(ctx context.Context, before uint64, limit int) ([]lb.Revision, error)
+}
+
+// Config is what a Server needs. The first five fields are required.
+type Config struct {
+	Changes  Changer
+	Views    Views
+	Activity Log
+	History  History
+	// HAProxyConfig gives the bytes of haproxy.cfg as last written;
+	// *lb.UnavailableError while there are none.
+	HAProxyConfig func(ctx context.Context) ([]byte, error)
+
+	// Tokens say who may do what; nil: everybody may do everything.
+	Tokens *auth.Tokens
+	// Loopback says that the listener is on the loopback. Without tokens only
+	// requests whose Host header is localhost, an IP address or one of
+	// AllowedHosts are served then, so that no web page can reach the API
+	// through a name of its own that resolves to 127.0.0.1.
+	Loopback bool
+	// AllowedHosts are further names of this machine, without ports.
+	AllowedHosts []string
+
+	Version string           // of the agent
+	Now     func() time.Time // time.Now
+	Logger  *slog.Logger     // discards
+}
+
+func (c Config) withDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}

@@ -1,0 +1,173 @@
+package api_test
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"net/http/httptest"
+
+	"thalassa/api"
+	"thalassa/api/apitest"
+)
+
+const docs = "../docs/api.md"
+
+func readDocs(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(docs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// A block is a fenced part of the page.
+type block struct {
+	language, info, text string
+}
+
+func blocks(page string) []block {
+	var out []block
+	for _, m := range regexp.MustCompile("(?ms)^```([a-z]*) ?(.*?)\n(.*?)^```$").FindAllStringSubmatch(page, -1) {
+		out = append(out, block{m[1], m[2], m[3]})
+	}
+	return out
+}
+
+// words splits a shell command line; quotes and continued lines are understood.
+func words(line string) []string {
+	var out []string
+	var word strings.Builder
+	quote, inWord := rune(0), false
+	for _, r := range strings.ReplaceAll(line, "\\\n", " ") {
+		switch {
+		case r == quote:
+			quote = 0
+		case quote == 0 && (r == '\'' || r == '"'):
+			quote, inWord = r, true
+		case quote == 0 && (r == ' ' || r == '\n'):
+			if inWord {
+				out = append(out, word.String())
+			}
+			word.Reset()
+			inWord = false
+		default:
+			word.WriteRune(r)
+			inWord = true
+		}
+	}
+	if inWord {
+		out = append(out, word.String())
+	}
+	return out
+}
+
+// curl performs a curl command against the site.
+func (s *site) curl(command string) reply {
+	s.tb.Helper()
+	method, path, body, headers := "GET", "", "", []string(nil)
+	args := words(command)
+	for i := 1; i < len(args); i++ {
+		switch a := args[i]; a {
+		case "-s":
+		case "-X", "-H", "-d":
+			i++
+			switch a {
+			case "-X":
+				method = args[i]
+			case "-H":
+				headers = append(headers, args[i])
+			case "-d":
+				body = args[i]
+			}
+		default:
+			var ok bool
+			if path, ok = strings.CutPrefix(a, "localhost:10000"); !ok {
+				s.tb.Fatalf("%s: the test does not know the argument %s", command, a)
+			}
+		}
+	}
+	return s.do(method, path, body, headers...)
+}
+
+// The page's examples are one story: each is performed, and an answer shown
+// beneath is the answer given.
+func TestExamplesOfTheDocumentation(t *testing.T) {
+	node, err := apitest.New(at0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.2:8080 2.0.0")
+	server := httptest.NewServer(api.New(node.Config()))
+	defer server.Close()
+	s := &site{Node: node, tb: t, url: server.URL}
+	list := blocks(readDocs(t))
+	performed := 0
+	for i, b := range list {
+		if b.language != "sh" {
+			continue
+		}
+		commands := strings.Split("\n"+b.text, "\ncurl ")[1:]
+		for j, c := range commands {
+			performed++
+			want, shown := 200, block{}
+			if j == len(commands)-1 && i+1 < len(list) && list[i+1].language == "json" {
+				shown = list[i+1]
+				if shown.info != "" {
+					want, _ = strconv.Atoi(shown.info)
+				}
+			}
+			r := s.curl("curl " + c)
+			if r.status != want {
+				t.Errorf("curl %s: %d, want %d: %s", c, r.status, want, r.body)
+			} else if shown.text != "" {
+				same(t, r.body, shown.text)
+			}
+		}
+	}
+	if performed < 15 {
+		t.Errorf("the page has %d examples", performed)
+	}
+}
+
+func TestDocumentationListsEveryRoute(t *testing.T) {
+	var index struct {
+		Routes []struct{ Method, Path, Role, Summary string }
+	}
+	open(t).get("/").wants(t, 200, &index)
+	var want, got []string
+	for _, r := range index.Routes {
+		want = append(want, r.Method+" "+r.Path+" "+r.Role)
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z]+ /[^`]*)` \\| ([a-z]+) \\|").FindAllStringSubmatch(readDocs(t), -1) {
+		got = append(got, m[1]+" "+m[2])
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the page lists %q\nthe API has   %q", got, want)
+	}
+}
+
+// The page's table of errors is the one of openapi.json.
+func TestDocumentationListsEveryError(t *testing.T) {
+	d := openDocument(t)
+	page := readDocs(t)
+	codes, _ := at(map[string]any(d), "components", "schemas", "Error", "properties", "code", "enum").([]any)
+	for _, c := range codes {
+		if !regexp.MustCompile("(?m)^\\| \\d{3} \\| `" + c.(string) + "` \\|").MatchString(page) {
+			t.Errorf("the page lacks the code %s", c)
+		}
+	}
+	for _, item := range mapOf(d["paths"]) {
+		for method, operation := range mapOf(item) {
+			for status := range mapOf(at(operation, "responses")) {
+				if method != "parameters" && status >= "400" && !strings.Contains(page, "| "+status+" |") {
+					t.Errorf("the page lacks the status %s", status)
+				}
+			}
+		}
+	}
+}

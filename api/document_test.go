@@ -1,0 +1,225 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// A document is openapi.json, read as a JSON value.
+type document map[string]any
+
+var loadDocument = sync.OnceValues(func() (document, error) {
+	data, err := os.ReadFile("openapi.json")
+	if err != nil {
+		return nil, err
+	}
+	var d document
+	return d, json.Unmarshal(data, &d)
+})
+
+func openDocument(tb testing.TB) document {
+	tb.Helper()
+	d, err := loadDocument()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+// at follows keys down from v; nil when one is missing.
+func at(v any, keys ...string) any {
+	for _, k := range keys {
+		m, _ := v.(map[string]any)
+		v = m[k]
+	}
+	return v
+}
+
+// follow replaces {"$ref": …} by what it names.
+func (d document) follow(v any) any {
+	for {
+		ref, ok := at(v, "$ref").(string)
+		if !ok {
+			return v
+		}
+		v = at(map[string]any(d), strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)
+	}
+}
+
+// template finds the document's path that fits a request's path.
+func (d document) template(path string) (string, bool) {
+	for t := range d["paths"].(map[string]any) {
+		pattern := "^" + regexp.MustCompile(`\\\{[a-z]+\\\}`).ReplaceAllString(regexp.QuoteMeta(t), "[^/]+") + "$"
+		if regexp.MustCompile(pattern).MatchString(path) {
+			return t, true
+		}
+	}
+	return "", false
+}
+
+// checkResponse compares an answer with what the document says of its request.
+// An answer about no route at all must be an Error.
+func (d document) checkResponse(method, path string, r reply) error {
+	if r.status == 204 || method == "HEAD" {
+		if len(r.body) != 0 {
+			return fmt.Errorf("%d to %s has a body", r.status, method)
+		}
+		return nil
+	}
+	t, ok := d.template(path)
+	operation := at(map[string]any(d), "paths", t, strings.ToLower(method))
+	if !ok || operation == nil {
+		if r.status < 400 {
+			return fmt.Errorf("%s %s is answered and not in the document", method, path)
+		}
+		return d.check(map[string]any{"$ref": "#/components/schemas/Error"}, r.json(), "error")
+	}
+	response := d.follow(at(operation, "responses", strconv.Itoa(r.status)))
+	if response == nil {
+		return fmt.Errorf("status %d of %s %s is not in the document", r.status, method, t)
+	}
+	for name, header := range mapOf(at(response, "headers")) {
+		if at(d.follow(header), "required") == true && r.header.Get(name) == "" {
+			return fmt.Errorf("%d of %s %s lacks the header %s", r.status, method, t, name)
+		}
+	}
+	for media, content := range mapOf(at(response, "content")) {
+		if got := r.header.Get("Content-Type"); strings.Split(got, ";")[0] != media {
+			return fmt.Errorf("%s %s has Content-Type %s, the document says %s", method, t, got, media)
+		}
+		if media == "application/json" {
+			return d.check(at(content, "schema"), r.json(), "body")
+		}
+		return nil
+	}
+	if len(r.body) != 0 {
+		return fmt.Errorf("%d of %s %s has a body that the document does not know", r.status, method, t)
+	}
+	return nil
+}
+
+func mapOf(v any) map[string]any {
+	m, _ := v.(map[string]any)
+	return m
+}
+
+// check validates a value against the keywords that the document uses. What the
+// schema does not describe is an error, too: the document is to be complete.
+func (d document) check(schema, value any, path string) error {
+	schema = d.follow(schema)
+	if err := checkType(at(schema, "type"), value, path); err != nil {
+		return err
+	}
+	if want, ok := mapOf(schema)["const"]; ok && want != value {
+		return fmt.Errorf("%s is %v, want %v", path, value, want)
+	}
+	if enum, ok := at(schema, "enum").([]any); ok && !slices.Contains(enum, value) {
+		return fmt.Errorf("%s is %v, which is none of %v", path, value, enum)
+	}
+	switch value := value.(type) {
+	case string:
+		if p, ok := at(schema, "pattern").(string); ok && !regexp.MustCompile(p).MatchString(value) {
+			return fmt.Errorf("%s is %q, which does not match %s", path, value, p)
+		}
+	case float64:
+		if least, ok := at(schema, "minimum").(float64); ok && value < least {
+			return fmt.Errorf("%s is %v, less than %v", path, value, least)
+		}
+		if most, ok := at(schema, "maximum").(float64); ok && value > most {
+			return fmt.Errorf("%s is %v, more than %v", path, value, most)
+		}
+	case []any:
+		for i, v := range value {
+			if err := d.check(at(schema, "items"), v, fmt.Sprintf("%s[%d]", path, i)); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		return d.checkObject(schema, value, path)
+	}
+	return nil
+}
+
+func (d document) checkObject(schema any, value map[string]any, path string) error {
+	properties, required := d.members(schema)
+	for _, name := range required {
+		if _, ok := value[name]; !ok {
+			return fmt.Errorf("%s lacks %s", path, name)
+		}
+	}
+	if len(properties) == 0 && at(schema, "additionalProperties") == nil {
+		return nil // any object
+	}
+	for name, v := range value {
+		property, ok := properties[name]
+		if !ok {
+			if property, ok = at(schema, "additionalProperties").(map[string]any); !ok {
+				return fmt.Errorf("%s has %s, which is not described", path, name)
+			}
+		}
+		if err := d.check(property, v, path+"."+name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// members collects the properties of a schema and of those it is made of.
+func (d document) members(schema any) (properties map[string]any, required []string) {
+	schema = d.follow(schema)
+	properties = map[string]any{}
+	for name, p := range mapOf(at(schema, "properties")) {
+		properties[name] = p
+	}
+	names, _ := at(schema, "required").([]any)
+	for _, n := range names {
+		required = append(required, n.(string))
+	}
+	parts, _ := at(schema, "allOf").([]any)
+	for _, part := range parts {
+		p, r := d.members(part)
+		for name, v := range p {
+			properties[name] = v
+		}
+		required = append(required, r...)
+	}
+	return properties, required
+}
+
+// checkType compares a value with a type or a list of types; none is any.
+func checkType(types, value any, path string) error {
+	list, ok := types.([]any)
+	if !ok && types != nil {
+		list = []any{types}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	kind := "null"
+	switch v := value.(type) {
+	case string:
+		kind = "string"
+	case bool:
+		kind = "boolean"
+	case float64:
+		kind = "number"
+		if v == float64(int64(v)) && !slices.Contains(list, any("number")) {
+			kind = "integer"
+		}
+	case []any:
+		kind = "array"
+	case map[string]any:
+		kind = "object"
+	}
+	if !slices.Contains(list, any(kind)) {
+		return fmt.Errorf("%s is of type %s, want %v", path, kind, types)
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/auth"
+)
+
+// authorKey is where a guarded request's echo.Context holds the author.
+const authorKey = "author"
+
+// observe logs every request at debug level, after its answer.
+func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		begin := time.Now()
+		if err := next(c); err != nil {
+			s.fail(err, c)
+		}
+		r := c.Request()
+		s.cfg.Logger.DebugContext(r.Context(), "request answered", "method", r.Method, "path", r.URL.Path,
+			"status", c.Response().Status, "duration", time.Since(begin), "remote", r.RemoteAddr, "author", c.Get(authorKey))
+		return nil
+	}
+}
+
+// rescue logs a panic of a handler with its stack and makes it an error.
+func (s *Server) rescue(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler: // net/http's own way to cut a connection
+				panic(p)
+			default:
+				err = s.incident(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+			}
+		}()
+		return next(c)
+	}
+}
+
+// harden sets the headers that keep browsers from making anything but data of
+// an answer, and caches from keeping it.
+func harden(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		return next(c)
+	}
+}
+
+// checkHost refuses names that are not this machine's; see Config.Loopback.
+func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		host := hostOnly(c.Request().Host)
+		if _, err := netip.ParseAddr(host); err != nil && s.hosts != nil && !slices.Contains(s.hosts, host) {
+			return forbidden("the Host header names " + shown(host) + ", which is not a name of this machine; use localhost, its address or a configured host name")
+		}
+		return next(c)
+	}
+}
+
+// hostOnly is a Host header without port, brackets and closing dot, in lower
+// case.
+func hostOnly(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// checkOrigin refuses changes that a page of another site makes a browser send.
+func (s *Server) checkOrigin(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := s.origins.Check(c.Request()); err != nil {
+			return forbidden("a browser sent this request for a page of another site, and only pages of this one may change anything")
+		}
+		return next(c)
+	}
+}
+
+func forbidden(message string) *failure {
+	return &failure{status: http.StatusForbidden, Code: "forbidden", Message: message}
+}
+
+// guarded is a route's handler behind the check of the caller's role. It also
+// lifts the deadline for reading, which has done its work when there is no
+// body, so that it cannot end a request that takes long to answer.
+func (s *Server) guarded(r route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().ContentLength == 0 {
+			if err := setReadDeadline(c, time.Time{}); err != nil {
+				return err
+			}
+		}
+		if r.need == 0 {
+			return r.handle(c)
+		}
+		who, err := s.identify(c.Request())
+		if err != nil {
+			return err
+		}
+		c.Set(authorKey, who.Name)
+		if !who.Allows(r.need) {
+			return forbidden(fmt.Sprintf("token %s has the role %s, and %s %s takes the role %s", who.Name, who.Role, r.method, r.path, r.need))
+		}
+		return r.handle(c)
+	}
+}
+
+// identify finds out who the caller is. Without tokens it is anybody at their
+// address, with every right.
+func (s *Server) identify(r *http.Request) (auth.Identity, error) {
+	if s.cfg.Tokens == nil {
+		return auth.Identity{Name: "anonymous@" + remoteIP(r), Role: auth.Admin}, nil
+	}
+	header := r.Header.Values(echo.HeaderAuthorization)
+	if len(header) == 0 {
+		return auth.Identity{}, unauthorized("", "this needs a token: Authorization: Bearer TOKEN")
+	}
+	scheme, token, _ := strings.Cut(header[0], " ")
+	if len(header) > 1 || !strings.EqualFold(scheme, "Bearer") {
+		return auth.Identity{}, unauthorized(`, error="invalid_request"`, "the Authorization header is not of the form Bearer TOKEN")
+	}
+	who, ok := s.cfg.Tokens.Authenticate(strings.TrimSpace(token))
+	if !ok {
+		return auth.Identity{}, unauthorized(`, error="invalid_token"`, "the token is not known here")
+	}
+	return who, nil
+}
+
+func unauthorized(hint, message string) *failure {
+	return &failure{
+		status: http.StatusUnauthorized, Code: "unauthorized", Message: message,
+		header: http.Header{echo.HeaderWWWAuthenticate: {`Bearer realm="thalassa"` + hint}},
+	}
+}
+
+// remoteIP is the address of the connection; headers that claim another one are
+// not believed.
+func remoteIP(r *http.Request) string {
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return "unknown"
+	}
+	return remote.Addr().Unmap().WithZone("").String()
+}
+
+// setReadDeadline is for the connection of a request; what has none, such as a
+// recorder, is fine.
+func setReadDeadline(c echo.Context, t time.Time) error {
+	err := http.NewResponseController(c.Response()).SetReadDeadline(t)
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,209 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"thalassa/api"
+)
+
+// requests are one of each kind that takes a role, and the role's number: 0
+// none, 1 read, 2 deploy, 3 admin.
+var requests = []struct {
+	method, path, body string
+	need               int
+}{
+	{"GET", "/healthz", "", 0},
+	{"GET", "/readyz", "", 0},
+	{"GET", "/", "", 1},
+	{"GET", "/frontends", "", 1},
+	{"GET", "/frontends/www", "", 1},
+	{"HEAD", "/frontends/www", "", 1},
+	{"GET", "/backends", "", 1},
+	{"GET", "/backends/live", "", 1},
+	{"GET", "/backends/live/members", "", 1},
+	{"GET", "/haproxy/config", "", 1},
+	{"GET", "/services", "", 1},
+	{"GET", "/services/shop", "", 1},
+	{"GET", "/activity", "", 1},
+	{"GET", "/revisions", "", 1},
+	{"GET", "/status", "", 1},
+	{"GET", "/version", "", 1},
+	{"GET", "/openapi.json", "", 1},
+	{"POST", "/backends/live", `{"version":"1.0.0"}`, 2},
+	{"PUT", "/frontends/www", `{"bind":"*:80","backend":"live"}`, 3},
+	{"PUT", "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`, 3},
+	{"DELETE", "/frontends/www", "", 3},
+	{"DELETE", "/backends/files", "", 3},
+}
+
+func TestRoles(t *testing.T) {
+	covered := map[string]bool{}
+	for _, q := range requests {
+		covered[q.method+" "+q.path] = true
+		s := filled(t, withTokens(t))
+		anonymous := s.do(q.method, q.path, q.body)
+		if want := http.StatusUnauthorized; q.need > 0 && anonymous.status != want || q.need == 0 && anonymous.status != 200 {
+			t.Errorf("%s %s without a token: %d", q.method, q.path, anonymous.status)
+		}
+		for i, token := range []string{readToken, deployToken, adminToken} {
+			r := s.do(q.method, q.path, q.body, bearer(token))
+			if i+1 >= q.need {
+				if r.status != 200 {
+					t.Errorf("%s %s with role %d: %d %s", q.method, q.path, i+1, r.status, r.body)
+				}
+				continue
+			}
+			if f := r.refused(t, 403, "forbidden"); !strings.Contains(f.Error, "role") {
+				t.Errorf("error %q", f.Error)
+			}
+		}
+	}
+	for path, item := range mapOf(openDocument(t)["paths"]) {
+		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www").Replace(path)
+		for method := range mapOf(item) {
+			live, files := strings.ReplaceAll(path, "{key}", "live"), strings.ReplaceAll(path, "{key}", "files")
+			if m := strings.ToUpper(method); m != "PARAMETERS" && !covered[m+" "+live] && !covered[m+" "+files] {
+				t.Errorf("%s %s is not in the matrix", m, path)
+			}
+		}
+	}
+}
+
+func TestUnauthorized(t *testing.T) {
+	s := filled(t, withTokens(t))
+	for header, hint := range map[string]string{
+		"":                           "",
+		"Authorization: ":            "invalid_request",
+		"Authorization: Basic eDp5":  "invalid_request",
+		"Authorization: Bearer":      "invalid_token",
+		"Authorization: Bearer ":     "invalid_token",
+		bearer("x"):                  "invalid_token",
+		bearer(readToken + "x"):      "invalid_token",
+		bearer(readToken + ",token"): "invalid_token",
+	} {
+		var headers []string
+		if header != "" {
+			headers = []string{header}
+		}
+		r := s.get("/frontends", headers...)
+		f := r.refused(t, 401, "unauthorized")
+		challenge := r.header.Get("Www-Authenticate")
+		if !strings.HasPrefix(challenge, `Bearer realm="thalassa"`) || !strings.Contains(challenge, hint) || hint == "" && strings.Contains(challenge, "error") {
+			t.Errorf("%s: challenge %s", header, challenge)
+		}
+		if strings.Contains(f.Error, readToken) {
+			t.Errorf("the answer repeats the token: %s", f.Error)
+		}
+	}
+	s.get("/frontends", bearer(readToken), bearer(readToken)).refused(t, 401, "unauthorized")
+	s.get("/frontends", "Authorization: bearer  "+readToken).wants(t, 200, nil)
+}
+
+// A caller without the right learns nothing about objects and bodies.
+func TestRightsComeFirst(t *testing.T) {
+	s := filled(t, withTokens(t))
+	for _, path := range []string{"/frontends/nobody", "/frontends/a%20b"} {
+		s.get(path).refused(t, 401, "unauthorized")
+		s.do("PUT", path, `{`, bearer(deployToken)).refused(t, 403, "forbidden")
+		s.do("DELETE", path, "", bearer(deployToken)).refused(t, 403, "forbidden")
+	}
+}
+
+func TestOtherSitesChangeNothing(t *testing.T) {
+	s := filled(t)
+	own := "Origin: " + s.url
+	for _, q := range requests {
+		if q.method == "GET" || q.method == "HEAD" {
+			continue
+		}
+		for _, header := range []string{
+			"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site",
+			"Origin: http://evil.example", "Origin: null", "Origin: http://127.0.0.1:1",
+		} {
+			if f := s.do(q.method, q.path, q.body, header).refused(t, 403, "forbidden"); !strings.Contains(f.Error, "another site") {
+				t.Errorf("error %q", f.Error)
+			}
+		}
+	}
+	if rev := len(mustRevisions(t, s)); rev != 3 {
+		t.Errorf("%d revisions, want the first 3", rev)
+	}
+	for _, header := range []string{own, "Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: none"} {
+		s.do("POST", "/backends/live", `{"version":"1.0.0"}`, header).wants(t, 200, nil)
+	}
+	s.get("/frontends", "Sec-Fetch-Site: cross-site").wants(t, 200, nil) // which the page cannot read
+	if r := s.get("/frontends", "Origin: http://evil.example"); r.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Error("another site may read")
+	}
+}
+
+func mustRevisions(t *testing.T, s *site) []uint64 {
+	t.Helper()
+	list, err := s.Revisions(t.Context(), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []uint64
+	for _, r := range list {
+		out = append(out, r.Number)
+	}
+	return out
+}
+
+// A form is what a page may send anywhere without being asked.
+func TestBodiesAreJSON(t *testing.T) {
+	s := filled(t)
+	for _, ct := range []string{
+		"application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x", "text/plain;charset=UTF-8",
+		"application/json; charset=latin1", "nonsense/", "application/jsonx",
+	} {
+		f := s.do("POST", "/backends/live", `{"version":"2.0.0"}`, "Content-Type: "+ct).refused(t, 415, "invalid")
+		if f.Fields[0].Path != "Content-Type" {
+			t.Errorf("fields %+v", f.Fields)
+		}
+		s.do("PUT", "/backends/x", `{"type":"static"}`, "Content-Type: "+ct).refused(t, 415, "invalid")
+	}
+	for _, ct := range []string{"application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8", "application/merge-patch+json"} {
+		s.do("PUT", "/backends/x", `{"type":"static"}`, "Content-Type: "+ct).wants(t, 200, nil)
+	}
+}
+
+func TestOnLoopbackOnlyOwnNamesAreServed(t *testing.T) {
+	s := filled(t, func(c *api.Config) { c.Loopback, c.AllowedHosts = true, []string{"LB1.example"} })
+	for _, host := range []string{
+		"localhost", "localhost:10000", "LOCALHOST", "localhost.", "127.0.0.1", "127.0.0.1:10000", "[::1]", "[::1]:10000",
+		"192.0.2.7:80", "lb1.example", "lb1.EXAMPLE:10000", "lb1.example.",
+	} {
+		s.get("/frontends", "Host: "+host).wants(t, 200, nil)
+	}
+	for _, host := range []string{"evil.example", "evil.example:10000", "localhost.evil.example", "127.0.0.1.evil.example", "evil-lb1.example", "127.1"} {
+		if f := s.get("/frontends", "Host: "+host).refused(t, 403, "forbidden"); !strings.Contains(f.Error, strings.Split(host, ":")[0]) {
+			t.Errorf("error %q", f.Error)
+		}
+		s.get("/healthz", "Host: "+host).refused(t, 403, "forbidden")
+		s.do("PUT", "/backends/x", `{"type":"static"}`, "Host: "+host).refused(t, 403, "forbidden")
+	}
+	// With tokens a foreign page has none, and elsewhere names are not known.
+	for _, adjust := range []func(*api.Config){withTokens(t), func(*api.Config) {}} {
+		s := filled(t, adjust)
+		s.get("/frontends", "Host: evil.example", bearer(readToken)).wants(t, 200, nil)
+	}
+}
+
+func TestEveryAnswerIsHardened(t *testing.T) {
+	s := filled(t)
+	for _, r := range []reply{s.get("/frontends"), s.get("/nowhere"), s.get("/healthz"), s.get("/haproxy/config"), s.do("OPTIONS", "/frontends", "")} {
+		for name, want := range map[string]string{
+			"X-Content-Type-Options":       "nosniff",
+			"Cache-Control":                "no-store",
+			"Content-Security-Policy":      "default-src 'none'; frame-ancestors 'none'",
+			"Cross-Origin-Resource-Policy": "same-origin",
+		} {
+			if got := r.header.Get(name); got != want {
+				t.Errorf("%d has %s %q, want %q", r.status, name, got, want)
+			}
+		}
+	}
+}

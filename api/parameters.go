@@ -1,0 +1,109 @@
+package api
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"thalassa/activity"
+	"thalassa/lb"
+)
+
+// params are the query parameters of a request, with the problems found so far.
+type params struct {
+	values url.Values
+	bad    []lb.FieldError
+}
+
+// parameters reads the query of r. A parameter that is not among known, or that
+// is given twice, is a problem: a misspelt one would be ignored otherwise.
+func parameters(r *http.Request, known ...string) *params {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	p := &params{values: values}
+	if err != nil {
+		p.add("query", "is not decodable", "name=value pairs, percent-encoded, joined by &")
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		switch {
+		case !slices.Contains(known, name):
+			p.add(shown(name), "is not a parameter here", "one of "+strings.Join(known, ", "))
+		case len(values[name]) > 1:
+			p.add(name, "is given more than once", "one value")
+		}
+	}
+	return p
+}
+
+func (p *params) add(path, problem, expected string) {
+	p.bad = append(p.bad, lb.FieldError{Path: path, Problem: problem, Expected: expected})
+}
+
+// err is an *lb.InvalidError of every problem found.
+func (p *params) err() error {
+	if len(p.bad) == 0 {
+		return nil
+	}
+	return &lb.InvalidError{Fields: p.bad}
+}
+
+func (p *params) text(name string) string { return p.values.Get(name) }
+
+// number accepts an unsigned integer; 0 when it is absent.
+func (p *params) number(name string) uint64 {
+	s := p.text(name)
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		p.add(name, strconv.Quote(s)+" is not a number", "a whole number")
+	}
+	return n
+}
+
+// limit accepts the greatest number of things to answer with.
+func (p *params) limit() int {
+	s := p.text("limit")
+	if s == "" {
+		return activity.DefaultLimit
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > activity.MaxLimit {
+		p.add("limit", strconv.Quote(s)+" is not a limit", "1 to "+strconv.Itoa(activity.MaxLimit))
+	}
+	return n
+}
+
+// duration accepts a time up to most; 0 when it is absent.
+func (p *params) duration(name string, most time.Duration) time.Duration {
+	s := p.text(name)
+	if s == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 || d > most {
+		p.add(name, strconv.Quote(s)+" is not a time to wait", `a duration up to 10m, e.g. "30s"`)
+	}
+	return d
+}
+
+// since accepts a sequence number or a time.
+func (p *params) since() (seq uint64, at time.Time) {
+	s := p.text("since")
+	if s == "" {
+		return 0, time.Time{}
+	}
+	if seq, err := strconv.ParseUint(s, 10, 64); err == nil {
+		return seq, time.Time{}
+	}
+	// A "+" that was not percent-encoded has become a blank.
+	at, err := time.Parse(time.RFC3339, strings.ReplaceAll(s, " ", "+"))
+	if err != nil {
+		p.add("since", strconv.Quote(s)+" is neither a sequence number nor a time", "a whole number or RFC 3339, e.g. 2006-01-02T15:04:05Z")
+	}
+	return 0, at
+}

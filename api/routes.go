@@ -1,0 +1,53 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/auth"
+)
+
+// A route is one method of one path. GET routes answer HEAD, too; OPTIONS is
+// answered for every path.
+type route struct {
+	method  string
+	path    string    // parameters in braces
+	need    auth.Role // 0: open to everybody
+	summary string    // one line for the index
+	handle  echo.HandlerFunc
+}
+
+// routes is the whole API. openapi.json describes the same routes.
+func (s *Server) routes() []route {
+	const get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
+	return []route{
+		{get, "/", auth.Read, "this list", s.index},
+		{get, "/frontends", auth.Read, "all frontends", s.listFrontends},
+		{get, "/frontends/{key}", auth.Read, "one frontend", s.frontend},
+		{put, "/frontends/{key}", auth.Admin, "create or replace a frontend", s.putFrontend},
+		{del, "/frontends/{key}", auth.Admin, "remove a frontend", s.deleteFrontend},
+		{get, "/backends", auth.Read, "all backends with their members", s.listBackends},
+		{get, "/backends/{key}", auth.Read, "one backend with its members", s.backend},
+		{put, "/backends/{key}", auth.Admin, "create or replace a backend", s.putBackend},
+		{post, "/backends/{key}", auth.Deploy, "switch a backend to another version, and service", s.switchBackend},
+		{del, "/backends/{key}", auth.Admin, "remove a backend", s.deleteBackend},
+		{get, "/backends/{key}/members", auth.Read, "the members of a backend", s.members},
+		{get, "/haproxy/config", auth.Read, "haproxy.cfg as last written, as text", s.haproxyConfig},
+		{get, "/services", auth.Read, "the Consul services watched, with their versions", s.listServices},
+		{get, "/services/{name}", auth.Read, "one service with its instances", s.service},
+		{get, "/activity", auth.Read, "what happened; query: since, filter, limit, wait", s.activity},
+		{get, "/revisions", auth.Read, "accepted changes, newest first; query: before, limit", s.revisions},
+		{get, "/status", auth.Read, "the state of agent, HAProxy and discovery", s.status},
+		{get, "/healthz", 0, "200 while the agent's process works", s.healthz},
+		{get, "/readyz", 0, "200 while HAProxy runs what was asked for, else 503 with reasons", s.readyz},
+		{get, "/version", auth.Read, "the agent's version", s.version},
+		{get, "/openapi.json", auth.Read, "the OpenAPI description of all this", s.openAPI},
+	}
+}
+
+// echoPath turns "/a/{key}" into echo's "/a/:key".
+func echoPath(path string) string {
+	return strings.NewReplacer("{", ":", "}", "").Replace(path)
+}

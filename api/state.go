@@ -1,0 +1,130 @@
+package api
+
+import (
+	_ "embed"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/lb"
+)
+
+// openAPI describes every route, error and shape; kept in step by tests.
+//
+//go:embed openapi.json
+var openAPI string
+
+// index shows a newcomer what there is.
+func (s *Server) index(c echo.Context) error {
+	type entry struct {
+		Method  string `json:"method"`
+		Path    string `json:"path"`
+		Role    string `json:"role"` // a token needs; "none": no token
+		Summary string `json:"summary"`
+	}
+	out := struct {
+		Name    string  `json:"name"`
+		Version string  `json:"version"`
+		Routes  []entry `json:"routes"`
+	}{Name: "Thalassa", Version: s.cfg.Version}
+	for _, r := range s.routes() {
+		out.Routes = append(out.Routes, entry{r.method, r.path, r.need.String(), r.summary})
+	}
+	return respond(c, http.StatusOK, out)
+}
+
+func (s *Server) openAPI(c echo.Context) error {
+	return write(c, http.StatusOK, echo.MIMEApplicationJSON, []byte(openAPI))
+}
+
+func (s *Server) version(c echo.Context) error {
+	return respond(c, http.StatusOK, struct {
+		Version string `json:"version"`
+	}{s.cfg.Version})
+}
+
+func (s *Server) healthz(c echo.Context) error {
+	return respond(c, http.StatusOK, struct {
+		Healthy bool `json:"healthy"`
+	}{true})
+}
+
+// currentStatus is the status without null lists.
+func (s *Server) currentStatus(c echo.Context) (lb.Status, error) {
+	st, err := s.cfg.Views.Status(c.Request().Context())
+	if err != nil {
+		return lb.Status{}, err
+	}
+	services := make([]lb.ServiceStatus, len(st.Discovery))
+	for i, d := range st.Discovery {
+		d.Versions = orEmpty(d.Versions)
+		services[i] = d
+	}
+	st.Discovery = services
+	return st, nil
+}
+
+func (s *Server) status(c echo.Context) error {
+	st, err := s.currentStatus(c)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, st)
+}
+
+func (s *Server) readyz(c echo.Context) error {
+	var ready bool
+	var reasons []string
+	if st, err := s.currentStatus(c); err == nil {
+		ready, reasons = st.Ready()
+	} else {
+		reasons = []string{s.failure(err, c).Message}
+	}
+	status := http.StatusOK
+	if !ready {
+		status = http.StatusServiceUnavailable
+		c.Response().Header().Set(echo.HeaderRetryAfter, retryAfter)
+	}
+	return respond(c, status, struct {
+		Ready   bool     `json:"ready"`
+		Reasons []string `json:"reasons"`
+	}{ready, orEmpty(reasons)})
+}
+
+func (s *Server) listServices(c echo.Context) error {
+	st, err := s.currentStatus(c)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, st.Discovery)
+}
+
+// service is one of the watched services, with the instances that Consul told
+// of.
+func (s *Server) service(c echo.Context) error {
+	key, err := name(c, "name")
+	if err != nil {
+		return err
+	}
+	st, err := s.currentStatus(c)
+	if err != nil {
+		return err
+	}
+	for _, d := range st.Discovery {
+		if d.Service == key {
+			return respond(c, http.StatusOK, struct {
+				lb.ServiceStatus
+				Instances []lb.Instance `json:"instances"`
+			}{d, orEmpty(s.cfg.Views.Snapshot().Services[key].Instances)})
+		}
+	}
+	return &lb.NotFoundError{ID: "service/" + string(key)}
+}
+
+func (s *Server) haproxyConfig(c echo.Context) error {
+	config, err := s.cfg.HAProxyConfig(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return write(c, http.StatusOK, echo.MIMETextPlainCharsetUTF8, config)
+}

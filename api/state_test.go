@@ -1,0 +1,130 @@
+package api_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"thalassa/lb"
+)
+
+func TestIndexListsTheRoutes(t *testing.T) {
+	var index struct {
+		Name, Version string
+		Routes        []struct{ Method, Path string }
+	}
+	open(t).get("/").wants(t, 200, &index)
+	if index.Name != "Thalassa" || index.Version != "1.2.3" || len(index.Routes) < 20 {
+		t.Errorf("index %+v", index)
+	}
+}
+
+func TestHAProxyConfig(t *testing.T) {
+	s := open(t)
+	s.get("/haproxy/config").refused(t, 503, "unavailable")
+	s = filled(t)
+	r := s.get("/haproxy/config")
+	r.wants(t, 200, nil)
+	if ct := r.header.Get("Content-Type"); !strings.HasPrefix(ct, "text/plain") {
+		t.Errorf("Content-Type %s", ct)
+	}
+	want := "frontend www\nbackend files\n  server 10.10.10.10:8080 10.10.10.10:8080\n  server ::1:81 [::1]:81\n" +
+		"backend live\n  server 10.1.0.1:8080 10.1.0.1:8080\n  server 10.1.0.2:8080 10.1.0.2:8080\n"
+	if string(r.body) != want {
+		t.Errorf("config\n%s\nwant\n%s", r.body, want)
+	}
+}
+
+func TestServices(t *testing.T) {
+	s := filled(t)
+	s.put("/backends/later", `{"type":"dynamic","name":"unheard","version":"1"}`)
+	var list []lb.ServiceStatus
+	s.get("/services").wants(t, 200, &list)
+	if len(list) != 2 || list[0].Service != "shop" || list[1].Service != "unheard" {
+		t.Fatalf("services %+v", list)
+	}
+	if got := list[0].Versions; len(got) != 2 || got[0] != (lb.VersionCount{Version: "1.0.0", Total: 2, Healthy: 2}) || !list[0].Known {
+		t.Errorf("versions of shop: %+v", list[0])
+	}
+	if list[1].Known || list[1].Versions == nil {
+		t.Errorf("a service that Consul has not told of: %+v", list[1])
+	}
+	var one struct {
+		Service   string
+		Versions  []lb.VersionCount
+		Instances []lb.Instance
+	}
+	s.get("/services/shop").wants(t, 200, &one)
+	if one.Service != "shop" || len(one.Versions) != 2 || len(one.Instances) != 3 || one.Instances[2].Address.String() != "10.1.0.3:8080" {
+		t.Errorf("shop %+v", one)
+	}
+	s.get("/services/unheard").wants(t, 200, &one)
+	if len(one.Instances) != 0 {
+		t.Errorf("instances of an unknown service: %+v", one)
+	}
+	// blog is known to Consul, and no backend watches it.
+	s.get("/services/blog").refused(t, 404, "not_found")
+}
+
+func TestStatus(t *testing.T) {
+	s := filled(t)
+	var st lb.Status
+	s.get("/status").wants(t, 200, &st)
+	if st.Version != "1.2.3" || st.Label != "edge" || st.Revision != 3 || !st.HAProxy.Running || len(st.Discovery) != 1 {
+		t.Errorf("status %+v", st)
+	}
+}
+
+func TestHealthAndReadiness(t *testing.T) {
+	s := filled(t, withTokens(t)) // both take no token
+	s.get("/healthz").wants(t, 200, nil)
+	same(t, s.get("/readyz").body, `{"ready":true,"reasons":[]}`)
+	s.SetDown(true)
+	r := s.get("/readyz")
+	r.wants(t, 503, nil)
+	same(t, r.body, `{"ready":false,"reasons":["HAProxy is not running"]}`)
+	s.Fail(&lb.UnavailableError{What: "the store is closed"})
+	r = s.get("/readyz")
+	r.wants(t, 503, nil)
+	same(t, r.body, `{"ready":false,"reasons":["the store is closed"]}`)
+	s.Fail(errors.New("secret detail"))
+	r = s.get("/readyz")
+	r.wants(t, 503, nil)
+	if strings.Contains(string(r.body), "secret") {
+		t.Errorf("an inner error is told: %s", r.body)
+	}
+	s.get("/healthz").wants(t, 200, nil)
+}
+
+func TestVersion(t *testing.T) {
+	same(t, open(t).get("/version").body, `{"version":"1.2.3"}`)
+}
+
+func TestRevisions(t *testing.T) {
+	s := filled(t)
+	var list []lb.Revision
+	s.get("/revisions").wants(t, 200, &list)
+	if len(list) != 3 || list[0].Number != 3 || list[2].Number != 1 {
+		t.Fatalf("revisions %+v", list)
+	}
+	r := list[0]
+	if r.Cause != "PUT /frontends/www" || len(r.Changes) != 1 || r.Changes[0].ID != "frontend/www" || string(r.Changes[0].Before) != "null" {
+		t.Errorf("the newest revision: %+v", r)
+	}
+	s.get("/revisions?limit=1&before=3").wants(t, 200, &list)
+	if len(list) != 1 || list[0].Number != 2 {
+		t.Errorf("the one before 3: %+v", list)
+	}
+	for q, path := range map[string]string{
+		"?before=x": "before", "?before=-1": "before", "?limit=0": "limit", "?limit=1001": "limit", "?limit=": "",
+		"?limit=1&limit=2": "limit", "?befor=1": "befor", "?%zz": "query", "?a;b": "query",
+	} {
+		if path == "" {
+			s.get("/revisions"+q).wants(t, 200, nil)
+			continue
+		}
+		if f := s.get("/revisions"+q).refused(t, 400, "invalid"); f.Fields[0].Path != path {
+			t.Errorf("%s: fields %+v, want %s", q, f.Fields, path)
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package auth
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"thalassa/lb"
+)
+
+const (
+	minToken = 16      // characters of a token
+	maxFile  = 1 << 20 // bytes of a token file
+	prefix   = "sha256:"
+)
+
+// An entry is one line of the file: a token's hash and whose it is.
+type entry struct {
+	hash [sha256.Size]byte
+	who  Identity
+}
+
+// A stamp tells one state of a file from another.
+type stamp struct {
+	modified, changed int64 // ns; changed moves with permissions, too
+	size              int64
+	inode             uint64
+}
+
+// readFile opens, judges and parses a token file. The stamp is that of the
+// bytes read, also when they are refused; it is zero when there is no file.
+func readFile(path string) ([]entry, stamp, error) {
+	// O_NONBLOCK: a FIFO must be refused, not waited for.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, stamp{}, err // names the path
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, stamp{}, err
+	}
+	at := stampOf(info)
+	switch mode := info.Mode(); {
+	case !mode.IsRegular():
+		return nil, at, fmt.Errorf("%s: is not a regular file", path)
+	case mode.Perm()&0o007 != 0:
+		return nil, at, fmt.Errorf("%s: mode %04o lets every user of this machine at the tokens, expected 0600 or 0640", path, mode.Perm())
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, at, err
+	case len(data) > maxFile:
+		return nil, at, fmt.Errorf("%s: is larger than %d bytes", path, maxFile)
+	}
+	entries, err := parse(path, data)
+	return entries, at, err
+}
+
+// statFile is the stamp of the file as it is now; zero when it cannot be told.
+func statFile(path string) stamp {
+	info, err := os.Stat(path)
+	if err != nil {
+		return stamp{}
+	}
+	return stampOf(info)
+}
+
+func stampOf(info fs.FileInfo) stamp {
+	s := stamp{modified: info.ModTime().UnixNano(), size: info.Size()}
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.inode, s.changed = sys.Ino, sys.Ctim.Nano()
+	}
+	return s
+}
+
+// parse reads the lines of a token file. Errors name file and line and repeat
+// nothing of the line: any of its words may be a token in the wrong column.
+func parse(path string, data []byte) ([]entry, error) {
+	var entries []entry
+	seen := map[[sha256.Size]byte]int{} // hash → line
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		text := strings.TrimSpace(string(line))
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		e, err := parseLine(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
+		}
+		if first, twice := seen[e.hash]; twice {
+			return nil, fmt.Errorf("%s:%d: repeats the token of line %d", path, n, first)
+		}
+		seen[e.hash] = n
+		entries = append(entries, e)
+	}
+	if len(entries) == 0 {
+		return nil, fmt.Errorf("%s: holds no token, expected lines of ROLE NAME TOKEN", path)
+	}
+	return entries, nil
+}
+
+func parseLine(text string) (entry, error) {
+	fields := strings.Fields(text)
+	if len(fields) != 3 {
+		return entry{}, fmt.Errorf("holds %d words, expected ROLE NAME TOKEN", len(fields))
+	}
+	role, err := ParseRole(fields[0])
+	if err != nil {
+		return entry{}, err
+	}
+	if _, err := lb.ParseName(fields[1]); err != nil {
+		return entry{}, errors.New("the name is not 1 to 128 characters out of A-Z a-z 0-9 _ . : -")
+	}
+	hash, err := parseToken(fields[2])
+	return entry{hash: hash, who: Identity{Name: fields[1], Role: role}}, err
+}
+
+// parseToken accepts a token or, with the prefix, the hash of one.
+func parseToken(s string) (hash [sha256.Size]byte, err error) {
+	if digits, ok := strings.CutPrefix(s, prefix); ok {
+		if raw, err := hex.DecodeString(digits); err == nil && copy(hash[:], raw) == len(raw) && len(raw) == len(hash) {
+			return hash, nil
+		}
+		return hash, fmt.Errorf("%s is not followed by the 64 hexadecimal digits of a SHA-256", prefix)
+	}
+	if len(s) < minToken {
+		return hash, fmt.Errorf("the token is shorter than %d characters", minToken)
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return hash, errors.New("the token holds a character that an Authorization header cannot carry, expected printable ASCII")
+	}
+	return sha256.Sum256([]byte(s)), nil
+}

@@ -1,0 +1,50 @@
+package auth
+
+import "fmt"
+
+// A Role is what a token is good for. Roles are ordered: each one includes
+// those before it. The zero Role allows nothing.
+type Role int
+
+// The roles, weakest first.
+const (
+	Read   Role = iota + 1 // look at everything
+	Deploy                 // and switch backends to another version
+	Admin                  // and create, replace and delete
+)
+
+// roleNames stand in the order of the constants.
+func roleNames() []string { return []string{"read", "deploy", "admin"} }
+
+// ParseRole accepts "read", "deploy" or "admin". The error does not repeat s,
+// which may be a token that slipped into the wrong column.
+func ParseRole(s string) (Role, error) {
+	for i, name := range roleNames() {
+		if s == name {
+			return Role(i + 1), nil
+		}
+	}
+	return 0, fmt.Errorf("the role is none of %v", roleNames())
+}
+
+// String gives the name that ParseRole accepts; "none" for the zero Role.
+func (r Role) String() string {
+	if r < Read || r > Admin {
+		return "none"
+	}
+	return roleNames()[r-1]
+}
+
+// Allows reports whether r includes need.
+func (r Role) Allows(need Role) bool {
+	return r >= Read && r <= Admin && need >= Read && need <= r
+}
+
+// An Identity is a caller who proved who they are.
+type Identity struct {
+	Name string // of the token, e.g. "ci"; follows the rule of lb.Name
+	Role Role
+}
+
+// Allows reports whether the identity's role includes need.
+func (i Identity) Allows(need Role) bool { return i.Role.Allows(need) }

@@ -1,0 +1,112 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"thalassa/activity"
+)
+
+const (
+	pollWait   = 30 * time.Second // of one long poll of FollowActivity
+	minBackoff = 250 * time.Millisecond
+	maxBackoff = 10 * time.Second
+)
+
+// An ActivityQuery selects events. The zero value asks for the newest ones.
+type ActivityQuery struct {
+	// Since is the number of the last event known: the first ones after it are
+	// wanted. 0: the newest are.
+	Since uint64
+	// SinceTime leaves out events before it; it counts only without Since.
+	SinceTime time.Time
+	// Filter is a text that events must hold; empty: all.
+	Filter string
+	// Limit is the greatest number of events; 0: the agent's default.
+	Limit int
+	// Wait is how long to wait for a first event, 10 minutes at most.
+	Wait time.Duration
+}
+
+func (q ActivityQuery) path() string {
+	v := url.Values{}
+	switch {
+	case q.Since > 0:
+		v.Set("since", strconv.FormatUint(q.Since, 10))
+	case !q.SinceTime.IsZero():
+		v.Set("since", q.SinceTime.Format(time.RFC3339Nano))
+	}
+	if q.Filter != "" {
+		v.Set("filter", q.Filter)
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	if q.Wait > 0 {
+		v.Set("wait", q.Wait.String())
+	}
+	return withQuery("/activity", v)
+}
+
+// Activity answers a query of the activity log, ascending by Seq.
+func (c *Client) Activity(ctx context.Context, q ActivityQuery) ([]activity.Event, error) {
+	a, err := c.do(ctx, call{method: http.MethodGet, path: q.path(), wait: max(q.Wait, 0)})
+	if err != nil {
+		return nil, err
+	}
+	var list []activity.Event
+	return list, a.decode(&list)
+}
+
+// FollowActivity calls f with every event after the one numbered since, in
+// order, until ctx ends, which is no error, or f returns one. Since 0 begins
+// with the newest thousand. An agent that cannot be reached is an error at
+// first; once it has answered it is waited for when it goes away.
+func (c *Client) FollowActivity(ctx context.Context, since uint64, f func(activity.Event) error) error {
+	backoff, answered := minBackoff, false
+	for ctx.Err() == nil {
+		begin := time.Now()
+		events, err := c.Activity(ctx, ActivityQuery{Since: since, Limit: activity.MaxLimit, Wait: pollWait})
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && (!answered || !mayPass(err)):
+			return err
+		case err != nil, len(events) == 0 && time.Since(begin) < pollWait/2: // it ends, or does not wait
+			pause(ctx, backoff)
+			backoff = min(2*backoff, maxBackoff)
+		default:
+			backoff = minBackoff
+		}
+		answered = answered || err == nil
+		for _, e := range events {
+			if err := f(e); err != nil {
+				return err
+			}
+			since = e.Seq
+		}
+	}
+	return nil
+}
+
+// mayPass reports whether asking again later may help.
+func mayPass(err error) bool {
+	var away *unreachableError
+	var answered *Error
+	return errors.As(err, &away) || errors.As(err, &answered) && answered.Status >= http.StatusInternalServerError
+}
+
+// pause waits for about d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d/2 + rand.N(d))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,393 @@
+package client_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/api"
+	"thalassa/api/apitest"
+	"thalassa/auth"
+	"thalassa/client"
+	"thalassa/lb"
+)
+
+// start serves a node with a service in two versions and gives a client of it.
+func start(t *testing.T) (*apitest.Node, *client.Client) {
+	t.Helper()
+	node := newNode(t)
+	server := httptest.NewServer(api.New(node.Config()))
+	t.Cleanup(server.Close)
+	node.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.2:8080 2.0.0")
+	return node, connect(t, server.URL)
+}
+
+func newNode(t *testing.T) *apitest.Node {
+	t.Helper()
+	node, err := apitest.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return node
+}
+
+func connect(t *testing.T, address string) *client.Client {
+	t.Helper()
+	c, err := client.New(client.Config{Address: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// failed checks that err is an answer of this status and code.
+func failed(t *testing.T, err error, status int, code string) *client.Error {
+	t.Helper()
+	var e *client.Error
+	if !errors.As(err, &e) || e.Status != status || e.Code != code || e.Error() == "" {
+		t.Fatalf("error %#v, want status %d, code %q", err, status, code)
+	}
+	return e
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, address := range []string{"ftp://x", "http://", "http://a b", "://", "http://x?y=1", "http://u:p@x", "unix:///x"} {
+		if _, err := client.New(client.Config{Address: address}); err == nil || !strings.Contains(err.Error(), client.DefaultAddress) {
+			t.Errorf("New(%q): %v", address, err)
+		}
+	}
+	const secret = "secret\ntoken-0123456789"
+	if _, err := client.New(client.Config{Token: secret}); err == nil || strings.Contains(err.Error(), "0123") {
+		t.Errorf("a token with a line break: %v", err)
+	}
+	for _, address := range []string{"", "lb1:10000", "https://lb1/thalassa/", "http://[::1]:10000"} {
+		if _, err := client.New(client.Config{Address: address}); err != nil {
+			t.Errorf("New(%q): %v", address, err)
+		}
+	}
+}
+
+func TestFrontends(t *testing.T) {
+	node, c := start(t)
+	ctx := t.Context()
+	if list, err := c.Frontends(ctx); err != nil || len(list) != 0 {
+		t.Fatalf("Frontends: %v, %v", list, err)
+	}
+	if _, _, err := c.PutBackend(ctx, "live", client.Backend{Type: "dynamic", Name: "shop", Version: "1.0.0"}); err != nil {
+		t.Fatal(err)
+	}
+	put, applied, err := c.PutFrontend(ctx, "www", json.RawMessage(`{"bind":"*:80","backend":"live","rules":[{"type":"path","operation":"path_beg","value":"/a","backend":"live"}]}`), client.IfNew())
+	if err != nil || put.ID != "frontend/www" || put.ETag == "" || !applied.Applied || applied.Path != "reload" || applied.Revision != 2 || applied.DurationMS != 1.5 {
+		t.Fatalf("PutFrontend: %+v, %+v, %v", put, applied, err)
+	}
+	got, err := c.Frontend(ctx, "www")
+	if err != nil || got.ETag != put.ETag || got.Bind != "*:80" || len(got.Rules) != 1 || got.Rules[0].Operation != "path_beg" {
+		t.Fatalf("Frontend: %+v, %v", got, err)
+	}
+	// As a value of the domain, and as a value that was read and changed.
+	in, err := node.Intent(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, applied, err := c.PutFrontend(ctx, "www", in.Frontends["www"]); err != nil || applied.Path != "none" {
+		t.Errorf("putting an lb.Frontend back: %+v, %v", applied, err)
+	}
+	got.Keepalive, got.Register = "close", &client.Registration{Name: "edge"}
+	put, _, err = c.PutFrontend(ctx, "www", got, client.IfMatch(got.ETag))
+	if err != nil || put.Keepalive != "close" || put.Register.Name != "edge" || put.ETag == got.ETag {
+		t.Errorf("a changed frontend: %+v, %v", put, err)
+	}
+	_, _, err = c.PutFrontend(ctx, "www", got, client.IfMatch(got.ETag))
+	failed(t, err, 412, "precondition_failed")
+	_, err = c.DeleteFrontend(ctx, "www", client.IfMatch(got.ETag))
+	failed(t, err, 412, "precondition_failed")
+	if applied, err := c.DeleteFrontend(ctx, "www", client.IfMatch(put.ETag)); err != nil || applied.Revision != 4 {
+		t.Errorf("DeleteFrontend: %+v, %v", applied, err)
+	}
+	_, err = c.Frontend(ctx, "www")
+	failed(t, err, 404, "not_found")
+}
+
+func TestBackends(t *testing.T) {
+	node, c := start(t)
+	ctx := t.Context()
+	want := client.Backend{
+		Type: "static", Balance: "leastconn", Mode: "http", Host: "shop.example", Natives: []string{"timeout server 5s"},
+		Health:  &client.Health{Method: "HEAD", URI: "/up", HTTPVersion: "HTTP/1.1", Interval: 500},
+		Members: []client.Member{{Host: "10.10.10.10", Port: 8080}, {Host: "::1", Port: 81}},
+	}
+	put, _, err := c.PutBackend(ctx, "files", want)
+	if err != nil || *put.Health != *want.Health || put.Balance != want.Balance || len(put.Members) != 2 || put.Members[1].Host != "::1" {
+		t.Fatalf("PutBackend: %+v, %v", put, err)
+	}
+	if _, applied, err := c.PutBackend(ctx, "files", put); err != nil || applied.Path != "none" {
+		t.Errorf("putting a read backend back: %+v, %v", applied, err)
+	}
+	if _, _, err := c.PutBackend(ctx, "live", lb.Backend{Key: "live", Type: "dynamic", Service: "shop", Version: "1.0.0", Balance: "roundrobin", Mode: "http"}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := c.Backends(ctx)
+	if err != nil || len(list) != 2 || list[1].Key != "live" || len(list[1].Members) != 1 {
+		t.Fatalf("Backends: %+v, %v", list, err)
+	}
+	members, err := c.Members(ctx, "live")
+	if err != nil || len(members) != 1 || members[0].ID != "/shop/1.0.0/10.1.0.1/8080" || members[0].Meta["hostname"] != "host-1.0.0" || members[0].LastKnown == 0 {
+		t.Errorf("Members: %+v, %v", members, err)
+	}
+	read, err := c.Backend(ctx, "live")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, applied, err := c.PutBackend(ctx, "live", read); err != nil || applied.Path != "none" {
+		t.Errorf("putting a read dynamic backend back: %+v, %v", applied, err)
+	}
+	if _, _, err := c.PutFrontend(ctx, "www", client.Frontend{Bind: "*:80", Backend: "live"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.DeleteBackend(ctx, "live")
+	if e := failed(t, err, 409, "conflict"); len(e.By) != 1 || e.By[0] != "frontend/www" {
+		t.Errorf("by %v", e.By)
+	}
+	if _, err := c.DeleteBackend(ctx, "files"); err != nil {
+		t.Error(err)
+	}
+	node.SetDown(true)
+	if _, applied, err := c.PutBackend(ctx, "files", want); err != nil || applied.Applied || applied.Reason == "" {
+		t.Errorf("while HAProxy is down: %+v, %v", applied, err)
+	}
+}
+
+func TestDeploy(t *testing.T) {
+	node, c := start(t)
+	ctx := t.Context()
+	if _, _, err := c.PutBackend(ctx, "live", client.Backend{Type: "dynamic", Name: "shop", Version: "1.0.0"}); err != nil {
+		t.Fatal(err)
+	}
+	b, applied, err := c.Deploy(ctx, "live", client.DeployRequest{Version: "2.0.0"})
+	if err != nil || b.Version != "2.0.0" || b.ETag == "" || len(b.Members) != 1 || !applied.Applied {
+		t.Fatalf("Deploy: %+v, %+v, %v", b, applied, err)
+	}
+	_, _, err = c.Deploy(ctx, "live", client.DeployRequest{Version: "3.0.0"})
+	failed(t, err, 409, "conflict")
+	_, _, err = c.Deploy(ctx, "live", client.DeployRequest{Version: "3.0.0", Wait: -time.Second})
+	if e := failed(t, err, 400, "invalid"); e.Fields[0].Path != "wait" || e.Fields[0].Expected == "" {
+		t.Errorf("fields %+v", e.Fields)
+	}
+	_, _, err = c.Deploy(ctx, "live", client.DeployRequest{Version: "1.0.0"}, client.IfMatch(`"x"`))
+	failed(t, err, 412, "precondition_failed")
+	if b, _, err = c.Deploy(ctx, "live", client.DeployRequest{Name: "blog", Version: "7", Force: true}); err != nil || b.Name != "blog" {
+		t.Errorf("forced: %+v, %v", b, err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := c.Deploy(ctx, "live", client.DeployRequest{Name: "shop", Version: "4.0.0", Wait: 5 * time.Minute})
+		done <- err
+	}()
+	node.Discover("shop", "10.1.0.9:80 4.0.0")
+	if err := <-done; err != nil {
+		t.Errorf("waiting for a version: %v", err)
+	}
+}
+
+func TestStateOfTheAgent(t *testing.T) {
+	node, c := start(t)
+	ctx := t.Context()
+	if _, err := c.HAProxyConfig(ctx); err == nil {
+		t.Error("there is a configuration before there is one")
+	} else {
+		failed(t, err, 503, "unavailable")
+	}
+	if _, _, err := c.PutBackend(ctx, "live", client.Backend{Type: "dynamic", Name: "shop", Version: "1.0.0"}); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := c.Status(ctx); err != nil || st.Version != "1.2.3" || !st.HAProxy.Running || len(st.Discovery) != 1 {
+		t.Errorf("Status: %+v, %v", st, err)
+	}
+	if v, err := c.Version(ctx); err != nil || v != "1.2.3" {
+		t.Errorf("Version: %q, %v", v, err)
+	}
+	if list, err := c.Services(ctx); err != nil || len(list) != 1 || list[0].Service != "shop" || len(list[0].Versions) != 2 {
+		t.Errorf("Services: %+v, %v", list, err)
+	}
+	if s, err := c.Service(ctx, "shop"); err != nil || len(s.Instances) != 2 || s.Instances[0].Address.String() != "10.1.0.1:8080" {
+		t.Errorf("Service: %+v, %v", s, err)
+	}
+	if config, err := c.HAProxyConfig(ctx); err != nil || !strings.HasPrefix(string(config), "backend live\n") {
+		t.Errorf("HAProxyConfig: %s, %v", config, err)
+	}
+	if list, err := c.Revisions(ctx, 0, 0); err != nil || len(list) != 1 || list[0].Cause != "PUT /backends/live" {
+		t.Errorf("Revisions: %+v, %v", list, err)
+	}
+	if list, err := c.Revisions(ctx, 1, 5); err != nil || len(list) != 0 {
+		t.Errorf("Revisions before the first: %+v, %v", list, err)
+	}
+	if ready, reasons, err := c.Ready(ctx); err != nil || !ready || len(reasons) != 0 {
+		t.Errorf("Ready: %v, %v, %v", ready, reasons, err)
+	}
+	node.SetDown(true)
+	if ready, reasons, err := c.Ready(ctx); err != nil || ready || len(reasons) != 1 {
+		t.Errorf("Ready while HAProxy is down: %v, %v, %v", ready, reasons, err)
+	}
+}
+
+func TestErrorsCarryTheirDetails(t *testing.T) {
+	node, c := start(t)
+	put := func() error {
+		_, _, err := c.PutBackend(t.Context(), "x", client.Backend{Type: "static"})
+		return err
+	}
+	node.Fail(&lb.RefusedError{Stage: "check", Output: "one\ntwo"})
+	if e := failed(t, put(), 422, "refused"); e.Output != "one\ntwo" {
+		t.Errorf("output %q", e.Output)
+	}
+	node.Fail(errors.New("secret"))
+	if e := failed(t, put(), 500, "internal"); e.Incident == "" {
+		t.Errorf("no incident: %+v", e)
+	}
+	if _, _, err := c.PutBackend(t.Context(), "x", json.RawMessage(`{`)); err == nil || !strings.HasPrefix(err.Error(), "encoding the body of PUT /backends/x: ") {
+		t.Errorf("a document that is not JSON: %v", err)
+	}
+	_, err := c.Backend(t.Context(), "a/b ü")
+	if e := failed(t, err, 400, "invalid"); e.Fields[0].Path != "key" {
+		t.Errorf("fields %+v", e.Fields)
+	}
+}
+
+func TestTheTokenIsSent(t *testing.T) {
+	const token = "s3cr3t-0123456789abcdef"
+	path := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(path, []byte("read ci "+token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := auth.Open(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := newNode(t).Config()
+	cfg.Tokens = tokens
+	server := httptest.NewServer(api.New(cfg))
+	defer server.Close()
+	if _, err := connect(t, server.URL).Backends(t.Context()); err == nil {
+		t.Error("no token is needed")
+	} else {
+		failed(t, err, 401, "unauthorized")
+	}
+	c, err := client.New(client.Config{Address: strings.TrimPrefix(server.URL, "http://"), Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Backends(t.Context()); err != nil {
+		t.Error(err)
+	}
+	_, err = c.DeleteBackend(t.Context(), "x")
+	failed(t, err, 403, "forbidden")
+}
+
+// canned answers every request in one way.
+func canned(t *testing.T, h http.HandlerFunc) *client.Client {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return connect(t, server.URL)
+}
+
+func TestANewerAgentIsUnderstood(t *testing.T) {
+	c := canned(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/backends/x":
+			_, _ = io.WriteString(w, `{"id":"backend/x","key":"x","type":"quantum","balance":"entangled","new":{"a":1},"members":[{"host":"h","port":1,"spin":"up"}],"applied":true,"path":"teleport","revision":9}`)
+		case "/frontends":
+			_, _ = io.WriteString(w, `[{"key":"f","mode":"quic","rules":[{"type":"mood","operation":"mood_good"}],"new":[]}]`)
+		default:
+			_, _ = io.WriteString(w, `{"version":"9","haproxy":{"running":true,"threads":8},"discovery":[{"service":"s","known":true,"new":1}],"new":1}`)
+		}
+	})
+	if b, err := c.Backend(t.Context(), "x"); err != nil || b.Type != "quantum" || b.Members[0].Host != "h" {
+		t.Errorf("Backend: %+v, %v", b, err)
+	}
+	if _, applied, err := c.Deploy(t.Context(), "x", client.DeployRequest{Version: "1"}); err != nil || applied.Path != "teleport" || applied.Revision != 9 {
+		t.Errorf("Deploy: %+v, %v", applied, err)
+	}
+	if list, err := c.Frontends(t.Context()); err != nil || list[0].Mode != "quic" {
+		t.Errorf("Frontends: %+v, %v", list, err)
+	}
+	if st, err := c.Status(t.Context()); err != nil || st.Version != "9" || len(st.Discovery) != 1 {
+		t.Errorf("Status: %+v, %v", st, err)
+	}
+}
+
+func TestWhatIsNoAgent(t *testing.T) {
+	answers := map[string]http.HandlerFunc{
+		"a proxy's page": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "<html>Bad Gateway</html>", http.StatusBadGateway)
+		},
+		"other JSON": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(502)
+			_, _ = io.WriteString(w, `{"message":"x"}`)
+		},
+		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
+	}
+	for name, h := range answers {
+		_, err := canned(t, h).Backends(t.Context())
+		var e *client.Error
+		if !errors.As(err, &e) || e.Code != "" || e.Status/100 == 2 || !strings.Contains(e.Error(), "answers") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	page := canned(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
+	if _, err := page.Backends(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "decoding the agent's answer: ") {
+		t.Errorf("a page: %v", err)
+	}
+	if _, _, err := page.Ready(t.Context()); err == nil {
+		t.Error("a page is ready")
+	}
+	down := canned(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503); _, _ = io.WriteString(w, `{}`) })
+	if ready, _, err := down.Ready(t.Context()); err == nil || ready {
+		t.Errorf("a stranger's 503: %v, %v", ready, err)
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	c := canned(t, func(w http.ResponseWriter, _ *http.Request) {
+		block := make([]byte, 1<<20)
+		for range 65 {
+			if _, err := w.Write(block); err != nil {
+				return
+			}
+		}
+	})
+	if _, err := c.HAProxyConfig(t.Context()); err == nil || !strings.Contains(err.Error(), "is larger than") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestCallsEnd(t *testing.T) {
+	hang := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hang:
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(func() { close(hang); server.Close() })
+	c, err := client.New(client.Config{Address: server.URL, Timeout: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Backends(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a call without an answer: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := connect(t, server.URL).Backends(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a call whose context has ended: %v", err)
+	}
+}

@@ -1,0 +1,55 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"thalassa/lb"
+)
+
+// Error is an error that the agent answered with.
+type Error struct {
+	Status int `json:"-"` // of HTTP
+	// Code says for programs what kind of error it is: "invalid",
+	// "unauthorized", "forbidden", "not_found", "method_not_allowed",
+	// "conflict", "precondition_failed", "too_large", "refused", "unavailable"
+	// or "internal". Empty: the answer did not come from an agent.
+	Code    string          `json:"code"`
+	Message string          `json:"error"`  // one sentence
+	Fields  []lb.FieldError `json:"fields"` // every bad part of the request
+	By      []string        `json:"by"`     // ids of the objects in the way
+	Output  string          `json:"output"` // HAProxy's own words
+	// Incident is the id under which the agent's log has the details.
+	Incident string `json:"incident"`
+}
+
+// Error is the agent's sentence.
+func (e *Error) Error() string { return e.Message }
+
+// newError makes the error of an answer that is one. What is not the agent's
+// JSON, such as a proxy's page, is told by its status.
+func newError(res *http.Response, body []byte) *Error {
+	e := &Error{}
+	if err := json.Unmarshal(body, e); err != nil || e.Message == "" {
+		e = &Error{Message: res.Request.URL.Redacted() + " answers " + res.Status}
+	}
+	e.Status = res.StatusCode
+	return e
+}
+
+// unreachableError is a request that got no whole answer.
+type unreachableError struct{ err error }
+
+// Error gives net/http's words.
+func (e *unreachableError) Error() string { return "asking the agent: " + e.err.Error() }
+
+// Unwrap gives the cause.
+func (e *unreachableError) Unwrap() error { return e.err }
+
+// IsUnreachable reports whether err is a request that got no whole answer: the
+// agent is not there, or went away meanwhile.
+func IsUnreachable(err error) bool {
+	var away *unreachableError
+	return errors.As(err, &away)
+}

@@ -1,0 +1,198 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// A Frontend is where clients connect.
+type Frontend struct {
+	ID        string        `json:"id,omitempty"` // "frontend/KEY"
+	Key       string        `json:"key,omitempty"`
+	Bind      string        `json:"bind"` // comma-separated host:port
+	Backend   string        `json:"backend"`
+	Mode      string        `json:"mode"`
+	Keepalive string        `json:"keepalive"`
+	Rules     []Rule        `json:"rules"`
+	Natives   []string      `json:"natives"`
+	Register  *Registration `json:"register,omitempty"`
+	// ETag is the state of the definition, for IfMatch; lists do not have it.
+	ETag string `json:"-"`
+}
+
+// A Rule sends matching requests to a backend.
+type Rule struct {
+	Type      string `json:"type"`
+	Header    string `json:"header,omitempty"`
+	Operation string `json:"operation"`
+	Value     string `json:"value"`
+	Backend   string `json:"backend"`
+}
+
+// A Registration announces a frontend in Consul.
+type Registration struct {
+	Name string `json:"name"`
+}
+
+// A Backend is what requests are balanced over.
+type Backend struct {
+	ID      string   `json:"id,omitempty"` // "backend/KEY"
+	Key     string   `json:"key,omitempty"`
+	Type    string   `json:"type"`              // "dynamic" or "static"
+	Name    string   `json:"name,omitempty"`    // the Consul service; dynamic only
+	Version string   `json:"version,omitempty"` // of that service; dynamic only
+	Balance string   `json:"balance"`
+	Host    string   `json:"host,omitempty"`
+	Health  *Health  `json:"health,omitempty"`
+	Mode    string   `json:"mode"`
+	Natives []string `json:"natives"`
+	Members []Member `json:"members,omitempty"`
+	// ETag is the state of the definition, for IfMatch; members do not change
+	// it, and lists do not have it.
+	ETag string `json:"-"`
+}
+
+// Health is an HTTP check of members.
+type Health struct {
+	Method      string `json:"method,omitempty"`
+	URI         string `json:"uri,omitempty"`
+	HTTPVersion string `json:"httpVersion,omitempty"`
+	Interval    int64  `json:"interval,omitempty"` // milliseconds
+}
+
+// A Member is one server of a backend.
+type Member struct {
+	ID        string            `json:"id,omitempty"`
+	Name      string            `json:"name,omitempty"`
+	Version   string            `json:"version,omitempty"`
+	Host      string            `json:"host"`
+	Port      int               `json:"port"`
+	LastKnown int64             `json:"lastKnown,omitempty"` // milliseconds since the epoch
+	Meta      map[string]string `json:"meta,omitempty"`
+}
+
+// Applied is what became of a change.
+type Applied struct {
+	// Applied is false while the change is stored and not yet in effect; Reason
+	// says why.
+	Applied    bool    `json:"applied"`
+	Path       string  `json:"path"` // "runtime", "reload" or "none"
+	Reason     string  `json:"reason"`
+	Revision   uint64  `json:"revision"`
+	DurationMS float64 `json:"durationMs"`
+}
+
+// Frontends lists all frontends, by key.
+func (c *Client) Frontends(ctx context.Context) ([]Frontend, error) {
+	var list []Frontend
+	_, err := c.get(ctx, "/frontends", &list)
+	return list, err
+}
+
+// Frontend looks one up.
+func (c *Client) Frontend(ctx context.Context, key string) (Frontend, error) {
+	var f Frontend
+	header, err := c.get(ctx, object("frontends", key), &f)
+	f.ETag = header.Get("Etag")
+	return f, err
+}
+
+// PutFrontend creates or replaces a frontend. The document is whatever encodes
+// to its JSON: an lb.Frontend, a Frontend, a json.RawMessage.
+func (c *Client) PutFrontend(ctx context.Context, key string, document any, conditions ...Condition) (Frontend, Applied, error) {
+	var f Frontend
+	applied, tag, err := c.change(ctx, call{method: http.MethodPut, path: object("frontends", key), body: document, conditions: conditions}, &f)
+	f.ETag = tag
+	return f, applied, err
+}
+
+// DeleteFrontend removes a frontend.
+func (c *Client) DeleteFrontend(ctx context.Context, key string, conditions ...Condition) (Applied, error) {
+	applied, _, err := c.change(ctx, call{method: http.MethodDelete, path: object("frontends", key), conditions: conditions}, nil)
+	return applied, err
+}
+
+// Backends lists all backends with their members, by key.
+func (c *Client) Backends(ctx context.Context) ([]Backend, error) {
+	var list []Backend
+	_, err := c.get(ctx, "/backends", &list)
+	return list, err
+}
+
+// Backend looks one up, with its members.
+func (c *Client) Backend(ctx context.Context, key string) (Backend, error) {
+	var b Backend
+	header, err := c.get(ctx, object("backends", key), &b)
+	b.ETag = header.Get("Etag")
+	return b, err
+}
+
+// Members lists the present members of a backend.
+func (c *Client) Members(ctx context.Context, key string) ([]Member, error) {
+	var list []Member
+	_, err := c.get(ctx, object("backends", key)+"/members", &list)
+	return list, err
+}
+
+// PutBackend creates or replaces a backend. The document is whatever encodes to
+// its JSON: an lb.Backend, a Backend, a json.RawMessage.
+func (c *Client) PutBackend(ctx context.Context, key string, document any, conditions ...Condition) (Backend, Applied, error) {
+	return c.changeBackend(ctx, call{method: http.MethodPut, path: object("backends", key), body: document, conditions: conditions})
+}
+
+// DeleteBackend removes a backend. While a frontend routes to it the error's
+// code is "conflict" and By names the frontends.
+func (c *Client) DeleteBackend(ctx context.Context, key string, conditions ...Condition) (Applied, error) {
+	applied, _, err := c.change(ctx, call{method: http.MethodDelete, path: object("backends", key), conditions: conditions}, nil)
+	return applied, err
+}
+
+// A DeployRequest is an A/B switch.
+type DeployRequest struct {
+	Name    string // another Consul service; empty: the one the backend has
+	Version string // to point at
+	Force   bool   // even when no instance of it is healthy
+	// Wait is how long a healthy instance may take to appear, 10 minutes at most.
+	Wait time.Duration
+}
+
+// Deploy points a dynamic backend at another version, and returns when that is
+// in effect. A version without a healthy instance is a "conflict" unless forced.
+func (c *Client) Deploy(ctx context.Context, key string, d DeployRequest, conditions ...Condition) (Backend, Applied, error) {
+	body := struct {
+		Name    string `json:"name,omitempty"`
+		Version string `json:"version"`
+		Force   bool   `json:"force,omitempty"`
+		Wait    string `json:"wait,omitempty"`
+	}{d.Name, d.Version, d.Force, ""}
+	if d.Wait != 0 {
+		body.Wait = d.Wait.String()
+	}
+	return c.changeBackend(ctx, call{method: http.MethodPost, path: object("backends", key), body: body, conditions: conditions, wait: max(d.Wait, 0)})
+}
+
+func (c *Client) changeBackend(ctx context.Context, q call) (Backend, Applied, error) {
+	var b Backend
+	applied, tag, err := c.change(ctx, q, &b)
+	b.ETag = tag
+	return b, applied, err
+}
+
+// change sends a change and decodes the object into v, unless nil, and what
+// became of the change.
+func (c *Client) change(ctx context.Context, q call, v any) (applied Applied, etag string, err error) {
+	a, err := c.do(ctx, q)
+	if err != nil {
+		return Applied{}, "", err
+	}
+	if v != nil {
+		if err := a.decode(v); err != nil {
+			return Applied{}, "", err
+		}
+	}
+	return applied, a.header.Get("Etag"), a.decode(&applied)
+}
+
+func object(kind, key string) string { return "/" + kind + "/" + url.PathEscape(key) }

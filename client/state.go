@@ -1,0 +1,95 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"thalassa/lb"
+)
+
+// Status is the state of agent, HAProxy and discovery.
+func (c *Client) Status(ctx context.Context) (lb.Status, error) {
+	var st lb.Status
+	_, err := c.get(ctx, "/status", &st)
+	return st, err
+}
+
+// Ready reports whether HAProxy runs what was asked for; the reasons say why
+// not, a sentence each. It takes no token.
+func (c *Client) Ready(ctx context.Context) (ready bool, reasons []string, err error) {
+	a, err := c.do(ctx, call{method: http.MethodGet, path: "/readyz", also: http.StatusServiceUnavailable})
+	if err != nil {
+		return false, nil, err
+	}
+	var answered struct {
+		Ready   *bool    `json:"ready"`
+		Reasons []string `json:"reasons"`
+	}
+	if err := a.decode(&answered); err != nil {
+		return false, nil, err
+	}
+	if answered.Ready == nil { // 503 of something else on the way
+		return false, nil, &Error{Status: a.status, Message: "what answers is not an agent: " + http.StatusText(a.status)}
+	}
+	return *answered.Ready, answered.Reasons, nil
+}
+
+// Version is the agent's version.
+func (c *Client) Version(ctx context.Context) (string, error) {
+	var v struct {
+		Version string `json:"version"`
+	}
+	_, err := c.get(ctx, "/version", &v)
+	return v.Version, err
+}
+
+// Services lists the Consul services that the agent watches, with the versions
+// there are.
+func (c *Client) Services(ctx context.Context) ([]lb.ServiceStatus, error) {
+	var list []lb.ServiceStatus
+	_, err := c.get(ctx, "/services", &list)
+	return list, err
+}
+
+// A Service is a watched service with its instances.
+type Service struct {
+	lb.ServiceStatus
+	Instances []lb.Instance `json:"instances"`
+}
+
+// Service looks one of the watched services up.
+func (c *Client) Service(ctx context.Context, name string) (Service, error) {
+	var s Service
+	_, err := c.get(ctx, object("services", name), &s)
+	return s, err
+}
+
+// HAProxyConfig is haproxy.cfg as last written.
+func (c *Client) HAProxyConfig(ctx context.Context) ([]byte, error) {
+	a, err := c.do(ctx, call{method: http.MethodGet, path: "/haproxy/config"})
+	return a.body, err
+}
+
+// Revisions lists accepted changes, newest first: at most limit (0: the agent's
+// default) of those before a revision (0: from the newest on).
+func (c *Client) Revisions(ctx context.Context, before uint64, limit int) ([]lb.Revision, error) {
+	q := url.Values{}
+	if before > 0 {
+		q.Set("before", strconv.FormatUint(before, 10))
+	}
+	if limit > 0 {
+		q.Set("limit", strconv.Itoa(limit))
+	}
+	var list []lb.Revision
+	_, err := c.get(ctx, withQuery("/revisions", q), &list)
+	return list, err
+}
+
+func withQuery(path string, q url.Values) string {
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}

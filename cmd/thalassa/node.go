@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"thalassa/activity"
+	"thalassa/agent"
+	"thalassa/api"
+	"thalassa/auth"
+	"thalassa/discovery"
+	"thalassa/haproxy"
+	"thalassa/lb"
+	"thalassa/store"
+)
+
+// node is the parts of the agent put together.
+type node struct {
+	settings    settings
+	log         *slog.Logger
+	consulToken string // from the environment; a token file wins
+	// ready runs once HAProxy is in step for the first time; may be nil.
+	ready func(ctx context.Context, api net.Addr, events *activity.Log) error
+}
+
+// run keeps the node running until ctx ends, which is no error.
+func (n node) run(ctx context.Context) error {
+	s := n.settings
+	listener, err := net.Listen("tcp", s.listen())
+	if err != nil {
+		return fmt.Errorf("listening for the API: %w", err)
+	}
+	defer listener.Close() //nolint:errcheck // closed by the server already, except on a failing start
+	db, err := n.openStore()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			n.log.Error("database not closed", "error", err)
+		}
+	}()
+	events, err := activity.NewLog(ctx, db, time.Now, n.log)
+	if err != nil {
+		return fmt.Errorf("reading the activity: %w", err)
+	}
+	watcher, err := n.watcher(ctx, db)
+	if err != nil {
+		return err
+	}
+	process := n.haproxy()
+	a, registrar, err := n.agent(db, watcher, process, events, listener.Addr())
+	if err != nil {
+		return err
+	}
+	server, err := n.api(a, db, process, events)
+	if err != nil {
+		return err
+	}
+	n.log.Info("thalassa agent", "version", version(), "api", "http://"+listener.Addr().String(), "consul", s.consul(), "haproxy", s.haproxy)
+
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return watcher.Run(gctx) })
+	if registrar != nil {
+		g.Go(func() error { return registrar.Run(gctx) })
+	}
+	g.Go(func() error { return process.Run(gctx, n.onExit(gctx, a, events)) })
+	g.Go(func() error { return a.Run(gctx) })
+	g.Go(func() error { return server.Serve(gctx, listener) })
+	g.Go(func() error {
+		select {
+		case <-a.InStep():
+		case <-gctx.Done():
+		}
+		if n.ready == nil || gctx.Err() != nil {
+			return nil
+		}
+		return n.ready(gctx, listener.Addr(), events)
+	})
+	err = g.Wait()
+	if s.stopHAProxy {
+		err = errors.Join(err, n.stopHAProxy(ctx, process))
+	}
+	return err
+}
+
+// openStore opens the database. One that is damaged has been set aside; the
+// agent goes on with a new one and the persistence file, and says so loudly.
+func (n node) openStore() (*store.DB, error) {
+	path := filepath.Join(n.settings.dbPath, "thalassa.db")
+	options := store.Options{Logger: n.log}
+	db, err := store.Open(path, options)
+	if damaged := (*store.DamagedError)(nil); errors.As(err, &damaged) {
+		n.log.Error("database damaged and set aside, going on with a new one",
+			"set_aside", damaged.SetAside, "cause", damaged.Cause, "persistence", n.settings.persistence)
+		db, err = store.Open(path, options)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	return db, nil
+}
+
+func (n node) watcher(ctx context.Context, db *store.DB) (*discovery.Watcher, error) {
+	initial, err := db.LoadSnapshot(ctx)
+	if err != nil {
+		n.log.Warn("members of the last run not readable, waiting for consul", "error", err)
+	}
+	w, err := discovery.New(n.discovery(initial))
+	if err != nil {
+		return nil, fmt.Errorf("setting up discovery: %w", err)
+	}
+	return w, nil
+}
+
+func (n node) discovery(initial lb.Snapshot) discovery.Config {
+	s := n.settings
+	token := n.consulToken
+	if s.consulToken != "" {
+		token = ""
+	}
+	return discovery.Config{
+		Address: s.consul(), Token: token, TokenFile: s.consulToken,
+		Datacenter: s.datacenter, Namespace: s.namespace, Partition: s.partition,
+		TLS:           discovery.TLSConfig{CAFile: s.consulCA, CertFile: s.consulCert, KeyFile: s.consulKey, ServerName: s.consulName},
+		AcceptWarning: s.acceptWarning, MaxConns: s.consulMaxConns,
+		Initial: initial, Logger: n.log,
+	}
+}
+
+func (n node) registrar() discovery.RegistrarConfig {
+	d := n.discovery(lb.Snapshot{})
+	return discovery.RegistrarConfig{
+		Address: d.Address, Token: d.Token, TokenFile: d.TokenFile,
+		Namespace: d.Namespace, Partition: d.Partition, TLS: d.TLS, Logger: n.log,
+	}
+}
+
+func (n node) haproxy() *haproxy.Process {
+	s := n.settings
+	return haproxy.New(haproxy.Config{
+		Mode: haproxy.Mode(s.haproxy), Binary: s.haproxyBinary, ConfigPath: s.cfgPath, PIDPath: s.pidPath,
+		StatsSocket: s.statsSocket, MasterSocket: s.masterSocket, StartupLog: filepath.Join(s.dbPath, "haproxy.startup.log"),
+		Sudo: s.sudo, Logger: n.log,
+	})
+}
+
+func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, events *activity.Log, addr net.Addr) (*agent.Agent, *discovery.Registrar, error) {
+	s := n.settings
+	cfg := agent.Config{
+		Intents: db, Source: w, HAProxy: p, Journal: events, Memory: db,
+		Process: s.process(), Version: version(), Label: s.label,
+		TemplateFile: s.templateFile, Persistence: s.persistence,
+		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, Logger: n.log,
+	}
+	if s.sudo {
+		cfg.Process.SocketUser = fmt.Sprint(os.Getuid())
+	}
+	var registrar *discovery.Registrar
+	if s.register {
+		var err error
+		if registrar, err = discovery.NewRegistrar(n.registrar()); err != nil {
+			return nil, nil, fmt.Errorf("setting up registration: %w", err)
+		}
+		cfg.Announcer, cfg.Self = registrar, n.self(addr)
+	}
+	a, err := agent.New(cfg)
+	if err != nil {
+		return nil, nil, usageError{fmt.Errorf("setting up the agent: %w", err)}
+	}
+	return a, registrar, nil
+}
+
+// self is the agent's own service in Consul.
+func (n node) self(addr net.Addr) discovery.Registration {
+	s := n.settings
+	listening := netip.MustParseAddrPort(addr.String()) // a TCP listener's own words
+	check := lb.HostPort{Host: lb.Host(listening.Addr().Unmap().String()), Port: listening.Port()}
+	address := check.Host
+	if listening.Addr().IsUnspecified() {
+		check.Host, address = "127.0.0.1", "" // the node's own, as Consul knows it
+	}
+	hostname, err := os.Hostname()
+	if err != nil {
+		hostname = "node"
+	}
+	r := discovery.Registration{
+		ID: fmt.Sprintf("thalassa-%s-%d", hostname, check.Port), Name: "thalassa", Address: address, Port: check.Port,
+		Meta:  map[string]string{"version": version(), "location": s.location, "hostname": hostname},
+		Check: &discovery.Check{HTTP: "http://" + check.String() + "/healthz"},
+	}
+	if s.label != "" {
+		r.Tags = []string{s.label}
+	}
+	return r
+}
+
+func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log) (*api.Server, error) {
+	s := n.settings
+	cfg := api.Config{
+		Changes: a, Views: a, Activity: events, History: db, HAProxyConfig: p.Installed,
+		Version: version(), AllowedHosts: s.allowedHosts, Loopback: s.loopback(), Logger: n.log,
+	}
+	if s.tokenFile != "" {
+		tokens, err := auth.Open(s.tokenFile)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("reading the tokens: %w", err)}
+		}
+		cfg.Tokens = tokens
+	}
+	return api.New(cfg), nil
+}
+
+// onExit records the death of HAProxy and lets the agent look again.
+func (n node) onExit(ctx context.Context, a *agent.Agent, events *activity.Log) func(haproxy.Exit) {
+	return func(e haproxy.Exit) {
+		events.Record(ctx, activity.Event{
+			Verb: activity.HAProxyExited, Object: activity.Object{ID: "haproxy", Type: "haproxy"}, Cause: e.Cause,
+		})
+		a.Look()
+	}
+}
+
+func (n node) stopHAProxy(ctx context.Context, p *haproxy.Process) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	if err := p.Stop(ctx); err != nil {
+		return fmt.Errorf("stopping haproxy: %w", err)
+	}
+	return nil
+}
+
+// url is the base address of an API that listens at addr.
+func url(addr net.Addr) string {
+	return "http://" + strings.Replace(addr.String(), "[::]", "127.0.0.1", 1)
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/activity"
+	"thalassa/client"
+	"thalassa/lb"
+)
+
+func newDeploy(env environment) *cobra.Command {
+	r := &remote{env: env}
+	var d client.DeployRequest
+	cmd := &cobra.Command{
+		Use:   "deploy BACKEND VERSION",
+		Short: "Point a backend at another version of its service",
+		Long: `Points a backend at another version and returns when new requests go there. When
+that version has no healthy instance nothing changes, and the exit code is 4.`,
+		Example: "  thalassa deploy live 1.1.0 --wait 30s",
+		Args:    usageArgs(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := r.client()
+			if err != nil {
+				return err
+			}
+			d.Version = args[1]
+			b, applied, err := c.Deploy(cmd.Context(), args[0], d)
+			if err != nil {
+				return err
+			}
+			what := fmt.Sprintf("%s is at %s %s with %d members", b.ID, b.Name, b.Version, len(b.Members))
+			return r.showApplied(what, b, applied)
+		},
+	}
+	r.flags(cmd)
+	f := cmd.Flags()
+	f.DurationVar(&d.Wait, "wait", 0, "how `long` a healthy instance may take to appear")
+	f.StringVar(&d.Name, "service", "", "another Consul `service`")
+	f.BoolVar(&d.Force, "force", false, "switch even though no instance is healthy")
+	return cmd
+}
+
+func newConfig(env environment) *cobra.Command {
+	r := &remote{env: env}
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Print haproxy.cfg as last written",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := r.client()
+			if err != nil {
+				return err
+			}
+			config, err := c.HAProxyConfig(cmd.Context())
+			if err != nil {
+				return err
+			}
+			_, err = env.stdout.Write(config)
+			return err
+		},
+	}
+	r.flags(cmd)
+	return cmd
+}
+
+func newActivity(env environment) *cobra.Command {
+	r := &remote{env: env}
+	var q client.ActivityQuery
+	var follow bool
+	cmd := &cobra.Command{
+		Use:   "activity",
+		Short: "Show what happened",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := r.client()
+			if err != nil {
+				return err
+			}
+			events, err := c.Activity(cmd.Context(), q)
+			if err != nil {
+				return err
+			}
+			for _, e := range events {
+				q.Since = e.Seq
+				if err := r.showEvent(e); err != nil {
+					return err
+				}
+			}
+			if !follow {
+				return nil
+			}
+			return r.follow(cmd.Context(), c, q)
+		},
+	}
+	r.flags(cmd)
+	f := cmd.Flags()
+	f.BoolVarP(&follow, "follow", "f", false, "go on showing events as they happen")
+	f.StringVar(&q.Filter, "filter", "", "only events that hold this `text`")
+	f.Uint64Var(&q.Since, "since", 0, "only events after this `number`")
+	f.IntVarP(&q.Limit, "limit", "n", 0, "`number` of events at most (100)")
+	return cmd
+}
+
+func (r *remote) follow(ctx context.Context, c *client.Client, q client.ActivityQuery) error {
+	match := activity.Query{Filter: q.Filter}
+	return c.FollowActivity(ctx, q.Since, func(e activity.Event) error {
+		if !match.Match(e) {
+			return nil
+		}
+		return r.showEvent(e)
+	})
+}
+
+// showEvent prints one event: a line, or a JSON document in a line.
+func (r *remote) showEvent(e activity.Event) error {
+	if r.output == "json" {
+		return encodeLine(r.env.stdout, e)
+	}
+	printEvent(r.env.stdout, e)
+	return nil
+}
+
+func newStatus(env environment) *cobra.Command {
+	r := &remote{env: env}
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how agent, HAProxy and Consul are doing",
+		Long:  "Shows how agent, HAProxy and Consul are doing. The exit code is 6 when HAProxy does not run what was asked for.",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := r.client()
+			if err != nil {
+				return err
+			}
+			s, err := c.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := r.show(s, func(w io.Writer) { statusTable(w, s) }); err != nil {
+				return err
+			}
+			if ready, _ := s.Ready(); !ready {
+				return fmt.Errorf("%w", errNotInEffect)
+			}
+			return nil
+		},
+	}
+	r.flags(cmd)
+	return cmd
+}
+
+func statusTable(w io.Writer, s lb.Status) {
+	label := ""
+	if s.Label != "" {
+		label = ", " + s.Label
+	}
+	row(w, "agent", fmt.Sprintf("thalassa %s%s, up %s", s.Version, label, time.Since(s.Started).Round(time.Second)))
+	row(w, "haproxy", haproxyLine(s.HAProxy))
+	row(w, "revision", fmt.Sprintf("%d, in effect %d", s.Revision, s.InEffect))
+	if _, reasons := s.Ready(); len(reasons) > 0 {
+		row(w, "problem", strings.Join(reasons, "; "))
+	}
+	if len(s.Discovery) == 0 {
+		return
+	}
+	row(w)
+	row(w, "SERVICE", "VERSION", "HEALTHY", "CONSUL")
+	for _, d := range s.Discovery {
+		state := "confirmed"
+		switch {
+		case !d.Known:
+			state = "not answered yet"
+		case d.Stale != "":
+			state = "stale: " + d.Stale
+		}
+		if len(d.Versions) == 0 {
+			row(w, d.Service, "-", "0 of 0", state)
+		}
+		for _, v := range d.Versions {
+			row(w, d.Service, v.Version, fmt.Sprintf("%d of %d", v.Healthy, v.Total), state)
+		}
+	}
+}
+
+func haproxyLine(h lb.HAProxyStatus) string {
+	if !h.Running {
+		return "not running"
+	}
+	return fmt.Sprintf("%s, master %d, worker %d, %d reloads, %d old workers", h.Version, h.MasterPID, h.WorkerPID, h.Reloads, h.OldWorkers)
+}

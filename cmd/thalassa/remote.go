@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/client"
+)
+
+// remote is what the commands that talk to an agent have in common.
+type remote struct {
+	env       environment
+	address   string
+	tokenFile string
+	output    string
+}
+
+// flags declares the common flags.
+func (r *remote) flags(cmd *cobra.Command) {
+	address := r.env.getenv("THALASSA_AGENT")
+	if address == "" {
+		address = client.DefaultAddress
+	}
+	f := cmd.PersistentFlags()
+	f.StringVar(&r.address, "agent", address, "the agent's `URL`; also from THALASSA_AGENT")
+	f.StringVar(&r.tokenFile, "token-file", "", "`file` with the token; else THALASSA_TOKEN")
+	f.StringVarP(&r.output, "output", "o", "", "`form` of the output: json, or a table")
+}
+
+// client of the agent that the flags name.
+func (r *remote) client() (*client.Client, error) {
+	if r.output != "" && r.output != "json" && r.output != "table" {
+		return nil, usageError{fmt.Errorf("--output: %q is not known, expected json or table", r.output)}
+	}
+	token := r.env.getenv("THALASSA_TOKEN")
+	if r.tokenFile != "" {
+		data, err := os.ReadFile(r.tokenFile)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("reading the token: %w", err)}
+		}
+		token = strings.TrimSpace(string(data))
+	}
+	c, err := client.New(client.Config{Address: r.address, Token: token})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return c, nil
+}
+
+// show prints v as JSON when that was asked for, else what table writes.
+func (r *remote) show(v any, table func(w io.Writer)) error {
+	if r.output == "json" || table == nil {
+		encoder := json.NewEncoder(r.env.stdout)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(v)
+	}
+	w := tabwriter.NewWriter(r.env.stdout, 0, 4, 2, ' ', 0)
+	table(w)
+	return w.Flush()
+}
+
+// row prints one line of a table.
+func row(w io.Writer, cells ...any) {
+	for i, c := range cells {
+		if i > 0 {
+			fmt.Fprint(w, "\t")
+		}
+		fmt.Fprint(w, c)
+	}
+	fmt.Fprintln(w)
+}
+
+// orDash shows an empty cell.
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// encodeLine prints v as JSON in one line.
+func encodeLine(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}

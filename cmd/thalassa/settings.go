@@ -1,0 +1,272 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+
+	"thalassa/lb"
+)
+
+// settings are those of the agent: each is a flag, and a key of the same name in
+// the settings file. Secrets are in files that settings name.
+type settings struct {
+	file string
+
+	host           string
+	port           int
+	label          string
+	location       string
+	tokenFile      string
+	allowedHosts   []string
+	insecureNoAuth bool
+
+	consulAddress  string
+	consulPort     int
+	datacenter     string
+	namespace      string
+	partition      string
+	consulToken    string // file
+	consulCA       string
+	consulCert     string
+	consulKey      string
+	consulName     string
+	consulMaxConns int
+	acceptWarning  bool
+	register       bool
+
+	haproxy       string
+	haproxyBinary string
+	statsSocket   string
+	masterSocket  string
+	pidPath       string
+	cfgPath       string
+	haproxyUser   string
+	haproxyGroup  string
+	haproxyLog    string
+	haproxyStats  string
+	maxconn       int
+	hardStopAfter time.Duration
+	reloadEvery   time.Duration
+	reloadBurst   int
+	stopHAProxy   bool
+	sudo          bool
+	templateFile  string
+	persistence   string
+	dbPath        string
+	debug         bool
+	logFormat     string
+}
+
+// flags declares every setting with its default and help.
+func (s *settings) flags(f *pflag.FlagSet) {
+	f.StringVar(&s.file, "config", "", "settings `file` (YAML: the names of these flags as keys); flags win over it")
+
+	f.StringVar(&s.host, "host", "127.0.0.1", "`address` of the API; any but a loopback address needs --token-file or --insecure-no-auth")
+	f.IntVar(&s.port, "port", 10000, "`port` of the API")
+	f.StringVar(&s.label, "label", "", "logical `name` of this load balancer")
+	f.StringVar(&s.location, "location", "", "cloud location `name`, shown in Consul beside the agent's registration")
+	f.StringVar(&s.tokenFile, "token-file", "", "`file` of bearer tokens, a line each: ROLE NAME TOKEN, where ROLE is read, deploy or admin")
+	f.StringSliceVar(&s.allowedHosts, "allowed-hosts", nil, "host `names` under which the API may be called without tokens, besides localhost and addresses")
+	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "serve the API to everybody on an address that is not loopback")
+
+	f.StringVar(&s.consulAddress, "service-reg", "127.0.0.1", "Consul's `address`: host, https://host:port or unix:///path")
+	f.IntVar(&s.consulPort, "service-reg-port", 8500, "Consul's `port`, where --service-reg has none")
+	f.StringVar(&s.datacenter, "datacenter", "", "Consul `datacenter`; default: that of the Consul agent")
+	f.StringVar(&s.namespace, "consul-namespace", "", "Consul Enterprise `namespace`")
+	f.StringVar(&s.partition, "consul-partition", "", "Consul Enterprise admin `partition`")
+	f.StringVar(&s.consulToken, "consul-token-file", "", "`file` with Consul's ACL token; else the environment's CONSUL_HTTP_TOKEN")
+	f.StringVar(&s.consulCA, "consul-ca-file", "", "PEM `file` of the authorities that sign Consul's certificate")
+	f.StringVar(&s.consulCert, "consul-cert-file", "", "PEM `file` of the client certificate for Consul")
+	f.StringVar(&s.consulKey, "consul-key-file", "", "PEM `file` of that certificate's key")
+	f.StringVar(&s.consulName, "consul-tls-name", "", "`name` that Consul's certificate must carry; default: its host")
+	f.IntVar(&s.consulMaxConns, "consul-max-connections", 32, "greatest `number` of connections to Consul, however many services are watched")
+	f.BoolVar(&s.acceptWarning, "accept-warning", false, "send traffic to instances whose checks warn")
+	f.BoolVar(&s.register, "register", true, "register the agent, and the frontends that ask for it, in Consul")
+
+	f.StringVar(&s.haproxy, "haproxy", "managed", "who starts HAProxy: `mode` managed (the agent) or external (systemd or something else)")
+	f.StringVar(&s.haproxyBinary, "haproxy-binary", "haproxy", "HAProxy's `program`")
+	f.StringVar(&s.statsSocket, "haproxy-socket-path", "/tmp/haproxy.status.sock", "`path` of HAProxy's stats socket")
+	f.StringVar(&s.masterSocket, "haproxy-master-socket-path", "", "`path` of HAProxy's master socket (default: haproxy.master.sock beside the stats socket)")
+	f.StringVar(&s.pidPath, "haproxy-pid-path", "/var/run/haproxy.pid", "`path` of HAProxy's pid file")
+	f.StringVar(&s.cfgPath, "haproxy-cfg-path", "/etc/haproxy/haproxy.cfg", "`path` of the generated haproxy.cfg")
+	f.StringVar(&s.haproxyUser, "haproxy-user", "", "`user` that HAProxy's workers run as")
+	f.StringVar(&s.haproxyGroup, "haproxy-group", "", "`group` that HAProxy's workers run as")
+	f.StringVar(&s.haproxyLog, "haproxy-log", "/dev/log local0", "`target` and facility of HAProxy's log; empty: no log")
+	f.StringVar(&s.haproxyStats, "haproxy-stats-bind", "127.0.0.1:1988", "`host:port` of HAProxy's own statistics page; empty: none")
+	f.IntVar(&s.maxconn, "haproxy-maxconn", 4096, "greatest `number` of concurrent connections")
+	f.DurationVar(&s.hardStopAfter, "haproxy-hard-stop-after", 5*time.Minute, "`time` that connections may go on in a worker replaced by a reload")
+	f.DurationVar(&s.reloadEvery, "reload-every", 500*time.Millisecond, "mean `time` between reloads under a stream of changes")
+	f.IntVar(&s.reloadBurst, "reload-burst", 10, "`number` of reloads that may follow each other at once after a pause")
+	f.BoolVar(&s.stopHAProxy, "stop-haproxy", false, "stop HAProxy when the agent stops; otherwise it goes on")
+	f.BoolVar(&s.sudo, "sudo", false, "start HAProxy through sudo")
+	f.StringVar(&s.templateFile, "template-file", "", "template `file` of haproxy.cfg; default: the embedded one")
+
+	f.StringVar(&s.persistence, "persistence", "", "JSON `file` with what operators asked for: imported into an empty database, then kept up to date")
+	f.StringVar(&s.dbPath, "db-path", "/var/lib/thalassa", "`directory` of the embedded database")
+	f.BoolVar(&s.debug, "debug", false, "log more")
+	f.StringVar(&s.logFormat, "log-format", "text", "`form` of the log: text or json")
+}
+
+// kebab turns the original's camelCase names into the documented ones, so that
+// --haproxySocketPath is --haproxy-socket-path.
+func kebab(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	var b strings.Builder
+	for i, r := range name {
+		if unicode.IsUpper(r) && i > 0 {
+			b.WriteByte('-')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return pflag.NormalizedName(b.String())
+}
+
+// loadFile takes the settings of a YAML file for every flag that the command
+// line did not set. Errors name file, line and key.
+func loadFile(f *pflag.FlagSet, path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return usageError{fmt.Errorf("reading the settings: %w", err)}
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		return usageError{fmt.Errorf("reading the settings in %s: %w", path, err)}
+	}
+	if doc.Kind == 0 { // an empty file
+		return nil
+	}
+	top := doc.Content[0]
+	if top.Kind != yaml.MappingNode {
+		return usageError{fmt.Errorf("%s:%d: expected a mapping of settings", path, top.Line)}
+	}
+	var problems []error
+	seen := map[pflag.NormalizedName]bool{}
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		key, value := top.Content[i], top.Content[i+1]
+		name := kebab(f, key.Value)
+		if seen[name] {
+			problems = append(problems, fmt.Errorf("%s:%d: %s stands here twice", path, key.Line, name))
+		}
+		seen[name] = true
+		if err := setFromFile(f, name, value); err != nil {
+			problems = append(problems, fmt.Errorf("%s:%d: %w", path, key.Line, err))
+		}
+	}
+	if len(problems) > 0 {
+		return usageError{errors.Join(problems...)}
+	}
+	return nil
+}
+
+func setFromFile(f *pflag.FlagSet, name pflag.NormalizedName, value *yaml.Node) error {
+	flag := f.Lookup(string(name))
+	if flag == nil || name == "config" || name == "help" {
+		return fmt.Errorf("%s is not a setting", name)
+	}
+	text := value.Value
+	switch {
+	case value.Kind == yaml.SequenceNode && flag.Value.Type() == "stringSlice":
+		var items []string
+		if err := value.Decode(&items); err != nil {
+			return fmt.Errorf("%s: expected a list of strings", name)
+		}
+		text = strings.Join(items, ",")
+	case value.Kind != yaml.ScalarNode:
+		return fmt.Errorf("%s: expected one value (%s)", name, flag.Value.Type())
+	}
+	if flag.Changed { // the command line wins
+		return nil
+	}
+	if err := flag.Value.Set(text); err != nil {
+		return fmt.Errorf("%s: %q is not a value of type %s", name, text, flag.Value.Type())
+	}
+	return nil
+}
+
+// check finds mistakes that no single flag can know. Errors name the setting.
+func (s *settings) check() error {
+	var problems []error
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	for name, port := range map[string]int{"port": s.port, "service-reg-port": s.consulPort} {
+		if port < 0 || port > 65535 || port == 0 && name != "port" {
+			bad("%s: %d is not a port, expected 1 to 65535", name, port)
+		}
+	}
+	if !s.loopback() && s.tokenFile == "" && !s.insecureNoAuth {
+		bad("host: %s is not a loopback address, and neither token-file nor insecure-no-auth is set", s.host)
+	}
+	if s.haproxy != "managed" && s.haproxy != "external" {
+		bad("haproxy: %q is not known, expected managed or external", s.haproxy)
+	}
+	if s.logFormat != "text" && s.logFormat != "json" {
+		bad("log-format: %q is not known, expected text or json", s.logFormat)
+	}
+	if s.haproxyStats != "" {
+		if _, err := lb.ParseBind(s.haproxyStats); err != nil {
+			bad("haproxy-stats-bind: %v", err)
+		}
+	}
+	if s.consulMaxConns < 12 {
+		bad("consul-max-connections: %d is too few, expected 12 or more", s.consulMaxConns)
+	}
+	for name, text := range map[string]string{
+		"haproxy-user": s.haproxyUser, "haproxy-group": s.haproxyGroup, "haproxy-log": s.haproxyLog,
+		"haproxy-socket-path": s.statsSocket, "haproxy-master-socket-path": s.masterSocket,
+	} {
+		if strings.ContainsAny(text, "\n\r\"'\\#") {
+			bad("%s: %q holds a character that haproxy.cfg cannot take", name, text)
+		}
+	}
+	if len(problems) > 0 {
+		return usageError{errors.Join(problems...)}
+	}
+	if s.masterSocket == "" {
+		s.masterSocket = filepath.Join(filepath.Dir(s.statsSocket), "haproxy.master.sock")
+	}
+	return nil
+}
+
+// loopback reports whether only this machine can reach the API.
+func (s *settings) loopback() bool {
+	if s.host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(s.host)
+	return err == nil && a.IsLoopback()
+}
+
+// listen is the API's address.
+func (s *settings) listen() string { return net.JoinHostPort(s.host, strconv.Itoa(s.port)) }
+
+// consul is Consul's address in the form of discovery's Config.
+func (s *settings) consul() string {
+	if strings.Contains(s.consulAddress, "://") {
+		return s.consulAddress
+	}
+	if _, _, err := net.SplitHostPort(s.consulAddress); err == nil {
+		return s.consulAddress
+	}
+	return net.JoinHostPort(strings.Trim(s.consulAddress, "[]"), strconv.Itoa(s.consulPort))
+}
+
+// process is what the settings say about HAProxy itself.
+func (s *settings) process() lb.Process {
+	p := lb.Process{
+		StatsSocket: s.statsSocket, User: s.haproxyUser, Group: s.haproxyGroup, Log: s.haproxyLog,
+		MaxConn: s.maxconn, HardStopAfter: s.hardStopAfter,
+	}
+	if bind, err := lb.ParseBind(s.haproxyStats); err == nil { // check has said so otherwise
+		p.StatsBind = &bind
+	}
+	return p
+}

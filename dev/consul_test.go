@@ -1,0 +1,168 @@
+package dev_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"thalassa/dev"
+	"thalassa/internal/testkit"
+)
+
+func binary(t *testing.T) string {
+	t.Helper()
+	path, err := dev.FindConsul(os.Getenv("THALASSA_CONSUL"))
+	if err != nil {
+		testkit.Missing(t, err.Error())
+	}
+	return path
+}
+
+func start(t *testing.T, cfg dev.ConsulConfig) *dev.Consul {
+	t.Helper()
+	cfg.Binary, cfg.Logger = binary(t), testkit.Logger(t)
+	c, err := dev.StartConsul(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Kill)
+	return c
+}
+
+func TestConsulServesAndStops(t *testing.T) {
+	t.Parallel()
+	first, second := start(t, dev.ConsulConfig{}), start(t, dev.ConsulConfig{HCL: []string{`datacenter = "east"`}})
+	if first.Address() == second.Address() {
+		t.Fatalf("both have %s", first.Address())
+	}
+	if body := get(t, "http://"+second.Address()+"/v1/catalog/datacenters"); !strings.Contains(body, "east") {
+		t.Errorf("datacenters = %s, want the one of the fragment", body)
+	}
+	for range 2 { // again is no error
+		if err := first.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := net.Dial("tcp", first.Address()); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("dialing a stopped consul: %v, want connection refused", err)
+	}
+	get(t, "http://"+second.Address()+"/v1/status/leader") // the other one runs on
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatal(resp.Status, err)
+	}
+	return string(body)
+}
+
+func TestConsulTakesThePortItIsGiven(t *testing.T) {
+	t.Parallel()
+	port := testkit.Port(t)
+	c := start(t, dev.ConsulConfig{HTTPPort: port})
+	if want := "127.0.0.1:" + strconv.Itoa(port); c.Address() != want {
+		t.Errorf("Address() = %s, want %s", c.Address(), want)
+	}
+	select {
+	case <-c.Exited():
+		t.Error("exited without having been stopped")
+	default:
+	}
+}
+
+func TestConsulThatCannotStart(t *testing.T) {
+	t.Parallel()
+	t.Run("refused configuration", func(t *testing.T) {
+		var out strings.Builder
+		_, err := dev.StartConsul(t.Context(), dev.ConsulConfig{Binary: binary(t), HCL: []string{"nonsense = 1"}, Stdout: &out})
+		if err == nil || !strings.Contains(out.String(), "nonsense") {
+			t.Errorf("err = %v, output %q, want an error and consul's own words", err, out.String())
+		}
+	})
+	t.Run("no executable", func(t *testing.T) {
+		_, err := dev.StartConsul(t.Context(), dev.ConsulConfig{Binary: filepath.Join(t.TempDir(), "consul")})
+		if !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("err = %v, want that the file does not exist", err)
+		}
+	})
+	t.Run("canceled", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := dev.StartConsul(ctx, dev.ConsulConfig{Binary: binary(t)}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("err = %v, want the deadline", err)
+		}
+	})
+}
+
+// The test's own executable plays a program that starts Consul and is killed.
+func TestConsulDoesNotOutliveItsParent(t *testing.T) {
+	t.Parallel()
+	parent := startParent(t)
+	pid := parent.consulPID(t)
+	if err := syscall.Kill(pid, 0); err != nil {
+		t.Fatalf("consul %d: %v", pid, err)
+	}
+	parent.kill(t)
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for alive(pid) {
+		select {
+		case <-deadline:
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+			t.Fatalf("consul %d outlived the program that started it", pid)
+		case <-tick.C:
+		}
+	}
+}
+
+func TestFindConsul(t *testing.T) {
+	dir := t.TempDir()
+	executable := func(path string) string {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o700); err != nil { //nolint:gosec // an executable
+			t.Fatal(err)
+		}
+		return path
+	}
+	t.Setenv("PATH", filepath.Join(dir, "bin"))
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache"))
+
+	if got, err := dev.FindConsul(""); err == nil {
+		t.Errorf("found %s where there is none", got)
+	}
+	cached := executable("cache/thalassa/consul")
+	if got, err := dev.FindConsul(""); got != cached || err != nil {
+		t.Errorf("FindConsul = %s, %v, want %s", got, err, cached)
+	}
+	onPath := executable("bin/consul")
+	if got, err := dev.FindConsul(""); got != onPath || err != nil {
+		t.Errorf("FindConsul = %s, %v, want %s", got, err, onPath)
+	}
+	explicit := executable("my-consul")
+	if got, err := dev.FindConsul(explicit); got != explicit || err != nil {
+		t.Errorf("FindConsul = %s, %v, want %s", got, err, explicit)
+	}
+	if got, err := dev.FindConsul(filepath.Join(dir, "gone")); err == nil {
+		t.Errorf("found %s instead of failing over the path that was asked for", got)
+	}
+}

@@ -1,0 +1,105 @@
+package discovery
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"thalassa/lb"
+)
+
+// Config says which Consul to watch and how. The zero value watches the agent
+// on this machine.
+type Config struct {
+	// Address of Consul's HTTP API: host:port, http://host:port,
+	// https://host:port (a path in front of /v1 may follow) or
+	// unix:///path/of/socket. Default: 127.0.0.1:8500. Without a scheme it is
+	// https when TLS says anything, else http.
+	Address string
+	// Token is the ACL token; empty: anonymous.
+	Token string
+	// TokenFile holds the token instead, read again whenever it changes.
+	TokenFile string
+	// Datacenter, Namespace and Partition to read from; empty: those of the
+	// agent asked and of the token.
+	Datacenter, Namespace, Partition string
+	// TLS settings for https.
+	TLS TLSConfig
+	// AcceptWarning makes instances with a warning healthy.
+	AcceptWarning bool
+	// MaxConns is the greatest number of connections to Consul, at least 10;
+	// default: 32.
+	MaxConns int
+	// WaitTime is how long a blocking query may block. After Consul lost its
+	// state a query blocks that long before it tells. Default: 45 s, at most
+	// 10 minutes.
+	WaitTime time.Duration
+	// Timeout is how long Consul may take to answer, beyond WaitTime where that
+	// applies; default: 10 s.
+	Timeout time.Duration
+	// Initial is what an earlier run knew. It is served until Consul answers,
+	// marked as not confirmed.
+	Initial lb.Snapshot
+	// Logger is told of transitions; default: silent.
+	Logger *slog.Logger
+}
+
+// TLSConfig says how to verify Consul and how to be verified by it.
+type TLSConfig struct {
+	CAFile     string // PEM; default: the system's authorities
+	CertFile   string // PEM, with KeyFile
+	KeyFile    string
+	ServerName string // expected in Consul's certificate; default: the address's host
+	// InsecureSkipVerify accepts any certificate, and so any Consul.
+	InsecureSkipVerify bool
+}
+
+const (
+	defaultAddress  = "127.0.0.1:8500"
+	defaultMaxConns = 32
+	defaultWait     = 45 * time.Second
+	defaultTimeout  = 10 * time.Second
+	// maxWait is where Consul itself caps a blocking query.
+	maxWait = 10 * time.Minute
+	// fetchConns and wideConns are what is kept of MaxConns for asking about
+	// cold services and for watching the whole catalog. reservedConns is more
+	// than their sum: a connection being closed still counts at Consul's end.
+	fetchConns    = 4
+	wideConns     = 2
+	reservedConns = 8
+	minConns      = 10
+)
+
+// withDefaults fills in what cfg leaves out and refuses what cannot be meant.
+func (cfg Config) withDefaults() (Config, error) {
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = defaultMaxConns
+	}
+	if cfg.WaitTime == 0 {
+		cfg.WaitTime = defaultWait
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	switch {
+	case cfg.MaxConns < minConns:
+		return cfg, fmt.Errorf("%d connections are too few, at least %d are needed", cfg.MaxConns, minConns)
+	case cfg.WaitTime < 0 || cfg.WaitTime > maxWait:
+		return cfg, fmt.Errorf("a wait time of %v is not between 0 and %v", cfg.WaitTime, maxWait)
+	case cfg.Timeout < 0:
+		return cfg, errors.New("the timeout is negative")
+	}
+	return cfg, nil
+}
+
+func (cfg Config) server() server {
+	return server{
+		address: cfg.Address, token: cfg.Token, tokenFile: cfg.TokenFile,
+		datacenter: cfg.Datacenter, namespace: cfg.Namespace, partition: cfg.Partition,
+		tls: cfg.TLS, maxConns: cfg.MaxConns,
+	}
+}

@@ -1,0 +1,158 @@
+package discovery
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/consul/api"
+
+	"thalassa/lb"
+)
+
+// What is kept of an instance for people to look at is bounded: anybody who
+// may register a service chooses it.
+const (
+	maxText = 512 // bytes of an id, a node's name, a tag, a meta key or value
+	maxTags = 256
+	maxMeta = 64 // Consul's own limit
+)
+
+// A leftOut is an instance that traffic cannot be sent to because of what its
+// registration says.
+type leftOut struct {
+	node, id string
+	reason   string
+}
+
+// parseInstances turns Consul's entries into instances, sorted by address, then
+// node and id. What lb's parsers refuse is left out and told.
+func parseInstances(entries []*api.ServiceEntry, acceptWarning bool) ([]lb.Instance, []leftOut) {
+	var instances []lb.Instance
+	var refused []leftOut
+	for _, e := range entries {
+		if e == nil || e.Service == nil {
+			refused = append(refused, leftOut{reason: "the entry holds no service"})
+			continue
+		}
+		i, err := parseInstance(e, acceptWarning)
+		if err != nil {
+			refused = append(refused, leftOut{node: i.Node, id: i.ID, reason: err.Error()})
+			continue
+		}
+		instances = append(instances, i)
+	}
+	slices.SortFunc(instances, func(a, b lb.Instance) int {
+		return cmp.Or(
+			cmp.Compare(a.Address.Host, b.Address.Host), cmp.Compare(a.Address.Port, b.Address.Port),
+			cmp.Compare(a.Node, b.Node), cmp.Compare(a.ID, b.ID),
+		)
+	})
+	return instances, refused
+}
+
+// parseInstance parses one entry. On an error Node and ID are set still.
+func parseInstance(e *api.ServiceEntry, acceptWarning bool) (lb.Instance, error) {
+	i := lb.Instance{ID: bounded(e.Service.ID)}
+	address := e.Service.Address
+	if e.Node != nil {
+		i.Node = bounded(e.Node.Node)
+		address = cmp.Or(address, e.Node.Address)
+	}
+	var err error
+	if i.Address, err = parseHostPort(address, e.Service.DefaultPort()); err != nil {
+		return i, err
+	}
+	if v, err := lb.ParseVersion(e.Service.Meta["version"]); err == nil {
+		i.Version = v // any other counts by its tags
+	}
+	i.Tags = boundedTags(e.Service.Tags)
+	i.Meta = boundedMeta(e.Service.Meta)
+	i.Status = aggregate(e.Checks)
+	i.Healthy = isHealthy(i.Status, acceptWarning)
+	i.Weight = e.Service.Weights.Passing
+	if i.Status == api.HealthWarning {
+		i.Weight = e.Service.Weights.Warning
+	}
+	i.Weight = min(max(i.Weight, 1), 65535)
+	return i, nil
+}
+
+func parseHostPort(address string, port int) (lb.HostPort, error) {
+	host, err := lb.ParseHost(address)
+	if err != nil {
+		return lb.HostPort{}, lb.FieldError{Path: "address", Problem: strconv.Quote(bounded(address)) + " is not a host"}
+	}
+	if port < 1 || port > 65535 {
+		return lb.HostPort{}, lb.FieldError{Path: "port", Problem: strconv.Itoa(port) + " is not a port", Expected: "1 to 65535"}
+	}
+	return lb.HostPort{Host: host, Port: uint16(port)}, nil
+}
+
+// aggregate is the status of an instance: maintenance when it or its node is in
+// maintenance mode, else the worst of its checks, passing without any. What
+// this program does not know is critical.
+func aggregate(checks api.HealthChecks) string {
+	const maintenance = 3
+	worst := 0
+	for _, c := range checks {
+		switch {
+		case c == nil:
+			worst = max(worst, 2)
+		case c.CheckID == api.NodeMaint || strings.HasPrefix(c.CheckID, api.ServiceMaintPrefix):
+			worst = maintenance
+		case c.Status == api.HealthPassing:
+		case c.Status == api.HealthWarning:
+			worst = max(worst, 1)
+		default:
+			worst = max(worst, 2)
+		}
+	}
+	return [...]string{api.HealthPassing, api.HealthWarning, api.HealthCritical, api.HealthMaint}[worst]
+}
+
+func isHealthy(status string, acceptWarning bool) bool {
+	return status == api.HealthPassing || acceptWarning && status == api.HealthWarning
+}
+
+// bounded cuts s at maxText bytes, between two characters.
+func bounded(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxText], "")
+}
+
+// boundedTags drops tags too long to be a version, and those beyond maxTags.
+func boundedTags(tags []string) []string {
+	var out []string
+	for _, t := range tags {
+		if len(t) <= maxText && len(out) < maxTags {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func boundedMeta(meta map[string]string) map[string]string {
+	if len(meta) == 0 {
+		return nil
+	}
+	out := make(map[string]string, min(len(meta), maxMeta))
+	for _, k := range slices.Sorted(maps.Keys(meta)) {
+		if len(k) <= maxText && len(out) < maxMeta {
+			out[k] = bounded(meta[k])
+		}
+	}
+	return out
+}
+
+func sameInstances(a, b []lb.Instance) bool {
+	return slices.EqualFunc(a, b, func(a, b lb.Instance) bool {
+		return a.ID == b.ID && a.Node == b.Node && a.Address == b.Address && a.Version == b.Version &&
+			a.Weight == b.Weight && a.Status == b.Status && a.Healthy == b.Healthy &&
+			slices.Equal(a.Tags, b.Tags) && maps.Equal(a.Meta, b.Meta)
+	})
+}

@@ -1,0 +1,260 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"thalassa/lb"
+)
+
+// A result is what became of a task.
+type result struct {
+	task task
+	err  error
+	took time.Duration
+	meta meta
+
+	// Of a request for one service:
+	answer  answer
+	leftOut []leftOut
+	narrow  uint64
+	nodes   []string
+	// Of one over the whole catalog, either:
+	view *view
+	tags map[string]uint64
+}
+
+// A note is something to log.
+type note struct {
+	kind    noteKind
+	service lb.Name // empty: the whole catalog
+	reason  string
+	leftOut leftOut
+}
+
+type noteKind int
+
+const (
+	noteOutage noteKind = iota
+	noteOutageOver
+	noteUnusable
+	noteUsable
+	noteLeftOut
+)
+
+// maxLeftOut bounds how many instances of one answer are told about.
+const maxLeftOut = 10
+
+// apply takes the result of a task that assign gave out.
+func (s *schedule) apply(r result, now time.Time) {
+	r.task.query.busy, r.task.query.cancel = false, nil
+	switch r.task.slot {
+	case hotSlot:
+		s.hotBusy--
+	case fetchSlot:
+		s.fetched--
+	case wideSlot:
+		if s.isWide() && !errors.Is(r.err, context.Canceled) {
+			s.applyWide(r, now)
+		}
+	}
+	if svc := r.task.service; svc != nil && s.services[svc.name] == svc {
+		s.applyService(svc, r, now)
+	}
+	s.noteOutage()
+}
+
+func (s *schedule) applyService(svc *service, r result, now time.Time) {
+	if r.err != nil {
+		s.failService(svc, diagnose(r.err), now)
+		return
+	}
+	next, v := judge(svc.current, r.answer)
+	switch {
+	case v.refused != "":
+		s.failService(svc, trouble{reason: v.refused, outage: !r.answer.leader}, now)
+		return
+	case v.restart:
+		svc.restart(now)
+		return
+	case v.verify:
+		svc.index, svc.due = 0, now
+		return
+	}
+	s.poke = s.poke || v.changed || svc.current.Stale != ""
+	s.fresh = false
+	if svc.known && v.changed {
+		svc.heat = now
+	}
+	svc.current, svc.known = next, true
+	svc.narrow, svc.nodes = r.narrow, r.nodes
+	svc.epoch = r.task.epoch
+	svc.sweep = now.Add(sweepEvery/2 + time.Duration(s.random()*float64(sweepEvery/2)))
+	s.succeed(&svc.query, svc.name, r, v.changed, now)
+	s.noteLeftOut(svc, r.leftOut)
+	s.compare(svc, now)
+}
+
+// failService keeps what is known of a service and says that it is not
+// confirmed any more.
+func (s *schedule) failService(svc *service, t trouble, now time.Time) {
+	s.fail(&svc.query, svc.name, t, now)
+	s.poke = s.poke || svc.known && svc.current.Stale == ""
+	s.fresh = false
+	svc.current.Stale = t.reason
+}
+
+// compare holds the answer about a service against the one about all checks.
+// Where they differ one of them is older: when the other changed while this
+// one was under way, this one; else the other, whose change is on its way, so
+// wait for it a little. A lasting difference costs ever fewer requests.
+func (s *schedule) compare(svc *service, now time.Time) {
+	switch {
+	case !s.differs(svc):
+		svc.rechecks, svc.recheck = 0, time.Time{}
+	case s.wideOf(svc) != svc.wide:
+		svc.dirty = true
+	default:
+		svc.recheck = now.Add(min(firstRecheck<<min(svc.rechecks, maxQuick+maxQuick), sweepEvery))
+		svc.rechecks++
+	}
+}
+
+// applyWide takes an answer about the whole catalog.
+func (s *schedule) applyWide(r result, now time.Time) {
+	q := r.task.query
+	if r.err == nil && !r.meta.leader {
+		r.err = errNoLeader
+	}
+	if r.err != nil {
+		s.failWide(q, diagnose(r.err), now)
+		return
+	}
+	if r.meta.index < r.task.index {
+		q.restart(now)
+		return
+	}
+	news := r.task.index == 0 || r.meta.index > r.task.index
+	s.succeed(q, "", r, news, now)
+	if r.view != nil {
+		s.applyChecks(r.view)
+	} else if news {
+		s.applyTags(r.tags)
+	}
+}
+
+// failWide backs off. When Consul as a whole is away the cold services are not
+// watched by anybody: they are not confirmed from here on.
+func (s *schedule) failWide(q *query, t trouble, now time.Time) {
+	s.fail(q, "", t, now)
+	if !t.outage {
+		return
+	}
+	for _, svc := range s.order {
+		if !svc.busy && svc.failures == 0 && svc.index > 0 {
+			s.failService(svc, t, now)
+		}
+	}
+}
+
+// applyChecks finds the services whose checks are not what they were.
+func (s *schedule) applyChecks(v *view) {
+	s.view = v
+	for _, svc := range s.order {
+		// One under way is compared when it is done. One that differed in the
+		// same way before has been asked for since.
+		if !svc.busy && s.differs(svc) && s.wideOf(svc) != svc.wide {
+			svc.dirty = true
+		}
+	}
+}
+
+// applyTags finds the services whose tags are not what they were, and has all
+// cold ones asked for in time: something changed in the catalog that need not
+// show in names and tags.
+func (s *schedule) applyTags(tags map[string]uint64) {
+	before := s.tags
+	s.tags = tags
+	s.epoch++
+	if before == nil {
+		return
+	}
+	for _, svc := range s.order {
+		key := lowered(svc.name)
+		if tags[key] != before[key] && !(svc.busy && svc.watching) {
+			svc.dirty = true
+		}
+	}
+}
+
+func (s *schedule) fail(q *query, name lb.Name, t trouble, now time.Time) {
+	if !t.outage && (q.failures == 0 || q.outage) {
+		s.notes = append(s.notes, note{kind: noteUnusable, service: name, reason: t.reason})
+	}
+	q.fail(t, now, s.random())
+}
+
+// succeed notes an answer. When it ends an outage, whoever waits because of
+// that outage need not wait any longer.
+func (s *schedule) succeed(q *query, name lb.Name, r result, news bool, now time.Time) {
+	failed, outage := q.failures > 0, q.outage
+	q.succeed(r, news, now)
+	if failed && !outage {
+		s.notes = append(s.notes, note{kind: noteUsable, service: name})
+	}
+	if outage {
+		for q := range s.queries {
+			if q.outage && q.due.After(now) {
+				q.due = now
+			}
+		}
+	}
+}
+
+// queries ranges over all there are.
+func (s *schedule) queries(yield func(*query) bool) {
+	if s.isWide() && (!yield(&s.checks) || !yield(&s.catalog)) {
+		return
+	}
+	for _, svc := range s.order {
+		if !yield(&svc.query) {
+			return
+		}
+	}
+}
+
+// noteOutage notes when the first request fails for an outage and when the last
+// one is over it.
+func (s *schedule) noteOutage() {
+	reason := ""
+	for q := range s.queries {
+		if q.outage {
+			reason = q.problem
+			break
+		}
+	}
+	switch down := reason != ""; {
+	case down && !s.down:
+		s.notes = append(s.notes, note{kind: noteOutage, reason: reason})
+		s.down = true
+	case !down && s.down:
+		s.notes = append(s.notes, note{kind: noteOutageOver})
+		s.down = false
+	}
+}
+
+// noteLeftOut notes the instances left out that were not in the answer before.
+func (s *schedule) noteLeftOut(svc *service, out []leftOut) {
+	told := map[leftOut]bool{}
+	for _, l := range out {
+		if len(told) == maxLeftOut {
+			break
+		}
+		if !svc.leftOut[l] {
+			s.notes = append(s.notes, note{kind: noteLeftOut, service: svc.name, leftOut: l})
+		}
+		told[l] = true
+	}
+	svc.leftOut = told
+}

@@ -1,0 +1,213 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// RegistrarConfig says which agent to register in. It should be the one on this
+// machine: registrations are the agent's, and so are their checks. The fields
+// mean what they mean in Config.
+type RegistrarConfig struct {
+	Address              string
+	Token, TokenFile     string
+	Namespace, Partition string
+	TLS                  TLSConfig
+	// Interval between two looks at whether the agent still has everything;
+	// default: 30 s.
+	Interval time.Duration
+	// Timeout of one request; default: 10 s.
+	Timeout time.Duration
+	// Logger is told of transitions; default: silent.
+	Logger *slog.Logger
+}
+
+// A Registrar keeps services registered in a Consul agent. Over one connection,
+// and for as long as it runs: what it has registered it takes back.
+type Registrar struct {
+	client            *client
+	logger            *slog.Logger
+	interval, timeout time.Duration
+	wanted            atomic.Pointer[[]Registration]
+	look              chan struct{} // one slot: wanted was set
+
+	// Owned by Run: what the agent has from us, or may have when a request
+	// failed half-way.
+	held     map[string]Registration
+	failures int
+}
+
+// farewell is how long taking everything back may take at the end.
+const farewell = 3 * time.Second
+
+// NewRegistrar makes a Registrar that has nothing to register yet. The error
+// says which setting cannot be used.
+func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
+	c, err := newClient(server{
+		address: cfg.Address, token: cfg.Token, tokenFile: cfg.TokenFile,
+		namespace: cfg.Namespace, partition: cfg.Partition, tls: cfg.TLS, maxConns: 1,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("registering in consul: %w", err)
+	}
+	r := &Registrar{
+		client: c, logger: cfg.Logger, interval: cfg.Interval, timeout: cfg.Timeout,
+		look: make(chan struct{}, 1), held: map[string]Registration{},
+	}
+	if r.logger == nil {
+		r.logger = slog.New(slog.DiscardHandler)
+	}
+	if r.interval == 0 {
+		r.interval = 30 * time.Second
+	}
+	if r.timeout == 0 {
+		r.timeout = defaultTimeout
+	}
+	return r, nil
+}
+
+// Set replaces the set of registrations; of several with one ID the last one
+// counts. It may be called at any time from any goroutine and takes effect
+// while Run runs.
+func (r *Registrar) Set(wanted []Registration) {
+	list := make([]Registration, len(wanted))
+	for i, w := range wanted {
+		list[i] = w.clone()
+	}
+	r.wanted.Store(&list)
+	poke(r.look)
+}
+
+// Run keeps the agent in step until ctx ends, which is no error, and then takes
+// everything back, which may take three seconds more. What could not be taken
+// back then is logged and stays behind: DeregisterCriticalAfter is for that. It
+// is called once.
+func (r *Registrar) Run(ctx context.Context) error {
+	defer r.client.close()
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	complete := false // whether to look at all the agent has
+	for {
+		select {
+		case <-ctx.Done():
+			r.leave(context.WithoutCancel(ctx))
+			return nil
+		case <-r.look:
+		case <-alarm.C:
+			complete = true
+		}
+		wait := r.interval
+		if err := r.sync(ctx, complete); err != nil {
+			r.failures++
+			wait = min(backoff(r.failures, rand.Float64()), max(r.interval, minBackoff))
+			if r.failures == 1 && ctx.Err() == nil {
+				r.logger.WarnContext(ctx, "services are not registered in consul, trying again", "error", err)
+			}
+		} else if complete = false; r.failures > 0 {
+			r.failures = 0
+			r.logger.InfoContext(ctx, "services are registered in consul again")
+		}
+		alarm.Reset(wait)
+	}
+}
+
+// sync brings the agent in step with what is wanted. Unless complete, it trusts
+// that the agent still has what it was given. All is tried though something
+// fails.
+func (r *Registrar) sync(ctx context.Context, complete bool) error {
+	wanted := map[string]Registration{}
+	if list := r.wanted.Load(); list != nil {
+		for _, w := range *list {
+			wanted[w.ID] = w
+		}
+	}
+	var lost map[string]bool
+	if complete && len(wanted) > 0 {
+		var err error
+		if lost, err = r.lost(ctx, wanted); err != nil {
+			return err
+		}
+	}
+	var errs []error
+	for id, w := range wanted {
+		if held, ok := r.held[id]; !ok || lost[id] || !held.equal(w) {
+			errs = append(errs, r.register(ctx, w))
+		}
+	}
+	for id := range r.held {
+		if _, ok := wanted[id]; !ok {
+			errs = append(errs, r.deregister(ctx, id))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// lost finds the registrations that the agent does not have, or not as they
+// should be.
+func (r *Registrar) lost(ctx context.Context, wanted map[string]Registration) (map[string]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	q := (&api.QueryOptions{}).WithContext(ctx)
+	services, err := r.client.api.Agent().ServicesWithFilterOpts("", q)
+	if err != nil {
+		return nil, fmt.Errorf("listing the agent's services: %w", err)
+	}
+	checks, err := r.client.api.Agent().ChecksWithFilterOpts("", q)
+	if err != nil {
+		return nil, fmt.Errorf("listing the agent's checks: %w", err)
+	}
+	out := map[string]bool{}
+	for id, w := range wanted {
+		out[id] = !w.heldBy(services, checks)
+	}
+	return out, nil
+}
+
+func (r *Registrar) register(ctx context.Context, w Registration) error {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	// Until the agent has confirmed it, what it holds under this ID is unknown:
+	// something to take back, but equal to nothing that could be wanted.
+	r.held[w.ID] = Registration{}
+	err := r.client.api.Agent().ServiceRegisterOpts(w.api(), api.ServiceRegisterOpts{ReplaceExistingChecks: true}.WithContext(ctx))
+	if err != nil {
+		return fmt.Errorf("registering %s: %w", w.ID, err)
+	}
+	r.held[w.ID] = w
+	r.logger.InfoContext(ctx, "service registered in consul", "id", w.ID, "service", string(w.Name))
+	return nil
+}
+
+// deregister takes a registration back; one that the agent does not have is
+// taken back already.
+func (r *Registrar) deregister(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	err := r.client.api.Agent().ServiceDeregisterOpts(id, (&api.QueryOptions{}).WithContext(ctx))
+	var status api.StatusError
+	if err != nil && !(errors.As(err, &status) && status.Code == http.StatusNotFound) {
+		return fmt.Errorf("deregistering %s: %w", id, err)
+	}
+	delete(r.held, id)
+	r.logger.InfoContext(ctx, "service deregistered in consul", "id", id)
+	return nil
+}
+
+// leave takes everything back.
+func (r *Registrar) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, farewell)
+	defer cancel()
+	for id := range r.held {
+		if err := r.deregister(ctx, id); err != nil {
+			r.logger.WarnContext(ctx, "service stays registered in consul", "error", err)
+		}
+	}
+}

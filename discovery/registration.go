@@ -1,0 +1,103 @@
+package discovery
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"thalassa/lb"
+)
+
+// A Registration is a service to keep registered in the local Consul agent.
+type Registration struct {
+	ID      string // of the instance, unique in the agent
+	Name    lb.Name
+	Tags    []string
+	Address lb.Host // empty: the agent's own
+	Port    uint16
+	Meta    map[string]string
+	// Check that Consul is to run; nil: none, the instance always passes.
+	Check *Check
+}
+
+// A Check is how Consul finds out whether the service is well. Exactly one of
+// HTTP and TCP is set.
+type Check struct {
+	HTTP string // URL; any 2xx passes
+	TCP  string // host:port; a connection passes
+	// Passing counts the instance as healthy until its first check; otherwise it
+	// is critical until then.
+	Passing bool
+	// Interval between two checks; default: 10 s.
+	Interval time.Duration
+	// Timeout of one; default: Consul's, 10 s.
+	Timeout time.Duration
+	// DeregisterCriticalAfter has Consul remove an instance that fails for so
+	// long, at least a minute; 0: never.
+	DeregisterCriticalAfter time.Duration
+}
+
+const defaultCheckInterval = 10 * time.Second
+
+// clone makes r independent of its maker.
+func (r Registration) clone() Registration {
+	r.Tags, r.Meta = slices.Clone(r.Tags), maps.Clone(r.Meta)
+	if r.Check != nil {
+		c := *r.Check
+		r.Check = &c
+	}
+	return r
+}
+
+func (r Registration) equal(o Registration) bool {
+	sameCheck := r.Check == o.Check || r.Check != nil && o.Check != nil && *r.Check == *o.Check
+	return r.ID == o.ID && r.Name == o.Name && r.Address == o.Address && r.Port == o.Port && sameCheck &&
+		slices.Equal(r.Tags, o.Tags) && maps.Equal(r.Meta, o.Meta)
+}
+
+// checkID is the name Consul gives a service's only check; it is said so as not
+// to depend on that.
+func (r Registration) checkID() string { return "service:" + r.ID }
+
+func (r Registration) api() *api.AgentServiceRegistration {
+	out := &api.AgentServiceRegistration{
+		ID: r.ID, Name: string(r.Name), Tags: r.Tags, Address: string(r.Address), Port: int(r.Port), Meta: r.Meta,
+	}
+	if c := r.Check; c != nil {
+		interval := c.Interval
+		if interval == 0 {
+			interval = defaultCheckInterval
+		}
+		out.Check = &api.AgentServiceCheck{
+			CheckID: r.checkID(), HTTP: c.HTTP, TCP: c.TCP, Interval: interval.String(),
+			Status: c.initialStatus(), Timeout: optional(c.Timeout), DeregisterCriticalServiceAfter: optional(c.DeregisterCriticalAfter),
+		}
+	}
+	return out
+}
+
+func (c Check) initialStatus() string {
+	if c.Passing {
+		return api.HealthPassing
+	}
+	return api.HealthCritical
+}
+
+func optional(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}
+
+// heldBy reports whether the agent has the registration as it should be.
+func (r Registration) heldBy(services map[string]*api.AgentService, checks map[string]*api.AgentCheck) bool {
+	s := services[r.ID]
+	if s == nil || s.Service != string(r.Name) || s.Address != string(r.Address) || s.Port != int(r.Port) ||
+		!slices.Equal(s.Tags, r.Tags) || !maps.Equal(s.Meta, r.Meta) {
+		return false
+	}
+	return r.Check == nil || checks[r.checkID()] != nil
+}

@@ -1,0 +1,304 @@
+package discovery
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"thalassa/lb"
+)
+
+const (
+	// sweepEvery is how often a cold service is asked for at the latest.
+	sweepEvery = time.Minute
+	// sweepPace is the least time between two such requests.
+	sweepPace = 10 * time.Millisecond
+	// firstRecheck is how long the two views of a service may differ, as while
+	// one of two answers is still on its way.
+	firstRecheck = 250 * time.Millisecond
+)
+
+// A service is what is known of one wanted service, and how it is asked for.
+type service struct {
+	query
+	name    lb.Name
+	current lb.Service
+	known   bool // current can be served
+	// watching: the request under way is a blocking one.
+	watching bool
+	// dirty: it changed, or may have, since its last request began.
+	dirty bool
+	// heat is when it changed last, or was added.
+	heat time.Time
+	// sweep is when it is to be asked for again though nothing seems to have
+	// happened, and epoch what the schedule's was when its last good request
+	// began.
+	sweep time.Time
+	epoch uint64
+	// narrow is how its checks stand by its own last answer, nodes where that
+	// found instances. wide is how they stood by the answer about all checks
+	// when its last request began.
+	narrow, wide uint64
+	nodes        []string
+	// recheck is when to compare the two again; rechecks counts how often they
+	// have differed since they last agreed.
+	recheck  time.Time
+	rechecks int
+	leftOut  map[leftOut]bool // told already
+}
+
+// A slot is a connection to be used.
+type slot int
+
+const (
+	hotSlot slot = iota
+	fetchSlot
+	wideSlot
+)
+
+// A task is one request to be made.
+type task struct {
+	slot    slot
+	query   *query   // that it is for
+	service *service // whose query that is; nil: one over the whole catalog
+	index   uint64   // to block on; 0: answer at once
+	epoch   uint64
+}
+
+// A schedule decides what to ask Consul and when. It does no I/O and reads no
+// clock; one goroutine owns it.
+type schedule struct {
+	services map[lb.Name]*service
+	order    []*service // by name
+	// initial is what an earlier run knew of services that were not wanted yet.
+	initial map[lb.Name]lb.Service
+
+	hot              int // blocking requests for single services at most
+	hotBusy, fetched int // slots in use
+
+	// The queries over the whole catalog, used when there are more services
+	// than hot slots; and what they said, nil: nothing yet.
+	checks, catalog query
+	view            *view
+	tags            map[string]uint64
+	// epoch counts the changes of the catalog. A service whose last good
+	// request began in an earlier one may have changed since.
+	epoch   uint64
+	sweepAt time.Time // no sweep before
+
+	random func() float64 // from [0,1)
+	notes  []note         // what to log
+	fresh  bool           // the snapshot published is the present one
+	poke   bool           // somebody should look at it
+	down   bool           // some request failed for an outage, as noted last
+}
+
+// isWide reports whether there are too many services for a blocking request
+// each.
+func (s *schedule) isWide() bool { return len(s.services) > s.hot }
+
+// want replaces the set of services.
+func (s *schedule) want(names []lb.Name, now time.Time) {
+	wanted := make(map[lb.Name]bool, len(names))
+	for _, n := range names {
+		wanted[n] = true
+	}
+	for n, svc := range s.services {
+		if wanted[n] {
+			continue
+		}
+		if svc.cancel != nil {
+			svc.cancel()
+		}
+		delete(s.services, n)
+		s.fresh, s.poke = false, s.poke || svc.known
+	}
+	for n := range wanted {
+		if s.services[n] != nil {
+			continue
+		}
+		svc := &service{name: n, current: lb.Service{Name: n}, heat: now, query: query{due: now}}
+		if old, ok := s.initial[n]; ok {
+			svc.current, svc.known, s.fresh = old, true, false
+			delete(s.initial, n)
+		}
+		s.services[n] = svc
+	}
+	s.order = slices.SortedFunc(maps.Values(s.services), func(a, b *service) int { return cmp.Compare(a.name, b.name) })
+}
+
+// assign chooses the requests to start now; they count as under way from here
+// on. It returns when to call it again at the latest.
+func (s *schedule) assign(now time.Time) ([]task, time.Time) {
+	tasks := s.assignWide(now)
+	for _, svc := range s.order {
+		if !svc.busy && !svc.recheck.IsZero() && !svc.recheck.After(now) {
+			svc.recheck = time.Time{}
+			svc.dirty = svc.dirty || s.differs(svc)
+		}
+	}
+	for s.fetched < fetchConns || s.hotBusy < s.hot {
+		svc := s.mostUrgent(now)
+		if svc == nil {
+			break
+		}
+		use := fetchSlot
+		if s.fetched == fetchConns {
+			use = hotSlot
+		}
+		tasks = append(tasks, s.begin(svc, use, 0))
+	}
+	for s.hotBusy < s.hot {
+		svc := s.hottest(now)
+		if svc == nil {
+			break
+		}
+		tasks = append(tasks, s.begin(svc, hotSlot, svc.index))
+	}
+	for s.isWide() && s.fetched < fetchConns && !s.sweepAt.After(now) {
+		svc := s.stalest(now)
+		if svc == nil {
+			break
+		}
+		tasks = append(tasks, s.begin(svc, fetchSlot, 0))
+		s.sweepAt = now.Add(min(sweepPace, sweepEvery/2/time.Duration(len(s.order))))
+	}
+	return tasks, s.next(now)
+}
+
+// assignWide starts the requests over the whole catalog, or ends them when they
+// are not needed.
+func (s *schedule) assignWide(now time.Time) []task {
+	if !s.isWide() {
+		for _, q := range []*query{&s.checks, &s.catalog} {
+			if q.cancel != nil {
+				q.cancel()
+			}
+			*q = query{busy: q.busy}
+		}
+		s.view, s.tags = nil, nil
+		return nil
+	}
+	var tasks []task
+	for _, q := range []*query{&s.checks, &s.catalog} {
+		if q.ready(now) {
+			q.busy = true
+			tasks = append(tasks, task{slot: wideSlot, query: q, index: q.index})
+		}
+	}
+	return tasks
+}
+
+// begin counts a request for a service as under way.
+func (s *schedule) begin(svc *service, use slot, index uint64) task {
+	if use == hotSlot {
+		s.hotBusy++
+	} else {
+		s.fetched++
+	}
+	svc.busy, svc.watching = true, index > 0
+	svc.dirty, svc.recheck = false, time.Time{}
+	svc.wide = s.wideOf(svc)
+	return task{slot: use, query: &svc.query, service: svc, index: index, epoch: s.epoch}
+}
+
+// urgent: what is served of it is missing, not confirmed or known to be old.
+func (svc *service) urgent() bool { return svc.index == 0 || svc.dirty }
+
+// mostUrgent finds the service that has waited longest for an urgent request.
+func (s *schedule) mostUrgent(now time.Time) *service {
+	var found *service
+	for _, svc := range s.order {
+		if svc.ready(now) && svc.urgent() && (found == nil || svc.due.Before(found.due)) {
+			found = svc
+		}
+	}
+	return found
+}
+
+// hottest finds the service most worth a blocking request.
+func (s *schedule) hottest(now time.Time) *service {
+	var found *service
+	for _, svc := range s.order {
+		if svc.ready(now) && !svc.urgent() && (found == nil || svc.heat.After(found.heat)) {
+			found = svc
+		}
+	}
+	return found
+}
+
+// stalest finds the service to be asked for though nothing is known to have
+// happened to it.
+func (s *schedule) stalest(now time.Time) *service {
+	var found *service
+	for _, svc := range s.order {
+		if svc.ready(now) && (svc.epoch < s.epoch || !svc.sweep.After(now)) && (found == nil || svc.sweep.Before(found.sweep)) {
+			found = svc
+		}
+	}
+	return found
+}
+
+// next is the earliest moment after now at which something becomes due. What is
+// due already waits for a slot, and so for a request to end.
+func (s *schedule) next(now time.Time) time.Time {
+	next := now.Add(sweepEvery)
+	consider := func(t time.Time) {
+		if t.After(now) && t.Before(next) {
+			next = t
+		}
+	}
+	if s.isWide() {
+		consider(s.checks.due)
+		consider(s.catalog.due)
+	}
+	for _, svc := range s.order {
+		if svc.busy {
+			continue
+		}
+		consider(svc.due)
+		consider(svc.recheck)
+		if s.isWide() {
+			consider(svc.sweep)
+			consider(s.sweepAt)
+		}
+	}
+	return next
+}
+
+// wideOf is how a service's checks stand by the answer about all checks.
+func (s *schedule) wideOf(svc *service) uint64 {
+	if s.view == nil {
+		return 0
+	}
+	return s.view.of(svc.name, svc.nodes)
+}
+
+// differs reports whether the answer about all checks contradicts the one about
+// the service.
+func (s *schedule) differs(svc *service) bool {
+	return s.view != nil && svc.index > 0 && s.wideOf(svc) != svc.narrow
+}
+
+// snapshot is what is known of every service.
+func (s *schedule) snapshot() lb.Snapshot {
+	out := lb.Snapshot{Services: make(map[lb.Name]lb.Service, len(s.services))}
+	for n, svc := range s.services {
+		if svc.known {
+			out.Services[n] = svc.current
+		}
+	}
+	return out
+}
+
+// unanswered lists the services of which nothing is known, and why.
+func (s *schedule) unanswered() map[lb.Name]string {
+	out := map[lb.Name]string{}
+	for n, svc := range s.services {
+		if !svc.known {
+			out[n] = svc.problem
+		}
+	}
+	return out
+}

@@ -1,0 +1,104 @@
+package discovery
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// server is how to reach one Consul.
+type server struct {
+	address, token, tokenFile        string
+	datacenter, namespace, partition string
+	tls                              TLSConfig
+	maxConns                         int
+}
+
+// endpoint is an address taken apart.
+type endpoint struct {
+	base   url.URL // scheme, host and path prefix
+	socket string  // path of a unix socket; empty: TCP
+}
+
+func parseAddress(s string, wantsTLS bool) (endpoint, error) {
+	if s == "" {
+		s = defaultAddress
+	}
+	scheme, rest, found := strings.Cut(s, "://")
+	if !found {
+		scheme, rest = "http", s
+		if wantsTLS {
+			scheme = "https"
+		}
+	}
+	switch {
+	case scheme == "unix":
+		if !strings.HasPrefix(rest, "/") {
+			return endpoint{}, fmt.Errorf("address %q has no absolute path, expected unix:///path", s)
+		}
+		return endpoint{base: url.URL{Scheme: "http", Host: "localhost"}, socket: rest}, nil
+	case scheme != "http" && scheme != "https":
+		return endpoint{}, fmt.Errorf("address %q has an unknown scheme, expected http, https or unix", s)
+	case scheme == "http" && wantsTLS:
+		return endpoint{}, fmt.Errorf("address %q is not https, and there are TLS settings", s)
+	}
+	u, err := url.Parse(scheme + "://" + rest)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		// The error itself might repeat a password.
+		return endpoint{}, errors.New("the address is not of the form host:port, http://host:port, https://host:port or unix:///path")
+	}
+	if u.Port() == "" && !found {
+		u.Host = net.JoinHostPort(u.Hostname(), "8500")
+	}
+	return endpoint{base: url.URL{Scheme: scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "/")}}, nil
+}
+
+// transport makes connections to the endpoint: never more than maxConns, never
+// through a proxy that the environment names.
+func (s server) transport(e endpoint) (*http.Transport, error) {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	t := &http.Transport{
+		DialContext:            dialer.DialContext,
+		MaxConnsPerHost:        s.maxConns,
+		MaxIdleConnsPerHost:    s.maxConns,
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    5 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		// Consul is a local agent as a rule: compressing costs both of us more
+		// than the loopback does.
+		DisableCompression: true,
+	}
+	if e.socket != "" {
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", e.socket)
+		}
+	}
+	if e.base.Scheme == "https" {
+		var err error
+		if t.TLSClientConfig, err = s.tls.config(); err != nil {
+			return nil, err
+		}
+		t.ForceAttemptHTTP2 = true // one connection carries many queries then
+	}
+	return t, nil
+}
+
+func (c TLSConfig) config() (*tls.Config, error) {
+	t, err := api.SetupTLSConfig(&api.TLSConfig{
+		Address: c.ServerName, CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile,
+		InsecureSkipVerify: c.InsecureSkipVerify,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading TLS settings: %w", err)
+	}
+	t.MinVersion = tls.VersionTLS12
+	return t, nil
+}

@@ -1,0 +1,83 @@
+package discovery
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/hashicorp/consul/api"
+)
+
+var errNoLeader = errors.New("consul has no leader")
+
+// A trouble is a query that brought no answer.
+type trouble struct {
+	// reason is one clause to be shown, the same for the same cause.
+	reason string
+	// outage: Consul as a whole is not available or does not let us in, as
+	// opposed to one answer that cannot be used.
+	outage bool
+}
+
+// diagnose says what an error of a query means.
+func diagnose(err error) trouble {
+	var (
+		status api.StatusError
+		syntax *json.SyntaxError
+		typing *json.UnmarshalTypeError
+		errno  syscall.Errno
+		failed *url.Error
+		lookup *net.DNSError
+		token  *tokenError
+	)
+	switch {
+	case errors.Is(err, errNoLeader):
+		return trouble{reason: err.Error(), outage: true}
+	case errors.As(err, &token):
+		return trouble{reason: oneLine("", token.Error()), outage: true}
+	case errors.Is(err, errTooLarge):
+		return trouble{reason: "asking consul: the answer is too large"}
+	case errors.As(err, &syntax), errors.As(err, &typing), errors.Is(err, errNoArray):
+		return trouble{reason: "asking consul: the answer is malformed"}
+	case errors.As(err, &status):
+		return trouble{reason: "asking consul: HTTP " + strconv.Itoa(status.Code) + oneLine(": ", status.Body), outage: true}
+	case errors.Is(err, context.DeadlineExceeded):
+		return trouble{reason: "asking consul: no answer in time", outage: true}
+	case errors.As(err, &errno):
+		// Without the addresses: the port of our end differs each time.
+		return trouble{reason: "asking consul: " + errno.Error(), outage: true}
+	case errors.As(err, &lookup):
+		return trouble{reason: "asking consul: looking up " + lookup.Name + ": " + lookup.Err, outage: true}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return trouble{reason: "asking consul: the connection was closed", outage: true}
+	case errors.As(err, &failed):
+		err = failed.Err // without method and address
+	}
+	return trouble{reason: "asking consul" + oneLine(": ", err.Error()), outage: true}
+}
+
+// oneLine makes foreign text fit to be shown within a sentence, after a
+// separator; nothing when there is nothing to show.
+func oneLine(separator, s string) string {
+	const longest = 200
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > longest {
+		s = strings.ToValidUTF8(s[:longest], "") + "…"
+	}
+	if s == "" {
+		return ""
+	}
+	return separator + s
+}

@@ -1,0 +1,247 @@
+package discovery
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"thalassa/lb"
+)
+
+// Unconfirmed is the Stale of a service of which only an earlier run's word is
+// known: Consul has not been asked successfully, nor failed, since.
+const Unconfirmed = "not confirmed since the agent started"
+
+// A Watcher keeps the last good answer about every wanted service. Its methods
+// may be called from any goroutine.
+type Watcher struct {
+	client        *client
+	logger        *slog.Logger
+	acceptWarning bool
+	wait, timeout time.Duration
+	seed          maphash.Seed
+
+	schedule  *schedule // owned by Run
+	wanted    atomic.Pointer[[]lb.Name]
+	published atomic.Pointer[published]
+	look      chan struct{} // one slot: wanted was set
+	changed   chan struct{} // one slot
+}
+
+// published is what readers see. It is never changed.
+type published struct {
+	snapshot   lb.Snapshot
+	unanswered map[lb.Name]string
+}
+
+// New makes a Watcher that serves cfg.Initial; nothing is asked before Run. The
+// error says which setting cannot be used; a Consul that does not answer is no
+// error, here or later.
+func New(cfg Config) (*Watcher, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("watching consul: %w", err)
+	}
+	c, err := newClient(cfg.server())
+	if err != nil {
+		return nil, fmt.Errorf("watching consul: %w", err)
+	}
+	w := &Watcher{
+		client: c, logger: cfg.Logger,
+		acceptWarning: cfg.AcceptWarning, wait: cfg.WaitTime, timeout: cfg.Timeout,
+		seed: maphash.MakeSeed(),
+		look: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		schedule: &schedule{
+			services: map[lb.Name]*service{},
+			hot:      cfg.MaxConns - reservedConns,
+			initial:  restore(cfg.Initial, cfg.AcceptWarning),
+			random:   rand.Float64,
+			fresh:    true,
+		},
+	}
+	initial := lb.Snapshot{Services: make(map[lb.Name]lb.Service, len(w.schedule.initial))}
+	for n, s := range w.schedule.initial {
+		initial.Services[n] = s
+	}
+	w.published.Store(&published{snapshot: initial})
+	return w, nil
+}
+
+// restore makes what an earlier run stored fit to be served: checked again,
+// judged by the present policy, and marked as not confirmed.
+func restore(old lb.Snapshot, acceptWarning bool) map[lb.Name]lb.Service {
+	out := make(map[lb.Name]lb.Service, len(old.Services))
+	for _, s := range old.Services {
+		if _, err := lb.ParseName(string(s.Name)); err != nil {
+			continue
+		}
+		s.Stale = Unconfirmed
+		s.Instances = slices.Clone(s.Instances)
+		s.Instances = slices.DeleteFunc(s.Instances, func(i lb.Instance) bool {
+			host, err := lb.ParseHost(string(i.Address.Host))
+			return err != nil || host != i.Address.Host || i.Address.Port == 0
+		})
+		for n := range s.Instances {
+			i := &s.Instances[n]
+			i.Healthy = isHealthy(i.Status, acceptWarning)
+		}
+		out[s.Name] = s
+	}
+	return out
+}
+
+// Want replaces the set of watched services. New ones are asked for promptly;
+// the others leave the snapshot. Before its first call the snapshot is the
+// initial one. It takes effect while Run runs.
+func (w *Watcher) Want(names []lb.Name) {
+	names = slices.Clone(names)
+	w.wanted.Store(&names)
+	poke(w.look)
+}
+
+// Snapshot is what Consul said about every wanted service that it has answered
+// for. It is immutable, and cheap to get.
+func (w *Watcher) Snapshot() lb.Snapshot { return w.published.Load().snapshot }
+
+// Unanswered lists the wanted services that are not in the snapshot because
+// Consul has never answered for them, with the reason: empty while there is
+// none but time. It is immutable, and cheap to get.
+func (w *Watcher) Unanswered() map[lb.Name]string { return w.published.Load().unanswered }
+
+// Changed has one slot that is filled when the snapshot changed: an instance
+// differs, a service was answered for the first time, left the snapshot, is not
+// confirmed any more or is again. A confirmation alone fills nothing.
+func (w *Watcher) Changed() <-chan struct{} { return w.changed }
+
+func poke(slot chan<- struct{}) {
+	select {
+	case slot <- struct{}{}:
+	default: // somebody will look already
+	}
+}
+
+// Run watches until ctx ends, which is no error, and leaves neither goroutine
+// nor connection behind. The snapshot stays. It is called once.
+func (w *Watcher) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer func() {
+		cancel()
+		running.Wait()
+		w.client.close()
+	}()
+	results := make(chan result, w.schedule.hot+fetchConns+wideConns) // a slot for each task
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	for {
+		now := time.Now()
+		if names := w.wanted.Swap(nil); names != nil {
+			w.schedule.want(*names, now)
+		}
+		tasks, next := w.schedule.assign(now)
+		for _, t := range tasks {
+			taskCtx, cancel := context.WithCancel(ctx)
+			t.query.cancel = cancel
+			running.Go(func() {
+				defer cancel()
+				results <- w.do(taskCtx, t)
+			})
+		}
+		w.publish(ctx)
+		alarm.Reset(next.Sub(now))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.look:
+		case <-alarm.C:
+		case r := <-results:
+			w.schedule.apply(r, time.Now())
+			for range len(results) { // those that came in the meantime
+				w.schedule.apply(<-results, time.Now())
+			}
+		}
+	}
+}
+
+// publish hands out the latest and tells of it.
+func (w *Watcher) publish(ctx context.Context) {
+	s := w.schedule
+	if !s.fresh {
+		w.published.Store(&published{s.snapshot(), s.unanswered()})
+		s.fresh = true
+	}
+	if s.poke {
+		poke(w.changed)
+		s.poke = false
+	}
+	for _, n := range s.notes {
+		w.log(ctx, n)
+	}
+	s.notes = nil
+}
+
+func (w *Watcher) log(ctx context.Context, n note) {
+	logger := w.logger
+	if n.service != "" {
+		logger = logger.With("service", string(n.service))
+	}
+	switch n.kind {
+	case noteOutage:
+		logger.WarnContext(ctx, "consul does not answer, keeping what it said last", "reason", n.reason)
+	case noteOutageOver:
+		logger.InfoContext(ctx, "consul answers again")
+	case noteUnusable:
+		logger.WarnContext(ctx, "answer of consul cannot be used, keeping the last one", "reason", n.reason)
+	case noteUsable:
+		logger.InfoContext(ctx, "answer of consul can be used again")
+	case noteLeftOut:
+		logger.WarnContext(ctx, "instance left out", "node", n.leftOut.node, "id", n.leftOut.id, "reason", n.leftOut.reason)
+	}
+}
+
+// do makes the request of a task and reads the answer.
+func (w *Watcher) do(ctx context.Context, t task) result {
+	patience := w.timeout
+	if t.index > 0 {
+		// Consul adds up to a sixteenth so that not all queries end together.
+		patience += w.wait + w.wait/16
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	r := result{task: t}
+	begun := time.Now()
+	switch {
+	case t.service != nil:
+		w.askService(ctx, &r)
+	case t.query == &w.schedule.checks:
+		v := newView(w.seed)
+		r.meta, r.err = w.client.checks(ctx, t.index, w.wait, v.add)
+		r.view = v
+	default:
+		var tags map[string][]string
+		tags, r.meta, r.err = w.client.catalog(ctx, t.index, w.wait)
+		r.tags = digestTags(w.seed, tags)
+	}
+	r.took = time.Since(begun)
+	return r
+}
+
+func (w *Watcher) askService(ctx context.Context, r *result) {
+	name := r.task.service.name
+	entries, m, err := w.client.service(ctx, name, r.task.index, w.wait)
+	r.meta, r.err = m, err
+	if err != nil {
+		return
+	}
+	begun := time.Now()
+	r.answer = answer{meta: m, asked: r.task.index, at: begun}
+	r.answer.instances, r.leftOut = parseInstances(entries, w.acceptWarning)
+	r.narrow, r.nodes = viewOf(w.seed, name, entries)
+	r.meta.cost += time.Since(begun)
+}

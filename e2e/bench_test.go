@@ -1,0 +1,172 @@
+package e2e_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+)
+
+// pace keeps an iteration's reloads within the agent's default rate, as single
+// changes are in life.
+const pace = 600 * time.Millisecond
+
+// quantiles reports the median and the 99th percentile of samples.
+func quantiles(b *testing.B, name string, samples []time.Duration) {
+	b.Helper()
+	if len(samples) == 0 {
+		b.Fatalf("no sample of %s", name)
+	}
+	slices.Sort(samples)
+	ms := func(q float64) float64 {
+		i := min(int(q*float64(len(samples))), len(samples)-1)
+		return float64(samples[i].Microseconds()) / 1000
+	}
+	b.ReportMetric(ms(0.5), name+"-p50-ms")
+	b.ReportMetric(ms(0.99), name+"-p99-ms")
+}
+
+// residentMB is the agent's resident memory.
+func (n *node) residentMB() float64 {
+	n.tb.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.agent.Process.Pid))
+	if err != nil {
+		n.tb.Fatal(err)
+	}
+	for line := range strings.SplitSeq(string(data), "\n") {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.Atoi(strings.Fields(rest)[0])
+			if err != nil {
+				n.tb.Fatal(err)
+			}
+			return float64(kb) / 1024
+		}
+	}
+	n.tb.Fatal("no VmRSS")
+	return 0
+}
+
+// reloads counts the agent's reloads of HAProxy.
+func (n *node) reloads() int {
+	n.tb.Helper()
+	return strings.Count(fmt.Sprint(n.call(200, http.MethodGet, "/activity?filter=haproxyReloaded&limit=1000", "")), "haproxyReloaded")
+}
+
+// report adds what every benchmark of a node tells.
+func (n *node) report(b *testing.B, reloadsBefore int, load testkit.LoadResult) {
+	b.Helper()
+	b.ReportMetric(0, "ns/op") // the time of an iteration is its pace
+	b.ReportMetric(float64(n.reloads()-reloadsBefore)/float64(b.N), "reloads/op")
+	b.ReportMetric(float64(load.Requests), "requests")
+	b.ReportMetric(float64(load.Failed), "failed")
+	b.ReportMetric(n.residentMB(), "agent-MB")
+	if load.Failed > 0 {
+		b.Logf("failures: %v", load.Errors)
+	}
+}
+
+// BenchmarkRegister measures the time from registering an instance in Consul to
+// the first request that it answers, beside the floor: the time until Consul
+// itself tells a blocking query.
+func BenchmarkRegister(b *testing.B) {
+	consul := testkit.Consul(b)
+	n := newNode(b, consul.Address())
+	n.start()
+	service(b, consul, "1.0.0", 3)
+	n.route("shop", "1.0.0")
+	n.answers("1.0.0-0", "1.0.0-1", "1.0.0-2")
+	before := n.reloads()
+	load := testkit.StartLoad(b, testkit.LoadConfig{Address: n.address(), Fresh: 4, For: 10 * time.Minute})
+	var first, floor []time.Duration
+	for i := range b.N {
+		line := fmt.Sprintf("new-%d", i)
+		web := testkit.StartWeb(b, line)
+		told := blocked(b, consul)
+		begin := time.Now()
+		consul.Register(testkit.Instance{ID: line, Service: "shop", Port: web.Port, Address: "127.0.0.1", Meta: map[string]string{"version": "1.0.0"}})
+		floor = append(floor, (<-told).Sub(begin))
+		testkit.Eventually(b, patience, func() error {
+			if load.Result().Count[line] == 0 {
+				return fmt.Errorf("%s has answered nothing", line)
+			}
+			return nil
+		})
+		first = append(first, time.Since(begin))
+		<-time.After(pace)
+		consul.Deregister(line)
+		<-time.After(pace)
+		web.Close()
+	}
+	result := load.Stop()
+	quantiles(b, "register-first-request", first)
+	quantiles(b, "consul-floor", floor)
+	n.report(b, before, result)
+}
+
+// blocked tells when a blocking query about the service, under way on return,
+// is answered.
+func blocked(b *testing.B, consul *testkit.ConsulAgent) <-chan time.Time {
+	b.Helper()
+	ask := func(query string) (string, error) {
+		resp, err := http.Get("http://" + consul.Address() + "/v1/health/service/shop" + query)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		_, err = io.Copy(io.Discard, resp.Body)
+		return resp.Header.Get("X-Consul-Index"), err
+	}
+	index, err := ask("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	told := make(chan time.Time, 1)
+	go func() {
+		if _, err := ask("?wait=30s&index=" + index); err != nil {
+			b.Error(err)
+		}
+		told <- time.Now()
+	}()
+	<-time.After(20 * time.Millisecond)
+	return told
+}
+
+// BenchmarkSwitch measures the time from posting a version to the answer, and to
+// the last request that the old version answered, under load.
+func BenchmarkSwitch(b *testing.B) {
+	consul := testkit.Consul(b)
+	n := newNode(b, consul.Address())
+	n.start()
+	service(b, consul, "1.0.0", 3)
+	service(b, consul, "1.1.0", 3)
+	n.route("shop", "1.0.0")
+	n.answers("1.0.0-0", "1.0.0-1", "1.0.0-2")
+	before := n.reloads()
+	load := testkit.StartLoad(b, testkit.LoadConfig{Address: n.address(), KeepAlive: 16, Fresh: 16, Pause: time.Millisecond, For: 10 * time.Minute})
+	versions := []string{"1.1.0", "1.0.0"}
+	var answered, last []time.Duration
+	for i := range b.N {
+		begin := time.Now()
+		n.call(200, http.MethodPost, "/backends/live", fmt.Sprintf(`{"version":%q}`, versions[i%2]))
+		answered = append(answered, time.Since(begin))
+		<-time.After(pace)
+		old := begin
+		for line, at := range load.Result().Last {
+			if strings.HasPrefix(line, versions[(i+1)%2]) && at.After(old) {
+				old = at
+			}
+		}
+		last = append(last, old.Sub(begin))
+	}
+	result := load.Stop()
+	quantiles(b, "switch-answer", answered)
+	quantiles(b, "switch-last-old-request", last)
+	n.report(b, before, result)
+}

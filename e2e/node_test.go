@@ -1,0 +1,295 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+)
+
+// patience is how long anything may take on a slow, busy machine.
+const patience = 30 * time.Second
+
+// build makes the program once for all tests of this process.
+func build(tb testing.TB) string {
+	tb.Helper()
+	path, err := buildOnce()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
+var buildOnce = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "thalassa-e2e-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "thalassa")
+	cmd := exec.Command("go", "build", "-o", path, "thalassa/cmd/thalassa")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building thalassa: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// A node is one load balancer: its folder, its ports and the agent's process.
+type node struct {
+	tb     testing.TB
+	dir    string
+	consul string // address
+	api    int
+	web    int // the port that frontends of the tests bind
+	flags  []string
+
+	agent *exec.Cmd
+	exit  chan struct{}
+	log   *logBuffer
+}
+
+// newNode prepares a node; start runs its agent. HAProxy is stopped at the
+// test's end.
+func newNode(tb testing.TB, consul string, flags ...string) *node {
+	tb.Helper()
+	testkit.Tool(tb, "haproxy")
+	ports := testkit.Ports(tb, 2)
+	dir, err := os.MkdirTemp("", "thalassa-node-") // short: a socket's path has 107 bytes
+	if err != nil {
+		tb.Fatal(err)
+	}
+	n := &node{tb: tb, dir: dir, consul: consul, api: ports[0], web: ports[1], flags: flags, log: &logBuffer{}}
+	tb.Cleanup(n.cleanUp)
+	return n
+}
+
+func (n *node) path(name string) string { return filepath.Join(n.dir, name) }
+
+// arguments of `thalassa agent` for this node.
+func (n *node) arguments() []string {
+	return append([]string{
+		"agent", "--port", strconv.Itoa(n.api), "--service-reg", n.consul, "--haproxy-stats-bind", "", "--haproxy-log", "",
+		"--haproxy-socket-path", n.path("h.sock"), "--haproxy-pid-path", n.path("h.pid"), "--haproxy-cfg-path", n.path("haproxy.cfg"),
+		"--db-path", n.dir, "--label", "test",
+	}, n.flags...)
+}
+
+// start runs the agent and waits until its API answers.
+func (n *node) start() {
+	n.tb.Helper()
+	n.startOnly()
+	testkit.Eventually(n.tb, patience, func() error {
+		if n.exited() {
+			return fmt.Errorf("the agent ended: %s", n.log)
+		}
+		status, body := n.try(http.MethodGet, "/healthz", "")
+		if status != http.StatusOK {
+			return fmt.Errorf("/healthz: %d %s", status, body)
+		}
+		return nil
+	})
+}
+
+func (n *node) startOnly() {
+	n.tb.Helper()
+	n.agent = exec.Command(build(n.tb), n.arguments()...)
+	n.agent.Stdout, n.agent.Stderr = n.log, n.log
+	if err := n.agent.Start(); err != nil {
+		n.tb.Fatal(err)
+	}
+	n.exit = make(chan struct{})
+	go func(cmd *exec.Cmd, exit chan struct{}) {
+		_ = cmd.Wait()
+		close(exit)
+	}(n.agent, n.exit)
+}
+
+func (n *node) exited() bool {
+	select {
+	case <-n.exit:
+		return true
+	default:
+		return false
+	}
+}
+
+// signal ends the agent and waits for it.
+func (n *node) signal(sig syscall.Signal) {
+	n.tb.Helper()
+	if err := n.agent.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		n.tb.Fatal(err)
+	}
+	select {
+	case <-n.exit:
+	case <-time.After(patience):
+		n.tb.Fatalf("the agent did not end: %s", n.log)
+	}
+}
+
+func (n *node) cleanUp() {
+	if n.agent != nil && !n.exited() {
+		_ = n.agent.Process.Kill()
+		<-n.exit
+	}
+	if pid := n.haproxyPID(); pid != 0 {
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+		deadline := time.Now().Add(5 * time.Second)
+		for syscall.Kill(pid, 0) == nil && time.Now().Before(deadline) {
+			<-time.After(10 * time.Millisecond)
+		}
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if n.tb.Failed() {
+		n.tb.Logf("the agent's log:\n%s", n.log)
+	}
+	_ = os.RemoveAll(n.dir)
+}
+
+// haproxyPID is the master's, 0 when there is none.
+func (n *node) haproxyPID() int {
+	data, err := os.ReadFile(n.path("h.pid"))
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
+	pid, _ := strconv.Atoi(first)
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil || !bytes.Contains(line, []byte(n.dir)) {
+		return 0
+	}
+	return pid
+}
+
+// try makes one request to the API and never fails; status 0 means no answer.
+func (n *node) try(method, path, body string) (int, string) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://127.0.0.1:%d%s", n.api, path), strings.NewReader(body))
+	if err != nil {
+		return 0, err.Error()
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(data)
+}
+
+// call makes a request that must be answered with the status; it returns the
+// answer decoded.
+func (n *node) call(want int, method, path, body string) map[string]any {
+	n.tb.Helper()
+	status, answer := n.try(method, path, body)
+	if status != want {
+		n.tb.Fatalf("%s %s %s: got %d %s, expected %d", method, path, body, status, answer, want)
+	}
+	var out map[string]any
+	if err := json.Unmarshal([]byte(answer), &out); err != nil && strings.HasPrefix(answer, "{") {
+		n.tb.Fatalf("%s %s: %v in %s", method, path, err, answer)
+	}
+	return out
+}
+
+// config is the haproxy.cfg on disk.
+func (n *node) config() string {
+	n.tb.Helper()
+	data, err := os.ReadFile(n.path("haproxy.cfg"))
+	if err != nil {
+		n.tb.Fatal(err)
+	}
+	return string(data)
+}
+
+// route creates a backend for a version of a service, and a frontend that leads
+// to it.
+func (n *node) route(service, version string) {
+	n.tb.Helper()
+	n.call(200, http.MethodPut, "/backends/live", fmt.Sprintf(`{"type":"dynamic","name":%q,"version":%q}`, service, version))
+	n.call(200, http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live"}`, n.web))
+}
+
+// address of the frontend.
+func (n *node) address() string { return fmt.Sprintf("127.0.0.1:%d", n.web) }
+
+// get asks the frontend on a new connection.
+func (n *node) get() (string, error) {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	resp, err := client.Get("http://" + n.address() + "/")
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("answer %s", resp.Status)
+	}
+	return strings.TrimSpace(string(data)), nil
+}
+
+// answers waits until the frontend has given every wanted answer, and no other
+// in as many requests after that.
+func (n *node) answers(want ...string) {
+	n.tb.Helper()
+	testkit.Eventually(n.tb, patience, func() error {
+		seen := map[string]bool{}
+		for range 4 * len(want) {
+			body, err := n.get()
+			if err != nil {
+				return err
+			}
+			seen[body] = true
+		}
+		for _, w := range want {
+			if !seen[w] {
+				return fmt.Errorf("no answer from %s, only %v", w, seen)
+			}
+		}
+		if len(seen) > len(want) {
+			return fmt.Errorf("answers from %v, expected %v", seen, want)
+		}
+		return nil
+	})
+}
+
+// logBuffer collects what the agent prints.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

@@ -1,0 +1,129 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"thalassa/internal/testkit"
+)
+
+func TestPersistenceFileIsImportedAndKeptUpToDate(t *testing.T) {
+	consul := testkit.Consul(t)
+	n := newNode(t, consul.Address())
+	file := n.path("persist.json")
+	n.flags = append(n.flags, "--persistence", file)
+	service(t, consul, "1.0.0", 1)
+	imported := fmt.Sprintf(`{"version":1,
+		"frontends":[{"_type":"frontend","id":"frontend/web","key":"web","name":"web","bind":"127.0.0.1:%d","backend":"live","mode":"http","rules":[],"natives":[]}],
+		"backends":[{"_type":"backend","id":"backend/live","key":"live","type":"dynamic","name":"shop","version":"1.0.0","balance":"roundrobin","natives":[],"members":[]}]}`, n.web)
+	if err := os.WriteFile(file, []byte(imported), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.start()
+	n.answers("1.0.0-0")
+
+	n.call(200, http.MethodPut, "/backends/other", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`)
+	testkit.Eventually(t, patience, func() error {
+		data, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(data), `"other"`) {
+			return fmt.Errorf("the persistence file is %s (%v)", data, err)
+		}
+		return nil
+	})
+}
+
+func TestDamagedDatabaseIsSetAsideAndThePersistenceFileTakenInstead(t *testing.T) {
+	consul := testkit.Consul(t)
+	n := newNode(t, consul.Address())
+	n.flags = append(n.flags, "--persistence", n.path("persist.json"))
+	n.start()
+	service(t, consul, "1.0.0", 1)
+	n.route("shop", "1.0.0")
+	n.answers("1.0.0-0")
+	testkit.Eventually(t, patience, func() error {
+		data, err := os.ReadFile(n.path("persist.json"))
+		if err != nil || !strings.Contains(string(data), `"web"`) {
+			return fmt.Errorf("the persistence file is %s (%v)", data, err)
+		}
+		return nil
+	})
+	n.signal(syscall.SIGKILL)
+	garbage := strings.Repeat("this is no database ", 4096)
+	if err := os.WriteFile(n.path("thalassa.db"), []byte(garbage), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.start()
+	n.answers("1.0.0-0")
+	n.call(200, http.MethodGet, "/frontends/web", "")
+	if !strings.Contains(n.log.String(), "set aside") {
+		t.Errorf("the log does not tell that the database was set aside: %s", n.log)
+	}
+}
+
+func TestAgentAndFrontendAreRegisteredInConsul(t *testing.T) {
+	n, consul := serving(t)
+	n.call(200, http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live","register":{"name":"shop-front"}}`, n.web))
+	for name, port := range map[string]int{"thalassa": n.api, "shop-front": n.web} {
+		testkit.Eventually(t, patience, func() error {
+			answer := string(consul.Do(http.MethodGet, "/v1/health/service/"+name+"?passing=1", nil))
+			if !strings.Contains(answer, fmt.Sprintf(`"Port":%d`, port)) || !strings.Contains(answer, `"test"`) {
+				return fmt.Errorf("service %s on port %d with tag test: %s", name, port, answer)
+			}
+			return nil
+		})
+	}
+	n.signal(syscall.SIGTERM)
+	for _, name := range []string{"thalassa", "shop-front"} {
+		if answer := string(consul.Do(http.MethodGet, "/v1/health/service/"+name, nil)); strings.TrimSpace(answer) != "[]" {
+			t.Errorf("%s is still registered after a clean stop: %s", name, answer)
+		}
+	}
+}
+
+func TestAgentRefusesAnOpenAddressWithoutTokens(t *testing.T) {
+	out, err := exec.Command(build(t), "agent", "--host", "0.0.0.0", "--db-path", t.TempDir()).CombinedOutput()
+	if code := exitCode(err); code != 2 || !strings.Contains(string(out), "token-file") {
+		t.Fatalf("exit code %d, expected 2: %s", code, out)
+	}
+}
+
+func TestSettingsFile(t *testing.T) {
+	file := t.TempDir() + "/thalassa.yaml"
+	run := func(content string, args ...string) (int, string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(build(t), append([]string{"check", "--config", file, "--db-path", t.TempDir()}, args...)...).CombinedOutput()
+		return exitCode(err), string(out)
+	}
+	for name, c := range map[string]struct{ content, want string }{
+		"unknown key": {"label: a\nhaproxy-sokket-path: /x\n", file + ":2: haproxy-sokket-path is not a setting"},
+		"wrong type":  {"port: high\n", file + `:1: port: "high" is not a value of type int`},
+		"twice":       {"label: a\ndbPath: /x\ndb-path: /y\n", file + ":3: db-path stands here twice"},
+		"no mapping":  {"- a\n", file + ":1: expected a mapping"},
+		"open host":   {"host: 0.0.0.0\n", "token-file"},
+		"camel case":  {"haproxyCfgPath: /nonexistent/haproxy.cfg\n", "haproxy-cfg-path: /nonexistent cannot be written to"},
+	} {
+		code, out := run(c.content)
+		if code == 0 || !strings.Contains(out, c.want) {
+			t.Errorf("%s: exit code %d, %q not in %s", name, code, c.want, out)
+		}
+	}
+}
+
+// exitCode of a command that ended with err.
+func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	if exit, ok := err.(*exec.ExitError); ok {
+		return exit.ExitCode()
+	}
+	return -1
+}

@@ -1,0 +1,175 @@
+package layers
+
+// Rules say what each package of a module may do. Packages are named by their
+// path below the module; test files (and the packages in Tests) are bound only
+// by what is said of tests.
+type Rules struct {
+	Module string
+	// Packages has every package of the module and the project's packages that
+	// it may import; Anything allows all but those in Tests.
+	Packages map[string][]string
+	// Tests are packages that exist for tests; nothing else may import them.
+	Tests []string
+	// Pure packages decide with values alone.
+	Pure []string
+	// Vars are the package-level variables that have to be, as package.name.
+	Vars []string
+	// Imports says who owns a package from outside the module. A library must
+	// have an owner, but for those in Free.
+	Imports []Import
+	Free    []string
+	// Uses says who may use a function or variable from outside the module.
+	Uses []Use
+	// Dialers may dial a unix socket; HAProxy's are reached through statsock.
+	Dialers []string
+	// Program is the one package that ends the process, at one place.
+	Program string
+	// Words may not name a package, Stems may not name a file.
+	Words, Stems []string
+}
+
+// Anything stands for all packages of the module that are not for tests.
+const Anything = "..."
+
+// An Import reserves an import path, and all below it, to its owners.
+type Import struct {
+	Path   string
+	Except []string // paths below Path that everybody may import
+	Owners []string // packages; a parent stands for all below it
+	Why    string
+}
+
+// A Use reserves names of an imported package to its owners.
+type Use struct {
+	Path   string
+	Names  []string
+	Owners []string // packages; a parent stands for all below it
+	Why    string
+}
+
+// House returns the rules of Thalassa, from docs/architecture.md.
+func House() Rules {
+	return Rules{
+		Module:   "thalassa",
+		Packages: rooms(),
+		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/layers", "e2e"},
+		Pure:     []string{"lb", "template", "plan"},
+		Vars:     []string{"template.libraryLock"}, // guards a variable of config-parser's
+		Imports:  imports(),
+		Free:     []string{"golang.org/x"},
+		Uses:     uses(),
+		Dialers:  []string{"statsock", "discovery"}, // discovery: Consul's
+		Program:  "cmd/thalassa",
+		Words:    []string{"util", "utils", "common", "helper", "helpers", "type", "types", "manager", "misc"},
+		Stems:    []string{"util", "utils", "common", "helper", "helpers", "misc"},
+	}
+}
+
+// rooms has the packages from the ground up: an arrow only points at what
+// stands further up in this list.
+func rooms() map[string][]string {
+	return map[string][]string{
+		"lb":            nil,
+		"internal/wake": nil,
+		"auth":          {"lb"},
+		"template":      {"lb"},
+		"plan":          {"lb"},
+		"activity":      {"internal/wake"},
+		"statsock":      {"lb"},
+		"haproxy":       {"statsock", "lb"},
+		"store":         {"activity", "lb", "internal/wake"},
+		"discovery":     {"lb"},
+		"client":        {"activity", "lb"},
+		"api":           {"activity", "auth", "lb"},
+		"agent":         {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "internal/wake"},
+		"dev":           nil,
+		"cmd/thalassa":  {Anything},
+
+		"api/apitest":      {Anything},
+		"store/storetest":  {Anything},
+		"internal/testkit": {Anything},
+		"internal/layers":  nil,
+		"e2e":              {Anything},
+	}
+}
+
+// imports has the rules 2 to 4: each library has one owner, few packages start
+// processes, the program alone knows that it is one.
+func imports() []Import {
+	return []Import{
+		{Path: "github.com/hashicorp", Owners: []string{"discovery"}, Why: "discovery owns Consul's client"},
+		{Path: "github.com/haproxytech", Owners: []string{"template"}, Why: "template owns the parser of haproxy.cfg"},
+		{Path: "github.com/labstack", Owners: []string{"api"}, Why: "api owns echo"},
+		{Path: "github.com/coder/websocket", Owners: []string{"api"}, Why: "api owns the websocket"},
+		{Path: "github.com/prometheus", Owners: []string{"api"}, Why: "api owns the metrics"},
+		{Path: "go.etcd.io", Owners: []string{"store"}, Why: "store owns bbolt"},
+		{Path: "github.com/spf13", Owners: []string{"cmd/thalassa"}, Why: "cmd/thalassa owns cobra"},
+		{Path: "go.yaml.in/yaml", Owners: []string{"cmd/thalassa"}, Why: "cmd/thalassa owns the configuration file"},
+		{Path: "github.com/ClusterLabs", Owners: []string{"cmd/thalassa-cib"}, Why: "cmd/thalassa-cib owns go-pacemaker"},
+		{Path: "github.com/msteinert", Owners: []string{"auth"}, Why: "auth owns PAM"},
+		{Path: "os/exec", Owners: []string{"haproxy", "dev"}, Why: "few packages start processes"},
+		{Path: "os/signal", Owners: []string{"cmd"}, Why: "only cmd catches signals"},
+		{Path: "flag", Owners: []string{"cmd"}, Why: "only cmd reads flags"},
+		{Path: "log", Except: []string{"log/slog"}, Why: "the logger is injected"},
+		{Path: "expvar", Why: "it registers itself in the default mux"},
+		{Path: "net/http/pprof", Why: "it registers itself in the default mux"},
+		{Path: "testing", Why: "the product does not test"},
+	}
+}
+
+// uses has what rules 3 to 5 say of single names.
+func uses() []Use {
+	starters := []string{"haproxy", "dev"}
+	return []Use{
+		{
+			Path: "os", Names: []string{"Getenv", "LookupEnv", "Environ", "ExpandEnv", "Args"},
+			Owners: []string{"cmd"}, Why: "only cmd reads the environment and the arguments",
+		},
+		{Path: "os", Names: []string{"StartProcess"}, Owners: starters, Why: "few packages start processes"},
+		{
+			Path: "syscall", Names: []string{"ForkExec", "Exec", "StartProcess", "Exit"},
+			Owners: starters, Why: "few packages start processes",
+		},
+		{Path: "golang.org/x/sys/unix", Names: []string{"Exec", "Exit"}, Owners: starters, Why: "few packages start processes"},
+		{
+			Path: "net/http", Names: []string{
+				"DefaultClient", "DefaultServeMux", "DefaultTransport", "Handle", "HandleFunc", "Get", "Head",
+				"Post", "PostForm", "ListenAndServe", "ListenAndServeTLS",
+			},
+			Why: "there are no default registries",
+		},
+		{
+			Path: "log/slog", Names: []string{
+				"Debug", "Info", "Warn", "Error", "Log", "LogAttrs", "DebugContext", "InfoContext",
+				"WarnContext", "ErrorContext", "Default", "SetDefault",
+			},
+			Why: "the logger is injected",
+		},
+	}
+}
+
+// impure is what a pure package may not import: everything that reaches the
+// outside, waits, or differs from one run to the next.
+func impure() []Import {
+	const why = "a pure package decides with values alone"
+	paths := []string{
+		"context", "crypto/rand", "database", "io/fs", "io/ioutil", "log", "math/rand", "net", "os", "plugin",
+		"runtime", "syscall", "unsafe", "golang.org/x/sys",
+	}
+	rules := make([]Import, len(paths))
+	for i, p := range paths {
+		rules[i] = Import{Path: p, Why: why}
+		if p == "net" {
+			rules[i].Except = []string{"net/netip", "net/url"}
+		}
+	}
+	return rules
+}
+
+// clock is what a pure package may not ask: it is told the time.
+func clock() Use {
+	return Use{
+		Path: "time", Names: []string{"Now", "Since", "Until", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"},
+		Why: "a pure package is told the time",
+	}
+}

@@ -1,0 +1,195 @@
+package testkit
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// LoadConfig says who asks, and how.
+type LoadConfig struct {
+	// Address is the host:port to ask, Host the Host header.
+	Address, Host string
+	// KeepAlive clients each keep one connection, Fresh ones open a new one for
+	// every request.
+	KeepAlive, Fresh int
+	// Pause of a client between two requests; 0: none.
+	Pause time.Duration
+	// For bounds the load in time (60 s).
+	For time.Duration
+}
+
+// A LoadResult is what the clients saw.
+type LoadResult struct {
+	Requests int
+	// Failed requests got no 200: a refused or reset connection, an answer cut
+	// off, another status. A request is never repeated.
+	Failed int
+	// Errors are the first few different failures.
+	Errors []string
+	// Last is when each answer (the body, trimmed) was read last.
+	Last map[string]time.Time
+	// Count is how often.
+	Count map[string]int
+}
+
+// A Load is a number of clients that ask in closed loops.
+type Load struct {
+	cfg    LoadConfig
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu     sync.Mutex
+	result LoadResult
+}
+
+// StartLoad lets the clients begin. The caller must Stop them; the test's end
+// does it too.
+func StartLoad(tb testing.TB, cfg LoadConfig) *Load {
+	tb.Helper()
+	if cfg.For == 0 {
+		cfg.For = time.Minute
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), cfg.For)
+	l := &Load{cfg: cfg, cancel: cancel, result: LoadResult{Last: map[string]time.Time{}, Count: map[string]int{}}}
+	for i := range cfg.KeepAlive + cfg.Fresh {
+		l.done.Go(func() { l.client(ctx, i, i < cfg.KeepAlive) })
+	}
+	tb.Cleanup(func() { l.Stop() })
+	return l
+}
+
+// Result is what was seen so far.
+func (l *Load) Result() LoadResult {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.result
+	r.Last, r.Count = map[string]time.Time{}, map[string]int{}
+	for k, v := range l.result.Last {
+		r.Last[k] = v
+	}
+	for k, v := range l.result.Count {
+		r.Count[k] = v
+	}
+	return r
+}
+
+// Await runs the load until n requests were answered or failed, or its time is
+// over.
+func (l *Load) Await(n int) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(l.cfg.For)
+	for {
+		select {
+		case <-tick.C:
+			if l.Result().Requests >= n {
+				return
+			}
+		case <-deadline:
+			return
+		}
+	}
+}
+
+// Stop ends the clients after their request under way.
+func (l *Load) Stop() LoadResult {
+	l.cancel()
+	l.done.Wait()
+	return l.Result()
+}
+
+func (l *Load) client(ctx context.Context, number int, keepAlive bool) {
+	// An address of its own for each client keeps closed connections in
+	// TIME_WAIT from running out of ports.
+	dialer := net.Dialer{Timeout: 5 * time.Second, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(number%250+1))}}
+	var conn net.Conn
+	var reader *bufio.Reader
+	drop := func() {
+		if conn != nil {
+			_ = conn.Close()
+			conn = nil
+		}
+	}
+	defer drop()
+	for ctx.Err() == nil {
+		if conn == nil {
+			var err error
+			if conn, err = dialer.Dial("tcp", l.cfg.Address); err != nil {
+				l.record("", fmt.Errorf("connecting: %w", err))
+				pause(ctx, 10*time.Millisecond)
+				continue
+			}
+			reader = bufio.NewReader(conn)
+		}
+		body, reusable, err := l.ask(conn, reader, keepAlive)
+		l.record(body, err)
+		if err != nil || !reusable || !keepAlive {
+			drop()
+		}
+		if l.cfg.Pause > 0 {
+			pause(ctx, l.cfg.Pause)
+		}
+	}
+}
+
+// ask sends one request and reads its answer.
+func (l *Load) ask(conn net.Conn, reader *bufio.Reader, keepAlive bool) (body string, reusable bool, err error) {
+	connection := "close"
+	if keepAlive {
+		connection = "keep-alive"
+	}
+	_ = conn.SetDeadline(time.Now().Add(15 * time.Second))
+	host := l.cfg.Host
+	if host == "" {
+		host = l.cfg.Address
+	}
+	if _, err := fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: %s\r\n\r\n", host, connection); err != nil {
+		return "", false, fmt.Errorf("asking (keep-alive %t): %w", keepAlive, err)
+	}
+	answer, err := http.ReadResponse(reader, nil)
+	if err != nil {
+		return "", false, fmt.Errorf("reading the answer (keep-alive %t): %w", keepAlive, err)
+	}
+	defer answer.Body.Close()
+	data, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return "", false, fmt.Errorf("reading the body (keep-alive %t): %w", keepAlive, err)
+	}
+	body = strings.TrimSpace(string(data))
+	if answer.StatusCode != http.StatusOK {
+		return "", false, fmt.Errorf("answer %s: %.60s", answer.Status, body)
+	}
+	return body, !answer.Close, nil
+}
+
+func (l *Load) record(body string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.result.Requests++
+	if err == nil {
+		l.result.Last[body] = time.Now()
+		l.result.Count[body]++
+		return
+	}
+	l.result.Failed++
+	if len(l.result.Errors) < 5 {
+		l.result.Errors = append(l.result.Errors, err.Error())
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

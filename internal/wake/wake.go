@@ -1,0 +1,34 @@
+// Package wake lets any number of goroutines wait for the next change of
+// something that another one owns. It carries no value: who is woken reads the
+// owner's state again.
+package wake
+
+import "sync"
+
+// A Signal wakes everybody who waits. The zero value is ready; all methods may
+// be called concurrently.
+type Signal struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+// Next returns a channel that the next Broadcast closes. Take it before reading
+// the state, so that no change is missed in between.
+func (s *Signal) Next() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch == nil {
+		s.ch = make(chan struct{})
+	}
+	return s.ch
+}
+
+// Broadcast wakes everybody who waits now.
+func (s *Signal) Broadcast() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch != nil {
+		close(s.ch)
+		s.ch = nil
+	}
+}

@@ -1,0 +1,209 @@
+package lb_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"thalassa/lb"
+)
+
+// paths lists the fields that an error is about.
+func paths(err error) []string {
+	invalid := new(lb.InvalidError)
+	if !errors.As(err, &invalid) {
+		return nil
+	}
+	out := make([]string, len(invalid.Fields))
+	for i, f := range invalid.Fields {
+		out[i] = f.Path
+	}
+	return out
+}
+
+// parser makes one of a text parser and the String of its value.
+func parser[T any](parse func(string) (T, error), text func(T) string) func(string) (string, error) {
+	return func(s string) (string, error) {
+		v, err := parse(s)
+		if err != nil {
+			return "", err
+		}
+		return text(v), nil
+	}
+}
+
+func TestTextParsers(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 129)
+	for name, c := range map[string]struct {
+		parse func(string) (string, error)
+		good  map[string]string
+		bad   []string
+	}{
+		"name": {
+			parser(lb.ParseName, func(n lb.Name) string { return string(n) }),
+			map[string]string{"a": "a", "Live-1_x.y:z": "Live-1_x.y:z", long[:128]: long[:128]},
+			[]string{"", long, "a b", "a/b", "a\n", "ä", "a+b", "a#", "\x00", "a\u00a0"},
+		},
+		"version": {
+			parser(lb.ParseVersion, func(v lb.Version) string { return string(v) }),
+			map[string]string{"1": "1", "1.0.0-rc.1+build~2": "1.0.0-rc.1+build~2"},
+			[]string{"", long, "1 0", "1/0", "1\r", "^1", "1'"},
+		},
+		"host": {
+			parser(lb.ParseHost, func(h lb.Host) string { return string(h) }),
+			map[string]string{
+				"10.0.0.1": "10.0.0.1", "::1": "::1", "[::1]": "::1", "2001:DB8:0::1": "2001:db8::1", "Example.ORG": "example.org",
+				"a_b-c.d": "a_b-c.d", "localhost": "localhost", "example.org.": "example.org.", "::ffff:10.0.0.1": "::ffff:10.0.0.1",
+			},
+			[]string{
+				"", ".", "10.0.0", "10.0.0.256", "010.0.0.1", "fe80::1%eth0", "[example.org]", "a b", "-a", "a-", "a..b", "*", "a:80",
+				"a\n", "ä.org", strings.Repeat("x", 64), strings.Repeat("x.", 127), "${HOME}", "unix@/a", "/a",
+			},
+		},
+		"bind": {
+			parser(lb.ParseBind, lb.Bind.String),
+			map[string]string{
+				"*:80": "*:80", ":80": "*:80", "127.0.0.1:1": "127.0.0.1:1", "[::1]:65535": "[::1]:65535", "[0::0]:80": "[::]:80",
+				"Example.org:80": "example.org:80",
+			},
+			[]string{
+				"", "*", "80", "*:", "*:0", "*:65536", "*:-1", "*:http", "::1:80", "[::1]", "[*]:80", "a b:80", "*:80 ssl", "*:80\n", "127.0.0.1:+80",
+				"fd@3:80", "[fe80::1%eth0]:80",
+			},
+		},
+		"native": {
+			parser(lb.ParseNative, func(n lb.Native) string { return string(n) }),
+			map[string]string{
+				"option forwardfor": "option forwardfor", "  maxconn 10\t": "maxconn 10", "# a remark": "# a remark",
+				"no option httplog": "no option httplog", "http-request deny if { path -m beg \"/a # b\" }": "http-request deny if { path -m beg \"/a # b\" }",
+				"acl\ta\tpath /a": "acl\ta\tpath /a", "frontends x": "frontends x", "default": "default",
+			},
+			[]string{
+				"", "  ", "a\nb", "a\rb", "a\x00", "a\u2028b", "a\u0085b", "a\vb", ".if 1", " .endif", "backend evil", "\tbackend evil", "global",
+				"global#", "global #x", "backend#x", "no backend evil", "default defaults", "no\tbackend evil", "crt-store a", "\u00a0backend evil",
+				"backend\u00a0evil", `"backend" evil`, `'backend' evil`, `b\ackend`, `\x62ackend evil`, `back"end" evil`, `no "backend" evil`, `'' x`,
+				strings.Repeat("x", 9000),
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for in, want := range c.good {
+				if got, err := c.parse(in); err != nil || got != want {
+					t.Errorf("%q: %q, %v, want %q", in, got, err, want)
+				}
+			}
+			for _, in := range c.bad {
+				if got, err := c.parse(in); err == nil {
+					t.Errorf("%q is taken as %q", in, got)
+				}
+			}
+		})
+	}
+}
+
+func TestIsSection(t *testing.T) {
+	t.Parallel()
+	for keyword, want := range map[string]bool{"backend": true, "global": true, "crt-store": true, "acl": false, "": false, "global defaults": false, "end": false, " global": false} {
+		if lb.IsSection(keyword) != want {
+			t.Errorf("IsSection(%q) = %v", keyword, !want)
+		}
+	}
+}
+
+func TestParseFrontend(t *testing.T) {
+	t.Parallel()
+	got, err := lb.ParseFrontend("web", []byte(`{
+		"id": "frontend/web", "_type": "frontend", "key": "web", "name": "web",
+		"bind": "*:80, [::1]:443 ,127.0.0.1:81", "backend": "live", "mode": "http", "keepalive": "close",
+		"rules": [
+			{"type": "path", "operation": "path_beg", "value": " /a  /b ", "backend": "a"},
+			{"type": "header", "header": "Host", "operation": "hdr_dom", "value": "example.org", "backend": "b"}
+		],
+		"natives": ["option forwardfor"], "register": {"name": "edge"}
+	}`))
+	want := lb.Frontend{
+		Key: "web", Binds: []lb.Bind{{Port: 80}, {Host: "::1", Port: 443}, {Host: "127.0.0.1", Port: 81}}, Backend: "live",
+		Mode: "http", Keepalive: "close", Natives: []lb.Native{"option forwardfor"}, Register: "edge",
+		Rules: []lb.Rule{
+			{Type: "path", Operation: "path_beg", Values: []string{"/a", "/b"}, Backend: "a"},
+			{Type: "header", Header: "Host", Operation: "hdr_dom", Values: []string{"example.org"}, Backend: "b"},
+		},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\ngot  %+v\nwant %+v", err, got, want)
+	}
+	got, err = lb.ParseFrontend("web", []byte(`{"bind": "*:80", "backend": "live", "rules": null}`))
+	want = lb.Frontend{Key: "web", Binds: []lb.Bind{{Port: 80}}, Backend: "live", Mode: "http", Keepalive: "default"}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("defaults: %v\ngot  %+v\nwant %+v", err, got, want)
+	}
+}
+
+func TestParseFrontendNamesTheBadFields(t *testing.T) {
+	t.Parallel()
+	rule := func(s string) string { return `{"bind": "*:80", "rules": [` + s + `]}` }
+	for _, c := range []struct {
+		body string
+		want []string
+	}{
+		{`{"bind": "*:80", "backend": "live"`, []string{"body"}},
+		{``, []string{"body"}},
+		{`[]`, []string{"body"}},
+		{`"web"`, []string{"body"}},
+		{`{"bind": "*:80", "backend": "live"} {}`, []string{"body"}},
+		{`{}`, []string{"bind", "backend"}},
+		{`null`, []string{"bind", "backend"}},
+		{`{"bind": "*:80"}`, []string{"backend"}},
+		{`{"bind": "*:80", "backend": "a b"}`, []string{"backend"}},
+		{`{"bind": "80", "backend": "a"}`, []string{"bind"}},
+		{`{"bind": "*:80,*:80", "backend": "a"}`, []string{"bind"}},
+		{`{"bind": "*:80,,*:81", "backend": "a"}`, []string{"bind"}},
+		{`{"bind": 80, "backend": ["a"], "rules": {}}`, []string{"backend", "bind", "rules"}},
+		{`{"bind": "*:80", "backend": "a", "mode": "udp", "keepalive": "yes"}`, []string{"mode", "keepalive"}},
+		{`{"bind": "*:80", "backend": "a", "blind": 1, "Bind": "*:81"}`, []string{"Bind", "blind"}},
+		{`{"bind": "*:80", "backend": "a", "id": "backend/web", "_type": "backend", "key": "x", "name": "y"}`, []string{"id", "_type", "key", "name"}},
+		{`{"bind": "*:80", "backend": "a", "natives": ["ok", "backend x", 7]}`, []string{"natives[2]"}},
+		{`{"bind": "*:80", "backend": "a", "natives": ["ok", "backend x", "a\nb"]}`, []string{"natives[1]", "natives[2]"}},
+		{`{"bind": "*:80", "backend": "a", "register": {"nam": "x"}}`, []string{"register.nam"}},
+		{`{"bind": "*:80", "backend": "a", "register": {}}`, []string{"register.name"}},
+		{`{"bind": "*:80", "backend": "a", "register": "edge"}`, []string{"register"}},
+		{`{"bind": "*:80", "backend": "a", "mode": "tcp", "rules": [{"type": "path", "operation": "path", "value": "/", "backend": "a"}]}`, []string{"rules"}},
+		{rule(`{}`), []string{"rules[0].type"}},
+		{rule(`{"type": "cookie"}`), []string{"rules[0].type"}},
+		{rule(`{"type": "path"}`), []string{"rules[0].operation", "rules[0].value", "rules[0].backend"}},
+		{rule(`{"type": "path", "operation": "hdr", "value": "/", "backend": "a"}`), []string{"rules[0].operation"}},
+		{rule(`{"type": "url", "operation": "path_beg", "value": "/", "backend": "a"}`), []string{"rules[0].operation"}},
+		{rule(`{"type": "path", "operation": "path", "value": "/", "backend": "a"}, {"type": "header", "operation": "hdr", "value": "x", "backend": "a"}`), []string{"rules[1].header"}},
+		{rule(`{"type": "header", "header": "a b", "operation": "hdr", "value": "x", "backend": "a"}`), []string{"rules[0].header"}},
+		{rule(`{"type": "path", "header": "host", "operation": "path", "value": "x", "backend": "a"}`), []string{"rules[0].header"}},
+		{rule(`{"type": "path", "operation": "path", "value": "a\nb", "backend": "a"}`), []string{"rules[0].value"}},
+		{rule(`{"type": "path", "operation": "path", "value": "a\u2028b", "backend": "a"}`), []string{"rules[0].value"}},
+		{rule(`{"type": "path", "operation": "path", "value": "` + strings.Repeat("x", 9000) + `", "backend": "a"}`), []string{"rules[0].value"}},
+		{rule(`{"type": "path", "operaton": "path", "value": 1, "backend": "a"}, 5`), []string{"rules[0].operaton", "rules[0].value", "rules[1]"}},
+	} {
+		_, err := lb.ParseFrontend("web", []byte(c.body))
+		if got := paths(err); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%.200s\ngot  %q (%v)\nwant %q", c.body, got, err, c.want)
+		}
+	}
+	if _, err := lb.ParseFrontend("a/b", []byte(`{"bind": "*:80", "backend": "a"}`)); !reflect.DeepEqual(paths(err), []string{"key"}) {
+		t.Errorf("a bad key: %v", err)
+	}
+}
+
+// TestMessages: an error says what is wrong and what was expected.
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	_, err := lb.ParseFrontend("web", []byte(`{"bind": "*:80", "rules": [{"type": "path", "operation": "regex", "value": "/", "backend": "a"}]}`))
+	want := `rules[0].operation: "regex" is not known here, expected one of path, path_beg, path_reg, path_end, path_sub, path_dir, path_dom`
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	_, err = lb.ParseBackend("live", []byte(`{"type": "static", "members": [{"host": "10.0.0.1", "port": "80"}]}`))
+	if want := "members[0].port: is a string, expected a whole number"; err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}

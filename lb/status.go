@@ -1,0 +1,52 @@
+package lb
+
+import "time"
+
+// A Status is the agent's view of itself, of HAProxy and of Consul at one
+// moment.
+type Status struct {
+	Version string    `json:"version"` // of the agent
+	Label   string    `json:"label,omitempty"`
+	Started time.Time `json:"started"`
+	// Revision stored, and the one whose configuration HAProxy runs.
+	Revision uint64 `json:"revision"`
+	InEffect uint64 `json:"inEffect"`
+	// Problem says why the newest configuration is not in effect; empty when it
+	// is.
+	Problem   string          `json:"problem,omitempty"`
+	HAProxy   HAProxyStatus   `json:"haproxy"`
+	Discovery []ServiceStatus `json:"discovery"` // sorted by service
+}
+
+// HAProxyStatus is the state of the HAProxy that the agent looks after.
+type HAProxyStatus struct {
+	Running    bool   `json:"running"`
+	Version    string `json:"version,omitempty"`
+	MasterPID  int    `json:"masterPid,omitempty"`
+	WorkerPID  int    `json:"workerPid,omitempty"`
+	Reloads    int    `json:"reloads"`
+	OldWorkers int    `json:"oldWorkers"` // still ending after a reload
+}
+
+// ServiceStatus is what is known of one watched service.
+type ServiceStatus struct {
+	Service Name `json:"service"`
+	// Known is false until Consul has answered for the first time.
+	Known    bool           `json:"known"`
+	Seen     time.Time      `json:"seen,omitzero"`
+	Stale    string         `json:"stale,omitempty"` // why the answer is not confirmed
+	Versions []VersionCount `json:"versions"`
+}
+
+// Ready says whether the agent does its work: HAProxy runs what was asked for.
+// The reasons are sentences, empty when it is ready.
+func (s Status) Ready() (bool, []string) {
+	var reasons []string
+	if !s.HAProxy.Running {
+		reasons = append(reasons, "HAProxy is not running")
+	}
+	if s.Problem != "" {
+		reasons = append(reasons, s.Problem)
+	}
+	return len(reasons) == 0, reasons
+}

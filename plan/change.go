@@ -1,0 +1,125 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+)
+
+// A Change is what has to be done to get from one configuration to another.
+type Change struct {
+	// Reload holds the reasons to reload HAProxy, sorted by object, then by
+	// what differs; empty: no reload.
+	Reload []Reason
+}
+
+// A Reason is one difference between two configurations.
+type Reason struct {
+	// Object is "frontend/KEY", "backend/KEY" or "process".
+	Object string
+	// What differs. Of any object: "created", "removed". Of the process:
+	// "settings", "unknown". Of a frontend: "bind", "backend", "keepalive",
+	// "mode", "natives", "rules". Of a backend: "balance", "health", "host",
+	// "keepalive", "members", "mode", "natives", "version", "weight".
+	What string
+	// Detail names the differences: "+127.0.0.1:9001" came, "-127.0.0.1:9000"
+	// went, "1.0.0 → 1.1.0" changed. Empty where What says it all.
+	Detail []string
+}
+
+// Empty reports whether nothing has to be done.
+func (c Change) Empty() bool { return len(c.Reload) == 0 }
+
+// Diff gives the change as flat lines, e.g. "backend/live members:
+// +127.0.0.1:9001" and "frontend/web created", in the order of Reload.
+func (c Change) Diff() []string {
+	var lines []string
+	for _, r := range c.Reload {
+		if len(r.Detail) == 0 {
+			lines = append(lines, r.Object+" "+r.What)
+		}
+		for _, d := range r.Detail {
+			lines = append(lines, r.Object+" "+r.What+": "+d)
+		}
+	}
+	return lines
+}
+
+// reasons collects what differs about one object.
+type reasons struct {
+	object string
+	list   []Reason
+}
+
+// add records a difference with its details, of which there has to be one.
+func (r *reasons) add(what string, detail []string) {
+	if len(detail) > 0 {
+		r.list = append(r.list, Reason{Object: r.object, What: what, Detail: detail})
+	}
+}
+
+// sorted orders reasons by object and by what differs.
+func sorted(list []Reason) []Reason {
+	slices.SortFunc(list, func(a, b Reason) int {
+		return cmp.Or(cmp.Compare(a.Object, b.Object), cmp.Compare(a.What, b.What))
+	})
+	return list
+}
+
+// changed describes a value that became another one; nothing when it did not.
+func changed(from, to string) []string {
+	if from == to {
+		return nil
+	}
+	return []string{orNone(from) + " → " + orNone(to)}
+}
+
+func orNone(s string) string {
+	return cmp.Or(s, "none")
+}
+
+// listChanged describes what left and what joined a list, or its new order.
+func listChanged(from, to []string) []string {
+	if slices.Equal(from, to) {
+		return nil
+	}
+	var detail []string
+	for _, s := range subtract(from, to) {
+		detail = append(detail, "-"+s)
+	}
+	for _, s := range subtract(to, from) {
+		detail = append(detail, "+"+s)
+	}
+	if len(detail) == 0 {
+		for i, s := range to {
+			if from[i] != s {
+				return []string{"another order, from " + s}
+			}
+		}
+	}
+	return detail
+}
+
+// subtract gives the elements of list that other does not hold as often, in
+// list's order.
+func subtract(list, other []string) []string {
+	have := map[string]int{}
+	for _, s := range other {
+		have[s]++
+	}
+	var out []string
+	for _, s := range list {
+		if have[s]--; have[s] < 0 {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// texts gives the String of each value.
+func texts[T any](list []T, text func(T) string) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = text(v)
+	}
+	return out
+}

@@ -1,0 +1,16 @@
+// Package plan compares what HAProxy runs with what it is to run and says what
+// has to be done about the difference, and why.
+//
+// Today every difference is a reason to reload HAProxy. A Change is the value
+// that will carry operations for the running HAProxy as well, for those
+// differences that need no reload.
+//
+// A difference counts only when it has an effect on haproxy.cfg: a member's
+// metadata, the Consul service a frontend is announced as, or a new version with
+// the same members change nothing. Compute and the template of package template
+// agree on that: a Change is empty exactly when both configurations give the
+// same bytes.
+//
+// The package is pure: no I/O, no clock, no logging. Equal input gives equal
+// output, in the same order.
+package plan

@@ -1,0 +1,71 @@
+package statsock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// A Client asks the worker that serves.
+type Client struct {
+	endpoint
+}
+
+// New returns a client of the stats socket at path. It opens nothing.
+func New(path string) *Client {
+	return &Client{endpoint{path: path, kind: "stats socket"}}
+}
+
+// Do sends one command line and returns HAProxy's answer, without the blank
+// line that ends it; "" is the answer of commands that succeed silently.
+// HAProxy says in the same way what it refuses ("No such server."), so the
+// caller judges the text. Several commands may be joined by ";". A command with
+// a line break is refused unsent. HAProxy takes lines up to its buffer size
+// (tune.bufsize, 16 KB); to a longer one it gives no answer, which is an error
+// when the deadline is reached.
+func (c *Client) Do(ctx context.Context, command string) (string, error) {
+	return c.answer(ctx, command)
+}
+
+// ShowInfo asks who answers and how busy it is.
+func (c *Client) ShowInfo(ctx context.Context) (Info, error) {
+	text, err := c.answer(ctx, "show info")
+	if err != nil {
+		return Info{}, err
+	}
+	info, err := parseInfo(text)
+	if err != nil {
+		return Info{}, fmt.Errorf("reading show info: %w", err)
+	}
+	return info, nil
+}
+
+// ShowStat asks for the statistics of every frontend, backend, server and
+// listener, in HAProxy's order: a frontend, then the next proxy, a backend's
+// servers before the backend itself.
+func (c *Client) ShowStat(ctx context.Context) ([]Stat, error) {
+	var stats []Stat
+	err := c.ask(ctx, "show stat", func(r io.Reader) error {
+		var err error
+		if stats, err = readStats(r); err != nil {
+			return fmt.Errorf("reading show stat: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stats, nil
+}
+
+// refusal makes an error of an answer that is not of the expected form, in
+// HAProxy's words.
+func refusal(text string) error {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	if line == "" {
+		return errors.New("answer is empty")
+	}
+	return fmt.Errorf("haproxy answered %q", line)
+}

@@ -1,0 +1,150 @@
+package statsock
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// defaultTimeout bounds a call whose context has no deadline.
+	defaultTimeout = 5 * time.Second
+	// maxAnswer bounds what one raw answer may occupy in memory.
+	maxAnswer = 64 << 20
+)
+
+// An endpoint is a socket of HAProxy and how its commands are framed.
+type endpoint struct {
+	path string
+	kind string // "stats socket" or "master socket", for errors
+	// prefix sends the command on to a worker: "@!<pid> ".
+	prefix string
+	// quit ends the connection after the answer; the stats socket does so by
+	// itself, the master socket stays open.
+	quit bool
+}
+
+// NotListening reports whether err says that nobody listens on the socket: it
+// does not exist, or it is left over from a process that is gone. HAProxy's
+// master is in this state for some milliseconds of every reload.
+func NotListening(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// ask sends one command line and lets read consume the answer up to the end of
+// the connection. The context bounds all of it.
+func (e endpoint) ask(ctx context.Context, command string, read func(io.Reader) error) error {
+	if err := checkLine(command); err != nil {
+		return err
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, defaultTimeout)
+		defer cancel()
+	}
+	err := e.converse(ctx, command, read)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("asking %s %s: %w", e.kind, e.path, ctx.Err())
+	}
+	return fmt.Errorf("asking %s: %w", e.kind, err)
+}
+
+func (e endpoint) converse(ctx context.Context, command string, read func(io.Reader) error) error {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", e.path)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() {
+		_ = conn.SetDeadline(time.Unix(1, 0)) // wakes the reader and the writer
+	})
+	defer stop()
+	line := e.prefix + command + "\n"
+	if e.quit {
+		line += "quit\n"
+	}
+	if _, err := io.WriteString(conn, line); err != nil {
+		return err
+	}
+	return read(conn)
+}
+
+// answer asks and returns the answer without the blank line that ends it.
+func (e endpoint) answer(ctx context.Context, command string) (string, error) {
+	var answer string
+	err := e.ask(ctx, command, func(r io.Reader) error {
+		raw, err := readAnswer(r)
+		if err != nil {
+			return err
+		}
+		answer, err = complete(raw)
+		return err
+	})
+	return answer, err
+}
+
+// readAnswer reads to the end of the connection, or to the one message after
+// which HAProxy 3.0 and later forget to close it.
+func readAnswer(r io.Reader) ([]byte, error) {
+	var raw []byte
+	for len(raw) <= maxAnswer && !noTarget(raw) {
+		raw = slices.Grow(raw, 4<<10)
+		n, err := r.Read(raw[len(raw):cap(raw)])
+		raw = raw[:len(raw)+n]
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return raw, nil
+}
+
+// noTarget recognizes the master's answer to a command for a worker that is
+// gone; unlike all others it does not end with a blank line.
+func noTarget(answer []byte) bool {
+	return bytes.HasPrefix(answer, []byte("Can't find the target ")) && bytes.HasSuffix(answer, []byte("\n"))
+}
+
+// complete checks that an answer has arrived as a whole: HAProxy ends each with
+// a blank line (management guide, 9.3).
+func complete(raw []byte) (string, error) {
+	text := string(raw)
+	switch {
+	case len(raw) > maxAnswer:
+		return "", fmt.Errorf("answer is longer than %d bytes", maxAnswer)
+	case text == "\n":
+		return "", nil
+	case noTarget(raw):
+		return "", errors.New(strings.TrimSpace(text))
+	}
+	body, ok := strings.CutSuffix(text, "\n\n")
+	if !ok {
+		return "", fmt.Errorf("answer cut off after %d bytes: %w", len(raw), io.ErrUnexpectedEOF)
+	}
+	return body + "\n", nil
+}
+
+// checkLine refuses what would not be one command line.
+func checkLine(command string) error {
+	if strings.TrimSpace(command) == "" {
+		return errors.New("command for haproxy is empty")
+	}
+	if strings.ContainsAny(command, "\r\n\x00") {
+		return fmt.Errorf("command for haproxy %q is more than one line", command)
+	}
+	return nil
+}

@@ -1,0 +1,9 @@
+package statsock
+
+// The parsers, for the fuzz tests and tables of this package.
+var (
+	ParseInfo      = parseInfo
+	ParseProcesses = parseProcesses
+	ParseReload    = parseReload
+	ReadStats      = readStats
+)

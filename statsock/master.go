@@ -1,0 +1,98 @@
+package statsock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// A Master asks HAProxy's master process.
+type Master struct {
+	endpoint
+}
+
+// NewMaster returns a client of the master socket at path. It opens nothing.
+func NewMaster(path string) *Master {
+	return &Master{endpoint{path: path, kind: "master socket", quit: true}}
+}
+
+// Worker returns a client that reaches one worker through the master, also one
+// that listens nowhere any more because it is ending. Do takes a single command
+// there. When the worker is gone the master says "Can't find the target PID",
+// which is an error.
+func (m *Master) Worker(pid int) *Client {
+	e := m.endpoint
+	e.prefix = "@!" + strconv.Itoa(pid) + " "
+	return &Client{e}
+}
+
+// ShowProc asks which processes there are.
+func (m *Master) ShowProc(ctx context.Context) (Processes, error) {
+	text, err := m.answer(ctx, "show proc")
+	if err != nil {
+		return Processes{}, err
+	}
+	procs, err := parseProcesses(text)
+	if err != nil {
+		return Processes{}, fmt.Errorf("reading show proc: %w", err)
+	}
+	return procs, nil
+}
+
+// A ReloadReply is the master's answer to a reload.
+type ReloadReply struct {
+	// Conclusive says that the master told the outcome (HAProxy 2.7 and later).
+	// When it is false the reload may yet succeed or fail, and may even not have
+	// been received, when the master was just executing itself anew.
+	Conclusive bool
+	// Success is the outcome; only when Conclusive.
+	Success bool
+	// Log holds the words of the start; only when Conclusive.
+	Log string
+}
+
+// Reload tells the master to read its configuration again. HAProxy up to 2.6
+// closes the connection without a word, which is no error here; later versions
+// answer when the new worker is ready or has failed, so the context must leave
+// time for that.
+func (m *Master) Reload(ctx context.Context) (ReloadReply, error) {
+	var reply ReloadReply
+	err := m.ask(ctx, "reload", func(r io.Reader) error {
+		raw, err := io.ReadAll(io.LimitReader(r, maxAnswer))
+		if err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			return err
+		}
+		reply, err = parseReload(string(raw))
+		return err
+	})
+	switch {
+	case errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
+		return ReloadReply{}, nil // gone while it was being written to
+	case err != nil:
+		return ReloadReply{}, err
+	}
+	return reply, nil
+}
+
+// parseReload reads "Success=0|1", "--" and the log (management guide, 9.4,
+// "reload"). An answer that breaks off is not conclusive.
+func parseReload(text string) (ReloadReply, error) {
+	if strings.TrimSpace(text) == "" {
+		return ReloadReply{}, nil
+	}
+	status, rest, _ := strings.Cut(text, "\n")
+	value, ok := strings.CutPrefix(status, "Success=")
+	if !ok {
+		return ReloadReply{}, refusal(text)
+	}
+	log, ok := strings.CutSuffix(rest, "\n\n")
+	if !ok || value != "0" && value != "1" {
+		return ReloadReply{}, nil
+	}
+	log = strings.TrimPrefix(log, "--\n")
+	return ReloadReply{Conclusive: true, Success: value == "1", Log: strings.TrimSpace(log)}, nil
+}

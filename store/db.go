@@ -1,0 +1,163 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+	boltErrors "go.etcd.io/bbolt/errors"
+
+	"thalassa/internal/wake"
+)
+
+// Options of Open; the zero value is ready.
+type Options struct {
+	// Timeout is how long Open waits for another process that has the file open
+	// (2 s).
+	Timeout time.Duration
+	// MaxRevisions is how many of the newest revisions are kept (10,000).
+	MaxRevisions int
+	// MaxEvents is how many of the newest events are kept (10,000).
+	MaxEvents int
+	// Now dates a damaged file that is set aside (time.Now).
+	Now func() time.Time
+	// Logger (discards).
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.Timeout <= 0 {
+		o.Timeout = 2 * time.Second
+	}
+	if o.MaxRevisions <= 0 {
+		o.MaxRevisions = 10_000
+	}
+	if o.MaxEvents <= 0 {
+		o.MaxEvents = 10_000
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// A DB is an open store. All methods may be called concurrently. Each is one
+// transaction: what a method has done when it returns nil survives a crash of
+// the program or of the machine, and what it had not finished by then never
+// happened. ctx is looked at before the transaction, which is not interrupted.
+type DB struct {
+	bolt         *bbolt.DB
+	file         *os.File // bolt's, locked
+	maxRevisions int
+	maxEvents    int
+	logger       *slog.Logger
+
+	committed wake.Signal
+	writing   chan struct{} // one slot: who fills it may change the file or close it
+	closed    chan struct{} // by Close
+	closing   atomic.Bool
+	// broken is why the file cannot be used any more; see guarded.
+	broken atomic.Pointer[brokenError]
+}
+
+// Open opens the store at path, or makes a new one where there is none; the
+// directory is made, too. Errors: *LockedError when another process has it open;
+// *SchemaError; *DamagedError when the file cannot be trusted, which has then
+// been set aside, so that opening the same path again makes a new store. After
+// any other error (permissions, a disk that cannot be read) nothing has changed.
+func Open(path string, o Options) (*DB, error) {
+	o = o.withDefaults()
+	bolt, file, err := open(path, o)
+	if err != nil {
+		return nil, err
+	}
+	return &DB{
+		bolt: bolt, file: file, maxRevisions: o.MaxRevisions, maxEvents: o.MaxEvents, logger: o.Logger,
+		writing: make(chan struct{}, 1), closed: make(chan struct{}),
+	}, nil
+}
+
+// Close waits for transactions under way and closes the file. Later calls, and
+// those that wait, fail with an error that is os.ErrClosed; closing again does
+// nothing.
+func (d *DB) Close() error {
+	if d.closing.Swap(true) {
+		return nil
+	}
+	close(d.closed)
+	d.writing <- struct{}{}
+	defer func() { <-d.writing }()
+	if d.broken.Load() != nil {
+		return d.file.Close() // bolt may hold its own locks for ever
+	}
+	if err := d.bolt.Close(); err != nil {
+		return fmt.Errorf("closing the store: %w", err)
+	}
+	return nil
+}
+
+// view runs fn on the newest state.
+func (d *DB) view(ctx context.Context, doing string, fn func(*bbolt.Tx) error) error {
+	return d.guarded(ctx, doing, func() error { return d.bolt.View(fn) })
+}
+
+// update runs fn and stores what it changed, or nothing when it fails.
+func (d *DB) update(ctx context.Context, doing string, fn func(*bbolt.Tx) error) error {
+	select {
+	case d.writing <- struct{}{}:
+		defer func() { <-d.writing }()
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", doing, ctx.Err())
+	}
+	return d.guarded(ctx, doing, func() error { return d.bolt.Update(fn) })
+}
+
+// A brokenError is a file that failed while it was in use.
+type brokenError struct {
+	cause any // of the panic
+}
+
+func (e *brokenError) Error() string {
+	return fmt.Sprintf("the file of the store failed while it was in use, which only a restart can mend: %v", e.cause)
+}
+
+// guarded runs a transaction. bbolt reads through a memory map, where a disk
+// that fails is a fault, and panics when pages contradict each other: the
+// program must survive both, and HAProxy's configuration with it. After that
+// the store answers everything with the same error; the next Open examines the
+// file.
+func (d *DB) guarded(ctx context.Context, doing string, transaction func() error) (err error) {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	if broken := d.broken.Load(); broken != nil {
+		return fmt.Errorf("%s: %w", doing, broken)
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if cause := recover(); cause != nil {
+			broken := &brokenError{cause: cause}
+			d.broken.Store(broken)
+			d.logger.ErrorContext(ctx, "the store failed while in use", "error", broken, "stack", string(debug.Stack()))
+			err = fmt.Errorf("%s: %w", doing, broken)
+		}
+	}()
+	if err := transaction(); err != nil {
+		if errors.Is(err, boltErrors.ErrDatabaseNotOpen) {
+			err = errClosed
+		}
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return nil
+}
+
+var errClosed = fmt.Errorf("the store is closed: %w", os.ErrClosed)

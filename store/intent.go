@@ -1,0 +1,264 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.etcd.io/bbolt"
+
+	"thalassa/lb"
+)
+
+// Load is what operators asked for, as of the newest revision.
+func (d *DB) Load(ctx context.Context) (lb.Intent, error) {
+	in := emptyIntent()
+	err := d.view(ctx, "loading what is stored", func(tx *bbolt.Tx) error {
+		var head intentHead
+		if err := read(tx, metaBucket, []byte(intentKey), &head); err != nil {
+			return err
+		}
+		in.Revision = head.Revision
+		docs, err := objects(tx)
+		if err != nil {
+			return err
+		}
+		for id, doc := range docs {
+			if err := addObject(in, id, doc); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return lb.Intent{}, err
+	}
+	return in, nil
+}
+
+// Commit makes next the newest revision, provided that base still is; when it is
+// not, the error is a *lb.StaleRevisionError. The answer's number is base+1;
+// next.Revision does not matter. When next holds the same objects as are stored,
+// no revision is made and the answer is the one that base is. An intent that
+// could not be loaded again is refused with lb's errors.
+//
+// After an error the stored intent is as it was. The one exception is a disk
+// that fails to confirm the very last write of the transaction: then Load tells.
+func (d *DB) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stamp) (lb.Revision, error) {
+	docs, err := documents(next)
+	if err != nil {
+		return lb.Revision{}, err
+	}
+	by.Time = by.Time.UTC().Round(0) // as it will be read
+	rev := lb.Revision{Number: base, Stamp: by}
+	err = d.update(ctx, "committing a revision", func(tx *bbolt.Tx) error {
+		var head intentHead
+		if err := read(tx, metaBucket, []byte(intentKey), &head); err != nil {
+			return err
+		}
+		if head.Revision != base {
+			return &lb.StaleRevisionError{Base: base, Current: head.Revision}
+		}
+		if rev.Changes, err = changes(tx, docs); err != nil {
+			return err
+		}
+		if len(rev.Changes) == 0 {
+			return errUnchanged
+		}
+		rev.Number++
+		return d.advance(tx, head, rev)
+	})
+	d.committed.Broadcast() // whoever waits looks for himself
+	if errors.Is(err, errUnchanged) {
+		return d.revision(ctx, base)
+	}
+	if err != nil {
+		return lb.Revision{}, err
+	}
+	return rev, nil
+}
+
+// errUnchanged ends the transaction of a commit that changes nothing.
+var errUnchanged = errors.New("nothing has changed")
+
+// Wait returns nil as soon as a revision newer than after is stored. Otherwise
+// the error is that of ctx, or os.ErrClosed.
+func (d *DB) Wait(ctx context.Context, after uint64) error {
+	for {
+		next := d.committed.Next() // before the look, so that nothing is missed
+		var head intentHead
+		err := d.view(ctx, "waiting for a revision", func(tx *bbolt.Tx) error {
+			return read(tx, metaBucket, []byte(intentKey), &head)
+		})
+		if err != nil || head.Revision > after {
+			return err
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-d.closed:
+			return errClosed
+		}
+	}
+}
+
+func emptyIntent() lb.Intent {
+	return lb.Intent{Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}}
+}
+
+// addObject puts the stored object of that id into an intent.
+func addObject(in lb.Intent, id string, doc []byte) error {
+	var err error
+	switch kind, _, _ := strings.Cut(id, "/"); kind {
+	case "frontend":
+		var f lb.Frontend
+		if err = json.Unmarshal(doc, &f); err == nil {
+			in.Frontends[f.Key] = f
+		}
+	case "backend":
+		var b lb.Backend
+		if err = json.Unmarshal(doc, &b); err == nil {
+			in.Backends[b.Key] = b
+		}
+	default:
+		err = errors.New("it is neither a frontend nor a backend")
+	}
+	if err == nil && in.Object(id) == nil {
+		err = errors.New("it holds another object")
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", id, err)
+	}
+	return nil
+}
+
+// documents are the objects of an intent as JSON by id. They are proven to be
+// readable.
+func documents(in lb.Intent) (map[string][]byte, error) {
+	if err := in.Validate(); err != nil {
+		return nil, err
+	}
+	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends))
+	add := func(id string, key, own lb.Name, object json.Marshaler) error {
+		if key != own {
+			return &lb.InvalidError{Fields: []lb.FieldError{{Path: "key", Problem: id + " stands under the key " + string(key)}}}
+		}
+		doc, err := object.MarshalJSON()
+		docs[id] = doc
+		return err
+	}
+	for key, f := range in.Frontends {
+		if err := add(f.ID(), key, f.Key, f); err != nil {
+			return nil, err
+		}
+	}
+	for key, b := range in.Backends {
+		if err := add(b.ID(), key, b.Key, b); err != nil {
+			return nil, err
+		}
+	}
+	return docs, nil
+}
+
+// objects are the stored documents by id.
+func objects(tx *bbolt.Tx) (map[string][]byte, error) {
+	docs := map[string][]byte{}
+	err := tx.Bucket([]byte(objectBucket)).ForEach(func(id, value []byte) error {
+		doc, err := opened(objectBucket, id, value)
+		docs[string(id)] = slices.Clone(doc)
+		return err
+	})
+	return docs, err
+}
+
+// changes lists in what next differs from the stored objects, sorted by id.
+func changes(tx *bbolt.Tx, next map[string][]byte) ([]lb.ObjectChange, error) {
+	stored, err := objects(tx)
+	if err != nil {
+		return nil, err
+	}
+	ids := maps.Clone(stored)
+	maps.Copy(ids, next)
+	var out []lb.ObjectChange
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		same, err := equal(id, stored[id], next[id])
+		if err != nil {
+			return nil, err
+		}
+		if !same {
+			out = append(out, lb.ObjectChange{ID: id, Before: orNull(stored[id]), After: orNull(next[id])})
+		}
+	}
+	return out, nil
+}
+
+func orNull(doc []byte) json.RawMessage {
+	if doc == nil {
+		return json.RawMessage("null")
+	}
+	return doc
+}
+
+// equal compares a stored document with a new one. One that an older version
+// wrote in other words is the same when it means the same. A new one that
+// cannot be read back is refused.
+func equal(id string, stored, next []byte) (bool, error) {
+	if bytes.Equal(stored, next) {
+		return true, nil
+	}
+	if next == nil {
+		return false, nil
+	}
+	in := emptyIntent()
+	if err := addObject(in, id, next); err != nil {
+		return false, err
+	}
+	if stored == nil {
+		return false, nil
+	}
+	in = emptyIntent()
+	if err := addObject(in, id, stored); err != nil {
+		return false, err
+	}
+	doc, err := in.Object(id).MarshalJSON()
+	return bytes.Equal(doc, next), err
+}
+
+// advance stores a revision and what it changes, and drops the revisions that
+// are too old.
+func (d *DB) advance(tx *bbolt.Tx, head intentHead, rev lb.Revision) error {
+	bucket := tx.Bucket([]byte(objectBucket))
+	for _, c := range rev.Changes {
+		if err := replace(bucket, []byte(c.ID), c.After); err != nil {
+			return err
+		}
+	}
+	if err := write(tx, revisionBucket, number(rev.Number), rev); err != nil {
+		return err
+	}
+	head.Revision = rev.Number
+	for ; head.Revision-head.First >= uint64(d.maxRevisions); head.First++ {
+		if err := tx.Bucket([]byte(revisionBucket)).Delete(number(head.First)); err != nil {
+			return err
+		}
+	}
+	docs, err := objects(tx)
+	if err != nil {
+		return err
+	}
+	head.Objects, head.Digest = len(docs), digest(docs)
+	return write(tx, metaBucket, []byte(intentKey), head)
+}
+
+func replace(bucket *bbolt.Bucket, id []byte, doc json.RawMessage) error {
+	if string(doc) == "null" {
+		return bucket.Delete(id)
+	}
+	return bucket.Put(id, sealed(objectBucket, id, doc))
+}

@@ -1,0 +1,291 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"thalassa/lb"
+)
+
+// persistenceVersion is the one version of the persistence file there is.
+const persistenceVersion = 1
+
+// ReadPersistence reads a persistence file, that of the original Thalassa or one
+// of WritePersistence; found is false when there is none. The error names the
+// file and what ParsePersistence found wrong; nothing of a wrong file is used.
+func ReadPersistence(path string) (in lb.Intent, found bool, err error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return lb.Intent{}, false, nil
+	}
+	if err != nil {
+		return lb.Intent{}, false, fmt.Errorf("reading the persistence file: %w", err)
+	}
+	in, err = ParsePersistence(data)
+	if err != nil {
+		return lb.Intent{}, true, fmt.Errorf("reading the persistence file %s: %w", path, err)
+	}
+	return in, true, nil
+}
+
+// WritePersistence writes what operators asked for, sorted, so that equal
+// intents give equal bytes, and without the members that Consul fills in. path
+// holds the former or the new file at any moment, never a part; after an error
+// it is the former one. A symbolic link is followed.
+func WritePersistence(path string, in lb.Intent) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	doc := struct {
+		Version   int           `json:"version"`
+		Frontends []lb.Frontend `json:"frontends"`
+		Backends  []lb.Backend  `json:"backends"`
+	}{persistenceVersion, in.SortedFrontends(), in.SortedBackends()}
+	if doc.Frontends == nil {
+		doc.Frontends = []lb.Frontend{}
+	}
+	if doc.Backends == nil {
+		doc.Backends = []lb.Backend{}
+	}
+	data, err := json.MarshalIndent(doc, "", "  ")
+	if err == nil {
+		err = replaceFile(path, append(data, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("writing the persistence file: %w", err)
+	}
+	return nil
+}
+
+// replaceFile puts a new file in the place of path in one step.
+func replaceFile(path string, data []byte) error {
+	staged, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = staged.Write(data)
+	if err == nil {
+		err = staged.Chmod(0o640)
+	}
+	if err == nil {
+		err = staged.Sync()
+	}
+	if closeErr := staged.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(staged.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(staged.Name()) // the first error is the one that counts
+		return err
+	}
+	return syncDir(path)
+}
+
+// ParsePersistence reads {"version":1,"frontends":[…],"backends":[…]}. Fields
+// that are not known are ignored, as the original wrote more than is known here;
+// what is known must be right, and the whole must fit together (see
+// lb.Intent.Validate). Instead of an array, objects may stand in a map by key.
+// The error is an *lb.InvalidError whose paths name object and field, e.g.
+// `backends["live"].health.interval`, or an *lb.ConflictError.
+func ParsePersistence(data []byte) (lb.Intent, error) {
+	var file struct {
+		Version   *int            `json:"version"`
+		Frontends json.RawMessage `json:"frontends"`
+		Backends  json.RawMessage `json:"backends"`
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		return lb.Intent{}, wrong("file", "is not a persistence file: "+err.Error(), `{"version":1,"frontends":[…],"backends":[…]}`)
+	}
+	if file.Version != nil && *file.Version != persistenceVersion {
+		return lb.Intent{}, wrong("version", strconv.Itoa(*file.Version)+" is not known here", "1")
+	}
+	r := persistenceReader{in: emptyIntent()}
+	r.list("frontends", file.Frontends, r.frontend)
+	r.list("backends", file.Backends, r.backend)
+	if len(r.bad) > 0 {
+		return lb.Intent{}, &lb.InvalidError{Fields: r.bad}
+	}
+	if err := r.in.Validate(); err != nil {
+		return lb.Intent{}, err
+	}
+	return r.in, nil
+}
+
+func wrong(path, problem, expected string) error {
+	return &lb.InvalidError{Fields: []lb.FieldError{{Path: path, Problem: problem, Expected: expected}}}
+}
+
+// A persistenceReader collects objects, and everything that is wrong with them.
+type persistenceReader struct {
+	in  lb.Intent
+	bad []lb.FieldError
+}
+
+// fields are those of one JSON object.
+type fields map[string]json.RawMessage
+
+// text is a field's value when it is a string, else empty.
+func (f fields) text(name string) string {
+	var s string
+	if json.Unmarshal(f[name], &s) != nil {
+		return ""
+	}
+	return s
+}
+
+func (f fields) set(name, value string) {
+	f[name], _ = json.Marshal(value) // strings always marshal
+}
+
+// list hands each object of an array, or of a map by key, to add.
+func (r *persistenceReader) list(name string, raw json.RawMessage, add func(path string, f fields)) {
+	raw = bytes.TrimSpace(raw)
+	switch {
+	case len(raw) == 0, string(raw) == "null":
+	case raw[0] == '[':
+		r.array(name, raw, add)
+	case raw[0] == '{':
+		r.object(name, raw, add)
+	default:
+		r.fail(name, "is neither an array nor an object", "an array of objects")
+	}
+}
+
+func (r *persistenceReader) array(name string, raw json.RawMessage, add func(path string, f fields)) {
+	var elements []json.RawMessage
+	if err := json.Unmarshal(raw, &elements); err != nil {
+		r.fail(name, err.Error(), "an array of objects")
+		return
+	}
+	for i, e := range elements {
+		path := name + "[" + strconv.Itoa(i) + "]"
+		if f, ok := r.fields(path, e); ok {
+			add(path, f)
+		}
+	}
+}
+
+// object reads a map by key. encoding/json would take the last of two equal
+// keys.
+func (r *persistenceReader) object(name string, raw json.RawMessage, add func(path string, f fields)) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	_, err := dec.Token() // the brace
+	for err == nil && dec.More() {
+		var key json.Token
+		if key, err = dec.Token(); err != nil {
+			break
+		}
+		var value json.RawMessage
+		if err = dec.Decode(&value); err != nil {
+			break
+		}
+		text, _ := key.(string) // keys always are
+		path := quoted(name, text)
+		f, ok := r.fields(path, value)
+		switch {
+		case !ok:
+		case f["key"] == nil:
+			f.set("key", text)
+			add(path, f)
+		case f.text("key") != text:
+			r.fail(path+".key", "does not fit the place of the object", strconv.Quote(text))
+		default:
+			add(path, f)
+		}
+	}
+	if err != nil {
+		r.fail(name, err.Error(), "an object of objects")
+	}
+}
+
+func (r *persistenceReader) fields(path string, raw json.RawMessage) (fields, bool) {
+	var f fields
+	if err := json.Unmarshal(raw, &f); err != nil || f == nil {
+		r.fail(path, "is not an object", "an object")
+		return nil, false
+	}
+	return f, true
+}
+
+// frontend adds one. Where key and id are absent its name is the key, as in
+// files of early versions.
+func (r *persistenceReader) frontend(path string, f fields) {
+	if f.text("key") == "" && f.text("id") == "" {
+		f.set("key", f.text("name"))
+	}
+	var frontend lb.Frontend
+	if !r.decode(&path, "frontends", f, &frontend) {
+		return
+	}
+	if _, taken := r.in.Frontends[frontend.Key]; taken {
+		r.fail(path, "stands there twice", "each key once")
+	}
+	r.in.Frontends[frontend.Key] = frontend
+}
+
+// backend adds one. The members of a dynamic one are Consul's business; of those
+// of a static one only host and port count.
+func (r *persistenceReader) backend(path string, f fields) {
+	if f.text("type") == "dynamic" {
+		delete(f, "members")
+	}
+	var members []fields
+	if json.Unmarshal(f["members"], &members) == nil {
+		for i, m := range members {
+			members[i] = fields{"host": m["host"], "port": m["port"]}
+		}
+		f["members"], _ = json.Marshal(members) // they have just been read
+	}
+	var backend lb.Backend
+	if !r.decode(&path, "backends", f, &backend) {
+		return
+	}
+	if _, taken := r.in.Backends[backend.Key]; taken {
+		r.fail(path, "stands there twice", "each key once")
+	}
+	r.in.Backends[backend.Key] = backend
+}
+
+// decode reads one object with the checks of lb. From here on its path names it
+// by its key, where it has one.
+func (r *persistenceReader) decode(path *string, list string, f fields, object json.Unmarshaler) bool {
+	key := f.text("key")
+	if key == "" {
+		_, key, _ = strings.Cut(f.text("id"), "/")
+	}
+	if key != "" {
+		*path = quoted(list, key)
+	}
+	doc, err := json.Marshal(f)
+	if err == nil {
+		err = object.UnmarshalJSON(doc)
+	}
+	if err == nil {
+		return true
+	}
+	var invalid *lb.InvalidError
+	if !errors.As(err, &invalid) {
+		r.fail(*path, err.Error(), "")
+		return false
+	}
+	for _, field := range invalid.Fields {
+		field.Path = *path + "." + field.Path
+		r.bad = append(r.bad, field)
+	}
+	return false
+}
+
+func (r *persistenceReader) fail(path, problem, expected string) {
+	r.bad = append(r.bad, lb.FieldError{Path: path, Problem: problem, Expected: expected})
+}
+
+func quoted(list, key string) string { return list + "[" + strconv.Quote(key) + "]" }

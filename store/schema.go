@@ -1,0 +1,163 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"slices"
+	"strconv"
+
+	"go.etcd.io/bbolt"
+
+	"thalassa/lb"
+)
+
+// schema is the number of the layout below. Another layout gets another number;
+// the entry schemaKey keeps its place and form in all of them.
+const schema = 1
+
+// The buckets of the file. Every value is one JSON document behind the checksum
+// of sealed.
+const (
+	metaBucket     = "meta"
+	objectBucket   = "objects"   // id → frontend or backend
+	revisionBucket = "revisions" // big-endian number → lb.Revision
+	eventBucket    = "events"    // big-endian Seq → activity.Event
+	snapshotBucket = "snapshot"  // snapshotKey → lb.Snapshot
+)
+
+// The entries of metaBucket, and the one of snapshotBucket.
+const (
+	schemaKey   = "schema" // schemaEntry
+	intentKey   = "intent" // intentHead
+	eventsKey   = "events" // eventsHead
+	snapshotKey = "consul"
+)
+
+func buckets() []string {
+	return []string{metaBucket, objectBucket, revisionBucket, eventBucket, snapshotBucket}
+}
+
+type schemaEntry struct {
+	Schema int `json:"schema"`
+}
+
+// An intentHead says what objectBucket and revisionBucket hold, so that an
+// entry that vanished is noticed.
+type intentHead struct {
+	Revision uint64 `json:"revision"` // newest; 0: none
+	First    uint64 `json:"first"`    // oldest revision kept
+	Objects  int    `json:"objects"`  // how many there are
+	Digest   string `json:"digest"`   // of all objects, see digest
+}
+
+// An eventsHead says what eventBucket holds. Numbers may be missing between the
+// first and the last: events that could not be stored in time.
+type eventsHead struct {
+	Last  uint64 `json:"last"` // newest Seq ever stored
+	Count int    `json:"count"`
+}
+
+// sumSize is the length of a checksum with the blank behind it.
+const sumSize = 9
+
+// sealed is a document as it stands in the file: a checksum over bucket, key and
+// document in eight hexadecimal digits, a blank, the document. bbolt itself has
+// no checksum but on its meta pages.
+func sealed(bucket string, key, doc []byte) []byte {
+	return append(checksum(bucket, key, doc), doc...)
+}
+
+func checksum(bucket string, key, doc []byte) []byte {
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	for _, part := range [][]byte{[]byte(bucket), key, doc} {
+		sum.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
+		sum.Write(part)
+	}
+	return fmt.Appendf(make([]byte, 0, sumSize+len(doc)), "%08x ", sum.Sum32())
+}
+
+// opened is the document of a sealed value.
+func opened(bucket string, key, value []byte) ([]byte, error) {
+	if len(value) < sumSize || !bytes.Equal(value[:sumSize], checksum(bucket, key, value[sumSize:])) {
+		return nil, damage("the checksum of %s does not hold", entryName(bucket, key))
+	}
+	return value[sumSize:], nil
+}
+
+// entryName is how errors call an entry.
+func entryName(bucket string, key []byte) string {
+	if bucket == revisionBucket || bucket == eventBucket {
+		if len(key) == 8 {
+			return bucket + "/" + strconv.FormatUint(binary.BigEndian.Uint64(key), 10)
+		}
+	}
+	return bucket + "/" + strconv.QuoteToASCII(string(key))
+}
+
+func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// read decodes the document under key; one that is missing is damage.
+func read(tx *bbolt.Tx, bucket string, key []byte, v any) error {
+	value := tx.Bucket([]byte(bucket)).Get(key)
+	if value == nil {
+		return damage("%s is missing", entryName(bucket, key))
+	}
+	return decode(bucket, key, value, v)
+}
+
+func decode(bucket string, key, value []byte, v any) error {
+	doc, err := opened(bucket, key, value)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(doc, v); err != nil {
+		return damage("%s: %w", entryName(bucket, key), err)
+	}
+	return nil
+}
+
+// write stores the document of v under key.
+func write(tx *bbolt.Tx, bucket string, key []byte, v any) error {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", entryName(bucket, key), err)
+	}
+	return tx.Bucket([]byte(bucket)).Put(key, sealed(bucket, key, doc))
+}
+
+// digest is a hash over all objects, by id.
+func digest(docs map[string][]byte) string {
+	sum := sha256.New()
+	for _, id := range slices.Sorted(maps.Keys(docs)) {
+		for _, part := range [][]byte{[]byte(id), docs[id]} {
+			sum.Write(number(uint64(len(part))))
+			sum.Write(part)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// layOut makes the buckets of an empty file.
+func layOut(tx *bbolt.Tx) error {
+	for _, name := range buckets() {
+		if _, err := tx.CreateBucket([]byte(name)); err != nil {
+			return fmt.Errorf("creating bucket %s: %w", name, err)
+		}
+	}
+	if err := write(tx, metaBucket, []byte(schemaKey), schemaEntry{Schema: schema}); err != nil {
+		return err
+	}
+	if err := write(tx, metaBucket, []byte(eventsKey), eventsHead{}); err != nil {
+		return err
+	}
+	if err := write(tx, snapshotBucket, []byte(snapshotKey), lb.Snapshot{}); err != nil {
+		return err
+	}
+	return write(tx, metaBucket, []byte(intentKey), intentHead{First: 1, Digest: digest(nil)})
+}

@@ -1,0 +1,59 @@
+package storetest
+
+import (
+	"strconv"
+	"time"
+
+	"thalassa/lb"
+)
+
+// stamp is when and by whom the n-th change of a test is made.
+func stamp(n int) lb.Stamp {
+	return lb.Stamp{
+		Author: "operator-" + strconv.Itoa(n),
+		Cause:  "PUT /backends/live",
+		Time:   time.Date(2026, 3, 1, 12, 0, n, 987654321, time.FixedZone("", 3600)),
+	}
+}
+
+// Sample is an intent that uses every field there is. version is that of its
+// dynamic backend, so that another one makes another intent.
+func Sample(version string) lb.Intent {
+	live := lb.Backend{
+		Key: "live", Type: "dynamic", Service: "shop", Version: lb.Version(version), Balance: "uri depth 2", Host: "shop.example:8080",
+		Health: &lb.Health{Method: "HEAD", URI: "/health?q=<&>", Version: "HTTP/1.1", Interval: 1500 * time.Millisecond},
+		Mode:   "http", Natives: []lb.Native{"option httplog", `http-request set-header X-A "é <b> & 'c'"`},
+	}
+	static := lb.Backend{
+		Key: "data.base:1", Type: "static", Balance: "roundrobin", Mode: "tcp",
+		Members: []lb.HostPort{{Host: "10.10.10.10", Port: 5432}, {Host: "fe80::1", Port: 5432}, {Host: "db.example", Port: 65535}},
+	}
+	www := lb.Frontend{
+		Key: "www", Binds: []lb.Bind{{Port: 80}, {Host: "::1", Port: 8080}}, Backend: "live", Mode: "http", Keepalive: "server-close",
+		Rules: []lb.Rule{
+			{Type: "path", Operation: "path_beg", Values: []string{"/a", "/b"}, Backend: "live"},
+			{Type: "header", Header: "host", Operation: "hdr_dom", Values: []string{"shop.example"}, Backend: "live"},
+		},
+		Natives: []lb.Native{"maxconn 100"}, Register: "www-frontend",
+	}
+	tcp := lb.Frontend{
+		Key: "tcp", Binds: []lb.Bind{{Host: "127.0.0.1", Port: 5432}}, Backend: "data.base:1", Mode: "tcp", Keepalive: "default",
+	}
+	return lb.Intent{
+		Frontends: map[lb.Name]lb.Frontend{www.Key: www, tcp.Key: tcp},
+		Backends:  map[lb.Name]lb.Backend{live.Key: live, static.Key: static},
+	}
+}
+
+// with is the intent with one more static backend.
+func with(in lb.Intent, key lb.Name) lb.Intent {
+	b := lb.Backend{
+		Key: key, Type: "static", Balance: "roundrobin", Mode: "http",
+		Members: []lb.HostPort{{Host: "10.0.0.1", Port: 80}},
+	}
+	next, err := in.Apply(lb.Edit{Backend: &b})
+	if err != nil {
+		panic(err) // a new key never conflicts
+	}
+	return next
+}

@@ -1,0 +1,130 @@
+package template
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed" // the default template
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"text/template"
+	"time"
+
+	"thalassa/lb"
+)
+
+//go:embed default.haproxy.cfg.tmpl
+var defaultSource string
+
+// A Template makes haproxy.cfg out of configurations. It is immutable and may
+// be used from several goroutines.
+type Template struct {
+	parsed *template.Template
+}
+
+// A Rendered is a configuration as HAProxy reads it.
+type Rendered struct {
+	Bytes []byte
+	// Fingerprint is 12 hex digits, equal for equal configurations rendered
+	// with equal templates.
+	Fingerprint string
+}
+
+// Default is the template that is part of the program.
+func Default() *Template {
+	t, err := Parse("default.haproxy.cfg.tmpl", defaultSource)
+	if err != nil {
+		panic(err) // a broken build: the tests of this package parse it
+	}
+	return t
+}
+
+// Parse reads a template; the package comment says what it can use and has to
+// do. A mistake of syntax is an error that begins with name and line. The
+// template is tried on a small configuration at once, so that most other
+// mistakes show here too: that error wraps an *lb.RefusedError.
+func Parse(name, source string) (*Template, error) {
+	parsed, err := template.New(name).Funcs(functions()).Parse(strings.ReplaceAll(source, "\r\n", "\n"))
+	if err != nil {
+		return nil, fmt.Errorf("parsing template: %s", strings.TrimPrefix(err.Error(), "template: "))
+	}
+	t := &Template{parsed: parsed}
+	if _, err := t.Render(sample()); err != nil {
+		return nil, fmt.Errorf("trying template %s: %w", name, err)
+	}
+	return t, nil
+}
+
+// sample is a configuration that leads through most of a template.
+func sample() lb.Config {
+	bind := lb.Bind{Host: "127.0.0.1", Port: 1988}
+	return lb.Config{
+		Process: lb.Process{
+			StatsSocket: "/run/haproxy.sock", SocketUser: "root", User: "haproxy", Group: "haproxy",
+			Log: "/dev/log local0", MaxConn: 4096, HardStopAfter: time.Minute, StatsBind: &bind,
+		},
+		Frontends: []lb.Frontend{
+			{
+				Key: "sample-http", Binds: []lb.Bind{{Port: 80}}, Mode: "http", Keepalive: "default", Backend: "sample-http",
+				Rules:   []lb.Rule{{Type: "path", Operation: "path_beg", Values: []string{"/api"}, Backend: "sample-http"}},
+				Natives: []lb.Native{"option forwardfor"},
+			},
+			{Key: "sample-tcp", Binds: []lb.Bind{{Port: 81}}, Mode: "tcp", Keepalive: "default", Backend: "sample-tcp"},
+		},
+		Backends: []lb.Pool{
+			{
+				Backend: lb.Backend{
+					Key: "sample-http", Type: "static", Balance: "roundrobin", Mode: "http", Host: "example.org",
+					Health:  &lb.Health{Method: "GET", URI: "/", Version: "HTTP/1.1", Interval: lb.DefaultCheckInterval},
+					Natives: []lb.Native{"option forwardfor"},
+				},
+				Members: []lb.Member{
+					{Address: lb.HostPort{Host: "192.0.2.1", Port: 80}, Weight: 1},
+					{Address: lb.HostPort{Host: "www.example.org", Port: 80}, Weight: 1},
+				},
+			},
+			{Backend: lb.Backend{Key: "sample-tcp", Type: "static", Balance: "source", Mode: "tcp"}},
+		},
+	}
+}
+
+// Render makes haproxy.cfg of c and reads it back. The error is an
+// *lb.RefusedError of stage "render": the template cannot be executed on c, or
+// what it made does not hold exactly what went in.
+func (t *Template) Render(c lb.Config) (Rendered, error) {
+	v := newView(c)
+	if err := v.check(); err != nil {
+		return Rendered{}, refused(err)
+	}
+	unnamed, err := t.execute(v)
+	if err != nil {
+		return Rendered{}, refused(err)
+	}
+	sum := sha256.Sum256(unnamed)
+	v.Fingerprint = hex.EncodeToString(sum[:6])
+	out, err := t.execute(v)
+	if err != nil {
+		return Rendered{}, refused(err)
+	}
+	if err := t.audit(v, out); err != nil {
+		return Rendered{}, refused(err)
+	}
+	return Rendered{Bytes: out, Fingerprint: v.Fingerprint}, nil
+}
+
+// execute gives the text for v; it ends with a line break, without which
+// HAProxy takes the last line for cut off.
+func (t *Template) execute(v View) ([]byte, error) {
+	var buf bytes.Buffer
+	if err := t.parsed.Execute(&buf, v); err != nil {
+		return nil, fmt.Errorf("executing template: %s", strings.TrimPrefix(err.Error(), "template: "))
+	}
+	if out := buf.Bytes(); len(out) > 0 && out[len(out)-1] != '\n' {
+		buf.WriteByte('\n')
+	}
+	return buf.Bytes(), nil
+}
+
+func refused(err error) error {
+	return &lb.RefusedError{Stage: "render", Output: err.Error()}
+}

@@ -1,0 +1,209 @@
+package template
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"thalassa/lb"
+)
+
+// A View is what a template sees of a configuration. It holds all that has an
+// effect on HAProxy and nothing else: two configurations with the same View
+// make HAProxy behave the same.
+type View struct {
+	// Fingerprint is 12 hex digits that name this rendering. It is empty in the
+	// rendering that the fingerprint itself is computed from.
+	Fingerprint string
+	// SocketPath is the path of the stats socket, the same as
+	// Process.StatsSocket.
+	SocketPath string
+	Process    ProcessView
+	// Stats is HAProxy's own statistics page; nil when there is to be none.
+	Stats *StatsView
+	// Resolving says that some server has a host name instead of an address, so
+	// that a resolvers section is needed.
+	Resolving bool
+	Frontends []FrontendView // sorted by key
+	Backends  []BackendView  // sorted by key
+}
+
+// A ProcessView holds the settings of HAProxy itself.
+type ProcessView struct {
+	StatsSocket   string        // path; needs quote
+	SocketUser    string        // owner of the stats socket, or empty; needs quote
+	User          string        // or empty; needs quote
+	Group         string        // or empty; needs quote
+	Log           string        // target and facility in HAProxy's words, or empty
+	MaxConn       int           // 0: HAProxy decides
+	HardStopAfter time.Duration // 0: unbounded
+}
+
+// A StatsView says where the statistics page goes.
+type StatsView struct {
+	Name string // of its listen section; no frontend or backend has it
+	Bind string // address
+}
+
+// A FrontendView is one frontend.
+type FrontendView struct {
+	Key     string
+	Mode    string   // "http" or "tcp"
+	Binds   []string // addresses, at least one
+	Backend string   // default backend, may be empty when there are rules
+	// Keepalive is "default", "close" or "server-close". "default" leaves the
+	// choice to HAProxy, except that Rules ask for PretendKeepalive then.
+	Keepalive string
+	// PretendKeepalive asks for option http-server-close here. The backends
+	// routed to have their own PretendKeepalive.
+	PretendKeepalive bool
+	Rules            []RuleView // the first match wins
+	Natives          []string   // raw lines
+}
+
+// A RuleView sends requests that match one of Values to Backend.
+type RuleView struct {
+	Name       string   // "rule_1", "rule_2", … in the order of the frontend
+	Fetch      string   // what is matched and how: "path_beg", "hdr_dom(host)"
+	IgnoreCase bool     // the comparison ignores case (-i)
+	Values     []string // patterns, at least one; need quote
+	Backend    string
+}
+
+// A BackendView is one backend with its servers.
+type BackendView struct {
+	Key     string
+	Mode    string // "http" or "tcp"
+	Balance string // algorithm with its arguments
+	// Host is the Host header that servers get; empty: the client's, or mode is
+	// tcp.
+	Host string
+	// Health is the HTTP check; nil: a TCP connect.
+	Health *HealthView
+	// PretendKeepalive asks for option http-pretend-keepalive: some frontend
+	// that routes here has its own PretendKeepalive.
+	PretendKeepalive bool
+	Natives          []string // raw lines
+	Servers          []ServerView
+}
+
+// A HealthView is the HTTP check of a backend's servers.
+type HealthView struct {
+	Method  string
+	URI     string // needs quote
+	Version string // "HTTP/1.0" or "HTTP/1.1"
+	Host    string // Host header of the check, or empty
+}
+
+// A ServerView is one server of a backend.
+type ServerView struct {
+	Name    string
+	Address string // host:port, IPv6 in brackets
+	// Resolve says that the address holds a host name.
+	Resolve  bool
+	Interval time.Duration // between two checks
+	Weight   int           // 0 to 256
+}
+
+// newView projects c. Slices are in c's order.
+func newView(c lb.Config) View {
+	v := View{
+		SocketPath: c.Process.StatsSocket,
+		Process: ProcessView{
+			StatsSocket: c.Process.StatsSocket, SocketUser: c.Process.SocketUser,
+			User: c.Process.User, Group: c.Process.Group, Log: c.Process.Log,
+			MaxConn: max(0, c.Process.MaxConn), HardStopAfter: max(0, c.Process.HardStopAfter),
+		},
+		Frontends: make([]FrontendView, len(c.Frontends)),
+		Backends:  make([]BackendView, len(c.Backends)),
+	}
+	pretending := map[lb.Name]bool{}
+	for i, f := range c.Frontends {
+		v.Frontends[i] = newFrontendView(f)
+		if v.Frontends[i].PretendKeepalive {
+			for _, target := range f.Targets() {
+				pretending[target] = true
+			}
+		}
+	}
+	for i, p := range c.Backends {
+		v.Backends[i] = newBackendView(p)
+		v.Backends[i].PretendKeepalive = pretending[p.Key]
+		for _, s := range v.Backends[i].Servers {
+			v.Resolving = v.Resolving || s.Resolve
+		}
+	}
+	if c.Process.StatsBind != nil {
+		v.Stats = &StatsView{Name: statsName(c), Bind: c.Process.StatsBind.String()}
+	}
+	return v
+}
+
+func newFrontendView(f lb.Frontend) FrontendView {
+	v := FrontendView{
+		Key: string(f.Key), Mode: f.Mode, Backend: string(f.Backend),
+		Keepalive: f.Keepalive, Natives: texts(f.Natives),
+		PretendKeepalive: f.PretendsKeepalive(),
+	}
+	for _, b := range f.Binds {
+		v.Binds = append(v.Binds, b.String())
+	}
+	for i, r := range f.Rules {
+		v.Rules = append(v.Rules, newRuleView(i+1, r))
+	}
+	return v
+}
+
+func newRuleView(number int, r lb.Rule) RuleView {
+	v := RuleView{Name: "rule_" + strconv.Itoa(number), Fetch: r.Operation, Values: r.Values, Backend: string(r.Backend)}
+	if r.Type == "header" {
+		v.Fetch = r.Operation + "(" + r.Header + ")"
+		v.IgnoreCase = strings.EqualFold(r.Header, "host")
+	}
+	return v
+}
+
+func newBackendView(p lb.Pool) BackendView {
+	v := BackendView{
+		Key: string(p.Key), Mode: p.Mode, Balance: p.Balance, Natives: texts(p.Natives),
+		Servers: make([]ServerView, len(p.Members)),
+	}
+	if p.Mode == "http" {
+		v.Host = p.Host
+	}
+	if p.Health != nil {
+		v.Health = &HealthView{Method: p.Health.Method, URI: p.Health.URI, Version: p.Health.Version, Host: p.Host}
+	}
+	for i, m := range p.Members {
+		v.Servers[i] = ServerView{
+			Name: m.ServerName(), Address: m.Address.String(), Resolve: !m.Address.Host.IsIP(),
+			Interval: p.CheckInterval(), Weight: m.Weight,
+		}
+	}
+	return v
+}
+
+// statsName finds a name for the statistics page. HAProxy refuses two proxies
+// of one kind with the same name, and operators may call theirs "stats".
+func statsName(c lb.Config) string {
+	taken := map[lb.Name]bool{}
+	for _, f := range c.Frontends {
+		taken[f.Key] = true
+	}
+	for _, p := range c.Backends {
+		taken[p.Key] = true
+	}
+	name := lb.Name("stats")
+	for n := 2; taken[name]; n++ {
+		name = lb.Name("stats-" + strconv.Itoa(n))
+	}
+	return string(name)
+}
+
+func texts(natives []lb.Native) []string {
+	out := make([]string, len(natives))
+	for i, n := range natives {
+		out[i] = string(n)
+	}
+	return out
+}
