@@ -186,14 +186,14 @@ func (l *Log) Events(ctx context.Context, q Query) ([]Event, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	l.noteRead(ctx, err)
-	if err != nil {
+	if failed := l.noteRead(ctx, err); failed {
 		return recent, nil
 	}
 	return q.Select(merge(kept, tail)), nil
 }
 
-func (l *Log) noteRead(ctx context.Context, err error) {
+// noteRead takes note of an attempt to read stored events.
+func (l *Log) noteRead(ctx context.Context, err error) (failed bool) {
 	l.mu.Lock()
 	before := l.unreadable
 	l.unreadable = err != nil
@@ -204,6 +204,7 @@ func (l *Log) noteRead(ctx context.Context, err error) {
 	case err == nil && before:
 		l.logger.InfoContext(ctx, "stored activity can be read again")
 	}
+	return err != nil
 }
 
 // merge joins two lists ascending by Seq into one without doubles.

@@ -49,6 +49,9 @@ func (a *Agent) recordApplied(ctx context.Context, before running, t target, cha
 	switch {
 	case out.Started:
 		e.Verb = activity.HAProxyStarted
+		if before.config == nil {
+			e.Diff = nil // there is nothing to compare with
+		}
 	case out.Reloaded:
 		changed := e
 		changed.Verb = activity.HAProxyConfigChanged

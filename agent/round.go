@@ -21,6 +21,9 @@ const (
 const (
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
+	// firstMoment is what Consul gets for its first answers before the first
+	// round; Consul answers within milliseconds or not at all.
+	firstMoment = 500 * time.Millisecond
 )
 
 // outcome is what became of a round.
@@ -55,6 +58,7 @@ func (a *Agent) loop(ctx context.Context) error {
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	backoff := firstRetry
+	a.awaitConsul(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -78,6 +82,27 @@ func (a *Agent) loop(ctx context.Context) error {
 		}
 		retry.Reset(backoff)
 		backoff = min(2*backoff, lastRetry)
+	}
+}
+
+// awaitConsul gives Consul a moment for its first answers, so that a HAProxy that
+// is to be started starts with its members.
+func (a *Agent) awaitConsul(ctx context.Context) {
+	patience := time.NewTimer(firstMoment)
+	defer patience.Stop()
+	in, err := a.Intent(ctx)
+	if err != nil {
+		return // the first round will say so
+	}
+	for len(unanswered(in, a.Snapshot())) > 0 {
+		select {
+		case <-a.cfg.Source.Changed():
+			a.sources.Broadcast()
+		case <-patience.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -17,35 +17,32 @@ const templateEvery = time.Second
 
 // templateFile is the template in use and the file it came from.
 type templateFile struct {
-	path string // empty: the embedded default, which never changes
+	path string      // empty: the embedded default, which never changes
+	seen os.FileInfo // of the content that was read last, good or bad; nil: no file
 
 	mu   sync.Mutex
 	tmpl *template.Template
-	seen os.FileInfo // of the content that was read last, good or bad
 }
 
 func openTemplate(path string) (*templateFile, error) {
 	f := &templateFile{path: path}
-	if path == "" {
-		f.tmpl = template.Default()
-		return f, nil
-	}
+	f.seen, _ = os.Stat(path) // before it is read: a later change is seen then
 	var err error
-	f.tmpl, f.seen, err = readTemplate(path)
+	f.tmpl, err = ReadTemplate(path)
 	return f, err
 }
 
-func readTemplate(path string) (*template.Template, os.FileInfo, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the template: %w", err)
+// ReadTemplate reads a template file; an empty path is the embedded template.
+// The error names file and line.
+func ReadTemplate(path string) (*template.Template, error) {
+	if path == "" {
+		return template.Default(), nil
 	}
 	source, err := os.ReadFile(path)
 	if err != nil {
-		return nil, info, fmt.Errorf("reading the template: %w", err)
+		return nil, fmt.Errorf("reading the template: %w", err)
 	}
-	tmpl, err := template.Parse(path, string(source))
-	return tmpl, info, err
+	return template.Parse(path, string(source))
 }
 
 func (f *templateFile) current() *template.Template {
@@ -60,13 +57,15 @@ func (f *templateFile) use(t *template.Template) {
 	f.tmpl = t
 }
 
-// changed reports whether the file differs from what was read last.
+// changed reports whether the file differs from what was read last, and takes
+// note of it as it is now.
 func (f *templateFile) changed() bool {
-	info, err := os.Stat(f.path)
-	if err != nil {
-		return f.seen != nil
+	before := f.seen
+	f.seen, _ = os.Stat(f.path) // nil: there is no file to read
+	if before == nil || f.seen == nil {
+		return before != f.seen
 	}
-	return f.seen == nil || !os.SameFile(info, f.seen) || !info.ModTime().Equal(f.seen.ModTime()) || info.Size() != f.seen.Size()
+	return !os.SameFile(before, f.seen) || !before.ModTime().Equal(f.seen.ModTime()) || before.Size() != f.seen.Size()
 }
 
 // followTemplate takes a changed template over once HAProxy has accepted what
@@ -90,8 +89,7 @@ func (a *Agent) followTemplate(ctx context.Context) error {
 }
 
 func (a *Agent) takeTemplate(ctx context.Context) {
-	tmpl, info, err := readTemplate(a.template.path)
-	a.template.seen = info
+	tmpl, err := ReadTemplate(a.template.path)
 	if err == nil {
 		err = a.switchTemplate(ctx, tmpl)
 	}

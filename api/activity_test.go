@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,11 +22,11 @@ func (s *site) events(query string) []activity.Event {
 }
 
 func seqs(list []activity.Event) string {
-	out := ""
+	var out strings.Builder
 	for _, e := range list {
-		out += strconv.FormatUint(e.Seq, 10) + " "
+		out.WriteString(strconv.FormatUint(e.Seq, 10) + " ")
 	}
-	return out
+	return out.String()
 }
 
 func TestActivity(t *testing.T) {
@@ -68,7 +69,7 @@ func TestActivityNamesTheBadParameter(t *testing.T) {
 	s := open(t)
 	for q, path := range map[string]string{
 		"?since=yesterday": "since", "?since=-1": "since", "?limit=x": "limit", "?limit=1001": "limit",
-		"?wait=30": "wait", "?wait=-1s": "wait", "?wait=11m": "wait", "?sicne=1": "sicne", "?filter=a&filter=b": "filter",
+		"?wait=30": "wait", "?wait=-1s": "wait", "?wait=11m": "wait", "?after=1": "after", "?filter=a&filter=b": "filter",
 	} {
 		if f := s.get("/activity"+q).refused(t, 400, "invalid"); len(f.Fields) != 1 || f.Fields[0].Path != path {
 			t.Errorf("%s: fields %+v, want %s", q, f.Fields, path)

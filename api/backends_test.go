@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -90,14 +91,14 @@ func TestPutBackend(t *testing.T) {
 		}
 	}
 	s.get("/backends/healthy").wants(t, 200, &health)
-	if h := health.Health; h.Method != "HEAD" || h.URI != "/up" || h.HTTPVersion != "HTTP/1.1" || h.Interval != 500 {
+	if h := health.Health; h.Method != http.MethodHead || h.URI != "/up" || h.HTTPVersion != "HTTP/1.1" || h.Interval != 500 {
 		t.Errorf("health %+v", h)
 	}
 	if len(health.Members) != 1 || health.Members[0].Host != "10.2.0.1" {
 		t.Errorf("members %+v", health.Members)
 	}
 	s.get("/backends/old-check").wants(t, 200, &health)
-	if h := health.Health; h.Method != "GET" || h.URI != "/" || h.Interval != 2000 {
+	if h := health.Health; h.Method != http.MethodGet || h.URI != "/" || h.Interval != 2000 {
 		t.Errorf("defaults of a check: %+v", h)
 	}
 }

@@ -1,17 +1,18 @@
 package api_test
 
 import (
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"net/http/httptest"
-
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/auth"
 )
 
 const docs = "../docs/api.md"
@@ -31,9 +32,10 @@ type block struct {
 }
 
 func blocks(page string) []block {
-	var out []block
-	for _, m := range regexp.MustCompile("(?ms)^```([a-z]*) ?(.*?)\n(.*?)^```$").FindAllStringSubmatch(page, -1) {
-		out = append(out, block{m[1], m[2], m[3]})
+	found := regexp.MustCompile("(?ms)^```([a-z]*) ?(.*?)\n(.*?)^```$").FindAllStringSubmatch(page, -1)
+	out := make([]block, len(found))
+	for i, m := range found {
+		out[i] = block{m[1], m[2], m[3]}
 	}
 	return out
 }
@@ -139,12 +141,14 @@ func TestDocumentationListsEveryRoute(t *testing.T) {
 		Routes []struct{ Method, Path, Role, Summary string }
 	}
 	open(t).get("/").wants(t, 200, &index)
-	var want, got []string
-	for _, r := range index.Routes {
-		want = append(want, r.Method+" "+r.Path+" "+r.Role)
+	want := make([]string, len(index.Routes))
+	for i, r := range index.Routes {
+		want[i] = r.Method + " " + r.Path + " " + r.Role
 	}
-	for _, m := range regexp.MustCompile("(?m)^\\| `([A-Z]+ /[^`]*)` \\| ([a-z]+) \\|").FindAllStringSubmatch(readDocs(t), -1) {
-		got = append(got, m[1]+" "+m[2])
+	rows := regexp.MustCompile("(?m)^\\| `([A-Z]+ /[^`]*)` \\| ([a-z]+) \\|").FindAllStringSubmatch(readDocs(t), -1)
+	got := make([]string, len(rows))
+	for i, m := range rows {
+		got[i] = m[1] + " " + m[2]
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("the page lists %q\nthe API has   %q", got, want)
@@ -170,4 +174,27 @@ func TestDocumentationListsEveryError(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestTokenFileOfTheDocumentation(t *testing.T) {
+	for _, b := range blocks(readDocs(t)) {
+		if b.language != "text" {
+			continue
+		}
+		path := filepath.Join(t.TempDir(), "tokens")
+		if err := os.WriteFile(path, []byte(b.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		tokens, err := auth.Open(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for token, name := range map[string]string{"cq2vXJ8Zf7sYwLr4": "dashboard", "pK4wZ8tGv2Lq7XcD": "ci", "9hT6mKpQ3xBn1RzE": "ops"} {
+			if who, ok := tokens.Authenticate(token); !ok || who.Name != name {
+				t.Errorf("%s's token: %v, %v", name, who, ok)
+			}
+		}
+		return
+	}
+	t.Error("the page shows no token file")
 }

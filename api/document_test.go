@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -175,9 +176,7 @@ func (d document) checkObject(schema any, value map[string]any, path string) err
 func (d document) members(schema any) (properties map[string]any, required []string) {
 	schema = d.follow(schema)
 	properties = map[string]any{}
-	for name, p := range mapOf(at(schema, "properties")) {
-		properties[name] = p
-	}
+	maps.Copy(properties, mapOf(at(schema, "properties")))
 	names, _ := at(schema, "required").([]any)
 	for _, n := range names {
 		required = append(required, n.(string))
@@ -185,9 +184,7 @@ func (d document) members(schema any) (properties map[string]any, required []str
 	parts, _ := at(schema, "allOf").([]any)
 	for _, part := range parts {
 		p, r := d.members(part)
-		for name, v := range p {
-			properties[name] = v
-		}
+		maps.Copy(properties, p)
 		required = append(required, r...)
 	}
 	return properties, required

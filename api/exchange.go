@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,7 +68,7 @@ func body(c echo.Context) ([]byte, error) {
 	case err != nil: // the connection's trouble, or a body cut short
 		return nil, invalidField("body", "could not be read to its end", "one JSON object")
 	}
-	return data, setReadDeadline(c, time.Time{})
+	return data, nil
 }
 
 func isJSON(contentType string) bool {
@@ -129,8 +130,7 @@ func (r changed) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := append(object[:len(object)-1:len(object)-1], ',')
-	return append(out, applied[1:]...), nil
+	return slices.Concat(object[:len(object)-1], []byte(","), applied[1:]), nil
 }
 
 // orEmpty makes [] of what JSON would show as null.

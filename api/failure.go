@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -41,9 +42,7 @@ func (s *Server) fail(err error, c echo.Context) {
 		return
 	}
 	f := s.failure(err, c)
-	for name, values := range f.header {
-		c.Response().Header()[name] = values
-	}
+	maps.Copy(c.Response().Header(), f.header)
 	if err := respond(c, f.status, f); err != nil {
 		s.cfg.Logger.DebugContext(c.Request().Context(), "answer not written", "error", err)
 	}
@@ -71,8 +70,7 @@ func (s *Server) incident(c echo.Context, err error) *failure {
 // asFailure finds the answer for an error that callers may know about; nil for
 // any other. What the error was wrapped in is for the log, not for callers.
 func asFailure(err error, c echo.Context) *failure {
-	var own *failure
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*failure](err); ok {
 		return own
 	}
 	if f := routingFailure(err, c); f != nil {
@@ -81,14 +79,13 @@ func asFailure(err error, c echo.Context) *failure {
 	if f := domainFailure(err); f != nil {
 		return f
 	}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &failure{
 			status: http.StatusRequestEntityTooLarge, Code: "too_large",
 			Message: "the body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes",
 		}
 	}
-	return givenUp(err, c.Request().Context())
+	return givenUp(c.Request().Context(), err)
 }
 
 // routingFailure is for requests that met no route.
@@ -156,7 +153,7 @@ func unavailableFailure(what string) *failure {
 
 // givenUp is for errors that come from the end of the request's own context:
 // the server ends, or the caller has gone and reads no answer.
-func givenUp(err error, ctx context.Context) *failure {
+func givenUp(ctx context.Context, err error) *failure {
 	switch {
 	case !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
 		return nil

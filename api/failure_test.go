@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -173,7 +174,7 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 	s := filled(t)
 	for _, path := range []string{"/", "/frontends", "/frontends/www", "/backends/live", "/haproxy/config", "/readyz", "/frontends/nobody"} {
 		get, head := s.get(path), s.do("HEAD", path, "")
-		if head.status != get.status || len(head.body) != 0 || head.header.Get("Content-Length") != fmt.Sprint(len(get.body)) ||
+		if head.status != get.status || len(head.body) != 0 || head.header.Get("Content-Length") != strconv.Itoa(len(get.body)) ||
 			head.header.Get("Etag") != get.header.Get("Etag") || head.header.Get("Content-Type") != get.header.Get("Content-Type") {
 			t.Errorf("%s: GET %d %v, HEAD %d %v", path, get.status, get.header, head.status, head.header)
 		}

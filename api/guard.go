@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -37,11 +36,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) rescue(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
-			switch p := recover(); p {
-			case nil:
-			case http.ErrAbortHandler: // net/http's own way to cut a connection
-				panic(p)
-			default:
+			if p := recover(); p != nil {
 				err = s.incident(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 			}
 		}()
@@ -97,16 +92,9 @@ func forbidden(message string) *failure {
 	return &failure{status: http.StatusForbidden, Code: "forbidden", Message: message}
 }
 
-// guarded is a route's handler behind the check of the caller's role. It also
-// lifts the deadline for reading, which has done its work when there is no
-// body, so that it cannot end a request that takes long to answer.
+// guarded is a route's handler behind the check of the caller's role.
 func (s *Server) guarded(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if c.Request().ContentLength == 0 {
-			if err := setReadDeadline(c, time.Time{}); err != nil {
-				return err
-			}
-		}
 		if r.need == 0 {
 			return r.handle(c)
 		}
@@ -158,14 +146,4 @@ func remoteIP(r *http.Request) string {
 		return "unknown"
 	}
 	return remote.Addr().Unmap().WithZone("").String()
-}
-
-// setReadDeadline is for the connection of a request; what has none, such as a
-// recorder, is fine.
-func setReadDeadline(c echo.Context, t time.Time) error {
-	err := http.NewResponseController(c.Response()).SetReadDeadline(t)
-	if errors.Is(err, http.ErrNotSupported) {
-		return nil
-	}
-	return err
 }

@@ -20,7 +20,7 @@ type params struct {
 }
 
 // parameters reads the query of r. A parameter that is not among known, or that
-// is given twice, is a problem: a misspelt one would be ignored otherwise.
+// is given twice, is a problem: a misspelled one would be ignored otherwise.
 func parameters(r *http.Request, known ...string) *params {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	p := &params{values: values}

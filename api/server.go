@@ -87,7 +87,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		cut()
 		err = server.Close()
 	}
-	<-served
+	if end := <-served; !errors.Is(end, http.ErrServerClosed) {
+		err = errors.Join(err, end)
+	}
 	if err != nil {
 		return fmt.Errorf("closing the API's listener: %w", err)
 	}

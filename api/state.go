@@ -92,11 +92,11 @@ func (s *Server) readyz(c echo.Context) error {
 }
 
 func (s *Server) listServices(c echo.Context) error {
-	st, err := s.currentStatus(c)
+	in, err := s.cfg.Views.Intent(c.Request().Context())
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, st.Discovery)
+	return respond(c, http.StatusOK, lb.ServiceStatuses(in, s.cfg.Views.Snapshot()))
 }
 
 // service is one of the watched services, with the instances that Consul told
@@ -106,16 +106,17 @@ func (s *Server) service(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	st, err := s.currentStatus(c)
+	in, err := s.cfg.Views.Intent(c.Request().Context())
 	if err != nil {
 		return err
 	}
-	for _, d := range st.Discovery {
-		if d.Service == key {
+	snap := s.cfg.Views.Snapshot()
+	for _, known := range lb.ServiceStatuses(in, snap) {
+		if known.Service == key {
 			return respond(c, http.StatusOK, struct {
 				lb.ServiceStatus
 				Instances []lb.Instance `json:"instances"`
-			}{d, orEmpty(s.cfg.Views.Snapshot().Services[key].Instances)})
+			}{known, orEmpty(snap.Services[key].Instances)})
 		}
 	}
 	return &lb.NotFoundError{ID: "service/" + string(key)}

@@ -40,14 +40,14 @@ func TestServices(t *testing.T) {
 	s.put("/backends/later", `{"type":"dynamic","name":"unheard","version":"1"}`)
 	var list []lb.ServiceStatus
 	s.get("/services").wants(t, 200, &list)
-	if len(list) != 2 || list[0].Service != "shop" || list[1].Service != "unheard" {
+	if len(list) != 3 || list[0].Service != "blog" || list[1].Service != "shop" || list[2].Service != "unheard" {
 		t.Fatalf("services %+v", list)
 	}
-	if got := list[0].Versions; len(got) != 2 || got[0] != (lb.VersionCount{Version: "1.0.0", Total: 2, Healthy: 2}) || !list[0].Known {
-		t.Errorf("versions of shop: %+v", list[0])
+	if got := list[1].Versions; len(got) != 2 || got[0] != (lb.VersionCount{Version: "1.0.0", Total: 2, Healthy: 2}) || !list[1].Known {
+		t.Errorf("versions of shop: %+v", list[1])
 	}
-	if list[1].Known || list[1].Versions == nil {
-		t.Errorf("a service that Consul has not told of: %+v", list[1])
+	if list[2].Known || list[2].Versions == nil {
+		t.Errorf("a service that Consul has not told of: %+v", list[2])
 	}
 	var one struct {
 		Service   string
@@ -62,15 +62,14 @@ func TestServices(t *testing.T) {
 	if len(one.Instances) != 0 {
 		t.Errorf("instances of an unknown service: %+v", one)
 	}
-	// blog is known to Consul, and no backend watches it.
-	s.get("/services/blog").refused(t, 404, "not_found")
+	s.get("/services/nobody").refused(t, 404, "not_found")
 }
 
 func TestStatus(t *testing.T) {
 	s := filled(t)
 	var st lb.Status
 	s.get("/status").wants(t, 200, &st)
-	if st.Version != "1.2.3" || st.Label != "edge" || st.Revision != 3 || !st.HAProxy.Running || len(st.Discovery) != 1 {
+	if st.Version != "1.2.3" || st.Label != "edge" || st.Revision != 3 || !st.HAProxy.Running || len(st.Discovery) != 2 {
 		t.Errorf("status %+v", st)
 	}
 }

@@ -163,8 +163,8 @@ func TestOpenRefusesWhatIsNoFile(t *testing.T) {
 	}
 }
 
-// knows reports whether the admin token is in force, after the file is due to
-// be looked at again.
+// knows reports whether a token is in force, once the file is due to be looked
+// at again.
 func knows(tokens *auth.Tokens, bearer string) bool {
 	time.Sleep(1100 * time.Millisecond) // in a bubble: no time passes outside
 	_, ok := tokens.Authenticate(bearer)
@@ -249,6 +249,26 @@ func TestABrokenFileLeavesTheFormerTokensInForce(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTheSameMistakeIsLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		path := tokenFile(t, "read ci "+readToken)
+		tokens, err := auth.Open(path, slog.New(slog.NewTextHandler(&log, nil)))
+		must(t, err)
+		for i := range 3 {
+			writeFile(t, path, "nonsense"+strings.Repeat("\n", i))
+			if !knows(tokens, readToken) {
+				t.Error("the former token is not in force")
+			}
+		}
+		writeFile(t, path, "\nother nonsense")
+		knows(tokens, readToken)
+		if n := strings.Count(log.String(), "token file is unusable"); n != 2 {
+			t.Errorf("two mistakes are logged %d times:\n%s", n, log.String())
+		}
+	})
 }
 
 func must(t *testing.T, err error) {

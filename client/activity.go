@@ -73,8 +73,7 @@ func (c *Client) FollowActivity(ctx context.Context, since uint64, f func(activi
 		begin := time.Now()
 		events, err := c.Activity(ctx, ActivityQuery{Since: since, Limit: activity.MaxLimit, Wait: pollWait})
 		switch {
-		case ctx.Err() != nil:
-			return nil
+		case ctx.Err() != nil: // which is what err is about
 		case err != nil && (!answered || !mayPass(err)):
 			return err
 		case err != nil, len(events) == 0 && time.Since(begin) < pollWait/2: // it ends, or does not wait
@@ -96,9 +95,8 @@ func (c *Client) FollowActivity(ctx context.Context, since uint64, f func(activi
 
 // mayPass reports whether asking again later may help.
 func mayPass(err error) bool {
-	var away *unreachableError
 	var answered *Error
-	return errors.As(err, &away) || errors.As(err, &answered) && answered.Status >= http.StatusInternalServerError
+	return IsUnreachable(err) || errors.As(err, &answered) && answered.Status >= http.StatusInternalServerError
 }
 
 // pause waits for about d, or until ctx ends.

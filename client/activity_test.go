@@ -37,7 +37,7 @@ func TestActivity(t *testing.T) {
 		{client.ActivityQuery{Since: 3, Wait: time.Millisecond}, "[]"},
 	} {
 		list, err := c.Activity(t.Context(), tc.q)
-		verbs := []activity.Verb{}
+		verbs := make([]activity.Verb, 0, len(list))
 		for _, e := range list {
 			verbs = append(verbs, e.Verb)
 		}
@@ -157,6 +157,22 @@ func TestFollowActivityOutlivesAnAgentsAbsence(t *testing.T) {
 
 // pollEnd is longer than a long poll takes.
 const pollEnd = time.Minute
+
+// What a call is told to wait does not count against its timeout.
+func TestWaitingIsNoTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node := newNode(t)
+		c, err := client.New(client.Config{Transport: &direct{handler: api.New(node.Config())}, Timeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		list, err := c.Activity(t.Context(), client.ActivityQuery{Wait: 10 * time.Minute})
+		if err != nil || len(list) != 0 || time.Since(begin) != 10*time.Minute {
+			t.Errorf("after %v: %v, %v", time.Since(begin), list, err)
+		}
+	})
+}
 
 // An agent that answers at once, with nothing, is not asked in a tight loop.
 func TestFollowActivityDoesNotSpin(t *testing.T) {

@@ -1,14 +1,15 @@
 package client_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,13 +50,13 @@ func connect(t *testing.T, address string) *client.Client {
 }
 
 // failed checks that err is an answer of this status and code.
-func failed(t *testing.T, err error, status int, code string) *client.Error {
+func failed(t *testing.T, err error, status int, code string) client.Error {
 	t.Helper()
 	var e *client.Error
 	if !errors.As(err, &e) || e.Status != status || e.Code != code || e.Error() == "" {
 		t.Fatalf("error %#v, want status %d, code %q", err, status, code)
 	}
-	return e
+	return *e
 }
 
 func TestNewRefuses(t *testing.T) {
@@ -165,6 +166,78 @@ func TestBackends(t *testing.T) {
 	}
 }
 
+// What a program prints of an object is what the API says.
+func TestObjectsKeepTheirJSON(t *testing.T) {
+	node := newNode(t)
+	node.Discover("shop", "10.1.0.1:8080 1.0.0")
+	server := httptest.NewServer(api.New(node.Config()))
+	t.Cleanup(server.Close)
+	c := connect(t, server.URL)
+	documents := map[string]string{
+		"backends/live":  `{"type":"dynamic","name":"shop","version":"1.0.0","host":"a.example","health":{"httpVersion":"HTTP/1.1"}}`,
+		"backends/none":  `{"type":"dynamic","name":"shop","version":"9"}`,
+		"backends/files": `{"type":"static","members":[{"host":"::1","port":80}]}`,
+		"frontends/www":  `{"bind":"*:80","backend":"live","register":{"name":"edge"},"rules":[{"type":"header","header":"host","operation":"hdr","value":"a b","backend":"files"}]}`,
+		"frontends/bare": `{"bind":"*:81","backend":"live"}`,
+	}
+	for _, path := range slices.Sorted(maps.Keys(documents)) {
+		kind, key, _ := strings.Cut(path, "/")
+		var object any
+		var err error
+		if kind == "backends" {
+			if _, _, err = c.PutBackend(t.Context(), key, json.RawMessage(documents[path])); err == nil {
+				object, err = c.Backend(t.Context(), key)
+			}
+		} else {
+			if _, _, err = c.PutFrontend(t.Context(), key, json.RawMessage(documents[path])); err == nil {
+				object, err = c.Frontend(t.Context(), key)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		printed, err := json.Marshal(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if raw := fetch(t, server.URL+"/"+path); value(t, raw) != value(t, printed) {
+			t.Errorf("%s\nclient %s\nAPI    %s", path, printed, raw)
+		}
+	}
+}
+
+func fetch(t *testing.T, address string) []byte {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// value brings JSON into one form.
+func value(t *testing.T, data []byte) string {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
 func TestDeploy(t *testing.T) {
 	node, c := start(t)
 	ctx := t.Context()
@@ -245,7 +318,7 @@ func TestErrorsCarryTheirDetails(t *testing.T) {
 		return err
 	}
 	node.Fail(&lb.RefusedError{Stage: "check", Output: "one\ntwo"})
-	if e := failed(t, put(), 422, "refused"); e.Output != "one\ntwo" {
+	if e := failed(t, put(), 422, "refused"); e.Output != "one\ntwo" || client.IsUnreachable(&e) {
 		t.Errorf("output %q", e.Output)
 	}
 	node.Fail(errors.New("secret"))
@@ -289,105 +362,4 @@ func TestTheTokenIsSent(t *testing.T) {
 	}
 	_, err = c.DeleteBackend(t.Context(), "x")
 	failed(t, err, 403, "forbidden")
-}
-
-// canned answers every request in one way.
-func canned(t *testing.T, h http.HandlerFunc) *client.Client {
-	t.Helper()
-	server := httptest.NewServer(h)
-	t.Cleanup(server.Close)
-	return connect(t, server.URL)
-}
-
-func TestANewerAgentIsUnderstood(t *testing.T) {
-	c := canned(t, func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/backends/x":
-			_, _ = io.WriteString(w, `{"id":"backend/x","key":"x","type":"quantum","balance":"entangled","new":{"a":1},"members":[{"host":"h","port":1,"spin":"up"}],"applied":true,"path":"teleport","revision":9}`)
-		case "/frontends":
-			_, _ = io.WriteString(w, `[{"key":"f","mode":"quic","rules":[{"type":"mood","operation":"mood_good"}],"new":[]}]`)
-		default:
-			_, _ = io.WriteString(w, `{"version":"9","haproxy":{"running":true,"threads":8},"discovery":[{"service":"s","known":true,"new":1}],"new":1}`)
-		}
-	})
-	if b, err := c.Backend(t.Context(), "x"); err != nil || b.Type != "quantum" || b.Members[0].Host != "h" {
-		t.Errorf("Backend: %+v, %v", b, err)
-	}
-	if _, applied, err := c.Deploy(t.Context(), "x", client.DeployRequest{Version: "1"}); err != nil || applied.Path != "teleport" || applied.Revision != 9 {
-		t.Errorf("Deploy: %+v, %v", applied, err)
-	}
-	if list, err := c.Frontends(t.Context()); err != nil || list[0].Mode != "quic" {
-		t.Errorf("Frontends: %+v, %v", list, err)
-	}
-	if st, err := c.Status(t.Context()); err != nil || st.Version != "9" || len(st.Discovery) != 1 {
-		t.Errorf("Status: %+v, %v", st, err)
-	}
-}
-
-func TestWhatIsNoAgent(t *testing.T) {
-	answers := map[string]http.HandlerFunc{
-		"a proxy's page": func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, "<html>Bad Gateway</html>", http.StatusBadGateway)
-		},
-		"other JSON": func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(502)
-			_, _ = io.WriteString(w, `{"message":"x"}`)
-		},
-		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
-	}
-	for name, h := range answers {
-		_, err := canned(t, h).Backends(t.Context())
-		var e *client.Error
-		if !errors.As(err, &e) || e.Code != "" || e.Status/100 == 2 || !strings.Contains(e.Error(), "answers") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	page := canned(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
-	if _, err := page.Backends(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "decoding the agent's answer: ") {
-		t.Errorf("a page: %v", err)
-	}
-	if _, _, err := page.Ready(t.Context()); err == nil {
-		t.Error("a page is ready")
-	}
-	down := canned(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503); _, _ = io.WriteString(w, `{}`) })
-	if ready, _, err := down.Ready(t.Context()); err == nil || ready {
-		t.Errorf("a stranger's 503: %v, %v", ready, err)
-	}
-}
-
-func TestAnswersAreBounded(t *testing.T) {
-	c := canned(t, func(w http.ResponseWriter, _ *http.Request) {
-		block := make([]byte, 1<<20)
-		for range 65 {
-			if _, err := w.Write(block); err != nil {
-				return
-			}
-		}
-	})
-	if _, err := c.HAProxyConfig(t.Context()); err == nil || !strings.Contains(err.Error(), "is larger than") {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestCallsEnd(t *testing.T) {
-	hang := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		select {
-		case <-hang:
-		case <-r.Context().Done():
-		}
-	}))
-	t.Cleanup(func() { close(hang); server.Close() })
-	c, err := client.New(client.Config{Address: server.URL, Timeout: 10 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Backends(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a call without an answer: %v", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := connect(t, server.URL).Backends(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("a call whose context has ended: %v", err)
-	}
 }

@@ -38,6 +38,14 @@ func newError(res *http.Response, body []byte) *Error {
 	return e
 }
 
+// IsUnreachable reports whether err is about an agent that gave no whole answer:
+// it does not run, is elsewhere, or took too long. What it was asked to change
+// may have been changed.
+func IsUnreachable(err error) bool {
+	var away *unreachableError
+	return errors.As(err, &away)
+}
+
 // unreachableError is a request that got no whole answer.
 type unreachableError struct{ err error }
 
@@ -46,10 +54,3 @@ func (e *unreachableError) Error() string { return "asking the agent: " + e.err.
 
 // Unwrap gives the cause.
 func (e *unreachableError) Unwrap() error { return e.err }
-
-// IsUnreachable reports whether err is a request that got no whole answer: the
-// agent is not there, or went away meanwhile.
-func IsUnreachable(err error) bool {
-	var away *unreachableError
-	return errors.As(err, &away)
-}

@@ -9,9 +9,11 @@ import (
 
 // A Frontend is where clients connect.
 type Frontend struct {
-	ID        string        `json:"id,omitempty"` // "frontend/KEY"
+	ID        string        `json:"id,omitempty"`    // "frontend/KEY"
+	Kind      string        `json:"_type,omitempty"` // "frontend"
 	Key       string        `json:"key,omitempty"`
-	Bind      string        `json:"bind"` // comma-separated host:port
+	Name      string        `json:"name,omitempty"` // the key again
+	Bind      string        `json:"bind"`           // comma-separated host:port
 	Backend   string        `json:"backend"`
 	Mode      string        `json:"mode"`
 	Keepalive string        `json:"keepalive"`
@@ -38,7 +40,8 @@ type Registration struct {
 
 // A Backend is what requests are balanced over.
 type Backend struct {
-	ID      string   `json:"id,omitempty"` // "backend/KEY"
+	ID      string   `json:"id,omitempty"`    // "backend/KEY"
+	Kind    string   `json:"_type,omitempty"` // "backend"
 	Key     string   `json:"key,omitempty"`
 	Type    string   `json:"type"`              // "dynamic" or "static"
 	Name    string   `json:"name,omitempty"`    // the Consul service; dynamic only
@@ -48,7 +51,7 @@ type Backend struct {
 	Health  *Health  `json:"health,omitempty"`
 	Mode    string   `json:"mode"`
 	Natives []string `json:"natives"`
-	Members []Member `json:"members,omitempty"`
+	Members []Member `json:"members"`
 	// ETag is the state of the definition, for IfMatch; members do not change
 	// it, and lists do not have it.
 	ETag string `json:"-"`
@@ -64,13 +67,13 @@ type Health struct {
 
 // A Member is one server of a backend.
 type Member struct {
-	ID        string            `json:"id,omitempty"`
-	Name      string            `json:"name,omitempty"`
-	Version   string            `json:"version,omitempty"`
+	ID        string            `json:"id"`
+	Name      string            `json:"name"`    // the Consul service; empty in a static backend
+	Version   string            `json:"version"` // of that service
 	Host      string            `json:"host"`
 	Port      int               `json:"port"`
 	LastKnown int64             `json:"lastKnown,omitempty"` // milliseconds since the epoch
-	Meta      map[string]string `json:"meta,omitempty"`
+	Meta      map[string]string `json:"meta"`
 }
 
 // Applied is what became of a change.

@@ -2,7 +2,6 @@ package discovery_test
 
 import (
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -85,7 +84,7 @@ func TestWatcherUnderACLs(t *testing.T) {
 		log := &logged{}
 		w := watch(t, discovery.Config{
 			Address: consul.Address(), Token: unknown, Initial: known,
-			Logger: slog.New(slog.NewTextHandler(log, nil)),
+			Logger:  loggerTo(log),
 		}, "web")
 		got := await(t, w, "web", "the refusal as a reason", stale("403"))
 		if len(got.Instances) != 1 || got.Instances[0].ID != "old" {

@@ -3,6 +3,7 @@ package discovery_test
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -86,6 +87,10 @@ func await(t *testing.T, w *discovery.Watcher, name lb.Name, what string, ok fun
 		return known && ok(got)
 	})
 	return got
+}
+
+func loggerTo(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 func instances(n int) func(lb.Service) bool {

@@ -44,7 +44,7 @@ func judge(previous lb.Service, a answer) (lb.Service, verdict) {
 		return next, verdict{refused: next.Stale}
 	case a.index < a.asked:
 		return next, verdict{restart: true}
-	case false && a.streamed && lacks(a.instances, previous.Instances):
+	case a.streamed && lacks(a.instances, previous.Instances):
 		// So does the answer of an agent whose token may not read the service
 		// any more: the stream begins anew, and empty.
 		return next, verdict{verify: true}

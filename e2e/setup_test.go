@@ -70,7 +70,7 @@ func TestAgentAndFrontendAreRegisteredInConsul(t *testing.T) {
 	n.call(200, http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live","register":{"name":"shop-front"}}`, n.web))
 	for name, port := range map[string]int{"thalassa": n.api, "shop-front": n.web} {
 		testkit.Eventually(t, patience, func() error {
-			answer := string(consul.Do(http.MethodGet, "/v1/health/service/"+name+"?passing=1", nil))
+			answer := strings.ReplaceAll(string(consul.Do(http.MethodGet, "/v1/health/service/"+name+"?passing=1", nil)), " ", "")
 			if !strings.Contains(answer, fmt.Sprintf(`"Port":%d`, port)) || !strings.Contains(answer, `"test"`) {
 				return fmt.Errorf("service %s on port %d with tag test: %s", name, port, answer)
 			}

@@ -81,8 +81,10 @@ func TestParseBackendNamesTheBadFields(t *testing.T) {
 		{`{"type": "static", "health": true}`, []string{"health"}},
 		{`{"type": "static", "natives": ["global"]}`, []string{"natives[0]"}},
 		{`{"type": "static", "members": {"host": "a", "port": 1}}`, []string{"members"}},
-		{`{"type": "static", "members": [{"host": "10.0.0.1", "port": 80}, {"host": "a b", "port": 0}, {"port": 70000}]}`,
-			[]string{"members[1].host", "members[1].port", "members[2].host", "members[2].port"}},
+		{
+			`{"type": "static", "members": [{"host": "10.0.0.1", "port": 80}, {"host": "a b", "port": 0}, {"port": 70000}]}`,
+			[]string{"members[1].host", "members[1].port", "members[2].host", "members[2].port"},
+		},
 		{`{"type": "static", "members": [{"host": "", "port": 80}, {"host": " ", "port": 80}]}`, []string{"members[0].host", "members[1].host"}},
 		{`{"type": "static", "members": [{"host": "10.0.0.1", "port": 80}, {"host": "10.0.0.1", "port": 80}]}`, []string{"members[1]"}},
 		{`{"type": "static", "members": [{"host": "10.0.0.1", "port": "80", "wight": 1}]}`, []string{"members[0].port", "members[0].wight"}},
@@ -97,19 +99,19 @@ func TestParseBackendNamesTheBadFields(t *testing.T) {
 
 func TestBalance(t *testing.T) {
 	t.Parallel()
-	any := []string{"roundrobin", "static-rr", "leastconn", "first", "source", "random", "random(2)", "rdp-cookie", "rdp-cookie(name)", "hash src"}
+	both := []string{"roundrobin", "static-rr", "leastconn", "first", "source", "random", "random(2)", "rdp-cookie", "rdp-cookie(name)", "hash src"}
 	http := []string{"uri", "uri whole", "uri len 8 depth 2 path-only", "url_param id", "url_param id check_post", "hdr(Host)", "hdr(host) use_domain_only"}
 	bad := []string{"Roundrobin", "random(0)", "random()", "uri depth", "url_param", "hdr", "hdr(a b)", "hash", "hash a b", "source ", "roundrobin #"}
 	parse := func(balance, mode string) error {
 		_, err := lb.ParseBackend("live", []byte(`{"type": "static", "balance": "`+balance+`", "mode": "`+mode+`"}`))
 		return err
 	}
-	for _, b := range any {
+	for _, b := range both {
 		if err := parse(b, "tcp"); err != nil {
 			t.Errorf("%s: %v", b, err)
 		}
 	}
-	for _, b := range append(any, http...) {
+	for _, b := range append(both, http...) {
 		if err := parse(b, "http"); err != nil {
 			t.Errorf("%s: %v", b, err)
 		}

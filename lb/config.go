@@ -23,7 +23,8 @@ type Process struct {
 	// User and Group the workers run as; empty: whoever starts HAProxy.
 	User, Group string
 	// Log is the target and facility of the log line, e.g. "/dev/log local0".
-	Log     string
+	Log string
+	// MaxConn bounds concurrent connections; 0: HAProxy decides.
 	MaxConn int
 	// HardStopAfter bounds the life of a worker after a reload.
 	HardStopAfter time.Duration

@@ -60,7 +60,7 @@ func TestIntentLists(t *testing.T) {
 			t.Errorf("%s is routed by %v, want %v", key, got, want)
 		}
 	}
-	var keys []lb.Name
+	keys := make([]lb.Name, 0, 6)
 	for _, f := range in.SortedFrontends() {
 		keys = append(keys, f.Key)
 	}
@@ -100,16 +100,19 @@ func TestApply(t *testing.T) {
 		{"delete a default backend", lb.Edit{Delete: "backend/live"}, &lb.ConflictError{}, "backend/live: is still routed to by frontend/web"},
 		{"delete a rule's backend", lb.Edit{Delete: "backend/api"}, &lb.ConflictError{}, "backend/api: is still routed to by frontend/web"},
 		{
-			"bind what is bound", lb.Edit{Frontend: frontend(t, "zweb", `{"bind": "*:81, *:80", "backend": "live"}`)},
+			"bind what is bound",
+			lb.Edit{Frontend: frontend(t, "zweb", `{"bind": "*:81, *:80", "backend": "live"}`)},
 			&lb.ConflictError{}, "frontend/zweb: *:80 is bound by frontend/web already",
 		},
 		{"bind another address of the port", lb.Edit{Frontend: frontend(t, "zweb", `{"bind": "127.0.0.1:80", "backend": "live"}`)}, nil, ""},
 		{
-			"route to nothing", lb.Edit{Frontend: frontend(t, "web", `{"bind": "*:80", "backend": "nope"}`)},
+			"route to nothing",
+			lb.Edit{Frontend: frontend(t, "web", `{"bind": "*:80", "backend": "nope"}`)},
 			&lb.InvalidError{}, `backend: "nope" is not a backend (frontend/web would route to nothing), expected the key of a backend that exists`,
 		},
 		{
-			"a rule to nothing", lb.Edit{Frontend: frontend(t, "web", `{"bind": "*:80", "rules": [
+			"a rule to nothing",
+			lb.Edit{Frontend: frontend(t, "web", `{"bind": "*:80", "rules": [
 				{"type": "path", "operation": "path", "value": "/", "backend": "api"}, {"type": "path", "operation": "path", "value": "/", "backend": "nope"}]}`)},
 			&lb.InvalidError{}, `rules[1].backend: "nope" is not a backend (frontend/web would route to nothing), expected the key of a backend that exists`,
 		},

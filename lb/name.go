@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxName bounds names so that ids, ACL names and log lines stay readable and
@@ -65,7 +67,8 @@ func oneOf(s string, allowed ...string) (string, error) {
 	return "", bad(strconv.Quote(s)+" is not known here", "one of "+strings.Join(allowed, ", "))
 }
 
-// hasControl reports whether s holds a control character, line breaks included.
+// hasControl reports whether s holds a control character, a line break of
+// Unicode or bytes that are no text.
 func hasControl(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 })
+	return !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' })
 }

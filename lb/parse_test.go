@@ -81,7 +81,7 @@ func TestTextParsers(t *testing.T) {
 				"acl\ta\tpath /a": "acl\ta\tpath /a", "frontends x": "frontends x", "default": "default",
 			},
 			[]string{
-				"", "  ", "a\nb", "a\rb", "a\x00", "a\u2028b", "a\u0085b", "a\vb", ".if 1", " .endif", "backend evil", "\tbackend evil", "global",
+				"", "  ", "a\nb", "a\rb", "a\x00", "a\u2028b", "a\u0085b", "a\vb", "a\xff", ".if 1", " .endif", "backend evil", "\tbackend evil", "global",
 				"global#", "global #x", "backend#x", "no backend evil", "default defaults", "no\tbackend evil", "crt-store a", "\u00a0backend evil",
 				"backend\u00a0evil", `"backend" evil`, `'backend' evil`, `b\ackend`, `\x62ackend evil`, `back"end" evil`, `no "backend" evil`, `'' x`,
 				strings.Repeat("x", 9000),

@@ -31,7 +31,7 @@ func snapshot(instances ...lb.Instance) lb.Snapshot {
 
 // members of a pool as "port*weight".
 func members(p lb.Pool) []string {
-	var out []string
+	out := make([]string, 0, len(p.Members))
 	for _, m := range p.Members {
 		out = append(out, fmt.Sprintf("%d*%d", m.Address.Port, m.Weight))
 	}
@@ -102,7 +102,7 @@ func TestResolve(t *testing.T) {
 	if config.Process != process {
 		t.Errorf("process %+v", config.Process)
 	}
-	var got []string
+	got := make([]string, 0, 6)
 	for _, f := range config.Frontends {
 		got = append(got, f.ID())
 	}

@@ -1,6 +1,10 @@
 package lb
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // A Status is the agent's view of itself, of HAProxy and of Consul at one
 // moment.
@@ -36,6 +40,24 @@ type ServiceStatus struct {
 	Seen     time.Time      `json:"seen,omitzero"`
 	Stale    string         `json:"stale,omitempty"` // why the answer is not confirmed
 	Versions []VersionCount `json:"versions"`
+}
+
+// ServiceStatuses says what is known of every service that the intent needs or
+// the snapshot has, sorted by service.
+func ServiceStatuses(in Intent, snap Snapshot) []ServiceStatus {
+	names := map[Name]bool{}
+	for _, n := range in.Services() {
+		names[n] = true
+	}
+	for n := range snap.Services {
+		names[n] = true
+	}
+	out := make([]ServiceStatus, 0, len(names))
+	for _, n := range slices.Sorted(maps.Keys(names)) {
+		s, known := snap.Services[n]
+		out = append(out, ServiceStatus{Service: n, Known: known, Seen: s.Seen, Stale: s.Stale, Versions: s.Versions()})
+	}
+	return out
 }
 
 // Ready says whether the agent does its work: HAProxy runs what was asked for.

@@ -46,12 +46,13 @@ func (m *Master) ShowProc(ctx context.Context) (Processes, error) {
 // A ReloadReply is the master's answer to a reload.
 type ReloadReply struct {
 	// Conclusive says that the master told the outcome (HAProxy 2.7 and later).
-	// When it is false the reload may yet succeed or fail, and may even not have
-	// been received, when the master was just executing itself anew.
+	// When it is false the reload may yet succeed or fail, or may not take place
+	// at all: the master was just executing itself anew, or (3.1 and later)
+	// refused it because another start is still in progress.
 	Conclusive bool
 	// Success is the outcome; only when Conclusive.
 	Success bool
-	// Log holds the words of the start; only when Conclusive.
+	// Log holds the words of the start, or of the refusal.
 	Log string
 }
 
@@ -93,6 +94,9 @@ func parseReload(text string) (ReloadReply, error) {
 	if !ok || value != "0" && value != "1" {
 		return ReloadReply{}, nil
 	}
-	log = strings.TrimPrefix(log, "--\n")
-	return ReloadReply{Conclusive: true, Success: value == "1", Log: strings.TrimSpace(log)}, nil
+	log = strings.TrimSpace(strings.TrimPrefix(log, "--\n"))
+	if value == "0" && strings.HasPrefix(log, "Another reload is still in progress") {
+		return ReloadReply{Log: log}, nil
+	}
+	return ReloadReply{Conclusive: true, Success: value == "1", Log: log}, nil
 }

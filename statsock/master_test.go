@@ -165,6 +165,16 @@ func TestReloadOfAMasterThatIsGone(t *testing.T) {
 	<-accepted
 }
 
+// TestReloadDuringAnother: the master's refusal says nothing about the
+// configuration.
+func TestReloadDuringAnother(t *testing.T) {
+	s := say(t, "Success=0\n--\nAnother reload is still in progress.\n\n")
+	got, err := statsock.NewMaster(s.path).Reload(t.Context())
+	if err != nil || got.Conclusive || got.Log != "Another reload is still in progress." {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestReloadTellsRefusalsAndDeadlines(t *testing.T) {
 	s := say(t, "Permission denied\n\n")
 	if _, err := statsock.NewMaster(s.path).Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "Permission denied") {

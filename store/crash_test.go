@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -136,7 +137,7 @@ func examineSurvivor(t *testing.T, path string) (revision, seq uint64) {
 	}
 	revision = c.Intent.Revision
 	if revision > 0 {
-		expected := storetest.Sample(fmt.Sprint(revision))
+		expected := storetest.Sample(strconv.FormatUint(revision, 10))
 		expected.Revision = revision
 		if !reflect.DeepEqual(c.Intent, expected) {
 			t.Fatalf("revision %d holds something else", revision)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +56,7 @@ func sampleStore(t *testing.T) ([]byte, contents) {
 	path := filepath.Join(t.TempDir(), "sample.db")
 	db := open(t, path, store.Options{MaxRevisions: 30})
 	for n := range 40 {
-		if _, err := db.Commit(ctx, uint64(n), storetest.Sample(fmt.Sprint(n)), lb.Stamp{Author: "operator", Time: time.Unix(int64(n), 0)}); err != nil {
+		if _, err := db.Commit(ctx, uint64(n), storetest.Sample(strconv.Itoa(n)), lb.Stamp{Author: "operator", Time: time.Unix(int64(n), 0)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -83,7 +85,7 @@ func events(first, n int) []activity.Event {
 		seq := first + i
 		out[i] = activity.Event{
 			Seq: uint64(seq), Type: "activity", Time: int64(seq) * 1000, Verb: activity.HAProxyReloaded,
-			Object: activity.Object{ID: "haproxy", Type: "haproxy"}, Diff: []string{"+ server " + fmt.Sprint(seq)},
+			Object: activity.Object{ID: "haproxy", Type: "haproxy"}, Diff: []string{"+ server " + strconv.Itoa(seq)},
 		}
 	}
 	return out
@@ -105,11 +107,8 @@ func sampleSnapshot() lb.Snapshot {
 func tryDamaged(t *testing.T, name string, file []byte, expected contents) bool {
 	t.Helper()
 	ctx := t.Context()
-	dir, err := os.MkdirTemp(t.TempDir(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
+	dir := t.TempDir()
+	defer func() { _ = os.RemoveAll(dir) }() // now, as there are thousands; else the test does
 	path := filepath.Join(dir, "store.db")
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
@@ -167,10 +166,12 @@ func TestTruncatedFile(t *testing.T) {
 	file, expected := sampleStore(t)
 	page := os.Getpagesize()
 	rng := rand.New(rand.NewPCG(1, 2))
-	sizes := []int{1, 15, 79, 80, 4095, 4096, 4097, page + 79, page + 80, 2*page - 1, 2 * page, 3 * page, 4*page - 1, 4 * page, len(file) - 1, len(file) - page}
-	for range 40 {
-		sizes = append(sizes, 1+rng.IntN(len(file)-1))
+	edges := []int{1, 15, 79, 80, 4095, 4096, 4097, page + 79, page + 80, 2*page - 1, 2 * page, 3 * page, 4*page - 1, 4 * page, len(file) - 1, len(file) - page}
+	random := make([]int, 40)
+	for i := range random {
+		random[i] = 1 + rng.IntN(len(file)-1)
 	}
+	sizes := slices.Concat(edges, random)
 	setAside := 0
 	for _, size := range sizes {
 		if tryDamaged(t, fmt.Sprintf("%d of %d bytes", size, len(file)), file[:size], expected) {
@@ -210,17 +211,17 @@ func TestFlippedBit(t *testing.T) {
 	t.Logf("%d of %d were set aside; the others had the bit where nothing counts", setAside, rounds)
 }
 
-// TestDamagedHeaders flips every bit of the meta pages' fields and of the first
-// bytes of each page.
+// TestDamagedHeaders flips a bit in every byte of the meta pages' fields and of
+// each page's header.
 func TestDamagedHeaders(t *testing.T) {
 	if testing.Short() {
 		t.Skip("opens a thousand files")
 	}
 	file, expected := sampleStore(t)
 	page := os.Getpagesize()
-	for at := 0; at < len(file); at++ {
+	for at := range file {
 		switch offset := at % page; {
-		case at < 2*page && offset < 80, offset < 32:
+		case at < 2*page && offset < 80, offset < 16:
 			flipped := bytes.Clone(file)
 			flipped[at] ^= 1 << (at % 8)
 			tryDamaged(t, fmt.Sprintf("byte %d", at), flipped, expected)
@@ -317,6 +318,10 @@ func TestSoundFileWithWrongContent(t *testing.T) {
 			_, err := tx.Bucket([]byte("objects")).CreateBucket([]byte("backend/b"))
 			return err
 		},
+		"an object that does not parse":      store.PutObject("backend/live", `{"type":"dynamic","name":"shop"`),
+		"an object that is wrong":            store.PutObject("backend/live", `{"key":"live","type":"dynamic","name":"shop"}`),
+		"an object with another one's key":   store.PutObject("backend/live", `{"key":"other","type":"static"}`),
+		"an object that is of no kind known": store.PutObject("gateway/live", `{"key":"live"}`),
 		"an object without a checksum": func(tx *bbolt.Tx) error {
 			return tx.Bucket([]byte("objects")).Put([]byte("backend/live"), []byte(`{"type":"static"}`))
 		},

@@ -9,9 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"thalassa/activity"
 	"thalassa/internal/testkit"
@@ -42,7 +45,10 @@ func fresh(t *testing.T) *store.DB {
 }
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Store { return fresh(t) })
+	storetest.Run(t, func(t *testing.T) storetest.Store {
+		t.Helper()
+		return fresh(t)
+	})
 }
 
 func TestModes(t *testing.T) {
@@ -174,7 +180,7 @@ func TestOpenedByManyAtOnce(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				_, err = db.Commit(t.Context(), in.Revision, storetest.Sample(fmt.Sprint(in.Revision)), lb.Stamp{})
+				_, err = db.Commit(t.Context(), in.Revision, storetest.Sample(strconv.FormatUint(in.Revision, 10)), lb.Stamp{})
 				return err
 			}()
 		}()
@@ -218,7 +224,14 @@ func TestOrdinaryErrorsSetNothingAside(t *testing.T) {
 
 func TestNewerSchema(t *testing.T) {
 	file, expected := sampleStore(t)
-	newer := edited(t, file, store.PutSchema(2))
+	newer := edited(t, file, func(tx *bbolt.Tx) error {
+		// Nobody knows what it will look like.
+		inner, err := tx.Bucket([]byte("objects")).CreateBucket([]byte("inner"))
+		if err == nil {
+			err = inner.Put([]byte("big"), make([]byte, 3*os.Getpagesize()))
+		}
+		return errors.Join(err, tx.DeleteBucket([]byte("events")), store.PutSchema(2)(tx))
+	})
 	path := filepath.Join(t.TempDir(), "store.db")
 	if err := os.WriteFile(path, newer, 0o600); err != nil {
 		t.Fatal(err)
@@ -285,7 +298,7 @@ func TestOldRevisionsAreDropped(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	db := open(t, path, store.Options{MaxRevisions: 5})
 	for n := range 12 {
-		if _, err := db.Commit(t.Context(), uint64(n), storetest.Sample(fmt.Sprint(n)), lb.Stamp{}); err != nil {
+		if _, err := db.Commit(t.Context(), uint64(n), storetest.Sample(strconv.Itoa(n)), lb.Stamp{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -338,7 +351,7 @@ func TestReadersAndWritersAtOnce(t *testing.T) {
 		}()
 	}
 	for n := range 60 {
-		if _, err := db.Commit(ctx, uint64(n), storetest.Sample(fmt.Sprint(n)), lb.Stamp{}); err != nil {
+		if _, err := db.Commit(ctx, uint64(n), storetest.Sample(strconv.Itoa(n)), lb.Stamp{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := errors.Join(db.AppendEvents(ctx, events(n+1, 1)), db.SaveSnapshot(ctx, sampleSnapshot())); err != nil {

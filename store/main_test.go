@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 }
 
 // writer commits revisions and stores events for ever, and prints the number of
-// each one that was acknowledged: "r 1", "e 1", "r 2", …
+// each one that was acknowledged: "r 1", "e 1", "r 2" and so on.
 func writer(path string) error {
 	ctx := context.Background()
 	db, err := store.Open(path, store.Options{MaxRevisions: 50, MaxEvents: 50})
@@ -50,7 +51,7 @@ func writer(path string) error {
 		return err
 	}
 	for n := in.Revision; ; n++ {
-		rev, err := db.Commit(ctx, n, storetest.Sample(fmt.Sprint(n+1)), lb.Stamp{Author: "writer", Time: time.Now()})
+		rev, err := db.Commit(ctx, n, storetest.Sample(strconv.FormatUint(n+1, 10)), lb.Stamp{Author: "writer", Time: time.Now()})
 		if err != nil {
 			return err
 		}
@@ -108,7 +109,7 @@ func runFull(path string, fill, drain func() error) error {
 	}
 	revision, failures := uint64(1), 0
 	for failures < 20 {
-		next := storetest.Sample(fmt.Sprint(revision))
+		next := storetest.Sample(strconv.FormatUint(revision, 10))
 		_, err := db.Commit(ctx, revision, next, lb.Stamp{Author: string(make([]byte, 3000))})
 		if err == nil {
 			revision++

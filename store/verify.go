@@ -20,7 +20,7 @@ func verify(r io.ReaderAt, size int64, path string) error {
 		if e.kind&bucketElement == 0 {
 			return damage("%q is no bucket", e.key)
 		}
-		s := &section{name: string(e.key), objects: map[string][]byte{}}
+		s := newSection(file, string(e.key))
 		c.sections[s.name] = s
 		return file.bucket(e, s.add)
 	})
@@ -44,6 +44,7 @@ type contents struct {
 
 // A section is one bucket.
 type section struct {
+	file  *boltFile
 	name  string
 	count int
 	// first and last key of a bucket with numbers.
@@ -55,11 +56,16 @@ type section struct {
 	broken error
 }
 
+func newSection(file *boltFile, name string) *section {
+	return &section{file: file, name: name, objects: map[string][]byte{}}
+}
+
 // add takes an entry in. The sequence of keys of a bucket with numbers is
 // checked by what follows from first, last and count.
 func (s *section) add(e element) error {
 	if e.kind&bucketElement != 0 {
-		return damage("bucket %q holds a bucket", s.name)
+		s.fail(damage("bucket %q holds a bucket", s.name))
+		return s.file.bucket(e, newSection(s.file, "").add)
 	}
 	s.count++
 	switch s.name {

@@ -194,19 +194,11 @@ func (n *Node) Snapshot() lb.Snapshot {
 func (n *Node) Status(context.Context) (lb.Status, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	st := lb.Status{
+	return lb.Status{
 		Version: "1.2.3", Label: "edge", Started: time.UnixMilli(0).UTC(), Revision: n.intent.Revision, InEffect: n.intent.Revision,
-		HAProxy: lb.HAProxyStatus{Running: !n.down, Version: "2.6.12", MasterPID: 100, WorkerPID: 101},
-	}
-	for _, name := range n.intent.Services() {
-		s, known := n.snapshot.Services[name]
-		status := lb.ServiceStatus{Service: name, Known: known, Seen: s.Seen, Stale: s.Stale}
-		if known {
-			status.Versions = s.Versions()
-		}
-		st.Discovery = append(st.Discovery, status)
-	}
-	return st, n.trouble
+		HAProxy:   lb.HAProxyStatus{Running: !n.down, Version: "2.6.12", MasterPID: 100, WorkerPID: 101},
+		Discovery: lb.ServiceStatuses(n.intent, n.snapshot),
+	}, n.trouble
 }
 
 // Revisions lists the history, newest first.

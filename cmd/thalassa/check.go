@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,12 +12,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"thalassa/agent"
 	"thalassa/auth"
 	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/lb"
 	"thalassa/store"
-	"thalassa/template"
 )
 
 // checkTime bounds each step that asks another program.
@@ -100,7 +101,7 @@ func (n node) steps() []step {
 func (n node) checkTokens(context.Context) (string, error) {
 	switch {
 	case n.settings.tokenFile != "":
-		if _, err := auth.Open(n.settings.tokenFile); err != nil {
+		if _, err := auth.Open(n.settings.tokenFile, n.log); err != nil {
 			return "", err
 		}
 		return n.settings.tokenFile, nil
@@ -122,31 +123,31 @@ func (n node) checkFolders(context.Context) (string, error) {
 		{"haproxy-pid-path", filepath.Dir(s.pidPath)},
 		{"db-path", s.dbPath},
 	} {
-		probe, err := os.CreateTemp(f.dir, ".thalassa-check-")
-		if err != nil {
+		if err := writable(f.dir); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %s cannot be written to: %w", f.setting, f.dir, err))
-			continue
 		}
-		problems = append(problems, probe.Close(), os.Remove(probe.Name()))
 	}
 	return "all can be written to", errors.Join(problems...)
+}
+
+// writable makes a file in dir and removes it again.
+func writable(dir string) error {
+	probe, err := os.CreateTemp(dir, ".thalassa-check-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
 // checkTemplate renders what the persistence file asks for, or a sample, and has
 // HAProxy check it.
 func (n node) checkTemplate(ctx context.Context, p *haproxy.Process) (string, error) {
 	s := n.settings
-	tmpl, name := template.Default(), "the embedded one"
-	if s.templateFile != "" {
-		source, err := os.ReadFile(s.templateFile)
-		if err != nil {
-			return "", fmt.Errorf("reading the template: %w", err)
-		}
-		if tmpl, err = template.Parse(s.templateFile, string(source)); err != nil {
-			return "", err
-		}
-		name = s.templateFile
+	tmpl, err := agent.ReadTemplate(s.templateFile)
+	if err != nil {
+		return "", err
 	}
+	name := cmp.Or(s.templateFile, "the embedded one")
 	in, what, err := n.sampleIntent()
 	if err != nil {
 		return "", err

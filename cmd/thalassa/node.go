@@ -212,7 +212,7 @@ func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *acti
 		Version: version(), AllowedHosts: s.allowedHosts, Loopback: s.loopback(), Logger: n.log,
 	}
 	if s.tokenFile != "" {
-		tokens, err := auth.Open(s.tokenFile)
+		tokens, err := auth.Open(s.tokenFile, n.log)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("reading the tokens: %w", err)}
 		}

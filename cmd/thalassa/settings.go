@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -100,8 +101,8 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.masterSocket, "haproxy-master-socket-path", "", "`path` of HAProxy's master socket (default: haproxy.master.sock beside the stats socket)")
 	f.StringVar(&s.pidPath, "haproxy-pid-path", "/var/run/haproxy.pid", "`path` of HAProxy's pid file")
 	f.StringVar(&s.cfgPath, "haproxy-cfg-path", "/etc/haproxy/haproxy.cfg", "`path` of the generated haproxy.cfg")
-	f.StringVar(&s.haproxyUser, "haproxy-user", "", "`user` that HAProxy's workers run as")
-	f.StringVar(&s.haproxyGroup, "haproxy-group", "", "`group` that HAProxy's workers run as")
+	f.StringVar(&s.haproxyUser, "haproxy-user", "", "`user` that HAProxy's workers run as; default: haproxy, where root starts HAProxy and that user exists")
+	f.StringVar(&s.haproxyGroup, "haproxy-group", "", "`group` that HAProxy's workers run as; default: that user's")
 	f.StringVar(&s.haproxyLog, "haproxy-log", "/dev/log local0", "`target` and facility of HAProxy's log; empty: no log")
 	f.StringVar(&s.haproxyStats, "haproxy-stats-bind", "127.0.0.1:1988", "`host:port` of HAProxy's own statistics page; empty: none")
 	f.IntVar(&s.maxconn, "haproxy-maxconn", 4096, "greatest `number` of concurrent connections")
@@ -268,5 +269,26 @@ func (s *settings) process() lb.Process {
 	if bind, err := lb.ParseBind(s.haproxyStats); err == nil { // check has said so otherwise
 		p.StatsBind = &bind
 	}
+	if p.User == "" && (os.Geteuid() == 0 || s.sudo) {
+		if _, err := user.Lookup("haproxy"); err == nil {
+			p.User = "haproxy"
+		}
+	}
+	if p.Group == "" && p.User != "" {
+		p.Group = primaryGroup(p.User)
+	}
 	return p
+}
+
+// primaryGroup of a user; empty when either is unknown, which HAProxy will say.
+func primaryGroup(name string) string {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return ""
+	}
+	g, err := user.LookupGroupId(u.Gid)
+	if err != nil {
+		return ""
+	}
+	return g.Name
 }

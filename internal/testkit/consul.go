@@ -42,16 +42,22 @@ type Instance struct {
 	NoCheck bool
 }
 
-// Consul starts a Consul agent in development mode that ends with the test.
-// The fragments are added to its configuration. THALASSA_CONSUL names the
-// executable; see dev.FindConsul for where it is looked for otherwise.
-func Consul(tb testing.TB, hcl ...string) *ConsulAgent {
+// ConsulBinary returns the path of the consul executable. THALASSA_CONSUL names
+// it; see dev.FindConsul for where it is looked for otherwise.
+func ConsulBinary(tb testing.TB) string {
 	tb.Helper()
 	binary, err := dev.FindConsul(os.Getenv("THALASSA_CONSUL"))
 	if err != nil {
 		Missing(tb, err.Error())
 	}
-	c := &ConsulAgent{tb: tb, config: dev.ConsulConfig{Binary: binary, HCL: hcl}}
+	return binary
+}
+
+// Consul starts a Consul agent in development mode that ends with the test.
+// The fragments are added to its configuration.
+func Consul(tb testing.TB, hcl ...string) *ConsulAgent {
+	tb.Helper()
+	c := &ConsulAgent{tb: tb, config: dev.ConsulConfig{Binary: ConsulBinary(tb), HCL: hcl}}
 	c.StartAgain()
 	tb.Cleanup(func() { c.running.Kill() })
 	_, port, err := net.SplitHostPort(c.Address())

@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
-	"testing"
 
 	"thalassa/lb"
 )
 
 // testConcurrentCommits lets many add a backend each, all of them at once, and
 // repeat what came too late, as the agent does.
-func testConcurrentCommits(t *testing.T, s Store) {
+func (s suite) testConcurrentCommits() {
+	t := s.T
 	const writers, each = 8, 5
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -50,14 +51,14 @@ func add(ctx context.Context, s Intents, key lb.Name) error {
 			return err
 		}
 		_, err = s.Commit(ctx, in.Revision, with(in, key), stamp(1))
-		var stale *lb.StaleRevisionError
-		if !errors.As(err, &stale) {
+		if _, stale := errors.AsType[*lb.StaleRevisionError](err); !stale {
 			return err
 		}
 	}
 }
 
-func testWaitAnswersAtOnce(t *testing.T, s Store) {
+func (s suite) testWaitAnswersAtOnce() {
+	t := s.T
 	commit(t, s, 0, Sample("1"), stamp(1))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -66,7 +67,8 @@ func testWaitAnswersAtOnce(t *testing.T, s Store) {
 	}
 }
 
-func testWaitWakesEverybody(t *testing.T, s Store) {
+func (s suite) testWaitWakesEverybody() {
+	t := s.T
 	const waiters = 50
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -92,7 +94,8 @@ func testWaitWakesEverybody(t *testing.T, s Store) {
 	}
 }
 
-func testWaitEndsWithItsContext(t *testing.T, s Store) {
+func (s suite) testWaitEndsWithItsContext() {
+	t := s.T
 	commit(t, s, 0, Sample("1"), stamp(1))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -105,7 +108,8 @@ func testWaitEndsWithItsContext(t *testing.T, s Store) {
 
 // testWaitMissesNothing has followers who wait for every revision in turn while
 // they are made as fast as can be.
-func testWaitMissesNothing(t *testing.T, s Store) {
+func (s suite) testWaitMissesNothing() {
+	t := s.T
 	const followers, last = 10, 40
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -129,7 +133,7 @@ func testWaitMissesNothing(t *testing.T, s Store) {
 		}()
 	}
 	for n := range last {
-		commit(t, s, uint64(n), Sample(fmt.Sprint(n)), stamp(n))
+		commit(t, s, uint64(n), Sample(strconv.Itoa(n)), stamp(n))
 	}
 	for range followers {
 		if err := <-ended; err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,25 +37,31 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	t.Helper()
 	for _, test := range []struct {
 		name string
-		run  func(t *testing.T, s Store)
+		run  func(suite)
 	}{
-		{"Empty", testEmpty},
-		{"RoundTrip", testRoundTrip},
-		{"StaleBase", testStaleBase},
-		{"Unchanged", testUnchanged},
-		{"Changes", testChanges},
-		{"History", testHistory},
-		{"Refused", testRefused},
-		{"CanceledContext", testCanceledContext},
-		{"Independence", testIndependence},
-		{"ConcurrentCommits", testConcurrentCommits},
-		{"WaitAnswersAtOnce", testWaitAnswersAtOnce},
-		{"WaitWakesEverybody", testWaitWakesEverybody},
-		{"WaitEndsWithItsContext", testWaitEndsWithItsContext},
-		{"WaitMissesNothing", testWaitMissesNothing},
+		{"Empty", suite.testEmpty},
+		{"RoundTrip", suite.testRoundTrip},
+		{"StaleBase", suite.testStaleBase},
+		{"Unchanged", suite.testUnchanged},
+		{"Changes", suite.testChanges},
+		{"History", suite.testHistory},
+		{"Refused", suite.testRefused},
+		{"CanceledContext", suite.testCanceledContext},
+		{"Independence", suite.testIndependence},
+		{"ConcurrentCommits", suite.testConcurrentCommits},
+		{"WaitAnswersAtOnce", suite.testWaitAnswersAtOnce},
+		{"WaitWakesEverybody", suite.testWaitWakesEverybody},
+		{"WaitEndsWithItsContext", suite.testWaitEndsWithItsContext},
+		{"WaitMissesNothing", suite.testWaitMissesNothing},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
+		t.Run(test.name, func(t *testing.T) { test.run(suite{t, open(t)}) })
 	}
+}
+
+// A suite is one test on one store.
+type suite struct {
+	*testing.T
+	Store
 }
 
 func load(t *testing.T, s Store) lb.Intent {
@@ -94,12 +101,14 @@ func want(t *testing.T, what string, got, expected any) {
 
 func text(v any) string { return strings.ReplaceAll(fmt.Sprintf("%+v", v), "\n", " ") }
 
-func testEmpty(t *testing.T, s Store) {
+func (s suite) testEmpty() {
+	t := s.T
 	want(t, "a new store", load(t, s), lb.Intent{Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}})
 	want(t, "its history", len(revisions(t, s, 0, 0)), 0)
 }
 
-func testRoundTrip(t *testing.T, s Store) {
+func (s suite) testRoundTrip() {
+	t := s.T
 	next := Sample("1.0.0")
 	next.Revision = 4711 // does not matter
 	rev := commit(t, s, 0, next, stamp(1))
@@ -112,7 +121,8 @@ func testRoundTrip(t *testing.T, s Store) {
 	want(t, "the empty intent", load(t, s), lb.Intent{Revision: 2, Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}})
 }
 
-func testStaleBase(t *testing.T, s Store) {
+func (s suite) testStaleBase() {
+	t := s.T
 	commit(t, s, 0, Sample("1"), stamp(1))
 	commit(t, s, 1, Sample("2"), stamp(2))
 	for _, base := range []uint64{0, 1, 3, 1 << 63} {
@@ -133,7 +143,8 @@ func testStaleBase(t *testing.T, s Store) {
 	want(t, "the history", len(revisions(t, s, 0, 0)), 2)
 }
 
-func testUnchanged(t *testing.T, s Store) {
+func (s suite) testUnchanged() {
+	t := s.T
 	rev := commit(t, s, 0, lb.Intent{}, stamp(1))
 	want(t, "nothing on nothing", rev.Number, uint64(0))
 	first := commit(t, s, 0, Sample("1"), stamp(2))
@@ -142,7 +153,8 @@ func testUnchanged(t *testing.T, s Store) {
 	want(t, "the history", len(revisions(t, s, 0, 0)), 1)
 }
 
-func testChanges(t *testing.T, s Store) {
+func (s suite) testChanges() {
+	t := s.T
 	commit(t, s, 0, Sample("1"), stamp(1))
 	next := with(Sample("2"), "extra")
 	delete(next.Frontends, "tcp")
@@ -156,10 +168,11 @@ func testChanges(t *testing.T, s Store) {
 	want(t, "the changes in the history", revisions(t, s, 0, 1)[0].Changes, expected)
 }
 
-func testHistory(t *testing.T, s Store) {
+func (s suite) testHistory() {
+	t := s.T
 	var made []lb.Revision // newest first
 	for n := range 7 {
-		rev := commit(t, s, uint64(n), Sample(fmt.Sprint(n)), stamp(n))
+		rev := commit(t, s, uint64(n), Sample(strconv.Itoa(n)), stamp(n))
 		if !rev.Time.Equal(stamp(n).Time) || rev.Author != stamp(n).Author || rev.Cause != stamp(n).Cause {
 			t.Fatalf("the stamp is %+v", rev.Stamp)
 		}
@@ -174,7 +187,8 @@ func testHistory(t *testing.T, s Store) {
 	want(t, "no end of a limit", revisions(t, s, 0, 1<<30), made)
 }
 
-func testRefused(t *testing.T, s Store) {
+func (s suite) testRefused() {
+	t := s.T
 	commit(t, s, 0, Sample("1"), stamp(1))
 	dangling := Sample("2")
 	delete(dangling.Backends, "live")
@@ -195,7 +209,8 @@ func testRefused(t *testing.T, s Store) {
 	want(t, "what is stored", load(t, s), in)
 }
 
-func testCanceledContext(t *testing.T, s Store) {
+func (s suite) testCanceledContext() {
+	t := s.T
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Commit(ctx, 0, Sample("1"), stamp(1)); !errors.Is(err, context.Canceled) {
@@ -210,7 +225,8 @@ func testCanceledContext(t *testing.T, s Store) {
 	want(t, "what is stored", load(t, s).Revision, uint64(0))
 }
 
-func testIndependence(t *testing.T, s Store) {
+func (s suite) testIndependence() {
+	t := s.T
 	commit(t, s, 0, Sample("1"), stamp(1))
 	in := load(t, s)
 	in.Backends["live"].Natives[0] = "option forwardfor"

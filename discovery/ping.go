@@ -1,0 +1,32 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// Ping asks Consul once who its leader is, and returns what it says. The error
+// tells which setting cannot be used, or that Consul does not answer or has no
+// leader. An answer does not prove that the token may read services.
+func Ping(ctx context.Context, cfg Config) (string, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return "", fmt.Errorf("asking consul: %w", err)
+	}
+	c, err := newClient(cfg.server())
+	if err != nil {
+		return "", fmt.Errorf("asking consul: %w", err)
+	}
+	defer c.close()
+	leader, err := c.api.Status().LeaderWithQueryOptions((&api.QueryOptions{}).WithContext(ctx))
+	if err != nil {
+		return "", fmt.Errorf("asking consul: %w", err)
+	}
+	if leader == "" {
+		return "", errors.New("consul has no leader")
+	}
+	return "answers at " + c.base.Host + ", its leader is " + leader, nil
+}

@@ -1,0 +1,118 @@
+package haproxy
+
+import (
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"thalassa/statsock"
+)
+
+// A Mode says who starts HAProxy.
+type Mode string
+
+const (
+	// Managed HAProxy is started by this package, and again when it has died.
+	Managed Mode = "managed"
+	// External HAProxy is started by systemd, Pacemaker or a person; it is only
+	// reloaded here. It needs -W (or -Ws) and -S with the master socket.
+	External Mode = "external"
+)
+
+// Config says which HAProxy a Process is about.
+type Config struct {
+	Mode Mode // Managed
+	// Binary is a path, or a name that is looked for in PATH and the sbin
+	// folders ("haproxy").
+	Binary string
+	// ConfigPath is the file HAProxy reads ("/etc/haproxy/haproxy.cfg"). Its
+	// folder must be writable: files are staged there, and the newest one that
+	// was proven by a running worker is kept as ConfigPath + ".last-good".
+	ConfigPath string
+	// PIDPath is where HAProxy writes its master's process id
+	// ("/var/run/haproxy.pid").
+	PIDPath string
+	// StatsSocket must be a "stats socket" of the configuration, at level admin
+	// ("/tmp/haproxy.status.sock"). A worker that does not answer there is taken
+	// for one that did not start.
+	StatsSocket string
+	// MasterSocket is given to -S ("/var/run/haproxy-master.sock").
+	MasterSocket string
+	// StartupLog is a file for what HAProxy writes to its standard output and
+	// error, which is all that HAProxy 2.6 says about a failed reload; managed
+	// only. It is emptied at a reload when it is longer than 1 MiB. Empty: the
+	// words are lost.
+	StartupLog string
+	// Sudo runs the binary, and kill, through "sudo -n".
+	Sudo bool
+	// Env is HAProxy's environment, "NAME=value" each (a fixed PATH alone). The
+	// environment of this program is never inherited.
+	Env []string
+	// ReloadTimeout is how long a start or reload may take until the new worker
+	// answers; going back may take as long again (10 s).
+	ReloadTimeout time.Duration
+	// StopGrace is how long Stop waits for the last connections to end (5 s).
+	StopGrace time.Duration
+	// Logger is told of HAProxy's coming and going (discarded).
+	Logger *slog.Logger
+}
+
+// A Process is one HAProxy. Its methods may be called from any number of
+// goroutines; Apply, Stop and the restarts of Run take turns.
+type Process struct {
+	cfg    Config
+	logger *slog.Logger
+	stats  *statsock.Client
+	master *statsock.Master
+	words  startupLog
+
+	turn chan struct{} // holds one token while somebody changes file or process
+	died chan struct{} // a one-slot poke: a HAProxy started here has ended
+
+	mu     sync.Mutex
+	known  identity // the master seen last; zero: none yet
+	child  *child   // started here last; nil: none
+	halted bool     // ended by Stop, not to be restarted
+	mark   int64    // length of the startup log at the last start or reload
+}
+
+// New returns a Process without touching anything: no file is opened and no
+// process started. Relative paths count from the present working directory.
+func New(cfg Config) *Process {
+	defaultTo(&cfg.Mode, Managed)
+	defaultTo(&cfg.Binary, "haproxy")
+	defaultTo(&cfg.ConfigPath, "/etc/haproxy/haproxy.cfg")
+	defaultTo(&cfg.PIDPath, "/var/run/haproxy.pid")
+	defaultTo(&cfg.StatsSocket, "/tmp/haproxy.status.sock")
+	defaultTo(&cfg.MasterSocket, "/var/run/haproxy-master.sock")
+	defaultTo(&cfg.ReloadTimeout, 10*time.Second)
+	defaultTo(&cfg.StopGrace, 5*time.Second)
+	if cfg.Env == nil {
+		cfg.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	for _, path := range []*string{&cfg.ConfigPath, &cfg.PIDPath, &cfg.StatsSocket, &cfg.MasterSocket, &cfg.StartupLog} {
+		if absolute, err := filepath.Abs(*path); err == nil && *path != "" {
+			*path = absolute
+		}
+	}
+	return &Process{
+		cfg:    cfg,
+		logger: cfg.Logger,
+		stats:  statsock.New(cfg.StatsSocket),
+		master: statsock.NewMaster(cfg.MasterSocket),
+		words:  startupLog(cfg.StartupLog),
+		turn:   make(chan struct{}, 1),
+		died:   make(chan struct{}, 1),
+	}
+}
+
+func defaultTo[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,100 @@
+package haproxy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// An identity names one process for good: a process id is used again one day,
+// together with the time of the process's start it is not.
+type identity struct {
+	pid  int
+	born string // clock ticks after boot; "" when /proc is hidden from us
+}
+
+// identify finds the living process with this id; false when there is none. A
+// zombie does not live.
+func identify(pid int) (identity, bool) {
+	stat, err := readStat(pid)
+	switch {
+	case err == nil:
+		return identity{pid, stat.born}, !stat.dead
+	case pid > 0 && errors.Is(err, fs.ErrNotExist):
+		// With hidepid= only the signal tells.
+		err := syscall.Kill(pid, 0)
+		return identity{pid: pid}, err == nil || errors.Is(err, syscall.EPERM)
+	}
+	return identity{}, false
+}
+
+// alive reports whether this very process still runs.
+func (id identity) alive() bool {
+	if id.pid <= 0 {
+		return false
+	}
+	now, ok := identify(id.pid)
+	return ok && now == id
+}
+
+// A procStat is what /proc/<pid>/stat says (proc_pid_stat(5)).
+type procStat struct {
+	dead   bool // zombie, or being removed
+	parent int
+	born   string
+}
+
+func readStat(pid int) (procStat, error) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return procStat{}, err
+	}
+	// The name of the command may hold blanks and parentheses; all after the
+	// last one is numbers, beginning with the third field.
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	if len(fields) < 20 {
+		return procStat{}, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	parent, err := strconv.Atoi(fields[1])
+	if err != nil {
+		return procStat{}, fmt.Errorf("/proc/%d/stat: parent: %w", pid, err)
+	}
+	return procStat{dead: strings.Contains("ZXx", fields[0]), parent: parent, born: fields[19]}, nil
+}
+
+// isOurs reports whether a process was started with our master socket: as
+// specific as it gets, whoever started it and however the binary is called.
+func (p *Process) isOurs(pid int) bool {
+	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	if err != nil {
+		return false
+	}
+	args := strings.Split(string(line), "\x00")
+	for i, arg := range args {
+		if socket, _, _ := strings.Cut(arg, ","); socket == p.cfg.MasterSocket && i > 0 && args[i-1] == "-S" {
+			return slices.Contains(args, "-W") || slices.Contains(args, "-Ws")
+		}
+	}
+	return false
+}
+
+// pidFile is the master that HAProxy's pid file names, when it lives and is
+// ours: the file outlives HAProxy, and its number may belong to another process
+// by now.
+func (p *Process) pidFile() (identity, bool) {
+	data, err := os.ReadFile(p.cfg.PIDPath)
+	if err != nil {
+		return identity{}, false
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil || !p.isOurs(pid) {
+		return identity{}, false
+	}
+	return identify(pid)
+}

@@ -1,0 +1,66 @@
+package haproxy
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+)
+
+const (
+	// maxLog is the length from which the startup log is emptied.
+	maxLog = 1 << 20
+	// maxWords bounds what is read of it at once.
+	maxWords = 64 << 10
+)
+
+// A startupLog is the path of the file that HAProxy's standard output and error
+// go to; "" is none.
+type startupLog string
+
+// open returns the file for a HAProxy to be started. It appends, so that the
+// file can be emptied while HAProxy holds it open.
+func (l startupLog) open() (*os.File, error) {
+	if l == "" {
+		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	}
+	return os.OpenFile(string(l), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+}
+
+// begin empties a log that has grown too long and returns where the next words
+// will stand.
+func (l startupLog) begin() int64 {
+	info, err := os.Stat(string(l))
+	if err != nil {
+		return 0
+	}
+	if info.Size() > maxLog && os.Truncate(string(l), 0) == nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// since returns the words written after mark; the last of them when there are
+// very many. Without a log there are none.
+func (l startupLog) since(mark int64) (string, error) {
+	f, err := os.Open(string(l))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return "", err
+	}
+	if size < mark {
+		mark = 0 // emptied meanwhile
+	}
+	if _, err := f.Seek(max(mark, size-maxWords), io.SeekStart); err != nil {
+		return "", err
+	}
+	words, err := io.ReadAll(io.LimitReader(f, maxWords))
+	return string(words), err
+}

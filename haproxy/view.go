@@ -1,0 +1,189 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"thalassa/statsock"
+)
+
+const (
+	// pollInterval is the time between two looks at a HAProxy that is changing.
+	pollInterval = 10 * time.Millisecond
+	// patience is how long a living master may stay silent before it is taken
+	// to have lost its socket. Executing itself anew takes it milliseconds, and
+	// longer only while it reads a large configuration.
+	patience = 2 * time.Second
+)
+
+// A view is what can be seen of HAProxy at one moment.
+type view struct {
+	master identity              // zero: there is no master
+	procs  *statsock.Processes   // nil: it does not answer (just now)
+	silent error                 // why it does not
+}
+
+func (v view) running() bool { return v.master.pid != 0 }
+
+// workers lists the ids of all its workers.
+func (v view) workers() []int {
+	if v.procs == nil {
+		return nil
+	}
+	return v.procs.PIDs()
+}
+
+// look asks once. No HAProxy is no error; one that must not be asked is.
+func (p *Process) look(ctx context.Context) (view, error) {
+	procs, err := p.master.ShowProc(ctx)
+	if err == nil {
+		id, _ := identify(procs.Master.PID)
+		id.pid = procs.Master.PID
+		p.remember(id)
+		return view{master: id, procs: &procs}, nil
+	}
+	if errors.Is(err, fs.ErrPermission) || ctx.Err() != nil {
+		return view{}, err
+	}
+	if id, ok := p.findMaster(ctx); ok {
+		return view{master: id, silent: err}, nil
+	}
+	if statsock.NotListening(err) {
+		return view{}, nil
+	}
+	return view{silent: err}, nil
+}
+
+// settle looks until the master answers or is gone. A living master that stays
+// silent for longer than patience is in the view without its processes.
+func (p *Process) settle(ctx context.Context) (view, error) {
+	give, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var last view
+	err := poll(give, func() (bool, error) {
+		v, err := p.look(give)
+		if err != nil {
+			return false, err
+		}
+		last = v
+		return v.procs != nil || !v.running() && v.silent == nil, nil
+	})
+	switch {
+	case ctx.Err() != nil:
+		return view{}, ctx.Err()
+	case err != nil && give.Err() == nil:
+		return view{}, err
+	}
+	if !last.running() && last.silent != nil {
+		return view{}, last.silent
+	}
+	return last, nil
+}
+
+// findMaster looks for a master whose socket is silent or lost.
+func (p *Process) findMaster(ctx context.Context) (identity, bool) {
+	p.mu.Lock()
+	known := p.known
+	p.mu.Unlock()
+	if known.alive() {
+		return known, true
+	}
+	if id, ok := p.pidFile(); ok {
+		return id, true
+	}
+	info, err := p.stats.ShowInfo(ctx)
+	if err != nil {
+		return identity{}, false
+	}
+	worker, err := readStat(info.PID)
+	if err != nil || !p.isOurs(worker.parent) {
+		return identity{}, false
+	}
+	return identify(worker.parent)
+}
+
+// remember notes the master that Run watches.
+func (p *Process) remember(id identity) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known = id
+}
+
+// A State is what runs at one moment.
+type State struct {
+	Running   bool
+	MasterPID int // 0: HAProxy runs without our master socket and cannot be reloaded
+	// WorkerPID is the worker that serves; 0 while there is none.
+	WorkerPID int
+	Version   string
+	// Fingerprint of the configuration that the worker runs, from its
+	// "description thalassa FINGERPRINT"; empty when there is none.
+	Fingerprint string
+	Reloads     int // since the master's start, the failed ones included
+	OldWorkers  int // still ending after reloads
+}
+
+// State asks HAProxy what runs. That it does not run is no error. While the
+// master executes itself anew State waits for it, for up to two seconds.
+func (p *Process) State(ctx context.Context) (State, error) {
+	v, err := p.settle(ctx)
+	if err != nil {
+		return State{}, fmt.Errorf("finding haproxy: %w", err)
+	}
+	s := State{Running: v.running(), MasterPID: v.master.pid}
+	if v.procs != nil {
+		s.Version, s.Reloads = v.procs.Master.Version, v.procs.Master.Reloads
+		if all := append(slices.Clone(v.procs.Workers), v.procs.OldWorkers...); len(all) > 0 {
+			s.WorkerPID = all[0].PID
+		}
+	}
+	info, err := p.stats.ShowInfo(ctx)
+	if err == nil && (!v.running() || slices.Contains(v.workers(), info.PID) || isChild(info.PID, v.master.pid)) {
+		s.Running, s.WorkerPID, s.Version, s.Fingerprint = true, info.PID, info.Version, fingerprint(info)
+	}
+	for _, pid := range v.workers() {
+		if pid != s.WorkerPID {
+			s.OldWorkers++
+		}
+	}
+	return s, nil
+}
+
+// fingerprint of the configuration a worker was started with.
+func fingerprint(info statsock.Info) string {
+	print, ok := strings.CutPrefix(info.Description, descriptionPrefix)
+	if !ok {
+		return ""
+	}
+	return print
+}
+
+// descriptionPrefix begins the description that template writes.
+const descriptionPrefix = "thalassa "
+
+func isChild(pid, parent int) bool {
+	stat, err := readStat(pid)
+	return err == nil && stat.parent == parent
+}
+
+// poll calls step now and at every pollInterval until it is done, fails, or the
+// context ends, which is then the error.
+func poll(ctx context.Context, step func() (done bool, err error)) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		if done, err := step(); done || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package haproxy
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// A message is one of HAProxy's, which may go over several lines.
+type message struct {
+	level string // "ALERT", "WARNING", "NOTICE", …; "" for other words
+	text  string
+}
+
+// String gives the message as HAProxy writes it, without the process id, so
+// that equal faults read the same.
+func (m message) String() string {
+	if m.level == "" {
+		return m.text
+	}
+	return "[" + m.level + "] " + m.text
+}
+
+// messages splits what HAProxy has written. A message begins with
+// "[LEVEL]  (pid) : ", other lines belong to the one before.
+func messages(text string) []message {
+	var all []message
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		m, begins := parseMessage(line)
+		if begins || len(all) == 0 || all[len(all)-1].level == "" {
+			all = append(all, m)
+			continue
+		}
+		all[len(all)-1].text += "\n" + line
+	}
+	return all
+}
+
+func parseMessage(line string) (m message, begins bool) {
+	level, rest, ok := strings.Cut(strings.TrimPrefix(line, "["), "]")
+	if !ok || line[0] != '[' || level == "" || strings.Trim(level, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return message{text: strings.TrimSpace(line)}, false
+	}
+	rest = strings.TrimSpace(rest)
+	if pid, text, ok := strings.Cut(rest, ") : "); ok && strings.HasPrefix(pid, "(") {
+		rest = text
+	}
+	return message{level, rest}, true
+}
+
+// said gives HAProxy's words for a person: alerts first, notices only when there
+// is nothing else, each message once.
+func said(text string) string {
+	rank := func(m message) int {
+		switch m.level {
+		case "ALERT":
+			return 0
+		case "WARNING":
+			return 1
+		case "":
+			return 2
+		}
+		return 3
+	}
+	all := messages(text)
+	slices.SortStableFunc(all, func(a, b message) int { return cmp.Compare(rank(a), rank(b)) })
+	var lines []string
+	for _, m := range all {
+		if rank(m) == 3 && len(lines) > 0 {
+			break
+		}
+		if line := m.String(); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// alert is the first alert, or "".
+func alert(text string) string {
+	for _, m := range messages(text) {
+		if m.level == "ALERT" {
+			return m.text
+		}
+	}
+	return ""
+}
