@@ -7,7 +7,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -78,6 +77,10 @@ type Config struct {
 	Announcer Announcer
 	// Self is the agent's own registration; frontends' share its tags and meta.
 	Self discovery.Registration
+
+	// Resume starts a HAProxy that does not run with the file of an earlier run;
+	// nil: somebody else starts it. fs.ErrNotExist: there is no file.
+	Resume func(ctx context.Context) error
 
 	Process lb.Process // HAProxy's own settings, rendered into every config
 	Version string     // of the agent, for Status
@@ -183,9 +186,6 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { return a.followTemplate(ctx) })
 	err := g.Wait()
 	a.cfg.Journal.Record(context.WithoutCancel(ctx), activity.Event{Verb: activity.Stopped, Object: agentObject(a.cfg.Label)})
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
 	return err
 }
 
@@ -228,20 +228,22 @@ func (a *Agent) followIntents(ctx context.Context) error {
 	for {
 		in, err := a.Intent(ctx)
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
+			return unlessOver(ctx, err)
 		}
 		a.interest.require(in.Services())
 		a.Look()
 		a.persist(ctx, in)
 		a.announce(in)
 		if err := a.cfg.Intents.Wait(ctx, in.Revision); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("waiting for a revision: %w", err)
+			return unlessOver(ctx, fmt.Errorf("waiting for a revision: %w", err))
 		}
 	}
+}
+
+// unlessOver is err, or nil when ctx has ended, which is no error.
+func unlessOver(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }

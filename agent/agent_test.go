@@ -18,8 +18,8 @@ func TestBurstOfChangesCostsOneReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run(nil)
-		if _, err := w.put("1.0.0"); err != nil {
+		w.run()
+		if _, err := w.put(); err != nil {
 			t.Fatal(err)
 		}
 		w.serves("1001")
@@ -39,8 +39,8 @@ func TestStreamOfChangesReloadsAtTheConfiguredRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run(nil)
-		if _, err := w.put("1.0.0"); err != nil {
+		w.run()
+		if _, err := w.put(); err != nil {
 			t.Fatal(err)
 		}
 		w.serves("1001")
@@ -61,8 +61,8 @@ func TestSteadyStateIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run(nil)
-		if _, err := w.put("1.0.0"); err != nil {
+		w.run()
+		if _, err := w.put(); err != nil {
 			t.Fatal(err)
 		}
 		w.serves("1001")
@@ -81,12 +81,12 @@ func TestEditTellsWhatWasDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run(nil)
-		applied, err := w.put("1.0.0")
+		w.run()
+		applied, err := w.put()
 		if err != nil || !applied.Applied || applied.Path != "reload" || applied.Revision != 1 || applied.Duration <= 0 {
 			t.Fatalf("got %+v, %v", applied, err)
 		}
-		again, err := w.put("1.0.0")
+		again, err := w.put()
 		if err != nil || !again.Applied || again.Path != "none" || again.Revision != 1 {
 			t.Errorf("the same again: got %+v, %v; expected nothing to do at revision 1", again, err)
 		}
@@ -105,7 +105,7 @@ func TestRefusedByTheCheckStoresNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.checkRefuses = "no-such-keyword"
-		w.run(nil)
+		w.run()
 		w.serves()
 		before := w.attempts()
 		if _, err := w.putNative("x", "no-such-keyword"); !refused(err) {
@@ -121,7 +121,7 @@ func TestRefusedAtTheStartIsTakenBackByARevision(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.startRefuses = "option cannot-start"
-		w.run(nil)
+		w.run()
 		if _, err := w.putNative("good", "option httplog"); err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestRefusedAtTheStartIsTakenBackByARevision(t *testing.T) {
 func TestHAProxyAwayIsNoRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.run(nil)
+		w.run()
 		w.serves()
 		w.mu.Lock()
 		w.down = &lb.UnavailableError{What: "HAProxy is not running"}
@@ -175,7 +175,7 @@ func TestCallerWhoGoesAwayLeavesNothingHalfDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.startRefuses = "option cannot-start"
-		w.run(nil)
+		w.run()
 		w.serves()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond) // the reload takes 50
 		defer cancel()
@@ -196,8 +196,8 @@ func TestSwitchNeedsAHealthyInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.consul("shop", 1, "", "1.0.0 1001", "1.1.0 1002 sick")
-		w.run(nil)
-		if _, err := w.put("1.0.0"); err != nil {
+		w.run()
+		if _, err := w.put(); err != nil {
 			t.Fatal(err)
 		}
 		_, err := w.agent.Switch(t.Context(), lb.Switch{Backend: "b", Version: "1.1.0"})
@@ -230,8 +230,8 @@ func TestSwitchErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run(nil)
-		if _, err := w.put("1.0.0"); err != nil {
+		w.run()
+		if _, err := w.put(); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.putNative("static", "option httplog"); err != nil {
@@ -265,7 +265,7 @@ func TestAdoptedHAProxyKeepsItsMembersUntilConsulAnswers(t *testing.T) {
 		}
 		w.intent = lb.Intent{Revision: 5, Backends: map[lb.Name]lb.Backend{"b": b}}
 		w.running = true // from an earlier agent; and its snapshot is lost
-		w.run(nil)
+		w.run()
 		pause(t.Context(), time.Minute)
 		if w.attempts() > 0 {
 			t.Fatal("the members of an adopted HAProxy were taken away before Consul had answered")
@@ -284,8 +284,8 @@ func TestStaleAndRecoveredDiscoveryIsToldOnce(t *testing.T) {
 		w := newWorld(t)
 		w.consul("shop", 1, discovery.Unconfirmed, "1.0.0 1001")
 		w.consul("cart", 1, discovery.Unconfirmed)
-		w.run(nil)
-		if _, err := w.put("1.0.0"); err != nil {
+		w.run()
+		if _, err := w.put(); err != nil {
 			t.Fatal(err)
 		}
 		w.consul("shop", 1, "", "1.0.0 1001")
@@ -311,7 +311,7 @@ func TestStaleAndRecoveredDiscoveryIsToldOnce(t *testing.T) {
 func TestConcurrentChangesAreRevisionsOfTheirOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.run(nil)
+		w.run()
 		const n = 20
 		results := make(chan lb.Applied, n)
 		for i := range n {
@@ -341,8 +341,8 @@ func TestServicesAreWatchedWhileAnybodyNeedsThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run(nil)
-		if _, err := w.put("1.0.0"); err != nil {
+		w.run()
+		if _, err := w.put(); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

@@ -102,9 +102,10 @@ func noHealthy(b lb.Backend, s lb.Service, wait time.Duration) string {
 	if wait > 0 {
 		reason += " after " + wait.String()
 	}
-	var versions []string
-	for _, v := range s.Versions() {
-		versions = append(versions, fmt.Sprintf("%s (%d of %d healthy)", v.Version, v.Healthy, v.Total))
+	known := s.Versions()
+	versions := make([]string, len(known))
+	for i, v := range known {
+		versions[i] = fmt.Sprintf("%s (%d of %d healthy)", v.Version, v.Healthy, v.Total)
 	}
 	if len(versions) == 0 {
 		return reason + "; Consul knows no instance of that service"
@@ -145,7 +146,7 @@ func (a *Agent) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (l
 	out := a.lastOutcome()
 	if rev.Number > before.Revision {
 		out = a.awaitRound(ctx, awaited)
-		if refused := (*lb.RefusedError)(nil); errors.As(out.err, &refused) {
+		if refused, ok := errors.AsType[*lb.RefusedError](out.err); ok {
 			return lb.Applied{}, a.takeBack(ctx, before, rev, refused)
 		}
 	} else {

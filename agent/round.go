@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -187,22 +188,37 @@ func (a *Agent) aim(ctx context.Context) (target, error) {
 }
 
 // mayApply forbids a round that would empty backends only because Consul has
-// not answered since the agent started: a HAProxy adopted from an earlier run
-// keeps its members until then.
+// not answered since the agent started: a HAProxy adopted from an earlier run,
+// or started again with the file of that, keeps its members until then.
 func (a *Agent) mayApply(ctx context.Context, in lb.Intent, snap lb.Snapshot) error {
 	unknown := unanswered(in, snap)
 	if len(unknown) == 0 || a.wasInStep() {
 		return nil
 	}
-	state, err := a.cfg.HAProxy.State(ctx)
-	if err != nil || !state.Running {
-		return nil //nolint:nilerr // nothing runs that could lose its members
+	if !a.keepsMembers(ctx) {
+		return nil
 	}
 	names := make([]string, len(unknown))
 	for i, n := range unknown {
 		names[i] = string(n)
 	}
 	return &lb.UnavailableError{What: "HAProxy keeps the members it has until Consul has answered about " + strings.Join(names, ", ")}
+}
+
+// keepsMembers reports whether HAProxy runs with members of an earlier run.
+func (a *Agent) keepsMembers(ctx context.Context) bool {
+	state, err := a.cfg.HAProxy.State(ctx)
+	if err != nil {
+		return false
+	}
+	if state.Running || a.cfg.Resume == nil {
+		return state.Running
+	}
+	err = a.cfg.Resume(ctx)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.cfg.Logger.WarnContext(ctx, "haproxy not started with the configuration of the last run", "error", err)
+	}
+	return err == nil
 }
 
 // apply makes HAProxy run the target.
@@ -256,14 +272,13 @@ func (t target) outcome(path string, err error) outcome {
 
 // isRefusal reports whether HAProxy, rather than the surroundings, said no.
 func isRefusal(err error) bool {
-	var refused *lb.RefusedError
-	return errors.As(err, &refused)
+	_, ok := errors.AsType[*lb.RefusedError](err)
+	return ok
 }
 
 // words are HAProxy's own where the error carries them.
 func words(err error) string {
-	var refused *lb.RefusedError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*lb.RefusedError](err); ok {
 		return refused.Output
 	}
 	return err.Error()

@@ -3,8 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"thalassa/lb"
 )
@@ -18,7 +16,7 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 	}
 	s := lb.Status{
 		Version: a.cfg.Version, Label: a.cfg.Label, Started: a.started,
-		Revision: in.Revision, Discovery: services(in, a.Snapshot()),
+		Revision: in.Revision, Discovery: lb.ServiceStatuses(in, a.Snapshot()),
 	}
 	last := a.lastOutcome()
 	s.InEffect = last.inEffect
@@ -34,21 +32,4 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 		Reloads: state.Reloads, OldWorkers: state.OldWorkers,
 	}
 	return s, nil
-}
-
-// services lists what is watched, and what is not answered for yet.
-func services(in lb.Intent, snap lb.Snapshot) []lb.ServiceStatus {
-	names := map[lb.Name]bool{}
-	for _, n := range in.Services() {
-		names[n] = true
-	}
-	for n := range snap.Services {
-		names[n] = true
-	}
-	out := make([]lb.ServiceStatus, 0, len(names))
-	for _, n := range slices.Sorted(maps.Keys(names)) {
-		s, known := snap.Services[n]
-		out = append(out, lb.ServiceStatus{Service: n, Known: known, Seen: s.Seen, Stale: s.Stale, Versions: s.Versions()})
-	}
-	return out
 }

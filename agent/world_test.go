@@ -48,12 +48,9 @@ func newWorld(t *testing.T) *world {
 }
 
 // run starts the agent in the test's bubble.
-func (w *world) run(change func(*agent.Config)) {
+func (w *world) run() {
 	w.t.Helper()
 	cfg := agent.Config{Intents: w, Source: w, HAProxy: w, Journal: w, Memory: w, Process: lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute}}
-	if change != nil {
-		change(&cfg)
-	}
 	a, err := agent.New(cfg)
 	if err != nil {
 		w.t.Fatal(err)
@@ -228,9 +225,9 @@ func (w *world) attempts() int {
 func (w *world) verbs() []activity.Verb {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var out []activity.Verb
-	for _, e := range w.events {
-		out = append(out, e.Verb)
+	out := make([]activity.Verb, len(w.events))
+	for i, e := range w.events {
+		out[i] = e.Verb
 	}
 	return out
 }
@@ -263,9 +260,9 @@ func (w *world) serves(ports ...string) {
 	}
 }
 
-// put creates backend b of service shop in a version.
-func (w *world) put(version string) (lb.Applied, error) {
-	b, err := lb.ParseBackend("b", fmt.Appendf(nil, `{"type":"dynamic","name":"shop","version":%q}`, version))
+// put creates backend b of service shop in version 1.0.0.
+func (w *world) put() (lb.Applied, error) {
+	b, err := lb.ParseBackend("b", []byte(`{"type":"dynamic","name":"shop","version":"1.0.0"}`))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -291,6 +288,6 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 func refused(err error) bool {
-	var r *lb.RefusedError
-	return errors.As(err, &r)
+	_, ok := errors.AsType[*lb.RefusedError](err)
+	return ok
 }

@@ -23,8 +23,8 @@ type Web struct {
 }
 
 // ListenWeb takes a port for an instance; Serve answers on it.
-func ListenWeb(name, version string, number int) (*Web, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func ListenWeb(ctx context.Context, name, version string, number int) (*Web, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listening for %s %s: %w", name, version, err)
 	}

@@ -84,7 +84,7 @@ func TestWatcherUnderACLs(t *testing.T) {
 		log := &logged{}
 		w := watch(t, discovery.Config{
 			Address: consul.Address(), Token: unknown, Initial: known,
-			Logger:  loggerTo(log),
+			Logger: loggerTo(log),
 		}, "web")
 		got := await(t, w, "web", "the refusal as a reason", stale("403"))
 		if len(got.Instances) != 1 || got.Instances[0].ID != "old" {

@@ -80,11 +80,11 @@ func BenchmarkRegister(b *testing.B) {
 	n := newNode(b, consul.Address())
 	n.start()
 	service(b, consul, "1.0.0", 3)
-	n.route("shop", "1.0.0")
+	n.route()
 	n.answers("1.0.0-0", "1.0.0-1", "1.0.0-2")
 	before := n.reloads()
 	load := testkit.StartLoad(b, testkit.LoadConfig{Address: n.address(), Fresh: 4, For: 10 * time.Minute})
-	var first, floor []time.Duration
+	first, floor := make([]time.Duration, 0, b.N), make([]time.Duration, 0, b.N)
 	for i := range b.N {
 		line := fmt.Sprintf("new-%d", i)
 		web := testkit.StartWeb(b, line)
@@ -146,12 +146,12 @@ func BenchmarkSwitch(b *testing.B) {
 	n.start()
 	service(b, consul, "1.0.0", 3)
 	service(b, consul, "1.1.0", 3)
-	n.route("shop", "1.0.0")
+	n.route()
 	n.answers("1.0.0-0", "1.0.0-1", "1.0.0-2")
 	before := n.reloads()
 	load := testkit.StartLoad(b, testkit.LoadConfig{Address: n.address(), KeepAlive: 16, Fresh: 16, Pause: time.Millisecond, For: 10 * time.Minute})
 	versions := []string{"1.1.0", "1.0.0"}
-	var answered, last []time.Duration
+	answered, last := make([]time.Duration, 0, b.N), make([]time.Duration, 0, b.N)
 	for i := range b.N {
 		begin := time.Now()
 		n.call(200, http.MethodPost, "/backends/live", fmt.Sprintf(`{"version":%q}`, versions[i%2]))

@@ -31,7 +31,7 @@ func startDemo(tb testing.TB) *demo {
 	tb.Helper()
 	testkit.Tool(tb, "haproxy")
 	consul := testkit.ConsulBinary(tb)
-	tmp, err := os.MkdirTemp("", "e2e-dev-")
+	tmp, err := os.MkdirTemp("", "e2e-dev-") //nolint:usetesting // short: a socket's path has 107 bytes
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func (d *demo) leavesNothing() {
 			}
 		}
 		if files, err := os.ReadDir(d.tmp); err != nil || len(files) > 0 {
-			return fmt.Errorf("files are left: %v (%v)", files, err)
+			return fmt.Errorf("files are left: %v (%w)", files, err)
 		}
 		return nil
 	})
@@ -108,7 +108,7 @@ func TestDemoServesAndLeavesNothingBehind(t *testing.T) {
 			testkit.Eventually(t, patience, func() error {
 				body, err := n.get()
 				if err != nil || !strings.HasPrefix(body, "demo 1.0.0, instance ") {
-					return fmt.Errorf("the frontend answers %q (%v)", body, err)
+					return fmt.Errorf("the frontend answers %q (%w)", body, err)
 				}
 				return nil
 			})

@@ -68,7 +68,7 @@ func newNode(tb testing.TB, consul string, flags ...string) *node {
 	tb.Helper()
 	testkit.Tool(tb, "haproxy")
 	ports := testkit.Ports(tb, 2)
-	dir, err := os.MkdirTemp("", "thalassa-node-") // short: a socket's path has 107 bytes
+	dir, err := os.MkdirTemp("", "thalassa-node-") //nolint:usetesting // short: a socket's path has 107 bytes
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -148,10 +148,12 @@ func (n *node) cleanUp() {
 	if pid := n.haproxyPID(); pid != 0 {
 		_ = syscall.Kill(pid, syscall.SIGTERM)
 		deadline := time.Now().Add(5 * time.Second)
-		for syscall.Kill(pid, 0) == nil && time.Now().Before(deadline) {
+		for n.haproxyPID() != 0 && time.Now().Before(deadline) {
 			<-time.After(10 * time.Millisecond)
 		}
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		if n.haproxyPID() != 0 {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
 	if n.tb.Failed() {
 		n.tb.Logf("the agent's log:\n%s", n.log)
@@ -222,11 +224,11 @@ func (n *node) config() string {
 	return string(data)
 }
 
-// route creates a backend for a version of a service, and a frontend that leads
-// to it.
-func (n *node) route(service, version string) {
+// route creates the backend live for version 1.0.0 of the service shop, and the
+// frontend web that leads to it.
+func (n *node) route() {
 	n.tb.Helper()
-	n.call(200, http.MethodPut, "/backends/live", fmt.Sprintf(`{"type":"dynamic","name":%q,"version":%q}`, service, version))
+	n.call(200, http.MethodPut, "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
 	n.call(200, http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live"}`, n.web))
 }
 

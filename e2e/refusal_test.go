@@ -19,7 +19,7 @@ func serving(tb testing.TB, flags ...string) (*node, *testkit.ConsulAgent) {
 	n := newNode(tb, consul.Address(), flags...)
 	n.start()
 	service(tb, consul, "1.0.0", 1)
-	n.route("shop", "1.0.0")
+	n.route()
 	n.answers("1.0.0-0")
 	return n, consul
 }
@@ -152,9 +152,12 @@ func TestKilledHAProxyIsStartedAgain(t *testing.T) {
 		return nil
 	})
 	n.answers("1.0.0-0")
-	if _, events := n.try(http.MethodGet, "/activity?filter=haproxyExited", ""); !strings.Contains(events, "haproxyExited") {
-		t.Errorf("no event tells that HAProxy ended: %s", events)
-	}
+	testkit.Eventually(t, patience, func() error {
+		if _, events := n.try(http.MethodGet, "/activity?filter=haproxyExited", ""); !strings.Contains(events, "haproxyExited") {
+			return fmt.Errorf("no event tells that HAProxy ended: %s", events)
+		}
+		return nil
+	})
 }
 
 func TestHAProxyGoesOnWhenTheAgentStopsInOrder(t *testing.T) {

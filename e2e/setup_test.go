@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -31,7 +32,7 @@ func TestPersistenceFileIsImportedAndKeptUpToDate(t *testing.T) {
 	testkit.Eventually(t, patience, func() error {
 		data, err := os.ReadFile(file)
 		if err != nil || !strings.Contains(string(data), `"other"`) {
-			return fmt.Errorf("the persistence file is %s (%v)", data, err)
+			return fmt.Errorf("the persistence file is %s (%w)", data, err)
 		}
 		return nil
 	})
@@ -43,12 +44,12 @@ func TestDamagedDatabaseIsSetAsideAndThePersistenceFileTakenInstead(t *testing.T
 	n.flags = append(n.flags, "--persistence", n.path("persist.json"))
 	n.start()
 	service(t, consul, "1.0.0", 1)
-	n.route("shop", "1.0.0")
+	n.route()
 	n.answers("1.0.0-0")
 	testkit.Eventually(t, patience, func() error {
 		data, err := os.ReadFile(n.path("persist.json"))
 		if err != nil || !strings.Contains(string(data), `"web"`) {
-			return fmt.Errorf("the persistence file is %s (%v)", data, err)
+			return fmt.Errorf("the persistence file is %s (%w)", data, err)
 		}
 		return nil
 	})
@@ -122,7 +123,7 @@ func exitCode(err error) int {
 	if err == nil {
 		return 0
 	}
-	if exit, ok := err.(*exec.ExitError); ok {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode()
 	}
 	return -1

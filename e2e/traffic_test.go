@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -31,7 +32,7 @@ func TestRegisteredInstancesGetTrafficAndDeregisteredOnesDoNot(t *testing.T) {
 	n := newNode(t, consul.Address())
 	n.start()
 	one := service(t, consul, "1.0.0", 1)
-	n.route("shop", "1.0.0")
+	n.route()
 	n.answers(one...)
 
 	consul.Register(testkit.Instance{
@@ -55,7 +56,7 @@ func TestSwitchThereAndBackUnderLoadLosesNoRequest(t *testing.T) {
 	n.start()
 	service(t, consul, "1.0.0", 3)
 	service(t, consul, "1.1.0", 3)
-	n.route("shop", "1.0.0")
+	n.route()
 	n.answers("1.0.0-0", "1.0.0-1", "1.0.0-2")
 
 	const requests = 50_000
@@ -83,7 +84,7 @@ func TestSwitchToAVersionWithoutHealthyInstanceChangesNothing(t *testing.T) {
 	n := newNode(t, consul.Address())
 	n.start()
 	service(t, consul, "1.0.0", 2)
-	n.route("shop", "1.0.0")
+	n.route()
 	n.answers("1.0.0-0", "1.0.0-1")
 	before := n.config()
 
@@ -109,7 +110,7 @@ func TestSwitchWaitsForAnInstance(t *testing.T) {
 	n := newNode(t, consul.Address())
 	n.start()
 	service(t, consul, "1.0.0", 1)
-	n.route("shop", "1.0.0")
+	n.route()
 	n.answers("1.0.0-0")
 
 	done := make(chan string, 1)
@@ -134,7 +135,7 @@ func TestKilledAgentLosesNoRequestAndTheNextOneAdopts(t *testing.T) {
 	n := newNode(t, consul.Address())
 	n.start()
 	service(t, consul, "1.0.0", 2)
-	n.route("shop", "1.0.0")
+	n.route()
 	n.answers("1.0.0-0", "1.0.0-1")
 	master := n.haproxyPID()
 
@@ -161,7 +162,7 @@ func TestKilledConsulLosesNoRequest(t *testing.T) {
 	n := newNode(t, consul.Address())
 	n.start()
 	service(t, consul, "1.0.0", 2)
-	n.route("shop", "1.0.0")
+	n.route()
 	n.answers("1.0.0-0", "1.0.0-1")
 
 	load := testkit.StartLoad(t, testkit.LoadConfig{Address: n.address(), KeepAlive: 16, Fresh: 16, Pause: time.Millisecond})
@@ -185,7 +186,7 @@ func TestLastGoodMembersServeWhenConsulIsAwayAtStart(t *testing.T) {
 	n := newNode(t, consul.Address())
 	n.start()
 	service(t, consul, "1.0.0", 2)
-	n.route("shop", "1.0.0")
+	n.route()
 	n.answers("1.0.0-0", "1.0.0-1")
 	n.signal(syscall.SIGKILL)
 	consul.Kill()
@@ -194,7 +195,7 @@ func TestLastGoodMembersServeWhenConsulIsAwayAtStart(t *testing.T) {
 	}
 	testkit.Eventually(t, patience, func() error {
 		if _, err := n.get(); err == nil {
-			return fmt.Errorf("HAProxy still answers")
+			return errors.New("HAProxy still answers")
 		}
 		return nil
 	})

@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"crypto/sha256"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -75,6 +76,9 @@ type Process struct {
 	child  *child   // started here last; nil: none
 	halted bool     // ended by Stop, not to be restarted
 	mark   int64    // length of the startup log at the last start or reload
+	// checked is the digest of the configuration that passed a check last.
+	checked   [sha256.Size]byte
+	checkedAt time.Time
 }
 
 // New returns a Process without touching anything: no file is opened and no

@@ -19,13 +19,16 @@ const (
 	// to have lost its socket. Executing itself anew takes it milliseconds, and
 	// longer only while it reads a large configuration.
 	patience = 2 * time.Second
+	// question is how long one answer may take; a HAProxy that runs needs
+	// milliseconds.
+	question = time.Second
 )
 
 // A view is what can be seen of HAProxy at one moment.
 type view struct {
-	master identity              // zero: there is no master
-	procs  *statsock.Processes   // nil: it does not answer (just now)
-	silent error                 // why it does not
+	master identity            // zero: there is no master
+	procs  *statsock.Processes // nil: it does not answer (just now)
+	silent error               // why it does not
 }
 
 func (v view) running() bool { return v.master.pid != 0 }
@@ -40,15 +43,18 @@ func (v view) workers() []int {
 
 // look asks once. No HAProxy is no error; one that must not be asked is.
 func (p *Process) look(ctx context.Context) (view, error) {
-	procs, err := p.master.ShowProc(ctx)
+	procs, err := p.showProc(ctx)
 	if err == nil {
 		id, _ := identify(procs.Master.PID)
 		id.pid = procs.Master.PID
 		p.remember(id)
 		return view{master: id, procs: &procs}, nil
 	}
-	if errors.Is(err, fs.ErrPermission) || ctx.Err() != nil {
+	if errors.Is(err, fs.ErrPermission) {
 		return view{}, err
+	}
+	if ctx.Err() != nil {
+		return view{}, ctx.Err()
 	}
 	if id, ok := p.findMaster(ctx); ok {
 		return view{master: id, silent: err}, nil
@@ -66,17 +72,11 @@ func (p *Process) settle(ctx context.Context) (view, error) {
 	defer cancel()
 	var last view
 	err := poll(give, func() (bool, error) {
-		v, err := p.look(give)
-		if err != nil {
-			return false, err
-		}
-		last = v
-		return v.procs != nil || !v.running() && v.silent == nil, nil
+		var err error
+		last, err = p.look(ctx)
+		return last.procs != nil || !last.running() && last.silent == nil, err
 	})
-	switch {
-	case ctx.Err() != nil:
-		return view{}, ctx.Err()
-	case err != nil && give.Err() == nil:
+	if err != nil && (ctx.Err() != nil || give.Err() == nil) {
 		return view{}, err
 	}
 	if !last.running() && last.silent != nil {
@@ -85,18 +85,27 @@ func (p *Process) settle(ctx context.Context) (view, error) {
 	return last, nil
 }
 
+func (p *Process) showProc(ctx context.Context) (statsock.Processes, error) {
+	ctx, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	return p.master.ShowProc(ctx)
+}
+
+func (p *Process) showInfo(ctx context.Context) (statsock.Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	return p.stats.ShowInfo(ctx)
+}
+
 // findMaster looks for a master whose socket is silent or lost.
 func (p *Process) findMaster(ctx context.Context) (identity, bool) {
-	p.mu.Lock()
-	known := p.known
-	p.mu.Unlock()
-	if known.alive() {
+	if known := p.lastSeen(); known.alive() {
 		return known, true
 	}
 	if id, ok := p.pidFile(); ok {
 		return id, true
 	}
-	info, err := p.stats.ShowInfo(ctx)
+	info, err := p.showInfo(ctx)
 	if err != nil {
 		return identity{}, false
 	}
@@ -142,7 +151,7 @@ func (p *Process) State(ctx context.Context) (State, error) {
 			s.WorkerPID = all[0].PID
 		}
 	}
-	info, err := p.stats.ShowInfo(ctx)
+	info, err := p.showInfo(ctx)
 	if err == nil && (!v.running() || slices.Contains(v.workers(), info.PID) || isChild(info.PID, v.master.pid)) {
 		s.Running, s.WorkerPID, s.Version, s.Fingerprint = true, info.PID, info.Version, fingerprint(info)
 	}

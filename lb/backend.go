@@ -199,19 +199,19 @@ func parseHostHeader(s string) (string, error) {
 
 // balanceForms are HAProxy's algorithms with their arguments (configuration
 // manual, "balance"). Those marked http look into requests.
-const (
-	balanceAny  = `^(roundrobin|static-rr|leastconn|first|source|random(\([1-9][0-9]{0,2}\))?|rdp-cookie(\([A-Za-z0-9_-]+\))?|hash [A-Za-z0-9_.,()-]+)$`
-	balanceHTTP = `^(uri( whole| path-only| len [1-9][0-9]{0,4}| depth [1-9][0-9]{0,3})*|url_param [A-Za-z0-9_.-]+( check_post)?|hdr\([A-Za-z0-9_-]+\)( use_domain_only)?)$`
+var (
+	balanceAny  = regexp.MustCompile(`^(roundrobin|static-rr|leastconn|first|source|random(\([1-9][0-9]{0,2}\))?|rdp-cookie(\([A-Za-z0-9_-]+\))?|hash [A-Za-z0-9_.,()-]+)$`)
+	balanceHTTP = regexp.MustCompile(`^(uri( whole| path-only| len [1-9][0-9]{0,4}| depth [1-9][0-9]{0,3})*|url_param [A-Za-z0-9_.-]+( check_post)?|hdr\([A-Za-z0-9_-]+\)( use_domain_only)?)$`)
 )
 
 func parseBalance(s, mode string) (string, error) {
 	if s == "" {
 		return "roundrobin", nil
 	}
-	if ok, _ := regexp.MatchString(balanceAny, s); ok {
+	if balanceAny.MatchString(s) {
 		return s, nil
 	}
-	if ok, _ := regexp.MatchString(balanceHTTP, s); ok {
+	if balanceHTTP.MatchString(s) {
 		if mode == "tcp" {
 			return "", bad(strconv.Quote(s)+" looks into HTTP requests, and mode is tcp", "another algorithm, or mode http")
 		}

@@ -212,14 +212,14 @@ func TestFlippedBit(t *testing.T) {
 }
 
 // TestDamagedHeaders flips a bit in every byte of the meta pages' fields and of
-// each page's header.
+// the headers of the first pages.
 func TestDamagedHeaders(t *testing.T) {
 	if testing.Short() {
-		t.Skip("opens a thousand files")
+		t.Skip("opens hundreds of files")
 	}
 	file, expected := sampleStore(t)
 	page := os.Getpagesize()
-	for at := range file {
+	for at := range min(24*page, len(file)) {
 		switch offset := at % page; {
 		case at < 2*page && offset < 80, offset < 16:
 			flipped := bytes.Clone(file)

@@ -14,6 +14,7 @@ import (
 	boltErrors "go.etcd.io/bbolt/errors"
 
 	"thalassa/internal/wake"
+	"thalassa/lb"
 )
 
 // Options of Open; the zero value is ready.
@@ -62,6 +63,8 @@ type DB struct {
 	logger       *slog.Logger
 
 	committed wake.Signal
+	newest    atomic.Pointer[lb.Intent] // the stored intent, nil: read it
+	saved     savedServices
 	writing   chan struct{} // one slot: who fills it may change the file or close it
 	closed    chan struct{} // by Close
 	closing   atomic.Bool
@@ -104,6 +107,9 @@ func (d *DB) Close() error {
 	}
 	return nil
 }
+
+// usable reports whether the file may still be asked.
+func (d *DB) usable() bool { return !d.closing.Load() && d.broken.Load() == nil }
 
 // view runs fn on the newest state.
 func (d *DB) view(ctx context.Context, doing string, fn func(*bbolt.Tx) error) error {

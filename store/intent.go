@@ -15,8 +15,12 @@ import (
 	"thalassa/lb"
 )
 
-// Load is what operators asked for, as of the newest revision.
+// Load is what operators asked for, as of the newest revision. It is read from
+// the file once and kept: nobody else can change a locked file.
 func (d *DB) Load(ctx context.Context) (lb.Intent, error) {
+	if in := d.newest.Load(); in != nil && d.usable() {
+		return copied(*in), ctx.Err()
+	}
 	in := emptyIntent()
 	err := d.view(ctx, "loading what is stored", func(tx *bbolt.Tx) error {
 		var head intentHead
@@ -38,7 +42,28 @@ func (d *DB) Load(ctx context.Context) (lb.Intent, error) {
 	if err != nil {
 		return lb.Intent{}, err
 	}
+	d.keep(in)
 	return in, nil
+}
+
+// copied is the intent with maps of its own.
+func copied(in lb.Intent) lb.Intent {
+	out := emptyIntent()
+	out.Revision = in.Revision
+	maps.Copy(out.Frontends, in.Frontends)
+	maps.Copy(out.Backends, in.Backends)
+	return out
+}
+
+// keep remembers an intent unless a newer one is remembered already.
+func (d *DB) keep(in lb.Intent) {
+	in = copied(in)
+	for {
+		old := d.newest.Load()
+		if old != nil && old.Revision >= in.Revision || d.newest.CompareAndSwap(old, &in) {
+			return
+		}
+	}
 }
 
 // Commit makes next the newest revision, provided that base still is; when it is
@@ -73,6 +98,13 @@ func (d *DB) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stam
 		rev.Number++
 		return d.advance(tx, head, rev)
 	})
+	switch _, stale := errors.AsType[*lb.StaleRevisionError](err); {
+	case err == nil:
+		next.Revision = rev.Number
+		d.keep(next)
+	case !stale && !errors.Is(err, errUnchanged):
+		d.newest.Store(nil) // the file knows
+	}
 	d.committed.Broadcast() // whoever waits looks for himself
 	if errors.Is(err, errUnchanged) {
 		return d.revision(ctx, base)

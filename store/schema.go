@@ -13,8 +13,6 @@ import (
 	"strconv"
 
 	"go.etcd.io/bbolt"
-
-	"thalassa/lb"
 )
 
 // schema is the number of the layout below. Another layout gets another number;
@@ -28,15 +26,14 @@ const (
 	objectBucket   = "objects"   // id → frontend or backend
 	revisionBucket = "revisions" // big-endian number → lb.Revision
 	eventBucket    = "events"    // big-endian Seq → activity.Event
-	snapshotBucket = "snapshot"  // snapshotKey → lb.Snapshot
+	snapshotBucket = "snapshot"  // service → lb.Service
 )
 
-// The entries of metaBucket, and the one of snapshotBucket.
+// The entries of metaBucket.
 const (
-	schemaKey   = "schema" // schemaEntry
-	intentKey   = "intent" // intentHead
-	eventsKey   = "events" // eventsHead
-	snapshotKey = "consul"
+	schemaKey = "schema" // schemaEntry
+	intentKey = "intent" // intentHead
+	eventsKey = "events" // eventsHead
 )
 
 func buckets() []string {
@@ -154,9 +151,6 @@ func layOut(tx *bbolt.Tx) error {
 		return err
 	}
 	if err := write(tx, metaBucket, []byte(eventsKey), eventsHead{}); err != nil {
-		return err
-	}
-	if err := write(tx, snapshotBucket, []byte(snapshotKey), lb.Snapshot{}); err != nil {
 		return err
 	}
 	return write(tx, metaBucket, []byte(intentKey), intentHead{First: 1, Digest: digest(nil)})

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"thalassa/activity"
 	"thalassa/dev"
 	"thalassa/discovery"
+	"thalassa/haproxy"
 )
 
 // devPrefix begins the name of every folder that a demo makes.
@@ -74,7 +74,7 @@ the node agent between them. Nothing is left behind.`,
 }
 
 func (d demo) run(ctx context.Context) (err error) {
-	if _, err := exec.LookPath(d.haproxyBinary); err != nil {
+	if _, err := haproxy.New(haproxy.Config{Binary: d.haproxyBinary}).Version(ctx); err != nil {
 		return fmt.Errorf("finding haproxy: %w; `make setup` installs it, or name it with --haproxy-binary", err)
 	}
 	dir, err := os.MkdirTemp("", devPrefix)
@@ -100,7 +100,7 @@ func (d demo) run(ctx context.Context) (err error) {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()
 			if err := consul.Stop(ctx); err != nil {
-				d.log.Error("consul not stopped in order", "error", err)
+				d.log.ErrorContext(ctx, "consul not stopped in order", "error", err)
 			}
 		}()
 		d.consulAddress = consul.Address()
@@ -122,11 +122,11 @@ func (d demo) startConsul(ctx context.Context) (*dev.Consul, error) {
 
 // runWith runs the demo on a Consul that answers.
 func (d demo) runWith(ctx context.Context, dir string) error {
-	webs, services, err := demoWebs()
+	webs, services, err := demoWebs(ctx)
 	if err != nil {
 		return err
 	}
-	s, err := d.settings(dir)
+	s, err := d.settings(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -155,12 +155,12 @@ func (d demo) runWith(ctx context.Context, dir string) error {
 }
 
 // demoWebs takes ports for every instance and says how to register them.
-func demoWebs() ([]*dev.Web, []discovery.Registration, error) {
+func demoWebs(ctx context.Context) ([]*dev.Web, []discovery.Registration, error) {
 	var webs []*dev.Web
 	var services []discovery.Registration
 	for _, version := range []string{demoLive, demoStaged} {
 		for number := 1; number <= demoInstances; number++ {
-			w, err := dev.ListenWeb(demoService, version, number)
+			w, err := dev.ListenWeb(ctx, demoService, version, number)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -178,12 +178,12 @@ func demoWebs() ([]*dev.Web, []discovery.Registration, error) {
 
 // settings of the demo's node: everything in dir and on loopback. The ports of
 // d become those that are free.
-func (d *demo) settings(dir string) (settings, error) {
+func (d *demo) settings(ctx context.Context, dir string) (settings, error) {
 	var s settings
 	s.flags(pflag.NewFlagSet("", pflag.ContinueOnError)) // sets the defaults
 	statsPort := 1988
 	for _, port := range []*int{&d.port, &d.apiPort, &statsPort} {
-		if err := freePort(port); err != nil {
+		if err := freePort(ctx, port); err != nil {
 			return s, err
 		}
 	}
@@ -230,14 +230,15 @@ func writeDemo(path string, port int) error {
 }
 
 // freePort changes port to another one when it is taken on loopback.
-func freePort(port *int) error {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(*port)))
+func freePort(ctx context.Context, port *int) error {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(*port)))
 	if err != nil {
-		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		if l, err = config.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
 			return fmt.Errorf("finding a free port: %w", err)
 		}
 	}
-	defer l.Close() //nolint:errcheck // nothing was accepted
+	defer l.Close()
 	tcp, _ := l.Addr().(*net.TCPAddr)
 	*port = tcp.Port
 	return nil

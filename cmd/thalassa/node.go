@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,18 +37,18 @@ type node struct {
 // run keeps the node running until ctx ends, which is no error.
 func (n node) run(ctx context.Context) error {
 	s := n.settings
-	listener, err := net.Listen("tcp", s.listen())
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen())
 	if err != nil {
 		return fmt.Errorf("listening for the API: %w", err)
 	}
-	defer listener.Close() //nolint:errcheck // closed by the server already, except on a failing start
-	db, err := n.openStore()
+	defer listener.Close() // closed by the server already, except on a failing start
+	db, err := n.openStore(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err := db.Close(); err != nil {
-			n.log.Error("database not closed", "error", err)
+			n.log.ErrorContext(ctx, "database not closed", "error", err)
 		}
 	}()
 	events, err := activity.NewLog(ctx, db, time.Now, n.log)
@@ -67,7 +68,7 @@ func (n node) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.log.Info("thalassa agent", "version", version(), "api", "http://"+listener.Addr().String(), "consul", s.consul(), "haproxy", s.haproxy)
+	n.log.InfoContext(ctx, "thalassa agent", "version", version(), "api", "http://"+listener.Addr().String(), "consul", s.consul(), "haproxy", s.haproxy)
 
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return watcher.Run(gctx) })
@@ -96,12 +97,12 @@ func (n node) run(ctx context.Context) error {
 
 // openStore opens the database. One that is damaged has been set aside; the
 // agent goes on with a new one and the persistence file, and says so loudly.
-func (n node) openStore() (*store.DB, error) {
+func (n node) openStore(ctx context.Context) (*store.DB, error) {
 	path := filepath.Join(n.settings.dbPath, "thalassa.db")
 	options := store.Options{Logger: n.log}
 	db, err := store.Open(path, options)
 	if damaged := (*store.DamagedError)(nil); errors.As(err, &damaged) {
-		n.log.Error("database damaged and set aside, going on with a new one",
+		n.log.ErrorContext(ctx, "database damaged and set aside, going on with a new one",
 			"set_aside", damaged.SetAside, "cause", damaged.Cause, "persistence", n.settings.persistence)
 		db, err = store.Open(path, options)
 	}
@@ -114,7 +115,7 @@ func (n node) openStore() (*store.DB, error) {
 func (n node) watcher(ctx context.Context, db *store.DB) (*discovery.Watcher, error) {
 	initial, err := db.LoadSnapshot(ctx)
 	if err != nil {
-		n.log.Warn("members of the last run not readable, waiting for consul", "error", err)
+		n.log.WarnContext(ctx, "members of the last run not readable, waiting for consul", "error", err)
 	}
 	w, err := discovery.New(n.discovery(initial))
 	if err != nil {
@@ -163,8 +164,11 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 		TemplateFile: s.templateFile, Persistence: s.persistence,
 		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, Logger: n.log,
 	}
+	if s.haproxy == string(haproxy.Managed) {
+		cfg.Resume = p.Resume
+	}
 	if s.sudo {
-		cfg.Process.SocketUser = fmt.Sprint(os.Getuid())
+		cfg.Process.SocketUser = strconv.Itoa(os.Getuid())
 	}
 	var registrar *discovery.Registrar
 	if s.register {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -71,13 +72,7 @@ func (l *Load) Result() LoadResult {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.result
-	r.Last, r.Count = map[string]time.Time{}, map[string]int{}
-	for k, v := range l.result.Last {
-		r.Last[k] = v
-	}
-	for k, v := range l.result.Count {
-		r.Count[k] = v
-	}
+	r.Last, r.Count = maps.Clone(r.Last), maps.Clone(r.Count)
 	return r
 }
 

@@ -1,0 +1,183 @@
+package haproxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"thalassa/lb"
+)
+
+// An Outcome is what an Apply did.
+type Outcome struct {
+	Started   bool // HAProxy was not running before
+	Reloaded  bool
+	WorkerPID int // of the worker that serves now
+	Duration  time.Duration
+}
+
+// Apply makes HAProxy run a configuration: checks it, installs it at ConfigPath,
+// reloads or (Managed) starts HAProxy and waits until the new worker answers on
+// the stats socket; where the configuration has a line "description thalassa
+// FINGERPRINT", also that the worker shows this fingerprint. When HAProxy runs
+// this very configuration already, nothing is done and the Outcome says so.
+//
+// A *lb.RefusedError says that HAProxy does not take the configuration, by
+// "check" or by "start". In the second case the former file was put back, and
+// what ran before runs on or, where HAProxy ended over it, was started again. An
+// External HAProxy that does not run gives a *lb.UnavailableError; the file is
+// installed then, for whoever starts it. Any other error has changed nothing, or
+// says that going back has failed as well.
+//
+// A caller that goes away ends the waiting for a turn and the check. From the
+// installation on Apply finishes or goes back without it, within at most two
+// ReloadTimeouts and some seconds.
+func (p *Process) Apply(ctx context.Context, config []byte, fingerprint string) (Outcome, error) {
+	begun := time.Now()
+	out, err := p.apply(ctx, config, fingerprint)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("applying configuration: %w", err)
+	}
+	out.Duration = time.Since(begun)
+	return out, nil
+}
+
+func (p *Process) apply(ctx context.Context, config []byte, fingerprint string) (Outcome, error) {
+	if err := p.checkUnlessJustDone(ctx, config); err != nil {
+		return Outcome{}, err
+	}
+	if err := p.take(ctx); err != nil {
+		return Outcome{}, err
+	}
+	defer p.release()
+	before, err := p.settle(ctx)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("finding haproxy: %w", err)
+	}
+	p.keepRunning(ctx, before)
+	if worker, ok := p.runs(ctx, config, fingerprint); ok && before.running() {
+		return Outcome{WorkerPID: worker}, nil
+	}
+	x, err := install(p.cfg.ConfigPath, config)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("installing configuration: %w", err)
+	}
+	defer x.close()
+	ctx = context.WithoutCancel(ctx)
+	out := Outcome{Started: !before.running(), Reloaded: before.running()}
+	switch {
+	case before.running():
+		out.WorkerPID, err = p.reload(ctx, before, config, fingerprint)
+	case p.cfg.Mode == Managed:
+		out.WorkerPID, err = p.start(ctx, config, fingerprint)
+	default:
+		if err := p.awaitStrays(ctx); err != nil {
+			return Outcome{}, err
+		}
+		return Outcome{}, &lb.UnavailableError{What: "HAProxy is not running; the configuration is in place for its start"}
+	}
+	if err != nil {
+		return Outcome{}, p.goBack(ctx, x, before, err)
+	}
+	p.keep(ctx, config)
+	return out, nil
+}
+
+// goBack puts the former file in place and makes sure that what ran before runs.
+// It returns why, or more when it did not succeed.
+func (p *Process) goBack(ctx context.Context, x *exchange, before view, why error) error {
+	if err := x.undo(); err != nil {
+		return fmt.Errorf("%s; putting the former file back: %w", why, err)
+	}
+	now, err := p.settle(ctx)
+	if err != nil {
+		return fmt.Errorf("%s; going back: %w", why, err)
+	}
+	switch {
+	case p.serves(ctx, before):
+		return why
+	case now.running():
+		_, err = p.reload(ctx, now, nil, "")
+	case p.cfg.Mode == Managed && (before.running() || x.backup != ""):
+		_, err = p.startAgain(ctx)
+	}
+	if err != nil && before.running() {
+		return fmt.Errorf("%s; going back: %s", why, err) //nolint:errorlint // "refused" would say that all is as before
+	}
+	return why
+}
+
+// serves reports whether a worker of before still accepts connections.
+func (p *Process) serves(ctx context.Context, before view) bool {
+	info, err := p.showInfo(ctx)
+	return err == nil && !info.Stopping && slices.Contains(before.workers(), info.PID)
+}
+
+// startAgain starts HAProxy with the file on disk or, when it does not start
+// with that, with the last good one, which then takes the file's place.
+func (p *Process) startAgain(ctx context.Context) (worker int, err error) {
+	worker, err = p.start(ctx, nil, "")
+	if err == nil || !errors.As(err, new(*lb.RefusedError)) {
+		return worker, err
+	}
+	good, readErr := os.ReadFile(p.lastGood())
+	if readErr != nil || sameFile(p.cfg.ConfigPath, good) {
+		return 0, err // there is nothing else to try
+	}
+	x, installErr := install(p.cfg.ConfigPath, good)
+	if installErr != nil {
+		return 0, errors.Join(err, fmt.Errorf("installing the last good configuration: %w", installErr))
+	}
+	defer x.close()
+	worker, goodErr := p.start(ctx, nil, "")
+	if goodErr != nil {
+		return 0, errors.Join(err, x.undo())
+	}
+	p.logger.WarnContext(ctx, "haproxy started with the last good configuration", "path", p.cfg.ConfigPath, "reason", err)
+	return worker, nil
+}
+
+func (p *Process) lastGood() string { return p.cfg.ConfigPath + ".last-good" }
+
+// keep notes that a running worker has proven config. That it cannot be kept
+// does not undo the success.
+func (p *Process) keep(ctx context.Context, config []byte) {
+	if sameFile(p.lastGood(), config) {
+		return
+	}
+	if err := replace(p.lastGood(), config); err != nil {
+		p.logger.WarnContext(ctx, "last good configuration not kept", "path", p.lastGood(), "error", err)
+	}
+}
+
+// keepRunning keeps the file on disk as the last good one when it is what an
+// adopted HAProxy runs: the worker's fingerprint stands in the file.
+func (p *Process) keepRunning(ctx context.Context, before view) {
+	if !before.running() {
+		return
+	}
+	info, err := p.showInfo(ctx)
+	if err != nil || fingerprint(info) == "" {
+		return
+	}
+	former, err := os.ReadFile(p.cfg.ConfigPath)
+	if err == nil && bytes.Contains(former, []byte(descriptionPrefix+fingerprint(info)+"\n")) {
+		p.keep(ctx, former)
+	}
+}
+
+// take waits for the turn to change file and process.
+func (p *Process) take(ctx context.Context) error {
+	select {
+	case p.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for another change of haproxy: %w", ctx.Err())
+	}
+}
+
+func (p *Process) release() { <-p.turn }

@@ -1,0 +1,104 @@
+package haproxy
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"thalassa/lb"
+)
+
+// checkTimeout bounds a check. 10,000 servers take 0.1 s; names that must be
+// resolved take longer.
+const checkTimeout = 30 * time.Second
+
+// checkHolds is how long a passed check counts for the same bytes: files that
+// they name may change.
+const checkHolds = 5 * time.Second
+
+// Check asks "haproxy -c" whether it takes a configuration. The error is a
+// *lb.RefusedError of stage "check" with HAProxy's words when it does not;
+// anything else (no binary, no space, no time) is another error and says
+// nothing about the configuration. That HAProxy takes a configuration does not
+// prove that it starts with it.
+//
+// The configuration is staged beside ConfigPath, so that what it names relative
+// to its own folder is found. The staged file is always removed.
+func (p *Process) Check(ctx context.Context, config []byte) error {
+	if err := p.check(ctx, config); err != nil {
+		return fmt.Errorf("checking configuration: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.checked, p.checkedAt = sha256.Sum256(config), time.Now()
+	return nil
+}
+
+// checkUnlessJustDone spares a configuration the second check when it has
+// passed one a moment ago, as a candidate does before it is applied.
+func (p *Process) checkUnlessJustDone(ctx context.Context, config []byte) error {
+	p.mu.Lock()
+	done := p.checked == sha256.Sum256(config) && time.Since(p.checkedAt) < checkHolds
+	p.mu.Unlock()
+	if done {
+		return nil
+	}
+	return p.Check(ctx, config)
+}
+
+func (p *Process) check(ctx context.Context, config []byte) error {
+	staged, err := stage(p.cfg.ConfigPath, config)
+	if err != nil {
+		return fmt.Errorf("staging: %w", err)
+	}
+	defer os.Remove(staged) //nolint:errcheck // a leftover is harmless and hidden
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	cmd, err := p.command(ctx, "-c", "-f", staged)
+	if err != nil {
+		return err
+	}
+	var out head
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !errors.As(err, &exit):
+		return err
+	case exit.ExitCode() == 2:
+		return nil // valid, only without a listener ("will not start"); a master does start with it
+	}
+	text := strings.ReplaceAll(out.String(), staged, p.cfg.ConfigPath)
+	if p.cfg.Sudo && alert(text) == "" {
+		return fmt.Errorf("%w: %s", err, said(text)) // sudo's own refusal
+	}
+	return &lb.RefusedError{Stage: "check", Output: orElse(said(text), "haproxy -c ended with "+exit.String())}
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// A head keeps the beginning of what is written, up to maxWords: the first
+// faults explain the rest.
+type head struct{ bytes.Buffer }
+
+func (h *head) Write(b []byte) (int, error) {
+	if room := maxWords - h.Len(); room > 0 {
+		h.Buffer.Write(b[:min(room, len(b))])
+	}
+	return len(b), nil
+}

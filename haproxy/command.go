@@ -1,0 +1,95 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// binary finds the executable. Debian keeps it where an ordinary user's PATH
+// does not lead.
+func (p *Process) binary() (string, error) {
+	path, err := exec.LookPath(p.cfg.Binary)
+	if err == nil {
+		return filepath.Abs(path)
+	}
+	if !strings.Contains(p.cfg.Binary, "/") {
+		for _, dir := range []string{"/usr/local/sbin", "/usr/sbin"} {
+			if path, err := exec.LookPath(filepath.Join(dir, p.cfg.Binary)); err == nil {
+				return path, nil
+			}
+		}
+	}
+	return "", err
+}
+
+// command prepares a call of the binary, through sudo where that is asked for.
+// It runs in the root folder, as under systemd, and ends with the context.
+func (p *Process) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	binary, err := p.binary()
+	if err != nil {
+		return nil, err
+	}
+	return p.sudo(ctx, binary, args...), nil
+}
+
+func (p *Process) sudo(ctx context.Context, name string, args ...string) *exec.Cmd {
+	if p.cfg.Sudo {
+		name, args = "sudo", append([]string{"-n", "--", name}, args...)
+	}
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = "/"
+	cmd.Env = p.cfg.Env
+	cmd.WaitDelay = question // a child of sudo may hold the pipe
+	return cmd
+}
+
+// Version asks the binary for its version, e.g. "2.6.12-1+deb12u4".
+func (p *Process) Version(ctx context.Context) (string, error) {
+	cmd, err := p.command(ctx, "-v")
+	if err != nil {
+		return "", fmt.Errorf("asking haproxy for its version: %w", err)
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("asking haproxy for its version: %w", err)
+	}
+	// "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/"
+	fields := strings.Fields(string(out))
+	if len(fields) < 3 || fields[1] != "version" {
+		return "", fmt.Errorf("asking haproxy for its version: it said %.100q", out)
+	}
+	return fields[2], nil
+}
+
+// signal sends a signal to a process that was verified before, with sudo's help
+// where it is another user's. A process that is gone is no error.
+func (p *Process) signal(ctx context.Context, id identity, sig syscall.Signal) error {
+	if !id.alive() {
+		return nil
+	}
+	err := syscall.Kill(id.pid, sig)
+	if errors.Is(err, syscall.EPERM) && p.cfg.Sudo {
+		err = p.sudo(ctx, "/bin/kill", "-"+strconv.Itoa(int(sig)), strconv.Itoa(id.pid)).Run()
+	}
+	if err != nil && id.alive() {
+		return fmt.Errorf("sending %s to haproxy (process %d): %w", sig, id.pid, err)
+	}
+	return nil
+}
+
+// masterArgument is the value of -S. HAProxy creates the socket as the user it
+// starts as; with sudo it must be handed to ours.
+func (p *Process) masterArgument() string {
+	arg := p.cfg.MasterSocket + ",mode,600"
+	if p.cfg.Sudo {
+		arg += ",uid," + strconv.Itoa(os.Getuid())
+	}
+	return arg
+}

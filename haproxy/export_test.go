@@ -1,0 +1,4 @@
+package haproxy
+
+// Said is how HAProxy's words are put for a person.
+var Said = said

@@ -1,0 +1,132 @@
+package haproxy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// filePerm keeps what a configuration may hold (passwords of userlists) from
+// other users; HAProxy reads it before it gives up its rights.
+const filePerm = 0o640
+
+// stage writes a file beside path and returns its name. The name begins with a
+// dot and does not end in .cfg, so that no HAProxy that was given the folder
+// (-f folder/) reads it. On error nothing is left.
+func stage(path string, content []byte) (name string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(filePerm), f.Sync(), f.Close())
+	return f.Name(), err
+}
+
+// replace makes content the file at path, at once and for good: a reader sees
+// the former file or the new one, also after a power cut. On error the former
+// file is there.
+func replace(path string, content []byte) error {
+	name, err := stage(path, content)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(name, path); err != nil {
+		_ = os.Remove(name)
+		return err
+	}
+	return syncDir(path)
+}
+
+// syncDir makes a rename in path's folder last.
+func syncDir(path string) error {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// An exchange is a file that was replaced and can still be put back, for which
+// not even space on the disk is needed.
+type exchange struct {
+	path   string
+	backup string // "" when there was no file before
+}
+
+// install replaces the file at path and keeps the former one aside until the
+// exchange is undone or closed. On error nothing has changed.
+func install(path string, content []byte) (*exchange, error) {
+	x := &exchange{path: path}
+	var err error
+	if x.backup, err = keepAside(path); err != nil {
+		return nil, fmt.Errorf("keeping the former file: %w", err)
+	}
+	if err := replace(path, content); err != nil {
+		return nil, errors.Join(err, x.undo())
+	}
+	return x, nil
+}
+
+// keepAside makes a second name for the file at path, or a copy of it where the
+// system forbids links (fs.protected_hardlinks). No file gives no name.
+func keepAside(path string) (string, error) {
+	backup := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".former")
+	_ = os.Remove(backup) // of a program that was killed; if it is in the way, Link says so
+	err := os.Link(path, backup)
+	if err == nil {
+		return backup, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	return backup, replace(backup, content)
+}
+
+// undo puts the former file back, or removes the new one when there was none.
+func (x *exchange) undo() error {
+	if x.backup == "" {
+		if err := os.Remove(x.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return syncDir(x.path)
+	}
+	if err := os.Rename(x.backup, x.path); err != nil {
+		return err
+	}
+	// Two names of one file: rename(2) does nothing then.
+	_ = os.Remove(x.backup)
+	return syncDir(x.path)
+}
+
+// close forgets the former file.
+func (x *exchange) close() {
+	if x.backup != "" {
+		_ = os.Remove(x.backup)
+	}
+}
+
+// sameFile reports whether the file at path holds content.
+func sameFile(path string, content []byte) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	there, err := io.ReadAll(io.LimitReader(f, int64(len(content))+1))
+	return err == nil && bytes.Equal(there, content)
+}

@@ -1,0 +1,63 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"thalassa/lb"
+)
+
+// Installed returns the configuration on disk; a *lb.UnavailableError while
+// there is none.
+func (p *Process) Installed(context.Context) ([]byte, error) {
+	config, err := os.ReadFile(p.cfg.ConfigPath)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &lb.UnavailableError{What: "no configuration has been written to " + p.cfg.ConfigPath + " yet"}
+	case err != nil:
+		return nil, fmt.Errorf("reading the installed configuration: %w", err)
+	}
+	return config, nil
+}
+
+// Resume starts HAProxy with the file on disk, or with the last good one, as an
+// earlier run left it. It does nothing when HAProxy runs. An error that is
+// fs.ErrNotExist says that there is no file.
+func (p *Process) Resume(ctx context.Context) error {
+	if err := p.resume(ctx); err != nil {
+		return fmt.Errorf("resuming haproxy: %w", err)
+	}
+	return nil
+}
+
+func (p *Process) resume(ctx context.Context) error {
+	if p.cfg.Mode == External {
+		return errors.New("it is looked after by something else")
+	}
+	if err := p.take(ctx); err != nil {
+		return err
+	}
+	defer p.release()
+	v, err := p.settle(ctx)
+	if err != nil || v.running() {
+		return err
+	}
+	if _, err := os.Stat(p.cfg.ConfigPath); err != nil {
+		return err
+	}
+	_, err = p.startAgain(context.WithoutCancel(ctx))
+	return err
+}
+
+// runs reports whether the worker that serves has this very configuration, and
+// the file on disk is it: then there is nothing to apply.
+func (p *Process) runs(ctx context.Context, config []byte, print string) (worker int, ok bool) {
+	if print == "" || !sameFile(p.cfg.ConfigPath, config) {
+		return 0, false
+	}
+	info, err := p.showInfo(ctx)
+	return info.PID, err == nil && !info.Stopping && fingerprint(info) == print
+}

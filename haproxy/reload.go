@@ -1,0 +1,184 @@
+package haproxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"thalassa/lb"
+	"thalassa/statsock"
+)
+
+const (
+	// resendAfter is how long a reload may leave no trace until it is asked for
+	// again: a master that was executing itself anew has not read the command.
+	resendAfter = 500 * time.Millisecond
+	// deafAfter is how long a new worker that lives may fail to answer on the
+	// stats socket.
+	deafAfter = 3 * time.Second
+)
+
+// A birth is the wait for a new worker.
+type birth struct {
+	p *Process
+	// old are the workers that were there before.
+	old []int
+	// reloads and failed of the master before; -1 when it could not be asked.
+	reloads, failed int
+	// expect is the fingerprint the new worker must show; "": any.
+	expect string
+
+	worker  int       // seen at the master; 0: not yet
+	since   time.Time // when it was seen
+	unheard bool      // the master answers, and knows of no reload
+}
+
+func (p *Process) newBirth(before view, config []byte, fingerprint string) *birth {
+	b := &birth{p: p, old: before.workers(), reloads: -1}
+	if before.procs != nil {
+		b.reloads, b.failed = before.procs.Master.Reloads, before.procs.Failed
+	}
+	if bytes.Contains(config, []byte(descriptionPrefix+fingerprint)) {
+		b.expect = fingerprint
+	}
+	return b
+}
+
+// reload lets the master read the file on disk and waits until a new worker
+// serves. The error is a *lb.RefusedError of stage "start" when HAProxy does not
+// start with the file; whether the old worker still serves is for the caller to
+// find out. Another error leaves the outcome open.
+func (p *Process) reload(ctx context.Context, before view, config []byte, fingerprint string) (worker int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.ReloadTimeout)
+	defer cancel()
+	b := p.newBirth(before, config, fingerprint)
+	if before.procs == nil {
+		if info, err := p.showInfo(ctx); err == nil {
+			b.old = []int{info.PID}
+		}
+	}
+	p.begin()
+	err = b.ask(ctx, before)
+	if err == nil {
+		asked := time.Now()
+		err = poll(ctx, func() (bool, error) {
+			done, err := b.look(ctx)
+			if !done && err == nil && b.unheard && time.Since(asked) > resendAfter {
+				asked, err = time.Now(), b.ask(ctx, before)
+			}
+			return done, err
+		})
+	}
+	switch {
+	case err == nil:
+		p.logger.InfoContext(ctx, "haproxy reloaded", "worker_pid", b.worker)
+		return b.worker, nil
+	case ctx.Err() != nil:
+		err = fmt.Errorf("no new worker serves after %s: %w", p.cfg.ReloadTimeout, ctx.Err())
+	}
+	return 0, fmt.Errorf("reloading haproxy: %w", err)
+}
+
+// ask sends the reload once. Whether it arrived shows later, in look.
+func (b *birth) ask(ctx context.Context, before view) error {
+	if before.procs == nil {
+		// The socket is lost (somebody cleaned up /tmp): the signal does the same
+		// and brings the socket back.
+		return b.p.signal(ctx, before.master, syscall.SIGUSR2)
+	}
+	reply, err := b.p.master.Reload(ctx)
+	switch {
+	case err == nil && reply.Conclusive && !reply.Success:
+		return b.refused(reply.Log, "the reload has failed")
+	case err == nil, statsock.NotListening(err), errors.Is(err, syscall.EAGAIN):
+		return nil
+	}
+	return err
+}
+
+// look reports whether a new worker serves. The master's death is a refusal.
+func (b *birth) look(ctx context.Context) (bool, error) {
+	v, err := b.p.look(ctx)
+	switch {
+	case err != nil:
+		return false, err
+	case !v.running() && v.silent == nil:
+		return false, b.refused("", "haproxy's master has ended")
+	}
+	return b.judge(ctx, v)
+}
+
+// judge is look for a master that lives. One more failed reload is a refusal,
+// as is a worker that came and went.
+func (b *birth) judge(ctx context.Context, v view) (bool, error) {
+	b.unheard = v.procs != nil && v.procs.Master.Reloads == b.reloads
+	switch {
+	case v.procs == nil:
+		return false, nil
+	case v.procs.Failed > b.failed && !b.unheard:
+		return false, b.refused("", "the master counts one more failed reload")
+	}
+	worker := b.newest(v.procs.Workers)
+	if worker == 0 {
+		if b.worker != 0 && len(v.procs.Workers) == 0 {
+			return false, b.refused("", fmt.Sprintf("the new worker (process %d) has ended", b.worker))
+		}
+		return false, nil
+	}
+	if worker != b.worker {
+		b.worker, b.since = worker, time.Now()
+	}
+	return b.serves(ctx, v)
+}
+
+// newest is the worker that was not there before; 0: none yet.
+func (b *birth) newest(workers []statsock.Process) int {
+	for _, w := range workers {
+		if !slices.Contains(b.old, w.PID) {
+			return w.PID
+		}
+	}
+	return 0
+}
+
+// serves reports whether it is the new worker, with the expected configuration,
+// that answers on the stats socket.
+func (b *birth) serves(ctx context.Context, v view) (bool, error) {
+	info, err := b.p.showInfo(ctx)
+	if err == nil && info.PID == b.worker && !info.Stopping {
+		if b.expect == "" || fingerprint(info) == b.expect {
+			return true, nil
+		}
+		// Somebody else's reload has taken another file: ask again.
+		b.old, b.worker, b.reloads = append(b.old, b.worker), 0, v.procs.Master.Reloads
+		return false, nil
+	}
+	if time.Since(b.since) < deafAfter {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	if _, err := b.p.master.Worker(b.worker).ShowInfo(ctx); err != nil {
+		return false, nil //nolint:nilerr // still starting, or about to be found dead
+	}
+	return false, b.refused("", fmt.Sprintf("the new worker (process %d) runs, but does not answer on %[2]s; "+
+		`is there a line "stats socket %[2]s level admin" in the global section?`, b.worker, b.p.cfg.StatsSocket))
+}
+
+// refused makes the error out of HAProxy's words, which are the answer to the
+// reload or what it wrote to the startup log, or else out of what was seen.
+func (b *birth) refused(words, seen string) error {
+	if words == "" {
+		words = b.p.written()
+	}
+	words = said(words)
+	if alert(words) == "" && seen != "" {
+		words = seen + "\n" + words
+	}
+	return &lb.RefusedError{Stage: "start", Output: strings.TrimSpace(words)}
+}

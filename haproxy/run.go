@@ -1,0 +1,191 @@
+package haproxy
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	// patrolInterval is the time between two looks at a HAProxy that is not our
+	// child; one look reads a file in /proc.
+	patrolInterval = time.Second
+	// firstDelay and lastDelay bound the back-off between starts that fail, or
+	// of a HAProxy that does not live for healthyAfter.
+	firstDelay   = time.Second
+	lastDelay    = 30 * time.Second
+	healthyAfter = time.Minute
+)
+
+// An Exit is an end of HAProxy that nobody here asked for.
+type Exit struct {
+	Time  time.Time // when it was noticed
+	Cause string    // how it ended, with HAProxy's first alert where it wrote one
+	// Restarted says that HAProxy runs again; otherwise a second Exit follows
+	// once it does.
+	Restarted bool
+	WorkerPID int   // that serves now; 0 when none does
+	Err       error // why it could not be started again, or yet
+}
+
+// Run watches HAProxy until ctx ends, which is no error; it never stops HAProxy.
+// It notices within about a second when a HAProxy that it has seen running is
+// gone. A Managed one it starts again with the file on disk or, if that does not
+// start, with the last good one, and tries on with a growing delay; an External
+// one it only reports. A HAProxy that never ran it does not start, nor one that
+// Stop has ended.
+//
+// notify is called from Run's goroutine, once for each end, and a second time
+// when HAProxy did not run again at once and does now. It may be nil. Only one
+// Run may be under way.
+func (p *Process) Run(ctx context.Context, notify func(Exit)) error {
+	tick := time.NewTicker(patrolInterval)
+	defer tick.Stop()
+	w := watch{p: p, notify: notify}
+	for {
+		w.patrol(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-p.died:
+		}
+	}
+}
+
+// A watch is what Run knows from one patrol to the next.
+type watch struct {
+	p      *Process
+	notify func(Exit)
+
+	seen  identity  // the master that is watched; zero: none yet
+	since time.Time // it is watched
+	down  *Exit     // reported and not running again yet
+	delay time.Duration
+	next  time.Time // no start before
+}
+
+// patrol looks after HAProxy once. While it lives that costs one file.
+func (w *watch) patrol(ctx context.Context) {
+	if w.seen.pid == 0 {
+		w.adopt(ctx)
+	}
+	if w.seen.pid == 0 || w.down == nil && w.seen.alive() {
+		return
+	}
+	if w.p.take(ctx) != nil {
+		return
+	}
+	defer w.p.release()
+	v, err := w.p.settle(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err == nil && v.running():
+		w.back(w.p.cause(w.seen), v.master, w.p.serving(ctx))
+	case w.p.isHalted():
+		*w = watch{p: w.p, notify: w.notify}
+	case w.p.cfg.Mode == External:
+		w.report(w.p.cause(w.seen), err)
+	default:
+		w.restart(context.WithoutCancel(ctx))
+	}
+}
+
+// adopt begins to watch what runs, if anything does.
+func (w *watch) adopt(ctx context.Context) {
+	w.seen, w.since = w.p.lastSeen(), time.Now()
+	if w.seen.pid != 0 {
+		return
+	}
+	if v, err := w.p.look(ctx); err == nil {
+		w.seen = v.master
+	}
+}
+
+// restart starts HAProxy again, no sooner than the back-off allows.
+func (w *watch) restart(ctx context.Context) {
+	now := time.Now()
+	if w.down == nil && now.Sub(w.since) > healthyAfter {
+		w.delay, w.next = 0, time.Time{}
+	}
+	cause := w.p.cause(w.seen)
+	if now.Before(w.next) {
+		w.report(cause, fmt.Errorf("it will be started again in %s", w.next.Sub(now).Round(time.Second)))
+		return
+	}
+	worker, err := w.p.startAgain(ctx)
+	w.delay = min(max(firstDelay, 2*w.delay), lastDelay)
+	w.next = time.Now().Add(w.delay)
+	if err != nil {
+		w.report(cause, err)
+		return
+	}
+	w.back(cause, w.p.lastSeen(), worker)
+}
+
+// back tells that HAProxy runs again, and watches on.
+func (w *watch) back(cause string, master identity, worker int) {
+	if w.down != nil {
+		cause = w.down.Cause
+	}
+	w.seen, w.since, w.down = master, time.Now(), nil
+	w.tell(Exit{Time: time.Now(), Cause: cause, Restarted: true, WorkerPID: worker})
+}
+
+// report tells that HAProxy is down, once.
+func (w *watch) report(cause string, err error) {
+	if w.down != nil {
+		return
+	}
+	w.down = &Exit{Time: time.Now(), Cause: cause, Err: err}
+	w.tell(*w.down)
+}
+
+func (w *watch) tell(exit Exit) {
+	if exit.Restarted {
+		w.p.logger.Warn("haproxy has ended and runs again", "cause", exit.Cause, "worker_pid", exit.WorkerPID)
+	} else {
+		w.p.logger.Error("haproxy has ended", "cause", exit.Cause, "error", exit.Err)
+	}
+	if w.notify != nil {
+		w.notify(exit)
+	}
+}
+
+// cause tells how a master ended, as well as can be known.
+func (p *Process) cause(id identity) string {
+	p.mu.Lock()
+	c := p.child
+	p.mu.Unlock()
+	cause := fmt.Sprintf("process %d is gone", id.pid)
+	if c != nil && c.pid == id.pid {
+		<-c.ended
+		cause = c.exit()
+	}
+	if words := alert(p.written()); words != "" {
+		cause += ": " + words
+	}
+	return cause
+}
+
+// lastSeen is the master that answered last; zero: none.
+func (p *Process) lastSeen() identity {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known
+}
+
+func (p *Process) isHalted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.halted
+}
+
+// serving is the worker that answers; 0: none.
+func (p *Process) serving(ctx context.Context) int {
+	info, err := p.showInfo(ctx)
+	if err != nil {
+		return 0
+	}
+	return info.PID
+}

@@ -1,0 +1,176 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"thalassa/lb"
+)
+
+// A child is a HAProxy (or the sudo before it) that was started here.
+type child struct {
+	pid   int
+	ended chan struct{}
+	err   error // how it ended; valid once ended is closed
+}
+
+// exit tells how a child ended.
+func (c *child) exit() string {
+	if c.err == nil {
+		return "exit status 0"
+	}
+	return c.err.Error()
+}
+
+// start runs HAProxy with the file on disk and waits until a worker serves. It
+// must only be called when none runs. On error none was left running; it is a
+// *lb.RefusedError of stage "start" when HAProxy did not start with the file.
+func (p *Process) start(ctx context.Context, config []byte, fingerprint string) (worker int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.ReloadTimeout)
+	defer cancel()
+	if err := p.awaitStrays(ctx); err != nil {
+		return 0, fmt.Errorf("starting haproxy: %w", err)
+	}
+	p.begin()
+	c, err := p.spawn()
+	if err != nil {
+		return 0, fmt.Errorf("starting haproxy: %w", err)
+	}
+	b := p.newBirth(view{}, config, fingerprint)
+	err = poll(ctx, func() (bool, error) {
+		select {
+		case <-c.ended:
+			return false, p.failedStart(b, c)
+		default:
+		}
+		v, err := p.look(ctx)
+		if err != nil || v.procs == nil {
+			return false, err
+		}
+		return b.judge(ctx, v)
+	})
+	if err == nil {
+		p.logger.InfoContext(ctx, "haproxy started", "master_pid", c.pid, "worker_pid", b.worker)
+		return b.worker, nil
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("no worker serves after %s: %w", p.cfg.ReloadTimeout, ctx.Err())
+	}
+	p.abandon(context.WithoutCancel(ctx), c)
+	return 0, fmt.Errorf("starting haproxy: %w", err)
+}
+
+// failedStart tells why a HAProxy ended before it served.
+func (p *Process) failedStart(b *birth, c *child) error {
+	words := p.written()
+	if p.cfg.Sudo && alert(words) == "" {
+		return fmt.Errorf("%s: %s", c.exit(), said(words)) // sudo's own refusal
+	}
+	return b.refused(words, "haproxy ended with "+c.exit())
+}
+
+// spawn starts the process. It gets a session of its own, so that signals to
+// the group of this program never reach it, and nothing of this program but the
+// startup log.
+func (p *Process) spawn() (*child, error) {
+	cmd, err := p.command(context.Background(), "-W", "-S", p.masterArgument(), "-p", p.cfg.PIDPath, "-f", p.cfg.ConfigPath) //nolint:contextcheck // it outlives every context
+	if err != nil {
+		return nil, err
+	}
+	out, err := p.words.open()
+	if err != nil {
+		return nil, fmt.Errorf("opening startup log: %w", err)
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Cancel = nil
+	cmd.WaitDelay = 0
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	c := &child{pid: cmd.Process.Pid, ended: make(chan struct{})}
+	go p.reap(cmd, c) // ends with HAProxy
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.child, p.halted = c, false
+	return c, nil
+}
+
+// reap waits for the end of a child and tells Run.
+func (p *Process) reap(cmd *exec.Cmd, c *child) {
+	c.err = cmd.Wait()
+	close(c.ended)
+	select {
+	case p.died <- struct{}{}:
+	default:
+	}
+}
+
+// awaitStrays waits until nobody answers on the stats socket: the worker of a
+// master that was killed takes a moment to notice. A HAProxy that stays there
+// without our master would share the ports with ours, unseen, so that is an
+// error.
+func (p *Process) awaitStrays(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	stray := 0
+	err := poll(ctx, func() (bool, error) {
+		info, err := p.showInfo(ctx)
+		if err != nil {
+			return true, nil //nolint:nilerr // nobody who could serve
+		}
+		stray = info.PID
+		return false, nil
+	})
+	if err != nil {
+		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d) answers on %s, but has no master at %s, so that it can neither be reloaded nor replaced",
+			stray, p.cfg.StatsSocket, p.cfg.MasterSocket)}
+	}
+	return nil
+}
+
+// abandon ends a HAProxy that was started a moment ago and does not serve.
+func (p *Process) abandon(ctx context.Context, c *child) {
+	look, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	v, err := p.look(look)
+	if err != nil {
+		v = view{} // the child is all that is known
+	}
+	ids := family(v.master, v.workers())
+	if id, ok := identify(c.pid); ok {
+		ids = append(ids, id)
+	}
+	if err := p.end(ctx, ids, syscall.SIGTERM, patience); err != nil {
+		err = p.end(ctx, ids, syscall.SIGKILL, patience)
+		if err != nil {
+			p.logger.ErrorContext(ctx, "haproxy that does not serve cannot be ended", "error", err)
+		}
+	}
+	p.remember(identity{})
+}
+
+// begin notes where HAProxy's next words will stand.
+func (p *Process) begin() {
+	mark := p.words.begin()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mark = mark
+}
+
+// written returns what HAProxy wrote since begin.
+func (p *Process) written() string {
+	p.mu.Lock()
+	mark := p.mark
+	p.mu.Unlock()
+	words, err := p.words.since(mark)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "reading startup log: " + err.Error()
+	}
+	return words
+}

@@ -1,0 +1,103 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// again is how often a signal is repeated: a master that executes itself anew
+// can miss one.
+const again = 250 * time.Millisecond
+
+// Stop ends HAProxy for good; Run does not start it again until Apply does. It
+// first lets the connections end, for StopGrace or half of the time that the
+// context leaves, then ends HAProxy at once, at last by force, and waits until
+// master and workers are gone. What HAProxy leaves behind (its pid file and
+// sockets) is removed. No HAProxy is no error; an External one is, for it would
+// only be started again.
+func (p *Process) Stop(ctx context.Context) error {
+	if p.cfg.Mode == External {
+		return errors.New("stopping haproxy: it is looked after by something else")
+	}
+	if err := p.take(ctx); err != nil {
+		return fmt.Errorf("stopping haproxy: %w", err)
+	}
+	defer p.release()
+	v, err := p.settle(ctx)
+	if err != nil {
+		return fmt.Errorf("stopping haproxy: %w", err)
+	}
+	p.mu.Lock()
+	p.halted = true
+	p.mu.Unlock()
+	if err := p.quit(ctx, family(v.master, v.workers())); err != nil {
+		return fmt.Errorf("stopping haproxy: %w", err)
+	}
+	for _, path := range []string{p.cfg.PIDPath, p.cfg.MasterSocket, p.cfg.StatsSocket} {
+		_ = os.Remove(path)
+	}
+	p.remember(identity{})
+	return nil
+}
+
+// quit ends a family ever more firmly.
+func (p *Process) quit(ctx context.Context, ids []identity) error {
+	grace := p.cfg.StopGrace
+	if deadline, ok := ctx.Deadline(); ok {
+		grace = min(grace, time.Until(deadline)/2)
+	}
+	err := p.end(ctx, ids, syscall.SIGUSR1, grace)
+	if err != nil && ctx.Err() == nil {
+		err = p.end(ctx, ids, syscall.SIGTERM, grace/2)
+	}
+	if err != nil && ctx.Err() == nil {
+		err = p.end(ctx, ids, syscall.SIGKILL, max(grace/2, question))
+	}
+	return err
+}
+
+// family is a master and those of its workers that live.
+func family(master identity, workers []int) []identity {
+	ids := []identity{master}
+	for _, pid := range workers {
+		if id, ok := identify(pid); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// end signals a family, again and again, until all of it is gone or the time is
+// over. The master, the first, passes the gentler signals on.
+func (p *Process) end(ctx context.Context, ids []identity, sig syscall.Signal, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	to := ids
+	if sig == syscall.SIGUSR1 {
+		to = ids[:1]
+	}
+	var sent time.Time
+	err := poll(ctx, func() (bool, error) {
+		if !slices.ContainsFunc(ids, identity.alive) {
+			return true, nil
+		}
+		if time.Since(sent) < again {
+			return false, nil
+		}
+		sent = time.Now()
+		var errs []error
+		for _, id := range to {
+			errs = append(errs, p.signal(ctx, id, sig))
+		}
+		return false, errors.Join(errs...)
+	})
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("it has not ended within %s of %s", within, sig)
+	}
+	return err
+}
