@@ -242,8 +242,8 @@ func (a *Agent) followIntents(ctx context.Context) error {
 
 // unlessOver is err, or nil when ctx has ended, which is no error.
 func unlessOver(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }

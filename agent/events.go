@@ -81,7 +81,7 @@ func (a *Agent) recordMembers(ctx context.Context, before running, t target, cau
 		old[p.Key] = p
 	}
 	left := memberEvents
-	record := func(verb activity.Verb, members []lb.Member, known []lb.Member) {
+	record := func(verb activity.Verb, members, known []lb.Member) {
 		for _, m := range members {
 			if left == 0 || slices.ContainsFunc(known, func(k lb.Member) bool { return k.Address == m.Address }) {
 				continue

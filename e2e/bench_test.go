@@ -56,7 +56,8 @@ func (n *node) residentMB() float64 {
 // reloads counts the agent's reloads of HAProxy.
 func (n *node) reloads() int {
 	n.tb.Helper()
-	return strings.Count(fmt.Sprint(n.call(200, http.MethodGet, "/activity?filter=haproxyReloaded&limit=1000", "")), "haproxyReloaded")
+	_, events := n.try(http.MethodGet, "/activity?filter=haproxyReloaded&limit=1000", "")
+	return strings.Count(events, `"haproxyReloaded"`)
 }
 
 // report adds what every benchmark of a node tells.

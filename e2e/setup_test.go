@@ -38,6 +38,22 @@ func TestPersistenceFileIsImportedAndKeptUpToDate(t *testing.T) {
 	})
 }
 
+func TestHandWrittenConfigurationIsKept(t *testing.T) {
+	consul := testkit.Consul(t)
+	n := newNode(t, consul.Address())
+	const byHand = "# somebody's work\n"
+	if err := os.WriteFile(n.path("haproxy.cfg"), []byte(byHand), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.start()
+	service(t, consul, "1.0.0", 1)
+	n.route()
+	n.answers("1.0.0-0")
+	if data, err := os.ReadFile(n.path("haproxy.cfg.before-thalassa")); err != nil || string(data) != byHand {
+		t.Errorf("the former file is %q (%v), expected %q", data, err, byHand)
+	}
+}
+
 func TestDamagedDatabaseIsSetAsideAndThePersistenceFileTakenInstead(t *testing.T) {
 	consul := testkit.Consul(t)
 	n := newNode(t, consul.Address())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -61,6 +62,9 @@ func (p *Process) apply(ctx context.Context, config []byte, fingerprint string) 
 	p.keepRunning(ctx, before)
 	if worker, ok := p.runs(ctx, config, fingerprint); ok && before.running() {
 		return Outcome{WorkerPID: worker}, nil
+	}
+	if err := p.keepOriginal(); err != nil {
+		return Outcome{}, fmt.Errorf("keeping the file that was there before: %w", err)
 	}
 	x, err := install(p.cfg.ConfigPath, config)
 	if err != nil {
@@ -152,6 +156,25 @@ func (p *Process) keep(ctx context.Context, config []byte) {
 	if err := replace(p.lastGood(), config); err != nil {
 		p.logger.WarnContext(ctx, "last good configuration not kept", "path", p.lastGood(), "error", err)
 	}
+}
+
+// keepOriginal copies a file that somebody else wrote, as on the first use of
+// this package on a machine, to ConfigPath + ".before-thalassa".
+func (p *Process) keepOriginal() error {
+	original := p.cfg.ConfigPath + ".before-thalassa"
+	for _, ours := range []string{p.lastGood(), original} {
+		if _, err := os.Stat(ours); err == nil {
+			return nil
+		}
+	}
+	content, err := os.ReadFile(p.cfg.ConfigPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return replace(original, content)
 }
 
 // keepRunning keeps the file on disk as the last good one when it is what an

@@ -171,13 +171,14 @@ func (b *birth) serves(ctx context.Context, v view) (bool, error) {
 }
 
 // refused makes the error out of HAProxy's words, which are the answer to the
-// reload or what it wrote to the startup log, or else out of what was seen.
+// reload or what it wrote to the startup log, or else out of what was seen. Among
+// alerts the warnings are left out: at a reload most are the old worker's.
 func (b *birth) refused(words, seen string) error {
 	if words == "" {
 		words = b.p.written()
 	}
-	words = said(words)
-	if alert(words) == "" && seen != "" {
+	words, alerted := alerts(words)
+	if !alerted && seen != "" {
 		words = seen + "\n" + words
 	}
 	return &lb.RefusedError{Stage: "start", Output: strings.TrimSpace(words)}

@@ -80,6 +80,20 @@ func said(text string) string {
 	return strings.Join(lines, "\n")
 }
 
+// alerts gives the alerts alone, or all words when there is none.
+func alerts(text string) (words string, found bool) {
+	var only strings.Builder
+	for _, m := range messages(text) {
+		if m.level == "ALERT" {
+			only.WriteString("[ALERT]  (0) : " + m.text + "\n")
+		}
+	}
+	if only.Len() == 0 {
+		return said(text), false
+	}
+	return said(only.String()), true
+}
+
 // alert is the first alert, or "".
 func alert(text string) string {
 	for _, m := range messages(text) {

@@ -74,8 +74,7 @@ func (st step) report(ctx context.Context, env environment) (failed bool) {
 
 // errorText is HAProxy's whole answer where the error carries one.
 func errorText(err error) string {
-	var refused *lb.RefusedError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*lb.RefusedError](err); ok {
 		return "haproxy refuses the configuration:\n" + refused.Output
 	}
 	return err.Error()

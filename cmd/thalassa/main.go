@@ -35,7 +35,7 @@ type environment struct {
 
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, env environment) int {
-	root := newRoot(env)
+	root := newRoot(env) //nolint:contextcheck // commands get ctx from ExecuteContext
 	root.SetArgs(args)
 	root.SetIn(env.stdin)
 	root.SetOut(env.stdout)

@@ -78,16 +78,16 @@ func (n node) run(ctx context.Context) error {
 	g.Go(func() error { return process.Run(gctx, n.onExit(gctx, a, events)) })
 	g.Go(func() error { return a.Run(gctx) })
 	g.Go(func() error { return server.Serve(gctx, listener) })
-	g.Go(func() error {
-		select {
-		case <-a.InStep():
-		case <-gctx.Done():
-		}
-		if n.ready == nil || gctx.Err() != nil {
-			return nil
-		}
-		return n.ready(gctx, listener.Addr(), events)
-	})
+	if n.ready != nil {
+		g.Go(func() error {
+			select {
+			case <-a.InStep():
+				return n.ready(gctx, listener.Addr(), events)
+			case <-gctx.Done():
+				return nil
+			}
+		})
+	}
 	err = g.Wait()
 	if s.stopHAProxy {
 		err = errors.Join(err, n.stopHAProxy(ctx, process))

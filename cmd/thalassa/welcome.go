@@ -57,10 +57,10 @@ func (d demo) follow(ctx context.Context, events *activity.Log) error {
 
 // stopped is err, or nil when the program is ending anyway.
 func stopped(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // printEvent prints an event in one line.
