@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -48,6 +49,15 @@ type Balancer interface {
 	State(ctx context.Context) (haproxy.State, error)
 }
 
+// Runtime changes the servers of the running HAProxy without a reload.
+type Runtime interface {
+	// Adjust carries ops out and reads the servers back.
+	Adjust(ctx context.Context, ops []lb.ServerOp) error
+	Servers(ctx context.Context) ([]lb.ServerState, error)
+	// Install makes config the file on disk of a HAProxy that runs it already.
+	Install(ctx context.Context, config []byte) error
+}
+
 // Journal takes the events of the activity log; it never fails or blocks.
 type Journal interface {
 	Record(ctx context.Context, e activity.Event)
@@ -63,12 +73,13 @@ type Announcer interface {
 	Set(services []discovery.Registration)
 }
 
-// Config is what an Agent needs. Intents, Source, HAProxy, Journal and Memory
-// are required.
+// Config is what an Agent needs. Intents, Source, HAProxy, Runtime, Journal and
+// Memory are required.
 type Config struct {
 	Intents Intents
 	Source  Source
 	HAProxy Balancer
+	Runtime Runtime
 	Journal Journal
 	Memory  Memory
 
@@ -148,8 +159,12 @@ type Agent struct {
 	last    outcome  // of the newest round
 	pending *pending // the revision that a change waits for; nil: none
 
-	inStep  chan struct{} // closed when a round has applied for the first time
-	running running       // touched by the loop only
+	inStep    chan struct{}             // closed when a round has applied for the first time
+	effective atomic.Pointer[effective] // what HAProxy runs; nil: not known yet
+
+	// Of the loop alone:
+	running running
+	outbox  []activity.Event // to be recorded when the round is over
 }
 
 // New makes an agent and reads its template. The error names the template's

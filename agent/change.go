@@ -10,6 +10,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/lb"
+	"thalassa/plan"
 	"thalassa/template"
 )
 
@@ -166,7 +167,12 @@ func (a *Agent) prove(ctx context.Context, next lb.Intent) error {
 	if err := a.mayApply(ctx, next, snap); err != nil {
 		return err
 	}
-	rendered, err := a.template.current().Render(lb.Resolve(next, snap, a.cfg.Process))
+	now := a.effective.Load()
+	config := a.resolve(next, snap, now)
+	if now != nil && len(plan.Compute(&now.config, config).Reload) == 0 {
+		return nil // only members change, for which HAProxy needs no new file
+	}
+	rendered, err := a.template.current().Render(config)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"thalassa/activity"
 	"thalassa/discovery"
@@ -38,9 +39,9 @@ func switchedEvent(before, after lb.Backend, by lb.Stamp, applied lb.Applied) ac
 	}
 }
 
-// recordApplied writes what a round changed: the configuration with cause and
+// noteApplied writes what a round changed: the configuration with cause and
 // difference, how HAProxy took it, and the members that came and went.
-func (a *Agent) recordApplied(ctx context.Context, before running, t target, change plan.Change, out haproxy.Outcome) {
+func (a *Agent) noteApplied(ctx context.Context, before running, t target, change plan.Change, out haproxy.Outcome) {
 	e := activity.Event{
 		Object: haproxyObject(), Revision: t.intent.Revision, Diff: change.Diff(),
 		DurationMS: float64(out.Duration.Microseconds()) / 1000, Path: pathReload,
@@ -49,31 +50,49 @@ func (a *Agent) recordApplied(ctx context.Context, before running, t target, cha
 	switch {
 	case out.Started:
 		e.Verb = activity.HAProxyStarted
-		if before.config == nil {
+		if before.effective == nil {
 			e.Diff = nil // there is nothing to compare with
 		}
 	case out.Reloaded:
 		changed := e
 		changed.Verb = activity.HAProxyConfigChanged
-		a.cfg.Journal.Record(ctx, changed)
+		a.note(changed)
 		e.Verb, e.Diff = activity.HAProxyReloaded, nil
 		for _, r := range change.Reload {
 			e.Reasons = append(e.Reasons, r.Object+" "+r.What)
 		}
-	case before.config == nil:
+	case before.effective == nil:
 		e.Verb, e.Diff, e.Path = activity.HAProxyAdopted, nil, pathNone
 	default:
 		return // HAProxy ran this already
 	}
 	a.cfg.Logger.InfoContext(ctx, "haproxy in step", "verb", string(e.Verb), "revision", e.Revision, "cause", e.Cause, "duration", out.Duration, "worker", out.WorkerPID)
-	a.cfg.Journal.Record(ctx, e)
-	a.recordMembers(ctx, before, t, e.Cause)
+	a.note(e)
+	a.noteMembers(before, t, e.Cause)
 }
 
-// recordMembers writes an online or offline event for each member that a
+// noteAdjusted writes what a round changed without a reload.
+func (a *Agent) noteAdjusted(ctx context.Context, before running, t target, change plan.Change, took time.Duration) {
+	e := activity.Event{
+		Verb: activity.HAProxyConfigChanged, Object: haproxyObject(), Revision: t.intent.Revision, Diff: change.Diff(),
+		DurationMS: float64(took.Microseconds()) / 1000, Path: pathRuntime,
+	}
+	e.Author, e.Cause = a.cause(before, t)
+	switch {
+	case before.effective == nil:
+		e.Verb, e.Path = activity.HAProxyAdopted, pathNone
+	case len(change.Ops) == 0:
+		return
+	}
+	a.cfg.Logger.InfoContext(ctx, "haproxy in step", "verb", string(e.Verb), "revision", e.Revision, "cause", e.Cause, "duration", took, "servers", len(change.Ops))
+	a.note(e)
+	a.noteMembers(before, t, e.Cause)
+}
+
+// noteMembers writes an online or offline event for each member that a
 // backend gained or lost while it asked for the same version.
-func (a *Agent) recordMembers(ctx context.Context, before running, t target, cause string) {
-	if before.config == nil {
+func (a *Agent) noteMembers(before running, t target, cause string) {
+	if before.effective == nil {
 		return
 	}
 	old := map[lb.Name]lb.Pool{}
@@ -87,7 +106,7 @@ func (a *Agent) recordMembers(ctx context.Context, before running, t target, cau
 				continue
 			}
 			left--
-			a.cfg.Journal.Record(ctx, activity.Event{Verb: verb, Object: activity.Object{ID: m.ID(), Type: "backendMember", Key: m.ServerName()}, Cause: cause})
+			a.note(activity.Event{Verb: verb, Object: activity.Object{ID: m.ID(), Type: "backendMember", Key: m.ServerName()}, Cause: cause})
 		}
 	}
 	for _, p := range t.config.Backends {
@@ -106,7 +125,7 @@ func (a *Agent) cause(before running, t target) (author, cause string) {
 	p := a.pending
 	a.mu.Unlock()
 	switch {
-	case before.config == nil:
+	case before.effective == nil:
 		return "", "start of the agent"
 	case t.intent.Revision != before.revision && p != nil && p.revision == t.intent.Revision:
 		return p.by.Author, p.by.Cause
@@ -136,17 +155,17 @@ func enumerate(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// recordFailed writes why what was asked for is not in effect.
-func (a *Agent) recordFailed(ctx context.Context, t target, err error) {
+// noteFailed writes why what was asked for is not in effect.
+func (a *Agent) noteFailed(ctx context.Context, t target, err error) {
 	a.cfg.Logger.ErrorContext(ctx, "configuration not in effect", "revision", t.intent.Revision, "error", err)
 	e := activity.Event{Verb: activity.HAProxyReloadFailed, Object: haproxyObject(), Revision: t.intent.Revision, Error: words(err)}
 	e.Author, e.Cause = a.cause(a.running, t)
-	a.cfg.Journal.Record(ctx, e)
+	a.note(e)
 }
 
-// recordFreshness writes which services Consul stopped or resumed answering
+// noteFreshness writes which services Consul stopped or resumed answering
 // for, one event for all of them.
-func (a *Agent) recordFreshness(ctx context.Context, snap lb.Snapshot) {
+func (a *Agent) noteFreshness(snap lb.Snapshot) {
 	var stale, fresh []string
 	reason := ""
 	for _, name := range slices.Sorted(maps.Keys(snap.Services)) {
@@ -160,12 +179,12 @@ func (a *Agent) recordFreshness(ctx context.Context, snap lb.Snapshot) {
 	}
 	object := activity.Object{ID: "discovery", Type: "discovery"}
 	if len(stale) > 0 {
-		a.cfg.Logger.WarnContext(ctx, "discovery stale, the last good members stay", "services", enumerate(stale), "reason", reason)
-		a.cfg.Journal.Record(ctx, activity.Event{Verb: activity.DiscoveryStale, Object: object, Reasons: stale, Error: reason})
+		a.cfg.Logger.Warn("discovery stale, the last good members stay", "services", enumerate(stale), "reason", reason)
+		a.note(activity.Event{Verb: activity.DiscoveryStale, Object: object, Reasons: stale, Error: reason})
 	}
 	if len(fresh) > 0 {
-		a.cfg.Logger.InfoContext(ctx, "discovery answers again", "services", enumerate(fresh))
-		a.cfg.Journal.Record(ctx, activity.Event{Verb: activity.DiscoveryRecovered, Object: object, Reasons: fresh})
+		a.cfg.Logger.Info("discovery answers again", "services", enumerate(fresh))
+		a.note(activity.Event{Verb: activity.DiscoveryRecovered, Object: object, Reasons: fresh})
 	}
 	a.running.snapshot = snap
 }

@@ -1,13 +1,14 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"time"
 
+	"thalassa/haproxy"
 	"thalassa/lb"
 	"thalassa/plan"
 	"thalassa/template"
@@ -15,16 +16,9 @@ import (
 
 // The paths a round can take.
 const (
-	pathNone   = "none"
-	pathReload = "reload"
-)
-
-const (
-	firstRetry = time.Second
-	lastRetry  = 30 * time.Second
-	// firstMoment is what Consul gets for its first answers before the first
-	// round; Consul answers within milliseconds or not at all.
-	firstMoment = 500 * time.Millisecond
+	pathNone    = "none"
+	pathRuntime = "runtime" // servers changed in the running HAProxy
+	pathReload  = "reload"
 )
 
 // outcome is what became of a round.
@@ -36,116 +30,30 @@ type outcome struct {
 	inEffect uint64 // the revision that is
 }
 
+// effective is a configuration that HAProxy runs. It is never changed.
+type effective struct {
+	config   lb.Config
+	template *template.Template // that the running HAProxy's file was made with
+}
+
 // running is what the loop knows about the configuration in effect.
 type running struct {
-	config   *lb.Config // nil: not known yet
-	bytes    []byte
-	revision uint64
-	snapshot lb.Snapshot // the members came from
-	failure  string      // of the last round, to tell a transition from a repetition
+	*effective // nil: not known yet
+	revision   uint64
+	snapshot   lb.Snapshot // the members came from
+	failure    string      // of the last round, to tell a transition from a repetition
+	behind     bool        // the file on disk has not followed yet
 }
 
 // target is what a round wants HAProxy to run.
 type target struct {
+	effective
 	intent   lb.Intent
 	snapshot lb.Snapshot
-	template *template.Template
-	config   lb.Config
-	rendered template.Rendered
 }
 
-// loop runs a round whenever something may have changed, until ctx ends.
-func (a *Agent) loop(ctx context.Context) error {
-	retry := time.NewTimer(0)
-	defer retry.Stop()
-	backoff := firstRetry
-	a.awaitConsul(ctx)
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-a.poke:
-		case <-retry.C:
-		case <-a.cfg.Source.Changed():
-			a.sources.Broadcast()
-			a.settle(ctx)
-		}
-		out := a.round(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		out.inEffect = a.running.revision
-		a.report(out)
-		retry.Stop()
-		if out.err == nil {
-			backoff = firstRetry
-			continue
-		}
-		retry.Reset(backoff)
-		backoff = min(2*backoff, lastRetry)
-	}
-}
-
-// awaitConsul gives Consul a moment for its first answers, so that a HAProxy that
-// is to be started starts with its members.
-func (a *Agent) awaitConsul(ctx context.Context) {
-	patience := time.NewTimer(firstMoment)
-	defer patience.Stop()
-	in, err := a.Intent(ctx)
-	if err != nil {
-		return // the first round will say so
-	}
-	for len(unanswered(in, a.Snapshot())) > 0 {
-		select {
-		case <-a.cfg.Source.Changed():
-			a.sources.Broadcast()
-		case <-patience.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// settle lets a burst of discovery changes pass, so that it costs one round.
-// Somebody who waits for a round ends it early.
-func (a *Agent) settle(ctx context.Context) {
-	deadline := time.NewTimer(a.cfg.MaxSettle)
-	defer deadline.Stop()
-	quiet := time.NewTimer(a.cfg.Quiet)
-	defer quiet.Stop()
-	for {
-		select {
-		case <-a.cfg.Source.Changed():
-			a.sources.Broadcast()
-			quiet.Reset(a.cfg.Quiet)
-		case <-a.poke:
-			return
-		case <-quiet.C:
-			return
-		case <-deadline.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// report hands the outcome to whoever waits for it.
-func (a *Agent) report(out outcome) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.last = out
-	if a.pending != nil && a.pending.meets(out) {
-		a.pending.done <- out // one slot, and only this sends
-		a.pending = nil
-	}
-}
-
-func (a *Agent) lastOutcome() outcome {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.last
+func (t target) outcome(path string, err error) outcome {
+	return outcome{revision: t.intent.Revision, template: t.template, path: path, err: err}
 }
 
 // round brings HAProxy in step once. Whatever fails leaves HAProxy running what
@@ -155,36 +63,46 @@ func (a *Agent) round(ctx context.Context) outcome {
 	if err != nil {
 		return a.failed(ctx, t, err)
 	}
-	if a.running.config != nil && bytes.Equal(t.rendered.Bytes, a.running.bytes) && a.running.failure == "" {
-		a.remember(ctx, t)
-		return t.outcome(pathNone, nil)
+	if a.running.effective == nil {
+		return a.meet(ctx, t)
 	}
-	if !a.limiter.Allow() {
-		if err := a.limiter.Wait(ctx); err != nil {
-			return outcome{err: err}
-		}
-		if t, err = a.aim(ctx); err != nil { // the world has moved on meanwhile
-			return a.failed(ctx, t, err)
+	change := plan.Compute(&a.running.config, t.config)
+	if a.running.failure == "" && t.template == a.running.template {
+		switch {
+		case change.Empty():
+			a.running.revision = t.intent.Revision
+			a.noteFreshness(t.snapshot)
+			return t.outcome(pathNone, nil)
+		case len(change.Reload) == 0:
+			return a.adjust(ctx, t, change)
 		}
 	}
-	return a.apply(ctx, t)
+	return a.reload(ctx, t, change)
 }
 
 // aim works out what HAProxy is to run now. On an error the target still tells
 // the revision.
 func (a *Agent) aim(ctx context.Context) (target, error) {
-	t := target{template: a.template.current()}
+	t := target{effective: effective{template: a.template.current()}, snapshot: a.Snapshot()}
 	var err error
 	if t.intent, err = a.Intent(ctx); err != nil {
 		return t, err
 	}
-	t.snapshot = a.Snapshot()
 	if err := a.mayApply(ctx, t.intent, t.snapshot); err != nil {
 		return t, err
 	}
-	t.config = lb.Resolve(t.intent, t.snapshot, a.cfg.Process)
-	t.rendered, err = t.template.Render(t.config)
-	return t, err
+	t.config = a.resolve(t.intent, t.snapshot, a.running.effective)
+	return t, nil
+}
+
+// resolve finds the members of every backend and gives them slots, those that
+// they have now if they can keep them.
+func (a *Agent) resolve(in lb.Intent, snap lb.Snapshot, now *effective) lb.Config {
+	var slots plan.Slots
+	if now != nil {
+		slots = plan.SlotsOf(now.config)
+	}
+	return plan.Layout(slots, lb.Resolve(in, snap, a.cfg.Process))
 }
 
 // mayApply forbids a round that would empty backends only because Consul has
@@ -192,10 +110,7 @@ func (a *Agent) aim(ctx context.Context) (target, error) {
 // or started again with the file of that, keeps its members until then.
 func (a *Agent) mayApply(ctx context.Context, in lb.Intent, snap lb.Snapshot) error {
 	unknown := unanswered(in, snap)
-	if len(unknown) == 0 || a.wasInStep() {
-		return nil
-	}
-	if !a.keepsMembers(ctx) {
+	if len(unknown) == 0 || a.wasInStep() || !a.keepsMembers(ctx) {
 		return nil
 	}
 	names := make([]string, len(unknown))
@@ -221,53 +136,140 @@ func (a *Agent) keepsMembers(ctx context.Context) bool {
 	return err == nil
 }
 
-// apply makes HAProxy run the target.
-func (a *Agent) apply(ctx context.Context, t target) outcome {
-	change := plan.Compute(a.running.config, t.config)
-	out, err := a.cfg.HAProxy.Apply(ctx, t.rendered.Bytes, t.rendered.Fingerprint)
+// meet is the first round. A HAProxy that runs the wanted configuration but for
+// the members in its slots is only adjusted; otherwise it is started or reloaded.
+func (a *Agent) meet(ctx context.Context, t target) outcome {
+	unknown := plan.Compute(nil, t.config)
+	state, err := a.cfg.HAProxy.State(ctx)
+	if err != nil || !state.Running {
+		return a.reload(ctx, t, unknown)
+	}
+	servers, err := a.cfg.Runtime.Servers(ctx)
+	if err != nil {
+		return a.reload(ctx, t, unknown)
+	}
+	t.config = plan.Layout(plan.Recall(servers), t.config)
+	rendered, err := t.template.Render(t.config)
 	if err != nil {
 		return a.failed(ctx, t, err)
 	}
-	path := pathReload
-	if !out.Reloaded && !out.Started {
-		path = pathNone
+	change := plan.Repair(t.config, servers)
+	if rendered.Fingerprint != state.Fingerprint || len(change.Reload) > 0 {
+		return a.reload(ctx, t, unknown)
+	}
+	return a.adjust(ctx, t, change)
+}
+
+// adjust makes HAProxy run the target without a reload. HAProxy's servers being
+// other than thought, it reloads after all.
+func (a *Agent) adjust(ctx context.Context, t target, change plan.Change) outcome {
+	begin := time.Now()
+	if len(change.Ops) > 0 {
+		if err := a.cfg.Runtime.Adjust(ctx, change.Ops); err != nil {
+			if ctx.Err() != nil {
+				return outcome{err: ctx.Err()}
+			}
+			a.cfg.Logger.WarnContext(ctx, "change at run time failed, reloading haproxy", "error", err)
+			change.Reload = append(change.Reload, plan.Reason{Object: "process", What: "runtime", Detail: []string{err.Error()}})
+			return a.reload(ctx, t, change)
+		}
 	}
 	before := a.running
-	a.running = running{config: &t.config, bytes: t.rendered.Bytes, revision: t.intent.Revision, snapshot: before.snapshot}
+	a.inEffect(t)
+	a.running.behind = true
+	a.noteAdjusted(ctx, before, t, change, time.Since(begin))
+	if len(change.Ops) == 0 {
+		return t.outcome(pathNone, nil)
+	}
+	return t.outcome(pathRuntime, nil)
+}
+
+// reload makes HAProxy run the target with a new worker, at the configured rate.
+func (a *Agent) reload(ctx context.Context, t target, change plan.Change) outcome {
+	if !a.limiter.Allow() {
+		if err := a.limiter.Wait(ctx); err != nil {
+			return outcome{err: err}
+		}
+		var err error
+		if t, err = a.aim(ctx); err != nil { // the world has moved on meanwhile
+			return a.failed(ctx, t, err)
+		}
+		if a.running.effective != nil {
+			change = plan.Compute(&a.running.config, t.config)
+		}
+	}
+	rendered, err := t.template.Render(t.config)
+	if err != nil {
+		return a.failed(ctx, t, err)
+	}
+	out, err := a.cfg.HAProxy.Apply(ctx, rendered.Bytes, rendered.Fingerprint)
+	if err != nil {
+		return a.failed(ctx, t, err)
+	}
+	before := a.running
+	a.inEffect(t)
+	a.noteApplied(ctx, before, t, change, out)
+	return t.outcome(pathOf(out), nil)
+}
+
+func pathOf(out haproxy.Outcome) string {
+	if out.Reloaded || out.Started {
+		return pathReload
+	}
+	return pathNone
+}
+
+// inEffect notes that HAProxy runs the target.
+func (a *Agent) inEffect(t target) {
+	now := t.effective
+	a.running = running{effective: &now, revision: t.intent.Revision, snapshot: a.running.snapshot}
+	a.noteFreshness(t.snapshot)
+	a.effective.Store(&now)
 	if !a.wasInStep() {
 		close(a.inStep)
 	}
-	a.recordApplied(ctx, before, t, change, out)
-	a.remember(ctx, t)
-	return t.outcome(path, nil)
+}
+
+// catchUp brings the file on disk to what HAProxy runs, so that a restart by
+// anybody comes up right.
+func (a *Agent) catchUp(ctx context.Context) error {
+	if !a.running.behind {
+		return nil
+	}
+	rendered, err := a.running.template.Render(a.running.config)
+	if err == nil {
+		err = a.cfg.Runtime.Install(ctx, rendered.Bytes)
+	}
+	if err != nil {
+		a.cfg.Logger.ErrorContext(ctx, "haproxy.cfg on disk is not what haproxy runs", "error", err)
+		return fmt.Errorf("the members are in effect, and haproxy.cfg on disk does not have them: %w", err)
+	}
+	a.running.behind = false
+	return nil
 }
 
 // remember keeps the snapshot for a start without Consul; what is kept already
 // costs nothing.
-func (a *Agent) remember(ctx context.Context, t target) {
-	a.running.revision = t.intent.Revision
-	a.recordFreshness(ctx, t.snapshot)
-	a.running.snapshot = t.snapshot
-	if err := a.cfg.Memory.SaveSnapshot(ctx, t.snapshot); err != nil && ctx.Err() == nil {
+func (a *Agent) remember(ctx context.Context) {
+	if a.running.snapshot.Services == nil {
+		return
+	}
+	if err := a.cfg.Memory.SaveSnapshot(ctx, a.running.snapshot); err != nil && ctx.Err() == nil {
 		a.cfg.Logger.WarnContext(ctx, "members not stored for a start without consul", "error", err)
 	}
 }
 
-// failed records a failure once, however often it repeats.
+// failed notes a failure once, however often it repeats.
 func (a *Agent) failed(ctx context.Context, t target, err error) outcome {
 	if ctx.Err() != nil {
 		return outcome{err: ctx.Err()}
 	}
 	if err.Error() != a.running.failure {
 		a.running.failure = err.Error()
-		a.recordFailed(ctx, t, err)
+		a.noteFailed(ctx, t, err)
 	}
-	a.recordFreshness(ctx, t.snapshot)
+	a.noteFreshness(t.snapshot)
 	return t.outcome(pathNone, err)
-}
-
-func (t target) outcome(path string, err error) outcome {
-	return outcome{revision: t.intent.Revision, template: t.template, path: path, err: err}
 }
 
 // isRefusal reports whether HAProxy, rather than the surroundings, said no.

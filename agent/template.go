@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"thalassa/activity"
-	"thalassa/lb"
 	"thalassa/template"
 )
 
@@ -141,7 +140,7 @@ func (a *Agent) proveTemplate(ctx context.Context, tmpl *template.Template) erro
 	if err != nil {
 		return err
 	}
-	rendered, err := tmpl.Render(lb.Resolve(in, a.Snapshot(), a.cfg.Process))
+	rendered, err := tmpl.Render(a.resolve(in, a.Snapshot(), a.effective.Load()))
 	if err != nil {
 		return err
 	}

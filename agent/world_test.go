@@ -34,9 +34,13 @@ type world struct {
 	events    []activity.Event
 	saved     lb.Snapshot
 
-	running bool     // HAProxy's state
-	applied []string // configurations HAProxy took, in order
-	applies int      // attempts
+	running bool             // HAProxy's state
+	applied []string         // configurations HAProxy took, in order
+	applies int              // attempts
+	servers []lb.ServerState // as they stand in HAProxy
+	adjusts int              // changes at run time
+	file    string           // on disk
+	deaf    error            // every Adjust fails
 	// check and start refuse configurations that hold these words.
 	checkRefuses, startRefuses string
 	down                       error // every Apply fails
@@ -47,10 +51,16 @@ func newWorld(t *testing.T) *world {
 	return &world{t: t, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}, changed: make(chan struct{}, 1)}
 }
 
-// run starts the agent in the test's bubble.
+// run starts the agent in the test's bubble; it ends with the test.
 func (w *world) run() {
 	w.t.Helper()
-	cfg := agent.Config{Intents: w, Source: w, HAProxy: w, Journal: w, Memory: w, Process: lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute}}
+	w.t.Cleanup(w.start())
+}
+
+// start starts an agent and returns what stops it.
+func (w *world) start() (stop func()) {
+	w.t.Helper()
+	cfg := agent.Config{Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w, Process: lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute}}
 	a, err := agent.New(cfg)
 	if err != nil {
 		w.t.Fatal(err)
@@ -59,13 +69,13 @@ func (w *world) run() {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
-	w.t.Cleanup(func() {
+	synctest.Wait()
+	return func() {
 		cancel()
 		if err := <-done; err != nil {
 			w.t.Errorf("the agent ended with %v", err)
 		}
-	})
-	synctest.Wait()
+	}
 }
 
 func (w *world) Load(context.Context) (lb.Intent, error) {
@@ -183,14 +193,102 @@ func (w *world) Apply(ctx context.Context, config []byte, _ string) (haproxy.Out
 	}
 	started := !w.running
 	w.running = true
-	w.applied = append(w.applied, string(config))
+	w.applied, w.file = append(w.applied, string(config)), string(config)
+	w.servers = serversIn(string(config))
 	return haproxy.Outcome{Started: started, Reloaded: !started, Duration: 50 * time.Millisecond}, nil
 }
 
 func (w *world) State(context.Context) (haproxy.State, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return haproxy.State{Running: w.running}, nil
+	print := ""
+	if _, rest, ok := strings.Cut(w.loaded(), "description \"thalassa "); ok {
+		print, _, _ = strings.Cut(rest, "\"")
+	}
+	return haproxy.State{Running: w.running, Fingerprint: print}, nil
+}
+
+// loaded is the configuration that the worker started with.
+func (w *world) loaded() string {
+	if len(w.applied) == 0 {
+		return ""
+	}
+	return w.applied[len(w.applied)-1]
+}
+
+// serversIn lists the servers of a configuration as HAProxy starts with them.
+func serversIn(config string) []lb.ServerState {
+	var out []lb.ServerState
+	backend := ""
+	for line := range strings.SplitSeq(config, "\n") {
+		f := strings.Fields(line)
+		if len(f) == 2 && f[0] == "backend" {
+			backend = f[1]
+		}
+		if len(f) < 3 || f[0] != "server" {
+			continue
+		}
+		s := lb.ServerState{Backend: lb.Name(backend), Server: f[1], Maintenance: slices.Contains(f, "disabled")}
+		bind, err := lb.ParseBind(f[2])
+		if err != nil {
+			panic(err)
+		}
+		s.Address = lb.HostPort(bind)
+		if _, err := fmt.Sscan(f[slices.Index(f, "weight")+1], &s.Weight); err != nil {
+			panic(err)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func (w *world) Servers(context.Context) ([]lb.ServerState, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.servers), nil
+}
+
+func (w *world) Adjust(_ context.Context, ops []lb.ServerOp) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.deaf != nil {
+		return w.deaf
+	}
+	w.adjusts++
+	for _, op := range ops {
+		i := slices.IndexFunc(w.servers, func(s lb.ServerState) bool { return s.Backend == op.Backend && s.Server == op.Server })
+		if i < 0 {
+			return errors.New("No such server.")
+		}
+		s := &w.servers[i]
+		if op.Address != nil {
+			s.Address = *op.Address
+		}
+		if op.Weight != nil {
+			s.Weight = *op.Weight
+		}
+		s.Maintenance = s.Maintenance && !op.Ready || op.Maintenance
+	}
+	return nil
+}
+
+func (w *world) Install(_ context.Context, config []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.file = string(config)
+	return nil
+}
+
+// members lists the ports of the servers that are in use.
+func members(servers []lb.ServerState) []string {
+	var out []string
+	for _, s := range servers {
+		if !s.Maintenance {
+			out = append(out, fmt.Sprint(s.Address.Port))
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 func (w *world) Record(_ context.Context, e activity.Event) {
@@ -210,16 +308,19 @@ func (w *world) SaveSnapshot(_ context.Context, s lb.Snapshot) error {
 func (w *world) config() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.applied) == 0 {
-		return ""
-	}
-	return w.applied[len(w.applied)-1]
+	return w.loaded()
 }
 
 func (w *world) attempts() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.applies
+}
+
+func (w *world) adjustments() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.adjusts
 }
 
 func (w *world) verbs() []activity.Verb {
@@ -243,20 +344,18 @@ func (w *world) count(verb activity.Verb) int {
 }
 
 // serves waits until all is quiet and tells whether HAProxy has the ports as
-// members, and no others.
+// members, and no others, and the file on disk the same.
 func (w *world) serves(ports ...string) {
 	w.t.Helper()
 	pause(w.t.Context(), 2*time.Second)
 	synctest.Wait()
-	var got []string
-	for line := range strings.SplitSeq(w.config(), "\n") {
-		if f := strings.Fields(line); len(f) > 2 && f[0] == "server" {
-			_, port, _ := strings.Cut(f[2], ":")
-			got = append(got, port)
-		}
-	}
-	if !slices.Equal(got, ports) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if got := members(w.servers); !slices.Equal(got, ports) {
 		w.t.Fatalf("HAProxy has the members %v, expected %v", got, ports)
+	}
+	if got := members(serversIn(w.file)); !slices.Equal(got, ports) {
+		w.t.Fatalf("the file has the members %v, expected %v", got, ports)
 	}
 }
 

@@ -112,6 +112,7 @@ func newLiar(t *testing.T, answer http.HandlerFunc) *liar {
 		l.queries = append(l.queries, r.URL.RawQuery)
 		answer := l.answer
 		l.mu.Unlock()
+		w.Header().Set("X-Consul-LastContact", "0")
 		w.Header().Set("X-Consul-KnownLeader", "true")
 		answer(w, r)
 	}))

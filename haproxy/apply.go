@@ -59,9 +59,17 @@ func (p *Process) apply(ctx context.Context, config []byte, fingerprint string) 
 	if err != nil {
 		return Outcome{}, fmt.Errorf("finding haproxy: %w", err)
 	}
-	p.keepRunning(ctx, before)
+	running := p.runningFile(ctx, before)
+	if running != nil {
+		p.keep(ctx, running) // of a HAProxy that was adopted
+	}
 	if worker, ok := p.runs(ctx, config, fingerprint); ok && before.running() {
 		return Outcome{WorkerPID: worker}, nil
+	}
+	if running != nil {
+		if err := tryBinds(ctx, running, config); err != nil {
+			return Outcome{}, err
+		}
 	}
 	if err := p.keepOriginal(); err != nil {
 		return Outcome{}, fmt.Errorf("keeping the file that was there before: %w", err)
@@ -177,20 +185,21 @@ func (p *Process) keepOriginal() error {
 	return replace(original, content)
 }
 
-// keepRunning keeps the file on disk as the last good one when it is what an
-// adopted HAProxy runs: the worker's fingerprint stands in the file.
-func (p *Process) keepRunning(ctx context.Context, before view) {
+// runningFile is the file on disk when it is known to be what the worker runs:
+// the worker's fingerprint stands in it. Otherwise it is nil.
+func (p *Process) runningFile(ctx context.Context, before view) []byte {
 	if !before.running() {
-		return
+		return nil
 	}
 	info, err := p.showInfo(ctx)
 	if err != nil || fingerprint(info) == "" {
-		return
+		return nil
 	}
-	former, err := os.ReadFile(p.cfg.ConfigPath)
-	if err == nil && bytes.Contains(former, []byte(descriptionPrefix+fingerprint(info)+"\n")) {
-		p.keep(ctx, former)
+	file, err := os.ReadFile(p.cfg.ConfigPath)
+	if err != nil || !bytes.Contains(file, []byte(descriptionPrefix+fingerprint(info)+"\n")) {
+		return nil
 	}
+	return file
 }
 
 // take waits for the turn to change file and process.

@@ -85,7 +85,8 @@ func waysNotToStart(t *testing.T, l *lab) map[string]struct {
 	t.Cleanup(func() { _ = taken.Close() })
 	bind := testkit.HAProxyConfig{
 		Description: "thalassa bad", StatsSocket: l.cfg.StatsSocket, Address: l.address(), Answer: "bad",
-		Frontend: []string{"bind " + taken.Addr().String()},
+		// A range of ports is not looked at before the reload.
+		Frontend: []string{fmt.Sprintf("bind %s-%d", taken.Addr(), taken.Addr().(*net.TCPAddr).Port)},
 	}
 	type way = struct {
 		config []byte
@@ -129,6 +130,41 @@ func TestRefusedByStart(t *testing.T) {
 			l.apply(fmt.Sprint("after", round))
 		}
 	})
+}
+
+// TestTakenAddress: a reload would make the old worker refuse connections for two
+// seconds.
+func TestTakenAddress(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	l.apply("good")
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	config := testkit.HAProxyConfig{
+		Description: "thalassa bad", StatsSocket: l.cfg.StatsSocket, Address: l.address(), Answer: "bad",
+		Frontend: []string{"bind " + other.Addr().String()},
+	}.Bytes()
+	load := testkit.StartLoad(t, testkit.LoadConfig{Address: l.address(), Host: "test", KeepAlive: 1, Fresh: 2, Pause: time.Millisecond})
+	load.Await(10)
+	_, err = l.Apply(t.Context(), config, "bad")
+	var refused *lb.RefusedError
+	if !errors.As(err, &refused) || refused.Stage != "start" || !strings.Contains(refused.Output, other.Addr().String()) {
+		t.Errorf("got %v", err)
+	}
+	load.Await(load.Result().Requests + 10)
+	if r := load.Stop(); r.Failed != 0 || len(r.Count) != 1 {
+		t.Errorf("clients saw %+v", r)
+	}
+	l.agree("good")
+	if state := l.state(); state.Reloads != 0 {
+		t.Errorf("HAProxy was reloaded: %+v", state)
+	}
+	_ = other.Close()
+	if _, err := l.Apply(t.Context(), config, "bad"); err != nil {
+		t.Errorf("once the address is free: %v", err)
+	}
 }
 
 // TestRefusedTwice: the second failed reload of a master is noticed like the

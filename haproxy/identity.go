@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,6 +67,35 @@ func readStat(pid int) (procStat, error) {
 		return procStat{}, fmt.Errorf("/proc/%d/stat: parent: %w", pid, err)
 	}
 	return procStat{dead: strings.Contains("ZXx", fields[0]), parent: parent, born: fields[19]}, nil
+}
+
+// family lists a process, if it lives, and its children: a master with its
+// workers, also when it cannot be asked any more.
+func family(pid int) []identity {
+	var ids []identity
+	if id, ok := identify(pid); ok {
+		ids = append(ids, id)
+	}
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return ids // the pattern is right
+	}
+	for _, path := range stats {
+		child, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil || !isChild(child, pid) {
+			continue
+		}
+		if id, ok := identify(child); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// isChild reports whether a process is a child of another.
+func isChild(pid, parent int) bool {
+	stat, err := readStat(pid)
+	return err == nil && parent > 0 && stat.parent == parent
 }
 
 // isOurs reports whether a process was started with our master socket: as

@@ -34,17 +34,8 @@ type lab struct {
 func newLab(t *testing.T, binary string) *lab {
 	t.Helper()
 	dir := testkit.SocketDir(t)
-	l := &lab{t: t, dir: dir, port: testkit.Port(t), cfg: haproxy.Config{
-		Binary:        binary,
-		ConfigPath:    filepath.Join(dir, "haproxy.cfg"),
-		PIDPath:       filepath.Join(dir, "pid"),
-		StatsSocket:   filepath.Join(dir, "stats"),
-		MasterSocket:  filepath.Join(dir, "master"),
-		StartupLog:    filepath.Join(dir, "log"),
-		ReloadTimeout: patience,
-		StopGrace:     4 * time.Second,
-		Logger:        testkit.Logger(t),
-	}}
+	l := &lab{t: t, dir: dir, port: testkit.Port(t), cfg: paths(dir)}
+	l.cfg.Binary, l.cfg.Logger = binary, testkit.Logger(t)
 	l.Process = haproxy.New(l.cfg)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -56,11 +47,27 @@ func newLab(t *testing.T, binary string) *lab {
 	return l
 }
 
+// paths has everything of one HAProxy in one folder.
+func paths(dir string) haproxy.Config {
+	return haproxy.Config{
+		ConfigPath:    filepath.Join(dir, "haproxy.cfg"),
+		PIDPath:       filepath.Join(dir, "pid"),
+		StatsSocket:   filepath.Join(dir, "stats"),
+		MasterSocket:  filepath.Join(dir, "master"),
+		StartupLog:    filepath.Join(dir, "log"),
+		ReloadTimeout: patience,
+		StopGrace:     2 * time.Second,
+	}
+}
+
 // each runs a test with every release of HAProxy at hand.
 func each(t *testing.T, test func(t *testing.T, l *lab)) {
 	t.Helper()
 	for _, binary := range testkit.HAProxies(t) {
-		t.Run(binary.Version, func(t *testing.T) { test(t, newLab(t, binary.Path)) })
+		t.Run(binary.Version, func(t *testing.T) {
+			t.Parallel()
+			test(t, newLab(t, binary.Path))
+		})
 	}
 }
 
@@ -183,6 +190,20 @@ func (l *lab) exit(exits <-chan haproxy.Exit) haproxy.Exit {
 		l.t.Fatal("Run tells nothing")
 		return haproxy.Exit{}
 	}
+}
+
+// restarted waits for Run to tell that HAProxy runs again, also after a delay
+// that it tells of first.
+func (l *lab) restarted(exits <-chan haproxy.Exit) haproxy.Exit {
+	l.t.Helper()
+	exit := l.exit(exits)
+	if !exit.Restarted {
+		exit = l.exit(exits)
+	}
+	if !exit.Restarted {
+		l.t.Errorf("not restarted: %+v", exit)
+	}
+	return exit
 }
 
 // kill sends SIGKILL and waits until the process is gone.

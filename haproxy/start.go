@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"thalassa/lb"
+	"thalassa/statsock"
 )
 
 // A child is a HAProxy (or the sudo before it) that was started here.
@@ -118,20 +119,20 @@ func (p *Process) reap(cmd *exec.Cmd, c *child) {
 func (p *Process) awaitStrays(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	stray := 0
+	var stray statsock.Info
+	var silent error
 	err := poll(ctx, func() (bool, error) {
-		info, err := p.showInfo(ctx)
-		if err != nil {
-			return true, nil //nolint:nilerr // nobody who could serve
-		}
-		stray = info.PID
-		return false, nil
+		stray, silent = p.showInfo(ctx)
+		return statsock.NotListening(silent), nil
 	})
-	if err != nil {
-		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d) answers on %s, but has no master at %s, so that it can neither be reloaded nor replaced",
-			stray, p.cfg.StatsSocket, p.cfg.MasterSocket)}
+	if err == nil {
+		return nil
 	}
-	return nil
+	if stray.PID == 0 {
+		return fmt.Errorf("finding out who listens on the stats socket: %w", silent)
+	}
+	return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d) answers on %s, but has no master at %s, so that it can neither be reloaded nor replaced",
+		stray.PID, p.cfg.StatsSocket, p.cfg.MasterSocket)}
 }
 
 // abandon ends a HAProxy that was started a moment ago and does not serve.
@@ -142,10 +143,7 @@ func (p *Process) abandon(ctx context.Context, c *child) {
 	if err != nil {
 		v = view{} // the child is all that is known
 	}
-	ids := family(v.master, v.workers())
-	if id, ok := identify(c.pid); ok {
-		ids = append(ids, id)
-	}
+	ids := append(family(c.pid), family(v.master.pid)...)
 	if err := p.end(ctx, ids, syscall.SIGTERM, patience); err != nil {
 		err = p.end(ctx, ids, syscall.SIGKILL, patience)
 		if err != nil {

@@ -35,7 +35,7 @@ func (p *Process) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	p.halted = true
 	p.mu.Unlock()
-	if err := p.quit(ctx, family(v.master, v.workers())); err != nil {
+	if err := p.quit(ctx, family(v.master.pid)); err != nil {
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
 	for _, path := range []string{p.cfg.PIDPath, p.cfg.MasterSocket, p.cfg.StatsSocket} {
@@ -61,17 +61,6 @@ func (p *Process) quit(ctx context.Context, ids []identity) error {
 	return err
 }
 
-// family is a master and those of its workers that live.
-func family(master identity, workers []int) []identity {
-	ids := []identity{master}
-	for _, pid := range workers {
-		if id, ok := identify(pid); ok {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
 // end signals a family, again and again, until all of it is gone or the time is
 // over. The master, the first, passes the gentler signals on.
 func (p *Process) end(ctx context.Context, ids []identity, sig syscall.Signal, within time.Duration) error {
@@ -79,7 +68,7 @@ func (p *Process) end(ctx context.Context, ids []identity, sig syscall.Signal, w
 	defer cancel()
 	to := ids
 	if sig == syscall.SIGUSR1 {
-		to = ids[:1]
+		to = ids[:min(1, len(ids))]
 	}
 	var sent time.Time
 	err := poll(ctx, func() (bool, error) {

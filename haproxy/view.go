@@ -57,6 +57,7 @@ func (p *Process) look(ctx context.Context) (view, error) {
 		return view{}, ctx.Err()
 	}
 	if id, ok := p.findMaster(ctx); ok {
+		p.remember(id)
 		return view{master: id, silent: err}, nil
 	}
 	if statsock.NotListening(err) {
@@ -174,11 +175,6 @@ func fingerprint(info statsock.Info) string {
 
 // descriptionPrefix begins the description that template writes.
 const descriptionPrefix = "thalassa "
-
-func isChild(pid, parent int) bool {
-	stat, err := readStat(pid)
-	return err == nil && stat.parent == parent
-}
 
 // poll calls step now and at every pollInterval until it is done, fails, or the
 // context ends, which is then the error.

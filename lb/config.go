@@ -38,6 +38,10 @@ type Pool struct {
 	// Members of a dynamic backend are sorted by address, those of a static one
 	// stay in the operator's order; no address stands twice.
 	Members []Member
+	// Slots are the pool's server lines, where its members change while HAProxy
+	// runs: as many as it has room for, each member in one of them. nil: each
+	// member has a line of its own.
+	Slots []Slot
 }
 
 // A Member is one server of a pool.

@@ -7,8 +7,7 @@ import (
 )
 
 // compareBackends finds those created, removed and changed.
-func compareBackends(a, b lb.Config) []Reason {
-	var list []Reason
+func (c *Change) compareBackends(a, b lb.Config) {
 	before := map[lb.Name]lb.Pool{}
 	for _, p := range a.Backends {
 		before[p.Key] = p
@@ -18,18 +17,17 @@ func compareBackends(a, b lb.Config) []Reason {
 		old, ok := before[p.Key]
 		delete(before, p.Key)
 		if !ok {
-			list = append(list, Reason{Object: p.ID(), What: "created"})
+			c.Reload = append(c.Reload, Reason{Object: p.ID(), What: "created"})
 			continue
 		}
-		list = append(list, compareBackend(old, p)...)
+		c.compareBackend(old, p)
 		if pretended[p.Key] != pretends[p.Key] {
-			list = append(list, Reason{Object: p.ID(), What: "keepalive", Detail: changed(pretendText(pretended[p.Key]), pretendText(pretends[p.Key]))})
+			c.Reload = append(c.Reload, Reason{Object: p.ID(), What: "keepalive", Detail: changed(pretendText(pretended[p.Key]), pretendText(pretends[p.Key]))})
 		}
 	}
 	for _, p := range before {
-		list = append(list, Reason{Object: p.ID(), What: "removed"})
+		c.Reload = append(c.Reload, Reason{Object: p.ID(), What: "removed"})
 	}
-	return list
 }
 
 func pretendText(on bool) string {
@@ -39,7 +37,7 @@ func pretendText(on bool) string {
 	return "default"
 }
 
-func compareBackend(a, b lb.Pool) []Reason {
+func (c *Change) compareBackend(a, b lb.Pool) {
 	r := reasons{object: b.ID()}
 	r.add("balance", changed(a.Balance, b.Balance))
 	r.add("health", changed(healthText(a, b), healthText(b, a)))
@@ -48,6 +46,27 @@ func compareBackend(a, b lb.Pool) []Reason {
 	}
 	r.add("mode", changed(a.Mode, b.Mode))
 	r.add("natives", listChanged(texts(a.Natives, nativeText), texts(b.Natives, nativeText)))
+	members := compareMembers(a, b)
+	if a.Slots == nil && b.Slots == nil {
+		c.Reload = append(append(c.Reload, r.list...), members...)
+		return
+	}
+	r.add("slots", changed(slotsText(a), slotsText(b)))
+	c.Reload = append(c.Reload, r.list...)
+	if len(a.Slots) != len(b.Slots) {
+		c.Reload = append(c.Reload, members...)
+		return
+	}
+	var runtime Change
+	runtime.repair(b, states(a))
+	c.Ops = append(c.Ops, runtime.Ops...)
+	c.Reload = append(c.Reload, runtime.Reload...)
+	c.Runtime = append(c.Runtime, members...)
+}
+
+// compareMembers says in words which members and weights differ.
+func compareMembers(a, b lb.Pool) []Reason {
+	r := reasons{object: b.ID()}
 	members, weights := listChanged(texts(a.Members, address), texts(b.Members, address)), weightsChanged(a.Members, b.Members)
 	r.add("members", members)
 	r.add("weight", weights)
@@ -57,7 +76,14 @@ func compareBackend(a, b lb.Pool) []Reason {
 	return r.list
 }
 
-// healthText describes p's check. The interval stands in the lines of members
+func slotsText(p lb.Pool) string {
+	if p.Slots == nil {
+		return ""
+	}
+	return strconv.Itoa(len(p.Slots))
+}
+
+// healthText describes p's check. The interval stands in the lines of servers
 // only, so that it means nothing unless p and the pool it is compared with both
 // have some.
 func healthText(p, other lb.Pool) string {
@@ -65,7 +91,7 @@ func healthText(p, other lb.Pool) string {
 	if h := p.Health; h != nil {
 		text = h.Method + " " + h.URI + " " + h.Version
 	}
-	if len(p.Members) == 0 || len(other.Members) == 0 || p.CheckInterval() == other.CheckInterval() {
+	if len(p.Servers()) == 0 || len(other.Servers()) == 0 || p.CheckInterval() == other.CheckInterval() {
 		return text
 	}
 	if text == "" {

@@ -3,12 +3,19 @@ package plan
 import (
 	"cmp"
 	"slices"
+
+	"thalassa/lb"
 )
 
 // A Change is what has to be done to get from one configuration to another.
+// Reasons are sorted by object, then by what differs.
 type Change struct {
-	// Reload holds the reasons to reload HAProxy, sorted by object, then by
-	// what differs; empty: no reload.
+	// Ops are enough when there is no reason to reload, in this order; a reload
+	// makes them needless.
+	Ops []lb.ServerOp
+	// Runtime holds the differences that Ops are for.
+	Runtime []Reason
+	// Reload holds the reasons to reload HAProxy; empty: no reload.
 	Reload []Reason
 }
 
@@ -19,7 +26,8 @@ type Reason struct {
 	// What differs. Of any object: "created", "removed". Of the process:
 	// "settings", "unknown". Of a frontend: "bind", "backend", "keepalive",
 	// "mode", "natives", "rules". Of a backend: "balance", "health", "host",
-	// "keepalive", "members", "mode", "natives", "version", "weight".
+	// "keepalive", "members", "mode", "natives", "servers", "slots", "version",
+	// "weight".
 	What string
 	// Detail names the differences: "+127.0.0.1:9001" came, "-127.0.0.1:9000"
 	// went, "1.0.0 → 1.1.0" changed. Empty where What says it all.
@@ -27,13 +35,13 @@ type Reason struct {
 }
 
 // Empty reports whether nothing has to be done.
-func (c Change) Empty() bool { return len(c.Reload) == 0 }
+func (c Change) Empty() bool { return len(c.Reload)+len(c.Ops)+len(c.Runtime) == 0 }
 
 // Diff gives the change as flat lines, e.g. "backend/live members:
-// +127.0.0.1:9001" and "frontend/web created", in the order of Reload.
+// +127.0.0.1:9001" and "frontend/web created", in the order of reasons.
 func (c Change) Diff() []string {
 	var lines []string
-	for _, r := range c.Reload {
+	for _, r := range sorted(slices.Concat(c.Reload, c.Runtime)) {
 		if len(r.Detail) == 0 {
 			lines = append(lines, r.Object+" "+r.What)
 		}
@@ -55,6 +63,20 @@ func (r *reasons) add(what string, detail []string) {
 	if len(detail) > 0 {
 		r.list = append(r.list, Reason{Object: r.object, What: what, Detail: detail})
 	}
+}
+
+// merged is the list with one reason for each thing that differs.
+func (r *reasons) merged() []Reason {
+	var out []Reason
+	for _, reason := range r.list {
+		i := slices.IndexFunc(out, func(o Reason) bool { return o.What == reason.What })
+		if i < 0 {
+			out = append(out, reason)
+			continue
+		}
+		out[i].Detail = append(out[i].Detail, reason.Detail...)
+	}
+	return out
 }
 
 // sorted orders reasons by object and by what differs.

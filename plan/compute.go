@@ -14,10 +14,13 @@ func Compute(running *lb.Config, wanted lb.Config) Change {
 	if running == nil {
 		return Change{Reload: []Reason{{Object: "process", What: "unknown"}}}
 	}
-	list := compareProcesses(running.Process, wanted.Process)
-	list = append(list, compareFrontends(running.Frontends, wanted.Frontends)...)
-	list = append(list, compareBackends(*running, wanted)...)
-	return Change{Reload: sorted(list)}
+	var change Change
+	change.Reload = compareProcesses(running.Process, wanted.Process)
+	change.Reload = append(change.Reload, compareFrontends(running.Frontends, wanted.Frontends)...)
+	change.compareBackends(*running, wanted)
+	change.Ops = ordered(change.Ops)
+	change.Runtime, change.Reload = sorted(change.Runtime), sorted(change.Reload)
+	return change
 }
 
 // compareProcesses compares the settings of HAProxy itself.

@@ -5,5 +5,6 @@ var (
 	ParseInfo      = parseInfo
 	ParseProcesses = parseProcesses
 	ParseReload    = parseReload
+	ParseServers   = parseServers
 	ReadStats      = readStats
 )

@@ -94,15 +94,13 @@ func sample() lb.Config {
 // backends take a tenth of a second, more than half of it for reading back.
 func (t *Template) Render(c lb.Config) (Rendered, error) {
 	v := newView(c)
-	if err := v.check(); err != nil {
-		return Rendered{}, refused(err)
-	}
-	unnamed, err := t.execute(v)
+	err := v.check()
 	if err != nil {
 		return Rendered{}, refused(err)
 	}
-	sum := sha256.Sum256(unnamed)
-	v.Fingerprint = hex.EncodeToString(sum[:6])
+	if v.Fingerprint, err = t.fingerprint(c); err != nil {
+		return Rendered{}, refused(err)
+	}
 	out, err := t.execute(v)
 	if err != nil {
 		return Rendered{}, refused(err)
@@ -111,6 +109,22 @@ func (t *Template) Render(c lb.Config) (Rendered, error) {
 		return Rendered{}, refused(err)
 	}
 	return Rendered{Bytes: out, Fingerprint: v.Fingerprint}, nil
+}
+
+// fingerprint names the rendering of c with all slots spare: what changes while
+// HAProxy runs leaves it as it is.
+func (t *Template) fingerprint(c lb.Config) (string, error) {
+	pools := make([]lb.Pool, len(c.Backends))
+	for i, p := range c.Backends {
+		pools[i] = p.Emptied()
+	}
+	c.Backends = pools
+	unnamed, err := t.execute(newView(c))
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(unnamed)
+	return hex.EncodeToString(sum[:6]), nil
 }
 
 // execute gives the text for v; it ends with a line break, without which

@@ -103,6 +103,9 @@ type ServerView struct {
 	Resolve  bool
 	Interval time.Duration // between two checks
 	Weight   int           // 0 to 256
+	// Spare says that nobody is behind this line yet: it must carry "disabled",
+	// and a member may take it while HAProxy runs.
+	Spare bool
 }
 
 // newView projects c. Slices are in c's order.
@@ -166,7 +169,7 @@ func newRuleView(number int, r lb.Rule) RuleView {
 func newBackendView(p lb.Pool) BackendView {
 	v := BackendView{
 		Key: string(p.Key), Mode: p.Mode, Balance: p.Balance, Natives: texts(p.Natives),
-		Servers: make([]ServerView, len(p.Members)),
+		Servers: make([]ServerView, 0, max(len(p.Members), len(p.Slots))),
 	}
 	if p.Mode == "http" {
 		v.Host = p.Host
@@ -174,11 +177,11 @@ func newBackendView(p lb.Pool) BackendView {
 	if p.Health != nil {
 		v.Health = &HealthView{Method: p.Health.Method, URI: p.Health.URI, Version: p.Health.Version, Host: p.Host}
 	}
-	for i, m := range p.Members {
-		v.Servers[i] = ServerView{
-			Name: m.ServerName(), Address: m.Address.String(), Resolve: !m.Address.Host.IsIP(),
-			Interval: p.CheckInterval(), Weight: m.Weight,
-		}
+	for _, s := range p.Servers() {
+		v.Servers = append(v.Servers, ServerView{
+			Name: s.Name, Address: s.Address.String(), Resolve: !s.Address.Host.IsIP(),
+			Interval: p.CheckInterval(), Weight: s.Weight, Spare: s.Spare,
+		})
 	}
 	return v
 }

@@ -18,14 +18,14 @@ HAProxy goes on then: the next agent takes it over.
 
 Every flag is also a key of the settings file (--config). The camelCase names of
 the original Thalassa are accepted.`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.load(cmd, env); err != nil {
 				return err
 			}
 			log := newLogger(env.stderr, s.logFormat, s.debug)
 			n := node{settings: s, log: log, consulToken: env.getenv("CONSUL_HTTP_TOKEN")}
-			return n.run(cmd.Context())
+			return ended(cmd.Context(), n.run(cmd.Context()))
 		},
 	}
 	s.flags(cmd.Flags())
@@ -59,7 +59,7 @@ func newSweep(env environment) *cobra.Command {
 		Use:    "sweep DIR",
 		Short:  "Wait for the end of standard input, then clear a demo's folder away",
 		Hidden: true,
-		Args:   usageArgs(cobra.ExactArgs(1)),
+		Args:   arguments,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := sweep(env.stdin, args[0]); err != nil {
 				return fmt.Errorf("clearing away: %w", err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,7 +37,7 @@ func newCheck(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check settings, template, HAProxy and Consul without changing anything",
-		Args:  usageArgs(cobra.NoArgs),
+		Args:  arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.load(cmd, env); err != nil {
 				return err
@@ -85,6 +86,9 @@ func (n node) steps() []step {
 	p := n.haproxy()
 	return []step{
 		{what: "settings", run: func(context.Context) (string, error) {
+			if _, err := discovery.New(n.discovery(lb.Snapshot{})); err != nil {
+				return "", err
+			}
 			return "API on " + s.listen() + ", Consul at " + s.consul() + ", HAProxy " + s.haproxy, nil
 		}},
 		{what: "tokens", run: n.checkTokens},
@@ -114,19 +118,34 @@ func (n node) checkTokens(context.Context) (string, error) {
 // be.
 func (n node) checkFolders(context.Context) (string, error) {
 	s := n.settings
-	var problems []error
-	for _, f := range []struct{ setting, dir string }{
+	folders := []struct{ setting, dir string }{
 		{"haproxy-cfg-path", filepath.Dir(s.cfgPath)},
 		{"haproxy-socket-path", filepath.Dir(s.statsSocket)},
 		{"haproxy-master-socket-path", filepath.Dir(s.masterSocket)},
 		{"haproxy-pid-path", filepath.Dir(s.pidPath)},
-		{"db-path", s.dbPath},
-	} {
+		{"db-path", existing(s.dbPath)}, // the store makes it
+	}
+	if s.persistence != "" {
+		folders = append(folders, struct{ setting, dir string }{"persistence", filepath.Dir(s.persistence)})
+	}
+	var problems []error
+	for _, f := range folders {
 		if err := writable(f.dir); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %s cannot be written to: %w", f.setting, f.dir, err))
 		}
 	}
 	return "all can be written to", errors.Join(problems...)
+}
+
+// existing is dir, or the nearest folder above it that there is.
+func existing(dir string) string {
+	for {
+		above := filepath.Dir(dir)
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || above == dir {
+			return dir
+		}
+		dir = above
+	}
 }
 
 // writable makes a file in dir and removes it again.

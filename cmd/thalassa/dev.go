@@ -53,14 +53,14 @@ func newDev(env environment) *cobra.Command {
 		Long: `Runs everything on this machine, on loopback, until Ctrl-C: a Consul agent in
 development mode, a demo web service in two versions of three instances each, HAProxy, and
 the node agent between them. Nothing is left behind.`,
-		Args: usageArgs(cobra.NoArgs),
+		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			level := slog.LevelError
 			if debug {
 				level = slog.LevelDebug
 			}
 			d.log = slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: level}))
-			return d.run(cmd.Context())
+			return ended(cmd.Context(), d.run(cmd.Context()))
 		},
 	}
 	f := cmd.Flags()

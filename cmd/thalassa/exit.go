@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
@@ -23,11 +22,16 @@ const (
 	exitForbidden   = 7 // the token is missing, unknown, or its role too small
 )
 
-// errReported ends the program with a failure that was printed already.
-var errReported = errors.New("reported")
-
-// errNotInEffect ends a command whose change is stored and waits for HAProxy.
-var errNotInEffect = errors.New("stored, and not yet in effect")
+var (
+	// errReported ends the program with a failure that was printed already.
+	errReported = errors.New("reported")
+	// errNotInEffect ends a command whose change is stored and waits for HAProxy.
+	errNotInEffect = errors.New("stored, and not yet in effect")
+	// errNotReady ends a look at an agent that does not do its work.
+	errNotReady = errors.New("HAProxy does not run what was asked for")
+	// errInterrupted ends a command that was told to stop before it was done.
+	errInterrupted = errors.New("interrupted before the agent had answered")
+)
 
 // usageError is a mistake in arguments or settings.
 type usageError struct{ err error }
@@ -41,19 +45,26 @@ func exitCode(err error) int {
 	var invalid *lb.InvalidError
 	var answer *client.Error
 	switch {
+	case err == nil:
+		return exitOK
 	case errors.As(err, &usage), errors.As(err, &invalid):
 		return exitUsage
-	case client.IsUnreachable(err), errors.Is(err, errNotInEffect):
+	case client.IsUnreachable(err), errors.Is(err, errNotInEffect), errors.Is(err, errNotReady):
 		return exitUnavailable
 	case errors.As(err, &answer):
-		return statusCode(answer.Status)
+		return answerCode(answer)
 	}
 	return exitFailure
 }
 
-func statusCode(status int) int {
-	switch status {
-	case http.StatusBadRequest:
+// answerCode is the exit code for what an agent answered. What something else
+// answered in its place says nothing about objects and rights.
+func answerCode(answer *client.Error) int {
+	if answer.Code == "" {
+		return exitUnavailable
+	}
+	switch answer.Status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
 		return exitUsage
 	case http.StatusNotFound:
 		return exitNotFound
@@ -69,11 +80,28 @@ func statusCode(status int) int {
 	return exitFailure
 }
 
-// explain prints what an agent's answer holds besides its sentence: HAProxy's
-// own words.
-func explain(w io.Writer, err error) {
+// describe is what the operator reads of an error: beside its sentence every
+// bad field of a document, or HAProxy's own words.
+func describe(err error) string {
 	var answer *client.Error
-	if errors.As(err, &answer) && answer.Output != "" {
-		fmt.Fprintln(w, strings.TrimSpace(answer.Output))
+	if !errors.As(err, &answer) {
+		return err.Error()
 	}
+	switch {
+	case answer.Code == "":
+		return err.Error() + ": this is not an agent"
+	case answer.Status == http.StatusUnauthorized:
+		return err.Error() + "; --token-file or THALASSA_TOKEN names one"
+	case answer.Output != "":
+		words := strings.TrimSpace(answer.Output)
+		first, _, _ := strings.Cut(words, "\n")
+		return strings.TrimSpace(strings.TrimSuffix(err.Error(), first)) + "\n" + words
+	case len(answer.Fields) > 1:
+		lines := []string{fmt.Sprintf("%d fields are wrong:", len(answer.Fields))}
+		for _, f := range answer.Fields {
+			lines = append(lines, "  "+f.Error())
+		}
+		return strings.Join(lines, "\n")
+	}
+	return err.Error()
 }

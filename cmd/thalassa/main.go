@@ -28,7 +28,7 @@ func main() {
 // arguments.
 type environment struct {
 	program        string // as it was called
-	stdin          *os.File
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
 }
@@ -41,12 +41,25 @@ func run(ctx context.Context, args []string, env environment) int {
 	root.SetOut(env.stdout)
 	root.SetErr(env.stderr)
 	err := root.ExecuteContext(ctx)
-	if err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		return exitOK
+	if interrupted(ctx, err) {
+		err = errInterrupted
 	}
-	if !errors.Is(err, errReported) {
-		fmt.Fprintln(env.stderr, "thalassa:", err)
-		explain(env.stderr, err)
+	if err != nil && !errors.Is(err, errReported) {
+		fmt.Fprintln(env.stderr, "thalassa:", describe(err))
 	}
 	return exitCode(err)
+}
+
+// interrupted reports whether err only says that the program was told to stop.
+func interrupted(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, context.Canceled)
+}
+
+// ended is the result of a command that runs until it is told to stop, which is
+// no error.
+func ended(ctx context.Context, err error) error {
+	if interrupted(ctx, err) {
+		return nil
+	}
+	return err
 }

@@ -119,7 +119,7 @@ func (n node) watcher(ctx context.Context, db *store.DB) (*discovery.Watcher, er
 	}
 	w, err := discovery.New(n.discovery(initial))
 	if err != nil {
-		return nil, fmt.Errorf("setting up discovery: %w", err)
+		return nil, usageError{fmt.Errorf("setting up discovery: %w", err)}
 	}
 	return w, nil
 }
@@ -159,7 +159,7 @@ func (n node) haproxy() *haproxy.Process {
 func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, events *activity.Log, addr net.Addr) (*agent.Agent, *discovery.Registrar, error) {
 	s := n.settings
 	cfg := agent.Config{
-		Intents: db, Source: w, HAProxy: p, Journal: events, Memory: db,
+		Intents: db, Source: w, HAProxy: p, Runtime: p, Journal: events, Memory: db,
 		Process: s.process(), Version: version(), Label: s.label,
 		TemplateFile: s.templateFile, Persistence: s.persistence,
 		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, Logger: n.log,
@@ -174,7 +174,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 	if s.register {
 		var err error
 		if registrar, err = discovery.NewRegistrar(n.registrar()); err != nil {
-			return nil, nil, fmt.Errorf("setting up registration: %w", err)
+			return nil, nil, usageError{fmt.Errorf("setting up registration: %w", err)}
 		}
 		cfg.Announcer, cfg.Self = registrar, n.self(addr)
 	}

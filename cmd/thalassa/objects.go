@@ -1,12 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,15 +17,34 @@ import (
 // objects is one kind of object as the command line handles it.
 type objects struct {
 	kind   string // "frontend"
+	sample string // a document to put, for the help
 	list   func(ctx context.Context, r *remote, c *client.Client) error
 	get    func(ctx context.Context, c *client.Client, key string) (any, error)
 	put    func(ctx context.Context, c *client.Client, key string, document json.RawMessage) (any, client.Applied, error)
 	remove func(ctx context.Context, c *client.Client, key string) (client.Applied, error)
 }
 
+// An object after a change is shown as the agent answers: with what became of
+// the change beside its own fields.
+type (
+	changedFrontend struct {
+		client.Frontend
+		client.Applied
+	}
+	changedBackend struct {
+		client.Backend
+		client.Applied
+	}
+	deleted struct {
+		ID string `json:"id"`
+		client.Applied
+	}
+)
+
 func frontendObjects() objects {
 	return objects{
-		kind: "frontend",
+		kind:   "frontend",
+		sample: `{"bind": "*:80", "backend": "live"}`,
 		list: func(ctx context.Context, r *remote, c *client.Client) error {
 			list, err := c.Frontends(ctx)
 			if err != nil {
@@ -39,7 +59,8 @@ func frontendObjects() objects {
 		},
 		get: func(ctx context.Context, c *client.Client, key string) (any, error) { return c.Frontend(ctx, key) },
 		put: func(ctx context.Context, c *client.Client, key string, doc json.RawMessage) (any, client.Applied, error) {
-			return unpack(c.PutFrontend(ctx, key, doc))
+			f, applied, err := c.PutFrontend(ctx, key, doc)
+			return changedFrontend{f, applied}, applied, err
 		},
 		remove: func(ctx context.Context, c *client.Client, key string) (client.Applied, error) {
 			return c.DeleteFrontend(ctx, key)
@@ -49,7 +70,8 @@ func frontendObjects() objects {
 
 func backendObjects() objects {
 	return objects{
-		kind: "backend",
+		kind:   "backend",
+		sample: `{"type": "dynamic", "name": "shop", "version": "1.0.0"}`,
 		list: func(ctx context.Context, r *remote, c *client.Client) error {
 			list, err := c.Backends(ctx)
 			if err != nil {
@@ -64,7 +86,8 @@ func backendObjects() objects {
 		},
 		get: func(ctx context.Context, c *client.Client, key string) (any, error) { return c.Backend(ctx, key) },
 		put: func(ctx context.Context, c *client.Client, key string, doc json.RawMessage) (any, client.Applied, error) {
-			return unpack(c.PutBackend(ctx, key, doc))
+			b, applied, err := c.PutBackend(ctx, key, doc)
+			return changedBackend{b, applied}, applied, err
 		},
 		remove: func(ctx context.Context, c *client.Client, key string) (client.Applied, error) {
 			return c.DeleteBackend(ctx, key)
@@ -72,16 +95,12 @@ func backendObjects() objects {
 	}
 }
 
-func unpack[T any](object T, applied client.Applied, err error) (any, client.Applied, error) {
-	return object, applied, err
-}
-
 func newObjects(env environment, o objects) *cobra.Command {
 	r := &remote{env: env}
 	cmd := &cobra.Command{
 		Use:   o.kind + "s",
 		Short: "List, show, change and delete " + o.kind + "s",
-		Args:  usageArgs(cobra.NoArgs),
+		Args:  arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := r.client()
 			if err != nil {
@@ -93,7 +112,7 @@ func newObjects(env environment, o objects) *cobra.Command {
 	r.flags(cmd)
 	cmd.AddCommand(
 		&cobra.Command{
-			Use: "get KEY", Short: "Show one as JSON", Args: usageArgs(cobra.ExactArgs(1)),
+			Use: "get KEY", Short: "Show one as JSON, in the form that put takes", Args: arguments,
 			RunE: func(cmd *cobra.Command, args []string) error {
 				c, err := r.client()
 				if err != nil {
@@ -107,11 +126,12 @@ func newObjects(env environment, o objects) *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "put KEY FILE", Short: "Create or replace one from a JSON file (- is standard input)", Args: usageArgs(cobra.ExactArgs(2)),
-			RunE: func(cmd *cobra.Command, args []string) error { return r.put(cmd.Context(), o, args[0], args[1]) },
+			Use: "put KEY FILE", Short: "Create or replace one from a JSON file (- is standard input)", Args: arguments,
+			Example: fmt.Sprintf("  echo '%s' | thalassa %ss put KEY -", o.sample, o.kind),
+			RunE:    func(cmd *cobra.Command, args []string) error { return r.put(cmd.Context(), o, args[0], args[1]) },
 		},
 		&cobra.Command{
-			Use: "delete KEY", Short: "Delete one", Args: usageArgs(cobra.ExactArgs(1)),
+			Use: "delete KEY", Short: "Delete one", Args: arguments,
 			RunE: func(cmd *cobra.Command, args []string) error {
 				c, err := r.client()
 				if err != nil {
@@ -121,7 +141,8 @@ func newObjects(env environment, o objects) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return r.showApplied(o.kind+"/"+args[0]+" deleted", applied, applied)
+				id := o.kind + "/" + args[0]
+				return r.showApplied(id+" deleted", deleted{id, applied}, applied)
 			},
 		},
 	)
@@ -149,6 +170,7 @@ func readDocument(in io.Reader, file string) (json.RawMessage, error) {
 	var data []byte
 	var err error
 	if file == "-" {
+		file = "standard input"
 		data, err = io.ReadAll(in)
 	} else {
 		data, err = os.ReadFile(file)
@@ -156,10 +178,23 @@ func readDocument(in io.Reader, file string) (json.RawMessage, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("reading the document: %w", err)}
 	}
-	if !json.Valid(data) {
-		return nil, usageError{fmt.Errorf("reading the document: %s is not JSON", strings.ReplaceAll(file, "-", "standard input"))}
+	if err := checkJSON(file, data); err != nil {
+		return nil, usageError{fmt.Errorf("reading the document: %w", err)}
 	}
 	return data, nil
+}
+
+// checkJSON names the line at which the data of a file is not JSON any more.
+func checkJSON(file string, data []byte) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return fmt.Errorf("%s is empty, expected a JSON object", file)
+	}
+	var document any
+	err := json.Unmarshal(data, &document)
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		return fmt.Errorf("%s:%d: %w", file, 1+bytes.Count(data[:syntax.Offset], []byte("\n")), err)
+	}
+	return err
 }
 
 // showApplied tells what became of a change. One that is stored and not in

@@ -23,7 +23,7 @@ func newDeploy(env environment) *cobra.Command {
 		Long: `Points a backend at another version and returns when new requests go there. When
 that version has no healthy instance nothing changes, and the exit code is 4.`,
 		Example: "  thalassa deploy live 1.1.0 --wait 30s",
-		Args:    usageArgs(cobra.ExactArgs(2)),
+		Args:    arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := r.client()
 			if err != nil {
@@ -34,14 +34,14 @@ that version has no healthy instance nothing changes, and the exit code is 4.`,
 			if err != nil {
 				return err
 			}
-			what := fmt.Sprintf("%s is at %s %s with %d members", b.ID, b.Name, b.Version, len(b.Members))
-			return r.showApplied(what, b, applied)
+			what := fmt.Sprintf("%s is at %s %s with %s", b.ID, b.Name, b.Version, count(len(b.Members), "member"))
+			return r.showApplied(what, changedBackend{b, applied}, applied)
 		},
 	}
 	r.flags(cmd)
 	f := cmd.Flags()
-	f.DurationVar(&d.Wait, "wait", 0, "how `long` a healthy instance may take to appear")
-	f.StringVar(&d.Name, "service", "", "another Consul `service`")
+	f.DurationVar(&d.Wait, "wait", 0, "`time` that a healthy instance may take to appear, e.g. 30s")
+	f.StringVar(&d.Name, "service", "", "point at another Consul `service`, too")
 	f.BoolVar(&d.Force, "force", false, "switch even though no instance is healthy")
 	return cmd
 }
@@ -51,7 +51,7 @@ func newConfig(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Print haproxy.cfg as last written",
-		Args:  usageArgs(cobra.NoArgs),
+		Args:  arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := r.client()
 			if err != nil {
@@ -65,7 +65,7 @@ func newConfig(env environment) *cobra.Command {
 			return err
 		},
 	}
-	r.flags(cmd)
+	r.agentFlags(cmd)
 	return cmd
 }
 
@@ -76,26 +76,23 @@ func newActivity(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "activity",
 		Short: "Show what happened",
-		Args:  usageArgs(cobra.NoArgs),
+		Long: `Shows what happened, the newest events unless told otherwise, a line each: number,
+time, what happened, to what, how long it took, why and by whom. With -o json each line
+is a JSON document.`,
+		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if q.Limit < 1 || q.Limit > activity.MaxLimit {
+				return mistake(cmd, "--limit: %d is not a number of events, expected 1 to %d", q.Limit, activity.MaxLimit)
+			}
 			c, err := r.client()
 			if err != nil {
 				return err
 			}
-			events, err := c.Activity(cmd.Context(), q)
-			if err != nil {
-				return err
+			if follow {
+				return ended(cmd.Context(), r.follow(cmd.Context(), c, q))
 			}
-			for _, e := range events {
-				q.Since = e.Seq
-				if err := r.showEvent(e); err != nil {
-					return err
-				}
-			}
-			if !follow {
-				return nil
-			}
-			return r.follow(cmd.Context(), c, q)
+			_, err = r.showEvents(cmd.Context(), c, q)
+			return err
 		},
 	}
 	r.flags(cmd)
@@ -103,13 +100,32 @@ func newActivity(env environment) *cobra.Command {
 	f.BoolVarP(&follow, "follow", "f", false, "go on showing events as they happen")
 	f.StringVar(&q.Filter, "filter", "", "only events that hold this `text`")
 	f.Uint64Var(&q.Since, "since", 0, "only events after this `number`")
-	f.IntVarP(&q.Limit, "limit", "n", 0, "`number` of events at most (100)")
+	f.IntVarP(&q.Limit, "limit", "n", activity.DefaultLimit, "`number` of events at most; -f adds those that happen after them")
 	return cmd
 }
 
+// showEvents shows what answers the query; last is the number of the last event
+// known then.
+func (r *remote) showEvents(ctx context.Context, c *client.Client, q client.ActivityQuery) (last uint64, err error) {
+	events, err := c.Activity(ctx, q)
+	last = q.Since
+	for _, e := range events {
+		last = e.Seq
+		if err := r.showEvent(e); err != nil {
+			return last, err
+		}
+	}
+	return last, err
+}
+
+// follow shows what answers the query, and all that happens after it.
 func (r *remote) follow(ctx context.Context, c *client.Client, q client.ActivityQuery) error {
+	last, err := r.showEvents(ctx, c, q)
+	if err != nil {
+		return err
+	}
 	match := activity.Query{Filter: q.Filter}
-	return c.FollowActivity(ctx, q.Since, func(e activity.Event) error {
+	return c.FollowActivity(ctx, last, func(e activity.Event) error {
 		if !match.Match(e) {
 			return nil
 		}
@@ -122,8 +138,8 @@ func (r *remote) showEvent(e activity.Event) error {
 	if r.output == "json" {
 		return encodeLine(r.env.stdout, e)
 	}
-	printEvent(r.env.stdout, e)
-	return nil
+	_, err := fmt.Fprintf(r.env.stdout, "%5d  %s\n", e.Seq, eventLine(time.DateTime, e))
+	return err
 }
 
 func newStatus(env environment) *cobra.Command {
@@ -132,7 +148,7 @@ func newStatus(env environment) *cobra.Command {
 		Use:   "status",
 		Short: "Show how agent, HAProxy and Consul are doing",
 		Long:  "Shows how agent, HAProxy and Consul are doing. The exit code is 6 when HAProxy does not run what was asked for.",
-		Args:  usageArgs(cobra.NoArgs),
+		Args:  arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := r.client()
 			if err != nil {
@@ -145,8 +161,8 @@ func newStatus(env environment) *cobra.Command {
 			if err := r.show(s, func(w io.Writer) { statusTable(w, s) }); err != nil {
 				return err
 			}
-			if ready, _ := s.Ready(); !ready {
-				return fmt.Errorf("%w", errNotInEffect)
+			if ready, reasons := s.Ready(); !ready {
+				return fmt.Errorf("%w: %s", errNotReady, strings.Join(reasons, "; "))
 			}
 			return nil
 		},
@@ -192,5 +208,5 @@ func haproxyLine(h lb.HAProxyStatus) string {
 	if !h.Running {
 		return "not running"
 	}
-	return fmt.Sprintf("%s, master %d, worker %d, %d reloads, %d old workers", h.Version, h.MasterPID, h.WorkerPID, h.Reloads, h.OldWorkers)
+	return fmt.Sprintf("%s, master %d, worker %d, %s, %s", h.Version, h.MasterPID, h.WorkerPID, count(h.Reloads, "reload"), count(h.OldWorkers, "old worker"))
 }

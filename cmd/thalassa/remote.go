@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -21,8 +22,14 @@ type remote struct {
 	output    string
 }
 
-// flags declares the common flags.
+// flags declares the flags of a command that can show what it has in two forms.
 func (r *remote) flags(cmd *cobra.Command) {
+	r.agentFlags(cmd)
+	cmd.PersistentFlags().StringVarP(&r.output, "output", "o", "", "`form` of the output: json, or a table")
+}
+
+// agentFlags declares the flags that say which agent to talk to, and as whom.
+func (r *remote) agentFlags(cmd *cobra.Command) {
 	address := r.env.getenv("THALASSA_AGENT")
 	if address == "" {
 		address = client.DefaultAddress
@@ -30,7 +37,6 @@ func (r *remote) flags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&r.address, "agent", address, "the agent's `URL`; also from THALASSA_AGENT")
 	f.StringVar(&r.tokenFile, "token-file", "", "`file` with the token; else THALASSA_TOKEN")
-	f.StringVarP(&r.output, "output", "o", "", "`form` of the output: json, or a table")
 }
 
 // client of the agent that the flags name.
@@ -38,19 +44,31 @@ func (r *remote) client() (*client.Client, error) {
 	if r.output != "" && r.output != "json" && r.output != "table" {
 		return nil, usageError{fmt.Errorf("--output: %q is not known, expected json or table", r.output)}
 	}
-	token := r.env.getenv("THALASSA_TOKEN")
-	if r.tokenFile != "" {
-		data, err := os.ReadFile(r.tokenFile)
-		if err != nil {
-			return nil, usageError{fmt.Errorf("reading the token: %w", err)}
-		}
-		token = strings.TrimSpace(string(data))
+	token, err := r.token()
+	if err != nil {
+		return nil, usageError{fmt.Errorf("reading the token: %w", err)}
 	}
 	c, err := client.New(client.Config{Address: r.address, Token: token})
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return c, nil
+}
+
+// token to show to the agent; empty: none.
+func (r *remote) token() (string, error) {
+	if r.tokenFile == "" {
+		return r.env.getenv("THALASSA_TOKEN"), nil
+	}
+	data, err := os.ReadFile(r.tokenFile)
+	if err != nil {
+		return "", err
+	}
+	words := strings.Fields(string(data))
+	if len(words) != 1 {
+		return "", fmt.Errorf("%s holds %d words, expected the token alone", r.tokenFile, len(words))
+	}
+	return words[0], nil
 }
 
 // show prints v as JSON when that was asked for, else what table writes.
@@ -75,6 +93,14 @@ func row(w io.Writer, cells ...any) {
 		fmt.Fprint(w, c)
 	}
 	fmt.Fprintln(w)
+}
+
+// count is a number of things: "1 member", "2 members".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
 }
 
 // orDash shows an empty cell.

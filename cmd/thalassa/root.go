@@ -1,9 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -23,36 +25,72 @@ with them: no lost connection, and an A/B deploy is one request.
 
 Exit codes: 0 done, 1 failed, 2 wrong arguments or input, 3 not found, 4 conflict,
 5 refused by HAProxy, 6 not available now, 7 not permitted.`,
+		Version:       version() + " (" + runtime.Version() + ")",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q, see %s --help", args[0], cmd.CommandPath())}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          arguments,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate(versionLine(root))
 	root.SetGlobalNormalizationFunc(kebab)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w, see %s --help", err, cmd.CommandPath())}
+		return mistake(cmd, "%w", err)
 	})
 	root.AddCommand(
 		newAgent(env), newDev(env), newCheck(env), newVersion(env), newSweep(env),
 		newStatus(env), newObjects(env, frontendObjects()), newObjects(env, backendObjects()),
-		newDeploy(env), newConfig(env), newActivity(env),
+		newDeploy(env), newConfig(env), newActivity(env), newCompletion(env),
 	)
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = topic
+	}
 	return root
 }
 
-// usageArgs makes a mistake in the arguments a usage error.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%w, see %s --help", err, cmd.CommandPath())}
-		}
-		return nil
+// mistake makes a usage error that says where to read on.
+func mistake(cmd *cobra.Command, format string, args ...any) error {
+	return usageError{fmt.Errorf(format+"; see %s --help", append(args, cmd.CommandPath())...)}
+}
+
+// arguments demands the arguments that the command's Use names, none of them
+// empty: an unset variable in a script must not become another request.
+func arguments(cmd *cobra.Command, args []string) error {
+	names := strings.Fields(cmd.Use)[1:]
+	switch {
+	case cmd.HasSubCommands() && len(args) > 0:
+		return unknown(cmd, args[0])
+	case len(names) == 0 && len(args) > 0:
+		return mistake(cmd, "%s takes no arguments, got %q", cmd.Name(), args)
+	case len(args) != len(names):
+		return mistake(cmd, "expected %s, got %q", strings.Join(names, " "), args)
 	}
+	if i := slices.Index(args, ""); i >= 0 {
+		return mistake(cmd, "%s is empty", names[i])
+	}
+	return nil
+}
+
+// unknown is about a command that cmd does not have, and the nearest it has.
+func unknown(cmd *cobra.Command, name string) error {
+	hint := ""
+	cmd.SuggestionsMinimumDistance = 2 // letters
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		hint = ", did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return mistake(cmd, "there is no command %q%s", name, hint)
+}
+
+// topic demands that the arguments of help name a command.
+func topic(help *cobra.Command, args []string) error {
+	cmd, rest, err := help.Root().Find(args)
+	switch {
+	case err != nil:
+		return mistake(help.Root(), "%w", err)
+	case len(rest) > 0:
+		return unknown(cmd, rest[0])
+	}
+	return nil
 }
 
 // version of the program, as the build recorded it.
@@ -73,18 +111,38 @@ func version() string {
 	return v
 }
 
+// versionLine is the answer of both version and --version.
+func versionLine(root *cobra.Command) string { return "thalassa " + root.Version + "\n" }
+
 func newVersion(env environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
-			info, ok := debug.ReadBuildInfo()
-			if !ok {
-				return errors.New("the program carries no build information")
-			}
-			_, err := fmt.Fprintf(env.stdout, "thalassa %s (%s)\n", version(), info.GoVersion)
+		Args:  arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprint(env.stdout, versionLine(cmd.Root()))
 			return err
+		},
+	}
+}
+
+func newCompletion(env environment) *cobra.Command {
+	return &cobra.Command{
+		Use:       "completion SHELL",
+		Short:     "Print what makes bash, zsh or fish complete commands and flags",
+		Example:   "  source <(thalassa completion bash)\n  thalassa completion fish > ~/.config/fish/completions/thalassa.fish",
+		Args:      arguments,
+		ValidArgs: []string{"bash", "zsh", "fish"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch args[0] {
+			case "bash":
+				return cmd.Root().GenBashCompletionV2(env.stdout, true)
+			case "zsh":
+				return cmd.Root().GenZshCompletion(env.stdout)
+			case "fish":
+				return cmd.Root().GenFishCompletion(env.stdout, true)
+			}
+			return mistake(cmd, "%q is not a shell known here, expected %s", args[0], strings.Join(cmd.ValidArgs, ", "))
 		},
 	}
 }

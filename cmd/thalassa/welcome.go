@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"time"
@@ -47,7 +46,7 @@ func (d demo) follow(ctx context.Context, events *activity.Log) error {
 		}
 		for _, e := range list {
 			since = e.Seq
-			printEvent(d.env.stdout, e)
+			fmt.Fprintln(d.env.stdout, eventLine(time.TimeOnly, e))
 		}
 		if err := events.Wait(ctx, since); err != nil {
 			return stopped(ctx, err)
@@ -63,14 +62,17 @@ func stopped(ctx context.Context, err error) error {
 	return nil
 }
 
-// printEvent prints an event in one line.
-func printEvent(w io.Writer, e activity.Event) {
+// eventLine is an event in one line, with its local time in the given form.
+func eventLine(timeForm string, e activity.Event) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-20s %s", time.UnixMilli(e.Time).Format(time.TimeOnly), e.Verb, objectName(e.Object))
+	fmt.Fprintf(&b, "%s  %-21s  %s", time.UnixMilli(e.Time).Format(timeForm), e.Verb, objectName(e.Object))
 	if e.DurationMS > 0 {
 		fmt.Fprintf(&b, "  %.0f ms", e.DurationMS)
 	}
-	if e.Cause != "" {
+	switch {
+	case e.Cause != "" && e.Author != "":
+		fmt.Fprintf(&b, "  (%s by %s)", e.Cause, e.Author)
+	case e.Cause != "":
 		fmt.Fprintf(&b, "  (%s)", e.Cause)
 	}
 	if len(e.Diff) > 0 {
@@ -80,7 +82,7 @@ func printEvent(w io.Writer, e activity.Event) {
 		first, _, _ := strings.Cut(e.Error, "\n")
 		fmt.Fprintf(&b, "  %s", first)
 	}
-	fmt.Fprintln(w, b.String())
+	return b.String()
 }
 
 func objectName(o activity.Object) string {

@@ -1,0 +1,145 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"thalassa/activity"
+)
+
+const (
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+	// firstMoment is what Consul gets for its first answers before the first
+	// round; Consul answers within milliseconds or not at all.
+	firstMoment = 500 * time.Millisecond
+	// patrolEvery is the time between two looks at the running servers. Where a
+	// look is expensive, as with 10,000 servers, it is patrolCost times a look.
+	patrolEvery = time.Second
+	patrolCost  = 50
+)
+
+// loop runs a round whenever something may have changed, until ctx ends.
+func (a *Agent) loop(ctx context.Context) error {
+	retry, patrol := time.NewTimer(0), time.NewTimer(patrolEvery)
+	defer retry.Stop()
+	defer patrol.Stop()
+	backoff := firstRetry
+	a.awaitConsul(ctx)
+	for {
+		var out outcome
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-patrol.C:
+			begin := time.Now()
+			repaired := a.patrol(ctx)
+			patrol.Reset(max(patrolEvery, patrolCost*time.Since(begin)))
+			if !repaired {
+				continue
+			}
+			out = a.lastOutcome()
+		case <-a.poke:
+			out = a.round(ctx)
+		case <-retry.C:
+			out = a.round(ctx)
+		case <-a.cfg.Source.Changed():
+			a.sources.Broadcast()
+			a.settle(ctx)
+			out = a.round(ctx)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		out = a.conclude(ctx, out)
+		retry.Stop()
+		if out.err == nil {
+			backoff = firstRetry
+			continue
+		}
+		retry.Reset(backoff)
+		backoff = min(2*backoff, lastRetry)
+	}
+}
+
+// conclude tells whoever waits, and then does what nobody has to wait for:
+// events, the file on disk, the stored members.
+func (a *Agent) conclude(ctx context.Context, out outcome) outcome {
+	out.inEffect = a.running.revision
+	a.report(out)
+	for _, e := range a.outbox {
+		a.cfg.Journal.Record(ctx, e)
+	}
+	a.outbox = nil
+	if err := a.catchUp(ctx); err != nil && out.err == nil {
+		out.err = err
+		a.report(out)
+	}
+	a.remember(ctx)
+	return out
+}
+
+// note has an event recorded when the round is over.
+func (a *Agent) note(e activity.Event) { a.outbox = append(a.outbox, e) }
+
+// awaitConsul gives Consul a moment for its first answers, so that a HAProxy that
+// is to be started starts with its members.
+func (a *Agent) awaitConsul(ctx context.Context) {
+	patience := time.NewTimer(firstMoment)
+	defer patience.Stop()
+	in, err := a.Intent(ctx)
+	if err != nil {
+		return // the first round will say so
+	}
+	for len(unanswered(in, a.Snapshot())) > 0 {
+		select {
+		case <-a.cfg.Source.Changed():
+			a.sources.Broadcast()
+		case <-patience.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// settle lets a burst of discovery changes pass, so that it costs one round.
+// Somebody who waits for a round ends it early.
+func (a *Agent) settle(ctx context.Context) {
+	deadline := time.NewTimer(a.cfg.MaxSettle)
+	defer deadline.Stop()
+	quiet := time.NewTimer(a.cfg.Quiet)
+	defer quiet.Stop()
+	for {
+		select {
+		case <-a.cfg.Source.Changed():
+			a.sources.Broadcast()
+			quiet.Reset(a.cfg.Quiet)
+		case <-a.poke:
+			return
+		case <-quiet.C:
+			return
+		case <-deadline.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// report hands the outcome to whoever waits for it.
+func (a *Agent) report(out outcome) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.last = out
+	if a.pending != nil && a.pending.meets(out) {
+		a.pending.done <- out // one slot, and only this sends
+		a.pending = nil
+	}
+}
+
+func (a *Agent) lastOutcome() outcome {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last
+}

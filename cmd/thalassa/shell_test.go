@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"thalassa/activity"
+	"thalassa/api"
+	"thalassa/auth"
+)
+
+func TestWrongCommandLines(t *testing.T) {
+	s := open(t)
+	for command, says := range map[string]string{
+		"bakends":                       `thalassa: there is no command "bakends", did you mean backends?; see thalassa --help`,
+		"xyzzy":                         `there is no command "xyzzy"; see thalassa --help`,
+		"backends puts":                 `there is no command "puts", did you mean put?; see thalassa backends --help`,
+		"help xyzzy":                    `there is no command "xyzzy"`,
+		"help backends xyzzy":           `there is no command "xyzzy"; see thalassa backends --help`,
+		"status now":                    `status takes no arguments, got ["now"]; see thalassa status --help`,
+		"agent now":                     "takes no arguments",
+		"check now":                     "takes no arguments",
+		"dev now":                       "takes no arguments",
+		"version now":                   "takes no arguments",
+		"backends get":                  "expected KEY, got []",
+		"backends put b":                `expected KEY FILE, got ["b"]; see thalassa backends put --help`,
+		"frontends delete a b":          `expected KEY, got ["a" "b"]`,
+		"deploy live":                   "expected BACKEND VERSION",
+		"completion":                    "expected SHELL",
+		"completion tcsh":               `"tcsh" is not a shell known here, expected bash, zsh, fish`,
+		"status --nope":                 "unknown flag: --nope; see thalassa status --help",
+		"status -x":                     "unknown shorthand flag: 'x'",
+		"deploy live 1 --wait soon":     `invalid argument "soon" for "--wait" flag`,
+		"status -o yaml":                `--output: "yaml" is not known, expected json or table`,
+		"config -o json":                "unknown shorthand flag",
+		"activity -n 0":                 "--limit: 0 is not a number of events, expected 1 to 1000",
+		"activity -n 1001":              "--limit: 1001",
+		"activity --since yesterday":    "--since",
+		"status --agent ftp://host":     `"ftp://host" is not the address of an agent`,
+		"status --token-file /no/file":  "reading the token: open /no/file",
+		"agent --port 70000":            "port: 70000",
+		"agent --config /no/file":       "reading the settings: open /no/file",
+		"agent --service-reg ftp://x":   "setting up discovery",
+		"check --haproxy neither":       `haproxy: "neither"`,
+		"agent --consul-ca-file /no/ca": "/no/ca",
+		"agent --template-file /no/t":   "setting up the agent: reading the template: open /no/t",
+		"agent --token-file /no/tokens": "open /no/tokens",
+	} {
+		args := strings.Fields(command)
+		if args[0] == "agent" {
+			args = append(args, "--port", "0", "--db-path", t.TempDir())
+			if strings.Contains(command, "--port") {
+				args = args[:len(args)-4]
+			}
+		}
+		s.fails(exitUsage, says, args...)
+	}
+	s.fails(exitUsage, "KEY is empty", "backends", "delete", "")
+	s.fails(exitUsage, "BACKEND is empty", "deploy", "", "1")
+	s.fails(exitUsage, "VERSION is empty", "deploy", "live", "")
+	s.env["THALASSA_AGENT"] = "not an address"
+	s.fails(exitUsage, `"not an address" is not the address of an agent`, "status")
+	if s.answered() != nil {
+		t.Error("a wrong command line came to the agent")
+	}
+}
+
+func TestHelp(t *testing.T) {
+	s := open(t)
+	all := s.run("--help")
+	if all.code != exitOK || all != s.run() || all != s.run("help") {
+		t.Errorf("thalassa, thalassa --help and thalassa help differ: %+v", all)
+	}
+	for _, command := range []string{
+		"agent", "check", "dev", "status", "frontends", "frontends get", "frontends put", "frontends delete",
+		"backends", "backends get", "backends put", "backends delete", "deploy", "config", "activity", "completion", "version",
+	} {
+		args := strings.Fields(command)
+		help, flag := s.run(append([]string{"help"}, args...)...), s.run(append(args, "--help")...)
+		if help.code != exitOK || help != flag || !strings.Contains(help.out, "thalassa "+command) {
+			t.Errorf("help %s: %+v\n--help: %+v", command, help, flag)
+		}
+		if !strings.Contains(all.out, "  "+args[0]+" ") {
+			t.Errorf("thalassa --help does not list %s", args[0])
+		}
+	}
+	if put := s.run("help", "backends", "put").out; !strings.Contains(put, `echo '{"type": "dynamic"`) {
+		t.Errorf("no example of a document: %s", put)
+	}
+}
+
+// The help of put shows a document that the agent takes.
+func TestExamplesOfTheHelp(t *testing.T) {
+	s := open(t)
+	for _, o := range []objects{backendObjects(), frontendObjects()} {
+		key := map[string]string{"backend": "live", "frontend": "web"}[o.kind]
+		if r := s.runWith(o.sample, o.kind+"s", "put", key, "-"); r.code != exitOK {
+			t.Errorf("%s: %+v", o.sample, r)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	s := open(t)
+	r := s.run("version")
+	if r.code != exitOK || !strings.HasPrefix(r.out, "thalassa ") || !strings.HasSuffix(r.out, ")\n") || strings.Count(r.out, "\n") != 1 {
+		t.Errorf("%+v", r)
+	}
+	if flag := s.run("--version"); flag != r {
+		t.Errorf("--version: %+v, version: %+v", flag, r)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	s := open(t)
+	for shell, holds := range map[string]string{"bash": "complete -o default", "zsh": "#compdef thalassa", "fish": "complete -c thalassa"} {
+		if r := s.run("completion", shell); r.code != exitOK || !strings.Contains(r.out, holds) {
+			t.Errorf("%s: %+v", shell, r)
+		}
+	}
+	// What those scripts ask for.
+	r := s.execute("", "__complete", "back") // it explains itself on stderr
+	if r.code != exitOK || !strings.HasPrefix(r.out, "backends\t") {
+		t.Errorf("%+v", r)
+	}
+}
+
+const (
+	readToken   = "r-0123456789abcdef"
+	deployToken = "d-0123456789abcdef"
+	adminToken  = "a-0123456789abcdef"
+)
+
+// withTokens guards a site with a token of each role.
+func withTokens(tb testing.TB) func(*api.Config) {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "tokens")
+	content := "read reader " + readToken + "\ndeploy deployer " + deployToken + "\nadmin boss " + adminToken + "\n"
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	tokens, err := auth.Open(path, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return func(c *api.Config) { c.Tokens = tokens }
+}
+
+func TestTokens(t *testing.T) {
+	s := shop(t, withTokens(t))
+	s.fails(exitForbidden, "--token-file or THALASSA_TOKEN", "status")
+	s.env["THALASSA_TOKEN"] = "x-0123456789abcdef"
+	s.fails(exitForbidden, "not known", "status")
+	s.env["THALASSA_TOKEN"] = readToken
+	if r := s.run("status"); r.code != exitOK {
+		t.Errorf("%+v", r)
+	}
+	s.fails(exitForbidden, "token reader has the role read, and POST /backends/{key} takes the role deploy", "deploy", "live", "2.0.0")
+
+	file := filepath.Join(t.TempDir(), "token")
+	for content, says := range map[string]string{
+		"":                                "holds 0 words, expected the token alone",
+		"admin boss " + adminToken + "\n": "holds 3 words",
+		deployToken + "\xff":              "character that an Authorization header cannot carry",
+	} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.fails(exitUsage, says, "status", "--token-file", file)
+	}
+	if err := os.WriteFile(file, []byte("\n"+deployToken+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.run("deploy", "live", "2.0.0", "--token-file", file); r.code != exitOK { // the file wins
+		t.Errorf("%+v", r)
+	}
+	s.fails(exitForbidden, "takes the role admin", "backends", "delete", "live", "--token-file", file)
+	if r := s.run("activity", "-n", "1"); !strings.Contains(r.out, "(POST /backends/live by deployer)") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// closedOutput is a standard output whose reader has gone, or a full disk.
+type closedOutput struct{ err error }
+
+func (c closedOutput) Write([]byte) (int, error) { return 0, c.err }
+
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	s := shop(t)
+	gone := errors.New("the reader has gone")
+	for _, command := range []string{
+		"status", "status -o json", "backends", "frontends -o json", "backends get live", "config", "activity", "activity -o json", "activity -f",
+		"version", "completion bash", "completion zsh", "completion fish", "deploy live 2.0.0",
+	} {
+		var errs strings.Builder
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		code := run(ctx, strings.Fields(command), environment{
+			program: "thalassa", stdin: strings.NewReader(""), stdout: closedOutput{gone}, stderr: &errs,
+			getenv: func(name string) string { return s.env[name] },
+		})
+		if code != exitFailure || errs.String() != "thalassa: "+gone.Error()+"\n" || ctx.Err() != nil {
+			t.Errorf("%s: exit code %d, stderr %q", command, code, errs.String())
+		}
+		cancel()
+	}
+}
+
+// A command that is told to stop before it is done has not done it.
+func TestInterruptedCommandFails(t *testing.T) {
+	s := shop(t)
+	ctx, stop := context.WithCancel(t.Context())
+	s.asked = func() { stop() }
+	var errs strings.Builder
+	code := run(ctx, []string{"deploy", "live", "3.0.0", "--wait", "5m"}, environment{
+		program: "thalassa", stdin: strings.NewReader(""), stdout: io.Discard, stderr: &errs,
+		getenv: func(name string) string { return s.env[name] },
+	})
+	if code != exitFailure || errs.String() != "thalassa: interrupted before the agent had answered\n" {
+		t.Errorf("exit code %d, stderr %q", code, errs.String())
+	}
+	if events, err := s.Log.Events(t.Context(), activity.Query{Filter: "3.0.0"}); err != nil || len(events) > 0 {
+		t.Errorf("%v, %v", events, err)
+	}
+}

@@ -1,0 +1,108 @@
+package haproxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"thalassa/lb"
+)
+
+// A reload with an address that another program listens on is not only refused:
+// HAProxy 2.6 to 3.2 pauses all listeners of the old worker meanwhile, in case
+// that frees the address, and new connections are refused for two seconds. So
+// the addresses that a configuration adds are tried here first.
+
+// tryBinds refuses a configuration that binds an address which is certainly
+// taken by another program: one of a port that the running configuration does
+// not have, and that cannot be bound the way HAProxy does it. What it cannot
+// judge it leaves to HAProxy.
+func tryBinds(ctx context.Context, running, config []byte) error {
+	ours := map[uint16]bool{}
+	for _, b := range binds(running) {
+		ours[b.addr.Port()] = true
+	}
+	for _, b := range binds(config) {
+		if !ours[b.addr.Port()] && taken(ctx, b.addr) {
+			return &lb.RefusedError{Stage: "start", Output: fmt.Sprintf("line %d: bind %s: address already in use by another program", b.line, b.text)}
+		}
+	}
+	return nil
+}
+
+// taken reports whether an address is in use.
+func taken(ctx context.Context, addr netip.AddrPort) bool {
+	network := "tcp6"
+	if addr.Addr().Is4() {
+		network = "tcp4"
+	}
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var set error
+		err := c.Control(func(fd uintptr) { set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
+		return errors.Join(err, set)
+	}}
+	l, err := config.Listen(ctx, network, addr.String())
+	if err == nil {
+		_ = l.Close()
+	}
+	return errors.Is(err, syscall.EADDRINUSE)
+}
+
+// A bind is an address in a configuration.
+type bind struct {
+	line int
+	text string
+	addr netip.AddrPort
+}
+
+// binds lists the plain IP addresses of a configuration's "bind" lines; names,
+// port ranges, variables, and addresses in another network namespace or of
+// another kind are left out (configuration manual, 4.2, "bind").
+func binds(config []byte) []bind {
+	var all []bind
+	number := 0
+	for line := range bytes.Lines(config) {
+		number++
+		fields := strings.Fields(string(line))
+		if len(fields) < 2 || fields[0] != "bind" || strings.Contains(string(line), " namespace ") {
+			continue
+		}
+		for text := range strings.SplitSeq(fields[1], ",") {
+			if addr, ok := parseBind(text); ok {
+				all = append(all, bind{number, text, addr})
+			}
+		}
+	}
+	return all
+}
+
+// parseBind reads "127.0.0.1:80", "*:80", ":80" and "[::1]:80".
+func parseBind(text string) (netip.AddrPort, bool) {
+	i := strings.LastIndexByte(text, ':')
+	if i < 0 {
+		return netip.AddrPort{}, false
+	}
+	port, err := strconv.ParseUint(text[i+1:], 10, 16)
+	if err != nil || port == 0 {
+		return netip.AddrPort{}, false
+	}
+	host := text[:i]
+	switch {
+	case host == "" || host == "*":
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port)), true
+	case strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]"):
+		host = host[1 : len(host)-1]
+	case strings.Contains(host, ":"):
+		return netip.AddrPort{}, false
+	}
+	addr, err := netip.ParseAddr(host)
+	return netip.AddrPortFrom(addr, uint16(port)), err == nil
+}

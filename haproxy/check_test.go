@@ -1,0 +1,118 @@
+package haproxy_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/haproxy"
+	"thalassa/internal/testkit"
+	"thalassa/lb"
+)
+
+func TestCheck(t *testing.T) {
+	each(t, func(t *testing.T, l *lab) {
+		for name, config := range map[string]string{
+			"an ordinary one":           string(l.config("one")),
+			"no listener (exit code 2)": "",
+			"only warnings":             "frontend x\n    bind " + l.address() + "\n",
+		} {
+			if err := l.Check(t.Context(), []byte(config)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for name, config := range map[string]string{
+			"unknown section": "nonsense\n",
+			"no line end":     "global",
+			"no such backend": "frontend x\n    bind " + l.address() + "\n    default_backend y\n",
+			"no such file":    "backend x\n    server s 127.0.0.1:1 ssl ca-file /nonexistent\n",
+		} {
+			err := l.Check(t.Context(), []byte(config))
+			var refused *lb.RefusedError
+			if !errors.As(err, &refused) || refused.Stage != "check" || !strings.HasPrefix(refused.Output, "[ALERT] ") {
+				t.Errorf("%s: %v", name, err)
+			}
+			again := l.Check(t.Context(), []byte(config))
+			if again == nil || again.Error() != err.Error() {
+				t.Errorf("%s: the words change: %v, %v", name, err, again)
+			}
+		}
+		l.tidy()
+		if _, err := os.Stat(l.cfg.ConfigPath); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the check has installed something: %v", err)
+		}
+	})
+}
+
+// TestCheckRelativeFiles are found beside the real file.
+func TestCheckRelativeFiles(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	config := "global\n    default-path config\n" + strings.TrimPrefix(string(l.config("one")), "global\n") +
+		"    http-request deny if { path -f paths.lst }\n"
+	if err := l.Check(t.Context(), []byte(config)); !errors.As(err, new(*lb.RefusedError)) {
+		t.Errorf("the list does not exist: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(l.dir, "paths.lst"), []byte("/admin\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Apply(t.Context(), []byte(config), "one"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCheckThatCannotBeMade(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	slow := filepath.Join(t.TempDir(), "haproxy")
+	if err := os.WriteFile(slow, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	for name, test := range map[string]struct {
+		edit func(*haproxy.Config)
+		want error
+	}{
+		"no binary":      {func(c *haproxy.Config) { c.Binary = "/nonexistent/haproxy" }, os.ErrNotExist},
+		"not in PATH":    {func(c *haproxy.Config) { c.Binary = "haproxy-of-another-world" }, nil},
+		"no folder":      {func(c *haproxy.Config) { c.ConfigPath = "/nonexistent/haproxy.cfg" }, os.ErrNotExist},
+		"takes for ever": {func(c *haproxy.Config) { c.Binary = slow }, context.DeadlineExceeded},
+	} {
+		err := l.another(test.edit).Check(ctx, l.config("one"))
+		if err == nil || errors.As(err, new(*lb.RefusedError)) || test.want != nil && !errors.Is(err, test.want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	l.tidy()
+}
+
+// TestCrashingCheck refuses what makes the checker crash.
+func TestCrashingCheck(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	crash := filepath.Join(t.TempDir(), "haproxy")
+	if err := os.WriteFile(crash, []byte("#!/bin/sh\nkill -SEGV $$\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	err := l.another(func(c *haproxy.Config) { c.Binary = crash }).Check(t.Context(), l.config("one"))
+	var refused *lb.RefusedError
+	if !errors.As(err, &refused) || !strings.Contains(refused.Output, "segmentation fault") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for _, binary := range testkit.HAProxies(t) {
+		got, err := haproxy.New(haproxy.Config{Binary: binary.Path}).Version(t.Context())
+		if err != nil || got != binary.Version {
+			t.Errorf("got %q, %v, want %s", got, err, binary.Version)
+		}
+	}
+	for _, no := range []string{"/nonexistent", "/bin/true"} {
+		if got, err := haproxy.New(haproxy.Config{Binary: no}).Version(t.Context()); err == nil {
+			t.Errorf("%s has version %q", no, got)
+		}
+	}
+}

@@ -1,0 +1,259 @@
+package haproxy_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"thalassa/haproxy"
+	"thalassa/internal/testkit"
+	"thalassa/lb"
+)
+
+// TestDeath kills the master, then the worker, of a HAProxy that was started by
+// the Process that watches it.
+func TestDeath(t *testing.T) {
+	each(t, func(t *testing.T, l *lab) {
+		exits := l.run(l.Process)
+		l.apply("one")
+		before := l.state()
+		l.kill(before.MasterPID)
+		exit := l.exit(exits)
+		after := l.state()
+		if !exit.Restarted || exit.Err != nil || exit.WorkerPID != after.WorkerPID || !strings.Contains(exit.Cause, "signal: killed") {
+			t.Errorf("the master's death: %+v", exit)
+		}
+		if after.MasterPID == before.MasterPID {
+			t.Errorf("%+v is not another master", after)
+		}
+		l.agree("one")
+
+		l.kill(after.WorkerPID)
+		exit = l.restarted(exits)
+		if exit.Err != nil || !strings.Contains(exit.Cause, "exited with code 137") {
+			t.Errorf("the worker's death: %+v", exit)
+		}
+		l.agree("one")
+		l.apply("two")
+		if len(exits) != 0 {
+			t.Errorf("a reload was taken for a death: %+v", <-exits)
+		}
+	})
+}
+
+// TestDeathOfAnAdoptedHAProxy: nobody waits for it as for a child.
+func TestDeathOfAnAdoptedHAProxy(t *testing.T) {
+	each(t, func(t *testing.T, l *lab) {
+		l.apply("one")
+		second := l.another(nil)
+		state, err := second.State(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		exits := l.run(second)
+		l.kill(state.MasterPID)
+		exit := l.exit(exits)
+		if !exit.Restarted || exit.Err != nil || !strings.Contains(exit.Cause, "is gone") {
+			t.Errorf("%+v", exit)
+		}
+		l.agree("one")
+	})
+}
+
+// TestDeathWithABadFile: somebody has edited the file since.
+func TestDeathWithABadFile(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	exits := l.run(l.Process)
+	l.apply("one")
+	for name, bad := range map[string]string{
+		"no syntax":      "garbage\n",
+		"does not start": string(l.config("bad", "ulimit-n 2000000000")),
+		"no file":        "",
+	} {
+		if err := os.WriteFile(l.cfg.ConfigPath, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if bad == "" {
+			_ = os.Remove(l.cfg.ConfigPath)
+		}
+		l.kill(l.state().MasterPID)
+		if exit := l.restarted(exits); exit.WorkerPID == 0 {
+			t.Errorf("%s: %+v", name, exit)
+		}
+		l.agree("one") // with the last good file in its place
+	}
+}
+
+// TestDeathWithoutAnyGoodFile: it is told once, and once more when it is over.
+func TestDeathWithoutAnyGoodFile(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	exits := l.run(l.Process)
+	l.apply("one")
+	for _, path := range []string{l.cfg.ConfigPath, l.cfg.ConfigPath + ".last-good"} {
+		if err := os.WriteFile(path, []byte(path+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.kill(l.state().MasterPID)
+	exit := l.exit(exits)
+	var refused *lb.RefusedError
+	if exit.Restarted || exit.WorkerPID != 0 || !errors.As(exit.Err, &refused) || refused.Stage != "start" {
+		t.Errorf("%+v", exit)
+	}
+	if got := l.file(l.cfg.ConfigPath); got != l.cfg.ConfigPath+"\n" {
+		t.Errorf("the file on disk is now %q", got)
+	}
+	cause := exit.Cause
+	if err := os.WriteFile(l.cfg.ConfigPath, l.config("repaired"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if exit = l.exit(exits); !exit.Restarted || exit.Err != nil || exit.Cause != cause {
+		t.Errorf("%+v", exit)
+	}
+	l.agree("repaired")
+}
+
+// TestDeathBeforeAnApply: whoever comes first starts it, and it is told.
+func TestDeathBeforeAnApply(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	exits := l.run(l.Process)
+	for _, word := range []string{"one", "two", "three"} {
+		l.apply(word)
+		l.kill(l.state().MasterPID)
+		l.apply(word + "again")
+		l.restarted(exits)
+	}
+	l.apply("end")
+}
+
+func TestRunEndsWithoutHAProxyEnding(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- l.Run(ctx, nil) }()
+	l.apply("one")
+	before := l.state()
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("canceled: %v", err)
+	}
+	if after := l.state(); after != before {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+	l.agree("one")
+}
+
+// TestExternal: HAProxy belongs to somebody else, here to another Process.
+func TestExternal(t *testing.T) {
+	each(t, func(t *testing.T, owner *lab) {
+		p := owner.another(func(c *haproxy.Config) { c.Mode = haproxy.External })
+		exits := owner.run(p)
+		_, err := p.Apply(t.Context(), owner.config("one"), "one")
+		if !errors.As(err, new(*lb.UnavailableError)) {
+			t.Fatalf("nothing runs: got %v", err)
+		}
+		if got := owner.file(owner.cfg.ConfigPath); got != string(owner.config("one")) {
+			t.Errorf("the file is not installed:\n%s", got)
+		}
+		if state, err := p.State(t.Context()); err != nil || state.Running {
+			t.Errorf("%+v, %v", state, err)
+		}
+		if err := owner.Resume(t.Context()); err != nil { // the owner's start
+			t.Fatal(err)
+		}
+		owner.agree("one")
+
+		out, err := p.Apply(t.Context(), owner.config("two"), "two")
+		if err != nil || !out.Reloaded || out.Started {
+			t.Errorf("%+v, %v", out, err)
+		}
+		owner.agree("two")
+		_, err = p.Apply(t.Context(), owner.config("bad", "ulimit-n 2000000000"), "bad")
+		if !errors.As(err, new(*lb.RefusedError)) {
+			t.Errorf("got %v", err)
+		}
+		owner.agree("two")
+		if err := p.Stop(t.Context()); err == nil {
+			t.Error("stopped somebody else's HAProxy")
+		}
+
+		master := owner.state().MasterPID
+		testkit.Eventually(t, patience, func() error { // Run must have seen it
+			if len(exits) == 0 && alive(master) {
+				owner.kill(master)
+			}
+			if len(exits) == 0 {
+				return errors.New("no death is told")
+			}
+			return nil
+		})
+		if exit := owner.exit(exits); exit.Restarted || exit.WorkerPID != 0 {
+			t.Errorf("the death: %+v", exit)
+		}
+		if state := owner.state(); state.Running {
+			t.Errorf("it was started: %+v", state)
+		}
+		if err := owner.Resume(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if exit := owner.exit(exits); !exit.Restarted || exit.WorkerPID != owner.state().WorkerPID {
+			t.Errorf("the return: %+v", exit)
+		}
+		owner.agree("two")
+	})
+}
+
+func TestStop(t *testing.T) {
+	each(t, func(t *testing.T, l *lab) {
+		if err := l.Stop(t.Context()); err != nil {
+			t.Errorf("nothing runs: %v", err)
+		}
+		exits := l.run(l.Process)
+		l.apply("one")
+		l.apply("two")
+		before := l.state()
+		// Clients that stay connected are waited for, but not for ever.
+		load := testkit.StartLoad(t, testkit.LoadConfig{Address: l.address(), Host: "test", KeepAlive: 2})
+		load.Await(10)
+		if err := l.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		load.Stop()
+		if alive(before.MasterPID) || alive(before.WorkerPID) {
+			t.Error("it still runs")
+		}
+		if state := l.state(); state.Running {
+			t.Errorf("%+v", state)
+		}
+		for _, path := range []string{l.cfg.PIDPath, l.cfg.MasterSocket, l.cfg.StatsSocket} {
+			if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s was left behind: %v", filepath.Base(path), err)
+			}
+		}
+		l.apply("three")
+		if len(exits) != 0 {
+			t.Errorf("Run tells of %+v", <-exits)
+		}
+	})
+}
+
+// TestStopByForce: a HAProxy that does not react.
+func TestStopByForce(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	l.cfg.StopGrace = 200 * 1e6
+	l.Process = l.another(nil)
+	l.apply("one")
+	state := l.state()
+	for _, pid := range []int{state.WorkerPID, state.MasterPID} {
+		freeze(t, pid)
+	}
+	if err := l.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if alive(state.MasterPID) || alive(state.WorkerPID) {
+		t.Error("it still runs")
+	}
+}

@@ -1,0 +1,84 @@
+package lb
+
+import "strconv"
+
+// A Slot is one server line of a pool whose members change while HAProxy runs.
+// The line keeps its name and takes one member after the other, so that
+// membership needs no reload. Who serves is told by the member, never by the
+// slot's name.
+type Slot struct {
+	// Member in the slot; nil: the slot is spare and in maintenance.
+	Member *Member
+}
+
+// SlotName is the server name of the slot with index i, counted from 0.
+func SlotName(i int) string { return "s" + strconv.Itoa(i+1) }
+
+// A Server is one server line as haproxy.cfg has it.
+type Server struct {
+	Name    string
+	Address HostPort
+	Weight  int  // 0 to 256
+	Spare   bool // in maintenance, the address means nothing
+}
+
+// The address in a spare slot: HAProxy neither asks nor checks a server in
+// maintenance.
+const spareHost, sparePort = "127.0.0.1", 1
+
+// Servers lists the pool's server lines: its slots where it has any, else a line
+// for each member, named by its address.
+func (p Pool) Servers() []Server {
+	if p.Slots == nil {
+		out := make([]Server, len(p.Members))
+		for i, m := range p.Members {
+			out[i] = Server{Name: m.ServerName(), Address: m.Address, Weight: m.Weight}
+		}
+		return out
+	}
+	out := make([]Server, len(p.Slots))
+	for i, s := range p.Slots {
+		out[i] = Server{Name: SlotName(i), Address: HostPort{Host: spareHost, Port: sparePort}, Weight: 1, Spare: true}
+		if s.Member != nil {
+			out[i] = Server{Name: SlotName(i), Address: s.Member.Address, Weight: s.Member.Weight}
+		}
+	}
+	return out
+}
+
+// Emptied is the pool with all its slots spare: what a reload would be needed
+// for to change. A pool without slots is itself.
+func (p Pool) Emptied() Pool {
+	if p.Slots != nil {
+		p.Slots = make([]Slot, len(p.Slots))
+		p.Members = nil
+	}
+	return p
+}
+
+// A ServerState is how one server line stands in a running HAProxy.
+type ServerState struct {
+	Backend Name
+	Server  string
+	Address HostPort
+	Weight  int
+	// Maintenance: it gets no traffic and is not checked. Draining: it gets no
+	// new traffic but what belongs to a session.
+	Maintenance, Draining bool
+	// Up is HAProxy's own opinion, by its checks.
+	Up bool
+}
+
+// A ServerOp changes one server line of a running HAProxy. The fields that are
+// set take effect in the order in which they stand here.
+type ServerOp struct {
+	Backend Name
+	Server  string
+	Address *HostPort
+	Weight  *int
+	// Up takes the checks' result back, as is right for another address: the
+	// server is up until its checks say otherwise.
+	Up bool
+	// Ready puts the server to use; Maintenance takes it out of use.
+	Ready, Maintenance bool
+}
