@@ -76,13 +76,19 @@ func NewLog(ctx context.Context, keeper Keeper, now func() time.Time, logger *sl
 	}, nil
 }
 
+// Note logs e as Record does, but leaves storing it to the next Flush, Record or
+// round of Run: it never waits for a disk. Readers see the event at once.
+func (l *Log) Note(e Event) {
+	l.add(e.prepared())
+	l.changed.Broadcast()
+}
+
 // Record logs e under the next number and the present time; Seq, Type and Time
 // of e are ignored. Readers see it at once. When Record returns, the event is
 // stored too, unless the keeper fails: that is logged, never returned. The end
 // of ctx does not keep the event from being stored.
 func (l *Log) Record(ctx context.Context, e Event) {
-	l.add(e.prepared())
-	l.changed.Broadcast()
+	l.Note(e)
 	_ = l.Flush(ctx) // has been logged
 }
 

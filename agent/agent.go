@@ -58,9 +58,12 @@ type Runtime interface {
 	Install(ctx context.Context, config []byte) error
 }
 
-// Journal takes the events of the activity log; it never fails or blocks.
+// Journal takes the events of the activity log.
 type Journal interface {
-	Record(ctx context.Context, e activity.Event)
+	// Note never fails and never waits for a disk.
+	Note(e activity.Event)
+	// Flush stores what was noted.
+	Flush(ctx context.Context) error
 }
 
 // Memory keeps the last good snapshot for a start without Consul.
@@ -104,7 +107,7 @@ type Config struct {
 	// after every revision.
 	Persistence string
 
-	// Quiet is how long discovery must be silent before a round (5 ms), and
+	// Quiet is how long discovery must be silent before a round (2 ms), and
 	// MaxSettle how long a round is put off at most (50 ms).
 	Quiet, MaxSettle time.Duration
 	// ReloadEvery is the mean time between reloads that a stream of changes may
@@ -125,7 +128,7 @@ func (c Config) withDefaults() Config {
 			*d = v
 		}
 	}
-	def(&c.Quiet, 5*time.Millisecond)
+	def(&c.Quiet, 2*time.Millisecond)
 	def(&c.MaxSettle, 50*time.Millisecond)
 	def(&c.ReloadEvery, 500*time.Millisecond)
 	def(&c.FirstAnswer, 2*time.Second)
@@ -151,21 +154,24 @@ type Agent struct {
 	limiter  *rate.Limiter
 
 	poke    chan struct{} // one slot: look again now
+	write   chan struct{} // one slot: there is something to write down
 	sources wake.Signal   // the source's snapshot has changed
 
 	changing chan struct{} // one slot: held by the change that is under way
 
-	mu      sync.Mutex
-	last    outcome  // of the newest round
-	pending *pending // the revision that a change waits for; nil: none
+	mu          sync.Mutex
+	fileProblem string   // why the file on disk is not what HAProxy runs
+	last        outcome  // of the newest round
+	pending     *pending // the revision that a change waits for; nil: none
 
 	inStep    chan struct{}             // closed when a round has applied for the first time
 	effective atomic.Pointer[effective] // what HAProxy runs; nil: not known yet
 
-	// Of the loop alone:
-	running running
-	outbox  []activity.Event // to be recorded when the round is over
+	running running // of the loop alone
 }
+
+// farewell is how long writing everything down may take at the end.
+const farewell = 5 * time.Second
 
 // New makes an agent and reads its template. The error names the template's
 // file and line. Nothing is started.
@@ -182,6 +188,7 @@ func New(cfg Config) (*Agent, error) {
 		interest: interest{source: cfg.Source},
 		limiter:  rate.NewLimiter(rate.Every(cfg.ReloadEvery), cfg.ReloadBurst),
 		poke:     make(chan struct{}, 1),
+		write:    make(chan struct{}, 1),
 		changing: make(chan struct{}, 1),
 		inStep:   make(chan struct{}),
 	}
@@ -194,13 +201,17 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.importPersistence(ctx); err != nil {
 		return err
 	}
-	a.cfg.Journal.Record(ctx, activity.Event{Verb: activity.Started, Object: agentObject(a.cfg.Label)})
+	a.cfg.Journal.Note(activity.Event{Verb: activity.Started, Object: agentObject(a.cfg.Label)})
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.loop(ctx) })
+	g.Go(func() error { return a.scribe(ctx) })
 	g.Go(func() error { return a.followIntents(ctx) })
 	g.Go(func() error { return a.followTemplate(ctx) })
 	err := g.Wait()
-	a.cfg.Journal.Record(context.WithoutCancel(ctx), activity.Event{Verb: activity.Stopped, Object: agentObject(a.cfg.Label)})
+	a.cfg.Journal.Note(activity.Event{Verb: activity.Stopped, Object: agentObject(a.cfg.Label)})
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	a.writeDown(last)
 	return err
 }
 

@@ -29,7 +29,16 @@ func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 		defer a.interest.borrow(e.Backend.Service)()
 		a.await(ctx, e.Backend.Service, a.cfg.FirstAnswer, func(lb.Service) bool { return true })
 	}
-	return a.change(ctx, e.Stamp, func(in lb.Intent) (lb.Intent, error) { return in.Apply(e) })
+	base := uint64(0)
+	applied, err := a.change(ctx, e.Stamp, func(in lb.Intent) (lb.Intent, error) {
+		base = in.Revision
+		return in.Apply(e)
+	})
+	if err == nil && applied.Revision > base {
+		a.cfg.Journal.Note(editedEvent(e, applied))
+		a.wakeScribe()
+	}
+	return applied, err
 }
 
 // Switch points a backend at another version and returns when it is in effect.
@@ -61,7 +70,8 @@ func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Stamp: s.Stamp})
 	})
 	if err == nil && applied.Applied && (before.Service != b.Service || before.Version != b.Version) {
-		a.cfg.Journal.Record(context.WithoutCancel(ctx), switchedEvent(before, b, s.Stamp, applied))
+		a.cfg.Journal.Note(switchedEvent(before, b, s.Stamp, applied))
+		a.wakeScribe()
 	}
 	return applied, err
 }
@@ -249,7 +259,7 @@ func (a *Agent) takeBack(ctx context.Context, before lb.Intent, rev lb.Revision,
 	if err != nil {
 		return errors.Join(refused, fmt.Errorf("taking back revision %d: %w", rev.Number, err))
 	}
-	a.cfg.Journal.Record(ctx, activity.Event{
+	a.cfg.Journal.Note(activity.Event{
 		Verb: activity.ConfigurationReverted, Object: haproxyObject(), Author: by.Author, Cause: by.Cause,
 		Revision: back.Number, Error: refused.Error(),
 	})

@@ -31,6 +31,19 @@ func backendObject(b lb.Backend) activity.Object {
 	return activity.Object{ID: b.ID(), Type: "backend", Key: string(b.Key)}
 }
 
+func editedEvent(e lb.Edit, applied lb.Applied) activity.Event {
+	kind, key, _ := strings.Cut(e.ID(), "/")
+	what := "put"
+	if e.Delete != "" {
+		what = "deleted"
+	}
+	return activity.Event{
+		Verb: activity.ConfigurationChanged, Object: activity.Object{ID: e.ID(), Type: kind, Key: key},
+		Author: e.Stamp.Author, Cause: e.Stamp.Cause, Diff: []string{e.ID() + " " + what},
+		Revision: applied.Revision, Path: applied.Path, DurationMS: float64(applied.Duration.Microseconds()) / 1000,
+	}
+}
+
 func switchedEvent(before, after lb.Backend, by lb.Stamp, applied lb.Applied) activity.Event {
 	return activity.Event{
 		Verb: activity.BackendSwitched, Object: backendObject(after), Author: by.Author, Cause: by.Cause,
@@ -56,7 +69,7 @@ func (a *Agent) noteApplied(ctx context.Context, before running, t target, chang
 	case out.Reloaded:
 		changed := e
 		changed.Verb = activity.HAProxyConfigChanged
-		a.note(changed)
+		a.cfg.Journal.Note(changed)
 		e.Verb, e.Diff = activity.HAProxyReloaded, nil
 		for _, r := range change.Reload {
 			e.Reasons = append(e.Reasons, r.Object+" "+r.What)
@@ -67,7 +80,7 @@ func (a *Agent) noteApplied(ctx context.Context, before running, t target, chang
 		return // HAProxy ran this already
 	}
 	a.cfg.Logger.InfoContext(ctx, "haproxy in step", "verb", string(e.Verb), "revision", e.Revision, "cause", e.Cause, "duration", out.Duration, "worker", out.WorkerPID)
-	a.note(e)
+	a.cfg.Journal.Note(e)
 	a.noteMembers(before, t, e.Cause)
 }
 
@@ -85,7 +98,7 @@ func (a *Agent) noteAdjusted(ctx context.Context, before running, t target, chan
 		return
 	}
 	a.cfg.Logger.InfoContext(ctx, "haproxy in step", "verb", string(e.Verb), "revision", e.Revision, "cause", e.Cause, "duration", took, "servers", len(change.Ops))
-	a.note(e)
+	a.cfg.Journal.Note(e)
 	a.noteMembers(before, t, e.Cause)
 }
 
@@ -106,7 +119,7 @@ func (a *Agent) noteMembers(before running, t target, cause string) {
 				continue
 			}
 			left--
-			a.note(activity.Event{Verb: verb, Object: activity.Object{ID: m.ID(), Type: "backendMember", Key: m.ServerName()}, Cause: cause})
+			a.cfg.Journal.Note(activity.Event{Verb: verb, Object: activity.Object{ID: m.ID(), Type: "backendMember", Key: m.ServerName()}, Cause: cause})
 		}
 	}
 	for _, p := range t.config.Backends {
@@ -160,7 +173,7 @@ func (a *Agent) noteFailed(ctx context.Context, t target, err error) {
 	a.cfg.Logger.ErrorContext(ctx, "configuration not in effect", "revision", t.intent.Revision, "error", err)
 	e := activity.Event{Verb: activity.HAProxyReloadFailed, Object: haproxyObject(), Revision: t.intent.Revision, Error: words(err)}
 	e.Author, e.Cause = a.cause(a.running, t)
-	a.note(e)
+	a.cfg.Journal.Note(e)
 }
 
 // noteFreshness writes which services Consul stopped or resumed answering
@@ -180,11 +193,11 @@ func (a *Agent) noteFreshness(snap lb.Snapshot) {
 	object := activity.Object{ID: "discovery", Type: "discovery"}
 	if len(stale) > 0 {
 		a.cfg.Logger.Warn("discovery stale, the last good members stay", "services", enumerate(stale), "reason", reason)
-		a.note(activity.Event{Verb: activity.DiscoveryStale, Object: object, Reasons: stale, Error: reason})
+		a.cfg.Journal.Note(activity.Event{Verb: activity.DiscoveryStale, Object: object, Reasons: stale, Error: reason})
 	}
 	if len(fresh) > 0 {
 		a.cfg.Logger.Info("discovery answers again", "services", enumerate(fresh))
-		a.note(activity.Event{Verb: activity.DiscoveryRecovered, Object: object, Reasons: fresh})
+		a.cfg.Journal.Note(activity.Event{Verb: activity.DiscoveryRecovered, Object: object, Reasons: fresh})
 	}
 	a.running.snapshot = snap
 }

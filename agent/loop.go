@@ -3,8 +3,6 @@ package agent
 import (
 	"context"
 	"time"
-
-	"thalassa/activity"
 )
 
 const (
@@ -51,7 +49,9 @@ func (a *Agent) loop(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		out = a.conclude(ctx, out)
+		out.inEffect = a.running.revision
+		a.report(out)
+		a.wakeScribe()
 		retry.Stop()
 		if out.err == nil {
 			backoff = firstRetry
@@ -61,26 +61,6 @@ func (a *Agent) loop(ctx context.Context) error {
 		backoff = min(2*backoff, lastRetry)
 	}
 }
-
-// conclude tells whoever waits, and then does what nobody has to wait for:
-// events, the file on disk, the stored members.
-func (a *Agent) conclude(ctx context.Context, out outcome) outcome {
-	out.inEffect = a.running.revision
-	a.report(out)
-	for _, e := range a.outbox {
-		a.cfg.Journal.Record(ctx, e)
-	}
-	a.outbox = nil
-	if err := a.catchUp(ctx); err != nil && out.err == nil {
-		out.err = err
-		a.report(out)
-	}
-	a.remember(ctx)
-	return out
-}
-
-// note has an event recorded when the round is over.
-func (a *Agent) note(e activity.Event) { a.outbox = append(a.outbox, e) }
 
 // awaitConsul gives Consul a moment for its first answers, so that a HAProxy that
 // is to be started starts with its members.

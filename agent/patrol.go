@@ -36,6 +36,6 @@ func (a *Agent) patrol(ctx context.Context) bool {
 		e.Error = err.Error()
 	}
 	a.cfg.Logger.WarnContext(ctx, "servers of haproxy were changed by somebody else, putting them right", "changes", enumerate(e.Diff))
-	a.note(e)
+	a.cfg.Journal.Note(e)
 	return true
 }

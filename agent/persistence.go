@@ -30,7 +30,7 @@ func (a *Agent) importPersistence(ctx context.Context) error {
 	}
 	a.cfg.Logger.InfoContext(ctx, "persistence file imported", "file", a.cfg.Persistence,
 		"frontends", len(imported.Frontends), "backends", len(imported.Backends))
-	a.cfg.Journal.Record(ctx, activity.Event{
+	a.cfg.Journal.Note(activity.Event{
 		Verb: activity.Imported, Object: agentObject(a.cfg.Label), Author: by.Author, Cause: by.Cause, Revision: rev.Number,
 	})
 	return nil

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 	"time"
@@ -42,7 +41,6 @@ type running struct {
 	revision   uint64
 	snapshot   lb.Snapshot // the members came from
 	failure    string      // of the last round, to tell a transition from a repetition
-	behind     bool        // the file on disk has not followed yet
 }
 
 // target is what a round wants HAProxy to run.
@@ -176,7 +174,6 @@ func (a *Agent) adjust(ctx context.Context, t target, change plan.Change) outcom
 	}
 	before := a.running
 	a.inEffect(t)
-	a.running.behind = true
 	a.noteAdjusted(ctx, before, t, change, time.Since(begin))
 	if len(change.Ops) == 0 {
 		return t.outcome(pathNone, nil)
@@ -227,35 +224,6 @@ func (a *Agent) inEffect(t target) {
 	a.effective.Store(&now)
 	if !a.wasInStep() {
 		close(a.inStep)
-	}
-}
-
-// catchUp brings the file on disk to what HAProxy runs, so that a restart by
-// anybody comes up right.
-func (a *Agent) catchUp(ctx context.Context) error {
-	if !a.running.behind {
-		return nil
-	}
-	rendered, err := a.running.template.Render(a.running.config)
-	if err == nil {
-		err = a.cfg.Runtime.Install(ctx, rendered.Bytes)
-	}
-	if err != nil {
-		a.cfg.Logger.ErrorContext(ctx, "haproxy.cfg on disk is not what haproxy runs", "error", err)
-		return fmt.Errorf("the members are in effect, and haproxy.cfg on disk does not have them: %w", err)
-	}
-	a.running.behind = false
-	return nil
-}
-
-// remember keeps the snapshot for a start without Consul; what is kept already
-// costs nothing.
-func (a *Agent) remember(ctx context.Context) {
-	if a.running.snapshot.Services == nil {
-		return
-	}
-	if err := a.cfg.Memory.SaveSnapshot(ctx, a.running.snapshot); err != nil && ctx.Err() == nil {
-		a.cfg.Logger.WarnContext(ctx, "members not stored for a start without consul", "error", err)
 	}
 }
 

@@ -18,10 +18,14 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 		Version: a.cfg.Version, Label: a.cfg.Label, Started: a.started,
 		Revision: in.Revision, Discovery: lb.ServiceStatuses(in, a.Snapshot()),
 	}
-	last := a.lastOutcome()
+	a.mu.Lock()
+	last, fileProblem := a.last, a.fileProblem
+	a.mu.Unlock()
 	s.InEffect = last.inEffect
 	if last.err != nil {
 		s.Problem = fmt.Sprintf("revision %d is not in effect: %v", last.revision, last.err)
+	} else {
+		s.Problem = fileProblem
 	}
 	state, err := a.cfg.HAProxy.State(ctx)
 	if err != nil {

@@ -102,7 +102,8 @@ func (a *Agent) takeTemplate(ctx context.Context) {
 	} else {
 		a.cfg.Logger.InfoContext(ctx, "template changed", "file", a.template.path)
 	}
-	a.cfg.Journal.Record(ctx, event)
+	a.cfg.Journal.Note(event)
+	a.wakeScribe()
 }
 
 // switchTemplate puts a template to use; when HAProxy refuses what it renders,

@@ -291,7 +291,9 @@ func members(servers []lb.ServerState) []string {
 	return out
 }
 
-func (w *world) Record(_ context.Context, e activity.Event) {
+func (w *world) Flush(context.Context) error { return nil }
+
+func (w *world) Note(e activity.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.events = append(w.events, e)

@@ -20,7 +20,7 @@ import (
 const (
 	// maxBody bounds an answer that is held in memory as a whole: 10,000
 	// instances take about 15 MB.
-	maxBody = 64 << 20
+	maxBody = 32 << 20
 	// maxStream bounds an answer of which one element at a time is held.
 	maxStream = 512 << 20
 )

@@ -158,15 +158,18 @@ func (s *schedule) failWide(q *query, t trouble, now time.Time) {
 	}
 }
 
-// applyChecks finds the services whose checks are not what they were.
+// applyChecks finds the services whose checks are not what they were. One that
+// is asked for right now is compared when that is done. One that stands as it
+// did before has been asked for since.
 func (s *schedule) applyChecks(v *view) {
 	s.view = v
 	for _, svc := range s.order {
-		// One under way is compared when it is done. One that differed in the
-		// same way before has been asked for since.
-		if !svc.busy && s.differs(svc) && s.wideOf(svc) != svc.wide {
-			svc.dirty = true
+		if svc.busy {
+			continue
 		}
+		before := svc.wide
+		svc.wide = s.wideOf(svc)
+		svc.dirty = svc.dirty || svc.wide != before && s.differs(svc)
 	}
 }
 

@@ -37,8 +37,8 @@ type service struct {
 	sweep time.Time
 	epoch uint64
 	// narrow is how its checks stand by its own last answer, nodes where that
-	// found instances. wide is how they stood by the answer about all checks
-	// when its last request began.
+	// found instances. wide is how they stand by the answer about all checks
+	// that was there last, or when the request under way began.
 	narrow, wide uint64
 	nodes        []string
 	// recheck is when to compare the two again; rechecks counts how often they

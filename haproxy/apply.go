@@ -103,11 +103,11 @@ func (p *Process) apply(ctx context.Context, config []byte, fingerprint string) 
 // It returns why, or more when it did not succeed.
 func (p *Process) goBack(ctx context.Context, x *exchange, before view, why error) error {
 	if err := x.undo(); err != nil {
-		return fmt.Errorf("%s; putting the former file back: %w", why, err)
+		return fmt.Errorf("%s; putting the former file back: %w", why.Error(), err)
 	}
 	now, err := p.settle(ctx)
 	if err != nil {
-		return fmt.Errorf("%s; going back: %w", why, err)
+		return fmt.Errorf("%s; going back: %w", why.Error(), err)
 	}
 	switch {
 	case p.serves(ctx, before):
@@ -118,7 +118,8 @@ func (p *Process) goBack(ctx context.Context, x *exchange, before view, why erro
 		_, err = p.startAgain(ctx)
 	}
 	if err != nil && before.running() {
-		return fmt.Errorf("%s; going back: %s", why, err) //nolint:errorlint // "refused" would say that all is as before
+		// No *lb.RefusedError: that would say that what ran before runs on.
+		return fmt.Errorf("%s; going back: %s", why.Error(), err.Error())
 	}
 	return why
 }

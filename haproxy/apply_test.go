@@ -20,7 +20,8 @@ import (
 )
 
 func TestApplyStartsThenReloads(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		if state := l.state(); state != (haproxy.State{}) {
 			t.Errorf("before anything runs: %+v", state)
 		}
@@ -53,7 +54,8 @@ func TestApplyStartsThenReloads(t *testing.T) {
 }
 
 func TestAdopt(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		l.apply("one")
 		started := l.state()
 		second := l.another(nil)
@@ -102,7 +104,8 @@ func waysNotToStart(t *testing.T, l *lab) map[string]struct {
 }
 
 func TestRefusedByStart(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		l.apply("good")
 		round := 0
 		for name, way := range waysNotToStart(t, l) {
@@ -170,7 +173,8 @@ func TestTakenAddress(t *testing.T) {
 // TestRefusedTwice: the second failed reload of a master is noticed like the
 // first.
 func TestRefusedTwice(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		l.apply("good")
 		for i := range 3 {
 			config := l.config(fmt.Sprint("bad", i), "ulimit-n 2000000000")
@@ -186,7 +190,8 @@ func TestRefusedTwice(t *testing.T) {
 }
 
 func TestRefusedFirstStart(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		for name, way := range waysNotToStart(t, l) {
 			if l.Check(t.Context(), way.config) != nil {
 				continue
@@ -209,7 +214,8 @@ func TestRefusedFirstStart(t *testing.T) {
 }
 
 func TestRefusedByCheck(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		l.apply("good")
 		worker := l.state().WorkerPID
 		bad := strings.Replace(string(l.config("bad")), "http-request return", "http-requset return", 1)
@@ -235,7 +241,8 @@ func TestRefusedByCheck(t *testing.T) {
 // TestNoRequestIsLost reloads under load. Keep-alive clients are spared by
 // "option idle-close-on-response".
 func TestNoRequestIsLost(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		l.apply("start")
 		load := testkit.StartLoad(t, testkit.LoadConfig{Address: l.address(), Host: "test", KeepAlive: 3, Fresh: 3, Pause: time.Millisecond})
 		for i := range 20 {
@@ -275,7 +282,8 @@ func TestAppliesTakeTurns(t *testing.T) {
 
 // TestSomebodyElseReloads at the same time, as often as it likes.
 func TestSomebodyElseReloads(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		l.apply("start")
 		ctx, cancel := context.WithCancel(t.Context())
 		var other sync.WaitGroup
@@ -303,7 +311,8 @@ func TestSomebodyElseReloads(t *testing.T) {
 }
 
 func TestCallerGoesAway(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := l.Apply(gone, l.config("never"), "never"); !errors.Is(err, context.Canceled) {
@@ -345,7 +354,8 @@ func TestCallerGoesAway(t *testing.T) {
 
 // TestLostMasterSocket: somebody has cleaned up.
 func TestLostMasterSocket(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		l.apply("one")
 		for i, p := range []*haproxy.Process{l.Process, l.another(nil)} {
 			if err := os.Remove(l.cfg.MasterSocket); err != nil {

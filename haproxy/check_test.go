@@ -15,7 +15,8 @@ import (
 )
 
 func TestCheck(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		for name, config := range map[string]string{
 			"an ordinary one":           string(l.config("one")),
 			"no listener (exit code 2)": "",

@@ -66,7 +66,8 @@ func readStat(pid int) (procStat, error) {
 	if err != nil {
 		return procStat{}, fmt.Errorf("/proc/%d/stat: parent: %w", pid, err)
 	}
-	return procStat{dead: strings.Contains("ZXx", fields[0]), parent: parent, born: fields[19]}, nil
+	state := fields[0]
+	return procStat{dead: state == "Z" || state == "X" || state == "x", parent: parent, born: fields[19]}, nil
 }
 
 // family lists a process, if it lives, and its children: a master with its

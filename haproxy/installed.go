@@ -54,10 +54,10 @@ func (p *Process) resume(ctx context.Context) error {
 
 // runs reports whether the worker that serves has this very configuration, and
 // the file on disk is it: then there is nothing to apply.
-func (p *Process) runs(ctx context.Context, config []byte, print string) (worker int, ok bool) {
-	if print == "" || !sameFile(p.cfg.ConfigPath, config) {
+func (p *Process) runs(ctx context.Context, config []byte, expect string) (worker int, ok bool) {
+	if expect == "" || !sameFile(p.cfg.ConfigPath, config) {
 		return 0, false
 	}
 	info, err := p.showInfo(ctx)
-	return info.PID, err == nil && !info.Stopping && fingerprint(info) == print
+	return info.PID, err == nil && !info.Stopping && fingerprint(info) == expect
 }

@@ -61,12 +61,12 @@ func paths(dir string) haproxy.Config {
 }
 
 // each runs a test with every release of HAProxy at hand.
-func each(t *testing.T, test func(t *testing.T, l *lab)) {
+func each(t *testing.T, test func(l *lab)) {
 	t.Helper()
 	for _, binary := range testkit.HAProxies(t) {
 		t.Run(binary.Version, func(t *testing.T) {
 			t.Parallel()
-			test(t, newLab(t, binary.Path))
+			test(newLab(t, binary.Path))
 		})
 	}
 }

@@ -164,7 +164,7 @@ func (b *birth) serves(ctx context.Context, v view) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, question)
 	defer cancel()
 	if _, err := b.p.master.Worker(b.worker).ShowInfo(ctx); err != nil {
-		return false, nil //nolint:nilerr // still starting, or about to be found dead
+		return false, nil // still starting, or about to be found dead
 	}
 	return false, b.refused("", fmt.Sprintf("the new worker (process %d) runs, but does not answer on %[2]s; "+
 		`is there a line "stats socket %[2]s level admin" in the global section?`, b.worker, b.p.cfg.StatsSocket))

@@ -16,7 +16,8 @@ import (
 // TestDeath kills the master, then the worker, of a HAProxy that was started by
 // the Process that watches it.
 func TestDeath(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		exits := l.run(l.Process)
 		l.apply("one")
 		before := l.state()
@@ -46,7 +47,8 @@ func TestDeath(t *testing.T) {
 
 // TestDeathOfAnAdoptedHAProxy: nobody waits for it as for a child.
 func TestDeathOfAnAdoptedHAProxy(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		l.apply("one")
 		second := l.another(nil)
 		state, err := second.State(t.Context())
@@ -148,7 +150,8 @@ func TestRunEndsWithoutHAProxyEnding(t *testing.T) {
 
 // TestExternal: HAProxy belongs to somebody else, here to another Process.
 func TestExternal(t *testing.T) {
-	each(t, func(t *testing.T, owner *lab) {
+	each(t, func(owner *lab) {
+		t := owner.t
 		p := owner.another(func(c *haproxy.Config) { c.Mode = haproxy.External })
 		exits := owner.run(p)
 		_, err := p.Apply(t.Context(), owner.config("one"), "one")
@@ -207,7 +210,8 @@ func TestExternal(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		if err := l.Stop(t.Context()); err != nil {
 			t.Errorf("nothing runs: %v", err)
 		}

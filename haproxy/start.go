@@ -37,7 +37,7 @@ func (p *Process) start(ctx context.Context, config []byte, fingerprint string) 
 		return 0, fmt.Errorf("starting haproxy: %w", err)
 	}
 	p.begin()
-	c, err := p.spawn()
+	c, err := p.spawn(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("starting haproxy: %w", err)
 	}
@@ -77,8 +77,8 @@ func (p *Process) failedStart(b *birth, c *child) error {
 // spawn starts the process. It gets a session of its own, so that signals to
 // the group of this program never reach it, and nothing of this program but the
 // startup log.
-func (p *Process) spawn() (*child, error) {
-	cmd, err := p.command(context.Background(), "-W", "-S", p.masterArgument(), "-p", p.cfg.PIDPath, "-f", p.cfg.ConfigPath) //nolint:contextcheck // it outlives every context
+func (p *Process) spawn(ctx context.Context) (*child, error) {
+	cmd, err := p.command(context.WithoutCancel(ctx), "-W", "-S", p.masterArgument(), "-p", p.cfg.PIDPath, "-f", p.cfg.ConfigPath)
 	if err != nil {
 		return nil, err
 	}
@@ -119,20 +119,22 @@ func (p *Process) reap(cmd *exec.Cmd, c *child) {
 func (p *Process) awaitStrays(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var stray statsock.Info
-	var silent error
+	var stray int
 	err := poll(ctx, func() (bool, error) {
-		stray, silent = p.showInfo(ctx)
-		return statsock.NotListening(silent), nil
+		info, err := p.showInfo(ctx)
+		if err == nil {
+			stray = info.PID
+		}
+		return statsock.NotListening(err), nil
 	})
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
-	}
-	if stray.PID == 0 {
-		return fmt.Errorf("finding out who listens on the stats socket: %w", silent)
+	case stray == 0:
+		return &lb.UnavailableError{What: "somebody listens on " + p.cfg.StatsSocket + ", but does not answer like HAProxy"}
 	}
 	return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d) answers on %s, but has no master at %s, so that it can neither be reloaded nor replaced",
-		stray.PID, p.cfg.StatsSocket, p.cfg.MasterSocket)}
+		stray, p.cfg.StatsSocket, p.cfg.MasterSocket)}
 }
 
 // abandon ends a HAProxy that was started a moment ago and does not serve.

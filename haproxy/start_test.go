@@ -104,7 +104,8 @@ func TestNothingIsInherited(t *testing.T) {
 // TestStaleTraces: what a killed HAProxy leaves behind, with its process id
 // given to another program.
 func TestStaleTraces(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		l.apply("one")
 		l.kill(l.state().MasterPID)
 		for _, pid := range []string{"", "1\n", strconv.Itoa(os.Getpid()) + "\n", "99999999\n", "-1\n", "x\n"} {
@@ -223,7 +224,8 @@ func TestStartupLogIsKeptShort(t *testing.T) {
 // TestWithoutStartupLog HAProxy 2.6 says nothing, and the refusal says what was
 // seen.
 func TestWithoutStartupLog(t *testing.T) {
-	each(t, func(t *testing.T, l *lab) {
+	each(t, func(l *lab) {
+		t := l.t
 		l.cfg.StartupLog = ""
 		l.Process = l.another(nil)
 		l.apply("one")

@@ -166,11 +166,11 @@ func (p *Process) State(ctx context.Context) (State, error) {
 
 // fingerprint of the configuration a worker was started with.
 func fingerprint(info statsock.Info) string {
-	print, ok := strings.CutPrefix(info.Description, descriptionPrefix)
+	own, ok := strings.CutPrefix(info.Description, descriptionPrefix)
 	if !ok {
 		return ""
 	}
-	return print
+	return own
 }
 
 // descriptionPrefix begins the description that template writes.

@@ -1,0 +1,93 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// wake has the scribe write soon.
+func (a *Agent) wakeScribe() {
+	select {
+	case a.write <- struct{}{}:
+	default: // it is due already, and will find everything
+	}
+}
+
+// scribe brings the disk to where the loop is, so that no round waits for a
+// disk: haproxy.cfg after a change at run time, the members for a start without
+// Consul, the events. What could not be written is tried again.
+func (a *Agent) scribe(ctx context.Context) error {
+	retry := time.NewTimer(lastRetry)
+	defer retry.Stop()
+	backoff := firstRetry
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.write:
+		case <-retry.C:
+		}
+		if a.writeDown(ctx) {
+			backoff = firstRetry
+			retry.Stop()
+			continue
+		}
+		retry.Reset(backoff)
+		backoff = min(2*backoff, lastRetry)
+	}
+}
+
+// writeDown writes everything that is due and reports whether all of it is on
+// disk now.
+func (a *Agent) writeDown(ctx context.Context) bool {
+	err := a.writeConfig(ctx)
+	if ctx.Err() == nil {
+		a.noteFileProblem(ctx, err)
+	}
+	if snap := a.Snapshot(); a.wasInStep() {
+		saved := a.cfg.Memory.SaveSnapshot(ctx, snap)
+		if saved != nil && ctx.Err() == nil {
+			a.cfg.Logger.WarnContext(ctx, "members not stored for a start without consul", "error", saved)
+		}
+		err = errors.Join(err, saved)
+	}
+	// The journal repeats its own failures, and has logged them.
+	return a.cfg.Journal.Flush(ctx) == nil && err == nil
+}
+
+// writeConfig makes the file on disk what HAProxy runs, so that a restart by
+// anybody comes up right. It writes nothing when it is.
+func (a *Agent) writeConfig(ctx context.Context) error {
+	now := a.effective.Load()
+	if now == nil {
+		return nil
+	}
+	rendered, err := now.template.Render(now.config)
+	if err == nil {
+		err = a.cfg.Runtime.Install(ctx, rendered.Bytes)
+	}
+	if err != nil {
+		return fmt.Errorf("haproxy.cfg on disk is not what HAProxy runs: %w", err)
+	}
+	return nil
+}
+
+// noteFileProblem keeps the problem for Status and logs its beginning and end.
+func (a *Agent) noteFileProblem(ctx context.Context, err error) {
+	problem := ""
+	if err != nil {
+		problem = err.Error()
+	}
+	a.mu.Lock()
+	before := a.fileProblem
+	a.fileProblem = problem
+	a.mu.Unlock()
+	switch {
+	case problem != "" && problem != before:
+		a.cfg.Logger.ErrorContext(ctx, "file on disk behind", "error", err)
+	case problem == "" && before != "":
+		a.cfg.Logger.InfoContext(ctx, "file on disk up to date again")
+	}
+}
