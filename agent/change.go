@@ -178,7 +178,8 @@ func (a *Agent) prove(ctx context.Context, next lb.Intent) error {
 		return err
 	}
 	now := a.effective.Load()
-	config := a.resolve(next, snap, now)
+	next.Revision++ // it is another one, whatever it will be called
+	config := now.resolve(next, snap, a.cfg.Process)
 	if now != nil && len(plan.Compute(&now.config, config).Reload) == 0 {
 		return nil // only members change, for which HAProxy needs no new file
 	}

@@ -124,7 +124,7 @@ func (a *Agent) noteMembers(before running, t target, cause string) {
 	}
 	for _, p := range t.config.Backends {
 		was, existed := old[p.Key]
-		if !existed || p.Type != "dynamic" || was.Service != p.Service || was.Version != p.Version {
+		if !existed || p.Same(was) || p.Type != "dynamic" || was.Service != p.Service || was.Version != p.Version {
 			continue
 		}
 		record(activity.Offline, was.Members, p.Members)
@@ -149,7 +149,7 @@ func (a *Agent) cause(before running, t target) (author, cause string) {
 	}
 	var services []string
 	for _, name := range slices.Sorted(maps.Keys(t.snapshot.Services)) {
-		if s := t.snapshot.Services[name]; s.Index != before.snapshot.Services[name].Index {
+		if s := t.snapshot.Services[name]; s.Index != before.seen.Services[name].Index {
 			services = append(services, fmt.Sprintf("%s@%d", name, s.Index))
 		}
 	}
@@ -182,7 +182,7 @@ func (a *Agent) noteFreshness(snap lb.Snapshot) {
 	var stale, fresh []string
 	reason := ""
 	for _, name := range slices.Sorted(maps.Keys(snap.Services)) {
-		was, is := a.running.snapshot.Services[name].Stale, snap.Services[name].Stale
+		was, is := a.running.seen.Services[name].Stale, snap.Services[name].Stale
 		switch {
 		case !isLost(was) && isLost(is):
 			stale, reason = append(stale, string(name)), is
@@ -199,7 +199,7 @@ func (a *Agent) noteFreshness(snap lb.Snapshot) {
 		a.cfg.Logger.Info("discovery answers again", "services", enumerate(fresh))
 		a.cfg.Journal.Note(activity.Event{Verb: activity.DiscoveryRecovered, Object: object, Reasons: fresh})
 	}
-	a.running.snapshot = snap
+	a.running.seen = snap
 }
 
 // isLost tells a service that Consul fails to answer for from one that it was

@@ -29,25 +29,18 @@ type outcome struct {
 	inEffect uint64 // the revision that is
 }
 
-// effective is a configuration that HAProxy runs. It is never changed.
-type effective struct {
-	config   lb.Config
-	template *template.Template // that the running HAProxy's file was made with
-}
-
 // running is what the loop knows about the configuration in effect.
 type running struct {
-	*effective // nil: not known yet
-	revision   uint64
-	snapshot   lb.Snapshot // the members came from
+	*effective             // nil: not known yet
+	revision   uint64      // of the intent in effect
+	seen       lb.Snapshot // looked at last
 	failure    string      // of the last round, to tell a transition from a repetition
 }
 
 // target is what a round wants HAProxy to run.
 type target struct {
 	effective
-	intent   lb.Intent
-	snapshot lb.Snapshot
+	intent lb.Intent
 }
 
 func (t target) outcome(path string, err error) outcome {
@@ -81,7 +74,7 @@ func (a *Agent) round(ctx context.Context) outcome {
 // aim works out what HAProxy is to run now. On an error the target still tells
 // the revision.
 func (a *Agent) aim(ctx context.Context) (target, error) {
-	t := target{effective: effective{template: a.template.current()}, snapshot: a.Snapshot()}
+	t := target{effective: effective{template: a.template.current(), snapshot: a.Snapshot()}}
 	var err error
 	if t.intent, err = a.Intent(ctx); err != nil {
 		return t, err
@@ -89,18 +82,9 @@ func (a *Agent) aim(ctx context.Context) (target, error) {
 	if err := a.mayApply(ctx, t.intent, t.snapshot); err != nil {
 		return t, err
 	}
-	t.config = a.resolve(t.intent, t.snapshot, a.running.effective)
+	t.revision = t.intent.Revision
+	t.config = a.running.effective.resolve(t.intent, t.snapshot, a.cfg.Process)
 	return t, nil
-}
-
-// resolve finds the members of every backend and gives them slots, those that
-// they have now if they can keep them.
-func (a *Agent) resolve(in lb.Intent, snap lb.Snapshot, now *effective) lb.Config {
-	var slots plan.Slots
-	if now != nil {
-		slots = plan.SlotsOf(now.config)
-	}
-	return plan.Layout(slots, lb.Resolve(in, snap, a.cfg.Process))
 }
 
 // mayApply forbids a round that would empty backends only because Consul has
@@ -219,7 +203,7 @@ func pathOf(out haproxy.Outcome) string {
 // inEffect notes that HAProxy runs the target.
 func (a *Agent) inEffect(t target) {
 	now := t.effective
-	a.running = running{effective: &now, revision: t.intent.Revision, snapshot: a.running.snapshot}
+	a.running = running{effective: &now, revision: t.intent.Revision, seen: a.running.seen}
 	a.noteFreshness(t.snapshot)
 	a.effective.Store(&now)
 	if !a.wasInStep() {

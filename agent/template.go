@@ -141,7 +141,7 @@ func (a *Agent) proveTemplate(ctx context.Context, tmpl *template.Template) erro
 	if err != nil {
 		return err
 	}
-	rendered, err := tmpl.Render(a.resolve(in, a.Snapshot(), a.effective.Load()))
+	rendered, err := tmpl.Render(a.effective.Load().resolve(in, a.Snapshot(), a.cfg.Process))
 	if err != nil {
 		return err
 	}

@@ -110,10 +110,12 @@ func (s *schedule) failService(svc *service, t trouble, now time.Time) {
 // one was under way, this one; else the other, whose change is on its way, so
 // wait for it a little. A lasting difference costs ever fewer requests.
 func (s *schedule) compare(svc *service, now time.Time) {
+	before := svc.wide
+	svc.wide = s.wideOf(svc)
 	switch {
 	case !s.differs(svc):
 		svc.rechecks, svc.recheck = 0, time.Time{}
-	case s.wideOf(svc) != svc.wide:
+	case svc.wide != before:
 		svc.dirty = true
 	default:
 		svc.recheck = now.Add(min(firstRecheck<<min(svc.rechecks, maxQuick+maxQuick), sweepEvery))

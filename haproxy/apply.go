@@ -29,7 +29,9 @@ type Outcome struct {
 //
 // A *lb.RefusedError says that HAProxy does not take the configuration, by
 // "check" or by "start". In the second case the former file was put back, and
-// what ran before runs on or, where HAProxy ended over it, was started again. An
+// what ran before runs on or, where HAProxy ended over it, was started again; an
+// address that another program listens on is refused as "start" before anything
+// is tried, because HAProxy would refuse connections while it tries. An
 // External HAProxy that does not run gives a *lb.UnavailableError; the file is
 // installed then, for whoever starts it. Any other error has changed nothing, or
 // says that going back has failed as well.

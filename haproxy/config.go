@@ -71,11 +71,13 @@ type Process struct {
 	turn chan struct{} // holds one token while somebody changes file or process
 	died chan struct{} // a one-slot poke: a HAProxy started here has ended
 
-	mu     sync.Mutex
-	known  identity // the master seen last; zero: none yet
-	child  *child   // started here last; nil: none
-	halted bool     // ended by Stop, not to be restarted
-	mark   int64    // length of the startup log at the last start or reload
+	mu      sync.Mutex
+	known   identity // the master seen last; zero: none yet
+	child   *child   // started here last; nil: none
+	stopped identity // the master that Stop has ended last
+	halted  bool     // by Stop, until the next start
+	marked  bool     // mark is set
+	mark    int64    // length of the startup log at the last start or reload
 	// checked is the digest of the configuration that passed a check last.
 	checked   [sha256.Size]byte
 	checkedAt time.Time

@@ -28,7 +28,7 @@ func stage(path string, content []byte) (name string, err error) {
 		}
 	}()
 	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(filePerm), f.Sync(), f.Close())
+	err = errors.Join(err, f.Chmod(filePerm), f.Close())
 	return f.Name(), err
 }
 
@@ -40,21 +40,25 @@ func replace(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(name, path); err != nil {
+	err = syncPath(name)
+	if err == nil {
+		err = os.Rename(name, path)
+	}
+	if err != nil {
 		_ = os.Remove(name)
 		return err
 	}
-	return syncDir(path)
+	return syncPath(filepath.Dir(path))
 }
 
-// syncDir makes a rename in path's folder last.
-func syncDir(path string) error {
-	dir, err := os.Open(filepath.Dir(path))
+// syncPath makes what was written to a file, or renamed in a folder, last.
+func syncPath(path string) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	return dir.Sync()
+	defer f.Close()
+	return f.Sync()
 }
 
 // An exchange is a file that was replaced and can still be put back, for which
@@ -103,14 +107,14 @@ func (x *exchange) undo() error {
 		if err := os.Remove(x.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return syncDir(x.path)
+		return syncPath(filepath.Dir(x.path))
 	}
 	if err := os.Rename(x.backup, x.path); err != nil {
 		return err
 	}
 	// Two names of one file: rename(2) does nothing then.
 	_ = os.Remove(x.backup)
-	return syncDir(x.path)
+	return syncPath(filepath.Dir(x.path))
 }
 
 // close forgets the former file.

@@ -80,6 +80,8 @@ func (w *watch) patrol(ctx context.Context) {
 	v, err := w.p.settle(ctx)
 	switch {
 	case ctx.Err() != nil:
+	case w.down == nil && w.p.hasStopped(w.seen):
+		*w = watch{p: w.p, notify: w.notify}
 	case err == nil && v.running():
 		w.back(w.p.cause(w.seen), v.master, w.p.serving(ctx))
 	case w.p.isHalted():
@@ -93,6 +95,7 @@ func (w *watch) patrol(ctx context.Context) {
 
 // adopt begins to watch what runs, if anything does.
 func (w *watch) adopt(ctx context.Context) {
+	w.p.beginOnce()
 	w.seen, w.since = w.p.lastSeen(), time.Now()
 	if w.seen.pid != 0 {
 		return
@@ -175,6 +178,14 @@ func (p *Process) lastSeen() identity {
 	return p.known
 }
 
+// hasStopped reports whether it was Stop that ended a master.
+func (p *Process) hasStopped(master identity) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stopped == master
+}
+
+// isHalted reports whether HAProxy shall stay down.
 func (p *Process) isHalted() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -238,9 +238,12 @@ func TestStop(t *testing.T) {
 			}
 		}
 		l.apply("three")
-		if len(exits) != 0 {
-			t.Errorf("Run tells of %+v", <-exits)
+		// Run tells of the next end only.
+		l.kill(l.state().MasterPID)
+		if exit := l.exit(exits); !exit.Restarted || !strings.Contains(exit.Cause, "signal: killed") {
+			t.Errorf("Run tells of %+v", exit)
 		}
+		l.agree("three")
 	})
 }
 

@@ -160,7 +160,18 @@ func (p *Process) begin() {
 	mark := p.words.begin()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mark = mark
+	p.mark, p.marked = mark, true
+}
+
+// beginOnce is begin for a HAProxy that was adopted: what it wrote before is
+// not told of its end.
+func (p *Process) beginOnce() {
+	p.mu.Lock()
+	marked := p.marked
+	p.mu.Unlock()
+	if !marked {
+		p.begin()
+	}
 }
 
 // written returns what HAProxy wrote since begin.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"thalassa/statsock"
 )
 
 // again is how often a signal is repeated: a master that executes itself anew
@@ -32,17 +34,24 @@ func (p *Process) Stop(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
-	p.mu.Lock()
-	p.halted = true
-	p.mu.Unlock()
+	p.halt(v.master)
 	if err := p.quit(ctx, family(v.master.pid)); err != nil {
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
-	for _, path := range []string{p.cfg.PIDPath, p.cfg.MasterSocket, p.cfg.StatsSocket} {
-		_ = os.Remove(path)
-	}
 	p.remember(identity{})
+	if _, err := p.showInfo(ctx); statsock.NotListening(err) { // else it is somebody else's
+		for _, path := range []string{p.cfg.PIDPath, p.cfg.MasterSocket, p.cfg.StatsSocket} {
+			_ = os.Remove(path)
+		}
+	}
 	return nil
+}
+
+// halt tells Run that a master is about to end as it should.
+func (p *Process) halt(master identity) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped, p.halted = master, true
 }
 
 // quit ends a family ever more firmly.

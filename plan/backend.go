@@ -20,7 +20,9 @@ func (c *Change) compareBackends(a, b lb.Config) {
 			c.Reload = append(c.Reload, Reason{Object: p.ID(), What: "created"})
 			continue
 		}
-		c.compareBackend(old, p)
+		if !old.Same(p) {
+			c.compareBackend(old, p)
+		}
 		if pretended[p.Key] != pretends[p.Key] {
 			c.Reload = append(c.Reload, Reason{Object: p.ID(), What: "keepalive", Detail: changed(pretendText(pretended[p.Key]), pretendText(pretends[p.Key]))})
 		}

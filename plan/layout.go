@@ -62,13 +62,19 @@ func slotIndex(server string) int {
 func Layout(now Slots, wanted lb.Config) lb.Config {
 	pools := make([]lb.Pool, len(wanted.Backends))
 	for i, p := range wanted.Backends {
-		if slotted(p) {
-			p.Slots = layoutPool(now[p.Key], p.Members)
-		}
-		pools[i] = p
+		pools[i] = LayoutPool(now[p.Key], p)
 	}
 	wanted.Backends = pools
 	return wanted
+}
+
+// LayoutPool is Layout for one pool.
+func LayoutPool(now []lb.Slot, p lb.Pool) lb.Pool {
+	p.Slots = nil
+	if slotted(p) {
+		p.Slots = assign(now, p.Members)
+	}
+	return p
 }
 
 func slotted(p lb.Pool) bool {
@@ -83,7 +89,7 @@ func slotted(p lb.Pool) bool {
 	return true
 }
 
-func layoutPool(now []lb.Slot, members []lb.Member) []lb.Slot {
+func assign(now []lb.Slot, members []lb.Member) []lb.Slot {
 	size := len(now)
 	if size < len(members) || size == 0 {
 		size = max(minSlots, 1<<bits.Len(uint(len(members))))

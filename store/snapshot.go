@@ -29,7 +29,7 @@ func (d *DB) SaveSnapshot(ctx context.Context, s lb.Snapshot) error {
 	}
 	changed, gone := []lb.Service{}, []lb.Name{}
 	for name, service := range s.Services {
-		if old, ok := d.saved.services[name]; !ok || !sameAnswer(old, service) {
+		if old, ok := d.saved.services[name]; !ok || !old.SameAnswer(service) {
 			changed = append(changed, service)
 		}
 	}
@@ -82,13 +82,6 @@ func (d *DB) replaceSnapshot(ctx context.Context, s lb.Snapshot) error {
 		d.saved.services = maps.Clone(s.Services)
 	}
 	return err
-}
-
-// sameAnswer reports whether two values of a service share one answer's
-// instances.
-func sameAnswer(a, b lb.Service) bool {
-	return a.Index == b.Index && len(a.Instances) == len(b.Instances) &&
-		(len(a.Instances) == 0 || &a.Instances[0] == &b.Instances[0])
 }
 
 // LoadSnapshot is the snapshot saved last, an empty one when none was. An error
