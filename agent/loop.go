@@ -11,6 +11,7 @@ const (
 	// firstMoment is what Consul gets for its first answers before the first
 	// round; Consul answers within milliseconds or not at all.
 	firstMoment = 500 * time.Millisecond
+	allMoments  = 10 * firstMoment
 	// patrolEvery is the time between two looks at the running servers. Where a
 	// look is expensive, as with 10,000 servers, it is patrolCost times a look.
 	patrolEvery = time.Second
@@ -62,9 +63,11 @@ func (a *Agent) loop(ctx context.Context) error {
 	}
 }
 
-// awaitConsul gives Consul a moment for its first answers, so that a HAProxy that
-// is to be started starts with its members.
+// awaitConsul gives Consul a moment for its first answers, and as long as they
+// keep coming, so that a HAProxy that is to be started starts with its members.
 func (a *Agent) awaitConsul(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, allMoments)
+	defer cancel()
 	patience := time.NewTimer(firstMoment)
 	defer patience.Stop()
 	in, err := a.Intent(ctx)
@@ -75,6 +78,7 @@ func (a *Agent) awaitConsul(ctx context.Context) {
 		select {
 		case <-a.cfg.Source.Changed():
 			a.sources.Broadcast()
+			patience.Reset(firstMoment)
 		case <-patience.C:
 			return
 		case <-ctx.Done():

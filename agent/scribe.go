@@ -7,7 +7,11 @@ import (
 	"time"
 )
 
-// wake has the scribe write soon.
+// writeShare is how much longer than writing the scribe rests: with 10,000
+// servers a file takes a tenth of a second to render, and changes may stream.
+const writeShare = 4
+
+// wakeScribe has the scribe write soon.
 func (a *Agent) wakeScribe() {
 	select {
 	case a.write <- struct{}{}:
@@ -29,13 +33,25 @@ func (a *Agent) scribe(ctx context.Context) error {
 		case <-a.write:
 		case <-retry.C:
 		}
+		begin := time.Now()
 		if a.writeDown(ctx) {
 			backoff = firstRetry
 			retry.Stop()
-			continue
+		} else {
+			retry.Reset(backoff)
+			backoff = min(2*backoff, lastRetry)
 		}
-		retry.Reset(backoff)
-		backoff = min(2*backoff, lastRetry)
+		rest(ctx, writeShare*time.Since(begin))
+	}
+}
+
+// rest waits, or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 

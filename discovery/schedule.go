@@ -25,8 +25,9 @@ type service struct {
 	name    lb.Name
 	current lb.Service
 	known   bool // current can be served
-	// watching: the request under way is a blocking one.
-	watching bool
+	// watching: the request under way is a blocking one; hot: the last one was,
+	// and none took its slot.
+	watching, hot bool
 	// dirty: it changed, or may have, since its last request began.
 	dirty bool
 	// heat is when it changed last, or was added.
@@ -149,12 +150,10 @@ func (s *schedule) assign(now time.Time) ([]task, time.Time) {
 		}
 		tasks = append(tasks, s.begin(svc, use, 0))
 	}
-	for s.hotBusy < s.hot {
-		svc := s.hottest(now)
-		if svc == nil {
-			break
+	for _, svc := range s.hottest(s.hot - s.hotBusy) {
+		if svc.ready(now) {
+			tasks = append(tasks, s.begin(svc, hotSlot, svc.index))
 		}
-		tasks = append(tasks, s.begin(svc, hotSlot, svc.index))
 	}
 	for s.isWide() && s.fetched < fetchConns && !s.sweepAt.After(now) {
 		svc := s.stalest(now)
@@ -217,15 +216,33 @@ func (s *schedule) mostUrgent(now time.Time) *service {
 	return found
 }
 
-// hottest finds the service most worth a blocking request.
-func (s *schedule) hottest(now time.Time) *service {
-	var found *service
+// hottest finds the n idle services most worth a blocking request. Among equals
+// those stay that have had one: for each service watched so the agent keeps a
+// stream of events open for a while. One that has to pause keeps its slot free.
+func (s *schedule) hottest(n int) []*service {
+	if n == 0 {
+		return nil
+	}
+	var idle []*service
 	for _, svc := range s.order {
-		if svc.ready(now) && !svc.urgent() && (found == nil || svc.heat.After(found.heat)) {
-			found = svc
+		if !svc.busy && !svc.urgent() {
+			idle = append(idle, svc)
 		}
 	}
-	return found
+	slices.SortStableFunc(idle, func(a, b *service) int {
+		return cmp.Or(b.heat.Compare(a.heat), cmp.Compare(rank(b.hot), rank(a.hot)))
+	})
+	for i, svc := range idle {
+		svc.hot = i < n
+	}
+	return idle[:min(n, len(idle))]
+}
+
+func rank(better bool) int {
+	if better {
+		return 1
+	}
+	return 0
 }
 
 // stalest finds the service to be asked for though nothing is known to have

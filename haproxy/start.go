@@ -166,11 +166,11 @@ func (p *Process) begin() {
 // beginOnce is begin for a HAProxy that was adopted: what it wrote before is
 // not told of its end.
 func (p *Process) beginOnce() {
+	mark := p.words.begin()
 	p.mu.Lock()
-	marked := p.marked
-	p.mu.Unlock()
-	if !marked {
-		p.begin()
+	defer p.mu.Unlock()
+	if !p.marked {
+		p.mark, p.marked = mark, true
 	}
 }
 

@@ -35,8 +35,9 @@ type LoadResult struct {
 	Failed int
 	// Errors are the first few different failures.
 	Errors []string
-	// Last is when each answer (the body, trimmed) was read last.
-	Last map[string]time.Time
+	// Last is when each answer (the body, trimmed) was read last, Begun when the
+	// last request that got it began, with its connection open already.
+	Last, Begun map[string]time.Time
 	// Count is how often.
 	Count map[string]int
 }
@@ -59,7 +60,9 @@ func StartLoad(tb testing.TB, cfg LoadConfig) *Load {
 		cfg.For = time.Minute
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), cfg.For)
-	l := &Load{cfg: cfg, cancel: cancel, result: LoadResult{Last: map[string]time.Time{}, Count: map[string]int{}}}
+	l := &Load{cfg: cfg, cancel: cancel, result: LoadResult{
+		Last: map[string]time.Time{}, Begun: map[string]time.Time{}, Count: map[string]int{},
+	}}
 	for i := range cfg.KeepAlive + cfg.Fresh {
 		l.done.Go(func() { l.client(ctx, i, i < cfg.KeepAlive) })
 	}
@@ -72,7 +75,7 @@ func (l *Load) Result() LoadResult {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.result
-	r.Last, r.Count = maps.Clone(r.Last), maps.Clone(r.Count)
+	r.Last, r.Begun, r.Count = maps.Clone(r.Last), maps.Clone(r.Begun), maps.Clone(r.Count)
 	return r
 }
 
@@ -118,14 +121,15 @@ func (l *Load) client(ctx context.Context, number int, keepAlive bool) {
 		if conn == nil {
 			var err error
 			if conn, err = dialer.Dial("tcp", l.cfg.Address); err != nil {
-				l.record("", fmt.Errorf("connecting: %w", err))
+				l.record(time.Now(), "", fmt.Errorf("connecting: %w", err))
 				pause(ctx, 10*time.Millisecond)
 				continue
 			}
 			reader = bufio.NewReader(conn)
 		}
+		begun := time.Now()
 		body, reusable, err := l.ask(conn, reader, keepAlive)
-		l.record(body, err)
+		l.record(begun, body, err)
 		if err != nil || !reusable || !keepAlive {
 			drop()
 		}
@@ -165,12 +169,15 @@ func (l *Load) ask(conn net.Conn, reader *bufio.Reader, keepAlive bool) (body st
 	return body, !answer.Close, nil
 }
 
-func (l *Load) record(body string, err error) {
+func (l *Load) record(begun time.Time, body string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.result.Requests++
 	if err == nil {
 		l.result.Last[body] = time.Now()
+		if begun.After(l.result.Begun[body]) {
+			l.result.Begun[body] = begun
+		}
 		l.result.Count[body]++
 		return
 	}

@@ -1,0 +1,163 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+)
+
+const (
+	manyServices  = 1000
+	manyInstances = 10 // of each service
+)
+
+// catalog registers an instance straight in Consul's catalog, as one agent
+// cannot hold ten thousand.
+func catalog(tb testing.TB, consul *testkit.ConsulAgent, service string, number, port int) {
+	tb.Helper()
+	node := fmt.Sprintf("node-%d", number)
+	id := fmt.Sprintf("%s-%d", service, number)
+	consul.Do(http.MethodPut, "/v1/catalog/register", map[string]any{
+		"Node": node, "Address": "127.0.0.1", "SkipNodeUpdate": true,
+		"Service": map[string]any{"ID": id, "Service": service, "Address": "127.0.0.1", "Port": port, "Meta": map[string]string{"version": "1.0.0"}},
+		"Check":   map[string]any{"Node": node, "CheckID": "service:" + id, "Name": "alive", "ServiceID": id, "Status": "passing"},
+	})
+}
+
+// manyNode is a node with a thousand backends of ten servers each, all of them
+// members that Consul knows. The frontend leads to the first.
+func manyNode(tb testing.TB, consul *testkit.ConsulAgent) *node {
+	tb.Helper()
+	ports := make([]int, manyInstances)
+	for i := range ports {
+		ports[i] = testkit.StartWeb(tb, fmt.Sprintf("web-%d", i)).Port
+	}
+	n := newNode(tb, consul.Address())
+	// HAProxy wants a file descriptor for each check, beside two a connection.
+	n.flags = append(n.flags, "--persistence", n.path("persist.json"), "--haproxy-maxconn", "500")
+	type object map[string]any
+	backends := make([]object, manyServices)
+	for i := range backends {
+		service := fmt.Sprintf("service-%d", i)
+		backends[i] = object{"key": service, "type": "dynamic", "name": service, "version": "1.0.0", "health": object{"interval": 3_600_000}}
+		for j, port := range ports {
+			catalog(tb, consul, service, j, port)
+		}
+	}
+	doc, err := json.Marshal(object{
+		"version": 1, "backends": backends,
+		"frontends": []object{{"key": "web", "bind": n.address(), "backend": "service-0"}},
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.WriteFile(n.path("persist.json"), doc, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
+
+// consulConnections counts the agent's connections to Consul.
+func (n *node) consulConnections() int {
+	n.tb.Helper()
+	_, port, _ := strings.Cut(n.consul, ":")
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		n.tb.Fatal(err)
+	}
+	table, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", n.agent.Process.Pid))
+	if err != nil {
+		n.tb.Fatal(err)
+	}
+	own := map[string]bool{}
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", n.agent.Process.Pid))
+	for _, link := range links {
+		if target, err := os.Readlink(link); err == nil && strings.HasPrefix(target, "socket:[") {
+			own[strings.Trim(target, "socket:[]")] = true
+		}
+	}
+	count := 0
+	remote := fmt.Sprintf("0100007F:%04X", number)
+	for line := range strings.SplitSeq(string(table), "\n") {
+		if f := strings.Fields(line); len(f) > 9 && f[2] == remote && own[f[9]] {
+			count++
+		}
+	}
+	return count
+}
+
+// cpuTime is what the agent has used so far.
+func (n *node) cpuTime() time.Duration {
+	n.tb.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.agent.Process.Pid))
+	if err != nil {
+		n.tb.Fatal(err)
+	}
+	f := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	ticks := 0
+	for _, field := range f[11:13] { // utime, stime
+		t, err := strconv.Atoi(field)
+		if err != nil {
+			n.tb.Fatal(err)
+		}
+		ticks += t
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond // USER_HZ is 100
+}
+
+// BenchmarkScale measures one membership change among 1,000 services and 10,000
+// servers, and the agent at rest there.
+func BenchmarkScale(b *testing.B) {
+	consul := testkit.Consul(b)
+	n := manyNode(b, consul)
+	begin := time.Now()
+	n.start()
+	testkit.Eventually(b, 3*time.Minute, func() error {
+		status, body := n.try(http.MethodGet, "/readyz", "")
+		if status != http.StatusOK {
+			return fmt.Errorf("/readyz: %d %s", status, body)
+		}
+		if in := bytes.Count([]byte(n.config()), []byte(" 127.0.0.1:")); in < manyServices*manyInstances {
+			return fmt.Errorf("%d servers in haproxy.cfg", in)
+		}
+		return nil
+	})
+	b.ReportMetric(time.Since(begin).Seconds(), "start-s")
+	<-time.After(10 * time.Second) // the start is over
+
+	cpu, rest := n.cpuTime(), time.Now()
+	<-time.After(20 * time.Second)
+	b.ReportMetric(100*(n.cpuTime()-cpu).Seconds()/time.Since(rest).Seconds(), "rest-cpu-%")
+
+	before := n.reloads()
+	load := testkit.StartLoad(b, testkit.LoadConfig{Address: n.address(), Fresh: 4, Pause: time.Millisecond, For: 10 * time.Minute})
+	first := make([]time.Duration, 0, b.N)
+	for i := range b.N {
+		line := fmt.Sprintf("new-%d", i)
+		web := testkit.StartWeb(b, line)
+		begin := time.Now()
+		catalog(b, consul, "service-0", manyInstances+i, web.Port)
+		testkit.Eventually(b, patience, func() error {
+			if load.Result().Count[line] == 0 {
+				return fmt.Errorf("%s has answered nothing", line)
+			}
+			return nil
+		})
+		first = append(first, time.Since(begin))
+		consul.Do(http.MethodPut, "/v1/catalog/deregister", map[string]any{"Node": fmt.Sprintf("node-%d", manyInstances+i)})
+		<-time.After(pace / 2)
+		web.Close()
+	}
+	b.ReportMetric(float64(n.consulConnections()), "consul-connections")
+	quantiles(b, "register-first-request", first)
+	n.report(b, before, load.Stop())
+}
