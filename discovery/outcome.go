@@ -170,8 +170,7 @@ func (s *schedule) applyChecks(v *view) {
 			continue
 		}
 		before := svc.wide
-		svc.wide = s.wideOf(svc)
-		svc.dirty = svc.dirty || svc.wide != before && s.differs(svc)
+		svc.dirty = svc.dirty || s.wideOf(svc) != before && s.differs(svc)
 	}
 }
 
