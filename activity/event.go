@@ -23,7 +23,7 @@ const (
 	HAProxyExited         Verb = "haproxyExited"       // without being asked to
 	HAProxyReloaded       Verb = "haproxyReloaded"     // a new worker serves
 	HAProxyReloadFailed   Verb = "haproxyReloadFailed" // the old configuration serves on
-	ServersRepaired       Verb = "serversRepaired"     // somebody else had changed servers of the running HAProxy
+	ServersRepaired       Verb = "serversRepaired"     // somebody else had changed the running HAProxy
 	BackendSwitched       Verb = "backendSwitched"     // to another version or service
 	ConfigurationChanged  Verb = "configurationChanged"
 	ConfigurationReverted Verb = "configurationReverted" // HAProxy would not take it

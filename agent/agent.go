@@ -104,7 +104,7 @@ type Config struct {
 	// again when it changes.
 	TemplateFile string
 	// Persistence is the JSON copy of the intent; empty: none. It is rewritten
-	// after every revision.
+	// after every revision, beside the loop.
 	Persistence string
 
 	// Quiet is how long discovery must be silent before a round (2 ms), and
@@ -157,7 +157,8 @@ type Agent struct {
 	write   chan struct{} // one slot: there is something to write down
 	sources wake.Signal   // the source's snapshot has changed
 
-	changing chan struct{} // one slot: held by the change that is under way
+	changing chan struct{} // one slot: held by the change that is under way, and until Run has imported
+	ended    chan struct{} // closed when no round will follow any more
 
 	mu          sync.Mutex
 	fileProblem string   // why the file on disk is not what HAProxy runs
@@ -167,7 +168,8 @@ type Agent struct {
 	inStep    chan struct{}             // closed when a round has applied for the first time
 	effective atomic.Pointer[effective] // what HAProxy runs; nil: not known yet
 
-	running running // of the loop alone
+	running   running   // of the loop alone
+	persisted persisted // of the scribe alone
 }
 
 // farewell is how long writing everything down may take at the end.
@@ -190,8 +192,10 @@ func New(cfg Config) (*Agent, error) {
 		poke:     make(chan struct{}, 1),
 		write:    make(chan struct{}, 1),
 		changing: make(chan struct{}, 1),
+		ended:    make(chan struct{}),
 		inStep:   make(chan struct{}),
 	}
+	a.changing <- struct{}{} // a change before the import would make the file look out of date
 	return a, nil
 }
 
@@ -199,11 +203,16 @@ func New(cfg Config) (*Agent, error) {
 // running.
 func (a *Agent) Run(ctx context.Context) error {
 	if err := a.importPersistence(ctx); err != nil {
+		close(a.ended)
 		return err
 	}
+	a.unlockChanges()
 	a.cfg.Journal.Note(activity.Event{Verb: activity.Started, Object: agentObject(a.cfg.Label)})
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.loop(ctx) })
+	g.Go(func() error {
+		defer close(a.ended)
+		return a.loop(ctx)
+	})
 	g.Go(func() error { return a.scribe(ctx) })
 	g.Go(func() error { return a.followIntents(ctx) })
 	g.Go(func() error { return a.followTemplate(ctx) })
@@ -248,17 +257,17 @@ func (a *Agent) Intent(ctx context.Context) (lb.Intent, error) {
 	return in, nil
 }
 
-// followIntents looks again whenever somebody committed a revision, keeps the
-// set of watched services, and the JSON copy.
+// followIntents looks again whenever somebody committed a revision, and keeps
+// the set of watched services and what is registered.
 func (a *Agent) followIntents(ctx context.Context) error {
 	for {
 		in, err := a.Intent(ctx)
 		if err != nil {
 			return unlessOver(ctx, err)
 		}
-		a.interest.require(in.Services())
+		a.interest.require(in)
 		a.Look()
-		a.persist(ctx, in)
+		a.wakeScribe()
 		a.announce(in)
 		if err := a.cfg.Intents.Wait(ctx, in.Revision); err != nil {
 			return unlessOver(ctx, fmt.Errorf("waiting for a revision: %w", err))

@@ -467,7 +467,7 @@ func TestServersChangedBySomebodyElseArePutRight(t *testing.T) {
 		before := w.attempts()
 		w.mu.Lock()
 		w.servers[0].Maintenance = true
-		w.servers[1].Address.Port = 666
+		w.servers[1].Weight = 7
 		w.servers[3].Maintenance = false
 		w.mu.Unlock()
 		w.serves("1001", "1002")

@@ -41,16 +41,17 @@ func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 	return applied, err
 }
 
-// Switch points a backend at another version and returns when it is in effect.
-// Unless forced it first looks, at most for s.Wait, for a healthy instance of
-// that version: without one the error is a *lb.ConflictError that lists the
-// versions there are. Other errors are those of Edit.
+// Switch points a backend at another version, or divides its traffic between
+// versions, and returns when that is in effect. Unless forced it first looks, at
+// most for s.Wait, for a healthy instance of each version that is to get traffic:
+// without one the error is a *lb.ConflictError that lists the versions there are.
+// Other errors are those of lb.Intent.Switched and of Edit.
 func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 	in, err := a.Intent(ctx)
 	if err != nil {
 		return lb.Applied{}, err
 	}
-	b, err := switched(in, s)
+	b, err := in.Switched(s)
 	if err != nil {
 		return lb.Applied{}, err
 	}
@@ -60,42 +61,31 @@ func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 			return lb.Applied{}, err
 		}
 	}
+	var base uint64
 	var before lb.Backend
 	applied, err := a.change(ctx, s.Stamp, func(in lb.Intent) (lb.Intent, error) {
-		b, err := switched(in, s)
-		if err != nil {
+		// Others may have had their turn meanwhile, here and in Consul.
+		var err error
+		if b, err = in.Switched(s); err != nil {
 			return lb.Intent{}, err
 		}
-		before = in.Backends[s.Backend]
+		if service := a.Snapshot().Services[b.Service]; !s.Force && len(service.Missing(b.Split())) > 0 {
+			return lb.Intent{}, &lb.ConflictError{ID: b.ID(), Reason: noHealthy(b, service, 0)}
+		}
+		base, before = in.Revision, in.Backends[s.Backend]
 		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Stamp: s.Stamp})
 	})
-	if err == nil && applied.Applied && (before.Service != b.Service || before.Version != b.Version) {
+	if err == nil && applied.Revision > base {
 		a.cfg.Journal.Note(switchedEvent(before, b, s.Stamp, applied))
 		a.wakeScribe()
 	}
 	return applied, err
 }
 
-// switched is the backend as the switch wants it.
-func switched(in lb.Intent, s lb.Switch) (lb.Backend, error) {
-	b, ok := in.Backends[s.Backend]
-	if !ok {
-		return b, &lb.NotFoundError{ID: lb.Backend{Key: s.Backend}.ID()}
-	}
-	if b.Type != "dynamic" {
-		return b, &lb.ConflictError{ID: b.ID(), Reason: "is static: it lists its members itself and has no version to switch"}
-	}
-	b.Version = s.Version
-	if s.Service != "" {
-		b.Service = s.Service
-	}
-	return b, nil
-}
-
 func (a *Agent) awaitHealthy(ctx context.Context, b lb.Backend, wait time.Duration) error {
-	healthy := func(s lb.Service) bool { return s.Healthy(b.Version) > 0 }
+	healthy := func(s lb.Service) bool { return len(s.Missing(b.Split())) == 0 }
 	if _, known, _ := a.await(ctx, b.Service, max(wait, a.cfg.FirstAnswer), func(lb.Service) bool { return true }); !known {
-		return &lb.UnavailableError{What: "Consul has not answered about service " + string(b.Service) + " yet, so nobody knows whether version " + string(b.Version) + " is healthy"}
+		return &lb.UnavailableError{What: "Consul has not answered about service " + string(b.Service) + " yet, so nobody knows whether " + b.Selection() + " is healthy"}
 	}
 	s, _, ok := a.await(ctx, b.Service, wait, healthy)
 	if ok {
@@ -107,9 +97,17 @@ func (a *Agent) awaitHealthy(ctx context.Context, b lb.Backend, wait time.Durati
 	return &lb.ConflictError{ID: b.ID(), Reason: noHealthy(b, s, wait)}
 }
 
-// noHealthy says what Consul knows instead of the version asked for.
+// noHealthy says what Consul knows instead of the versions asked for.
 func noHealthy(b lb.Backend, s lb.Service, wait time.Duration) string {
-	reason := fmt.Sprintf("version %s of service %s has no healthy instance", b.Version, b.Service)
+	missing := s.Missing(b.Split())
+	names := make([]string, len(missing))
+	for i, v := range missing {
+		names[i] = string(v)
+	}
+	reason := fmt.Sprintf("version %s of service %s has no healthy instance", strings.Join(names, ""), b.Service)
+	if len(names) != 1 {
+		reason = fmt.Sprintf("versions %s of service %s have no healthy instance", strings.Join(names, " and "), b.Service)
+	}
 	if wait > 0 {
 		reason += " after " + wait.String()
 	}
@@ -144,6 +142,7 @@ func (a *Agent) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (l
 	if err := a.prove(ctx, next); err != nil {
 		return lb.Applied{}, err
 	}
+	defer a.interest.borrow(before.Services()...)() // for going back
 	awaited := a.expect(pending{revision: before.Revision + 1, by: by})
 	defer a.forget(awaited)
 	rev, err := a.cfg.Intents.Commit(ctx, before.Revision, next, by)
@@ -154,20 +153,35 @@ func (a *Agent) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (l
 	// leave it half done.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	out := a.lastOutcome()
+	var out outcome
 	if rev.Number > before.Revision {
+		next.Revision = rev.Number
+		a.interest.require(next)
 		out = a.awaitRound(ctx, awaited)
 		if refused, ok := errors.AsType[*lb.RefusedError](out.err); ok {
 			return lb.Applied{}, a.takeBack(ctx, before, rev, refused)
 		}
 	} else {
-		out.path = pathNone
+		out = a.standing(ctx, rev)
 	}
 	applied := lb.Applied{Applied: out.err == nil, Path: out.path, Duration: a.cfg.Now().Sub(begin), Revision: rev.Number}
 	if out.err != nil {
 		applied.Path, applied.Reason = pathNone, out.err.Error()
 	}
 	return applied, nil
+}
+
+// standing is how it stands with a revision that is stored already: a change
+// that changes nothing is in effect only if that is.
+func (a *Agent) standing(ctx context.Context, rev lb.Revision) outcome {
+	out := a.lastOutcome()
+	if out.revision < rev.Number { // no round has looked at it, as right after the start
+		awaited := a.expect(pending{revision: rev.Number, by: rev.Stamp})
+		defer a.forget(awaited)
+		out = a.awaitRound(ctx, awaited)
+	}
+	out.path = pathNone
+	return out
 }
 
 // prove has the candidate rendered, and checked by HAProxy, before anything is
@@ -190,15 +204,23 @@ func (a *Agent) prove(ctx context.Context, next lb.Intent) error {
 	return a.cfg.HAProxy.Check(ctx, rendered.Bytes)
 }
 
-// lockChanges admits one change at a time.
+// lockChanges admits one change at a time, and none once the agent is stopping.
 func (a *Agent) lockChanges(ctx context.Context) error {
 	select {
 	case a.changing <- struct{}{}:
-		return nil
+	case <-a.ended:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	select {
+	case <-a.ended: // the slot does not matter any more
+		return &lb.UnavailableError{What: stopping}
+	default:
+		return nil
+	}
 }
+
+const stopping = "the agent is stopping"
 
 func (a *Agent) unlockChanges() { <-a.changing }
 
@@ -238,11 +260,18 @@ func (a *Agent) forget(p *pending) {
 // awaitRound asks for a round and waits for the first that meets p.
 func (a *Agent) awaitRound(ctx context.Context, p *pending) outcome {
 	a.Look()
+	what := stopping
 	select {
 	case out := <-p.done:
 		return out
+	case <-a.ended:
 	case <-ctx.Done():
-		what := "HAProxy has not taken the change within " + settleTime.String()
+		what = "HAProxy has not taken the change within " + settleTime.String()
+	}
+	select {
+	case out := <-p.done: // the last round
+		return out
+	default:
 		return outcome{err: &lb.UnavailableError{What: what}}
 	}
 }

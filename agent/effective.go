@@ -16,23 +16,68 @@ type effective struct {
 }
 
 // resolve finds the members of every backend and gives them slots, those that
-// they have now if they can keep them. While the intent stays, only the backends
-// of services with another answer cost anything. e may be nil: nothing is known
-// of what runs.
+// they have now if they can keep them. A backend of a service that the snapshot
+// does not have any more keeps its members: that is no evidence that they are
+// gone. While the intent stays, only the backends of services with another
+// answer cost anything. e may be nil: nothing is known of what runs.
 func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process) lb.Config {
 	if e == nil {
 		return plan.Layout(nil, lb.Resolve(in, snap, p))
 	}
 	if e.revision != in.Revision {
-		return plan.Layout(plan.SlotsOf(e.config), lb.Resolve(in, snap, p))
+		return plan.Layout(plan.SlotsOf(e.config), e.remember(lb.Resolve(in, snap, p), snap))
 	}
 	next := e.config
 	next.Backends = make([]lb.Pool, len(e.config.Backends))
 	for i, pool := range e.config.Backends {
-		if pool.Type == "dynamic" && !e.snapshot.Services[pool.Service].SameAnswer(snap.Services[pool.Service]) {
+		if e.isOutdated(pool, snap) {
 			pool = plan.LayoutPool(pool.Slots, lb.Populate(pool.Backend, snap))
 		}
 		next.Backends[i] = pool
+	}
+	return next
+}
+
+// isOutdated reports whether the snapshot has another answer for a pool.
+func (e *effective) isOutdated(p lb.Pool, snap lb.Snapshot) bool {
+	if p.Type != "dynamic" {
+		return false
+	}
+	service, known := snap.Services[p.Service]
+	return known && !e.snapshot.Services[p.Service].SameAnswer(service)
+}
+
+// remember gives the pools of services that the snapshot does not have the
+// members that they have now.
+func (e *effective) remember(wanted lb.Config, snap lb.Snapshot) lb.Config {
+	now := map[lb.Name]lb.Pool{}
+	for _, p := range e.config.Backends {
+		now[p.Key] = p
+	}
+	for i, p := range wanted.Backends {
+		old, there := now[p.Key]
+		if _, known := snap.Services[p.Service]; !known && there && p.Type == "dynamic" && old.Type == p.Type &&
+			old.Service == p.Service && old.Selection() == p.Selection() {
+			wanted.Backends[i].Members = old.Members
+		}
+	}
+	return wanted
+}
+
+// within is the configuration with the members that Consul knows now, as far as
+// HAProxy takes them without a reload.
+func (e *effective) within(snap lb.Snapshot) lb.Config {
+	next := e.config
+	next.Backends = make([]lb.Pool, len(e.config.Backends))
+	for i, pool := range e.config.Backends {
+		next.Backends[i] = pool
+		if pool.Slots == nil || !e.isOutdated(pool, snap) {
+			continue
+		}
+		one, fitted := lb.Config{Backends: []lb.Pool{pool}}, plan.Fit(pool.Slots, lb.Populate(pool.Backend, snap))
+		if len(plan.Compute(&one, lb.Config{Backends: []lb.Pool{fitted}}).Reload) == 0 {
+			next.Backends[i] = fitted
+		}
 	}
 	return next
 }

@@ -41,14 +41,16 @@ func editedEvent(e lb.Edit, applied lb.Applied) activity.Event {
 		Verb: activity.ConfigurationChanged, Object: activity.Object{ID: e.ID(), Type: kind, Key: key},
 		Author: e.Stamp.Author, Cause: e.Stamp.Cause, Diff: []string{e.ID() + " " + what},
 		Revision: applied.Revision, Path: applied.Path, DurationMS: float64(applied.Duration.Microseconds()) / 1000,
+		Error: applied.Reason,
 	}
 }
 
 func switchedEvent(before, after lb.Backend, by lb.Stamp, applied lb.Applied) activity.Event {
 	return activity.Event{
 		Verb: activity.BackendSwitched, Object: backendObject(after), Author: by.Author, Cause: by.Cause,
-		Diff:     []string{fmt.Sprintf("%s %s → %s %s", before.Service, before.Version, after.Service, after.Version)},
+		Diff:     []string{fmt.Sprintf("%s %s → %s %s", before.Service, before.Selection(), after.Service, after.Selection())},
 		Revision: applied.Revision, Path: applied.Path, DurationMS: float64(applied.Duration.Microseconds()) / 1000,
+		Error: applied.Reason,
 	}
 }
 
@@ -93,7 +95,10 @@ func (a *Agent) noteAdjusted(ctx context.Context, before running, t target, chan
 	e.Author, e.Cause = a.cause(before, t)
 	switch {
 	case before.effective == nil:
-		e.Verb, e.Path = activity.HAProxyAdopted, pathNone
+		e.Verb = activity.HAProxyAdopted
+		if len(change.Ops) == 0 {
+			e.Path = pathNone
+		}
 	case len(change.Ops) == 0:
 		return
 	}
@@ -103,7 +108,7 @@ func (a *Agent) noteAdjusted(ctx context.Context, before running, t target, chan
 }
 
 // noteMembers writes an online or offline event for each member that a
-// backend gained or lost while it asked for the same version.
+// backend gained or lost while it asked for the same versions.
 func (a *Agent) noteMembers(before running, t target, cause string) {
 	if before.effective == nil {
 		return
@@ -124,7 +129,7 @@ func (a *Agent) noteMembers(before running, t target, cause string) {
 	}
 	for _, p := range t.config.Backends {
 		was, existed := old[p.Key]
-		if !existed || p.Same(was) || p.Type != "dynamic" || was.Service != p.Service || was.Version != p.Version {
+		if !existed || p.Same(was) || p.Type != "dynamic" || was.Service != p.Service || was.Selection() != p.Selection() {
 			continue
 		}
 		record(activity.Offline, was.Members, p.Members)

@@ -16,39 +16,49 @@ type interest struct {
 	source Source
 
 	mu       sync.Mutex
+	revision uint64 // that required is of
 	required []lb.Name
 	borrowed map[lb.Name]int
+	told     []lb.Name
 }
 
-// require replaces what the stored intent needs.
-func (i *interest) require(services []lb.Name) {
+// require replaces what the stored intent needs; an older one than the last
+// means nothing.
+func (i *interest) require(in lb.Intent) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.required = services
+	if in.Revision < i.revision {
+		return
+	}
+	i.revision, i.required = in.Revision, in.Services()
 	i.tell()
 }
 
-// borrow watches a service until the returned function is called.
-func (i *interest) borrow(service lb.Name) (giveBack func()) {
+// borrow watches services until the returned function is called.
+func (i *interest) borrow(services ...lb.Name) (giveBack func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.borrowed == nil {
 		i.borrowed = map[lb.Name]int{}
 	}
-	i.borrowed[service]++
+	for _, s := range services {
+		i.borrowed[s]++
+	}
 	i.tell()
 	return func() {
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		if i.borrowed[service]--; i.borrowed[service] == 0 {
-			delete(i.borrowed, service)
+		for _, s := range services {
+			if i.borrowed[s]--; i.borrowed[s] == 0 {
+				delete(i.borrowed, s)
+			}
 		}
 		i.tell()
 	}
 }
 
-// tell hands the whole set to the source; mu is held, so that the last call
-// carries the newest set.
+// tell hands the whole set to the source when it is another one; mu is held, so
+// that the last call carries the newest set.
 func (i *interest) tell() {
 	set := maps.Clone(i.borrowed)
 	if set == nil {
@@ -57,7 +67,11 @@ func (i *interest) tell() {
 	for _, s := range i.required {
 		set[s]++
 	}
-	i.source.Want(slices.Sorted(maps.Keys(set)))
+	wanted := slices.Sorted(maps.Keys(set))
+	if i.told == nil || !slices.Equal(i.told, wanted) {
+		i.source.Want(wanted)
+		i.told = append([]lb.Name{}, wanted...)
+	}
 }
 
 // await waits until done is content with the service's answer, at most for
@@ -65,15 +79,16 @@ func (i *interest) tell() {
 func (a *Agent) await(ctx context.Context, name lb.Name, patience time.Duration, done func(lb.Service) bool) (s lb.Service, known, ok bool) {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
-	for {
+	for over := false; ; {
 		next := a.sources.Next()
-		if s, known = a.Snapshot().Services[name]; known && done(s) {
-			return s, known, true
+		s, known = a.Snapshot().Services[name]
+		if ok = known && done(s); ok || over {
+			return s, known, ok
 		}
 		select {
 		case <-next:
 		case <-deadline.C:
-			return s, known, false
+			over = true // the loop may be too busy to tell: look once more
 		case <-ctx.Done():
 			return s, known, false
 		}

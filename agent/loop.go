@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -47,11 +48,14 @@ func (a *Agent) loop(ctx context.Context) error {
 			a.settle(ctx)
 			out = a.round(ctx)
 		}
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() != nil && errors.Is(out.err, ctx.Err()) {
+			return nil // this round has dealt with nothing
 		}
 		out.inEffect = a.running.revision
 		a.report(out)
+		if ctx.Err() != nil {
+			return nil
+		}
 		a.wakeScribe()
 		retry.Stop()
 		if out.err == nil {

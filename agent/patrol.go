@@ -2,40 +2,107 @@ package agent
 
 import (
 	"context"
+	"time"
 
 	"thalassa/activity"
+	"thalassa/lb"
 	"thalassa/plan"
 )
 
-// patrol compares the servers of the running HAProxy with what they should be,
-// and repairs what somebody did behind the agent's back. It reports whether
-// there was anything to repair.
+// patrol compares what HAProxy runs with what it should, and repairs what
+// somebody did behind the agent's back. It reports whether there was anything to
+// repair.
 func (a *Agent) patrol(ctx context.Context) bool {
-	if a.running.effective == nil || a.running.failure != "" {
+	if a.running.effective == nil || a.running.astray != nil {
 		return false // a round is due anyway
 	}
-	servers, err := a.cfg.Runtime.Servers(ctx)
-	if err != nil {
-		return false // not running, which is noticed elsewhere, or just reloading
+	change, servers, err := a.drift(ctx)
+	if err != nil || change.Empty() {
+		return false // an error: not running, which is noticed elsewhere, or just reloading
 	}
-	change := plan.Repair(a.running.config, servers)
-	if change.Empty() {
+	if len(change.Reload) > 0 && a.running.failure != "" {
+		a.Look() // perhaps HAProxy has come back with what it refused or could not be told
 		return false
 	}
 	e := activity.Event{Verb: activity.ServersRepaired, Object: haproxyObject(), Revision: a.running.revision, Diff: change.Diff(), Path: pathRuntime}
-	if len(change.Reload) == 0 {
-		err = a.cfg.Runtime.Adjust(ctx, change.Ops)
+	if servers != nil {
+		if change, err = a.repair(ctx, servers); err != nil {
+			e.Error = err.Error()
+			change.Reload = []plan.Reason{failedAtRunTime(err)}
+		}
 	}
-	if len(change.Reload) > 0 || err != nil {
-		// HAProxy runs another configuration than it should: a round sorts it out.
-		a.running.failure = "HAProxy's servers are not those of its configuration"
+	if len(change.Reload) > 0 {
 		e.Path = pathReload
+		a.running.astray = change.Reload // a round sorts it out
 		a.Look()
 	}
-	if err != nil {
-		e.Error = err.Error()
-	}
-	a.cfg.Logger.WarnContext(ctx, "servers of haproxy were changed by somebody else, putting them right", "changes", enumerate(e.Diff))
+	a.cfg.Logger.WarnContext(ctx, "haproxy was changed by somebody else, putting it right", "changes", enumerate(e.Diff))
 	a.cfg.Journal.Note(e)
+	return true
+}
+
+// drift is how the running HAProxy differs from what it should be: not at all,
+// or it runs another configuration, or its servers stand otherwise. These are
+// returned as well then.
+func (a *Agent) drift(ctx context.Context) (plan.Change, []lb.ServerState, error) {
+	state, err := a.cfg.HAProxy.State(ctx)
+	if err != nil || !state.Answers {
+		return plan.Change{}, nil, err
+	}
+	if state.Fingerprint != a.running.shows {
+		return plan.Change{Reload: []plan.Reason{{Object: "process", What: "configuration", Detail: []string{"it was not the agent's"}}}}, nil, nil
+	}
+	servers, err := a.cfg.Runtime.Servers(ctx)
+	if err != nil {
+		return plan.Change{}, nil, err
+	}
+	return plan.Repair(a.running.config, servers), servers, nil
+}
+
+// repair puts servers right as HAProxy runs, unless the change says that only a
+// reload can. Members whose slots somebody has taken move to others.
+func (a *Agent) repair(ctx context.Context, servers []lb.ServerState) (plan.Change, error) {
+	now := *a.running.effective
+	now.config = plan.Resettle(now.config, servers)
+	change := plan.Repair(now.config, servers)
+	if len(change.Reload) > 0 {
+		return change, nil
+	}
+	if err := a.cfg.Runtime.Adjust(ctx, change.Ops); err != nil {
+		return change, err
+	}
+	a.running.effective = &now
+	a.effective.Store(&now)
+	return change, nil
+}
+
+// follow keeps the members of what runs up to date while HAProxy refuses what is
+// wanted, as far as that needs no reload: what is refused may stay so for days,
+// and instances do not.
+func (a *Agent) follow(ctx context.Context, snap lb.Snapshot) {
+	for a.running.effective != nil && a.followStep(ctx, snap) { // again, for the slots that were vacated
+	}
+}
+
+// followStep reports whether it has changed anything.
+func (a *Agent) followStep(ctx context.Context, snap lb.Snapshot) bool {
+	begin := time.Now()
+	now := *a.running.effective // with its snapshot: what found no room is still wanted
+	now.config = now.within(snap)
+	change := plan.Compute(&a.running.config, now.config)
+	if len(change.Ops) == 0 {
+		return false
+	}
+	if err := a.cfg.Runtime.Adjust(ctx, change.Ops); err != nil {
+		a.cfg.Logger.WarnContext(ctx, "members not changed at run time", "error", err)
+		return false
+	}
+	before := a.running
+	a.running.effective = &now
+	a.effective.Store(&now)
+	a.noteAdjusted(ctx, before, target{
+		effective: effective{config: now.config, template: now.template, snapshot: snap},
+		intent:    lb.Intent{Revision: before.revision},
+	}, change, time.Since(begin))
 	return true
 }

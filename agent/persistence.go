@@ -36,14 +36,32 @@ func (a *Agent) importPersistence(ctx context.Context) error {
 	return nil
 }
 
-// persist brings the JSON copy up to date. A failure is logged when it begins;
-// the store is what counts.
-func (a *Agent) persist(ctx context.Context, in lb.Intent) {
+// persisted is what the scribe knows of the JSON copy.
+type persisted struct {
+	revision *uint64 // that it holds; nil: not known
+	failing  bool
+}
+
+// persist brings the JSON copy up to date. The store is what counts, but the
+// copy is what is left when that is damaged.
+func (a *Agent) persist(ctx context.Context) error {
 	if a.cfg.Persistence == "" {
-		return
+		return nil
 	}
-	err := store.WritePersistence(a.cfg.Persistence, in)
-	if err != nil {
+	in, err := a.Intent(ctx)
+	if err != nil || a.persisted.revision != nil && *a.persisted.revision == in.Revision {
+		return err
+	}
+	err = store.WritePersistence(a.cfg.Persistence, in)
+	switch {
+	case err != nil && !a.persisted.failing:
 		a.cfg.Logger.ErrorContext(ctx, "persistence file not up to date", "file", a.cfg.Persistence, "revision", in.Revision, "error", err)
+	case err == nil && a.persisted.failing:
+		a.cfg.Logger.InfoContext(ctx, "persistence file up to date again", "file", a.cfg.Persistence, "revision", in.Revision)
 	}
+	a.persisted.failing = err != nil
+	if err == nil {
+		a.persisted.revision = &in.Revision
+	}
+	return err
 }

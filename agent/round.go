@@ -35,6 +35,12 @@ type running struct {
 	revision   uint64      // of the intent in effect
 	seen       lb.Snapshot // looked at last
 	failure    string      // of the last round, to tell a transition from a repetition
+	// shows is the fingerprint that HAProxy shows while it runs that; "" where the
+	// template leaves it out.
+	shows string
+	// astray is why only a new worker helps, though HAProxy has the right file:
+	// its servers are others, and cannot be put right as it runs.
+	astray []plan.Reason
 }
 
 // target is what a round wants HAProxy to run.
@@ -57,18 +63,27 @@ func (a *Agent) round(ctx context.Context) outcome {
 	if a.running.effective == nil {
 		return a.meet(ctx, t)
 	}
-	change := plan.Compute(&a.running.config, t.config)
+	change := a.difference(t)
 	if a.running.failure == "" && t.template == a.running.template {
 		switch {
 		case change.Empty():
-			a.running.revision = t.intent.Revision
-			a.noteFreshness(t.snapshot)
+			a.inEffect(t, a.running.shows)
 			return t.outcome(pathNone, nil)
 		case len(change.Reload) == 0:
 			return a.adjust(ctx, t, change)
 		}
 	}
 	return a.reload(ctx, t, change)
+}
+
+// difference is what the target changes, and what else needs a reload.
+func (a *Agent) difference(t target) plan.Change {
+	if a.running.effective == nil {
+		return plan.Compute(nil, t.config)
+	}
+	change := plan.Compute(&a.running.config, t.config)
+	change.Reload = append(change.Reload, a.running.astray...)
+	return change
 }
 
 // aim works out what HAProxy is to run now. On an error the target still tells
@@ -102,11 +117,12 @@ func (a *Agent) mayApply(ctx context.Context, in lb.Intent, snap lb.Snapshot) er
 	return &lb.UnavailableError{What: "HAProxy keeps the members it has until Consul has answered about " + strings.Join(names, ", ")}
 }
 
-// keepsMembers reports whether HAProxy runs with members of an earlier run.
+// keepsMembers reports whether HAProxy runs with members of an earlier run, or
+// may do so.
 func (a *Agent) keepsMembers(ctx context.Context) bool {
 	state, err := a.cfg.HAProxy.State(ctx)
 	if err != nil {
-		return false
+		return true
 	}
 	if state.Running || a.cfg.Resume == nil {
 		return state.Running
@@ -121,7 +137,7 @@ func (a *Agent) keepsMembers(ctx context.Context) bool {
 // meet is the first round. A HAProxy that runs the wanted configuration but for
 // the members in its slots is only adjusted; otherwise it is started or reloaded.
 func (a *Agent) meet(ctx context.Context, t target) outcome {
-	unknown := plan.Compute(nil, t.config)
+	unknown := a.difference(t)
 	state, err := a.cfg.HAProxy.State(ctx)
 	if err != nil || !state.Running {
 		return a.reload(ctx, t, unknown)
@@ -137,8 +153,12 @@ func (a *Agent) meet(ctx context.Context, t target) outcome {
 	}
 	change := plan.Repair(t.config, servers)
 	if rendered.Fingerprint != state.Fingerprint || len(change.Reload) > 0 {
+		if rendered.Fingerprint == state.Fingerprint {
+			a.running.astray = change.Reload
+		}
 		return a.reload(ctx, t, unknown)
 	}
+	a.running.shows = state.Fingerprint
 	return a.adjust(ctx, t, change)
 }
 
@@ -152,17 +172,24 @@ func (a *Agent) adjust(ctx context.Context, t target, change plan.Change) outcom
 				return outcome{err: ctx.Err()}
 			}
 			a.cfg.Logger.WarnContext(ctx, "change at run time failed, reloading haproxy", "error", err)
-			change.Reload = append(change.Reload, plan.Reason{Object: "process", What: "runtime", Detail: []string{err.Error()}})
+			a.running.astray = []plan.Reason{failedAtRunTime(err)}
+			change.Reload = append(change.Reload, a.running.astray...)
 			return a.reload(ctx, t, change)
 		}
 	}
 	before := a.running
-	a.inEffect(t)
+	a.inEffect(t, a.running.shows)
 	a.noteAdjusted(ctx, before, t, change, time.Since(begin))
 	if len(change.Ops) == 0 {
 		return t.outcome(pathNone, nil)
 	}
 	return t.outcome(pathRuntime, nil)
+}
+
+// failedAtRunTime is a reason to reload: some of the operations may have been
+// carried out.
+func failedAtRunTime(err error) plan.Reason {
+	return plan.Reason{Object: "process", What: "runtime", Detail: []string{err.Error()}}
 }
 
 // reload makes HAProxy run the target with a new worker, at the configured rate.
@@ -175,20 +202,22 @@ func (a *Agent) reload(ctx context.Context, t target, change plan.Change) outcom
 		if t, err = a.aim(ctx); err != nil { // the world has moved on meanwhile
 			return a.failed(ctx, t, err)
 		}
-		if a.running.effective != nil {
-			change = plan.Compute(&a.running.config, t.config)
-		}
+		change = a.difference(t)
 	}
 	rendered, err := t.template.Render(t.config)
 	if err != nil {
 		return a.failed(ctx, t, err)
 	}
-	out, err := a.cfg.HAProxy.Apply(ctx, rendered.Bytes, rendered.Fingerprint)
+	fingerprint := rendered.Fingerprint
+	if len(a.running.astray) > 0 {
+		fingerprint = "" // HAProxy may show the right one, and is to be reloaded nevertheless
+	}
+	out, err := a.cfg.HAProxy.Apply(ctx, rendered.Bytes, fingerprint)
 	if err != nil {
 		return a.failed(ctx, t, err)
 	}
 	before := a.running
-	a.inEffect(t)
+	a.inEffect(t, a.shown(ctx, rendered.Fingerprint))
 	a.noteApplied(ctx, before, t, change, out)
 	return t.outcome(pathOf(out), nil)
 }
@@ -200,10 +229,19 @@ func pathOf(out haproxy.Outcome) string {
 	return pathNone
 }
 
-// inEffect notes that HAProxy runs the target.
-func (a *Agent) inEffect(t target) {
+// shown is the fingerprint that HAProxy shows from now on: none when the
+// template does not write it.
+func (a *Agent) shown(ctx context.Context, fingerprint string) string {
+	if state, err := a.cfg.HAProxy.State(ctx); err == nil && state.Answers && state.Fingerprint == "" {
+		return ""
+	}
+	return fingerprint
+}
+
+// inEffect notes that HAProxy runs the target, and shows that fingerprint.
+func (a *Agent) inEffect(t target, shows string) {
 	now := t.effective
-	a.running = running{effective: &now, revision: t.intent.Revision, seen: a.running.seen}
+	a.running = running{effective: &now, revision: t.intent.Revision, shows: shows, seen: a.running.seen}
 	a.noteFreshness(t.snapshot)
 	a.effective.Store(&now)
 	if !a.wasInStep() {
@@ -211,10 +249,14 @@ func (a *Agent) inEffect(t target) {
 	}
 }
 
-// failed notes a failure once, however often it repeats.
+// failed notes a failure once, however often it repeats. A refusal counts, and
+// is told to whoever waits for it, also when the agent is stopping.
 func (a *Agent) failed(ctx context.Context, t target, err error) outcome {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && !isRefusal(err) {
 		return outcome{err: ctx.Err()}
+	}
+	if isRefusal(err) {
+		a.follow(ctx, t.snapshot)
 	}
 	if err.Error() != a.running.failure {
 		a.running.failure = err.Error()

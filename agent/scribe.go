@@ -20,8 +20,9 @@ func (a *Agent) wakeScribe() {
 }
 
 // scribe brings the disk to where the loop is, so that no round waits for a
-// disk: haproxy.cfg after a change at run time, the members for a start without
-// Consul, the events. What could not be written is tried again.
+// disk: haproxy.cfg after a change at run time, the JSON copy of the intent, the
+// members for a start without Consul, the events. What could not be written is
+// tried again.
 func (a *Agent) scribe(ctx context.Context) error {
 	retry := time.NewTimer(lastRetry)
 	defer retry.Stop()
@@ -62,6 +63,7 @@ func (a *Agent) writeDown(ctx context.Context) bool {
 	if ctx.Err() == nil {
 		a.noteFileProblem(ctx, err)
 	}
+	err = errors.Join(err, a.persist(ctx))
 	if snap := a.Snapshot(); a.wasInStep() {
 		saved := a.cfg.Memory.SaveSnapshot(ctx, snap)
 		if saved != nil && ctx.Err() == nil {

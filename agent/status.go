@@ -22,9 +22,12 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 	last, fileProblem := a.last, a.fileProblem
 	a.mu.Unlock()
 	s.InEffect = last.inEffect
-	if last.err != nil {
+	switch {
+	case last.err != nil:
 		s.Problem = fmt.Sprintf("revision %d is not in effect: %v", last.revision, last.err)
-	} else {
+	case !a.wasInStep():
+		s.Problem = "the agent has just started and has not looked at HAProxy yet"
+	default:
 		s.Problem = fileProblem
 	}
 	state, err := a.cfg.HAProxy.State(ctx)

@@ -2,7 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -17,7 +19,10 @@ const templateEvery = time.Second
 // templateFile is the template in use and the file it came from.
 type templateFile struct {
 	path string      // empty: the embedded default, which never changes
-	seen os.FileInfo // of the content that was read last, good or bad; nil: no file
+	seen os.FileInfo // of the content that was judged last, good or bad; nil: no file, or none that was judged
+	// trouble is why the newest content is not in use, to tell a transition from a
+	// repetition.
+	trouble string
 
 	mu   sync.Mutex
 	tmpl *template.Template
@@ -68,7 +73,8 @@ func (f *templateFile) changed() bool {
 }
 
 // followTemplate takes a changed template over once HAProxy has accepted what
-// it renders; a bad one is recorded and the former stays.
+// it renders; a bad one is recorded and the former stays. One that cannot be
+// judged just now (a full disk) is tried again.
 func (a *Agent) followTemplate(ctx context.Context) error {
 	if a.template.path == "" {
 		return nil
@@ -89,10 +95,23 @@ func (a *Agent) followTemplate(ctx context.Context) error {
 
 func (a *Agent) takeTemplate(ctx context.Context) {
 	tmpl, err := ReadTemplate(a.template.path)
+	judged := err == nil || !errors.As(err, new(*fs.PathError))
 	if err == nil {
 		err = a.switchTemplate(ctx, tmpl)
+		judged = err == nil || isRefusal(err)
 	}
 	if ctx.Err() != nil {
+		return
+	}
+	if !judged {
+		a.template.seen = nil
+	}
+	repeated := err != nil && err.Error() == a.template.trouble
+	a.template.trouble = ""
+	if err != nil {
+		a.template.trouble = err.Error()
+	}
+	if repeated && !judged {
 		return
 	}
 	event := activity.Event{Verb: activity.TemplateChanged, Object: activity.Object{ID: "template", Type: "template", Key: a.template.path}}
@@ -107,7 +126,8 @@ func (a *Agent) takeTemplate(ctx context.Context) {
 }
 
 // switchTemplate puts a template to use; when HAProxy refuses what it renders,
-// before or at the start, the former one is in use again.
+// before or at the start, the former one is in use again. A HAProxy that is not
+// there has not refused it: the rounds bring it into effect.
 func (a *Agent) switchTemplate(ctx context.Context, tmpl *template.Template) error {
 	if err := a.lockChanges(ctx); err != nil {
 		return err
@@ -122,8 +142,9 @@ func (a *Agent) switchTemplate(ctx context.Context, tmpl *template.Template) err
 	out := a.roundWith(ctx, tmpl)
 	if isRefusal(out.err) {
 		a.roundWith(ctx, former)
+		return out.err
 	}
-	return out.err
+	return nil
 }
 
 // roundWith waits for the first round that uses the template.

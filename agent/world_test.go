@@ -44,11 +44,17 @@ type world struct {
 	// check and start refuse configurations that hold these words.
 	checkRefuses, startRefuses string
 	down                       error // every Apply fails
+	unclear                    error // every State fails
+	full                       error // every Check fails
+
+	forgets                   bool          // what nobody watches leaves the snapshot
+	reload                    time.Duration // what one takes
+	templateFile, persistence string
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	return &world{t: t, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}, changed: make(chan struct{}, 1)}
+	return &world{t: t, reload: 50 * time.Millisecond, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}, changed: make(chan struct{}, 1)}
 }
 
 // run starts the agent in the test's bubble; it ends with the test.
@@ -57,15 +63,31 @@ func (w *world) run() {
 	w.t.Cleanup(w.start())
 }
 
-// start starts an agent and returns what stops it.
-func (w *world) start() (stop func()) {
+// make makes an agent that does not run yet.
+func (w *world) make() {
 	w.t.Helper()
-	cfg := agent.Config{Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w, Process: lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute}}
-	a, err := agent.New(cfg)
+	a, err := agent.New(agent.Config{
+		Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w,
+		Process:      lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute},
+		TemplateFile: w.templateFile, Persistence: w.persistence,
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.agent = a
+}
+
+// start starts an agent and returns what stops it.
+func (w *world) start() (stop func()) {
+	w.t.Helper()
+	w.make()
+	return w.begin()
+}
+
+// begin runs the agent that was made, and returns what stops it.
+func (w *world) begin() (stop func()) {
+	w.t.Helper()
+	a := w.agent
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
@@ -123,6 +145,27 @@ func (w *world) Want(names []lb.Name) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.wanted = names
+	if !w.forgets {
+		return
+	}
+	services := map[lb.Name]lb.Service{}
+	for name, s := range w.snapshot.Services {
+		if slices.Contains(names, name) {
+			services[name] = s
+		}
+	}
+	if len(services) < len(w.snapshot.Services) {
+		w.snapshot = lb.Snapshot{Services: services}
+		w.poke()
+	}
+}
+
+// poke tells that the snapshot has changed.
+func (w *world) poke() {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
 }
 
 func (w *world) Snapshot() lb.Snapshot {
@@ -162,26 +205,33 @@ func (w *world) consul(service string, index uint64, stale string, instances ...
 	}
 	w.snapshot = lb.Snapshot{Services: services}
 	w.mu.Unlock()
-	select {
-	case w.changed <- struct{}{}:
-	default:
-	}
+	w.poke()
 }
 
 func (w *world) Check(_ context.Context, config []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.full != nil {
+		return w.full
+	}
 	if w.checkRefuses != "" && strings.Contains(string(config), w.checkRefuses) {
 		return &lb.RefusedError{Stage: "check", Output: "[ALERT] refused by the check"}
 	}
 	return nil
 }
 
-func (w *world) Apply(ctx context.Context, config []byte, _ string) (haproxy.Outcome, error) {
+func (w *world) Apply(ctx context.Context, config []byte, fingerprint string) (haproxy.Outcome, error) {
 	if err := w.Check(ctx, config); err != nil {
 		return haproxy.Outcome{}, err
 	}
-	pause(ctx, 50*time.Millisecond) // a reload takes its time
+	w.mu.Lock()
+	took := w.reload
+	runs := w.running && w.down == nil && w.file == string(config) && fingerprint != "" && w.shown() == fingerprint
+	w.mu.Unlock()
+	if runs {
+		return haproxy.Outcome{}, nil
+	}
+	pause(context.WithoutCancel(ctx), took)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.applies++
@@ -201,11 +251,14 @@ func (w *world) Apply(ctx context.Context, config []byte, _ string) (haproxy.Out
 func (w *world) State(context.Context) (haproxy.State, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	print := ""
-	if _, rest, ok := strings.Cut(w.loaded(), "description \"thalassa "); ok {
-		print, _, _ = strings.Cut(rest, "\"")
-	}
-	return haproxy.State{Running: w.running, Fingerprint: print}, nil
+	return haproxy.State{Running: w.running, Answers: w.running, Fingerprint: w.shown()}, w.unclear
+}
+
+// shown is the fingerprint of what runs.
+func (w *world) shown() string {
+	_, rest, _ := strings.Cut(w.loaded(), "description \"thalassa ")
+	shown, _, _ := strings.Cut(rest, "\"")
+	return shown
 }
 
 // loaded is the configuration that the worker started with.

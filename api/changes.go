@@ -92,7 +92,7 @@ func (s *Server) remove(c echo.Context, id string) error {
 	return respond(c, http.StatusOK, changed{removed, applied})
 }
 
-// switchBackend is the A/B switch. It may wait for long, and does not outlive
+// switchBackend is the A/B switch, and the split of traffic. It may wait for long, and does not outlive
 // the server.
 func (s *Server) switchBackend(c echo.Context) error {
 	key, data, err := document(c)

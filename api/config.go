@@ -51,6 +51,10 @@ type Config struct {
 	// *lb.UnavailableError while there are none.
 	HAProxyConfig func(ctx context.Context) ([]byte, error)
 
+	// Stats reads what HAProxy counts for the server lines of a backend;
+	// *lb.UnavailableError while HAProxy is not running. nil: nobody can tell.
+	Stats func(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error)
+
 	// Tokens say who may do what; nil: everybody may do everything.
 	Tokens *auth.Tokens
 	// Loopback says that the listener is on the loopback. Without tokens only

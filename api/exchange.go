@@ -121,16 +121,19 @@ type changed struct {
 }
 
 // MarshalJSON joins the two objects into one.
-func (r changed) MarshalJSON() ([]byte, error) {
-	object, err := json.Marshal(r.object)
+func (r changed) MarshalJSON() ([]byte, error) { return joined(r.object, r.applied) }
+
+// joined is one JSON object of two that have no field in common.
+func joined(a, b any) ([]byte, error) {
+	first, err := json.Marshal(a)
 	if err != nil {
 		return nil, err
 	}
-	applied, err := json.Marshal(r.applied)
+	second, err := json.Marshal(b)
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(object[:len(object)-1], []byte(","), applied[1:]), nil
+	return slices.Concat(first[:len(first)-1], []byte(","), second[1:]), nil
 }
 
 // orEmpty makes [] of what JSON would show as null.

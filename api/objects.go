@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -78,10 +79,49 @@ func (s *Server) backend(c echo.Context) error {
 	return respond(c, http.StatusOK, p)
 }
 
+// members lists the members of a backend, with stats=1 beside each what HAProxy
+// counts for it.
 func (s *Server) members(c echo.Context) error {
+	q := parameters(c.Request(), "stats")
+	wanted := q.flag("stats")
+	if err := q.err(); err != nil {
+		return err
+	}
 	p, err := s.pool(c)
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, orEmpty(p.Members))
+	if !wanted {
+		return respond(c, http.StatusOK, orEmpty(p.Members))
+	}
+	if s.cfg.Stats == nil {
+		return &lb.UnavailableError{What: "there is nobody here who counts"}
+	}
+	lines, err := s.cfg.Stats(c.Request().Context(), p.Key)
+	if err != nil {
+		return err
+	}
+	out := make([]countedMember, len(p.Members))
+	for i, m := range p.Members {
+		out[i] = countedMember{member: m}
+		if line, ok := m.Stats(lines); ok {
+			out[i].stats = &line
+		}
+	}
+	return respond(c, http.StatusOK, out)
+}
+
+// countedMember is a member with what HAProxy counts for it; nil: it has no line
+// there yet.
+type countedMember struct {
+	member lb.Member
+	stats  *lb.ServerStats
+}
+
+// MarshalJSON is that of the member, with stats as one more field.
+func (m countedMember) MarshalJSON() ([]byte, error) {
+	if m.stats == nil {
+		return json.Marshal(m.member)
+	}
+	return joined(m.member, map[string]any{"stats": m.stats})
 }

@@ -65,6 +65,19 @@ func (p *params) number(name string) uint64 {
 	return n
 }
 
+// flag accepts 1 and 0, true and false; false when it is absent.
+func (p *params) flag(name string) bool {
+	s := p.text(name)
+	switch s {
+	case "1", "true":
+		return true
+	case "", "0", "false":
+		return false
+	}
+	p.add(name, strconv.Quote(s)+" is neither yes nor no", "1 or 0")
+	return false
+}
+
 // limit accepts the greatest number of things to answer with.
 func (p *params) limit() int {
 	s := p.text("limit")

@@ -74,7 +74,7 @@ func (c *Client) FollowActivity(ctx context.Context, since uint64, f func(activi
 		events, err := c.Activity(ctx, ActivityQuery{Since: since, Limit: activity.MaxLimit, Wait: pollWait})
 		switch {
 		case ctx.Err() != nil: // which is what err is about
-		case err != nil && (!answered || !mayPass(err)):
+		case err != nil && (!answered || !MayPass(err)):
 			return err
 		case err != nil, len(events) == 0 && time.Since(begin) < pollWait/2: // it ends, or does not wait
 			pause(ctx, backoff)
@@ -93,8 +93,9 @@ func (c *Client) FollowActivity(ctx context.Context, since uint64, f func(activi
 	return nil
 }
 
-// mayPass reports whether asking again later may help.
-func mayPass(err error) bool {
+// MayPass reports whether asking again later may help: the agent gave no whole
+// answer, or one that tells of trouble of its own.
+func MayPass(err error) bool {
 	var answered *Error
 	return IsUnreachable(err) || errors.As(err, &answered) && answered.Status >= http.StatusInternalServerError
 }

@@ -176,6 +176,7 @@ func TestObjectsKeepTheirJSON(t *testing.T) {
 	documents := map[string]string{
 		"backends/live":  `{"type":"dynamic","name":"shop","version":"1.0.0","host":"a.example","health":{"httpVersion":"HTTP/1.1"}}`,
 		"backends/none":  `{"type":"dynamic","name":"shop","version":"9"}`,
+		"backends/split": `{"type":"dynamic","name":"shop","versions":{"1.0.0":90,"9":10,"8":0}}`,
 		"backends/files": `{"type":"static","members":[{"host":"::1","port":80}]}`,
 		"frontends/www":  `{"bind":"*:80","backend":"live","register":{"name":"edge"},"rules":[{"type":"header","header":"host","operation":"hdr","value":"a b","backend":"files"}]}`,
 		"frontends/bare": `{"bind":"*:81","backend":"live"}`,
@@ -362,4 +363,31 @@ func TestTheTokenIsSent(t *testing.T) {
 	}
 	_, err = c.DeleteBackend(t.Context(), "x")
 	failed(t, err, 403, "forbidden")
+}
+
+func TestDeployOfASplit(t *testing.T) {
+	node, c := start(t)
+	ctx := t.Context()
+	if _, _, err := c.PutBackend(ctx, "live", client.Backend{Type: "dynamic", Name: "shop", Version: "1.0.0"}); err != nil {
+		t.Fatal(err)
+	}
+	split := lb.Split{{Version: "1.0.0", Weight: 90}, {Version: "2.0.0", Weight: 10}}
+	b, _, err := c.Deploy(ctx, "live", client.DeployRequest{Versions: split})
+	if err != nil || !slices.Equal(b.Versions, split) || b.Version != "" || b.Selection() != "1.0.0=90,2.0.0=10" || len(b.Members) != 2 {
+		t.Fatalf("%+v, %v", b, err)
+	}
+	if _, applied, err := c.PutBackend(ctx, "live", b); err != nil || applied.Path != "none" {
+		t.Errorf("putting it back: %+v, %v", applied, err)
+	}
+	node.Count("10.1.0.2:8080", lb.ServerStats{Requests: 7, Responses: lb.Responses{ServerError: 2}})
+	members, err := c.MembersWithStats(ctx, "live")
+	if err != nil || len(members) != 2 || members[1].Version != "2.0.0" || members[1].Stats.Requests != 7 || members[1].Stats.Responses.ServerError != 2 {
+		t.Errorf("%+v, %v", members, err)
+	}
+	if members, err := c.Members(ctx, "live"); err != nil || members[0].Stats != nil {
+		t.Errorf("%+v, %v", members, err)
+	}
+	if b, _, err = c.Deploy(ctx, "live", client.DeployRequest{Version: "2.0.0"}); err != nil || b.Versions != nil || b.Selection() != "2.0.0" {
+		t.Errorf("%+v, %v", b, err)
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"thalassa/lb"
 )
 
 // A Frontend is where clients connect.
@@ -40,21 +42,32 @@ type Registration struct {
 
 // A Backend is what requests are balanced over.
 type Backend struct {
-	ID      string   `json:"id,omitempty"`    // "backend/KEY"
-	Kind    string   `json:"_type,omitempty"` // "backend"
-	Key     string   `json:"key,omitempty"`
-	Type    string   `json:"type"`              // "dynamic" or "static"
-	Name    string   `json:"name,omitempty"`    // the Consul service; dynamic only
-	Version string   `json:"version,omitempty"` // of that service; dynamic only
-	Balance string   `json:"balance"`
-	Host    string   `json:"host,omitempty"`
-	Health  *Health  `json:"health,omitempty"`
-	Mode    string   `json:"mode"`
-	Natives []string `json:"natives"`
-	Members []Member `json:"members"`
+	ID      string `json:"id,omitempty"`    // "backend/KEY"
+	Kind    string `json:"_type,omitempty"` // "backend"
+	Key     string `json:"key,omitempty"`
+	Type    string `json:"type"`              // "dynamic" or "static"
+	Name    string `json:"name,omitempty"`    // the Consul service; dynamic only
+	Version string `json:"version,omitempty"` // of that service; dynamic only
+	// Versions divide the traffic, and there is no Version then.
+	Versions lb.Split `json:"versions,omitempty"`
+	Balance  string   `json:"balance"`
+	Host     string   `json:"host,omitempty"`
+	Health   *Health  `json:"health,omitempty"`
+	Mode     string   `json:"mode"`
+	Natives  []string `json:"natives"`
+	Members  []Member `json:"members"`
 	// ETag is the state of the definition, for IfMatch; members do not change
 	// it, and lists do not have it.
 	ETag string `json:"-"`
+}
+
+// Selection says in words which versions the backend is at: "1.0.0", or
+// "1.0.0=90,1.1.0=10".
+func (b Backend) Selection() string {
+	if len(b.Versions) > 0 {
+		return b.Versions.String()
+	}
+	return b.Version
 }
 
 // Health is an HTTP check of members.
@@ -74,6 +87,9 @@ type Member struct {
 	Port      int               `json:"port"`
 	LastKnown int64             `json:"lastKnown,omitempty"` // milliseconds since the epoch
 	Meta      map[string]string `json:"meta"`
+	// Stats is what HAProxy counts for it; only MembersWithStats asks. nil:
+	// HAProxy does not have the member yet.
+	Stats *lb.ServerStats `json:"stats,omitempty"`
 }
 
 // Applied is what became of a change.
@@ -139,6 +155,14 @@ func (c *Client) Members(ctx context.Context, key string) ([]Member, error) {
 	return list, err
 }
 
+// MembersWithStats lists the present members of a backend with what HAProxy
+// counts for each. The counters begin at 0 with each of HAProxy's workers.
+func (c *Client) MembersWithStats(ctx context.Context, key string) ([]Member, error) {
+	var list []Member
+	_, err := c.get(ctx, object("backends", key)+"/members?stats=1", &list)
+	return list, err
+}
+
 // PutBackend creates or replaces a backend. The document is whatever encodes to
 // its JSON: an lb.Backend, a Backend, a json.RawMessage.
 func (c *Client) PutBackend(ctx context.Context, key string, document any, conditions ...Condition) (Backend, Applied, error) {
@@ -152,24 +176,28 @@ func (c *Client) DeleteBackend(ctx context.Context, key string, conditions ...Co
 	return applied, err
 }
 
-// A DeployRequest is an A/B switch.
+// A DeployRequest is an A/B switch, or a split of traffic.
 type DeployRequest struct {
 	Name    string // another Consul service; empty: the one the backend has
-	Version string // to point at
-	Force   bool   // even when no instance of it is healthy
-	// Wait is how long a healthy instance may take to appear, 10 minutes at most.
+	Version string // to point at; empty: Versions say it
+	// Versions divide the traffic.
+	Versions lb.Split
+	Force    bool // even when no instance of them is healthy
+	// Wait is how long healthy instances may take to appear, 10 minutes at most.
 	Wait time.Duration
 }
 
-// Deploy points a dynamic backend at another version, and returns when that is
-// in effect. A version without a healthy instance is a "conflict" unless forced.
+// Deploy points a dynamic backend at another version, or divides its traffic
+// between versions, and returns when that is in effect. A version without a
+// healthy instance is a "conflict" unless forced.
 func (c *Client) Deploy(ctx context.Context, key string, d DeployRequest, conditions ...Condition) (Backend, Applied, error) {
 	body := struct {
-		Name    string `json:"name,omitempty"`
-		Version string `json:"version"`
-		Force   bool   `json:"force,omitempty"`
-		Wait    string `json:"wait,omitempty"`
-	}{d.Name, d.Version, d.Force, ""}
+		Name     string   `json:"name,omitempty"`
+		Version  string   `json:"version,omitempty"`
+		Versions lb.Split `json:"versions,omitempty"`
+		Force    bool     `json:"force,omitempty"`
+		Wait     string   `json:"wait,omitempty"`
+	}{d.Name, d.Version, d.Versions, d.Force, ""}
 	if d.Wait != 0 {
 		body.Wait = d.Wait.String()
 	}

@@ -128,7 +128,7 @@ func consulArgs(cfg ConsulConfig, serf, server int) []string {
 	args := []string{
 		"agent", "-dev", "-node", "dev", "-disable-host-node-id", "-log-level", "info",
 		"-bind", "127.0.0.1", "-client", "127.0.0.1",
-		"-http-port", strconv.Itoa(cfg.HTTPPort), "-https-port", "-1", "-dns-port", "-1", "-grpc-port", "-1", "-grpc-tls-port", "-1",
+		"-http-port", strconv.Itoa(cfg.HTTPPort), "-dns-port", "-1", "-grpc-port", "-1", "-grpc-tls-port", "-1",
 		"-serf-wan-port", "-1", "-serf-lan-port", strconv.Itoa(serf), "-server-port", strconv.Itoa(server),
 		"-hcl", "connect { enabled = false }", "-hcl", "disable_update_check = true",
 	}

@@ -41,14 +41,20 @@ func newClient(s server) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newClientOver(transport, e.base, s)
+}
+
+// newClientOver makes a client that sends its requests through next.
+func newClientOver(next http.RoundTripper, base url.URL, s server) (*client, error) {
 	g := guard{
-		next:  transport,
+		next:  next,
 		token: &token{path: s.tokenFile, value: s.token},
 		scope: map[string]string{"dc": s.datacenter, "ns": s.namespace, "partition": s.partition},
 	}
-	c := &client{stream: g.client(maxStream), base: e.base}
+	c := &client{stream: g.client(maxStream), base: base}
+	var err error
 	c.api, err = api.NewClient(&api.Config{
-		Address: e.base.Host, Scheme: e.base.Scheme, PathPrefix: e.base.Path, HttpClient: g.client(maxBody),
+		Address: base.Host, Scheme: base.Scheme, PathPrefix: base.Path, HttpClient: g.client(maxBody),
 		// guard replaces it; were it empty, api would look into the environment.
 		Token: "-",
 	})
@@ -162,6 +168,8 @@ func options(ctx context.Context, index uint64, wait time.Duration) *api.QueryOp
 	return q.WithContext(ctx)
 }
 
+// metaOf takes over what api read from the headers. (It reads whether there is a
+// leader only beside X-Consul-LastContact, which is in every answer of Consul.)
 func metaOf(q *api.QueryMeta, begun time.Time) meta {
 	streamed := q.QueryBackend == api.QueryBackendStreaming
 	return meta{

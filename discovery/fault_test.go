@@ -24,15 +24,17 @@ func TestWatcherOutlivesConsul(t *testing.T) {
 	w := watch(t, discovery.Config{Address: consul.Address(), Logger: loggerTo(log)}, "web", "api", "empty")
 	consul.Register(testkit.Instance{Service: "web", Port: 80})
 	consul.Register(testkit.Instance{Service: "api", Port: 81})
-	await(t, w, "web", "an instance", instances(1))
-	seen := await(t, w, "api", "an instance", instances(1)).Seen
+	seen := map[lb.Name]time.Time{}
+	for _, name := range []lb.Name{"web", "api"} {
+		seen[name] = await(t, w, name, "an instance", instances(1)).Seen
+	}
 	await(t, w, "empty", "an answer", instances(0))
 
 	drain(w)
 	consul.Kill()
 	for _, name := range []lb.Name{"web", "api"} {
 		got := await(t, w, name, "the reason", stale("connection"))
-		if len(got.Instances) != 1 || got.Seen.Before(seen) {
+		if len(got.Instances) != 1 || got.Seen.Before(seen[name]) {
 			t.Errorf("%s is %+v, want the last good instance and when it was seen", name, got)
 		}
 	}
@@ -167,15 +169,17 @@ func TestWatcherBelievesNoLiar(t *testing.T) {
 		answer http.HandlerFunc
 		reason string
 	}{
-		"no leader":             {statusOf(500, "No cluster leader"), "HTTP 500: No cluster leader"},
-		"too many":              {statusOf(429, "Your IP is issuing too many concurrent connections"), "HTTP 429"},
-		"forbidden":             {statusOf(403, "line one\nline two\x00"), "HTTP 403: line one line two"},
-		"not found":             {statusOf(404, ""), "HTTP 404"},
-		"half":                  {text(`[{"Node":{"Node":"n`), "connection was closed"},
-		"no JSON":               {text(`<html>`), "malformed"},
-		"another type":          {text(`{"Node":1}`), "malformed"},
-		"another type deep in":  {text(`[{"Service":{"Port":"80"}}]`), "malformed"},
-		"a redirect":            {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 302) }, "HTTP 302"},
+		"no leader":            {statusOf(500, "No cluster leader"), "HTTP 500: No cluster leader"},
+		"too many":             {statusOf(429, "Your IP is issuing too many concurrent connections"), "HTTP 429"},
+		"forbidden":            {statusOf(403, "line one\nline two\x00"), "HTTP 403: line one line two"},
+		"not found":            {statusOf(404, ""), "HTTP 404"},
+		"half":                 {text(`[{"Node":{"Node":"n`), "connection was closed"},
+		"no JSON":              {text(`<html>`), "malformed"},
+		"another type":         {text(`{"Node":1}`), "malformed"},
+		"another type deep in": {text(`[{"Service":{"Port":"80"}}]`), "malformed"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		}, "HTTP 302"},
 		"hung up":               {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "connection was closed"},
 		"never":                 {func(_ http.ResponseWriter, r *http.Request) { pause(r, patience) }, "no answer in time"},
 		"a byte now and then":   {drip, "no answer in time"},

@@ -72,7 +72,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// await waits until the snapshot of a service fulfils ok and returns it.
+// await waits until the snapshot of a service fulfills ok and returns it.
 func await(t *testing.T, w *discovery.Watcher, name lb.Name, what string, ok func(lb.Service) bool) lb.Service {
 	t.Helper()
 	var got lb.Service
@@ -143,7 +143,7 @@ func newDoor(t *testing.T, target string) *door {
 		}
 	})
 	t.Cleanup(func() {
-		l.Close()
+		_ = l.Close() // ends the loop above
 		d.setShut(true)
 		conns.Wait()
 	})
@@ -164,8 +164,8 @@ func (d *door) pass(client net.Conn) {
 	}
 	defer d.leave(client)
 	go func() {
+		defer server.Close() // ends the copy in the other direction
 		_, _ = io.Copy(server, client)
-		server.Close()
 	}()
 	_, _ = io.Copy(client, server)
 }
@@ -195,7 +195,7 @@ func (d *door) setShut(shut bool) {
 	d.shut = shut
 	if shut {
 		for c := range d.open {
-			c.Close()
+			_ = c.Close() // ends both copies
 		}
 	}
 }

@@ -106,9 +106,10 @@ func (s *schedule) failService(svc *service, t trouble, now time.Time) {
 }
 
 // compare holds the answer about a service against the one about all checks.
-// Where they differ one of them is older: when the other changed while this
-// one was under way, this one; else the other, whose change is on its way, so
-// wait for it a little. A lasting difference costs ever fewer requests.
+// Where they differ one of them is older. When the other one changed while this
+// one was under way, it may be this one: ask again. Else the other one's change
+// is on its way: wait for it a little. A lasting difference costs ever fewer
+// requests.
 func (s *schedule) compare(svc *service, now time.Time) {
 	before := svc.wide
 	svc.wide = s.wideOf(svc)
@@ -170,7 +171,8 @@ func (s *schedule) applyChecks(v *view) {
 			continue
 		}
 		before := svc.wide
-		svc.dirty = svc.dirty || s.wideOf(svc) != before && s.differs(svc)
+		svc.wide = s.wideOf(svc)
+		svc.dirty = svc.dirty || svc.wide != before && s.differs(svc)
 	}
 }
 

@@ -19,36 +19,6 @@ const (
 	firstRecheck = 250 * time.Millisecond
 )
 
-// A service is what is known of one wanted service, and how it is asked for.
-type service struct {
-	query
-	name    lb.Name
-	current lb.Service
-	known   bool // current can be served
-	// watching: the request under way is a blocking one; hot: the last one was,
-	// and none took its slot.
-	watching, hot bool
-	// dirty: it changed, or may have, since its last request began.
-	dirty bool
-	// heat is when it changed last, or was added.
-	heat time.Time
-	// sweep is when it is to be asked for again though nothing seems to have
-	// happened, and epoch what the schedule's was when its last good request
-	// began.
-	sweep time.Time
-	epoch uint64
-	// narrow is how its checks stand by its own last answer, nodes where that
-	// found instances. wide is how they stand by the answer about all checks
-	// that was there last, or when the request under way began.
-	narrow, wide uint64
-	nodes        []string
-	// recheck is when to compare the two again; rechecks counts how often they
-	// have differed since they last agreed.
-	recheck  time.Time
-	rechecks int
-	leftOut  map[leftOut]bool // told already
-}
-
 // A slot is a connection to be used.
 type slot int
 
@@ -90,6 +60,7 @@ type schedule struct {
 
 	random func() float64 // from [0,1)
 	notes  []note         // what to log
+	begun  bool           // want was called
 	fresh  bool           // the snapshot published is the present one
 	poke   bool           // somebody should look at it
 	down   bool           // some request failed for an outage, as noted last
@@ -101,6 +72,9 @@ func (s *schedule) isWide() bool { return len(s.services) > s.hot }
 
 // want replaces the set of services.
 func (s *schedule) want(names []lb.Name, now time.Time) {
+	if !s.begun { // until now the initial services were served, wanted or not
+		s.begun, s.fresh, s.poke = true, false, len(s.initial) > 0
+	}
 	wanted := make(map[lb.Name]bool, len(names))
 	for _, n := range names {
 		wanted[n] = true
@@ -121,10 +95,10 @@ func (s *schedule) want(names []lb.Name, now time.Time) {
 		}
 		svc := &service{name: n, current: lb.Service{Name: n}, heat: now, query: query{due: now}}
 		if old, ok := s.initial[n]; ok {
-			svc.current, svc.known, s.fresh = old, true, false
+			svc.current, svc.known = old, true
 			delete(s.initial, n)
 		}
-		s.services[n] = svc
+		s.services[n], s.fresh = svc, false
 	}
 	s.order = slices.SortedFunc(maps.Values(s.services), func(a, b *service) int { return cmp.Compare(a.name, b.name) })
 }
@@ -198,12 +172,8 @@ func (s *schedule) begin(svc *service, use slot, index uint64) task {
 	}
 	svc.busy, svc.watching = true, index > 0
 	svc.dirty, svc.recheck = false, time.Time{}
-	svc.wide = s.wideOf(svc)
 	return task{slot: use, query: &svc.query, service: svc, index: index, epoch: s.epoch}
 }
-
-// urgent: what is served of it is missing, not confirmed or known to be old.
-func (svc *service) urgent() bool { return svc.index == 0 || svc.dirty }
 
 // mostUrgent finds the service that has waited longest for an urgent request.
 func (s *schedule) mostUrgent(now time.Time) *service {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -65,11 +66,7 @@ func New(cfg Config) (*Watcher, error) {
 			fresh:    true,
 		},
 	}
-	initial := lb.Snapshot{Services: make(map[lb.Name]lb.Service, len(w.schedule.initial))}
-	for n, s := range w.schedule.initial {
-		initial.Services[n] = s
-	}
-	w.published.Store(&published{snapshot: initial})
+	w.published.Store(&published{snapshot: lb.Snapshot{Services: maps.Clone(w.schedule.initial)}})
 	return w, nil
 }
 

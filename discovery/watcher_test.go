@@ -2,6 +2,7 @@ package discovery_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -212,5 +213,45 @@ func TestWatcherSnapshotsAreIndependent(t *testing.T) {
 	await(t, w, "web", "critical", status("critical"))
 	if got := before.Services["web"].Instances[0].Status; got != "passing" {
 		t.Errorf("an older snapshot turned %s", got)
+	}
+}
+
+func TestWatcherDropsInitialServicesNobodyWants(t *testing.T) {
+	t.Parallel()
+	w, err := discovery.New(discovery.Config{
+		Address: "127.0.0.1:1", Logger: testkit.Logger(t),
+		Initial: lb.Snapshot{Services: map[lb.Name]lb.Service{"old": {Name: "old"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, w.Run)
+	if _, known := w.Snapshot().Services["old"]; !known {
+		t.Error("the initial service is not served until somebody says what is wanted")
+	}
+	w.Want(nil)
+	expectPoke(t, w)
+	if n := len(w.Snapshot().Services); n != 0 {
+		t.Errorf("%d services, want none", n)
+	}
+	w.Want([]lb.Name{"old", "new"})
+	await(t, w, "old", "it again, not confirmed", stale(""))
+	eventually(t, "the new one without an answer", func() bool { return strings.Contains(w.Unanswered()["new"], "refused") })
+}
+
+func TestWatcherTellsOfAnInstanceLeftOutOnce(t *testing.T) {
+	t.Parallel()
+	consul := testkit.Consul(t)
+	consul.Register(testkit.Instance{ID: "odd", Service: "web", Address: "10.0.0.5; server evil", Port: 80})
+	log := &logged{}
+	w := watch(t, discovery.Config{Address: consul.Address(), WaitTime: 50 * time.Millisecond, Logger: loggerTo(log)}, "web")
+	seen := await(t, w, "web", "an answer", instances(0)).Seen
+	for range 3 {
+		seen = await(t, w, "web", "a confirmation", func(s lb.Service) bool { return s.Seen.After(seen) }).Seen
+	}
+	consul.Register(testkit.Instance{ID: "odder", Service: "web", Port: 0})
+	eventually(t, "the other one in the log", func() bool { return strings.Contains(log.String(), "id=odder") })
+	if n := strings.Count(log.String(), "id=odd "); n != 1 {
+		t.Errorf("told of the first %d times, want once:\n%s", n, log)
 	}
 }

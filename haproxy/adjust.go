@@ -2,9 +2,8 @@ package haproxy
 
 import (
 	"context"
-	"errors"
+	"crypto/sha256"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,13 +15,9 @@ import (
 // (tune.bufsize, 16 KB).
 const maxLine = 8 << 10
 
-// manyBackends is from how many backends on it is cheaper to read the servers of
-// all of them at once.
-const manyBackends = 16
-
-// Adjust changes servers of the running HAProxy without a reload, in the order
-// of ops, and reads them back. On an error some of the ops may have been carried
-// out: read the servers, or reload.
+// Adjust changes servers of the running HAProxy without a reload and reads them
+// back: first all addresses, then the rest of each op, in the order of ops. On an
+// error some of the ops may have been carried out: read the servers, or reload.
 func (p *Process) Adjust(ctx context.Context, ops []lb.ServerOp) error {
 	if err := p.adjust(ctx, ops); err != nil {
 		return fmt.Errorf("changing servers of the running haproxy: %w", err)
@@ -35,28 +30,88 @@ func (p *Process) adjust(ctx context.Context, ops []lb.ServerOp) error {
 		return err
 	}
 	defer p.release()
-	said := ""
-	for _, line := range commandLines(ops) {
-		answer, err := p.stats.Do(ctx, line)
-		if err != nil {
-			return err
-		}
-		if said == "" {
-			said = strings.TrimSpace(answer)
-		}
+	if err := p.checkUnused(ctx, ops); err != nil {
+		return err
+	}
+	if err := p.readdress(ctx, ops); err != nil {
+		return err
+	}
+	said, err := p.tell(ctx, ops, commands)
+	if err != nil {
+		return err
 	}
 	servers, err := p.touched(ctx, ops)
 	if err != nil {
 		return err
 	}
-	if err := verify(ops, servers); err != nil {
-		return fmt.Errorf("%w; haproxy said %.200q", err, said)
+	return verify(ops, servers, said)
+}
+
+// checkUnused refuses to give another address to a server that still has
+// connections to the former one, where that must not be.
+func (p *Process) checkUnused(ctx context.Context, ops []lb.ServerOp) error {
+	ops = slices.DeleteFunc(slices.Clone(ops), func(op lb.ServerOp) bool { return op.Address == nil || !op.Unused })
+	connections, err := p.connections(ctx, ops)
+	if err != nil {
+		return err
+	}
+	for _, op := range ops {
+		c := connections[id(op)]
+		if former := address(c.Address, c.Port); c.Used > 0 && former != *op.Address {
+			return fmt.Errorf("%s still has %d connections to %s in use", id(op), c.Used, former)
+		}
 	}
 	return nil
 }
 
+// readdress sets addresses and waits until they are in effect. HAProxy 2.6 has
+// them at once; since 3.0 a task of its own sees to that after the answer, so
+// that nothing else must be done to a server before.
+func (p *Process) readdress(ctx context.Context, ops []lb.ServerOp) error {
+	ops = slices.DeleteFunc(slices.Clone(ops), func(op lb.ServerOp) bool { return op.Address == nil })
+	if len(ops) == 0 {
+		return nil
+	}
+	said, err := p.tell(ctx, ops, func(op lb.ServerOp) []string {
+		return []string{set(op) + "addr " + string(op.Address.Host) + " port " + strconv.Itoa(int(op.Address.Port))}
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	var last error
+	err = poll(ctx, func() (bool, error) {
+		servers, err := p.touched(ctx, ops)
+		if err != nil {
+			return false, err
+		}
+		last = verifyAddresses(ops, servers, said)
+		return last == nil, nil
+	})
+	if err != nil && last != nil {
+		return last
+	}
+	return err
+}
+
+// tell has the commands for ops carried out, and returns the first words that
+// HAProxy had for them.
+func (p *Process) tell(ctx context.Context, ops []lb.ServerOp, commands func(lb.ServerOp) []string) (said string, err error) {
+	for _, line := range commandLines(ops, commands) {
+		answer, err := p.stats.Do(ctx, line)
+		if err != nil {
+			return "", err
+		}
+		if said == "" {
+			said = strings.TrimSpace(answer)
+		}
+	}
+	return said, nil
+}
+
 // commandLines writes the commands for ops, joined into lines.
-func commandLines(ops []lb.ServerOp) []string {
+func commandLines(ops []lb.ServerOp, commands func(lb.ServerOp) []string) []string {
 	var lines []string
 	var line strings.Builder
 	for _, op := range ops {
@@ -77,115 +132,83 @@ func commandLines(ops []lb.ServerOp) []string {
 	return lines
 }
 
-// commands of one op (management guide, 9.3, "set server").
+// id is BACKEND/SERVER, as HAProxy names a server.
+func id(op lb.ServerOp) string { return string(op.Backend) + "/" + op.Server }
+
+// set begins a command (management guide, 9.3, "set server").
+func set(op lb.ServerOp) string { return "set server " + id(op) + " " }
+
+// commands of one op, but for its address.
 func commands(op lb.ServerOp) []string {
-	set := "set server " + string(op.Backend) + "/" + op.Server + " "
 	var out []string
-	if op.Address != nil {
-		out = append(out, set+"addr "+string(op.Address.Host)+" port "+strconv.Itoa(int(op.Address.Port)))
+	if op.Maintenance {
+		out = append(out, set(op)+"state maint")
 	}
 	if op.Weight != nil {
-		out = append(out, set+"weight "+strconv.Itoa(*op.Weight))
+		out = append(out, set(op)+"weight "+strconv.Itoa(*op.Weight))
 	}
 	if op.Up {
-		out = append(out, set+"health up")
+		out = append(out, set(op)+"health up")
 	}
 	if op.Ready {
-		out = append(out, set+"state ready")
-	}
-	if op.Maintenance {
-		out = append(out, set+"state maint")
+		out = append(out, set(op)+"state ready")
 	}
 	return out
 }
 
-// touched reads the servers of the backends that ops are about.
-func (p *Process) touched(ctx context.Context, ops []lb.ServerOp) ([]lb.ServerState, error) {
-	backends := map[lb.Name]bool{}
-	for _, op := range ops {
-		backends[op.Backend] = true
-	}
-	if len(backends) >= manyBackends {
-		return p.servers(ctx, "")
-	}
-	var all []lb.ServerState
-	for _, b := range slices.Sorted(maps.Keys(backends)) {
-		servers, err := p.servers(ctx, b)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, servers...)
-	}
-	return all, nil
-}
-
-// verify checks that servers are as ops leave them.
-func verify(ops []lb.ServerOp, servers []lb.ServerState) error {
-	type key struct {
-		backend lb.Name
-		server  string
-	}
-	by := make(map[key]lb.ServerState, len(servers))
-	for _, s := range servers {
-		by[key{s.Backend, s.Server}] = s
+// verify checks that servers are as ops leave them. said are HAProxy's words.
+func verify(ops []lb.ServerOp, servers map[string]lb.ServerState, said string) error {
+	if err := verifyAddresses(ops, servers, said); err != nil {
+		return err
 	}
 	for _, op := range ops {
-		s, ok := by[key{op.Backend, op.Server}]
-		name := string(op.Backend) + "/" + op.Server
+		s, problem := servers[id(op)], ""
 		switch {
-		case !ok:
-			return errors.New(name + " does not exist")
-		case op.Address != nil && s.Address != *op.Address:
-			return fmt.Errorf("%s has the address %s, expected %s", name, s.Address, op.Address)
 		case op.Weight != nil && s.Weight != *op.Weight:
-			return fmt.Errorf("%s has the weight %d, expected %d", name, s.Weight, *op.Weight)
+			problem = fmt.Sprintf("has the weight %d, expected %d", s.Weight, *op.Weight)
 		case op.Ready && (s.Maintenance || s.Draining):
-			return errors.New(name + " is not in use")
+			problem = "is not in use"
 		case op.Maintenance && !s.Maintenance:
-			return errors.New(name + " is still in use")
+			problem = "is still in use"
+		}
+		if problem != "" {
+			return fmt.Errorf("%s %s; haproxy said %.200q", id(op), problem, said)
 		}
 	}
 	return nil
 }
 
-// Servers reads how every server line of the running HAProxy stands.
-func (p *Process) Servers(ctx context.Context) ([]lb.ServerState, error) {
-	servers, err := p.servers(ctx, "")
-	if err != nil {
-		return nil, fmt.Errorf("reading the servers of the running haproxy: %w", err)
-	}
-	return servers, nil
-}
-
-func (p *Process) servers(ctx context.Context, backend lb.Name) ([]lb.ServerState, error) {
-	list, err := p.stats.ShowServers(ctx, string(backend))
-	if err != nil {
-		return nil, err
-	}
-	out := make([]lb.ServerState, len(list))
-	for i, s := range list {
-		out[i] = lb.ServerState{
-			Backend: lb.Name(s.Backend), Server: s.Name,
-			Address: lb.HostPort{Host: lb.Host(s.Address), Port: uint16(s.Port)}, //nolint:gosec // HAProxy's own ports
-			Weight:  s.Weight, Maintenance: s.Maintenance, Draining: s.Draining, Up: s.Up,
+func verifyAddresses(ops []lb.ServerOp, servers map[string]lb.ServerState, said string) error {
+	for _, op := range ops {
+		s, ok := servers[id(op)]
+		switch {
+		case !ok:
+			return fmt.Errorf("%s does not exist; haproxy said %.200q", id(op), said)
+		case op.Address != nil && s.Address != *op.Address:
+			return fmt.Errorf("%s has the address %s, expected %s; haproxy said %.200q", id(op), s.Address, op.Address, said)
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // Install makes config the file on disk without a reload: the running HAProxy
-// has it in effect already, and a restart by anybody is to come up with it. On
-// error the former file is there.
+// has it in effect already, and a restart by anybody is to come up with it. When
+// HAProxy shows the fingerprint of another configuration by now, or does not run,
+// the file is Apply's and stays. On error the former file is there.
 func (p *Process) Install(ctx context.Context, config []byte) error {
 	if err := p.take(ctx); err != nil {
 		return err
 	}
 	defer p.release()
-	if sameFile(p.cfg.ConfigPath, config) {
+	info, err := p.showInfo(ctx)
+	if err != nil || fingerprint(info) != "" && !carries(config, fingerprint(info)) || sameFile(p.cfg.ConfigPath, config) {
 		return nil
 	}
 	if err := replace(p.cfg.ConfigPath, config); err != nil {
 		return fmt.Errorf("installing configuration: %w", err)
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inEffect = sha256.Sum256(config)
 	return nil
 }

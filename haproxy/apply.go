@@ -3,11 +3,13 @@ package haproxy
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"thalassa/lb"
@@ -25,7 +27,8 @@ type Outcome struct {
 // reloads or (Managed) starts HAProxy and waits until the new worker answers on
 // the stats socket; where the configuration has a line "description thalassa
 // FINGERPRINT", also that the worker shows this fingerprint. When HAProxy runs
-// this very configuration already, nothing is done and the Outcome says so.
+// this very configuration already, nothing is done and the Outcome says so. An
+// empty fingerprint gives HAProxy a new worker in any case.
 //
 // A *lb.RefusedError says that HAProxy does not take the configuration, by
 // "check" or by "start". In the second case the former file was put back, and
@@ -61,8 +64,8 @@ func (p *Process) apply(ctx context.Context, config []byte, fingerprint string) 
 	if err != nil {
 		return Outcome{}, fmt.Errorf("finding haproxy: %w", err)
 	}
-	running := p.runningFile(ctx, before)
-	if running != nil {
+	running, proven := p.runningFile(ctx, before)
+	if proven {
 		p.keep(ctx, running) // of a HAProxy that was adopted
 	}
 	if worker, ok := p.runs(ctx, config, fingerprint); ok && before.running() {
@@ -189,20 +192,39 @@ func (p *Process) keepOriginal() error {
 }
 
 // runningFile is the file on disk when it is known to be what the worker runs:
-// the worker's fingerprint stands in it. Otherwise it is nil.
-func (p *Process) runningFile(ctx context.Context, before view) []byte {
+// either proven, by carrying the fingerprint the worker was started with, or put
+// there by Install. Otherwise it is nil.
+func (p *Process) runningFile(ctx context.Context, before view) (file []byte, proven bool) {
 	if !before.running() {
-		return nil
-	}
-	info, err := p.showInfo(ctx)
-	if err != nil || fingerprint(info) == "" {
-		return nil
+		return nil, false
 	}
 	file, err := os.ReadFile(p.cfg.ConfigPath)
-	if err != nil || !bytes.Contains(file, []byte(descriptionPrefix+fingerprint(info)+"\n")) {
-		return nil
+	if err != nil {
+		return nil, false
 	}
-	return file
+	if info, err := p.showInfo(ctx); err == nil && carries(file, fingerprint(info)) {
+		return file, true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.inEffect != sha256.Sum256(file) {
+		return nil, false
+	}
+	return file, false
+}
+
+// carries reports whether a configuration has a fingerprint in its description.
+func carries(config []byte, fingerprint string) bool {
+	if fingerprint == "" {
+		return false
+	}
+	for line := range bytes.Lines(config) {
+		word, rest, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
+		if string(word) == "description" {
+			return strings.Trim(string(rest), ` "'`) == descriptionPrefix+fingerprint
+		}
+	}
+	return false
 }
 
 // take waits for the turn to change file and process.

@@ -170,6 +170,37 @@ func TestTakenAddress(t *testing.T) {
 	}
 }
 
+// TestTakenAddressAfterInstall: the file on disk is known to be in effect though
+// the worker was started with another.
+func TestTakenAddressAfterInstall(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	quoted := func(word string, frontend ...string) []byte {
+		return testkit.HAProxyConfig{
+			Description: `"thalassa ` + word + `"`, StatsSocket: l.cfg.StatsSocket, Address: l.address(), Answer: "same", Frontend: frontend,
+		}.Bytes()
+	}
+	if _, err := l.Apply(t.Context(), quoted("one"), "one"); err != nil {
+		t.Fatal(err)
+	}
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for _, word := range []string{"two", "three"} {
+		_, err := l.Apply(t.Context(), quoted("bad", "bind "+other.Addr().String()), "bad")
+		if !errors.As(err, new(*lb.RefusedError)) || !strings.Contains(err.Error(), "in use by another program") {
+			t.Errorf("before %s: got %v", word, err)
+		}
+		if err := l.Install(t.Context(), quoted(word)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if state := l.state(); state.Reloads != 0 || state.Fingerprint != "one" {
+		t.Errorf("HAProxy was reloaded: %+v", state)
+	}
+}
+
 // TestRefusedTwice: the second failed reload of a master is noticed like the
 // first.
 func TestRefusedTwice(t *testing.T) {
@@ -289,7 +320,7 @@ func TestSomebodyElseReloads(t *testing.T) {
 		var other sync.WaitGroup
 		other.Go(func() {
 			master := statsock.NewMaster(l.cfg.MasterSocket)
-			tick := time.NewTicker(30 * time.Millisecond)
+			tick := time.NewTicker(100 * time.Millisecond)
 			defer tick.Stop()
 			for range tick.C {
 				if ctx.Err() != nil {

@@ -81,6 +81,7 @@ type Process struct {
 	// checked is the digest of the configuration that passed a check last.
 	checked   [sha256.Size]byte
 	checkedAt time.Time
+	inEffect  [sha256.Size]byte // digest of the file that Install has put in place
 }
 
 // New returns a Process without touching anything: no file is opened and no

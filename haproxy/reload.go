@@ -1,7 +1,6 @@
 package haproxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +42,7 @@ func (p *Process) newBirth(before view, config []byte, fingerprint string) *birt
 	if before.procs != nil {
 		b.reloads, b.failed = before.procs.Master.Reloads, before.procs.Failed
 	}
-	if bytes.Contains(config, []byte(descriptionPrefix+fingerprint)) {
+	if carries(config, fingerprint) {
 		b.expect = fingerprint
 	}
 	return b

@@ -2,6 +2,7 @@ package haproxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -83,7 +84,7 @@ func (w *watch) patrol(ctx context.Context) {
 	case w.down == nil && w.p.hasStopped(w.seen):
 		*w = watch{p: w.p, notify: w.notify}
 	case err == nil && v.running():
-		w.back(w.p.cause(w.seen), v.master, w.p.serving(ctx))
+		w.reappear(ctx, v.master)
 	case w.p.isHalted():
 		*w = watch{p: w.p, notify: w.notify}
 	case w.p.cfg.Mode == External:
@@ -103,6 +104,17 @@ func (w *watch) adopt(ctx context.Context) {
 	if v, err := w.p.look(ctx); err == nil {
 		w.seen = v.master
 	}
+}
+
+// reappear takes note of a master that somebody else has started.
+func (w *watch) reappear(ctx context.Context, master identity) {
+	cause := w.p.cause(w.seen)
+	worker := w.p.serving(ctx)
+	if worker == 0 {
+		w.report(cause, errors.New("it was started again, but does not serve yet"))
+		return
+	}
+	w.back(cause, master, worker)
 }
 
 // restart starts HAProxy again, no sooner than the back-off allows.
@@ -192,11 +204,14 @@ func (p *Process) isHalted() bool {
 	return p.halted
 }
 
-// serving is the worker that answers; 0: none.
-func (p *Process) serving(ctx context.Context) int {
-	info, err := p.showInfo(ctx)
-	if err != nil {
-		return 0
-	}
-	return info.PID
+// serving waits for a worker that answers; 0: none does.
+func (p *Process) serving(ctx context.Context) (worker int) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_ = poll(ctx, func() (bool, error) {
+		info, err := p.showInfo(ctx)
+		worker = info.PID
+		return err == nil && !info.Stopping, nil
+	})
+	return worker
 }

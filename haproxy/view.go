@@ -134,8 +134,11 @@ type State struct {
 	// Fingerprint of the configuration that the worker runs, from its
 	// "description thalassa FINGERPRINT"; empty when there is none.
 	Fingerprint string
-	Reloads     int // since the master's start, the failed ones included
-	OldWorkers  int // still ending after reloads
+	// Answers: the worker answers on the stats socket, so that an empty
+	// Fingerprint means that it has none.
+	Answers    bool
+	Reloads    int // since the master's start, the failed ones included
+	OldWorkers int // still ending after reloads
 }
 
 // State asks HAProxy what runs. That it does not run is no error. While the
@@ -154,7 +157,7 @@ func (p *Process) State(ctx context.Context) (State, error) {
 	}
 	info, err := p.showInfo(ctx)
 	if err == nil && (!v.running() || slices.Contains(v.workers(), info.PID) || isChild(info.PID, v.master.pid)) {
-		s.Running, s.WorkerPID, s.Version, s.Fingerprint = true, info.PID, info.Version, fingerprint(info)
+		s.Running, s.Answers, s.WorkerPID, s.Version, s.Fingerprint = true, true, info.PID, info.Version, fingerprint(info)
 	}
 	for _, pid := range v.workers() {
 		if pid != s.WorkerPID {

@@ -12,19 +12,21 @@ import (
 const DefaultCheckInterval = 2 * time.Second
 
 // A Backend is a set of members that requests are balanced over. A static one
-// lists them; a dynamic one names the Consul service and version that they
-// come from.
+// lists them; a dynamic one names the Consul service and version, or versions,
+// that they come from.
 type Backend struct {
 	Key     Name
 	Type    string  // "dynamic" or "static"
 	Service Name    // the Consul service; dynamic only
-	Version Version // of that service; dynamic only
-	Balance string  // HAProxy's algorithm with its arguments, e.g. "roundrobin", "uri depth 2"
-	Host    string  // Host header sent to members; empty: the client's
-	Health  *Health // HTTP check; nil: a TCP connect every DefaultCheckInterval
-	Mode    string  // "http" or "tcp"
-	Natives []Native
-	Members []HostPort // static only, sorted as given, no duplicates
+	Version Version // of that service; dynamic only, and empty where Versions are
+	// Versions of that service divide the traffic; nil: Version gets it all.
+	Versions Split
+	Balance  string  // HAProxy's algorithm with its arguments, e.g. "roundrobin", "uri depth 2"
+	Host     string  // Host header sent to members; empty: the client's
+	Health   *Health // HTTP check; nil: a TCP connect every DefaultCheckInterval
+	Mode     string  // "http" or "tcp"
+	Natives  []Native
+	Members  []HostPort // static only, sorted as given, no duplicates
 }
 
 // Health is an HTTP check of a backend's members.
@@ -43,18 +45,19 @@ type healthJSON struct {
 }
 
 type backendJSON struct {
-	ID      string          `json:"id,omitempty"`
-	JSONTyp string          `json:"_type,omitempty"`
-	Key     string          `json:"key,omitempty"`
-	Type    string          `json:"type"`
-	Name    string          `json:"name,omitempty"`
-	Version string          `json:"version,omitempty"`
-	Balance string          `json:"balance"`
-	Host    string          `json:"host,omitempty"`
-	Health  *healthJSON     `json:"health,omitempty"`
-	Mode    string          `json:"mode"`
-	Natives []string        `json:"natives"`
-	Members json.RawMessage `json:"members,omitempty"`
+	ID       string          `json:"id,omitempty"`
+	JSONTyp  string          `json:"_type,omitempty"`
+	Key      string          `json:"key,omitempty"`
+	Type     string          `json:"type"`
+	Name     string          `json:"name,omitempty"`
+	Version  string          `json:"version,omitempty"`
+	Versions json.RawMessage `json:"versions,omitempty"`
+	Balance  string          `json:"balance"`
+	Host     string          `json:"host,omitempty"`
+	Health   *healthJSON     `json:"health,omitempty"`
+	Mode     string          `json:"mode"`
+	Natives  []string        `json:"natives"`
+	Members  json.RawMessage `json:"members,omitempty"`
 }
 
 // staticMemberJSON takes what a listing of members shows, so that a body read
@@ -99,8 +102,8 @@ func (in backendJSON) parse(key string) (Backend, error) {
 		b.Type = in.Type
 		b.Service, err = ParseName(in.Name)
 		fe.addErr("name", err)
-		b.Version, err = ParseVersion(in.Version)
-		fe.addErr("version", err)
+		b.Version, b.Versions = parseSelection(&fe, in.Version, in.Versions)
+		fe.addErr("balance", b.checkWeighing())
 	case "static":
 		b.Type = in.Type
 		b.Members = parseStaticMembers(&fe, in)
@@ -118,6 +121,9 @@ func parseStaticMembers(fe *fieldErrors, in backendJSON) []HostPort {
 	}
 	if in.Version != "" {
 		fe.add("version", "is a version of a Consul service, and type is static", "no version, or type dynamic")
+	}
+	if !isAbsent(in.Versions) {
+		fe.add("versions", "are versions of a Consul service, and type is static", "no versions, or type dynamic")
 	}
 	var members []staticMemberJSON
 	if len(in.Members) > 0 && !fe.decode("members", in.Members, &members) {
@@ -221,6 +227,31 @@ func parseBalance(s, mode string) (string, error) {
 		"roundrobin, static-rr, leastconn, first, source, random, random(N), rdp-cookie, hash EXPR, uri, url_param NAME or hdr(NAME)")
 }
 
+// checkWeighing refuses a split under the one algorithm that heeds no weights.
+func (b Backend) checkWeighing() error {
+	if b.Versions != nil && b.Balance == "first" {
+		return bad("first heeds no weights, so that traffic cannot be divided between versions", "another algorithm, or version instead of versions")
+	}
+	return nil
+}
+
+// Split is which versions of its service get the traffic of a dynamic backend:
+// Versions, or Version alone. A static backend has none.
+func (b Backend) Split() Split {
+	if b.Versions != nil || b.Type != "dynamic" {
+		return b.Versions
+	}
+	return Split{{Version: b.Version, Weight: 100}}
+}
+
+// Selection says in words what Split gives: "1.0.0", or "1.0.0=90,1.1.0=10".
+func (b Backend) Selection() string {
+	if b.Versions != nil {
+		return b.Versions.String()
+	}
+	return string(b.Version)
+}
+
 // ID is "backend/KEY".
 func (b Backend) ID() string { return "backend/" + string(b.Key) }
 
@@ -254,6 +285,13 @@ func (b Backend) json() (backendJSON, error) {
 	}
 	for i, n := range b.Natives {
 		out.Natives[i] = string(n)
+	}
+	if b.Versions != nil {
+		raw, err := json.Marshal(b.Versions)
+		if err != nil {
+			return out, err
+		}
+		out.Versions = raw
 	}
 	if b.Type == "static" {
 		members := make([]staticMemberJSON, len(b.Members))

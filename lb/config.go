@@ -111,7 +111,7 @@ func (p Pool) MarshalJSON() ([]byte, error) {
 }
 
 // Resolve finds the members of every backend: the healthy instances of the
-// service and version it names, or the static list. It is the one place where
+// service and versions it names, or the static list. It is the one place where
 // a version is chosen.
 func Resolve(in Intent, snap Snapshot, p Process) Config {
 	c := Config{Process: p, Frontends: in.SortedFrontends()}
@@ -121,7 +121,8 @@ func Resolve(in Intent, snap Snapshot, p Process) Config {
 	return c
 }
 
-// Populate finds the members of one backend.
+// Populate finds the members of one backend. Where it divides its traffic
+// between versions, the weights see to that.
 func Populate(b Backend, snap Snapshot) Pool {
 	p := Pool{Backend: b}
 	if b.Type == "static" {
@@ -130,18 +131,22 @@ func Populate(b Backend, snap Snapshot) Pool {
 		}
 		return p
 	}
-	service := snap.Services[b.Service]
+	service, split := snap.Services[b.Service], b.Split()
 	for _, i := range service.Instances {
-		if i.Healthy && i.Is(b.Version) {
+		if version, ok := split.of(i); ok && i.Healthy {
 			p.Members = append(p.Members, Member{
 				Address: i.Address, Weight: i.Weight,
-				Service: b.Service, Version: b.Version, LastKnown: service.Seen, Meta: i.Meta,
+				Service: b.Service, Version: version, LastKnown: service.Seen, Meta: i.Meta,
 			})
 		}
 	}
 	slices.SortStableFunc(p.Members, compareMembers)
 	p.Members = slices.CompactFunc(p.Members, func(a, b Member) bool { return a.Address == b.Address })
-	scaleWeights(p.Members)
+	if b.Versions == nil {
+		scaleWeights(p.Members)
+	} else {
+		shareWeights(p.Members, b.Versions)
+	}
 	return p
 }
 
@@ -150,25 +155,4 @@ func compareMembers(a, b Member) int {
 		return c
 	}
 	return int(a.Address.Port) - int(b.Address.Port)
-}
-
-// maxWeight is the greatest weight HAProxy takes.
-const maxWeight = 256
-
-// scaleWeights brings Consul's weights (1 to 65535) into HAProxy's range: as
-// they are while they fit, else in proportion with the greatest at 256. A
-// member that Consul gives traffic keeps at least 1.
-func scaleWeights(members []Member) {
-	greatest := 0
-	for _, m := range members {
-		greatest = max(greatest, m.Weight)
-	}
-	if greatest <= maxWeight {
-		return
-	}
-	for i := range members {
-		if members[i].Weight > 0 {
-			members[i].Weight = max(1, members[i].Weight*maxWeight/greatest)
-		}
-	}
 }

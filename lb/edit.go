@@ -114,14 +114,17 @@ func (in Intent) checkPrecondition(e Edit) error {
 	return nil
 }
 
-// A Switch points a dynamic backend at another version, and service.
+// A Switch points a dynamic backend at another version, and service, or divides
+// its traffic between versions.
 type Switch struct {
 	Backend Name
 	Service Name // empty: the service it has
-	Version Version
+	// Version gets all traffic; empty: Versions divide it.
+	Version  Version
+	Versions Split
 	// Force switches even to a version without a healthy instance.
 	Force bool
-	// Wait is how long a healthy instance may take to appear.
+	// Wait is how long a healthy instance of each version may take to appear.
 	Wait    time.Duration
 	IfMatch []string
 	Stamp   Stamp

@@ -18,6 +18,7 @@ func seeds(add func(key string, body []byte)) {
 		`{"bind": "$", "backend": "$", "mode": "$", "keepalive": "$", "register": {"name": "$"}}`,
 		`{"type": "static", "balance": "$", "host": "$", "natives": ["$"], "health": {"method": "$", "uri": "/$", "httpVersion": "$"}, "members": [{"host": "$", "port": 1}]}`,
 		`{"type": "dynamic", "name": "$", "version": "$", "mode": "tcp"}`,
+		`{"type": "dynamic", "name": "shop", "versions": {"$": 90, "2": 10}, "balance": "$"}`,
 		`{"type": "static", "members": [{"host": "10.0.0.1", "port": 80, "meta": {"$": "$"}}], "health": {}, "host": "a"}`,
 	}
 	texts := []string{
@@ -48,7 +49,8 @@ func checkTexts(t *testing.T, doc any) {
 			checkTexts(t, v)
 		}
 	case map[string]any:
-		for _, v := range doc {
+		for k, v := range doc {
+			checkTexts(t, k)
 			checkTexts(t, v)
 		}
 	}

@@ -9,6 +9,9 @@ import "strconv"
 type Slot struct {
 	// Member in the slot; nil: the slot is spare and in maintenance.
 	Member *Member
+	// Former is where the last member of a spare slot was; zero: not known to
+	// have had one. It does not show in haproxy.cfg.
+	Former HostPort
 }
 
 // SlotName is the server name of the slot with index i, counted from 0.
@@ -22,9 +25,9 @@ type Server struct {
 	Spare   bool // in maintenance, the address means nothing
 }
 
-// The address in a spare slot: HAProxy neither asks nor checks a server in
-// maintenance.
-const spareHost, sparePort = "127.0.0.1", 1
+// SpareAddress is the address in a slot that has had no member: HAProxy neither
+// asks nor checks a server in maintenance.
+func SpareAddress() HostPort { return HostPort{Host: "127.0.0.1", Port: 1} }
 
 // Servers lists the pool's server lines: its slots where it has any, else a line
 // for each member, named by its address.
@@ -38,7 +41,7 @@ func (p Pool) Servers() []Server {
 	}
 	out := make([]Server, len(p.Slots))
 	for i, s := range p.Slots {
-		out[i] = Server{Name: SlotName(i), Address: HostPort{Host: spareHost, Port: sparePort}, Weight: 1, Spare: true}
+		out[i] = Server{Name: SlotName(i), Address: SpareAddress(), Weight: 1, Spare: true}
 		if s.Member != nil {
 			out[i] = Server{Name: SlotName(i), Address: s.Member.Address, Weight: s.Member.Weight}
 		}
@@ -59,7 +62,7 @@ func (p Pool) Emptied() Pool {
 // Same reports whether two pools are one value: copies that share everything. It
 // costs next to nothing; pools that are merely equal may be told apart.
 func (p Pool) Same(o Pool) bool {
-	return p.Key == o.Key && p.Type == o.Type && p.Service == o.Service && p.Version == o.Version &&
+	return p.Key == o.Key && p.Type == o.Type && p.Service == o.Service && p.Version == o.Version && shared(p.Versions, o.Versions) &&
 		p.Balance == o.Balance && p.Host == o.Host && p.Mode == o.Mode && p.Health == o.Health &&
 		shared(p.Natives, o.Natives) && shared(p.Backend.Members, o.Backend.Members) &&
 		shared(p.Members, o.Members) && shared(p.Slots, o.Slots)
@@ -95,10 +98,16 @@ type ServerOp struct {
 	Backend Name
 	Server  string
 	Address *HostPort
-	Weight  *int
+	// Unused demands of another Address that no connection to the former one is
+	// in use: HAProxy 2.6 would reuse it for the server's next requests once its
+	// own is over.
+	Unused bool
+	// Maintenance takes the server out of use.
+	Maintenance bool
+	Weight      *int
 	// Up takes the checks' result back, as is right for another address: the
 	// server is up until its checks say otherwise.
 	Up bool
-	// Ready puts the server to use; Maintenance takes it out of use.
-	Ready, Maintenance bool
+	// Ready puts the server to use.
+	Ready bool
 }

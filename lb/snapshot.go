@@ -63,6 +63,12 @@ func (s Service) Healthy(v Version) int {
 	return n
 }
 
+// Missing lists the versions that get traffic by a split and have no healthy
+// instance.
+func (s Service) Missing(split Split) []Version {
+	return slices.DeleteFunc(split.Active(), func(v Version) bool { return s.Healthy(v) > 0 })
+}
+
 // A VersionCount is how many instances of a version Consul knows.
 type VersionCount struct {
 	Version Version `json:"version"`

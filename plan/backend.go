@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strconv"
 
 	"thalassa/lb"
@@ -62,8 +63,16 @@ func (c *Change) compareBackend(a, b lb.Pool) {
 	var runtime Change
 	runtime.repair(b, states(a))
 	c.Ops = append(c.Ops, runtime.Ops...)
-	c.Reload = append(c.Reload, runtime.Reload...)
-	c.Runtime = append(c.Runtime, members...)
+	if len(runtime.Reload) == 0 {
+		c.Runtime = append(c.Runtime, members...)
+		return
+	}
+	c.Reload = append(c.Reload, members...)
+	for _, reason := range runtime.Reload { // what members say already they say better
+		if !slices.ContainsFunc(members, func(r Reason) bool { return r.What == reason.What }) {
+			c.Reload = append(c.Reload, reason)
+		}
+	}
 }
 
 // compareMembers says in words which members and weights differ.
@@ -127,14 +136,14 @@ func weightsChanged(a, b []lb.Member) []string {
 	return detail
 }
 
-// origin is where p's members come from: the version, with the service when the
+// origin is where p's members come from: the versions, with the service when the
 // other pool's is another one.
 func origin(p, other lb.Pool) string {
 	switch {
 	case p.Type != "dynamic":
 		return "static"
 	case p.Service == other.Service:
-		return string(p.Version)
+		return p.Selection()
 	}
-	return string(p.Service) + " " + string(p.Version)
+	return string(p.Service) + " " + p.Selection()
 }

@@ -1,9 +1,11 @@
 // Package plan compares what HAProxy runs with what it is to run and says what
 // has to be done about the difference, and why.
 //
-// Today every difference is a reason to reload HAProxy. A Change is the value
-// that will carry operations for the running HAProxy as well, for those
-// differences that need no reload.
+// Members of dynamic backends are given slots, server lines that take one member
+// after the other, so that another membership is a matter of operations on the
+// servers of the running HAProxy. Every other difference is a reason to reload.
+// What the operations lead to is what a reload with the wanted configuration
+// would.
 //
 // A difference counts only when it has an effect on haproxy.cfg: a member's
 // metadata, the Consul service a frontend is announced as, or a new version with

@@ -1,15 +1,17 @@
 package plan
 
 import (
-	"math/bits"
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"thalassa/lb"
 )
 
-// minSlots is how many slots a pool has at least.
-const minSlots = 4
+// The spare slots of a pool that is laid out anew: as many as it has members and
+// one more, within these bounds.
+const minSpare, maxSpare = 3, 8
 
 // Slots are the server lines that HAProxy has now, by backend.
 type Slots map[lb.Name][]lb.Slot
@@ -35,12 +37,28 @@ func Recall(servers []lb.ServerState) Slots {
 			continue
 		}
 		slot := lb.Slot{}
-		if !s.Maintenance {
+		switch {
+		case !s.Maintenance:
 			slot.Member = &lb.Member{Address: s.Address, Weight: s.Weight}
+		case s.Address != lb.SpareAddress():
+			slot.Former = s.Address
 		}
 		out[s.Backend] = append(out[s.Backend], slot)
 	}
 	return out
+}
+
+// Resettle is Layout for a running HAProxy whose servers somebody has changed: a
+// member whose slot was taken from it gets another.
+func Resettle(c lb.Config, servers []lb.ServerState) lb.Config {
+	now := Recall(servers)
+	for _, p := range c.Backends {
+		if len(now[p.Key]) < len(p.Slots) {
+			now[p.Key] = p.Slots // a slot is missing, as a comparison will show
+		}
+		now[p.Key] = now[p.Key][:len(p.Slots)]
+	}
+	return Layout(now, c)
 }
 
 // slotIndex is the inverse of lb.SlotName; -1 for other names.
@@ -54,11 +72,14 @@ func slotIndex(server string) int {
 }
 
 // Layout gives every member of the wanted configuration a slot. Members stay
-// where they are in now, others take free slots, the first ones first. A pool
-// has at least minSlots and always one more than members when it is laid out
-// anew; it grows by doubling and does not shrink. Static pools, and those with
-// a member that has a host name, get no slots: HAProxy can change only addresses
-// at run time.
+// where they are in now, and one that comes back gets its former slot. Others
+// take slots that are spare in now, those that had no member yet first: a slot
+// that is vacated only by this change may still have requests under way.
+//
+// A pool that is laid out anew has room for as many members again, up to eight;
+// where the spare slots do not suffice it grows to twice as many, and it does
+// not shrink. Static pools, and those with a member that has a host name, get no
+// slots: HAProxy can change only addresses at run time.
 func Layout(now Slots, wanted lb.Config) lb.Config {
 	pools := make([]lb.Pool, len(wanted.Backends))
 	for i, p := range wanted.Backends {
@@ -89,33 +110,65 @@ func slotted(p lb.Pool) bool {
 	return true
 }
 
+// assign is Layout for the slots of one pool.
 func assign(now []lb.Slot, members []lb.Member) []lb.Slot {
-	size := len(now)
-	if size < len(members) || size == 0 {
-		size = max(minSlots, 1<<bits.Len(uint(len(members))))
+	slots, arriving := keep(now, members)
+	free := empty(slots, now)
+	if size := len(now); len(arriving) > len(free) || size == 0 {
+		size = max(2*size, len(members)+min(max(len(members)+1, minSpare), maxSpare))
+		slots = append(slots, make([]lb.Slot, size-len(now))...)
+		free = empty(slots, nil) // nothing is under way in a new worker
 	}
-	slots := make([]lb.Slot, size)
+	for i, m := range arriving {
+		slots[free[i]] = lb.Slot{Member: m}
+	}
+	return slots
+}
+
+// keep leaves members where they are, or were last, in now. The others are
+// arriving.
+func keep(now []lb.Slot, members []lb.Member) (slots []lb.Slot, arriving []*lb.Member) {
+	slots = make([]lb.Slot, len(now))
 	at := make(map[lb.HostPort]int, len(now))
 	for i, s := range now {
+		slots[i].Former = s.Former
 		if s.Member != nil {
-			at[s.Member.Address] = i
+			slots[i].Former = s.Member.Address
+		}
+		if before, ok := at[slots[i].Former]; !ok || now[before].Member == nil {
+			at[slots[i].Former] = i
 		}
 	}
-	var arriving []*lb.Member
 	for i := range members {
 		m := &members[i]
 		if place, ok := at[m.Address]; ok && slots[place].Member == nil {
-			slots[place].Member = m
+			slots[place] = lb.Slot{Member: m}
 			continue
 		}
 		arriving = append(arriving, m)
 	}
-	free := 0
-	for _, m := range arriving {
-		for slots[free].Member != nil {
-			free++
+	return slots, arriving
+}
+
+// empty lists the slots without a member, those that never had one first. Where
+// now is given they have to be spare in it, too.
+func empty(slots, now []lb.Slot) []int {
+	var out []int
+	for i, s := range slots {
+		if s.Member == nil && (now == nil || now[i].Member == nil) {
+			out = append(out, i)
 		}
-		slots[free].Member = m
 	}
-	return slots
+	slices.SortStableFunc(out, func(a, b int) int {
+		return cmp.Compare(formers(slots[a]), formers(slots[b]))
+	})
+	return out
+}
+
+// formers counts the members that a spare slot is known to have had, up to one.
+func formers(s lb.Slot) int {
+	if s.Former == (lb.HostPort{}) {
+		return 0
+	}
+	return 1
 }

@@ -11,8 +11,10 @@ import (
 // Repair says what to change in a running HAProxy so that the slots of a
 // configuration are as they should be, whatever somebody did to them. Servers
 // that belong to no slot are left alone, as is HAProxy's own opinion of their
-// health. A slot that HAProxy does not have, or a weight that its balance
-// algorithm cannot take, is a reason to reload instead.
+// health. Reasons to reload instead are a slot that HAProxy does not have, a
+// weight that its balance algorithm cannot take, and in mode http another
+// address for a slot that is in use: requests would go on to the former one over
+// the connections that are in use at that moment (lb.ServerOp, Unused).
 func Repair(wanted lb.Config, servers []lb.ServerState) Change {
 	by := map[lb.Name][]lb.ServerState{}
 	for _, s := range servers {
@@ -44,14 +46,15 @@ func (c *Change) repair(p lb.Pool, servers []lb.ServerState) {
 		op, detail := repairServer(want, is)
 		switch {
 		case len(detail) == 0:
-			continue
 		case op.Weight != nil && !weighs(p.Balance):
-			reload.add("weight", detail)
-			continue
+			reload.add("weight", []string{weightText(want.Name, is.Weight, want.Weight)})
+		case op.Address != nil && !is.Maintenance && p.Mode != "tcp":
+			reload.add("slots", []string{want.Name + " is in use by " + is.Address.String()})
+		default:
+			op.Backend, op.Unused = p.Key, op.Address != nil && p.Mode != "tcp"
+			c.Ops = append(c.Ops, op)
+			runtime.add("servers", detail)
 		}
-		op.Backend = p.Key
-		c.Ops = append(c.Ops, op)
-		runtime.add("servers", detail)
 	}
 	c.Runtime = append(c.Runtime, runtime.merged()...)
 	c.Reload = append(c.Reload, reload.merged()...)
@@ -61,14 +64,20 @@ func (c *Change) repair(p lb.Pool, servers []lb.ServerState) {
 // not as it should be.
 func repairServer(want lb.Server, is lb.ServerState) (lb.ServerOp, []string) {
 	op := lb.ServerOp{Server: want.Name}
-	if want.Spare {
-		if is.Maintenance {
-			return op, nil
-		}
-		op.Maintenance = true
-		return op, []string{"-" + is.Address.String()}
-	}
 	var detail []string
+	if want.Weight != is.Weight {
+		op.Weight = &want.Weight
+	}
+	if want.Spare {
+		switch {
+		case !is.Maintenance:
+			op.Maintenance = true
+			detail = append(detail, "-"+is.Address.String())
+		case op.Weight != nil:
+			detail = append(detail, weightText(want.Name, is.Weight, want.Weight))
+		}
+		return op, detail
+	}
 	if want.Address != is.Address {
 		op.Address, op.Up = &want.Address, !is.Maintenance
 		if !is.Maintenance {
@@ -76,9 +85,8 @@ func repairServer(want lb.Server, is lb.ServerState) (lb.ServerOp, []string) {
 		}
 		detail = append(detail, "+"+want.Address.String())
 	}
-	if want.Weight != is.Weight {
-		op.Weight = &want.Weight
-		detail = append(detail, want.Address.String()+" weight "+strconv.Itoa(is.Weight)+" → "+strconv.Itoa(want.Weight))
+	if want.Address == is.Address && op.Weight != nil {
+		detail = append(detail, weightText(want.Address.String(), is.Weight, want.Weight))
 	}
 	if is.Maintenance || is.Draining {
 		op.Ready = true
@@ -89,15 +97,21 @@ func repairServer(want lb.Server, is lb.ServerState) (lb.ServerOp, []string) {
 	return op, detail
 }
 
-// ordered brings servers into use before others are taken out, so that a pool is
-// never empty in between.
+func weightText(who string, from, to int) string {
+	return who + " weight " + strconv.Itoa(from) + " → " + strconv.Itoa(to)
+}
+
+// ordered gives traffic to servers before it takes it from others, so that a
+// pool is never empty in between.
 func ordered(ops []lb.ServerOp) []lb.ServerOp {
 	rank := func(op lb.ServerOp) int {
 		switch {
 		case op.Maintenance:
-			return 2
+			return 3
 		case op.Ready:
 			return 0
+		case op.Weight != nil && *op.Weight == 0:
+			return 2
 		}
 		return 1
 	}
@@ -116,12 +130,16 @@ func weighs(balance string) bool {
 	return false
 }
 
-// states are the servers of a pool as HAProxy has them when it runs the pool.
+// states are the servers of a pool as HAProxy has them when it runs the pool. The
+// address of a spare one is not known: it may be that of a former member.
 func states(p lb.Pool) []lb.ServerState {
 	servers := p.Servers()
 	out := make([]lb.ServerState, len(servers))
 	for i, s := range servers {
 		out[i] = lb.ServerState{Backend: p.Key, Server: s.Name, Address: s.Address, Weight: s.Weight, Maintenance: s.Spare}
+		if s.Spare {
+			out[i].Address = lb.HostPort{}
+		}
 	}
 	return out
 }

@@ -46,8 +46,21 @@ func (c *Client) ShowInfo(ctx context.Context) (Info, error) {
 // listener, in HAProxy's order: a frontend, then the next proxy, a backend's
 // servers before the backend itself.
 func (c *Client) ShowStat(ctx context.Context) ([]Stat, error) {
+	return c.showStat(ctx, "show stat")
+}
+
+// ShowStatOf is ShowStat for the lines of one kind in one proxy, or in all of
+// them when proxy is negative. The proxy is named by its number (Stat.ProxyID):
+// a name may belong to a frontend and a backend, and HAProxy reads one that
+// begins with digits as a number. Each worker numbers anew; a number that it
+// does not have gives no lines.
+func (c *Client) ShowStatOf(ctx context.Context, proxy int, kind Kind) ([]Stat, error) {
+	return c.showStat(ctx, fmt.Sprintf("show stat %d %d -1", max(proxy, -1), 1<<kind))
+}
+
+func (c *Client) showStat(ctx context.Context, command string) ([]Stat, error) {
 	var stats []Stat
-	err := c.ask(ctx, "show stat", func(r io.Reader) error {
+	err := c.ask(ctx, command, func(r io.Reader) error {
 		var err error
 		if stats, err = readStats(r); err != nil {
 			return fmt.Errorf("reading show stat: %w", err)

@@ -2,9 +2,10 @@ package statsock
 
 // The parsers, for the fuzz tests and tables of this package.
 var (
-	ParseInfo      = parseInfo
-	ParseProcesses = parseProcesses
-	ParseReload    = parseReload
-	ParseServers   = parseServers
-	ReadStats      = readStats
+	ParseConnections = parseConnections
+	ParseInfo        = parseInfo
+	ParseProcesses   = parseProcesses
+	ParseReload      = parseReload
+	ParseServers     = parseServers
+	ReadStats        = readStats
 )

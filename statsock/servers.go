@@ -64,7 +64,7 @@ func parseServers(text string) ([]Server, error) {
 	if !ok {
 		return nil, refusal(rest)
 	}
-	places, err := findColumns(strings.Fields(names))
+	places, err := findColumns(strings.Fields(names), serverColumns())
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +83,8 @@ func parseServers(text string) ([]Server, error) {
 	return servers, nil
 }
 
-func findColumns(names []string) ([]int, error) {
-	columns := serverColumns()
+// findColumns says where the columns stand among the names of a heading.
+func findColumns(names, columns []string) ([]int, error) {
 	places := make([]int, len(columns))
 	for i, c := range columns {
 		if places[i] = slices.Index(names, c); places[i] < 0 {

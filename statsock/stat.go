@@ -40,7 +40,7 @@ type Stat struct {
 	ProxyID  int    // iid
 	ServerID int    // sid
 	Mode     string // "http", "tcp", …
-	Address  string // addr: of a server or listener
+	Address  string // addr: of a server or listener, at level operator or admin only
 	Cookie   string
 	Balance  string // algo: of a backend
 
@@ -86,7 +86,7 @@ type Stat struct {
 	QueueTime        time.Duration
 	ConnectTime      time.Duration
 	ResponseTime     time.Duration
-	TotalTime        time.Duration // averages over the last 1024 requests
+	TotalTime        time.Duration // averages over about the last 512 requests
 	LastSession      time.Duration // ago; negative when there was none
 	UsedConnections  int           // to the server, in use
 	IdleConnections  int           // to the server, pooled

@@ -98,11 +98,11 @@ func (d *DB) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stam
 		rev.Number++
 		return d.advance(tx, head, rev)
 	})
-	switch _, stale := errors.AsType[*lb.StaleRevisionError](err); {
+	switch {
 	case err == nil:
 		next.Revision = rev.Number
 		d.keep(next)
-	case !stale && !errors.Is(err, errUnchanged):
+	case !errors.Is(err, errUnchanged):
 		d.newest.Store(nil) // the file knows
 	}
 	d.committed.Broadcast() // whoever waits looks for himself
@@ -118,16 +118,13 @@ func (d *DB) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stam
 // errUnchanged ends the transaction of a commit that changes nothing.
 var errUnchanged = errors.New("nothing has changed")
 
-// Wait returns nil as soon as a revision newer than after is stored. Otherwise
-// the error is that of ctx, or os.ErrClosed.
+// Wait returns nil as soon as a revision newer than after is stored, and Load
+// gives it. Otherwise the error is that of ctx, or os.ErrClosed.
 func (d *DB) Wait(ctx context.Context, after uint64) error {
 	for {
 		next := d.committed.Next() // before the look, so that nothing is missed
-		var head intentHead
-		err := d.view(ctx, "waiting for a revision", func(tx *bbolt.Tx) error {
-			return read(tx, metaBucket, []byte(intentKey), &head)
-		})
-		if err != nil || head.Revision > after {
+		in, err := d.Load(ctx)     // not the file, which is a moment ahead of Load
+		if err != nil || in.Revision > after {
 			return err
 		}
 		select {

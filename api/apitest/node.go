@@ -5,6 +5,7 @@ package apitest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -33,6 +34,7 @@ type Node struct {
 	revisions []lb.Revision // oldest first
 	down      bool          // HAProxy is
 	trouble   error         // what every call answers with; nil: none
+	counters  map[lb.HostPort]lb.ServerStats
 }
 
 // New makes a node that knows nothing yet. A nil clock is time.Now.
@@ -50,7 +52,7 @@ func New(now func() time.Time) (*Node, error) {
 // Config is what api.New needs of the node.
 func (n *Node) Config() api.Config {
 	return api.Config{
-		Changes: n, Views: n, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig,
+		Changes: n, Views: n, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats,
 		Version: "1.2.3", Now: n.now,
 	}
 }
@@ -97,7 +99,7 @@ func (n *Node) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 	return n.change(ctx, e.Stamp, func(in lb.Intent) (lb.Intent, error) { return in.Apply(e) })
 }
 
-// Switch points a backend at another version, once that is healthy.
+// Switch points a backend at other versions, once those are healthy.
 func (n *Node) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 	b, err := n.switched(s)
 	if err != nil {
@@ -107,7 +109,8 @@ func (n *Node) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 	defer cancel()
 	for !s.Force {
 		next := n.changed.Next()
-		if n.Snapshot().Services[b.Service].Healthy(b.Version) > 0 {
+		missing := n.Snapshot().Services[b.Service].Missing(b.Split())
+		if len(missing) == 0 {
 			break
 		}
 		select {
@@ -116,7 +119,7 @@ func (n *Node) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 			if ctx.Err() != nil {
 				return lb.Applied{}, ctx.Err()
 			}
-			reason := fmt.Sprintf("version %s of service %s has no healthy instance", b.Version, b.Service)
+			reason := fmt.Sprintf("version %s of service %s has no healthy instance", missing[0], b.Service)
 			return lb.Applied{}, &lb.ConflictError{ID: b.ID(), Reason: reason}
 		}
 	}
@@ -128,20 +131,10 @@ func (n *Node) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 func (n *Node) switched(s lb.Switch) (lb.Backend, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	b, ok := n.intent.Backends[s.Backend]
-	switch {
-	case n.trouble != nil:
-		return b, n.trouble
-	case !ok:
-		return b, &lb.NotFoundError{ID: "backend/" + string(s.Backend)}
-	case b.Type != "dynamic":
-		return b, &lb.ConflictError{ID: b.ID(), Reason: "is static and has no version"}
+	if n.trouble != nil {
+		return lb.Backend{}, n.trouble
 	}
-	b.Version = s.Version
-	if s.Service != "" {
-		b.Service = s.Service
-	}
-	return b, nil
+	return n.intent.Switched(s)
 }
 
 // change makes the next intent, a revision and an event of an edit.
@@ -174,6 +167,38 @@ func (n *Node) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (lb
 		applied.Applied, applied.Path, applied.Reason = false, "none", "HAProxy is not running"
 	}
 	return applied, nil
+}
+
+// Count sets what HAProxy counts for the server at an address; name, address and
+// weight of its line, and the status unless given, are filled in.
+func (n *Node) Count(address string, counters lb.ServerStats) {
+	bind, err := lb.ParseBind(address)
+	if err != nil {
+		panic(err) // a mistake of the test
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.counters == nil {
+		n.counters = map[lb.HostPort]lb.ServerStats{}
+	}
+	n.counters[lb.HostPort(bind)] = counters
+}
+
+// Stats tells the counters of a backend's members.
+func (n *Node) Stats(_ context.Context, backend lb.Name) ([]lb.ServerStats, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.down {
+		return nil, &lb.UnavailableError{What: "HAProxy is not running"}
+	}
+	pool := lb.Populate(n.intent.Backends[backend], n.snapshot)
+	out := make([]lb.ServerStats, len(pool.Members))
+	for i, m := range pool.Members {
+		s := n.counters[m.Address]
+		s.Server, s.Address, s.Weight, s.Status = lb.SlotName(i), m.Address, m.Weight, cmp.Or(s.Status, "UP")
+		out[i] = s
+	}
+	return out, n.trouble
 }
 
 // Intent is what was asked for.

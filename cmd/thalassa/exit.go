@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"thalassa/canary"
 	"thalassa/client"
 	"thalassa/lb"
 )
@@ -47,6 +48,8 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case isConflict(err):
+		return exitConflict
 	case errors.As(err, &usage), errors.As(err, &invalid):
 		return exitUsage
 	case client.IsUnreachable(err), errors.Is(err, errNotInEffect), errors.Is(err, errNotReady):
@@ -55,6 +58,11 @@ func exitCode(err error) int {
 		return answerCode(answer)
 	}
 	return exitFailure
+}
+
+// isConflict reports whether the state of the backend ended a deploy.
+func isConflict(err error) bool {
+	return errors.As(err, new(*canary.AbortedError)) || errors.As(err, new(*canary.ForeignError)) || errors.As(err, new(*lb.ConflictError))
 }
 
 // answerCode is the exit code for what an agent answered. What something else

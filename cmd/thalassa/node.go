@@ -60,6 +60,11 @@ func (n node) run(ctx context.Context) error {
 		return err
 	}
 	process := n.haproxy()
+	release, err := process.Claim()
+	if err != nil {
+		return err
+	}
+	defer release()
 	a, registrar, err := n.agent(db, watcher, process, events, listener.Addr())
 	if err != nil {
 		return err
@@ -75,7 +80,7 @@ func (n node) run(ctx context.Context) error {
 	if registrar != nil {
 		g.Go(func() error { return registrar.Run(gctx) })
 	}
-	g.Go(func() error { return process.Run(gctx, n.onExit(gctx, a, events)) })
+	g.Go(func() error { return process.Run(gctx, onExit(a, events)) })
 	g.Go(func() error { return a.Run(gctx) })
 	g.Go(func() error { return server.Serve(gctx, listener) })
 	if n.ready != nil {
@@ -89,6 +94,7 @@ func (n node) run(ctx context.Context) error {
 		})
 	}
 	err = g.Wait()
+	_ = events.Flush(ctx) // what the API's last requests have noted; a failure has been logged
 	if s.stopHAProxy {
 		err = errors.Join(err, n.stopHAProxy(ctx, process))
 	}
@@ -212,7 +218,7 @@ func (n node) self(addr net.Addr) discovery.Registration {
 func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log) (*api.Server, error) {
 	s := n.settings
 	cfg := api.Config{
-		Changes: a, Views: a, Activity: events, History: db, HAProxyConfig: p.Installed,
+		Changes: a, Views: a, Activity: events, History: db, HAProxyConfig: p.Installed, Stats: p.Stats,
 		Version: version(), AllowedHosts: s.allowedHosts, Loopback: s.loopback(), Logger: n.log,
 	}
 	if s.tokenFile != "" {
@@ -225,12 +231,23 @@ func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *acti
 	return api.New(cfg), nil
 }
 
-// onExit records the death of HAProxy and lets the agent look again.
-func (n node) onExit(ctx context.Context, a *agent.Agent, events *activity.Log) func(haproxy.Exit) {
+// onExit records that HAProxy has ended, and that it runs again, and lets the
+// agent look again. HAProxy's changes wait for it, so that it waits for nothing.
+func onExit(a *agent.Agent, events *activity.Log) func(haproxy.Exit) {
+	down := false
 	return func(e haproxy.Exit) {
-		events.Record(ctx, activity.Event{
-			Verb: activity.HAProxyExited, Object: activity.Object{ID: "haproxy", Type: "haproxy"}, Cause: e.Cause,
-		})
+		event := activity.Event{Verb: activity.HAProxyExited, Object: activity.Object{ID: "haproxy", Type: "haproxy"}, Cause: e.Cause}
+		if e.Err != nil {
+			event.Error = e.Err.Error()
+		}
+		if !down {
+			events.Note(event)
+		}
+		if e.Restarted {
+			event.Verb = activity.HAProxyRestarted
+			events.Note(event)
+		}
+		down = !e.Restarted
 		a.Look()
 	}
 }

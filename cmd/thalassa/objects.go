@@ -80,7 +80,7 @@ func backendObjects() objects {
 			return r.show(list, func(w io.Writer) {
 				row(w, "BACKEND", "TYPE", "SERVICE", "VERSION", "MODE", "BALANCE", "MEMBERS")
 				for _, b := range list {
-					row(w, b.Key, b.Type, orDash(b.Name), orDash(b.Version), b.Mode, b.Balance, len(b.Members))
+					row(w, b.Key, b.Type, orDash(b.Name), orDash(b.Selection()), b.Mode, b.Balance, len(b.Members))
 				}
 			})
 		},

@@ -14,38 +14,6 @@ import (
 	"thalassa/lb"
 )
 
-func newDeploy(env environment) *cobra.Command {
-	r := &remote{env: env}
-	var d client.DeployRequest
-	cmd := &cobra.Command{
-		Use:   "deploy BACKEND VERSION",
-		Short: "Point a backend at another version of its service",
-		Long: `Points a backend at another version and returns when new requests go there. When
-that version has no healthy instance nothing changes, and the exit code is 4.`,
-		Example: "  thalassa deploy live 1.1.0 --wait 30s",
-		Args:    arguments,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := r.client()
-			if err != nil {
-				return err
-			}
-			d.Version = args[1]
-			b, applied, err := c.Deploy(cmd.Context(), args[0], d)
-			if err != nil {
-				return err
-			}
-			what := fmt.Sprintf("%s is at %s %s with %s", b.ID, b.Name, b.Version, count(len(b.Members), "member"))
-			return r.showApplied(what, changedBackend{b, applied}, applied)
-		},
-	}
-	r.flags(cmd)
-	f := cmd.Flags()
-	f.DurationVar(&d.Wait, "wait", 0, "`time` that a healthy instance may take to appear, e.g. 30s")
-	f.StringVar(&d.Name, "service", "", "point at another Consul `service`, too")
-	f.BoolVar(&d.Force, "force", false, "switch even though no instance is healthy")
-	return cmd
-}
-
 func newConfig(env environment) *cobra.Command {
 	r := &remote{env: env}
 	cmd := &cobra.Command{

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/canary"
+	"thalassa/client"
+	"thalassa/lb"
+)
+
+func newDeploy(env environment) *cobra.Command {
+	r := &remote{env: env}
+	var d client.DeployRequest
+	var w walk
+	cmd := &cobra.Command{
+		Use:   "deploy BACKEND VERSION",
+		Short: "Point a backend at another version of its service, at once or step by step",
+		Long: `Points a backend at another version and returns when new requests go there. When
+that version has no healthy instance nothing changes, and the exit code is 4.
+
+VERSION may be several with their parts of the traffic: 1.0.0=90,1.1.0=10.
+
+With --canary the version gets its traffic in steps, of --every each. In each step
+its members' counters in HAProxy are watched; when they break a condition of
+--abort-on, when the version loses its healthy instances, and on Ctrl-C the backend
+goes back to the version it had, and the exit code is 4. A condition means nothing
+before --min-requests requests of the step. Conditions:
+
+  5xx>P%       responses with a status from 500 on, in percent of the requests
+  errors>P%    requests without a connection or a whole response
+  rtime>TIME   mean time to the head of a response
+
+A backend that somebody else changes meanwhile is left as it is, exit code 4.`,
+		Example: `  thalassa deploy live 1.1.0 --wait 30s
+  thalassa deploy live 1.0.0=90,1.1.0=10
+  thalassa deploy live 1.1.0 --canary 5,25,50,100 --every 1m --abort-on "5xx>1%,rtime>500ms"`,
+		Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := parseTarget(cmd, args[1], &d); err != nil {
+				return err
+			}
+			walking, err := w.parse(cmd, d)
+			if err != nil {
+				return err
+			}
+			c, err := r.client()
+			switch {
+			case err != nil:
+				return err
+			case walking:
+				return r.walk(cmd.Context(), c, w.config(args[0], d))
+			}
+			return r.deploy(cmd.Context(), c, args[0], d)
+		},
+	}
+	r.flags(cmd)
+	f := cmd.Flags()
+	f.DurationVar(&d.Wait, "wait", 0, "`time` that a healthy instance may take to appear, e.g. 30s")
+	f.StringVar(&d.Name, "service", "", "point at another Consul `service`, too")
+	f.BoolVar(&d.Force, "force", false, "switch even though no instance is healthy")
+	w.flags(f)
+	return cmd
+}
+
+// parseTarget reads one version, or several with their weights.
+func parseTarget(cmd *cobra.Command, text string, d *client.DeployRequest) error {
+	if !strings.Contains(text, "=") {
+		d.Version = text
+		return nil
+	}
+	var err error
+	if d.Versions, err = lb.ParseSplit(text); err != nil {
+		return mistake(cmd, "VERSION: %w", err)
+	}
+	return nil
+}
+
+// deploy carries out a deploy in one step.
+func (r *remote) deploy(ctx context.Context, c *client.Client, key string, d client.DeployRequest) error {
+	b, applied, err := c.Deploy(ctx, key, d)
+	if err != nil {
+		return err
+	}
+	return r.showApplied(deployed(b.ID, b.Name, b.Selection(), len(b.Members)), changedBackend{b, applied}, applied)
+}
+
+func deployed(id, service, selection string, members int) string {
+	return fmt.Sprintf("%s is at %s %s with %s", id, service, selection, count(members, "member"))
+}
+
+// walk carries out a deploy in several steps, and tells of each in a line.
+func (r *remote) walk(ctx context.Context, c *client.Client, cfg canary.Config) error {
+	// An output that nobody reads any more is an error, which has the walk go
+	// back, instead of the end of the program in the middle of it.
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	defer signal.Stop(broken)
+	cfg.Report = func(e canary.Event) error {
+		if r.output == "json" {
+			return encodeLine(r.env.stdout, e)
+		}
+		_, err := fmt.Fprintln(r.env.stdout, walkLine(cfg, e))
+		return err
+	}
+	return canary.Run(ctx, c, cfg)
+}
+
+// walkLine tells of an event: "  5%  312 requests, 0% 5xx, 0% errors, 3 ms".
+func walkLine(cfg canary.Config, e canary.Event) string {
+	how := fmt.Sprintf("in effect after %.0f ms (%s, revision %d)", e.DurationMS, e.Path, e.Revision)
+	if e.Path == "" {
+		how = "in effect; the agent's answer was lost"
+	}
+	switch e.Kind {
+	case canary.Done:
+		return fmt.Sprintf("%s is at %s with %s, %s", "backend/"+cfg.Backend, e.Selection, count(e.Members, "member"), how)
+	case canary.Stepped:
+		how = fmt.Sprintf("%s with %s, %s", e.Selection, count(e.Members, "member"), how)
+	case canary.Waiting:
+		how = "waiting for the agent: " + e.Reason
+	case canary.GoingBack:
+		how = "going back: " + e.Reason
+	case canary.Watched:
+		how = e.Figures.String()
+		if !e.Judged {
+			how += fmt.Sprintf("; %d are needed to judge", cfg.MinRequests)
+		}
+	}
+	return fmt.Sprintf("%3d%%  %s", e.Percent, how)
+}

@@ -1,0 +1,176 @@
+package discovery_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thalassa/discovery"
+	"thalassa/lb"
+)
+
+// remote is a Consul without a network, so that time can be simulated.
+type remote struct {
+	mu     sync.Mutex
+	answer func(*http.Request) (*http.Response, error)
+	asked  []time.Time
+}
+
+// RoundTrip implements http.RoundTripper.
+func (r *remote) RoundTrip(req *http.Request) (*http.Response, error) {
+	r.mu.Lock()
+	r.asked = append(r.asked, time.Now())
+	answer := r.answer
+	r.mu.Unlock()
+	return answer(req)
+}
+
+func (r *remote) set(answer func(*http.Request) (*http.Response, error)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer, r.asked = answer, nil
+}
+
+func (r *remote) times() []time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.asked
+}
+
+func refused(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
+
+// silent never answers.
+func silent(req *http.Request) (*http.Response, error) {
+	<-req.Context().Done()
+	return nil, req.Context().Err()
+}
+
+// steady answers with no instance, and never changes.
+func steady(req *http.Request) (*http.Response, error) {
+	if req.URL.Query().Get("index") != "" {
+		select {
+		case <-req.Context().Done():
+			return nil, req.Context().Err()
+		case <-time.After(46 * time.Second): // as Consul does with a wait of 45 s
+		}
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK,
+		Header: http.Header{
+			"X-Consul-Index": {"7"}, "X-Consul-Lastcontact": {"0"}, "X-Consul-Knownleader": {"true"},
+		},
+		Body: io.NopCloser(strings.NewReader("[]")),
+	}, nil
+}
+
+// simulate runs a Watcher in simulated time.
+func simulate(t *testing.T, r *remote, names []lb.Name, test func(*discovery.Watcher)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w, err := discovery.NewOver(discovery.Config{}, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.Run(ctx) }()
+		w.Want(names)
+		test(w)
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func TestWatcherBacksOff(t *testing.T) {
+	t.Parallel()
+	r := &remote{answer: refused}
+	simulate(t, r, []lb.Name{"web"}, func(w *discovery.Watcher) {
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		times := r.times()
+		want := 250 * time.Millisecond
+		for i := 1; i < len(times); i++ {
+			if gap := times[i].Sub(times[i-1]); gap < want/2 || gap > want {
+				t.Errorf("%v between attempts %d and %d, want %v to %v", gap, i, i+1, want/2, want)
+			}
+			want = min(2*want, time.Minute)
+		}
+		if len(times) < 170 || len(times) > 400 {
+			t.Errorf("%d attempts in three hours, want one each 30 to 60 s", len(times))
+		}
+		if last := times[len(times)-1]; time.Since(last) > time.Minute {
+			t.Errorf("gave up %v ago", time.Since(last))
+		}
+		if got := w.Unanswered()["web"]; got != "asking consul: connection refused" {
+			t.Errorf("reason %q", got)
+		}
+
+		r.set(steady)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if s, known := w.Snapshot().Services["web"]; !known || s.Stale != "" {
+			t.Errorf("web is %+v a minute after Consul came back", s)
+		}
+	})
+}
+
+func TestWatcherWaitsAtRest(t *testing.T) {
+	t.Parallel()
+	r := &remote{answer: steady}
+	simulate(t, r, []lb.Name{"web"}, func(w *discovery.Watcher) {
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := len(r.times()); n < 78 || n > 82 {
+			t.Errorf("asked %d times in an hour, want once, then each 46 s", n)
+		}
+		if s := w.Snapshot().Services["web"]; time.Since(s.Seen) > 50*time.Second || s.Index != 7 {
+			t.Errorf("web is %+v, want it confirmed with each answer", s)
+		}
+	})
+}
+
+func TestWatcherIsPatientWithConsul(t *testing.T) {
+	t.Parallel()
+	r := &remote{answer: steady}
+	simulate(t, r, []lb.Name{"web"}, func(w *discovery.Watcher) {
+		time.Sleep(10 * time.Second)
+		r.set(silent) // after the blocking query that is under way
+		time.Sleep(45 * time.Second)
+		synctest.Wait()
+		if s := w.Snapshot().Services["web"]; s.Stale != "" {
+			t.Fatalf("stale %q while the query may still be answered", s.Stale)
+		}
+		// 45 s and a sixteenth to block, 10 s to answer.
+		time.Sleep(50 * time.Second)
+		synctest.Wait()
+		if s := w.Snapshot().Services["web"]; s.Stale != "asking consul: no answer in time" {
+			t.Errorf("stale %q, want that there is no answer", s.Stale)
+		}
+	})
+}
+
+func TestWatchersShareTheGoodNews(t *testing.T) {
+	t.Parallel()
+	r := &remote{answer: refused}
+	names := serviceNames(20)
+	simulate(t, r, names, func(w *discovery.Watcher) {
+		time.Sleep(time.Hour)
+		r.set(steady)
+		for len(w.Snapshot().Services) == 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		if n := len(w.Snapshot().Services); n != len(names) {
+			t.Errorf("%d of %d services known right after the first", n, len(names))
+		}
+	})
+}

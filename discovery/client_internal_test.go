@@ -1,0 +1,147 @@
+package discovery
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestLimitedBody(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 1, 9, 10} {
+		body := &limitedBody{ReadCloser: io.NopCloser(strings.NewReader(strings.Repeat("x", size))), left: 10}
+		if got, err := io.ReadAll(body); len(got) != size || err != nil {
+			t.Errorf("%d bytes of at most 10: %d, %v", size, len(got), err)
+		}
+	}
+	for _, size := range []int{11, 12, 5000} {
+		body := &limitedBody{ReadCloser: io.NopCloser(strings.NewReader(strings.Repeat("x", size))), left: 10}
+		got, err := io.ReadAll(body)
+		if len(got) != 10 || !errors.Is(err, errTooLarge) {
+			t.Errorf("%d bytes of at most 10: %d, %v", size, len(got), err)
+		}
+		if _, err := body.Read(make([]byte, 1)); !errors.Is(err, errTooLarge) {
+			t.Errorf("afterwards: %v", err)
+		}
+	}
+}
+
+func TestDecodeEach(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`[]`:                           "",
+		`null`:                         "",
+		`[{"Node":"a"},{"Node":"b"}]`:  "ab",
+		`[ {"Node":"a","Other":[1]} ]`: "a",
+	} {
+		got := ""
+		if err := decodeEach(strings.NewReader(text), func(c check) { got += c.Node }); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", text, got, err, want)
+		}
+	}
+	for _, text := range []string{``, `{}`, `"x"`, `[`, `[{"Node":"a"}`, `[{"Node":"a"},`, `[1]`, `[{"Node":1}]`} {
+		if err := decodeEach(strings.NewReader(text), func(check) {}); err == nil {
+			t.Errorf("%s: no error", text)
+		}
+	}
+}
+
+func TestDiagnoseTellsTheSameCauseTheSameWay(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"long":  {errors.New(strings.Repeat("é", 500)), "asking consul: " + strings.Repeat("é", 100) + "…"},
+		"ugly":  {errors.New("a\r\n\tb\x00\x7fc"), "asking consul: a b c"},
+		"empty": {errors.New(""), "asking consul"},
+	} {
+		if got := diagnose(test.err); got.reason != test.want || !got.outage {
+			t.Errorf("%s: %+v, want %q", name, got, test.want)
+		}
+	}
+}
+
+// What the environment says about Consul is for others: only what was set
+// counts.
+func TestGuardOverridesTheEnvironment(t *testing.T) {
+	for name, value := range map[string]string{
+		"CONSUL_HTTP_ADDR": "127.0.0.1:1", "CONSUL_HTTP_TOKEN": "of-the-environment", "CONSUL_HTTP_TOKEN_FILE": "/nonexistent",
+		"CONSUL_NAMESPACE": "of-the-environment", "CONSUL_PARTITION": "of-the-environment", "CONSUL_HTTP_SSL": "true",
+		"CONSUL_HTTP_AUTH": "user:of-the-environment", "HTTP_PROXY": "http://127.0.0.1:1",
+	} {
+		t.Setenv(name, value)
+	}
+	type seen struct{ token, query, authorization string }
+	requests := make(chan seen, 1)
+	remote := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests <- seen{r.Header.Get("X-Consul-Token"), r.URL.RawQuery, r.Header.Get("Authorization")}
+		_, _ = io.WriteString(w, "[]")
+	}))
+	t.Cleanup(remote.Close)
+	for token, query := range map[string]string{"": "stale=", "mine": "dc=east&stale="} {
+		s := server{address: remote.URL, token: token, maxConns: 1}
+		if token != "" {
+			s.datacenter = "east"
+		}
+		c, err := newClient(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, ask := range map[string]func() error{
+			"service": func() error { _, _, err := c.service(t.Context(), "web", 0, 0); return err },
+			"checks":  func() error { _, err := c.checks(t.Context(), 0, 0, func(check) {}); return err },
+		} {
+			if err := ask(); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := <-requests, (seen{token, query, ""}); got != want {
+				t.Errorf("%s: %+v, want %+v", name, got, want)
+			}
+		}
+		c.close()
+	}
+}
+
+func TestTokenFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "token")
+	tok := &token{path: path, value: "not this one"}
+	var missing *tokenError
+	if _, err := tok.current(); !errors.As(err, &missing) || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without a file: %v", err)
+	}
+	now := time.Now().Add(-time.Hour)
+	for _, step := range []struct{ text, want string }{
+		{"first\n", "first"},
+		{"second", "second"},
+		{"", "second"}, // about to be written
+		{" third \n\n", "third"},
+		{"two\nlines", "third"},
+	} {
+		if err := os.WriteFile(path, []byte(step.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Second)
+		if err := os.Chtimes(path, now, now); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if got, err := tok.current(); got != step.want || err != nil {
+				t.Errorf("with %q in the file: %q, %v, want %q", step.text, got, err, step.want)
+			}
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := tok.current(); got != "third" || err != nil {
+		t.Errorf("with the file gone: %q, %v, want the token read last", got, err)
+	}
+}

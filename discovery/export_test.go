@@ -1,0 +1,14 @@
+package discovery
+
+import "net/http"
+
+// NewOver makes a Watcher that sends its requests through next instead of over
+// the network.
+func NewOver(cfg Config, next http.RoundTripper) (*Watcher, error) {
+	w, err := New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	w.client, err = newClientOver(next, w.client.base, cfg.server())
+	return w, err
+}

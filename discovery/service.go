@@ -1,0 +1,41 @@
+package discovery
+
+import (
+	"time"
+
+	"thalassa/lb"
+)
+
+// A service is what is known of one wanted service, and how it is asked for.
+type service struct {
+	query
+	name    lb.Name
+	current lb.Service
+	known   bool // current can be served
+	// watching: the request under way is a blocking one; hot: the last one was,
+	// and none took its slot.
+	watching, hot bool
+	// dirty: it changed, or may have, since its last request began.
+	dirty bool
+	// heat is when it changed last, or was added.
+	heat time.Time
+	// sweep is when it is to be asked for again though nothing seems to have
+	// happened, and epoch what the schedule's was when its last good request
+	// began.
+	sweep time.Time
+	epoch uint64
+	// narrow is how its checks stand by its own last answer, nodes where that
+	// found instances. wide is how they stood by the answer about all checks
+	// when that was looked at last: when it came while no request was under
+	// way, or when one ended.
+	narrow, wide uint64
+	nodes        []string
+	// recheck is when to compare the two again; rechecks counts how often they
+	// have differed since they last agreed.
+	recheck  time.Time
+	rechecks int
+	leftOut  map[leftOut]bool // told already
+}
+
+// urgent: what is served of it is missing, not confirmed or known to be old.
+func (svc *service) urgent() bool { return svc.index == 0 || svc.dirty }

@@ -1,0 +1,30 @@
+package haproxy
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Claim makes this program the only one that looks after the HAProxy at
+// ConfigPath, until release is called or the program ends, however it ends. Two
+// of them would replace each other's configuration for ever. The error says when
+// there is another one. A hidden file beside ConfigPath is left behind.
+func (p *Process) Claim() (release func(), err error) {
+	dir, base := filepath.Split(p.cfg.ConfigPath)
+	f, err := os.OpenFile(filepath.Join(dir, "."+base+".lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("claiming haproxy: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		return func() { _ = f.Close() }, nil
+	}
+	_ = f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, fmt.Errorf("claiming haproxy: another agent looks after %s", p.cfg.ConfigPath)
+	}
+	return nil, fmt.Errorf("claiming haproxy: locking %s: %w", f.Name(), err)
+}

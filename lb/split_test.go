@@ -1,0 +1,177 @@
+package lb_test
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"thalassa/lb"
+)
+
+func TestParseSplit(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]lb.Split{
+		"1.0.0=90,1.1.0=10":    {{Version: "1.0.0", Weight: 90}, {Version: "1.1.0", Weight: 10}},
+		"2=1, 1+b=10000 ,3=0":  {{Version: "1+b", Weight: 10000}, {Version: "2", Weight: 1}, {Version: "3", Weight: 0}},
+		"1.0.0~rc1=100":        {{Version: "1.0.0~rc1", Weight: 100}},
+		"a=0,b=0,c=0,d=0,e=10": {{Version: "a"}, {Version: "b"}, {Version: "c"}, {Version: "d"}, {Version: "e", Weight: 10}},
+	} {
+		got, err := lb.ParseSplit(text)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v, %v, want %v", text, got, err, want)
+			continue
+		}
+		if again, err := lb.ParseSplit(got.String()); err != nil || !reflect.DeepEqual(again, got) {
+			t.Errorf("%s: written as %s, and read as %v, %v", text, got, again, err)
+		}
+	}
+	for _, text := range []string{
+		"", "1.0.0", "1.0.0=", "1.0.0=x", "1.0.0=-1", "1.0.0=10001", "1.0.0=1.5", "=1", "a b=1", "1=0", "1=0,2=0", "1=1,1=1", "1=1,", "1=1=1",
+		strings.Repeat("v=1,", 3) + "v=1", "1=1,2=1,3=1,4=1,5=1,6=1,7=1,8=1,9=1,10=1,11=1,12=1,13=1,14=1,15=1,16=1,17=1",
+	} {
+		if got, err := lb.ParseSplit(text); err == nil {
+			t.Errorf("%q is taken as %v", text, got)
+		}
+	}
+}
+
+func TestNewSplit(t *testing.T) {
+	t.Parallel()
+	got, err := lb.NewSplit(lb.Share{Version: "2", Weight: 1}, lb.Share{Version: "1", Weight: 0})
+	if err != nil || got.String() != "1=0,2=1" {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, shares := range [][]lb.Share{nil, {{Version: "1"}}, {{Version: "1", Weight: -1}}, {{Version: "1", Weight: 10001}}, {{Version: "1", Weight: 1}, {Version: "1", Weight: 2}}} {
+		if got, err := lb.NewSplit(shares...); err == nil {
+			t.Errorf("%v is taken as %v", shares, got)
+		}
+	}
+}
+
+const split = `{"type": "dynamic", "name": "shop", "versions": {"1.1.0": 10, "1.0.0": 90}}`
+
+func TestParseBackendWithVersions(t *testing.T) {
+	t.Parallel()
+	want := lb.Split{{Version: "1.0.0", Weight: 90}, {Version: "1.1.0", Weight: 10}}
+	b := backend(t, "live", split)
+	if b.Version != "" || !reflect.DeepEqual(b.Versions, want) || b.Selection() != "1.0.0=90,1.1.0=10" || !reflect.DeepEqual(b.Split(), want) {
+		t.Errorf("%+v", b)
+	}
+	data, err := json.Marshal(b)
+	if err != nil || !strings.Contains(string(data), `"name":"shop","versions":{"1.0.0":90,"1.1.0":10},"balance"`) || strings.Contains(string(data), `"version":`) {
+		t.Errorf("%s, %v", data, err)
+	}
+	if again := backend(t, "live", string(data)); !reflect.DeepEqual(again, b) {
+		t.Errorf("put back: %+v", again)
+	}
+	var read lb.Backend
+	if err := json.Unmarshal(data, &read); err != nil || !reflect.DeepEqual(read, *b) {
+		t.Errorf("read from a file: %+v, %v", read, err)
+	}
+	plain := backend(t, "live", `{"type": "dynamic", "name": "shop", "version": "1.0.0", "versions": null}`)
+	if plain.Versions != nil || plain.Selection() != "1.0.0" || plain.Split().String() != "1.0.0=100" {
+		t.Errorf("%+v", plain)
+	}
+	if static := backend(t, "x", `{"type": "static"}`); static.Split() != nil || static.Selection() != "" {
+		t.Errorf("a static backend has %v, %q", static.Split(), static.Selection())
+	}
+}
+
+func TestParseBackendNamesTheBadVersions(t *testing.T) {
+	t.Parallel()
+	many := make([]string, 0, 17)
+	for v := range 17 {
+		many = append(many, `"v`+strings.Repeat("i", v)+`": 1`)
+	}
+	for versions, want := range map[string][]string{
+		`{}`:                                    {"versions"},
+		`[]`:                                    {"versions"},
+		`"1.0.0"`:                               {"versions"},
+		`{"1": 0}`:                              {"versions"},
+		`{"1": 0, "2": 0}`:                      {"versions"},
+		`{"1": -1}`:                             {`versions["1"]`},
+		`{"1": 1.5, "2": 1}`:                    {`versions["1"]`},
+		`{"1": "90", "2": 10001}`:               {`versions["1"]`, `versions["2"]`},
+		`{"1": null}`:                           {`versions["1"]`},
+		`{"1": 99999999999999999999}`:           {`versions["1"]`},
+		`{"a b": 1, "": 1, "1\nbackend x": 1}`:  {`versions["a b"]`, `versions[""]`, `versions["1\nbackend x"]`},
+		`{"1": 90, "1": 10}`:                    {`versions["1"]`},
+		`{` + strings.Join(many, ", ") + `}`:    {"versions"},
+		`{"1": 90}, "version": "1"`:             {"versions"},
+		`{"1": 90}, "balance": "first"`:         {"balance"},
+		`{"1": 90}, "type": "static"`:           {"name", "versions"},
+		`{"1": 90}, "version": "a b"`:           {"versions"},
+		`{"1": {"1": 1}}, "balance": "fastest"`: {"balance", `versions["1"]`},
+	} {
+		body := `{"type": "dynamic", "name": "shop", "versions": ` + versions + `}`
+		_, err := lb.ParseBackend("live", []byte(body))
+		if got := paths(err); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s\ngot  %q (%v)\nwant %q", body, got, err, want)
+		}
+	}
+}
+
+func TestParseSwitchWithVersions(t *testing.T) {
+	t.Parallel()
+	got, err := lb.ParseSwitch("live", []byte(`{"versions": {"2": 5, "1": 95}, "wait": "1s"}`))
+	if err != nil || got.Version != "" || got.Versions.String() != "1=95,2=5" || got.Wait == 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for body, want := range map[string]string{
+		`{"version": "1", "versions": {"1": 1}}`: "versions", `{"versions": {"1": 0}}`: "versions", `{"versions": {"1": "1"}}`: `versions["1"]`,
+		`{"versions": null}`: "version",
+	} {
+		_, err := lb.ParseSwitch("live", []byte(body))
+		if got := paths(err); !reflect.DeepEqual(got, []string{want}) {
+			t.Errorf("%s: %q, want %s", body, got, want)
+		}
+	}
+}
+
+func TestSwitched(t *testing.T) {
+	t.Parallel()
+	in := intent(t)
+	both := lb.Split{{Version: "1", Weight: 1}, {Version: "2", Weight: 1}}
+	b, err := in.Switched(lb.Switch{Backend: "live", Versions: both})
+	if err != nil || b.Service != "shop" || b.Selection() != "1=1,2=1" {
+		t.Errorf("%+v, %v", b, err)
+	}
+	if in.Backends["live"].Selection() != "1" {
+		t.Error("the intent has changed")
+	}
+	in.Backends["live"] = b
+	b, err = in.Switched(lb.Switch{Backend: "live", Service: "toys", Version: "3"})
+	if err != nil || b.Service != "toys" || b.Selection() != "3" || b.Versions != nil {
+		t.Errorf("a plain version does not end the split: %+v, %v", b, err)
+	}
+	if err := (func() error { _, err := in.Switched(lb.Switch{Backend: "none", Version: "3"}); return err })(); !errors.As(err, new(*lb.NotFoundError)) {
+		t.Errorf("no backend: %v", err)
+	}
+	if err := (func() error { _, err := in.Switched(lb.Switch{Backend: "api", Version: "3"}); return err })(); !errors.As(err, new(*lb.ConflictError)) {
+		t.Errorf("a static backend: %v", err)
+	}
+	b.Balance = "first"
+	in.Backends["live"] = b
+	if _, err := in.Switched(lb.Switch{Backend: "live", Versions: both}); !reflect.DeepEqual(paths(err), []string{"versions"}) {
+		t.Errorf("balance first: %v", err)
+	}
+	if _, err := in.Switched(lb.Switch{Backend: "live", Version: "3"}); err != nil {
+		t.Errorf("balance first and a plain version: %v", err)
+	}
+}
+
+func TestMissingVersions(t *testing.T) {
+	t.Parallel()
+	service := snapshot(
+		instance(1), instance(2, func(i *lb.Instance) { i.Version, i.Healthy = "2", false }), instance(3, func(i *lb.Instance) { i.Version = "4" }),
+	).Services["shop"]
+	s := lb.Split{{Version: "1", Weight: 1}, {Version: "2", Weight: 1}, {Version: "3", Weight: 1}, {Version: "5", Weight: 0}}
+	if got := service.Missing(s); !reflect.DeepEqual(got, []lb.Version{"2", "3"}) {
+		t.Errorf("missing %v", got)
+	}
+	if got := service.Missing(lb.Split{{Version: "4", Weight: 7}}); len(got) != 0 {
+		t.Errorf("missing %v", got)
+	}
+}

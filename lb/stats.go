@@ -1,0 +1,64 @@
+package lb
+
+import "strings"
+
+// ServerStats is what a running HAProxy counts for one server line. Counters
+// start at 0 with each worker, and go on when another member takes the line: what
+// a member did is told by the difference between two readings of the same line.
+type ServerStats struct {
+	// Server names the line in haproxy.cfg.
+	Server string `json:"server"`
+	// Address of the server; zero while a host name is not resolved.
+	Address HostPort `json:"-"`
+	// Status is HAProxy's: "UP", "DOWN", "MAINT", "DRAIN", "no check", also
+	// "UP 1/3" on the way down and "DOWN 1/2" on the way up.
+	Status string `json:"status"`
+	// Weight in effect, 0 to 256.
+	Weight int `json:"weight"`
+	// Check is the result of the last check, e.g. "L7OK", "L4CON"; "* L4OK" while
+	// the next one is under way; empty without checks.
+	Check string `json:"check"`
+	// Sessions and Queue are those of the moment.
+	Sessions int `json:"sessions"`
+	Queue    int `json:"queue"`
+	// Requests that were sent here, answered or not; in mode tcp, connections.
+	Requests int64 `json:"requests"`
+	// Responses by class; those that HAProxy gives itself are not among them.
+	Responses Responses `json:"responses"`
+	// ConnectErrors are requests that failed because no connection came about,
+	// Redispatches those that another member got for that reason.
+	ConnectErrors int64 `json:"connectErrors"`
+	Redispatches  int64 `json:"redispatches"`
+	// ResponseErrors are answers that did not come, or not whole, or not in time.
+	ResponseErrors int64 `json:"responseErrors"`
+	// ResponseTimeMS is the mean time to the head of a response in milliseconds:
+	// of all responses up to 512, then of about the last 512.
+	ResponseTimeMS int64 `json:"responseTimeMs"`
+}
+
+// Responses counts HTTP responses by the first digit of their status.
+type Responses struct {
+	Informational int64 `json:"1xx"`
+	Success       int64 `json:"2xx"`
+	Redirection   int64 `json:"3xx"`
+	ClientError   int64 `json:"4xx"`
+	ServerError   int64 `json:"5xx"`
+	Other         int64 `json:"other"`
+}
+
+// Total is how many there were.
+func (r Responses) Total() int64 {
+	return r.Informational + r.Success + r.Redirection + r.ClientError + r.ServerError + r.Other
+}
+
+// Stats finds the line of a member among those of its backend; false: none has
+// it, e.g. because HAProxy has not followed yet. A slot out of use may still have
+// the address of a former member, and does not count.
+func (m Member) Stats(lines []ServerStats) (ServerStats, bool) {
+	for _, s := range lines {
+		if s.Server == m.ServerName() || s.Address == m.Address && !strings.HasPrefix(s.Status, "MAINT") {
+			return s, true
+		}
+	}
+	return ServerStats{}, false
+}

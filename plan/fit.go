@@ -1,0 +1,28 @@
+package plan
+
+import (
+	"slices"
+
+	"thalassa/lb"
+)
+
+// Fit is LayoutPool for a pool that has to do with the slots it has now: members
+// that would need another one are left out.
+func Fit(now []lb.Slot, p lb.Pool) lb.Pool {
+	inSlot := map[lb.HostPort]bool{}
+	room := 0
+	for _, s := range now {
+		if s.Member == nil {
+			room++
+		} else {
+			inSlot[s.Member.Address] = true
+		}
+	}
+	p.Members = slices.DeleteFunc(slices.Clone(p.Members), func(m lb.Member) bool {
+		if !inSlot[m.Address] {
+			room--
+		}
+		return !inSlot[m.Address] && room < 0
+	})
+	return LayoutPool(now, p)
+}
