@@ -64,7 +64,8 @@ func Sweep(lifeline io.Reader, dir, prefix string) error {
 	return nil
 }
 
-// serversIn lists the HAProxy and Consul processes with dir in an argument.
+// serversIn lists the HAProxy and Consul processes with a path in dir as, or in,
+// an argument.
 func serversIn(dir string) []int {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -81,7 +82,7 @@ func serversIn(dir string) []int {
 			continue
 		}
 		line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
-		if err == nil && bytes.Contains(line, []byte(dir)) {
+		if err == nil && bytes.Contains(line, []byte(dir+"/")) { // not those of a folder whose name is longer
 			pids = append(pids, pid)
 		}
 	}

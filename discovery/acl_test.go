@@ -145,7 +145,7 @@ func TestWatcherReadsTheTokenFileAgain(t *testing.T) {
 	good, _ := newToken(t, consul, "all", readAll)
 	path := filepath.Join(t.TempDir(), "token")
 	w := watch(t, discovery.Config{Address: consul.Address(), Token: management, TokenFile: path}, "web")
-	eventually(t, "the missing file as a reason", func() bool { return strings.Contains(w.Unanswered()["web"], "reading the token") })
+	eventually(t, "the missing file as a reason", func() bool { return strings.Contains(w.Snapshot().Unanswered["web"], "reading the token") })
 	write := func(text string) {
 		t.Helper()
 		staged := path + ".new"
@@ -157,7 +157,7 @@ func TestWatcherReadsTheTokenFileAgain(t *testing.T) {
 		}
 	}
 	write("00000000-dead-beef-0000-000000000000\n")
-	eventually(t, "the refusal as a reason", func() bool { return strings.Contains(w.Unanswered()["web"], "403") })
+	eventually(t, "the refusal as a reason", func() bool { return strings.Contains(w.Snapshot().Unanswered["web"], "403") })
 	write(good + "\n")
 	await(t, w, "web", "an instance", instances(1))
 	write("") // as in the middle of being written

@@ -109,7 +109,7 @@ func TestWatcherBacksOff(t *testing.T) {
 		if last := times[len(times)-1]; time.Since(last) > time.Minute {
 			t.Errorf("gave up %v ago", time.Since(last))
 		}
-		if got := w.Unanswered()["web"]; got != "asking consul: connection refused" {
+		if got := w.Snapshot().Unanswered["web"]; got != "asking consul: connection refused" {
 			t.Errorf("reason %q", got)
 		}
 

@@ -40,7 +40,7 @@ func TestWatcherOutlivesConsul(t *testing.T) {
 	}
 	expectPoke(t, w)
 	w.Want([]lb.Name{"web", "api", "late"})
-	eventually(t, "the reason that late has no answer", func() bool { return strings.Contains(w.Unanswered()["late"], "refused") })
+	eventually(t, "the reason that late has no answer", func() bool { return strings.Contains(w.Snapshot().Unanswered["late"], "refused") })
 
 	consul.StartAgain()
 	consul.Register(testkit.Instance{Service: "web", Port: 8080})
@@ -63,13 +63,13 @@ func TestWatcherStartsBeforeConsul(t *testing.T) {
 	consul := testkit.Consul(t)
 	consul.Stop()
 	w := watch(t, discovery.Config{Address: consul.Address()}, "web")
-	eventually(t, "the reason", func() bool { return strings.Contains(w.Unanswered()["web"], "connection refused") })
+	eventually(t, "the reason", func() bool { return strings.Contains(w.Snapshot().Unanswered["web"], "connection refused") })
 	if _, known := w.Snapshot().Services["web"]; known {
 		t.Error("web is in the snapshot though nobody has answered for it")
 	}
 	consul.StartAgain()
 	await(t, w, "web", "an answer", instances(0))
-	if got := w.Unanswered(); len(got) != 0 {
+	if got := w.Snapshot().Unanswered; len(got) != 0 {
 		t.Errorf("unanswered %v, want nothing", got)
 	}
 }

@@ -78,7 +78,7 @@ func await(t *testing.T, w *discovery.Watcher, name lb.Name, what string, ok fun
 	var got lb.Service
 	defer func() {
 		if t.Failed() {
-			t.Logf("%s is %+v, unanswered %v", name, w.Snapshot().Services[name], w.Unanswered())
+			t.Logf("%s is %+v, unanswered %v", name, w.Snapshot().Services[name], w.Snapshot().Unanswered)
 		}
 	}()
 	eventually(t, string(name)+": "+what, func() bool {

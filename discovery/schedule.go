@@ -270,7 +270,7 @@ func (s *schedule) differs(svc *service) bool {
 
 // snapshot is what is known of every service.
 func (s *schedule) snapshot() lb.Snapshot {
-	out := lb.Snapshot{Services: make(map[lb.Name]lb.Service, len(s.services))}
+	out := lb.Snapshot{Services: make(map[lb.Name]lb.Service, len(s.services)), Unanswered: s.unanswered()}
 	for n, svc := range s.services {
 		if svc.known {
 			out.Services[n] = svc.current

@@ -124,7 +124,7 @@ func TestWatcherOverTLS(t *testing.T) {
 			test.change(&cfg)
 			w := watch(t, discovery.Config{Address: "https://" + d.address(), TLS: cfg}, "s1")
 			eventually(t, "the reason", func() bool {
-				reason := w.Unanswered()["s1"]
+				reason := w.Snapshot().Unanswered["s1"]
 				return reason != "" && strings.Contains(reason, test.reason)
 			})
 		})

@@ -30,15 +30,9 @@ type Watcher struct {
 
 	schedule  *schedule // owned by Run
 	wanted    atomic.Pointer[[]lb.Name]
-	published atomic.Pointer[published]
+	published atomic.Pointer[lb.Snapshot]
 	look      chan struct{} // one slot: wanted was set
 	changed   chan struct{} // one slot
-}
-
-// published is what readers see. It is never changed.
-type published struct {
-	snapshot   lb.Snapshot
-	unanswered map[lb.Name]string
 }
 
 // New makes a Watcher that serves cfg.Initial; nothing is asked before Run. The
@@ -66,7 +60,7 @@ func New(cfg Config) (*Watcher, error) {
 			fresh:    true,
 		},
 	}
-	w.published.Store(&published{snapshot: lb.Snapshot{Services: maps.Clone(w.schedule.initial)}})
+	w.published.Store(&lb.Snapshot{Services: maps.Clone(w.schedule.initial)})
 	return w, nil
 }
 
@@ -104,12 +98,7 @@ func (w *Watcher) Want(names []lb.Name) {
 
 // Snapshot is what Consul said about every wanted service that it has answered
 // for. It is immutable, and cheap to get.
-func (w *Watcher) Snapshot() lb.Snapshot { return w.published.Load().snapshot }
-
-// Unanswered lists the wanted services that are not in the snapshot because
-// Consul has never answered for them, with the reason: empty while there is
-// none but time. It is immutable, and cheap to get.
-func (w *Watcher) Unanswered() map[lb.Name]string { return w.published.Load().unanswered }
+func (w *Watcher) Snapshot() lb.Snapshot { return *w.published.Load() }
 
 // Changed has one slot that is filled when the snapshot changed: an instance
 // differs, a service was answered for the first time, left the snapshot, is not
@@ -170,7 +159,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 func (w *Watcher) publish(ctx context.Context) {
 	s := w.schedule
 	if !s.fresh {
-		w.published.Store(&published{s.snapshot(), s.unanswered()})
+		snap := s.snapshot()
+		w.published.Store(&snap)
 		s.fresh = true
 	}
 	if s.poke {

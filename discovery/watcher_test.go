@@ -236,7 +236,7 @@ func TestWatcherDropsInitialServicesNobodyWants(t *testing.T) {
 	}
 	w.Want([]lb.Name{"old", "new"})
 	await(t, w, "old", "it again, not confirmed", stale(""))
-	eventually(t, "the new one without an answer", func() bool { return strings.Contains(w.Unanswered()["new"], "refused") })
+	eventually(t, "the new one without an answer", func() bool { return strings.Contains(w.Snapshot().Unanswered["new"], "refused") })
 }
 
 func TestWatcherTellsOfAnInstanceLeftOutOnce(t *testing.T) {

@@ -9,6 +9,9 @@ import (
 // answered for. It is immutable: whoever needs another one makes a copy.
 type Snapshot struct {
 	Services map[Name]Service `json:"services"`
+	// Unanswered says why a watched service is not in Services, empty while
+	// Consul has just been asked.
+	Unanswered map[Name]string `json:"-"`
 }
 
 // A Service is Consul's last word on one service.

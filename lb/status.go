@@ -38,7 +38,7 @@ type ServiceStatus struct {
 	// Known is false until Consul has answered for the first time.
 	Known    bool           `json:"known"`
 	Seen     time.Time      `json:"seen,omitzero"`
-	Stale    string         `json:"stale,omitempty"` // why the answer is not confirmed
+	Stale    string         `json:"stale,omitempty"` // why the answer is not confirmed, or is not there
 	Versions []VersionCount `json:"versions"`
 }
 
@@ -55,7 +55,11 @@ func ServiceStatuses(in Intent, snap Snapshot) []ServiceStatus {
 	out := make([]ServiceStatus, 0, len(names))
 	for _, n := range slices.Sorted(maps.Keys(names)) {
 		s, known := snap.Services[n]
-		out = append(out, ServiceStatus{Service: n, Known: known, Seen: s.Seen, Stale: s.Stale, Versions: s.Versions()})
+		status := ServiceStatus{Service: n, Known: known, Seen: s.Seen, Stale: s.Stale, Versions: s.Versions()}
+		if !known {
+			status.Stale = snap.Unanswered[n]
+		}
+		out = append(out, status)
 	}
 	return out
 }

@@ -160,6 +160,9 @@ func statusTable(w io.Writer, s lb.Status) {
 		switch {
 		case !d.Known:
 			state = "not answered yet"
+			if d.Stale != "" {
+				state = "no answer: " + d.Stale
+			}
 		case d.Stale != "":
 			state = "stale: " + d.Stale
 		}

@@ -209,6 +209,9 @@ func (s *settings) check() error {
 	if s.haproxy != "managed" && s.haproxy != "external" {
 		bad("haproxy: %q is not known, expected managed or external", s.haproxy)
 	}
+	if s.haproxy == "external" && s.stopHAProxy {
+		bad("stop-haproxy: an external HAProxy is stopped by whoever starts it")
+	}
 	if s.logFormat != "text" && s.logFormat != "json" {
 		bad("log-format: %q is not known, expected text or json", s.logFormat)
 	}

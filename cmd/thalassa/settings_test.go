@@ -89,6 +89,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"bad stats address": {args: []string{"--haproxy-stats-bind", "nine"}, want: []string{"haproxy-stats-bind", "host:port"}},
 		"a smuggled line":   {args: []string{"--haproxy-log", "x\nbackend evil"}, want: []string{"haproxy-log"}},
 		"open to all":       {args: []string{"--host", "::"}, want: []string{"host: ::", "token-file", "insecure-no-auth"}},
+		"stop external":     {args: []string{"--haproxy", "external", "--stop-haproxy"}, want: []string{"stop-haproxy: an external HAProxy"}},
 		"few connections":   {args: []string{"--consul-max-connections", "3"}, want: []string{"consul-max-connections: 3"}},
 	} {
 		_, err := load(t, c.file, c.args...)

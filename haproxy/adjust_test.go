@@ -1,0 +1,333 @@
+package haproxy_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+	"thalassa/lb"
+	"thalassa/plan"
+	"thalassa/statsock"
+	"thalassa/template"
+)
+
+// A stage is a HAProxy whose frontend leads to a backend with slots.
+type stage struct {
+	*lab
+	running lb.Config
+}
+
+// pool is a dynamic backend with members of weight 1.
+func pool(key lb.Name, members ...lb.HostPort) lb.Pool {
+	p := lb.Pool{Backend: lb.Backend{Key: key, Type: "dynamic", Service: "shop", Version: "1", Mode: "http", Balance: "roundrobin"}}
+	for _, m := range members {
+		p.Members = append(p.Members, lb.Member{Address: m, Weight: 1})
+	}
+	return p
+}
+
+// configOf has a frontend that leads to the first of the pools.
+func (l *lab) configOf(pools ...lb.Pool) lb.Config {
+	return lb.Config{
+		Process: lb.Process{StatsSocket: l.cfg.StatsSocket, MaxConn: 1000, HardStopAfter: 10 * time.Second},
+		Frontends: []lb.Frontend{{
+			Key: "web", Mode: pools[0].Mode, Keepalive: "default", Backend: pools[0].Key,
+			Binds: []lb.Bind{{Host: "127.0.0.1", Port: uint16(l.port)}}, //nolint:gosec // a port
+		}},
+		Backends: pools,
+	}
+}
+
+// raise starts HAProxy with the pools.
+func (l *lab) raise(pools ...lb.Pool) *stage {
+	l.t.Helper()
+	s := &stage{lab: l}
+	s.reload(plan.Layout(nil, l.configOf(pools...)))
+	return s
+}
+
+func (s *stage) reload(config lb.Config) {
+	s.t.Helper()
+	rendered := s.render(config)
+	if _, err := s.Apply(s.t.Context(), rendered.Bytes, rendered.Fingerprint); err != nil {
+		s.t.Fatal(err)
+	}
+	s.running = config
+}
+
+func (s *stage) render(config lb.Config) template.Rendered {
+	s.t.Helper()
+	rendered, err := template.Default().Render(config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return rendered
+}
+
+// next lays the pools out for what runs.
+func (s *stage) next(pools ...lb.Pool) (lb.Config, plan.Change) {
+	wanted := plan.Layout(plan.SlotsOf(s.running), s.configOf(pools...))
+	return wanted, plan.Compute(&s.running, wanted)
+}
+
+// become changes the pools at run time.
+func (s *stage) become(pools ...lb.Pool) {
+	s.t.Helper()
+	wanted, change := s.next(pools...)
+	if len(change.Reload) > 0 {
+		s.t.Fatalf("cannot be done at run time: %q", change.Diff())
+	}
+	s.adjust(change.Ops...)
+	s.running = wanted
+	s.stands()
+}
+
+func (s *stage) adjust(ops ...lb.ServerOp) {
+	s.t.Helper()
+	if err := s.Adjust(s.t.Context(), ops); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// stands checks that HAProxy's servers are as a reload would have left them, and
+// that it still shows the fingerprint of what it runs.
+func (s *stage) stands() {
+	s.t.Helper()
+	found := map[string]lb.ServerState{}
+	for _, server := range s.servers() {
+		found[string(server.Backend)+"/"+server.Server] = server
+	}
+	for _, p := range s.running.Backends {
+		for _, want := range p.Servers() {
+			got, ok := found[string(p.Key)+"/"+want.Name]
+			wrong := got.Maintenance != want.Spare || got.Weight != want.Weight ||
+				!want.Spare && (got.Address != want.Address || got.Draining)
+			if !ok || wrong {
+				s.t.Fatalf("%+v, want %+v", got, want)
+			}
+		}
+	}
+	if got, want := s.state().Fingerprint, s.render(s.running).Fingerprint; got != want {
+		s.t.Errorf("HAProxy shows %s, want %s", got, want)
+	}
+}
+
+func (s *stage) servers() []lb.ServerState {
+	s.t.Helper()
+	servers, err := s.Servers(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return servers
+}
+
+// server is one line of backend live.
+func (s *stage) server(name string) lb.ServerState {
+	s.t.Helper()
+	servers := s.servers()
+	i := slices.IndexFunc(servers, func(state lb.ServerState) bool { return state.Backend == "live" && state.Server == name })
+	if i < 0 {
+		s.t.Fatalf("no server %s in %+v", name, servers)
+	}
+	return servers[i]
+}
+
+// answers checks who answers, each of them.
+func (s *stage) answers(want ...string) {
+	s.t.Helper()
+	seen := map[string]bool{}
+	for range 4 * len(want) {
+		word, err := s.get()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		seen[strings.TrimSpace(word)] = true
+	}
+	if len(seen) != len(want) || slices.ContainsFunc(want, func(w string) bool { return !seen[w] }) {
+		s.t.Fatalf("answers from %v, want %v", seen, want)
+	}
+}
+
+// web answers with its name, once per value of hold when that is given.
+func web(t *testing.T, name, host string, hold <-chan struct{}) lb.HostPort {
+	t.Helper()
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Skip(err) // no IPv6
+	}
+	server := &http.Server{
+		ReadHeaderTimeout: patience,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if hold != nil {
+				select {
+				case <-hold:
+				case <-r.Context().Done():
+				}
+			}
+			fmt.Fprintln(w, name)
+		}),
+	}
+	go func() { _ = server.Serve(listener) }() // ends with Close
+	t.Cleanup(func() { _ = server.Close() })
+	return lb.HostPort{Host: lb.Host(host), Port: uint16(listener.Addr().(*net.TCPAddr).Port)}
+}
+
+func TestMembersChangeAtRunTime(t *testing.T) {
+	each(t, func(l *lab) {
+		t := l.t
+		a, b, c := web(t, "a", "127.0.0.1", nil), web(t, "b", "::1", nil), web(t, "c", "127.0.0.1", nil)
+		s := l.raise(pool("live", a), pool("other"))
+		worker := l.state().WorkerPID
+		s.answers("a")
+		s.become(pool("live", a, b), pool("other", c))
+		s.answers("a", "b")
+		heavy := pool("live", a, b)
+		heavy.Members[0].Weight, heavy.Members[1].Weight = 0, 256
+		s.become(heavy, pool("other"))
+		s.answers("b")
+		s.become(pool("live", a, c), pool("other", a, b))
+		s.answers("a", "c")
+		s.become(pool("live"), pool("other"))
+		if word, err := s.get(); err != nil || !strings.Contains(word, "503") {
+			t.Errorf("nobody is in use, and a client got %q, %v", word, err)
+		}
+		s.become(pool("live", b), pool("other", b))
+		s.answers("b")
+		if got := l.state().WorkerPID; got != worker {
+			t.Errorf("the worker was %d and is %d", worker, got)
+		}
+	})
+}
+
+// TestAddressInUse changes it under a server that serves.
+func TestAddressInUse(t *testing.T) {
+	each(t, func(l *lab) {
+		t := l.t
+		a, b := web(t, "a", "127.0.0.1", nil), web(t, "b", "::1", nil)
+		s := l.raise(pool("live", a))
+		for range 20 {
+			s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Address: &b, Up: true})
+			s.answers("b")
+			s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Address: &a, Up: true})
+			s.answers("a")
+		}
+	})
+}
+
+// TestDeadServerRevives: it was down by its checks, and another one takes its
+// place.
+func TestDeadServerRevives(t *testing.T) {
+	each(t, func(l *lab) {
+		t := l.t
+		dead := lb.HostPort{Host: "127.0.0.1", Port: uint16(testkit.Port(t))}
+		p := pool("live", dead)
+		p.Health = &lb.Health{Method: "GET", URI: "/", Version: "HTTP/1.0", Interval: 20 * time.Millisecond}
+		s := l.raise(p)
+		testkit.Eventually(t, patience, func() error {
+			if s.server("s1").Up {
+				return errors.New("the server is up")
+			}
+			return nil
+		})
+		a, one := web(t, "a", "127.0.0.1", nil), 1
+		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Address: &a, Weight: &one, Up: true})
+		s.answers("a") // by its checks it would be later
+		if !s.server("s1").Up {
+			t.Error("the server is still down")
+		}
+	})
+}
+
+func TestWhatHAProxyDoesNotDoIsAnError(t *testing.T) {
+	each(t, func(l *lab) {
+		p := pool("live", lb.HostPort{Host: "127.0.0.1", Port: 1}, lb.HostPort{Host: "127.0.0.1", Port: 2})
+		p.Balance = "source"
+		s := l.raise(p)
+		five, to := 5, lb.HostPort{Host: "10.0.0.1", Port: 80}
+		for name, c := range map[string]struct {
+			op    lb.ServerOp
+			words string
+		}{
+			"no such server":           {lb.ServerOp{Backend: "live", Server: "s99", Ready: true}, "live/s99 does not exist"},
+			"address of no server":     {lb.ServerOp{Backend: "live", Server: "s99", Address: &to, Ready: true}, "live/s99 does not exist"},
+			"no such backend":          {lb.ServerOp{Backend: "none", Server: "s1", Maintenance: true}, "Can't find backend"},
+			"address in no backend":    {lb.ServerOp{Backend: "none", Server: "s1", Address: &to, Unused: true}, "Can't find backend"},
+			"weight of a static kind":  {lb.ServerOp{Backend: "live", Server: "s1", Weight: &five}, "live/s1 has the weight 1, expected 5"},
+			"address that is a name":   {lb.ServerOp{Backend: "live", Server: "s1", Address: &lb.HostPort{Host: "a.example.org", Port: 80}}, "live/s1 has the address 127.0.0.1:1, expected a.example.org:80"},
+			"weight beyond everything": {lb.ServerOp{Backend: "live", Server: "s1", Weight: new(257)}, "live/s1 has the weight 1, expected 257"},
+		} {
+			err := s.Adjust(l.t.Context(), []lb.ServerOp{c.op})
+			if err == nil || !strings.Contains(err.Error(), c.words) {
+				l.t.Errorf("%s: got %v, want %q", name, err, c.words)
+			}
+		}
+		s.stands()
+	})
+}
+
+// TestAddressOfABusyServer: HAProxy 2.6 would reuse the connection of a request
+// under way for a later one, whatever the server's address is by then.
+func TestAddressOfABusyServer(t *testing.T) {
+	each(t, func(l *lab) {
+		t := l.t
+		hold := make(chan struct{})
+		a, b := web(t, "a", "127.0.0.1", hold), web(t, "b", "127.0.0.1", nil)
+		s := l.raise(pool("live", a))
+		answer := make(chan string, 1)
+		go func() {
+			word, err := s.get()
+			answer <- strings.TrimSpace(word) + fmt.Sprint(err)
+		}()
+		client := statsock.New(l.cfg.StatsSocket)
+		testkit.Eventually(t, patience, func() error {
+			list, err := client.ShowConnections(t.Context(), "live")
+			if err == nil && list[0].Used == 0 {
+				err = errors.New("no request is under way")
+			}
+			return err
+		})
+		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Maintenance: true})
+		move := lb.ServerOp{Backend: "live", Server: "s1", Address: &b, Unused: true, Ready: true}
+		err := s.Adjust(t.Context(), []lb.ServerOp{move})
+		if err == nil || !strings.Contains(err.Error(), "live/s1 still has 1 connections to "+a.String()+" in use") {
+			t.Errorf("got %v", err)
+		}
+		if now := s.server("s1"); now.Address != a || !now.Maintenance {
+			t.Errorf("the server is %+v", now)
+		}
+		back := move
+		back.Address = &a
+		s.adjust(back) // the same address is fine
+		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Maintenance: true})
+		close(hold)
+		if got := <-answer; got != "a<nil>" {
+			t.Errorf("the request under way got %s", got)
+		}
+		testkit.Eventually(t, patience, func() error { return s.Adjust(t.Context(), []lb.ServerOp{move}) })
+		s.answers("b")
+	})
+}
+
+// TestAddressesReadAsTheyAreWritten: HAProxy writes some of them in another way.
+func TestAddressesReadAsTheyAreWritten(t *testing.T) {
+	each(t, func(l *lab) {
+		var members []lb.HostPort
+		for _, text := range []string{"::102:304", "::ffff:10.0.0.1", "2001:db8::1:0:0:1", "fe80::1", "::", "1:0:2::3", "255.255.255.254", "64:ff9b::a00:1"} {
+			host, err := lb.ParseHost(text)
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			members = append(members, lb.HostPort{Host: host, Port: 65535})
+		}
+		s := l.raise(pool("live", members[:3]...))
+		s.become(pool("live", members[3:6]...))
+		s.become(pool("live", members[6:]...))
+		s.become(pool("live", members[:2]...))
+	})
+}
