@@ -3,6 +3,7 @@ package agent_test
 import (
 	"fmt"
 	"maps"
+	"strconv"
 	"testing"
 
 	"thalassa/agent"
@@ -15,7 +16,7 @@ func instances(service, count int) []lb.Instance {
 	out := make([]lb.Instance, count)
 	for j := range out {
 		host := lb.Host(fmt.Sprintf("10.%d.%d.%d", service/250, service%250, j))
-		out[j] = lb.Instance{ID: fmt.Sprint(j), Address: lb.HostPort{Host: host, Port: 80}, Version: "1.0.0", Weight: 1, Healthy: true}
+		out[j] = lb.Instance{ID: strconv.Itoa(j), Address: lb.HostPort{Host: host, Port: 80}, Version: "1.0.0", Weight: 1, Healthy: true}
 	}
 	return out
 }

@@ -4,7 +4,7 @@ import "thalassa/lb"
 
 // Effective makes what a round starts from, and Next what it works out from it,
 // for measuring.
-func Effective(in lb.Intent, snap lb.Snapshot) *effective { //nolint:revive // for tests of this package
+func Effective(in lb.Intent, snap lb.Snapshot) *effective {
 	e := &effective{revision: in.Revision, snapshot: snap}
 	e.config = (*effective)(nil).resolve(in, snap, lb.Process{})
 	return e

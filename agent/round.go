@@ -98,7 +98,7 @@ func (a *Agent) aim(ctx context.Context) (target, error) {
 		return t, err
 	}
 	t.revision = t.intent.Revision
-	t.config = a.running.effective.resolve(t.intent, t.snapshot, a.cfg.Process)
+	t.config = a.running.resolve(t.intent, t.snapshot, a.cfg.Process)
 	return t, nil
 }
 

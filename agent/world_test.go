@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -311,7 +312,7 @@ func (w *world) Adjust(_ context.Context, ops []lb.ServerOp) error {
 	for _, op := range ops {
 		i := slices.IndexFunc(w.servers, func(s lb.ServerState) bool { return s.Backend == op.Backend && s.Server == op.Server })
 		if i < 0 {
-			return errors.New("No such server.")
+			return errors.New("no such server")
 		}
 		s := &w.servers[i]
 		if op.Address != nil {
@@ -337,7 +338,7 @@ func members(servers []lb.ServerState) []string {
 	var out []string
 	for _, s := range servers {
 		if !s.Maintenance {
-			out = append(out, fmt.Sprint(s.Address.Port))
+			out = append(out, strconv.Itoa(int(s.Address.Port)))
 		}
 	}
 	slices.Sort(out)

@@ -15,7 +15,7 @@ import (
 func (d *DB) AppendEvents(ctx context.Context, events []activity.Event) error {
 	return d.update(ctx, "storing activity", func(tx *bbolt.Tx) error {
 		var head eventsHead
-		if err := read(tx, metaBucket, []byte(eventsKey), &head); err != nil {
+		if err := read(tx, eventsKey, &head); err != nil {
 			return err
 		}
 		bucket := tx.Bucket([]byte(eventBucket))
@@ -75,7 +75,7 @@ func (d *DB) Events(ctx context.Context, q activity.Query) ([]activity.Event, er
 func (d *DB) LastSeq(ctx context.Context) (uint64, error) {
 	var head eventsHead
 	err := d.view(ctx, "reading the number of the last event", func(tx *bbolt.Tx) error {
-		return read(tx, metaBucket, []byte(eventsKey), &head)
+		return read(tx, eventsKey, &head)
 	})
 	return head.Last, err
 }

@@ -24,7 +24,7 @@ func (d *DB) Load(ctx context.Context) (lb.Intent, error) {
 	in := emptyIntent()
 	err := d.view(ctx, "loading what is stored", func(tx *bbolt.Tx) error {
 		var head intentHead
-		if err := read(tx, metaBucket, []byte(intentKey), &head); err != nil {
+		if err := read(tx, intentKey, &head); err != nil {
 			return err
 		}
 		in.Revision = head.Revision
@@ -83,7 +83,7 @@ func (d *DB) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stam
 	rev := lb.Revision{Number: base, Stamp: by}
 	err = d.update(ctx, "committing a revision", func(tx *bbolt.Tx) error {
 		var head intentHead
-		if err := read(tx, metaBucket, []byte(intentKey), &head); err != nil {
+		if err := read(tx, intentKey, &head); err != nil {
 			return err
 		}
 		if head.Revision != base {

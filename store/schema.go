@@ -99,13 +99,14 @@ func entryName(bucket string, key []byte) string {
 
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-// read decodes the document under key; one that is missing is damage.
-func read(tx *bbolt.Tx, bucket string, key []byte, v any) error {
-	value := tx.Bucket([]byte(bucket)).Get(key)
+// read decodes the document of metaBucket under key; one that is missing is
+// damage.
+func read(tx *bbolt.Tx, key string, v any) error {
+	value := tx.Bucket([]byte(metaBucket)).Get([]byte(key))
 	if value == nil {
-		return damage("%s is missing", entryName(bucket, key))
+		return damage("%s is missing", entryName(metaBucket, []byte(key)))
 	}
-	return decode(bucket, key, value, v)
+	return decode(metaBucket, []byte(key), value, v)
 }
 
 func decode(bucket string, key, value []byte, v any) error {
