@@ -11,6 +11,10 @@ import (
 // servers a file takes a tenth of a second to render, and changes may stream.
 const writeShare = 4
 
+// compareEvery is the time between two looks at haproxy.cfg when nothing else
+// calls for one: somebody may have edited it.
+const compareEvery = 30 * time.Second
+
 // wakeScribe has the scribe write soon.
 func (a *Agent) wakeScribe() {
 	select {
@@ -22,24 +26,24 @@ func (a *Agent) wakeScribe() {
 // scribe brings the disk to where the loop is, so that no round waits for a
 // disk: haproxy.cfg after a change at run time, the JSON copy of the intent, the
 // members for a start without Consul, the events. What could not be written is
-// tried again.
+// tried again, and an edited haproxy.cfg is put right before HAProxy reads it.
 func (a *Agent) scribe(ctx context.Context) error {
-	retry := time.NewTimer(lastRetry)
-	defer retry.Stop()
+	again := time.NewTimer(compareEvery)
+	defer again.Stop()
 	backoff := firstRetry
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-a.write:
-		case <-retry.C:
+		case <-again.C:
 		}
 		begin := time.Now()
 		if a.writeDown(ctx) {
 			backoff = firstRetry
-			retry.Stop()
+			again.Reset(compareEvery)
 		} else {
-			retry.Reset(backoff)
+			again.Reset(backoff)
 			backoff = min(2*backoff, lastRetry)
 		}
 		rest(ctx, writeShare*time.Since(begin))

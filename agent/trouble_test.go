@@ -405,6 +405,21 @@ func TestAllMembersAreReplacedWhileAReloadIsRefused(t *testing.T) {
 	})
 }
 
+func TestEditedFileIsPutRight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run()
+		pause(t.Context(), 5*time.Minute)
+		w.mu.Lock()
+		w.file = "edited"
+		w.mu.Unlock()
+		pause(t.Context(), time.Minute)
+		if w.file != w.config() {
+			t.Errorf("the file is %q", w.file)
+		}
+	})
+}
+
 func TestPersistenceFileIsWrittenOnceItCanBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

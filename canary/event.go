@@ -15,6 +15,9 @@ const (
 // An Event is something that happens in a walk.
 type Event struct {
 	Kind Kind `json:"kind"`
+	// Backend is its id, Service that of its members.
+	Backend string `json:"backend"`
+	Service string `json:"service"`
 	// Percent of the step that the walk is in; 0 before the first.
 	Percent int `json:"percent"`
 	// Selection is which versions the backend is at.

@@ -85,7 +85,7 @@ func (w *walk) hasTaken(ctx context.Context) (bool, error) {
 		return false, err
 	case b.ETag == w.backend.ETag:
 		return false, nil
-	case !w.isWanted(b):
+	case !w.isWanted(b) || w.isWanted(w.backend): // that was known to be done
 		return false, w.foreign(b)
 	}
 	w.backend = b
@@ -120,24 +120,24 @@ func (w *walk) look(ctx context.Context) (client.Backend, error) {
 }
 
 // read reads the members with their counters, with patience. A backend that
-// somebody else has changed is an error.
+// somebody else has changed by then is an error.
 func (w *walk) read(ctx context.Context) ([]client.Member, error) {
-	b, err := w.look(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if b.ETag != w.backend.ETag {
-		return nil, w.foreign(b)
-	}
 	var members []client.Member
-	err = w.patiently(ctx, func(ctx context.Context) (err error) {
+	err := w.patiently(ctx, func(ctx context.Context) (err error) {
 		members, err = w.agent.MembersWithStats(ctx, w.Backend)
 		return err
 	})
-	if hasStatus(err, http.StatusNotFound) {
-		return nil, w.foreign(client.Backend{})
+	if err != nil && !hasStatus(err, http.StatusNotFound) {
+		return nil, err
 	}
-	return members, err
+	b, err := w.look(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case b.ETag != w.backend.ETag:
+		return nil, w.foreign(b)
+	}
+	return members, nil
 }
 
 // patiently asks until there is an answer, an error that asking again does not
@@ -195,7 +195,7 @@ func (w *walk) report(e Event) error {
 
 // complete fills in what an event says of the present state.
 func (w *walk) complete(e Event) Event {
-	e.Percent, e.Selection = w.percent, w.backend.Selection()
+	e.Backend, e.Service, e.Percent, e.Selection = w.id, w.service, w.percent, w.backend.Selection()
 	if e.Kind == Stepped || e.Kind == Done {
 		e.Members = len(w.backend.Members)
 	} else {

@@ -18,7 +18,10 @@ type FieldError struct {
 
 // Error joins path, problem and expectation into one sentence.
 func (e FieldError) Error() string {
-	s := e.Path + ": " + e.Problem
+	s := e.Problem
+	if e.Path != "" {
+		s = e.Path + ": " + s
+	}
 	if e.Expected != "" {
 		s += ", expected " + e.Expected
 	}

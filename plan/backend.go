@@ -62,7 +62,7 @@ func (c *Change) compareBackend(a, b lb.Pool) {
 	}
 	var runtime Change
 	runtime.repair(b, states(a))
-	c.Ops = append(c.Ops, runtime.Ops...)
+	c.steps = append(c.steps, runtime.steps...)
 	if len(runtime.Reload) == 0 {
 		c.Runtime = append(c.Runtime, members...)
 		return

@@ -17,6 +17,8 @@ type Change struct {
 	Runtime []Reason
 	// Reload holds the reasons to reload HAProxy; empty: no reload.
 	Reload []Reason
+
+	steps []step // become Ops
 }
 
 // A Reason is one difference between two configurations.

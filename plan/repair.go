@@ -26,7 +26,7 @@ func Repair(wanted lb.Config, servers []lb.ServerState) Change {
 			change.repair(p, by[p.Key])
 		}
 	}
-	change.Ops = ordered(change.Ops)
+	change.order()
 	change.Runtime, change.Reload = sorted(change.Runtime), sorted(change.Reload)
 	return change
 }
@@ -52,7 +52,7 @@ func (c *Change) repair(p lb.Pool, servers []lb.ServerState) {
 			reload.add("slots", []string{want.Name + " is in use by " + is.Address.String()})
 		default:
 			op.Backend, op.Unused = p.Key, op.Address != nil && p.Mode != "tcp"
-			c.Ops = append(c.Ops, op)
+			c.steps = append(c.steps, step{op, rank(op, is)})
 			runtime.add("servers", detail)
 		}
 	}
@@ -101,22 +101,37 @@ func weightText(who string, from, to int) string {
 	return who + " weight " + strconv.Itoa(from) + " → " + strconv.Itoa(to)
 }
 
-// ordered gives traffic to servers before it takes it from others, so that a
-// pool is never empty in between.
-func ordered(ops []lb.ServerOp) []lb.ServerOp {
-	rank := func(op lb.ServerOp) int {
-		switch {
-		case op.Maintenance:
-			return 3
-		case op.Ready:
-			return 0
-		case op.Weight != nil && *op.Weight == 0:
-			return 2
-		}
-		return 1
+// A step is an operation with its turn.
+type step struct {
+	op   lb.ServerOp
+	rank int
+}
+
+// rank is an operation's turn. Traffic is given to servers before it is taken from
+// others, so that a pool is never empty in between. What is there gets heavier
+// before others come, and lighter after others have gone: so nobody has more
+// traffic in between than before and after, as one that is light for a reason
+// would, be it for a millisecond.
+func rank(op lb.ServerOp, is lb.ServerState) int {
+	const heavier, coming, going, lighter = 0, 1, 2, 3
+	switch {
+	case op.Maintenance:
+		return going
+	case op.Ready || op.Address != nil:
+		return coming
+	case op.Weight != nil && *op.Weight < is.Weight && !is.Maintenance:
+		return lighter
 	}
-	slices.SortStableFunc(ops, func(a, b lb.ServerOp) int { return rank(a) - rank(b) })
-	return ops
+	return heavier
+}
+
+// order makes operations of the steps.
+func (c *Change) order() {
+	slices.SortStableFunc(c.steps, func(a, b step) int { return a.rank - b.rank })
+	for _, s := range c.steps {
+		c.Ops = append(c.Ops, s.op)
+	}
+	c.steps = nil
 }
 
 // weighs reports whether a balance algorithm takes weights at run time (HAProxy

@@ -114,6 +114,21 @@ func transitions() []transition {
 			runtime: []string{"backend/live members: -10.0.0.1:80, +10.0.0.3:80"},
 		},
 		{
+			name: "light ones come", from: poolOf("1 2"), to: weighted(poolOf("1 2 3"), 247, 247, 26),
+			ops:     []string{"s1 weight 247", "s2 weight 247", "s3 addr 10.0.0.3:80 unused weight 26 ready"},
+			runtime: []string{"backend/live members: +10.0.0.3:80", "backend/live weight: 10.0.0.1:80 weight 1 → 247, 10.0.0.2:80 weight 1 → 247"},
+		},
+		{
+			name: "heavy ones get lighter", from: weighted(poolOf("1 2 3"), 190, 190, 120), to: weighted(poolOf("1 2 3"), 80, 80, 240),
+			ops:     []string{"s3 weight 240", "s1 weight 80", "s2 weight 80"},
+			runtime: []string{"backend/live weight: 10.0.0.1:80 weight 190 → 80, 10.0.0.2:80 weight 190 → 80, 10.0.0.3:80 weight 120 → 240"},
+		},
+		{
+			name: "light ones go", from: weighted(poolOf("1 2 3"), 247, 247, 26), to: poolOf("1 2"),
+			ops:     []string{"s3 maint weight 1", "s1 weight 1", "s2 weight 1"},
+			runtime: []string{"backend/live members: -10.0.0.3:80", "backend/live weight: 10.0.0.1:80 weight 247 → 1, 10.0.0.2:80 weight 247 → 1"},
+		},
+		{
 			name: "in mode tcp", mode: "tcp", from: poolOf("1"), to: poolOf("2"),
 			ops:     []string{"s2 addr 10.0.0.2:80 ready", "s1 maint"},
 			runtime: []string{"backend/live members: -10.0.0.1:80, +10.0.0.2:80"},

@@ -114,24 +114,32 @@ func (r *remote) walk(ctx context.Context, c *client.Client, cfg canary.Config) 
 
 // walkLine tells of an event: "  5%  312 requests, 0% 5xx, 0% errors, 3 ms".
 func walkLine(cfg canary.Config, e canary.Event) string {
-	how := fmt.Sprintf("in effect after %.0f ms (%s, revision %d)", e.DurationMS, e.Path, e.Revision)
-	if e.Path == "" {
-		how = "in effect; the agent's answer was lost"
-	}
+	what := ""
 	switch e.Kind {
 	case canary.Done:
-		return fmt.Sprintf("%s is at %s with %s, %s", "backend/"+cfg.Backend, e.Selection, count(e.Members, "member"), how)
+		return deployed(e.Backend, e.Service, e.Selection, e.Members) + effect(e)
 	case canary.Stepped:
-		how = fmt.Sprintf("%s with %s, %s", e.Selection, count(e.Members, "member"), how)
-	case canary.Waiting:
-		how = "waiting for the agent: " + e.Reason
-	case canary.GoingBack:
-		how = "going back: " + e.Reason
+		what = e.Selection + " with " + count(e.Members, "member") + effect(e)
 	case canary.Watched:
-		how = e.Figures.String()
+		what = e.Figures.String()
 		if !e.Judged {
-			how += fmt.Sprintf("; %d are needed to judge", cfg.MinRequests)
+			what += fmt.Sprintf("; %d are needed to judge", cfg.MinRequests)
 		}
+	case canary.Waiting:
+		what = "waiting for the agent: " + e.Reason
+	case canary.GoingBack:
+		what = "going back: " + e.Reason
 	}
-	return fmt.Sprintf("%3d%%  %s", e.Percent, how)
+	return fmt.Sprintf("%3d%%  %s", e.Percent, what)
+}
+
+// effect says how a step came into effect.
+func effect(e canary.Event) string {
+	switch e.Path {
+	case "": // the agent's answer was lost
+		return " and in effect"
+	case "none":
+		return fmt.Sprintf(", nothing had to change (revision %d)", e.Revision)
+	}
+	return fmt.Sprintf(" and in effect after %.0f ms (%s, revision %d)", e.DurationMS, e.Path, e.Revision)
 }

@@ -36,6 +36,12 @@ func TestWrongCommandLines(t *testing.T) {
 		"status --nope":                 "unknown flag: --nope; see thalassa status --help",
 		"status -x":                     "unknown shorthand flag: 'x'",
 		"deploy live 1 --wait soon":     `invalid argument "soon" for "--wait" flag`,
+		"deploy live 1.0=x":             `VERSION: "x" is not a weight`,
+		"deploy live 1=1,2":             `VERSION: "2" has no weight`,
+		"deploy live 1 --canary":        "flag needs an argument: --canary",
+		"deploy live 1 --canary 5":      "--canary: \"5\" does not end with 100",
+		"deploy live 1 --every 1s":      "--every means something with --canary only",
+		"deploy live 1 --abort-on x":    "--abort-on means something with --canary only",
 		"status -o yaml":                `--output: "yaml" is not known, expected json or table`,
 		"config -o json":                "unknown shorthand flag",
 		"activity -n 0":                 "--limit: 0 is not a number of events, expected 1 to 1000",
@@ -60,6 +66,13 @@ func TestWrongCommandLines(t *testing.T) {
 		}
 		s.fails(exitUsage, says, args...)
 	}
+	for flags, says := range map[string]string{
+		"--every 0s": "--every: 0s", "--min-requests 0": "--min-requests: 0", "--abort-on 5xx": `--abort-on: "5xx" is no condition`, "--service x": "without --service",
+		"--force": "without --force",
+	} {
+		s.fails(exitUsage, says, append([]string{"deploy", "live", "1", "--canary", "5,100"}, strings.Fields(flags)...)...)
+	}
+	s.fails(exitUsage, "--canary leads to one version, got 1=1,2=1", "deploy", "live", "1=1,2=1", "--canary", "100")
 	s.fails(exitUsage, "KEY is empty", "backends", "delete", "")
 	s.fails(exitUsage, "BACKEND is empty", "deploy", "", "1")
 	s.fails(exitUsage, "VERSION is empty", "deploy", "live", "")

@@ -80,6 +80,7 @@ func rooms() map[string][]string {
 		"store":         {"activity", "lb", "internal/wake"},
 		"discovery":     {"lb"},
 		"client":        {"activity", "lb"},
+		"canary":        {"client", "lb"},
 		"api":           {"activity", "auth", "lb"},
 		"agent":         {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "internal/wake"},
 		"dev":           nil,

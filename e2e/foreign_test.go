@@ -1,0 +1,63 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+)
+
+func TestForeignConfigurationIsReplaced(t *testing.T) {
+	n, _ := serving(t)
+	// Another frontend and no slots: only the worker's fingerprint tells.
+	foreign := fmt.Sprintf(`global
+    stats socket %s mode 600 level admin
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 1s
+    timeout server 1s
+frontend foreign
+    bind 127.0.0.1:%d
+    http-request return status 200 content-type text/plain string foreign
+`, n.path("h.sock"), n.web)
+	if err := os.WriteFile(n.path("haproxy.cfg"), []byte(foreign), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(n.haproxyPID(), syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, patience, func() error {
+		if _, events := n.try(http.MethodGet, "/activity?filter=serversRepaired", ""); !strings.Contains(events, "serversRepaired") {
+			return errors.New("no event tells that HAProxy ran something else")
+		}
+		return nil
+	})
+	n.answers("1.0.0-0")
+	if strings.Contains(n.config(), "foreign") {
+		t.Errorf("the file is still\n%s", n.config())
+	}
+	worker := n.worker()
+	<-time.After(3 * time.Second) // three looks
+	if after := n.worker(); after != worker {
+		t.Errorf("HAProxy was reloaded again: worker %v, then %v", worker, after)
+	}
+}
+
+func TestSecondAgentForTheSameHAProxyIsTurnedAway(t *testing.T) {
+	n, _ := serving(t)
+	n.undisturbed(func() {
+		args := append(n.arguments(), "--port", "0", "--db-path", t.TempDir())
+		out, err := exec.Command(build(t), args...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "another agent looks after") {
+			t.Errorf("got %v: %s", err, out)
+		}
+	})
+}
