@@ -13,6 +13,7 @@ import (
 	"thalassa/api"
 	"thalassa/api/apitest"
 	"thalassa/auth"
+	"thalassa/lb"
 )
 
 const docs = "../docs/api.md"
@@ -104,6 +105,12 @@ func TestExamplesOfTheDocumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	node.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.2:8080 2.0.0")
+	node.Count("10.1.0.1:8080", lb.ServerStats{
+		Check: "L4OK", Sessions: 1, Requests: 1800, Responses: lb.Responses{Success: 1795, ClientError: 4, ServerError: 1}, ResponseTimeMS: 3,
+	})
+	node.Count("10.1.0.2:8080", lb.ServerStats{
+		Check: "L4OK", Requests: 201, Responses: lb.Responses{Success: 200}, ResponseErrors: 1, ResponseTimeMS: 4,
+	})
 	server := httptest.NewServer(api.New(node.Config()))
 	defer server.Close()
 	s := &site{Node: node, tb: t, url: server.URL}

@@ -103,7 +103,7 @@ func TestFiguresSurviveReloadsAndMoves(t *testing.T) {
 			return list
 		}
 		read := canary.NewMeter("2")
-		f := read(members())
+		read(members())
 		var want canary.Figures
 		for range 20 {
 			switch random.IntN(6) {
@@ -114,13 +114,13 @@ func TestFiguresSurviveReloadsAndMoves(t *testing.T) {
 			case 1: // a member leaves, another one uses its line, and it comes back
 				free := at[1]
 				at[1] = -1
-				f = read(members())
+				read(members())
 				lines[free].respond(500, 1)
 				at[1] = 1 + random.IntN(3)
 			case 2: // a member moves at once
 				at[1] = 1 + random.IntN(3)
 			}
-			f = read(members())
+			read(members())
 			for _, place := range at {
 				for range random.IntN(40) {
 					status := 200 + 300*random.IntN(2)
@@ -129,7 +129,7 @@ func TestFiguresSurviveReloadsAndMoves(t *testing.T) {
 					want.ServerErrors += int64(status-200) / 300
 				}
 			}
-			if f = read(members()); f.Requests != want.Requests || f.ServerErrors != want.ServerErrors {
+			if f := read(members()); f.Requests != want.Requests || f.ServerErrors != want.ServerErrors {
 				t.Fatalf("%v, want %v", f, want)
 			}
 		}

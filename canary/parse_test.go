@@ -39,7 +39,7 @@ func TestParseConditions(t *testing.T) {
 
 func TestParseSteps(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string][]int{"100": {100}, "5,25,50,100": {5, 25, 50, 100}, " 1%, 100% ": {1, 100}} {
+	for text, want := range map[string][]int{"100": {100}, "5,25,50,100": {5, 25, 50, 100}, "1%, 100%": {1, 100}} {
 		if got, err := canary.ParseSteps(text); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %v, %v, want %v", text, got, err, want)
 		}

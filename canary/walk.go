@@ -34,7 +34,7 @@ type Config struct {
 	// Wait is how long healthy instances may take to appear before the first step.
 	Wait time.Duration
 	// Look is the time between two looks at the counters (a twentieth of Every,
-	// within 100 ms and 2 s).
+	// within 100 ms and 1 s).
 	Look time.Duration
 	// Patience is how long the agent may give no answer before the walk goes back,
 	// and how long it is tried to go back (1 min).
@@ -50,7 +50,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	def(&c.Every, time.Minute)
-	def(&c.Look, min(max(c.Every/20, 100*time.Millisecond), 2*time.Second))
+	def(&c.Look, min(max(c.Every/20, 100*time.Millisecond), time.Second))
 	def(&c.Patience, time.Minute)
 	if c.MinRequests <= 0 {
 		c.MinRequests = 20

@@ -16,23 +16,24 @@ import (
 )
 
 // bubble runs a test with a world of its own, and a clock that costs nothing.
-func bubble(t *testing.T, f func(t *testing.T, w *world)) {
+func bubble(t *testing.T, f func(w *world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { f(t, newWorld(t)) })
+	synctest.Test(t, func(t *testing.T) { f(newWorld(t)) })
 }
 
 // aborted demands that a walk has gone back, for a reason.
-func aborted(t *testing.T, err error, percent int, reason string) *canary.AbortedError {
+func aborted(t *testing.T, err error, percent int, reason string) canary.AbortedError {
 	t.Helper()
 	e, ok := errors.AsType[*canary.AbortedError](err)
 	if !ok || !strings.Contains(e.Reason, reason) || e.Percent != percent {
 		t.Fatalf("%v, want a way back at %d%% because %s", err, percent, reason)
 	}
-	return e
+	return *e
 }
 
 func TestHealthyVersionGetsAllTraffic(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		begin := time.Now()
 		var figures []canary.Figures
 		w.onReport = func(e canary.Event) error {
@@ -80,7 +81,8 @@ func TestBadVersionGoesBack(t *testing.T) {
 		"down":      {behavior{ms: 5, status: "DOWN 1/2"}, "checks find every instance of version 2 down"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *world) {
+			bubble(t, func(w *world) {
+				t := w.t
 				w.nature["2"] = c.nature
 				for range 700 { // by a quick member that had the line before
 					w.line("2").respond(200, 1)
@@ -108,7 +110,8 @@ func TestBadVersionGoesBack(t *testing.T) {
 // What the old version does, and what was before the step, says nothing about the
 // new one; a few requests do not either.
 func TestOthersErrorsAreNotTheVersions(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.nature["1"] = behavior{bad: 50, broken: 20, ms: 3000}
 		for range 1000 {
 			w.line("2").respond(500, 4000)
@@ -118,7 +121,8 @@ func TestOthersErrorsAreNotTheVersions(t *testing.T) {
 		}
 		w.stands("2")
 	})
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.rate = 6
 		w.nature["2"] = behavior{bad: 100, ms: 5}
 		unjudged := 0
@@ -136,7 +140,8 @@ func TestOthersErrorsAreNotTheVersions(t *testing.T) {
 }
 
 func TestWorkersComeAndGo(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		for n := 5; n < 200; n += 7 {
 			w.onRead[n] = func() error {
 				for _, c := range w.lines {
@@ -156,7 +161,8 @@ func TestWorkersComeAndGo(t *testing.T) {
 }
 
 func TestVersionThatLosesItsInstances(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.onRead[40] = func() error { w.healthy["2"] = 0; return nil }
 		e := aborted(t, w.walk(t.Context()), 25, "version 2 has no healthy instance any more")
 		w.stands("1")
@@ -164,7 +170,8 @@ func TestVersionThatLosesItsInstances(t *testing.T) {
 			t.Errorf("%+v", e.Figures)
 		}
 	})
-	bubble(t, func(t *testing.T, w *world) { // just before a step
+	bubble(t, func(w *world) { // just before a step
+		t := w.t
 		w.onReport = func(e canary.Event) error {
 			if e.Kind == canary.Watched && e.Percent == 25 {
 				w.healthy["2"] = 0
@@ -178,7 +185,8 @@ func TestVersionThatLosesItsInstances(t *testing.T) {
 
 func TestInterruption(t *testing.T) {
 	for _, when := range []int{1, 2, 30, 40, 70} {
-		bubble(t, func(t *testing.T, w *world) {
+		bubble(t, func(w *world) {
+			t := w.t
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			w.onRead[when] = func() error { stop(); return nil }
@@ -189,14 +197,16 @@ func TestInterruption(t *testing.T) {
 			w.stands("1")
 		})
 	}
-	bubble(t, func(t *testing.T, w *world) { // while a step is being made
+	bubble(t, func(w *world) { // while a step is being made
+		t := w.t
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		w.onDeploy[2] = func(applied func()) error { stop(); applied(); return nil }
 		aborted(t, w.walk(ctx), 25, "it was interrupted")
 		w.stands("1")
 	})
-	bubble(t, func(t *testing.T, w *world) { // with the answer lost
+	bubble(t, func(w *world) { // with the answer lost
+		t := w.t
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		w.onDeploy[2] = func(applied func()) error {
@@ -207,7 +217,8 @@ func TestInterruption(t *testing.T) {
 		aborted(t, w.walk(ctx), 5, "it was interrupted")
 		w.stands("1")
 	})
-	bubble(t, func(t *testing.T, w *world) { // before anything has changed
+	bubble(t, func(w *world) { // before anything has changed
+		t := w.t
 		ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
 		defer stop()
 		w.healthy["2"] = 0
@@ -222,7 +233,8 @@ func TestInterruption(t *testing.T) {
 }
 
 func TestWaitingForTheVersion(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.healthy["2"] = 0
 		w.appears = time.Now().Add(20 * time.Second)
 		if err := w.walk(t.Context(), func(c *canary.Config) { c.Wait = time.Minute }); err != nil {
@@ -230,7 +242,8 @@ func TestWaitingForTheVersion(t *testing.T) {
 		}
 		w.stands("2")
 	})
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.healthy["2"] = 0
 		begin := time.Now()
 		err := w.walk(t.Context(), func(c *canary.Config) { c.Wait = 30 * time.Second })
@@ -254,7 +267,8 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 		"a static one":    {func(b *client.Backend) { *b = client.Backend{ID: "backend/live", Type: "static"} }, ""},
 	}
 	for name, c := range changes {
-		check := func(t *testing.T, w *world, err error, reason bool) {
+		check := func(w *world, err error, reason bool) {
+			t := w.t
 			t.Helper()
 			after := w.backend
 			c.change(&after)
@@ -269,20 +283,23 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 				t.Errorf("%s: it is now %+v", name, w.backend)
 			}
 		}
-		bubble(t, func(t *testing.T, w *world) { // seen while watching
+		bubble(t, func(w *world) { // seen while watching
+			t := w.t
 			w.onRead[40] = func() error { w.change(c.change); return nil }
-			check(t, w, w.walk(t.Context()), false)
+			check(w, w.walk(t.Context()), false)
 		})
-		bubble(t, func(t *testing.T, w *world) { // just before a step
+		bubble(t, func(w *world) { // just before a step
+			t := w.t
 			w.onReport = func(e canary.Event) error {
 				if e.Kind == canary.Watched && e.Percent == 25 {
 					w.change(c.change)
 				}
 				return nil
 			}
-			check(t, w, w.walk(t.Context()), false)
+			check(w, w.walk(t.Context()), false)
 		})
-		bubble(t, func(t *testing.T, w *world) { // just before the way back
+		bubble(t, func(w *world) { // just before the way back
+			t := w.t
 			w.onReport = func(e canary.Event) error {
 				if e.Kind == canary.GoingBack {
 					w.change(c.change)
@@ -290,10 +307,11 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 				return nil
 			}
 			w.onRead[40] = func() error { w.nature["2"] = behavior{status: "DOWN"}; return nil }
-			check(t, w, w.walk(t.Context()), true)
+			check(w, w.walk(t.Context()), true)
 		})
 	}
-	bubble(t, func(t *testing.T, w *world) { // between a step and its answer
+	bubble(t, func(w *world) { // between a step and its answer
+		t := w.t
 		w.onDeploy[2] = func(applied func()) error {
 			applied()
 			w.change(func(b *client.Backend) { b.Version, b.Versions = "3", nil })
@@ -307,10 +325,11 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 }
 
 func TestAgentThatIsAwayForAMoment(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
-		gone := func() error { w.away = time.Now().Add(20 * time.Second); return nil }
+	bubble(t, func(w *world) {
+		t := w.t
+		gone := func() error { w.away = time.Now().Add(20 * time.Second); return w.absent() }
 		w.onRead[3], w.onRead[50] = gone, gone
-		w.onDeploy[3] = func(func()) error { _ = gone(); return w.absent() }
+		w.onDeploy[3] = func(func()) error { return gone() }
 		if err := w.walk(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -320,7 +339,8 @@ func TestAgentThatIsAwayForAMoment(t *testing.T) {
 		}
 	})
 	for _, deploy := range []int{1, 2, 3, 4} { // an answer is lost, and the step is made
-		bubble(t, func(t *testing.T, w *world) {
+		bubble(t, func(w *world) {
+			t := w.t
 			w.onDeploy[deploy] = func(applied func()) error {
 				applied()
 				w.away = time.Now().Add(10 * time.Second)
@@ -332,7 +352,8 @@ func TestAgentThatIsAwayForAMoment(t *testing.T) {
 			w.stands("2")
 		})
 	}
-	bubble(t, func(t *testing.T, w *world) { // the step is made after all, when it is asked for again
+	bubble(t, func(w *world) { // the step is made after all, when it is asked for again
+		t := w.t
 		var late func()
 		w.onDeploy[2] = func(applied func()) error { late = applied; return answer(503, "unavailable", "slow") }
 		w.onDeploy[3] = func(func()) error { late(); return answer(412, "precondition_failed", "backend/live has changed") }
@@ -344,7 +365,8 @@ func TestAgentThatIsAwayForAMoment(t *testing.T) {
 }
 
 func TestAgentThatIsAwayForLong(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.onRead[40] = func() error { w.away = time.Now().Add(90 * time.Second); return nil }
 		e := aborted(t, w.walk(t.Context()), 25, "nobody answers")
 		w.stands("1")
@@ -352,7 +374,8 @@ func TestAgentThatIsAwayForLong(t *testing.T) {
 			t.Error("no figures")
 		}
 	})
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.onRead[40] = func() error { w.away = time.Now().Add(time.Hour); return nil }
 		err := w.walk(t.Context())
 		e, ok := errors.AsType[*canary.StuckError](err)
@@ -361,7 +384,8 @@ func TestAgentThatIsAwayForLong(t *testing.T) {
 		}
 		w.stands("1=75,2=25")
 	})
-	bubble(t, func(t *testing.T, w *world) { // from the beginning
+	bubble(t, func(w *world) { // from the beginning
+		t := w.t
 		w.away = time.Now().Add(time.Second)
 		if err := w.walk(t.Context()); !client.MayPass(err) || errors.As(err, new(*canary.StuckError)) || w.asked > 0 {
 			t.Error(err)
@@ -370,7 +394,8 @@ func TestAgentThatIsAwayForLong(t *testing.T) {
 }
 
 func TestWayBackThatDoesNotSucceed(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.onRead[40] = func() error {
 			w.nature["2"] = behavior{bad: 100, ms: 5}
 			w.healthy["1"] = 0
@@ -383,7 +408,8 @@ func TestWayBackThatDoesNotSucceed(t *testing.T) {
 		}
 		w.stands("1=75,2=25")
 	})
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.onReport = func(e canary.Event) error {
 			if e.Percent == 5 && e.Kind == canary.Watched {
 				w.pending = "HAProxy is not running"
@@ -392,14 +418,15 @@ func TestWayBackThatDoesNotSucceed(t *testing.T) {
 		}
 		e := aborted(t, w.walk(t.Context()), 5, "the step to 25% is stored and not in effect: HAProxy is not running")
 		if e.Pending == "" || !strings.Contains(e.Error(), "not yet in effect") {
-			t.Errorf("%v", e)
+			t.Errorf("%+v", e)
 		}
 		w.stands("1")
 	})
 }
 
 func TestOutputThatNobodyTakes(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.onReport = func(e canary.Event) error {
 			if e.Percent >= 25 {
 				return errors.New("broken pipe")
@@ -409,7 +436,23 @@ func TestOutputThatNobodyTakes(t *testing.T) {
 		aborted(t, w.walk(t.Context()), 25, "broken pipe")
 		w.stands("1")
 	})
-	bubble(t, func(t *testing.T, w *world) { // when all is done it is too late
+	bubble(t, func(w *world) { // nor the waiting for an agent that is away just then
+		t := w.t
+		w.onReport = func(e canary.Event) error {
+			if e.Kind == canary.Watched {
+				w.away = time.Now().Add(20 * time.Second)
+				return errors.New("broken pipe")
+			}
+			if e.Kind == canary.Waiting {
+				return errors.New("broken pipe")
+			}
+			return nil
+		}
+		aborted(t, w.walk(t.Context()), 5, "broken pipe")
+		w.stands("1")
+	})
+	bubble(t, func(w *world) { // when all is done it is too late
+		t := w.t
 		w.onReport = func(e canary.Event) error {
 			if e.Kind == canary.Done {
 				return errors.New("broken pipe")
@@ -447,7 +490,8 @@ func TestWhereAWalkBegins(t *testing.T) {
 			w.healthy["0"] = 1
 			w.change(func(b *client.Backend) { b.Version, b.Versions = "", split })
 		}
-		bubble(t, func(t *testing.T, w *world) {
+		bubble(t, func(w *world) {
+			t := w.t
 			begin(w)
 			if err := w.walk(t.Context()); err != nil || steps(w) != c.steps {
 				t.Errorf("%s: %v, steps %q, want %q", name, err, steps(w), c.steps)
@@ -456,14 +500,16 @@ func TestWhereAWalkBegins(t *testing.T) {
 		if c.back == "" {
 			continue
 		}
-		bubble(t, func(t *testing.T, w *world) {
+		bubble(t, func(w *world) {
+			t := w.t
 			begin(w)
 			w.nature["2"] = behavior{bad: 100, ms: 5}
 			aborted(t, w.walk(t.Context()), 5, "broke 5xx")
 			w.stands(c.back)
 		})
 	}
-	bubble(t, func(t *testing.T, w *world) {
+	bubble(t, func(w *world) {
+		t := w.t
 		w.backend.Version = "2"
 		if err := w.walk(t.Context()); err != nil || steps(w) != "2" || w.edits != 0 {
 			t.Errorf("it is there already: %v, %q", err, w.said)
@@ -483,7 +529,8 @@ func TestWalksThatDoNotBegin(t *testing.T) {
 		"not allowed":  {func(w *world) { w.onDeploy[1] = func(func()) error { return answer(403, "forbidden", "no") } }, "no"},
 		"two versions": {func(w *world) { w.backend.Version, w.backend.Versions = "", tooMany() }, "17 versions"},
 	} {
-		bubble(t, func(t *testing.T, w *world) {
+		bubble(t, func(w *world) {
+			t := w.t
 			c.prepare(w)
 			before := w.backend.Selection()
 			if err := w.walk(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) || errors.As(err, new(*canary.AbortedError)) {

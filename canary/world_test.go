@@ -180,6 +180,9 @@ func (w *world) MembersWithStats(ctx context.Context, _ string) ([]client.Member
 func (w *world) Deploy(ctx context.Context, _ string, d client.DeployRequest, conditions ...client.Condition) (client.Backend, client.Applied, error) {
 	w.work()
 	w.asked++
+	if ctx.Done() != nil {
+		w.t.Error("a change can be cut short")
+	}
 	header := http.Header{}
 	for _, c := range conditions {
 		c(header)
@@ -240,7 +243,7 @@ func (w *world) walk(ctx context.Context, adjust ...func(*canary.Config)) error 
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	cfg := canary.Config{Backend: "live", Version: "2", Steps: []int{5, 25, 50, 100}, AbortOn: abortOn, Report: func(e canary.Event) error {
+	cfg := canary.Config{Backend: "live", Version: "2", Steps: []int{5, 25, 50, 100}, Look: 2 * time.Second, AbortOn: abortOn, Report: func(e canary.Event) error {
 		w.said = append(w.said, fmt.Sprintf("%s %d%% %s", e.Kind, e.Percent, e.Selection))
 		if w.onReport != nil {
 			return w.onReport(e)

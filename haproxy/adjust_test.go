@@ -220,26 +220,67 @@ func TestAddressInUse(t *testing.T) {
 	})
 }
 
-// TestDeadServerRevives: it was down by its checks, and another one takes its
-// place.
+// dying raises a backend whose only server is down by its checks.
+func (l *lab) dying() *stage {
+	l.t.Helper()
+	p := pool("live", lb.HostPort{Host: "127.0.0.1", Port: uint16(testkit.Port(l.t))})
+	p.Health = &lb.Health{Method: "GET", URI: "/", Version: "HTTP/1.0", Interval: 20 * time.Millisecond}
+	s := l.raise(p)
+	testkit.Eventually(l.t, patience, func() error {
+		if s.server("s1").Up {
+			return errors.New("the server is up")
+		}
+		return nil
+	})
+	return s
+}
+
+// TestDeadServerRevives: another one takes its place, and gets requests at once.
 func TestDeadServerRevives(t *testing.T) {
 	each(t, func(l *lab) {
-		t := l.t
-		dead := lb.HostPort{Host: "127.0.0.1", Port: uint16(testkit.Port(t))}
-		p := pool("live", dead)
-		p.Health = &lb.Health{Method: "GET", URI: "/", Version: "HTTP/1.0", Interval: 20 * time.Millisecond}
-		s := l.raise(p)
-		testkit.Eventually(t, patience, func() error {
-			if s.server("s1").Up {
-				return errors.New("the server is up")
-			}
-			return nil
-		})
-		a, one := web(t, "a", "127.0.0.1", nil), 1
+		s := l.dying()
+		a, one := web(l.t, "a", "127.0.0.1", nil), 1
 		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Address: &a, Weight: &one, Up: true})
-		s.answers("a") // by its checks it would be later
+		s.answers("a")
 		if !s.server("s1").Up {
-			t.Error("the server is still down")
+			l.t.Error("the server is still down")
+		}
+	})
+}
+
+// TestDeadServersSlotIsAsGoodAsAny, also when its checks have never been right.
+func TestDeadServersSlotIsAsGoodAsAny(t *testing.T) {
+	each(t, func(l *lab) {
+		s := l.dying()
+		a := web(l.t, "a", "127.0.0.1", nil)
+		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Maintenance: true})
+		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Address: &a, Unused: true, Ready: true})
+		s.answers("a")
+	})
+}
+
+// TestWeightsOfEveryAlgorithm: HAProxy takes weights at run time where plan thinks
+// so, and only there.
+func TestWeightsOfEveryAlgorithm(t *testing.T) {
+	each(t, func(l *lab) {
+		algorithms := []string{
+			"roundrobin", "leastconn", "first", "random", "random(3)", "static-rr", "source", "uri", "uri depth 2", "url_param q", "hdr(host)", "rdp-cookie",
+		}
+		pools := make([]lb.Pool, len(algorithms))
+		for i, algorithm := range algorithms {
+			pools[i] = pool(lb.Name(fmt.Sprint("b", i)), lb.HostPort{Host: "127.0.0.1", Port: 1})
+			pools[i].Balance = algorithm
+		}
+		s := l.raise(pools...)
+		for i, algorithm := range algorithms {
+			heavy := slices.Clone(pools)
+			heavy[i].Members = []lb.Member{{Address: pools[i].Members[0].Address, Weight: 5}}
+			_, change := s.next(heavy...)
+			five := 5
+			err := s.Adjust(l.t.Context(), []lb.ServerOp{{Backend: pools[i].Key, Server: "s1", Weight: &five}})
+			if took, thought := err == nil, len(change.Reload) == 0; took != thought {
+				l.t.Errorf("%s: thought to take weights: %t, takes them: %t (%v)", algorithm, thought, took, err)
+			}
 		}
 	})
 }

@@ -2,9 +2,9 @@ package haproxy_test
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 
 	"thalassa/internal/testkit"
@@ -26,9 +26,9 @@ func TestStats(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		config := func(print string) []byte {
+		config := func(word string) []byte {
 			return testkit.HAProxyConfig{
-				Description: "thalassa " + print, StatsSocket: l.cfg.StatsSocket, Address: l.address(), Frontend: slot(fmt.Sprint(bad.Port)),
+				Description: "thalassa " + word, StatsSocket: l.cfg.StatsSocket, Address: l.address(), Frontend: slot(strconv.Itoa(int(bad.Port))),
 			}.Bytes()
 		}
 		if _, err := l.Stats(t.Context(), "live"); !errors.As(err, new(*lb.UnavailableError)) {

@@ -146,10 +146,10 @@ func TestSwitched(t *testing.T) {
 	if err != nil || b.Service != "toys" || b.Selection() != "3" || b.Versions != nil {
 		t.Errorf("a plain version does not end the split: %+v, %v", b, err)
 	}
-	if err := (func() error { _, err := in.Switched(lb.Switch{Backend: "none", Version: "3"}); return err })(); !errors.As(err, new(*lb.NotFoundError)) {
+	if _, err := in.Switched(lb.Switch{Backend: "none", Version: "3"}); !errors.As(err, new(*lb.NotFoundError)) {
 		t.Errorf("no backend: %v", err)
 	}
-	if err := (func() error { _, err := in.Switched(lb.Switch{Backend: "api", Version: "3"}); return err })(); !errors.As(err, new(*lb.ConflictError)) {
+	if _, err := in.Switched(lb.Switch{Backend: "api", Version: "3"}); !errors.As(err, new(*lb.ConflictError)) {
 		t.Errorf("a static backend: %v", err)
 	}
 	b.Balance = "first"

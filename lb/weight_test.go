@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"thalassa/lb"
@@ -56,6 +58,7 @@ func TestPopulateDividesTraffic(t *testing.T) {
 		"one percent among many":    {"1=99,2=1", [][]lb.Instance{crowd("1", 1), crowd("2", 1, 1, 1)}, "[1 256 2 1 2 1 2 1]"},
 		"more members than units":   {"1=99,2=1", [][]lb.Instance{crowd("1", 1), crowd("2", equal(8, 1)...)}, "[1 198 2 1 2 1 2 0 2 0 2 0 2 0 2 0 2 0]"},
 		"the greatest weights":      {"1=1,2=1", [][]lb.Instance{crowd("1", 65535, 1), crowd("2", 65535)}, "[1 255 1 1 2 256]"},
+		"not beyond the greatest":   {"1=1", [][]lb.Instance{crowd("1", 65535, 333, 333)}, "[1 256 1 2 1 1]"},
 		"three thirds":              {"1=33,2=33,3=34", [][]lb.Instance{crowd("1", 1), crowd("2", 1), crowd("3", 1)}, "[1 231 2 231 3 238]"},
 		"as far apart as they can":  {"1=10000,2=1", [][]lb.Instance{crowd("1", 1), crowd("2", 1)}, "[1 256 2 1]"},
 	} {
@@ -67,7 +70,7 @@ func TestPopulateDividesTraffic(t *testing.T) {
 			}
 			list := []string{}
 			for _, m := range populated(t, s, c.instances...).Members {
-				list = append(list, fmt.Sprint(m.Version), fmt.Sprint(m.Weight))
+				list = append(list, string(m.Version), strconv.Itoa(m.Weight))
 			}
 			if got := fmt.Sprint(list); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
@@ -103,7 +106,7 @@ func TestSharesHold(t *testing.T) {
 		var crowds [][]lb.Instance
 		sum, members := 0, 0
 		for v := range 1 + random.IntN(4) {
-			version := lb.Version(fmt.Sprint(v))
+			version := lb.Version(strconv.Itoa(v))
 			n := 1 + random.IntN(1+random.IntN(60))
 			weights := equal(n, 1)
 			if random.IntN(2) == 0 {
@@ -168,11 +171,25 @@ func checkWeights(t *testing.T, pool lb.Pool, crowds [][]lb.Instance) {
 }
 
 func describe(p lb.Pool) string {
-	text := ""
+	var text strings.Builder
 	for _, m := range p.Members {
-		text += fmt.Sprintf(" %s*%d", m.Version, m.Weight)
+		fmt.Fprintf(&text, " %s*%d", m.Version, m.Weight)
 	}
-	return text
+	return text.String()
+}
+
+// Pools that differ in how they divide traffic are not one value.
+func TestSplitMakesAnotherPool(t *testing.T) {
+	t.Parallel()
+	pool := populated(t, lb.Split{{Version: "1", Weight: 1}}, crowd("1", 1))
+	other := pool
+	if !pool.Same(other) {
+		t.Error("a pool is not itself")
+	}
+	other.Versions = lb.Split{{Version: "1", Weight: 2}}
+	if pool.Same(other) {
+		t.Error("another split is the same")
+	}
 }
 
 // As many members of each version as the other is how a canary begins: nobody

@@ -112,6 +112,10 @@ func TestCompute(t *testing.T) {
 		{"version with other members", func(c *lb.Config) {
 			c.Backends[1].Version, c.Backends[1].Members = "1.1.0", members("127.0.0.1:9001")
 		}, []string{"backend/live members: -127.0.0.1:9000", "backend/live version: 1.0.0 → 1.1.0"}},
+		{"versions that share the traffic", func(c *lb.Config) {
+			c.Backends[1].Version, c.Backends[1].Versions = "", lb.Split{{Version: "1.0.0", Weight: 90}, {Version: "1.1.0", Weight: 10}}
+			c.Backends[1].Members[0].Weight = 9
+		}, []string{"backend/live version: 1.0.0 → 1.0.0=90,1.1.0=10", "backend/live weight: 127.0.0.1:9000 weight 1 → 9"}},
 		{"version with the same members", func(c *lb.Config) { c.Backends[1].Version = "1.1.0" }, nil},
 		{"service and version", func(c *lb.Config) {
 			c.Backends[1].Service, c.Backends[1].Version, c.Backends[1].Members = "store", "2", nil

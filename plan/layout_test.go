@@ -26,7 +26,7 @@ func at(text string) lb.HostPort {
 // them.
 func poolOf(addresses string) lb.Pool {
 	p := lb.Pool{Backend: lb.Backend{Key: "live", Type: "dynamic", Service: "shop", Version: "1", Mode: "http", Balance: "roundrobin"}}
-	for _, a := range strings.Fields(addresses) {
+	for a := range strings.FieldsSeq(addresses) {
 		p.Members = append(p.Members, lb.Member{Address: at(a), Weight: 1})
 	}
 	return p
@@ -36,7 +36,7 @@ func poolOf(addresses string) lb.Pool {
 // it, "-" had none.
 func slotsOf(text string) []lb.Slot {
 	var out []lb.Slot
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		former, spare := strings.CutPrefix(word, "-")
 		switch {
 		case !spare:

@@ -77,6 +77,9 @@ func (g generator) pool(key lb.Name) lb.Pool {
 		Balance: pick(g, "roundrobin", "source"), Host: pick(g, "", "example.org"), Mode: pick(g, "http", "tcp"),
 		Natives: some(g, lb.Native("timeout server 1s")),
 	}}
+	if p.Type == "dynamic" && g.IntN(4) == 0 {
+		p.Version, p.Versions = "", lb.Split{{Version: "1", Weight: pick(g, 1, 9)}, {Version: "2", Weight: 1}}
+	}
 	if g.IntN(2) == 0 {
 		p.Health = &lb.Health{
 			Method: pick(g, "GET", "GET", "GET", "HEAD"), URI: pick(g, "/", "/", "/", "/health"), Version: pick(g, "HTTP/1.0", "HTTP/1.0", "HTTP/1.1"),
@@ -150,7 +153,7 @@ func (g generator) changePool(p *lb.Pool) {
 	case 5:
 		p.Members = other.Members
 	case 6:
-		p.Version, p.Service, p.Type = other.Version, other.Service, other.Type
+		p.Version, p.Versions, p.Service, p.Type = other.Version, other.Versions, other.Service, other.Type
 	default:
 		p.Members = slices.Clone(p.Members)
 		for i := range p.Members {

@@ -5,9 +5,11 @@ package testkit
 
 import (
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 )
 
@@ -38,17 +40,22 @@ func Port(tb testing.TB) int {
 	return Ports(tb, 1)[0]
 }
 
-// Ports returns n distinct free TCP ports of the loopback.
+// Ports returns n distinct free TCP ports of the loopback. They are none of those
+// that the kernel gives to listeners on port 0 and to outgoing connections, which
+// could take them before the test does.
 func Ports(tb testing.TB, n int) []int {
 	tb.Helper()
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	const first, last = 10_000, 30_000 // by default the kernel's begin at 32,768
+	ports := make([]int, 0, n)
+	for tries := 0; len(ports) < n; tries++ {
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(first+rand.IntN(last-first))) //nolint:gosec // not a secret
+		switch {
+		case err == nil:
+			defer l.Close() // all stay open until n distinct ones are found
+			ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		case tries > 1000:
 			tb.Fatal(err)
 		}
-		defer l.Close() // all stay open until n distinct ones are found
-		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
 	return ports
 }

@@ -24,6 +24,10 @@ func Sample(version string) lb.Intent {
 		Health: &lb.Health{Method: "HEAD", URI: "/health?q=<&>", Version: "HTTP/1.1", Interval: 1500 * time.Millisecond},
 		Mode:   "http", Natives: []lb.Native{"option httplog", `http-request set-header X-A "é <b> & 'c'"`},
 	}
+	split := lb.Backend{
+		Key: "split", Type: "dynamic", Service: "shop", Balance: "roundrobin", Mode: "http",
+		Versions: lb.Split{{Version: "1.0.0", Weight: 95}, {Version: "2.0.0+b~1", Weight: 5}, {Version: "3", Weight: 0}},
+	}
 	static := lb.Backend{
 		Key: "data.base:1", Type: "static", Balance: "roundrobin", Mode: "tcp",
 		Members: []lb.HostPort{{Host: "10.10.10.10", Port: 5432}, {Host: "fe80::1", Port: 5432}, {Host: "db.example", Port: 65535}},
@@ -41,7 +45,7 @@ func Sample(version string) lb.Intent {
 	}
 	return lb.Intent{
 		Frontends: map[lb.Name]lb.Frontend{www.Key: www, tcp.Key: tcp},
-		Backends:  map[lb.Name]lb.Backend{live.Key: live, static.Key: static},
+		Backends:  map[lb.Name]lb.Backend{live.Key: live, split.Key: split, static.Key: static},
 	}
 }
 
