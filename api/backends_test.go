@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"thalassa/api"
+	"thalassa/api/apitest"
 	"thalassa/lb"
 )
 
@@ -212,9 +213,9 @@ func TestSwitchWaitsForTheVersion(t *testing.T) {
 }
 
 func TestChangesCarryAuthorCauseAndTime(t *testing.T) {
-	s := filled(t, withTokens(t), withClock)
-	s.do("POST", "/backends/live", `{"version":"2.0.0"}`, bearer(deployToken)).wants(t, 200, nil)
-	s.do("DELETE", "/frontends/%77ww", "", bearer(adminToken)).wants(t, 200, nil)
+	s := filled(t, apitest.Guarded(t), withClock)
+	s.do("POST", "/backends/live", `{"version":"2.0.0"}`, bearer(apitest.DeployToken)).wants(t, 200, nil)
+	s.do("DELETE", "/frontends/%77ww", "", bearer(apitest.AdminToken)).wants(t, 200, nil)
 	list, err := s.Revisions(t.Context(), 0, 10)
 	if err != nil {
 		t.Fatal(err)

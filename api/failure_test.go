@@ -12,6 +12,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/api"
+	"thalassa/api/apitest"
 	"thalassa/lb"
 )
 
@@ -103,12 +104,12 @@ func TestRequestsAreLoggedAtDebugOnly(t *testing.T) {
 		var log bytes.Buffer
 		s := filled(t, func(c *api.Config) {
 			c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))
-		}, withTokens(t))
-		s.get("/frontends/nobody", bearer(readToken))
+		}, apitest.Guarded(t))
+		s.get("/frontends/nobody", bearer(apitest.ReadToken))
 		if got := strings.Contains(log.String(), "path=/frontends/nobody status=404") && strings.Contains(log.String(), "author=reader"); got != want {
 			t.Errorf("level %v: logged %v, want %v: %s", level, got, want, log.String())
 		}
-		if strings.Contains(log.String(), readToken) {
+		if strings.Contains(log.String(), apitest.ReadToken) {
 			t.Errorf("the log tells the token: %s", log.String())
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"thalassa/api"
+	"thalassa/api/apitest"
 )
 
 // requests are one of each kind that takes a role, and the role's number: 0
@@ -42,12 +43,12 @@ func TestRoles(t *testing.T) {
 	covered := map[string]bool{}
 	for _, q := range requests {
 		covered[q.method+" "+q.path] = true
-		s := filled(t, withTokens(t))
+		s := filled(t, apitest.Guarded(t))
 		anonymous := s.do(q.method, q.path, q.body)
 		if want := http.StatusUnauthorized; q.need > 0 && anonymous.status != want || q.need == 0 && anonymous.status != 200 {
 			t.Errorf("%s %s without a token: %d", q.method, q.path, anonymous.status)
 		}
-		for i, token := range []string{readToken, deployToken, adminToken} {
+		for i, token := range []string{apitest.ReadToken, apitest.DeployToken, apitest.AdminToken} {
 			r := s.do(q.method, q.path, q.body, bearer(token))
 			if i+1 >= q.need {
 				if r.status != 200 {
@@ -72,16 +73,16 @@ func TestRoles(t *testing.T) {
 }
 
 func TestUnauthorized(t *testing.T) {
-	s := filled(t, withTokens(t))
+	s := filled(t, apitest.Guarded(t))
 	for header, hint := range map[string]string{
-		"":                           "",
-		"Authorization: ":            "invalid_request",
-		"Authorization: Basic eDp5":  "invalid_request",
-		"Authorization: Bearer":      "invalid_token",
-		"Authorization: Bearer ":     "invalid_token",
-		bearer("x"):                  "invalid_token",
-		bearer(readToken + "x"):      "invalid_token",
-		bearer(readToken + ",token"): "invalid_token",
+		"":                                   "",
+		"Authorization: ":                    "invalid_request",
+		"Authorization: Basic eDp5":          "invalid_request",
+		"Authorization: Bearer":              "invalid_token",
+		"Authorization: Bearer ":             "invalid_token",
+		bearer("x"):                          "invalid_token",
+		bearer(apitest.ReadToken + "x"):      "invalid_token",
+		bearer(apitest.ReadToken + ",token"): "invalid_token",
 	} {
 		var headers []string
 		if header != "" {
@@ -93,21 +94,21 @@ func TestUnauthorized(t *testing.T) {
 		if !strings.HasPrefix(challenge, `Bearer realm="thalassa"`) || !strings.Contains(challenge, hint) || hint == "" && strings.Contains(challenge, "error") {
 			t.Errorf("%s: challenge %s", header, challenge)
 		}
-		if strings.Contains(f.Error, readToken) {
+		if strings.Contains(f.Error, apitest.ReadToken) {
 			t.Errorf("the answer repeats the token: %s", f.Error)
 		}
 	}
-	s.get("/frontends", bearer(readToken), bearer(readToken)).refused(t, 401, "unauthorized")
-	s.get("/frontends", "Authorization: bearer  "+readToken).wants(t, 200, nil)
+	s.get("/frontends", bearer(apitest.ReadToken), bearer(apitest.ReadToken)).refused(t, 401, "unauthorized")
+	s.get("/frontends", "Authorization: bearer  "+apitest.ReadToken).wants(t, 200, nil)
 }
 
 // A caller without the right learns nothing about objects and bodies.
 func TestRightsComeFirst(t *testing.T) {
-	s := filled(t, withTokens(t))
+	s := filled(t, apitest.Guarded(t))
 	for _, path := range []string{"/frontends/nobody", "/frontends/a%20b"} {
 		s.get(path).refused(t, 401, "unauthorized")
-		s.do("PUT", path, `{`, bearer(deployToken)).refused(t, 403, "forbidden")
-		s.do("DELETE", path, "", bearer(deployToken)).refused(t, 403, "forbidden")
+		s.do("PUT", path, `{`, bearer(apitest.DeployToken)).refused(t, 403, "forbidden")
+		s.do("DELETE", path, "", bearer(apitest.DeployToken)).refused(t, 403, "forbidden")
 	}
 }
 
@@ -173,9 +174,9 @@ func TestOnLoopbackOnlyOwnNamesAreServed(t *testing.T) {
 		s.do("PUT", "/backends/x", `{"type":"static"}`, "Host: "+host).refused(t, 403, "forbidden")
 	}
 	// With tokens a foreign page has none, and elsewhere names are not known.
-	for _, adjust := range []func(*api.Config){withTokens(t), func(*api.Config) {}} {
+	for _, adjust := range []func(*api.Config){apitest.Guarded(t), func(*api.Config) {}} {
 		s := filled(t, adjust)
-		s.get("/frontends", "Host: evil.example", bearer(readToken)).wants(t, 200, nil)
+		s.get("/frontends", "Host: evil.example", bearer(apitest.ReadToken)).wants(t, 200, nil)
 	}
 }
 

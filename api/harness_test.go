@@ -6,14 +6,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"thalassa/api"
 	"thalassa/api/apitest"
-	"thalassa/auth"
 )
 
 // A site is an API over a node in memory, reached over real HTTP. Every answer
@@ -167,27 +164,6 @@ func same(tb testing.TB, got []byte, want string) {
 	if string(gj) != string(wj) {
 		tb.Errorf("got  %s\nwant %s", gj, wj)
 	}
-}
-
-const (
-	readToken   = "r-0123456789abcdef"
-	deployToken = "d-0123456789abcdef"
-	adminToken  = "a-0123456789abcdef"
-)
-
-// withTokens gives a site three tokens: reader, deployer and admin.
-func withTokens(tb testing.TB) func(*api.Config) {
-	tb.Helper()
-	path := filepath.Join(tb.TempDir(), "tokens")
-	content := "read reader " + readToken + "\ndeploy deployer " + deployToken + "\nadmin boss " + adminToken + "\n"
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	tokens, err := auth.Open(path, nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return func(c *api.Config) { c.Tokens = tokens }
 }
 
 func bearer(token string) string { return "Authorization: Bearer " + token }

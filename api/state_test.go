@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"thalassa/api/apitest"
 	"thalassa/lb"
 )
 
@@ -75,7 +76,7 @@ func TestStatus(t *testing.T) {
 }
 
 func TestHealthAndReadiness(t *testing.T) {
-	s := filled(t, withTokens(t)) // both take no token
+	s := filled(t, apitest.Guarded(t)) // both take no token
 	s.get("/healthz").wants(t, 200, nil)
 	same(t, s.get("/readyz").body, `{"ready":true,"reasons":[]}`)
 	s.SetDown(true)

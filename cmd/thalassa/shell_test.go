@@ -10,8 +10,7 @@ import (
 	"testing"
 
 	"thalassa/activity"
-	"thalassa/api"
-	"thalassa/auth"
+	"thalassa/api/apitest"
 )
 
 func TestWrongCommandLines(t *testing.T) {
@@ -143,33 +142,12 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-const (
-	readToken   = "r-0123456789abcdef"
-	deployToken = "d-0123456789abcdef"
-	adminToken  = "a-0123456789abcdef"
-)
-
-// withTokens guards a site with a token of each role.
-func withTokens(tb testing.TB) func(*api.Config) {
-	tb.Helper()
-	path := filepath.Join(tb.TempDir(), "tokens")
-	content := "read reader " + readToken + "\ndeploy deployer " + deployToken + "\nadmin boss " + adminToken + "\n"
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	tokens, err := auth.Open(path, nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return func(c *api.Config) { c.Tokens = tokens }
-}
-
 func TestTokens(t *testing.T) {
-	s := shop(t, withTokens(t))
+	s := shop(t, apitest.Guarded(t))
 	s.fails(exitForbidden, "--token-file or THALASSA_TOKEN", "status")
 	s.env["THALASSA_TOKEN"] = "x-0123456789abcdef"
 	s.fails(exitForbidden, "not known", "status")
-	s.env["THALASSA_TOKEN"] = readToken
+	s.env["THALASSA_TOKEN"] = apitest.ReadToken
 	if r := s.run("status"); r.code != exitOK {
 		t.Errorf("%+v", r)
 	}
@@ -177,16 +155,16 @@ func TestTokens(t *testing.T) {
 
 	file := filepath.Join(t.TempDir(), "token")
 	for content, says := range map[string]string{
-		"":                                "holds 0 words, expected the token alone",
-		"admin boss " + adminToken + "\n": "holds 3 words",
-		deployToken + "\xff":              "character that an Authorization header cannot carry",
+		"": "holds 0 words, expected the token alone",
+		"admin boss " + apitest.AdminToken + "\n": "holds 3 words",
+		apitest.DeployToken + "\xff":              "character that an Authorization header cannot carry",
 	} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		s.fails(exitUsage, says, "status", "--token-file", file)
 	}
-	if err := os.WriteFile(file, []byte("\n"+deployToken+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("\n"+apitest.DeployToken+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if r := s.run("deploy", "live", "2.0.0", "--token-file", file); r.code != exitOK { // the file wins
