@@ -69,7 +69,7 @@ func (p *Process) check(ctx context.Context, config []byte) error {
 	err = cmd.Run()
 	var exit *exec.ExitError
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // ended well, though not all of its words came through
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()

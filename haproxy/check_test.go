@@ -117,3 +117,18 @@ func TestVersion(t *testing.T) {
 		}
 	}
 }
+
+// Somebody else may hold the pipe of a check that has ended: a child of sudo, or
+// a process that is just being forked on a busy machine. That is no failure.
+func TestCheckWhosePipeStaysOpen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "haproxy")
+	if err := os.WriteFile(binary, []byte("#!/bin/sh\nsleep 2 &\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := haproxy.New(haproxy.Config{Binary: binary, ConfigPath: filepath.Join(dir, "haproxy.cfg")})
+	if err := p.Check(t.Context(), []byte("global\n")); err != nil {
+		t.Errorf("a check that ended well: %v", err)
+	}
+}

@@ -10,7 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
+
+// outputDelay is how long the output of a command that has ended is waited for:
+// long, because a busy machine may take its time to read it.
+const outputDelay = 10 * time.Second
 
 // binary finds the executable. Debian keeps it where an ordinary user's PATH
 // does not lead.
@@ -46,7 +51,7 @@ func (p *Process) sudo(ctx context.Context, name string, args ...string) *exec.C
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = "/"
 	cmd.Env = p.cfg.Env
-	cmd.WaitDelay = question // a child of sudo may hold the pipe
+	cmd.WaitDelay = outputDelay // a child of sudo may hold the pipe
 	return cmd
 }
 
