@@ -26,61 +26,71 @@ func (p *Process) Adjust(ctx context.Context, ops []lb.ServerOp) error {
 }
 
 func (p *Process) adjust(ctx context.Context, ops []lb.ServerOp) error {
+	if len(ops) == 0 {
+		return nil
+	}
 	if err := p.take(ctx); err != nil {
 		return err
 	}
 	defer p.release()
-	if err := p.checkUnused(ctx, ops); err != nil {
-		return err
-	}
-	if err := p.readdress(ctx, ops); err != nil {
-		return err
-	}
-	said, err := p.tell(ctx, ops, commands)
+	moving, err := p.moving(ctx, ops)
 	if err != nil {
 		return err
 	}
-	servers, err := p.touched(ctx, ops)
+	if err := p.readdress(ctx, moving); err != nil {
+		return err
+	}
+	servers, said, err := p.tell(ctx, ops, commands)
 	if err != nil {
 		return err
 	}
 	return verify(ops, servers, said)
 }
 
-// checkUnused refuses to give another address to a server that still has
-// connections to the former one, where that must not be.
-func (p *Process) checkUnused(ctx context.Context, ops []lb.ServerOp) error {
-	ops = slices.DeleteFunc(slices.Clone(ops), func(op lb.ServerOp) bool { return op.Address == nil || !op.Unused })
+// moving are those of ops whose servers have another address. Where that must not
+// be while connections to it are in use, and some are, it is an error.
+func (p *Process) moving(ctx context.Context, ops []lb.ServerOp) ([]lb.ServerOp, error) {
+	ops = slices.DeleteFunc(slices.Clone(ops), func(op lb.ServerOp) bool { return op.Address == nil })
 	connections, err := p.connections(ctx, ops)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var moving []lb.ServerOp
 	for _, op := range ops {
-		c := connections[id(op)]
-		if former := address(c.Address, c.Port); c.Used > 0 && former != *op.Address {
-			return fmt.Errorf("%s still has %d connections to %s in use", id(op), c.Used, former)
+		c, ok := connections[id(op)]
+		former := address(c.Address, c.Port)
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("%s does not exist", id(op))
+		case former == *op.Address:
+		case op.Unused && c.Used > 0:
+			return nil, fmt.Errorf("%s still has %d connections to %s in use", id(op), c.Used, former)
+		default:
+			moving = append(moving, op)
 		}
 	}
-	return nil
+	return moving, nil
 }
 
 // readdress sets addresses and waits until they are in effect. HAProxy 2.6 has
 // them at once; since 3.0 a task of its own sees to that after the answer, so
 // that nothing else must be done to a server before.
 func (p *Process) readdress(ctx context.Context, ops []lb.ServerOp) error {
-	ops = slices.DeleteFunc(slices.Clone(ops), func(op lb.ServerOp) bool { return op.Address == nil })
 	if len(ops) == 0 {
 		return nil
 	}
-	said, err := p.tell(ctx, ops, func(op lb.ServerOp) []string {
+	servers, said, err := p.tell(ctx, ops, func(op lb.ServerOp) []string {
 		return []string{set(op) + "addr " + string(op.Address.Host) + " port " + strconv.Itoa(int(op.Address.Port))}
 	})
 	if err != nil {
 		return err
 	}
+	last := verifyAddresses(ops, servers, said)
+	if last == nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, question)
 	defer cancel()
-	var last error
 	err = poll(ctx, func() (bool, error) {
 		servers, err := p.touched(ctx, ops)
 		if err != nil {
@@ -95,39 +105,38 @@ func (p *Process) readdress(ctx context.Context, ops []lb.ServerOp) error {
 	return err
 }
 
-// tell has the commands for ops carried out, and returns the first words that
-// HAProxy had for them.
-func (p *Process) tell(ctx context.Context, ops []lb.ServerOp, commands func(lb.ServerOp) []string) (said string, err error) {
-	for _, line := range commandLines(ops, commands) {
-		answer, err := p.stats.Do(ctx, line)
+// tell has the commands for ops carried out. It returns how the servers stand
+// then, by id, and the first words that HAProxy had for the commands.
+func (p *Process) tell(ctx context.Context, ops []lb.ServerOp, commands func(lb.ServerOp) []string) (servers map[string]lb.ServerState, said string, err error) {
+	lines := joined(ops, commands)
+	for i, line := range lines {
+		var about []string
+		if i == len(lines)-1 {
+			about = backends(ops)
+		}
+		words, list, err := p.stats.ChangeServers(ctx, line, about)
 		if err != nil {
-			return "", err
+			return nil, "", err
 		}
 		if said == "" {
-			said = strings.TrimSpace(answer)
+			said = strings.Join(words, " ")
 		}
+		servers = byID(list)
 	}
-	return said, nil
+	return servers, said, nil
 }
 
-// commandLines writes the commands for ops, joined into lines.
-func commandLines(ops []lb.ServerOp, commands func(lb.ServerOp) []string) []string {
-	var lines []string
-	var line strings.Builder
+// joined lists the commands for ops, for one line each time. There is a line at
+// least.
+func joined(ops []lb.ServerOp, commands func(lb.ServerOp) []string) [][]string {
+	lines, length := [][]string{nil}, 0
 	for _, op := range ops {
 		for _, c := range commands(op) {
-			if line.Len()+len(c) > maxLine {
-				lines = append(lines, line.String())
-				line.Reset()
+			if length += len(c) + 1; length > maxLine {
+				lines, length = append(lines, nil), len(c)+1
 			}
-			if line.Len() > 0 {
-				line.WriteByte(';')
-			}
-			line.WriteString(c)
+			lines[len(lines)-1] = append(lines[len(lines)-1], c)
 		}
-	}
-	if line.Len() > 0 {
-		lines = append(lines, line.String())
 	}
 	return lines
 }

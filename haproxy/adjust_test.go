@@ -81,7 +81,7 @@ func (s *stage) become(pools ...lb.Pool) {
 	s.t.Helper()
 	wanted, change := s.next(pools...)
 	if len(change.Reload) > 0 {
-		s.t.Fatalf("cannot be done at run time: %q", change.Diff())
+		s.t.Fatalf("cannot be done at run time: %.500q", change.Reload)
 	}
 	s.adjust(change.Ops...)
 	s.running = wanted
@@ -256,6 +256,31 @@ func TestDeadServersSlotIsAsGoodAsAny(t *testing.T) {
 		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Maintenance: true})
 		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Address: &a, Unused: true, Ready: true})
 		s.answers("a")
+	})
+}
+
+// TestManyAtOnce: more commands than fit into a line, and more backends than are
+// read one by one.
+func TestManyAtOnce(t *testing.T) {
+	each(t, func(l *lab) {
+		crowd := func(network string, count int) []lb.HostPort {
+			out := make([]lb.HostPort, count)
+			for i := range out {
+				out[i] = lb.HostPort{Host: lb.Host(fmt.Sprintf("127.%s.%d", network, i+1)), Port: 1}
+			}
+			return out
+		}
+		pools := func(network string, count int) []lb.Pool {
+			out := []lb.Pool{pool("live", crowd(network, 60*count)...)}
+			for i := range 30 {
+				out = append(out, pool(lb.Name(fmt.Sprint("other-", i)), crowd(network, count)...))
+			}
+			return out
+		}
+		s := l.raise(pools("0.1", 4)...)
+		s.become(pools("0.1", 0)...)
+		s.become(pools("0.2", 4)...)
+		s.become(pools("0.2", 0)...)
 	})
 }
 

@@ -41,7 +41,9 @@ func (s *slowcoach) listen(t *testing.T, path string) {
 				return // the test is over
 			}
 			line, _ := bufio.NewReader(conn).ReadString('\n')
-			_, _ = fmt.Fprintf(conn, "%s\n", s.answer(strings.TrimSpace(line)))
+			for command := range strings.SplitSeq(strings.TrimSpace(line), ";") {
+				_, _ = fmt.Fprintf(conn, "%s\n", s.answer(command))
+			}
 			_ = conn.Close()
 		}
 	}()

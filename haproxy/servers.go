@@ -30,27 +30,31 @@ func (p *Process) servers(ctx context.Context, backend string) ([]lb.ServerState
 	}
 	out := make([]lb.ServerState, len(list))
 	for i, s := range list {
-		out[i] = lb.ServerState{
-			Backend: lb.Name(s.Backend), Server: s.Name, Address: address(s.Address, s.Port),
-			Weight: s.Weight, Maintenance: s.Maintenance, Draining: s.Draining, Up: s.Up,
-		}
+		out[i] = serverState(s)
 	}
 	return out, nil
 }
 
+func serverState(s statsock.Server) lb.ServerState {
+	return lb.ServerState{
+		Backend: lb.Name(s.Backend), Server: s.Name, Address: address(s.Address, s.Port),
+		Weight: s.Weight, Maintenance: s.Maintenance, Draining: s.Draining, Up: s.Up,
+	}
+}
+
+// byID finds servers by BACKEND/SERVER.
+func byID(list []statsock.Server) map[string]lb.ServerState {
+	out := make(map[string]lb.ServerState, len(list))
+	for _, s := range list {
+		out[s.Backend+"/"+s.Name] = serverState(s)
+	}
+	return out
+}
+
 // touched reads the servers of the backends that ops are about, by id.
 func (p *Process) touched(ctx context.Context, ops []lb.ServerOp) (map[string]lb.ServerState, error) {
-	out := map[string]lb.ServerState{}
-	for _, b := range backends(ops) {
-		servers, err := p.servers(ctx, b)
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range servers {
-			out[string(s.Backend)+"/"+s.Server] = s
-		}
-	}
-	return out, nil
+	_, list, err := p.stats.ChangeServers(ctx, nil, backends(ops))
+	return byID(list), err
 }
 
 // connections reads the connections to the servers of the backends that ops are

@@ -8,4 +8,5 @@ var (
 	ParseReload      = parseReload
 	ParseServers     = parseServers
 	ReadStats        = readStats
+	Separate         = separate
 )
