@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -151,7 +152,7 @@ func Populate(b Backend, snap Snapshot) Pool {
 }
 
 func compareMembers(a, b Member) int {
-	if c := compareStrings(string(a.Address.Host), string(b.Address.Host)); c != 0 {
+	if c := cmp.Compare(a.Address.Host, b.Address.Host); c != 0 {
 		return c
 	}
 	return int(a.Address.Port) - int(b.Address.Port)

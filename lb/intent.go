@@ -33,8 +33,6 @@ func sorted[T any](m map[Name]T, key func(T) Name) []T {
 	return slices.SortedFunc(maps.Values(m), func(a, b T) int { return cmp.Compare(key(a), key(b)) })
 }
 
-func compareStrings(a, b string) int { return cmp.Compare(a, b) }
-
 // Services lists the Consul services that the dynamic backends need, sorted.
 func (in Intent) Services() []Name {
 	set := map[Name]bool{}

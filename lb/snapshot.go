@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -109,6 +110,6 @@ func (s Service) Versions() []VersionCount {
 	for _, c := range counts {
 		out = append(out, *c)
 	}
-	slices.SortFunc(out, func(a, b VersionCount) int { return compareStrings(string(a.Version), string(b.Version)) })
+	slices.SortFunc(out, func(a, b VersionCount) int { return cmp.Compare(a.Version, b.Version) })
 	return out
 }

@@ -2,6 +2,7 @@ package lb
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -72,7 +73,7 @@ func parseShare(s string) (int, error) {
 
 // add puts a share into its place; false: the version is there already.
 func (s *Split) add(share Share) bool {
-	i, found := slices.BinarySearchFunc(*s, share, func(a, b Share) int { return compareStrings(string(a.Version), string(b.Version)) })
+	i, found := slices.BinarySearchFunc(*s, share, func(a, b Share) int { return cmp.Compare(a.Version, b.Version) })
 	if !found {
 		*s = slices.Insert(*s, i, share)
 	}
