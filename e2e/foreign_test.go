@@ -31,7 +31,7 @@ frontend foreign
 	if err := os.WriteFile(n.path("haproxy.cfg"), []byte(foreign), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(n.haproxyPID(), syscall.SIGUSR2); err != nil {
+	if err := syscall.Kill(n.master(), syscall.SIGUSR2); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, patience, func() error {

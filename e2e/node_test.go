@@ -176,6 +176,21 @@ func (n *node) haproxyPID() int {
 	return pid
 }
 
+// master is the pid of a HAProxy that must be running. While it executes itself
+// anew it has no command line for a moment; signaling process 0 instead would hit
+// the group of the test itself.
+func (n *node) master() int {
+	n.tb.Helper()
+	pid := 0
+	testkit.Eventually(n.tb, patience, func() error {
+		if pid = n.haproxyPID(); pid == 0 {
+			return errors.New("no HAProxy is running")
+		}
+		return nil
+	})
+	return pid
+}
+
 // try makes one request to the API and never fails; status 0 means no answer.
 func (n *node) try(method, path, body string) (int, string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -141,7 +141,7 @@ func TestTemplateIsReadAgainAndABadOneIsRefused(t *testing.T) {
 
 func TestKilledHAProxyIsStartedAgain(t *testing.T) {
 	n, _ := serving(t)
-	master := n.haproxyPID()
+	master := n.master()
 	if err := syscall.Kill(master, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

@@ -315,7 +315,7 @@ func TestSomebodyElseReloadsHAProxy(t *testing.T) {
 	f.leave("1-a")
 	n.settles(f, "1-b", "1-c")
 	reloaded := n.masterReloads()
-	if err := syscall.Kill(n.haproxyPID(), syscall.SIGUSR2); err != nil {
+	if err := syscall.Kill(n.master(), syscall.SIGUSR2); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, patience, func() error {
@@ -355,7 +355,7 @@ func TestReloadsBySomebodyElseInTheMiddleOfChanges(t *testing.T) {
 	n, f := sailing(t, "1-a", "1-b")
 	for range 12 {
 		f.churn()
-		if err := syscall.Kill(n.haproxyPID(), syscall.SIGUSR2); err != nil {
+		if err := syscall.Kill(n.master(), syscall.SIGUSR2); err != nil {
 			t.Fatal(err)
 		}
 		f.churn()

@@ -190,7 +190,7 @@ func TestLastGoodMembersServeWhenConsulIsAwayAtStart(t *testing.T) {
 	n.answers("1.0.0-0", "1.0.0-1")
 	n.signal(syscall.SIGKILL)
 	consul.Kill()
-	if err := syscall.Kill(n.haproxyPID(), syscall.SIGKILL); err != nil { // as after a reboot
+	if err := syscall.Kill(n.master(), syscall.SIGKILL); err != nil { // as after a reboot
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, patience, func() error {
