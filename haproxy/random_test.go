@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"thalassa/internal/testkit"
 	"thalassa/lb"
 	"thalassa/plan"
 	"thalassa/statsock"
@@ -35,21 +36,37 @@ func (d dealer) deal() []lb.Pool {
 	return pools
 }
 
-// meddle is a command of somebody who changes servers by hand.
-func (d dealer) meddle(servers []lb.ServerState) string {
-	s := servers[d.IntN(len(servers))]
-	set := fmt.Sprintf("set server %s/%s ", s.Backend, s.Server)
+// meddle changes a server as somebody does by hand, and waits until that shows:
+// since 3.0 an address is set by a task of its own after the answer.
+func (s *stage) meddle(d dealer, client *statsock.Client) {
+	s.t.Helper()
+	servers := s.servers()
+	n := d.IntN(len(servers))
+	set := fmt.Sprintf("set server %s/%s ", servers[n].Backend, servers[n].Server)
+	do := func(command string) {
+		s.t.Helper()
+		if _, err := client.Do(s.t.Context(), set+command); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 	switch d.IntN(5) {
 	case 0:
-		return set + "state maint"
+		do("state maint")
 	case 1:
-		return set + "state drain"
+		do("state drain")
 	case 2:
-		return set + "state ready"
+		do("state ready")
 	case 3:
-		return fmt.Sprintf("%saddr 127.0.0.%d port %d", set, 1+d.IntN(12), 1+d.IntN(3))
+		address := lb.HostPort{Host: lb.Host(fmt.Sprintf("127.0.0.%d", 1+d.IntN(12))), Port: uint16(1 + d.IntN(3))}
+		do(fmt.Sprintf("addr %s port %d", address.Host, address.Port))
+		testkit.Eventually(s.t, patience, func() error {
+			if got := s.servers()[n].Address; got != address {
+				return fmt.Errorf("%s has the address %s, want %s", servers[n].Server, got, address)
+			}
+			return nil
+		})
 	default:
-		return fmt.Sprintf("%sweight %d", set, d.IntN(3))
+		do(fmt.Sprintf("weight %d", d.IntN(3)))
 	}
 }
 
@@ -73,9 +90,7 @@ func TestRandomChanges(t *testing.T) {
 				runtime++
 			}
 			s.stands()
-			if _, err := client.Do(l.t.Context(), d.meddle(s.servers())); err != nil {
-				l.t.Fatal(err)
-			}
+			s.meddle(d, client)
 			if s.repair() {
 				repairs++
 			} else {
