@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -203,12 +202,12 @@ type check struct {
 	Node, CheckID, ServiceID, ServiceName, Status string
 }
 
-// checks asks for every check there is and hands them to each one by one: a
-// catalog may hold tens of thousands with their outputs, too much to hold at
-// once. api offers no such reading.
-func (c *client) checks(ctx context.Context, index uint64, wait time.Duration, each func(check)) (meta, error) {
+// checks asks for all checks in a state ("any", "critical") and hands them to
+// each one by one: a catalog may hold tens of thousands with their outputs, too
+// much to hold at once. api offers no such reading.
+func (c *client) checks(ctx context.Context, state string, index uint64, wait time.Duration, each func(check)) (meta, error) {
 	target := c.base
-	target.Path += "/v1/health/state/any"
+	target.Path += "/v1/health/state/" + state
 	query := url.Values{"stale": {""}}
 	if index > 0 {
 		query.Set("index", strconv.FormatUint(index, 10))
@@ -229,7 +228,7 @@ func (c *client) checks(ctx context.Context, index uint64, wait time.Duration, e
 		return meta{}, api.StatusError{Code: resp.StatusCode, Body: strings.TrimSpace(string(text))}
 	}
 	begun := time.Now()
-	if err := decodeEach(resp.Body, each); err != nil {
+	if err := scanChecks(resp.Body, each); err != nil {
 		return meta{}, err
 	}
 	m := meta{leader: resp.Header.Get("X-Consul-KnownLeader") == "true", cost: time.Since(begun)}
@@ -237,28 +236,44 @@ func (c *client) checks(ctx context.Context, index uint64, wait time.Duration, e
 	return m, nil
 }
 
-// decodeEach reads a JSON array element by element, to its end so that the
-// connection can be used again. null is an empty array, as Consul writes it.
-func decodeEach[T any](r io.Reader, each func(T)) error {
-	dec := json.NewDecoder(r)
-	first, err := dec.Token()
-	if err != nil {
+// scanChecks reads an answer about checks, to its end so that the connection can
+// be used again.
+func scanChecks(r io.Reader, each func(check)) error {
+	s := newScanner(r)
+	known := map[string]string{} // what many checks have in common is kept once
+	keep := func(to *string) error {
+		text, err := s.text()
+		old, ok := known[string(text)]
+		if !ok && err == nil {
+			old = string(text)
+			known[old] = old
+		}
+		*to = old
 		return err
 	}
-	if first == nil {
-		return nil
-	}
-	if first != json.Delim('[') {
-		return errNoArray
-	}
-	for dec.More() {
-		var v T
-		if err := dec.Decode(&v); err != nil {
-			return err
+	err := s.objects(func() error {
+		var c check
+		err := s.fields(func(name []byte) error {
+			switch string(name) {
+			case "Node":
+				return keep(&c.Node)
+			case "ServiceName":
+				return keep(&c.ServiceName)
+			case "Status":
+				return keep(&c.Status)
+			case "CheckID":
+				return s.textTo(&c.CheckID)
+			case "ServiceID":
+				return s.textTo(&c.ServiceID)
+			}
+			return s.skip()
+		})
+		if err == nil {
+			each(c)
 		}
-		each(v)
-	}
-	if _, err := dec.Token(); err != nil {
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	_, err = io.Copy(io.Discard, r)

@@ -32,26 +32,6 @@ func TestLimitedBody(t *testing.T) {
 	}
 }
 
-func TestDecodeEach(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		`[]`:                           "",
-		`null`:                         "",
-		`[{"Node":"a"},{"Node":"b"}]`:  "ab",
-		`[ {"Node":"a","Other":[1]} ]`: "a",
-	} {
-		got := ""
-		if err := decodeEach(strings.NewReader(text), func(c check) { got += c.Node }); err != nil || got != want {
-			t.Errorf("%s: %q, %v, want %q", text, got, err, want)
-		}
-	}
-	for _, text := range []string{``, `{}`, `"x"`, `[`, `[{"Node":"a"}`, `[{"Node":"a"},`, `[1]`, `[{"Node":1}]`} {
-		if err := decodeEach(strings.NewReader(text), func(check) {}); err == nil {
-			t.Errorf("%s: no error", text)
-		}
-	}
-}
-
 func TestDiagnoseTellsTheSameCauseTheSameWay(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -96,7 +76,7 @@ func TestGuardOverridesTheEnvironment(t *testing.T) {
 		}
 		for name, ask := range map[string]func() error{
 			"service": func() error { _, _, err := c.service(t.Context(), "web", 0, 0); return err },
-			"checks":  func() error { _, err := c.checks(t.Context(), 0, 0, func(check) {}); return err },
+			"checks":  func() error { _, err := c.checks(t.Context(), "any", 0, 0, func(check) {}); return err },
 		} {
 			if err := ask(); err != nil {
 				t.Fatal(err)

@@ -66,8 +66,8 @@ const (
 	// cold services and for watching the whole catalog. reservedConns is more
 	// than their sum: a connection being closed still counts at Consul's end.
 	fetchConns    = 4
-	wideConns     = 2
-	reservedConns = 8
+	wideConns     = 3
+	reservedConns = 9
 	minConns      = 10
 )
 

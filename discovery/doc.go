@@ -13,13 +13,16 @@
 //
 // While there are few services each has a blocking query of its own
 // (/v1/health/service/NAME). Beyond that only the hottest ones do, those that
-// changed or were added last. The cold rest is covered by two blocking queries
+// changed or were added last: one that changes takes the place of the one that
+// has been quiet for longest. The cold rest is covered by three blocking queries
 // over the whole catalog: /v1/health/state/any tells which services' checks
-// differ from what is known of them, /v1/catalog/services which services'
-// names and tags changed, and that something else in the catalog did. The
-// services in question are then asked for one by one over the few connections
-// left. Nothing depends on that alone: every cold service is asked for about
-// once a minute besides.
+// differ from what is known of them, which takes Consul 40 ms to write down for
+// 10,000 checks; /v1/health/state/critical tells the same within milliseconds of
+// those that fail, as most new instances do at first; /v1/catalog/services tells
+// which services' names and tags changed, and that something else in the catalog
+// did. The services in question are then asked for one by one over the few
+// connections left. Nothing depends on that alone: every cold service is asked
+// for about once a minute besides.
 //
 // Neither tag= nor filter= reduces how often Consul wakes a blocking query, so
 // versions are told apart in memory, by whoever reads the snapshot.

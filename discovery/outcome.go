@@ -66,7 +66,15 @@ func (s *schedule) apply(r result, now time.Time) {
 }
 
 func (s *schedule) applyService(svc *service, r result, now time.Time) {
-	if r.err != nil {
+	evicted := svc.evicted
+	svc.evicted = false
+	switch {
+	case evicted && errors.Is(r.err, context.Canceled):
+		// No failure. What happened to it since its last answer is asked for
+		// once more, as nobody was looking for a moment.
+		svc.hot, svc.dirty = false, true
+		return
+	case r.err != nil:
 		s.failService(svc, diagnose(r.err), now)
 		return
 	}
@@ -140,10 +148,15 @@ func (s *schedule) applyWide(r result, now time.Time) {
 	}
 	news := r.task.index == 0 || r.meta.index > r.task.index
 	s.succeed(q, "", r, news, now)
-	if r.view != nil {
+	switch q {
+	case &s.checks:
 		s.applyChecks(r.view)
-	} else if news {
-		s.applyTags(r.tags)
+	case &s.critical:
+		s.applyFailing(r.view)
+	case &s.catalog:
+		if news {
+			s.applyTags(r.tags)
+		}
 	}
 }
 
@@ -173,6 +186,21 @@ func (s *schedule) applyChecks(v *view) {
 		before := svc.wide
 		svc.wide = s.wideOf(svc)
 		svc.dirty = svc.dirty || svc.wide != before && s.differs(svc)
+	}
+}
+
+// applyFailing finds the services of which a check became critical or is it no
+// longer, long before the answer about all checks is read.
+func (s *schedule) applyFailing(v *view) {
+	before := s.failing
+	s.failing = v
+	if before == nil {
+		return
+	}
+	for _, svc := range s.order {
+		if !(svc.busy && svc.watching) && v.of(svc.name, svc.nodes) != before.of(svc.name, svc.nodes) {
+			svc.dirty = true
+		}
 	}
 }
 
@@ -220,8 +248,12 @@ func (s *schedule) succeed(q *query, name lb.Name, r result, news bool, now time
 
 // queries ranges over all there are.
 func (s *schedule) queries(yield func(*query) bool) {
-	if s.isWide() && (!yield(&s.checks) || !yield(&s.catalog)) {
-		return
+	if s.isWide() {
+		for _, q := range s.wide() {
+			if !yield(q) {
+				return
+			}
+		}
 	}
 	for _, svc := range s.order {
 		if !yield(&svc.query) {

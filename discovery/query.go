@@ -16,8 +16,13 @@ const (
 	// prompt is what counts as returning at once.
 	prompt = time.Second
 	// restFactor times the cost of reading an answer is spent resting, so that
-	// a large catalog that never stands still takes a fraction of a processor.
-	restFactor = 4
+	// a large catalog that never stands still takes a fraction of a processor,
+	// ours and Consul's: writing all checks down costs it several times what
+	// reading them costs us. What an answer costs beyond credit only is rested
+	// for at once: a catalog that stands still as a rule gets its changes told
+	// without a pause.
+	restFactor = 20
+	credit     = 100 * time.Millisecond
 	maxRest    = 10 * time.Second
 )
 
@@ -29,6 +34,8 @@ type query struct {
 	index  uint64             // to block on; 0: answer at once
 	due    time.Time          // no request before
 	quick  int                // blocking requests in a row that returned at once without news
+	spent  time.Duration      // cost of answers that was not rested for at last
+	last   time.Time          // when that was summed up
 
 	failures int // requests in a row without a usable answer
 	outage   bool
@@ -57,7 +64,14 @@ func (q *query) succeed(r result, news bool, now time.Time) {
 	case r.task.index > 0:
 		q.quick = min(q.quick+1, maxQuick)
 	}
-	q.due = now.Add(max(minPause<<q.quick, min(restFactor*r.meta.cost, maxRest)))
+	q.due = now.Add(max(minPause<<q.quick, q.rest(r.meta.cost, now)))
+}
+
+// rest counts what an answer has cost and says how long to rest for it.
+func (q *query) rest(cost time.Duration, now time.Time) time.Duration {
+	q.spent = max(0, q.spent-now.Sub(q.last)/restFactor) + cost
+	q.last = now
+	return min(restFactor*max(0, q.spent-credit), maxRest)
 }
 
 // restart asks from the beginning after the index went backwards.

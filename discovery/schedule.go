@@ -14,6 +14,9 @@ const (
 	sweepEvery = time.Minute
 	// sweepPace is the least time between two such requests.
 	sweepPace = 10 * time.Millisecond
+	// evictPace is the least time between two blocking requests given up: each
+	// costs a connection, and services that change by turns could go on so.
+	evictPace = 100 * time.Millisecond
 	// firstRecheck is how long the two views of a service may differ, as while
 	// one of two answers is still on its way.
 	firstRecheck = 250 * time.Millisecond
@@ -50,13 +53,15 @@ type schedule struct {
 
 	// The queries over the whole catalog, used when there are more services
 	// than hot slots; and what they said, nil: nothing yet.
-	checks, catalog query
-	view            *view
-	tags            map[string]uint64
+	checks, critical, catalog query
+	view                      *view // of all checks
+	failing                   *view // of the critical ones
+	tags                      map[string]uint64
 	// epoch counts the changes of the catalog. A service whose last good
 	// request began in an earlier one may have changed since.
 	epoch   uint64
 	sweepAt time.Time // no sweep before
+	evictAt time.Time // no blocking request is given up for another before
 
 	random func() float64 // from [0,1)
 	notes  []note         // what to log
@@ -129,6 +134,7 @@ func (s *schedule) assign(now time.Time) ([]task, time.Time) {
 			tasks = append(tasks, s.begin(svc, hotSlot, svc.index))
 		}
 	}
+	s.evict(now)
 	for s.isWide() && s.fetched < fetchConns && !s.sweepAt.After(now) {
 		svc := s.stalest(now)
 		if svc == nil {
@@ -140,21 +146,24 @@ func (s *schedule) assign(now time.Time) ([]task, time.Time) {
 	return tasks, s.next(now)
 }
 
+// wide lists the queries over the whole catalog.
+func (s *schedule) wide() []*query { return []*query{&s.critical, &s.catalog, &s.checks} }
+
 // assignWide starts the requests over the whole catalog, or ends them when they
 // are not needed.
 func (s *schedule) assignWide(now time.Time) []task {
 	if !s.isWide() {
-		for _, q := range []*query{&s.checks, &s.catalog} {
+		for _, q := range s.wide() {
 			if q.cancel != nil {
 				q.cancel()
 			}
 			*q = query{busy: q.busy}
 		}
-		s.view, s.tags = nil, nil
+		s.view, s.failing, s.tags = nil, nil, nil
 		return nil
 	}
 	var tasks []task
-	for _, q := range []*query{&s.checks, &s.catalog} {
+	for _, q := range s.wide() {
 		if q.ready(now) {
 			q.busy = true
 			tasks = append(tasks, task{slot: wideSlot, query: q, index: q.index})
@@ -208,6 +217,34 @@ func (s *schedule) hottest(n int) []*service {
 	return idle[:min(n, len(idle))]
 }
 
+// evict gives up the blocking request of the service that has been quiet for
+// longest, when one without that has changed since. Its result is on the way
+// then; until it is there the slot is in use.
+func (s *schedule) evict(now time.Time) {
+	if s.hotBusy < s.hot || s.evictAt.After(now) {
+		return
+	}
+	var coldest, hottest *service
+	for _, svc := range s.order {
+		switch {
+		case svc.evicted:
+			return // one at a time
+		case svc.busy && svc.watching:
+			if svc.cancel != nil && (coldest == nil || svc.heat.Before(coldest.heat)) {
+				coldest = svc
+			}
+		case !svc.busy && !svc.urgent() && (hottest == nil || svc.heat.After(hottest.heat)):
+			hottest = svc
+		}
+	}
+	if coldest == nil || hottest == nil || !hottest.heat.After(coldest.heat) {
+		return
+	}
+	coldest.evicted = true
+	coldest.cancel()
+	s.evictAt = now.Add(evictPace)
+}
+
 func rank(better bool) int {
 	if better {
 		return 1
@@ -237,8 +274,9 @@ func (s *schedule) next(now time.Time) time.Time {
 		}
 	}
 	if s.isWide() {
-		consider(s.checks.due)
-		consider(s.catalog.due)
+		for _, q := range s.wide() {
+			consider(q.due)
+		}
 	}
 	for _, svc := range s.order {
 		if svc.busy {
@@ -249,6 +287,7 @@ func (s *schedule) next(now time.Time) time.Time {
 		if s.isWide() {
 			consider(svc.sweep)
 			consider(s.sweepAt)
+			consider(s.evictAt)
 		}
 	}
 	return next

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -49,6 +50,7 @@ type world struct {
 	pending  []*delivery
 	greatest int // queries under way at once
 	asked    int
+	canceled int // queries
 }
 
 // A delivery is a query under way.
@@ -59,6 +61,7 @@ type delivery struct {
 	back  time.Duration // from there
 	lag   time.Duration // of that server
 	at    time.Time     // when the result arrives, as far as the future is known
+	ended time.Time     // when it was canceled; zero: it was not
 	result
 }
 
@@ -157,6 +160,13 @@ func (w *world) ask(t task) {
 		d.lag = time.Duration(w.random.IntN(60)) * time.Millisecond
 	}
 	w.resolve(d)
+	t.query.cancel = func() {
+		if d.ended.IsZero() {
+			d.ended = w.now
+			w.canceled++
+			w.resolve(d)
+		}
+	}
 	w.pending = append(w.pending, d)
 	w.greatest = max(w.greatest, len(w.pending))
 	w.asked++
@@ -179,6 +189,9 @@ func (w *world) resolve(d *delivery) {
 	} else {
 		d.result = w.answer(d.task, w.at(read.Add(-d.lag)), d.at)
 	}
+	if at := d.ended.Add(d.back); !d.ended.IsZero() && at.Before(d.at) { // else the answer is faster
+		d.at, d.result = at, result{task: d.task, err: context.Canceled}
+	}
 	d.took = d.at.Sub(d.begun)
 }
 
@@ -197,7 +210,7 @@ func (w *world) wake(t task, read time.Time, lag time.Duration) time.Time {
 
 func (w *world) indexOf(t task, s state) uint64 {
 	switch t.query {
-	case &w.schedule.checks:
+	case &w.schedule.checks, &w.schedule.critical:
 		return s.checks
 	case &w.schedule.catalog:
 		return s.catalog
@@ -208,12 +221,17 @@ func (w *world) indexOf(t task, s state) uint64 {
 func (w *world) answer(t task, s state, at time.Time) result {
 	r := result{task: t, meta: meta{index: w.indexOf(t, s), leader: true}}
 	switch t.query {
-	case &w.schedule.checks:
+	case &w.schedule.checks, &w.schedule.critical:
 		r.view = newView(w.seed)
-		r.view.add(check{Node: "n", CheckID: "up", Status: s.node})
+		add := func(c check) {
+			if t.query == &w.schedule.checks || c.Status == api.HealthCritical {
+				r.view.add(c)
+			}
+		}
+		add(check{Node: "n", CheckID: "up", Status: s.node})
 		for n, i := range s.services {
 			if i.present {
-				r.view.add(check{Node: "n", CheckID: string(n), ServiceID: string(n), ServiceName: string(n), Status: i.status})
+				add(check{Node: "n", CheckID: string(n), ServiceID: string(n), ServiceName: string(n), Status: i.status})
 			}
 		}
 	case &w.schedule.catalog:
@@ -416,6 +434,71 @@ func TestScheduleHeat(t *testing.T) {
 	w.run(start.Add(100 * time.Second))
 	if svc := w.schedule.services["s49"]; !svc.watching || !svc.busy {
 		t.Errorf("the service that changed last has no blocking query")
+	}
+}
+
+// The service that changed last gets a blocking query, however many others have
+// one: the one that has been quiet for longest gives its own up, at a bounded
+// rate, and that is neither a failure nor anything to tell of.
+func TestScheduleGivesSlotsToWhatChanges(t *testing.T) {
+	t.Parallel()
+	const services, hot, changes = 60, 8, 200
+	w := newWorld(t, 3, services, hot)
+	names := simulatedNames(services)
+	w.schedule.want(names, w.now)
+	w.run(w.now.Add(10 * time.Second))
+	if w.canceled > 0 {
+		t.Errorf("%d queries given up while nothing changed", w.canceled)
+	}
+	for i := range changes { // by turns, so that nobody keeps a slot
+		n := names[i%services]
+		next := w.after(w.now.Add(300 * time.Millisecond))
+		next.checks++
+		status := []string{api.HealthWarning, api.HealthCritical, api.HealthPassing}[i/services%3]
+		next.services[n] = instance{present: true, status: status, port: 1, index: next.checks}
+		w.history = append(w.history, next)
+		for _, d := range w.pending {
+			w.resolve(d)
+		}
+		w.run(w.now.Add(time.Second))
+		if svc := w.schedule.services[n]; !svc.busy || !svc.watching {
+			t.Fatalf("change %d: %s has no blocking query a moment later", i, n)
+		}
+	}
+	if w.canceled < changes/2 || w.canceled > changes {
+		t.Errorf("%d queries given up for %d changes", w.canceled, changes)
+	}
+	if len(w.schedule.notes) > 0 {
+		t.Errorf("told of %+v", w.schedule.notes)
+	}
+	if limit := hot + fetchConns + wideConns; w.greatest > limit {
+		t.Errorf("%d queries at once, want at most %d", w.greatest, limit)
+	}
+	w.run(w.now.Add(2 * time.Second))
+	if wrong := w.wrong(names); len(wrong) > 0 {
+		t.Errorf("%d wrong: %s", len(wrong), wrong[0])
+	}
+
+	// All change at once: slots go over one by one, and not for ever.
+	w.canceled = 0
+	next := w.after(w.now.Add(10 * time.Millisecond))
+	for n, i := range next.services {
+		next.checks++
+		i.status, i.index = api.HealthCritical, next.checks
+		next.services[n] = i
+	}
+	w.history = append(w.history, next)
+	for _, d := range w.pending {
+		w.resolve(d)
+	}
+	w.run(w.now.Add(10 * time.Second))
+	if w.canceled > services {
+		t.Errorf("%d queries given up for one change of all", w.canceled)
+	}
+	w.canceled = 0
+	w.run(w.now.Add(time.Minute))
+	if w.canceled > 0 {
+		t.Errorf("%d queries given up while nothing changed", w.canceled)
 	}
 }
 

@@ -15,6 +15,8 @@ type service struct {
 	// watching: the request under way is a blocking one; hot: the last one was,
 	// and none took its slot.
 	watching, hot bool
+	// evicted: the blocking request under way was given up for a hotter service.
+	evicted bool
 	// dirty: it changed, or may have, since its last request began.
 	dirty bool
 	// heat is when it changed last, or was added.

@@ -43,7 +43,7 @@ func diagnose(err error) trouble {
 		return trouble{reason: oneLine("", token.Error()), outage: true}
 	case errors.Is(err, errTooLarge):
 		return trouble{reason: "asking consul: the answer is too large"}
-	case errors.As(err, &syntax), errors.As(err, &typing), errors.Is(err, errNoArray):
+	case errors.As(err, &syntax), errors.As(err, &typing), errors.Is(err, errNoArray), errors.Is(err, errSyntax):
 		return trouble{reason: "asking consul: the answer is malformed"}
 	case errors.As(err, &status):
 		return trouble{reason: "asking consul: HTTP " + strconv.Itoa(status.Code) + oneLine(": ", status.Body), outage: true}

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/consul/api"
+
 	"thalassa/lb"
 )
 
@@ -206,14 +208,17 @@ func (w *Watcher) do(ctx context.Context, t task) result {
 	switch {
 	case t.service != nil:
 		w.askService(ctx, &r)
-	case t.query == &w.schedule.checks:
-		v := newView(w.seed)
-		r.meta, r.err = w.client.checks(ctx, t.index, w.wait, v.add)
-		r.view = v
-	default:
+	case t.query == &w.schedule.catalog:
 		var tags map[string][]string
 		tags, r.meta, r.err = w.client.catalog(ctx, t.index, w.wait)
 		r.tags = digestTags(w.seed, tags)
+	default:
+		state := "any"
+		if t.query == &w.schedule.critical {
+			state = api.HealthCritical
+		}
+		r.view = newView(w.seed)
+		r.meta, r.err = w.client.checks(ctx, state, t.index, w.wait, r.view.add)
 	}
 	r.took = time.Since(begun)
 	return r

@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"thalassa/internal/testkit"
+	"thalassa/statsock"
 )
 
 const (
@@ -153,11 +155,50 @@ func BenchmarkScale(b *testing.B) {
 			return nil
 		})
 		first = append(first, time.Since(begin))
-		consul.Do(http.MethodPut, "/v1/catalog/deregister", map[string]any{"Node": fmt.Sprintf("node-%d", manyInstances+i)})
+		deregister(b, n, consul, "service-0", manyInstances+i, web.Port)
 		<-time.After(pace)
 		web.Close()
 	}
-	b.ReportMetric(float64(n.consulConnections()), "consul-connections")
 	quantiles(b, "register-first-request", first)
-	n.report(b, before, load.Stop())
+	result := load.Stop()
+	cold := make([]time.Duration, 0, samples)
+	for i := range samples { // each of another service, that has never changed
+		service, web := fmt.Sprintf("service-%d", 100+i), testkit.StartWeb(b, "cold")
+		begin := time.Now()
+		catalog(b, consul, service, manyInstances+samples+i, web.Port)
+		n.awaitServer(b, service, web.Port, true)
+		cold = append(cold, time.Since(begin))
+		<-time.After(pace)
+	}
+	b.ReportMetric(float64(n.consulConnections()), "consul-connections")
+	quantiles(b, "cold-register-server", cold)
+	n.report(b, before, result)
+}
+
+// deregister removes what catalog registered and waits until HAProxy has
+// followed: a web that ends earlier refuses requests.
+func deregister(tb testing.TB, n *node, consul *testkit.ConsulAgent, service string, number, port int) {
+	tb.Helper()
+	consul.Do(http.MethodPut, "/v1/catalog/deregister", map[string]any{"Node": fmt.Sprintf("node-%d", number)})
+	n.awaitServer(tb, service, port, false)
+}
+
+// awaitServer waits until the running HAProxy uses a server on that port, or
+// does not any more.
+func (n *node) awaitServer(tb testing.TB, backend string, port int, used bool) {
+	tb.Helper()
+	socket := statsock.New(n.path("h.sock"))
+	testkit.Eventually(tb, patience, func() error {
+		servers, err := socket.ShowServers(tb.Context(), backend)
+		if err != nil {
+			return err
+		}
+		got := slices.ContainsFunc(servers, func(s statsock.Server) bool {
+			return s.Port == port && !s.Maintenance && !s.Draining
+		})
+		if got != used {
+			return fmt.Errorf("server on port %d in use: %t, want %t", port, got, used)
+		}
+		return nil
+	})
 }
