@@ -25,8 +25,8 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Get all that development needs: HAProxy, Consul, the linters
-	@tools/setup haproxy consul golangci-lint shellcheck
+setup: ## Get all that development needs: HAProxy, Consul, Pacemaker, the linters
+	@tools/setup haproxy consul pacemaker golangci-lint shellcheck
 
 build: ## Build bin/thalassa, static (as does go build ./cmd/thalassa)
 	@CGO_ENABLED=0 go build -trimpath -o bin/thalassa ./cmd/thalassa
@@ -36,11 +36,11 @@ demo: build ## Run Consul, HAProxy and Thalassa with example services (ARGS="…
 	@exec bin/thalassa dev $(ARGS)
 
 test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name)
-	@tools/setup haproxy consul
+	@tools/setup haproxy consul pacemaker
 	@go test -race -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
 
 cover: ## Show how much of each function the tests reach
-	@tools/setup haproxy consul
+	@tools/setup haproxy consul pacemaker
 	@go test -timeout 20m -coverpkg=./... -coverprofile=coverage.out $(PKG)
 	@go tool cover -func=coverage.out
 

@@ -52,7 +52,7 @@ func House() Rules {
 	return Rules{
 		Module:   "thalassa",
 		Packages: rooms(),
-		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/layers", "e2e"},
+		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/layers", "e2e"},
 		Pure:     []string{"lb", "template", "plan"},
 		Vars:     []string{"template.libraryLock"}, // guards a variable of config-parser's
 		Imports:  imports(),
@@ -86,11 +86,12 @@ func rooms() map[string][]string {
 		"dev":           nil,
 		"cmd/thalassa":  {Anything},
 
-		"api/apitest":      {Anything},
-		"store/storetest":  {Anything},
-		"internal/testkit": {Anything},
-		"internal/layers":  nil,
-		"e2e":              {Anything},
+		"api/apitest":              {Anything},
+		"store/storetest":          {Anything},
+		"internal/testkit":         {Anything},
+		"internal/testkit/cluster": {Anything, "internal/testkit"},
+		"internal/layers":          nil,
+		"e2e":                      {Anything},
 	}
 }
 

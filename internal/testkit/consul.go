@@ -23,7 +23,9 @@ type ConsulAgent struct {
 
 	tb      testing.TB
 	config  dev.ConsulConfig
-	running *dev.Consul
+	running *dev.Consul // nil: not ours
+	address string      // of one that is not ours
+	client  *http.Client
 }
 
 // An Instance is a registration of a service in the agent.
@@ -57,7 +59,7 @@ func ConsulBinary(tb testing.TB) string {
 // The fragments are added to its configuration.
 func Consul(tb testing.TB, hcl ...string) *ConsulAgent {
 	tb.Helper()
-	c := &ConsulAgent{tb: tb, config: dev.ConsulConfig{Binary: ConsulBinary(tb), HCL: hcl}}
+	c := &ConsulAgent{tb: tb, config: dev.ConsulConfig{Binary: ConsulBinary(tb), HCL: hcl}, client: oneRequestClient(nil)}
 	c.StartAgain()
 	tb.Cleanup(func() { c.running.Kill() })
 	_, port, err := net.SplitHostPort(c.Address())
@@ -70,8 +72,25 @@ func Consul(tb testing.TB, hcl ...string) *ConsulAgent {
 	return c
 }
 
+// ConsulAt is a Consul that somebody else runs at an address, reached through
+// dial. It cannot be killed, stopped or started again here.
+func ConsulAt(tb testing.TB, address string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *ConsulAgent {
+	tb.Helper()
+	return &ConsulAgent{tb: tb, address: address, client: oneRequestClient(dial)}
+}
+
+// oneRequestClient keeps no connection, so that none of a killed agent is met.
+func oneRequestClient(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+}
+
 // Address is host:port of the HTTP API; it stays the same over restarts.
-func (c *ConsulAgent) Address() string { return c.running.Address() }
+func (c *ConsulAgent) Address() string {
+	if c.running == nil {
+		return c.address
+	}
+	return c.running.Address()
+}
 
 // PID of the agent that runs now or ran last.
 func (c *ConsulAgent) PID() int { return c.running.PID() }
@@ -182,7 +201,7 @@ func (c *ConsulAgent) Try(method, path string, body any) (int, []byte) {
 	if c.Token != "" {
 		req.Header.Set("X-Consul-Token", c.Token)
 	}
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	resp, err := c.client.Do(req)
 	if err != nil {
 		c.tb.Fatal(err)
 	}

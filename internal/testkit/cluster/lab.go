@@ -1,0 +1,260 @@
+// Package cluster is a real Pacemaker cluster on one machine: nodes with
+// corosync, Pacemaker and fencing, each in namespaces of its own, on one switch
+// with a Consul, the services and a client. It needs root.
+//
+// A lab is below one process, in a mount, network and process-id namespace that
+// nobody else sees, and all its files are in memory there. It ends with the test,
+// with the program that runs the test, however that ends, and after Config.Life
+// in any case; nothing is left of it then.
+package cluster
+
+import (
+	"crypto/rand"
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+)
+
+// The addresses of a lab. Node n<i> has 10.99.0.<i> and fd99::<i>.
+const (
+	// World is where Consul and the services are.
+	World = "10.99.0.254"
+	// Floating is an address that is free, and so is Floating6.
+	Floating  = "10.99.0.100"
+	Floating6 = "fd99::100"
+)
+
+//go:embed world.sh
+var worldScript string
+
+//go:embed node.sh
+var nodeScript string
+
+//go:embed fence_lab.sh
+var fenceScript string
+
+// patience is how long anything may take on a machine that is very busy.
+const patience = 2 * time.Minute
+
+// Config says what a lab is made of. The zero value is three nodes that are
+// fenced, at a token of one second.
+type Config struct {
+	Nodes int // 3
+	// Token is corosync's, in milliseconds (1000); its coefficient is 0.
+	Token int
+	// NoFencing leaves the fence device out and stonith-enabled false.
+	NoFencing bool
+	// Root is the root folder of another release of Debian, with corosync and
+	// Pacemaker ("/").
+	Root string
+	// Files are put into /run/lab of every node before it boots, by their names.
+	Files map[string]File
+	// Units are programs that run on every node from its boot on, and are started
+	// again when they end: shell scripts by their names. Their output is in
+	// /var/log/<name>.log.
+	Units map[string]string
+	// Resources and Constraints are XML for these sections of the first CIB.
+	Resources, Constraints string
+	// Properties are added to the cluster's.
+	Properties map[string]string
+	// Life bounds the lab's (30 min).
+	Life time.Duration
+}
+
+// A File is content with a mode (0644).
+type File struct {
+	Content []byte
+	Mode    os.FileMode
+}
+
+// A Lab is a running cluster.
+type Lab struct {
+	Nodes []*Node
+
+	tb     testing.TB
+	cfg    Config
+	holder *process // its child is the lab's first process
+
+	over atomic.Bool // the test has ended
+
+	mu     sync.Mutex
+	fenced []Fencing
+}
+
+// Start boots a cluster and waits until all its nodes are online and quorate.
+// Without root, or a program that it needs, the test is skipped at a desk and
+// fails in CI.
+func Start(tb testing.TB, cfg Config) *Lab {
+	tb.Helper()
+	l := Prepare(tb, cfg)
+	for _, n := range l.Nodes {
+		n.Boot()
+	}
+	l.AwaitOnline()
+	return l
+}
+
+// Prepare is Start without booting the nodes: there is the network, with Consul
+// and the services' place.
+func Prepare(tb testing.TB, cfg Config) *Lab {
+	tb.Helper()
+	cfg = cfg.withDefaults()
+	requirements(tb, cfg.Root)
+	l := &Lab{tb: tb, cfg: cfg}
+	life := strconv.Itoa(int(cfg.Life.Seconds()))
+	holder, err := startProcess(exec.Command("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--propagation", "private",
+		"/bin/sh", "-c", worldScript, "world", strconv.Itoa(cfg.Nodes), life))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	l.holder = holder
+	tb.Cleanup(l.end)
+	l.await("the lab's network", func() error {
+		if l.holder.ended() {
+			return fmt.Errorf("its first process has ended: %s", l.holder.output())
+		}
+		_, err := os.Stat(l.path("/run/lab/ready"))
+		return err
+	})
+	for i := range cfg.Nodes {
+		l.Nodes = append(l.Nodes, &Node{lab: l, Name: "n" + strconv.Itoa(i+1), number: i + 1})
+	}
+	l.furnish()
+	go l.serveFencing()
+	return l
+}
+
+func (c Config) withDefaults() Config {
+	if c.Nodes == 0 {
+		c.Nodes = 3
+	}
+	if c.Token == 0 {
+		c.Token = 1000
+	}
+	if c.Root == "" {
+		c.Root = "/"
+	}
+	if c.Life == 0 {
+		c.Life = 30 * time.Minute
+	}
+	return c
+}
+
+// requirements ends the test where a lab cannot be.
+func requirements(tb testing.TB, root string) {
+	tb.Helper()
+	if os.Geteuid() != 0 {
+		testkit.Missing(tb, "a cluster lab needs root")
+	}
+	for _, tool := range []string{"unshare", "nsenter", "ip"} {
+		testkit.Tool(tb, tool)
+	}
+	for _, program := range []string{"corosync", "pacemakerd", "crm_mon"} {
+		if _, err := os.Stat(filepath.Join(root, "usr/sbin", program)); err != nil {
+			testkit.Missing(tb, program+" is not installed; make setup installs it")
+		}
+	}
+}
+
+// end kills everything.
+func (l *Lab) end() {
+	if l.tb.Failed() {
+		for _, n := range l.Nodes {
+			l.tb.Logf("%s, the end of pacemaker.log:\n%s", n.Name, n.Log(25))
+		}
+	}
+	l.over.Store(true)
+	l.holder.killTree()
+}
+
+// path is how the test reaches a file of the world.
+func (l *Lab) path(name string) string {
+	return filepath.Join(l.FirstProcess(), "root", name)
+}
+
+// furnish writes what the nodes find in /run/lab.
+func (l *Lab) furnish() {
+	key := make([]byte, 128)
+	_, _ = rand.Read(key) // never fails
+	var hosts strings.Builder
+	hosts.WriteString("127.0.0.1 localhost\n")
+	for _, n := range l.Nodes {
+		fmt.Fprintf(&hosts, "%s %s\n", n.Address(), n.Name)
+	}
+	l.Put("authkey", File{key, 0o600})
+	l.Put("corosync.conf", File{Content: []byte(l.corosyncConf())})
+	l.Put("cib.xml", File{Content: []byte(l.firstCIB())})
+	l.Put("hosts", File{Content: []byte(hosts.String())})
+	l.Put("fence_lab", File{[]byte(fenceScript), 0o755})
+	for name, f := range l.cfg.Files {
+		l.Put(name, f)
+	}
+	for name, script := range l.cfg.Units {
+		l.Put("units/"+name, File{[]byte("#!/bin/sh\n" + script + "\n"), 0o755})
+	}
+}
+
+// Put writes a file that every node sees as /run/lab/<name>. A program is
+// replaced rather than written to.
+func (l *Lab) Put(name string, f File) {
+	l.tb.Helper()
+	if f.Mode == 0 {
+		f.Mode = 0o644
+	}
+	path := l.path("/run/share/" + name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // every user of a node may look
+		l.tb.Fatal(err)
+	}
+	if err := os.WriteFile(path+".new", f.Content, f.Mode); err != nil {
+		l.tb.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		l.tb.Fatal(err)
+	}
+}
+
+// Node by name.
+func (l *Lab) Node(name string) *Node {
+	l.tb.Helper()
+	for _, n := range l.Nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	l.tb.Fatalf("the lab has no node %q", name)
+	return nil
+}
+
+// Up lists the nodes that are switched on.
+func (l *Lab) Up() []*Node {
+	var up []*Node
+	for _, n := range l.Nodes {
+		if n.IsUp() {
+			up = append(up, n)
+		}
+	}
+	return up
+}
+
+func (l *Lab) await(what string, ok func() error) {
+	l.tb.Helper()
+	testkit.Eventually(l.tb, patience, func() error {
+		if err := ok(); err != nil {
+			return fmt.Errorf("waiting for %s: %w", what, err)
+		}
+		return nil
+	})
+}
+
+// FirstProcess is the folder in /proc of the process below which the lab is.
+func (l *Lab) FirstProcess() string { return filepath.Join("/proc", strconv.Itoa(l.holder.first())) }

@@ -1,0 +1,226 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A Node is one machine of the cluster. Its methods fail the test rather than
+// return an error, but for Try.
+type Node struct {
+	Name string
+
+	lab    *Lab
+	number int
+
+	mu      sync.Mutex
+	machine *process // nil: switched off
+}
+
+// Address of the node, which stays on it.
+func (n *Node) Address() string { return "10.99.0." + strconv.Itoa(n.number) }
+
+// IsUp reports whether the node is switched on.
+func (n *Node) IsUp() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.machine != nil && !n.machine.ended()
+}
+
+// Boot switches the node on. It does not wait until it has joined the cluster.
+func (n *Node) Boot() {
+	n.lab.tb.Helper()
+	if n.IsUp() {
+		return
+	}
+	n.reset("up")
+	p, err := startProcess(n.lab.inWorld("nsenter", "--net=/run/netns/"+n.Name,
+		"unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--propagation", "private",
+		"/bin/sh", "-c", nodeScript, "node", n.Name, n.lab.cfg.Root))
+	if err != nil {
+		n.lab.tb.Fatal(err)
+	}
+	n.mu.Lock()
+	n.machine = p
+	n.mu.Unlock()
+	n.lab.await(n.Name+" to boot", func() error {
+		if p.ended() {
+			return fmt.Errorf("it has ended: %s", p.output())
+		}
+		if !n.lab.isDeeper(p.first()) {
+			return errors.New("it has no first process yet")
+		}
+		_, err := os.Stat(n.Path("/etc/corosync/lab"))
+		return err
+	})
+}
+
+// isDeeper reports whether a process is below the world's first.
+func (l *Lab) isDeeper(pid int) bool { return pid != 0 && numbers(pid) > numbers(l.holder.first()) }
+
+// Kill switches the node off, without any warning: all its processes are gone,
+// its cable is dead and its addresses are no more. It may be called at any time,
+// by the fencing too.
+func (n *Node) Kill() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.machine == nil {
+		return
+	}
+	n.machine.killTree()
+	n.machine = nil
+	n.reset("down")
+}
+
+// reset gives the node's interface its own addresses alone, and its cable a
+// state.
+func (n *Node) reset(cable string) {
+	script := fmt.Sprintf(`ip link set %[1]s %[2]s
+		ip -n %[1]s addr flush dev eth0 scope global
+		ip -n %[1]s addr add 10.99.0.%[3]d/24 dev eth0
+		ip -n %[1]s addr add fd99::%[3]d/64 dev eth0 nodad`, n.Name, cable, n.number)
+	if out, err := n.lab.inWorld("/bin/sh", "-ec", script).CombinedOutput(); err != nil && !n.lab.over.Load() {
+		n.lab.tb.Errorf("resetting the network of %s: %v: %s", n.Name, err, out)
+	}
+}
+
+// Unplug pulls the node's cable out of the switch; Plug puts it in again.
+func (n *Node) Unplug() { n.cable("down") }
+
+// Plug puts the cable in again.
+func (n *Node) Plug() { n.cable("up") }
+
+func (n *Node) cable(state string) {
+	n.lab.tb.Helper()
+	if out, err := n.lab.inWorld("ip", "link", "set", n.Name, state).CombinedOutput(); err != nil {
+		n.lab.tb.Fatalf("the cable of %s: %v: %s", n.Name, err, out)
+	}
+}
+
+// Path is how the test reaches a file of a node that is up.
+func (n *Node) Path(name string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	pid := 0
+	if n.machine != nil {
+		pid = n.machine.first()
+	}
+	return filepath.Join("/proc", strconv.Itoa(pid), "root", name)
+}
+
+// Command prepares a call on the node, as root and in all its namespaces. Kill
+// it with its context.
+func (n *Node) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	pid := 0
+	if n.machine != nil {
+		pid = n.machine.first()
+	}
+	return enter(ctx, pid, []string{"--mount", "--uts", "--ipc", "--net", "--pid", "--root"}, append([]string{name}, args...))
+}
+
+// inWorld prepares a call where Consul and the services are.
+func (l *Lab) inWorld(name string, args ...string) *exec.Cmd {
+	return enter(context.Background(), l.holder.first(), []string{"--mount", "--net", "--pid"}, append([]string{name}, args...))
+}
+
+// enter prepares a call in the namespaces of a process.
+func enter(ctx context.Context, pid int, namespaces, call []string) *exec.Cmd {
+	args := append(append([]string{"--target", strconv.Itoa(pid)}, namespaces...), "--")
+	cmd := exec.CommandContext(ctx, "nsenter", append(args, call...)...)
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // its child too
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// Run calls a program on the node and returns its standard output. Another exit
+// code than 0 fails the test.
+func (n *Node) Run(name string, args ...string) string {
+	n.lab.tb.Helper()
+	out, err := n.Try(name, args...)
+	if err != nil {
+		n.lab.tb.Fatalf("on %s: %s %s: %v", n.Name, name, strings.Join(args, " "), err)
+	}
+	return out
+}
+
+// Try is Run for a program that may fail. The error ends with what it wrote to
+// its standard error, and is an *exec.ExitError where it ended by itself.
+func (n *Node) Try(name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := n.Command(ctx, name, args...)
+	var out, words bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &words
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("%w: %s", err, strings.TrimSpace(words.String()))
+	}
+	return out.String(), nil
+}
+
+// PIDs of the node's processes of a name (at most 15 letters of it count), as
+// the test sees them.
+func (n *Node) PIDs(name string) []int {
+	n.mu.Lock()
+	machine := n.machine
+	n.mu.Unlock()
+	if machine == nil {
+		return nil
+	}
+	space, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", machine.first()))
+	if err != nil {
+		return nil
+	}
+	name = name[:min(15, len(name))]
+	all, _ := filepath.Glob("/proc/[0-9]*")
+	var found []int
+	for _, dir := range all {
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		comm, err := os.ReadFile(filepath.Join(dir, "comm"))
+		if err != nil || strings.TrimSpace(string(comm)) != name {
+			continue
+		}
+		if theirs, err := os.Readlink(filepath.Join(dir, "ns/pid")); err == nil && theirs == space {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// KillProcess sends SIGKILL to all processes of a name, and fails the test when
+// there is none.
+func (n *Node) KillProcess(tb testing.TB, name string) {
+	tb.Helper()
+	pids := n.PIDs(name)
+	if len(pids) == 0 {
+		tb.Fatalf("no %s runs on %s", name, n.Name)
+	}
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// Log is the end of the node's pacemaker.log, which stays when it is switched
+// off.
+func (n *Node) Log(lines int) string {
+	data, err := os.ReadFile(n.lab.path("/run/lab/" + n.Name + "/upper/var/log/pacemaker/pacemaker.log"))
+	if err != nil {
+		return err.Error()
+	}
+	all := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}

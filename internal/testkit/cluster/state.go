@@ -1,0 +1,166 @@
+package cluster
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+)
+
+// A View is what a node thinks of the cluster (crm_mon --output-as=xml).
+type View struct {
+	DC        string
+	Quorum    bool
+	Online    []string // and not pending, nor in standby
+	Resources []ResourceView
+}
+
+// A ResourceView is one instance of a resource.
+type ResourceView struct {
+	ID                      string
+	Node                    string // "" where it does not run
+	Active, Failed, Blocked bool
+	Exec                    string // outcome of the last operation where it is no plain success
+}
+
+type monitor struct {
+	Summary struct {
+		DC struct {
+			Name   string `xml:"name,attr"`
+			Quorum bool   `xml:"with_quorum,attr"`
+		} `xml:"current_dc"`
+	} `xml:"summary"`
+	Nodes []struct {
+		Name    string `xml:"name,attr"`
+		Online  bool   `xml:"online,attr"`
+		Standby bool   `xml:"standby,attr"`
+		Pending bool   `xml:"pending,attr"`
+		Unclean bool   `xml:"unclean,attr"`
+	} `xml:"nodes>node"`
+	Resources []monitorResource `xml:"resources>resource"`
+	Clones    []monitorResource `xml:"resources>clone>resource"`
+	Groups    []monitorResource `xml:"resources>group>resource"`
+}
+
+type monitorResource struct {
+	ID      string `xml:"id,attr"`
+	Active  bool   `xml:"active,attr"`
+	Failed  bool   `xml:"failed,attr"`
+	Blocked bool   `xml:"blocked,attr"`
+	Nodes   []struct {
+		Name string `xml:"name,attr"`
+	} `xml:"node"`
+}
+
+// View asks Pacemaker on the node.
+func (n *Node) View() (View, error) {
+	out, err := n.Try("crm_mon", "--one-shot", "--inactive", "--output-as=xml")
+	if err != nil {
+		return View{}, err
+	}
+	var m monitor
+	if err := xml.Unmarshal([]byte(out), &m); err != nil {
+		return View{}, err
+	}
+	v := View{DC: m.Summary.DC.Name, Quorum: m.Summary.DC.Quorum}
+	for _, n := range m.Nodes {
+		if n.Online && !n.Pending && !n.Standby && !n.Unclean {
+			v.Online = append(v.Online, n.Name)
+		}
+	}
+	for _, list := range [][]monitorResource{m.Resources, m.Clones, m.Groups} {
+		for _, r := range list {
+			one := ResourceView{ID: r.ID, Active: r.Active, Failed: r.Failed, Blocked: r.Blocked}
+			if len(r.Nodes) == 1 {
+				one.Node = r.Nodes[0].Name
+			}
+			v.Resources = append(v.Resources, one)
+		}
+	}
+	return v, nil
+}
+
+// RunsOn lists the nodes where instances of a resource run.
+func (v View) RunsOn(id string) []string {
+	var nodes []string
+	for _, r := range v.Resources {
+		if r.ID == id && r.Active && !r.Failed {
+			nodes = append(nodes, r.Node)
+		}
+	}
+	return nodes
+}
+
+// Any is a node that is up.
+func (l *Lab) Any() *Node {
+	l.tb.Helper()
+	up := l.Up()
+	if len(up) == 0 {
+		l.tb.Fatal("no node of the lab is up")
+	}
+	return up[0]
+}
+
+// AwaitOnline waits until every node that is up is online, in one cluster with
+// quorum.
+func (l *Lab) AwaitOnline() {
+	l.tb.Helper()
+	l.await("the nodes to be online", func() error {
+		up := l.Up()
+		for _, n := range up {
+			v, err := n.View()
+			if err != nil {
+				return err
+			}
+			if v.DC == "" || !v.Quorum || len(v.Online) != len(up) {
+				return fmt.Errorf("%s sees the DC %q, quorum %t, online %s", n.Name, v.DC, v.Quorum, v.Online)
+			}
+		}
+		return nil
+	})
+}
+
+// AwaitIdle waits until the cluster has nothing left to do (crm_resource --wait).
+func (l *Lab) AwaitIdle() {
+	l.tb.Helper()
+	l.await("the cluster to be done", func() error {
+		_, err := l.Any().Try("crm_resource", "--wait", "--timeout=60s")
+		return err
+	})
+}
+
+// AwaitRunning waits until the instances of a resource run on these nodes alone.
+func (l *Lab) AwaitRunning(tb testing.TB, id string, nodes ...string) {
+	tb.Helper()
+	testkit.Eventually(tb, patience, func() error {
+		v, err := l.Any().View()
+		if err != nil {
+			return err
+		}
+		got := v.RunsOn(id)
+		if !sameSet(got, nodes) {
+			return fmt.Errorf("%s runs on %s, expected %s", id, got, nodes)
+		}
+		return nil
+	})
+}
+
+// Fences waits until a node has been fenced after a moment.
+func (l *Lab) Fences(tb testing.TB, name string, after time.Time) Fencing {
+	tb.Helper()
+	var found Fencing
+	testkit.Eventually(tb, patience, func() error {
+		for _, f := range l.Fenced() {
+			if f.Node == name && f.Time.After(after) {
+				found = f
+				return nil
+			}
+		}
+		return errors.New("it was not fenced; the cluster has fenced " + strings.TrimSpace(fmt.Sprint(l.Fenced())))
+	})
+	return found
+}
