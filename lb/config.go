@@ -43,6 +43,10 @@ type Pool struct {
 	// runs: as many as it has room for, each member in one of them. nil: each
 	// member has a line of its own.
 	Slots []Slot
+	// Arrivals is how many members a switch to another version would bring: the
+	// healthy instances of the greatest version of the service that has no traffic
+	// now. 0 where that is not known.
+	Arrivals int
 }
 
 // A Member is one server of a pool.
@@ -133,6 +137,7 @@ func Populate(b Backend, snap Snapshot) Pool {
 		return p
 	}
 	service, split := snap.Services[b.Service], b.Split()
+	p.Arrivals = service.arrivals(split)
 	for _, i := range service.Instances {
 		if version, ok := split.of(i); ok && i.Healthy {
 			p.Members = append(p.Members, Member{

@@ -11,6 +11,39 @@ import (
 	"thalassa/lb"
 )
 
+func TestPopulateCountsWhatASwitchWouldBring(t *testing.T) {
+	t.Parallel()
+	at := func(n int, healthy bool, version lb.Version, tags ...string) lb.Instance {
+		return lb.Instance{Address: lb.HostPort{Host: "10.0.0.1", Port: uint16(n)}, Version: version, Tags: tags, Healthy: healthy, Weight: 1}
+	}
+	snap := lb.Snapshot{Services: map[lb.Name]lb.Service{"shop": {Instances: []lb.Instance{
+		at(1, true, "1"), at(2, true, "1"), at(3, true, "1"),
+		at(4, true, "2"), at(5, true, "2"), at(6, false, "2"),
+		at(7, true, "", "web", "3"), at(8, true, "", "web", "4"), at(9, true, "", "web", "4"),
+	}}}}
+	for _, c := range []struct {
+		version lb.Version
+		split   lb.Split
+		want    int
+	}{
+		{"1", nil, 3}, // those with the tag web
+		{"web", nil, 3},
+		{"4", nil, 3},
+		{"9", nil, 3},
+		{"", lb.Split{{Version: "1", Weight: 1}, {Version: "web", Weight: 1}}, 2},
+		{"", lb.Split{{Version: "1", Weight: 1}, {Version: "2", Weight: 0}, {Version: "web", Weight: 1}}, 2},
+		{"", lb.Split{{Version: "1", Weight: 1}, {Version: "2", Weight: 1}, {Version: "web", Weight: 1}}, 0},
+	} {
+		b := lb.Backend{Key: "live", Type: "dynamic", Service: "shop", Version: c.version, Versions: c.split}
+		if got := lb.Populate(b, snap).Arrivals; got != c.want {
+			t.Errorf("%s %s: got %d, want %d", c.version, c.split, got, c.want)
+		}
+	}
+	if got := lb.Populate(lb.Backend{Type: "static", Service: "shop"}, snap).Arrivals; got != 0 {
+		t.Errorf("static: got %d", got)
+	}
+}
+
 func instance(port uint16, change ...func(*lb.Instance)) lb.Instance {
 	i := lb.Instance{
 		ID: fmt.Sprint("i", port), Node: "n", Address: lb.HostPort{Host: "10.0.0.1", Port: port},

@@ -73,6 +73,30 @@ func (s Service) Missing(split Split) []Version {
 	return slices.DeleteFunc(split.Active(), func(v Version) bool { return s.Healthy(v) > 0 })
 }
 
+// arrivals counts the healthy instances of the greatest version among those that
+// get no traffic by a split. An instance without the meta "version" counts under
+// each of its tags, which are few.
+func (s Service) arrivals(split Split) int {
+	most, counts := 0, map[Version]int{}
+	count := func(v Version) {
+		counts[v]++
+		most = max(most, counts[v])
+	}
+	for _, i := range s.Instances {
+		if _, ours := split.of(i); ours || !i.Healthy {
+			continue
+		}
+		if i.Version != "" {
+			count(i.Version)
+			continue
+		}
+		for _, t := range i.Tags {
+			count(Version(t))
+		}
+	}
+	return most
+}
+
 // A VersionCount is how many instances of a version Consul knows.
 type VersionCount struct {
 	Version Version `json:"version"`

@@ -7,8 +7,9 @@ import (
 )
 
 // Fit is LayoutPool for a pool that has to do with the slots it has now: members
-// that would need another one are left out.
+// that would need another one are left out, and no room is kept for a switch.
 func Fit(now []lb.Slot, p lb.Pool) lb.Pool {
+	p.Arrivals = 0
 	inSlot := map[lb.HostPort]bool{}
 	room := 0
 	for _, s := range now {

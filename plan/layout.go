@@ -9,9 +9,12 @@ import (
 	"thalassa/lb"
 )
 
-// The spare slots of a pool that is laid out anew: as many as it has members and
-// one more, within these bounds.
-const minSpare, maxSpare = 3, 8
+// Bounds of the spare slots that a pool is laid out with; see room.
+const (
+	minSpare, maxSpare = 3, 128
+	// fewSpare takes the place of maxSpare in a configuration with manyMembers.
+	fewSpare, manyMembers = 8, 5000
+)
 
 // Slots are the server lines that HAProxy has now, by backend.
 type Slots map[lb.Name][]lb.Slot
@@ -76,24 +79,34 @@ func slotIndex(server string) int {
 // take slots that are spare in now, those that had no member yet first: a slot
 // that is vacated only by this change may still have requests under way.
 //
-// A pool that is laid out anew has room for as many members again, up to eight;
-// where the spare slots do not suffice it grows to twice as many, and it does
-// not shrink. Static pools, and those with a member that has a host name, get no
+// A pool that is laid out anew has room for a switch to another version, as far as
+// room says; where the spare slots do not suffice for the members, or would not
+// for such a switch any more, it grows to twice as many, and it does not shrink.
+// Static pools, and those with a member that has a host name, get no
 // slots: HAProxy can change only addresses at run time.
 func Layout(now Slots, wanted lb.Config) lb.Config {
+	members, unseen := 0, maxSpare
+	for _, p := range wanted.Backends {
+		members += len(p.Members)
+	}
+	if members >= manyMembers {
+		unseen = fewSpare
+	}
 	pools := make([]lb.Pool, len(wanted.Backends))
 	for i, p := range wanted.Backends {
-		pools[i] = LayoutPool(now[p.Key], p)
+		pools[i] = layoutPool(now[p.Key], p, unseen)
 	}
 	wanted.Backends = pools
 	return wanted
 }
 
 // LayoutPool is Layout for one pool.
-func LayoutPool(now []lb.Slot, p lb.Pool) lb.Pool {
+func LayoutPool(now []lb.Slot, p lb.Pool) lb.Pool { return layoutPool(now, p, maxSpare) }
+
+func layoutPool(now []lb.Slot, p lb.Pool, unseen int) lb.Pool {
 	p.Slots = nil
 	if slotted(p) {
-		p.Slots = assign(now, p.Members)
+		p.Slots = assign(now, p, unseen)
 	}
 	return p
 }
@@ -111,11 +124,11 @@ func slotted(p lb.Pool) bool {
 }
 
 // assign is Layout for the slots of one pool.
-func assign(now []lb.Slot, members []lb.Member) []lb.Slot {
-	slots, arriving := keep(now, members)
+func assign(now []lb.Slot, p lb.Pool, unseen int) []lb.Slot {
+	slots, arriving := keep(now, p.Members)
 	free := empty(slots, now)
-	if size := len(now); len(arriving) > len(free) || size == 0 {
-		size = max(2*size, len(members)+min(max(len(members)+1, minSpare), maxSpare))
+	if size := len(now); len(arriving) > len(free) || size < len(p.Members)+successors(p) || size == 0 {
+		size = max(2*size, len(p.Members)+room(p, unseen))
 		slots = append(slots, make([]lb.Slot, size-len(now))...)
 		free = empty(slots, nil) // nothing is under way in a new worker
 	}
@@ -123,6 +136,21 @@ func assign(now []lb.Slot, members []lb.Member) []lb.Slot {
 		slots[free[i]] = lb.Slot{Member: m}
 	}
 	return slots
+}
+
+// successors are how many members of other versions a pool keeps room for. A
+// switch has the members of both versions in slots, since one that is in use must
+// not take another address. Where the other version is known it is as many, within
+// twice the pool or maxSpare: each line is a file descriptor and memory.
+func successors(p lb.Pool) int {
+	return min(p.Arrivals, max(len(p.Members), maxSpare))
+}
+
+// room is how many spare slots a pool is laid out with: for the successors there
+// are, or as many as there are members now, up to unseen, for a version that nobody
+// has seen yet; and one for an instance that comes in between.
+func room(p lb.Pool, unseen int) int {
+	return max(minSpare, min(len(p.Members)+1, unseen), successors(p)+1)
 }
 
 // keep leaves members where they are, or were last, in now. The others are

@@ -75,7 +75,7 @@ func TestLayout(t *testing.T) {
 		{"nobody", "", "", "- - -"},
 		{"one", "", "1", "1 - - -"},
 		{"room for as many again and one", "", "1 2 3 4", "1 2 3 4 - - - - -"},
-		{"room for eight more", "", "1 2 3 4 5 6 7 8 9", "1 2 3 4 5 6 7 8 9" + strings.Repeat(" -", 8)},
+		{"room for a switch of many", "", "1 2 3 4 5 6 7 8 9", "1 2 3 4 5 6 7 8 9" + strings.Repeat(" -", 10)},
 		{"both families", "", "1 [2001:db8::1]:80", "1 [2001:db8::1] - - -"},
 		{"all stay", "2 - 1 -", "1 2", "2 - 1 -"},
 		{"the first free one", "1 - 2 -", "1 2 3", "1 3 2 -"},
@@ -120,6 +120,75 @@ func TestLayoutGivesOthersNoSlots(t *testing.T) {
 	for _, p := range []lb.Pool{named, static} {
 		if got := plan.LayoutPool(slotsOf("1 2 - -"), p); got.Slots != nil || len(got.Members) != 2 {
 			t.Errorf("%s: %+v", p.Type, got)
+		}
+	}
+}
+
+// TestLayoutKeepsRoomForASwitch counts slots by the members of a pool, the instances
+// of another version, and the slots that there are.
+func TestLayoutKeepsRoomForASwitch(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ now, members, arrivals, want int }{
+		{0, 0, 0, 3},
+		{0, 1, 0, 4},
+		{0, 100, 0, 201},   // a version of as many may come
+		{0, 100, 100, 201}, // and is there
+		{0, 3, 10, 14},
+		{0, 100, 3, 201},
+		{0, 127, 0, 255},
+		{0, 1000, 0, 1128}, // nobody has seen another version
+		{0, 1000, 1000, 2001},
+		{0, 1000, 5000, 2001}, // no more than twice the pool,
+		{0, 3, 5000, 132},     // or so many
+		{0, 0, 5000, 129},
+		{201, 100, 101, 201},
+		{201, 100, 102, 402}, // ahead of the switch
+		{9, 4, 5, 9},
+		{9, 4, 6, 18},
+		{9, 4, 5000, 133},
+		{1128, 1000, 128, 1128},
+		{1128, 1000, 129, 2256},
+	} {
+		p := poolOf("")
+		p.Arrivals = c.arrivals
+		for n := range c.members {
+			p.Members = append(p.Members, lb.Member{Address: at(fmt.Sprintf("10.%d.%d.1:80", n/250, n%250)), Weight: 1})
+		}
+		var now []lb.Slot
+		for i := range c.now {
+			slot := lb.Slot{}
+			if i < c.members {
+				slot.Member = &p.Members[i]
+			}
+			now = append(now, slot)
+		}
+		if got := len(plan.LayoutPool(now, p).Slots); got != c.want {
+			t.Errorf("%+v: got %d", c, got)
+		}
+		if len(now) == 0 {
+			continue
+		}
+		if got := len(plan.Fit(now, p).Slots); got != c.now {
+			t.Errorf("%+v: to be done with what there is got %d", c, got)
+		}
+	}
+}
+
+// TestLayoutOfManyMembers: where there are thousands of servers each pool has few
+// spare ones, but for versions that are there.
+func TestLayoutOfManyMembers(t *testing.T) {
+	t.Parallel()
+	var pools []lb.Pool
+	for n := range 500 {
+		p := poolOf("1 2 3 4 5 6 7 8 9 10")
+		p.Key = lb.Name(fmt.Sprintf("p%d", n))
+		pools = append(pools, p)
+	}
+	pools[1].Arrivals = 12
+	for _, c := range []struct{ pools, first, second int }{{499, 21, 23}, {500, 18, 23}} {
+		laid := plan.Layout(nil, lb.Config{Backends: pools[:c.pools]}).Backends
+		if first, second := len(laid[0].Slots), len(laid[1].Slots); first != c.first || second != c.second {
+			t.Errorf("%d pools: got %d and %d slots, want %d and %d", c.pools, first, second, c.first, c.second)
 		}
 	}
 }
