@@ -14,16 +14,24 @@ PKG      ?= ./...
 RUN      ?=
 BENCH    ?= .
 FUZZTIME ?= 30s
+# The HAProxy to test with: a path, "installed", a folder of tools/setup haproxys
+# ("trixie") or the beginning of a version ("3.2"). Default: the installed one, and
+# every one at hand in the tests that compare them.
+HAPROXY ?=
+# How long to soak, and the seed of another soak to repeat its choices.
+DURATION ?= 30m
+SEED     ?=
+WITH     := $(if $(HAPROXY),THALASSA_HAPROXY='$(HAPROXY)')
 # Flags of `thalassa dev`.
 ARGS ?=
 
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build demo test cover bench fuzz lint fmt vuln docker install clean
+.PHONY: help setup build demo test test-haproxys soak cover bench fuzz lint fmt vuln docker install clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Get all that development needs: HAProxy, Consul, Pacemaker, the linters
 	@tools/setup haproxy consul pacemaker golangci-lint shellcheck
@@ -35,9 +43,17 @@ demo: build ## Run Consul, HAProxy and Thalassa with example services (ARGS="…
 	@tools/setup haproxy consul
 	@exec bin/thalassa dev $(ARGS)
 
-test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name)
+test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.2)
 	@tools/setup haproxy consul pacemaker
-	@go test -race -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+	@$(WITH) go test -race -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+
+test-haproxys: ## Run the tests that use HAProxy with each of its releases
+	@tools/setup haproxy haproxys consul
+	@tools/haproxys $(PKG) $(if $(RUN),-run '$(RUN)')
+
+soak: ## Change, reload and kill at random for long (DURATION=30m SEED=1 HAPROXY=3.2)
+	@tools/setup haproxy consul
+	@CI=true THALASSA_SOAK=$(DURATION) THALASSA_SOAK_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestSoak$$' ./e2e
 
 cover: ## Show how much of each function the tests reach
 	@tools/setup haproxy consul pacemaker
@@ -46,7 +62,7 @@ cover: ## Show how much of each function the tests reach
 
 bench: ## Run the benchmarks (PKG=./template BENCH=Render)
 	@tools/setup haproxy consul
-	@go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+	@$(WITH) go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
 
 fuzz: ## Run every fuzz target for a while (FUZZTIME=10m PKG=./template)
 	@tools/fuzz $(FUZZTIME) $(PKG)
@@ -57,7 +73,7 @@ lint: ## Check the source: linters, formatting, vet, go.mod, scripts
 	@$(LINT) run --show-stats=false $(PKG)
 	@go vet $(PKG)
 	@go mod tidy -diff
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/fuzz; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/fuzz tools/haproxys; fi
 
 fmt: ## Format the Go source
 	@tools/setup golangci-lint

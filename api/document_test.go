@@ -76,7 +76,7 @@ func (d document) checkResponse(method, path string, r reply) error {
 	}
 	t, ok := d.template(path)
 	operation := at(map[string]any(d), "paths", t, strings.ToLower(method))
-	if !ok || operation == nil {
+	if !ok || operation == nil || method != strings.ToUpper(method) { // "get" is not GET
 		if r.status < 400 {
 			return fmt.Errorf("%s %s is answered and not in the document", method, path)
 		}

@@ -24,6 +24,7 @@ func FuzzRequests(f *testing.F) {
 	f.Add("PUT", "/frontends/a%2Fb", `{"bind":"*:80,[::1]:81","rules":[{"type":"header","header":"host","operation":"hdr_dom","value":"x","backend":"live"}]}`, "*")
 	f.Add("POST", "/backends/%00", `{"name":"blog","version":"7","wait":"1ms","force":true}`, `"`)
 	f.Add("BREW", "//%2e%2e//", `{"type":"static","members":[{"host":"::1","port":1}],"health":{"interval":1}}`, "W/")
+	f.Add("GEt", "/", "", "") // methods are told apart by case, RFC 9110 section 9.1
 	f.Fuzz(func(t *testing.T, method, target, body, tags string) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil || u.Host != "" || !strings.HasPrefix(target, "/") || !isToken(method) {

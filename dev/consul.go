@@ -29,6 +29,11 @@ type ConsulConfig struct {
 	// DataDir keeps the agent's own registrations over a restart; default: none,
 	// all state is in memory.
 	DataDir string
+	// Durable makes it a server that keeps all state in DataDir over a restart,
+	// as those of a data center do; DataDir and ServerPort are required then.
+	Durable bool
+	// ServerPort is what other servers would talk to; 0: a free one.
+	ServerPort int
 	// HTTPPort of the HTTP API on 127.0.0.1; 0: a free one.
 	HTTPPort int
 	// HCL fragments are added to the agent's configuration.
@@ -39,7 +44,7 @@ type ConsulConfig struct {
 	Logger *slog.Logger
 }
 
-// Consul is a running `consul agent -dev`. Its methods may be called from any
+// Consul is a running Consul agent. Its methods may be called from any
 // goroutine.
 type Consul struct {
 	address string
@@ -85,7 +90,10 @@ func startConsul(ctx context.Context, cfg ConsulConfig) (*Consul, error) {
 	if cfg.HTTPPort == 0 {
 		cfg.HTTPPort = ports[2]
 	}
-	cmd := exec.Command(cfg.Binary, consulArgs(cfg, ports[0], ports[1])...) //nolint:noctx // ctx bounds the start, not the agent's life
+	if cfg.ServerPort == 0 {
+		cfg.ServerPort = ports[1]
+	}
+	cmd := exec.Command(cfg.Binary, consulArgs(cfg, ports[0])...) //nolint:noctx // ctx bounds the start, not the agent's life
 	cmd.Stdout, cmd.Stderr = cfg.Stdout, cfg.Stdout
 	// A group of its own: a terminal's interrupt reaches us alone, and we end it in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -97,7 +105,7 @@ func startConsul(ctx context.Context, cfg ConsulConfig) (*Consul, error) {
 	if err := c.start(cmd); err != nil {
 		return nil, err
 	}
-	if err := c.waitForLeader(ctx, net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[1]))); err != nil {
+	if err := c.waitForLeader(ctx, net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.ServerPort))); err != nil {
 		c.kill()
 		<-c.exited
 		return nil, err
@@ -124,13 +132,18 @@ func (c *Consul) start(cmd *exec.Cmd) error {
 	return <-started
 }
 
-func consulArgs(cfg ConsulConfig, serf, server int) []string {
+func consulArgs(cfg ConsulConfig, serf int) []string {
 	args := []string{
-		"agent", "-dev", "-node", "dev", "-disable-host-node-id", "-log-level", "info",
+		"agent", "-node", "dev", "-disable-host-node-id", "-log-level", "info",
 		"-bind", "127.0.0.1", "-client", "127.0.0.1",
 		"-http-port", strconv.Itoa(cfg.HTTPPort), "-dns-port", "-1", "-grpc-port", "-1", "-grpc-tls-port", "-1",
-		"-serf-wan-port", "-1", "-serf-lan-port", strconv.Itoa(serf), "-server-port", strconv.Itoa(server),
+		"-serf-wan-port", "-1", "-serf-lan-port", strconv.Itoa(serf), "-server-port", strconv.Itoa(cfg.ServerPort),
 		"-hcl", "connect { enabled = false }", "-hcl", "disable_update_check = true",
+	}
+	if cfg.Durable {
+		args = append(args, "-server", "-bootstrap-expect", "1", "-hcl", "performance { raft_multiplier = 1 }")
+	} else {
+		args = append(args, "-dev")
 	}
 	if cfg.DataDir != "" {
 		args = append(args, "-data-dir", cfg.DataDir)

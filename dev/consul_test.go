@@ -3,6 +3,7 @@ package dev_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -84,6 +85,34 @@ func TestConsulTakesThePortItIsGiven(t *testing.T) {
 		t.Error("exited without having been stopped")
 	default:
 	}
+}
+
+// A durable one knows after a crash what is no agent's registration, too.
+func TestDurableConsulKeepsItsState(t *testing.T) {
+	t.Parallel()
+	cfg := dev.ConsulConfig{DataDir: t.TempDir(), Durable: true, HTTPPort: testkit.Port(t), ServerPort: testkit.Port(t)}
+	c := start(t, cfg)
+	request, err := http.NewRequest(http.MethodPut, "http://"+c.Address()+"/v1/kv/kept", strings.NewReader("for good"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil || resp.Body.Close() != nil || resp.StatusCode != http.StatusOK {
+		t.Fatal(resp, err)
+	}
+	c.Kill()
+	address := start(t, cfg).Address()
+	testkit.Eventually(t, time.Minute, func() error { // it reads its log after it has elected itself
+		resp, err := http.Get("http://" + address + "/v1/kv/kept?raw")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "for good" {
+			return fmt.Errorf("after the restart it answers %s %q, %w", resp.Status, body, err)
+		}
+		return nil
+	})
 }
 
 func TestConsulThatCannotStart(t *testing.T) {

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,21 +35,7 @@ func quantiles(b *testing.B, name string, took []time.Duration) {
 // residentMB is the agent's resident memory.
 func (n *node) residentMB() float64 {
 	n.tb.Helper()
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.agent.Process.Pid))
-	if err != nil {
-		n.tb.Fatal(err)
-	}
-	for line := range strings.SplitSeq(string(data), "\n") {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, err := strconv.Atoi(strings.Fields(rest)[0])
-			if err != nil {
-				n.tb.Fatal(err)
-			}
-			return float64(kb) / 1024
-		}
-	}
-	n.tb.Fatal("no VmRSS")
-	return 0
+	return float64(procStatus(n.tb, n.agent.Process.Pid, "VmRSS")) / 1024
 }
 
 // reloads counts the agent's reloads of HAProxy.

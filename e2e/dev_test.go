@@ -29,7 +29,7 @@ type demo struct {
 
 func startDemo(tb testing.TB) *demo {
 	tb.Helper()
-	testkit.Tool(tb, "haproxy")
+	haproxy := testkit.HAProxy(tb)
 	consul := testkit.ConsulBinary(tb)
 	tmp, err := os.MkdirTemp("", "e2e-dev-") //nolint:usetesting // short: a socket's path has 107 bytes
 	if err != nil {
@@ -38,7 +38,7 @@ func startDemo(tb testing.TB) *demo {
 	tb.Cleanup(func() { _ = os.RemoveAll(tmp) })
 	ports := testkit.Ports(tb, 2)
 	d := &demo{tb: tb, tmp: tmp, web: ports[0], api: ports[1], out: &logBuffer{}, exit: make(chan struct{})}
-	d.cmd = exec.Command(build(tb), "dev", "--web-port", strconv.Itoa(d.web), "--port", strconv.Itoa(d.api), "--consul-binary", consul)
+	d.cmd = exec.Command(build(tb), "dev", "--web-port", strconv.Itoa(d.web), "--port", strconv.Itoa(d.api), "--consul-binary", consul, "--haproxy-binary", haproxy)
 	d.cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.out
 	if err := d.cmd.Start(); err != nil {

@@ -56,6 +56,8 @@ type node struct {
 	api    int
 	web    int // the port that frontends of the tests bind
 	flags  []string
+	// haproxy is the executable.
+	haproxy string
 
 	agent *exec.Cmd
 	exit  chan struct{}
@@ -66,13 +68,13 @@ type node struct {
 // test's end.
 func newNode(tb testing.TB, consul string, flags ...string) *node {
 	tb.Helper()
-	testkit.Tool(tb, "haproxy")
+	haproxy := testkit.HAProxy(tb)
 	ports := testkit.Ports(tb, 2)
 	dir, err := os.MkdirTemp("", "thalassa-node-") //nolint:usetesting // short: a socket's path has 107 bytes
 	if err != nil {
 		tb.Fatal(err)
 	}
-	n := &node{tb: tb, dir: dir, consul: consul, api: ports[0], web: ports[1], flags: flags, log: &logBuffer{}}
+	n := &node{tb: tb, dir: dir, consul: consul, api: ports[0], web: ports[1], flags: flags, haproxy: haproxy, log: &logBuffer{}}
 	tb.Cleanup(n.cleanUp)
 	return n
 }
@@ -84,7 +86,7 @@ func (n *node) arguments() []string {
 	return append([]string{
 		"agent", "--port", strconv.Itoa(n.api), "--service-reg", n.consul, "--haproxy-stats-bind", "", "--haproxy-log", "",
 		"--haproxy-socket-path", n.path("h.sock"), "--haproxy-pid-path", n.path("h.pid"), "--haproxy-cfg-path", n.path("haproxy.cfg"),
-		"--db-path", n.dir, "--label", "test",
+		"--haproxy-binary", n.haproxy, "--db-path", n.dir, "--label", "test",
 	}, n.flags...)
 }
 

@@ -67,12 +67,14 @@ func (f *fleet) names(version string) []string {
 // serverLine is a member in haproxy.cfg.
 var serverLine = regexp.MustCompile(`(?m)^    server (s\d+) (\S+) check inter \S+ weight (\d+)( disabled)?$`)
 
-// inFile lists the servers in use, "SLOT ADDRESS WEIGHT", as haproxy.cfg on disk
-// has them.
+// inFile lists the servers of backend live that are in use, "SLOT ADDRESS WEIGHT",
+// as haproxy.cfg on disk has them.
 func (n *node) inFile() []string {
 	n.tb.Helper()
 	var out []string
-	for _, m := range serverLine.FindAllStringSubmatch(n.config(), -1) {
+	_, live, _ := strings.Cut(n.config(), "\nbackend live\n")
+	live, _, _ = strings.Cut(live, "\nbackend ")
+	for _, m := range serverLine.FindAllStringSubmatch(live, -1) {
 		if m[4] == "" {
 			out = append(out, m[1]+" "+m[2]+" "+m[3])
 		}
@@ -121,7 +123,7 @@ func (n *node) settles(f *fleet, names ...string) {
 		}
 		return nil
 	})
-	out, err := exec.Command(testkit.HAProxy(n.tb), "-c", "-f", n.path("haproxy.cfg")).CombinedOutput()
+	out, err := exec.Command(n.haproxy, "-c", "-f", n.path("haproxy.cfg")).CombinedOutput()
 	if err != nil {
 		n.tb.Fatalf("HAProxy does not take the file on disk: %s", out)
 	}
@@ -169,9 +171,16 @@ func (n *node) deploy(version string) string {
 // sailing starts a node that serves instances of version 1.
 func sailing(tb testing.TB, names ...string) (*node, *fleet) {
 	tb.Helper()
+	return sailingOn(tb, testkit.HAProxy(tb), names...)
+}
+
+// sailingOn does it with this HAProxy.
+func sailingOn(tb testing.TB, haproxy string, names ...string) (*node, *fleet) {
+	tb.Helper()
 	consul := testkit.Consul(tb)
 	f := newFleet(tb, consul)
 	n := newNode(tb, consul.Address())
+	n.haproxy = haproxy
 	n.start()
 	f.come(1, names...)
 	n.call(200, http.MethodPut, "/backends/live", `{"type":"dynamic","name":"shop","version":"1"}`)

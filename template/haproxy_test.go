@@ -20,7 +20,7 @@ import (
 // haproxyCheck runs haproxy -c on a file.
 func haproxyCheck(tb testing.TB, file string) (output string, accepted bool) {
 	tb.Helper()
-	out, err := exec.CommandContext(tb.Context(), testkit.Tool(tb, "haproxy"), "-c", "-f", file).CombinedOutput()
+	out, err := exec.CommandContext(tb.Context(), testkit.HAProxy(tb), "-c", "-f", file).CombinedOutput()
 	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 		tb.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func haproxyStart(tb testing.TB, config []byte, socket string) (stop func()) {
 		tb.Fatal(err)
 	}
 	var words bytes.Buffer
-	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), testkit.Tool(tb, "haproxy"), "-db", "-f", file)
+	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), testkit.HAProxy(tb), "-db", "-f", file)
 	cmd.Stderr = &words
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)

@@ -59,7 +59,18 @@ func ConsulBinary(tb testing.TB) string {
 // The fragments are added to its configuration.
 func Consul(tb testing.TB, hcl ...string) *ConsulAgent {
 	tb.Helper()
-	c := &ConsulAgent{tb: tb, config: dev.ConsulConfig{Binary: ConsulBinary(tb), HCL: hcl}, client: oneRequestClient(nil)}
+	return startConsul(tb, dev.ConsulConfig{Binary: ConsulBinary(tb), HCL: hcl})
+}
+
+// DurableConsul is Consul as a server that has lost nothing when it starts again.
+func DurableConsul(tb testing.TB) *ConsulAgent {
+	tb.Helper()
+	return startConsul(tb, dev.ConsulConfig{Binary: ConsulBinary(tb), DataDir: tb.TempDir(), Durable: true, ServerPort: Port(tb)})
+}
+
+func startConsul(tb testing.TB, config dev.ConsulConfig) *ConsulAgent {
+	tb.Helper()
+	c := &ConsulAgent{tb: tb, config: config, client: oneRequestClient(nil)}
 	c.StartAgain()
 	tb.Cleanup(func() { c.running.Kill() })
 	_, port, err := net.SplitHostPort(c.Address())
@@ -109,7 +120,8 @@ func (c *ConsulAgent) Stop() {
 	}
 }
 
-// StartAgain starts the agent on the port it had. It has lost all state.
+// StartAgain starts the agent on the port it had. It has lost all state, unless it
+// is durable.
 func (c *ConsulAgent) StartAgain() {
 	c.tb.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.tb.Context()), time.Minute)

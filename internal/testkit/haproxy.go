@@ -1,7 +1,6 @@
 package testkit
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,71 +13,6 @@ import (
 	"testing"
 	"time"
 )
-
-// HAProxy returns the path of the haproxy executable. When there is none the
-// test fails in CI and is skipped at a desk.
-func HAProxy(tb testing.TB) string {
-	tb.Helper()
-	if path, err := exec.LookPath("haproxy"); err == nil {
-		return path
-	}
-	const sbin = "/usr/sbin/haproxy" // not in an ordinary user's PATH
-	if _, err := os.Stat(sbin); err != nil {
-		Missing(tb, "haproxy is not installed; make setup installs it")
-	}
-	return sbin
-}
-
-// A HAProxyBinary is one release of HAProxy.
-type HAProxyBinary struct {
-	Version string // e.g. "2.6.12-1+deb12u4"
-	Path    string
-}
-
-// HAProxies returns every HAProxy at hand: the installed one first, then those
-// of other releases that stand in folders of their own in the user's cache, as
-// this makes them:
-//
-//	debootstrap --variant=minbase --include=haproxy trixie ~/.cache/thalassa/haproxy/trixie
-func HAProxies(tb testing.TB) []HAProxyBinary {
-	tb.Helper()
-	paths := []string{HAProxy(tb)}
-	if cache, err := os.UserCacheDir(); err == nil {
-		roots, _ := filepath.Glob(filepath.Join(cache, "thalassa/haproxy/*"))
-		for _, root := range roots {
-			if path := foreignHAProxy(tb, root); path != "" {
-				paths = append(paths, path)
-			}
-		}
-	}
-	var found []HAProxyBinary
-	for _, path := range paths {
-		out, err := exec.CommandContext(context.Background(), path, "-v").Output()
-		if fields := strings.Fields(string(out)); err == nil && len(fields) > 2 {
-			found = append(found, HAProxyBinary{Version: fields[2], Path: path})
-		}
-	}
-	return found
-}
-
-// foreignHAProxy makes the haproxy of another release callable: it runs with
-// the loader and the libraries of its own root. Its argv[0] is the script, so
-// that a master that executes itself anew takes the same way.
-func foreignHAProxy(tb testing.TB, root string) string {
-	tb.Helper()
-	binary := filepath.Join(root, "usr/sbin/haproxy")
-	loaders, _ := filepath.Glob(filepath.Join(root, "lib64/ld-linux-*.so.*"))
-	libraries, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu"))
-	if _, err := os.Stat(binary); err != nil || len(loaders) == 0 || len(libraries) == 0 {
-		return ""
-	}
-	script := filepath.Join(tb.TempDir(), "haproxy")
-	text := fmt.Sprintf("#!/bin/sh\nexec '%s' --argv0 '%s' --library-path '%s' '%s' \"$@\"\n", loaders[0], script, libraries[0], binary)
-	if err := os.WriteFile(script, []byte(text), 0o700); err != nil { //nolint:gosec // it must be executable
-		tb.Fatal(err)
-	}
-	return script
-}
 
 // SocketDir makes a folder with a path short enough for unix sockets, which
 // HAProxy lets be 90 bytes long.

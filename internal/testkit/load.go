@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,13 +34,21 @@ type LoadResult struct {
 	// Failed requests got no 200: a refused or reset connection, an answer cut
 	// off, another status. A request is never repeated.
 	Failed int
-	// Errors are the first few different failures.
-	Errors []string
+	// Errors are the first few of them, Failures the first ten thousand.
+	Errors   []string
+	Failures []Failure
 	// Last is when each answer (the body, trimmed) was read last, Begun when the
 	// last request that got it began, with its connection open already.
 	Last, Begun map[string]time.Time
 	// Count is how often.
 	Count map[string]int
+}
+
+// A Failure is one request that failed: when its connection was opened, when it
+// began, when it had failed.
+type Failure struct {
+	Opened, Begun, Ended time.Time
+	Error                string
 }
 
 // A Load is a number of clients that ask in closed loops.
@@ -76,6 +85,7 @@ func (l *Load) Result() LoadResult {
 	defer l.mu.Unlock()
 	r := l.result
 	r.Last, r.Begun, r.Count = maps.Clone(r.Last), maps.Clone(r.Begun), maps.Clone(r.Count)
+	r.Errors, r.Failures = slices.Clone(r.Errors), slices.Clone(r.Failures)
 	return r
 }
 
@@ -109,6 +119,7 @@ func (l *Load) client(ctx context.Context, number int, keepAlive bool) {
 	// TIME_WAIT from running out of ports.
 	dialer := net.Dialer{Timeout: 5 * time.Second, LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(number%250+1))}}
 	var conn net.Conn
+	var opened time.Time
 	var reader *bufio.Reader
 	drop := func() {
 		if conn != nil {
@@ -120,8 +131,10 @@ func (l *Load) client(ctx context.Context, number int, keepAlive bool) {
 	for ctx.Err() == nil {
 		if conn == nil {
 			var err error
+			opened = time.Now()
 			if conn, err = dialer.Dial("tcp", l.cfg.Address); err != nil {
-				l.record(time.Now(), "", fmt.Errorf("connecting: %w", err))
+				conn = nil
+				l.record(opened, opened, "", fmt.Errorf("connecting: %w", err))
 				pause(ctx, 10*time.Millisecond)
 				continue
 			}
@@ -129,7 +142,7 @@ func (l *Load) client(ctx context.Context, number int, keepAlive bool) {
 		}
 		begun := time.Now()
 		body, reusable, err := l.ask(conn, reader, keepAlive)
-		l.record(begun, body, err)
+		l.record(opened, begun, body, err)
 		if err != nil || !reusable || !keepAlive {
 			drop()
 		}
@@ -169,7 +182,7 @@ func (l *Load) ask(conn net.Conn, reader *bufio.Reader, keepAlive bool) (body st
 	return body, !answer.Close, nil
 }
 
-func (l *Load) record(begun time.Time, body string, err error) {
+func (l *Load) record(opened, begun time.Time, body string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.result.Requests++
@@ -184,6 +197,9 @@ func (l *Load) record(begun time.Time, body string, err error) {
 	l.result.Failed++
 	if len(l.result.Errors) < 5 {
 		l.result.Errors = append(l.result.Errors, err.Error())
+	}
+	if len(l.result.Failures) < 10_000 {
+		l.result.Failures = append(l.result.Failures, Failure{Opened: opened, Begun: begun, Ended: time.Now(), Error: err.Error()})
 	}
 }
 

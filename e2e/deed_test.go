@@ -1,0 +1,204 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"thalassa/internal/testkit"
+	"thalassa/statsock"
+)
+
+// A deed is something that happens to a node. The weights say how often.
+type deed struct {
+	name   string
+	weight int
+	do     func(s *soak)
+}
+
+// gentle deeds leave the agent's and HAProxy's processes running, but for the
+// workers that a reload replaces.
+func gentle() []deed {
+	return []deed{
+		{"register", 30, (*soak).register},
+		{"deregister", 25, (*soak).deregister},
+		{"change a weight", 10, (*soak).weigh},
+		{"fail a check", 10, (*soak).sicken},
+		{"pass a check", 10, (*soak).heal},
+		{"switch versions", 15, (*soak).change},
+		{"add or remove a frontend", 6, (*soak).rebuild},
+		{"reload by somebody else", 3, func(s *soak) { s.signal(s.n.master(), syscall.SIGUSR2) }},
+		{"meddle with a server", 4, (*soak).meddle},
+		{"kill Consul", 2, (*soak).killConsul},
+	}
+}
+
+// violent deeds end the agent or HAProxy's worker, which takes its master along.
+func violent() []deed {
+	return []deed{
+		{"kill the agent", 4, func(s *soak) { s.restart(syscall.SIGKILL) }},
+		{"stop the agent", 2, func(s *soak) { s.restart(syscall.SIGTERM) }},
+		{"kill HAProxy's worker", 3, (*soak).killWorker},
+	}
+}
+
+// any picks one of the names; false when there is none.
+func (s *soak) any(names []string) (string, bool) {
+	if len(names) == 0 {
+		return "", false
+	}
+	return names[s.rand.IntN(len(names))], true
+}
+
+// spare are instances that a version can do without: one healthy one stays.
+func (s *soak) spare() []string {
+	var out []string
+	for name := range s.f.present {
+		version, _, _ := strings.Cut(name, "-")
+		if s.sick[name] || len(s.healthy(version)) > 1 {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// register adds an instance; there may be ten of each version.
+func (s *soak) register() {
+	name := fmt.Sprintf("%d-%c", 1+s.rand.IntN(3), 'a'+rune(s.rand.IntN(10)))
+	s.come(1+s.rand.IntN(3), name)
+}
+
+// come registers a healthy instance. Consul remembers over a restart only what a
+// check was told after its registration.
+func (s *soak) come(weight int, name string) {
+	delete(s.sick, name)
+	s.f.come(weight, name)
+	s.f.consul.SetStatus(name, "passing")
+}
+
+func (s *soak) deregister() {
+	if name, ok := s.any(s.spare()); ok {
+		s.f.leave(name)
+		delete(s.sick, name)
+	}
+}
+
+func (s *soak) weigh() {
+	if name, ok := s.any(slices.Sorted(maps.Keys(s.f.present))); ok {
+		s.come(1+s.rand.IntN(10), name)
+	}
+}
+
+func (s *soak) sicken() {
+	if name, ok := s.any(s.spare()); ok {
+		s.sick[name] = true
+		s.f.consul.SetStatus(name, "critical")
+	}
+}
+
+func (s *soak) heal() {
+	if name, ok := s.any(slices.Sorted(maps.Keys(s.sick))); ok {
+		delete(s.sick, name)
+		s.f.consul.SetStatus(name, "passing")
+	}
+}
+
+func (s *soak) change() {
+	s.version = strconv.Itoa(1 + s.rand.IntN(3))
+	s.n.deploy(s.version)
+}
+
+// rebuild adds a frontend with a backend of its own, or removes both: reloads.
+func (s *soak) rebuild() {
+	at := s.rand.IntN(len(s.ports))
+	frontend, backend := fmt.Sprintf("/frontends/web-%d", at), fmt.Sprintf("/backends/other-%d", at)
+	if s.further[at] {
+		delete(s.further, at)
+		s.n.call(200, http.MethodDelete, frontend, "")
+		s.n.call(200, http.MethodDelete, backend, "")
+		return
+	}
+	s.further[at] = true
+	s.n.call(200, http.MethodPut, backend, `{"type":"dynamic","name":"shop","version":"2"}`)
+	s.n.call(200, http.MethodPut, frontend, fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"other-%d"}`, s.ports[at], at))
+}
+
+// meddle changes a server by hand and waits until that is put right. It leaves one
+// in use: the agent has a second to notice.
+func (s *soak) meddle() {
+	s.settled()
+	running, err := s.n.inUse()
+	if err != nil || len(running) < 2 {
+		return
+	}
+	line, _ := s.any(running)
+	slot, _, _ := strings.Cut(line, " ")
+	command := []string{"state maint", "state drain", "weight 50%"}[s.rand.IntN(3)]
+	// Somebody may be reloading HAProxy, so that it is not there to be asked.
+	_, _ = statsock.New(s.n.path("h.sock")).Do(s.Context(), "set server live/"+slot+" "+command)
+	s.settled()
+}
+
+// killConsul lets it be away until it has read its own log again.
+func (s *soak) killConsul() {
+	s.f.consul.Kill()
+	s.consul.close()
+	for range s.rand.IntN(3) {
+		s.change()
+	}
+	<-time.After(time.Duration(s.rand.IntN(1000)) * time.Millisecond)
+	s.f.consul.StartAgain()
+	testkit.Eventually(s, patience, func() error {
+		answer := string(s.f.consul.Do(http.MethodGet, "/v1/health/service/shop", nil))
+		for name := range s.f.present {
+			if !strings.Contains(answer, fmt.Sprintf("%q", name)) {
+				return fmt.Errorf("consul has not got %s back", name)
+			}
+		}
+		return nil
+	})
+	s.consul.open()
+}
+
+// restart ends the agent and starts it again; in between the world goes on.
+func (s *soak) restart(sig syscall.Signal) {
+	s.n.signal(sig)
+	for range s.rand.IntN(3) {
+		s.register()
+		s.deregister()
+	}
+	s.n.start()
+}
+
+func (s *soak) killWorker() {
+	info, err := statsock.New(s.n.path("h.sock")).ShowInfo(s.Context())
+	if err != nil {
+		return // somebody else reloads it right now
+	}
+	from := time.Now()
+	s.signal(info.PID, syscall.SIGKILL)
+	testkit.Eventually(s, patience, func() error {
+		now, err := statsock.New(s.n.path("h.sock")).ShowInfo(s.Context())
+		if err == nil && now.PID == info.PID {
+			err = errors.New("the killed worker answers")
+		}
+		if err == nil {
+			_, err = s.n.get()
+		}
+		return err
+	})
+	s.outages = append(s.outages, outage{from, time.Now()})
+}
+
+func (s *soak) signal(pid int, sig syscall.Signal) {
+	if err := syscall.Kill(pid, sig); err != nil {
+		s.Fatal(err)
+	}
+}

@@ -1,0 +1,186 @@
+package e2e_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+)
+
+// A soak is a node that random deeds are done to while clients ask it.
+type soak struct {
+	*testing.T
+
+	n    *node
+	f    *fleet
+	rand *rand.Rand
+	load *testkit.Load
+	// consul is how the agent reaches it.
+	consul *relay
+
+	version string // that the backend points at
+	sick    map[string]bool
+	ports   []int        // of further frontends
+	further map[int]bool // those that exist, by index of their port
+	deeds   map[string]int
+	recent  []string
+	outages []outage
+}
+
+// An outage is the time from the kill of HAProxy's worker until HAProxy answered
+// again. Nothing can save the connections that were open in it.
+type outage struct{ from, to time.Time }
+
+// TestSoak does everything that happens to a node in its life to it, at random and
+// fast: half of the time all of it, then all but what ends the agent or HAProxy's
+// processes, to see whether they grow. No request fails but those that a killed
+// worker takes along. THALASSA_SOAK is its duration, THALASSA_SOAK_SEED makes the
+// same choices again; the long form is `make soak`.
+func TestSoak(t *testing.T) {
+	duration, seed := 16*time.Second, rand.Uint64()
+	if text := os.Getenv("THALASSA_SOAK"); text != "" {
+		var err error
+		if duration, err = time.ParseDuration(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text := os.Getenv("THALASSA_SOAK_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("soaking for %s, THALASSA_SOAK_SEED=%d", duration, seed)
+	s := newSoak(t, seed, duration)
+	begin := time.Now()
+	all := slices.Concat(gentle(), violent())
+	for time.Since(begin) < duration/2 || s.deeds["kill HAProxy's worker"] == 0 || s.deeds["kill the agent"] == 0 {
+		s.some(all)
+		s.settled()
+	}
+	before := s.goroutines()
+	gauges := []gauge{s.n.measure()}
+	for time.Since(begin) < duration || len(gauges) < 6 {
+		s.some(gentle())
+		s.settled()
+		if gauges = append(gauges, s.n.measure()); len(gauges)%10 == 0 {
+			t.Logf("%s: %d requests; %v", time.Since(begin).Round(time.Second), s.load.Result().Requests, gauges[len(gauges)-1])
+		}
+	}
+	s.conclude(gauges, before)
+}
+
+func newSoak(t *testing.T, seed uint64, duration time.Duration) *soak {
+	t.Helper()
+	consul := testkit.DurableConsul(t)
+	way := newRelay(t, consul.Address())
+	s := &soak{
+		T: t, consul: way, f: newFleet(t, consul), n: newNode(t, way.address, "--haproxy-hard-stop-after", "20s"),
+		rand: rand.New(rand.NewPCG(seed, 0)), version: "1", //nolint:gosec // to be repeated, not secret
+		sick: map[string]bool{}, ports: testkit.Ports(t, 4), further: map[int]bool{}, deeds: map[string]int{},
+	}
+	s.n.start()
+	for _, name := range []string{"1-a", "1-b", "1-c", "2-a", "2-b", "3-a"} {
+		s.come(1, name)
+	}
+	s.n.call(200, http.MethodPut, "/backends/live", `{"type":"dynamic","name":"shop","version":"1"}`)
+	s.n.call(200, http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":%q,"backend":"live"}`, s.n.address()))
+	s.settled()
+	s.load = testkit.StartLoad(t, testkit.LoadConfig{
+		Address: s.n.address(), KeepAlive: 8, Fresh: 8, Pause: 20 * time.Millisecond, For: 2*duration + 10*time.Minute,
+	})
+	return s
+}
+
+// some does a few deeds in a row, without a look in between.
+func (s *soak) some(deeds []deed) {
+	s.Helper()
+	weights := 0
+	for _, d := range deeds {
+		weights += d.weight
+	}
+	for range 1 + s.rand.IntN(8) {
+		at := s.rand.IntN(weights)
+		for _, d := range deeds {
+			if at -= d.weight; at < 0 {
+				s.deeds[d.name]++
+				s.recent = append(s.recent, d.name)
+				d.do(s)
+				break
+			}
+		}
+	}
+}
+
+// settled waits until HAProxy runs what was asked for, and sees to it that no
+// request failed so far.
+func (s *soak) settled() {
+	s.Helper()
+	s.n.settles(s.f, s.healthy(s.version)...)
+	if s.load == nil {
+		return
+	}
+	if lost := s.lost(); len(lost) > 0 {
+		s.Fatalf("%d of %d requests failed after %v, the first: %+v", len(lost), s.load.Result().Requests, s.recent, lost[0])
+	}
+	s.recent = nil
+}
+
+// lost are the failed requests that no killed worker took along.
+func (s *soak) lost() []testkit.Failure {
+	return slices.DeleteFunc(s.load.Result().Failures, func(f testkit.Failure) bool {
+		return slices.ContainsFunc(s.outages, func(o outage) bool { return f.Opened.Before(o.to) && f.Ended.After(o.from) })
+	})
+}
+
+// healthy are the instances of a version that may get requests.
+func (s *soak) healthy(version string) []string {
+	return slices.DeleteFunc(s.f.names(version), func(name string) bool { return s.sick[name] })
+}
+
+// goroutines counts the agent's by having it tell them with its last words, and
+// starts it again.
+func (s *soak) goroutines() int {
+	s.Helper()
+	told := len(s.n.log.String())
+	s.n.signal(syscall.SIGQUIT)
+	count := strings.Count(s.n.log.String()[told:], "\ngoroutine ")
+	if count == 0 {
+		s.Fatalf("the agent does not tell of its goroutines: %s", s.n.log.String()[told:])
+	}
+	s.n.start()
+	s.settled()
+	return count
+}
+
+// conclude says what was done and seen, and finds growth.
+func (s *soak) conclude(gauges []gauge, before int) {
+	s.Helper()
+	after := s.goroutines()
+	r := s.load.Stop()
+	for _, name := range slices.Sorted(maps.Keys(s.deeds)) {
+		s.Logf("%6d × %s", s.deeds[name], name)
+	}
+	s.Logf("%d requests, %d failed, all of them by %d kills of HAProxy's worker", r.Requests, r.Failed, len(s.outages))
+	s.Logf("first %v", gauges[0])
+	s.Logf("last  %v", gauges[len(gauges)-1])
+	s.Logf("%d goroutines of the agent, %d at the end", before, after)
+	if err := growth(gauges); err != nil {
+		s.Errorf("in %d measurements: %v", len(gauges), err)
+	}
+	if after > before+8 {
+		s.Errorf("%d goroutines became %d", before, after)
+	}
+	if lost := s.lost(); len(lost) > 0 || r.Failed > len(r.Failures) {
+		s.Errorf("%d of %d failed requests fell into no outage: %v", len(lost), r.Failed, lost)
+	}
+}

@@ -1,0 +1,148 @@
+package testkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// installed names the HAProxy that is installed on the machine.
+const installed = "installed"
+
+// A HAProxyBinary is one release of HAProxy.
+type HAProxyBinary struct {
+	// Name is "installed" or that of the folder it stands in, e.g. "trixie".
+	Name    string
+	Version string // e.g. "2.6.12-1+deb12u4"
+	Path    string
+}
+
+// HAProxy returns the path of the haproxy executable. THALASSA_HAPROXY chooses
+// it: a path, a name ("trixie") or the beginning of a version ("3.2") of those
+// that HAProxies finds; empty: the installed one. When there is none the test
+// fails in CI and is skipped at a desk.
+func HAProxy(tb testing.TB) string {
+	tb.Helper()
+	if os.Getenv("THALASSA_HAPROXY") != "" {
+		return HAProxies(tb)[0].Path
+	}
+	path := installedHAProxy()
+	if _, err := os.Stat(path); err != nil {
+		Missing(tb, "haproxy is not installed; make setup installs it")
+	}
+	return path
+}
+
+func installedHAProxy() string {
+	if path, err := exec.LookPath("haproxy"); err == nil {
+		return path
+	}
+	return "/usr/sbin/haproxy" // not in an ordinary user's PATH
+}
+
+// HAProxies returns every HAProxy at hand, or only the one that THALASSA_HAPROXY
+// chooses: the installed one first, then those of other releases that stand in
+// folders of their own in the user's cache (tools/setup haproxys). There is one
+// at least.
+func HAProxies(tb testing.TB) []HAProxyBinary {
+	tb.Helper()
+	want := os.Getenv("THALASSA_HAPROXY")
+	if strings.Contains(want, "/") {
+		version, err := haproxyVersion(want)
+		if err != nil {
+			tb.Fatalf("THALASSA_HAPROXY: %v", err)
+		}
+		return []HAProxyBinary{{Name: want, Version: version, Path: want}}
+	}
+	found := everyHAProxy(tb, want)
+	if want == "" {
+		if len(found) == 0 || found[0].Name != installed {
+			Missing(tb, "haproxy is not installed; make setup installs it")
+		}
+		return found
+	}
+	for _, b := range found {
+		if b.Name == want || b.Version == want || strings.HasPrefix(b.Version, want+".") {
+			return []HAProxyBinary{b}
+		}
+	}
+	Missing(tb, fmt.Sprintf("no HAProxy %s is at hand, only %v; tools/setup haproxys gets some", want, found))
+	return nil
+}
+
+// everyHAProxy lists those there are, or, where it is the name of one, that one.
+func everyHAProxy(tb testing.TB, want string) []HAProxyBinary {
+	tb.Helper()
+	var found []HAProxyBinary
+	add := func(name, path string) {
+		if version, err := haproxyVersion(path); err == nil {
+			found = append(found, HAProxyBinary{Name: name, Version: version, Path: path})
+		}
+	}
+	add(installed, installedHAProxy())
+	if cache, err := os.UserCacheDir(); err == nil && want != installed {
+		pattern := filepath.Join(cache, "thalassa/haproxy")
+		roots, _ := filepath.Glob(filepath.Join(pattern, want))
+		if want == "" || len(roots) == 0 { // none has that name
+			roots, _ = filepath.Glob(filepath.Join(pattern, "*"))
+		}
+		for _, root := range roots {
+			if path := foreignHAProxy(tb, root); path != "" {
+				add(filepath.Base(root), path)
+			}
+		}
+	}
+	return found
+}
+
+// haproxyVersion asks an executable, e.g. "2.6.12-1+deb12u4".
+func haproxyVersion(path string) (string, error) {
+	out, err := exec.CommandContext(context.Background(), path, "-v").Output()
+	for tries := 0; errors.Is(err, syscall.ETXTBSY) && tries < 100; tries++ {
+		// A process that another test starts right now still has the script open
+		// for writing, as this one had it.
+		<-time.After(10 * time.Millisecond)
+		out, err = exec.CommandContext(context.Background(), path, "-v").Output()
+	}
+	if err != nil {
+		return "", fmt.Errorf("asking %s for its version: %w", path, err)
+	}
+	// "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/"
+	fields := strings.Fields(string(out))
+	if len(fields) < 3 || fields[1] != "version" {
+		return "", fmt.Errorf("%s -v says %.100q", path, out)
+	}
+	return fields[2], nil
+}
+
+// foreignHAProxy makes the haproxy of another release callable: a script runs it
+// with the loader and the libraries of its own root. The loader goes by the name
+// of haproxy, which is what /proc tells of the process then, and argv[0] is the
+// script, so that a master that executes itself anew takes the same way.
+func foreignHAProxy(tb testing.TB, root string) string {
+	tb.Helper()
+	binary := filepath.Join(root, "usr/sbin/haproxy")
+	loaders, _ := filepath.Glob(filepath.Join(root, "usr/lib*/ld-linux-*.so.*"))
+	libraries, _ := filepath.Glob(filepath.Join(root, "usr/lib/*-linux-gnu"))
+	if _, err := os.Stat(binary); err != nil || len(loaders) == 0 || len(libraries) == 0 {
+		return ""
+	}
+	dir := tb.TempDir()
+	script, loader := filepath.Join(dir, "haproxy"), filepath.Join(dir, "loader", "haproxy")
+	text := fmt.Sprintf("#!/bin/sh\nexec '%s' --argv0 '%s' --library-path '%s' '%s' \"$@\"\n", loader, script, libraries[0], binary)
+	err := errors.Join(
+		os.Mkdir(filepath.Dir(loader), 0o700), os.Symlink(loaders[0], loader),
+		os.WriteFile(script, []byte(text), 0o700), //nolint:gosec // it must be executable
+	)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return script
+}
