@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"thalassa/haproxy"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
 	"thalassa/plan"
@@ -35,7 +37,10 @@ func pool(key lb.Name, members ...lb.HostPort) lb.Pool {
 // configOf has a frontend that leads to the first of the pools.
 func (l *lab) configOf(pools ...lb.Pool) lb.Config {
 	return lb.Config{
-		Process: lb.Process{StatsSocket: l.cfg.StatsSocket, MaxConn: 1000, HardStopAfter: 10 * time.Second},
+		Process: lb.Process{
+			StatsSocket: l.cfg.StatsSocket, MaxConn: 1000, HardStopAfter: 10 * time.Second,
+			StateFile: haproxy.StateFile(l.cfg.ConfigPath), PeersSocket: filepath.Join(l.dir, "peers"),
+		},
 		Frontends: []lb.Frontend{{
 			Key: "web", Mode: pools[0].Mode, Keepalive: "default", Backend: pools[0].Key,
 			Binds: []lb.Bind{{Host: "127.0.0.1", Port: uint16(l.port)}}, //nolint:gosec // a port

@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,8 +12,9 @@ import (
 // Claim makes this program the only one that looks after the HAProxy at
 // ConfigPath, until release is called or the program ends, however it ends. Two
 // of them would replace each other's configuration for ever. The error says when
-// there is another one. A hidden file beside ConfigPath is left behind.
-func (p *Process) Claim() (release func(), err error) {
+// there is another one. A hidden file beside ConfigPath is left behind, and a
+// StateFile that tells nothing.
+func (p *Process) Claim(ctx context.Context) (release func(), err error) {
 	dir, base := filepath.Split(p.cfg.ConfigPath)
 	f, err := os.OpenFile(filepath.Join(dir, "."+base+".lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -20,6 +22,7 @@ func (p *Process) Claim() (release func(), err error) {
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
+		p.forgetState(ctx) // of an agent that was killed in a reload
 		return func() { _ = f.Close() }, nil
 	}
 	_ = f.Close()

@@ -9,22 +9,22 @@ import (
 
 func TestClaimIsForOneAtATime(t *testing.T) {
 	cfg := paths(t.TempDir())
-	release, err := haproxy.New(cfg).Claim()
+	release, err := haproxy.New(cfg).Claim(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := haproxy.New(cfg).Claim(); err == nil || !strings.Contains(err.Error(), "another agent looks after "+cfg.ConfigPath) {
+	if _, err := haproxy.New(cfg).Claim(t.Context()); err == nil || !strings.Contains(err.Error(), "another agent looks after "+cfg.ConfigPath) {
 		t.Errorf("the second claim: %v", err)
 	}
 	other := cfg
 	other.ConfigPath += ".other"
-	if releaseOther, err := haproxy.New(other).Claim(); err != nil {
+	if releaseOther, err := haproxy.New(other).Claim(t.Context()); err != nil {
 		t.Errorf("another HAProxy: %v", err)
 	} else {
 		releaseOther()
 	}
 	release()
-	if release, err = haproxy.New(cfg).Claim(); err != nil {
+	if release, err = haproxy.New(cfg).Claim(t.Context()); err != nil {
 		t.Errorf("after the release: %v", err)
 	} else {
 		release()

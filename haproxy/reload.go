@@ -61,6 +61,7 @@ func (p *Process) reload(ctx context.Context, before view, config []byte, finger
 			b.old = []int{info.PID}
 		}
 	}
+	defer p.carryState(ctx)()
 	p.begin()
 	err = b.ask(ctx, before)
 	if err == nil {

@@ -36,6 +36,7 @@ func (p *Process) start(ctx context.Context, config []byte, fingerprint string) 
 	if err := p.awaitStrays(ctx); err != nil {
 		return 0, fmt.Errorf("starting haproxy: %w", err)
 	}
+	p.forgetState(ctx)
 	p.begin()
 	c, err := p.spawn(ctx)
 	if err != nil {

@@ -21,6 +21,12 @@ type Process struct {
 	StatsSocket string // path of the stats socket, level admin
 	// SocketUser owns the stats socket; empty: whoever starts HAProxy.
 	SocketUser string
+	// StateFile is where a new worker finds how the servers stood in the one before;
+	// empty: it starts as if they were all up.
+	StateFile string
+	// PeersSocket is the path of a socket over which a new worker gets the stick
+	// tables of the one before; empty: they start empty.
+	PeersSocket string
 	// User and Group the workers run as; empty: whoever starts HAProxy.
 	User, Group string
 	// Log is the target and facility of the log line, e.g. "/dev/log local0".

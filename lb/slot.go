@@ -1,6 +1,9 @@
 package lb
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // A Slot is one server line of a pool whose members change while HAProxy runs.
 // The line keeps its name and takes one member after the other, so that
@@ -16,6 +19,16 @@ type Slot struct {
 
 // SlotName is the server name of the slot with index i, counted from 0.
 func SlotName(i int) string { return "s" + strconv.Itoa(i+1) }
+
+// SlotIndex is the inverse of SlotName; -1 for other names.
+func SlotIndex(server string) int {
+	number, ok := strings.CutPrefix(server, "s")
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil || n < 1 || SlotName(n-1) != server {
+		return -1
+	}
+	return n - 1
+}
 
 // A Server is one server line as haproxy.cfg has it.
 type Server struct {

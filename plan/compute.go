@@ -56,6 +56,8 @@ func settings(p lb.Process) []setting {
 		{"maxconn", ""},
 		{"hard-stop-after", ""},
 		{"stats bind", ""},
+		{"state file", p.StateFile},
+		{"peers socket", p.PeersSocket},
 	}
 	if p.MaxConn > 0 {
 		list[4].value = strconv.Itoa(p.MaxConn)

@@ -3,8 +3,6 @@ package plan
 import (
 	"cmp"
 	"slices"
-	"strconv"
-	"strings"
 
 	"thalassa/lb"
 )
@@ -35,7 +33,7 @@ func SlotsOf(c lb.Config) Slots {
 func Recall(servers []lb.ServerState) Slots {
 	out := Slots{}
 	for _, s := range servers {
-		i := slotIndex(s.Server)
+		i := lb.SlotIndex(s.Server)
 		if i < 0 || i != len(out[s.Backend]) { // slots come in their order, without a gap
 			continue
 		}
@@ -62,16 +60,6 @@ func Resettle(c lb.Config, servers []lb.ServerState) lb.Config {
 		now[p.Key] = now[p.Key][:len(p.Slots)]
 	}
 	return Layout(now, c)
-}
-
-// slotIndex is the inverse of lb.SlotName; -1 for other names.
-func slotIndex(server string) int {
-	number, ok := strings.CutPrefix(server, "s")
-	n, err := strconv.Atoi(number)
-	if !ok || err != nil || n < 1 || lb.SlotName(n-1) != server {
-		return -1
-	}
-	return n - 1
 }
 
 // Layout gives every member of the wanted configuration a slot. Members stay

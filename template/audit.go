@@ -12,7 +12,7 @@ import (
 // here.
 func (v View) check() error {
 	p := v.Process
-	if err := checkTexts("process", []string{p.StatsSocket, p.SocketUser, p.User, p.Group, p.Log}); err != nil {
+	if err := checkTexts("process", []string{p.StatsSocket, p.SocketUser, p.StateFile, p.PeersSocket, p.User, p.Group, p.Log}); err != nil {
 		return err
 	}
 	for _, f := range v.Frontends {

@@ -32,6 +32,8 @@ type View struct {
 type ProcessView struct {
 	StatsSocket   string        // path; needs quote
 	SocketUser    string        // owner of the stats socket, or empty; needs quote
+	StateFile     string        // how servers stood before a reload, or empty; needs quote
+	PeersSocket   string        // path of the socket for stick tables, or empty; needs quote
 	User          string        // or empty; needs quote
 	Group         string        // or empty; needs quote
 	Log           string        // target and facility in HAProxy's words, or empty
@@ -114,6 +116,7 @@ func newView(c lb.Config) View {
 		SocketPath: c.Process.StatsSocket,
 		Process: ProcessView{
 			StatsSocket: c.Process.StatsSocket, SocketUser: c.Process.SocketUser,
+			StateFile: c.Process.StateFile, PeersSocket: c.Process.PeersSocket,
 			User: c.Process.User, Group: c.Process.Group, Log: c.Process.Log,
 			MaxConn: max(0, c.Process.MaxConn), HardStopAfter: max(0, c.Process.HardStopAfter),
 		},

@@ -122,6 +122,7 @@ func (n node) checkFolders(context.Context) (string, error) {
 		{"haproxy-cfg-path", filepath.Dir(s.cfgPath)},
 		{"haproxy-socket-path", filepath.Dir(s.statsSocket)},
 		{"haproxy-master-socket-path", filepath.Dir(s.masterSocket)},
+		{"haproxy-peers-socket-path", filepath.Dir(s.peersSocket)},
 		{"haproxy-pid-path", filepath.Dir(s.pidPath)},
 		{"db-path", existing(s.dbPath)}, // the store makes it
 	}

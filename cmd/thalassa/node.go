@@ -60,7 +60,7 @@ func (n node) run(ctx context.Context) error {
 		return err
 	}
 	process := n.haproxy()
-	release, err := process.Claim()
+	release, err := process.Claim(ctx)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"thalassa/haproxy"
 	"thalassa/lb"
 )
 
@@ -50,6 +51,7 @@ type settings struct {
 	haproxyBinary string
 	statsSocket   string
 	masterSocket  string
+	peersSocket   string
 	pidPath       string
 	cfgPath       string
 	haproxyUser   string
@@ -99,6 +101,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.haproxyBinary, "haproxy-binary", "haproxy", "HAProxy's `program`")
 	f.StringVar(&s.statsSocket, "haproxy-socket-path", "/tmp/haproxy.status.sock", "`path` of HAProxy's stats socket")
 	f.StringVar(&s.masterSocket, "haproxy-master-socket-path", "", "`path` of HAProxy's master socket (default: haproxy.master.sock beside the stats socket)")
+	f.StringVar(&s.peersSocket, "haproxy-peers-socket-path", "", "`path` of the socket over which stick tables outlive a reload (default: haproxy.peers.sock beside the stats socket)")
 	f.StringVar(&s.pidPath, "haproxy-pid-path", "/var/run/haproxy.pid", "`path` of HAProxy's pid file")
 	f.StringVar(&s.cfgPath, "haproxy-cfg-path", "/etc/haproxy/haproxy.cfg", "`path` of the generated haproxy.cfg")
 	f.StringVar(&s.haproxyUser, "haproxy-user", "", "`user` that HAProxy's workers run as; default: haproxy, where root starts HAProxy and that user exists")
@@ -226,6 +229,7 @@ func (s *settings) check() error {
 	for name, text := range map[string]string{
 		"haproxy-user": s.haproxyUser, "haproxy-group": s.haproxyGroup, "haproxy-log": s.haproxyLog,
 		"haproxy-socket-path": s.statsSocket, "haproxy-master-socket-path": s.masterSocket,
+		"haproxy-peers-socket-path": s.peersSocket,
 	} {
 		if strings.ContainsAny(text, "\n\r\"'\\#") {
 			bad("%s: %q holds a character that haproxy.cfg cannot take", name, text)
@@ -236,6 +240,9 @@ func (s *settings) check() error {
 	}
 	if s.masterSocket == "" {
 		s.masterSocket = filepath.Join(filepath.Dir(s.statsSocket), "haproxy.master.sock")
+	}
+	if s.peersSocket == "" {
+		s.peersSocket = filepath.Join(filepath.Dir(s.statsSocket), "haproxy.peers.sock")
 	}
 	return nil
 }
@@ -266,7 +273,7 @@ func (s *settings) consul() string {
 // process is what the settings say about HAProxy itself.
 func (s *settings) process() lb.Process {
 	p := lb.Process{
-		StatsSocket: s.statsSocket, User: s.haproxyUser, Group: s.haproxyGroup, Log: s.haproxyLog,
+		StatsSocket: s.statsSocket, StateFile: haproxy.StateFile(s.cfgPath), PeersSocket: s.peersSocket, User: s.haproxyUser, Group: s.haproxyGroup, Log: s.haproxyLog,
 		MaxConn: s.maxconn, HardStopAfter: s.hardStopAfter,
 	}
 	if bind, err := lb.ParseBind(s.haproxyStats); err == nil { // check has said so otherwise

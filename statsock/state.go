@@ -1,0 +1,104 @@
+package statsock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A ServerDump is an answer to show servers state, as a server-state-file is to
+// hold it (configuration manual, 3.1, "server-state-file").
+type ServerDump struct {
+	// Heading is the version of the format and the line that names the columns.
+	Heading string
+	Lines   []ServerLine
+}
+
+// A ServerLine is one server of a dump.
+type ServerLine struct {
+	Server
+	// Host is the name that the address was found under; empty: there is none.
+	Host string
+
+	fields  []string
+	columns stateColumns
+}
+
+// stateColumns are places in a line.
+type stateColumns struct {
+	server              []int // see serverColumns
+	host                int
+	admin, weight, base int
+}
+
+// DumpServers asks how the servers of all backends stand.
+func (c *Client) DumpServers(ctx context.Context) (ServerDump, error) {
+	text, err := c.answer(ctx, "show servers state")
+	if err != nil {
+		return ServerDump{}, err
+	}
+	dump, err := parseDump(text)
+	if err != nil {
+		return ServerDump{}, fmt.Errorf("reading show servers state: %w", err)
+	}
+	return dump, nil
+}
+
+func parseDump(text string) (ServerDump, error) {
+	version, rest, _ := strings.Cut(text, "\n")
+	heading, rest, _ := strings.Cut(rest, "\n")
+	names, ok := strings.CutPrefix(heading, "# ")
+	if version != "1" || !ok {
+		return ServerDump{}, refusal(text)
+	}
+	columns, err := findStateColumns(strings.Fields(names))
+	if err != nil {
+		return ServerDump{}, err
+	}
+	dump := ServerDump{Heading: version + "\n" + heading + "\n"}
+	for line := range strings.Lines(rest) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		l := ServerLine{fields: fields, columns: columns}
+		if len(fields) < len(strings.Fields(names)) {
+			return ServerDump{}, errors.New("a line is too short")
+		}
+		if l.Server, err = parseServer(fields, columns.server); err != nil {
+			return ServerDump{}, err
+		}
+		if host := fields[columns.host]; host != "-" {
+			l.Host = host
+		}
+		dump.Lines = append(dump.Lines, l)
+	}
+	return dump, nil
+}
+
+func findStateColumns(names []string) (c stateColumns, err error) {
+	if c.server, err = findColumns(names, serverColumns()); err != nil {
+		return c, err
+	}
+	more, err := findColumns(names, []string{"srv_fqdn", "srv_admin_state", "srv_uweight", "srv_iweight"})
+	if err != nil {
+		return c, err
+	}
+	c.host, c.admin, c.weight, c.base = more[0], more[1], more[2], more[3]
+	return c, nil
+}
+
+// String is the line as it was.
+func (l ServerLine) String() string { return strings.Join(l.fields, " ") + "\n" }
+
+// InUse is the line of a server that has the same health, and for the rest is in
+// use with a weight, as its own line in haproxy.cfg says.
+func (l ServerLine) InUse(weight int) string {
+	fields := slices.Clone(l.fields)
+	fields[l.columns.admin] = "0"
+	fields[l.columns.weight], fields[l.columns.base] = strconv.Itoa(weight), strconv.Itoa(weight)
+	return strings.Join(fields, " ") + "\n"
+}
