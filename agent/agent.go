@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,6 +115,12 @@ type Config struct {
 	// cause (500 ms); ReloadBurst are free after a pause (10).
 	ReloadEvery time.Duration
 	ReloadBurst int
+	// ReloadJitter is the longest time that a reload waits which a change in Consul
+	// calls for, and no operator: by chance, so that a fleet that sees the same change
+	// does not reload at the same time (0: none waits).
+	ReloadJitter time.Duration
+	// Chance chooses a time from 0 up to, and without, the one given (at random).
+	Chance func(time.Duration) time.Duration
 	// FirstAnswer is how long a change waits for Consul's first answer about a
 	// service that was not watched before (2 s).
 	FirstAnswer time.Duration
@@ -134,6 +141,9 @@ func (c Config) withDefaults() Config {
 	def(&c.FirstAnswer, 2*time.Second)
 	if c.ReloadBurst <= 0 {
 		c.ReloadBurst = 10
+	}
+	if c.Chance == nil {
+		c.Chance = rand.N[time.Duration]
 	}
 	if c.Now == nil {
 		c.Now = time.Now

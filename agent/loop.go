@@ -60,6 +60,9 @@ func (a *Agent) loop(ctx context.Context) error {
 		retry.Stop()
 		if out.err == nil {
 			backoff = firstRetry
+			if turn := a.running.turn; !turn.IsZero() {
+				retry.Reset(time.Until(turn))
+			}
 			continue
 		}
 		retry.Reset(backoff)

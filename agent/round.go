@@ -41,6 +41,8 @@ type running struct {
 	// astray is why only a new worker helps, though HAProxy has the right file:
 	// its servers are others, and cannot be put right as it runs.
 	astray []plan.Reason
+	// turn is when a reload that was put off is due; zero: none was.
+	turn time.Time
 }
 
 // target is what a round wants HAProxy to run.
@@ -71,6 +73,8 @@ func (a *Agent) round(ctx context.Context) outcome {
 			return t.outcome(pathNone, nil)
 		case len(change.Reload) == 0:
 			return a.adjust(ctx, t, change)
+		case a.mayWait(t, change):
+			return a.putOff(ctx, t)
 		}
 	}
 	return a.reload(ctx, t, change)

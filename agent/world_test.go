@@ -51,6 +51,8 @@ type world struct {
 	forgets                   bool          // what nobody watches leaves the snapshot
 	reload                    time.Duration // what one takes
 	templateFile, persistence string
+	jitter                    time.Duration
+	chance                    func(time.Duration) time.Duration
 }
 
 func newWorld(t *testing.T) *world {
@@ -70,7 +72,7 @@ func (w *world) make() {
 	a, err := agent.New(agent.Config{
 		Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w,
 		Process:      lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute},
-		TemplateFile: w.templateFile, Persistence: w.persistence,
+		TemplateFile: w.templateFile, Persistence: w.persistence, ReloadJitter: w.jitter, Chance: w.chance,
 	})
 	if err != nil {
 		w.t.Fatal(err)

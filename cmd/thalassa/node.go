@@ -168,7 +168,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 		Intents: db, Source: w, HAProxy: p, Runtime: p, Journal: events, Memory: db,
 		Process: s.process(), Version: version(), Label: s.label,
 		TemplateFile: s.templateFile, Persistence: s.persistence,
-		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, Logger: n.log,
+		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, ReloadJitter: s.reloadJitter, Logger: n.log,
 	}
 	if s.haproxy == string(haproxy.Managed) {
 		cfg.Resume = p.Resume

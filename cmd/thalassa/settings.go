@@ -62,6 +62,7 @@ type settings struct {
 	hardStopAfter time.Duration
 	reloadEvery   time.Duration
 	reloadBurst   int
+	reloadJitter  time.Duration
 	stopHAProxy   bool
 	sudo          bool
 	templateFile  string
@@ -112,6 +113,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.DurationVar(&s.hardStopAfter, "haproxy-hard-stop-after", 5*time.Minute, "`time` that connections may go on in a worker replaced by a reload")
 	f.DurationVar(&s.reloadEvery, "reload-every", 500*time.Millisecond, "mean `time` between reloads under a stream of changes")
 	f.IntVar(&s.reloadBurst, "reload-burst", 10, "`number` of reloads that may follow each other at once after a pause")
+	f.DurationVar(&s.reloadJitter, "reload-jitter", 2*time.Second, "longest `time` that a reload waits which a change in Consul calls for; each waits another time")
 	f.BoolVar(&s.stopHAProxy, "stop-haproxy", false, "stop HAProxy when the agent stops; otherwise it goes on")
 	f.BoolVar(&s.sudo, "sudo", false, "start HAProxy through sudo")
 	f.StringVar(&s.templateFile, "template-file", "", "template `file` of haproxy.cfg; default: the embedded one")
@@ -222,6 +224,9 @@ func (s *settings) check() error {
 		if _, err := lb.ParseBind(s.haproxyStats); err != nil {
 			bad("haproxy-stats-bind: %v", err)
 		}
+	}
+	if s.reloadJitter < 0 {
+		bad("reload-jitter: %s is no time to wait", s.reloadJitter)
 	}
 	if s.consulMaxConns < 12 {
 		bad("consul-max-connections: %d is too few, expected 12 or more", s.consulMaxConns)
