@@ -159,10 +159,14 @@ func repeated(place func(*Stat) *string) column {
 	}
 }
 
-// text is a column whose texts are mostly all different.
+// text is a column whose texts are mostly all different within one answer.
 func text(place func(*Stat) *string) column {
-	return func(_ *statDecoder, s *Stat, field []byte) error {
-		*place(s) = string(field)
+	return func(d *statDecoder, s *Stat, field []byte) error {
+		if d.keep {
+			*place(s) = d.intern(field)
+		} else {
+			*place(s) = string(field)
+		}
 		return nil
 	}
 }
@@ -183,10 +187,25 @@ func duration(unit time.Duration, place func(*Stat) *time.Duration) column {
 	}
 }
 
-// parseNumber reads a whole number; an empty field is 0.
+// parseNumber reads a whole number.
 func parseNumber(field []byte) (int64, error) {
-	if len(field) == 0 {
-		return 0, nil
+	if n, ok := parseDigits(field); ok {
+		return n, nil
 	}
 	return strconv.ParseInt(string(field), 10, 64)
+}
+
+// parseDigits reads what nearly all numbers are: few digits and nothing else.
+func parseDigits(field []byte) (n int64, ok bool) {
+	const safe = 18 // digits that an int64 can hold, whichever they are
+	if len(field) == 0 || len(field) > safe {
+		return 0, false
+	}
+	for _, c := range field {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, true
 }

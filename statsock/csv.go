@@ -18,27 +18,18 @@ const (
 // readStats reads the CSV of show stat up to the blank line that ends it. It
 // reads as the answer arrives and allocates only what it returns.
 func readStats(r io.Reader) ([]Stat, error) {
-	d := statDecoder{r: bufio.NewReaderSize(r, statBuffer), seen: map[string]string{}}
-	columns, err := d.heading()
+	var s Scanner
+	s.reset(r)
+	s.decoder.keep = false
+	var stats []Stat
+	err := s.scan(func(line *Stat) error {
+		stats = append(stats, *line)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	var stats []Stat
-	for {
-		line, err := d.record()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil, fmt.Errorf("answer cut off after %d lines: %w", len(stats)+1, io.ErrUnexpectedEOF)
-		case err != nil:
-			return nil, err
-		case len(line) == 0:
-			return stats, nil
-		}
-		stats = append(stats, Stat{})
-		if err := d.decode(line, columns, &stats[len(stats)-1]); err != nil {
-			return nil, fmt.Errorf("line %d: %w", len(stats)+1, err)
-		}
-	}
+	return stats, nil
 }
 
 // A namedColumn keeps the name for errors.
@@ -52,20 +43,24 @@ type statDecoder struct {
 	buf  []byte // a record that did not fit into one read; reused
 	text []byte // a quoted field without its quotes; reused
 	seen map[string]string
+	// keep says that all texts will be seen again, with the next answer.
+	keep bool
 }
 
-// heading reads "# pxname,svname,…".
-func (d *statDecoder) heading() ([]namedColumn, error) {
+// headingLine reads "# pxname,svname,…", valid until the next read.
+func (d *statDecoder) headingLine() ([]byte, error) {
 	line, err := d.record()
 	if errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("answer cut off: %w", io.ErrUnexpectedEOF)
 	}
-	if err != nil {
-		return nil, err
-	}
-	names, ok := strings.CutPrefix(string(line), "# ")
+	return line, err
+}
+
+// columnsOf finds the places of the columns that a heading names.
+func columnsOf(heading string) ([]namedColumn, error) {
+	names, ok := strings.CutPrefix(heading, "# ")
 	if !ok || !strings.HasPrefix(names, "pxname,svname,") {
-		return nil, refusal(string(line))
+		return nil, refusal(heading)
 	}
 	var columns []namedColumn
 	for name := range strings.SplitSeq(names, ",") {
@@ -102,7 +97,7 @@ func (d *statDecoder) record() ([]byte, error) {
 // beyond it.
 func oddQuotes(text []byte) bool { return bytes.Count(text, []byte{'"'})%2 != 0 }
 
-// decode fills s from one line. Fields beyond the heading are ignored, missing
+// decode fills s, which is zero, from one line. Fields beyond the heading are ignored, missing
 // ones stay zero.
 func (d *statDecoder) decode(line []byte, columns []namedColumn, s *Stat) error {
 	more := true
@@ -112,7 +107,7 @@ func (d *statDecoder) decode(line []byte, columns []namedColumn, s *Stat) error 
 			break
 		}
 		field, line, more = d.field(line)
-		if c.set == nil {
+		if c.set == nil || len(field) == 0 {
 			continue
 		}
 		if err := c.set(d, s, field); err != nil {
