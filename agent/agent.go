@@ -166,6 +166,7 @@ type Agent struct {
 	poke    chan struct{} // one slot: look again now
 	write   chan struct{} // one slot: there is something to write down
 	sources wake.Signal   // the source's snapshot has changed
+	views   wake.Signal   // something that is shown has changed
 
 	changing chan struct{} // one slot: held by the change that is under way, and until Run has imported
 	ended    chan struct{} // closed when no round will follow any more
@@ -279,6 +280,7 @@ func (a *Agent) followIntents(ctx context.Context) error {
 		a.Look()
 		a.wakeScribe()
 		a.announce(in)
+		a.views.Broadcast()
 		if err := a.cfg.Intents.Wait(ctx, in.Revision); err != nil {
 			return unlessOver(ctx, fmt.Errorf("waiting for a revision: %w", err))
 		}

@@ -45,6 +45,7 @@ func (a *Agent) loop(ctx context.Context) error {
 			out = a.round(ctx)
 		case <-a.cfg.Source.Changed():
 			a.sources.Broadcast()
+			a.views.Broadcast()
 			a.settle(ctx)
 			out = a.round(ctx)
 		}
@@ -120,6 +121,7 @@ func (a *Agent) settle(ctx context.Context) {
 
 // report hands the outcome to whoever waits for it.
 func (a *Agent) report(out outcome) {
+	defer a.views.Broadcast()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.last = out

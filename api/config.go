@@ -8,6 +8,8 @@ import (
 	"thalassa/activity"
 	"thalassa/auth"
 	"thalassa/lb"
+	"thalassa/stats"
+	"thalassa/stream"
 )
 
 // Changer carries out changes. A change is in effect, or its Applied says why
@@ -55,6 +57,17 @@ type Config struct {
 	// *lb.UnavailableError while HAProxy is not running. nil: nobody can tell.
 	Stats func(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error)
 
+	// Changed returns a channel that is closed when Views may show something
+	// else; nil: they never do.
+	Changed func() <-chan struct{}
+	// Sampler has HAProxy's statistics; nil: there are none.
+	Sampler *stats.Sampler
+	// Hub has the topics of the websocket; the Server adds its own. nil: one of
+	// the Server's own.
+	Hub *stream.Hub
+	// MaxFollowers bounds the websockets that are open at once (4096).
+	MaxFollowers int
+
 	// Tokens say who may do what; nil: everybody may do everything.
 	Tokens *auth.Tokens
 	// Loopback says that the listener is on the loopback. Without tokens only
@@ -66,11 +79,21 @@ type Config struct {
 	AllowedHosts []string
 
 	Version string           // of the agent
+	Label   string           // logical name of this load balancer
 	Now     func() time.Time // time.Now
 	Logger  *slog.Logger     // discards
 }
 
 func (c Config) withDefaults() Config {
+	if c.Changed == nil {
+		c.Changed = func() <-chan struct{} { return nil }
+	}
+	if c.Hub == nil {
+		c.Hub = stream.New(stream.Config{})
+	}
+	if c.MaxFollowers <= 0 {
+		c.MaxFollowers = 4096
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}

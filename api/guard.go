@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-
-	"thalassa/auth"
 )
 
-// authorKey is where a guarded request's echo.Context holds the author.
-const authorKey = "author"
+// Where a guarded request's echo.Context holds the author's name, and the caller.
+const (
+	authorKey = "author"
+	callerKey = "caller"
+)
 
 // observe logs every request at debug level, after its answer.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
@@ -103,32 +104,12 @@ func (s *Server) guarded(r route) echo.HandlerFunc {
 			return err
 		}
 		c.Set(authorKey, who.Name)
+		c.Set(callerKey, who)
 		if !who.Allows(r.need) {
 			return forbidden(fmt.Sprintf("token %s has the role %s, and %s %s takes the role %s", who.Name, who.Role, r.method, r.path, r.need))
 		}
 		return r.handle(c)
 	}
-}
-
-// identify finds out who the caller is. Without tokens it is anybody at their
-// address, with every right.
-func (s *Server) identify(r *http.Request) (auth.Identity, error) {
-	if s.cfg.Tokens == nil {
-		return auth.Identity{Name: "anonymous@" + remoteIP(r), Role: auth.Admin}, nil
-	}
-	header := r.Header.Values(echo.HeaderAuthorization)
-	if len(header) == 0 {
-		return auth.Identity{}, unauthorized("", "this needs a token: Authorization: Bearer TOKEN")
-	}
-	scheme, token, _ := strings.Cut(header[0], " ")
-	if len(header) > 1 || !strings.EqualFold(scheme, "Bearer") {
-		return auth.Identity{}, unauthorized(`, error="invalid_request"`, "the Authorization header is not of the form Bearer TOKEN")
-	}
-	who, ok := s.cfg.Tokens.Authenticate(strings.TrimSpace(token))
-	if !ok {
-		return auth.Identity{}, unauthorized(`, error="invalid_token"`, "the token is not known here")
-	}
-	return who, nil
 }
 
 func unauthorized(hint, message string) *failure {

@@ -43,6 +43,10 @@ func (s *Server) routes() []route {
 		{get, "/healthz", 0, "200 while the agent's process works", s.healthz},
 		{get, "/readyz", 0, "200 while HAProxy runs what was asked for, else 503 with reasons", s.readyz},
 		{get, "/version", auth.Read, "the agent's version", s.version},
+		{get, "/streams", auth.Read, "a websocket that tells states and changes as they come", s.streams},
+		{get, "/session", 0, "who the caller is", s.whoami},
+		{post, "/session", 0, "begin a session with a token", s.login},
+		{del, "/session", 0, "end the session", s.logout},
 		{get, "/openapi.json", auth.Read, "the OpenAPI description of all this", s.openAPI},
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"thalassa/auth"
+	"thalassa/stream"
 )
 
 // Bounds of a connection. A handler that works for longer than writeTimeout is
@@ -31,11 +34,19 @@ type Server struct {
 	echo    *echo.Echo
 	hosts   []string // names that a Host header may hold beside addresses; nil: any
 	origins http.CrossOriginProtection
+
+	sessions  *auth.Sessions
+	patience  patience // with those who try tokens
+	hub       *stream.Hub
+	topics    topics
+	followers followers
 }
 
 // New makes a Server. It starts nothing.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg.withDefaults(), echo: echo.New()}
+	s.sessions = auth.NewSessions(s.cfg.Tokens, s.cfg.Now)
+	s.openTopics()
 	if cfg.Loopback && cfg.Tokens == nil {
 		s.hosts = []string{"", "localhost"} // HTTP/1.0 knows no Host; browsers always send one
 		for _, host := range cfg.AllowedHosts {
@@ -81,6 +92,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	grace, cancel := context.WithTimeout(base, shutdownGrace)
 	defer cancel()
+	s.followers.close(grace)
 	err := server.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.cfg.Logger.WarnContext(base, "requests under way were cut off", "grace", shutdownGrace)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	_ "embed"
 	"net/http"
 
@@ -50,8 +51,8 @@ func (s *Server) healthz(c echo.Context) error {
 }
 
 // currentStatus is the status without null lists.
-func (s *Server) currentStatus(c echo.Context) (lb.Status, error) {
-	st, err := s.cfg.Views.Status(c.Request().Context())
+func (s *Server) currentStatus(ctx context.Context) (lb.Status, error) {
+	st, err := s.cfg.Views.Status(ctx)
 	if err != nil {
 		return lb.Status{}, err
 	}
@@ -65,7 +66,7 @@ func (s *Server) currentStatus(c echo.Context) (lb.Status, error) {
 }
 
 func (s *Server) status(c echo.Context) error {
-	st, err := s.currentStatus(c)
+	st, err := s.currentStatus(c.Request().Context())
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func (s *Server) status(c echo.Context) error {
 func (s *Server) readyz(c echo.Context) error {
 	var ready bool
 	var reasons []string
-	if st, err := s.currentStatus(c); err == nil {
+	if st, err := s.currentStatus(c.Request().Context()); err == nil {
 		ready, reasons = st.Ready()
 	} else {
 		reasons = []string{s.failure(err, c).Message}

@@ -57,13 +57,31 @@ func Open(path string, logger *slog.Logger) (*Tokens, error) {
 // Authenticate finds out whose token bearer is. The time it takes does not tell
 // how near a wrong token came.
 func (t *Tokens) Authenticate(bearer string) (Identity, bool) {
+	who, _, ok := t.Prove(bearer)
+	return who, ok
+}
+
+// A Proof stands for a token that somebody has shown, without telling it.
+type Proof [sha256.Size]byte
+
+// Prove is Authenticate with a proof to ask about later.
+func (t *Tokens) Prove(bearer string) (Identity, Proof, bool) {
 	if t == nil || len(bearer) < minToken {
+		return Identity{}, Proof{}, false
+	}
+	proof := Proof(sha256.Sum256([]byte(bearer)))
+	who, ok := t.Identify(proof)
+	return who, proof, ok
+}
+
+// Identify finds out whose token was proven; false: it is not in force any more.
+func (t *Tokens) Identify(proof Proof) (Identity, bool) {
+	if t == nil {
 		return Identity{}, false
 	}
-	hash := sha256.Sum256([]byte(bearer))
 	var found Identity
 	for _, e := range t.current() {
-		if subtle.ConstantTimeCompare(hash[:], e.hash[:]) == 1 {
+		if subtle.ConstantTimeCompare(proof[:], e.hash[:]) == 1 {
 			found = e.who // no early return: the place in the file is not told either
 		}
 	}

@@ -42,6 +42,11 @@ func (q StatQuery) command() string {
 // more allocates nothing for them. The zero value is ready. It may be used by
 // one goroutine at a time, for any number of clients, HAProxys and reloads.
 type Scanner struct {
+	// Info says who answers, as ShowInfo does; it is there before the first line
+	// is. Through a master (Master.Worker) it is zero: the caller knows whom it
+	// asked.
+	Info Info
+
 	decoder statDecoder
 	heading string
 	columns []namedColumn
@@ -54,20 +59,19 @@ type Scanner struct {
 // error of each ends the scan and is returned. When Scan fails, some lines may
 // have been seen: they are to be forgotten.
 //
-// A client of the stats socket also says who answers, as ShowInfo does, in the
-// same question: no reload can come between the two. Through a master
-// (Master.Worker) Info is zero, and the caller knows whom it asked.
-func (s *Scanner) Scan(ctx context.Context, c *Client, q StatQuery, each func(*Stat) error) (Info, error) {
-	var info Info
+// A client of the stats socket is asked for Info in the same question: no reload
+// can come between the two.
+func (s *Scanner) Scan(ctx context.Context, c *Client, q StatQuery, each func(*Stat) error) error {
+	s.Info = Info{}
 	command, named := q.command(), c.prefix == ""
 	if named {
 		command = "show info;" + command
 	}
-	err := c.ask(ctx, command, func(r io.Reader) error {
+	return c.ask(ctx, command, func(r io.Reader) error {
 		s.reset(r)
 		if named {
 			var err error
-			if info, err = s.decoder.info(); err != nil {
+			if s.Info, err = s.decoder.info(); err != nil {
 				return fmt.Errorf("reading show info: %w", err)
 			}
 		}
@@ -76,10 +80,6 @@ func (s *Scanner) Scan(ctx context.Context, c *Client, q StatQuery, each func(*S
 		}
 		return nil
 	})
-	if err != nil {
-		return Info{}, err
-	}
-	return info, nil
 }
 
 func (s *Scanner) reset(r io.Reader) {

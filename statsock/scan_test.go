@@ -16,11 +16,11 @@ import (
 func scanned(t *testing.T, s *statsock.Scanner, c *statsock.Client, q statsock.StatQuery) ([]statsock.Stat, statsock.Info, error) {
 	t.Helper()
 	var lines []statsock.Stat
-	info, err := s.Scan(t.Context(), c, q, func(line *statsock.Stat) error {
+	err := s.Scan(t.Context(), c, q, func(line *statsock.Stat) error {
 		lines = append(lines, *line)
 		return nil
 	})
-	return lines, info, err
+	return lines, s.Info, err
 }
 
 func TestScannerSeesWhatShowStatReturns(t *testing.T) {
@@ -77,7 +77,7 @@ func TestScannerGivesTheErrorsOfItsCaller(t *testing.T) {
 	socket := say(t, string(fixture(t, "show-info-2.6.12.txt"))+string(fixture(t, "show-stat-2.6.12.csv")))
 	stop := errors.New("enough")
 	n := 0
-	_, err := s.Scan(t.Context(), statsock.New(socket.path), statsock.StatQuery{}, func(*statsock.Stat) error {
+	err := s.Scan(t.Context(), statsock.New(socket.path), statsock.StatQuery{}, func(*statsock.Stat) error {
 		n++
 		return stop
 	})
@@ -111,7 +111,7 @@ func TestScannerMakesNoGarbage(t *testing.T) {
 	var s statsock.Scanner
 	read := func() {
 		n := 0
-		if _, err := s.Scan(t.Context(), client, statsock.StatQuery{}, func(*statsock.Stat) error { n++; return nil }); err != nil || n != servers {
+		if err := s.Scan(t.Context(), client, statsock.StatQuery{}, func(*statsock.Stat) error { n++; return nil }); err != nil || n != servers {
 			t.Errorf("%d lines, %v", n, err)
 		}
 	}

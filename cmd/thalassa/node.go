@@ -22,6 +22,8 @@ import (
 	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/lb"
+	"thalassa/stats"
+	"thalassa/statsock"
 	"thalassa/store"
 )
 
@@ -69,7 +71,8 @@ func (n node) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server, err := n.api(a, db, process, events)
+	sampler := n.sampler(a)
+	server, err := n.api(a, db, process, events, sampler)
 	if err != nil {
 		return err
 	}
@@ -82,6 +85,8 @@ func (n node) run(ctx context.Context) error {
 	}
 	g.Go(func() error { return process.Run(gctx, onExit(a, events)) })
 	g.Go(func() error { return a.Run(gctx) })
+	g.Go(func() error { return sampler.Run(gctx) })
+	g.Go(func() error { return server.Follow(gctx) })
 	g.Go(func() error { return server.Serve(gctx, listener) })
 	if n.ready != nil {
 		g.Go(func() error {
@@ -215,11 +220,20 @@ func (n node) self(addr net.Addr) discovery.Registration {
 	return r
 }
 
-func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log) (*api.Server, error) {
+// sampler asks HAProxy for its statistics.
+func (n node) sampler(a *agent.Agent) *stats.Sampler {
+	return stats.New(stats.Config{
+		Client: statsock.New(n.settings.statsSocket), Master: statsock.NewMaster(n.settings.masterSocket),
+		Layout: a.Effective, Interval: n.settings.statsInterval, Logger: n.log,
+	})
+}
+
+func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log, sampler *stats.Sampler) (*api.Server, error) {
 	s := n.settings
 	cfg := api.Config{
 		Changes: a, Views: a, Activity: events, History: db, HAProxyConfig: p.Installed, Stats: p.Stats,
-		Version: version(), AllowedHosts: s.allowedHosts, Loopback: s.loopback(), Logger: n.log,
+		Changed: a.Changed, Sampler: sampler,
+		Version: version(), Label: s.label, AllowedHosts: s.allowedHosts, Loopback: s.loopback(), Logger: n.log,
 	}
 	if s.tokenFile != "" {
 		tokens, err := auth.Open(s.tokenFile, n.log)

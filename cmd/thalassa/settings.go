@@ -32,6 +32,7 @@ type settings struct {
 	tokenFile      string
 	allowedHosts   []string
 	insecureNoAuth bool
+	statsInterval  time.Duration
 
 	consulAddress  string
 	consulPort     int
@@ -83,6 +84,8 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.tokenFile, "token-file", "", "`file` of bearer tokens, a line each: ROLE NAME TOKEN, where ROLE is read, deploy or admin")
 	f.StringSliceVar(&s.allowedHosts, "allowed-hosts", nil, "host `names` under which the API may be called without tokens, besides localhost and addresses")
 	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "serve the API to everybody on an address that is not loopback")
+
+	f.DurationVar(&s.statsInterval, "stats-interval", time.Second, "`time` between two looks at HAProxy's statistics")
 
 	f.StringVar(&s.consulAddress, "service-reg", "127.0.0.1", "Consul's `address`: host, https://host:port or unix:///path")
 	f.IntVar(&s.consulPort, "service-reg-port", 8500, "Consul's `port`, where --service-reg has none")
@@ -210,6 +213,9 @@ func (s *settings) check() error {
 	}
 	if !s.loopback() && s.tokenFile == "" && !s.insecureNoAuth {
 		bad("host: %s is not a loopback address, and neither token-file nor insecure-no-auth is set", s.host)
+	}
+	if s.statsInterval < 100*time.Millisecond || s.statsInterval > time.Minute {
+		bad("stats-interval: %s is not an interval, expected 100ms to 1m", s.statsInterval)
 	}
 	if s.haproxy != "managed" && s.haproxy != "external" {
 		bad("haproxy: %q is not known, expected managed or external", s.haproxy)

@@ -62,7 +62,7 @@ func TestCheck(t *testing.T) {
 		{"echo elsewhere", "agent/x.go", `import _ "github.com/labstack/echo/v4"`, "owns echo"},
 		{"library without an owner", "agent/x.go", `import _ "example.com/novelty"`, "has no owner"},
 		{"library of everybody", "agent/x.go", `import _ "golang.org/x/sync/errgroup"`, ""},
-		{"websocket elsewhere", "client/x.go", `import _ "github.com/coder/websocket"`, "owns the websocket"},
+		{"websocket elsewhere", "agent/x.go", `import _ "github.com/coder/websocket"`, "two ends of the websocket"},
 		{"bbolt elsewhere", "activity/x.go", `import _ "go.etcd.io/bbolt"`, "store owns"},
 		{"cobra elsewhere", "dev/x.go", `import _ "github.com/spf13/cobra"`, "cmd/thalassa owns"},
 		{"yaml elsewhere", "auth/x.go", `import _ "go.yaml.in/yaml/v3"`, "cmd/thalassa owns"},

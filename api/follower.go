@@ -1,0 +1,268 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"thalassa/stream"
+)
+
+// Protocol is the websocket's sub-protocol.
+const Protocol = "thalassa.v1"
+
+// The codes with which the server closes a websocket (docs/streams.md).
+const (
+	closeSilent  websocket.StatusCode = 4001
+	closeBad     websocket.StatusCode = 4002
+	closeSlow    websocket.StatusCode = 4003
+	closeSession websocket.StatusCode = 4004
+)
+
+const (
+	// firstWord is how long a client may take for its first subscription.
+	firstWord = 10 * time.Second
+	// frameTimeout is how long a client may take to read one frame.
+	frameTimeout = 10 * time.Second
+	// lookEvery is the time between two looks at whether clients are there and
+	// still who they were.
+	lookEvery = 15 * time.Second
+	// A subscription's bounds.
+	maxSubscription = 256 << 10
+	maxKeys         = 5000
+	maxTopics       = 32
+)
+
+// A dismissal is why the server closes a websocket.
+type dismissal struct {
+	code   websocket.StatusCode
+	reason string
+}
+
+// Error is the reason.
+func (d *dismissal) Error() string { return d.reason }
+
+// A follower is one websocket.
+type follower struct {
+	server *Server
+	conn   *websocket.Conn
+	client *stream.Client
+	who    caller
+	// dismiss ends it; the cause is a *dismissal or the connection's error.
+	dismiss context.CancelCauseFunc
+}
+
+// serve speaks with the client until either side ends it.
+func (f *follower) serve(ctx context.Context) {
+	defer f.conn.CloseNow()
+	defer f.client.Leave()
+	err := f.write(ctx, f.hello())
+	if err == nil {
+		err = f.client.Run(ctx, func(frame []byte) error { return f.write(ctx, frame) })
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	var why *dismissal
+	switch {
+	case errors.Is(err, stream.ErrSlow), errors.Is(err, context.DeadlineExceeded):
+		why = &dismissal{closeSlow, "too slow"}
+	case !errors.As(err, &why):
+		why = nil // it has gone
+	}
+	f.dismiss(err)
+	if why != nil {
+		f.server.cfg.Logger.DebugContext(ctx, "websocket closed", "code", int(why.code), "reason", why.reason, "name", f.who.Name)
+		_ = f.conn.Close(why.code, why.reason) // it may have gone meanwhile
+	}
+}
+
+// write sends one frame; a client that does not take it in time is too slow.
+func (f *follower) write(ctx context.Context, frame []byte) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), frameTimeout)
+	defer cancel()
+	err := f.conn.Write(ctx, websocket.MessageText, frame)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// hello is the first frame.
+func (f *follower) hello() []byte {
+	s := f.server
+	interval := time.Duration(0)
+	if s.cfg.Sampler != nil {
+		interval = s.cfg.Sampler.Interval()
+	}
+	frame, err := json.Marshal(struct {
+		Type     string   `json:"type"`
+		Protocol string   `json:"protocol"`
+		Version  string   `json:"version"`
+		Label    string   `json:"label"`
+		Epoch    string   `json:"epoch"`
+		Seq      uint64   `json:"seq"`
+		Interval int64    `json:"interval"`
+		History  int      `json:"history"`
+		Topics   []string `json:"topics"`
+	}{"hello", Protocol, s.cfg.Version, s.cfg.Label, s.hub.Epoch(), s.hub.Seq(), interval.Milliseconds(), historyLength, s.hub.Topics()})
+	if err != nil { // never: there is nothing that cannot be encoded
+		return []byte(`{}`)
+	}
+	return frame
+}
+
+// listen takes subscriptions until the connection ends.
+func (f *follower) listen(ctx context.Context) {
+	patience := time.AfterFunc(firstWord, func() { f.dismiss(&dismissal{closeSilent, "no subscription came in time"}) })
+	defer patience.Stop()
+	for {
+		_, data, err := f.conn.Read(ctx)
+		if err != nil {
+			f.dismiss(err)
+			return
+		}
+		if err := f.subscribe(data); err != nil {
+			frame, _ := json.Marshal(struct { // strings can be encoded
+				Type    string `json:"type"`
+				Message string `json:"message"`
+			}{"error", err.Error()})
+			_ = f.write(ctx, frame) // the close code says it, too
+			f.dismiss(&dismissal{closeBad, "bad message"})
+			return
+		}
+		patience.Stop()
+	}
+}
+
+func (f *follower) subscribe(data []byte) error {
+	var in struct {
+		Type   string   `json:"type"`
+		Topics []string `json:"topics"`
+		Keys   []string `json:"keys"`
+		Epoch  string   `json:"epoch"`
+		Seq    uint64   `json:"seq"`
+	}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("the message is not a JSON object as described: %w", err)
+	}
+	switch {
+	case in.Type != "subscribe":
+		return fmt.Errorf("%s is not a type of message; expected subscribe", shown(in.Type))
+	case len(in.Topics) > maxTopics:
+		return fmt.Errorf("%d topics are too many; there are not more than %d", len(in.Topics), maxTopics)
+	case len(in.Keys) > maxKeys:
+		return fmt.Errorf("%d keys are too many; leave keys out to follow everything, or name %d at most", len(in.Keys), maxKeys)
+	}
+	return f.client.Subscribe(stream.Subscription{Topics: in.Topics, Keys: in.Keys, Epoch: in.Epoch, Seq: in.Seq})
+}
+
+// look sees to it that the client is there and still who it was.
+func (f *follower) look(ctx context.Context) {
+	if f.who.check != nil {
+		if _, ok := f.who.check(); !ok {
+			f.dismiss(&dismissal{closeSession, "the session is over"})
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, frameTimeout)
+	defer cancel()
+	if err := f.conn.Ping(ctx); err != nil {
+		f.dismiss(fmt.Errorf("asking whether the client is there: %w", err))
+	}
+}
+
+// followers are all websockets. The zero value is ready.
+type followers struct {
+	mu      sync.Mutex
+	all     map[*follower]struct{}
+	closed  bool
+	serving sync.WaitGroup
+}
+
+// add begins to serve one more, unless there are too many or the server ends.
+func (fs *followers) add(ctx context.Context, f *follower, most int) bool {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if fs.closed || len(fs.all) >= most {
+		return false
+	}
+	if fs.all == nil {
+		fs.all = map[*follower]struct{}{}
+	}
+	fs.all[f] = struct{}{}
+	fs.serving.Go(func() {
+		f.serve(ctx)
+		fs.mu.Lock()
+		defer fs.mu.Unlock()
+		delete(fs.all, f)
+	})
+	fs.serving.Go(func() { f.listen(ctx) })
+	return true
+}
+
+func (fs *followers) isFull(most int) bool {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.closed || len(fs.all) >= most
+}
+
+// list are those of now.
+func (fs *followers) list() []*follower {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	out := make([]*follower, 0, len(fs.all))
+	for f := range fs.all {
+		out = append(out, f)
+	}
+	return out
+}
+
+// endSession dismisses those of a session.
+func (fs *followers) endSession(id string) {
+	for _, f := range fs.list() {
+		if f.who.session == id {
+			f.dismiss(&dismissal{closeSession, "the session is over"})
+		}
+	}
+}
+
+// look looks at everybody.
+func (fs *followers) look(ctx context.Context) {
+	for _, f := range fs.list() {
+		go f.look(ctx)
+	}
+}
+
+// close dismisses everybody, for good, and waits for them.
+func (fs *followers) close(ctx context.Context) {
+	fs.mu.Lock()
+	fs.closed = true
+	fs.mu.Unlock()
+	for _, f := range fs.list() {
+		f.dismiss(&dismissal{websocket.StatusGoingAway, "the agent stops"})
+	}
+	done := make(chan struct{})
+	go func() {
+		fs.serving.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// upgradeFailure is for requests that are no websocket's.
+func upgradeFailure(message string) *failure {
+	return &failure{
+		status: http.StatusUpgradeRequired, Code: "upgrade_required", Message: message,
+		header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
+	}
+}

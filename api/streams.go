@@ -1,0 +1,71 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/coder/websocket"
+	"github.com/labstack/echo/v4"
+)
+
+// streams turns a request into a websocket. The handler returns then: what
+// serves the websocket keeps nothing of the request.
+func (s *Server) streams(c echo.Context) error {
+	r := c.Request()
+	who, _ := c.Get(callerKey).(caller)
+	if err := s.checkUpgrade(r); err != nil {
+		return err
+	}
+	if s.followers.isFull(s.cfg.MaxFollowers) {
+		return unavailableFailure("there are too many websockets open, or Thalassa is shutting down")
+	}
+	conn, err := websocket.Accept(c.Response(), r, &websocket.AcceptOptions{
+		Subprotocols: []string{Protocol}, InsecureSkipVerify: true, // checkUpgrade has looked
+	})
+	if err != nil {
+		s.cfg.Logger.DebugContext(r.Context(), "websocket not opened", "error", err)
+		return nil // Accept has answered
+	}
+	conn.SetReadLimit(maxSubscription)
+	end, ok := r.Context().Value(closing{}).(context.Context)
+	if !ok {
+		end = context.Background()
+	}
+	ctx, dismiss := context.WithCancelCause(context.WithoutCancel(end))
+	f := &follower{server: s, conn: conn, client: s.hub.Join(), who: who, dismiss: dismiss}
+	if !s.followers.add(ctx, f, s.cfg.MaxFollowers) {
+		f.client.Leave()
+		_ = conn.Close(websocket.StatusTryAgainLater, "too many websockets")
+	}
+	return nil
+}
+
+// checkUpgrade looks at what every websocket of this protocol must say.
+func (s *Server) checkUpgrade(r *http.Request) error {
+	if !holds(r.Header, "Connection", "upgrade") || !holds(r.Header, "Upgrade", "websocket") {
+		return upgradeFailure("this is a websocket: connect with Upgrade: websocket and the sub-protocol " + Protocol)
+	}
+	if !holds(r.Header, "Sec-Websocket-Protocol", Protocol) {
+		return invalidField("Sec-WebSocket-Protocol", "does not name the sub-protocol", Protocol)
+	}
+	// A browser always says which site's page opens the websocket.
+	if origin := r.Header.Get("Origin"); origin != "" {
+		u, err := url.Parse(origin)
+		if err != nil || !strings.EqualFold(u.Host, r.Host) {
+			return forbidden("a browser opens this websocket for a page of another site")
+		}
+	}
+	return nil
+}
+
+// holds reports whether a header lists a token.
+func holds(h http.Header, name, token string) bool {
+	return slices.ContainsFunc(h.Values(name), func(value string) bool {
+		return slices.ContainsFunc(strings.Split(value, ","), func(s string) bool {
+			return strings.EqualFold(strings.TrimSpace(s), token)
+		})
+	})
+}

@@ -1,0 +1,105 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"thalassa/lb"
+	"thalassa/stream"
+)
+
+// views are the objects of an intent and a snapshot as the websocket tells them.
+type views struct {
+	intent   lb.Intent
+	snapshot lb.Snapshot
+	backends map[lb.Name]stream.Object
+}
+
+// show tells of frontends, backends and services. Objects of which nothing that
+// matters has changed stay as they are known.
+func (s *Server) show(known views, in lb.Intent, snap lb.Snapshot) (views, error) {
+	now := views{intent: in, snapshot: snap, backends: make(map[lb.Name]stream.Object, len(in.Backends))}
+	first := known.backends == nil
+	if first || known.intent.Revision != in.Revision {
+		if err := s.showFrontends(in); err != nil {
+			return known, err
+		}
+	}
+	backends := make([]stream.Object, 0, len(in.Backends))
+	for _, b := range in.SortedBackends() {
+		object, ok := known.backends[b.Key]
+		if !ok || known.intent.Revision != in.Revision || !known.snapshot.Services[b.Service].SameAnswer(snap.Services[b.Service]) {
+			var err error
+			if object, err = encoded(b.ID(), string(b.Key), tagged{lb.Populate(b, snap), lb.ETag(b)}); err != nil {
+				return known, err
+			}
+		}
+		now.backends[b.Key] = object
+		backends = append(backends, object)
+	}
+	s.topics.backends.Replace(backends)
+	return now, s.showServices(in, snap)
+}
+
+func (s *Server) showFrontends(in lb.Intent) error {
+	list := in.SortedFrontends()
+	objects := make([]stream.Object, len(list))
+	for i, f := range list {
+		var err error
+		if objects[i], err = encoded(f.ID(), string(f.Key), tagged{f, lb.ETag(f)}); err != nil {
+			return err
+		}
+	}
+	s.topics.frontends.Replace(objects)
+	return nil
+}
+
+func (s *Server) showServices(in lb.Intent, snap lb.Snapshot) error {
+	list := lb.ServiceStatuses(in, snap)
+	objects := make([]stream.Object, len(list))
+	for i, service := range list {
+		id := "service/" + string(service.Service)
+		service.Versions = orEmpty(service.Versions)
+		var err error
+		if objects[i], err = encoded(id, "", identified{id, service}); err != nil {
+			return err
+		}
+	}
+	s.topics.services.Replace(objects)
+	return nil
+}
+
+// encoded is an object of a topic.
+func encoded(id, key string, v any) (stream.Object, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return stream.Object{}, fmt.Errorf("encoding %s for the websocket: %w", id, err)
+	}
+	return stream.Object{ID: id, Key: key, JSON: data}, nil
+}
+
+// identified is an object with an id before its own fields.
+type identified struct {
+	id     string
+	object any
+}
+
+// MarshalJSON joins the two.
+func (i identified) MarshalJSON() ([]byte, error) {
+	return joined(struct {
+		ID string `json:"id"`
+	}{i.id}, i.object)
+}
+
+// tagged is an object with the entity tag of its definition.
+type tagged struct {
+	object any
+	tag    string
+}
+
+// MarshalJSON joins the two.
+func (t tagged) MarshalJSON() ([]byte, error) {
+	return joined(t.object, struct {
+		ETag string `json:"etag"`
+	}{t.tag})
+}

@@ -1,0 +1,102 @@
+package auth
+
+import (
+	"cmp"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// SessionLifetime is how long a session lasts.
+	SessionLifetime = 12 * time.Hour
+	// maxSessions bounds how many there are; a further one ends the oldest.
+	maxSessions = 10_000
+)
+
+// A Session is a caller who has shown a token once.
+type Session struct {
+	Identity
+	Expires time.Time
+	proof   Proof
+}
+
+// Sessions are those of browsers, kept in memory: all end with the process. A
+// session ends early when its token leaves the token file, and takes the role
+// over that the file gives the token by then. Make it with NewSessions; all
+// methods may be called concurrently.
+type Sessions struct {
+	tokens *Tokens
+	now    func() time.Time
+
+	mu   sync.Mutex
+	byID map[[sha256.Size]byte]Session // by the hash of their ids
+}
+
+// NewSessions makes sessions of the tokens.
+func NewSessions(tokens *Tokens, now func() time.Time) *Sessions {
+	return &Sessions{tokens: tokens, now: now, byID: map[[sha256.Size]byte]Session{}}
+}
+
+// Begin makes a session for whoever has the token. The id, of 256 random bits,
+// is told here and never again.
+func (s *Sessions) Begin(bearer string) (id string, session Session, ok bool) {
+	who, proof, ok := s.tokens.Prove(bearer)
+	if !ok {
+		return "", Session{}, false
+	}
+	var raw [32]byte
+	_, _ = rand.Read(raw[:]) // never fails
+	id = base64.RawURLEncoding.EncodeToString(raw[:])
+	session = Session{Identity: who, Expires: s.now().Add(SessionLifetime), proof: proof}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clear()
+	s.byID[sha256.Sum256([]byte(id))] = session
+	return id, session, true
+}
+
+// Find looks a session up that is still good.
+func (s *Sessions) Find(id string) (Session, bool) {
+	key := sha256.Sum256([]byte(id))
+	s.mu.Lock()
+	session, ok := s.byID[key]
+	s.mu.Unlock()
+	if !ok {
+		return Session{}, false
+	}
+	if s.now().Before(session.Expires) {
+		if session.Identity, ok = s.tokens.Identify(session.proof); ok {
+			return session, true
+		}
+	}
+	s.End(id)
+	return Session{}, false
+}
+
+// End ends a session, if there is one of that id.
+func (s *Sessions) End(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.byID, sha256.Sum256([]byte(id)))
+}
+
+// clear makes room for one more; mu is held.
+func (s *Sessions) clear() {
+	if len(s.byID) < maxSessions {
+		return
+	}
+	now := s.now()
+	maps.DeleteFunc(s.byID, func(_ [sha256.Size]byte, v Session) bool { return !now.Before(v.Expires) })
+	if len(s.byID) < maxSessions {
+		return
+	}
+	oldest := slices.MinFunc(slices.Collect(maps.Keys(s.byID)), func(a, b [sha256.Size]byte) int {
+		return cmp.Compare(s.byID[a].Expires.UnixNano(), s.byID[b].Expires.UnixNano())
+	})
+	delete(s.byID, oldest)
+}

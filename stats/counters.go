@@ -1,0 +1,93 @@
+package stats
+
+import "thalassa/statsock"
+
+// A Counter is one of the figures that only grow.
+type Counter int
+
+// The counters. Those that HAProxy does not keep for a kind of object stay 0.
+const (
+	// Requests: of HTTP; in mode tcp, connections.
+	Requests Counter = iota
+	Sessions
+	BytesIn
+	BytesOut
+	Responses1xx
+	Responses2xx
+	Responses3xx
+	Responses4xx
+	Responses5xx
+	ResponsesOther
+	ConnectErrors
+	ResponseErrors
+	RequestErrors
+	Retries
+	Redispatches
+	DeniedRequests
+	DeniedResponses
+	ClientAborts
+	ServerAborts
+	CheckFails
+	CheckDowns
+
+	counterCount
+)
+
+// Counters are all of them.
+type Counters [counterCount]int64
+
+// countersOf takes the counters of a line of show stat.
+func countersOf(s *statsock.Stat) Counters {
+	c := Counters{
+		Requests: s.TotalSessions, Sessions: s.TotalSessions, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
+		Responses1xx: s.Responses[0], Responses2xx: s.Responses[1], Responses3xx: s.Responses[2],
+		Responses4xx: s.Responses[3], Responses5xx: s.Responses[4], ResponsesOther: s.Responses[5],
+		ConnectErrors: s.ConnectErrors, ResponseErrors: s.ResponseErrors, RequestErrors: s.RequestErrors,
+		Retries: s.Retries, Redispatches: s.Redispatches,
+		DeniedRequests: s.DeniedRequests, DeniedResponses: s.DeniedResponses,
+		ClientAborts: s.ClientAborts, ServerAborts: s.ServerAborts, CheckFails: s.CheckFails, CheckDowns: s.CheckDowns,
+	}
+	if s.Kind == statsock.KindFrontend && s.Mode == "http" {
+		c[Requests] = s.TotalRequests // one session may carry many
+	}
+	return c
+}
+
+// since is what was counted after an earlier reading of the same line. A counter
+// that has shrunk began anew (clear counters).
+func (c *Counters) since(before *Counters) Counters {
+	var d Counters
+	for i := range c {
+		d[i] = c[i] - before[i]
+		if d[i] < 0 {
+			d[i] = c[i]
+		}
+	}
+	return d
+}
+
+func (c *Counters) add(d *Counters) {
+	for i := range c {
+		c[i] += d[i]
+	}
+}
+
+// Rates are the counters per second.
+type Rates [counterCount]float32
+
+// per gives what was counted within so many seconds as rates, to one decimal.
+func (c *Counters) per(seconds float64) Rates {
+	var r Rates
+	for i, n := range c {
+		if n != 0 {
+			r[i] = tenths(float64(n) / seconds)
+		}
+	}
+	return r
+}
+
+func tenths(v float64) float32 { return float32(int64(v*10+0.5)) / 10 }
+
+// Errors are the responses of class 5xx, and the requests that got none, per
+// second.
+func (r *Rates) Errors() float32 { return r[Responses5xx] + r[ConnectErrors] + r[ResponseErrors] }

@@ -1,0 +1,70 @@
+package stats
+
+import (
+	"strings"
+	"time"
+
+	"thalassa/statsock"
+)
+
+// Gauges are the figures of the moment. Those that HAProxy does not keep for a
+// kind of object are zero.
+type Gauges struct {
+	// Status is HAProxy's (see statsock.Stat); Unknown while it does not answer.
+	Status string
+	Mode   string
+	// Connections now, the most there were, and how many there may be (0: as
+	// many as come). Of servers and backends they are what HAProxy calls
+	// sessions: in mode http, requests under way.
+	Connections, MaxConnections, Limit int
+	Queue, MaxQueue                    int
+	// Mean times over about the last 1024 requests, in milliseconds.
+	QueueMS, ConnectMS, ResponseMS, TotalMS int
+	Weight                                  int
+	// Active and Backup are servers in use; of a server 1 or 0.
+	Active, Backup int
+
+	CheckStatus string // "L7OK", "L4CON", …; empty without checks
+	CheckCode   int    // of HTTP
+	CheckMS     int    // how long the last check took
+	// CheckText and CheckSaw are what the status means and what the check saw.
+	CheckText, CheckSaw string
+
+	// Change is how long ago the status changed, Downtime how long it was down in
+	// total: whole seconds.
+	Change, Downtime time.Duration
+}
+
+// Unknown is the status of everything while HAProxy does not answer.
+const Unknown = "unknown"
+
+func gaugesOf(s *statsock.Stat) Gauges {
+	return Gauges{
+		Status: s.Status, Mode: s.Mode,
+		Connections: s.CurrentSessions, MaxConnections: s.MaxSessions, Limit: s.SessionLimit,
+		Queue: s.CurrentQueue, MaxQueue: s.MaxQueue,
+		QueueMS: milliseconds(s.QueueTime), ConnectMS: milliseconds(s.ConnectTime),
+		ResponseMS: milliseconds(s.ResponseTime), TotalMS: milliseconds(s.TotalTime),
+		Weight: s.Weight, Active: s.Active, Backup: s.Backup,
+		// While a check is under way its last result stands behind a star.
+		CheckStatus: strings.TrimPrefix(s.CheckStatus, "* "), CheckCode: s.CheckCode, CheckMS: milliseconds(s.CheckTime),
+		CheckText: s.CheckDescription, CheckSaw: s.LastCheck,
+		Change: s.LastChange, Downtime: s.Downtime,
+	}
+}
+
+func milliseconds(d time.Duration) int { return int(d / time.Millisecond) }
+
+// join adds what another worker has under way.
+func (g *Gauges) join(o *Gauges) {
+	g.Connections += o.Connections
+	g.Queue += o.Queue
+	g.MaxConnections = max(g.MaxConnections, o.MaxConnections)
+	g.MaxQueue = max(g.MaxQueue, o.MaxQueue)
+}
+
+// isUp says whether a server gets traffic: HAProxy writes "UP", "UP 1/3" on its
+// way down, "no check", and others.
+func (g *Gauges) isUp() bool {
+	return strings.HasPrefix(g.Status, "UP") || g.Status == "no check"
+}

@@ -1,0 +1,93 @@
+package stats
+
+import "math"
+
+// HistoryLength is how many values of each series are kept.
+const HistoryLength = 300
+
+// A Track is one line of an object's history.
+type Track int
+
+// The tracks. Members have no BytesOut.
+const (
+	TrackRequests    Track = iota // per second
+	TrackConnections              // now
+	TrackErrors                   // per second
+	TrackResponseMS               // mean time to a response
+	TrackBytesOut                 // per second
+
+	trackCount
+)
+
+// A sample is a value from 0 on in 16 bits: five for the exponent, eleven for
+// the fraction. Whole numbers up to 4096 are exact, tenths nearly so; greater
+// ones are within 0.05 percent, up to 1e11.
+type sample uint16
+
+const (
+	unknown   sample = 0xffff
+	greatest         = 0xfffe
+	fractions        = 1 << 11
+	unit             = 16 // of the smallest values: sixteenths
+	maxSample        = 1 << 42
+)
+
+// encodeSample rounds to the nearest value.
+func encodeSample(v float64) sample {
+	if !(v > 0) { // NaN, too
+		return 0
+	}
+	v *= unit
+	if v < fractions {
+		return sample(v + 0.5) // may be the first of the next exponent, which is right
+	}
+	if v > maxSample {
+		return greatest
+	}
+	_, e := math.Frexp(v) // v is in [2^(e-1), 2^e)
+	e -= 11               // 1 for the first exponent that has a leading bit
+	m := uint32(math.Ldexp(v, 1-e) + 0.5)
+	// m is in [2048, 4096]; its leading bit is not stored.
+	return sample(min(uint32(e)<<11+(m-fractions), greatest))
+}
+
+// value is the number again; ok is false for unknown.
+func (s sample) value() (v float64, ok bool) {
+	if s == unknown {
+		return 0, false
+	}
+	e, m := int(s>>11), float64(s&(fractions-1))
+	if e == 0 {
+		return m / unit, true
+	}
+	return math.Ldexp(m+fractions, e-1) / unit, true
+}
+
+// A history is the last values of an object. A track that was nothing but zero
+// so far takes no memory.
+type history struct {
+	born   uint64 // tick of the first value
+	tracks [trackCount][]sample
+}
+
+// put stores the value of a tick. Ticks come in order, each once.
+func (h *history) put(track Track, tick uint64, s sample) {
+	ring := h.tracks[track]
+	if ring == nil {
+		if s == 0 {
+			return
+		}
+		ring = make([]sample, HistoryLength)
+		h.tracks[track] = ring
+	}
+	ring[tick%HistoryLength] = s
+}
+
+// at is the value of a tick, which must be one of the last HistoryLength and
+// not before born.
+func (h *history) at(track Track, tick uint64) sample {
+	if ring := h.tracks[track]; ring != nil {
+		return ring[tick%HistoryLength]
+	}
+	return 0
+}

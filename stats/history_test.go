@@ -1,0 +1,68 @@
+package stats
+
+import (
+	"math"
+	"testing"
+)
+
+func TestSamplesKeepValues(t *testing.T) {
+	for _, v := range []float64{0, 1, 2, 17, 127, 128, 129, 255, 256, 1000, 4095, 4096} {
+		if got, ok := encodeSample(v).value(); !ok || got != v {
+			t.Errorf("%v became %v", v, got)
+		}
+	}
+	for v := 0.1; v < 1e11; v *= 1.07 {
+		got, ok := encodeSample(v).value()
+		if !ok || math.Abs(got-v) > max(0.032, v/4000) {
+			t.Errorf("%v became %v", v, got)
+		}
+	}
+	if _, ok := unknown.value(); ok {
+		t.Error("unknown is a value")
+	}
+	for _, v := range []float64{math.NaN(), -1, math.Inf(-1)} {
+		if got, _ := encodeSample(v).value(); got != 0 {
+			t.Errorf("%v became %v", v, got)
+		}
+	}
+	for _, v := range []float64{1e12, math.Inf(1), math.MaxFloat64} {
+		if got, ok := encodeSample(v).value(); !ok || got < 1e11 {
+			t.Errorf("%v became %v", v, got)
+		}
+	}
+}
+
+// Every code but unknown is a number of its own, and they are in order.
+func TestSamplesAreInOrder(t *testing.T) {
+	before := -1.0
+	for code := range int(unknown) {
+		v, ok := sample(code).value()
+		if !ok || v <= before {
+			t.Fatalf("code %d is %v after %v", code, v, before)
+		}
+		if back := encodeSample(v); back != sample(code) {
+			t.Fatalf("code %d is %v, which is code %d", code, v, back)
+		}
+		before = v
+	}
+}
+
+func TestHistoryKeepsTheLastValues(t *testing.T) {
+	var h history
+	for tick := uint64(1); tick <= 1000; tick++ {
+		h.put(TrackRequests, tick, encodeSample(float64(tick)))
+		h.put(TrackErrors, tick, 0)
+	}
+	for tick := uint64(701); tick <= 1000; tick++ {
+		if got, _ := h.at(TrackRequests, tick).value(); got != float64(tick) {
+			t.Fatalf("tick %d has %v", tick, got)
+		}
+	}
+	if h.tracks[TrackErrors] != nil || h.at(TrackErrors, 1000) != 0 {
+		t.Error("nothing but zeros takes memory")
+	}
+	h.put(TrackErrors, 1001, encodeSample(3))
+	if h.at(TrackErrors, 1000) != 0 || h.at(TrackErrors, 1001) != encodeSample(3) {
+		t.Error("zeros before the first value are not zeros")
+	}
+}

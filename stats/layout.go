@@ -1,0 +1,78 @@
+package stats
+
+import "thalassa/lb"
+
+// A layout is who the members of HAProxy's backends are.
+type layout struct {
+	version uint64 // grows with every change
+	config  []lb.Pool
+	pools   map[string]*pool
+}
+
+// A pool is the members of one backend.
+type pool struct {
+	of lb.Pool
+	// members by what their lines are known by: their address where members take
+	// slots in turn, else the line's name.
+	members map[string]lb.Member
+}
+
+// update takes over a configuration and reports whether it is another one.
+func (l *layout) update(backends []lb.Pool) bool {
+	if l.pools != nil && same(l.config, backends) {
+		return false
+	}
+	pools := make(map[string]*pool, len(backends))
+	for _, b := range backends {
+		if old := l.pools[string(b.Key)]; old != nil && old.of.Same(b) {
+			pools[string(b.Key)] = old
+			continue
+		}
+		pools[string(b.Key)] = newPool(b)
+	}
+	l.config, l.pools = backends, pools
+	l.version++
+	return true
+}
+
+func same(a, b []lb.Pool) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !a[i].Same(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func newPool(b lb.Pool) *pool {
+	p := &pool{of: b, members: make(map[string]lb.Member, len(b.Members))}
+	for _, m := range b.Members {
+		if b.Slots != nil {
+			p.members[m.Address.String()] = m
+		} else {
+			p.members[m.ServerName()] = m
+		}
+	}
+	return p
+}
+
+// member is who is in a line; false: nobody who belongs there.
+func (p *pool) member(server, address string) (lb.Member, bool) {
+	if p.of.Slots == nil {
+		m, ok := p.members[server]
+		return m, ok
+	}
+	if m, ok := p.members[address]; ok {
+		return m, true
+	}
+	// HAProxy may write an IPv6 address in another way.
+	bind, err := lb.ParseBind(address)
+	if err != nil {
+		return lb.Member{}, false
+	}
+	m, ok := p.members[lb.HostPort(bind).String()]
+	return m, ok
+}

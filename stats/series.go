@@ -1,0 +1,156 @@
+package stats
+
+import (
+	"time"
+
+	"thalassa/statsock"
+)
+
+// A part is a field of an object that changes as a whole.
+type part uint16
+
+const (
+	partStatus part = 1 << iota
+	partConnections
+	partRate
+	partTotal
+	partQueue
+	partTimes
+	partWeight
+	partCheck
+	partDowntime
+	partMembers
+	partWhole // everything, of an object that is new to the readers
+)
+
+// A Series is the figures of one frontend, backend or member.
+type Series struct {
+	Kind statsock.Kind
+	// Key of the frontend or backend.
+	Key string
+	// Server is a member's line in haproxy.cfg, Address its HOST:PORT and Member
+	// its id (lb.Member.ID); a server of a backend that Thalassa did not make has
+	// its name as Address and no Member.
+	Server, Address, Member, Version string
+
+	Gauges Gauges
+	// Total is what was counted since the agent began, Rate per second over the
+	// last tick. Known is false while there is nothing to compare with.
+	Total Counters
+	Rate  Rates
+	Known bool
+	// Members of a backend that are in use, and those of them that are up.
+	Members, Healthy int
+	// Since is when the status changed last.
+	Since time.Time
+
+	listed   bool      // readers see it
+	unlisted time.Time // since when they do not
+	dropped  bool      // it is no series of the table any more
+	changed  part      // since readers looked
+	read     time.Time // when Total was as before
+	before   Counters
+	history  history
+
+	// Of the tick under way.
+	next      Gauges
+	seen      bool
+	restarted bool
+}
+
+// ID names the object: "stat/frontend/K", "stat/backend/K" or
+// "stat/backend/K/HOST:PORT".
+func (s *Series) ID() string {
+	switch s.Kind {
+	case statsock.KindFrontend:
+		return "stat/frontend/" + s.Key
+	case statsock.KindServer:
+		return "stat/backend/" + s.Key + "/" + s.Address
+	}
+	return "stat/backend/" + s.Key
+}
+
+// settle ends a tick in which HAProxy was asked about the object.
+func (s *Series) settle(now time.Time) {
+	var rate Rates
+	known := !s.read.IsZero() && now.After(s.read)
+	if known {
+		grown := s.Total.since(&s.before)
+		rate = grown.per(now.Sub(s.read).Seconds())
+	}
+	if rate != s.Rate || known != s.Known {
+		s.Rate, s.Known = rate, known
+		s.changed |= partRate
+	}
+	if s.Total != s.before {
+		s.changed |= partTotal
+	}
+	s.before, s.read = s.Total, now
+	s.set(s.next, now)
+}
+
+// set replaces the gauges, and notes what is new in them.
+func (s *Series) set(g Gauges, now time.Time) {
+	old := &s.Gauges
+	g.MaxConnections = max(g.MaxConnections, old.MaxConnections)
+	g.MaxQueue = max(g.MaxQueue, old.MaxQueue)
+	note := func(p part, changed bool) {
+		if changed {
+			s.changed |= p
+		}
+	}
+	note(partStatus, g.Status != old.Status)
+	note(partConnections, g.Connections != old.Connections || g.MaxConnections != old.MaxConnections || g.Limit != old.Limit)
+	note(partQueue, g.Queue != old.Queue || g.MaxQueue != old.MaxQueue)
+	note(partTimes, g.QueueMS != old.QueueMS || g.ConnectMS != old.ConnectMS || g.ResponseMS != old.ResponseMS || g.TotalMS != old.TotalMS)
+	note(partWeight, g.Weight != old.Weight)
+	note(partCheck, g.CheckStatus != old.CheckStatus || g.CheckCode != old.CheckCode || g.CheckMS != old.CheckMS ||
+		g.CheckText != old.CheckText || g.CheckSaw != old.CheckSaw)
+	note(partDowntime, g.Downtime != old.Downtime)
+	// HAProxy tells whole seconds; the point in time must not move with them.
+	if since := now.Add(-g.Change).Truncate(time.Second); since.Sub(s.Since).Abs() > 2*time.Second {
+		s.Since = since
+		s.changed |= partCheck
+	}
+	s.Gauges = g
+}
+
+// lose is what becomes of the object while HAProxy does not answer.
+func (s *Series) lose() {
+	if s.Known {
+		s.Known, s.Rate = false, Rates{}
+		s.changed |= partRate
+	}
+	if s.Gauges.Status != Unknown {
+		s.Gauges.Status = Unknown
+		s.changed |= partStatus
+	}
+}
+
+// remember puts the values of a tick into the history.
+func (s *Series) remember(tick uint64) {
+	if s.history.born == 0 {
+		s.history.born = tick
+	}
+	rate := func(track Track, v float32) {
+		if !s.Known {
+			s.history.put(track, tick, unknown)
+			return
+		}
+		s.history.put(track, tick, encodeSample(float64(v)))
+	}
+	rate(TrackRequests, s.Rate[Requests])
+	rate(TrackErrors, s.Rate.Errors())
+	if s.Kind != statsock.KindServer {
+		rate(TrackBytesOut, s.Rate[BytesOut])
+	}
+	s.history.put(TrackConnections, tick, encodeSample(float64(s.Gauges.Connections)))
+	s.history.put(TrackResponseMS, tick, encodeSample(float64(s.Gauges.ResponseMS)))
+}
+
+// restart makes it the series of another member at the same address.
+func (s *Series) restart() {
+	s.Total, s.before, s.Rate, s.Known, s.read = Counters{}, Counters{}, Rates{}, false, time.Time{}
+	s.Gauges, s.Since, s.history, s.restarted = Gauges{}, time.Time{}, history{}, true
+	s.changed |= partWhole
+}

@@ -1,0 +1,233 @@
+package stats
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"thalassa/lb"
+	"thalassa/statsock"
+)
+
+// memory is how long the figures of a member that has left are kept for its
+// return.
+const memory = 5 * time.Minute
+
+// A table is all series. The sampler alone writes to it.
+type table struct {
+	mu      sync.RWMutex
+	tick    uint64
+	at      time.Time // of the tick
+	gaps    [HistoryLength]bool
+	series  map[string]*Series // by ID
+	order   []*Series          // as they came
+	byKey   map[string][]*Series
+	removed []Removed // since the readers looked
+	layout  layout
+}
+
+// Removed is an object that is no more.
+type Removed struct{ ID, Key string }
+
+// commit takes over what the workers said, the present one first. full: they
+// were asked about servers, too.
+func (t *table) commit(now time.Time, backends []lb.Pool, full bool, workers []*worker) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.begin(now, false)
+	if t.layout.update(backends) {
+		t.follow(now)
+	}
+	for i, w := range workers {
+		for _, l := range w.order {
+			if w.isFresh(l) {
+				t.count(w, l, i == 0)
+			}
+		}
+	}
+	t.settle(now, full)
+}
+
+// lose notes that HAProxy did not answer.
+func (t *table) lose(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.begin(now, true)
+	for _, s := range t.order {
+		s.lose()
+	}
+}
+
+func (t *table) begin(now time.Time, gap bool) {
+	t.tick++
+	t.at = now
+	t.gaps[t.tick%HistoryLength] = gap
+}
+
+// count adds what a line has counted to the figures of whom it is about.
+func (t *table) count(w *worker, l *line, present bool) {
+	d := w.count(l)
+	s := t.find(l, present)
+	if s == nil {
+		return
+	}
+	if !s.restarted { // what a line counts in such a tick may be the former member's
+		s.Total.add(&d)
+	}
+	switch {
+	case !s.seen && present:
+		s.next, s.seen = l.gauges, true
+		s.Server = l.key.server
+	case s.seen:
+		s.next.join(&l.gauges)
+	}
+}
+
+// find is whose figures a line holds; nil: nobody's. Only the present worker
+// brings new ones.
+func (t *table) find(l *line, present bool) *Series {
+	if l.layout == t.layout.version && l.foundFor == l.address && l.series != nil && !l.series.dropped {
+		return l.series
+	}
+	l.series, l.layout, l.foundFor = nil, t.layout.version, l.address
+	name := Series{Kind: l.key.kind, Key: l.key.proxy}
+	if l.key.kind == statsock.KindServer {
+		p, ours := t.layout.pools[l.key.proxy]
+		if !ours {
+			name.Address = l.key.server
+		} else if m, ok := p.member(l.key.server, l.address); ok {
+			name.Address = m.Address.String()
+		} else {
+			return nil
+		}
+	}
+	s := t.series[name.ID()]
+	if s == nil && present {
+		s = t.create(name)
+		s.listed, s.changed = true, partWhole
+	}
+	l.series = s
+	return s
+}
+
+func (t *table) create(name Series) *Series {
+	s := &name
+	t.series[s.ID()] = s
+	t.order = append(t.order, s)
+	t.byKey[s.Key] = append(t.byKey[s.Key], s)
+	return s
+}
+
+// follow makes the members of the layout those that readers see.
+func (t *table) follow(now time.Time) {
+	for _, s := range t.order {
+		if s.Kind != statsock.KindServer || t.isForeign(s) {
+			continue
+		}
+		s.seen = false
+	}
+	for key, p := range t.layout.pools {
+		for _, m := range p.members {
+			t.list(key, m)
+		}
+	}
+	for _, s := range t.order {
+		if s.Kind != statsock.KindServer || t.isForeign(s) {
+			continue
+		}
+		if !s.seen && s.listed {
+			s.listed, s.unlisted = false, now
+			t.removed = append(t.removed, Removed{s.ID(), s.Key})
+		}
+		s.seen = false
+	}
+}
+
+// list makes a member visible.
+func (t *table) list(key string, m lb.Member) {
+	name := Series{Kind: statsock.KindServer, Key: key, Address: m.Address.String()}
+	s := t.series[name.ID()]
+	if s == nil {
+		s = t.create(name)
+	}
+	if id := m.ID(); s.Member != id {
+		if s.Member != "" {
+			s.restart()
+		}
+		s.Member, s.Version = id, string(m.Version)
+	}
+	if !s.listed {
+		s.listed = true
+		s.changed |= partWhole
+	}
+	s.seen = true
+}
+
+// isForeign says that a series is about a server that Thalassa did not make.
+func (t *table) isForeign(s *Series) bool { return t.layout.pools[s.Key] == nil }
+
+// settle ends a tick: rates, members that are not there, history.
+func (t *table) settle(now time.Time, full bool) {
+	gone := false
+	for _, s := range t.order {
+		switch {
+		case s.seen:
+			s.settle(now)
+			s.seen = false
+		case s.Kind == statsock.KindServer && !full:
+			// as it was
+		case s.Kind == statsock.KindServer && s.Member != "" && s.listed:
+			s.next = Gauges{Status: "MAINT"} // such servers are not told of
+			s.settle(now)
+		case s.Kind == statsock.KindServer && s.Member != "" && now.Sub(s.unlisted) < memory:
+			s.Known, s.Gauges = false, Gauges{} // it may come back
+		default:
+			t.drop(s)
+			gone = true
+			continue
+		}
+		s.restarted = false
+		s.remember(t.tick)
+	}
+	if gone {
+		t.order = slices.DeleteFunc(t.order, func(s *Series) bool { return s.dropped })
+	}
+	if full {
+		t.countMembers()
+	}
+}
+
+func (t *table) drop(s *Series) {
+	s.dropped = true
+	delete(t.series, s.ID())
+	t.byKey[s.Key] = slices.DeleteFunc(t.byKey[s.Key], func(o *Series) bool { return o == s })
+	if len(t.byKey[s.Key]) == 0 {
+		delete(t.byKey, s.Key)
+	}
+	if s.listed {
+		t.removed = append(t.removed, Removed{s.ID(), s.Key})
+	}
+}
+
+// countMembers counts those of each backend.
+func (t *table) countMembers() {
+	for _, list := range t.byKey {
+		var backend *Series
+		members, healthy := 0, 0
+		for _, s := range list {
+			switch {
+			case s.Kind == statsock.KindBackend:
+				backend = s
+			case s.Kind == statsock.KindServer && s.listed:
+				members++
+				if s.Gauges.isUp() {
+					healthy++
+				}
+			}
+		}
+		if backend != nil && (backend.Members != members || backend.Healthy != healthy) {
+			backend.Members, backend.Healthy = members, healthy
+			backend.changed |= partMembers
+		}
+	}
+}

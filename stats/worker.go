@@ -1,0 +1,108 @@
+package stats
+
+import (
+	"context"
+
+	"thalassa/statsock"
+)
+
+// A lineKey names a line of show stat in one worker.
+type lineKey struct {
+	kind          statsock.Kind
+	proxy, server string
+}
+
+// A line is what one worker says in one line. HAProxy keeps it as long as the
+// worker lives, whoever is in it.
+type line struct {
+	key lineKey
+
+	// Of the scan of that number, which may have failed half-way.
+	scan    uint64
+	now     Counters
+	gauges  Gauges
+	address string
+
+	// Of the last count.
+	known     bool
+	counted   Counters
+	countedAt string // the address then
+
+	// series is whose figures these are, found for that address and layout; nil:
+	// nobody's.
+	series   *Series
+	foundFor string
+	layout   uint64
+}
+
+// A worker is what is known of one process of HAProxy.
+type worker struct {
+	pid int
+	// begun says that the agent met it in the midst of its work: what it had
+	// counted by then belongs to nobody.
+	begun bool
+	lines map[lineKey]*line
+	order []*line // as HAProxy has them
+	scans uint64  // so far
+	good  bool    // the last one was whole
+}
+
+func newWorker(pid int, begun bool) *worker {
+	return &worker{pid: pid, begun: begun, lines: map[lineKey]*line{}}
+}
+
+// take puts a line of the scan under way into its place.
+func (w *worker) take(s *statsock.Stat) {
+	if s.Kind == statsock.KindListener {
+		return
+	}
+	key := lineKey{s.Kind, s.Proxy, s.Server}
+	l := w.lines[key]
+	if l == nil {
+		l = &line{key: key}
+		w.lines[key] = l
+		w.order = append(w.order, l)
+	}
+	l.scan, l.now, l.gauges, l.address = w.scans, countersOf(s), gaugesOf(s), s.Address
+}
+
+// isFresh says that the last scan, which was whole, has seen the line.
+func (w *worker) isFresh(l *line) bool { return w.good && l.scan == w.scans }
+
+// count is what the line has counted since the last call, for whoever is in it
+// now; nothing when somebody else was in it then.
+func (w *worker) count(l *line) Counters {
+	var d Counters
+	switch {
+	case l.known && l.address == l.countedAt:
+		d = l.now.since(&l.counted)
+	case !l.known && !w.begun:
+		d = l.now
+	}
+	l.known, l.counted, l.countedAt = true, l.now, l.address
+	return d
+}
+
+// scan asks a worker; workerOf finds the one that answers, once the scanner
+// knows it.
+func scan(ctx context.Context, scanner *statsock.Scanner, c *statsock.Client, q statsock.StatQuery, workerOf func() *worker) (*worker, error) {
+	var w *worker
+	err := scanner.Scan(ctx, c, q, func(s *statsock.Stat) error {
+		if w == nil {
+			w = workerOf()
+			w.scans++
+			w.good = false
+		}
+		w.take(s)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if w == nil { // nothing to serve
+		w = workerOf()
+		w.scans++
+	}
+	w.good = true
+	return w, nil
+}

@@ -1,0 +1,223 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// ErrSlow is why a client was dropped: more waited for it than may.
+var ErrSlow = errors.New("the client does not keep up")
+
+// A Subscription is what a client wants to follow.
+type Subscription struct {
+	Topics []string
+	// Keys limits the topics that have them; nil: all objects.
+	Keys []string
+	// Epoch and Seq say what was seen last, with the same topics and keys;
+	// empty: nothing.
+	Epoch string
+	Seq   uint64
+}
+
+// A Client is one reader. Run writes to it; Subscribe may be called meanwhile
+// from another goroutine.
+type Client struct {
+	hub  *Hub
+	poke chan struct{} // one slot: there is something to do
+
+	// Guarded by hub.mu.
+	sub     *following // nil: nothing yet
+	renewed bool       // sub is to be begun
+	queue   []*delta
+	bytes   int
+	slow    bool
+}
+
+// following is a subscription in effect. It is never changed.
+type following struct {
+	Subscription
+	topics []*Topic
+	keys   map[string]struct{} // nil: all
+}
+
+// Join adds a client, which gets nothing until it subscribes. Leave must be
+// called.
+func (h *Hub) Join() *Client {
+	c := &Client{hub: h, poke: make(chan struct{}, 1)}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.clients[c] = struct{}{}
+	return c
+}
+
+// Leave takes the client out.
+func (c *Client) Leave() {
+	c.hub.mu.Lock()
+	defer c.hub.mu.Unlock()
+	c.follow(nil)
+	c.queue = nil
+	delete(c.hub.clients, c)
+}
+
+// An UnknownTopicError is about a topic that is not there.
+type UnknownTopicError struct{ Topic string }
+
+// Error names it.
+func (e *UnknownTopicError) Error() string { return "there is no topic " + e.Topic }
+
+// Subscribe replaces what the client follows. The error is an
+// *UnknownTopicError, and leaves everything as it was.
+func (c *Client) Subscribe(s Subscription) error {
+	f := &following{Subscription: s}
+	if s.Keys != nil {
+		f.keys = make(map[string]struct{}, len(s.Keys))
+		for _, key := range s.Keys {
+			f.keys[key] = struct{}{}
+		}
+	}
+	c.hub.mu.Lock()
+	defer c.hub.mu.Unlock()
+	for _, name := range s.Topics {
+		t := c.hub.topic(name)
+		if t == nil {
+			return &UnknownTopicError{name}
+		}
+		if !slices.Contains(f.topics, t) {
+			f.topics = append(f.topics, t)
+		}
+	}
+	if c.sub != nil && !c.sub.covers(f) {
+		f.Epoch = "" // it cannot know the new objects
+	}
+	c.follow(f)
+	c.wake()
+	return nil
+}
+
+// covers reports whether everything that o is about was followed before.
+func (f *following) covers(o *following) bool {
+	for _, t := range o.topics {
+		if !slices.Contains(f.topics, t) {
+			return false
+		}
+	}
+	if f.keys == nil {
+		return true
+	}
+	for key := range o.keys {
+		if _, ok := f.keys[key]; !ok {
+			return false
+		}
+	}
+	return o.keys != nil
+}
+
+// follow puts a subscription into effect: what waits belongs to the former one.
+func (c *Client) follow(f *following) {
+	if c.sub != nil {
+		for _, t := range c.sub.topics {
+			if t.clients--; t.clients == 0 {
+				t.left = c.hub.cfg.Now()
+			}
+		}
+	}
+	c.sub, c.renewed = f, f != nil
+	c.queue, c.bytes = nil, 0
+	if f != nil {
+		for _, t := range f.topics {
+			t.clients++
+		}
+	}
+}
+
+func (c *Client) wants(t *Topic) bool {
+	return c.sub != nil && !c.slow && slices.Contains(c.sub.topics, t)
+}
+
+// push queues a delta, or gives the client up; hub.mu is held.
+func (c *Client) push(d *delta) {
+	if len(c.queue) > 0 && (len(c.queue) >= c.hub.cfg.Queue || c.bytes+d.size > c.hub.cfg.QueueBytes) {
+		c.slow = true
+		c.hub.slow++
+		c.queue, c.bytes = nil, 0
+		c.wake()
+		return
+	}
+	c.queue = append(c.queue, d)
+	c.bytes += d.size
+	c.wake()
+}
+
+func (c *Client) wake() {
+	select {
+	case c.poke <- struct{}{}:
+	default:
+	}
+}
+
+// Run hands frames to write until ctx ends, which is its error, or write fails,
+// or the client is too slow (ErrSlow). A frame is valid during the call only.
+func (c *Client) Run(ctx context.Context, write func(frame []byte) error) error {
+	w := writer{client: c, write: write}
+	for {
+		select {
+		case <-c.poke:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		for more := true; more; {
+			var err error
+			if more, err = w.step(); err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+	}
+}
+
+// A task is what a client is to be told next: a state, that it goes on where it
+// was, or a delta.
+type task struct {
+	sub   *following
+	state bool
+	// resumed is the number from which on the client gets deltas.
+	resumed bool
+	delta   *delta
+}
+
+// next takes the next task; all fields are zero when there is none.
+func (c *Client) next() (task, error) {
+	c.hub.mu.Lock()
+	defer c.hub.mu.Unlock()
+	switch {
+	case c.slow:
+		return task{}, ErrSlow
+	case c.renewed:
+		c.renewed = false
+		if c.sub.Epoch != c.hub.epoch {
+			return task{sub: c.sub, state: true}, nil
+		}
+		missed, ok := c.hub.missed(c.sub.topics, c.sub.Seq)
+		if !ok {
+			return task{sub: c.sub, state: true}, nil
+		}
+		c.queue, c.bytes = missed, 0 // with what waits already
+		for _, d := range missed {
+			c.bytes += d.size
+		}
+		return task{sub: c.sub, resumed: true}, nil
+	case len(c.queue) > 0:
+		d := c.queue[0]
+		c.queue[0] = nil
+		c.queue = c.queue[1:]
+		c.bytes -= d.size
+		if len(c.queue) == 0 {
+			c.queue = nil
+		}
+		return task{sub: c.sub, delta: d}, nil
+	}
+	return task{}, nil
+}

@@ -1,0 +1,149 @@
+package stream
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// pieceSize is about how much of a state goes into one frame.
+const pieceSize = 128 << 10
+
+// A writer makes a client's frames.
+type writer struct {
+	client *Client
+	write  func(frame []byte) error
+	places []place
+}
+
+// A place is how far a client is in a topic: deltas up to there are in the state
+// that it got.
+type place struct {
+	topic *Topic
+	seq   uint64
+	time  time.Time // of feeds
+}
+
+// step does one thing; false: there was nothing to do.
+func (w *writer) step() (bool, error) {
+	t, err := w.client.next()
+	switch {
+	case err != nil:
+		return false, err
+	case t.state:
+		return true, w.states(t.sub)
+	case t.resumed:
+		w.places = nil
+		return true, w.write(append(strconv.AppendUint([]byte(`{"type":"resumed","seq":`), t.sub.Seq, 10), '}'))
+	case t.delta != nil:
+		return true, w.delta(t.sub, t.delta)
+	}
+	return false, nil
+}
+
+func (w *writer) delta(sub *following, d *delta) error {
+	for _, p := range w.places {
+		if p.topic == d.topic && (d.seq <= p.seq || !d.time.After(p.time)) {
+			return nil
+		}
+	}
+	if sub.keys == nil || !d.topic.keyed {
+		return w.write(d.frame())
+	}
+	if frame := d.of(sub); frame != nil {
+		return w.write(frame)
+	}
+	return nil
+}
+
+// states writes everything of every topic.
+func (w *writer) states(sub *following) error {
+	w.places = nil
+	for _, t := range sub.topics {
+		if err := w.state(sub, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) state(sub *following, t *Topic) error {
+	hub := w.client.hub
+	hub.mu.Lock()
+	seq, at, objects := hub.seq, t.at, t.objects
+	hub.mu.Unlock()
+	p := piecemeal{write: w.write, topic: t.name, seq: seq}
+	if t.state == nil {
+		w.places = append(w.places, place{topic: t, seq: seq})
+		if sub.keys != nil && t.keyed {
+			objects = slices.DeleteFunc(slices.Clone(objects), func(o Object) bool { return !sub.wants(o.Key) })
+		}
+		for first := true; first || len(objects) > 0; first = false {
+			var piece []Object
+			piece, objects = cut(objects)
+			if err := p.put(at, piece); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var err error
+	t.state(sub.keyList(t), func(at time.Time, piece []Object) bool {
+		if p.pieces == 0 {
+			w.places = append(w.places, place{topic: t, time: at})
+		}
+		err = p.put(at, piece)
+		return err == nil
+	})
+	return err
+}
+
+// keyList is what a feed is to be limited to; nil: nothing.
+func (f *following) keyList(t *Topic) []string {
+	if !t.keyed {
+		return nil
+	}
+	return f.Keys
+}
+
+func (f *following) wants(key string) bool {
+	_, ok := f.keys[key]
+	return ok || key == ""
+}
+
+// cut takes the first piece off.
+func cut(objects []Object) (piece, rest []Object) {
+	size, n := 0, 0
+	for n < len(objects) && size < pieceSize {
+		size += len(objects[n].JSON)
+		n++
+	}
+	return objects[:n], objects[n:]
+}
+
+// piecemeal writes a state: the first piece as such, the others as deltas of the
+// same number.
+type piecemeal struct {
+	write  func([]byte) error
+	topic  string
+	seq    uint64
+	pieces int
+}
+
+func (p *piecemeal) put(at time.Time, piece []Object) error {
+	size := 256
+	for _, o := range piece {
+		size += len(o.JSON) + 1
+	}
+	frame := make([]byte, 0, size)
+	p.pieces++
+	if p.pieces == 1 {
+		frame = appendObjects(appendHead(frame, "state", p.topic, p.seq, at, "objects"), piece)
+		return p.write(append(frame, '}'))
+	}
+	if len(piece) == 0 {
+		return nil
+	}
+	frame = appendObjects(appendHead(frame, "delta", p.topic, p.seq, at, "changed"), piece)
+	return p.write(appendRemoved(frame, nil))
+}
