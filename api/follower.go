@@ -60,7 +60,7 @@ type follower struct {
 
 // serve speaks with the client until either side ends it.
 func (f *follower) serve(ctx context.Context) {
-	defer f.conn.CloseNow()
+	defer func() { _ = f.conn.CloseNow() }()
 	defer f.client.Leave()
 	err := f.write(ctx, f.hello())
 	if err == nil {
@@ -203,7 +203,8 @@ func (fs *followers) add(ctx context.Context, f *follower, most int) bool {
 		defer fs.mu.Unlock()
 		delete(fs.all, f)
 	})
-	fs.serving.Go(func() { f.listen(ctx) })
+	// The end of a context would end the connection before anything is said.
+	fs.serving.Go(func() { f.listen(context.WithoutCancel(ctx)) })
 	return true
 }
 

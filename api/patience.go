@@ -27,7 +27,11 @@ type patience struct {
 func (p *patience) wait(address string, now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return max(0, p.debt[address].Sub(now)-(freeFailures-1)*failureEvery)
+	until := p.debt[address]
+	if !until.After(now) {
+		return 0
+	}
+	return max(0, until.Sub(now)-(freeFailures-1)*failureEvery)
 }
 
 // fail notes a failure, and reports whether it is the first for a while.

@@ -54,6 +54,7 @@ func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
 type bubble struct {
 	*apitest.Node
 	t        *testing.T // of the bubble
+	server   *api.Server
 	listener *pipes
 	client   *http.Client
 	stop     context.CancelFunc
@@ -73,13 +74,13 @@ func inBubble(t *testing.T, adjust func(*api.Config), f func(b *bubble)) {
 			adjust(&cfg)
 		}
 		ctx, stop := context.WithCancel(t.Context())
-		b := &bubble{Node: node, t: t, listener: newPipes(), stop: stop, served: make(chan error, 1)}
+		b := &bubble{Node: node, t: t, server: api.New(cfg), listener: newPipes(), stop: stop, served: make(chan error, 1)}
 		transport := &http.Transport{DialContext: b.listener.dial}
 		b.client = &http.Client{Transport: transport}
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			b.served <- api.New(cfg).Serve(ctx, b.listener)
+			b.served <- b.server.Serve(ctx, b.listener)
 		}()
 		f(b)
 		stop()

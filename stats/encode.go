@@ -37,11 +37,15 @@ func (s *Series) appendObject(dst []byte, at time.Time, parts part) []byte {
 // wholeParts are those that an object of its kind has.
 func (s *Series) wholeParts() part {
 	parts := partStatus | partConnections | partRate | partTotal
+	if s.Kind != statsock.KindFrontend {
+		parts |= partQueue | partTimes | partWeight | partDowntime
+	}
 	switch s.Kind {
 	case statsock.KindBackend:
-		parts |= partQueue | partTimes | partWeight | partMembers | partDowntime
+		parts |= partMembers
 	case statsock.KindServer:
-		parts |= partQueue | partTimes | partWeight | partCheck | partDowntime
+		parts |= partCheck
+	default:
 	}
 	return parts
 }
@@ -84,7 +88,7 @@ func (s *Series) appendRate(dst []byte) []byte {
 
 // appendCounters writes the counters that readers see, up to the closing brace.
 func appendCounters(dst []byte, value func([]byte, Counter) []byte) []byte {
-	for i, c := range []struct {
+	for _, c := range [...]struct {
 		name string
 		c    Counter
 	}{
@@ -103,7 +107,6 @@ func appendCounters(dst []byte, value func([]byte, Counter) []byte) []byte {
 		{`,"retries":`, Retries},
 		{`,"redispatches":`, Redispatches},
 	} {
-		_ = i
 		dst = append(dst, c.name...)
 		dst = value(dst, c.c)
 	}

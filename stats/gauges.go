@@ -63,6 +63,17 @@ func (g *Gauges) join(o *Gauges) {
 	g.MaxQueue = max(g.MaxQueue, o.MaxQueue)
 }
 
+// leave takes out what was reached before, while somebody else was in the line.
+func (g *Gauges) leave(former *Gauges) {
+	if g.MaxConnections <= former.MaxConnections {
+		g.MaxConnections = g.Connections
+	}
+	if g.MaxQueue <= former.MaxQueue {
+		g.MaxQueue = g.Queue
+	}
+	g.Downtime = max(0, g.Downtime-former.Downtime)
+}
+
 // isUp says whether a server gets traffic: HAProxy writes "UP", "UP 1/3" on its
 // way down, "no check", and others.
 func (g *Gauges) isUp() bool {

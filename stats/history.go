@@ -19,6 +19,9 @@ const (
 	trackCount
 )
 
+// isRate says whether a value needs two readings.
+func (t Track) isRate() bool { return t != TrackConnections && t != TrackResponseMS }
+
 // A sample is a value from 0 on in 16 bits: five for the exponent, eleven for
 // the fraction. Whole numbers up to 4096 are exact, tenths nearly so; greater
 // ones are within 0.05 percent, up to 1e11.
@@ -67,6 +70,7 @@ func (s sample) value() (v float64, ok bool) {
 // so far takes no memory.
 type history struct {
 	born   uint64 // tick of the first value
+	rated  uint64 // tick of the first rate; 0: there was none
 	tracks [trackCount][]sample
 }
 
@@ -86,6 +90,9 @@ func (h *history) put(track Track, tick uint64, s sample) {
 // at is the value of a tick, which must be one of the last HistoryLength and
 // not before born.
 func (h *history) at(track Track, tick uint64) sample {
+	if track.isRate() && (h.rated == 0 || tick < h.rated) {
+		return unknown
+	}
 	if ring := h.tracks[track]; ring != nil {
 		return ring[tick%HistoryLength]
 	}

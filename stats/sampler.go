@@ -108,7 +108,9 @@ func (s *Sampler) Run(ctx context.Context) error {
 func (s *Sampler) sample(ctx context.Context) {
 	config, known := lb.Config{}, s.cfg.Layout == nil
 	if !known {
-		config, known = s.cfg.Layout()
+		if config, known = s.cfg.Layout(); !known {
+			config = lb.Config{}
+		}
 	}
 	full := known && s.isDue(time.Now())
 	before := s.present
@@ -144,11 +146,11 @@ func (s *Sampler) sample(ctx context.Context) {
 
 // isDue says whether HAProxy is to be asked about its servers.
 func (s *Sampler) isDue(now time.Time) bool {
-	share := time.Duration(busyShare)
+	share := busyShare
 	if s.scanner.Info.IdlePercent >= idleFrom {
 		share = idleShare
 	}
-	due := time.Duration(s.lines) * lineTime * share
+	due := time.Duration(s.lines*share) * lineTime
 	// A tick that is only just too early is in time.
 	return s.servers.IsZero() || now.Sub(s.servers) >= due-s.cfg.Interval/10
 }

@@ -66,8 +66,9 @@ func (s *Series) ID() string {
 		return "stat/frontend/" + s.Key
 	case statsock.KindServer:
 		return "stat/backend/" + s.Key + "/" + s.Address
+	default:
+		return "stat/backend/" + s.Key
 	}
-	return "stat/backend/" + s.Key
 }
 
 // settle ends a tick in which HAProxy was asked about the object.
@@ -132,12 +133,16 @@ func (s *Series) remember(tick uint64) {
 	if s.history.born == 0 {
 		s.history.born = tick
 	}
+	if s.Known && s.history.rated == 0 {
+		s.history.rated = tick
+	}
 	rate := func(track Track, v float32) {
-		if !s.Known {
+		switch {
+		case s.Known:
+			s.history.put(track, tick, encodeSample(float64(v)))
+		case s.history.rated > 0:
 			s.history.put(track, tick, unknown)
-			return
 		}
-		s.history.put(track, tick, encodeSample(float64(v)))
 	}
 	rate(TrackRequests, s.Rate[Requests])
 	rate(TrackErrors, s.Rate.Errors())

@@ -27,6 +27,8 @@ type line struct {
 	known     bool
 	counted   Counters
 	countedAt string // the address then
+	// former is what the line had when somebody else left it.
+	former Gauges
 
 	// series is whose figures these are, found for that address and layout; nil:
 	// nobody's.
@@ -76,9 +78,12 @@ func (w *worker) count(l *line) Counters {
 	switch {
 	case l.known && l.address == l.countedAt:
 		d = l.now.since(&l.counted)
-	case !l.known && !w.begun:
+	case l.known:
+		l.former = l.gauges
+	case !w.begun:
 		d = l.now
 	}
+	l.gauges.leave(&l.former)
 	l.known, l.counted, l.countedAt = true, l.now, l.address
 	return d
 }

@@ -128,11 +128,11 @@ func TestScannerForgets(t *testing.T) {
 	n := 0
 	socket := serve(t, func(conn net.Conn, _ string) {
 		n++
-		text := "# pxname,svname,\n"
+		var text strings.Builder
 		for i := range 2000 {
-			text += fmt.Sprintf("live,server-%d-%d\n", n, i)
+			fmt.Fprintf(&text, "live,server-%d-%d\n", n, i)
 		}
-		_, _ = conn.Write([]byte(info + text + "\n"))
+		_, _ = conn.Write([]byte(info + "# pxname,svname,\n" + text.String() + "\n"))
 	})
 	var s statsock.Scanner
 	for range 20 {

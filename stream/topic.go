@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"slices"
 	"time"
 )
 
@@ -102,7 +103,7 @@ func (t *Topic) Append(objects ...Object) {
 	defer t.hub.mu.Unlock()
 	d := t.delta(t.hub.cfg.Now())
 	d.changed = objects
-	all := append(t.objects[:len(t.objects):len(t.objects)], objects...)
+	all := slices.Concat(t.objects, objects) // the former list may be in use
 	t.objects, t.at = all[max(0, len(all)-t.keep):], d.time
 	t.hub.publish(t, d)
 }

@@ -27,6 +27,7 @@ type Node struct {
 
 	now     func() time.Time
 	changed wake.Signal // the snapshot has
+	views   wake.Signal // that, or the intent
 
 	mu        sync.Mutex
 	intent    lb.Intent
@@ -52,7 +53,7 @@ func New(now func() time.Time) (*Node, error) {
 // Config is what api.New needs of the node.
 func (n *Node) Config() api.Config {
 	return api.Config{
-		Changes: n, Views: n, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats,
+		Changes: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats,
 		Version: "1.2.3", Now: n.now,
 	}
 }
@@ -70,6 +71,9 @@ func (n *Node) SetDown(down bool) {
 	defer n.mu.Unlock()
 	n.down = down
 }
+
+// Changed returns a channel that is closed when intent or snapshot change.
+func (n *Node) Changed() <-chan struct{} { return n.views.Next() }
 
 // Discover makes a service's instances known; "HOST:PORT VERSION" each.
 func (n *Node) Discover(service lb.Name, instances ...string) {
@@ -92,6 +96,7 @@ func (n *Node) Discover(service lb.Name, instances ...string) {
 	n.snapshot = lb.Snapshot{Services: services}
 	n.mu.Unlock()
 	n.changed.Broadcast()
+	n.views.Broadcast()
 }
 
 // Edit applies an edit.
@@ -156,6 +161,7 @@ func (n *Node) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (lb
 	if len(changes) > 0 {
 		next.Revision++
 		n.intent = next
+		n.views.Broadcast()
 		n.revisions = append(n.revisions, lb.Revision{Number: next.Revision, Stamp: by, Changes: changes})
 		applied = lb.Applied{Applied: true, Path: "reload", Reason: "a section has changed", Duration: 1500 * time.Microsecond, Revision: next.Revision}
 		n.Log.Record(ctx, activity.Event{

@@ -47,8 +47,19 @@ func TestSamplesAreInOrder(t *testing.T) {
 	}
 }
 
+func TestRatesBeforeTheFirstAreUnknown(t *testing.T) {
+	h := history{born: 1}
+	if h.at(TrackRequests, 1) != unknown || h.at(TrackConnections, 1) != 0 {
+		t.Error("there is a rate before the first")
+	}
+	h.rated = 2
+	if h.at(TrackRequests, 1) != unknown || h.at(TrackRequests, 2) != 0 {
+		t.Error("the rates are not those from the first on")
+	}
+}
+
 func TestHistoryKeepsTheLastValues(t *testing.T) {
-	var h history
+	h := history{born: 1, rated: 1}
 	for tick := uint64(1); tick <= 1000; tick++ {
 		h.put(TrackRequests, tick, encodeSample(float64(tick)))
 		h.put(TrackErrors, tick, 0)

@@ -1,0 +1,141 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/activity"
+	"thalassa/api"
+	"thalassa/api/apitest"
+)
+
+// login begins a session, and gives its cookie as a header.
+func (s *site) login(t *testing.T, token string) string {
+	t.Helper()
+	r := s.do("POST", "/session", `{"token":"`+token+`"}`)
+	r.wants(t, 200, nil)
+	cookie, _, _ := strings.Cut(r.header.Get("Set-Cookie"), ";")
+	return "Cookie: " + cookie
+}
+
+type who struct {
+	Name, Role     string
+	Authentication bool
+	Expires        time.Time
+}
+
+func TestSessionsOfBrowsers(t *testing.T) {
+	s := filled(t, apitest.Guarded(t))
+	s.get("/session").refused(t, http.StatusUnauthorized, "unauthorized")
+	r := s.do("POST", "/session", `{"token":"`+apitest.DeployToken+`"}`)
+	var got who
+	r.wants(t, 200, &got)
+	if got.Name != "deployer" || got.Role != "deploy" || !got.Authentication || time.Until(got.Expires) < time.Hour {
+		t.Errorf("got %+v", got)
+	}
+	set := r.header.Get("Set-Cookie")
+	for _, want := range []string{"thalassa_session=", "Path=/", "HttpOnly", "SameSite=Strict", "Expires="} {
+		if !strings.Contains(set, want) {
+			t.Errorf("%s is not in the cookie %s", want, set)
+		}
+	}
+	if strings.Contains(set, "Secure") || strings.Contains(set, apitest.DeployToken) {
+		t.Errorf("the cookie is %s", set)
+	}
+	value, _, _ := strings.Cut(set, ";")
+	cookie := "Cookie: " + value
+	s.get("/session", cookie).wants(t, 200, &got)
+	if got.Name != "deployer" || got.Expires.IsZero() {
+		t.Errorf("GET /session: %+v", got)
+	}
+	s.get("/status", cookie).wants(t, 200, nil)
+	s.do("POST", "/backends/live", `{"version":"2.0.0"}`, cookie).wants(t, 200, nil)
+	s.do("DELETE", "/backends/files", "", cookie).refused(t, http.StatusForbidden, "forbidden")
+	if last, err := s.Log.Events(t.Context(), activity.Query{Limit: 1}); err != nil || last[0].Author != "deployer" {
+		t.Errorf("the author is %+v, %v", last, err)
+	}
+	out := s.do("DELETE", "/session", "", cookie)
+	out.wants(t, 200, nil)
+	if set := out.header.Get("Set-Cookie"); !strings.Contains(set, "Max-Age=0") {
+		t.Errorf("the cookie stays: %s", set)
+	}
+	s.get("/status", cookie).refused(t, http.StatusUnauthorized, "unauthorized")
+	s.do("DELETE", "/session", "").wants(t, 200, nil)
+}
+
+func TestSessionsOverTLSHaveSecureCookies(t *testing.T) {
+	s := filled(t, apitest.Guarded(t))
+	r := s.do("POST", "/session", `{"token":"`+apitest.ReadToken+`"}`, "X-Forwarded-Proto: https")
+	if set := r.header.Get("Set-Cookie"); !strings.Contains(set, "; Secure") {
+		t.Errorf("the cookie is %s", set)
+	}
+}
+
+// A page of another site must not use a browser's session, nor make one.
+func TestSessionsAreOfThisSite(t *testing.T) {
+	s := filled(t, apitest.Guarded(t))
+	cookie := s.login(t, apitest.AdminToken)
+	const foreign = "Sec-Fetch-Site: cross-site"
+	s.do("DELETE", "/backends/files", "", cookie, foreign).refused(t, http.StatusForbidden, "forbidden")
+	s.do("POST", "/session", `{"token":"`+apitest.AdminToken+`"}`, foreign).refused(t, http.StatusForbidden, "forbidden")
+	s.do("POST", "/session", `{"token":"`+apitest.AdminToken+`"}`, "Content-Type: text/plain").refused(t, http.StatusUnsupportedMediaType, "invalid")
+}
+
+func TestATokenWinsOverASession(t *testing.T) {
+	s := filled(t, apitest.Guarded(t))
+	cookie := s.login(t, apitest.AdminToken)
+	var got who
+	s.get("/session", cookie, bearer(apitest.ReadToken)).wants(t, 200, &got)
+	if got.Name != "reader" || !got.Expires.IsZero() {
+		t.Errorf("got %+v", got)
+	}
+	s.get("/session", cookie, bearer("nonsense")).refused(t, http.StatusUnauthorized, "unauthorized")
+}
+
+func TestSessionsWithoutTokens(t *testing.T) {
+	s := filled(t)
+	for _, method := range []string{"GET", "POST"} {
+		body := ""
+		if method == "POST" {
+			body = `{"token":"anything"}`
+		}
+		var got who
+		r := s.do(method, "/session", body)
+		r.wants(t, 200, &got)
+		if got.Name != "anonymous@127.0.0.1" || got.Role != "admin" || got.Authentication || r.header.Get("Set-Cookie") != "" {
+			t.Errorf("%s: %+v, %v", method, got, r.header)
+		}
+	}
+}
+
+func TestSessionsRefuseWhatTheyDoNotKnow(t *testing.T) {
+	s := filled(t, apitest.Guarded(t))
+	s.do("POST", "/session", "nonsense").refused(t, http.StatusBadRequest, "invalid")
+	s.do("POST", "/session", `{"token":7}`).refused(t, http.StatusBadRequest, "invalid")
+	for _, cookie := range []string{"thalassa_session=", "thalassa_session=AAAA", "thalassa_session=" + apitest.AdminToken} {
+		s.get("/status", "Cookie: "+cookie).refused(t, http.StatusUnauthorized, "unauthorized")
+	}
+}
+
+// Ten wrong tokens are free, then it takes time.
+func TestTryingTokensTakesTime(t *testing.T) {
+	now := at0()
+	s := filled(t, apitest.Guarded(t), func(c *api.Config) { c.Now = func() time.Time { return now } })
+	wrong := func() reply { return s.do("POST", "/session", `{"token":"not-a-token-of-this-file"}`) }
+	for range 10 {
+		wrong().refused(t, http.StatusUnauthorized, "unauthorized")
+	}
+	r := wrong()
+	r.refused(t, http.StatusTooManyRequests, "too_many")
+	if wait := r.header.Get("Retry-After"); wait != "7" {
+		t.Errorf("Retry-After is %s", wait)
+	}
+	s.do("POST", "/session", `{"token":"`+apitest.ReadToken+`"}`).refused(t, http.StatusTooManyRequests, "too_many")
+	now = now.Add(7 * time.Second)
+	wrong().refused(t, http.StatusUnauthorized, "unauthorized")
+	wrong().refused(t, http.StatusTooManyRequests, "too_many")
+	now = now.Add(time.Hour)
+	s.login(t, apitest.ReadToken)
+}

@@ -1,0 +1,364 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"thalassa/api"
+	"thalassa/api/apitest"
+	"thalassa/internal/testkit"
+)
+
+const patience = 20 * time.Second
+
+// followed is a site that keeps its streams up to date.
+func followed(t *testing.T, adjust ...func(*api.Config)) *site {
+	t.Helper()
+	node, err := apitest.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := node.Config()
+	for _, a := range adjust {
+		a(&cfg)
+	}
+	handler := api.New(cfg)
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- handler.Follow(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Follow: %v", err)
+		}
+	})
+	return &site{Node: node, tb: t, url: server.URL}
+}
+
+// A message is a frame of any type.
+type message struct {
+	Type, Topic, Epoch, Message, Protocol, Version, Label string
+	Seq                                                   uint64
+	Time, Interval, History                               int64
+	Topics                                                []string
+	Objects, Changed                                      []map[string]any
+	Removed                                               []string
+}
+
+// A tap is a client of /streams.
+type tap struct {
+	t    *testing.T
+	conn *websocket.Conn
+	// known is what a client knows by now: objects by topic and id.
+	known map[string]map[string]map[string]any
+}
+
+// tap connects; headers are "Name: value".
+func (s *site) tap(t *testing.T, headers ...string) *tap {
+	t.Helper()
+	conn, _, err := s.dial(t.Context(), headers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.SetReadLimit(64 << 20)
+	p := newTap(t, conn)
+	t.Cleanup(p.leave)
+	return p
+}
+
+func newTap(t *testing.T, conn *websocket.Conn) *tap {
+	t.Helper()
+	p := &tap{t: t, conn: conn, known: map[string]map[string]map[string]any{}}
+	for _, topic := range []string{"status", "frontends", "backends", "services", "stat", "activity"} {
+		p.known[topic] = map[string]map[string]any{}
+	}
+	return p
+}
+
+// dial connects; without success it gives the status of the answer.
+func (s *site) dial(ctx context.Context, headers ...string) (*websocket.Conn, int, error) {
+	h := http.Header{}
+	for _, text := range headers {
+		name, value, _ := strings.Cut(text, ": ")
+		h.Add(name, value)
+	}
+	return dial(ctx, s.url, &websocket.DialOptions{HTTPHeader: h})
+}
+
+func dial(ctx context.Context, url string, options *websocket.DialOptions) (*websocket.Conn, int, error) {
+	options.Subprotocols = []string{api.Protocol}
+	conn, res, err := websocket.Dial(ctx, url+"/streams", options)
+	if res == nil {
+		return nil, 0, err
+	}
+	if res.Body != nil {
+		_ = res.Body.Close()
+	}
+	return conn, res.StatusCode, err
+}
+
+// leave ends the connection without a word.
+func (p *tap) leave() { _ = p.conn.CloseNow() }
+
+func (p *tap) say(text string) {
+	p.t.Helper()
+	if err := p.conn.Write(p.t.Context(), websocket.MessageText, []byte(text)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// next reads one frame.
+func (p *tap) next() message {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	kind, data, err := p.conn.Read(ctx)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var m message
+	if err := json.Unmarshal(data, &m); err != nil || kind != websocket.MessageText {
+		p.t.Fatalf("%v: %s", err, data)
+	}
+	p.learn(m)
+	return m
+}
+
+// learn does what docs/streams.md tells clients to do.
+func (p *tap) learn(m message) {
+	switch m.Type {
+	case "state":
+		p.known[m.Topic] = map[string]map[string]any{}
+		for _, o := range m.Objects {
+			p.known[m.Topic][o["id"].(string)] = o
+		}
+	case "delta":
+		for _, o := range m.Changed {
+			id := o["id"].(string)
+			if p.known[m.Topic][id] == nil {
+				p.known[m.Topic][id] = map[string]any{}
+			}
+			maps.Copy(p.known[m.Topic][id], o)
+		}
+		for _, id := range m.Removed {
+			delete(p.known[m.Topic], id)
+		}
+	}
+}
+
+// wait reads frames until an object is as it should be.
+func (p *tap) wait(topic, id string, ok func(object map[string]any) bool) {
+	p.t.Helper()
+	for !ok(p.known[topic][id]) {
+		p.next()
+	}
+}
+
+// until reads frames up to one that is wanted.
+func (p *tap) until(wanted func(message) bool) message {
+	p.t.Helper()
+	for {
+		if m := p.next(); wanted(m) {
+			return m
+		}
+	}
+}
+
+// closed reads to the end, and gives the code.
+func (p *tap) closed() websocket.StatusCode {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.t.Context()), patience)
+	defer cancel()
+	for {
+		if _, _, err := p.conn.Read(ctx); err != nil {
+			return websocket.CloseStatus(err)
+		}
+	}
+}
+
+func (m message) has(id string) map[string]any {
+	for _, o := range slices.Concat(m.Objects, m.Changed) {
+		if o["id"] == id {
+			return o
+		}
+	}
+	return nil
+}
+
+func TestStreamsTellStatesAndChanges(t *testing.T) {
+	s := followed(t, func(c *api.Config) { c.Label = "edge" })
+	s.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.3:8080 2.0.0")
+	s.put("/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
+	p := s.tap(t)
+	hello := p.next()
+	if hello.Type != "hello" || hello.Protocol != "thalassa.v1" || hello.Version != "1.2.3" || hello.Label != "edge" || hello.Epoch == "" ||
+		hello.History != 300 || !slices.Equal(hello.Topics, []string{"status", "frontends", "backends", "services", "activity"}) {
+		t.Errorf("hello is %+v", hello)
+	}
+	p.say(`{"type":"subscribe","topics":["status","frontends","backends","services","activity"]}`)
+	var topics []string
+	for range 5 {
+		m := p.until(func(m message) bool { return m.Type == "state" })
+		topics = append(topics, m.Topic)
+	}
+	if !slices.Equal(topics, []string{"status", "frontends", "backends", "services", "activity"}) {
+		t.Errorf("states of %v", topics)
+	}
+	s.put("/frontends/www", `{"bind":"*:80","backend":"live"}`)
+	p.wait("frontends", "frontend/www", func(o map[string]any) bool { return o["etag"] == s.get("/frontends/www").header.Get("Etag") })
+	p.wait("activity", "2", func(o map[string]any) bool { return o["verb"] == "configurationChanged" })
+	r := s.do("POST", "/backends/live", `{"version":"2.0.0"}`)
+	r.wants(t, 200, nil)
+	members := func(o map[string]any) []any { list, _ := o["members"].([]any); return list }
+	p.wait("backends", "backend/live", func(o map[string]any) bool {
+		return o["version"] == "2.0.0" && len(members(o)) == 1 && at(members(o)[0], "host") == "10.1.0.3"
+	})
+	p.wait("status", "status", func(o map[string]any) bool { return o["inEffect"] == 3.0 })
+	s.Discover("shop", "10.1.0.3:8080 2.0.0", "10.1.0.4:8080 2.0.0")
+	p.wait("backends", "backend/live", func(o map[string]any) bool { return len(members(o)) == 2 })
+	p.wait("services", "service/shop", func(o map[string]any) bool {
+		versions, _ := o["versions"].([]any)
+		return len(versions) == 1 && at(versions[0], "healthy") == 2.0
+	})
+	s.do("DELETE", "/frontends/www", "").wants(t, 200, nil)
+	p.wait("frontends", "frontend/www", func(o map[string]any) bool { return o == nil })
+}
+
+func TestStreamsLimitedToKeys(t *testing.T) {
+	s := followed(t)
+	for _, key := range []string{"a", "b"} {
+		s.put("/backends/"+key, `{"type":"static","members":[{"host":"10.1.1.1","port":80}]}`)
+	}
+	p := s.tap(t)
+	p.next()
+	p.say(`{"type":"subscribe","topics":["backends"],"keys":["b"]}`)
+	seen := p.until(func(m message) bool { return m.has("backend/b") != nil })
+	if seen.has("backend/a") != nil {
+		t.Error("another backend is told")
+	}
+	s.put("/backends/a", `{"type":"static","members":[{"host":"10.1.1.2","port":80}]}`)
+	s.put("/backends/b", `{"type":"static","members":[{"host":"10.1.1.3","port":80}]}`)
+	if m := p.until(func(m message) bool { return m.Type == "delta" }); m.has("backend/b") == nil || m.has("backend/a") != nil {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestStreamsGoOnWhereTheyWere(t *testing.T) {
+	s := followed(t)
+	s.put("/backends/a", `{"type":"static","members":[{"host":"10.1.1.1","port":80}]}`)
+	const topics = `{"type":"subscribe","topics":["backends"]`
+	p := s.tap(t)
+	epoch := p.next().Epoch
+	p.say(topics + `}`)
+	last := p.until(func(m message) bool { return m.has("backend/a") != nil })
+	p.leave()
+	s.put("/backends/b", `{"type":"static","members":[{"host":"10.1.1.1","port":80}]}`)
+	resume, err := json.Marshal(last.Seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := s.tap(t)
+	again.next()
+	again.say(topics + `,"epoch":"` + epoch + `","seq":` + string(resume) + `}`)
+	if m := again.next(); m.Type != "resumed" || m.Seq != last.Seq {
+		t.Errorf("got %+v", m)
+	}
+	if m := again.next(); m.Type != "delta" || m.has("backend/b") == nil || m.has("backend/a") != nil {
+		t.Errorf("got %+v", m)
+	}
+	stranger := s.tap(t)
+	stranger.next()
+	stranger.say(topics + `,"epoch":"another","seq":` + string(resume) + `}`)
+	if m := stranger.next(); m.Type != "state" || len(m.Objects) != 2 {
+		t.Errorf("got %+v", m)
+	}
+}
+
+func TestStreamsRefuseWhatTheyDoNotKnow(t *testing.T) {
+	s := followed(t)
+	for text, want := range map[string]string{
+		`{"type":"subscribe","topics":["gossip"]}`: "gossip",
+		`{"type":"change","topics":["status"]}`:    "change",
+		`subscribe`:                                "JSON",
+		`{"type":"subscribe","topics":["status"],"keys":["` + strings.Repeat(`x","`, 6000) + `"]}`: "keys",
+		`{"type":"subscribe","topics":["` + strings.Repeat(`status","`, 40) + `"]}`:                "topics",
+	} {
+		p := s.tap(t)
+		p.next()
+		p.say(text)
+		if m := p.next(); m.Type != "error" || !strings.Contains(m.Message, want) {
+			t.Errorf("%.60s: %+v", text, m)
+		}
+		if code := p.closed(); code != 4002 {
+			t.Errorf("%.60s: closed with %d", text, code)
+		}
+	}
+}
+
+func TestStreamsAreForCallersWithARole(t *testing.T) {
+	s := followed(t, apitest.Guarded(t))
+	if _, status, err := s.dial(t.Context()); err == nil || status != http.StatusUnauthorized {
+		t.Errorf("without a token: %v", err)
+	}
+	if hello := s.tap(t, bearer(apitest.ReadToken)).next(); hello.Type != "hello" {
+		t.Errorf("with a token: %+v", hello)
+	}
+	login := s.do("POST", "/session", `{"token":"`+apitest.ReadToken+`"}`)
+	cookie, _, _ := strings.Cut(login.header.Get("Set-Cookie"), ";")
+	p := s.tap(t, "Cookie: "+cookie)
+	p.next()
+	p.say(`{"type":"subscribe","topics":["status"]}`)
+	p.until(func(m message) bool { return m.Topic == "status" })
+	s.do("DELETE", "/session", "", "Cookie: "+cookie).wants(t, 200, nil)
+	if code := p.closed(); code != 4004 {
+		t.Errorf("after the end of the session: closed with %d", code)
+	}
+}
+
+func TestStreamsOfOtherSitesAreRefused(t *testing.T) {
+	s := followed(t)
+	host := strings.TrimPrefix(s.url, "http://")
+	s.tap(t, "Origin: http://"+host).next()
+	s.tap(t, "Origin: https://"+host).next() // a proxy may speak TLS
+	for _, origin := range []string{"http://evil.example", "null", "http://" + host + ".evil.example", "%"} {
+		if _, status, err := s.dial(t.Context(), "Origin: "+origin); err == nil || status != http.StatusForbidden {
+			t.Errorf("origin %s: %v", origin, err)
+		}
+	}
+}
+
+func TestStreamsAreWebsocketsOfTheProtocol(t *testing.T) {
+	s := followed(t)
+	s.get("/streams").refused(t, http.StatusUpgradeRequired, "upgrade_required")
+	s.get("/streams", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==").refused(t, http.StatusBadRequest, "invalid")
+}
+
+func TestStreamsHaveABound(t *testing.T) {
+	s := followed(t, func(c *api.Config) { c.MaxFollowers = 2 })
+	one, two := s.tap(t), s.tap(t)
+	one.next()
+	two.next()
+	if _, status, err := s.dial(t.Context()); err == nil || status != http.StatusServiceUnavailable {
+		t.Errorf("a third one: %v", err)
+	}
+	one.leave()
+	testkit.Eventually(t, patience, func() error {
+		conn, _, err := s.dial(t.Context())
+		if err == nil {
+			_ = conn.CloseNow()
+		}
+		return err
+	})
+}

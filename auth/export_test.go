@@ -1,0 +1,4 @@
+package auth
+
+// MaxSessions bounds the sessions there are.
+const MaxSessions = maxSessions

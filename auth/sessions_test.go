@@ -1,0 +1,135 @@
+package auth_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thalassa/auth"
+)
+
+func sessions(t *testing.T, content string) (*auth.Sessions, string) {
+	t.Helper()
+	path := tokenFile(t, content)
+	tokens, err := auth.Open(path, nil)
+	must(t, err)
+	return auth.NewSessions(tokens, time.Now), path
+}
+
+func begin(t *testing.T, s *auth.Sessions, token string) string {
+	t.Helper()
+	id, session, ok := s.Begin(token)
+	if !ok || len(id) != 43 || session.Role == 0 {
+		t.Fatalf("Begin gave %q, %+v, %v", id, session, ok)
+	}
+	return id
+}
+
+func TestSessionsStandForTheirToken(t *testing.T) {
+	s, _ := sessions(t, "deploy ci "+deployToken+"\nadmin ops "+adminToken)
+	one, two := begin(t, s, deployToken), begin(t, s, adminToken)
+	if one == two {
+		t.Error("two sessions share an id")
+	}
+	if got, ok := s.Find(one); !ok || got.Identity != (auth.Identity{Name: "ci", Role: auth.Deploy}) {
+		t.Errorf("Find: %+v, %v", got, ok)
+	}
+	s.End(one)
+	if got, ok := s.Find(one); ok {
+		t.Errorf("an ended session is %+v", got)
+	}
+	if _, ok := s.Find(two); !ok {
+		t.Error("the other session ended, too")
+	}
+	for _, id := range []string{"", "x", one + "x", deployToken} {
+		if _, ok := s.Find(id); ok {
+			t.Errorf("%q is a session", id)
+		}
+		s.End(id)
+	}
+	for _, token := range []string{"", readToken, deployToken + "x"} {
+		if id, _, ok := s.Begin(token); ok {
+			t.Errorf("%q begins %q", token, id)
+		}
+	}
+}
+
+func TestSessionsEndInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sessions(t, "admin ops "+adminToken)
+		id, session, _ := s.Begin(adminToken)
+		if got := time.Until(session.Expires); got != auth.SessionLifetime {
+			t.Errorf("expires in %v", got)
+		}
+		time.Sleep(auth.SessionLifetime - time.Second)
+		if _, ok := s.Find(id); !ok {
+			t.Error("over too early")
+		}
+		time.Sleep(time.Second)
+		if _, ok := s.Find(id); ok {
+			t.Error("not over in time")
+		}
+	})
+}
+
+func TestSessionsFollowTheTokenFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, path := sessions(t, "admin ops "+adminToken)
+		id := begin(t, s, adminToken)
+		replace(t, path, "read viewer "+adminToken)
+		time.Sleep(2 * time.Second)
+		if got, ok := s.Find(id); !ok || got.Identity != (auth.Identity{Name: "viewer", Role: auth.Read}) {
+			t.Errorf("after a change of the role: %+v, %v", got, ok)
+		}
+		replace(t, path, "read other "+readToken)
+		time.Sleep(2 * time.Second)
+		if got, ok := s.Find(id); ok {
+			t.Errorf("without its token: %+v", got)
+		}
+		replace(t, path, "admin ops "+adminToken)
+		time.Sleep(2 * time.Second)
+		if _, ok := s.Find(id); ok {
+			t.Error("a session came back with its token")
+		}
+	})
+}
+
+func TestSessionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sessions(t, "admin ops "+adminToken)
+		first := begin(t, s, adminToken)
+		time.Sleep(time.Second)
+		second := begin(t, s, adminToken)
+		for range auth.MaxSessions - 2 {
+			begin(t, s, adminToken)
+		}
+		if _, ok := s.Find(first); !ok {
+			t.Error("a session ended before there were too many")
+		}
+		begin(t, s, adminToken)
+		if _, ok := s.Find(first); ok {
+			t.Error("the oldest session goes on")
+		}
+		if _, ok := s.Find(second); !ok {
+			t.Error("a session ended that was not the oldest")
+		}
+	})
+}
+
+func TestSessionsAreUsedConcurrently(t *testing.T) {
+	s, _ := sessions(t, "admin ops "+adminToken)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				id, _, _ := s.Begin(adminToken)
+				if _, ok := s.Find(id); !ok {
+					t.Error("a session is not found")
+				}
+				s.End(id)
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,188 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"thalassa/internal/testkit"
+)
+
+// A mirror is what a client of /streams knows by now: objects by topic and id.
+type mirror struct {
+	tb   testing.TB
+	conn *websocket.Conn
+
+	mu     sync.Mutex
+	topics map[string]map[string]map[string]any
+	err    error // that ended it
+}
+
+// mirror follows topics until the test's end.
+func (n *node) mirror(topics ...string) *mirror {
+	n.tb.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	conn, res, err := websocket.Dial(ctx, fmt.Sprintf("ws://127.0.0.1:%d/streams", n.api), &websocket.DialOptions{Subprotocols: []string{"thalassa.v1"}})
+	if err != nil {
+		n.tb.Fatal(err)
+	}
+	if res.Body != nil {
+		_ = res.Body.Close()
+	}
+	conn.SetReadLimit(64 << 20)
+	subscription, err := json.Marshal(map[string]any{"type": "subscribe", "topics": topics})
+	if err != nil {
+		n.tb.Fatal(err)
+	}
+	if err := conn.Write(ctx, websocket.MessageText, subscription); err != nil {
+		n.tb.Fatal(err)
+	}
+	m := &mirror{tb: n.tb, conn: conn, topics: map[string]map[string]map[string]any{}}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for m.err == nil {
+			m.read(ctx)
+		}
+	}()
+	n.tb.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	return m
+}
+
+func (m *mirror) read(ctx context.Context) {
+	_, data, err := m.conn.Read(ctx)
+	var frame struct {
+		Type, Topic      string
+		Objects, Changed []map[string]any
+		Removed          []string
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &frame)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.err = err
+	if frame.Type == "state" {
+		m.topics[frame.Topic] = map[string]map[string]any{}
+	}
+	for _, o := range append(frame.Objects, frame.Changed...) {
+		id, _ := o["id"].(string)
+		known := maps.Clone(m.topics[frame.Topic][id])
+		if known == nil {
+			known = map[string]any{}
+		}
+		maps.Copy(known, o)
+		m.topics[frame.Topic][id] = known
+	}
+	for _, id := range frame.Removed {
+		delete(m.topics[frame.Topic], id)
+	}
+}
+
+// object is one as it is known now; nil: it is not there.
+func (m *mirror) object(topic, id string) map[string]any {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.topics[topic][id]
+}
+
+// figure is a number in an object, e.g. total.requests; -1: it is not there.
+func (m *mirror) figure(id, path string) float64 {
+	var v any = m.object("stat", id)
+	for name := range strings.SplitSeq(path, ".") {
+		inner, _ := v.(map[string]any)
+		v = inner[name]
+	}
+	if f, ok := v.(float64); ok {
+		return f
+	}
+	return -1
+}
+
+// until waits for what the mirror is to show.
+func (m *mirror) until(ok func() error) {
+	m.tb.Helper()
+	testkit.Eventually(m.tb, patience, ok)
+}
+
+// untilFigure waits for a number.
+func (m *mirror) untilFigure(id, path string, want float64) {
+	m.tb.Helper()
+	m.until(func() error {
+		if got := m.figure(id, path); got != want {
+			return fmt.Errorf("%s of %s is %v, want %v (%v)", path, id, got, want, m.object("stat", id))
+		}
+		return nil
+	})
+}
+
+// TestStreamsFollowTheWholeNode watches traffic, a switch and a reload over one
+// websocket.
+func TestStreamsFollowTheWholeNode(t *testing.T) {
+	n, consul := serving(t)
+	service(t, consul, "1.1.0", 1)
+	m := n.mirror("status", "frontends", "backends", "services", "stat", "activity")
+	const web, live = "stat/frontend/web", "stat/backend/live"
+	m.until(func() error {
+		if m.figure(live, "healthy") < 1 || m.object("frontends", "frontend/web") == nil || m.object("status", "status") == nil {
+			return fmt.Errorf("the backend is %v", m.object("stat", live))
+		}
+		return nil
+	})
+	before := m.figure(web, "total.requests")
+	const each = 20
+	requests := func() {
+		t.Helper()
+		for range each {
+			if _, err := n.get(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// Until a tick has passed, what serving asked may still come.
+	m.until(func() error {
+		now := m.figure(web, "total.requests")
+		if now != before || now != m.figure(live, "total.requests") {
+			before = now
+			return fmt.Errorf("%v requests so far", now)
+		}
+		return nil
+	})
+	requests()
+	m.untilFigure(web, "total.requests", before+each)
+	m.untilFigure(live, "total.requests", before+each)
+
+	n.call(200, http.MethodPost, "/backends/live", `{"version":"1.1.0"}`)
+	m.until(func() error {
+		if o := m.object("backends", "backend/live"); o["version"] != "1.1.0" {
+			return fmt.Errorf("the backend is %v", o)
+		}
+		return nil
+	})
+	n.call(200, http.MethodPut, "/frontends/other", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live"}`, testkit.Port(t))) // reloads
+	m.until(func() error {
+		if m.object("stat", "stat/frontend/other") == nil {
+			return fmt.Errorf("the new frontend is not there; status %v", m.object("status", "status"))
+		}
+		return nil
+	})
+	requests()
+	m.untilFigure(web, "total.requests", before+2*each)
+	m.untilFigure(live, "total.requests", before+2*each)
+	m.until(func() error {
+		if o := m.object("status", "status"); o["revision"] != 4.0 || o["inEffect"] != 4.0 || m.object("activity", "1")["verb"] != "started" {
+			return fmt.Errorf("the status is %v", o)
+		}
+		return nil
+	})
+}
