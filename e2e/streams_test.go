@@ -115,12 +115,12 @@ func (m *mirror) until(ok func() error) {
 	testkit.Eventually(m.tb, patience, ok)
 }
 
-// untilFigure waits for a number.
-func (m *mirror) untilFigure(id, path string, want float64) {
+// untilRequests waits for a total.
+func (m *mirror) untilRequests(id string, want float64) {
 	m.tb.Helper()
 	m.until(func() error {
-		if got := m.figure(id, path); got != want {
-			return fmt.Errorf("%s of %s is %v, want %v (%v)", path, id, got, want, m.object("stat", id))
+		if got := m.figure(id, "total.requests"); got != want {
+			return fmt.Errorf("%s has %v requests, want %v (%v)", id, got, want, m.object("stat", id))
 		}
 		return nil
 	})
@@ -159,8 +159,8 @@ func TestStreamsFollowTheWholeNode(t *testing.T) {
 		return nil
 	})
 	requests()
-	m.untilFigure(web, "total.requests", before+each)
-	m.untilFigure(live, "total.requests", before+each)
+	m.untilRequests(web, before+each)
+	m.untilRequests(live, before+each)
 
 	n.call(200, http.MethodPost, "/backends/live", `{"version":"1.1.0"}`)
 	m.until(func() error {
@@ -177,8 +177,8 @@ func TestStreamsFollowTheWholeNode(t *testing.T) {
 		return nil
 	})
 	requests()
-	m.untilFigure(web, "total.requests", before+2*each)
-	m.untilFigure(live, "total.requests", before+2*each)
+	m.untilRequests(web, before+2*each)
+	m.untilRequests(live, before+2*each)
 	m.until(func() error {
 		if o := m.object("status", "status"); o["revision"] != 4.0 || o["inEffect"] != 4.0 || m.object("activity", "1")["verb"] != "started" {
 			return fmt.Errorf("the status is %v", o)
