@@ -31,6 +31,8 @@ const (
 	TemplateRefused       Verb = "templateRefused"
 	DiscoveryStale        Verb = "discoveryStale"     // Consul does not confirm a service any more
 	DiscoveryRecovered    Verb = "discoveryRecovered" // it does again
+	MembersHeld           Verb = "membersHeld"        // Consul lists so much less that it is not believed yet
+	MembersReleased       Verb = "membersReleased"    // a hold ended
 	Imported              Verb = "imported"           // from a persistence file
 	StoreDamaged          Verb = "storeDamaged"       // a damaged store was set aside
 )

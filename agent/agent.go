@@ -93,6 +93,10 @@ type Config struct {
 	// Self is the agent's own registration; frontends' share its tags and meta.
 	Self discovery.Registration
 
+	// Holder is told what HAProxy finds down and what operators accept; nil:
+	// nothing is ever held.
+	Holder Holder
+
 	// Resume starts a HAProxy that does not run with the file of an earlier run;
 	// nil: somebody else starts it. fs.ErrNotExist: there is no file.
 	Resume func(ctx context.Context) error

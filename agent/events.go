@@ -204,6 +204,7 @@ func (a *Agent) noteFreshness(snap lb.Snapshot) {
 		a.cfg.Logger.Info("discovery answers again", "services", enumerate(fresh))
 		a.cfg.Journal.Note(activity.Event{Verb: activity.DiscoveryRecovered, Object: object, Reasons: fresh})
 	}
+	a.noteHolds(snap)
 	a.running.seen = snap
 }
 

@@ -56,6 +56,7 @@ func (a *Agent) drift(ctx context.Context) (plan.Change, []lb.ServerState, error
 	if err != nil {
 		return plan.Change{}, nil, err
 	}
+	a.tellDown(servers)
 	return plan.Repair(a.running.config, servers), servers, nil
 }
 

@@ -48,6 +48,7 @@ type world struct {
 	unclear                    error // every State fails
 	full                       error // every Check fails
 
+	holder                    holder        // discovery's other side
 	forgets                   bool          // what nobody watches leaves the snapshot
 	reload                    time.Duration // what one takes
 	templateFile, persistence string
@@ -70,7 +71,7 @@ func (w *world) run() {
 func (w *world) make() {
 	w.t.Helper()
 	a, err := agent.New(agent.Config{
-		Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w,
+		Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w, Holder: w.holder,
 		Process:      lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute},
 		TemplateFile: w.templateFile, Persistence: w.persistence, ReloadJitter: w.jitter, Chance: w.chance,
 	})

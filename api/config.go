@@ -19,6 +19,8 @@ import (
 type Changer interface {
 	Edit(ctx context.Context, e lb.Edit) (lb.Applied, error)
 	Switch(ctx context.Context, s lb.Switch) (lb.Applied, error)
+	// Accept ends the hold of a service.
+	Accept(ctx context.Context, service lb.Name, by lb.Stamp) error
 }
 
 // Views shows what was asked for, what Consul said and how things stand.

@@ -34,6 +34,7 @@ var requests = []struct {
 	{"GET", "/openapi.json", "", 1},
 	{"GET", "/streams", "", 1}, // which wants to be a websocket
 	{"POST", "/backends/live", `{"version":"1.0.0"}`, 2},
+	{"POST", "/services/shop/accept", "", 2},
 	{"PUT", "/frontends/www", `{"bind":"*:80","backend":"live"}`, 3},
 	{"PUT", "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`, 3},
 	{"DELETE", "/frontends/www", "", 3},
@@ -50,6 +51,7 @@ func TestRoles(t *testing.T) {
 			t.Errorf("%s %s without a token: %d", q.method, q.path, anonymous.status)
 		}
 		for i, token := range []string{apitest.ReadToken, apitest.DeployToken, apitest.AdminToken} {
+			s.Hold("shop")
 			r := s.do(q.method, q.path, q.body, bearer(token))
 			if i+1 >= q.need {
 				if r.status != 200 && (q.path != "/streams" || r.status != 426) {

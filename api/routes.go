@@ -37,6 +37,7 @@ func (s *Server) routes() []route {
 		{get, "/haproxy/config", auth.Read, "haproxy.cfg as last written, as text", s.haproxyConfig},
 		{get, "/services", auth.Read, "the Consul services watched, with their versions", s.listServices},
 		{get, "/services/{name}", auth.Read, "one service with its instances", s.service},
+		{post, "/services/{name}/accept", auth.Deploy, "believe Consul that the instances held are gone", s.accept},
 		{get, "/activity", auth.Read, "what happened; query: since, filter, limit, wait", s.activity},
 		{get, "/revisions", auth.Read, "accepted changes, newest first; query: before, limit", s.revisions},
 		{get, "/status", auth.Read, "the state of agent, HAProxy and discovery", s.status},

@@ -107,6 +107,10 @@ func (s *Server) service(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.respondService(c, key)
+}
+
+func (s *Server) respondService(c echo.Context, key lb.Name) error {
 	in, err := s.cfg.Views.Intent(c.Request().Context())
 	if err != nil {
 		return err
@@ -121,6 +125,18 @@ func (s *Server) service(c echo.Context) error {
 		}
 	}
 	return &lb.NotFoundError{ID: "service/" + string(key)}
+}
+
+// accept takes Consul's word for a service that holds instances.
+func (s *Server) accept(c echo.Context) error {
+	key, err := name(c, "name")
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Changes.Accept(c.Request().Context(), key, s.stamp(c)); err != nil {
+		return err
+	}
+	return s.respondService(c, key)
 }
 
 func (s *Server) haproxyConfig(c echo.Context) error {

@@ -2,9 +2,11 @@ package api_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
+	"thalassa/activity"
 	"thalassa/api/apitest"
 	"thalassa/lb"
 )
@@ -64,6 +66,37 @@ func TestServices(t *testing.T) {
 		t.Errorf("instances of an unknown service: %+v", one)
 	}
 	s.get("/services/nobody").refused(t, 404, "not_found")
+}
+
+func TestAcceptingWhatIsHeld(t *testing.T) {
+	s := filled(t, apitest.Guarded(t))
+	var held, after struct {
+		Hold      *lb.Hold
+		Instances []lb.Instance
+	}
+	deployer := bearer(apitest.DeployToken)
+	s.do("POST", "/services/shop/accept", "", deployer).refused(t, 409, "conflict")
+	s.do("POST", "/services/nobody/accept", "", deployer).refused(t, 404, "not_found")
+	s.do("POST", "/services/a b/accept", "", deployer).refused(t, 400, "invalid")
+	s.Hold("shop")
+	s.do("GET", "/services/shop", "", deployer).wants(t, 200, &held)
+	if held.Hold == nil || held.Hold.Lost != len(held.Instances) || held.Hold.Reason == "" || !held.Instances[0].Held {
+		t.Errorf("held: %+v", held)
+	}
+	var st lb.Status
+	s.do("GET", "/status", "", deployer).wants(t, 200, &st)
+	if !slices.ContainsFunc(st.Discovery, func(d lb.ServiceStatus) bool { return d.Service == "shop" && d.Hold != nil }) {
+		t.Errorf("the status does not show the hold: %+v", st.Discovery)
+	}
+	s.do("POST", "/services/shop/accept", "", deployer).wants(t, 200, &after)
+	if after.Hold != nil || len(after.Instances) != 0 {
+		t.Errorf("after it was accepted: %+v", after)
+	}
+	var events []activity.Event
+	s.do("GET", "/activity?filter=membersReleased", "", deployer).wants(t, 200, &events)
+	if len(events) != 1 || events[0].Object.ID != "service/shop" || events[0].Author == "" || events[0].Cause != "POST /services/shop/accept" {
+		t.Errorf("events %+v", events)
+	}
 }
 
 func TestStatus(t *testing.T) {

@@ -294,6 +294,19 @@ func TestStateOfTheAgent(t *testing.T) {
 	if s, err := c.Service(ctx, "shop"); err != nil || len(s.Instances) != 2 || s.Instances[0].Address.String() != "10.1.0.1:8080" {
 		t.Errorf("Service: %+v, %v", s, err)
 	}
+	if _, err := c.Accept(ctx, "shop"); err == nil {
+		t.Error("accepted what is not held")
+	} else {
+		failed(t, err, 409, "conflict")
+	}
+	node.Hold("shop")
+	if s, err := c.Service(ctx, "shop"); err != nil || s.Hold == nil || s.Hold.Lost != 2 || !s.Instances[0].Held {
+		t.Errorf("Service that holds: %+v, %v", s, err)
+	}
+	if s, err := c.Accept(ctx, "shop"); err != nil || s.Hold != nil || len(s.Instances) != 0 {
+		t.Errorf("Accept: %+v, %v", s, err)
+	}
+	node.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.2:8080 2.0.0")
 	if config, err := c.HAProxyConfig(ctx); err != nil || !strings.HasPrefix(string(config), "backend live\n") {
 		t.Errorf("HAProxyConfig: %s, %v", config, err)
 	}

@@ -66,6 +66,17 @@ func (c *Client) Service(ctx context.Context, name string) (Service, error) {
 	return s, err
 }
 
+// Accept believes Consul that the instances which a service holds are gone. A
+// service that holds none is a "conflict".
+func (c *Client) Accept(ctx context.Context, name string) (Service, error) {
+	var s Service
+	a, err := c.do(ctx, call{method: http.MethodPost, path: object("services", name) + "/accept"})
+	if err != nil {
+		return s, err
+	}
+	return s, a.decode(&s)
+}
+
 // HAProxyConfig is haproxy.cfg as last written.
 func (c *Client) HAProxyConfig(ctx context.Context) ([]byte, error) {
 	a, err := c.do(ctx, call{method: http.MethodGet, path: "/haproxy/config"})

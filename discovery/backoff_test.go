@@ -20,12 +20,17 @@ type remote struct {
 	mu     sync.Mutex
 	answer func(*http.Request) (*http.Response, error)
 	asked  []time.Time
+	probed []time.Time // asked for Consul itself
 }
 
 // RoundTrip implements http.RoundTripper.
 func (r *remote) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.mu.Lock()
-	r.asked = append(r.asked, time.Now())
+	if strings.HasSuffix(req.URL.Path, "/service/consul") {
+		r.probed = append(r.probed, time.Now())
+	} else {
+		r.asked = append(r.asked, time.Now())
+	}
 	answer := r.answer
 	r.mu.Unlock()
 	return answer(req)
@@ -34,13 +39,20 @@ func (r *remote) RoundTrip(req *http.Request) (*http.Response, error) {
 func (r *remote) set(answer func(*http.Request) (*http.Response, error)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.answer, r.asked = answer, nil
+	r.answer, r.asked, r.probed = answer, nil, nil
 }
 
 func (r *remote) times() []time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.asked
+}
+
+// probes are the moments at which it was asked for Consul itself.
+func (r *remote) probes() []time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.probed
 }
 
 func refused(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
@@ -113,11 +125,19 @@ func TestWatcherBacksOff(t *testing.T) {
 			t.Errorf("reason %q", got)
 		}
 
+		// One small request a second finds out when it is over.
+		if n := len(r.probes()); n < 3*60*60 || n > 3*60*60*2 {
+			t.Errorf("asked for Consul itself %d times in three hours, want once or twice a second", n)
+		}
 		r.set(steady)
-		time.Sleep(time.Minute)
+		time.Sleep(1500 * time.Millisecond)
 		synctest.Wait()
 		if s, known := w.Snapshot().Services["web"]; !known || s.Stale != "" {
-			t.Errorf("web is %+v a minute after Consul came back", s)
+			t.Errorf("web is %+v soon after Consul came back", s)
+		}
+		time.Sleep(time.Hour)
+		if n := len(r.probes()); n > 2 {
+			t.Errorf("asked for Consul itself %d times in an hour without an outage", n)
 		}
 	})
 }

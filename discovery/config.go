@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,21 @@ type Config struct {
 	// Timeout is how long Consul may take to answer, beyond WaitTime where that
 	// applies; default: 10 s.
 	Timeout time.Duration
+	// HoldShare and HoldMin say which losses are not believed at once: more than
+	// this part of a service's instances, and at least so many, within ten
+	// seconds. Defaults: 0.5 and 2. A share of 1 believes every loss.
+	HoldShare float64
+	HoldMin   int
+	// HoldTime is how long a loss is doubted that nothing else settles while
+	// Consul can be read: a second look when Consul was there all the time,
+	// HAProxy's own checks, an operator. Default: 5 minutes, a few times what
+	// Consul's agents take to register their services anew after the servers
+	// have lost them, and short enough for an address not to belong to another
+	// service yet. What is held wrongly costs little: HAProxy's checks keep
+	// traffic from it.
+	HoldTime time.Duration
+	// SecondLook is when Consul is asked again about a loss; default: 1 s.
+	SecondLook time.Duration
 	// Initial is what an earlier run knew. It is served until Consul answers,
 	// marked as not confirmed.
 	Initial lb.Snapshot
@@ -60,6 +76,11 @@ const (
 	defaultMaxConns = 32
 	defaultWait     = 45 * time.Second
 	defaultTimeout  = 10 * time.Second
+
+	defaultHoldShare  = 0.5
+	defaultHoldMin    = 2
+	defaultHoldTime   = 5 * time.Minute
+	defaultSecondLook = time.Second
 	// maxWait is where Consul itself caps a blocking query.
 	maxWait = 10 * time.Minute
 	// fetchConns and wideConns are what is kept of MaxConns for asking about
@@ -85,7 +106,15 @@ func (cfg Config) withDefaults() (Config, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	cfg.HoldShare = cmp.Or(cfg.HoldShare, defaultHoldShare)
+	cfg.HoldMin = cmp.Or(cfg.HoldMin, defaultHoldMin)
+	cfg.HoldTime = cmp.Or(cfg.HoldTime, defaultHoldTime)
+	cfg.SecondLook = cmp.Or(cfg.SecondLook, defaultSecondLook)
 	switch {
+	case cfg.HoldShare < 0 || cfg.HoldShare > 1:
+		return cfg, fmt.Errorf("a share of %v is not between 0 and 1", cfg.HoldShare)
+	case cfg.HoldMin < 0 || cfg.HoldTime < 0 || cfg.SecondLook < 0:
+		return cfg, errors.New("what says when to hold instances is negative")
 	case cfg.MaxConns < minConns:
 		return cfg, fmt.Errorf("%d connections are too few, at least %d are needed", cfg.MaxConns, minConns)
 	case cfg.WaitTime < 0 || cfg.WaitTime > maxWait:

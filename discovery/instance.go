@@ -44,13 +44,47 @@ func parseInstances(entries []*api.ServiceEntry, acceptWarning bool) ([]lb.Insta
 		}
 		instances = append(instances, i)
 	}
+	sortInstances(instances)
+	return instances, refused
+}
+
+func sortInstances(instances []lb.Instance) {
 	slices.SortFunc(instances, func(a, b lb.Instance) int {
 		return cmp.Or(
 			cmp.Compare(a.Address.Host, b.Address.Host), cmp.Compare(a.Address.Port, b.Address.Port),
 			cmp.Compare(a.Node, b.Node), cmp.Compare(a.ID, b.ID),
 		)
 	})
-	return instances, refused
+}
+
+// identity tells instances apart.
+type identity struct{ node, id string }
+
+func identityOf(i lb.Instance) identity { return identity{i.Node, i.ID} }
+
+// serfHealth is the check by which Consul's servers tell whether a node answers
+// gossip: its failing says nothing about what runs there.
+const serfHealth = "serfHealth"
+
+// silent finds the instances that would be healthy did their nodes answer
+// gossip.
+func silent(entries []*api.ServiceEntry, acceptWarning bool) map[identity]bool {
+	var out map[identity]bool
+	for _, e := range entries {
+		if e == nil || e.Service == nil || e.Node == nil {
+			continue
+		}
+		own := slices.DeleteFunc(slices.Clone(e.Checks), func(c *api.HealthCheck) bool {
+			return c != nil && c.CheckID == serfHealth && c.ServiceID == "" && c.Status == api.HealthCritical
+		})
+		if len(own) < len(e.Checks) && isHealthy(aggregate(own), acceptWarning) {
+			if out == nil {
+				out = map[identity]bool{}
+			}
+			out[identity{bounded(e.Node.Node), bounded(e.Service.ID)}] = true
+		}
+	}
+	return out
 }
 
 // parseInstance parses one entry. On an error Node and ID are set still.
@@ -152,7 +186,7 @@ func boundedMeta(meta map[string]string) map[string]string {
 func sameInstances(a, b []lb.Instance) bool {
 	return slices.EqualFunc(a, b, func(a, b lb.Instance) bool {
 		return a.ID == b.ID && a.Node == b.Node && a.Address == b.Address && a.Version == b.Version &&
-			a.Weight == b.Weight && a.Status == b.Status && a.Healthy == b.Healthy &&
+			a.Weight == b.Weight && a.Status == b.Status && a.Healthy == b.Healthy && a.Held == b.Held &&
 			slices.Equal(a.Tags, b.Tags) && maps.Equal(a.Meta, b.Meta)
 	})
 }

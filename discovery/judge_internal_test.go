@@ -7,6 +7,8 @@ import (
 	"thalassa/lb"
 )
 
+var testPolicy = policy{share: 0.5, least: 2, time: 5 * time.Minute, look: time.Second}
+
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	before := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -55,7 +57,7 @@ func TestJudge(t *testing.T) {
 			verdict{refused: "consul has no leader"},
 		},
 	} {
-		got, v := judge(test.previous, test.answer)
+		got, v := judge(test.previous, test.answer, testPolicy, evidence{})
 		if v != test.verdict {
 			t.Errorf("%s: verdict %+v, want %+v", name, v, test.verdict)
 		}

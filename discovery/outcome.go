@@ -18,6 +18,7 @@ type result struct {
 	// Of a request for one service:
 	answer  answer
 	leftOut []leftOut
+	seen    bool // of the canary: it is there
 	narrow  uint64
 	nodes   []string
 	// Of one over the whole catalog, either:
@@ -41,10 +42,16 @@ const (
 	noteUnusable
 	noteUsable
 	noteLeftOut
+	noteHeld
+	noteReleased
 )
 
 // maxLeftOut bounds how many instances of one answer are told about.
 const maxLeftOut = 10
+
+// unusablePace is the time that each of many unusable answers adds to the pause
+// before it is asked for again.
+const unusablePace = 20 * time.Millisecond
 
 // apply takes the result of a task that assign gave out.
 func (s *schedule) apply(r result, now time.Time) {
@@ -54,6 +61,9 @@ func (s *schedule) apply(r result, now time.Time) {
 		s.hotBusy--
 	case fetchSlot:
 		s.fetched--
+		if r.task.query == &s.canary {
+			s.applyCanary(r, now)
+		}
 	case wideSlot:
 		if s.isWide() && !errors.Is(r.err, context.Canceled) {
 			s.applyWide(r, now)
@@ -78,12 +88,17 @@ func (s *schedule) applyService(svc *service, r result, now time.Time) {
 		s.failService(svc, diagnose(r.err), now)
 		return
 	}
-	next, v := judge(svc.current, r.answer)
+	if s.down || svc.outage {
+		s.suspect(now)
+	}
+	before := svc.current
+	next, v := judge(before, r.answer, s.policy, s.evidence(svc, now))
 	switch {
 	case v.refused != "":
 		s.failService(svc, trouble{reason: v.refused, outage: !r.answer.leader}, now)
 		return
 	case v.restart:
+		s.suspect(now)
 		svc.restart(now)
 		return
 	case v.verify:
@@ -100,6 +115,7 @@ func (s *schedule) applyService(svc *service, r result, now time.Time) {
 	svc.epoch = r.task.epoch
 	svc.sweep = now.Add(sweepEvery/2 + time.Duration(s.random()*float64(sweepEvery/2)))
 	s.succeed(&svc.query, svc.name, r, v.changed, now)
+	s.keepCount(svc, before, r.answer, now)
 	s.noteLeftOut(svc, r.leftOut)
 	s.compare(svc, now)
 }
@@ -143,6 +159,7 @@ func (s *schedule) applyWide(r result, now time.Time) {
 		return
 	}
 	if r.meta.index < r.task.index {
+		s.suspect(now)
 		q.restart(now)
 		return
 	}
@@ -226,7 +243,19 @@ func (s *schedule) fail(q *query, name lb.Name, t trouble, now time.Time) {
 	if !t.outage && (q.failures == 0 || q.outage) {
 		s.notes = append(s.notes, note{kind: noteUnusable, service: name, reason: t.reason})
 	}
-	q.fail(t, now, s.random())
+	q.fail(t, now, s.patience(), s.random())
+}
+
+// patience is the longest pause before an answer that could not be used is asked
+// for again: a second, longer when there are many such.
+func (s *schedule) patience() time.Duration {
+	n := 0
+	for q := range s.queries {
+		if q.failures > 0 && !q.outage {
+			n++
+		}
+	}
+	return max(time.Second, time.Duration(n)*unusablePace)
 }
 
 // succeed notes an answer. When it ends an outage, whoever waits because of
@@ -238,11 +267,7 @@ func (s *schedule) succeed(q *query, name lb.Name, r result, news bool, now time
 		s.notes = append(s.notes, note{kind: noteUsable, service: name})
 	}
 	if outage {
-		for q := range s.queries {
-			if q.outage && q.due.After(now) {
-				q.due = now
-			}
-		}
+		s.recall(now, 0)
 	}
 }
 

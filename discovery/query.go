@@ -47,11 +47,18 @@ func (q *query) ready(now time.Time) bool { return !q.busy && !q.due.After(now) 
 
 // fail counts a failure and backs off. The next request does not block: Consul
 // may come back with another state, where the old index blocks for long.
-func (q *query) fail(t trouble, now time.Time, random float64) {
+//
+// An answer that cannot be used is asked for again at least every patience:
+// nothing else would tell that it is usable again.
+func (q *query) fail(t trouble, now time.Time, patience time.Duration, random float64) {
 	q.failures++
 	q.outage, q.problem = t.outage, t.reason
 	q.index = 0
-	q.due = now.Add(backoff(q.failures, random))
+	pause := backoff(q.failures, random)
+	if !t.outage {
+		pause = min(pause, patience)
+	}
+	q.due = now.Add(pause)
 }
 
 // succeed notes an answer: the index to wait on next, and a pause.

@@ -63,6 +63,12 @@ type schedule struct {
 	sweepAt time.Time // no sweep before
 	evictAt time.Time // no blocking request is given up for another before
 
+	policy       policy
+	held         int       // services that hold instances
+	canary       query     // whether Consul lets anything be read, while any do
+	readable     time.Time // when it did last
+	suspectUntil time.Time // Consul may not know all services again until then
+
 	random func() float64 // from [0,1)
 	notes  []note         // what to log
 	begun  bool           // want was called
@@ -101,6 +107,7 @@ func (s *schedule) want(names []lb.Name, now time.Time) {
 		svc := &service{name: n, current: lb.Service{Name: n}, heat: now, query: query{due: now}}
 		if old, ok := s.initial[n]; ok {
 			svc.current, svc.known = old, true
+			svc.base, svc.baseAt = len(old.Instances), now
 			delete(s.initial, n)
 		}
 		s.services[n], s.fresh = svc, false
@@ -111,7 +118,7 @@ func (s *schedule) want(names []lb.Name, now time.Time) {
 // assign chooses the requests to start now; they count as under way from here
 // on. It returns when to call it again at the latest.
 func (s *schedule) assign(now time.Time) ([]task, time.Time) {
-	tasks := s.assignWide(now)
+	tasks := append(s.assignWide(now), s.assignCanary(now)...)
 	for _, svc := range s.order {
 		if !svc.busy && !svc.recheck.IsZero() && !svc.recheck.After(now) {
 			svc.recheck = time.Time{}
@@ -277,6 +284,9 @@ func (s *schedule) next(now time.Time) time.Time {
 		for _, q := range s.wide() {
 			consider(q.due)
 		}
+	}
+	if s.asksCanary() {
+		consider(s.canary.due)
 	}
 	for _, svc := range s.order {
 		if svc.busy {

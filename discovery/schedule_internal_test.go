@@ -74,7 +74,7 @@ func newWorld(t *testing.T, seed uint64, services, hot int) *world {
 		t: t, random: rand.New(rand.NewPCG(seed, 1)), seed: maphash.MakeSeed(), now: start, //nolint:gosec // to be repeated
 		history: []state{{since: start.Add(-time.Hour), services: map[lb.Name]instance{}, node: api.HealthPassing, checks: 1, catalog: 1}},
 	}
-	w.schedule = &schedule{services: map[lb.Name]*service{}, hot: hot, random: w.random.Float64}
+	w.schedule = &schedule{services: map[lb.Name]*service{}, hot: hot, random: w.random.Float64, policy: testPolicy}
 	for _, n := range simulatedNames(services) {
 		w.history[0].services[n] = instance{present: true, status: api.HealthPassing, port: 1, index: 1}
 	}
@@ -212,6 +212,8 @@ func (w *world) indexOf(t task, s state) uint64 {
 	switch t.query {
 	case &w.schedule.checks, &w.schedule.critical:
 		return s.checks
+	case &w.schedule.canary:
+		return 1
 	case &w.schedule.catalog:
 		return s.catalog
 	}
@@ -242,6 +244,8 @@ func (w *world) answer(t task, s state, at time.Time) result {
 			}
 		}
 		r.tags = digestTags(w.seed, tags)
+	case &w.schedule.canary:
+		r.seen = true
 	default:
 		n := t.service.name
 		var entries []*api.ServiceEntry

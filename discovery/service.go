@@ -37,6 +37,12 @@ type service struct {
 	recheck  time.Time
 	rechecks int
 	leftOut  map[leftOut]bool // told already
+	// base is the greatest number of instances there were within lossWindow
+	// before now, and baseAt when it was counted. down is since when HAProxy has
+	// found what is held down.
+	base   int
+	baseAt time.Time
+	down   map[lb.HostPort]time.Time
 }
 
 // urgent: what is served of it is missing, not confirmed or known to be old.

@@ -33,8 +33,11 @@ type Watcher struct {
 	schedule  *schedule // owned by Run
 	wanted    atomic.Pointer[[]lb.Name]
 	published atomic.Pointer[lb.Snapshot]
-	look      chan struct{} // one slot: wanted was set
+	look      chan struct{} // one slot: wanted was set, or orders were given
 	changed   chan struct{} // one slot
+
+	mu     sync.Mutex
+	orders []order
 }
 
 // New makes a Watcher that serves cfg.Initial; nothing is asked before Run. The
@@ -60,6 +63,7 @@ func New(cfg Config) (*Watcher, error) {
 			initial:  restore(cfg.Initial, cfg.AcceptWarning),
 			random:   rand.Float64,
 			fresh:    true,
+			policy:   policy{share: cfg.HoldShare, least: cfg.HoldMin, time: cfg.HoldTime, look: cfg.SecondLook},
 		},
 	}
 	w.published.Store(&lb.Snapshot{Services: maps.Clone(w.schedule.initial)})
@@ -132,6 +136,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		if names := w.wanted.Swap(nil); names != nil {
 			w.schedule.want(*names, now)
 		}
+		w.obey(now)
 		tasks, next := w.schedule.assign(now)
 		for _, t := range tasks {
 			taskCtx, cancel := context.WithCancel(ctx)
@@ -189,6 +194,10 @@ func (w *Watcher) log(ctx context.Context, n note) {
 		logger.WarnContext(ctx, "answer of consul cannot be used, keeping the last one", "reason", n.reason)
 	case noteUsable:
 		logger.InfoContext(ctx, "answer of consul can be used again")
+	case noteHeld:
+		logger.WarnContext(ctx, "consul's answer lacks too much at once, keeping the instances", "reason", n.reason)
+	case noteReleased:
+		logger.InfoContext(ctx, "instances not held any more", "reason", n.reason)
 	case noteLeftOut:
 		logger.WarnContext(ctx, "instance left out", "node", n.leftOut.node, "id", n.leftOut.id, "reason", n.leftOut.reason)
 	}
@@ -208,6 +217,8 @@ func (w *Watcher) do(ctx context.Context, t task) result {
 	switch {
 	case t.service != nil:
 		w.askService(ctx, &r)
+	case t.query == &w.schedule.canary:
+		w.askCanary(ctx, &r)
 	case t.query == &w.schedule.catalog:
 		var tags map[string][]string
 		tags, r.meta, r.err = w.client.catalog(ctx, t.index, w.wait)
@@ -234,6 +245,7 @@ func (w *Watcher) askService(ctx context.Context, r *result) {
 	begun := time.Now()
 	r.answer = answer{meta: m, asked: r.task.index, at: begun}
 	r.answer.instances, r.leftOut = parseInstances(entries, w.acceptWarning)
+	r.answer.silent = silent(entries, w.acceptWarning)
 	r.narrow, r.nodes = viewOf(w.seed, name, entries)
 	r.meta.cost += time.Since(begun)
 }

@@ -82,9 +82,9 @@ func (p Pool) Same(o Pool) bool {
 }
 
 // SameAnswer reports whether two values of a service share one answer's
-// instances.
+// instances and hold the same.
 func (s Service) SameAnswer(o Service) bool {
-	return s.Index == o.Index && shared(s.Instances, o.Instances)
+	return s.Index == o.Index && shared(s.Instances, o.Instances) && s.Hold.equal(o.Hold)
 }
 
 // shared reports whether two slices are one.

@@ -27,6 +27,10 @@ type Service struct {
 	Stale string `json:"stale,omitempty"`
 	// Instances are sorted by address, then node and id.
 	Instances []Instance `json:"instances"`
+	// Hold says which instances are kept against Consul's word; nil: none.
+	Hold *Hold `json:"hold,omitempty"`
+	// Released says why the last hold ended; empty: there was none in this run.
+	Released string `json:"-"`
 }
 
 // An Instance is one registration of a service.
@@ -45,6 +49,8 @@ type Instance struct {
 	// Healthy says that traffic may go there: passing, or warning where that is
 	// accepted.
 	Healthy bool `json:"healthy"`
+	// Held: Consul does not list it as usable any more, and is not believed yet.
+	Held bool `json:"held,omitempty"`
 }
 
 // Is reports whether the instance is of version v: by its service meta

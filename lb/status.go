@@ -40,6 +40,8 @@ type ServiceStatus struct {
 	Seen     time.Time      `json:"seen,omitzero"`
 	Stale    string         `json:"stale,omitempty"` // why the answer is not confirmed, or is not there
 	Versions []VersionCount `json:"versions"`
+	// Hold says which instances are kept against Consul's word; nil: none.
+	Hold *Hold `json:"hold,omitempty"`
 }
 
 // ServiceStatuses says what is known of every service that the intent needs or
@@ -55,7 +57,7 @@ func ServiceStatuses(in Intent, snap Snapshot) []ServiceStatus {
 	out := make([]ServiceStatus, 0, len(names))
 	for _, n := range slices.Sorted(maps.Keys(names)) {
 		s, known := snap.Services[n]
-		status := ServiceStatus{Service: n, Known: known, Seen: s.Seen, Stale: s.Stale, Versions: s.Versions()}
+		status := ServiceStatus{Service: n, Known: known, Seen: s.Seen, Stale: s.Stale, Versions: s.Versions(), Hold: s.Hold}
 		if !known {
 			status.Stale = snap.Unanswered[n]
 		}

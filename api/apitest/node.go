@@ -90,9 +90,50 @@ func (n *Node) Discover(service lb.Name, instances ...string) {
 			Weight: 1, Status: "passing", Healthy: true,
 		})
 	}
+	n.replace(service, func(lb.Service) lb.Service { return s })
+}
+
+// Hold makes a service keep the instances it has, as all of them are gone.
+func (n *Node) Hold(service lb.Name) {
+	n.replace(service, func(s lb.Service) lb.Service {
+		s.Instances = slices.Clone(s.Instances)
+		for i := range s.Instances {
+			s.Instances[i].Held = true
+		}
+		s.Hold = &lb.Hold{Since: n.now(), Lost: len(s.Instances), Reason: fmt.Sprintf("%d of %d instances are gone at once", len(s.Instances), len(s.Instances)), Doubt: lb.DoubtBlind}
+		return s
+	})
+}
+
+// Accept lets go of what a service holds.
+func (n *Node) Accept(ctx context.Context, service lb.Name, by lb.Stamp) error {
+	if _, err := n.Intent(ctx); err != nil {
+		return err
+	}
+	s, known := n.Snapshot().Services[service]
+	switch {
+	case !known:
+		return &lb.NotFoundError{ID: "service/" + string(service)}
+	case s.Hold == nil:
+		return &lb.ConflictError{ID: "service/" + string(service), Reason: "no instances are held, so there is nothing to accept"}
+	}
+	n.replace(service, func(s lb.Service) lb.Service {
+		s.Hold = nil
+		s.Instances = slices.DeleteFunc(slices.Clone(s.Instances), func(i lb.Instance) bool { return i.Held })
+		return s
+	})
+	n.Log.Note(activity.Event{
+		Verb: activity.MembersReleased, Object: activity.Object{ID: "service/" + string(service), Type: "service", Key: string(service)},
+		Author: by.Author, Cause: by.Cause, Reasons: []string{lb.Accepted},
+	})
+	return n.Log.Flush(ctx)
+}
+
+// replace makes another value of a service known.
+func (n *Node) replace(service lb.Name, change func(lb.Service) lb.Service) {
 	n.mu.Lock()
 	services := maps.Clone(n.snapshot.Services)
-	services[service] = s
+	services[service] = change(services[service])
 	n.snapshot = lb.Snapshot{Services: services}
 	n.mu.Unlock()
 	n.changed.Broadcast()

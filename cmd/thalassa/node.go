@@ -146,6 +146,7 @@ func (n node) discovery(initial lb.Snapshot) discovery.Config {
 		Datacenter: s.datacenter, Namespace: s.namespace, Partition: s.partition,
 		TLS:           discovery.TLSConfig{CAFile: s.consulCA, CertFile: s.consulCert, KeyFile: s.consulKey, ServerName: s.consulName},
 		AcceptWarning: s.acceptWarning, MaxConns: s.consulMaxConns,
+		HoldShare: s.holdShare, HoldMin: s.holdMin, HoldTime: s.holdTime,
 		Initial: initial, Logger: n.log,
 	}
 }
@@ -170,7 +171,7 @@ func (n node) haproxy() *haproxy.Process {
 func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, events *activity.Log, addr net.Addr) (*agent.Agent, *discovery.Registrar, error) {
 	s := n.settings
 	cfg := agent.Config{
-		Intents: db, Source: w, HAProxy: p, Runtime: p, Journal: events, Memory: db,
+		Intents: db, Source: w, Holder: w, HAProxy: p, Runtime: p, Journal: events, Memory: db,
 		Process: s.process(), Version: version(), Label: s.label,
 		TemplateFile: s.templateFile, Persistence: s.persistence,
 		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, ReloadJitter: s.reloadJitter, Logger: n.log,

@@ -165,6 +165,8 @@ func statusTable(w io.Writer, s lb.Status) {
 			}
 		case d.Stale != "":
 			state = "stale: " + d.Stale
+		case d.Hold != nil:
+			state = "held: " + d.Hold.String()
 		}
 		if len(d.Versions) == 0 {
 			row(w, d.Service, "-", "0 of 0", state)

@@ -44,6 +44,19 @@ shop     2.0.0    1 of 1   confirmed
 	s.does("frontend www\nbackend files\n  server 10.10.10.10:8080 10.10.10.10:8080\nbackend live\n  server 10.1.0.1:8080 10.1.0.1:8080\n  server 10.1.0.2:8080 10.1.0.2:8080\n", "config")
 }
 
+func TestAccept(t *testing.T) {
+	s := shop(t)
+	s.fails(exitConflict, "no instances are held", "accept", "shop")
+	s.fails(exitNotFound, "service/none does not exist", "accept", "none")
+	s.Hold("shop")
+	if r := s.run("status"); r.code != exitOK || !strings.Contains(r.out, "2 of 2   held: 3 of 3 instances are gone at once: nothing shows that consul lets the agent read its catalog\n") {
+		t.Errorf("%+v", r)
+	}
+	s.does("service/shop is as Consul has it, with 0 instances\n", "accept", "shop")
+	s.Hold("shop")
+	sameJSON(t, "accept", s.run("accept", "shop", "-o", "json").out, string(s.answered()))
+}
+
 func TestChangesTellWhatBecameOfThem(t *testing.T) {
 	s := shop(t)
 	file := filepath.Join(t.TempDir(), "b-1.json")

@@ -46,6 +46,9 @@ type settings struct {
 	consulName     string
 	consulMaxConns int
 	acceptWarning  bool
+	holdShare      float64
+	holdMin        int
+	holdTime       time.Duration
 	register       bool
 
 	haproxy       string
@@ -99,6 +102,9 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.consulName, "consul-tls-name", "", "`name` that Consul's certificate must carry; default: its host")
 	f.IntVar(&s.consulMaxConns, "consul-max-connections", 32, "greatest `number` of connections to Consul, however many services are watched")
 	f.BoolVar(&s.acceptWarning, "accept-warning", false, "send traffic to instances whose checks warn")
+	f.Float64Var(&s.holdShare, "hold-share", 0.5, "`part` of a service's instances; when Consul suddenly lists more than it as gone they are kept until that is confirmed; 1: never")
+	f.IntVar(&s.holdMin, "hold-min", 2, "least `number` of instances lost at once that are kept")
+	f.DurationVar(&s.holdTime, "hold-time", 5*time.Minute, "longest `time` that they are kept while Consul can be read and nothing else settles it")
 	f.BoolVar(&s.register, "register", true, "register the agent, and the frontends that ask for it, in Consul")
 
 	f.StringVar(&s.haproxy, "haproxy", "managed", "who starts HAProxy: `mode` managed (the agent) or external (systemd or something else)")
@@ -236,6 +242,15 @@ func (s *settings) check() error {
 	}
 	if s.consulMaxConns < 12 {
 		bad("consul-max-connections: %d is too few, expected 12 or more", s.consulMaxConns)
+	}
+	if s.holdShare <= 0 || s.holdShare > 1 {
+		bad("hold-share: %v is not a part, expected more than 0 and at most 1", s.holdShare)
+	}
+	if s.holdMin < 1 {
+		bad("hold-min: %d is not a number of instances, expected 1 or more", s.holdMin)
+	}
+	if s.holdTime < time.Second {
+		bad("hold-time: %v is too short, expected 1s or more", s.holdTime)
 	}
 	for name, text := range map[string]string{
 		"haproxy-user": s.haproxyUser, "haproxy-group": s.haproxyGroup, "haproxy-log": s.haproxyLog,

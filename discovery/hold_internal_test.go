@@ -1,0 +1,287 @@
+package discovery
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"thalassa/lb"
+)
+
+// members makes healthy instances of these ids.
+func members(ids string) []lb.Instance {
+	var out []lb.Instance
+	for i, id := range strings.Fields(ids) {
+		out = append(out, lb.Instance{
+			ID: id, Node: "n-" + id, Address: lb.HostPort{Host: "10.0.0.1", Port: uint16(1000 + i)}, Status: api.HealthPassing, Healthy: true,
+		})
+	}
+	return out
+}
+
+// ids of the instances of a service, in order; those held in brackets.
+func ids(s lb.Service) string {
+	var out []string
+	for _, i := range s.Instances {
+		if i.Held {
+			i.ID = "[" + i.ID + "]"
+		}
+		out = append(out, i.ID)
+	}
+	slices.SortFunc(out, func(a, b string) int { return strings.Compare(strings.Trim(a, "[]"), strings.Trim(b, "[]")) })
+	return strings.Join(out, " ")
+}
+
+// A step is an answer and what is known after it.
+type step struct {
+	at       time.Duration
+	answer   string // ids; with "silent" nodes after a bar
+	evidence evidence
+	want     string
+	doubt    lb.Doubt
+	released string
+	index    uint64 // 0: higher than before
+}
+
+func TestHold(t *testing.T) {
+	t.Parallel()
+	const all = "a b c d e f"
+	const held = "[a] [b] [c] [d] [e] [f]"
+	sane, away := evidence{readable: true}, evidence{restarted: true, readable: true}
+	for name, steps := range map[string][]step{
+		"one goes":              {{answer: "a b c d e", want: "a b c d e"}},
+		"half of them go":       {{answer: "a b c", want: "a b c"}},
+		"most go, and come":     {{answer: "a", want: "a [b] [c] [d] [e] [f]"}, {at: time.Second / 2, answer: all, want: all, released: "the instances are back"}},
+		"most go for good":      {{answer: "a", want: "a [b] [c] [d] [e] [f]"}, {at: time.Second, answer: "a", want: "a", released: "a second look found the same"}},
+		"the look comes early":  {{answer: "a", want: "a [b] [c] [d] [e] [f]"}, {at: time.Second - 1, answer: "a", want: "a [b] [c] [d] [e] [f]"}},
+		"all replaced by more":  {{answer: "u v w x y z", want: "u v w x y z"}},
+		"most replaced":         {{answer: "a u v w", want: "a u v w"}},
+		"all go for good":       {{answer: "", evidence: sane, want: held}, {at: time.Second, answer: "", evidence: sane, want: "", released: "a second look found the same"}},
+		"the right to read":     {{answer: "", want: held, doubt: lb.DoubtBlind}, {at: time.Hour, answer: "", want: held, doubt: lb.DoubtBlind}, {at: 2 * time.Hour, answer: all, want: all, released: "the instances are back"}},
+		"the right comes back":  {{answer: "", want: held, doubt: lb.DoubtBlind}, {at: time.Hour, answer: "", evidence: sane, want: "", released: "a second look found the same"}},
+		"a restart":             {{answer: "", evidence: away, want: held, doubt: lb.DoubtRestart}, {at: time.Minute, answer: "b", evidence: away, want: "[a] b [c] [d] [e] [f]", doubt: lb.DoubtRestart}, {at: 2 * time.Minute, answer: all, want: all, released: "the instances are back"}},
+		"a restart, all new":    {{answer: "", evidence: away, want: held, doubt: lb.DoubtRestart}, {at: 5 * time.Minute, answer: "", evidence: sane, want: "", released: "nothing else came for 5m0s"}},
+		"a restart sticks":      {{answer: "", evidence: away, want: held, doubt: lb.DoubtRestart}, {at: 4 * time.Minute, answer: "", evidence: sane, want: held, doubt: lb.DoubtRestart}},
+		"restarted and blind":   {{answer: "", evidence: evidence{restarted: true}, want: held, doubt: lb.DoubtRestart}, {at: time.Hour, answer: "", want: held, doubt: lb.DoubtRestart}},
+		"an older state":        {{answer: "a", index: 3, want: "a [b] [c] [d] [e] [f]", doubt: lb.DoubtRestart}},
+		"more go while held":    {{answer: "a b", want: "a b [c] [d] [e] [f]"}, {at: time.Second / 2, answer: "a", want: "a [b] [c] [d] [e] [f]"}},
+		"some come back":        {{answer: "", evidence: away, want: held, doubt: lb.DoubtRestart}, {at: 1, answer: "a b c d e", evidence: away, want: "a b c d e [f]", doubt: lb.DoubtRestart}},
+		"others come meanwhile": {{answer: "z", want: "[a] [b] [c] [d] [e] [f] z"}},
+		"nodes fall silent": {
+			{answer: "a b | c d e f", evidence: sane, want: "a b [c] [d] [e] [f]", doubt: lb.DoubtSilent},
+			{at: time.Hour, answer: "a b | c d e f", evidence: sane, want: "a b [c] [d] [e] [f]", doubt: lb.DoubtSilent},
+			{at: 2 * time.Hour, answer: all, want: all, released: "the instances are back"},
+		},
+		"one node falls silent": {{answer: "a b c d e | f", want: "a b c d e f"}},
+		"one by one":            {{answer: "a", evidence: evidence{base: 12}, want: "a [b] [c] [d] [e] [f]"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+			s := lb.Service{Name: "web", Index: 5, Seen: start, Instances: members(all)}
+			for n, step := range steps {
+				s = step.take(t, n, s, start)
+			}
+		})
+	}
+}
+
+func (st step) take(t *testing.T, n int, s lb.Service, start time.Time) lb.Service {
+	t.Helper()
+	present, quiet, _ := strings.Cut(st.answer, "|")
+	a := answer{meta: meta{index: s.Index + 1, leader: true}, at: start.Add(st.at), instances: members(present)}
+	if st.index > 0 {
+		a.index = st.index
+	}
+	for _, i := range members(quiet) {
+		i.Status, i.Healthy = api.HealthCritical, false
+		a.instances = append(a.instances, i)
+		if a.silent == nil {
+			a.silent = map[identity]bool{}
+		}
+		a.silent[identityOf(i)] = true
+	}
+	e := st.evidence
+	e.base = max(e.base, 6)
+	before := s
+	s, v := judge(s, a, testPolicy, e)
+	if got := ids(s); got != st.want {
+		t.Fatalf("step %d: %q, want %q", n, got, st.want)
+	}
+	if changed := ids(s) != ids(before); changed && !v.changed {
+		t.Errorf("step %d: changed without telling", n)
+	}
+	if isHeld := strings.Contains(st.want, "["); (s.Hold != nil) != isHeld {
+		t.Fatalf("step %d: hold %+v", n, s.Hold)
+	}
+	if h := s.Hold; h != nil && (h.Doubt != st.doubt || h.Lost != strings.Count(st.want, "[") || !h.Since.Equal(start) ||
+		h.Until.IsZero() != (h.Doubt == lb.DoubtBlind || h.Doubt == lb.DoubtSilent)) {
+		t.Errorf("step %d: hold %+v, want doubt %q", n, *h, st.doubt)
+	}
+	if s.Released != st.released {
+		t.Errorf("step %d: released %q, want %q", n, s.Released, st.released)
+	}
+	return s
+}
+
+func TestHoldingCanBeTurnedOff(t *testing.T) {
+	t.Parallel()
+	p := testPolicy
+	p.share = 1
+	before := lb.Service{Name: "web", Index: 5, Seen: time.Now(), Instances: members("a b c")}
+	got, _ := judge(before, answer{meta: meta{index: 6, leader: true}, at: time.Now()}, p, evidence{base: 3})
+	if len(got.Instances) != 0 || got.Hold != nil {
+		t.Errorf("%+v, want nothing held", got)
+	}
+}
+
+// The members of an earlier run are not given up for the first answer of this
+// one, which may be that of a Consul which has just started, too.
+func TestHoldAfterAStart(t *testing.T) {
+	t.Parallel()
+	before := lb.Service{Name: "web", Index: 5, Seen: time.Now().Add(-time.Hour), Stale: Unconfirmed, Instances: members("a b c")}
+	got, _ := judge(before, answer{meta: meta{index: 6, leader: true}, at: time.Now()}, testPolicy, evidence{base: 3, readable: true})
+	if ids(got) != "[a] [b] [c]" || got.Hold.Doubt != lb.DoubtRestart || got.Stale != "" {
+		t.Errorf("%+v, want all held", got)
+	}
+}
+
+func TestSilent(t *testing.T) {
+	t.Parallel()
+	entry := func(id string, checks ...*api.HealthCheck) *api.ServiceEntry {
+		return &api.ServiceEntry{Node: &api.Node{Node: "n"}, Service: &api.AgentService{ID: id}, Checks: checks}
+	}
+	gossip := func(status string) *api.HealthCheck { return &api.HealthCheck{CheckID: serfHealth, Status: status} }
+	own := func(status string) *api.HealthCheck {
+		return &api.HealthCheck{CheckID: "c", ServiceID: "s", Status: status}
+	}
+	got := silent([]*api.ServiceEntry{
+		nil,
+		{},
+		entry("well", gossip("passing"), own("passing")), entry("silent", gossip("critical"), own("passing")), entry("bare", gossip("critical")),
+		entry("ill", gossip("critical"), own("critical")), entry("warns", gossip("critical"), own("warning")), entry("ill alone", gossip("passing"), own("critical")),
+		entry("maintained", gossip("critical"), &api.HealthCheck{CheckID: api.NodeMaint, Status: "critical"}),
+		entry("named alike", &api.HealthCheck{CheckID: serfHealth, ServiceID: "named alike", Status: "critical"}),
+	}, false)
+	if want := map[identity]bool{{"n", "silent"}: true, {"n", "bare"}: true}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// holding makes a schedule with a service that holds all it had.
+func holding(now time.Time) (*schedule, *service) {
+	s := &schedule{services: map[lb.Name]*service{}, hot: 5, random: func() float64 { return 0 }, policy: testPolicy}
+	s.want([]lb.Name{"web"}, now)
+	svc := s.services["web"]
+	for _, i := range []string{"a b c", ""} {
+		now = now.Add(time.Millisecond)
+		s.assign(now)
+		s.apply(result{task: task{slot: fetchSlot, query: &svc.query, service: svc}, meta: meta{index: 7, leader: true}, answer: answer{
+			meta: meta{index: 7, leader: true}, at: now, instances: members(i),
+		}}, now)
+		svc.due, svc.index = now, 0
+	}
+	return s, svc
+}
+
+// What HAProxy finds down for long enough, without a break, is let go one by
+// one.
+func TestScheduleBelievesHAProxy(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s, svc := holding(now)
+	if ids(svc.current) != "[a] [b] [c]" {
+		t.Fatalf("%s, want all held", ids(svc.current))
+	}
+	seconds := func(n float64) time.Time { return now.Add(time.Duration(n * float64(time.Second))) }
+	down := func(ports ...uint16) map[lb.HostPort]bool {
+		out := map[lb.HostPort]bool{}
+		for _, p := range ports {
+			out[lb.HostPort{Host: "10.0.0.1", Port: p}] = true
+		}
+		return out
+	}
+	for _, step := range []struct {
+		at   float64
+		down map[lb.HostPort]bool
+		want string
+	}{
+		{1, down(1000, 1001), "[a] [b] [c]"},
+		{2, down(1000, 1001, 4711), "[a] [b] [c]"},
+		{3, down(1000), "[a] [b] [c]"},
+		{4, down(1000, 1001), "[b] [c]"},
+		{6.9, down(1001), "[b] [c]"},
+		{7, down(1001, 1002), "[c]"},
+		{9.9, down(1002), "[c]"},
+		{10, down(1002), ""},
+	} {
+		s.poke = false
+		before := ids(svc.current)
+		s.observe(step.down, seconds(step.at))
+		if got := ids(svc.current); got != step.want || s.poke != (got != before) {
+			t.Errorf("after %v s: %q (told %t), want %q", step.at, got, s.poke, step.want)
+		}
+	}
+	if svc.current.Hold != nil || !strings.Contains(svc.current.Released, "HAProxy") {
+		t.Errorf("%+v, want it released", svc.current)
+	}
+}
+
+func TestScheduleObeysAnOperator(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s, svc := holding(now)
+	s.accept("none", now)
+	s.accept("web", now)
+	if ids(svc.current) != "" || svc.current.Hold != nil || svc.current.Released != lb.Accepted || !s.poke || s.fresh {
+		t.Errorf("%+v, want nothing held", svc.current)
+	}
+	s.poke = false
+	s.accept("web", now)
+	if s.poke {
+		t.Error("accepted again, though nothing is held")
+	}
+}
+
+// While something is held, Consul is asked for itself, and that again and again;
+// otherwise not.
+func TestScheduleAsksTheCanary(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s, svc := holding(now)
+	asked := func(tasks []task) *task {
+		i := slices.IndexFunc(tasks, func(t task) bool { return t.query == &s.canary })
+		if i < 0 {
+			return nil
+		}
+		return &tasks[i]
+	}
+	now = now.Add(10 * time.Millisecond)
+	tasks, _ := s.assign(now)
+	first := asked(tasks)
+	if first == nil {
+		t.Fatal("not asked")
+	}
+	fetched := s.fetched
+	s.apply(result{task: *first, meta: meta{leader: true}, seen: true}, now)
+	if s.fetched != fetched-1 || s.canary.busy || !s.readable.Equal(now) {
+		t.Errorf("%d slots in use, readable at %v", s.fetched, s.readable)
+	}
+	if tasks, next := s.assign(now); asked(tasks) != nil || next.Sub(now) > testPolicy.look {
+		t.Errorf("asked %v, again in %v", asked(tasks), next.Sub(now))
+	}
+	now = now.Add(testPolicy.look)
+	tasks, _ = s.assign(now)
+	if asked(tasks) == nil {
+		t.Error("not asked again")
+	}
+	s.apply(result{task: *first, err: errNoLeader}, now)
+	s.accept("web", now)
+	if tasks, _ = s.assign(now.Add(time.Hour)); asked(tasks) != nil || svc.current.Hold != nil {
+		t.Error("asked though nothing is held")
+	}
+}
