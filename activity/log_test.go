@@ -244,6 +244,9 @@ func TestOlderThanMemory(t *testing.T) {
 		{activity.Query{Filter: "CAUSE 17", Limit: 2}, "1798-1799"},
 		{activity.Query{Filter: "cause 17", Since: 1, Limit: 1}, "17-17"},
 		{activity.Query{Filter: "haproxyreload", Since: 1}, "2501-2510"},
+		{activity.Query{Before: 2505, Limit: 3}, "2502-2504"},
+		{activity.Query{Before: 1400, Limit: 3}, "1397-1399"},
+		{activity.Query{Before: 1}, "none"},
 		{activity.Query{SinceTime: noon()}, "2501-2510"},
 		{activity.Query{SinceTime: noon().Add(time.Millisecond)}, "none"},
 	} {

@@ -19,6 +19,9 @@ type Query struct {
 	// repeats the query with the last number it got misses none. 0: the newest
 	// Limit events are wanted.
 	Since uint64
+	// Before leaves out the event of that sequence number and all newer ones, so
+	// that a reader can go back page by page. 0: none is left out.
+	Before uint64
 	// SinceTime leaves out events before it. Zero: none is left out.
 	SinceTime time.Time
 	// Filter keeps events that hold this text, whatever its case, in verb,
@@ -45,7 +48,7 @@ func (q Query) Newest() bool { return q.Last || q.Since == 0 }
 
 // Match reports whether e is what the query asks for, apart from the limit.
 func (q Query) Match(e Event) bool {
-	if e.Seq <= q.Since {
+	if e.Seq <= q.Since || q.Before > 0 && e.Seq >= q.Before {
 		return false
 	}
 	if !q.SinceTime.IsZero() && e.Time < q.SinceTime.UnixMilli() {

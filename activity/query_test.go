@@ -34,6 +34,8 @@ func TestMatch(t *testing.T) {
 		{activity.Query{}, true},
 		{activity.Query{Since: 4}, true},
 		{activity.Query{Since: 5}, false},
+		{activity.Query{Before: 6}, true},
+		{activity.Query{Before: 5}, false},
 		{activity.Query{SinceTime: time.UnixMilli(5000)}, true},
 		{activity.Query{SinceTime: time.UnixMilli(5001)}, false},
 		{activity.Query{Since: 4, SinceTime: time.UnixMilli(5001)}, false},

@@ -87,6 +87,8 @@ type Config struct {
 	Journal Journal
 	Memory  Memory
 
+	// Archive keeps the texts of haproxy.cfg; nil: nobody does.
+	Archive Archive
 	// Announcer is told the agent's own service and those of the frontends that
 	// ask for one; nil: nothing is registered.
 	Announcer Announcer
@@ -176,9 +178,10 @@ type Agent struct {
 	ended    chan struct{} // closed when no round will follow any more
 
 	mu          sync.Mutex
-	fileProblem string   // why the file on disk is not what HAProxy runs
-	last        outcome  // of the newest round
-	pending     *pending // the revision that a change waits for; nil: none
+	fileProblem string       // why the file on disk is not what HAProxy runs
+	last        outcome      // of the newest round
+	unrecorded  []*effective // texts that the archive does not have yet, oldest first
+	pending     *pending     // the revision that a change waits for; nil: none
 
 	inStep    chan struct{}             // closed when a round has applied for the first time
 	effective atomic.Pointer[effective] // what HAProxy runs; nil: not known yet

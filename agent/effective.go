@@ -13,6 +13,7 @@ type effective struct {
 	template *template.Template // that the running HAProxy's file was made with
 	revision uint64             // of the intent
 	snapshot lb.Snapshot
+	origin   origin
 }
 
 // resolve finds the members of every backend and gives them slots, those that

@@ -69,7 +69,7 @@ func (a *Agent) round(ctx context.Context) outcome {
 	if a.running.failure == "" && t.template == a.running.template {
 		switch {
 		case change.Empty():
-			a.inEffect(t, a.running.shows)
+			a.inEffect(t, a.running.shows, pathNone)
 			return t.outcome(pathNone, nil)
 		case len(change.Reload) == 0:
 			return a.adjust(ctx, t, change)
@@ -182,12 +182,13 @@ func (a *Agent) adjust(ctx context.Context, t target, change plan.Change) outcom
 		}
 	}
 	before := a.running
-	a.inEffect(t, a.running.shows)
-	a.noteAdjusted(ctx, before, t, change, time.Since(begin))
+	path := pathRuntime
 	if len(change.Ops) == 0 {
-		return t.outcome(pathNone, nil)
+		path = pathNone
 	}
-	return t.outcome(pathRuntime, nil)
+	a.inEffect(t, a.running.shows, path)
+	a.noteAdjusted(ctx, before, t, change, time.Since(begin))
+	return t.outcome(path, nil)
 }
 
 // failedAtRunTime is a reason to reload: some of the operations may have been
@@ -221,7 +222,7 @@ func (a *Agent) reload(ctx context.Context, t target, change plan.Change) outcom
 		return a.failed(ctx, t, err)
 	}
 	before := a.running
-	a.inEffect(t, a.shown(ctx, rendered.Fingerprint))
+	a.inEffect(t, a.shown(ctx, rendered.Fingerprint), pathOf(out))
 	a.noteApplied(ctx, before, t, change, out)
 	return t.outcome(pathOf(out), nil)
 }
@@ -242,9 +243,14 @@ func (a *Agent) shown(ctx context.Context, fingerprint string) string {
 	return fingerprint
 }
 
-// inEffect notes that HAProxy runs the target, and shows that fingerprint.
-func (a *Agent) inEffect(t target, shows string) {
+// inEffect notes that HAProxy runs the target, by which path it got it, and that
+// it shows that fingerprint.
+func (a *Agent) inEffect(t target, shows, path string) {
 	now := t.effective
+	var own bool
+	if now.origin, own = a.originOf(t, path); own {
+		a.toRecord(&now)
+	}
 	a.running = running{effective: &now, revision: t.intent.Revision, shows: shows, seen: a.running.seen}
 	a.noteFreshness(t.snapshot)
 	a.effective.Store(&now)

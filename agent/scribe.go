@@ -67,7 +67,11 @@ func (a *Agent) writeDown(ctx context.Context) bool {
 	if ctx.Err() == nil {
 		a.noteFileProblem(ctx, err)
 	}
-	err = errors.Join(err, a.persist(ctx))
+	recorded := a.record(ctx)
+	if recorded != nil && ctx.Err() == nil {
+		a.cfg.Logger.WarnContext(ctx, "haproxy.cfg not recorded", "error", recorded)
+	}
+	err = errors.Join(err, recorded, a.persist(ctx))
 	if snap := a.Snapshot(); a.wasInStep() {
 		saved := a.cfg.Memory.SaveSnapshot(ctx, snap)
 		if saved != nil && ctx.Err() == nil {

@@ -54,6 +54,7 @@ type world struct {
 	templateFile, persistence string
 	jitter                    time.Duration
 	chance                    func(time.Duration) time.Duration
+	archive                   agent.Archive
 }
 
 func newWorld(t *testing.T) *world {
@@ -71,7 +72,7 @@ func (w *world) run() {
 func (w *world) make() {
 	w.t.Helper()
 	a, err := agent.New(agent.Config{
-		Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w, Holder: w.holder,
+		Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w, Holder: w.holder, Archive: w.archive,
 		Process:      lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute},
 		TemplateFile: w.templateFile, Persistence: w.persistence, ReloadJitter: w.jitter, Chance: w.chance,
 	})

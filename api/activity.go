@@ -55,8 +55,8 @@ func (s *Server) await(ctx context.Context, q activity.Query, wait time.Duration
 }
 
 func activityQuery(r *http.Request) (activity.Query, time.Duration, error) {
-	p := parameters(r, "since", "filter", "limit", "wait")
-	q := activity.Query{Filter: p.text("filter"), Limit: p.limit()}
+	p := parameters(r, "since", "before", "filter", "limit", "wait")
+	q := activity.Query{Before: p.number("before"), Filter: p.text("filter"), Limit: p.limit()}
 	q.Since, q.SinceTime = p.since()
 	wait := p.duration("wait", maxWait)
 	return q, wait, p.err()

@@ -45,12 +45,20 @@ type History interface {
 	Revisions(ctx context.Context, before uint64, limit int) ([]lb.Revision, error)
 }
 
-// Config is what a Server needs. The first five fields are required.
+// Archive is the texts of haproxy.cfg that were in effect, newest first. Before 0
+// means from the newest on; *lb.NotFoundError when there is no text of a number.
+type Archive interface {
+	Configs(ctx context.Context, before uint64, limit int) ([]lb.Recorded, error)
+	ConfigText(ctx context.Context, number uint64) (lb.Recorded, []byte, error)
+}
+
+// Config is what a Server needs. The first six fields are required.
 type Config struct {
 	Changes  Changer
 	Views    Views
 	Activity Log
 	History  History
+	Configs  Archive
 	// HAProxyConfig gives the bytes of haproxy.cfg as last written;
 	// *lb.UnavailableError while there are none.
 	HAProxyConfig func(ctx context.Context) ([]byte, error)

@@ -39,6 +39,8 @@ var requests = []struct {
 	{"PUT", "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`, 3},
 	{"DELETE", "/frontends/www", "", 3},
 	{"DELETE", "/backends/files", "", 3},
+	{"GET", "/haproxy/configs", "", 1},
+	{"GET", "/haproxy/configs/1", "", 1},
 }
 
 func TestRoles(t *testing.T) {
@@ -68,7 +70,7 @@ func TestRoles(t *testing.T) {
 		if path == "/session" { // has tests of its own
 			continue
 		}
-		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www").Replace(path)
+		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1").Replace(path)
 		for method := range mapOf(item) {
 			live, files := strings.ReplaceAll(path, "{key}", "live"), strings.ReplaceAll(path, "{key}", "files")
 			if m := strings.ToUpper(method); m != "PARAMETERS" && !covered[m+" "+live] && !covered[m+" "+files] {

@@ -35,6 +35,8 @@ func (s *Server) routes() []route {
 		{del, "/backends/{key}", auth.Admin, "remove a backend", s.deleteBackend},
 		{get, "/backends/{key}/members", auth.Read, "the members of a backend; query: stats", s.members},
 		{get, "/haproxy/config", auth.Read, "haproxy.cfg as last written, as text", s.haproxyConfig},
+		{get, "/haproxy/configs", auth.Read, "each haproxy.cfg that was in effect, newest first; query: before, limit", s.listConfigs},
+		{get, "/haproxy/configs/{number}", auth.Read, "one of them with its text", s.recordedConfig},
 		{get, "/services", auth.Read, "the Consul services watched, with their versions", s.listServices},
 		{get, "/services/{name}", auth.Read, "one service with its instances", s.service},
 		{post, "/services/{name}/accept", auth.Deploy, "believe Consul that the instances held are gone", s.accept},

@@ -26,6 +26,9 @@ type Options struct {
 	MaxRevisions int
 	// MaxEvents is how many of the newest events are kept (10,000).
 	MaxEvents int
+	// MaxConfigs is how many of the newest recorded configurations are kept (200).
+	// They take 32 MiB at most.
+	MaxConfigs int
 	// Now dates a damaged file that is set aside (time.Now).
 	Now func() time.Time
 	// Logger (discards).
@@ -41,6 +44,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxEvents <= 0 {
 		o.MaxEvents = 10_000
+	}
+	if o.MaxConfigs <= 0 {
+		o.MaxConfigs = 200
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -60,6 +66,7 @@ type DB struct {
 	file         *os.File // bolt's, locked
 	maxRevisions int
 	maxEvents    int
+	maxConfigs   int
 	logger       *slog.Logger
 
 	committed wake.Signal
@@ -84,7 +91,7 @@ func Open(path string, o Options) (*DB, error) {
 		return nil, err
 	}
 	return &DB{
-		bolt: bolt, file: file, maxRevisions: o.MaxRevisions, maxEvents: o.MaxEvents, logger: o.Logger,
+		bolt: bolt, file: file, maxRevisions: o.MaxRevisions, maxEvents: o.MaxEvents, maxConfigs: o.MaxConfigs, logger: o.Logger,
 		writing: make(chan struct{}, 1), closed: make(chan struct{}),
 	}, nil
 }

@@ -46,7 +46,7 @@ func (d *DB) Events(ctx context.Context, q activity.Query) ([]activity.Event, er
 		c := tx.Bucket([]byte(eventBucket)).Cursor()
 		first, step := func() ([]byte, []byte) { return c.Seek(number(q.Since + 1)) }, c.Next
 		if q.Newest() {
-			first, step = c.Last, c.Prev
+			first, step = func() ([]byte, []byte) { return below(c, q.Before) }, c.Prev
 		}
 		for key, value := first(); key != nil && len(out) < q.Size(); key, value = step() {
 			var e activity.Event

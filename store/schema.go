@@ -29,6 +29,14 @@ const (
 	snapshotBucket = "snapshot"  // service → lb.Service
 )
 
+// The buckets of the recorded configurations. A file may lack them: they are made
+// when the first one is stored. What is damaged in them is no reason not to open
+// the file.
+const (
+	configBucket = "configs" // big-endian number → lb.Recorded
+	textBucket   = "texts"   // the same number → packedText
+)
+
 // The entries of metaBucket.
 const (
 	schemaKey = "schema" // schemaEntry
@@ -89,7 +97,7 @@ func opened(bucket string, key, value []byte) ([]byte, error) {
 
 // entryName is how errors call an entry.
 func entryName(bucket string, key []byte) string {
-	if bucket == revisionBucket || bucket == eventBucket {
+	if slices.Contains([]string{revisionBucket, eventBucket, configBucket, textBucket}, bucket) {
 		if len(key) == 8 {
 			return bucket + "/" + strconv.FormatUint(binary.BigEndian.Uint64(key), 10)
 		}

@@ -33,6 +33,7 @@ type Node struct {
 	intent    lb.Intent
 	snapshot  lb.Snapshot
 	revisions []lb.Revision // oldest first
+	configs   []lb.Recorded // oldest first; the text of each is its cause
 	down      bool          // HAProxy is
 	trouble   error         // what every call answers with; nil: none
 	counters  map[lb.HostPort]lb.ServerStats
@@ -54,7 +55,7 @@ func New(now func() time.Time) (*Node, error) {
 func (n *Node) Config() api.Config {
 	return api.Config{
 		Changes: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats,
-		Version: "1.2.3", Now: n.now,
+		Version: "1.2.3", Now: n.now, Configs: n,
 	}
 }
 
@@ -205,6 +206,10 @@ func (n *Node) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (lb
 		n.views.Broadcast()
 		n.revisions = append(n.revisions, lb.Revision{Number: next.Revision, Stamp: by, Changes: changes})
 		applied = lb.Applied{Applied: true, Path: "reload", Reason: "a section has changed", Duration: 1500 * time.Microsecond, Revision: next.Revision}
+		n.configs = append(n.configs, lb.Recorded{
+			Number: uint64(len(n.configs) + 1), Time: by.Time, Revision: next.Revision, Cause: by.Cause, Author: by.Author,
+			Path: applied.Path, Fingerprint: "1f874a0d5653", Size: len(by.Cause),
+		})
 		n.Log.Record(ctx, activity.Event{
 			Verb: activity.ConfigurationChanged, Object: activity.Object{ID: changes[0].ID, Type: "configuration"},
 			Cause: by.Cause, Author: by.Author, Revision: next.Revision, Path: applied.Path,
@@ -284,6 +289,30 @@ func (n *Node) Revisions(_ context.Context, before uint64, limit int) ([]lb.Revi
 		}
 	}
 	return out, n.trouble
+}
+
+// Configs lists a text for each revision.
+func (n *Node) Configs(_ context.Context, before uint64, limit int) ([]lb.Recorded, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []lb.Recorded
+	for _, r := range slices.Backward(n.configs) {
+		if (before == 0 || r.Number < before) && len(out) < limit {
+			out = append(out, r)
+		}
+	}
+	return out, n.trouble
+}
+
+// ConfigText is one of them; its text is the cause of the revision.
+func (n *Node) ConfigText(_ context.Context, number uint64) (lb.Recorded, []byte, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if number == 0 || number > uint64(len(n.configs)) {
+		return lb.Recorded{}, nil, &lb.NotFoundError{ID: fmt.Sprintf("haproxy/configs/%d", number)}
+	}
+	r := n.configs[number-1]
+	return r, []byte(r.Cause), n.trouble
 }
 
 // HAProxyConfig lists the sections and servers that HAProxy would have.

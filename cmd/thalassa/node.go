@@ -171,7 +171,7 @@ func (n node) haproxy() *haproxy.Process {
 func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, events *activity.Log, addr net.Addr) (*agent.Agent, *discovery.Registrar, error) {
 	s := n.settings
 	cfg := agent.Config{
-		Intents: db, Source: w, Holder: w, HAProxy: p, Runtime: p, Journal: events, Memory: db,
+		Intents: db, Source: w, Holder: w, HAProxy: p, Runtime: p, Journal: events, Memory: db, Archive: db,
 		Process: s.process(), Version: version(), Label: s.label,
 		TemplateFile: s.templateFile, Persistence: s.persistence,
 		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, ReloadJitter: s.reloadJitter, Logger: n.log,
@@ -236,6 +236,7 @@ func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *acti
 		Changed: a.Changed, Sampler: sampler,
 		Version: version(), Label: s.label, AllowedHosts: s.allowedHosts, Loopback: s.loopback(), Logger: n.log,
 	}
+	cfg.Configs = db
 	if s.tokenFile != "" {
 		tokens, err := auth.Open(s.tokenFile, n.log)
 		if err != nil {

@@ -1,0 +1,109 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thalassa/agent"
+	"thalassa/lb"
+)
+
+// archive keeps texts in memory.
+type archive struct {
+	list  []lb.Recorded // oldest first
+	texts []string
+	full  error
+}
+
+func (a *archive) RecordConfig(_ context.Context, r lb.Recorded, text []byte) (uint64, error) {
+	if a.full != nil {
+		return 0, a.full
+	}
+	r.Number = uint64(len(a.list) + 1)
+	a.list, a.texts = append(a.list, r), append(a.texts, string(text))
+	return r.Number, nil
+}
+
+func (a *archive) Configs(context.Context, uint64, int) ([]lb.Recorded, error) {
+	if len(a.list) == 0 {
+		return nil, a.full
+	}
+	return a.list[len(a.list)-1:], a.full
+}
+
+// tells is what was recorded of each text: revision, path, cause and author.
+func (a *archive) tells() string {
+	var out []string
+	for _, r := range a.list {
+		out = append(out, strings.TrimSpace(fmt.Sprintf("%d %s %s %s", r.Revision, r.Path, r.Cause, r.Author)))
+	}
+	return strings.Join(out, "; ")
+}
+
+func TestTextsInEffectAreRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a := newWorld(t), &archive{}
+		w.archive = a
+		w.consul("shop", 1, "", "1.0.0 81", "2.0.0 82")
+		stop := w.start()
+		settled := func() string {
+			pause(t.Context(), 2*time.Second)
+			synctest.Wait()
+			return a.tells()
+		}
+		settled()
+		if _, err := w.put(); err != nil {
+			t.Fatal(err)
+		}
+		want := "0 reload start of the agent; 1 reload PUT /backends/b ann"
+		if got := settled(); got != want {
+			t.Fatalf("after a change: %s, want %s", got, want)
+		}
+		if last := a.texts[1]; last != w.file || !strings.Contains(last, "127.0.0.1:81") {
+			t.Errorf("recorded was\n%s\nand not the file on disk\n%s", last, w.file)
+		}
+		w.consul("shop", 2, "", "1.0.0 81", "1.0.0 83", "2.0.0 82")
+		w.serves("81", "83")
+		if got := settled(); got != want {
+			t.Errorf("a member that came is a text of its own: %s", got)
+		}
+		if _, err := w.agent.Switch(t.Context(), lb.Switch{Backend: "b", Version: "2.0.0", Stamp: lb.Stamp{Author: "bob", Cause: "POST /backends/b"}}); err != nil {
+			t.Fatal(err)
+		}
+		want += "; 2 runtime POST /backends/b bob"
+		if got := settled(); got != want {
+			t.Errorf("after a switch: %s, want %s", got, want)
+		}
+		stop()
+		w.run()
+		if got := settled(); got != want {
+			t.Errorf("the next agent records what it finds again: %s", got)
+		}
+	})
+}
+
+// An archive that fails holds nothing up and is tried again.
+func TestAFullArchiveHoldsNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a := newWorld(t), &archive{full: errors.New("no space left on device")}
+		w.archive = a
+		w.run()
+		if applied, err := w.putNative("x", "option httplog"); err != nil || !applied.Applied {
+			t.Fatalf("a change with a full archive: %+v, %v", applied, err)
+		}
+		pause(t.Context(), 5*time.Second)
+		a.full = nil
+		pause(t.Context(), time.Minute)
+		synctest.Wait()
+		if got := a.tells(); got != "0 reload start of the agent; 1 reload" {
+			t.Errorf("with room again there is %q", got)
+		}
+	})
+}
+
+var _ agent.Archive = (*archive)(nil)
