@@ -33,8 +33,8 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Get all that development needs: HAProxy, Consul, Pacemaker, the linters
-	@tools/setup haproxy consul pacemaker golangci-lint shellcheck
+setup: ## Get all that development needs: HAProxy, Consul, Chromium, Pacemaker, the linters
+	@tools/setup haproxy consul chromium pacemaker golangci-lint shellcheck ui-tools
 
 build: ## Build bin/thalassa, static (as does go build ./cmd/thalassa)
 	@CGO_ENABLED=0 go build -trimpath -o bin/thalassa ./cmd/thalassa
@@ -44,11 +44,12 @@ demo: build ## Run Consul, HAProxy and Thalassa with example services (ARGS="…
 	@exec bin/thalassa dev $(ARGS)
 
 test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.2)
-	@tools/setup haproxy consul pacemaker
-	@$(WITH) go test -race -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+	@tools/setup haproxy consul chromium pacemaker ui-tools
+	@mkdir -p bin/test
+	@$(WITH) go test -race -artifacts -outputdir $(CURDIR)/bin/test -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
 
 test-haproxys: ## Run the tests that use HAProxy with each of its releases
-	@tools/setup haproxy haproxys consul
+	@tools/setup haproxy haproxys consul chromium ui-tools
 	@tools/haproxys $(PKG) $(if $(RUN),-run '$(RUN)')
 
 soak: ## Change, reload and kill at random for long (DURATION=30m SEED=1 HAPROXY=3.2)

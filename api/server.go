@@ -13,6 +13,7 @@ import (
 
 	"thalassa/auth"
 	"thalassa/stream"
+	"thalassa/ui"
 )
 
 // Bounds of a connection. A handler that works for longer than writeTimeout is
@@ -32,6 +33,7 @@ const (
 type Server struct {
 	cfg     Config
 	echo    *echo.Echo
+	site    *ui.Site
 	hosts   []string // names that a Host header may hold beside addresses; nil: any
 	origins http.CrossOriginProtection
 
@@ -44,7 +46,7 @@ type Server struct {
 
 // New makes a Server. It starts nothing.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg.withDefaults(), echo: echo.New()}
+	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), site: ui.New()}
 	s.sessions = auth.NewSessions(s.cfg.Tokens, s.cfg.Now)
 	s.openTopics()
 	if cfg.Loopback && cfg.Tokens == nil {
@@ -54,7 +56,7 @@ func New(cfg Config) *Server {
 		}
 	}
 	s.echo.HTTPErrorHandler = s.fail
-	s.echo.Use(s.observe, s.rescue, harden, s.checkHost, s.checkOrigin)
+	s.echo.Use(s.observe, s.rescue, harden, s.checkHost, s.checkOrigin, s.pages)
 	for _, r := range s.routes() {
 		s.echo.Add(r.method, echoPath(r.path), s.guarded(r))
 		if r.method == http.MethodGet {

@@ -1,0 +1,73 @@
+package ui
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// home is where a browser begins.
+const home = "/overview"
+
+// IsPage reports whether path is one that a page answers when a browser asks.
+// The API may have the same path for programs.
+func IsPage(path string) bool {
+	switch path {
+	case "/", home, "/activity", "/config", "/cluster", "/login":
+		return true
+	}
+	for _, kind := range []string{home + "/backends/", home + "/frontends/"} {
+		if key, ok := strings.CutPrefix(path, kind); ok {
+			return key != "" && !strings.Contains(key, "/")
+		}
+	}
+	return false
+}
+
+// Serves reports whether a Site answers the request: an asset, or a page that a
+// browser asks for. A program, which does not prefer text/html, is to get the
+// API's answer.
+func Serves(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	return strings.HasPrefix(r.URL.Path, assetPrefix) ||
+		IsPage(r.URL.Path) && prefersHTML(strings.Join(r.Header.Values("Accept"), ","))
+}
+
+// prefersHTML reports whether an Accept header names text/html, and JSON at
+// most with a lower quality. "*/*" alone is what programs send.
+func prefersHTML(accept string) bool {
+	var html, json float64
+	for part := range strings.SplitSeq(accept, ",") {
+		name, q := quality(part)
+		switch name {
+		case "text/html", "application/xhtml+xml":
+			html = max(html, q)
+		case "application/json":
+			json = q
+		}
+	}
+	return html > json
+}
+
+func takesGzip(header string) bool {
+	for part := range strings.SplitSeq(header, ",") {
+		if name, q := quality(part); name == "gzip" && q > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// quality is a value of a header like Accept, and its weight.
+func quality(part string) (name string, q float64) {
+	fields := strings.Split(part, ";")
+	q = 1
+	for _, parameter := range fields[1:] {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(parameter), "q="); ok {
+			q, _ = strconv.ParseFloat(value, 64) // what is no number weighs nothing
+		}
+	}
+	return strings.ToLower(strings.TrimSpace(fields[0])), q
+}

@@ -1,0 +1,124 @@
+// The frame around all pages.
+
+import { useEffect, useState } from "preact/hooks";
+import { Activity } from "./activity.js";
+import { ConfigPage } from "./config.js";
+import { Detail } from "./detail.js";
+import * as format from "./format.js";
+import { classes, html } from "./html.js";
+import { Icon, Mark } from "./icons.js";
+import { connection, hello, now, object, retry, stale } from "./live.js";
+import { Login } from "./login.js";
+import { Overview } from "./overview.js";
+import { Button, Empty, Title, Toasts } from "./parts.js";
+import { route } from "./router.js";
+import { identity, logout } from "./session.js";
+
+/** @type {{page: string, title: string, topic?: string}[]} */
+const pages = [
+  { page: "overview", title: "Overview" },
+  { page: "activity", title: "Activity" },
+  { page: "config", title: "Config" },
+  { page: "cluster", title: "Cluster", topic: "cluster" },
+];
+
+export function App() {
+  const at = route.value;
+  const label = object("status").value?.label ?? hello.value?.label;
+  useEffect(() => {
+    const name = at.key ?? pages.find((p) => p.page === at.page)?.title ?? (at.page === "login" ? "Log in" : "Not found");
+    document.title = [name, label, "Thalassa"].filter(Boolean).join(" · ");
+  });
+  if (at.page === "login") return html`<${Login} /><${Toasts} />`;
+  const lost = connection.value.state === "lost";
+  return html`
+    <a class="skip" href="#main" data-plain>Skip to the content</a>
+    <${Bar} label=${label} page=${at.page === "detail" ? "overview" : at.page} />
+    <${Lost} />
+    <main id="main" class=${classes("page", lost && "lost")} tabindex="-1"><${Page} /></main>
+    <${Toasts} />`;
+}
+
+function Page() {
+  const at = route.value;
+  switch (at.page) {
+    case "overview":
+      return html`<${Overview} />`;
+    case "detail":
+      return html`<${Detail} key=${at.kind + "/" + at.key} kind=${at.kind} name=${at.key} />`;
+    case "activity":
+      return html`<${Activity} />`;
+    case "config":
+      return html`<${ConfigPage} />`;
+  }
+  return html`<${Title}>Nothing here</${Title}><${Empty} title="There is no such page."><a href="/overview">To the overview</a></${Empty}>`;
+}
+
+/** @param {{label?: string, page: string}} props */
+function Bar({ label, page }) {
+  const topics = hello.value?.topics ?? [];
+  return html`<header class="bar">
+    <a class="brand" href="/overview"><${Mark} /><span>Thalassa</span></a>
+    ${label && html`<span class="label" title="The logical name of this load balancer">${label}</span>`}
+    <nav aria-label="Pages">
+      ${pages.filter((p) => !p.topic || topics.includes(p.topic)).map((p) => html`
+        <a key=${p.page} href=${"/" + p.page} aria-current=${p.page === page ? "page" : undefined}>${p.title}</a>`)}
+    </nav>
+    <span class="grow"></span>
+    <${Pulse} />
+    <${ThemeSwitch} />
+    <${Who} />
+  </header>`;
+}
+
+/** Whether what is shown is live. */
+function Pulse() {
+  const { state } = connection.value;
+  const words = { live: "Live", connecting: "Connecting", lost: "Disconnected" }[state] ?? state;
+  return html`<span class=${classes("pulse", state)} role="status"><i aria-hidden="true"></i>${words}</span>`;
+}
+
+/** What is known was known at some time. */
+function Lost() {
+  const { state, since, retry: next } = connection.value;
+  const time = now.value;
+  if (stale.value) {
+    return html`<div class="strip info" role="status">The agent was replaced by another version.
+      <${Button} onClick=${() => location.reload()}>Load the page anew</${Button}></div>`;
+  }
+  if (state !== "lost") return null;
+  const wait = Math.ceil((next - Date.now()) / 1000);
+  return html`<div class="strip bad" role="alert">
+    <${Icon} name="warning" /><span><b>No connection to the agent.</b> What you see is as of ${format.age(since, Math.max(time, Date.now()))}.
+    HAProxy goes on without the agent. ${wait > 0 ? `Next attempt in ${wait} s.` : "Connecting…"}</span>
+    <${Button} onClick=${retry}>Try now</${Button}>
+  </div>`;
+}
+
+const themes = /** @type {const} */ (["system", "light", "dark"]);
+
+function ThemeSwitch() {
+  const [theme, setTheme] = useState(() => document.documentElement.dataset.theme ?? "system");
+  const next = themes[(themes.indexOf(/** @type {any} */ (theme)) + 1) % themes.length];
+  const change = () => {
+    setTheme(next);
+    if (next === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = next;
+    try {
+      if (next === "system") localStorage.removeItem("thalassa.theme");
+      else localStorage.setItem("thalassa.theme", next);
+    } catch {
+      // Storage is forbidden: it holds until the page is loaded anew.
+    }
+    document.dispatchEvent(new Event("themechange"));
+  };
+  const icon = { system: "screen", light: "sun", dark: "moon" }[theme];
+  return html`<${Button} kind="quiet" icon=${icon} label=${`Colors: ${theme}. Change to ${next}`} onClick=${change} />`;
+}
+
+function Who() {
+  const who = identity.value;
+  if (!who?.authentication) return null;
+  return html`<span class="who"><span title=${`Role: ${who.role}`}>${who.name} <small>${who.role}</small></span>
+    <${Button} kind="quiet" icon="out" label="Log out" onClick=${logout} /></span>`;
+}

@@ -1,0 +1,132 @@
+// The haproxy.cfg in effect, those before, and what is between them.
+
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { diff, hunks } from "./diff.js";
+import * as format from "./format.js";
+import { highlight } from "./highlight.js";
+import { classes, html } from "./html.js";
+import { now, object } from "./live.js";
+import { Badge, Button, Empty, Loading, Problem, Title, toast } from "./parts.js";
+import { get } from "./rest.js";
+import { query, route } from "./router.js";
+
+/** @typedef {import("./types.js").Recorded} Recorded */
+
+/** Loads something, again whenever a key changes.
+ * @template T
+ * @param {string|null} key null: nothing
+ * @param {(signal: AbortSignal) => Promise<T>} load
+ * @returns {{data: T|null, error: any, again: () => void}} */
+function useLoaded(key, load) {
+  const [result, setResult] = useState(/** @type {{key: string|null, data: T|null, error: any}} */ ({ key: null, data: null, error: null }));
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    if (key === null) return undefined;
+    const stop = new AbortController();
+    load(stop.signal).then(
+      (data) => setResult({ key, data, error: null }),
+      (error) => stop.signal.aborted || setResult({ key, data: null, error }),
+    );
+    return () => stop.abort();
+  }, [key, turn]);
+  return { data: result.data, error: result.key === key ? result.error : null, again: () => setTurn((n) => n + 1) };
+}
+
+export function ConfigPage() {
+  const status = object("status").value;
+  const at = route.value.query;
+  const chosen = Number(at.get("n") ?? 0);
+  const compare = at.get("diff") !== null;
+  const key = `${status?.revision}/${status?.inEffect}/${status?.haproxy?.reloads}`;
+  const history = useLoaded(key, (signal) => get("/haproxy/configs", signal));
+  /** @type {Recorded[]} */
+  const all = history.data ?? [];
+  // The agent records a text soon after it took effect.
+  const behind = Boolean(history.data && status && (all[0]?.revision ?? -1) < status.inEffect);
+  const [looks, setLooks] = useState({ key: "", left: 0 });
+  useEffect(() => {
+    if (!behind || (looks.key === key && looks.left === 0)) return undefined;
+    const timer = setTimeout(() => {
+      setLooks({ key, left: looks.key === key ? looks.left - 1 : 10 });
+      history.again();
+    }, 500);
+    return () => clearTimeout(timer);
+  }, [behind, key, looks, history.data]);
+  const index = chosen ? all.findIndex((r) => r.number === chosen) : -1;
+  const before = all[index + 1];
+  const text = useLoaded(chosen ? `n${chosen}` : key, (signal) => (chosen ? get(`/haproxy/configs/${chosen}`, signal).then((r) => r.text) : get("/haproxy/config", signal)));
+  const older = useLoaded(chosen && compare && before ? `b${before.number}` : null, (signal) => get(`/haproxy/configs/${before.number}`, signal).then((r) => r.text));
+  const show = (/** @type {number} */ n, /** @type {boolean} */ differences) => query({ n: n ? String(n) : null, diff: n && differences ? "1" : null });
+  return html`
+    <div class="head"><${Title}>Config</${Title}><span class="grow"></span>
+      <${Button} disabled=${typeof text.data !== "string"} onClick=${() => copy(text.data)}>Copy</${Button}></div>
+    <div class="split-page">
+      <section class="panel history" aria-label="History"><h2>In effect</h2>
+        <${Problem} error=${history.error} onRetry=${history.again} />
+        ${!history.data && !history.error && html`<${Loading} />`}
+        <ol class="entries">
+          <li><button type="button" class="entry" aria-pressed=${chosen ? "false" : "true"} onClick=${() => show(0, false)}>
+            <b>Now</b> <span class="sub">haproxy.cfg on disk, with the members of this moment</span></button></li>
+          ${all.map((r) => html`<${Entry} key=${r.number} entry=${r} chosen=${r.number === chosen} onShow=${() => show(r.number, true)} />`)}
+        </ol>
+        ${history.data && all.length === 0 && html`<p class="muted">Nothing was recorded yet. A text is recorded when its structure or the revision changes, not when members come and go.</p>`}
+      </section>
+      <section class="panel text" aria-label="haproxy.cfg">
+        ${chosen > 0 && html`<div class="tabs" role="group" aria-label="What is shown">
+          <button type="button" aria-pressed=${compare ? "true" : "false"} onClick=${() => show(chosen, true)}>Changes</button>
+          <button type="button" aria-pressed=${compare ? "false" : "true"} onClick=${() => show(chosen, false)}>Whole file</button></div>`}
+        <${Problem} error=${text.error ?? older.error} onRetry=${text.again} />
+        ${typeof text.data !== "string" ? !text.error && html`<${Loading} lines=${12} />`
+          : chosen && compare ? html`<${Difference} before=${before ? older.data : ""} after=${text.data} first=${!before} />` : html`<${Source} text=${text.data} />`}
+      </section>
+    </div>`;
+}
+
+/** @param {string|null} text */
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text ?? "");
+    toast({ text: "Copied.", kind: "good" });
+  } catch {
+    toast({ text: "The browser does not let pages copy here.", kind: "bad" });
+  }
+}
+
+/** @param {{entry: Recorded, chosen: boolean, onShow: () => void}} props */
+function Entry({ entry: r, chosen, onShow }) {
+  return html`<li><button type="button" class="entry" aria-pressed=${chosen ? "true" : "false"} onClick=${onShow}>
+    <b>Revision ${r.revision}</b> ${r.path && html`<${Badge} kind=${r.path === "reload" ? "fair" : ""}>${r.path}</${Badge}>`}
+    <span class="sub">${r.cause || "start of the agent"}${r.author ? ` by ${r.author}` : ""}</span>
+    <span class="sub"><time datetime=${r.time}>${format.clock(r.time, now.peek())}</time> · ${format.bytes(r.size)}</span>
+  </button></li>`;
+}
+
+/** @param {{text: string}} props */
+function Source({ text }) {
+  return useMemo(() => html`<pre class="source" tabindex="0" aria-label="haproxy.cfg">${text.replace(/\n$/, "").split("\n").map((line, i) => html`<${CodeLine} key=${i} number=${i + 1} text=${line} />`)}</pre>`, [text]);
+}
+
+/** @param {{number: number|string, text: string, kind?: string}} props */
+function CodeLine({ number, text, kind }) {
+  const mark = kind === "added" ? "+" : kind === "removed" ? "−" : " ";
+  return html`<span class=${classes("code", kind)}><i data-n=${number}></i>${kind && html`<b>${mark}</b>`}${highlight(text).map((p, i) => (p.kind ? html`<span key=${i} class=${"t-" + p.kind}>${p.text}</span>` : p.text))}${"\n"}</span>`;
+}
+
+/** A text with the fingerprint of the other, which differs whenever anything
+ * else does.
+ * @param {string} before
+ * @param {string} after */
+function unnamed(before, after) {
+  const name = /^(\s*description "thalassa )[0-9a-f]{12}(")$/m;
+  const of = name.exec(after);
+  return of ? before.replace(name, of[0].replaceAll("$", "$$$$")) : before;
+}
+
+/** @param {{before: string|null, after: string, first: boolean}} props */
+function Difference({ before, after, first }) {
+  const lines = useMemo(() => (before === null ? null : hunks(diff(unnamed(before, after), after), 3)), [before, after]);
+  if (first) return html`<p class="muted">This is the first text that was recorded; there is nothing to compare it with.</p><${Source} text=${after} />`;
+  if (!lines) return html`<${Loading} lines=${8} />`;
+  if (lines.length <= 1) return html`<${Empty} title="The text is the same as before">The revision changed nothing that HAProxy reads.</${Empty}>`;
+  return html`<pre class="source" tabindex="0" aria-label="Changes">${lines.map((l, i) => (l ? html`<${CodeLine} key=${i} number=${l.after || l.before} text=${l.text} kind=${l.kind} />` : html`<span key=${i} class="gap">⋯${"\n"}</span>`))}</pre>`;
+}

@@ -1,0 +1,92 @@
+// What a form holds, from an object and to a body for the API. Pure.
+
+/** @typedef {import("./types.js").Backend} Backend
+ *  @typedef {import("./types.js").Frontend} Frontend */
+
+/** @typedef {{key: string, type: string, name: string, version: string, versions?: Record<string, number>, balance: string, mode: string, host: string,
+ *   checked: string, method: string, uri: string, httpVersion: string, interval: string, natives: string, members: {host: string, port: string}[]}} BackendDraft
+ * @typedef {{key: string, bind: string, backend: string, mode: string, keepalive: string, rules: import("./types.js").Rule[], natives: string, register: string}} FrontendDraft */
+
+/** @param {Backend} [b]
+ * @returns {BackendDraft} */
+export function backendDraft(b) {
+  return {
+    key: b?.key ?? "", type: b?.type ?? "dynamic", name: b?.name ?? "", version: b?.version ?? "", versions: b?.versions,
+    balance: b?.balance ?? "roundrobin", mode: b?.mode ?? "http", host: b?.host ?? "",
+    checked: b?.health ? "http" : "tcp", method: b?.health?.method ?? "GET", uri: b?.health?.uri ?? "/",
+    httpVersion: b?.health?.httpVersion ?? "HTTP/1.0", interval: String(b?.health?.interval ?? 2000),
+    natives: (b?.natives ?? []).join("\n"),
+    members: b?.type === "static" ? (b.members ?? []).map((m) => ({ host: m.host, port: String(m.port) })) : [{ host: "", port: "" }],
+  };
+}
+
+/** The body for a PUT. What is not a number where one belongs is sent as it is,
+ * so that the API says what is wrong with it.
+ * @param {BackendDraft} d */
+export function backendBody(d) {
+  const dynamic = d.type === "dynamic";
+  return {
+    type: d.type, mode: d.mode, balance: d.balance, natives: lines(d.natives),
+    ...(dynamic ? { name: d.name, ...(d.versions ? { versions: d.versions } : { version: d.version }) }
+      : { members: d.members.filter((m) => m.host || m.port).map((m) => ({ host: m.host.trim(), port: integer(m.port) })) }),
+    ...(d.host ? { host: d.host } : {}),
+    ...(d.checked === "http" ? { health: { method: d.method, uri: d.uri, httpVersion: d.httpVersion, interval: integer(d.interval) } } : {}),
+  };
+}
+
+/** @param {Frontend} [f]
+ * @returns {FrontendDraft} */
+export function frontendDraft(f) {
+  return {
+    key: f?.key ?? "", bind: f?.bind ?? "", backend: f?.backend ?? "", mode: f?.mode ?? "http", keepalive: f?.keepalive ?? "default",
+    rules: (f?.rules ?? []).map((r) => ({ ...r })), natives: (f?.natives ?? []).join("\n"), register: f?.register?.name ?? "",
+  };
+}
+
+/** @param {FrontendDraft} d */
+export function frontendBody(d) {
+  return {
+    bind: d.bind, mode: d.mode, keepalive: d.keepalive, natives: lines(d.natives),
+    rules: d.mode === "tcp" ? [] : d.rules.map((r) => ({ type: r.type, operation: r.operation, value: r.value, backend: r.backend, ...(r.type === "header" ? { header: r.header ?? "" } : {}) })),
+    ...(d.backend ? { backend: d.backend } : {}),
+    ...(d.register ? { register: { name: d.register } } : {}),
+  };
+}
+
+/** @param {string} text */
+function lines(text) {
+  return text.split("\n").map((l) => l.trim()).filter(Boolean);
+}
+
+/** @param {string} text
+ * @returns {number|string} */
+function integer(text) {
+  return /^\s*\d+\s*$/.test(text) ? Number(text) : text;
+}
+
+/** The fields that differ between two bodies, with both values in words.
+ * @param {Record<string, any>} before
+ * @param {Record<string, any>} after
+ * @returns {{field: string, before: string, after: string}[]} */
+export function changes(before, after) {
+  const words = (/** @type {any} */ v) => (v === undefined ? "not set" : typeof v === "string" ? v : JSON.stringify(v));
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
+    .filter((field) => JSON.stringify(before[field]) !== JSON.stringify(after[field]))
+    .map((field) => ({ field, before: words(before[field]), after: words(after[field]) }));
+}
+
+/** The operations of a rule by its type.
+ * @type {Record<string, string[]>} */
+export const operations = {
+  path: ["path", "path_beg", "path_end", "path_sub", "path_dir", "path_dom", "path_reg"],
+  url: ["url", "url_beg", "url_end", "url_sub", "url_dir", "url_dom", "url_reg"],
+  header: ["hdr", "hdr_beg", "hdr_end", "hdr_sub", "hdr_dom", "hdr_reg"],
+};
+
+/** What an operation does, by its ending.
+ * @param {string} operation */
+export function operationWords(operation) {
+  /** @type {Record<string, string>} */
+  const words = { beg: "begins with", end: "ends with", sub: "contains", dir: "has the directory", dom: "has the domain", reg: "matches the regular expression" };
+  return words[operation.split("_")[1] ?? ""] ?? "is exactly";
+}

@@ -1,0 +1,140 @@
+// Creating, changing and deleting frontends and backends.
+
+import { useEffect, useState } from "preact/hooks";
+import { BackendFields, FrontendFields } from "./objectfields.js";
+import { backendBody, backendDraft, changes, frontendBody, frontendDraft } from "./draft.js";
+import * as format from "./format.js";
+import { html } from "./html.js";
+import { list, object } from "./live.js";
+import { Button, Dialog, Loading, Problem, toast } from "./parts.js";
+import { address, call, Failure } from "./rest.js";
+import { go, pathOf } from "./router.js";
+
+/** @typedef {"backend"|"frontend"} Kind */
+
+const draftOf = { backend: backendDraft, frontend: frontendDraft };
+const bodyOf = /** @type {Record<Kind, (d: any) => any>} */ ({ backend: backendBody, frontend: frontendBody });
+
+/** @param {{kind: Kind, name?: string, onClose: () => void}} props name: of the one to change; none: a new one */
+export function FormDialog({ kind, name, onClose }) {
+  const [loaded, setLoaded] = useState(/** @type {{object: any, etag: string}|null} */ (name ? null : { object: undefined, etag: "" }));
+  const [draft, setDraft] = useState(/** @type {any} */ (name ? null : draftOf[kind]()));
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(/** @type {Failure|null} */ (null));
+  const [theirs, setTheirs] = useState(/** @type {any} */ (null));
+  const load = async () => {
+    try {
+      const { data, etag } = await call("GET", address(`${kind}/${name}`));
+      setLoaded({ object: data, etag });
+      setDraft(draftOf[kind](data));
+      setTheirs(null);
+      setError(null);
+    } catch (failure) {
+      setError(/** @type {Failure} */ (failure));
+    }
+  };
+  useEffect(() => {
+    if (name) void load();
+  }, [kind, name]);
+  const save = async (/** @type {string} */ etag) => {
+    setBusy(true);
+    setError(null);
+    try {
+      await put(kind, name ?? draft.key.trim(), bodyOf[kind](draft), name ? { "If-Match": etag } : { "If-None-Match": "*" });
+      onClose();
+      if (!name) go(pathOf(`${kind}/${draft.key.trim()}`));
+    } catch (failure) {
+      const f = /** @type {Failure} */ (failure);
+      if (f.status === 412 && name) setTheirs(await call("GET", address(`${kind}/${name}`)).catch(() => null));
+      setError(f);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const submit = (/** @type {Event} */ e) => {
+    e.preventDefault();
+    void save(loaded?.etag ?? "");
+  };
+  const title = name ? `Edit ${kind} ${name}` : `New ${kind}`;
+  const taken = error?.status === 412 && !name;
+  const errors = taken ? [{ path: "key", problem: `there is a ${kind} of this name already` }] : error?.fields ?? [];
+  const Fields = /** @type {any} */ (kind === "backend" ? BackendFields : FrontendFields);
+  return html`<${Dialog} title=${title} wide busy=${busy} onClose=${onClose}>
+    <form onSubmit=${submit} novalidate>
+      <div class="body">
+        ${!draft ? error ? html`<${Problem} error=${error} onRetry=${load} />` : html`<${Loading} lines=${5} />` : html`
+          <${Fields} draft=${draft} isNew=${!name} errors=${errors} onChange=${(/** @type {any} */ part) => setDraft({ ...draft, ...part })}
+            services=${servicesOf()} backends=${keysOf("backends")} />
+          ${theirs ? html`<${Conflict} kind=${kind} base=${loaded?.object} theirs=${theirs} mine=${draft} onTheirs=${load} onMine=${() => save(theirs.etag)} />`
+            : error && !taken && html`<${Problem} error=${error} />`}`}
+      </div>
+      <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
+        <${Button} kind="primary" type="submit" role="admin" busy=${busy} disabled=${!draft || Boolean(theirs)}>${name ? "Save" : "Create"}</${Button}></footer>
+    </form>
+  </${Dialog}>`;
+}
+
+/** @param {Kind} kind
+ * @param {string} key
+ * @param {any} body
+ * @param {Record<string, string>} headers */
+async function put(kind, key, body, headers) {
+  if (!key) throw new Failure(400, { error: "the name is missing", fields: [{ path: "key", problem: "is missing", expected: "letters, digits and _ . : -" }] });
+  const { data } = await call("PUT", address(`${kind}/${key}`), { body, headers });
+  const took = format.duration(data.durationMs);
+  toast(data.applied ? { kind: "good", text: `${kind}/${key} is in effect (${data.path === "none" ? "nothing had to change" : data.path}, ${took}).` }
+    : { kind: "bad", text: `${kind}/${key} is stored, but not in effect yet: ${data.reason}`, seconds: 15 });
+}
+
+/** @param {string} topic */
+function keysOf(topic) {
+  return (list(topic).value ?? []).map((id) => id.slice(id.indexOf("/") + 1)).sort();
+}
+
+/** @returns {import("./types.js").Service[]} */
+function servicesOf() {
+  return (list("services").value ?? []).map((id) => object(id).value).filter(Boolean);
+}
+
+/** Somebody else changed the object meanwhile.
+ * @param {{kind: Kind, base: any, theirs: {data: any}, mine: any, onTheirs: () => void, onMine: () => void}} props */
+function Conflict({ kind, base, theirs, mine, onTheirs, onMine }) {
+  const body = (/** @type {any} */ o) => bodyOf[kind](draftOf[kind](o));
+  const done = changes(body(base), body(theirs.data));
+  const table = (/** @type {{field: string, before: string, after: string}[]} */ rows) => html`<div class="scroll" tabindex="0" role="region" aria-label="Changes"><table>
+    <thead><tr><th scope="col">Field</th><th scope="col">Was</th><th scope="col">Is now</th></tr></thead>
+    <tbody>${rows.map((r) => html`<tr key=${r.field}><th scope="row">${r.field}</th><td><code>${r.before}</code></td><td><code>${r.after}</code></td></tr>`)}</tbody></table></div>`;
+  return html`<div class="problem conflict" role="alert"><div>
+    <p><b>Somebody else changed this ${kind} while the form was open.</b> Nothing of yours was saved.</p>
+    ${done.length ? table(done) : html`<p class="muted">The fields are the same as before all the same.</p>`}
+    <p>Yours would make of it now: ${changes(body(theirs.data), bodyOf[kind](mine)).map((c) => c.field).join(", ") || "nothing else"}.</p>
+    <p class="actions"><${Button} onClick=${onTheirs}>Take theirs, drop mine</${Button}> <${Button} kind="danger" role="admin" onClick=${onMine}>Save mine over theirs</${Button}></p>
+  </div></div>`;
+}
+
+/** @param {{id: string, onClose: () => void}} props */
+export function DeleteDialog({ id, onClose }) {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const etag = object(id).value?.etag;
+  const remove = async () => {
+    setBusy(true);
+    setError(null);
+    try {
+      await call("DELETE", address(id), { headers: etag ? { "If-Match": etag } : {} });
+      toast({ kind: "good", text: `${id} is deleted.` });
+      go("/overview");
+    } catch (failure) {
+      setError(failure);
+      setBusy(false);
+    }
+  };
+  const kind = id.split("/")[0];
+  return html`<${Dialog} title=${`Delete ${id}?`} busy=${busy} onClose=${onClose}>
+    <div class="body"><p>${kind === "frontend" ? "HAProxy stops listening at its addresses; connections under way end in their own time." : "Its section leaves haproxy.cfg. A backend that a frontend leads to cannot be deleted."}</p>
+      <p class="muted">The activity and the revisions keep what it was.</p>
+      <${Problem} error=${error} />
+      ${error?.by?.length > 0 && html`<ul class="links">${error.by.map((/** @type {string} */ by) => html`<li key=${by}><a href=${pathOf(by)}>${by}</a></li>`)}</ul>`}</div>
+    <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}><${Button} kind="danger" role="admin" busy=${busy} onClick=${remove}>Delete</${Button}></footer>
+  </${Dialog}>`;
+}

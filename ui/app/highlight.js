@@ -1,0 +1,65 @@
+// haproxy.cfg in colors: each line as pieces of a kind. Pure.
+
+/** @typedef {{kind: string, text: string}} Piece kind: "" for plain text */
+
+const sections = /^(global|defaults|frontend|backend|listen|userlist|peers|resolvers|mailers|cache|program|http-errors|ring)\b/;
+
+/** The pieces of one line; together they are the line.
+ * @param {string} line
+ * @returns {Piece[]} */
+export function highlight(line) {
+  const comment = outsideQuotes(line, "#");
+  if (comment >= 0) return [...code(line.slice(0, comment)), { kind: "comment", text: line.slice(comment) }];
+  return code(line);
+}
+
+/** @param {string} line
+ * @returns {Piece[]} */
+function code(line) {
+  const section = sections.exec(line);
+  if (section) return [{ kind: "section", text: section[0] }, ...rest(line.slice(section[0].length), "name")];
+  const keyword = /^(\s+)([a-z0-9_.-]+)/.exec(line);
+  if (!keyword) return rest(line, "");
+  return [{ kind: "", text: keyword[1] }, { kind: "keyword", text: keyword[2] }, ...rest(line.slice(keyword[0].length), "")];
+}
+
+/** @param {string} text
+ * @param {string} kind of what is nothing special
+ * @returns {Piece[]} */
+function rest(text, kind) {
+  /** @type {Piece[]} */
+  const out = [];
+  const token = /("(?:[^"\\]|\\.)*"|'[^']*')|(\[?[0-9a-fA-F:.*]*\]?:\d+\b)|(\b\d+(?:ms|s|m|h|d|us)?\b)|(\s+)|([^\s"']+)/g;
+  for (const m of text.matchAll(token)) {
+    const of = m[1] ? "string" : m[2] ? "address" : m[3] && m[0] === wordAt(text, m.index) ? "number" : m[4] ? "" : /^(if|unless|or|\|\||!.*|\{|\})$/.test(m[0]) ? "logic" : kind;
+    const last = out[out.length - 1];
+    if (last && last.kind === of) last.text += m[0];
+    else out.push({ kind: of, text: m[0] });
+  }
+  return out;
+}
+
+/** The word that begins at a place.
+ * @param {string} text
+ * @param {number} at */
+function wordAt(text, at) {
+  if (at > 0 && !/\s/.test(text[at - 1])) return "";
+  return /^\S*/.exec(text.slice(at))?.[0] ?? "";
+}
+
+/** Where a character stands outside of quotes; -1: nowhere.
+ * @param {string} line
+ * @param {string} character */
+function outsideQuotes(line, character) {
+  let quote = "";
+  for (let i = 0; i < line.length; i++) {
+    const c = line[i];
+    if (quote) {
+      if (c === "\\" && quote === '"') i++;
+      else if (c === quote) quote = "";
+    } else if (c === "\\") i++;
+    else if (c === '"' || c === "'") quote = c;
+    else if (c === character) return i;
+  }
+  return -1;
+}

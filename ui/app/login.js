@@ -1,0 +1,41 @@
+import { useState } from "preact/hooks";
+import { html } from "./html.js";
+import { Mark } from "./icons.js";
+import { Button, Problem, Title } from "./parts.js";
+import { go, route } from "./router.js";
+import { login } from "./session.js";
+
+/** Asks for a token, and goes where the person wanted to. */
+export function Login() {
+  const [token, setToken] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const submit = async (/** @type {Event} */ e) => {
+    e.preventDefault();
+    setBusy(true);
+    setError(null);
+    try {
+      await login(token.trim());
+      const next = route.peek().query.get("next") ?? "";
+      go(/^\/(?![/\\])/.test(next) ? next : "/overview", { replace: true });
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return html`<main class="login">
+    <form onSubmit=${submit}>
+      <${Mark} />
+      <${Title}>Log in to Thalassa</${Title}>
+      <p class="muted">Use one of the tokens of this load balancer's token file. The browser keeps a session instead of the token.</p>
+      <div class=${error ? "field bad" : "field"}>
+        <label for="token">Token</label>
+        <input id="token" type="password" autocomplete="current-password" required autofocus aria-describedby=${error ? "token-problem" : undefined}
+          aria-invalid=${error ? "true" : undefined} value=${token} onInput=${(/** @type {any} */ e) => setToken(e.target.value)} />
+      </div>
+      <div id="token-problem"><${Problem} error=${error} /></div>
+      <${Button} kind="primary" type="submit" busy=${busy}>Log in</${Button}>
+    </form>
+  </main>`;
+}

@@ -1,0 +1,25 @@
+import { render } from "preact";
+import { App } from "./app.js";
+import { html } from "./html.js";
+import * as live from "./live.js";
+import { refusals } from "./rest.js";
+import * as router from "./router.js";
+import { identify, toLogin } from "./session.js";
+
+router.begin();
+live.begin();
+refusals.subscribe((n) => {
+  if (n > 0) toLogin();
+});
+
+const root = document.getElementById("app");
+if (root) {
+  root.replaceChildren();
+  render(html`<${App} />`, root);
+}
+
+/** Asks until the agent says who this is: it may be starting just now. */
+async function start() {
+  if (!(await identify())) setTimeout(start, 1000);
+}
+void start();

@@ -1,0 +1,85 @@
+// The members of a backend in a table.
+
+import { useRef } from "preact/hooks";
+import * as format from "./format.js";
+import { Sparkline } from "./graphs.js";
+import { classes, html } from "./html.js";
+import { now, object } from "./live.js";
+import { statusKind } from "./numbers.js";
+import { Badge, Empty, useVisible } from "./parts.js";
+import { valuesOf } from "./series.js";
+
+/** @typedef {import("./types.js").Member} Member */
+
+/** The id of a member's object of stat.
+ * @param {string} backend
+ * @param {Member} m */
+export function statID(backend, m) {
+  return `stat/backend/${backend}/${m.host.includes(":") ? `[${m.host}]` : m.host}:${m.port}`;
+}
+
+/** @param {{backend: import("./types.js").Backend, full?: boolean}} props full: with what there is room for on a page of its own */
+export function Members({ backend, full }) {
+  const members = backend.members ?? [];
+  if (members.length === 0) {
+    const of = backend.version ?? Object.keys(backend.versions ?? {}).join(", ");
+    return html`<${Empty} title="No members">${backend.type === "dynamic"
+      ? `Consul has no healthy instance of ${backend.name} ${of}. Requests are answered with 503 until there is one.` : "This backend lists none."}</${Empty}>`;
+  }
+  const several = Boolean(backend.versions) || new Set(members.map((m) => m.version)).size > 1;
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Members of ${backend.key}`}>
+    <table class=${classes("members", full && "full")}>
+      <thead><tr>
+        <th scope="col">Member</th>${several && html`<th scope="col">Version</th>`}<th scope="col">Status</th><th scope="col">Check</th>
+        <th scope="col" class="number">Weight</th><th scope="col" class="number rate">${backend.mode === "tcp" ? "Conn./s" : "Req./s"}</th>
+        <th scope="col" class="number">Conn.</th><th scope="col" class="number">Errors/s</th><th scope="col" class="number">Response</th>
+        ${full && html`<th scope="col" class="number">Out</th><th scope="col">Known as</th>`}
+      </tr></thead>
+      <tbody>${members.map((m) => html`<${Row} key=${m.host + ":" + m.port} backend=${backend.key} member=${m} several=${several} full=${full} />`)}</tbody>
+    </table>
+  </div>`;
+}
+
+/** @param {{backend: string, member: Member, several: boolean, full?: boolean}} props */
+function Row({ backend, member: m, several, full }) {
+  const ref = useRef(/** @type {HTMLElement|null} */ (null));
+  const visible = useVisible(ref);
+  const s = object(statID(backend, m));
+  /** @type {import("./types.js").Stat|undefined} */
+  const stat = visible ? s.value : s.peek();
+  const values = stat && valuesOf(stat);
+  const since = stat?.check?.sinceMs;
+  const about = [m.meta?.hostname, m.meta?.pid && `pid ${m.meta.pid}`].filter(Boolean).join(", ");
+  return html`<tr ref=${ref}>
+    <th scope="row"><span class="address">${m.host.includes(":") ? `[${m.host}]` : m.host}:${m.port}</span></th>
+    ${several && html`<td><${Badge}>${m.version}</${Badge}></td>`}
+    <td><${Badge} kind=${statusKind(stat?.status)}>${stat?.status ?? "not in use"}</${Badge}>${m.held && html` <${Badge} kind="bad" title="Consul does not list it any more, and is not believed yet">held</${Badge}>`}</td>
+    <td><${Check} check=${stat?.check} />${full && since ? html` <span class="muted">${format.age(since, now.peek())}</span>` : ""}</td>
+    <td class="number">${format.number(stat?.weight)}</td>
+    <td class="number rate"><${Sparkline} id=${stat?.id} /><span>${format.number(values?.requests)}</span></td>
+    <td class="number">${format.number(values?.connections)}</td>
+    <td class=${classes("number", values && values.errors > 0 && "bad")}>${format.number(values?.errors)}</td>
+    <td class="number">${format.duration(stat?.timesMs?.response || stat?.timesMs?.total)}</td>
+    ${full && html`<td class="number">${format.bytes(values?.bytesOut)}/s</td><td class="muted">${about || format.unknown}</td>`}
+  </tr>`;
+}
+
+/** The result of the last check in HAProxy's words, and in everybody's.
+ * @param {{check: import("./types.js").Stat["check"]}} props */
+function Check({ check }) {
+  if (!check?.status) return html`<span class="muted">${format.unknown}</span>`;
+  const words = [explain(check.status), check.description, check.durationMs !== undefined && `took ${format.duration(check.durationMs)}`].filter(Boolean).join("; ");
+  return html`<span title=${words}>${check.status}${check.code ? ` ${check.code}` : ""}</span>`;
+}
+
+/** @param {string} status as in HAProxy's column check_status */
+export function explain(status) {
+  /** @type {Record<string, string>} */
+  const words = {
+    L4OK: "the port takes connections", L4TOUT: "connecting took too long", L4CON: "the connection was refused",
+    L6OK: "TLS works", L6TOUT: "TLS took too long", L6RSP: "TLS failed", L7OK: "the check was answered well",
+    L7OKC: "the check was answered well", L7TOUT: "the check was not answered in time", L7RSP: "the check was answered with nonsense",
+    L7STS: "the check was answered with an error", INI: "not checked yet", SOCKERR: "no socket for the check",
+  };
+  return words[status.replace(/^\* /, "")] ?? "";
+}

@@ -1,0 +1,153 @@
+// What the stream has said: topics of objects, and a series per object of stat.
+// It knows no network, no clock and no page, so that it can be tested alone.
+
+import { Series, valuesOf } from "./series.js";
+
+/** @typedef {import("./types.js").Message} Message
+ *  @typedef {import("./types.js").Hello} Hello */
+
+/** Events kept; older ones are asked for when somebody looks at them. */
+export const maxEvents = 500;
+
+/** What a message changed: ids of objects, and the topics whose sets of ids did.
+ * @typedef {{ids: Set<string>, topics: Set<string>, hello: boolean}} Change */
+
+export class Model {
+  constructor() {
+    /** @type {Hello|null} */
+    this.hello = null;
+    this.seq = 0;
+    this.epoch = "";
+    this.time = 0; // of the server, of its last message with one
+    /** @type {Map<string, Map<string, any>>} by topic, by id */
+    this.topics = new Map();
+    /** @type {Map<string, Series>} by id */
+    this.series = new Map();
+  }
+
+  /** @param {string} topic
+   * @returns {Map<string, any>} */
+  objects(topic) {
+    let objects = this.topics.get(topic);
+    if (!objects) this.topics.set(topic, (objects = new Map()));
+    return objects;
+  }
+
+  /** The first message of a connection: what is wanted, and what is known.
+   * @param {string[]} topics */
+  subscription(topics) {
+    const resume = this.epoch && this.seq ? { epoch: this.epoch, seq: this.seq } : {};
+    return { type: "subscribe", topics, ...resume };
+  }
+
+  /** Takes a message in.
+   * @param {Message} m
+   * @returns {Change} */
+  apply(m) {
+    /** @type {Change} */
+    const change = { ids: new Set(), topics: new Set(), hello: false };
+    if (m.time) this.time = m.time;
+    switch (m.type) {
+      case "hello":
+        this.greet(/** @type {any} */ (m));
+        change.hello = true;
+        break;
+      case "state":
+        this.replace(m, change);
+        break;
+      case "delta":
+        this.merge(m, change);
+        break;
+    }
+    if (m.type !== "hello" && m.seq) this.seq = Math.max(this.seq, m.seq);
+    return change;
+  }
+
+  /** @param {Hello} hello */
+  greet(hello) {
+    if (this.epoch !== hello.epoch) this.seq = 0; // another process counts anew
+    this.hello = hello;
+    this.epoch = hello.epoch;
+  }
+
+  /** @param {Message} m
+   * @param {Change} change */
+  replace(m, change) {
+    const topic = m.topic ?? "";
+    const before = this.objects(topic);
+    const after = new Map();
+    for (const o of m.objects ?? []) {
+      const { history, ...object } = o;
+      const id = idOf(topic, object);
+      after.set(id, object);
+      change.ids.add(id);
+      if (topic === "stat") this.begin(id, object, history, m.time ?? 0);
+    }
+    for (const id of before.keys()) {
+      if (after.has(id)) continue;
+      change.ids.add(id);
+      this.series.delete(id);
+    }
+    this.topics.set(topic, after);
+    change.topics.add(topic);
+  }
+
+  /** @param {string} id
+   * @param {any} object
+   * @param {import("./types.js").History|undefined} history
+   * @param {number} time */
+  begin(id, object, history, time) {
+    const series = new Series(history?.interval ?? this.hello?.interval ?? 1000, this.hello?.history ?? 300);
+    if (history) series.load(history);
+    else series.push(time, valuesOf(object));
+    this.series.set(id, series);
+  }
+
+  /** @param {Message} m
+   * @param {Change} change */
+  merge(m, change) {
+    const topic = m.topic ?? "";
+    const objects = this.objects(topic);
+    for (const o of m.changed ?? []) {
+      const id = idOf(topic, o);
+      const known = objects.get(id);
+      if (!known) change.topics.add(topic);
+      if (topic !== "stat") {
+        objects.set(id, o);
+      } else {
+        const { history, ...fields } = o;
+        const object = { ...known, ...fields };
+        objects.set(id, object);
+        const series = this.series.get(id);
+        if (series) series.push(m.time ?? 0, valuesOf(object));
+        else this.begin(id, object, history, m.time ?? 0);
+      }
+      change.ids.add(id);
+    }
+    for (const id of m.removed ?? []) {
+      if (!objects.delete(id)) continue;
+      this.series.delete(id);
+      change.ids.add(id);
+      change.topics.add(topic);
+    }
+    if (topic === "activity") forget(objects, change);
+  }
+}
+
+/** @param {string} topic
+ * @param {any} object
+ * @returns {string} */
+function idOf(topic, object) {
+  return topic === "activity" ? "event/" + object.seq : object.id;
+}
+
+/** Drops the oldest events.
+ * @param {Map<string, any>} events
+ * @param {Change} change */
+function forget(events, change) {
+  for (const id of events.keys()) {
+    if (events.size <= maxEvents) return;
+    events.delete(id);
+    change.ids.add(id);
+  }
+}

@@ -1,0 +1,79 @@
+// What must not be missed: nothing in effect, HAProxy gone, services held or
+// stale.
+
+import { useState } from "preact/hooks";
+import * as format from "./format.js";
+import { classes, html } from "./html.js";
+import { Icon } from "./icons.js";
+import { list, now, object } from "./live.js";
+import { Button, Dialog, Problem, sentence, toast } from "./parts.js";
+import { call } from "./rest.js";
+
+export function Notices() {
+  const status = object("status").value;
+  const services = (list("services").value ?? []).map((id) => object(id).value).filter(Boolean);
+  const held = services.filter((s) => s.hold);
+  const stale = services.filter((s) => s.stale && !s.hold && s.known);
+  const unknown = services.filter((s) => !s.known);
+  return html`<div class="notices">
+    ${status && !status.haproxy.running && html`<${Notice} kind="bad" title="HAProxy is not running">No traffic is served by this node. The agent starts HAProxy where that is its task; otherwise start it.</${Notice}>`}
+    ${status?.problem && html`<${Notice} kind="bad" title="Not everything that was asked for is in effect">${sentence(status.problem)}</${Notice}>`}
+    ${held.map((s) => html`<${Held} key=${s.id} service=${s} />`)}
+    ${stale.length > 0 && html`<${Stale} services=${stale} />`}
+    ${unknown.length > 0 && html`<${Notice} kind="info" title=${`Consul has not answered yet about ${names(unknown)}`}>
+      ${sentence(unknown.find((s) => s.stale)?.stale ?? "backends of these services have no members until it has")}</${Notice}>`}
+  </div>`;
+}
+
+/** @param {import("./types.js").Service[]} services */
+function names(services) {
+  const list = services.slice(0, 5).map((s) => s.service);
+  return list.join(", ") + (services.length > 5 ? ` and ${services.length - 5} more` : "");
+}
+
+/** @param {{kind: string, title: string, children?: any, actions?: any}} props */
+export function Notice({ kind, title, children, actions }) {
+  return html`<section class=${classes("notice", kind)} aria-label=${title}>
+    <${Icon} name="warning" /><div class="grow"><p class="title">${title}</p><div>${children}</div></div>${actions}
+  </section>`;
+}
+
+/** Consul does not confirm what it said; the members stay.
+ * @param {{services: import("./types.js").Service[]}} props */
+function Stale({ services }) {
+  const seen = Math.min(...services.map((s) => Date.parse(s.seen ?? "") || Infinity));
+  return html`<${Notice} kind="fair" title=${`Discovery is stale: ${names(services)}`}>
+    The last good members stay in use${Number.isFinite(seen) ? `; confirmed ${format.age(seen, now.value)}` : ""}. ${sentence(services[0].stale ?? "")}
+  </${Notice}>`;
+}
+
+/** So many instances went away at once that the agent kept them.
+ * @param {{service: import("./types.js").Service}} props */
+function Held({ service }) {
+  const [asking, setAsking] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const { since, until, lost, reason, doubt } = service.hold ?? {};
+  const accept = async () => {
+    setBusy(true);
+    try {
+      await call("POST", `/services/${encodeURIComponent(service.service)}/accept`, { body: {} });
+      setAsking(false);
+      toast({ text: `What Consul says about ${service.service} is accepted.`, kind: "good" });
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const time = (/** @type {any} */ t) => format.clock(t, now.value);
+  return html`<${Notice} kind="bad" title=${`Service ${service.service} is held`}
+    actions=${html`<${Button} role="deploy" kind="danger" onClick=${() => setAsking(true)}>Accept…</${Button}>`}>
+    ${lost ? html`<b>${format.count(lost, "instance")}</b> that Consul does not list any more ${lost === 1 ? "stays" : "stay"} in use` : "Its instances stay in use"}${since ? ` since ${time(since)}` : ""}. ${[reason, doubt].filter(Boolean).map((r) => sentence(r ?? "")).join(" ")}
+    ${until && new Date(until).getTime() > 0 ? `Consul is believed at ${time(until)} at the latest.` : "Time alone does not settle it."}
+    ${asking && html`<${Dialog} title=${`Accept what Consul says about ${service.service}?`} busy=${busy} onClose=${() => setAsking(false)}>
+      <div class="body"><p>HAProxy gets the members that Consul has now. Those that Consul does not have any more get no new requests.</p><${Problem} error=${error} /></div>
+      <footer><${Button} onClick=${() => setAsking(false)}>Cancel</${Button}><${Button} kind="danger" role="deploy" busy=${busy} onClick=${accept}>Accept</${Button}></footer>
+    </${Dialog}>`}
+  </${Notice}>`;
+}

@@ -1,0 +1,76 @@
+// The fields of a backend and of a frontend, with HAProxy's words explained.
+
+import { Field, More, Repeated } from "./fields.js";
+import { operations, operationWords } from "./draft.js";
+import { html } from "./html.js";
+import { describe } from "./split.js";
+
+/** @typedef {{draft: any, isNew: boolean, errors: import("./types.js").FieldError[], onChange: (part: any) => void,
+ *   services: import("./types.js").Service[], backends: string[]}} FieldsProps */
+
+const balances = ["roundrobin", "leastconn", "source", "random", "uri", "first", "static-rr", "hdr(Host)", "url_param id"];
+
+/** @param {FieldsProps} props */
+export function BackendFields({ draft: d, isNew, errors, onChange, services }) {
+  const field = (/** @type {string} */ path, /** @type {string} */ name, /** @type {any} */ rest) =>
+    html`<${Field} path=${path} value=${d[name]} errors=${errors} onChange=${(/** @type {string} */ v) => onChange({ [name]: v })} ...${rest} />`;
+  const service = services.find((s) => s.service === d.name);
+  const versions = (service?.versions ?? []).map((v) => v.version);
+  return html`
+    ${isNew && field("key", "key", { label: "Name", required: true, placeholder: "live", hint: "Frontends name the backend by this. Letters, digits and _ . : -" })}
+    ${field("type", "type", { label: "Members come from", options: [["dynamic", "Consul: the healthy instances of a service"], ["static", "a list of addresses"]] })}
+    ${d.type === "dynamic" ? html`<div class="pair">
+      ${field("name", "name", { label: "Consul service", required: true, list: services.map((s) => s.service), placeholder: "shop" })}
+      ${d.versions ? html`<div class="field"><span class="label">Versions</span><p>${describe(d)}</p>
+          <p class="hint">Traffic is divided. The switch changes the parts. <button type="button" class="button link" onClick=${() => onChange({ versions: undefined, version: Object.keys(d.versions)[0] })}>Use one version</button></p></div>`
+        : field("version", "version", { label: "Version", required: true, list: versions, placeholder: "1.0.0", hint: "An instance's service meta version, or a tag." })}</div>`
+      : html`<${Repeated} title="Members" add="Add a member" items=${d.members} fresh=${() => ({ host: "", port: "" })} name=${(/** @type {number} */ i) => `member ${i + 1}`}
+          onChange=${(/** @type {any[]} */ members) => onChange({ members })}>
+          ${(/** @type {any} */ m, /** @type {any} */ set, /** @type {number} */ i) => html`
+            <${Field} compact path=${`members[${i}].host`} label="Host" value=${m.host} errors=${errors} placeholder="10.10.10.10" onChange=${(/** @type {string} */ host) => set({ host })} />
+            <${Field} compact number path=${`members[${i}].port`} label="Port" value=${m.port} errors=${errors} placeholder="8080" onChange=${(/** @type {string} */ port) => set({ port })} />`}
+        </${Repeated}>`}
+    <div class="pair">
+      ${field("mode", "mode", { label: "Mode", options: [["http", "http: HAProxy reads requests"], ["tcp", "tcp: HAProxy passes bytes on"]] })}
+      ${field("balance", "balance", { label: "Balance", list: balances, hint: html`Which member gets the next request. <b>roundrobin</b>: in turns. <b>leastconn</b>: the one with the fewest connections, good for long ones. <b>source</b>: by the client's address. <b>uri</b>: by the path, good for caches.` })}
+    </div>
+    ${field("health", "checked", { label: "Health check", options: [["tcp", "connect to the port every 2 s"], ["http", "ask for a page"]], hint: "A member that fails its check gets no requests." })}
+    ${d.checked === "http" && html`<div class="pair">
+      ${field("health.method", "method", { label: "Method", list: ["GET", "HEAD", "OPTIONS"] })}
+      ${field("health.uri", "uri", { label: "Path", placeholder: "/healthz", hint: "Healthy is an answer of 2xx or 3xx." })}
+      ${field("health.httpVersion", "httpVersion", { label: "HTTP version", options: [["HTTP/1.0", "HTTP/1.0"], ["HTTP/1.1", "HTTP/1.1, needs a Host header"]] })}
+      ${field("health.interval", "interval", { label: "Every … ms", number: true })}</div>`}
+    <${More} title="Host header and raw lines" open=${Boolean(d.host || d.natives)}>
+      ${field("host", "host", { label: "Host header", placeholder: "the client's", hint: "Sent to members instead of what the client sent." })}
+      ${field("natives", "natives", { label: "Raw lines for haproxy.cfg", lines: 4, code: true, hint: "One a line, as HAProxy's manual has them; HAProxy proves them before they take effect." })}
+    </${More}>`;
+}
+
+/** @param {FieldsProps} props */
+export function FrontendFields({ draft: d, isNew, errors, onChange, backends }) {
+  const field = (/** @type {string} */ path, /** @type {string} */ name, /** @type {any} */ rest) =>
+    html`<${Field} path=${path} value=${d[name]} errors=${errors} onChange=${(/** @type {string} */ v) => onChange({ [name]: v })} ...${rest} />`;
+  const choices = (/** @type {string} */ none, /** @type {string} */ value) => /** @type {[string, string][]} */ ([["", none], ...[...new Set([...backends, ...(value ? [value] : [])])].map((b) => [b, b])]);
+  return html`
+    ${isNew && field("key", "key", { label: "Name", required: true, placeholder: "web", hint: "Letters, digits and _ . : -" })}
+    ${field("bind", "bind", { label: "Bind", required: true, placeholder: "*:80", hint: "Where HAProxy listens: host:port, several with commas. * is every address; IPv6 stands in brackets." })}
+    <div class="pair">
+      ${field("backend", "backend", { label: "Default backend", options: choices(d.rules.length ? "none: rules only" : "choose…", d.backend), hint: "Gets what no rule takes." })}
+      ${field("mode", "mode", { label: "Mode", options: [["http", "http: HAProxy reads requests"], ["tcp", "tcp: HAProxy passes bytes on"]] })}
+    </div>
+    ${d.mode === "http" && html`<${Repeated} ordered title="Rules" hint="From the top; the first that fits decides. A value may hold several patterns with blanks between them." add="Add a rule"
+      items=${d.rules} fresh=${() => ({ type: "path", operation: "path_beg", value: "", backend: backends[0] ?? "" })} name=${(/** @type {number} */ i) => `rule ${i + 1}`} onChange=${(/** @type {any[]} */ rules) => onChange({ rules })}>
+      ${(/** @type {any} */ r, /** @type {any} */ set, /** @type {number} */ i) => html`
+        <${Field} compact path=${`rules[${i}].type`} label="Looks at" value=${r.type} errors=${errors} options=${[["path", "path"], ["url", "whole URL"], ["header", "a header"]]}
+          onChange=${(/** @type {string} */ type) => set({ type, operation: operations[type][type === "header" ? 0 : 1], header: type === "header" ? "host" : undefined })} />
+        ${r.type === "header" && html`<${Field} compact path=${`rules[${i}].header`} label="Header" value=${r.header ?? ""} errors=${errors} onChange=${(/** @type {string} */ header) => set({ header })} />`}
+        <${Field} compact path=${`rules[${i}].operation`} label="That" value=${r.operation} errors=${errors} options=${operations[r.type].map((o) => [o, operationWords(o)])} onChange=${(/** @type {string} */ operation) => set({ operation })} />
+        <${Field} compact path=${`rules[${i}].value`} label="Value" value=${r.value} errors=${errors} placeholder="/api" onChange=${(/** @type {string} */ value) => set({ value })} />
+        <${Field} compact path=${`rules[${i}].backend`} label="Goes to" value=${r.backend} errors=${errors} options=${choices("choose…", r.backend)} onChange=${(/** @type {string} */ backend) => set({ backend })} />`}
+    </${Repeated}>`}
+    <${More} title="Keep-alive, registration and raw lines" open=${Boolean(d.natives || d.register || d.keepalive !== "default" || errors.some((e) => /^(natives|register|keepalive)/.test(e.path)))}>
+      ${d.mode === "http" && field("keepalive", "keepalive", { label: "Keep-alive", options: [["default", "default: connections stay open on both sides"], ["server-close", "server-close: open to clients, closed to members after each answer"], ["close", "close: closed on both sides after each answer"]] })}
+      ${field("register.name", "register", { label: "Register in Consul as", placeholder: "not registered", hint: "Announces this frontend as a service of its own." })}
+      ${field("natives", "natives", { label: "Raw lines for haproxy.cfg", lines: 4, code: true, hint: "One a line, as HAProxy's manual has them; HAProxy proves them before they take effect." })}
+    </${More}>`;
+}

@@ -1,0 +1,126 @@
+// Every frontend and backend with live numbers.
+
+import { useMemo } from "preact/hooks";
+import { BackendRow, FrontendRow } from "./rows.js";
+import { FormDialog } from "./forms.js";
+import * as format from "./format.js";
+import { Sparkline } from "./graphs.js";
+import { html } from "./html.js";
+import { Icon } from "./icons.js";
+import { hello, list, now, object } from "./live.js";
+import { Notices } from "./notices.js";
+import { Figure } from "./numbers.js";
+import { Badge, Button, Empty, Loading, Title } from "./parts.js";
+import { query, route } from "./router.js";
+import { valuesOf } from "./series.js";
+import { chosen, filters } from "./filter.js";
+
+/** So many backends or fewer show their members at once. */
+const fewBackends = 6;
+
+export function Overview() {
+  const frontends = objectsOf("frontends");
+  const backends = objectsOf("backends");
+  const at = route.value;
+  const text = at.query.get("q") ?? "";
+  const only = at.query.get("show") ?? "all";
+  const create = at.query.get("new");
+  if (!frontends || !backends) return html`<${Title}>Overview</${Title}><${Loading} lines=${6} />`;
+  const shownFrontends = frontends.filter((f) => chosen(f, { text, only, ...contextOf(f) }));
+  const shownBackends = backends.filter((b) => chosen(b, { text, only, ...contextOf(b) }));
+  const all = frontends.length + backends.length;
+  const hidden = all - shownFrontends.length - shownBackends.length;
+  return html`
+    <div class="head"><${Title}>Overview</${Title}><span class="grow"></span>
+      <${Button} role="admin" icon="plus" onClick=${() => query({ new: "backend" })}>Backend</${Button}>
+      <${Button} role="admin" icon="plus" onClick=${() => query({ new: "frontend" })}>Frontend</${Button}></div>
+    <${Notices} />
+    <${Tiles} frontends=${frontends} backends=${backends} />
+    ${all === 0 ? html`<${First} />` : html`
+      <${Toolbar} text=${text} only=${only} shown=${all - hidden} all=${all} />
+      ${hidden === all && html`<${Empty} title="Nothing fits"><${Button} kind="link" onClick=${() => query({ q: null, show: null })}>Show all</${Button}></${Empty}>`}
+      <${List} title="Frontends" all=${frontends} shown=${shownFrontends} filtered=${Boolean(text) || only !== "all"}
+        empty="Nothing listens yet. A frontend takes requests at an address and hands them to a backend.">
+        ${shownFrontends.map((f) => html`<${FrontendRow} key=${f.id} id=${f.id} />`)}</${List}>
+      <${List} title="Backends" all=${backends} shown=${shownBackends} filtered=${Boolean(text) || only !== "all"}
+        empty="There is nowhere to send requests yet. A backend is a set of members, from Consul or listed.">
+        ${shownBackends.map((b) => html`<${BackendRow} key=${b.id} id=${b.id} open=${backends.length <= fewBackends} />`)}</${List}>`}
+    ${(create === "backend" || create === "frontend") && html`<${FormDialog} kind=${create} onClose=${() => query({ new: null })} />`}`;
+}
+
+/** The objects of a topic, sorted by key; null before they are known.
+ * @param {string} topic
+ * @returns {any[]|null} */
+export function objectsOf(topic) {
+  const ids = list(topic).value;
+  return useMemo(() => ids && [...ids].sort((a, b) => a.localeCompare(b, "en", { numeric: true })), [ids])?.map((id) => object(id).value).filter(Boolean) ?? null;
+}
+
+/** What filters look at beside the object itself. It is looked up without
+ * following it: the filter of problems is applied anew with each tick of the
+ * clock only when it is on.
+ * @param {any} o */
+function contextOf(o) {
+  if (route.peek().query.get("show") === "problems") void now.value;
+  return { stat: object("stat/" + o.id).peek(), service: o.name && object("service/" + o.name).peek() };
+}
+
+/** @param {{title: string, all: any[], shown: any[], filtered: boolean, empty: string, children?: any}} props */
+function List({ title, all, shown, filtered, empty, children }) {
+  if (filtered && shown.length === 0) return null;
+  return html`<section class="list" aria-label=${title}>
+    <h2>${title} <span class="count">${filtered ? `${shown.length} of ${all.length}` : all.length}</span></h2>
+    ${all.length === 0 ? html`<${Empty} title=${`No ${title.toLowerCase()}`}>${empty}</${Empty}>`
+      : html`<div class="rows">${children}</div>`}
+  </section>`;
+}
+
+/** @param {{text: string, only: string, shown: number, all: number}} props */
+function Toolbar({ text, only, shown, all }) {
+  return html`<div class="toolbar" role="search">
+    <div class="search"><${Icon} name="search" />
+      <input type="search" aria-label="Search frontends and backends" placeholder="Search by name, service, version, address…" value=${text}
+        onInput=${(/** @type {any} */ e) => query({ q: e.target.value })} /></div>
+    <div class="chips" role="group" aria-label="Show">
+      ${filters.map((f) => html`<button key=${f.name} type="button" aria-pressed=${f.name === only ? "true" : "false"}
+        onClick=${() => query({ show: f.name === "all" ? null : f.name })}>${f.title}</button>`)}
+    </div>
+    <span class="muted" role="status">${shown < all ? `${shown} of ${all}` : ""}</span>
+  </div>`;
+}
+
+/** Sums over the node.
+ * @param {{frontends: any[], backends: any[]}} props */
+function Tiles({ frontends, backends }) {
+  const status = object("status").value;
+  const ids = frontends.map((f) => "stat/" + f.id);
+  const stats = ids.map((id) => object(id).value).filter(Boolean);
+  const sum = (/** @type {(s: import("./types.js").Stat) => number} */ of) => stats.reduce((n, s) => n + (of(s) || 0), 0);
+  const pools = backends.map((b) => object("stat/" + b.id).value).filter(Boolean);
+  const healthy = pools.reduce((n, p) => n + (p.healthy ?? 0), 0);
+  const members = pools.reduce((n, p) => n + (p.members ?? 0), 0);
+  const errors = sum((s) => valuesOf(s).errors);
+  return html`<section class="tiles" aria-label="This load balancer">
+    <div class="tile"><${Figure} label="requests/s" value=${format.number(stats.length ? sum((s) => valuesOf(s).requests) : null)}><${Sparkline} sum=${ids} /></${Figure}></div>
+    <div class="tile"><${Figure} label="connections" value=${format.number(stats.length ? sum((s) => s.connections?.current ?? 0) : null)}><${Sparkline} sum=${ids} name="connections" /></${Figure}></div>
+    <div class="tile"><${Figure} label="errors/s" kind=${errors > 0 ? "bad" : ""} value=${format.number(stats.length ? errors : null)}><${Sparkline} sum=${ids} name="errors" bad /></${Figure}></div>
+    <div class="tile"><${Figure} label="healthy members" kind=${healthy < members ? "fair" : ""} value=${pools.length ? html`${format.number(healthy)}<small> / ${format.number(members)}</small>` : format.unknown} /></div>
+    <div class="tile facts">${status && html`
+      <p><${Badge} kind=${status.haproxy.running ? "good" : "bad"}>HAProxy ${status.haproxy.running ? "runs" : "is down"}</${Badge}> <span class="muted">${status.haproxy.version}</span></p>
+      <p class="muted">Revision ${status.inEffect}${status.inEffect === status.revision ? " in effect" : html` in effect, <b class="bad">${status.revision} asked for</b>`}</p>
+      <p class="muted">Agent ${hello.value?.version ?? status.version}, up ${uptime(now.value - Date.parse(status.started))}</p>`}</div>
+  </section>`;
+}
+
+/** @param {number} ms */
+function uptime(ms) {
+  return ms < 60_000 ? "less than a minute" : format.duration(Math.floor(ms / 60_000) * 60_000);
+}
+
+/** A node that nothing was asked of yet. */
+function First() {
+  return html`<${Empty} title="Nothing is balanced here yet">
+    <p>First create a backend, which says where requests go: the healthy instances of a Consul service in one version, or a list of addresses. Then a frontend, which says where HAProxy takes requests.</p>
+    <p><${Button} kind="primary" role="admin" icon="plus" onClick=${() => query({ new: "backend" })}>Create the first backend</${Button}></p>
+  </${Empty}>`;
+}

@@ -1,0 +1,155 @@
+// The parts that pages are made of.
+
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { classes, html } from "./html.js";
+import { Icon } from "./icons.js";
+import { refusal } from "./session.js";
+
+/** A button. With a role that the person does not have it is off, and says why.
+ * @param {{kind?: string, role?: "deploy"|"admin", busy?: boolean, disabled?: boolean, icon?: any,
+ *   label?: string, type?: string, onClick?: (e: Event) => void, children?: any, class?: string}} props */
+export function Button({ kind = "", role, busy, disabled, icon, label, type = "button", onClick, children, class: extra }) {
+  const why = role ? refusal(role) : "";
+  return html`<button type=${type} class=${classes("button", kind, extra, why && "refused")} aria-label=${label} title=${why || label || undefined}
+    aria-disabled=${why ? "true" : undefined} aria-busy=${busy ? "true" : undefined} disabled=${Boolean(busy || disabled)}
+    onClick=${why ? () => toast({ text: why, kind: "bad" }) : onClick}>
+    ${busy ? html`<span class="spinner" aria-hidden="true"></span>` : icon && html`<${Icon} name=${icon} />`}
+    ${children && html`<span>${children}</span>`}
+  </button>`;
+}
+
+/** @param {{kind?: string, title?: string, children?: any}} props */
+export function Badge({ kind = "", title, children }) {
+  return html`<span class=${classes("badge", kind)} title=${title}>${children}</span>`;
+}
+
+/** A window over the page. Escape and the close button end it; the focus goes
+ * back to where it was.
+ * @param {{title: string, onClose: () => void, wide?: boolean, busy?: boolean, children?: any}} props */
+export function Dialog({ title, onClose, wide, busy, children }) {
+  const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
+  const id = useId();
+  useEffect(() => {
+    const dialog = ref.current;
+    const before = document.activeElement;
+    dialog?.showModal();
+    // Not on a phone, where the keyboard would cover what is to be read.
+    if (!matchMedia("(pointer: coarse)").matches) firstField(dialog)?.focus();
+    return () => {
+      dialog?.close();
+      if (before instanceof HTMLElement) before.focus();
+    };
+  }, []);
+  const cancel = (/** @type {Event} */ e) => {
+    e.preventDefault();
+    if (!busy) onClose();
+  };
+  return html`<dialog ref=${ref} class=${classes("dialog", wide && "wide")} aria-labelledby=${id} onCancel=${cancel}>
+    <header><h2 id=${id}>${title}</h2><${Button} kind="quiet" icon="close" label="Close" disabled=${busy} onClick=${onClose} /></header>
+    ${children}
+  </dialog>`;
+}
+
+/** Where somebody with a keyboard begins in a window.
+ * @param {HTMLElement|null} dialog
+ * @returns {HTMLElement|null|undefined} */
+function firstField(dialog) {
+  return dialog?.querySelector("input:checked") ?? dialog?.querySelector(".body :is(input, select, textarea)");
+}
+
+/** What is said when there is nothing to show.
+ * @param {{title: string, children?: any}} props */
+export function Empty({ title, children }) {
+  return html`<div class="empty"><p class="title">${title}</p>${children && html`<div>${children}</div>`}</div>`;
+}
+
+/** Places that data will take.
+ * @param {{lines?: number}} props */
+export function Loading({ lines = 3 }) {
+  return html`<div class="loading" role="status" aria-label="Loading">
+    ${Array.from({ length: lines }, (_, i) => html`<span key=${i} class="line"></span>`)}
+  </div>`;
+}
+
+/** An error in words, with HAProxy's own where it has some.
+ * @param {{error: any, onRetry?: () => void}} props */
+export function Problem({ error, onRetry }) {
+  if (!error) return null;
+  return html`<div class="problem" role="alert">
+    <${Icon} name="warning" />
+    <div><p>${error.output ? "HAProxy refused this, and nothing has changed. Its words:" : sentence(error.message ?? String(error))}</p>
+      ${error.output && html`<pre tabindex="0" aria-label="HAProxy's words">${error.output}</pre>`}
+      ${onRetry && html`<p><${Button} onClick=${onRetry}>Try again</${Button}></p>`}
+    </div>
+  </div>`;
+}
+
+/** With a capital and a full stop.
+ * @param {string} text */
+export function sentence(text) {
+  const whole = text.charAt(0).toUpperCase() + text.slice(1).replace(/^aproxy\b/, "AProxy");
+  return /[.!?…]$/.test(whole) ? whole : whole + ".";
+}
+
+/** @typedef {{id?: number, text: string, kind?: string, action?: {label: string, run: () => any}, seconds?: number}} Toast */
+
+/** What just happened. */
+const toasts = signal(/** @type {Toast[]} */ ([]));
+let nextToast = 1;
+
+/** Says something at the edge of the page for a while.
+ * @param {Toast} t */
+export function toast(t) {
+  const one = { ...t, id: nextToast++ };
+  toasts.value = [...toasts.peek().slice(-2), one];
+  setTimeout(() => dismiss(one.id), (t.seconds ?? 6) * 1000);
+}
+
+/** @param {number} [id] */
+function dismiss(id) {
+  toasts.value = toasts.peek().filter((t) => t.id !== id);
+}
+
+export function Toasts() {
+  return html`<div class="toasts" role="status" aria-live="polite">
+    ${toasts.value.map((t) => html`<${OneToast} key=${t.id} toast=${t} />`)}
+  </div>`;
+}
+
+/** @param {{toast: Toast}} props */
+function OneToast({ toast: t }) {
+  const [busy, setBusy] = useState(false);
+  const run = async () => {
+    setBusy(true);
+    try {
+      await t.action?.run();
+    } finally {
+      dismiss(t.id);
+    }
+  };
+  return html`<div class=${classes("toast", t.kind)}>
+    <p>${t.text}</p>
+    ${t.action && html`<${Button} kind="link" busy=${busy} onClick=${run}>${t.action.label}</${Button}>`}
+    <${Button} kind="quiet" icon="close" label="Dismiss" onClick=${() => dismiss(t.id)} />
+  </div>`;
+}
+
+/** Whether an element is on the screen, or near it.
+ * @param {{current: Element|null}} ref */
+export function useVisible(ref) {
+  const [visible, setVisible] = useState(false);
+  useEffect(() => {
+    if (!ref.current) return undefined;
+    const watcher = new IntersectionObserver((entries) => setVisible(entries[entries.length - 1].isIntersecting), { rootMargin: "200px" });
+    watcher.observe(ref.current);
+    return () => watcher.disconnect();
+  }, []);
+  return visible;
+}
+
+/** The page's heading takes the focus when the page is changed to.
+ * @param {{children?: any}} props */
+export function Title({ children }) {
+  return html`<h1 tabindex="-1">${children}</h1>`;
+}

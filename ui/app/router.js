@@ -1,0 +1,69 @@
+// Paths without hashes: the address bar is the state of the page.
+
+import { signal } from "@preact/signals";
+
+/** @typedef {{page: string, kind?: "backend"|"frontend", key?: string, query: URLSearchParams}} Route */
+
+/** What an address means.
+ * @param {URL} url
+ * @returns {Route} */
+export function parse(url) {
+  const [, page, kinds, key] = url.pathname.split("/").map(decodeURIComponent);
+  const query = url.searchParams;
+  if (page === "overview" && key && (kinds === "backends" || kinds === "frontends")) {
+    return { page: "detail", kind: kinds === "backends" ? "backend" : "frontend", key, query };
+  }
+  return { page: page || "overview", query };
+}
+
+const here = () => parse(new URL(location.href));
+
+/** Where the page is. */
+export const route = signal(here());
+
+/** Goes to a path of this site.
+ * @param {string} path
+ * @param {{replace?: boolean}} [how] */
+export function go(path, how = {}) {
+  const page = route.peek().page;
+  if (how.replace) history.replaceState(null, "", path);
+  else history.pushState(null, "", path);
+  route.value = here();
+  if (route.peek().page !== page || !how.replace) {
+    scrollTo(0, 0);
+    // A reader of the screen is told where it is.
+    requestAnimationFrame(() => document.querySelector("h1")?.focus());
+  }
+}
+
+/** Changes parts of the query; null takes one away.
+ * @param {Record<string, string|null>} parts */
+export function query(parts) {
+  const q = new URLSearchParams(route.peek().query);
+  for (const [name, value] of Object.entries(parts)) {
+    if (value === null || value === "") q.delete(name);
+    else q.set(name, value);
+  }
+  const text = q.toString();
+  history.replaceState(null, "", location.pathname + (text && "?" + text));
+  route.value = here();
+}
+
+/** The address of an object's page.
+ * @param {string} id e.g. "backend/live" */
+export function pathOf(id) {
+  const [kind, key] = id.split("/");
+  return `/overview/${kind}s/${encodeURIComponent(key)}`;
+}
+
+/** Follows links within the site without loading the page anew. */
+export function begin() {
+  addEventListener("popstate", () => (route.value = here()));
+  document.addEventListener("click", (e) => {
+    const link = e.target instanceof Element ? e.target.closest("a") : null;
+    if (!link || e.defaultPrevented || e.button || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
+    if (link.target || link.origin !== location.origin || link.hasAttribute("data-plain")) return;
+    e.preventDefault();
+    go(link.pathname + link.search);
+  });
+}

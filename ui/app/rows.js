@@ -1,0 +1,87 @@
+// One frontend or backend of the overview.
+
+import { useRef, useState } from "preact/hooks";
+import { Donut } from "./graphs.js";
+import { classes, html } from "./html.js";
+import { object } from "./live.js";
+import { Members } from "./members.js";
+import { Figures, statusKind } from "./numbers.js";
+import { Badge, Button, useVisible } from "./parts.js";
+import { pathOf } from "./router.js";
+import { SwitchButton } from "./switch.js";
+
+/** An object's present value, followed only while its row can be seen.
+ * @param {string} id
+ * @param {boolean} visible */
+function follow(id, visible) {
+  const s = object(id);
+  return visible ? s.value : s.peek();
+}
+
+/** @param {{id: string}} props */
+export function FrontendRow({ id }) {
+  const ref = useRef(/** @type {HTMLElement|null} */ (null));
+  const visible = useVisible(ref);
+  /** @type {import("./types.js").Frontend|undefined} */
+  const f = object(id).value;
+  const stat = follow("stat/" + id, visible);
+  if (!f) return null;
+  const rules = f.rules.length + f.natives.length;
+  return html`<article ref=${ref} class="row frontend" aria-label=${`Frontend ${f.key}`}>
+    <div class="line">
+      <i class=${classes("light", statusKind(stat?.status))} title=${stat?.status ?? "not running"}></i>
+      <div class="what"><a class="name" href=${pathOf(id)}>${f.key}</a>
+        <span class="sub"><code>${f.bind}</code>${f.mode === "tcp" && html` <${Badge}>tcp</${Badge}>`}</span></div>
+      <div class="to"><span class="sub">→ ${f.backend ? html`<a href=${pathOf("backend/" + f.backend)}>${f.backend}</a>` : "by rules only"}</span>
+        ${rules > 0 && html`<span class="sub">${words(f)}</span>`}</div>
+      <${Figures} stat=${stat} tcp=${f.mode === "tcp"} responses=${false} />
+      <span class="sub status">${stat?.status ?? "not running"}</span>
+    </div>
+  </article>`;
+}
+
+/** @param {import("./types.js").Frontend} f */
+function words(f) {
+  const parts = [];
+  if (f.rules.length) parts.push(f.rules.length === 1 ? "1 rule" : `${f.rules.length} rules`);
+  if (f.natives.length) parts.push(f.natives.length === 1 ? "1 raw line" : `${f.natives.length} raw lines`);
+  return parts.join(", ");
+}
+
+/** Rows that the person opened or closed, by id. */
+const opened = new Map();
+
+/** @param {{id: string, open: boolean}} props open: unless the person said otherwise */
+export function BackendRow({ id, open }) {
+  const ref = useRef(/** @type {HTMLElement|null} */ (null));
+  const visible = useVisible(ref);
+  const [, again] = useState(0);
+  /** @type {import("./types.js").Backend|undefined} */
+  const b = object(id).value;
+  const stat = follow("stat/" + id, visible);
+  const service = b?.name ? object("service/" + b.name).value : undefined;
+  if (!b) return null;
+  const isOpen = opened.get(id) ?? open;
+  const toggle = () => {
+    opened.set(id, !isOpen);
+    again((n) => n + 1);
+  };
+  return html`<article ref=${ref} class=${classes("row backend", isOpen && "open")} aria-label=${`Backend ${b.key}`}>
+    <div class="line">
+      <${Donut} healthy=${stat?.healthy} members=${stat?.members ?? b.members?.length ?? 0} />
+      <div class="what"><a class="name" href=${pathOf(id)}>${b.key}</a>
+        <span class="sub">${b.type === "dynamic" ? b.name : "static"} · ${b.balance}${b.mode === "tcp" ? " · tcp" : ""}</span></div>
+      <div class="to">${b.type === "dynamic" && html`<${SwitchButton} backend=${b} />`}<${Trouble} service=${service} /></div>
+      <${Figures} stat=${stat} tcp=${b.mode === "tcp"} />
+      <${Button} kind="quiet" class="toggle" icon="chevron" label=${`${isOpen ? "Hide" : "Show"} the members of ${b.key}`} onClick=${toggle} />
+    </div>
+    ${isOpen && html`<${Members} backend=${b} />`}
+  </article>`;
+}
+
+/** @param {{service: import("./types.js").Service|undefined}} props */
+export function Trouble({ service }) {
+  if (service?.hold) return html`<${Badge} kind="bad" title=${service.hold.reason}>held</${Badge}>`;
+  if (service?.stale) return html`<${Badge} kind="fair" title=${service.stale}>${service.known ? "stale" : "not known yet"}</${Badge}>`;
+  return null;
+}

@@ -1,0 +1,89 @@
+// The last values of one object, one per tick. Pure.
+
+/** @typedef {import("./types.js").History} History
+ *  @typedef {import("./types.js").Stat} Stat
+ *  @typedef {"requests"|"connections"|"errors"|"responseMs"|"bytesOut"} Name */
+
+/** @type {Name[]} */
+export const names = ["requests", "connections", "errors", "responseMs", "bytesOut"];
+
+/** The present values of an object; NaN: not known.
+ * @param {Stat} stat
+ * @returns {Record<Name, number>} */
+export function valuesOf(stat) {
+  const rate = stat.rate ?? {};
+  const errors = ["5xx", "connectErrors", "responseErrors"].map((name) => rate[name]).filter((n) => n !== undefined);
+  return {
+    requests: rate.requests ?? rate.sessions ?? NaN,
+    connections: stat.connections?.current ?? NaN,
+    errors: errors.length ? errors.reduce((a, b) => a + b, 0) : NaN,
+    responseMs: stat.timesMs?.response || stat.timesMs?.total || NaN,
+    bytesOut: rate.bytesOut ?? NaN,
+  };
+}
+
+/** A ring of values per name. A tick without news repeats the last values. */
+export class Series {
+  /** @param {number} interval milliseconds between two values
+   * @param {number} size values kept */
+  constructor(interval, size) {
+    this.interval = interval;
+    this.size = size;
+    this.end = 0; // time of the last value; 0: there is none
+    this.at = 0; // index behind the last value
+    /** @type {Record<string, Float64Array>} */
+    this.rings = {};
+    for (const name of names) this.rings[name] = new Float64Array(size).fill(NaN);
+  }
+
+  /** @param {History} history */
+  load(history) {
+    for (const name of names) {
+      const ring = this.rings[name].fill(NaN);
+      const values = (history[name] ?? []).slice(-this.size);
+      values.forEach((value, i) => {
+        ring[this.size - values.length + i] = value ?? NaN;
+      });
+    }
+    this.at = 0;
+    this.end = history.end;
+  }
+
+  /** Repeats the last values up to a time.
+   * @param {number} time */
+  advance(time) {
+    if (this.end === 0) return;
+    const steps = Math.min(this.size, Math.floor((time - this.end) / this.interval + 0.5));
+    for (let i = 0; i < steps; i++) {
+      const last = (this.at + this.size - 1) % this.size;
+      for (const name of names) this.rings[name][this.at] = this.rings[name][last];
+      this.at = (this.at + 1) % this.size;
+    }
+    if (steps > 0) this.end += Math.max(steps, Math.floor((time - this.end) / this.interval + 0.5)) * this.interval;
+  }
+
+  /** Takes the values of a tick; a second time within a tick replaces them.
+   * @param {number} time
+   * @param {Record<Name, number>} values */
+  push(time, values) {
+    if (this.end === 0) {
+      this.end = time;
+      this.at = 1 % this.size;
+    } else {
+      this.advance(time);
+    }
+    const last = (this.at + this.size - 1) % this.size;
+    for (const name of names) this.rings[name][last] = values[name];
+  }
+
+  /** The values of one name, oldest first, NaN where not known.
+   * @param {Name} name
+   * @param {number} [last] only so many of the newest
+   * @returns {Float64Array} */
+  read(name, last = this.size) {
+    const ring = this.rings[name];
+    const out = new Float64Array(last);
+    for (let i = 0; i < last; i++) out[i] = ring[(this.at + this.size - last + i) % this.size];
+    return out;
+  }
+}

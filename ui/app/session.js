@@ -1,0 +1,58 @@
+// Who is at the page, and what they may do.
+
+import { signal } from "@preact/signals";
+import { call, Failure } from "./rest.js";
+import { go, route } from "./router.js";
+
+/** @typedef {{name: string, role: string, authentication: boolean}} Identity */
+
+/** Nobody yet: null. */
+export const identity = signal(/** @type {Identity|null} */ (null));
+
+/** Asks the agent who this is; goes to the login page when nobody is.
+ * @returns {Promise<boolean>} false: the agent did not say */
+export async function identify() {
+  try {
+    identity.value = (await call("GET", "/session")).data;
+    return true;
+  } catch (e) {
+    if (e instanceof Failure && e.status === 401) {
+      identity.value = null;
+      toLogin();
+      return true;
+    }
+    return false;
+  }
+}
+
+/** Goes to the login page, which comes back here. */
+export function toLogin() {
+  if (route.peek().page === "login") return;
+  go("/login?next=" + encodeURIComponent(location.pathname + location.search), { replace: true });
+}
+
+/** @param {string} token
+ * @throws {Failure} */
+export async function login(token) {
+  await call("POST", "/session", { body: { token } });
+  await identify();
+}
+
+export async function logout() {
+  try {
+    await call("DELETE", "/session");
+  } finally {
+    identity.value = null;
+    go("/login");
+  }
+}
+
+const rank = ["none", "read", "deploy", "admin"];
+
+/** Why this person may not do what takes a role; empty: they may.
+ * @param {"deploy"|"admin"} role */
+export function refusal(role) {
+  const who = identity.value;
+  if (!who || rank.indexOf(who.role) >= rank.indexOf(role)) return "";
+  return `This takes the role ${role}; ${who.name} has the role ${who.role}.`;
+}

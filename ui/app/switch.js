@@ -1,0 +1,147 @@
+// Switching a backend to another version, and dividing its traffic.
+
+import { useState } from "preact/hooks";
+import * as format from "./format.js";
+import { classes, html } from "./html.js";
+import { object } from "./live.js";
+import { Badge, Button, Dialog, Problem, toast } from "./parts.js";
+import { address, call } from "./rest.js";
+import { describe, move, percent, selection } from "./split.js";
+
+/** @typedef {import("./types.js").Backend} Backend */
+
+/** The present version or versions; opens the dialog.
+ * @param {{backend: Backend}} props */
+export function SwitchButton({ backend: b }) {
+  const [open, setOpen] = useState(false);
+  return html`<${Button} class="version" icon="switch" role="deploy" label=${`Switch ${b.key}: now ${describe(b)}`} onClick=${() => setOpen(true)}>
+    ${b.versions ? html`<${SplitBar} versions=${b.versions} />` : b.version}</${Button}>
+    ${open && html`<${SwitchDialog} backend=${b} onClose=${() => setOpen(false)} />`}`;
+}
+
+/** The parts of versions as a bar.
+ * @param {{versions: Record<string, number>}} props */
+export function SplitBar({ versions }) {
+  const parts = Object.entries(percent(versions)).filter(([, p]) => p > 0);
+  return html`<span class="split">${parts.map(([v, p], i) => html`<span key=${v} class=${`part p${i % 6}`} style=${{ flexGrow: p }}>${v} ${Math.round(p)} %</span>`)}</span>`;
+}
+
+/** Asks for the version, confirms, waits, and offers the way back.
+ * @param {{backend: Backend, onClose: () => void}} props */
+function SwitchDialog({ backend: b, onClose }) {
+  /** @type {import("./types.js").Service|undefined} */
+  const service = object("service/" + b.name).value;
+  const [divide, setDivide] = useState(Boolean(b.versions));
+  const [version, setVersion] = useState(b.version ?? "");
+  const [parts, setParts] = useState(() => initial(b, service));
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const versions = known(b, service);
+  const wanted = divide ? { versions: parts } : { version };
+  const same = JSON.stringify(sorted(wanted)) === JSON.stringify(sorted(selection(b)));
+  const healthy = (/** @type {string} */ v) => versions.find((known) => known.version === v)?.healthy ?? 0;
+  const empty = divide ? Object.keys(parts).filter((v) => parts[v] > 0 && !healthy(v)) : version && !healthy(version) ? [version] : [];
+  const submit = async (/** @type {Event} */ e) => {
+    e.preventDefault();
+    setBusy(true);
+    setError(null);
+    try {
+      await switchTo(b, wanted);
+      onClose();
+    } catch (failure) {
+      setError(failure);
+      setBusy(false);
+    }
+  };
+  return html`<${Dialog} title=${`Switch ${b.key}`} busy=${busy} onClose=${onClose}>
+    <form onSubmit=${submit}>
+      <div class="body">
+        <p class="muted">Versions of <b>${b.name}</b> that Consul knows. New requests go to the version you choose as soon as the switch is in effect; those under way end where they are.</p>
+        <div class="tabs" role="group" aria-label="How">
+          <button type="button" aria-pressed=${divide ? "false" : "true"} onClick=${() => setDivide(false)}>One version</button>
+          <button type="button" aria-pressed=${divide ? "true" : "false"} onClick=${() => setDivide(true)} disabled=${versions.length < 2}>Divide traffic</button>
+        </div>
+        ${divide ? html`<${Sliders} parts=${parts} versions=${versions} onChange=${setParts} />`
+          : html`<fieldset class="versions" disabled=${busy}><legend class="hidden">Version</legend>
+            ${versions.map((v) => html`<label key=${v.version} class=${classes("choice", v.version === version && "chosen")}>
+              <input type="radio" name="version" value=${v.version} checked=${v.version === version} onChange=${() => setVersion(v.version)} />
+              <span class="grow">${v.version}</span><${Counts} version=${v} />${v.version === b.version && html`<${Badge}>now</${Badge}>`}
+            </label>`)}</fieldset>`}
+        ${empty.length > 0 && html`<p class="hint bad">${empty.join(", ")} has no healthy instance; the agent refuses that.</p>`}
+        <${Problem} error=${error} />
+        ${busy && html`<p role="status" class="muted">Switching; this ends when new requests go to ${divide ? "all parts" : version}…</p>`}
+      </div>
+      <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
+        <${Button} kind="primary" type="submit" role="deploy" busy=${busy} disabled=${same}>${same ? "No change" : `Switch to ${describe(wanted)}`}</${Button}></footer>
+    </form>
+  </${Dialog}>`;
+}
+
+/** @param {{version?: string, versions?: Record<string, number>}} s */
+function sorted(s) {
+  return s.versions ? Object.entries(percent(s.versions)).filter(([, p]) => p > 0).sort() : [[s.version, 100]];
+}
+
+/** The versions in Consul, and those that the backend names beside.
+ * @param {Backend} b
+ * @param {import("./types.js").Service|undefined} service */
+function known(b, service) {
+  const versions = [...(service?.versions ?? [])];
+  for (const v of b.versions ? Object.keys(b.versions) : [b.version ?? ""]) {
+    if (v && !versions.some((k) => k.version === v)) versions.push({ version: v, total: 0, healthy: 0 });
+  }
+  return versions.sort((x, y) => y.version.localeCompare(x.version, "en", { numeric: true }));
+}
+
+/** The parts that the sliders begin with.
+ * @param {Backend} b
+ * @param {import("./types.js").Service|undefined} service */
+function initial(b, service) {
+  /** @type {Record<string, number>} */
+  const out = {};
+  const now = b.versions ? percent(b.versions) : { [b.version ?? ""]: 100 };
+  for (const v of known(b, service)) out[v.version] = Math.round(now[v.version] ?? 0);
+  return out;
+}
+
+/** @param {{version: {total: number, healthy: number}}} props */
+function Counts({ version: v }) {
+  if (v.total === 0) return html`<span class="bad">not in Consul</span>`;
+  return html`<span class=${v.healthy === 0 ? "bad" : v.healthy < v.total ? "fair" : "muted"}>${v.healthy} of ${format.count(v.total, "instance")} healthy</span>`;
+}
+
+/** @param {{parts: Record<string, number>, versions: {version: string, total: number, healthy: number}[], onChange: (p: Record<string, number>) => void}} props */
+function Sliders({ parts, versions, onChange }) {
+  return html`<div class="sliders">${versions.map((v) => html`<div key=${v.version} class="slider">
+    <label for=${"part-" + v.version}><span class="grow">${v.version}</span><${Counts} version=${v} /></label>
+    <input id=${"part-" + v.version} type="range" min="0" max="100" step="1" value=${parts[v.version] ?? 0}
+      onInput=${(/** @type {any} */ e) => onChange(move(parts, v.version, Number(e.target.value)))} />
+    <output for=${"part-" + v.version}>${parts[v.version] ?? 0} %</output>
+  </div>`)}</div>`;
+}
+
+/** Switches, and says so with the way back.
+ * @param {Backend} b as it is before
+ * @param {{version?: string, versions?: Record<string, number>}} to
+ * @param {boolean} [back] this is the way back */
+async function switchTo(b, to, back) {
+  const body = to.versions ? { versions: Object.fromEntries(Object.entries(to.versions).filter(([, w]) => w > 0)) } : { version: to.version };
+  const { data } = await call("POST", address(b.id), { body });
+  const took = data.durationMs !== undefined ? ` in ${format.duration(data.durationMs)}` : "";
+  const how = data.path === "runtime" ? ", without a reload" : data.path === "reload" ? " with a reload" : "";
+  toast({
+    kind: data.applied ? "good" : "bad",
+    text: data.applied ? `${b.key} ${back ? "is back at" : "now goes to"} ${describe(body)}${how}${took}.` : `Stored, but not in effect yet: ${data.reason}`,
+    seconds: 30,
+    action: back ? undefined : { label: "Undo", run: () => undo(b) },
+  });
+}
+
+/** @param {Backend} b */
+async function undo(b) {
+  try {
+    await switchTo(b, selection(b), true);
+  } catch (failure) {
+    toast({ kind: "bad", text: `${b.key} could not be switched back: ${/** @type {Error} */ (failure).message}`, seconds: 30 });
+  }
+}

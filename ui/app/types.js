@@ -1,0 +1,153 @@
+// Shapes of what the API and the stream (docs/api.md, docs/streams.md) give.
+// Fields that a kind of object does not have are absent.
+
+/**
+ * @typedef {object} Hello
+ * @property {string} version of the agent
+ * @property {string} [label]
+ * @property {string} epoch
+ * @property {number} seq
+ * @property {number} interval milliseconds between two ticks
+ * @property {number} history values that a series holds
+ * @property {string[]} topics
+ *
+ * @typedef {object} History
+ * @property {number} interval
+ * @property {number} end time of the last value, milliseconds
+ * @property {(number|null)[]} [requests]
+ * @property {(number|null)[]} [connections]
+ * @property {(number|null)[]} [errors]
+ * @property {(number|null)[]} [responseMs]
+ * @property {(number|null)[]} [bytesOut]
+ *
+ * @typedef {object} Stat
+ * @property {string} id
+ * @property {"frontend"|"backend"|"backendMember"} type
+ * @property {string} key
+ * @property {string} [status]
+ * @property {{current: number, max: number, limit?: number}} [connections]
+ * @property {Record<string, number>} [rate] per second
+ * @property {Record<string, number>} [total]
+ * @property {{current: number, max: number}} [queue]
+ * @property {{queue?: number, connect?: number, response?: number, total?: number}} [timesMs]
+ * @property {number} [healthy]
+ * @property {number} [members]
+ * @property {number} [weight]
+ * @property {{status: string, code?: number, durationMs?: number, description?: string, sinceMs?: number}} [check]
+ * @property {number} [downtimeMs]
+ * @property {string} [version]
+ * @property {string} [server]
+ * @property {History} [history] in a state only
+ *
+ * @typedef {object} Rule
+ * @property {string} type
+ * @property {string} operation
+ * @property {string} value
+ * @property {string} backend
+ * @property {string} [header]
+ *
+ * @typedef {object} Frontend
+ * @property {string} id
+ * @property {string} key
+ * @property {string} bind
+ * @property {string} [backend]
+ * @property {string} mode
+ * @property {string} keepalive
+ * @property {Rule[]} rules
+ * @property {string[]} natives
+ * @property {{name: string}} [register]
+ * @property {string} [etag]
+ *
+ * @typedef {object} Member
+ * @property {string} id
+ * @property {string} host
+ * @property {number} port
+ * @property {string} [version]
+ * @property {string} [name]
+ * @property {Record<string, string>} [meta]
+ * @property {number} [lastKnown]
+ * @property {boolean} [held]
+ *
+ * @typedef {object} Health
+ * @property {string} [method]
+ * @property {string} [uri]
+ * @property {string} [httpVersion]
+ * @property {number} [interval]
+ *
+ * @typedef {object} Backend
+ * @property {string} id
+ * @property {string} key
+ * @property {"dynamic"|"static"} type
+ * @property {string} [name] the Consul service
+ * @property {string} [version]
+ * @property {Record<string, number>} [versions]
+ * @property {string} balance
+ * @property {string} mode
+ * @property {string} [host]
+ * @property {Health} [health]
+ * @property {string[]} natives
+ * @property {Member[]} [members]
+ * @property {string} [etag]
+ *
+ * @typedef {{since?: string, until?: string, lost?: number, reason?: string, doubt?: string}} Hold
+ *
+ * @typedef {object} Service
+ * @property {string} id
+ * @property {string} service
+ * @property {boolean} known
+ * @property {string} [seen]
+ * @property {string} [stale]
+ * @property {{version: string, total: number, healthy: number}[]} versions
+ * @property {Hold} [hold] instances stay in use although Consul does not list them any more
+ *
+ * @typedef {object} Status
+ * @property {string} version
+ * @property {string} [label]
+ * @property {string} started
+ * @property {number} revision
+ * @property {number} inEffect
+ * @property {string} [problem]
+ * @property {{running: boolean, version?: string, masterPid?: number, workerPid?: number, reloads: number, oldWorkers: number}} haproxy
+ *
+ * @typedef {object} Event
+ * @property {string} [id]
+ * @property {number} seq
+ * @property {number} time
+ * @property {string} verb
+ * @property {{id: string, type: string, key?: string}} object
+ * @property {string} [cause]
+ * @property {string} [author]
+ * @property {string[]} [reasons]
+ * @property {string[]} [diff]
+ * @property {number} [durationMs]
+ * @property {string} [error]
+ * @property {number} [revision]
+ * @property {string} [path]
+ *
+ * @typedef {object} Recorded a haproxy.cfg that was in effect
+ * @property {number} number
+ * @property {string} time
+ * @property {number} revision
+ * @property {string} [cause]
+ * @property {string} [author]
+ * @property {string} [path]
+ * @property {number} size
+ * @property {string} [text] of one asked for by its number
+ *
+ * @typedef {object} FieldError
+ * @property {string} path
+ * @property {string} problem
+ * @property {string} [expected]
+ *
+ * @typedef {object} Message what the server sends over the stream
+ * @property {string} type
+ * @property {string} [topic]
+ * @property {number} [seq]
+ * @property {number} [time]
+ * @property {any[]} [objects]
+ * @property {any[]} [changed]
+ * @property {string[]} [removed]
+ * @property {string} [message]
+ */
+
+export {};

@@ -1,0 +1,206 @@
+// Package ui is the web UI: pages and assets that are part of the program. They
+// are data for browsers and hold nothing of the node; what they show comes from
+// the API and the stream. The package answers requests for them and never
+// anything else.
+//
+// The pages are native ES modules below app/; the libraries in vendor/ are
+// copied there by tools/ui/vendor. Nothing is bundled or translated.
+package ui
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+//go:embed page.html app vendor
+var files embed.FS
+
+// assetPrefix begins the path of every asset; the hash of all of them follows,
+// so that a browser keeps them for ever and gets new ones with a new program.
+const assetPrefix = "/ui/"
+
+// A Site answers with pages and assets. It is an http.Handler for any number of
+// goroutines.
+type Site struct {
+	page   document
+	policy string
+	assets map[string]*document // by path
+}
+
+// A document is what a browser gets under a path.
+type document struct {
+	contentType string
+	data        []byte
+	tag         string
+	packed      func() []byte // gzip; nil: it would not get smaller
+}
+
+// New makes the site out of the files that are part of the program.
+func New() *Site {
+	s := &Site{assets: map[string]*document{}}
+	sources := sources()
+	base := assetPrefix + digest(sources)
+	for name, data := range sources {
+		d := newDocument(contentType(name), data)
+		s.assets[base+"/"+name] = &d
+	}
+	s.page = newDocument("text/html; charset=utf-8", page(base, sources))
+	s.policy = policy(s.page.data)
+	return s
+}
+
+// sources are the files that a browser may load, by name.
+func sources() map[string][]byte {
+	out := map[string][]byte{}
+	for _, dir := range []string{"app", "vendor"} {
+		err := fs.WalkDir(files, dir, func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || contentType(name) == "" {
+				return err
+			}
+			out[name], err = files.ReadFile(name)
+			return err
+		})
+		if err != nil {
+			panic(err) // a broken build: the tests of this package read them
+		}
+	}
+	return out
+}
+
+// digest names a set of files.
+func digest(sources map[string][]byte) string {
+	sum := sha256.New()
+	for _, name := range names(sources) {
+		fmt.Fprintf(sum, "%s %d ", name, len(sources[name]))
+		sum.Write(sources[name])
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
+
+func names(sources map[string][]byte) []string {
+	list := make([]string, 0, len(sources))
+	for name := range sources {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// contentType of a file; empty for one that is not for browsers.
+func contentType(name string) string {
+	switch path.Ext(name) {
+	case ".js", ".mjs":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	}
+	return ""
+}
+
+func newDocument(contentType string, data []byte) document {
+	sum := sha256.Sum256(data)
+	return document{
+		contentType: contentType, data: data, tag: `"` + hex.EncodeToString(sum[:8]) + `"`,
+		packed: sync.OnceValue(func() []byte { return packed(data) }),
+	}
+}
+
+// packed is data in gzip's form; nil when that is no smaller.
+func packed(data []byte) []byte {
+	var buf bytes.Buffer
+	w, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)
+	if err == nil {
+		_, err = w.Write(data)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil || buf.Len() >= len(data) {
+		return nil
+	}
+	return buf.Bytes()
+}
+
+// page is page.html with the base of the assets, and with every module named in
+// its head, so that a browser asks for all of them at once.
+func page(base string, sources map[string][]byte) []byte {
+	source, err := files.ReadFile("page.html")
+	if err != nil {
+		panic(err) // a broken build
+	}
+	var preload strings.Builder
+	for _, name := range names(sources) {
+		if (path.Ext(name) == ".js" || path.Ext(name) == ".mjs") && !strings.HasPrefix(path.Base(name), "uplot") && name != "app/theme.js" {
+			fmt.Fprintf(&preload, "  <link rel=\"modulepreload\" href=\"%s/%s\">\n", base, name)
+		}
+	}
+	return []byte(strings.NewReplacer("{{base}}", base, "  {{preload}}\n", preload.String()).Replace(string(source)))
+}
+
+// policy is the Content-Security-Policy of the page: nothing but what this
+// program serves, no scripts or styles within the page but its import map.
+func policy(page []byte) string {
+	inline := regexp.MustCompile(`(?s)<script type="importmap">(.*?)</script>`).FindSubmatch(page)
+	sum := sha256.Sum256(inline[1])
+	return "default-src 'none'; script-src 'self' 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; " +
+		"style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+}
+
+// ServeHTTP answers a request that Serves is true for.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	if r.URL.Path == "/" {
+		http.Redirect(w, r, home, http.StatusFound)
+		return
+	}
+	if !strings.HasPrefix(r.URL.Path, assetPrefix) {
+		h.Set("Content-Security-Policy", s.policy)
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-cache")
+		s.page.serve(w, r)
+		return
+	}
+	asset := s.assets[r.URL.Path]
+	if asset == nil { // of another version of the program, perhaps
+		http.NotFound(w, r)
+		return
+	}
+	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	asset.serve(w, r)
+}
+
+func (d *document) serve(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", d.contentType)
+	h.Set("Etag", d.tag)
+	h.Add("Vary", "Accept-Encoding")
+	if strings.Contains(r.Header.Get("If-None-Match"), d.tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	data := d.data
+	if small := d.packed(); small != nil && takesGzip(r.Header.Get("Accept-Encoding")) {
+		h.Set("Content-Encoding", "gzip")
+		data = small
+	}
+	h.Set("Content-Length", strconv.Itoa(len(data)))
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(data) // a browser that has gone
+	}
+}

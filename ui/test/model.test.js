@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { maxEvents, Model } from "../app/model.js";
+
+const hello = { type: "hello", protocol: "thalassa.v1", version: "1.2.3", label: "lb1", epoch: "a", seq: 10, interval: 1000, history: 5, topics: ["backends", "stat"] };
+
+/** @param {object} [extra] */
+const stat = (extra = {}) => ({ id: "stat/backend/live", type: "backend", key: "live", rate: { requests: 5, "5xx": 1 }, connections: { current: 2, max: 4 }, ...extra });
+
+/** @param {Model} model
+ * @param {...any} messages */
+function feed(model, ...messages) {
+  return messages.map((m) => model.apply(m)).at(-1);
+}
+
+test("a state replaces what is known of its topic, and of no other", () => {
+  const m = new Model();
+  feed(m, hello, { type: "state", topic: "backends", seq: 10, time: 1, objects: [{ id: "backend/a" }, { id: "backend/b" }] },
+    { type: "state", topic: "frontends", seq: 10, time: 1, objects: [{ id: "frontend/w" }] });
+  const change = feed(m, { type: "state", topic: "backends", seq: 12, time: 2, objects: [{ id: "backend/b" }, { id: "backend/c" }] });
+  assert.deepEqual([...m.objects("backends").keys()], ["backend/b", "backend/c"]);
+  assert.deepEqual([...m.objects("frontends").keys()], ["frontend/w"]);
+  assert.deepEqual([...change.ids].sort(), ["backend/a", "backend/b", "backend/c"]);
+  assert.equal(m.seq, 12);
+});
+
+test("a delta of stat changes single fields, of another topic whole objects", () => {
+  const m = new Model();
+  feed(m, hello, { type: "state", topic: "stat", seq: 10, time: 1000, objects: [stat({ status: "UP" })] },
+    { type: "state", topic: "backends", seq: 10, time: 1000, objects: [{ id: "backend/live", version: "1", host: "h" }] });
+  const before = m.objects("stat").get("stat/backend/live");
+  feed(m, { type: "delta", topic: "stat", seq: 11, time: 2000, changed: [{ id: "stat/backend/live", rate: { requests: 7 } }] },
+    { type: "delta", topic: "backends", seq: 12, time: 2000, changed: [{ id: "backend/live", version: "2" }] });
+  const after = m.objects("stat").get("stat/backend/live");
+  assert.equal(after.status, "UP");
+  assert.deepEqual(after.rate, { requests: 7 }, "a nested object is sent whole");
+  assert.notEqual(before, after, "a changed object is another one");
+  assert.deepEqual(m.objects("backends").get("backend/live"), { id: "backend/live", version: "2" });
+});
+
+test("what is removed goes with its series; what is new is told as a change of the set", () => {
+  const m = new Model();
+  feed(m, hello, { type: "state", topic: "stat", seq: 10, time: 1000, objects: [stat()] });
+  const added = feed(m, { type: "delta", topic: "stat", seq: 11, time: 2000, changed: [stat({ id: "stat/backend/new" })] });
+  assert.ok(added.topics.has("stat"));
+  assert.equal(feed(m, { type: "delta", topic: "stat", seq: 12, time: 3000, changed: [stat()] }).topics.has("stat"), false);
+  const gone = feed(m, { type: "delta", topic: "stat", seq: 13, time: 4000, removed: ["stat/backend/live", "stat/backend/never"] });
+  assert.deepEqual([...gone.ids], ["stat/backend/live"]);
+  assert.deepEqual([...m.series.keys()], ["stat/backend/new"]);
+});
+
+test("a series begins with the history and goes on with each tick", () => {
+  const m = new Model();
+  const history = { interval: 1000, end: 3000, requests: [1, null, 3], connections: [1, 1, 1] };
+  feed(m, hello, { type: "state", topic: "stat", seq: 10, time: 3100, objects: [stat({ history })] });
+  assert.equal("history" in m.objects("stat").get("stat/backend/live"), false);
+  feed(m, { type: "delta", topic: "stat", seq: 11, time: 5000, changed: [{ id: "stat/backend/live", rate: { requests: 9 } }] });
+  // No word about the tick at 4000: its values are those before it.
+  assert.deepEqual([...(m.series.get("stat/backend/live")?.read("requests") ?? [])], [1, NaN, 3, 3, 9]);
+});
+
+test("the subscription resumes where the process is the same", () => {
+  const m = new Model();
+  assert.deepEqual(m.subscription(["stat"]), { type: "subscribe", topics: ["stat"] });
+  feed(m, hello, { type: "state", topic: "stat", seq: 10, time: 1, objects: [] }, { type: "delta", topic: "stat", seq: 15, time: 2, changed: [] });
+  feed(m, { ...hello, seq: 20 });
+  assert.deepEqual(m.subscription(["stat"]), { type: "subscribe", topics: ["stat"], epoch: "a", seq: 15 });
+  feed(m, { type: "resumed", seq: 15 });
+  assert.equal(m.objects("stat").size, 0);
+  feed(m, { ...hello, epoch: "b", seq: 3 });
+  assert.deepEqual(m.subscription(["stat"]), { type: "subscribe", topics: ["stat"] }, "another process counts anew");
+  feed(m, { type: "state", topic: "stat", seq: 3, time: 1, objects: [] });
+  assert.equal(m.seq, 3);
+});
+
+test("events are kept by number, up to a bound", () => {
+  const m = new Model();
+  feed(m, hello, { type: "state", topic: "activity", seq: 10, time: 1, objects: [{ seq: 1 }, { seq: 2 }] });
+  const changed = Array.from({ length: maxEvents }, (_, i) => ({ seq: i + 3 }));
+  feed(m, { type: "delta", topic: "activity", seq: 11, time: 2, changed });
+  const known = [...m.objects("activity").values()].map((e) => e.seq);
+  assert.equal(known.length, maxEvents);
+  assert.deepEqual([known[0], known.at(-1)], [3, maxEvents + 2]);
+});
+
+test("messages of types to come change nothing", () => {
+  const m = new Model();
+  feed(m, hello);
+  const change = feed(m, { type: "surprise", seq: 11 });
+  assert.deepEqual([change.ids.size, change.topics.size], [0, 0]);
+});

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Series, valuesOf } from "../app/series.js";
+
+/** @param {number} n */
+const all = (n) => ({ requests: n, connections: n, errors: n, responseMs: n, bytesOut: n });
+
+test("values of an object: those that it does not have are not known", () => {
+  const v = valuesOf({ id: "x", type: "backend", key: "x", rate: { sessions: 3, connectErrors: 1, responseErrors: 2 }, connections: { current: 4, max: 9 }, timesMs: { response: 0, total: 8 } });
+  assert.deepEqual(v, { requests: 3, connections: 4, errors: 3, responseMs: 8, bytesOut: NaN });
+  assert.deepEqual(valuesOf({ id: "x", type: "frontend", key: "x", rate: { requests: 1, "5xx": 0 } }), { requests: 1, connections: NaN, errors: 0, responseMs: NaN, bytesOut: NaN });
+});
+
+test("a second value within a tick replaces the first", () => {
+  const s = new Series(1000, 3);
+  s.push(1000, all(1));
+  s.push(1300, all(2));
+  s.push(2100, all(3));
+  assert.deepEqual([...s.read("requests")], [NaN, 2, 3]);
+});
+
+test("silence repeats the last value, however long", () => {
+  const s = new Series(1000, 4);
+  s.push(1000, all(1));
+  s.push(2000, all(2));
+  s.advance(4000);
+  assert.deepEqual([...s.read("requests")], [1, 2, 2, 2]);
+  assert.equal(s.end, 4000);
+  s.advance(1_000_000);
+  assert.deepEqual([...s.read("requests")], [2, 2, 2, 2]);
+  assert.equal(s.end, 1_000_000);
+  s.push(1_001_000, all(7));
+  assert.deepEqual([...s.read("requests", 2)], [2, 7]);
+});
+
+test("a history longer than the ring is cut at its beginning, a shorter one ends at the end", () => {
+  const s = new Series(1000, 3);
+  s.load({ interval: 1000, end: 5000, requests: [1, 2, 3, 4], connections: [9] });
+  assert.deepEqual([...s.read("requests")], [2, 3, 4]);
+  assert.deepEqual([...s.read("connections")], [NaN, NaN, 9]);
+  assert.deepEqual([...s.read("errors")], [NaN, NaN, NaN]);
+});
+
+test("nothing comes of nothing", () => {
+  const s = new Series(1000, 2);
+  s.advance(9000);
+  assert.deepEqual([...s.read("requests")], [NaN, NaN]);
+});

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { chosen, troubled } from "../app/filter.js";
+import * as format from "../app/format.js";
+import { kindOf, matches, wordsOf } from "../app/events.js";
+import { describe, move, percent } from "../app/split.js";
+
+test("numbers", () => {
+  const cases = [[null, "–"], [NaN, "–"], [0, "0"], [0.04, "0"], [0.44, "0.4"], [9.96, "10"], [12.4, "12"], [999.6, "1,000"], [9999, "9,999"], [12_345, "12.3k"], [999_700, "1M"], [3_400_000_000, "3.4G"]];
+  for (const [n, want] of cases) assert.equal(format.number(/** @type {any} */ (n)), want, String(n));
+});
+
+test("sizes and times", () => {
+  assert.deepEqual([0, 999, 1000, 1_500_000].map(format.bytes), ["0 B", "999 B", "1 kB", "1.5 MB"]);
+  assert.deepEqual([0, 0.3, 12.4, 1500, 61_000, 3_700_000, 90_000_000].map(format.duration), ["0 ms", "<1 ms", "12 ms", "1.5 s", "1 min 1 s", "1 h 1 min", "1 d 1 h"]);
+  assert.equal(format.age(1000, 2000), "just now");
+  assert.equal(format.age(0, 61_000), "1 min 1 s ago");
+  assert.match(format.clock(0, 0), /^\d\d:\d\d:\d\d$/);
+  assert.match(format.clock(0, 864_000_000), /^19(69|70)-\d\d-\d\d /);
+});
+
+test("parts of the traffic add up to 100 whatever is moved", () => {
+  assert.deepEqual(percent({ a: 90, b: 10 }), { a: 90, b: 10 });
+  assert.deepEqual(percent({ a: 0, b: 0 }), { a: 0, b: 0 });
+  assert.equal(describe({ versions: { a: 2, b: 1 } }), "a 67 %, b 33 %");
+  assert.equal(describe({ version: "1.0.0" }), "1.0.0");
+  assert.deepEqual(move({ a: 100, b: 0 }, "b", 10), { a: 90, b: 10 });
+  assert.deepEqual(move({ a: 100, b: 0 }, "a", 40), { a: 40, b: 60 });
+  assert.deepEqual(move({ a: 100 }, "a", 40), { a: 100 });
+  for (let to = -5; to <= 105; to++) {
+    const parts = move({ a: 33, b: 33, c: 34 }, "b", to);
+    const sum = Object.values(parts).reduce((x, y) => x + y, 0);
+    assert.equal(sum, 100, `b to ${to}: ${JSON.stringify(parts)}`);
+    assert.ok(Object.values(parts).every((p) => p >= 0));
+  }
+});
+
+test("filters", () => {
+  const backend = { id: "backend/live", key: "live", type: "dynamic", name: "shop", version: "1.0.0", members: [{ host: "10.0.0.1", port: 8080 }] };
+  const all = { text: "", only: "all" };
+  assert.ok(chosen(backend, all));
+  for (const text of ["live", "SHOP 1.0", "10.0.0.1:80"]) assert.ok(chosen(backend, { ...all, text }), text);
+  assert.equal(chosen(backend, { ...all, text: "live blog" }), false);
+  assert.equal(chosen(backend, { ...all, only: "static" }), false);
+  assert.equal(chosen({ id: "frontend/web", key: "web" }, { ...all, only: "dynamic" }), false);
+  /** @param {object} o */
+  const stat = (o) => /** @type {any} */ ({ id: "stat/backend/live", type: "backend", key: "live", healthy: 2, members: 2, ...o });
+  assert.equal(troubled(backend, { stat: stat({}) }), false);
+  assert.equal(troubled(backend, {}), false, "what is not known yet is no problem");
+  for (const o of [{ healthy: 1 }, { members: 0, healthy: 0 }, { rate: { "5xx": 1 } }, { rate: { connectErrors: 0.1 } }]) assert.ok(troubled(backend, { stat: stat(o) }), JSON.stringify(o));
+  assert.ok(troubled(backend, { service: /** @type {any} */ ({ stale: "connection refused" }) }));
+  assert.ok(troubled(backend, { service: /** @type {any} */ ({ hold: {} }) }));
+  assert.ok(troubled({ id: "frontend/web" }, { stat: stat({ status: "STOP" }) }));
+});
+
+test("events in words", () => {
+  const event = { seq: 1, time: 0, verb: "haproxyReloadFailed", object: { id: "haproxy", type: "haproxy" }, error: "line one\nline two", cause: "PUT /backends/x", author: "ann", diff: ["+ a", "- b"] };
+  assert.equal(wordsOf(event), "line one");
+  assert.equal(wordsOf({ ...event, error: undefined }), "+ a and 1 more");
+  assert.equal(wordsOf({ ...event, error: undefined, diff: undefined }), "PUT /backends/x");
+  assert.deepEqual(kindOf({ ...event, verb: "serviceHeld" }), { title: "Service Held", kind: "bad" });
+  const any = { text: "", verb: "", about: "" };
+  assert.ok(matches(event, { ...any, text: "reload LINE two" }));
+  assert.ok(matches(event, { ...any, verb: "haproxyReloadFailed", about: "haproxy" }));
+  assert.equal(matches(event, { ...any, text: "bob" }), false);
+  assert.equal(matches(event, { ...any, about: "backend/x" }), false);
+});
