@@ -8,6 +8,7 @@ import (
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	browser.end()
 	if path, err := buildOnce(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path))
 	}

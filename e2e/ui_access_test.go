@@ -1,0 +1,145 @@
+package e2e_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"thalassa/internal/testkit"
+)
+
+// axe is the source of axe-core, which looks for what keeps people out.
+func axe(t *testing.T) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(filepath.Join(cache, "thalassa/ui-tools/node_modules/axe-core/axe.min.js"))
+	if err != nil {
+		testkit.Missing(t, "axe-core is not there; make setup fetches it")
+	}
+	return string(source)
+}
+
+const allRules = `["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]`
+
+// barriers runs axe-core on the page as it is, with these rules.
+func (p *page) barriers(source, where, rules string) {
+	p.tb.Helper()
+	var found []struct {
+		ID, Help string
+		Nodes    []struct {
+			HTML, FailureSummary string
+		}
+	}
+	if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[int](source+"; 1")); err != nil {
+		p.tb.Fatal(err)
+	}
+	p.ask(`axe.run(document, {resultTypes: ["violations"], runOnly: `+rules+`}).then(r => r.violations)`, &found)
+	for _, f := range found {
+		for _, n := range f.Nodes {
+			p.tb.Errorf("%s: %s (%s)\n%.300s\n%s", where, f.ID, f.Help, n.HTML, n.FailureSummary)
+		}
+	}
+}
+
+// Labels, roles, contrast in both colors, and what else can be told by a program.
+func TestNobodyIsKeptOut(t *testing.T) {
+	source := axe(t)
+	n := loaded(t)
+	n.call(200, http.MethodPut, "/backends/files", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`)
+	n.call(200, http.MethodPost, "/backends/live", `{"versions":{"1.0.0":90,"1.1.0":10}}`)
+	p := openPage(t, n, "/overview", look{})
+	for path, ready := range map[string]string{
+		"/overview":                    `[aria-label="Backend live"] td .badge.good`,
+		"/overview/backends/live":      ".chart canvas",
+		"/overview/frontends/web":      ".chart canvas",
+		"/activity":                    ".event summary",
+		"/config":                      ".t-keyword",
+		"/config?n=2&diff=1":           ".code.added",
+		"/overview?new=backend":        "dialog select",
+		"/overview?new=frontend":       "dialog select",
+		"/overview/backends/live?edit": "dialog select",
+	} {
+		p.visit(path)
+		p.sees("document.querySelector(`" + ready + "`)")
+		p.look(look{})
+		p.barriers(source, path, allRules)
+		p.look(look{dark: true})
+		p.barriers(source, path+" in the dark", `["color-contrast", "link-in-text-block"]`)
+	}
+	p.visit("/overview")
+	p.click(`[aria-label^="Switch live"]`)
+	p.sees(`document.querySelector("dialog .slider")`)
+	p.barriers(source, "the switch", allRules)
+}
+
+// Everything can be done with the keyboard, in the order of the page.
+func TestKeyboard(t *testing.T) {
+	n := loaded(t)
+	p := openPage(t, n, "/overview", look{})
+	p.reads(`[aria-label="Backend live"]`, "2/2")
+	focused := `(e => (e.getAttribute("aria-label") || e.innerText || e.tagName).trim().split("\n")[0])(document.activeElement)`
+	var order []string
+	for range 14 {
+		p.press("\t")
+		var name string
+		p.ask(focused, &name)
+		order = append(order, name)
+		var ring string
+		p.ask(`getComputedStyle(document.activeElement).outlineStyle`, &ring)
+		if ring == "none" {
+			t.Errorf("the focus on %q cannot be seen", name)
+		}
+	}
+	got := strings.Join(order, " | ")
+	want := "Skip to the content | Thalassa | Overview | Activity | Config | Colors: system. Change to light | Backend | Frontend | " +
+		"Search frontends and backends | All | With problems | From Consul | Static | web"
+	if got != want {
+		t.Errorf("the focus goes\n%s, expected\n%s", got, want)
+	}
+
+	// A window holds the focus, Escape closes it, and the focus is back.
+	p.ask(`document.querySelector("[aria-label^='Switch live']").focus()`, new(any))
+	p.press("\r")
+	p.sees(`document.activeElement.matches("dialog input:checked")`)
+	p.press("\x1b")
+	p.sees(`!document.querySelector("dialog") && document.activeElement.matches("[aria-label^='Switch live']")`)
+	p.press("\r")
+	p.sees(`document.activeElement.matches("dialog input:checked")`)
+	p.ask(`document.querySelector("dialog input:not(:checked)").focus()`, new(any))
+	p.press(" ")
+	p.press("\r")
+	p.reads(".toast", "live now goes to 1.1.0")
+}
+
+func TestPhone(t *testing.T) {
+	n := loaded(t)
+	p := openPage(t, n, "/overview", look{width: 390, height: 844, phone: true})
+	p.reads(`[aria-label="Backend live"]`, "2/2", "requests/s")
+	fits := `document.documentElement.scrollWidth <= innerWidth`
+	small := `[...document.querySelectorAll("button, .bar nav a, input, select")].filter(e => { const r = e.getBoundingClientRect(); return r.width && r.height < 28; }).map(e => e.outerHTML.slice(0, 90))`
+	for _, path := range []string{"/overview", "/overview/backends/live", "/activity", "/config", "/overview?new=frontend", "/overview?new=backend"} {
+		p.visit(path)
+		p.sees(`document.querySelector(".pulse.live") && !document.querySelector("main .loading")`)
+		p.sees(fits)
+		var found []string
+		if p.ask(small, &found); len(found) > 0 {
+			t.Errorf("%s: too small for a finger: %v", path, found)
+		}
+		p.shot("phone" + strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(path))
+	}
+	p.visit("/overview")
+	p.reads(`[aria-label="Backend live"]`, "2/2")
+	var at []float64
+	p.ask(`(r => [r.x + r.width / 2, r.y + r.height / 2])((e => { e.scrollIntoView({block: "center", behavior: "instant"}); return e.getBoundingClientRect(); })(document.querySelector("[aria-label^='Switch live']")))`, &at)
+	p.do(chromedp.TapXY(at[0], at[1]))
+	p.reads("dialog", "1.1.0")
+	p.sees(fits)
+	p.shot("phone-switch")
+}
