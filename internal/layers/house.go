@@ -81,6 +81,7 @@ func rooms() map[string][]string {
 		"stream":        nil,
 		"store":         {"activity", "lb", "internal/wake"},
 		"discovery":     {"lb"},
+		"pacemaker":     {"lb", "internal/wake"},
 		"ui":            nil,
 		"client":        {"activity", "lb"},
 		"canary":        {"client", "lb"},
@@ -112,7 +113,7 @@ func imports() []Import {
 		{Path: "go.yaml.in/yaml", Owners: []string{"cmd/thalassa"}, Why: "cmd/thalassa owns the configuration file"},
 		{Path: "github.com/ClusterLabs", Owners: []string{"cmd/thalassa-cib"}, Why: "cmd/thalassa-cib owns go-pacemaker"},
 		{Path: "github.com/msteinert", Owners: []string{"auth"}, Why: "auth owns PAM"},
-		{Path: "os/exec", Owners: []string{"haproxy", "dev"}, Why: "few packages start processes"},
+		{Path: "os/exec", Owners: []string{"haproxy", "pacemaker", "dev"}, Why: "few packages start processes"},
 		{Path: "os/signal", Owners: []string{"cmd"}, Why: "only cmd catches signals"},
 		{Path: "flag", Owners: []string{"cmd"}, Why: "only cmd reads flags"},
 		{Path: "log", Except: []string{"log/slog"}, Why: "the logger is injected"},
@@ -124,7 +125,7 @@ func imports() []Import {
 
 // uses has what rules 3 to 5 say of single names.
 func uses() []Use {
-	starters := []string{"haproxy", "dev"}
+	starters := []string{"haproxy", "pacemaker", "dev"}
 	return []Use{
 		{
 			Path: "os", Names: []string{"Getenv", "LookupEnv", "Environ", "ExpandEnv", "Args"},

@@ -1,0 +1,279 @@
+package pacemaker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"thalassa/lb"
+)
+
+// moveLifetime bounds the constraint that a move makes, should nobody be left to
+// take it away.
+const moveLifetime = "PT10M"
+
+// Foresee tells what an action would do. Nothing is changed.
+func (c *Cluster) Foresee(ctx context.Context, a lb.ClusterAction) (lb.Consequences, error) {
+	cib, err := c.Query(ctx)
+	if err != nil {
+		return lb.Consequences{}, err
+	}
+	now, err := c.View(ctx, cib)
+	if err != nil {
+		return lb.Consequences{}, err
+	}
+	return c.foreseeAction(ctx, cib, now, a)
+}
+
+func (c *Cluster) foreseeAction(ctx context.Context, cib *CIB, now lb.Cluster, a lb.ClusterAction) (lb.Consequences, error) {
+	if err := known(now, a); err != nil {
+		return lb.Consequences{}, err
+	}
+	switch a.Kind {
+	case lb.Fence:
+		if !now.Fencing.Works() {
+			return lb.Consequences{}, &lb.ConflictError{ID: "node/" + a.Node, Reason: NoFencing(now.Fencing)}
+		}
+		return c.foresee(ctx, cib, "-f", a.Node)
+	case lb.Cleanup:
+		return c.foresee(ctx, cib.cleaned(a))
+	}
+	var after *CIB
+	err := withFile(cib.data, func(path string) error {
+		for _, q := range steps(now, a) {
+			q.file = path
+			if _, err := c.run(ctx, q); err != nil {
+				return err
+			}
+		}
+		var err error
+		after, err = readCIB(path)
+		return err
+	})
+	if err != nil {
+		return lb.Consequences{}, fmt.Errorf("simulating: %w", err)
+	}
+	seen, err := c.foresee(ctx, after)
+	if err == nil && a.Kind == lb.Move {
+		err = reaches(seen.After, a, movable(now, a.Resource))
+	}
+	return seen, err
+}
+
+// Do carries an action out and waits for the final state, which it gives. The
+// action has been done, too, when the error is of kind ClusterTimedOut. A Move
+// leaves no constraint behind, whatever its end.
+func (c *Cluster) Do(ctx context.Context, a lb.ClusterAction) (lb.Cluster, error) {
+	cib, err := c.Query(ctx)
+	if err != nil {
+		return lb.Cluster{}, err
+	}
+	now, err := c.View(ctx, cib)
+	if err != nil {
+		return lb.Cluster{}, err
+	}
+	if err := known(now, a); err != nil {
+		return now, err
+	}
+	if a.Kind == lb.Move {
+		return c.move(ctx, cib, now, a)
+	}
+	for _, q := range steps(now, a) {
+		if _, err := c.run(ctx, q); err != nil {
+			return now, fmt.Errorf("%s: %w", a.Kind, err)
+		}
+	}
+	view, err := c.Settled(ctx, a.Wait)
+	if err != nil {
+		return view, err
+	}
+	return view, achieved(view, a)
+}
+
+// move brings resources to a node, and takes the constraints that did it away
+// when they are there. They stay there because of their stickiness.
+func (c *Cluster) move(ctx context.Context, cib *CIB, now lb.Cluster, a lb.ClusterAction) (lb.Cluster, error) {
+	list := movable(now, a.Resource)
+	if len(list) == 0 {
+		return now, &lb.NotFoundError{ID: "resource that is a floating IP"}
+	}
+	if _, err := c.foreseeAction(ctx, cib, now, a); err != nil {
+		return now, err
+	}
+	defer func() { // also when the caller has gone
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.Timeout)
+		defer cancel()
+		for _, r := range list {
+			_, _ = c.run(end, clearMove(r)) // the constraint ends by itself, too
+		}
+	}()
+	for _, q := range steps(now, a) {
+		if _, err := c.run(ctx, q); err != nil {
+			return now, fmt.Errorf("move: %w", err)
+		}
+	}
+	view, err := c.Settled(ctx, a.Wait)
+	if err == nil {
+		err = reaches(view, a, list)
+	}
+	if err != nil {
+		return view, err
+	}
+	for _, r := range list {
+		if _, err := c.run(ctx, clearMove(r)); err != nil {
+			return view, fmt.Errorf("taking the constraint of the move away: %w", err)
+		}
+	}
+	if view, err = c.Settled(ctx, a.Wait); err != nil {
+		return view, err
+	}
+	if err := reaches(view, a, list); err != nil {
+		return view, &lb.ConflictError{ID: "node/" + a.Node, Reason: "it went there and back again: its stickiness is smaller than what draws it elsewhere"}
+	}
+	return view, nil
+}
+
+func clearMove(resource string) call {
+	return call{tool: "crm_resource", args: []string{"--clear", "-r", resource}}
+}
+
+// movable are the resources that a move is about: the one that is named, or
+// what each floating IP belongs to.
+func movable(v lb.Cluster, resource string) []string {
+	if resource != "" {
+		return []string{resource}
+	}
+	var out []string
+	for _, r := range v.Resources {
+		if !slices.ContainsFunc(v.FloatingIPs, func(ip lb.FloatingIP) bool { return ip.Resource == r.ID }) {
+			continue
+		}
+		id := r.ID
+		if r.In != "" {
+			id = r.In
+		}
+		if !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// reaches reports what does not end up on the node of a move.
+func reaches(v lb.Cluster, a lb.ClusterAction, list []string) error {
+	for _, r := range v.Resources {
+		if !slices.Contains(list, r.ID) && !slices.Contains(list, r.In) {
+			continue
+		}
+		if !slices.Contains(r.Nodes(), a.Node) {
+			return &lb.ConflictError{ID: "node/" + a.Node, Reason: r.ID + " cannot run there now; thalassa cluster status tells why"}
+		}
+	}
+	return nil
+}
+
+// steps are the tools that carry an action out.
+func steps(v lb.Cluster, a lb.ClusterAction) []call {
+	switch a.Kind {
+	case lb.Standby:
+		return []call{attribute(a.Node, "standby", "on")}
+	case lb.Online:
+		rebooted := attribute(a.Node, "standby", "")
+		rebooted.args = append(rebooted.args, "-l", "reboot") // until the node restarts
+		return []call{attribute(a.Node, "standby", ""), rebooted, attribute(a.Node, "maintenance", "")}
+	case lb.Move:
+		var out []call
+		for _, r := range movable(v, a.Resource) {
+			out = append(out, call{tool: "crm_resource", args: []string{"-M", "-r", r, "-N", a.Node, "-u", moveLifetime}})
+		}
+		return out
+	case lb.Maintain:
+		return maintenance(a, "true")
+	case lb.EndMaintain:
+		return maintenance(a, "")
+	case lb.Cleanup:
+		args := []string{"-C"}
+		if a.Resource != "" {
+			args = append(args, "-r", a.Resource)
+		}
+		if a.Node != "" {
+			args = append(args, "-N", a.Node)
+		}
+		return []call{{tool: "crm_resource", args: args}}
+	case lb.StopIt:
+		return []call{meta(a.Resource, "target-role", "Stopped")}
+	case lb.StartIt:
+		return []call{meta(a.Resource, "target-role", "Started")}
+	case lb.Fence:
+		return []call{{tool: "stonith_admin", args: []string{"--reboot", a.Node}}}
+	}
+	return nil
+}
+
+// maintenance of what the action names; without names, of everything. An empty
+// value ends it.
+func maintenance(a lb.ClusterAction, value string) []call {
+	var out []call
+	if a.Node != "" {
+		out = append(out, attribute(a.Node, "maintenance", value))
+	}
+	if a.Resource != "" {
+		out = append(out, meta(a.Resource, "maintenance", value))
+	}
+	if len(out) == 0 {
+		out = append(out, call{tool: "crm_attribute", args: valued([]string{"-t", "crm_config", "-n", "maintenance-mode"}, "-D", value)})
+	}
+	return out
+}
+
+// attribute sets a permanent attribute of a node, or takes it away.
+func attribute(node, name, value string) call {
+	return call{tool: "crm_attribute", args: valued([]string{"-N", node, "-n", name}, "-D", value)}
+}
+
+// meta sets a meta attribute of a resource, or takes it away.
+func meta(resource, name, value string) call {
+	args := []string{"-r", resource, "--meta"}
+	if value == "" {
+		return call{tool: "crm_resource", args: append(args, "-d", name)}
+	}
+	return call{tool: "crm_resource", args: append(args, "-p", name, "-v", value)}
+}
+
+func valued(args []string, remove, value string) []string {
+	if value == "" {
+		return append(args, remove)
+	}
+	return append(args, "-v", value)
+}
+
+// known finds a node or resource that the cluster does not have.
+func known(v lb.Cluster, a lb.ClusterAction) error {
+	if err := a.Check(); err != nil {
+		return err
+	}
+	if a.Node != "" && !slices.ContainsFunc(v.Nodes, func(n lb.ClusterNode) bool { return n.Name == a.Node }) {
+		return &lb.NotFoundError{ID: "node/" + a.Node}
+	}
+	if a.Resource != "" && !slices.ContainsFunc(v.Resources, func(r lb.ClusterResource) bool { return r.ID == a.Resource || r.In == a.Resource }) {
+		return &lb.NotFoundError{ID: "resource/" + a.Resource}
+	}
+	return nil
+}
+
+// achieved reports what an action was for and the final state does not show.
+func achieved(v lb.Cluster, a lb.ClusterAction) error {
+	for _, n := range v.Nodes {
+		if n.Name != a.Node {
+			continue
+		}
+		if a.Kind == lb.Standby && n.State == "online" || a.Kind == lb.Online && (n.State == "standby" || n.State == "maintenance") {
+			return &lb.ConflictError{ID: "node/" + n.Name, Reason: "it is " + n.State + " now: somebody else has changed it meanwhile"}
+		}
+		if a.Kind == lb.Standby && len(n.Resources) > 0 && n.State == "standby" {
+			return &lb.ConflictError{ID: "node/" + n.Name, Reason: "these still run there: " + strings.Join(n.Resources, ", ")}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,312 @@
+package pacemaker_test
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+	"thalassa/lb"
+	"thalassa/pacemaker"
+)
+
+// onFile is the real tools on a copy of a CIB.
+func onFile(tb testing.TB, name string) (*pacemaker.Cluster, string) {
+	tb.Helper()
+	if _, err := os.Stat("/usr/sbin/crm_mon"); err != nil {
+		testkit.Missing(tb, "crm_mon is not installed; make setup installs it")
+	}
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	path := filepath.Join(tb.TempDir(), "cib.xml")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return pacemaker.New(pacemaker.Config{File: path}), path
+}
+
+func prefixes(tb testing.TB, list ...string) []netip.Prefix {
+	tb.Helper()
+	out := make([]netip.Prefix, len(list))
+	for i, text := range list {
+		out[i] = netip.MustParsePrefix(text)
+	}
+	return out
+}
+
+func TestViewOfARunningCluster(t *testing.T) {
+	c, _ := onFile(t, "failed.xml")
+	v, err := c.Now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.DC != "n1" || !v.Quorum || v.Version != "2.1.5" || v.Name != "lab" || v.Fencing.Works() || len(v.Nodes) != 3 {
+		t.Errorf("%+v", v)
+	}
+	if len(v.FloatingIPs) != 1 || v.FloatingIPs[0].Address != "10.77.0.100/24" || v.FloatingIPs[0].Node != "n2" {
+		t.Errorf("floating IPs %+v", v.FloatingIPs)
+	}
+	i := slices.IndexFunc(v.Resources, func(r lb.ClusterResource) bool { return r.ID == "haproxy" })
+	if i < 0 || !v.Resources[i].Clone || v.Resources[i].In != "haproxy-clone" || !slices.Equal(v.Resources[i].Nodes(), []string{"n1", "n2", "n3"}) {
+		t.Errorf("resources %+v", v.Resources)
+	}
+	want := lb.ClusterFailure{
+		Node: "n2", Resource: "haproxy", Operation: "asyncmon", Code: 1, Status: "complete", Meaning: "error", Reason: "Simulated failure",
+		Call: v.Failures[0].Call, Time: v.Failures[0].Time,
+	}
+	if len(v.Failures) != 1 || v.Failures[0] != want || want.Time.Year() != 2026 {
+		t.Errorf("failures %+v", v.Failures)
+	}
+	if v.State != lb.ClusterErrors || len(v.Reasons) != 2 || !strings.Contains(v.Reasons[0], "Simulated failure") {
+		t.Errorf("state %s: %q", v.State, v.Reasons)
+	}
+	if v.Nodes[1].Attributes["thalassa-check"] != "abc" {
+		t.Errorf("attributes of n2: %v", v.Nodes[1].Attributes)
+	}
+}
+
+func TestPlanIsIdempotent(t *testing.T) {
+	for name, d := range map[string]pacemaker.Description{
+		"clone, one address": {Addresses: prefixes(t, "192.0.2.10/24"), Prefer: []string{"n2", "n1"}},
+		"clone, two":         {Addresses: prefixes(t, "192.0.2.10/24", "2001:db8::10/64"), Interface: "eth0", Name: "edge"},
+		"group":              {Addresses: prefixes(t, "192.0.2.10/24", "2001:db8::10/64"), Topology: pacemaker.Group, Parameters: map[string]string{"config": "/etc/<&>\".cfg"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := onFile(t, "empty.xml")
+			d.Agent = "ocf:heartbeat:Dummy"
+			p, err := c.Plan(t.Context(), d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(p.Changes) == 0 || !slices.ContainsFunc(p.Consequences.Text, func(s string) bool { return strings.Contains(s, "vip") }) {
+				t.Errorf("changes %q, consequences %q", p.Changes, p.Consequences.Text)
+			}
+			// Nothing settles in a file.
+			if _, err := c.Apply(t.Context(), p, time.Millisecond); !lb.IsCluster(err, lb.ClusterTimedOut) {
+				t.Fatalf("applying: %v", err)
+			}
+			again, err := c.Plan(t.Context(), d)
+			if err != nil || len(again.Changes) != 0 {
+				t.Errorf("planned again: %q, %v", again.Changes, err)
+			}
+			if again.Epoch.Configuration() == p.Epoch.Configuration() {
+				t.Errorf("epoch %s after %s", again.Epoch, p.Epoch)
+			}
+			// What was planned on the former configuration is not applied to this one.
+			if _, err := c.Apply(t.Context(), p, time.Millisecond); !lb.IsCluster(err, lb.ClusterStale) {
+				t.Errorf("a plan that is out of date: %v", err)
+			}
+			d.Stickiness = 200
+			changed, err := c.Plan(t.Context(), d)
+			if err != nil || len(changed.Changes) == 0 || strings.HasPrefix(changed.Changes[0], "create") {
+				t.Errorf("with another stickiness: %q, %v", changed.Changes, err)
+			}
+		})
+	}
+}
+
+func TestPlanKeepsWhatOperatorsHaveSet(t *testing.T) {
+	c, path := onFile(t, "empty.xml")
+	d := pacemaker.Description{Addresses: prefixes(t, "192.0.2.10/24"), Agent: "ocf:heartbeat:Dummy"}
+	apply := func() pacemaker.Plan {
+		t.Helper()
+		p, err := c.Plan(t.Context(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = c.Apply(t.Context(), p, time.Millisecond)
+		return p
+	}
+	apply()
+	tool(t, path, "crm_resource", "-r", "haproxy", "-p", "generation", "-v", "7")
+	tool(t, path, "crm_resource", "-r", "haproxy-clone", "--meta", "-p", "target-role", "-v", "Stopped")
+	if p := apply(); len(p.Changes) != 0 {
+		t.Errorf("changes %q", p.Changes)
+	}
+	d.Topology = pacemaker.Group
+	p := apply()
+	data, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(data), `name="generation" value="7"`) {
+		t.Errorf("the generation is lost by %q", p.Changes)
+	}
+	if strings.Contains(string(data), "haproxy-clone") || strings.Contains(string(data), "rsc_colocation") {
+		t.Errorf("parts of the clone are left")
+	}
+}
+
+// tool runs one of Pacemaker's tools on a file.
+func tool(t *testing.T, file, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("/usr/sbin/"+name, args...)
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin", "CIB_file=" + file}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", name, err, out)
+	}
+}
+
+func TestPlanRefusesWhatIsNotItsOwn(t *testing.T) {
+	c, path := onFile(t, "empty.xml")
+	tool(t, path, "cibadmin", "-C", "-o", "resources", "-X", `<primitive id="vip" class="ocf" provider="heartbeat" type="Dummy"/>`)
+	_, err := c.Plan(t.Context(), pacemaker.Description{Addresses: prefixes(t, "192.0.2.10/24"), Agent: "ocf:heartbeat:Dummy"})
+	if conflict, ok := errors.AsType[*lb.ConflictError](err); !ok || conflict.ID != "resource/vip" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestPlanWarns(t *testing.T) {
+	c, path := onFile(t, "empty.xml")
+	d := pacemaker.Description{Addresses: prefixes(t, "192.0.2.10/24"), Agent: "ocf:heartbeat:Dummy", Prefer: []string{"n9"}}
+	for _, want := range []string{"no node n9", "NO FENCING"} {
+		p, err := c.Plan(t.Context(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(p.Warnings, "\n"); !strings.Contains(text, want) {
+			t.Errorf("%q is not in %s", want, text)
+		}
+		tool(t, path, "cibadmin", "-D", "--xpath", "//primitive[@id='fence']")
+	}
+}
+
+func TestDescriptionsThatAreRefused(t *testing.T) {
+	sound := func() pacemaker.Description {
+		return pacemaker.Description{Addresses: prefixes(t, "192.0.2.10/24")}
+	}
+	for field, change := range map[string]func(*pacemaker.Description){
+		"name":            func(d *pacemaker.Description) { d.Name = `x" y="` },
+		"agent":           func(d *pacemaker.Description) { d.Agent = "systemd:haproxy" },
+		"topology":        func(d *pacemaker.Description) { d.Topology = "ring" },
+		"ip":              func(d *pacemaker.Description) { d.Addresses = append(d.Addresses, d.Addresses...) },
+		"prefer":          func(d *pacemaker.Description) { d.Prefer = []string{"-n"} },
+		"parameters":      func(d *pacemaker.Description) { d.Parameters = map[string]string{"a b": ""} },
+		"monitor":         func(d *pacemaker.Description) { d.Monitor = -1 },
+		"deep-monitor":    func(d *pacemaker.Description) { d.DeepMonitor = 2 * time.Second },
+		"failure-timeout": func(d *pacemaker.Description) { d.FailureTimeout = time.Millisecond },
+	} {
+		d := sound()
+		change(&d)
+		_, err := d.Complete()
+		if invalid, ok := errors.AsType[*lb.InvalidError](err); !ok || invalid.Fields[0].Path != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	if d, err := sound().Complete(); err != nil || d.Topology != pacemaker.Clone || d.Stickiness != 100 {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+func TestForeseenActions(t *testing.T) {
+	for name, tc := range map[string]struct {
+		a    lb.ClusterAction
+		want []string
+	}{
+		"standby":           {lb.ClusterAction{Kind: lb.Standby, Node: "n2"}, []string{"will stop haproxy on n2", "will move vip from n2 to"}},
+		"online":            {lb.ClusterAction{Kind: lb.Online, Node: "n2"}, nil},
+		"move":              {lb.ClusterAction{Kind: lb.Move, Node: "n3"}, []string{"will move vip from n2 to n3"}},
+		"move by name":      {lb.ClusterAction{Kind: lb.Move, Node: "n1", Resource: "vip"}, []string{"will move vip from n2 to n1"}},
+		"maintenance":       {lb.ClusterAction{Kind: lb.Maintain}, nil},
+		"of a node":         {lb.ClusterAction{Kind: lb.Maintain, Node: "n1"}, nil},
+		"of a resource":     {lb.ClusterAction{Kind: lb.Maintain, Resource: "vip"}, nil},
+		"end of it":         {lb.ClusterAction{Kind: lb.EndMaintain}, nil},
+		"stop":              {lb.ClusterAction{Kind: lb.StopIt, Resource: "haproxy-clone"}, []string{"will stop haproxy on n1, n2, n3", "will stop vip on n2"}},
+		"start":             {lb.ClusterAction{Kind: lb.StartIt, Resource: "vip"}, nil},
+		"cleanup":           {lb.ClusterAction{Kind: lb.Cleanup}, nil},
+		"cleanup elsewhere": {lb.ClusterAction{Kind: lb.Cleanup, Node: "n3", Resource: "haproxy-clone"}, nil},
+	} {
+		c, path := onFile(t, "failed.xml")
+		before, _ := os.ReadFile(path)
+		seen, err := c.Foresee(t.Context(), tc.a)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		text := strings.Join(seen.Text, "\n")
+		for _, w := range tc.want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s: %q is not in %q", name, w, text)
+			}
+		}
+		if tc.want == nil && (strings.Contains(text, "vip") || strings.Contains(text, "stop")) {
+			t.Errorf("%s: %q", name, text)
+		}
+		if after, _ := os.ReadFile(path); string(after) != string(before) {
+			t.Errorf("%s: the simulation has changed the CIB", name)
+		}
+		if len(seen.After.Nodes) != 3 {
+			t.Errorf("%s: after it %+v", name, seen.After)
+		}
+	}
+}
+
+func TestActionsThatCannotBe(t *testing.T) {
+	c, path := onFile(t, "failed.xml")
+	for _, a := range []lb.ClusterAction{{Kind: lb.Standby, Node: "n9"}, {Kind: lb.Cleanup, Resource: "nothing"}} {
+		_, err := c.Foresee(t.Context(), a)
+		_, errDo := c.Do(t.Context(), a)
+		if !errors.As(err, new(*lb.NotFoundError)) || !errors.As(errDo, new(*lb.NotFoundError)) {
+			t.Errorf("%+v: %v, %v", a, err, errDo)
+		}
+	}
+	if _, err := c.Foresee(t.Context(), lb.ClusterAction{Kind: lb.Fence, Node: "n2"}); !errors.As(err, new(*lb.ConflictError)) {
+		t.Errorf("fencing without a device: %v", err)
+	}
+	tool(t, path, "crm_attribute", "-N", "n3", "-n", "standby", "-v", "on")
+	for _, simulate := range []bool{true, false} {
+		a := lb.ClusterAction{Kind: lb.Move, Node: "n3"}
+		var err error
+		if simulate {
+			_, err = c.Foresee(t.Context(), a)
+		} else {
+			_, err = c.Do(t.Context(), a)
+		}
+		if !errors.As(err, new(*lb.ConflictError)) {
+			t.Errorf("moving to a node in standby: %v", err)
+		}
+	}
+	if data, _ := os.ReadFile(path); strings.Contains(string(data), "cli-prefer") {
+		t.Error("a constraint is left")
+	}
+}
+
+func TestSecretsAreMasked(t *testing.T) {
+	c, _ := onFile(t, "empty.xml")
+	cib, err := c.Query(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	masked := string(cib.Masked())
+	for _, secret := range []string{"correct horse", "battery staple", "-----BEGIN"} {
+		if strings.Contains(masked, secret) {
+			t.Errorf("%q is shown", secret)
+		}
+	}
+	for _, rest := range []string{`value="admin"`, `value="n1 n2 n3"`, `value="********"`, `uname="n3"`} {
+		if !strings.Contains(masked, rest) {
+			t.Errorf("%s is gone", rest)
+		}
+	}
+	if _, err := pacemaker.ParseCIB([]byte(masked)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestInvalidConfigurationIsNamed(t *testing.T) {
+	c, path := onFile(t, "empty.xml")
+	data, _ := os.ReadFile(path)
+	broken := strings.Replace(string(data), "<constraints/>", `<constraints><rsc_order id="o" first="x" then="y" kind="Perhaps"/></constraints>`, 1)
+	if err := os.WriteFile(path, []byte(broken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Plan(t.Context(), pacemaker.Description{Addresses: prefixes(t, "192.0.2.10/24"), Agent: "ocf:heartbeat:Dummy"})
+	if !lb.IsCluster(err, lb.ClusterInvalid) || strings.Contains(err.Error(), "correct horse") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,125 @@
+package pacemaker
+
+import (
+	"fmt"
+	"strings"
+
+	"thalassa/lb"
+)
+
+// role is what this node does in the cluster.
+func role(v lb.Cluster) string {
+	for _, ip := range v.FloatingIPs {
+		if ip.Node == v.Self {
+			return "active"
+		}
+	}
+	for _, n := range v.Nodes {
+		if n.Name != v.Self {
+			continue
+		}
+		switch {
+		case n.State == "standby", n.State == "maintenance":
+			return n.State
+		case n.State != "online":
+			return "offline"
+		case runsHAProxy(v, n.Name):
+			return "ready"
+		}
+		return "idle"
+	}
+	return "offline"
+}
+
+// runsHAProxy reports whether a resource that is HAProxy runs on a node.
+func runsHAProxy(v lb.Cluster, node string) bool {
+	for _, r := range v.Resources {
+		if !strings.HasSuffix(r.Agent, ":haproxy") && r.ID != "haproxy" {
+			continue
+		}
+		for _, p := range r.Places {
+			if p.Node == node {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// judge says how the cluster as a whole is doing, and every reason for a state
+// that is not ok.
+func judge(v lb.Cluster) (state string, reasons []string) {
+	state, reasons = lb.ClusterOK, []string{}
+	worse := func(to, format string, args ...any) {
+		order := []string{lb.ClusterOK, lb.ClusterNoFencing, lb.ClusterMaintenance, lb.ClusterErrors, lb.ClusterQuorumLost}
+		for _, s := range order {
+			if s == state {
+				state = to
+				break
+			}
+			if s == to {
+				break
+			}
+		}
+		reasons = append(reasons, fmt.Sprintf(format, args...))
+	}
+	if !v.Quorum {
+		worse(lb.ClusterQuorumLost, "this part of the cluster has no quorum")
+	}
+	if v.DC == "" {
+		worse(lb.ClusterErrors, "no DC has been elected")
+	}
+	for _, ip := range v.FloatingIPs {
+		switch {
+		case len(ip.Nodes) > 1:
+			worse(lb.ClusterErrors, "the floating IP %s is on %s", ip.Address, strings.Join(ip.Nodes, " and "))
+		case ip.Node == "":
+			worse(lb.ClusterErrors, "the floating IP %s is on no node", ip.Address)
+		}
+	}
+	for _, n := range v.Nodes {
+		if n.State == "offline" || n.State == "unclean" || n.State == "pending" {
+			worse(lb.ClusterErrors, "node %s is %s", n.Name, n.State)
+		}
+	}
+	for _, r := range v.Resources {
+		if r.State == "failed" || r.State == "blocked" {
+			worse(lb.ClusterErrors, "resource %s is %s", r.ID, r.State)
+		}
+	}
+	for _, f := range v.Failures {
+		worse(lb.ClusterErrors, "%s of %s failed on %s: %s", f.Operation, f.Resource, f.Node, said(f))
+	}
+	if v.Maintenance {
+		worse(lb.ClusterMaintenance, "the cluster is in maintenance: Pacemaker does nothing")
+	}
+	for _, n := range v.Nodes {
+		if n.State == "maintenance" {
+			worse(lb.ClusterMaintenance, "node %s is in maintenance", n.Name)
+		}
+	}
+	if !v.Fencing.Works() {
+		worse(lb.ClusterNoFencing, "%s", NoFencing(v.Fencing))
+	}
+	return state, reasons
+}
+
+// said is the agent's reason for a failure, or what its exit code means.
+func said(f lb.ClusterFailure) string {
+	switch {
+	case f.Reason != "":
+		return f.Reason
+	case f.Status != "" && f.Status != "complete":
+		return f.Status
+	}
+	return f.Meaning
+}
+
+// NoFencing is the warning for a cluster without fencing.
+func NoFencing(f lb.ClusterFencing) string {
+	what := "there is no fencing device"
+	if !f.Enabled {
+		what = "fencing is off (stonith-enabled=false)"
+	}
+	return what + ": a node that hangs or is cut off keeps the floating IP, and two nodes may answer for it"
+}

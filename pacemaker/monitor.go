@@ -1,0 +1,282 @@
+package pacemaker
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"thalassa/lb"
+)
+
+// monitorXML is what crm_mon prints as XML, as far as it is used; Pacemaker 2.1
+// and 3.0 agree on it (api-result.rng).
+type monitorXML struct {
+	DC struct {
+		Present bool   `xml:"present,attr"`
+		Name    string `xml:"name,attr"`
+		Quorum  bool   `xml:"with_quorum,attr"`
+		Version string `xml:"version,attr"`
+	} `xml:"summary>current_dc"`
+	Options struct {
+		Maintenance bool `xml:"maintenance-mode,attr"`
+		StopAll     bool `xml:"stop-all-resources,attr"`
+	} `xml:"summary>cluster_options"`
+	Nodes     []nodeXML    `xml:"nodes>node"`
+	Resources resourcesXML `xml:"resources"`
+	Failures  []failureXML `xml:"failures>failure"`
+}
+
+type nodeXML struct {
+	Name        string `xml:"name,attr"`
+	Online      bool   `xml:"online,attr"`
+	Standby     bool   `xml:"standby,attr"`
+	OnFail      bool   `xml:"standby_onfail,attr"`
+	Maintenance bool   `xml:"maintenance,attr"`
+	Pending     bool   `xml:"pending,attr"`
+	Unclean     bool   `xml:"unclean,attr"`
+	IsDC        bool   `xml:"is_dc,attr"`
+}
+
+// resourcesXML has resources and what contains them, in any nesting.
+type resourcesXML struct {
+	Plain   []resourceXML  `xml:"resource"`
+	Clones  []containerXML `xml:"clone"`
+	Groups  []containerXML `xml:"group"`
+	Bundles []containerXML `xml:"bundle>replica"`
+}
+
+type containerXML struct {
+	ID string `xml:"id,attr"`
+	resourcesXML
+}
+
+type resourceXML struct {
+	ID       string `xml:"id,attr"`
+	Agent    string `xml:"resource_agent,attr"`
+	Role     string `xml:"role,attr"`
+	Target   string `xml:"target_role,attr"`
+	Active   bool   `xml:"active,attr"`
+	Orphaned bool   `xml:"orphaned,attr"`
+	Blocked  bool   `xml:"blocked,attr"`
+	Managed  bool   `xml:"managed,attr"`
+	Disabled bool   `xml:"disabled,attr"`
+	Failed   bool   `xml:"failed,attr"`
+	Pending  string `xml:"pending,attr"`
+	Nodes    []struct {
+		Name string `xml:"name,attr"`
+	} `xml:"node"`
+}
+
+type failureXML struct {
+	Key      string `xml:"op_key,attr"`
+	Node     string `xml:"node,attr"`
+	Meaning  string `xml:"exitstatus,attr"`
+	Reason   string `xml:"exitreason,attr"`
+	Code     int    `xml:"exitcode,attr"`
+	Call     int    `xml:"call,attr"`
+	Status   string `xml:"status,attr"`
+	Changed  string `xml:"last-rc-change,attr"`
+	Interval string `xml:"interval,attr"`
+	Task     string `xml:"task,attr"`
+}
+
+// View asks Pacemaker's own tools how things stand in a CIB.
+func (c *Cluster) View(ctx context.Context, cib *CIB) (lb.Cluster, error) {
+	var out []byte
+	err := withFile(cib.data, func(path string) error {
+		var err error
+		out, err = c.run(ctx, call{tool: "crm_mon", args: []string{"-1"}, file: path})
+		return err
+	})
+	if err != nil {
+		return lb.Cluster{}, fmt.Errorf("reading the state of the cluster: %w", err)
+	}
+	var m monitorXML
+	if err := xml.NewDecoder(bytes.NewReader(out)).Decode(&m); err != nil {
+		return lb.Cluster{}, fmt.Errorf("reading the state of the cluster: %w", err)
+	}
+	self, err := os.Hostname()
+	if err != nil {
+		return lb.Cluster{}, fmt.Errorf("asking for this node's name: %w", err)
+	}
+	return view(cib, m, c.self(ctx, cib, self)), nil
+}
+
+// Now is the state of the cluster at this moment.
+func (c *Cluster) Now(ctx context.Context) (lb.Cluster, error) {
+	cib, err := c.Query(ctx)
+	if err != nil {
+		return lb.Cluster{}, err
+	}
+	return c.View(ctx, cib)
+}
+
+// self is this node's name in the cluster, which may differ from its host name.
+func (c *Cluster) self(ctx context.Context, cib *CIB, hostname string) string {
+	for _, n := range cib.root.child("configuration", "nodes").all("node") {
+		if n.attr("uname") == hostname {
+			return hostname
+		}
+	}
+	out, err := c.run(ctx, call{tool: "crm_node", args: []string{"-n"}, plain: true})
+	if err != nil {
+		return hostname
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// view joins what crm_mon says with what only the CIB has.
+func view(cib *CIB, m monitorXML, self string) lb.Cluster {
+	v := lb.Cluster{
+		Epoch: cib.Epoch, Name: cib.property("cluster-name"), Version: version(m.DC.Version), DC: m.DC.Name, Quorum: m.DC.Quorum,
+		Maintenance: m.Options.Maintenance, Fencing: cib.fencing(), Self: self,
+		Nodes: []lb.ClusterNode{}, Resources: []lb.ClusterResource{}, FloatingIPs: []lb.FloatingIP{}, Failures: []lb.ClusterFailure{},
+		Settled: true,
+	}
+	if !m.DC.Present { // no DC: the CIB's own word
+		v.Quorum = isTrue(cib.root.attr("have-quorum"))
+	}
+	m.Resources.walk("", false, func(r resourceXML, in string, clone bool) { addResource(&v, r, in, clone) })
+	attributes := cib.attributes()
+	for _, n := range m.Nodes {
+		v.Nodes = append(v.Nodes, node(n, attributes[n.Name], v.Resources))
+	}
+	for _, f := range m.Failures {
+		v.Failures = append(v.Failures, f.failure())
+	}
+	addresses := cib.addresses()
+	for _, r := range v.Resources {
+		if address, ok := addresses[r.ID]; ok {
+			ip := lb.FloatingIP{Resource: r.ID, Address: address, Nodes: r.Nodes()}
+			if len(ip.Nodes) > 0 {
+				ip.Node = ip.Nodes[0]
+			}
+			v.FloatingIPs = append(v.FloatingIPs, ip)
+		}
+	}
+	v.Role = role(v)
+	v.State, v.Reasons = judge(v)
+	return v
+}
+
+// version without the build: "2.1.5-a3f44794f94" is 2.1.5.
+func version(s string) string {
+	s, _, _ = strings.Cut(s, "-")
+	return s
+}
+
+// walk visits every resource with the outermost thing it is part of.
+func (r resourcesXML) walk(in string, clone bool, visit func(r resourceXML, in string, clone bool)) {
+	for _, p := range r.Plain {
+		visit(p, in, clone)
+	}
+	for _, list := range [][]containerXML{r.Clones, r.Groups, r.Bundles} {
+		for _, c := range list {
+			id := in
+			if id == "" {
+				id = base(c.ID)
+			}
+			isClone := clone || slices.ContainsFunc(r.Clones, func(o containerXML) bool { return o.ID == c.ID })
+			c.walk(id, isClone, visit)
+		}
+	}
+}
+
+// addResource adds an instance to its resource.
+func addResource(v *lb.Cluster, r resourceXML, in string, clone bool) {
+	id := base(r.ID)
+	state := resourceState(r)
+	i := slices.IndexFunc(v.Resources, func(o lb.ClusterResource) bool { return o.ID == id })
+	if i < 0 {
+		i = len(v.Resources)
+		v.Resources = append(v.Resources, lb.ClusterResource{ID: id, In: in, Clone: clone, Agent: r.Agent, State: "stopped", Places: []lb.ClusterPlace{}})
+	}
+	known := &v.Resources[i]
+	for _, n := range r.Nodes {
+		known.Places = append(known.Places, lb.ClusterPlace{Node: n.Name, State: state})
+	}
+	slices.SortFunc(known.Places, func(a, b lb.ClusterPlace) int { return strings.Compare(a.Node, b.Node) })
+	if rank(state) > rank(known.State) {
+		known.State = state
+	}
+	// A recurring monitor that waits for its first result is no change.
+	v.Settled = v.Settled && (r.Pending == "" || r.Pending == "Monitoring")
+}
+
+// rank orders states by what a person wants to see first.
+func rank(state string) int {
+	return slices.Index([]string{"stopped", "disabled", "started", "unmanaged", "starting", "stopping", "blocked", "failed"}, state)
+}
+
+func resourceState(r resourceXML) string {
+	pending := strings.ToLower(r.Pending)
+	switch {
+	case r.Failed:
+		return "failed"
+	case r.Blocked:
+		return "blocked"
+	case slices.Contains([]string{"starting", "stopping"}, pending):
+		return pending
+	case !r.Managed:
+		return "unmanaged"
+	case r.Active:
+		return "started"
+	case r.Disabled || strings.EqualFold(r.Target, "Stopped"):
+		return "disabled"
+	}
+	return "stopped"
+}
+
+func node(n nodeXML, attributes map[string]string, resources []lb.ClusterResource) lb.ClusterNode {
+	out := lb.ClusterNode{Name: n.Name, DC: n.IsDC, State: "online", Resources: []string{}, Attributes: attributes}
+	if out.Attributes == nil {
+		out.Attributes = map[string]string{}
+	}
+	switch {
+	case n.Unclean:
+		out.State = "unclean"
+	case n.Pending:
+		out.State = "pending"
+	case !n.Online:
+		out.State = "offline"
+	case n.Maintenance:
+		out.State = "maintenance"
+	case n.Standby || n.OnFail:
+		out.State = "standby"
+	}
+	for _, r := range resources {
+		if slices.Contains(r.Nodes(), n.Name) {
+			out.Resources = append(out.Resources, r.ID)
+		}
+	}
+	return out
+}
+
+// failure of an operation; its time is written as "2026-01-02 15:04:05Z" or
+// " +02:00", or in the words of C's ctime, always UTC here.
+func (f failureXML) failure() lb.ClusterFailure {
+	resource, task := f.Key, f.Task
+	if i := strings.LastIndex(f.Key, "_"+f.Task+"_"); f.Task != "" && i > 0 {
+		resource = f.Key[:i]
+	} else if parts := strings.Split(f.Key, "_"); len(parts) > 2 {
+		resource, task = strings.Join(parts[:len(parts)-2], "_"), parts[len(parts)-2]
+	}
+	out := lb.ClusterFailure{
+		Node: f.Node, Resource: base(resource), Operation: task, Code: f.Code, Call: f.Call,
+		Meaning: f.Meaning, Reason: f.Reason, Status: f.Status,
+	}
+	out.Interval, _ = strconv.Atoi(strings.TrimSuffix(f.Interval, "ms"))
+	for _, layout := range []string{"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -07:00", time.ANSIC} {
+		if t, err := time.Parse(layout, f.Changed); err == nil {
+			out.Time = t.UTC()
+			break
+		}
+	}
+	return out
+}

@@ -1,0 +1,265 @@
+package pacemaker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"thalassa/lb"
+)
+
+// A Plan is what a description changes in the cluster. It is bound to the CIB
+// that it was made from.
+type Plan struct {
+	// Changes of the configuration, a line each: "create clone haproxy-clone".
+	// None: there is nothing to do.
+	Changes []string `json:"changes"`
+	// Warnings are what a person should know before.
+	Warnings []string `json:"warnings"`
+	// Consequences are the scheduler's.
+	Consequences lb.Consequences `json:"simulation"`
+	// Epoch is that of the CIB it starts from.
+	Epoch lb.ClusterEpoch `json:"epoch"`
+
+	from, to *CIB // to: nil, there is nothing to do
+}
+
+// Plan works out what is to be changed for a description, has Pacemaker check
+// the result, and simulates it. The cluster is not touched. Errors:
+// *lb.InvalidError, *lb.ConflictError, *lb.ClusterError.
+func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
+	d, err := d.Complete()
+	if err != nil {
+		return Plan{}, err
+	}
+	cib, err := c.Query(ctx)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{Epoch: cib.Epoch, from: cib, Changes: []string{}, Warnings: c.warnings(ctx, cib, d)}
+	p.to, err = cib.next(func(configuration *element) error {
+		var err error
+		p.Changes, err = d.edit(configuration)
+		return err
+	})
+	if err != nil {
+		return p, err
+	}
+	after := p.to
+	if after == nil {
+		after = cib
+	} else if err := c.verify(ctx, after); err != nil {
+		return p, err
+	}
+	p.Consequences, err = c.foresee(ctx, after)
+	return p, err
+}
+
+// warnings are what makes a failover slow or dangerous.
+func (c *Cluster) warnings(ctx context.Context, cib *CIB, d Description) []string {
+	out := []string{}
+	if f := cib.fencing(); !f.Works() {
+		out = append(out, "NO FENCING: "+NoFencing(f)+". Configure a fence device before this serves anybody")
+		if f.Enabled && len(f.Devices) == 0 {
+			out = append(out, "Pacemaker starts nothing while stonith-enabled is true and there is no fence device")
+		}
+	}
+	totem, err := c.Totem(ctx)
+	switch {
+	case err == nil:
+		out = append(out, totem.Warnings()...)
+	case !lb.IsCluster(err, lb.ClusterNotInstalled):
+		out = append(out, "corosync's token could not be read: "+err.Error())
+	}
+	nodes := cib.root.child("configuration", "nodes").all("node")
+	for _, name := range d.Prefer {
+		if !slices.ContainsFunc(nodes, func(n *element) bool { return n.attr("uname") == name }) {
+			out = append(out, "the cluster has no node "+name+" that could be preferred")
+		}
+	}
+	if len(nodes) == 2 {
+		out = append(out, "two nodes: when they cannot see each other, only fencing decides which one goes on")
+	}
+	return out
+}
+
+// edit brings a configuration in step with the description, and says what that
+// took. What operators set on the way (generation, target-role, maintenance)
+// stays.
+func (d Description) edit(configuration *element) (changes []string, err error) {
+	changes = []string{}
+	resources, constraints := configuration.ensure("resources"), configuration.ensure("constraints")
+	for _, section := range []struct {
+		in   *element
+		want []*element
+	}{{resources, d.resources()}, {constraints, d.constraints()}} {
+		wanted := map[string]*element{}
+		for _, w := range section.want {
+			wanted[w.attr("id")] = w
+			keep(w, resources)
+		}
+		section.in.children = slices.DeleteFunc(section.in.children, func(e *element) bool {
+			_, stays := wanted[e.attr("id")]
+			gone := !stays && d.isOurs(e)
+			if gone {
+				changes = append(changes, "remove "+e.name+" "+e.attr("id"))
+			}
+			return gone
+		})
+		for _, w := range section.want {
+			line, err := d.put(section.in, w)
+			if err != nil {
+				return nil, err
+			}
+			if line != "" {
+				changes = append(changes, line)
+			}
+		}
+	}
+	return changes, nil
+}
+
+// put makes an element of a section what it shall be.
+func (d Description) put(section, want *element) (change string, err error) {
+	id := want.attr("id")
+	for i, e := range section.children {
+		if e.attr("id") != id {
+			continue
+		}
+		if e.equal(want) {
+			return "", nil
+		}
+		if !d.isOurs(e) || e.name != want.name {
+			return "", &lb.ConflictError{ID: "resource/" + id, Reason: "there is a " + e.name + " of that name that something else has made; choose another name"}
+		}
+		section.children[i] = want
+		return "change " + want.name + " " + id, nil
+	}
+	for _, part := range append(want.all("primitive"), want) {
+		if other := section.byID(part.attr("id")); other != nil {
+			return "", &lb.ConflictError{ID: "resource/" + part.attr("id"), Reason: "there is a " + other.name + " of that name elsewhere in the cluster; choose another name"}
+		}
+	}
+	section.add(want)
+	return "create " + want.name + " " + id, nil
+}
+
+// keep copies from what there is the values that are set by operators and by
+// rollouts, not by the description.
+func keep(want, resources *element) {
+	for _, w := range append(want.all("primitive"), want) {
+		old := resources.byID(w.attr("id"))
+		if old == nil {
+			continue
+		}
+		if g := old.nvpair("instance_attributes", "generation"); g != "" {
+			for _, p := range w.child("instance_attributes").all("nvpair") {
+				if p.attr("name") == "generation" {
+					p.set("value", g)
+				}
+			}
+		}
+		for _, set := range old.children {
+			for _, p := range set.children {
+				if set.name == "meta_attributes" && slices.Contains([]string{"target-role", "maintenance", "is-managed"}, p.attr("name")) {
+					w.ensure("meta_attributes").add(p.clone())
+				}
+			}
+		}
+	}
+}
+
+// Apply carries a plan out in one change of the CIB, and waits for the final
+// state. When the configuration has changed since the plan was made the error is
+// of kind ClusterStale and nothing has been done; changes of the status in
+// between do not matter.
+func (c *Cluster) Apply(ctx context.Context, p Plan, wait time.Duration) (lb.Cluster, error) {
+	if p.to == nil {
+		return c.Settled(ctx, wait)
+	}
+	if err := c.patch(ctx, p.from, p.to); err != nil {
+		return lb.Cluster{}, fmt.Errorf("writing the configuration: %w", err)
+	}
+	v, err := c.Settled(ctx, wait)
+	if err != nil {
+		return v, err
+	}
+	return v, inService(v, p.Consequences.After)
+}
+
+// inService reports what should run by now, as was foreseen, and does not.
+func inService(v, foreseen lb.Cluster) error {
+	var missing []string
+	for _, want := range foreseen.Resources {
+		i := slices.IndexFunc(v.Resources, func(r lb.ClusterResource) bool { return r.ID == want.ID })
+		if i < 0 || len(v.Resources[i].Places) < len(want.Places) {
+			missing = append(missing, want.ID)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	why := []string{}
+	for _, f := range v.Failures {
+		why = append(why, fmt.Sprintf("%s of %s on %s: %s", f.Operation, f.Resource, f.Node, said(f)))
+	}
+	return &lb.ConflictError{ID: "resource/" + missing[0], Reason: strings.Join(missing, ", ") + " did not come up everywhere. " + strings.Join(why, "; ")}
+}
+
+// patch changes the CIB from one state to another, unless its configuration is
+// no longer the former.
+func (c *Cluster) patch(ctx context.Context, from, to *CIB) error {
+	for range 20 {
+		diff, err := c.diff(ctx, from, to)
+		if err != nil {
+			return err
+		}
+		_, err = c.run(ctx, call{tool: "cibadmin", args: []string{"--patch", "-p"}, stdin: diff, plain: true})
+		if !lb.IsCluster(err, lb.ClusterStale) {
+			return err
+		}
+		now, again := c.Query(ctx)
+		if again != nil {
+			return again
+		}
+		if now.Epoch.Configuration() != from.Epoch.Configuration() {
+			return err
+		}
+		// Only the status went on: the same change of the configuration, again.
+		configuration := to.root.child("configuration").clone()
+		to, again = now.next(func(c *element) error {
+			*c = *configuration
+			return nil
+		})
+		if again != nil {
+			return again
+		}
+		from = now
+	}
+	return errors.New("the cluster's status changes too fast")
+}
+
+// diff has Pacemaker make a patch, which is bound to the version it starts from.
+func (c *Cluster) diff(ctx context.Context, from, to *CIB) ([]byte, error) {
+	var out []byte
+	err := withFile(from.data, func(old string) error {
+		return withFile(to.data, func(next string) error {
+			var err error
+			out, err = c.runDiff(ctx, old, next)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("comparing CIBs: %w", err)
+	}
+	return out, nil
+}
+
+// runDiff runs crm_diff, which ends with 1 when there is a difference.
+func (c *Cluster) runDiff(ctx context.Context, old, next string) ([]byte, error) {
+	q := call{tool: "crm_diff", args: []string{"-o", old, "-n", next}, plain: true, differs: true}
+	return c.run(ctx, q)
+}

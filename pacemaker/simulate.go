@@ -1,0 +1,176 @@
+package pacemaker
+
+import (
+	"cmp"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"thalassa/lb"
+)
+
+// simulationXML is what crm_simulate prints as XML, as far as it is used.
+type simulationXML struct {
+	Actions struct {
+		Resources []struct {
+			Action   string `xml:"action,attr"`
+			Resource string `xml:"resource,attr"`
+			Node     string `xml:"node,attr"`
+			Source   string `xml:"source,attr"`
+			Dest     string `xml:"dest,attr"`
+			Reason   string `xml:"reason,attr"`
+			Blocked  bool   `xml:"blocked,attr"`
+		} `xml:"rsc_action"`
+		Nodes []struct {
+			Task   string `xml:"task,attr"`
+			Node   string `xml:"node,attr"`
+			Reason string `xml:"reason,attr"`
+		} `xml:"node_action"`
+	} `xml:"actions"`
+	Transition struct {
+		Resources []struct {
+			Resource string `xml:"resource,attr"`
+			Op       string `xml:"op,attr"`
+			Node     string `xml:"node,attr"`
+			Interval string `xml:"interval,attr"`
+		} `xml:"rsc_action"`
+		Cluster []struct {
+			Task string `xml:"task,attr"`
+		} `xml:"cluster_action"`
+		Fencing []struct {
+			Node string `xml:"target,attr"`
+		} `xml:"fencing"`
+	} `xml:"transition"`
+	After struct {
+		Nodes     []nodeXML    `xml:"nodes>node"`
+		Resources resourcesXML `xml:"resources"`
+		Failures  []failureXML `xml:"failures>failure"`
+	} `xml:"revised_cluster_status"`
+}
+
+// busy reports whether the cluster would do anything. Pseudo actions, which are
+// the scheduler's own book-keeping, do not count.
+func (s simulationXML) busy() bool {
+	return len(s.Transition.Resources)+len(s.Transition.Cluster)+len(s.Transition.Fencing) > 0
+}
+
+// consequences lists what the scheduler has decided, in its own order.
+func (s simulationXML) consequences() []lb.Consequence {
+	out := make([]lb.Consequence, 0, len(s.Actions.Nodes)+len(s.Actions.Resources))
+	for _, n := range s.Actions.Nodes {
+		out = append(out, lb.Consequence{Action: n.Task, Node: n.Node, Reason: n.Reason})
+	}
+	for _, r := range s.Actions.Resources {
+		c := lb.Consequence{Action: strings.ToLower(r.Action), Resource: base(r.Resource), Node: r.Node, Reason: r.Reason}
+		switch {
+		case r.Dest != "" && r.Dest != r.Source:
+			c.Node, c.From = r.Dest, r.Source
+		case c.Node == "":
+			c.Node = cmp.Or(r.Dest, r.Source)
+		}
+		if r.Blocked {
+			c.Action = "not be able to " + c.Action
+		}
+		out = append(out, c)
+	}
+	return append(out, s.silentStops(out)...)
+}
+
+// silentStops are the stops that the scheduler plans and does not list, such as
+// those of a primitive that ran on several nodes as a clone.
+func (s simulationXML) silentStops(listed []lb.Consequence) []lb.Consequence {
+	var out []lb.Consequence
+	for _, op := range s.Transition.Resources {
+		resource := base(op.Resource)
+		if op.Op != "stop" || slices.ContainsFunc(listed, func(c lb.Consequence) bool {
+			return c.Resource == resource && (c.Node == op.Node || c.From == op.Node) || c.Resource == "" && c.Node == op.Node
+		}) {
+			continue
+		}
+		out = append(out, lb.Consequence{Action: "stop", Resource: resource, Node: op.Node})
+	}
+	return out
+}
+
+// simulate asks the scheduler what it would do with a CIB, without touching the
+// cluster. args inject events, such as the failure of a node.
+func (c *Cluster) simulate(ctx context.Context, path string, args ...string) (simulationXML, error) {
+	args = append([]string{"-x", path, "-S"}, args...)
+	out, err := c.run(ctx, call{tool: "crm_simulate", args: args, file: path})
+	if err != nil {
+		return simulationXML{}, fmt.Errorf("simulating: %w", err)
+	}
+	var s simulationXML
+	if err := xml.Unmarshal(out, &s); err != nil {
+		return simulationXML{}, fmt.Errorf("simulating: reading the result: %w", err)
+	}
+	return s, nil
+}
+
+// foresee is what the cluster does when it gets that CIB.
+func (c *Cluster) foresee(ctx context.Context, cib *CIB, args ...string) (lb.Consequences, error) {
+	var s simulationXML
+	err := withFile(cib.data, func(path string) error {
+		var err error
+		s, err = c.simulate(ctx, path, args...)
+		return err
+	})
+	if err != nil {
+		return lb.Consequences{}, err
+	}
+	m := monitorXML{Nodes: s.After.Nodes, Resources: s.After.Resources, Failures: s.After.Failures}
+	m.DC.Version, m.DC.Quorum, m.DC.Present = cib.property("dc-version"), isTrue(cib.root.attr("have-quorum")), true
+	m.Options.Maintenance = isTrue(cib.property("maintenance-mode"))
+	for _, n := range m.Nodes {
+		if n.IsDC {
+			m.DC.Name = n.Name
+		}
+	}
+	actions := s.consequences()
+	return lb.Consequences{Actions: actions, Text: lb.Sentences(actions), After: view(cib, m, "")}, nil
+}
+
+// verify has Pacemaker check a CIB. The error says what is wrong with it, in
+// crm_verify's words, which name elements and attributes, never values of
+// parameters. That there is no fencing, which crm_verify takes for an error, is
+// a warning here: who has the last word about it is the caller.
+func (c *Cluster) verify(ctx context.Context, cib *CIB) error {
+	err := withFile(cib.data, func(path string) error {
+		_, err := c.run(ctx, call{tool: "crm_verify", args: []string{"-V", "-x", path}, plain: true})
+		e, ok := errors.AsType[*lb.ClusterError](err)
+		if !ok {
+			return err
+		}
+		e.Said = strings.ReplaceAll(e.Said, path+":", "line ")
+		if e.Kind == lb.ClusterFailed {
+			e.Kind = lb.ClusterInvalid
+		}
+		if e.Kind == lb.ClusterInvalid && onlyFencing(e.Said) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("checking the configuration: %w", err)
+	}
+	return nil
+}
+
+// onlyFencing reports whether crm_verify complains about missing fencing alone.
+func onlyFencing(said string) bool {
+	found := false
+	for line := range strings.SplitSeq(said, "; ") {
+		low := strings.ToLower(line)
+		switch {
+		case strings.Contains(low, "stonith"), strings.Contains(low, "fencing"), strings.Contains(low, "clusters with shared data"):
+			found = true
+		case strings.HasPrefix(low, "errors found during check"), strings.HasPrefix(low, "configuration invalid"):
+		default:
+			return false
+		}
+	}
+	return found
+}

@@ -1,0 +1,127 @@
+package pacemaker_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/lb"
+	"thalassa/pacemaker"
+)
+
+// tools are fake tools: shell scripts by their names.
+func tools(tb testing.TB, scripts map[string]string) string {
+	tb.Helper()
+	dir := tb.TempDir()
+	for name, script := range scripts {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil { //nolint:gosec // a program
+			tb.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// Each exit code of Pacemaker's has its meaning, and what a tool prints about a
+// refused CIB never gets out.
+func TestExitCodesHaveMeanings(t *testing.T) {
+	for code, want := range map[int]lb.ClusterKind{
+		1: lb.ClusterFailed, 4: lb.ClusterForbidden, 5: lb.ClusterNotInstalled, 6: lb.ClusterNotFound, 64: lb.ClusterUsage,
+		65: lb.ClusterInvalid, 70: lb.ClusterCrashed, 77: lb.ClusterForbidden, 78: lb.ClusterInvalid, 102: lb.ClusterNotConnected,
+		103: lb.ClusterStale, 105: lb.ClusterNotFound, 106: lb.ClusterNoQuorum, 107: lb.ClusterUnsafe, 108: lb.ClusterExists,
+		124: lb.ClusterTimedOut, 200: lb.ClusterFailed,
+	} {
+		script := fmt.Sprintf(`echo '<cib><nvpair name="passwd" value="secret"/></cib>'; echo 'cibadmin: what it says' >&2; exit %d`, code)
+		c := pacemaker.New(pacemaker.Config{Tools: tools(t, map[string]string{"cibadmin": script})})
+		_, err := c.Query(t.Context())
+		if !lb.IsCluster(err, want) {
+			t.Errorf("%d: %v, expected %s", code, err, want)
+			continue
+		}
+		if text := err.Error(); !strings.Contains(text, want.Meaning()) || !strings.Contains(text, "what it says") || strings.Contains(text, "secret") {
+			t.Errorf("%d: %s", code, text)
+		}
+	}
+}
+
+func TestToolThatDoesNotEnd(t *testing.T) {
+	c := pacemaker.New(pacemaker.Config{Tools: tools(t, map[string]string{"cibadmin": "exec sleep 600"}), Timeout: 50 * time.Millisecond})
+	if _, err := c.Query(t.Context()); !lb.IsCluster(err, lb.ClusterTimedOut) {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Query(ctx); err == nil || lb.IsCluster(err, lb.ClusterTimedOut) {
+		t.Errorf("a call that was given up: %v", err)
+	}
+}
+
+func TestToolThatCrashes(t *testing.T) {
+	c := pacemaker.New(pacemaker.Config{Tools: tools(t, map[string]string{"cibadmin": "kill -SEGV $$"})})
+	if _, err := c.Query(t.Context()); !lb.IsCluster(err, lb.ClusterCrashed) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestToolThatIsNotThere(t *testing.T) {
+	c := pacemaker.New(pacemaker.Config{Tools: t.TempDir()})
+	if _, err := c.Query(t.Context()); !lb.IsCluster(err, lb.ClusterNotInstalled) || c.Installed() {
+		t.Errorf("%v, installed: %t", err, c.Installed())
+	}
+}
+
+func TestToolsGetNoShellAndFewVariables(t *testing.T) {
+	t.Setenv("CIB_user", "somebody") // would change whose rights count
+	script := `echo "$#|$*|$CIB_user|$LC_ALL|$TZ" >"$(dirname "$0")/called"; exit 105`
+	dir := tools(t, map[string]string{"cibadmin": "exit 105", "corosync-cmapctl": script})
+	c := pacemaker.New(pacemaker.Config{Tools: dir})
+	_, _ = c.Totem(t.Context())
+	if got, err := os.ReadFile(filepath.Join(dir, "called")); err != nil || string(got) != "0|||C|UTC\n" {
+		t.Errorf("called with %q, %v", got, err)
+	}
+}
+
+func TestNonsenseInsteadOfACIB(t *testing.T) {
+	for _, answer := range []string{"", "<cib", "<pacemaker-result/>", `<cib epoch="x" admin_epoch="0" num_updates="0"/>`, "<a/><b/>", strings.Repeat("<a>", 200) + strings.Repeat("</a>", 200)} {
+		c := pacemaker.New(pacemaker.Config{Tools: tools(t, map[string]string{"cibadmin": "cat <<'END'\n" + answer + "\nEND"})})
+		if cib, err := c.Query(t.Context()); err == nil {
+			t.Errorf("%.40q is taken for %s", answer, cib.Epoch)
+		}
+	}
+}
+
+func TestTotemWarnings(t *testing.T) {
+	const line = "%s (u32) = %d\n"
+	for name, tc := range map[string]struct {
+		values map[string]int
+		want   []string // in the warnings; none: there are none
+	}{
+		"fast":           {map[string]int{"runtime.config.totem.token": 1000, "totem.token": 1000, "totem.token_coefficient": 0}, nil},
+		"defaults":       {map[string]int{"runtime.config.totem.token": 3650, "runtime.config.totem.consensus": 4380}, []string{"3650 ms", "4380 ms more", "token is not set", "token_coefficient is not set"}},
+		"a coefficient":  {map[string]int{"runtime.config.totem.token": 1650, "totem.token": 1000, "totem.token_coefficient": 650}, []string{"1650 ms", "token_coefficient is 650"}},
+		"a long token":   {map[string]int{"runtime.config.totem.token": 5000, "totem.token": 5000, "totem.token_coefficient": 0}, []string{"token is 5000"}},
+		"nothing at all": {nil, nil},
+	} {
+		var out strings.Builder
+		for key, value := range tc.values {
+			fmt.Fprintf(&out, line, key, value)
+		}
+		c := pacemaker.New(pacemaker.Config{Tools: tools(t, map[string]string{"corosync-cmapctl": "cat <<END\n" + out.String() + "END"})})
+		totem, err := c.Totem(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(totem.Warnings(), "\n")
+		if (text == "") != (tc.want == nil) {
+			t.Errorf("%s: %q", name, text)
+		}
+		for _, w := range tc.want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s: %q is not in %s", name, w, text)
+			}
+		}
+	}
+}
