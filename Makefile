@@ -28,7 +28,7 @@ ARGS ?=
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build demo test test-haproxys soak cover bench fuzz lint fmt vuln docker install clean
+.PHONY: help setup build build-ha demo test test-haproxys soak cover bench fuzz lint fmt vuln docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ setup: ## Get all that development needs: HAProxy, Consul, Chromium, Pacemaker, 
 
 build: ## Build bin/thalassa, static (as does go build ./cmd/thalassa)
 	@CGO_ENABLED=0 go build -trimpath -o bin/thalassa ./cmd/thalassa
+
+build-ha: build ## Build bin/thalassa-cib too, which watches a Pacemaker cluster (needs cgo)
+	@tools/setup pacemaker-dev
+	@cd cmd/thalassa-cib && CGO_ENABLED=1 go build -trimpath -o ../../bin/thalassa-cib .
 
 demo: build ## Run Consul, HAProxy and Thalassa with example services (ARGS="…")
 	@tools/setup haproxy consul
