@@ -35,6 +35,7 @@ const (
 	MembersReleased       Verb = "membersReleased"    // a hold ended
 	Imported              Verb = "imported"           // from a persistence file
 	StoreDamaged          Verb = "storeDamaged"       // a damaged store was set aside
+	ClusterChanged        Verb = "clusterChanged"     // an action on the Pacemaker cluster came to its end
 )
 
 // An Object is what an event is about.

@@ -78,6 +78,11 @@ type Config struct {
 	// MaxFollowers bounds the websockets that are open at once (4096).
 	MaxFollowers int
 
+	// Cluster is what this node is part of, and ClusterActions what can be done to
+	// it; nil, both: it is in none.
+	Cluster        ClusterView
+	ClusterActions ClusterActions
+
 	// Tokens say who may do what; nil: everybody may do everything.
 	Tokens *auth.Tokens
 	// Loopback says that the listener is on the loopback. Without tokens only

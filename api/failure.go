@@ -141,7 +141,26 @@ func domainFailure(err error) *failure {
 	case errors.As(err, &unavailable):
 		return unavailableFailure(unavailable.What)
 	}
-	return nil
+	return clusterFailure(err)
+}
+
+// clusterFailure is for failures of Pacemaker's tools.
+func clusterFailure(err error) *failure {
+	e, ok := errors.AsType[*lb.ClusterError](err)
+	if !ok {
+		return nil
+	}
+	switch e.Kind {
+	case lb.ClusterNotFound:
+		return &failure{status: http.StatusNotFound, Code: "not_found", Message: e.Error()}
+	case lb.ClusterStale, lb.ClusterExists, lb.ClusterUnsafe:
+		return &failure{status: http.StatusConflict, Code: "conflict", Message: e.Error()}
+	case lb.ClusterInvalid:
+		return &failure{status: http.StatusUnprocessableEntity, Code: "refused", Message: e.Error(), Output: e.Said}
+	case lb.ClusterForbidden, lb.ClusterUsage, lb.ClusterNotConnected, lb.ClusterNoQuorum, lb.ClusterTimedOut,
+		lb.ClusterNotInstalled, lb.ClusterCrashed, lb.ClusterFailed:
+	}
+	return unavailableFailure(e.Error())
 }
 
 func unavailableFailure(what string) *failure {

@@ -31,6 +31,14 @@ var requests = []struct {
 	{"GET", "/revisions", "", 1},
 	{"GET", "/status", "", 1},
 	{"GET", "/version", "", 1},
+	{"GET", "/cluster", "", 1},
+	{"GET", "/cluster/nodes", "", 1},
+	{"GET", "/cluster/resources", "", 1},
+	{"GET", "/cluster/cib.xml", "", 1},
+	{"GET", "/monitor", "", 1},
+	{"GET", "/monitor.json", "", 1},
+	{"POST", "/cluster/actions/cleanup", "{}", 3},
+	{"POST", "/cluster/simulate/cleanup", "{}", 3},
 	{"GET", "/openapi.json", "", 1},
 	{"GET", "/streams", "", 1}, // which wants to be a websocket
 	{"POST", "/backends/live", `{"version":"1.0.0"}`, 2},
@@ -47,7 +55,7 @@ func TestRoles(t *testing.T) {
 	covered := map[string]bool{}
 	for _, q := range requests {
 		covered[q.method+" "+q.path] = true
-		s := filled(t, apitest.Guarded(t))
+		s := filled(t, apitest.Guarded(t), inCluster(apitest.NewCluster()))
 		anonymous := s.do(q.method, q.path, q.body)
 		if want := http.StatusUnauthorized; q.need > 0 && anonymous.status != want || q.need == 0 && anonymous.status != 200 {
 			t.Errorf("%s %s without a token: %d", q.method, q.path, anonymous.status)
@@ -70,7 +78,7 @@ func TestRoles(t *testing.T) {
 		if path == "/session" { // has tests of its own
 			continue
 		}
-		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1").Replace(path)
+		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "{action}", "cleanup").Replace(path)
 		for method := range mapOf(item) {
 			live, files := strings.ReplaceAll(path, "{key}", "live"), strings.ReplaceAll(path, "{key}", "files")
 			if m := strings.ToUpper(method); m != "PARAMETERS" && !covered[m+" "+live] && !covered[m+" "+files] {

@@ -27,6 +27,7 @@ const (
 type topics struct {
 	status, frontends, backends, services, activity *stream.Topic
 	stat                                            *stream.Topic // nil: nobody counts
+	cluster                                         *stream.Topic // nil: there is none
 	// statusDue has one slot: the status may be another one.
 	statusDue chan struct{}
 }
@@ -42,6 +43,9 @@ func (s *Server) openTopics() {
 	if s.cfg.Sampler != nil {
 		s.topics.stat = h.Feed("stat", true, s.statState)
 	}
+	if s.cfg.Cluster != nil {
+		s.topics.cluster = h.Set("cluster", false)
+	}
 	s.topics.activity = h.Log("activity", recentEvents)
 }
 
@@ -54,6 +58,9 @@ func (s *Server) Follow(ctx context.Context) error {
 	g.Go(func() error { return s.followActivity(ctx) })
 	if s.cfg.Sampler != nil {
 		g.Go(func() error { return s.followStats(ctx) })
+	}
+	if s.cfg.Cluster != nil {
+		g.Go(func() error { return s.followCluster(ctx) })
 	}
 	g.Go(func() error { return s.keepFollowers(ctx) })
 	return g.Wait()
@@ -84,19 +91,28 @@ func (s *Server) followViews(ctx context.Context) error {
 			}
 		}
 		s.statusMayDiffer()
-		rest := time.NewTimer(viewsRest)
-		select {
-		case <-rest.C:
-		case <-ctx.Done():
-			rest.Stop()
-			return nil
-		}
-		select {
-		case <-next:
-		case <-ctx.Done():
+		if !rested(ctx, next) {
 			return nil
 		}
 	}
+}
+
+// rested waits until there has been some rest and then something new; false: ctx
+// has ended.
+func rested(ctx context.Context, next <-chan struct{}) bool {
+	rest := time.NewTimer(viewsRest)
+	defer rest.Stop()
+	select {
+	case <-rest.C:
+	case <-ctx.Done():
+		return false
+	}
+	select {
+	case <-next:
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 func (s *Server) statusMayDiffer() {

@@ -22,6 +22,7 @@ import (
 	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/lb"
+	"thalassa/pacemaker"
 	"thalassa/stats"
 	"thalassa/statsock"
 	"thalassa/store"
@@ -71,8 +72,9 @@ func (n node) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	cluster, watch := n.cluster()
 	sampler := n.sampler(a)
-	server, err := n.api(a, db, process, events, sampler)
+	server, err := n.api(a, db, process, events, sampler, cluster, watch)
 	if err != nil {
 		return err
 	}
@@ -88,6 +90,10 @@ func (n node) run(ctx context.Context) error {
 	g.Go(func() error { return sampler.Run(gctx) })
 	g.Go(func() error { return server.Follow(gctx) })
 	g.Go(func() error { return server.Serve(gctx, listener) })
+	if watch != nil {
+		g.Go(func() error { return watch.Run(gctx) })
+		g.Go(func() error { return watch.Answer(gctx, onDisk(process)) })
+	}
 	if n.ready != nil {
 		g.Go(func() error {
 			select {
@@ -229,7 +235,7 @@ func (n node) sampler(a *agent.Agent) *stats.Sampler {
 	})
 }
 
-func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log, sampler *stats.Sampler) (*api.Server, error) {
+func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log, sampler *stats.Sampler, c *pacemaker.Cluster, w *pacemaker.Watcher) (*api.Server, error) {
 	s := n.settings
 	cfg := api.Config{
 		Changes: a, Views: a, Activity: events, History: db, HAProxyConfig: p.Installed, Stats: p.Stats,
@@ -243,6 +249,9 @@ func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *acti
 			return nil, usageError{fmt.Errorf("reading the tokens: %w", err)}
 		}
 		cfg.Tokens = tokens
+	}
+	if w != nil {
+		cfg.Cluster, cfg.ClusterActions = w, &steering{cluster: c, watcher: w, events: events}
 	}
 	return api.New(cfg), nil
 }

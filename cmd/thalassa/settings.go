@@ -70,6 +70,7 @@ type settings struct {
 	stopHAProxy   bool
 	sudo          bool
 	templateFile  string
+	cluster       string
 	persistence   string
 	dbPath        string
 	debug         bool
@@ -126,6 +127,8 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.BoolVar(&s.stopHAProxy, "stop-haproxy", false, "stop HAProxy when the agent stops; otherwise it goes on")
 	f.BoolVar(&s.sudo, "sudo", false, "start HAProxy through sudo")
 	f.StringVar(&s.templateFile, "template-file", "", "template `file` of haproxy.cfg; default: the embedded one")
+
+	f.StringVar(&s.cluster, "cluster", "auto", "`when` to watch and steer the Pacemaker cluster: auto (where one is set up), on or off")
 
 	f.StringVar(&s.persistence, "persistence", "", "JSON `file` with what operators asked for: imported into an empty database, then kept up to date")
 	f.StringVar(&s.dbPath, "db-path", "/var/lib/thalassa", "`directory` of the embedded database")
@@ -228,6 +231,9 @@ func (s *settings) check() error {
 	}
 	if s.haproxy == "external" && s.stopHAProxy {
 		bad("stop-haproxy: an external HAProxy is stopped by whoever starts it")
+	}
+	if s.cluster != "auto" && s.cluster != "on" && s.cluster != "off" {
+		bad("cluster: %q is not known, expected auto, on or off", s.cluster)
 	}
 	if s.logFormat != "text" && s.logFormat != "json" {
 		bad("log-format: %q is not known, expected text or json", s.logFormat)

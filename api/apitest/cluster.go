@@ -1,0 +1,100 @@
+package apitest
+
+import (
+	"context"
+	"sync"
+
+	"thalassa/internal/wake"
+	"thalassa/lb"
+)
+
+// A Cluster stands in for Pacemaker: it shows the view it was given, and what
+// was asked of it.
+type Cluster struct {
+	changed wake.Signal
+
+	mu      sync.Mutex
+	view    lb.Cluster
+	cib     string
+	trouble error
+	done    []lb.ClusterAction
+}
+
+// NewCluster makes one of two nodes, of which n1 has the floating IP.
+func NewCluster() *Cluster {
+	return &Cluster{
+		cib: `<cib epoch="12"/>`,
+		view: lb.Cluster{
+			Epoch: lb.ClusterEpoch{Epoch: 12, Updates: 34}, State: lb.ClusterOK, Reasons: []string{}, Name: "lab", Version: "2.1.5",
+			DC: "n1", Quorum: true, Fencing: lb.ClusterFencing{Enabled: true, Devices: []string{"fence"}}, Self: "n1", Role: "active",
+			Nodes: []lb.ClusterNode{
+				{Name: "n1", State: "online", DC: true, Resources: []string{"haproxy", "vip"}, Attributes: map[string]string{}},
+				{Name: "n2", State: "online", Resources: []string{"haproxy"}, Attributes: map[string]string{"load": "1"}},
+			},
+			Resources: []lb.ClusterResource{
+				{ID: "haproxy", In: "haproxy-clone", Clone: true, Agent: "ocf:thalassa:haproxy", State: "started", Places: []lb.ClusterPlace{{Node: "n1", State: "started"}, {Node: "n2", State: "started"}}},
+				{ID: "vip", Agent: "ocf:heartbeat:IPaddr2", State: "started", Places: []lb.ClusterPlace{{Node: "n1", State: "started"}}},
+			},
+			FloatingIPs: []lb.FloatingIP{{Resource: "vip", Address: "192.0.2.10/24", Node: "n1", Nodes: []string{"n1"}}},
+			Failures:    []lb.ClusterFailure{{Node: "n2", Resource: "haproxy", Operation: "monitor", Interval: 2000, Code: 7, Status: "complete", Meaning: "not running", Call: 3}},
+			Settled:     true,
+		},
+	}
+}
+
+// Change changes the view.
+func (c *Cluster) Change(change func(v *lb.Cluster)) {
+	c.mu.Lock()
+	change(&c.view)
+	c.mu.Unlock()
+	c.changed.Broadcast()
+}
+
+// Fail makes every call answer with err, until nil.
+func (c *Cluster) Fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trouble = err
+}
+
+// Done are the actions that were carried out.
+func (c *Cluster) Done() []lb.ClusterAction {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done
+}
+
+// View is what Change has made of it.
+func (c *Cluster) View() lb.Cluster {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.view
+}
+
+// Changed closes with the next Change.
+func (c *Cluster) Changed() <-chan struct{} { return c.changed.Next() }
+
+// MaskedCIB is a CIB of one element.
+func (c *Cluster) MaskedCIB() ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return []byte(c.cib), c.trouble
+}
+
+// Foresee foresees one move, and the view as it is.
+func (c *Cluster) Foresee(_ context.Context, a lb.ClusterAction) (lb.Consequences, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := []lb.Consequence{{Action: "move", Resource: "vip", From: "n1", Node: a.Node}}
+	return lb.Consequences{Actions: list, Text: lb.Sentences(list), After: c.view}, c.trouble
+}
+
+// Do takes note of the action.
+func (c *Cluster) Do(_ context.Context, a lb.ClusterAction) (lb.Cluster, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.trouble == nil {
+		c.done = append(c.done, a)
+	}
+	return c.view, c.trouble
+}

@@ -1,0 +1,220 @@
+package api_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thalassa/api"
+	"thalassa/api/apitest"
+	"thalassa/lb"
+)
+
+// clustered is a site on a node of a cluster.
+func clustered(tb testing.TB, adjust ...func(*api.Config)) (*site, *apitest.Cluster) {
+	tb.Helper()
+	c := apitest.NewCluster()
+	return open(tb, append([]func(*api.Config){inCluster(c)}, adjust...)...), c
+}
+
+// inCluster makes an API that of a node of the cluster.
+func inCluster(c *apitest.Cluster) func(*api.Config) {
+	return func(cfg *api.Config) { cfg.Cluster, cfg.ClusterActions = c, c }
+}
+
+func TestClusterIsShown(t *testing.T) {
+	s, _ := clustered(t)
+	r := s.get("/cluster")
+	var v lb.Cluster
+	r.wants(t, 200, &v)
+	if r.header.Get("ETag") != `"0:12"` || v.FloatingIPs[0].Node != "n1" || v.Epoch.String() != "0:12:34" {
+		t.Errorf("ETag %s, %s", r.header.Get("ETag"), r.body)
+	}
+	same(t, s.get("/cluster/nodes").body, `[
+		{"name": "n1", "state": "online", "dc": true, "resources": ["haproxy", "vip"], "attributes": {}},
+		{"name": "n2", "state": "online", "dc": false, "resources": ["haproxy"], "attributes": {"load": "1"}}]`)
+	var resources []lb.ClusterResource
+	s.get("/cluster/resources").wants(t, 200, &resources)
+	if len(resources) != 2 || len(resources[0].Places) != 2 {
+		t.Errorf("resources %+v", resources)
+	}
+	if r := s.get("/cluster/cib.xml"); r.status != 200 || string(r.body) != `<cib epoch="12"/>` {
+		t.Errorf("cib.xml: %d %s", r.status, r.body)
+	}
+}
+
+func TestNodeWithoutClusterSaysSo(t *testing.T) {
+	s := open(t)
+	for _, path := range []string{"/cluster", "/cluster/nodes", "/cluster/resources", "/cluster/cib.xml", "/monitor", "/monitor.json?0:1:2"} {
+		if f := s.get(path).refused(t, 404, "not_found"); !strings.Contains(f.Error, "in no cluster") {
+			t.Errorf("%s: %s", path, f.Error)
+		}
+	}
+	s.do("POST", "/cluster/actions/standby", `{"node":"n1"}`).refused(t, 404, "not_found")
+	s.do("POST", "/cluster/simulate/standby", `{"node":"n1"}`).refused(t, 404, "not_found")
+}
+
+func TestClusterThatIsNotKnownYet(t *testing.T) {
+	s, c := clustered(t)
+	c.Change(func(v *lb.Cluster) { v.State = "" })
+	s.get("/cluster").refused(t, 503, "unavailable")
+	s.get("/monitor").refused(t, 503, "unavailable")
+}
+
+func TestClusterActionsAreCarriedOut(t *testing.T) {
+	s, c := clustered(t)
+	var v lb.Cluster
+	s.do("POST", "/cluster/actions/move", `{"node":"n2","wait":"30s"}`).wants(t, 200, &v)
+	s.do("POST", "/cluster/actions/cleanup", "").wants(t, 200, &v)
+	done := c.Done()
+	if len(done) != 2 || done[0].Kind != "move" || done[0].Node != "n2" || done[0].Wait != 30*time.Second ||
+		done[1].Kind != "cleanup" || !strings.HasPrefix(done[0].Author, "anonymous@") {
+		t.Errorf("carried out %+v", done)
+	}
+	var seen struct{ Text []string }
+	s.do("POST", "/cluster/simulate/move", `{"node":"n2"}`).wants(t, 200, &seen)
+	if len(seen.Text) != 1 || seen.Text[0] != "will move vip from n1 to n2" || len(c.Done()) != 2 {
+		t.Errorf("simulation %q, carried out %d", seen.Text, len(c.Done()))
+	}
+}
+
+func TestClusterActionsAreChecked(t *testing.T) {
+	s, c := clustered(t)
+	tests := map[string]struct{ action, body, field string }{
+		"no node":             {"standby", `{}`, "node"},
+		"a node too many":     {"start", `{"resource":"vip","node":"n1"}`, "node"},
+		"no resource":         {"stop", ``, "resource"},
+		"a resource too many": {"fence", `{"node":"n1","resource":"vip"}`, "resource"},
+		"an option as a name": {"standby", `{"node":"--force"}`, "node"},
+		"markup as a name":    {"move", `{"node":"n1","resource":"<vip/>"}`, "resource"},
+		"a wait that is none": {"standby", `{"node":"n1","wait":"soon"}`, "wait"},
+		"an unknown field":    {"standby", `{"node":"n1","force":true}`, "force"},
+		"no JSON":             {"standby", `node=n1`, "body"},
+		"a list":              {"standby", `[]`, "body"},
+	}
+	for name, tc := range tests {
+		if f := s.do("POST", "/cluster/actions/"+tc.action, tc.body).refused(t, 400, "invalid"); f.Fields[0].Path != tc.field {
+			t.Errorf("%s: %+v", name, f.Fields)
+		}
+	}
+	s.do("POST", "/cluster/actions/explode", `{}`).refused(t, 404, "not_found")
+	if len(c.Done()) != 0 {
+		t.Errorf("carried out %+v", c.Done())
+	}
+}
+
+func TestClusterActionIfTheConfigurationIsTheOneSeen(t *testing.T) {
+	s, c := clustered(t)
+	s.do("POST", "/cluster/actions/cleanup", "", `If-Match: "0:12"`).wants(t, 200, nil)
+	c.Change(func(v *lb.Cluster) { v.Epoch.Updates++ })
+	s.do("POST", "/cluster/actions/cleanup", "", `If-Match: "0:12"`).wants(t, 200, nil)
+	c.Change(func(v *lb.Cluster) { v.Epoch.Epoch++ })
+	r := s.do("POST", "/cluster/actions/cleanup", "", `If-Match: "0:12"`)
+	r.refused(t, 412, "precondition_failed")
+	if r.header.Get("ETag") != `"0:13"` || len(c.Done()) != 2 {
+		t.Errorf("ETag %s, carried out %d", r.header.Get("ETag"), len(c.Done()))
+	}
+}
+
+func TestFailuresOfPacemakersToolsHaveAStatus(t *testing.T) {
+	s, c := clustered(t)
+	for kind, want := range map[lb.ClusterKind]struct {
+		status int
+		code   string
+	}{
+		lb.ClusterForbidden: {503, "unavailable"}, lb.ClusterNotConnected: {503, "unavailable"}, lb.ClusterNotInstalled: {503, "unavailable"},
+		lb.ClusterTimedOut: {503, "unavailable"}, lb.ClusterNoQuorum: {503, "unavailable"}, lb.ClusterFailed: {503, "unavailable"},
+		lb.ClusterNotFound: {404, "not_found"}, lb.ClusterStale: {409, "conflict"}, lb.ClusterExists: {409, "conflict"},
+		lb.ClusterUnsafe: {409, "conflict"}, lb.ClusterInvalid: {422, "refused"},
+	} {
+		c.Fail(&lb.ClusterError{Tool: "crm_resource", Kind: kind, Code: 1})
+		f := s.do("POST", "/cluster/actions/standby", `{"node":"n1"}`).refused(t, want.status, want.code)
+		if !strings.Contains(f.Error, kind.Meaning()) {
+			t.Errorf("%s: %s", kind, f.Error)
+		}
+	}
+	c.Fail(&lb.ClusterError{Tool: "cibadmin", Kind: lb.ClusterNotConnected, Code: 102})
+	s.get("/cluster/cib.xml").refused(t, 503, "unavailable")
+}
+
+func TestMonitorAnswersAtOnceWhenTheCIBIsAnother(t *testing.T) {
+	s, c := clustered(t)
+	for _, query := range []string{"", "?0:12:33", "?0:12:35", "?1:0:0", "?0%3A12%3A0"} {
+		same(t, s.get("/monitor"+query).body, `{"epoch":"0:12:34"}`)
+		same(t, s.get("/monitor.json"+query).body, `{"epoch":"0:12:34"}`)
+	}
+	s.get("/monitor?12").refused(t, 400, "invalid")
+	s.get("/monitor?epoch=0:12:34").refused(t, 400, "invalid")
+	c.Change(func(v *lb.Cluster) { v.State = lb.ClusterOffline })
+	s.get("/monitor?0:12:34").refused(t, 503, "unavailable")
+}
+
+func TestMonitorGivesUpAfterAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		node, err := apitest.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg, c := node.Config(), apitest.NewCluster()
+		cfg.Cluster, cfg.ClusterActions = c, c
+		begun, w := time.Now(), httptest.NewRecorder()
+		api.New(cfg).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/monitor?0:12:34", nil))
+		if w.Code != 200 || time.Since(begun) != time.Minute {
+			t.Errorf("%d after %s: %s", w.Code, time.Since(begun), w.Body)
+		}
+	})
+}
+
+// A change between the look and the wait must not be lost, for none of many.
+func TestMonitorLosesNoChange(t *testing.T) {
+	node, err := apitest.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, c := node.Config(), apitest.NewCluster()
+	cfg.Cluster, cfg.ClusterActions = c, c
+	handler := api.New(cfg)
+	const clients, changes = 2000, 50
+	var seen sync.WaitGroup
+	var answers atomic.Int64
+	last := lb.ClusterEpoch{Epoch: 12 + changes}
+	for range clients {
+		seen.Go(func() {
+			known := "0:12:34"
+			for known != last.String() {
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/monitor?"+known, nil))
+				answers.Add(1)
+				known = strings.Split(w.Body.String(), `"`)[3]
+			}
+		})
+	}
+	for i := range changes {
+		c.Change(func(v *lb.Cluster) { v.Epoch = lb.ClusterEpoch{Epoch: uint64(13 + i)} })
+	}
+	seen.Wait() // a lost change would take a minute, and the test's time
+	t.Logf("%d clients, %d answers", clients, answers.Load())
+}
+
+func TestClusterRoles(t *testing.T) {
+	s, _ := clustered(t, apitest.Guarded(t))
+	s.get("/cluster", bearer(apitest.ReadToken)).wants(t, 200, nil)
+	s.do("POST", "/cluster/actions/cleanup", "", bearer(apitest.DeployToken)).refused(t, 403, "forbidden")
+	s.do("POST", "/cluster/actions/cleanup", "", bearer(apitest.AdminToken)).wants(t, 200, nil)
+	s.get("/monitor").refused(t, 401, "unauthorized")
+}
+
+func TestClusterTopic(t *testing.T) {
+	c := apitest.NewCluster()
+	s := followed(t, inCluster(c))
+	p := s.tap(t)
+	p.say(`{"type":"subscribe","topics":["cluster"]}`)
+	p.wait("cluster", "cluster", func(v map[string]any) bool { return v["epoch"] == "0:12:34" && v["role"] == "active" })
+	c.Change(func(v *lb.Cluster) { v.Epoch.Updates, v.DC = 35, "n2" })
+	p.wait("cluster", "cluster", func(v map[string]any) bool { return v["epoch"] == "0:12:35" && v["dc"] == "n2" })
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"thalassa/activity"
+	"thalassa/haproxy"
+	"thalassa/lb"
+	"thalassa/pacemaker"
+)
+
+// corosyncConf is where a node that is in a cluster has it.
+const corosyncConf = "/etc/corosync/corosync.conf"
+
+// cluster is the Pacemaker of this node and what watches it; nil, both: the node
+// is in no cluster, or is not to know.
+func (n node) cluster() (*pacemaker.Cluster, *pacemaker.Watcher) {
+	c := pacemaker.New(pacemaker.Config{Stream: streamProgram(), Logger: n.log})
+	switch n.settings.cluster {
+	case "off", "":
+		return nil, nil
+	case "auto":
+		if _, err := os.Stat(corosyncConf); err != nil || !c.Installed() {
+			return nil, nil
+		}
+	}
+	return c, pacemaker.NewWatcher(c)
+}
+
+// streamProgram is the thalassa-cib beside this program, or any.
+func streamProgram() string {
+	if own, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(own), "thalassa-cib")
+		if _, err := os.Stat(beside); err == nil {
+			return beside
+		}
+	}
+	return "thalassa-cib"
+}
+
+// onDisk checks the haproxy.cfg that HAProxy would start or reload with here.
+func onDisk(p *haproxy.Process) func(context.Context) error {
+	return func(ctx context.Context) error {
+		config, err := p.Installed(ctx)
+		if err != nil {
+			return err
+		}
+		return p.Check(ctx, config)
+	}
+}
+
+// steering acts on the cluster and leaves a note of it.
+type steering struct {
+	cluster *pacemaker.Cluster
+	watcher *pacemaker.Watcher
+	events  *activity.Log
+}
+
+// Foresee tells what an action would do.
+func (s *steering) Foresee(ctx context.Context, a lb.ClusterAction) (lb.Consequences, error) {
+	return s.cluster.Foresee(ctx, a)
+}
+
+// Do carries an action out. The view is fresh when it returns.
+func (s *steering) Do(ctx context.Context, a lb.ClusterAction) (lb.Cluster, error) {
+	v, err := s.cluster.Do(ctx, a)
+	s.watcher.Look()
+	id := "cluster"
+	switch {
+	case a.Node != "":
+		id = "node/" + a.Node
+	case a.Resource != "":
+		id = "resource/" + a.Resource
+	}
+	event := activity.Event{Verb: activity.ClusterChanged, Object: activity.Object{ID: id, Type: "cluster", Key: a.Kind}, Cause: a.Kind, Author: a.Author}
+	if err != nil {
+		event.Error = err.Error()
+	}
+	s.events.Note(event)
+	return v, err
+}
