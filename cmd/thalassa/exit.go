@@ -18,7 +18,7 @@ const (
 	exitUsage       = 2 // arguments, settings or input are wrong
 	exitNotFound    = 3 // no such object
 	exitConflict    = 4 // the present state forbids it, or it changed meanwhile
-	exitRefused     = 5 // HAProxy does not accept the result
+	exitRefused     = 5 // HAProxy, or Pacemaker, does not accept the result
 	exitUnavailable = 6 // the agent, Consul or HAProxy is not there now
 	exitForbidden   = 7 // the token is missing, unknown, or its role too small
 )
@@ -52,10 +52,36 @@ func exitCode(err error) int {
 		return exitConflict
 	case errors.As(err, &usage), errors.As(err, &invalid):
 		return exitUsage
-	case client.IsUnreachable(err), errors.Is(err, errNotInEffect), errors.Is(err, errNotReady):
+	case errors.As(err, new(*lb.NotFoundError)):
+		return exitNotFound
+	case errors.As(err, new(*lb.ClusterError)):
+		return clusterCode(err)
+	case errors.As(err, new(*lb.RefusedError)):
+		return exitRefused
+	case client.IsUnreachable(err), errors.Is(err, errNotInEffect), errors.Is(err, errNotReady), errors.Is(err, errClusterTrouble):
 		return exitUnavailable
 	case errors.As(err, &answer):
 		return answerCode(answer)
+	}
+	return exitFailure
+}
+
+// clusterCode is the exit code for the failure of one of Pacemaker's tools.
+func clusterCode(err error) int {
+	var e *lb.ClusterError
+	errors.As(err, &e)
+	switch e.Kind {
+	case lb.ClusterForbidden:
+		return exitForbidden
+	case lb.ClusterNotFound:
+		return exitNotFound
+	case lb.ClusterStale, lb.ClusterExists, lb.ClusterUnsafe:
+		return exitConflict
+	case lb.ClusterInvalid:
+		return exitRefused
+	case lb.ClusterNotConnected, lb.ClusterNotInstalled, lb.ClusterNoQuorum, lb.ClusterTimedOut:
+		return exitUnavailable
+	case lb.ClusterUsage, lb.ClusterCrashed, lb.ClusterFailed:
 	}
 	return exitFailure
 }

@@ -1,0 +1,470 @@
+package e2e_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+	"thalassa/internal/testkit/cluster"
+	"thalassa/lb"
+)
+
+// standIn is a resource agent that runs nothing: what HAProxy would do to the
+// cluster, without HAProxy. Its reload fails where /etc/reload-fails is.
+const standIn = `#!/bin/sh
+state=/run/stand-in
+case $1 in
+start) echo "$OCF_RESKEY_generation" >$state ;;
+stop) rm -f $state ;;
+monitor) [ -e $state ] || exit 7 ;;
+reload-agent)
+	[ ! -e /etc/reload-fails ] || { ocf_exit_reason=no; echo "ocf-exit-reason:this node does not want to" >&2; exit 1; }
+	echo "$OCF_RESKEY_generation" >$state ;;
+meta-data) cat <<-END
+	<?xml version="1.0"?>
+	<resource-agent name="haproxy" version="1">
+	<version>1.1</version>
+	<parameters>
+	<parameter name="generation" reloadable="1"><content type="string" default="0"/></parameter>
+	<parameter name="config"><content type="string" default=""/></parameter>
+	</parameters>
+	<actions>
+	<action name="start" timeout="20s"/><action name="stop" timeout="20s"/>
+	<action name="monitor" timeout="20s" interval="2s"/><action name="reload-agent" timeout="20s"/>
+	<action name="meta-data" timeout="5s"/>
+	</actions>
+	</resource-agent>
+	END
+	;;
+esac
+`
+
+// A steered is a cluster whose nodes have the command line, and agents that
+// answer rollouts.
+type steered struct {
+	*cluster.Lab
+	t *testing.T
+}
+
+func steer(t *testing.T, cfg cluster.Config) steered {
+	t.Helper()
+	testkit.HAProxy(t)
+	program, err := os.ReadFile(build(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Files = map[string]cluster.File{"thalassa": {Content: program, Mode: 0o755}, "stand-in": {Content: []byte(standIn), Mode: 0o755}}
+	if stream := buildStream(t); stream != nil {
+		cfg.Files["thalassa-cib"] = cluster.File{Content: stream, Mode: 0o755}
+	}
+	cfg.Units = map[string]string{
+		"a-resource-agent": `install -D -m 0755 /run/lab/stand-in /usr/lib/ocf/resource.d/lab/haproxy; exec sleep 3600`,
+		"thalassa": `mkdir -p /var/lib/thalassa /etc/haproxy
+			exec /run/lab/thalassa agent --haproxy external --register=false --haproxy-log "" --db-path /var/lib/thalassa --debug`,
+	}
+	return steered{cluster.Start(t, cfg), t}
+}
+
+// buildStream builds thalassa-cib where what it needs is installed; nil: the
+// agents poll.
+func buildStream(t *testing.T) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "thalassa-cib")
+	cmd := exec.Command("go", "build", "-o", path, ".")
+	cmd.Dir = "../cmd/thalassa-cib"
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("building thalassa-cib: %v: %s", err, out)
+		}
+		t.Logf("without thalassa-cib: %v: %.300s", err, out)
+		return nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// call runs a cluster command on n1 and returns what it printed; the exit code
+// must be the one expected.
+func (s steered) call(code int, args ...string) (out, words string) {
+	s.t.Helper()
+	return s.callOn("n1", code, args...)
+}
+
+func (s steered) callOn(node string, code int, args ...string) (out, words string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := s.Node(node).Command(ctx, "/run/lab/thalassa", append([]string{"cluster"}, args...)...)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if got := exitCode(err); got != code {
+		s.t.Fatalf("thalassa cluster %s: exit code %d, expected %d: %v\n%s%s", strings.Join(args, " "), got, code, err, &stdout, &stderr)
+	}
+	return stdout.String(), stderr.String()
+}
+
+func (s steered) status() lb.Cluster {
+	s.t.Helper()
+	out, err := s.Any().Try("/run/lab/thalassa", "cluster", "status", "-o", "json")
+	var v lb.Cluster
+	if bad := json.Unmarshal([]byte(out), &v); bad != nil {
+		s.t.Fatalf("%v: %v: %s", err, bad, out)
+	}
+	return v
+}
+
+// holder is where the floating IP is; it must be there in fact.
+func (s steered) holder() string {
+	s.t.Helper()
+	v := s.status()
+	if len(v.FloatingIPs) == 0 || v.FloatingIPs[0].Node == "" {
+		s.t.Fatalf("the floating IP is nowhere: %+v", v.FloatingIPs)
+	}
+	node := v.FloatingIPs[0].Node
+	if out := s.Node(node).Run("ip", "-o", "addr"); !strings.Contains(out, cluster.Floating+"/24") {
+		s.t.Fatalf("%s does not have the address:\n%s", node, out)
+	}
+	return node
+}
+
+func (s steered) constraints() string {
+	return s.Any().Run("cibadmin", "-Q", "-o", "constraints")
+}
+
+func (s steered) wants(text string, parts ...string) {
+	s.t.Helper()
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			s.t.Errorf("%q is not in\n%s", p, text)
+		}
+	}
+}
+
+func TestClusterCommands(t *testing.T) {
+	s := steer(t, cluster.Config{})
+	description := []string{"--resource-agent", "ocf:lab:haproxy", "--ip", cluster.Floating + "/24", "--ip", cluster.Floating6 + "/64", "--prefer", "n2"}
+	apply := append([]string{"apply"}, description...)
+
+	t.Run("plan and dry run change nothing", func(t *testing.T) {
+		before := s.Any().Run("cibadmin", "-Ql", "-n")
+		for _, args := range [][]string{append([]string{"plan"}, description...), append(apply, "--dry-run")} {
+			out, words := s.call(0, args...)
+			s.wants(out, "create clone haproxy-clone", "create group vips", "will start haproxy on n1, n2, n3", "will start vip on n2", "will start vip-2 on n2")
+			if strings.Contains(words, "WARNING") {
+				t.Errorf("a warning without reason: %s", words)
+			}
+		}
+		if epoch(before) != epoch(s.Any().Run("cibadmin", "-Ql", "-n")) {
+			t.Error("the configuration has changed")
+		}
+	})
+	t.Run("apply, twice", func(t *testing.T) {
+		s.call(0, apply...)
+		if at := s.holder(); at != "n2" {
+			t.Errorf("the address is on %s, not where it is at home", at)
+		}
+		s.AwaitRunning(t, "haproxy", "n1", "n2", "n3")
+		before := epoch(s.Any().Run("cibadmin", "-Ql", "-n"))
+		out, _ := s.call(0, apply...)
+		s.wants(out, "nothing to change", "will start, stop and move nothing")
+		if after := epoch(s.Any().Run("cibadmin", "-Ql", "-n")); after != before {
+			t.Errorf("applied again it has changed epoch %s to %s", before, after)
+		}
+	})
+	t.Run("move leaves no constraint", func(t *testing.T) {
+		before := s.constraints()
+		out, _ := s.call(0, "move", "n3")
+		s.wants(out, "will move vip from n2 to n3")
+		if at := s.holder(); at != "n3" {
+			t.Errorf("the address is on %s", at)
+		}
+		if after := s.constraints(); after != before {
+			t.Errorf("constraints before\n%s\nafter\n%s", before, after)
+		}
+	})
+	t.Run("standby and online", func(t *testing.T) {
+		out, _ := s.call(0, "standby", "n3", "--dry-run")
+		s.wants(out, "will stop haproxy on n3", "will move vip from n3 to n2")
+		if at := s.holder(); at != "n3" {
+			t.Fatalf("a dry run has moved the address to %s", at)
+		}
+		s.call(0, "standby", "n3")
+		if at := s.holder(); at != "n2" {
+			t.Errorf("the address is on %s", at)
+		}
+		if n := s.status().Nodes[2]; n.State != "standby" || slices.Contains(n.Resources, "haproxy") {
+			t.Errorf("n3 is %+v", n)
+		}
+		_, words := s.call(4, "move", "n3")
+		s.wants(words, "cannot run there now")
+		s.call(0, "online", "n3")
+		s.AwaitRunning(t, "haproxy", "n1", "n2", "n3")
+		if at := s.holder(); at != "n2" {
+			t.Errorf("the address has gone back to %s", at)
+		}
+	})
+	t.Run("maintenance", func(t *testing.T) {
+		s.call(0, "maintenance")
+		if v := s.status(); v.State != lb.ClusterMaintenance || !v.Maintenance {
+			t.Errorf("state %s", v.State)
+		}
+		s.call(0, "maintenance", "--off")
+		s.call(0, "maintenance", "--node", "n1")
+		if v := s.status(); v.Nodes[0].State != "maintenance" {
+			t.Errorf("n1 is %s", v.Nodes[0].State)
+		}
+		s.call(0, "online", "n1")
+		s.call(0, "maintenance", "--resource", "haproxy-clone")
+		s.call(0, "maintenance", "--resource", "haproxy-clone", "--off")
+		if v := s.status(); v.State != lb.ClusterOK {
+			t.Errorf("state %s: %s", v.State, v.Reasons)
+		}
+	})
+	t.Run("a failure is shown and cleaned up", func(t *testing.T) {
+		s.Node("n1").Run("crm_resource", "-r", "haproxy", "-F", "-N", "n1")
+		testkit.Eventually(t, time.Minute, func() error {
+			if v := s.status(); len(v.Failures) != 1 || v.State != lb.ClusterErrors {
+				return fmt.Errorf("state %s, failures %+v", v.State, v.Failures)
+			}
+			return nil
+		})
+		f := s.status().Failures[0]
+		if f.Node != "n1" || f.Resource != "haproxy" || f.Code != 1 || f.Time.IsZero() || f.Reason == "" {
+			t.Errorf("failure %+v", f)
+		}
+		s.call(6, "status")
+		s.call(0, "cleanup", "--dry-run")
+		s.call(0, "cleanup")
+		if v := s.status(); v.State != lb.ClusterOK || len(v.Failures) != 0 {
+			t.Errorf("state %s, failures %+v", v.State, v.Failures)
+		}
+		s.call(0, "status")
+	})
+	t.Run("rollout", s.testRollout)
+	t.Run("another topology", func(t *testing.T) {
+		out, _ := s.call(0, append(apply, "--topology", "group")...)
+		s.wants(out, "remove clone haproxy-clone", "create group haproxy-group", "will stop haproxy on n")
+		v := s.status()
+		if at := s.holder(); !slices.Equal(v.Nodes[slices.IndexFunc(v.Nodes, func(n lb.ClusterNode) bool { return n.Name == at })].Resources, []string{"fence", "haproxy", "vip", "vip-2"}) && v.State != lb.ClusterOK {
+			t.Errorf("state %s, nodes %+v", v.State, v.Nodes)
+		}
+		if strings.Contains(s.constraints(), "thalassa-after") {
+			t.Error("the constraints of the clone are left")
+		}
+		if g := s.generation(); g == "1" {
+			t.Error("the generation was lost")
+		}
+		s.call(0, apply...)
+		s.AwaitRunning(t, "haproxy", "n1", "n2", "n3")
+	})
+	t.Run("what something else has made is left alone", func(t *testing.T) {
+		_, words := s.call(4, "apply", "--name", "fence", "--resource-agent", "ocf:lab:haproxy", "--ip", "10.99.0.101/24")
+		s.wants(words, "fence", "choose another name")
+	})
+	t.Run("failures have meanings", s.testMeanings)
+}
+
+func (s steered) generation() string {
+	return strings.TrimSpace(s.Any().Run("crm_resource", "-r", "haproxy", "-g", "generation"))
+}
+
+// testRollout runs rollouts over agents that check the file on their disk.
+func (s steered) testRollout(t *testing.T) {
+	const good = "defaults\n  timeout client 1s\n  timeout server 1s\n  timeout connect 1s\n"
+	put := func(node, content string) {
+		t.Helper()
+		s.Node(node).Run("sh", "-c", "printf %s '"+content+"' >/etc/haproxy/haproxy.cfg")
+	}
+	for _, n := range s.Nodes {
+		put(n.Name, good)
+	}
+	begun := time.Now()
+	out, _ := s.call(0, "rollout")
+	t.Logf("rollout after %s:\n%s", time.Since(begun).Round(time.Millisecond), out)
+	s.wants(out, "generation 1 -> 2")
+	for _, n := range s.Nodes {
+		if got := strings.TrimSpace(n.Run("cat", "/run/stand-in")); got != "2" {
+			t.Errorf("%s runs generation %s", n.Name, got)
+		}
+	}
+	if at := s.holder(); at == "" {
+		t.Error("the address is gone")
+	}
+	// One node does not want it: nobody gets it.
+	put("n3", "frontend broken\n  bind nowhere\n")
+	out, words := s.call(5, "rollout")
+	s.wants(out+words, "n3", "nothing has been changed", "generation 2 stays")
+	if g := s.generation(); g != "2" {
+		t.Errorf("generation %s", g)
+	}
+	put("n3", good)
+	// One node cannot: everybody goes back.
+	s.Node("n2").Run("touch", "/etc/reload-fails")
+	_, words = s.call(4, "rollout")
+	s.wants(words, "this node does not want to", "generation 2 is back")
+	s.Node("n2").Run("rm", "/etc/reload-fails")
+	if g := s.generation(); g != "2" {
+		t.Errorf("generation %s", g)
+	}
+	s.call(0, "cleanup")
+	for _, n := range s.Nodes {
+		if got := strings.TrimSpace(n.Run("cat", "/run/stand-in")); got != "2" {
+			t.Errorf("%s runs generation %s after going back", n.Name, got)
+		}
+	}
+	for _, n := range s.status().Nodes {
+		for name := range n.Attributes {
+			if strings.HasPrefix(name, "thalassa-") {
+				t.Errorf("%s keeps the attribute %s", n.Name, name)
+			}
+		}
+	}
+}
+
+// testMeanings provokes failures of the real tools.
+func (s steered) testMeanings(t *testing.T) {
+	for _, c := range []struct {
+		code  int
+		words string
+		args  []string
+	}{
+		{3, "node/n9 does not exist", []string{"standby", "n9"}},
+		{3, "resource/nothing does not exist", []string{"cleanup", "--resource", "nothing"}},
+		{3, "resource/nothing does not exist", []string{"rollout", "--resource", "nothing"}},
+		{2, "is not an address", []string{"plan", "--ip", "10.99.0.300/24"}},
+		{2, "topology", []string{"plan", "--ip", "10.99.0.100/24", "--topology", "ring"}},
+		{2, "ip: is missing", []string{"plan"}},
+	} {
+		_, words := s.call(c.code, c.args...)
+		s.wants(words, c.words)
+	}
+	asNobody := func(args ...string) (string, error) {
+		return s.Node("n1").Try("setpriv", append([]string{"--reuid", "65534", "--regid", "65534", "--clear-groups", "/run/lab/thalassa", "cluster"}, args...)...)
+	}
+	if _, err := asNobody("status"); exitCode(unwrapped(err)) != 6 && exitCode(unwrapped(err)) != 7 {
+		t.Errorf("as nobody: %v", err)
+	}
+}
+
+func unwrapped(err error) error {
+	for {
+		next, ok := err.(interface{ Unwrap() error })
+		if !ok || next.Unwrap() == nil {
+			return err
+		}
+		err = next.Unwrap()
+	}
+}
+
+// epoch is the version of the configuration in a CIB's root element.
+func epoch(root string) string {
+	_, rest, _ := strings.Cut(root, ` epoch="`)
+	value, _, _ := strings.Cut(rest, `"`)
+	return value
+}
+
+func TestClusterWithoutFencingAndWithASlowToken(t *testing.T) {
+	s := steer(t, cluster.Config{NoFencing: true, Nodes: 2, Token: 5000})
+	out, words := s.call(0, "plan", "--resource-agent", "ocf:lab:haproxy", "--ip", cluster.Floating+"/24")
+	s.wants(words, "NO FENCING", "SLOW FAILOVER", "token is 5000", "two nodes")
+	s.wants(out, "will start vip on")
+	s.call(0, "apply", "--resource-agent", "ocf:lab:haproxy", "--ip", cluster.Floating+"/24")
+	if v := s.status(); v.State != lb.ClusterNoFencing {
+		t.Errorf("state %s: %s", v.State, v.Reasons)
+	}
+	// Nobody there.
+	for _, n := range s.Nodes {
+		n.Kill()
+	}
+}
+
+// A follower reads what `cluster status -f` prints.
+type follower struct {
+	mu   sync.Mutex
+	last lb.Cluster
+	seen int
+}
+
+func (f *follower) read(lines *bufio.Scanner) {
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var v lb.Cluster
+		if json.Unmarshal(lines.Bytes(), &v) == nil {
+			f.mu.Lock()
+			f.last, f.seen = v, f.seen+1
+			f.mu.Unlock()
+		}
+	}
+}
+
+func (f *follower) view() lb.Cluster {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last
+}
+
+// After any of Pacemaker's daemons is killed, the watcher is fresh again.
+func TestWatcherIsNeverStale(t *testing.T) {
+	s := steer(t, cluster.Config{})
+	n := s.Node("n1")
+	cmd := n.Command(t.Context(), "/run/lab/thalassa", "cluster", "status", "-f", "-o", "json")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var f follower
+	done := make(chan struct{})
+	go func() { f.read(bufio.NewScanner(out)); close(done) }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-done; _ = cmd.Wait() })
+	change := func(value string) {
+		t.Helper()
+		begun := time.Now()
+		testkit.Eventually(t, 2*time.Minute, func() error { // the daemon may be on its way back
+			_, err := s.Node("n2").Try("crm_attribute", "-N", "n2", "-n", "standby", "-v", value)
+			return err
+		})
+		set := time.Now()
+		want := map[string]string{"on": "standby", "off": "online"}[value]
+		testkit.Eventually(t, 2*time.Minute, func() error {
+			v := f.view()
+			if len(v.Nodes) != 3 || v.Nodes[1].State != want || v.State == lb.ClusterOffline {
+				return fmt.Errorf("state %s, nodes %+v", v.State, v.Nodes)
+			}
+			return nil
+		})
+		t.Logf("changed after %s, seen %s later", set.Sub(begun).Round(time.Millisecond), time.Since(set).Round(time.Millisecond))
+	}
+	change("on")
+	change("off")
+	for _, daemon := range []string{"pacemaker-based", "pacemaker-controld", "pacemaker-schedulerd", "pacemaker-attrd", "pacemaker-execd", "pacemaker-fenced", "pacemakerd"} {
+		t.Logf("killing %s", daemon)
+		n.KillProcess(t, daemon)
+		s.AwaitOnline()
+		change("on")
+		change("off")
+	}
+	if stream := n.PIDs("thalassa-cib"); len(stream) > 0 {
+		t.Log("killing thalassa-cib")
+		n.KillProcess(t, "thalassa-cib")
+		change("on")
+		change("off")
+	}
+}
