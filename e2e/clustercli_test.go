@@ -49,6 +49,12 @@ meta-data) cat <<-END
 esac
 `
 
+// picky is a HAProxy that takes no configuration where /etc/refuse is.
+const picky = `#!/bin/sh
+[ ! -e /etc/refuse ] || { echo "[ALERT]    (1) : config : this node takes nothing" >&2; exit 1; }
+exec haproxy "$@"
+`
+
 // A steered is a cluster whose nodes have the command line, and agents that
 // answer rollouts.
 type steered struct {
@@ -63,14 +69,17 @@ func steer(t *testing.T, cfg cluster.Config) steered {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Files = map[string]cluster.File{"thalassa": {Content: program, Mode: 0o755}, "stand-in": {Content: []byte(standIn), Mode: 0o755}}
+	cfg.Files = map[string]cluster.File{
+		"thalassa": {Content: program, Mode: 0o755}, "stand-in": {Content: []byte(standIn), Mode: 0o755},
+		"picky-haproxy": {Content: []byte(picky), Mode: 0o755},
+	}
 	if stream := buildStream(t); stream != nil {
 		cfg.Files["thalassa-cib"] = cluster.File{Content: stream, Mode: 0o755}
 	}
 	cfg.Units = map[string]string{
 		"a-resource-agent": `install -D -m 0755 /run/lab/stand-in /usr/lib/ocf/resource.d/lab/haproxy; exec sleep 3600`,
 		"thalassa": `mkdir -p /var/lib/thalassa /etc/haproxy
-			exec /run/lab/thalassa agent --haproxy external --register=false --haproxy-log "" --db-path /var/lib/thalassa --debug`,
+			exec /run/lab/thalassa agent --haproxy external --haproxy-binary /run/lab/picky-haproxy --register=false --haproxy-log "" --db-path /var/lib/thalassa --debug`,
 	}
 	return steered{cluster.Start(t, cfg), t}
 }
@@ -256,6 +265,7 @@ func TestClusterCommands(t *testing.T) {
 		s.call(0, "status")
 	})
 	t.Run("rollout", s.testRollout)
+	t.Run("API", s.testAPI)
 	t.Run("another topology", func(t *testing.T) {
 		out, _ := s.call(0, append(apply, "--topology", "group")...)
 		s.wants(out, "remove clone haproxy-clone", "create group haproxy-group", "will stop haproxy on n")
@@ -285,13 +295,8 @@ func (s steered) generation() string {
 
 // testRollout runs rollouts over agents that check the file on their disk.
 func (s steered) testRollout(t *testing.T) {
-	const good = "defaults\n  timeout client 1s\n  timeout server 1s\n  timeout connect 1s\n"
-	put := func(node, content string) {
-		t.Helper()
-		s.Node(node).Run("sh", "-c", "printf %s '"+content+"' >/etc/haproxy/haproxy.cfg")
-	}
-	for _, n := range s.Nodes {
-		put(n.Name, good)
+	for _, n := range s.Nodes { // where the agent has not come to it yet
+		n.Run("sh", "-c", "[ -e /etc/haproxy/haproxy.cfg ] || printf 'defaults\\n timeout client 9s\\n' >/etc/haproxy/haproxy.cfg")
 	}
 	begun := time.Now()
 	out, _ := s.call(0, "rollout")
@@ -306,13 +311,13 @@ func (s steered) testRollout(t *testing.T) {
 		t.Error("the address is gone")
 	}
 	// One node does not want it: nobody gets it.
-	put("n3", "frontend broken\n  bind nowhere\n")
+	s.Node("n3").Run("touch", "/etc/refuse")
 	out, words := s.call(5, "rollout")
-	s.wants(out+words, "n3", "nothing has been changed", "generation 2 stays")
+	s.wants(out+words, "n3", "this node takes nothing", "nothing has been changed", "generation 2 stays")
 	if g := s.generation(); g != "2" {
 		t.Errorf("generation %s", g)
 	}
-	put("n3", good)
+	s.Node("n3").Run("rm", "/etc/refuse")
 	// One node cannot: everybody goes back.
 	s.Node("n2").Run("touch", "/etc/reload-fails")
 	_, words = s.call(4, "rollout")
