@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { Activity } from "./activity.js";
+import { ClusterPage } from "./cluster.js";
 import { ConfigPage } from "./config.js";
 import { Detail } from "./detail.js";
 import * as format from "./format.js";
@@ -50,6 +51,8 @@ function Page() {
       return html`<${Activity} />`;
     case "config":
       return html`<${ConfigPage} />`;
+    case "cluster":
+      return html`<${ClusterPage} />`;
   }
   return html`<${Title}>Nothing here</${Title}><${Empty} title="There is no such page."><a href="/overview">To the overview</a></${Empty}>`;
 }

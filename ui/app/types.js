@@ -134,6 +134,28 @@
  * @property {number} size
  * @property {string} [text] of one asked for by its number
  *
+ * @typedef {object} Cluster
+ * @property {string} epoch
+ * @property {string} state
+ * @property {string[]} reasons
+ * @property {string} name
+ * @property {string} version of Pacemaker
+ * @property {string} dc
+ * @property {boolean} quorum
+ * @property {boolean} maintenance
+ * @property {{enabled: boolean, devices: string[]}} fencing
+ * @property {string} node this one
+ * @property {string} role of this node
+ * @property {ClusterNode[]} nodes
+ * @property {ClusterResource[]} resources
+ * @property {{resource: string, address: string, node: string, nodes: string[]}[]} floatingIPs
+ * @property {ClusterFailure[]} failures
+ * @property {boolean} settled
+ *
+ * @typedef {{name: string, state: string, dc: boolean, resources: string[], attributes: Record<string, string>}} ClusterNode
+ * @typedef {{id: string, in: string, clone: boolean, agent: string, state: string, places: {node: string, state: string}[]}} ClusterResource
+ * @typedef {{node: string, resource: string, operation: string, intervalMs: number, code: number, status: string, meaning: string, reason: string, call: number, time: string}} ClusterFailure
+ *
  * @typedef {object} FieldError
  * @property {string} path
  * @property {string} problem

@@ -1,0 +1,79 @@
+package e2e_test
+
+import (
+	"net"
+	"net/http/httptest"
+	"testing"
+
+	"thalassa/api"
+	"thalassa/api/apitest"
+	"thalassa/lb"
+)
+
+// The page on a node whose cluster is in memory: a browser cannot get into the
+// lab's namespaces.
+func TestClusterPage(t *testing.T) {
+	inMemory, err := apitest.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := apitest.NewCluster()
+	cfg := inMemory.Config()
+	cfg.Cluster, cfg.ClusterActions = c, c
+	handler := api.New(cfg)
+	followed := make(chan error, 1)
+	go func() { followed <- handler.Follow(t.Context()) }()
+	server := httptest.NewServer(handler)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+		if err := <-followed; err != nil {
+			t.Error(err)
+		}
+	})
+	n := &node{tb: t, api: server.Listener.Addr().(*net.TCPAddr).Port}
+	p := openPage(t, n, "/cluster", look{})
+	p.reads("h1", "lab")
+	p.reads("nav [aria-current]", "Cluster")
+	p.reads(`[aria-label="Floating IPs"]`, "192.0.2.10/24", "is on n1")
+	p.sees(`document.querySelectorAll(".matrix tbody tr").length === 2 && document.querySelectorAll(".matrix tbody .badge.good").length === 3`)
+	p.reads(`[aria-label="Failures"]`, "n2", "haproxy", "monitor", "not running")
+	p.shot("cluster")
+	p.barriers(axe(t), "the cluster", allRules)
+
+	// What is changed elsewhere is there without being asked for.
+	c.Change(func(v *lb.Cluster) {
+		v.Epoch.Updates++
+		v.State, v.Reasons = lb.ClusterErrors, []string{"node n2 is unclean"}
+		v.Nodes[1].State = "unclean"
+	})
+	p.reads(".notices", "Node n2 is unclean.")
+	p.sees(`document.querySelector(".matrix thead .badge.bad")`)
+	c.Change(func(v *lb.Cluster) {
+		v.Epoch.Updates++
+		v.State, v.Reasons = lb.ClusterOK, []string{}
+		v.Nodes[1].State = "online"
+	})
+
+	// The consequence stands there before the click counts.
+	p.click(`[aria-label="Move here: n2"]`)
+	p.reads("dialog", "will move vip from n1 to n2")
+	if len(c.Done()) != 0 {
+		t.Fatalf("done before the click: %+v", c.Done())
+	}
+	p.barriers(axe(t), "the question", allRules)
+	p.shot("cluster-move")
+	p.click("dialog .primary")
+	p.reads(".toasts", "The floating IP is on n2.")
+	if done := c.Done(); len(done) != 1 || done[0].Kind != lb.Move || done[0].Node != "n2" {
+		t.Errorf("done %+v", done)
+	}
+	p.sees(`!document.querySelector("dialog")`)
+
+	// What cannot be is told in its place.
+	c.Fail(&lb.ClusterError{Tool: "crm_simulate", Kind: lb.ClusterNotConnected, Code: 102})
+	p.excuse("503")
+	p.click(`[aria-label="Standby n1"]`)
+	p.reads("dialog", "Pacemaker does not run on this node")
+	p.sees(`document.querySelector("dialog .primary").disabled`)
+}
