@@ -14,9 +14,12 @@ const (
 	firstMoment = 500 * time.Millisecond
 	allMoments  = 10 * firstMoment
 	// patrolEvery is the time between two looks at the running servers. Where a
-	// look is expensive, as with 10,000 servers, it is patrolCost times a look.
-	patrolEvery = time.Second
-	patrolCost  = 50
+	// look is expensive, as with 10,000 servers, it is patrolCost times a look, but
+	// never more than patrolRarely: a look is slow as well while HAProxy is being
+	// started or reloaded.
+	patrolEvery  = time.Second
+	patrolCost   = 50
+	patrolRarely = 5 * time.Second
 )
 
 // loop runs a round whenever something may have changed, until ctx ends.
@@ -34,7 +37,7 @@ func (a *Agent) loop(ctx context.Context) error {
 		case <-patrol.C:
 			begin := time.Now()
 			repaired := a.patrol(ctx)
-			patrol.Reset(max(patrolEvery, patrolCost*time.Since(begin)))
+			patrol.Reset(min(max(patrolEvery, patrolCost*time.Since(begin)), patrolRarely))
 			if !repaired {
 				continue
 			}

@@ -44,9 +44,10 @@ type world struct {
 	deaf    error            // every Adjust fails
 	// check and start refuse configurations that hold these words.
 	checkRefuses, startRefuses string
-	down                       error // every Apply fails
-	unclear                    error // every State fails
-	full                       error // every Check fails
+	down                       error         // every Apply fails
+	unclear                    error         // every State fails
+	full                       error         // every Check fails
+	look                       time.Duration // what a State takes
 
 	holder                    holder        // discovery's other side
 	forgets                   bool          // what nobody watches leaves the snapshot
@@ -253,8 +254,13 @@ func (w *world) Apply(ctx context.Context, config []byte, fingerprint string) (h
 	return haproxy.Outcome{Started: started, Reloaded: !started, Duration: 50 * time.Millisecond}, nil
 }
 
-func (w *world) State(context.Context) (haproxy.State, error) {
+func (w *world) State(ctx context.Context) (haproxy.State, error) {
 	w.mu.Lock()
+	if d := w.look; d > 0 {
+		w.mu.Unlock()
+		pause(ctx, d)
+		w.mu.Lock()
+	}
 	defer w.mu.Unlock()
 	return haproxy.State{Running: w.running, Answers: w.running, Fingerprint: w.shown()}, w.unclear
 }

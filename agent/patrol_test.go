@@ -1,0 +1,39 @@
+package agent_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thalassa/activity"
+)
+
+// A look at the servers waits for a HAProxy that is being started or reloaded. That
+// says nothing about what the next one costs.
+func TestServersArePutRightSoonAfterASlowLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002")
+		w.run()
+		if _, err := w.put(); err != nil {
+			t.Fatal(err)
+		}
+		w.serves("1001", "1002")
+		look := func(d time.Duration) {
+			w.mu.Lock()
+			w.look = d
+			w.mu.Unlock()
+			pause(t.Context(), 4*time.Second) // the next look begins within a second
+		}
+		look(2 * time.Second)
+		look(0)
+		w.mu.Lock()
+		w.servers[0].Maintenance = true
+		w.mu.Unlock()
+		pause(t.Context(), 7*time.Second)
+		if n := w.count(activity.ServersRepaired); n != 1 {
+			t.Errorf("%d repairs 7 s after somebody took a server out of use", n)
+		}
+		w.serves("1001", "1002")
+	})
+}
