@@ -13,6 +13,8 @@ PREFIX ?= /usr/local
 PKG      ?= ./...
 RUN      ?=
 BENCH    ?= .
+COUNT    ?= 1
+SAVE     ?=
 FUZZTIME ?= 30s
 # The HAProxy to test with: a path, "installed", a folder of tools/setup haproxys
 # ("trixie") or the beginning of a version ("3.2"). Default: the installed one, and
@@ -65,9 +67,9 @@ cover: ## Show how much of each function the tests reach
 	@go test -timeout 20m -coverpkg=./... -coverprofile=coverage.out $(PKG)
 	@go tool cover -func=coverage.out
 
-bench: ## Run the benchmarks (PKG=./template BENCH=Render)
-	@tools/setup haproxy consul
-	@$(WITH) go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+bench: ## Run the benchmarks, beside the baselines (PKG=./e2e BENCH=Register COUNT=3 SAVE=1)
+	@tools/setup haproxy consul consul-template
+	@$(WITH) tools/bench $(if $(SAVE),-save) $(COUNT) '$(BENCH)' $(PKG)
 
 fuzz: ## Run every fuzz target for a while (FUZZTIME=10m PKG=./template)
 	@tools/fuzz $(FUZZTIME) $(PKG)
@@ -78,7 +80,7 @@ lint: ## Check the source: linters, formatting, vet, go.mod, scripts
 	@$(LINT) run --show-stats=false $(PKG)
 	@go vet $(PKG)
 	@go mod tidy -diff
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/fuzz tools/haproxys; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/fuzz tools/haproxys tools/bench; fi
 
 fmt: ## Format the Go source
 	@tools/setup golangci-lint

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -56,72 +55,6 @@ func (n *node) report(b *testing.B, reloadsBefore int, load testkit.LoadResult) 
 	if load.Failed > 0 {
 		b.Logf("failures: %v", load.Errors)
 	}
-}
-
-// BenchmarkRegister measures the time from registering an instance in Consul to
-// the first request that it answers, beside the floor: the time until Consul
-// itself tells a blocking query.
-func BenchmarkRegister(b *testing.B) {
-	consul := testkit.Consul(b)
-	n := newNode(b, consul.Address())
-	n.start()
-	service(b, consul, "1.0.0", 3)
-	n.route()
-	n.answers("1.0.0-0", "1.0.0-1", "1.0.0-2")
-	before := n.reloads()
-	load := testkit.StartLoad(b, testkit.LoadConfig{Address: n.address(), Fresh: 4, Pause: time.Millisecond, For: 10 * time.Minute})
-	first, floor := make([]time.Duration, 0, samples), make([]time.Duration, 0, samples)
-	for i := range samples {
-		line := fmt.Sprintf("new-%d", i)
-		web := testkit.StartWeb(b, line)
-		told := blocked(b, consul)
-		begin := time.Now()
-		consul.Register(testkit.Instance{ID: line, Service: "shop", Port: web.Port, Address: "127.0.0.1", Meta: map[string]string{"version": "1.0.0"}})
-		floor = append(floor, (<-told).Sub(begin))
-		testkit.Eventually(b, patience, func() error {
-			if load.Result().Count[line] == 0 {
-				return fmt.Errorf("%s has answered nothing", line)
-			}
-			return nil
-		})
-		first = append(first, time.Since(begin))
-		<-time.After(pace)
-		consul.Deregister(line)
-		<-time.After(pace)
-		web.Close()
-	}
-	result := load.Stop()
-	quantiles(b, "register-first-request", first)
-	quantiles(b, "consul-floor", floor)
-	n.report(b, before, result)
-}
-
-// blocked tells when a blocking query about the service, under way on return,
-// is answered.
-func blocked(b *testing.B, consul *testkit.ConsulAgent) <-chan time.Time {
-	b.Helper()
-	ask := func(query string) (string, error) {
-		resp, err := http.Get("http://" + consul.Address() + "/v1/health/service/shop" + query)
-		if err != nil {
-			return "", err
-		}
-		defer resp.Body.Close()
-		_, err = io.Copy(io.Discard, resp.Body)
-		return resp.Header.Get("X-Consul-Index"), err
-	}
-	index, err := ask("")
-	if err != nil {
-		b.Fatal(err)
-	}
-	told := make(chan time.Time, 1)
-	go func() {
-		if _, err := ask("?wait=30s&index=" + index); err != nil {
-			b.Error(err)
-		}
-		told <- time.Now()
-	}()
-	<-time.After(20 * time.Millisecond)
-	return told
 }
 
 // BenchmarkSwitch measures the time from posting a version to the answer, and to
