@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -143,28 +144,64 @@ func (s *soak) meddle() {
 	command := []string{"state maint", "state drain", "weight 50%"}[s.rand.IntN(3)]
 	// Somebody may be reloading HAProxy, so that it is not there to be asked.
 	_, _ = statsock.New(s.n.path("h.sock")).Do(s.Context(), "set server live/"+slot+" "+command)
+	s.recent = append(s.recent, slot+" "+command)
 	s.settled()
 }
 
-// killConsul lets it be away until it has read its own log again.
+// killConsul lets it be away for a moment. When it is back it says that there is no
+// instance until it has read its own log. What a check was told reaches the catalog a
+// moment later, and if Consul is killed in that moment, up to half a minute later: it
+// is none of the agent's business.
 func (s *soak) killConsul() {
+	s.agrees()
 	s.f.consul.Kill()
-	s.consul.close()
 	for range s.rand.IntN(3) {
 		s.change()
 	}
 	<-time.After(time.Duration(s.rand.IntN(1000)) * time.Millisecond)
 	s.f.consul.StartAgain()
-	testkit.Eventually(s, patience, func() error {
-		answer := string(s.f.consul.Do(http.MethodGet, "/v1/health/service/shop", nil))
-		for name := range s.f.present {
-			if !strings.Contains(answer, fmt.Sprintf("%q", name)) {
-				return fmt.Errorf("consul has not got %s back", name)
-			}
+	s.agrees()
+}
+
+// agrees waits until Consul's catalog has what was registered.
+func (s *soak) agrees() {
+	testkit.Eventually(s, 2*patience, func() error {
+		if got, want := s.registered(), s.wanted(); !maps.Equal(got, want) {
+			return fmt.Errorf("consul knows %v, expected %v", got, want)
 		}
 		return nil
 	})
-	s.consul.open()
+}
+
+// registered is what Consul's catalog says of the instances: whether they are
+// healthy.
+func (s *soak) registered() map[string]bool {
+	var entries []struct {
+		Service struct{ ID string }
+		Checks  []struct{ CheckID, Status string }
+	}
+	if err := json.Unmarshal(s.f.consul.Do(http.MethodGet, "/v1/health/service/shop", nil), &entries); err != nil {
+		s.Fatal(err)
+	}
+	out := map[string]bool{}
+	for _, e := range entries {
+		out[e.Service.ID] = true
+		for _, c := range e.Checks {
+			if strings.HasPrefix(c.CheckID, "service:") && c.Status != "passing" {
+				out[e.Service.ID] = false
+			}
+		}
+	}
+	return out
+}
+
+// wanted is what it should say.
+func (s *soak) wanted() map[string]bool {
+	out := map[string]bool{}
+	for name := range s.f.present {
+		out[name] = !s.sick[name]
+	}
+	return out
 }
 
 // restart ends the agent and starts it again; in between the world goes on.
@@ -194,7 +231,8 @@ func (s *soak) killWorker() {
 		}
 		return err
 	})
-	s.outages = append(s.outages, outage{from, time.Now()})
+	s.outages = append(s.outages, outage{from: from, answered: time.Now()})
+	s.settled()
 }
 
 func (s *soak) signal(pid int, sig syscall.Signal) {

@@ -90,9 +90,9 @@ func growth(gauges []gauge) error {
 		allowance int
 		of        func(gauge) int
 	}{
-		{"MB of the agent", 4, func(g gauge) int { return g.agentMB }},
+		{"MB of the agent", 8, func(g gauge) int { return g.agentMB }},
 		{"files of the agent", 5, func(g gauge) int { return g.agentFiles }},
-		{"threads of the agent", 5, func(g gauge) int { return g.agentThreads }},
+		{"threads of the agent", 8, func(g gauge) int { return g.agentThreads }},
 		{"MB of HAProxy's master", 4, func(g gauge) int { return g.masterMB }},
 		{"files of HAProxy's master", 5, func(g gauge) int { return g.masterFiles }},
 		{"MB of HAProxy's worker", 8, func(g gauge) int { return g.workerMB }},

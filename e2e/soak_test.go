@@ -24,8 +24,6 @@ type soak struct {
 	f    *fleet
 	rand *rand.Rand
 	load *testkit.Load
-	// consul is how the agent reaches it.
-	consul *relay
 
 	version string // that the backend points at
 	sick    map[string]bool
@@ -36,9 +34,15 @@ type soak struct {
 	outages []outage
 }
 
-// An outage is the time from the kill of HAProxy's worker until HAProxy answered
-// again. Nothing can save the connections that were open in it.
-type outage struct{ from, to time.Time }
+// An outage is the time from the kill of HAProxy's worker until HAProxy answers
+// again and then, perhaps first with the members of a moment before, has all that
+// was asked for. Nothing can save the connections that were open in it.
+type outage struct{ from, answered, over time.Time }
+
+// took reports whether the outage took the request along.
+func (o outage) took(f testkit.Failure) bool {
+	return f.Ended.After(o.from) && (o.over.IsZero() || f.Opened.Before(o.over))
+}
 
 // TestSoak does everything that happens to a node in its life to it, at random and
 // fast: half of the time all of it, then all but what ends the agent or HAProxy's
@@ -82,12 +86,12 @@ func TestSoak(t *testing.T) {
 func newSoak(t *testing.T, seed uint64, duration time.Duration) *soak {
 	t.Helper()
 	consul := testkit.DurableConsul(t)
-	way := newRelay(t, consul.Address())
 	s := &soak{
-		T: t, consul: way, f: newFleet(t, consul), n: newNode(t, way.address, "--haproxy-hard-stop-after", "20s"),
+		T: t, f: newFleet(t, consul), n: newNode(t, consul.Address(), "--haproxy-hard-stop-after", "20s", "--hold-time", "5s"),
 		rand: rand.New(rand.NewPCG(seed, 0)), version: "1", //nolint:gosec // to be repeated, not secret
 		sick: map[string]bool{}, ports: testkit.Ports(t, 4), further: map[int]bool{}, deeds: map[string]int{},
 	}
+	t.Cleanup(s.tell)
 	s.n.start()
 	for _, name := range []string{"1-a", "1-b", "1-c", "2-a", "2-b", "3-a"} {
 		s.come(1, name)
@@ -99,6 +103,20 @@ func newSoak(t *testing.T, seed uint64, duration time.Duration) *soak {
 		Address: s.n.address(), KeepAlive: 8, Fresh: 8, Pause: 20 * time.Millisecond, For: 2*duration + 10*time.Minute,
 	})
 	return s
+}
+
+// tell explains a failure.
+func (s *soak) tell() {
+	if !s.Failed() {
+		return
+	}
+	s.Logf("after %v; addresses %v", s.recent, s.f.address)
+	s.Logf("backend live points at %s; Consul says %v, expected %v", s.version, s.registered(), s.wanted())
+	for _, path := range []string{"/services", "/status"} {
+		_, answer := s.n.try(http.MethodGet, path, "")
+		s.Logf("the agent says %s", answer)
+	}
+	_ = s.n.agent.Process.Signal(syscall.SIGQUIT) // its log tells what each goroutine does
 }
 
 // some does a few deeds in a row, without a look in between.
@@ -126,6 +144,11 @@ func (s *soak) some(deeds []deed) {
 func (s *soak) settled() {
 	s.Helper()
 	s.n.settles(s.f, s.healthy(s.version)...)
+	for i := range s.outages {
+		if s.outages[i].over.IsZero() {
+			s.outages[i].over = time.Now()
+		}
+	}
 	if s.load == nil {
 		return
 	}
@@ -138,7 +161,7 @@ func (s *soak) settled() {
 // lost are the failed requests that no killed worker took along.
 func (s *soak) lost() []testkit.Failure {
 	return slices.DeleteFunc(s.load.Result().Failures, func(f testkit.Failure) bool {
-		return slices.ContainsFunc(s.outages, func(o outage) bool { return f.Opened.Before(o.to) && f.Ended.After(o.from) })
+		return slices.ContainsFunc(s.outages, func(o outage) bool { return o.took(f) })
 	})
 }
 
@@ -170,7 +193,15 @@ func (s *soak) conclude(gauges []gauge, before int) {
 	for _, name := range slices.Sorted(maps.Keys(s.deeds)) {
 		s.Logf("%6d × %s", s.deeds[name], name)
 	}
-	s.Logf("%d requests, %d failed, all of them by %d kills of HAProxy's worker", r.Requests, r.Failed, len(s.outages))
+	late := 0
+	for _, o := range s.outages {
+		for _, f := range r.Failures {
+			if o.took(f) && f.Opened.After(o.answered) {
+				late++
+			}
+		}
+	}
+	s.Logf("%d requests, %d failed by %d kills of HAProxy's worker, %d of them after its first answer", r.Requests, r.Failed, len(s.outages), late)
 	s.Logf("first %v", gauges[0])
 	s.Logf("last  %v", gauges[len(gauges)-1])
 	s.Logf("%d goroutines of the agent, %d at the end", before, after)

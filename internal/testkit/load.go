@@ -34,7 +34,7 @@ type LoadResult struct {
 	// Failed requests got no 200: a refused or reset connection, an answer cut
 	// off, another status. A request is never repeated.
 	Failed int
-	// Errors are the first few of them, Failures the first ten thousand.
+	// Errors are the first few of them, Failures the first 200,000.
 	Errors   []string
 	Failures []Failure
 	// Last is when each answer (the body, trimmed) was read last, Begun when the
@@ -198,7 +198,7 @@ func (l *Load) record(opened, begun time.Time, body string, err error) {
 	if len(l.result.Errors) < 5 {
 		l.result.Errors = append(l.result.Errors, err.Error())
 	}
-	if len(l.result.Failures) < 10_000 {
+	if len(l.result.Failures) < 200_000 {
 		l.result.Failures = append(l.result.Failures, Failure{Opened: opened, Begun: begun, Ended: time.Now(), Error: err.Error()})
 	}
 }
