@@ -170,6 +170,7 @@ type Agent struct {
 	limiter  *rate.Limiter
 
 	poke    chan struct{} // one slot: look again now
+	again   chan struct{} // one slot: HAProxy was started again
 	write   chan struct{} // one slot: there is something to write down
 	sources wake.Signal   // the source's snapshot has changed
 	views   wake.Signal   // something that is shown has changed
@@ -208,6 +209,7 @@ func New(cfg Config) (*Agent, error) {
 		interest: interest{source: cfg.Source},
 		limiter:  rate.NewLimiter(rate.Every(cfg.ReloadEvery), cfg.ReloadBurst),
 		poke:     make(chan struct{}, 1),
+		again:    make(chan struct{}, 1),
 		write:    make(chan struct{}, 1),
 		changing: make(chan struct{}, 1),
 		ended:    make(chan struct{}),
@@ -242,7 +244,16 @@ func (a *Agent) Run(ctx context.Context) error {
 	return err
 }
 
-// Look asks for a round soon, e.g. because HAProxy was restarted.
+// Restarted tells that HAProxy has ended and runs again, with the file on disk. What
+// changed a moment before may not be in it: the servers are looked at at once.
+func (a *Agent) Restarted() {
+	select {
+	case a.again <- struct{}{}:
+	default: // that look has not begun
+	}
+}
+
+// Look asks for a round soon, e.g. because HAProxy has ended.
 func (a *Agent) Look() {
 	select {
 	case a.poke <- struct{}{}:

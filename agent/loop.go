@@ -42,6 +42,9 @@ func (a *Agent) loop(ctx context.Context) error {
 				continue
 			}
 			out = a.lastOutcome()
+		case <-a.again:
+			a.patrol(ctx)
+			out = a.round(ctx)
 		case <-a.poke:
 			out = a.round(ctx)
 		case <-retry.C:

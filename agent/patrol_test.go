@@ -37,3 +37,25 @@ func TestServersArePutRightSoonAfterASlowLook(t *testing.T) {
 		w.serves("1001", "1002")
 	})
 }
+
+// HAProxy may start again with a file that is a moment behind.
+func TestServersArePutRightAtOnceAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002")
+		w.run()
+		if _, err := w.put(); err != nil {
+			t.Fatal(err)
+		}
+		w.serves("1001", "1002")
+		w.mu.Lock()
+		w.servers[0].Maintenance = true
+		w.mu.Unlock()
+		w.agent.Restarted()
+		pause(t.Context(), 10*time.Millisecond) // the next look by itself is up to a second away
+		if n := w.count(activity.ServersRepaired); n != 1 {
+			t.Errorf("%d repairs", n)
+		}
+		w.serves("1001", "1002")
+	})
+}

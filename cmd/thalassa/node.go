@@ -271,9 +271,11 @@ func onExit(a *agent.Agent, events *activity.Log) func(haproxy.Exit) {
 		if e.Restarted {
 			event.Verb = activity.HAProxyRestarted
 			events.Note(event)
+			a.Restarted()
+		} else {
+			a.Look()
 		}
 		down = !e.Restarted
-		a.Look()
 	}
 }
 
