@@ -22,7 +22,7 @@ const (
 	// for at once: a catalog that stands still as a rule gets its changes told
 	// without a pause.
 	restFactor = 20
-	credit     = 100 * time.Millisecond
+	credit     = 200 * time.Millisecond
 	maxRest    = 10 * time.Second
 )
 
