@@ -264,21 +264,50 @@ func TestSwitchErrors(t *testing.T) {
 	})
 }
 
+// Nothing is known of a service, and Consul does not answer for it: its backend
+// keeps what HAProxy has, and the others go on.
 func TestAdoptedHAProxyKeepsItsMembersUntilConsulAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		b, err := lb.ParseBackend("b", []byte(`{"type":"dynamic","name":"shop","version":"1.0.0"}`))
-		if err != nil {
+		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002")
+		stop := w.start()
+		if _, err := w.put(); err != nil {
 			t.Fatal(err)
 		}
-		w.intent = lb.Intent{Revision: 5, Backends: map[lb.Name]lb.Backend{"b": b}}
+		w.serves("1001", "1002")
+		stop()
+		w.mu.Lock()
+		w.snapshot = lb.Snapshot{Services: map[lb.Name]lb.Service{}} // is lost
+		w.mu.Unlock()
+		before := w.attempts()
+		w.run()
+		pause(t.Context(), time.Minute)
+		w.serves("1001", "1002")
+		if n := w.attempts() - before; n != 0 {
+			t.Errorf("taking over cost %d reloads", n)
+		}
+		if _, err := w.putNative("x", "option httplog"); err != nil {
+			t.Errorf("a change meanwhile: %v", err)
+		}
+		w.serves("1001", "1002")
+		w.consul("shop", 1, "", "1.0.0 1002", "1.0.0 1003")
+		w.serves("1002", "1003")
+	})
+}
+
+// Members that HAProxy has under their own names are not known by their slots.
+func TestMembersWithoutSlotsAreWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.stored(5, shop)
 		w.running = true // from an earlier agent; and its snapshot is lost
+		w.servers = []lb.ServerState{{Backend: "b", Server: "host.example:80", Address: lb.HostPort{Host: "10.0.0.1", Port: 80}, Weight: 1}}
 		w.run()
 		pause(t.Context(), time.Minute)
 		if w.attempts() > 0 {
 			t.Fatal("the members of an adopted HAProxy were taken away before Consul had answered")
 		}
-		_, err = w.putNative("x", "option httplog")
+		_, err := w.putNative("x", "option httplog")
 		if unavailable := (*lb.UnavailableError)(nil); !errors.As(err, &unavailable) {
 			t.Errorf("a change meanwhile: got %v, expected that it cannot be made now", err)
 		}

@@ -188,12 +188,13 @@ func (a *Agent) standing(ctx context.Context, rev lb.Revision) outcome {
 // stored.
 func (a *Agent) prove(ctx context.Context, next lb.Intent) error {
 	snap := a.Snapshot()
-	if err := a.mayApply(ctx, next, snap); err != nil {
+	kept, err := a.recall(ctx, next, snap)
+	if err != nil {
 		return err
 	}
 	now := a.effective.Load()
 	next.Revision++ // it is another one, whatever it will be called
-	config := now.resolve(next, snap, a.cfg.Process)
+	config := recalled(now.resolve(next, snap, a.cfg.Process), kept)
 	if now != nil && len(plan.Compute(&now.config, config).Reload) == 0 {
 		return nil // only members change, for which HAProxy needs no new file
 	}

@@ -154,7 +154,7 @@ func (a *Agent) cause(before running, t target) (author, cause string) {
 	}
 	var services []string
 	for _, name := range slices.Sorted(maps.Keys(t.snapshot.Services)) {
-		if s := t.snapshot.Services[name]; s.Index != before.seen.Services[name].Index {
+		if s := t.snapshot.Services[name]; !s.SameAnswer(before.seen.Services[name]) {
 			services = append(services, fmt.Sprintf("%s@%d", name, s.Index))
 		}
 	}

@@ -3,8 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"strings"
 	"time"
 
 	"thalassa/haproxy"
@@ -98,44 +96,13 @@ func (a *Agent) aim(ctx context.Context) (target, error) {
 	if t.intent, err = a.Intent(ctx); err != nil {
 		return t, err
 	}
-	if err := a.mayApply(ctx, t.intent, t.snapshot); err != nil {
+	kept, err := a.recall(ctx, t.intent, t.snapshot)
+	if err != nil {
 		return t, err
 	}
 	t.revision = t.intent.Revision
-	t.config = a.running.resolve(t.intent, t.snapshot, a.cfg.Process)
+	t.config = recalled(a.running.resolve(t.intent, t.snapshot, a.cfg.Process), kept)
 	return t, nil
-}
-
-// mayApply forbids a round that would empty backends only because Consul has
-// not answered since the agent started: a HAProxy adopted from an earlier run,
-// or started again with the file of that, keeps its members until then.
-func (a *Agent) mayApply(ctx context.Context, in lb.Intent, snap lb.Snapshot) error {
-	unknown := unanswered(in, snap)
-	if len(unknown) == 0 || a.wasInStep() || !a.keepsMembers(ctx) {
-		return nil
-	}
-	names := make([]string, len(unknown))
-	for i, n := range unknown {
-		names[i] = string(n)
-	}
-	return &lb.UnavailableError{What: "HAProxy keeps the members it has until Consul has answered about " + strings.Join(names, ", ")}
-}
-
-// keepsMembers reports whether HAProxy runs with members of an earlier run, or
-// may do so.
-func (a *Agent) keepsMembers(ctx context.Context) bool {
-	state, err := a.cfg.HAProxy.State(ctx)
-	if err != nil {
-		return true
-	}
-	if state.Running || a.cfg.Resume == nil {
-		return state.Running
-	}
-	err = a.cfg.Resume(ctx)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		a.cfg.Logger.WarnContext(ctx, "haproxy not started with the configuration of the last run", "error", err)
-	}
-	return err == nil
 }
 
 // meet is the first round. A HAProxy that runs the wanted configuration but for

@@ -231,7 +231,7 @@ func (c *client) checks(ctx context.Context, state string, index uint64, wait ti
 	if err := scanChecks(body, each); err != nil {
 		return meta{}, err
 	}
-	m := meta{leader: resp.Header.Get("X-Consul-KnownLeader") == "true", cost: body.size * scanCost}
+	m := meta{leader: resp.Header.Get("X-Consul-KnownLeader") == "true", cost: time.Duration(body.size) * scanCost}
 	m.index, _ = strconv.ParseUint(resp.Header.Get("X-Consul-Index"), 10, 64) // 0, as api has it
 	return m, nil
 }
@@ -244,12 +244,12 @@ const scanCost = 3 * time.Nanosecond
 // A countedBody counts what is read.
 type countedBody struct {
 	io.Reader
-	size time.Duration // a number
+	size int
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
-	b.size += time.Duration(n)
+	b.size += n
 	return n, err
 }
 

@@ -35,6 +35,7 @@ type fault struct {
 	node       *node
 	consul     *testkit.ConsulAgent
 	service    string
+	backend    string // in HAProxy
 	begin, end func()
 	during     func() // again and again; may be nil
 
@@ -66,6 +67,7 @@ func (m *matrix) members(f *fault) {
 // add puts a fault of another service into the matrix.
 func (m *matrix) add(n *node, consul *testkit.ConsulAgent, name, shows string, begin, end func(service string)) *fault {
 	f := &fault{name: name, shows: shows, node: n, consul: consul, service: fmt.Sprintf("s%d", len(m.faults))}
+	f.backend = f.service
 	f.begin, f.end = func() { begin(f.service) }, func() { end(f.service) }
 	m.faults = append(m.faults, f)
 	m.members(f)
@@ -303,7 +305,7 @@ func (m *matrix) start() {
 
 // used are the ports that HAProxy sends requests to.
 func (f *fault) used() ([]int, error) {
-	servers, err := statsock.New(f.node.path("h.sock")).ShowServers(f.node.tb.Context(), f.service)
+	servers, err := statsock.New(f.node.path("h.sock")).ShowServers(f.node.tb.Context(), f.backend)
 	var ports []int
 	for _, s := range servers {
 		if !s.Maintenance && !s.Draining {
