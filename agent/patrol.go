@@ -57,7 +57,7 @@ func (a *Agent) drift(ctx context.Context) (plan.Change, []lb.ServerState, error
 		return plan.Change{}, nil, err
 	}
 	a.tellDown(servers)
-	return plan.Repair(a.running.config, servers), servers, nil
+	return plan.Repair(a.running.config, servers).Without(a.running.lacks), servers, nil
 }
 
 // repair puts servers right as HAProxy runs, unless the change says that only a
@@ -65,7 +65,7 @@ func (a *Agent) drift(ctx context.Context) (plan.Change, []lb.ServerState, error
 func (a *Agent) repair(ctx context.Context, servers []lb.ServerState) (plan.Change, error) {
 	now := *a.running.effective
 	now.config = plan.Resettle(now.config, servers)
-	change := plan.Repair(now.config, servers)
+	change := plan.Repair(now.config, servers).Without(a.running.lacks)
 	if len(change.Reload) > 0 {
 		return change, nil
 	}
@@ -90,7 +90,7 @@ func (a *Agent) followStep(ctx context.Context, snap lb.Snapshot) bool {
 	begin := time.Now()
 	now := *a.running.effective // with its snapshot: what found no room is still wanted
 	now.config = now.within(snap)
-	change := plan.Compute(&a.running.config, now.config)
+	change := plan.Compute(&a.running.config, now.config).Without(a.running.lacks)
 	if len(change.Ops) == 0 {
 		return false
 	}

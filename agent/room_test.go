@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"thalassa/activity"
 	"thalassa/lb"
 )
 
@@ -58,6 +59,40 @@ func TestFirstSwitchOfManyNeedsNoReload(t *testing.T) {
 		w.serves(ports...)
 		if n := w.attempts() - before; n != 1 {
 			t.Errorf("the switches after it cost %d reloads", n-1)
+		}
+	})
+}
+
+// TestHAProxyThatCannotChangeServersIsReloaded at once, without a try.
+func TestHAProxyThatCannotChangeServersIsReloaded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.lacks = "level admin"
+		w.consul("shop", 1, "", "1.0.0 1001")
+		stop := w.start()
+		if _, err := w.put(); err != nil {
+			t.Fatal(err)
+		}
+		w.serves("1001")
+		w.consul("shop", 2, "", "1.0.0 1002")
+		w.serves("1002")
+		stop()
+		w.consul("shop", 3, "", "1.0.0 1003")
+		w.run() // the next agent asks anew
+		w.serves("1003")
+		if n := w.adjustments(); n != 0 {
+			t.Errorf("%d changes at run time were tried", n)
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		reasons := 0
+		for _, e := range w.events {
+			if e.Verb == activity.HAProxyReloaded && slices.Contains(e.Reasons, "process runtime") {
+				reasons++
+			}
+		}
+		if reasons != 1 {
+			t.Errorf("%d reloads tell the reason", reasons)
 		}
 	})
 }

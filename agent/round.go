@@ -36,6 +36,8 @@ type running struct {
 	// shows is the fingerprint that HAProxy shows while it runs that; "" where the
 	// template leaves it out.
 	shows string
+	// lacks is what HAProxy does not offer for changes at run time.
+	lacks string
 	// astray is why only a new worker helps, though HAProxy has the right file:
 	// its servers are others, and cannot be put right as it runs.
 	astray []plan.Reason
@@ -85,7 +87,7 @@ func (a *Agent) difference(t target) plan.Change {
 	}
 	change := plan.Compute(&a.running.config, t.config)
 	change.Reload = append(change.Reload, a.running.astray...)
-	return change
+	return change.Without(a.running.lacks)
 }
 
 // aim works out what HAProxy is to run now. On an error the target still tells
@@ -129,7 +131,11 @@ func (a *Agent) meet(ctx context.Context, t target) outcome {
 		}
 		return a.reload(ctx, t, unknown)
 	}
+	if change = change.Without(state.Lacks); len(change.Reload) > 0 {
+		return a.reload(ctx, t, unknown)
+	}
 	a.running.shows = state.Fingerprint
+	a.learn(ctx, state)
 	return a.adjust(ctx, t, change)
 }
 
@@ -202,12 +208,25 @@ func pathOf(out haproxy.Outcome) string {
 }
 
 // shown is the fingerprint that HAProxy shows from now on: none when the
-// template does not write it.
+// template does not write it. What the new worker can do is learned as well.
 func (a *Agent) shown(ctx context.Context, fingerprint string) string {
-	if state, err := a.cfg.HAProxy.State(ctx); err == nil && state.Answers && state.Fingerprint == "" {
+	state, err := a.cfg.HAProxy.State(ctx)
+	if err != nil || !state.Answers {
+		return fingerprint
+	}
+	a.learn(ctx, state)
+	if state.Fingerprint == "" {
 		return ""
 	}
 	return fingerprint
+}
+
+// learn notes what HAProxy lacks.
+func (a *Agent) learn(ctx context.Context, state haproxy.State) {
+	if state.Lacks != a.running.lacks {
+		a.cfg.Logger.WarnContext(ctx, "what haproxy lacks for changes without a reload", "lacks", state.Lacks, "before", a.running.lacks)
+	}
+	a.running.lacks = state.Lacks
 }
 
 // inEffect notes that HAProxy runs the target, by which path it got it, and that
@@ -218,7 +237,7 @@ func (a *Agent) inEffect(t target, shows, path string) {
 	if now.origin, own = a.originOf(t, path); own {
 		a.toRecord(&now)
 	}
-	a.running = running{effective: &now, revision: t.intent.Revision, shows: shows, seen: a.running.seen}
+	a.running = running{effective: &now, revision: t.intent.Revision, shows: shows, seen: a.running.seen, lacks: a.running.lacks}
 	a.noteFreshness(t.snapshot)
 	a.effective.Store(&now)
 	if !a.wasInStep() {

@@ -50,6 +50,7 @@ type world struct {
 	look                       time.Duration // what a State takes
 
 	holder                    holder        // discovery's other side
+	lacks                     string        // for changes at run time
 	forgets                   bool          // what nobody watches leaves the snapshot
 	reload                    time.Duration // what one takes
 	templateFile, persistence string
@@ -262,7 +263,7 @@ func (w *world) State(ctx context.Context) (haproxy.State, error) {
 		w.mu.Lock()
 	}
 	defer w.mu.Unlock()
-	return haproxy.State{Running: w.running, Answers: w.running, Fingerprint: w.shown()}, w.unclear
+	return haproxy.State{Running: w.running, Answers: w.running, Fingerprint: w.shown(), Lacks: w.lacks}, w.unclear
 }
 
 // shown is the fingerprint of what runs.

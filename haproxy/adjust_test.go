@@ -160,7 +160,7 @@ func (s *stage) answers(want ...string) {
 }
 
 // web answers with its name, once per value of hold when that is given.
-func web(t *testing.T, name, host string, hold <-chan struct{}) lb.HostPort {
+func web(t testing.TB, name, host string, hold <-chan struct{}) lb.HostPort {
 	t.Helper()
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {

@@ -75,7 +75,7 @@ func TestAdopt(t *testing.T) {
 }
 
 // waysNotToStart are configurations that -c accepts.
-func waysNotToStart(t *testing.T, l *lab) map[string]struct {
+func waysNotToStart(t testing.TB, l *lab) map[string]struct {
 	config []byte
 	words  string // in HAProxy's refusal
 } {
@@ -441,7 +441,7 @@ func TestNothingChangesWhereNothingCanBeWritten(t *testing.T) {
 
 // fullDisk is a file system without space, or a folder that does not exist where
 // this user may not mount one.
-func fullDisk(t *testing.T) string {
+func fullDisk(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4k"); err != nil {

@@ -81,6 +81,7 @@ type Process struct {
 	// checked is the digest of the configuration that passed a check last.
 	checked   [sha256.Size]byte
 	checkedAt time.Time
+	probed    probed            // of the worker that was asked last
 	inEffect  [sha256.Size]byte // digest of the file that Install has put in place
 }
 

@@ -22,7 +22,7 @@ const patience = 30 * time.Second
 
 // A lab is a folder with all paths of one HAProxy, and a Process for them.
 type lab struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	cfg  haproxy.Config
 	port int
@@ -31,7 +31,7 @@ type lab struct {
 
 // newLab prepares a managed HAProxy that does not run yet. Whatever runs there
 // at the end of the test is ended.
-func newLab(t *testing.T, binary string) *lab {
+func newLab(t testing.TB, binary string) *lab {
 	t.Helper()
 	dir := testkit.SocketDir(t)
 	l := &lab{t: t, dir: dir, port: testkit.Port(t), cfg: paths(dir)}

@@ -16,7 +16,7 @@ import (
 
 // hesitant webs answer with their names after up to 10 ms, so that at any moment
 // some of their connections are in use.
-func hesitant(t *testing.T, name string) lb.HostPort {
+func hesitant(t testing.TB, name string) lb.HostPort {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

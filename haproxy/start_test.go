@@ -262,7 +262,7 @@ func TestHangingStart(t *testing.T) {
 	}
 }
 
-func freeze(t *testing.T, pid int) {
+func freeze(t testing.TB, pid int) {
 	t.Helper()
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)

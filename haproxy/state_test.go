@@ -18,7 +18,7 @@ import (
 )
 
 // sick is a web server whose checks fail, and which answers all else with a name.
-func sick(t *testing.T, name string) lb.HostPort {
+func sick(t testing.TB, name string) lb.HostPort {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -38,7 +38,7 @@ func sick(t *testing.T, name string) lb.HostPort {
 	return lb.HostPort{Host: "127.0.0.1", Port: uint16(listener.Addr().(*net.TCPAddr).Port)}
 }
 
-func well(t *testing.T, name string) lb.HostPort {
+func well(t testing.TB, name string) lb.HostPort {
 	t.Helper()
 	return lb.HostPort{Host: "127.0.0.1", Port: uint16(testkit.StartWeb(t, name).Port)} //nolint:gosec // a port
 }

@@ -68,7 +68,7 @@ func TestStats(t *testing.T) {
 	})
 }
 
-func stats(t *testing.T, l *lab, want int) []lb.ServerStats {
+func stats(t testing.TB, l *lab, want int) []lb.ServerStats {
 	t.Helper()
 	list, err := l.Stats(t.Context(), "live")
 	if err != nil || len(list) != want {
@@ -78,7 +78,7 @@ func stats(t *testing.T, l *lab, want int) []lb.ServerStats {
 }
 
 // ask sends requests on new connections, whatever the answers.
-func ask(t *testing.T, l *lab, requests int) {
+func ask(t testing.TB, l *lab, requests int) {
 	t.Helper()
 	for range requests {
 		if _, err := l.get(); err != nil {

@@ -136,7 +136,10 @@ type State struct {
 	Fingerprint string
 	// Answers: the worker answers on the stats socket, so that an empty
 	// Fingerprint means that it has none.
-	Answers    bool
+	Answers bool
+	// Lacks is what the worker does not offer on the stats socket and changes of
+	// servers at run time need, e.g. "show servers conn, level admin".
+	Lacks      string
 	Reloads    int // since the master's start, the failed ones included
 	OldWorkers int // still ending after reloads
 }
@@ -158,6 +161,7 @@ func (p *Process) State(ctx context.Context) (State, error) {
 	info, err := p.showInfo(ctx)
 	if err == nil && (!v.running() || slices.Contains(v.workers(), info.PID) || isChild(info.PID, v.master.pid)) {
 		s.Running, s.Answers, s.WorkerPID, s.Version, s.Fingerprint = true, true, info.PID, info.Version, fingerprint(info)
+		s.Lacks = p.lacks(ctx, info.PID)
 	}
 	for _, pid := range v.workers() {
 		if pid != s.WorkerPID {

@@ -26,7 +26,7 @@ type Reason struct {
 	// Object is "frontend/KEY", "backend/KEY" or "process".
 	Object string
 	// What differs. Of any object: "created", "removed". Of the process:
-	// "settings", "unknown". Of a frontend: "bind", "backend", "keepalive",
+	// "runtime" (why nothing can be done while it runs), "settings", "unknown". Of a frontend: "bind", "backend", "keepalive",
 	// "mode", "natives", "rules". Of a backend: "balance", "health", "host",
 	// "keepalive", "members", "mode", "natives", "servers", "slots", "version",
 	// "weight".
@@ -38,6 +38,19 @@ type Reason struct {
 
 // Empty reports whether nothing has to be done.
 func (c Change) Empty() bool { return len(c.Reload)+len(c.Ops)+len(c.Runtime) == 0 }
+
+// Without is the change for a HAProxy that lacks what Ops need: then the differences
+// are reasons to reload.
+func (c Change) Without(lacks string) Change {
+	if lacks == "" || len(c.Ops)+len(c.Runtime) == 0 {
+		return c
+	}
+	c.Reload = sorted(slices.Concat(c.Reload, c.Runtime, []Reason{{
+		Object: "process", What: "runtime", Detail: []string{"the stats socket lacks " + lacks},
+	}}))
+	c.Ops, c.Runtime = nil, nil
+	return c
+}
 
 // Diff gives the change as flat lines, e.g. "backend/live members:
 // +127.0.0.1:9001" and "frontend/web created", in the order of reasons.

@@ -7,6 +7,7 @@ var (
 	ParseConnections = parseConnections
 	ParseDump        = parseDump
 	ParseInfo        = parseInfo
+	ParseOffer       = parseOffer
 	ParseProcesses   = parseProcesses
 	ParseReload      = parseReload
 	ParseServers     = parseServers

@@ -1,0 +1,44 @@
+package haproxy
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// needs is what servers are changed with while HAProxy runs.
+func needs() []string { return []string{"set server", "show servers state", "show servers conn"} }
+
+// probed is what a worker was found to lack.
+type probed struct {
+	worker int
+	lacks  string
+}
+
+// lacks asks a worker, once, what it does not let be done that changes at run time
+// need. Nothing is concluded from its version: a distribution may have taken
+// something back, and a template may give the socket another level. Without an answer
+// it is nothing: every change is read back anyway.
+func (p *Process) lacks(ctx context.Context, worker int) string {
+	p.mu.Lock()
+	known := p.probed
+	p.mu.Unlock()
+	if known.worker == worker {
+		return known.lacks
+	}
+	ctx, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	offer, err := p.stats.Offer(ctx)
+	if err != nil {
+		return ""
+	}
+	missing := slices.DeleteFunc(needs(), offer.Has)
+	if offer.Level != "admin" {
+		missing = append(missing, "level admin")
+	}
+	lacks := strings.Join(missing, ", ")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.probed = probed{worker, lacks}
+	return lacks
+}

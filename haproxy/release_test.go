@@ -1,0 +1,165 @@
+package haproxy_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+	"thalassa/lb"
+	"thalassa/statsock"
+)
+
+// TestWhatAWorkerLacksIsProbed at its start, whatever its version.
+func TestWhatAWorkerLacksIsProbed(t *testing.T) {
+	each(t, func(l *lab) {
+		s := l.raise(pool("live", well(l.t, "a")))
+		if got := l.state().Lacks; got != "" {
+			l.t.Errorf("lacks %s", got)
+		}
+		tame := bytes.Replace(s.render(s.running).Bytes, []byte("level admin"), []byte("level operator"), 1)
+		if _, err := l.Apply(l.t.Context(), tame, ""); err != nil {
+			l.t.Fatal(err)
+		}
+		if got := l.state().Lacks; got != "level admin" {
+			l.t.Errorf("a socket of level operator lacks %q", got)
+		}
+	})
+}
+
+// observed is what a release of HAProxy does, by the rows of the table in the
+// documentation.
+func observed(l *lab) map[string]string {
+	word := map[bool]string{true: "yes", false: "no"}
+	s := l.raise(pool("live", well(l.t, "a")))
+	client := statsock.New(l.cfg.StatsSocket)
+	offer, err := client.Offer(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	servers := offer.Has("set server") && offer.Has("show servers state") && offer.Has("show servers conn")
+	path := "slots"
+	if l.state().Lacks != "" {
+		path = "reload"
+	}
+	_, read, err := client.ChangeServers(l.t.Context(), []string{"set server live/s2 addr 127.0.0.9 port 9"}, []string{"live"})
+	if err != nil || len(read) < 2 {
+		l.t.Fatal(read, err)
+	}
+	effect := "a moment after the answer"
+	if read[1].Address == "127.0.0.9" {
+		effect = "with the answer"
+	}
+	testkit.Eventually(l.t, patience, func() error {
+		if got := s.server("s2").Address.Host; got != "127.0.0.9" {
+			return fmt.Errorf("s2 has the address %s", got)
+		}
+		return nil
+	})
+	reply, err := statsock.NewMaster(l.cfg.MasterSocket).Reload(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return map[string]string{
+		"servers can be changed and read back (`set server`, `show servers state`)": word[servers],
+		"connections in use are told (`show servers conn`)":                         word[offer.Has("show servers conn")],
+		"another address takes effect":                                              effect,
+		"the master tells the outcome of a reload":                                  word[reply.Conclusive],
+		"`wait` for a condition":                                                    word[offer.Has("wait")],
+		"`add server`, `del server`":                                                word[offer.Has("add server") && offer.Has("del server")],
+		"`add backend`":                                                             word[offer.Has("add backend")],
+		"**path** for members, weights, versions":                                   path,
+	}
+}
+
+// TestReleasesAreDocumented compares the table with each HAProxy at hand.
+func TestReleasesAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/haproxy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var releases []string
+	rows := map[string][]string{}
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		switch {
+		case len(releases) == 0 && len(cells) > 1 && cells[0] == "":
+			releases = cells[1:]
+		case len(releases) > 0 && len(cells) == len(releases)+1:
+			rows[cells[0]] = cells[1:]
+		}
+	}
+	each(t, func(l *lab) {
+		version, err := l.Version(l.t.Context())
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		column := slices.IndexFunc(releases, func(r string) bool { return version == r || strings.HasPrefix(version, r+"-") })
+		if column < 0 {
+			l.t.Skipf("%s is none of %q", version, releases)
+		}
+		for row, want := range observed(l) {
+			if got := rows[row]; len(got) <= column || got[column] != want {
+				l.t.Errorf("%s: it is %s, and the table says %q", row, want, got)
+			}
+		}
+	})
+}
+
+// BenchmarkRelease measures what the table gives as costs: a switch of a hundred
+// servers, a reload of two hundred and one of ten thousand server lines.
+func BenchmarkRelease(b *testing.B) {
+	for _, binary := range testkit.HAProxies(b) {
+		b.Run(binary.Version, func(b *testing.B) {
+			l := newLab(b, binary.Path)
+			var sets [2]lb.Pool
+			for i := range sets {
+				sets[i] = pool("live")
+				for j := range 100 {
+					address := lb.HostPort{Host: lb.Host(fmt.Sprintf("127.0.%d.%d", 1+i, 1+j)), Port: 9}
+					sets[i].Members = append(sets[i].Members, lb.Member{Address: address, Weight: 1})
+				}
+			}
+			s := l.raise(sets[0])
+			var switches, reloads, large []time.Duration
+			for i := range 60 {
+				wanted, change := s.next(sets[1-i%2])
+				begin := time.Now()
+				s.adjust(change.Ops...)
+				switches, s.running = append(switches, time.Since(begin)), wanted
+			}
+			reload := func(pools ...lb.Pool) time.Duration {
+				wanted, _ := s.next(pools...)
+				<-time.After(300 * time.Millisecond) // the master has done with the last one
+				begin := time.Now()
+				s.reload(wanted)
+				return time.Since(begin)
+			}
+			many := make([]lb.Pool, 50)
+			for i := range many {
+				many[i] = sets[i%2]
+				many[i].Key = lb.Name(fmt.Sprintf("live-%d", i))
+			}
+			for i := range 10 {
+				sets[0].Balance = []string{"leastconn", "random"}[i%2]
+				reloads = append(reloads, reload(sets[0]))
+			}
+			for i := range 3 {
+				many[0].Balance = []string{"leastconn", "random"}[i%2]
+				large = append(large, reload(many...))
+			}
+			for name, took := range map[string][]time.Duration{"switch-100": switches, "reload-201": reloads, "reload-10050": large} {
+				slices.Sort(took)
+				b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, name+"-p50-ms")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
