@@ -67,6 +67,10 @@ type Config struct {
 	// *lb.UnavailableError while HAProxy is not running. nil: nobody can tell.
 	Stats func(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error)
 
+	// Connections reads which servers of a backend have some under way, in the words
+	// of Stats.
+	Connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error)
+
 	// Changed returns a channel that is closed when Views may show something
 	// else; nil: they never do.
 	Changed func() <-chan struct{}

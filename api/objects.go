@@ -79,11 +79,26 @@ func (s *Server) backend(c echo.Context) error {
 	return respond(c, http.StatusOK, p)
 }
 
+// leaving lists the former members of a backend that still have connections.
+func (s *Server) leaving(c echo.Context, p lb.Pool) error {
+	if s.cfg.Connections == nil {
+		return &lb.UnavailableError{What: "there is nobody here who knows of connections"}
+	}
+	connections, err := s.cfg.Connections(c.Request().Context(), p.Key)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, p.Leaving(connections, s.cfg.Views.Snapshot()))
+}
+
 // members lists the members of a backend, with stats=1 beside each what HAProxy
-// counts for it.
+// counts for it, and with leaving=1 the former ones that are not done yet instead.
 func (s *Server) members(c echo.Context) error {
-	q := parameters(c.Request(), "stats")
-	wanted := q.flag("stats")
+	q := parameters(c.Request(), "stats", "leaving")
+	wanted, leaving := q.flag("stats"), q.flag("leaving")
+	if wanted && leaving {
+		q.add("leaving", "stands beside stats", "either stats or leaving")
+	}
 	if err := q.err(); err != nil {
 		return err
 	}
@@ -91,7 +106,10 @@ func (s *Server) members(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !wanted {
+	switch {
+	case leaving:
+		return s.leaving(c, p)
+	case !wanted:
 		return respond(c, http.StatusOK, orEmpty(p.Members))
 	}
 	if s.cfg.Stats == nil {

@@ -33,7 +33,7 @@ func (s *Server) routes() []route {
 		{put, "/backends/{key}", auth.Admin, "create or replace a backend", s.putBackend},
 		{post, "/backends/{key}", auth.Deploy, "switch a backend to another version, and service, or divide its traffic between versions", s.switchBackend},
 		{del, "/backends/{key}", auth.Admin, "remove a backend", s.deleteBackend},
-		{get, "/backends/{key}/members", auth.Read, "the members of a backend; query: stats", s.members},
+		{get, "/backends/{key}/members", auth.Read, "the members of a backend; query: stats, leaving", s.members},
 		{get, "/haproxy/config", auth.Read, "haproxy.cfg as last written, as text", s.haproxyConfig},
 		{get, "/haproxy/configs", auth.Read, "each haproxy.cfg that was in effect, newest first; query: before, limit", s.listConfigs},
 		{get, "/haproxy/configs/{number}", auth.Read, "one of them with its text", s.recordedConfig},

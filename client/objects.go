@@ -163,6 +163,23 @@ func (c *Client) MembersWithStats(ctx context.Context, key string) ([]Member, er
 	return list, err
 }
 
+// A Leaver is a former member of a backend that is not done yet.
+type Leaver struct {
+	Member
+	// Connections with a request under way; in mode tcp, all.
+	Connections int `json:"connections"`
+	// Replaced says that a worker of HAProxy that a reload has replaced still has it
+	// in use: a client that keeps its connection open may send it one more request.
+	Replaced bool `json:"replaced"`
+}
+
+// Leaving lists the former members of a backend that still have connections.
+func (c *Client) Leaving(ctx context.Context, key string) ([]Leaver, error) {
+	var list []Leaver
+	_, err := c.get(ctx, object("backends", key)+"/members?leaving=1", &list)
+	return list, err
+}
+
 // PutBackend creates or replaces a backend. The document is whatever encodes to
 // its JSON: an lb.Backend, a Backend, a json.RawMessage.
 func (c *Client) PutBackend(ctx context.Context, key string, document any, conditions ...Condition) (Backend, Applied, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -86,4 +87,51 @@ func TestSlotWithARequestUnderWay(t *testing.T) {
 		t.Errorf("back again the path was %s", path)
 	}
 	n.settles(f, "2-a", "2-b")
+}
+
+// TestDeployThatDrains is done when the last request to the former version is.
+func TestDeployThatDrains(t *testing.T) {
+	consul := testkit.Consul(t)
+	f := newFleet(t, consul)
+	n := newNode(t, consul.Address())
+	n.start()
+	address, waiting, release := held(t, "1-a")
+	f.address["1-a"] = address
+	f.come(1, "1-a", "2-a")
+	n.call(200, http.MethodPut, "/backends/live", `{"type":"dynamic","name":"shop","version":"1"}`)
+	n.call(200, http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live"}`, n.web))
+	testkit.Eventually(t, patience, func() error {
+		if running, err := n.inUse(); err != nil || len(running) == 0 {
+			return fmt.Errorf("no member yet: %w", err)
+		}
+		return nil
+	})
+	answer := make(chan string, 1)
+	go func() {
+		body, err := n.get()
+		answer <- fmt.Sprint(body, " ", err)
+	}()
+	testkit.Eventually(t, patience, func() error {
+		if waiting() == 0 {
+			return errors.New("the request has not arrived")
+		}
+		return nil
+	})
+	agent := fmt.Sprintf("http://127.0.0.1:%d", n.api)
+	out, err := exec.Command(build(t), "deploy", "live", "2", "--agent", agent, "--drain", "100ms").CombinedOutput()
+	if exitCode(err) != 6 || !strings.Contains(string(out), address+" has 1") {
+		t.Errorf("%v: %s", err, out)
+	}
+	n.answers("2-a")
+	if status, body := n.try(http.MethodGet, "/backends/live/members?leaving=1", ""); status != 200 || !strings.Contains(body, `"connections":1`) || !strings.Contains(body, `"version":"1"`) {
+		t.Errorf("%d %s", status, body)
+	}
+	release()
+	if got := <-answer; got != "1-a <nil>" {
+		t.Errorf("the request under way was answered %s", got)
+	}
+	cmd := exec.Command(build(t), "deploy", "live", "2", "--agent", agent, "--drain", "1m") // the same once more
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "has no connections to former members left") {
+		t.Errorf("%v: %s", err, out)
+	}
 }

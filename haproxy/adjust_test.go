@@ -160,11 +160,11 @@ func (s *stage) answers(want ...string) {
 }
 
 // web answers with its name, once per value of hold when that is given.
-func web(t testing.TB, name, host string, hold <-chan struct{}) lb.HostPort {
-	t.Helper()
+func web(tb testing.TB, name, host string, hold <-chan struct{}) lb.HostPort {
+	tb.Helper()
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
-		t.Skip(err) // no IPv6
+		tb.Skip(err) // no IPv6
 	}
 	server := &http.Server{
 		ReadHeaderTimeout: patience,
@@ -179,7 +179,7 @@ func web(t testing.TB, name, host string, hold <-chan struct{}) lb.HostPort {
 		}),
 	}
 	go func() { _ = server.Serve(listener) }() // ends with Close
-	t.Cleanup(func() { _ = server.Close() })
+	tb.Cleanup(func() { _ = server.Close() })
 	return lb.HostPort{Host: lb.Host(host), Port: uint16(listener.Addr().(*net.TCPAddr).Port)}
 }
 

@@ -75,16 +75,16 @@ func TestAdopt(t *testing.T) {
 }
 
 // waysNotToStart are configurations that -c accepts.
-func waysNotToStart(t testing.TB, l *lab) map[string]struct {
+func waysNotToStart(tb testing.TB, l *lab) map[string]struct {
 	config []byte
 	words  string // in HAProxy's refusal
 } {
-	t.Helper()
+	tb.Helper()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = taken.Close() })
+	tb.Cleanup(func() { _ = taken.Close() })
 	bind := testkit.HAProxyConfig{
 		Description: "thalassa bad", StatsSocket: l.cfg.StatsSocket, Address: l.address(), Answer: "bad",
 		// A range of ports is not looked at before the reload.
@@ -441,19 +441,19 @@ func TestNothingChangesWhereNothingCanBeWritten(t *testing.T) {
 
 // fullDisk is a file system without space, or a folder that does not exist where
 // this user may not mount one.
-func fullDisk(t testing.TB) string {
-	t.Helper()
-	dir := t.TempDir()
+func fullDisk(tb testing.TB) string {
+	tb.Helper()
+	dir := tb.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4k"); err != nil {
 		return filepath.Join(dir, "absent")
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	if err := os.WriteFile(filepath.Join(dir, "full"), make([]byte, 4<<10), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return dir
 }

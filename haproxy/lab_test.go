@@ -31,17 +31,17 @@ type lab struct {
 
 // newLab prepares a managed HAProxy that does not run yet. Whatever runs there
 // at the end of the test is ended.
-func newLab(t testing.TB, binary string) *lab {
-	t.Helper()
-	dir := testkit.SocketDir(t)
-	l := &lab{t: t, dir: dir, port: testkit.Port(t), cfg: paths(dir)}
-	l.cfg.Binary, l.cfg.Logger = binary, testkit.Logger(t)
+func newLab(tb testing.TB, binary string) *lab {
+	tb.Helper()
+	dir := testkit.SocketDir(tb)
+	l := &lab{t: tb, dir: dir, port: testkit.Port(tb), cfg: paths(dir)}
+	l.cfg.Binary, l.cfg.Logger = binary, testkit.Logger(tb)
 	l.Process = haproxy.New(l.cfg)
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := haproxy.New(l.cfg).Stop(ctx); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return l

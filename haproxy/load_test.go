@@ -16,11 +16,11 @@ import (
 
 // hesitant webs answer with their names after up to 10 ms, so that at any moment
 // some of their connections are in use.
-func hesitant(t testing.TB, name string) lb.HostPort {
-	t.Helper()
+func hesitant(tb testing.TB, name string) lb.HostPort {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	server := &http.Server{
 		ReadHeaderTimeout: patience,
@@ -30,7 +30,7 @@ func hesitant(t testing.TB, name string) lb.HostPort {
 		}),
 	}
 	go func() { _ = server.Serve(listener) }() // ends with Close
-	t.Cleanup(func() { _ = server.Close() })
+	tb.Cleanup(func() { _ = server.Close() })
 	return lb.HostPort{Host: "127.0.0.1", Port: uint16(listener.Addr().(*net.TCPAddr).Port)}
 }
 

@@ -262,9 +262,9 @@ func TestHangingStart(t *testing.T) {
 	}
 }
 
-func freeze(t testing.TB, pid int) {
-	t.Helper()
+func freeze(tb testing.TB, pid int) {
+	tb.Helper()
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }

@@ -18,11 +18,11 @@ import (
 )
 
 // sick is a web server whose checks fail, and which answers all else with a name.
-func sick(t testing.TB, name string) lb.HostPort {
-	t.Helper()
+func sick(tb testing.TB, name string) lb.HostPort {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	server := &http.Server{
 		ReadHeaderTimeout: patience,
@@ -34,13 +34,13 @@ func sick(t testing.TB, name string) lb.HostPort {
 		}),
 	}
 	go func() { _ = server.Serve(listener) }() // ends with Close
-	t.Cleanup(func() { _ = server.Close() })
+	tb.Cleanup(func() { _ = server.Close() })
 	return lb.HostPort{Host: "127.0.0.1", Port: uint16(listener.Addr().(*net.TCPAddr).Port)}
 }
 
-func well(t testing.TB, name string) lb.HostPort {
-	t.Helper()
-	return lb.HostPort{Host: "127.0.0.1", Port: uint16(testkit.StartWeb(t, name).Port)} //nolint:gosec // a port
+func well(tb testing.TB, name string) lb.HostPort {
+	tb.Helper()
+	return lb.HostPort{Host: "127.0.0.1", Port: uint16(testkit.StartWeb(tb, name).Port)} //nolint:gosec // a port
 }
 
 // checked is a pool with HTTP checks.

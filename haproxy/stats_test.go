@@ -68,21 +68,21 @@ func TestStats(t *testing.T) {
 	})
 }
 
-func stats(t testing.TB, l *lab, want int) []lb.ServerStats {
-	t.Helper()
-	list, err := l.Stats(t.Context(), "live")
+func stats(tb testing.TB, l *lab, want int) []lb.ServerStats {
+	tb.Helper()
+	list, err := l.Stats(tb.Context(), "live")
 	if err != nil || len(list) != want {
-		t.Fatalf("%+v, %v", list, err)
+		tb.Fatalf("%+v, %v", list, err)
 	}
 	return list
 }
 
 // ask sends requests on new connections, whatever the answers.
-func ask(t testing.TB, l *lab, requests int) {
-	t.Helper()
+func ask(tb testing.TB, l *lab, requests int) {
+	tb.Helper()
 	for range requests {
 		if _, err := l.get(); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 }

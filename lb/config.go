@@ -91,7 +91,9 @@ type memberJSON struct {
 }
 
 // MarshalJSON gives the member of the REST dialect.
-func (m Member) MarshalJSON() ([]byte, error) {
+func (m Member) MarshalJSON() ([]byte, error) { return json.Marshal(m.json()) }
+
+func (m Member) json() memberJSON {
 	out := memberJSON{
 		ID: m.ID(), Name: string(m.Service), Version: string(m.Version),
 		Host: string(m.Address.Host), Port: int(m.Address.Port), Meta: m.Meta,
@@ -102,7 +104,7 @@ func (m Member) MarshalJSON() ([]byte, error) {
 	if !m.LastKnown.IsZero() {
 		out.LastKnown = m.LastKnown.UnixMilli()
 	}
-	return json.Marshal(out)
+	return out
 }
 
 // MarshalJSON gives the backend of the REST dialect with its members filled in.

@@ -39,6 +39,9 @@ func Default() *Template {
 	return t
 }
 
+// DefaultSource is the text of that template.
+func DefaultSource() string { return defaultSource }
+
 // Parse reads a template; the package comment says what it can use and has to
 // do. A mistake of syntax is an error that begins with name and line. The
 // template is tried on a small configuration at once, so that most other

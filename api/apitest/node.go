@@ -37,6 +37,7 @@ type Node struct {
 	down      bool          // HAProxy is
 	trouble   error         // what every call answers with; nil: none
 	counters  map[lb.HostPort]lb.ServerStats
+	underWay  []lb.ServerConnections
 }
 
 // New makes a node that knows nothing yet. A nil clock is time.Now.
@@ -54,7 +55,7 @@ func New(now func() time.Time) (*Node, error) {
 // Config is what api.New needs of the node.
 func (n *Node) Config() api.Config {
 	return api.Config{
-		Changes: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats,
+		Changes: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats, Connections: n.Connections,
 		Version: "1.2.3", Now: n.now, Configs: n,
 	}
 }
@@ -251,6 +252,23 @@ func (n *Node) Stats(_ context.Context, backend lb.Name) ([]lb.ServerStats, erro
 		out[i] = s
 	}
 	return out, n.trouble
+}
+
+// Connect sets which servers have connections under way, of whatever backend.
+func (n *Node) Connect(connections ...lb.ServerConnections) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.underWay = connections
+}
+
+// Connections tells what Connect has set.
+func (n *Node) Connections(context.Context, lb.Name) ([]lb.ServerConnections, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.down {
+		return nil, &lb.UnavailableError{What: "HAProxy is not running"}
+	}
+	return n.underWay, n.trouble
 }
 
 // Intent is what was asked for.

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,7 @@ func newDeploy(env environment) *cobra.Command {
 	r := &remote{env: env}
 	var d client.DeployRequest
 	var w walk
+	var drain time.Duration
 	cmd := &cobra.Command{
 		Use:   "deploy BACKEND VERSION",
 		Short: "Point a backend at another version of its service, at once or step by step",
@@ -37,7 +39,12 @@ before --min-requests requests of the step. Conditions:
   errors>P%    requests without a connection or a whole response
   rtime>TIME   mean time to the head of a response
 
-A backend that somebody else changes meanwhile is left as it is, exit code 4.`,
+A backend that somebody else changes meanwhile is left as it is, exit code 4.
+
+With --drain the command goes on until former members have no request or connection
+under way, and says when. They get no new requests from the deploy on. When the
+time is over first it says who has how many left, and the exit code is 6; the
+deploy stays.`,
 		Example: `  thalassa deploy live 1.1.0 --wait 30s
   thalassa deploy live 1.0.0=90,1.1.0=10
   thalassa deploy live 1.1.0 --canary 5,25,50,100 --every 1m --abort-on "5xx>1%,rtime>500ms"`,
@@ -50,14 +57,22 @@ A backend that somebody else changes meanwhile is left as it is, exit code 4.`,
 			if err != nil {
 				return err
 			}
-			c, err := r.client()
-			switch {
-			case err != nil:
-				return err
-			case walking:
-				return r.walk(cmd.Context(), c, w.config(args[0], d))
+			if cmd.Flags().Changed("drain") && drain <= 0 {
+				return mistake(cmd, "--drain: %s is no time to wait", drain)
 			}
-			return r.deploy(cmd.Context(), c, args[0], d)
+			c, err := r.client()
+			if err != nil {
+				return err
+			}
+			if walking {
+				err = r.walk(cmd.Context(), c, w.config(args[0], d))
+			} else {
+				err = r.deploy(cmd.Context(), c, args[0], d)
+			}
+			if err != nil || drain == 0 {
+				return err
+			}
+			return r.drain(cmd.Context(), c, canary.Drain{Backend: args[0], Deployed: deployedVersions(d), Within: drain})
 		},
 	}
 	r.flags(cmd)
@@ -65,6 +80,7 @@ A backend that somebody else changes meanwhile is left as it is, exit code 4.`,
 	f.DurationVar(&d.Wait, "wait", 0, "`time` that a healthy instance may take to appear, e.g. 30s")
 	f.StringVar(&d.Name, "service", "", "point at another Consul `service`, too")
 	f.BoolVar(&d.Force, "force", false, "switch even though no instance is healthy")
+	f.DurationVar(&drain, "drain", 0, "wait for the last connections to former members, at most this `time`")
 	w.flags(f)
 	return cmd
 }
@@ -80,6 +96,30 @@ func parseTarget(cmd *cobra.Command, text string, d *client.DeployRequest) error
 		return mistake(cmd, "VERSION: %w", err)
 	}
 	return nil
+}
+
+// drain waits for the last connections to former members, and tells of them.
+func (r *remote) drain(ctx context.Context, c *client.Client, d canary.Drain) error {
+	d.Report = func(state canary.Drained) error {
+		if r.output == "json" {
+			return encodeLine(r.env.stdout, state)
+		}
+		_, err := fmt.Fprintln(r.env.stdout, state)
+		return err
+	}
+	done, err := d.Run(ctx, c)
+	if err != nil {
+		return err
+	}
+	return d.Report(done)
+}
+
+// deployedVersions are those that get the traffic by a deploy.
+func deployedVersions(d client.DeployRequest) []lb.Version {
+	if len(d.Versions) > 0 {
+		return d.Versions.Active()
+	}
+	return []lb.Version{lb.Version(d.Version)}
 }
 
 // deploy carries out a deploy in one step.

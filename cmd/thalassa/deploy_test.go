@@ -161,3 +161,40 @@ func TestCanaryWhoseAgentGoesAway(t *testing.T) {
 	s.Fail(&lb.UnavailableError{What: "not now"})
 	s.fails(exitUnavailable, "not now", "deploy", "live", "2.0.0", "--canary", "5,100")
 }
+
+// TestDeployThatDrains waits for the connections to former members, which are there
+// until the agent was asked some times.
+func TestDeployThatDrains(t *testing.T) {
+	s := shop(t)
+	former := lb.ServerConnections{Address: lb.HostPort{Host: "10.1.0.1", Port: 8080}, Connections: 2}
+	s.Connect(former)
+	var n atomic.Int64
+	s.asked = func() {
+		if n.Add(1) == 4 {
+			s.Connect()
+		}
+	}
+	r := s.run("deploy", "live", "2.0.0", "--drain", "1m")
+	if r.code != exitOK {
+		t.Fatalf("%+v", r)
+	}
+	fits(t, r.out,
+		`backend/live is at shop 2\.0\.0 with 1 member and in effect after 2 ms \(reload, revision 4\)`,
+		`backend/live has connections to former members: 10\.1\.0\.1:8080 has 2`,
+		`backend/live has no connections to former members left after \d\.\d s`,
+	)
+	s.asked = nil
+	s.Connect(lb.ServerConnections{Address: lb.HostPort{Host: "10.1.0.3", Port: 8080}, Replaced: true})
+	r = s.run("deploy", "live", "1.0.0", "--drain", "50ms", "-o", "json")
+	lines := strings.Split(strings.TrimSpace(r.out), "\n")
+	var last canary.Drained
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || last.Done || len(last.Left) != 1 || !last.Left[0].Replaced || last.Left[0].Version != "2.0.0" {
+		t.Errorf("%s: %v", r.out, err)
+	}
+	if r.code != exitUnavailable || !strings.Contains(r.errors, "after 50ms: backend/live has connections to former members: 10.1.0.3:8080 may get requests of a replaced worker's clients") {
+		t.Errorf("%+v", r)
+	}
+	s.fails(exitConflict, "version 9 of service shop has no healthy instance", "deploy", "live", "9", "--drain", "1m")
+	s.fails(exitUsage, "--drain: 0s is no time to wait", "deploy", "live", "1.0.0", "--drain", "0s")
+	s.fails(exitNotFound, "backend/none does not exist", "deploy", "none", "9", "--drain", "1m")
+}

@@ -58,7 +58,8 @@ func exitCode(err error) int {
 		return clusterCode(err)
 	case errors.As(err, new(*lb.RefusedError)):
 		return exitRefused
-	case client.IsUnreachable(err), errors.Is(err, errNotInEffect), errors.Is(err, errNotReady), errors.Is(err, errClusterTrouble):
+	case client.IsUnreachable(err), errors.Is(err, errNotInEffect), errors.Is(err, errNotReady), errors.Is(err, errClusterTrouble),
+		errors.As(err, new(*canary.UndrainedError)):
 		return exitUnavailable
 	case errors.As(err, &answer):
 		return answerCode(answer)

@@ -11,6 +11,8 @@ import (
 
 	"thalassa/activity"
 	"thalassa/api/apitest"
+	"thalassa/lb"
+	"thalassa/template"
 )
 
 func TestWrongCommandLines(t *testing.T) {
@@ -90,7 +92,7 @@ func TestHelp(t *testing.T) {
 	}
 	for _, command := range []string{
 		"agent", "check", "dev", "status", "frontends", "frontends get", "frontends put", "frontends delete",
-		"backends", "backends get", "backends put", "backends delete", "deploy", "config", "activity", "completion", "version",
+		"backends", "backends get", "backends put", "backends delete", "deploy", "config", "template", "activity", "completion", "version",
 	} {
 		args := strings.Fields(command)
 		help, flag := s.run(append([]string{"help"}, args...)...), s.run(append(args, "--help")...)
@@ -186,7 +188,7 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	gone := errors.New("the reader has gone")
 	for _, command := range []string{
 		"status", "status -o json", "backends", "frontends -o json", "backends get live", "config", "activity", "activity -o json", "activity -f",
-		"version", "completion bash", "completion zsh", "completion fish", "deploy live 2.0.0",
+		"version", "template", "completion bash", "completion zsh", "completion fish", "deploy live 2.0.0",
 	} {
 		var errs strings.Builder
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -216,5 +218,22 @@ func TestInterruptedCommandFails(t *testing.T) {
 	}
 	if events, err := s.Log.Events(t.Context(), activity.Query{Filter: "3.0.0"}); err != nil || len(events) > 0 {
 		t.Errorf("%v, %v", events, err)
+	}
+}
+
+// TestTemplate: what is printed is what the agent uses, so that check accepts it as
+// an operator's own.
+func TestTemplate(t *testing.T) {
+	s := shop(t)
+	r := s.run("template")
+	own, err := template.Parse("own", r.out)
+	if r.code != exitOK || err != nil {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	config := lb.Config{Process: lb.Process{StatsSocket: "/run/h.sock"}}
+	a, errA := own.Render(config)
+	b, errB := template.Default().Render(config)
+	if errA != nil || errB != nil || string(a.Bytes) != string(b.Bytes) {
+		t.Errorf("%v, %v, or it is another template", errA, errB)
 	}
 }

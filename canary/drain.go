@@ -1,0 +1,113 @@
+package canary
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"thalassa/client"
+	"thalassa/lb"
+)
+
+// A Drainer is the node agent that a drain is watched through, as *client.Client has
+// it.
+type Drainer interface {
+	Leaving(ctx context.Context, key string) ([]client.Leaver, error)
+}
+
+// Drain says whose last connections to wait for, and how long.
+type Drain struct {
+	Backend string // key
+	// Deployed are the versions that have the traffic now: of them nobody is waited
+	// for, such as an instance that is not healthy.
+	Deployed []lb.Version
+	// Within is how long to wait.
+	Within time.Duration
+	// Look is the time between two looks (500 ms).
+	Look time.Duration
+	// Report is told when something else is left than before; nil: nobody is.
+	Report func(Drained) error
+}
+
+// Drained is how far a drain has come.
+type Drained struct {
+	Backend string `json:"backend"`
+	// Done: no former member has a connection or may get one.
+	Done       bool            `json:"drained"`
+	DurationMS float64         `json:"durationMs"`
+	Left       []client.Leaver `json:"left"`
+}
+
+// String says it in words.
+func (d Drained) String() string {
+	if d.Done {
+		return fmt.Sprintf("%s has no connections to former members left after %.1f s", d.Backend, d.DurationMS/1000)
+	}
+	if len(d.Left) == 0 {
+		return d.Backend + " has not told of its former members"
+	}
+	parts := make([]string, len(d.Left))
+	for i, l := range d.Left {
+		parts[i] = fmt.Sprintf("%s:%d has %d", l.Host, l.Port, l.Connections)
+		if l.Connections == 0 {
+			parts[i] = fmt.Sprintf("%s:%d may get requests of a replaced worker's clients", l.Host, l.Port)
+		}
+	}
+	return fmt.Sprintf("%s has connections to former members: %s", d.Backend, strings.Join(parts, ", "))
+}
+
+// UndrainedError is a drain that was not done within its time, or was interrupted.
+type UndrainedError struct {
+	Drained
+	Why string
+}
+
+// Error says what is left.
+func (e *UndrainedError) Error() string { return e.Why + ": " + e.String() }
+
+// Run waits until the former members have no connections and will get none. Errors:
+// *UndrainedError, also when ctx ends, and those of the agent that asking again does
+// not help against.
+func (d Drain) Run(ctx context.Context, agent Drainer) (Drained, error) {
+	if d.Look <= 0 {
+		d.Look = 500 * time.Millisecond
+	}
+	begin := time.Now()
+	state := Drained{Backend: "backend/" + d.Backend}
+	for said := ""; ; {
+		list, err := agent.Leaving(ctx, d.Backend)
+		state.DurationMS = float64(time.Since(begin).Microseconds()) / 1000
+		switch {
+		case err == nil:
+			state.Left = d.left(list)
+			state.Done = len(state.Left) == 0
+		case ctx.Err() == nil && !client.MayPass(err):
+			return state, err
+		}
+		if now := state.String(); err == nil && !state.Done && now != said && d.Report != nil {
+			said = now
+			if err := d.Report(state); err != nil {
+				return state, &outputError{err}
+			}
+		}
+		left := d.Within - time.Since(begin)
+		switch {
+		case state.Done:
+			return state, nil
+		case ctx.Err() != nil:
+			return state, &UndrainedError{state, "interrupted"}
+		case left <= 0 && err != nil:
+			return state, err
+		case left <= 0:
+			return state, &UndrainedError{state, "after " + d.Within.String()}
+		}
+		_ = pause(ctx, min(left, d.Look)) // the next look says so
+	}
+}
+
+// left are those of the list that are of no version deployed.
+func (d Drain) left(list []client.Leaver) []client.Leaver {
+	return slices.DeleteFunc(list, func(l client.Leaver) bool { return slices.Contains(d.Deployed, lb.Version(l.Version)) })
+}

@@ -1,0 +1,85 @@
+package haproxy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"thalassa/lb"
+	"thalassa/statsock"
+)
+
+// Connections reads which servers of a backend have requests or connections under
+// way, in the worker that serves and in those that a reload has replaced. One that
+// is replaced and still has a server in use is told of even without any: a client
+// that keeps its connection open may send it one more request. A HAProxy that does
+// not run is a *lb.UnavailableError.
+func (p *Process) Connections(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error) {
+	out, err := p.connectionsOf(ctx, backend)
+	if statsock.NotListening(err) {
+		return nil, &lb.UnavailableError{What: "HAProxy is not running, so that it has no connections"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the connections of the running haproxy: %w", err)
+	}
+	return out, nil
+}
+
+func (p *Process) connectionsOf(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	info, err := p.showInfo(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := p.serverLines(ctx, string(backend))
+	if err != nil {
+		return nil, err
+	}
+	out := underWay(lines, false)
+	v, err := p.settle(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, pid := range v.workers() {
+		if pid == info.PID {
+			continue
+		}
+		lines, err := p.master.Worker(pid).ShowStatOf(ctx, -1, statsock.KindServer)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			continue // it has ended meanwhile
+		}
+		lines = slices.DeleteFunc(lines, func(s statsock.Stat) bool { return s.Proxy != string(backend) })
+		out = append(out, underWay(lines, true)...)
+	}
+	return out, nil
+}
+
+// underWay are the servers of one worker with something under way.
+func underWay(lines []statsock.Stat, replaced bool) []lb.ServerConnections {
+	var out []lb.ServerConnections
+	for _, s := range lines {
+		inUse := !strings.HasPrefix(s.Status, "MAINT")
+		c := lb.ServerConnections{Connections: s.CurrentSessions, Replaced: replaced && inUse, Address: serverStats(s).Address}
+		// A line that is no slot is named by the address, which may hold a name.
+		if named, err := lb.ParseBind(bracketed(s.Server)); err == nil && named.Host != "" {
+			c.Address = lb.HostPort(named)
+		}
+		if (c.Connections > 0 || c.Replaced) && c.Address != (lb.HostPort{}) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// bracketed makes an address of the name that lb gives a member's server.
+func bracketed(server string) string {
+	if i := strings.LastIndexByte(server, ':'); i >= 0 && strings.Contains(server[:i], ":") {
+		return "[" + server[:i] + "]" + server[i:]
+	}
+	return server
+}

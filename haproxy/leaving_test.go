@@ -1,0 +1,103 @@
+package haproxy_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"thalassa/internal/testkit"
+	"thalassa/lb"
+)
+
+// TestConnectionsOfFormerMembers: a request under way is told of when its server has
+// left, in the worker that serves and in one that a reload has replaced, until it
+// is over.
+func TestConnectionsOfFormerMembers(t *testing.T) {
+	each(t, func(l *lab) {
+		hold := make(chan struct{})
+		a, b := web(l.t, "a", "127.0.0.1", hold), web(l.t, "b", "127.0.0.1", nil)
+		s := l.raise(pool("live", a))
+		answer := make(chan string, 1)
+		go func() {
+			body, err := l.get()
+			answer <- fmt.Sprint(body, err)
+		}()
+		left := func(want ...lb.ServerConnections) {
+			l.t.Helper()
+			testkit.Eventually(l.t, patience, func() error {
+				list, err := l.Connections(l.t.Context(), "live")
+				list = slices.DeleteFunc(list, func(c lb.ServerConnections) bool { return c.Address != a })
+				if err != nil || !slices.Equal(list, want) {
+					return fmt.Errorf("%+v (%w), want %+v", list, err, want)
+				}
+				return nil
+			})
+		}
+		left(lb.ServerConnections{Address: a, Connections: 1})
+		s.become(pool("live", b))
+		left(lb.ServerConnections{Address: a, Connections: 1})
+		other := pool("live", b)
+		other.Balance = "leastconn"
+		next, _ := s.next(other)
+		s.reload(next)
+		left(lb.ServerConnections{Address: a, Connections: 1}) // the worker that has it does not use it any more
+		hold <- struct{}{}
+		if got := <-answer; got != "a\n<nil>" {
+			l.t.Errorf("the request was answered %q", got)
+		}
+		left()
+		if list, err := l.Connections(l.t.Context(), "none"); err != nil || len(list) != 0 {
+			l.t.Errorf("a backend that there is not has %+v, %v", list, err)
+		}
+	})
+}
+
+// TestReplacedWorkersKeepTheirServers as long as they have a client.
+func TestReplacedWorkersKeepTheirServers(t *testing.T) {
+	each(t, func(l *lab) {
+		hold := make(chan struct{})
+		a, b := web(l.t, "a", "::1", hold), web(l.t, "b", "127.0.0.1", nil)
+		fixed := lb.Pool{Backend: lb.Backend{Key: "live", Type: "static", Mode: "http", Balance: "roundrobin"}}
+		fixed.Members = []lb.Member{{Address: a, Weight: 1}}
+		s := l.raise(fixed)
+		answer := make(chan error, 1)
+		go func() {
+			_, err := l.get()
+			answer <- err
+		}()
+		find := func(address lb.HostPort) (found []lb.ServerConnections) {
+			list, err := l.Connections(l.t.Context(), "live")
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			for _, c := range list {
+				if c.Address == address {
+					found = append(found, c)
+				}
+			}
+			return found
+		}
+		testkit.Eventually(l.t, patience, func() error {
+			if got := find(a); len(got) != 1 || got[0].Connections != 1 || got[0].Replaced {
+				return fmt.Errorf("%+v", got)
+			}
+			return nil
+		})
+		fixed.Members = []lb.Member{{Address: b, Weight: 1}}
+		next, _ := s.next(fixed)
+		s.reload(next)
+		if got := find(a); len(got) != 1 || got[0] != (lb.ServerConnections{Address: a, Connections: 1, Replaced: true}) {
+			l.t.Errorf("in the replaced worker: %+v", got)
+		}
+		hold <- struct{}{}
+		if err := <-answer; err != nil {
+			l.t.Error(err)
+		}
+		testkit.Eventually(l.t, patience, func() error {
+			if got := find(a); len(got) != 0 {
+				return fmt.Errorf("%+v", got)
+			}
+			return nil
+		})
+	})
+}

@@ -1,0 +1,70 @@
+package lb
+
+import (
+	"encoding/json"
+	"slices"
+)
+
+// ServerConnections are those of one server in one of HAProxy's workers.
+type ServerConnections struct {
+	Address HostPort
+	// Connections with a request under way; in mode tcp, all.
+	Connections int
+	// Replaced says that it is a worker that a reload has replaced, and that this
+	// worker still has the server in use: a client that keeps its connection open may
+	// send it one more request.
+	Replaced bool
+}
+
+// A Leaver is a server that is no member of its backend any more and is not done
+// yet.
+type Leaver struct {
+	Member      // its version and meta only where Consul still knows the instance
+	Connections int
+	Replaced    bool // see ServerConnections
+}
+
+// MarshalJSON gives the member of the REST dialect with two more fields.
+func (l Leaver) MarshalJSON() ([]byte, error) {
+	out := struct {
+		memberJSON
+		Connections int  `json:"connections"`
+		Replaced    bool `json:"replaced"`
+	}{l.json(), l.Connections, l.Replaced}
+	return json.Marshal(out)
+}
+
+// Leaving finds the servers among those with connections that are no members of
+// the pool, sorted by address.
+func (p Pool) Leaving(connections []ServerConnections, snap Snapshot) []Leaver {
+	byAddress := map[HostPort]*Leaver{}
+	for _, c := range connections {
+		if slices.ContainsFunc(p.Members, func(m Member) bool { return m.Address == c.Address }) {
+			continue
+		}
+		l := byAddress[c.Address]
+		if l == nil {
+			l = &Leaver{Member: snap.Services[p.Service].former(p.Service, c.Address)}
+			byAddress[c.Address] = l
+		}
+		l.Connections += c.Connections
+		l.Replaced = l.Replaced || c.Replaced
+	}
+	out := make([]Leaver, 0, len(byAddress))
+	for _, l := range byAddress {
+		out = append(out, *l)
+	}
+	slices.SortFunc(out, func(a, b Leaver) int { return compareMembers(a.Member, b.Member) })
+	return out
+}
+
+// former is what is known of an instance that was a member once.
+func (s Service) former(name Name, address HostPort) Member {
+	m := Member{Service: name, Address: address}
+	for _, i := range s.Instances {
+		if i.Address == address {
+			m.Version, m.Meta, m.LastKnown = i.Version, i.Meta, s.Seen
+		}
+	}
+	return m
+}
