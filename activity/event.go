@@ -17,14 +17,15 @@ const (
 	HAProxyConfigChanged Verb = "haproxyConfigChanged" // the configuration that HAProxy runs is another one
 	HAProxyRestarted     Verb = "haproxyRestarted"     // HAProxy was started again after it had gone
 
-	Stopped               Verb = "stopped"             // the agent; HAProxy goes on
-	HAProxyStarted        Verb = "haproxyStarted"      // by the agent
-	HAProxyAdopted        Verb = "haproxyAdopted"      // the agent found it running what it should
-	HAProxyExited         Verb = "haproxyExited"       // without being asked to
-	HAProxyReloaded       Verb = "haproxyReloaded"     // a new worker serves
-	HAProxyReloadFailed   Verb = "haproxyReloadFailed" // the old configuration serves on
-	ServersRepaired       Verb = "serversRepaired"     // somebody else had changed the running HAProxy
-	BackendSwitched       Verb = "backendSwitched"     // to another version or service
+	Stopped               Verb = "stopped"              // the agent; HAProxy goes on
+	HAProxyStarted        Verb = "haproxyStarted"       // by the agent
+	HAProxyAdopted        Verb = "haproxyAdopted"       // the agent found it running what it should
+	HAProxyExited         Verb = "haproxyExited"        // without being asked to
+	HAProxyReloaded       Verb = "haproxyReloaded"      // a new worker serves
+	HAProxyReloadFailed   Verb = "haproxyReloadFailed"  // the old configuration serves on
+	ConfigurationWaiting  Verb = "configurationWaiting" // for Consul, the store or whoever starts HAProxy
+	ServersRepaired       Verb = "serversRepaired"      // somebody else had changed the running HAProxy
+	BackendSwitched       Verb = "backendSwitched"      // to another version or service
 	ConfigurationChanged  Verb = "configurationChanged"
 	ConfigurationReverted Verb = "configurationReverted" // HAProxy would not take it
 	TemplateChanged       Verb = "templateChanged"

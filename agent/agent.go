@@ -188,7 +188,9 @@ type Agent struct {
 	effective atomic.Pointer[effective] // what HAProxy runs; nil: not known yet
 
 	running   running   // of the loop alone
-	persisted persisted // of the scribe alone
+	persisted persisted // of the scribe alone, as is
+	installed uint64    // the file that it has put on disk; 0: not known
+	files     uint64    // of the loop alone: the number of the last haproxy.cfg
 }
 
 // farewell is how long writing everything down may take at the end.

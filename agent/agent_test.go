@@ -166,7 +166,7 @@ func TestHAProxyAwayIsNoRefusal(t *testing.T) {
 			t.Fatalf("got %+v, %v; expected a stored change that is not in effect", applied, err)
 		}
 		pause(t.Context(), 5*time.Minute)
-		if n := w.count(activity.HAProxyReloadFailed); n != 1 {
+		if n := w.count(activity.ConfigurationWaiting); n != 1 {
 			t.Errorf("a failure of five minutes made %d events, expected 1", n)
 		}
 		w.mu.Lock()

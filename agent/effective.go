@@ -14,6 +14,9 @@ type effective struct {
 	revision uint64             // of the intent
 	snapshot lb.Snapshot
 	origin   origin
+	// file is a number of the haproxy.cfg that it makes: those with the same number
+	// make the same.
+	file uint64
 }
 
 // resolve finds the members of every backend and gives them slots, those that

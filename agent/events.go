@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -177,6 +178,9 @@ func enumerate(names []string) string {
 func (a *Agent) noteFailed(ctx context.Context, t target, err error) {
 	a.cfg.Logger.ErrorContext(ctx, "configuration not in effect", "revision", t.intent.Revision, "error", err)
 	e := activity.Event{Verb: activity.HAProxyReloadFailed, Object: haproxyObject(), Revision: t.intent.Revision, Error: words(err)}
+	if !t.aimed || errors.As(err, new(*lb.UnavailableError)) {
+		e.Verb = activity.ConfigurationWaiting // HAProxy has not been asked to
+	}
 	e.Author, e.Cause = a.cause(a.running, t)
 	a.cfg.Journal.Note(e)
 }

@@ -64,6 +64,7 @@ func (a *Agent) drift(ctx context.Context) (plan.Change, []lb.ServerState, error
 // reload can. Members whose slots somebody has taken move to others.
 func (a *Agent) repair(ctx context.Context, servers []lb.ServerState) (plan.Change, error) {
 	now := *a.running.effective
+	now.file = a.nextFile()
 	now.config = plan.Resettle(now.config, servers)
 	change := plan.Repair(now.config, servers).Without(a.running.lacks)
 	if len(change.Reload) > 0 {
@@ -85,11 +86,40 @@ func (a *Agent) follow(ctx context.Context, snap lb.Snapshot) {
 	}
 }
 
+// followUnknown is follow for a HAProxy that an earlier agent has left with another
+// configuration than the one that is refused: the backends that it has slots for get
+// the members that are wanted, as far as there is room.
+func (a *Agent) followUnknown(ctx context.Context, t target) {
+	servers, err := a.cfg.Runtime.Servers(ctx)
+	if err != nil {
+		return // there is nobody to follow, or who can be asked
+	}
+	now := plan.Recall(servers)
+	var wanted lb.Config
+	for _, p := range t.config.Backends {
+		if slots := now[p.Key]; len(slots) > 0 && p.Slots != nil {
+			wanted.Backends = append(wanted.Backends, plan.Fit(slots, p))
+		}
+	}
+	change := plan.Repair(wanted, servers)
+	if len(change.Ops) == 0 || len(change.Reload) > 0 {
+		return
+	}
+	if err := a.cfg.Runtime.Adjust(ctx, change.Ops); err != nil {
+		a.cfg.Logger.WarnContext(ctx, "members not changed at run time", "error", err)
+		return
+	}
+	a.cfg.Logger.InfoContext(ctx, "members changed in a configuration of an earlier run", "changes", enumerate(change.Diff()))
+	e := activity.Event{Verb: activity.HAProxyConfigChanged, Object: haproxyObject(), Diff: change.Diff(), Path: pathRuntime}
+	_, e.Cause = a.cause(a.running, t)
+	a.cfg.Journal.Note(e)
+}
+
 // followStep reports whether it has changed anything.
 func (a *Agent) followStep(ctx context.Context, snap lb.Snapshot) bool {
 	begin := time.Now()
 	now := *a.running.effective // with its snapshot: what found no room is still wanted
-	now.config = now.within(snap)
+	now.config, now.file = now.within(snap), a.nextFile()
 	change := plan.Compute(&a.running.config, now.config).Without(a.running.lacks)
 	if len(change.Ops) == 0 {
 		return false

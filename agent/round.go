@@ -49,6 +49,7 @@ type running struct {
 type target struct {
 	effective
 	intent lb.Intent
+	aimed  bool // it is complete
 }
 
 func (t target) outcome(path string, err error) outcome {
@@ -69,6 +70,7 @@ func (a *Agent) round(ctx context.Context) outcome {
 	if a.running.failure == "" && t.template == a.running.template {
 		switch {
 		case change.Empty():
+			t.file = a.running.file
 			a.inEffect(t, a.running.shows, pathNone)
 			return t.outcome(pathNone, nil)
 		case len(change.Reload) == 0:
@@ -102,7 +104,7 @@ func (a *Agent) aim(ctx context.Context) (target, error) {
 	if err != nil {
 		return t, err
 	}
-	t.revision = t.intent.Revision
+	t.revision, t.aimed = t.intent.Revision, true
 	t.config = recalled(a.running.resolve(t.intent, t.snapshot, a.cfg.Process), kept)
 	return t, nil
 }
@@ -237,6 +239,9 @@ func (a *Agent) inEffect(t target, shows, path string) {
 	if now.origin, own = a.originOf(t, path); own {
 		a.toRecord(&now)
 	}
+	if now.file == 0 {
+		now.file = a.nextFile()
+	}
 	a.running = running{effective: &now, revision: t.intent.Revision, shows: shows, seen: a.running.seen, lacks: a.running.lacks}
 	a.noteFreshness(t.snapshot)
 	a.effective.Store(&now)
@@ -245,13 +250,23 @@ func (a *Agent) inEffect(t target, shows, path string) {
 	}
 }
 
+// nextFile is the number of another haproxy.cfg.
+func (a *Agent) nextFile() uint64 {
+	a.files++
+	return a.files
+}
+
 // failed notes a failure once, however often it repeats. A refusal counts, and
 // is told to whoever waits for it, also when the agent is stopping.
 func (a *Agent) failed(ctx context.Context, t target, err error) outcome {
 	if ctx.Err() != nil && !isRefusal(err) {
 		return outcome{err: ctx.Err()}
 	}
-	if isRefusal(err) {
+	switch {
+	case !isRefusal(err):
+	case a.running.effective == nil:
+		a.followUnknown(ctx, t)
+	default:
 		a.follow(ctx, t.snapshot)
 	}
 	if err.Error() != a.running.failure {

@@ -30,7 +30,7 @@ func (a *Agent) wakeScribe() {
 func (a *Agent) scribe(ctx context.Context) error {
 	again := time.NewTimer(compareEvery)
 	defer again.Stop()
-	backoff := firstRetry
+	backoff, compared := firstRetry, time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -39,6 +39,9 @@ func (a *Agent) scribe(ctx context.Context) error {
 		case <-again.C:
 		}
 		begin := time.Now()
+		if begin.Sub(compared) >= compareEvery {
+			a.installed, compared = 0, begin // somebody may have edited it
+		}
 		if a.writeDown(ctx) {
 			backoff = firstRetry
 			again.Reset(compareEvery)
@@ -84,10 +87,11 @@ func (a *Agent) writeDown(ctx context.Context) bool {
 }
 
 // writeConfig makes the file on disk what HAProxy runs, so that a restart by
-// anybody comes up right. It writes nothing when it is.
+// anybody comes up right. It writes nothing when it is. What was installed is not
+// rendered again before the next look at the file.
 func (a *Agent) writeConfig(ctx context.Context) error {
 	now := a.effective.Load()
-	if now == nil {
+	if now == nil || now.file == a.installed {
 		return nil
 	}
 	rendered, err := now.template.Render(now.config)
@@ -97,6 +101,7 @@ func (a *Agent) writeConfig(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("haproxy.cfg on disk is not what HAProxy runs: %w", err)
 	}
+	a.installed = now.file
 	return nil
 }
 

@@ -35,13 +35,14 @@ type world struct {
 	events    []activity.Event
 	saved     lb.Snapshot
 
-	running bool             // HAProxy's state
-	applied []string         // configurations HAProxy took, in order
-	applies int              // attempts
-	servers []lb.ServerState // as they stand in HAProxy
-	adjusts int              // changes at run time
-	file    string           // on disk
-	deaf    error            // every Adjust fails
+	running  bool             // HAProxy's state
+	applied  []string         // configurations HAProxy took, in order
+	applies  int              // attempts
+	servers  []lb.ServerState // as they stand in HAProxy
+	adjusts  int              // changes at run time
+	installs int              // of the file on disk
+	file     string           // on disk
+	deaf     error            // every Adjust fails
 	// check and start refuse configurations that hold these words.
 	checkRefuses, startRefuses string
 	down                       error         // every Apply fails
@@ -340,7 +341,7 @@ func (w *world) Adjust(_ context.Context, ops []lb.ServerOp) error {
 func (w *world) Install(_ context.Context, config []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.file = string(config)
+	w.file, w.installs = string(config), w.installs+1
 	return nil
 }
 

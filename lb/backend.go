@@ -80,7 +80,26 @@ func ParseBackend(key string, body []byte) (Backend, error) {
 	if err := unmarshalStrict(body, &in); err != nil {
 		return Backend{}, err
 	}
-	return in.parse(key)
+	b, err := in.parse(key)
+	if err != nil {
+		return b, err
+	}
+	var fe fieldErrors
+	b.checkServerLines(&fe)
+	return b, fe.err()
+}
+
+// checkServerLines refuses raw server lines of a dynamic backend that have the names
+// of its slots: the agent would take them for its own. What is stored already stays
+// readable.
+func (b Backend) checkServerLines(fe *fieldErrors) {
+	for i, n := range b.Natives {
+		words := append(strings.Fields(string(n)), "", "")
+		slot := words[0] == "server" && SlotIndex(words[1]) >= 0 || words[0] == "server-template" && words[1] == "s"
+		if b.Type == "dynamic" && slot {
+			fe.add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(n))+" has the name of one of the backend's own servers (s1, s2, …)", "another name")
+		}
+	}
 }
 
 func (in backendJSON) parse(key string) (Backend, error) {

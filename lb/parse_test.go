@@ -1,7 +1,10 @@
 package lb_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -205,5 +208,31 @@ func TestMessages(t *testing.T) {
 	_, err = lb.ParseBackend("live", []byte(`{"type": "static", "members": [{"host": "10.0.0.1", "port": "80"}]}`))
 	if want := "members[0].port: is a string, expected a whole number"; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// TestServerLinesWithTheNamesOfSlots are refused when they are put, and readable when
+// they are stored.
+func TestServerLinesWithTheNamesOfSlots(t *testing.T) {
+	t.Parallel()
+	const body = `{"type":"dynamic","name":"shop","version":"1","natives":["option httplog",%q]}`
+	for native, refused := range map[string]bool{
+		"server s9 10.0.0.1:80": true, "server\ts12 10.0.0.1:80 check": true, "server-template s 3 www.example.org:80": true,
+		"server spare 10.0.0.1:80": false, "server s09 10.0.0.1:80": false, "server-template spare 3 www.example.org:80": false,
+		"default-server s1": false, "server": false, "# server s1": false,
+	} {
+		text := fmt.Appendf(nil, body, native)
+		b, err := lb.ParseBackend("live", text)
+		invalid, ok := errors.AsType[*lb.InvalidError](err)
+		if ok != refused || refused && (len(invalid.Fields) != 1 || invalid.Fields[0].Path != "natives[1]") {
+			t.Errorf("%q: %v", native, err)
+		}
+		if b = (lb.Backend{}); refused && (json.Unmarshal(bytes.Replace(text, []byte(`{`), []byte(`{"key":"live",`), 1), &b) != nil || len(b.Natives) != 2) {
+			t.Errorf("%q, stored, is read as %+v", native, b)
+		}
+	}
+	static := `{"type":"static","natives":["server s9 10.0.0.1:80"]}`
+	if _, err := lb.ParseBackend("live", []byte(static)); err != nil {
+		t.Errorf("a static backend has no slots: %v", err)
 	}
 }

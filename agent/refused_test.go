@@ -1,0 +1,134 @@
+package agent_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thalassa/activity"
+	"thalassa/lb"
+)
+
+// TestNextAgentFollowsMembersOfWhatIsRefused: an agent that starts while HAProxy
+// refuses what is stored keeps the members of what runs up to date all the same.
+func TestNextAgentFollowsMembersOfWhatIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002")
+		stop := w.start()
+		if _, err := w.put(); err != nil {
+			t.Fatal(err)
+		}
+		w.serves("1001", "1002")
+		stop()
+		x, err := lb.ParseBackend("x", []byte(`{"type":"static","natives":["option httplog"]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		w.intent.Backends = map[lb.Name]lb.Backend{"b": w.intent.Backends["b"], "x": x}
+		w.intent.Revision++
+		w.checkRefuses = "option httplog" // since somebody has replaced HAProxy's program
+		w.mu.Unlock()
+		before := w.attempts()
+		w.run()
+		w.consul("shop", 2, "", "1.0.0 1002", "1.0.0 1003", "1.0.0 1004", "1.0.0 1005", "1.0.0 1006", "1.0.0 1007", "1.0.0 1008")
+		pause(t.Context(), 3*time.Minute)
+		w.mu.Lock()
+		got := members(w.servers)
+		w.mu.Unlock()
+		if len(got) != 5 || got[0] != "1002" { // five slots are all there is
+			t.Errorf("HAProxy has the members %v", got)
+		}
+		if n := w.attempts() - before; n != 0 {
+			t.Errorf("%d reloads", n)
+		}
+		if s, err := w.agent.Status(t.Context()); err != nil || s.Problem == "" {
+			t.Errorf("the refusal is no problem: %+v, %v", s, err)
+		}
+		w.mu.Lock()
+		w.checkRefuses = ""
+		w.mu.Unlock()
+		pause(t.Context(), time.Minute) // until it is tried again
+		w.serves("1002", "1003", "1004", "1005", "1006", "1007", "1008")
+	})
+}
+
+// TestWaitingIsNoFailedReload: the activity tells what HAProxy has refused from what
+// it was not asked for.
+func TestWaitingIsNoFailedReload(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		verb activity.Verb
+	}{
+		"not there": {&lb.UnavailableError{What: "HAProxy is not running"}, activity.ConfigurationWaiting},
+		"refused":   {&lb.RefusedError{Stage: "start", Output: "[ALERT] no"}, activity.HAProxyReloadFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.down = c.err
+				w.run()
+				pause(t.Context(), time.Minute)
+				for _, verb := range []activity.Verb{activity.ConfigurationWaiting, activity.HAProxyReloadFailed} {
+					want := 0
+					if verb == c.verb {
+						want = 1
+					}
+					if got := w.count(verb); got != want {
+						t.Errorf("%d times %s, want %d", got, verb, want)
+					}
+				}
+			})
+		})
+	}
+	t.Run("consul", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.stored(5, shop)
+			w.running = true
+			w.run()
+			pause(t.Context(), time.Minute)
+			if w.count(activity.ConfigurationWaiting) != 1 || w.count(activity.HAProxyReloadFailed) != 0 {
+				t.Errorf("the events are %v", w.verbs())
+			}
+		})
+	})
+}
+
+// TestFileIsNotRenderedForNothing: rounds that change nothing leave it alone, but it
+// is looked at now and then.
+func TestFileIsNotRenderedForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.consul("shop", 1, "", "1.0.0 1001")
+		w.run()
+		if _, err := w.put(); err != nil {
+			t.Fatal(err)
+		}
+		w.serves("1001")
+		installs := func() int {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.installs
+		}
+		before := installs()
+		for range 10 {
+			w.agent.Look()
+			pause(t.Context(), 100*time.Millisecond)
+		}
+		if n := installs() - before; n != 0 {
+			t.Errorf("written %d times for nothing", n)
+		}
+		w.consul("shop", 2, "", "1.0.0 1002")
+		w.serves("1002")
+		if n := installs() - before; n != 1 {
+			t.Errorf("written %d times for a change, expected 1", n)
+		}
+		w.mu.Lock()
+		w.file = "edited"
+		w.mu.Unlock()
+		pause(t.Context(), time.Minute)
+		w.serves("1002")
+	})
+}
