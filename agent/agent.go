@@ -183,6 +183,7 @@ type Agent struct {
 	last        outcome      // of the newest round
 	unrecorded  []*effective // texts that the archive does not have yet, oldest first
 	pending     *pending     // the revision that a change waits for; nil: none
+	unproven    *unproven    // the newest revision, while HAProxy has neither taken nor refused it
 
 	inStep    chan struct{}             // closed when a round has applied for the first time
 	effective atomic.Pointer[effective] // what HAProxy runs; nil: not known yet

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
-	"thalassa/activity"
 	"thalassa/lb"
 	"thalassa/plan"
 	"thalassa/template"
@@ -157,6 +155,7 @@ func (a *Agent) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (l
 	if rev.Number > before.Revision {
 		next.Revision = rev.Number
 		a.interest.require(next)
+		a.note(&unproven{rev, before})
 		out = a.awaitRound(ctx, awaited)
 		if refused, ok := errors.AsType[*lb.RefusedError](out.err); ok {
 			return lb.Applied{}, a.takeBack(ctx, before, rev, refused)
@@ -275,27 +274,4 @@ func (a *Agent) awaitRound(ctx context.Context, p *pending) outcome {
 	default:
 		return outcome{err: &lb.UnavailableError{What: what}}
 	}
-}
-
-// takeBack restores the intent before a revision that HAProxy could not start,
-// and returns the refusal.
-func (a *Agent) takeBack(ctx context.Context, before lb.Intent, rev lb.Revision, refused *lb.RefusedError) error {
-	by := lb.Stamp{
-		Author: "thalassa", Time: a.cfg.Now(),
-		Cause: "taking back revision " + strconv.FormatUint(rev.Number, 10) + ", which HAProxy could not start",
-	}
-	awaited := a.expect(pending{revision: rev.Number + 1, by: by})
-	defer a.forget(awaited)
-	back, err := a.cfg.Intents.Commit(ctx, rev.Number, before, by)
-	if err != nil {
-		return errors.Join(refused, fmt.Errorf("taking back revision %d: %w", rev.Number, err))
-	}
-	a.cfg.Journal.Note(activity.Event{
-		Verb: activity.ConfigurationReverted, Object: haproxyObject(), Author: by.Author, Cause: by.Cause,
-		Revision: back.Number, Error: refused.Error(),
-	})
-	if out := a.awaitRound(ctx, awaited); out.err != nil {
-		a.cfg.Logger.ErrorContext(ctx, "configuration taken back is not in effect", "revision", back.Number, "error", out.err)
-	}
-	return refused
 }

@@ -59,7 +59,10 @@ func (a *Agent) loop(ctx context.Context) error {
 			return nil // this round has dealt with nothing
 		}
 		out.inEffect = a.running.revision
-		a.report(out)
+		waited := a.report(out)
+		if u := a.verdict(out); u != nil && !waited {
+			a.takeBackLate(ctx, u, out.err)
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -125,8 +128,8 @@ func (a *Agent) settle(ctx context.Context) {
 	}
 }
 
-// report hands the outcome to whoever waits for it.
-func (a *Agent) report(out outcome) {
+// report hands the outcome to whoever waits for it, and tells whether somebody does.
+func (a *Agent) report(out outcome) (waited bool) {
 	defer a.views.Broadcast()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -134,7 +137,9 @@ func (a *Agent) report(out outcome) {
 	if a.pending != nil && a.pending.meets(out) {
 		a.pending.done <- out // one slot, and only this sends
 		a.pending = nil
+		return true
 	}
+	return false
 }
 
 func (a *Agent) lastOutcome() outcome {

@@ -132,3 +132,61 @@ func TestFileIsNotRenderedForNothing(t *testing.T) {
 		w.serves("1002")
 	})
 }
+
+// TestLateRefusalIsTakenBack: a change that was stored while HAProxy did not run, or
+// took its time, and that it refuses when nobody waits for that any more.
+func TestLateRefusalIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.startRefuses = "option cannot-start"
+		w.run()
+		if _, err := w.putNative("good", "option httplog"); err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		w.down = &lb.UnavailableError{What: "HAProxy is not running"}
+		w.mu.Unlock()
+		applied, err := w.putNative("bad", "option cannot-start")
+		if err != nil || applied.Applied {
+			t.Fatalf("got %+v, %v; expected a stored change that is not in effect", applied, err)
+		}
+		pause(t.Context(), 5*time.Minute)
+		w.mu.Lock()
+		w.down = nil
+		w.mu.Unlock()
+		pause(t.Context(), 5*time.Minute)
+		in, _ := w.Load(t.Context())
+		if _, good := in.Backends["good"]; !good || len(in.Backends) != 1 || in.Revision != applied.Revision+1 {
+			t.Errorf("revision %d has the backends %v", in.Revision, in.Backends)
+		}
+		if n := w.count(activity.ConfigurationReverted); n != 1 {
+			t.Errorf("%d reverts are told of, expected 1", n)
+		}
+		if s, err := w.agent.Status(t.Context()); err != nil || s.Problem != "" {
+			t.Errorf("%q, %v", s.Problem, err)
+		}
+	})
+}
+
+// TestLateRefusalOfAnOlderRevision: what somebody has put on top stays.
+func TestLateRefusalOfAnOlderRevision(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.startRefuses = "option cannot-start"
+		w.down = &lb.UnavailableError{What: "HAProxy is not running"}
+		w.run()
+		for key, native := range map[string]string{"bad": "option cannot-start", "other": "option httplog"} {
+			if applied, err := w.putNative(key, native); err != nil || applied.Applied {
+				t.Fatalf("got %+v, %v", applied, err)
+			}
+		}
+		w.mu.Lock()
+		w.intent.Revision++ // by somebody else, beside the agent
+		w.down = nil
+		w.mu.Unlock()
+		pause(t.Context(), 5*time.Minute)
+		if in, _ := w.Load(t.Context()); len(in.Backends) != 2 || w.count(activity.ConfigurationReverted) != 0 {
+			t.Errorf("the backends are %v, the events %v", in.Backends, w.verbs())
+		}
+	})
+}

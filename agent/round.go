@@ -235,12 +235,12 @@ func (a *Agent) learn(ctx context.Context, state haproxy.State) {
 // it shows that fingerprint.
 func (a *Agent) inEffect(t target, shows, path string) {
 	now := t.effective
+	if now.file == 0 {
+		now.file = a.nextFile()
+	}
 	var own bool
 	if now.origin, own = a.originOf(t, path); own {
 		a.toRecord(&now)
-	}
-	if now.file == 0 {
-		now.file = a.nextFile()
 	}
 	a.running = running{effective: &now, revision: t.intent.Revision, shows: shows, seen: a.running.seen, lacks: a.running.lacks}
 	a.noteFreshness(t.snapshot)

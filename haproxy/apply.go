@@ -36,7 +36,8 @@ type Outcome struct {
 // address that another program listens on is refused as "start" before anything
 // is tried, because HAProxy would refuse connections while it tries. An
 // External HAProxy that does not run gives a *lb.UnavailableError; the file is
-// installed then, for whoever starts it. Any other error has changed nothing, or
+// installed then, for whoever starts it. One that somebody kills meanwhile gives
+// such an error, too, with the former file put back. Any other error has changed nothing, or
 // says that going back has failed as well.
 //
 // A caller that goes away ends the waiting for a turn and the check. From the

@@ -108,9 +108,18 @@ func (b *birth) look(ctx context.Context) (bool, error) {
 	case err != nil:
 		return false, err
 	case !v.running() && v.silent == nil:
-		return false, b.refused("", "haproxy's master has ended")
+		return false, b.ended()
 	}
 	return b.judge(ctx, v)
+}
+
+// ended is the error for a master that is gone: a refusal, unless it was somebody's
+// signal that has ended it.
+func (b *birth) ended() error {
+	if how := b.p.killed(); how != "" {
+		return &lb.UnavailableError{What: "HAProxy was ended while it took the configuration (" + how + "), which says nothing about that"}
+	}
+	return b.refused("", "haproxy's master has ended")
 }
 
 // judge is look for a master that lives. One more failed reload is a refusal,

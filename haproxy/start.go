@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 
 	"thalassa/lb"
 	"thalassa/statsock"
@@ -25,6 +26,30 @@ func (c *child) exit() string {
 		return "exit status 0"
 	}
 	return c.err.Error()
+}
+
+// killed tells the signal that has ended the HAProxy started here last; "" when none
+// has, or nobody knows.
+func (p *Process) killed() string {
+	p.mu.Lock()
+	c := p.child
+	p.mu.Unlock()
+	if c == nil {
+		return ""
+	}
+	select {
+	case <-c.ended:
+	case <-time.After(question): // it is not the one that is gone
+		return ""
+	}
+	exit, ok := errors.AsType[*exec.ExitError](c.err)
+	if !ok {
+		return ""
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
+		return ""
+	}
+	return c.exit()
 }
 
 // start runs HAProxy with the file on disk and waits until a worker serves. It
