@@ -76,7 +76,12 @@ func TestDamagedDatabaseIsSetAsideAndThePersistenceFileTakenInstead(t *testing.T
 	}
 	n.start()
 	n.answers("1.0.0-0")
-	n.call(200, http.MethodGet, "/frontends/web", "")
+	testkit.Eventually(t, patience, func() error { // the API is open before the import
+		if status, body := n.try(http.MethodGet, "/frontends/web", ""); status != http.StatusOK {
+			return fmt.Errorf("%d %s", status, body)
+		}
+		return nil
+	})
 	if !strings.Contains(n.log.String(), "set aside") {
 		t.Errorf("the log does not tell that the database was set aside: %s", n.log)
 	}
