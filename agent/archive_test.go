@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,12 +16,15 @@ import (
 
 // archive keeps texts in memory.
 type archive struct {
+	mu    sync.Mutex
 	list  []lb.Recorded // oldest first
 	texts []string
 	full  error
 }
 
 func (a *archive) RecordConfig(_ context.Context, r lb.Recorded, text []byte) (uint64, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.full != nil {
 		return 0, a.full
 	}
@@ -30,6 +34,8 @@ func (a *archive) RecordConfig(_ context.Context, r lb.Recorded, text []byte) (u
 }
 
 func (a *archive) Configs(context.Context, uint64, int) ([]lb.Recorded, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if len(a.list) == 0 {
 		return nil, a.full
 	}
@@ -38,6 +44,8 @@ func (a *archive) Configs(context.Context, uint64, int) ([]lb.Recorded, error) {
 
 // tells is what was recorded of each text: revision, path, cause and author.
 func (a *archive) tells() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	var out []string
 	for _, r := range a.list {
 		out = append(out, strings.TrimSpace(fmt.Sprintf("%d %s %s %s", r.Revision, r.Path, r.Cause, r.Author)))
@@ -97,7 +105,9 @@ func TestAFullArchiveHoldsNothingUp(t *testing.T) {
 			t.Fatalf("a change with a full archive: %+v, %v", applied, err)
 		}
 		pause(t.Context(), 5*time.Second)
+		a.mu.Lock()
 		a.full = nil
+		a.mu.Unlock()
 		pause(t.Context(), time.Minute)
 		synctest.Wait()
 		if got := a.tells(); got != "0 reload start of the agent; 1 reload" {
