@@ -87,6 +87,8 @@ func TestWaitingIsNoFailedReload(t *testing.T) {
 			w := newWorld(t)
 			w.stored(5, shop)
 			w.running = true
+			// A member with a host name: who it is only Consul can tell.
+			w.servers = []lb.ServerState{{Backend: "b", Server: "host.example:80", Address: lb.HostPort{Host: "10.0.0.1", Port: 80}, Weight: 1}}
 			w.run()
 			pause(t.Context(), time.Minute)
 			if w.count(activity.ConfigurationWaiting) != 1 || w.count(activity.HAProxyReloadFailed) != 0 {
