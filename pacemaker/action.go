@@ -1,6 +1,7 @@
 package pacemaker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -200,13 +201,13 @@ func steps(v lb.Cluster, a lb.ClusterAction) []call {
 		if a.Node != "" {
 			args = append(args, "-N", a.Node)
 		}
-		return []call{{tool: "crm_resource", args: args}}
+		return []call{{tool: "crm_resource", args: args, within: cmp.Or(a.Wait, settleWithin)}}
 	case lb.StopIt:
 		return []call{meta(a.Resource, "target-role", "Stopped")}
 	case lb.StartIt:
 		return []call{meta(a.Resource, "target-role", "Started")}
 	case lb.Fence:
-		return []call{{tool: "stonith_admin", args: []string{"--reboot", a.Node}}}
+		return []call{{tool: "stonith_admin", args: []string{"--reboot", a.Node}, within: cmp.Or(a.Wait, settleWithin)}}
 	}
 	return nil
 }

@@ -99,6 +99,8 @@ type call struct {
 	plain bool
 	// differs: it ends with 1 when it has found a difference.
 	differs bool
+	// within bounds it in place of Config.Timeout: it waits for other nodes.
+	within time.Duration
 }
 
 // run runs a tool and gives what it has printed.
@@ -107,7 +109,8 @@ func (c *Cluster) run(ctx context.Context, q call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	limited, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	within := cmp.Or(q.within, c.cfg.Timeout)
+	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	args := q.args
 	if !q.plain {
@@ -125,7 +128,7 @@ func (c *Cluster) run(ctx context.Context, q call) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case limited.Err() != nil:
-		return nil, &lb.ClusterError{Tool: q.tool, Kind: lb.ClusterTimedOut, Said: "ended after " + c.cfg.Timeout.String()}
+		return nil, &lb.ClusterError{Tool: q.tool, Kind: lb.ClusterTimedOut, Said: "ended after " + within.String()}
 	case err == nil && stdout.cut:
 		return nil, &lb.ClusterError{Tool: q.tool, Kind: lb.ClusterFailed, Said: fmt.Sprintf("it answers with more than %d bytes", maxAnswer)}
 	case err == nil, errors.Is(err, exec.ErrWaitDelay), q.differs && cmd.ProcessState.ExitCode() == 1:
