@@ -66,6 +66,9 @@ type Event struct {
 	Diff []string `json:"diff,omitempty"`
 	// DurationMS is how long it took, in milliseconds with fraction.
 	DurationMS float64 `json:"durationMs,omitempty"`
+	// PropagationMS is the time from when the cause was known here (Consul's
+	// answer, the request) until the change was in effect, in milliseconds.
+	PropagationMS float64 `json:"propagationMs,omitempty"`
 	// Error says why it failed, in one or more lines.
 	Error string `json:"error,omitempty"`
 	// Revision of the intent that it belongs to.

@@ -63,6 +63,7 @@ func (a *Agent) noteApplied(ctx context.Context, before running, t target, chang
 		DurationMS: float64(out.Duration.Microseconds()) / 1000, Path: pathReload,
 	}
 	e.Author, e.Cause = a.cause(before, t)
+	e.PropagationMS = a.propagation(before, t)
 	switch {
 	case out.Started:
 		e.Verb = activity.HAProxyStarted
@@ -94,6 +95,7 @@ func (a *Agent) noteAdjusted(ctx context.Context, before running, t target, chan
 		DurationMS: float64(took.Microseconds()) / 1000, Path: pathRuntime,
 	}
 	e.Author, e.Cause = a.cause(before, t)
+	e.PropagationMS = a.propagation(before, t)
 	switch {
 	case before.effective == nil:
 		e.Verb = activity.HAProxyAdopted
@@ -163,6 +165,33 @@ func (a *Agent) cause(before running, t target) (author, cause string) {
 		return "", "haproxy differed"
 	}
 	return "", "consul: " + enumerate(services)
+}
+
+// propagation is how long the cause of a round was known before the round was in
+// effect, in milliseconds; 0: that cannot be told.
+func (a *Agent) propagation(before running, t target) float64 {
+	if before.effective == nil {
+		return 0
+	}
+	a.mu.Lock()
+	p := a.pending
+	a.mu.Unlock()
+	var known time.Time
+	if t.intent.Revision != before.revision {
+		if p != nil && p.revision == t.intent.Revision {
+			known = p.by.Time
+		}
+	} else {
+		for name, s := range t.snapshot.Services {
+			if s.Index != before.seen.Services[name].Index && (known.IsZero() || s.Seen.Before(known)) {
+				known = s.Seen
+			}
+		}
+	}
+	if known.IsZero() {
+		return 0
+	}
+	return max(0, float64(a.cfg.Now().Sub(known).Microseconds())/1000)
 }
 
 // enumerate lists up to ten of the names.

@@ -79,6 +79,9 @@ type Config struct {
 	// Hub has the topics of the websocket; the Server adds its own. nil: one of
 	// the Server's own.
 	Hub *stream.Hub
+	// OpenMetrics lets everybody read /metrics, also where tokens are needed
+	// otherwise.
+	OpenMetrics bool
 	// MaxFollowers bounds the websockets that are open at once (4096).
 	MaxFollowers int
 

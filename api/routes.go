@@ -55,6 +55,7 @@ func (s *Server) routes() []route {
 		{get, "/readyz", 0, "200 while HAProxy runs what was asked for, else 503 with reasons", s.readyz},
 		{get, "/version", auth.Read, "the agent's version", s.version},
 		{get, "/streams", auth.Read, "a websocket that tells states and changes as they come", s.streams},
+		{get, "/metrics", s.metricsNeed(), "figures for Prometheus, as text", s.serveMetrics},
 		{get, "/session", 0, "who the caller is", s.whoami},
 		{post, "/session", 0, "begin a session with a token", s.login},
 		{del, "/session", 0, "end the session", s.logout},

@@ -41,6 +41,7 @@ type Server struct {
 	patience  patience // with those who try tokens
 	hub       *stream.Hub
 	topics    topics
+	metrics   *metrics
 	followers followers
 }
 
@@ -49,6 +50,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), site: ui.New()}
 	s.sessions = auth.NewSessions(s.cfg.Tokens, s.cfg.Now)
 	s.openTopics()
+	s.metrics = s.newMetrics()
 	if cfg.Loopback && cfg.Tokens == nil {
 		s.hosts = []string{"", "localhost"} // HTTP/1.0 knows no Host; browsers always send one
 		for _, host := range cfg.AllowedHosts {

@@ -34,15 +34,7 @@ func followed(t *testing.T, adjust ...func(*api.Config)) *site {
 	handler := api.New(cfg)
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- handler.Follow(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Follow: %v", err)
-		}
-	})
+	run(t, handler.Follow)
 	return &site{Node: node, tb: t, url: server.URL}
 }
 

@@ -165,6 +165,7 @@ func (s *Server) followActivity(ctx context.Context) error {
 				return err
 			}
 			objects = append(objects, object)
+			s.metrics.count(e)
 			newest = max(newest, e.Seq)
 		}
 		s.topics.activity.Append(objects...)

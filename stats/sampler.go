@@ -55,7 +55,7 @@ type Sampler struct {
 	cfg     Config
 	table   table
 	ticked  wake.Signal
-	workers atomic.Pointer[Workers]
+	workers atomic.Pointer[answer]
 
 	// Of Run alone.
 	scanner statsock.Scanner
@@ -65,6 +65,13 @@ type Sampler struct {
 	servers time.Time // when HAProxy was asked about servers
 	lines   int       // in its answer then
 	silent  bool      // it did not answer last time
+}
+
+// An answer is who answered last, and when.
+type answer struct {
+	Workers
+	info     statsock.Info
+	answered time.Time
 }
 
 // Workers are the processes of HAProxy that count.
@@ -82,7 +89,7 @@ func New(cfg Config) *Sampler {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Sampler{cfg: cfg, table: table{series: map[string]*Series{}, byKey: map[string][]*Series{}}}
-	s.workers.Store(&Workers{})
+	s.workers.Store(&answer{})
 	return s
 }
 
@@ -126,7 +133,7 @@ func (s *Sampler) sample(ctx context.Context) {
 		s.fail(ctx, err)
 		return
 	}
-	now := time.Now()
+	now, info := time.Now(), s.scanner.Info
 	if s.silent {
 		s.silent = false
 		s.cfg.Logger.InfoContext(ctx, "haproxy tells its statistics again", "worker", s.present.pid)
@@ -141,7 +148,7 @@ func (s *Sampler) sample(ctx context.Context) {
 	}
 	s.met = true
 	s.table.commit(now, config.Backends, full, workers)
-	s.workers.Store(&Workers{PID: s.present.pid, Old: len(s.old)})
+	s.workers.Store(&answer{Workers{PID: s.present.pid, Old: len(s.old)}, info, now})
 }
 
 // isDue says whether HAProxy is to be asked about its servers.
@@ -255,7 +262,7 @@ func (s *Sampler) fail(ctx context.Context, err error) {
 		s.silent = true
 		s.cfg.Logger.WarnContext(ctx, "haproxy does not tell its statistics", "error", err)
 	}
-	s.workers.Store(&Workers{})
+	s.workers.Store(&answer{answered: s.workers.Load().answered})
 	s.table.lose(time.Now())
 }
 

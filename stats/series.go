@@ -6,6 +6,16 @@ import (
 	"thalassa/statsock"
 )
 
+// A Kind is what a Series is about.
+type Kind = statsock.Kind
+
+// The kinds.
+const (
+	Frontend = statsock.KindFrontend
+	Backend  = statsock.KindBackend
+	Member   = statsock.KindServer
+)
+
 // A part is a field of an object that changes as a whole.
 type part uint16
 
@@ -25,7 +35,7 @@ const (
 
 // A Series is the figures of one frontend, backend or member.
 type Series struct {
-	Kind statsock.Kind
+	Kind Kind
 	// Key of the frontend or backend.
 	Key string
 	// Server is a member's line in haproxy.cfg, Address its HOST:PORT and Member

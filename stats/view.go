@@ -2,6 +2,8 @@ package stats
 
 import (
 	"time"
+
+	"thalassa/statsock"
 )
 
 // Ticked returns a channel that the next tick closes. Take it before reading, so
@@ -9,7 +11,13 @@ import (
 func (s *Sampler) Ticked() <-chan struct{} { return s.ticked.Next() }
 
 // Workers says which processes count now.
-func (s *Sampler) Workers() Workers { return *s.workers.Load() }
+func (s *Sampler) Workers() Workers { return s.workers.Load().Workers }
+
+// Info is what HAProxy said of itself last; zero while it does not answer.
+func (s *Sampler) Info() statsock.Info { return s.workers.Load().info }
+
+// Sampled is when HAProxy answered last; zero: it has not.
+func (s *Sampler) Sampled() time.Time { return s.workers.Load().answered }
 
 // An Object is the JSON of a series, or of what has changed in it.
 type Object struct {

@@ -239,7 +239,7 @@ func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *acti
 	s := n.settings
 	cfg := api.Config{
 		Changes: a, Views: a, Activity: events, History: db, HAProxyConfig: p.Installed, Stats: p.Stats, Connections: p.Connections,
-		Changed: a.Changed, Sampler: sampler,
+		Changed: a.Changed, Sampler: sampler, OpenMetrics: s.metricsOpen,
 		Version: version(), Label: s.label, AllowedHosts: s.allowedHosts, Loopback: s.loopback(), Logger: n.log,
 	}
 	cfg.Configs = db

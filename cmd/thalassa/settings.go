@@ -33,6 +33,7 @@ type settings struct {
 	allowedHosts   []string
 	insecureNoAuth bool
 	statsInterval  time.Duration
+	metricsOpen    bool
 
 	consulAddress  string
 	consulPort     int
@@ -89,6 +90,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&s.allowedHosts, "allowed-hosts", nil, "host `names` under which the API may be called without tokens, besides localhost and addresses")
 	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "serve the API to everybody on an address that is not loopback")
 
+	f.BoolVar(&s.metricsOpen, "metrics-open", false, "serve /metrics without a token")
 	f.DurationVar(&s.statsInterval, "stats-interval", time.Second, "`time` between two looks at HAProxy's statistics")
 
 	f.StringVar(&s.consulAddress, "service-reg", "127.0.0.1", "Consul's `address`: host, https://host:port or unix:///path")

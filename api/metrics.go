@@ -1,0 +1,189 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/common/expfmt"
+
+	"thalassa/activity"
+	"thalassa/auth"
+)
+
+// metrics are the agent's own figures. What HAProxy counts is written beside
+// them (exporter.go): ten thousand servers are too many for a registry.
+type metrics struct {
+	registry    *prometheus.Registry
+	begin       time.Time
+	rounds      *prometheus.CounterVec
+	reloads     *prometheus.CounterVec
+	duration    *prometheus.HistogramVec
+	propagation prometheus.Histogram
+	events      *prometheus.CounterVec
+}
+
+// newMetrics makes a registry of the Server's own.
+func (s *Server) newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(), begin: s.cfg.Now(),
+		rounds: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "thalassa_rounds_total", Help: "Rounds that changed what HAProxy runs, or failed to, by the path taken.",
+		}, []string{"path", "result"}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "thalassa_reloads_total", Help: "Reloads of HAProxy by reason; one with several reasons counts for each.",
+		}, []string{"reason"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "thalassa_apply_duration_seconds", Help: "Time that HAProxy took to run a change, by the path taken.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"path"}),
+		propagation: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "thalassa_propagation_seconds", Help: "Time from Consul's answer, or from an operator's request, until the change was in effect.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "thalassa_events_total", Help: "Events of the activity log by verb.",
+		}, []string{"verb"}),
+	}
+	for _, path := range []string{"runtime", "reload"} {
+		m.rounds.WithLabelValues(path, "ok")
+		m.duration.WithLabelValues(path)
+	}
+	m.rounds.WithLabelValues("reload", "failed")
+	m.reloads.WithLabelValues("frontend created")
+	for _, verb := range []activity.Verb{activity.HAProxyExited, activity.HAProxyRestarted, activity.ServersRepaired, activity.BackendSwitched} {
+		m.events.WithLabelValues(string(verb))
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "thalassa_build_info", Help: "The agent's version; the value is always 1.",
+		ConstLabels: prometheus.Labels{"version": s.cfg.Version, "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.rounds, m.reloads, m.duration, m.propagation, m.events, build, newCondition(s),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// count takes an event of the activity log; those of earlier runs do not count.
+func (m *metrics) count(e activity.Event) {
+	if e.Time < m.begin.UnixMilli() {
+		return
+	}
+	m.events.WithLabelValues(string(e.Verb)).Inc()
+	switch e.Verb {
+	case activity.HAProxyConfigChanged:
+		m.rounds.WithLabelValues(e.Path, "ok").Inc()
+		m.duration.WithLabelValues(e.Path).Observe(e.DurationMS / 1000)
+		if e.PropagationMS > 0 {
+			m.propagation.Observe(e.PropagationMS / 1000)
+		}
+	case activity.HAProxyReloadFailed:
+		m.rounds.WithLabelValues("reload", "failed").Inc()
+	case activity.HAProxyReloaded:
+		seen := map[string]bool{}
+		for _, text := range e.Reasons {
+			if reason := reasonOf(text); !seen[reason] {
+				seen[reason] = true
+				m.reloads.WithLabelValues(reason).Inc()
+			}
+		}
+	default: // is no more than an event
+	}
+}
+
+// reasonOf leaves the name out of "frontend/web created", so that there are few
+// reasons.
+func reasonOf(text string) string {
+	object, what, _ := strings.Cut(text, " ")
+	kind, _, _ := strings.Cut(object, "/")
+	return strings.TrimSpace(kind + " " + what)
+}
+
+// metricsNeed is the role that /metrics takes.
+func (s *Server) metricsNeed() auth.Role {
+	if s.cfg.OpenMetrics {
+		return 0
+	}
+	return auth.Read
+}
+
+// serveMetrics answers in Prometheus' text format.
+func (s *Server) serveMetrics(c echo.Context) error {
+	families, err := s.metrics.registry.Gather()
+	if err != nil {
+		return fmt.Errorf("gathering metrics: %w", err)
+	}
+	var own bytes.Buffer
+	format := expfmt.NewFormat(expfmt.TypeTextPlain)
+	encoder := expfmt.NewEncoder(&own, format)
+	for _, f := range families {
+		if err := encoder.Encode(f); err != nil {
+			return fmt.Errorf("encoding metrics: %w", err)
+		}
+	}
+	c.Response().Header().Set(echo.HeaderContentType, string(format))
+	c.Response().WriteHeader(http.StatusOK)
+	w := pacedWriter{c.Response()}
+	if _, err := w.Write(own.Bytes()); err != nil {
+		return nil //nolint:nilerr // the reader has gone
+	}
+	if s.cfg.Sampler != nil {
+		_ = writeHAProxyMetrics(w, s.cfg.Sampler) // the reader has gone
+	}
+	return nil
+}
+
+// pacedWriter gives each piece of a long answer its time.
+type pacedWriter struct{ response *echo.Response }
+
+// Write sends a piece.
+func (w pacedWriter) Write(data []byte) (int, error) {
+	_ = http.NewResponseController(w.response).SetWriteDeadline(time.Now().Add(writeTimeout)) // where there is one
+	return w.response.Write(data)
+}
+
+// A condition collects how things stand at the moment.
+type condition struct {
+	server *Server
+	gauges []gauge
+}
+
+// A gauge is a figure of the moment with at most two labels.
+type gauge struct {
+	desc *prometheus.Desc
+	read func(moment, func(v float64, labels ...string))
+}
+
+func newCondition(s *Server) condition {
+	c := condition{server: s}
+	for _, g := range gauges() {
+		c.gauges = append(c.gauges, gauge{prometheus.NewDesc(g.name, g.help, g.labels, nil), g.read})
+	}
+	return c
+}
+
+// Describe names the figures.
+func (c condition) Describe(ch chan<- *prometheus.Desc) {
+	for _, g := range c.gauges {
+		ch <- g.desc
+	}
+}
+
+// Collect reads them.
+func (c condition) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout/2)
+	defer cancel()
+	m := c.server.moment(ctx)
+	for _, g := range c.gauges {
+		g.read(m, func(v float64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, v, labels...)
+		})
+	}
+}

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"thalassa/lb"
+	"thalassa/stats"
+)
+
+// A moment is how things stand when Prometheus asks.
+type moment struct {
+	now       time.Time
+	status    lb.Status
+	known     bool // status is
+	intent    lb.Intent
+	clients   int
+	slow      uint64
+	sampled   time.Time // last answer of HAProxy; zero: there was none, or nobody samples
+	processes stats.Workers
+}
+
+func (s *Server) moment(ctx context.Context) moment {
+	m := moment{now: s.cfg.Now(), clients: s.hub.Clients(), slow: s.hub.Slow()}
+	st, err := s.cfg.Views.Status(ctx)
+	m.status, m.known = st, err == nil
+	if in, err := s.cfg.Views.Intent(ctx); err == nil {
+		m.intent = in
+	}
+	if s.cfg.Sampler != nil {
+		m.sampled, m.processes = s.cfg.Sampler.Sampled(), s.cfg.Sampler.Workers()
+	}
+	return m
+}
+
+type gaugeKind struct {
+	name, help string
+	labels     []string
+	read       func(m moment, set func(v float64, labels ...string))
+}
+
+// gauges are the agent's figures of the moment.
+func gauges() []gaugeKind {
+	plain := func(name, help string, value func(m moment) float64) gaugeKind {
+		return gaugeKind{name, help, nil, func(m moment, set func(float64, ...string)) { set(value(m)) }}
+	}
+	perService := func(name, help string, value func(m moment, s lb.ServiceStatus) float64) gaugeKind {
+		return gaugeKind{name, help, []string{"service"}, func(m moment, set func(float64, ...string)) {
+			for _, s := range m.status.Discovery {
+				set(value(m, s), string(s.Service))
+			}
+		}}
+	}
+	return []gaugeKind{
+		plain("thalassa_haproxy_up", "Whether HAProxy runs.", func(m moment) float64 { return truth(m.known && m.status.HAProxy.Running) }),
+		plain("thalassa_haproxy_old_workers", "Workers of HAProxy that end after a reload.", func(m moment) float64 { return float64(m.status.HAProxy.OldWorkers) }),
+		plain("thalassa_haproxy_in_step", "Whether HAProxy runs what was asked for.", func(m moment) float64 {
+			ready, _ := m.status.Ready()
+			return truth(m.known && ready)
+		}),
+		plain("thalassa_revision", "The newest revision of what operators asked for.", func(m moment) float64 { return float64(m.status.Revision) }),
+		plain("thalassa_revision_in_effect", "The revision that HAProxy runs.", func(m moment) float64 { return float64(m.status.InEffect) }),
+		plain("thalassa_start_time_seconds", "When the agent began, in seconds since the epoch.", func(m moment) float64 { return float64(m.status.Started.UnixMilli()) / 1000 }),
+		plain("thalassa_frontends", "Frontends that operators asked for.", func(m moment) float64 { return float64(len(m.intent.Frontends)) }),
+		plain("thalassa_backends", "Backends that operators asked for.", func(m moment) float64 { return float64(len(m.intent.Backends)) }),
+		plain("thalassa_websocket_clients", "Websockets that are open.", func(m moment) float64 { return float64(m.clients) }),
+		plain("thalassa_websocket_slow_clients", "Websockets that were closed because their clients did not keep up, since the agent began.", func(m moment) float64 { return float64(m.slow) }),
+		plain("thalassa_stats_age_seconds", "Age of HAProxy's statistics; -1: there are none.", func(m moment) float64 {
+			if m.sampled.IsZero() {
+				return -1
+			}
+			return max(0, m.now.Sub(m.sampled).Seconds())
+		}),
+		perService("thalassa_discovery_age_seconds", "Time since Consul last confirmed what is known of a service; -1: nothing is.", func(m moment, s lb.ServiceStatus) float64 {
+			if !s.Known || s.Seen.IsZero() {
+				return -1
+			}
+			return max(0, m.now.Sub(s.Seen).Seconds())
+		}),
+		perService("thalassa_discovery_stale", "Whether Consul does not confirm what is known of a service, or knows nothing of it.", func(_ moment, s lb.ServiceStatus) float64 {
+			return truth(s.Stale != "")
+		}),
+		{"thalassa_service_instances", "Instances of a service by version and health, as Consul has them.", []string{"service", "version", "health"}, instances},
+	}
+}
+
+func instances(m moment, set func(v float64, labels ...string)) {
+	for _, s := range m.status.Discovery {
+		for _, v := range s.Versions {
+			set(float64(v.Healthy), string(s.Service), string(v.Version), "healthy")
+			set(float64(v.Total-v.Healthy), string(s.Service), string(v.Version), "unhealthy")
+		}
+	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
