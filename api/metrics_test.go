@@ -129,7 +129,7 @@ func labels(m *dto.Metric) []string {
 }
 
 // run runs something long-lived until the test's end.
-func run(t *testing.T, f func(ctx context.Context) error) {
+func run(t testing.TB, f func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

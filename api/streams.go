@@ -1,7 +1,12 @@
 package api
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -9,6 +14,12 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/labstack/echo/v4"
+)
+
+// The sizes of a websocket's buffers.
+const (
+	readBuffer  = 256
+	writeBuffer = 512
 )
 
 // streams turns a request into a websocket. The handler returns then: what
@@ -22,7 +33,7 @@ func (s *Server) streams(c echo.Context) error {
 	if s.followers.isFull(s.cfg.MaxFollowers) {
 		return unavailableFailure("there are too many websockets open, or Thalassa is shutting down")
 	}
-	conn, err := websocket.Accept(c.Response(), r, &websocket.AcceptOptions{
+	conn, err := websocket.Accept(frugal{c.Response()}, r, &websocket.AcceptOptions{
 		Subprotocols: []string{Protocol}, InsecureSkipVerify: true, // checkUpgrade has looked
 	})
 	if err != nil {
@@ -41,6 +52,29 @@ func (s *Server) streams(c echo.Context) error {
 		_ = conn.Close(websocket.StatusTryAgainLater, "too many websockets")
 	}
 	return nil
+}
+
+// frugal gives a connection small buffers: a websocket that is open keeps them,
+// and reads little and writes whole frames.
+type frugal struct{ *echo.Response }
+
+// Hijack takes the connection over, with what was read of it.
+func (f frugal) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := f.Response.Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	early, err := rw.Reader.Peek(rw.Reader.Buffered())
+	if err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	rest := io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn)
+	// Accept reads what is buffered, so that nothing of it may be left behind.
+	reader := bufio.NewReaderSize(rest, max(readBuffer, len(early)))
+	if _, err := reader.Peek(len(early)); err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	return conn, bufio.NewReadWriter(reader, bufio.NewWriterSize(conn, writeBuffer)), nil
 }
 
 // checkUpgrade looks at what every websocket of this protocol must say.

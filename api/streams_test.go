@@ -21,7 +21,7 @@ import (
 const patience = 20 * time.Second
 
 // followed is a site that keeps its streams up to date.
-func followed(t *testing.T, adjust ...func(*api.Config)) *site {
+func followed(t testing.TB, adjust ...func(*api.Config)) *site {
 	t.Helper()
 	node, err := apitest.New(nil)
 	if err != nil {
