@@ -14,6 +14,7 @@ type moment struct {
 	status    lb.Status
 	known     bool // status is
 	intent    lb.Intent
+	services  map[lb.Name]lb.Service
 	clients   int
 	slow      uint64
 	sampled   time.Time // last answer of HAProxy; zero: there was none, or nobody samples
@@ -21,7 +22,7 @@ type moment struct {
 }
 
 func (s *Server) moment(ctx context.Context) moment {
-	m := moment{now: s.cfg.Now(), clients: s.hub.Clients(), slow: s.hub.Slow()}
+	m := moment{now: s.cfg.Now(), services: s.cfg.Views.Snapshot().Services, clients: s.hub.Clients(), slow: s.hub.Slow()}
 	st, err := s.cfg.Views.Status(ctx)
 	m.status, m.known = st, err == nil
 	if in, err := s.cfg.Views.Intent(ctx); err == nil {
@@ -80,6 +81,11 @@ func gauges() []gaugeKind {
 		perService("thalassa_discovery_stale", "Whether Consul does not confirm what is known of a service, or knows nothing of it.", func(_ moment, s lb.ServiceStatus) float64 {
 			return truth(s.Stale != "")
 		}),
+		{"thalassa_service_held", "Instances of a service that are kept although Consul does not list them any more.", []string{"service"}, func(m moment, set func(float64, ...string)) {
+			for _, s := range m.services {
+				set(float64(held(s)), string(s.Name))
+			}
+		}},
 		{"thalassa_service_instances", "Instances of a service by version and health, as Consul has them.", []string{"service", "version", "health"}, instances},
 	}
 }
@@ -91,6 +97,17 @@ func instances(m moment, set func(v float64, labels ...string)) {
 			set(float64(v.Total-v.Healthy), string(s.Service), string(v.Version), "unhealthy")
 		}
 	}
+}
+
+// held counts the instances that Consul does not list and that stay in use.
+func held(s lb.Service) int {
+	n := 0
+	for _, i := range s.Instances {
+		if i.Held {
+			n++
+		}
+	}
+	return n
 }
 
 func truth(b bool) float64 {

@@ -64,14 +64,14 @@ func (g *Gauges) join(o *Gauges) {
 }
 
 // leave takes out what was reached before, while somebody else was in the line.
-func (g *Gauges) leave(former *Gauges) {
-	if g.MaxConnections <= former.MaxConnections {
+func (g *Gauges) leave(former *reached) {
+	if g.MaxConnections <= former.connections {
 		g.MaxConnections = g.Connections
 	}
-	if g.MaxQueue <= former.MaxQueue {
+	if g.MaxQueue <= former.queue {
 		g.MaxQueue = g.Queue
 	}
-	g.Downtime = max(0, g.Downtime-former.Downtime)
+	g.Downtime = max(0, g.Downtime-former.downtime)
 }
 
 // isUp says whether a server gets traffic: HAProxy writes "UP", "UP 1/3" on its

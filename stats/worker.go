@@ -2,6 +2,7 @@ package stats
 
 import (
 	"context"
+	"time"
 
 	"thalassa/statsock"
 )
@@ -28,13 +29,19 @@ type line struct {
 	counted   Counters
 	countedAt string // the address then
 	// former is what the line had when somebody else left it.
-	former Gauges
+	former reached
 
 	// series is whose figures these are, found for that address and layout; nil:
 	// nobody's.
 	series   *Series
 	foundFor string
 	layout   uint64
+}
+
+// reached is the figures of a line that do not begin anew with another member.
+type reached struct {
+	connections, queue int
+	downtime           time.Duration
 }
 
 // A worker is what is known of one process of HAProxy.
@@ -79,7 +86,7 @@ func (w *worker) count(l *line) Counters {
 	case l.known && l.address == l.countedAt:
 		d = l.now.since(&l.counted)
 	case l.known:
-		l.former = l.gauges
+		l.former = reached{l.gauges.MaxConnections, l.gauges.MaxQueue, l.gauges.Downtime}
 	case !w.begun:
 		d = l.now
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
@@ -24,6 +25,9 @@ the original Thalassa are accepted.`,
 				return err
 			}
 			log := newLogger(env.stderr, s.logFormat, s.debug)
+			if env.getenv("GOGC") == "" {
+				debug.SetGCPercent(50) // on a load balancer, memory is dearer than the little time that this takes
+			}
 			n := node{settings: s, log: log, consulToken: env.getenv("CONSUL_HTTP_TOKEN")}
 			return ended(cmd.Context(), n.run(cmd.Context()))
 		},

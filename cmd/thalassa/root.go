@@ -38,7 +38,7 @@ Exit codes: 0 done, 1 failed, 2 wrong arguments or input, 3 not found, 4 conflic
 	})
 	root.AddCommand(
 		newAgent(env), newDev(env), newCheck(env), newVersion(env), newSweep(env),
-		newStatus(env), newObjects(env, frontendObjects()), newObjects(env, backendObjects()),
+		newStatus(env), newTop(env), newObjects(env, frontendObjects()), newObjects(env, backendObjects()),
 		newDeploy(env), newAccept(env), newCluster(env), newConfig(env), newTemplate(env), newActivity(env), newCompletion(env),
 	)
 	root.InitDefaultHelpCmd()

@@ -1,0 +1,155 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// Protocol is the sub-protocol of the agent's websocket (docs/streams.md).
+const Protocol = "thalassa.v1"
+
+// maxFrame is the size of the largest frame taken.
+const maxFrame = 64 << 20
+
+// A Frame is one message of the agent's websocket. Which fields it has is told
+// by Type: "hello", "state", "delta", "resumed", "error", and "lost", which is
+// not the agent's: the connection has ended, and is being made again.
+type Frame struct {
+	Type  string `json:"type"`
+	Topic string `json:"topic"`
+	Epoch string `json:"epoch"`
+	Seq   uint64 `json:"seq"`
+	Time  int64  `json:"time"` // milliseconds since the epoch
+	// Objects of a state, Changed and Removed of a delta: JSON with the field id.
+	Objects []json.RawMessage `json:"objects"`
+	Changed []json.RawMessage `json:"changed"`
+	Removed []string          `json:"removed"`
+	// Version, Label, Interval (milliseconds) and Topics are of a hello.
+	Version  string   `json:"version"`
+	Label    string   `json:"label"`
+	Interval int64    `json:"interval"`
+	Topics   []string `json:"topics"`
+	// Message says what was wrong, or why the connection was lost.
+	Message string `json:"message"`
+}
+
+// Stream follows topics, of some keys only where there are any, and calls f with
+// every frame until ctx ends, which is no error, or f returns one. An agent that
+// cannot be reached is an error at first; once it has answered it is waited for
+// when it goes away, and told what was seen last.
+func (c *Client) Stream(ctx context.Context, topics, keys []string, f func(Frame) error) error {
+	s := subscription{Type: "subscribe", Topics: topics, Keys: keys}
+	backoff, answered := minBackoff, false
+	for ctx.Err() == nil {
+		begin := time.Now()
+		greeted, err := c.stream(ctx, &s, f)
+		var own *receiverError
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.As(err, &own):
+			return own.err
+		case !answered && !greeted, !MayPass(err) && !greeted:
+			return err
+		}
+		answered = true
+		if err := f(Frame{Type: "lost", Message: err.Error()}); err != nil {
+			return err
+		}
+		if time.Since(begin) > maxBackoff {
+			backoff = minBackoff
+		}
+		pause(ctx, backoff)
+		backoff = min(2*backoff, maxBackoff)
+	}
+	return nil
+}
+
+type subscription struct {
+	Type   string   `json:"type"`
+	Topics []string `json:"topics"`
+	Keys   []string `json:"keys,omitempty"`
+	Epoch  string   `json:"epoch,omitempty"`
+	Seq    uint64   `json:"seq,omitempty"`
+}
+
+// receiverError is an error of the function that takes the frames.
+type receiverError struct{ err error }
+
+// Error is the function's.
+func (e *receiverError) Error() string { return e.err.Error() }
+
+// stream is one connection. greeted says that the agent has said hello.
+func (c *Client) stream(ctx context.Context, s *subscription, f func(Frame) error) (greeted bool, err error) {
+	conn, err := c.dialStream(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = conn.CloseNow() }()
+	conn.SetReadLimit(maxFrame)
+	data, err := json.Marshal(s)
+	if err != nil {
+		return false, fmt.Errorf("encoding a subscription: %w", err)
+	}
+	if err := conn.Write(ctx, websocket.MessageText, data); err != nil {
+		return false, &unreachableError{err}
+	}
+	epoch := ""
+	for {
+		_, data, err := conn.Read(ctx)
+		if err != nil {
+			return greeted, &unreachableError{err}
+		}
+		var frame Frame
+		if err := json.Unmarshal(data, &frame); err != nil {
+			return greeted, fmt.Errorf("decoding a frame: %w", err)
+		}
+		switch frame.Type {
+		case "hello":
+			greeted, epoch = true, frame.Epoch
+		case "error":
+			return false, &Error{Status: http.StatusBadRequest, Code: "invalid", Message: frame.Message}
+		default:
+			s.Epoch, s.Seq = epoch, max(s.Seq, frame.Seq)
+			if frame.Type == "state" && s.Epoch != epoch {
+				s.Seq = frame.Seq
+			}
+		}
+		if err := f(frame); err != nil {
+			return greeted, &receiverError{err}
+		}
+	}
+}
+
+func (c *Client) dialStream(ctx context.Context) (*websocket.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	header := http.Header{}
+	if c.token != "" {
+		header.Set("Authorization", "Bearer "+c.token)
+	}
+	conn, res, err := websocket.Dial(ctx, c.base+"/streams", &websocket.DialOptions{
+		HTTPClient: c.http, HTTPHeader: header, Subprotocols: []string{Protocol},
+	})
+	if err == nil {
+		return conn, nil
+	}
+	if res == nil {
+		return nil, &unreachableError{err}
+	}
+	var answer strings.Builder
+	if res.Body != nil {
+		buf := make([]byte, 1024)
+		n, _ := res.Body.Read(buf)
+		answer.Write(buf[:n])
+		_ = res.Body.Close()
+	}
+	return nil, newError(res, []byte(answer.String()))
+}

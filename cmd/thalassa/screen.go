@@ -1,0 +1,295 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"thalassa/client"
+	"thalassa/lb"
+)
+
+// A screen is what `thalassa top` knows and how it is to be shown.
+type screen struct {
+	label, version string
+	status         lb.Status
+	objects        map[string]map[string]map[string]json.RawMessage // topic, id, field
+	stats          map[string]figures
+	trouble        string // why there is nothing new
+
+	sort    byte // n, r, e or t
+	members bool
+	color   bool
+}
+
+// figures are a stat object as far as it is shown.
+type figures struct {
+	ID, Type, Key, Backend, Version, Status string
+	Rate                                    map[string]float64
+	Connections                             struct{ Current, Max int }
+	Queue                                   struct{ Current int }
+	TimesMs                                 struct{ Response int }
+	Weight, Members, Healthy                int
+	Check                                   struct{ Status, Description string }
+}
+
+func newScreen() *screen {
+	return &screen{objects: map[string]map[string]map[string]json.RawMessage{}, stats: map[string]figures{}, sort: 'n', members: true}
+}
+
+// errors per second.
+func (f figures) errors() float64 {
+	return f.Rate["5xx"] + f.Rate["connectErrors"] + f.Rate["responseErrors"]
+}
+
+// take learns from a frame.
+func (s *screen) take(f client.Frame) error {
+	switch f.Type {
+	case "lost":
+		s.trouble = f.Message
+		return nil
+	case "hello":
+		s.trouble, s.label, s.version = "", f.Label, f.Version
+		return nil
+	case "state":
+		s.objects[f.Topic] = map[string]map[string]json.RawMessage{}
+		if f.Topic == "stat" {
+			s.stats = map[string]figures{}
+		}
+	}
+	for _, data := range slices.Concat(f.Objects, f.Changed) {
+		if err := s.learn(f.Topic, data); err != nil {
+			return fmt.Errorf("reading what the agent tells: %w", err)
+		}
+	}
+	for _, id := range f.Removed {
+		delete(s.objects[f.Topic], id)
+		delete(s.stats, id)
+	}
+	return nil
+}
+
+// learn puts an object, or what has changed in it, to what is known.
+func (s *screen) learn(topic string, data json.RawMessage) error {
+	var id struct{ ID string }
+	if err := json.Unmarshal(data, &id); err != nil {
+		return err
+	}
+	if topic == "status" {
+		return json.Unmarshal(data, &s.status)
+	}
+	if topic == "stat" {
+		f := s.stats[id.ID]
+		f.Rate = nil // null means that it is not known
+		rate := s.stats[id.ID].Rate
+		var has struct{ Rate json.RawMessage }
+		if err := json.Unmarshal(data, &has); err != nil {
+			return err
+		}
+		if has.Rate == nil {
+			f.Rate = rate
+		}
+		if err := json.Unmarshal(data, &f); err != nil {
+			return err
+		}
+		s.stats[id.ID] = f
+		return nil
+	}
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	if s.objects[topic] == nil {
+		s.objects[topic] = map[string]map[string]json.RawMessage{}
+	}
+	s.objects[topic][id.ID] = fields
+	return nil
+}
+
+// field is a text of an object.
+func (s *screen) field(topic, id, name string) string {
+	var text string
+	_ = json.Unmarshal(s.objects[topic][id][name], &text) // absent or no text: empty
+	return text
+}
+
+// lines draws everything, no wider than width (0: as wide as it is).
+func (s *screen) lines(width, height int) []string {
+	out := s.head()
+	out = append(out, "", s.row("FRONTEND", "STATUS", "", "", "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"))
+	for _, f := range s.sorted("frontend", "") {
+		out = append(out, s.figuresRow(f.Key, f, f.Status, s.field("frontends", "frontend/"+f.Key, "bind"), ""))
+	}
+	out = append(out, "", s.row("BACKEND", "STATUS", "UP", "VERSION", "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"))
+	for _, f := range s.sorted("backend", "") {
+		up := strconv.Itoa(f.Healthy) + "/" + strconv.Itoa(f.Members)
+		status, _, _ := strings.Cut(f.Status, " (")
+		out = append(out, s.figuresRow(f.Key, f, status, up, s.versionOf(f.Key)))
+		if !s.members {
+			continue
+		}
+		for _, m := range s.sorted("backendMember", f.Key) {
+			out = append(out, s.figuresRow("  "+m.Key, m, m.Status, m.Check.Status, m.Version))
+		}
+	}
+	return fit(out, width, height)
+}
+
+// fit cuts lines to a window; it says how many there are no room for.
+func fit(lines []string, width, height int) []string {
+	if height > 0 && len(lines) > height {
+		hidden := len(lines) - height + 1
+		lines = append(lines[:height-1:height-1], "… "+count(hidden, "more line"))
+	}
+	if width > 0 {
+		for i, line := range lines {
+			lines[i] = clip(line, width)
+		}
+	}
+	return lines
+}
+
+// clip cuts a line after so many characters; escape sequences are none.
+func clip(line string, width int) string {
+	n := 0
+	for i := 0; i < len(line); {
+		if line[i] == '\x1b' {
+			end := strings.IndexByte(line[i:], 'm')
+			if end < 0 {
+				return line[:i]
+			}
+			i += end + 1
+			continue
+		}
+		if n == width {
+			rest := ""
+			if strings.Contains(line, "\x1b[") {
+				rest = "\x1b[0m"
+			}
+			return line[:i] + rest
+		}
+		_, size := utf8.DecodeRuneInString(line[i:])
+		i += size
+		n++
+	}
+	return line
+}
+
+func (s *screen) head() []string {
+	name := s.label
+	if name == "" {
+		name = "thalassa"
+	}
+	state := "HAProxy " + s.status.HAProxy.Version + " runs"
+	if !s.status.HAProxy.Running {
+		state = s.paint(31, "HAProxy does not run")
+	}
+	if n := s.status.HAProxy.OldWorkers; n > 0 {
+		state += ", " + count(n, "old worker")
+	}
+	lines := []string{fmt.Sprintf("%s  %s  revision %d, %d in effect", name, state, s.status.Revision, s.status.InEffect)}
+	if s.trouble != "" {
+		lines = append(lines, s.paint(31, "no connection: "+s.trouble))
+	}
+	if s.status.Problem != "" {
+		lines = append(lines, s.paint(31, s.status.Problem))
+	}
+	for _, d := range s.status.Discovery {
+		if d.Stale != "" {
+			lines = append(lines, s.paint(33, "service "+string(d.Service)+" is stale: "+d.Stale))
+		}
+	}
+	return lines
+}
+
+// sorted are the objects of a type, and of a backend, in the order chosen.
+func (s *screen) sorted(kind, backend string) []figures {
+	var out []figures
+	for _, f := range s.stats {
+		if f.Type == kind && f.Backend == backend {
+			out = append(out, f)
+		}
+	}
+	slices.SortFunc(out, func(a, b figures) int {
+		by := 0
+		switch s.sort {
+		case 'r':
+			by = cmp.Compare(b.Rate["requests"], a.Rate["requests"])
+		case 'e':
+			by = cmp.Compare(b.errors(), a.errors())
+		case 't':
+			by = cmp.Compare(b.TimesMs.Response, a.TimesMs.Response)
+		}
+		return cmp.Or(by, cmp.Compare(a.Key, b.Key))
+	})
+	return out
+}
+
+// versionOf is what a backend is at: a version, or several with their weights.
+func (s *screen) versionOf(key string) string {
+	id := "backend/" + key
+	if version := s.field("backends", id, "version"); version != "" {
+		return version
+	}
+	var split lb.Split
+	_ = json.Unmarshal(s.objects["backends"][id]["versions"], &split) // absent: none
+	return split.String()
+}
+
+func (s *screen) figuresRow(name string, f figures, status, third, fourth string) string {
+	rate := func(names ...string) string {
+		if f.Rate == nil {
+			return "-"
+		}
+		sum := 0.0
+		for _, n := range names {
+			sum += f.Rate[n]
+		}
+		return short(sum)
+	}
+	line := s.row(name, status, third, fourth, rate("requests"), rate("5xx", "connectErrors", "responseErrors"),
+		strconv.Itoa(f.Connections.Current), strconv.Itoa(f.Queue.Current), strconv.Itoa(f.TimesMs.Response), rate("bytesIn"), rate("bytesOut"))
+	switch {
+	case strings.HasPrefix(status, "DOWN") || status == "unknown":
+		return s.paint(31, line)
+	case f.errors() > 0, strings.HasPrefix(status, "UP "), strings.HasPrefix(status, "MAINT"):
+		return s.paint(33, line)
+	}
+	return line
+}
+
+func (s *screen) row(cells ...string) string {
+	widths := []int{-28, -9, -7, -14, 8, 7, 6, 6, 6, 8, 8}
+	var b strings.Builder
+	for i, cell := range cells {
+		fmt.Fprintf(&b, "%*s ", widths[i], cell)
+	}
+	return strings.TrimRight(b.String(), " ")
+}
+
+func (s *screen) paint(color int, line string) string {
+	if !s.color {
+		return line
+	}
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, line)
+}
+
+// short writes a number in few characters: 12.5, 980, 1.2k, 3.4M.
+func short(v float64) string {
+	for _, unit := range []struct {
+		size float64
+		name string
+	}{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
+		if v >= unit.size {
+			return strconv.FormatFloat(v/unit.size, 'f', 1, 64) + unit.name
+		}
+	}
+	if v < 100 && v != float64(int(v)) {
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return strconv.Itoa(int(v + 0.5))
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// A terminal is one that a command draws on: it shows what is written at once,
+// gives single keys, and is as it was after restore.
+type terminal struct {
+	in, out *os.File
+	before  *unix.Termios
+}
+
+// openTerminal takes over the terminal that stdin and stdout are; nil: they are
+// none.
+func openTerminal(stdin io.Reader, stdout io.Writer) *terminal {
+	in, isFile := stdin.(*os.File)
+	out, isAlso := stdout.(*os.File)
+	if !isFile || !isAlso {
+		return nil
+	}
+	before, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS)
+	if err != nil {
+		return nil
+	}
+	if _, err := unix.IoctlGetTermios(int(out.Fd()), unix.TCGETS); err != nil {
+		return nil
+	}
+	raw := *before
+	raw.Lflag &^= unix.ICANON | unix.ECHO // Ctrl-C stays a signal
+	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+	if err := unix.IoctlSetTermios(int(in.Fd()), unix.TCSETS, &raw); err != nil {
+		return nil
+	}
+	t := &terminal{in: in, out: out, before: before}
+	t.write("\x1b[?1049h\x1b[?25l") // another screen, no cursor
+	return t
+}
+
+// restore leaves the terminal as it was found.
+func (t *terminal) restore() {
+	t.write("\x1b[?25h\x1b[?1049l")
+	_ = unix.IoctlSetTermios(int(t.in.Fd()), unix.TCSETS, t.before)
+}
+
+// size is that of the window, in characters.
+func (t *terminal) size() (width, height int) {
+	ws, err := unix.IoctlGetWinsize(int(t.out.Fd()), unix.TIOCGWINSZ)
+	if err != nil || ws.Col == 0 || ws.Row == 0 {
+		return 80, 24
+	}
+	return int(ws.Col), int(ws.Row)
+}
+
+// draw shows lines in place of what is shown.
+func (t *terminal) draw(lines []string) {
+	text := "\x1b[H"
+	for i, line := range lines {
+		if i > 0 {
+			text += "\r\n"
+		}
+		text += line + "\x1b[K"
+	}
+	t.write(text + "\x1b[J")
+}
+
+func (t *terminal) write(text string) { _, _ = io.WriteString(t.out, text) }
+
+// keys gives what is typed, until the program ends.
+func (t *terminal) keys() <-chan byte {
+	keys := make(chan byte)
+	go func() {
+		var buf [1]byte
+		for {
+			if n, err := t.in.Read(buf[:]); err != nil || n == 0 {
+				return
+			}
+			keys <- buf[0]
+		}
+	}()
+	return keys
+}
