@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -56,19 +57,65 @@ type follower struct {
 	who    caller
 	// dismiss ends it; the cause is a *dismissal or the connection's error.
 	dismiss context.CancelCauseFunc
+	ctx     func() context.Context // that dismiss ends
+
+	greeted bool        // hello was sent; of the goroutine that tells
+	telling atomic.Bool // there is such a goroutine
+	due     atomic.Bool // there is something to tell
 }
 
-// serve speaks with the client until either side ends it.
-func (f *follower) serve(ctx context.Context) {
-	defer func() { _ = f.conn.CloseNow() }()
-	defer f.client.Leave()
-	err := f.write(ctx, f.hello())
-	if err == nil {
-		err = f.client.Run(ctx, func(frame []byte) error { return f.write(ctx, frame) })
+// tell sees to it that what there is to tell is told. A websocket has no
+// goroutine for that while there is nothing: a thousand would be memory.
+func (f *follower) tell() {
+	f.due.Store(true)
+	if f.telling.CompareAndSwap(false, true) {
+		go f.tellAll()
 	}
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
+}
+
+func (f *follower) tellAll() {
+	for {
+		f.due.Store(false)
+		if err := f.tellDue(); err != nil {
+			f.dismiss(err)
+			return // and nobody begins again
+		}
+		f.telling.Store(false)
+		if !f.due.Load() || !f.telling.CompareAndSwap(false, true) {
+			return // who makes it due from now on tells it
+		}
 	}
+}
+
+// tellDue writes until there is nothing more.
+func (f *follower) tellDue() error {
+	ctx := f.ctx()
+	write := func(frame []byte) error {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		return f.write(ctx, frame)
+	}
+	if !f.greeted {
+		f.greeted = true
+		if err := write(f.hello()); err != nil {
+			return err
+		}
+	}
+	for more := true; more; {
+		var err error
+		if more, err = f.client.Step(write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish says goodbye once f was dismissed.
+func (f *follower) finish() {
+	ctx := f.ctx()
+	f.client.Leave()
+	err := context.Cause(ctx)
 	var why *dismissal
 	switch {
 	case errors.Is(err, stream.ErrSlow), errors.Is(err, context.DeadlineExceeded):
@@ -76,11 +123,11 @@ func (f *follower) serve(ctx context.Context) {
 	case !errors.As(err, &why):
 		why = nil // it has gone
 	}
-	f.dismiss(err)
 	if why != nil {
 		f.server.cfg.Logger.DebugContext(ctx, "websocket closed", "code", int(why.code), "reason", why.reason, "name", f.who.Name)
 		_ = f.conn.Close(why.code, why.reason) // it may have gone meanwhile
 	}
+	_ = f.conn.CloseNow()
 }
 
 // write sends one frame; a client that does not take it in time is too slow.
@@ -197,12 +244,15 @@ func (fs *followers) add(ctx context.Context, f *follower, most int) bool {
 		fs.all = map[*follower]struct{}{}
 	}
 	fs.all[f] = struct{}{}
-	fs.serving.Go(func() {
-		f.serve(ctx)
+	fs.serving.Add(1)
+	context.AfterFunc(ctx, func() { //nolint:contextcheck // it has ended
+		defer fs.serving.Done()
+		f.finish()
 		fs.mu.Lock()
 		defer fs.mu.Unlock()
 		delete(fs.all, f)
 	})
+	f.tell() //nolint:contextcheck // it has that of the follower
 	// The end of a context would end the connection before anything is said.
 	fs.serving.Go(func() { f.listen(context.WithoutCancel(ctx)) })
 	return true

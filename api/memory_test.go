@@ -59,10 +59,12 @@ func rawFollower(b *testing.B, address string, reader *bufio.Reader) net.Conn {
 		b.Fatal(err)
 	}
 	reader.Reset(conn)
-	if res, err := http.ReadResponse(reader, nil); err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+	res, err := http.ReadResponse(reader, nil)
+	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
 		b.Fatal(res, err)
 	}
-	for range 2 { // hello and the state
+	_ = res.Body.Close() // is none
+	for range 2 {        // hello and the state
 		var head [2]byte
 		if _, err := io.ReadFull(reader, head[:]); err != nil {
 			b.Fatal(err)

@@ -129,15 +129,15 @@ func labels(m *dto.Metric) []string {
 }
 
 // run runs something long-lived until the test's end.
-func run(t testing.TB, f func(ctx context.Context) error) {
-	t.Helper()
+func run(tb testing.TB, f func(ctx context.Context) error) {
+	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f(ctx) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 }

@@ -46,7 +46,8 @@ func (s *Server) streams(c echo.Context) error {
 		end = context.Background()
 	}
 	ctx, dismiss := context.WithCancelCause(context.WithoutCancel(end))
-	f := &follower{server: s, conn: conn, client: s.hub.Join(), who: who, dismiss: dismiss}
+	f := &follower{server: s, conn: conn, who: who, dismiss: dismiss, ctx: func() context.Context { return ctx }}
+	f.client = s.hub.JoinFunc(f.tell)
 	if !s.followers.add(ctx, f, s.cfg.MaxFollowers) {
 		f.client.Leave()
 		_ = conn.Close(websocket.StatusTryAgainLater, "too many websockets")
@@ -64,7 +65,7 @@ func (f frugal) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	early, err := rw.Reader.Peek(rw.Reader.Buffered())
+	early, err := rw.Peek(rw.Reader.Buffered())
 	if err != nil {
 		return nil, nil, errors.Join(err, conn.Close())
 	}

@@ -21,11 +21,11 @@ import (
 const patience = 20 * time.Second
 
 // followed is a site that keeps its streams up to date.
-func followed(t testing.TB, adjust ...func(*api.Config)) *site {
-	t.Helper()
+func followed(tb testing.TB, adjust ...func(*api.Config)) *site {
+	tb.Helper()
 	node, err := apitest.New(nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cfg := node.Config()
 	for _, a := range adjust {
@@ -33,9 +33,9 @@ func followed(t testing.TB, adjust ...func(*api.Config)) *site {
 	}
 	handler := api.New(cfg)
 	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	run(t, handler.Follow)
-	return &site{Node: node, tb: t, url: server.URL}
+	tb.Cleanup(server.Close)
+	run(tb, handler.Follow)
+	return &site{Node: node, tb: tb, url: server.URL}
 }
 
 // A message is a frame of any type.

@@ -53,7 +53,7 @@ func (c *Client) Stream(ctx context.Context, topics, keys []string, f func(Frame
 		var own *receiverError
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // that is what err is about
 		case errors.As(err, &own):
 			return own.err
 		case !answered && !greeted, !MayPass(err) && !greeted:

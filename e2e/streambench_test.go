@@ -20,16 +20,20 @@ import (
 	"thalassa/internal/testkit"
 )
 
-// staticNode is a node with static backends of so many members each, all of
-// them the same few servers under different addresses of the loopback, and a
-// frontend that leads to the first backend.
-func staticNode(tb testing.TB, backends, members int, flags ...string) *node {
+// staticNode is a node with static backends of so many members each; the first
+// member of each answers, and is the only one of the first backend. The frontend
+// leads to the first backend, or to all in turn.
+func staticNode(tb testing.TB, backends, members int, all bool, flags ...string) *node {
 	tb.Helper()
 	consul := testkit.Consul(tb)
 	n := newNode(tb, consul.Address(), append([]string{"--persistence", "", "--haproxy-maxconn", "1000"}, flags...)...)
 	n.flags[1] = n.path("persist.json")
 	web := testkit.StartWeb(tb, "hello")
 	type object map[string]any
+	natives := []string{}
+	if all {
+		natives = append(natives, fmt.Sprintf("use_backend b%%[rand(%d)]", backends))
+	}
 	list := make([]object, backends)
 	number := 0
 	for i := range list {
@@ -38,11 +42,16 @@ func staticNode(tb testing.TB, backends, members int, flags ...string) *node {
 			servers[j] = object{"host": fmt.Sprintf("127.%d.%d.%d", 1+number/62500, number/250%250, 1+number%250), "port": web.Port}
 			number++
 		}
-		// The web server listens on 127.0.0.1 alone; nobody asks the others.
+		// The web server is at 127.0.0.1 alone; nobody asks the others.
 		servers[0]["host"] = "127.0.0.1"
+		if i == 0 {
+			servers = servers[:1]
+		}
 		list[i] = object{"key": fmt.Sprintf("b%d", i), "type": "static", "members": servers, "health": object{"interval": 3_600_000}}
 	}
-	doc, err := json.Marshal(object{"version": 1, "backends": list, "frontends": []object{{"key": "web", "bind": n.address(), "backend": "b0"}}})
+	doc, err := json.Marshal(object{"version": 1, "backends": list, "frontends": []object{{
+		"key": "web", "bind": n.address(), "backend": "b0", "natives": natives,
+	}}})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -70,12 +79,12 @@ func (n *node) used(over time.Duration) float64 {
 // BenchmarkSampling measures the agent while it samples 10,000 servers: its
 // memory, the processor it takes, and how often it asks about servers.
 func BenchmarkSampling(b *testing.B) {
-	n := staticNode(b, 500, 20)
+	n := staticNode(b, 500, 20, false)
 	<-time.After(10 * time.Second) // the start is over
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(n.used(20*time.Second), "cpu-%")
 	b.ReportMetric(n.residentMB(), "agent-MB")
-	idle := staticNode(b, 500, 20, "--stats-interval", "1m")
+	idle := staticNode(b, 500, 20, false, "--stats-interval", "1m")
 	<-time.After(10 * time.Second)
 	b.ReportMetric(idle.used(20*time.Second), "unsampled-cpu-%")
 	b.ReportMetric(idle.residentMB(), "unsampled-MB")
@@ -86,7 +95,7 @@ func BenchmarkSampling(b *testing.B) {
 func BenchmarkSamplingThroughput(b *testing.B) {
 	for _, backends := range []int{1, 500} {
 		b.Run(fmt.Sprintf("servers-%d", backends*20), func(b *testing.B) {
-			n := staticNode(b, backends, 20)
+			n := staticNode(b, backends, 20, false)
 			serve := func() float64 {
 				const turn = 6 * time.Second
 				load := testkit.StartLoad(b, testkit.LoadConfig{Address: n.address(), KeepAlive: 8, For: 2 * turn})
@@ -124,8 +133,8 @@ func BenchmarkSamplingThroughput(b *testing.B) {
 // without and with a client beside them that reads nothing.
 func BenchmarkFollowers(b *testing.B) {
 	const followers = 1000
-	n := staticNode(b, 100, 2)
-	load := testkit.StartLoad(b, testkit.LoadConfig{Address: n.address(), KeepAlive: 1, Pause: 20 * time.Millisecond, For: 5 * time.Minute})
+	n := staticNode(b, 100, 1, true)
+	load := testkit.StartLoad(b, testkit.LoadConfig{Address: n.address(), KeepAlive: 4, Pause: 10 * time.Millisecond, For: 5 * time.Minute})
 	defer load.Stop()
 	<-time.After(5 * time.Second)
 	before := n.residentMB()
@@ -212,7 +221,8 @@ func (l *latencies) watch(ctx context.Context, conn *websocket.Conn) {
 		if !strings.HasPrefix(text, `{"type":"delta","topic":"stat"`) {
 			continue
 		}
-		if _, err := fmt.Sscanf(text[strings.Index(text, `"time":`):], `"time":%d,`, &tick); err == nil {
+		_, behind, _ := strings.Cut(text, `"time":`)
+		if _, err := fmt.Sscanf(behind, `%d,`, &tick); err == nil {
 			l.mu.Lock()
 			l.list = append(l.list, at.Sub(time.UnixMilli(tick)))
 			l.mu.Unlock()

@@ -20,11 +20,13 @@ type Subscription struct {
 	Seq   uint64
 }
 
-// A Client is one reader. Run writes to it; Subscribe may be called meanwhile
-// from another goroutine.
+// A Client is one reader. Run, or Step, writes to it; Subscribe may be called
+// meanwhile from another goroutine.
 type Client struct {
-	hub  *Hub
-	poke chan struct{} // one slot: there is something to do
+	hub    *Hub
+	notify func()
+	poke   chan struct{} // of Run, one slot: there is something to do
+	writer writer
 
 	// Guarded by hub.mu.
 	sub     *following // nil: nothing yet
@@ -44,7 +46,22 @@ type following struct {
 // Join adds a client, which gets nothing until it subscribes. Leave must be
 // called.
 func (h *Hub) Join() *Client {
-	c := &Client{hub: h, poke: make(chan struct{}, 1)}
+	poke := make(chan struct{}, 1)
+	c := h.JoinFunc(func() {
+		select {
+		case poke <- struct{}{}:
+		default:
+		}
+	})
+	c.poke = poke
+	return c
+}
+
+// JoinFunc is Join for a client without a goroutine of its own: notify says that
+// Step has something to do. It must not block, nor call the Hub.
+func (h *Hub) JoinFunc(notify func()) *Client {
+	c := &Client{hub: h, notify: notify}
+	c.writer.client = c
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.clients[c] = struct{}{}
@@ -149,17 +166,11 @@ func (c *Client) push(d *delta) {
 	c.wake()
 }
 
-func (c *Client) wake() {
-	select {
-	case c.poke <- struct{}{}:
-	default:
-	}
-}
+func (c *Client) wake() { c.notify() }
 
-// Run hands frames to write until ctx ends, which is its error, or write fails,
+// Run is for clients of Join: it hands frames to write until ctx ends, which is its error, or write fails,
 // or the client is too slow (ErrSlow). A frame is valid during the call only.
 func (c *Client) Run(ctx context.Context, write func(frame []byte) error) error {
-	w := writer{client: c, write: write}
 	for {
 		select {
 		case <-c.poke:
@@ -168,7 +179,7 @@ func (c *Client) Run(ctx context.Context, write func(frame []byte) error) error 
 		}
 		for more := true; more; {
 			var err error
-			if more, err = w.step(); err != nil {
+			if more, err = c.Step(write); err != nil {
 				return err
 			}
 			if ctx.Err() != nil {
@@ -176,6 +187,13 @@ func (c *Client) Run(ctx context.Context, write func(frame []byte) error) error 
 			}
 		}
 	}
+}
+
+// Step hands what is next to write, for one goroutine at a time; false: there is
+// nothing. The errors are those of Run.
+func (c *Client) Step(write func(frame []byte) error) (more bool, err error) {
+	c.writer.write = write
+	return c.writer.step()
 }
 
 // A task is what a client is to be told next: a state, that it goes on where it

@@ -120,9 +120,9 @@ func (s *screen) field(topic, id, name string) string {
 // lines draws everything, no wider than width (0: as wide as it is).
 func (s *screen) lines(width, height int) []string {
 	out := s.head()
-	out = append(out, "", s.row("FRONTEND", "STATUS", "", "", "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"))
+	out = append(out, "", s.row("FRONTEND", "STATUS", "", "BIND", "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"))
 	for _, f := range s.sorted("frontend", "") {
-		out = append(out, s.figuresRow(f.Key, f, f.Status, s.field("frontends", "frontend/"+f.Key, "bind"), ""))
+		out = append(out, s.figuresRow(f.Key, f, f.Status, "", s.field("frontends", "frontend/"+f.Key, "bind")))
 	}
 	out = append(out, "", s.row("BACKEND", "STATUS", "UP", "VERSION", "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"))
 	for _, f := range s.sorted("backend", "") {

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,14 +58,7 @@ func (t *terminal) size() (width, height int) {
 
 // draw shows lines in place of what is shown.
 func (t *terminal) draw(lines []string) {
-	text := "\x1b[H"
-	for i, line := range lines {
-		if i > 0 {
-			text += "\r\n"
-		}
-		text += line + "\x1b[K"
-	}
-	t.write(text + "\x1b[J")
+	t.write("\x1b[H" + strings.Join(lines, "\x1b[K\r\n") + "\x1b[K\x1b[J")
 }
 
 func (t *terminal) write(text string) { _, _ = io.WriteString(t.out, text) }

@@ -57,7 +57,7 @@ func TestTopShowsEverything(t *testing.T) {
 	for _, want := range []string{
 		"edge  HAProxy 2.6.12 runs, 1 old worker  revision 7, 7 in effect",
 		"service shop is stale: asking consul: connection refused",
-		"web                          OPEN      *:80                      1.3k       0      3      0      0        0     2.5M",
+		"web                          OPEN              *:80               1.3k       0      3      0      0        0     2.5M",
 		"live                         UP        1/2     1.0.0=90,1.1.0=10     12.5       1",
 		"old                          DOWN      0/0     0.9",
 		"  10.0.0.1:80                UP        L7OK    1.0.0                 7       0",
