@@ -116,11 +116,11 @@ func TestTotalsAreCountedFromTheBeginning(t *testing.T) {
 
 func TestRatesArePerSecond(t *testing.T) {
 	w, web, live, s1, _ := shop(t)
+	begin := time.Now()
 	w.sample()
 	if s := w.find(webID); s.Known {
 		t.Errorf("one reading gives a rate: %+v", s.Rate)
 	}
-	begin := time.Now()
 	<-time.After(50 * time.Millisecond)
 	w.set(func() { web.requests, live.e5xx, s1.bytes = 100, 50, 1000 })
 	w.sample()
