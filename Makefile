@@ -30,7 +30,7 @@ ARGS ?=
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test test-haproxys soak cover bench fuzz lint fmt vuln docker install clean
+.PHONY: help setup build build-ha demo test test-haproxys soak cover screenshots bench fuzz lint fmt vuln docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,11 @@ test-haproxys: ## Run the tests that use HAProxy with each of its releases
 soak: ## Change, reload and kill at random for long (DURATION=30m SEED=1 HAPROXY=3.2)
 	@tools/setup haproxy consul
 	@CI=true THALASSA_SOAK=$(DURATION) THALASSA_SOAK_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestSoak$$' ./e2e
+
+screenshots: ## Make the pictures of the README from the demo under load
+	@tools/setup haproxy consul chromium
+	@mkdir -p docs/screenshots
+	@THALASSA_SCREENSHOTS=$(CURDIR)/docs/screenshots go test -count 1 -run '^TestScreenshots$$' ./e2e
 
 cover: ## Show how much of each function the tests reach
 	@tools/setup haproxy consul pacemaker

@@ -145,6 +145,29 @@ func TestDisconnectedAndBack(t *testing.T) {
 	p.reads(`[aria-label="Backend late"]`, "static")
 }
 
+// Consul goes, and comes back having forgotten everything: nobody looking at the
+// page can miss either, and a person says what counts.
+func TestHeldServiceIsSeenAndAccepted(t *testing.T) {
+	testkit.Tool(t, "chromium")
+	n, consul := loadedWith(t)
+	p := openPage(t, n, "/overview", look{})
+	p.reads(`[aria-label="Backend live"]`, "2/2")
+	consul.Kill()
+	p.reads(".notice.fair", "Discovery is stale: shop", "The last good members stay in use")
+	p.reads(`[aria-label="Backend live"]`, "stale")
+	p.shot("stale")
+	consul.StartAgain()
+	p.reads(".notice.bad", "Service shop is held", "5 instances", "stay in use")
+	p.reads(`[aria-label="Backend live"]`, "held", "2/2")
+	p.shot("held")
+	p.click(".notice .danger")
+	p.reads("dialog", "Accept what Consul says about shop?")
+	p.click("dialog .danger")
+	p.reads(".toasts", "What Consul says about shop is accepted")
+	p.sees(`!document.querySelector(".notice.bad")`)
+	p.reads(`[aria-label="Backend live"]`, "No members")
+}
+
 func TestActivityPage(t *testing.T) {
 	n := loaded(t)
 	for i := range 70 { // more than the stream begins with

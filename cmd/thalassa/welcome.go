@@ -21,6 +21,7 @@ func (d demo) welcome(s settings, api net.Addr) {
 Thalassa runs here until Ctrl-C.
 
   traffic   http://127.0.0.1:%[1]d/   version %[2]s; with the header "Host: staged" version %[3]s
+  web UI    %[4]s/overview
   API       %[4]s/
   HAProxy   http://%[5]s/   its own statistics page
   Consul    http://%[6]s/ui/

@@ -24,6 +24,8 @@ export const kinds = {
   templateRefused: { title: "Template refused", kind: "bad" },
   discoveryStale: { title: "Discovery stale", kind: "bad" },
   discoveryRecovered: { title: "Discovery recovered", kind: "good" },
+  membersHeld: { title: "Members held", kind: "bad" },
+  membersReleased: { title: "Members released", kind: "good" },
   imported: { title: "Imported", kind: "info" },
   storeDamaged: { title: "Store damaged", kind: "bad" },
 };

@@ -67,6 +67,7 @@ function draw(canvas, values) {
   ctx.fillStyle = color;
   ctx.lineWidth = 1.5;
   ctx.lineJoin = "round";
+  ctx.globalAlpha = top ? 1 : 0.4; // nothing but zeros is no news
   const x = (/** @type {number} */ i) => (i / (values.length - 1)) * width;
   const y = (/** @type {number} */ v) => height - 1.5 - (top ? v / top : 0) * (height - 3);
   for (const [from, to] of runs(values)) {
@@ -75,6 +76,7 @@ function draw(canvas, values) {
     ctx.stroke();
     ctx.lineTo(x(to - 1), height);
     ctx.lineTo(x(from), height);
+    if (!top) continue;
     ctx.globalAlpha = 0.14;
     ctx.fill();
     ctx.globalAlpha = 1;

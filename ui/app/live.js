@@ -44,6 +44,16 @@ function find(id) {
   return undefined;
 }
 
+/** An object of stat as it is, followed only while its row can be seen; else it is
+ * as of when the set of objects changed last.
+ * @param {string} id
+ * @param {boolean} visible */
+export function follow(id, visible) {
+  void list("stat").value;
+  const s = object(id);
+  return visible ? s.value : s.peek();
+}
+
 /** The ids of a topic's objects; null before they are known.
  * @param {string} topic */
 export function list(topic) {

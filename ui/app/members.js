@@ -4,7 +4,7 @@ import { useRef } from "preact/hooks";
 import * as format from "./format.js";
 import { Sparkline } from "./graphs.js";
 import { classes, html } from "./html.js";
-import { now, object } from "./live.js";
+import { follow, now } from "./live.js";
 import { statusKind } from "./numbers.js";
 import { Badge, Empty, useVisible } from "./parts.js";
 import { valuesOf } from "./series.js";
@@ -20,7 +20,7 @@ export function statID(backend, m) {
 
 /** @param {{backend: import("./types.js").Backend, full?: boolean}} props full: with what there is room for on a page of its own */
 export function Members({ backend, full }) {
-  const members = backend.members ?? [];
+  const members = [...(backend.members ?? [])].sort((a, b) => (a.version ?? "").localeCompare(b.version ?? "", "en", { numeric: true })); // stable: by address within a version
   if (members.length === 0) {
     const of = backend.version ?? Object.keys(backend.versions ?? {}).join(", ");
     return html`<${Empty} title="No members">${backend.type === "dynamic"
@@ -44,16 +44,15 @@ export function Members({ backend, full }) {
 function Row({ backend, member: m, several, full }) {
   const ref = useRef(/** @type {HTMLElement|null} */ (null));
   const visible = useVisible(ref);
-  const s = object(statID(backend, m));
   /** @type {import("./types.js").Stat|undefined} */
-  const stat = visible ? s.value : s.peek();
+  const stat = follow(statID(backend, m), visible);
   const values = stat && valuesOf(stat);
   const since = stat?.check?.sinceMs;
   const about = [m.meta?.hostname, m.meta?.pid && `pid ${m.meta.pid}`].filter(Boolean).join(", ");
   return html`<tr ref=${ref}>
     <th scope="row"><span class="address">${m.host.includes(":") ? `[${m.host}]` : m.host}:${m.port}</span></th>
     ${several && html`<td><${Badge}>${m.version}</${Badge}></td>`}
-    <td><${Badge} kind=${statusKind(stat?.status)}>${stat?.status ?? "not in use"}</${Badge}>${m.held && html` <${Badge} kind="bad" title="Consul does not list it any more, and is not believed yet">held</${Badge}>`}</td>
+    <td><${Badge} kind=${statusKind(stat?.status)}>${stat?.status ?? "not in use"}</${Badge}></td>
     <td><${Check} check=${stat?.check} />${full && since ? html` <span class="muted">${format.age(since, now.peek())}</span>` : ""}</td>
     <td class="number">${format.number(stat?.weight)}</td>
     <td class="number rate"><${Sparkline} id=${stat?.id} /><span>${format.number(values?.requests)}</span></td>

@@ -69,8 +69,7 @@ function Held({ service }) {
   const time = (/** @type {any} */ t) => format.clock(t, now.value);
   return html`<${Notice} kind="bad" title=${`Service ${service.service} is held`}
     actions=${html`<${Button} role="deploy" kind="danger" onClick=${() => setAsking(true)}>Accept…</${Button}>`}>
-    ${lost ? html`<b>${format.count(lost, "instance")}</b> that Consul does not list any more ${lost === 1 ? "stays" : "stay"} in use` : "Its instances stay in use"}${since ? ` since ${time(since)}` : ""}. ${[reason, doubt].filter(Boolean).map((r) => sentence(r ?? "")).join(" ")}
-    ${until && new Date(until).getTime() > 0 ? `Consul is believed at ${time(until)} at the latest.` : "Time alone does not settle it."}
+    ${lost ? html`<b>${format.count(lost, "instance")}</b> that Consul does not list any more ${lost === 1 ? "stays" : "stay"} in use` : "Its instances stay in use"}${since ? ` since ${time(since)}` : ""}. ${[reason, doubt].filter(Boolean).map((r) => sentence(r ?? "")).join(" ")} ${until && new Date(until).getTime() > 0 ? `Consul is believed at ${time(until)} at the latest.` : "Time alone does not settle it."}
     ${asking && html`<${Dialog} title=${`Accept what Consul says about ${service.service}?`} busy=${busy} onClose=${() => setAsking(false)}>
       <div class="body"><p>HAProxy gets the members that Consul has now. Those that Consul does not have any more get no new requests.</p><${Problem} error=${error} /></div>
       <footer><${Button} onClick=${() => setAsking(false)}>Cancel</${Button}><${Button} kind="danger" role="deploy" busy=${busy} onClick=${accept}>Accept</${Button}></footer>

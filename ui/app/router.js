@@ -32,7 +32,7 @@ export function go(path, how = {}) {
   if (route.peek().page !== page || !how.replace) {
     scrollTo(0, 0);
     // A reader of the screen is told where it is.
-    requestAnimationFrame(() => document.querySelector("h1")?.focus());
+    requestAnimationFrame(() => /** @type {HTMLElement|null} */ (document.querySelector("[autofocus]") ?? document.querySelector("h1"))?.focus());
   }
 }
 

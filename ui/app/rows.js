@@ -3,20 +3,12 @@
 import { useRef, useState } from "preact/hooks";
 import { Donut } from "./graphs.js";
 import { classes, html } from "./html.js";
-import { object } from "./live.js";
+import { follow, object } from "./live.js";
 import { Members } from "./members.js";
 import { Figures, statusKind } from "./numbers.js";
 import { Badge, Button, useVisible } from "./parts.js";
 import { pathOf } from "./router.js";
 import { SwitchButton } from "./switch.js";
-
-/** An object's present value, followed only while its row can be seen.
- * @param {string} id
- * @param {boolean} visible */
-function follow(id, visible) {
-  const s = object(id);
-  return visible ? s.value : s.peek();
-}
 
 /** @param {{id: string}} props */
 export function FrontendRow({ id }) {

@@ -23,7 +23,7 @@ export function SwitchButton({ backend: b }) {
  * @param {{versions: Record<string, number>}} props */
 export function SplitBar({ versions }) {
   const parts = Object.entries(percent(versions)).filter(([, p]) => p > 0);
-  return html`<span class="split">${parts.map(([v, p], i) => html`<span key=${v} class=${`part p${i % 6}`} style=${{ flexGrow: p }}>${v} ${Math.round(p)} %</span>`)}</span>`;
+  return html`<span class="split">${parts.map(([v, p], i) => html`<span key=${v} class=${`part p${i % 6}`} style=${{ flexGrow: p }} title=${`${v}: ${Math.round(p)} %`}>${p >= 30 && v} ${Math.round(p)} %</span>`)}</span>`;
 }
 
 /** Asks for the version, confirms, waits, and offers the way back.

@@ -66,7 +66,6 @@
  * @property {string} [name]
  * @property {Record<string, string>} [meta]
  * @property {number} [lastKnown]
- * @property {boolean} [held]
  *
  * @typedef {object} Health
  * @property {string} [method]
