@@ -54,7 +54,7 @@ func TestScreenshots(t *testing.T) {
 	p.sees(`document.querySelectorAll(".chart canvas").length === 4`)
 	picture(p, dir, "backend")
 	p.visit("/overview")
-	p.click(`[aria-label^="Switch live"]`)
+	p.click(`[title^="Switch live"]`)
 	p.sees(`document.querySelector("dialog .slider")`)
 	picture(p, dir, "switch")
 	p.look(look{})

@@ -74,7 +74,7 @@ func TestNobodyIsKeptOut(t *testing.T) {
 		p.barriers(source, path+" in the dark", `["color-contrast", "link-in-text-block"]`)
 	}
 	p.visit("/overview")
-	p.click(`[aria-label^="Switch live"]`)
+	p.click(`[title^="Switch live"]`)
 	p.sees(`document.querySelector("dialog .slider")`)
 	p.barriers(source, "the switch", allRules)
 }
@@ -86,10 +86,13 @@ func TestKeyboard(t *testing.T) {
 	p.reads(`[aria-label="Backend live"]`, "2/2")
 	focused := `(e => (e.getAttribute("aria-label") || e.innerText || e.tagName).trim().split("\n")[0])(document.activeElement)`
 	var order []string
-	for range 14 {
+	for len(order) < 14 {
 		p.press("\t")
 		var name string
 		p.ask(focused, &name)
+		if name == "Cluster" { // only where there is one
+			continue
+		}
 		order = append(order, name)
 		var ring string
 		p.ask(`getComputedStyle(document.activeElement).outlineStyle`, &ring)
@@ -105,11 +108,11 @@ func TestKeyboard(t *testing.T) {
 	}
 
 	// A window holds the focus, Escape closes it, and the focus is back.
-	p.ask(`document.querySelector("[aria-label^='Switch live']").focus()`, new(any))
+	p.ask(`document.querySelector("[title^='Switch live']").focus()`, new(any))
 	p.press("\r")
 	p.sees(`document.activeElement.matches("dialog input:checked")`)
 	p.press("\x1b")
-	p.sees(`!document.querySelector("dialog") && document.activeElement.matches("[aria-label^='Switch live']")`)
+	p.sees(`!document.querySelector("dialog") && document.activeElement.matches("[title^='Switch live']")`)
 	p.press("\r")
 	p.sees(`document.activeElement.matches("dialog input:checked")`)
 	p.ask(`document.querySelector("dialog input:not(:checked)").focus()`, new(any))
@@ -137,7 +140,7 @@ func TestPhone(t *testing.T) {
 	p.visit("/overview")
 	p.reads(`[aria-label="Backend live"]`, "2/2")
 	var at []float64
-	p.ask(`(r => [r.x + r.width / 2, r.y + r.height / 2])((e => { e.scrollIntoView({block: "center", behavior: "instant"}); return e.getBoundingClientRect(); })(document.querySelector("[aria-label^='Switch live']")))`, &at)
+	p.ask(`(r => [r.x + r.width / 2, r.y + r.height / 2])((e => { e.scrollIntoView({block: "center", behavior: "instant"}); return e.getBoundingClientRect(); })(document.querySelector("[title^='Switch live']")))`, &at)
 	p.do(chromedp.TapXY(at[0], at[1]))
 	p.reads("dialog", "1.1.0")
 	p.sees(fits)

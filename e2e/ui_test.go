@@ -89,7 +89,7 @@ func TestOneBackendHasAPageOfItsOwn(t *testing.T) {
 func TestSwitchByClickingAndUndo(t *testing.T) {
 	n := loaded(t)
 	p := openPage(t, n, "/overview", look{})
-	p.click(`[aria-label^="Switch live"]`)
+	p.click(`[title^="Switch live"]`)
 	p.reads("dialog", "1.1.0", "3 of 3 instances healthy", "2 of 2 instances healthy", "No change")
 	p.shot("switch")
 	p.click(`dialog input[value="1.1.0"]`)
@@ -104,7 +104,7 @@ func TestSwitchByClickingAndUndo(t *testing.T) {
 	n.answers("1.0.0-0", "1.0.0-1")
 
 	// Traffic is divided with a slider, which takes keys as well.
-	p.click(`[aria-label^="Switch live"]`)
+	p.click(`[title^="Switch live"]`)
 	p.click(".tabs button:nth-child(2)")
 	p.ask(`document.querySelector("[id='part-1.1.0']").focus()`, new(any))
 	p.press(strings.Repeat(arrowRight, 5))
@@ -120,7 +120,7 @@ func TestSwitchByClickingAndUndo(t *testing.T) {
 
 	// What the agent refuses is said in the window.
 	n.call(200, http.MethodPost, "/backends/live", `{"version":"gone","force":true}`)
-	p.click(`[aria-label^="Switch live"]`)
+	p.click(`[title^="Switch live"]`)
 	p.reads("dialog", "not in Consul")
 }
 

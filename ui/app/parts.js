@@ -8,10 +8,10 @@ import { refusal } from "./session.js";
 
 /** A button. With a role that the person does not have it is off, and says why.
  * @param {{kind?: string, role?: "deploy"|"admin", busy?: boolean, disabled?: boolean, icon?: any,
- *   label?: string, type?: string, onClick?: (e: Event) => void, children?: any, class?: string}} props */
-export function Button({ kind = "", role, busy, disabled, icon, label, type = "button", onClick, children, class: extra }) {
+ *   label?: string, title?: string, type?: string, onClick?: (e: Event) => void, children?: any, class?: string}} props */
+export function Button({ kind = "", role, busy, disabled, icon, label, title, type = "button", onClick, children, class: extra }) {
   const why = role ? refusal(role) : "";
-  return html`<button type=${type} class=${classes("button", kind, extra, why && "refused")} aria-label=${label} title=${why || label || undefined}
+  return html`<button type=${type} class=${classes("button", kind, extra, why && "refused")} aria-label=${label} title=${why || title || label || undefined}
     aria-disabled=${why ? "true" : undefined} aria-busy=${busy ? "true" : undefined} disabled=${Boolean(busy || disabled)}
     onClick=${why ? () => toast({ text: why, kind: "bad" }) : onClick}>
     ${busy ? html`<span class="spinner" aria-hidden="true"></span>` : icon && html`<${Icon} name=${icon} />`}

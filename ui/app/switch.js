@@ -14,8 +14,8 @@ import { describe, move, percent, selection } from "./split.js";
  * @param {{backend: Backend}} props */
 export function SwitchButton({ backend: b }) {
   const [open, setOpen] = useState(false);
-  return html`<${Button} class="version" icon="switch" role="deploy" label=${`Switch ${b.key}: now ${describe(b)}`} onClick=${() => setOpen(true)}>
-    ${b.versions ? html`<${SplitBar} versions=${b.versions} />` : b.version}</${Button}>
+  return html`<${Button} class="version" icon="switch" role="deploy" title=${`Switch ${b.key}: now ${describe(b)}`} onClick=${() => setOpen(true)}>
+    <span class="hidden">Switch ${b.key}: now </span>${b.versions ? html`<${SplitBar} versions=${b.versions} />` : b.version}</${Button}>
     ${open && html`<${SwitchDialog} backend=${b} onClose=${() => setOpen(false)} />`}`;
 }
 
@@ -23,7 +23,7 @@ export function SwitchButton({ backend: b }) {
  * @param {{versions: Record<string, number>}} props */
 export function SplitBar({ versions }) {
   const parts = Object.entries(percent(versions)).filter(([, p]) => p > 0);
-  return html`<span class="split">${parts.map(([v, p], i) => html`<span key=${v} class=${`part p${i % 6}`} style=${{ flexGrow: p }} title=${`${v}: ${Math.round(p)} %`}>${p >= 30 && v} ${Math.round(p)} %</span>`)}</span>`;
+  return html`<span class="split">${parts.map(([v, p], i) => html`<span key=${v} class=${`part p${i % 6}`} style=${{ flexGrow: p }} title=${`${v}: ${Math.round(p)} %`}><span class=${p < 30 ? "hidden" : undefined}>${v}</span> ${Math.round(p)} %</span>`)}</span>`;
 }
 
 /** Asks for the version, confirms, waits, and offers the way back.
