@@ -78,6 +78,10 @@ func (a *Agent) noteApplied(ctx context.Context, before running, t target, chang
 		for _, r := range change.Reload {
 			e.Reasons = append(e.Reasons, r.Object+" "+r.What)
 		}
+	case out.Idle && before.effective == nil:
+		return // it is in place as it was, or there is nothing to compare with
+	case out.Idle:
+		e.Verb, e.Path = activity.HAProxyConfigChanged, pathNone
 	case before.effective == nil:
 		e.Verb, e.Diff, e.Path = activity.HAProxyAdopted, nil, pathNone
 	default:

@@ -82,7 +82,7 @@ func (a *Agent) repair(ctx context.Context, servers []lb.ServerState) (plan.Chan
 // wanted, as far as that needs no reload: what is refused may stay so for days,
 // and instances do not.
 func (a *Agent) follow(ctx context.Context, snap lb.Snapshot) {
-	for a.running.effective != nil && a.followStep(ctx, snap) { // again, for the slots that were vacated
+	for a.running.effective != nil && !a.running.idle && a.followStep(ctx, snap) { // again, for the slots that were vacated
 	}
 }
 

@@ -31,6 +31,7 @@ type outcome struct {
 type running struct {
 	*effective             // nil: not known yet
 	revision   uint64      // of the intent in effect
+	idle       bool        // HAProxy does not run here, and need not; effective is for its start
 	seen       lb.Snapshot // looked at last
 	failure    string      // of the last round, to tell a transition from a repetition
 	// shows is the fingerprint that HAProxy shows while it runs that; "" where the
@@ -59,6 +60,7 @@ func (t target) outcome(path string, err error) outcome {
 // round brings HAProxy in step once. Whatever fails leaves HAProxy running what
 // it ran.
 func (a *Agent) round(ctx context.Context) outcome {
+	a.notePresence(ctx)
 	t, err := a.aim(ctx)
 	if err != nil {
 		return a.failed(ctx, t, err)
@@ -73,7 +75,7 @@ func (a *Agent) round(ctx context.Context) outcome {
 			t.file = a.running.file
 			a.inEffect(t, a.running.shows, pathNone)
 			return t.outcome(pathNone, nil)
-		case len(change.Reload) == 0:
+		case len(change.Reload) == 0 && !a.running.idle:
 			return a.adjust(ctx, t, change)
 		case a.mayWait(t, change):
 			return a.putOff(ctx, t)
@@ -174,7 +176,7 @@ func failedAtRunTime(err error) plan.Reason {
 
 // reload makes HAProxy run the target with a new worker, at the configured rate.
 func (a *Agent) reload(ctx context.Context, t target, change plan.Change) outcome {
-	if !a.limiter.Allow() {
+	if !a.running.idle && !a.limiter.Allow() {
 		if err := a.limiter.Wait(ctx); err != nil {
 			return outcome{err: err}
 		}
@@ -197,6 +199,7 @@ func (a *Agent) reload(ctx context.Context, t target, change plan.Change) outcom
 		return a.failed(ctx, t, err)
 	}
 	before := a.running
+	a.running.idle = out.Idle
 	a.inEffect(t, a.shown(ctx, rendered.Fingerprint), pathOf(out))
 	a.noteApplied(ctx, before, t, change, out)
 	return t.outcome(pathOf(out), nil)
@@ -231,8 +234,8 @@ func (a *Agent) learn(ctx context.Context, state haproxy.State) {
 	a.running.lacks = state.Lacks
 }
 
-// inEffect notes that HAProxy runs the target, by which path it got it, and that
-// it shows that fingerprint.
+// inEffect notes that HAProxy runs the target, or is to start with it, by which
+// path it got it, and that it shows that fingerprint.
 func (a *Agent) inEffect(t target, shows, path string) {
 	now := t.effective
 	if now.file == 0 {
@@ -242,7 +245,7 @@ func (a *Agent) inEffect(t target, shows, path string) {
 	if now.origin, own = a.originOf(t, path); own {
 		a.toRecord(&now)
 	}
-	a.running = running{effective: &now, revision: t.intent.Revision, shows: shows, seen: a.running.seen, lacks: a.running.lacks}
+	a.running = running{effective: &now, revision: t.intent.Revision, idle: a.running.idle, shows: shows, seen: a.running.seen, lacks: a.running.lacks}
 	a.noteFreshness(t.snapshot)
 	a.effective.Store(&now)
 	if !a.wasInStep() {

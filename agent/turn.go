@@ -9,11 +9,11 @@ import (
 	"thalassa/plan"
 )
 
-// mayWait reports whether a reload can be put off: a change in Consul calls for it
-// and nobody else, and its turn has not come. The turn is chosen by chance, once
+// mayWait reports whether a reload can be put off: there is a HAProxy to reload, a
+// change in Consul calls for it and nobody else, and its turn has not come. The turn is chosen by chance, once
 // for all changes until then.
 func (a *Agent) mayWait(t target, change plan.Change) bool {
-	if a.cfg.ReloadJitter <= 0 || t.intent.Revision != a.running.revision || len(a.running.astray) > 0 {
+	if a.cfg.ReloadJitter <= 0 || a.running.idle || t.intent.Revision != a.running.revision || len(a.running.astray) > 0 {
 		return false
 	}
 	if a.running.turn.IsZero() {

@@ -36,6 +36,7 @@ type world struct {
 	saved     lb.Snapshot
 
 	running  bool             // HAProxy's state
+	idle     bool             // Pacemaker starts it
 	applied  []string         // configurations HAProxy took, in order
 	applies  int              // attempts
 	servers  []lb.ServerState // as they stand in HAProxy
@@ -77,7 +78,7 @@ func (w *world) make() {
 	a, err := agent.New(agent.Config{
 		Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w, Holder: w.holder, Archive: w.archive,
 		Process:      lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute},
-		TemplateFile: w.templateFile, Persistence: w.persistence, ReloadJitter: w.jitter, Chance: w.chance,
+		TemplateFile: w.templateFile, Persistence: w.persistence, ReloadJitter: w.jitter, Chance: w.chance, MayBeIdle: w.idle,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -248,6 +249,10 @@ func (w *world) Apply(ctx context.Context, config []byte, fingerprint string) (h
 	}
 	if w.startRefuses != "" && strings.Contains(string(config), w.startRefuses) {
 		return haproxy.Outcome{}, &lb.RefusedError{Stage: "start", Output: "[ALERT] cannot bind"}
+	}
+	if w.idle && !w.running {
+		w.file = string(config)
+		return haproxy.Outcome{Idle: true}, nil
 	}
 	started := !w.running
 	w.running = true

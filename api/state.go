@@ -75,9 +75,10 @@ func (s *Server) status(c echo.Context) error {
 
 func (s *Server) readyz(c echo.Context) error {
 	var ready bool
-	var reasons []string
+	var reasons, stale []string
 	if st, err := s.currentStatus(c.Request().Context()); err == nil {
 		ready, reasons = st.Ready()
+		stale = st.Stale()
 	} else {
 		reasons = []string{s.failure(err, c).Message}
 	}
@@ -89,7 +90,8 @@ func (s *Server) readyz(c echo.Context) error {
 	return respond(c, status, struct {
 		Ready   bool     `json:"ready"`
 		Reasons []string `json:"reasons"`
-	}{ready, orEmpty(reasons)})
+		Stale   []string `json:"stale,omitempty"`
+	}{ready, orEmpty(reasons), stale})
 }
 
 func (s *Server) listServices(c echo.Context) error {

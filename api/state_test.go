@@ -112,6 +112,9 @@ func TestHealthAndReadiness(t *testing.T) {
 	s := filled(t, apitest.Guarded(t)) // both take no token
 	s.get("/healthz").wants(t, 200, nil)
 	same(t, s.get("/readyz").body, `{"ready":true,"reasons":[]}`)
+	s.Lose("shop", "no route to host")
+	same(t, s.get("/readyz").body, `{"ready":true,"reasons":[],"stale":["shop: no route to host"]}`)
+	s.Lose("shop", "")
 	s.SetDown(true)
 	r := s.get("/readyz")
 	r.wants(t, 503, nil)

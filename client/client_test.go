@@ -307,6 +307,11 @@ func TestStateOfTheAgent(t *testing.T) {
 		t.Errorf("Accept: %+v, %v", s, err)
 	}
 	node.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.2:8080 2.0.0")
+	node.Lose("shop", "no route to host")
+	if r, err := c.Readiness(ctx); err != nil || !r.Ready || !slices.Equal(r.Stale, []string{"shop: no route to host"}) {
+		t.Errorf("Readiness: %+v, %v", r, err)
+	}
+	node.Lose("shop", "")
 	if config, err := c.HAProxyConfig(ctx); err != nil || !strings.HasPrefix(string(config), "backend live\n") {
 		t.Errorf("HAProxyConfig: %s, %v", config, err)
 	}

@@ -19,21 +19,37 @@ func (c *Client) Status(ctx context.Context) (lb.Status, error) {
 // Ready reports whether HAProxy runs what was asked for; the reasons say why
 // not, a sentence each. It takes no token.
 func (c *Client) Ready(ctx context.Context) (ready bool, reasons []string, err error) {
+	r, err := c.Readiness(ctx)
+	return r.Ready, r.Reasons, err
+}
+
+// Readiness is what the agent says of itself to whoever asks.
+type Readiness struct {
+	Ready bool
+	// Reasons say why not, a sentence each.
+	Reasons []string
+	// Stale are the services that Consul does not answer for, with why.
+	Stale []string
+}
+
+// Readiness is Ready with the state of discovery. It takes no token.
+func (c *Client) Readiness(ctx context.Context) (Readiness, error) {
 	a, err := c.do(ctx, call{method: http.MethodGet, path: "/readyz", also: http.StatusServiceUnavailable})
 	if err != nil {
-		return false, nil, err
+		return Readiness{}, err
 	}
 	var answered struct {
 		Ready   *bool    `json:"ready"`
 		Reasons []string `json:"reasons"`
+		Stale   []string `json:"stale"`
 	}
 	if err := a.decode(&answered); err != nil {
-		return false, nil, err
+		return Readiness{}, err
 	}
 	if answered.Ready == nil { // 503 of something else on the way
-		return false, nil, &Error{Status: a.status, Message: "what answers is not an agent: " + http.StatusText(a.status)}
+		return Readiness{}, &Error{Status: a.status, Message: "what answers is not an agent: " + http.StatusText(a.status)}
 	}
-	return *answered.Ready, answered.Reasons, nil
+	return Readiness{*answered.Ready, answered.Reasons, answered.Stale}, nil
 }
 
 // Version is the agent's version.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"thalassa/lb"
+	"thalassa/statsock"
 )
 
 // maxLine bounds a line of joined commands, well below HAProxy's buffer
@@ -203,14 +204,16 @@ func verifyAddresses(ops []lb.ServerOp, servers map[string]lb.ServerState, said 
 // Install makes config the file on disk without a reload: the running HAProxy
 // has it in effect already, and a restart by anybody is to come up with it. When
 // HAProxy shows the fingerprint of another configuration by now, or does not run,
-// the file is Apply's and stays. On error the former file is there.
+// the file is Apply's and stays; where Pacemaker has no HAProxy run, the file is
+// config, too. On error the former file is there.
 func (p *Process) Install(ctx context.Context, config []byte) error {
 	if err := p.take(ctx); err != nil {
 		return err
 	}
 	defer p.release()
 	info, err := p.showInfo(ctx)
-	if err != nil || fingerprint(info) != "" && !carries(config, fingerprint(info)) || sameFile(p.cfg.ConfigPath, config) {
+	idle := p.cfg.Mode == Pacemaker && statsock.NotListening(err)
+	if err != nil && !idle || fingerprint(info) != "" && !carries(config, fingerprint(info)) || sameFile(p.cfg.ConfigPath, config) {
 		return nil
 	}
 	if err := replace(p.cfg.ConfigPath, config); err != nil {

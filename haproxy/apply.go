@@ -17,8 +17,11 @@ import (
 
 // An Outcome is what an Apply did.
 type Outcome struct {
-	Started   bool // HAProxy was not running before
-	Reloaded  bool
+	Started  bool // HAProxy was not running before
+	Reloaded bool
+	// Idle: HAProxy does not run here, nor need it (Pacemaker); the configuration
+	// has been checked and is in place for its start.
+	Idle      bool
 	WorkerPID int // of the worker that serves now
 	Duration  time.Duration
 }
@@ -37,7 +40,8 @@ type Outcome struct {
 // is tried, because HAProxy would refuse connections while it tries. An
 // External HAProxy that does not run gives a *lb.UnavailableError; the file is
 // installed then, for whoever starts it. One that somebody kills meanwhile gives
-// such an error, too, with the former file put back. Any other error has changed nothing, or
+// such an error, too, with the former file put back. One of Pacemaker's that does
+// not run here is no error: the Outcome is Idle. Any other error has changed nothing, or
 // says that going back has failed as well.
 //
 // A caller that goes away ends the waiting for a turn and the check. From the
@@ -72,6 +76,9 @@ func (p *Process) apply(ctx context.Context, config []byte, fingerprint string) 
 	if worker, ok := p.runs(ctx, config, fingerprint); ok && before.running() {
 		return Outcome{WorkerPID: worker}, nil
 	}
+	if p.cfg.Mode == Pacemaker && !before.running() && sameFile(p.cfg.ConfigPath, config) {
+		return Outcome{Idle: true}, nil
+	}
 	if running != nil {
 		if err := tryBinds(ctx, running, config); err != nil {
 			return Outcome{}, err
@@ -85,6 +92,9 @@ func (p *Process) apply(ctx context.Context, config []byte, fingerprint string) 
 		return Outcome{}, fmt.Errorf("installing configuration: %w", err)
 	}
 	defer x.close()
+	if p.cfg.Mode == Pacemaker && !before.running() {
+		return Outcome{Idle: true}, nil
+	}
 	ctx = context.WithoutCancel(ctx)
 	out := Outcome{Started: !before.running(), Reloaded: before.running()}
 	switch {

@@ -16,9 +16,13 @@ type Mode string
 const (
 	// Managed HAProxy is started by this package, and again when it has died.
 	Managed Mode = "managed"
-	// External HAProxy is started by systemd, Pacemaker or a person; it is only
-	// reloaded here. It needs -W (or -Ws) and -S with the master socket.
+	// External HAProxy is started by systemd or a person; it is only reloaded
+	// here. It needs -W (or -Ws) and -S with the master socket.
 	External Mode = "external"
+	// Pacemaker starts and stops HAProxy, through the resource agent, where it is
+	// to run. Elsewhere it does not, which is no error: the file on disk is kept
+	// as what HAProxy shall start with.
+	Pacemaker Mode = "pacemaker"
 )
 
 // Config says which HAProxy a Process is about.
@@ -47,6 +51,12 @@ type Config struct {
 	StartupLog string
 	// Sudo runs the binary, and kill, through "sudo -n".
 	Sudo bool
+	// User is who HAProxy runs as, and whose its sockets and files are, where root
+	// starts it (nobody else than this program).
+	User *User
+	// OpenFiles is the limit of file descriptors that HAProxy starts with (that of
+	// this program); more than this program's own needs root.
+	OpenFiles uint64
 	// Env is HAProxy's environment, "NAME=value" each (a fixed PATH alone). The
 	// environment of this program is never inherited.
 	Env []string
@@ -58,6 +68,10 @@ type Config struct {
 	// Logger is told of HAProxy's coming and going (discarded).
 	Logger *slog.Logger
 }
+
+// A User is an ordinary user that HAProxy runs as, who may also bind ports below
+// 1024.
+type User struct{ UID, GID uint32 }
 
 // A Process is one HAProxy. Its methods may be called from any number of
 // goroutines; Apply, Stop and the restarts of Run take turns.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // filePerm keeps what a configuration may hold (passwords of userlists) from
@@ -16,7 +17,8 @@ const filePerm = 0o640
 
 // stage writes a file beside path and returns its name. The name begins with a
 // dot and does not end in .cfg, so that no HAProxy that was given the folder
-// (-f folder/) reads it. On error nothing is left.
+// (-f folder/) reads it. It belongs to whom the file at path belongs, where root
+// asks on another user's behalf. On error nothing is left.
 func stage(path string, content []byte) (name string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -28,8 +30,22 @@ func stage(path string, content []byte) (name string, err error) {
 		}
 	}()
 	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(filePerm), f.Close())
+	err = errors.Join(err, f.Chmod(filePerm), giveTo(f, path), f.Close())
 	return f.Name(), err
+}
+
+// giveTo makes f belong to the owner of the file at path, if there is one and we
+// are root.
+func giveTo(f *os.File, path string) error {
+	info, err := os.Stat(path)
+	if err != nil || os.Geteuid() != 0 {
+		return nil //nolint:nilerr // there is nobody to give it to
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || stat.Uid == 0 {
+		return nil
+	}
+	return f.Chown(int(stat.Uid), int(stat.Gid))
 }
 
 // replace makes content the file at path, at once and for good: a reader sees

@@ -93,6 +93,51 @@ func family(pid int) []identity {
 	return ids
 }
 
+// kin lists a master, if it lives, its workers, and whatever else was started with
+// our master socket in our process-id namespace.
+func (p *Process) kin(master identity) []identity {
+	ids := family(master.pid)
+	for _, id := range p.ours() {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// ours finds the processes that were started with our master socket, masters
+// first. Those in a container may have the same words and are another's.
+func (p *Process) ours() []identity {
+	space, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return nil
+	}
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return nil // the pattern is right
+	}
+	var masters, workers []identity
+	for _, path := range lines {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil || !p.isOurs(pid) {
+			continue
+		}
+		if theirs, err := os.Readlink(filepath.Join(filepath.Dir(path), "ns/pid")); err != nil || theirs != space {
+			continue
+		}
+		id, ok := identify(pid)
+		stat, err := readStat(pid)
+		switch {
+		case !ok || err != nil:
+		case p.isOurs(stat.parent):
+			workers = append(workers, id)
+		default:
+			masters = append(masters, id)
+		}
+	}
+	return append(masters, workers...)
+}
+
 // isChild reports whether a process is a child of another.
 func isChild(pid, parent int) bool {
 	stat, err := readStat(pid)

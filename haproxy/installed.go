@@ -34,7 +34,7 @@ func (p *Process) Resume(ctx context.Context) error {
 }
 
 func (p *Process) resume(ctx context.Context) error {
-	if p.cfg.Mode == External {
+	if p.cfg.Mode != Managed {
 		return errors.New("it is looked after by something else")
 	}
 	if err := p.take(ctx); err != nil {
@@ -48,8 +48,11 @@ func (p *Process) resume(ctx context.Context) error {
 	if _, err := os.Stat(p.cfg.ConfigPath); err != nil {
 		return err
 	}
-	_, err = p.startAgain(context.WithoutCancel(ctx))
-	return err
+	if _, err = p.startAgain(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	p.keepFile(ctx)
+	return nil
 }
 
 // runs reports whether the worker that serves has this very configuration, and

@@ -11,6 +11,9 @@ const (
 	// patrolInterval is the time between two looks at a HAProxy that is not our
 	// child; one look reads a file in /proc.
 	patrolInterval = time.Second
+	// arrival is the same where Pacemaker starts HAProxy, which is to be noticed
+	// at once.
+	arrival = 100 * time.Millisecond
 	// firstDelay and lastDelay bound the back-off between starts that fail, or
 	// of a HAProxy that does not live for healthyAfter.
 	firstDelay   = time.Second
@@ -20,6 +23,10 @@ const (
 
 // An Exit is an end of HAProxy that nobody here asked for.
 type Exit struct {
+	// Appeared: nothing has ended, but Pacemaker has started HAProxy, and it
+	// serves.
+	Appeared bool
+
 	Time  time.Time // when it was noticed
 	Cause string    // how it ended, with HAProxy's first alert where it wrote one
 	// Restarted says that HAProxy runs again; otherwise a second Exit follows
@@ -33,14 +40,19 @@ type Exit struct {
 // It notices within about a second when a HAProxy that it has seen running is
 // gone. A Managed one it starts again with the file on disk or, if that does not
 // start, with the last good one, and tries on with a growing delay; an External
-// one it only reports. A HAProxy that never ran it does not start, nor one that
+// one it only reports, and one of Pacemaker's without an error, and also when it
+// appears. A HAProxy that never ran it does not start, nor one that
 // Stop has ended.
 //
 // notify is called from Run's goroutine, once for each end, and a second time
 // when HAProxy did not run again at once and does now. It may be nil. Only one
 // Run may be under way.
 func (p *Process) Run(ctx context.Context, notify func(Exit)) error {
-	tick := time.NewTicker(patrolInterval)
+	interval := patrolInterval
+	if p.cfg.Mode == Pacemaker {
+		interval = arrival
+	}
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	w := watch{p: p, notify: notify}
 	for {
@@ -70,6 +82,7 @@ type watch struct {
 func (w *watch) patrol(ctx context.Context) {
 	if w.seen.pid == 0 {
 		w.adopt(ctx)
+		w.welcome(ctx)
 	}
 	if w.seen.pid == 0 || w.down == nil && w.seen.alive() {
 		return
@@ -89,6 +102,10 @@ func (w *watch) patrol(ctx context.Context) {
 		*w = watch{p: w.p, notify: w.notify}
 	case w.p.cfg.Mode == External:
 		w.report(w.p.cause(w.seen), err)
+	case w.p.cfg.Mode == Pacemaker:
+		w.tell(Exit{Time: time.Now(), Cause: w.p.cause(w.seen), Err: err})
+		w.p.remember(identity{})
+		*w = watch{p: w.p, notify: w.notify}
 	default:
 		w.restart(context.WithoutCancel(ctx))
 	}
@@ -104,6 +121,19 @@ func (w *watch) adopt(ctx context.Context) {
 	if v, err := w.p.look(ctx); err == nil {
 		w.seen = v.master
 	}
+}
+
+// welcome tells of a HAProxy that Pacemaker has started, once it serves.
+func (w *watch) welcome(ctx context.Context) {
+	if w.p.cfg.Mode != Pacemaker || w.seen.pid == 0 {
+		return
+	}
+	worker := w.p.serving(ctx)
+	if worker == 0 {
+		w.seen = identity{} // the next patrol looks again
+		return
+	}
+	w.tell(Exit{Appeared: true, Time: time.Now(), Cause: "pacemaker", WorkerPID: worker})
 }
 
 // reappear takes note of a master that somebody else has started.
@@ -157,9 +187,14 @@ func (w *watch) report(cause string, err error) {
 }
 
 func (w *watch) tell(exit Exit) {
-	if exit.Restarted {
+	switch {
+	case exit.Appeared:
+		w.p.logger.Info("haproxy runs here now", "worker_pid", exit.WorkerPID)
+	case w.p.cfg.Mode == Pacemaker && exit.Err == nil && !exit.Restarted:
+		w.p.logger.Info("haproxy runs here no more", "cause", exit.Cause)
+	case exit.Restarted:
 		w.p.logger.Warn("haproxy has ended and runs again", "cause", exit.Cause, "worker_pid", exit.WorkerPID)
-	} else {
+	default:
 		w.p.logger.Error("haproxy has ended", "cause", exit.Cause, "error", exit.Err)
 	}
 	if w.notify != nil {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"thalassa/lb"
 	"thalassa/statsock"
 )
@@ -62,6 +64,9 @@ func (p *Process) start(ctx context.Context, config []byte, fingerprint string) 
 		return 0, fmt.Errorf("starting haproxy: %w", err)
 	}
 	p.forgetState(ctx)
+	if err := p.prepare(); err != nil {
+		return 0, fmt.Errorf("starting haproxy: %w", err)
+	}
 	p.begin()
 	c, err := p.spawn(ctx)
 	if err != nil {
@@ -115,6 +120,10 @@ func (p *Process) spawn(ctx context.Context) (*child, error) {
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if u := p.cfg.User; u != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID}
+		cmd.SysProcAttr.AmbientCaps = []uintptr{unix.CAP_NET_BIND_SERVICE}
+	}
 	cmd.Cancel = nil
 	cmd.WaitDelay = 0
 	if err := cmd.Start(); err != nil {

@@ -20,10 +20,12 @@ const again = 250 * time.Millisecond
 // first lets the connections end, for StopGrace or half of the time that the
 // context leaves, then ends HAProxy at once, at last by force, and waits until
 // master and workers are gone. What HAProxy leaves behind (its pid file and
-// sockets) is removed. No HAProxy is no error; an External one is, for it would
-// only be started again.
+// sockets) is removed. What was started with our master socket, in our
+// process-id namespace, is HAProxy also when neither a socket nor a file leads to
+// it: a worker that has lost its master, a master that hangs. No HAProxy is no
+// error; one that is not Managed is, for it would only be started again.
 func (p *Process) Stop(ctx context.Context) error {
-	if p.cfg.Mode == External {
+	if p.cfg.Mode != Managed {
 		return errors.New("stopping haproxy: it is looked after by something else")
 	}
 	if err := p.take(ctx); err != nil {
@@ -31,11 +33,12 @@ func (p *Process) Stop(ctx context.Context) error {
 	}
 	defer p.release()
 	v, err := p.settle(ctx)
-	if err != nil {
+	ids := p.kin(v.master)
+	if err != nil && len(ids) == 0 {
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
 	p.halt(v.master)
-	if err := p.quit(ctx, family(v.master.pid)); err != nil {
+	if err := p.quit(ctx, ids); err != nil {
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
 	p.remember(identity{})

@@ -177,6 +177,7 @@ func TestReady(t *testing.T) {
 	}{
 		{lb.Status{HAProxy: lb.HAProxyStatus{Running: true}}, nil},
 		{lb.Status{}, []string{"HAProxy is not running"}},
+		{lb.Status{HAProxy: lb.HAProxyStatus{Idle: true}}, nil},
 		{lb.Status{HAProxy: lb.HAProxyStatus{Running: true}, Problem: "haproxy refused it"}, []string{"haproxy refused it"}},
 	} {
 		if ready, reasons := c.status.Ready(); ready != (c.want == nil) || !slices.Equal(reasons, c.want) {

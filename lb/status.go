@@ -24,7 +24,9 @@ type Status struct {
 
 // HAProxyStatus is the state of the HAProxy that the agent looks after.
 type HAProxyStatus struct {
-	Running    bool   `json:"running"`
+	Running bool `json:"running"`
+	// Idle: it does not run, and need not: Pacemaker has it run elsewhere.
+	Idle       bool   `json:"idle,omitempty"`
 	Version    string `json:"version,omitempty"`
 	MasterPID  int    `json:"masterPid,omitempty"`
 	WorkerPID  int    `json:"workerPid,omitempty"`
@@ -66,11 +68,22 @@ func ServiceStatuses(in Intent, snap Snapshot) []ServiceStatus {
 	return out
 }
 
+// Stale lists the services that Consul does not answer for, with its reasons.
+func (s Status) Stale() []string {
+	var stale []string
+	for _, d := range s.Discovery {
+		if d.Stale != "" {
+			stale = append(stale, string(d.Service)+": "+d.Stale)
+		}
+	}
+	return stale
+}
+
 // Ready says whether the agent does its work: HAProxy runs what was asked for.
 // The reasons are sentences, empty when it is ready.
 func (s Status) Ready() (bool, []string) {
 	var reasons []string
-	if !s.HAProxy.Running {
+	if !s.HAProxy.Running && !s.HAProxy.Idle {
 		reasons = append(reasons, "HAProxy is not running")
 	}
 	if s.Problem != "" {

@@ -95,6 +95,14 @@ func (n *Node) Discover(service lb.Name, instances ...string) {
 	n.replace(service, func(lb.Service) lb.Service { return s })
 }
 
+// Lose has Consul not answer for a service any more.
+func (n *Node) Lose(service lb.Name, reason string) {
+	n.replace(service, func(s lb.Service) lb.Service {
+		s.Stale = reason
+		return s
+	})
+}
+
 // Hold makes a service keep the instances it has, as all of them are gone.
 func (n *Node) Hold(service lb.Name) {
 	n.replace(service, func(s lb.Service) lb.Service {

@@ -182,8 +182,17 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 		TemplateFile: s.templateFile, Persistence: s.persistence,
 		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, ReloadJitter: s.reloadJitter, Logger: n.log,
 	}
-	if s.haproxy == string(haproxy.Managed) {
+	switch haproxy.Mode(s.haproxy) {
+	case haproxy.Managed:
 		cfg.Resume = p.Resume
+	case haproxy.Pacemaker:
+		cfg.MayBeIdle = true
+		// Pacemaker resumes; what it does so with is to be kept until Consul answers.
+		cfg.Resume = func(context.Context) error {
+			_, err := os.Stat(s.cfgPath)
+			return err
+		}
+	case haproxy.External:
 	}
 	if s.sudo {
 		cfg.Process.SocketUser = strconv.Itoa(os.Getuid())
@@ -261,6 +270,10 @@ func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *acti
 func onExit(a *agent.Agent, events *activity.Log) func(haproxy.Exit) {
 	down := false
 	return func(e haproxy.Exit) {
+		if e.Appeared {
+			a.Look()
+			return
+		}
 		event := activity.Event{Verb: activity.HAProxyExited, Object: activity.Object{ID: "haproxy", Type: "haproxy"}, Cause: e.Cause}
 		if e.Err != nil {
 			event.Error = e.Err.Error()

@@ -178,7 +178,10 @@ func statusTable(w io.Writer, s lb.Status) {
 }
 
 func haproxyLine(h lb.HAProxyStatus) string {
-	if !h.Running {
+	switch {
+	case h.Idle:
+		return "not on this node, as Pacemaker wants it; its configuration is in place"
+	case !h.Running:
 		return "not running"
 	}
 	return fmt.Sprintf("%s, master %d, worker %d, %s, %s", h.Version, h.MasterPID, h.WorkerPID, count(h.Reloads, "reload"), count(h.OldWorkers, "old worker"))

@@ -110,7 +110,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.DurationVar(&s.holdTime, "hold-time", 5*time.Minute, "longest `time` that they are kept while Consul can be read and nothing else settles it")
 	f.BoolVar(&s.register, "register", true, "register the agent, and the frontends that ask for it, in Consul")
 
-	f.StringVar(&s.haproxy, "haproxy", "managed", "who starts HAProxy: `mode` managed (the agent) or external (systemd or something else)")
+	f.StringVar(&s.haproxy, "haproxy", "managed", "who starts HAProxy: `mode` managed (the agent), pacemaker (the resource agent ocf:thalassa:haproxy) or external (systemd or something else)")
 	f.StringVar(&s.haproxyBinary, "haproxy-binary", "haproxy", "HAProxy's `program`")
 	f.StringVar(&s.statsSocket, "haproxy-socket-path", "/tmp/haproxy.status.sock", "`path` of HAProxy's stats socket")
 	f.StringVar(&s.masterSocket, "haproxy-master-socket-path", "", "`path` of HAProxy's master socket (default: haproxy.master.sock beside the stats socket)")
@@ -228,11 +228,17 @@ func (s *settings) check() error {
 	if s.statsInterval < 100*time.Millisecond || s.statsInterval > time.Minute {
 		bad("stats-interval: %s is not an interval, expected 100ms to 1m", s.statsInterval)
 	}
-	if s.haproxy != "managed" && s.haproxy != "external" {
-		bad("haproxy: %q is not known, expected managed or external", s.haproxy)
-	}
-	if s.haproxy == "external" && s.stopHAProxy {
-		bad("stop-haproxy: an external HAProxy is stopped by whoever starts it")
+	switch haproxy.Mode(s.haproxy) {
+	case haproxy.Managed:
+	case haproxy.Pacemaker, haproxy.External:
+		if s.stopHAProxy {
+			bad("stop-haproxy: HAProxy is stopped by whoever starts it, which is %s", s.haproxy)
+		}
+		if s.haproxy == string(haproxy.Pacemaker) && s.sudo {
+			bad("sudo: Pacemaker starts HAProxy")
+		}
+	default:
+		bad("haproxy: %q is not known, expected managed, pacemaker or external", s.haproxy)
 	}
 	if s.cluster != "auto" && s.cluster != "on" && s.cluster != "off" {
 		bad("cluster: %q is not known, expected auto, on or off", s.cluster)

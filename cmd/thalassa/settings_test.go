@@ -85,11 +85,11 @@ func TestMistakesAreNamed(t *testing.T) {
 		"a mapping inside":  {file: "port: {a: b}\n", want: []string{":1: port: expected one value"}},
 		"not YAML":          {file: "port: [\n", want: []string{"thalassa.yaml"}},
 		"bad port":          {args: []string{"--port", "70000"}, want: []string{"port: 70000", "1 to 65535"}},
-		"bad mode":          {args: []string{"--haproxy", "systemd"}, want: []string{`haproxy: "systemd"`, "managed or external"}},
+		"bad mode":          {args: []string{"--haproxy", "systemd"}, want: []string{`haproxy: "systemd"`, "managed, pacemaker or external"}},
 		"bad stats address": {args: []string{"--haproxy-stats-bind", "nine"}, want: []string{"haproxy-stats-bind", "host:port"}},
 		"a smuggled line":   {args: []string{"--haproxy-log", "x\nbackend evil"}, want: []string{"haproxy-log"}},
 		"open to all":       {args: []string{"--host", "::"}, want: []string{"host: ::", "token-file", "insecure-no-auth"}},
-		"stop external":     {args: []string{"--haproxy", "external", "--stop-haproxy"}, want: []string{"stop-haproxy: an external HAProxy"}},
+		"stop external":     {args: []string{"--haproxy", "external", "--stop-haproxy"}, want: []string{"stop-haproxy: HAProxy is stopped by whoever starts it"}},
 		"few connections":   {args: []string{"--consul-max-connections", "3"}, want: []string{"consul-max-connections: 3"}},
 	} {
 		_, err := load(t, c.file, c.args...)

@@ -1,0 +1,124 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+
+	"thalassa/lb"
+)
+
+// CheckFile asks "haproxy -c" about the file on disk, see Check. No file is a
+// *lb.UnavailableError.
+func (p *Process) CheckFile(ctx context.Context) error {
+	config, err := p.Installed(ctx)
+	if err != nil {
+		return err
+	}
+	return p.Check(ctx, config)
+}
+
+// Reload has HAProxy read the file on disk and waits until the new worker
+// serves. A *lb.RefusedError says that HAProxy does not take the file and runs on
+// with what it ran; the file stays. No HAProxy is a *lb.UnavailableError.
+func (p *Process) Reload(ctx context.Context) error {
+	if err := p.CheckFile(ctx); err != nil {
+		return err
+	}
+	if err := p.take(ctx); err != nil {
+		return err
+	}
+	defer p.release()
+	before, err := p.settle(ctx)
+	if err != nil {
+		return fmt.Errorf("finding haproxy: %w", err)
+	}
+	if !before.running() {
+		return &lb.UnavailableError{What: "HAProxy is not running"}
+	}
+	if _, err = p.reload(context.WithoutCancel(ctx), before, nil, ""); err != nil {
+		return err
+	}
+	p.keepFile(ctx)
+	return nil
+}
+
+// keepFile notes that a worker has started with the file on disk.
+func (p *Process) keepFile(ctx context.Context) {
+	if config, err := os.ReadFile(p.cfg.ConfigPath); err == nil {
+		p.keep(ctx, config)
+	}
+}
+
+// AwaitFile waits until there is a file to start with.
+func (p *Process) AwaitFile(ctx context.Context) error {
+	return poll(ctx, func() (bool, error) {
+		_, err := os.Stat(p.cfg.ConfigPath)
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+// Silent is the first address of what a worker was started with last that does
+// not accept a connection, and why; "": all do, or there is none that can be
+// tried. Those of HAProxy's own statistics count as well.
+func (p *Process) Silent(ctx context.Context) (address string, why error) {
+	config, err := os.ReadFile(p.lastGood()) // the file itself may be newer
+	if errors.Is(err, fs.ErrNotExist) {
+		config, err = p.Installed(ctx)
+	}
+	if err != nil {
+		return p.cfg.ConfigPath, err
+	}
+	for _, b := range binds(config) {
+		if err := connects(ctx, b.addr); err != nil {
+			return b.text, err
+		}
+	}
+	return "", nil
+}
+
+// connects reports whether somebody listens at an address of this machine. One
+// that the machine does not have at the moment (a floating IP that is elsewhere)
+// cannot be tried.
+func connects(ctx context.Context, to netip.AddrPort) error {
+	local := to.Addr()
+	switch {
+	case local == netip.IPv4Unspecified():
+		local = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	case local == netip.IPv6Unspecified():
+		local = netip.IPv6Loopback()
+	case !isHere(local):
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", netip.AddrPortFrom(local, to.Port()).String())
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// isHere reports whether this machine has an address.
+func isHere(addr netip.Addr) bool {
+	if addr.IsLoopback() {
+		return true
+	}
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, a := range all {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr() == addr.WithZone("") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,71 @@
+package haproxy
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// prepare makes what a HAProxy needs that is started as another user or with
+// other limits: the folders of its sockets and pid file, its startup log.
+func (p *Process) prepare() error {
+	if n := p.cfg.OpenFiles; n > 0 {
+		if err := raiseOpenFiles(n); err != nil {
+			p.logger.Warn("limit of open files not raised as far as asked for", "open_files", n, "error", err)
+		}
+	}
+	u := p.cfg.User
+	if u == nil {
+		return nil
+	}
+	for _, path := range []string{p.cfg.PIDPath, p.cfg.MasterSocket, p.cfg.StatsSocket} {
+		if err := u.folder(filepath.Dir(path)); err != nil {
+			return err
+		}
+		// Of a HAProxy that ran as somebody else, and has ended.
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if p.cfg.StartupLog == "" {
+		return nil
+	}
+	log, err := p.words.open()
+	if err != nil {
+		return fmt.Errorf("opening startup log: %w", err)
+	}
+	return errors.Join(log.Chown(int(u.UID), int(u.GID)), log.Close())
+}
+
+// folder makes a folder for the user. One that is there stays as it is.
+func (u User) folder(path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(path, 0o750); err != nil {
+		return err
+	}
+	return os.Chown(path, int(u.UID), int(u.GID))
+}
+
+// raiseOpenFiles sets the limit of this program, and of what it starts, unless
+// that is higher. Where it may not go that far it goes as far as it may.
+func raiseOpenFiles(n uint64) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	if limit.Max >= n && limit.Cur >= n {
+		return nil
+	}
+	wanted := syscall.Rlimit{Cur: max(limit.Cur, n), Max: max(limit.Max, n)}
+	err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &wanted)
+	if err != nil {
+		limit.Cur = limit.Max
+		err = errors.Join(err, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+	}
+	return err
+}
