@@ -45,7 +45,10 @@ func exitCode(err error) int {
 	var usage usageError
 	var invalid *lb.InvalidError
 	var answer *client.Error
+	var agent ocfError
 	switch {
+	case errors.As(err, &agent):
+		return int(agent.Code)
 	case err == nil:
 		return exitOK
 	case isConflict(err):

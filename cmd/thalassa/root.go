@@ -39,7 +39,7 @@ Exit codes: 0 done, 1 failed, 2 wrong arguments or input, 3 not found, 4 conflic
 	root.AddCommand(
 		newAgent(env), newDev(env), newCheck(env), newVersion(env), newSweep(env),
 		newStatus(env), newTop(env), newObjects(env, frontendObjects()), newObjects(env, backendObjects()),
-		newDeploy(env), newAccept(env), newCluster(env), newConfig(env), newTemplate(env), newActivity(env), newCompletion(env),
+		newDeploy(env), newAccept(env), newCluster(env), newConfig(env), newTemplate(env), newActivity(env), newCompletion(env), newOCF(env),
 	)
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {

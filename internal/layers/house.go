@@ -87,6 +87,7 @@ func rooms() map[string][]string {
 		"canary":        {"client", "lb"},
 		"api":           {"activity", "auth", "lb", "stats", "stream", "ui"},
 		"agent":         {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "internal/wake"},
+		"ocf":           {"haproxy", "lb"},
 		"dev":           nil,
 		"cmd/thalassa":  {Anything},
 

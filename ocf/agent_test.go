@@ -1,0 +1,398 @@
+package ocf_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+	"thalassa/ocf"
+)
+
+func TestStartReturnsWhenHAProxyAnswersAndStopWhenItIsGone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("one")
+	s.want(ocf.NotRunning, "monitor", 0)
+	for range 3 { // a script that returns early would fail one of these
+		s.want(ocf.OK, "start", 0)
+		s.answers("one")
+		for _, level := range []int{0, 10, 20} {
+			s.want(ocf.OK, "monitor", level)
+		}
+		s.want(ocf.OK, "start", 0) // runs already
+		master, workers := s.master(), s.workers()
+		s.want(ocf.OK, "stop", 0)
+		s.closed()
+		for _, pid := range append(workers, master) {
+			if lives(pid) {
+				t.Errorf("process %d lives after the stop", pid)
+			}
+		}
+		s.want(ocf.NotRunning, "monitor", 0)
+		s.want(ocf.OK, "stop", 0) // was stopped already
+	}
+}
+
+func TestNothingInstalled(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.parameters["binary"] = "/nonexistent/haproxy"
+	s.want(ocf.NotRunning, "monitor", 0)
+	s.want(ocf.OK, "stop", 0)
+	s.want(ocf.Installed, "validate-all", 0)
+	s.want(ocf.Installed, "start", 0)
+}
+
+func TestWithoutAConfiguration(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.want(ocf.Installed, "validate-all", 0)
+	s.timeout = time.Second
+	if reason := s.want(ocf.Installed, "start", 0); !strings.Contains(reason, s.path("haproxy.cfg")) {
+		t.Errorf("the reason is %q", reason)
+	}
+	// The thalassa agent may be just about to write it.
+	s.timeout = patience
+	go func() {
+		<-time.After(200 * time.Millisecond)
+		s.write("one")
+	}()
+	s.want(ocf.OK, "start", 0)
+	s.answers("one")
+}
+
+func TestABadFileIsOfThisNodeAlone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.put("global\n    no such keyword\n")
+	for _, action := range []string{"validate-all", "start"} {
+		if reason := s.want(ocf.Args, action, 0); !strings.Contains(reason, "no such keyword") && !strings.Contains(reason, "unknown keyword") {
+			t.Errorf("%s: the reason is %q", action, reason)
+		}
+	}
+	s.want(ocf.NotRunning, "monitor", 0)
+	s.write("one")
+	s.want(ocf.OK, "start", 0)
+	s.want(ocf.OK, "stop", 0)
+	// With a file that HAProxy has run once a bad one does no harm.
+	s.put("global\n    no such keyword\n")
+	s.want(ocf.OK, "start", 0)
+	s.answers("one")
+}
+
+func TestWrongParametersAreWrongEverywhereButDoNotKeepHAProxyRunning(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]string{
+		"drain_time": "soon", "open_files": "many", "agent_url": "nowhere", "check_url": "ftp://x", "config": "haproxy.cfg",
+	} {
+		s := newSite(t)
+		s.write("one")
+		s.want(ocf.OK, "start", 0)
+		right := s.parameters[name]
+		s.parameters[name] = value
+		if reason := s.want(ocf.Configured, "validate-all", 0); !strings.Contains(reason, name) {
+			t.Errorf("the reason is %q", reason)
+		}
+		s.want(ocf.Configured, "start", 0)
+		s.want(ocf.OK, "monitor", 0)
+		s.want(ocf.OK, "stop", 0)
+		s.closed()
+		s.parameters[name] = right
+	}
+}
+
+func TestUnknownUserIsOfThisNodeAlone(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root starts HAProxy as somebody else")
+	}
+	t.Parallel()
+	s := newSite(t)
+	s.write("one")
+	s.parameters["user"] = "nobody-of-that-name"
+	s.want(ocf.Installed, "start", 0)
+}
+
+func TestRunsAsTheOwnerOfTheConfiguration(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root starts HAProxy as somebody else")
+	}
+	t.Parallel()
+	s := newSite(t)
+	s.write("one")
+	const nobody = 65534
+	for _, path := range []string{s.dir, s.path("haproxy.cfg")} {
+		if err := os.Chown(path, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.parameters["stats_socket"] = s.path("stats")
+	s.parameters["master_socket"], s.parameters["pidfile"] = s.path("run/master"), s.path("run/pid") // a folder to be made
+	s.want(ocf.OK, "start", 0)
+	s.answers("one")
+	for _, path := range []string{s.path("run"), s.path("run/master"), s.path("stats"), s.path("log")} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Uid != nobody {
+			t.Errorf("%s belongs to %v", path, info.Sys())
+		}
+	}
+	s.want(ocf.OK, "reload-agent", 0)
+	s.want(ocf.OK, "stop", 0)
+	s.closed()
+}
+
+func TestAPidThatIsUsedAgainIsNotHAProxy(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("one")
+	bystander := exec.Command("sleep", "600")
+	if err := bystander.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = bystander.Process.Kill()
+		_ = bystander.Wait()
+	})
+	remember := func() {
+		if err := os.WriteFile(s.path("pid"), []byte(strconv.Itoa(bystander.Process.Pid)+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remember()
+	s.want(ocf.NotRunning, "monitor", 0)
+	s.want(ocf.OK, "stop", 0)
+	remember()
+	s.want(ocf.OK, "start", 0)
+	s.answers("one")
+	remember() // HAProxy is found without the file, too
+	s.want(ocf.OK, "monitor", 0)
+	s.want(ocf.OK, "stop", 0)
+	s.closed()
+	if !lives(bystander.Process.Pid) {
+		t.Error("a process that is not HAProxy was ended")
+	}
+}
+
+func TestAnotherHAProxyIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	other := testkit.RunHAProxy(t, testkit.HAProxy(t), testkit.HAProxyConfig{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(testkit.Port(t)))})
+	s.want(ocf.NotRunning, "monitor", 0)
+	s.want(ocf.OK, "stop", 0)
+	if !lives(other.PID) {
+		t.Error("another HAProxy was ended")
+	}
+}
+
+func TestStopEndsAHAProxyThatHangs(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("one")
+	s.want(ocf.OK, "start", 0)
+	pids := append(s.workers(), s.master())
+	s.signal(syscall.SIGSTOP, pids...)
+	if reason := s.want(ocf.Generic, "monitor", 0); !strings.Contains(reason, "does not answer") {
+		t.Errorf("the reason is %q", reason)
+	}
+	s.want(ocf.OK, "stop", 0)
+	for _, pid := range pids {
+		if lives(pid) {
+			t.Errorf("process %d lives after the stop", pid)
+		}
+	}
+}
+
+func TestAWorkerWithoutItsMasterIsAFailureAndCanBeStopped(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("one")
+	s.want(ocf.OK, "start", 0)
+	master, workers := s.master(), s.workers()
+	s.signal(syscall.SIGSTOP, workers...) // or it would notice
+	s.signal(syscall.SIGKILL, master)
+	testkit.Eventually(t, patience, func() error {
+		if lives(master) {
+			return errors.New("the master lives")
+		}
+		return nil
+	})
+	s.want(ocf.OK, "stop", 0)
+	for _, pid := range workers {
+		if lives(pid) {
+			t.Errorf("worker %d lives after the stop", pid)
+		}
+	}
+	s.want(ocf.NotRunning, "monitor", 0)
+	s.want(ocf.OK, "start", 0)
+	s.answers("one")
+}
+
+func TestStopLetsConnectionsEndAndThenCutsThem(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("one")
+	s.want(ocf.OK, "start", 0)
+	conn, err := net.Dial("tcp", s.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n")); err != nil { // never ends
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	s.want(ocf.OK, "stop", 0)
+	if took := time.Since(begun); took < time.Second {
+		t.Errorf("the stop took %s, expected the drain time of 1 s at least", took)
+	}
+	s.closed()
+}
+
+func TestReloadAgent(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("one")
+	s.want(ocf.NotRunning, "reload-agent", 0)
+	s.want(ocf.OK, "start", 0)
+	load := testkit.StartLoad(t, testkit.LoadConfig{Address: s.address(), KeepAlive: 2, Fresh: 2, Pause: 2 * time.Millisecond})
+	load.Await(50)
+	master := s.master()
+	for _, word := range []string{"two", "three"} {
+		s.write(word)
+		s.want(ocf.OK, map[string]string{"two": "reload-agent", "three": "reload"}[word], 0)
+		s.answers(word)
+	}
+	s.put("global\n    no such keyword\n")
+	// A failure would have Pacemaker stop it.
+	if r := s.do("reload-agent", 0); r.Code != ocf.OK || !strings.Contains(r.Reason, "runs on as before") {
+		t.Errorf("a bad file: %+v", r)
+	}
+	s.answers("three")
+	s.want(ocf.OK, "monitor", 0)
+	if reason := s.want(ocf.Degraded, "monitor", 10); !strings.Contains(reason, "runs on as before") {
+		t.Errorf("the reason is %q", reason)
+	}
+	if reason := s.want(ocf.Degraded, "monitor", 20); !strings.Contains(reason, "would not take") {
+		t.Errorf("the reason is %q", reason)
+	}
+	s.write("four")
+	s.want(ocf.OK, "reload-agent", 0)
+	s.answers("four")
+	s.want(ocf.OK, "monitor", 20)
+	if now := s.master(); now != master {
+		t.Errorf("the master is process %d, was %d", now, master)
+	}
+	if r := load.Stop(); r.Failed > 0 {
+		t.Errorf("%d of %d requests failed: %v", r.Failed, r.Requests, r.Errors)
+	}
+}
+
+func TestMonitorAsksTheThalassaAgent(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("one")
+	s.want(ocf.OK, "start", 0)
+	s.parameters["agent_url"] = "http://127.0.0.1:1"
+	var wrong []string
+	var err error
+	s.health = func(_ context.Context, url string) ([]string, error) {
+		if url != "http://127.0.0.1:1" {
+			t.Errorf("%s was asked", url)
+		}
+		return wrong, err
+	}
+	s.want(ocf.OK, "monitor", 10)
+	wrong = []string{"Consul does not answer"}
+	s.want(ocf.OK, "monitor", 0)
+	for _, level := range []int{10, 20} {
+		if reason := s.want(ocf.Degraded, "monitor", level); !strings.Contains(reason, "Consul does not answer") {
+			t.Errorf("the reason is %q", reason)
+		}
+	}
+	err = errors.New("nobody there")
+	if reason := s.want(ocf.Degraded, "monitor", 10); !strings.Contains(reason, "nobody there") {
+		t.Errorf("the reason is %q", reason)
+	}
+	s.want(ocf.OK, "stop", 0) // whatever the agent says
+}
+
+func TestDepths(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("one", "http-request deny deny_status 503 if { path /sick }")
+	// The deny must come before the answer.
+	config, err := os.ReadFile(s.path("haproxy.cfg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(config), "\n")
+	for i, line := range lines {
+		if strings.Contains(line, "deny") {
+			lines = append(lines[:i], lines[i+1:]...)
+			for j, other := range lines {
+				if strings.Contains(other, "http-request return") {
+					lines = append(lines[:j], append([]string{line}, lines[j:]...)...)
+					break
+				}
+			}
+			break
+		}
+	}
+	s.put(strings.Join(lines, "\n"))
+	s.want(ocf.OK, "start", 0)
+	s.parameters["check_url"] = "http://" + s.address() + "/well"
+	s.want(ocf.OK, "monitor", 20)
+	s.parameters["check_url"] = "http://" + s.address() + "/sick"
+	s.want(ocf.OK, "monitor", 10)
+	if reason := s.want(ocf.Degraded, "monitor", 20); !strings.Contains(reason, "503") {
+		t.Errorf("the reason is %q", reason)
+	}
+	s.parameters["check_url"] = "http://127.0.0.1:1/"
+	s.want(ocf.Generic, "monitor", 20)
+
+	s.signal(syscall.SIGSTOP, s.workers()...)
+	s.want(ocf.Generic, "monitor", 0)
+}
+
+func TestAFrontendThatDoesNotListenIsAFailureAtDepth10(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("one")
+	s.want(ocf.OK, "start", 0)
+	conn, err := net.Dial("unix", s.path("stats"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write([]byte("disable frontend web; shutdown frontend web\n")); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, patience, func() error {
+		if _, err := s.get(); err == nil {
+			return errors.New("it still listens")
+		}
+		return nil
+	})
+	_ = conn.Close()
+	s.want(ocf.OK, "monitor", 0)
+	if reason := s.want(ocf.Generic, "monitor", 10); !strings.Contains(reason, s.address()) {
+		t.Errorf("the reason is %q", reason)
+	}
+}
+
+func TestUnknownActions(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, action := range []string{"promote", "notify", "migrate_to", ""} {
+		s.want(ocf.Unimplemented, action, 0)
+	}
+}
