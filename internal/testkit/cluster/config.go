@@ -18,6 +18,7 @@ func (l *Lab) corosyncConf() string {
     crypto_hash: sha256
     token: %d
     token_coefficient: 0
+    consensus: %d
 }
 system {
     allow_knet_handle_fallback: yes
@@ -33,7 +34,7 @@ logging {
     timestamp: hires
 }
 nodelist {
-`, l.cfg.Token, map[bool]string{true: "two_node: 1"}[l.cfg.Nodes == 2])
+`, l.cfg.Token, l.cfg.Consensus, map[bool]string{true: "two_node: 1"}[l.cfg.Nodes == 2])
 	for _, n := range l.Nodes {
 		fmt.Fprintf(&b, "    node {\n        ring0_addr: %s\n        name: %s\n        nodeid: %d\n    }\n", n.Address(), n.Name, n.number)
 	}
@@ -54,10 +55,6 @@ func (l *Lab) firstCIB() string {
 		properties["stonith-enabled"], device = "false", ""
 	}
 	maps.Copy(properties, l.cfg.Properties)
-	var pairs strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		fmt.Fprintf(&pairs, "      <nvpair id=\"cib-bootstrap-options-%[1]s\" name=\"%[1]s\" value=\"%[2]s\"/>\n", name, properties[name])
-	}
 	return fmt.Sprintf(`<cib crm_feature_set="3.0.14" validate-with="pacemaker-3.9" admin_epoch="0" epoch="1" num_updates="0">
 <configuration>
   <crm_config>
@@ -70,10 +67,20 @@ func (l *Lab) firstCIB() string {
     %s
   </resources>
   <constraints>%s</constraints>
+  <rsc_defaults><meta_attributes id="rsc-defaults">%s</meta_attributes></rsc_defaults>
 </configuration>
 <status/>
 </cib>
-`, pairs.String(), device, l.cfg.Resources, l.cfg.Constraints)
+`, Pairs("cib-bootstrap-options", properties), device, l.cfg.Resources, l.cfg.Constraints, Pairs("rsc-defaults", l.cfg.Defaults))
+}
+
+// Pairs writes attributes for a set of them with an id.
+func Pairs(set string, values map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		fmt.Fprintf(&b, "<nvpair id=\"%[1]s-%[2]s\" name=\"%[2]s\" value=\"%[3]s\"/>\n", set, name, values[name])
+	}
+	return b.String()
 }
 
 func (l *Lab) names() []string {

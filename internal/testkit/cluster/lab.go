@@ -52,6 +52,8 @@ type Config struct {
 	Nodes int // 3
 	// Token is corosync's, in milliseconds (1000); its coefficient is 0.
 	Token int
+	// Consensus is corosync's, in milliseconds (1.2 times the token).
+	Consensus int
 	// NoFencing leaves the fence device out and stonith-enabled false.
 	NoFencing bool
 	// Root is the root folder of another release of Debian, with corosync and
@@ -63,10 +65,12 @@ type Config struct {
 	// again when they end: shell scripts by their names. Their output is in
 	// /var/log/<name>.log.
 	Units map[string]string
+	// Setup is a shell script that every node runs at each boot, before the units.
+	Setup string
 	// Resources and Constraints are XML for these sections of the first CIB.
 	Resources, Constraints string
-	// Properties are added to the cluster's.
-	Properties map[string]string
+	// Properties are added to the cluster's, Defaults are those of its resources.
+	Properties, Defaults map[string]string
 	// Life bounds the lab's (30 min).
 	Life time.Duration
 }
@@ -118,7 +122,7 @@ func Prepare(tb testing.TB, cfg Config) *Lab {
 		tb.Fatal(err)
 	}
 	l.holder = holder
-	tb.Cleanup(l.end)
+	tb.Cleanup(l.End)
 	l.await("the lab's network", func() error {
 		if l.holder.ended() {
 			return fmt.Errorf("its first process has ended: %s", l.holder.output())
@@ -141,6 +145,9 @@ func (c Config) withDefaults() Config {
 	if c.Token == 0 {
 		c.Token = 1000
 	}
+	if c.Consensus == 0 {
+		c.Consensus = c.Token * 12 / 10
+	}
 	if c.Root == "" {
 		c.Root = "/"
 	}
@@ -148,6 +155,20 @@ func (c Config) withDefaults() Config {
 		c.Life = 30 * time.Minute
 	}
 	return c
+}
+
+// Roots lists the root folders of other releases that have Pacemaker, as
+// tools/setup pacemakers makes them in the user's cache.
+func Roots() []string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil
+	}
+	found, _ := filepath.Glob(filepath.Join(cache, "thalassa/pacemaker/*/usr/sbin/pacemakerd")) // the pattern is right
+	for i, path := range found {
+		found[i] = strings.TrimSuffix(path, "/usr/sbin/pacemakerd")
+	}
+	return found
 }
 
 // requirements ends the test where a lab cannot be.
@@ -166,11 +187,17 @@ func requirements(tb testing.TB, root string) {
 	}
 }
 
-// end kills everything.
-func (l *Lab) end() {
+// End kills everything, as the end of the test does.
+func (l *Lab) End() {
+	if l.over.Load() {
+		return
+	}
 	if l.tb.Failed() {
 		for _, n := range l.Nodes {
-			l.tb.Logf("%s, the end of pacemaker.log:\n%s", n.Name, n.Log(25))
+			l.tb.Logf("%s, the end of pacemaker.log:\n%s", n.Name, n.Log("pacemaker/pacemaker.log", 25))
+			for unit := range l.cfg.Units {
+				l.tb.Logf("%s, the end of %s.log:\n%s", n.Name, unit, n.Log(unit+".log", 15))
+			}
 		}
 	}
 	l.over.Store(true)
@@ -196,6 +223,9 @@ func (l *Lab) furnish() {
 	l.Put("cib.xml", File{Content: []byte(l.firstCIB())})
 	l.Put("hosts", File{Content: []byte(hosts.String())})
 	l.Put("fence_lab", File{[]byte(fenceScript), 0o755})
+	if l.cfg.Setup != "" {
+		l.Put("setup", File{Content: []byte(l.cfg.Setup + "\n")})
+	}
 	for name, f := range l.cfg.Files {
 		l.Put(name, f)
 	}

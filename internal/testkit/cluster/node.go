@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"thalassa/internal/testkit"
 )
 
 // A Node is one machine of the cluster. Its methods fail the test rather than
@@ -78,10 +80,14 @@ func (n *Node) Kill() {
 	if n.machine == nil {
 		return
 	}
+	n.pull() // or its kernel would refuse connections for a moment
 	n.machine.killTree()
 	n.machine = nil
 	n.reset("down")
 }
+
+// pull is Unplug at any time.
+func (n *Node) pull() { _ = n.lab.inWorld("ip", "link", "set", n.Name, "down").Run() }
 
 // reset gives the node's interface its own addresses alone, and its cable a
 // state.
@@ -201,26 +207,34 @@ func (n *Node) PIDs(name string) []int {
 	return found
 }
 
-// KillProcess sends SIGKILL to all processes of a name, and fails the test when
-// there is none.
+// KillProcess sends SIGKILL to all processes of a name. It waits for one, which
+// may be about to be started again.
 func (n *Node) KillProcess(tb testing.TB, name string) {
 	tb.Helper()
-	pids := n.PIDs(name)
-	if len(pids) == 0 {
-		tb.Fatalf("no %s runs on %s", name, n.Name)
-	}
+	var pids []int
+	testkit.Eventually(tb, patience, func() error {
+		if pids = n.PIDs(name); len(pids) == 0 {
+			return fmt.Errorf("no %s runs on %s", name, n.Name)
+		}
+		return nil
+	})
 	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
 
-// Log is the end of the node's pacemaker.log, which stays when it is switched
-// off.
-func (n *Node) Log(lines int) string {
-	data, err := os.ReadFile(n.lab.path("/run/lab/" + n.Name + "/upper/var/log/pacemaker/pacemaker.log"))
+// Log is what a file of the node's /var/log says last, of pacemaker.log without
+// what is only for information. It is there also when the node is switched off.
+func (n *Node) Log(name string, lines int) string {
+	data, err := os.ReadFile(filepath.Join(n.lab.path("/run/lab"), n.Name, "upper/var/log", name))
 	if err != nil {
 		return err.Error()
 	}
-	all := strings.Split(strings.TrimSpace(string(data)), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
+	var all []string
+	for line := range strings.Lines(string(data)) {
+		if !strings.Contains(line, "\tinfo: ") {
+			all = append(all, line)
+		}
+	}
+	return strings.Join(all[max(0, len(all)-lines):], "")
 }

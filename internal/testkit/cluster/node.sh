@@ -18,6 +18,7 @@ mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 mkdir -p "$root/run/lock" "$root/run/resource-agents" "$root/run/lab" "$root/run/thalassa"
 mount --bind /run/share "$root/run/lab"
 
+# shellcheck disable=SC2016 # that shell expands it
 exec chroot "$root" /bin/sh -c '
   export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
   if [ ! -e /etc/corosync/lab ]; then # the first boot
@@ -32,10 +33,11 @@ exec chroot "$root" /bin/sh -c '
     chown -R hacluster:haclient /var/lib/pacemaker /var/log/pacemaker
     : >/etc/corosync/lab
   fi
+  [ ! -e /run/lab/setup ] || sh -e /run/lab/setup
   mkdir -p /run/crm && chown hacluster:haclient /run/crm
   ulimit -c 0
   # What systemd would do: start the units, and again what has ended.
-  for unit in /run/lab/units/* "/run/lab/units-$1"/*; do
+  for unit in /run/lab/units/*; do
     [ -x "$unit" ] || continue
     (while :; do "$unit" >>"/var/log/${unit##*/}.log" 2>&1 </dev/null; sleep 1; done) &
   done

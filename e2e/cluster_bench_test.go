@@ -1,0 +1,121 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"thalassa/internal/testkit/cluster"
+)
+
+// A row is one line of the table of `make bench-ha`.
+type row struct {
+	what, where string
+	outages     []time.Duration
+	refused     int // new connections of a patient client, in all rounds
+	cut         int // its requests
+}
+
+// BenchmarkFailover prints how long clients outside are without an answer, the
+// median of some rounds (ROUNDS, 5), and the load of the machine meanwhile. A
+// client asks every 10 ms and gives up after half a second.
+func BenchmarkFailover(b *testing.B) {
+	rounds, err := strconv.Atoi(os.Getenv("ROUNDS"))
+	if err != nil || rounds < 1 {
+		rounds = 5
+	}
+	var table []row
+	for range b.N {
+		table = slices.Concat(
+			benchSite(b, rounds, clone, 0),
+			benchSite(b, rounds, clone, 1000),
+			benchSite(b, rounds, group, 0),
+		)
+	}
+	load, _ := os.ReadFile("/proc/loadavg")
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "event\tcluster\tmedian\tbest\tworst\tconnections refused\trequests cut off")
+	for _, r := range table {
+		slices.Sort(r.outages)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\n", r.what, r.where, ms(r.outages[len(r.outages)/2]), ms(r.outages[0]), ms(r.outages[len(r.outages)-1]), r.refused, r.cut)
+	}
+	_ = w.Flush()
+	b.Logf("%d rounds, load %s\n%s", rounds, strings.TrimSpace(string(load)), text.String())
+}
+
+func ms(d time.Duration) string { return d.Round(10 * time.Millisecond).String() }
+
+// benchSite measures all events in one cluster. No consensus is corosync's own
+// default, 1.2 times the token.
+func benchSite(b *testing.B, rounds int, how topology, consensus int) []row {
+	b.Helper()
+	cfg := siteConfig(b, how)
+	cfg.Consensus, cfg.Life = consensus, time.Hour
+	where := string(how) + ", token 1000"
+	if consensus > 0 {
+		where += fmt.Sprintf(", consensus %d", consensus)
+	}
+	s := bootSite(b, cfg)
+	defer s.lab.End()
+	if how == clone {
+		s.onAll()
+	}
+	events := []struct {
+		what string
+		do   func() effect
+	}{
+		{"planned move", func() effect {
+			e := s.disturb(standbyOn, s.moved)
+			standbyOff(s.lab.Node(e.from))
+			return e
+		}},
+		{"HAProxy killed", func() effect { return s.disturb(func(n *cluster.Node) { n.KillProcess(b, "haproxy") }, noticed) }},
+		{"node killed", func() effect { return s.disturb((*cluster.Node).Kill, s.moved) }},
+		{"cable pulled", func() effect { return s.disturb((*cluster.Node).Unplug, s.moved) }},
+	}
+	if consensus > 0 {
+		events = events[2:] // the others do not depend on it
+	}
+	var rows []row
+	for _, event := range events {
+		r := row{what: event.what, where: where}
+		for range rounds {
+			e := event.do()
+			r.outages, r.refused, r.cut = append(r.outages, e.outage), r.refused+e.refused, r.cut+e.cut
+			s.recover()
+			if how == clone {
+				s.onAll()
+			}
+			s.lab.Any().Run("crm_failcount", "--delete", "--resource", "haproxy")
+		}
+		rows = append(rows, r)
+	}
+	if how == clone && consensus == 0 {
+		rows = append(rows, s.benchRollout(rounds))
+	}
+	return rows
+}
+
+// benchRollout measures the time from the new generation until all nodes run
+// their file anew.
+func (s *site) benchRollout(rounds int) row {
+	r := row{what: "rollout to three nodes", where: "clone"}
+	for i := range rounds {
+		before := s.processes()
+		client := s.lab.Probe(cluster.Floating+":80", 10*time.Second)
+		s.answered(client, 20)
+		begun := time.Now()
+		s.generation(100 + i)
+		s.reloaded(before)
+		r.outages = append(r.outages, time.Since(begun))
+		s.answered(client, 20)
+		r.cut += client.Stop().Failed()
+	}
+	return r
+}

@@ -1,0 +1,327 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+	"thalassa/internal/testkit/cluster"
+)
+
+// A site is a cluster of load balancers: HAProxy as a resource of Pacemaker's
+// beside a floating IP, an agent on every node, Consul, services, and clients
+// outside.
+type site struct {
+	tb      testing.TB
+	lab     *cluster.Lab
+	consul  *testkit.ConsulAgent
+	holders *cluster.Holders
+	members int // registered so far
+}
+
+// topology is how HAProxy and the floating IP are arranged.
+type topology string
+
+const (
+	// clone has HAProxy run on every node, with the address where one works.
+	clone topology = "clone"
+	// group has HAProxy and the address on one node.
+	group topology = "group"
+)
+
+// newSite boots three nodes and waits until the service answers.
+func newSite(tb testing.TB, how topology) *site {
+	tb.Helper()
+	return bootSite(tb, siteConfig(tb, how))
+}
+
+func bootSite(tb testing.TB, cfg cluster.Config) *site {
+	tb.Helper()
+	testkit.HAProxy(tb)
+	s := &site{tb: tb, lab: cluster.Prepare(tb, cfg)}
+	s.consul = s.lab.Consul()
+	s.register()
+	for _, n := range s.lab.Nodes {
+		n.Boot()
+	}
+	s.lab.AwaitOnline()
+	for _, n := range s.lab.Nodes {
+		s.configure(n)
+	}
+	s.holders = s.lab.WatchHolders(cluster.Floating)
+	s.serving()
+	return s
+}
+
+func siteConfig(tb testing.TB, how topology) cluster.Config {
+	tb.Helper()
+	read := func(path string) []byte {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return data
+	}
+	resources, constraints := siteResources(how)
+	return cluster.Config{
+		Files: map[string]cluster.File{
+			"thalassa":      {Content: read(build(tb)), Mode: 0o755},
+			"ocf-haproxy":   {Content: read("../packaging/ocf-haproxy"), Mode: 0o755},
+			"thalassa.yaml": {Content: read("../packaging/thalassa.yaml")},
+		},
+		Setup: `mkdir -p /usr/lib/ocf/resource.d/thalassa /var/lib/thalassa /run/thalassa
+			ln -sf /run/lab/thalassa /usr/bin/thalassa
+			install -m 0755 /run/lab/ocf-haproxy /usr/lib/ocf/resource.d/thalassa/haproxy`,
+		Units: map[string]string{
+			"thalassa": `exec thalassa agent --config /run/lab/thalassa.yaml --haproxy pacemaker --service-reg ` + cluster.World + ` --haproxy-log "" --debug`,
+		},
+		Resources: resources, Constraints: constraints,
+		Defaults: map[string]string{"resource-stickiness": "100", "migration-threshold": "3", "failure-timeout": "60s"},
+	}
+}
+
+const haproxyResource = `<primitive id="haproxy" class="ocf" provider="thalassa" type="haproxy">
+	<instance_attributes id="haproxy-params"><nvpair id="haproxy-params-generation" name="generation" value="1"/></instance_attributes>
+	<operations>
+		<op id="haproxy-start" name="start" interval="0" timeout="60s"/>
+		<op id="haproxy-stop" name="stop" interval="0" timeout="60s"/>
+		<op id="haproxy-reload" name="reload-agent" interval="0" timeout="60s"/>
+		<op id="haproxy-monitor" name="monitor" interval="500ms" timeout="30s"/>
+		<op id="haproxy-monitor-10" name="monitor" interval="10s" timeout="30s">
+			<instance_attributes id="haproxy-monitor-10-params"><nvpair id="haproxy-monitor-10-level" name="OCF_CHECK_LEVEL" value="10"/></instance_attributes>
+		</op>
+	</operations>
+</primitive>`
+
+const addressResource = `<primitive id="vip" class="ocf" provider="heartbeat" type="IPaddr2">
+	<instance_attributes id="vip-params">
+		<nvpair id="vip-ip" name="ip" value="` + cluster.Floating + `"/>
+		<nvpair id="vip-mask" name="cidr_netmask" value="24"/>
+	</instance_attributes>
+	<operations><op id="vip-monitor" name="monitor" interval="5s" timeout="30s"/></operations>
+</primitive>`
+
+func siteResources(how topology) (resources, constraints string) {
+	if how == group {
+		return `<group id="balancer">` + addressResource + haproxyResource + `</group>`, ""
+	}
+	return `<clone id="haproxy-clone">
+			<meta_attributes id="haproxy-clone-meta"><nvpair id="haproxy-clone-interleave" name="interleave" value="true"/></meta_attributes>
+			` + haproxyResource + `</clone>` + addressResource, `
+		<rsc_colocation id="vip-with-haproxy" rsc="vip" with-rsc="haproxy-clone" score="INFINITY"/>
+		<rsc_order id="haproxy-before-vip" first="haproxy-clone" then="vip" kind="Optional"/>`
+}
+
+// register adds a member to the service, which answers with its name.
+func (s *site) register() {
+	s.members++
+	name, port := fmt.Sprintf("member-%d", s.members), 8000+s.members
+	s.lab.Serve(port, name)
+	s.consul.Register(testkit.Instance{
+		ID: name, Service: "shop", Address: cluster.World, Port: port, Meta: map[string]string{"version": "1.0.0"}, Tags: []string{"1.0.0"},
+	})
+}
+
+// configure tells the agent of a node what its HAProxy is to do.
+func (s *site) configure(n *cluster.Node) {
+	s.tb.Helper()
+	s.call(n, http.MethodPut, "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
+	s.call(n, http.MethodPut, "/frontends/web", `{"bind":"*:80","backend":"live"}`)
+}
+
+// call asks the API of a node's agent, patiently.
+func (s *site) call(n *cluster.Node, method, path, body string) string {
+	s.tb.Helper()
+	var answer string
+	testkit.Eventually(s.tb, time.Minute, func() error {
+		status, text, err := s.try(n, method, path, body)
+		if err == nil && status/100 != 2 {
+			err = fmt.Errorf("%s %s on %s: %d %s", method, path, n.Name, status, text)
+		}
+		answer = text
+		return err
+	})
+	return answer
+}
+
+func (s *site) try(n *cluster.Node, method, path, body string) (int, string, error) {
+	request, err := http.NewRequest(method, "http://127.0.0.1:10000"+path, strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	client := s.lab.HTTP(n.Name)
+	client.Timeout = time.Minute
+	res, err := client.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(text), err
+}
+
+// serving waits until a client outside is answered by the newest member alone,
+// through the one node that holds the address, and returns that.
+func (s *site) serving() *cluster.Node {
+	s.tb.Helper()
+	return s.answering(1)
+}
+
+// answering is serving by the newest n members.
+func (s *site) answering(n int) *cluster.Node {
+	s.tb.Helper()
+	var want []string
+	for i := range n {
+		want = append(want, fmt.Sprintf("member-%d", s.members-i))
+	}
+	slices.Sort(want)
+	client := s.lab.Probe(cluster.Floating+":80", 500*time.Millisecond)
+	defer client.Stop()
+	var holder string
+	testkit.Eventually(s.tb, 2*time.Minute, func() error {
+		now, report := s.holders.Now(), client.Report()
+		last := report[max(0, len(report)-10):]
+		if len(now) != 1 || !report.Answering(10) || !slices.Equal(slices.Sorted(maps.Keys(last.Answers())), want) {
+			return fmt.Errorf("the address is on %s; %d probes, the last answers %v, expected %v; failures %v", now, len(report), last.Answers(), want, report.Errors())
+		}
+		holder = now[0]
+		return nil
+	})
+	return s.lab.Node(holder)
+}
+
+// recover boots the nodes that are off, plugs them in, and waits until nothing is
+// left to do. It cleans nothing up: with its history Pacemaker would forget how
+// HAProxy was started, and start it again where a reload would do.
+func (s *site) recover() {
+	s.tb.Helper()
+	for _, n := range s.lab.Nodes {
+		n.Boot()
+	}
+	s.lab.AwaitOnline()
+	s.lab.AwaitIdle()
+	s.serving()
+}
+
+// onAll waits until HAProxy runs on every node.
+func (s *site) onAll() {
+	s.tb.Helper()
+	var names []string
+	for _, n := range s.lab.Nodes {
+		names = append(names, n.Name)
+	}
+	s.lab.AwaitRunning(s.tb, "haproxy", names...)
+}
+
+// An effect is what clients saw of a disturbance.
+type effect struct {
+	outage   time.Duration  // of a client that waits half a second for an answer
+	failures map[string]int // of that client
+	refused  int            // new connections of a patient client that could not be made
+	cut      int            // requests of a patient client that were not answered
+	from, to string         // where the address was
+}
+
+func (e effect) String() string {
+	return fmt.Sprintf("address %s -> %s, outage %s; a patient client: %d connections refused, %d requests cut off; an impatient one: %v",
+		e.from, e.to, e.outage.Round(time.Millisecond), e.refused, e.cut, e.failures)
+}
+
+// disturb does something to the node that holds the address, replaces the
+// service's member meanwhile, and waits until over returns nil and the service
+// answers with the new member alone. Never must two nodes hold the address.
+func (s *site) disturb(do func(holder *cluster.Node), over func(e effect) error) effect {
+	s.tb.Helper()
+	s.register()
+	holder := s.answering(2)
+	impatient, patient := s.lab.Probe(cluster.Floating+":80", 500*time.Millisecond), s.lab.Probe(cluster.Floating+":80", 10*time.Second)
+	s.answered(impatient, 20)
+	e := effect{from: holder.Name}
+	do(holder)
+	s.consul.Deregister(fmt.Sprintf("member-%d", s.members-1))
+	testkit.Eventually(s.tb, 2*time.Minute, func() error {
+		e.outage = impatient.Report().Outage()
+		return over(e)
+	})
+	e.to = s.serving().Name
+	s.answered(impatient, 50)
+	quick, slow := impatient.Stop(), patient.Stop()
+	e.outage, e.failures = quick.Outage(), quick.Errors()
+	for text, n := range slow.Errors() {
+		if strings.HasPrefix(text, "connecting:") {
+			e.refused += n
+		} else {
+			e.cut += n
+		}
+	}
+	if most := s.holders.Most(); len(most) > 1 {
+		s.tb.Errorf("the address was on %s at one moment", most)
+	}
+	return e
+}
+
+// noticed is over when the clients have noticed something.
+func noticed(e effect) error {
+	if e.outage == 0 {
+		return errors.New("the clients have noticed nothing yet")
+	}
+	return nil
+}
+
+// moved is over when the address has left a node.
+func (s *site) moved(e effect) error {
+	if now := s.holders.Now(); len(now) != 1 || now[0] == e.from {
+		return fmt.Errorf("the address is on %s, expected it to leave %s", now, e.from)
+	}
+	return nil
+}
+
+// atOnce is over.
+func atOnce(effect) error { return nil }
+
+// calm is over when the cluster has nothing to do.
+func (s *site) calm(effect) error {
+	_, err := s.lab.Any().Try("crm_resource", "--wait", "--timeout=60s")
+	return err
+}
+
+// answered waits until the newest n requests of a client were answered.
+func (s *site) answered(client *cluster.Prober, n int) {
+	s.tb.Helper()
+	begun := time.Now()
+	testkit.Eventually(s.tb, 2*time.Minute, func() error {
+		if report := client.Report().Since(begun); !report.Answering(n) {
+			return fmt.Errorf("%d probes, failures %v", len(report), report.Errors())
+		}
+		return nil
+	})
+}
+
+// generation bumps the number that has every node read its configuration.
+func (s *site) generation(to int) {
+	s.tb.Helper()
+	s.lab.Any().Run("crm_resource", "--resource", "haproxy", "--set-parameter", "generation", "--parameter-value", strconv.Itoa(to))
+}
+
+// failures lists what Pacemaker holds against HAProxy on the nodes.
+func (s *site) failures() string {
+	return strings.TrimSpace(s.lab.Any().Run("crm_mon", "--one-shot", "--exclude=all", "--include=failures,fencing"))
+}
+
+func decode(tb testing.TB, text string, v any) {
+	tb.Helper()
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		tb.Fatalf("%v: %s", err, text)
+	}
+}

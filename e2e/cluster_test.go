@@ -1,0 +1,263 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+	"thalassa/internal/testkit/cluster"
+)
+
+// TestCluster disturbs a cluster that runs HAProxy on every node, in every way
+// that it is there for. Each time the service comes back with the members that
+// Consul knows then, and never do two nodes hold the address.
+func TestCluster(t *testing.T) {
+	s := newSite(t, clone)
+	s.onAll()
+	t.Run("standby", s.standby)
+	t.Run("haproxy killed", func(t *testing.T) {
+		t.Log(s.disturb(func(n *cluster.Node) { n.KillProcess(t, "haproxy") }, noticed))
+		s.recover()
+		s.onAll()
+	})
+	t.Run("agent killed", func(t *testing.T) {
+		e := s.disturb(func(n *cluster.Node) { n.KillProcess(t, "thalassa") }, atOnce)
+		if e.outage > 0 || e.refused+e.cut > 0 || e.from != e.to {
+			t.Errorf("the clients noticed: %s", e)
+		}
+	})
+	t.Run("rollout", s.rollout)
+	t.Run("bad file on one node", s.badFile)
+	for _, daemon := range []string{
+		"pacemaker-based", "pacemaker-fenced", "pacemaker-execd", "pacemaker-attrd", "pacemaker-schedulerd", "pacemaker-controld", "pacemakerd",
+	} {
+		t.Run(daemon+" killed", func(t *testing.T) {
+			t.Log(s.disturb(func(n *cluster.Node) { n.KillProcess(t, daemon) }, s.calm))
+			s.recover()
+			s.onAll()
+		})
+	}
+	t.Run("node killed", func(t *testing.T) {
+		begun := time.Now()
+		e := s.disturb((*cluster.Node).Kill, s.moved)
+		t.Log(e)
+		s.lab.Fences(t, e.from, begun)
+		s.recover()
+		s.onAll()
+	})
+	t.Run("cable pulled", func(t *testing.T) {
+		begun := time.Now()
+		e := s.disturb((*cluster.Node).Unplug, s.moved)
+		t.Log(e)
+		s.lab.Fences(t, e.from, begun)
+		s.recover()
+		s.onAll()
+	})
+	if n := s.holders.Samples(); n < 1000 {
+		t.Errorf("the holders of the address were looked at %d times only", n)
+	}
+}
+
+// standby moves the address without refusing a connection. A node that comes back
+// starts with the members of now.
+func (s *site) standby(t *testing.T) {
+	e := s.disturb(standbyOn, s.moved)
+	t.Log(e)
+	if e.refused > 0 {
+		t.Errorf("connections were refused: %s", e)
+	}
+	away := s.lab.Node(e.from)
+	s.lab.AwaitIdle()
+	if pids := away.PIDs("haproxy"); len(pids) > 0 {
+		t.Errorf("HAProxy runs on the node in standby: %v", pids)
+	}
+	// Its agent goes on with the file, without a HAProxy.
+	s.register()
+	s.consul.Deregister(fmt.Sprintf("member-%d", s.members-1))
+	only := []string{fmt.Sprintf("%s:%d", cluster.World, 8000+s.members)}
+	testkit.Eventually(t, patience, func() error {
+		file, err := os.ReadFile(away.Path("/var/lib/thalassa/haproxy.cfg"))
+		if got := serversInUse(string(file)); err != nil || !slices.Equal(got, only) {
+			return fmt.Errorf("the file has the members %v, expected %v (%w)", got, only, err)
+		}
+		return nil
+	})
+	if status := s.call(away, "GET", "/readyz", ""); !strings.Contains(status, `"ready":true`) {
+		t.Errorf("the agent of the node in standby says %s", status)
+	}
+	direct := s.lab.Probe(away.Address()+":80", 5*time.Second)
+	standbyOff(away)
+	s.onAll()
+	s.answered(direct, 20)
+	newest := fmt.Sprintf("member-%d", s.members)
+	if answers := direct.Stop().Answers(); len(answers) != 1 || answers[newest] == 0 {
+		t.Errorf("the node came back with %v, expected %s alone", answers, newest)
+	}
+	s.serving()
+}
+
+// serversInUse lists the addresses of a configuration's servers that are not in
+// maintenance.
+func serversInUse(config string) []string {
+	var addresses []string
+	for line := range strings.Lines(config) {
+		f := strings.Fields(line)
+		if len(f) > 2 && f[0] == "server" && !slices.Contains(f, "disabled") {
+			addresses = append(addresses, f[2])
+		}
+	}
+	return addresses
+}
+
+func standbyOn(n *cluster.Node) {
+	n.Run("crm_attribute", "--node", n.Name, "--name", "standby", "--update", "on")
+}
+
+func standbyOff(n *cluster.Node) {
+	n.Run("crm_attribute", "--node", n.Name, "--name", "standby", "--delete")
+}
+
+// rollout has every node read its file, without a restart and without a request
+// that fails.
+func (s *site) rollout(t *testing.T) {
+	before := s.processes()
+	client := s.lab.Probe(cluster.Floating+":80", 10*time.Second)
+	s.answered(client, 20)
+	s.generation(2)
+	after := s.reloaded(before)
+	s.answered(client, 20)
+	for i := range s.lab.Nodes {
+		if after[i].master != before[i].master {
+			t.Errorf("HAProxy was started again on %s", s.lab.Nodes[i].Name)
+		}
+	}
+	if r := client.Stop(); r.Failed() > 0 {
+		t.Errorf("requests failed: %v", r.Errors())
+	}
+}
+
+// badFile has one node refuse its file: it and all others run on.
+func (s *site) badFile(t *testing.T) {
+	bad := s.lab.Nodes[slices.IndexFunc(s.lab.Nodes, func(n *cluster.Node) bool { return n.Name != s.serving().Name })]
+	before := s.processes()
+	client := s.lab.Probe(cluster.Floating+":80", 10*time.Second)
+	direct := s.lab.Probe(bad.Address()+":80", 10*time.Second)
+	s.answered(client, 20)
+	if err := os.WriteFile(bad.Path("/var/lib/thalassa/haproxy.cfg"), []byte("global\n    no such keyword\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.generation(3)
+	after := s.reloaded(before, bad.Name)
+	testkit.Eventually(t, time.Minute, func() error {
+		if says := s.failures(); !strings.Contains(says, "does not take") {
+			return fmt.Errorf("Pacemaker shows no reason: %s", says)
+		}
+		return nil
+	})
+	s.answered(client, 20)
+	for i, n := range s.lab.Nodes {
+		if after[i].master != before[i].master {
+			t.Errorf("HAProxy was started again on %s", n.Name)
+		}
+	}
+	s.onAll()
+	for _, r := range []cluster.Report{client.Stop(), direct.Stop()} {
+		if r.Failed() > 0 {
+			t.Errorf("requests failed: %v", r.Errors())
+		}
+	}
+	bad.KillProcess(t, "thalassa")
+	testkit.Eventually(t, time.Minute, func() error { // the next agent puts the file right at once
+		file, err := os.ReadFile(bad.Path("/var/lib/thalassa/haproxy.cfg"))
+		if err != nil || !strings.Contains(string(file), "frontend web") {
+			return fmt.Errorf("the file is %.100q (%w)", file, err)
+		}
+		return nil
+	})
+	s.recover()
+}
+
+// A process is HAProxy on one node.
+type process struct{ master, reloads int }
+
+func (s *site) processes() []process {
+	s.tb.Helper()
+	var all []process
+	for _, n := range s.lab.Nodes {
+		status := struct {
+			HAProxy struct {
+				MasterPID int `json:"masterPid"`
+				Reloads   int `json:"reloads"`
+			} `json:"haproxy"`
+		}{}
+		decode(s.tb, s.call(n, "GET", "/status", ""), &status)
+		all = append(all, process{status.HAProxy.MasterPID, status.HAProxy.Reloads})
+	}
+	return all
+}
+
+// reloaded waits until HAProxy has read its file again on all nodes but some.
+func (s *site) reloaded(before []process, but ...string) []process {
+	s.tb.Helper()
+	var now []process
+	testkit.Eventually(s.tb, time.Minute, func() error {
+		now = s.processes()
+		for i, n := range s.lab.Nodes {
+			if now[i].master == before[i].master && now[i].reloads <= before[i].reloads && !slices.Contains(but, n.Name) {
+				return fmt.Errorf("%s has not been reloaded: %+v", n.Name, now[i])
+			}
+		}
+		return nil
+	})
+	return now
+}
+
+// TestClusterOfOtherReleases is about Pacemaker 3, whose tools and schemas are
+// others.
+func TestClusterOfOtherReleases(t *testing.T) {
+	roots := cluster.Roots()
+	if len(roots) == 0 {
+		t.Skip("there is no other release of Pacemaker; tools/setup pacemakers makes one")
+	}
+	for _, root := range roots {
+		t.Run(filepath.Base(root), func(t *testing.T) {
+			cfg := siteConfig(t, clone)
+			cfg.Root = root
+			s := bootSite(t, cfg)
+			s.onAll()
+			t.Logf("%s", s.lab.Any().Run("pacemakerd", "--version"))
+			t.Run("standby", s.standby)
+			t.Run("rollout", s.rollout)
+			t.Run("haproxy killed", func(t *testing.T) {
+				t.Log(s.disturb(func(n *cluster.Node) { n.KillProcess(t, "haproxy") }, noticed))
+				s.recover()
+				s.onAll()
+			})
+			t.Run("node killed", func(t *testing.T) {
+				begun := time.Now()
+				e := s.disturb((*cluster.Node).Kill, s.moved)
+				t.Log(e)
+				s.lab.Fences(t, e.from, begun)
+			})
+		})
+	}
+}
+
+// TestClusterGroup has HAProxy on one node at a time: the node that takes over
+// starts it with the members of that moment.
+func TestClusterGroup(t *testing.T) {
+	s := newSite(t, group)
+	e := s.disturb((*cluster.Node).Kill, s.moved)
+	t.Log(e)
+	s.lab.AwaitRunning(t, "haproxy", e.to)
+	for _, n := range s.lab.Up() {
+		if n.Name != e.to && len(n.PIDs("haproxy")) > 0 {
+			t.Errorf("HAProxy runs on %s, too", n.Name)
+		}
+	}
+}
