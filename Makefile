@@ -24,13 +24,15 @@ HAPROXY ?=
 DURATION ?= 30m
 SEED     ?=
 WITH     := $(if $(HAPROXY),THALASSA_HAPROXY='$(HAPROXY)')
+# How often `make bench-ha` measures each event.
+ROUNDS   ?= 5
 # Flags of `thalassa dev`.
 ARGS ?=
 
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test test-haproxys soak cover screenshots bench fuzz lint fmt vuln docker install clean
+.PHONY: help setup build build-ha demo test test-haproxys soak cover screenshots bench bench-ha fuzz lint fmt vuln package docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +52,7 @@ demo: build ## Run Consul, HAProxy and Thalassa with example services (ARGS="…
 	@exec bin/thalassa dev $(ARGS)
 
 test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.2)
-	@tools/setup haproxy consul chromium pacemaker ui-tools
+	@tools/setup haproxy consul chromium pacemaker ui-tools nfpm
 	@mkdir -p bin/test
 	@$(WITH) go test -race -artifacts -outputdir $(CURDIR)/bin/test -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
 
@@ -68,13 +70,17 @@ screenshots: ## Make the pictures of the README from the demo under load
 	@THALASSA_SCREENSHOTS=$(CURDIR)/docs/screenshots go test -count 1 -run '^TestScreenshots$$' ./e2e
 
 cover: ## Show how much of each function the tests reach
-	@tools/setup haproxy consul pacemaker
+	@tools/setup haproxy consul pacemaker nfpm
 	@go test -timeout 20m -coverpkg=./... -coverprofile=coverage.out $(PKG)
 	@go tool cover -func=coverage.out
 
 bench: ## Run the benchmarks, beside the baselines (PKG=./e2e BENCH=Register COUNT=3 SAVE=1)
 	@tools/setup haproxy consul consul-template
 	@$(WITH) tools/bench $(if $(SAVE),-save) $(COUNT) '$(BENCH)' $(PKG)
+
+bench-ha: ## Measure failovers in a cluster of three nodes, as root (ROUNDS=5)
+	@tools/setup haproxy consul pacemaker
+	@ROUNDS=$(ROUNDS) go test -count=1 -run '^$$' -v -bench '^BenchmarkFailover$$' -benchtime 1x -timeout 60m ./e2e
 
 fuzz: ## Run every fuzz target for a while (FUZZTIME=10m PKG=./template)
 	@tools/fuzz $(FUZZTIME) $(PKG)
@@ -85,7 +91,8 @@ lint: ## Check the source: linters, formatting, vet, go.mod, scripts
 	@$(LINT) run --show-stats=false $(PKG)
 	@go vet $(PKG)
 	@go mod tidy -diff
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/fuzz tools/haproxys tools/bench; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/fuzz tools/haproxys tools/bench tools/package packaging/ocf-haproxy packaging/post* packaging/prerm; fi
+	@if command -v shellcheck >/dev/null; then shellcheck --shell=sh internal/testkit/cluster/*.sh; fi
 
 fmt: ## Format the Go source
 	@tools/setup golangci-lint
@@ -93,6 +100,10 @@ fmt: ## Format the Go source
 
 vuln: ## Look for known vulnerabilities (asks vuln.go.dev)
 	@go tool -modfile=tools/go.mod govulncheck ./...
+
+package: build ## Build the Debian package in bin, with thalassa-cib if it is built (VERSION=)
+	@tools/setup nfpm
+	@tools/package $(CACHE)/nfpm
 
 docker: ## Build the container image thalassa:latest
 	@docker build --tag thalassa .
@@ -102,6 +113,8 @@ install: build ## Install program, systemd unit, example settings (PREFIX= DESTD
 	@install -D -m 0644 packaging/thalassa.service $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa.service
 	@sed -i 's|=/usr/local/bin/thalassa|=$(PREFIX)/bin/thalassa|' $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa.service
 	@install -D -m 0644 packaging/thalassa.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/thalassa.conf
+	@install -D -m 0644 packaging/thalassa.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/thalassa.conf
+	@install -D -m 0755 packaging/ocf-haproxy $(DESTDIR)/usr/lib/ocf/resource.d/thalassa/haproxy
 	@install -D -m 0644 packaging/thalassa.yaml $(DESTDIR)$(PREFIX)/share/doc/thalassa/thalassa.yaml
 
 clean: ## Remove what was built here (the cached tools stay)

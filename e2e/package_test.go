@@ -1,0 +1,90 @@
+package e2e_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"thalassa/internal/testkit"
+)
+
+// installPackage installs a package into a layer over this machine's files that is
+// in memory and seen by nobody else, looks around and removes it again.
+const installPackage = `
+mount -t tmpfs layer /mnt
+mkdir /mnt/upper /mnt/work /mnt/root
+mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
+mount -t proc proc /mnt/root/proc
+mount --rbind /dev /mnt/root/dev
+mount -t tmpfs run /mnt/root/run
+install -m 0644 "$1" /mnt/root/root/thalassa.deb
+exec chroot /mnt/root /bin/sh -ec '
+	cd /
+	dpkg --install /root/thalassa.deb
+	echo "user: $(id -nu thalassa)"
+	for path in /run/thalassa /var/lib/thalassa /etc/thalassa/thalassa.yaml /usr/bin/thalassa; do stat -c "%n %U %a" "$path"; done
+	grep "^ExecStart" /usr/lib/systemd/system/thalassa.service
+	echo "version: $(thalassa version)"
+	echo "resource agent: $(/usr/lib/ocf/resource.d/thalassa/haproxy meta-data | grep -c "<parameter ")"
+	echo "# changed by the administrator" >>/etc/thalassa/thalassa.yaml
+	dpkg --install /root/thalassa.deb
+	grep -c "changed by the administrator" /etc/thalassa/thalassa.yaml
+	dpkg --purge thalassa
+	for path in /usr/bin/thalassa /etc/thalassa/thalassa.yaml /var/lib/thalassa /usr/lib/ocf/resource.d/thalassa/haproxy; do
+		[ ! -e "$path" ] || echo "left behind: $path"
+	done
+'`
+
+func TestPackage(t *testing.T) {
+	if os.Geteuid() != 0 {
+		testkit.Missing(t, "installing a package needs root")
+	}
+	testkit.Tool(t, "dpkg-deb")
+	testkit.Tool(t, "unshare")
+	testkit.HAProxy(t) // which it depends on
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nfpm := filepath.Join(cache, "thalassa/nfpm")
+	if _, err := os.Stat(nfpm); err != nil {
+		testkit.Missing(t, "nfpm is not built; tools/setup nfpm builds it")
+	}
+	dir := t.TempDir()
+	program, err := os.ReadFile(build(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "thalassa"), program, 0o755); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	cmd := exec.Command("../tools/package", nfpm)
+	cmd.Env = append(os.Environ(), "BIN="+dir, "VERSION=1.2.3")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	packages, err := filepath.Glob(filepath.Join(dir, "thalassa_1.2.3_*.deb"))
+	if err != nil || len(packages) != 1 {
+		t.Fatalf("the packages are %v (%v)", packages, err)
+	}
+	cmd = exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
+		"/bin/sh", "-ec", installPackage, "install", packages[0])
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8"}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, want := range []string{
+		"user: thalassa", "/run/thalassa thalassa 750", "/var/lib/thalassa thalassa 750", "/etc/thalassa/thalassa.yaml root 644",
+		"/usr/bin/thalassa root 755", "ExecStart=/usr/bin/thalassa agent", "version: thalassa", "resource agent: 12", "\n1\n",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if strings.Contains(string(out), "left behind") || t.Failed() {
+		t.Errorf("%s", out)
+	}
+}
