@@ -52,7 +52,7 @@ func (o *onNode) cluster() (*pacemaker.Cluster, error) {
 	if o.output != "" && o.output != "json" && o.output != "table" {
 		return nil, usageError{fmt.Errorf("--output: %q is not known, expected json or table", o.output)}
 	}
-	return pacemaker.New(pacemaker.Config{Tools: o.tools}), nil
+	return pacemaker.New(pacemaker.Config{Tools: o.tools, Stream: streamProgram()}), nil
 }
 
 // waitFlags declares the flags of a command that changes something.
