@@ -10,7 +10,7 @@ import (
 
 // followStats tells what the sampler has seen.
 func (s *Server) followStats(ctx context.Context) error {
-	sampler, topic := s.cfg.Sampler, s.topics.stat
+	sampler := s.cfg.Sampler
 	workers := sampler.Workers()
 	for {
 		next := sampler.Ticked()
@@ -18,7 +18,7 @@ func (s *Server) followStats(ctx context.Context) error {
 			workers = now
 			s.statusMayDiffer()
 		}
-		s.tellStats(sampler, topic)
+		s.tellStats(sampler)
 		select {
 		case <-next:
 		case <-ctx.Done():
@@ -28,31 +28,43 @@ func (s *Server) followStats(ctx context.Context) error {
 }
 
 // tellStats publishes what is new. While nobody listens nothing is encoded.
-func (s *Server) tellStats(sampler *stats.Sampler, topic *stream.Topic) {
-	if !topic.Wanted() {
-		sampler.Changes(nil)
-		topic.Skip()
-		return
-	}
-	var changed []stream.Object
-	at, gone := sampler.Changes(func(o stats.Object) { changed = append(changed, stream.Object(o)) })
-	removed := make([]stream.Removed, len(gone))
-	for i, r := range gone {
+func (s *Server) tellStats(sampler *stats.Sampler) {
+	stat, totals := s.topics.stat, s.topics.totals
+	statWanted, totalsWanted := stat.Wanted(), totals.Wanted()
+	news := sampler.Changes(statWanted, totalsWanted)
+	removed := make([]stream.Removed, len(news.Removed))
+	for i, r := range news.Removed {
 		removed[i] = stream.Removed(r)
 	}
-	if !at.IsZero() {
-		topic.Publish(at, changed, removed)
+	tell := func(t *stream.Topic, wanted bool, changed []stats.Object) {
+		switch {
+		case !wanted:
+			t.Skip()
+		case !news.At.IsZero():
+			t.Publish(news.At, streamed(changed), removed)
+		}
 	}
+	tell(stat, statWanted, news.Changed)
+	tell(totals, totalsWanted, news.Totals)
 }
+
+func streamed(objects []stats.Object) []stream.Object {
+	out := make([]stream.Object, len(objects))
+	for i, o := range objects {
+		out[i] = stream.Object(o)
+	}
+	return out
+}
+
+// pieceSize is about how much of a state goes into one frame.
+const pieceSize = 128 << 10
 
 // statState tells all statistics.
 func (s *Server) statState(keys []string, visit func(at time.Time, piece []stream.Object) bool) {
-	const size = 128 << 10 // of one piece
-	s.cfg.Sampler.Objects(keys, size, func(at time.Time, piece []stats.Object) bool {
-		objects := make([]stream.Object, len(piece))
-		for i, o := range piece {
-			objects[i] = stream.Object(o)
-		}
-		return visit(at, objects)
-	})
+	s.cfg.Sampler.Objects(keys, pieceSize, func(at time.Time, piece []stats.Object) bool { return visit(at, streamed(piece)) })
+}
+
+// totalsState tells all totals.
+func (s *Server) totalsState(keys []string, visit func(at time.Time, piece []stream.Object) bool) {
+	s.cfg.Sampler.Totals(keys, pieceSize, func(at time.Time, piece []stats.Object) bool { return visit(at, streamed(piece)) })
 }

@@ -26,7 +26,7 @@ const (
 // topics are what the websocket tells of.
 type topics struct {
 	status, frontends, backends, services, activity *stream.Topic
-	stat                                            *stream.Topic // nil: nobody counts
+	stat, totals                                    *stream.Topic // nil: nobody counts
 	cluster                                         *stream.Topic // nil: there is none
 	// statusDue has one slot: the status may be another one.
 	statusDue chan struct{}
@@ -42,6 +42,7 @@ func (s *Server) openTopics() {
 	}
 	if s.cfg.Sampler != nil {
 		s.topics.stat = h.Feed("stat", true, s.statState)
+		s.topics.totals = h.Feed("totals", true, s.totalsState)
 	}
 	if s.cfg.Cluster != nil {
 		s.topics.cluster = h.Set("cluster", false)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 
@@ -77,12 +75,10 @@ func (m *mirror) read(ctx context.Context) {
 	}
 	for _, o := range append(frame.Objects, frame.Changed...) {
 		id, _ := o["id"].(string)
-		known := maps.Clone(m.topics[frame.Topic][id])
-		if known == nil {
-			known = map[string]any{}
+		if frame.Topic == "stat" || frame.Topic == "totals" {
+			o = testkit.Merge(m.topics[frame.Topic][id], o)
 		}
-		maps.Copy(known, o)
-		m.topics[frame.Topic][id] = known
+		m.topics[frame.Topic][id] = o
 	}
 	for _, id := range frame.Removed {
 		delete(m.topics[frame.Topic], id)
@@ -96,14 +92,9 @@ func (m *mirror) object(topic, id string) map[string]any {
 	return m.topics[topic][id]
 }
 
-// figure is a number in an object, e.g. total.requests; -1: it is not there.
-func (m *mirror) figure(id, path string) float64 {
-	var v any = m.object("stat", id)
-	for name := range strings.SplitSeq(path, ".") {
-		inner, _ := v.(map[string]any)
-		v = inner[name]
-	}
-	if f, ok := v.(float64); ok {
+// figure is a number in an object; -1: it is not there.
+func (m *mirror) figure(topic, id, name string) float64 {
+	if f, ok := m.object(topic, id)[name].(float64); ok {
 		return f
 	}
 	return -1
@@ -119,8 +110,8 @@ func (m *mirror) until(ok func() error) {
 func (m *mirror) untilRequests(id string, want float64) {
 	m.tb.Helper()
 	m.until(func() error {
-		if got := m.figure(id, "total.requests"); got != want {
-			return fmt.Errorf("%s has %v requests, want %v (%v)", id, got, want, m.object("stat", id))
+		if got := m.figure("totals", id, "requests"); got != want {
+			return fmt.Errorf("%s has %v requests, want %v (%v)", id, got, want, m.object("totals", id))
 		}
 		return nil
 	})
@@ -131,15 +122,15 @@ func (m *mirror) untilRequests(id string, want float64) {
 func TestStreamsFollowTheWholeNode(t *testing.T) {
 	n, consul := serving(t)
 	service(t, consul, "1.1.0", 1)
-	m := n.mirror("status", "frontends", "backends", "services", "stat", "activity")
+	m := n.mirror("status", "frontends", "backends", "services", "stat", "totals", "activity")
 	const web, live = "stat/frontend/web", "stat/backend/live"
 	m.until(func() error {
-		if m.figure(live, "healthy") < 1 || m.object("frontends", "frontend/web") == nil || m.object("status", "status") == nil {
+		if m.figure("stat", live, "healthy") < 1 || m.object("frontends", "frontend/web") == nil || m.object("status", "status") == nil {
 			return fmt.Errorf("the backend is %v", m.object("stat", live))
 		}
 		return nil
 	})
-	before := m.figure(web, "total.requests")
+	before := m.figure("totals", web, "requests")
 	const each = 20
 	requests := func() {
 		t.Helper()
@@ -151,8 +142,8 @@ func TestStreamsFollowTheWholeNode(t *testing.T) {
 	}
 	// Until a tick has passed, what serving asked may still come.
 	m.until(func() error {
-		now := m.figure(web, "total.requests")
-		if now != before || now != m.figure(live, "total.requests") {
+		now := m.figure("totals", web, "requests")
+		if now != before || now != m.figure("totals", live, "requests") {
 			before = now
 			return fmt.Errorf("%v requests so far", now)
 		}

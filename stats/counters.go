@@ -1,6 +1,10 @@
 package stats
 
-import "thalassa/statsock"
+import (
+	"math"
+
+	"thalassa/statsock"
+)
 
 // A Counter is one of the figures that only grow.
 type Counter int
@@ -75,18 +79,29 @@ func (c *Counters) add(d *Counters) {
 // Rates are the counters per second.
 type Rates [counterCount]float32
 
-// per gives what was counted within so many seconds as rates, to one decimal.
+// per gives what was counted within so many seconds as rates, rounded: who
+// looks at them sees no difference, and fewer of them change.
 func (c *Counters) per(seconds float64) Rates {
 	var r Rates
 	for i, n := range c {
 		if n != 0 {
-			r[i] = tenths(float64(n) / seconds)
+			r[i] = float32(round(float64(n) / seconds))
 		}
 	}
 	return r
 }
 
-func tenths(v float64) float32 { return float32(int64(v*10+0.5)) / 10 }
+// round keeps three digits, and one decimal of what is less than 100.
+func round(v float64) float64 {
+	if v < 100 {
+		return math.Round(v*10) / 10
+	}
+	unit := 1.0
+	for v/unit >= 1000 {
+		unit *= 10
+	}
+	return math.Round(v/unit) * unit
+}
 
 // Errors are the responses of class 5xx, and the requests that got none, per
 // second.

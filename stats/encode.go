@@ -2,6 +2,7 @@ package stats
 
 import (
 	"encoding/json"
+	"iter"
 	"strconv"
 	"time"
 
@@ -10,53 +11,81 @@ import (
 
 // Encoding by hand: ten thousand objects change every second.
 
-// appendObject writes the parts of an object as JSON: partWhole is all of them.
-func (s *Series) appendObject(dst []byte, at time.Time, parts part) []byte {
-	dst = append(dst, `{"id":`...)
-	dst = appendString(dst, s.ID())
-	if parts&partWhole != 0 {
-		dst = s.appendIdentity(dst)
-		parts = s.wholeParts()
+// appendObject writes what is told of an object as JSON.
+func (s *Series) appendObject(dst []byte, at time.Time, told changes) []byte {
+	e := encoder{buf: append(dst, `{"id":`...), parts: told.parts}
+	e.buf = appendString(e.buf, s.ID())
+	if told.parts&partWhole != 0 {
+		s.encodeIdentity(&e)
+		e.key("time")
+		e.buf = strconv.AppendInt(e.buf, at.UnixMilli(), 10)
 	}
-	dst = append(dst, `,"time":`...)
-	dst = strconv.AppendInt(dst, at.UnixMilli(), 10)
-	if parts&partStatus != 0 {
-		dst = append(dst, `,"status":`...)
-		dst = appendString(dst, s.Gauges.Status)
-	}
-	if parts&partRate != 0 {
-		dst = s.appendRate(dst)
-	}
-	if parts&partTotal != 0 {
-		dst = append(dst, `,"total":{`...)
-		dst = appendCounters(dst, func(dst []byte, c Counter) []byte { return strconv.AppendInt(dst, s.Total[c], 10) })
-	}
-	return append(s.appendGauges(dst, parts), '}')
+	e.text(partStatus, "status", s.Gauges.Status)
+	s.encodeRate(&e, told)
+	s.encodeGauges(&e)
+	return append(e.buf, '}')
 }
 
-// wholeParts are those that an object of its kind has.
-func (s *Series) wholeParts() part {
-	parts := partStatus | partConnections | partRate | partTotal
-	if s.Kind != statsock.KindFrontend {
-		parts |= partQueue | partTimes | partWeight | partDowntime
+// appendTotals writes what is told of an object's totals.
+func (s *Series) appendTotals(dst []byte, totals counterSet) []byte {
+	e := encoder{buf: append(dst, `{"id":`...)}
+	e.buf = appendString(e.buf, s.ID())
+	for name, c := range toldNames() {
+		if totals.has(c) {
+			e.key(name)
+			e.buf = strconv.AppendInt(e.buf, s.Total[c], 10)
+		}
 	}
-	switch s.Kind {
-	case statsock.KindBackend:
-		parts |= partMembers
-	case statsock.KindServer:
-		parts |= partCheck
-	default:
-	}
-	return parts
+	return append(e.buf, '}')
 }
 
-func (s *Series) appendIdentity(dst []byte) []byte {
+// An encoder writes fields behind the first one of an object.
+type encoder struct {
+	buf   []byte
+	parts part   // that are to be written
+	open  string // a nested object that its first field begins
+}
+
+// key begins a field.
+func (e *encoder) key(name string) {
+	e.buf = append(e.buf, `,"`...)
+	if e.open != "" {
+		e.buf = append(e.buf, e.open...)
+		e.buf = append(e.buf, `":{"`...)
+		e.open = ""
+	}
+	e.buf = append(e.buf, name...)
+	e.buf = append(e.buf, `":`...)
+}
+
+// nest begins a nested object, and end ends it: it is not there without fields.
+func (e *encoder) nest(name string) { e.open = name }
+
+func (e *encoder) end() {
+	if e.open == "" {
+		e.buf = append(e.buf, '}')
+	}
+	e.open = ""
+}
+
+func (e *encoder) number(p part, name string, v int) {
+	if e.parts&p != 0 {
+		e.key(name)
+		e.buf = strconv.AppendInt(e.buf, int64(v), 10)
+	}
+}
+
+func (e *encoder) text(p part, name, v string) {
+	if e.parts&p != 0 {
+		e.key(name)
+		e.buf = appendString(e.buf, v)
+	}
+}
+
+func (s *Series) encodeIdentity(e *encoder) {
 	field := func(name, value string) {
 		if value != "" {
-			dst = append(dst, `,"`...)
-			dst = append(dst, name...)
-			dst = append(dst, `":`...)
-			dst = appendString(dst, value)
+			e.text(partWhole, name, value)
 		}
 	}
 	switch s.Kind {
@@ -75,103 +104,79 @@ func (s *Series) appendIdentity(dst []byte) []byte {
 		field("type", "backend")
 		field("key", s.Key)
 	}
-	return dst
 }
 
-func (s *Series) appendRate(dst []byte) []byte {
+// encodeRate writes the rates that are told; once they are known, all of them.
+func (s *Series) encodeRate(e *encoder, told changes) {
 	if !s.Known {
-		return append(dst, `,"rate":null`...)
+		if told.parts&partRate != 0 {
+			e.key("rate")
+			e.buf = append(e.buf, `null`...)
+		}
+		return
 	}
-	dst = append(dst, `,"rate":{`...)
-	return appendCounters(dst, func(dst []byte, c Counter) []byte { return appendTenths(dst, float64(s.Rate[c])) })
+	e.nest("rate")
+	for name, c := range toldNames() {
+		if told.rates.has(c) {
+			e.key(name)
+			e.buf = appendTenths(e.buf, round(float64(s.Rate[c])))
+		}
+	}
+	e.end()
 }
 
-// appendCounters writes the counters that readers see, up to the closing brace.
-func appendCounters(dst []byte, value func([]byte, Counter) []byte) []byte {
-	for _, c := range [...]struct {
-		name string
-		c    Counter
-	}{
-		{`"requests":`, Requests},
-		{`,"sessions":`, Sessions},
-		{`,"bytesIn":`, BytesIn},
-		{`,"bytesOut":`, BytesOut},
-		{`,"1xx":`, Responses1xx},
-		{`,"2xx":`, Responses2xx},
-		{`,"3xx":`, Responses3xx},
-		{`,"4xx":`, Responses4xx},
-		{`,"5xx":`, Responses5xx},
-		{`,"connectErrors":`, ConnectErrors},
-		{`,"responseErrors":`, ResponseErrors},
-		{`,"requestErrors":`, RequestErrors},
-		{`,"retries":`, Retries},
-		{`,"redispatches":`, Redispatches},
-	} {
-		dst = append(dst, c.name...)
-		dst = value(dst, c.c)
+// toldNames gives the counters that readers are told, as they are named.
+func toldNames() iter.Seq2[string, Counter] {
+	return func(yield func(string, Counter) bool) {
+		for c, name := range [...]string{
+			Requests: "requests", Sessions: "sessions", BytesIn: "bytesIn", BytesOut: "bytesOut",
+			Responses1xx: "1xx", Responses2xx: "2xx", Responses3xx: "3xx", Responses4xx: "4xx", Responses5xx: "5xx",
+			ConnectErrors: "connectErrors", ResponseErrors: "responseErrors", RequestErrors: "requestErrors",
+			Retries: "retries", Redispatches: "redispatches",
+		} {
+			if name != "" && !yield(name, Counter(c)) {
+				return
+			}
+		}
 	}
-	return append(dst, '}')
 }
 
-func (s *Series) appendGauges(dst []byte, parts part) []byte {
+func (s *Series) encodeGauges(e *encoder) {
 	g := &s.Gauges
-	number := func(name string, v int) {
-		dst = append(dst, name...)
-		dst = strconv.AppendInt(dst, int64(v), 10)
+	e.nest("connections")
+	e.number(partConnections, "current", g.Connections)
+	e.number(partMaxConnections, "max", g.MaxConnections)
+	e.number(partLimit, "limit", g.Limit)
+	e.end()
+	e.nest("queue")
+	e.number(partQueue, "current", g.Queue)
+	e.number(partMaxQueue, "max", g.MaxQueue)
+	e.end()
+	e.nest("timesMs")
+	e.number(partQueueMS, "queue", g.QueueMS)
+	e.number(partConnectMS, "connect", g.ConnectMS)
+	e.number(partResponseMS, "response", g.ResponseMS)
+	e.number(partTotalMS, "total", g.TotalMS)
+	e.end()
+	e.number(partWeight, "weight", g.Weight)
+	e.number(partMembers, "members", s.Members)
+	e.number(partHealthy, "healthy", s.Healthy)
+	e.number(partDowntime, "downtimeMs", int(g.Downtime.Milliseconds()))
+	e.nest("check")
+	e.text(partCheckStatus, "status", g.CheckStatus)
+	e.number(partCheckCode, "code", g.CheckCode)
+	e.number(partCheckMS, "durationMs", g.CheckMS)
+	if e.parts&partCheckText != 0 {
+		text := g.CheckText
+		if g.CheckSaw != "" {
+			text += ": " + g.CheckSaw
+		}
+		e.text(partCheckText, "description", text)
 	}
-	if parts&partConnections != 0 {
-		number(`,"connections":{"current":`, g.Connections)
-		number(`,"max":`, g.MaxConnections)
-		number(`,"limit":`, g.Limit)
-		dst = append(dst, '}')
-	}
-	if parts&partQueue != 0 {
-		number(`,"queue":{"current":`, g.Queue)
-		number(`,"max":`, g.MaxQueue)
-		dst = append(dst, '}')
-	}
-	if parts&partTimes != 0 {
-		number(`,"timesMs":{"queue":`, g.QueueMS)
-		number(`,"connect":`, g.ConnectMS)
-		number(`,"response":`, g.ResponseMS)
-		number(`,"total":`, g.TotalMS)
-		dst = append(dst, '}')
-	}
-	if parts&partWeight != 0 {
-		number(`,"weight":`, g.Weight)
-	}
-	if parts&partMembers != 0 && s.Kind == statsock.KindBackend {
-		number(`,"members":`, s.Members)
-		number(`,"healthy":`, s.Healthy)
-	}
-	if parts&partDowntime != 0 {
-		number(`,"downtimeMs":`, int(g.Downtime.Milliseconds()))
-	}
-	if parts&partCheck != 0 && s.Kind == statsock.KindServer {
-		dst = s.appendCheck(dst)
-	}
-	return dst
-}
-
-func (s *Series) appendCheck(dst []byte) []byte {
-	g := &s.Gauges
-	dst = append(dst, `,"check":{"status":`...)
-	dst = appendString(dst, g.CheckStatus)
-	dst = append(dst, `,"code":`...)
-	dst = strconv.AppendInt(dst, int64(g.CheckCode), 10)
-	dst = append(dst, `,"durationMs":`...)
-	dst = strconv.AppendInt(dst, int64(g.CheckMS), 10)
-	text := g.CheckText
-	if g.CheckSaw != "" {
-		text += ": " + g.CheckSaw
-	}
-	dst = append(dst, `,"description":`...)
-	dst = appendString(dst, text)
 	if !s.Since.IsZero() {
-		dst = append(dst, `,"sinceMs":`...)
-		dst = strconv.AppendInt(dst, s.Since.UnixMilli(), 10)
+		e.number(partSince, "sinceMs", int(s.Since.UnixMilli()))
 	}
-	return append(dst, '}')
+	e.end()
 }
 
 // appendHistory writes ,"history":{…}.

@@ -65,6 +65,9 @@ type Sampler struct {
 	servers time.Time // when HAProxy was asked about servers
 	lines   int       // in its answer then
 	silent  bool      // it did not answer last time
+
+	// Of the reader of Changes alone.
+	changed, totals collection
 }
 
 // An answer is who answered last, and when.

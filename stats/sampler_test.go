@@ -3,6 +3,7 @@ package stats_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -356,6 +357,11 @@ func TestObjectsAsTheyAreTold(t *testing.T) {
 	w.set(func() { web.requests, web.current, web.max, s1.change = 3, 1, 4, 100 })
 	w.sample()
 	f, b, m := w.object(webID), w.object(liveID), w.object(aID)
+	var totals map[string]map[string]any
+	w.sampler.Totals(nil, 1<<20, func(_ time.Time, piece []stats.Object) bool {
+		totals = w.decode(piece)
+		return true
+	})
 	for _, c := range []struct {
 		object map[string]any
 		want   string
@@ -375,7 +381,7 @@ func TestObjectsAsTheyAreTold(t *testing.T) {
 				t.Errorf("%s of %v is %v, want %v", field, c.object["id"], got, v)
 			}
 		}
-		total, _ := c.object["total"].(map[string]any)
+		total := totals[c.object["id"].(string)]
 		rate, _ := c.object["rate"].(map[string]any)
 		for _, name := range []string{
 			"requests", "sessions", "bytesIn", "bytesOut", "1xx", "2xx", "3xx", "4xx", "5xx", "connectErrors",
@@ -386,7 +392,7 @@ func TestObjectsAsTheyAreTold(t *testing.T) {
 			}
 		}
 	}
-	if f["total"].(map[string]any)["requests"] != 3.0 || f["queue"] != nil || f["check"] != nil {
+	if totals[webID]["requests"] != 3.0 || f["total"] != nil || f["queue"] != nil || f["check"] != nil {
 		t.Errorf("the frontend is %v", f)
 	}
 	check, _ := m["check"].(map[string]any)
@@ -405,20 +411,30 @@ func TestObjectsAsTheyAreTold(t *testing.T) {
 // changes gives what has changed, by id, and what was removed.
 func (w *world) changes() (map[string]map[string]any, []string) {
 	w.t.Helper()
-	changed := map[string]map[string]any{}
-	_, removed := w.sampler.Changes(func(o stats.Object) {
+	news := w.sampler.Changes(true, false)
+	var ids []string
+	for _, r := range news.Removed {
+		ids = append(ids, r.ID)
+	}
+	slices.Sort(ids)
+	return w.decode(news.Changed), ids
+}
+
+// decode gives objects by id.
+func (w *world) decode(objects []stats.Object) map[string]map[string]any {
+	w.t.Helper()
+	out := map[string]map[string]any{}
+	for _, o := range objects {
 		var v map[string]any
 		if err := json.Unmarshal(o.JSON, &v); err != nil {
 			w.t.Fatalf("%v: %s", err, o.JSON)
 		}
-		changed[o.ID] = v
-	})
-	var ids []string
-	for _, r := range removed {
-		ids = append(ids, r.ID)
+		if v["id"] != o.ID {
+			w.t.Errorf("object %s has id %v", o.ID, v["id"])
+		}
+		out[o.ID] = v
 	}
-	slices.Sort(ids)
-	return changed, ids
+	return out
 }
 
 func TestOnlyWhatChangedIsTold(t *testing.T) {
@@ -430,7 +446,7 @@ func TestOnlyWhatChangedIsTold(t *testing.T) {
 	w.sample()
 	changed, _ := w.changes()
 	for id, o := range changed { // the first rate is known now
-		if len(o) != 3 || o["rate"] == nil {
+		if rate, _ := o["rate"].(map[string]any); len(o) != 2 || len(rate) != 14 {
 			t.Errorf("%s changed: %v", id, o)
 		}
 	}
@@ -455,12 +471,56 @@ func TestOnlyWhatChangedIsTold(t *testing.T) {
 	if changed, _ = w.changes(); changed[aID]["type"] != "backendMember" {
 		t.Errorf("what is back is told as %v", changed[aID])
 	}
-	w.sampler.Changes(nil)
+	w.sampler.Changes(false, false)
 	w.set(func() { live.requests = 9 })
 	w.sample()
-	w.sampler.Changes(nil)
+	w.sampler.Changes(false, false)
 	if changed, _ = w.changes(); len(changed) != 0 {
 		t.Errorf("forgotten changes are told: %v", changed)
+	}
+}
+
+// Of what is nested, too, only what has changed is told.
+func TestChangesAreTheFieldsThatAreNew(t *testing.T) {
+	w, web, live, s1, _ := shop(t)
+	w.sample()
+	w.sample()
+	w.sampler.Changes(true, true)
+	w.set(func() { web.requests, web.current, live.max, s1.change = 1_000_000, 2, 3, 100 })
+	w.sample()
+	news := w.sampler.Changes(true, true)
+	changed, totals := w.decode(news.Changed), w.decode(news.Totals)
+	fields := func(v any) string {
+		inner, _ := v.(map[string]any)
+		return strings.Join(slices.Sorted(maps.Keys(inner)), " ")
+	}
+	for _, c := range []struct{ got, want string }{
+		{fields(changed[webID]), "connections id rate"},
+		{fields(changed[webID]["connections"]), "current max"},
+		{fields(changed[webID]["rate"]), "requests sessions"},
+		{fields(changed[liveID]), "connections id"},
+		{fields(changed[liveID]["connections"]), "max"},
+		{fields(changed[aID]), "check id"},
+		{fields(changed[aID]["check"]), "sinceMs"},
+		{fmt.Sprint(totals), fmt.Sprintf("map[%s:map[id:%[1]s requests:1e+06 sessions:1e+06]]", webID)},
+	} {
+		if c.got != c.want {
+			t.Errorf("told is %s, want %s, of %v", c.got, c.want, changed)
+		}
+	}
+	w.sample()
+	if rate, _ := w.decode(w.sampler.Changes(true, true).Changed)[webID]["rate"].(map[string]any); len(rate) != 2 || rate["requests"] != 0.0 {
+		t.Errorf("when nothing comes any more: %v", rate)
+	}
+	w.set(func() { w.down = true })
+	w.sample()
+	if got := w.decode(w.sampler.Changes(true, true).Changed)[webID]; len(got) != 3 || got["rate"] != nil || got["status"] != "unknown" {
+		t.Errorf("while it is away: %v", got)
+	}
+	w.set(func() { w.down = false })
+	w.sample()
+	if rate, _ := w.decode(w.sampler.Changes(true, true).Changed)[webID]["rate"].(map[string]any); len(rate) != 14 {
+		t.Errorf("when it is back: %v", rate)
 	}
 }
 

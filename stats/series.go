@@ -16,23 +16,6 @@ const (
 	Member   = statsock.KindServer
 )
 
-// A part is a field of an object that changes as a whole.
-type part uint16
-
-const (
-	partStatus part = 1 << iota
-	partConnections
-	partRate
-	partTotal
-	partQueue
-	partTimes
-	partWeight
-	partCheck
-	partDowntime
-	partMembers
-	partWhole // everything, of an object that is new to the readers
-)
-
 // A Series is the figures of one frontend, backend or member.
 type Series struct {
 	Kind Kind
@@ -57,7 +40,7 @@ type Series struct {
 	listed   bool      // readers see it
 	unlisted time.Time // since when they do not
 	dropped  bool      // it is no series of the table any more
-	changed  part      // since readers looked
+	changed  changes   // since readers looked
 	read     time.Time // when Total was as before
 	before   Counters
 	history  history
@@ -90,38 +73,40 @@ func (s *Series) settle(now time.Time) {
 		rate = grown.per(now.Sub(s.read).Seconds())
 	}
 	if rate != s.Rate || known != s.Known {
+		s.changed.rates |= differing((*[counterCount]float32)(&rate), (*[counterCount]float32)(&s.Rate))
+		s.changed.note(partRate, known != s.Known)
 		s.Rate, s.Known = rate, known
-		s.changed |= partRate
 	}
-	if s.Total != s.before {
-		s.changed |= partTotal
-	}
+	s.changed.totals |= differing((*[counterCount]int64)(&s.Total), (*[counterCount]int64)(&s.before))
 	s.before, s.read = s.Total, now
 	s.set(s.next, now)
 }
 
 // set replaces the gauges, and notes what is new in them.
 func (s *Series) set(g Gauges, now time.Time) {
-	old := &s.Gauges
+	old, c := &s.Gauges, &s.changed
 	g.MaxConnections = max(g.MaxConnections, old.MaxConnections)
 	g.MaxQueue = max(g.MaxQueue, old.MaxQueue)
-	note := func(p part, changed bool) {
-		if changed {
-			s.changed |= p
-		}
-	}
-	note(partStatus, g.Status != old.Status)
-	note(partConnections, g.Connections != old.Connections || g.MaxConnections != old.MaxConnections || g.Limit != old.Limit)
-	note(partQueue, g.Queue != old.Queue || g.MaxQueue != old.MaxQueue)
-	note(partTimes, g.QueueMS != old.QueueMS || g.ConnectMS != old.ConnectMS || g.ResponseMS != old.ResponseMS || g.TotalMS != old.TotalMS)
-	note(partWeight, g.Weight != old.Weight)
-	note(partCheck, g.CheckStatus != old.CheckStatus || g.CheckCode != old.CheckCode || g.CheckMS != old.CheckMS ||
-		g.CheckText != old.CheckText || g.CheckSaw != old.CheckSaw)
-	note(partDowntime, g.Downtime != old.Downtime)
+	c.note(partStatus, g.Status != old.Status)
+	c.note(partConnections, g.Connections != old.Connections)
+	c.note(partMaxConnections, g.MaxConnections != old.MaxConnections)
+	c.note(partLimit, g.Limit != old.Limit)
+	c.note(partQueue, g.Queue != old.Queue)
+	c.note(partMaxQueue, g.MaxQueue != old.MaxQueue)
+	c.note(partQueueMS, g.QueueMS != old.QueueMS)
+	c.note(partConnectMS, g.ConnectMS != old.ConnectMS)
+	c.note(partResponseMS, g.ResponseMS != old.ResponseMS)
+	c.note(partTotalMS, g.TotalMS != old.TotalMS)
+	c.note(partWeight, g.Weight != old.Weight)
+	c.note(partDowntime, g.Downtime != old.Downtime)
+	c.note(partCheckStatus, g.CheckStatus != old.CheckStatus)
+	c.note(partCheckCode, g.CheckCode != old.CheckCode)
+	c.note(partCheckMS, g.CheckMS != old.CheckMS)
+	c.note(partCheckText, g.CheckText != old.CheckText || g.CheckSaw != old.CheckSaw)
 	// HAProxy tells whole seconds; the point in time must not move with them.
 	if since := now.Add(-g.Change).Truncate(time.Second); since.Sub(s.Since).Abs() > 2*time.Second {
 		s.Since = since
-		s.changed |= partCheck
+		c.note(partSince, true)
 	}
 	s.Gauges = g
 }
@@ -130,11 +115,11 @@ func (s *Series) set(g Gauges, now time.Time) {
 func (s *Series) lose() {
 	if s.Known {
 		s.Known, s.Rate = false, Rates{}
-		s.changed |= partRate
+		s.changed.note(partRate, true)
 	}
 	if s.Gauges.Status != Unknown {
 		s.Gauges.Status = Unknown
-		s.changed |= partStatus
+		s.changed.note(partStatus, true)
 	}
 }
 
@@ -167,5 +152,5 @@ func (s *Series) remember(tick uint64) {
 func (s *Series) restart() {
 	s.Total, s.before, s.Rate, s.Known, s.read = Counters{}, Counters{}, Rates{}, false, time.Time{}
 	s.Gauges, s.Since, s.history, s.restarted = Gauges{}, time.Time{}, history{}, true
-	s.changed |= partWhole
+	s.changed.note(partWhole, true)
 }

@@ -104,7 +104,8 @@ func (t *table) find(l *line, present bool) *Series {
 	s := t.series[name.ID()]
 	if s == nil && present {
 		s = t.create(name)
-		s.listed, s.changed = true, partWhole
+		s.listed = true
+		s.changed.note(partWhole, true)
 	}
 	l.series = s
 	return s
@@ -158,7 +159,7 @@ func (t *table) list(key string, m lb.Member) {
 	}
 	if !s.listed {
 		s.listed = true
-		s.changed |= partWhole
+		s.changed.note(partWhole, true)
 	}
 	s.seen = true
 }
@@ -225,9 +226,10 @@ func (t *table) countMembers() {
 				}
 			}
 		}
-		if backend != nil && (backend.Members != members || backend.Healthy != healthy) {
+		if backend != nil {
+			backend.changed.note(partMembers, backend.Members != members)
+			backend.changed.note(partHealthy, backend.Healthy != healthy)
 			backend.Members, backend.Healthy = members, healthy
-			backend.changed |= partMembers
 		}
 	}
 }

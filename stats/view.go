@@ -25,24 +25,64 @@ type Object struct {
 	JSON    []byte
 }
 
-// Changes gives what has changed since the last call, and when the last tick
-// was. One reader alone may call it; with nil visit it only forgets what has
-// changed. The JSON belongs to the reader.
-func (s *Sampler) Changes(visit func(Object)) (at time.Time, removed []Removed) {
+// News is what has changed since somebody looked.
+type News struct {
+	At time.Time // of the last tick
+	// Changed has the fields of objects that are new, Totals those of their
+	// totals. The JSON is valid until Changes is called again.
+	Changed, Totals []Object
+	Removed         []Removed
+}
+
+// Changes gives what has changed since the last call. One reader alone may call
+// it; what it does not want is forgotten.
+func (s *Sampler) Changes(changed, totals bool) News {
 	t := &s.table
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	removed, t.removed = t.removed, nil
+	news := News{At: t.at, Removed: t.removed}
+	t.removed = nil
+	s.changed.reset()
+	s.totals.reset()
 	for _, series := range t.order {
-		changed := series.changed & (series.wholeParts() | partWhole)
-		series.changed = 0
-		if changed == 0 || !series.listed || visit == nil {
+		told, ok := series.changed.told(series.Kind)
+		series.changed = changes{}
+		if !series.listed {
 			continue
 		}
-		buf := make([]byte, 0, 1024)
-		visit(Object{series.ID(), series.Key, series.appendObject(buf, t.at, changed)})
+		if changed && ok {
+			s.changed.add(series, series.appendObject(s.changed.text, t.at, told))
+		}
+		if totals && told.totals != 0 {
+			s.totals.add(series, series.appendTotals(s.totals.text, told.totals))
+		}
 	}
-	return t.at, removed
+	news.Changed, news.Totals = s.changed.list(), s.totals.list()
+	return news
+}
+
+// A collection is objects one behind the other in one text, which is used again.
+type collection struct {
+	text    []byte
+	objects []Object
+	ends    []int // of the objects in the text
+}
+
+func (c *collection) reset() { c.text, c.objects, c.ends = c.text[:0], c.objects[:0], c.ends[:0] }
+
+// add takes over the text with one more object at its end.
+func (c *collection) add(s *Series, text []byte) {
+	c.text = text
+	c.objects, c.ends = append(c.objects, Object{ID: s.ID(), Key: s.Key}), append(c.ends, len(text))
+}
+
+func (c *collection) list() []Object {
+	begin := 0
+	for i, end := range c.ends {
+		c.objects[i].JSON = c.text[begin:end:end]
+		begin = end
+	}
+	return c.objects
 }
 
 // Objects gives every object whole, with its history, and when the last tick
@@ -50,6 +90,24 @@ func (s *Sampler) Changes(visit func(Object)) (at time.Time, removed []Removed) 
 // of about size bytes of JSON; between two pieces a tick may pass, as their
 // histories tell. visit must not call the Sampler.
 func (s *Sampler) Objects(keys []string, size int, visit func(at time.Time, piece []Object) bool) {
+	t := &s.table
+	s.pieces(keys, size, visit, func(series *Series) []byte {
+		told, _ := changes{parts: partWhole}.told(series.Kind)
+		buf := series.appendObject(make([]byte, 0, 2048), t.at, told)
+		buf = t.appendHistory(buf[:len(buf)-1], series, s.cfg.Interval)
+		return append(buf, '}')
+	})
+}
+
+// Totals is Objects for the totals.
+func (s *Sampler) Totals(keys []string, size int, visit func(at time.Time, piece []Object) bool) {
+	s.pieces(keys, size, visit, func(series *Series) []byte {
+		return series.appendTotals(make([]byte, 0, 512), toldCounters)
+	})
+}
+
+// pieces gives objects as they are encoded.
+func (s *Sampler) pieces(keys []string, size int, visit func(at time.Time, piece []Object) bool, encode func(*Series) []byte) {
 	list := s.listed(keys)
 	t := &s.table
 	for first := true; first || len(list) > 0; first = false {
@@ -61,9 +119,7 @@ func (s *Sampler) Objects(keys []string, size int, visit func(at time.Time, piec
 			if series.dropped || !series.listed {
 				continue
 			}
-			buf := series.appendObject(make([]byte, 0, 2048), t.at, partWhole)
-			buf = t.appendHistory(buf[:len(buf)-1], series, s.cfg.Interval)
-			buf = append(buf, '}')
+			buf := encode(series)
 			piece = append(piece, Object{series.ID(), series.Key, buf})
 			bytes += len(buf)
 		}

@@ -40,7 +40,7 @@ type Client struct {
 type following struct {
 	Subscription
 	topics []*Topic
-	keys   map[string]struct{} // nil: all
+	keys   *keySet // nil: all
 }
 
 // Join adds a client, which gets nothing until it subscribes. Leave must be
@@ -87,12 +87,6 @@ func (e *UnknownTopicError) Error() string { return "there is no topic " + e.Top
 // *UnknownTopicError, and leaves everything as it was.
 func (c *Client) Subscribe(s Subscription) error {
 	f := &following{Subscription: s}
-	if s.Keys != nil {
-		f.keys = make(map[string]struct{}, len(s.Keys))
-		for _, key := range s.Keys {
-			f.keys[key] = struct{}{}
-		}
-	}
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
 	for _, name := range s.Topics {
@@ -103,6 +97,10 @@ func (c *Client) Subscribe(s Subscription) error {
 		if !slices.Contains(f.topics, t) {
 			f.topics = append(f.topics, t)
 		}
+	}
+	if s.Keys != nil {
+		f.keys = c.hub.keySet(s.Keys)
+		f.Keys = f.keys.list
 	}
 	if c.sub != nil && !c.sub.covers(f) {
 		f.Epoch = "" // it cannot know the new objects
@@ -122,17 +120,13 @@ func (f *following) covers(o *following) bool {
 	if f.keys == nil {
 		return true
 	}
-	for key := range o.keys {
-		if _, ok := f.keys[key]; !ok {
-			return false
-		}
-	}
-	return o.keys != nil
+	return o.keys != nil && !slices.ContainsFunc(o.keys.list, func(key string) bool { return !f.keys.has(key) })
 }
 
 // follow puts a subscription into effect: what waits belongs to the former one.
 func (c *Client) follow(f *following) {
 	if c.sub != nil {
+		c.hub.release(c.sub.keys)
 		for _, t := range c.sub.topics {
 			if t.clients--; t.clients == 0 {
 				t.left = c.hub.cfg.Now()
@@ -154,7 +148,7 @@ func (c *Client) wants(t *Topic) bool {
 
 // push queues a delta, or gives the client up; hub.mu is held.
 func (c *Client) push(d *delta) {
-	if len(c.queue) > 0 && (len(c.queue) >= c.hub.cfg.Queue || c.bytes+d.size > c.hub.cfg.QueueBytes) {
+	if len(c.queue) > 0 && (len(c.queue) >= c.hub.cfg.Queue || c.bytes+d.size() > c.hub.cfg.QueueBytes) {
 		c.slow = true
 		c.hub.slow++
 		c.queue, c.bytes = nil, 0
@@ -162,7 +156,7 @@ func (c *Client) push(d *delta) {
 		return
 	}
 	c.queue = append(c.queue, d)
-	c.bytes += d.size
+	c.bytes += d.size()
 	c.wake()
 }
 
@@ -224,14 +218,14 @@ func (c *Client) next() (task, error) {
 		}
 		c.queue, c.bytes = missed, 0 // with what waits already
 		for _, d := range missed {
-			c.bytes += d.size
+			c.bytes += d.size()
 		}
 		return task{sub: c.sub, resumed: true}, nil
 	case len(c.queue) > 0:
 		d := c.queue[0]
 		c.queue[0] = nil
 		c.queue = c.queue[1:]
-		c.bytes -= d.size
+		c.bytes -= d.size()
 		if len(c.queue) == 0 {
 			c.queue = nil
 		}

@@ -1,38 +1,54 @@
 package stream
 
 import (
-	"slices"
 	"strconv"
-	"sync"
 	"time"
 )
 
 // A delta is what changed in a topic. It is encoded once; all clients share the
 // bytes.
 type delta struct {
-	topic   *Topic
-	seq     uint64
-	time    time.Time
-	born    time.Time
-	changed []Object
+	topic *Topic
+	seq   uint64
+	time  time.Time
+	born  time.Time
+	frame []byte // for a client that wants everything
+	// Of a keyed topic: whose each object in the frame is, and where it ends; the
+	// first one begins at head.
+	keys    []string
+	ends    []int
+	head    int
 	removed []Removed
-	head    []byte
-	size    int
-
-	once  sync.Once
-	whole []byte
 }
 
-func (d *delta) encodeHead() {
-	d.head = appendHead(nil, "delta", d.topic.name, d.seq, d.time, "changed")
-	d.size = len(d.head) + 16
-	for _, o := range d.changed {
-		d.size += len(o.JSON) + 1
+// encode makes the frame. The objects are the caller's again afterwards.
+func (d *delta) encode(changed []Object) {
+	size := len(d.topic.name) + 128
+	for _, o := range changed {
+		size += len(o.JSON) + 1
 	}
 	for _, r := range d.removed {
-		d.size += len(r.ID) + 3
+		size += len(r.ID) + 3
 	}
+	frame := appendHead(make([]byte, 0, size), "delta", d.topic.name, d.seq, d.time, "changed")
+	d.head = len(frame)
+	if !d.topic.keyed {
+		d.frame = appendRemoved(appendObjects(frame, changed), d.removed)
+		return
+	}
+	d.keys, d.ends = make([]string, len(changed)), make([]int, len(changed))
+	for i, o := range changed {
+		frame = append(frame, o.JSON...)
+		d.keys[i], d.ends[i] = o.Key, len(frame)
+		frame = append(frame, ',')
+	}
+	if len(changed) > 0 {
+		frame = frame[:len(frame)-1]
+	}
+	d.frame = appendRemoved(append(frame, ']'), d.removed)
 }
+
+func (d *delta) size() int { return len(d.frame) }
 
 // appendHead begins a state or a delta, up to the first object.
 func appendHead(dst []byte, kind, topic string, seq uint64, at time.Time, list string) []byte {
@@ -70,38 +86,29 @@ func appendRemoved(dst []byte, removed []Removed) []byte {
 	return append(dst, `]}`...)
 }
 
-// frame is the delta for a client that wants everything.
-func (d *delta) frame() []byte {
-	d.once.Do(func() {
-		d.whole = appendRemoved(appendObjects(slices.Grow(slices.Clone(d.head), d.size), d.changed), d.removed)
-	})
-	return d.whole
-}
-
-// of is the delta for a client that wants some keys; nil when there is nothing
-// in it for them. That of a feed tells that time goes on, whatever is in it.
-func (d *delta) of(f *following) []byte {
-	frame := append([]byte(nil), d.head...)
-	first := true
-	for _, o := range d.changed {
-		if !f.wants(o.Key) {
-			continue
+// of is the delta for clients that want some keys; nil when there is nothing in
+// it for them. That of a feed tells that time goes on, whatever is in it.
+func (d *delta) of(keys *keySet) []byte {
+	frame := append([]byte(nil), d.frame[:d.head]...)
+	begin := d.head
+	for i, end := range d.ends {
+		if keys.has(d.keys[i]) {
+			frame = append(append(frame, d.frame[begin:end]...), ',')
 		}
-		if !first {
-			frame = append(frame, ',')
-		}
-		first = false
-		frame = append(frame, o.JSON...)
+		begin = end + 1 // behind the comma
 	}
-	frame = append(frame, ']')
+	nothing := len(frame) == d.head
+	if !nothing {
+		frame = frame[:len(frame)-1]
+	}
 	var removed []Removed
 	for _, r := range d.removed {
-		if f.wants(r.Key) {
+		if keys.has(r.Key) {
 			removed = append(removed, r)
 		}
 	}
-	if first && len(removed) == 0 && d.topic.state == nil {
+	if nothing && len(removed) == 0 && d.topic.state == nil {
 		return nil
 	}
-	return appendRemoved(frame, removed)
+	return appendRemoved(append(frame, ']'), removed)
 }

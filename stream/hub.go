@@ -46,15 +46,16 @@ type Hub struct {
 	seq     uint64 // of the newest delta
 	topics  []*Topic
 	clients map[*Client]struct{}
-	replay  []*delta // ascending
-	bytes   int      // in replay
-	dropped uint64   // the number of the last delta that is not in replay any more
+	keySets map[string]*keySet // that subscriptions have, by name
+	replay  []*delta           // ascending
+	bytes   int                // in replay
+	dropped uint64             // the number of the last delta that is not in replay any more
 	slow    uint64
 }
 
 // New makes a Hub without topics.
 func New(cfg Config) *Hub {
-	return &Hub{cfg: cfg.withDefaults(), epoch: rand.Text()[:12], clients: map[*Client]struct{}{}}
+	return &Hub{cfg: cfg.withDefaults(), epoch: rand.Text()[:12], clients: map[*Client]struct{}{}, keySets: map[string]*keySet{}}
 }
 
 // Epoch tells this hub from every other.
@@ -101,18 +102,19 @@ func (h *Hub) topic(name string) *Topic {
 	return nil
 }
 
-// publish numbers a delta and hands it to everybody who wants it; h.mu is held.
-func (h *Hub) publish(t *Topic, d *delta) {
+// publish numbers a delta of what has changed and hands it to everybody who wants
+// it; h.mu is held.
+func (h *Hub) publish(t *Topic, d *delta, changed []Object) {
 	h.seq++
 	d.seq = h.seq
-	d.encodeHead()
+	d.encode(changed)
 	for c := range h.clients {
 		if c.wants(t) {
 			c.push(d)
 		}
 	}
 	h.replay = append(h.replay, d)
-	h.bytes += d.size
+	h.bytes += d.size()
 	h.forget()
 }
 
@@ -121,7 +123,7 @@ func (h *Hub) forget() {
 	oldest := h.cfg.Now().Add(-h.cfg.ReplayAge)
 	n := 0
 	for n < len(h.replay) && (h.bytes > h.cfg.ReplayBytes || h.replay[n].born.Before(oldest)) {
-		h.bytes -= h.replay[n].size
+		h.bytes -= h.replay[n].size()
 		h.dropped = h.replay[n].seq
 		n++
 	}

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -445,4 +446,43 @@ func TestClientsAgreeInTheEnd(t *testing.T) {
 		}
 	}
 	wg.Wait()
+}
+
+// Clients that want the same share the frames, also where they name keys.
+func TestFramesAreMadeOnce(t *testing.T) {
+	h := stream.New(stream.Config{})
+	set := h.Set("set", true)
+	told := func(c *stream.Client) (last []byte) {
+		t.Helper()
+		for more := true; more; {
+			var err error
+			if more, err = c.Step(func(frame []byte) error { last = frame; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return last
+	}
+	var clients []*stream.Client
+	for _, keys := range [][]string{nil, nil, {"a", "b"}, {"b", "a", "b"}, {"a"}, {`a""b`}, {}} {
+		c := h.JoinFunc(func() {})
+		defer c.Leave()
+		if err := c.Subscribe(stream.Subscription{Topics: []string{"set"}, Keys: keys}); err != nil {
+			t.Fatal(err)
+		}
+		told(c)
+		clients = append(clients, c)
+	}
+	set.Replace([]stream.Object{object("1a", "1"), object("1b", "1"), object("1c", "1")})
+	frames := make([][]byte, len(clients))
+	for i, c := range clients {
+		frames[i] = told(c)
+	}
+	for i, want := range []int{3, 3, 2, 2, 1, 0, 0} {
+		if got := bytes.Count(frames[i], []byte(`"id"`)); got != want {
+			t.Errorf("client %d is told of %d objects, want %d: %s", i, got, want, frames[i])
+		}
+	}
+	if &frames[0][0] != &frames[1][0] || &frames[2][0] != &frames[3][0] {
+		t.Error("frames were made twice")
+	}
 }

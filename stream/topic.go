@@ -75,9 +75,10 @@ func (t *Topic) Replace(objects []Object) {
 		known[o.ID] = o
 	}
 	d := t.delta(t.hub.cfg.Now())
+	var changed []Object
 	for i, o := range objects {
 		if old, ok := known[o.ID]; !ok || !bytes.Equal(old.JSON, o.JSON) {
-			d.changed = append(d.changed, o)
+			changed = append(changed, o)
 		} else {
 			objects[i] = old // one copy is enough
 		}
@@ -89,8 +90,8 @@ func (t *Topic) Replace(objects []Object) {
 		}
 	}
 	t.objects, t.at = objects, d.time
-	if len(d.changed)+len(d.removed) > 0 {
-		t.hub.publish(t, d)
+	if len(changed)+len(d.removed) > 0 {
+		t.hub.publish(t, d, changed)
 	}
 }
 
@@ -102,20 +103,19 @@ func (t *Topic) Append(objects ...Object) {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
 	d := t.delta(t.hub.cfg.Now())
-	d.changed = objects
 	all := slices.Concat(t.objects, objects) // the former list may be in use
 	t.objects, t.at = all[max(0, len(all)-t.keep):], d.time
-	t.hub.publish(t, d)
+	t.hub.publish(t, d, objects)
 }
 
 // Publish tells what has changed in a feed at a time: objects with the fields
-// that are new.
+// that are new. Their JSON is the caller's again afterwards.
 func (t *Topic) Publish(at time.Time, changed []Object, removed []Removed) {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
 	d := t.delta(at)
-	d.changed, d.removed = changed, removed
-	t.hub.publish(t, d)
+	d.removed = removed
+	t.hub.publish(t, d, changed)
 }
 
 // Skip says that what has changed in a feed was not told, as nobody wanted it.

@@ -48,9 +48,9 @@ func (w *writer) delta(sub *following, d *delta) error {
 		}
 	}
 	if sub.keys == nil || !d.topic.keyed {
-		return w.write(d.frame())
+		return w.write(d.frame)
 	}
-	if frame := d.of(sub); frame != nil {
+	if frame := sub.keys.frame(d); frame != nil {
 		return w.write(frame)
 	}
 	return nil
@@ -76,7 +76,7 @@ func (w *writer) state(sub *following, t *Topic) error {
 	if t.state == nil {
 		w.places = append(w.places, place{topic: t, seq: seq})
 		if sub.keys != nil && t.keyed {
-			objects = slices.DeleteFunc(slices.Clone(objects), func(o Object) bool { return !sub.wants(o.Key) })
+			objects = slices.DeleteFunc(slices.Clone(objects), func(o Object) bool { return !sub.keys.has(o.Key) })
 		}
 		for first := true; first || len(objects) > 0; first = false {
 			var piece []Object
@@ -104,11 +104,6 @@ func (f *following) keyList(t *Topic) []string {
 		return nil
 	}
 	return f.Keys
-}
-
-func (f *following) wants(key string) bool {
-	_, ok := f.keys[key]
-	return ok || key == ""
 }
 
 // cut takes the first piece off.

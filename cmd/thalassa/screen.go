@@ -75,7 +75,7 @@ func (s *screen) take(f client.Frame) error {
 
 // learn puts an object, or what has changed in it, to what is known.
 func (s *screen) learn(topic string, data json.RawMessage) error {
-	var id struct{ ID string }
+	var id struct{ ID, Type string }
 	if err := json.Unmarshal(data, &id); err != nil {
 		return err
 	}
@@ -84,16 +84,10 @@ func (s *screen) learn(topic string, data json.RawMessage) error {
 	}
 	if topic == "stat" {
 		f := s.stats[id.ID]
-		f.Rate = nil // null means that it is not known
-		rate := s.stats[id.ID].Rate
-		var has struct{ Rate json.RawMessage }
-		if err := json.Unmarshal(data, &has); err != nil {
-			return err
+		if id.Type != "" { // it is whole
+			f = figures{}
 		}
-		if has.Rate == nil {
-			f.Rate = rate
-		}
-		if err := json.Unmarshal(data, &f); err != nil {
+		if err := json.Unmarshal(data, &f); err != nil { // leaves what is not there as it is
 			return err
 		}
 		s.stats[id.ID] = f

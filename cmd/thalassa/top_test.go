@@ -48,6 +48,9 @@ func shown(t *testing.T) *screen {
 	frame(`{"type":"delta","topic":"stat","changed":[
 		{"id":"stat/backend/live/10.0.0.1:80","type":"backendMember","key":"10.0.0.1:80","backend":"live","version":"1.0.0","status":"UP","rate":{"requests":7},"check":{"status":"L7OK"}},
 		{"id":"stat/backend/live/10.0.0.2:80","type":"backendMember","key":"10.0.0.2:80","backend":"live","version":"1.1.0","status":"DOWN","rate":null}]}`)
+	frame(`{"type":"delta","topic":"stat","changed":[{"id":"stat/backend/live","rate":{"requests":13},"timesMs":{"connect":1}},
+		{"id":"stat/backend/live/10.0.0.3:80","type":"backendMember","key":"10.0.0.3:80","backend":"live","status":"UP","rate":{"requests":1,"5xx":0}}]}`)
+	frame(`{"type":"delta","topic":"stat","changed":[{"id":"stat/backend/live/10.0.0.3:80","rate":null}]}`)
 	return s
 }
 
@@ -58,7 +61,8 @@ func TestTopShowsEverything(t *testing.T) {
 		"edge  HAProxy 2.6.12 runs, 1 old worker  revision 7, 7 in effect",
 		"service shop is stale: asking consul: connection refused",
 		"web                          OPEN              *:80               1.3k       0      3      0      0        0     2.5M",
-		"live                         UP        1/2     1.0.0=90,1.1.0=10     12.5       1",
+		"live                         UP        1/2     1.0.0=90,1.1.0=10       13       1      0      0      8",
+		"  10.0.0.3:80                UP                                      -       -",
 		"old                          DOWN      0/0     0.9",
 		"  10.0.0.1:80                UP        L7OK    1.0.0                 7       0",
 		"  10.0.0.2:80                DOWN              1.1.0                 -       -",
@@ -88,7 +92,7 @@ func TestTopSortsAndHides(t *testing.T) {
 	}
 	before := len(s.lines(0, 0))
 	s.press('m')
-	if got := len(s.lines(0, 0)); got != before-2 {
+	if got := len(s.lines(0, 0)); got != before-3 {
 		t.Errorf("%d lines without members, %d with them", got, before)
 	}
 	if s.press('q') || !s.press('x') {

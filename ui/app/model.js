@@ -116,7 +116,7 @@ export class Model {
         objects.set(id, o);
       } else {
         const { history, ...fields } = o;
-        const object = { ...known, ...fields };
+        const object = fields.type || !known ? fields : mergeFields(known, fields);
         objects.set(id, object);
         const series = this.series.get(id);
         if (series) series.push(m.time ?? 0, valuesOf(object));
@@ -132,6 +132,22 @@ export class Model {
     }
     if (topic === "activity") forget(objects, change);
   }
+}
+
+/** Fields of nested objects, too, come one by one.
+ * @param {any} known
+ * @param {any} fields */
+function mergeFields(known, fields) {
+  const object = { ...known, ...fields };
+  for (const name of Object.keys(fields)) {
+    if (isObject(fields[name]) && isObject(known[name])) object[name] = { ...known[name], ...fields[name] };
+  }
+  return object;
+}
+
+/** @param {any} value */
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** @param {string} topic

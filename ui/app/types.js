@@ -27,7 +27,6 @@
  * @property {string} [status]
  * @property {{current: number, max: number, limit?: number}} [connections]
  * @property {Record<string, number>} [rate] per second
- * @property {Record<string, number>} [total]
  * @property {{current: number, max: number}} [queue]
  * @property {{queue?: number, connect?: number, response?: number, total?: number}} [timesMs]
  * @property {number} [healthy]

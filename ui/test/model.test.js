@@ -33,9 +33,23 @@ test("a delta of stat changes single fields, of another topic whole objects", ()
     { type: "delta", topic: "backends", seq: 12, time: 2000, changed: [{ id: "backend/live", version: "2" }] });
   const after = m.objects("stat").get("stat/backend/live");
   assert.equal(after.status, "UP");
-  assert.deepEqual(after.rate, { requests: 7 }, "a nested object is sent whole");
+  assert.deepEqual(after.rate, { requests: 7, "5xx": 1 }, "nor are nested objects sent whole");
+  assert.deepEqual(before.rate, { requests: 5, "5xx": 1 }, "what was known is left as it was");
   assert.notEqual(before, after, "a changed object is another one");
   assert.deepEqual(m.objects("backends").get("backend/live"), { id: "backend/live", version: "2" });
+});
+
+test("rates that are not known are none, and come back whole; a whole object replaces", () => {
+  const m = new Model();
+  /** @param {...any} changed */
+  const told = (...changed) => {
+    feed(m, { type: "delta", topic: "stat", seq: 11, time: 2000, changed });
+    return m.objects("stat").get("stat/backend/live");
+  };
+  feed(m, hello, { type: "state", topic: "stat", seq: 10, time: 1000, objects: [stat({ status: "UP", version: "1" })] });
+  assert.equal(told({ id: "stat/backend/live", rate: null, status: "unknown" }).rate, null);
+  assert.deepEqual(told({ id: "stat/backend/live", rate: { requests: 1, "5xx": 0 } }).rate, { requests: 1, "5xx": 0 });
+  assert.equal("version" in told(stat()), false);
 });
 
 test("what is removed goes with its series; what is new is told as a change of the set", () => {
