@@ -1,6 +1,7 @@
 package haproxy_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -36,6 +37,7 @@ func pool(key lb.Name, members ...lb.HostPort) lb.Pool {
 
 // configOf has a frontend that leads to the first of the pools.
 func (l *lab) configOf(pools ...lb.Pool) lb.Config {
+	sorted := slices.SortedFunc(slices.Values(pools), func(a, b lb.Pool) int { return cmp.Compare(a.Key, b.Key) })
 	return lb.Config{
 		Process: lb.Process{
 			StatsSocket: l.cfg.StatsSocket, MaxConn: 1000, HardStopAfter: 10 * time.Second,
@@ -45,7 +47,7 @@ func (l *lab) configOf(pools ...lb.Pool) lb.Config {
 			Key: "web", Mode: pools[0].Mode, Keepalive: "default", Backend: pools[0].Key,
 			Binds: []lb.Bind{{Host: "127.0.0.1", Port: uint16(l.port)}}, //nolint:gosec // a port
 		}},
-		Backends: pools,
+		Backends: sorted,
 	}
 }
 
