@@ -120,7 +120,7 @@ func (s *schedule) release(svc *service, gone func(lb.Instance) bool, why string
 	svc.current = release(svc.current, gone, why)
 	s.fresh, s.poke = false, true
 	if svc.current.Hold == nil {
-		svc.base, svc.baseAt = len(svc.current.Instances), now
+		svc.recount(len(svc.current.Instances))
 		svc.due = now // what Consul says of them now, where it says anything
 		s.notes = append(s.notes, note{kind: noteReleased, service: svc.name, reason: why})
 	}
@@ -128,7 +128,7 @@ func (s *schedule) release(svc *service, gone func(lb.Instance) bool, why string
 
 // evidence is what is known at a moment beside an answer about a service.
 func (s *schedule) evidence(svc *service, now time.Time) evidence {
-	e := evidence{base: svc.base, restarted: now.Before(s.suspectUntil)}
+	e := evidence{base: svc.lately(now), restarted: now.Before(s.suspectUntil)}
 	if h := svc.current.Hold; h != nil {
 		e.readable = s.readable.After(h.Since) && now.Sub(s.readable) < 10*s.policy.look
 	}
@@ -157,10 +157,11 @@ func (s *schedule) keepCount(svc *service, before lb.Service, a answer, now time
 		return
 	case before.Hold != nil:
 		s.notes = append(s.notes, note{kind: noteReleased, service: svc.name, reason: next.Released})
-	case a.present() < svc.base && now.Sub(svc.baseAt) < lossWindow:
-		return
+		svc.recount(a.present())
+	default:
+		svc.keep(a.present(), now)
 	}
-	svc.base, svc.baseAt, svc.down = a.present(), now, nil
+	svc.down = nil
 }
 
 // assignCanary asks whether anything can be read at all, while something is held

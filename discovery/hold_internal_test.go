@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -12,12 +13,13 @@ import (
 	"thalassa/lb"
 )
 
-// members makes healthy instances of these ids.
+// members makes healthy instances of these ids, which are letters: a has the port
+// 1000, and a2 as well.
 func members(ids string) []lb.Instance {
 	var out []lb.Instance
-	for i, id := range strings.Fields(ids) {
+	for _, id := range strings.Fields(ids) {
 		out = append(out, lb.Instance{
-			ID: id, Node: "n-" + id, Address: lb.HostPort{Host: "10.0.0.1", Port: uint16(1000 + i)}, Status: api.HealthPassing, Healthy: true,
+			ID: id, Node: "n-" + id, Address: lb.HostPort{Host: "10.0.0.1", Port: 1000 + uint16(id[0]-'a')}, Status: api.HealthPassing, Healthy: true,
 		})
 	}
 	return out
@@ -53,7 +55,11 @@ func TestHold(t *testing.T) {
 	const held = "[a] [b] [c] [d] [e] [f]"
 	sane, away := evidence{readable: true}, evidence{restarted: true, readable: true}
 	for name, steps := range map[string][]step{
-		"one goes":              {{answer: "a b c d e", want: "a b c d e"}},
+		"one goes": {{answer: "a b c d e", want: "a b c d e"}},
+		"an address is another's": {
+			{answer: "a2", want: "a2 [b] [c] [d] [e] [f]"},
+			{at: time.Second / 2, answer: "a2 b2", want: "a2 b2 [c] [d] [e] [f]"},
+		},
 		"half of them go":       {{answer: "a b c", want: "a b c"}},
 		"most go, and come":     {{answer: "a", want: "a [b] [c] [d] [e] [f]"}, {at: time.Second / 2, answer: all, want: all, released: "the instances are back"}},
 		"most go for good":      {{answer: "a", want: "a [b] [c] [d] [e] [f]"}, {at: time.Second, answer: "a", want: "a", released: "a second look found the same"}},
@@ -283,5 +289,61 @@ func TestScheduleAsksTheCanary(t *testing.T) {
 	s.accept("web", now)
 	if tasks, _ = s.assign(now.Add(time.Hour)); asked(tasks) != nil || svc.current.Hold != nil {
 		t.Error("asked though nothing is held")
+	}
+}
+
+// gone applies answers with so many instances, at times from the first one.
+func gone(t *testing.T, s *schedule, svc *service, counts map[time.Duration]int) {
+	t.Helper()
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, at := range slices.Sorted(maps.Keys(counts)) {
+		now, meta := begin.Add(at), meta{index: 7, leader: true}
+		all := members("a b c d e f g h i j")
+		s.assign(now)
+		s.apply(result{task: task{slot: fetchSlot, query: &svc.query, service: svc}, meta: meta, answer: answer{meta: meta, at: now, instances: all[:counts[at]]}}, now)
+		svc.due, svc.index = now, 0
+	}
+}
+
+// What goes piece by piece within some seconds is lost at once, and what goes
+// after that is not.
+func TestLossesOfSomeSecondsAreOne(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		counts map[time.Duration]int
+		held   int
+	}{
+		"after a quiet hour":  {map[time.Duration]int{0: 10, time.Hour: 6, time.Hour + 5*time.Second: 4}, 2},
+		"too slowly":          {map[time.Duration]int{0: 10, time.Hour: 6, time.Hour + lossWindow: 4}, 0},
+		"an hour in between":  {map[time.Duration]int{0: 10, time.Second: 8, time.Hour: 4}, 0},
+		"from the smaller on": {map[time.Duration]int{0: 10, time.Second: 8, time.Hour: 3}, 5},
+		"grown in between":    {map[time.Duration]int{0: 4, time.Hour: 10, time.Hour + time.Second: 5, time.Hour + 2*time.Second: 4}, 1},
+	} {
+		s := &schedule{services: map[lb.Name]*service{}, hot: 5, random: func() float64 { return 0 }, policy: testPolicy}
+		s.want([]lb.Name{"web"}, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+		svc := s.services["web"]
+		gone(t, s, svc, c.counts)
+		if got := strings.Count(ids(svc.current), "["); got != c.held {
+			t.Errorf("%s: %d are held, want %d: %s", name, got, c.held, ids(svc.current))
+		}
+	}
+}
+
+// What an earlier run knew is of use for the start alone.
+func TestScheduleForgetsWhatAnEarlierRunKnew(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	old := func(name lb.Name) lb.Service {
+		return lb.Service{Name: name, Stale: Unconfirmed, Seen: now, Instances: members("a b c")}
+	}
+	s := &schedule{
+		services: map[lb.Name]*service{}, hot: 5, random: func() float64 { return 0 }, policy: testPolicy,
+		initial: map[lb.Name]lb.Service{"web": old("web"), "soon": old("soon"), "late": old("late")},
+	}
+	s.want([]lb.Name{"web"}, now)
+	s.want([]lb.Name{"web", "soon"}, now.Add(time.Second))
+	s.want([]lb.Name{"web", "soon", "late"}, now.Add(24*time.Hour))
+	if got := s.snapshot().Services; len(got) != 2 || got["late"].Instances != nil {
+		t.Errorf("known are %v", got)
 	}
 }

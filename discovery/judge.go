@@ -140,15 +140,19 @@ func doubt(lost []lb.Instance, a answer, e evidence) lb.Doubt {
 func isReadable(a answer, e evidence) bool { return a.present() > 0 || e.readable }
 
 // lostOf finds the healthy instances that an answer does not have any more, or
-// whose nodes alone fail.
+// whose nodes alone fail. One whose address belongs to another instance by now is
+// not lost: it is known to be gone.
 func lostOf(previous lb.Service, a answer) []lb.Instance {
 	there := make(map[identity]bool, len(a.instances))
+	taken := make(map[lb.HostPort]bool, len(a.instances))
 	for _, i := range a.instances {
-		there[identityOf(i)] = !a.silent[identityOf(i)]
+		if !a.silent[identityOf(i)] {
+			there[identityOf(i)], taken[i.Address] = true, true
+		}
 	}
 	var lost []lb.Instance
 	for _, i := range previous.Instances {
-		if i.Healthy && !there[identityOf(i)] {
+		if i.Healthy && !there[identityOf(i)] && !taken[i.Address] {
 			i.Held = true
 			lost = append(lost, i)
 		}

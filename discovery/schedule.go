@@ -17,6 +17,9 @@ const (
 	// evictPace is the least time between two blocking requests given up: each
 	// costs a connection, and services that change by turns could go on so.
 	evictPace = 100 * time.Millisecond
+	// initialTime is how long after the start a service that is wanted anew is
+	// taken for the one that an earlier run knew.
+	initialTime = time.Minute
 	// firstRecheck is how long the two views of a service may differ, as while
 	// one of two answers is still on its way.
 	firstRecheck = 250 * time.Millisecond
@@ -71,7 +74,7 @@ type schedule struct {
 
 	random func() float64 // from [0,1)
 	notes  []note         // what to log
-	begun  bool           // want was called
+	begun  time.Time      // want was called first; zero: it was not
 	fresh  bool           // the snapshot published is the present one
 	poke   bool           // somebody should look at it
 	down   bool           // some request failed for an outage, as noted last
@@ -83,8 +86,11 @@ func (s *schedule) isWide() bool { return len(s.services) > s.hot }
 
 // want replaces the set of services.
 func (s *schedule) want(names []lb.Name, now time.Time) {
-	if !s.begun { // until now the initial services were served, wanted or not
-		s.begun, s.fresh, s.poke = true, false, len(s.initial) > 0
+	switch {
+	case s.begun.IsZero(): // until now the initial services were served, wanted or not
+		s.begun, s.fresh, s.poke = now, false, len(s.initial) > 0
+	case now.Sub(s.begun) > initialTime:
+		clear(s.initial)
 	}
 	wanted := make(map[lb.Name]bool, len(names))
 	for _, n := range names {
@@ -107,7 +113,7 @@ func (s *schedule) want(names []lb.Name, now time.Time) {
 		svc := &service{name: n, current: lb.Service{Name: n}, heat: now, query: query{due: now}}
 		if old, ok := s.initial[n]; ok {
 			svc.current, svc.known = old, true
-			svc.base, svc.baseAt = len(old.Instances), now
+			svc.recount(len(old.Instances))
 			delete(s.initial, n)
 		}
 		s.services[n], s.fresh = svc, false

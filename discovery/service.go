@@ -37,13 +37,36 @@ type service struct {
 	recheck  time.Time
 	rechecks int
 	leftOut  map[leftOut]bool // told already
-	// base is the greatest number of instances there were within lossWindow
-	// before now, and baseAt when it was counted. down is since when HAProxy has
-	// found what is held down.
-	base   int
-	baseAt time.Time
-	down   map[lb.HostPort]time.Time
+	// count is the number of instances there were last, base the greatest lately,
+	// and baseAt when there were so many last, where there are fewer now; see
+	// lately. down is since when HAProxy has found what is held down.
+	count, base int
+	baseAt      time.Time
+	down        map[lb.HostPort]time.Time
 }
+
+// lately is the greatest number of instances there were within lossWindow.
+func (svc *service) lately(now time.Time) int {
+	if svc.count < svc.base && now.Sub(svc.baseAt) >= lossWindow {
+		return svc.count
+	}
+	return svc.base
+}
+
+// keep counts the instances there are from now on.
+func (svc *service) keep(count int, now time.Time) {
+	base := svc.lately(now)
+	switch {
+	case count >= base:
+		base = count
+	case svc.count == base: // until now
+		svc.baseAt = now
+	}
+	svc.base, svc.count = base, count
+}
+
+// recount forgets how many there were.
+func (svc *service) recount(count int) { svc.base, svc.count = count, count }
 
 // urgent: what is served of it is missing, not confirmed or known to be old.
 func (svc *service) urgent() bool { return svc.index == 0 || svc.dirty }
