@@ -298,7 +298,7 @@ func (a *Agent) followIntents(ctx context.Context) error {
 	for {
 		in, err := a.Intent(ctx)
 		if err != nil {
-			return unlessOver(ctx, err)
+			return wake.UnlessOver(ctx, err)
 		}
 		a.interest.require(in)
 		a.Look()
@@ -306,15 +306,7 @@ func (a *Agent) followIntents(ctx context.Context) error {
 		a.announce(in)
 		a.views.Broadcast()
 		if err := a.cfg.Intents.Wait(ctx, in.Revision); err != nil {
-			return unlessOver(ctx, fmt.Errorf("waiting for a revision: %w", err))
+			return wake.UnlessOver(ctx, fmt.Errorf("waiting for a revision: %w", err))
 		}
 	}
-}
-
-// unlessOver is err, or nil when ctx has ended, which is no error.
-func unlessOver(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return err
-	}
-	return nil
 }

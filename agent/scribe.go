@@ -5,11 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"thalassa/internal/wake"
 )
 
 // writeShare is how much longer than writing the scribe rests: with 10,000
 // servers a file takes a tenth of a second to render, and changes may stream.
-const writeShare = 4
+// What took long was rather waited for than written: a HAProxy that is started or
+// reloaded, or a disk. The file is not to stay behind for that, so that there is a
+// longest rest.
+const (
+	writeShare  = 4
+	longestRest = 2 * time.Second
+)
 
 // compareEvery is the time between two looks at haproxy.cfg when nothing else
 // calls for one: somebody may have edited it.
@@ -49,17 +57,7 @@ func (a *Agent) scribe(ctx context.Context) error {
 			again.Reset(backoff)
 			backoff = min(2*backoff, lastRetry)
 		}
-		rest(ctx, writeShare*time.Since(begin))
-	}
-}
-
-// rest waits, or until ctx ends.
-func rest(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+		_ = wake.Pause(ctx, min(writeShare*time.Since(begin), longestRest)) // the loop sees the end
 	}
 }
 

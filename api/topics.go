@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"thalassa/activity"
+	"thalassa/internal/wake"
 	"thalassa/stats"
 	"thalassa/stream"
 )
@@ -156,7 +157,7 @@ func (s *Server) followActivity(ctx context.Context) error {
 		newest := log.Last()
 		events, err := log.Events(ctx, query)
 		if err != nil {
-			return unlessOver(ctx, fmt.Errorf("reading the activity: %w", err))
+			return wake.UnlessOver(ctx, fmt.Errorf("reading the activity: %w", err))
 		}
 		objects := make([]stream.Object, 0, len(events))
 		for _, e := range events {
@@ -178,15 +179,7 @@ func (s *Server) followActivity(ctx context.Context) error {
 			query.Since, query.Last = 0, true
 		}
 		if err := log.Wait(ctx, newest); err != nil {
-			return unlessOver(ctx, fmt.Errorf("waiting for activity: %w", err))
+			return wake.UnlessOver(ctx, fmt.Errorf("waiting for activity: %w", err))
 		}
 	}
-}
-
-// unlessOver is err, or nil when ctx has ended, which is no error.
-func unlessOver(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return err
-	}
-	return nil
 }

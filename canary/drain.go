@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"thalassa/client"
+	"thalassa/internal/wake"
 	"thalassa/lb"
 )
 
@@ -103,7 +104,7 @@ func (d Drain) Run(ctx context.Context, agent Drainer) (Drained, error) {
 		case left <= 0:
 			return state, &UndrainedError{state, "after " + d.Within.String()}
 		}
-		_ = pause(ctx, min(left, d.Look)) // the next look says so
+		_ = wake.Pause(ctx, min(left, d.Look)) // the next look says so
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"thalassa/client"
+	"thalassa/internal/wake"
 )
 
 const (
@@ -69,7 +70,7 @@ func (w *walk) request(ctx context.Context, d client.DeployRequest) (client.Appl
 		case !client.MayPass(err) || time.Since(begin) > w.Patience:
 			return applied, err
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := wake.Pause(ctx, wait); err != nil {
 			return applied, err
 		}
 		wait = min(2*wait, lastPause)
@@ -155,7 +156,7 @@ func (w *walk) patiently(ctx context.Context, ask func(context.Context) error) e
 				return err
 			}
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := wake.Pause(ctx, wait); err != nil {
 			return err
 		}
 		wait = min(2*wait, lastPause)
@@ -220,15 +221,3 @@ func hasStatus(err error, statuses ...int) bool {
 
 // isDown reads HAProxy's status of a server; one on its way up is still down.
 func isDown(status string) bool { return strings.HasPrefix(status, "DOWN") }
-
-// pause waits, and ends with ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"thalassa/client"
+	"thalassa/internal/wake"
 	"thalassa/lb"
 )
 
@@ -199,7 +200,7 @@ func (w *walk) watch(ctx context.Context) error {
 		if left <= 0 {
 			return w.report(Event{Kind: Watched, Judged: figures.Requests >= w.MinRequests})
 		}
-		if err := pause(ctx, min(left, w.Look)); err != nil {
+		if err := wake.Pause(ctx, min(left, w.Look)); err != nil {
 			return err
 		}
 	}

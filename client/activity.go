@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"thalassa/activity"
+	"thalassa/internal/wake"
 )
 
 const (
@@ -102,10 +103,5 @@ func MayPass(err error) bool {
 
 // pause waits for about d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d/2 + rand.N(d))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	_ = wake.Pause(ctx, d/2+rand.N(d)) // who called looks at ctx
 }

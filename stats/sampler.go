@@ -126,7 +126,7 @@ func (s *Sampler) sample(ctx context.Context) {
 	before := s.present
 	err := s.ask(ctx, full)
 	if err != nil && ctx.Err() == nil {
-		pause(ctx, secondTry)
+		_ = wake.Pause(ctx, secondTry) // whose end shows below
 		err = s.ask(ctx, full)
 	}
 	switch {
@@ -267,15 +267,6 @@ func (s *Sampler) fail(ctx context.Context, err error) {
 	}
 	s.workers.Store(&answer{answered: s.workers.Load().answered})
 	s.table.lose(time.Now())
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // String describes the workers for logs.

@@ -9,6 +9,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/client"
+	"thalassa/internal/wake"
 )
 
 // welcome tells the newcomer what runs and what to try.
@@ -43,24 +44,16 @@ func (d demo) follow(ctx context.Context, events *activity.Log) error {
 	for {
 		list, err := events.Events(ctx, activity.Query{Since: since, Limit: 100})
 		if err != nil {
-			return stopped(ctx, err)
+			return wake.UnlessOver(ctx, err)
 		}
 		for _, e := range list {
 			since = e.Seq
 			fmt.Fprintln(d.env.stdout, eventLine(time.TimeOnly, e))
 		}
 		if err := events.Wait(ctx, since); err != nil {
-			return stopped(ctx, err)
+			return wake.UnlessOver(ctx, err)
 		}
 	}
-}
-
-// stopped is err, or nil when the program is ending anyway.
-func stopped(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return err
-	}
-	return nil
 }
 
 // eventLine is an event in one line, with its local time in the given form.

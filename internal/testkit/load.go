@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"thalassa/internal/wake"
 )
 
 // LoadConfig says who asks, and how.
@@ -135,7 +137,7 @@ func (l *Load) client(ctx context.Context, number int, keepAlive bool) {
 			if conn, err = dialer.Dial("tcp", l.cfg.Address); err != nil {
 				conn = nil
 				l.record(opened, opened, "", fmt.Errorf("connecting: %w", err))
-				pause(ctx, 10*time.Millisecond)
+				_ = wake.Pause(ctx, 10*time.Millisecond)
 				continue
 			}
 			reader = bufio.NewReader(conn)
@@ -147,7 +149,7 @@ func (l *Load) client(ctx context.Context, number int, keepAlive bool) {
 			drop()
 		}
 		if l.cfg.Pause > 0 {
-			pause(ctx, l.cfg.Pause)
+			_ = wake.Pause(ctx, l.cfg.Pause)
 		}
 	}
 }
@@ -200,14 +202,5 @@ func (l *Load) record(opened, begun time.Time, body string, err error) {
 	}
 	if len(l.result.Failures) < 200_000 {
 		l.result.Failures = append(l.result.Failures, Failure{Opened: opened, Begun: begun, Ended: time.Now(), Error: err.Error()})
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
 	}
 }

@@ -1,6 +1,6 @@
 // Package wake lets any number of goroutines wait for the next change of
 // something that another one owns. It carries no value: who is woken reads the
-// owner's state again.
+// owner's state again. A goroutine that waits for time alone pauses.
 package wake
 
 import "sync"

@@ -1,0 +1,27 @@
+package wake
+
+import (
+	"context"
+	"time"
+)
+
+// Pause waits for d, or until ctx ends, whose error it returns then.
+func Pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// UnlessOver is err, or nil when ctx has ended: who waits or works until then has
+// come to no error.
+func UnlessOver(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
