@@ -117,10 +117,10 @@ func (c *Client) stream(ctx context.Context, s *subscription, f func(Frame) erro
 		case "error":
 			return false, &Error{Status: http.StatusBadRequest, Code: "invalid", Message: frame.Message}
 		default:
-			s.Epoch, s.Seq = epoch, max(s.Seq, frame.Seq)
-			if frame.Type == "state" && s.Epoch != epoch {
-				s.Seq = frame.Seq
+			if s.Epoch != epoch { // numbers of another run of the agent
+				s.Epoch, s.Seq = epoch, 0
 			}
+			s.Seq = max(s.Seq, frame.Seq)
 		}
 		if err := f(frame); err != nil {
 			return greeted, &receiverError{err}
