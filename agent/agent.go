@@ -191,10 +191,12 @@ type Agent struct {
 	inStep    chan struct{}             // closed when a round has applied for the first time
 	effective atomic.Pointer[effective] // what HAProxy runs; nil: not known yet
 
-	running   running   // of the loop alone
-	persisted persisted // of the scribe alone, as is
-	installed uint64    // the file that it has put on disk; 0: not known
-	files     uint64    // of the loop alone: the number of the last haproxy.cfg
+	running running // of the loop alone, as is
+	files   uint64  // the number of the last haproxy.cfg
+
+	persisted   persisted // of the scribe alone, as are
+	installed   uint64    // the file that it has put on disk; 0: not known
+	recordFails bool      // what the archive does not take now
 }
 
 // farewell is how long writing everything down may take at the end.
@@ -225,10 +227,10 @@ func New(cfg Config) (*Agent, error) {
 	return a, nil
 }
 
-// Run keeps HAProxy in step until ctx ends, which is no error. HAProxy is left
-// running.
+// Run imports, unless that is done, and keeps HAProxy in step until ctx ends, which
+// is no error. HAProxy is left running.
 func (a *Agent) Run(ctx context.Context) error {
-	if err := a.importPersistence(ctx); err != nil {
+	if err := a.Import(ctx); err != nil {
 		close(a.ended)
 		return err
 	}

@@ -52,9 +52,23 @@ func (a *Agent) toRecord(now *effective) {
 	}
 }
 
-// record stores the texts that wait for it. One of the same structure and
-// revision as the one before is left out: an agent that starts finds it again.
+// record stores the texts that wait for it, and logs the beginning and the end of
+// not being able to. One of the same structure and revision as the one before is
+// left out: an agent that starts finds it again.
 func (a *Agent) record(ctx context.Context) error {
+	err := a.recordAll(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil && !a.recordFails:
+		a.cfg.Logger.WarnContext(ctx, "haproxy.cfg not recorded", "error", err)
+	case err == nil && a.recordFails:
+		a.cfg.Logger.InfoContext(ctx, "haproxy.cfg recorded again")
+	}
+	a.recordFails = err != nil
+	return err
+}
+
+func (a *Agent) recordAll(ctx context.Context) error {
 	for {
 		a.mu.Lock()
 		var next *effective
@@ -76,18 +90,16 @@ func (a *Agent) record(ctx context.Context) error {
 
 func (a *Agent) recordOne(ctx context.Context, e *effective) error {
 	rendered, err := e.template.Render(e.config)
-	if err != nil {
-		return err
-	}
-	newest, err := a.cfg.Archive.Configs(ctx, 0, 1)
-	if err != nil {
-		return err
+	if err != nil { // nor will it ever be, and others wait
+		a.cfg.Logger.ErrorContext(ctx, "haproxy.cfg cannot be rendered to be recorded", "revision", e.revision, "error", err)
+		return nil
 	}
 	r := lb.Recorded{
 		Time: e.origin.time, Revision: e.revision, Cause: e.origin.cause, Author: e.origin.author, Path: e.origin.path,
 		Fingerprint: rendered.Fingerprint,
 	}
-	if len(newest) > 0 && r.Same(newest[0]) {
+	// Where the newest one is damaged, what comes after it is recorded all the same.
+	if newest, err := a.cfg.Archive.Configs(ctx, 0, 1); err == nil && len(newest) > 0 && r.Same(newest[0]) {
 		return nil
 	}
 	_, err = a.cfg.Archive.RecordConfig(ctx, r, rendered.Bytes)

@@ -20,6 +20,7 @@ type archive struct {
 	list  []lb.Recorded // oldest first
 	texts []string
 	full  error
+	torn  error // of the newest entry
 }
 
 func (a *archive) RecordConfig(_ context.Context, r lb.Recorded, text []byte) (uint64, error) {
@@ -36,8 +37,8 @@ func (a *archive) RecordConfig(_ context.Context, r lb.Recorded, text []byte) (u
 func (a *archive) Configs(context.Context, uint64, int) ([]lb.Recorded, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.list) == 0 {
-		return nil, a.full
+	if len(a.list) == 0 || a.torn != nil {
+		return nil, errors.Join(a.full, a.torn)
 	}
 	return a.list[len(a.list)-1:], a.full
 }
@@ -112,6 +113,23 @@ func TestAFullArchiveHoldsNothingUp(t *testing.T) {
 		synctest.Wait()
 		if got := a.tells(); got != "0 reload start of the agent; 1 reload" {
 			t.Errorf("with room again there is %q", got)
+		}
+	})
+}
+
+// A damaged entry is no reason not to record what comes after it.
+func TestADamagedArchiveIsWrittenOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a := newWorld(t), &archive{torn: errors.New("the checksum of configs/1 does not hold")}
+		w.archive = a
+		w.run()
+		if applied, err := w.putNative("x", "option httplog"); err != nil || !applied.Applied {
+			t.Fatalf("a change with a damaged archive: %+v, %v", applied, err)
+		}
+		pause(t.Context(), time.Minute)
+		synctest.Wait()
+		if got := a.tells(); got != "0 reload start of the agent; 1 reload" {
+			t.Errorf("there is %q", got)
 		}
 	})
 }

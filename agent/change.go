@@ -160,6 +160,9 @@ func (a *Agent) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (l
 		if refused, ok := errors.AsType[*lb.RefusedError](out.err); ok {
 			return lb.Applied{}, a.takeBack(ctx, before, rev, refused)
 		}
+		if out.err == nil {
+			a.note(nil) // that round may have been before the note
+		}
 	} else {
 		out = a.standing(ctx, rev)
 	}

@@ -9,9 +9,10 @@ import (
 	"thalassa/store"
 )
 
-// importPersistence takes over the JSON file of an earlier installation when
-// nothing is stored yet. The store wins otherwise: the file is its copy.
-func (a *Agent) importPersistence(ctx context.Context) error {
+// Import takes over the JSON file of an earlier installation when nothing is stored
+// yet. The store wins otherwise: the file is its copy. Whoever shows the intent to
+// others before Run begins calls it first, so that nothing seems to be missing.
+func (a *Agent) Import(ctx context.Context) error {
 	if a.cfg.Persistence == "" {
 		return nil
 	}

@@ -192,3 +192,23 @@ func TestLateRefusalOfAnOlderRevision(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatIsProvenIsNotTakenBack: a round may have dealt with a revision before who
+// has stored it knows. What HAProxy refuses later says nothing about that.
+func TestWhatIsProvenIsNotTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.lag = 3 * time.Second
+		w.startRefuses = "127.0.0.1:1006"
+		w.consul("shop", 1, "", "1.0.0 1001")
+		w.run()
+		if applied, err := w.put(); err != nil || !applied.Applied {
+			t.Fatalf("got %+v, %v", applied, err)
+		}
+		w.consul("shop", 2, "", "1.0.0 1001", "1.0.0 1002", "1.0.0 1003", "1.0.0 1004", "1.0.0 1005", "1.0.0 1006")
+		pause(t.Context(), time.Minute)
+		if in, _ := w.Load(t.Context()); len(in.Backends) != 1 || w.count(activity.ConfigurationReverted) != 0 {
+			t.Errorf("the backends are %v, the events %v", in.Backends, w.verbs())
+		}
+	})
+}

@@ -18,7 +18,7 @@ type unproven struct {
 }
 
 // note keeps the newest unproven revision, so that a refusal is dealt with that
-// comes when nobody waits for it any more.
+// comes when nobody waits for it any more; nil: there is none.
 func (a *Agent) note(u *unproven) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -68,11 +68,7 @@ func (a *Agent) writeDown(ctx context.Context) bool {
 	if ctx.Err() == nil {
 		a.noteFileProblem(ctx, err)
 	}
-	recorded := a.record(ctx)
-	if recorded != nil && ctx.Err() == nil {
-		a.cfg.Logger.WarnContext(ctx, "haproxy.cfg not recorded", "error", recorded)
-	}
-	err = errors.Join(err, recorded, a.persist(ctx))
+	err = errors.Join(err, a.record(ctx), a.persist(ctx))
 	if snap := a.Snapshot(); a.wasInStep() {
 		saved := a.cfg.Memory.SaveSnapshot(ctx, snap)
 		if saved != nil && ctx.Err() == nil {

@@ -41,7 +41,7 @@ func TestChangeWaitsForTheImport(t *testing.T) {
 			_, err := w.putNative("x", "option httplog")
 			edited <- err
 		}()
-		synctest.Wait() // the API is open before the agent runs
+		synctest.Wait() // the API may be open before the agent runs
 		t.Cleanup(w.begin())
 		if err := <-edited; err != nil {
 			t.Fatal(err)
@@ -49,6 +49,26 @@ func TestChangeWaitsForTheImport(t *testing.T) {
 		in, _ := w.Load(t.Context())
 		if len(in.Backends) != 2 {
 			t.Errorf("%d backends are stored, expected the imported one and the new one", len(in.Backends))
+		}
+	})
+}
+
+func TestImportMayComeBeforeTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.persistence = filepath.Join(t.TempDir(), "thalassa.json")
+		w.stored(0, shop)
+		if err := store.WritePersistence(w.persistence, w.intent); err != nil {
+			t.Fatal(err)
+		}
+		w.intent = lb.Intent{}
+		w.make()
+		if err := w.agent.Import(t.Context()); err != nil || len(w.intent.Backends) != 1 {
+			t.Fatalf("%d backends are stored, %v", len(w.intent.Backends), err)
+		}
+		t.Cleanup(w.begin())
+		if in, _ := w.Load(t.Context()); in.Revision != 1 || w.count(activity.Imported) != 1 {
+			t.Errorf("revision %d is stored; %d imports are told of", in.Revision, w.count(activity.Imported))
 		}
 	})
 }

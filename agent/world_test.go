@@ -59,6 +59,7 @@ type world struct {
 	jitter                    time.Duration
 	chance                    func(time.Duration) time.Duration
 	archive                   agent.Archive
+	lag                       time.Duration // from what Commit has stored to its return
 }
 
 func newWorld(t *testing.T) *world {
@@ -133,6 +134,11 @@ func (w *world) Commit(_ context.Context, base uint64, next lb.Intent, by lb.Sta
 	rev := lb.Revision{Number: next.Revision, Stamp: by, Changes: changes}
 	w.revisions = append(w.revisions, rev)
 	w.committed.Broadcast()
+	if d := w.lag; d > 0 {
+		w.mu.Unlock()
+		pause(context.Background(), d)
+		w.mu.Lock()
+	}
 	return rev, nil
 }
 

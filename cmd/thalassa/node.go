@@ -72,6 +72,9 @@ func (n node) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.Import(ctx); err != nil { // before the API tells of what is stored
+		return err
+	}
 	cluster, watch := n.cluster()
 	sampler := n.sampler(a)
 	server, err := n.api(a, db, process, events, sampler, cluster, watch)
