@@ -31,7 +31,7 @@ func (a *Agent) Accept(ctx context.Context, service lb.Name, by lb.Stamp) error 
 		return &lb.ConflictError{ID: id, Reason: "no instances are held, so there is nothing to accept"}
 	}
 	a.cfg.Holder.Accept(service)
-	_, _, ended := a.await(ctx, service, a.cfg.FirstAnswer, func(now lb.Service) bool {
+	_, _, ended := a.await(ctx, service, settleTime, func(now lb.Service) bool {
 		return now.Hold == nil || now.Hold.Since.After(s.Hold.Since)
 	})
 	if !ended {
