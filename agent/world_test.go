@@ -116,7 +116,7 @@ func (w *world) Load(context.Context) (lb.Intent, error) {
 	return w.intent, nil
 }
 
-func (w *world) Commit(_ context.Context, base uint64, next lb.Intent, by lb.Stamp) (lb.Revision, error) {
+func (w *world) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stamp) (lb.Revision, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if base != w.intent.Revision {
@@ -136,7 +136,7 @@ func (w *world) Commit(_ context.Context, base uint64, next lb.Intent, by lb.Sta
 	w.committed.Broadcast()
 	if d := w.lag; d > 0 {
 		w.mu.Unlock()
-		pause(context.Background(), d)
+		pause(context.WithoutCancel(ctx), d)
 		w.mu.Lock()
 	}
 	return rev, nil

@@ -17,7 +17,7 @@ import (
 // 1000, and a2 as well.
 func members(ids string) []lb.Instance {
 	var out []lb.Instance
-	for _, id := range strings.Fields(ids) {
+	for id := range strings.FieldsSeq(ids) {
 		out = append(out, lb.Instance{
 			ID: id, Node: "n-" + id, Address: lb.HostPort{Host: "10.0.0.1", Port: 1000 + uint16(id[0]-'a')}, Status: api.HealthPassing, Healthy: true,
 		})
