@@ -31,6 +31,8 @@ type Frame struct {
 	Objects []json.RawMessage `json:"objects"`
 	Changed []json.RawMessage `json:"changed"`
 	Removed []string          `json:"removed"`
+	// Continues says that a delta goes on with a state that came in pieces.
+	Continues bool `json:"-"`
 	// Version, Label, Interval (milliseconds) and Topics are of a hello.
 	Version  string   `json:"version"`
 	Label    string   `json:"label"`
@@ -101,7 +103,7 @@ func (c *Client) stream(ctx context.Context, s *subscription, f func(Frame) erro
 	if err := conn.Write(ctx, websocket.MessageText, data); err != nil {
 		return false, &unreachableError{err}
 	}
-	epoch := ""
+	at := place{states: map[string]uint64{}}
 	for {
 		_, data, err := conn.Read(ctx)
 		if err != nil {
@@ -113,18 +115,38 @@ func (c *Client) stream(ctx context.Context, s *subscription, f func(Frame) erro
 		}
 		switch frame.Type {
 		case "hello":
-			greeted, epoch = true, frame.Epoch
+			greeted = true
 		case "error":
 			return false, &Error{Status: http.StatusBadRequest, Code: "invalid", Message: frame.Message}
-		default:
-			if s.Epoch != epoch { // numbers of another run of the agent
-				s.Epoch, s.Seq = epoch, 0
-			}
-			s.Seq = max(s.Seq, frame.Seq)
 		}
+		at.take(&frame, s)
 		if err := f(frame); err != nil {
 			return greeted, &receiverError{err}
 		}
+	}
+}
+
+// A place is how far a connection has come.
+type place struct {
+	epoch  string
+	states map[string]uint64 // the number of each topic's state
+}
+
+// take notes what a frame brings, and from where the next subscription goes on:
+// after a delta, which is only sent when all states are there whole.
+func (p *place) take(f *Frame, s *subscription) {
+	switch f.Type {
+	case "hello":
+		p.epoch = f.Epoch
+	case "state":
+		p.states[f.Topic] = f.Seq
+		s.Epoch, s.Seq = "", 0
+	case "delta":
+		if state, ok := p.states[f.Topic]; ok && f.Seq <= state {
+			f.Continues = true
+			return
+		}
+		s.Epoch, s.Seq = p.epoch, f.Seq
 	}
 }
 

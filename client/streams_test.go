@@ -13,74 +13,80 @@ import (
 	"thalassa/client"
 )
 
-// A streamer is an agent that tells of one delta after the other and hangs up, each
-// time as another run of itself where its epochs say so.
-type streamer struct {
-	epochs []string
-	seqs   [][]uint64
+// teller is an agent that answers the first subscriptions with frames of its
+// own, one list for each connection, and hangs up.
+type teller struct {
+	frames [][]string
 
 	mu    sync.Mutex
-	asked []string // epoch and number of each subscription
+	asked []string
 }
 
-func (s *streamer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{client.Protocol}})
 	if err != nil {
 		return
 	}
 	defer func() { _ = conn.CloseNow() }()
 	_, data, err := conn.Read(r.Context())
-	var subscription struct {
-		Epoch string
-		Seq   json.Number
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &subscription)
-	}
 	if err != nil {
 		return
 	}
+	var in struct {
+		Epoch string
+		Seq   uint64
+	}
+	_ = json.Unmarshal(data, &in) // the zero value is told apart
 	s.mu.Lock()
-	n := len(s.asked)
-	s.asked = append(s.asked, subscription.Epoch+" "+subscription.Seq.String())
+	turn := len(s.asked)
+	text, _ := json.Marshal(in) // can be encoded
+	s.asked = append(s.asked, string(text))
 	s.mu.Unlock()
-	if n >= len(s.epochs) {
-		<-r.Context().Done()
+	if turn >= len(s.frames) {
 		return
 	}
-	frames := []map[string]any{{"type": "hello", "epoch": s.epochs[n]}}
-	for _, seq := range s.seqs[n] {
-		frames = append(frames, map[string]any{"type": "delta", "topic": "status", "seq": seq})
-	}
-	for _, f := range frames {
-		data, err := json.Marshal(f)
-		if err == nil {
-			err = conn.Write(r.Context(), websocket.MessageText, data)
-		}
-		if err != nil {
+	for _, frame := range s.frames[turn] {
+		if conn.Write(r.Context(), websocket.MessageText, []byte(frame)) != nil {
 			return
 		}
 	}
 	_ = conn.Close(websocket.StatusGoingAway, "")
 }
 
-// What was seen of one run of the agent says nothing about another: its numbers
-// begin anew.
-func TestStreamTellsRunsOfTheAgentApart(t *testing.T) {
-	s := &streamer{epochs: []string{"one", "two", "two"}, seqs: [][]uint64{{900, 901}, {3, 4}, {5}}}
+// What a client goes on from is what it has seen whole: a state may have been
+// cut off, and another agent counts anew.
+func TestStreamsGoOnFromWhatWasSeenWhole(t *testing.T) {
+	const first, second = `{"type":"hello","epoch":"a","seq":12}`, `{"type":"hello","epoch":"b","seq":2}`
+	s := &teller{frames: [][]string{
+		{first, `{"type":"state","topic":"backends","seq":10}`, `{"type":"state","topic":"stat","seq":12}`, `{"type":"delta","topic":"stat","seq":12}`},
+		{first, `{"type":"state","topic":"backends","seq":10}`, `{"type":"state","topic":"stat","seq":12}`, `{"type":"delta","topic":"backends","seq":11}`},
+		{first, `{"type":"resumed","seq":11}`, `{"type":"delta","topic":"stat","seq":14}`},
+		{second, `{"type":"state","topic":"backends","seq":2}`, `{"type":"state","topic":"stat","seq":2}`, `{"type":"delta","topic":"stat","seq":3}`},
+	}}
 	c := canned(t, s.ServeHTTP)
-	lost, enough := 0, errors.New("enough")
-	err := c.Stream(t.Context(), []string{"status"}, nil, func(f client.Frame) error {
+	enough := errors.New("enough")
+	var going []bool
+	lost := 0
+	err := c.Stream(t.Context(), []string{"backends", "stat"}, nil, func(f client.Frame) error {
+		if f.Type == "delta" {
+			going = append(going, f.Continues)
+		}
 		if f.Type == "lost" {
-			if lost++; lost == 3 {
-				return enough
-			}
+			lost++
+		}
+		if lost > len(s.frames) {
+			return enough
 		}
 		return nil
 	})
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if want := []string{" ", "one 901", "two 4"}; !errors.Is(err, enough) || !slices.Equal(s.asked, want) {
-		t.Errorf("%v: asked for %q, want %q", err, s.asked, want)
+	if !errors.Is(err, enough) {
+		t.Fatal(err)
+	}
+	const none, atA, laterA, atB = `{"Epoch":"","Seq":0}`, `{"Epoch":"a","Seq":11}`, `{"Epoch":"a","Seq":14}`, `{"Epoch":"b","Seq":3}`
+	if want := []string{none, none, atA, laterA, atB}; !slices.Equal(s.asked, want) {
+		t.Errorf("asked %v\nwant  %v", s.asked, want)
+	}
+	if want := []bool{true, false, false, false}; !slices.Equal(going, want) {
+		t.Errorf("deltas that go on with a state: %v, want %v", going, want)
 	}
 }

@@ -80,6 +80,7 @@ func (s *screen) learn(topic string, data json.RawMessage) error {
 		return err
 	}
 	if topic == "status" {
+		s.status = lb.Status{} // what is not told is no more
 		return json.Unmarshal(data, &s.status)
 	}
 	if topic == "stat" {

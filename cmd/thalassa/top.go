@@ -67,7 +67,7 @@ func printTop(ctx context.Context, c *client.Client, env environment) error {
 			return err
 		}
 		// The statistics are last, and may come in pieces; the next tick comes after them.
-		if f.Type == "state" && f.Topic != "stat" || f.Type == "delta" && f.Topic == "stat" {
+		if f.Type == "state" && f.Topic != "stat" || f.Type == "delta" && f.Topic == "stat" && !f.Continues {
 			delete(missing, f.Topic)
 		}
 		if len(missing) == 0 {

@@ -141,6 +141,21 @@ func TestTopTellsThatTheAgentIsAway(t *testing.T) {
 	}
 }
 
+func TestTopForgetsTroubleThatIsOver(t *testing.T) {
+	s := shown(t)
+	for _, status := range []string{
+		`{"id":"status","problem":"haproxy refuses it","discovery":[{"service":"shop","stale":"gone"},{"service":"till","known":true}]}`,
+		`{"id":"status","discovery":[{"service":"shop","known":true},{"service":"till","known":true}]}`,
+	} {
+		if err := s.take(client.Frame{Type: "delta", Topic: "status", Changed: []json.RawMessage{json.RawMessage(status)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text := strings.Join(s.lines(0, 0), "\n"); strings.Contains(text, "refuses") || strings.Contains(text, "stale") {
+		t.Errorf("got\n%s", text)
+	}
+}
+
 // streaming is an agent's API with streams, of a HAProxy that is away.
 func streaming(t *testing.T) (url string) {
 	t.Helper()

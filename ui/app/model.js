@@ -16,8 +16,10 @@ export class Model {
   constructor() {
     /** @type {Hello|null} */
     this.hello = null;
-    this.seq = 0;
+    this.seq = 0; // up to which everything is known; 0: not all states are
     this.epoch = "";
+    /** @type {Map<string, number>} the number of each topic's state */
+    this.states = new Map();
     this.time = 0; // of the server, of its last message with one
     /** @type {Map<string, Map<string, any>>} by topic, by id */
     this.topics = new Map();
@@ -59,13 +61,28 @@ export class Model {
         this.merge(m, change);
         break;
     }
-    if (m.type !== "hello" && m.seq) this.seq = Math.max(this.seq, m.seq);
+    this.note(m);
     return change;
+  }
+
+  /** Notes from where to go on: after a delta that goes on with no state. It is
+   * only sent when all states are there whole; a state may have been cut off.
+   * @param {Message} m */
+  note(m) {
+    const topic = m.topic ?? "", seq = m.seq ?? 0;
+    if (m.type === "state") {
+      this.states.set(topic, seq);
+      this.seq = 0;
+    }
+    if (m.type === "delta" && seq > (this.states.get(topic) ?? 0)) this.seq = seq;
   }
 
   /** @param {Hello} hello */
   greet(hello) {
-    if (this.epoch !== hello.epoch) this.seq = 0; // another process counts anew
+    if (this.epoch !== hello.epoch) {
+      this.seq = 0; // another process counts anew
+      this.states.clear();
+    }
     this.hello = hello;
     this.epoch = hello.epoch;
   }

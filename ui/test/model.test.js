@@ -21,7 +21,6 @@ test("a state replaces what is known of its topic, and of no other", () => {
   assert.deepEqual([...m.objects("backends").keys()], ["backend/b", "backend/c"]);
   assert.deepEqual([...m.objects("frontends").keys()], ["frontend/w"]);
   assert.deepEqual([...change.ids].sort(), ["backend/a", "backend/b", "backend/c"]);
-  assert.equal(m.seq, 12);
 });
 
 test("a delta of stat changes single fields, of another topic whole objects", () => {
@@ -83,8 +82,20 @@ test("the subscription resumes where the process is the same", () => {
   assert.equal(m.objects("stat").size, 0);
   feed(m, { ...hello, epoch: "b", seq: 3 });
   assert.deepEqual(m.subscription(["stat"]), { type: "subscribe", topics: ["stat"] }, "another process counts anew");
-  feed(m, { type: "state", topic: "stat", seq: 3, time: 1, objects: [] });
-  assert.equal(m.seq, 3);
+  feed(m, { type: "state", topic: "stat", seq: 3, time: 1, objects: [] }, { type: "delta", topic: "stat", seq: 4, time: 2, changed: [] });
+  assert.deepEqual(m.subscription(["stat"]), { type: "subscribe", topics: ["stat"], epoch: "b", seq: 4 });
+});
+
+test("states that were cut off are asked for again", () => {
+  const m = new Model();
+  feed(m, hello, { type: "state", topic: "backends", seq: 10, time: 1, objects: [] }, { type: "state", topic: "stat", seq: 12, time: 1, objects: [] });
+  assert.equal(m.subscription([]).seq, undefined);
+  feed(m, { type: "delta", topic: "stat", seq: 12, time: 1, changed: [stat()] });
+  assert.equal(m.subscription([]).seq, undefined, "a delta of the state's number goes on with it");
+  feed(m, { type: "delta", topic: "backends", seq: 11, time: 2, changed: [] });
+  assert.equal(m.subscription([]).seq, 11, "not all up to the other state's number was told");
+  feed(m, { type: "state", topic: "backends", seq: 20, time: 3, objects: [] });
+  assert.equal(m.subscription([]).seq, undefined);
 });
 
 test("events are kept by number, up to a bound", () => {
