@@ -3,6 +3,7 @@
 import { batch, signal } from "@preact/signals";
 import { Model } from "./model.js";
 import { identify, identity } from "./session.js";
+import { Silence } from "./silence.js";
 
 /** @typedef {import("@preact/signals").Signal<any>} AnySignal */
 
@@ -91,7 +92,7 @@ function take(m) {
 /** @type {WebSocket|null} */
 let socket = null;
 let attempt = 0;
-let heard = 0;
+const silence = new Silence();
 let timer = 0;
 
 function greet() {
@@ -112,9 +113,9 @@ function connect() {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const ws = new WebSocket(`${scheme}//${location.host}/streams`, "thalassa.v1");
   socket = ws;
-  heard = Date.now();
+  silence.broken(Date.now());
   ws.onmessage = (e) => {
-    heard = Date.now();
+    silence.broken(Date.now());
     const m = JSON.parse(e.data);
     take(m);
     if (m.type === "hello") ws.send(JSON.stringify(model.subscription(wanted(m.topics))));
@@ -136,7 +137,7 @@ function lost() {
   const before = connection.peek();
   connection.value = {
     state: before.state === "connecting" && attempt < 2 ? "connecting" : "lost",
-    since: before.state === "lost" ? before.since : heard || Date.now(), retry: Date.now() + wait,
+    since: before.state === "lost" ? before.since : silence.heard || Date.now(), retry: Date.now() + wait,
   };
   timer = setTimeout(again, wait);
 }
@@ -156,18 +157,18 @@ export function retry() {
   connect();
 }
 
-/** A connection that says nothing for long may be dead: the agent is asked. */
-async function watch() {
-  if (!socket || socket.readyState !== WebSocket.OPEN || Date.now() - heard < 15_000) return;
-  const ws = socket;
-  try {
-    await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(5000) });
-    heard = Date.now();
-  } catch {
-    if (socket !== ws) return;
-    ws.onclose = null;
-    ws.close();
-    lost();
+/** Looks whether the agent is still there: asking again for what is followed makes
+ * it answer. */
+function watch() {
+  if (!socket || socket.readyState !== WebSocket.OPEN || !model.hello) return;
+  switch (silence.turn(Date.now())) {
+    case "ask":
+      socket.send(JSON.stringify(model.subscription(wanted(model.hello.topics))));
+      break;
+    case "end":
+      socket.onclose = socket.onmessage = null;
+      socket.close();
+      lost();
   }
 }
 
@@ -176,7 +177,7 @@ export function begin() {
   setInterval(() => {
     now.value = Date.now() + offset;
     if (connection.peek().state === "live") tick.value++;
-    void watch();
+    watch();
   }, 1000);
   addEventListener("online", retry);
   document.addEventListener("visibilitychange", () => document.hidden || retry());
