@@ -18,8 +18,8 @@ const (
 // A patience slows those down who try tokens. The zero value is ready.
 type patience struct {
 	mu sync.Mutex
-	// debt is until when an address pays for its failures; while that is less
-	// than freeFailures ahead it may go on.
+	// debt is until when an address pays for its failures, freeFailures at most;
+	// while that is less than freeFailures ahead it may go on.
 	debt map[string]time.Time
 }
 
@@ -56,7 +56,11 @@ func (p *patience) fail(address string, now time.Time) (first bool) {
 	if first {
 		until = now
 	}
-	p.debt[address] = until.Add(failureEvery)
+	if most := now.Add(freeFailures * failureEvery); until.Add(failureEvery).Before(most) {
+		p.debt[address] = until.Add(failureEvery)
+	} else {
+		p.debt[address] = most
+	}
 	return first
 }
 

@@ -115,6 +115,7 @@ func (s *Server) login(c echo.Context) error {
 		s.refused(r)
 		return unauthorized(`, error="invalid_token"`, "the token is not known here")
 	}
+	s.endSession(r) // the one that the browser had
 	s.cfg.Logger.InfoContext(r.Context(), "session begun", "name", session.Name, "role", session.Role.String(), "remote", r.RemoteAddr)
 	c.SetCookie(sessionCookie(r, id, session.Expires, 0))
 	out := s.shownSession(session.Identity)
@@ -122,13 +123,18 @@ func (s *Server) login(c echo.Context) error {
 	return respond(c, http.StatusOK, out)
 }
 
-// logout ends the session that a request has, and what is open under it.
-func (s *Server) logout(c echo.Context) error {
-	r := c.Request()
+// endSession ends the session that a request has, and what is open under it.
+func (s *Server) endSession(r *http.Request) {
 	if cookie, err := r.Cookie(cookieName); err == nil {
 		s.sessions.End(cookie.Value)
 		s.followers.endSession(cookie.Value)
 	}
+}
+
+// logout ends a session for good.
+func (s *Server) logout(c echo.Context) error {
+	r := c.Request()
+	s.endSession(r)
 	c.SetCookie(sessionCookie(r, "", time.Time{}, -1))
 	return respond(c, http.StatusOK, struct {
 		ID string `json:"id"`

@@ -139,3 +139,26 @@ func TestTryingTokensTakesTime(t *testing.T) {
 	now = now.Add(time.Hour)
 	s.login(t, apitest.ReadToken)
 }
+
+// A program that asks with a wrong token again and again keeps nobody out for
+// longer than a person who has tried ten.
+func TestWrongTokensDoNotAddUp(t *testing.T) {
+	now := at0()
+	s := filled(t, apitest.Guarded(t), func(c *api.Config) { c.Now = func() time.Time { return now } })
+	for range 100 {
+		s.get("/status", bearer("not-a-token-of-this-file")).refused(t, http.StatusUnauthorized, "unauthorized")
+	}
+	s.do("POST", "/session", `{"token":"`+apitest.ReadToken+`"}`).refused(t, http.StatusTooManyRequests, "too_many")
+	now = now.Add(7 * time.Second)
+	s.login(t, apitest.ReadToken)
+}
+
+// Who logs in again leaves no session behind.
+func TestANewSessionEndsTheFormerOne(t *testing.T) {
+	s := filled(t, apitest.Guarded(t))
+	former := s.login(t, apitest.AdminToken)
+	s.do("POST", "/session", `{"token":"not-a-token-of-this-file"}`, former).refused(t, http.StatusUnauthorized, "unauthorized")
+	s.get("/status", former).wants(t, 200, nil)
+	s.do("POST", "/session", `{"token":"`+apitest.ReadToken+`"}`, former).wants(t, 200, nil)
+	s.get("/status", former).refused(t, http.StatusUnauthorized, "unauthorized")
+}
