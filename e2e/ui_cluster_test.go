@@ -70,6 +70,20 @@ func TestClusterPage(t *testing.T) {
 	}
 	p.sees(`!document.querySelector("dialog")`)
 
+	// Where no cluster runs there is nothing to steer, and no way there.
+	var nodes []lb.ClusterNode
+	c.Change(func(v *lb.Cluster) {
+		v.Epoch.Updates++
+		nodes, v.Nodes = v.Nodes, []lb.ClusterNode{}
+		v.State, v.Reasons = lb.ClusterOffline, []string{"crm_mon: Pacemaker does not run"}
+	})
+	p.reads(".empty", "Pacemaker has not answered on this node", "Pacemaker does not run")
+	p.sees(`!document.querySelector("nav a[href='/cluster']")`)
+	c.Change(func(v *lb.Cluster) {
+		v.Epoch.Updates++
+		v.Nodes, v.State, v.Reasons = nodes, lb.ClusterOK, []string{}
+	})
+
 	// What cannot be is told in its place.
 	c.Fail(&lb.ClusterError{Tool: "crm_simulate", Kind: lb.ClusterNotConnected, Code: 102})
 	p.excuse("503")

@@ -131,14 +131,19 @@ func (c *Cluster) self(ctx context.Context, cib *CIB, hostname string) string {
 	return strings.TrimSpace(string(out))
 }
 
+// nothing is a cluster of which nothing is known.
+func nothing() lb.Cluster {
+	return lb.Cluster{
+		Reasons: []string{}, Fencing: lb.ClusterFencing{Devices: []string{}},
+		Nodes: []lb.ClusterNode{}, Resources: []lb.ClusterResource{}, FloatingIPs: []lb.FloatingIP{}, Failures: []lb.ClusterFailure{},
+	}
+}
+
 // view joins what crm_mon says with what only the CIB has.
 func view(cib *CIB, m monitorXML, self string) lb.Cluster {
-	v := lb.Cluster{
-		Epoch: cib.Epoch, Name: cib.property("cluster-name"), Version: version(m.DC.Version), DC: m.DC.Name, Quorum: m.DC.Quorum,
-		Maintenance: m.Options.Maintenance, Fencing: cib.fencing(), Self: self,
-		Nodes: []lb.ClusterNode{}, Resources: []lb.ClusterResource{}, FloatingIPs: []lb.FloatingIP{}, Failures: []lb.ClusterFailure{},
-		Settled: true,
-	}
+	v := nothing()
+	v.Epoch, v.Name, v.Version, v.DC, v.Quorum = cib.Epoch, cib.property("cluster-name"), version(m.DC.Version), m.DC.Name, m.DC.Quorum
+	v.Maintenance, v.Fencing, v.Self, v.Settled = m.Options.Maintenance, cib.fencing(), self, true
 	if !m.DC.Present { // no DC: the CIB's own word
 		v.Quorum = isTrue(cib.root.attr("have-quorum"))
 	}

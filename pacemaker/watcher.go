@@ -36,7 +36,7 @@ type Watcher struct {
 // NewWatcher makes a Watcher. It starts nothing; until Run has had a first look
 // the View's State is empty.
 func NewWatcher(c *Cluster) *Watcher {
-	return &Watcher{cluster: c, poke: make(chan struct{}, 1)}
+	return &Watcher{cluster: c, poke: make(chan struct{}, 1), view: nothing()}
 }
 
 // View is the last known state; it is never changed. When Pacemaker does not

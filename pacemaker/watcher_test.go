@@ -2,6 +2,7 @@ package pacemaker_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -76,6 +77,16 @@ func TestWatcherPollsWithoutAStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitView(t, w, "to be back", func(v lb.Cluster) bool { return v.State == lb.ClusterErrors })
+}
+
+// Where Pacemaker has never answered there is nothing to show, which is no null.
+func TestWatcherOfNoCluster(t *testing.T) {
+	w := watch(t, pacemaker.New(pacemaker.Config{Tools: "/nonexistent", Stream: "/nonexistent/thalassa-cib"}))
+	awaitView(t, w, "offline", func(v lb.Cluster) bool { return v.State == lb.ClusterOffline })
+	text, err := json.Marshal(w.View())
+	if err != nil || strings.Contains(string(text), "null") {
+		t.Errorf("%s, %v", text, err)
+	}
 }
 
 // A stream that tells of changes, ends, and comes back.

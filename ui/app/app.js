@@ -15,12 +15,11 @@ import { Button, Empty, Title, Toasts } from "./parts.js";
 import { route } from "./router.js";
 import { identity, logout } from "./session.js";
 
-/** @type {{page: string, title: string, topic?: string}[]} */
 const pages = [
   { page: "overview", title: "Overview" },
   { page: "activity", title: "Activity" },
   { page: "config", title: "Config" },
-  { page: "cluster", title: "Cluster", topic: "cluster" },
+  { page: "cluster", title: "Cluster" },
 ];
 
 export function App() {
@@ -59,12 +58,12 @@ function Page() {
 
 /** @param {{label?: string, page: string}} props */
 function Bar({ label, page }) {
-  const topics = hello.value?.topics ?? [];
+  const inCluster = object("cluster").value?.nodes.length > 0;
   return html`<header class="bar">
     <a class="brand" href="/overview"><${Mark} /><span>Thalassa</span></a>
     ${label && html`<span class="label" title="The logical name of this load balancer">${label}</span>`}
     <nav aria-label="Pages">
-      ${pages.filter((p) => !p.topic || topics.includes(p.topic)).map((p) => html`
+      ${pages.filter((p) => p.page !== "cluster" || inCluster).map((p) => html`
         <a key=${p.page} href=${"/" + p.page} aria-current=${p.page === page ? "page" : undefined}>${p.title}</a>`)}
     </nav>
     <span class="grow"></span>

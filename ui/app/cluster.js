@@ -30,6 +30,10 @@ export function ClusterPage() {
     return html`<div class="head"><${Title}>Cluster</${Title}></div>
       ${known ? html`<${Empty} title="This node is in no cluster">Pacemaker is not set up here, or the agent's setting cluster is off.</${Empty}>` : html`<${Loading} />`}`;
   }
+  if (c.nodes.length === 0) {
+    return html`<div class="head"><${Title}>Cluster</${Title}></div>
+      <${Empty} title="Pacemaker has not answered on this node">${c.reasons.map(sentence).join(" ")}</${Empty}>`;
+  }
   return html`
     <div class="head"><${Title}>${c.name || "Cluster"}</${Title}><${Badge} kind=${kindOf(c.state)}>${c.state}</${Badge}>
       <span class="muted">Pacemaker ${c.version}, DC ${c.dc || "none"}, ${c.quorum ? "quorum" : "no quorum"}, this node is ${c.node} (${c.role})</span>
