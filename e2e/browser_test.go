@@ -190,7 +190,7 @@ func (p *page) visit(path string) {
 }
 
 // click presses the mouse on what a selector finds first, once that is there,
-// rests, and nothing covers it.
+// rests, and nothing covers it. A page that moves just then is clicked again.
 func (p *page) click(selector string) {
 	p.tb.Helper()
 	where := fmt.Sprintf(`(async () => {
@@ -202,19 +202,26 @@ func (p *page) click(selector string) {
 		const r = e.getBoundingClientRect(), x = r.x + r.width / 2, y = r.y + r.height / 2;
 		if (!e.isConnected || r.x !== before.x || r.y !== before.y) return null;
 		const hit = document.elementFromPoint(x, y);
-		return hit && (e.contains(hit) || hit.contains(e)) ? [x, y] : null;
+		if (!hit || !(e.contains(hit) || hit.contains(e))) return null;
+		window.missed = true;
+		document.addEventListener("click", c => { if (c.target === hit || e.contains(c.target)) window.missed = false; }, {capture: true, once: true});
+		return [x, y];
 	})()`, selector)
-	var at []float64
 	testkit.Eventually(p.tb, patience, func() error {
+		var at []float64
 		if err := p.try(where, &at); err != nil {
 			return err
 		}
 		if at == nil {
 			return fmt.Errorf("%s cannot be clicked", selector)
 		}
+		p.do(chromedp.MouseClickXY(at[0], at[1]))
+		var missed bool
+		if p.try("window.missed === true", &missed) == nil && missed { // else the click has led to another page
+			return fmt.Errorf("%s was missed", selector)
+		}
 		return nil
 	})
-	p.do(chromedp.MouseClickXY(at[0], at[1]))
 }
 
 // write replaces what a field holds, key by key.
