@@ -17,6 +17,8 @@ type effective struct {
 	// file is a number of the haproxy.cfg that it makes: those with the same number
 	// make the same.
 	file uint64
+	// crammed: HAProxy may not have spare slots beyond those that there are.
+	crammed bool
 }
 
 // resolve finds the members of every backend and gives them slots, those that
@@ -29,17 +31,31 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process) lb.Con
 		return plan.Layout(nil, lb.Resolve(in, snap, p))
 	}
 	if e.revision != in.Revision {
-		return plan.Layout(plan.SlotsOf(e.config), e.remember(lb.Resolve(in, snap, p), snap))
+		return e.layout(e.remember(lb.Resolve(in, snap, p), snap))
 	}
 	next := e.config
 	next.Backends = make([]lb.Pool, len(e.config.Backends))
 	for i, pool := range e.config.Backends {
 		if e.isOutdated(pool, snap) {
-			pool = plan.LayoutPool(pool.Slots, lb.Populate(pool.Backend, snap))
+			pool = e.layoutPool(pool.Slots, lb.Populate(pool.Backend, snap))
 		}
 		next.Backends[i] = pool
 	}
 	return next
+}
+
+func (e *effective) layout(wanted lb.Config) lb.Config {
+	if e.crammed {
+		return plan.Cram(plan.SlotsOf(e.config), wanted)
+	}
+	return plan.Layout(plan.SlotsOf(e.config), wanted)
+}
+
+func (e *effective) layoutPool(now []lb.Slot, p lb.Pool) lb.Pool {
+	if e.crammed {
+		return plan.CramPool(now, p)
+	}
+	return plan.LayoutPool(now, p)
 }
 
 // isOutdated reports whether the snapshot has another answer for a pool.

@@ -43,6 +43,7 @@ func (a *Agent) loop(ctx context.Context) error {
 			}
 			out = a.lastOutcome()
 		case <-a.again:
+			a.hasRoomAgain()
 			a.patrol(ctx)
 			out = a.round(ctx)
 		case <-a.poke:

@@ -107,6 +107,7 @@ func (a *Agent) aim(ctx context.Context) (target, error) {
 		return t, err
 	}
 	t.revision, t.aimed = t.intent.Revision, true
+	t.crammed = a.running.effective != nil && a.running.crammed
 	t.config = recalled(a.running.resolve(t.intent, t.snapshot, a.cfg.Process), kept)
 	return t, nil
 }
@@ -186,23 +187,40 @@ func (a *Agent) reload(ctx context.Context, t target, change plan.Change) outcom
 		}
 		change = a.difference(t)
 	}
-	rendered, err := t.template.Render(t.config)
+	out, fingerprint, err := a.apply(ctx, t)
+	if crammed, less := a.cram(t); less && isTooLarge(err) {
+		tooLarge := err
+		t, change = crammed, a.difference(crammed)
+		if len(change.Reload) == 0 {
+			a.noteCrammed(ctx, t, tooLarge)
+			return a.adjust(ctx, t, change)
+		}
+		if out, fingerprint, err = a.apply(ctx, t); err == nil {
+			a.noteCrammed(ctx, t, tooLarge)
+		}
+	}
 	if err != nil {
 		return a.failed(ctx, t, err)
+	}
+	before := a.running
+	a.running.idle = out.Idle
+	a.inEffect(t, a.shown(ctx, fingerprint), pathOf(out))
+	a.noteApplied(ctx, before, t, change, out)
+	return t.outcome(pathOf(out), nil)
+}
+
+// apply has HAProxy take the target, and returns the target's fingerprint.
+func (a *Agent) apply(ctx context.Context, t target) (haproxy.Outcome, string, error) {
+	rendered, err := t.template.Render(t.config)
+	if err != nil {
+		return haproxy.Outcome{}, "", err
 	}
 	fingerprint := rendered.Fingerprint
 	if len(a.running.astray) > 0 {
 		fingerprint = "" // HAProxy may show the right one, and is to be reloaded nevertheless
 	}
 	out, err := a.cfg.HAProxy.Apply(ctx, rendered.Bytes, fingerprint)
-	if err != nil {
-		return a.failed(ctx, t, err)
-	}
-	before := a.running
-	a.running.idle = out.Idle
-	a.inEffect(t, a.shown(ctx, rendered.Fingerprint), pathOf(out))
-	a.noteApplied(ctx, before, t, change, out)
-	return t.outcome(pathOf(out), nil)
+	return out, rendered.Fingerprint, err
 }
 
 func pathOf(out haproxy.Outcome) string {

@@ -59,6 +59,7 @@ type world struct {
 	jitter                    time.Duration
 	chance                    func(time.Duration) time.Duration
 	archive                   agent.Archive
+	most                      int           // server lines that HAProxy can have; 0: any number
 	lag                       time.Duration // from what Commit has stored to its return
 }
 
@@ -259,6 +260,9 @@ func (w *world) Apply(ctx context.Context, config []byte, fingerprint string) (h
 	if w.idle && !w.running {
 		w.file = string(config)
 		return haproxy.Outcome{Idle: true}, nil
+	}
+	if n := len(serversIn(string(config))); w.most > 0 && n > w.most {
+		return haproxy.Outcome{}, &lb.RefusedError{Stage: "start", Output: "[ALERT] [/usr/sbin/haproxy.main()] Cannot raise FD limit to 429, limit is 256."}
 	}
 	started := !w.running
 	w.running = true

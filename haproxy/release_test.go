@@ -2,13 +2,17 @@ package haproxy_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"thalassa/haproxy"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
 	"thalassa/statsock"
@@ -29,6 +33,42 @@ func TestWhatAWorkerLacksIsProbed(t *testing.T) {
 			l.t.Errorf("a socket of level operator lacks %q", got)
 		}
 	})
+}
+
+// TestTooManyServersAreTold: HAProxy says in words of which kind that it may not
+// open as many files as its servers need, and goes on with what it ran.
+func TestTooManyServersAreTold(t *testing.T) {
+	for _, binary := range testkit.HAProxies(t) {
+		t.Run(binary.Version, func(t *testing.T) {
+			t.Parallel()
+			limited := filepath.Join(t.TempDir(), "haproxy")
+			script := "#!/bin/sh\nulimit -n 2200\nexec " + binary.Path + " \"$@\"\n"
+			if err := os.WriteFile(limited, []byte(script), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			testkit.Eventually(t, patience, func() error { // busy while a process that starts now has it open
+				return exec.CommandContext(t.Context(), limited, "-v").Run()
+			})
+			l := newLab(t, limited)
+			few, many := pool("live", well(t, "a")), pool("live", well(t, "a"))
+			for i := range 400 {
+				many.Members = append(many.Members, lb.Member{Address: lb.HostPort{Host: "127.0.0.9", Port: uint16(1000 + i)}, Weight: 1})
+			}
+			s := l.raise(few)
+			next, _ := s.next(many)
+			_, err := l.Apply(t.Context(), s.render(next).Bytes, "x")
+			refused, ok := errors.AsType[*lb.RefusedError](err)
+			if !ok || refused.Stage != "start" || !haproxy.LacksFiles(refused.Output) {
+				t.Errorf("got %v", err)
+			}
+			if got := l.answered(); got["a"] != 20 {
+				t.Errorf("%v answered", got)
+			}
+			few.Balance = "leastconn"
+			next, _ = s.next(few)
+			s.reload(next)
+		})
+	}
 }
 
 // observed is what a release of HAProxy does, by the rows of the table in the

@@ -52,6 +52,11 @@ func parseMessage(line string) (m message, begins bool) {
 	return message{level, rest}, true
 }
 
+// LacksFiles reports whether HAProxy says that it may not open as many files as its
+// configuration needs. Each server line takes one ("Cannot raise FD limit to 429,
+// limit is 256.", "FD limit (256) too low for maxconn=100/maxsock=429.").
+func LacksFiles(words string) bool { return strings.Contains(words, "FD limit") }
+
 // said gives HAProxy's words for a person: alerts first, notices only when there
 // is nothing else, each message once.
 func said(text string) string {

@@ -12,6 +12,8 @@ const (
 	minSpare, maxSpare = 3, 128
 	// fewSpare takes the place of maxSpare in a configuration with manyMembers.
 	fewSpare, manyMembers = 8, 5000
+	// none takes its place where there are to be no spare slots at all.
+	none = -1
 )
 
 // Slots are the server lines that HAProxy has now, by backend.
@@ -80,6 +82,20 @@ func Layout(now Slots, wanted lb.Config) lb.Config {
 	if members >= manyMembers {
 		unseen = fewSpare
 	}
+	return layout(now, wanted, unseen)
+}
+
+// LayoutPool is Layout for one pool.
+func LayoutPool(now []lb.Slot, p lb.Pool) lb.Pool { return layoutPool(now, p, maxSpare) }
+
+// Cram is Layout for a HAProxy that cannot have as many server lines: a pool grows
+// only where its members find no slot, and by no more than these.
+func Cram(now Slots, wanted lb.Config) lb.Config { return layout(now, wanted, none) }
+
+// CramPool is Cram for one pool.
+func CramPool(now []lb.Slot, p lb.Pool) lb.Pool { return layoutPool(now, p, none) }
+
+func layout(now Slots, wanted lb.Config, unseen int) lb.Config {
 	pools := make([]lb.Pool, len(wanted.Backends))
 	for i, p := range wanted.Backends {
 		pools[i] = layoutPool(now[p.Key], p, unseen)
@@ -87,9 +103,6 @@ func Layout(now Slots, wanted lb.Config) lb.Config {
 	wanted.Backends = pools
 	return wanted
 }
-
-// LayoutPool is Layout for one pool.
-func LayoutPool(now []lb.Slot, p lb.Pool) lb.Pool { return layoutPool(now, p, maxSpare) }
 
 func layoutPool(now []lb.Slot, p lb.Pool, unseen int) lb.Pool {
 	p.Slots = nil
@@ -115,8 +128,15 @@ func slotted(p lb.Pool) bool {
 func assign(now []lb.Slot, p lb.Pool, unseen int) []lb.Slot {
 	slots, arriving := keep(now, p.Members)
 	free := empty(slots, now)
-	if size := len(now); len(arriving) > len(free) || size < len(p.Members)+successors(p) || size == 0 {
+	size := len(now)
+	isShort, hasNoRoom := len(arriving) > len(free) || size == 0, size < len(p.Members)+successors(p)
+	switch {
+	case unseen == none && isShort:
+		size = max(1, size+len(arriving)-len(empty(slots, nil)), size)
+	case unseen != none && (isShort || hasNoRoom):
 		size = max(2*size, len(p.Members)+room(p, unseen))
+	}
+	if isShort || size > len(now) {
 		slots = append(slots, make([]lb.Slot, size-len(now))...)
 		free = empty(slots, nil) // nothing is under way in a new worker
 	}

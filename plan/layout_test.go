@@ -113,6 +113,31 @@ func TestLayout(t *testing.T) {
 	}
 }
 
+func TestCram(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, now, members, want string }{
+		{"nobody", "", "", "-"},
+		{"as many as there are", "", "1 2 3", "1 2 3"},
+		{"no room for others", "1 2 - -", "1 2 3", "1 2 3 -"},
+		{"one more", "1 2 3", "1 2 3 4", "1 2 3 4"},
+		{"in a slot vacated just now, rather than in another one", "1 2 3", "1 2 4", "1 2 4"},
+		{"all that are", "1 2 - -", "3 4 5 6 7", "6 7 3 4 5"},
+		{"not fewer", "1 2 - - -", "1", "1 -2 - - -"},
+	} {
+		wanted := poolOf(c.members)
+		wanted.Arrivals = 10
+		if got := slotsText(plan.CramPool(slotsOf(c.now), wanted).Slots); got != c.want {
+			t.Errorf("%s: got  %s\nwant %s", c.name, got, c.want)
+		}
+	}
+	first, second := poolOf("1"), poolOf("2 3")
+	first.Key, second.Key = "first", "second"
+	c := plan.Cram(plan.Slots{"second": slotsOf("2")}, lb.Config{Backends: []lb.Pool{first, second}})
+	if got := slotsText(c.Backends[0].Slots) + ", " + slotsText(c.Backends[1].Slots); got != "1, 2 3" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestLayoutGivesOthersNoSlots(t *testing.T) {
 	t.Parallel()
 	named, static := poolOf("1 a.example.org:80"), poolOf("1 2")
