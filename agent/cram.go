@@ -15,13 +15,15 @@ import (
 
 // cram is the target without spare slots beyond those that HAProxy has; false: it
 // has none to do without.
-func (a *Agent) cram(t target) (target, bool) {
+func (a *Agent) cram(ctx context.Context, t target) (target, bool) {
 	if t.crammed {
 		return t, false
 	}
 	var now plan.Slots
 	if a.running.effective != nil {
 		now = plan.SlotsOf(a.running.config)
+	} else if servers, err := a.cfg.Runtime.Servers(ctx); err == nil { // of an earlier agent
+		now = plan.Recall(servers)
 	}
 	before := slots(t.config)
 	t.config, t.crammed = plan.Cram(now, t.config), true

@@ -16,7 +16,7 @@ func TestSpareServersAreNoCondition(t *testing.T) {
 		w := newWorld(t)
 		w.most = 5
 		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002")
-		w.run()
+		stop := w.start()
 		if applied, err := w.put(); err != nil || !applied.Applied { // with three spare ones
 			t.Fatalf("got %+v, %v", applied, err)
 		}
@@ -38,6 +38,15 @@ func TestSpareServersAreNoCondition(t *testing.T) {
 			t.Errorf("a change meanwhile: %+v, %v", applied, err)
 		}
 		w.serves("1001", "1003")
+
+		stop()
+		w.run()
+		w.serves("1001", "1003")
+		w.mu.Lock()
+		if n := len(w.servers); n != 5 {
+			t.Errorf("the next agent leaves %d servers, expected 5", n)
+		}
+		w.mu.Unlock()
 
 		w.mu.Lock()
 		w.most = 0 // somebody allows it more files, and starts it again

@@ -188,15 +188,17 @@ func (a *Agent) reload(ctx context.Context, t target, change plan.Change) outcom
 		change = a.difference(t)
 	}
 	out, fingerprint, err := a.apply(ctx, t)
-	if crammed, less := a.cram(t); less && isTooLarge(err) {
-		tooLarge := err
-		t, change = crammed, a.difference(crammed)
-		if len(change.Reload) == 0 {
-			a.noteCrammed(ctx, t, tooLarge)
-			return a.adjust(ctx, t, change)
-		}
-		if out, fingerprint, err = a.apply(ctx, t); err == nil {
-			a.noteCrammed(ctx, t, tooLarge)
+	if isTooLarge(err) {
+		if crammed, less := a.cram(ctx, t); less {
+			tooLarge := err
+			t, change = crammed, a.difference(crammed)
+			if len(change.Reload) == 0 {
+				a.noteCrammed(ctx, t, tooLarge)
+				return a.adjust(ctx, t, change)
+			}
+			if out, fingerprint, err = a.apply(ctx, t); err == nil {
+				a.noteCrammed(ctx, t, tooLarge)
+			}
 		}
 	}
 	if err != nil {
