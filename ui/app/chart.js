@@ -47,6 +47,7 @@ export function Chart({ title, id, name, stroke, format, whole = false }) {
       document.removeEventListener("themechange", build);
       scheme.removeEventListener("change", build);
       plot?.destroy();
+      plot = null; // a frame may still come
     };
   }, [id, name]);
   return html`<figure class="chart"><figcaption>${title}</figcaption><div ref=${ref} class="plot" role="img" aria-label=${`${title}, the last five minutes`}></div></figure>`;

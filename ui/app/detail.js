@@ -77,7 +77,7 @@ function Charts({ id, tcp, backend }) {
     <${Chart} title="Connections" id=${id} name="connections" stroke="--chart2" whole format=${format.number} />
     ${backend && html`<${Chart} title="Response time" id=${id} name="responseMs" stroke="--chart3" whole format=${format.duration} />`}
     <${Chart} title="Errors per second" id=${id} name="errors" stroke="--chart4" format=${format.number} />
-    ${!backend && html`<${Chart} title="Bytes out per second" id=${id} name="bytesOut" stroke="--chart3" format=${format.bytes} />`}
+    ${!backend && html`<${Chart} title="Bytes out per second" id=${id} name="bytesOut" stroke="--chart3" format=${format.bytes} whole />`}
   </section>`;
 }
 

@@ -12,7 +12,7 @@ import { Notices } from "./notices.js";
 import { Figure } from "./numbers.js";
 import { Badge, Button, Empty, Loading, Title } from "./parts.js";
 import { query, route } from "./router.js";
-import { valuesOf } from "./series.js";
+import { total, valuesOf } from "./series.js";
 import { chosen, filters } from "./filter.js";
 
 /** So many backends or fewer show their members at once. */
@@ -95,15 +95,15 @@ function Tiles({ frontends, backends }) {
   const status = object("status").value;
   const ids = frontends.map((f) => "stat/" + f.id);
   const stats = ids.map((id) => object(id).value).filter(Boolean);
-  const sum = (/** @type {(s: import("./types.js").Stat) => number} */ of) => stats.reduce((n, s) => n + (of(s) || 0), 0);
+  const sum = (/** @type {(s: import("./types.js").Stat) => number} */ of) => total(stats.map(of));
   const pools = backends.map((b) => object("stat/" + b.id).value).filter(Boolean);
   const healthy = pools.reduce((n, p) => n + (p.healthy ?? 0), 0);
   const members = pools.reduce((n, p) => n + (p.members ?? 0), 0);
-  const errors = sum((s) => valuesOf(s).errors);
+  const errors = sum((s) => valuesOf(s).errors) ?? 0;
   return html`<section class="tiles" aria-label="This load balancer">
-    <div class="tile"><${Figure} label="requests/s" value=${format.number(stats.length ? sum((s) => valuesOf(s).requests) : null)}><${Sparkline} sum=${ids} /></${Figure}></div>
-    <div class="tile"><${Figure} label="connections" value=${format.number(stats.length ? sum((s) => s.connections?.current ?? 0) : null)}><${Sparkline} sum=${ids} name="connections" /></${Figure}></div>
-    <div class="tile"><${Figure} label="errors/s" kind=${errors > 0 ? "bad" : ""} value=${format.number(stats.length ? errors : null)}><${Sparkline} sum=${ids} name="errors" bad /></${Figure}></div>
+    <div class="tile"><${Figure} label="requests/s" value=${format.number(sum((s) => valuesOf(s).requests))}><${Sparkline} sum=${ids} /></${Figure}></div>
+    <div class="tile"><${Figure} label="connections" value=${format.number(sum((s) => s.connections?.current ?? NaN))}><${Sparkline} sum=${ids} name="connections" /></${Figure}></div>
+    <div class="tile"><${Figure} label="errors/s" kind=${errors > 0 ? "bad" : ""} value=${format.number(sum((s) => valuesOf(s).errors))}><${Sparkline} sum=${ids} name="errors" bad /></${Figure}></div>
     <div class="tile"><${Figure} label="healthy members" kind=${healthy < members ? "fair" : ""} value=${pools.length ? html`${format.number(healthy)}<small> / ${format.number(members)}</small>` : format.unknown} /></div>
     <div class="tile facts">${status && html`
       <p><${Badge} kind=${status.haproxy.running ? "good" : "bad"}>HAProxy ${status.haproxy.running ? "runs" : "is down"}</${Badge}> <span class="muted">${status.haproxy.version}</span></p>

@@ -85,10 +85,10 @@ export function Problem({ error, onRetry }) {
   </div>`;
 }
 
-/** With a capital and a full stop.
+/** With a capital, unless a name stands in front, and a full stop.
  * @param {string} text */
 export function sentence(text) {
-  const whole = text.charAt(0).toUpperCase() + text.slice(1).replace(/^aproxy\b/, "AProxy");
+  const whole = /^[\w.[\]]+:/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1).replace(/^aproxy\b/, "AProxy");
   return /[.!?…]$/.test(whole) ? whole : whole + ".";
 }
 

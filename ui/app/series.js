@@ -22,6 +22,13 @@ export function valuesOf(stat) {
   };
 }
 
+/** The sum of those values that are known; null: none is.
+ * @param {number[]} values */
+export function total(values) {
+  const known = values.filter((v) => !Number.isNaN(v));
+  return known.length ? known.reduce((a, b) => a + b, 0) : null;
+}
+
 /** A ring of values per name. A tick without news repeats the last values. */
 export class Series {
   /** @param {number} interval milliseconds between two values

@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Series, valuesOf } from "../app/series.js";
+import { Series, total, valuesOf } from "../app/series.js";
 
 /** @param {number} n */
 const all = (n) => ({ requests: n, connections: n, errors: n, responseMs: n, bytesOut: n });
+
+test("a sum is of what is known, and not known when nothing is", () => {
+  assert.equal(total([1, NaN, 2]), 3);
+  assert.equal(total([0]), 0);
+  assert.equal(total([NaN, NaN]), null);
+  assert.equal(total([]), null);
+});
 
 test("values of an object: those that it does not have are not known", () => {
   const v = valuesOf({ id: "x", type: "backend", key: "x", rate: { sessions: 3, connectErrors: 1, responseErrors: 2 }, connections: { current: 4, max: 9 }, timesMs: { response: 0, total: 8 } });
