@@ -105,11 +105,12 @@ func (m *mirror) figure(topic, id, name string) float64 {
 	return -1
 }
 
-// since waits until a mirror's first totals are younger than what has been until
-// now, so that they have all of that.
+// since waits until a mirror's first totals have all of what has been until now.
+// The look at HAProxy may have begun before the time that they tell, and the one
+// after it has not.
 func (n *node) since(topics ...string) *mirror {
 	n.tb.Helper()
-	now, m := time.Now().UnixMilli(), n.mirror(topics...)
+	now, m, looks := time.Now().UnixMilli(), n.mirror(topics...), 0
 	m.until(func() error {
 		m.mu.Lock()
 		at, err := m.at["totals"], m.err
@@ -122,6 +123,9 @@ func (n *node) since(topics ...string) *mirror {
 		case at <= now:
 			m = n.mirror(topics...)
 			return fmt.Errorf("the totals are older by %d ms", now-at)
+		case looks == 0:
+			now, looks, m = at, 1, n.mirror(topics...)
+			return errors.New("there was one look only")
 		}
 		return nil
 	})
