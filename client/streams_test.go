@@ -83,6 +83,8 @@ func TestStreamsGoOnFromWhatWasSeenWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	const none, atA, laterA, atB = `{"Epoch":"","Seq":0}`, `{"Epoch":"a","Seq":11}`, `{"Epoch":"a","Seq":14}`, `{"Epoch":"b","Seq":3}`
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if want := []string{none, none, atA, laterA, atB}; !slices.Equal(s.asked, want) {
 		t.Errorf("asked %v\nwant  %v", s.asked, want)
 	}
