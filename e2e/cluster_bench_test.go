@@ -55,13 +55,13 @@ func ms(d time.Duration) string { return d.Round(10 * time.Millisecond).String()
 // default, 1.2 times the token.
 func benchSite(b *testing.B, rounds int, how topology, consensus int) []row {
 	b.Helper()
-	cfg := siteConfig(b, how)
+	cfg := siteConfig(b)
 	cfg.Consensus, cfg.Life = consensus, time.Hour
 	where := string(how) + ", token 1000"
 	if consensus > 0 {
 		where += fmt.Sprintf(", consensus %d", consensus)
 	}
-	s := bootSite(b, cfg)
+	s := bootSite(b, cfg, how)
 	defer s.lab.End()
 	if how == clone {
 		s.onAll()

@@ -16,6 +16,7 @@ import (
 
 	"thalassa/internal/testkit"
 	"thalassa/internal/testkit/cluster"
+	"thalassa/pacemaker"
 )
 
 // A site is a cluster of load balancers: HAProxy as a resource of Pacemaker's
@@ -34,18 +35,19 @@ type topology string
 
 const (
 	// clone has HAProxy run on every node, with the address where one works.
-	clone topology = "clone"
+	clone topology = pacemaker.Clone
 	// group has HAProxy and the address on one node.
-	group topology = "group"
+	group topology = pacemaker.Group
 )
 
 // newSite boots three nodes and waits until the service answers.
 func newSite(tb testing.TB, how topology) *site {
 	tb.Helper()
-	return bootSite(tb, siteConfig(tb, how))
+	return bootSite(tb, siteConfig(tb), how)
 }
 
-func bootSite(tb testing.TB, cfg cluster.Config) *site {
+// bootSite has the cluster set up as everybody's is, by thalassa cluster apply.
+func bootSite(tb testing.TB, cfg cluster.Config, how topology) *site {
 	tb.Helper()
 	testkit.HAProxy(tb)
 	s := &site{tb: tb, lab: cluster.Prepare(tb, cfg)}
@@ -59,11 +61,12 @@ func bootSite(tb testing.TB, cfg cluster.Config) *site {
 		s.configure(n)
 	}
 	s.holders = s.lab.WatchHolders(cluster.Floating)
+	s.commands().call(0, "apply", "--ip", cluster.Floating+"/24", "--topology", string(how))
 	s.serving()
 	return s
 }
 
-func siteConfig(tb testing.TB, how topology) cluster.Config {
+func siteConfig(tb testing.TB) cluster.Config {
 	tb.Helper()
 	read := func(path string) []byte {
 		data, err := os.ReadFile(path)
@@ -72,55 +75,27 @@ func siteConfig(tb testing.TB, how topology) cluster.Config {
 		}
 		return data
 	}
-	resources, constraints := siteResources(how)
+	files := map[string]cluster.File{
+		"thalassa":      {Content: read(build(tb)), Mode: 0o755},
+		"ocf-haproxy":   {Content: read("../packaging/ocf-haproxy"), Mode: 0o755},
+		"thalassa.yaml": {Content: read("../packaging/thalassa.yaml")},
+	}
+	if stream := buildStream(tb); stream != nil {
+		files["thalassa-cib"] = cluster.File{Content: stream, Mode: 0o755}
+	}
 	return cluster.Config{
-		Files: map[string]cluster.File{
-			"thalassa":      {Content: read(build(tb)), Mode: 0o755},
-			"ocf-haproxy":   {Content: read("../packaging/ocf-haproxy"), Mode: 0o755},
-			"thalassa.yaml": {Content: read("../packaging/thalassa.yaml")},
-		},
+		Files: files,
 		Setup: `mkdir -p /usr/lib/ocf/resource.d/thalassa /var/lib/thalassa /run/thalassa
 			ln -sf /run/lab/thalassa /usr/bin/thalassa
 			install -m 0755 /run/lab/ocf-haproxy /usr/lib/ocf/resource.d/thalassa/haproxy`,
 		Units: map[string]string{
 			"thalassa": `exec thalassa agent --config /run/lab/thalassa.yaml --haproxy pacemaker --service-reg ` + cluster.World + ` --haproxy-log "" --debug`,
 		},
-		Resources: resources, Constraints: constraints,
-		Defaults: map[string]string{"resource-stickiness": "100", "migration-threshold": "3", "failure-timeout": "60s"},
 	}
 }
 
-const haproxyResource = `<primitive id="haproxy" class="ocf" provider="thalassa" type="haproxy">
-	<instance_attributes id="haproxy-params"><nvpair id="haproxy-params-generation" name="generation" value="1"/></instance_attributes>
-	<operations>
-		<op id="haproxy-start" name="start" interval="0" timeout="60s"/>
-		<op id="haproxy-stop" name="stop" interval="0" timeout="60s"/>
-		<op id="haproxy-reload" name="reload-agent" interval="0" timeout="60s"/>
-		<op id="haproxy-monitor" name="monitor" interval="500ms" timeout="30s"/>
-		<op id="haproxy-monitor-10" name="monitor" interval="10s" timeout="30s">
-			<instance_attributes id="haproxy-monitor-10-params"><nvpair id="haproxy-monitor-10-level" name="OCF_CHECK_LEVEL" value="10"/></instance_attributes>
-		</op>
-	</operations>
-</primitive>`
-
-const addressResource = `<primitive id="vip" class="ocf" provider="heartbeat" type="IPaddr2">
-	<instance_attributes id="vip-params">
-		<nvpair id="vip-ip" name="ip" value="` + cluster.Floating + `"/>
-		<nvpair id="vip-mask" name="cidr_netmask" value="24"/>
-	</instance_attributes>
-	<operations><op id="vip-monitor" name="monitor" interval="5s" timeout="30s"/></operations>
-</primitive>`
-
-func siteResources(how topology) (resources, constraints string) {
-	if how == group {
-		return `<group id="balancer">` + addressResource + haproxyResource + `</group>`, ""
-	}
-	return `<clone id="haproxy-clone">
-			<meta_attributes id="haproxy-clone-meta"><nvpair id="haproxy-clone-interleave" name="interleave" value="true"/></meta_attributes>
-			` + haproxyResource + `</clone>` + addressResource, `
-		<rsc_colocation id="vip-with-haproxy" rsc="vip" with-rsc="haproxy-clone" score="INFINITY"/>
-		<rsc_order id="haproxy-before-vip" first="haproxy-clone" then="vip" kind="Optional"/>`
-}
+// commands are those of the command line on any node that is up.
+func (s *site) commands() steered { return steered{s.lab, s.tb} }
 
 // register adds a member to the service, which answers with its name.
 func (s *site) register() {
@@ -312,11 +287,6 @@ func (s *site) answered(client *cluster.Prober, n int) {
 func (s *site) generation(to int) {
 	s.tb.Helper()
 	s.lab.Any().Run("crm_resource", "--resource", "haproxy", "--set-parameter", "generation", "--parameter-value", strconv.Itoa(to))
-}
-
-// failures lists what Pacemaker holds against HAProxy on the nodes.
-func (s *site) failures() string {
-	return strings.TrimSpace(s.lab.Any().Run("crm_mon", "--one-shot", "--exclude=all", "--include=failures,fencing"))
 }
 
 func decode(tb testing.TB, text string, v any) {

@@ -21,9 +21,11 @@ func TestCluster(t *testing.T) {
 	s.onAll()
 	t.Run("standby", s.standby)
 	t.Run("haproxy killed", func(t *testing.T) {
-		t.Log(s.disturb(func(n *cluster.Node) { n.KillProcess(t, "haproxy") }, noticed))
+		e := s.disturb(func(n *cluster.Node) { n.KillProcess(t, "haproxy") }, noticed)
+		t.Log(e)
 		s.recover()
 		s.onAll()
+		s.cleanedUp(t, e.from)
 	})
 	t.Run("agent killed", func(t *testing.T) {
 		e := s.disturb(func(n *cluster.Node) { n.KillProcess(t, "thalassa") }, atOnce)
@@ -128,7 +130,13 @@ func (s *site) rollout(t *testing.T) {
 	before := s.processes()
 	client := s.lab.Probe(cluster.Floating+":80", 10*time.Second)
 	s.answered(client, 20)
-	s.generation(2)
+	out, _ := s.commands().call(0, "rollout")
+	t.Logf("%s", out)
+	for _, want := range []string{"reloaded on n1, n2, n3 after", "settled after"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
 	after := s.reloaded(before)
 	s.answered(client, 20)
 	for i := range s.lab.Nodes {
@@ -144,25 +152,43 @@ func (s *site) rollout(t *testing.T) {
 // badFile has one node refuse its file: it and all others run on.
 func (s *site) badFile(t *testing.T) {
 	bad := s.lab.Nodes[slices.IndexFunc(s.lab.Nodes, func(n *cluster.Node) bool { return n.Name != s.serving().Name })]
-	before := s.processes()
+	path := bad.Path("/var/lib/thalassa/haproxy.cfg")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, generation := s.processes(), s.commands().generation()
 	client := s.lab.Probe(cluster.Floating+":80", 10*time.Second)
 	direct := s.lab.Probe(bad.Address()+":80", 10*time.Second)
 	s.answered(client, 20)
-	if err := os.WriteFile(bad.Path("/var/lib/thalassa/haproxy.cfg"), []byte("global\n    no such keyword\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.generation(3)
-	after := s.reloaded(before, bad.Name)
-	testkit.Eventually(t, time.Minute, func() error {
-		if says := s.failures(); !strings.Contains(says, "does not take") {
-			return fmt.Errorf("Pacemaker shows no reason: %s", says)
+	for _, c := range []struct {
+		name, file string
+		code       int
+		words      []string
+	}{
+		{"one that haproxy -c finds", "global\n    no such keyword\n", 5, []string{bad.Name + ": ", "nothing has been changed"}},
+		{
+			"one that only HAProxy itself finds", string(good) + "\nglobal\n    ulimit-n 1073741824\n", 4, // more than the kernel gives
+			[]string{"generation " + generation + " is back", "on " + bad.Name, "does not take"},
+		},
+	} {
+		if err := os.WriteFile(path, []byte(c.file), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		return nil
-	})
+		out, words := s.commands().call(c.code, "rollout")
+		for _, want := range c.words {
+			if !strings.Contains(out+words, want) {
+				t.Errorf("%s: %q is missing in\n%s%s", c.name, want, out, words)
+			}
+		}
+		if now := s.commands().generation(); now != generation {
+			t.Errorf("%s: generation %s, expected %s", c.name, now, generation)
+		}
+	}
 	s.answered(client, 20)
-	for i, n := range s.lab.Nodes {
-		if after[i].master != before[i].master {
-			t.Errorf("HAProxy was started again on %s", n.Name)
+	for i, now := range s.processes() {
+		if now.master != before[i].master {
+			t.Errorf("HAProxy was started again on %s", s.lab.Nodes[i].Name)
 		}
 	}
 	s.onAll()
@@ -173,13 +199,30 @@ func (s *site) badFile(t *testing.T) {
 	}
 	bad.KillProcess(t, "thalassa")
 	testkit.Eventually(t, time.Minute, func() error { // the next agent puts the file right at once
-		file, err := os.ReadFile(bad.Path("/var/lib/thalassa/haproxy.cfg"))
-		if err != nil || !strings.Contains(string(file), "frontend web") {
+		file, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(file), "frontend web") || strings.Contains(string(file), "1073741824") {
 			return fmt.Errorf("the file is %.100q (%w)", file, err)
 		}
 		return nil
 	})
 	s.recover()
+}
+
+// cleanedUp has Pacemaker forget how a HAProxy was started: a rollout would start
+// it again, and does so only when it is told to.
+func (s *site) cleanedUp(t *testing.T, node string) {
+	t.Helper()
+	generation := s.commands().generation()
+	s.commands().call(0, "cleanup")
+	_, words := s.commands().call(4, "rollout")
+	if !strings.Contains(words, "on "+node+" in place of a reload") || s.commands().generation() != generation {
+		t.Errorf("generation %s, before %s: %s", s.commands().generation(), generation, words)
+	}
+	s.commands().call(0, "rollout", "--restart")
+	if s.commands().generation() == generation {
+		t.Error("a rollout that may restart HAProxy has done nothing")
+	}
+	s.onAll()
 }
 
 // A process is HAProxy on one node.
@@ -226,9 +269,9 @@ func TestClusterOfOtherReleases(t *testing.T) {
 	}
 	for _, root := range roots {
 		t.Run(filepath.Base(root), func(t *testing.T) {
-			cfg := siteConfig(t, clone)
+			cfg := siteConfig(t)
 			cfg.Root = root
-			s := bootSite(t, cfg)
+			s := bootSite(t, cfg, clone)
 			s.onAll()
 			t.Logf("%s", s.lab.Any().Run("pacemakerd", "--version"))
 			t.Run("standby", s.standby)

@@ -18,6 +18,15 @@ const (
 	Group = "group" // HAProxy only beside the floating IP
 )
 
+// Orders of HAProxy and the floating IPs of a Clone.
+const (
+	// Optional has an address come up after a HAProxy that is to start at the same
+	// time, and lets it stay where it is while HAProxy is started again there.
+	Optional = "optional"
+	// Mandatory takes the address down and up with every such start.
+	Mandatory = "mandatory"
+)
+
 // A Description is the short form of what HAProxy and its floating IPs are to be
 // in the cluster.
 type Description struct {
@@ -28,6 +37,9 @@ type Description struct {
 	// Parameters of the agent.
 	Parameters map[string]string
 	Topology   string // Clone
+	// Order is that of a Clone and the addresses (Optional). Whichever it is, an
+	// address is only where HAProxy runs, and leaves a node before HAProxy does.
+	Order string
 	// Addresses are the floating IPs with the length of their network's prefix.
 	// They stay together.
 	Addresses []netip.Prefix
@@ -37,10 +49,11 @@ type Description struct {
 	// They go there when they are homeless; they do not go back by themselves.
 	Prefer []string
 
-	Monitor     time.Duration // between shallow looks at HAProxy, and at the addresses (2 s)
-	DeepMonitor time.Duration // between looks of depth 10 (10 s)
-	Start       time.Duration // time limit of a start (60 s)
-	Stop        time.Duration // and of a stop; then the node is fenced (60 s)
+	Monitor        time.Duration // between shallow looks at HAProxy (500 ms)
+	DeepMonitor    time.Duration // between looks of depth 10 (10 s)
+	AddressMonitor time.Duration // between looks at the addresses (5 s)
+	Start          time.Duration // time limit of a start, and of a reload (60 s)
+	Stop           time.Duration // and of a stop; then the node is fenced (60 s)
 	// Stickiness keeps a resource where it is (100).
 	Stickiness int
 	// Threshold is how many failures drive a resource away from a node (3).
@@ -65,8 +78,10 @@ func (d Description) Complete() (Description, error) {
 	orText(&d.Name, "haproxy")
 	orText(&d.Agent, "ocf:thalassa:haproxy")
 	orText(&d.Topology, Clone)
-	orTime(&d.Monitor, 2*time.Second)
+	orText(&d.Order, Optional)
+	orTime(&d.Monitor, 500*time.Millisecond)
 	orTime(&d.DeepMonitor, 10*time.Second)
+	orTime(&d.AddressMonitor, 5*time.Second)
 	orTime(&d.Start, time.Minute)
 	orTime(&d.Stop, time.Minute)
 	orTime(&d.FailureTimeout, time.Minute)
@@ -103,6 +118,9 @@ func (d Description) check() error {
 	if d.Topology != Clone && d.Topology != Group {
 		add("topology", strconv.Quote(d.Topology)+" is not known", "clone or group")
 	}
+	if d.Order != Optional && d.Order != Mandatory {
+		add("order", strconv.Quote(d.Order)+" is not known", "optional or mandatory")
+	}
 	if len(d.Addresses) == 0 {
 		add("ip", "is missing", "an address with the length of its prefix, e.g. 192.0.2.10/24")
 	}
@@ -113,7 +131,7 @@ func (d Description) check() error {
 		}
 		seen[a.Addr()] = true
 	}
-	for path, t := range map[string]time.Duration{"monitor": d.Monitor, "deep-monitor": d.DeepMonitor, "start": d.Start, "stop": d.Stop, "failure-timeout": d.FailureTimeout} {
+	for path, t := range map[string]time.Duration{"monitor": d.Monitor, "deep-monitor": d.DeepMonitor, "address-monitor": d.AddressMonitor, "start": d.Start, "stop": d.Stop, "failure-timeout": d.FailureTimeout} {
 		if t < 100*time.Millisecond {
 			add(path, t.String()+" is too short", "100ms or more")
 		}
@@ -213,7 +231,7 @@ func (d Description) haproxy() *element {
 		parameters = append(parameters, name, d.Parameters[name])
 	}
 	operations := el("operations").add(
-		operation(d.Name, "start", 0, d.Start), operation(d.Name, "stop", 0, d.Stop),
+		operation(d.Name, "start", 0, d.Start), operation(d.Name, "stop", 0, d.Stop), operation(d.Name, "reload-agent", 0, d.Start),
 		operation(d.Name, "monitor", d.Monitor, 20*time.Second),
 		operation(d.Name, "monitor", d.DeepMonitor, 20*time.Second).add(
 			pairs("instance_attributes", d.Name+"-monitor-"+seconds(d.DeepMonitor), "OCF_CHECK_LEVEL", "10"),
@@ -229,8 +247,13 @@ func (d Description) address(id string, a netip.Prefix) *element {
 	if d.Interface != "" {
 		parameters = append(parameters, "nic", d.Interface)
 	}
+	if a.Addr().Is6() {
+		// The kernel would look for a second holder for a second before it uses the
+		// address. Fencing sees to it that there is none.
+		parameters = append(parameters, "nodad", "true")
+	}
 	operations := el("operations").add(
-		operation(id, "start", 0, 20*time.Second), operation(id, "stop", 0, 20*time.Second), operation(id, "monitor", d.Monitor, 20*time.Second),
+		operation(id, "start", 0, 20*time.Second), operation(id, "stop", 0, 20*time.Second), operation(id, "monitor", d.AddressMonitor, 20*time.Second),
 	)
 	return el("primitive", "id", id, "class", "ocf", "provider", "heartbeat", "type", "IPaddr2").add(
 		pairs("instance_attributes", id, parameters...), operations, d.meta(id),
@@ -250,7 +273,7 @@ func (d Description) constraints() []*element {
 	if d.Topology == Clone {
 		out = append(out,
 			el("rsc_colocation", "id", prefix+"with", "rsc", d.home(), "with-rsc", d.cloneID(), "score", "INFINITY"),
-			el("rsc_order", "id", prefix+"after", "first", d.cloneID(), "then", d.home(), "kind", "Mandatory"),
+			el("rsc_order", "id", prefix+"after", "first", d.cloneID(), "then", d.home(), "kind", map[string]string{Optional: "Optional", Mandatory: "Mandatory"}[d.Order]),
 		)
 	}
 	for i, node := range d.Prefer {

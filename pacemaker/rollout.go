@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"thalassa/lb"
 )
 
@@ -28,6 +30,9 @@ type Rollout struct {
 	Resource string        // haproxy
 	Validate time.Duration // for the agents to answer (15 s)
 	Wait     time.Duration // for the final state (2 min)
+	// Restart allows that HAProxy is started again where Pacemaker can no longer
+	// have it reload.
+	Restart bool
 }
 
 // A NodeAnswer is what the agent of a node said about its configuration.
@@ -42,23 +47,24 @@ type RolledOut struct {
 	Nodes []NodeAnswer `json:"nodes"`
 	From  string       `json:"from"` // generation
 	To    string       `json:"to"`   // From: it was not begun, or taken back
-	// Reload is how long it took until every node had reloaded.
-	Reload  time.Duration `json:"-"`
-	Cluster lb.Cluster    `json:"cluster"`
+	// Reloaded are the nodes where HAProxy has read its file, the last of them
+	// within ReloadMs of the call that raised the generation.
+	Reloaded []string `json:"reloaded"`
+	ReloadMs int64    `json:"reloadMs"`
+	// SettleMs is how long it took until Pacemaker had nothing left to do, and its
+	// monitors had looked at all of them.
+	SettleMs int64      `json:"settleMs"`
+	Cluster  lb.Cluster `json:"cluster"`
 }
 
 // Rollout has the agent of every node that is up check its configuration, then
 // raises the resource's parameter "generation", upon which Pacemaker reloads
-// HAProxy wherever it runs. Nothing is changed unless every node has said yes:
-// *lb.RefusedError. When a reload fails the former generation is put back, and
-// the error is an *lb.ConflictError.
+// HAProxy wherever it runs. Nothing is changed unless every node has said yes
+// (*lb.RefusedError), and Pacemaker would reload and not start HAProxy again
+// (*lb.ConflictError). When a reload fails, or a HAProxy does not take its file,
+// the former generation is put back, and the error is an *lb.ConflictError.
 func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
-	if r.Resource == "" {
-		r.Resource = "haproxy"
-	}
-	if r.Validate <= 0 {
-		r.Validate = 15 * time.Second
-	}
+	r = r.withDefaults()
 	cib, err := c.Query(ctx)
 	if err != nil {
 		return RolledOut{}, err
@@ -67,27 +73,49 @@ func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
 	if err != nil {
 		return RolledOut{}, err
 	}
-	out := RolledOut{Cluster: before, Nodes: []NodeAnswer{}}
+	out := RolledOut{Cluster: before, Nodes: []NodeAnswer{}, Reloaded: []string{}}
 	if out.From, err = cib.generation(r.Resource); err != nil {
 		return out, err
 	}
 	out.To = out.From
+	number, _ := strconv.Atoi(out.From) // it is a number
+	next := strconv.Itoa(number + 1)
+	where, err := c.foreseeReload(ctx, cib, r, next)
+	if err != nil {
+		return out, err
+	}
 	if out.Nodes, err = c.validate(ctx, before, r.Validate); err != nil {
 		return out, err
 	}
 	if err := refusal(out.Nodes); err != nil {
 		return out, err
 	}
-	number, _ := strconv.Atoi(out.From)
-	next, begun := strconv.Itoa(number+1), time.Now()
-	after, err := c.reload(ctx, r, next)
-	out.Reload = time.Since(begun)
+	after, err := c.reload(ctx, r, next, where, &out)
 	bad := failedSince(before, after, r.Resource)
 	if err == nil && len(bad) == 0 {
 		out.Cluster, out.To = after, next
 		return out, nil
 	}
-	back, undo := c.reload(context.WithoutCancel(ctx), r, out.From)
+	return out, c.goBack(ctx, r, where, &out, bad, err)
+}
+
+func (r Rollout) withDefaults() Rollout {
+	if r.Resource == "" {
+		r.Resource = "haproxy"
+	}
+	if r.Validate <= 0 {
+		r.Validate = 15 * time.Second
+	}
+	if r.Wait <= 0 {
+		r.Wait = settleWithin
+	}
+	return r
+}
+
+// goBack puts the former generation back, and is the error of the rollout.
+func (c *Cluster) goBack(ctx context.Context, r Rollout, where []string, out *RolledOut, bad []string, err error) error {
+	var second RolledOut
+	back, undo := c.reload(context.WithoutCancel(ctx), r, out.From, where, &second)
 	if back.Nodes != nil {
 		out.Cluster = back
 	}
@@ -96,9 +124,9 @@ func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
 		reason = strings.TrimPrefix(reason+"; "+err.Error(), "; ")
 	}
 	if undo != nil {
-		return out, fmt.Errorf("going back to generation %s after %s: %w", out.From, reason, undo)
+		return fmt.Errorf("going back to generation %s after %s: %w", out.From, reason, undo)
 	}
-	return out, &lb.ConflictError{ID: "resource/" + r.Resource, Reason: "the reload failed and generation " + out.From + " is back: " + reason}
+	return &lb.ConflictError{ID: "resource/" + r.Resource, Reason: "the reload failed and generation " + out.From + " is back: " + reason}
 }
 
 // generation is the present value of a resource's parameter of that name.
@@ -117,15 +145,6 @@ func (c *CIB) generation(resource string) (string, error) {
 		return g, nil
 	}
 	return "", &lb.NotFoundError{ID: "resource/" + resource}
-}
-
-// reload sets the generation and waits until the cluster has done what follows.
-func (c *Cluster) reload(ctx context.Context, r Rollout, generation string) (lb.Cluster, error) {
-	_, err := c.run(ctx, call{tool: "crm_resource", args: []string{"-r", r.Resource, "-p", "generation", "-v", generation}})
-	if err != nil {
-		return lb.Cluster{}, fmt.Errorf("setting the generation: %w", err)
-	}
-	return c.Settled(ctx, r.Wait)
 }
 
 // failedSince are the failures of a resource that were not there before.
@@ -166,16 +185,14 @@ func (c *Cluster) validate(ctx context.Context, v lb.Cluster, within time.Durati
 			continue
 		}
 		open = append(open, n.Name)
-		if err := c.setAttribute(ctx, n.Name, askAttribute, request); err != nil {
-			return nil, err
-		}
+	}
+	if err := c.setAttributes(ctx, open, askAttribute, request); err != nil {
+		return nil, err
 	}
 	defer func() {
 		end := context.WithoutCancel(ctx)
-		for _, n := range v.Nodes {
-			_ = c.setAttribute(end, n.Name, askAttribute, "") // a leftover is harmless
-			_ = c.setAttribute(end, n.Name, answerAttribute, "")
-		}
+		_ = c.setAttributes(end, open, askAttribute, "") // a leftover is harmless
+		_ = c.setAttributes(end, open, answerAttribute, "")
 	}()
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -206,6 +223,15 @@ func (c *Cluster) validate(ctx context.Context, v lb.Cluster, within time.Durati
 		case <-time.After(settleEvery):
 		}
 	}
+}
+
+// setAttributes sets a transient attribute of several nodes at the same time.
+func (c *Cluster) setAttributes(ctx context.Context, nodes []string, name, value string) error {
+	var g errgroup.Group
+	for _, n := range nodes {
+		g.Go(func() error { return c.setAttribute(ctx, n, name, value) })
+	}
+	return g.Wait()
 }
 
 // setAttribute sets a transient attribute of a node; an empty value takes it

@@ -41,8 +41,8 @@ running but degraded.`,
 			}
 			switch r.Code {
 			case ocf.OK:
-				if r.Reason != "" {
-					fmt.Fprintln(env.stderr, r.Reason)
+				if r.Reason != "" { // a success that is none for everybody
+					fmt.Fprintln(env.stderr, "ocf-exit-reason:"+r.Reason)
 				}
 				return nil
 			case ocf.NotRunning: // is no failure by itself

@@ -1,0 +1,152 @@
+package pacemaker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"thalassa/lb"
+)
+
+// reloadEvery is the pause between two looks for a reload; a look takes about
+// 20 ms.
+const reloadEvery = 5 * time.Millisecond
+
+// foreseeReload asks the scheduler what a generation would do, and gives the nodes
+// whose HAProxy would reload. What Pacemaker has forgotten about the start of a
+// HAProxy, as a cleanup makes it, it can only start again; that is an error
+// unless it is allowed. So is a node where it would do nothing.
+func (c *Cluster) foreseeReload(ctx context.Context, cib *CIB, r Rollout, generation string) ([]string, error) {
+	var s simulationXML
+	err := withFile(cib.data, func(path string) error {
+		q := setGeneration(r, generation)
+		q.file = path
+		if _, err := c.run(ctx, q); err != nil {
+			return fmt.Errorf("simulating: %w", err)
+		}
+		var err error
+		s, err = c.simulate(ctx, path)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var reloads, restarts []string
+	for _, op := range s.Transition.Resources {
+		switch {
+		case base(op.Resource) != r.Resource:
+		case strings.HasPrefix(op.Op, "reload"):
+			reloads = append(reloads, op.Node)
+		case op.Op == "stop", op.Op == "start":
+			restarts = append(restarts, op.Node)
+		}
+	}
+	slices.Sort(reloads)
+	slices.Sort(restarts)
+	if restarts = slices.Compact(restarts); len(restarts) > 0 && !r.Restart {
+		return nil, &lb.ConflictError{ID: "resource/" + r.Resource, Reason: fmt.Sprintf(
+			"Pacemaker would start or stop it on %s in place of a reload, as it does after a cleanup of a HAProxy that runs; "+
+				"thalassa cluster standby and online, node by node, mend that; --restart allows it. Nothing has been changed",
+			strings.Join(restarts, ", "))}
+	}
+	if len(reloads)+len(restarts) == 0 {
+		return nil, &lb.ConflictError{ID: "resource/" + r.Resource, Reason: "Pacemaker would reload it nowhere: it runs nowhere, or is in maintenance. Nothing has been changed"}
+	}
+	return reloads, nil
+}
+
+func setGeneration(r Rollout, generation string) call {
+	return call{tool: "crm_resource", args: []string{"-r", r.Resource, "-p", "generation", "-v", generation}}
+}
+
+// reload sets the generation, and waits until HAProxy has reloaded on some nodes,
+// its monitors have looked at it there, and the cluster has done whatever follows.
+func (c *Cluster) reload(ctx context.Context, r Rollout, generation string, where []string, out *RolledOut) (lb.Cluster, error) {
+	cib, err := c.Query(ctx)
+	if err != nil {
+		return lb.Cluster{}, err
+	}
+	before, begun := cib.newestCalls(r.Resource), time.Now()
+	if _, err := c.run(ctx, setGeneration(r, generation)); err != nil {
+		return lb.Cluster{}, fmt.Errorf("setting the generation: %w", err)
+	}
+	limited, cancel := context.WithTimeout(ctx, r.Wait)
+	defer cancel()
+	reloaded := func(now *CIB) bool {
+		calls := now.newestCalls(r.Resource)
+		out.Reloaded = slices.DeleteFunc(slices.Clone(where), func(n string) bool { return calls[n] <= before[n] })
+		return len(out.Reloaded) == len(where)
+	}
+	if err := c.await(limited, reloaded); err != nil {
+		return lb.Cluster{}, fmt.Errorf("waiting for the reload on %s: %w", strings.Join(where, ", "), err)
+	}
+	out.ReloadMs = time.Since(begun).Milliseconds()
+	if err := c.await(limited, func(now *CIB) bool { return !now.isPending(r.Resource) }); err != nil {
+		return lb.Cluster{}, fmt.Errorf("waiting for the monitors: %w", err)
+	}
+	v, err := c.Settled(ctx, r.Wait)
+	out.SettleMs = time.Since(begun).Milliseconds()
+	return v, err
+}
+
+// await looks at the CIB until it is as it should be. That it is not in time is a
+// *lb.ClusterError of kind ClusterTimedOut.
+func (c *Cluster) await(ctx context.Context, is func(*CIB) bool) error {
+	for {
+		cib, err := c.Query(ctx)
+		if err == nil && is(cib) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return &lb.ClusterError{Tool: "the cluster", Kind: lb.ClusterTimedOut, Said: "it is still at work"}
+		case <-time.After(reloadEvery):
+		}
+	}
+}
+
+// operations are what the nodes have noted of a resource, by node.
+func (c *CIB) operations(resource string) map[string][]*element {
+	out := map[string][]*element{}
+	for _, state := range c.root.child("status").all("node_state") {
+		for _, r := range state.all("lrm_resource") {
+			if base(r.attr("id")) == resource {
+				out[state.attr("uname")] = append(out[state.attr("uname")], r.all("lrm_rsc_op")...)
+			}
+		}
+	}
+	return out
+}
+
+// newestCalls are the numbers of the last finished calls of a resource's agent.
+func (c *CIB) newestCalls(resource string) map[string]int {
+	out := map[string]int{}
+	for node, list := range c.operations(resource) {
+		for _, op := range list {
+			n, _ := strconv.Atoi(op.attr("call-id")) // -1: it is not finished
+			out[node] = max(out[node], n)
+		}
+	}
+	return out
+}
+
+// isPending reports whether any operation of a resource waits for its result. A
+// monitor that has failed, or tells of a degraded resource, has its result in an
+// entry of its own, and goes on as pending.
+func (c *CIB) isPending(resource string) bool {
+	for _, list := range c.operations(resource) {
+		told := map[string]bool{}
+		for _, op := range list {
+			if op.attr("op-status") != "-1" {
+				told[op.attr("transition-key")] = true
+			}
+		}
+		if slices.ContainsFunc(list, func(op *element) bool { return op.attr("op-status") == "-1" && !told[op.attr("transition-key")] }) {
+			return true
+		}
+	}
+	return false
+}
