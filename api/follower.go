@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,12 +54,14 @@ func (d *dismissal) Error() string { return d.reason }
 type follower struct {
 	server *Server
 	conn   *websocket.Conn
+	wire   *wire // of conn
 	client *stream.Client
 	who    caller
 	// dismiss ends it; the cause is a *dismissal or the connection's error.
 	dismiss context.CancelCauseFunc
 	ctx     func() context.Context // that dismiss ends
 
+	asked   atomic.Bool // whether it is there, and has not answered
 	greeted bool        // hello was sent; of the goroutine that tells
 	telling atomic.Bool // there is such a goroutine
 	due     atomic.Bool // there is something to tell
@@ -69,14 +72,21 @@ type follower struct {
 func (f *follower) tell() {
 	f.due.Store(true)
 	if f.telling.CompareAndSwap(false, true) {
-		go f.tellAll()
+		f.server.followers.tellers.add(f)
 	}
 }
 
-func (f *follower) tellAll() {
+// tellAll tells until nothing is due. Without patience it waits for nobody: what
+// cannot be written at once is left to a goroutine of its own.
+func (f *follower) tellAll(patient bool) {
 	for {
 		f.due.Store(false)
-		if err := f.tellDue(); err != nil {
+		err := f.tellDue(patient)
+		switch {
+		case errors.Is(err, errRoom), errors.Is(err, stream.ErrLong):
+			go f.tellAll(true)
+			return
+		case err != nil:
 			f.dismiss(err)
 			return // and nobody begins again
 		}
@@ -88,28 +98,33 @@ func (f *follower) tellAll() {
 }
 
 // tellDue writes until there is nothing more.
-func (f *follower) tellDue() error {
-	ctx := f.ctx()
-	write := func(frame []byte) error {
-		if err := context.Cause(ctx); err != nil {
-			return err
+func (f *follower) tellDue(patient bool) (err error) {
+	if !patient {
+		if !f.greeted {
+			return stream.ErrLong
 		}
-		return f.write(ctx, frame)
+		for more := true; more && err == nil; {
+			more, err = f.client.StepBriefly(f.put)
+		}
+		return err
+	}
+	if err := f.wire.finish(f.ctx()); err != nil {
+		return err
 	}
 	if !f.greeted {
 		f.greeted = true
-		if err := write(f.hello()); err != nil {
+		if err := f.send(f.hello()); err != nil {
 			return err
 		}
 	}
-	for more := true; more; {
-		var err error
-		if more, err = f.client.Step(write); err != nil {
-			return err
-		}
+	for more := true; more && err == nil; {
+		more, err = f.client.Step(f.send)
 	}
-	return nil
+	return err
 }
+
+func (f *follower) put(frame []byte) error  { return f.wire.put(f.ctx(), frame) }
+func (f *follower) send(frame []byte) error { return f.wire.send(f.ctx(), frame) }
 
 // finish says goodbye once f was dismissed.
 func (f *follower) finish() {
@@ -118,7 +133,7 @@ func (f *follower) finish() {
 	err := context.Cause(ctx)
 	var why *dismissal
 	switch {
-	case errors.Is(err, stream.ErrSlow), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, stream.ErrSlow), errors.Is(err, os.ErrDeadlineExceeded):
 		why = &dismissal{closeSlow, "too slow"}
 	case !errors.As(err, &why):
 		why = nil // it has gone
@@ -128,17 +143,6 @@ func (f *follower) finish() {
 		_ = f.conn.Close(why.code, why.reason) // it may have gone meanwhile
 	}
 	_ = f.conn.CloseNow()
-}
-
-// write sends one frame; a client that does not take it in time is too slow.
-func (f *follower) write(ctx context.Context, frame []byte) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), frameTimeout)
-	defer cancel()
-	err := f.conn.Write(ctx, websocket.MessageText, frame)
-	if err != nil && ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
 }
 
 // hello is the first frame.
@@ -175,12 +179,16 @@ func (f *follower) listen(ctx context.Context) {
 			f.dismiss(err)
 			return
 		}
-		if err := f.subscribe(data); err != nil {
+		// What it takes to understand a message, this goroutine would keep as
+		// its stack for as long as it waits for the next.
+		understood := make(chan error)
+		go func() { understood <- f.subscribe(data) }()
+		if err := <-understood; err != nil {
 			frame, _ := json.Marshal(struct { // strings can be encoded
 				Type    string `json:"type"`
 				Message string `json:"message"`
 			}{"error", err.Error()})
-			_ = f.write(ctx, frame) // the close code says it, too
+			_ = f.wire.send(ctx, frame) // the close code says it, too
 			f.dismiss(&dismissal{closeBad, "bad message"})
 			return
 		}
@@ -210,20 +218,26 @@ func (f *follower) subscribe(data []byte) error {
 	return f.client.Subscribe(stream.Subscription{Topics: in.Topics, Keys: in.Keys, Epoch: in.Epoch, Seq: in.Seq})
 }
 
-// look sees to it that the client is there and still who it was.
-func (f *follower) look(ctx context.Context) {
+// look sees to it that the client is there and still who it was. It waits for
+// nothing: an answer has time until the next look.
+func (f *follower) look() {
 	if f.who.check != nil {
 		if _, ok := f.who.check(); !ok {
 			f.dismiss(&dismissal{closeSession, "the session is over"})
 			return
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, frameTimeout)
-	defer cancel()
-	if err := f.conn.Ping(ctx); err != nil {
-		f.dismiss(fmt.Errorf("asking whether the client is there: %w", err))
+	if f.asked.Swap(true) {
+		f.dismiss(errGone)
+		return
+	}
+	if !f.wire.ping() { // who takes too long for a text is given up for that
+		f.asked.Store(false)
 	}
 }
+
+// errGone says that a client does not answer.
+var errGone = errors.New("the client is not there any more")
 
 // followers are all websockets. The zero value is ready.
 type followers struct {
@@ -231,6 +245,7 @@ type followers struct {
 	all     map[*follower]struct{}
 	closed  bool
 	serving sync.WaitGroup
+	tellers tellers
 }
 
 // add begins to serve one more, unless there are too many or the server ends.
@@ -285,9 +300,9 @@ func (fs *followers) endSession(id string) {
 }
 
 // look looks at everybody.
-func (fs *followers) look(ctx context.Context) {
+func (fs *followers) look() {
 	for _, f := range fs.list() {
-		go f.look(ctx)
+		f.look()
 	}
 }
 

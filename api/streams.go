@@ -16,10 +16,11 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// The sizes of a websocket's buffers.
+// The sizes of a websocket's buffers. What is written through one is at most a
+// frame without a text, of 127 bytes.
 const (
-	readBuffer  = 256
-	writeBuffer = 512
+	readBuffer  = 128
+	writeBuffer = 128
 )
 
 // streams turns a request into a websocket. The handler returns then: what
@@ -33,8 +34,10 @@ func (s *Server) streams(c echo.Context) error {
 	if s.followers.isFull(s.cfg.MaxFollowers) {
 		return unavailableFailure("there are too many websockets open, or Thalassa is shutting down")
 	}
-	conn, err := websocket.Accept(frugal{c.Response()}, r, &websocket.AcceptOptions{
+	f := &follower{server: s, who: who}
+	conn, err := websocket.Accept(frugal{c.Response(), &f.wire}, r, &websocket.AcceptOptions{
 		Subprotocols: []string{Protocol}, InsecureSkipVerify: true, // checkUpgrade has looked
+		OnPongReceived: func(context.Context, []byte) { f.asked.Store(false) },
 	})
 	if err != nil {
 		s.cfg.Logger.DebugContext(r.Context(), "websocket not opened", "error", err)
@@ -46,7 +49,7 @@ func (s *Server) streams(c echo.Context) error {
 		end = context.Background()
 	}
 	ctx, dismiss := context.WithCancelCause(context.WithoutCancel(end))
-	f := &follower{server: s, conn: conn, who: who, dismiss: dismiss, ctx: func() context.Context { return ctx }}
+	f.conn, f.dismiss, f.ctx = conn, dismiss, func() context.Context { return ctx }
 	f.client = s.hub.JoinFunc(f.tell)
 	if !s.followers.add(ctx, f, s.cfg.MaxFollowers) {
 		f.client.Leave()
@@ -56,8 +59,11 @@ func (s *Server) streams(c echo.Context) error {
 }
 
 // frugal gives a connection small buffers: a websocket that is open keeps them,
-// and reads little and writes whole frames.
-type frugal struct{ *echo.Response }
+// reads little, and writes its texts past them.
+type frugal struct {
+	*echo.Response
+	wire **wire // is set to the connection
+}
 
 // Hijack takes the connection over, with what was read of it.
 func (f frugal) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -75,7 +81,9 @@ func (f frugal) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if _, err := reader.Peek(len(early)); err != nil {
 		return nil, nil, errors.Join(err, conn.Close())
 	}
-	return conn, bufio.NewReadWriter(reader, bufio.NewWriterSize(conn, writeBuffer)), nil
+	w := newWire(conn)
+	*f.wire = w
+	return w, bufio.NewReadWriter(reader, bufio.NewWriterSize(w, writeBuffer)), nil
 }
 
 // checkUpgrade looks at what every websocket of this protocol must say.

@@ -75,7 +75,7 @@ func (s *Server) keepFollowers(ctx context.Context) error {
 	for {
 		select {
 		case <-tick.C:
-			s.followers.look(ctx)
+			s.followers.look()
 		case <-ctx.Done():
 			return nil
 		}

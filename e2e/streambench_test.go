@@ -1,21 +1,15 @@
 package e2e_test
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"slices"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"thalassa/internal/testkit"
 )
@@ -91,10 +85,11 @@ func BenchmarkSampling(b *testing.B) {
 }
 
 // BenchmarkSamplingThroughput compares what HAProxy serves with sampling and
-// (nearly) without, in turns, with 20 and with 10,000 servers.
+// (nearly) without, in turns. The first backend is the busy one and has one
+// server; beside it there is another one of 20, or 499 of 20.
 func BenchmarkSamplingThroughput(b *testing.B) {
-	for _, backends := range []int{1, 500} {
-		b.Run(fmt.Sprintf("servers-%d", backends*20), func(b *testing.B) {
+	for _, backends := range []int{2, 500} {
+		b.Run(fmt.Sprintf("servers-%d", 1+(backends-1)*20), func(b *testing.B) {
 			n := staticNode(b, backends, 20, false)
 			serve := func() float64 {
 				const turn = 6 * time.Second
@@ -130,116 +125,78 @@ func BenchmarkSamplingThroughput(b *testing.B) {
 }
 
 // BenchmarkFollowers measures 1,000 websockets that follow 100 backends at 1 Hz,
-// without and with a client beside them that reads nothing.
+// all of them busy, without and with clients beside them that read nothing. The
+// clients are in a process of their own. Memory and processor are the agent's;
+// times are from a tick, or an event, until its text has come as a whole.
 func BenchmarkFollowers(b *testing.B) {
-	const followers = 1000
+	const followers, turn = 1000, 15 * time.Second
 	n := staticNode(b, 100, 1, true)
 	load := testkit.StartLoad(b, testkit.LoadConfig{Address: n.address(), KeepAlive: 4, Pause: 10 * time.Millisecond, For: 5 * time.Minute})
 	defer load.Stop()
-	<-time.After(5 * time.Second)
-	before := n.residentMB()
-	ctx, cancel := context.WithCancel(b.Context())
-	defer cancel()
-	var late latencies
-	var all sync.WaitGroup
-	defer all.Wait()
-	defer cancel()
-	for range followers {
-		conn := n.follow(b, ctx)
-		all.Go(func() { late.watch(ctx, conn) })
-	}
-	<-time.After(5 * time.Second)
-	late.reset()
-	cpu := n.used(15 * time.Second)
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric((n.residentMB()-before)*1024/followers, "KB/client")
-	b.ReportMetric(cpu, "cpu-%")
-	late.report(b, "")
-	for range 3 {
-		stuck := n.follow(b, ctx) // and never reads again
-		defer func() { _ = stuck.CloseNow() }()
-	}
-	late.reset()
-	<-time.After(15 * time.Second)
-	late.report(b, "-beside-stuck")
-	if late.lost.Load() > 0 {
-		b.Errorf("%d clients were closed", late.lost.Load())
-	}
-}
-
-// follow opens a websocket that follows the statistics.
-func (n *node) follow(b *testing.B, ctx context.Context) *websocket.Conn { //nolint:revive // b is the test
-	b.Helper()
-	conn, res, err := websocket.Dial(ctx, fmt.Sprintf("ws://127.0.0.1:%d/streams", n.api), &websocket.DialOptions{Subprotocols: []string{"thalassa.v1"}})
+	subscription, err := json.Marshal(map[string]any{"type": "subscribe", "topics": []string{"backends", "stat", "activity"}})
 	if err != nil {
 		b.Fatal(err)
 	}
-	if res.Body != nil {
-		_ = res.Body.Close()
+	one := n.crowd(1, string(subscription)) // what the first one costs is no matter of how many there are
+	<-time.After(10 * time.Second)
+	before, unfollowed := n.residentMB(), n.used(turn)
+	one.report()
+	all := n.crowd(followers, string(subscription))
+	<-time.After(10 * time.Second)
+	all.report()
+	cpu := n.used(turn)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(cpu, "cpu-%")
+	b.ReportMetric(unfollowed, "one-cpu-%")
+	all.tell(b, "")
+	b.ReportMetric((n.residentMB()-before)*1024/followers, "KB/client")
+	for range 3 {
+		stuck := n.stuck(b)
+		defer func() { _ = stuck.Close() }()
 	}
-	conn.SetReadLimit(64 << 20)
-	if err := conn.Write(ctx, websocket.MessageText, []byte(`{"type":"subscribe","topics":["backends","stat"]}`)); err != nil {
+	all.report()
+	n.events(turn)
+	r := all.tell(b, "-beside-stuck")
+	if r.Lost > 0 {
+		b.Errorf("%d clients were closed", r.Lost)
+	}
+}
+
+// tell reports what a crowd has seen since it reported last.
+func (c *crowd) tell(b *testing.B, suffix string) crowdReport {
+	b.Helper()
+	r := c.report()
+	for topic, d := range r.Late {
+		if topic != "backends" {
+			b.ReportMetric(d.P50, topic+"-p50-ms"+suffix)
+			b.ReportMetric(d.P99, topic+"-p99-ms"+suffix)
+			b.ReportMetric(float64(d.Count)/float64(r.Clients), topic+"-deltas"+suffix)
+		}
+	}
+	if r.Late["stat"].Count == 0 {
+		b.Error("no delta has come")
+		return r
+	}
+	b.ReportMetric(float64(r.Bytes)/float64(r.Late["stat"].Count), "bytes/tick"+suffix)
+	return r
+}
+
+// events makes one now and then.
+func (n *node) events(over time.Duration) {
+	n.tb.Helper()
+	const every = 1700 * time.Millisecond // at another moment of the tick each time
+	for i := range int(over / every) {
+		n.call(http.StatusOK, http.MethodPut, "/backends/event", fmt.Sprintf(`{"type":"static","members":[{"host":"127.9.9.9","port":%d}]}`, 1+i%2))
+		<-time.After(every)
+	}
+}
+
+// stuck opens a websocket that follows the statistics and never reads.
+func (n *node) stuck(b *testing.B) net.Conn {
+	b.Helper()
+	conn, _, err := connectRaw(fmt.Sprintf("127.0.0.1:%d", n.api), []byte(`{"type":"subscribe","topics":["backends","stat"]}`))
+	if err != nil {
 		b.Fatal(err)
 	}
 	return conn
-}
-
-// latencies are the times from a tick to a client.
-type latencies struct {
-	lost atomic.Int64
-	mu   sync.Mutex
-	list []time.Duration
-}
-
-func (l *latencies) reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.list = nil
-}
-
-func (l *latencies) watch(ctx context.Context, conn *websocket.Conn) {
-	defer func() { _ = conn.CloseNow() }()
-	head := make([]byte, 128)
-	for {
-		_, r, err := conn.Reader(ctx)
-		if err != nil {
-			if !errors.Is(err, context.Canceled) && ctx.Err() == nil {
-				l.lost.Add(1)
-			}
-			return
-		}
-		n, _ := r.Read(head)
-		at := time.Now()
-		rest := make([]byte, 4096)
-		for {
-			if _, err := r.Read(rest); err != nil {
-				break
-			}
-		}
-		var tick int64
-		text := string(head[:n])
-		if !strings.HasPrefix(text, `{"type":"delta","topic":"stat"`) {
-			continue
-		}
-		_, behind, _ := strings.Cut(text, `"time":`)
-		if _, err := fmt.Sscanf(behind, `%d,`, &tick); err == nil {
-			l.mu.Lock()
-			l.list = append(l.list, at.Sub(time.UnixMilli(tick)))
-			l.mu.Unlock()
-		}
-	}
-}
-
-func (l *latencies) report(b *testing.B, suffix string) {
-	b.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.list) == 0 {
-		b.Error("no delta has come")
-		return
-	}
-	slices.Sort(l.list)
-	b.ReportMetric(float64(l.list[len(l.list)/2].Microseconds())/1000, "p50-ms"+suffix)
-	b.ReportMetric(float64(l.list[len(l.list)*99/100].Microseconds())/1000, "p99-ms"+suffix)
-	b.ReportMetric(float64(len(l.list)), "deltas"+suffix)
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 )
 
+// ErrLong says that what is next is more than one frame.
+var ErrLong = errors.New("a state is to be told")
+
 // ErrSlow is why a client was dropped: more waited for it than may.
 var ErrSlow = errors.New("the client does not keep up")
 
@@ -187,7 +190,14 @@ func (c *Client) Run(ctx context.Context, write func(frame []byte) error) error 
 // nothing. The errors are those of Run.
 func (c *Client) Step(write func(frame []byte) error) (more bool, err error) {
 	c.writer.write = write
-	return c.writer.step()
+	return c.writer.step(false)
+}
+
+// StepBriefly is Step, but writes no more than one frame. It does nothing where
+// more is next: the error is ErrLong.
+func (c *Client) StepBriefly(write func(frame []byte) error) (more bool, err error) {
+	c.writer.write = write
+	return c.writer.step(true)
 }
 
 // A task is what a client is to be told next: a state, that it goes on where it
@@ -200,13 +210,16 @@ type task struct {
 	delta   *delta
 }
 
-// next takes the next task; all fields are zero when there is none.
-func (c *Client) next() (task, error) {
+// next takes the next task; all fields are zero when there is none. briefly: one
+// of a frame, or none.
+func (c *Client) next(briefly bool) (task, error) {
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
 	switch {
 	case c.slow:
 		return task{}, ErrSlow
+	case c.renewed && briefly:
+		return task{}, ErrLong
 	case c.renewed:
 		c.renewed = false
 		if c.sub.Epoch != c.hub.epoch {

@@ -107,6 +107,7 @@ func (h *Hub) topic(name string) *Topic {
 func (h *Hub) publish(t *Topic, d *delta, changed []Object) {
 	h.seq++
 	d.seq = h.seq
+	t.changed()
 	d.encode(changed)
 	for c := range h.clients {
 		if c.wants(t) {

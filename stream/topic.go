@@ -34,6 +34,10 @@ type Topic struct {
 	since   uint64    // the number of the last change that was not told
 	left    time.Time // when the last client left; zero: there was none
 	clients int
+	kept    *state // that is news; nil: there is none
+	changes uint64 // so far
+
+	making chan struct{} // one slot: who fills it makes the state
 }
 
 // A State gives every object, of the given keys only where there are any, in
@@ -45,7 +49,7 @@ type State func(keys []string, visit func(at time.Time, piece []Object) bool)
 func (h *Hub) open(t *Topic) *Topic {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t.hub, t.since, t.at = h, h.seq, h.cfg.Now()
+	t.hub, t.since, t.at, t.making = h, h.seq, h.cfg.Now(), make(chan struct{}, 1)
 	h.topics = append(h.topics, t)
 	return t
 }
@@ -90,6 +94,7 @@ func (t *Topic) Replace(objects []Object) {
 		}
 	}
 	t.objects, t.at = objects, d.time
+	t.changed()
 	if len(changed)+len(d.removed) > 0 {
 		t.hub.publish(t, d, changed)
 	}
@@ -124,6 +129,7 @@ func (t *Topic) Skip() {
 	defer t.hub.mu.Unlock()
 	t.hub.seq++
 	t.since = t.hub.seq
+	t.changed()
 }
 
 // Wanted reports whether somebody follows the topic, or may come back to it.

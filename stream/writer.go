@@ -25,8 +25,8 @@ type place struct {
 }
 
 // step does one thing; false: there was nothing to do.
-func (w *writer) step() (bool, error) {
-	t, err := w.client.next()
+func (w *writer) step(briefly bool) (bool, error) {
+	t, err := w.client.next(briefly)
 	switch {
 	case err != nil:
 		return false, err
@@ -68,13 +68,29 @@ func (w *writer) states(sub *following) error {
 }
 
 func (w *writer) state(sub *following, t *Topic) error {
-	hub := w.client.hub
-	hub.mu.Lock()
-	seq, at, objects := hub.seq, t.at, t.objects
-	hub.mu.Unlock()
-	p := piecemeal{write: w.write, topic: t.name, seq: seq}
+	if sub.keys == nil || !t.keyed {
+		if p, frames := t.whole(); frames != nil {
+			w.places = append(w.places, p)
+			for _, frame := range frames {
+				if err := w.write(frame); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	return t.tell(sub, func(p place) { w.places = append(w.places, p) }, w.write)
+}
+
+// tell makes the frames of a state and hands them to write. place is called
+// before the first.
+func (t *Topic) tell(sub *following, begin func(place), write func([]byte) error) error {
+	t.hub.mu.Lock()
+	seq, at, objects := t.hub.seq, t.at, t.objects
+	t.hub.mu.Unlock()
+	p := piecemeal{write: write, topic: t.name, seq: seq}
 	if t.state == nil {
-		w.places = append(w.places, place{topic: t, seq: seq})
+		begin(place{topic: t, seq: seq})
 		if sub.keys != nil && t.keyed {
 			objects = slices.DeleteFunc(slices.Clone(objects), func(o Object) bool { return !sub.keys.has(o.Key) })
 		}
@@ -90,7 +106,7 @@ func (w *writer) state(sub *following, t *Topic) error {
 	var err error
 	t.state(sub.keyList(t), func(at time.Time, piece []Object) bool {
 		if p.pieces == 0 {
-			w.places = append(w.places, place{topic: t, time: at})
+			begin(place{topic: t, time: at})
 		}
 		err = p.put(at, piece)
 		return err == nil
