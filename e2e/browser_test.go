@@ -39,7 +39,7 @@ func (c *chromium) start(tb testing.TB) context.Context {
 		return c.ctx
 	}
 	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(testkit.Tool(tb, "chromium")),
-		chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+		chromedp.WSURLReadTimeout(2*patience), chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
 	if os.Getuid() == 0 {
 		flags = append(flags, chromedp.NoSandbox)
 	}
@@ -189,9 +189,21 @@ func (p *page) visit(path string) {
 	p.do(chromedp.Navigate(p.base + path))
 }
 
-// click presses the mouse on what a selector finds first, once that is there,
-// rests, and nothing covers it. A page that moves just then is clicked again.
+// click presses the mouse on what a selector finds first.
 func (p *page) click(selector string) {
+	p.tb.Helper()
+	p.hit(selector, func(x, y float64) chromedp.Action[chromedp.Void] { return chromedp.MouseClickXY(x, y) })
+}
+
+// tap puts a finger there.
+func (p *page) tap(selector string) {
+	p.tb.Helper()
+	p.hit(selector, chromedp.TapXY)
+}
+
+// hit does something where an element is, once that is there, rests, and nothing
+// covers it; again where the page has moved just then.
+func (p *page) hit(selector string, what func(x, y float64) chromedp.Action[chromedp.Void]) {
 	p.tb.Helper()
 	where := fmt.Sprintf(`(async () => {
 		const e = document.querySelector(%q);
@@ -215,9 +227,13 @@ func (p *page) click(selector string) {
 		if at == nil {
 			return fmt.Errorf("%s cannot be clicked", selector)
 		}
-		p.do(chromedp.MouseClickXY(at[0], at[1]))
+		p.do(what(at[0], at[1]))
 		var missed bool
-		if p.try("window.missed === true", &missed) == nil && missed { // else the click has led to another page
+		const wait = `(async () => {
+			for (let i = 0; i < 40 && window.missed; i++) await new Promise(done => setTimeout(done, 50));
+			return window.missed === true;
+		})()`
+		if p.try(wait, &missed) == nil && missed { // else the click has led to another page
 			return fmt.Errorf("%s was missed", selector)
 		}
 		return nil
@@ -291,7 +307,9 @@ func (p *page) reads(selector string, words ...string) {
 // shot keeps a picture of what can be seen: go test -artifacts says where.
 func (p *page) shot(name string) {
 	p.tb.Helper()
-	data, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	data, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		p.tb.Logf("no screenshot %s: %v", name, err)
 		return

@@ -103,7 +103,7 @@ let nextToast = 1;
 export function toast(t) {
   const one = { ...t, id: nextToast++ };
   toasts.value = [...toasts.peek().slice(-2), one];
-  setTimeout(() => dismiss(one.id), (t.seconds ?? 6) * 1000);
+  setTimeout(() => dismiss(one.id), (t.seconds ?? 10) * 1000);
 }
 
 /** @param {number} [id] */
