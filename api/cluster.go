@@ -20,8 +20,9 @@ const monitorWait = 60 * time.Second
 // ClusterView shows the Pacemaker cluster that this node is part of, as
 // *pacemaker.Watcher has it.
 type ClusterView interface {
-	// View is the last known state; its State is empty before the first look and
-	// lb.ClusterOffline while Pacemaker does not answer.
+	// View is the last known state; its State is empty before the first look,
+	// lb.ClusterOffline while Pacemaker does not answer, and lb.ClusterNone where
+	// this node is in no cluster.
 	View() lb.Cluster
 	// Changed closes with the next change of the view.
 	Changed() <-chan struct{}
@@ -39,13 +40,16 @@ type ClusterActions interface {
 
 // clusterNow is the cluster, or why there is none to show.
 func (s *Server) clusterNow() (lb.Cluster, error) {
-	if s.cfg.Cluster == nil {
-		return lb.Cluster{}, &failure{
+	v := lb.Cluster{State: lb.ClusterNone}
+	if s.cfg.Cluster != nil {
+		v = s.cfg.Cluster.View()
+	}
+	if v.State == lb.ClusterNone {
+		return v, &failure{
 			status: http.StatusNotFound, Code: "not_found",
-			Message: "this node is in no cluster: Pacemaker is not installed here, or the agent's setting cluster is off",
+			Message: "this node is in no cluster: Pacemaker does not run here, or the agent's setting cluster is off",
 		}
 	}
-	v := s.cfg.Cluster.View()
 	if v.State == "" {
 		return v, &lb.UnavailableError{What: "the cluster has not been looked at yet"}
 	}
@@ -201,7 +205,11 @@ func (s *Server) clusterAction(c echo.Context) (lb.ClusterAction, error) {
 func (s *Server) followCluster(ctx context.Context) error {
 	for {
 		next := s.cfg.Cluster.Changed()
-		if v := s.cfg.Cluster.View(); v.State != "" {
+		switch v := s.cfg.Cluster.View(); v.State {
+		case "":
+		case lb.ClusterNone:
+			s.topics.cluster.Replace(nil)
+		default:
 			object, err := encoded("cluster", "", identified{"cluster", v})
 			if err != nil {
 				return err

@@ -66,6 +66,18 @@ func TestClusterThatIsNotKnownYet(t *testing.T) {
 	s.get("/monitor").refused(t, 503, "unavailable")
 }
 
+func TestNodeOfNoCluster(t *testing.T) {
+	s, c := clustered(t)
+	c.Change(func(v *lb.Cluster) { v.State = lb.ClusterNone })
+	for _, path := range []string{"/cluster", "/cluster/cib.xml", "/monitor"} {
+		s.get(path).refused(t, 404, "not_found")
+	}
+	s.do("POST", "/cluster/actions/standby", `{"node":"n1"}`).refused(t, 404, "not_found")
+	if done := c.Done(); len(done) > 0 {
+		t.Errorf("carried out %+v", done)
+	}
+}
+
 func TestClusterActionsAreCarriedOut(t *testing.T) {
 	s, c := clustered(t)
 	var v lb.Cluster

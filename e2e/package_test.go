@@ -24,6 +24,14 @@ exec chroot /mnt/root /bin/sh -ec '
 	cd /
 	dpkg --install /root/thalassa.deb
 	echo "user: $(id -nu thalassa)"
+	! getent group haclient >/dev/null || echo "in haclient: $(id -nG thalassa | grep -cw haclient)"
+	# Pacemaker is installed later.
+	gpasswd --delete thalassa haclient >/dev/null 2>&1 || true
+	getent group haclient >/dev/null || groupadd --system haclient
+	/var/lib/dpkg/info/thalassa.postinst triggered /usr/sbin/pacemakerd
+	cat /var/lib/dpkg/info/thalassa.triggers
+	echo "in haclient later: $(id -nG thalassa | grep -cw haclient)"
+	[ ! -e /usr/bin/thalassa-cib ] || ! command -v pacemakerd >/dev/null || echo "libraries missing: $(ldd /usr/bin/thalassa-cib | grep -c "not found")"
 	for path in /run/thalassa /var/lib/thalassa /etc/thalassa/thalassa.yaml /usr/bin/thalassa; do stat -c "%n %U %a" "$path"; done
 	grep "^ExecStart" /usr/lib/systemd/system/thalassa.service
 	echo "version: $(thalassa version)"
@@ -60,6 +68,12 @@ func TestPackage(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "thalassa"), program, 0o755); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
+	stream := buildStream(t)
+	if stream != nil {
+		if err := os.WriteFile(filepath.Join(dir, "thalassa-cib"), stream, 0o755); err != nil { //nolint:gosec // a program
+			t.Fatal(err)
+		}
+	}
 	cmd := exec.Command("../tools/package", nfpm)
 	cmd.Env = append(os.Environ(), "BIN="+dir, "VERSION=1.2.3")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -76,7 +90,14 @@ func TestPackage(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	if stream != nil && !strings.Contains(string(out), "libraries missing: 0") {
+		t.Error("thalassa-cib is not there, or cannot run")
+	}
+	if strings.Contains(string(out), "in haclient: 0") {
+		t.Error("the user is not in the group haclient")
+	}
 	for _, want := range []string{
+		"in haclient later: 1", "interest-noawait /usr/sbin/pacemakerd",
 		"user: thalassa", "/run/thalassa thalassa 750", "/var/lib/thalassa thalassa 750", "/etc/thalassa/thalassa.yaml root 644",
 		"/usr/bin/thalassa root 755", "ExecStart=/usr/bin/thalassa agent", "version: thalassa", "resource agent: 12", "\n1\n",
 	} {

@@ -10,6 +10,8 @@ const (
 	ClusterErrors      = "errors"      // something has failed, or a node is missing
 	ClusterQuorumLost  = "no-quorum"   // this node's partition may run nothing
 	ClusterOffline     = "offline"     // Pacemaker does not run on this node
+	// ClusterNone says that this node is in no cluster, as far as can be seen.
+	ClusterNone = "none"
 )
 
 // A Cluster is what Pacemaker on this node knows of its cluster, as one CIB has

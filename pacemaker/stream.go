@@ -16,6 +16,10 @@ import (
 // maxLine bounds a line of the stream; each holds a version only.
 const maxLine = 64 << 10
 
+// notRunnable is the exit code of ld.so(8) and of sh(1) for a program that cannot
+// run here: that of another release of Pacemaker's libraries.
+const notRunnable = 127
+
 // An update is one line that cmd/thalassa-cib prints.
 type update struct {
 	Epoch lb.ClusterEpoch `json:"epoch"`
@@ -52,6 +56,8 @@ func (c *Cluster) stream(ctx context.Context, tell func(lb.ClusterEpoch)) error 
 	ending := cmd.Wait()
 	said := lastWords(words.String())
 	switch {
+	case cmd.ProcessState.ExitCode() == notRunnable:
+		return &lb.ClusterError{Tool: path, Kind: lb.ClusterNotInstalled, Code: notRunnable, Said: said}
 	case reading != nil:
 		return fmt.Errorf("reading what %s prints: %w", path, reading)
 	case said != "":

@@ -40,6 +40,14 @@ type Config struct {
 	// File is a CIB to work on in place of the running cluster. Actions change the
 	// file, and nothing ever settles.
 	File string
+	// MayBeNone lets a Watcher say that there is no cluster (lb.ClusterNone), in
+	// place of one that is offline, while Pacemaker has neither answered it nor left
+	// a CIB on this node's disk.
+	MayBeNone bool
+	// Corosync is where a node of a cluster has its settings
+	// (/etc/corosync/corosync.conf), and Kept where Pacemaker keeps the CIB
+	// (/var/lib/pacemaker/cib/cib.xml).
+	Corosync, Kept string
 	// Timeout bounds each call of a tool (20 s).
 	Timeout time.Duration
 	Logger  *slog.Logger // discards
@@ -48,6 +56,12 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Stream == "" {
 		c.Stream = "thalassa-cib"
+	}
+	if c.Corosync == "" {
+		c.Corosync = "/etc/corosync/corosync.conf"
+	}
+	if c.Kept == "" {
+		c.Kept = "/var/lib/pacemaker/cib/cib.xml"
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = 20 * time.Second

@@ -15,6 +15,8 @@ const (
 	pollEvery = 250 * time.Millisecond
 	// checkEvery is the same where somebody does, to find out that they do not.
 	checkEvery = 5 * time.Second
+	// joinEvery is how often a cluster is looked for where there is none.
+	joinEvery = 2 * time.Second
 	// installEvery is how often a missing thalassa-cib is looked for again.
 	installEvery = time.Minute
 )
@@ -31,6 +33,7 @@ type Watcher struct {
 	cib       *CIB
 	err       error
 	streaming bool
+	joined    bool // there is a cluster
 }
 
 // NewWatcher makes a Watcher. It starts nothing; until Run has had a first look
@@ -40,7 +43,8 @@ func NewWatcher(c *Cluster) *Watcher {
 }
 
 // View is the last known state; it is never changed. When Pacemaker does not
-// answer, its State is ClusterOffline and everything else as it was before.
+// answer, its State is ClusterOffline and everything else as it was before; or
+// ClusterNone, see Config.
 func (w *Watcher) View() lb.Cluster {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,7 +81,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	defer streams.Wait()
 	failures := 0
 	for {
-		fresh := w.refresh(ctx)
+		fresh := w.join(ctx) && w.refresh(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -95,7 +99,10 @@ func (w *Watcher) Run(ctx context.Context) error {
 func (w *Watcher) pause(ctx context.Context, failures int) bool {
 	for {
 		wait := pollEvery
-		if w.isStreaming() && failures == 0 {
+		switch {
+		case w.View().State == lb.ClusterNone:
+			wait = joinEvery
+		case w.isStreaming() && failures == 0:
 			wait = checkEvery
 		}
 		select {
@@ -134,10 +141,14 @@ func (w *Watcher) publish(ctx context.Context, cib *CIB, view lb.Cluster, err er
 	log := w.cluster.cfg.Logger
 	w.mu.Lock()
 	before, known := w.view, w.err
+	w.joined = w.joined || err == nil
 	if err != nil {
 		view = before
 		view.State, view.Role, view.Reasons = lb.ClusterOffline, "offline", []string{err.Error()}
 		cib = w.cib
+		if !w.joined {
+			view.State = lb.ClusterNone
+		}
 	}
 	same := before.State == view.State && before.Epoch == view.Epoch && (err == nil) == (known == nil)
 	w.view, w.cib, w.err = view, cib, err
@@ -156,6 +167,14 @@ func (w *Watcher) listen(ctx context.Context) {
 	log := w.cluster.cfg.Logger
 	failures := 0
 	for ctx.Err() == nil {
+		next := w.Changed()
+		if state := w.View().State; state == "" || state == lb.ClusterNone {
+			select {
+			case <-next:
+			case <-ctx.Done():
+			}
+			continue
+		}
 		begun := time.Now()
 		err := w.cluster.stream(ctx, w.heard)
 		w.setStreaming(false)
@@ -170,7 +189,7 @@ func (w *Watcher) listen(ctx context.Context) {
 		switch {
 		case lb.IsCluster(err, lb.ClusterNotInstalled):
 			if failures == 0 {
-				log.InfoContext(ctx, "thalassa-cib is not installed, polling the cluster instead")
+				log.InfoContext(ctx, "thalassa-cib is not installed, polling the cluster instead", "error", err)
 			}
 			wait = installEvery
 		case w.isDown():

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -119,4 +121,80 @@ func TestWatcherSurvivesNonsenseOfAStream(t *testing.T) {
 	awaitView(t, w, "a first view", func(v lb.Cluster) bool { return v.State != "" })
 	tool(t, path, "crm_attribute", "-N", "n1", "-n", "standby", "-v", "on")
 	awaitView(t, w, "standby", func(v lb.Cluster) bool { return v.Nodes[0].State == "standby" })
+}
+
+// With MayBeNone there is no cluster where its tools are and nothing runs, one that
+// is started is found, and one that goes down stays.
+func TestWatcherFindsAClusterThatComes(t *testing.T) {
+	_, cib := onFile(t, "failed.xml")
+	up := filepath.Join(t.TempDir(), "up")
+	script := func(name string) string {
+		return `[ -e ` + up + ` ] || { echo "Could not connect" >&2; exit 102; }
+			CIB_file=` + cib + ` exec /usr/sbin/` + name + ` "$@"`
+	}
+	dir := tools(t, map[string]string{"cibadmin": script("cibadmin"), "crm_mon": script("crm_mon")})
+	conf := filepath.Join(t.TempDir(), "corosync.conf")
+	w := watch(t, pacemaker.New(pacemaker.Config{Tools: dir, Stream: "/nonexistent/thalassa-cib", MayBeNone: true, Corosync: conf, Kept: conf + ".cib"}))
+	is := func(state string) func(lb.Cluster) bool {
+		return func(v lb.Cluster) bool { return v.State == state }
+	}
+	awaitView(t, w, "no cluster", is(lb.ClusterNone))
+	for _, path := range []string{conf, up} { // set up, and started
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	awaitView(t, w, "the cluster", is(lb.ClusterErrors))
+	if err := os.Remove(up); err != nil {
+		t.Fatal(err)
+	}
+	awaitView(t, w, "the cluster that is down", is(lb.ClusterOffline))
+	if len(w.View().Nodes) != 3 {
+		t.Errorf("nothing is left of it: %+v", w.View())
+	}
+	// The next agent knows that there is one, by what Pacemaker has left.
+	if err := os.WriteFile(conf+".cib", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next := watch(t, pacemaker.New(pacemaker.Config{Tools: dir, MayBeNone: true, Corosync: conf, Kept: conf + ".cib"}))
+	awaitView(t, next, "the cluster that is down", is(lb.ClusterOffline))
+}
+
+// A thalassa-cib that was built for other libraries is as good as none.
+func TestWatcherPollsWhereTheStreamCannotRun(t *testing.T) {
+	_, path := onFile(t, "failed.xml")
+	dir := tools(t, map[string]string{"thalassa-cib": `echo "error while loading shared libraries: libcib.so.27" >&2; exit 127`})
+	var log lines
+	w := watch(t, pacemaker.New(pacemaker.Config{
+		File: path, Stream: filepath.Join(dir, "thalassa-cib"), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	}))
+	testkit.Eventually(t, patience, func() error {
+		if text := log.String(); !strings.Contains(text, "polling the cluster instead") || !strings.Contains(text, "libcib.so.27") {
+			return fmt.Errorf("the log says %q", text)
+		}
+		return nil
+	})
+	tool(t, path, "crm_attribute", "-N", "n1", "-n", "standby", "-v", "on")
+	awaitView(t, w, "standby", func(v lb.Cluster) bool { return len(v.Nodes) == 3 && v.Nodes[0].State == "standby" })
+	if strings.Contains(log.String(), "has ended") {
+		t.Errorf("it was started again: %s", &log)
+	}
+}
+
+// lines is a log that is written and read at the same time.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

@@ -11,21 +11,16 @@ import (
 	"thalassa/pacemaker"
 )
 
-// corosyncConf is where a node that is in a cluster has it.
-const corosyncConf = "/etc/corosync/corosync.conf"
-
-// cluster is the Pacemaker of this node and what watches it; nil, both: the node
-// is in no cluster, or is not to know.
+// cluster is the Pacemaker of this node and what watches it; nil, both: the agent
+// is not to know. With auto there may be no cluster, or none yet.
 func (n node) cluster() (*pacemaker.Cluster, *pacemaker.Watcher) {
-	c := pacemaker.New(pacemaker.Config{Stream: streamProgram(), Logger: n.log})
-	switch n.settings.cluster {
-	case "off", "":
+	if n.settings.cluster == "off" || n.settings.cluster == "" {
 		return nil, nil
-	case "auto":
-		if _, err := os.Stat(corosyncConf); err != nil || !c.Installed() {
-			return nil, nil
-		}
 	}
+	c := pacemaker.New(pacemaker.Config{
+		Stream: streamProgram(), Logger: n.log,
+		MayBeNone: n.settings.cluster == "auto" && n.settings.haproxy != "pacemaker",
+	})
 	return c, pacemaker.NewWatcher(c)
 }
 

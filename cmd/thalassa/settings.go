@@ -130,7 +130,7 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.BoolVar(&s.sudo, "sudo", false, "start HAProxy through sudo")
 	f.StringVar(&s.templateFile, "template-file", "", "template `file` of haproxy.cfg; default: the embedded one")
 
-	f.StringVar(&s.cluster, "cluster", "auto", "`when` to watch and steer the Pacemaker cluster: auto (where one is set up), on or off")
+	f.StringVar(&s.cluster, "cluster", "auto", "`when` to watch and steer the Pacemaker cluster: auto (where there is one), on or off")
 
 	f.StringVar(&s.persistence, "persistence", "", "JSON `file` with what operators asked for: imported into an empty database, then kept up to date")
 	f.StringVar(&s.dbPath, "db-path", "/var/lib/thalassa", "`directory` of the embedded database")

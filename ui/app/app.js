@@ -58,7 +58,7 @@ function Page() {
 
 /** @param {{label?: string, page: string}} props */
 function Bar({ label, page }) {
-  const inCluster = object("cluster").value?.nodes.length > 0;
+  const inCluster = Boolean(object("cluster").value);
   return html`<header class="bar">
     <a class="brand" href="/overview"><${Mark} /><span>Thalassa</span></a>
     ${label && html`<span class="label" title="The logical name of this load balancer">${label}</span>`}

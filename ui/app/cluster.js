@@ -28,7 +28,7 @@ export function ClusterPage() {
   const [deed, setDeed] = useState(/** @type {Deed|null} */ (null));
   if (!c) {
     return html`<div class="head"><${Title}>Cluster</${Title}></div>
-      ${known ? html`<${Empty} title="This node is in no cluster">Pacemaker is not set up here, or the agent's setting cluster is off.</${Empty}>` : html`<${Loading} />`}`;
+      ${known ? html`<${Empty} title="This node is in no cluster">Pacemaker does not run here, or the agent's setting cluster is off.</${Empty}>` : html`<${Loading} />`}`;
   }
   if (c.nodes.length === 0) {
     return html`<div class="head"><${Title}>Cluster</${Title}></div>

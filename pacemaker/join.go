@@ -1,0 +1,59 @@
+package pacemaker
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"thalassa/lb"
+)
+
+// join finds out whether there may be a cluster to look at, and says that there
+// is none if not.
+func (w *Watcher) join(ctx context.Context) bool {
+	w.mu.Lock()
+	if !w.joined {
+		w.joined = w.cluster.leftTraces()
+	}
+	joined := w.joined
+	w.mu.Unlock()
+	if joined {
+		return true
+	}
+	err := w.cluster.traces()
+	if err == nil {
+		// Only Pacemaker knows whether it runs; that it forbids the question is an
+		// answer, too.
+		if _, err = w.cluster.Epoch(ctx); err == nil || lb.IsCluster(err, lb.ClusterForbidden) {
+			w.mu.Lock()
+			w.joined = true
+			w.mu.Unlock()
+			return true
+		}
+	}
+	if ctx.Err() == nil {
+		w.publish(ctx, nil, lb.Cluster{}, err)
+	}
+	return false
+}
+
+// leftTraces reports whether this node is in a cluster whether it runs or not.
+func (c *Cluster) leftTraces() bool {
+	if !c.cfg.MayBeNone {
+		return true
+	}
+	_, err := os.Stat(c.cfg.Kept)
+	return err == nil
+}
+
+// traces is why there can be no cluster on this node; nil: there may be one.
+func (c *Cluster) traces() error {
+	if !c.Installed() {
+		return &lb.ClusterError{Tool: "Pacemaker", Kind: lb.ClusterNotInstalled}
+	}
+	if _, err := os.Stat(c.cfg.Corosync); errors.Is(err, fs.ErrNotExist) {
+		return &lb.ClusterError{Tool: "corosync", Kind: lb.ClusterNotConnected, Said: "there is no " + c.cfg.Corosync}
+	}
+	return nil
+}
