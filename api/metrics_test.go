@@ -51,11 +51,11 @@ func described(data []byte) map[string]string {
 
 // sampled is a real HAProxy with its own exporter, a frontend and two servers,
 // and a sampler that has seen it.
-func sampled(t *testing.T) (sampler *stats.Sampler, address string) {
+func sampled(t *testing.T, binary string) (sampler *stats.Sampler, address string) {
 	t.Helper()
 	address = fmt.Sprintf("127.0.0.1:%d", testkit.Port(t))
 	web := testkit.StartWeb(t, "hello")
-	h := testkit.RunHAProxy(t, testkit.HAProxy(t), testkit.HAProxyConfig{
+	h := testkit.RunHAProxy(t, binary, testkit.HAProxyConfig{
 		Address: address, Backend: fmt.Sprintf("127.0.0.1:%d check", web.Port),
 		Frontend: []string{"http-request use-service prometheus-exporter if { path /metrics }"},
 	})
@@ -77,7 +77,14 @@ func sampled(t *testing.T) (sampler *stats.Sampler, address string) {
 }
 
 func TestMetricsAreNamedAsHAProxyNamesThem(t *testing.T) {
-	sampler, address := sampled(t)
+	for _, binary := range testkit.HAProxies(t) {
+		t.Run(binary.Version, func(t *testing.T) { metricsLikeThoseOf(t, binary.Path) })
+	}
+}
+
+func metricsLikeThoseOf(t *testing.T, binary string) {
+	t.Helper()
+	sampler, address := sampled(t, binary)
 	s := open(t, func(c *api.Config) { c.Sampler = sampler })
 	resp, err := http.Get("http://" + address + "/metrics")
 	if err != nil {

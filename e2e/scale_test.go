@@ -100,16 +100,22 @@ func (n *node) consulConnections() int {
 // cpuTime is what the agent has used so far.
 func (n *node) cpuTime() time.Duration {
 	n.tb.Helper()
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.agent.Process.Pid))
+	return processTime(n.tb, n.agent.Process.Pid)
+}
+
+// processTime is what a process has used so far.
+func processTime(tb testing.TB, pid int) time.Duration {
+	tb.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		n.tb.Fatal(err)
+		tb.Fatal(err)
 	}
 	f := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
 	ticks := 0
 	for _, field := range f[11:13] { // utime, stime
 		t, err := strconv.Atoi(field)
 		if err != nil {
-			n.tb.Fatal(err)
+			tb.Fatal(err)
 		}
 		ticks += t
 	}

@@ -1,6 +1,9 @@
 package statsock
 
-import "bytes"
+import (
+	"bytes"
+	"io"
+)
 
 // The parsers, for the fuzz tests and tables of this package.
 var (
@@ -24,5 +27,11 @@ func (s *Scanner) ScanBytes(data []byte, each func(*Stat) error) error {
 	if _, err := s.decoder.info(); err != nil {
 		return err
 	}
+	return s.scan(each)
+}
+
+// ScanFrom is Scan of an answer without Info.
+func (s *Scanner) ScanFrom(r io.Reader, each func(*Stat) error) error {
+	s.reset(r)
 	return s.scan(each)
 }

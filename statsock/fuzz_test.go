@@ -3,6 +3,7 @@ package statsock_test
 import (
 	"bytes"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,6 +78,34 @@ func FuzzShowStat(f *testing.F) {
 		}
 		if lines := bytes.Count(data, []byte("\n")); len(stats) >= lines {
 			t.Errorf("%d rows out of %d lines", len(stats), lines)
+		}
+	})
+}
+
+// A Scanner that has read anything before reads as one that has read nothing.
+func FuzzScanner(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "show-stat-*"))
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds ", err)
+	}
+	for i, file := range files {
+		f.Add(fixture(f, filepath.Base(files[(i+1)%len(files)])), fixture(f, filepath.Base(file)))
+	}
+	f.Add([]byte("# pxname,svname,type,\nlong,\"a \"\"b\"\""), []byte("# svname,type,pxname,\ns,2,p\n\n"))
+	f.Fuzz(func(t *testing.T, before, data []byte) {
+		var s statsock.Scanner
+		ignore := func(*statsock.Stat) error { return nil }
+		if s.ScanFrom(bytes.NewReader(before), ignore) == nil && s.ScanFrom(bytes.NewReader(before), ignore) != nil {
+			t.Error("what was read cannot be read again")
+		}
+		var got []statsock.Stat
+		err := s.ScanFrom(bytes.NewReader(data), func(line *statsock.Stat) error {
+			got = append(got, *line)
+			return nil
+		})
+		want, wrong := statsock.ReadStats(bytes.NewReader(data))
+		if (err == nil) != (wrong == nil) || err == nil && !slices.Equal(got, want) {
+			t.Errorf("read %+v (%v), want %+v (%v)", got, err, want, wrong)
 		}
 	})
 }
