@@ -347,3 +347,27 @@ func TestScheduleForgetsWhatAnEarlierRunKnew(t *testing.T) {
 		t.Errorf("known are %v", got)
 	}
 }
+
+// A service that Consul never answers for says nothing about the others for long.
+func TestOneServiceWithoutAnAnswerIsNoOutageForEver(t *testing.T) {
+	t.Parallel()
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for after, doubt := range map[time.Duration]lb.Doubt{time.Minute: lb.DoubtRestart, time.Hour: ""} {
+		s := &schedule{services: map[lb.Name]*service{}, hot: 5, random: func() float64 { return 0 }, policy: testPolicy}
+		s.want([]lb.Name{"bad", "web"}, begin)
+		s.assign(begin)
+		bad, web := s.services["bad"], s.services["web"]
+		answered := func(ids string, now time.Time) {
+			m := meta{index: 7, leader: true}
+			s.apply(result{task: task{slot: fetchSlot, query: &web.query, service: web}, meta: m, answer: answer{meta: m, at: now, instances: members(ids)}}, now)
+		}
+		answered("a b c d e f", begin)
+		for _, now := range []time.Time{begin, begin.Add(after)} {
+			s.apply(result{task: task{slot: fetchSlot, query: &bad.query, service: bad}, err: api.StatusError{Code: 500}}, now)
+		}
+		answered("a", begin.Add(after))
+		if h := web.current.Hold; h == nil || h.Doubt != doubt {
+			t.Errorf("after %v: %+v, want the doubt %q", after, h, doubt)
+		}
+	}
+}

@@ -72,7 +72,7 @@ func (s *schedule) apply(r result, now time.Time) {
 	if svc := r.task.service; svc != nil && s.services[svc.name] == svc {
 		s.applyService(svc, r, now)
 	}
-	s.noteOutage()
+	s.noteOutage(now)
 }
 
 func (s *schedule) applyService(svc *service, r result, now time.Time) {
@@ -88,8 +88,8 @@ func (s *schedule) applyService(svc *service, r result, now time.Time) {
 		s.failService(svc, diagnose(r.err), now)
 		return
 	}
-	if s.down || svc.outage {
-		s.suspect(now)
+	if svc.outage || s.down && now.Sub(s.downAt) < s.policy.time {
+		s.suspect(now) // the others that fail may be the first, or do so for reasons of their own
 	}
 	before := svc.current
 	next, v := judge(before, r.answer, s.policy, s.evidence(svc, now))
@@ -289,7 +289,7 @@ func (s *schedule) queries(yield func(*query) bool) {
 
 // noteOutage notes when the first request fails for an outage and when the last
 // one is over it.
-func (s *schedule) noteOutage() {
+func (s *schedule) noteOutage(now time.Time) {
 	reason := ""
 	for q := range s.queries {
 		if q.outage {
@@ -300,7 +300,7 @@ func (s *schedule) noteOutage() {
 	switch down := reason != ""; {
 	case down && !s.down:
 		s.notes = append(s.notes, note{kind: noteOutage, reason: reason})
-		s.down = true
+		s.down, s.downAt = true, now
 	case !down && s.down:
 		s.notes = append(s.notes, note{kind: noteOutageOver})
 		s.down = false

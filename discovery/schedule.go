@@ -78,6 +78,7 @@ type schedule struct {
 	fresh  bool           // the snapshot published is the present one
 	poke   bool           // somebody should look at it
 	down   bool           // some request failed for an outage, as noted last
+	downAt time.Time      // that was noted
 }
 
 // isWide reports whether there are too many services for a blocking request
