@@ -58,6 +58,11 @@ func (p *Process) check(ctx context.Context, config []byte) error {
 		return fmt.Errorf("staging: %w", err)
 	}
 	defer os.Remove(staged) //nolint:errcheck // a leftover is harmless and hidden
+	if u := p.cfg.User; u != nil {
+		if err := os.Lchown(staged, int(u.UID), int(u.GID)); err != nil {
+			return fmt.Errorf("staging: %w", err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	cmd, err := p.command(ctx, "-c", "-f", staged)

@@ -41,7 +41,11 @@ func (p *Process) command(ctx context.Context, args ...string) (*exec.Cmd, error
 	if err != nil {
 		return nil, err
 	}
-	return p.sudo(ctx, binary, args...), nil
+	cmd := p.sudo(ctx, binary, args...)
+	if u := p.cfg.User; u != nil { // a configuration may name programs to be run, also for a check
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.UID, Gid: u.GID}}
+	}
+	return cmd, nil
 }
 
 func (p *Process) sudo(ctx context.Context, name string, args ...string) *exec.Cmd {

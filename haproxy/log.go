@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 const (
@@ -19,22 +20,25 @@ const (
 type startupLog string
 
 // open returns the file for a HAProxy to be started. It appends, so that the
-// file can be emptied while HAProxy holds it open.
+// file can be emptied while HAProxy holds it open. A link is an error, here and
+// below: the folder may be another user's, who must not lead root elsewhere.
 func (l startupLog) open() (*os.File, error) {
 	if l == "" {
 		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	}
-	return os.OpenFile(string(l), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	return os.OpenFile(string(l), os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o640)
 }
 
 // begin empties a log that has grown too long and returns where the next words
 // will stand.
 func (l startupLog) begin() int64 {
-	info, err := os.Stat(string(l))
+	f, err := os.OpenFile(string(l), os.O_WRONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return 0
 	}
-	if info.Size() > maxLog && os.Truncate(string(l), 0) == nil {
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() > maxLog && f.Truncate(0) == nil {
 		return 0
 	}
 	return info.Size()
@@ -43,7 +47,7 @@ func (l startupLog) begin() int64 {
 // since returns the words written after mark; the last of them when there are
 // very many. Without a log there are none.
 func (l startupLog) since(mark int64) (string, error) {
-	f, err := os.Open(string(l))
+	f, err := os.OpenFile(string(l), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

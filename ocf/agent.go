@@ -3,6 +3,7 @@ package ocf
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -85,15 +86,19 @@ type execution struct {
 }
 
 func (x *execution) do(ctx context.Context, r Request) Result {
-	x.process = x.as(nil)
+	who, err := x.owner()
+	x.process = x.as(who)
 	switch r.Action {
 	case "start":
 		return x.start(ctx)
 	case "stop":
 		return x.stop(ctx)
 	case "reload", "reload-agent":
-		return x.reload(ctx)
+		return x.reload(ctx, err)
 	case "validate-all":
+		if err != nil {
+			return result(Installed, "%v", err)
+		}
 		return x.validate(ctx)
 	default:
 		return x.monitor(ctx, r.Level)
@@ -180,9 +185,11 @@ func (x *execution) stop(ctx context.Context) Result {
 // reload has HAProxy read its file. That it does not take it is no failure of the
 // resource, for HAProxy goes on with what it ran: Pacemaker would stop it on this
 // node, and with a bad file everywhere on every node. The monitor tells of it from
-// then on, until a reload or a start succeeds.
-func (x *execution) reload(ctx context.Context) Result {
-	err := x.process.Reload(ctx)
+// then on, until a reload or a start succeeds. err is why it must not be tried.
+func (x *execution) reload(ctx context.Context, err error) Result {
+	if err == nil {
+		err = x.process.Reload(ctx)
+	}
 	if err == nil {
 		x.forgive()
 		return ok()
@@ -197,7 +204,7 @@ func (x *execution) reload(ctx context.Context) Result {
 		words = oneLine(refused.Output)
 	}
 	r := Result{Reason: "HAProxy does not take " + x.config + " and runs on as before: " + words}
-	if err := os.WriteFile(x.refusal(), []byte(r.Reason), 0o644); err != nil { //nolint:gosec // it is shown to everybody
+	if err := x.remember(r.Reason); err != nil {
 		r.Reason += "; " + err.Error()
 	}
 	return r
@@ -206,9 +213,26 @@ func (x *execution) reload(ctx context.Context) Result {
 // refusal is the file that remembers why the last reload did nothing.
 func (x *execution) refusal() string { return x.pidFile + ".refused" }
 
+// remember notes why a reload did nothing, in a file of its own: the folder may
+// be another user's, who must not lead root elsewhere by a link.
+func (x *execution) remember(reason string) error {
+	x.forgive()
+	f, err := os.OpenFile(x.refusal(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // it is shown to everybody
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(reason)
+	return errors.Join(err, f.Close())
+}
+
 // refused is why the last reload did nothing; "" when it did something.
 func (x *execution) refused() string {
-	reason, _ := os.ReadFile(x.refusal()) // none is the rule
+	f, err := os.OpenFile(x.refusal(), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return "" // which is the rule
+	}
+	defer f.Close()
+	reason, _ := io.ReadAll(io.LimitReader(f, 64<<10))
 	return string(reason)
 }
 

@@ -3,6 +3,7 @@ package ocf_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -118,6 +119,58 @@ func TestUnknownUserIsOfThisNodeAlone(t *testing.T) {
 	s.write("one")
 	s.parameters["user"] = "nobody-of-that-name"
 	s.want(ocf.Installed, "start", 0)
+}
+
+// Root does nothing of what the configuration's owner may bring it to: its file is
+// checked by that user (it may name programs to be run), and links are not followed.
+func TestRootServesNobodyElse(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root starts HAProxy as somebody else")
+	}
+	t.Parallel()
+	s := newSite(t)
+	s.write("one")
+	const nobody = 65534
+	script := fmt.Sprintf("#!/bin/sh\ncase \" $* \" in *' -c '*) id -u >>%s ;; esac\nexec %s \"$@\"\n", s.path("checked"), s.parameters["binary"])
+	s.parameters["binary"] = s.path("program")
+	for name, content := range map[string]string{"program": script, "checked": "", "victim": "untouched"} {
+		if err := os.WriteFile(s.path(name), []byte(content), 0o755); err != nil { //nolint:gosec // a program
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{s.dir, s.path("haproxy.cfg"), s.path("checked")} {
+		if err := os.Chown(path, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"log", "pid.refused"} {
+		if err := os.Symlink(s.path("victim"), s.path(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.want(ocf.Generic, "start", 0) // the log leads elsewhere
+	if err := os.Remove(s.path("log")); err != nil {
+		t.Fatal(err)
+	}
+	s.want(ocf.OK, "start", 0)
+	s.want(ocf.OK, "validate-all", 0)
+	if err := os.Symlink(s.path("victim"), s.path("pid.refused")); err != nil {
+		t.Fatal(err)
+	}
+	s.put("global\n    no such keyword\n")
+	if r := s.do("reload-agent", 0); r.Code != ocf.OK || !strings.Contains(r.Reason, "runs on as before") {
+		t.Errorf("a bad file: %+v", r)
+	}
+	checked, err := os.ReadFile(s.path("checked"))
+	if err != nil || !strings.Contains(string(checked), "65534\n") || strings.Contains("\n"+string(checked), "\n0\n") {
+		t.Errorf("checked as %q, %v", checked, err)
+	}
+	if content, err := os.ReadFile(s.path("victim")); err != nil || string(content) != "untouched" {
+		t.Errorf("the other file is %q, %v", content, err)
+	}
+	if info, err := os.Stat(s.path("victim")); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 { //nolint:forcetypeassert // Linux
+		t.Errorf("the other file belongs to %v, %v", info.Sys(), err)
+	}
 }
 
 func TestRunsAsTheOwnerOfTheConfiguration(t *testing.T) {
