@@ -137,8 +137,8 @@ func TestDisconnectedAndBack(t *testing.T) {
 	p.reads(`[aria-label="Backend live"]`, "2/2")
 	p.reads(".pulse", "Disconnected")
 	p.shot("disconnected")
+	p.click(".strip .button") // while it stands there: the page finds the agent by itself
 	n.start()
-	p.click(".strip .button")
 	p.sees(`document.querySelector(".pulse.live") && !document.querySelector(".strip")`)
 	p.sees(`window.stays`)
 	n.call(200, http.MethodPut, "/backends/late", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`)

@@ -117,15 +117,15 @@ func TestHealthSurvivesReloads(t *testing.T) {
 func TestReloadsKeepWhatIsNotInTheFile(t *testing.T) {
 	each(t, func(l *lab) {
 		a, b := well(l.t, "a"), well(l.t, "b")
-		fixed := lb.Pool{Backend: lb.Backend{Key: "fixed", Type: "static", Mode: "http", Balance: "roundrobin"}}
+		fixed := lb.Pool{Backend: lb.Backend{Key: "pinned", Type: "static", Mode: "http", Balance: "roundrobin"}}
 		for _, m := range []lb.HostPort{a, b} {
 			fixed.Members = append(fixed.Members, lb.Member{Address: m, Weight: 1})
 		}
 		s := l.raise(pool("live", a, b), fixed)
 		client := statsock.New(l.cfg.StatsSocket)
 		for _, command := range []string{
-			"set server fixed/" + fixed.Members[0].ServerName() + " state maint",
-			"set server fixed/" + fixed.Members[1].ServerName() + " weight 7",
+			"set server pinned/" + fixed.Members[0].ServerName() + " state maint",
+			"set server pinned/" + fixed.Members[1].ServerName() + " weight 7",
 			"set server live/s1 state drain", "set server live/s2 weight 9", "set server live/s3 state ready",
 		} {
 			if said, err := client.Do(l.t.Context(), command); err != nil || strings.TrimSpace(said) != "" {
@@ -137,7 +137,7 @@ func TestReloadsKeepWhatIsNotInTheFile(t *testing.T) {
 		next, _ := s.next(live, fixed)
 		s.reload(next)
 		for _, server := range s.servers() {
-			if server.Backend != "fixed" {
+			if server.Backend != "pinned" {
 				continue
 			}
 			first := server.Server == fixed.Members[0].ServerName()
