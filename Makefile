@@ -54,7 +54,7 @@ demo: build ## Run Consul, HAProxy and Thalassa with example services (ARGS="…
 test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.2)
 	@tools/setup haproxy consul chromium pacemaker ui-tools nfpm
 	@mkdir -p bin/test
-	@$(WITH) go test -race -artifacts -outputdir $(CURDIR)/bin/test -timeout 20m $(if $(RUN),-run '$(RUN)') $(PKG)
+	@$(WITH) go test -race -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(if $(RUN),-run '$(RUN)') $(PKG)
 
 test-haproxys: ## Run the tests that use HAProxy with each of its releases
 	@tools/setup haproxy haproxys consul chromium ui-tools
