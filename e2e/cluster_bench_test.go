@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"thalassa/internal/testkit/cluster"
+	"thalassa/pacemaker"
 )
 
 // A row is one line of the table of `make bench-ha`.
@@ -92,7 +93,7 @@ func benchSite(b *testing.B, rounds int, how topology, consensus int) []row {
 			if how == clone {
 				s.onAll()
 			}
-			s.lab.Any().Run("crm_failcount", "--delete", "--resource", "haproxy")
+			s.commands().call(0, "cleanup")
 		}
 		rows = append(rows, r)
 	}
@@ -102,20 +103,26 @@ func benchSite(b *testing.B, rounds int, how topology, consensus int) []row {
 	return rows
 }
 
-// benchRollout measures the time from the new generation until all nodes run
-// their file anew.
+// benchRollout measures the time from the call that raises the generation until
+// HAProxy has read its file on all nodes, as the command tells it.
 func (s *site) benchRollout(rounds int) row {
 	r := row{what: "rollout to three nodes", where: "clone"}
-	for i := range rounds {
-		before := s.processes()
+	for range rounds {
+		s.afresh()
 		client := s.lab.Probe(cluster.Floating+":80", 10*time.Second)
 		s.answered(client, 20)
-		begun := time.Now()
-		s.generation(100 + i)
-		s.reloaded(before)
-		r.outages = append(r.outages, time.Since(begun))
+		var done pacemaker.RolledOut
+		out, _ := s.commands().call(0, "rollout", "-o", "json")
+		decode(s.tb, out, &done)
+		r.outages = append(r.outages, time.Duration(done.ReloadMs)*time.Millisecond)
 		s.answered(client, 20)
 		r.cut += client.Stop().Failed()
 	}
 	return r
+}
+
+// afresh has Pacemaker start every HAProxy whose start it has forgotten.
+func (s *site) afresh() {
+	s.commands().call(0, "rollout", "--restart")
+	s.onAll()
 }

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -281,12 +280,6 @@ func (s *site) answered(client *cluster.Prober, n int) {
 		}
 		return nil
 	})
-}
-
-// generation bumps the number that has every node read its configuration.
-func (s *site) generation(to int) {
-	s.tb.Helper()
-	s.lab.Any().Run("crm_resource", "--resource", "haproxy", "--set-parameter", "generation", "--parameter-value", strconv.Itoa(to))
 }
 
 func decode(tb testing.TB, text string, v any) {

@@ -15,6 +15,10 @@ import (
 // 20 ms.
 const reloadEvery = 5 * time.Millisecond
 
+// monitorsWithin is how long the monitors' first look after a reload is waited for;
+// they begin at once.
+const monitorsWithin = 10 * time.Second
+
 // foreseeReload asks the scheduler what a generation would do, and gives the nodes
 // whose HAProxy would reload. What Pacemaker has forgotten about the start of a
 // HAProxy, as a cleanup makes it, it can only start again; that is an error
@@ -84,9 +88,9 @@ func (c *Cluster) reload(ctx context.Context, r Rollout, generation string, wher
 		return lb.Cluster{}, fmt.Errorf("waiting for the reload on %s: %w", strings.Join(where, ", "), err)
 	}
 	out.ReloadMs = time.Since(begun).Milliseconds()
-	if err := c.await(limited, func(now *CIB) bool { return !now.isPending(r.Resource) }); err != nil {
-		return lb.Cluster{}, fmt.Errorf("waiting for the monitors: %w", err)
-	}
+	looks, cancel := context.WithTimeout(limited, monitorsWithin)
+	defer cancel()
+	_ = c.await(looks, func(now *CIB) bool { return !now.isPending(r.Resource) }) // what they have found by then counts
 	v, err := c.Settled(ctx, r.Wait)
 	out.SettleMs = time.Since(begun).Milliseconds()
 	return v, err
