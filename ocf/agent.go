@@ -3,9 +3,11 @@ package ocf
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -204,7 +206,7 @@ func (x *execution) reload(ctx context.Context, err error) Result {
 		words = oneLine(refused.Output)
 	}
 	r := Result{Reason: "HAProxy does not take " + x.config + " and runs on as before: " + words}
-	if err := x.remember(r.Reason); err != nil {
+	if err := x.remember(look, r.Reason); err != nil {
 		r.Reason += "; " + err.Error()
 	}
 	return r
@@ -213,27 +215,43 @@ func (x *execution) reload(ctx context.Context, err error) Result {
 // refusal is the file that remembers why the last reload did nothing.
 func (x *execution) refusal() string { return x.pidFile + ".refused" }
 
-// remember notes why a reload did nothing, in a file of its own: the folder may
-// be another user's, who must not lead root elsewhere by a link.
-func (x *execution) remember(reason string) error {
+// remember notes why a reload did nothing, and the worker that runs on, in a file
+// of its own: the folder may be another user's, who must not lead root elsewhere
+// by a link.
+func (x *execution) remember(ctx context.Context, reason string) error {
 	x.forgive()
 	f, err := os.OpenFile(x.refusal(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // it is shown to everybody
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(reason)
+	_, err = fmt.Fprintf(f, "%d\n%s", x.worker(ctx), reason)
 	return errors.Join(err, f.Close())
 }
 
-// refused is why the last reload did nothing; "" when it did something.
-func (x *execution) refused() string {
+// refused is why the last reload did nothing; "" when it did something, or
+// somebody else's has since: then another worker serves.
+func (x *execution) refused(ctx context.Context) string {
 	f, err := os.OpenFile(x.refusal(), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return "" // which is the rule
 	}
 	defer f.Close()
-	reason, _ := io.ReadAll(io.LimitReader(f, 64<<10))
-	return string(reason)
+	text, _ := io.ReadAll(io.LimitReader(f, 64<<10))
+	worker, reason, _ := strings.Cut(string(text), "\n")
+	if now := x.worker(ctx); now != 0 && strconv.Itoa(now) != worker {
+		x.forgive()
+		return ""
+	}
+	return reason
+}
+
+// worker is the process that serves; 0: not known.
+func (x *execution) worker(ctx context.Context) int {
+	state, err := x.process.State(ctx)
+	if err != nil || !state.Answers {
+		return 0
+	}
+	return state.WorkerPID
 }
 
 // forgive forgets it.

@@ -342,6 +342,20 @@ func TestReloadAgent(t *testing.T) {
 	s.want(ocf.OK, "reload-agent", 0)
 	s.answers("four")
 	s.want(ocf.OK, "monitor", 20)
+	// What was refused is over as well when somebody else has HAProxy reload.
+	s.put("global\n    no such keyword\n")
+	s.do("reload-agent", 0)
+	s.want(ocf.Degraded, "monitor", 10)
+	s.write("five")
+	s.signal(syscall.SIGUSR2, master)
+	testkit.Eventually(t, patience, func() error {
+		got, err := s.get()
+		if err == nil && got != "five" {
+			err = fmt.Errorf("HAProxy answers %q", got)
+		}
+		return err
+	})
+	s.want(ocf.OK, "monitor", 10)
 	if now := s.master(); now != master {
 		t.Errorf("the master is process %d, was %d", now, master)
 	}

@@ -108,7 +108,7 @@ func (x *execution) ask(ctx context.Context) Result {
 // fresh tells of a reload that HAProxy has refused, and asks the thalassa agent
 // whether HAProxy's configuration is up to date. Whatever it is, HAProxy serves.
 func (x *execution) fresh(ctx context.Context) Result {
-	if reason := x.refused(); reason != "" {
+	if reason := x.refused(ctx); reason != "" {
 		return result(Degraded, "%s", reason)
 	}
 	if x.agentURL == "" || x.cfg.Health == nil {
