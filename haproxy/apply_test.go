@@ -329,9 +329,19 @@ func TestSomebodyElseReloads(t *testing.T) {
 				_, _ = master.Reload(ctx)
 			}
 		})
+		open := 0
 		for i := range 5 {
 			word := fmt.Sprint("config", i)
-			if _, err := l.Apply(t.Context(), l.config(word), word); err != nil {
+			_, err := l.Apply(t.Context(), l.config(word), word)
+			switch {
+			case errors.Is(err, context.DeadlineExceeded) && open == 0:
+				// Reloads that overtake each other have left HAProxy 3.0 without a
+				// new worker; it must serve nevertheless, and take the next.
+				open++
+				if _, err := l.get(); err != nil {
+					t.Errorf("%s: %v", word, err)
+				}
+			case err != nil:
 				t.Errorf("%s: %v", word, err)
 			}
 		}

@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"thalassa/internal/wake"
@@ -42,9 +43,13 @@ func NewCluster() *Cluster {
 	}
 }
 
-// Change changes the view.
+// Change makes the next view. What was shown before stays as it is.
 func (c *Cluster) Change(change func(v *lb.Cluster)) {
 	c.mu.Lock()
+	c.view.Nodes = slices.Clone(c.view.Nodes)
+	c.view.Resources = slices.Clone(c.view.Resources)
+	c.view.FloatingIPs = slices.Clone(c.view.FloatingIPs)
+	c.view.Failures = slices.Clone(c.view.Failures)
 	change(&c.view)
 	c.mu.Unlock()
 	c.changed.Broadcast()
