@@ -39,9 +39,10 @@ type LoadResult struct {
 	// Errors are the first few of them, Failures the first 200,000.
 	Errors   []string
 	Failures []Failure
-	// Last is when each answer (the body, trimmed) was read last, Begun when the
-	// last request that got it began, with its connection open already.
-	Last, Begun map[string]time.Time
+	// First and Last are when each answer (the body, trimmed) was read for the first
+	// and for the last time, Begun when the last request that got it began, with its
+	// connection open already.
+	First, Last, Begun map[string]time.Time
 	// Count is how often.
 	Count map[string]int
 }
@@ -72,7 +73,7 @@ func StartLoad(tb testing.TB, cfg LoadConfig) *Load {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), cfg.For)
 	l := &Load{cfg: cfg, cancel: cancel, result: LoadResult{
-		Last: map[string]time.Time{}, Begun: map[string]time.Time{}, Count: map[string]int{},
+		First: map[string]time.Time{}, Last: map[string]time.Time{}, Begun: map[string]time.Time{}, Count: map[string]int{},
 	}}
 	for i := range cfg.KeepAlive + cfg.Fresh {
 		l.done.Go(func() { l.client(ctx, i, i < cfg.KeepAlive) })
@@ -86,7 +87,7 @@ func (l *Load) Result() LoadResult {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.result
-	r.Last, r.Begun, r.Count = maps.Clone(r.Last), maps.Clone(r.Begun), maps.Clone(r.Count)
+	r.First, r.Last, r.Begun, r.Count = maps.Clone(r.First), maps.Clone(r.Last), maps.Clone(r.Begun), maps.Clone(r.Count)
 	r.Errors, r.Failures = slices.Clone(r.Errors), slices.Clone(r.Failures)
 	return r
 }
@@ -189,7 +190,11 @@ func (l *Load) record(opened, begun time.Time, body string, err error) {
 	defer l.mu.Unlock()
 	l.result.Requests++
 	if err == nil {
-		l.result.Last[body] = time.Now()
+		now := time.Now()
+		if l.result.Count[body] == 0 {
+			l.result.First[body] = now
+		}
+		l.result.Last[body] = now
 		if begun.After(l.result.Begun[body]) {
 			l.result.Begun[body] = begun
 		}
