@@ -179,7 +179,8 @@ func sailingOn(tb testing.TB, haproxy string, names ...string) (*node, *fleet) {
 	tb.Helper()
 	consul := testkit.Consul(tb)
 	f := newFleet(tb, consul)
-	n := newNode(tb, consul.Address())
+	// These fleets are small and in a hurry: what goes is gone.
+	n := newNode(tb, consul.Address(), "--hold-min", "100")
 	n.haproxy = haproxy
 	n.start()
 	f.come(1, names...)

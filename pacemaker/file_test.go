@@ -188,7 +188,7 @@ func TestDescriptionsThatAreRefused(t *testing.T) {
 		"prefer":          func(d *pacemaker.Description) { d.Prefer = []string{"-n"} },
 		"parameters":      func(d *pacemaker.Description) { d.Parameters = map[string]string{"a b": ""} },
 		"monitor":         func(d *pacemaker.Description) { d.Monitor = -1 },
-		"deep-monitor":    func(d *pacemaker.Description) { d.DeepMonitor = 2 * time.Second },
+		"deep-monitor":    func(d *pacemaker.Description) { d.Monitor, d.DeepMonitor = time.Second, time.Second },
 		"failure-timeout": func(d *pacemaker.Description) { d.FailureTimeout = time.Millisecond },
 	} {
 		d := sound()
