@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"thalassa/haproxy"
+	"thalassa/internal/wake"
 	"thalassa/lb"
 )
 
@@ -277,16 +278,7 @@ func (x *execution) validate(ctx context.Context) Result {
 }
 
 // pause waits a moment; false: the time is over.
-func pause(ctx context.Context) bool {
-	t := time.NewTimer(pollInterval)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+func pause(ctx context.Context) bool { return wake.Pause(ctx, pollInterval) == nil }
 
 // oneLine is text as Pacemaker shows it.
 func oneLine(text string) string {

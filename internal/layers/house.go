@@ -87,7 +87,7 @@ func rooms() map[string][]string {
 		"canary":        {"client", "lb", "internal/wake"},
 		"api":           {"activity", "auth", "lb", "stats", "stream", "ui", "internal/wake"},
 		"agent":         {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "internal/wake"},
-		"ocf":           {"haproxy", "lb"},
+		"ocf":           {"haproxy", "lb", "internal/wake"},
 		"dev":           nil,
 		"cmd/thalassa":  {Anything},
 
