@@ -16,6 +16,8 @@ BENCH    ?= .
 COUNT    ?= 1
 SAVE     ?=
 FUZZTIME ?= 30s
+# How often a test that has failed is tried again before it counts, in a list of all that were.
+RERUN    ?= 0
 # The HAProxy to test with: a path, "installed", a folder of tools/setup haproxys
 # ("trixie") or the beginning of a version ("3.2"). Default: the installed one, and
 # every one at hand in the tests that compare them.
@@ -51,10 +53,14 @@ demo: build ## Run Consul, HAProxy and Thalassa with example services (ARGS="…
 	@tools/setup haproxy consul
 	@exec bin/thalassa dev $(ARGS)
 
-test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.2)
+test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.2 RERUN=2)
 	@tools/setup haproxy consul chromium pacemaker ui-tools nfpm
-	@mkdir -p bin/test
-	@$(WITH) go test -race -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(if $(RUN),-run '$(RUN)') $(PKG)
+	@mkdir -p bin/test && rm -f bin/test/tried-again
+	@$(WITH) go tool -modfile=tools/go.mod gotestsum --format standard-quiet --hide-summary skipped --packages '$(PKG)' \
+	  --rerun-fails=$(RERUN) --rerun-fails-max-failures 6 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
+	  --rerun-fails-report bin/test/tried-again -- \
+	  -race -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(if $(RUN),-run '$(RUN)')
+	@[ ! -s bin/test/tried-again ] || { echo 'These failed, and were tried again (runs, failures):'; cat bin/test/tried-again; }
 
 test-haproxys: ## Run the tests that use HAProxy with each of its releases
 	@tools/setup haproxy haproxys consul chromium ui-tools
