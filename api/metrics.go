@@ -114,8 +114,22 @@ func (s *Server) metricsNeed() auth.Role {
 	return auth.Read
 }
 
+// scrapePatience is how long a scrape waits for figures of this moment before it
+// gets what is known.
+const scrapePatience = 2 * time.Second
+
+func (s *Server) refreshStats(ctx context.Context) {
+	if s.cfg.Sampler == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, scrapePatience)
+	defer cancel()
+	s.cfg.Sampler.Refresh(ctx)
+}
+
 // serveMetrics answers in Prometheus' text format.
 func (s *Server) serveMetrics(c echo.Context) error {
+	s.refreshStats(c.Request().Context())
 	families, err := s.metrics.registry.Gather()
 	if err != nil {
 		return fmt.Errorf("gathering metrics: %w", err)

@@ -72,12 +72,18 @@ func (n *node) used(over time.Duration) float64 {
 	return 100 * (n.cpuTime() - cpu).Seconds() / time.Since(begin).Seconds()
 }
 
-// BenchmarkSampling measures the agent while it samples 10,000 servers: its
-// memory, the processor it takes, and how often it asks about servers.
+// followStat is the subscription of who looks at everything that is sampled.
+const followStat = `{"type":"subscribe","topics":["stat"]}`
+
+// BenchmarkSampling measures the agent while it samples 10,000 servers for one who
+// looks, for nobody, and nearly not: its memory and the processor it takes.
 func BenchmarkSampling(b *testing.B) {
 	n := staticNode(b, 500, 20, false)
 	<-time.After(10 * time.Second) // the start is over
 	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(n.used(30*time.Second), "unfollowed-cpu-%")
+	n.crowd(1, followStat)
+	<-time.After(5 * time.Second)
 	b.ReportMetric(n.used(20*time.Second), "cpu-%")
 	b.ReportMetric(n.residentMB(), "agent-MB")
 	idle := staticNode(b, 500, 20, false, "--stats-interval", "1m")
@@ -86,8 +92,8 @@ func BenchmarkSampling(b *testing.B) {
 	b.ReportMetric(idle.residentMB(), "unsampled-MB")
 }
 
-// BenchmarkSamplingThroughput compares what HAProxy serves with sampling and
-// (nearly) without, in turns. The first backend is the busy one and has one
+// BenchmarkSamplingThroughput compares what HAProxy serves with sampling for one who
+// looks and (nearly) without, in turns. The first backend is the busy one and has one
 // server; beside it there is another one of 20, or 499 of 20.
 func BenchmarkSamplingThroughput(b *testing.B) {
 	for _, backends := range []int{2, 500} {
@@ -112,6 +118,7 @@ func BenchmarkSamplingThroughput(b *testing.B) {
 			}
 			var with, without []turnResult
 			for range 4 {
+				n.crowd(1, followStat) // until the agent ends
 				with = append(with, serve())
 				restart("1m")
 				without = append(without, serve())

@@ -71,10 +71,29 @@ func (s sample) value() (v float64, ok bool) {
 type history struct {
 	born   uint64 // tick of the first value
 	rated  uint64 // tick of the first rate; 0: there was none
+	last   uint64 // tick of the newest value, which stands until there is another
 	tracks [trackCount][]sample
 }
 
-// put stores the value of a tick. Ticks come in order, each once.
+// begin makes a tick the one that values are put into: the same or a later one each
+// time. In the ticks since the last one the values were as they were.
+func (h *history) begin(tick uint64) {
+	if h.born == 0 {
+		h.born, h.last = tick, tick
+	}
+	for _, ring := range h.tracks {
+		if ring == nil {
+			continue
+		}
+		value := ring[h.last%HistoryLength]
+		for t := h.last + 1; t < min(tick, h.last+HistoryLength); t++ {
+			ring[t%HistoryLength] = value
+		}
+	}
+	h.last = tick
+}
+
+// put stores the value of a tick that has begun.
 func (h *history) put(track Track, tick uint64, s sample) {
 	ring := h.tracks[track]
 	if ring == nil {
@@ -90,6 +109,7 @@ func (h *history) put(track Track, tick uint64, s sample) {
 // at is the value of a tick, which must be one of the last HistoryLength and
 // not before born.
 func (h *history) at(track Track, tick uint64) sample {
+	tick = min(tick, h.last)
 	if track.isRate() && (h.rated == 0 || tick < h.rated) {
 		return unknown
 	}

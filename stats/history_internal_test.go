@@ -48,10 +48,12 @@ func TestSamplesAreInOrder(t *testing.T) {
 }
 
 func TestRatesBeforeTheFirstAreUnknown(t *testing.T) {
-	h := history{born: 1}
+	h := history{}
+	h.begin(1)
 	if h.at(TrackRequests, 1) != unknown || h.at(TrackConnections, 1) != 0 {
 		t.Error("there is a rate before the first")
 	}
+	h.begin(2)
 	h.rated = 2
 	if h.at(TrackRequests, 1) != unknown || h.at(TrackRequests, 2) != 0 {
 		t.Error("the rates are not those from the first on")
@@ -59,8 +61,9 @@ func TestRatesBeforeTheFirstAreUnknown(t *testing.T) {
 }
 
 func TestHistoryKeepsTheLastValues(t *testing.T) {
-	h := history{born: 1, rated: 1}
+	h := history{rated: 1}
 	for tick := uint64(1); tick <= 1000; tick++ {
+		h.begin(tick)
 		h.put(TrackRequests, tick, encodeSample(float64(tick)))
 		h.put(TrackErrors, tick, 0)
 	}
@@ -72,8 +75,34 @@ func TestHistoryKeepsTheLastValues(t *testing.T) {
 	if h.tracks[TrackErrors] != nil || h.at(TrackErrors, 1000) != 0 {
 		t.Error("nothing but zeros takes memory")
 	}
+	h.begin(1001)
 	h.put(TrackErrors, 1001, encodeSample(3))
 	if h.at(TrackErrors, 1000) != 0 || h.at(TrackErrors, 1001) != encodeSample(3) {
 		t.Error("zeros before the first value are not zeros")
+	}
+}
+
+// A value stands until there is another one, and the last one of a tick counts.
+func TestHistoryRepeatsValues(t *testing.T) {
+	for _, pause := range []uint64{1, 2, 14, HistoryLength - 1, HistoryLength, 1000} {
+		h := history{rated: 1}
+		h.begin(10)
+		h.put(TrackRequests, 10, encodeSample(6))
+		h.begin(10)
+		h.put(TrackRequests, 10, encodeSample(7))
+		next := 10 + pause
+		if got := h.at(TrackRequests, next); got != encodeSample(7) {
+			t.Errorf("%d ticks later it is %v", pause, got)
+		}
+		h.begin(next)
+		h.put(TrackRequests, next, encodeSample(9))
+		for tick := max(10, next-min(next, HistoryLength-1)); tick < next; tick++ {
+			if got := h.at(TrackRequests, tick); got != encodeSample(7) {
+				t.Fatalf("tick %d before %d is %v", tick, next, got)
+			}
+		}
+		if h.at(TrackRequests, next) != encodeSample(9) || h.at(TrackConnections, next) != 0 {
+			t.Errorf("the value of tick %d is not there", next)
+		}
 	}
 }

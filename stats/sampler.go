@@ -13,17 +13,6 @@ import (
 	"thalassa/statsock"
 )
 
-// What a sample costs HAProxy: about lineTime per server, in its event loop, a
-// buffer at a time. HAProxy is asked about its servers as often as that stays
-// within the share of its time that is right for how busy it is; a busy one is
-// asked about frontends and backends alone in between.
-const (
-	lineTime  = 7 * time.Microsecond // HAProxy 2.6: 63 ms for 10,000
-	busyShare = 50                   // at most 1/50 of the time of a HAProxy
-	idleShare = 4                    // that idles less than
-	idleFrom  = 60                   // percent of its time, else a quarter
-)
-
 const (
 	// patience bounds one question.
 	patience = 5 * time.Second
@@ -52,19 +41,19 @@ type Config struct {
 // with New, let Run run; the other methods may be called from any goroutine
 // meanwhile.
 type Sampler struct {
-	cfg     Config
-	table   table
-	ticked  wake.Signal
-	workers atomic.Pointer[answer]
+	cfg       Config
+	table     table
+	ticked    wake.Signal
+	workers   atomic.Pointer[answer]
+	attention attention
 
 	// Of Run alone.
 	scanner statsock.Scanner
 	met     bool // HAProxy has answered
 	present *worker
 	old     []*worker
-	servers time.Time // when HAProxy was asked about servers
-	lines   int       // in its answer then
-	silent  bool      // it did not answer last time
+	pace    pace
+	silent  bool // it did not answer last time
 
 	// Of the reader of Changes alone.
 	changed, totals collection
@@ -75,6 +64,7 @@ type answer struct {
 	Workers
 	info     statsock.Info
 	answered time.Time
+	members  time.Time // when HAProxy answered about them last
 }
 
 // Workers are the processes of HAProxy that count.
@@ -92,6 +82,7 @@ func New(cfg Config) *Sampler {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Sampler{cfg: cfg, table: table{series: map[string]*Series{}, byKey: map[string][]*Series{}}}
+	s.attention.asked = make(chan struct{}, 1)
 	s.workers.Store(&answer{})
 	return s
 }
@@ -103,11 +94,14 @@ func (s *Sampler) Interval() time.Duration { return s.cfg.Interval }
 func (s *Sampler) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.Interval)
 	defer tick.Stop()
+	s.sample(ctx)
 	for {
-		s.sample(ctx)
-		s.ticked.Broadcast()
 		select {
 		case <-tick.C:
+			s.sample(ctx)
+		case <-s.attention.asked:
+			s.glance(ctx)
+			s.attention.glanced.Broadcast()
 		case <-ctx.Done():
 			return nil
 		}
@@ -116,18 +110,17 @@ func (s *Sampler) Run(ctx context.Context) error {
 
 // sample is one tick.
 func (s *Sampler) sample(ctx context.Context) {
-	config, known := lb.Config{}, s.cfg.Layout == nil
-	if !known {
-		if config, known = s.cfg.Layout(); !known {
-			config = lb.Config{}
-		}
+	defer s.ticked.Broadcast()
+	config, known := s.layout()
+	what := proxies
+	if known && s.pace.isDue(time.Now(), s.attention.followed.Load(), s.cfg.Interval) {
+		what = everything
 	}
-	full := known && s.isDue(time.Now())
 	before := s.present
-	err := s.ask(ctx, full)
+	err := s.ask(ctx, what)
 	if err != nil && ctx.Err() == nil {
 		_ = wake.Pause(ctx, secondTry) // whose end shows below
-		err = s.ask(ctx, full)
+		err = s.ask(ctx, what)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -136,54 +129,82 @@ func (s *Sampler) sample(ctx context.Context) {
 		s.fail(ctx, err)
 		return
 	}
-	now, info := time.Now(), s.scanner.Info
 	if s.silent {
 		s.silent = false
 		s.cfg.Logger.InfoContext(ctx, "haproxy tells its statistics again", "worker", s.present.pid)
 	}
-	if s.present != before {
-		s.replace(ctx, before)
-	}
-	workers := []*worker{s.present}
-	if full {
-		s.servers = now
-		workers = append(workers, s.askOld(ctx)...)
-	}
-	s.met = true
-	s.table.commit(now, config.Backends, full, workers)
-	s.workers.Store(&answer{Workers{PID: s.present.pid, Old: len(s.old)}, info, now})
+	s.commit(ctx, config.Backends, before, what)
 }
 
-// isDue says whether HAProxy is to be asked about its servers.
-func (s *Sampler) isDue(now time.Time) bool {
-	share := busyShare
-	if s.scanner.Info.IdlePercent >= idleFrom {
-		share = idleShare
+// commit takes over a tick in which the worker before was the present one at first.
+func (s *Sampler) commit(ctx context.Context, backends []lb.Pool, before *worker, what scope) {
+	now, info := time.Now(), s.scanner.Info
+	members := s.workers.Load().members
+	if what.has(servers) {
+		s.pace.asked, s.pace.glanced, members = now, false, now
 	}
-	due := time.Duration(s.lines*share) * lineTime
-	// A tick that is only just too early is in time.
-	return s.servers.IsZero() || now.Sub(s.servers) >= due-s.cfg.Interval/10
+	ofOld := what
+	if s.present != before {
+		s.replace(ctx, before)
+		ofOld = everything // there may be no other time to hear what they have counted
+	}
+	workers := append([]*worker{s.present}, s.askOld(ctx, ofOld)...)
+	s.met = true
+	s.table.commit(now, backends, what, workers)
+	s.workers.Store(&answer{Workers{PID: s.present.pid, Old: len(s.old)}, info, now, members})
+}
+
+// layout is what HAProxy runs; false: that is not known.
+func (s *Sampler) layout() (lb.Config, bool) {
+	if s.cfg.Layout == nil {
+		return lb.Config{}, true
+	}
+	if config, known := s.cfg.Layout(); known {
+		return config, true
+	}
+	return lb.Config{}, false
 }
 
 // ask reads the present worker.
-func (s *Sampler) ask(ctx context.Context, full bool) error {
+func (s *Sampler) ask(ctx context.Context, what scope) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	w, err := scan(ctx, &s.scanner, s.cfg.Client, query(full), s.answering)
+	begin := time.Now()
+	w, err := scan(ctx, &s.scanner, s.cfg.Client, what.query(), s.answering)
 	if err != nil {
 		return err
 	}
 	s.present = w
-	if full {
-		s.lines = len(w.order)
+	s.pace.idle = s.scanner.Info.IdlePercent
+	if what.has(servers) {
+		s.pace.took, s.pace.lines = time.Since(begin), len(w.order)
 	}
 	return nil
 }
 
-func query(full bool) statsock.StatQuery {
-	q := statsock.StatQuery{Kinds: []statsock.Kind{statsock.KindFrontend, statsock.KindBackend}, InUse: true}
-	if full {
-		q.Kinds = append(q.Kinds, statsock.KindServer)
+// A scope is what HAProxy is asked about.
+type scope int
+
+const (
+	proxies scope = 1 << iota // frontends and backends
+	servers
+
+	everything = proxies | servers
+)
+
+func (c scope) has(o scope) bool { return c&o != 0 }
+
+// covers says whether objects of a kind are in it.
+func (c scope) covers(k Kind) bool {
+	return c.has(servers) && k == Member || c.has(proxies) && k != Member
+}
+
+func (c scope) query() statsock.StatQuery {
+	q := statsock.StatQuery{InUse: true}
+	for _, k := range []Kind{Frontend, Backend, Member} {
+		if c.covers(k) {
+			q.Kinds = append(q.Kinds, k)
+		}
 	}
 	return q
 }
@@ -240,7 +261,7 @@ func (s *Sampler) findOld(ctx context.Context) {
 }
 
 // askOld reads the workers that are ending, and gives those that answered.
-func (s *Sampler) askOld(ctx context.Context) []*worker {
+func (s *Sampler) askOld(ctx context.Context, what scope) []*worker {
 	if len(s.old) == 0 {
 		return nil
 	}
@@ -248,7 +269,7 @@ func (s *Sampler) askOld(ctx context.Context) []*worker {
 	answered := make([]*worker, 0, len(s.old))
 	for _, w := range s.old {
 		within, cancel := context.WithTimeout(ctx, patience)
-		_, err := scan(within, &scanner, s.cfg.Master.Worker(w.pid), query(true), func() *worker { return w })
+		_, err := scan(within, &scanner, s.cfg.Master.Worker(w.pid), what.query(), func() *worker { return w })
 		cancel()
 		if err == nil {
 			answered = append(answered, w)
@@ -265,7 +286,7 @@ func (s *Sampler) fail(ctx context.Context, err error) {
 		s.silent = true
 		s.cfg.Logger.WarnContext(ctx, "haproxy does not tell its statistics", "error", err)
 	}
-	s.workers.Store(&answer{answered: s.workers.Load().answered})
+	s.workers.Store(&answer{answered: s.workers.Load().answered}) // nor are members known
 	s.table.lose(time.Now())
 }
 

@@ -524,41 +524,6 @@ func TestChangesAreTheFieldsThatAreNew(t *testing.T) {
 	}
 }
 
-// A busy HAProxy with very many servers is asked about them less often.
-func TestABusyHAProxyIsSpared(t *testing.T) {
-	const servers = 10_000
-	members := make([]string, servers)
-	lines := []*row{frontend("web")}
-	for i := range servers {
-		members[i] = fmt.Sprintf("10.1.%d.%d:80 1", i/250, i%250)
-		address, _, _ := strings.Cut(members[i], " ")
-		lines = append(lines, server("live", lb.SlotName(i), address))
-	}
-	w := newWorld(t, []lb.Pool{pool(members...)}, append(lines, backend("live"))...)
-	questions := func() (full, narrow int) {
-		w.asked()
-		for range 3 {
-			w.sample()
-		}
-		for _, command := range w.asked() {
-			if strings.Contains(command, "show stat -1 7") {
-				full++
-			} else {
-				narrow++
-			}
-		}
-		return full, narrow
-	}
-	w.set(func() { w.idle = 10 })
-	w.sample()
-	if full, narrow := questions(); full != 0 || narrow != 3 {
-		t.Errorf("%d whole questions and %d narrow ones while it is busy", full, narrow)
-	}
-	if s := w.find("stat/backend/live/10.1.0.0:80"); s.Gauges.Status != "UP" {
-		t.Errorf("a member that was not asked about is %+v", s.Gauges)
-	}
-}
-
 func TestSamplerWithoutALayout(t *testing.T) {
 	w, web, _, _, _ := shop(t)
 	w.known = false

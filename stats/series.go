@@ -123,11 +123,9 @@ func (s *Series) lose() {
 	}
 }
 
-// remember puts the values of a tick into the history.
+// remember puts the values of a tick into the history, perhaps once more.
 func (s *Series) remember(tick uint64) {
-	if s.history.born == 0 {
-		s.history.born = tick
-	}
+	s.history.begin(tick)
 	if s.Known && s.history.rated == 0 {
 		s.history.rated = tick
 	}

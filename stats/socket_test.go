@@ -116,9 +116,12 @@ func (h *haproxy) processes() string {
 
 func (h *haproxy) table(pid int, command string) string {
 	var text strings.Builder
+	mask := -1
+	_, question, _ := strings.Cut(command, "show stat")
+	_, _ = fmt.Sscanf(question, " -1 %d", &mask) // else all
 	text.WriteString("# pxname,svname,type,mode,addr,status,stot,req_tot,bout,hrsp_5xx,scur,smax,weight,lastchg,rtime,\n")
 	for _, r := range h.lines[pid] {
-		if r.kind == 2 && (!strings.Contains(command, "show stat -1 7") || strings.HasPrefix(r.status, "MAINT")) {
+		if mask&(1<<r.kind) == 0 || r.kind == 2 && strings.HasPrefix(r.status, "MAINT") {
 			continue
 		}
 		sessions := r.requests + r.sessions

@@ -29,12 +29,23 @@ type table struct {
 // Removed is an object that is no more.
 type Removed struct{ ID, Key string }
 
-// commit takes over what the workers said, the present one first. full: they
-// were asked about servers, too.
-func (t *table) commit(now time.Time, backends []lb.Pool, full bool, workers []*worker) {
+// commit takes over what the workers said in a tick, the present one first, and
+// what the present one was asked about.
+func (t *table) commit(now time.Time, backends []lb.Pool, what scope, workers []*worker) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.begin(now, false)
+	t.take(now, backends, what, workers)
+}
+
+// amend takes over what they said of servers after a tick.
+func (t *table) amend(now time.Time, backends []lb.Pool, workers []*worker) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.take(now, backends, servers, workers)
+}
+
+func (t *table) take(now time.Time, backends []lb.Pool, what scope, workers []*worker) {
 	if t.layout.update(backends) {
 		t.follow(now)
 	}
@@ -45,7 +56,7 @@ func (t *table) commit(now time.Time, backends []lb.Pool, full bool, workers []*
 			}
 		}
 	}
-	t.settle(now, full)
+	t.settle(now, what)
 }
 
 // lose notes that HAProxy did not answer.
@@ -167,16 +178,18 @@ func (t *table) list(key string, m lb.Member) {
 // isForeign says that a series is about a server that Thalassa did not make.
 func (t *table) isForeign(s *Series) bool { return t.layout.pools[s.Key] == nil }
 
-// settle ends a tick: rates, members that are not there, history.
-func (t *table) settle(now time.Time, full bool) {
+// settle ends a tick for those that HAProxy was asked about: rates, members that are
+// not there, history. The others are as they were.
+func (t *table) settle(now time.Time, what scope) {
 	gone := false
 	for _, s := range t.order {
+		if !what.covers(s.Kind) {
+			continue
+		}
 		switch {
 		case s.seen:
 			s.settle(now)
 			s.seen = false
-		case s.Kind == statsock.KindServer && !full:
-			// as it was
 		case s.Kind == statsock.KindServer && s.Member != "" && s.listed:
 			s.next = Gauges{Status: "MAINT"} // such servers are not told of
 			s.settle(now)
@@ -193,7 +206,7 @@ func (t *table) settle(now time.Time, full bool) {
 	if gone {
 		t.order = slices.DeleteFunc(t.order, func(s *Series) bool { return s.dropped })
 	}
-	if full {
+	if what.has(servers) {
 		t.countMembers()
 	}
 }

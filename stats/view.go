@@ -35,8 +35,14 @@ type News struct {
 }
 
 // Changes gives what has changed since the last call. One reader alone may call
-// it; what it does not want is forgotten.
+// it, after each tick; what it does not want is forgotten. While it wants nothing,
+// members are not asked about in every tick (see Refresh).
 func (s *Sampler) Changes(changed, totals bool) News {
+	followed := changed || totals
+	s.attention.followed.Store(followed)
+	if followed {
+		s.look()
+	}
 	t := &s.table
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -108,6 +114,7 @@ func (s *Sampler) Totals(keys []string, size int, visit func(at time.Time, piece
 
 // pieces gives objects as they are encoded.
 func (s *Sampler) pieces(keys []string, size int, visit func(at time.Time, piece []Object) bool, encode func(*Series) []byte) {
+	s.look()
 	list := s.listed(keys)
 	t := &s.table
 	for first := true; first || len(list) > 0; first = false {
