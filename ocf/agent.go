@@ -60,7 +60,7 @@ func Do(ctx context.Context, cfg Config, r Request) Result {
 		return Result{Output: usage}
 	}
 	v, wrong := parse(r.Parameters)
-	x := execution{cfg: cfg, values: v, timeout: r.Timeout}
+	x := execution{cfg: cfg, values: v, timeout: r.Timeout, within: r.Timeout - 2*margin(r.Timeout)}
 	switch r.Action {
 	case "start", "validate-all":
 		if wrong != nil {
@@ -85,6 +85,7 @@ type execution struct {
 	cfg Config
 	values
 	timeout time.Duration
+	within  time.Duration // which a new worker has to serve
 	process *haproxy.Process
 }
 
@@ -97,6 +98,8 @@ func (x *execution) do(ctx context.Context, r Request) Result {
 	case "stop":
 		return x.stop(ctx)
 	case "reload", "reload-agent":
+		x.within = (x.timeout - margin(x.timeout)) / 2 // it is not all, see there
+		x.process = x.as(who)
 		return x.reload(ctx, err)
 	case "validate-all":
 		if err != nil {
@@ -113,7 +116,7 @@ func (x *execution) as(who *haproxy.User) *haproxy.Process {
 	return haproxy.New(haproxy.Config{
 		Binary: x.binary, ConfigPath: x.config, PIDPath: x.pidFile, StatsSocket: x.statsSocket, MasterSocket: x.masterSocket,
 		StartupLog: x.startupLog, User: who, OpenFiles: x.openFiles, StopGrace: x.drain,
-		ReloadTimeout: x.timeout - 2*margin(x.timeout), Logger: x.cfg.Logger,
+		ReloadTimeout: x.within, Logger: x.cfg.Logger,
 	})
 }
 
@@ -189,15 +192,21 @@ func (x *execution) stop(ctx context.Context) Result {
 // resource, for HAProxy goes on with what it ran: Pacemaker would stop it on this
 // node, and with a bad file everywhere on every node. The monitor tells of it from
 // then on, until a reload or a start succeeds. err is why it must not be tried.
+// A reload that was begun is waited for whatever becomes of ctx, so that there
+// has to be time for that, and for the look afterwards, when it begins.
 func (x *execution) reload(ctx context.Context, err error) Result {
+	whole := x.timeout - margin(x.timeout)
+	after := min(patience, whole/4)
 	if err == nil {
-		err = x.process.Reload(ctx)
+		begin, cancel := context.WithTimeout(ctx, whole-x.within-after)
+		defer cancel()
+		err = x.process.Reload(begin)
 	}
 	if err == nil {
 		x.forgive()
 		return ok()
 	}
-	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	look, cancel := context.WithTimeout(ctx, after)
 	defer cancel()
 	if r := x.answers(look); r.Code != OK {
 		return r
@@ -232,7 +241,8 @@ func (x *execution) remember(ctx context.Context, reason string) error {
 // refused is why the last reload did nothing; "" when it did something, or
 // somebody else's has since: then another worker serves.
 func (x *execution) refused(ctx context.Context) string {
-	f, err := os.OpenFile(x.refusal(), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	// O_NONBLOCK: a FIFO in its place must not be waited for.
+	f, err := os.OpenFile(x.refusal(), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "" // which is the rule
 	}

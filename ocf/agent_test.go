@@ -173,6 +173,27 @@ func TestRootServesNobodyElse(t *testing.T) {
 	}
 }
 
+// A note of a refused reload that nobody ever writes to is no note.
+func TestAMonitorWaitsForNoNote(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("one")
+	s.want(ocf.OK, "start", 0)
+	if err := syscall.Mkfifo(s.parameters["pidfile"]+".refused", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan ocf.Result, 1)
+	go func() { ended <- s.do("monitor", 10) }()
+	select {
+	case r := <-ended:
+		if r.Code != ocf.OK {
+			t.Errorf("the monitor: %+v", r)
+		}
+	case <-time.After(patience):
+		t.Error("the monitor waits for a FIFO")
+	}
+}
+
 func TestRunsAsTheOwnerOfTheConfiguration(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root starts HAProxy as somebody else")
@@ -263,6 +284,24 @@ func TestStopEndsAHAProxyThatHangs(t *testing.T) {
 			t.Errorf("process %d lives after the stop", pid)
 		}
 	}
+}
+
+// Pacemaker ends an action that takes longer, and nobody reads what it had to say.
+func TestReloadOfAHAProxyThatHangsEndsInTime(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("one")
+	s.want(ocf.OK, "start", 0)
+	s.signal(syscall.SIGSTOP, append(s.workers(), s.master())...)
+	s.timeout = 10 * time.Second
+	begin := time.Now()
+	if reason := s.want(ocf.Generic, "reload-agent", 0); !strings.Contains(reason, "does not answer") {
+		t.Errorf("the reason is %q", reason)
+	}
+	if took := time.Since(begin); took > s.timeout {
+		t.Errorf("the action took %s and had %s", took, s.timeout)
+	}
+	s.timeout = patience
 }
 
 func TestAWorkerWithoutItsMasterIsAFailureAndCanBeStopped(t *testing.T) {
