@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,8 +20,12 @@ const (
 	// secondTry is how long after a question that failed it is asked again: one
 	// may fail while HAProxy changes workers.
 	secondTry = 100 * time.Millisecond
-	// maxOld bounds how many old workers are asked.
+	// maxOld bounds how many old workers are asked. All are asked at once, and
+	// HAProxy's master talks to ten at a time.
 	maxOld = 8
+	// oldPatience bounds what old workers may add to a tick: one that hangs must
+	// not hold up what the present one has told.
+	oldPatience = time.Second
 )
 
 // Config is what a Sampler needs. Client is required.
@@ -239,7 +244,7 @@ func (s *Sampler) findOld(ctx context.Context) {
 		s.old = nil
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, oldPatience)
 	defer cancel()
 	procs, err := s.cfg.Master.ShowProc(ctx)
 	if err != nil {
@@ -260,21 +265,23 @@ func (s *Sampler) findOld(ctx context.Context) {
 	s.old = old[:min(len(old), maxOld)]
 }
 
-// askOld reads the workers that are ending, and gives those that answered.
+// askOld reads the workers that are ending, all at once, and gives those that
+// answered in time.
 func (s *Sampler) askOld(ctx context.Context, what scope) []*worker {
 	if len(s.old) == 0 {
 		return nil
 	}
-	var scanner statsock.Scanner
-	answered := make([]*worker, 0, len(s.old))
-	for _, w := range s.old {
-		within, cancel := context.WithTimeout(ctx, patience)
-		_, err := scan(within, &scanner, s.cfg.Master.Worker(w.pid), what.query(), func() *worker { return w })
-		cancel()
-		if err == nil {
-			answered = append(answered, w)
-		}
+	within, cancel := context.WithTimeout(ctx, oldPatience)
+	defer cancel()
+	scanned := make([]*worker, len(s.old))
+	var all sync.WaitGroup
+	for i, w := range s.old {
+		all.Go(func() {
+			scanned[i], _ = scan(within, &w.scanner, s.cfg.Master.Worker(w.pid), what.query(), func() *worker { return w })
+		})
 	}
+	all.Wait()
+	answered := slices.DeleteFunc(scanned, func(w *worker) bool { return w == nil })
 	if len(answered) < len(s.old) {
 		s.findOld(ctx)
 	}

@@ -195,6 +195,32 @@ func TestWorkersThatWereNeverPresent(t *testing.T) {
 	_ = web
 }
 
+// Old workers that hang hold up neither each other, nor one that answers, nor
+// what the present one has told.
+func TestOldWorkersThatHang(t *testing.T) {
+	w, _, live, s1, s2 := shop(t)
+	w.sample()
+	last := frontend("web")
+	w.set(func() { w.hung = map[int]bool{} })
+	for pid := 200; pid < 206; pid++ {
+		w.reload(pid, frontend("web"))
+		w.set(func() { w.hung[pid] = true })
+	}
+	w.reload(207, last)
+	w.reload(300, frontend("web"), s1, s2, live)
+	w.sample() // counts from now on: the sampler has not met them
+	w.set(func() { last.requests = 7 })
+	begin := time.Now()
+	w.sample()
+	if took := time.Since(begin); took > 20*time.Second { // one after the other: 30 s
+		t.Errorf("the tick took %v", took)
+	}
+	w.wantsTotals(map[string]int64{webID: 7})
+	if got := w.sampler.Workers(); got != (stats.Workers{PID: 300, Old: 8}) {
+		t.Errorf("workers %+v", got)
+	}
+}
+
 func TestMembersThatTakeALineCountForThemselves(t *testing.T) {
 	w, _, live, s1, s2 := shop(t)
 	w.sample()

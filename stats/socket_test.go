@@ -3,6 +3,7 @@ package stats_test
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -24,6 +25,7 @@ type haproxy struct {
 	pid      int // of the present worker
 	old      []int
 	lines    map[int][]*row // by worker
+	hung     map[int]bool   // workers that do not answer
 	commands []string
 }
 
@@ -66,9 +68,16 @@ func (h *haproxy) listen(path string) {
 			}
 			all.Go(func() {
 				defer conn.Close()
-				if line, err := bufio.NewReader(conn).ReadString('\n'); err == nil {
-					_, _ = conn.Write([]byte(h.answer(strings.TrimSpace(line))))
+				in := bufio.NewReader(conn)
+				line, err := in.ReadString('\n')
+				if err != nil {
+					return
 				}
+				answer, hung := h.answer(strings.TrimSpace(line))
+				if hung {
+					_, _ = io.Copy(io.Discard, in) // until whoever asks has enough
+				}
+				_, _ = conn.Write([]byte(answer))
 			})
 		}
 	})
@@ -78,7 +87,8 @@ func (h *haproxy) listen(path string) {
 	})
 }
 
-func (h *haproxy) answer(command string) string {
+// answer is what a command gets; hung: nothing, for as long as one waits.
+func (h *haproxy) answer(command string) (text string, hung bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.commands = append(h.commands, command)
@@ -88,20 +98,23 @@ func (h *haproxy) answer(command string) string {
 		pid, _ = strconv.Atoi(number)
 		command = rest
 		if h.lines[pid] == nil {
-			return "Can't find the target PID matching the prefix '@!" + number + "'.\n"
+			return "Can't find the target PID matching the prefix '@!" + number + "'.\n", false
+		}
+		if h.hung[pid] {
+			return "", true
 		}
 	}
 	switch {
 	case h.down:
-		return ""
+		return "", false
 	case command == "show proc":
-		return h.processes()
+		return h.processes(), false
 	case strings.HasPrefix(command, "show info;"):
-		return fmt.Sprintf("Name: HAProxy\nVersion: 2.6.12\nPid: %d\nIdle_pct: %d\n\n", pid, h.idle) + h.table(pid, command)
+		return fmt.Sprintf("Name: HAProxy\nVersion: 2.6.12\nPid: %d\nIdle_pct: %d\n\n", pid, h.idle) + h.table(pid, command), false
 	case strings.HasPrefix(command, "show stat"):
-		return h.table(pid, command)
+		return h.table(pid, command), false
 	}
-	return "Unknown command\n\n"
+	return "Unknown command\n\n", false
 }
 
 func (h *haproxy) processes() string {

@@ -54,6 +54,8 @@ type worker struct {
 	order []*line // as HAProxy has them
 	scans uint64  // so far
 	good  bool    // the last one was whole
+
+	scanner statsock.Scanner // reads it while it is ending
 }
 
 func newWorker(pid int, begun bool) *worker {
