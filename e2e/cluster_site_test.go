@@ -180,10 +180,7 @@ func (s *site) answering(n int) *cluster.Node {
 // HAProxy was started, and start it again where a reload would do.
 func (s *site) recover() {
 	s.tb.Helper()
-	for _, n := range s.lab.Nodes {
-		n.Boot()
-	}
-	s.lab.AwaitOnline()
+	s.lab.AwaitAll()
 	s.lab.AwaitIdle()
 	s.serving()
 }

@@ -193,12 +193,7 @@ func (l *Lab) End() {
 		return
 	}
 	if l.tb.Failed() {
-		for _, n := range l.Nodes {
-			l.tb.Logf("%s, the end of pacemaker.log:\n%s", n.Name, n.Log("pacemaker/pacemaker.log", 25))
-			for unit := range l.cfg.Units {
-				l.tb.Logf("%s, the end of %s.log:\n%s", n.Name, unit, n.Log(unit+".log", 15))
-			}
-		}
+		l.tell()
 	}
 	l.over.Store(true)
 	l.holder.killTree()

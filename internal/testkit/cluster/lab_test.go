@@ -1,10 +1,12 @@
 package cluster_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -72,13 +74,39 @@ func TestLab(t *testing.T) {
 	}
 }
 
+// Signals make Pacemaker take its CIB manager's end for corosync's, and give up.
+func TestPacemakerThatGivesUpIsRestarted(t *testing.T) {
+	lab := cluster.Start(t, cluster.Config{NoFencing: true})
+	n := lab.Node("n1")
+	launcher := n.PIDs("pacemakerd")[0]
+	lab.AwaitIdle()
+	before := n.PIDs("pacemaker-based")
+	n.KillProcess(t, "pacemaker-based")
+	testkit.Eventually(t, time.Minute, func() error {
+		for range 10_000 {
+			_ = syscall.Kill(launcher, syscall.SIGCHLD)
+		}
+		if now := n.PIDs("pacemaker-based"); len(now) > 0 && now[0] != before[0] {
+			return nil // it has got an answer nevertheless
+		}
+		if !strings.Contains(n.Log("pacemaker/pacemaker.log", 100), "Not respawning pacemaker-based") {
+			return errors.New("it has not tried yet")
+		}
+		return nil
+	})
+	lab.AwaitOnline()
+	if len(n.PIDs("pacemaker-based")) == 0 {
+		t.Error("there is no CIB manager")
+	}
+}
+
 // awaitService waits until the client is answered through the address again, and
 // returns the one node that holds it.
 func awaitService(t *testing.T, client *cluster.Prober, holders *cluster.Holders) string {
 	t.Helper()
 	var holder string
 	begun := time.Now()
-	testkit.Eventually(t, time.Minute, func() error {
+	testkit.Eventually(t, 2*time.Minute, func() error {
 		now, report := holders.Now(), client.Report().Since(begun)
 		if len(now) != 1 || !report.Answering(10) || report[len(report)-1].Answer != now[0] {
 			return fmt.Errorf("the address is on %s; %d probes, %v", now, len(report), report.Errors())

@@ -26,8 +26,10 @@ type Node struct {
 	lab    *Lab
 	number int
 
-	mu      sync.Mutex
-	machine *process // nil: switched off
+	mu        sync.Mutex
+	machine   *process  // nil: switched off
+	disturbed time.Time // when something was done to it last
+	gaveUp    int       // how often its Pacemaker had given up when it was restarted last
 }
 
 // Address of the node, which stays on it.
@@ -40,12 +42,26 @@ func (n *Node) IsUp() bool {
 	return n.machine != nil && !n.machine.ended()
 }
 
+// disturb notes that something is done to the node.
+func (n *Node) disturb() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.disturbed = time.Now()
+}
+
+func (n *Node) disturbedAt() time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.disturbed
+}
+
 // Boot switches the node on. It does not wait until it has joined the cluster.
 func (n *Node) Boot() {
 	n.lab.tb.Helper()
 	if n.IsUp() {
 		return
 	}
+	n.disturb()
 	n.reset("up")
 	p, err := startProcess(n.lab.inWorld("nsenter", "--net=/run/netns/"+n.Name,
 		"unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--propagation", "private",
@@ -80,6 +96,7 @@ func (n *Node) Kill() {
 	if n.machine == nil {
 		return
 	}
+	n.disturbed = time.Now()
 	n.pull() // or its kernel would refuse connections for a moment
 	n.machine.killTree()
 	n.machine = nil
@@ -109,6 +126,7 @@ func (n *Node) Plug() { n.cable("up") }
 
 func (n *Node) cable(state string) {
 	n.lab.tb.Helper()
+	n.disturb()
 	if out, err := n.lab.inWorld("ip", "link", "set", n.Name, state).CombinedOutput(); err != nil {
 		n.lab.tb.Fatalf("the cable of %s: %v: %s", n.Name, err, out)
 	}
@@ -169,6 +187,11 @@ func (n *Node) Run(name string, args ...string) string {
 func (n *Node) Try(name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	return n.tryFor(ctx, name, args...)
+}
+
+// tryFor is Try until ctx ends.
+func (n *Node) tryFor(ctx context.Context, name string, args ...string) (string, error) {
 	cmd := n.Command(ctx, name, args...)
 	var out, words bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &words
@@ -218,23 +241,8 @@ func (n *Node) KillProcess(tb testing.TB, name string) {
 		}
 		return nil
 	})
+	n.disturb()
 	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
-}
-
-// Log is what a file of the node's /var/log says last, of pacemaker.log without
-// what is only for information. It is there also when the node is switched off.
-func (n *Node) Log(name string, lines int) string {
-	data, err := os.ReadFile(filepath.Join(n.lab.path("/run/lab"), n.Name, "upper/var/log", name))
-	if err != nil {
-		return err.Error()
-	}
-	var all []string
-	for line := range strings.Lines(string(data)) {
-		if !strings.Contains(line, "\tinfo: ") {
-			all = append(all, line)
-		}
-	}
-	return strings.Join(all[max(0, len(all)-lines):], "")
 }

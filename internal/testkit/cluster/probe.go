@@ -199,16 +199,17 @@ func (r Report) Errors() map[string]int {
 }
 
 // Outage is the longest time from the begin of a probe that failed to the end of
-// the first one after it that did not; 0: none failed. A service that did not
-// come back gives the time until the last probe's end.
+// the first one after it that did not; 0: none failed. How long the client waited
+// for the failed ones is no part of it, unless the service did not come back: that
+// gives the time until the last probe's end.
 func (r Report) Outage() time.Duration {
 	var longest time.Duration
 	var since time.Time
-	for _, p := range r {
+	for i, p := range r {
 		if p.Err != nil && since.IsZero() {
 			since = p.Begun
 		}
-		if !since.IsZero() {
+		if !since.IsZero() && (p.Err == nil || i == len(r)-1) {
 			longest = max(longest, p.Ended.Sub(since))
 		}
 		if p.Err == nil {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -58,7 +59,14 @@ type monitorResource struct {
 
 // View asks Pacemaker on the node.
 func (n *Node) View() (View, error) {
-	out, err := n.Try("crm_mon", "--one-shot", "--inactive", "--output-as=xml")
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return n.view(ctx)
+}
+
+// view is View until ctx ends.
+func (n *Node) view(ctx context.Context) (View, error) {
+	out, err := n.tryFor(ctx, "crm_mon", "--one-shot", "--inactive", "--output-as=xml")
 	if err != nil {
 		return View{}, err
 	}
@@ -106,22 +114,41 @@ func (l *Lab) Any() *Node {
 }
 
 // AwaitOnline waits until every node that is up is online, in one cluster with
-// quorum.
+// quorum. Where nobody fences, a node whose Pacemaker has given up on a daemon gets
+// the restart that an operator would give it.
 func (l *Lab) AwaitOnline() {
 	l.tb.Helper()
-	l.await("the nodes to be online", func() error {
-		up := l.Up()
-		for _, n := range up {
-			v, err := n.View()
-			if err != nil {
-				return err
-			}
-			if v.DC == "" || !v.Quorum || len(v.Online) != len(up) {
-				return fmt.Errorf("%s sees the DC %q, quorum %t, online %s", n.Name, v.DC, v.Quorum, v.Online)
-			}
+	l.await("the nodes to be online", func() error { return l.online(l.Up()) })
+}
+
+// AwaitAll switches on the nodes that are off, also those that the cluster fences
+// meanwhile, and waits until all are online.
+func (l *Lab) AwaitAll() {
+	l.tb.Helper()
+	l.await("all nodes to be online", func() error {
+		for _, n := range l.Nodes {
+			n.Boot()
 		}
-		return nil
+		return l.online(l.Nodes)
 	})
+}
+
+// online reports what is missing for these nodes to be a cluster, all of it.
+func (l *Lab) online(nodes []*Node) error {
+	for _, n := range nodes {
+		if l.cfg.NoFencing && n.hasGivenUp() {
+			l.tb.Logf("restarting Pacemaker on %s, which has given up on a daemon", n.Name)
+			n.restartPacemaker()
+		}
+		v, err := n.View()
+		if err != nil {
+			return err
+		}
+		if v.DC == "" || !v.Quorum || len(v.Online) != len(nodes) {
+			return fmt.Errorf("%s sees the DC %q, quorum %t, online %s", n.Name, v.DC, v.Quorum, v.Online)
+		}
+	}
+	return nil
 }
 
 // AwaitIdle waits until the cluster has nothing left to do (crm_resource --wait).
