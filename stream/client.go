@@ -87,11 +87,15 @@ type UnknownTopicError struct{ Topic string }
 func (e *UnknownTopicError) Error() string { return "there is no topic " + e.Topic }
 
 // Subscribe replaces what the client follows. The error is an
-// *UnknownTopicError, and leaves everything as it was.
+// *UnknownTopicError, and leaves everything as it was. After Leave it does
+// nothing: what a client has sent before it learned of its end may come late.
 func (c *Client) Subscribe(s Subscription) error {
 	f := &following{Subscription: s}
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
+	if _, here := c.hub.clients[c]; !here {
+		return nil
+	}
 	for _, name := range s.Topics {
 		t := c.hub.topic(name)
 		if t == nil {

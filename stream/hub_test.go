@@ -389,6 +389,25 @@ func TestFeeds(t *testing.T) {
 	})
 }
 
+// What a client sends while it is being sent away must not be followed for ever by
+// nobody: the statistics would be encoded for it.
+func TestAClientThatHasLeftFollowsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := stream.New(stream.Config{ReplayAge: time.Minute})
+		feed := h.Feed("stat", true, func([]string, func(time.Time, []stream.Object) bool) {})
+		c := h.Join()
+		c.Leave()
+		if err := c.Subscribe(stream.Subscription{Topics: []string{"stat"}, Keys: []string{"live"}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		if feed.Wanted() {
+			t.Error("the feed is wanted by a client that has left")
+		}
+	})
+}
+
 func TestHubsDiffer(t *testing.T) {
 	if a, b := stream.New(stream.Config{}).Epoch(), stream.New(stream.Config{}).Epoch(); a == b || len(a) < 8 {
 		t.Errorf("epochs %s and %s", a, b)
