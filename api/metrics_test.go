@@ -24,6 +24,7 @@ import (
 	"thalassa/api"
 	"thalassa/api/apitest"
 	"thalassa/internal/testkit"
+	"thalassa/lb"
 	"thalassa/stats"
 	"thalassa/statsock"
 )
@@ -210,6 +211,7 @@ func TestMetricsOfTheAgent(t *testing.T) {
 		{1, "thalassa_events_total", []string{"verb=haproxyReloaded"}},
 		{1, "thalassa_build_info", []string{"version=1.2.3"}},
 		{1, "thalassa_haproxy_up", nil},
+		{0, "thalassa_haproxy_idle", nil},
 		{1, "thalassa_backends", nil},
 		{0, "thalassa_discovery_stale", []string{"service=shop"}},
 		{1, "thalassa_service_instances", []string{"service=shop", "version=2.0.0", "health=healthy"}},
@@ -229,6 +231,11 @@ func TestMetricsOfTheAgent(t *testing.T) {
 	if value(t, families, "thalassa_haproxy_up") != 0 || value(t, families, "thalassa_websocket_clients") != 1 {
 		t.Error("the moment is another one")
 	}
+	s.SetIdle(true)
+	families = parseMetrics(t, s.get("/metrics").body)
+	if value(t, families, "thalassa_haproxy_up") != 0 || value(t, families, "thalassa_haproxy_idle") != 1 {
+		t.Error("HAProxy is missed on a node where it need not be")
+	}
 }
 
 func TestMetricsMayBeOpen(t *testing.T) {
@@ -240,11 +247,41 @@ func TestMetricsMayBeOpen(t *testing.T) {
 	free.get("/status").refused(t, http.StatusUnauthorized, "unauthorized")
 }
 
+func TestMetricsOfTheCluster(t *testing.T) {
+	s, c := clustered(t)
+	is := func(want float64, name string, labels ...string) {
+		t.Helper()
+		if got := value(t, parseMetrics(t, s.get("/metrics").body), name, labels...); got != want {
+			t.Errorf("%s%v is %v, want %v", name, labels, got, want)
+		}
+	}
+	is(1, "thalassa_cluster_state", "state=ok")
+	is(0, "thalassa_cluster_state", "state=errors")
+	is(1, "thalassa_cluster_floating_ip_nodes", "resource=vip", "address=192.0.2.10/24")
+	c.Change(func(v *lb.Cluster) {
+		v.State, v.FloatingIPs[0].Node, v.FloatingIPs[0].Nodes = lb.ClusterErrors, "", nil
+	})
+	is(1, "thalassa_cluster_state", "state=errors")
+	is(0, "thalassa_cluster_floating_ip_nodes", "resource=vip")
+	c.Change(func(v *lb.Cluster) { v.State = lb.ClusterOffline })
+	is(1, "thalassa_cluster_state", "state=offline")
+	for _, state := range []string{lb.ClusterOffline, lb.ClusterNone, ""} {
+		c.Change(func(v *lb.Cluster) { v.State = state })
+		known := described(s.get("/metrics").body)
+		if state != lb.ClusterOffline && known["thalassa_cluster_state"] != "" {
+			t.Errorf("a cluster in state %q has one", state)
+		}
+		if state == lb.ClusterOffline && known["thalassa_cluster_floating_ip_nodes"] != "" {
+			t.Error("a Pacemaker that does not answer knows who has the address")
+		}
+	}
+}
+
 // Every metric that the dashboard, the alerts and the page name is there, and
 // every one of the agent's is on the page.
 func TestMetricsThatOthersName(t *testing.T) {
 	sampler := stats.New(stats.Config{Client: statsock.New("/nonexistent")})
-	s := open(t, func(c *api.Config) { c.Sampler = sampler })
+	s, _ := clustered(t, func(c *api.Config) { c.Sampler = sampler })
 	s.Discover("shop", "10.1.0.1:8080 1.0.0")
 	s.put("/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
 	known := described(s.get("/metrics").body)

@@ -19,6 +19,7 @@ type moment struct {
 	slow      uint64
 	sampled   time.Time // last answer of HAProxy; zero: there was none, or nobody samples
 	processes stats.Workers
+	cluster   lb.Cluster // its State is empty where none is to be seen
 }
 
 func (s *Server) moment(ctx context.Context) moment {
@@ -30,6 +31,9 @@ func (s *Server) moment(ctx context.Context) moment {
 	}
 	if s.cfg.Sampler != nil {
 		m.sampled, m.processes = s.cfg.Sampler.Sampled(), s.cfg.Sampler.Workers()
+	}
+	if s.cfg.Cluster != nil {
+		m.cluster = s.cfg.Cluster.View()
 	}
 	return m
 }
@@ -54,6 +58,7 @@ func gauges() []gaugeKind {
 	}
 	return []gaugeKind{
 		plain("thalassa_haproxy_up", "Whether HAProxy runs.", func(m moment) float64 { return truth(m.known && m.status.HAProxy.Running) }),
+		plain("thalassa_haproxy_idle", "Whether HAProxy does not run and need not: Pacemaker wants it elsewhere.", func(m moment) float64 { return truth(m.known && m.status.HAProxy.Idle) }),
 		plain("thalassa_haproxy_old_workers", "Workers of HAProxy that end after a reload.", func(m moment) float64 { return float64(m.status.HAProxy.OldWorkers) }),
 		plain("thalassa_haproxy_in_step", "Whether HAProxy runs what was asked for.", func(m moment) float64 {
 			ready, _ := m.status.Ready()
@@ -86,6 +91,8 @@ func gauges() []gaugeKind {
 				set(float64(held(s)), string(s.Name))
 			}
 		}},
+		{"thalassa_cluster_state", "State of the Pacemaker cluster as this node sees it: 1 for the one that it is in.", []string{"state"}, clusterState},
+		{"thalassa_cluster_floating_ip_nodes", "Nodes that have a floating IP, as the Pacemaker of this node believes; 1 is right.", []string{"resource", "address"}, addressHolders},
 		{"thalassa_service_instances", "Instances of a service by version and health, as Consul has them.", []string{"service", "version", "health"}, instances},
 	}
 }
@@ -96,6 +103,26 @@ func instances(m moment, set func(v float64, labels ...string)) {
 			set(float64(v.Healthy), string(s.Service), string(v.Version), "healthy")
 			set(float64(v.Total-v.Healthy), string(s.Service), string(v.Version), "unhealthy")
 		}
+	}
+}
+
+func clusterState(m moment, set func(v float64, labels ...string)) {
+	if m.cluster.State == "" || m.cluster.State == lb.ClusterNone {
+		return
+	}
+	for _, state := range lb.ClusterStates() {
+		set(truth(state == m.cluster.State), state)
+	}
+}
+
+// addressHolders tells nothing while Pacemaker does not answer: what it said last
+// may be long ago.
+func addressHolders(m moment, set func(v float64, labels ...string)) {
+	if m.cluster.State == lb.ClusterOffline {
+		return
+	}
+	for _, ip := range m.cluster.FloatingIPs {
+		set(float64(len(ip.Nodes)), ip.Resource, ip.Address)
 	}
 }
 

@@ -2,13 +2,28 @@ package e2e_test
 
 import (
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/internal/testkit"
 	"thalassa/lb"
 )
+
+// Where Pacemaker wants HAProxy elsewhere nobody is alarmed that it does not run.
+func TestOverviewOfANodeWithoutItsHAProxy(t *testing.T) {
+	testkit.Tool(t, "chromium")
+	n := newNode(t, testkit.Consul(t).Address(), "--haproxy", "pacemaker", "--cluster", "off")
+	n.start()
+	n.call(200, http.MethodPut, "/backends/files", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`)
+	p := openPage(t, n, "/overview", look{})
+	p.reads(".tiles", "HAProxy is on other nodes", "Revision 1 in effect")
+	p.sees(`!document.querySelector(".notice.bad") && !document.querySelector(".tiles .badge.bad")`)
+	p.shot("idle")
+	p.barriers(axe(t), "an idle node", allRules)
+}
 
 // The page on a node whose cluster is in memory: a browser cannot get into the
 // lab's namespaces.

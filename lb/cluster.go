@@ -14,6 +14,11 @@ const (
 	ClusterNone = "none"
 )
 
+// ClusterStates are the states of a cluster that there is, the better ones first.
+func ClusterStates() []string {
+	return []string{ClusterOK, ClusterNoFencing, ClusterMaintenance, ClusterErrors, ClusterQuorumLost, ClusterOffline}
+}
+
 // A Cluster is what Pacemaker on this node knows of its cluster, as one CIB has
 // it.
 type Cluster struct {

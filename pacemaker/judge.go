@@ -2,6 +2,7 @@ package pacemaker
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"thalassa/lb"
@@ -51,15 +52,8 @@ func runsHAProxy(v lb.Cluster, node string) bool {
 func judge(v lb.Cluster) (state string, reasons []string) {
 	state, reasons = lb.ClusterOK, []string{}
 	worse := func(to, format string, args ...any) {
-		order := []string{lb.ClusterOK, lb.ClusterNoFencing, lb.ClusterMaintenance, lb.ClusterErrors, lb.ClusterQuorumLost}
-		for _, s := range order {
-			if s == state {
-				state = to
-				break
-			}
-			if s == to {
-				break
-			}
+		if order := lb.ClusterStates(); slices.Index(order, to) > slices.Index(order, state) {
+			state = to
 		}
 		reasons = append(reasons, fmt.Sprintf(format, args...))
 	}

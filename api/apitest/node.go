@@ -35,6 +35,7 @@ type Node struct {
 	revisions []lb.Revision // oldest first
 	configs   []lb.Recorded // oldest first; the text of each is its cause
 	down      bool          // HAProxy is
+	idle      bool          // and need not be here
 	trouble   error         // what every call answers with; nil: none
 	counters  map[lb.HostPort]lb.ServerStats
 	underWay  []lb.ServerConnections
@@ -72,6 +73,13 @@ func (n *Node) SetDown(down bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.down = down
+}
+
+// SetIdle says that HAProxy is not running, and need not, or is again.
+func (n *Node) SetIdle(idle bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down, n.idle = idle, idle
 }
 
 // Changed returns a channel that is closed when intent or snapshot change.
@@ -299,7 +307,7 @@ func (n *Node) Status(context.Context) (lb.Status, error) {
 	defer n.mu.Unlock()
 	return lb.Status{
 		Version: "1.2.3", Label: "edge", Started: time.UnixMilli(0).UTC(), Revision: n.intent.Revision, InEffect: n.intent.Revision,
-		HAProxy:   lb.HAProxyStatus{Running: !n.down, Version: "2.6.12", MasterPID: 100, WorkerPID: 101},
+		HAProxy:   lb.HAProxyStatus{Running: !n.down, Idle: n.idle, Version: "2.6.12", MasterPID: 100, WorkerPID: 101},
 		Discovery: lb.ServiceStatuses(n.intent, n.snapshot),
 	}, n.trouble
 }

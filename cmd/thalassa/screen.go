@@ -180,7 +180,10 @@ func (s *screen) head() []string {
 		name = "thalassa"
 	}
 	state := "HAProxy " + s.status.HAProxy.Version + " runs"
-	if !s.status.HAProxy.Running {
+	switch h := s.status.HAProxy; {
+	case h.Idle:
+		state = "HAProxy is not on this node, as Pacemaker wants it"
+	case !h.Running:
 		state = s.paint(31, "HAProxy does not run")
 	}
 	if n := s.status.HAProxy.OldWorkers; n > 0 {

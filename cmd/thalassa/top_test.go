@@ -18,6 +18,7 @@ import (
 	"thalassa/api/apitest"
 	"thalassa/client"
 	"thalassa/internal/testkit"
+	"thalassa/lb"
 	"thalassa/stats"
 	"thalassa/statsock"
 )
@@ -73,6 +74,15 @@ func TestTopShowsEverything(t *testing.T) {
 	}
 	if strings.Contains(text, "\x1b") {
 		t.Error("there is color where none was asked for")
+	}
+}
+
+func TestTopMissesNoHAProxyThatNeedNotBeThere(t *testing.T) {
+	s := shown(t)
+	s.color = true
+	s.status.HAProxy = lb.HAProxyStatus{Idle: true}
+	if head := s.lines(0, 0)[0]; head != "edge  HAProxy is not on this node, as Pacemaker wants it  revision 7, 7 in effect" {
+		t.Errorf("the head is %q", head)
 	}
 }
 

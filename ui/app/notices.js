@@ -16,7 +16,7 @@ export function Notices() {
   const stale = services.filter((s) => s.stale && !s.hold && s.known);
   const unknown = services.filter((s) => !s.known);
   return html`<div class="notices">
-    ${status && !status.haproxy.running && html`<${Notice} kind="bad" title="HAProxy is not running">No traffic is served by this node. The agent starts HAProxy where that is its task; otherwise start it.</${Notice}>`}
+    ${status && !status.haproxy.running && !status.haproxy.idle && html`<${Notice} kind="bad" title="HAProxy is not running">No traffic is served by this node. The agent starts HAProxy where that is its task; otherwise start it.</${Notice}>`}
     ${status?.problem && html`<${Notice} kind="bad" title="Not everything that was asked for is in effect">${sentence(status.problem)}</${Notice}>`}
     ${held.map((s) => html`<${Held} key=${s.id} service=${s} />`)}
     ${stale.length > 0 && html`<${Stale} services=${stale} />`}

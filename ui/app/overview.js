@@ -106,10 +106,17 @@ function Tiles({ frontends, backends }) {
     <div class="tile"><${Figure} label="errors/s" kind=${errors > 0 ? "bad" : ""} value=${format.number(sum((s) => valuesOf(s).errors))}><${Sparkline} sum=${ids} name="errors" bad /></${Figure}></div>
     <div class="tile"><${Figure} label="healthy members" kind=${healthy < members ? "fair" : ""} value=${pools.length ? html`${format.number(healthy)}<small> / ${format.number(members)}</small>` : format.unknown} /></div>
     <div class="tile facts">${status && html`
-      <p><${Badge} kind=${status.haproxy.running ? "good" : "bad"}>HAProxy ${status.haproxy.running ? "runs" : "is down"}</${Badge}> <span class="muted">${status.haproxy.version}</span></p>
+      <p><${Process} haproxy=${status.haproxy} /></p>
       <p class="muted">Revision ${status.inEffect}${status.inEffect === status.revision ? " in effect" : html` in effect, <b class="bad">${status.revision} asked for</b>`}</p>
       <p class="muted">Agent ${hello.value?.version ?? status.version}, up ${uptime(now.value - Date.parse(status.started))}</p>`}</div>
   </section>`;
+}
+
+/** Whether HAProxy runs here; where Pacemaker wants it elsewhere it need not.
+ * @param {{haproxy: import("./types.js").Status["haproxy"]}} props */
+function Process({ haproxy: h }) {
+  if (h.idle) return html`<${Badge} title="Its configuration is in place here">HAProxy is on other nodes</${Badge}>`;
+  return html`<${Badge} kind=${h.running ? "good" : "bad"}>HAProxy ${h.running ? "runs" : "is down"}</${Badge}> <span class="muted">${h.version}</span>`;
 }
 
 /** @param {number} ms */
