@@ -102,6 +102,9 @@ type Config struct {
 	// Resume starts a HAProxy that does not run with the file of an earlier run;
 	// nil: somebody else starts it. fs.ErrNotExist: there is no file.
 	Resume func(ctx context.Context) error
+	// Drops tells whether a configuration lacks a frontend or backend that HAProxy
+	// has from an earlier run; nil: none does.
+	Drops func(config []byte) (bool, error)
 	// MayBeIdle: Pacemaker has HAProxy run on this node or on others. Where it
 	// does not run, its configuration is kept in place for its start.
 	MayBeIdle bool

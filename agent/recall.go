@@ -52,6 +52,26 @@ func (a *Agent) recall(ctx context.Context, in lb.Intent, snap lb.Snapshot) (map
 	return kept, nil
 }
 
+// keepInherited refuses to take from HAProxy what an earlier agent has given it
+// when nothing was ever asked for: the database is lost then, or is not where it
+// was, which is no wish to serve nothing.
+func (a *Agent) keepInherited(ctx context.Context, t target) error {
+	if t.intent.Revision > 0 || a.cfg.Drops == nil || a.wasInStep() {
+		return nil
+	}
+	rendered, err := t.template.Render(t.config)
+	if err != nil {
+		return err
+	}
+	drops, err := a.cfg.Drops(rendered.Bytes)
+	if err != nil || !drops {
+		return err
+	}
+	a.keepsMembers(ctx) // starts it where it does not run
+	return &lb.UnavailableError{What: "nothing is stored, as after the loss of the database, and HAProxy keeps the configuration of an earlier run " +
+		"until the database is back, the persistence file is imported, or something is asked for"}
+}
+
 func keepsUntil(services []lb.Name) error {
 	names := make([]string, len(services))
 	for i, n := range services {

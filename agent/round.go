@@ -106,9 +106,12 @@ func (a *Agent) aim(ctx context.Context) (target, error) {
 	if err != nil {
 		return t, err
 	}
-	t.revision, t.aimed = t.intent.Revision, true
 	t.crammed = a.running.effective != nil && a.running.crammed
 	t.config = recalled(a.running.resolve(t.intent, t.snapshot, a.cfg.Process), kept)
+	if err := a.keepInherited(ctx, t); err != nil {
+		return t, err
+	}
+	t.revision, t.aimed = t.intent.Revision, true
 	return t, nil
 }
 

@@ -91,6 +91,25 @@ func TestSameAgainIsNotInEffectBeforeARoundHasSeenToIt(t *testing.T) {
 	})
 }
 
+func TestNothingStoredIsNoWishToServeNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.running, w.drops = true, true
+		w.run()
+		pause(t.Context(), time.Minute)
+		status, err := w.agent.Status(t.Context())
+		if err != nil || w.attempts() > 0 || !strings.Contains(status.Problem, "nothing is stored") {
+			t.Errorf("%d attempts to replace what HAProxy runs, status %+v, %v", w.attempts(), status, err)
+		}
+		if n := w.count(activity.ConfigurationWaiting); n != 1 {
+			t.Errorf("it is told of %d times", n)
+		}
+		if applied, err := w.putNative("x", "option httplog"); err != nil || !applied.Applied {
+			t.Errorf("a change is answered with %+v, %v", applied, err)
+		}
+	})
+}
+
 func TestAgentIsNotReadyBeforeItsFirstRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -37,6 +37,7 @@ type world struct {
 
 	running  bool             // HAProxy's state
 	idle     bool             // Pacemaker starts it
+	drops    bool             // every configuration lacks what HAProxy has from an earlier run
 	applied  []string         // configurations HAProxy took, in order
 	applies  int              // attempts
 	servers  []lb.ServerState // as they stand in HAProxy
@@ -79,6 +80,7 @@ func (w *world) make() {
 	w.t.Helper()
 	a, err := agent.New(agent.Config{
 		Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w, Holder: w.holder, Archive: w.archive,
+		Drops:        func([]byte) (bool, error) { return w.drops, nil },
 		Process:      lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute},
 		TemplateFile: w.templateFile, Persistence: w.persistence, ReloadJitter: w.jitter, Chance: w.chance, MayBeIdle: w.idle,
 	})

@@ -82,6 +82,42 @@ func TestDamagedDatabaseIsSetAsideAndThePersistenceFileTakenInstead(t *testing.T
 	}
 }
 
+// With the database gone and no persistence file nobody knows what was asked for.
+// That is no wish to serve nothing.
+func TestLostDatabaseTakesNoTrafficAway(t *testing.T) {
+	for _, ended := range []bool{false, true} {
+		t.Run(map[bool]string{false: "haproxy runs", true: "haproxy ended"}[ended], func(t *testing.T) {
+			n, _ := serving(t)
+			n.signal(syscall.SIGKILL)
+			if err := os.Remove(n.path("thalassa.db")); err != nil {
+				t.Fatal(err)
+			}
+			before := n.config()
+			if ended {
+				if err := syscall.Kill(n.master(), syscall.SIGKILL); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n.start()
+			testkit.Eventually(t, patience, func() error {
+				status, body := n.try(http.MethodGet, "/readyz", "")
+				if status != http.StatusServiceUnavailable || !strings.Contains(body, "nothing is stored") {
+					return fmt.Errorf("/readyz: %d %s", status, body)
+				}
+				return nil
+			})
+			n.answers("1.0.0-0")
+			if after, err := os.ReadFile(n.path("haproxy.cfg")); err != nil || string(after) != before {
+				t.Errorf("haproxy.cfg is another one (%v):\n%s", err, after)
+			}
+
+			n.route() // what somebody asks for counts again
+			n.answers("1.0.0-0")
+			n.call(200, http.MethodGet, "/readyz", "")
+		})
+	}
+}
+
 func TestAgentAndFrontendAreRegisteredInConsul(t *testing.T) {
 	n, consul := serving(t)
 	n.call(200, http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live","register":{"name":"shop-front"}}`, n.web))

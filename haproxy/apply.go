@@ -226,16 +226,18 @@ func (p *Process) runningFile(ctx context.Context, before view) (file []byte, pr
 
 // carries reports whether a configuration has a fingerprint in its description.
 func carries(config []byte, fingerprint string) bool {
-	if fingerprint == "" {
-		return false
-	}
+	return fingerprint != "" && description(config) == descriptionPrefix+fingerprint
+}
+
+// description is what a configuration says of itself; empty: nothing.
+func description(config []byte) string {
 	for line := range bytes.Lines(config) {
 		word, rest, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
 		if string(word) == "description" {
-			return strings.Trim(string(rest), ` "'`) == descriptionPrefix+fingerprint
+			return strings.Trim(string(rest), ` "'`)
 		}
 	}
-	return false
+	return ""
 }
 
 // take waits for the turn to change file and process.

@@ -1,11 +1,14 @@
 package haproxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 
 	"thalassa/lb"
 )
@@ -53,6 +56,34 @@ func (p *Process) resume(ctx context.Context) error {
 	}
 	p.keepFile(ctx)
 	return nil
+}
+
+// Drops reports whether config lacks a frontend or backend that the file on disk has
+// from an earlier agent. A file of somebody else counts for nothing, as none does.
+func (p *Process) Drops(config []byte) (bool, error) {
+	there, err := os.ReadFile(p.cfg.ConfigPath)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("reading the installed configuration: %w", err)
+	}
+	if _, err := os.Stat(p.lastGood()); err != nil && !strings.HasPrefix(description(there), descriptionPrefix) {
+		return false, nil // somebody else's
+	}
+	kept := proxies(config)
+	return slices.ContainsFunc(proxies(there), func(title string) bool { return !slices.Contains(kept, title) }), nil
+}
+
+// proxies are the titles of the frontends and backends of a configuration.
+func proxies(config []byte) []string {
+	var out []string
+	for line := range bytes.Lines(config) {
+		if f := strings.Fields(string(line)); len(f) > 1 && (f[0] == "frontend" || f[0] == "backend") {
+			out = append(out, f[0]+" "+f[1])
+		}
+	}
+	return out
 }
 
 // runs reports whether the worker that serves has this very configuration, and

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"thalassa/haproxy"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
 )
@@ -18,6 +19,35 @@ func TestInstalled(t *testing.T) {
 	l.apply("one")
 	if got, err := l.Installed(t.Context()); err != nil || string(got) != string(l.config("one")) {
 		t.Errorf("%s, %v", got, err)
+	}
+}
+
+func TestDrops(t *testing.T) {
+	for name, test := range map[string]struct {
+		there, wanted string
+		kept          bool // a file that was proven lies beside
+		drops         bool
+	}{
+		"no file":                    {wanted: "frontend a\n"},
+		"somebody else's":            {there: "global\n description web\nfrontend a\n"},
+		"an agent's, all there":      {there: "global\n description \"thalassa 1\"\nfrontend a\nbackend a\n", wanted: "backend a\nfrontend a\n"},
+		"an agent's frontend lacks":  {there: "global\n description \"thalassa 1\"\nfrontend a\nbackend a\n", wanted: "backend a\n", drops: true},
+		"an agent's that is unnamed": {there: "frontend a\n", kept: true, drops: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := paths(t.TempDir())
+			for suffix, write := range map[string]bool{"": test.there != "", ".last-good": test.kept} {
+				if !write {
+					continue
+				}
+				if err := os.WriteFile(cfg.ConfigPath+suffix, []byte(test.there), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got, err := haproxy.New(cfg).Drops([]byte(test.wanted)); got != test.drops || err != nil {
+				t.Errorf("got %t, %v", got, err)
+			}
+		})
 	}
 }
 
