@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/user"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -135,6 +137,27 @@ func TestAgentAndFrontendAreRegisteredInConsul(t *testing.T) {
 		if answer := string(consul.Do(http.MethodGet, "/v1/health/service/"+name, nil)); strings.TrimSpace(answer) != "[]" {
 			t.Errorf("%s is still registered after a clean stop: %s", name, answer)
 		}
+	}
+}
+
+// The sockets of a HAProxy that root has started belong to the agent's user.
+func TestHAProxyThroughSudo(t *testing.T) {
+	bin := t.TempDir()
+	if err := os.WriteFile(bin+"/sudo", []byte("#!/bin/sh\nshift 2 # -n --\n\"$@\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	n, _ := serving(t, "--sudo")
+	args := slices.Replace(n.arguments(), 0, 1, "check")
+	if out, err := exec.Command(build(t), args...).CombinedOutput(); err != nil {
+		t.Errorf("thalassa check: %v\n%s", err, out)
+	}
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(n.config(), "user "+me.Username) {
+		t.Errorf("the stats socket is not %s's:\n%s", me.Username, n.config())
 	}
 }
 

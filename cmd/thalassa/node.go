@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -196,9 +195,6 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 			return err
 		}
 	case haproxy.External:
-	}
-	if s.sudo {
-		cfg.Process.SocketUser = strconv.Itoa(os.Getuid())
 	}
 	var registrar *discovery.Registrar
 	if s.register {

@@ -327,7 +327,21 @@ func (s *settings) process() lb.Process {
 	if p.Group == "" && p.User != "" {
 		p.Group = primaryGroup(p.User)
 	}
+	if s.sudo {
+		p.SocketUser = ownName()
+	}
 	return p
+}
+
+// ownName is that of the user who runs this program; his number where he has none,
+// which HAProxy will say.
+func ownName() string {
+	id := strconv.Itoa(os.Getuid())
+	u, err := user.LookupId(id)
+	if err != nil {
+		return id
+	}
+	return u.Username
 }
 
 // primaryGroup of a user; empty when either is unknown, which HAProxy will say.
