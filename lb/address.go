@@ -29,6 +29,14 @@ func ParseHost(s string) (Host, error) {
 	return Host(strings.ToLower(s)), nil
 }
 
+// IsAny reports whether h is the address of no machine but of all: "0.0.0.0" or "::".
+// HAProxy would send what is for such a member to wherever the client connected to,
+// which is HAProxy.
+func (h Host) IsAny() bool {
+	a, err := netip.ParseAddr(string(h))
+	return err == nil && a.Unmap().IsUnspecified()
+}
+
 // IsIP reports whether h is an address rather than a name to be resolved.
 func (h Host) IsIP() bool {
 	_, err := netip.ParseAddr(string(h))
@@ -89,6 +97,24 @@ func (b Bind) String() string {
 		return "*:" + strconv.Itoa(int(b.Port))
 	}
 	return HostPort(b).String()
+}
+
+// Same reports whether b and o are one address, however written: "0.0.0.0" is "*",
+// and "::ffff:10.0.0.1" is "10.0.0.1". Of two frontends at one address HAProxy would
+// give each a part of the connections.
+func (b Bind) Same(o Bind) bool { return b.plain() == o.plain() }
+
+// plain is the form that those that are the same have in common.
+func (b Bind) plain() Bind {
+	a, err := netip.ParseAddr(string(b.Host))
+	switch a = a.Unmap(); {
+	case err != nil: // every IPv4 address, or a name
+	case a == netip.IPv4Unspecified():
+		b.Host = ""
+	default:
+		b.Host = Host(a.String())
+	}
+	return b
 }
 
 // ParseBind accepts host:port where host is "*" (or empty), an IP address

@@ -73,10 +73,10 @@ func (in Intent) Validate() error {
 			return err
 		}
 		for _, b := range f.Binds {
-			if other, taken := owner[b]; taken {
+			if other, taken := owner[b.plain()]; taken && other.Key != f.Key {
 				return &ConflictError{ID: f.ID(), Reason: b.String() + " is bound by " + other.ID() + " already", By: []string{other.ID()}}
 			}
-			owner[b] = f
+			owner[b.plain()] = f
 		}
 	}
 	return nil

@@ -104,6 +104,13 @@ func TestApply(t *testing.T) {
 			lb.Edit{Frontend: frontend(t, "zweb", `{"bind": "*:81, *:80", "backend": "live"}`)},
 			&lb.ConflictError{}, "frontend/zweb: *:80 is bound by frontend/web already",
 		},
+		{
+			"bind what is bound under another name",
+			lb.Edit{Frontend: frontend(t, "zweb", `{"bind": "0.0.0.0:80", "backend": "live"}`)},
+			&lb.ConflictError{}, "frontend/zweb: 0.0.0.0:80 is bound by frontend/web already",
+		},
+		{"bind an address under both names", lb.Edit{Frontend: frontend(t, "zweb", `{"bind": "*:82,0.0.0.0:82", "backend": "live"}`)}, nil, ""},
+		{"bind every IPv6 address of the port", lb.Edit{Frontend: frontend(t, "zweb", `{"bind": "[::]:80", "backend": "live"}`)}, nil, ""},
 		{"bind another address of the port", lb.Edit{Frontend: frontend(t, "zweb", `{"bind": "127.0.0.1:80", "backend": "live"}`)}, nil, ""},
 		{
 			"route to nothing",
@@ -148,6 +155,27 @@ func TestApply(t *testing.T) {
 	var conflict *lb.ConflictError
 	if _, err := before.Apply(lb.Edit{Delete: "backend/raw"}); !errors.As(err, &conflict) || !slices.Equal(conflict.By, []string{"frontend/queue"}) {
 		t.Errorf("the conflict names %+v", conflict)
+	}
+}
+
+func TestSameBind(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"*:80", "0.0.0.0:80", true},
+		{"10.0.0.1:80", "[::ffff:10.0.0.1]:80", true},
+		{"Example.org:80", "example.org:80", true},
+		{"*:80", "[::]:80", false},
+		{"*:80", "*:81", false},
+		{"*:80", "127.0.0.1:80", false},
+	} {
+		a, errA := lb.ParseBind(c.a)
+		b, errB := lb.ParseBind(c.b)
+		if err := errors.Join(errA, errB); err != nil || a.Same(b) != c.same || b.Same(a) != c.same {
+			t.Errorf("%s and %s: %t, %v", c.a, c.b, a.Same(b), err)
+		}
 	}
 }
 

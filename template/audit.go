@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"thalassa/lb"
 )
 
 // check refuses a view with a control character in it, so that no value can
@@ -23,6 +25,17 @@ func (v View) check() error {
 	for _, b := range v.Backends {
 		if err := checkTexts("backend/"+b.Key, b.texts()); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkStatsBind refuses a frontend at the address of HAProxy's statistics page.
+func checkStatsBind(c lb.Config) error {
+	stats := c.Process.StatsBind
+	for _, f := range c.Frontends {
+		if stats != nil && slices.ContainsFunc(f.Binds, stats.Same) {
+			return fmt.Errorf("%s binds %s, the address of HAProxy's own statistics page (haproxy-stats-bind)", f.ID(), stats)
 		}
 	}
 	return nil

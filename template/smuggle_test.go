@@ -216,3 +216,16 @@ func TestMeta(t *testing.T) {
 		}
 	}
 }
+
+func TestStatisticsPageSharesNoAddress(t *testing.T) {
+	t.Parallel()
+	f, err := lb.ParseFrontend("web", []byte(`{"bind": "*:80,0.0.0.0:1988", "backend": "live"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := lb.Config{Process: lb.Process{StatsBind: &lb.Bind{Port: 1988}}, Frontends: []lb.Frontend{f}}
+	_, err = template.Default().Render(c)
+	if refused := new(lb.RefusedError); !errors.As(err, &refused) || !strings.Contains(refused.Output, "frontend/web binds *:1988") {
+		t.Errorf("got %v, want a refusal", err)
+	}
+}

@@ -2,6 +2,7 @@ package template
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed" // the default template
 	"encoding/hex"
@@ -97,7 +98,7 @@ func sample() lb.Config {
 // backends take a tenth of a second, more than half of it for reading back.
 func (t *Template) Render(c lb.Config) (Rendered, error) {
 	v := newView(c)
-	err := v.check()
+	err := cmp.Or(v.check(), checkStatsBind(c))
 	if err != nil {
 		return Rendered{}, refused(err)
 	}
