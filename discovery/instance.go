@@ -116,7 +116,7 @@ func parseInstance(e *api.ServiceEntry, acceptWarning bool) (lb.Instance, error)
 
 func parseHostPort(address string, port int) (lb.HostPort, error) {
 	host, err := lb.ParseHost(address)
-	if err != nil {
+	if err != nil || host.IsAny() {
 		return lb.HostPort{}, lb.FieldError{Path: "address", Problem: strconv.Quote(bounded(address)) + " is not a host"}
 	}
 	if port < 1 || port > 65535 {

@@ -65,6 +65,7 @@ func TestParseInstancesAddressAndWeight(t *testing.T) {
 		"a name":            {func(e *api.ServiceEntry) { e.Service.Address = "Web.Example" }, "web.example:80 1"},
 		"no node":           {func(e *api.ServiceEntry) { e.Node = nil; e.Service.Address = "10.0.0.2" }, "10.0.0.2:80 1"},
 		"no address at all": {func(e *api.ServiceEntry) { e.Node.Address = "" }, ""},
+		"every address":     {func(e *api.ServiceEntry) { e.Service.Address = "0.0.0.0" }, ""},
 		"a line break":      {func(e *api.ServiceEntry) { e.Service.Address = "10.0.0.2\nserver evil" }, ""},
 		"a blank":           {func(e *api.ServiceEntry) { e.Service.Address = "10.0.0.2 check" }, ""},
 		"a port in it":      {func(e *api.ServiceEntry) { e.Service.Address = "10.0.0.2:81" }, ""},

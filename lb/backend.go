@@ -86,6 +86,7 @@ func ParseBackend(key string, body []byte) (Backend, error) {
 	}
 	var fe fieldErrors
 	b.checkServerLines(&fe)
+	b.checkAddresses(&fe)
 	return b, fe.err()
 }
 
@@ -94,10 +95,29 @@ func ParseBackend(key string, body []byte) (Backend, error) {
 // readable.
 func (b Backend) checkServerLines(fe *fieldErrors) {
 	for i, n := range b.Natives {
-		words := append(strings.Fields(string(n)), "", "")
+		text, _, _ := strings.Cut(strings.Map(unquoted, string(n)), "#")
+		words := append(strings.Fields(text), "", "")
 		slot := words[0] == "server" && SlotIndex(words[1]) >= 0 || words[0] == "server-template" && words[1] == "s"
 		if b.Type == "dynamic" && slot {
 			fe.add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(n))+" has the name of one of the backend's own servers (s1, s2, …)", "another name")
+		}
+	}
+}
+
+// unquoted leaves out what HAProxy may drop from a word: names of servers hold none of it.
+func unquoted(r rune) rune {
+	if strings.ContainsRune("\"'\\", r) {
+		return -1
+	}
+	return r
+}
+
+// checkAddresses refuses members that are nowhere. What is stored already stays
+// readable, too.
+func (b Backend) checkAddresses(fe *fieldErrors) {
+	for i, m := range b.Members {
+		if m.Host.IsAny() {
+			fe.add("members["+strconv.Itoa(i)+"].host", strconv.Quote(string(m.Host))+" is no address of a machine", "where the member listens")
 		}
 	}
 }

@@ -218,6 +218,7 @@ func TestServerLinesWithTheNamesOfSlots(t *testing.T) {
 	const body = `{"type":"dynamic","name":"shop","version":"1","natives":["option httplog",%q]}`
 	for native, refused := range map[string]bool{
 		"server s9 10.0.0.1:80": true, "server\ts12 10.0.0.1:80 check": true, "server-template s 3 www.example.org:80": true,
+		`server "s9" 10.0.0.1:80`: true, `server s\9 10.0.0.1:80`: true, "server s9#x": true, `server-template 's' 3 www.example.org:80`: true,
 		"server spare 10.0.0.1:80": false, "server s09 10.0.0.1:80": false, "server-template spare 3 www.example.org:80": false,
 		"default-server s1": false, "server": false, "# server s1": false,
 	} {
