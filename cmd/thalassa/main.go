@@ -29,12 +29,17 @@ func main() {
 type environment struct {
 	program        string // as it was called
 	stdin          io.Reader
-	stdout, stderr io.Writer
+	stdout, stderr io.Writer // run makes what goes there safe to look at
 	getenv         func(string) string
+	// exact is standard output as it is, for bytes that must not be changed and for
+	// what draws. run sets it.
+	exact io.Writer
 }
 
 // run is the program: it returns the exit code.
 func run(ctx context.Context, args []string, env environment) int {
+	env.exact = env.stdout
+	env.stdout, env.stderr = printing(env.stdout), printing(env.stderr)
 	root := newRoot(env) //nolint:contextcheck // commands get ctx from ExecuteContext
 	root.SetArgs(args)
 	root.SetIn(env.stdin)

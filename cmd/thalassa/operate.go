@@ -29,7 +29,11 @@ func newConfig(env environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = env.stdout.Write(config)
+			out := env.exact // byte for byte, unless somebody looks at it
+			if isTerminal(out) {
+				out = env.stdout
+			}
+			_, err = out.Write(config)
 			return err
 		},
 	}

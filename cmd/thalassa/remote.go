@@ -84,13 +84,13 @@ func (r *remote) show(v any, table func(w io.Writer)) error {
 	return w.Flush()
 }
 
-// row prints one line of a table.
+// row prints one line of a table, whatever its cells hold.
 func row(w io.Writer, cells ...any) {
 	for i, c := range cells {
 		if i > 0 {
 			fmt.Fprint(w, "\t")
 		}
-		fmt.Fprint(w, c)
+		fmt.Fprint(w, oneLine(fmt.Sprint(c)))
 	}
 	fmt.Fprintln(w)
 }

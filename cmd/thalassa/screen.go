@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"thalassa/client"
 	"thalassa/lb"
@@ -23,7 +22,25 @@ type screen struct {
 
 	sort    byte // n, r, e or t
 	members bool
-	color   bool
+}
+
+// A line is one line of a screen. Its text is free of control characters.
+type line struct {
+	text  string
+	color int // as terminals number them; 0: none
+}
+
+const (
+	red    = 31
+	yellow = 33
+)
+
+// painted is the line as a terminal shows it in its color.
+func (l line) painted() string {
+	if l.color == 0 {
+		return l.text
+	}
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", l.color, l.text)
 }
 
 // figures are a stat object as far as it is shown.
@@ -113,13 +130,13 @@ func (s *screen) field(topic, id, name string) string {
 }
 
 // lines draws everything, no wider than width (0: as wide as it is).
-func (s *screen) lines(width, height int) []string {
+func (s *screen) lines(width, height int) []line {
 	out := s.head()
-	out = append(out, "", s.row("FRONTEND", "STATUS", "", "BIND", "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"))
+	out = append(out, line{}, columns("FRONTEND", "STATUS", "", "BIND", "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"))
 	for _, f := range s.sorted("frontend", "") {
 		out = append(out, s.figuresRow(f.Key, f, f.Status, "", s.field("frontends", "frontend/"+f.Key, "bind")))
 	}
-	out = append(out, "", s.row("BACKEND", "STATUS", "UP", "VERSION", "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"))
+	out = append(out, line{}, columns("BACKEND", "STATUS", "UP", "VERSION", "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"))
 	for _, f := range s.sorted("backend", "") {
 		up := strconv.Itoa(f.Healthy) + "/" + strconv.Itoa(f.Members)
 		status, _, _ := strings.Cut(f.Status, " (")
@@ -134,71 +151,56 @@ func (s *screen) lines(width, height int) []string {
 	return fit(out, width, height)
 }
 
-// fit cuts lines to a window; it says how many there are no room for.
-func fit(lines []string, width, height int) []string {
+// fit cuts lines to a window; it says how many there are no room for. What they
+// hold comes from others and must not move the cursor.
+func fit(lines []line, width, height int) []line {
 	if height > 0 && len(lines) > height {
 		hidden := len(lines) - height + 1
-		lines = append(lines[:height-1:height-1], "… "+count(hidden, "more line"))
+		lines = append(lines[:height-1:height-1], line{text: "… " + count(hidden, "more line")})
 	}
-	if width > 0 {
-		for i, line := range lines {
-			lines[i] = clip(line, width)
-		}
+	for i, l := range lines {
+		lines[i].text = clip(oneLine(l.text), width)
 	}
 	return lines
 }
 
-// clip cuts a line after so many characters; escape sequences are none.
-func clip(line string, width int) string {
+// clip cuts a text after so many characters (0: nowhere).
+func clip(text string, width int) string {
 	n := 0
-	for i := 0; i < len(line); {
-		if line[i] == '\x1b' {
-			end := strings.IndexByte(line[i:], 'm')
-			if end < 0 {
-				return line[:i]
-			}
-			i += end + 1
-			continue
+	for i := range text {
+		if width > 0 && n == width {
+			return text[:i]
 		}
-		if n == width {
-			rest := ""
-			if strings.Contains(line, "\x1b[") {
-				rest = "\x1b[0m"
-			}
-			return line[:i] + rest
-		}
-		_, size := utf8.DecodeRuneInString(line[i:])
-		i += size
 		n++
 	}
-	return line
+	return text
 }
 
-func (s *screen) head() []string {
+func (s *screen) head() []line {
 	name := s.label
 	if name == "" {
 		name = "thalassa"
 	}
-	state := "HAProxy " + s.status.HAProxy.Version + " runs"
+	state, color := "HAProxy "+s.status.HAProxy.Version+" runs", 0
 	switch h := s.status.HAProxy; {
 	case h.Idle:
 		state = "HAProxy is not on this node, as Pacemaker wants it"
 	case !h.Running:
-		state = s.paint(31, "HAProxy does not run")
+		state, color = "HAProxy does not run", red
 	}
 	if n := s.status.HAProxy.OldWorkers; n > 0 {
 		state += ", " + count(n, "old worker")
 	}
-	lines := []string{fmt.Sprintf("%s  %s  revision %d, %d in effect", name, state, s.status.Revision, s.status.InEffect)}
+	lines := []line{{fmt.Sprintf("%s  %s  revision %d, %d in effect", name, state, s.status.Revision, s.status.InEffect), color}}
 	if s.trouble != "" {
-		lines = append(lines, s.paint(31, "no connection: "+s.trouble))
+		lines = append(lines, line{"no connection: " + s.trouble, red})
 	}
 	if s.status.Problem != "" {
-		lines = append(lines, s.paint(31, s.status.Problem))
+		lines = append(lines, line{s.status.Problem, red})
 	}
 	for _, d := range s.status.Discovery {
 		if d.Stale != "" {
-			lines = append(lines, s.paint(33, "service "+string(d.Service)+" is stale: "+d.Stale))
+			lines = append(lines, line{"service " + string(d.Service) + " is stale: " + d.Stale, yellow})
 		}
 	}
 	return lines
@@ -238,7 +240,7 @@ func (s *screen) versionOf(key string) string {
 	return split.String()
 }
 
-func (s *screen) figuresRow(name string, f figures, status, third, fourth string) string {
+func (s *screen) figuresRow(name string, f figures, status, third, fourth string) line {
 	rate := func(names ...string) string {
 		if f.Rate == nil {
 			return "-"
@@ -249,31 +251,25 @@ func (s *screen) figuresRow(name string, f figures, status, third, fourth string
 		}
 		return short(sum)
 	}
-	line := s.row(name, status, third, fourth, rate("requests"), rate("5xx", "connectErrors", "responseErrors"),
+	l := columns(name, status, third, fourth, rate("requests"), rate("5xx", "connectErrors", "responseErrors"),
 		strconv.Itoa(f.Connections.Current), strconv.Itoa(f.Queue.Current), strconv.Itoa(f.TimesMs.Response), rate("bytesIn"), rate("bytesOut"))
 	switch {
 	case strings.HasPrefix(status, "DOWN") || status == "unknown":
-		return s.paint(31, line)
+		l.color = red
 	case f.errors() > 0, strings.HasPrefix(status, "UP "), strings.HasPrefix(status, "MAINT"):
-		return s.paint(33, line)
+		l.color = yellow
 	}
-	return line
+	return l
 }
 
-func (s *screen) row(cells ...string) string {
+// columns puts cells under each other.
+func columns(cells ...string) line {
 	widths := []int{-28, -9, -7, -14, 8, 7, 6, 6, 6, 8, 8}
 	var b strings.Builder
 	for i, cell := range cells {
 		fmt.Fprintf(&b, "%*s ", widths[i], cell)
 	}
-	return strings.TrimRight(b.String(), " ")
-}
-
-func (s *screen) paint(color int, line string) string {
-	if !s.color {
-		return line
-	}
-	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, line)
+	return line{text: strings.TrimRight(b.String(), " ")}
 }
 
 // short writes a number in few characters: 12.5, 980, 1.2k, 3.4M.

@@ -15,19 +15,25 @@ type terminal struct {
 	before  *unix.Termios
 }
 
+// isTerminal reports whether a stream is a file that is a terminal.
+func isTerminal(stream any) bool {
+	f, isFile := stream.(*os.File)
+	if !isFile {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
 // openTerminal takes over the terminal that stdin and stdout are; nil: they are
 // none.
 func openTerminal(stdin io.Reader, stdout io.Writer) *terminal {
-	in, isFile := stdin.(*os.File)
-	out, isAlso := stdout.(*os.File)
-	if !isFile || !isAlso {
+	if !isTerminal(stdin) || !isTerminal(stdout) {
 		return nil
 	}
+	in, out := stdin.(*os.File), stdout.(*os.File)
 	before, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS)
 	if err != nil {
-		return nil
-	}
-	if _, err := unix.IoctlGetTermios(int(out.Fd()), unix.TCGETS); err != nil {
 		return nil
 	}
 	raw := *before
@@ -57,8 +63,12 @@ func (t *terminal) size() (width, height int) {
 }
 
 // draw shows lines in place of what is shown.
-func (t *terminal) draw(lines []string) {
-	t.write("\x1b[H" + strings.Join(lines, "\x1b[K\r\n") + "\x1b[K\x1b[J")
+func (t *terminal) draw(lines []line) {
+	painted := make([]string, len(lines))
+	for i, l := range lines {
+		painted[i] = l.painted()
+	}
+	t.write("\x1b[H" + strings.Join(painted, "\x1b[K\r\n") + "\x1b[K\x1b[J")
 }
 
 func (t *terminal) write(text string) { _, _ = io.WriteString(t.out, text) }

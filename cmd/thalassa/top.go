@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -36,7 +35,7 @@ With --once, and where the output is no terminal, it prints that once.`,
 				return err
 			}
 			if !once {
-				if t := openTerminal(env.stdin, env.stdout); t != nil {
+				if t := openTerminal(env.stdin, env.exact); t != nil {
 					defer t.restore()
 					return ended(cmd.Context(), runTop(cmd.Context(), c, t))
 				}
@@ -81,8 +80,12 @@ func printTop(ctx context.Context, c *client.Client, env environment) error {
 		}
 		return err
 	}
-	_, err = fmt.Fprintln(env.stdout, strings.Join(s.lines(0, 0), "\n"))
-	return err
+	for _, l := range s.lines(0, 0) {
+		if _, err := fmt.Fprintln(env.stdout, l.text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runTop draws until somebody types q or ctx ends.
@@ -104,7 +107,6 @@ func runTop(ctx context.Context, c *client.Client, t *terminal) error {
 		})
 	}()
 	s, keys := newScreen(), t.keys()
-	s.color = true
 	for {
 		select {
 		case f := <-frames:

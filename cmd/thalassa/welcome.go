@@ -76,7 +76,7 @@ func eventLine(timeForm string, e activity.Event) string {
 		first, _, _ := strings.Cut(e.Error, "\n")
 		fmt.Fprintf(&b, "  %s", first)
 	}
-	return b.String()
+	return oneLine(b.String())
 }
 
 func objectName(o activity.Object) string {
