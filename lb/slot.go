@@ -54,9 +54,10 @@ func (p Pool) Servers() []Server {
 	}
 	out := make([]Server, len(p.Slots))
 	for i, s := range p.Slots {
-		out[i] = Server{Name: SlotName(i), Address: SpareAddress(), Weight: 1, Spare: true}
 		if s.Member != nil {
 			out[i] = Server{Name: SlotName(i), Address: s.Member.Address, Weight: s.Member.Weight}
+		} else {
+			out[i] = Server{Name: SlotName(i), Address: SpareAddress(), Weight: 1, Spare: true}
 		}
 	}
 	return out

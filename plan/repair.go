@@ -16,10 +16,7 @@ import (
 // address for a slot that is in use: requests would go on to the former one over
 // the connections that are in use at that moment (lb.ServerOp, Unused).
 func Repair(wanted lb.Config, servers []lb.ServerState) Change {
-	by := map[lb.Name][]lb.ServerState{}
-	for _, s := range servers {
-		by[s.Backend] = append(by[s.Backend], s)
-	}
+	by := byBackend(servers)
 	var change Change
 	for _, p := range wanted.Backends {
 		if p.Slots != nil {
@@ -31,14 +28,51 @@ func Repair(wanted lb.Config, servers []lb.ServerState) Change {
 	return change
 }
 
+// byBackend finds the servers of a backend. Where those stand together, as HAProxy
+// lists them, they are not copied.
+func byBackend(servers []lb.ServerState) map[lb.Name][]lb.ServerState {
+	by := map[lb.Name][]lb.ServerState{}
+	for first := 0; first < len(servers); {
+		key, end := servers[first].Backend, first+1
+		for end < len(servers) && servers[end].Backend == key {
+			end++
+		}
+		if known := by[key]; known != nil {
+			by[key] = append(known, servers[first:end]...)
+		} else {
+			by[key] = servers[first:end:end]
+		}
+		first = end
+	}
+	return by
+}
+
+// A roster finds the servers of a backend by their names.
+type roster struct {
+	servers []lb.ServerState
+	byName  map[string]lb.ServerState // nil: nobody was looked for in vain
+}
+
+// find is a server that probably stands at a place in the list.
+func (r *roster) find(place int, name string) (lb.ServerState, bool) {
+	if place < len(r.servers) && r.servers[place].Server == name {
+		return r.servers[place], true
+	}
+	if r.byName == nil {
+		r.byName = make(map[string]lb.ServerState, len(r.servers))
+		for _, s := range r.servers {
+			r.byName[s.Server] = s
+		}
+	}
+	s, ok := r.byName[name]
+	return s, ok
+}
+
 func (c *Change) repair(p lb.Pool, servers []lb.ServerState) {
 	runtime, reload := reasons{object: p.ID()}, reasons{object: p.ID()}
-	byName := make(map[string]lb.ServerState, len(servers))
-	for _, s := range servers {
-		byName[s.Server] = s
-	}
-	for _, want := range p.Servers() {
-		is, ok := byName[want.Name]
+	now := roster{servers: servers}
+	for i, want := range p.Servers() {
+		is, ok := now.find(i, want.Name)
 		if !ok {
 			reload.add("slots", []string{want.Name + " is missing"})
 			continue
@@ -66,7 +100,8 @@ func repairServer(want lb.Server, is lb.ServerState) (lb.ServerOp, []string) {
 	op := lb.ServerOp{Server: want.Name}
 	var detail []string
 	if want.Weight != is.Weight {
-		op.Weight = &want.Weight
+		weight := want.Weight // what is pointed at is allocated, and mostly nothing differs
+		op.Weight = &weight
 	}
 	if want.Spare {
 		switch {
@@ -79,7 +114,8 @@ func repairServer(want lb.Server, is lb.ServerState) (lb.ServerOp, []string) {
 		return op, detail
 	}
 	if want.Address != is.Address {
-		op.Address, op.Up = &want.Address, !is.Maintenance
+		address := want.Address
+		op.Address, op.Up = &address, !is.Maintenance
 		if !is.Maintenance {
 			detail = append(detail, "-"+is.Address.String())
 		}

@@ -1,9 +1,13 @@
 package statsock
 
 import (
+	"bufio"
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,51 +40,99 @@ const (
 // ShowServers asks how the servers of a backend stand, or those of all backends
 // when its name is empty.
 func (c *Client) ShowServers(ctx context.Context, backend string) ([]Server, error) {
-	text, err := c.answer(ctx, strings.TrimSpace("show servers state "+backend))
+	var servers []Server
+	err := c.ask(ctx, strings.TrimSpace("show servers state "+backend), func(r io.Reader) error {
+		var err error
+		if servers, err = readServers(bufio.NewReaderSize(r, serverBuffer)); err != nil {
+			return fmt.Errorf("reading show servers state: %w", err)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	servers, err := parseServers(text)
-	if err != nil {
-		return nil, fmt.Errorf("reading show servers state: %w", err)
-	}
 	return servers, nil
 }
+
+// serverBuffer holds some lines at least.
+const serverBuffer = 32 << 10
 
 // serverColumns are the columns that a Server is made of.
 func serverColumns() []string {
 	return []string{"be_name", "srv_name", "srv_addr", "srv_port", "srv_uweight", "srv_admin_state", "srv_op_state"}
 }
 
-// parseServers reads the version of the format, a heading that names the
-// columns, and a line for each server. Versions may add columns.
+// parseServers reads an answer without the blank line that ends it.
 func parseServers(text string) ([]Server, error) {
-	version, rest, _ := strings.Cut(text, "\n")
-	if version != "1" {
-		return nil, refusal(text)
-	}
-	heading, rest, _ := strings.Cut(rest, "\n")
-	names, ok := strings.CutPrefix(heading, "# ")
-	if !ok {
-		return nil, refusal(rest)
-	}
-	places, err := findColumns(strings.Fields(names), serverColumns())
+	return readServers(bufio.NewReader(strings.NewReader(text + "\n")))
+}
+
+// readServers reads the version of the format, a heading that names the columns,
+// and a line for each server, up to a blank line. Versions may add columns. It reads
+// as the answer arrives: that of ten thousand servers is more than a megabyte.
+func readServers(r *bufio.Reader) ([]Server, error) {
+	version, err := answerLine(r)
 	if err != nil {
 		return nil, err
 	}
-	servers := make([]Server, 0, strings.Count(rest, "\n"))
-	for line := range strings.Lines(rest) {
-		fields := strings.Fields(line)
+	if string(version) != "1" {
+		return nil, refusal(string(version))
+	}
+	heading, err := answerLine(r)
+	if err != nil {
+		return nil, err
+	}
+	names, ok := bytes.CutPrefix(heading, []byte("# "))
+	if !ok {
+		return nil, refusal(string(heading))
+	}
+	places, err := findColumns(strings.Fields(string(names)), serverColumns())
+	if err != nil {
+		return nil, err
+	}
+	var servers []Server
+	var fields [][]byte
+	seen := texts{}
+	for n := 3; ; n++ {
+		line, err := answerLine(r)
+		if err != nil || len(line) == 0 {
+			return servers, err
+		}
+		fields = slices.AppendSeq(fields[:0], bytes.FieldsSeq(line))
 		if len(fields) == 0 {
 			continue
 		}
-		s, err := parseServer(fields, places)
+		s, err := parseServer(fields, places, seen.of)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", len(servers)+3, err)
+			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 		servers = append(servers, s)
 	}
-	return servers, nil
+}
+
+// answerLine is a line of an answer that ends with a blank one, without its end;
+// valid until the next is read.
+func answerLine(r *bufio.Reader) ([]byte, error) {
+	line, err := r.ReadSlice('\n')
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("answer cut off: %w", io.ErrUnexpectedEOF)
+	case err != nil:
+		return nil, err
+	}
+	return line[:len(line)-1], nil
+}
+
+// texts are those of one answer, in which most come again.
+type texts map[string]string
+
+func (t texts) of(text []byte) string {
+	s, ok := t[string(text)]
+	if !ok {
+		s = string(text)
+		t[s] = s
+	}
+	return s
 }
 
 // findColumns says where the columns stand among the names of a heading.
@@ -94,20 +146,21 @@ func findColumns(names, columns []string) ([]int, error) {
 	return places, nil
 }
 
-func parseServer(fields []string, places []int) (Server, error) {
+// parseServer reads the fields of a line; text makes a text of one that is kept.
+func parseServer[T string | []byte](fields []T, places []int, text func(T) string) (Server, error) {
 	if slices.Max(places) >= len(fields) {
 		return Server{}, fmt.Errorf("%d columns are too few", len(fields))
 	}
-	text := func(i int) string { return fields[places[i]] }
-	port, portErr := strconv.Atoi(text(3))
-	weight, weightErr := strconv.Atoi(text(4))
-	admin, adminErr := strconv.Atoi(text(5))
-	operation, operationErr := strconv.Atoi(text(6))
-	if err := errors.Join(portErr, weightErr, adminErr, operationErr); err != nil {
+	field := func(i int) T { return fields[places[i]] }
+	port, portErr := strconv.Atoi(string(field(3)))
+	weight, weightErr := strconv.Atoi(string(field(4)))
+	admin, adminErr := strconv.Atoi(string(field(5)))
+	operation, operationErr := strconv.Atoi(string(field(6)))
+	if err := cmp.Or(portErr, weightErr, adminErr, operationErr); err != nil {
 		return Server{}, err
 	}
 	return Server{
-		Backend: text(0), Name: text(1), Address: text(2), Port: port, Weight: weight,
+		Backend: text(field(0)), Name: text(field(1)), Address: text(field(2)), Port: port, Weight: weight,
 		Maintenance: admin&adminMaintenance != 0, Draining: admin&adminDraining != 0,
 		Up: operation == 1 || operation == 2,
 	}, nil

@@ -68,7 +68,7 @@ func parseDump(text string) (ServerDump, error) {
 		if len(fields) < len(strings.Fields(names)) {
 			return ServerDump{}, errors.New("a line is too short")
 		}
-		if l.Server, err = parseServer(fields, columns.server); err != nil {
+		if l.Server, err = parseServer(fields, columns.server, func(s string) string { return s }); err != nil {
 			return ServerDump{}, err
 		}
 		if host := fields[columns.host]; host != "-" {
