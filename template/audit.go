@@ -93,7 +93,7 @@ func (t *Template) audit(v View, out []byte) error {
 	if err := compareLines(v, d); err != nil {
 		return err
 	}
-	return confirm(d)
+	return t.confirmation.confirm(d)
 }
 
 // skeleton is what the template makes of v without frontends and backends.

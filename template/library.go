@@ -1,6 +1,7 @@
 package template
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,10 +16,102 @@ import (
 // writes while it reads a configuration.
 var libraryLock sync.Mutex //nolint:gochecknoglobals // guards the library's own global
 
+// batch is how many frontends and backends the library reads at a time. What it makes
+// of a thousand would be more memory than all the rest of a rendering takes.
+const batch = 64
+
+// closing is a section behind each batch: what swallows the next section is noticed
+// wherever it stands.
+const closing = "mailers closing\n"
+
+// A confirmation is what the library has read the same way as this package does. The
+// zero value knows nothing; any number of goroutines may use it.
+type confirmation struct {
+	mu    sync.Mutex
+	known map[digest]bool // frontends and backends of the last rendering
+}
+
+// A digest stands for a frontend or backend and all that is neither, as they are
+// written.
+type digest [sha256.Size]byte
+
 // confirm has the library read d as well, which must find the same sections and
-// the same addresses and targets in them.
+// the same addresses and targets in them. It reads the frontends and backends that
+// are new since it was asked last, with everything that is neither.
+func (c *confirmation) confirm(d document) error {
+	rest, proxies := d.split()
+	digests := digestsOf(rest, proxies)
+	c.mu.Lock()
+	known := c.known
+	c.mu.Unlock()
+	var fresh []document
+	for i, p := range proxies {
+		if !known[digests[i]] {
+			fresh = append(fresh, p)
+		}
+	}
+	if len(proxies) == 0 {
+		fresh = append(fresh, document{})
+	}
+	end, err := scan(closing)
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(fresh, batch) {
+		if err := confirm(rest.with(slices.Concat(some, []document{end})...)); err != nil {
+			return err
+		}
+	}
+	known = make(map[digest]bool, len(digests))
+	for _, sum := range digests {
+		known[sum] = true
+	}
+	c.mu.Lock()
+	c.known = known // never changed any more
+	c.mu.Unlock()
+	return nil
+}
+
+// split takes the frontends and backends out, each as a document of its own.
+func (d document) split() (rest document, proxies []document) {
+	end := len(d.lines)
+	for _, s := range slices.Backward(d.sections) {
+		one := document{lines: d.lines[s.line-1 : end], sections: []section{s}}
+		end = s.line - 1
+		if s.kind == string(parser.Frontends) || s.kind == string(parser.Backends) {
+			proxies = append(proxies, one)
+		} else {
+			rest = one.with(rest)
+		}
+	}
+	slices.Reverse(proxies)
+	return document{lines: d.lines[:end]}.with(rest), proxies
+}
+
+// with is a document of d and others behind it.
+func (d document) with(others ...document) document {
+	d.lines, d.sections = slices.Clone(d.lines), slices.Clone(d.sections)
+	for _, o := range others {
+		d.lines = append(d.lines, o.lines...)
+		d.sections = append(d.sections, o.sections...)
+	}
+	return d
+}
+
+func digestsOf(rest document, proxies []document) []digest {
+	text := rest.appendOutline(nil)
+	begin := len(text)
+	out := make([]digest, len(proxies))
+	for i, p := range proxies {
+		text = p.appendOutline(text[:begin])
+		out[i] = sha256.Sum256(text)
+	}
+	return out
+}
+
+// confirm is that of a whole document.
 func confirm(d document) error {
-	p, err := readWithLibrary(d.outline())
+	p, err := readWithLibrary(string(d.appendOutline(nil)))
 	if err != nil {
 		return fmt.Errorf("reading the rendering back: %w", err)
 	}
@@ -40,20 +133,31 @@ func readWithLibrary(text string) (parser.Parser, error) {
 	return parser.New(options.Reader(strings.NewReader(text)))
 }
 
-// outline is the document as it is, with the bind and server lines cut after
+// appendOutline writes the document as it is, with the bind and server lines cut after
 // their addresses. The library knows the options of one HAProxy version only,
 // and takes a tenth of a millisecond for those of one server.
-func (d document) outline() string {
-	var b strings.Builder
+func (d document) appendOutline(dst []byte) []byte {
 	for _, l := range d.lines {
-		text := l.text
-		if keep := map[string]int{"bind": 2, "server": 3}[l.keyword()]; keep > 0 && len(l.raw) > keep {
-			text = strings.Join(l.raw[:keep], " ")
+		keep := 0
+		switch l.keyword() {
+		case "bind":
+			keep = 2
+		case "server":
+			keep = 3
 		}
-		b.WriteString(text)
-		b.WriteByte('\n')
+		if keep == 0 || len(l.raw) <= keep {
+			dst = append(append(dst, l.text...), '\n')
+			continue
+		}
+		for i, word := range l.raw[:keep] {
+			if i > 0 {
+				dst = append(dst, ' ')
+			}
+			dst = append(dst, word...)
+		}
+		dst = append(dst, '\n')
 	}
-	return b.String()
+	return dst
 }
 
 // confirmSections compares the names of the sections of each kind that the

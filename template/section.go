@@ -41,7 +41,7 @@ type document struct {
 // scan reads text the way HAProxy does, and refuses what HAProxy and others
 // could read in two ways.
 func scan(text string) (document, error) {
-	var d document
+	d := document{lines: make([]line, 0, strings.Count(text, "\n")+1)}
 	number := 0
 	for text := range strings.Lines(text) {
 		number++
