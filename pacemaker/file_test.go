@@ -283,12 +283,12 @@ func TestSecretsAreMasked(t *testing.T) {
 		t.Fatal(err)
 	}
 	masked := string(cib.Masked())
-	for _, secret := range []string{"correct horse", "battery staple", "-----BEGIN"} {
+	for _, secret := range []string{"correct horse", "battery staple", "-----BEGIN", "c0ffee", "sesame"} {
 		if strings.Contains(masked, secret) {
 			t.Errorf("%q is shown", secret)
 		}
 	}
-	for _, rest := range []string{`value="admin"`, `value="n1 n2 n3"`, `value="********"`, `uname="n3"`} {
+	for _, rest := range []string{`value="admin"`, `value="n1 n2 n3"`, `value="rw,noatime"`, `value="********"`, `uname="n3"`} {
 		if !strings.Contains(masked, rest) {
 			t.Errorf("%s is gone", rest)
 		}

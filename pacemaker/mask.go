@@ -1,17 +1,26 @@
 package pacemaker
 
-import "strings"
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
 
 // masked stands where a secret was.
 const masked = "********"
 
+// holdsSecret matches what has a secret somewhere in it: options of a mount, the
+// address of an API.
+const holdsSecret = `(?i)(pass(w|wd|word|phrase)?|secret|token) *=|://[^/@ ]*:[^/@ ]*@`
+
 // Masked is the CIB as XML without secrets: the value of each name-value pair
-// whose name says that it is one, wherever it stands. lrm_rsc_op has hashes of
-// parameters only.
+// whose name says that it is one, or whose value holds one under such a name,
+// wherever it stands. lrm_rsc_op has hashes of parameters only.
 func (c *CIB) Masked() []byte {
 	root := c.root.clone()
+	within := regexp.MustCompile(holdsSecret)
 	for _, p := range root.all("nvpair") {
-		if p.attr("value") != "" && isSecret(p.attr("name")) {
+		if value := p.attr("value"); value != "" && (isSecret(p.attr("name")) || within.MatchString(value)) {
 			p.set("value", masked)
 		}
 	}
@@ -32,5 +41,5 @@ func isSecret(name string) bool {
 	case "passwd", "pwd", "pass", "key", "identity":
 		return true
 	}
-	return strings.HasSuffix(name, "_pass") || strings.HasSuffix(name, "_key") || strings.HasSuffix(name, "_pwd")
+	return slices.ContainsFunc([]string{"_pass", "_key", "_pwd", "_kg"}, func(end string) bool { return strings.HasSuffix(name, end) })
 }
