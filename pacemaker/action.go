@@ -63,8 +63,9 @@ func (c *Cluster) foreseeAction(ctx context.Context, cib *CIB, now lb.Cluster, a
 }
 
 // Do carries an action out and waits for the final state, which it gives. The
-// action has been done, too, when the error is of kind ClusterTimedOut. A Move
-// leaves no constraint behind, whatever its end.
+// action has been done, too, when the error is of kind ClusterTimedOut, or that of
+// ctx, whose end ends the waiting and leaves no action half done. A Move leaves no
+// constraint behind, whatever its end.
 func (c *Cluster) Do(ctx context.Context, a lb.ClusterAction) (lb.Cluster, error) {
 	cib, err := c.Query(ctx)
 	if err != nil {
@@ -80,8 +81,9 @@ func (c *Cluster) Do(ctx context.Context, a lb.ClusterAction) (lb.Cluster, error
 	if a.Kind == lb.Move {
 		return c.move(ctx, cib, now, a)
 	}
+	begun := context.WithoutCancel(ctx)
 	for _, q := range steps(now, a) {
-		if _, err := c.run(ctx, q); err != nil {
+		if _, err := c.run(begun, q); err != nil {
 			return now, fmt.Errorf("%s: %w", a.Kind, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package pacemaker_test
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"os"
@@ -273,6 +274,41 @@ func TestActionsThatCannotBe(t *testing.T) {
 	}
 	if data, _ := os.ReadFile(path); strings.Contains(string(data), "cli-prefer") {
 		t.Error("a constraint is left")
+	}
+}
+
+// An action of several steps is not left half-way by a caller who goes, as a
+// browser does whose page is closed.
+func TestActionsThatWereBegunAreCarriedOut(t *testing.T) {
+	_, path := onFile(t, "failed.xml")
+	scripts := map[string]string{"crm_attribute": `echo >>"$(dirname "$0")/steps"; sleep 0.1; exec /usr/sbin/crm_attribute "$@"`}
+	for _, tool := range []string{"cibadmin", "crm_mon", "crm_node"} {
+		scripts[tool] = "exec /usr/sbin/" + tool + ` "$@"`
+	}
+	dir := tools(t, scripts)
+	steps := func() int {
+		data, _ := os.ReadFile(filepath.Join(dir, "steps"))
+		return len(data)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := pacemaker.New(pacemaker.Config{File: path, Tools: dir}).Do(ctx, lb.ClusterAction{Kind: lb.Online, Node: "n2"})
+		ended <- err
+	}()
+	testkit.Eventually(t, time.Minute, func() error {
+		if steps() == 0 {
+			return errors.New("not begun")
+		}
+		return nil
+	})
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if n := steps(); n != 3 { // standby, standby until the next start, maintenance
+		t.Errorf("%d of 3 steps were done", n)
 	}
 }
 

@@ -58,7 +58,8 @@ func (s *steering) Foresee(ctx context.Context, a lb.ClusterAction) (lb.Conseque
 	return s.cluster.Foresee(ctx, a)
 }
 
-// Do carries an action out. The view is fresh when it returns.
+// Do carries an action out. The view is fresh, and the note stored, when it
+// returns.
 func (s *steering) Do(ctx context.Context, a lb.ClusterAction) (lb.Cluster, error) {
 	v, err := s.cluster.Do(ctx, a)
 	s.watcher.Look()
@@ -73,6 +74,6 @@ func (s *steering) Do(ctx context.Context, a lb.ClusterAction) (lb.Cluster, erro
 	if err != nil {
 		event.Error = err.Error()
 	}
-	s.events.Note(event)
+	s.events.Record(ctx, event)
 	return v, err
 }
