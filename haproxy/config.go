@@ -46,8 +46,8 @@ type Config struct {
 	MasterSocket string
 	// StartupLog is a file for what HAProxy writes to its standard output and
 	// error, which is all that HAProxy 2.6 says about a failed reload; managed
-	// only. It is emptied at a reload when it is longer than 1 MiB. Empty: the
-	// words are lost.
+	// only. It is emptied, by Run and at a reload, when it is longer than 1 MiB.
+	// Empty: the words are lost.
 	StartupLog string
 	// Sudo runs the binary, and kill, through "sudo -n".
 	Sudo bool

@@ -29,6 +29,12 @@ func (l startupLog) open() (*os.File, error) {
 	return os.OpenFile(string(l), os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o640)
 }
 
+// isLong reports whether the log has grown too long.
+func (l startupLog) isLong() bool {
+	info, err := os.Lstat(string(l))
+	return err == nil && info.Size() > maxLog
+}
+
 // begin empties a log that has grown too long and returns where the next words
 // will stand.
 func (l startupLog) begin() int64 {

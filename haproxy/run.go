@@ -78,8 +78,9 @@ type watch struct {
 	next  time.Time // no start before
 }
 
-// patrol looks after HAProxy once. While it lives that costs one file.
+// patrol looks after HAProxy once. While it lives that costs two files.
 func (w *watch) patrol(ctx context.Context) {
+	w.p.trim()
 	if w.seen.pid == 0 {
 		w.adopt(ctx)
 		w.welcome(ctx)

@@ -3,6 +3,7 @@ package haproxy_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,6 +64,39 @@ func TestDeathOfAnAdoptedHAProxy(t *testing.T) {
 		}
 		l.agree("one")
 	})
+}
+
+// TestWordsDoNotFillTheDisk: HAProxy writes a line whenever a server goes down or comes
+// up, and may run for months without a reload.
+func TestWordsDoNotFillTheDisk(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	exits := l.run(l.Process)
+	l.apply("one")
+	const line = "[WARNING]  (7) : Server b/s2 is DOWN, reason: Layer4 connection problem.\n"
+	words, err := os.OpenFile(l.cfg.StartupLog, os.O_WRONLY|os.O_APPEND, 0) // as HAProxy has it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer words.Close()
+	for range 2 { // the first look at a HAProxy empties it, too
+		if _, err := words.WriteString(strings.Repeat(line, (2<<20)/len(line))); err != nil {
+			t.Fatal(err)
+		}
+		testkit.Eventually(t, patience, func() error {
+			if n := len(l.file(l.cfg.StartupLog)); n > 1<<20 {
+				return fmt.Errorf("it has %d bytes", n)
+			}
+			return nil
+		})
+	}
+	// What comes from then on is still told of.
+	if _, err := words.WriteString("[ALERT]  (7) : the last word\n"); err != nil {
+		t.Fatal(err)
+	}
+	l.kill(l.state().MasterPID)
+	if exit := l.exit(exits); !strings.Contains(exit.Cause, "the last word") {
+		t.Errorf("the cause is %q", exit.Cause)
+	}
 }
 
 // TestDeathWithABadFile: somebody has edited the file since.

@@ -200,6 +200,21 @@ func (p *Process) begin() {
 	p.mark, p.marked = mark, true
 }
 
+// trim empties a startup log that has grown too long since HAProxy was started or
+// reloaded last: each change of a server's health is a line in it. While it may be
+// needed to tell what comes of a change, it stays.
+func (p *Process) trim() {
+	if !p.words.isLong() {
+		return
+	}
+	select {
+	case p.turn <- struct{}{}:
+		defer p.release()
+		p.begin()
+	default:
+	}
+}
+
 // beginOnce is begin for a HAProxy that was adopted: what it wrote before is
 // not told of its end.
 func (p *Process) beginOnce() {
