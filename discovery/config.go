@@ -64,7 +64,7 @@ type Config struct {
 // TLSConfig says how to verify Consul and how to be verified by it.
 type TLSConfig struct {
 	CAFile     string // PEM; default: the system's authorities
-	CertFile   string // PEM, with KeyFile
+	CertFile   string // PEM, with KeyFile; both are read again for each connection
 	KeyFile    string
 	ServerName string // expected in Consul's certificate; default: the address's host
 	// InsecureSkipVerify accepts any certificate, and so any Consul.

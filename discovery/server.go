@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -100,5 +101,27 @@ func (c TLSConfig) config() (*tls.Config, error) {
 		return nil, fmt.Errorf("reading TLS settings: %w", err)
 	}
 	t.MinVersion = tls.VersionTLS12
+	if len(t.Certificates) > 0 {
+		pair := &keyPair{certFile: c.CertFile, keyFile: c.KeyFile}
+		pair.last.Store(&t.Certificates[0])
+		t.GetClientCertificate = pair.current
+	}
 	return t, nil
+}
+
+// A keyPair is a certificate and its key in files that are replaced before the
+// certificate ends.
+type keyPair struct {
+	certFile, keyFile string
+	last              atomic.Pointer[tls.Certificate]
+}
+
+// current reads the files for a new connection, of which there are few. While they
+// do not fit each other, as in the middle of being replaced, the last pair that did
+// stays in use.
+func (k *keyPair) current(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	if pair, err := tls.LoadX509KeyPair(k.certFile, k.keyFile); err == nil {
+		k.last.Store(&pair)
+	}
+	return k.last.Load(), nil
 }

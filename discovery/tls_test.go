@@ -135,4 +135,17 @@ func TestWatcherOverTLS(t *testing.T) {
 		}}, "s1")
 		await(t, w, "s1", "an instance", instances(1))
 	})
+	t.Run("a certificate that is renewed", func(t *testing.T) {
+		cfg := good
+		cfg.CertFile, cfg.KeyFile = otherCA.issue("renewed")
+		w := watch(t, discovery.Config{Address: "https://" + d.address(), TLS: cfg}, "s1")
+		eventually(t, "a refusal", func() bool { return w.Snapshot().Unanswered["s1"] != "" })
+		newCert, newKey := ca.issue("renewed")
+		for from, to := range map[string]string{newCert: cfg.CertFile, newKey: cfg.KeyFile} {
+			if err := os.Rename(from, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		await(t, w, "s1", "an instance", instances(1))
+	})
 }
