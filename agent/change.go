@@ -155,7 +155,7 @@ func (a *Agent) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (l
 	if rev.Number > before.Revision {
 		next.Revision = rev.Number
 		a.interest.require(next)
-		a.note(&unproven{rev, before})
+		a.note(&unproven{rev: rev, before: before})
 		out = a.awaitRound(ctx, awaited)
 		if refused, ok := errors.AsType[*lb.RefusedError](out.err); ok {
 			return lb.Applied{}, a.takeBack(ctx, before, rev, refused)

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,6 +169,38 @@ func TestLateRefusalIsTakenBack(t *testing.T) {
 			t.Errorf("%q, %v", s.Problem, err)
 		}
 	})
+}
+
+// TestRefusalIsTakenBackOnceThatCanBeStored: a disk that is full in the wrong moment
+// leaves nothing stored that HAProxy has refused.
+func TestRefusalIsTakenBackOnceThatCanBeStored(t *testing.T) {
+	for name, down := range map[string]error{"late": &lb.UnavailableError{What: "HAProxy is not running"}, "at once": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.startRefuses = "option cannot-start"
+				w.run()
+				w.mu.Lock()
+				w.down, w.unwritable = down, errors.New("no space left on device")
+				w.mu.Unlock()
+				applied, err := w.putNative("bad", "option cannot-start")
+				if err == nil && applied.Applied {
+					t.Fatalf("got %+v", applied)
+				}
+				w.mu.Lock()
+				w.down = nil
+				w.mu.Unlock()
+				pause(t.Context(), 5*time.Minute)
+				w.mu.Lock()
+				w.unwritable = nil
+				w.mu.Unlock()
+				pause(t.Context(), 5*time.Minute)
+				if in, _ := w.Load(t.Context()); len(in.Backends) > 0 || w.count(activity.ConfigurationReverted) != 1 {
+					t.Errorf("the backends are %v, the events %v", in.Backends, w.verbs())
+				}
+			})
+		})
+	}
 }
 
 // TestLateRefusalOfAnOlderRevision: what somebody has put on top stays.

@@ -15,6 +15,7 @@ import (
 type unproven struct {
 	rev    lb.Revision
 	before lb.Intent
+	failed bool // it was refused, and could not be taken back
 }
 
 // note keeps the newest unproven revision, so that a refusal is dealt with that
@@ -23,6 +24,16 @@ func (a *Agent) note(u *unproven) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.unproven = u
+}
+
+// noteAgain keeps a revision that could not be taken back until it can, or there is a
+// newer one.
+func (a *Agent) noteAgain(u *unproven) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.unproven == nil {
+		a.unproven = u
+	}
 }
 
 // verdict ends the wait for what becomes of the newest revision. It is returned when
@@ -45,8 +56,13 @@ func (a *Agent) verdict(out outcome) *unproven {
 // told that it is stored and not yet in effect. Somebody else's revision on top of it
 // stays.
 func (a *Agent) takeBackLate(ctx context.Context, u *unproven, refused error) {
-	if _, err := a.revert(ctx, u.before, u.rev, a.takingBack(u.rev), refused); err != nil {
-		a.cfg.Logger.ErrorContext(ctx, "refused configuration not taken back", "revision", u.rev.Number, "error", err)
+	_, err := a.revert(ctx, u.before, u.rev, a.takingBack(u.rev), refused)
+	if err != nil && !errors.As(err, new(*lb.StaleRevisionError)) {
+		if !u.failed {
+			a.cfg.Logger.ErrorContext(ctx, "refused configuration not taken back, trying again", "revision", u.rev.Number, "error", err)
+		}
+		u.failed = true
+		a.noteAgain(u)
 	}
 }
 
@@ -58,6 +74,7 @@ func (a *Agent) takeBack(ctx context.Context, before lb.Intent, rev lb.Revision,
 	defer a.forget(awaited)
 	back, err := a.revert(ctx, before, rev, by, refused)
 	if err != nil {
+		a.noteAgain(&unproven{rev: rev, before: before, failed: true}) // a later round takes it back
 		return errors.Join(refused, err)
 	}
 	if out := a.awaitRound(ctx, awaited); out.err != nil {

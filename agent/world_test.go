@@ -50,6 +50,7 @@ type world struct {
 	down                       error         // every Apply fails
 	unclear                    error         // every State fails
 	full                       error         // every Check fails
+	unwritable                 error         // every Commit but the first fails
 	look                       time.Duration // what a State takes
 
 	holder                    holder        // discovery's other side
@@ -124,6 +125,9 @@ func (w *world) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.S
 	defer w.mu.Unlock()
 	if base != w.intent.Revision {
 		return lb.Revision{}, &lb.StaleRevisionError{Base: base, Current: w.intent.Revision}
+	}
+	if w.unwritable != nil && len(w.revisions) > 0 {
+		return lb.Revision{}, w.unwritable
 	}
 	changes, err := w.intent.Changes(next)
 	if err != nil {
