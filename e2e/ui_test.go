@@ -124,6 +124,24 @@ func TestSwitchByClickingAndUndo(t *testing.T) {
 	p.reads("dialog", "not in Consul")
 }
 
+// Undo takes back the switch that it stands beside, and not what somebody else has
+// done since.
+func TestUndoIsOfOnesOwnSwitch(t *testing.T) {
+	n := loaded(t)
+	p := openPage(t, n, "/overview", look{})
+	p.click(`[title^="Switch live"]`)
+	p.click(`dialog input[value="1.1.0"]`)
+	p.click("dialog .primary")
+	p.reads(".toast", "live now goes to 1.1.0", "Undo")
+	p.excuse("412")
+	n.call(200, http.MethodPost, "/backends/live", `{"versions":{"1.0.0":50,"1.1.0":50}}`)
+	p.click(".toast .link")
+	p.reads(".toasts", "could not be switched back", "has changed")
+	if got := fmt.Sprint(n.call(200, http.MethodGet, "/backends/live", "")["versions"]); got != "map[1.0.0:50 1.1.0:50]" {
+		t.Errorf("the backend has the versions %s", got)
+	}
+}
+
 func TestDisconnectedAndBack(t *testing.T) {
 	n := loaded(t)
 	p := openPage(t, n, "/overview", look{})

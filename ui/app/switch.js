@@ -123,24 +123,27 @@ function Sliders({ parts, versions, onChange }) {
 /** Switches, and says so with the way back.
  * @param {Backend} b as it is before
  * @param {{version?: string, versions?: Record<string, number>}} to
- * @param {boolean} [back] this is the way back */
+ * @param {string} [back] this is the way back, from the state of that entity tag */
 async function switchTo(b, to, back) {
   const body = to.versions ? { versions: Object.fromEntries(Object.entries(to.versions).filter(([, w]) => w > 0)) } : { version: to.version };
-  const { data } = await call("POST", address(b.id), { body });
+  const { data, etag } = await call("POST", address(b.id), { body, headers: back ? { "If-Match": back } : {} });
   const took = data.durationMs !== undefined ? ` in ${format.duration(data.durationMs)}` : "";
   const how = data.path === "runtime" ? ", without a reload" : data.path === "reload" ? " with a reload" : "";
   toast({
     kind: data.applied ? "good" : "bad",
     text: data.applied ? `${b.key} ${back ? "is back at" : "now goes to"} ${describe(body)}${how}${took}.` : `Stored, but not in effect yet: ${data.reason}`,
     seconds: 30,
-    action: back ? undefined : { label: "Undo", run: () => undo(b) },
+    action: back ? undefined : { label: "Undo", run: () => undo(b, etag) },
   });
 }
 
-/** @param {Backend} b */
-async function undo(b) {
+/** Goes back to what was before a switch, unless somebody else has changed the
+ * backend since.
+ * @param {Backend} b
+ * @param {string} etag that it had after the switch */
+async function undo(b, etag) {
   try {
-    await switchTo(b, selection(b), true);
+    await switchTo(b, selection(b), etag);
   } catch (failure) {
     toast({ kind: "bad", text: `${b.key} could not be switched back: ${/** @type {Error} */ (failure).message}`, seconds: 30 });
   }
