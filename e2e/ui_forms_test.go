@@ -69,6 +69,13 @@ func TestCreateEditAndDeleteByForms(t *testing.T) {
 	p.reads("dialog .problem", "still routed to by frontend/web")
 	p.visit("/overview/backends/files")
 	p.click(".head .danger")
+	p.reads("dialog", "Delete backend/files?")
+	n.call(200, http.MethodPut, "/backends/files", `{"type":"static","balance":"first","members":[{"host":"127.0.0.1","port":8081}]}`)
+	p.reads("main", "Static · first") // which is not what the question was about
+	p.click("dialog .danger")
+	p.reads("dialog .problem", "has changed")
+	p.click("dialog [aria-label=Close]")
+	p.click(".head .danger")
 	p.click("dialog .danger")
 	p.sees(`location.pathname === "/overview"`)
 	p.sees(`document.querySelector("[aria-label='Backend live']") && !document.querySelector("[aria-label='Backend files']")`)

@@ -116,7 +116,8 @@ function Conflict({ kind, base, theirs, mine, onTheirs, onMine }) {
 export function DeleteDialog({ id, onClose }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
-  const etag = object(id).value?.etag;
+  // Of what the question was about: it may change while it is asked.
+  const [etag] = useState(() => object(id).peek()?.etag);
   const remove = async () => {
     setBusy(true);
     setError(null);
