@@ -2,6 +2,7 @@ package haproxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,10 +48,10 @@ func (p *Process) connectionsOf(ctx context.Context, backend lb.Name) ([]lb.Serv
 			continue
 		}
 		lines, err := p.master.Worker(pid).ShowStatOf(ctx, -1, statsock.KindServer)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil, err
-			}
+		switch {
+		case ctx.Err() != nil, errors.Is(err, statsock.ErrUnanswered):
+			return nil, &lb.UnavailableError{What: fmt.Sprintf("process %d of HAProxy, which a reload has replaced, does not tell of its connections", pid)}
+		case err != nil:
 			continue // it has ended meanwhile
 		}
 		lines = slices.DeleteFunc(lines, func(s statsock.Stat) bool { return s.Proxy != string(backend) })

@@ -1,9 +1,13 @@
 package haproxy_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"testing"
+	"time"
 
 	"thalassa/internal/testkit"
 	"thalassa/lb"
@@ -99,5 +103,57 @@ func TestReplacedWorkersKeepTheirServers(t *testing.T) {
 			}
 			return nil
 		})
+	})
+}
+
+// TestReplacedWorkerThatHangs: what it does not tell is not known, and however often
+// it is asked for, HAProxy can still be reloaded.
+func TestReplacedWorkerThatHangs(t *testing.T) {
+	each(t, func(l *lab) {
+		hold := make(chan struct{})
+		a := web(l.t, "a", "127.0.0.1", hold)
+		s := l.raise(pool("live", a))
+		answer := make(chan error, 1)
+		go func() {
+			_, err := l.get()
+			answer <- err
+		}()
+		testkit.Eventually(l.t, patience, func() error {
+			if list, err := l.Connections(l.t.Context(), "live"); err != nil || len(list) != 1 {
+				return fmt.Errorf("%+v, %w", list, err)
+			}
+			return nil
+		})
+		old := l.state().WorkerPID
+		other := pool("live", a)
+		for i, balance := range []string{"leastconn", "roundrobin"} {
+			other.Balance = balance
+			next, _ := s.next(other)
+			s.reload(next)
+			if i == 0 {
+				if err := syscall.Kill(old, syscall.SIGSTOP); err != nil {
+					l.t.Fatal(err)
+				}
+			}
+			for range 12 {
+				ctx, cancel := context.WithTimeout(l.t.Context(), 100*time.Millisecond)
+				list, err := l.Connections(ctx, "live")
+				cancel()
+				if err == nil {
+					l.t.Errorf("a worker that hangs has %+v", list)
+				}
+			}
+		}
+		var unavailable *lb.UnavailableError
+		if list, err := l.Connections(l.t.Context(), "live"); !errors.As(err, &unavailable) {
+			l.t.Errorf("got %+v, %v", list, err)
+		}
+		if err := syscall.Kill(old, syscall.SIGCONT); err != nil {
+			l.t.Fatal(err)
+		}
+		hold <- struct{}{}
+		if err := <-answer; err != nil {
+			l.t.Error(err)
+		}
 	})
 }

@@ -20,8 +20,7 @@ const (
 	// secondTry is how long after a question that failed it is asked again: one
 	// may fail while HAProxy changes workers.
 	secondTry = 100 * time.Millisecond
-	// maxOld bounds how many old workers are asked. All are asked at once, and
-	// HAProxy's master talks to ten at a time.
+	// maxOld bounds how many old workers are asked.
 	maxOld = 8
 	// oldPatience bounds what old workers may add to a tick: one that hangs must
 	// not hold up what the present one has told.

@@ -3,7 +3,6 @@ package stats_test
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -18,6 +17,7 @@ import (
 type haproxy struct {
 	t             *testing.T
 	stats, master string // paths
+	over          chan struct{}
 
 	mu       sync.Mutex
 	down     bool
@@ -48,9 +48,10 @@ func server(proxy, name, address string) *row {
 func newHAProxy(t *testing.T, pid int, lines ...*row) *haproxy {
 	t.Helper()
 	dir := testkit.SocketDir(t)
-	h := &haproxy{t: t, stats: filepath.Join(dir, "s"), master: filepath.Join(dir, "m"), pid: pid, idle: 100, lines: map[int][]*row{pid: lines}}
+	h := &haproxy{t: t, stats: filepath.Join(dir, "s"), master: filepath.Join(dir, "m"), pid: pid, over: make(chan struct{}), idle: 100, lines: map[int][]*row{pid: lines}}
 	h.listen(h.stats)
 	h.listen(h.master)
+	t.Cleanup(func() { close(h.over) })
 	return h
 }
 
@@ -68,14 +69,14 @@ func (h *haproxy) listen(path string) {
 			}
 			all.Go(func() {
 				defer conn.Close()
-				in := bufio.NewReader(conn)
-				line, err := in.ReadString('\n')
+				line, err := bufio.NewReader(conn).ReadString('\n')
 				if err != nil {
 					return
 				}
 				answer, hung := h.answer(strings.TrimSpace(line))
 				if hung {
-					_, _ = io.Copy(io.Discard, in) // until whoever asks has enough
+					<-h.over
+					return
 				}
 				_, _ = conn.Write([]byte(answer))
 			})

@@ -5,8 +5,9 @@
 //
 // Every call is one connection and one question, has a deadline, and either
 // returns the whole answer or an error: an answer that was cut off is never
-// mistaken for a short one. Nothing is kept between calls, so all of it may be
-// used from any number of goroutines at once.
+// mistaken for a short one. Nothing is kept between calls but the connections of
+// questions that a worker still has to answer, and all of it may be used from any
+// number of goroutines at once.
 //
 // The package never interprets what it reads: it decides nothing, retries
 // nothing and starts nothing. The dialects of HAProxy 2.6 to 3.2 are

@@ -25,8 +25,11 @@ const (
 type endpoint struct {
 	path string
 	kind string // "stats socket" or "master socket", for errors
-	// prefix sends the command on to a worker: "@!<pid> ".
-	prefix string
+	// prefix sends the command on to a worker: "@!<pid> ". backlog has the
+	// questions to it and to the others then.
+	prefix  string
+	worker  int
+	backlog *backlog
 	// quit ends the connection after the answer; the stats socket does so by
 	// itself, the master socket stays open.
 	quit bool
@@ -61,12 +64,36 @@ func (e endpoint) ask(ctx context.Context, command string, read func(io.Reader) 
 }
 
 func (e endpoint) converse(ctx context.Context, command string, read func(io.Reader) error) error {
+	if e.backlog == nil {
+		conn, err := e.question(ctx, command, read)
+		if conn != nil {
+			_ = conn.Close()
+		}
+		return err
+	}
+	if err := e.backlog.begin(ctx, e.worker); err != nil {
+		return err
+	}
+	conn, err := e.question(ctx, command, read)
+	if conn != nil && ctx.Err() != nil {
+		e.backlog.abandon(e.worker, conn)
+		return err
+	}
+	if conn != nil {
+		_ = conn.Close()
+	}
+	e.backlog.end()
+	return err
+}
+
+// question asks on a connection of its own, which is the caller's afterwards; nil:
+// there is none.
+func (e endpoint) question(ctx context.Context, command string, read func(io.Reader) error) (net.Conn, error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", e.path)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() {
 		_ = conn.SetDeadline(time.Unix(1, 0)) // wakes the reader and the writer
 	})
@@ -76,9 +103,9 @@ func (e endpoint) converse(ctx context.Context, command string, read func(io.Rea
 		line += "quit\n"
 	}
 	if _, err := io.WriteString(conn, line); err != nil {
-		return err
+		return conn, err
 	}
-	return read(conn)
+	return conn, read(conn)
 }
 
 // answer asks and returns the answer without the blank line that ends it.

@@ -13,20 +13,21 @@ import (
 // A Master asks HAProxy's master process.
 type Master struct {
 	endpoint
+	questions *backlog // to its workers
 }
 
 // NewMaster returns a client of the master socket at path. It opens nothing.
 func NewMaster(path string) *Master {
-	return &Master{endpoint{path: path, kind: "master socket", quit: true}}
+	return &Master{endpoint{path: path, kind: "master socket", quit: true}, newBacklog()}
 }
 
 // Worker returns a client that reaches one worker through the master, also one
 // that listens nowhere any more because it is ending. Do takes a single command
 // there. When the worker is gone the master says "Can't find the target PID",
-// which is an error.
+// which is an error; one that has not answered before gives ErrUnanswered.
 func (m *Master) Worker(pid int) *Client {
 	e := m.endpoint
-	e.prefix = "@!" + strconv.Itoa(pid) + " "
+	e.prefix, e.worker, e.backlog = "@!"+strconv.Itoa(pid)+" ", pid, m.questions
 	return &Client{e}
 }
 

@@ -1,0 +1,108 @@
+package statsock
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// maxQuestions bounds how many connections of HAProxy's master one Master takes
+// up for questions to workers. The master has ten for everybody.
+const maxQuestions = 4
+
+// ErrUnanswered is the error of a question to a worker that has not answered one
+// before: it is not asked again until it has. A master keeps the connection of
+// each question until the worker answers or ends, also when whoever asked has
+// gone; with ten of them it takes no command any more, not even to reload
+// (HAProxy 2.6 to 3.2).
+var ErrUnanswered = errors.New("the worker still owes an answer")
+
+// A backlog is the questions to workers that a master has not got rid of. Those
+// that nobody waits for any more stay open in it until their worker answers or
+// ends.
+type backlog struct {
+	slots chan struct{} // one per question, waited for or not
+
+	mu   sync.Mutex
+	owed []owed
+}
+
+// owed is an answer that nobody waits for any more.
+type owed struct {
+	worker int
+	conn   net.Conn
+}
+
+func newBacklog() *backlog { return &backlog{slots: make(chan struct{}, maxQuestions)} }
+
+// begin waits for room for one more question to a worker. It refuses to wait for
+// what workers that hang take up.
+func (b *backlog) begin(ctx context.Context, worker int) error {
+	if !b.mayAsk(worker) {
+		return ErrUnanswered
+	}
+	select {
+	case b.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (b *backlog) mayAsk(worker int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.owed = slices.DeleteFunc(b.owed, func(o owed) bool {
+		if !ended(o.conn) {
+			return false
+		}
+		_ = o.conn.Close()
+		<-b.slots
+		return true
+	})
+	return len(b.owed) < maxQuestions && !slices.ContainsFunc(b.owed, func(o owed) bool { return o.worker == worker })
+}
+
+// end gives the room back of a question that is over.
+func (b *backlog) end() { <-b.slots }
+
+// abandon keeps the connection of a question whose answer nobody waits for any
+// more, and its room with it.
+func (b *backlog) abandon(worker int, conn net.Conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.owed = append(b.owed, owed{worker, conn})
+}
+
+// ended throws away what has come, without waiting, and says whether that was
+// all.
+func ended(conn net.Conn) bool {
+	raw, ok := conn.(syscall.Conn)
+	if !ok {
+		return true
+	}
+	c, err := raw.SyscallConn()
+	if err != nil || conn.SetDeadline(time.Time{}) != nil {
+		return true
+	}
+	over := false
+	err = c.Read(func(fd uintptr) bool {
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := syscall.Read(int(fd), buf)
+			switch {
+			case errors.Is(err, syscall.EINTR):
+			case errors.Is(err, syscall.EAGAIN):
+				return true
+			case err != nil, n == 0:
+				over = true
+				return true
+			}
+		}
+	})
+	return over && err == nil
+}
