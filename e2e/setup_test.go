@@ -140,6 +140,38 @@ func TestAgentAndFrontendAreRegisteredInConsul(t *testing.T) {
 	}
 }
 
+// After a reboot nothing runs. That the agent cannot start is no reason for HAProxy
+// not to.
+func TestHAProxyStartsThoughTheAgentCannot(t *testing.T) {
+	n, _ := serving(t)
+	n.signal(syscall.SIGKILL)
+	if err := syscall.Kill(n.master(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, patience, func() error {
+		if _, err := n.get(); err == nil {
+			return errors.New("HAProxy still answers")
+		}
+		return nil
+	})
+	if err := os.WriteFile(n.path("bad.tmpl"), []byte("{{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := append(n.arguments(), "--template-file", n.path("bad.tmpl"))
+	out, err := exec.Command(build(t), args...).CombinedOutput()
+	if code := exitCode(err); code != 2 || !strings.Contains(string(out), "bad.tmpl") {
+		t.Errorf("exit code %d, expected 2: %s", code, out)
+	}
+	n.answers("1.0.0-0")
+
+	master := n.master()
+	n.start()
+	n.answers("1.0.0-0")
+	if after := n.master(); after != master {
+		t.Errorf("the next agent has not taken over HAProxy %d, but runs %d", master, after)
+	}
+}
+
 // The sockets of a HAProxy that root has started belong to the agent's user.
 func TestHAProxyThroughSudo(t *testing.T) {
 	bin := t.TempDir()

@@ -38,15 +38,46 @@ type node struct {
 
 // run keeps the node running until ctx ends, which is no error.
 func (n node) run(ctx context.Context) error {
+	process := n.haproxy()
+	release, err := process.Claim(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	begun, err := n.runWith(ctx, process)
+	if !begun && ctx.Err() == nil {
+		n.keepServing(ctx, process)
+	}
+	return err
+}
+
+// keepServing starts HAProxy with the configuration of the last run though the agent
+// cannot start, as after a reboot with a template that somebody has broken.
+func (n node) keepServing(ctx context.Context, p *haproxy.Process) {
+	if n.settings.haproxy != string(haproxy.Managed) || n.settings.stopHAProxy {
+		return
+	}
+	serves, err := p.Drops(nil)
+	if err == nil && serves {
+		err = p.Resume(ctx)
+	}
+	if err != nil {
+		n.log.ErrorContext(ctx, "haproxy not started with the configuration of the last run", "error", err)
+	}
+}
+
+// runWith is run for a HAProxy that nobody else looks after. It has not begun when
+// something is wrong that was to be found out before.
+func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool, err error) {
 	s := n.settings
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen())
 	if err != nil {
-		return fmt.Errorf("listening for the API: %w", err)
+		return false, fmt.Errorf("listening for the API: %w", err)
 	}
 	defer listener.Close() // closed by the server already, except on a failing start
 	db, err := n.openStore(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() {
 		if err := db.Close(); err != nil {
@@ -55,30 +86,24 @@ func (n node) run(ctx context.Context) error {
 	}()
 	events, err := activity.NewLog(ctx, db, time.Now, n.log)
 	if err != nil {
-		return fmt.Errorf("reading the activity: %w", err)
+		return false, fmt.Errorf("reading the activity: %w", err)
 	}
 	watcher, err := n.watcher(ctx, db)
 	if err != nil {
-		return err
+		return false, err
 	}
-	process := n.haproxy()
-	release, err := process.Claim(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
 	a, registrar, err := n.agent(db, watcher, process, events, listener.Addr())
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := a.Import(ctx); err != nil { // before the API tells of what is stored
-		return err
+		return false, err
 	}
 	cluster, watch := n.cluster()
 	sampler := n.sampler(a)
 	server, err := n.api(a, db, process, events, sampler, cluster, watch)
 	if err != nil {
-		return err
+		return false, err
 	}
 	n.log.InfoContext(ctx, "thalassa agent", "version", version(), "api", "http://"+listener.Addr().String(), "consul", s.consul(), "haproxy", s.haproxy)
 
@@ -111,7 +136,7 @@ func (n node) run(ctx context.Context) error {
 	if s.stopHAProxy {
 		err = errors.Join(err, n.stopHAProxy(ctx, process))
 	}
-	return err
+	return true, err
 }
 
 // openStore opens the database. One that is damaged has been set aside; the
