@@ -33,6 +33,7 @@ func (c *Cluster) stream(ctx context.Context, tell func(lb.ClusterEpoch)) error 
 	if err != nil {
 		return err
 	}
+	asked := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path)
@@ -56,6 +57,8 @@ func (c *Cluster) stream(ctx context.Context, tell func(lb.ClusterEpoch)) error 
 	ending := cmd.Wait()
 	said := lastWords(words.String())
 	switch {
+	case errors.Is(context.Cause(asked), errSilent):
+		return fmt.Errorf("%s was ended: %w", path, errSilent)
 	case cmd.ProcessState.ExitCode() == notRunnable:
 		return &lb.ClusterError{Tool: path, Kind: lb.ClusterNotInstalled, Code: notRunnable, Said: said}
 	case reading != nil:
@@ -80,6 +83,9 @@ func readUpdates(out io.Reader, tell func(lb.ClusterEpoch)) error {
 	}
 	return lines.Err()
 }
+
+// errSilent is why a stream was ended that hangs.
+var errSilent = errors.New("it did not tell of changes")
 
 // backoff is the pause after a failure that many have preceded in a row.
 func backoff(failures int) time.Duration {

@@ -33,7 +33,13 @@ type Watcher struct {
 	cib       *CIB
 	err       error
 	streaming bool
-	joined    bool // there is a cluster
+	lines     uint64                  // that the stream has told so far
+	hangUp    context.CancelCauseFunc // ends the stream
+	joined    bool                    // there is a cluster
+
+	// Of Run alone.
+	missed bool   // the stream did not tell of a change
+	since  uint64 // after so many lines
 }
 
 // NewWatcher makes a Watcher. It starts nothing; until Run has had a first look
@@ -116,10 +122,24 @@ func (w *Watcher) pause(ctx context.Context, failures int) bool {
 			return true
 		}
 		epoch, err := w.cluster.Epoch(ctx)
-		if err != nil || epoch != w.View().Epoch {
+		news := err != nil || epoch != w.View().Epoch
+		w.listenToStream(err == nil && news)
+		if news {
 			return true
 		}
 	}
+}
+
+// listenToStream ends a stream that has told nothing since the last time when
+// there was something to tell. news: there is now, which may yet be told.
+func (w *Watcher) listenToStream(news bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.streaming && w.missed && w.lines == w.since {
+		w.hangUp(errSilent)
+		w.streaming = false
+	}
+	w.missed, w.since = news && w.streaming, w.lines
 }
 
 // refresh looks at the cluster and publishes what it sees; false: Pacemaker did
@@ -176,8 +196,7 @@ func (w *Watcher) listen(ctx context.Context) {
 			continue
 		}
 		begun := time.Now()
-		err := w.cluster.stream(ctx, w.heard)
-		w.setStreaming(false)
+		err := w.follow(ctx)
 		w.Look() // whatever came last may have been lost
 		if ctx.Err() != nil {
 			return
@@ -205,18 +224,29 @@ func (w *Watcher) listen(ctx context.Context) {
 	}
 }
 
+// follow runs thalassa-cib once.
+func (w *Watcher) follow(ctx context.Context) error {
+	ctx, hangUp := context.WithCancelCause(ctx)
+	defer hangUp(nil)
+	w.mu.Lock()
+	w.hangUp = hangUp
+	w.mu.Unlock()
+	err := w.cluster.stream(ctx, w.heard)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.streaming = false
+	return err
+}
+
 // heard takes note of an update.
 func (w *Watcher) heard(epoch lb.ClusterEpoch) {
-	w.setStreaming(true)
+	w.mu.Lock()
+	w.streaming = true
+	w.lines++
+	w.mu.Unlock()
 	if w.View().Epoch != epoch || w.isDown() {
 		w.Look()
 	}
-}
-
-func (w *Watcher) setStreaming(on bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.streaming = on
 }
 
 func (w *Watcher) isStreaming() bool {

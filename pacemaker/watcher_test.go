@@ -114,6 +114,34 @@ func TestWatcherFollowsAStream(t *testing.T) {
 	awaitView(t, w, "standby", func(v lb.Cluster) bool { return v.Nodes[0].State == "standby" })
 }
 
+// A stream that hangs is not waited for: it is started anew.
+func TestWatcherEndsAStreamThatTellsNothing(t *testing.T) {
+	_, path := onFile(t, "failed.xml")
+	starts := filepath.Join(t.TempDir(), "starts")
+	dir := tools(t, map[string]string{"thalassa-cib": `echo start >>` + starts + `
+		echo '{"epoch":"0:0:1"}'
+		exec sleep 600`})
+	w := watch(t, pacemaker.New(pacemaker.Config{File: path, Stream: filepath.Join(dir, "thalassa-cib"), Logger: testkit.Logger(t)}))
+	awaitView(t, w, "a first view", func(v lb.Cluster) bool { return v.State != "" })
+	begun := func() int {
+		data, _ := os.ReadFile(starts)
+		return strings.Count(string(data), "start")
+	}
+	atLeast := func(n int) {
+		t.Helper()
+		testkit.Eventually(t, patience, func() error {
+			if begun() < n {
+				return fmt.Errorf("it was started %d times", begun())
+			}
+			return nil
+		})
+	}
+	atLeast(1)
+	tool(t, path, "crm_attribute", "-N", "n1", "-n", "standby", "-v", "on")
+	awaitView(t, w, "standby", func(v lb.Cluster) bool { return v.Nodes[0].State == "standby" })
+	atLeast(2)
+}
+
 func TestWatcherSurvivesNonsenseOfAStream(t *testing.T) {
 	_, path := onFile(t, "failed.xml")
 	dir := tools(t, map[string]string{"thalassa-cib": `echo 'not json'; exec cat`})
