@@ -12,8 +12,8 @@ import (
 // Claim makes this program the only one that looks after the HAProxy at
 // ConfigPath, until release is called or the program ends, however it ends. Two
 // of them would replace each other's configuration for ever. The error says when
-// there is another one. A hidden file beside ConfigPath is left behind, and a
-// StateFile that tells nothing.
+// there is another one. What an interrupted reload has left is put in order. A hidden
+// file beside ConfigPath is left behind, and a StateFile that tells nothing.
 func (p *Process) Claim(ctx context.Context) (release func(), err error) {
 	dir, base := filepath.Split(p.cfg.ConfigPath)
 	f, err := os.OpenFile(filepath.Join(dir, "."+base+".lock"), os.O_RDWR|os.O_CREATE, 0o600)
@@ -22,7 +22,9 @@ func (p *Process) Claim(ctx context.Context) (release func(), err error) {
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
-		p.forgetState(ctx) // of an agent that was killed in a reload
+		// Of an agent that was killed in a reload:
+		p.finishExchange(ctx)
+		p.forgetState(ctx)
 		return func() { _ = f.Close() }, nil
 	}
 	_ = f.Close()
@@ -30,4 +32,23 @@ func (p *Process) Claim(ctx context.Context) (release func(), err error) {
 		return nil, fmt.Errorf("claiming haproxy: another agent looks after %s", p.cfg.ConfigPath)
 	}
 	return nil, fmt.Errorf("claiming haproxy: locking %s: %w", f.Name(), err)
+}
+
+// finishExchange puts the former file back that was kept aside, unless the worker that
+// runs has the new one: nobody knows whether any would take that.
+func (p *Process) finishExchange(ctx context.Context) {
+	x := exchange{path: p.cfg.ConfigPath, backup: formerOf(p.cfg.ConfigPath)}
+	if _, err := os.Lstat(x.backup); err != nil {
+		return // there is none, as a rule
+	}
+	file, err := os.ReadFile(x.path)
+	if info, infoErr := p.showInfo(ctx); err == nil && infoErr == nil && carries(file, fingerprint(info)) {
+		x.close()
+		return
+	}
+	if err := x.undo(); err != nil {
+		p.logger.ErrorContext(ctx, "configuration of an interrupted reload not taken back", "path", x.path, "error", err)
+		return
+	}
+	p.logger.WarnContext(ctx, "configuration of an interrupted reload taken back", "path", x.path)
 }

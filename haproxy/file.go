@@ -98,10 +98,15 @@ func install(path string, content []byte) (*exchange, error) {
 	return x, nil
 }
 
+// formerOf is where the former file is kept aside.
+func formerOf(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".former")
+}
+
 // keepAside makes a second name for the file at path, or a copy of it where the
 // system forbids links (fs.protected_hardlinks). No file gives no name.
 func keepAside(path string) (string, error) {
-	backup := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".former")
+	backup := formerOf(path)
 	_ = os.Remove(backup) // of a program that was killed; if it is in the way, Link says so
 	err := os.Link(path, backup)
 	if err == nil {
