@@ -7,9 +7,9 @@ import (
 	"thalassa/lb"
 )
 
-// compareBackends finds those created, removed and changed.
-// compareBackends walks through both configurations at once: they are sorted, and
-// with a thousand backends each change would pay for a map of them.
+// compareBackends finds those created, removed and changed. It walks through both
+// configurations at once: they are sorted, and with a thousand backends each change
+// would pay for a map of them.
 func (c *Change) compareBackends(a, b lb.Config) {
 	pretended, pretends := pretending(a.Frontends), pretending(b.Frontends)
 	olds, news := a.Backends, b.Backends

@@ -254,6 +254,18 @@ func (s *settings) check() error {
 	if s.reloadJitter < 0 {
 		bad("reload-jitter: %s is no time to wait", s.reloadJitter)
 	}
+	if s.reloadEvery <= 0 {
+		bad("reload-every: %s is no time between reloads, expected more than 0s", s.reloadEvery)
+	}
+	if s.reloadBurst < 1 {
+		bad("reload-burst: %d is not a number of reloads, expected 1 or more", s.reloadBurst)
+	}
+	if s.hardStopAfter < 0 {
+		bad("haproxy-hard-stop-after: %s is no time, expected 0s, for connections without end, or more", s.hardStopAfter)
+	}
+	if s.maxconn < 0 {
+		bad("haproxy-maxconn: %d is not a number of connections, expected 1 or more, or 0 for HAProxy to choose", s.maxconn)
+	}
 	if s.consulMaxConns < 12 {
 		bad("consul-max-connections: %d is too few, expected 12 or more", s.consulMaxConns)
 	}

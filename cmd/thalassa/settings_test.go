@@ -80,17 +80,21 @@ func TestMistakesAreNamed(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"unknown key":       {file: "label: a\nhaproxySokketPath: x\n", want: []string{"thalassa.yaml:2", "haproxy-sokket-path is not a setting"}},
-		"several":           {file: "nope: 1\nport: x\n", want: []string{":1: nope", `:2: port: "x"`}},
-		"a mapping inside":  {file: "port: {a: b}\n", want: []string{":1: port: expected one value"}},
-		"not YAML":          {file: "port: [\n", want: []string{"thalassa.yaml"}},
-		"bad port":          {args: []string{"--port", "70000"}, want: []string{"port: 70000", "1 to 65535"}},
-		"bad mode":          {args: []string{"--haproxy", "systemd"}, want: []string{`haproxy: "systemd"`, "managed, pacemaker or external"}},
-		"bad stats address": {args: []string{"--haproxy-stats-bind", "nine"}, want: []string{"haproxy-stats-bind", "host:port"}},
-		"a smuggled line":   {args: []string{"--haproxy-log", "x\nbackend evil"}, want: []string{"haproxy-log"}},
-		"open to all":       {args: []string{"--host", "::"}, want: []string{"host: ::", "token-file", "insecure-no-auth"}},
-		"stop external":     {args: []string{"--haproxy", "external", "--stop-haproxy"}, want: []string{"stop-haproxy: HAProxy is stopped by whoever starts it"}},
-		"few connections":   {args: []string{"--consul-max-connections", "3"}, want: []string{"consul-max-connections: 3"}},
+		"unknown key":        {file: "label: a\nhaproxySokketPath: x\n", want: []string{"thalassa.yaml:2", "haproxy-sokket-path is not a setting"}},
+		"several":            {file: "nope: 1\nport: x\n", want: []string{":1: nope", `:2: port: "x"`}},
+		"a mapping inside":   {file: "port: {a: b}\n", want: []string{":1: port: expected one value"}},
+		"not YAML":           {file: "port: [\n", want: []string{"thalassa.yaml"}},
+		"bad port":           {args: []string{"--port", "70000"}, want: []string{"port: 70000", "1 to 65535"}},
+		"bad mode":           {args: []string{"--haproxy", "systemd"}, want: []string{`haproxy: "systemd"`, "managed, pacemaker or external"}},
+		"bad stats address":  {args: []string{"--haproxy-stats-bind", "nine"}, want: []string{"haproxy-stats-bind", "host:port"}},
+		"a smuggled line":    {args: []string{"--haproxy-log", "x\nbackend evil"}, want: []string{"haproxy-log"}},
+		"open to all":        {args: []string{"--host", "::"}, want: []string{"host: ::", "token-file", "insecure-no-auth"}},
+		"stop external":      {args: []string{"--haproxy", "external", "--stop-haproxy"}, want: []string{"stop-haproxy: HAProxy is stopped by whoever starts it"}},
+		"no pace":            {args: []string{"--reload-every", "0s"}, want: []string{"reload-every: 0s"}},
+		"no reload":          {args: []string{"--reload-burst", "0"}, want: []string{"reload-burst: 0"}},
+		"a stop in the past": {args: []string{"--haproxy-hard-stop-after", "-5m"}, want: []string{"haproxy-hard-stop-after: -5m"}},
+		"fewer than none":    {args: []string{"--haproxy-maxconn", "-1"}, want: []string{"haproxy-maxconn: -1"}},
+		"few connections":    {args: []string{"--consul-max-connections", "3"}, want: []string{"consul-max-connections: 3"}},
 	} {
 		_, err := load(t, c.file, c.args...)
 		if err == nil {
