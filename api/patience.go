@@ -1,67 +1,113 @@
 package api
 
 import (
+	"maps"
+	"net/http"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
+
+	"thalassa/auth"
 )
 
 const (
-	// freeFailures are wrong tokens from one address that cost nothing; each
+	// freeFailures are wrong tokens from one source that cost nothing; each
 	// further one is allowed after another failureEvery.
 	freeFailures = 10
 	failureEvery = 6 * time.Second
-	// maxAddresses bounds how many addresses are remembered.
-	maxAddresses = 4096
+	// maxSources bounds how many sources with failures are remembered, and as many
+	// right tokens with where they were shown.
+	maxSources = 4096
 )
 
-// A patience slows those down who try tokens. The zero value is ready.
+// A patience slows those down who try tokens. One bound is for all who come from
+// the same source, right tokens too: or the answers would tell which are right.
+// Only a token that has been right from there before goes on, so that a program
+// with a wrong token keeps none out that works beside it. The zero value is ready.
 type patience struct {
 	mu sync.Mutex
-	// debt is until when an address pays for its failures, freeFailures at most;
+	// debt is until when a source pays for its failures, freeFailures at most;
 	// while that is less than freeFailures ahead it may go on.
-	debt map[string]time.Time
+	debt    map[string]time.Time
+	trusted map[trust]bool
 }
 
-// wait is how long an address has to wait before it may try; 0: not at all.
-func (p *patience) wait(address string, now time.Time) time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	until := p.debt[address]
-	if !until.After(now) {
-		return 0
-	}
-	return max(0, until.Sub(now)-(freeFailures-1)*failureEvery)
+// A trust is a token that was right, and where it came from.
+type trust struct {
+	source string
+	proof  auth.Proof
 }
 
-// fail notes a failure, and reports whether it is the first for a while.
-func (p *patience) fail(address string, now time.Time) (first bool) {
+// admit judges a token that a source shows. wait: it has to be shown again after
+// that time, and whether it is right is not told. first: it is the first wrong
+// one for a while.
+func (p *patience) admit(source string, proof auth.Proof, right bool, now time.Time) (wait time.Duration, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.debt) >= maxAddresses {
-		for a, until := range p.debt {
-			if !until.After(now) {
-				delete(p.debt, a)
-			}
-		}
-		if len(p.debt) >= maxAddresses {
-			clear(p.debt)
-		}
+	shown := trust{source, proof}
+	if right && p.trusted[shown] {
+		return 0, false
 	}
+	if wait := p.debt[source].Sub(now.Add((freeFailures - 1) * failureEvery)); wait > 0 {
+		return wait, false
+	}
+	if !right {
+		return 0, p.fail(source, now)
+	}
+	if p.trusted == nil {
+		p.trusted = map[trust]bool{}
+	}
+	makeRoom(p.trusted)
+	p.trusted[shown] = true
+	return 0, false
+}
+
+// fail notes a failure, and reports whether it is the first for a while; mu is
+// held.
+func (p *patience) fail(source string, now time.Time) (first bool) {
 	if p.debt == nil {
 		p.debt = map[string]time.Time{}
 	}
-	until := p.debt[address]
+	until, owes := p.debt[source]
+	if !owes {
+		if len(p.debt) >= maxSources {
+			maps.DeleteFunc(p.debt, func(_ string, until time.Time) bool { return !until.After(now) })
+		}
+		makeRoom(p.debt)
+	}
 	first = !until.After(now)
 	if first {
 		until = now
 	}
-	if most := now.Add(freeFailures * failureEvery); until.Add(failureEvery).Before(most) {
-		p.debt[address] = until.Add(failureEvery)
-	} else {
-		p.debt[address] = most
-	}
+	p.debt[source] = until.Add(failureEvery)
 	return first
+}
+
+// makeRoom forgets any one entry when there are maxSources.
+func makeRoom[K comparable, V any](m map[K]V) {
+	if len(m) < maxSources {
+		return
+	}
+	for k := range m {
+		delete(m, k)
+		return
+	}
+}
+
+// source is who pays together: an address, and of IPv6 its network, since one
+// machine may have all addresses of that.
+func source(r *http.Request) string {
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return "unknown"
+	}
+	address := remote.Addr().Unmap().WithZone("")
+	if address.Is6() {
+		const network = 64 // bits
+		return netip.PrefixFrom(address, network).Masked().String()
+	}
+	return address.String()
 }
 
 // seconds is a time in the form of Retry-After.

@@ -37,10 +37,9 @@ func (s *Server) identify(r *http.Request) (caller, error) {
 	if len(header) > 1 || !strings.EqualFold(scheme, "Bearer") {
 		return caller{}, unauthorized(`, error="invalid_request"`, "the Authorization header is not of the form Bearer TOKEN")
 	}
-	who, proof, ok := s.cfg.Tokens.Prove(strings.TrimSpace(token))
-	if !ok {
-		s.refused(r)
-		return caller{}, unauthorized(`, error="invalid_token"`, "the token is not known here")
+	who, proof, err := s.prove(r, token)
+	if err != nil {
+		return caller{}, err
 	}
 	return caller{Identity: who, check: func() (auth.Identity, bool) { return s.cfg.Tokens.Identify(proof) }}, nil
 }
@@ -104,16 +103,12 @@ func (s *Server) login(c echo.Context) error {
 	if s.cfg.Tokens == nil {
 		return s.whoami(c)
 	}
-	if wait := s.patience.wait(remoteIP(r), s.cfg.Now()); wait > 0 {
-		return &failure{
-			status: http.StatusTooManyRequests, Code: "too_many", Message: "too many wrong tokens came from this address; try again later",
-			header: http.Header{echo.HeaderRetryAfter: {seconds(wait)}},
-		}
+	if _, _, err := s.prove(r, in.Token); err != nil {
+		return err
 	}
 	id, session, ok := s.sessions.Begin(strings.TrimSpace(in.Token))
-	if !ok {
-		s.refused(r)
-		return unauthorized(`, error="invalid_token"`, "the token is not known here")
+	if !ok { // it has just left the token file
+		return unknownToken()
 	}
 	s.endSession(r) // the one that the browser had
 	s.cfg.Logger.InfoContext(r.Context(), "session begun", "name", session.Name, "role", session.Role.String(), "remote", r.RemoteAddr)
@@ -152,9 +147,25 @@ func sessionCookie(r *http.Request, id string, expires time.Time, maxAge int) *h
 	}
 }
 
-// refused notes a wrong token.
-func (s *Server) refused(r *http.Request) {
-	if first := s.patience.fail(remoteIP(r), s.cfg.Now()); first {
+// prove finds out whose token a request shows. Who shows wrong ones has to wait
+// at last, and the log tells of the first.
+func (s *Server) prove(r *http.Request, token string) (auth.Identity, auth.Proof, error) {
+	who, proof, right := s.cfg.Tokens.Prove(strings.TrimSpace(token))
+	wait, first := s.patience.admit(source(r), proof, right, s.cfg.Now())
+	switch {
+	case wait > 0:
+		return auth.Identity{}, proof, &failure{
+			status: http.StatusTooManyRequests, Code: "too_many", Message: "too many wrong tokens came from this address; try again later",
+			header: http.Header{echo.HeaderRetryAfter: {seconds(wait)}},
+		}
+	case right:
+		return who, proof, nil
+	case first:
 		s.cfg.Logger.WarnContext(r.Context(), "wrong token", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path)
 	}
+	return auth.Identity{}, proof, unknownToken()
+}
+
+func unknownToken() *failure {
+	return unauthorized(`, error="invalid_token"`, "the token is not known here")
 }

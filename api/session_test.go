@@ -119,34 +119,57 @@ func TestSessionsRefuseWhatTheyDoNotKnow(t *testing.T) {
 	}
 }
 
-// Ten wrong tokens are free, then it takes time.
+// wrongTokens are the ways to show a wrong token.
+func wrongTokens(s *site) map[string]func() reply {
+	return map[string]func() reply{
+		"session": func() reply { return s.do("POST", "/session", `{"token":"not-a-token-of-this-file"}`) },
+		"header":  func() reply { return s.get("/status", bearer("not-a-token-of-this-file")) },
+	}
+}
+
+// Ten wrong tokens are free, then it takes time, and which is right is not told
+// meanwhile.
 func TestTryingTokensTakesTime(t *testing.T) {
-	now := at0()
-	s := filled(t, apitest.Guarded(t), func(c *api.Config) { c.Now = func() time.Time { return now } })
-	wrong := func() reply { return s.do("POST", "/session", `{"token":"not-a-token-of-this-file"}`) }
-	for range 10 {
-		wrong().refused(t, http.StatusUnauthorized, "unauthorized")
+	for _, way := range []string{"session", "header"} {
+		t.Run(way, func(t *testing.T) {
+			now := at0()
+			s := filled(t, apitest.Guarded(t), func(c *api.Config) { c.Now = func() time.Time { return now } })
+			wrong := wrongTokens(s)[way]
+			for range 10 {
+				wrong().refused(t, http.StatusUnauthorized, "unauthorized")
+			}
+			r := wrong()
+			r.refused(t, http.StatusTooManyRequests, "too_many")
+			if wait := r.header.Get("Retry-After"); wait != "7" {
+				t.Errorf("Retry-After is %s", wait)
+			}
+			s.do("POST", "/session", `{"token":"`+apitest.ReadToken+`"}`).refused(t, http.StatusTooManyRequests, "too_many")
+			s.get("/status", bearer(apitest.ReadToken)).refused(t, http.StatusTooManyRequests, "too_many")
+			now = now.Add(7 * time.Second)
+			wrong().refused(t, http.StatusUnauthorized, "unauthorized")
+			wrong().refused(t, http.StatusTooManyRequests, "too_many")
+			now = now.Add(time.Hour)
+			s.login(t, apitest.ReadToken)
+			s.get("/status", bearer(apitest.ReadToken)).wants(t, 200, nil)
+		})
 	}
-	r := wrong()
-	r.refused(t, http.StatusTooManyRequests, "too_many")
-	if wait := r.header.Get("Retry-After"); wait != "7" {
-		t.Errorf("Retry-After is %s", wait)
-	}
-	s.do("POST", "/session", `{"token":"`+apitest.ReadToken+`"}`).refused(t, http.StatusTooManyRequests, "too_many")
-	now = now.Add(7 * time.Second)
-	wrong().refused(t, http.StatusUnauthorized, "unauthorized")
-	wrong().refused(t, http.StatusTooManyRequests, "too_many")
-	now = now.Add(time.Hour)
-	s.login(t, apitest.ReadToken)
 }
 
 // A program that asks with a wrong token again and again keeps nobody out for
-// longer than a person who has tried ten.
+// longer than a person who has tried ten, and never a token that has been right
+// from its address before.
 func TestWrongTokensDoNotAddUp(t *testing.T) {
 	now := at0()
 	s := filled(t, apitest.Guarded(t), func(c *api.Config) { c.Now = func() time.Time { return now } })
-	for range 100 {
-		s.get("/status", bearer("not-a-token-of-this-file")).refused(t, http.StatusUnauthorized, "unauthorized")
+	s.get("/status", bearer(apitest.DeployToken)).wants(t, 200, nil)
+	for i := range 100 {
+		for _, wrong := range wrongTokens(s) {
+			if r := wrong(); i > 10 {
+				r.refused(t, http.StatusTooManyRequests, "too_many")
+			}
+		}
+		s.get("/status", bearer(apitest.DeployToken)).wants(t, 200, nil)
+		s.login(t, apitest.DeployToken)
 	}
 	s.do("POST", "/session", `{"token":"`+apitest.ReadToken+`"}`).refused(t, http.StatusTooManyRequests, "too_many")
 	now = now.Add(7 * time.Second)

@@ -95,10 +95,11 @@ func (c *Client) FollowActivity(ctx context.Context, since uint64, f func(activi
 }
 
 // MayPass reports whether asking again later may help: the agent gave no whole
-// answer, or one that tells of trouble of its own.
+// answer, or one that tells of trouble of its own or of wrong tokens of others.
 func MayPass(err error) bool {
 	var answered *Error
-	return IsUnreachable(err) || errors.As(err, &answered) && answered.Status >= http.StatusInternalServerError
+	return IsUnreachable(err) || errors.As(err, &answered) &&
+		(answered.Status >= http.StatusInternalServerError || answered.Status == http.StatusTooManyRequests)
 }
 
 // pause waits for about d, or until ctx ends.

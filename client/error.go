@@ -13,8 +13,8 @@ type Error struct {
 	Status int `json:"-"` // of HTTP
 	// Code says for programs what kind of error it is: "invalid",
 	// "unauthorized", "forbidden", "not_found", "method_not_allowed",
-	// "conflict", "precondition_failed", "too_large", "refused", "unavailable"
-	// or "internal". Empty: the answer did not come from an agent.
+	// "conflict", "precondition_failed", "too_large", "too_many", "refused",
+	// "unavailable" or "internal". Empty: the answer did not come from an agent.
 	Code    string          `json:"code"`
 	Message string          `json:"error"`  // one sentence
 	Fields  []lb.FieldError `json:"fields"` // every bad part of the request

@@ -110,7 +110,7 @@ func answerCode(answer *client.Error) int {
 		return exitConflict
 	case http.StatusUnprocessableEntity:
 		return exitRefused
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		return exitUnavailable
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return exitForbidden
