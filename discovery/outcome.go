@@ -105,8 +105,10 @@ func (s *schedule) applyService(svc *service, r result, now time.Time) {
 		svc.index, svc.due = 0, now
 		return
 	}
-	s.poke = s.poke || v.changed || svc.current.Stale != ""
-	s.fresh = false
+	if v.changed || svc.current.Stale != "" || !svc.known {
+		s.fresh, s.poke = false, true
+	}
+	s.confirmed = true
 	if svc.known && v.changed {
 		svc.heat = now
 	}

@@ -76,9 +76,11 @@ type schedule struct {
 	notes  []note         // what to log
 	begun  time.Time      // want was called first; zero: it was not
 	fresh  bool           // the snapshot published is the present one
-	poke   bool           // somebody should look at it
-	down   bool           // some request failed for an outage, as noted last
-	downAt time.Time      // that was noted
+	// confirmed: for some services that is so but for when Consul confirmed it.
+	confirmed bool
+	poke      bool      // somebody should look at it
+	down      bool      // some request failed for an outage, as noted last
+	downAt    time.Time // that was noted
 }
 
 // isWide reports whether there are too many services for a blocking request

@@ -33,6 +33,7 @@ type Watcher struct {
 	schedule  *schedule // owned by Run
 	wanted    atomic.Pointer[[]lb.Name]
 	published atomic.Pointer[lb.Snapshot]
+	handed    time.Time     // out last; of Run alone
 	look      chan struct{} // one slot: wanted was set, or orders were given
 	changed   chan struct{} // one slot
 
@@ -146,7 +147,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 				results <- w.do(taskCtx, t)
 			})
 		}
-		w.publish(ctx)
+		if due := w.publish(ctx, now); !due.IsZero() && due.Before(next) {
+			next = due
+		}
 		alarm.Reset(next.Sub(now))
 		select {
 		case <-ctx.Done():
@@ -162,13 +165,21 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 }
 
-// publish hands out the latest and tells of it.
-func (w *Watcher) publish(ctx context.Context) {
+// confirmEvery is the time between two snapshots that differ only in when Consul
+// confirmed them: of a thousand services there may be a hundred such a second.
+const confirmEvery = time.Second
+
+// publish hands out the latest and tells of it. It returns when something that is
+// not handed out yet is due; zero: there is nothing.
+func (w *Watcher) publish(ctx context.Context, now time.Time) (due time.Time) {
 	s := w.schedule
-	if !s.fresh {
+	if !s.fresh || s.confirmed && now.Sub(w.handed) >= confirmEvery {
 		snap := s.snapshot()
 		w.published.Store(&snap)
-		s.fresh = true
+		s.fresh, s.confirmed, w.handed = true, false, now
+	}
+	if s.confirmed {
+		due = w.handed.Add(confirmEvery)
 	}
 	if s.poke {
 		poke(w.changed)
@@ -178,6 +189,7 @@ func (w *Watcher) publish(ctx context.Context) {
 		w.log(ctx, n)
 	}
 	s.notes = nil
+	return due
 }
 
 func (w *Watcher) log(ctx context.Context, n note) {
