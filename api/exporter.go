@@ -125,7 +125,7 @@ func families() []family {
 	gauge := func(name, help string, kinds []stats.Kind, value func(g *stats.Gauges) float64) family {
 		return family{name, help, false, kinds, func(s *stats.Series, sample func(float64, ...string)) { sample(value(&s.Gauges)) }}
 	}
-	seconds := func(name, help string, value func(g *stats.Gauges) int) family {
+	seconds := func(name, help string, value func(g *stats.Gauges) int32) family {
 		return gauge(name, help, behind, func(g *stats.Gauges) float64 { return float64(value(g)) / 1000 })
 	}
 	return []family{
@@ -150,10 +150,10 @@ func families() []family {
 		gauge("current_queue", "Requests that wait for a server.", behind, func(g *stats.Gauges) float64 { return float64(g.Queue) }),
 		gauge("max_queue", "Most requests that waited at a time.", behind, func(g *stats.Gauges) float64 { return float64(g.MaxQueue) }),
 		gauge("weight", "Effective weight; of a backend the sum.", behind, func(g *stats.Gauges) float64 { return float64(g.Weight) }),
-		seconds("queue_time_average_seconds", "Mean time in the queue of the last 1024 requests.", func(g *stats.Gauges) int { return g.QueueMS }),
-		seconds("connect_time_average_seconds", "Mean time to connect of the last 1024 requests.", func(g *stats.Gauges) int { return g.ConnectMS }),
-		seconds("response_time_average_seconds", "Mean time to a response of the last 1024 requests.", func(g *stats.Gauges) int { return g.ResponseMS }),
-		seconds("total_time_average_seconds", "Mean time in all of the last 1024 requests.", func(g *stats.Gauges) int { return g.TotalMS }),
+		seconds("queue_time_average_seconds", "Mean time in the queue of the last 1024 requests.", func(g *stats.Gauges) int32 { return g.QueueMS }),
+		seconds("connect_time_average_seconds", "Mean time to connect of the last 1024 requests.", func(g *stats.Gauges) int32 { return g.ConnectMS }),
+		seconds("response_time_average_seconds", "Mean time to a response of the last 1024 requests.", func(g *stats.Gauges) int32 { return g.ResponseMS }),
+		seconds("total_time_average_seconds", "Mean time in all of the last 1024 requests.", func(g *stats.Gauges) int32 { return g.TotalMS }),
 		gauge("downtime_seconds_total", "Time spent down.", behind, func(g *stats.Gauges) float64 { return g.Downtime.Seconds() }).asCounter(),
 		gauge("check_last_change_seconds", "How long ago the status changed.", behind, func(g *stats.Gauges) float64 { return g.Change.Seconds() }),
 		counter("check_up_down_total", "Changes from up to down since the agent began.", behind, stats.CheckDowns),

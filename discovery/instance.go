@@ -30,7 +30,7 @@ type leftOut struct {
 // parseInstances turns Consul's entries into instances, sorted by address, then
 // node and id. What lb's parsers refuse is left out and told.
 func parseInstances(entries []*api.ServiceEntry, acceptWarning bool) ([]lb.Instance, []leftOut) {
-	var instances []lb.Instance
+	instances := make([]lb.Instance, 0, len(entries))
 	var refused []leftOut
 	for _, e := range entries {
 		if e == nil || e.Service == nil {
@@ -41,6 +41,9 @@ func parseInstances(entries []*api.ServiceEntry, acceptWarning bool) ([]lb.Insta
 		if err != nil {
 			refused = append(refused, leftOut{node: i.Node, id: i.ID, reason: err.Error()})
 			continue
+		}
+		if n := len(instances); n > 0 && maps.Equal(i.Meta, instances[n-1].Meta) {
+			i.Meta = instances[n-1].Meta // those of one version mostly have the same: one copy is enough
 		}
 		instances = append(instances, i)
 	}

@@ -57,23 +57,27 @@ func countersOf(s *statsock.Stat) Counters {
 	return c
 }
 
-// since is what was counted after an earlier reading of the same line. A counter
+// addSince adds what was counted from one reading of a line to another. A counter
 // that has shrunk began anew (clear counters).
-func (c *Counters) since(before *Counters) Counters {
-	var d Counters
+func (c *Counters) addSince(now, before *Counters) {
 	for i := range c {
-		d[i] = c[i] - before[i]
-		if d[i] < 0 {
-			d[i] = c[i]
+		d := now[i] - before[i]
+		if d < 0 {
+			d = now[i]
 		}
+		c[i] += d
 	}
-	return d
 }
 
 func (c *Counters) add(d *Counters) {
 	for i := range c {
 		c[i] += d[i]
 	}
+}
+
+// grown are those that are not 0.
+func (c *Counters) grown() counterSet {
+	return differing((*[counterCount]int64)(c), &[counterCount]int64{})
 }
 
 // Rates are the counters per second.

@@ -68,10 +68,10 @@ func (e *encoder) end() {
 	e.open = ""
 }
 
-func (e *encoder) number(p part, name string, v int) {
+func (e *encoder) number(p part, name string, v int64) {
 	if e.parts&p != 0 {
 		e.key(name)
-		e.buf = strconv.AppendInt(e.buf, int64(v), 10)
+		e.buf = strconv.AppendInt(e.buf, v, 10)
 	}
 }
 
@@ -144,28 +144,28 @@ func toldNames() iter.Seq2[string, Counter] {
 func (s *Series) encodeGauges(e *encoder) {
 	g := &s.Gauges
 	e.nest("connections")
-	e.number(partConnections, "current", g.Connections)
-	e.number(partMaxConnections, "max", g.MaxConnections)
-	e.number(partLimit, "limit", g.Limit)
+	e.number(partConnections, "current", int64(g.Connections))
+	e.number(partMaxConnections, "max", int64(g.MaxConnections))
+	e.number(partLimit, "limit", int64(g.Limit))
 	e.end()
 	e.nest("queue")
-	e.number(partQueue, "current", g.Queue)
-	e.number(partMaxQueue, "max", g.MaxQueue)
+	e.number(partQueue, "current", int64(g.Queue))
+	e.number(partMaxQueue, "max", int64(g.MaxQueue))
 	e.end()
 	e.nest("timesMs")
-	e.number(partQueueMS, "queue", g.QueueMS)
-	e.number(partConnectMS, "connect", g.ConnectMS)
-	e.number(partResponseMS, "response", g.ResponseMS)
-	e.number(partTotalMS, "total", g.TotalMS)
+	e.number(partQueueMS, "queue", int64(g.QueueMS))
+	e.number(partConnectMS, "connect", int64(g.ConnectMS))
+	e.number(partResponseMS, "response", int64(g.ResponseMS))
+	e.number(partTotalMS, "total", int64(g.TotalMS))
 	e.end()
-	e.number(partWeight, "weight", g.Weight)
-	e.number(partMembers, "members", s.Members)
-	e.number(partHealthy, "healthy", s.Healthy)
-	e.number(partDowntime, "downtimeMs", int(g.Downtime.Milliseconds()))
+	e.number(partWeight, "weight", int64(g.Weight))
+	e.number(partMembers, "members", int64(s.Members))
+	e.number(partHealthy, "healthy", int64(s.Healthy))
+	e.number(partDowntime, "downtimeMs", g.Downtime.Milliseconds())
 	e.nest("check")
 	e.text(partCheckStatus, "status", g.CheckStatus)
-	e.number(partCheckCode, "code", g.CheckCode)
-	e.number(partCheckMS, "durationMs", g.CheckMS)
+	e.number(partCheckCode, "code", int64(g.CheckCode))
+	e.number(partCheckMS, "durationMs", int64(g.CheckMS))
 	if e.parts&partCheckText != 0 {
 		text := g.CheckText
 		if g.CheckSaw != "" {
@@ -174,7 +174,7 @@ func (s *Series) encodeGauges(e *encoder) {
 		e.text(partCheckText, "description", text)
 	}
 	if !s.Since.IsZero() {
-		e.number(partSince, "sinceMs", int(s.Since.UnixMilli()))
+		e.number(partSince, "sinceMs", s.Since.UnixMilli())
 	}
 	e.end()
 }

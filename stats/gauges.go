@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -12,21 +13,20 @@ import (
 type Gauges struct {
 	// Status is HAProxy's (see statsock.Stat); Unknown while it does not answer.
 	Status string
-	Mode   string
 	// Connections now, the most there were, and how many there may be (0: as
 	// many as come). Of servers and backends they are what HAProxy calls
 	// sessions: in mode http, requests under way.
-	Connections, MaxConnections, Limit int
-	Queue, MaxQueue                    int
+	Connections, MaxConnections, Limit int32
+	Queue, MaxQueue                    int32
 	// Mean times over about the last 1024 requests, in milliseconds.
-	QueueMS, ConnectMS, ResponseMS, TotalMS int
-	Weight                                  int
+	QueueMS, ConnectMS, ResponseMS, TotalMS int32
+	Weight                                  int32
 	// Active and Backup are servers in use; of a server 1 or 0.
-	Active, Backup int
+	Active, Backup int32
 
 	CheckStatus string // "L7OK", "L4CON", …; empty without checks
-	CheckCode   int    // of HTTP
-	CheckMS     int    // how long the last check took
+	CheckCode   int32  // of HTTP
+	CheckMS     int32  // how long the last check took
 	// CheckText and CheckSaw are what the status means and what the check saw.
 	CheckText, CheckSaw string
 
@@ -40,20 +40,24 @@ const Unknown = "unknown"
 
 func gaugesOf(s *statsock.Stat) Gauges {
 	return Gauges{
-		Status: s.Status, Mode: s.Mode,
-		Connections: s.CurrentSessions, MaxConnections: s.MaxSessions, Limit: s.SessionLimit,
-		Queue: s.CurrentQueue, MaxQueue: s.MaxQueue,
+		Status:      s.Status,
+		Connections: small(s.CurrentSessions), MaxConnections: small(s.MaxSessions), Limit: small(s.SessionLimit),
+		Queue: small(s.CurrentQueue), MaxQueue: small(s.MaxQueue),
 		QueueMS: milliseconds(s.QueueTime), ConnectMS: milliseconds(s.ConnectTime),
 		ResponseMS: milliseconds(s.ResponseTime), TotalMS: milliseconds(s.TotalTime),
-		Weight: s.Weight, Active: s.Active, Backup: s.Backup,
+		Weight: small(s.Weight), Active: small(s.Active), Backup: small(s.Backup),
 		// While a check is under way its last result stands behind a star.
-		CheckStatus: strings.TrimPrefix(s.CheckStatus, "* "), CheckCode: s.CheckCode, CheckMS: milliseconds(s.CheckTime),
+		CheckStatus: strings.TrimPrefix(s.CheckStatus, "* "), CheckCode: small(s.CheckCode), CheckMS: milliseconds(s.CheckTime),
 		CheckText: s.CheckDescription, CheckSaw: s.LastCheck,
 		Change: s.LastChange, Downtime: s.Downtime,
 	}
 }
 
-func milliseconds(d time.Duration) int { return int(d / time.Millisecond) }
+// small is a number in the size that HAProxy has for such, of which there are very
+// many.
+func small(n int) int32 { return int32(min(max(n, math.MinInt32), math.MaxInt32)) }
+
+func milliseconds(d time.Duration) int32 { return small(int(d / time.Millisecond)) }
 
 // join adds what another worker has under way.
 func (g *Gauges) join(o *Gauges) {

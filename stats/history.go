@@ -72,8 +72,11 @@ type history struct {
 	born   uint64 // tick of the first value
 	rated  uint64 // tick of the first rate; 0: there was none
 	last   uint64 // tick of the newest value, which stands until there is another
-	tracks [trackCount][]sample
+	tracks [trackCount]*ring
 }
+
+// A ring has the value of a tick at its number modulo its length.
+type ring [HistoryLength]sample
 
 // begin makes a tick the one that values are put into: the same or a later one each
 // time. In the ticks since the last one the values were as they were.
@@ -81,13 +84,13 @@ func (h *history) begin(tick uint64) {
 	if h.born == 0 {
 		h.born, h.last = tick, tick
 	}
-	for _, ring := range h.tracks {
-		if ring == nil {
+	for _, values := range h.tracks {
+		if values == nil {
 			continue
 		}
-		value := ring[h.last%HistoryLength]
+		stands := values[h.last%HistoryLength]
 		for t := h.last + 1; t < min(tick, h.last+HistoryLength); t++ {
-			ring[t%HistoryLength] = value
+			values[t%HistoryLength] = stands
 		}
 	}
 	h.last = tick
@@ -95,15 +98,15 @@ func (h *history) begin(tick uint64) {
 
 // put stores the value of a tick that has begun.
 func (h *history) put(track Track, tick uint64, s sample) {
-	ring := h.tracks[track]
-	if ring == nil {
+	values := h.tracks[track]
+	if values == nil {
 		if s == 0 {
 			return
 		}
-		ring = make([]sample, HistoryLength)
-		h.tracks[track] = ring
+		values = new(ring)
+		h.tracks[track] = values
 	}
-	ring[tick%HistoryLength] = s
+	values[tick%HistoryLength] = s
 }
 
 // at is the value of a tick, which must be one of the last HistoryLength and
@@ -113,8 +116,8 @@ func (h *history) at(track Track, tick uint64) sample {
 	if track.isRate() && (h.rated == 0 || tick < h.rated) {
 		return unknown
 	}
-	if ring := h.tracks[track]; ring != nil {
-		return ring[tick%HistoryLength]
+	if values := h.tracks[track]; values != nil {
+		return values[tick%HistoryLength]
 	}
 	return 0
 }

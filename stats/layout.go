@@ -12,9 +12,9 @@ type layout struct {
 // A pool is the members of one backend.
 type pool struct {
 	of lb.Pool
-	// members by what their lines are known by: their address where members take
-	// slots in turn, else the line's name.
-	members map[string]lb.Member
+	// members finds those of the backend by what their lines are known by: their
+	// address where members take slots in turn, else the line's name.
+	members map[string]int
 }
 
 // update takes over a configuration and reports whether it is another one.
@@ -48,12 +48,12 @@ func same(a, b []lb.Pool) bool {
 }
 
 func newPool(b lb.Pool) *pool {
-	p := &pool{of: b, members: make(map[string]lb.Member, len(b.Members))}
-	for _, m := range b.Members {
+	p := &pool{of: b, members: make(map[string]int, len(b.Members))}
+	for i, m := range b.Members {
 		if b.Slots != nil {
-			p.members[m.Address.String()] = m
+			p.members[m.Address.String()] = i
 		} else {
-			p.members[m.ServerName()] = m
+			p.members[m.ServerName()] = i
 		}
 	}
 	return p
@@ -62,10 +62,9 @@ func newPool(b lb.Pool) *pool {
 // member is who is in a line; false: nobody who belongs there.
 func (p *pool) member(server, address string) (lb.Member, bool) {
 	if p.of.Slots == nil {
-		m, ok := p.members[server]
-		return m, ok
+		return p.known(server)
 	}
-	if m, ok := p.members[address]; ok {
+	if m, ok := p.known(address); ok {
 		return m, true
 	}
 	// HAProxy may write an IPv6 address in another way.
@@ -73,6 +72,13 @@ func (p *pool) member(server, address string) (lb.Member, bool) {
 	if err != nil {
 		return lb.Member{}, false
 	}
-	m, ok := p.members[lb.HostPort(bind).String()]
-	return m, ok
+	return p.known(lb.HostPort(bind).String())
+}
+
+func (p *pool) known(by string) (lb.Member, bool) {
+	i, ok := p.members[by]
+	if !ok {
+		return lb.Member{}, false
+	}
+	return p.of.Members[i], true
 }

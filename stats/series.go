@@ -41,12 +41,12 @@ type Series struct {
 	unlisted time.Time // since when they do not
 	dropped  bool      // it is no series of the table any more
 	changed  changes   // since readers looked
-	read     time.Time // when Total was as before
-	before   Counters
+	read     time.Time // when the last tick ended in which HAProxy was asked
 	history  history
 
-	// Of the tick under way.
-	next      Gauges
+	// Since then.
+	grown     *Counters // nil: nothing was counted
+	next      *Gauges
 	seen      bool
 	restarted bool
 }
@@ -68,18 +68,20 @@ func (s *Series) ID() string {
 func (s *Series) settle(now time.Time) {
 	var rate Rates
 	known := !s.read.IsZero() && now.After(s.read)
-	if known {
-		grown := s.Total.since(&s.before)
-		rate = grown.per(now.Sub(s.read).Seconds())
+	if known && s.grown != nil {
+		rate = s.grown.per(now.Sub(s.read).Seconds())
 	}
 	if rate != s.Rate || known != s.Known {
 		s.changed.rates |= differing((*[counterCount]float32)(&rate), (*[counterCount]float32)(&s.Rate))
 		s.changed.note(partRate, known != s.Known)
 		s.Rate, s.Known = rate, known
 	}
-	s.changed.totals |= differing((*[counterCount]int64)(&s.Total), (*[counterCount]int64)(&s.before))
-	s.before, s.read = s.Total, now
-	s.set(s.next, now)
+	if s.grown != nil {
+		s.changed.totals |= s.grown.grown()
+	}
+	s.read = now
+	s.set(*s.next, now)
+	s.next = nil
 }
 
 // set replaces the gauges, and notes what is new in them.
@@ -148,7 +150,7 @@ func (s *Series) remember(tick uint64) {
 
 // restart makes it the series of another member at the same address.
 func (s *Series) restart() {
-	s.Total, s.before, s.Rate, s.Known, s.read = Counters{}, Counters{}, Rates{}, false, time.Time{}
+	s.Total, s.grown, s.Rate, s.Known, s.read = Counters{}, nil, Rates{}, false, time.Time{}
 	s.Gauges, s.Since, s.history, s.restarted = Gauges{}, time.Time{}, history{}, true
 	s.changed.note(partWhole, true)
 }

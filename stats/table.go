@@ -24,6 +24,7 @@ type table struct {
 	byKey   map[string][]*Series
 	removed []Removed // since the readers looked
 	layout  layout
+	spare   []*Counters // zero
 }
 
 // Removed is an object that is no more.
@@ -77,20 +78,42 @@ func (t *table) begin(now time.Time, gap bool) {
 
 // count adds what a line has counted to the figures of whom it is about.
 func (t *table) count(w *worker, l *line, present bool) {
-	d := w.count(l)
+	var d Counters
+	w.count(l, &d)
 	s := t.find(l, present)
 	if s == nil {
 		return
 	}
-	if !s.restarted { // what a line counts in such a tick may be the former member's
-		s.Total.add(&d)
+	if !s.restarted && d != (Counters{}) { // what a line counts in such a tick may be the former member's
+		t.grow(s, &d)
 	}
 	switch {
 	case !s.seen && present:
-		s.next, s.seen = l.gauges, true
+		s.next, s.seen = &l.gauges, true
 		s.Server = l.key.server
 	case s.seen:
 		s.next.join(&l.gauges)
+	}
+}
+
+// grow adds to what was counted for a series in this tick and in total.
+func (t *table) grow(s *Series, d *Counters) {
+	s.Total.add(d)
+	if n := len(t.spare); s.grown == nil && n > 0 {
+		s.grown, t.spare = t.spare[n-1], t.spare[:n-1]
+	} else if s.grown == nil {
+		s.grown = new(Counters)
+	}
+	s.grown.add(d)
+}
+
+// end ends a tick for a series.
+func (t *table) end(s *Series, now time.Time) {
+	s.settle(now)
+	if s.grown != nil {
+		*s.grown = Counters{}
+		t.spare = append(t.spare, s.grown)
+		s.grown = nil
 	}
 }
 
@@ -139,8 +162,8 @@ func (t *table) follow(now time.Time) {
 		s.seen = false
 	}
 	for key, p := range t.layout.pools {
-		for _, m := range p.members {
-			t.list(key, m)
+		for _, i := range p.members {
+			t.list(key, p.of.Members[i])
 		}
 	}
 	for _, s := range t.order {
@@ -188,11 +211,11 @@ func (t *table) settle(now time.Time, what scope) {
 		}
 		switch {
 		case s.seen:
-			s.settle(now)
+			t.end(s, now)
 			s.seen = false
 		case s.Kind == statsock.KindServer && s.Member != "" && s.listed:
-			s.next = Gauges{Status: "MAINT"} // such servers are not told of
-			s.settle(now)
+			s.next = &Gauges{Status: "MAINT"} // such servers are not told of
+			t.end(s, now)
 		case s.Kind == statsock.KindServer && s.Member != "" && now.Sub(s.unlisted) < memory:
 			s.Known, s.Gauges = false, Gauges{} // it may come back
 		default:

@@ -20,7 +20,7 @@ type line struct {
 
 	// Of the scan of that number, which may have failed half-way.
 	scan    uint64
-	now     Counters
+	now     *Counters // nil: there are as many as before
 	gauges  Gauges
 	address string
 
@@ -40,7 +40,7 @@ type line struct {
 
 // reached is the figures of a line that do not begin anew with another member.
 type reached struct {
-	connections, queue int
+	connections, queue int32
 	downtime           time.Duration
 }
 
@@ -54,6 +54,7 @@ type worker struct {
 	order []*line // as HAProxy has them
 	scans uint64  // so far
 	good  bool    // the last one was whole
+	spare []*Counters
 
 	scanner statsock.Scanner // reads it while it is ending
 }
@@ -74,27 +75,51 @@ func (w *worker) take(s *statsock.Stat) {
 		w.lines[key] = l
 		w.order = append(w.order, l)
 	}
-	l.scan, l.now, l.gauges, l.address = w.scans, countersOf(s), gaugesOf(s), s.Address
+	l.scan, l.gauges, l.address = w.scans, gaugesOf(s), s.Address
+	w.takeCounters(l, countersOf(s))
+}
+
+// takeCounters keeps those that are not as they were: most lines do not count in
+// most ticks.
+func (w *worker) takeCounters(l *line, c Counters) {
+	if l.now != nil {
+		w.spare = append(w.spare, l.now) // of a scan that has failed
+		l.now = nil
+	}
+	if c == l.counted {
+		return
+	}
+	if n := len(w.spare); n > 0 {
+		l.now, w.spare = w.spare[n-1], w.spare[:n-1]
+	} else {
+		l.now = new(Counters)
+	}
+	*l.now = c
 }
 
 // isFresh says that the last scan, which was whole, has seen the line.
 func (w *worker) isFresh(l *line) bool { return w.good && l.scan == w.scans }
 
-// count is what the line has counted since the last call, for whoever is in it
-// now; nothing when somebody else was in it then.
-func (w *worker) count(l *line) Counters {
-	var d Counters
+// count adds what the line has counted since the last call to d, for whoever is in
+// it now; nothing when somebody else was in it then.
+func (w *worker) count(l *line, d *Counters) {
 	switch {
 	case l.known && l.address == l.countedAt:
-		d = l.now.since(&l.counted)
+		if l.now != nil {
+			d.addSince(l.now, &l.counted)
+		}
 	case l.known:
 		l.former = reached{l.gauges.MaxConnections, l.gauges.MaxQueue, l.gauges.Downtime}
-	case !w.begun:
-		d = l.now
+	case !w.begun && l.now != nil:
+		d.addSince(l.now, &l.counted)
 	}
 	l.gauges.leave(&l.former)
-	l.known, l.counted, l.countedAt = true, l.now, l.address
-	return d
+	l.known, l.countedAt = true, l.address
+	if l.now != nil {
+		l.counted = *l.now
+		w.spare = append(w.spare, l.now)
+		l.now = nil
+	}
 }
 
 // scan asks a worker; workerOf finds the one that answers, once the scanner

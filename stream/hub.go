@@ -103,11 +103,15 @@ func (h *Hub) topic(name string) *Topic {
 }
 
 // publish numbers a delta of what has changed and hands it to everybody who wants
-// it; h.mu is held.
+// it; h.mu is held. It is kept for those alone who may come back.
 func (h *Hub) publish(t *Topic, d *delta, changed []Object) {
 	h.seq++
 	d.seq = h.seq
 	t.changed()
+	if !t.wanted() {
+		t.since = h.seq
+		return
+	}
 	d.encode(changed)
 	for c := range h.clients {
 		if c.wants(t) {

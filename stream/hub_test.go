@@ -207,6 +207,7 @@ func TestClientsGoOnWhereTheyWere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := stream.New(stream.Config{ReplayAge: time.Minute})
 		set, other := h.Set("set", false), h.Set("other", false)
+		join(t, h, nil).subscribe(stream.Subscription{Topics: []string{"set", "other"}})
 		set.Replace([]stream.Object{object("a", "1")})
 		other.Replace([]stream.Object{object("x", "1")})
 		set.Replace([]stream.Object{object("a", "2")})
@@ -224,10 +225,32 @@ func TestClientsGoOnWhereTheyWere(t *testing.T) {
 	})
 }
 
+// What nobody follows is not kept for anybody; who has just left may come back.
+func TestNothingIsKeptForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := stream.New(stream.Config{ReplayAge: time.Minute})
+		set := h.Set("set", false)
+		set.Replace([]stream.Object{object("a", "1")})
+		r := reconnect(t, h, 0, "set")
+		r.wants("state set a=1")
+		r.stop()
+		synctest.Wait()
+		set.Replace([]stream.Object{object("a", "2")})
+		r = reconnect(t, h, 1, "set")
+		r.wants("resumed ", "delta set a=2")
+		r.stop()
+		synctest.Wait()
+		time.Sleep(2 * time.Minute)
+		set.Replace([]stream.Object{object("a", "3")})
+		reconnect(t, h, 2, "set").wants("state set a=3")
+	})
+}
+
 func TestTheReplayIsBoundedInSize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := stream.New(stream.Config{ReplayBytes: 100 << 10})
 		set := h.Set("set", false)
+		join(t, h, nil).subscribe(stream.Subscription{Topics: []string{"set"}})
 		for i := range 100 {
 			set.Replace([]stream.Object{object("a", strings.Repeat(strconv.Itoa(i%10), 10<<10))})
 		}

@@ -136,6 +136,11 @@ func (t *Topic) Skip() {
 func (t *Topic) Wanted() bool {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
+	return t.wanted()
+}
+
+// wanted is Wanted; hub.mu is held.
+func (t *Topic) wanted() bool {
 	return t.clients > 0 || !t.left.IsZero() && t.hub.cfg.Now().Sub(t.left) < t.hub.cfg.ReplayAge
 }
 
