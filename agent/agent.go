@@ -196,6 +196,7 @@ type Agent struct {
 
 	running running // of the loop alone, as is
 	files   uint64  // the number of the last haproxy.cfg
+	rounds  uint64  // so far
 
 	persisted   persisted // of the scribe alone, as are
 	installed   uint64    // the file that it has put on disk; 0: not known

@@ -13,20 +13,13 @@ const (
 	// round; Consul answers within milliseconds or not at all.
 	firstMoment = 500 * time.Millisecond
 	allMoments  = 10 * firstMoment
-	// patrolEvery is the time between two looks at the running servers. Where a
-	// look is expensive, as with 10,000 servers, it is patrolCost times a look, but
-	// never more than patrolRarely: a look is slow as well while HAProxy is being
-	// started or reloaded.
-	patrolEvery  = time.Second
-	patrolCost   = 50
-	patrolRarely = 5 * time.Second
 )
 
 // loop runs a round whenever something may have changed, until ctx ends.
 func (a *Agent) loop(ctx context.Context) error {
-	retry, patrol := time.NewTimer(0), time.NewTimer(patrolEvery)
+	retry, patrol := time.NewTimer(0), a.newLookout()
 	defer retry.Stop()
-	defer patrol.Stop()
+	defer patrol.end()
 	backoff := firstRetry
 	a.awaitConsul(ctx)
 	for {
@@ -34,16 +27,19 @@ func (a *Agent) loop(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-patrol.C:
-			begin := time.Now()
-			repaired := a.patrol(ctx)
-			patrol.Reset(min(max(patrolEvery, patrolCost*time.Since(begin)), patrolRarely))
-			if !repaired {
+		case <-patrol.timer.C:
+			if !patrol.begin(ctx) {
+				continue
+			}
+			out = a.lastOutcome()
+		case s := <-patrol.seen:
+			if !patrol.finish(ctx, s) {
 				continue
 			}
 			out = a.lastOutcome()
 		case <-a.again:
 			a.hasRoomAgain()
+			a.rounds++ // HAProxy is another one
 			a.patrol(ctx)
 			out = a.round(ctx)
 		case <-a.poke:

@@ -5,28 +5,59 @@ import (
 	"time"
 
 	"thalassa/activity"
+	"thalassa/haproxy"
 	"thalassa/lb"
 	"thalassa/plan"
 )
 
-// patrol compares what HAProxy runs with what it should, and repairs what
-// somebody did behind the agent's back. It reports whether there was anything to
-// repair.
-func (a *Agent) patrol(ctx context.Context) bool {
-	if a.running.effective == nil || a.running.astray != nil {
-		return false // a round is due anyway
+// A sight is how the running HAProxy stood when somebody looked.
+type sight struct {
+	state   haproxy.State
+	servers []lb.ServerState // when it shows the fingerprint that it should
+	err     error
+	took    time.Duration
+}
+
+// look reads how HAProxy stands, which is to show a fingerprint. It may run beside
+// the loop.
+func (a *Agent) look(ctx context.Context, shows string) (s sight) {
+	begin := time.Now()
+	defer func() { s.took = time.Since(begin) }()
+	s.state, s.err = a.cfg.HAProxy.State(ctx)
+	if s.err != nil || !s.state.Answers || s.state.Fingerprint != shows {
+		return s
 	}
-	change, servers, err := a.drift(ctx)
-	if err != nil || change.Empty() {
-		return false // an error: not running, which is noticed elsewhere, or just reloading
+	s.servers, s.err = a.cfg.Runtime.Servers(ctx)
+	return s
+}
+
+// patrol compares what HAProxy runs with what it should, and repairs what
+// somebody did behind the agent's back.
+func (a *Agent) patrol(ctx context.Context) {
+	if a.mayPatrol() {
+		a.judge(ctx, a.look(ctx, a.running.shows))
+	}
+}
+
+// mayPatrol reports whether it is known what HAProxy should run; else a round is due
+// anyway.
+func (a *Agent) mayPatrol() bool { return a.running.effective != nil && a.running.astray == nil }
+
+// judge is patrol for a sight, since which no round has changed anything. It reports
+// whether there was anything to repair.
+func (a *Agent) judge(ctx context.Context, s sight) bool {
+	change := a.drift(s)
+	if change.Empty() {
+		return false
 	}
 	if len(change.Reload) > 0 && a.running.failure != "" {
 		a.Look() // perhaps HAProxy has come back with what it refused or could not be told
 		return false
 	}
 	e := activity.Event{Verb: activity.ServersRepaired, Object: haproxyObject(), Revision: a.running.revision, Diff: change.Diff(), Path: pathRuntime}
-	if servers != nil {
-		if change, err = a.repair(ctx, servers); err != nil {
+	if s.servers != nil {
+		var err error
+		if change, err = a.repair(ctx, s.servers); err != nil {
 			e.Error = err.Error()
 			change.Reload = []plan.Reason{failedAtRunTime(err)}
 		}
@@ -41,23 +72,18 @@ func (a *Agent) patrol(ctx context.Context) bool {
 	return true
 }
 
-// drift is how the running HAProxy differs from what it should be: not at all,
-// or it runs another configuration, or its servers stand otherwise. These are
-// returned as well then.
-func (a *Agent) drift(ctx context.Context) (plan.Change, []lb.ServerState, error) {
-	state, err := a.cfg.HAProxy.State(ctx)
-	if err != nil || !state.Answers {
-		return plan.Change{}, nil, err
+// drift is how a HAProxy differs from what it should be: not at all, or it runs
+// another configuration, or its servers stand otherwise. One that does not run, which
+// is noticed elsewhere, or is just reloading, does not differ.
+func (a *Agent) drift(s sight) plan.Change {
+	switch {
+	case s.err != nil || !s.state.Answers:
+		return plan.Change{}
+	case s.state.Fingerprint != a.running.shows:
+		return plan.Change{Reload: []plan.Reason{{Object: "process", What: "configuration", Detail: []string{"it was not the agent's"}}}}
 	}
-	if state.Fingerprint != a.running.shows {
-		return plan.Change{Reload: []plan.Reason{{Object: "process", What: "configuration", Detail: []string{"it was not the agent's"}}}}, nil, nil
-	}
-	servers, err := a.cfg.Runtime.Servers(ctx)
-	if err != nil {
-		return plan.Change{}, nil, err
-	}
-	a.tellDown(servers)
-	return plan.Repair(a.running.config, servers).Without(a.running.lacks), servers, nil
+	a.tellDown(s.servers)
+	return plan.Repair(a.running.config, s.servers).Without(a.running.lacks)
 }
 
 // repair puts servers right as HAProxy runs, unless the change says that only a

@@ -59,3 +59,49 @@ func TestServersArePutRightAtOnceAfterARestart(t *testing.T) {
 		w.serves("1001", "1002")
 	})
 }
+
+// Reading ten thousand servers takes a moment, in which instances come and go.
+func TestNoChangeWaitsForALook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002")
+		w.run()
+		if _, err := w.put(); err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		w.look = time.Hour
+		w.mu.Unlock()
+		pause(t.Context(), 2*time.Second) // a look is under way
+		w.consul("shop", 2, "", "1.0.0 1001", "1.0.0 1002", "1.0.0 1003")
+		pause(t.Context(), 100*time.Millisecond)
+		w.serves("1001", "1002", "1003")
+	})
+}
+
+// What was seen while a round changed something shows nothing, but there is no end
+// of rounds where instances come and go all the time.
+func TestServersArePutRightAmongManyChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002")
+		w.run()
+		if _, err := w.put(); err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		w.look = 100 * time.Millisecond
+		w.servers[0].Maintenance = true
+		w.mu.Unlock()
+		for i := range uint64(60) {
+			instances := []string{"1.0.0 1001", "1.0.0 1002", "1.0.0 1003"}
+			w.consul("shop", 2+i, "", instances[:2+i%2]...)
+			pause(t.Context(), 50*time.Millisecond)
+		}
+		if n := w.count(activity.ServersRepaired); n != 1 {
+			t.Errorf("%d repairs within 3 s after somebody took a server out of use", n)
+		}
+		pause(t.Context(), time.Second)
+		w.serves("1001", "1002", "1003")
+	})
+}

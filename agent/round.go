@@ -60,6 +60,7 @@ func (t target) outcome(path string, err error) outcome {
 // round brings HAProxy in step once. Whatever fails leaves HAProxy running what
 // it ran.
 func (a *Agent) round(ctx context.Context) outcome {
+	a.rounds++
 	a.notePresence(ctx)
 	t, err := a.aim(ctx)
 	if err != nil {

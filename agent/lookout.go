@@ -1,0 +1,74 @@
+package agent
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	// patrolEvery is the time between two looks at the running servers. Where a
+	// look is expensive, as with 10,000 servers, it is patrolCost times a look, but
+	// never more than patrolRarely: a look is slow as well while HAProxy is being
+	// started or reloaded.
+	patrolEvery  = time.Second
+	patrolCost   = 50
+	patrolRarely = 5 * time.Second
+	// maxMissed is how many looks in a row rounds may spoil before one holds the loop.
+	maxMissed = 2
+)
+
+// A lookout looks at HAProxy beside the loop, which it tells what it saw: no change
+// waits for ten thousand servers to be read. All but its looks is of the loop alone.
+type lookout struct {
+	agent  *Agent
+	timer  *time.Timer
+	seen   chan sight // one slot, for the look under way
+	looks  sync.WaitGroup
+	rounds uint64 // when that look began
+	missed int    // looks in a row
+}
+
+func (a *Agent) newLookout() *lookout {
+	return &lookout{agent: a, timer: time.NewTimer(patrolEvery), seen: make(chan sight, 1)}
+}
+
+// end waits for the look under way, whose context has ended.
+func (l *lookout) end() {
+	l.timer.Stop()
+	l.looks.Wait()
+}
+
+// begin begins a look when one is due. It reports what judge does.
+func (l *lookout) begin(ctx context.Context) (repaired bool) {
+	a := l.agent
+	if !a.mayPatrol() {
+		l.timer.Reset(patrolEvery)
+		return false
+	}
+	shows := a.running.shows
+	if l.missed == maxMissed {
+		return l.take(ctx, a.look(ctx, shows))
+	}
+	l.rounds = a.rounds
+	l.looks.Go(func() { l.seen <- a.look(ctx, shows) })
+	return false
+}
+
+// finish ends a look. What was seen while a round changed something shows nothing:
+// there is another look at once.
+func (l *lookout) finish(ctx context.Context, s sight) (repaired bool) {
+	if l.rounds != l.agent.rounds {
+		l.missed++
+		l.timer.Reset(0)
+		return false
+	}
+	return l.take(ctx, s)
+}
+
+func (l *lookout) take(ctx context.Context, s sight) (repaired bool) {
+	l.missed = 0
+	repaired = l.agent.mayPatrol() && l.agent.judge(ctx, s)
+	l.timer.Reset(min(max(patrolEvery, patrolCost*s.took), patrolRarely))
+	return repaired
+}
