@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"thalassa/statsock"
@@ -84,6 +85,8 @@ type Process struct {
 
 	turn chan struct{} // holds one token while somebody changes file or process
 	died chan struct{} // a one-slot poke: a HAProxy started here has ended
+
+	lines atomic.Int64 // of servers when all were read last
 
 	mu      sync.Mutex
 	known   identity // the master seen last; zero: none yet

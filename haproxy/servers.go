@@ -16,23 +16,14 @@ const manyBackends = 16
 
 // Servers reads how every server line of the running HAProxy stands.
 func (p *Process) Servers(ctx context.Context) ([]lb.ServerState, error) {
-	servers, err := p.servers(ctx, "")
+	// Mostly there are as many as before, and there may be ten thousand.
+	servers := make([]lb.ServerState, 0, p.lines.Load())
+	err := p.stats.VisitServers(ctx, "", func(s statsock.Server) { servers = append(servers, serverState(s)) })
 	if err != nil {
 		return nil, fmt.Errorf("reading the servers of the running haproxy: %w", err)
 	}
+	p.lines.Store(int64(len(servers)))
 	return servers, nil
-}
-
-func (p *Process) servers(ctx context.Context, backend string) ([]lb.ServerState, error) {
-	list, err := p.stats.ShowServers(ctx, backend)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]lb.ServerState, len(list))
-	for i, s := range list {
-		out[i] = serverState(s)
-	}
-	return out, nil
 }
 
 func serverState(s statsock.Server) lb.ServerState {

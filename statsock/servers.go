@@ -41,17 +41,21 @@ const (
 // when its name is empty.
 func (c *Client) ShowServers(ctx context.Context, backend string) ([]Server, error) {
 	var servers []Server
-	err := c.ask(ctx, strings.TrimSpace("show servers state "+backend), func(r io.Reader) error {
-		var err error
-		if servers, err = readServers(bufio.NewReaderSize(r, serverBuffer)); err != nil {
+	if err := c.VisitServers(ctx, backend, func(s Server) { servers = append(servers, s) }); err != nil {
+		return nil, err
+	}
+	return servers, nil
+}
+
+// VisitServers is ShowServers for who wants each as it comes. When it fails, some may
+// have been seen: they are to be forgotten.
+func (c *Client) VisitServers(ctx context.Context, backend string, visit func(Server)) error {
+	return c.ask(ctx, strings.TrimSpace("show servers state "+backend), func(r io.Reader) error {
+		if err := readServers(bufio.NewReaderSize(r, serverBuffer), visit); err != nil {
 			return fmt.Errorf("reading show servers state: %w", err)
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return servers, nil
 }
 
 // serverBuffer holds some lines at least.
@@ -64,39 +68,43 @@ func serverColumns() []string {
 
 // parseServers reads an answer without the blank line that ends it.
 func parseServers(text string) ([]Server, error) {
-	return readServers(bufio.NewReader(strings.NewReader(text + "\n")))
+	var servers []Server
+	err := readServers(bufio.NewReader(strings.NewReader(text+"\n")), func(s Server) { servers = append(servers, s) })
+	if err != nil {
+		return nil, err
+	}
+	return servers, nil
 }
 
 // readServers reads the version of the format, a heading that names the columns,
 // and a line for each server, up to a blank line. Versions may add columns. It reads
 // as the answer arrives: that of ten thousand servers is more than a megabyte.
-func readServers(r *bufio.Reader) ([]Server, error) {
+func readServers(r *bufio.Reader, visit func(Server)) error {
 	version, err := answerLine(r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if string(version) != "1" {
-		return nil, refusal(string(version))
+		return refusal(string(version))
 	}
 	heading, err := answerLine(r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	names, ok := bytes.CutPrefix(heading, []byte("# "))
 	if !ok {
-		return nil, refusal(string(heading))
+		return refusal(string(heading))
 	}
 	places, err := findColumns(strings.Fields(string(names)), serverColumns())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var servers []Server
 	var fields [][]byte
 	seen := texts{}
 	for n := 3; ; n++ {
 		line, err := answerLine(r)
 		if err != nil || len(line) == 0 {
-			return servers, err
+			return err
 		}
 		fields = slices.AppendSeq(fields[:0], bytes.FieldsSeq(line))
 		if len(fields) == 0 {
@@ -104,9 +112,9 @@ func readServers(r *bufio.Reader) ([]Server, error) {
 		}
 		s, err := parseServer(fields, places, seen.of)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
+			return fmt.Errorf("line %d: %w", n, err)
 		}
-		servers = append(servers, s)
+		visit(s)
 	}
 }
 

@@ -99,7 +99,7 @@ func (t *Template) audit(v View, out []byte) error {
 // skeleton is what the template makes of v without frontends and backends.
 func (t *Template) skeleton(v View) (document, error) {
 	v.Frontends, v.Backends = nil, nil
-	out, err := t.execute(v)
+	out, err := t.execute(v, 0)
 	if err != nil {
 		return document{}, err
 	}

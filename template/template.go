@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"text/template"
 	"time"
 
@@ -22,6 +23,7 @@ var defaultSource string
 type Template struct {
 	parsed       *template.Template
 	confirmation *confirmation
+	length       *atomic.Int64 // of the last text; the next is mostly as long
 }
 
 // A Rendered is a configuration as HAProxy reads it.
@@ -53,7 +55,7 @@ func Parse(name, source string) (*Template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parsing template: %s", strings.TrimPrefix(err.Error(), "template: "))
 	}
-	t := &Template{parsed: parsed, confirmation: &confirmation{}}
+	t := &Template{parsed: parsed, confirmation: &confirmation{}, length: &atomic.Int64{}}
 	if _, err := t.Render(sample()); err != nil {
 		return nil, fmt.Errorf("trying template %s: %w", name, err)
 	}
@@ -107,10 +109,11 @@ func (t *Template) Render(c lb.Config) (Rendered, error) {
 	if v.Fingerprint, err = t.fingerprint(c); err != nil {
 		return Rendered{}, refused(err)
 	}
-	out, err := t.execute(v)
+	out, err := t.execute(v, t.length.Load())
 	if err != nil {
 		return Rendered{}, refused(err)
 	}
+	t.length.Store(int64(len(out)))
 	if err := t.audit(v, out); err != nil {
 		return Rendered{}, refused(err)
 	}
@@ -125,7 +128,7 @@ func (t *Template) fingerprint(c lb.Config) (string, error) {
 		pools[i] = p.Emptied()
 	}
 	c.Backends = pools
-	unnamed, err := t.execute(newView(c))
+	unnamed, err := t.execute(newView(c), t.length.Load())
 	if err != nil {
 		return "", err
 	}
@@ -133,11 +136,11 @@ func (t *Template) fingerprint(c lb.Config) (string, error) {
 	return hex.EncodeToString(sum[:6]), nil
 }
 
-// execute gives the text for v; it ends with a line break, without which
-// HAProxy takes the last line for cut off.
-func (t *Template) execute(v View) ([]byte, error) {
-	var buf bytes.Buffer
-	if err := t.parsed.Execute(&buf, v); err != nil {
+// execute gives the text for v, which is probably about so long; it ends with a line
+// break, without which HAProxy takes the last line for cut off.
+func (t *Template) execute(v View, length int64) ([]byte, error) {
+	buf := bytes.NewBuffer(make([]byte, 0, length+bytes.MinRead))
+	if err := t.parsed.Execute(buf, v); err != nil {
 		return nil, fmt.Errorf("executing template: %s", strings.TrimPrefix(err.Error(), "template: "))
 	}
 	if out := buf.Bytes(); len(out) > 0 && out[len(out)-1] != '\n' {
