@@ -108,7 +108,7 @@ func (c *Cluster) move(ctx context.Context, cib *CIB, now lb.Cluster, a lb.Clust
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.Timeout)
 		defer cancel()
 		for _, r := range list {
-			_, _ = c.run(end, clearMove(r)) // the constraint ends by itself, too
+			_, _ = c.run(end, clearMove(r, a.Node)) // the constraint ends by itself, too
 		}
 	}()
 	for _, q := range steps(now, a) {
@@ -124,7 +124,7 @@ func (c *Cluster) move(ctx context.Context, cib *CIB, now lb.Cluster, a lb.Clust
 		return view, err
 	}
 	for _, r := range list {
-		if _, err := c.run(ctx, clearMove(r)); err != nil {
+		if _, err := c.run(ctx, clearMove(r, a.Node)); err != nil {
 			return view, fmt.Errorf("taking the constraint of the move away: %w", err)
 		}
 	}
@@ -137,8 +137,10 @@ func (c *Cluster) move(ctx context.Context, cib *CIB, now lb.Cluster, a lb.Clust
 	return view, nil
 }
 
-func clearMove(resource string) call {
-	return call{tool: "crm_resource", args: []string{"--clear", "-r", resource}}
+// clearMove takes away what a move to a node has made. Without the node it would
+// take away the bans from others as well, which are operators'.
+func clearMove(resource, node string) call {
+	return call{tool: "crm_resource", args: []string{"--clear", "-r", resource, "-N", node}}
 }
 
 // movable are the resources that a move is about: the one that is named, or

@@ -277,6 +277,23 @@ func TestActionsThatCannotBe(t *testing.T) {
 	}
 }
 
+// A move takes its own constraint away, and leaves what operators have forbidden.
+func TestMoveLeavesBansAlone(t *testing.T) {
+	c, path := onFile(t, "failed.xml")
+	tool(t, path, "crm_resource", "--ban", "-r", "vip", "-N", "n3")
+	// In a file nothing ever settles.
+	if _, err := c.Do(t.Context(), lb.ClusterAction{Kind: lb.Move, Node: "n1", Wait: time.Second}); !lb.IsCluster(err, lb.ClusterTimedOut) {
+		t.Error(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := string(data); strings.Contains(text, "cli-prefer") || !strings.Contains(text, "cli-ban-vip-on-n3") {
+		t.Errorf("the constraint of the move is left, or the ban is gone:\n%s", text[strings.Index(text, "<constraints>"):strings.Index(text, "</constraints>")])
+	}
+}
+
 // An action of several steps is not left half-way by a caller who goes, as a
 // browser does whose page is closed.
 func TestActionsThatWereBegunAreCarriedOut(t *testing.T) {
