@@ -40,7 +40,7 @@ func (s *Server) routes() []route {
 		{get, "/services", auth.Read, "the Consul services watched, with their versions", s.listServices},
 		{get, "/services/{name}", auth.Read, "one service with its instances", s.service},
 		{post, "/services/{name}/accept", auth.Deploy, "believe Consul that the instances held are gone", s.accept},
-		{get, "/activity", auth.Read, "what happened; query: since, filter, limit, wait", s.activity},
+		{get, "/activity", auth.Read, "what happened; query: since, before, filter, limit, wait", s.activity},
 		{get, "/revisions", auth.Read, "accepted changes, newest first; query: before, limit", s.revisions},
 		{get, "/cluster", auth.Read, "the Pacemaker cluster: nodes, resources, failures, floating IPs", s.cluster},
 		{get, "/cluster/nodes", auth.Read, "the cluster's nodes", s.clusterNodes},
