@@ -44,6 +44,9 @@ type Exit struct {
 // appears. A HAProxy that never ran it does not start, nor one that
 // Stop has ended.
 //
+// At first it removes what programs that were killed have staged beside
+// ConfigPath.
+//
 // notify is called from Run's goroutine, once for each end, and a second time
 // when HAProxy did not run again at once and does now. It may be nil. Only one
 // Run may be under way.
@@ -52,6 +55,7 @@ func (p *Process) Run(ctx context.Context, notify func(Exit)) error {
 	if p.cfg.Mode == Pacemaker {
 		interval = arrival
 	}
+	p.sweep(ctx)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	w := watch{p: p, notify: notify}

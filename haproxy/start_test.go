@@ -20,10 +20,14 @@ import (
 	"thalassa/lb"
 )
 
-// TestMain also is the program that TestOutlivesItsStarter kills.
+// TestMain also is the programs that TestOutlivesItsStarter and TestSweep kill.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("THALASSA_TEST_STARTER"); dir != "" {
 		startAndHang(dir)
+		return
+	}
+	if dir := os.Getenv("THALASSA_TEST_STAGER"); dir != "" {
+		checkAndHang(dir)
 		return
 	}
 	os.Exit(m.Run())
