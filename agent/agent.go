@@ -94,6 +94,8 @@ type Config struct {
 	Announcer Announcer
 	// Self is the agent's own registration; frontends' share its tags and meta.
 	Self discovery.Registration
+	// Outlived: HAProxy goes on when the agent ends, and frontends stay registered.
+	Outlived bool
 
 	// Holder is told what HAProxy finds down and what operators accept; nil:
 	// nothing is ever held.

@@ -38,5 +38,6 @@ func (a *Agent) registration(f lb.Frontend) discovery.Registration {
 		Port:    bind.Port,
 		Meta:    map[string]string{"frontend": string(f.Key), "binds": strconv.Itoa(len(f.Binds))},
 		Check:   &discovery.Check{TCP: check.String()},
+		Stays:   a.cfg.Outlived,
 	}
 }

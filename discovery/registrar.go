@@ -31,7 +31,8 @@ type RegistrarConfig struct {
 }
 
 // A Registrar keeps services registered in a Consul agent. Over one connection,
-// and for as long as it runs: what it has registered it takes back.
+// and for as long as it runs: what it has registered it takes back, unless that
+// stays.
 type Registrar struct {
 	client            *client
 	logger            *slog.Logger
@@ -87,7 +88,7 @@ func (r *Registrar) Set(wanted []Registration) {
 }
 
 // Run keeps the agent in step until ctx ends, which is no error, and then takes
-// everything back, which may take three seconds more. What could not be taken
+// everything back that does not stay, which may take three seconds more. What could not be taken
 // back then is logged and stays behind: DeregisterCriticalAfter is for that. It
 // is called once.
 func (r *Registrar) Run(ctx context.Context) error {
@@ -119,16 +120,22 @@ func (r *Registrar) Run(ctx context.Context) error {
 	}
 }
 
-// sync brings the agent in step with what is wanted. Unless complete, it trusts
-// that the agent still has what it was given. All is tried though something
-// fails.
-func (r *Registrar) sync(ctx context.Context, complete bool) error {
+// byID are the registrations that are wanted.
+func (r *Registrar) byID() map[string]Registration {
 	wanted := map[string]Registration{}
 	if list := r.wanted.Load(); list != nil {
 		for _, w := range *list {
 			wanted[w.ID] = w
 		}
 	}
+	return wanted
+}
+
+// sync brings the agent in step with what is wanted. Unless complete, it trusts
+// that the agent still has what it was given. All is tried though something
+// fails.
+func (r *Registrar) sync(ctx context.Context, complete bool) error {
+	wanted := r.byID()
 	var lost map[string]bool
 	if complete && len(wanted) > 0 {
 		var err error
@@ -201,11 +208,15 @@ func (r *Registrar) deregister(ctx context.Context, id string) error {
 	return nil
 }
 
-// leave takes everything back.
+// leave takes back what does not stay.
 func (r *Registrar) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, farewell)
 	defer cancel()
+	wanted := r.byID()
 	for id := range r.held {
+		if wanted[id].Stays {
+			continue
+		}
 		if err := r.deregister(ctx, id); err != nil {
 			r.logger.WarnContext(ctx, "service stays registered in consul", "error", err)
 		}

@@ -118,6 +118,26 @@ func TestRegistrarTriesAll(t *testing.T) {
 	}
 }
 
+// What stays is not taken back at the end; what is not wanted any more is.
+func TestRegistrationsThatStay(t *testing.T) {
+	t.Parallel()
+	consul := testkit.Consul(t)
+	r, stop := registrar(t, discovery.RegistrarConfig{Address: consul.Address()})
+	site := discovery.Registration{ID: "site", Name: "site", Port: 80, Stays: true}
+	other := discovery.Registration{ID: "other", Name: "other", Port: 81, Stays: true}
+	services := func() string { return string(consul.Do(http.MethodGet, "/v1/agent/services", nil)) }
+	r.Set([]discovery.Registration{site, other, {ID: "lb", Name: "lb", Port: 82}})
+	eventually(t, "all of them", func() bool {
+		return strings.Contains(services(), `"site"`) && strings.Contains(services(), `"other"`) && strings.Contains(services(), `"lb"`)
+	})
+	r.Set([]discovery.Registration{site, {ID: "lb", Name: "lb", Port: 82}})
+	eventually(t, "the end of one", func() bool { return !strings.Contains(services(), `"other"`) })
+	stop()
+	if got := services(); !strings.Contains(got, `"site"`) || strings.Contains(got, `"lb"`) {
+		t.Errorf("after Run the agent has %s", got)
+	}
+}
+
 func TestRegistrarNeedsRights(t *testing.T) {
 	t.Parallel()
 	consul := guarded(t)

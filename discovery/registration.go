@@ -20,6 +20,8 @@ type Registration struct {
 	Meta    map[string]string
 	// Check that Consul is to run; nil: none, the instance always passes.
 	Check *Check
+	// Stays: what it stands for goes on when the Registrar ends, and so does it.
+	Stays bool
 }
 
 // A Check is how Consul finds out whether the service is well. Exactly one of

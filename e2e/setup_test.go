@@ -123,21 +123,44 @@ func TestLostDatabaseTakesNoTrafficAway(t *testing.T) {
 func TestAgentAndFrontendAreRegisteredInConsul(t *testing.T) {
 	n, consul := serving(t)
 	n.call(200, http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live","register":{"name":"shop-front"}}`, n.web))
-	for name, port := range map[string]int{"thalassa": n.api, "shop-front": n.web} {
-		testkit.Eventually(t, patience, func() error {
-			answer := strings.ReplaceAll(string(consul.Do(http.MethodGet, "/v1/health/service/"+name+"?passing=1", nil)), " ", "")
-			if !strings.Contains(answer, fmt.Sprintf(`"Port":%d`, port)) || !strings.Contains(answer, `"test"`) {
-				return fmt.Errorf("service %s on port %d with tag test: %s", name, port, answer)
-			}
-			return nil
-		})
+	passes := func(name string, port int) error {
+		answer := strings.ReplaceAll(string(consul.Do(http.MethodGet, "/v1/health/service/"+name+"?passing=1", nil)), " ", "")
+		if !strings.Contains(answer, fmt.Sprintf(`"Port":%d`, port)) || !strings.Contains(answer, `"test"`) {
+			return fmt.Errorf("service %s on port %d with tag test: %s", name, port, answer)
+		}
+		return nil
 	}
-	n.signal(syscall.SIGTERM)
-	for _, name := range []string{"thalassa", "shop-front"} {
+	isGone := func(name string) {
+		t.Helper()
 		if answer := string(consul.Do(http.MethodGet, "/v1/health/service/"+name, nil)); strings.TrimSpace(answer) != "[]" {
 			t.Errorf("%s is still registered after a clean stop: %s", name, answer)
 		}
 	}
+	for name, port := range map[string]int{"thalassa": n.api, "shop-front": n.web} {
+		testkit.Eventually(t, patience, func() error { return passes(name, port) })
+	}
+
+	// The frontend goes on without the agent, and so does who finds it in Consul.
+	n.signal(syscall.SIGTERM)
+	isGone("thalassa")
+	if err := passes("shop-front", n.web); err != nil {
+		t.Error(err)
+	}
+	n.start()
+	testkit.Eventually(t, patience, func() error {
+		if err := passes("shop-front", n.web); err != nil {
+			t.Fatal(err)
+		}
+		return passes("thalassa", n.api)
+	})
+
+	n.signal(syscall.SIGTERM)
+	n.flags = append(n.flags, "--stop-haproxy")
+	n.start()
+	testkit.Eventually(t, patience, func() error { return passes("thalassa", n.api) })
+	n.signal(syscall.SIGTERM)
+	isGone("thalassa")
+	isGone("shop-front")
 }
 
 // After a reboot nothing runs. That the agent cannot start is no reason for HAProxy

@@ -227,7 +227,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 		if registrar, err = discovery.NewRegistrar(n.registrar()); err != nil {
 			return nil, nil, usageError{fmt.Errorf("setting up registration: %w", err)}
 		}
-		cfg.Announcer, cfg.Self = registrar, n.self(addr)
+		cfg.Announcer, cfg.Self, cfg.Outlived = registrar, n.self(addr), !s.stopHAProxy
 	}
 	a, err := agent.New(cfg)
 	if err != nil {
