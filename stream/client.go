@@ -34,9 +34,12 @@ type Client struct {
 	// Guarded by hub.mu.
 	sub     *following // nil: nothing yet
 	renewed bool       // sub is to be begun
-	queue   []*delta
-	bytes   int
-	slow    bool
+	// missed goes before queue. It is bounded as a whole, by what the hub keeps for
+	// clients that come back; queue, of bytes, grows while the client does not read.
+	missed []*delta
+	queue  []*delta
+	bytes  int
+	slow   bool
 }
 
 // following is a subscription in effect. It is never changed.
@@ -76,7 +79,7 @@ func (c *Client) Leave() {
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
 	c.follow(nil)
-	c.queue = nil
+	c.drop()
 	delete(c.hub.clients, c)
 }
 
@@ -141,7 +144,7 @@ func (c *Client) follow(f *following) {
 		}
 	}
 	c.sub, c.renewed = f, f != nil
-	c.queue, c.bytes = nil, 0
+	c.drop()
 	if f != nil {
 		for _, t := range f.topics {
 			t.clients++
@@ -158,7 +161,7 @@ func (c *Client) push(d *delta) {
 	if len(c.queue) > 0 && (len(c.queue) >= c.hub.cfg.Queue || c.bytes+d.size() > c.hub.cfg.QueueBytes) {
 		c.slow = true
 		c.hub.slow++
-		c.queue, c.bytes = nil, 0
+		c.drop()
 		c.wake()
 		return
 	}
@@ -166,6 +169,9 @@ func (c *Client) push(d *delta) {
 	c.bytes += d.size()
 	c.wake()
 }
+
+// drop forgets what waits.
+func (c *Client) drop() { c.missed, c.queue, c.bytes = nil, nil, 0 }
 
 func (c *Client) wake() { c.notify() }
 
@@ -233,20 +239,26 @@ func (c *Client) next(briefly bool) (task, error) {
 		if !ok {
 			return task{sub: c.sub, state: true}, nil
 		}
-		c.queue, c.bytes = missed, 0 // with what waits already
-		for _, d := range missed {
-			c.bytes += d.size()
-		}
+		c.drop()
+		c.missed = missed // with what waited already
 		return task{sub: c.sub, resumed: true}, nil
+	case len(c.missed) > 0:
+		return task{sub: c.sub, delta: shift(&c.missed)}, nil
 	case len(c.queue) > 0:
-		d := c.queue[0]
-		c.queue[0] = nil
-		c.queue = c.queue[1:]
+		d := shift(&c.queue)
 		c.bytes -= d.size()
-		if len(c.queue) == 0 {
-			c.queue = nil
-		}
 		return task{sub: c.sub, delta: d}, nil
 	}
 	return task{}, nil
+}
+
+// shift takes the first delta out of a list that is not empty.
+func shift(list *[]*delta) *delta {
+	d := (*list)[0]
+	(*list)[0] = nil
+	*list = (*list)[1:]
+	if len(*list) == 0 {
+		*list = nil
+	}
+	return d
 }

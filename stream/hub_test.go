@@ -338,6 +338,48 @@ func TestSlowClientsAreDropped(t *testing.T) {
 	}
 }
 
+// A client that comes back is given what it missed at its own pace: that does not
+// count as what waits for it. What comes meanwhile does.
+func TestClientsMayResumeSlowly(t *testing.T) {
+	for name, config := range map[string]stream.Config{"frames": {Queue: 5}, "bytes": {QueueBytes: 5 << 10}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := stream.New(config)
+				set := h.Set("set", false)
+				join(t, h, nil).subscribe(follow("set"))
+				synctest.Wait()
+				publish := func(n int) (want []string) {
+					for i := range n {
+						v := strings.Repeat(strconv.Itoa(i%10), 900)
+						set.Replace([]stream.Object{object("a", v)})
+						synctest.Wait() // who reads has read it
+						want = append(want, "delta set a="+v)
+					}
+					return want
+				}
+				want := publish(40)
+				stuck := make(chan struct{})
+				patient, hopeless := join(t, h, stuck), join(t, h, make(chan struct{}))
+				for _, r := range []*reader{patient, hopeless} {
+					r.subscribe(stream.Subscription{Topics: []string{"set"}, Epoch: h.Epoch()})
+				}
+				synctest.Wait()
+				want = append(want, publish(5)...)
+				close(stuck)
+				patient.wants(append([]string{"resumed "}, want...)...)
+				patient.wants(publish(1)...)
+				if h.Slow() != 1 {
+					t.Errorf("%d clients are too slow, one is", h.Slow())
+				}
+				close(hopeless.stuck)
+				if err := <-hopeless.ended; !errors.Is(err, stream.ErrSlow) {
+					t.Errorf("ended with %v", err)
+				}
+			})
+		})
+	}
+}
+
 func TestRunEndsWithItsContextAndItsWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := stream.New(stream.Config{})
