@@ -304,5 +304,7 @@ func seconds(d time.Duration) string {
 	if d%time.Second == 0 {
 		return strconv.Itoa(int(d/time.Second)) + "s"
 	}
-	return strconv.Itoa(int(d/time.Millisecond)) + "ms"
+	return milliseconds(d)
 }
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }

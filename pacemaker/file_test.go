@@ -153,6 +153,33 @@ func tool(t *testing.T, file, name string, args ...string) {
 	}
 }
 
+func TestPlanGathersEventsUnlessSomebodyHasSaidHow(t *testing.T) {
+	c, path := onFile(t, "empty.xml")
+	d := pacemaker.Description{Addresses: prefixes(t, "192.0.2.10/24"), Agent: "ocf:heartbeat:Dummy"}
+	changes := func() string {
+		t.Helper()
+		p, err := c.Plan(t.Context(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(p.Changes, "\n")
+	}
+	if got := changes(); !strings.Contains(got, "set transition-delay to 50ms") {
+		t.Errorf("changes %q", got)
+	}
+	for _, name := range []string{"transition-delay", "crmd-transition-delay"} {
+		tool(t, path, "crm_attribute", "-t", "crm_config", "-n", name, "-v", "0s")
+		if got := changes(); strings.Contains(got, "transition-delay") {
+			t.Errorf("with %s: changes %q", name, got)
+		}
+		tool(t, path, "crm_attribute", "-t", "crm_config", "-n", name, "-D")
+	}
+	tool(t, path, "cibadmin", "-D", "--xpath", "//cluster_property_set")
+	if got := changes(); !strings.Contains(got, "transition-delay") {
+		t.Errorf("without any property: changes %q", got)
+	}
+}
+
 func TestPlanRefusesWhatIsNotItsOwn(t *testing.T) {
 	c, path := onFile(t, "empty.xml")
 	tool(t, path, "cibadmin", "-C", "-o", "resources", "-X", `<primitive id="vip" class="ocf" provider="heartbeat" type="Dummy"/>`)
