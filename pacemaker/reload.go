@@ -11,9 +11,9 @@ import (
 	"thalassa/lb"
 )
 
-// reloadEvery is the pause between two looks for a reload; a look takes about
-// 20 ms.
-const reloadEvery = 5 * time.Millisecond
+// reloadEvery is the pause between two looks for a reload. A look takes 10 to 20 ms
+// of a processor, which those who reload need too.
+const reloadEvery = 20 * time.Millisecond
 
 // monitorsWithin is how long the monitors' first look after a reload is waited for;
 // they begin at once.

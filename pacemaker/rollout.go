@@ -84,7 +84,9 @@ func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
 	if err != nil {
 		return out, err
 	}
-	if out.Nodes, err = c.validate(ctx, before, r.Validate); err != nil {
+	asked := askable(before)
+	defer c.forgetQuestion(context.WithoutCancel(ctx), asked) // at last: it is work for the nodes that are to reload
+	if out.Nodes, err = c.validate(ctx, asked, r.Validate); err != nil {
 		return out, err
 	}
 	if err := refusal(out.Nodes); err != nil {
@@ -175,25 +177,30 @@ func refusal(answers []NodeAnswer) error {
 	return &lb.RefusedError{Stage: "check", Output: "nothing has been changed\n" + strings.Join(lines, "\n")}
 }
 
-// validate asks the agents of all nodes that are up, and waits for their
-// answers.
-func (c *Cluster) validate(ctx context.Context, v lb.Cluster, within time.Duration) ([]NodeAnswer, error) {
-	request := rand.Text()[:12]
-	var open []string
+// askable are the nodes that are up.
+func askable(v lb.Cluster) []string {
+	var nodes []string
 	for _, n := range v.Nodes {
 		if n.State == "offline" || n.State == "unclean" || n.State == "pending" {
 			continue
 		}
-		open = append(open, n.Name)
+		nodes = append(nodes, n.Name)
 	}
+	return nodes
+}
+
+// forgetQuestion takes question and answers away. A leftover is harmless.
+func (c *Cluster) forgetQuestion(ctx context.Context, nodes []string) {
+	_ = c.setAttributes(ctx, nodes, askAttribute, "")
+	_ = c.setAttributes(ctx, nodes, answerAttribute, "")
+}
+
+// validate asks the agents of nodes, and waits for their answers.
+func (c *Cluster) validate(ctx context.Context, open []string, within time.Duration) ([]NodeAnswer, error) {
+	request := rand.Text()[:12]
 	if err := c.setAttributes(ctx, open, askAttribute, request); err != nil {
 		return nil, err
 	}
-	defer func() {
-		end := context.WithoutCancel(ctx)
-		_ = c.setAttributes(end, open, askAttribute, "") // a leftover is harmless
-		_ = c.setAttributes(end, open, answerAttribute, "")
-	}()
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	answers := make([]NodeAnswer, len(open))
