@@ -19,8 +19,8 @@ import (
 )
 
 // A site is a cluster of load balancers: HAProxy as a resource of Pacemaker's
-// beside a floating IP, an agent on every node, Consul, services, and clients
-// outside.
+// beside a floating IP, an agent and a Consul agent on every node, a Consul server,
+// services, and clients outside.
 type site struct {
 	tb      testing.TB
 	lab     *cluster.Lab
@@ -88,7 +88,7 @@ func siteConfig(tb testing.TB) cluster.Config {
 			ln -sf /run/lab/thalassa /usr/bin/thalassa
 			install -m 0755 /run/lab/ocf-haproxy /usr/lib/ocf/resource.d/thalassa/haproxy`,
 		Units: map[string]string{
-			"thalassa": `exec thalassa agent --config /run/lab/thalassa.yaml --haproxy pacemaker --service-reg ` + cluster.World + ` --haproxy-log "" --debug`,
+			"thalassa": `exec thalassa agent --config /run/lab/thalassa.yaml --haproxy pacemaker --haproxy-log "" --debug`,
 		},
 	}
 }

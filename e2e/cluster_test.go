@@ -33,6 +33,12 @@ func TestCluster(t *testing.T) {
 			t.Errorf("the clients noticed: %s", e)
 		}
 	})
+	t.Run("consul of the node killed", func(t *testing.T) {
+		e := s.disturb(func(n *cluster.Node) { n.KillProcess(t, "consul") }, atOnce)
+		if e.refused+e.cut > 0 || e.from != e.to {
+			t.Errorf("the clients noticed: %s", e)
+		}
+	})
 	t.Run("rollout", s.rollout)
 	t.Run("bad file on one node", s.badFile)
 	for _, daemon := range []string{

@@ -42,9 +42,11 @@ nodelist {
 }
 
 // firstCIB is the cluster's first configuration: the nodes elect a DC after two
-// seconds rather than twenty, and have a fence device.
+// seconds rather than twenty, and have a fence device. Each sees the load of the
+// whole machine, that of all nodes and of the test, and must not do one thing at a
+// time for that.
 func (l *Lab) firstCIB() string {
-	properties := map[string]string{"dc-deadtime": "2s", "stonith-enabled": "true", "cluster-name": "lab"}
+	properties := map[string]string{"dc-deadtime": "2s", "stonith-enabled": "true", "cluster-name": "lab", "load-threshold": "1000%"}
 	device := `<primitive id="fence" class="stonith" type="fence_lab">
       <instance_attributes id="fence-params">
         <nvpair id="fence-list" name="pcmk_host_list" value="` + strings.Join(l.names(), " ") + `"/>

@@ -224,8 +224,27 @@ func (l *Lab) furnish() {
 	for name, f := range l.cfg.Files {
 		l.Put(name, f)
 	}
-	for name, script := range l.cfg.Units {
-		l.Put("units/"+name, File{[]byte("#!/bin/sh\n" + script + "\n"), 0o755})
+	units := l.cfg.Units
+	l.cfg.Units = map[string]string{}
+	for name, script := range units {
+		l.unit(name, script)
+	}
+}
+
+// unit adds a program that runs on every node that boots from now on.
+func (l *Lab) unit(name, script string) {
+	l.tb.Helper()
+	l.cfg.Units[name] = script
+	l.Put("units/"+name, File{[]byte("#!/bin/sh\n" + script + "\n"), 0o755})
+}
+
+// share lets every node that boots from now on see a file of this machine as
+// /run/lab/<name>, however large it is.
+func (l *Lab) share(name, path string) {
+	l.tb.Helper()
+	l.Put(name, File{})
+	if out, err := l.inWorld("mount", "--bind", path, "/run/share/"+name).CombinedOutput(); err != nil {
+		l.tb.Fatalf("sharing %s: %v: %s", path, err, out)
 	}
 }
 

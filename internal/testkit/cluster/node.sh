@@ -16,7 +16,7 @@ mount -t tmpfs -o mode=1777 shm "$root/dev/shm"
 mount -t tmpfs -o mode=755 run "$root/run"
 mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 mkdir -p "$root/run/lock" "$root/run/resource-agents" "$root/run/lab" "$root/run/thalassa"
-mount --bind /run/share "$root/run/lab"
+mount --rbind /run/share "$root/run/lab"
 
 # shellcheck disable=SC2016 # that shell expands it
 exec chroot "$root" /bin/sh -c '

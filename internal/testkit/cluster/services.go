@@ -15,16 +15,27 @@ import (
 // ConsulPort is where the lab's Consul answers, at World.
 const ConsulPort = 8500
 
-// Consul starts a real Consul in the world, reached by every node.
+// consulAgent runs on every node.
+const consulAgent = `exec /run/lab/consul agent -node "$(hostname)" -bind "$(awk -v node="$(hostname)" '$2 == node { print $1 }' /etc/hosts)" \
+	-retry-join ` + World + ` -retry-interval 1s -data-dir /var/lib/consul -disable-host-node-id -log-level warn \
+	-dns-port -1 -grpc-port -1 -grpc-tls-port -1 -hcl 'connect { enabled = false }' -hcl 'disable_update_check = true'`
+
+// Consul starts a real Consul server in the world. Every node that boots from then
+// on has an agent of it at 127.0.0.1:8500, as operators have it, which ends with
+// its node.
 func (l *Lab) Consul() *testkit.ConsulAgent {
 	l.tb.Helper()
 	binary, err := filepath.EvalSymlinks(testkit.ConsulBinary(l.tb))
 	if err != nil {
 		l.tb.Fatal(err)
 	}
+	l.share("consul", binary)
+	l.unit("consul", consulAgent)
 	call := l.inWorld(binary, "agent", "-dev", "-node", "world", "-disable-host-node-id", "-log-level", "warn",
 		"-bind", World, "-client", World, "-http-port", strconv.Itoa(ConsulPort), "-dns-port", "-1", "-grpc-port", "-1", "-grpc-tls-port", "-1",
-		"-hcl", "connect { enabled = false }", "-hcl", "disable_update_check = true", "-hcl", "performance { raft_multiplier = 1 }")
+		"-hcl", "connect { enabled = false }", "-hcl", "disable_update_check = true", "-hcl", "performance { raft_multiplier = 1 }",
+		// Those of development take a busy node for a dead one.
+		"-hcl", `gossip_lan { probe_interval = "1s" probe_timeout = "500ms" suspicion_mult = 4 }`)
 	p, err := startProcess(exec.Command(call.Path, call.Args[1:]...))
 	if err != nil {
 		l.tb.Fatal(err)
