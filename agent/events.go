@@ -224,7 +224,7 @@ func (a *Agent) noteFreshness(snap lb.Snapshot) {
 	var stale, fresh []string
 	reason := ""
 	for _, name := range slices.Sorted(maps.Keys(snap.Services)) {
-		was, is := a.running.seen.Services[name].Stale, snap.Services[name].Stale
+		was, is := a.running.told.Services[name].Stale, snap.Services[name].Stale
 		switch {
 		case !isLost(was) && isLost(is):
 			stale, reason = append(stale, string(name)), is
@@ -242,7 +242,7 @@ func (a *Agent) noteFreshness(snap lb.Snapshot) {
 		a.cfg.Journal.Note(activity.Event{Verb: activity.DiscoveryRecovered, Object: object, Reasons: fresh})
 	}
 	a.noteHolds(snap)
-	a.running.seen = snap
+	a.running.told = snap
 }
 
 // isLost tells a service that Consul fails to answer for from one that it was

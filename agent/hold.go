@@ -51,7 +51,7 @@ func serviceObject(name lb.Name) activity.Object {
 // more, except those that an operator released: that is written already.
 func (a *Agent) noteHolds(snap lb.Snapshot) {
 	for _, name := range slices.Sorted(maps.Keys(snap.Services)) {
-		was, is := a.running.seen.Services[name], snap.Services[name]
+		was, is := a.running.told.Services[name], snap.Services[name]
 		e := activity.Event{Object: serviceObject(name)}
 		switch {
 		case is.Hold != nil && (was.Hold == nil || was.Hold.Doubt != is.Hold.Doubt):

@@ -32,7 +32,8 @@ type running struct {
 	*effective             // nil: not known yet
 	revision   uint64      // of the intent in effect
 	idle       bool        // HAProxy does not run here, and need not; effective is for its start
-	seen       lb.Snapshot // looked at last
+	seen       lb.Snapshot // dealt with last
+	told       lb.Snapshot // whose freshness and holds are in the activity
 	failure    string      // of the last round, to tell a transition from a repetition
 	// shows is the fingerprint that HAProxy shows while it runs that; "" where the
 	// template leaves it out.
@@ -269,7 +270,7 @@ func (a *Agent) inEffect(t target, shows, path string) {
 	if now.origin, own = a.originOf(t, path); own {
 		a.toRecord(&now)
 	}
-	a.running = running{effective: &now, revision: t.intent.Revision, idle: a.running.idle, shows: shows, seen: a.running.seen, lacks: a.running.lacks}
+	a.running = running{effective: &now, revision: t.intent.Revision, idle: a.running.idle, shows: shows, seen: t.snapshot, told: a.running.told, lacks: a.running.lacks}
 	a.noteFreshness(t.snapshot)
 	a.effective.Store(&now)
 	if !a.wasInStep() {
@@ -300,6 +301,7 @@ func (a *Agent) failed(ctx context.Context, t target, err error) outcome {
 		a.running.failure = err.Error()
 		a.noteFailed(ctx, t, err)
 	}
+	a.running.seen = t.snapshot
 	a.noteFreshness(t.snapshot)
 	return t.outcome(pathNone, err)
 }

@@ -26,8 +26,9 @@ func (a *Agent) mayWait(t target, change plan.Change) bool {
 
 // putOff has the members come and go that HAProxy takes without a reload. A backend
 // that would have no member until its turn does not wait for it. What Consul's
-// change was is told with the reload.
+// change was is told with the reload, and at once whether Consul can be believed.
 func (a *Agent) putOff(ctx context.Context, t target) outcome {
+	a.noteFreshness(t.snapshot)
 	a.follow(ctx, t.snapshot)
 	t.config = a.running.resolve(t.intent, t.snapshot, a.cfg.Process)
 	change := a.difference(t)

@@ -100,6 +100,32 @@ func TestChangesUntilItsTurnAreOneReload(t *testing.T) {
 	})
 }
 
+// TestWhatConsulCannotTellIsToldBeforeTheTurn, and the reload has its cause all the
+// same.
+func TestWhatConsulCannotTellIsToldBeforeTheTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := fleetOf(t, half)
+		more := []string{"1.0.0 1001", "1.0.0 1002", "1.0.0 1003", "1.0.0 1004", "1.0.0 1005"}
+		w.consul("shop", 2, "", more...)
+		w.serves("1001", "1002", "1003", "1004")
+		w.consul("shop", 2, "HTTP 500", more...)
+		pause(t.Context(), time.Second)
+		if n := w.count(activity.DiscoveryStale); n != 1 {
+			t.Errorf("%d events tell that consul does not answer", n)
+		}
+		w.consul("shop", 2, "", more...)
+		pause(t.Context(), time.Second)
+		if n := w.count(activity.DiscoveryRecovered); n != 1 {
+			t.Errorf("%d events tell that it answers again", n)
+		}
+		pause(t.Context(), w.jitter)
+		w.serves("1001", "1002", "1003", "1004", "1005")
+		if reloads := w.told(activity.HAProxyReloaded); reloads[len(reloads)-1].Cause != "consul: shop@2" {
+			t.Errorf("the reload is told as %+v", reloads[len(reloads)-1])
+		}
+	})
+}
+
 // TestNoReloadWhenRoomComesMeanwhile: what was put off is not done for its own sake.
 func TestNoReloadWhenRoomComesMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
