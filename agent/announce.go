@@ -22,19 +22,22 @@ func (a *Agent) announce(in lb.Intent) {
 }
 
 // registration announces a frontend at its first address, checked by a TCP
-// connect. A wildcard is announced without an address, which in Consul means
+// connect. Every address of the machine is announced as none, which in Consul means
 // the node's own.
 func (a *Agent) registration(f lb.Frontend) discovery.Registration {
 	bind := f.Binds[0]
-	check := lb.HostPort(bind)
-	if bind.Host == "" {
-		check.Host = "127.0.0.1"
+	address, check := bind.Host, lb.HostPort(bind)
+	switch bind.Host {
+	case "", "0.0.0.0":
+		address, check.Host = "", "127.0.0.1"
+	case "::":
+		address, check.Host = "", "::1"
 	}
 	return discovery.Registration{
 		ID:      a.cfg.Self.ID + "-" + string(f.Key),
 		Name:    f.Register,
 		Tags:    a.cfg.Self.Tags,
-		Address: bind.Host,
+		Address: address,
 		Port:    bind.Port,
 		Meta:    map[string]string{"frontend": string(f.Key), "binds": strconv.Itoa(len(f.Binds))},
 		Check:   &discovery.Check{TCP: check.String()},

@@ -163,6 +163,22 @@ func TestAgentAndFrontendAreRegisteredInConsul(t *testing.T) {
 	isGone("shop-front")
 }
 
+// Consul takes no address of all machines for that of an instance.
+func TestFrontendAtEveryAddressIsRegistered(t *testing.T) {
+	n, consul := serving(t)
+	for key, host := range map[string]string{"four": "0.0.0.0", "six": "[::]"} {
+		port := testkit.Port(t)
+		n.call(200, http.MethodPut, "/frontends/"+key, fmt.Sprintf(`{"bind":"%s:%d","backend":"live","register":{"name":"site-%s"}}`, host, port, key))
+		testkit.Eventually(t, patience, func() error {
+			answer := strings.ReplaceAll(string(consul.Do(http.MethodGet, "/v1/health/service/site-"+key+"?passing=1", nil)), " ", "")
+			if !strings.Contains(answer, fmt.Sprintf(`"Port":%d`, port)) {
+				return fmt.Errorf("site-%s: %s", key, answer)
+			}
+			return nil
+		})
+	}
+}
+
 // After a reboot nothing runs. That the agent cannot start is no reason for HAProxy
 // not to.
 func TestHAProxyStartsThoughTheAgentCannot(t *testing.T) {
