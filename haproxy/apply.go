@@ -153,7 +153,7 @@ func (p *Process) startAgain(ctx context.Context) (worker int, err error) {
 	if err == nil || !errors.As(err, new(*lb.RefusedError)) {
 		return worker, err
 	}
-	good, readErr := os.ReadFile(p.lastGood())
+	good, readErr := p.read(p.lastGood())
 	if readErr != nil || sameFile(p.cfg.ConfigPath, good) {
 		return 0, err // there is nothing else to try
 	}

@@ -34,6 +34,30 @@ func stage(path string, content []byte) (name string, err error) {
 	return f.Name(), err
 }
 
+// read reads one of our files. Root, who does so for a user that may put anything
+// in its place, follows no link and reads nothing but a file that the user could
+// only have made: what only root may read would get into HAProxy's log, or into the
+// file of that user.
+func (p *Process) read(path string) ([]byte, error) {
+	if p.cfg.User == nil {
+		return os.ReadFile(path)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !info.Mode().IsRegular() || !ok || stat.Uid != p.cfg.User.UID && stat.Nlink > 1 {
+		return nil, fmt.Errorf("%s: is no file of its own", path)
+	}
+	return io.ReadAll(f)
+}
+
 // giveTo makes f belong to the owner of the file at path, if there is one and we
 // are root.
 func giveTo(f *os.File, path string) error {

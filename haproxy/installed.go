@@ -16,7 +16,7 @@ import (
 // Installed returns the configuration on disk; a *lb.UnavailableError while
 // there is none.
 func (p *Process) Installed(context.Context) ([]byte, error) {
-	config, err := os.ReadFile(p.cfg.ConfigPath)
+	config, err := p.read(p.cfg.ConfigPath)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &lb.UnavailableError{What: "no configuration has been written to " + p.cfg.ConfigPath + " yet"}

@@ -49,7 +49,7 @@ func (p *Process) Reload(ctx context.Context) error {
 
 // keepFile notes that a worker has started with the file on disk.
 func (p *Process) keepFile(ctx context.Context) {
-	if config, err := os.ReadFile(p.cfg.ConfigPath); err == nil {
+	if config, err := p.read(p.cfg.ConfigPath); err == nil {
 		p.keep(ctx, config)
 	}
 }
@@ -69,7 +69,7 @@ func (p *Process) AwaitFile(ctx context.Context) error {
 // not accept a connection, and why; "": all do, or there is none that can be
 // tried. Those of HAProxy's own statistics count as well.
 func (p *Process) Silent(ctx context.Context) (address string, why error) {
-	config, err := os.ReadFile(p.lastGood()) // the file itself may be newer
+	config, err := p.read(p.lastGood()) // the file itself may be newer
 	if errors.Is(err, fs.ErrNotExist) {
 		config, err = p.Installed(ctx)
 	}

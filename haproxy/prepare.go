@@ -48,7 +48,7 @@ func (u User) folder(path string) error {
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return err
 	}
-	return os.Chown(path, int(u.UID), int(u.GID))
+	return os.Lchown(path, int(u.UID), int(u.GID)) // the folder around it may be that user's
 }
 
 // raiseOpenFiles sets the limit of this program, and of what it starts, unless

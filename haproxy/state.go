@@ -39,7 +39,7 @@ const noState = "1\n"
 // what empties it again. Without it a reload is as good as before, but for servers
 // that are down.
 func (p *Process) carryState(ctx context.Context) (forget func()) {
-	config, err := os.ReadFile(p.cfg.ConfigPath)
+	config, err := p.read(p.cfg.ConfigPath)
 	path := StateFile(p.cfg.ConfigPath)
 	if err != nil || !readsState(config, path) {
 		return func() {}
@@ -63,7 +63,7 @@ func (p *Process) writeState(ctx context.Context, path string, config []byte) er
 // forgetState empties the state file. Where HAProxy would miss one it makes it.
 func (p *Process) forgetState(ctx context.Context) {
 	path := StateFile(p.cfg.ConfigPath)
-	config, _ := os.ReadFile(p.cfg.ConfigPath) // none reads no state
+	config, _ := p.read(p.cfg.ConfigPath) // none reads no state
 	if _, err := os.Stat(path); sameFile(path, []byte(noState)) || errors.Is(err, fs.ErrNotExist) && !readsState(config, path) {
 		return
 	}

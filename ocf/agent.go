@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -121,7 +122,8 @@ func (x *execution) as(who *haproxy.User) *haproxy.Process {
 }
 
 // owner is who HAProxy runs as: the user that is asked for, or who owns the
-// configuration; nil: whoever calls, as root or without being root.
+// configuration or, where that is root's, its folder, and so may put another file
+// in its place; nil: whoever calls, as root or without being root.
 func (x *execution) owner() (*haproxy.User, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil //nolint:nilnil // nobody else is a good answer
@@ -133,15 +135,16 @@ func (x *execution) owner() (*haproxy.User, error) {
 		}
 		return &haproxy.User{UID: uid, GID: gid}, nil
 	}
-	info, err := os.Stat(x.config)
-	if err != nil {
-		return nil, nil //nolint:nilerr,nilnil // what is missing is found where it is needed
+	for _, path := range []string{x.config, filepath.Dir(x.config)} {
+		info, err := os.Lstat(path) // a link is its maker's, whatever it leads to
+		if err != nil {
+			continue // what is missing is found where it is needed
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 {
+			return &haproxy.User{UID: stat.Uid, GID: stat.Gid}, nil
+		}
 	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || stat.Uid == 0 {
-		return nil, nil //nolint:nilnil // root
-	}
-	return &haproxy.User{UID: stat.Uid, GID: stat.Gid}, nil
+	return nil, nil //nolint:nilnil // root
 }
 
 // start returns when HAProxy answers, on its stats socket and at every address of

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -170,6 +171,87 @@ func TestRootServesNobodyElse(t *testing.T) {
 	}
 	if info, err := os.Stat(s.path("victim")); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 { //nolint:forcetypeassert // Linux
 		t.Errorf("the other file belongs to %v, %v", info.Sys(), err)
+	}
+}
+
+// Whoever owns the folder of the configuration gets neither root's rights nor what
+// only root may read, whatever stands in place of the files.
+func TestRootLendsItsRightsToNobody(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root starts HAProxy as somebody else")
+	}
+	t.Parallel()
+	const nobody = 65534
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("open-sesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := func(to, path string) {
+		t.Helper()
+		_ = os.Remove(path)
+		if err := errors.Join(os.Symlink(to, path), os.Lchown(path, nobody, nobody)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	owned := func() *site {
+		t.Helper()
+		s := newSite(t)
+		s.write("one")
+		for _, path := range []string{s.dir, s.path("haproxy.cfg")} {
+			if err := os.Chown(path, nobody, nobody); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.want(ocf.OK, "start", 0) // which keeps the file
+		s.want(ocf.OK, "stop", 0)
+		return s
+	}
+	for name, replace := range map[string]func(s *site){
+		"a link to root's file": func(s *site) { link(s.path("haproxy.cfg.last-good"), s.path("haproxy.cfg")) },
+		"root's file in its place": func(s *site) {
+			if err := os.Rename(s.path("haproxy.cfg.last-good"), s.path("haproxy.cfg")); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		s := owned()
+		if err := os.Chown(s.path("haproxy.cfg.last-good"), 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		replace(s)
+		if r := s.do("start", 0); r.Code == ocf.OK {
+			for _, pid := range append(s.workers(), s.master()) {
+				if info, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err != nil || info.Sys().(*syscall.Stat_t).Uid != nobody { //nolint:forcetypeassert // Linux
+					t.Errorf("%s: HAProxy runs as %v, %v", name, info.Sys(), err)
+				}
+			}
+		}
+		s.want(ocf.OK, "stop", 0)
+	}
+
+	s := owned()
+	told := func(what, text string) {
+		t.Helper()
+		if strings.Contains(text, "sesame") {
+			t.Errorf("%s tells what only root may read: %s", what, text)
+		}
+	}
+	link(secret, s.path("haproxy.cfg"))
+	told("validate-all", s.do("validate-all", 0).Reason)
+	told("start", s.do("start", 0).Reason)
+	_ = os.Remove(s.path("haproxy.cfg"))
+	link(secret, s.path("haproxy.cfg.last-good"))
+	s.put("nonsense\n")
+	if err := os.Chown(s.path("haproxy.cfg"), nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	told("the start with the last good file", s.do("start", 0).Reason)
+	for _, name := range []string{"log", "haproxy.cfg"} {
+		data, err := os.ReadFile(s.path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		told(name, string(data))
 	}
 }
 

@@ -63,7 +63,8 @@ it as haproxy.startup.log in its db-path.`,
 			name: "user", kind: "string",
 			short: "User that HAProxy runs as",
 			long: `HAProxy's master and workers run as this user, who may bind ports below 1024 nevertheless. It should be the user of the
-thalassa agent, who writes the configuration and uses the sockets. By default it is the owner of the configuration file.`,
+thalassa agent, who writes the configuration and uses the sockets. By default it is the owner of the configuration file, or
+that of its folder where the file is root's.`,
 		},
 		{
 			name: "open_files", kind: "integer", fallback: "524288",
