@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,6 +109,9 @@ func noHealthy(b lb.Backend, s lb.Service, wait time.Duration) string {
 	}
 	if wait > 0 {
 		reason += " after " + wait.String()
+	}
+	if s.Hold != nil && slices.ContainsFunc(missing, s.Keeps) {
+		return reason + " that Consul still lists (" + s.Hold.String() + ")"
 	}
 	known := s.Versions()
 	versions := make([]string, len(known))

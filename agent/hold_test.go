@@ -122,3 +122,29 @@ func TestHoldsAreToldAndAccepted(t *testing.T) {
 		}
 	})
 }
+
+// A deploy goes to what Consul lists; to what is held alone only when it is told to.
+func TestDeployToWhatIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.consul("shop", 1, "", "1.0.0 8080", "1.1.0 8081")
+		w.run()
+		if _, err := w.put(); err != nil {
+			t.Fatal(err)
+		}
+		w.change("shop", func(s lb.Service) lb.Service {
+			s.Instances = slices.Clone(s.Instances)
+			s.Instances[1].Held = true
+			s.Hold = &lb.Hold{Since: time.Now(), Lost: 1, Reason: "1 of 1 instances are gone at once"}
+			return s
+		})
+		_, err := w.agent.Switch(t.Context(), lb.Switch{Backend: "b", Version: "1.1.0"})
+		const want = "version 1.1.0 of service shop has no healthy instance that Consul still lists (1 of 1 instances are gone at once)"
+		if conflict, ok := errors.AsType[*lb.ConflictError](err); !ok || conflict.Reason != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		if _, err := w.agent.Switch(t.Context(), lb.Switch{Backend: "b", Version: "1.1.0", Force: true}); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package canary
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -76,15 +77,17 @@ func (d Drain) Run(ctx context.Context, agent Drainer) (Drained, error) {
 		d.Look = 500 * time.Millisecond
 	}
 	begin := time.Now()
+	within, cancel := context.WithTimeout(ctx, d.Within) // an agent that hangs does not stretch it
+	defer cancel()
 	state := Drained{Backend: "backend/" + d.Backend}
 	for said := ""; ; {
-		list, err := agent.Leaving(ctx, d.Backend)
+		list, err := agent.Leaving(within, d.Backend)
 		state.DurationMS = float64(time.Since(begin).Microseconds()) / 1000
 		switch {
 		case err == nil:
 			state.Left = d.left(list)
 			state.Done = len(state.Left) == 0
-		case ctx.Err() == nil && !client.MayPass(err):
+		case within.Err() == nil && !client.MayPass(err):
 			return state, err
 		}
 		if now := state.String(); err == nil && !state.Done && now != said && d.Report != nil {
@@ -93,18 +96,18 @@ func (d Drain) Run(ctx context.Context, agent Drainer) (Drained, error) {
 				return state, &outputError{err}
 			}
 		}
-		left := d.Within - time.Since(begin)
-		switch {
-		case state.Done:
+		if state.Done {
 			return state, nil
+		}
+		_ = wake.Pause(within, d.Look) // whose end shows below
+		switch {
 		case ctx.Err() != nil:
 			return state, &UndrainedError{state, "interrupted"}
-		case left <= 0 && err != nil:
+		case within.Err() != nil && err != nil && !errors.Is(err, context.DeadlineExceeded):
 			return state, err
-		case left <= 0:
+		case within.Err() != nil:
 			return state, &UndrainedError{state, "after " + d.Within.String()}
 		}
-		_ = wake.Pause(ctx, min(left, d.Look)) // the next look says so
 	}
 }
 

@@ -92,6 +92,32 @@ func TestDrainThatTakesTooLong(t *testing.T) {
 	})
 }
 
+// hung is an agent that never answers once it has.
+type hung struct{ pond }
+
+func (h *hung) Leaving(ctx context.Context, key string) ([]client.Leaver, error) {
+	if h.looks == 0 {
+		return h.pond.Leaving(ctx, key)
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// An agent that takes long to answer does not stretch the time.
+func TestDrainEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		agent := &hung{pond{answers: []func() ([]client.Leaver, error){list(leaves(1, 2, false))}}}
+		state, err := canary.Drain{Backend: "live", Within: time.Minute}.Run(t.Context(), agent)
+		if took := time.Since(begin); took != time.Minute {
+			t.Errorf("it took %s", took)
+		}
+		if want := "after 1m0s: backend/live has connections to former members: 10.0.0.1:1 has 2"; err == nil || err.Error() != want {
+			t.Errorf("got %+v, %v", state, err)
+		}
+	})
+}
+
 func TestDrainWithoutAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()

@@ -74,9 +74,19 @@ func (s Service) Healthy(v Version) int {
 }
 
 // Missing lists the versions that get traffic by a split and have no healthy
-// instance.
+// instance. One that is held serves those who are there already, and is no reason
+// to send others to it, as long as Consul still lists any of the service: only
+// where it lists none at all, those that are held are all there is to choose from.
 func (s Service) Missing(split Split) []Version {
-	return slices.DeleteFunc(split.Active(), func(v Version) bool { return s.Healthy(v) > 0 })
+	listed := slices.ContainsFunc(s.Instances, func(i Instance) bool { return i.Healthy && !i.Held })
+	return slices.DeleteFunc(split.Active(), func(v Version) bool {
+		return slices.ContainsFunc(s.Instances, func(i Instance) bool { return i.Healthy && i.Is(v) && (!i.Held || !listed) })
+	})
+}
+
+// Keeps reports whether instances of a version are held.
+func (s Service) Keeps(v Version) bool {
+	return slices.ContainsFunc(s.Instances, func(i Instance) bool { return i.Held && i.Is(v) })
 }
 
 // arrivals counts the healthy instances of the greatest version among those that

@@ -174,4 +174,13 @@ func TestMissingVersions(t *testing.T) {
 	if got := service.Missing(lb.Split{{Version: "4", Weight: 7}}); len(got) != 0 {
 		t.Errorf("missing %v", got)
 	}
+	// A version that is held alone counts as long as there is nothing better.
+	service.Instances[2].Held = true
+	if got := service.Missing(lb.Split{{Version: "4", Weight: 7}}); !reflect.DeepEqual(got, []lb.Version{"4"}) {
+		t.Errorf("held, and missing %v", got)
+	}
+	service.Instances[0].Held = true
+	if got := service.Missing(lb.Split{{Version: "4", Weight: 7}}); len(got) != 0 {
+		t.Errorf("all are held, and missing %v", got)
+	}
 }
