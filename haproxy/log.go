@@ -35,6 +35,16 @@ func (l startupLog) isLong() bool {
 	return err == nil && info.Size() > maxLog
 }
 
+// empty empties the log, and reports whether it could.
+func (l startupLog) empty() bool {
+	f, err := os.OpenFile(string(l), os.O_WRONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return f.Truncate(0) == nil
+}
+
 // begin empties a log that has grown too long and returns where the next words
 // will stand.
 func (l startupLog) begin() int64 {

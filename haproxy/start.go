@@ -210,7 +210,9 @@ func (p *Process) trim() {
 	select {
 	case p.turn <- struct{}{}:
 		defer p.release()
-		p.begin()
+		if p.words.empty() { // else it is another user's, who started HAProxy
+			p.begin()
+		}
 	default:
 	}
 }
