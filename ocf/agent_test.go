@@ -92,9 +92,10 @@ func TestABadFileIsOfThisNodeAlone(t *testing.T) {
 
 func TestWrongParametersAreWrongEverywhereButDoNotKeepHAProxyRunning(t *testing.T) {
 	t.Parallel()
-	for name, value := range map[string]string{
-		"drain_time": "soon", "open_files": "many", "agent_url": "nowhere", "check_url": "ftp://x", "config": "haproxy.cfg",
+	for _, wrong := range [][2]string{
+		{"drain_time", "soon"}, {"drain_time", "2000000000min"}, {"open_files", "many"}, {"agent_url", "nowhere"}, {"check_url", "ftp://x"}, {"config", "haproxy.cfg"},
 	} {
+		name, value := wrong[0], wrong[1]
 		s := newSite(t)
 		s.write("one")
 		s.want(ocf.OK, "start", 0)

@@ -3,6 +3,7 @@ package ocf
 import (
 	"fmt"
 	"maps"
+	"math"
 	"net/url"
 	"os/user"
 	"path/filepath"
@@ -179,7 +180,7 @@ func parseTime(text string) (time.Duration, error) {
 	number := strings.TrimRight(text, "secmin")
 	unit, known := units[strings.TrimSpace(text[len(number):])]
 	n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 31)
-	if err != nil || !known {
+	if err != nil || !known || n > uint64(math.MaxInt64/max(unit, 1)) {
 		return 0, fmt.Errorf("%q is no time, expected a number with one of the units %s", text, strings.Join(slices.Sorted(maps.Keys(units))[1:], ", "))
 	}
 	return time.Duration(n) * unit, nil

@@ -16,6 +16,7 @@ export const kinds = {
   haproxyExited: { title: "HAProxy exited", kind: "bad" },
   haproxyReloaded: { title: "HAProxy reloaded", kind: "info" },
   haproxyReloadFailed: { title: "Reload failed", kind: "bad" },
+  configurationWaiting: { title: "Configuration waiting", kind: "fair" },
   serversRepaired: { title: "Servers repaired", kind: "fair" },
   backendSwitched: { title: "Backend switched", kind: "info" },
   configurationChanged: { title: "Configuration changed", kind: "info" },
@@ -28,11 +29,14 @@ export const kinds = {
   membersReleased: { title: "Members released", kind: "good" },
   imported: { title: "Imported", kind: "info" },
   storeDamaged: { title: "Store damaged", kind: "bad" },
+  clusterChanged: { title: "Cluster changed", kind: "info" },
 };
 
-/** @param {Event} e */
+/** What an event is called, and how serious it is: news that carry an error are bad news.
+ * @param {Event} e */
 export function kindOf(e) {
-  return kinds[e.verb] ?? { title: e.verb.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/^./, (c) => c.toUpperCase()), kind: e.error ? "bad" : "info" };
+  const known = kinds[e.verb] ?? { title: e.verb.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/^./, (c) => c.toUpperCase()), kind: "info" };
+  return e.error && known.kind === "info" ? { ...known, kind: "bad" } : known;
 }
 
 /** The most telling line of an event.

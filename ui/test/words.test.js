@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { chosen, troubled } from "../app/filter.js";
 import * as format from "../app/format.js";
-import { kindOf, matches, wordsOf } from "../app/events.js";
+import { kindOf, kinds, matches, wordsOf } from "../app/events.js";
 import { describe, move, percent } from "../app/split.js";
 
 test("numbers", () => {
@@ -53,12 +54,22 @@ test("filters", () => {
   assert.ok(troubled({ id: "frontend/web" }, { stat: stat({ status: "STOP" }) }));
 });
 
+test("there are words for every verb of the agent", () => {
+  const source = readFileSync(new URL("../../activity/event.go", import.meta.url), "utf8");
+  const verbs = [...source.matchAll(/Verb = "(\w+)"/g)].map((match) => match[1]);
+  assert.ok(verbs.length > 20, `${verbs.length} verbs in ${source.length} bytes`);
+  assert.deepEqual(Object.keys(kinds).sort(), verbs.sort());
+});
+
 test("events in words", () => {
   const event = { seq: 1, time: 0, verb: "haproxyReloadFailed", object: { id: "haproxy", type: "haproxy" }, error: "line one\nline two", cause: "PUT /backends/x", author: "ann", diff: ["+ a", "- b"] };
   assert.equal(wordsOf(event), "line one");
   assert.equal(wordsOf({ ...event, error: undefined }), "+ a and 1 more");
   assert.equal(wordsOf({ ...event, error: undefined, diff: undefined }), "PUT /backends/x");
   assert.deepEqual(kindOf({ ...event, verb: "serviceHeld" }), { title: "Service Held", kind: "bad" });
+  assert.equal(kindOf({ ...event, verb: "clusterChanged" }).kind, "bad");
+  assert.equal(kindOf({ ...event, verb: "clusterChanged", error: undefined }).kind, "info");
+  assert.equal(kindOf({ ...event, verb: "configurationWaiting" }).kind, "fair");
   const any = { text: "", verb: "", about: "" };
   assert.ok(matches(event, { ...any, text: "reload LINE two" }));
   assert.ok(matches(event, { ...any, verb: "haproxyReloadFailed", about: "haproxy" }));
