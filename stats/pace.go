@@ -12,9 +12,9 @@ const (
 	idleFrom  = 60                   // that idles so many percent of it,
 	busyShare = 100                  // a hundredth of that of a busy one,
 	restShare = 200                  // and half as much while nobody looks
-	// A HAProxy that waits for a processor believes that it idles. It is busy all the
-	// same when an answer takes starved times as long as it should, and gets up to
-	// twice the rest for that.
+	// A HAProxy that waits for a processor may believe that it idles (see load). It is
+	// busy all the same when an answer takes starved times as long as it should, and
+	// gets up to twice the rest for that.
 	starved = 3
 )
 

@@ -36,6 +36,9 @@ type Config struct {
 	// Layout is the configuration that HAProxy runs; ok is false while that is
 	// not known. nil: Thalassa made none of the backends.
 	Layout func() (c lb.Config, ok bool)
+	// Occupied is how long a process has run, or waited for a processor, so far; nil,
+	// or an error: how busy HAProxy is is told by itself alone.
+	Occupied func(pid int) (time.Duration, error)
 	// Interval between two ticks (1 s).
 	Interval time.Duration
 	Logger   *slog.Logger // discards
@@ -57,6 +60,7 @@ type Sampler struct {
 	present *worker
 	old     []*worker
 	pace    pace
+	load    load
 	silent  bool // it did not answer last time
 
 	// Of the reader of Changes alone.
@@ -179,7 +183,7 @@ func (s *Sampler) ask(ctx context.Context, what scope) error {
 		return err
 	}
 	s.present = w
-	s.pace.idle = s.scanner.Info.IdlePercent
+	s.pace.idle = s.idle(time.Now())
 	if what.has(servers) {
 		s.pace.took, s.pace.lines = time.Since(begin), len(w.order)
 	}

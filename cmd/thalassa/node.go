@@ -264,7 +264,7 @@ func (n node) self(addr net.Addr) discovery.Registration {
 func (n node) sampler(a *agent.Agent) *stats.Sampler {
 	return stats.New(stats.Config{
 		Client: statsock.New(n.settings.statsSocket), Master: statsock.NewMaster(n.settings.masterSocket),
-		Layout: a.Effective, Interval: n.settings.statsInterval, Logger: n.log,
+		Layout: a.Effective, Occupied: haproxy.Occupied, Interval: n.settings.statsInterval, Logger: n.log,
 	})
 }
 
