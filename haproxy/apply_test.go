@@ -15,6 +15,7 @@ import (
 
 	"thalassa/haproxy"
 	"thalassa/internal/testkit"
+	"thalassa/internal/wake"
 	"thalassa/lb"
 	"thalassa/statsock"
 )
@@ -320,13 +321,11 @@ func TestSomebodyElseReloads(t *testing.T) {
 		var other sync.WaitGroup
 		other.Go(func() {
 			master := statsock.NewMaster(l.cfg.MasterSocket)
-			tick := time.NewTicker(100 * time.Millisecond)
-			defer tick.Stop()
-			for range tick.C {
-				if ctx.Err() != nil {
-					return
-				}
+			for ctx.Err() == nil {
+				begin := time.Now()
 				_, _ = master.Reload(ctx)
+				// A slow machine must come to start a worker in between.
+				_ = wake.Pause(ctx, max(100*time.Millisecond, 2*time.Since(begin)))
 			}
 		})
 		open := 0

@@ -18,7 +18,7 @@ import (
 // impatient asks and gives up.
 func impatient(t *testing.T, worker *statsock.Client) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	_, err := worker.ShowInfo(ctx)
 	return err
