@@ -40,11 +40,32 @@ func (p *Process) Reload(ctx context.Context) error {
 	if !before.running() {
 		return &lb.UnavailableError{What: "HAProxy is not running"}
 	}
+	if err := p.tryBindsOfTheFile(ctx); err != nil {
+		return err
+	}
 	if _, err = p.reload(context.WithoutCancel(ctx), before, nil, ""); err != nil {
 		return err
 	}
 	p.keepFile(ctx)
 	return nil
+}
+
+// tryBindsOfTheFile is tryBinds for the file on disk, where the last good file is
+// what the worker runs for certain.
+func (p *Process) tryBindsOfTheFile(ctx context.Context) error {
+	running, err := os.ReadFile(p.lastGood())
+	if err != nil {
+		return nil //nolint:nilerr // HAProxy finds out itself
+	}
+	info, err := p.showInfo(ctx)
+	if err != nil || !carries(running, fingerprint(info)) {
+		return nil //nolint:nilerr // likewise
+	}
+	config, err := p.Installed(ctx)
+	if err != nil {
+		return err
+	}
+	return tryBinds(ctx, running, config)
 }
 
 // keepFile notes that a worker has started with the file on disk.
