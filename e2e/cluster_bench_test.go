@@ -32,11 +32,7 @@ func BenchmarkFailover(b *testing.B) {
 	}
 	var table []row
 	for range b.N {
-		table = slices.Concat(
-			benchSite(b, rounds, clone, 0),
-			benchSite(b, rounds, clone, 1000),
-			benchSite(b, rounds, group, 0),
-		)
+		table = slices.Concat(benchSite(b, rounds, clone), benchSite(b, rounds, group))
 	}
 	load, _ := os.ReadFile("/proc/loadavg")
 	var text strings.Builder
@@ -52,16 +48,11 @@ func BenchmarkFailover(b *testing.B) {
 
 func ms(d time.Duration) string { return d.Round(10 * time.Millisecond).String() }
 
-// benchSite measures all events in one cluster. No consensus is corosync's own
-// default, 1.2 times the token.
-func benchSite(b *testing.B, rounds int, how topology, consensus int) []row {
+// benchSite measures all events in one cluster.
+func benchSite(b *testing.B, rounds int, how topology) []row {
 	b.Helper()
 	cfg := siteConfig(b)
-	cfg.Consensus, cfg.Life = consensus, time.Hour
-	where := string(how) + ", token 1000"
-	if consensus > 0 {
-		where += fmt.Sprintf(", consensus %d", consensus)
-	}
+	cfg.Life = time.Hour
 	s := bootSite(b, cfg, how)
 	defer s.lab.End()
 	if how == clone {
@@ -77,15 +68,19 @@ func benchSite(b *testing.B, rounds int, how topology, consensus int) []row {
 			return e
 		}},
 		{"HAProxy killed", func() effect { return s.disturb(func(n *cluster.Node) { n.KillProcess(b, "haproxy") }, noticed) }},
-		{"node killed", func() effect { return s.disturb((*cluster.Node).Kill, s.moved) }},
+		{"node killed", func() effect {
+			s.place(false)
+			return s.disturb((*cluster.Node).Kill, s.moved)
+		}},
+		{"node killed that is the DC", func() effect {
+			s.place(true)
+			return s.disturb((*cluster.Node).Kill, s.moved)
+		}},
 		{"cable pulled", func() effect { return s.disturb((*cluster.Node).Unplug, s.moved) }},
-	}
-	if consensus > 0 {
-		events = events[2:] // the others do not depend on it
 	}
 	var rows []row
 	for _, event := range events {
-		r := row{what: event.what, where: where}
+		r := row{what: event.what, where: string(how)}
 		for range rounds {
 			e := event.do()
 			r.outages, r.refused, r.cut = append(r.outages, e.outage), r.refused+e.refused, r.cut+e.cut
@@ -97,10 +92,25 @@ func benchSite(b *testing.B, rounds int, how topology, consensus int) []row {
 		}
 		rows = append(rows, r)
 	}
-	if how == clone && consensus == 0 {
+	if how == clone {
 		rows = append(rows, s.benchRollout(rounds))
 	}
 	return rows
+}
+
+// place brings the address to the DC, or away from it.
+func (s *site) place(onDC bool) {
+	s.tb.Helper()
+	v, err := s.lab.Any().View()
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	if (s.serving().Name == v.DC) == onDC {
+		return
+	}
+	to := slices.IndexFunc(s.lab.Nodes, func(n *cluster.Node) bool { return (n.Name == v.DC) == onDC })
+	s.commands().call(0, "move", s.lab.Nodes[to].Name)
+	s.serving()
 }
 
 // benchRollout measures the time from the call that raises the generation until
