@@ -262,10 +262,7 @@ func (s *site) moved(e effect) error {
 func atOnce(effect) error { return nil }
 
 // calm is over when the cluster has nothing to do.
-func (s *site) calm(effect) error {
-	_, err := s.lab.Any().Try("crm_resource", "--wait", "--timeout=60s")
-	return err
-}
+func (s *site) calm(effect) error { return s.lab.Idle() }
 
 // answered waits until the newest n requests of a client were answered.
 func (s *site) answered(client *cluster.Prober, n int) {

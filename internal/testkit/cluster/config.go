@@ -18,7 +18,6 @@ func (l *Lab) corosyncConf() string {
     crypto_hash: sha256
     token: %d
     token_coefficient: 0
-    consensus: %d
 }
 system {
     allow_knet_handle_fallback: yes
@@ -34,7 +33,7 @@ logging {
     timestamp: hires
 }
 nodelist {
-`, l.cfg.Token, l.cfg.Consensus, map[bool]string{true: "two_node: 1"}[l.cfg.Nodes == 2])
+`, l.cfg.Token, map[bool]string{true: "two_node: 1"}[l.cfg.Nodes == 2])
 	for _, n := range l.Nodes {
 		fmt.Fprintf(&b, "    node {\n        ring0_addr: %s\n        name: %s\n        nodeid: %d\n    }\n", n.Address(), n.Name, n.number)
 	}

@@ -52,8 +52,6 @@ type Config struct {
 	Nodes int // 3
 	// Token is corosync's, in milliseconds (1000); its coefficient is 0.
 	Token int
-	// Consensus is corosync's, in milliseconds (1.2 times the token).
-	Consensus int
 	// NoFencing leaves the fence device out and stonith-enabled false.
 	NoFencing bool
 	// Root is the root folder of another release of Debian, with corosync and
@@ -144,9 +142,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Token == 0 {
 		c.Token = 1000
-	}
-	if c.Consensus == 0 {
-		c.Consensus = c.Token * 12 / 10
 	}
 	if c.Root == "" {
 		c.Root = "/"

@@ -151,13 +151,38 @@ func (l *Lab) online(nodes []*Node) error {
 	return nil
 }
 
-// AwaitIdle waits until the cluster has nothing left to do (crm_resource --wait).
+// AwaitIdle waits until the cluster has nothing left to do, see Idle.
 func (l *Lab) AwaitIdle() {
 	l.tb.Helper()
-	l.await("the cluster to be done", func() error {
-		_, err := l.Any().Try("crm_resource", "--wait", "--timeout=60s")
+	l.await("the cluster to be done", l.Idle)
+}
+
+// Idle reports that the cluster has something left to do, after it has given it a
+// while (crm_resource --wait). That of Pacemaker 3.0 waits in vain while a monitor
+// tells of a degraded resource: a DC that is idle before such a wait and after it
+// has nothing to do.
+func (l *Lab) Idle() error {
+	l.tb.Helper()
+	n := l.Any()
+	before := n.idleDC()
+	_, err := n.Try("crm_resource", "--wait", "--timeout=10s")
+	if err == nil || before == nil && n.idleDC() == nil {
+		return nil
+	}
+	return errors.Join(err, before)
+}
+
+// idleDC reports that the DC, as the node sees it, is at work.
+func (n *Node) idleDC() error {
+	v, err := n.View()
+	if err != nil {
 		return err
-	})
+	}
+	out, err := n.Try("crmadmin", "--status="+v.DC, "--output-as=xml")
+	if err == nil && !strings.Contains(out, `state="S_IDLE"`) {
+		err = fmt.Errorf("the DC %q is at work: %s", v.DC, out)
+	}
+	return err
 }
 
 // AwaitRunning waits until the instances of a resource run on these nodes alone.
