@@ -118,7 +118,8 @@ func BenchmarkSamplingThroughput(b *testing.B) {
 			}
 			var with, without []turnResult
 			for range 4 {
-				n.crowd(1, followStat) // until the agent ends
+				n.crowd(1, followStat)        // until the agent ends
+				<-time.After(3 * time.Second) // it has been told everything
 				with = append(with, serve())
 				restart("1m")
 				without = append(without, serve())
