@@ -18,7 +18,7 @@ func pacemakers() []string {
 // it has lost corosync itself; the end of a second daemon interrupts it, and most
 // end when the CIB manager does (Pacemaker 2.1.5, pcmk_process_exit). A cluster
 // fences such a node.
-const surrender = "subdaemon until cluster returns"
+const surrender = "until cluster returns"
 
 // hasGivenUp reports whether Pacemaker has left a daemon down since its last
 // restart.
