@@ -96,6 +96,8 @@ func (a *Agent) revert(ctx context.Context, before lb.Intent, rev lb.Revision, b
 	if err != nil {
 		return back, fmt.Errorf("taking back revision %d: %w", rev.Number, err)
 	}
+	before.Revision = back.Number
+	a.interest.require(before) // before the caller gives back what it has borrowed for it
 	a.cfg.Journal.Note(activity.Event{
 		Verb: activity.ConfigurationReverted, Object: haproxyObject(), Author: by.Author, Cause: by.Cause,
 		Revision: back.Number, Error: refused.Error(),
