@@ -17,11 +17,7 @@ import (
 func TestBurstOfChangesCostsOneRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001")
 		w.serves("1001")
 		reloads, adjusts := w.attempts(), w.adjustments()
 		for i := range 100 {
@@ -68,11 +64,7 @@ func TestStreamOfChangesReloadsAtTheConfiguredRate(t *testing.T) {
 func TestSteadyStateIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001")
 		w.serves("1001")
 		reloads, events := w.attempts(), len(w.verbs())
 		for i := range 50 {
@@ -203,11 +195,7 @@ func TestCallerWhoGoesAwayLeavesNothingHalfDone(t *testing.T) {
 func TestSwitchNeedsAHealthyInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001", "1.1.0 1002 sick")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001", "1.1.0 1002 sick")
 		_, err := w.agent.Switch(t.Context(), lb.Switch{Backend: "b", Version: "1.1.0"})
 		if conflict := (*lb.ConflictError)(nil); !errors.As(err, &conflict) || !strings.Contains(conflict.Reason, "1.1.0 (0 of 1 healthy)") {
 			t.Fatalf("got %v, expected a conflict that counts the sick instance", err)
@@ -237,11 +225,7 @@ func TestSwitchNeedsAHealthyInstance(t *testing.T) {
 func TestSwitchErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001")
 		if _, err := w.putNative("static", "option httplog"); err != nil {
 			t.Fatal(err)
 		}
@@ -377,11 +361,7 @@ func TestConcurrentChangesAreRevisionsOfTheirOwn(t *testing.T) {
 func TestServicesAreWatchedWhileAnybodyNeedsThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001")
 		synctest.Wait()
 		if got := w.watched(); got != "[shop]" {
 			t.Errorf("watched: %s, expected shop", got)

@@ -63,11 +63,7 @@ func TestHoldsAreToldAndAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.holder = holder{w: w, tells: make(chan []lb.HostPort, 1)}
-		w.consul("shop", 1, "", "1.0.0 8080", "1.0.0 8081")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 8080", "1.0.0 8081")
 		by := lb.Stamp{Author: "ann", Cause: "POST /services/shop/accept"}
 		var conflict *lb.ConflictError
 		if err := w.agent.Accept(t.Context(), "shop", by); !errors.As(err, &conflict) {
@@ -127,11 +123,7 @@ func TestHoldsAreToldAndAccepted(t *testing.T) {
 func TestDeployToWhatIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 8080", "1.1.0 8081")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 8080", "1.1.0 8081")
 		w.change("shop", func(s lb.Service) lb.Service {
 			s.Instances = slices.Clone(s.Instances)
 			s.Instances[1].Held = true

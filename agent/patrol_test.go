@@ -13,11 +13,7 @@ import (
 func TestServersArePutRightSoonAfterASlowLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001", "1.0.0 1002")
 		w.serves("1001", "1002")
 		look := func(d time.Duration) {
 			w.mu.Lock()
@@ -42,11 +38,7 @@ func TestServersArePutRightSoonAfterASlowLook(t *testing.T) {
 func TestServersArePutRightAtOnceAfterARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001", "1.0.0 1002")
 		w.serves("1001", "1002")
 		w.mu.Lock()
 		w.servers[0].Maintenance = true
@@ -64,11 +56,7 @@ func TestServersArePutRightAtOnceAfterARestart(t *testing.T) {
 func TestNoChangeWaitsForALook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001", "1.0.0 1002")
 		w.mu.Lock()
 		w.look = time.Hour
 		w.mu.Unlock()
@@ -84,11 +72,7 @@ func TestNoChangeWaitsForALook(t *testing.T) {
 func TestServersArePutRightAmongManyChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001", "1.0.0 1002")
 		w.mu.Lock()
 		w.look = 100 * time.Millisecond
 		w.servers[0].Maintenance = true

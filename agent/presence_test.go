@@ -42,11 +42,7 @@ func TestWhereHAProxyDoesNotRunItsFileIsKeptUpToDate(t *testing.T) {
 		w := newWorld(t)
 		w.idle, w.jitter = true, time.Hour // which is for reloads
 		w.chance = func(most time.Duration) time.Duration { return most }
-		w.consul("shop", 1, "", "1.0.0 8001")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 8001")
 		if got := w.onDisk(); !slices.Equal(got, []string{"8001"}) {
 			t.Errorf("the file has the members %v", got)
 		}
@@ -92,11 +88,7 @@ func TestChangeWhileHAProxyStarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.idle = true
-		w.consul("shop", 1, "", "1.0.0 8001")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 8001")
 		w.mu.Lock()
 		old := w.file
 		w.mu.Unlock()

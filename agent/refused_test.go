@@ -104,11 +104,7 @@ func TestWaitingIsNoFailedReload(t *testing.T) {
 func TestFileIsNotRenderedForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001")
 		w.serves("1001")
 		installs := func() int {
 			w.mu.Lock()

@@ -12,11 +12,7 @@ import (
 func TestMembershipNeedsNoReloadWithinCapacity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001")
 		w.serves("1001")
 		before := w.attempts()
 		w.consul("shop", 2, "", "1.0.0 1001", "1.0.0 1002", "1.0.0 1003", "1.0.0 1004")
@@ -40,11 +36,7 @@ func TestMembershipNeedsNoReloadWithinCapacity(t *testing.T) {
 func TestSwitchHappensAtRunTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002", "1.1.0 1101", "1.1.0 1102", "1.1.0 1103")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001", "1.0.0 1002", "1.1.0 1101", "1.1.0 1102", "1.1.0 1103")
 		applied, err := w.agent.Switch(t.Context(), lb.Switch{Backend: "b", Version: "1.1.0"})
 		if err != nil || !applied.Applied || applied.Path != "runtime" {
 			t.Fatalf("got %+v, %v; expected the run-time path", applied, err)
@@ -56,11 +48,7 @@ func TestSwitchHappensAtRunTime(t *testing.T) {
 func TestRunTimeFailureFallsBackToAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001")
 		w.serves("1001")
 		w.mu.Lock()
 		w.deaf = errors.New("haproxy said no")
@@ -96,11 +84,7 @@ func TestNextAgentAdoptsWithoutAReload(t *testing.T) {
 func TestServersChangedBySomebodyElseArePutRight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001", "1.0.0 1002")
 		w.serves("1001", "1002")
 		before := w.attempts()
 		w.mu.Lock()

@@ -39,11 +39,7 @@ func mustSplit(t *testing.T, text string) lb.Split {
 func TestTrafficIsDividedAtRunTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002", "1.1.0 1101", "1.2.0 1201 sick")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001", "1.0.0 1002", "1.1.0 1101", "1.2.0 1201 sick")
 		attempts := w.attempts()
 		for _, step := range []struct{ split, weights string }{
 			{"1.0.0=90,1.1.0=10", "1001*252 1002*252 1101*56"},
@@ -96,11 +92,7 @@ func TestTrafficIsDividedAtRunTime(t *testing.T) {
 func TestSplitNeedsHealthyInstancesOfEachVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001", "1.1.0 1101 sick")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001", "1.1.0 1101 sick")
 		for text, reason := range map[string]string{
 			"1.0.0=90,1.1.0=10": "version 1.1.0 of service shop has no healthy instance; Consul knows 1.0.0 (1 of 1 healthy), 1.1.0 (0 of 1 healthy)",
 			"1.0.0=1,1.1.0=1,7=1,8=0": "versions 1.1.0 and 7 of service shop have no healthy instance; " +

@@ -189,11 +189,7 @@ func TestGoingBackKeepsTheMembers(t *testing.T) {
 func TestServiceThatLeavesTheSnapshotKeepsItsMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001")
-		w.run()
-		if _, err := w.put(); err != nil {
-			t.Fatal(err)
-		}
+		w.ready("1.0.0 1001")
 		w.mu.Lock()
 		w.snapshot = lb.Snapshot{Services: map[lb.Name]lb.Service{}}
 		w.mu.Unlock()

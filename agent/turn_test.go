@@ -15,11 +15,7 @@ func fleetOf(t *testing.T, chance func(time.Duration) time.Duration) *world {
 	t.Helper()
 	w := newWorld(t)
 	w.jitter, w.chance = time.Hour, chance
-	w.consul("shop", 1, "", "1.0.0 1001")
-	w.run()
-	if _, err := w.put(); err != nil {
-		t.Fatal(err)
-	}
+	w.ready("1.0.0 1001")
 	w.serves("1001")
 	return w
 }

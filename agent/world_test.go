@@ -76,6 +76,17 @@ func (w *world) run() {
 	w.t.Cleanup(w.start())
 }
 
+// ready runs the agent with a backend in front of these instances of shop, and
+// waits until HAProxy has it.
+func (w *world) ready(instances ...string) {
+	w.t.Helper()
+	w.consul("shop", 1, "", instances...)
+	w.run()
+	if _, err := w.put(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // make makes an agent that does not run yet.
 func (w *world) make() {
 	w.t.Helper()
