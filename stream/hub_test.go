@@ -432,8 +432,10 @@ func TestFeeds(t *testing.T) {
 		if !feed.Wanted() {
 			t.Error("not wanted")
 		}
-		feed.Publish(at, []stream.Object{object("1a", "known already")}, nil)
+		feed.Publish(at.Add(-time.Second), []stream.Object{object("1a", "older")}, nil)
 		r.wants()
+		feed.Publish(at, []stream.Object{object("1a", "between two ticks")}, nil)
+		r.wants("delta feed 1a=between two ticks")
 		tick(2, true)
 		r.wants("delta feed 1a=2")
 		feed.Publish(at.Add(time.Second), nil, nil)

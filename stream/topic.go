@@ -42,7 +42,8 @@ type Topic struct {
 
 // A State gives every object, of the given keys only where there are any, in
 // pieces, until visit returns false. at is when the objects were as they are
-// told: a delta with a time up to that has nothing new.
+// told: a delta with an earlier time has nothing new. One of that time may have, as
+// not everything that is seen makes time go on.
 type State func(keys []string, visit func(at time.Time, piece []Object) bool)
 
 // open adds a topic.

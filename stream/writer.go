@@ -43,7 +43,7 @@ func (w *writer) step(briefly bool) (bool, error) {
 
 func (w *writer) delta(sub *following, d *delta) error {
 	for _, p := range w.places {
-		if p.topic == d.topic && (d.seq <= p.seq || !d.time.After(p.time)) {
+		if p.topic == d.topic && (d.seq <= p.seq || d.time.Before(p.time)) {
 			return nil
 		}
 	}
