@@ -80,9 +80,7 @@ func (p *Process) readdress(ctx context.Context, ops []lb.ServerOp) error {
 	if len(ops) == 0 {
 		return nil
 	}
-	servers, said, err := p.tell(ctx, ops, func(op lb.ServerOp) []string {
-		return []string{set(op) + "addr " + string(op.Address.Host) + " port " + strconv.Itoa(int(op.Address.Port))}
-	})
+	servers, said, err := p.tell(ctx, ops, addressing)
 	if err != nil {
 		return err
 	}
@@ -127,17 +125,20 @@ func (p *Process) tell(ctx context.Context, ops []lb.ServerOp, commands func(lb.
 	return servers, said, nil
 }
 
-// joined lists the commands for ops, for one line each time. There is a line at
-// least.
+// joined lists the commands for ops, for one line each time: those of an op stand in
+// one, as each line may reach another worker. There is a line at least.
 func joined(ops []lb.ServerOp, commands func(lb.ServerOp) []string) [][]string {
 	lines, length := [][]string{nil}, 0
 	for _, op := range ops {
-		for _, c := range commands(op) {
-			if length += len(c) + 1; length > maxLine {
-				lines, length = append(lines, nil), len(c)+1
-			}
-			lines[len(lines)-1] = append(lines[len(lines)-1], c)
+		list := commands(op)
+		size := 0
+		for _, c := range list {
+			size += len(c) + 1
 		}
+		if length += size; length > maxLine {
+			lines, length = append(lines, nil), size
+		}
+		lines[len(lines)-1] = append(lines[len(lines)-1], list...)
 	}
 	return lines
 }
@@ -148,9 +149,18 @@ func id(op lb.ServerOp) string { return string(op.Backend) + "/" + op.Server }
 // set begins a command (management guide, 9.3, "set server").
 func set(op lb.ServerOp) string { return "set server " + id(op) + " " }
 
-// commands of one op, but for its address.
+// addressing gives a server its address.
+func addressing(op lb.ServerOp) []string {
+	if op.Address == nil {
+		return nil
+	}
+	return []string{set(op) + "addr " + string(op.Address.Host) + " port " + strconv.Itoa(int(op.Address.Port))}
+}
+
+// commands of one op. The server has the address already, unless somebody has
+// reloaded HAProxy since: in the new worker, too, it must be put to use with that alone.
 func commands(op lb.ServerOp) []string {
-	var out []string
+	out := addressing(op)
 	if op.Maintenance {
 		out = append(out, set(op)+"state maint")
 	}

@@ -19,6 +19,9 @@ import (
 // only when it has been looked at some times, as it may with HAProxy 3.0.
 type slowcoach struct {
 	looks int // still to come
+	// replaced is the connection from which on another worker answers, which has
+	// the former address; 0: none.
+	replaced int
 
 	mu      sync.Mutex
 	heard   []string
@@ -35,10 +38,15 @@ func (s *slowcoach) listen(t *testing.T, path string) {
 	}
 	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
-		for {
+		for n := 1; ; n++ {
 			conn, err := listener.Accept()
 			if err != nil {
 				return // the test is over
+			}
+			if n == s.replaced {
+				s.mu.Lock()
+				s.address = ""
+				s.mu.Unlock()
 			}
 			line, _ := bufio.NewReader(conn).ReadString('\n')
 			for command := range strings.SplitSeq(strings.TrimSpace(line), ";") {
@@ -75,37 +83,48 @@ func (s *slowcoach) answer(line string) string {
 	}
 }
 
-func adjustSlowcoach(t *testing.T, looks int) (heard []string, err error) {
+func (s *slowcoach) adjust(t *testing.T) (heard []string, err error) {
 	t.Helper()
 	dir := testkit.SocketDir(t)
-	coach := &slowcoach{looks: looks}
-	coach.listen(t, filepath.Join(dir, "stats"))
+	s.listen(t, filepath.Join(dir, "stats"))
 	p := haproxy.New(paths(dir))
 	to := lb.HostPort{Host: "10.0.0.1", Port: 80}
 	err = p.Adjust(t.Context(), []lb.ServerOp{{Backend: "live", Server: "s1", Address: &to, Unused: true, Ready: true}})
-	coach.mu.Lock()
-	defer coach.mu.Unlock()
-	return slices.Compact(coach.heard), err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Compact(s.heard), err
 }
 
 // TestAddressThatTakesItsTime: the server is put to use only when it has the
 // address.
 func TestAddressThatTakesItsTime(t *testing.T) {
 	for looks := range 4 {
-		heard, err := adjustSlowcoach(t, looks)
-		want := []string{
-			"show servers conn live",
-			"set server live/s1 addr 10.0.0.1 port 80", "show servers state live",
-			"set server live/s1 state ready", "show servers state live",
-		}
-		if err != nil || !slices.Equal(heard, want) {
+		heard, err := (&slowcoach{looks: looks}).adjust(t)
+		if want := steps(); err != nil || !slices.Equal(heard, want) {
 			t.Errorf("after %d looks: %v, %q", looks, err, heard)
 		}
 	}
 }
 
+// steps are what a server hears that is put to use with another address.
+func steps() []string {
+	const address = "set server live/s1 addr 10.0.0.1 port 80"
+	return []string{"show servers conn live", address, "show servers state live", address, "set server live/s1 state ready", "show servers state live"}
+}
+
+// Somebody may reload HAProxy between two questions, and the worker that answers
+// from then on know nothing of what the former was told.
+func TestWorkerThatIsReplacedMeanwhile(t *testing.T) {
+	for _, connection := range []int{2, 3} {
+		heard, err := (&slowcoach{replaced: connection}).adjust(t)
+		if err != nil || !slices.Equal(heard, steps()) {
+			t.Errorf("replaced at connection %d: %v, %q", connection, err, heard)
+		}
+	}
+}
+
 func TestAddressThatNeverTakesEffect(t *testing.T) {
-	heard, err := adjustSlowcoach(t, 1<<30)
+	heard, err := (&slowcoach{looks: 1 << 30}).adjust(t)
 	if err == nil || !strings.Contains(err.Error(), `live/s1 has the address 127.0.0.1:80, expected 10.0.0.1:80; haproxy said "IP changed"`) {
 		t.Errorf("got %v", err)
 	}
