@@ -9,7 +9,7 @@ import "time"
 const (
 	lineTime  = 7 * time.Microsecond // HAProxy 2.6: 63 ms for 10,000
 	idleShare = 4                    // at most a quarter of the time of a HAProxy
-	idleFrom  = 60                   // that idles so many percent of it,
+	idleFrom  = 80                   // that idles so many percent of it,
 	busyShare = 100                  // a hundredth of that of a busy one,
 	restShare = 200                  // and half as much while nobody looks
 	// A HAProxy that waits for a processor may believe that it idles (see load). It is
