@@ -171,7 +171,7 @@ func (x *exchange) close() {
 
 // sameFile reports whether the file at path holds content.
 func sameFile(path string, content []byte) bool {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO, which another user may put there, is none
 	if err != nil {
 		return false
 	}

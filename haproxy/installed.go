@@ -61,7 +61,7 @@ func (p *Process) resume(ctx context.Context) error {
 // Drops reports whether config lacks a frontend or backend that the file on disk has
 // from an earlier agent. A file of somebody else counts for nothing, as none does.
 func (p *Process) Drops(config []byte) (bool, error) {
-	there, err := os.ReadFile(p.cfg.ConfigPath)
+	there, err := p.read(p.cfg.ConfigPath)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil

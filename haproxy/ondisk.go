@@ -53,7 +53,7 @@ func (p *Process) Reload(ctx context.Context) error {
 // tryBindsOfTheFile is tryBinds for the file on disk, where the last good file is
 // what the worker runs for certain.
 func (p *Process) tryBindsOfTheFile(ctx context.Context) error {
-	running, err := os.ReadFile(p.lastGood())
+	running, err := p.read(p.lastGood())
 	if err != nil {
 		return nil //nolint:nilerr // HAProxy finds out itself
 	}

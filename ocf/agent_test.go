@@ -112,13 +112,34 @@ func TestWrongParametersAreWrongEverywhereButDoNotKeepHAProxyRunning(t *testing.
 	}
 }
 
-func TestUnknownUserIsOfThisNodeAlone(t *testing.T) {
+// nobody owns nothing.
+const nobody = 65534
+
+// newRootsSite is a site with a configuration, where root may start HAProxy as
+// somebody else. It marks the test as parallel.
+func newRootsSite(t *testing.T) *site {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root starts HAProxy as somebody else")
 	}
 	t.Parallel()
 	s := newSite(t)
 	s.write("one")
+	return s
+}
+
+// giveAway makes the folder and the configuration nobody's.
+func (s *site) giveAway() {
+	s.t.Helper()
+	for _, path := range []string{s.dir, s.path("haproxy.cfg")} {
+		if err := os.Chown(path, nobody, nobody); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func TestUnknownUserIsOfThisNodeAlone(t *testing.T) {
+	s := newRootsSite(t)
 	s.parameters["user"] = "nobody-of-that-name"
 	s.want(ocf.Installed, "start", 0)
 }
@@ -126,13 +147,7 @@ func TestUnknownUserIsOfThisNodeAlone(t *testing.T) {
 // Root does nothing of what the configuration's owner may bring it to: its file is
 // checked by that user (it may name programs to be run), and links are not followed.
 func TestRootServesNobodyElse(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root starts HAProxy as somebody else")
-	}
-	t.Parallel()
-	s := newSite(t)
-	s.write("one")
-	const nobody = 65534
+	s := newRootsSite(t)
 	script := fmt.Sprintf("#!/bin/sh\ncase \" $* \" in *' -c '*) id -u >>%s ;; esac\nexec %s \"$@\"\n", s.path("checked"), s.parameters["binary"])
 	s.parameters["binary"] = s.path("program")
 	for name, content := range map[string]string{"program": script, "checked": "", "victim": "untouched"} {
@@ -182,7 +197,6 @@ func TestRootLendsItsRightsToNobody(t *testing.T) {
 		t.Skip("only root starts HAProxy as somebody else")
 	}
 	t.Parallel()
-	const nobody = 65534
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("open-sesame\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -277,19 +291,29 @@ func TestAMonitorWaitsForNoNote(t *testing.T) {
 	}
 }
 
+// Nor does a reload wait for what the configuration's owner has put in the last good
+// file's place.
+func TestAReloadWaitsForNoFormerFile(t *testing.T) {
+	s := newRootsSite(t)
+	s.giveAway()
+	s.want(ocf.OK, "start", 0)
+	lastGood := s.path("haproxy.cfg.last-good")
+	if err := errors.Join(os.Remove(lastGood), syscall.Mkfifo(lastGood, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan ocf.Result, 1)
+	go func() { ended <- s.do("reload", 0) }()
+	select {
+	case r := <-ended:
+		t.Logf("the reload: %+v", r)
+	case <-time.After(patience):
+		t.Error("the reload waits for a FIFO")
+	}
+}
+
 func TestRunsAsTheOwnerOfTheConfiguration(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root starts HAProxy as somebody else")
-	}
-	t.Parallel()
-	s := newSite(t)
-	s.write("one")
-	const nobody = 65534
-	for _, path := range []string{s.dir, s.path("haproxy.cfg")} {
-		if err := os.Chown(path, nobody, nobody); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s := newRootsSite(t)
+	s.giveAway()
 	s.parameters["stats_socket"] = s.path("stats")
 	s.parameters["master_socket"], s.parameters["pidfile"] = s.path("run/master"), s.path("run/pid") // a folder to be made
 	s.want(ocf.OK, "start", 0)
