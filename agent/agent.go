@@ -52,8 +52,9 @@ type Balancer interface {
 
 // Runtime changes the servers of the running HAProxy without a reload.
 type Runtime interface {
-	// Adjust carries ops out and reads the servers back.
-	Adjust(ctx context.Context, ops []lb.ServerOp) error
+	// Adjust does to the servers of some backends what decide says, given how they
+	// stand, until it says nothing more.
+	Adjust(ctx context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error
 	Servers(ctx context.Context) ([]lb.ServerState, error)
 	// Install makes config the file on disk of a HAProxy that runs it already.
 	Install(ctx context.Context, config []byte) error
@@ -199,6 +200,9 @@ type Agent struct {
 	running running // of the loop alone, as is
 	files   uint64  // the number of the last haproxy.cfg
 	rounds  uint64  // so far
+	// doubtful: servers of some backends were astray, and nobody has looked at the
+	// others since.
+	doubtful bool
 
 	persisted   persisted // of the scribe alone, as are
 	installed   uint64    // the file that it has put on disk; 0: not known

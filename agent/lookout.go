@@ -24,6 +24,7 @@ type lookout struct {
 	agent  *Agent
 	timer  *time.Timer
 	seen   chan sight // one slot, for the look under way
+	away   bool       // there is one
 	looks  sync.WaitGroup
 	rounds uint64 // when that look began
 	missed int    // looks in a row
@@ -50,7 +51,7 @@ func (l *lookout) begin(ctx context.Context) (repaired bool) {
 	if l.missed == maxMissed {
 		return l.take(ctx, a.look(ctx, shows))
 	}
-	l.rounds = a.rounds
+	l.rounds, l.away = a.rounds, true
 	l.looks.Go(func() { l.seen <- a.look(ctx, shows) })
 	return false
 }
@@ -58,12 +59,25 @@ func (l *lookout) begin(ctx context.Context) (repaired bool) {
 // finish ends a look. What was seen while a round changed something shows nothing:
 // there is another look at once.
 func (l *lookout) finish(ctx context.Context, s sight) (repaired bool) {
+	l.away = false
 	if l.rounds != l.agent.rounds {
 		l.missed++
 		l.timer.Reset(0)
 		return false
 	}
 	return l.take(ctx, s)
+}
+
+// hasten has the next look begin at once when the last round found some servers
+// astray.
+func (l *lookout) hasten() {
+	if !l.agent.doubtful {
+		return
+	}
+	l.agent.doubtful = false
+	if !l.away { // else it comes to nothing after that round, and another one follows
+		l.timer.Reset(0)
+	}
 }
 
 func (l *lookout) take(ctx context.Context, s sight) (repaired bool) {

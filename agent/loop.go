@@ -64,6 +64,7 @@ func (a *Agent) loop(ctx context.Context) error {
 			return nil
 		}
 		a.wakeScribe()
+		patrol.hasten()
 		retry.Stop()
 		if out.err == nil {
 			backoff = firstRetry

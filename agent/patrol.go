@@ -54,21 +54,19 @@ func (a *Agent) judge(ctx context.Context, s sight) bool {
 		a.Look() // perhaps HAProxy has come back with what it refused or could not be told
 		return false
 	}
-	e := activity.Event{Verb: activity.ServersRepaired, Object: haproxyObject(), Revision: a.running.revision, Diff: change.Diff(), Path: pathRuntime}
+	e, reasons := a.repaired(change), change.Reload
 	if s.servers != nil {
-		var err error
-		if change, err = a.repair(ctx, s.servers); err != nil {
+		err := a.repair(ctx, change)
+		if reasons = reasonsOf(err); err != nil && !needsReload(err) {
 			e.Error = err.Error()
-			change.Reload = []plan.Reason{failedAtRunTime(err)}
 		}
 	}
-	if len(change.Reload) > 0 {
+	if len(reasons) > 0 {
 		e.Path = pathReload
-		a.running.astray = change.Reload // a round sorts it out
+		a.running.astray = reasons // a round sorts it out
 		a.Look()
 	}
-	a.cfg.Logger.WarnContext(ctx, "haproxy was changed by somebody else, putting it right", "changes", enumerate(e.Diff))
-	a.cfg.Journal.Note(e)
+	a.noteRepaired(ctx, e)
 	return true
 }
 
@@ -86,22 +84,17 @@ func (a *Agent) drift(s sight) plan.Change {
 	return plan.Repair(a.running.config, s.servers).Without(a.running.lacks)
 }
 
-// repair puts servers right as HAProxy runs, unless the change says that only a
-// reload can. Members whose slots somebody has taken move to others.
-func (a *Agent) repair(ctx context.Context, servers []lb.ServerState) (plan.Change, error) {
+// repair puts the servers right that a change is about, as HAProxy runs.
+func (a *Agent) repair(ctx context.Context, change plan.Change) error {
 	now := *a.running.effective
 	now.file = a.nextFile()
-	now.config = plan.Resettle(now.config, servers)
-	change := plan.Repair(now.config, servers).Without(a.running.lacks)
-	if len(change.Reload) > 0 {
-		return change, nil
-	}
-	if err := a.cfg.Runtime.Adjust(ctx, change.Ops); err != nil {
-		return change, err
+	var err error
+	if now.config, _, err = a.steer(ctx, now.config, change); err != nil {
+		return err
 	}
 	a.running.effective = &now
 	a.effective.Store(&now)
-	return change, nil
+	return nil
 }
 
 // follow keeps the members of what runs up to date while HAProxy refuses what is
@@ -131,7 +124,7 @@ func (a *Agent) followUnknown(ctx context.Context, t target) {
 	if len(change.Ops) == 0 || len(change.Reload) > 0 {
 		return
 	}
-	if err := a.cfg.Runtime.Adjust(ctx, change.Ops); err != nil {
+	if _, _, err := a.steer(ctx, wanted, change); err != nil {
 		a.cfg.Logger.WarnContext(ctx, "members not changed at run time", "error", err)
 		return
 	}
@@ -150,10 +143,13 @@ func (a *Agent) followStep(ctx context.Context, snap lb.Snapshot) bool {
 	if len(change.Ops) == 0 {
 		return false
 	}
-	if err := a.cfg.Runtime.Adjust(ctx, change.Ops); err != nil {
+	config, strayed, err := a.steer(ctx, now.config, change)
+	if err != nil {
 		a.cfg.Logger.WarnContext(ctx, "members not changed at run time", "error", err)
 		return false
 	}
+	now.config = config
+	a.noteStrayed(ctx, strayed)
 	before := a.running
 	a.running.effective = &now
 	a.effective.Store(&now)

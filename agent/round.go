@@ -154,15 +154,18 @@ func (a *Agent) meet(ctx context.Context, t target) outcome {
 func (a *Agent) adjust(ctx context.Context, t target, change plan.Change) outcome {
 	begin := time.Now()
 	if len(change.Ops) > 0 {
-		if err := a.cfg.Runtime.Adjust(ctx, change.Ops); err != nil {
+		config, strayed, err := a.steer(ctx, t.config, change)
+		if err != nil {
 			if ctx.Err() != nil {
 				return outcome{err: ctx.Err()}
 			}
 			a.cfg.Logger.WarnContext(ctx, "change at run time failed, reloading haproxy", "error", err)
-			a.running.astray = []plan.Reason{failedAtRunTime(err)}
+			a.running.astray = reasonsOf(err)
 			change.Reload = append(change.Reload, a.running.astray...)
 			return a.reload(ctx, t, change)
 		}
+		t.config = config
+		a.noteStrayed(ctx, strayed)
 	}
 	before := a.running
 	path := pathRuntime
@@ -172,12 +175,6 @@ func (a *Agent) adjust(ctx context.Context, t target, change plan.Change) outcom
 	a.inEffect(t, a.running.shows, path)
 	a.noteAdjusted(ctx, before, t, change, time.Since(begin))
 	return t.outcome(path, nil)
-}
-
-// failedAtRunTime is a reason to reload: some of the operations may have been
-// carried out.
-func failedAtRunTime(err error) plan.Reason {
-	return plan.Reason{Object: "process", What: "runtime", Detail: []string{err.Error()}}
 }
 
 // reload makes HAProxy run the target with a new worker, at the configured rate.

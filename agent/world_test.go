@@ -55,6 +55,8 @@ type world struct {
 
 	holder                    holder        // discovery's other side
 	lacks                     string        // for changes at run time
+	between                   func()        // called with the lock, between two steps of an Adjust
+	emptied                   bool          // an operation has left no server in use
 	forgets                   bool          // what nobody watches leaves the snapshot
 	reload                    time.Duration // what one takes
 	templateFile, persistence string
@@ -346,13 +348,30 @@ func (w *world) Servers(context.Context) ([]lb.ServerState, error) {
 	return slices.Clone(w.servers), nil
 }
 
-func (w *world) Adjust(_ context.Context, ops []lb.ServerOp) error {
+func (w *world) Adjust(_ context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.deaf != nil {
 		return w.deaf
 	}
 	w.adjusts++
+	for range 4 {
+		servers := slices.DeleteFunc(slices.Clone(w.servers), func(s lb.ServerState) bool { return !slices.Contains(about, s.Backend) })
+		ops, err := decide(servers)
+		if err != nil || len(ops) == 0 {
+			return err
+		}
+		if err := w.operate(ops); err != nil {
+			return err
+		}
+		if w.between != nil {
+			w.between()
+		}
+	}
+	return errors.New("servers are not as they should be")
+}
+
+func (w *world) operate(ops []lb.ServerOp) error {
 	for _, op := range ops {
 		i := slices.IndexFunc(w.servers, func(s lb.ServerState) bool { return s.Backend == op.Backend && s.Server == op.Server })
 		if i < 0 {
@@ -366,6 +385,7 @@ func (w *world) Adjust(_ context.Context, ops []lb.ServerOp) error {
 			s.Weight = *op.Weight
 		}
 		s.Maintenance = s.Maintenance && !op.Ready || op.Maintenance
+		w.emptied = w.emptied || !slices.ContainsFunc(w.servers, func(s lb.ServerState) bool { return s.Backend == op.Backend && !s.Maintenance })
 	}
 	return nil
 }

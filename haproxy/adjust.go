@@ -1,10 +1,11 @@
 package haproxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,49 +17,95 @@ import (
 // (tune.bufsize, 16 KB).
 const maxLine = 8 << 10
 
-// Adjust changes servers of the running HAProxy without a reload and reads them
-// back: first all addresses, then the rest of each op, in the order of ops. On an
-// error some of the ops may have been carried out: read the servers, or reload.
-func (p *Process) Adjust(ctx context.Context, ops []lb.ServerOp) error {
-	if err := p.adjust(ctx, ops); err != nil {
+// attempts is how often Adjust goes at it. The first one does it, unless somebody else
+// changes servers or reloads HAProxy at that moment.
+const attempts = 4
+
+// Adjust changes servers of some backends of the running HAProxy without a reload.
+// decide says what to do, given how all servers of those backends stand, and perhaps
+// others: first all addresses are changed, then the rest of each op, in the order of
+// ops. It is asked again with how they stand afterwards, until there is nothing to do.
+// Somebody may reload HAProxy at any moment: what is decided about one worker is never
+// done to another, and the last to be asked is the one that serves. On an error, which
+// may be decide's, some of the ops may have been carried out: read the servers, or
+// reload.
+func (p *Process) Adjust(ctx context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error {
+	if err := p.adjust(ctx, &adjustment{about: questions(about), decide: decide}); err != nil {
 		return fmt.Errorf("changing servers of the running haproxy: %w", err)
 	}
 	return nil
 }
 
-func (p *Process) adjust(ctx context.Context, ops []lb.ServerOp) error {
-	if len(ops) == 0 {
+// An adjustment is what Adjust is at.
+type adjustment struct {
+	about  []string // backends to ask for
+	decide func([]lb.ServerState) ([]lb.ServerOp, error)
+	// ops are those carried out last, and said the first words that HAProxy had for
+	// them.
+	ops  []lb.ServerOp
+	said string
+}
+
+func (p *Process) adjust(ctx context.Context, a *adjustment) error {
+	if len(a.about) == 0 {
 		return nil
 	}
 	if err := p.take(ctx); err != nil {
 		return err
 	}
 	defer p.release()
-	moving, err := p.moving(ctx, ops)
-	if err != nil {
-		return err
+	for n := 0; ; n++ {
+		session, err := p.stats.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		done, err := a.attempt(ctx, session, n == attempts)
+		session.End()
+		if done || err != nil {
+			return err
+		}
 	}
-	if err := p.readdress(ctx, moving); err != nil {
-		return err
-	}
-	servers, said, err := p.tell(ctx, ops, commands)
-	if err != nil {
-		return err
-	}
-	return verify(ops, servers, said)
 }
 
-// moving are those of ops whose servers have another address. Where that must not
-// be while connections to it are in use, and some are, it is an error.
-func (p *Process) moving(ctx context.Context, ops []lb.ServerOp) ([]lb.ServerOp, error) {
-	ops = slices.DeleteFunc(slices.Clone(ops), func(op lb.ServerOp) bool { return op.Address == nil })
-	connections, err := p.connections(ctx, ops)
+// attempt does what is to do in one worker. It is done when that is nothing; when this
+// is to be the last look, anything else is an error.
+func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, last bool) (done bool, err error) {
+	list, connections, err := session.ShowServers(ctx, a.about...)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	var moving []lb.ServerOp
+	servers := serverStates(list)
+	before, said := a.ops, a.said
+	if a.ops, err = a.decide(servers); err != nil || len(a.ops) == 0 {
+		return true, err
+	}
+	if last {
+		return false, cmp.Or(verify(before, byID(servers), said), errors.New("somebody else changes them all the time"))
+	}
+	moving, err := moved(a.ops, connections)
+	if err != nil {
+		return false, err
+	}
+	if err := a.readdress(ctx, session, moving); err != nil {
+		return false, err
+	}
+	_, a.said, err = a.tell(ctx, session, a.ops, commands, nil)
+	return false, err
+}
+
+// moved are those of ops whose servers have another address. Where that must not
+// be while connections to it are in use, and some are, it is an error.
+func moved(ops []lb.ServerOp, connections []statsock.Connections) ([]lb.ServerOp, error) {
+	now := make(map[string]statsock.Connections, len(connections))
+	for _, c := range connections {
+		now[c.Backend+"/"+c.Name] = c
+	}
+	var out []lb.ServerOp
 	for _, op := range ops {
-		c, ok := connections[id(op)]
+		if op.Address == nil {
+			continue
+		}
+		c, ok := now[id(op)]
 		former := address(c.Address, c.Port)
 		switch {
 		case !ok:
@@ -67,20 +114,20 @@ func (p *Process) moving(ctx context.Context, ops []lb.ServerOp) ([]lb.ServerOp,
 		case op.Unused && c.Used > 0:
 			return nil, fmt.Errorf("%s still has %d connections to %s in use", id(op), c.Used, former)
 		default:
-			moving = append(moving, op)
+			out = append(out, op)
 		}
 	}
-	return moving, nil
+	return out, nil
 }
 
 // readdress sets addresses and waits until they are in effect. HAProxy 2.6 has
 // them at once; since 3.0 a task of its own sees to that after the answer, so
 // that nothing else must be done to a server before.
-func (p *Process) readdress(ctx context.Context, ops []lb.ServerOp) error {
+func (a *adjustment) readdress(ctx context.Context, session *statsock.Session, ops []lb.ServerOp) error {
 	if len(ops) == 0 {
 		return nil
 	}
-	servers, said, err := p.tell(ctx, ops, addressing)
+	servers, said, err := a.tell(ctx, session, ops, addressing, a.about)
 	if err != nil {
 		return err
 	}
@@ -91,11 +138,11 @@ func (p *Process) readdress(ctx context.Context, ops []lb.ServerOp) error {
 	ctx, cancel := context.WithTimeout(ctx, question)
 	defer cancel()
 	err = poll(ctx, func() (bool, error) {
-		servers, err := p.touched(ctx, ops)
+		_, list, err := session.ChangeServers(ctx, nil, a.about)
 		if err != nil {
 			return false, err
 		}
-		last = verifyAddresses(ops, servers, said)
+		last = verifyAddresses(ops, byID(serverStates(list)), said)
 		return last == nil, nil
 	})
 	if err != nil && last != nil {
@@ -104,29 +151,31 @@ func (p *Process) readdress(ctx context.Context, ops []lb.ServerOp) error {
 	return err
 }
 
-// tell has the commands for ops carried out. It returns how the servers stand
-// then, by id, and the first words that HAProxy had for the commands.
-func (p *Process) tell(ctx context.Context, ops []lb.ServerOp, commands func(lb.ServerOp) []string) (servers map[string]lb.ServerState, said string, err error) {
+// tell has the commands for ops carried out. It returns how the servers of some
+// backends stand then, by id, and the first words that HAProxy had for the commands.
+func (a *adjustment) tell(ctx context.Context, session *statsock.Session, ops []lb.ServerOp, commands func(lb.ServerOp) []string, about []string) (servers map[string]lb.ServerState, said string, err error) {
 	lines := joined(ops, commands)
 	for i, line := range lines {
-		var about []string
+		var ask []string
 		if i == len(lines)-1 {
-			about = backends(ops)
+			ask = about
 		}
-		words, list, err := p.stats.ChangeServers(ctx, line, about)
+		if len(line)+len(ask) == 0 {
+			continue // an address was all there was to change
+		}
+		words, list, err := session.ChangeServers(ctx, line, ask)
 		if err != nil {
 			return nil, "", err
 		}
 		if said == "" {
 			said = strings.Join(words, " ")
 		}
-		servers = byID(list)
+		servers = byID(serverStates(list))
 	}
 	return servers, said, nil
 }
 
-// joined lists the commands for ops, for one line each time: those of an op stand in
-// one, as each line may reach another worker. There is a line at least.
+// joined lists the commands for ops, for one line each time. There is a line at least.
 func joined(ops []lb.ServerOp, commands func(lb.ServerOp) []string) [][]string {
 	lines, length := [][]string{nil}, 0
 	for _, op := range ops {
@@ -157,10 +206,9 @@ func addressing(op lb.ServerOp) []string {
 	return []string{set(op) + "addr " + string(op.Address.Host) + " port " + strconv.Itoa(int(op.Address.Port))}
 }
 
-// commands of one op. The server has the address already, unless somebody has
-// reloaded HAProxy since: in the new worker, too, it must be put to use with that alone.
+// commands of one op, whose server has the address.
 func commands(op lb.ServerOp) []string {
-	out := addressing(op)
+	var out []string
 	if op.Maintenance {
 		out = append(out, set(op)+"state maint")
 	}

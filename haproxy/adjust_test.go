@@ -97,7 +97,7 @@ func (s *stage) become(pools ...lb.Pool) {
 
 func (s *stage) adjust(ops ...lb.ServerOp) {
 	s.t.Helper()
-	if err := s.Adjust(s.t.Context(), ops); err != nil {
+	if err := s.CarryOut(s.t.Context(), ops...); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -309,7 +309,7 @@ func TestWeightsOfEveryAlgorithm(t *testing.T) {
 			heavy[i].Members = []lb.Member{{Address: pools[i].Members[0].Address, Weight: 5}}
 			_, change := s.next(heavy...)
 			five := 5
-			err := s.Adjust(l.t.Context(), []lb.ServerOp{{Backend: pools[i].Key, Server: "s1", Weight: &five}})
+			err := s.CarryOut(l.t.Context(), lb.ServerOp{Backend: pools[i].Key, Server: "s1", Weight: &five})
 			if took, thought := err == nil, len(change.Reload) == 0; took != thought {
 				l.t.Errorf("%s: thought to take weights: %t, takes them: %t (%v)", algorithm, thought, took, err)
 			}
@@ -335,7 +335,7 @@ func TestWhatHAProxyDoesNotDoIsAnError(t *testing.T) {
 			"address that is a name":   {lb.ServerOp{Backend: "live", Server: "s1", Address: &lb.HostPort{Host: "a.example.org", Port: 80}}, "live/s1 has the address 127.0.0.1:1, expected a.example.org:80"},
 			"weight beyond everything": {lb.ServerOp{Backend: "live", Server: "s1", Weight: new(257)}, "live/s1 has the weight 1, expected 257"},
 		} {
-			err := s.Adjust(l.t.Context(), []lb.ServerOp{c.op})
+			err := s.CarryOut(l.t.Context(), c.op)
 			if err == nil || !strings.Contains(err.Error(), c.words) {
 				l.t.Errorf("%s: got %v, want %q", name, err, c.words)
 			}
@@ -357,9 +357,13 @@ func TestAddressOfABusyServer(t *testing.T) {
 			word, err := s.get()
 			answer <- strings.TrimSpace(word) + fmt.Sprint(err)
 		}()
-		client := statsock.New(l.cfg.StatsSocket)
+		session, err := statsock.New(l.cfg.StatsSocket).Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer session.End()
 		testkit.Eventually(t, patience, func() error {
-			list, err := client.ShowConnections(t.Context(), "live")
+			_, list, err := session.ShowServers(t.Context(), "live")
 			if err == nil && list[0].Used == 0 {
 				err = errors.New("no request is under way")
 			}
@@ -367,7 +371,7 @@ func TestAddressOfABusyServer(t *testing.T) {
 		})
 		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Maintenance: true})
 		move := lb.ServerOp{Backend: "live", Server: "s1", Address: &b, Unused: true, Ready: true}
-		err := s.Adjust(t.Context(), []lb.ServerOp{move})
+		err = s.CarryOut(t.Context(), move)
 		if err == nil || !strings.Contains(err.Error(), "live/s1 still has 1 connections to "+a.String()+" in use") {
 			t.Errorf("got %v", err)
 		}
@@ -382,7 +386,7 @@ func TestAddressOfABusyServer(t *testing.T) {
 		if got := <-answer; got != "a<nil>" {
 			t.Errorf("the request under way got %s", got)
 		}
-		testkit.Eventually(t, patience, func() error { return s.Adjust(t.Context(), []lb.ServerOp{move}) })
+		testkit.Eventually(t, patience, func() error { return s.CarryOut(t.Context(), move) })
 		s.answers("b")
 	})
 }

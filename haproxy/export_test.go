@@ -1,6 +1,12 @@
 package haproxy
 
-import "strconv"
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"thalassa/lb"
+)
 
 // Said is how HAProxy's words are put for a person.
 var Said = said
@@ -13,4 +19,17 @@ func Binds(config []byte) []string {
 		all = append(all, strconv.Itoa(b.line)+" "+b.addr.String())
 	}
 	return all
+}
+
+// CarryOut is Adjust for who wants ops in effect, whatever stood before.
+func (p *Process) CarryOut(ctx context.Context, ops ...lb.ServerOp) error {
+	var about []lb.Name
+	for _, op := range ops {
+		about = append(about, op.Backend)
+	}
+	slices.Sort(about)
+	return p.Adjust(ctx, slices.Compact(about), func(servers []lb.ServerState) ([]lb.ServerOp, error) {
+		now := byID(servers)
+		return slices.DeleteFunc(slices.Clone(ops), func(op lb.ServerOp) bool { return verify([]lb.ServerOp{op}, now, "") == nil }), nil
+	})
 }

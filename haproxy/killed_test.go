@@ -17,7 +17,7 @@ func TestKilledInAReload(t *testing.T) {
 	each(t, func(l *lab) {
 		l.apply("one")
 		master := l.state().MasterPID
-		freeze(l.t, master) // so that it is still in the reload
+		testkit.Freeze(l.t, master) // so that it is still in the reload
 		applied := make(chan error, 1)
 		go func() {
 			_, err := l.Apply(l.t.Context(), l.config("two"), "two")

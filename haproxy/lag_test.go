@@ -15,13 +15,10 @@ import (
 	"thalassa/lb"
 )
 
-// A slowcoach is a stats socket with one spare server whose address takes effect
-// only when it has been looked at some times, as it may with HAProxy 3.0.
+// A slowcoach is a worker with one spare server whose address takes effect only when
+// it has been looked at some times, as it may with HAProxy 3.0.
 type slowcoach struct {
 	looks int // still to come
-	// replaced is the connection from which on another worker answers, which has
-	// the former address; 0: none.
-	replaced int
 
 	mu      sync.Mutex
 	heard   []string
@@ -29,8 +26,9 @@ type slowcoach struct {
 	ready   bool
 }
 
-// listen answers until the end of the test.
-func (s *slowcoach) listen(t *testing.T, path string) {
+// listen has workers answer on a stats socket until the end of the test: each takes
+// one connection, and the last of them all that follow.
+func listen(t *testing.T, path string, workers ...*slowcoach) {
 	t.Helper()
 	listener, err := net.Listen("unix", path)
 	if err != nil {
@@ -38,36 +36,41 @@ func (s *slowcoach) listen(t *testing.T, path string) {
 	}
 	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
-		for n := 1; ; n++ {
+		for n := 0; ; n++ {
 			conn, err := listener.Accept()
 			if err != nil {
 				return // the test is over
 			}
-			if n == s.replaced {
-				s.mu.Lock()
-				s.address = ""
-				s.mu.Unlock()
-			}
-			line, _ := bufio.NewReader(conn).ReadString('\n')
-			for command := range strings.SplitSeq(strings.TrimSpace(line), ";") {
-				_, _ = fmt.Fprintf(conn, "%s\n", s.answer(command))
-			}
-			_ = conn.Close()
+			go workers[min(n, len(workers)-1)].converse(conn)
 		}
 	}()
+}
+
+func (s *slowcoach) converse(conn net.Conn) {
+	lines := bufio.NewScanner(conn)
+	for lines.Scan() {
+		for command := range strings.SplitSeq(lines.Text(), ";") {
+			_, _ = fmt.Fprintf(conn, "%s\n> ", s.answer(command))
+		}
+	}
+	_ = conn.Close()
 }
 
 func (s *slowcoach) answer(line string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.heard = append(s.heard, line)
 	address, admin := "127.0.0.1", 5
 	if s.address != "" && s.looks <= 0 {
 		address = s.address
 	}
+	if line != "prompt" {
+		s.heard = append(s.heard, line)
+	}
 	switch word := strings.Fields(line); {
+	case line == "prompt":
+		return ""
 	case strings.HasPrefix(line, "show servers conn"):
-		return "# bkname/svname addr port used_cur\nlive/s1 127.0.0.1 80 0\n"
+		return fmt.Sprintf("# bkname/svname addr port used_cur\nlive/s1 %s 80 0\n", address)
 	case strings.HasPrefix(line, "show servers state"):
 		s.looks--
 		if s.ready {
@@ -83,52 +86,70 @@ func (s *slowcoach) answer(line string) string {
 	}
 }
 
-func (s *slowcoach) adjust(t *testing.T) (heard []string, err error) {
-	t.Helper()
-	dir := testkit.SocketDir(t)
-	s.listen(t, filepath.Join(dir, "stats"))
-	p := haproxy.New(paths(dir))
-	to := lb.HostPort{Host: "10.0.0.1", Port: 80}
-	err = p.Adjust(t.Context(), []lb.ServerOp{{Backend: "live", Server: "s1", Address: &to, Unused: true, Ready: true}})
+// asked is what the worker heard, without repetitions.
+func (s *slowcoach) asked() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Compact(s.heard), err
+	return slices.Compact(slices.Clone(s.heard))
+}
+
+// adjust puts the server to use with another address.
+func adjust(t *testing.T, workers ...*slowcoach) error {
+	t.Helper()
+	dir := testkit.SocketDir(t)
+	listen(t, filepath.Join(dir, "stats"), workers...)
+	to := lb.HostPort{Host: "10.0.0.1", Port: 80}
+	return haproxy.New(paths(dir)).CarryOut(t.Context(), lb.ServerOp{Backend: "live", Server: "s1", Address: &to, Unused: true, Ready: true})
 }
 
 // TestAddressThatTakesItsTime: the server is put to use only when it has the
 // address.
 func TestAddressThatTakesItsTime(t *testing.T) {
 	for looks := range 4 {
-		heard, err := (&slowcoach{looks: looks}).adjust(t)
-		if want := steps(); err != nil || !slices.Equal(heard, want) {
-			t.Errorf("after %d looks: %v, %q", looks, err, heard)
+		worker := &slowcoach{looks: looks}
+		err := adjust(t, worker)
+		if want := slices.Concat(steps(), look()); err != nil || !slices.Equal(worker.asked(), want) {
+			t.Errorf("after %d looks: %v, %q", looks, err, worker.asked())
 		}
 	}
 }
 
-// steps are what a server hears that is put to use with another address.
+// look is what a worker hears whose servers are read.
+func look() []string { return []string{"show servers state live", "show servers conn live"} }
+
+// steps are what it hears when the server is put to use with another address.
 func steps() []string {
-	const address = "set server live/s1 addr 10.0.0.1 port 80"
-	return []string{"show servers conn live", address, "show servers state live", address, "set server live/s1 state ready", "show servers state live"}
+	return append(look(), "set server live/s1 addr 10.0.0.1 port 80", "show servers state live", "set server live/s1 state ready")
 }
 
-// Somebody may reload HAProxy between two questions, and the worker that answers
-// from then on know nothing of what the former was told.
+// Somebody may reload HAProxy at any moment, and the worker that answers from then on
+// know nothing of what the former was told. It is asked how it stands before anything
+// is done to it.
 func TestWorkerThatIsReplacedMeanwhile(t *testing.T) {
-	for _, connection := range []int{2, 3} {
-		heard, err := (&slowcoach{replaced: connection}).adjust(t)
-		if err != nil || !slices.Equal(heard, steps()) {
-			t.Errorf("replaced at connection %d: %v, %q", connection, err, heard)
-		}
+	former, next, last := &slowcoach{}, &slowcoach{}, &slowcoach{}
+	err := adjust(t, former, next, last)
+	if err != nil || !slices.Equal(former.asked(), steps()) || !slices.Equal(next.asked(), steps()) || !slices.Equal(last.asked(), slices.Concat(steps(), look())) {
+		t.Errorf("%v; heard were %q, %q, %q", err, former.asked(), next.asked(), last.asked())
+	}
+}
+
+func TestWorkerThatIsReplacedAllTheTime(t *testing.T) {
+	workers := make([]*slowcoach, 100)
+	for i := range workers {
+		workers[i] = &slowcoach{}
+	}
+	if err := adjust(t, workers...); err == nil || !strings.Contains(err.Error(), "live/s1 has the address 127.0.0.1:80, expected 10.0.0.1:80") {
+		t.Errorf("got %v", err)
 	}
 }
 
 func TestAddressThatNeverTakesEffect(t *testing.T) {
-	heard, err := (&slowcoach{looks: 1 << 30}).adjust(t)
+	worker := &slowcoach{looks: 1 << 30}
+	err := adjust(t, worker)
 	if err == nil || !strings.Contains(err.Error(), `live/s1 has the address 127.0.0.1:80, expected 10.0.0.1:80; haproxy said "IP changed"`) {
 		t.Errorf("got %v", err)
 	}
-	if slices.ContainsFunc(heard, func(line string) bool { return strings.Contains(line, "state ready") }) {
+	if heard := worker.asked(); slices.ContainsFunc(heard, func(line string) bool { return strings.Contains(line, "state ready") }) {
 		t.Errorf("put to use with the wrong address: %q", heard)
 	}
 }

@@ -131,9 +131,7 @@ func TestReplacedWorkerThatHangs(t *testing.T) {
 			next, _ := s.next(other)
 			s.reload(next)
 			if i == 0 {
-				if err := syscall.Kill(old, syscall.SIGSTOP); err != nil {
-					l.t.Fatal(err)
-				}
+				testkit.Freeze(l.t, old)
 			}
 			for range 12 {
 				ctx, cancel := context.WithTimeout(l.t.Context(), 100*time.Millisecond)

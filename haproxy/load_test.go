@@ -88,7 +88,7 @@ func TestSwitchesUnderLoad(t *testing.T) {
 func (s *stage) patient(ops []lb.ServerOp) (waits int) {
 	s.t.Helper()
 	testkit.Eventually(s.t, patience, func() error {
-		err := s.Adjust(s.t.Context(), ops)
+		err := s.CarryOut(s.t.Context(), ops...)
 		if err != nil {
 			waits = 1
 			if !strings.Contains(err.Error(), "in use") {

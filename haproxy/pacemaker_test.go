@@ -192,9 +192,7 @@ func TestStopFindsAWorkerThatHasLostItsMaster(t *testing.T) {
 	each(t, func(l *lab) {
 		l.apply("one")
 		state := l.state()
-		if err := syscall.Kill(state.WorkerPID, syscall.SIGSTOP); err != nil {
-			l.t.Fatal(err)
-		}
+		testkit.Freeze(l.t, state.WorkerPID)
 		l.kill(state.MasterPID)
 		if err := l.another(nil).Stop(l.t.Context()); err != nil {
 			l.t.Error(err)

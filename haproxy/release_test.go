@@ -86,7 +86,12 @@ func observed(l *lab) map[string]string {
 	if l.state().Lacks != "" {
 		path = "reload"
 	}
-	_, read, err := client.ChangeServers(l.t.Context(), []string{"set server live/s2 addr 127.0.0.9 port 9"}, []string{"live"})
+	session, err := client.Begin(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer session.End()
+	_, read, err := session.ChangeServers(l.t.Context(), []string{"set server live/s2 addr 127.0.0.9 port 9"}, []string{"live"})
 	if err != nil || len(read) < 2 {
 		l.t.Fatal(read, err)
 	}

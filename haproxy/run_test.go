@@ -289,7 +289,7 @@ func TestStopByForce(t *testing.T) {
 	l.apply("one")
 	state := l.state()
 	for _, pid := range []int{state.WorkerPID, state.MasterPID} {
-		freeze(t, pid)
+		testkit.Freeze(t, pid)
 	}
 	if err := l.Stop(t.Context()); err != nil {
 		t.Error(err)

@@ -3,8 +3,6 @@ package haproxy
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"thalassa/lb"
 	"thalassa/statsock"
@@ -33,48 +31,34 @@ func serverState(s statsock.Server) lb.ServerState {
 	}
 }
 
-// byID finds servers by BACKEND/SERVER.
-func byID(list []statsock.Server) map[string]lb.ServerState {
-	out := make(map[string]lb.ServerState, len(list))
-	for _, s := range list {
-		out[s.Backend+"/"+s.Name] = serverState(s)
+func serverStates(list []statsock.Server) []lb.ServerState {
+	out := make([]lb.ServerState, len(list))
+	for i, s := range list {
+		out[i] = serverState(s)
 	}
 	return out
 }
 
-// touched reads the servers of the backends that ops are about, by id.
-func (p *Process) touched(ctx context.Context, ops []lb.ServerOp) (map[string]lb.ServerState, error) {
-	_, list, err := p.stats.ChangeServers(ctx, nil, backends(ops))
-	return byID(list), err
+// byID finds servers by BACKEND/SERVER.
+func byID(list []lb.ServerState) map[string]lb.ServerState {
+	out := make(map[string]lb.ServerState, len(list))
+	for _, s := range list {
+		out[string(s.Backend)+"/"+s.Server] = s
+	}
+	return out
 }
 
-// connections reads the connections to the servers of the backends that ops are
-// about, by id.
-func (p *Process) connections(ctx context.Context, ops []lb.ServerOp) (map[string]statsock.Connections, error) {
-	out := map[string]statsock.Connections{}
-	for _, b := range backends(ops) {
-		list, err := p.stats.ShowConnections(ctx, b)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range list {
-			out[c.Backend+"/"+c.Name] = c
-		}
-	}
-	return out, nil
-}
-
-// backends lists what to ask for to read the servers of ops: backends, or "" for
-// all of them.
-func backends(ops []lb.ServerOp) []string {
-	names := map[string]bool{}
-	for _, op := range ops {
-		names[string(op.Backend)] = true
-	}
-	if len(names) >= manyBackends {
+// questions lists what to ask for to read the servers of backends: each of them, or
+// "" for all that there are.
+func questions(about []lb.Name) []string {
+	if len(about) >= manyBackends {
 		return []string{""}
 	}
-	return slices.Sorted(maps.Keys(names))
+	out := make([]string, len(about))
+	for i, name := range about {
+		out[i] = string(name)
+	}
+	return out
 }
 
 // address reads one the way lb writes it: HAProxy has another form for some IPv6

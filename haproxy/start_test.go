@@ -265,10 +265,3 @@ func TestHangingStart(t *testing.T) {
 		t.Errorf("the file is there: %v", err)
 	}
 }
-
-func freeze(tb testing.TB, pid int) {
-	tb.Helper()
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		tb.Fatal(err)
-	}
-}

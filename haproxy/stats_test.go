@@ -48,7 +48,7 @@ func TestStats(t *testing.T) {
 		}
 
 		good := lb.HostPort{Host: "127.0.0.1", Port: uint16(sound.Port)}
-		if err := l.Adjust(t.Context(), []lb.ServerOp{{Backend: "live", Server: "s1", Address: &good}}); err != nil {
+		if err := l.CarryOut(t.Context(), lb.ServerOp{Backend: "live", Server: "s1", Address: &good}); err != nil {
 			t.Fatal(err)
 		}
 		ask(t, l, 2)

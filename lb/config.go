@@ -16,6 +16,35 @@ type Config struct {
 	Backends  []Pool
 }
 
+// Part is the configuration with those backends alone that names, which are sorted,
+// has.
+func (c Config) Part(names []Name) Config {
+	part := c
+	part.Backends = make([]Pool, 0, len(names))
+	for _, name := range names {
+		if i, ok := c.find(name); ok {
+			part.Backends = append(part.Backends, c.Backends[i])
+		}
+	}
+	return part
+}
+
+// With is the configuration with the backends of a part of it in the place of those
+// of the same names.
+func (c Config) With(part Config) Config {
+	c.Backends = slices.Clone(c.Backends)
+	for _, p := range part.Backends {
+		if i, ok := c.find(p.Key); ok {
+			c.Backends[i] = p
+		}
+	}
+	return c
+}
+
+func (c Config) find(name Name) (int, bool) {
+	return slices.BinarySearchFunc(c.Backends, name, func(p Pool, name Name) int { return cmp.Compare(p.Key, name) })
+}
+
 // Process holds the settings of HAProxy itself.
 type Process struct {
 	StatsSocket string // path of the stats socket, level admin

@@ -381,7 +381,7 @@ func TestStopEndsAHAProxyThatHangs(t *testing.T) {
 	s.write("one")
 	s.want(ocf.OK, "start", 0)
 	pids := append(s.workers(), s.master())
-	s.signal(syscall.SIGSTOP, pids...)
+	freeze(t, pids...)
 	if reason := s.want(ocf.Generic, "monitor", 0); !strings.Contains(reason, "does not answer") {
 		t.Errorf("the reason is %q", reason)
 	}
@@ -399,7 +399,7 @@ func TestReloadOfAHAProxyThatHangsEndsInTime(t *testing.T) {
 	s := newSite(t)
 	s.write("one")
 	s.want(ocf.OK, "start", 0)
-	s.signal(syscall.SIGSTOP, append(s.workers(), s.master())...)
+	freeze(t, append(s.workers(), s.master())...)
 	s.timeout = 10 * time.Second
 	begin := time.Now()
 	if reason := s.want(ocf.Generic, "reload-agent", 0); !strings.Contains(reason, "does not answer") {
@@ -417,7 +417,7 @@ func TestAWorkerWithoutItsMasterIsAFailureAndCanBeStopped(t *testing.T) {
 	s.write("one")
 	s.want(ocf.OK, "start", 0)
 	master, workers := s.master(), s.workers()
-	s.signal(syscall.SIGSTOP, workers...) // or it would notice
+	freeze(t, workers...) // or it would notice
 	s.signal(syscall.SIGKILL, master)
 	testkit.Eventually(t, patience, func() error {
 		if lives(master) {
@@ -573,7 +573,7 @@ func TestDepths(t *testing.T) {
 	s.parameters["check_url"] = "http://127.0.0.1:1/"
 	s.want(ocf.Generic, "monitor", 20)
 
-	s.signal(syscall.SIGSTOP, s.workers()...)
+	freeze(t, s.workers()...)
 	s.want(ocf.Generic, "monitor", 0)
 }
 

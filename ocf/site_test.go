@@ -153,6 +153,14 @@ func lives(pid int) bool {
 	return err == nil && !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
 }
 
+// freeze stops processes.
+func freeze(t *testing.T, pids ...int) {
+	t.Helper()
+	for _, pid := range pids {
+		testkit.Freeze(t, pid)
+	}
+}
+
 func (s *site) signal(sig syscall.Signal, pids ...int) {
 	s.t.Helper()
 	for _, pid := range pids {

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"thalassa/lb"
 )
@@ -38,6 +39,21 @@ type Reason struct {
 
 // Empty reports whether nothing has to be done.
 func (c Change) Empty() bool { return len(c.Reload)+len(c.Ops)+len(c.Runtime) == 0 }
+
+// Backends are those that the change is about, sorted.
+func (c Change) Backends() []lb.Name {
+	var names []lb.Name
+	for _, op := range c.Ops {
+		names = append(names, op.Backend)
+	}
+	for _, r := range slices.Concat(c.Runtime, c.Reload) {
+		if name, ok := strings.CutPrefix(r.Object, "backend/"); ok {
+			names = append(names, lb.Name(name))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
 
 // Without is the change for a HAProxy that lacks what Ops need: then the differences
 // are reasons to reload.

@@ -35,9 +35,7 @@ func TestHungWorkerLeavesTheMasterFree(t *testing.T) {
 			worker := master.Worker(info.PID)
 			testkit.Eventually(t, patience, func() error { _, err := worker.ShowInfo(t.Context()); return err })
 
-			if err := syscall.Kill(info.PID, syscall.SIGSTOP); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Freeze(t, info.PID)
 			defer func() { _ = syscall.Kill(info.PID, syscall.SIGCONT) }()
 			if err := impatient(t, worker); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v, want the deadline", err)

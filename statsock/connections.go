@@ -1,34 +1,19 @@
 package statsock
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Connections are those to one server.
+// Connections are those to one server (show servers conn).
 type Connections struct {
 	Backend, Name string
 	// Address is where new ones go, as HAProxy writes it.
 	Address string
 	Port    int
 	Used    int // with a request under way
-}
-
-// ShowConnections asks for the connections to the servers of a backend, or to
-// those of all backends when its name is empty (show servers conn).
-func (c *Client) ShowConnections(ctx context.Context, backend string) ([]Connections, error) {
-	text, err := c.answer(ctx, strings.TrimSpace("show servers conn "+backend))
-	if err != nil {
-		return nil, err
-	}
-	connections, err := parseConnections(text)
-	if err != nil {
-		return nil, fmt.Errorf("reading show servers conn: %w", err)
-	}
-	return connections, nil
 }
 
 // parseConnections reads a heading and a line for each server. Versions may add

@@ -48,16 +48,25 @@ func (e endpoint) ask(ctx context.Context, command string, read func(io.Reader) 
 	if err := checkLine(command); err != nil {
 		return err
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, defaultTimeout)
-		defer cancel()
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	if err := e.converse(ctx, command, read); err != nil {
+		return e.failed(ctx, err)
 	}
-	err := e.converse(ctx, command, read)
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
+	return nil
+}
+
+// bounded gives a call a deadline when the caller gave it none.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, defaultTimeout)
+}
+
+// failed says what failed, in the context's words when that has ended.
+func (e endpoint) failed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
 		return fmt.Errorf("asking %s %s: %w", e.kind, e.path, ctx.Err())
 	}
 	return fmt.Errorf("asking %s: %w", e.kind, err)
@@ -89,15 +98,11 @@ func (e endpoint) converse(ctx context.Context, command string, read func(io.Rea
 // question asks on a connection of its own, which is the caller's afterwards; nil:
 // there is none.
 func (e endpoint) question(ctx context.Context, command string, read func(io.Reader) error) (net.Conn, error) {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "unix", e.path)
+	conn, err := e.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() {
-		_ = conn.SetDeadline(time.Unix(1, 0)) // wakes the reader and the writer
-	})
-	defer stop()
+	defer interrupt(ctx, conn)()
 	line := e.prefix + command + "\n"
 	if e.quit {
 		line += "quit\n"
@@ -106,6 +111,16 @@ func (e endpoint) question(ctx context.Context, command string, read func(io.Rea
 		return conn, err
 	}
 	return conn, read(conn)
+}
+
+func (e endpoint) dial(ctx context.Context) (net.Conn, error) {
+	var dialer net.Dialer
+	return dialer.DialContext(ctx, "unix", e.path)
+}
+
+// interrupt has a context's end wake who reads or writes, until it is told to stop.
+func interrupt(ctx context.Context, conn net.Conn) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 }
 
 // answer asks and returns the answer without the blank line that ends it.

@@ -12,23 +12,21 @@ import (
 
 func TestSeparate(t *testing.T) {
 	for _, c := range []struct {
-		text  string // without the last blank line
-		count int
-		want  []string // nil: refused
+		text string
+		want []string
 	}{
-		{"", 1, []string{""}},
-		{"\n", 2, []string{"", ""}},
-		{"a\n", 1, []string{"a\n"}},
-		{"a\nb\n\n\nc\n", 3, []string{"a\nb\n", "", "c\n"}},
-		{"\n\na\n", 3, []string{"", "", "a\n"}},
-		{"a\n\n", 2, []string{"a\n", ""}},
-		{"a\n", 2, nil},
-		{"a\n\nb\n", 1, nil},
-		{"a", 1, nil},
+		{"", nil},
+		{"> ", nil},
+		{"\n> ", []string{""}},
+		{"a\n\n> ", []string{"a\n"}},
+		{"a\nb\n\n> \n> c\n\n> ", []string{"a\nb\n", "", "c\n"}}, // until 3.0
+		{"a\nb\n\n\nc\n\n> ", []string{"a\nb\n", "", "c\n"}},     // since then
+		{"\n\na\n\n> ", []string{"", "", "a\n"}},
+		{"a\n\n> b\n", []string{"a\n"}},
+		{"a\n> ", nil},
 	} {
-		got, err := statsock.Separate(c.text, c.count)
-		if !slices.Equal(got, c.want) || (err == nil) != (c.want != nil) {
-			t.Errorf("%q: got %q, %v, want %q", c.text, got, err, c.want)
+		if got := statsock.Separate(c.text); !slices.Equal(got, c.want) {
+			t.Errorf("%q: got %q, want %q", c.text, got, c.want)
 		}
 	}
 }
@@ -43,7 +41,12 @@ func TestChangeServers(t *testing.T) {
 			})
 			client := statsock.New(h.StatsSocket)
 			testkit.Eventually(t, patience, func() error { _, err := client.ShowInfo(t.Context()); return err })
-			words, servers, err := client.ChangeServers(t.Context(), []string{
+			session, err := client.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer session.End()
+			words, servers, err := session.ChangeServers(t.Context(), []string{
 				"set server members/member state maint", "set server other/s9 state maint", "set server other/s1 weight 7",
 			}, []string{"other", "members"})
 			if err != nil || len(servers) != 2 || servers[0].Name != "s1" || servers[0].Weight != 7 || servers[0].Maintenance || !servers[1].Maintenance {
@@ -52,17 +55,17 @@ func TestChangeServers(t *testing.T) {
 			if len(words) != 1 || !strings.HasPrefix(words[0], "No such server") {
 				t.Errorf("it said %q", words)
 			}
-			if _, servers, err = client.ChangeServers(t.Context(), nil, []string{""}); err != nil || len(servers) != 2 {
+			if _, servers, err = session.ChangeServers(t.Context(), nil, []string{""}); err != nil || len(servers) != 2 {
 				t.Errorf("all: %+v, %v", servers, err)
 			}
-			words, servers, err = client.ChangeServers(t.Context(), []string{"set server other/s1 state drain"}, nil)
+			words, servers, err = session.ChangeServers(t.Context(), []string{"set server other/s1 state drain"}, nil)
 			if err != nil || len(words)+len(servers) != 0 {
 				t.Errorf("none: %q, %+v, %v", words, servers, err)
 			}
-			if _, _, err = client.ChangeServers(t.Context(), nil, []string{"nobody"}); err == nil || !strings.Contains(err.Error(), "Can't find backend") {
+			if _, _, err = session.ChangeServers(t.Context(), nil, []string{"nobody"}); err == nil || !strings.Contains(err.Error(), "Can't find backend") {
 				t.Errorf("a backend that does not exist: %v", err)
 			}
-			if _, _, err = client.ChangeServers(t.Context(), []string{"a\nb"}, nil); err == nil {
+			if _, _, err = session.ChangeServers(t.Context(), []string{"a\nb"}, nil); err == nil {
 				t.Errorf("two lines: %v", err)
 			}
 		})
@@ -70,14 +73,15 @@ func TestChangeServers(t *testing.T) {
 }
 
 func FuzzSeparate(f *testing.F) {
-	f.Add("a\nb\n\n\nc\n", 3)
-	f.Fuzz(func(t *testing.T, text string, count int) {
-		answers, err := statsock.Separate(text, min(max(count, 0), 100))
-		if err != nil {
-			return
-		}
-		if joined := strings.Join(answers, "\n") + "\n"; strings.TrimRight(joined, "\n") != strings.TrimRight(text+"\n", "\n") {
-			t.Errorf("%q became %q", text, answers)
+	f.Add("a\nb\n\n> \n> c\n\n> ")
+	f.Add("a\nb\n\n\nc\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		rest := text
+		for _, answer := range statsock.Separate(text) {
+			var ok bool
+			if rest, ok = strings.CutPrefix(strings.TrimPrefix(rest, "> "), answer+"\n"); !ok {
+				t.Fatalf("%q has the answer %q", text, answer)
+			}
 		}
 	})
 }

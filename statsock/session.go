@@ -1,0 +1,171 @@
+package statsock
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+)
+
+// A Session is a conversation with the worker that served when it began. All that is
+// asked in it goes to that worker, also when another one serves by now: what is done
+// because of an answer is never done to a worker that would have given another. It is
+// for one goroutine, for seconds at most (HAProxy ends an idle one after its "stats
+// timeout"), and of no use any more after an error.
+type Session struct {
+	client *Client
+	conn   net.Conn
+	begun  bool // HAProxy has been told that more lines will come
+}
+
+// Begin begins a session, which the caller ends.
+func (c *Client) Begin(ctx context.Context) (*Session, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return nil, c.failed(ctx, err)
+	}
+	return &Session{client: c, conn: conn}, nil
+}
+
+// End ends the session.
+func (s *Session) End() { _ = s.conn.Close() }
+
+// Do sends commands joined into one line, which HAProxy carries out in one go, and
+// returns the answer to each as Client.Do does. For the length of that line the same
+// holds.
+func (s *Session) Do(ctx context.Context, commands ...string) (answers []string, err error) {
+	line := strings.Join(commands, ";")
+	if err := checkLine(line); err != nil {
+		return nil, err
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	defer interrupt(ctx, s.conn)()
+	count, sent := len(commands), line+"\n"
+	if !s.begun {
+		count, sent = count+1, "prompt\n"+sent
+	}
+	if _, err = io.WriteString(s.conn, sent); err == nil {
+		answers, err = readAnswers(s.conn, count)
+	}
+	if err != nil {
+		return nil, s.client.failed(ctx, err)
+	}
+	answers = answers[count-len(commands):] // without that to "prompt"
+	s.begun = true
+	return answers, nil
+}
+
+// ShowServers asks how the servers of some backends stand, and for the connections to
+// them, both in the same order and of the same moment. A backend named "" stands for
+// all of them.
+func (s *Session) ShowServers(ctx context.Context, backends ...string) ([]Server, []Connections, error) {
+	commands := make([]string, 0, 2*len(backends))
+	for _, command := range []string{"show servers state ", "show servers conn "} {
+		for _, b := range backends {
+			commands = append(commands, strings.TrimSpace(command+b))
+		}
+	}
+	answers, err := s.Do(ctx, commands...)
+	if err != nil {
+		return nil, nil, err
+	}
+	servers, err := concat("show servers state", answers[:len(backends)], parseServers)
+	if err != nil {
+		return nil, nil, err
+	}
+	connections, err := concat("show servers conn", answers[len(backends):], parseConnections)
+	if err != nil {
+		return nil, nil, err
+	}
+	return servers, connections, nil
+}
+
+// ChangeServers has commands carried out and asks in the same line how the servers of
+// some backends stand afterwards; "" means those of all backends. words are what
+// HAProxy had to say about the commands, which may be no more than what it did.
+func (s *Session) ChangeServers(ctx context.Context, commands, backends []string) (words []string, servers []Server, err error) {
+	line := slices.Clone(commands)
+	for _, b := range backends {
+		line = append(line, strings.TrimSpace("show servers state "+b))
+	}
+	answers, err := s.Do(ctx, line...)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, answer := range answers[:len(commands)] {
+		if said := strings.TrimSpace(answer); said != "" {
+			words = append(words, said)
+		}
+	}
+	servers, err = concat("show servers state", answers[len(commands):], parseServers)
+	return words, servers, err
+}
+
+// concat is what is read in the answers to one command for several backends.
+func concat[T any](command string, answers []string, parse func(string) ([]T, error)) ([]T, error) {
+	var all []T
+	for _, answer := range answers {
+		list, err := parse(answer)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", command, err)
+		}
+		all = append(all, list...)
+	}
+	return all, nil
+}
+
+// prompt is what HAProxy sends in a session when it waits for a line; until 3.0 it is
+// also there after each of the answers to a line but the last.
+const prompt = "> "
+
+// readAnswers reads the answers to so many commands, up to where HAProxy waits for
+// more.
+func readAnswers(r io.Reader, count int) ([]string, error) {
+	var raw []byte
+	for len(raw) <= maxAnswer {
+		raw = slices.Grow(raw, 4<<10)
+		n, err := r.Read(raw[len(raw):cap(raw)])
+		raw = raw[:len(raw)+n]
+		if bytes.HasSuffix(raw, []byte("\n"+prompt)) {
+			switch answers := separate(string(raw)); {
+			case len(answers) == count:
+				return answers, nil
+			case len(answers) > count:
+				return nil, fmt.Errorf("there are %d answers to %d commands", len(answers), count)
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, fmt.Errorf("answers cut off after %d bytes: %w", len(raw), io.ErrUnexpectedEOF)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("answers are longer than %d bytes", maxAnswer)
+}
+
+// separate tells answers apart: each ends with a blank line. What stands behind the
+// last blank line is left out.
+func separate(text string) (answers []string) {
+	for {
+		text = strings.TrimPrefix(text, prompt)
+		answer, rest, ended := "", "", strings.HasPrefix(text, "\n")
+		if ended {
+			rest = text[1:]
+		} else {
+			answer, rest, ended = strings.Cut(text, "\n\n")
+			answer += "\n"
+		}
+		if !ended {
+			return answers
+		}
+		answers, text = append(answers, answer), rest
+	}
+}
