@@ -58,6 +58,8 @@ type Runtime interface {
 	Servers(ctx context.Context) ([]lb.ServerState, error)
 	// Install makes config the file on disk of a HAProxy that runs it already.
 	Install(ctx context.Context, config []byte) error
+	// Intact reports whether that is the file on disk still.
+	Intact() bool
 }
 
 // Journal takes the events of the activity log.

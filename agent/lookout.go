@@ -12,7 +12,7 @@ const (
 	// never more than patrolRarely: a look is slow as well while HAProxy is being
 	// started or reloaded.
 	patrolEvery  = time.Second
-	patrolCost   = 50
+	patrolCost   = 80
 	patrolRarely = 5 * time.Second
 	// maxMissed is how many looks in a row rounds may spoil before one holds the loop.
 	maxMissed = 2

@@ -124,6 +124,10 @@ func TestFileIsNotRenderedForNothing(t *testing.T) {
 		if n := installs() - before; n != 1 {
 			t.Errorf("written %d times for a change, expected 1", n)
 		}
+		pause(t.Context(), time.Hour)
+		if n := installs() - before; n != 1 {
+			t.Errorf("written %d times within an hour at rest", n-1)
+		}
 		w.mu.Lock()
 		w.file = "edited"
 		w.mu.Unlock()

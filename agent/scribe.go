@@ -48,7 +48,10 @@ func (a *Agent) scribe(ctx context.Context) error {
 		}
 		begin := time.Now()
 		if begin.Sub(compared) >= compareEvery {
-			a.installed, compared = 0, begin // somebody may have edited it
+			compared = begin
+			if !a.cfg.Runtime.Intact() {
+				a.installed = 0 // somebody has edited it
+			}
 		}
 		if a.writeDown(ctx) {
 			backoff = firstRetry
@@ -82,7 +85,7 @@ func (a *Agent) writeDown(ctx context.Context) bool {
 
 // writeConfig makes the file on disk what HAProxy runs, so that a restart by
 // anybody comes up right. It writes nothing when it is. What was installed is not
-// rendered again before the next look at the file.
+// rendered again before a look at the file finds another.
 func (a *Agent) writeConfig(ctx context.Context) error {
 	now := a.effective.Load()
 	if now == nil || now.file == a.installed {

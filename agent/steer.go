@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"thalassa/activity"
 	"thalassa/lb"
@@ -46,7 +45,7 @@ type reloadError struct {
 }
 
 func (e *reloadError) Error() string {
-	return fmt.Sprintf("a reload is needed: %s", enumerate(plan.Change{Reload: e.reasons}.Diff()))
+	return "a reload is needed: " + enumerate(plan.Change{Reload: e.reasons}.Diff())
 }
 
 func needsReload(err error) bool {

@@ -35,16 +35,17 @@ type world struct {
 	events    []activity.Event
 	saved     lb.Snapshot
 
-	running  bool             // HAProxy's state
-	idle     bool             // Pacemaker starts it
-	drops    bool             // every configuration lacks what HAProxy has from an earlier run
-	applied  []string         // configurations HAProxy took, in order
-	applies  int              // attempts
-	servers  []lb.ServerState // as they stand in HAProxy
-	adjusts  int              // changes at run time
-	installs int              // of the file on disk
-	file     string           // on disk
-	deaf     error            // every Adjust fails
+	running   bool             // HAProxy's state
+	idle      bool             // Pacemaker starts it
+	drops     bool             // every configuration lacks what HAProxy has from an earlier run
+	applied   []string         // configurations HAProxy took, in order
+	applies   int              // attempts
+	servers   []lb.ServerState // as they stand in HAProxy
+	adjusts   int              // changes at run time
+	installs  int              // of the file on disk
+	file      string           // on disk
+	installed string           // the last one to come there by Install
+	deaf      error            // every Adjust fails
 	// check and start refuse configurations that hold these words.
 	checkRefuses, startRefuses string
 	down                       error         // every Apply fails
@@ -390,10 +391,16 @@ func (w *world) operate(ops []lb.ServerOp) error {
 	return nil
 }
 
+func (w *world) Intact() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.file == w.installed
+}
+
 func (w *world) Install(_ context.Context, config []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.file, w.installs = string(config), w.installs+1
+	w.file, w.installed, w.installs = string(config), string(config), w.installs+1
 	return nil
 }
 

@@ -22,7 +22,7 @@
 // which services' names and tags changed, and that something else in the catalog
 // did. The services in question are then asked for one by one over the few
 // connections left. Nothing depends on that alone: every cold service is asked
-// for about once a minute besides.
+// for once a minute besides, or once in four where there are a thousand.
 //
 // Neither tag= nor filter= reduces how often Consul wakes a blocking query, so
 // versions are told apart in memory, by whoever reads the snapshot.

@@ -115,7 +115,8 @@ func (s *schedule) applyService(svc *service, r result, now time.Time) {
 	svc.current, svc.known = next, true
 	svc.narrow, svc.nodes = r.narrow, r.nodes
 	svc.epoch = r.task.epoch
-	svc.sweep = now.Add(sweepEvery/2 + time.Duration(s.random()*float64(sweepEvery/2)))
+	half := s.sweepTime() / 2
+	svc.sweep = now.Add(half + time.Duration(s.random()*float64(half)))
 	s.succeed(&svc.query, svc.name, r, v.changed, now)
 	s.keepCount(svc, before, r.answer, now)
 	s.noteLeftOut(svc, r.leftOut)

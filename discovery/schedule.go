@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	// sweepEvery is how often a cold service is asked for at the latest.
+	// sweepEvery is how often a cold service is asked for at the latest, or where
+	// there are many sweepShare for each: with a thousand that is five a second.
 	sweepEvery = time.Minute
+	sweepShare = 250 * time.Millisecond
 	// sweepPace is the least time between two such requests.
 	sweepPace = 10 * time.Millisecond
 	// evictPace is the least time between two blocking requests given up: each
@@ -157,9 +159,14 @@ func (s *schedule) assign(now time.Time) ([]task, time.Time) {
 			break
 		}
 		tasks = append(tasks, s.begin(svc, fetchSlot, 0))
-		s.sweepAt = now.Add(min(sweepPace, sweepEvery/2/time.Duration(len(s.order))))
+		s.sweepAt = now.Add(min(sweepPace, s.sweepTime()/2/time.Duration(len(s.order))))
 	}
 	return tasks, s.next(now)
+}
+
+// sweepTime is how often a cold service is asked for at the latest.
+func (s *schedule) sweepTime() time.Duration {
+	return max(sweepEvery, sweepShare*time.Duration(len(s.order)))
 }
 
 // wide lists the queries over the whole catalog.

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strconv"
 	"strings"
 
@@ -271,14 +273,32 @@ func (p *Process) Install(ctx context.Context, config []byte) error {
 	defer p.release()
 	info, err := p.showInfo(ctx)
 	idle := p.cfg.Mode == Pacemaker && statsock.NotListening(err)
-	if err != nil && !idle || fingerprint(info) != "" && !carries(config, fingerprint(info)) || sameFile(p.cfg.ConfigPath, config) {
+	if err != nil && !idle || fingerprint(info) != "" && !carries(config, fingerprint(info)) {
 		return nil
 	}
-	if err := replace(p.cfg.ConfigPath, config); err != nil {
-		return fmt.Errorf("installing configuration: %w", err)
+	if !sameFile(p.cfg.ConfigPath, config) {
+		if err := replace(p.cfg.ConfigPath, config); err != nil {
+			return fmt.Errorf("installing configuration: %w", err)
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inEffect = sha256.Sum256(config)
 	return nil
+}
+
+// Intact reports whether the file on disk is the one that Install has seen to last.
+func (p *Process) Intact() bool {
+	f, err := os.Open(p.cfg.ConfigPath)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.inEffect == [sha256.Size]byte(sum.Sum(nil))
 }

@@ -99,7 +99,7 @@ type Process struct {
 	checked   [sha256.Size]byte
 	checkedAt time.Time
 	probed    probed            // of the worker that was asked last
-	inEffect  [sha256.Size]byte // digest of the file that Install has put in place
+	inEffect  [sha256.Size]byte // digest of the file that Install has seen to last
 }
 
 // New returns a Process without touching anything: no file is opened and no

@@ -156,16 +156,13 @@ func readAnswers(r io.Reader, count int) ([]string, error) {
 func separate(text string) (answers []string) {
 	for {
 		text = strings.TrimPrefix(text, prompt)
-		answer, rest, ended := "", "", strings.HasPrefix(text, "\n")
-		if ended {
-			rest = text[1:]
-		} else {
-			answer, rest, ended = strings.Cut(text, "\n\n")
-			answer += "\n"
+		end := 0
+		if !strings.HasPrefix(text, "\n") {
+			end = strings.Index(text, "\n\n") + 1
+			if end == 0 {
+				return answers
+			}
 		}
-		if !ended {
-			return answers
-		}
-		answers, text = append(answers, answer), rest
+		answers, text = append(answers, text[:end]), text[end+1:]
 	}
 }
