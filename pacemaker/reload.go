@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"thalassa/internal/wake"
 	"thalassa/lb"
 )
 
@@ -104,10 +105,8 @@ func (c *Cluster) await(ctx context.Context, is func(*CIB) bool) error {
 		if err == nil && is(cib) {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if wake.Pause(ctx, reloadEvery) != nil {
 			return &lb.ClusterError{Tool: "the cluster", Kind: lb.ClusterTimedOut, Said: "it is still at work"}
-		case <-time.After(reloadEvery):
 		}
 	}
 }

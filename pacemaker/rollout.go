@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"thalassa/internal/wake"
 	"thalassa/lb"
 )
 
@@ -225,10 +226,7 @@ func (c *Cluster) validate(ctx context.Context, open []string, within time.Durat
 		if missing == 0 || limited.Err() != nil {
 			return answers, nil
 		}
-		select {
-		case <-limited.Done():
-		case <-time.After(settleEvery):
-		}
+		_ = wake.Pause(limited, settleEvery) // whose end shows above
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"thalassa/internal/wake"
 	"thalassa/lb"
 )
 
@@ -48,15 +49,14 @@ func (c *Cluster) Settled(ctx context.Context, within time.Duration) (lb.Cluster
 				return last, err
 			}
 		}
-		select {
-		case <-limited.Done():
-			if ctx.Err() != nil {
-				return last, ctx.Err()
-			}
-			late := &lb.ClusterError{Tool: "the cluster", Kind: lb.ClusterTimedOut, Said: "it is still at work after " + within.String()}
-			return last, errors.Join(late, trouble)
-		case <-time.After(settleEvery):
+		if wake.Pause(limited, settleEvery) == nil {
+			continue
 		}
+		if ctx.Err() != nil {
+			return last, ctx.Err()
+		}
+		late := &lb.ClusterError{Tool: "the cluster", Kind: lb.ClusterTimedOut, Said: "it is still at work after " + within.String()}
+		return last, errors.Join(late, trouble)
 	}
 }
 
