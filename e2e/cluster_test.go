@@ -41,9 +41,7 @@ func TestCluster(t *testing.T) {
 	})
 	t.Run("rollout", s.rollout)
 	t.Run("bad file on one node", s.badFile)
-	for _, daemon := range []string{
-		"pacemaker-based", "pacemaker-fenced", "pacemaker-execd", "pacemaker-attrd", "pacemaker-schedulerd", "pacemaker-controld", "pacemakerd",
-	} {
+	for _, daemon := range slices.Backward(cluster.Daemons()) {
 		t.Run(daemon+" killed", func(t *testing.T) {
 			t.Log(s.disturb(func(n *cluster.Node) { n.KillProcess(t, daemon) }, s.calm))
 			s.recover()

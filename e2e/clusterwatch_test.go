@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -82,7 +83,7 @@ func TestWatcherIsNeverStale(t *testing.T) {
 	}
 	change("on")
 	change("off")
-	for _, daemon := range []string{"pacemaker-based", "pacemaker-controld", "pacemaker-schedulerd", "pacemaker-attrd", "pacemaker-execd", "pacemaker-fenced", "pacemakerd"} {
+	for _, daemon := range slices.Backward(cluster.Daemons()) {
 		t.Logf("killing %s", daemon)
 		testkit.Eventually(t, 2*time.Minute, func() error { // it may not be back from the last kill
 			if len(n.PIDs(daemon)) == 0 {

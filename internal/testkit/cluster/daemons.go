@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// pacemakers are the daemons of Pacemaker, the one that starts the others first.
-func pacemakers() []string {
+// Daemons are those of Pacemaker, the one that starts the others first.
+func Daemons() []string {
 	return []string{
 		"pacemakerd", "pacemaker-based", "pacemaker-controld", "pacemaker-schedulerd", "pacemaker-attrd", "pacemaker-execd", "pacemaker-fenced",
 	}
@@ -36,7 +36,7 @@ func (n *Node) surrenders() int {
 
 // restartPacemaker ends all of Pacemaker, which the node then starts again.
 func (n *Node) restartPacemaker() {
-	for _, daemon := range pacemakers() {
+	for _, daemon := range Daemons() {
 		for _, pid := range n.PIDs(daemon) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}

@@ -41,7 +41,7 @@ func (n *Node) condition() string {
 		return n.Name + " is switched off"
 	}
 	var missing []string
-	for _, daemon := range append([]string{"corosync"}, pacemakers()...) {
+	for _, daemon := range append([]string{"corosync"}, Daemons()...) {
 		if len(n.PIDs(daemon)) == 0 {
 			missing = append(missing, daemon)
 		}
