@@ -76,16 +76,12 @@ func TestAdopt(t *testing.T) {
 }
 
 // waysNotToStart are configurations that -c accepts.
-func waysNotToStart(tb testing.TB, l *lab) map[string]struct {
+func waysNotToStart(l *lab) map[string]struct {
 	config []byte
 	words  string // in HAProxy's refusal
 } {
-	tb.Helper()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = taken.Close() })
+	l.t.Helper()
+	taken := l.otherProgram()
 	bind := testkit.HAProxyConfig{
 		Description: "thalassa bad", StatsSocket: l.cfg.StatsSocket, Address: l.address(), Answer: "bad",
 		// A range of ports is not looked at before the reload.
@@ -109,7 +105,7 @@ func TestRefusedByStart(t *testing.T) {
 		t := l.t
 		l.apply("good")
 		round := 0
-		for name, way := range waysNotToStart(t, l) {
+		for name, way := range waysNotToStart(l) {
 			if err := l.Check(t.Context(), way.config); err != nil {
 				if strings.Contains(name, "no exit") {
 					continue // the keyword is gone in later releases
@@ -136,35 +132,56 @@ func TestRefusedByStart(t *testing.T) {
 	})
 }
 
+// takenAddress is a configuration with an address on which another program listens,
+// until that is closed.
+func (l *lab) takenAddress() (config []byte, other net.Listener) {
+	l.t.Helper()
+	other = l.otherProgram()
+	return testkit.HAProxyConfig{
+		Description: "thalassa bad", StatsSocket: l.cfg.StatsSocket, Address: l.address(), Answer: "bad",
+		Frontend: []string{"bind " + other.Addr().String()},
+	}.Bytes(), other
+}
+
+// otherProgram listens on an address of its own.
+func (l *lab) otherProgram() net.Listener {
+	l.t.Helper()
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { _ = other.Close() })
+	return other
+}
+
+// refusedUntried checks that an error names the address of another program, and that
+// HAProxy was not reloaded to find that out.
+func (l *lab) refusedUntried(err error, other net.Listener) {
+	l.t.Helper()
+	var refused *lb.RefusedError
+	if !errors.As(err, &refused) || refused.Stage != "start" || !strings.Contains(refused.Output, other.Addr().String()) {
+		l.t.Errorf("got %v", err)
+	}
+	if state := l.state(); state.Reloads != 0 {
+		l.t.Errorf("HAProxy was reloaded: %+v", state)
+	}
+}
+
 // TestTakenAddress: a reload would make the old worker refuse connections for two
 // seconds.
 func TestTakenAddress(t *testing.T) {
 	l := newLab(t, testkit.HAProxy(t))
 	l.apply("good")
-	other, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	config := testkit.HAProxyConfig{
-		Description: "thalassa bad", StatsSocket: l.cfg.StatsSocket, Address: l.address(), Answer: "bad",
-		Frontend: []string{"bind " + other.Addr().String()},
-	}.Bytes()
+	config, other := l.takenAddress()
 	load := testkit.StartLoad(t, testkit.LoadConfig{Address: l.address(), Host: "test", KeepAlive: 1, Fresh: 2, Pause: time.Millisecond})
 	load.Await(10)
-	_, err = l.Apply(t.Context(), config, "bad")
-	var refused *lb.RefusedError
-	if !errors.As(err, &refused) || refused.Stage != "start" || !strings.Contains(refused.Output, other.Addr().String()) {
-		t.Errorf("got %v", err)
-	}
+	_, err := l.Apply(t.Context(), config, "bad")
+	l.refusedUntried(err, other)
 	load.Await(load.Result().Requests + 10)
 	if r := load.Stop(); r.Failed != 0 || len(r.Count) != 1 {
 		t.Errorf("clients saw %+v", r)
 	}
 	l.agree("good")
-	if state := l.state(); state.Reloads != 0 {
-		t.Errorf("HAProxy was reloaded: %+v", state)
-	}
 	_ = other.Close()
 	if _, err := l.Apply(t.Context(), config, "bad"); err != nil {
 		t.Errorf("once the address is free: %v", err)
@@ -183,11 +200,7 @@ func TestTakenAddressAfterInstall(t *testing.T) {
 	if _, err := l.Apply(t.Context(), quoted("one"), "one"); err != nil {
 		t.Fatal(err)
 	}
-	other, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
+	other := l.otherProgram()
 	for _, word := range []string{"two", "three"} {
 		_, err := l.Apply(t.Context(), quoted("bad", "bind "+other.Addr().String()), "bad")
 		if !errors.As(err, new(*lb.RefusedError)) || !strings.Contains(err.Error(), "in use by another program") {
@@ -224,7 +237,7 @@ func TestRefusedTwice(t *testing.T) {
 func TestRefusedFirstStart(t *testing.T) {
 	each(t, func(l *lab) {
 		t := l.t
-		for name, way := range waysNotToStart(t, l) {
+		for name, way := range waysNotToStart(l) {
 			if l.Check(t.Context(), way.config) != nil {
 				continue
 			}

@@ -2,7 +2,6 @@ package haproxy_test
 
 import (
 	"errors"
-	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -126,25 +125,11 @@ func TestReloadOfTheFile(t *testing.T) {
 func TestReloadOfTheFileWithATakenAddress(t *testing.T) {
 	l := newLab(t, testkit.HAProxy(t))
 	l.apply("good")
-	other, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	config, other := l.takenAddress()
+	if err := os.WriteFile(l.cfg.ConfigPath, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	defer other.Close()
-	if err := os.WriteFile(l.cfg.ConfigPath, testkit.HAProxyConfig{
-		Description: "thalassa bad", StatsSocket: l.cfg.StatsSocket, Address: l.address(), Answer: "bad",
-		Frontend: []string{"bind " + other.Addr().String()},
-	}.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	err = l.Reload(t.Context())
-	var refused *lb.RefusedError
-	if !errors.As(err, &refused) || refused.Stage != "start" || !strings.Contains(refused.Output, other.Addr().String()) {
-		t.Errorf("got %v", err)
-	}
-	if state := l.state(); state.Reloads != 0 {
-		t.Errorf("HAProxy was reloaded: %+v", state)
-	}
+	l.refusedUntried(l.Reload(t.Context()), other)
 	_ = other.Close()
 	if err := l.Reload(t.Context()); err != nil {
 		t.Errorf("once the address is free: %v", err)
