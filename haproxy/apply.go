@@ -87,7 +87,7 @@ func (p *Process) apply(ctx context.Context, config []byte, fingerprint string) 
 	if err := p.keepOriginal(); err != nil {
 		return Outcome{}, fmt.Errorf("keeping the file that was there before: %w", err)
 	}
-	x, err := install(p.cfg.ConfigPath, config)
+	x, err := p.install(config)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("installing configuration: %w", err)
 	}
@@ -157,7 +157,7 @@ func (p *Process) startAgain(ctx context.Context) (worker int, err error) {
 	if readErr != nil || sameFile(p.cfg.ConfigPath, good) {
 		return 0, err // there is nothing else to try
 	}
-	x, installErr := install(p.cfg.ConfigPath, good)
+	x, installErr := p.install(good)
 	if installErr != nil {
 		return 0, errors.Join(err, fmt.Errorf("installing the last good configuration: %w", installErr))
 	}
@@ -192,7 +192,7 @@ func (p *Process) keepOriginal() error {
 			return nil
 		}
 	}
-	content, err := os.ReadFile(p.cfg.ConfigPath)
+	content, err := p.read(p.cfg.ConfigPath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -209,7 +209,7 @@ func (p *Process) runningFile(ctx context.Context, before view) (file []byte, pr
 	if !before.running() {
 		return nil, false
 	}
-	file, err := os.ReadFile(p.cfg.ConfigPath)
+	file, err := p.read(p.cfg.ConfigPath)
 	if err != nil {
 		return nil, false
 	}

@@ -41,7 +41,7 @@ func (p *Process) finishExchange(ctx context.Context) {
 	if _, err := os.Lstat(x.backup); err != nil {
 		return // there is none, as a rule
 	}
-	file, err := os.ReadFile(x.path)
+	file, err := p.read(x.path)
 	if info, infoErr := p.showInfo(ctx); err == nil && infoErr == nil && carries(file, fingerprint(info)) {
 		x.close()
 		return

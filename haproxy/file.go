@@ -47,15 +47,24 @@ func (p *Process) read(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
+	if err := p.cfg.User.mayOwn(f); err != nil {
 		return nil, err
 	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !info.Mode().IsRegular() || !ok || stat.Uid != p.cfg.User.UID && stat.Nlink > 1 {
-		return nil, fmt.Errorf("%s: is no file of its own", path)
-	}
 	return io.ReadAll(f)
+}
+
+// mayOwn is an error unless the user could have made a file, of which another one's
+// second name is none.
+func (u User) mayOwn(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !info.Mode().IsRegular() || !ok || stat.Uid != u.UID && stat.Nlink > 1 {
+		return fmt.Errorf("%s: is no file of its own", f.Name())
+	}
+	return nil
 }
 
 // giveTo makes f belong to the owner of the file at path, if there is one and we
@@ -108,15 +117,15 @@ type exchange struct {
 	backup string // "" when there was no file before
 }
 
-// install replaces the file at path and keeps the former one aside until the
+// install replaces the file on disk and keeps the former one aside until the
 // exchange is undone or closed. On error nothing has changed.
-func install(path string, content []byte) (*exchange, error) {
-	x := &exchange{path: path}
+func (p *Process) install(content []byte) (*exchange, error) {
+	x := &exchange{path: p.cfg.ConfigPath}
 	var err error
-	if x.backup, err = keepAside(path); err != nil {
+	if x.backup, err = p.keepAside(x.path); err != nil {
 		return nil, fmt.Errorf("keeping the former file: %w", err)
 	}
-	if err := replace(path, content); err != nil {
+	if err := replace(x.path, content); err != nil {
 		return nil, errors.Join(err, x.undo())
 	}
 	return x, nil
@@ -129,7 +138,7 @@ func formerOf(path string) string {
 
 // keepAside makes a second name for the file at path, or a copy of it where the
 // system forbids links (fs.protected_hardlinks). No file gives no name.
-func keepAside(path string) (string, error) {
+func (p *Process) keepAside(path string) (string, error) {
 	backup := formerOf(path)
 	_ = os.Remove(backup) // of a program that was killed; if it is in the way, Link says so
 	err := os.Link(path, backup)
@@ -139,7 +148,7 @@ func keepAside(path string) (string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
-	content, err := os.ReadFile(path)
+	content, err := p.read(path)
 	if err != nil {
 		return "", err
 	}

@@ -164,7 +164,7 @@ func (p *Process) isOurs(pid int) bool {
 // ours: the file outlives HAProxy, and its number may belong to another process
 // by now.
 func (p *Process) pidFile() (identity, bool) {
-	data, err := os.ReadFile(p.cfg.PIDPath)
+	data, err := p.read(p.cfg.PIDPath)
 	if err != nil {
 		return identity{}, false
 	}

@@ -20,13 +20,18 @@ const (
 type startupLog string
 
 // open returns the file for a HAProxy to be started. It appends, so that the
-// file can be emptied while HAProxy holds it open. A link is an error, here and
-// below: the folder may be another user's, who must not lead root elsewhere.
+// file can be emptied while HAProxy holds it open.
 func (l startupLog) open() (*os.File, error) {
 	if l == "" {
 		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	}
-	return os.OpenFile(string(l), os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o640)
+	return l.file(os.O_WRONLY | os.O_APPEND | os.O_CREATE)
+}
+
+// file opens the log. A link is an error, and a FIFO is not waited for: the folder
+// may be another user's, who must neither lead root elsewhere nor hold it up.
+func (l startupLog) file(flags int) (*os.File, error) {
+	return os.OpenFile(string(l), flags|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o640)
 }
 
 // isLong reports whether the log has grown too long.
@@ -37,7 +42,7 @@ func (l startupLog) isLong() bool {
 
 // empty empties the log, and reports whether it could.
 func (l startupLog) empty() bool {
-	f, err := os.OpenFile(string(l), os.O_WRONLY|syscall.O_NOFOLLOW, 0)
+	f, err := l.file(os.O_WRONLY)
 	if err != nil {
 		return false
 	}
@@ -48,7 +53,7 @@ func (l startupLog) empty() bool {
 // begin empties a log that has grown too long and returns where the next words
 // will stand.
 func (l startupLog) begin() int64 {
-	f, err := os.OpenFile(string(l), os.O_WRONLY|syscall.O_NOFOLLOW, 0)
+	f, err := l.file(os.O_WRONLY)
 	if err != nil {
 		return 0
 	}
@@ -63,7 +68,7 @@ func (l startupLog) begin() int64 {
 // since returns the words written after mark; the last of them when there are
 // very many. Without a log there are none.
 func (l startupLog) since(mark int64) (string, error) {
-	f, err := os.OpenFile(string(l), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	f, err := l.file(os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}

@@ -30,14 +30,18 @@ func (p *Process) prepare() error {
 			return err
 		}
 	}
-	if p.cfg.StartupLog == "" {
+	if p.cfg.StartupLog == "" || p.cfg.StartupLog == os.DevNull {
 		return nil
 	}
 	log, err := p.words.open()
 	if err != nil {
 		return fmt.Errorf("opening startup log: %w", err)
 	}
-	return errors.Join(log.Chown(int(u.UID), int(u.GID)), log.Close())
+	defer log.Close()
+	if err := u.mayOwn(log); err != nil {
+		return fmt.Errorf("opening startup log: %w", err)
+	}
+	return log.Chown(int(u.UID), int(u.GID))
 }
 
 // folder makes a folder for the user. One that is there stays as it is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -291,23 +292,47 @@ func TestAMonitorWaitsForNoNote(t *testing.T) {
 	}
 }
 
-// Nor does a reload wait for what the configuration's owner has put in the last good
-// file's place.
-func TestAReloadWaitsForNoFormerFile(t *testing.T) {
+// Nor does anything wait for what the configuration's owner has put in the place of
+// a file.
+func TestRootWaitsForNoFIFO(t *testing.T) {
 	s := newRootsSite(t)
 	s.giveAway()
-	s.want(ocf.OK, "start", 0)
-	lastGood := s.path("haproxy.cfg.last-good")
-	if err := errors.Join(os.Remove(lastGood), syscall.Mkfifo(lastGood, 0o600)); err != nil {
+	for _, c := range []struct{ first, file, action string }{
+		{"start", "haproxy.cfg.last-good", "reload"}, {"start", "log", "reload"}, {"stop", "pid", "start"},
+	} {
+		s.want(ocf.OK, c.first, 0)
+		path := s.path(c.file)
+		_ = os.Remove(path) // no pid file is left by a stop
+		if err := syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan ocf.Result, 1)
+		go func() { ended <- s.do(c.action, 0) }()
+		select {
+		case r := <-ended:
+			if r.Code != ocf.OK {
+				t.Errorf("%s beside the FIFO %s: %+v", c.action, c.file, r)
+			}
+		case <-time.After(patience):
+			t.Errorf("%s waits for the FIFO %s", c.action, c.file)
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What HAProxy says at its start goes to no other file of root's, which would be the
+// user's then.
+func TestRootGivesNoOtherFileAway(t *testing.T) {
+	s := newRootsSite(t)
+	s.giveAway()
+	if err := errors.Join(os.WriteFile(s.path("victim"), nil, 0o600), os.Link(s.path("victim"), s.path("log"))); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan ocf.Result, 1)
-	go func() { ended <- s.do("reload", 0) }()
-	select {
-	case r := <-ended:
-		t.Logf("the reload: %+v", r)
-	case <-time.After(patience):
-		t.Error("the reload waits for a FIFO")
+	s.want(ocf.Generic, "start", 0)
+	if info, err := os.Stat(s.path("victim")); err != nil || info.Size() != 0 || info.Sys().(*syscall.Stat_t).Uid != 0 { //nolint:forcetypeassert // Linux
+		t.Errorf("the other file: %v, %v", info, err)
 	}
 }
 
