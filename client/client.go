@@ -105,6 +105,7 @@ type call struct {
 
 // An answer is what came back of a call that succeeded.
 type answer struct {
+	from   string // the address asked
 	status int
 	header http.Header
 	body   []byte
@@ -133,7 +134,7 @@ func (c *Client) do(ctx context.Context, q call) (answer, error) {
 	case res.StatusCode/100 != 2 && res.StatusCode != q.also:
 		return answer{}, newError(res, data)
 	}
-	return answer{res.StatusCode, res.Header, data}, nil
+	return answer{req.URL.Redacted(), res.StatusCode, res.Header, data}, nil
 }
 
 func (c *Client) request(ctx context.Context, q call) (*http.Request, error) {
@@ -171,9 +172,21 @@ func (c *Client) get(ctx context.Context, path string, v any) (http.Header, erro
 	return a.header, a.decode(v)
 }
 
+// decode takes the answer for JSON; what is none did not come from an agent.
 func (a answer) decode(v any) error {
-	if err := json.Unmarshal(a.body, v); err != nil {
+	err := json.Unmarshal(a.body, v)
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return a.stranger("no JSON")
+	case err != nil:
 		return fmt.Errorf("decoding the agent's answer: %w", err)
 	}
 	return nil
+}
+
+// stranger is the error of an answer that no agent gives: it lacks what was
+// expected.
+func (a answer) stranger(lacking string) *Error {
+	return &Error{Status: a.status, Message: fmt.Sprintf("%s answers %s", a.from, lacking)}
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"thalassa/lb"
 )
@@ -96,6 +97,9 @@ func (c *Client) Accept(ctx context.Context, name string) (Service, error) {
 // HAProxyConfig is haproxy.cfg as last written.
 func (c *Client) HAProxyConfig(ctx context.Context) ([]byte, error) {
 	a, err := c.do(ctx, call{method: http.MethodGet, path: "/haproxy/config"})
+	if err == nil && !strings.HasPrefix(a.header.Get("Content-Type"), "text/plain") {
+		return nil, a.stranger("no text")
+	}
 	return a.body, err
 }
 

@@ -65,8 +65,16 @@ func TestWhatIsNoAgent(t *testing.T) {
 		}
 	}
 	page := canned(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") })
-	if _, err := page.Backends(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "decoding the agent's answer: ") {
+	var e *client.Error
+	if _, err := page.Backends(t.Context()); !errors.As(err, &e) || e.Code != "" || !strings.HasSuffix(e.Error(), "/backends answers no JSON") {
 		t.Errorf("a page: %v", err)
+	}
+	if text, err := page.HAProxyConfig(t.Context()); !errors.As(err, &e) || e.Code != "" || text != nil {
+		t.Errorf("a page for haproxy.cfg: %q, %v", text, err)
+	}
+	array := canned(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[]") })
+	if _, err := array.Status(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "decoding the agent's answer: ") {
+		t.Errorf("JSON of another form: %v", err)
 	}
 	if _, _, err := page.Ready(t.Context()); err == nil {
 		t.Error("a page is ready")

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -154,6 +155,10 @@ func TestExitCodes(t *testing.T) {
 	stranger := httptest.NewServer(http.NotFoundHandler())
 	defer stranger.Close()
 	s.fails(exitUnavailable, "404 Not Found: this is not an agent", "backends", "get", "live", "--agent", stranger.URL)
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }))
+	defer page.Close()
+	s.fails(exitUnavailable, "/status answers no JSON: this is not an agent", "status", "--agent", page.URL)
+	s.fails(exitUnavailable, "/haproxy/config answers no text: this is not an agent", "config", "--agent", page.URL)
 }
 
 // A change that waits for HAProxy is told on both streams: what was stored, and

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // newRoot builds the command line. Every command gets its surroundings from
@@ -33,9 +35,7 @@ Exit codes: 0 done, 1 failed, 2 wrong arguments or input, 3 not found, 4 conflic
 	}
 	root.SetVersionTemplate(versionLine(root))
 	root.SetGlobalNormalizationFunc(kebab)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return mistake(cmd, "%w", err)
-	})
+	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(
 		newAgent(env), newDev(env), newCheck(env), newVersion(env), newSweep(env),
 		newStatus(env), newTop(env), newObjects(env, frontendObjects()), newObjects(env, backendObjects()),
@@ -51,6 +51,33 @@ Exit codes: 0 done, 1 failed, 2 wrong arguments or input, 3 not found, 4 conflic
 // mistake makes a usage error that says where to read on.
 func mistake(cmd *cobra.Command, format string, args ...any) error {
 	return usageError{fmt.Errorf(format+"; see %s --help", append(args, cmd.CommandPath())...)}
+}
+
+// badFlag is about a flag that cmd does not have, or whose value is none.
+func badFlag(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return mistake(cmd, "--%s: %w", invalid.GetFlag().Name, badValue(invalid.GetFlag(), invalid.GetValue()))
+	}
+	return mistake(cmd, "%w", err)
+}
+
+// badValue says of text what it is not, in an operator's words.
+func badValue(f *pflag.Flag, text string) error {
+	expected := "a value of type " + f.Value.Type()
+	switch f.Value.Type() {
+	case "int":
+		expected = "a whole number"
+	case "uint64":
+		expected = "a whole number from 0 on"
+	case "float64":
+		expected = "a number"
+	case "bool":
+		expected = "true or false"
+	case "duration":
+		expected = "a time such as 30s or 5m"
+	}
+	return fmt.Errorf("%q is not %s", text, expected)
 }
 
 // arguments demands the arguments that the command's Use names, none of them
@@ -74,7 +101,7 @@ func arguments(cmd *cobra.Command, args []string) error {
 // unknown is about a command that cmd does not have, and the nearest it has.
 func unknown(cmd *cobra.Command, name string) error {
 	hint := ""
-	cmd.SuggestionsMinimumDistance = 2 // letters
+	cmd.SuggestionsMinimumDistance = min(2, len(name)/3) // letters, few of a short word
 	if near := cmd.SuggestionsFor(name); len(near) > 0 {
 		hint = ", did you mean " + strings.Join(near, " or ") + "?"
 	}

@@ -208,7 +208,7 @@ func setFromFile(f *pflag.FlagSet, name pflag.NormalizedName, value *yaml.Node) 
 		return nil
 	}
 	if err := flag.Value.Set(text); err != nil {
-		return fmt.Errorf("%s: %q is not a value of type %s", name, text, flag.Value.Type())
+		return fmt.Errorf("%s: %w", name, badValue(flag, text))
 	}
 	return nil
 }
