@@ -23,7 +23,7 @@ func Ping(ctx context.Context, cfg Config) (string, error) {
 	defer c.close()
 	leader, err := c.api.Status().LeaderWithQueryOptions((&api.QueryOptions{}).WithContext(ctx))
 	if err != nil {
-		return "", fmt.Errorf("asking consul: %w", err)
+		return "", fmt.Errorf("asking consul: %w", brief(err))
 	}
 	if leader == "" {
 		return "", errors.New("consul has no leader")

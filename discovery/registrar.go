@@ -165,11 +165,11 @@ func (r *Registrar) lost(ctx context.Context, wanted map[string]Registration) (m
 	q := (&api.QueryOptions{}).WithContext(ctx)
 	services, err := r.client.api.Agent().ServicesWithFilterOpts("", q)
 	if err != nil {
-		return nil, fmt.Errorf("listing the agent's services: %w", err)
+		return nil, fmt.Errorf("listing the agent's services: %w", brief(err))
 	}
 	checks, err := r.client.api.Agent().ChecksWithFilterOpts("", q)
 	if err != nil {
-		return nil, fmt.Errorf("listing the agent's checks: %w", err)
+		return nil, fmt.Errorf("listing the agent's checks: %w", brief(err))
 	}
 	out := map[string]bool{}
 	for id, w := range wanted {
@@ -186,7 +186,7 @@ func (r *Registrar) register(ctx context.Context, w Registration) error {
 	r.held[w.ID] = Registration{}
 	err := r.client.api.Agent().ServiceRegisterOpts(w.api(), api.ServiceRegisterOpts{ReplaceExistingChecks: true}.WithContext(ctx))
 	if err != nil {
-		return fmt.Errorf("registering %s: %w", w.ID, err)
+		return fmt.Errorf("registering %s: %w", w.ID, brief(err))
 	}
 	r.held[w.ID] = w
 	r.logger.InfoContext(ctx, "service registered in consul", "id", w.ID, "service", string(w.Name))
@@ -201,7 +201,7 @@ func (r *Registrar) deregister(ctx context.Context, id string) error {
 	err := r.client.api.Agent().ServiceDeregisterOpts(id, (&api.QueryOptions{}).WithContext(ctx))
 	var status api.StatusError
 	if err != nil && !(errors.As(err, &status) && status.Code == http.StatusNotFound) {
-		return fmt.Errorf("deregistering %s: %w", id, err)
+		return fmt.Errorf("deregistering %s: %w", id, brief(err))
 	}
 	delete(r.held, id)
 	r.logger.InfoContext(ctx, "service deregistered in consul", "id", id)

@@ -62,6 +62,16 @@ func diagnose(err error) trouble {
 	return trouble{reason: "asking consul" + oneLine(": ", err.Error()), outage: true}
 }
 
+// brief is err with what Consul said in a line: another program in its place may
+// answer with a whole page.
+func brief(err error) error {
+	if status, ok := errors.AsType[api.StatusError](err); ok {
+		status.Body = oneLine("", status.Body)
+		return status
+	}
+	return err
+}
+
 // oneLine makes foreign text fit to be shown within a sentence, after a
 // separator; nothing when there is nothing to show.
 func oneLine(separator, s string) string {

@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,7 +30,7 @@ func newBench(tb testing.TB) bench {
 	dir := tb.TempDir()
 	b := bench{dir: dir, settings: map[string]string{
 		"haproxy-cfg-path": dir + "/haproxy.cfg", "haproxy-socket-path": dir + "/s", "haproxy-pid-path": dir + "/p", "db-path": dir + "/made/later",
-		"haproxy-log": "", "haproxy-stats-bind": "", "service-reg": "127.0.0.1:1", "haproxy-binary": testkit.HAProxy(tb),
+		"haproxy-log": "", "haproxy-stats-bind": "", "service-reg": "127.0.0.1:1", "haproxy-binary": testkit.HAProxy(tb), "port": "0",
 	}}
 	return b
 }
@@ -91,7 +95,8 @@ func steps(report string) map[string]string {
 func TestCheckFindsWhatIsWrongInEachStep(t *testing.T) {
 	good := readFile(t, "../template/default.haproxy.cfg.tmpl")
 	b := newBench(t)
-	all := []string{"settings", "tokens", "folders", "haproxy", "template", "consul"}
+	stranger := another(t)
+	all := []string{"settings", "api", "tokens", "folders", "haproxy", "template", "consul"}
 	for name, c := range map[string]struct {
 		change map[string]string
 		wrong  string // the step
@@ -99,6 +104,8 @@ func TestCheckFindsWhatIsWrongInEachStep(t *testing.T) {
 	}{
 		"nothing":          {},
 		"consul's address": {map[string]string{"service-reg": "ftp://consul"}, "settings", []string{"ftp"}},
+		"the port":         {map[string]string{"port": stranger}, "api", []string{"127.0.0.1:" + stranger + " is taken by another program"}},
+		"the address":      {map[string]string{"host": "192.0.2.1", "insecure-no-auth": "true"}, "api", []string{"192.0.2.1:0", "cannot assign requested address"}},
 		"a certificate":    {map[string]string{"consul-ca-file": b.dir + "/none.pem"}, "settings", []string{"none.pem"}},
 		"a token": {
 			map[string]string{"token-file": b.write(t, "tokens", "# who may do what\nroot ann SECRET-SECRET-SECRET\n")},
@@ -141,6 +148,31 @@ func TestCheckFindsWhatIsWrongInEachStep(t *testing.T) {
 			}
 		})
 	}
+}
+
+// another is the port of a program that is neither an agent nor Consul.
+func another(tb testing.TB) string {
+	tb.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "<html>\n<p>Not here</p>\n</html>", http.StatusNotFound)
+	}))
+	tb.Cleanup(server.Close)
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return port
+}
+
+func TestCheckSaysWhoElseIsThere(t *testing.T) {
+	b := newBench(t)
+	found := b.check(t, 0, map[string]string{"service-reg": "127.0.0.1:" + another(t)})
+	holds(t, "consul", found["consul"], "warn  consul     asking consul: Unexpected response code: 404 (<html> <p>Not here</p> </html>)\n")
+
+	n := newNode(t, "127.0.0.1:1")
+	n.start()
+	found = b.check(t, 0, map[string]string{"port": strconv.Itoa(n.api)})
+	holds(t, "api", found["api"], fmt.Sprintf("ok    api        an agent answers on 127.0.0.1:%d\n", n.api))
 }
 
 func TestCheckOfAWholeInstallation(t *testing.T) {

@@ -6,15 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"thalassa/agent"
 	"thalassa/auth"
+	"thalassa/client"
 	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/lb"
@@ -91,6 +94,7 @@ func (n node) steps() []step {
 			}
 			return "API on " + s.listen() + ", Consul at " + s.consul() + ", HAProxy " + s.haproxy, nil
 		}},
+		{what: "api", run: n.checkAPI},
 		{what: "tokens", run: n.checkTokens},
 		{what: "folders", run: n.checkFolders},
 		{what: "haproxy", run: p.Version},
@@ -99,6 +103,27 @@ func (n node) steps() []step {
 			return discovery.Ping(ctx, n.discovery(lb.Snapshot{}))
 		}},
 	}
+}
+
+// checkAPI makes sure that the API's address can be had, or is an agent's.
+func (n node) checkAPI(ctx context.Context) (string, error) {
+	address := n.settings.listen()
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", address)
+	switch {
+	case err == nil:
+		return address + " is free", l.Close()
+	case !errors.Is(err, syscall.EADDRINUSE):
+		return "", err
+	}
+	c, err := client.New(client.Config{Address: address})
+	if err != nil {
+		return "", err
+	}
+	if _, err := c.Readiness(ctx); err != nil {
+		return "", fmt.Errorf("%s is taken by another program", address)
+	}
+	return "an agent answers on " + address, nil
 }
 
 func (n node) checkTokens(context.Context) (string, error) {

@@ -55,8 +55,7 @@ func mistake(cmd *cobra.Command, format string, args ...any) error {
 
 // badFlag is about a flag that cmd does not have, or whose value is none.
 func badFlag(cmd *cobra.Command, err error) error {
-	var invalid *pflag.InvalidValueError
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		return mistake(cmd, "--%s: %w", invalid.GetFlag().Name, badValue(invalid.GetFlag(), invalid.GetValue()))
 	}
 	return mistake(cmd, "%w", err)
