@@ -37,6 +37,14 @@ func (a *Agent) Import(ctx context.Context) error {
 	return nil
 }
 
+// sweepPersistence removes what an agent that was killed has left beside the JSON
+// copy.
+func (a *Agent) sweepPersistence(ctx context.Context) {
+	if a.cfg.Persistence != "" {
+		store.SweepPersistence(ctx, a.cfg.Persistence, a.cfg.Logger)
+	}
+}
+
 // persisted is what the scribe knows of the JSON copy.
 type persisted struct {
 	revision *uint64 // that it holds; nil: not known

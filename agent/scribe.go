@@ -36,6 +36,7 @@ func (a *Agent) wakeScribe() {
 // members for a start without Consul, the events. What could not be written is
 // tried again, and an edited haproxy.cfg is put right before HAProxy reads it.
 func (a *Agent) scribe(ctx context.Context) error {
+	a.sweepPersistence(ctx)
 	again := time.NewTimer(compareEvery)
 	defer again.Stop()
 	backoff, compared := firstRetry, time.Now()

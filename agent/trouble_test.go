@@ -454,23 +454,3 @@ func TestEditedFileIsPutRight(t *testing.T) {
 		}
 	})
 }
-
-func TestPersistenceFileIsWrittenOnceItCanBe(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		dir := filepath.Join(t.TempDir(), "absent")
-		w.persistence = filepath.Join(dir, "thalassa.json")
-		w.run()
-		if _, err := w.putNative("x", "option httplog"); err != nil {
-			t.Fatal(err)
-		}
-		pause(t.Context(), time.Minute)
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		pause(t.Context(), 31*time.Second)
-		if in, found, err := store.ReadPersistence(w.persistence); err != nil || !found || len(in.Backends) != 1 {
-			t.Errorf("the file has %d backends (found %t), %v", len(in.Backends), found, err)
-		}
-	})
-}

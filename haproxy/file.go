@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"thalassa/internal/leftover"
 )
 
 // filePerm keeps what a configuration may hold (passwords of userlists) from
@@ -20,7 +22,7 @@ const filePerm = 0o640
 // (-f folder/) reads it. It belongs to whom the file at path belongs, where root
 // asks on another user's behalf. On error nothing is left.
 func stage(path string, content []byte) (name string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := os.CreateTemp(filepath.Dir(path), leftover.StagedPrefix(path)+"*")
 	if err != nil {
 		return "", err
 	}

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"thalassa/internal/leftover"
 	"thalassa/lb"
 )
 
@@ -260,10 +261,21 @@ func (h *head) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// filePrefix begins the names of the folders that withFile makes.
+const filePrefix = "thalassa-cib-"
+
+// sweep removes those of programs that were killed. Each is used for a few calls of
+// Pacemaker's tools.
+func (c *Cluster) sweep(ctx context.Context) {
+	leftover.Kind{
+		Dir: os.TempDir(), Prefixes: []string{filePrefix}, Folders: true, After: 15 * c.cfg.Timeout,
+	}.Sweep(ctx, c.cfg.Logger)
+}
+
 // withFile gives a file with a CIB, for its owner alone, that is gone
 // afterwards.
 func withFile(cib []byte, use func(path string) error) error {
-	dir, err := os.MkdirTemp("", "thalassa-cib-")
+	dir, err := os.MkdirTemp("", filePrefix)
 	if err != nil {
 		return fmt.Errorf("making a folder for a CIB: %w", err)
 	}

@@ -85,8 +85,10 @@ func (w *Watcher) Look() {
 // Run keeps the view fresh until ctx ends, which is no error. thalassa-cib tells
 // it when to look; where that is not installed, or does not run, the version of
 // the CIB is asked for four times a second. It is asked for now and then in any
-// case, so that a stream that has gone silent is noticed and started anew.
+// case, so that a stream that has gone silent is noticed and started anew. At first
+// it removes the copies of CIBs that programs which were killed have left.
 func (w *Watcher) Run(ctx context.Context) error {
+	w.cluster.sweep(ctx)
 	var streams sync.WaitGroup
 	streams.Go(func() { w.listen(ctx) })
 	defer streams.Wait()

@@ -52,6 +52,30 @@ func awaitView(t *testing.T, w *pacemaker.Watcher, what string, ok func(lb.Clust
 	}
 }
 
+// What is left of programs that were killed goes, but for what another one may be using.
+func TestWatcherRemovesCopiesThatWereLeft(t *testing.T) {
+	_, path := onFile(t, "failed.xml")
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	ours, used, other := filepath.Join(dir, "thalassa-cib-12"), filepath.Join(dir, "thalassa-cib-34"), filepath.Join(dir, "thalassa-dev-56")
+	for folder, age := range map[string]time.Duration{ours: time.Hour, used: time.Second, other: time.Hour} {
+		since := time.Now().Add(-age)
+		if err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(filepath.Join(folder, "cib.xml"), nil, 0o600), os.Chtimes(folder, since, since)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := watch(t, pacemaker.New(pacemaker.Config{File: path, Stream: "/nonexistent/thalassa-cib"}))
+	awaitView(t, w, "a first view", func(v lb.Cluster) bool { return v.State == lb.ClusterErrors })
+	if _, err := os.Stat(ours); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the copy of a program that was killed is there: %v", err)
+	}
+	for _, folder := range []string{used, other} {
+		if _, err := os.Stat(filepath.Join(folder, "cib.xml")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWatcherPollsWithoutAStream(t *testing.T) {
 	_, path := onFile(t, "failed.xml")
 	c := pacemaker.New(pacemaker.Config{File: path, Stream: "/nonexistent/thalassa-cib"})

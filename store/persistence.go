@@ -2,15 +2,19 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
+	"thalassa/internal/leftover"
 	"thalassa/lb"
 )
 
@@ -40,9 +44,7 @@ func ReadPersistence(path string) (in lb.Intent, found bool, err error) {
 // holds the former or the new file at any moment, never a part; after an error
 // it is the former one. A symbolic link is followed.
 func WritePersistence(path string, in lb.Intent) error {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
+	path = followed(path)
 	doc := struct {
 		Version   int           `json:"version"`
 		Frontends []lb.Frontend `json:"frontends"`
@@ -64,9 +66,28 @@ func WritePersistence(path string, in lb.Intent) error {
 	return nil
 }
 
+// staleAfter is the age at which no write of the persistence file can be under way
+// any more; it takes milliseconds.
+const staleAfter = 5 * time.Minute
+
+// SweepPersistence removes what programs that were killed while they wrote the
+// persistence file have left beside it.
+func SweepPersistence(ctx context.Context, path string, logger *slog.Logger) {
+	path = followed(path)
+	leftover.Kind{Dir: filepath.Dir(path), Prefixes: []string{leftover.StagedPrefix(path)}, After: staleAfter}.Sweep(ctx, logger)
+}
+
+// followed is where a path leads when it is a symbolic link.
+func followed(path string) string {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
+	}
+	return path
+}
+
 // replaceFile puts a new file in the place of path in one step.
 func replaceFile(path string, data []byte) error {
-	staged, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	staged, err := os.CreateTemp(filepath.Dir(path), leftover.StagedPrefix(path)+"*")
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,60 @@
+package agent_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thalassa/store"
+)
+
+func TestPersistenceFileIsWrittenOnceItCanBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		dir := filepath.Join(t.TempDir(), "absent")
+		w.persistence = filepath.Join(dir, "thalassa.json")
+		w.run()
+		if _, err := w.putNative("x", "option httplog"); err != nil {
+			t.Fatal(err)
+		}
+		pause(t.Context(), time.Minute)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		pause(t.Context(), 31*time.Second)
+		if in, found, err := store.ReadPersistence(w.persistence); err != nil || !found || len(in.Backends) != 1 {
+			t.Errorf("the file has %d backends (found %t), %v", len(in.Backends), found, err)
+		}
+	})
+}
+
+// What an agent that was killed while it wrote the copy has left goes at the next
+// start.
+func TestHalfAPersistenceFileIsRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		dir := t.TempDir()
+		target := filepath.Join(dir, "elsewhere.json")
+		w.persistence = filepath.Join(t.TempDir(), "thalassa.json")
+		if err := os.Symlink(target, w.persistence); err != nil {
+			t.Fatal(err)
+		}
+		for name, age := range map[string]time.Duration{"elsewhere.json": 0, ".elsewhere.json.12": time.Hour, ".elsewhere.json.34": time.Second, ".other.json.56": time.Hour} {
+			path, since := filepath.Join(dir, name), time.Now().Add(-age)
+			if err := errors.Join(os.WriteFile(path, []byte("{}"), 0o600), os.Chtimes(path, since, since)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.run()
+		pause(t.Context(), time.Minute)
+		left, err := filepath.Glob(filepath.Join(dir, ".*.json.*"))
+		want := []string{filepath.Join(dir, ".elsewhere.json.34"), filepath.Join(dir, ".other.json.56")}
+		if err != nil || !slices.Equal(left, want) {
+			t.Errorf("left are %q, %v, expected %q", left, err, want)
+		}
+	})
+}
