@@ -3,11 +3,8 @@ package haproxy
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -259,46 +256,4 @@ func verifyAddresses(ops []lb.ServerOp, servers map[string]lb.ServerState, said 
 		}
 	}
 	return nil
-}
-
-// Install makes config the file on disk without a reload: the running HAProxy
-// has it in effect already, and a restart by anybody is to come up with it. When
-// HAProxy shows the fingerprint of another configuration by now, or does not run,
-// the file is Apply's and stays; where Pacemaker has no HAProxy run, the file is
-// config, too. On error the former file is there.
-func (p *Process) Install(ctx context.Context, config []byte) error {
-	if err := p.take(ctx); err != nil {
-		return err
-	}
-	defer p.release()
-	info, err := p.showInfo(ctx)
-	idle := p.cfg.Mode == Pacemaker && statsock.NotListening(err)
-	if err != nil && !idle || fingerprint(info) != "" && !carries(config, fingerprint(info)) {
-		return nil
-	}
-	if !sameFile(p.cfg.ConfigPath, config) {
-		if err := replace(p.cfg.ConfigPath, config); err != nil {
-			return fmt.Errorf("installing configuration: %w", err)
-		}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.inEffect = sha256.Sum256(config)
-	return nil
-}
-
-// Intact reports whether the file on disk is the one that Install has seen to last.
-func (p *Process) Intact() bool {
-	f, err := os.Open(p.cfg.ConfigPath)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.inEffect == [sha256.Size]byte(sum.Sum(nil))
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -408,30 +407,4 @@ func TestAddressesReadAsTheyAreWritten(t *testing.T) {
 		s.become(pool("live", members[6:]...))
 		s.become(pool("live", members[:2]...))
 	})
-}
-
-// TestIntact: a file that somebody has edited is not what was installed.
-func TestIntact(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	l.apply("one")
-	if l.Intact() {
-		t.Error("nothing was installed yet")
-	}
-	for _, content := range [][]byte{l.config("one"), append(l.config("one"), "# more\n"...)} {
-		if err := l.Install(t.Context(), content); err != nil || !l.Intact() {
-			t.Errorf("installed, %v: %t", err, l.Intact())
-		}
-		if err := os.WriteFile(l.cfg.ConfigPath, append(content, "# by hand\n"...), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if l.Intact() {
-			t.Error("edited, and taken for intact")
-		}
-	}
-	if err := os.Remove(l.cfg.ConfigPath); err != nil {
-		t.Fatal(err)
-	}
-	if l.Intact() {
-		t.Error("removed, and taken for intact")
-	}
 }

@@ -3,7 +3,6 @@ package haproxy
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -218,7 +217,7 @@ func (p *Process) runningFile(ctx context.Context, before view) (file []byte, pr
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.inEffect != sha256.Sum256(file) {
+	if p.inEffect != digestOf(file) {
 		return nil, false
 	}
 	return file, false

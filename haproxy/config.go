@@ -98,8 +98,9 @@ type Process struct {
 	// checked is the digest of the configuration that passed a check last.
 	checked   [sha256.Size]byte
 	checkedAt time.Time
-	probed    probed            // of the worker that was asked last
-	inEffect  [sha256.Size]byte // digest of the file that Install has seen to last
+	probed    probed // of the worker that was asked last
+	intended  digest // of the file that Install was given last
+	inEffect  digest // of the one that it has seen to last
 }
 
 // New returns a Process without touching anything: no file is opened and no

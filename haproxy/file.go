@@ -182,11 +182,28 @@ func (x *exchange) close() {
 
 // sameFile reports whether the file at path holds content.
 func sameFile(path string, content []byte) bool {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO, which another user may put there, is none
+	f, err := openFile(path)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
 	there, err := io.ReadAll(io.LimitReader(f, int64(len(content))+1))
 	return err == nil && bytes.Equal(there, content)
+}
+
+// openFile opens a file to read. A FIFO, which another user may put there, is none:
+// who reads it may wait for ever.
+func openFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: is no regular file", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }

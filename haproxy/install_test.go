@@ -2,8 +2,11 @@ package haproxy_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"syscall"
 	"testing"
+	"time"
 
 	"thalassa/haproxy"
 	"thalassa/internal/testkit"
@@ -60,5 +63,113 @@ func TestInstallLeavesTheFileForAStart(t *testing.T) {
 	}
 	if got := l.file(l.cfg.ConfigPath); got != string(l.config("two")) {
 		t.Errorf("the file is\n%s", got)
+	}
+}
+
+// TestInstallWhileNobodyAnswers: a HAProxy that is just being started again or
+// reloaded reads the file that is there, and should find the members of now.
+func TestInstallWhileNobodyAnswers(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	l.apply("one")
+	if err := l.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	config := l.members("one", "127.0.0.1:9")
+	if err := l.Install(t.Context(), config); err != nil || l.file(l.cfg.ConfigPath) != string(config) {
+		t.Errorf("%v, and the file is\n%s", err, l.file(l.cfg.ConfigPath))
+	}
+}
+
+// TestIntact: a file that somebody has edited is not what Install was given.
+func TestIntact(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	l.apply("one")
+	if l.Intact() {
+		t.Error("nothing was installed yet")
+	}
+	for _, content := range [][]byte{l.config("one"), l.members("one", "127.0.0.1:9")} {
+		if err := l.Install(t.Context(), content); err != nil || !l.Intact() {
+			t.Errorf("installed, %v: %t", err, l.Intact())
+		}
+		l.edit(append(content, "# by hand\n"...))
+		if l.Intact() {
+			t.Error("edited, and taken for intact")
+		}
+	}
+	if err := os.Remove(l.cfg.ConfigPath); err != nil {
+		t.Fatal(err)
+	}
+	if l.Intact() {
+		t.Error("removed, and taken for intact")
+	}
+}
+
+// TestIntactAfterAnInstallThatWasNone: while HAProxy runs something else the file
+// stays, and is outdated until Install is asked again.
+func TestIntactAfterAnInstallThatWasNone(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	l.apply("one")
+	former, config := l.members("one", "127.0.0.1:9"), l.members("one", "127.0.0.1:10")
+	if err := l.Install(t.Context(), former); err != nil {
+		t.Fatal(err)
+	}
+	l.edit(l.config("two"))
+	if err := syscall.Kill(l.state().MasterPID, syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, patience, func() error {
+		if state, err := l.State(t.Context()); err != nil || state.Fingerprint != "two" {
+			return fmt.Errorf("HAProxy runs %s, %w", state.Fingerprint, err)
+		}
+		return nil
+	})
+	l.edit(former)
+	if err := l.Install(t.Context(), config); err != nil || l.file(l.cfg.ConfigPath) != string(former) {
+		t.Errorf("%v, and the file is\n%s", err, l.file(l.cfg.ConfigPath))
+	}
+	if l.Intact() {
+		t.Error("outdated, and taken for intact")
+	}
+}
+
+// TestFileThatNeverEnds: another user may put a FIFO there, and have it open.
+func TestFileThatNeverEnds(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	l.apply("one")
+	if err := os.Remove(l.cfg.ConfigPath); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(l.cfg.ConfigPath, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(l.cfg.ConfigPath, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	done := make(chan error, 1)
+	go func() {
+		if l.Intact() {
+			done <- errors.New("taken for intact")
+			return
+		}
+		done <- l.Install(t.Context(), l.config("one"))
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+		l.agree("one")
+	case <-time.After(patience):
+		t.Error("held up")
+	}
+}
+
+// edit is somebody else's edit of the file.
+func (l *lab) edit(config []byte) {
+	l.t.Helper()
+	if err := os.WriteFile(l.cfg.ConfigPath, config, 0o600); err != nil {
+		l.t.Fatal(err)
 	}
 }

@@ -142,9 +142,7 @@ func TestReloadOfTheFileWithATakenAddress(t *testing.T) {
 // put makes the configuration of a word the file on disk.
 func (l *lab) put(word string) {
 	l.t.Helper()
-	if err := os.WriteFile(l.cfg.ConfigPath, l.config(word), 0o600); err != nil {
-		l.t.Fatal(err)
-	}
+	l.edit(l.config(word))
 }
 
 func TestSilent(t *testing.T) {
