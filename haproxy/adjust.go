@@ -60,16 +60,25 @@ func (p *Process) adjust(ctx context.Context, a *adjustment) error {
 		}
 		done, err := a.attempt(ctx, session, n == attempts)
 		session.End()
-		if done || err != nil {
+		switch {
+		case errors.Is(err, errStopping) && n < attempts:
+		case done || err != nil:
 			return err
 		}
 	}
 }
 
-// attempt does what is to do in one worker. It is done when that is nothing; when this
-// is to be the last look, anything else is an error.
+// errStopping calls for another session: another worker serves.
+var errStopping = errors.New("the worker that answers is stopping")
+
+// attempt does what is to do in one worker, which is errStopping when it does not serve
+// any more. It is done when that is nothing; when this is to be the last look, anything
+// else is an error.
 func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, last bool) (done bool, err error) {
 	list, connections, err := session.ShowServers(ctx, a.about...)
+	if err == nil {
+		err = serving(ctx, session)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -90,6 +99,15 @@ func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, las
 	}
 	_, a.said, err = a.tell(ctx, session, a.ops, commands, nil)
 	return false, err
+}
+
+// serving is errStopping when the worker does not any more.
+func serving(ctx context.Context, session *statsock.Session) error {
+	info, err := session.ShowInfo(ctx)
+	if err == nil && info.Stopping {
+		err = errStopping
+	}
+	return err
 }
 
 // moved are those of ops whose servers have another address. Where that must not
@@ -121,7 +139,8 @@ func moved(ops []lb.ServerOp, connections []statsock.Connections) ([]lb.ServerOp
 
 // readdress sets addresses and waits until they are in effect. HAProxy 2.6 has
 // them at once; since 3.0 a task of its own sees to that after the answer, so
-// that nothing else must be done to a server before.
+// that nothing else must be done to a server before. A worker that is stopping
+// refuses them.
 func (a *adjustment) readdress(ctx context.Context, session *statsock.Session, ops []lb.ServerOp) error {
 	if len(ops) == 0 {
 		return nil
@@ -141,11 +160,13 @@ func (a *adjustment) readdress(ctx context.Context, session *statsock.Session, o
 		if err != nil {
 			return false, err
 		}
-		last = verifyAddresses(ops, byID(serverStates(list)), said)
-		return last == nil, nil
+		if last = verifyAddresses(ops, byID(serverStates(list)), said); last == nil {
+			return true, nil
+		}
+		return false, serving(ctx, session)
 	})
-	if err != nil && last != nil {
-		return last
+	if err != nil && !errors.Is(err, errStopping) {
+		return cmp.Or(last, err)
 	}
 	return err
 }

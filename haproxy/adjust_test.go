@@ -408,3 +408,27 @@ func TestAddressesReadAsTheyAreWritten(t *testing.T) {
 		s.become(pool("live", members[:2]...))
 	})
 }
+
+// TestReloadInTheMiddleOfAnAdjust: the worker that was asked still answers, and
+// refuses changes from then on. Another one has to get them.
+func TestReloadInTheMiddleOfAnAdjust(t *testing.T) {
+	each(t, func(l *lab) {
+		t := l.t
+		a, b := web(t, "a", "127.0.0.1", nil), web(t, "b", "127.0.0.1", nil)
+		s := l.raise(pool("live", a))
+		wanted, change := s.next(pool("live", a, b))
+		calls := 0
+		err := s.Adjust(t.Context(), change.Backends(), func(servers []lb.ServerState) ([]lb.ServerOp, error) {
+			if calls++; calls == 1 {
+				l.reloadBySomebody()
+			}
+			return plan.Repair(wanted, servers).Ops, nil
+		})
+		if err != nil || calls != 3 {
+			t.Errorf("after %d looks: %v", calls, err)
+		}
+		s.running = wanted
+		s.stands()
+		s.answers("a", "b")
+	})
+}

@@ -2,7 +2,6 @@ package haproxy_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"syscall"
 	"testing"
@@ -11,18 +10,19 @@ import (
 	"thalassa/haproxy"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
+	"thalassa/statsock"
 )
 
-// members is the configuration of a word with another member: what Install is
+// members is the configuration "one" with another member: what Install is
 // for.
-func (l *lab) members(word, member string) []byte {
-	return append(l.config(word), "\nbackend members\n    server s1 "+member+"\n"...)
+func (l *lab) members(member string) []byte {
+	return append(l.config("one"), "\nbackend members\n    server s1 "+member+"\n"...)
 }
 
 func TestInstallOfWhatRuns(t *testing.T) {
 	l := newLab(t, testkit.HAProxy(t))
 	l.apply("one")
-	config := l.members("one", "127.0.0.1:9")
+	config := l.members("127.0.0.1:9")
 	if err := l.Install(t.Context(), config); err != nil || l.file(l.cfg.ConfigPath) != string(config) {
 		t.Errorf("%v, and the file is\n%s", err, l.file(l.cfg.ConfigPath))
 	}
@@ -40,7 +40,7 @@ func TestInstallThatComesTooLate(t *testing.T) {
 	l := newLab(t, testkit.HAProxy(t))
 	l.apply("one")
 	l.apply("two")
-	if err := l.Install(t.Context(), l.members("one", "127.0.0.1:9")); err != nil {
+	if err := l.Install(t.Context(), l.members("127.0.0.1:9")); err != nil {
 		t.Error(err)
 	}
 	l.agree("two")
@@ -58,7 +58,7 @@ func TestInstallLeavesTheFileForAStart(t *testing.T) {
 	if _, err := external.Apply(t.Context(), l.config("two"), "two"); !errors.As(err, new(*lb.UnavailableError)) {
 		t.Fatalf("HAProxy does not run: %v", err)
 	}
-	if err := external.Install(t.Context(), l.members("one", "127.0.0.1:9")); err != nil {
+	if err := external.Install(t.Context(), l.members("127.0.0.1:9")); err != nil {
 		t.Error(err)
 	}
 	if got := l.file(l.cfg.ConfigPath); got != string(l.config("two")) {
@@ -74,7 +74,7 @@ func TestInstallWhileNobodyAnswers(t *testing.T) {
 	if err := l.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	config := l.members("one", "127.0.0.1:9")
+	config := l.members("127.0.0.1:9")
 	if err := l.Install(t.Context(), config); err != nil || l.file(l.cfg.ConfigPath) != string(config) {
 		t.Errorf("%v, and the file is\n%s", err, l.file(l.cfg.ConfigPath))
 	}
@@ -87,7 +87,7 @@ func TestIntact(t *testing.T) {
 	if l.Intact() {
 		t.Error("nothing was installed yet")
 	}
-	for _, content := range [][]byte{l.config("one"), l.members("one", "127.0.0.1:9")} {
+	for _, content := range [][]byte{l.config("one"), l.members("127.0.0.1:9")} {
 		if err := l.Install(t.Context(), content); err != nil || !l.Intact() {
 			t.Errorf("installed, %v: %t", err, l.Intact())
 		}
@@ -109,20 +109,12 @@ func TestIntact(t *testing.T) {
 func TestIntactAfterAnInstallThatWasNone(t *testing.T) {
 	l := newLab(t, testkit.HAProxy(t))
 	l.apply("one")
-	former, config := l.members("one", "127.0.0.1:9"), l.members("one", "127.0.0.1:10")
+	former, config := l.members("127.0.0.1:9"), l.members("127.0.0.1:10")
 	if err := l.Install(t.Context(), former); err != nil {
 		t.Fatal(err)
 	}
 	l.edit(l.config("two"))
-	if err := syscall.Kill(l.state().MasterPID, syscall.SIGUSR2); err != nil {
-		t.Fatal(err)
-	}
-	testkit.Eventually(t, patience, func() error {
-		if state, err := l.State(t.Context()); err != nil || state.Fingerprint != "two" {
-			return fmt.Errorf("HAProxy runs %s, %w", state.Fingerprint, err)
-		}
-		return nil
-	})
+	l.reloadBySomebody()
 	l.edit(former)
 	if err := l.Install(t.Context(), config); err != nil || l.file(l.cfg.ConfigPath) != string(former) {
 		t.Errorf("%v, and the file is\n%s", err, l.file(l.cfg.ConfigPath))
@@ -172,4 +164,31 @@ func (l *lab) edit(config []byte) {
 	if err := os.WriteFile(l.cfg.ConfigPath, config, 0o600); err != nil {
 		l.t.Fatal(err)
 	}
+}
+
+// reloadBySomebody else: HAProxy reads the file that is there. It returns once the
+// former worker knows.
+func (l *lab) reloadBySomebody() {
+	l.t.Helper()
+	before := l.state()
+	if err := syscall.Kill(before.MasterPID, syscall.SIGUSR2); err != nil {
+		l.t.Fatal(err)
+	}
+	testkit.Eventually(l.t, patience, func() error {
+		now, err := l.State(l.t.Context())
+		if err == nil && now.WorkerPID == before.WorkerPID {
+			err = errors.New("no other worker answers")
+		}
+		if err != nil {
+			return err
+		}
+		if !alive(before.WorkerPID) {
+			return nil
+		}
+		info, err := statsock.NewMaster(l.cfg.MasterSocket).Worker(before.WorkerPID).ShowInfo(l.t.Context())
+		if err == nil && !info.Stopping {
+			err = errors.New("the former worker is not stopping")
+		}
+		return err
+	})
 }

@@ -18,7 +18,8 @@ import (
 // A slowcoach is a worker with one spare server whose address takes effect only when
 // it has been looked at some times, as it may with HAProxy 3.0.
 type slowcoach struct {
-	looks int // still to come
+	looks    int // still to come
+	stopping bool
 
 	mu      sync.Mutex
 	heard   []string
@@ -63,12 +64,18 @@ func (s *slowcoach) answer(line string) string {
 	if s.address != "" && s.looks <= 0 {
 		address = s.address
 	}
-	if line != "prompt" {
+	if line != "prompt" && line != "show info" {
 		s.heard = append(s.heard, line)
 	}
 	switch word := strings.Fields(line); {
 	case line == "prompt":
 		return ""
+	case line == "show info":
+		stopping := 0
+		if s.stopping {
+			stopping = 1
+		}
+		return fmt.Sprintf("Pid: 1\nStopping: %d\n", stopping)
 	case strings.HasPrefix(line, "show servers conn"):
 		return fmt.Sprintf("# bkname/svname addr port used_cur\nlive/s1 %s 80 0\n", address)
 	case strings.HasPrefix(line, "show servers state"):
@@ -130,6 +137,19 @@ func TestWorkerThatIsReplacedMeanwhile(t *testing.T) {
 	err := adjust(t, former, next, last)
 	if err != nil || !slices.Equal(former.asked(), steps()) || !slices.Equal(next.asked(), steps()) || !slices.Equal(last.asked(), slices.Concat(steps(), look())) {
 		t.Errorf("%v; heard were %q, %q, %q", err, former.asked(), next.asked(), last.asked())
+	}
+}
+
+// A worker that is stopping may have taken the connection when it did not know yet: it
+// refuses changes, and how it stands matters to nobody.
+func TestWorkerThatIsStopping(t *testing.T) {
+	stopping, next := &slowcoach{stopping: true, address: "10.0.0.1", ready: true}, &slowcoach{}
+	err := adjust(t, stopping, next)
+	if err != nil || !slices.Equal(stopping.asked(), look()) || !slices.Equal(next.asked(), slices.Concat(steps(), look())) {
+		t.Errorf("%v; heard were %q, %q", err, stopping.asked(), next.asked())
+	}
+	if err := adjust(t, stopping); err == nil || !strings.Contains(err.Error(), "is stopping") {
+		t.Errorf("got %v", err)
 	}
 }
 

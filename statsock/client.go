@@ -35,11 +35,7 @@ func (c *Client) ShowInfo(ctx context.Context) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	info, err := parseInfo(text)
-	if err != nil {
-		return Info{}, fmt.Errorf("reading show info: %w", err)
-	}
-	return info, nil
+	return readInfo(text)
 }
 
 // ShowStat asks for the statistics of every frontend, backend, server and

@@ -29,6 +29,15 @@ type Info struct {
 	Threads     int
 }
 
+// readInfo is parseInfo, with an error that says what was read.
+func readInfo(text string) (Info, error) {
+	info, err := parseInfo(text)
+	if err != nil {
+		return Info{}, fmt.Errorf("reading show info: %w", err)
+	}
+	return info, nil
+}
+
 // parseInfo reads "Name: value" lines; names it does not know are skipped.
 func parseInfo(text string) (Info, error) {
 	var info Info

@@ -14,8 +14,9 @@ import (
 // A Session is a conversation with the worker that served when it began. All that is
 // asked in it goes to that worker, also when another one serves by now: what is done
 // because of an answer is never done to a worker that would have given another. It is
-// for one goroutine, for seconds at most (HAProxy ends an idle one after its "stats
-// timeout"), and of no use any more after an error.
+// for one goroutine, for seconds at most (it keeps a worker alive that is stopping, and
+// HAProxy ends an idle one after its "stats timeout"), and of no use any more after an
+// error.
 type Session struct {
 	client *Client
 	conn   net.Conn
@@ -60,6 +61,16 @@ func (s *Session) Do(ctx context.Context, commands ...string) (answers []string,
 	answers = answers[count-len(commands):] // without that to "prompt"
 	s.begun = true
 	return answers, nil
+}
+
+// ShowInfo is Client.ShowInfo. The worker may be stopping by now: it answers as long
+// as the session lasts, and refuses to have servers changed.
+func (s *Session) ShowInfo(ctx context.Context) (Info, error) {
+	answers, err := s.Do(ctx, "show info")
+	if err != nil {
+		return Info{}, err
+	}
+	return readInfo(answers[0])
 }
 
 // ShowServers asks how the servers of some backends stand, and for the connections to
