@@ -58,14 +58,17 @@ func checkStats(t *testing.T, client *statsock.Client, address string) {
 	if err != nil || string(body) != "hello" {
 		t.Fatalf("got %q, %v", body, err)
 	}
-	stats, err := client.ShowStat(t.Context())
-	if err != nil || len(stats) != 1 {
-		t.Fatalf("show stat: %+v, %v", stats, err)
-	}
-	web := stats[0]
-	if web.Proxy != "web" || web.Server != "FRONTEND" || web.Kind != statsock.KindFrontend || web.TotalSessions != 1 || web.Responses[1] != 1 {
-		t.Errorf("show stat: %+v", web)
-	}
+	testkit.Eventually(t, patience, func() error { // the client has its answer a moment before it counts
+		stats, err := client.ShowStat(t.Context())
+		if err != nil || len(stats) != 1 {
+			return fmt.Errorf("show stat: %+v, %w", stats, err)
+		}
+		web := stats[0]
+		if web.Proxy != "web" || web.Server != "FRONTEND" || web.Kind != statsock.KindFrontend || web.TotalSessions != 1 || web.Responses[1] != 1 {
+			return fmt.Errorf("show stat: %+v", web)
+		}
+		return nil
+	})
 }
 
 func checkCommands(t *testing.T, client *statsock.Client) {
