@@ -2,12 +2,14 @@ package discovery
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -124,4 +126,56 @@ func TestTokenFile(t *testing.T) {
 	if got, err := tok.current(); got != "third" || err != nil {
 		t.Errorf("with the file gone: %q, %v, want the token read last", got, err)
 	}
+}
+
+// While one request waits for the disk the others go on with the token read last.
+func TestTokenOnASlowDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, next := filepath.Join(dir, "token"), filepath.Join(dir, "next")
+	if err := os.WriteFile(path, []byte("first"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tok := &token{path: path}
+	current := func() <-chan string {
+		answer := make(chan string, 1)
+		go func() {
+			value, err := tok.current()
+			answer <- fmt.Sprint(value, err)
+		}()
+		return answer
+	}
+	wants := func(answer <-chan string, value string) {
+		t.Helper()
+		select {
+		case got := <-answer:
+			if want := value + "<nil>"; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatal("no answer")
+		}
+	}
+	wants(current(), "first")
+	if err := errors.Join(syscall.Mkfifo(next, 0o600), os.Rename(next, path)); err != nil {
+		t.Fatal(err)
+	}
+	slow := current()
+	disk, err := os.OpenFile(path, os.O_WRONLY, 0) // once it is being read
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	wants(current(), "first")
+	if err := errors.Join(os.WriteFile(next, []byte("third"), 0o600), os.Rename(next, path)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := disk.WriteString("second"); err != nil {
+		t.Fatal(err)
+	}
+	if err := disk.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wants(slow, "second")
+	wants(current(), "third")
 }

@@ -11,9 +11,10 @@ import (
 type token struct {
 	path string // empty: the value is fixed
 
-	mu    sync.Mutex
-	value string
-	read  os.FileInfo // of the file that value was read from; nil: not yet
+	mu      sync.Mutex
+	value   string
+	read    os.FileInfo // of the file that value was read from; nil: not yet
+	reading bool        // somebody is looking at the file
 }
 
 // A tokenError is a file that no token has been read from yet.
@@ -27,30 +28,50 @@ func (e *tokenError) Unwrap() error { return e.err }
 
 // current returns the token. A file is read again when it has changed; while
 // it cannot be read, or is empty as in the middle of being written, the token
-// read last stays in use.
+// read last stays in use. Nor does anybody else wait for one who is reading.
 func (t *token) current() (string, error) {
+	if t.path == "" {
+		return t.value, nil // which nobody changes
+	}
+	t.mu.Lock()
+	value, read, reading := t.value, t.read, t.reading
+	if reading && read != nil {
+		t.mu.Unlock()
+		return value, nil
+	}
+	t.reading = true
+	t.mu.Unlock()
+
+	text, info, err := t.look(read)
+
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.path == "" {
-		return t.value, nil
-	}
-	info, err := os.Stat(t.path)
-	if err == nil && t.read != nil && os.SameFile(info, t.read) && info.ModTime().Equal(t.read.ModTime()) && info.Size() == t.read.Size() {
-		return t.value, nil
-	}
-	var text []byte
-	if err == nil {
-		text, err = os.ReadFile(t.path)
-	}
-	value := strings.TrimSpace(string(text))
-	if err == nil && (value == "" || strings.ContainsAny(value, "\r\n")) {
-		err = fmt.Errorf("%s holds no token", t.path)
-	}
+	t.reading = false
 	switch {
-	case err == nil:
-		t.value, t.read = value, info
-	case t.read == nil:
+	case err == nil && info != nil:
+		t.value, t.read = text, info
+	case err != nil && t.read == nil:
 		return "", &tokenError{err}
 	}
 	return t.value, nil
+}
+
+// look reads the file unless it is the one that was read before; then info is nil.
+func (t *token) look(before os.FileInfo) (value string, info os.FileInfo, err error) {
+	info, err = os.Stat(t.path)
+	if err != nil {
+		return "", nil, err
+	}
+	if before != nil && os.SameFile(info, before) && info.ModTime().Equal(before.ModTime()) && info.Size() == before.Size() {
+		return "", nil, nil
+	}
+	text, err := os.ReadFile(t.path)
+	if err != nil {
+		return "", nil, err
+	}
+	value = strings.TrimSpace(string(text))
+	if value == "" || strings.ContainsAny(value, "\r\n") {
+		return "", nil, fmt.Errorf("%s holds no token", t.path)
+	}
+	return value, info, nil
 }
