@@ -24,7 +24,7 @@ type moment struct {
 
 func (s *Server) moment(ctx context.Context) moment {
 	m := moment{now: s.cfg.Now(), services: s.cfg.Views.Snapshot().Services, clients: s.hub.Clients(), slow: s.hub.Slow()}
-	st, err := s.cfg.Views.Status(ctx)
+	st, err := s.inquiry.status(ctx, s.cfg.Views.Status)
 	m.status, m.known = st, err == nil
 	if in, err := s.cfg.Views.Intent(ctx); err == nil {
 		m.intent = in

@@ -39,6 +39,7 @@ type Server struct {
 
 	sessions  *auth.Sessions
 	patience  patience // with those who try tokens
+	inquiry   *inquiry // after how HAProxy stands
 	hub       *stream.Hub
 	topics    topics
 	metrics   *metrics
@@ -47,7 +48,7 @@ type Server struct {
 
 // New makes a Server. It starts nothing.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), site: ui.New()}
+	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), site: ui.New(), inquiry: newInquiry()}
 	s.sessions = auth.NewSessions(s.cfg.Tokens, s.cfg.Now)
 	s.openTopics()
 	s.metrics = s.newMetrics()
