@@ -2,6 +2,7 @@ package api
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -19,6 +20,9 @@ type tellers struct {
 func (t *tellers) add(f *follower) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.next > len(t.due)/2 { // there may never be a moment when nobody is due
+		t.due, t.next = slices.Delete(t.due, 0, t.next), 0
+	}
 	t.due = append(t.due, f)
 	if t.running < runtime.GOMAXPROCS(0) {
 		t.running++
