@@ -1,0 +1,98 @@
+package stats_test
+
+import (
+	"strings"
+	"testing"
+
+	"thalassa/lb"
+	"thalassa/stats"
+	"thalassa/statsock"
+)
+
+// A world is a sampler before a HAProxy.
+type world struct {
+	*haproxy
+	sampler *stats.Sampler
+	config  lb.Config
+	known   bool
+}
+
+func newWorld(t *testing.T, pools []lb.Pool, lines ...*row) *world {
+	t.Helper()
+	w := &world{haproxy: newHAProxy(t, 100, lines...), config: lb.Config{Backends: pools}, known: true}
+	w.sampler = stats.New(stats.Config{
+		Client: statsock.New(w.stats), Master: statsock.NewMaster(w.master),
+		Layout: func() (lb.Config, bool) { return w.config, w.known },
+	})
+	return w
+}
+
+func member(address, version string) lb.Member {
+	bind, err := lb.ParseBind(address)
+	if err != nil {
+		panic(err)
+	}
+	return lb.Member{Address: lb.HostPort(bind), Service: "shop", Version: lb.Version(version), Weight: 1}
+}
+
+// pool is the backend live whose members are in slots; "" is a spare one.
+func pool(members ...string) lb.Pool {
+	p := lb.Pool{Backend: lb.Backend{Key: "live", Type: "dynamic"}, Slots: make([]lb.Slot, len(members))}
+	for i, text := range members {
+		if text == "" {
+			continue
+		}
+		address, version, _ := strings.Cut(text, " ")
+		m := member(address, version)
+		p.Slots[i].Member = &m
+		p.Members = append(p.Members, m)
+	}
+	return p
+}
+
+func (w *world) sample() { w.sampler.Sample(w.t.Context()) }
+
+// find is a copy of the series with an id; nil: there is none.
+func (w *world) find(id string) *stats.Series {
+	var found *stats.Series
+	w.sampler.Visit(func(s *stats.Series) {
+		if s.ID() == id {
+			c := *s
+			found = &c
+		}
+	})
+	return found
+}
+
+func (w *world) total(id string) int64 {
+	w.t.Helper()
+	s := w.find(id)
+	if s == nil {
+		w.t.Fatalf("%s is not there", id)
+	}
+	return s.Total[stats.Requests]
+}
+
+func (w *world) wantsTotals(want map[string]int64) {
+	w.t.Helper()
+	for id, n := range want {
+		if got := w.total(id); got != n {
+			w.t.Errorf("%s has %d requests, want %d", id, got, n)
+		}
+	}
+}
+
+const (
+	webID  = "stat/frontend/web"
+	liveID = "stat/backend/live"
+	aID    = "stat/backend/live/10.0.0.1:80"
+	bID    = "stat/backend/live/10.0.0.2:80"
+)
+
+// shop is a frontend and a backend with two members.
+func shop(t *testing.T) (w *world, web, live, s1, s2 *row) {
+	t.Helper()
+	web, live, s1, s2 = frontend("web"), backend("live"), server("live", "s1", "10.0.0.1:80"), server("live", "s2", "10.0.0.2:80")
+	w = newWorld(t, []lb.Pool{pool("10.0.0.1:80 1.0.0", "10.0.0.2:80 1.0.0", "", "")}, web, s1, s2, live)
+	return w, web, live, s1, s2
+}
