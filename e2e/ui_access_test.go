@@ -1,9 +1,11 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -143,4 +145,55 @@ func TestPhone(t *testing.T) {
 	p.reads("dialog", "1.1.0")
 	p.sees(fits)
 	p.shot("phone-switch")
+}
+
+// The longest names and versions that there may be are cut or broken within their
+// places, on a phone and beside it, and at twice the size.
+func TestLongNamesStayInTheirPlaces(t *testing.T) {
+	testkit.Tool(t, "chromium")
+	consul := testkit.Consul(t)
+	n := newNode(t, consul.Address())
+	n.start()
+	name, version := strings.Repeat("x", 128), strings.Repeat("9", 128)
+	for _, v := range []string{version, "1.0.0"} {
+		consul.Register(testkit.Instance{ID: v, Service: name, Port: testkit.StartWeb(t, v).Port, Address: "127.0.0.1", Meta: map[string]string{"version": v}})
+	}
+	n.call(200, http.MethodPut, "/backends/"+name, `{"type":"dynamic","name":"`+name+`","version":"`+version+`"}`)
+	n.call(200, http.MethodPut, "/frontends/"+name, fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"%s"}`, n.web, name))
+	n.call(200, http.MethodPut, "/backends/both", `{"type":"dynamic","name":"`+name+`","versions":{"`+version+`":1,"1.0.0":1}}`)
+	p := openPage(t, n, "/overview", look{})
+	for _, l := range []look{{width: 390, height: 844, phone: true}, {width: 640, height: 400}, {width: 820, height: 900}, {width: 1600, height: 900}} {
+		p.look(l)
+		for _, path := range []string{"/overview", "/overview/backends/" + name, "/overview/backends/both", "/overview/frontends/" + name, "/activity", "/config"} {
+			p.visit(path)
+			p.sees(`document.querySelector(".pulse.live") && !document.querySelector("main .loading")`)
+			p.keepsTogether(path, l)
+		}
+		p.visit("/overview")
+		p.click(`[title^="Switch x"]`)
+		p.reads("dialog", "1 of 1 instance healthy", "now")
+		p.keepsTogether("the switch", l)
+		p.click(`dialog input[value="1.0.0"]`)
+		p.reads("dialog footer", "Switch to 1.0.0")
+		p.click(".tabs button:nth-child(2)")
+		p.sees(`document.querySelector("dialog .slider")`)
+		p.keepsTogether("the sliders", l)
+	}
+}
+
+// keepsTogether demands that nothing stands out of the page to the right, and no
+// text out of what holds it, unless that scrolls or cuts it.
+func (p *page) keepsTogether(where string, l look) {
+	p.tb.Helper()
+	var out []string
+	p.ask(`[...document.querySelectorAll("header, header *, main, main *, dialog, dialog *")].filter((e) => {
+		if (!e.clientWidth || e.closest("svg, canvas, .hidden, .plot") || getComputedStyle(e).overflowX !== "visible") return false;
+		if (e.scrollWidth > e.clientWidth + 1) return true;
+		for (let up = e; (up = up.parentElement);) if (getComputedStyle(up).overflowX !== "visible") return false;
+		return e.getBoundingClientRect().right > innerWidth + 1;
+	}).map((e) => e.outerHTML.slice(0, 90)).slice(0, 3)`, &out)
+	if len(out) > 0 {
+		p.shot(strconv.FormatInt(l.width, 10))
+		p.tb.Errorf("%s at %d pixels: out of their places are %q", where, l.width, out)
+	}
 }

@@ -75,13 +75,22 @@ func TestOneBackendHasAPageOfItsOwn(t *testing.T) {
 	p.sees(drawn + `(document.querySelector(".chart canvas")) > 500`)
 	p.reads(".members", "127.0.0.1", "UP", "L4OK")
 	p.reads("main", "Used by", "by default")
+	p.sees(`!document.querySelector(".tiles").innerText.includes("limit")`) // HAProxy's fullconn is none
 	p.shot("backend")
 
 	p.click(`.links a`)
 	p.sees(`location.pathname === "/overview/frontends/web" && document.title.startsWith("web")`)
 	p.sees(`document.activeElement.tagName === "H1"`)
+	p.reads(".tiles", "connections, limit 4,096")
 	p.do(goBack)
 	p.reads("h1", "live")
+
+	// A connection has no response that could be waited for.
+	n.call(200, http.MethodPut, "/backends/raw", `{"type":"static","mode":"tcp","members":[{"host":"127.0.0.1","port":9}]}`)
+	p.visit("/overview/backends/raw")
+	p.reads(".tiles", "mean session")
+	p.reads(".charts", "Bytes out per second")
+	p.sees(`document.querySelectorAll(".chart canvas").length === 4 && !document.querySelector("main").innerText.includes("Response")`)
 	p.visit("/overview/backends/nobody")
 	p.reads("main", "There is no backend nobody")
 }

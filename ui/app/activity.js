@@ -86,7 +86,7 @@ function Entry({ event: e }) {
   const more = e.diff?.length || e.reasons?.length || e.error || e.author || e.cause || e.revision;
   const head = html`<span class=${classes("dot", kind.kind)} aria-hidden="true"></span>
     <time datetime=${new Date(e.time).toISOString()} title=${new Date(e.time).toString()}>${format.clock(e.time, now.peek())}</time>
-    <span class="verb">${kind.title}</span><span class="object">${e.object.key && e.object.type === "backendMember" ? e.object.id : e.object.id}</span>
+    <span class="verb">${kind.title}</span><span class="object">${e.object.id}</span>
     <span class="sub grow">${wordsOf(e)}</span>
     ${e.path && e.path !== "none" && html`<${Badge} kind=${e.path === "reload" ? "fair" : ""}>${e.path}</${Badge}>`}
     ${e.durationMs ? html`<span class="took">${format.duration(e.durationMs)}</span>` : ""}`;

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { html } from "./html.js";
-import { seriesOf, tick } from "./live.js";
+import { hello, seriesOf, tick } from "./live.js";
 
 /** @typedef {import("./series.js").Name} Name */
 
@@ -58,7 +58,7 @@ export function Chart({ title, id, name, stroke, format, whole = false }) {
  * @returns {any} times in seconds, and values */
 function data(id, name) {
   const series = seriesOf(id);
-  const values = series?.read(name) ?? new Float64Array(2).fill(NaN);
+  const values = series?.read(name) ?? new Float64Array(hello.peek()?.history ?? 300).fill(NaN);
   const end = (series?.end || Date.now()) / 1000;
   const interval = (series?.interval ?? 1000) / 1000;
   return [Array.from(values, (_, i) => end - (values.length - 1 - i) * interval), Array.from(values, (v) => (Number.isNaN(v) ? null : v))];

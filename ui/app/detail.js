@@ -9,7 +9,7 @@ import { html } from "./html.js";
 import { list, object } from "./live.js";
 import { Members } from "./members.js";
 import { Notices } from "./notices.js";
-import { Figure, statusKind, statusOf } from "./numbers.js";
+import { Figure, meanTime, statusKind, statusOf } from "./numbers.js";
 import { Badge, Button, Empty, Loading, Title } from "./parts.js";
 import { pathOf, query, route } from "./router.js";
 import { Trouble } from "./rows.js";
@@ -60,24 +60,26 @@ function Now({ stat, tcp }) {
   const values = stat && valuesOf(stat);
   const rate = stat?.rate ?? {};
   const c = stat?.connections;
+  const limit = stat?.type === "frontend" && c?.limit; // a backend's is no limit: fullconn, of which nothing here makes use
   return html`<section class="tiles numbers" aria-label="Now">
     <div class="tile"><${Figure} label=${tcp ? "connections/s" : "requests/s"} value=${format.number(values?.requests)} /></div>
-    <div class="tile"><${Figure} label=${c?.limit ? `connections, limit ${format.number(c.limit)}` : "connections"} value=${html`${format.number(c?.current)}<small> / ${format.number(c?.max)} peak</small>`} /></div>
+    <div class="tile"><${Figure} label=${limit ? `connections, limit ${format.number(limit)}` : "connections"} value=${html`${format.number(c?.current)}<small> / ${format.number(c?.max)} peak</small>`} /></div>
     <div class="tile"><${Figure} label="errors/s" kind=${values && values.errors > 0 ? "bad" : ""} value=${format.number(values?.errors)} /></div>
     ${stat?.queue && html`<div class="tile"><${Figure} label="waiting in queue" value=${format.number(stat.queue.current)} /></div>`}
-    ${stat?.timesMs && html`<div class="tile"><${Figure} label=${tcp ? "mean session" : "mean response"} value=${format.duration(stat.timesMs.response || stat.timesMs.total)} /></div>`}
+    ${stat?.timesMs && html`<div class="tile"><${Figure} label=${tcp ? "mean session" : "mean response"} value=${meanTime(stat, tcp)} /></div>`}
     ${!tcp && html`<div class="tile classes">${["2xx", "3xx", "4xx", "5xx"].map((c) => html`<${Figure} key=${c} label=${c + "/s"} kind=${c === "5xx" && rate[c] > 0 ? "bad" : ""} value=${format.number(rate[c])} />`)}</div>`}
   </section>`;
 }
 
 /** @param {{id: string, tcp: boolean, backend: boolean}} props */
 function Charts({ id, tcp, backend }) {
+  const answers = backend && !tcp; // times to them are known
   return html`<section class="charts" aria-label="The last five minutes">
     <${Chart} title=${tcp ? "Connections per second" : "Requests per second"} id=${id} name="requests" stroke="--chart1" format=${format.number} />
     <${Chart} title="Connections" id=${id} name="connections" stroke="--chart2" whole format=${format.number} />
-    ${backend && html`<${Chart} title="Response time" id=${id} name="responseMs" stroke="--chart3" whole format=${format.duration} />`}
+    ${answers && html`<${Chart} title="Response time" id=${id} name="responseMs" stroke="--chart3" whole format=${format.duration} />`}
     <${Chart} title="Errors per second" id=${id} name="errors" stroke="--chart4" format=${format.number} />
-    ${!backend && html`<${Chart} title="Bytes out per second" id=${id} name="bytesOut" stroke="--chart3" format=${format.bytes} whole />`}
+    ${!answers && html`<${Chart} title="Bytes out per second" id=${id} name="bytesOut" stroke="--chart3" format=${format.bytes} whole />`}
   </section>`;
 }
 

@@ -57,8 +57,9 @@ export function age(time, now) {
  * @param {number} now */
 export function clock(time, now) {
   const t = new Date(time);
-  const day = t.toDateString() === new Date(now).toDateString() ? "" : t.toISOString().slice(0, 10) + " ";
-  return day + [t.getHours(), t.getMinutes(), t.getSeconds()].map((n) => String(n).padStart(2, "0")).join(":");
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  const day = t.toDateString() === new Date(now).toDateString() ? "" : `${t.getFullYear()}-${two(t.getMonth() + 1)}-${two(t.getDate())} `;
+  return day + [t.getHours(), t.getMinutes(), t.getSeconds()].map(two).join(":");
 }
 
 /** "1 member", "3 members".

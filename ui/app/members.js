@@ -5,7 +5,7 @@ import * as format from "./format.js";
 import { Sparkline } from "./graphs.js";
 import { classes, html } from "./html.js";
 import { follow, now } from "./live.js";
-import { statusKind } from "./numbers.js";
+import { meanTime, statusKind } from "./numbers.js";
 import { Badge, Empty, useVisible } from "./parts.js";
 import { valuesOf } from "./series.js";
 
@@ -26,22 +26,23 @@ export function Members({ backend, full }) {
     return html`<${Empty} title="No members">${backend.type === "dynamic"
       ? `Consul has no healthy instance of ${backend.name} ${of}. Requests are answered with 503 until there is one.` : "This backend lists none."}</${Empty}>`;
   }
+  const tcp = backend.mode === "tcp";
   const several = Boolean(backend.versions) || new Set(members.map((m) => m.version)).size > 1;
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Members of ${backend.key}`}>
     <table class=${classes("members", full && "full")}>
       <thead><tr>
         <th scope="col">Member</th>${several && html`<th scope="col">Version</th>`}<th scope="col">Status</th><th scope="col">Check</th>
-        <th scope="col" class="number">Weight</th><th scope="col" class="number rate">${backend.mode === "tcp" ? "Conn./s" : "Req./s"}</th>
-        <th scope="col" class="number">Conn.</th><th scope="col" class="number">Errors/s</th><th scope="col" class="number">Response</th>
+        <th scope="col" class="number">Weight</th><th scope="col" class="number rate">${tcp ? "Conn./s" : "Req./s"}</th>
+        <th scope="col" class="number">Conn.</th><th scope="col" class="number">Errors/s</th><th scope="col" class="number">${tcp ? "Session" : "Response"}</th>
         ${full && html`<th scope="col" class="number">Out</th><th scope="col">Known as</th>`}
       </tr></thead>
-      <tbody>${members.map((m) => html`<${Row} key=${m.host + ":" + m.port} backend=${backend.key} member=${m} several=${several} full=${full} />`)}</tbody>
+      <tbody>${members.map((m) => html`<${Row} key=${m.host + ":" + m.port} backend=${backend.key} member=${m} several=${several} tcp=${tcp} full=${full} />`)}</tbody>
     </table>
   </div>`;
 }
 
-/** @param {{backend: string, member: Member, several: boolean, full?: boolean}} props */
-function Row({ backend, member: m, several, full }) {
+/** @param {{backend: string, member: Member, several: boolean, tcp: boolean, full?: boolean}} props */
+function Row({ backend, member: m, several, tcp, full }) {
   const ref = useRef(/** @type {HTMLElement|null} */ (null));
   const visible = useVisible(ref);
   /** @type {import("./types.js").Stat|undefined} */
@@ -51,14 +52,14 @@ function Row({ backend, member: m, several, full }) {
   const about = [m.meta?.hostname, m.meta?.pid && `pid ${m.meta.pid}`].filter(Boolean).join(", ");
   return html`<tr ref=${ref}>
     <th scope="row"><span class="address">${m.host.includes(":") ? `[${m.host}]` : m.host}:${m.port}</span></th>
-    ${several && html`<td><${Badge}>${m.version}</${Badge}></td>`}
+    ${several && html`<td><${Badge} title=${m.version}>${m.version}</${Badge}></td>`}
     <td><${Badge} kind=${statusKind(stat?.status)}>${stat?.status ?? "not in use"}</${Badge}></td>
     <td><${Check} check=${stat?.check} />${full && since ? html` <span class="muted">${format.age(since, now.peek())}</span>` : ""}</td>
     <td class="number">${format.number(stat?.weight)}</td>
     <td class="number rate"><${Sparkline} id=${stat?.id} /><span>${format.number(values?.requests)}</span></td>
     <td class="number">${format.number(values?.connections)}</td>
     <td class=${classes("number", values && values.errors > 0 && "bad")}>${format.number(values?.errors)}</td>
-    <td class="number">${format.duration(stat?.timesMs?.response || stat?.timesMs?.total)}</td>
+    <td class="number">${meanTime(stat, tcp)}</td>
     ${full && html`<td class="number">${format.bytes(values?.bytesOut)}/s</td><td class="muted">${about || format.unknown}</td>`}
   </tr>`;
 }

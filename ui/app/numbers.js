@@ -23,8 +23,16 @@ export function Figures({ stat, tcp, responses = true }) {
       <span class="name">${tcp ? "connections/s" : "requests/s"}</span></div>
     <${Figure} label="connections" value=${html`${format.number(c?.current)}<small title="most at once"> / ${format.number(c?.max)}</small>`} />
     <${Figure} label="errors/s" kind=${values && values.errors > 0 ? "bad" : ""} value=${format.number(values?.errors)} />
-    ${responses && html`<${Figure} label=${tcp ? "session" : "response"} value=${format.duration(stat?.timesMs?.response || stat?.timesMs?.total)} />`}
+    ${responses && html`<${Figure} label=${tcp ? "session" : "response"} value=${meanTime(stat, tcp)} />`}
   </div>`;
+}
+
+/** HAProxy's mean time to a response; in mode tcp, which has none, of a session. A
+ * request's total time says little of the server: it has the transfer in it.
+ * @param {Stat|undefined} stat
+ * @param {boolean} [tcp] */
+export function meanTime(stat, tcp) {
+  return format.duration(tcp ? stat?.timesMs?.total : stat?.timesMs?.response);
 }
 
 /** HAProxy's word about a proxy, without the counts of lines that a backend's has.

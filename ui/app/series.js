@@ -17,7 +17,7 @@ export function valuesOf(stat) {
     requests: rate.requests ?? rate.sessions ?? NaN,
     connections: stat.connections?.current ?? NaN,
     errors: errors.length ? errors.reduce((a, b) => a + b, 0) : NaN,
-    responseMs: stat.timesMs?.response || stat.timesMs?.total || NaN,
+    responseMs: stat.timesMs?.response ?? NaN,
     bytesOut: rate.bytesOut ?? NaN,
   };
 }

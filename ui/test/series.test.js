@@ -13,8 +13,8 @@ test("a sum is of what is known, and not known when nothing is", () => {
 });
 
 test("values of an object: those that it does not have are not known", () => {
-  const v = valuesOf({ id: "x", type: "backend", key: "x", rate: { sessions: 3, connectErrors: 1, responseErrors: 2 }, connections: { current: 4, max: 9 }, timesMs: { response: 0, total: 8 } });
-  assert.deepEqual(v, { requests: 3, connections: 4, errors: 3, responseMs: 8, bytesOut: NaN });
+  const v = valuesOf({ id: "x", type: "backend", key: "x", rate: { sessions: 3, connectErrors: 1, responseErrors: 2 }, connections: { current: 4, max: 9 }, timesMs: { response: 0, total: 8000 } });
+  assert.deepEqual(v, { requests: 3, connections: 4, errors: 3, responseMs: 0, bytesOut: NaN });
   assert.deepEqual(valuesOf({ id: "x", type: "frontend", key: "x", rate: { requests: 1, "5xx": 0 } }), { requests: 1, connections: NaN, errors: 0, responseMs: NaN, bytesOut: NaN });
 });
 

@@ -17,7 +17,17 @@ test("sizes and times", () => {
   assert.equal(format.age(1000, 2000), "just now");
   assert.equal(format.age(0, 61_000), "1 min 1 s ago");
   assert.match(format.clock(0, 0), /^\d\d:\d\d:\d\d$/);
-  assert.match(format.clock(0, 864_000_000), /^19(69|70)-\d\d-\d\d /);
+});
+
+test("date and time of day are both of the reader's place", (t) => {
+  const zone = process.env.TZ;
+  t.after(() => (zone === undefined ? delete process.env.TZ : (process.env.TZ = zone)));
+  for (const place of ["America/Los_Angeles", "UTC", "Pacific/Auckland"]) {
+    process.env.TZ = place;
+    for (const hour of ["00", "23"]) {
+      assert.equal(format.clock(new Date(2026, 0, 5, Number(hour), 30, 0).getTime(), 0), `2026-01-05 ${hour}:30:00`, place);
+    }
+  }
 });
 
 test("parts of the traffic add up to 100 whatever is moved", () => {
