@@ -96,15 +96,22 @@ func TestTextsInEffectAreRecorded(t *testing.T) {
 	})
 }
 
+// changing has an agent take a change for which it needs no archive.
+func changing(t *testing.T, a *archive) {
+	t.Helper()
+	w := newWorld(t)
+	w.archive = a
+	w.run()
+	if applied, err := w.putNative("x", "option httplog"); err != nil || !applied.Applied {
+		t.Fatalf("a change: %+v, %v", applied, err)
+	}
+}
+
 // An archive that fails holds nothing up and is tried again.
 func TestAFullArchiveHoldsNothingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, a := newWorld(t), &archive{full: errors.New("no space left on device")}
-		w.archive = a
-		w.run()
-		if applied, err := w.putNative("x", "option httplog"); err != nil || !applied.Applied {
-			t.Fatalf("a change with a full archive: %+v, %v", applied, err)
-		}
+		a := &archive{full: errors.New("no space left on device")}
+		changing(t, a)
 		pause(t.Context(), 5*time.Second)
 		a.mu.Lock()
 		a.full = nil
@@ -120,12 +127,8 @@ func TestAFullArchiveHoldsNothingUp(t *testing.T) {
 // A damaged entry is no reason not to record what comes after it.
 func TestADamagedArchiveIsWrittenOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, a := newWorld(t), &archive{torn: errors.New("the checksum of configs/1 does not hold")}
-		w.archive = a
-		w.run()
-		if applied, err := w.putNative("x", "option httplog"); err != nil || !applied.Applied {
-			t.Fatalf("a change with a damaged archive: %+v, %v", applied, err)
-		}
+		a := &archive{torn: errors.New("the checksum of configs/1 does not hold")}
+		changing(t, a)
 		pause(t.Context(), time.Minute)
 		synctest.Wait()
 		if got := a.tells(); got != "0 reload start of the agent; 1 reload" {

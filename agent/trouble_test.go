@@ -11,7 +11,6 @@ import (
 
 	"thalassa/activity"
 	"thalassa/lb"
-	"thalassa/store"
 )
 
 // stored makes the world's intent hold backend b of service shop in version
@@ -25,53 +24,6 @@ func (w *world) stored(revision uint64, body string) {
 }
 
 const shop = `{"type":"dynamic","name":"shop","version":"1.0.0"}`
-
-func TestChangeWaitsForTheImport(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.persistence = filepath.Join(t.TempDir(), "thalassa.json")
-		w.stored(0, shop)
-		if err := store.WritePersistence(w.persistence, w.intent); err != nil {
-			t.Fatal(err)
-		}
-		w.intent = lb.Intent{}
-		w.make()
-		edited := make(chan error, 1)
-		go func() {
-			_, err := w.putNative("x", "option httplog")
-			edited <- err
-		}()
-		synctest.Wait() // the API may be open before the agent runs
-		t.Cleanup(w.begin())
-		if err := <-edited; err != nil {
-			t.Fatal(err)
-		}
-		in, _ := w.Load(t.Context())
-		if len(in.Backends) != 2 {
-			t.Errorf("%d backends are stored, expected the imported one and the new one", len(in.Backends))
-		}
-	})
-}
-
-func TestImportMayComeBeforeTheRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.persistence = filepath.Join(t.TempDir(), "thalassa.json")
-		w.stored(0, shop)
-		if err := store.WritePersistence(w.persistence, w.intent); err != nil {
-			t.Fatal(err)
-		}
-		w.intent = lb.Intent{}
-		w.make()
-		if err := w.agent.Import(t.Context()); err != nil || len(w.intent.Backends) != 1 {
-			t.Fatalf("%d backends are stored, %v", len(w.intent.Backends), err)
-		}
-		t.Cleanup(w.begin())
-		if in, _ := w.Load(t.Context()); in.Revision != 1 || w.count(activity.Imported) != 1 {
-			t.Errorf("revision %d is stored; %d imports are told of", in.Revision, w.count(activity.Imported))
-		}
-	})
-}
 
 func TestSameAgainIsNotInEffectBeforeARoundHasSeenToIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -23,6 +23,17 @@ func fleetOf(t *testing.T, chance func(time.Duration) time.Duration) *world {
 // half is what chance has chosen.
 func half(d time.Duration) time.Duration { return d / 2 }
 
+// crowded is a fleetOf with one member more than there are slots, which waits for a
+// reload; before are those there were.
+func crowded(t *testing.T) (w *world, before int) {
+	t.Helper()
+	w = fleetOf(t, half)
+	before = w.attempts()
+	w.consul("shop", 2, "", "1.0.0 1001", "1.0.0 1002", "1.0.0 1003", "1.0.0 1004", "1.0.0 1005")
+	w.serves("1001", "1002", "1003", "1004")
+	return w, before
+}
+
 // TestReloadsOfAFleetAreSpread: each agent that sees the same change waits another
 // time.
 func TestReloadsOfAFleetAreSpread(t *testing.T) {
@@ -51,10 +62,7 @@ func TestReloadsOfAFleetAreSpread(t *testing.T) {
 // TestMembersThatFitDoNotWait for the reload that others need.
 func TestMembersThatFitDoNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := fleetOf(t, half)
-		before := w.attempts()
-		w.consul("shop", 2, "", "1.0.0 1001", "1.0.0 1002", "1.0.0 1003", "1.0.0 1004", "1.0.0 1005")
-		w.serves("1001", "1002", "1003", "1004")
+		w, before := crowded(t)
 		if s, err := w.agent.Status(t.Context()); err != nil || s.Problem != "" {
 			t.Errorf("a reload that waits is a problem: %q, %v", s.Problem, err)
 		}
@@ -80,10 +88,7 @@ func TestMembersThatFitDoNotWait(t *testing.T) {
 // TestChangesUntilItsTurnAreOneReload, and members go in the meantime.
 func TestChangesUntilItsTurnAreOneReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := fleetOf(t, half)
-		before := w.attempts()
-		w.consul("shop", 2, "", "1.0.0 1001", "1.0.0 1002", "1.0.0 1003", "1.0.0 1004", "1.0.0 1005")
-		w.serves("1001", "1002", "1003", "1004")
+		w, before := crowded(t)
 		w.consul("shop", 3, "", "1.0.0 1001", "1.0.0 1003", "1.0.0 1004", "1.0.0 1005", "1.0.0 1006", "1.0.0 1007")
 		w.serves("1001", "1003", "1004", "1005")
 		w.consul("shop", 4, "", "1.0.0 1003", "1.0.0 1004", "1.0.0 1006", "1.0.0 1007", "1.0.0 1008")
@@ -125,10 +130,7 @@ func TestWhatConsulCannotTellIsToldBeforeTheTurn(t *testing.T) {
 // TestNoReloadWhenRoomComesMeanwhile: what was put off is not done for its own sake.
 func TestNoReloadWhenRoomComesMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := fleetOf(t, half)
-		before := w.attempts()
-		w.consul("shop", 2, "", "1.0.0 1001", "1.0.0 1002", "1.0.0 1003", "1.0.0 1004", "1.0.0 1005")
-		w.serves("1001", "1002", "1003", "1004")
+		w, before := crowded(t)
 		w.consul("shop", 3, "", "1.0.0 1001", "1.0.0 1002", "1.0.0 1005")
 		w.serves("1001", "1002", "1005")
 		pause(t.Context(), time.Hour)
@@ -141,10 +143,7 @@ func TestNoReloadWhenRoomComesMeanwhile(t *testing.T) {
 // TestOperatorsDoNotWait: their changes take what was put off with them.
 func TestOperatorsDoNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := fleetOf(t, half)
-		before := w.attempts()
-		w.consul("shop", 2, "", "1.0.0 1001", "1.0.0 1002", "1.0.0 1003", "1.0.0 1004", "1.0.0 1005")
-		w.serves("1001", "1002", "1003", "1004")
+		w, before := crowded(t)
 		begin := time.Now()
 		if applied, err := w.putNative("x", "option httplog"); err != nil || !applied.Applied || time.Since(begin) > time.Second {
 			t.Errorf("got %+v, %v after %s", applied, err, time.Since(begin))

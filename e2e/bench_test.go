@@ -60,13 +60,7 @@ func (n *node) report(b *testing.B, reloadsBefore int, load testkit.LoadResult) 
 // BenchmarkSwitch measures the time from posting a version to the answer, and to
 // the last request that the old version answered, under load.
 func BenchmarkSwitch(b *testing.B) {
-	consul := testkit.Consul(b)
-	n := newNode(b, consul.Address())
-	n.start()
-	service(b, consul, "1.0.0", 3)
-	service(b, consul, "1.1.0", 3)
-	n.route()
-	n.answers("1.0.0-0", "1.0.0-1", "1.0.0-2")
+	n := stormy(b)
 	before := n.reloads()
 	load := testkit.StartLoad(b, testkit.LoadConfig{Address: n.address(), KeepAlive: 16, Fresh: 16, Pause: time.Millisecond, For: 10 * time.Minute})
 	versions := []string{"1.1.0", "1.0.0"}

@@ -34,6 +34,23 @@ func held(tb testing.TB, name string) (address string, waiting func() int, relea
 	return listener.Addr().String(), func() int { return len(arrived) }, func() { close(hold) }
 }
 
+// ask sends a request to a server that holds it, and returns once it waits there.
+func (n *node) ask(waiting func() int) (answer <-chan string) {
+	n.tb.Helper()
+	got := make(chan string, 1)
+	go func() {
+		body, err := n.get()
+		got <- fmt.Sprint(body, " ", err)
+	}()
+	testkit.Eventually(n.tb, patience, func() error {
+		if waiting() == 0 {
+			return errors.New("the request has not arrived")
+		}
+		return nil
+	})
+	return got
+}
+
 // TestSlotWithARequestUnderWay: HAProxy 2.6 would reuse the connection of that
 // request for others, after the slot has got another member. A new worker has
 // none.
@@ -47,23 +64,13 @@ func TestSlotWithARequestUnderWay(t *testing.T) {
 	f.come(1, "1-a")
 	n.call(200, http.MethodPut, "/backends/live", `{"type":"dynamic","name":"shop","version":"1"}`)
 	n.call(200, http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live"}`, n.web))
-	answer := make(chan string, 1)
 	testkit.Eventually(t, patience, func() error {
 		if len(n.inFile()) == 0 {
 			return fmt.Errorf("no member yet: %s", n.config())
 		}
 		return nil
 	})
-	go func() {
-		body, err := n.get()
-		answer <- fmt.Sprint(body, " ", err)
-	}()
-	testkit.Eventually(t, patience, func() error {
-		if waiting() == 0 {
-			return errors.New("the request has not arrived")
-		}
-		return nil
-	})
+	answer := n.ask(waiting)
 
 	// The backend has four slots: two more versions of two instances need that of
 	// the first.
@@ -106,17 +113,7 @@ func TestDeployThatDrains(t *testing.T) {
 		}
 		return nil
 	})
-	answer := make(chan string, 1)
-	go func() {
-		body, err := n.get()
-		answer <- fmt.Sprint(body, " ", err)
-	}()
-	testkit.Eventually(t, patience, func() error {
-		if waiting() == 0 {
-			return errors.New("the request has not arrived")
-		}
-		return nil
-	})
+	answer := n.ask(waiting)
 	agent := fmt.Sprintf("http://127.0.0.1:%d", n.api)
 	out, err := exec.Command(build(t), "deploy", "live", "2", "--agent", agent, "--drain", "100ms").CombinedOutput()
 	if exitCode(err) != 6 || !strings.Contains(string(out), address+" has 1") {

@@ -74,7 +74,7 @@ func words(table string) string {
 }
 
 func TestOperatorAtTheCommandLine(t *testing.T) {
-	n, consul := serving(t)
+	n, consul := serving(t, 1)
 	s := n.shell("")
 
 	status, _ := s.run(0, "", "status")
@@ -115,7 +115,7 @@ func TestOperatorAtTheCommandLine(t *testing.T) {
 
 // A reader that has seen enough, such as head, and Ctrl-C end the output.
 func TestFollowingActivityEnds(t *testing.T) {
-	n, _ := serving(t)
+	n, _ := serving(t, 1)
 	for name, end := range map[string]func(cmd *exec.Cmd, out io.Closer) error{
 		"Ctrl-C":             func(cmd *exec.Cmd, _ io.Closer) error { return cmd.Process.Signal(os.Interrupt) },
 		"the reader's end":   func(_ *exec.Cmd, out io.Closer) error { return out.Close() },

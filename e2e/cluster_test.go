@@ -48,22 +48,19 @@ func TestCluster(t *testing.T) {
 			s.onAll()
 		})
 	}
-	t.Run("node killed", func(t *testing.T) {
-		begun := time.Now()
-		e := s.disturb((*cluster.Node).Kill, s.moved)
-		t.Log(e)
-		s.lab.Fences(t, e.from, begun)
-		s.recover()
-		s.onAll()
-	})
-	t.Run("cable pulled", func(t *testing.T) {
-		begun := time.Now()
-		e := s.disturb((*cluster.Node).Unplug, s.moved)
-		t.Log(e)
-		s.lab.Fences(t, e.from, begun)
-		s.recover()
-		s.onAll()
-	})
+	for _, end := range []struct {
+		name string
+		of   func(*cluster.Node)
+	}{{"node killed", (*cluster.Node).Kill}, {"cable pulled", (*cluster.Node).Unplug}} {
+		t.Run(end.name, func(t *testing.T) {
+			begun := time.Now()
+			e := s.disturb(end.of, s.moved)
+			t.Log(e)
+			s.lab.Fences(t, e.from, begun)
+			s.recover()
+			s.onAll()
+		})
+	}
 	if n := s.holders.Samples(); n < 1000 {
 		t.Errorf("the holders of the address were looked at %d times only", n)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 func TestForeignConfigurationIsReplaced(t *testing.T) {
-	n, _ := serving(t)
+	n, _ := serving(t, 1)
 	// Another frontend and no slots: only the worker's fingerprint tells.
 	foreign := fmt.Sprintf(`global
     stats socket %s mode 600 level admin
@@ -62,7 +62,7 @@ frontend foreign
 }
 
 func TestSecondAgentForTheSameHAProxyIsTurnedAway(t *testing.T) {
-	n, _ := serving(t)
+	n, _ := serving(t, 1)
 	n.undisturbed(func() {
 		args := append(n.arguments(), "--port", "0", "--db-path", t.TempDir())
 		out, err := exec.Command(build(t), args...).CombinedOutput()

@@ -12,18 +12,6 @@ import (
 	"thalassa/internal/testkit"
 )
 
-// serving starts a node that serves one instance, and returns the answer of it.
-func serving(tb testing.TB, flags ...string) (*node, *testkit.ConsulAgent) {
-	tb.Helper()
-	consul := testkit.Consul(tb)
-	n := newNode(tb, consul.Address(), flags...)
-	n.start()
-	service(tb, consul, "1.0.0", 1)
-	n.route()
-	n.answers("1.0.0-0")
-	return n, consul
-}
-
 // undisturbed runs what must not touch HAProxy, its file or what is stored.
 func (n *node) undisturbed(do func()) {
 	n.tb.Helper()
@@ -53,7 +41,7 @@ func (n *node) worker() any {
 }
 
 func TestPutThatHAProxyRefusesChangesNothing(t *testing.T) {
-	n, _ := serving(t)
+	n, _ := serving(t, 1)
 	n.undisturbed(func() {
 		answer := n.call(422, http.MethodPut, "/frontends/bad",
 			fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live","natives":["no-such-keyword at all"]}`, testkit.Port(t)))
@@ -68,7 +56,7 @@ func TestPutThatHAProxyRefusesChangesNothing(t *testing.T) {
 
 // haproxy -c knows nothing of addresses that another process has taken.
 func TestPutThatCannotStartIsTakenBack(t *testing.T) {
-	n, _ := serving(t)
+	n, _ := serving(t, 1)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +97,7 @@ func TestTemplateIsReadAgainAndABadOneIsRefused(t *testing.T) {
 		}
 	}
 	write(string(good))
-	n, _ := serving(t, "--template-file", file)
+	n, _ := serving(t, 1, "--template-file", file)
 
 	refusals := 0
 	for name, content := range map[string]string{
@@ -140,7 +128,7 @@ func TestTemplateIsReadAgainAndABadOneIsRefused(t *testing.T) {
 }
 
 func TestKilledHAProxyIsStartedAgain(t *testing.T) {
-	n, _ := serving(t)
+	n, _ := serving(t, 1)
 	master := n.master()
 	if err := syscall.Kill(master, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -161,7 +149,7 @@ func TestKilledHAProxyIsStartedAgain(t *testing.T) {
 }
 
 func TestHAProxyGoesOnWhenTheAgentStopsInOrder(t *testing.T) {
-	n, consul := serving(t)
+	n, consul := serving(t, 1)
 	n.signal(syscall.SIGTERM)
 	n.answers("1.0.0-0")
 	if code := n.agent.ProcessState.ExitCode(); code != 0 {

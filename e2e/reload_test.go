@@ -36,13 +36,7 @@ func (n *node) storm(w weather) testkit.LoadResult {
 // stormy is a node with two versions of three instances each.
 func stormy(tb testing.TB) *node {
 	tb.Helper()
-	consul := testkit.Consul(tb)
-	n := newNode(tb, consul.Address())
-	n.start()
-	service(tb, consul, "1.0.0", 3)
-	service(tb, consul, "1.1.0", 3)
-	n.route()
-	n.answers("1.0.0-0", "1.0.0-1", "1.0.0-2")
+	n, _ := servingOneOf(tb, 3, 3)
 	return n
 }
 

@@ -89,7 +89,7 @@ func TestDamagedDatabaseIsSetAsideAndThePersistenceFileTakenInstead(t *testing.T
 func TestLostDatabaseTakesNoTrafficAway(t *testing.T) {
 	for _, ended := range []bool{false, true} {
 		t.Run(map[bool]string{false: "haproxy runs", true: "haproxy ended"}[ended], func(t *testing.T) {
-			n, _ := serving(t)
+			n, _ := serving(t, 1)
 			n.signal(syscall.SIGKILL)
 			if err := os.Remove(n.path("thalassa.db")); err != nil {
 				t.Fatal(err)
@@ -121,7 +121,7 @@ func TestLostDatabaseTakesNoTrafficAway(t *testing.T) {
 }
 
 func TestAgentAndFrontendAreRegisteredInConsul(t *testing.T) {
-	n, consul := serving(t)
+	n, consul := serving(t, 1)
 	n.call(200, http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live","register":{"name":"shop-front"}}`, n.web))
 	passes := func(name string, port int) error {
 		answer := strings.ReplaceAll(string(consul.Do(http.MethodGet, "/v1/health/service/"+name+"?passing=1", nil)), " ", "")
@@ -165,7 +165,7 @@ func TestAgentAndFrontendAreRegisteredInConsul(t *testing.T) {
 
 // Consul takes no address of all machines for that of an instance.
 func TestFrontendAtEveryAddressIsRegistered(t *testing.T) {
-	n, consul := serving(t)
+	n, consul := serving(t, 1)
 	for key, host := range map[string]string{"four": "0.0.0.0", "six": "[::]"} {
 		port := testkit.Port(t)
 		n.call(200, http.MethodPut, "/frontends/"+key, fmt.Sprintf(`{"bind":"%s:%d","backend":"live","register":{"name":"site-%s"}}`, host, port, key))
@@ -182,7 +182,7 @@ func TestFrontendAtEveryAddressIsRegistered(t *testing.T) {
 // After a reboot nothing runs. That the agent cannot start is no reason for HAProxy
 // not to.
 func TestHAProxyStartsThoughTheAgentCannot(t *testing.T) {
-	n, _ := serving(t)
+	n, _ := serving(t, 1)
 	n.signal(syscall.SIGKILL)
 	if err := syscall.Kill(n.master(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -218,7 +218,7 @@ func TestHAProxyThroughSudo(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	n, _ := serving(t, "--sudo")
+	n, _ := serving(t, 1, "--sudo")
 	args := slices.Replace(n.arguments(), 0, 1, "check")
 	if out, err := exec.Command(build(t), args...).CombinedOutput(); err != nil {
 		t.Errorf("thalassa check: %v\n%s", err, out)

@@ -152,7 +152,7 @@ func (m *mirror) untilRequests(id string, want float64) {
 // TestStreamsFollowTheWholeNode watches traffic, a switch and a reload over one
 // websocket.
 func TestStreamsFollowTheWholeNode(t *testing.T) {
-	n, consul := serving(t)
+	n, consul := serving(t, 1)
 	service(t, consul, "1.1.0", 1)
 	m := n.since("status", "frontends", "backends", "services", "stat", "totals", "activity")
 	const web, live = "stat/frontend/web", "stat/backend/live"

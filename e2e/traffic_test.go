@@ -27,38 +27,45 @@ func service(tb testing.TB, consul *testkit.ConsulAgent, version string, count i
 	return lines
 }
 
-func TestRegisteredInstancesGetTrafficAndDeregisteredOnesDoNot(t *testing.T) {
-	consul := testkit.Consul(t)
-	n := newNode(t, consul.Address())
-	n.start()
-	one := service(t, consul, "1.0.0", 1)
-	n.route()
-	n.answers(one...)
+// serving is a node that serves count instances of version 1.0.0, with its Consul.
+func serving(tb testing.TB, count int, flags ...string) (*node, *testkit.ConsulAgent) {
+	tb.Helper()
+	return servingOneOf(tb, count, 0, flags...)
+}
 
+// servingOneOf is serving beside next instances of version 1.1.0, which wait for their
+// turn.
+func servingOneOf(tb testing.TB, count, next int, flags ...string) (*node, *testkit.ConsulAgent) {
+	tb.Helper()
+	consul := testkit.Consul(tb)
+	n := newNode(tb, consul.Address(), flags...)
+	n.start()
+	lines := service(tb, consul, "1.0.0", count)
+	service(tb, consul, "1.1.0", next)
+	n.route()
+	n.answers(lines...)
+	return n, consul
+}
+
+func TestRegisteredInstancesGetTrafficAndDeregisteredOnesDoNot(t *testing.T) {
+	n, consul := serving(t, 1)
 	consul.Register(testkit.Instance{
 		ID: "late", Service: "shop", Port: testkit.StartWeb(t, "late").Port, Address: "127.0.0.1", Meta: map[string]string{"version": "1.0.0"},
 	})
-	n.answers(append(one, "late")...)
+	n.answers("1.0.0-0", "late")
 	consul.Deregister("late")
-	n.answers(one...)
+	n.answers("1.0.0-0")
 
 	consul.Register(testkit.Instance{
 		ID: "sick", Service: "shop", Port: testkit.StartWeb(t, "sick").Port, Address: "127.0.0.1", Meta: map[string]string{"version": "1.0.0"},
 	})
-	n.answers(append(one, "sick")...)
+	n.answers("1.0.0-0", "sick")
 	consul.SetStatus("sick", "critical")
-	n.answers(one...)
+	n.answers("1.0.0-0")
 }
 
 func TestSwitchThereAndBackUnderLoadLosesNoRequest(t *testing.T) {
-	consul := testkit.Consul(t)
-	n := newNode(t, consul.Address())
-	n.start()
-	service(t, consul, "1.0.0", 3)
-	service(t, consul, "1.1.0", 3)
-	n.route()
-	n.answers("1.0.0-0", "1.0.0-1", "1.0.0-2")
-
+	n := stormy(t)
 	const requests = 50_000
 	load := testkit.StartLoad(t, testkit.LoadConfig{Address: n.address(), KeepAlive: 64, Fresh: 64, For: 4 * time.Minute})
 	versions := []string{"1.1.0", "1.0.0"}
@@ -80,12 +87,7 @@ func TestSwitchThereAndBackUnderLoadLosesNoRequest(t *testing.T) {
 }
 
 func TestSwitchToAVersionWithoutHealthyInstanceChangesNothing(t *testing.T) {
-	consul := testkit.Consul(t)
-	n := newNode(t, consul.Address())
-	n.start()
-	service(t, consul, "1.0.0", 2)
-	n.route()
-	n.answers("1.0.0-0", "1.0.0-1")
+	n, _ := serving(t, 2)
 	before := n.config()
 
 	answer := n.call(409, http.MethodPost, "/backends/live", `{"version":"1.0.O"}`)
@@ -106,12 +108,7 @@ func TestSwitchToAVersionWithoutHealthyInstanceChangesNothing(t *testing.T) {
 }
 
 func TestSwitchWaitsForAnInstance(t *testing.T) {
-	consul := testkit.Consul(t)
-	n := newNode(t, consul.Address())
-	n.start()
-	service(t, consul, "1.0.0", 1)
-	n.route()
-	n.answers("1.0.0-0")
+	n, consul := serving(t, 1)
 
 	done := make(chan string, 1)
 	go func() {
@@ -131,12 +128,7 @@ func TestSwitchWaitsForAnInstance(t *testing.T) {
 }
 
 func TestKilledAgentLosesNoRequestAndTheNextOneAdopts(t *testing.T) {
-	consul := testkit.Consul(t)
-	n := newNode(t, consul.Address())
-	n.start()
-	service(t, consul, "1.0.0", 2)
-	n.route()
-	n.answers("1.0.0-0", "1.0.0-1")
+	n, consul := serving(t, 2)
 	master := n.haproxyPID()
 
 	load := testkit.StartLoad(t, testkit.LoadConfig{Address: n.address(), KeepAlive: 16, Fresh: 16, Pause: time.Millisecond})
@@ -158,12 +150,7 @@ func TestKilledAgentLosesNoRequestAndTheNextOneAdopts(t *testing.T) {
 }
 
 func TestKilledConsulLosesNoRequest(t *testing.T) {
-	consul := testkit.Consul(t)
-	n := newNode(t, consul.Address())
-	n.start()
-	service(t, consul, "1.0.0", 2)
-	n.route()
-	n.answers("1.0.0-0", "1.0.0-1")
+	n, consul := serving(t, 2)
 
 	load := testkit.StartLoad(t, testkit.LoadConfig{Address: n.address(), KeepAlive: 16, Fresh: 16, Pause: time.Millisecond})
 	load.Await(1000)
@@ -182,12 +169,7 @@ func TestKilledConsulLosesNoRequest(t *testing.T) {
 }
 
 func TestLastGoodMembersServeWhenConsulIsAwayAtStart(t *testing.T) {
-	consul := testkit.Consul(t)
-	n := newNode(t, consul.Address())
-	n.start()
-	service(t, consul, "1.0.0", 2)
-	n.route()
-	n.answers("1.0.0-0", "1.0.0-1")
+	n, consul := serving(t, 2)
 	n.signal(syscall.SIGKILL)
 	consul.Kill()
 	if err := syscall.Kill(n.master(), syscall.SIGKILL); err != nil { // as after a reboot

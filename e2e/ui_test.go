@@ -24,13 +24,7 @@ func loaded(t *testing.T) *node {
 
 func loadedWith(t *testing.T, flags ...string) (*node, *testkit.ConsulAgent) {
 	t.Helper()
-	consul := testkit.Consul(t)
-	n := newNode(t, consul.Address(), flags...)
-	n.start()
-	service(t, consul, "1.0.0", 2)
-	service(t, consul, "1.1.0", 3)
-	n.route()
-	n.answers("1.0.0-0", "1.0.0-1")
+	n, consul := servingOneOf(t, 2, 3, flags...)
 	testkit.StartLoad(t, testkit.LoadConfig{Address: n.address(), KeepAlive: 3, Fresh: 1, Pause: 10 * time.Millisecond, For: 5 * time.Minute})
 	return n, consul
 }
