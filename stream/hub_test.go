@@ -5,10 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,98 +14,6 @@ import (
 
 	"thalassa/stream"
 )
-
-// A frame is what a client reads.
-type frame struct {
-	Type, Topic      string
-	Seq              uint64
-	Time             int64
-	Objects, Changed []struct{ ID, V string }
-	Removed          []string
-}
-
-func (f frame) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s", f.Type, f.Topic)
-	for _, o := range slices.Concat(f.Objects, f.Changed) {
-		fmt.Fprintf(&b, " %s=%s", o.ID, o.V)
-	}
-	for _, id := range f.Removed {
-		fmt.Fprintf(&b, " -%s", id)
-	}
-	return b.String()
-}
-
-// A reader is a client whose frames are collected, in a synctest bubble.
-type reader struct {
-	t      *testing.T
-	client *stream.Client
-	stop   context.CancelFunc
-	ended  chan error
-	stuck  chan struct{} // a frame is not taken until this is closed; nil: all are
-
-	mu     sync.Mutex
-	frames []frame
-}
-
-func join(t *testing.T, h *stream.Hub, stuck chan struct{}) *reader {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	r := &reader{t: t, client: h.Join(), stop: cancel, ended: make(chan error, 1), stuck: stuck}
-	go func() {
-		defer r.client.Leave()
-		r.ended <- r.client.Run(ctx, r.take)
-	}()
-	t.Cleanup(cancel)
-	return r
-}
-
-func (r *reader) take(data []byte) error {
-	var f frame
-	if err := json.Unmarshal(data, &f); err != nil {
-		r.t.Errorf("%v: %s", err, data)
-	}
-	r.mu.Lock()
-	r.frames = append(r.frames, f)
-	r.mu.Unlock()
-	if r.stuck != nil {
-		<-r.stuck
-	}
-	return nil
-}
-
-// got are the frames since the last call, as texts.
-func (r *reader) got() []string {
-	synctest.Wait()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	out := make([]string, len(r.frames))
-	for i, f := range r.frames {
-		out[i] = f.String()
-	}
-	r.frames = nil
-	return out
-}
-
-func (r *reader) wants(want ...string) {
-	r.t.Helper()
-	if got := r.got(); !slices.Equal(got, want) {
-		r.t.Errorf("got  %q\nwant %q", got, want)
-	}
-}
-
-func (r *reader) subscribe(s stream.Subscription) {
-	r.t.Helper()
-	if err := r.client.Subscribe(s); err != nil {
-		r.t.Error(err)
-	}
-}
-
-func object(id, v string) stream.Object {
-	return stream.Object{ID: id, Key: strings.TrimLeft(id, "0123456789"), JSON: fmt.Appendf(nil, `{"id":%q,"v":%q}`, id, v)}
-}
-
-func follow(topics ...string) stream.Subscription { return stream.Subscription{Topics: topics} }
 
 func TestClientsGetStatesAndChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -170,99 +76,6 @@ func TestSubscriptionsAreLimitedToKeys(t *testing.T) {
 	})
 }
 
-func TestLargeStatesComeInPieces(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := stream.New(stream.Config{})
-		set := h.Set("set", false)
-		var objects []stream.Object
-		for i := range 40 {
-			objects = append(objects, object(strconv.Itoa(i), strings.Repeat("x", 10<<10)))
-		}
-		set.Replace(objects)
-		r := join(t, h, nil)
-		r.subscribe(follow("set"))
-		synctest.Wait()
-		total := 0
-		for i, f := range r.frames {
-			if want := map[bool]string{true: "state", false: "delta"}[i == 0]; f.Type != want || f.Seq != 1 {
-				t.Errorf("piece %d is a %s of number %d", i, f.Type, f.Seq)
-			}
-			total += len(f.Objects) + len(f.Changed)
-		}
-		if total != 40 || len(r.frames) < 3 {
-			t.Errorf("%d objects in %d pieces", total, len(r.frames))
-		}
-	})
-}
-
-// reconnect is a client that has seen everything up to seq.
-func reconnect(t *testing.T, h *stream.Hub, seq uint64, topics ...string) *reader {
-	t.Helper()
-	r := join(t, h, nil)
-	r.subscribe(stream.Subscription{Topics: topics, Epoch: h.Epoch(), Seq: seq})
-	return r
-}
-
-func TestClientsGoOnWhereTheyWere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := stream.New(stream.Config{ReplayAge: time.Minute})
-		set, other := h.Set("set", false), h.Set("other", false)
-		join(t, h, nil).subscribe(stream.Subscription{Topics: []string{"set", "other"}})
-		set.Replace([]stream.Object{object("a", "1")})
-		other.Replace([]stream.Object{object("x", "1")})
-		set.Replace([]stream.Object{object("a", "2")})
-		reconnect(t, h, 1, "set").wants("resumed ", "delta set a=2")
-		reconnect(t, h, 3, "set").wants("resumed ")
-		reconnect(t, h, 1, "set", "other").wants("resumed ", "delta other x=1", "delta set a=2")
-		reconnect(t, h, 4, "set").wants("state set a=2") // of the future
-		r := join(t, h, nil)
-		r.subscribe(stream.Subscription{Topics: []string{"set"}, Epoch: "another", Seq: 1})
-		r.wants("state set a=2")
-		time.Sleep(2 * time.Minute)
-		other.Replace(nil)
-		reconnect(t, h, 1, "set").wants("state set a=2") // too long ago
-		reconnect(t, h, 3, "set").wants("resumed ")
-	})
-}
-
-// What nobody follows is not kept for anybody; who has just left may come back.
-func TestNothingIsKeptForNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := stream.New(stream.Config{ReplayAge: time.Minute})
-		set := h.Set("set", false)
-		set.Replace([]stream.Object{object("a", "1")})
-		r := reconnect(t, h, 0, "set")
-		r.wants("state set a=1")
-		r.stop()
-		synctest.Wait()
-		set.Replace([]stream.Object{object("a", "2")})
-		r = reconnect(t, h, 1, "set")
-		r.wants("resumed ", "delta set a=2")
-		r.stop()
-		synctest.Wait()
-		time.Sleep(2 * time.Minute)
-		set.Replace([]stream.Object{object("a", "3")})
-		reconnect(t, h, 2, "set").wants("state set a=3")
-	})
-}
-
-func TestTheReplayIsBoundedInSize(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := stream.New(stream.Config{ReplayBytes: 100 << 10})
-		set := h.Set("set", false)
-		join(t, h, nil).subscribe(stream.Subscription{Topics: []string{"set"}})
-		for i := range 100 {
-			set.Replace([]stream.Object{object("a", strings.Repeat(strconv.Itoa(i%10), 10<<10))})
-		}
-		if got := reconnect(t, h, 95, "set").got(); len(got) != 6 || got[0] != "resumed " {
-			t.Errorf("%d frames from near", len(got))
-		}
-		if got := reconnect(t, h, 50, "set").got(); len(got) != 1 || !strings.HasPrefix(got[0], "state") {
-			t.Errorf("%d frames from afar", len(got))
-		}
-	})
-}
-
 // On one connection the former subscription is known.
 func TestAWiderSubscriptionGetsStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -303,81 +116,6 @@ func TestUnknownTopicsChangeNothing(t *testing.T) {
 		set.Replace([]stream.Object{object("a", "1")})
 		r.wants("delta set a=1")
 	})
-}
-
-// One client that never reads changes nothing for the others.
-func TestSlowClientsAreDropped(t *testing.T) {
-	for name, config := range map[string]stream.Config{"frames": {Queue: 5}, "bytes": {QueueBytes: 5 << 10}} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := stream.New(config)
-				set := h.Set("set", false)
-				stuck := make(chan struct{})
-				slow, quick := join(t, h, stuck), join(t, h, nil)
-				slow.subscribe(follow("set"))
-				quick.subscribe(follow("set"))
-				quick.wants("state set")
-				for i := range 20 {
-					v := strings.Repeat(strconv.Itoa(i%10), 1<<10)
-					set.Replace([]stream.Object{object("a", v)})
-					quick.wants("delta set a=" + v)
-				}
-				if h.Slow() != 1 {
-					t.Errorf("%d clients are too slow", h.Slow())
-				}
-				close(stuck)
-				if err := <-slow.ended; !errors.Is(err, stream.ErrSlow) {
-					t.Errorf("ended with %v", err)
-				}
-				synctest.Wait()
-				if h.Clients() != 1 {
-					t.Errorf("%d clients are left", h.Clients())
-				}
-			})
-		})
-	}
-}
-
-// A client that comes back is given what it missed at its own pace: that does not
-// count as what waits for it. What comes meanwhile does.
-func TestClientsMayResumeSlowly(t *testing.T) {
-	for name, config := range map[string]stream.Config{"frames": {Queue: 5}, "bytes": {QueueBytes: 5 << 10}} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := stream.New(config)
-				set := h.Set("set", false)
-				join(t, h, nil).subscribe(follow("set"))
-				synctest.Wait()
-				publish := func(n int) (want []string) {
-					for i := range n {
-						v := strings.Repeat(strconv.Itoa(i%10), 900)
-						set.Replace([]stream.Object{object("a", v)})
-						synctest.Wait() // who reads has read it
-						want = append(want, "delta set a="+v)
-					}
-					return want
-				}
-				want := publish(40)
-				stuck := make(chan struct{})
-				patient, hopeless := join(t, h, stuck), join(t, h, make(chan struct{}))
-				for _, r := range []*reader{patient, hopeless} {
-					r.subscribe(stream.Subscription{Topics: []string{"set"}, Epoch: h.Epoch()})
-				}
-				synctest.Wait()
-				want = append(want, publish(5)...)
-				close(stuck)
-				patient.wants(append([]string{"resumed "}, want...)...)
-				patient.wants(publish(1)...)
-				if h.Slow() != 1 {
-					t.Errorf("%d clients are too slow, one is", h.Slow())
-				}
-				close(hopeless.stuck)
-				if err := <-hopeless.ended; !errors.Is(err, stream.ErrSlow) {
-					t.Errorf("ended with %v", err)
-				}
-			})
-		})
-	}
 }
 
 func TestRunEndsWithItsContextAndItsWriter(t *testing.T) {
