@@ -81,6 +81,30 @@ func TestNobodyIsKeptOut(t *testing.T) {
 	p.barriers(source, "the switch", allRules)
 }
 
+// What has the focus can be seen whichever way it came: the bar covers none of it.
+func TestFocusIsNotCovered(t *testing.T) {
+	n := loaded(t)
+	for i := range 30 {
+		n.call(200, http.MethodPost, "/backends/live", fmt.Sprintf(`{"version":"1.%d.0"}`, i%2))
+	}
+	p := openPage(t, n, "/activity", look{width: 640, height: 400})
+	p.sees(`document.querySelectorAll(".event summary").length >= 30`)
+	covered := `(e => { const r = e.getBoundingClientRect(); return r.top < document.querySelector(".bar").getBoundingClientRect().bottom || r.bottom > innerHeight; })(document.activeElement)`
+	for _, l := range []look{{width: 640, height: 400}, {width: 390, height: 500, phone: true}} {
+		p.look(l)
+		p.ask(`[...document.querySelectorAll(".event summary")].at(29).focus()`, new(any))
+		for range 20 {
+			p.do(chromedp.KeyEvent("\t", chromedp.KeyModifiers(chromedp.ModifierShift)))
+			var hidden bool
+			if p.ask(covered, &hidden); hidden {
+				var what string
+				p.ask(`document.activeElement.innerText`, &what)
+				t.Fatalf("at %d pixels the focus cannot be seen: %q", l.width, what)
+			}
+		}
+	}
+}
+
 // Everything can be done with the keyboard, in the order of the page.
 func TestKeyboard(t *testing.T) {
 	n := loaded(t)
