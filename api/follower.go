@@ -205,7 +205,7 @@ func (f *follower) subscribe(data []byte) error {
 		Seq    uint64   `json:"seq"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
-		return fmt.Errorf("the message is not a JSON object as described: %w", err)
+		return misread(err)
 	}
 	switch {
 	case in.Type != "subscribe":
@@ -216,6 +216,18 @@ func (f *follower) subscribe(data []byte) error {
 		return fmt.Errorf("%d keys are too many; leave keys out to follow everything, or name %d at most", len(in.Keys), maxKeys)
 	}
 	return f.client.Subscribe(stream.Subscription{Topics: in.Topics, Keys: in.Keys, Epoch: in.Epoch, Seq: in.Seq})
+}
+
+// misread says what a message has at fault that could not be decoded.
+func misread(err error) error {
+	typing, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case !ok:
+		return fmt.Errorf("the message is not JSON: %w", err)
+	case typing.Field == "":
+		return fmt.Errorf("the message is not an object: it is of the kind %s", typing.Value)
+	}
+	return fmt.Errorf("%s is not as described: it is of the kind %s", typing.Field, typing.Value)
 }
 
 // look sees to it that the client is there and still who it was. It waits for

@@ -281,7 +281,9 @@ func TestStreamsRefuseWhatTheyDoNotKnow(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"type":"subscribe","topics":["gossip"]}`: "gossip",
 		`{"type":"change","topics":["status"]}`:    "change",
-		`subscribe`:                                "JSON",
+		`subscribe`:                                "the message is not JSON: invalid character",
+		`["subscribe"]`:                            "the message is not an object: it is of the kind array",
+		`{"type":"subscribe","topics":"status"}`:   "topics is not as described: it is of the kind string",
 		`{"type":"subscribe","topics":["status"],"keys":["` + strings.Repeat(`x","`, 6000) + `"]}`: "keys",
 		`{"type":"subscribe","topics":["` + strings.Repeat(`status","`, 40) + `"]}`:                "topics",
 	} {

@@ -36,7 +36,14 @@ func (fe *fieldErrors) decode(path string, data []byte, v any) bool {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	var doc any
-	if err := dec.Decode(&doc); err != nil {
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		fe.add(orBody(path), "is empty", "one JSON object")
+		return false
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		fe.add(orBody(path), "is not JSON (it ends too early)", "one JSON object")
+		return false
+	case err != nil:
 		fe.add(orBody(path), "is not JSON ("+err.Error()+")", "one JSON object")
 		return false
 	}

@@ -237,3 +237,17 @@ func TestServerLinesWithTheNamesOfSlots(t *testing.T) {
 		t.Errorf("a static backend has no slots: %v", err)
 	}
 }
+
+func TestBodiesThatAreNoJSON(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		"":           "body: is empty, expected one JSON object",
+		" \n":        "body: is empty, expected one JSON object",
+		`{"bind": "`: "body: is not JSON (it ends too early), expected one JSON object",
+		"bind=80":    "body: is not JSON (invalid character 'b' looking for beginning of value), expected one JSON object",
+	} {
+		if _, err := lb.ParseFrontend("web", []byte(body)); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", body, err, want)
+		}
+	}
+}
