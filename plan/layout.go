@@ -52,7 +52,8 @@ func Recall(servers []lb.ServerState) Slots {
 }
 
 // Resettle is Layout for a running HAProxy whose servers somebody has changed: a
-// member whose slot was taken from it gets another.
+// member whose slot was taken from it gets another. No pool grows for room that
+// nobody needs now, which would take a reload.
 func Resettle(c lb.Config, servers []lb.ServerState) lb.Config {
 	now := Recall(servers)
 	for _, p := range c.Backends {
@@ -61,7 +62,7 @@ func Resettle(c lb.Config, servers []lb.ServerState) lb.Config {
 		}
 		now[p.Key] = now[p.Key][:len(p.Slots)]
 	}
-	return Layout(now, c)
+	return Cram(now, c)
 }
 
 // Layout gives every member of the wanted configuration a slot. Members stay

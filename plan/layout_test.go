@@ -325,11 +325,13 @@ func TestResettle(t *testing.T) {
 		{"a spare one in use", "1 2 - -", []string{"s1 1", "s2 2", "s3 6", "s4 127.0.0.1:1 maint"}, "1 2 -6 -"},
 		{"a slot too few", "1 2 - -", []string{"s1 2", "s2 1"}, "1 2 - -"},
 		{"a server that looks like a slot", "1 -", []string{"s1 1", "s2 127.0.0.1:1 maint", "s3 9"}, "1 -"},
+		{"no room for a switch", "1 -", []string{"s1 6", "s2 127.0.0.1:1 maint"}, "-6 1"},
 	} {
 		p := poolOf("1 2")
 		if c.slots == "1 -" {
 			p = poolOf("1")
 		}
+		p.Arrivals = 2
 		p.Slots = slotsOf(c.slots)
 		settled := plan.Resettle(lb.Config{Backends: []lb.Pool{p}}, statesOf("live", c.servers...))
 		if got := slotsText(settled.Backends[0].Slots); got != c.want {
