@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"thalassa/activity"
@@ -84,16 +85,19 @@ func (a *Agent) drift(s sight) plan.Change {
 	return plan.Repair(a.running.config, s.servers).Without(a.running.lacks)
 }
 
-// repair puts the servers right that a change is about, as HAProxy runs.
+// repair puts the servers right that a change is about, as HAProxy runs. When they
+// stood otherwise than they were seen, another worker serves probably.
 func (a *Agent) repair(ctx context.Context, change plan.Change) error {
 	now := *a.running.effective
 	now.file = a.nextFile()
-	var err error
-	if now.config, _, err = a.steer(ctx, now.config, change); err != nil {
+	config, strayed, err := a.steer(ctx, now.config, change)
+	if err != nil {
 		return err
 	}
+	now.config = config
 	a.running.effective = &now
 	a.effective.Store(&now)
+	a.doubtful = len(strayed) != 1 || !slices.Equal(strayed[0].Diff(), change.Diff())
 	return nil
 }
 

@@ -84,6 +84,25 @@ func TestSomebodyElseReloadsInTheMiddleOfAChange(t *testing.T) {
 	})
 }
 
+// What a look has found is put right in the worker that serves by then, and others of
+// its servers may be astray as well.
+func TestSomebodyElseReloadsInTheMiddleOfARepair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, former := staged(t)
+		replaced := make(chan struct{})
+		w.mu.Lock()
+		w.servers[1].Weight = 7
+		w.between = func() {
+			w.between = nil
+			w.replace(former)
+			close(replaced)
+		}
+		w.mu.Unlock()
+		<-replaced
+		w.righted("1001", "1002", "2001", "2002")
+	})
+}
+
 // Members whose slots somebody has given away get others in the same step.
 func TestSlotsAreTakenRightBeforeAChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
