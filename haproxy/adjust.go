@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,24 +13,19 @@ import (
 	"thalassa/statsock"
 )
 
-// maxLine bounds a line of joined commands, well below HAProxy's buffer
-// (tune.bufsize, 16 KB).
-const maxLine = 8 << 10
-
 // attempts is how often Adjust goes at it. The first one does it, unless somebody else
 // changes servers or reloads HAProxy at that moment.
 const attempts = 4
 
 // Adjust changes servers of some backends of the running HAProxy without a reload.
-// decide says what to do, given how all servers of those backends stand, and perhaps
-// others: first all addresses are changed, then the rest of each op, in the order of
-// ops. It is asked again with how they stand afterwards, until there is nothing to do.
+// decide says what to do, given how all servers of those backends stand: first all
+// addresses are changed, then the rest of each op, in the order of ops. It is asked again with how they stand afterwards, until there is nothing to do.
 // Somebody may reload HAProxy at any moment: what is decided about one worker is never
 // done to another, and the last to be asked is the one that serves. On an error, which
 // may be decide's, some of the ops may have been carried out: read the servers, or
 // reload.
 func (p *Process) Adjust(ctx context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error {
-	if err := p.adjust(ctx, &adjustment{about: questions(about), decide: decide}); err != nil {
+	if err := p.adjust(ctx, &adjustment{about: about, decide: decide}); err != nil {
 		return fmt.Errorf("changing servers of the running haproxy: %w", err)
 	}
 	return nil
@@ -37,10 +33,9 @@ func (p *Process) Adjust(ctx context.Context, about []lb.Name, decide func([]lb.
 
 // An adjustment is what Adjust is at.
 type adjustment struct {
-	about  []string // backends to ask for
+	about  []lb.Name
 	decide func([]lb.ServerState) ([]lb.ServerOp, error)
-	// ops are those carried out last, and said the first words that HAProxy had for
-	// them.
+	// ops are those carried out last, and said the words that HAProxy had for them.
 	ops  []lb.ServerOp
 	said string
 }
@@ -75,14 +70,13 @@ var errStopping = errors.New("the worker that answers is stopping")
 // any more. It is done when that is nothing; when this is to be the last look, anything
 // else is an error.
 func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, last bool) (done bool, err error) {
-	list, connections, err := session.ShowServers(ctx, a.about...)
+	servers, err := readServers(ctx, session, a.about)
 	if err == nil {
 		err = serving(ctx, session)
 	}
 	if err != nil {
 		return false, err
 	}
-	servers := serverStates(list)
 	before, said := a.ops, a.said
 	if a.ops, err = a.decide(servers); err != nil || len(a.ops) == 0 {
 		return true, err
@@ -90,14 +84,10 @@ func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, las
 	if last {
 		return false, cmp.Or(verify(before, byID(servers), said), errors.New("somebody else changes them all the time"))
 	}
-	moving, err := moved(a.ops, connections)
-	if err != nil {
+	if err := readdress(ctx, session, a.ops); err != nil {
 		return false, err
 	}
-	if err := a.readdress(ctx, session, moving); err != nil {
-		return false, err
-	}
-	_, a.said, err = a.tell(ctx, session, a.ops, commands, nil)
+	a.said, err = tell(ctx, session, a.ops, commands)
 	return false, err
 }
 
@@ -106,6 +96,43 @@ func serving(ctx context.Context, session *statsock.Session) error {
 	info, err := session.ShowInfo(ctx)
 	if err == nil && info.Stopping {
 		err = errStopping
+	}
+	return err
+}
+
+// readdress sets addresses and waits until they are in effect. HAProxy 2.6 has
+// them at once; since 3.0 a task of its own sees to that after the answer, so
+// that nothing else must be done to a server before. A worker that is stopping
+// refuses them.
+func readdress(ctx context.Context, session *statsock.Session, ops []lb.ServerOp) error {
+	ops = slices.DeleteFunc(slices.Clone(ops), func(op lb.ServerOp) bool { return op.Address == nil })
+	about := backends(ops)
+	connections, err := session.ShowConnections(ctx, texts(about)...)
+	if err != nil {
+		return err
+	}
+	if ops, err = moved(ops, connections); err != nil || len(ops) == 0 {
+		return err
+	}
+	said, err := tell(ctx, session, ops, addressing)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	var last error
+	err = poll(ctx, func() (bool, error) {
+		servers, err := readServers(ctx, session, about)
+		if err != nil {
+			return false, err
+		}
+		if last = verifyAddresses(ops, byID(servers), said); last == nil {
+			return true, nil
+		}
+		return false, serving(ctx, session)
+	})
+	if err != nil && !errors.Is(err, errStopping) {
+		return cmp.Or(last, err)
 	}
 	return err
 }
@@ -119,9 +146,6 @@ func moved(ops []lb.ServerOp, connections []statsock.Connections) ([]lb.ServerOp
 	}
 	var out []lb.ServerOp
 	for _, op := range ops {
-		if op.Address == nil {
-			continue
-		}
 		c, ok := now[id(op)]
 		former := address(c.Address, c.Port)
 		switch {
@@ -137,79 +161,24 @@ func moved(ops []lb.ServerOp, connections []statsock.Connections) ([]lb.ServerOp
 	return out, nil
 }
 
-// readdress sets addresses and waits until they are in effect. HAProxy 2.6 has
-// them at once; since 3.0 a task of its own sees to that after the answer, so
-// that nothing else must be done to a server before. A worker that is stopping
-// refuses them.
-func (a *adjustment) readdress(ctx context.Context, session *statsock.Session, ops []lb.ServerOp) error {
-	if len(ops) == 0 {
-		return nil
-	}
-	servers, said, err := a.tell(ctx, session, ops, addressing, a.about)
-	if err != nil {
-		return err
-	}
-	last := verifyAddresses(ops, servers, said)
-	if last == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, question)
-	defer cancel()
-	err = poll(ctx, func() (bool, error) {
-		_, list, err := session.ChangeServers(ctx, nil, a.about)
-		if err != nil {
-			return false, err
-		}
-		if last = verifyAddresses(ops, byID(serverStates(list)), said); last == nil {
-			return true, nil
-		}
-		return false, serving(ctx, session)
-	})
-	if err != nil && !errors.Is(err, errStopping) {
-		return cmp.Or(last, err)
-	}
-	return err
-}
-
-// tell has the commands for ops carried out. It returns how the servers of some
-// backends stand then, by id, and the first words that HAProxy had for the commands.
-func (a *adjustment) tell(ctx context.Context, session *statsock.Session, ops []lb.ServerOp, commands func(lb.ServerOp) []string, about []string) (servers map[string]lb.ServerState, said string, err error) {
-	lines := joined(ops, commands)
-	for i, line := range lines {
-		var ask []string
-		if i == len(lines)-1 {
-			ask = about
-		}
-		if len(line)+len(ask) == 0 {
-			continue // an address was all there was to change
-		}
-		words, list, err := session.ChangeServers(ctx, line, ask)
-		if err != nil {
-			return nil, "", err
-		}
-		if said == "" {
-			said = strings.Join(words, " ")
-		}
-		servers = byID(serverStates(list))
-	}
-	return servers, said, nil
-}
-
-// joined lists the commands for ops, for one line each time. There is a line at least.
-func joined(ops []lb.ServerOp, commands func(lb.ServerOp) []string) [][]string {
-	lines, length := [][]string{nil}, 0
+// tell has the commands for ops carried out, and returns HAProxy's words about them.
+func tell(ctx context.Context, session *statsock.Session, ops []lb.ServerOp, commands func(lb.ServerOp) []string) (said string, err error) {
+	all := make([]string, 0, len(ops))
 	for _, op := range ops {
-		list := commands(op)
-		size := 0
-		for _, c := range list {
-			size += len(c) + 1
-		}
-		if length += size; length > maxLine {
-			lines, length = append(lines, nil), size
-		}
-		lines[len(lines)-1] = append(lines[len(lines)-1], list...)
+		all = append(all, commands(op)...)
 	}
-	return lines
+	words, err := session.Change(ctx, all...)
+	return strings.Join(words, " "), err
+}
+
+// backends are those that ops are about.
+func backends(ops []lb.ServerOp) []lb.Name {
+	names := make([]lb.Name, len(ops))
+	for i, op := range ops {
+		names[i] = op.Backend
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // id is BACKEND/SERVER, as HAProxy names a server.

@@ -363,7 +363,7 @@ func TestAddressOfABusyServer(t *testing.T) {
 		}
 		defer session.End()
 		testkit.Eventually(t, patience, func() error {
-			_, list, err := session.ShowServers(t.Context(), "live")
+			list, err := session.ShowConnections(t.Context(), "live")
 			if err == nil && list[0].Used == 0 {
 				err = errors.New("no request is under way")
 			}

@@ -23,12 +23,7 @@ func Binds(config []byte) []string {
 
 // CarryOut is Adjust for who wants ops in effect, whatever stood before.
 func (p *Process) CarryOut(ctx context.Context, ops ...lb.ServerOp) error {
-	var about []lb.Name
-	for _, op := range ops {
-		about = append(about, op.Backend)
-	}
-	slices.Sort(about)
-	return p.Adjust(ctx, slices.Compact(about), func(servers []lb.ServerState) ([]lb.ServerOp, error) {
+	return p.Adjust(ctx, backends(ops), func(servers []lb.ServerState) ([]lb.ServerOp, error) {
 		now := byID(servers)
 		return slices.DeleteFunc(slices.Clone(ops), func(op lb.ServerOp) bool { return verify([]lb.ServerOp{op}, now, "") == nil }), nil
 	})

@@ -122,11 +122,11 @@ func TestAddressThatTakesItsTime(t *testing.T) {
 }
 
 // look is what a worker hears whose servers are read.
-func look() []string { return []string{"show servers state live", "show servers conn live"} }
+func look() []string { return []string{"show servers state live"} }
 
 // steps are what it hears when the server is put to use with another address.
 func steps() []string {
-	return append(look(), "set server live/s1 addr 10.0.0.1 port 80", "show servers state live", "set server live/s1 state ready")
+	return append(look(), "show servers conn live", "set server live/s1 addr 10.0.0.1 port 80", "show servers state live", "set server live/s1 state ready")
 }
 
 // Somebody may reload HAProxy at any moment, and the worker that answers from then on

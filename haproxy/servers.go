@@ -8,10 +8,6 @@ import (
 	"thalassa/statsock"
 )
 
-// manyBackends is from how many backends on it is cheaper to read the servers of
-// all of them at once.
-const manyBackends = 16
-
 // Servers reads how every server line of the running HAProxy stands.
 func (p *Process) Servers(ctx context.Context) ([]lb.ServerState, error) {
 	// Mostly there are as many as before, and there may be ten thousand.
@@ -31,14 +27,6 @@ func serverState(s statsock.Server) lb.ServerState {
 	}
 }
 
-func serverStates(list []statsock.Server) []lb.ServerState {
-	out := make([]lb.ServerState, len(list))
-	for i, s := range list {
-		out[i] = serverState(s)
-	}
-	return out
-}
-
 // byID finds servers by BACKEND/SERVER.
 func byID(list []lb.ServerState) map[string]lb.ServerState {
 	out := make(map[string]lb.ServerState, len(list))
@@ -48,14 +36,23 @@ func byID(list []lb.ServerState) map[string]lb.ServerState {
 	return out
 }
 
-// questions lists what to ask for to read the servers of backends: each of them, or
-// "" for all that there are.
-func questions(about []lb.Name) []string {
-	if len(about) >= manyBackends {
-		return []string{""}
+// readServers reads how the servers of some backends stand.
+func readServers(ctx context.Context, session *statsock.Session, about []lb.Name) ([]lb.ServerState, error) {
+	list, err := session.ShowServers(ctx, texts(about)...)
+	if err != nil {
+		return nil, err
 	}
-	out := make([]string, len(about))
-	for i, name := range about {
+	out := make([]lb.ServerState, len(list))
+	for i, s := range list {
+		out[i] = serverState(s)
+	}
+	return out, nil
+}
+
+// texts are names as statsock takes them.
+func texts(names []lb.Name) []string {
+	out := make([]string, len(names))
+	for i, name := range names {
 		out[i] = string(name)
 	}
 	return out

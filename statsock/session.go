@@ -73,54 +73,25 @@ func (s *Session) ShowInfo(ctx context.Context) (Info, error) {
 	return readInfo(answers[0])
 }
 
-// ShowServers asks how the servers of some backends stand, and for the connections to
-// them, both in the same order and of the same moment. A backend named "" stands for
-// all of them.
-func (s *Session) ShowServers(ctx context.Context, backends ...string) ([]Server, []Connections, error) {
-	commands := make([]string, 0, 2*len(backends))
-	for _, command := range []string{"show servers state ", "show servers conn "} {
-		for _, b := range backends {
-			commands = append(commands, strings.TrimSpace(command+b))
-		}
-	}
-	answers, err := s.Do(ctx, commands...)
-	if err != nil {
-		return nil, nil, err
-	}
-	servers, err := concat("show servers state", answers[:len(backends)], parseServers)
-	if err != nil {
-		return nil, nil, err
-	}
-	connections, err := concat("show servers conn", answers[len(backends):], parseConnections)
-	if err != nil {
-		return nil, nil, err
-	}
-	return servers, connections, nil
+// ShowServers asks how the servers of some backends stand.
+func (s *Session) ShowServers(ctx context.Context, backends ...string) ([]Server, error) {
+	return show(ctx, s, "show servers state", parseServers, backends)
 }
 
-// ChangeServers has commands carried out and asks in the same line how the servers of
-// some backends stand afterwards; "" means those of all backends. words are what
-// HAProxy had to say about the commands, which may be no more than what it did.
-func (s *Session) ChangeServers(ctx context.Context, commands, backends []string) (words []string, servers []Server, err error) {
-	line := slices.Clone(commands)
-	for _, b := range backends {
-		line = append(line, strings.TrimSpace("show servers state "+b))
-	}
-	answers, err := s.Do(ctx, line...)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, answer := range answers[:len(commands)] {
-		if said := strings.TrimSpace(answer); said != "" {
-			words = append(words, said)
-		}
-	}
-	servers, err = concat("show servers state", answers[len(commands):], parseServers)
-	return words, servers, err
+// ShowConnections asks for the connections to the servers of some backends.
+func (s *Session) ShowConnections(ctx context.Context, backends ...string) ([]Connections, error) {
+	return show(ctx, s, "show servers conn", parseConnections, backends)
 }
 
-// concat is what is read in the answers to one command for several backends.
-func concat[T any](command string, answers []string, parse func(string) ([]T, error)) ([]T, error) {
+func show[T any](ctx context.Context, s *Session, command string, parse func(string) ([]T, error), backends []string) ([]T, error) {
+	commands := make([]string, len(backends))
+	for i, b := range backends {
+		commands[i] = command + " " + b
+	}
+	answers, err := s.doAll(ctx, commands)
+	if err != nil {
+		return nil, err
+	}
 	var all []T
 	for _, answer := range answers {
 		list, err := parse(answer)
@@ -130,6 +101,45 @@ func concat[T any](command string, answers []string, parse func(string) ([]T, er
 		all = append(all, list...)
 	}
 	return all, nil
+}
+
+// Change has commands carried out, in their order. words are what HAProxy had to say
+// about them, which may be no more than what it did.
+func (s *Session) Change(ctx context.Context, commands ...string) (words []string, err error) {
+	answers, err := s.doAll(ctx, commands)
+	if err != nil {
+		return nil, err
+	}
+	for _, answer := range answers {
+		if said := strings.TrimSpace(answer); said != "" {
+			words = append(words, said)
+		}
+	}
+	return words, nil
+}
+
+// maxLine bounds a line of joined commands, well below HAProxy's buffer.
+const maxLine = 8 << 10
+
+// doAll is Do for any number of commands, in as many lines as they take.
+func (s *Session) doAll(ctx context.Context, commands []string) ([]string, error) {
+	answers := make([]string, 0, len(commands))
+	for len(answers) < len(commands) {
+		rest, length := commands[len(answers):], 0
+		count := slices.IndexFunc(rest, func(c string) bool {
+			length += len(c) + 1
+			return length > maxLine
+		})
+		if count < 0 {
+			count = len(rest)
+		}
+		some, err := s.Do(ctx, rest[:max(count, 1)]...)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, some...)
+	}
+	return answers, nil
 }
 
 // prompt is what HAProxy sends in a session when it waits for a line; until 3.0 it is

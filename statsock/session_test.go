@@ -31,8 +31,8 @@ func TestSeparate(t *testing.T) {
 	}
 }
 
-// TestChangeServers asks every release at hand.
-func TestChangeServers(t *testing.T) {
+// TestSession asks every release at hand.
+func TestSession(t *testing.T) {
 	for _, binary := range testkit.HAProxies(t) {
 		t.Run(binary.Version, func(t *testing.T) {
 			h := testkit.RunHAProxy(t, binary.Path, testkit.HAProxyConfig{
@@ -46,26 +46,28 @@ func TestChangeServers(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer session.End()
-			words, servers, err := session.ChangeServers(t.Context(), []string{
-				"set server members/member state maint", "set server other/s9 state maint", "set server other/s1 weight 7",
-			}, []string{"other", "members"})
+			words, err := session.Change(t.Context(), "set server members/member state maint", "set server other/s9 state maint", "set server other/s1 weight 7")
+			if err != nil || len(words) != 1 || !strings.HasPrefix(words[0], "No such server") {
+				t.Errorf("it said %q, %v", words, err)
+			}
+			servers, err := session.ShowServers(t.Context(), "other", "members")
 			if err != nil || len(servers) != 2 || servers[0].Name != "s1" || servers[0].Weight != 7 || servers[0].Maintenance || !servers[1].Maintenance {
 				t.Errorf("got %+v, %v", servers, err)
 			}
-			if len(words) != 1 || !strings.HasPrefix(words[0], "No such server") {
-				t.Errorf("it said %q", words)
+			connections, err := session.ShowConnections(t.Context(), "members")
+			if err != nil || len(connections) != 1 || connections[0].Name != "member" || connections[0].Used != 0 {
+				t.Errorf("got %+v, %v", connections, err)
 			}
-			if _, servers, err = session.ChangeServers(t.Context(), nil, []string{""}); err != nil || len(servers) != 2 {
-				t.Errorf("all: %+v, %v", servers, err)
+			if servers, err = session.ShowServers(t.Context()); err != nil || len(servers) != 0 {
+				t.Errorf("none: %+v, %v", servers, err)
 			}
-			words, servers, err = session.ChangeServers(t.Context(), []string{"set server other/s1 state drain"}, nil)
-			if err != nil || len(words)+len(servers) != 0 {
-				t.Errorf("none: %q, %+v, %v", words, servers, err)
+			if servers, err = session.ShowServers(t.Context(), slices.Repeat([]string{"other", "members"}, 500)...); err != nil || len(servers) != 1000 || servers[999].Name != "member" {
+				t.Errorf("many: %d, %v", len(servers), err)
 			}
-			if _, _, err = session.ChangeServers(t.Context(), nil, []string{"nobody"}); err == nil || !strings.Contains(err.Error(), "Can't find backend") {
+			if _, err = session.ShowServers(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), "Can't find backend") {
 				t.Errorf("a backend that does not exist: %v", err)
 			}
-			if _, _, err = session.ChangeServers(t.Context(), []string{"a\nb"}, nil); err == nil {
+			if _, err = session.Change(t.Context(), "a\nb"); err == nil {
 				t.Errorf("two lines: %v", err)
 			}
 		})
