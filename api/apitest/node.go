@@ -173,7 +173,8 @@ func (n *Node) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 	defer cancel()
 	for !s.Force {
 		next := n.changed.Next()
-		missing := n.Snapshot().Services[b.Service].Missing(b.Split())
+		service := n.Snapshot().Services[b.Service]
+		missing := service.Missing(b.Split())
 		if len(missing) == 0 {
 			break
 		}
@@ -183,7 +184,11 @@ func (n *Node) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 			if ctx.Err() != nil {
 				return lb.Applied{}, ctx.Err()
 			}
-			reason := fmt.Sprintf("version %s of service %s has no healthy instance", missing[0], b.Service)
+			var known []string
+			for _, v := range service.Versions() {
+				known = append(known, fmt.Sprintf("%s (%d of %d healthy)", v.Version, v.Healthy, v.Total))
+			}
+			reason := fmt.Sprintf("version %s of service %s has no healthy instance after %s; Consul knows %s", missing[0], b.Service, s.Wait, strings.Join(known, ", "))
 			return lb.Applied{}, &lb.ConflictError{ID: b.ID(), Reason: reason}
 		}
 	}

@@ -177,6 +177,9 @@ func existing(dir string) string {
 // writable makes a file in dir and removes it again.
 func writable(dir string) error {
 	probe, err := os.CreateTemp(dir, ".thalassa-check-")
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return failed.Err // the probe's name is nothing to look for
+	}
 	if err != nil {
 		return err
 	}
