@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// patrolEvery is the time between two looks at the running servers. Where a
-	// look is expensive, as with 10,000 servers, it is patrolCost times a look, but
-	// never more than patrolRarely: a look is slow as well while HAProxy is being
+	// patrolEvery is the time between two looks. Where one is expensive, as with
+	// 10,000 servers, those of the same worker are read after patrolCost times a look,
+	// but never later than patrolRarely: a look is slow as well while HAProxy is being
 	// started or reloaded.
 	patrolEvery  = time.Second
 	patrolCost   = 80
@@ -28,6 +28,9 @@ type lookout struct {
 	looks  sync.WaitGroup
 	rounds uint64 // when that look began
 	missed int    // looks in a row
+
+	worker int       // whose servers were read last; 0: nobody knows
+	due    time.Time // when they are to be read again
 }
 
 func (a *Agent) newLookout() *lookout {
@@ -47,12 +50,15 @@ func (l *lookout) begin(ctx context.Context) (repaired bool) {
 		l.timer.Reset(patrolEvery)
 		return false
 	}
-	shows := a.running.shows
+	shows, known := a.running.shows, l.worker
+	if !time.Now().Before(l.due) {
+		known = 0
+	}
 	if l.missed == maxMissed {
-		return l.take(ctx, a.look(ctx, shows))
+		return l.take(ctx, a.look(ctx, shows, known))
 	}
 	l.rounds, l.away = a.rounds, true
-	l.looks.Go(func() { l.seen <- a.look(ctx, shows) })
+	l.looks.Go(func() { l.seen <- a.look(ctx, shows, known) })
 	return false
 }
 
@@ -75,14 +81,22 @@ func (l *lookout) hasten() {
 		return
 	}
 	l.agent.doubtful = false
+	l.worker = 0
 	if !l.away { // else it comes to nothing after that round, and another one follows
 		l.timer.Reset(0)
 	}
 }
 
 func (l *lookout) take(ctx context.Context, s sight) (repaired bool) {
+	defer l.timer.Reset(patrolEvery)
 	l.missed = 0
+	if s.known {
+		return false
+	}
 	repaired = l.agent.mayPatrol() && l.agent.judge(ctx, s)
-	l.timer.Reset(min(max(patrolEvery, patrolCost*s.took), patrolRarely))
+	l.worker, l.due = 0, time.Now().Add(min(max(patrolEvery, patrolCost*s.took), patrolRarely))
+	if s.servers != nil {
+		l.worker = s.state.WorkerPID
+	}
 	return repaired
 }

@@ -14,18 +14,22 @@ import (
 // A sight is how the running HAProxy stood when somebody looked.
 type sight struct {
 	state   haproxy.State
+	known   bool             // the worker was, and nothing else was looked at
 	servers []lb.ServerState // when it shows the fingerprint that it should
 	err     error
 	took    time.Duration
 }
 
-// look reads how HAProxy stands, which is to show a fingerprint. It may run beside
-// the loop.
-func (a *Agent) look(ctx context.Context, shows string) (s sight) {
+// look reads how HAProxy stands, which is to show a fingerprint. The servers of a
+// worker that is known (0: none is) are not read. It may run beside the loop.
+func (a *Agent) look(ctx context.Context, shows string, known int) (s sight) {
 	begin := time.Now()
 	defer func() { s.took = time.Since(begin) }()
 	s.state, s.err = a.cfg.HAProxy.State(ctx)
-	if s.err != nil || !s.state.Answers || s.state.Fingerprint != shows {
+	if s.err != nil || !s.state.Answers {
+		return s
+	}
+	if s.known = known != 0 && s.state.WorkerPID == known; s.known || s.state.Fingerprint != shows {
 		return s
 	}
 	s.servers, s.err = a.cfg.Runtime.Servers(ctx)
@@ -36,7 +40,7 @@ func (a *Agent) look(ctx context.Context, shows string) (s sight) {
 // somebody did behind the agent's back.
 func (a *Agent) patrol(ctx context.Context) {
 	if a.mayPatrol() {
-		a.judge(ctx, a.look(ctx, a.running.shows))
+		a.judge(ctx, a.look(ctx, a.running.shows, 0))
 	}
 }
 

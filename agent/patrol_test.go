@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,34 @@ func TestServersArePutRightSoonAfterASlowLook(t *testing.T) {
 			t.Errorf("%d repairs 7 s after somebody took a server out of use", n)
 		}
 		w.serves("1001", "1002")
+	})
+}
+
+// Where it takes long to read the servers that is done rarely, but not when somebody
+// else has reloaded HAProxy.
+func TestServersOfAnotherWorkerArePutRightSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, former := staged(t)
+		w.mu.Lock()
+		w.look = 100 * time.Millisecond
+		w.mu.Unlock()
+		for range 4 {
+			reads := w.readings()
+			pause(t.Context(), 20*time.Second)
+			if n := w.readings() - reads; n < 2 || n > 5 {
+				t.Errorf("the servers were read %d times in 20 s", n)
+			}
+			w.mu.Lock()
+			w.replace(former)
+			w.mu.Unlock()
+			pause(t.Context(), 1500*time.Millisecond)
+			w.mu.Lock()
+			got := members(w.servers)
+			w.mu.Unlock()
+			if !slices.Equal(got, []string{"1001", "1002", "2001", "2002"}) {
+				t.Errorf("HAProxy has the members %v", got)
+			}
+		}
 	})
 }
 

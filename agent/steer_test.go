@@ -13,6 +13,7 @@ import (
 // replace puts a worker in the place of the one that serves, in which the servers of a
 // backend stand as they did before: the file on disk is a moment behind.
 func (w *world) replace(former []lb.ServerState) {
+	w.worker++
 	w.servers = slices.Clone(former)
 }
 

@@ -40,7 +40,9 @@ type world struct {
 	drops     bool             // every configuration lacks what HAProxy has from an earlier run
 	applied   []string         // configurations HAProxy took, in order
 	applies   int              // attempts
+	worker    int              // the process that serves
 	servers   []lb.ServerState // as they stand in HAProxy
+	reads     int              // of all servers
 	adjusts   int              // changes at run time
 	installs  int              // of the file on disk
 	file      string           // on disk
@@ -286,6 +288,7 @@ func (w *world) Apply(ctx context.Context, config []byte, fingerprint string) (h
 	}
 	started := !w.running
 	w.running = true
+	w.worker++
 	w.applied, w.file = append(w.applied, string(config)), string(config)
 	w.servers = serversIn(string(config))
 	return haproxy.Outcome{Started: started, Reloaded: !started, Duration: 50 * time.Millisecond}, nil
@@ -299,7 +302,7 @@ func (w *world) State(ctx context.Context) (haproxy.State, error) {
 		w.mu.Lock()
 	}
 	defer w.mu.Unlock()
-	return haproxy.State{Running: w.running, Answers: w.running, Fingerprint: w.shown(), Lacks: w.lacks}, w.unclear
+	return haproxy.State{Running: w.running, Answers: w.running, WorkerPID: w.worker, Fingerprint: w.shown(), Lacks: w.lacks}, w.unclear
 }
 
 // shown is the fingerprint of what runs.
@@ -346,6 +349,7 @@ func serversIn(config string) []lb.ServerState {
 func (w *world) Servers(context.Context) ([]lb.ServerState, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.reads++
 	return slices.Clone(w.servers), nil
 }
 
@@ -448,6 +452,12 @@ func (w *world) adjustments() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.adjusts
+}
+
+func (w *world) readings() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.reads
 }
 
 func (w *world) verbs() []activity.Verb {
