@@ -120,6 +120,20 @@ func TestDemoServesAndLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+// Without the Consul that was named there would be a demo without a service.
+func TestDemoNeedsTheConsulThatIsNamed(t *testing.T) {
+	tmp := t.TempDir()
+	cmd := exec.Command(build(t), "dev", "--haproxy-binary", testkit.HAProxy(t), "--service-reg", "127.0.0.1:1")
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	out, err := cmd.CombinedOutput()
+	if code := exitCode(err); code != 1 || !strings.Contains(string(out), "asking consul: ") || !strings.Contains(string(out), "connection refused") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
+
 func TestDemoInterruptedWhileItStartsLeavesNothingBehind(t *testing.T) {
 	for _, after := range []time.Duration{time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond} {
 		d := startDemo(t)

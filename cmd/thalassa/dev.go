@@ -59,6 +59,11 @@ the node agent between them. Nothing is left behind.`,
 			if debug {
 				level = slog.LevelDebug
 			}
+			for flag, port := range map[string]int{"port": d.apiPort, "web-port": d.port} {
+				if port < 0 || port > 65535 {
+					return mistake(cmd, "--%s: %d is not a port, expected 1 to 65535", flag, port)
+				}
+			}
 			d.log = slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: level}))
 			return ended(cmd.Context(), d.run(cmd.Context()))
 		},
@@ -74,8 +79,8 @@ the node agent between them. Nothing is left behind.`,
 }
 
 func (d demo) run(ctx context.Context) (err error) {
-	if _, err := haproxy.New(haproxy.Config{Binary: d.haproxyBinary}).Version(ctx); err != nil {
-		return fmt.Errorf("finding haproxy: %w; `make setup` installs it, or name it with --haproxy-binary", err)
+	if err := d.check(ctx); err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", devPrefix)
 	if err != nil {
@@ -106,6 +111,20 @@ func (d demo) run(ctx context.Context) (err error) {
 		d.consulAddress = consul.Address()
 	}
 	return d.runWith(ctx, dir)
+}
+
+// check looks for what the demo does not start itself.
+func (d demo) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	if _, err := haproxy.New(haproxy.Config{Binary: d.haproxyBinary}).Version(ctx); err != nil {
+		return fmt.Errorf("finding haproxy: %w; `make setup` installs it, or name it with --haproxy-binary", err)
+	}
+	if d.consulAddress == "" {
+		return nil
+	}
+	_, err := discovery.Ping(ctx, discovery.Config{Address: d.consulAddress, Logger: d.log})
+	return err
 }
 
 func (d demo) startConsul(ctx context.Context) (*dev.Consul, error) {

@@ -29,6 +29,8 @@ func TestWrongCommandLines(t *testing.T) {
 		"agent now":                     "takes no arguments",
 		"check now":                     "takes no arguments",
 		"dev now":                       "takes no arguments",
+		"dev --port 70000":              "--port: 70000 is not a port, expected 1 to 65535; see thalassa dev --help",
+		"dev --web-port -1":             "--web-port: -1 is not a port",
 		"version now":                   "takes no arguments",
 		"backends get":                  "expected KEY, got []",
 		"backends put b":                `expected KEY FILE, got ["b"]; see thalassa backends put --help`,
