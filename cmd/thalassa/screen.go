@@ -15,6 +15,7 @@ import (
 // A screen is what `thalassa top` knows and how it is to be shown.
 type screen struct {
 	label, version string
+	informed       bool // status is the agent's
 	status         lb.Status
 	objects        map[string]map[string]map[string]json.RawMessage // topic, id, field
 	stats          map[string]figures
@@ -97,7 +98,7 @@ func (s *screen) learn(topic string, data json.RawMessage) error {
 		return err
 	}
 	if topic == "status" {
-		s.status = lb.Status{} // what is not told is no more
+		s.informed, s.status = true, lb.Status{} // what is not told is no more
 		return json.Unmarshal(data, &s.status)
 	}
 	if topic == "stat" {
@@ -131,12 +132,11 @@ func (s *screen) field(topic, id, name string) string {
 
 // lines draws everything, no wider than width (0: as wide as it is).
 func (s *screen) lines(width, height int) []line {
-	out := s.head()
-	out = append(out, line{}, columns("FRONTEND", "STATUS", "", "BIND", "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"))
+	out := []tableRow{{}, {cells: headings("FRONTEND", "", "BIND")}}
 	for _, f := range s.sorted("frontend", "") {
 		out = append(out, s.figuresRow(f.Key, f, f.Status, "", s.field("frontends", "frontend/"+f.Key, "bind")))
 	}
-	out = append(out, line{}, columns("BACKEND", "STATUS", "UP", "VERSION", "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"))
+	out = append(out, tableRow{}, tableRow{cells: headings("BACKEND", "UP", "VERSION")})
 	for _, f := range s.sorted("backend", "") {
 		up := strconv.Itoa(f.Healthy) + "/" + strconv.Itoa(f.Members)
 		status, _, _ := strings.Cut(f.Status, " (")
@@ -148,7 +148,12 @@ func (s *screen) lines(width, height int) []line {
 			out = append(out, s.figuresRow("  "+m.Key, m, m.Status, m.Check.Status, m.Version))
 		}
 	}
-	return fit(out, width, height)
+	return fit(append(s.head(), table(out, width)...), width, height)
+}
+
+// headings are those of a part of the table.
+func headings(name, third, fourth string) []string {
+	return []string{name, "STATUS", third, fourth, "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"}
 }
 
 // fit cuts lines to a window; it says how many there are no room for. What they
@@ -180,6 +185,9 @@ func (s *screen) head() []line {
 	name := s.label
 	if name == "" {
 		name = "thalassa"
+	}
+	if !s.informed {
+		return []line{{text: name + "  waiting for the agent"}}
 	}
 	state, color := "HAProxy "+s.status.HAProxy.Version+" runs", 0
 	switch h := s.status.HAProxy; {
@@ -240,7 +248,7 @@ func (s *screen) versionOf(key string) string {
 	return split.String()
 }
 
-func (s *screen) figuresRow(name string, f figures, status, third, fourth string) line {
+func (s *screen) figuresRow(name string, f figures, status, third, fourth string) tableRow {
 	rate := func(names ...string) string {
 		if f.Rate == nil {
 			return "-"
@@ -251,25 +259,17 @@ func (s *screen) figuresRow(name string, f figures, status, third, fourth string
 		}
 		return short(sum)
 	}
-	l := columns(name, status, third, fourth, rate("requests"), rate("5xx", "connectErrors", "responseErrors"),
-		strconv.Itoa(f.Connections.Current), strconv.Itoa(f.Queue.Current), strconv.Itoa(f.TimesMs.Response), rate("bytesIn"), rate("bytesOut"))
+	r := tableRow{cells: []string{
+		name, status, third, fourth, rate("requests"), rate("5xx", "connectErrors", "responseErrors"),
+		strconv.Itoa(f.Connections.Current), strconv.Itoa(f.Queue.Current), strconv.Itoa(f.TimesMs.Response), rate("bytesIn"), rate("bytesOut"),
+	}}
 	switch {
 	case strings.HasPrefix(status, "DOWN") || status == "unknown":
-		l.color = red
+		r.color = red
 	case f.errors() > 0, strings.HasPrefix(status, "UP "), strings.HasPrefix(status, "MAINT"):
-		l.color = yellow
+		r.color = yellow
 	}
-	return l
-}
-
-// columns puts cells under each other.
-func columns(cells ...string) line {
-	widths := []int{-28, -9, -7, -14, 8, 7, 6, 6, 6, 8, 8}
-	var b strings.Builder
-	for i, cell := range cells {
-		fmt.Fprintf(&b, "%*s ", widths[i], cell)
-	}
-	return line{text: strings.TrimRight(b.String(), " ")}
+	return r
 }
 
 // short writes a number in few characters: 12.5, 980, 1.2k, 3.4M.

@@ -70,12 +70,12 @@ func TestTopShowsEverything(t *testing.T) {
 	for _, want := range []string{
 		"edge  HAProxy 2.6.12 runs, 1 old worker  revision 7, 7 in effect",
 		"service shop is stale: asking consul: connection refused",
-		"web                          OPEN              *:80               1.3k       0      3      0      0        0     2.5M",
-		"live                         UP        1/2     1.0.0=90,1.1.0=10       13       1      0      0      8",
-		"  10.0.0.3:80                UP                                      -       -",
-		"old                          DOWN      0/0     0.9",
-		"  10.0.0.1:80                UP        L7OK    1.0.0                 7       0",
-		"  10.0.0.2:80                DOWN              1.1.0                 -       -",
+		"web                  OPEN              *:80                  1.3k       0      3      0      0        0     2.5M",
+		"live                 UP        1/2     1.0.0=90,1.1.0=10       13       1      0      0      8",
+		"  10.0.0.3:80        UP                                         -       -",
+		"old                  DOWN      0/0     0.9                     99       0",
+		"  10.0.0.1:80        UP        L7OK    1.0.0                    7       0",
+		"  10.0.0.2:80        DOWN              1.1.0                    -       -",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
@@ -88,6 +88,43 @@ func TestTopMissesNoHAProxyThatNeedNotBeThere(t *testing.T) {
 	s.status.HAProxy = lb.HAProxyStatus{Idle: true}
 	if head := s.lines(0, 0)[0]; head != (line{text: "edge  HAProxy is not on this node, as Pacemaker wants it  revision 7, 7 in effect"}) {
 		t.Errorf("the head is %+v", head)
+	}
+}
+
+// Before the agent has told anything nobody is alarmed.
+func TestTopBeforeItKnowsAnything(t *testing.T) {
+	s := newScreen()
+	if head := s.lines(0, 0)[0]; head != (line{text: "thalassa  waiting for the agent"}) {
+		t.Errorf("the head is %+v", head)
+	}
+}
+
+// A narrow window has the columns that tell most, and columns stay columns
+// whatever is in them.
+func TestTopInANarrowWindow(t *testing.T) {
+	s := shown(t)
+	long := strings.Repeat("x", 100)
+	s.stats["stat/backend/"+long] = figures{Type: "backend", Key: long, Status: "UP"}
+	for width, want := range map[int]string{
+		200: "BACKEND                                  STATUS    UP      VERSION              REQ/S   ERR/S   CONN  QUEUE     MS     IN/S    OUT/S",
+		110: "BACKEND                                  STATUS    UP      VERSION              REQ/S   ERR/S   CONN     MS",
+		89:  "BACKEND                                  STATUS    UP         REQ/S   ERR/S   CONN     MS",
+	} {
+		heading, end := "", -1
+		for _, l := range s.lines(width, 0) {
+			switch {
+			case strings.HasPrefix(l.text, "BACKEND"):
+				heading, end = l.text, len([]rune(l.text))
+			case end >= 0 && len([]rune(l.text)) != end && !strings.HasPrefix(l.text, "live") && width < 200:
+				t.Errorf("at %d: %q does not end below %q", width, l.text, heading)
+			}
+		}
+		if heading != want {
+			t.Errorf("at %d the heading is\n%s, want\n%s", width, heading, want)
+		}
+	}
+	if text := text(s); !strings.Contains(text, long) {
+		t.Errorf("where there is no window something is cut:\n%s", text)
 	}
 }
 
