@@ -19,11 +19,11 @@ const attempts = 4
 
 // Adjust changes servers of some backends of the running HAProxy without a reload.
 // decide says what to do, given how all servers of those backends stand: first all
-// addresses are changed, then the rest of each op, in the order of ops. It is asked again with how they stand afterwards, until there is nothing to do.
-// Somebody may reload HAProxy at any moment: what is decided about one worker is never
-// done to another, and the last to be asked is the one that serves. On an error, which
-// may be decide's, some of the ops may have been carried out: read the servers, or
-// reload.
+// addresses are changed, then the rest of each op, in the order of ops. It is asked
+// again with how they stand afterwards, until there is nothing to do. Somebody may
+// reload HAProxy at any moment: what is decided about one worker is never done to
+// another, and the last to be asked is one that serves. On an error, which may be
+// decide's, some of the ops may have been carried out: read the servers, or reload.
 func (p *Process) Adjust(ctx context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error {
 	if err := p.adjust(ctx, &adjustment{about: about, decide: decide}); err != nil {
 		return fmt.Errorf("changing servers of the running haproxy: %w", err)
