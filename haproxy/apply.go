@@ -64,6 +64,15 @@ func (p *Process) apply(ctx context.Context, config []byte, fingerprint string) 
 		return Outcome{}, err
 	}
 	defer p.release()
+	out, err := p.give(ctx, config, fingerprint)
+	if err == nil {
+		p.noteInEffect(config)
+	}
+	return out, err
+}
+
+// give is apply, in its turn and after the check.
+func (p *Process) give(ctx context.Context, config []byte, fingerprint string) (Outcome, error) {
 	before, err := p.settle(ctx)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("finding haproxy: %w", err)
@@ -203,7 +212,7 @@ func (p *Process) keepOriginal() error {
 
 // runningFile is the file on disk when it is known to be what the worker runs:
 // either proven, by carrying the fingerprint the worker was started with, or put
-// there by Install. Otherwise it is nil.
+// there by Install or Apply. Otherwise it is nil.
 func (p *Process) runningFile(ctx context.Context, before view) (file []byte, proven bool) {
 	if !before.running() {
 		return nil, false
@@ -215,9 +224,7 @@ func (p *Process) runningFile(ctx context.Context, before view) (file []byte, pr
 	if info, err := p.showInfo(ctx); err == nil && carries(file, fingerprint(info)) {
 		return file, true
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.inEffect != digestOf(file) {
+	if p.lastInEffect() != digestOf(file) {
 		return nil, false
 	}
 	return file, false

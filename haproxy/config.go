@@ -100,7 +100,7 @@ type Process struct {
 	checkedAt time.Time
 	probed    probed // of the worker that was asked last
 	intended  digest // of the file that Install was given last
-	inEffect  digest // of the one that it has seen to last
+	inEffect  digest // of the one that it, or Apply, has seen to last
 }
 
 // New returns a Process without touching anything: no file is opened and no

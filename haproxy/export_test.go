@@ -28,3 +28,6 @@ func (p *Process) CarryOut(ctx context.Context, ops ...lb.ServerOp) error {
 		return slices.DeleteFunc(slices.Clone(ops), func(op lb.ServerOp) bool { return verify([]lb.ServerOp{op}, now, "") == nil }), nil
 	})
 }
+
+// Busy reports whether it is somebody's turn to change file and process.
+func (p *Process) Busy() bool { return len(p.turn) > 0 }

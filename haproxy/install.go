@@ -12,19 +12,17 @@ import (
 
 // Install makes config the file on disk without a reload: the running HAProxy
 // has it in effect already, and a restart by anybody is to come up with it. Where
-// Pacemaker has no HAProxy run, the file is config, too. When HAProxy shows the
-// fingerprint of another configuration by now, or cannot be asked and the file has
-// another one, the file is Apply's and stays, which Intact tells. On error the former
-// file is there.
+// Pacemaker has no HAProxy run, the file is config, too. A HAProxy that cannot be asked
+// gets it in the place of other members of the same configuration. Else, when it shows
+// the fingerprint of another one by now, and when Apply has been at it since the call,
+// the file is Apply's and stays, which Intact tells. On error the former file is there.
 func (p *Process) Install(ctx context.Context, config []byte) error {
+	before := p.intend(config)
 	if err := p.take(ctx); err != nil {
 		return err
 	}
 	defer p.release()
-	p.mu.Lock()
-	p.intended = digestOf(config)
-	p.mu.Unlock()
-	if !p.mayInstall(ctx, config) {
+	if p.lastInEffect() != before || !p.mayInstall(ctx, config) {
 		return nil
 	}
 	if !sameFile(p.cfg.ConfigPath, config) {
@@ -32,9 +30,7 @@ func (p *Process) Install(ctx context.Context, config []byte) error {
 			return fmt.Errorf("installing configuration: %w", err)
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.inEffect = p.intended
+	p.noteInEffect(config)
 	return nil
 }
 
@@ -47,11 +43,29 @@ func (p *Process) mayInstall(ctx context.Context, config []byte) bool {
 	case p.cfg.Mode == Pacemaker && statsock.NotListening(err):
 		return true
 	}
-	// Whoever starts it, or is just reloading it, takes the file: that of the same
-	// configuration has other members at most.
 	there, err := p.read(p.cfg.ConfigPath)
 	own, ok := strings.CutPrefix(description(config), descriptionPrefix)
-	return err == nil && ok && carries(there, own)
+	return err == nil && ok && carries(there, own) && digestOf(there) == p.lastInEffect()
+}
+
+// intend notes what Install was given, and returns what was in effect then.
+func (p *Process) intend(config []byte) (inEffect digest) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.intended = digestOf(config)
+	return p.inEffect
+}
+
+func (p *Process) lastInEffect() digest {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.inEffect
+}
+
+func (p *Process) noteInEffect(config []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inEffect = digestOf(config)
 }
 
 // Intact reports whether the file on disk is the one that Install was given last.

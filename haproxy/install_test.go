@@ -46,23 +46,63 @@ func TestInstallThatComesTooLate(t *testing.T) {
 	l.agree("two")
 }
 
+// TestInstallThatApplyHasOvertaken: of the same configuration Apply has put newer
+// members in place while Install waited for its turn.
+func TestInstallThatApplyHasOvertaken(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	l.apply("one")
+	former, config := l.members("127.0.0.1:9"), l.members("127.0.0.1:10")
+	l.edit(former)
+	master := l.state().MasterPID
+	testkit.Freeze(t, master)
+	applied, installed := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := l.Apply(t.Context(), config, "")
+		applied <- err
+	}()
+	testkit.Eventually(t, patience, func() error {
+		if !l.Busy() {
+			return errors.New("Apply has not begun")
+		}
+		return nil
+	})
+	go func() { installed <- l.Install(t.Context(), former) }()
+	testkit.Eventually(t, patience, func() error {
+		if !l.Intact() {
+			return errors.New("Install has not begun")
+		}
+		return nil
+	})
+	if err := syscall.Kill(master, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(<-applied, <-installed); err != nil || l.file(l.cfg.ConfigPath) != string(config) {
+		t.Errorf("%v, and the file is\n%s", err, l.file(l.cfg.ConfigPath))
+	}
+}
+
 // TestInstallLeavesTheFileForAStart: what Apply could not give to an External
 // HAProxy that does not run is there when it starts.
 func TestInstallLeavesTheFileForAStart(t *testing.T) {
 	l := newLab(t, testkit.HAProxy(t))
 	l.apply("one")
+	external := l.another(func(cfg *haproxy.Config) { cfg.Mode = haproxy.External })
+	if err := external.Install(t.Context(), l.members("127.0.0.1:8")); err != nil {
+		t.Fatal(err)
+	}
 	if err := l.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	external := l.another(func(cfg *haproxy.Config) { cfg.Mode = haproxy.External })
-	if _, err := external.Apply(t.Context(), l.config("two"), "two"); !errors.As(err, new(*lb.UnavailableError)) {
-		t.Fatalf("HAProxy does not run: %v", err)
-	}
-	if err := external.Install(t.Context(), l.members("127.0.0.1:9")); err != nil {
-		t.Error(err)
-	}
-	if got := l.file(l.cfg.ConfigPath); got != string(l.config("two")) {
-		t.Errorf("the file is\n%s", got)
+	for fingerprint, config := range map[string][]byte{"two": l.config("two"), "one": l.members("127.0.0.1:10")} {
+		if _, err := external.Apply(t.Context(), config, fingerprint); !errors.As(err, new(*lb.UnavailableError)) {
+			t.Fatalf("HAProxy does not run: %v", err)
+		}
+		if err := external.Install(t.Context(), l.members("127.0.0.1:9")); err != nil {
+			t.Error(err)
+		}
+		if got := l.file(l.cfg.ConfigPath); got != string(config) {
+			t.Errorf("the file is\n%s", got)
+		}
 	}
 }
 
