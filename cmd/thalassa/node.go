@@ -279,7 +279,7 @@ func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *acti
 	if s.tokenFile != "" {
 		tokens, err := auth.Open(s.tokenFile, n.log)
 		if err != nil {
-			return nil, usageError{fmt.Errorf("reading the tokens: %w", err)}
+			return nil, usageError{err}
 		}
 		cfg.Tokens = tokens
 	}

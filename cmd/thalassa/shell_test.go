@@ -63,7 +63,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"check --haproxy neither":       `haproxy: "neither"`,
 		"agent --consul-ca-file /no/ca": "/no/ca",
 		"agent --template-file /no/t":   "setting up the agent: reading the template: open /no/t",
-		"agent --token-file /no/tokens": "open /no/tokens",
+		"agent --token-file /no/tokens": "thalassa: reading tokens: open /no/tokens",
 	} {
 		args := strings.Fields(command)
 		if args[0] == "agent" {
