@@ -201,8 +201,8 @@ func (p *Process) keepOriginal() error {
 		}
 	}
 	content, err := p.read(p.cfg.ConfigPath)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if errors.Is(err, fs.ErrNotExist) || strings.HasPrefix(description(content), descriptionPrefix) {
+		return nil // nobody's, or put there for a start that has not come yet
 	}
 	if err != nil {
 		return err

@@ -104,3 +104,18 @@ func TestFileOfSomebodyElse(t *testing.T) {
 		t.Errorf("kept: %q", got)
 	}
 }
+
+// TestNobodyElsesFile: what this package wrote itself, before HAProxy ran with it, is
+// nobody else's.
+func TestNobodyElsesFile(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	p := l.another(func(c *haproxy.Config) { c.Mode = haproxy.External })
+	for _, word := range []string{"one", "two"} {
+		if _, err := p.Apply(t.Context(), l.config(word), word); !errors.As(err, new(*lb.UnavailableError)) {
+			t.Fatalf("nobody has started HAProxy: %v", err)
+		}
+	}
+	if _, err := os.Stat(l.cfg.ConfigPath + ".before-thalassa"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the package's own file is kept as another's: %v", err)
+	}
+}
