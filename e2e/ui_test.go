@@ -79,6 +79,10 @@ func TestOneBackendHasAPageOfItsOwn(t *testing.T) {
 	p.do(goBack)
 	p.reads("h1", "live")
 
+	// What was put as it is shows as it is.
+	n.call(200, http.MethodPut, "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0","natives":["option forwardfor","# by hand"]}`)
+	p.reads(`[aria-label="Raw lines"]`, "option forwardfor\n# by hand")
+
 	// A connection has no response that could be waited for.
 	n.call(200, http.MethodPut, "/backends/raw", `{"type":"static","mode":"tcp","members":[{"host":"127.0.0.1","port":9}]}`)
 	p.visit("/overview/backends/raw")

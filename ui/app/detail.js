@@ -44,6 +44,8 @@ export function Detail({ kind, name }) {
     <${Now} stat=${stat} tcp=${o.mode === "tcp"} />
     <${Charts} id=${"stat/" + id} tcp=${o.mode === "tcp"} backend=${kind === "backend"} />
     ${kind === "backend" ? html`<section class="panel" aria-label="Members"><h2>Members</h2><${Members} backend=${o} full /></section><${UsedBy} name=${name} />` : html`<${Rules} frontend=${o} />`}
+    ${o.natives?.length > 0 && html`<section class="panel" aria-label="Raw lines"><h2>Raw lines</h2>
+      <pre tabindex="0" aria-label="Raw lines of haproxy.cfg">${o.natives.join("\n")}</pre></section>`}
     <${Definition} object=${o} />
     ${edit && html`<${FormDialog} kind=${kind} name=${name} onClose=${() => query({ edit: null })} />`}
     ${removing && html`<${DeleteDialog} id=${id} onClose=${() => setRemoving(false)} />`}`;
