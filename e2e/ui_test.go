@@ -193,6 +193,20 @@ func TestHeldServiceIsSeenAndAccepted(t *testing.T) {
 	p.reads(`[aria-label="Backend live"]`, "No members")
 }
 
+// Before Consul has answered nothing is said of what it has.
+func TestServiceThatIsNotKnownYet(t *testing.T) {
+	testkit.Tool(t, "chromium")
+	n := newNode(t, "127.0.0.1:1")
+	n.start()
+	n.call(200, http.MethodPut, "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
+	p := openPage(t, n, "/overview", look{})
+	p.reads(".notice.info", "Consul has not answered yet about shop")
+	p.reads(`[aria-label="Backend live"]`, "not known yet", "Consul has not answered about shop yet")
+	p.click(`[title^="Switch live"]`)
+	p.reads("dialog", "not known yet", "the agent refuses a switch until it has")
+	p.sees(`!document.body.innerText.includes("no healthy instance") && !document.body.innerText.includes("not in Consul")`)
+}
+
 func TestActivityPage(t *testing.T) {
 	n := loaded(t)
 	for i := range 70 { // more than the stream begins with

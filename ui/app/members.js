@@ -4,7 +4,7 @@ import { useRef } from "preact/hooks";
 import * as format from "./format.js";
 import { Sparkline } from "./graphs.js";
 import { classes, html } from "./html.js";
-import { follow, now } from "./live.js";
+import { follow, now, object } from "./live.js";
 import { meanTime, statusKind } from "./numbers.js";
 import { Badge, Empty, useVisible } from "./parts.js";
 import { valuesOf } from "./series.js";
@@ -22,9 +22,7 @@ export function statID(backend, m) {
 export function Members({ backend, full }) {
   const members = [...(backend.members ?? [])].sort((a, b) => (a.version ?? "").localeCompare(b.version ?? "", "en", { numeric: true })); // stable: by address within a version
   if (members.length === 0) {
-    const of = backend.version ?? Object.keys(backend.versions ?? {}).join(", ");
-    return html`<${Empty} title="No members">${backend.type === "dynamic"
-      ? `Consul has no healthy instance of ${backend.name} ${of}. Requests are answered with 503 until there is one.` : "This backend lists none."}</${Empty}>`;
+    return html`<${Empty} title="No members">${whyNone(backend)}</${Empty}>`;
   }
   const tcp = backend.mode === "tcp";
   const several = Boolean(backend.versions) || new Set(members.map((m) => m.version)).size > 1;
@@ -39,6 +37,15 @@ export function Members({ backend, full }) {
       <tbody>${members.map((m) => html`<${Row} key=${m.host + ":" + m.port} backend=${backend.key} member=${m} several=${several} tcp=${tcp} full=${full} />`)}</tbody>
     </table>
   </div>`;
+}
+
+/** @param {import("./types.js").Backend} b */
+function whyNone(b) {
+  if (b.type !== "dynamic") return "This backend lists none.";
+  const of = b.version ?? Object.keys(b.versions ?? {}).join(", ");
+  return object("service/" + b.name).value?.known === false
+    ? `Consul has not answered about ${b.name} yet. Requests are answered with 503 until it names a healthy instance of ${of}.`
+    : `Consul has no healthy instance of ${b.name} ${of}. Requests are answered with 503 until there is one.`;
 }
 
 /** @param {{backend: string, member: Member, several: boolean, tcp: boolean, full?: boolean}} props */

@@ -37,6 +37,7 @@ function SwitchDialog({ backend: b, onClose }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
   const versions = known(b, service);
+  const silent = service?.known === false; // Consul has not said yet what there is
   const wanted = divide ? { versions: parts } : { version };
   const same = JSON.stringify(sorted(wanted)) === JSON.stringify(sorted(selection(b)));
   const healthy = (/** @type {string} */ v) => versions.find((known) => known.version === v)?.healthy ?? 0;
@@ -61,13 +62,14 @@ function SwitchDialog({ backend: b, onClose }) {
           <button type="button" aria-pressed=${divide ? "false" : "true"} onClick=${() => setDivide(false)}>One version</button>
           <button type="button" aria-pressed=${divide ? "true" : "false"} onClick=${() => setDivide(true)} disabled=${versions.length < 2}>Divide traffic</button>
         </div>
-        ${divide ? html`<${Sliders} parts=${parts} versions=${versions} onChange=${setParts} />`
+        ${divide ? html`<${Sliders} parts=${parts} versions=${versions} silent=${silent} onChange=${setParts} />`
           : html`<fieldset class="versions" disabled=${busy}><legend class="hidden">Version</legend>
             ${versions.map((v) => html`<label key=${v.version} class=${classes("choice", v.version === version && "chosen")}>
               <input type="radio" name="version" value=${v.version} checked=${v.version === version} onChange=${() => setVersion(v.version)} />
-              <span class="grow">${v.version}</span><${Counts} version=${v} />${v.version === b.version && html`<${Badge}>now</${Badge}>`}
+              <span class="grow">${v.version}</span><${Counts} version=${v} silent=${silent} />${v.version === b.version && html`<${Badge}>now</${Badge}>`}
             </label>`)}</fieldset>`}
-        ${empty.length > 0 && html`<p class="hint bad">${empty.join(", ")} has no healthy instance; the agent refuses that.</p>`}
+        ${silent && html`<p class="hint bad">Consul has not answered about ${b.name} yet; the agent refuses a switch until it has.</p>`}
+        ${!silent && empty.length > 0 && html`<p class="hint bad">${empty.join(", ")} has no healthy instance; the agent refuses that.</p>`}
         <${Problem} error=${error} />
         ${busy && html`<p role="status" class="muted">Switching; this ends when new requests go to ${divide ? "all parts" : version}…</p>`}
       </div>
@@ -104,16 +106,17 @@ function initial(b, service) {
   return out;
 }
 
-/** @param {{version: {total: number, healthy: number}}} props */
-function Counts({ version: v }) {
+/** @param {{version: {total: number, healthy: number}, silent: boolean}} props */
+function Counts({ version: v, silent }) {
+  if (silent) return html`<span class="muted">not known yet</span>`;
   if (v.total === 0) return html`<span class="bad">not in Consul</span>`;
   return html`<span class=${v.healthy === 0 ? "bad" : v.healthy < v.total ? "fair" : "muted"}>${v.healthy} of ${format.count(v.total, "instance")} healthy</span>`;
 }
 
-/** @param {{parts: Record<string, number>, versions: {version: string, total: number, healthy: number}[], onChange: (p: Record<string, number>) => void}} props */
-function Sliders({ parts, versions, onChange }) {
+/** @param {{parts: Record<string, number>, versions: {version: string, total: number, healthy: number}[], silent: boolean, onChange: (p: Record<string, number>) => void}} props */
+function Sliders({ parts, versions, silent, onChange }) {
   return html`<div class="sliders">${versions.map((v) => html`<div key=${v.version} class="slider">
-    <label for=${"part-" + v.version}><span class="grow">${v.version}</span><${Counts} version=${v} /></label>
+    <label for=${"part-" + v.version}><span class="grow">${v.version}</span><${Counts} version=${v} silent=${silent} /></label>
     <input id=${"part-" + v.version} type="range" min="0" max="100" step="1" value=${parts[v.version] ?? 0}
       onInput=${(/** @type {any} */ e) => onChange(move(parts, v.version, Number(e.target.value)))} />
     <output for=${"part-" + v.version}>${parts[v.version] ?? 0} %</output>
