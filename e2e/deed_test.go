@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +36,7 @@ func gentle() []deed {
 		{"switch versions", 15, (*soak).change},
 		{"add or remove a frontend", 6, (*soak).rebuild},
 		{"reload by somebody else", 3, func(s *soak) { s.signal(s.n.master(), syscall.SIGUSR2) }},
+		{"reload of an outdated file", 3, (*soak).reloadOutdated},
 		{"meddle with a server", 4, (*soak).meddle},
 		{"kill Consul", 2, (*soak).killConsul},
 	}
@@ -129,6 +131,16 @@ func (s *soak) rebuild() {
 	s.further[at] = true
 	s.n.call(200, http.MethodPut, backend, `{"type":"dynamic","name":"shop","version":"2"}`)
 	s.n.call(200, http.MethodPut, frontend, fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"other-%d"}`, s.ports[at], at))
+}
+
+// reloadOutdated has HAProxy read the file of some deeds ago, as somebody does who
+// deploys a copy of it, or reloads in the moment before the agent has written it.
+func (s *soak) reloadOutdated() {
+	staged := s.n.path("outdated")
+	if err := errors.Join(os.WriteFile(staged, []byte(s.outdated), 0o600), os.Rename(staged, s.n.path("haproxy.cfg"))); err != nil {
+		s.Fatal(err)
+	}
+	s.signal(s.n.master(), syscall.SIGUSR2)
 }
 
 // meddle changes a server by hand and waits until that is put right. It leaves one

@@ -32,6 +32,8 @@ type soak struct {
 	deeds   map[string]int
 	recent  []string
 	outages []outage
+	// outdated is the file of the time when all was settled last.
+	outdated string
 }
 
 // An outage is the time from the kill of HAProxy's worker until HAProxy answers
@@ -149,6 +151,7 @@ func (s *soak) settled() {
 			s.outages[i].over = time.Now()
 		}
 	}
+	s.outdated = s.n.config()
 	if s.load == nil {
 		return
 	}
