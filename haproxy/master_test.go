@@ -134,7 +134,21 @@ func TestConclusiveReload(t *testing.T) {
 	if out, err := p.Apply(t.Context(), config("five"), "five"); err != nil || out.WorkerPID != 1004 {
 		t.Errorf("after another reload: %+v, %v", out, err)
 	}
-	if state, err := p.State(t.Context()); err != nil || state.Fingerprint != "five" || state.MasterPID != os.Getpid() {
+	// Somebody else puts another file in place in between, and reloads.
+	m.next = func() string {
+		m.next = own
+		if err := os.WriteFile(cfg.ConfigPath, config("other"), 0o600); err != nil {
+			t.Error(err)
+		}
+		return own()
+	}
+	if out, err := p.Apply(t.Context(), config("six"), "six"); err != nil || out.WorkerPID != 1006 {
+		t.Errorf("after a reload of another file: %+v, %v", out, err)
+	}
+	if data, _ := os.ReadFile(cfg.ConfigPath); string(data) != string(config("six")) {
+		t.Errorf("the file is\n%s", data)
+	}
+	if state, err := p.State(t.Context()); err != nil || state.Fingerprint != "six" || state.MasterPID != os.Getpid() {
 		t.Errorf("%+v, %v", state, err)
 	}
 }

@@ -29,8 +29,9 @@ type birth struct {
 	old []int
 	// reloads and failed of the master before; -1 when it could not be asked.
 	reloads, failed int
-	// expect is the fingerprint the new worker must show; "": any.
+	// expect is the fingerprint that the new worker must show, of config; "": any.
 	expect string
+	config []byte
 
 	worker  int       // seen at the master; 0: not yet
 	since   time.Time // when it was seen
@@ -38,7 +39,7 @@ type birth struct {
 }
 
 func (p *Process) newBirth(before view, config []byte, fingerprint string) *birth {
-	b := &birth{p: p, old: before.workers(), reloads: -1}
+	b := &birth{p: p, old: before.workers(), reloads: -1, config: config}
 	if before.procs != nil {
 		b.reloads, b.failed = before.procs.Master.Reloads, before.procs.Failed
 	}
@@ -163,9 +164,13 @@ func (b *birth) serves(ctx context.Context, v view) (bool, error) {
 		if b.expect == "" || fingerprint(info) == b.expect {
 			return true, nil
 		}
-		// Somebody else's reload has taken another file: ask again.
+		// Somebody else's reload has taken another file, which may be there still: ask
+		// again.
 		b.old, b.worker, b.reloads = append(b.old, b.worker), 0, v.procs.Master.Reloads
-		return false, nil
+		if !sameFile(b.p.cfg.ConfigPath, b.config) {
+			err = replace(b.p.cfg.ConfigPath, b.config)
+		}
+		return false, err
 	}
 	if time.Since(b.since) < deafAfter {
 		return false, nil
