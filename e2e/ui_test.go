@@ -57,6 +57,9 @@ func TestOverviewIsLive(t *testing.T) {
 	p.sees(`!document.querySelector("[aria-label='Backend live']") && location.search === "?q=files"`)
 	p.visit("/overview?show=problems")
 	p.sees(`document.querySelector("[aria-label='Backend files']") && !document.querySelector("[aria-label='Backend live']")`)
+	p.sees(`document.querySelector(".tiles .figure.fair .value").textContent === "2 / 3"`)
+	n.call(200, http.MethodPut, "/backends/gone", `{"type":"static","members":[{"host":"127.0.0.1","port":9},{"host":"127.0.0.2","port":9},{"host":"127.0.0.3","port":9}]}`)
+	p.sees(`document.querySelector(".tiles .figure.bad .value").textContent === "2 / 6"`)
 	p.look(look{dark: true})
 	p.shot("overview-dark")
 }

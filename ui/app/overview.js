@@ -4,7 +4,7 @@ import { useMemo } from "preact/hooks";
 import { BackendRow, FrontendRow } from "./rows.js";
 import { FormDialog } from "./forms.js";
 import * as format from "./format.js";
-import { Sparkline } from "./graphs.js";
+import { grade, Sparkline } from "./graphs.js";
 import { html } from "./html.js";
 import { Icon } from "./icons.js";
 import { hello, list, now, object } from "./live.js";
@@ -104,7 +104,7 @@ function Tiles({ frontends, backends }) {
     <div class="tile"><${Figure} label="requests/s" value=${format.number(sum((s) => valuesOf(s).requests))}><${Sparkline} sum=${ids} /></${Figure}></div>
     <div class="tile"><${Figure} label="connections" value=${format.number(sum((s) => s.connections?.current ?? NaN))}><${Sparkline} sum=${ids} name="connections" /></${Figure}></div>
     <div class="tile"><${Figure} label="errors/s" kind=${errors > 0 ? "bad" : ""} value=${format.number(sum((s) => valuesOf(s).errors))}><${Sparkline} sum=${ids} name="errors" bad /></${Figure}></div>
-    <div class="tile"><${Figure} label="healthy members" kind=${healthy < members ? "fair" : ""} value=${pools.length ? html`${format.number(healthy)}<small> / ${format.number(members)}</small>` : format.unknown} /></div>
+    <div class="tile"><${Figure} label="healthy members" kind=${healthy === members ? "" : grade(healthy, members) === "bad" ? "bad" : "fair"} value=${pools.length ? html`${format.number(healthy)}<small> / ${format.number(members)}</small>` : format.unknown} /></div>
     <div class="tile facts">${status && html`
       <p><${Process} haproxy=${status.haproxy} /></p>
       <p class="muted">Revision ${status.inEffect}${status.inEffect === status.revision ? " in effect" : html` in effect, <b class="bad">${status.revision} asked for</b>`}</p>
