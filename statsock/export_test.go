@@ -14,6 +14,7 @@ var (
 	ParseProcesses   = parseProcesses
 	ParseReload      = parseReload
 	ParseServers     = parseServers
+	ReadAnswers      = readAnswers
 	ReadStats        = readStats
 	Separate         = separate
 )

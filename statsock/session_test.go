@@ -1,10 +1,13 @@
 package statsock_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"thalassa/internal/testkit"
 	"thalassa/statsock"
@@ -28,6 +31,29 @@ func TestSeparate(t *testing.T) {
 		if got := statsock.Separate(c.text); !slices.Equal(got, c.want) {
 			t.Errorf("%q: got %q, want %q", c.text, got, c.want)
 		}
+	}
+}
+
+// TestAnswersComeInPieces, of which each may end like the last.
+func TestAnswersComeInPieces(t *testing.T) {
+	long := strings.Repeat("a line of many\n", 10_000)
+	want := []string{"", long, "", "\tb > \n", ""}
+	for release, between := range map[string]string{"until 3.0": "> ", "since then": ""} {
+		said := "\n> " + strings.Join(want[1:], "\n"+between) + "\n> "
+		for name, reader := range map[string]func(io.Reader) io.Reader{
+			"bytes": iotest.OneByteReader, "halves": iotest.HalfReader, "with the end": iotest.DataErrReader, "at once": func(r io.Reader) io.Reader { return r },
+		} {
+			got, err := statsock.ReadAnswers(reader(strings.NewReader(said)), len(want))
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s, %s: %.100q, %v", release, name, got, err)
+			}
+			if _, err := statsock.ReadAnswers(reader(strings.NewReader(said)), len(want)+1); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%s, %s: an answer that is missing: %v", release, name, err)
+			}
+		}
+	}
+	if _, err := statsock.ReadAnswers(strings.NewReader("\na\n\n> "), 1); err == nil || !strings.Contains(err.Error(), "2 answers to 1") {
+		t.Errorf("an answer too many: %v", err)
 	}
 }
 
