@@ -16,8 +16,7 @@ type Config struct {
 	Backends  []Pool
 }
 
-// Part is the configuration with those backends alone that names, which are sorted,
-// has.
+// Part is the configuration with no other backends than those named, in sorted order.
 func (c Config) Part(names []Name) Config {
 	part := c
 	part.Backends = make([]Pool, 0, len(names))
