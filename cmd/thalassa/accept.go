@@ -14,7 +14,8 @@ func newAccept(env environment) *cobra.Command {
 		Long: `Lets go of the instances that a service holds: those that Consul suddenly did not
 list any more, and that are kept until that is confirmed. "thalassa status" shows
 them and why. When the service holds nothing, the exit code is 4.`,
-		Args: arguments,
+		Args:              arguments,
+		ValidArgsFunction: r.complete(false, serviceNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := r.client()
 			if err != nil {

@@ -48,7 +48,8 @@ deploy stays.`,
 		Example: `  thalassa deploy live 1.1.0 --wait 30s
   thalassa deploy live 1.0.0=90,1.1.0=10
   thalassa deploy live 1.1.0 --canary 5,25,50,100 --every 1m --abort-on "5xx>1%,rtime>500ms"`,
-		Args: arguments,
+		Args:              arguments,
+		ValidArgsFunction: r.complete(false, dynamicKeys, versionsOf),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := parseTarget(cmd, args[1], &d); err != nil {
 				return err

@@ -18,6 +18,7 @@ import (
 type objects struct {
 	kind   string // "frontend"
 	sample string // a document to put, for the help
+	keys   lister
 	list   func(ctx context.Context, r *remote, c *client.Client) error
 	get    func(ctx context.Context, c *client.Client, key string) (any, error)
 	put    func(ctx context.Context, c *client.Client, key string, document json.RawMessage) (any, client.Applied, error)
@@ -44,6 +45,7 @@ type (
 func frontendObjects() objects {
 	return objects{
 		kind:   "frontend",
+		keys:   frontendKeys,
 		sample: `{"bind": "*:80", "backend": "live"}`,
 		list: func(ctx context.Context, r *remote, c *client.Client) error {
 			list, err := c.Frontends(ctx)
@@ -71,6 +73,7 @@ func frontendObjects() objects {
 func backendObjects() objects {
 	return objects{
 		kind:   "backend",
+		keys:   backendKeys,
 		sample: `{"type": "dynamic", "name": "shop", "version": "1.0.0"}`,
 		list: func(ctx context.Context, r *remote, c *client.Client) error {
 			list, err := c.Backends(ctx)
@@ -112,7 +115,7 @@ func newObjects(env environment, o objects) *cobra.Command {
 	r.flags(cmd)
 	cmd.AddCommand(
 		&cobra.Command{
-			Use: "get KEY", Short: "Show one as JSON, in the form that put takes", Args: arguments,
+			Use: "get KEY", Short: "Show one as JSON, in the form that put takes", Args: arguments, ValidArgsFunction: r.complete(false, o.keys),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				c, err := r.client()
 				if err != nil {
@@ -126,12 +129,12 @@ func newObjects(env environment, o objects) *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "put KEY FILE", Short: "Create or replace one from a JSON file (- is standard input)", Args: arguments,
+			Use: "put KEY FILE", Short: "Create or replace one from a JSON file (- is standard input)", Args: arguments, ValidArgsFunction: r.complete(true, o.keys),
 			Example: fmt.Sprintf("  echo '%s' | thalassa %ss put KEY -", o.sample, o.kind),
 			RunE:    func(cmd *cobra.Command, args []string) error { return r.put(cmd.Context(), o, args[0], args[1]) },
 		},
 		&cobra.Command{
-			Use: "delete KEY", Short: "Delete one", Args: arguments,
+			Use: "delete KEY", Short: "Delete one", Args: arguments, ValidArgsFunction: r.complete(false, o.keys),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				c, err := r.client()
 				if err != nil {

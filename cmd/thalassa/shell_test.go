@@ -137,6 +137,30 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+// Arguments are completed with what the agent knows; without one there is nothing
+// to choose from, and files are offered where files are meant only.
+func TestCompletionAsksTheAgent(t *testing.T) {
+	s := shop(t)
+	for args, want := range map[string]string{
+		"deploy ":               "live\n:4\n",
+		"deploy live ":          "1.0.0\n2.0.0\n:4\n",
+		"deploy none ":          ":4\n",
+		"deploy live 1.0.0 ":    ":4\n",
+		"backends get ":         "files\nlive\n:4\n",
+		"backends put ":         "files\nlive\n:4\n",
+		"backends put live ":    ":0\n",
+		"frontends delete ":     "www\n:4\n",
+		"accept ":               "shop\n:4\n",
+		"deploy --agent :// ":   ":4\n",
+		"frontends get -o yml ": ":4\n",
+	} {
+		r := s.execute("", append([]string{"__complete"}, strings.Split(args, " ")...)...)
+		if r.code != exitOK || r.out != want {
+			t.Errorf("%q: %d %q, want %q", args, r.code, r.out, want)
+		}
+	}
+}
+
 func TestCompletion(t *testing.T) {
 	s := open(t)
 	for shell, holds := range map[string]string{"bash": "complete -o default", "zsh": "#compdef thalassa", "fish": "complete -c thalassa"} {
