@@ -35,7 +35,7 @@ func gentle() []deed {
 		{"pass a check", 10, (*soak).heal},
 		{"switch versions", 15, (*soak).change},
 		{"add or remove a frontend", 6, (*soak).rebuild},
-		{"reload by somebody else", 3, func(s *soak) { s.signal(s.n.master(), syscall.SIGUSR2) }},
+		{"reload by somebody else", 3, (*soak).reload},
 		{"reload of an outdated file", 3, (*soak).reloadOutdated},
 		{"meddle with a server", 4, (*soak).meddle},
 		{"kill Consul", 2, (*soak).killConsul},
@@ -140,6 +140,24 @@ func (s *soak) reloadOutdated() {
 	if err := errors.Join(os.WriteFile(staged, []byte(s.outdated), 0o600), os.Rename(staged, s.n.path("haproxy.cfg"))); err != nil {
 		s.Fatal(err)
 	}
+	s.reload()
+}
+
+// reload is one by somebody else, who does not begin it while another one is under way:
+// HAProxy 3.2 takes connections along then, which is none of the agent's business.
+func (s *soak) reload() {
+	stats, master := statsock.New(s.n.path("h.sock")), statsock.NewMaster(s.n.path("haproxy.master.sock"))
+	testkit.Eventually(s, patience, func() error {
+		procs, err := master.ShowProc(s.Context())
+		if err != nil {
+			return err
+		}
+		info, err := stats.ShowInfo(s.Context())
+		if err == nil && (!procs.Present(info.PID) || info.Stopping) {
+			err = errors.New("a reload is under way")
+		}
+		return err
+	})
 	s.signal(s.n.master(), syscall.SIGUSR2)
 }
 

@@ -56,6 +56,7 @@ func (p *Process) newBirth(before view, config []byte, fingerprint string) *birt
 func (p *Process) reload(ctx context.Context, before view, config []byte, fingerprint string) (worker int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.ReloadTimeout)
 	defer cancel()
+	before = p.calm(ctx, before)
 	b := p.newBirth(before, config, fingerprint)
 	if before.procs == nil {
 		if info, err := p.showInfo(ctx); err == nil {
@@ -83,6 +84,36 @@ func (p *Process) reload(ctx context.Context, before view, config []byte, finger
 		err = fmt.Errorf("no new worker serves after %s: %w", p.cfg.ReloadTimeout, ctx.Err())
 	}
 	return 0, fmt.Errorf("reloading haproxy: %w", err)
+}
+
+// calm waits until no reload by somebody else is under way, as far as that can be
+// seen, and returns how HAProxy stands then. HAProxy 3.2 ends a new worker that takes
+// over at the moment of the next reload, and its connections are reset after a second
+// in which nobody accepts others.
+func (p *Process) calm(ctx context.Context, v view) view {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_ = poll(ctx, func() (bool, error) { // what does not end in that time is not waited for
+		if !p.isReloading(ctx, v) {
+			return true, nil
+		}
+		now, err := p.look(ctx)
+		if now.procs != nil {
+			v = now
+		}
+		return false, err
+	})
+	return v
+}
+
+// isReloading reports whether another worker answers on the stats socket than the
+// master's present one.
+func (p *Process) isReloading(ctx context.Context, v view) bool {
+	if v.procs == nil || v.procs.Failed > 0 {
+		return false
+	}
+	info, err := p.showInfo(ctx)
+	return err == nil && (info.Stopping || !v.procs.Present(info.PID))
 }
 
 // ask sends the reload once. Whether it arrived shows later, in look.

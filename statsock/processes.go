@@ -3,6 +3,7 @@ package statsock
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,6 +42,11 @@ func (p Processes) PIDs() []int {
 		pids = append(pids, w.PID)
 	}
 	return pids
+}
+
+// Present reports whether a process is a worker of the present configuration.
+func (p Processes) Present(pid int) bool {
+	return slices.ContainsFunc(p.Workers, func(w Process) bool { return w.PID == pid })
 }
 
 // parseProcesses reads the table of show proc: a heading for each group, then
