@@ -66,7 +66,7 @@ func (p *Process) apply(ctx context.Context, config []byte, fingerprint string) 
 	defer p.release()
 	out, err := p.give(ctx, config, fingerprint)
 	if err == nil {
-		p.noteInEffect(config)
+		p.noteInEffect(digestOf(config))
 	}
 	return out, err
 }

@@ -17,7 +17,8 @@ import (
 // the fingerprint of another one by now, and when Apply has been at it since the call,
 // the file is Apply's and stays, which Intact tells. On error the former file is there.
 func (p *Process) Install(ctx context.Context, config []byte) error {
-	before := p.intend(config)
+	intended := digestOf(config)
+	before := p.intend(intended)
 	if err := p.take(ctx); err != nil {
 		return err
 	}
@@ -30,7 +31,7 @@ func (p *Process) Install(ctx context.Context, config []byte) error {
 			return fmt.Errorf("installing configuration: %w", err)
 		}
 	}
-	p.noteInEffect(config)
+	p.noteInEffect(intended)
 	return nil
 }
 
@@ -43,16 +44,18 @@ func (p *Process) mayInstall(ctx context.Context, config []byte) bool {
 	case p.cfg.Mode == Pacemaker && statsock.NotListening(err):
 		return true
 	}
+	// Whoever starts or reloads it takes the file that is there, which is to be newer at
+	// most: what Apply could not put in effect is for that start.
 	there, err := p.read(p.cfg.ConfigPath)
 	own, ok := strings.CutPrefix(description(config), descriptionPrefix)
 	return err == nil && ok && carries(there, own) && digestOf(there) == p.lastInEffect()
 }
 
 // intend notes what Install was given, and returns what was in effect then.
-func (p *Process) intend(config []byte) (inEffect digest) {
+func (p *Process) intend(config digest) (inEffect digest) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.intended = digestOf(config)
+	p.intended = config
 	return p.inEffect
 }
 
@@ -62,10 +65,10 @@ func (p *Process) lastInEffect() digest {
 	return p.inEffect
 }
 
-func (p *Process) noteInEffect(config []byte) {
+func (p *Process) noteInEffect(config digest) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.inEffect = digestOf(config)
+	p.inEffect = config
 }
 
 // Intact reports whether the file on disk is the one that Install was given last.
