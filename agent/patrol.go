@@ -55,16 +55,16 @@ func (a *Agent) judge(ctx context.Context, s sight) bool {
 	if change.Empty() {
 		return false
 	}
-	if len(change.Reload) > 0 && a.running.failure != "" {
-		a.Look() // perhaps HAProxy has come back with what it refused or could not be told
-		return false
-	}
 	e, reasons := a.repaired(change), change.Reload
 	if s.servers != nil {
 		err := a.repair(ctx, change)
 		if reasons = reasonsOf(err); err != nil && !needsReload(err) {
 			e.Error = err.Error()
 		}
+	}
+	if len(reasons) > 0 && e.Error == "" && a.running.failure != "" {
+		a.Look() // perhaps HAProxy has come back with what it refused or could not be told
+		return false
 	}
 	if len(reasons) > 0 {
 		e.Path = pathReload

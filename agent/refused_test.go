@@ -55,6 +55,41 @@ func TestNextAgentFollowsMembersOfWhatIsRefused(t *testing.T) {
 	})
 }
 
+// TestServersArePutRightWhileSomethingIsRefused: a member whose slot somebody has taken
+// from it gets another one, for which no reload is needed.
+func TestServersArePutRightWhileSomethingIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.ready("1.0.0 1001", "1.0.0 1002")
+		w.serves("1001", "1002")
+		x, err := lb.ParseBackend("x", []byte(`{"type":"static","natives":["option httplog"]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		w.intent.Backends = map[lb.Name]lb.Backend{"b": w.intent.Backends["b"], "x": x}
+		w.intent.Revision++
+		w.checkRefuses = "option httplog"
+		w.committed.Broadcast()
+		w.mu.Unlock()
+		pause(t.Context(), 10*time.Second)
+		if s, err := w.agent.Status(t.Context()); err != nil || s.Problem == "" {
+			t.Fatalf("nothing is refused: %+v, %v", s, err)
+		}
+		w.mu.Lock()
+		for i, s := range w.servers {
+			if s.Address.Port == 1002 {
+				w.servers[i].Address.Port = 9999
+			}
+		}
+		w.mu.Unlock()
+		w.serves("1001", "1002")
+		if n := w.count(activity.ServersRepaired); n != 1 {
+			t.Errorf("%d repairs", n)
+		}
+	})
+}
+
 // TestWaitingIsNoFailedReload: the activity tells what HAProxy has refused from what
 // it was not asked for.
 func TestWaitingIsNoFailedReload(t *testing.T) {
