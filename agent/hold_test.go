@@ -73,6 +73,16 @@ func TestHoldsAreToldAndAccepted(t *testing.T) {
 		if err := w.agent.Accept(t.Context(), "none", by); !errors.As(err, &notFound) {
 			t.Errorf("accepting for an unknown service: %v", err)
 		}
+		b, err := lb.ParseBackend("c", []byte(`{"type":"dynamic","name":"silent","version":"1"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.agent.Edit(t.Context(), lb.Edit{Backend: &b}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.agent.Accept(t.Context(), "silent", by); !errors.As(err, &conflict) {
+			t.Errorf("accepting for a service that Consul has not answered about: %v", err)
+		}
 		select {
 		case tell := <-w.holder.tells:
 			t.Errorf("told of %v though nothing is held", tell)

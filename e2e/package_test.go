@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -83,6 +84,9 @@ func TestPackage(t *testing.T) {
 	if err != nil || len(packages) != 1 {
 		t.Fatalf("the packages are %v (%v)", packages, err)
 	}
+	for _, missing := range lostLinks(t, packages[0]) {
+		t.Errorf("the README leads to %s, which is not in the package", missing)
+	}
 	cmd = exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
 		"/bin/sh", "-ec", installPackage, "install", packages[0])
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8"}
@@ -108,4 +112,34 @@ func TestPackage(t *testing.T) {
 	if strings.Contains(string(out), "left behind") || t.Failed() {
 		t.Errorf("%s", out)
 	}
+}
+
+// lostLinks are those of the README that lead nowhere in a package.
+func lostLinks(t *testing.T, path string) []string {
+	t.Helper()
+	const folder = "./usr/share/doc/thalassa/"
+	list, err := exec.Command("sh", "-ec", `dpkg-deb --fsys-tarfile "$1" | tar --list`, "list", path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for name := range strings.Lines(string(list)) {
+		there[strings.TrimSuffix(strings.TrimSpace(name), "/")] = true
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := regexp.MustCompile(`\]\(([a-z][\w./-]*)\)`).FindAllStringSubmatch(string(readme), -1)
+	if len(links) < 10 {
+		t.Errorf("only %d links are found in the README", len(links))
+	}
+	var lost []string
+	for _, link := range links {
+		// The license is there under the name that Debian has for it.
+		if target := link[1]; !there[folder+target] && target != "LICENSE" {
+			lost = append(lost, target)
+		}
+	}
+	return lost
 }

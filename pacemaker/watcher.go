@@ -185,7 +185,10 @@ func (w *Watcher) publish(ctx context.Context, cib *CIB, view lb.Cluster, err er
 		return
 	}
 	w.changed.Broadcast()
-	if before.State != view.State {
+	switch {
+	case before.State == "" && view.State == lb.ClusterNone:
+		log.InfoContext(ctx, "no cluster runs on this node")
+	case before.State != view.State:
 		log.InfoContext(ctx, "cluster state changed", "state", view.State, "reasons", view.Reasons, "dc", view.DC)
 	}
 }
