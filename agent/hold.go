@@ -22,14 +22,12 @@ type Holder interface {
 // Errors: *lb.NotFoundError for a service that is not watched, *lb.ConflictError
 // for one that holds nothing, *lb.UnavailableError when it took too long.
 func (a *Agent) Accept(ctx context.Context, service lb.Name, by lb.Stamp) error {
-	in, err := a.Intent(ctx)
-	if err != nil {
-		return err
-	}
 	id := serviceObject(service).ID
-	s, known := a.Snapshot().Services[service]
+	snap := a.Snapshot()
+	s, known := snap.Services[service]
+	_, asked := snap.Unanswered[service]
 	switch {
-	case !known && !slices.Contains(in.Services(), service):
+	case !known && !asked:
 		return &lb.NotFoundError{ID: id}
 	case s.Hold == nil || a.cfg.Holder == nil:
 		return &lb.ConflictError{ID: id, Reason: "no instances are held, so there is nothing to accept"}

@@ -207,7 +207,13 @@ func (w *world) poke() {
 func (w *world) Snapshot() lb.Snapshot {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.snapshot
+	snap := lb.Snapshot{Services: w.snapshot.Services, Unanswered: map[lb.Name]string{}}
+	for _, name := range w.wanted {
+		if _, known := snap.Services[name]; !known {
+			snap.Unanswered[name] = ""
+		}
+	}
+	return snap
 }
 
 func (w *world) Changed() <-chan struct{} { return w.changed }
