@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,10 +60,8 @@ the node agent between them. Nothing is left behind.`,
 			if debug {
 				level = slog.LevelDebug
 			}
-			for flag, port := range map[string]int{"port": d.apiPort, "web-port": d.port} {
-				if port < 0 || port > 65535 {
-					return mistake(cmd, "--%s: %d is not a port, expected 1 to 65535", flag, port)
-				}
+			if err := cmp.Or(portError("port", d.apiPort, 0), portError("web-port", d.port, 0)); err != nil {
+				return mistake(cmd, "--%w", err)
 			}
 			d.log = slog.New(slog.NewTextHandler(env.stderr, &slog.HandlerOptions{Level: level}))
 			return ended(cmd.Context(), d.run(cmd.Context()))

@@ -213,15 +213,19 @@ func setFromFile(f *pflag.FlagSet, name pflag.NormalizedName, value *yaml.Node) 
 	return nil
 }
 
+// portError is about a port that is none: one beyond 65535, or below least, which is 0
+// where the system may choose one.
+func portError(name string, port, least int) error {
+	if port >= least && port <= 65535 {
+		return nil
+	}
+	return fmt.Errorf("%s: %d is not a port, expected 1 to 65535", name, port)
+}
+
 // check finds mistakes that no single flag can know. Errors name the setting.
 func (s *settings) check() error {
-	var problems []error
+	problems := []error{portError("port", s.port, 0), portError("service-reg-port", s.consulPort, 1)} // nil where all is well
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	for name, port := range map[string]int{"port": s.port, "service-reg-port": s.consulPort} {
-		if port < 0 || port > 65535 || port == 0 && name != "port" {
-			bad("%s: %d is not a port, expected 1 to 65535", name, port)
-		}
-	}
 	if !s.loopback() && s.tokenFile == "" && !s.insecureNoAuth {
 		bad("host: %s is not a loopback address, and neither token-file nor insecure-no-auth is set", s.host)
 	}
@@ -287,8 +291,8 @@ func (s *settings) check() error {
 			bad("%s: %q holds a character that haproxy.cfg cannot take", name, text)
 		}
 	}
-	if len(problems) > 0 {
-		return usageError{errors.Join(problems...)}
+	if err := errors.Join(problems...); err != nil {
+		return usageError{err}
 	}
 	if s.masterSocket == "" {
 		s.masterSocket = filepath.Join(filepath.Dir(s.statsSocket), "haproxy.master.sock")
