@@ -3,7 +3,6 @@ package haproxy
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -36,7 +35,7 @@ func (p *Process) Check(ctx context.Context, config []byte) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.checked, p.checkedAt = sha256.Sum256(config), time.Now()
+	p.checked, p.checkedAt = digestOf(config), time.Now()
 	return nil
 }
 
@@ -44,7 +43,7 @@ func (p *Process) Check(ctx context.Context, config []byte) error {
 // passed one a moment ago, as a candidate does before it is applied.
 func (p *Process) checkUnlessJustDone(ctx context.Context, config []byte) error {
 	p.mu.Lock()
-	done := p.checked == sha256.Sum256(config) && time.Since(p.checkedAt) < checkHolds
+	done := p.checked == digestOf(config) && time.Since(p.checkedAt) < checkHolds
 	p.mu.Unlock()
 	if done {
 		return nil

@@ -1,7 +1,6 @@
 package haproxy
 
 import (
-	"crypto/sha256"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -96,7 +95,7 @@ type Process struct {
 	marked  bool     // mark is set
 	mark    int64    // length of the startup log at the last start or reload
 	// checked is the digest of the configuration that passed a check last.
-	checked   [sha256.Size]byte
+	checked   digest
 	checkedAt time.Time
 	probed    probed // of the worker that was asked last
 	intended  digest // of the file that Install was given last
