@@ -16,15 +16,20 @@ import (
 	"thalassa/lb"
 )
 
-const docs = "../docs/api.md"
+// docs are the pages of the REST API in the order in which their examples run.
+var docs = []string{"../docs/api-objects.md", "../docs/api-state.md", "../docs/api.md"}
 
 func readDocs(t *testing.T) string {
 	t.Helper()
-	data, err := os.ReadFile(docs)
-	if err != nil {
-		t.Fatal(err)
+	var pages strings.Builder
+	for _, path := range docs {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages.Write(data)
 	}
-	return string(data)
+	return pages.String()
 }
 
 // A block is a fenced part of the page.
@@ -97,8 +102,8 @@ func (s *site) curl(command string) reply {
 	return s.do(method, path, body, headers...)
 }
 
-// The page's examples are one story: each is performed, and an answer shown
-// beneath is the answer given.
+// The examples of the pages run one after the other. An answer that a page shows
+// below an example is the answer of the API.
 func TestExamplesOfTheDocumentation(t *testing.T) {
 	node, err := apitest.New(at0)
 	if err != nil {

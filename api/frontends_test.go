@@ -129,7 +129,7 @@ func TestDeleteFrontend(t *testing.T) {
 	s := filled(t)
 	r := s.do("DELETE", "/frontends/www", "")
 	r.wants(t, 200, nil)
-	same(t, r.body, `{"id":"frontend/www","applied":true,"path":"reload","reason":"a section has changed","revision":4,"durationMs":1.5}`)
+	same(t, r.body, `{"id":"frontend/www","applied":true,"path":"reload","revision":4,"durationMs":1.5}`)
 	s.do("DELETE", "/frontends/www", "").refused(t, 404, "not_found")
 	same(t, s.get("/frontends").body, `[]`)
 }

@@ -227,7 +227,7 @@ func (n *Node) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (lb
 		n.intent = next
 		n.views.Broadcast()
 		n.revisions = append(n.revisions, lb.Revision{Number: next.Revision, Stamp: by, Changes: changes})
-		applied = lb.Applied{Applied: true, Path: "reload", Reason: "a section has changed", Duration: 1500 * time.Microsecond, Revision: next.Revision}
+		applied = lb.Applied{Applied: true, Path: "reload", Duration: 1500 * time.Microsecond, Revision: next.Revision}
 		n.configs = append(n.configs, lb.Recorded{
 			Number: uint64(len(n.configs) + 1), Time: by.Time, Revision: next.Revision, Cause: by.Cause, Author: by.Author,
 			Path: applied.Path, Fingerprint: "1f874a0d5653", Size: len(by.Cause),
