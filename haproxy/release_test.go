@@ -111,9 +111,9 @@ func observed(l *lab) map[string]string {
 	}
 	return map[string]string{
 		"servers can be changed and read back (`set server`, `show servers state`)": word[servers],
-		"connections in use are told (`show servers conn`)":                         word[offer.Has("show servers conn")],
-		"another address takes effect":                                              effect,
-		"the master tells the outcome of a reload":                                  word[reply.Conclusive],
+		"connections in use are reported (`show servers conn`)":                     word[offer.Has("show servers conn")],
+		"a new address takes effect":                                                effect,
+		"the master reports the outcome of a reload":                                word[reply.Conclusive],
 		"`wait` for a condition":                                                    word[offer.Has("wait")],
 		"`add server`, `del server`":                                                word[offer.Has("add server") && offer.Has("del server")],
 		"`add backend`":                                                             word[offer.Has("add backend")],
