@@ -3,6 +3,7 @@ package haproxy
 import (
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,6 +55,9 @@ type Config struct {
 	// User is who HAProxy runs as, and whose its sockets and files are, where root
 	// starts it (nobody else than this program).
 	User *User
+	// Users are the ids of those who may run this HAProxy beside root, the user of this
+	// program and User: whose sockets are asked, and whose processes are signaled.
+	Users []uint32
 	// OpenFiles is the limit of file descriptors that HAProxy starts with (that of
 	// this program); more than this program's own needs root.
 	OpenFiles uint64
@@ -127,12 +131,21 @@ func New(cfg Config) *Process {
 	return &Process{
 		cfg:    cfg,
 		logger: cfg.Logger,
-		stats:  statsock.New(cfg.StatsSocket),
-		master: statsock.NewMaster(cfg.MasterSocket),
+		stats:  statsock.New(cfg.StatsSocket, cfg.users()...),
+		master: statsock.NewMaster(cfg.MasterSocket, cfg.users()...),
 		words:  startupLog(cfg.StartupLog),
 		turn:   make(chan struct{}, 1),
 		died:   make(chan struct{}, 1),
 	}
+}
+
+// users are the ids of Users and User.
+func (c Config) users() []uint32 {
+	users := slices.Clone(c.Users)
+	if c.User != nil {
+		users = append(users, c.User.UID)
+	}
+	return users
 }
 
 func defaultTo[T comparable](field *T, value T) {

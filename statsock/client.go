@@ -13,9 +13,11 @@ type Client struct {
 	endpoint
 }
 
-// New returns a client of the stats socket at path. It opens nothing.
-func New(path string) *Client {
-	return &Client{endpoint{path: path, kind: "stats socket"}}
+// New returns a client of the stats socket at path. It opens nothing. Root, the user
+// of this program and those whose ids are given may listen there; somebody else's
+// socket is not asked, which gives a *ForeignError.
+func New(path string, users ...uint32) *Client {
+	return &Client{endpoint{path: path, kind: "stats socket", trust: trusting(users)}}
 }
 
 // Do sends one command line and returns HAProxy's answer, without the blank

@@ -2,6 +2,7 @@ package statsock
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,8 @@ const (
 type endpoint struct {
 	path string
 	kind string // "stats socket" or "master socket", for errors
+	// trust is who may listen there.
+	trust trust
 	// prefix sends the command on to a worker: "@!<pid> ". backlog has the
 	// questions to it and to the others then.
 	prefix  string
@@ -113,9 +116,21 @@ func (e endpoint) question(ctx context.Context, command string, read func(io.Rea
 	return conn, read(conn)
 }
 
+// dial connects to the socket, unless it is a stranger's: then the error is a
+// *ForeignError, and nothing was sent.
 func (e endpoint) dial(ctx context.Context) (net.Conn, error) {
+	foreign := e.trust.checkPath(e.path)
 	var dialer net.Dialer
-	return dialer.DialContext(ctx, "unix", e.path)
+	conn, err := dialer.DialContext(ctx, "unix", e.path)
+	if err != nil {
+		return nil, cmp.Or(foreign, err)
+	}
+	// Who listens is told with the process, and so comes first.
+	if err := cmp.Or(e.trust.checkPeer(conn, e.path), foreign); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // interrupt has a context's end wake who reads or writes, until it is told to stop.

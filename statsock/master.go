@@ -16,9 +16,10 @@ type Master struct {
 	questions *backlog // to its workers
 }
 
-// NewMaster returns a client of the master socket at path. It opens nothing.
-func NewMaster(path string) *Master {
-	return &Master{endpoint{path: path, kind: "master socket", quit: true}, newBacklog()}
+// NewMaster returns a client of the master socket at path. It opens nothing. Who may
+// listen there is as in New.
+func NewMaster(path string, users ...uint32) *Master {
+	return &Master{endpoint{path: path, kind: "master socket", trust: trusting(users), quit: true}, newBacklog()}
 }
 
 // Worker returns a client that reaches one worker through the master, also one
