@@ -77,6 +77,9 @@ func (p *Process) give(ctx context.Context, config []byte, fingerprint string) (
 	if err != nil {
 		return Outcome{}, fmt.Errorf("finding haproxy: %w", err)
 	}
+	if foreign(before.silent) {
+		return Outcome{}, before.silent
+	}
 	running, proven := p.runningFile(ctx, before)
 	if proven {
 		p.keep(ctx, running) // of a HAProxy that was adopted

@@ -2,7 +2,6 @@ package haproxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -75,22 +74,6 @@ func (p *Process) Version(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("asking haproxy for its version: it said %.100q", out)
 	}
 	return fields[2], nil
-}
-
-// signal sends a signal to a process that was verified before, with sudo's help
-// where it is another user's. A process that is gone is no error.
-func (p *Process) signal(ctx context.Context, id identity, sig syscall.Signal) error {
-	if !id.alive() {
-		return nil
-	}
-	err := syscall.Kill(id.pid, sig)
-	if errors.Is(err, syscall.EPERM) && p.cfg.Sudo {
-		err = p.sudo(ctx, "/bin/kill", "-"+strconv.Itoa(int(sig)), strconv.Itoa(id.pid)).Run()
-	}
-	if err != nil && id.alive() {
-		return fmt.Errorf("sending %s to haproxy (process %d): %w", sig, id.pid, err)
-	}
-	return nil
 }
 
 // masterArgument is the value of -S. HAProxy creates the socket as the user it

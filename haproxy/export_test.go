@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"syscall"
 
 	"thalassa/lb"
 )
@@ -31,3 +32,8 @@ func (p *Process) CarryOut(ctx context.Context, ops ...lb.ServerOp) error {
 
 // Busy reports whether it is somebody's turn to change file and process.
 func (p *Process) Busy() bool { return len(p.turn) > 0 }
+
+// SignalBorn signals the process that had an id when it was born.
+func (p *Process) SignalBorn(ctx context.Context, pid int, born string, sig syscall.Signal) error {
+	return p.signal(ctx, member{identity: identity{pid, born}}, sig)
+}

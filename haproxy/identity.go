@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -70,41 +69,6 @@ func readStat(pid int) (procStat, error) {
 	return procStat{dead: state == "Z" || state == "X" || state == "x", parent: parent, born: fields[19]}, nil
 }
 
-// family lists a process, if it lives, and its children: a master with its
-// workers, also when it cannot be asked any more.
-func family(pid int) []identity {
-	var ids []identity
-	if id, ok := identify(pid); ok {
-		ids = append(ids, id)
-	}
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return ids // the pattern is right
-	}
-	for _, path := range stats {
-		child, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err != nil || !isChild(child, pid) {
-			continue
-		}
-		if id, ok := identify(child); ok {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// kin lists a master, if it lives, its workers, and whatever else was started with
-// our master socket in our process-id namespace.
-func (p *Process) kin(master identity) []identity {
-	ids := family(master.pid)
-	for _, id := range p.ours() {
-		if !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
 // ours finds the processes that were started with our master socket, masters
 // first. Those in a container may have the same words and are another's.
 func (p *Process) ours() []identity {
@@ -142,22 +106,6 @@ func (p *Process) ours() []identity {
 func isChild(pid, parent int) bool {
 	stat, err := readStat(pid)
 	return err == nil && parent > 0 && stat.parent == parent
-}
-
-// isOurs reports whether a process was started with our master socket: as
-// specific as it gets, whoever started it and however the binary is called.
-func (p *Process) isOurs(pid int) bool {
-	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
-	if err != nil {
-		return false
-	}
-	args := strings.Split(string(line), "\x00")
-	for i, arg := range args {
-		if socket, _, _ := strings.Cut(arg, ","); socket == p.cfg.MasterSocket && i > 0 && args[i-1] == "-S" {
-			return slices.Contains(args, "-W") || slices.Contains(args, "-Ws")
-		}
-	}
-	return false
 }
 
 // pidFile is the master that HAProxy's pid file names, when it lives and is

@@ -118,10 +118,13 @@ func (p *Process) isReloading(ctx context.Context, v view) bool {
 
 // ask sends the reload once. Whether it arrived shows later, in look.
 func (b *birth) ask(ctx context.Context, before view) error {
-	if before.procs == nil {
-		// The socket is lost (somebody cleaned up /tmp): the signal does the same
-		// and brings the socket back.
-		return b.p.signal(ctx, before.master, syscall.SIGUSR2)
+	switch {
+	case foreign(before.silent): // a new master could not take the path either
+		return before.silent
+	case before.procs == nil:
+		// The socket is lost (somebody cleaned up its directory): the signal does the
+		// same and brings the socket back.
+		return b.p.signal(ctx, member{identity: before.master}, syscall.SIGUSR2)
 	}
 	reply, err := b.p.master.Reload(ctx)
 	switch {

@@ -162,11 +162,16 @@ func (p *Process) awaitStrays(ctx context.Context) error {
 		if err == nil {
 			stray = info.PID
 		}
+		if foreign(err) {
+			return false, err
+		}
 		return statsock.NotListening(err), nil
 	})
 	switch {
 	case err == nil:
 		return nil
+	case foreign(err):
+		return &lb.UnavailableError{What: err.Error()}
 	case stray == 0:
 		return &lb.UnavailableError{What: "somebody listens on " + p.cfg.StatsSocket + ", but does not answer like HAProxy"}
 	}
@@ -182,9 +187,10 @@ func (p *Process) abandon(ctx context.Context, c *child) {
 	if err != nil {
 		v = view{} // the child is all that is known
 	}
-	ids := append(family(c.pid), family(v.master.pid)...)
-	if err := p.end(ctx, ids, syscall.SIGTERM, patience); err != nil {
-		err = p.end(ctx, ids, syscall.SIGKILL, patience)
+	kin, _ := p.kin(v.master) // a stranger's process is not what was started here
+	members := append(started(c), kin...)
+	if err := p.end(ctx, members, syscall.SIGTERM, patience); err != nil {
+		err = p.end(ctx, members, syscall.SIGKILL, patience)
 		if err != nil {
 			p.logger.ErrorContext(ctx, "haproxy that does not serve cannot be ended", "error", err)
 		}

@@ -33,21 +33,33 @@ func (p *Process) Stop(ctx context.Context) error {
 	}
 	defer p.release()
 	v, err := p.settle(ctx)
-	ids := p.kin(v.master)
-	if err != nil && len(ids) == 0 {
+	members, stranger := p.kin(v.master)
+	switch {
+	case foreign(err):
+		p.logger.WarnContext(ctx, "somebody else's socket is left alone", "error", err)
+	case err != nil && len(members) == 0:
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
 	p.halt(v.master)
-	if err := p.quit(ctx, ids); err != nil {
+	if err := errors.Join(p.quit(ctx, members), stranger); err != nil {
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
 	p.remember(identity{})
-	if _, err := p.showInfo(ctx); statsock.NotListening(err) { // else it is somebody else's
-		for _, path := range []string{p.cfg.PIDPath, p.cfg.MasterSocket, p.cfg.StatsSocket} {
-			_ = os.Remove(path)
-		}
-	}
+	p.clear(ctx)
 	return nil
+}
+
+// clear removes what a HAProxy that has ended leaves behind, unless it is somebody
+// else's.
+func (p *Process) clear(ctx context.Context) {
+	if _, err := p.showInfo(ctx); !statsock.NotListening(err) {
+		return
+	}
+	_ = os.Remove(p.cfg.PIDPath)
+	_ = os.Remove(p.cfg.StatsSocket)
+	if _, err := p.showProc(ctx); statsock.NotListening(err) {
+		_ = os.Remove(p.cfg.MasterSocket)
+	}
 }
 
 // halt tells Run that a master is about to end as it should.
@@ -57,34 +69,34 @@ func (p *Process) halt(master identity) {
 	p.stopped, p.halted = master, true
 }
 
-// quit ends a family ever more firmly.
-func (p *Process) quit(ctx context.Context, ids []identity) error {
+// quit ends members ever more firmly.
+func (p *Process) quit(ctx context.Context, members []member) error {
 	grace := p.cfg.StopGrace
 	if deadline, ok := ctx.Deadline(); ok {
 		grace = min(grace, time.Until(deadline)/2)
 	}
-	err := p.end(ctx, ids, syscall.SIGUSR1, grace)
+	err := p.end(ctx, members, syscall.SIGUSR1, grace)
 	if err != nil && ctx.Err() == nil {
-		err = p.end(ctx, ids, syscall.SIGTERM, grace/2)
+		err = p.end(ctx, members, syscall.SIGTERM, grace/2)
 	}
 	if err != nil && ctx.Err() == nil {
-		err = p.end(ctx, ids, syscall.SIGKILL, max(grace/2, question))
+		err = p.end(ctx, members, syscall.SIGKILL, max(grace/2, question))
 	}
 	return err
 }
 
-// end signals a family, again and again, until all of it is gone or the time is
-// over. The master, the first, passes the gentler signals on.
-func (p *Process) end(ctx context.Context, ids []identity, sig syscall.Signal, within time.Duration) error {
+// end signals members, again and again, until all are gone or the time is over. The
+// master, the first, passes the gentler signals on.
+func (p *Process) end(ctx context.Context, members []member, sig syscall.Signal, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	to := ids
+	to := members
 	if sig == syscall.SIGUSR1 {
-		to = ids[:min(1, len(ids))]
+		to = members[:min(1, len(members))]
 	}
 	var sent time.Time
 	err := poll(ctx, func() (bool, error) {
-		if !slices.ContainsFunc(ids, identity.alive) {
+		if !slices.ContainsFunc(members, func(m member) bool { return m.alive() }) {
 			return true, nil
 		}
 		if time.Since(sent) < again {
@@ -92,8 +104,8 @@ func (p *Process) end(ctx context.Context, ids []identity, sig syscall.Signal, w
 		}
 		sent = time.Now()
 		var errs []error
-		for _, id := range to {
-			errs = append(errs, p.signal(ctx, id, sig))
+		for _, m := range to {
+			errs = append(errs, p.signal(ctx, m, sig))
 		}
 		return false, errors.Join(errs...)
 	})

@@ -56,7 +56,11 @@ func (p *Process) look(ctx context.Context) (view, error) {
 	if ctx.Err() != nil {
 		return view{}, ctx.Err()
 	}
-	if id, ok := p.findMaster(ctx); ok {
+	id, ok := p.findMaster(ctx)
+	if ids := p.oursBehind(err); !ok && len(ids) > 0 {
+		id, ok = ids[0], true
+	}
+	if ok {
 		p.remember(id)
 		return view{master: id, silent: err}, nil
 	}
@@ -64,6 +68,18 @@ func (p *Process) look(ctx context.Context) (view, error) {
 		return view{}, nil
 	}
 	return view{silent: err}, nil
+}
+
+// foreign reports whether an error says that somebody else has a socket's path.
+func foreign(err error) bool { return errors.As(err, new(*statsock.ForeignError)) }
+
+// oursBehind finds this HAProxy by its processes where somebody else has the path of
+// its master socket; none for another error.
+func (p *Process) oursBehind(err error) []identity {
+	if !foreign(err) {
+		return nil
+	}
+	return p.ours()
 }
 
 // settle looks until the master answers or is gone. A living master that stays
@@ -75,7 +91,7 @@ func (p *Process) settle(ctx context.Context) (view, error) {
 	err := poll(give, func() (bool, error) {
 		var err error
 		last, err = p.look(ctx)
-		return last.procs != nil || !last.running() && last.silent == nil, err
+		return last.procs != nil || foreign(last.silent) || !last.running() && last.silent == nil, err
 	})
 	if err != nil && (ctx.Err() != nil || give.Err() == nil) {
 		return view{}, err
@@ -139,7 +155,11 @@ type State struct {
 	Answers bool
 	// Lacks is what the worker does not offer on the stats socket and changes of
 	// servers at run time need, e.g. "show servers conn, level admin".
-	Lacks      string
+	Lacks string
+	// Foreign says whose a socket is when somebody else has the path of the master
+	// socket or of the stats socket; that one is not asked. Empty: they are HAProxy's,
+	// or nobody's.
+	Foreign    string
 	Reloads    int // since the master's start, the failed ones included
 	OldWorkers int // still ending after reloads
 }
@@ -148,7 +168,10 @@ type State struct {
 // master executes itself anew State waits for it, for up to two seconds.
 func (p *Process) State(ctx context.Context) (State, error) {
 	v, err := p.settle(ctx)
-	if err != nil {
+	switch {
+	case foreign(err):
+		v.silent = err
+	case err != nil:
 		return State{}, fmt.Errorf("finding haproxy: %w", err)
 	}
 	s := State{Running: v.running(), MasterPID: v.master.pid}
@@ -162,6 +185,11 @@ func (p *Process) State(ctx context.Context) (State, error) {
 	if err == nil && (!v.running() || slices.Contains(v.workers(), info.PID) || isChild(info.PID, v.master.pid)) {
 		s.Running, s.Answers, s.WorkerPID, s.Version, s.Fingerprint = true, true, info.PID, info.Version, fingerprint(info)
 		s.Lacks = p.lacks(ctx, info.PID)
+	}
+	for _, err := range []error{err, v.silent} {
+		if foreign(err) {
+			s.Foreign = err.Error()
+		}
 	}
 	for _, pid := range v.workers() {
 		if pid != s.WorkerPID {

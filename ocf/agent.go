@@ -116,7 +116,7 @@ func (x *execution) do(ctx context.Context, r Request) Result {
 func (x *execution) as(who *haproxy.User) *haproxy.Process {
 	return haproxy.New(haproxy.Config{
 		Binary: x.binary, ConfigPath: x.config, PIDPath: x.pidFile, StatsSocket: x.statsSocket, MasterSocket: x.masterSocket,
-		StartupLog: x.startupLog, User: who, OpenFiles: x.openFiles, StopGrace: x.drain,
+		StartupLog: x.startupLog, User: who, Users: x.users(), OpenFiles: x.openFiles, StopGrace: x.drain,
 		ReloadTimeout: x.within, Logger: x.cfg.Logger,
 	})
 }
@@ -135,16 +135,40 @@ func (x *execution) owner() (*haproxy.User, error) {
 		}
 		return &haproxy.User{UID: uid, GID: gid}, nil
 	}
+	for _, o := range x.owners() {
+		if o.UID != 0 {
+			return &o, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // root
+}
+
+// owners are those of the configuration and of its folder, as far as they are there.
+func (x *execution) owners() []haproxy.User {
+	var out []haproxy.User
 	for _, path := range []string{x.config, filepath.Dir(x.config)} {
 		info, err := os.Lstat(path) // a link is its maker's, whatever it leads to
 		if err != nil {
 			continue // what is missing is found where it is needed
 		}
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 {
-			return &haproxy.User{UID: stat.Uid, GID: stat.Gid}, nil
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			out = append(out, haproxy.User{UID: stat.Uid, GID: stat.Gid})
 		}
 	}
-	return nil, nil //nolint:nilnil // root
+	return out
+}
+
+// users are those whose HAProxy is this one, also when another user is to run the next:
+// the user that is asked for, and who may write the configuration.
+func (x *execution) users() []uint32 {
+	var out []uint32
+	if uid, _, err := ids(x.user); x.user != "" && err == nil {
+		out = append(out, uid)
+	}
+	for _, o := range x.owners() {
+		out = append(out, o.UID)
+	}
+	return out
 }
 
 // start returns when HAProxy answers, on its stats socket and at every address of

@@ -45,6 +45,10 @@ func (x *execution) answers(ctx context.Context) Result {
 		return result(Generic, "HAProxy does not answer in time")
 	case err != nil:
 		return result(Generic, "%v", err)
+	case !state.Running && state.Foreign != "":
+		return result(NotRunning, "HAProxy does not run; %s", state.Foreign)
+	case state.Foreign != "" && !state.Answers:
+		return result(Generic, "HAProxy (process %d) cannot be asked: %s", state.MasterPID, state.Foreign)
 	case !state.Running:
 		return result(NotRunning, "HAProxy does not run")
 	case state.MasterPID == 0:
