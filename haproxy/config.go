@@ -37,14 +37,18 @@ type Config struct {
 	// was proven by a running worker is kept as ConfigPath + ".last-good".
 	ConfigPath string
 	// PIDPath is where HAProxy writes its master's process id
-	// ("/var/run/haproxy.pid").
+	// ("/run/thalassa/haproxy.pid").
 	PIDPath string
 	// StatsSocket must be a "stats socket" of the configuration, at level admin
-	// ("/tmp/haproxy.status.sock"). A worker that does not answer there is taken
+	// ("/run/thalassa/haproxy.sock"). A worker that does not answer there is taken
 	// for one that did not start.
 	StatsSocket string
-	// MasterSocket is given to -S ("/var/run/haproxy-master.sock").
+	// MasterSocket is given to -S ("/run/thalassa/master.sock").
 	MasterSocket string
+	// Former are absolute paths of an earlier release. A HAProxy with ConfigPath that
+	// runs there is adopted: symbolic links lead from our paths to it, until a reload
+	// and a start make sockets in their place. nil: none.
+	Former *Paths
 	// StartupLog is a file for what HAProxy writes to its standard output and
 	// error, which is all that HAProxy 2.6 says about a failed reload; managed
 	// only. It is emptied, by Run and at a reload, when it is longer than 1 MiB.
@@ -112,9 +116,9 @@ func New(cfg Config) *Process {
 	defaultTo(&cfg.Mode, Managed)
 	defaultTo(&cfg.Binary, "haproxy")
 	defaultTo(&cfg.ConfigPath, "/etc/haproxy/haproxy.cfg")
-	defaultTo(&cfg.PIDPath, "/var/run/haproxy.pid")
-	defaultTo(&cfg.StatsSocket, "/tmp/haproxy.status.sock")
-	defaultTo(&cfg.MasterSocket, "/var/run/haproxy-master.sock")
+	defaultTo(&cfg.PIDPath, "/run/thalassa/haproxy.pid")
+	defaultTo(&cfg.StatsSocket, "/run/thalassa/haproxy.sock")
+	defaultTo(&cfg.MasterSocket, "/run/thalassa/master.sock")
 	defaultTo(&cfg.ReloadTimeout, 10*time.Second)
 	defaultTo(&cfg.StopGrace, 5*time.Second)
 	if cfg.Env == nil {

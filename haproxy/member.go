@@ -148,29 +148,32 @@ func (p *Process) hasOurSocket(pid int) bool {
 	}
 	args := strings.Split(string(line), "\x00")
 	for i, arg := range args {
-		if i > 0 && args[i-1] == "-S" && samePath(arg, p.cfg.MasterSocket) {
+		if i == 0 || args[i-1] != "-S" {
+			continue
+		}
+		named, _, _ := strings.Cut(strings.TrimPrefix(arg, "unix@"), ",")
+		if samePath(named, p.cfg.MasterSocket) || samePath(named, leadsTo(p.cfg.MasterSocket)) {
 			return slices.Contains(args, "-W") || slices.Contains(args, "-Ws")
 		}
 	}
 	return false
 }
 
-// samePath reports whether an argument of -S names a socket, also by another spelling
-// of its directory (/var/run is /run).
-func samePath(arg, socket string) bool {
-	named, _, _ := strings.Cut(strings.TrimPrefix(arg, "unix@"), ",")
-	if named == socket {
+// samePath reports whether two paths are one, also by another spelling of the
+// directory (/var/run is /run). What they lead to need not be there.
+func samePath(one, other string) bool {
+	if one == other {
 		return true
 	}
-	if filepath.Base(named) != filepath.Base(socket) || !filepath.IsAbs(named) {
+	if filepath.Base(one) != filepath.Base(other) || !filepath.IsAbs(one) {
 		return false
 	}
-	one, err := filepath.EvalSymlinks(filepath.Dir(named))
+	dir, err := filepath.EvalSymlinks(filepath.Dir(one))
 	if err != nil {
 		return false
 	}
-	other, err := filepath.EvalSymlinks(filepath.Dir(socket))
-	return err == nil && one == other
+	otherDir, err := filepath.EvalSymlinks(filepath.Dir(other))
+	return err == nil && dir == otherDir
 }
 
 // runsHAProxy reports whether a process runs HAProxy's program, or one that an upgrade

@@ -63,6 +63,7 @@ func (p *Process) start(ctx context.Context, config []byte, fingerprint string) 
 	if err := p.awaitStrays(ctx); err != nil {
 		return 0, fmt.Errorf("starting haproxy: %w", err)
 	}
+	p.leaveFormer(ctx)
 	p.forgetState(ctx)
 	if err := p.prepare(); err != nil {
 		return 0, fmt.Errorf("starting haproxy: %w", err)

@@ -52,6 +52,7 @@ func (p *Process) Stop(ctx context.Context) error {
 // clear removes what a HAProxy that has ended leaves behind, unless it is somebody
 // else's.
 func (p *Process) clear(ctx context.Context) {
+	defer p.leaveFormer(ctx)
 	if _, err := p.showInfo(ctx); !statsock.NotListening(err) {
 		return
 	}

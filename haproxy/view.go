@@ -44,6 +44,9 @@ func (v view) workers() []int {
 // look asks once. No HAProxy is no error; one that must not be asked is.
 func (p *Process) look(ctx context.Context) (view, error) {
 	procs, err := p.showProc(ctx)
+	if statsock.NotListening(err) && p.adoptFormer(ctx) {
+		procs, err = p.showProc(ctx)
+	}
 	if err == nil {
 		id, _ := identify(procs.Master.PID)
 		id.pid = procs.Master.PID

@@ -1,0 +1,128 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"thalassa/statsock"
+)
+
+// Paths are those of a HAProxy's sockets and its pid file.
+type Paths struct{ StatsSocket, MasterSocket, PIDPath string }
+
+// A HAProxy cannot be given another master socket while it runs. So one at the paths
+// of an earlier release is reached by symbolic links in the place of the new ones. The
+// stats socket moves with the next reload, which makes a socket in the place of the
+// link; the master socket and the pid file move with the next start.
+
+// former is the Process of a HAProxy at the former paths.
+func (p *Process) former() *Process {
+	cfg := p.cfg
+	cfg.StatsSocket, cfg.MasterSocket, cfg.PIDPath = cfg.Former.StatsSocket, cfg.Former.MasterSocket, cfg.Former.PIDPath
+	cfg.Former, cfg.Logger = nil, slog.New(slog.DiscardHandler)
+	return New(cfg)
+}
+
+// adoptFormer looks for a HAProxy with our configuration at the former paths, and
+// makes it one that is at ours. It must be called only while nobody listens there.
+func (p *Process) adoptFormer(ctx context.Context) bool {
+	if p.cfg.Former == nil || leadsTo(p.cfg.MasterSocket) == p.cfg.Former.MasterSocket {
+		return false // it is one already, and the stats socket may have moved
+	}
+	f := p.former()
+	v, err := f.look(ctx)
+	if err != nil || !v.running() || f.vet(v.master.pid) != nil || !p.readsConfig(v.master.pid) {
+		return false
+	}
+	for _, pair := range p.pairs() {
+		if err := link(pair.former, pair.ours); err != nil {
+			p.logger.ErrorContext(ctx, "haproxy runs at its former path and is not adopted", "master_pid", v.master.pid, "path", pair.former, "error", err)
+			return false
+		}
+	}
+	p.logger.WarnContext(ctx, "haproxy runs at its former paths: its stats socket moves with the next reload, its master socket when it is started next",
+		"master_pid", v.master.pid, "former_master_socket", f.cfg.MasterSocket, "master_socket", p.cfg.MasterSocket)
+	return true
+}
+
+// A pair is a former path and the present one.
+type pair struct{ former, ours string }
+
+func (p *Process) pairs() []pair {
+	f := p.cfg.Former
+	if f == nil {
+		return nil
+	}
+	// The master socket is the last: it says that all are linked.
+	all := []pair{{f.PIDPath, p.cfg.PIDPath}, {f.StatsSocket, p.cfg.StatsSocket}, {f.MasterSocket, p.cfg.MasterSocket}}
+	return slices.DeleteFunc(all, func(p pair) bool { return p.former == p.ours })
+}
+
+// link makes path a symbolic link to target, in the place of what is left of a HAProxy
+// that has ended.
+func link(target, path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := os.Symlink(target, path)
+	if errors.Is(err, fs.ErrExist) && leadsTo(path) == target { // somebody else's look was faster
+		return nil
+	}
+	return err
+}
+
+// leaveFormer removes the links, and the sockets of a HAProxy at the former paths that
+// has ended. The next one is at ours.
+func (p *Process) leaveFormer(ctx context.Context) {
+	for _, pair := range p.pairs() {
+		if there, err := os.Readlink(pair.ours); err != nil || there != pair.former {
+			continue
+		}
+		if err := os.Remove(pair.ours); err != nil {
+			p.logger.ErrorContext(ctx, "former path of haproxy not left", "path", pair.ours, "error", err)
+			continue
+		}
+		p.logger.InfoContext(ctx, "former path of haproxy left", "former", pair.former, "path", pair.ours)
+	}
+	if p.cfg.Former == nil {
+		return
+	}
+	f := p.former()
+	if _, err := f.showProc(ctx); statsock.NotListening(err) {
+		_ = os.Remove(f.cfg.MasterSocket) // there may be none
+	}
+	if _, err := f.showInfo(ctx); statsock.NotListening(err) {
+		_ = os.Remove(f.cfg.StatsSocket)
+	}
+}
+
+// readsConfig reports whether a HAProxy was started with our configuration. One that
+// something else starts may be given more than that, and by another name.
+func (p *Process) readsConfig(pid int) bool {
+	if p.cfg.Mode == External {
+		return true
+	}
+	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	if err != nil {
+		return false
+	}
+	args := strings.Split(string(line), "\x00")
+	i := slices.Index(args, "-f")
+	return i >= 0 && i+1 < len(args) && samePath(args[i+1], p.cfg.ConfigPath)
+}
+
+// leadsTo is what a symbolic link of ours leads to; the path itself where it is none.
+func leadsTo(path string) string {
+	target, err := os.Readlink(path)
+	if err != nil || !filepath.IsAbs(target) {
+		return path
+	}
+	return target
+}
