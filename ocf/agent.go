@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -135,27 +134,12 @@ func (x *execution) owner() (*haproxy.User, error) {
 		}
 		return &haproxy.User{UID: uid, GID: gid}, nil
 	}
-	for _, o := range x.owners() {
+	for _, o := range haproxy.Owners(x.config) {
 		if o.UID != 0 {
 			return &o, nil
 		}
 	}
 	return nil, nil //nolint:nilnil // root
-}
-
-// owners are those of the configuration and of its folder, as far as they are there.
-func (x *execution) owners() []haproxy.User {
-	var out []haproxy.User
-	for _, path := range []string{x.config, filepath.Dir(x.config)} {
-		info, err := os.Lstat(path) // a link is its maker's, whatever it leads to
-		if err != nil {
-			continue // what is missing is found where it is needed
-		}
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-			out = append(out, haproxy.User{UID: stat.Uid, GID: stat.Gid})
-		}
-	}
-	return out
 }
 
 // users are those whose HAProxy is this one, also when another user is to run the next:
@@ -165,7 +149,7 @@ func (x *execution) users() []uint32 {
 	if uid, _, err := ids(x.user); x.user != "" && err == nil {
 		out = append(out, uid)
 	}
-	for _, o := range x.owners() {
+	for _, o := range haproxy.Owners(x.config) {
 		out = append(out, o.UID)
 	}
 	return out

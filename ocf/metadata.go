@@ -24,7 +24,8 @@ Run it as a clone on all nodes, with the floating IP colocated with it and order
 HAProxy must bind a wildcard address then, or one that a node does not have (net.ipv4.ip_nonlocal_bind=1).
 
 Start returns when HAProxy answers. Stop ends HAProxy gently, then firmly, and within its timeout. A process is taken for HAProxy only
-when it was started with this resource's master socket. A reload that HAProxy
+when it was started with this resource's master socket, runs HAProxy's program and is root's, the user's or the owner's of the
+configuration. A socket of another user is not asked. A reload that HAProxy
 refuses leaves it running as before, and the monitor tells of it. The monitor asks HAProxy at depth 0; at depth 10 it also connects to every
 frontend, and asks the thalassa agent whether it and Consul keep the configuration up to date; at depth 20 it also has the file on disk
 checked and asks check_url.

@@ -37,7 +37,8 @@ the original Thalassa are accepted.`,
 }
 
 // load completes the settings from the file, if there is one, and checks them.
-func (s *settings) load(cmd *cobra.Command, _ environment) error {
+func (s *settings) load(cmd *cobra.Command, env environment) error {
+	s.runDirs.user = env.getenv("XDG_RUNTIME_DIR")
 	if s.file != "" {
 		if err := loadFile(cmd.Flags(), s.file); err != nil {
 			return err

@@ -87,7 +87,7 @@ func errorText(err error) string {
 func (n node) steps() []step {
 	s := n.settings
 	p := n.haproxy()
-	return []step{
+	steps := []step{
 		{what: "settings", run: func(context.Context) (string, error) {
 			if _, err := discovery.New(n.discovery(lb.Snapshot{})); err != nil {
 				return "", err
@@ -103,6 +103,12 @@ func (n node) steps() []step {
 			return discovery.Ping(ctx, n.discovery(lb.Snapshot{}))
 		}},
 	}
+	if names, paths := s.sharedPaths(); len(names) > 0 {
+		steps = append(steps, step{what: "paths", warn: true, run: func(context.Context) (string, error) {
+			return "", fmt.Errorf("every user of this machine may make files beside %s (%s)", strings.Join(paths, ", "), strings.Join(names, ", "))
+		}})
+	}
+	return steps
 }
 
 // checkAPI makes sure that the API's address can be had, or is an agent's.
@@ -145,10 +151,10 @@ func (n node) checkFolders(context.Context) (string, error) {
 	s := n.settings
 	folders := []struct{ setting, dir string }{
 		{"haproxy-cfg-path", filepath.Dir(s.cfgPath)},
-		{"haproxy-socket-path", filepath.Dir(s.statsSocket)},
-		{"haproxy-master-socket-path", filepath.Dir(s.masterSocket)},
-		{"haproxy-peers-socket-path", filepath.Dir(s.peersSocket)},
-		{"haproxy-pid-path", filepath.Dir(s.pidPath)},
+		{"haproxy-socket-path", s.made(filepath.Dir(s.statsSocket))},
+		{"haproxy-master-socket-path", s.made(filepath.Dir(s.masterSocket))},
+		{"haproxy-peers-socket-path", s.made(filepath.Dir(s.peersSocket))},
+		{"haproxy-pid-path", s.made(filepath.Dir(s.pidPath))},
 		{"db-path", existing(s.dbPath)}, // the store makes it
 	}
 	if s.persistence != "" {
@@ -161,6 +167,14 @@ func (n node) checkFolders(context.Context) (string, error) {
 		}
 	}
 	return "all can be written to", errors.Join(problems...)
+}
+
+// made is dir, or what is there before the agent makes the run-time directory.
+func (s *settings) made(dir string) string {
+	if dir == s.runDir {
+		return existing(dir)
+	}
+	return dir
 }
 
 // existing is dir, or the nearest folder above it that there is.

@@ -38,6 +38,12 @@ type node struct {
 
 // run keeps the node running until ctx ends, which is no error.
 func (n node) run(ctx context.Context) error {
+	if err := n.settings.makeRunDir(); err != nil {
+		return err
+	}
+	if names, paths := n.settings.sharedPaths(); len(names) > 0 {
+		n.log.WarnContext(ctx, "paths are in a directory where every user of this machine may make files; another one is safer", "settings", names, "paths", paths)
+	}
 	process := n.haproxy()
 	release, err := process.Claim(ctx)
 	if err != nil {
@@ -197,7 +203,7 @@ func (n node) haproxy() *haproxy.Process {
 	return haproxy.New(haproxy.Config{
 		Mode: haproxy.Mode(s.haproxy), Binary: s.haproxyBinary, ConfigPath: s.cfgPath, PIDPath: s.pidPath,
 		StatsSocket: s.statsSocket, MasterSocket: s.masterSocket, StartupLog: filepath.Join(s.dbPath, "haproxy.startup.log"),
-		Sudo: s.sudo, Logger: n.log,
+		Sudo: s.sudo, Users: s.haproxyUsers(), Former: s.former, Logger: n.log,
 	})
 }
 
@@ -262,8 +268,9 @@ func (n node) self(addr net.Addr) discovery.Registration {
 
 // sampler asks HAProxy for its statistics.
 func (n node) sampler(a *agent.Agent) *stats.Sampler {
+	users := n.settings.haproxyUsers()
 	return stats.New(stats.Config{
-		Client: statsock.New(n.settings.statsSocket), Master: statsock.NewMaster(n.settings.masterSocket),
+		Client: statsock.New(n.settings.statsSocket, users...), Master: statsock.NewMaster(n.settings.masterSocket, users...),
 		Layout: a.Effective, Occupied: haproxy.Occupied, Interval: n.settings.statsInterval, Logger: n.log,
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -76,10 +75,16 @@ type settings struct {
 	dbPath        string
 	debug         bool
 	logFormat     string
+
+	// Set by check for paths that nobody has named:
+	runDirs runDirs
+	runDir  string         // the run-time directory; empty: not used
+	former  *haproxy.Paths // where HAProxy was by default before; nil: nowhere else
 }
 
 // flags declares every setting with its default and help.
 func (s *settings) flags(f *pflag.FlagSet) {
+	s.runDirs = runDirs{system: systemRunDir, uid: os.Geteuid()}
 	f.StringVar(&s.file, "config", "", "settings `file` (YAML: the names of these flags as keys); flags win over it")
 
 	f.StringVar(&s.host, "host", "127.0.0.1", "`address` of the API; any but a loopback address needs --token-file or --insecure-no-auth")
@@ -112,10 +117,10 @@ func (s *settings) flags(f *pflag.FlagSet) {
 
 	f.StringVar(&s.haproxy, "haproxy", "managed", "who starts HAProxy: `mode` managed (the agent), pacemaker (the resource agent ocf:thalassa:haproxy) or external (systemd or something else)")
 	f.StringVar(&s.haproxyBinary, "haproxy-binary", "haproxy", "HAProxy's `program`")
-	f.StringVar(&s.statsSocket, "haproxy-socket-path", "/tmp/haproxy.status.sock", "`path` of HAProxy's stats socket")
-	f.StringVar(&s.masterSocket, "haproxy-master-socket-path", "", "`path` of HAProxy's master socket (default: haproxy.master.sock beside the stats socket)")
+	f.StringVar(&s.statsSocket, "haproxy-socket-path", "", "`path` of HAProxy's stats socket (default: haproxy.sock in the run-time directory)")
+	f.StringVar(&s.masterSocket, "haproxy-master-socket-path", "", "`path` of HAProxy's master socket (default: master.sock in the run-time directory, or haproxy.master.sock beside a stats socket that was named)")
 	f.StringVar(&s.peersSocket, "haproxy-peers-socket-path", "", "`path` of the socket over which stick tables outlive a reload (default: haproxy.peers.sock beside the stats socket)")
-	f.StringVar(&s.pidPath, "haproxy-pid-path", "/var/run/haproxy.pid", "`path` of HAProxy's pid file")
+	f.StringVar(&s.pidPath, "haproxy-pid-path", "", "`path` of HAProxy's pid file (default: haproxy.pid in the run-time directory)")
 	f.StringVar(&s.cfgPath, "haproxy-cfg-path", "/etc/haproxy/haproxy.cfg", "`path` of the generated haproxy.cfg")
 	f.StringVar(&s.haproxyUser, "haproxy-user", "", "`user` that HAProxy's workers run as; default: haproxy, where root starts HAProxy and that user exists")
 	f.StringVar(&s.haproxyGroup, "haproxy-group", "", "`group` that HAProxy's workers run as; default: that user's")
@@ -294,13 +299,7 @@ func (s *settings) check() error {
 	if err := errors.Join(problems...); err != nil {
 		return usageError{err}
 	}
-	if s.masterSocket == "" {
-		s.masterSocket = filepath.Join(filepath.Dir(s.statsSocket), "haproxy.master.sock")
-	}
-	if s.peersSocket == "" {
-		s.peersSocket = filepath.Join(filepath.Dir(s.statsSocket), "haproxy.peers.sock")
-	}
-	return nil
+	return s.completePaths()
 }
 
 // loopback reports whether only this machine can reach the API.
