@@ -93,6 +93,8 @@ type Process struct {
 	turn chan struct{} // holds one token while somebody changes file or process
 	died chan struct{} // a one-slot poke: a HAProxy started here has ended
 
+	linking sync.Mutex // guards the making of links to Config.Former
+
 	lines atomic.Int64 // of servers when all were read last
 
 	mu      sync.Mutex

@@ -33,13 +33,18 @@ func (p *Process) former() *Process {
 // adoptFormer looks for a HAProxy with our configuration at the former paths, and
 // makes it one that is at ours. It must be called only while nobody listens there.
 func (p *Process) adoptFormer(ctx context.Context) bool {
-	if p.cfg.Former == nil || leadsTo(p.cfg.MasterSocket) == p.cfg.Former.MasterSocket {
-		return false // it is one already, and the stats socket may have moved
+	if p.cfg.Former == nil || p.isFormer() {
+		return false
 	}
 	f := p.former()
 	v, err := f.look(ctx)
 	if err != nil || !v.running() || f.vet(v.master.pid) != nil || !p.readsConfig(v.master.pid) {
 		return false
+	}
+	p.linking.Lock()
+	defer p.linking.Unlock()
+	if p.isFormer() { // another look was faster
+		return true
 	}
 	for _, pair := range p.pairs() {
 		if err := link(pair.former, pair.ours); err != nil {
@@ -51,6 +56,10 @@ func (p *Process) adoptFormer(ctx context.Context) bool {
 		"master_pid", v.master.pid, "former_master_socket", f.cfg.MasterSocket, "master_socket", p.cfg.MasterSocket)
 	return true
 }
+
+// isFormer reports whether the master socket is a link to the former one. Then all was
+// linked, and the stats socket may have moved since.
+func (p *Process) isFormer() bool { return leadsTo(p.cfg.MasterSocket) == p.cfg.Former.MasterSocket }
 
 // A pair is a former path and the present one.
 type pair struct{ former, ours string }
@@ -71,11 +80,7 @@ func link(target, path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err := os.Symlink(target, path)
-	if errors.Is(err, fs.ErrExist) && leadsTo(path) == target { // somebody else's look was faster
-		return nil
-	}
-	return err
+	return os.Symlink(target, path)
 }
 
 // leaveFormer removes the links, and the sockets of a HAProxy at the former paths that

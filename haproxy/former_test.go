@@ -1,6 +1,7 @@
 package haproxy_test
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -28,7 +29,11 @@ func (l *lab) moved(edit func(*haproxy.Config)) *lab {
 		edit(&other.cfg)
 	}
 	other.Process = haproxy.New(other.cfg)
-	l.t.Cleanup(func() { _ = other.Stop(l.t.Context()) })
+	l.t.Cleanup(func() {
+		if err := other.Stop(context.Background()); err != nil {
+			l.t.Error(err)
+		}
+	})
 	return &other
 }
 
