@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"thalassa/settings"
+)
+
+// newRoot builds the command line. Every command gets its surroundings from
+// env; there is no package state.
+func newRoot(env environment) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "thalassa",
+		Short: "Consul services become traffic through HAProxy",
+		Long: `Thalassa watches Consul services by name and version and keeps HAProxy in step
+with them: no lost connection, and an A/B deploy is one request.
+
+  thalassa dev      a whole demo on this machine: Consul, services, HAProxy, agent
+  thalassa agent    the node agent of a load balancer
+  thalassa status   what the agent, HAProxy and Consul are doing
+
+Exit codes: 0 done, 1 failed, 2 wrong arguments or input, 3 not found, 4 conflict,
+5 refused by HAProxy, 6 not available now, 7 not permitted.`,
+		Version:       env.Version + " (" + runtime.Version() + ")",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          arguments,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetVersionTemplate(versionLine(root))
+	root.SetGlobalNormalizationFunc(settings.Kebab)
+	root.SetFlagErrorFunc(badFlag)
+	root.AddCommand(
+		newAgent(env), newDev(env), newCheck(env), newVersion(env), newSweep(env),
+		newStatus(env), newTop(env), newObjects(env, frontendObjects()), newObjects(env, backendObjects()),
+		newDeploy(env), newAccept(env), newCluster(env), newConfig(env), newTemplate(env), newActivity(env), newCompletion(env), newOCF(env),
+	)
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = topic
+	}
+	return root
+}
+
+// mistake makes a usage error that says where to read on.
+func mistake(cmd *cobra.Command, format string, args ...any) error {
+	return usageError{fmt.Errorf(format+"; see %s --help", append(args, cmd.CommandPath())...)}
+}
+
+// badFlag is about a flag that cmd does not have, or whose value is none.
+func badFlag(cmd *cobra.Command, err error) error {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return mistake(cmd, "--%s: %w", invalid.GetFlag().Name, settings.BadValue(invalid.GetFlag(), invalid.GetValue()))
+	}
+	return mistake(cmd, "%w", err)
+}
+
+// arguments demands the arguments that the command's Use names, none of them
+// empty: an unset variable in a script must not become another request.
+func arguments(cmd *cobra.Command, args []string) error {
+	names := strings.Fields(cmd.Use)[1:]
+	switch {
+	case cmd.HasSubCommands() && len(args) > 0:
+		return unknown(cmd, args[0])
+	case len(names) == 0 && len(args) > 0:
+		return mistake(cmd, "%s takes no arguments, got %q", cmd.Name(), args)
+	case len(args) != len(names):
+		return mistake(cmd, "expected %s, got %q", strings.Join(names, " "), args)
+	}
+	if i := slices.Index(args, ""); i >= 0 {
+		return mistake(cmd, "%s is empty", names[i])
+	}
+	return nil
+}
+
+// unknown is about a command that cmd does not have, and the nearest it has.
+func unknown(cmd *cobra.Command, name string) error {
+	hint := ""
+	cmd.SuggestionsMinimumDistance = min(2, len(name)/3) // letters, few of a short word
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		hint = ", did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return mistake(cmd, "there is no command %q%s", name, hint)
+}
+
+// topic demands that the arguments of help name a command.
+func topic(help *cobra.Command, args []string) error {
+	cmd, rest, err := help.Root().Find(args)
+	switch {
+	case err != nil:
+		return mistake(help.Root(), "%w", err)
+	case len(rest) > 0:
+		return unknown(cmd, rest[0])
+	}
+	return nil
+}
+
+// versionLine is the answer of both version and --version.
+func versionLine(root *cobra.Command) string { return "thalassa " + root.Version + "\n" }
+
+func newVersion(env environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprint(env.Stdout, versionLine(cmd.Root()))
+			return err
+		},
+	}
+}
+
+func newCompletion(env environment) *cobra.Command {
+	return &cobra.Command{
+		Use:       "completion SHELL",
+		Short:     "Print what makes bash, zsh or fish complete commands and flags",
+		Example:   "  source <(thalassa completion bash)\n  thalassa completion fish > ~/.config/fish/completions/thalassa.fish",
+		Args:      arguments,
+		ValidArgs: []string{"bash", "zsh", "fish"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch args[0] {
+			case "bash":
+				return cmd.Root().GenBashCompletionV2(env.Stdout, true)
+			case "zsh":
+				return cmd.Root().GenZshCompletion(env.Stdout)
+			case "fish":
+				return cmd.Root().GenFishCompletion(env.Stdout, true)
+			}
+			return mistake(cmd, "%q is not a shell known here, expected %s", args[0], strings.Join(cmd.ValidArgs, ", "))
+		},
+	}
+}
