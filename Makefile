@@ -34,7 +34,7 @@ ARGS ?=
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test test-haproxys soak cover screenshots bench bench-ha fuzz lint fmt vuln package docker install clean
+.PHONY: help setup build build-ha demo test test-haproxys soak cover screenshots bench bench-ha fuzz lint yardsticks fmt vuln package docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ lint: ## Check the source: linters, formatting, vet, go.mod, scripts
 	@go mod tidy -diff
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/fuzz tools/haproxys tools/bench tools/package packaging/ocf-haproxy packaging/post* packaging/prerm; fi
 	@if command -v shellcheck >/dev/null; then shellcheck --shell=sh internal/testkit/cluster/*.sh; fi
+
+yardsticks: ## Print how long, branched and documented the code is
+	@cd tools && go run ./yardsticks ..
 
 fmt: ## Format the Go source
 	@tools/setup golangci-lint
