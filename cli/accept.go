@@ -10,10 +10,11 @@ func newAccept(env environment) *cobra.Command {
 	r := &remote{env: env}
 	cmd := &cobra.Command{
 		Use:   "accept SERVICE",
-		Short: "Believe Consul that instances of a service are gone",
-		Long: `Lets go of the instances that a service holds: those that Consul suddenly did not
-list any more, and that are kept until that is confirmed. "thalassa status" shows
-them and why. When the service holds nothing, the exit code is 4.`,
+		Short: "Confirm that held instances of a service are gone",
+		Long: `Confirms that the held instances of a service are gone. When Consul suddenly stops
+listing many instances of a service, the agent holds them until the loss is confirmed.
+"thalassa status" shows held instances and the reason. The exit code is 4 when the
+service has no held instances.`,
 		Args:              arguments,
 		ValidArgsFunction: r.complete(false, serviceNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -28,7 +29,7 @@ them and why. When the service holds nothing, the exit code is 4.`,
 			if r.output == "json" {
 				return encodeLine(env.Stdout, s)
 			}
-			_, err = fmt.Fprintf(env.Stdout, "service/%s is as Consul has it, with %s\n", s.Service, count(len(s.Instances), "instance"))
+			_, err = fmt.Fprintf(env.Stdout, "service/%s follows Consul again, with %s\n", s.Service, count(len(s.Instances), "instance"))
 			return err
 		},
 	}

@@ -17,14 +17,14 @@ func newActivity(env environment) *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
 		Use:   "activity",
-		Short: "Show what happened",
-		Long: `Shows what happened, the newest events unless told otherwise, a line each: number,
-time, what happened, to what, how long it took, why and by whom. With -o json each line
-is a JSON document.`,
+		Short: "Show events: changes, reloads, failures",
+		Long: `Shows the newest events, one a line: number, time, event, object, duration, cause and
+author. With -f the command shows further events until Ctrl-C. With -o json each line is
+a JSON document.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if q.Limit < 1 || q.Limit > activity.MaxLimit {
-				return mistake(cmd, "--limit: %d is not a number of events, expected 1 to %d", q.Limit, activity.MaxLimit)
+				return mistake(cmd, "--limit: %d is out of range, expected 1 to %d", q.Limit, activity.MaxLimit)
 			}
 			c, err := r.client()
 			if err != nil {
@@ -39,10 +39,10 @@ is a JSON document.`,
 	}
 	r.flags(cmd)
 	f := cmd.Flags()
-	f.BoolVarP(&follow, "follow", "f", false, "go on showing events as they happen")
-	f.StringVar(&q.Filter, "filter", "", "only events that hold this `text`")
-	f.Uint64Var(&q.Since, "since", 0, "only events after this `number`")
-	f.IntVarP(&q.Limit, "limit", "n", activity.DefaultLimit, "`number` of events at most; -f adds those that happen after them")
+	f.BoolVarP(&follow, "follow", "f", false, "events as they happen, until Ctrl-C")
+	f.StringVar(&q.Filter, "filter", "", "`text` that the events contain")
+	f.Uint64Var(&q.Since, "since", 0, "`number` of the event before the first one shown")
+	f.IntVarP(&q.Limit, "limit", "n", activity.DefaultLimit, "maximum `number` of events, without those that -f adds")
 	return cmd
 }
 

@@ -11,11 +11,11 @@ func newAgent(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Run the node agent",
-		Long: `Runs the node agent of a load balancer until it is told to stop (SIGTERM, SIGINT).
-HAProxy goes on then: the next agent takes it over.
+		Long: `Runs the node agent of a load balancer. On SIGTERM or SIGINT the agent stops; HAProxy
+keeps running, and the next agent adopts it.
 
-Every flag is also a key of the settings file (--config). The camelCase names of
-the original Thalassa are accepted.`,
+Every flag is also a key of the settings file (--config). The camelCase flag names of
+the original Thalassa work, too. docs/cli.md explains each setting.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.Load(cmd.Flags(), env.Getenv); err != nil {
@@ -25,5 +25,6 @@ the original Thalassa are accepted.`,
 		},
 	}
 	s.Flags(cmd.Flags())
+	cmd.SetUsageFunc(groupedUsage)
 	return cmd
 }

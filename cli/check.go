@@ -33,7 +33,7 @@ const checkTime = 10 * time.Second
 type step struct {
 	what string
 	run  func(ctx context.Context) (detail string, err error)
-	// warn: a failure is shown and does not count, e.g. Consul may be away.
+	// warn: a failure is shown but does not count, e.g. Consul may be away.
 	warn bool
 }
 
@@ -42,7 +42,10 @@ func newCheck(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check settings, template, HAProxy and Consul without changing anything",
-		Args:  arguments,
+		Long: `Checks the settings, the API's address and tokens, the directories, HAProxy, the template
+and Consul, and prints a line for each. It takes the flags of "thalassa agent" and changes
+nothing. The exit code is 1 when a check fails; Consul may be away.`,
+		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.Load(cmd.Flags(), env.Getenv); err != nil {
 				return err
@@ -59,6 +62,7 @@ func newCheck(env environment) *cobra.Command {
 		},
 	}
 	s.Flags(cmd.Flags())
+	cmd.SetUsageFunc(groupedUsage)
 	return cmd
 }
 
@@ -81,7 +85,7 @@ func (st step) report(ctx context.Context, env environment) (failed bool) {
 // errorText is HAProxy's whole answer where the error carries one.
 func errorText(err error) string {
 	if refused, ok := errors.AsType[*lb.RefusedError](err); ok {
-		return "haproxy refuses the configuration:\n" + refused.Output
+		return "HAProxy refuses the configuration:\n" + refused.Output
 	}
 	return err.Error()
 }
@@ -111,7 +115,8 @@ func (k checks) steps() []step {
 	}
 }
 
-// checkAPI makes sure that the API's address can be had, or is an agent's.
+// checkAPI makes sure that the address of the API is free, or that an agent answers
+// there.
 func (k checks) checkAPI(ctx context.Context) (string, error) {
 	address := k.settings.Listen()
 	var config net.ListenConfig
@@ -127,7 +132,7 @@ func (k checks) checkAPI(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if _, err := c.Readiness(ctx); err != nil {
-		return "", fmt.Errorf("%s is taken by another program", address)
+		return "", fmt.Errorf("%s is in use by another program", address)
 	}
 	return "an agent answers on " + address, nil
 }
@@ -140,9 +145,9 @@ func (k checks) checkTokens(context.Context) (string, error) {
 		}
 		return k.settings.TokenFile(), nil
 	case k.settings.Loopback():
-		return "none; only this machine can reach the API", nil
+		return "none; the API is reachable from this machine only", nil
 	}
-	return "none, by insecure-no-auth: everybody who reaches the API may change everything", nil
+	return "none (insecure-no-auth): everybody who reaches the API may change everything", nil
 }
 
 // checkDirectories makes sure that every file and socket can be created where it is
@@ -158,10 +163,10 @@ func (k checks) checkDirectories(context.Context) (string, error) {
 			problems = append(problems, fmt.Errorf("%s: %s is not writable: %w", d.Setting, path, err))
 		}
 	}
-	return "all can be written to", errors.Join(problems...)
+	return "all are writable", errors.Join(problems...)
 }
 
-// existing is dir, or the nearest folder above it that there is.
+// existing is dir, or the nearest directory above it that exists.
 func existing(dir string) string {
 	for {
 		above := filepath.Dir(dir)
@@ -176,7 +181,7 @@ func existing(dir string) string {
 func writable(dir string) error {
 	probe, err := os.CreateTemp(dir, ".thalassa-check-")
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		return failed.Err // the probe's name is nothing to look for
+		return failed.Err // without the name of the probe file
 	}
 	if err != nil {
 		return err

@@ -28,23 +28,23 @@ func newCluster(env environment) *cobra.Command {
 	o := &onNode{remote: remote{env: env}}
 	cmd := &cobra.Command{
 		Use:   "cluster",
-		Short: "Set up and steer HAProxy and its floating IP in a Pacemaker cluster",
-		Long: `Sets up and steers HAProxy and its floating IP in a Pacemaker cluster. These commands
-run on a node of the cluster, as root or in the group haclient. Each waits until the
-cluster has reached the final state, and shows it.`,
+		Short: "Set up and operate HAProxy and its floating IP in a Pacemaker cluster",
+		Long: `Sets up and operates HAProxy and its floating IP in a Pacemaker cluster. Run these
+commands on a node of the cluster, as root or as a member of the group haclient. Each
+command that changes something waits for the final state of the cluster and shows it.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f := cmd.PersistentFlags()
-	f.StringVarP(&o.output, "output", "o", "", "`form` of the output: json, or a table")
-	f.StringVar(&o.tools, "tools", "", "`folder` of Pacemaker's tools; default: where Linux keeps programs")
+	f.StringVarP(&o.output, "output", "o", "", "output `format`: json or table")
+	f.StringVar(&o.tools, "tools", "", "`directory` of Pacemaker's tools (default: the standard directories)")
 	cmd.AddCommand(
 		newClusterPlan(o, false), newClusterPlan(o, true), newClusterStatus(o), newRollout(o),
-		newAction(o, lb.Move, "move NODE", "Bring the floating IP to a node"),
-		newAction(o, lb.Standby, "standby NODE", "Take everything off a node"),
-		newAction(o, lb.Online, "online NODE", "Let a node take part again"),
-		newAction(o, lb.Maintain, "maintenance", "Keep Pacemaker's hands off the cluster, a node or a resource (--off: end that)"),
-		newAction(o, lb.Cleanup, "cleanup", "Forget failures, so that Pacemaker tries again"),
+		newAction(o, lb.Move, "move NODE", "Move the floating IP to a node"),
+		newAction(o, lb.Standby, "standby NODE", "Put a node in standby: all resources leave it"),
+		newAction(o, lb.Online, "online NODE", "Put a node back online"),
+		newAction(o, lb.Maintain, "maintenance", "Start or end maintenance of the cluster, a node or a resource"),
+		newAction(o, lb.Cleanup, "cleanup", "Clear failures, so that Pacemaker tries again"),
 	)
 	return cmd
 }
@@ -59,8 +59,8 @@ func (o *onNode) cluster() (*pacemaker.Cluster, error) {
 // waitFlags declares the flags of a command that changes something.
 func (o *onNode) waitFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.DurationVar(&o.wait, "wait", 2*time.Minute, "greatest `time` to wait for the final state")
-	f.BoolVar(&o.dryRun, "dry-run", false, "show what would happen, and change nothing")
+	f.DurationVar(&o.wait, "wait", 2*time.Minute, "maximum `time` to wait for the final state")
+	f.BoolVar(&o.dryRun, "dry-run", false, "preview without changes")
 }
 
 // describing is a description as flags and file have it.
@@ -73,23 +73,23 @@ type describing struct {
 
 func (d *describing) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&d.file, "file", "f", "", "`file` of the description (YAML: the names of these flags as keys); flags win over it")
-	f.StringVar(&d.Name, "name", "haproxy", "`name` of the HAProxy resource; the others are called after it")
-	f.StringVar(&d.Agent, "resource-agent", "ocf:thalassa:haproxy", "HAProxy's resource `agent`")
-	f.StringSliceVar(&d.parameters, "parameter", nil, "`name=value` of the resource agent's; may be given more than once")
-	f.StringVar(&d.Topology, "topology", pacemaker.Clone, "clone: HAProxy on every node; group: only where the floating IP is")
-	f.StringVar(&d.Order, "order", pacemaker.Optional, "optional: a floating IP stays while HAProxy is started again beside it; mandatory: it goes down and up too")
-	f.StringSliceVar(&d.addresses, "ip", nil, "floating `address` with the length of its network's prefix, e.g. 192.0.2.10/24; IPv6 too; more than one stay together")
-	f.StringVar(&d.Interface, "interface", "", "network `interface` for them; default: the one that has their network")
-	f.StringSliceVar(&d.Prefer, "prefer", nil, "`nodes` where the floating IPs start, the best first; they do not go back by themselves")
-	f.DurationVar(&d.Monitor, "monitor", 500*time.Millisecond, "`time` between shallow looks at HAProxy")
-	f.DurationVar(&d.DeepMonitor, "deep-monitor", 10*time.Second, "`time` between looks of depth 10")
-	f.DurationVar(&d.AddressMonitor, "address-monitor", 5*time.Second, "`time` between looks at the floating IPs")
-	f.DurationVar(&d.Start, "start-timeout", time.Minute, "greatest `time` that HAProxy takes to start")
-	f.DurationVar(&d.Stop, "stop-timeout", time.Minute, "greatest `time` that it takes to stop; a node that takes longer is fenced")
-	f.IntVar(&d.Stickiness, "stickiness", 100, "`score` for staying where it is")
-	f.IntVar(&d.Threshold, "migration-threshold", 3, "`number` of failures that drive a resource off a node")
-	f.DurationVar(&d.FailureTimeout, "failure-timeout", time.Minute, "`time` after which a failure is forgotten")
+	f.StringVarP(&d.file, "file", "f", "", "description `file` in YAML; flags override it")
+	f.StringVar(&d.Name, "name", "haproxy", "`name` of the HAProxy resource, and prefix of the others")
+	f.StringVar(&d.Agent, "resource-agent", "ocf:thalassa:haproxy", "resource `agent` of HAProxy")
+	f.StringSliceVar(&d.parameters, "parameter", nil, "parameter of the resource agent, as `name=value`; repeatable")
+	f.StringVar(&d.Topology, "topology", pacemaker.Clone, "`topology`: clone (HAProxy on every node) or group (beside the floating IP)")
+	f.StringVar(&d.Order, "order", pacemaker.Optional, "`order` of HAProxy and floating IP: optional or mandatory")
+	f.StringSliceVar(&d.addresses, "ip", nil, "floating `address` with prefix length, e.g. 192.0.2.10/24; repeatable")
+	f.StringVar(&d.Interface, "interface", "", "network `interface` of the floating IPs (default: by their network)")
+	f.StringSliceVar(&d.Prefer, "prefer", nil, "preferred `nodes` of the floating IPs at start, best first")
+	f.DurationVar(&d.Monitor, "monitor", 500*time.Millisecond, "`interval` of HAProxy's shallow monitor")
+	f.DurationVar(&d.DeepMonitor, "deep-monitor", 10*time.Second, "`interval` of HAProxy's deep monitor (depth 10)")
+	f.DurationVar(&d.AddressMonitor, "address-monitor", 5*time.Second, "`interval` of the floating IPs' monitor")
+	f.DurationVar(&d.Start, "start-timeout", time.Minute, "`timeout` of HAProxy's start")
+	f.DurationVar(&d.Stop, "stop-timeout", time.Minute, "`timeout` of HAProxy's stop, after which the node is fenced")
+	f.IntVar(&d.Stickiness, "stickiness", 100, "`score` of resource stickiness")
+	f.IntVar(&d.Threshold, "migration-threshold", 3, "`number` of failures after which a resource leaves a node")
+	f.DurationVar(&d.FailureTimeout, "failure-timeout", time.Minute, "`time` after which a failure expires")
 }
 
 func (d *describing) description(cmd *cobra.Command) (pacemaker.Description, error) {
@@ -110,7 +110,7 @@ func (d *describing) description(cmd *cobra.Command) (pacemaker.Description, err
 	for _, text := range d.addresses {
 		a, err := netip.ParsePrefix(strings.TrimSpace(text))
 		if err != nil {
-			return out, mistake(cmd, "--ip: %q is not an address with the length of its prefix, e.g. 192.0.2.10/24", text)
+			return out, mistake(cmd, "--ip: %q is not an address with a prefix length, e.g. 192.0.2.10/24", text)
 		}
 		out.Addresses = append(out.Addresses, a)
 	}
@@ -121,7 +121,7 @@ func newClusterPlan(o *onNode, apply bool) *cobra.Command {
 	var d describing
 	cmd := &cobra.Command{
 		Use:   "plan",
-		Short: "Show what apply would change, and what the cluster would do then",
+		Short: "Show what apply would change, and what the cluster would do",
 		Args:  arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := o.cluster()
@@ -145,9 +145,9 @@ func newClusterPlan(o *onNode, apply bool) *cobra.Command {
 	d.flags(cmd)
 	if apply {
 		cmd.Use, cmd.Short = "apply", "Write HAProxy and its floating IPs into the cluster's configuration"
-		cmd.Long = `Writes HAProxy and its floating IPs into the cluster's configuration, after Pacemaker has
-checked it and has simulated what it would do; then waits for that. Applied twice, the
-second time changes nothing. Resources that something else has made are left alone.`
+		cmd.Long = `Writes HAProxy and its floating IPs into the cluster's configuration and waits for the
+final state. Before that, Pacemaker checks the configuration and simulates the result.
+A second apply changes nothing. Resources that another program created are left alone.`
 		cmd.Example = "  thalassa cluster apply --ip 192.0.2.10/24 --ip 2001:db8::10/64 --prefer lb1"
 		o.waitFlags(cmd)
 	}

@@ -45,7 +45,7 @@ func TestClusterWithoutPacemaker(t *testing.T) {
 func TestClusterDescriptionFromAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "cluster.yaml")
 	for content, words := range map[string]string{
-		"ip: [192.0.2.10]\n":                         `"192.0.2.10" is not an address with the length of its prefix`,
+		"ip: [192.0.2.10]\n":                         `"192.0.2.10" is not an address with a prefix length`,
 		"ip: [192.0.2.10/24]\nring: 1\n":             "ring is not a setting",
 		"ip: [192.0.2.10/24]\ntopology: ring\n":      `"ring" is not known`,
 		"ip: [192.0.2.10/24]\nparameter: [config]\n": "is not of the form name=value",

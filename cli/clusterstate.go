@@ -15,17 +15,17 @@ import (
 	"thalassa/pacemaker"
 )
 
-// errClusterTrouble ends a look at a cluster that does not do its work.
-var errClusterTrouble = errors.New("the cluster is in trouble")
+// errClusterTrouble ends a look at a cluster that has problems.
+var errClusterTrouble = errors.New("the cluster has problems")
 
 func newClusterStatus(o *onNode) *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show nodes, resources, failures and where the floating IP is",
-		Long: `Shows nodes, resources, failures and where the floating IP is. The exit code is 6 when
-something has failed, the floating IP is nowhere, or there is no quorum. With -f it goes on
-showing every change, with -o json in a line each.`,
+		Short: "Show nodes, resources, failures and the floating IP",
+		Long: `Shows nodes, resources, failures and the node that has the floating IP. The exit code is
+6 when something failed, no node has the floating IP, or there is no quorum. With -f the
+command shows every change until Ctrl-C; with -o json it prints a line for each.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := o.cluster()
@@ -48,7 +48,7 @@ showing every change, with -o json in a line each.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on showing changes as they happen")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "changes as they happen, until Ctrl-C")
 	return cmd
 }
 
@@ -143,13 +143,13 @@ func newAction(o *onNode, kind, use, short string) *cobra.Command {
 	o.waitFlags(cmd)
 	f := cmd.Flags()
 	if slices.Contains([]string{lb.Move, lb.Maintain, lb.Cleanup}, kind) {
-		f.StringVar(&a.Resource, "resource", "", "`name` of the resource; default: all that the command is about")
+		f.StringVar(&a.Resource, "resource", "", "`name` of the resource (default: all)")
 	}
 	if slices.Contains([]string{lb.Maintain, lb.Cleanup}, kind) {
-		f.StringVar(&a.Node, "node", "", "`name` of a node; default: all")
+		f.StringVar(&a.Node, "node", "", "`name` of a node (default: all)")
 	}
 	if kind == lb.Maintain {
-		f.BoolVar(&off, "off", false, "end the maintenance")
+		f.BoolVar(&off, "off", false, "end of the maintenance")
 	}
 	return cmd
 }

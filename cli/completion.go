@@ -1,15 +1,13 @@
 package cli
 
 import (
-	"strings"
-
 	"github.com/spf13/cobra"
 )
 
 func newCompletion(env environment) *cobra.Command {
 	return &cobra.Command{
 		Use:       "completion SHELL",
-		Short:     "Print what makes bash, zsh or fish complete commands and flags",
+		Short:     "Print the completion script for bash, zsh or fish",
 		Example:   "  source <(thalassa completion bash)\n  thalassa completion fish > ~/.config/fish/completions/thalassa.fish",
 		Args:      arguments,
 		ValidArgs: []string{"bash", "zsh", "fish"},
@@ -22,7 +20,7 @@ func newCompletion(env environment) *cobra.Command {
 			case "fish":
 				return cmd.Root().GenFishCompletion(env.Stdout, true)
 			}
-			return mistake(cmd, "%q is not a shell known here, expected %s", args[0], strings.Join(cmd.ValidArgs, ", "))
+			return mistake(cmd, "%q is not supported, expected bash, zsh or fish", args[0])
 		},
 	}
 }

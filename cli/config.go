@@ -8,7 +8,7 @@ func newConfig(env environment) *cobra.Command {
 	r := &remote{env: env}
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Print haproxy.cfg as last written",
+		Short: "Print the current haproxy.cfg",
 		Args:  arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := r.client()
@@ -19,7 +19,7 @@ func newConfig(env environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out := env.exact // byte for byte, unless somebody looks at it
+			out := env.exact // byte for byte, unless it goes to a terminal
 			if isTerminal(out) {
 				out = env.Stdout
 			}

@@ -21,28 +21,31 @@ func newDeploy(env environment) *cobra.Command {
 	var drain time.Duration
 	cmd := &cobra.Command{
 		Use:   "deploy BACKEND VERSION",
-		Short: "Point a backend at another version of its service, at once or step by step",
-		Long: `Points a backend at another version and returns when new requests go there. When
-that version has no healthy instance nothing changes, and the exit code is 4.
+		Short: "Switch a backend to another version, at once or in steps",
+		Long: `Switches a backend to another version of its service, and returns when new requests go
+to that version. When the version has no healthy instance, nothing changes and the exit
+code is 4. VERSION may name several versions with weights: 1.0.0=90,1.1.0=10.
 
-VERSION may be several with their parts of the traffic: 1.0.0=90,1.1.0=10.
+With --canary the version gets its traffic in steps; each step lasts --every. In each
+step the agent reads the counters of the version's members from HAProxy. The backend
+goes back to the previous version, with exit code 4, when
 
-With --canary the version gets its traffic in steps, of --every each. In each step
-its members' counters in HAProxy are watched; when they break a condition of
---abort-on, when the version loses its healthy instances, and on Ctrl-C the backend
-goes back to the version it had, and the exit code is 4. A condition means nothing
-before --min-requests requests of the step. Conditions:
+  - a condition of --abort-on is met after at least --min-requests requests,
+  - the version has no healthy instance left, or
+  - the command is interrupted with Ctrl-C.
 
-  5xx>P%       responses with a status from 500 on, in percent of the requests
-  errors>P%    requests without a connection or a whole response
-  rtime>TIME   mean time to the head of a response
+Conditions are separated by commas:
 
-A backend that somebody else changes meanwhile is left as it is, exit code 4.
+  5xx>P%       responses with a status of 500 or more, in percent of the requests
+  errors>P%    requests without a connection or without a complete response, in percent
+  rtime>TIME   mean time to the first byte of the response, e.g. 500ms
 
-With --drain the command goes on until former members have no request or connection
-under way, and says when. They get no new requests from the deploy on. When the
-time is over first it says who has how many left, and the exit code is 6; the
-deploy stays.`,
+When somebody else changes the backend during a canary, the command leaves it as it is
+and ends with exit code 4.
+
+With --drain the command then waits until former members have no request or connection
+in progress. They get no new requests after the deploy. When the time is over, the
+command prints what is left and ends with exit code 6; the deploy stays in effect.`,
 		Example: `  thalassa deploy live 1.1.0 --wait 30s
   thalassa deploy live 1.0.0=90,1.1.0=10
   thalassa deploy live 1.1.0 --canary 5,25,50,100 --every 1m --abort-on "5xx>1%,rtime>500ms"`,
@@ -57,7 +60,7 @@ deploy stays.`,
 				return err
 			}
 			if cmd.Flags().Changed("drain") && drain <= 0 {
-				return mistake(cmd, "--drain: %s is no time to wait", drain)
+				return mistake(cmd, "--drain: %s is too short, expected more than 0s", drain)
 			}
 			c, err := r.client()
 			if err != nil {
@@ -76,10 +79,10 @@ deploy stays.`,
 	}
 	r.flags(cmd)
 	f := cmd.Flags()
-	f.DurationVar(&d.Wait, "wait", 0, "`time` that a healthy instance may take to appear, e.g. 30s")
-	f.StringVar(&d.Name, "service", "", "point at another Consul `service`, too")
-	f.BoolVar(&d.Force, "force", false, "switch even though no instance is healthy")
-	f.DurationVar(&drain, "drain", 0, "wait for the last connections to former members, at most this `time`")
+	f.DurationVar(&d.Wait, "wait", 0, "maximum `time` to wait for a healthy instance, e.g. 30s")
+	f.StringVar(&d.Name, "service", "", "Consul `service` to switch to (default: the present one)")
+	f.BoolVar(&d.Force, "force", false, "deploy even without a healthy instance")
+	f.DurationVar(&drain, "drain", 0, "maximum `time` to wait for the last connections to former members")
 	w.flags(f)
 	return cmd
 }

@@ -196,6 +196,6 @@ func TestDeployThatDrains(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	s.fails(cli.ExitConflict, "version 9 of service shop has no healthy instance", "deploy", "live", "9", "--drain", "1m")
-	s.fails(cli.ExitUsage, "--drain: 0s is no time to wait", "deploy", "live", "1.0.0", "--drain", "0s")
+	s.fails(cli.ExitUsage, "--drain: 0s is too short, expected more than 0s", "deploy", "live", "1.0.0", "--drain", "0s")
 	s.fails(cli.ExitNotFound, "backend/none does not exist", "deploy", "none", "9", "--drain", "1m")
 }

@@ -49,10 +49,10 @@ func newDev(env environment) *cobra.Command {
 	var debug bool
 	cmd := &cobra.Command{
 		Use:   "dev",
-		Short: "Run a whole demo on this machine",
-		Long: `Runs everything on this machine, on loopback, until Ctrl-C: a Consul agent in
-development mode, a demo web service in two versions of three instances each, HAProxy, and
-the node agent between them. Nothing is left behind.`,
+		Short: "Run a complete demo on this machine",
+		Long: `Runs a complete demo on loopback until Ctrl-C: a Consul agent in development mode, a web
+service with two versions of three instances each, HAProxy and the node agent. The demo
+leaves nothing behind.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			level := slog.LevelError
@@ -67,12 +67,12 @@ the node agent between them. Nothing is left behind.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&d.consulAddress, "service-reg", "", "`address` (host:port) of a Consul to use instead of starting one")
-	f.StringVar(&d.consulBinary, "consul-binary", "", "Consul's `program` (default: consul, or the one that make setup built)")
-	f.StringVar(&d.haproxyBinary, "haproxy-binary", "haproxy", "HAProxy's `program`")
-	f.IntVar(&d.port, "web-port", 8080, "`port` of the frontend; another free one when it is taken")
-	f.IntVar(&d.apiPort, "port", 10000, "`port` of the API; another free one when it is taken")
-	f.BoolVar(&debug, "debug", false, "show the agent's log")
+	f.StringVar(&d.consulAddress, "service-reg", "", "`address` (host:port) of a running Consul, instead of a new one")
+	f.StringVar(&d.consulBinary, "consul-binary", "", "Consul `executable` (default: consul, or that of make setup)")
+	f.StringVar(&d.haproxyBinary, "haproxy-binary", "haproxy", "HAProxy `executable`")
+	f.IntVar(&d.port, "web-port", 8080, "`port` of the frontend, or another if it is in use")
+	f.IntVar(&d.apiPort, "port", 10000, "`port` of the API, or another if it is in use")
+	f.BoolVar(&debug, "debug", false, "the agent's log on standard error")
 	return cmd
 }
 
@@ -116,7 +116,7 @@ func (d demo) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	if _, err := haproxy.New(haproxy.Config{Binary: d.haproxyBinary}).Version(ctx); err != nil {
-		return fmt.Errorf("finding haproxy: %w; `make setup` installs it, or name it with --haproxy-binary", err)
+		return fmt.Errorf("finding haproxy: %w; install it with `make setup`, or set --haproxy-binary", err)
 	}
 	if d.consulAddress == "" {
 		return nil

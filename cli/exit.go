@@ -24,15 +24,58 @@ const (
 	exitForbidden   = 7 // the token is missing, unknown, or its role too small
 )
 
+// An exitMeaning explains an exit code.
+type exitMeaning struct {
+	code        int
+	short, long string // a few words, and Markdown
+}
+
+// exitMeanings are all exit codes in order.
+func exitMeanings() []exitMeaning {
+	return []exitMeaning{
+		{exitOK, "success", "Success. `agent`, `dev`, `top` and the commands with `-f` also end this way on Ctrl-C."},
+		{exitFailure, "failure", "Failure for a reason that no other code stands for. `check`: a check failed."},
+		{exitUsage, "wrong arguments or input", "Arguments, settings or input are wrong. The message names the field."},
+		{exitNotFound, "not found", "The object does not exist."},
+		{exitConflict, "conflict", "The current state does not allow the change, for example because the version has no healthy instance, " +
+			"or the object was changed at the same time. `deploy --canary`: the backend is back at its previous version, or somebody else changed it."},
+		{exitRefused, "refused by HAProxy or Pacemaker", "HAProxy or Pacemaker does not accept the result. Its own message follows."},
+		{exitUnavailable, "unavailable", "The agent, or Pacemaker, cannot be reached or cannot answer now. A change was stored but is not yet in effect. " +
+			"`deploy --drain`: former members still have connections. `status`: HAProxy does not run the requested configuration. " +
+			"`cluster status`: something failed."},
+		{exitForbidden, "not permitted", "The token is missing or unknown, or its role does not allow the request."},
+	}
+}
+
+// exitSummary is a sentence of the exit codes, in lines of at most 90 characters.
+func exitSummary() string {
+	var b strings.Builder
+	width := len("Exit codes: ")
+	for i, m := range exitMeanings() {
+		item := fmt.Sprintf("%d %s", m.code, m.short)
+		switch {
+		case i > 0 && width+len(item)+3 > 90:
+			b.WriteString(",\n")
+			width = 0
+		case i > 0:
+			b.WriteString(", ")
+			width += 2
+		}
+		b.WriteString(item)
+		width += len(item)
+	}
+	return b.String() + "."
+}
+
 var (
 	// errReported ends the program with a failure that was printed already.
 	errReported = errors.New("reported")
 	// errNotInEffect ends a command whose change is stored and waits for HAProxy.
-	errNotInEffect = errors.New("stored, and not yet in effect")
-	// errNotReady ends a look at an agent that does not do its work.
-	errNotReady = errors.New("HAProxy does not run what was asked for")
+	errNotInEffect = errors.New("stored, but not yet in effect")
+	// errNotReady ends a look at an agent whose HAProxy runs something else.
+	errNotReady = errors.New("HAProxy does not run the requested configuration")
 	// errInterrupted ends a command that was told to stop before it was done.
-	errInterrupted = errors.New("interrupted before the agent had answered")
+	errInterrupted = errors.New("interrupted before the agent answered")
 )
 
 // usageError is a mistake in arguments or settings.
@@ -128,9 +171,9 @@ func describe(err error) string {
 	}
 	switch {
 	case answer.Code == "":
-		return err.Error() + ": this is not an agent"
+		return err.Error() + ": this is not a Thalassa agent"
 	case answer.Status == http.StatusUnauthorized:
-		return err.Error() + "; --token-file or THALASSA_TOKEN names one"
+		return err.Error() + "; set --token-file or THALASSA_TOKEN"
 	case answer.Output != "":
 		words := strings.TrimSpace(answer.Output)
 		first, _, _ := strings.Cut(words, "\n")

@@ -26,14 +26,14 @@ func newOCF(env environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "ocf ACTION",
 		Short: "Act as the Pacemaker resource agent ocf:thalassa:haproxy",
-		Long: `Carries out one action of the resource agent: start, stop, monitor, reload,
-reload-agent, validate-all or meta-data. Pacemaker calls it by the file
-thalassa/haproxy in its folder of resource agents.
+		Long: `Runs one action of the resource agent: start, stop, monitor, reload, reload-agent,
+validate-all or meta-data. Pacemaker calls this command through the file
+thalassa/haproxy in its directory of resource agents.
 
-The parameters are in the environment, as OCF_RESKEY_config; meta-data describes them.
-The exit code is that of the OCF resource agent API: 0 done, 1 failed, 2 not possible on
-this node, 3 no such action, 5 not installed, 6 wrong parameters, 7 not running, 190
-running but degraded.`,
+Parameters come from environment variables such as OCF_RESKEY_config; meta-data
+describes them. Exit codes are those of the OCF resource agent API: 0 success,
+1 failure, 2 not possible on this node, 3 unknown action, 5 not installed, 6 wrong
+parameters, 7 not running, 190 running but degraded.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r := ocf.Do(cmd.Context(), ocf.Config{Health: agentHealth, Logger: slog.New(slog.NewTextHandler(env.Stderr, nil))}, env.ocfRequest(args[0]))

@@ -54,7 +54,7 @@ func TestAccept(t *testing.T) {
 	if r := s.run("status"); r.code != cli.ExitOK || !strings.Contains(r.out, "2 of 2   held: 3 of 3 instances are gone at once: nothing shows that consul lets the agent read its catalog\n") {
 		t.Errorf("%+v", r)
 	}
-	s.does("service/shop is as Consul has it, with 0 instances\n", "accept", "shop")
+	s.does("service/shop follows Consul again, with 0 instances\n", "accept", "shop")
 	s.Hold("shop")
 	sameJSON(t, "accept", s.run("accept", "shop", "-o", "json").out, string(s.answered()))
 }
@@ -155,11 +155,11 @@ func TestExitCodes(t *testing.T) {
 	s.fails(cli.ExitUnavailable, "asking the agent", "status", "--agent", closed.URL)
 	stranger := httptest.NewServer(http.NotFoundHandler())
 	defer stranger.Close()
-	s.fails(cli.ExitUnavailable, "404 Not Found: this is not an agent", "backends", "get", "live", "--agent", stranger.URL)
+	s.fails(cli.ExitUnavailable, "404 Not Found: this is not a Thalassa agent", "backends", "get", "live", "--agent", stranger.URL)
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }))
 	defer page.Close()
-	s.fails(cli.ExitUnavailable, "/status answers no JSON: this is not an agent", "status", "--agent", page.URL)
-	s.fails(cli.ExitUnavailable, "/haproxy/config answers no text: this is not an agent", "config", "--agent", page.URL)
+	s.fails(cli.ExitUnavailable, "/status answers no JSON: this is not a Thalassa agent", "status", "--agent", page.URL)
+	s.fails(cli.ExitUnavailable, "/haproxy/config answers no text: this is not a Thalassa agent", "config", "--agent", page.URL)
 }
 
 // A change that waits for HAProxy is told on both streams: what was stored, and
@@ -169,12 +169,12 @@ func TestStoredAndNotInEffect(t *testing.T) {
 	s.SetDown(true)
 	r := s.run("deploy", "live", "2.0.0")
 	if r.code != cli.ExitUnavailable || r.out != "backend/live is at shop 2.0.0 with 1 member as revision 4\n" ||
-		r.errors != "thalassa: stored, and not yet in effect: HAProxy is not running\n" {
+		r.errors != "thalassa: stored, but not yet in effect: HAProxy is not running\n" {
 		t.Errorf("%+v", r)
 	}
 	r = s.run("status")
 	if r.code != cli.ExitUnavailable || !strings.Contains(r.out, "haproxy   not running\n") || !strings.Contains(r.out, "problem   HAProxy is not running\n") ||
-		r.errors != "thalassa: HAProxy does not run what was asked for: HAProxy is not running\n" {
+		r.errors != "thalassa: HAProxy does not run the requested configuration: HAProxy is not running\n" {
 		t.Errorf("%+v", r)
 	}
 	var shown lb.Status

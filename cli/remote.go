@@ -25,7 +25,7 @@ type remote struct {
 // flags declares the flags of a command that can show what it has in two forms.
 func (r *remote) flags(cmd *cobra.Command) {
 	r.agentFlags(cmd)
-	cmd.PersistentFlags().StringVarP(&r.output, "output", "o", "", "`form` of the output: json, or a table")
+	cmd.PersistentFlags().StringVarP(&r.output, "output", "o", "", "output `format`: json or table")
 }
 
 // agentFlags declares the flags that say which agent to talk to, and as whom.
@@ -35,8 +35,8 @@ func (r *remote) agentFlags(cmd *cobra.Command) {
 		address = client.DefaultAddress
 	}
 	f := cmd.PersistentFlags()
-	f.StringVar(&r.address, "agent", address, "the agent's `URL`; also from THALASSA_AGENT")
-	f.StringVar(&r.tokenFile, "token-file", "", "`file` with the token; else THALASSA_TOKEN")
+	f.StringVar(&r.address, "agent", address, "`URL` of the agent; overrides THALASSA_AGENT")
+	f.StringVar(&r.tokenFile, "token-file", "", "`file` with the API token; overrides THALASSA_TOKEN")
 }
 
 // client of the agent that the flags name.

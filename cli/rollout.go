@@ -17,12 +17,17 @@ func newRollout(o *onNode) *cobra.Command {
 	var r pacemaker.Rollout
 	cmd := &cobra.Command{
 		Use:   "rollout",
-		Short: "Let HAProxy take the configuration on the nodes' disks, everywhere or nowhere",
-		Long: `Asks the agent of every node whether HAProxy takes the haproxy.cfg on its disk; only when
-all have said yes, Pacemaker reloads HAProxy on all nodes. When a reload fails, or a HAProxy
-does not take its file, the former generation is put back; HAProxy runs on everywhere, and
-where it has read its file by then it keeps that. The exit code is 5 when a node says no, or its
-agent nothing, and 4 when Pacemaker would start HAProxy again in place of a reload.`,
+		Short: "Reload HAProxy on all nodes, or on none",
+		Long: `Loads the haproxy.cfg on the disks of all nodes, or on none of them. First the agent of
+every node checks its file with HAProxy. When all files are valid, Pacemaker reloads
+HAProxy on all nodes.
+
+When a reload fails, or HAProxy does not load its file, the previous generation is
+restored. HAProxy keeps running on all nodes; a node that has loaded its file by then
+keeps it.
+
+The exit code is 5 when a file is not valid or an agent does not answer. It is 4 when
+Pacemaker would restart HAProxy instead of reloading it.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := o.cluster()
@@ -43,9 +48,9 @@ agent nothing, and 4 when Pacemaker would start HAProxy again in place of a relo
 	}
 	f := cmd.Flags()
 	f.StringVar(&r.Resource, "resource", "haproxy", "`name` of the HAProxy resource")
-	f.DurationVar(&r.Validate, "validate-timeout", 15*time.Second, "greatest `time` that the agents may take to answer")
-	f.BoolVar(&r.Restart, "restart", false, "let Pacemaker start HAProxy again where it cannot have it reload")
-	f.DurationVar(&r.Wait, "wait", 2*time.Minute, "greatest `time` to wait for the final state")
+	f.DurationVar(&r.Validate, "validate-timeout", 15*time.Second, "maximum `time` to wait for the agents' answers")
+	f.BoolVar(&r.Restart, "restart", false, "restart of HAProxy where Pacemaker cannot reload it")
+	f.DurationVar(&r.Wait, "wait", 2*time.Minute, "maximum `time` to wait for the final state")
 	return cmd
 }
 
@@ -60,7 +65,7 @@ func rolloutTable(w io.Writer, r pacemaker.RolledOut) {
 	}
 	row(w)
 	if r.To == r.From {
-		row(w, "generation "+r.From+" stays")
+		row(w, "generation "+r.From+" unchanged")
 		return
 	}
 	row(w, fmt.Sprintf("generation %s -> %s", r.From, r.To))

@@ -18,16 +18,16 @@ import (
 func newRoot(env environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "thalassa",
-		Short: "Consul services become traffic through HAProxy",
-		Long: `Thalassa watches Consul services by name and version and keeps HAProxy in step
-with them: no lost connection, and an A/B deploy is one request.
+		Short: "Keep HAProxy in step with Consul",
+		Long: `Thalassa watches services in Consul and keeps HAProxy in step with them. It selects
+instances by service name and version. No connection is lost when members come and go,
+and an A/B deploy is one request.
 
-  thalassa dev      a whole demo on this machine: Consul, services, HAProxy, agent
-  thalassa agent    the node agent of a load balancer
-  thalassa status   what the agent, HAProxy and Consul are doing
+  thalassa dev      run a complete demo on this machine
+  thalassa agent    run the node agent of a load balancer
+  thalassa status   show the state of the agent, HAProxy and Consul
 
-Exit codes: 0 done, 1 failed, 2 wrong arguments or input, 3 not found, 4 conflict,
-5 refused by HAProxy, 6 not available now, 7 not permitted.`,
+Exit codes: ` + exitSummary(),
 		Version:       env.Version + " (" + runtime.Version() + ")",
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -81,7 +81,7 @@ func (s *screen) take(f client.Frame) error {
 	}
 	for _, data := range slices.Concat(f.Objects, f.Changed) {
 		if err := s.learn(f.Topic, data); err != nil {
-			return fmt.Errorf("reading what the agent tells: %w", err)
+			return fmt.Errorf("reading the agent's stream: %w", err)
 		}
 	}
 	for _, id := range f.Removed {
@@ -189,12 +189,12 @@ func (s *screen) head() []line {
 	if !s.informed {
 		return []line{{text: name + "  waiting for the agent"}}
 	}
-	state, color := "HAProxy "+s.status.HAProxy.Version+" runs", 0
+	state, color := "HAProxy "+s.status.HAProxy.Version+" running", 0
 	switch h := s.status.HAProxy; {
 	case h.Idle:
-		state = "HAProxy is not on this node, as Pacemaker wants it"
+		state = "HAProxy not active on this node (Pacemaker)"
 	case !h.Running:
-		state, color = "HAProxy does not run", red
+		state, color = "HAProxy not running", red
 	}
 	if n := s.status.HAProxy.OldWorkers; n > 0 {
 		state += ", " + count(n, "old worker")

@@ -54,7 +54,7 @@ func TestTopShowsEverything(t *testing.T) {
 	s := shown(t)
 	text := text(s)
 	for _, want := range []string{
-		"edge  HAProxy 2.6.12 runs, 1 old worker  revision 7, 7 in effect",
+		"edge  HAProxy 2.6.12 running, 1 old worker  revision 7, 7 in effect",
 		"service shop is stale: asking consul: connection refused",
 		"web                  OPEN              *:80                  1.3k       0      3      0      0        0     2.5M",
 		"live                 UP        1/2     1.0.0=90,1.1.0=10       13       1      0      0      8",
@@ -72,7 +72,7 @@ func TestTopShowsEverything(t *testing.T) {
 func TestTopMissesNoHAProxyThatNeedNotBeThere(t *testing.T) {
 	s := shown(t)
 	s.status.HAProxy = lb.HAProxyStatus{Idle: true}
-	if head := s.lines(0, 0)[0]; head != (line{text: "edge  HAProxy is not on this node, as Pacemaker wants it  revision 7, 7 in effect"}) {
+	if head := s.lines(0, 0)[0]; head != (line{text: "edge  HAProxy not active on this node (Pacemaker)  revision 7, 7 in effect"}) {
 		t.Errorf("the head is %+v", head)
 	}
 }

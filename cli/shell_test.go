@@ -38,7 +38,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"frontends delete a b":         `expected KEY, got ["a" "b"]`,
 		"deploy live":                  "expected BACKEND VERSION",
 		"completion":                   "expected SHELL",
-		"completion tcsh":              `"tcsh" is not a shell known here, expected bash, zsh, fish`,
+		"completion tcsh":              `"tcsh" is not supported, expected bash, zsh or fish`,
 		"status --nope":                "unknown flag: --nope; see thalassa status --help",
 		"status -x":                    "unknown shorthand flag: 'x'",
 		"deploy live 1 --wait soon":    `--wait: "soon" is not a duration such as 30s or 5m; see thalassa deploy --help`,
@@ -49,11 +49,11 @@ func TestWrongCommandLines(t *testing.T) {
 		"deploy live 1=1,2":            `VERSION: "2" has no weight`,
 		"deploy live 1 --canary":       "flag needs an argument: --canary",
 		"deploy live 1 --canary 5":     "--canary: \"5\" does not end with 100",
-		"deploy live 1 --every 1s":     "--every means something with --canary only",
-		"deploy live 1 --abort-on x":   "--abort-on means something with --canary only",
+		"deploy live 1 --every 1s":     "--every needs --canary",
+		"deploy live 1 --abort-on x":   "--abort-on needs --canary",
 		"status -o yaml":               `--output: "yaml" is not known, expected json or table`,
 		"config -o json":               "unknown shorthand flag",
-		"activity -n 0":                "--limit: 0 is not a number of events, expected 1 to 1000",
+		"activity -n 0":                "--limit: 0 is out of range, expected 1 to 1000",
 		"activity -n 1001":             "--limit: 1001",
 		"activity --since yesterday":   `--since: "yesterday" is not a whole number, 0 or more`,
 		"status --agent ftp://host":    `"ftp://host" is not the address of an agent`,
@@ -72,12 +72,12 @@ func TestWrongCommandLines(t *testing.T) {
 		s.fails(cli.ExitUsage, says, args...)
 	}
 	for flags, says := range map[string]string{
-		"--every 0s": "--every: 0s", "--min-requests 0": "--min-requests: 0", "--abort-on 5xx": `--abort-on: "5xx" is no condition`, "--service x": "without --service",
-		"--force": "without --force",
+		"--every 0s": "--every: 0s", "--min-requests 0": "--min-requests: 0", "--abort-on 5xx": `--abort-on: "5xx" is no condition`, "--service x": "--canary and --service exclude each other",
+		"--force": "--canary and --force exclude each other",
 	} {
 		s.fails(cli.ExitUsage, says, append([]string{"deploy", "live", "1", "--canary", "5,100"}, strings.Fields(flags)...)...)
 	}
-	s.fails(cli.ExitUsage, "--canary leads to one version, got 1=1,2=1", "deploy", "live", "1=1,2=1", "--canary", "100")
+	s.fails(cli.ExitUsage, "--canary needs a single version, got 1=1,2=1", "deploy", "live", "1=1,2=1", "--canary", "100")
 	s.fails(cli.ExitUsage, "KEY is empty", "backends", "delete", "")
 	s.fails(cli.ExitUsage, "BACKEND is empty", "deploy", "", "1")
 	s.fails(cli.ExitUsage, "VERSION is empty", "deploy", "live", "")
@@ -242,7 +242,7 @@ func TestInterruptedCommandFails(t *testing.T) {
 		Program: "thalassa", Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: &errs,
 		Getenv: func(name string) string { return s.env[name] },
 	})
-	if code != cli.ExitFailure || errs.String() != "thalassa: interrupted before the agent had answered\n" {
+	if code != cli.ExitFailure || errs.String() != "thalassa: interrupted before the agent answered\n" {
 		t.Errorf("exit code %d, stderr %q", code, errs.String())
 	}
 	if events, err := s.Log.Events(t.Context(), activity.Query{Filter: "3.0.0"}); err != nil || len(events) > 0 {

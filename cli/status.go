@@ -15,8 +15,9 @@ func newStatus(env environment) *cobra.Command {
 	r := &remote{env: env}
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show how agent, HAProxy and Consul are doing",
-		Long:  "Shows how agent, HAProxy and Consul are doing. The exit code is 6 when HAProxy does not run what was asked for.",
+		Short: "Show the state of the agent, HAProxy and Consul",
+		Long: `Shows the state of the agent, HAProxy and Consul. The exit code is 6 when HAProxy does
+not run the requested configuration.`,
 		Args:  arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := r.client()
@@ -81,7 +82,7 @@ func statusTable(w io.Writer, s lb.Status) {
 func haproxyLine(h lb.HAProxyStatus) string {
 	switch {
 	case h.Idle:
-		return "not on this node, as Pacemaker wants it; its configuration is in place"
+		return "not active on this node (Pacemaker); its configuration is in place"
 	case !h.Running:
 		return "not running"
 	}

@@ -8,11 +8,11 @@ import (
 	"thalassa/template"
 )
 
-// newTemplate prints the template to begin an own one with.
+// newTemplate prints the embedded template, as a start for another one.
 func newTemplate(env environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "template",
-		Short: "Print the default template of haproxy.cfg, to begin one of your own with",
+		Short: "Print the default template of haproxy.cfg",
 		Example: `  thalassa template > haproxy.cfg.tmpl
   thalassa check --template-file haproxy.cfg.tmpl`,
 		Args: arguments,

@@ -22,10 +22,10 @@ func newTop(env environment) *cobra.Command {
 	var once bool
 	cmd := &cobra.Command{
 		Use:   "top",
-		Short: "Show traffic, members and their state as they change",
-		Long: `Shows frontends, backends and members with what they do now, live. Keys: q ends it; n, r, e
-and t sort by name, requests, errors and response time; m hides the members and shows them.
-With --once, and where the output is no terminal, it prints that once.`,
+		Short: "Show live traffic and the state of members",
+		Long: `Shows live figures of frontends, backends and members. Keys: n, r, e and t sort by name,
+requests, errors and response time; m shows or hides members; q quits. With --once, or
+when the output is not a terminal, the command prints the figures once.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := r.client()
@@ -41,7 +41,7 @@ With --once, and where the output is no terminal, it prints that once.`,
 			return printTop(cmd.Context(), c, env)
 		},
 	}
-	cmd.Flags().BoolVar(&once, "once", false, "print it once and end")
+	cmd.Flags().BoolVar(&once, "once", false, "one screen of figures instead of a live view")
 	r.agentFlags(cmd)
 	return cmd
 }
@@ -58,7 +58,7 @@ func printTop(ctx context.Context, c *client.Client, env environment) error {
 	}
 	err := c.Stream(ctx, topTopics(), nil, func(f client.Frame) error {
 		if f.Type == "lost" {
-			return errors.New("the agent went away: " + f.Message)
+			return errors.New("the agent closed the connection: " + f.Message)
 		}
 		if err := s.take(f); err != nil {
 			return err

@@ -21,10 +21,10 @@ type walk struct {
 }
 
 func (w *walk) flags(f *pflag.FlagSet) {
-	f.StringVar(&w.steps, "canary", "", "deploy in `steps`: ascending percentages of the traffic up to 100, e.g. 5,25,50,100")
-	f.DurationVar(&w.every, "every", time.Minute, "`time` that a step lasts")
-	f.StringVar(&w.abortOn, "abort-on", "5xx>1%,errors>1%", "`conditions` under which to go back")
-	f.Int64Var(&w.minRequests, "min-requests", 20, "`number` of requests to the version in a step before a condition means anything")
+	f.StringVar(&w.steps, "canary", "", "canary `steps`: ascending percentages up to 100, e.g. 5,25,50,100")
+	f.DurationVar(&w.every, "every", time.Minute, "`duration` of a canary step")
+	f.StringVar(&w.abortOn, "abort-on", "5xx>1%,errors>1%", "`conditions` for going back to the previous version")
+	f.Int64Var(&w.minRequests, "min-requests", 20, "minimum `number` of requests in a step before conditions count")
 }
 
 // parse checks the flags; walking is false when the deploy has no steps.
@@ -33,22 +33,22 @@ func (w *walk) parse(cmd *cobra.Command, d client.DeployRequest) (walking bool, 
 	if !f.Changed("canary") {
 		for _, name := range []string{"every", "abort-on", "min-requests"} {
 			if f.Changed(name) {
-				return false, mistake(cmd, "--%s means something with --canary only", name)
+				return false, mistake(cmd, "--%s needs --canary", name)
 			}
 		}
 		return false, nil
 	}
 	switch {
 	case len(d.Versions) > 0:
-		return false, mistake(cmd, "--canary leads to one version, got %s", d.Versions)
+		return false, mistake(cmd, "--canary needs a single version, got %s", d.Versions)
 	case d.Name != "":
-		return false, mistake(cmd, "--canary stays with the backend's service, without --service")
+		return false, mistake(cmd, "--canary and --service exclude each other")
 	case d.Force:
-		return false, mistake(cmd, "--canary needs healthy instances, without --force")
+		return false, mistake(cmd, "--canary and --force exclude each other")
 	case w.every <= 0:
-		return false, mistake(cmd, "--every: %s is not the time of a step", w.every)
+		return false, mistake(cmd, "--every: %s is too short, expected more than 0s", w.every)
 	case w.minRequests < 1:
-		return false, mistake(cmd, "--min-requests: %d is not a number of requests", w.minRequests)
+		return false, mistake(cmd, "--min-requests: %d is too few, expected 1 or more", w.minRequests)
 	}
 	if w.percents, err = canary.ParseSteps(w.steps); err != nil {
 		return false, mistake(cmd, "--canary: %w", err)

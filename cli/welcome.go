@@ -18,22 +18,22 @@ func baseURL(addr net.Addr) string {
 	return "http://" + strings.Replace(addr.String(), "[::]", "127.0.0.1", 1)
 }
 
-// welcome tells the newcomer what runs and what to try.
+// welcome prints what runs and what to try.
 func (d demo) welcome(s *settings.Agent, api net.Addr) {
 	command := d.env.Program
 	if baseURL(api) != client.DefaultAddress {
 		command += " --agent " + baseURL(api)
 	}
 	fmt.Fprintf(d.env.Stdout, `
-Thalassa runs here until Ctrl-C.
+The demo is running. Press Ctrl-C to stop it.
 
   traffic   http://127.0.0.1:%[1]d/   version %[2]s; with the header "Host: staged" version %[3]s
   web UI    %[4]s/overview
   API       %[4]s/
-  HAProxy   http://%[5]s/   its own statistics page
+  HAProxy   http://%[5]s/   HAProxy's statistics page
   Consul    http://%[6]s/ui/
 
-Try in another terminal:
+Try this in another terminal:
 
   for i in 1 2 3; do curl -s http://127.0.0.1:%[1]d/; done
   %[7]s deploy live %[3]s

@@ -84,62 +84,61 @@ type Agent struct {
 // Flags declares every setting with its default and help. What takes longer to
 // explain is in [Groups].
 func (s *Agent) Flags(f *pflag.FlagSet) {
-	f.StringVar(&s.file, "config", "", "settings `file` (YAML: the names of these flags as keys); flags win over it")
+	f.StringVar(&s.file, "config", "", "settings `file` in YAML; flags override it")
 
-	f.StringVar(&s.host, "host", "127.0.0.1", "`address` of the API; any but a loopback address needs --token-file or --insecure-no-auth")
-	f.IntVar(&s.port, "port", 10000, "`port` of the API")
+	f.StringVar(&s.host, "host", "127.0.0.1", "listen `address` of the API")
+	f.IntVar(&s.port, "port", 10000, "listen `port` of the API")
 	f.StringVar(&s.label, "label", "", "logical `name` of this load balancer")
-	f.StringVar(&s.location, "location", "", "cloud location `name`, shown in Consul beside the agent's registration")
-	f.StringVar(&s.tokenFile, "token-file", "", "`file` of bearer tokens, a line each: ROLE NAME TOKEN, where ROLE is read, deploy or admin")
-	f.StringSliceVar(&s.allowedHosts, "allowed-hosts", nil, "host `names` under which the API may be called without tokens, besides localhost and addresses")
-	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "serve the API to everybody on an address that is not loopback")
+	f.StringVar(&s.location, "location", "", "`location` of this node, shown in Consul")
+	f.StringVar(&s.tokenFile, "token-file", "", "`file` of bearer tokens for the API")
+	f.StringSliceVar(&s.allowedHosts, "allowed-hosts", nil, "additional host `names` that the API accepts without tokens")
+	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "API without tokens on an address that is not loopback")
+	f.BoolVar(&s.metricsOpen, "metrics-open", false, "/metrics without a token")
+	f.DurationVar(&s.statsInterval, "stats-interval", time.Second, "`interval` between reads of HAProxy's statistics")
 
-	f.BoolVar(&s.metricsOpen, "metrics-open", false, "serve /metrics without a token")
-	f.DurationVar(&s.statsInterval, "stats-interval", time.Second, "`time` between two looks at HAProxy's statistics")
-
-	f.StringVar(&s.consulAddress, "service-reg", "127.0.0.1", "Consul's `address`: host, https://host:port or unix:///path")
-	f.IntVar(&s.consulPort, "service-reg-port", 8500, "Consul's `port`, where --service-reg has none")
-	f.StringVar(&s.datacenter, "datacenter", "", "Consul `datacenter`; default: that of the Consul agent")
+	f.StringVar(&s.consulAddress, "service-reg", "127.0.0.1", "`address` of Consul: host, host:port, URL or unix:///path")
+	f.IntVar(&s.consulPort, "service-reg-port", 8500, "`port` of Consul, where --service-reg has none")
+	f.StringVar(&s.datacenter, "datacenter", "", "Consul `datacenter` (default: that of the Consul agent)")
 	f.StringVar(&s.namespace, "consul-namespace", "", "Consul Enterprise `namespace`")
 	f.StringVar(&s.partition, "consul-partition", "", "Consul Enterprise admin `partition`")
-	f.StringVar(&s.consulToken, "consul-token-file", "", "`file` with Consul's ACL token; else the environment's CONSUL_HTTP_TOKEN")
-	f.StringVar(&s.consulCA, "consul-ca-file", "", "PEM `file` of the authorities that sign Consul's certificate; read at the start")
-	f.StringVar(&s.consulCert, "consul-cert-file", "", "PEM `file` of the client certificate for Consul; read again for each connection, as its key is")
-	f.StringVar(&s.consulKey, "consul-key-file", "", "PEM `file` of that certificate's key")
-	f.StringVar(&s.consulName, "consul-tls-name", "", "`name` that Consul's certificate must carry; default: its host")
-	f.IntVar(&s.consulMaxConns, "consul-max-connections", 32, "greatest `number` of connections to Consul, however many services are watched")
-	f.BoolVar(&s.acceptWarning, "accept-warning", false, "send traffic to instances whose checks warn")
-	f.Float64Var(&s.holdShare, "hold-share", 0.5, "`part` of a service's instances; when Consul suddenly lists more than it as gone they are kept until that is confirmed; 1: never")
-	f.IntVar(&s.holdMin, "hold-min", 2, "least `number` of instances lost at once that are kept")
-	f.DurationVar(&s.holdTime, "hold-time", 5*time.Minute, "longest `time` that they are kept while Consul can be read and nothing else settles it")
-	f.BoolVar(&s.register, "register", true, "register the agent, and the frontends that ask for it, in Consul")
+	f.StringVar(&s.consulToken, "consul-token-file", "", "`file` with the ACL token for Consul")
+	f.StringVar(&s.consulCA, "consul-ca-file", "", "PEM `file` of the CAs that sign Consul's certificate")
+	f.StringVar(&s.consulCert, "consul-cert-file", "", "PEM `file` of the client certificate for Consul")
+	f.StringVar(&s.consulKey, "consul-key-file", "", "PEM `file` of the client certificate's key")
+	f.StringVar(&s.consulName, "consul-tls-name", "", "`name` expected in Consul's certificate (default: its host)")
+	f.IntVar(&s.consulMaxConns, "consul-max-connections", 32, "maximum `number` of connections to Consul")
+	f.BoolVar(&s.acceptWarning, "accept-warning", false, "traffic to instances whose checks are in state warning")
+	f.Float64Var(&s.holdShare, "hold-share", 0.5, "`share` of lost instances above which the loss needs confirmation")
+	f.IntVar(&s.holdMin, "hold-min", 2, "minimum `number` of lost instances that needs confirmation")
+	f.DurationVar(&s.holdTime, "hold-time", 5*time.Minute, "maximum `time` to hold lost instances without other confirmation")
+	f.BoolVar(&s.register, "register", true, "registration of the agent and its frontends in Consul")
 
-	f.StringVar(&s.haproxy, "haproxy", "managed", "who starts HAProxy: `mode` managed (the agent), pacemaker (the resource agent ocf:thalassa:haproxy) or external (systemd or something else)")
-	f.StringVar(&s.haproxyBinary, "haproxy-binary", "haproxy", "HAProxy's `program`")
+	f.StringVar(&s.haproxy, "haproxy", "managed", "start `mode` of HAProxy: managed, pacemaker or external")
+	f.StringVar(&s.haproxyBinary, "haproxy-binary", "haproxy", "HAProxy `executable`")
 	f.StringVar(&s.statsSocket, "haproxy-socket-path", "/tmp/haproxy.status.sock", "`path` of HAProxy's stats socket")
-	f.StringVar(&s.masterSocket, "haproxy-master-socket-path", "", "`path` of HAProxy's master socket (default: haproxy.master.sock beside the stats socket)")
-	f.StringVar(&s.peersSocket, "haproxy-peers-socket-path", "", "`path` of the socket over which stick tables outlive a reload (default: haproxy.peers.sock beside the stats socket)")
-	f.StringVar(&s.pidPath, "haproxy-pid-path", "/var/run/haproxy.pid", "`path` of HAProxy's pid file")
+	f.StringVar(&s.masterSocket, "haproxy-master-socket-path", "", "`path` of HAProxy's master socket (default: beside the stats socket)")
+	f.StringVar(&s.peersSocket, "haproxy-peers-socket-path", "", "`path` of the peers socket (default: beside the stats socket)")
+	f.StringVar(&s.pidPath, "haproxy-pid-path", "/var/run/haproxy.pid", "`path` of HAProxy's PID file")
 	f.StringVar(&s.cfgPath, "haproxy-cfg-path", "/etc/haproxy/haproxy.cfg", "`path` of the generated haproxy.cfg")
-	f.StringVar(&s.haproxyUser, "haproxy-user", "", "`user` that HAProxy's workers run as; default: haproxy, where root starts HAProxy and that user exists")
-	f.StringVar(&s.haproxyGroup, "haproxy-group", "", "`group` that HAProxy's workers run as; default: that user's")
+	f.StringVar(&s.haproxyUser, "haproxy-user", "", "`user` of HAProxy's workers (default: haproxy, if root starts HAProxy)")
+	f.StringVar(&s.haproxyGroup, "haproxy-group", "", "`group` of HAProxy's workers (default: that of the user)")
 	f.StringVar(&s.haproxyLog, "haproxy-log", "/dev/log local0", "`target` and facility of HAProxy's log; empty: no log")
-	f.StringVar(&s.haproxyStats, "haproxy-stats-bind", "127.0.0.1:1988", "`host:port` of HAProxy's own statistics page; empty: none")
-	f.IntVar(&s.maxconn, "haproxy-maxconn", 4096, "greatest `number` of concurrent connections")
-	f.DurationVar(&s.hardStopAfter, "haproxy-hard-stop-after", 5*time.Minute, "`time` that connections may go on in a worker replaced by a reload")
-	f.DurationVar(&s.reloadEvery, "reload-every", 500*time.Millisecond, "mean `time` between reloads under a stream of changes")
-	f.IntVar(&s.reloadBurst, "reload-burst", 10, "`number` of reloads that may follow each other at once after a pause")
-	f.DurationVar(&s.reloadJitter, "reload-jitter", 2*time.Second, "longest `time` that a reload waits which a change in Consul calls for; each waits another time")
-	f.BoolVar(&s.stopHAProxy, "stop-haproxy", false, "stop HAProxy when the agent stops; otherwise it goes on")
-	f.BoolVar(&s.sudo, "sudo", false, "start HAProxy through sudo")
-	f.StringVar(&s.templateFile, "template-file", "", "template `file` of haproxy.cfg; default: the embedded one")
+	f.StringVar(&s.haproxyStats, "haproxy-stats-bind", "127.0.0.1:1988", "`host:port` of HAProxy's statistics page; empty: no page")
+	f.IntVar(&s.maxconn, "haproxy-maxconn", 4096, "maximum `number` of concurrent connections; 0: chosen by HAProxy")
+	f.DurationVar(&s.hardStopAfter, "haproxy-hard-stop-after", 5*time.Minute, "maximum `time` that a replaced worker keeps its connections")
+	f.DurationVar(&s.reloadEvery, "reload-every", 500*time.Millisecond, "mean `interval` between reloads during a stream of changes")
+	f.IntVar(&s.reloadBurst, "reload-burst", 10, "`number` of reloads without a pause between them")
+	f.DurationVar(&s.reloadJitter, "reload-jitter", 2*time.Second, "maximum random `delay` before a reload that Consul triggered")
+	f.BoolVar(&s.stopHAProxy, "stop-haproxy", false, "shutdown of HAProxy when the agent stops")
+	f.BoolVar(&s.sudo, "sudo", false, "use of sudo to start HAProxy")
+	f.StringVar(&s.templateFile, "template-file", "", "template `file` of haproxy.cfg (default: the embedded one)")
 
-	f.StringVar(&s.cluster, "cluster", "auto", "`when` to watch and steer the Pacemaker cluster: auto (where there is one), on or off")
+	f.StringVar(&s.cluster, "cluster", "auto", "`mode` of the Pacemaker integration: auto, on or off")
 
-	f.StringVar(&s.persistence, "persistence", "", "JSON `file` with what operators asked for: imported into an empty database, then kept up to date")
+	f.StringVar(&s.persistence, "persistence", "", "JSON `file` with a copy of the configured frontends and backends")
 	f.StringVar(&s.dbPath, "db-path", "/var/lib/thalassa", "`directory` of the embedded database")
-	f.BoolVar(&s.debug, "debug", false, "log more")
-	f.StringVar(&s.logFormat, "log-format", "text", "`form` of the log: text or json")
+	f.BoolVar(&s.debug, "debug", false, "debug messages in the log")
+	f.StringVar(&s.logFormat, "log-format", "text", "`format` of the log: text or json")
 }
 
 // Kebab turns the original's camelCase names into the documented ones, so that
@@ -180,7 +179,7 @@ func LoadFile(f *pflag.FlagSet, path string) error {
 		key, value := top.Content[i], top.Content[i+1]
 		name := Kebab(f, key.Value)
 		if seen[name] {
-			problems = append(problems, fmt.Errorf("%s:%d: %s stands here twice", path, key.Line, name))
+			problems = append(problems, fmt.Errorf("%s:%d: %s is set twice", path, key.Line, name))
 		}
 		seen[name] = true
 		if err := setFromFile(f, name, value); err != nil {
@@ -207,7 +206,7 @@ func setFromFile(f *pflag.FlagSet, name pflag.NormalizedName, value *yaml.Node) 
 		}
 		text = strings.Join(items, ",")
 	case value.Kind != yaml.ScalarNode:
-		return fmt.Errorf("%s: expected one value (%s)", name, flag.Value.Type())
+		return fmt.Errorf("%s: expected one value of type %s", name, flag.Value.Type())
 	}
 	if flag.Changed { // the command line wins
 		return nil
@@ -227,75 +226,21 @@ func Port(name string, port, least int) error {
 	return fmt.Errorf("%s: %d is not a port, expected 1 to 65535", name, port)
 }
 
-// check finds mistakes that no single flag can know. Errors name the setting.
+// mistakes collects what is wrong with settings. Each text begins with the name of
+// the setting and says what was expected.
+type mistakes []error
+
+func (m *mistakes) add(format string, args ...any) { *m = append(*m, fmt.Errorf(format, args...)) }
+
+// check finds mistakes that no single flag can know, and completes the paths of
+// sockets. Errors name the setting.
 func (s *Agent) check() error {
-	problems := []error{Port("port", s.port, 0), Port("service-reg-port", s.consulPort, 1)} // nil where all is well
-	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if !s.Loopback() && s.tokenFile == "" && !s.insecureNoAuth {
-		bad("host: %s is not a loopback address, and neither token-file nor insecure-no-auth is set", s.host)
-	}
-	if s.statsInterval < 100*time.Millisecond || s.statsInterval > time.Minute {
-		bad("stats-interval: %s is not an interval, expected 100ms to 1m", s.statsInterval)
-	}
-	switch haproxy.Mode(s.haproxy) {
-	case haproxy.Managed:
-	case haproxy.Pacemaker, haproxy.External:
-		if s.stopHAProxy {
-			bad("stop-haproxy: HAProxy is stopped by whoever starts it, which is %s", s.haproxy)
-		}
-		if s.haproxy == string(haproxy.Pacemaker) && s.sudo {
-			bad("sudo: Pacemaker starts HAProxy")
-		}
-	default:
-		bad("haproxy: %q is not known, expected managed, pacemaker or external", s.haproxy)
-	}
-	if s.cluster != "auto" && s.cluster != "on" && s.cluster != "off" {
-		bad("cluster: %q is not known, expected auto, on or off", s.cluster)
-	}
-	if s.logFormat != "text" && s.logFormat != "json" {
-		bad("log-format: %q is not known, expected text or json", s.logFormat)
-	}
-	if s.haproxyStats != "" {
-		if _, err := lb.ParseBind(s.haproxyStats); err != nil {
-			bad("haproxy-stats-bind: %v", err)
-		}
-	}
-	if s.reloadJitter < 0 {
-		bad("reload-jitter: %s is no time to wait", s.reloadJitter)
-	}
-	if s.reloadEvery <= 0 {
-		bad("reload-every: %s is no time between reloads, expected more than 0s", s.reloadEvery)
-	}
-	if s.reloadBurst < 1 {
-		bad("reload-burst: %d is not a number of reloads, expected 1 or more", s.reloadBurst)
-	}
-	if s.hardStopAfter < 0 {
-		bad("haproxy-hard-stop-after: %s is no time, expected 0s, for connections without end, or more", s.hardStopAfter)
-	}
-	if s.maxconn < 0 {
-		bad("haproxy-maxconn: %d is not a number of connections, expected 1 or more, or 0 for HAProxy to choose", s.maxconn)
-	}
-	if s.consulMaxConns < 12 {
-		bad("consul-max-connections: %d is too few, expected 12 or more", s.consulMaxConns)
-	}
-	if s.holdShare <= 0 || s.holdShare > 1 {
-		bad("hold-share: %v is not a part, expected more than 0 and at most 1", s.holdShare)
-	}
-	if s.holdMin < 1 {
-		bad("hold-min: %d is not a number of instances, expected 1 or more", s.holdMin)
-	}
-	if s.holdTime < time.Second {
-		bad("hold-time: %v is too short, expected 1s or more", s.holdTime)
-	}
-	for name, text := range map[string]string{
-		"haproxy-user": s.haproxyUser, "haproxy-group": s.haproxyGroup, "haproxy-log": s.haproxyLog,
-		"haproxy-socket-path": s.statsSocket, "haproxy-master-socket-path": s.masterSocket,
-		"haproxy-peers-socket-path": s.peersSocket,
-	} {
-		if strings.ContainsAny(text, "\n\r\"'\\#") {
-			bad("%s: %q holds a character that haproxy.cfg cannot take", name, text)
-		}
-	}
+	problems := mistakes{Port("port", s.port, 0), Port("service-reg-port", s.consulPort, 1)} // nil where all is well
+	s.checkAPI(problems.add)
+	s.checkConsul(problems.add)
+	s.checkMode(problems.add)
+	s.checkHAProxy(problems.add)
+	s.checkReloads(problems.add)
 	if err := errors.Join(problems...); err != nil {
 		return Error{err}
 	}
@@ -306,6 +251,87 @@ func (s *Agent) check() error {
 		s.peersSocket = filepath.Join(filepath.Dir(s.statsSocket), "haproxy.peers.sock")
 	}
 	return nil
+}
+
+func (s *Agent) checkAPI(bad func(format string, args ...any)) {
+	if !s.Loopback() && s.tokenFile == "" && !s.insecureNoAuth {
+		bad("host: %s is not a loopback address; set token-file, or insecure-no-auth to serve without tokens", s.host)
+	}
+	if s.statsInterval < 100*time.Millisecond || s.statsInterval > time.Minute {
+		bad("stats-interval: %s is out of range, expected 100ms to 1m", s.statsInterval)
+	}
+	if s.logFormat != "text" && s.logFormat != "json" {
+		bad("log-format: %q is not known, expected text or json", s.logFormat)
+	}
+}
+
+func (s *Agent) checkConsul(bad func(format string, args ...any)) {
+	if s.consulMaxConns < 12 {
+		bad("consul-max-connections: %d is too few, expected 12 or more", s.consulMaxConns)
+	}
+	if s.holdShare <= 0 || s.holdShare > 1 {
+		bad("hold-share: %v is out of range, expected more than 0 and at most 1", s.holdShare)
+	}
+	if s.holdMin < 1 {
+		bad("hold-min: %d is too few, expected 1 or more", s.holdMin)
+	}
+	if s.holdTime < time.Second {
+		bad("hold-time: %v is too short, expected 1s or more", s.holdTime)
+	}
+}
+
+// checkMode is about who starts HAProxy.
+func (s *Agent) checkMode(bad func(format string, args ...any)) {
+	switch haproxy.Mode(s.haproxy) {
+	case haproxy.Managed:
+	case haproxy.Pacemaker, haproxy.External:
+		if s.stopHAProxy {
+			bad("stop-haproxy: HAProxy is stopped by whoever starts it, which is %s", s.haproxy)
+		}
+		if s.haproxy == string(haproxy.Pacemaker) && s.sudo {
+			bad("sudo: Pacemaker starts HAProxy, without sudo")
+		}
+	default:
+		bad("haproxy: %q is not known, expected managed, pacemaker or external", s.haproxy)
+	}
+	if s.cluster != "auto" && s.cluster != "on" && s.cluster != "off" {
+		bad("cluster: %q is not known, expected auto, on or off", s.cluster)
+	}
+}
+
+func (s *Agent) checkHAProxy(bad func(format string, args ...any)) {
+	if s.haproxyStats != "" {
+		if _, err := lb.ParseBind(s.haproxyStats); err != nil {
+			bad("haproxy-stats-bind: %v", err)
+		}
+	}
+	if s.hardStopAfter < 0 {
+		bad("haproxy-hard-stop-after: %s is negative, expected 0s (no limit) or more", s.hardStopAfter)
+	}
+	if s.maxconn < 0 {
+		bad("haproxy-maxconn: %d is negative, expected 1 or more, or 0 to let HAProxy choose", s.maxconn)
+	}
+	for name, text := range map[string]string{
+		"haproxy-user": s.haproxyUser, "haproxy-group": s.haproxyGroup, "haproxy-log": s.haproxyLog,
+		"haproxy-socket-path": s.statsSocket, "haproxy-master-socket-path": s.masterSocket,
+		"haproxy-peers-socket-path": s.peersSocket,
+	} {
+		if strings.ContainsAny(text, "\n\r\"'\\#") {
+			bad("%s: %q contains a line break, quote, backslash or #, which haproxy.cfg does not allow here", name, text)
+		}
+	}
+}
+
+func (s *Agent) checkReloads(bad func(format string, args ...any)) {
+	if s.reloadJitter < 0 {
+		bad("reload-jitter: %s is negative, expected 0s or more", s.reloadJitter)
+	}
+	if s.reloadEvery <= 0 {
+		bad("reload-every: %s is too short, expected more than 0s", s.reloadEvery)
+	}
+	if s.reloadBurst < 1 {
+		bad("reload-burst: %d is too few, expected 1 or more", s.reloadBurst)
+	}
 }
 
 // Loopback reports whether only this machine can reach the API.
@@ -355,8 +381,8 @@ func (s *Agent) Process() lb.Process {
 	return p
 }
 
-// ownName is that of the user who runs this program; his number where he has none,
-// which HAProxy will say.
+// ownName is the name of the user who runs this program, or the user's number where
+// there is no name; HAProxy reports a number that it does not accept.
 func ownName() string {
 	id := strconv.Itoa(os.Getuid())
 	u, err := user.LookupId(id)
@@ -366,7 +392,7 @@ func ownName() string {
 	return u.Username
 }
 
-// primaryGroup of a user; empty when either is unknown, which HAProxy will say.
+// primaryGroup of a user; empty when either is unknown, which HAProxy reports.
 func primaryGroup(name string) string {
 	u, err := user.Lookup(name)
 	if err != nil {
