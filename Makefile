@@ -34,7 +34,7 @@ ARGS ?=
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test test-haproxys soak cover screenshots bench bench-ha fuzz lint yardsticks fmt vuln package docker install clean
+.PHONY: help setup build build-ha demo test test-haproxys soak cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ lint: ## Check the source: linters, formatting, vet, go.mod, scripts
 	@go mod tidy -diff
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/fuzz tools/haproxys tools/bench tools/package packaging/ocf-haproxy packaging/post* packaging/prerm; fi
 	@if command -v shellcheck >/dev/null; then shellcheck --shell=sh internal/testkit/cluster/*.sh; fi
+
+docs: ## Write docs/cli.md from the commands
+	@go test -count 1 -run '^TestReferenceIsUpToDate$$' ./cli -update
 
 yardsticks: ## Print how long, branched and documented the code is
 	@cd tools && go run ./yardsticks ..

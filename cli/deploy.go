@@ -27,8 +27,8 @@ to that version. When the version has no healthy instance, nothing changes and t
 code is 4. VERSION may name several versions with weights: 1.0.0=90,1.1.0=10.
 
 With --canary the version gets its traffic in steps; each step lasts --every. In each
-step the agent reads the counters of the version's members from HAProxy. The backend
-goes back to the previous version, with exit code 4, when
+step the command watches HAProxy's counters of the version's members. The backend goes
+back to the previous version, with exit code 4, when
 
   - a condition of --abort-on is met after at least --min-requests requests,
   - the version has no healthy instance left, or
@@ -38,7 +38,7 @@ Conditions are separated by commas:
 
   5xx>P%       responses with a status of 500 or more, in percent of the requests
   errors>P%    requests without a connection or without a complete response, in percent
-  rtime>TIME   mean time to the first byte of the response, e.g. 500ms
+  rtime>TIME   mean response time, up to the response headers, e.g. 500ms
 
 When somebody else changes the backend during a canary, the command leaves it as it is
 and ends with exit code 4.

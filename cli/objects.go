@@ -115,7 +115,7 @@ func newObjects(env environment, o objects) *cobra.Command {
 	r.flags(cmd)
 	cmd.AddCommand(
 		&cobra.Command{
-			Use: "get KEY", Short: "Show one as JSON, as put accepts it", Args: arguments, ValidArgsFunction: r.complete(false, o.keys),
+			Use: "get KEY", Short: "Show a " + o.kind + " as JSON, as put accepts it", Args: arguments, ValidArgsFunction: r.complete(false, o.keys),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				c, err := r.client()
 				if err != nil {
@@ -129,12 +129,12 @@ func newObjects(env environment, o objects) *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "put KEY FILE", Short: "Create or replace one from a JSON file (-: standard input)", Args: arguments, ValidArgsFunction: r.complete(true, o.keys),
+			Use: "put KEY FILE", Short: "Create or replace a " + o.kind + " from a JSON file (-: standard input)", Args: arguments, ValidArgsFunction: r.complete(true, o.keys),
 			Example: fmt.Sprintf("  echo '%s' | thalassa %ss put KEY -", o.sample, o.kind),
 			RunE:    func(cmd *cobra.Command, args []string) error { return r.put(cmd.Context(), o, args[0], args[1]) },
 		},
 		&cobra.Command{
-			Use: "delete KEY", Short: "Delete one", Args: arguments, ValidArgsFunction: r.complete(false, o.keys),
+			Use: "delete KEY", Short: "Delete a " + o.kind, Args: arguments, ValidArgsFunction: r.complete(false, o.keys),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				c, err := r.client()
 				if err != nil {

@@ -18,7 +18,7 @@ func newStatus(env environment) *cobra.Command {
 		Short: "Show the state of the agent, HAProxy and Consul",
 		Long: `Shows the state of the agent, HAProxy and Consul. The exit code is 6 when HAProxy does
 not run the requested configuration.`,
-		Args:  arguments,
+		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := r.client()
 			if err != nil {

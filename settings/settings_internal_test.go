@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 )
 
 // load makes settings as the command line does.
@@ -109,4 +111,28 @@ func TestConsulAddressForms(t *testing.T) {
 			t.Errorf("%s: got %s, %v; expected %s", in, s.Consul(), err, want)
 		}
 	}
+}
+
+// Every setting is in one group, so that the help and the documentation have it once.
+func TestEverySettingIsInOneGroup(t *testing.T) {
+	var s Agent
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	s.Flags(f)
+	seen := map[string]int{}
+	for _, g := range Groups() {
+		for _, one := range g.Settings {
+			seen[one.Name]++
+			if f.Lookup(one.Name) == nil {
+				t.Errorf("group %s: %s is not a setting", g.Title, one.Name)
+			}
+			if one.Explanation != "" && !strings.HasSuffix(one.Explanation, ".") {
+				t.Errorf("%s: the explanation is no sentence: %s", one.Name, one.Explanation)
+			}
+		}
+	}
+	f.VisitAll(func(flag *pflag.Flag) {
+		if seen[flag.Name] != 1 {
+			t.Errorf("%s is in %d groups, want 1: see Groups", flag.Name, seen[flag.Name])
+		}
+	})
 }
