@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"runtime/debug"
+
 	"github.com/spf13/cobra"
 
 	"thalassa/settings"
@@ -20,6 +22,9 @@ the original Thalassa work, too. docs/cli.md explains each setting.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.Load(cmd.Flags(), env.Getenv); err != nil {
 				return err
+			}
+			if env.Getenv("GOGC") == "" {
+				debug.SetGCPercent(50) // on a load balancer memory costs more than the little CPU time that this takes
 			}
 			return ended(cmd.Context(), env.Agent(cmd.Context(), Node{Settings: &s, Logger: s.Logger(env.Stderr)}))
 		},

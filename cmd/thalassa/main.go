@@ -30,9 +30,6 @@ func run(ctx context.Context, args []string, env cli.Environment) int {
 	return cli.Run(ctx, args, env, cli.Parts{
 		Version: version(), CIBProgram: cibProgram(),
 		Agent: func(ctx context.Context, n cli.Node) error {
-			if env.Getenv("GOGC") == "" {
-				debug.SetGCPercent(50) // on a load balancer memory costs more than the little CPU time that this takes
-			}
 			return node{settings: n.Settings, log: n.Logger, ready: n.Ready}.run(ctx)
 		},
 	})
