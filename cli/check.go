@@ -132,7 +132,7 @@ func (k checks) checkAPI(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if _, err := c.Readiness(ctx); err != nil {
-		return "", fmt.Errorf("%s is in use by another program", address)
+		return "", fmt.Errorf("%s is taken by another program", address)
 	}
 	return "an agent answers on " + address, nil
 }
@@ -160,10 +160,10 @@ func (k checks) checkDirectories(context.Context) (string, error) {
 			path = existing(path)
 		}
 		if err := writable(path); err != nil {
-			problems = append(problems, fmt.Errorf("%s: %s is not writable: %w", d.Setting, path, err))
+			problems = append(problems, fmt.Errorf("%s: %s cannot be written to: %w", d.Setting, path, err))
 		}
 	}
-	return "all are writable", errors.Join(problems...)
+	return "all can be written to", errors.Join(problems...)
 }
 
 // existing is dir, or the nearest directory above it that exists.
