@@ -34,7 +34,7 @@ ARGS ?=
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test test-haproxys soak cover screenshots bench bench-ha fuzz lint fmt vuln package docker install clean
+.PHONY: help setup build build-ha demo test quick test-haproxys soak cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,16 @@ test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.
 	  --rerun-fails-report bin/test/tried-again -- \
 	  -race -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(if $(RUN),-run '$(RUN)')
 	@[ ! -s bin/test/tried-again ] || { echo 'These failed, and were tried again (runs, failures):'; cat bin/test/tried-again; }
+
+# go test -short skips what calls testkit.Needs; package e2e needs everything.
+quick: ## Test all that needs no root, cluster, browser or server (about a minute), with the race detector
+	@mkdir -p bin/test
+	@failed=0; go tool -modfile=tools/go.mod gotestsum --format standard-quiet --hide-summary skipped --jsonfile bin/test/quick.json \
+	  --packages "$$(go list ./... | grep -v /e2e$$ | tr '\n' ' ')" -- -short -race -timeout 5m || failed=1; \
+	(cd tools && go test ./yardsticks) || failed=1; \
+	echo 'Skipped: package e2e, and these numbers of tests:'; \
+	{ grep -oE ': needs [A-Za-z]+' bin/test/quick.json || true; } | sort | uniq -c | sed 's/: needs/that need/'; \
+	exit $$failed
 
 test-haproxys: ## Run the tests that use HAProxy with each of its releases
 	@tools/setup haproxy haproxys consul chromium ui-tools
@@ -99,6 +109,12 @@ lint: ## Check the source: linters, formatting, vet, go.mod, scripts
 	@go mod tidy -diff
 	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/fuzz tools/haproxys tools/bench tools/package packaging/ocf-haproxy packaging/post* packaging/prerm; fi
 	@if command -v shellcheck >/dev/null; then shellcheck --shell=sh internal/testkit/cluster/*.sh; fi
+
+docs: ## Write docs/cli.md from the commands
+	@go test -count 1 -run '^TestReferenceIsUpToDate$$' ./cli -update
+
+yardsticks: ## Print how long, branched and documented the code is
+	@cd tools && go run ./yardsticks ..
 
 fmt: ## Format the Go source
 	@tools/setup golangci-lint

@@ -98,7 +98,7 @@ type Applied struct {
 	// says why.
 	Applied    bool    `json:"applied"`
 	Path       string  `json:"path"` // "runtime", "reload" or "none"
-	Reason     string  `json:"reason"`
+	Reason     string  `json:"reason,omitempty"`
 	Revision   uint64  `json:"revision"`
 	DurationMS float64 `json:"durationMs"`
 }

@@ -21,6 +21,7 @@ import (
 
 func binary(t *testing.T) string {
 	t.Helper()
+	testkit.Needs(t, "Consul")
 	path, err := dev.FindConsul(os.Getenv("THALASSA_CONSUL"))
 	if err != nil {
 		testkit.Missing(t, err.Error())

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/internal/testkit"
 	"thalassa/ocf"
 )
 
@@ -21,6 +22,7 @@ const nobody = 65534
 // somebody else. It marks the test as parallel.
 func newRootsSite(t *testing.T) *site {
 	t.Helper()
+	testkit.Needs(t, "root")
 	if os.Geteuid() != 0 {
 		t.Skip("only root starts HAProxy as somebody else")
 	}
@@ -95,6 +97,7 @@ func TestRootServesNobodyElse(t *testing.T) {
 // Whoever owns the folder of the configuration gets neither root's rights nor what
 // only root may read, whatever stands in place of the files.
 func TestRootLendsItsRightsToNobody(t *testing.T) {
+	testkit.Needs(t, "root")
 	if os.Geteuid() != 0 {
 		t.Skip("only root starts HAProxy as somebody else")
 	}

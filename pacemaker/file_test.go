@@ -20,6 +20,7 @@ import (
 // onFile is the real tools on a copy of a CIB.
 func onFile(tb testing.TB, name string) (*pacemaker.Cluster, string) {
 	tb.Helper()
+	testkit.Needs(tb, "Pacemaker")
 	if _, err := os.Stat("/usr/sbin/crm_mon"); err != nil {
 		testkit.Missing(tb, "crm_mon is not installed; make setup installs it")
 	}

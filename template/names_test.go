@@ -20,6 +20,7 @@ import (
 // given up before.
 func TestNamesAreNotWaitedFor(t *testing.T) {
 	t.Parallel()
+	testkit.Needs(t, "root")
 	if os.Geteuid() != 0 {
 		testkit.Missing(t, "a network without answers needs root")
 	}

@@ -1,70 +1,71 @@
 // Command thalassa is the node agent and the command line that talks to it.
 //
-// This package reads flags, settings and the environment, catches signals and
-// puts the parts of the program together. It holds no decision about load
-// balancing.
+// This package puts the parts of the program together, catches signals and ends the
+// process with an exit code. The commands are in package cli, the flags in package
+// settings. It holds no decision about load balancing.
 package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"runtime/debug"
 	"syscall"
+
+	"thalassa/cli"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	code := run(ctx, os.Args[1:], environment{
-		program: os.Args[0], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
+	code := run(ctx, os.Args[1:], cli.Environment{
+		Program: os.Args[0], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Notify: notify,
 	})
 	stop()
 	os.Exit(code)
 }
 
-// environment is everything the program takes from outside besides its
-// arguments.
-type environment struct {
-	program        string // as it was called
-	stdin          io.Reader
-	stdout, stderr io.Writer // run makes what goes there safe to look at
-	getenv         func(string) string
-	// exact is standard output as it is, for bytes that must not be changed and for
-	// what draws. run sets it.
-	exact io.Writer
-}
-
 // run is the program: it returns the exit code.
-func run(ctx context.Context, args []string, env environment) int {
-	env.exact = env.stdout
-	env.stdout, env.stderr = printing(env.stdout), printing(env.stderr)
-	root := newRoot(env) //nolint:contextcheck // commands get ctx from ExecuteContext
-	root.SetArgs(args)
-	root.SetIn(env.stdin)
-	root.SetOut(env.stdout)
-	root.SetErr(env.stderr)
-	err := root.ExecuteContext(ctx)
-	if interrupted(ctx, err) {
-		err = errInterrupted
-	}
-	if err != nil && !errors.Is(err, errReported) {
-		fmt.Fprintln(env.stderr, "thalassa:", describe(err))
-	}
-	return exitCode(err)
+func run(ctx context.Context, args []string, env cli.Environment) int {
+	return cli.Run(ctx, args, env, cli.Parts{
+		Version: version(), CIBProgram: cibProgram(),
+		Agent: func(ctx context.Context, n cli.Node) error {
+			return node{settings: n.Settings, log: n.Logger, ready: n.Ready}.run(ctx)
+		},
+	})
 }
 
-// interrupted reports whether err only says that the program was told to stop.
-func interrupted(ctx context.Context, err error) bool {
-	return ctx.Err() != nil && errors.Is(err, context.Canceled)
+// notify sends signals to c until stop is called.
+func notify(c chan<- os.Signal, signals ...os.Signal) (stop func()) {
+	signal.Notify(c, signals...)
+	return func() { signal.Stop(c) }
 }
 
-// ended is the result of a command that runs until it is told to stop, which is
-// no error.
-func ended(ctx context.Context, err error) error {
-	if interrupted(ctx, err) {
-		return nil
+// cibProgram is the thalassa-cib beside this program, or the one in the PATH.
+func cibProgram() string {
+	if own, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(own), "thalassa-cib")
+		if _, err := os.Stat(beside); err == nil {
+			return beside
+		}
 	}
-	return err
+	return "thalassa-cib"
+}
+
+// version of the program, as the build recorded it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" || v == "(devel)" {
+		v = "devel"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 && v == "devel" {
+			v += "-" + s.Value[:12]
+		}
+	}
+	return v
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 
 	"thalassa/activity"
 	"thalassa/haproxy"
@@ -11,28 +9,16 @@ import (
 	"thalassa/pacemaker"
 )
 
-// cluster is the Pacemaker of this node and what watches it; nil, both: the agent
-// is not to know. With auto there may be no cluster, or none yet.
+// cluster is the Pacemaker of this node and what watches it; nil, both: the settings
+// turn it off.
 func (n node) cluster() (*pacemaker.Cluster, *pacemaker.Watcher) {
-	if n.settings.cluster == "off" || n.settings.cluster == "" {
+	cfg, wanted := n.settings.Cluster(n.log)
+	if !wanted {
 		return nil, nil
 	}
-	c := pacemaker.New(pacemaker.Config{
-		Stream: streamProgram(), Logger: n.log,
-		MayBeNone: n.settings.cluster == "auto" && n.settings.haproxy != "pacemaker",
-	})
+	cfg.Stream = cibProgram()
+	c := pacemaker.New(cfg)
 	return c, pacemaker.NewWatcher(c)
-}
-
-// streamProgram is the thalassa-cib beside this program, or any.
-func streamProgram() string {
-	if own, err := os.Executable(); err == nil {
-		beside := filepath.Join(filepath.Dir(own), "thalassa-cib")
-		if _, err := os.Stat(beside); err == nil {
-			return beside
-		}
-	}
-	return "thalassa-cib"
 }
 
 // onDisk checks the haproxy.cfg that HAProxy would start or reload with here.

@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,31 +18,29 @@ import (
 	"thalassa/auth"
 	"thalassa/discovery"
 	"thalassa/haproxy"
-	"thalassa/lb"
 	"thalassa/pacemaker"
+	"thalassa/settings"
 	"thalassa/stats"
-	"thalassa/statsock"
 	"thalassa/store"
 )
 
 // node is the parts of the agent put together.
 type node struct {
-	settings    settings
-	log         *slog.Logger
-	consulToken string // from the environment; a token file wins
+	settings *settings.Agent
+	log      *slog.Logger
 	// ready runs once HAProxy is in step for the first time; may be nil.
 	ready func(ctx context.Context, api net.Addr, events *activity.Log) error
 }
 
 // run keeps the node running until ctx ends, which is no error.
 func (n node) run(ctx context.Context) error {
-	if err := n.settings.makeRunDir(); err != nil {
+	if err := n.settings.MakeRunDir(); err != nil {
 		return err
 	}
-	if names, paths := n.settings.sharedPaths(); len(names) > 0 {
+	if names, paths := n.settings.SharedPaths(); len(names) > 0 {
 		n.log.WarnContext(ctx, "paths are in a directory where every user of this machine may make files; another one is safer", "settings", names, "paths", paths)
 	}
-	process := n.haproxy()
+	process := haproxy.New(n.settings.HAProxy(n.log))
 	release, err := process.Claim(ctx)
 	if err != nil {
 		return err
@@ -60,7 +56,7 @@ func (n node) run(ctx context.Context) error {
 // keepServing starts HAProxy with the configuration of the last run though the agent
 // cannot start, as after a reboot with a template that somebody has broken.
 func (n node) keepServing(ctx context.Context, p *haproxy.Process) {
-	if n.settings.haproxy != string(haproxy.Managed) || n.settings.stopHAProxy {
+	if n.settings.HAProxy(n.log).Mode != haproxy.Managed || n.settings.StopsHAProxy() {
 		return
 	}
 	serves, err := p.Drops(nil)
@@ -76,7 +72,7 @@ func (n node) keepServing(ctx context.Context, p *haproxy.Process) {
 // something is wrong that was to be found out before.
 func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool, err error) {
 	s := n.settings
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.listen())
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen())
 	if err != nil {
 		return false, fmt.Errorf("listening for the API: %w", err)
 	}
@@ -111,7 +107,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 	if err != nil {
 		return false, err
 	}
-	n.log.InfoContext(ctx, "thalassa agent", "version", version(), "api", "http://"+listener.Addr().String(), "consul", s.consul(), "haproxy", s.haproxy)
+	n.log.InfoContext(ctx, "thalassa agent", "version", version(), "api", "http://"+listener.Addr().String(), "consul", s.Consul(), "haproxy", string(s.HAProxy(n.log).Mode))
 
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return watcher.Run(gctx) })
@@ -139,7 +135,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 	}
 	err = g.Wait()
 	_ = events.Flush(ctx) // what the API's last requests have noted; a failure has been logged
-	if s.stopHAProxy {
+	if s.StopsHAProxy() {
 		err = errors.Join(err, n.stopHAProxy(ctx, process))
 	}
 	return true, err
@@ -148,12 +144,12 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 // openStore opens the database. One that is damaged has been set aside; the
 // agent goes on with a new one and the persistence file, and says so loudly.
 func (n node) openStore(ctx context.Context) (*store.DB, error) {
-	path := filepath.Join(n.settings.dbPath, "thalassa.db")
+	path := n.settings.Database()
 	options := store.Options{Logger: n.log}
 	db, err := store.Open(path, options)
 	if damaged := (*store.DamagedError)(nil); errors.As(err, &damaged) {
 		n.log.ErrorContext(ctx, "database damaged and set aside, going on with a new one",
-			"set_aside", damaged.SetAside, "cause", damaged.Cause, "persistence", n.settings.persistence)
+			"set_aside", damaged.SetAside, "cause", damaged.Cause, "persistence", n.settings.Loop(n.log).Persistence)
 		db, err = store.Open(path, options)
 	}
 	if err != nil {
@@ -167,126 +163,62 @@ func (n node) watcher(ctx context.Context, db *store.DB) (*discovery.Watcher, er
 	if err != nil {
 		n.log.WarnContext(ctx, "members of the last run not readable, waiting for consul", "error", err)
 	}
-	w, err := discovery.New(n.discovery(initial))
+	w, err := discovery.New(n.settings.Discovery(initial, n.log))
 	if err != nil {
-		return nil, usageError{fmt.Errorf("setting up discovery: %w", err)}
+		return nil, settings.Error{Err: fmt.Errorf("setting up discovery: %w", err)}
 	}
 	return w, nil
 }
 
-func (n node) discovery(initial lb.Snapshot) discovery.Config {
-	s := n.settings
-	token := n.consulToken
-	if s.consulToken != "" {
-		token = ""
-	}
-	return discovery.Config{
-		Address: s.consul(), Token: token, TokenFile: s.consulToken,
-		Datacenter: s.datacenter, Namespace: s.namespace, Partition: s.partition,
-		TLS:           discovery.TLSConfig{CAFile: s.consulCA, CertFile: s.consulCert, KeyFile: s.consulKey, ServerName: s.consulName},
-		AcceptWarning: s.acceptWarning, MaxConns: s.consulMaxConns,
-		HoldShare: s.holdShare, HoldMin: s.holdMin, HoldTime: s.holdTime,
-		Initial: initial, Logger: n.log,
-	}
-}
-
-func (n node) registrar() discovery.RegistrarConfig {
-	d := n.discovery(lb.Snapshot{})
-	return discovery.RegistrarConfig{
-		Address: d.Address, Token: d.Token, TokenFile: d.TokenFile,
-		Namespace: d.Namespace, Partition: d.Partition, TLS: d.TLS, Logger: n.log,
-	}
-}
-
-func (n node) haproxy() *haproxy.Process {
-	s := n.settings
-	return haproxy.New(haproxy.Config{
-		Mode: haproxy.Mode(s.haproxy), Binary: s.haproxyBinary, ConfigPath: s.cfgPath, PIDPath: s.pidPath,
-		StatsSocket: s.statsSocket, MasterSocket: s.masterSocket, StartupLog: filepath.Join(s.dbPath, "haproxy.startup.log"),
-		Sudo: s.sudo, Users: s.haproxyUsers(), Former: s.former, Logger: n.log,
-	})
-}
-
 func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, events *activity.Log, addr net.Addr) (*agent.Agent, *discovery.Registrar, error) {
 	s := n.settings
-	cfg := agent.Config{
-		Intents: db, Source: w, Holder: w, HAProxy: p, Runtime: p, Journal: events, Memory: db, Archive: db,
-		Drops: p.Drops, Process: s.process(), Version: version(), Label: s.label,
-		TemplateFile: s.templateFile, Persistence: s.persistence,
-		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, ReloadJitter: s.reloadJitter, Logger: n.log,
-	}
-	switch haproxy.Mode(s.haproxy) {
+	cfg := s.Loop(n.log)
+	cfg.Intents, cfg.Source, cfg.Holder, cfg.HAProxy, cfg.Runtime = db, w, w, p, p
+	cfg.Journal, cfg.Memory, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, p.Drops, version()
+	process := s.HAProxy(n.log)
+	switch process.Mode {
 	case haproxy.Managed:
 		cfg.Resume = p.Resume
 	case haproxy.Pacemaker:
 		cfg.MayBeIdle = true
 		// Pacemaker resumes; what it does so with is to be kept until Consul answers.
 		cfg.Resume = func(context.Context) error {
-			_, err := os.Stat(s.cfgPath)
+			_, err := os.Stat(process.ConfigPath)
 			return err
 		}
 	case haproxy.External:
 	}
 	var registrar *discovery.Registrar
-	if s.register {
+	if s.Registers() {
 		var err error
-		if registrar, err = discovery.NewRegistrar(n.registrar()); err != nil {
-			return nil, nil, usageError{fmt.Errorf("setting up registration: %w", err)}
+		if registrar, err = discovery.NewRegistrar(s.Registrar(n.log)); err != nil {
+			return nil, nil, settings.Error{Err: fmt.Errorf("setting up registration: %w", err)}
 		}
-		cfg.Announcer, cfg.Self, cfg.Outlived = registrar, n.self(addr), !s.stopHAProxy
+		cfg.Announcer, cfg.Self, cfg.Outlived = registrar, s.Registration(netip.MustParseAddrPort(addr.String()), version()), !s.StopsHAProxy()
 	}
 	a, err := agent.New(cfg)
 	if err != nil {
-		return nil, nil, usageError{fmt.Errorf("setting up the agent: %w", err)}
+		return nil, nil, settings.Error{Err: fmt.Errorf("setting up the agent: %w", err)}
 	}
 	return a, registrar, nil
 }
 
-// self is the agent's own service in Consul.
-func (n node) self(addr net.Addr) discovery.Registration {
-	s := n.settings
-	listening := netip.MustParseAddrPort(addr.String()) // a TCP listener's own words
-	check := lb.HostPort{Host: lb.Host(listening.Addr().Unmap().String()), Port: listening.Port()}
-	address := check.Host
-	if listening.Addr().IsUnspecified() {
-		check.Host, address = "127.0.0.1", "" // the node's own, as Consul knows it
-	}
-	hostname, err := os.Hostname()
-	if err != nil {
-		hostname = "node"
-	}
-	r := discovery.Registration{
-		ID: fmt.Sprintf("thalassa-%s-%d", hostname, check.Port), Name: "thalassa", Address: address, Port: check.Port,
-		Meta:  map[string]string{"version": version(), "location": s.location, "hostname": hostname},
-		Check: &discovery.Check{HTTP: "http://" + check.String() + "/healthz"},
-	}
-	if s.label != "" {
-		r.Tags = []string{s.label}
-	}
-	return r
-}
-
 // sampler asks HAProxy for its statistics.
 func (n node) sampler(a *agent.Agent) *stats.Sampler {
-	users := n.settings.haproxyUsers()
-	return stats.New(stats.Config{
-		Client: statsock.New(n.settings.statsSocket, users...), Master: statsock.NewMaster(n.settings.masterSocket, users...),
-		Layout: a.Effective, Occupied: haproxy.Occupied, Interval: n.settings.statsInterval, Logger: n.log,
-	})
+	cfg := n.settings.Stats(n.log)
+	cfg.Layout = a.Effective
+	return stats.New(cfg)
 }
 
 func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log, sampler *stats.Sampler, c *pacemaker.Cluster, w *pacemaker.Watcher) (*api.Server, error) {
-	s := n.settings
-	cfg := api.Config{
-		Changes: a, Views: a, Activity: events, History: db, HAProxyConfig: p.Installed, Stats: p.Stats, Connections: p.Connections,
-		Changed: a.Changed, Sampler: sampler, OpenMetrics: s.metricsOpen,
-		Version: version(), Label: s.label, AllowedHosts: s.allowedHosts, Loopback: s.loopback(), Logger: n.log,
-	}
-	cfg.Configs = db
-	if s.tokenFile != "" {
-		tokens, err := auth.Open(s.tokenFile, n.log)
+	cfg := n.settings.API(n.log)
+	cfg.Changes, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = a, a, a.Changed, sampler, version()
+	cfg.Activity, cfg.History, cfg.Configs = events, db, db
+	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.Installed, p.Stats, p.Connections
+	if file := n.settings.TokenFile(); file != "" {
+		tokens, err := auth.Open(file, n.log)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, settings.Error{Err: err}
 		}
 		cfg.Tokens = tokens
 	}
@@ -330,9 +262,4 @@ func (n node) stopHAProxy(ctx context.Context, p *haproxy.Process) error {
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
 	return nil
-}
-
-// url is the base address of an API that listens at addr.
-func url(addr net.Addr) string {
-	return "http://" + strings.Replace(addr.String(), "[::]", "127.0.0.1", 1)
 }

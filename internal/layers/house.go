@@ -90,6 +90,11 @@ func rooms() map[string][]string {
 		"agent":             {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "internal/wake"},
 		"ocf":               {"haproxy", "lb", "internal/wake"},
 		"dev":               nil,
+		"settings":          {"agent", "api", "discovery", "haproxy", "pacemaker", "stats", "statsock", "lb"},
+		"cli": {
+			"settings", "agent", "client", "canary", "pacemaker", "discovery", "haproxy", "store", "auth", "ocf", "dev",
+			"template", "activity", "lb", "internal/wake",
+		},
 		"cmd/thalassa":      {Anything},
 
 		"api/apitest":              {Anything},
@@ -111,13 +116,14 @@ func imports() []Import {
 		{Path: "github.com/coder/websocket", Owners: []string{"api", "client"}, Why: "api and client are the two ends of the websocket"},
 		{Path: "github.com/prometheus", Owners: []string{"api"}, Why: "api owns the metrics"},
 		{Path: "go.etcd.io", Owners: []string{"store"}, Why: "store owns bbolt"},
-		{Path: "github.com/spf13", Owners: []string{"cmd/thalassa"}, Why: "cmd/thalassa owns cobra"},
-		{Path: "go.yaml.in/yaml", Owners: []string{"cmd/thalassa"}, Why: "cmd/thalassa owns the configuration file"},
+		{Path: "github.com/spf13/cobra", Owners: []string{"cli"}, Why: "cli owns cobra"},
+		{Path: "github.com/spf13/pflag", Owners: []string{"cli", "settings"}, Why: "only settings and cli read flags"},
+		{Path: "go.yaml.in/yaml", Owners: []string{"settings"}, Why: "settings owns the settings file"},
 		{Path: "github.com/ClusterLabs", Owners: []string{"cmd/thalassa-cib"}, Why: "cmd/thalassa-cib owns go-pacemaker"},
 		{Path: "github.com/msteinert", Owners: []string{"auth"}, Why: "auth owns PAM"},
 		{Path: "os/exec", Owners: []string{"haproxy", "pacemaker", "dev"}, Why: "few packages start processes"},
 		{Path: "os/signal", Owners: []string{"cmd"}, Why: "only cmd catches signals"},
-		{Path: "flag", Owners: []string{"cmd"}, Why: "only cmd reads flags"},
+		{Path: "flag", Owners: []string{"cmd", "settings"}, Why: "only cmd and settings read flags"},
 		{Path: "log", Except: []string{"log/slog"}, Why: "the logger is injected"},
 		{Path: "expvar", Why: "it registers itself in the default mux"},
 		{Path: "net/http/pprof", Why: "it registers itself in the default mux"},
@@ -131,7 +137,7 @@ func uses() []Use {
 	return []Use{
 		{
 			Path: "os", Names: []string{"Getenv", "LookupEnv", "Environ", "ExpandEnv", "Args"},
-			Owners: []string{"cmd"}, Why: "only cmd reads the environment and the arguments",
+			Owners: []string{"cmd", "settings"}, Why: "only cmd and settings read the environment and the arguments",
 		},
 		{Path: "os", Names: []string{"StartProcess"}, Owners: starters, Why: "few packages start processes"},
 		{

@@ -48,6 +48,7 @@ type Instance struct {
 // it; see dev.FindConsul for where it is looked for otherwise.
 func ConsulBinary(tb testing.TB) string {
 	tb.Helper()
+	Needs(tb, "Consul")
 	binary, err := dev.FindConsul(os.Getenv("THALASSA_CONSUL"))
 	if err != nil {
 		Missing(tb, err.Error())

@@ -30,6 +30,7 @@ type HAProxyBinary struct {
 // fails in CI and is skipped at a desk.
 func HAProxy(tb testing.TB) string {
 	tb.Helper()
+	Needs(tb, "HAProxy")
 	if os.Getenv("THALASSA_HAPROXY") != "" {
 		return HAProxies(tb)[0].Path
 	}
@@ -53,6 +54,7 @@ func installedHAProxy() string {
 // at least.
 func HAProxies(tb testing.TB) []HAProxyBinary {
 	tb.Helper()
+	Needs(tb, "HAProxy")
 	want := os.Getenv("THALASSA_HAPROXY")
 	if strings.Contains(want, "/") {
 		version, err := haproxyVersion(want)

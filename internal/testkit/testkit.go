@@ -17,6 +17,7 @@ import (
 // CI (CI=true) and is skipped at a desk.
 func Tool(tb testing.TB, name string) string {
 	tb.Helper()
+	Needs(tb, name)
 	path, err := exec.LookPath(name)
 	if err != nil {
 		Missing(tb, name+" is not installed; make setup installs it")

@@ -1,0 +1,243 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/agent"
+	"thalassa/auth"
+	"thalassa/client"
+	"thalassa/discovery"
+	"thalassa/haproxy"
+	"thalassa/lb"
+	"thalassa/settings"
+	"thalassa/store"
+)
+
+// checkTime bounds each step that asks another program.
+const checkTime = 10 * time.Second
+
+// step is one thing that `thalassa check` looks at.
+type step struct {
+	what string
+	run  func(ctx context.Context) (detail string, err error)
+	// warn: a failure is shown but does not count, e.g. Consul may be away.
+	warn bool
+}
+
+func newCheck(env environment) *cobra.Command {
+	var s settings.Agent
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check settings, template, HAProxy and Consul without changing anything",
+		Long: `Checks the settings, the API's address and tokens, the directories, HAProxy, the template
+and Consul, and prints a line for each. It takes the flags of "thalassa agent" and changes
+nothing. The exit code is 1 when a check fails; Consul may be away.`,
+		Args: arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.Load(cmd.Flags(), env.Getenv); err != nil {
+				return err
+			}
+			k := checks{settings: &s, log: s.Logger(env.Stderr)}
+			failed := false
+			for _, st := range k.steps() {
+				failed = st.report(cmd.Context(), env) || failed
+			}
+			if failed {
+				return errReported
+			}
+			return nil
+		},
+	}
+	s.Flags(cmd.Flags())
+	cmd.SetUsageFunc(groupedUsage)
+	return cmd
+}
+
+// report prints the step's result and tells whether it failed.
+func (st step) report(ctx context.Context, env environment) (failed bool) {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	detail, err := st.run(ctx)
+	word := "ok  "
+	if err != nil {
+		word, detail = "FAIL", errorText(err)
+		if st.warn {
+			word = "warn"
+		}
+	}
+	fmt.Fprintf(env.Stdout, "%s  %-10s %s\n", word, st.what, strings.ReplaceAll(detail, "\n", "\n                  "))
+	return err != nil && !st.warn
+}
+
+// errorText is HAProxy's whole answer where the error carries one.
+func errorText(err error) string {
+	if refused, ok := errors.AsType[*lb.RefusedError](err); ok {
+		return "HAProxy refuses the configuration:\n" + refused.Output
+	}
+	return err.Error()
+}
+
+// checks are what `thalassa check` looks at: the settings, and what they name.
+type checks struct {
+	settings *settings.Agent
+	log      *slog.Logger
+}
+
+func (k checks) steps() []step {
+	p := haproxy.New(k.settings.HAProxy(k.log))
+	watch := k.settings.Discovery(lb.Snapshot{}, k.log)
+	steps := []step{
+		{what: "settings", run: func(context.Context) (string, error) {
+			if _, err := discovery.New(watch); err != nil {
+				return "", err
+			}
+			return k.settings.String(), nil
+		}},
+		{what: "api", run: k.checkAPI},
+		{what: "tokens", run: k.checkTokens},
+		{what: "folders", run: k.checkDirectories},
+		{what: "haproxy", run: p.Version},
+		{what: "template", run: func(ctx context.Context) (string, error) { return k.checkTemplate(ctx, p) }},
+		{what: "consul", warn: true, run: func(ctx context.Context) (string, error) { return discovery.Ping(ctx, watch) }},
+	}
+	if names, paths := k.settings.SharedPaths(); len(names) > 0 {
+		steps = append(steps, step{what: "paths", warn: true, run: func(context.Context) (string, error) {
+			return "", fmt.Errorf("every user of this machine may make files beside %s (%s)", strings.Join(paths, ", "), strings.Join(names, ", "))
+		}})
+	}
+	return steps
+}
+
+// checkAPI makes sure that the address of the API is free, or that an agent answers
+// there.
+func (k checks) checkAPI(ctx context.Context) (string, error) {
+	address := k.settings.Listen()
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", address)
+	switch {
+	case err == nil:
+		return address + " is free", l.Close()
+	case !errors.Is(err, syscall.EADDRINUSE):
+		return "", err
+	}
+	c, err := client.New(client.Config{Address: address})
+	if err != nil {
+		return "", err
+	}
+	if _, err := c.Readiness(ctx); err != nil {
+		return "", fmt.Errorf("%s is taken by another program", address)
+	}
+	return "an agent answers on " + address, nil
+}
+
+func (k checks) checkTokens(context.Context) (string, error) {
+	switch {
+	case k.settings.TokenFile() != "":
+		if _, err := auth.Open(k.settings.TokenFile(), k.log); err != nil {
+			return "", err
+		}
+		return k.settings.TokenFile(), nil
+	case k.settings.Loopback():
+		return "none; the API is reachable from this machine only", nil
+	}
+	return "none (insecure-no-auth): everybody who reaches the API may change everything", nil
+}
+
+// checkDirectories makes sure that every file and socket can be created where it is
+// to be.
+func (k checks) checkDirectories(context.Context) (string, error) {
+	var problems []error
+	for _, d := range k.settings.Directories() {
+		path := d.Path
+		if d.Created {
+			path = existing(path)
+		}
+		if err := writable(path); err != nil {
+			problems = append(problems, fmt.Errorf("%s: %s cannot be written to: %w", d.Setting, path, err))
+		}
+	}
+	return "all can be written to", errors.Join(problems...)
+}
+
+// existing is dir, or the nearest directory above it that exists.
+func existing(dir string) string {
+	for {
+		above := filepath.Dir(dir)
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || above == dir {
+			return dir
+		}
+		dir = above
+	}
+}
+
+// writable makes a file in dir and removes it again.
+func writable(dir string) error {
+	probe, err := os.CreateTemp(dir, ".thalassa-check-")
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		return failed.Err // without the name of the probe file
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// checkTemplate renders what the persistence file asks for, or a sample, and has
+// HAProxy check it.
+func (k checks) checkTemplate(ctx context.Context, p *haproxy.Process) (string, error) {
+	loop := k.settings.Loop(k.log)
+	tmpl, err := agent.ReadTemplate(loop.TemplateFile)
+	if err != nil {
+		return "", err
+	}
+	name := cmp.Or(loop.TemplateFile, "the embedded one")
+	in, what, err := sampleIntent(loop.Persistence)
+	if err != nil {
+		return "", err
+	}
+	rendered, err := tmpl.Render(lb.Resolve(in, lb.Snapshot{}, loop.Process))
+	if err != nil {
+		return "", err
+	}
+	if err := p.Check(ctx, rendered.Bytes); err != nil {
+		return "", err
+	}
+	return name + ", accepted by haproxy with " + what, nil
+}
+
+// sampleIntent is what the persistence file asks for; without one a frontend
+// and a backend that show the template everything a config can hold.
+func sampleIntent(persistence string) (lb.Intent, string, error) {
+	if persistence != "" {
+		in, found, err := store.ReadPersistence(persistence)
+		if err != nil || found {
+			return in, persistence, err
+		}
+	}
+	f, err := lb.ParseFrontend("sample", []byte(`{"bind":"127.0.0.1:65000","backend":"sample","rules":[{"type":"path","operation":"path_beg","value":"/","backend":"sample"}]}`))
+	if err != nil {
+		return lb.Intent{}, "", err
+	}
+	b, err := lb.ParseBackend("sample", []byte(`{"type":"static","members":[{"host":"127.0.0.1","port":65001}],"health":{}}`))
+	if err != nil {
+		return lb.Intent{}, "", err
+	}
+	in, err := lb.Intent{}.Apply(lb.Edit{Backend: &b})
+	if err == nil {
+		in, err = in.Apply(lb.Edit{Frontend: &f})
+	}
+	return in, "a sample", err
+}

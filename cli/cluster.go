@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/lb"
+	"thalassa/pacemaker"
+	"thalassa/settings"
+)
+
+// onNode is what the commands about the cluster have in common: they run on one
+// of its nodes, with Pacemaker's own tools.
+type onNode struct {
+	remote // for its output
+
+	tools  string
+	wait   time.Duration
+	dryRun bool
+}
+
+func newCluster(env environment) *cobra.Command {
+	o := &onNode{remote: remote{env: env}}
+	cmd := &cobra.Command{
+		Use:   "cluster",
+		Short: "Set up and operate HAProxy and its floating IP in a Pacemaker cluster",
+		Long: `Sets up and operates HAProxy and its floating IP in a Pacemaker cluster. Run these
+commands on a node of the cluster, as root or as a member of the group haclient. Each
+command that changes something waits for the final state of the cluster and shows it.`,
+		Args: arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	f := cmd.PersistentFlags()
+	f.StringVarP(&o.output, "output", "o", "", "output `format`: json or table")
+	f.StringVar(&o.tools, "tools", "", "`directory` of Pacemaker's tools (default: the standard directories)")
+	cmd.AddCommand(
+		newClusterPlan(o, false), newClusterPlan(o, true), newClusterStatus(o), newRollout(o),
+		newAction(o, lb.Move, "move NODE", "Move the floating IP to a node"),
+		newAction(o, lb.Standby, "standby NODE", "Put a node in standby: all resources leave it"),
+		newAction(o, lb.Online, "online NODE", "Put a node back online"),
+		newAction(o, lb.Maintain, "maintenance", "Start or end maintenance of the cluster, a node or a resource"),
+		newAction(o, lb.Cleanup, "cleanup", "Clear failures, so that Pacemaker tries again"),
+	)
+	return cmd
+}
+
+func (o *onNode) cluster() (*pacemaker.Cluster, error) {
+	if o.output != "" && o.output != "json" && o.output != "table" {
+		return nil, usageError{fmt.Errorf("--output: %q is not known, expected json or table", o.output)}
+	}
+	return pacemaker.New(pacemaker.Config{Tools: o.tools, Stream: o.env.CIBProgram}), nil
+}
+
+// waitFlags declares the flags of a command that changes something.
+func (o *onNode) waitFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.DurationVar(&o.wait, "wait", 2*time.Minute, "maximum `time` to wait for the final state")
+	f.BoolVar(&o.dryRun, "dry-run", false, "preview without changes")
+}
+
+// describing is a description as flags and file have it.
+type describing struct {
+	pacemaker.Description
+
+	file                  string
+	addresses, parameters []string
+}
+
+func (d *describing) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&d.file, "file", "f", "", "description `file` in YAML; flags override it")
+	f.StringVar(&d.Name, "name", "haproxy", "`name` of the HAProxy resource, and prefix of the others")
+	f.StringVar(&d.Agent, "resource-agent", "ocf:thalassa:haproxy", "resource `agent` of HAProxy")
+	f.StringSliceVar(&d.parameters, "parameter", nil, "parameter of the resource agent, as `name=value`; repeatable")
+	f.StringVar(&d.Topology, "topology", pacemaker.Clone, "`topology`: clone (HAProxy on every node) or group (beside the floating IP)")
+	f.StringVar(&d.Order, "order", pacemaker.Optional, "`order` of HAProxy and floating IP: optional or mandatory")
+	f.StringSliceVar(&d.addresses, "ip", nil, "floating `address` with prefix length, e.g. 192.0.2.10/24; repeatable")
+	f.StringVar(&d.Interface, "interface", "", "network `interface` of the floating IPs (default: by their network)")
+	f.StringSliceVar(&d.Prefer, "prefer", nil, "preferred `nodes` of the floating IPs at start, best first")
+	f.DurationVar(&d.Monitor, "monitor", 500*time.Millisecond, "`interval` of HAProxy's shallow monitor")
+	f.DurationVar(&d.DeepMonitor, "deep-monitor", 10*time.Second, "`interval` of HAProxy's deep monitor (depth 10)")
+	f.DurationVar(&d.AddressMonitor, "address-monitor", 5*time.Second, "`interval` of the floating IPs' monitor")
+	f.DurationVar(&d.Start, "start-timeout", time.Minute, "`timeout` of HAProxy's start")
+	f.DurationVar(&d.Stop, "stop-timeout", time.Minute, "`timeout` of HAProxy's stop, after which the node is fenced")
+	f.IntVar(&d.Stickiness, "stickiness", 100, "`score` of resource stickiness")
+	f.IntVar(&d.Threshold, "migration-threshold", 3, "`number` of failures after which a resource leaves a node")
+	f.DurationVar(&d.FailureTimeout, "failure-timeout", time.Minute, "`time` after which a failure expires")
+}
+
+func (d *describing) description(cmd *cobra.Command) (pacemaker.Description, error) {
+	if d.file != "" {
+		if err := settings.LoadFile(cmd.Flags(), d.file); err != nil {
+			return d.Description, err
+		}
+	}
+	out := d.Description
+	out.Parameters = map[string]string{}
+	for _, p := range d.parameters {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return out, mistake(cmd, "--parameter: %q is not of the form name=value", p)
+		}
+		out.Parameters[name] = value
+	}
+	for _, text := range d.addresses {
+		a, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil {
+			return out, mistake(cmd, "--ip: %q is not an address with a prefix length, e.g. 192.0.2.10/24", text)
+		}
+		out.Addresses = append(out.Addresses, a)
+	}
+	return out, nil
+}
+
+func newClusterPlan(o *onNode, apply bool) *cobra.Command {
+	var d describing
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what apply would change, and what the cluster would do",
+		Args:  arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := o.cluster()
+			if err != nil {
+				return err
+			}
+			description, err := d.description(cmd)
+			if err != nil {
+				return err
+			}
+			p, err := c.Plan(cmd.Context(), description)
+			if err != nil {
+				return err
+			}
+			if !apply || o.dryRun {
+				return o.showPlan(p, nil)
+			}
+			return o.apply(cmd, c, p)
+		},
+	}
+	d.flags(cmd)
+	if apply {
+		cmd.Use, cmd.Short = "apply", "Write HAProxy and its floating IPs into the cluster's configuration"
+		cmd.Long = `Writes HAProxy and its floating IPs into the cluster's configuration and waits for the
+final state. Before that, Pacemaker checks the configuration and simulates the result.
+A second apply changes nothing. Resources that another program created are left alone.`
+		cmd.Example = "  thalassa cluster apply --ip 192.0.2.10/24 --ip 2001:db8::10/64 --prefer lb1"
+		o.waitFlags(cmd)
+	}
+	return cmd
+}
+
+func (o *onNode) apply(cmd *cobra.Command, c *pacemaker.Cluster, p pacemaker.Plan) error {
+	if o.output != "json" {
+		if err := o.showPlan(p, nil); err != nil {
+			return err
+		}
+	}
+	v, err := c.Apply(cmd.Context(), p, o.wait)
+	if o.output == "json" {
+		if shown := o.showPlan(p, &v); shown != nil {
+			return shown
+		}
+	} else if v.Nodes != nil {
+		fmt.Fprintln(o.env.Stdout)
+		if shown := o.showCluster(v); shown != nil {
+			return shown
+		}
+	}
+	return err
+}
+
+// showPlan shows a plan and, as JSON only, the state after it.
+func (o *onNode) showPlan(p pacemaker.Plan, after *lb.Cluster) error {
+	document := struct {
+		pacemaker.Plan
+		Cluster *lb.Cluster `json:"cluster,omitempty"`
+	}{p, after}
+	for _, w := range p.Warnings {
+		fmt.Fprintln(o.env.Stderr, "thalassa: WARNING:", w)
+	}
+	return o.show(document, func(w io.Writer) {
+		if len(p.Changes) == 0 {
+			row(w, "nothing to change")
+		}
+		for _, c := range p.Changes {
+			row(w, c)
+		}
+		textRows(w, p.Consequences)
+	})
+}
+
+// textRows are the sentences about what the cluster does.
+func textRows(w io.Writer, c lb.Consequences) {
+	for _, line := range c.Text {
+		row(w, line)
+	}
+	if len(c.Text) == 0 {
+		row(w, "the cluster will start, stop and move nothing")
+	}
+}

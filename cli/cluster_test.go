@@ -1,0 +1,61 @@
+package cli_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"thalassa/cli"
+)
+
+// Each failure of Pacemaker's tools has its exit code and its words.
+func TestClusterFailuresHaveExitCodes(t *testing.T) {
+	shell := open(t)
+	for code, want := range map[int]struct {
+		exit  int
+		words string
+	}{
+		4: {cli.ExitForbidden, "permission denied"}, 102: {cli.ExitUnavailable, "does not run on this node"}, 103: {cli.ExitConflict, "has changed in the meantime"},
+		105: {cli.ExitNotFound, "no such node"}, 106: {cli.ExitUnavailable, "no quorum"}, 107: {cli.ExitConflict, "forbids it"}, 108: {cli.ExitConflict, "there is one"},
+		78: {cli.ExitRefused, "would not be valid"}, 124: {cli.ExitUnavailable, "no answer in time"}, 1: {cli.ExitFailure, "failed"}, 64: {cli.ExitFailure, "does not understand"},
+	} {
+		dir := t.TempDir()
+		script := fmt.Sprintf("#!/bin/sh\necho '<cib>secret</cib>'\nexit %d\n", code)
+		if err := os.WriteFile(filepath.Join(dir, "cibadmin"), []byte(script), 0o755); err != nil { //nolint:gosec // a program
+			t.Fatal(err)
+		}
+		for _, command := range [][]string{{"status"}, {"plan", "--ip", "192.0.2.10/24"}, {"move", "n1"}, {"cleanup"}, {"rollout"}} {
+			got := shell.run(append(append([]string{"cluster"}, command...), "--tools", dir)...)
+			if got.code != want.exit || !strings.Contains(got.errors, want.words) || strings.Contains(got.out+got.errors, "secret") {
+				t.Errorf("%s after %d: exit code %d, expected %d: %s", command, code, got.code, want.exit, got.errors)
+			}
+		}
+	}
+}
+
+func TestClusterWithoutPacemaker(t *testing.T) {
+	got := open(t).run("cluster", "status", "--tools", t.TempDir())
+	if got.code != cli.ExitUnavailable || !strings.Contains(got.errors, "not installed here") {
+		t.Errorf("exit code %d: %s", got.code, got.errors)
+	}
+}
+
+func TestClusterDescriptionFromAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cluster.yaml")
+	for content, words := range map[string]string{
+		"ip: [192.0.2.10]\n":                         `"192.0.2.10" is not an address with a prefix length`,
+		"ip: [192.0.2.10/24]\nring: 1\n":             "ring is not a setting",
+		"ip: [192.0.2.10/24]\ntopology: ring\n":      `"ring" is not known`,
+		"ip: [192.0.2.10/24]\nparameter: [config]\n": "is not of the form name=value",
+	} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := open(t).run("cluster", "plan", "-f", file, "--tools", t.TempDir())
+		if got.code != cli.ExitUsage || !strings.Contains(got.errors, words) {
+			t.Errorf("%s: exit code %d: %s", content, got.code, got.errors)
+		}
+	}
+}

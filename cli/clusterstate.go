@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/lb"
+	"thalassa/pacemaker"
+)
+
+// errClusterTrouble ends a look at a cluster that has problems.
+var errClusterTrouble = errors.New("the cluster has problems")
+
+func newClusterStatus(o *onNode) *cobra.Command {
+	var follow bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show nodes, resources, failures and the floating IP",
+		Long: `Shows nodes, resources, failures and the node that has the floating IP. The exit code is
+6 when something failed, no node has the floating IP, or there is no quorum. With -f the
+command shows every change until Ctrl-C; with -o json it prints a line for each.`,
+		Args: arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := o.cluster()
+			if err != nil {
+				return err
+			}
+			if follow {
+				return ended(cmd.Context(), o.follow(cmd.Context(), c))
+			}
+			v, err := c.Now(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := o.showCluster(v); err != nil {
+				return err
+			}
+			if v.State == lb.ClusterErrors || v.State == lb.ClusterQuorumLost {
+				return fmt.Errorf("%w: %s", errClusterTrouble, strings.Join(v.Reasons, "; "))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "changes as they happen, until Ctrl-C")
+	return cmd
+}
+
+// follow shows the cluster whenever it has changed, until ctx ends.
+func (o *onNode) follow(ctx context.Context, c *pacemaker.Cluster) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watcher := pacemaker.NewWatcher(c)
+	ran := make(chan error, 1)
+	go func() { ran <- watcher.Run(ctx) }()
+	for {
+		next := watcher.Changed()
+		if v := watcher.View(); v.State != "" {
+			if err := o.showChange(v); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return <-ran
+		}
+	}
+}
+
+func (o *onNode) showChange(v lb.Cluster) error {
+	if o.output == "json" {
+		return encodeLine(o.env.Stdout, v)
+	}
+	fmt.Fprintf(o.env.Stdout, "-- %s, CIB %s\n", time.Now().Format(time.DateTime), v.Epoch)
+	return o.showCluster(v)
+}
+
+// showCluster prints the state of the cluster.
+func (o *onNode) showCluster(v lb.Cluster) error {
+	return o.show(v, func(w io.Writer) { clusterTable(w, v) })
+}
+
+func clusterTable(w io.Writer, v lb.Cluster) {
+	quorum, fencing := "quorum", "fencing by "+strings.Join(v.Fencing.Devices, ", ")
+	if !v.Quorum {
+		quorum = "NO QUORUM"
+	}
+	if !v.Fencing.Works() {
+		fencing = "NO FENCING"
+	}
+	row(w, "cluster", fmt.Sprintf("%s, Pacemaker %s, DC %s, %s, %s", orDash(v.Name), orDash(v.Version), orDash(v.DC), quorum, fencing))
+	row(w, "state", v.State)
+	for _, r := range v.Reasons {
+		row(w, "", r)
+	}
+	for _, ip := range v.FloatingIPs {
+		row(w, "floating IP", fmt.Sprintf("%s on %s", ip.Address, orDash(strings.Join(ip.Nodes, ", "))))
+	}
+	row(w)
+	row(w, "NODE", "STATE", "RUNS")
+	for _, n := range v.Nodes {
+		row(w, n.Name, n.State, orDash(strings.Join(n.Resources, ", ")))
+	}
+	row(w)
+	row(w, "RESOURCE", "STATE", "ON")
+	for _, r := range v.Resources {
+		row(w, r.ID, r.State, orDash(strings.Join(r.Nodes(), ", ")))
+	}
+	if len(v.Failures) == 0 {
+		return
+	}
+	row(w)
+	row(w, "FAILED", "OF", "ON", "CODE", "WHEN", "WHY")
+	for _, f := range v.Failures {
+		row(w, f.Operation, f.Resource, f.Node, fmt.Sprintf("%d %s", f.Code, f.Meaning), f.Time.Local().Format(time.DateTime), orDash(f.Reason))
+	}
+}
+
+// newAction is a command that does one thing to the cluster.
+func newAction(o *onNode, kind, use, short string) *cobra.Command {
+	a := lb.ClusterAction{Kind: kind}
+	off := false
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				a.Node = args[0]
+			}
+			if off {
+				a.Kind = lb.EndMaintain
+			}
+			a.Wait = o.wait
+			return o.act(cmd.Context(), a)
+		},
+	}
+	o.waitFlags(cmd)
+	f := cmd.Flags()
+	if slices.Contains([]string{lb.Move, lb.Maintain, lb.Cleanup}, kind) {
+		f.StringVar(&a.Resource, "resource", "", "`name` of the resource (default: all)")
+	}
+	if slices.Contains([]string{lb.Maintain, lb.Cleanup}, kind) {
+		f.StringVar(&a.Node, "node", "", "`name` of a node (default: all)")
+	}
+	if kind == lb.Maintain {
+		f.BoolVar(&off, "off", false, "end of the maintenance")
+	}
+	return cmd
+}
+
+// act shows what the cluster will do, does it and shows the final state.
+func (o *onNode) act(ctx context.Context, a lb.ClusterAction) error {
+	c, err := o.cluster()
+	if err != nil {
+		return err
+	}
+	seen, err := c.Foresee(ctx, a)
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		return o.show(seen, func(w io.Writer) { textRows(w, seen) })
+	}
+	if o.output != "json" {
+		for _, line := range seen.Text {
+			fmt.Fprintln(o.env.Stdout, line)
+		}
+	}
+	v, err := c.Do(ctx, a)
+	if v.Nodes != nil {
+		if shown := o.showCluster(v); shown != nil {
+			return shown
+		}
+	}
+	return err
+}

@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/canary"
+	"thalassa/client"
+	"thalassa/lb"
+)
+
+func newDeploy(env environment) *cobra.Command {
+	r := &remote{env: env}
+	var d client.DeployRequest
+	var w walk
+	var drain time.Duration
+	cmd := &cobra.Command{
+		Use:   "deploy BACKEND VERSION",
+		Short: "Switch a backend to another version, at once or in steps",
+		Long: `Switches a backend to another version of its service, and returns when new requests go
+to that version. When the version has no healthy instance, nothing changes and the exit
+code is 4. VERSION may name several versions with weights: 1.0.0=90,1.1.0=10.
+
+With --canary the version gets its traffic in steps; each step lasts --every. In each
+step the command watches HAProxy's counters of the version's members. The backend goes
+back to the previous version, with exit code 4, when
+
+  - a condition of --abort-on is met after at least --min-requests requests,
+  - the version has no healthy instance left, or
+  - the command is interrupted with Ctrl-C.
+
+Conditions are separated by commas:
+
+  5xx>P%       responses with a status of 500 or more, in percent of the requests
+  errors>P%    requests without a connection or without a complete response, in percent
+  rtime>TIME   mean response time, up to the response headers, e.g. 500ms
+
+When somebody else changes the backend during a canary, the command leaves it as it is
+and ends with exit code 4.
+
+With --drain the command then waits until former members have no request or connection
+in progress. They get no new requests after the deploy. When the time is over, the
+command prints what is left and ends with exit code 6; the deploy stays in effect.`,
+		Example: `  thalassa deploy live 1.1.0 --wait 30s
+  thalassa deploy live 1.0.0=90,1.1.0=10
+  thalassa deploy live 1.1.0 --canary 5,25,50,100 --every 1m --abort-on "5xx>1%,rtime>500ms"`,
+		Args:              arguments,
+		ValidArgsFunction: r.complete(false, dynamicKeys, versionsOf),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := parseTarget(cmd, args[1], &d); err != nil {
+				return err
+			}
+			walking, err := w.parse(cmd, d)
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("drain") && drain <= 0 {
+				return mistake(cmd, "--drain: %s is too short, expected more than 0s", drain)
+			}
+			c, err := r.client()
+			if err != nil {
+				return err
+			}
+			if walking {
+				err = r.walk(cmd.Context(), c, w.config(args[0], d))
+			} else {
+				err = r.deploy(cmd.Context(), c, args[0], d)
+			}
+			if err != nil || drain == 0 {
+				return err
+			}
+			return r.drain(cmd.Context(), c, canary.Drain{Backend: args[0], Deployed: deployedVersions(d), Within: drain})
+		},
+	}
+	r.flags(cmd)
+	f := cmd.Flags()
+	f.DurationVar(&d.Wait, "wait", 0, "maximum `time` to wait for a healthy instance, e.g. 30s")
+	f.StringVar(&d.Name, "service", "", "Consul `service` to switch to (default: the present one)")
+	f.BoolVar(&d.Force, "force", false, "deploy even without a healthy instance")
+	f.DurationVar(&drain, "drain", 0, "maximum `time` to wait for the last connections to former members")
+	w.flags(f)
+	return cmd
+}
+
+// parseTarget reads one version, or several with their weights.
+func parseTarget(cmd *cobra.Command, text string, d *client.DeployRequest) error {
+	if !strings.Contains(text, "=") {
+		d.Version = text
+		return nil
+	}
+	var err error
+	if d.Versions, err = lb.ParseSplit(text); err != nil {
+		return mistake(cmd, "VERSION: %w", err)
+	}
+	return nil
+}
+
+// drain waits for the last connections to former members, and tells of them.
+func (r *remote) drain(ctx context.Context, c *client.Client, d canary.Drain) error {
+	d.Report = func(state canary.Drained) error {
+		if r.output == "json" {
+			return encodeLine(r.env.Stdout, state)
+		}
+		_, err := fmt.Fprintln(r.env.Stdout, state)
+		return err
+	}
+	done, err := d.Run(ctx, c)
+	if err != nil {
+		return err
+	}
+	return d.Report(done)
+}
+
+// deployedVersions are those that get the traffic by a deploy.
+func deployedVersions(d client.DeployRequest) []lb.Version {
+	if len(d.Versions) > 0 {
+		return d.Versions.Active()
+	}
+	return []lb.Version{lb.Version(d.Version)}
+}
+
+// deploy carries out a deploy in one step.
+func (r *remote) deploy(ctx context.Context, c *client.Client, key string, d client.DeployRequest) error {
+	b, applied, err := c.Deploy(ctx, key, d)
+	if err != nil {
+		return err
+	}
+	return r.showApplied(deployed(b.ID, b.Name, b.Selection(), len(b.Members)), changedBackend{b, applied}, applied)
+}
+
+func deployed(id, service, selection string, members int) string {
+	return fmt.Sprintf("%s is at %s %s with %s", id, service, selection, count(members, "member"))
+}
+
+// walk carries out a deploy in several steps, and tells of each in a line.
+func (r *remote) walk(ctx context.Context, c *client.Client, cfg canary.Config) error {
+	// An output that nobody reads any more is an error, which has the walk go
+	// back, instead of the end of the program in the middle of it.
+	_, stop := r.env.notify(syscall.SIGPIPE)
+	defer stop()
+	cfg.Report = func(e canary.Event) error {
+		if r.output == "json" {
+			return encodeLine(r.env.Stdout, e)
+		}
+		_, err := fmt.Fprintln(r.env.Stdout, walkLine(cfg, e))
+		return err
+	}
+	return canary.Run(ctx, c, cfg)
+}
+
+// walkLine tells of an event: "  5%  312 requests, 0% 5xx, 0% errors, 3 ms".
+func walkLine(cfg canary.Config, e canary.Event) string {
+	what := ""
+	switch e.Kind {
+	case canary.Done:
+		return deployed(e.Backend, e.Service, e.Selection, e.Members) + effect(e)
+	case canary.Stepped:
+		what = e.Selection + " with " + count(e.Members, "member") + effect(e)
+	case canary.Watched:
+		what = e.Figures.String()
+		if !e.Judged {
+			what += fmt.Sprintf("; %d are needed to judge", cfg.MinRequests)
+		}
+	case canary.Waiting:
+		what = "waiting for the agent: " + e.Reason
+	case canary.GoingBack:
+		what = "going back: " + e.Reason
+	}
+	return fmt.Sprintf("%3d%%  %s", e.Percent, what)
+}
+
+// effect says how a step came into effect.
+func effect(e canary.Event) string {
+	switch e.Path {
+	case "": // the agent's answer was lost
+		return " and in effect"
+	case "none":
+		return fmt.Sprintf(", nothing had to change (revision %d)", e.Revision)
+	}
+	return fmt.Sprintf(" and in effect after %.0f ms (%s, revision %d)", e.DurationMS, e.Path, e.Revision)
+}

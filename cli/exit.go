@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"thalassa/canary"
+	"thalassa/client"
+	"thalassa/lb"
+	"thalassa/settings"
+)
+
+// Exit codes; docs/cli.md is their contract with scripts.
+const (
+	exitOK          = 0
+	exitFailure     = 1 // anything not named below
+	exitUsage       = 2 // arguments, settings or input are wrong
+	exitNotFound    = 3 // no such object
+	exitConflict    = 4 // the present state forbids it, or it changed meanwhile
+	exitRefused     = 5 // HAProxy, or Pacemaker, does not accept the result
+	exitUnavailable = 6 // the agent, Consul or HAProxy is not there now
+	exitForbidden   = 7 // the token is missing, unknown, or its role too small
+)
+
+// An exitMeaning explains an exit code.
+type exitMeaning struct {
+	code        int
+	short, long string // a few words, and Markdown
+}
+
+// exitMeanings are all exit codes in order.
+func exitMeanings() []exitMeaning {
+	return []exitMeaning{
+		{exitOK, "success", "Success. `agent`, `dev`, `top` and the commands with `-f` also end this way on Ctrl-C."},
+		{exitFailure, "failure", "Failure for a reason that no other code stands for. `check`: a check failed."},
+		{exitUsage, "wrong arguments or input", "Arguments, settings or input are wrong. The message names the field."},
+		{exitNotFound, "not found", "The object does not exist."},
+		{exitConflict, "conflict", "The current state does not allow the change, for example because the version has no healthy instance, " +
+			"or the object was changed at the same time. `deploy --canary`: the backend is back at its previous version, or somebody else changed it."},
+		{exitRefused, "refused by HAProxy or Pacemaker", "HAProxy or Pacemaker does not accept the result. Its own message follows."},
+		{exitUnavailable, "unavailable", "The agent, or Pacemaker, cannot be reached or cannot answer now. A change was stored but is not yet in effect. " +
+			"`deploy --drain`: former members still have connections. `status`: HAProxy does not run the requested configuration. " +
+			"`cluster status`: something failed."},
+		{exitForbidden, "not permitted", "The token is missing or unknown, or its role does not allow the request."},
+	}
+}
+
+// exitSummary is a sentence of the exit codes, in lines of at most 90 characters.
+func exitSummary() string {
+	var b strings.Builder
+	width := len("Exit codes: ")
+	for i, m := range exitMeanings() {
+		item := fmt.Sprintf("%d %s", m.code, m.short)
+		switch {
+		case i > 0 && width+len(item)+3 > 90:
+			b.WriteString(",\n")
+			width = 0
+		case i > 0:
+			b.WriteString(", ")
+			width += 2
+		}
+		b.WriteString(item)
+		width += len(item)
+	}
+	return b.String() + "."
+}
+
+var (
+	// errReported ends the program with a failure that was printed already.
+	errReported = errors.New("reported")
+	// errNotInEffect ends a command whose change is stored and waits for HAProxy.
+	errNotInEffect = errors.New("stored, but not yet in effect")
+	// errNotReady ends a look at an agent whose HAProxy runs something else.
+	errNotReady = errors.New("HAProxy does not run the requested configuration")
+	// errInterrupted ends a command that was told to stop before it was done.
+	errInterrupted = errors.New("interrupted before the agent answered")
+)
+
+// usageError is a mistake in arguments or settings.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// exitCode maps an error to the code a script sees.
+func exitCode(err error) int {
+	var usage usageError
+	var invalid *lb.InvalidError
+	var answer *client.Error
+	var agent ocfError
+	switch {
+	case errors.As(err, &agent):
+		return int(agent.Code)
+	case err == nil:
+		return exitOK
+	case isConflict(err):
+		return exitConflict
+	case errors.As(err, &usage), errors.As(err, &invalid), errors.As(err, new(settings.Error)):
+		return exitUsage
+	case errors.As(err, new(*lb.NotFoundError)):
+		return exitNotFound
+	case errors.As(err, new(*lb.ClusterError)):
+		return clusterCode(err)
+	case errors.As(err, new(*lb.RefusedError)):
+		return exitRefused
+	case client.IsUnreachable(err), errors.Is(err, errNotInEffect), errors.Is(err, errNotReady), errors.Is(err, errClusterTrouble),
+		errors.As(err, new(*canary.UndrainedError)):
+		return exitUnavailable
+	case errors.As(err, &answer):
+		return answerCode(answer)
+	}
+	return exitFailure
+}
+
+// clusterCode is the exit code for the failure of one of Pacemaker's tools.
+func clusterCode(err error) int {
+	var e *lb.ClusterError
+	errors.As(err, &e)
+	switch e.Kind {
+	case lb.ClusterForbidden:
+		return exitForbidden
+	case lb.ClusterNotFound:
+		return exitNotFound
+	case lb.ClusterStale, lb.ClusterExists, lb.ClusterUnsafe:
+		return exitConflict
+	case lb.ClusterInvalid:
+		return exitRefused
+	case lb.ClusterNotConnected, lb.ClusterNotInstalled, lb.ClusterNoQuorum, lb.ClusterTimedOut:
+		return exitUnavailable
+	case lb.ClusterUsage, lb.ClusterCrashed, lb.ClusterFailed:
+	}
+	return exitFailure
+}
+
+// isConflict reports whether the state of the backend ended a deploy.
+func isConflict(err error) bool {
+	return errors.As(err, new(*canary.AbortedError)) || errors.As(err, new(*canary.ForeignError)) || errors.As(err, new(*lb.ConflictError))
+}
+
+// answerCode is the exit code for what an agent answered. What something else
+// answered in its place says nothing about objects and rights.
+func answerCode(answer *client.Error) int {
+	if answer.Code == "" {
+		return exitUnavailable
+	}
+	switch answer.Status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		return exitUsage
+	case http.StatusNotFound:
+		return exitNotFound
+	case http.StatusConflict, http.StatusPreconditionFailed:
+		return exitConflict
+	case http.StatusUnprocessableEntity:
+		return exitRefused
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		return exitUnavailable
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return exitForbidden
+	}
+	return exitFailure
+}
+
+// describe is what the operator reads of an error: beside its sentence every
+// bad field of a document, or HAProxy's own words.
+func describe(err error) string {
+	var answer *client.Error
+	if !errors.As(err, &answer) {
+		return err.Error()
+	}
+	switch {
+	case answer.Code == "":
+		return err.Error() + ": this is not a Thalassa agent"
+	case answer.Status == http.StatusUnauthorized:
+		return err.Error() + "; set --token-file or THALASSA_TOKEN"
+	case answer.Output != "":
+		words := strings.TrimSpace(answer.Output)
+		first, _, _ := strings.Cut(words, "\n")
+		return strings.TrimSpace(strings.TrimSuffix(err.Error(), first)) + "\n" + words
+	case len(answer.Fields) > 1:
+		lines := []string{fmt.Sprintf("%d fields are wrong:", len(answer.Fields))}
+		for _, f := range answer.Fields {
+			lines = append(lines, "  "+f.Error())
+		}
+		return strings.Join(lines, "\n")
+	}
+	return err.Error()
+}

@@ -1,0 +1,220 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/client"
+)
+
+// objects is one kind of object as the command line handles it.
+type objects struct {
+	kind   string // "frontend"
+	sample string // a document to put, for the help
+	keys   lister
+	list   func(ctx context.Context, r *remote, c *client.Client) error
+	get    func(ctx context.Context, c *client.Client, key string) (any, error)
+	put    func(ctx context.Context, c *client.Client, key string, document json.RawMessage) (any, client.Applied, error)
+	remove func(ctx context.Context, c *client.Client, key string) (client.Applied, error)
+}
+
+// An object after a change is shown as the agent answers: with what became of
+// the change beside its own fields.
+type (
+	changedFrontend struct {
+		client.Frontend
+		client.Applied
+	}
+	changedBackend struct {
+		client.Backend
+		client.Applied
+	}
+	deleted struct {
+		ID string `json:"id"`
+		client.Applied
+	}
+)
+
+func frontendObjects() objects {
+	return objects{
+		kind:   "frontend",
+		keys:   frontendKeys,
+		sample: `{"bind": "*:80", "backend": "live"}`,
+		list: func(ctx context.Context, r *remote, c *client.Client) error {
+			list, err := c.Frontends(ctx)
+			if err != nil {
+				return err
+			}
+			return r.show(list, func(w io.Writer) {
+				row(w, "FRONTEND", "BIND", "MODE", "BACKEND", "RULES")
+				for _, f := range list {
+					row(w, f.Key, f.Bind, f.Mode, orDash(f.Backend), len(f.Rules))
+				}
+			})
+		},
+		get: func(ctx context.Context, c *client.Client, key string) (any, error) { return c.Frontend(ctx, key) },
+		put: func(ctx context.Context, c *client.Client, key string, doc json.RawMessage) (any, client.Applied, error) {
+			f, applied, err := c.PutFrontend(ctx, key, doc)
+			return changedFrontend{f, applied}, applied, err
+		},
+		remove: func(ctx context.Context, c *client.Client, key string) (client.Applied, error) {
+			return c.DeleteFrontend(ctx, key)
+		},
+	}
+}
+
+func backendObjects() objects {
+	return objects{
+		kind:   "backend",
+		keys:   backendKeys,
+		sample: `{"type": "dynamic", "name": "shop", "version": "1.0.0"}`,
+		list: func(ctx context.Context, r *remote, c *client.Client) error {
+			list, err := c.Backends(ctx)
+			if err != nil {
+				return err
+			}
+			return r.show(list, func(w io.Writer) {
+				row(w, "BACKEND", "TYPE", "SERVICE", "VERSION", "MODE", "BALANCE", "MEMBERS")
+				for _, b := range list {
+					row(w, b.Key, b.Type, orDash(b.Name), orDash(b.Selection()), b.Mode, b.Balance, len(b.Members))
+				}
+			})
+		},
+		get: func(ctx context.Context, c *client.Client, key string) (any, error) { return c.Backend(ctx, key) },
+		put: func(ctx context.Context, c *client.Client, key string, doc json.RawMessage) (any, client.Applied, error) {
+			b, applied, err := c.PutBackend(ctx, key, doc)
+			return changedBackend{b, applied}, applied, err
+		},
+		remove: func(ctx context.Context, c *client.Client, key string) (client.Applied, error) {
+			return c.DeleteBackend(ctx, key)
+		},
+	}
+}
+
+func newObjects(env environment, o objects) *cobra.Command {
+	r := &remote{env: env}
+	cmd := &cobra.Command{
+		Use:   o.kind + "s",
+		Short: "List, show, change and delete " + o.kind + "s",
+		Args:  arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := r.client()
+			if err != nil {
+				return err
+			}
+			return o.list(cmd.Context(), r, c)
+		},
+	}
+	r.flags(cmd)
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "get KEY", Short: "Show a " + o.kind + " as JSON, as put accepts it", Args: arguments, ValidArgsFunction: r.complete(false, o.keys),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				c, err := r.client()
+				if err != nil {
+					return err
+				}
+				object, err := o.get(cmd.Context(), c, args[0])
+				if err != nil {
+					return err
+				}
+				return r.show(object, nil)
+			},
+		},
+		&cobra.Command{
+			Use: "put KEY FILE", Short: "Create or replace a " + o.kind + " from a JSON file (-: standard input)", Args: arguments, ValidArgsFunction: r.complete(true, o.keys),
+			Example: fmt.Sprintf("  echo '%s' | thalassa %ss put KEY -", o.sample, o.kind),
+			RunE:    func(cmd *cobra.Command, args []string) error { return r.put(cmd.Context(), o, args[0], args[1]) },
+		},
+		&cobra.Command{
+			Use: "delete KEY", Short: "Delete a " + o.kind, Args: arguments, ValidArgsFunction: r.complete(false, o.keys),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				c, err := r.client()
+				if err != nil {
+					return err
+				}
+				applied, err := o.remove(cmd.Context(), c, args[0])
+				if err != nil {
+					return err
+				}
+				id := o.kind + "/" + args[0]
+				return r.showApplied(id+" deleted", deleted{id, applied}, applied)
+			},
+		},
+	)
+	return cmd
+}
+
+func (r *remote) put(ctx context.Context, o objects, key, file string) error {
+	c, err := r.client()
+	if err != nil {
+		return err
+	}
+	document, err := readDocument(r.env.Stdin, file)
+	if err != nil {
+		return err
+	}
+	object, applied, err := o.put(ctx, c, key, document)
+	if err != nil {
+		return err
+	}
+	return r.showApplied(o.kind+"/"+key+" stored", object, applied)
+}
+
+// readDocument reads a JSON document from a file, or from in for "-".
+func readDocument(in io.Reader, file string) (json.RawMessage, error) {
+	var data []byte
+	var err error
+	if file == "-" {
+		file = "standard input"
+		data, err = io.ReadAll(in)
+	} else {
+		data, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return nil, usageError{fmt.Errorf("reading the document: %w", err)}
+	}
+	if err := checkJSON(file, data); err != nil {
+		return nil, usageError{fmt.Errorf("reading the document: %w", err)}
+	}
+	return data, nil
+}
+
+// checkJSON names the line at which the data of a file is not JSON any more.
+func checkJSON(file string, data []byte) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return fmt.Errorf("%s is empty, expected a JSON object", file)
+	}
+	var document any
+	err := json.Unmarshal(data, &document)
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		return fmt.Errorf("%s:%d: %w", file, 1+bytes.Count(data[:syntax.Offset], []byte("\n")), err)
+	}
+	return err
+}
+
+// showApplied tells what became of a change. One that is stored and not in
+// effect ends the command with exitUnavailable.
+func (r *remote) showApplied(what string, object any, a client.Applied) error {
+	err := r.show(object, func(w io.Writer) {
+		switch {
+		case !a.Applied:
+			row(w, fmt.Sprintf("%s as revision %d", what, a.Revision))
+		case a.Path == "none":
+			row(w, fmt.Sprintf("%s, nothing had to change (revision %d)", what, a.Revision))
+		default:
+			row(w, fmt.Sprintf("%s and in effect after %.0f ms (%s, revision %d)", what, a.DurationMS, a.Path, a.Revision))
+		}
+	})
+	if err == nil && !a.Applied {
+		return fmt.Errorf("%w: %s", errNotInEffect, a.Reason)
+	}
+	return err
+}

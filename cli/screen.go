@@ -1,0 +1,289 @@
+package cli
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"thalassa/client"
+	"thalassa/lb"
+)
+
+// A screen is what `thalassa top` knows and how it is to be shown.
+type screen struct {
+	label, version string
+	informed       bool // status is the agent's
+	status         lb.Status
+	objects        map[string]map[string]map[string]json.RawMessage // topic, id, field
+	stats          map[string]figures
+	trouble        string // why there is nothing new
+
+	sort    byte // n, r, e or t
+	members bool
+}
+
+// A line is one line of a screen. Its text is free of control characters.
+type line struct {
+	text  string
+	color int // as terminals number them; 0: none
+}
+
+const (
+	red    = 31
+	yellow = 33
+)
+
+// painted is the line as a terminal shows it in its color.
+func (l line) painted() string {
+	if l.color == 0 {
+		return l.text
+	}
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", l.color, l.text)
+}
+
+// figures are a stat object as far as it is shown.
+type figures struct {
+	ID, Type, Key, Backend, Version, Status string
+	Rate                                    map[string]float64
+	Connections                             struct{ Current, Max int }
+	Queue                                   struct{ Current int }
+	TimesMs                                 struct{ Response int }
+	Weight, Members, Healthy                int
+	Check                                   struct{ Status, Description string }
+}
+
+func newScreen() *screen {
+	return &screen{objects: map[string]map[string]map[string]json.RawMessage{}, stats: map[string]figures{}, sort: 'n', members: true}
+}
+
+// errors per second.
+func (f figures) errors() float64 {
+	return f.Rate["5xx"] + f.Rate["connectErrors"] + f.Rate["responseErrors"]
+}
+
+// take learns from a frame.
+func (s *screen) take(f client.Frame) error {
+	switch f.Type {
+	case "lost":
+		s.trouble = f.Message
+		return nil
+	case "hello":
+		s.trouble, s.label, s.version = "", f.Label, f.Version
+		return nil
+	case "state":
+		s.objects[f.Topic] = map[string]map[string]json.RawMessage{}
+		if f.Topic == "stat" {
+			s.stats = map[string]figures{}
+		}
+	}
+	for _, data := range slices.Concat(f.Objects, f.Changed) {
+		if err := s.learn(f.Topic, data); err != nil {
+			return fmt.Errorf("reading the agent's stream: %w", err)
+		}
+	}
+	for _, id := range f.Removed {
+		delete(s.objects[f.Topic], id)
+		delete(s.stats, id)
+	}
+	return nil
+}
+
+// learn puts an object, or what has changed in it, to what is known.
+func (s *screen) learn(topic string, data json.RawMessage) error {
+	var id struct{ ID, Type string }
+	if err := json.Unmarshal(data, &id); err != nil {
+		return err
+	}
+	if topic == "status" {
+		s.informed, s.status = true, lb.Status{} // what is not told is no more
+		return json.Unmarshal(data, &s.status)
+	}
+	if topic == "stat" {
+		f := s.stats[id.ID]
+		if id.Type != "" { // it is whole
+			f = figures{}
+		}
+		if err := json.Unmarshal(data, &f); err != nil { // leaves what is not there as it is
+			return err
+		}
+		s.stats[id.ID] = f
+		return nil
+	}
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	if s.objects[topic] == nil {
+		s.objects[topic] = map[string]map[string]json.RawMessage{}
+	}
+	s.objects[topic][id.ID] = fields
+	return nil
+}
+
+// field is a text of an object.
+func (s *screen) field(topic, id, name string) string {
+	var text string
+	_ = json.Unmarshal(s.objects[topic][id][name], &text) // absent or no text: empty
+	return text
+}
+
+// lines draws everything, no wider than width (0: as wide as it is).
+func (s *screen) lines(width, height int) []line {
+	out := []tableRow{{}, {cells: headings("FRONTEND", "", "BIND")}}
+	for _, f := range s.sorted("frontend", "") {
+		out = append(out, s.figuresRow(f.Key, f, f.Status, "", s.field("frontends", "frontend/"+f.Key, "bind")))
+	}
+	out = append(out, tableRow{}, tableRow{cells: headings("BACKEND", "UP", "VERSION")})
+	for _, f := range s.sorted("backend", "") {
+		up := strconv.Itoa(f.Healthy) + "/" + strconv.Itoa(f.Members)
+		status, _, _ := strings.Cut(f.Status, " (")
+		out = append(out, s.figuresRow(f.Key, f, status, up, s.versionOf(f.Key)))
+		if !s.members {
+			continue
+		}
+		for _, m := range s.sorted("backendMember", f.Key) {
+			out = append(out, s.figuresRow("  "+m.Key, m, m.Status, m.Check.Status, m.Version))
+		}
+	}
+	return fit(append(s.head(), table(out, width)...), width, height)
+}
+
+// headings are those of a part of the table.
+func headings(name, third, fourth string) []string {
+	return []string{name, "STATUS", third, fourth, "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"}
+}
+
+// fit cuts lines to a window; it says how many there are no room for. What they
+// hold comes from others and must not move the cursor.
+func fit(lines []line, width, height int) []line {
+	if height > 0 && len(lines) > height {
+		hidden := len(lines) - height + 1
+		lines = append(lines[:height-1:height-1], line{text: "… " + count(hidden, "more line")})
+	}
+	for i, l := range lines {
+		lines[i].text = clip(oneLine(l.text), width)
+	}
+	return lines
+}
+
+// clip cuts a text after so many characters (0: nowhere).
+func clip(text string, width int) string {
+	n := 0
+	for i := range text {
+		if width > 0 && n == width {
+			return text[:i]
+		}
+		n++
+	}
+	return text
+}
+
+func (s *screen) head() []line {
+	name := s.label
+	if name == "" {
+		name = "thalassa"
+	}
+	if !s.informed {
+		return []line{{text: name + "  waiting for the agent"}}
+	}
+	state, color := "HAProxy "+s.status.HAProxy.Version+" running", 0
+	switch h := s.status.HAProxy; {
+	case h.Idle:
+		state = "HAProxy not active on this node (Pacemaker)"
+	case !h.Running:
+		state, color = "HAProxy not running", red
+	}
+	if n := s.status.HAProxy.OldWorkers; n > 0 {
+		state += ", " + count(n, "old worker")
+	}
+	lines := []line{{fmt.Sprintf("%s  %s  revision %d, %d in effect", name, state, s.status.Revision, s.status.InEffect), color}}
+	if s.trouble != "" {
+		lines = append(lines, line{"no connection: " + s.trouble, red})
+	}
+	if s.status.Problem != "" {
+		lines = append(lines, line{s.status.Problem, red})
+	}
+	for _, d := range s.status.Discovery {
+		if d.Stale != "" {
+			lines = append(lines, line{"service " + string(d.Service) + " is stale: " + d.Stale, yellow})
+		}
+	}
+	return lines
+}
+
+// sorted are the objects of a type, and of a backend, in the order chosen.
+func (s *screen) sorted(kind, backend string) []figures {
+	var out []figures
+	for _, f := range s.stats {
+		if f.Type == kind && f.Backend == backend {
+			out = append(out, f)
+		}
+	}
+	slices.SortFunc(out, func(a, b figures) int {
+		by := 0
+		switch s.sort {
+		case 'r':
+			by = cmp.Compare(b.Rate["requests"], a.Rate["requests"])
+		case 'e':
+			by = cmp.Compare(b.errors(), a.errors())
+		case 't':
+			by = cmp.Compare(b.TimesMs.Response, a.TimesMs.Response)
+		}
+		return cmp.Or(by, cmp.Compare(a.Key, b.Key))
+	})
+	return out
+}
+
+// versionOf is what a backend is at: a version, or several with their weights.
+func (s *screen) versionOf(key string) string {
+	id := "backend/" + key
+	if version := s.field("backends", id, "version"); version != "" {
+		return version
+	}
+	var split lb.Split
+	_ = json.Unmarshal(s.objects["backends"][id]["versions"], &split) // absent: none
+	return split.String()
+}
+
+func (s *screen) figuresRow(name string, f figures, status, third, fourth string) tableRow {
+	rate := func(names ...string) string {
+		if f.Rate == nil {
+			return "-"
+		}
+		sum := 0.0
+		for _, n := range names {
+			sum += f.Rate[n]
+		}
+		return short(sum)
+	}
+	r := tableRow{cells: []string{
+		name, status, third, fourth, rate("requests"), rate("5xx", "connectErrors", "responseErrors"),
+		strconv.Itoa(f.Connections.Current), strconv.Itoa(f.Queue.Current), strconv.Itoa(f.TimesMs.Response), rate("bytesIn"), rate("bytesOut"),
+	}}
+	switch {
+	case strings.HasPrefix(status, "DOWN") || status == "unknown":
+		r.color = red
+	case f.errors() > 0, strings.HasPrefix(status, "UP "), strings.HasPrefix(status, "MAINT"):
+		r.color = yellow
+	}
+	return r
+}
+
+// short writes a number in few characters: 12.5, 980, 1.2k, 3.4M.
+func short(v float64) string {
+	for _, unit := range []struct {
+		size float64
+		name string
+	}{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
+		if v >= unit.size {
+			return strconv.FormatFloat(v/unit.size, 'f', 1, 64) + unit.name
+		}
+	}
+	if v < 100 && v != float64(int(v)) {
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return strconv.Itoa(int(v + 0.5))
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/client"
+)
+
+// enoughError ends a stream that has told what was wanted.
+type enoughError struct{}
+
+// Error says so.
+func (enoughError) Error() string { return "enough" }
+
+func newTop(env environment) *cobra.Command {
+	r := &remote{env: env}
+	var once bool
+	cmd := &cobra.Command{
+		Use:   "top",
+		Short: "Show live traffic and the state of members",
+		Long: `Shows live figures of frontends, backends and members. Keys: n, r, e and t sort by name,
+requests, errors and response time; m shows or hides members; q quits. With --once, or
+when the output is not a terminal, the command prints the figures once.`,
+		Args: arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := r.client()
+			if err != nil {
+				return err
+			}
+			if !once {
+				if t := openTerminal(env.Stdin, env.exact); t != nil {
+					defer t.restore()
+					return ended(cmd.Context(), runTop(cmd.Context(), c, t, env))
+				}
+			}
+			return printTop(cmd.Context(), c, env)
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "one screen of figures instead of a live view")
+	r.agentFlags(cmd)
+	return cmd
+}
+
+// topTopics are what is shown.
+func topTopics() []string { return []string{"status", "frontends", "backends", "stat"} }
+
+// printTop prints one screen as it is, once everything is known.
+func printTop(ctx context.Context, c *client.Client, env environment) error {
+	s := newScreen()
+	missing := map[string]bool{}
+	for _, topic := range topTopics() {
+		missing[topic] = true
+	}
+	err := c.Stream(ctx, topTopics(), nil, func(f client.Frame) error {
+		if f.Type == "lost" {
+			return errors.New("the agent closed the connection: " + f.Message)
+		}
+		if err := s.take(f); err != nil {
+			return err
+		}
+		// The statistics are last, and may come in pieces; the next tick comes after them.
+		if f.Type == "state" && f.Topic != "stat" || f.Type == "delta" && f.Topic == "stat" && !f.Continues {
+			delete(missing, f.Topic)
+		}
+		if len(missing) == 0 {
+			return enoughError{}
+		}
+		return nil
+	})
+	if !errors.Is(err, enoughError{}) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		return err
+	}
+	for _, l := range s.lines(0, 0) {
+		if _, err := fmt.Fprintln(env.Stdout, l.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runTop draws until somebody types q or ctx ends.
+func runTop(ctx context.Context, c *client.Client, t *terminal, env environment) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	resized, stop := env.notify(syscall.SIGWINCH)
+	defer stop()
+	frames, ended := make(chan client.Frame), make(chan error, 1)
+	go func() {
+		ended <- c.Stream(ctx, topTopics(), nil, func(f client.Frame) error {
+			select {
+			case frames <- f:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	s, keys := newScreen(), t.keys()
+	for {
+		select {
+		case f := <-frames:
+			if err := s.take(f); err != nil {
+				return err
+			}
+		case key := <-keys:
+			if !s.press(key) {
+				return nil
+			}
+		case <-resized:
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+		t.draw(s.lines(t.size()))
+	}
+}
+
+// press does what a key asks for; false: it asks to end.
+func (s *screen) press(key byte) bool {
+	switch key {
+	case 'q', 'Q', 3, 4: // Ctrl-C and Ctrl-D where they are no signals
+		return false
+	case 'n', 'r', 'e', 't':
+		s.sort = key
+	case 'm':
+		s.members = !s.members
+	}
+	return true
+}

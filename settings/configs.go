@@ -1,0 +1,170 @@
+package settings
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"thalassa/agent"
+	"thalassa/api"
+	"thalassa/discovery"
+	"thalassa/haproxy"
+	"thalassa/lb"
+	"thalassa/pacemaker"
+	"thalassa/stats"
+	"thalassa/statsock"
+)
+
+// Logger returns the log that the settings ask for, written to w.
+func (s *Agent) Logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if s.debug {
+		options.Level = slog.LevelDebug
+	}
+	if s.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// Discovery configures the watcher of Consul, which begins with what an earlier run
+// has found.
+func (s *Agent) Discovery(initial lb.Snapshot, log *slog.Logger) discovery.Config {
+	token := s.consulEnvToken
+	if s.consulToken != "" {
+		token = ""
+	}
+	return discovery.Config{
+		Address: s.Consul(), Token: token, TokenFile: s.consulToken,
+		Datacenter: s.datacenter, Namespace: s.namespace, Partition: s.partition,
+		TLS:           discovery.TLSConfig{CAFile: s.consulCA, CertFile: s.consulCert, KeyFile: s.consulKey, ServerName: s.consulName},
+		AcceptWarning: s.acceptWarning, MaxConns: s.consulMaxConns,
+		HoldShare: s.holdShare, HoldMin: s.holdMin, HoldTime: s.holdTime,
+		Initial: initial, Logger: log,
+	}
+}
+
+// Registers reports whether the agent registers itself in Consul.
+func (s *Agent) Registers() bool { return s.register }
+
+// Registrar configures registration in Consul.
+func (s *Agent) Registrar(log *slog.Logger) discovery.RegistrarConfig {
+	d := s.Discovery(lb.Snapshot{}, log)
+	return discovery.RegistrarConfig{
+		Address: d.Address, Token: d.Token, TokenFile: d.TokenFile,
+		Namespace: d.Namespace, Partition: d.Partition, TLS: d.TLS, Logger: log,
+	}
+}
+
+// Registration is the agent's own service in Consul; listening is the address of its
+// API.
+func (s *Agent) Registration(listening netip.AddrPort, version string) discovery.Registration {
+	check := lb.HostPort{Host: lb.Host(listening.Addr().Unmap().String()), Port: listening.Port()}
+	address := check.Host
+	if listening.Addr().IsUnspecified() {
+		check.Host, address = "127.0.0.1", "" // the node's own, as Consul knows it
+	}
+	hostname, err := os.Hostname()
+	if err != nil {
+		hostname = "node"
+	}
+	r := discovery.Registration{
+		ID: fmt.Sprintf("thalassa-%s-%d", hostname, check.Port), Name: "thalassa", Address: address, Port: check.Port,
+		Meta:  map[string]string{"version": version, "location": s.location, "hostname": hostname},
+		Check: &discovery.Check{HTTP: "http://" + check.String() + "/healthz"},
+	}
+	if s.label != "" {
+		r.Tags = []string{s.label}
+	}
+	return r
+}
+
+// HAProxy configures the process that the agent starts or adopts.
+func (s *Agent) HAProxy(log *slog.Logger) haproxy.Config {
+	return haproxy.Config{
+		Mode: haproxy.Mode(s.haproxy), Binary: s.haproxyBinary, ConfigPath: s.cfgPath, PIDPath: s.pidPath,
+		StatsSocket: s.statsSocket, MasterSocket: s.masterSocket, StartupLog: filepath.Join(s.dbPath, "haproxy.startup.log"),
+		Sudo: s.sudo, Users: s.haproxyUsers(), Former: s.former, Logger: log,
+	}
+}
+
+// StopsHAProxy reports whether HAProxy stops with the agent.
+func (s *Agent) StopsHAProxy() bool { return s.stopHAProxy }
+
+// Loop configures the agent's loop; the caller adds the parts that it works with.
+func (s *Agent) Loop(log *slog.Logger) agent.Config {
+	return agent.Config{
+		Process: s.Process(), Label: s.label, TemplateFile: s.templateFile, Persistence: s.persistence,
+		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, ReloadJitter: s.reloadJitter, Logger: log,
+	}
+}
+
+// API configures the HTTP server; the caller adds the parts that it shows, and the
+// tokens of [Agent.TokenFile].
+func (s *Agent) API(log *slog.Logger) api.Config {
+	return api.Config{
+		OpenMetrics: s.metricsOpen, Label: s.label, AllowedHosts: s.allowedHosts, Loopback: s.Loopback(), Logger: log,
+	}
+}
+
+// TokenFile is the file of the API's bearer tokens; empty: everybody who reaches the
+// API may do everything.
+func (s *Agent) TokenFile() string { return s.tokenFile }
+
+// Stats configures the sampler of HAProxy's statistics; the caller adds the layout.
+func (s *Agent) Stats(log *slog.Logger) stats.Config {
+	users := s.haproxyUsers()
+	return stats.Config{
+		Client: statsock.New(s.statsSocket, users...), Master: statsock.NewMaster(s.masterSocket, users...),
+		Occupied: haproxy.Occupied, Interval: s.statsInterval, Logger: log,
+	}
+}
+
+// Cluster configures the view of the node's Pacemaker cluster; false: the agent
+// ignores Pacemaker. With auto there may be no cluster, or none yet.
+func (s *Agent) Cluster(log *slog.Logger) (pacemaker.Config, bool) {
+	if s.cluster == "off" {
+		return pacemaker.Config{}, false
+	}
+	return pacemaker.Config{MayBeNone: s.cluster == "auto" && s.haproxy != "pacemaker", Logger: log}, true
+}
+
+// Database is the path of the embedded database.
+func (s *Agent) Database() string { return filepath.Join(s.dbPath, "thalassa.db") }
+
+// StatsPage is the address of HAProxy's own statistics page; empty: none.
+func (s *Agent) StatsPage() string { return s.haproxyStats }
+
+// A Directory is one in which the agent creates files or sockets.
+type Directory struct {
+	Setting string // that names it
+	Path    string
+	Created bool // by the agent, with the directories above it
+}
+
+// Directories are all that the agent must be able to write to.
+func (s *Agent) Directories() []Directory {
+	list := []Directory{
+		{Setting: "haproxy-cfg-path", Path: filepath.Dir(s.cfgPath)},
+		{Setting: "haproxy-socket-path", Path: filepath.Dir(s.statsSocket)},
+		{Setting: "haproxy-master-socket-path", Path: filepath.Dir(s.masterSocket)},
+		{Setting: "haproxy-peers-socket-path", Path: filepath.Dir(s.peersSocket)},
+		{Setting: "haproxy-pid-path", Path: filepath.Dir(s.pidPath)},
+		{Setting: "db-path", Path: s.dbPath, Created: true},
+	}
+	for i, d := range list {
+		list[i].Created = d.Created || d.Path == s.runDir
+	}
+	if s.persistence != "" {
+		list = append(list, Directory{Setting: "persistence", Path: filepath.Dir(s.persistence)})
+	}
+	return list
+}
+
+// String is the settings in one line, for people.
+func (s *Agent) String() string {
+	return "API on " + s.Listen() + ", Consul at " + s.Consul() + ", HAProxy " + s.haproxy
+}

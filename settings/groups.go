@@ -1,0 +1,149 @@
+package settings
+
+// A Group is settings of one subject: a heading of `thalassa agent --help` and a
+// section of docs/cli.md.
+type Group struct {
+	Title    string
+	About    string // Markdown: what the settings are for; may be empty
+	Settings []Setting
+}
+
+// A Setting is what is known of a flag beside its help.
+type Setting struct {
+	Name        string // of the flag
+	Explanation string // Markdown, whole sentences; empty: the help says it all
+}
+
+// Groups are all settings of the agent in the order in which they are shown.
+func Groups() []Group {
+	return []Group{general(), apiGroup(), consulGroup(), holdGroup(), haproxyGroup(), reloadGroup(), clusterGroup(), storageGroup()}
+}
+
+func general() Group {
+	return Group{
+		Title: "General",
+		Settings: []Setting{
+			{Name: "config", Explanation: "A flag on the command line overrides the same key in the file. This is the only flag that is not a key itself."},
+			{Name: "label", Explanation: "Shown in `thalassa status` and in the web UI, and a tag of the agent's service in Consul."},
+			{Name: "location", Explanation: "Metadata of the agent's service in Consul, for example a cloud region."},
+			{Name: "log-format"},
+			{Name: "debug"},
+		},
+	}
+}
+
+// apiGroup configures api.Config and auth.Open.
+func apiGroup() Group {
+	return Group{
+		Title: "API",
+		Settings: []Setting{
+			{Name: "host", Explanation: "An address that is not loopback needs `token-file`, or `insecure-no-auth`. `::` listens on all addresses."},
+			{Name: "port", Explanation: "With 0 the system chooses a port; the log shows it."},
+			{Name: "token-file", Explanation: "One token a line: `ROLE NAME TOKEN`. ROLE is `read`, `deploy` or `admin`. NAME is the author of changes. " +
+				"TOKEN has at least 16 characters, or is `sha256:` and the hex digest of such a token. The file must not be readable by other users. " +
+				"The agent reads a changed file again. Without this file, everybody who reaches the API may change everything."},
+			{Name: "allowed-hosts", Explanation: "Without tokens the API accepts only requests whose Host header is `localhost`, an IP address or one of these names. " +
+				"This keeps web pages from reaching the API through a DNS name of their own (DNS rebinding)."},
+			{Name: "insecure-no-auth", Explanation: "Everybody who reaches the address may change everything."},
+			{Name: "metrics-open", Explanation: "Lets Prometheus scrape `/metrics` without a token. All other paths still need one."},
+			{Name: "stats-interval", Explanation: "100ms to 1m."},
+		},
+	}
+}
+
+// consulGroup configures discovery.Config and discovery.RegistrarConfig.
+func consulGroup() Group {
+	return Group{
+		Title: "Consul",
+		Settings: []Setting{
+			{Name: "service-reg", Explanation: "A URL may begin with `http://` or `https://`. Without a scheme it is HTTPS when one of the TLS settings below is set."},
+			{Name: "service-reg-port"},
+			{Name: "datacenter"},
+			{Name: "consul-namespace"},
+			{Name: "consul-partition"},
+			{Name: "consul-token-file", Explanation: "The agent reads a changed file again. Without this file the token is taken from the environment variable `CONSUL_HTTP_TOKEN`."},
+			{Name: "consul-ca-file", Explanation: "Read once at start. Default: the CAs of the system."},
+			{Name: "consul-cert-file", Explanation: "Read again for each connection, together with its key."},
+			{Name: "consul-key-file"},
+			{Name: "consul-tls-name"},
+			{Name: "consul-max-connections", Explanation: "At least 12. The limit holds for any number of services: the services that changed last have a blocking query each, " +
+				"and queries over the whole catalog cover the others."},
+			{Name: "accept-warning"},
+			{Name: "register", Explanation: "Registers the agent as the service `thalassa`, and each frontend that has `register`."},
+		},
+	}
+}
+
+// holdGroup configures the holds of discovery.Config.
+func holdGroup() Group {
+	return Group{
+		Title: "Sudden loss of instances",
+		About: "When Consul suddenly lists far fewer instances of a service, Thalassa *holds* the missing ones: they stay in use until the loss is " +
+			"confirmed. [reliability.md](reliability.md) explains what confirms it.",
+		Settings: []Setting{
+			{Name: "hold-share", Explanation: "A loss of more than this share of a service's instances within ten seconds is held. With 1 no loss is held."},
+			{Name: "hold-min", Explanation: "A loss of fewer instances is never held."},
+			{Name: "hold-time", Explanation: "After this time the loss counts as confirmed, but only while Consul is readable and still lists something else."},
+		},
+	}
+}
+
+// haproxyGroup configures haproxy.Config and lb.Process.
+func haproxyGroup() Group {
+	return Group{
+		Title: "HAProxy",
+		Settings: []Setting{
+			{Name: "haproxy", Explanation: "`managed`: the agent starts HAProxy. `pacemaker`: the resource agent `ocf:thalassa:haproxy` starts it. " +
+				"`external`: systemd or another program starts it. Reloads work the same way in all modes."},
+			{Name: "haproxy-binary", Explanation: "A path, or a name that is looked up in `PATH` and in the `sbin` directories."},
+			{Name: "haproxy-cfg-path", Explanation: "Its directory must be writable, because files are staged there."},
+			{Name: "haproxy-pid-path", Explanation: "Default: `haproxy.pid` in the run-time directory, see [Sockets and pid file](installing.md#sockets-and-pid-file)."},
+			{Name: "haproxy-socket-path", Explanation: "Default: `haproxy.sock` in the run-time directory. A directory where every user may create files, such as `/tmp`, works with a warning."},
+			{Name: "haproxy-master-socket-path", Explanation: "Default: `master.sock` in the run-time directory, or `haproxy.master.sock` beside a stats socket that is set."},
+			{Name: "haproxy-peers-socket-path", Explanation: "Stick tables survive a reload over this socket. Default: `haproxy.peers.sock` in the directory of the stats socket."},
+			{Name: "haproxy-user", Explanation: "The default applies if root starts HAProxy and the user exists."},
+			{Name: "haproxy-group"},
+			{Name: "haproxy-log"},
+			{Name: "haproxy-stats-bind"},
+			{Name: "haproxy-maxconn"},
+			{Name: "template-file", Explanation: "`thalassa template` prints the embedded template. The agent reads a changed file again."},
+			{Name: "stop-haproxy", Explanation: "Without it HAProxy keeps running when the agent stops, and the next agent adopts it. Only with `haproxy: managed`."},
+			{Name: "sudo"},
+		},
+	}
+}
+
+// reloadGroup configures the reloads of agent.Config.
+func reloadGroup() Group {
+	return Group{
+		Title: "Reloads",
+		Settings: []Setting{
+			{Name: "reload-every"},
+			{Name: "reload-burst", Explanation: "After a quiet period this many reloads may follow each other at once."},
+			{Name: "reload-jitter", Explanation: "Keeps a fleet of load balancers from reloading at the same time. Changes by operators are never delayed. With 0s no reload is delayed."},
+			{Name: "haproxy-hard-stop-after", Explanation: "A reload replaces HAProxy's worker; the old one finishes its connections until this time is over. With 0s there is no limit."},
+		},
+	}
+}
+
+// clusterGroup configures pacemaker.Config.
+func clusterGroup() Group {
+	return Group{
+		Title: "Pacemaker",
+		Settings: []Setting{
+			{Name: "cluster", Explanation: "`auto`: shows and operates the cluster if this node is part of one. `on`: a cluster that does not answer is shown as offline. `off`: ignores Pacemaker. " +
+				"See [cluster.md](cluster.md)."},
+		},
+	}
+}
+
+// storageGroup configures store.Open, and the persistence file of agent.Config.
+func storageGroup() Group {
+	return Group{
+		Title: "Storage",
+		Settings: []Setting{
+			{Name: "db-path", Explanation: "The agent creates the directory."},
+			{Name: "persistence", Explanation: "Imported when the database is empty, and rewritten after every change. Good for backups."},
+		},
+	}
+}
