@@ -31,3 +31,6 @@ func (p *Process) CarryOut(ctx context.Context, ops ...lb.ServerOp) error {
 
 // Busy reports whether it is somebody's turn to change file and process.
 func (p *Process) Busy() bool { return len(p.turn) > 0 }
+
+// Masked is HAProxy's words without what they quote from other files.
+var Masked = masked

@@ -99,6 +99,7 @@ func (n node) steps() []step {
 		{what: "folders", run: n.checkFolders},
 		{what: "haproxy", run: p.Version},
 		{what: "template", run: func(ctx context.Context) (string, error) { return n.checkTemplate(ctx, p) }},
+		{what: "natives", warn: true, run: n.checkRawLines},
 		{what: "consul", warn: true, run: func(ctx context.Context) (string, error) {
 			return discovery.Ping(ctx, n.discovery(lb.Snapshot{}))
 		}},

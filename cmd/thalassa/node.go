@@ -206,7 +206,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 	cfg := agent.Config{
 		Intents: db, Source: w, Holder: w, HAProxy: p, Runtime: p, Journal: events, Memory: db, Archive: db,
 		Drops: p.Drops, Process: s.process(), Version: version(), Label: s.label,
-		TemplateFile: s.templateFile, Persistence: s.persistence,
+		TemplateFile: s.templateFile, Persistence: s.persistence, RawLines: s.rawLines(),
 		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, ReloadJitter: s.reloadJitter, Logger: n.log,
 	}
 	switch haproxy.Mode(s.haproxy) {

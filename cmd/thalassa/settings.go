@@ -18,6 +18,7 @@ import (
 
 	"thalassa/haproxy"
 	"thalassa/lb"
+	"thalassa/natives"
 )
 
 // settings are those of the agent: each is a flag, and a key of the same name in
@@ -71,6 +72,8 @@ type settings struct {
 	stopHAProxy   bool
 	sudo          bool
 	templateFile  string
+	nativesDirs   []string
+	allowNatives  string
 	cluster       string
 	persistence   string
 	dbPath        string
@@ -129,6 +132,8 @@ func (s *settings) flags(f *pflag.FlagSet) {
 	f.BoolVar(&s.stopHAProxy, "stop-haproxy", false, "stop HAProxy when the agent stops; otherwise it goes on")
 	f.BoolVar(&s.sudo, "sudo", false, "start HAProxy through sudo")
 	f.StringVar(&s.templateFile, "template-file", "", "template `file` of haproxy.cfg; default: the embedded one")
+	f.StringSliceVar(&s.nativesDirs, "natives-dirs", natives.Dirs(), "`directories` of the files that raw lines (natives) may read")
+	f.StringVar(&s.allowNatives, "allow-natives", nativesFiles, "`what` raw lines may reach: files (in natives-dirs) or any (sockets and programs as well)")
 
 	f.StringVar(&s.cluster, "cluster", "auto", "`when` to watch and steer the Pacemaker cluster: auto (where there is one), on or off")
 
@@ -291,6 +296,7 @@ func (s *settings) check() error {
 			bad("%s: %q holds a character that haproxy.cfg cannot take", name, text)
 		}
 	}
+	problems = append(problems, s.checkNatives())
 	if err := errors.Join(problems...); err != nil {
 		return usageError{err}
 	}

@@ -74,6 +74,7 @@ func rooms() map[string][]string {
 		"internal/leftover": nil,
 		"auth":              {"lb"},
 		"template":          {"lb"},
+		"natives":           {"lb"},
 		"plan":              {"lb"},
 		"activity":          {"internal/wake"},
 		"statsock":          {"lb"},

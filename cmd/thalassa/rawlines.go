@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"thalassa/haproxy"
+	"thalassa/natives"
+)
+
+// The values of allow-natives.
+const (
+	nativesFiles = "files" // files in certain directories, nothing else
+	nativesAny   = "any"   // everything but the agent's own files
+)
+
+// checkNatives finds mistakes in the settings about raw lines.
+func (s *settings) checkNatives() error {
+	var problems []error
+	if s.allowNatives != nativesFiles && s.allowNatives != nativesAny {
+		problems = append(problems, fmt.Errorf("allow-natives: %q is not known, expected %s or %s", s.allowNatives, nativesFiles, nativesAny))
+	}
+	for _, dir := range s.nativesDirs {
+		if !filepath.IsAbs(dir) {
+			problems = append(problems, fmt.Errorf("natives-dirs: %q is not a directory's absolute name, expected one such as /etc/haproxy", dir))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// rawLines is what the raw lines of frontends and backends may reach.
+func (s *settings) rawLines() natives.Policy {
+	var own []string
+	for _, path := range []string{
+		s.file, s.tokenFile, s.consulToken, s.consulCA, s.consulCert, s.consulKey, s.statsSocket, s.masterSocket, s.peersSocket,
+		s.pidPath, s.cfgPath, haproxy.StateFile(s.cfgPath), s.templateFile, s.persistence, s.dbPath,
+	} {
+		if path == "" {
+			continue
+		}
+		if abs, err := filepath.Abs(path); err == nil {
+			own = append(own, abs)
+		}
+	}
+	return natives.Policy{
+		Dirs: s.nativesDirs, CertificateDirs: natives.CertificateDirs(), Own: own, Any: s.allowNatives == nativesAny,
+	}
+}
+
+// checkRawLines shows the raw lines of the persistence file that an edit could not
+// write any more.
+func (n node) checkRawLines(context.Context) (string, error) {
+	in, what, err := n.sampleIntent()
+	if err != nil {
+		return "", err
+	}
+	var problems []error
+	for _, w := range n.settings.rawLines().Warnings(in) {
+		problems = append(problems, errors.New(w))
+	}
+	return what + " has none that would be refused now", errors.Join(problems...)
+}
