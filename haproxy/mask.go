@@ -192,10 +192,10 @@ func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 // isPhrase reports whether a word is of those that HAProxy's messages about files
 // are made of.
 func isPhrase(word string) bool {
-	const phrases = " a about acl address after all allowed already an and another any are argument arguments as at available back" +
-		" bad base64 be because before but by bytes ca cannot cert certificate certificates character class config configuration" +
+	const phrases = " a about acl address after all allowed already an and another any are argument arguments args as at available back" +
+		" bad base64 be because before but by bytes ca cannot cert certificate certificates character class condition config configuration" +
 		" converter could couldn't crl crt crt-list decode default defined detected did directory does dh duplicate each either empty" +
-		" encountered end entries error errorfile error(s erroffset exist expected expects expression extra failed fatal fetch field file files" +
+		" encountered end entries error error=missing errorfile error(s erroffset exist expected expects expression extra failed fatal fetch field file files" +
 		" filename find for format found from frontend backend defaults global got has have header headers here http-request id if" +
 		" ignored in incompatible integer internal invalid ip ipv4 ipv6 is issuer it its keep key keyword keywords large larger length" +
 		" line lines list load loaded loading long lookup lua map match matching maybe mean memory message method missing mode must name named" +

@@ -33,8 +33,10 @@ func (u *uses) function(name string, args []string) {
 		name == "set-map", name == "del-map", name == "add-acl", name == "del-acl":
 		u.patternFile(name, args[0])
 	case name == "jwt_verify" && len(args) > 1:
-		// A secret rather than a file with these algorithms, and with a variable.
-		if !strings.HasPrefix(args[0], "HS") && !isVariable(args[1]) {
+		// With these algorithms it is a secret, which HAProxy before 3.2 looks for as
+		// a file all the same, and makes nothing of.
+		secret := strings.HasPrefix(args[0], "HS") && !strings.HasPrefix(args[1], "/") && !strings.Contains(args[1], "..")
+		if !secret && !isVariable(args[1]) {
 			u.file(CertificateFile, name, args[1])
 		}
 	}
