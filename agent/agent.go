@@ -202,7 +202,7 @@ type Agent struct {
 
 	mu          sync.Mutex
 	fileProblem string       // why the file on disk is not what HAProxy runs
-	warnings    []string     // about raw lines that are in effect and would be refused now
+	lines       []string     // warnings about raw lines that are in effect and would be refused now
 	last        outcome      // of the newest round
 	unrecorded  []*effective // texts that the archive does not have yet, oldest first
 	pending     *pending     // the revision that a change waits for; nil: none
