@@ -75,6 +75,15 @@ type Memory interface {
 	SaveSnapshot(ctx context.Context, s lb.Snapshot) error
 }
 
+// RawLines judges what the raw lines of frontends and backends reach.
+type RawLines interface {
+	// Check judges what an edit writes: refused at once, or, doubt, unless HAProxy
+	// refuses it first. Both are nil or *lb.InvalidError.
+	Check(e lb.Edit) (refused, doubt error)
+	// Warnings are sentences about what is stored and would be refused now.
+	Warnings(in lb.Intent) []string
+}
+
 // Announcer keeps the services that this node offers registered in Consul.
 type Announcer interface {
 	Set(services []discovery.Registration)
@@ -92,6 +101,8 @@ type Config struct {
 
 	// Archive keeps the texts of haproxy.cfg; nil: nobody does.
 	Archive Archive
+	// RawLines judges raw lines; nil: all are taken.
+	RawLines RawLines
 	// Announcer is told the agent's own service and those of the frontends that
 	// ask for one; nil: nothing is registered.
 	Announcer Announcer
@@ -191,6 +202,7 @@ type Agent struct {
 
 	mu          sync.Mutex
 	fileProblem string       // why the file on disk is not what HAProxy runs
+	lines       []string     // warnings about raw lines that are in effect and would be refused now
 	last        outcome      // of the newest round
 	unrecorded  []*effective // texts that the archive does not have yet, oldest first
 	pending     *pending     // the revision that a change waits for; nil: none
@@ -315,6 +327,7 @@ func (a *Agent) followIntents(ctx context.Context) error {
 			return wake.UnlessOver(ctx, err)
 		}
 		a.interest.require(in)
+		a.judgeStored(ctx, in)
 		a.Look()
 		a.wakeScribe()
 		a.announce(in)

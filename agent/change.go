@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,8 +29,12 @@ func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 		defer a.interest.borrow(e.Backend.Service)()
 		a.await(ctx, e.Backend.Service, a.cfg.FirstAnswer, func(lb.Service) bool { return true })
 	}
+	refused, doubt := a.judgeLines(e)
+	if refused != nil {
+		return lb.Applied{}, refused
+	}
 	base := uint64(0)
-	applied, err := a.change(ctx, e.Stamp, func(in lb.Intent) (lb.Intent, error) {
+	applied, err := a.change(ctx, e.Stamp, doubt, func(in lb.Intent) (lb.Intent, error) {
 		base = in.Revision
 		return in.Apply(e)
 	})
@@ -62,7 +67,7 @@ func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 	}
 	var base uint64
 	var before lb.Backend
-	applied, err := a.change(ctx, s.Stamp, func(in lb.Intent) (lb.Intent, error) {
+	applied, err := a.change(ctx, s.Stamp, nil, func(in lb.Intent) (lb.Intent, error) {
 		// Others may have had their turn meanwhile, here and in Consul.
 		var err error
 		if b, err = in.Switched(s); err != nil {
@@ -126,8 +131,9 @@ func noHealthy(b lb.Backend, s lb.Service, wait time.Duration) string {
 
 // change makes one new revision out of the newest: next is worked out, proven
 // by HAProxy, committed, and waited for. A revision that HAProxy cannot start is
-// taken back by another revision.
-func (a *Agent) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (lb.Intent, error)) (lb.Applied, error) {
+// taken back by another revision. A doubt, unless nil, is the error for what HAProxy
+// does not refuse.
+func (a *Agent) change(ctx context.Context, by lb.Stamp, doubt error, edit func(lb.Intent) (lb.Intent, error)) (lb.Applied, error) {
 	begin := a.cfg.Now()
 	if err := a.lockChanges(ctx); err != nil {
 		return lb.Applied{}, err
@@ -141,7 +147,7 @@ func (a *Agent) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (l
 	if err != nil {
 		return lb.Applied{}, err
 	}
-	if err := a.prove(ctx, next); err != nil {
+	if err := cmp.Or(a.prove(ctx, next), doubt); err != nil {
 		return lb.Applied{}, err
 	}
 	defer a.interest.borrow(before.Services()...)() // for going back

@@ -21,6 +21,7 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 	a.mu.Lock()
 	last, fileProblem := a.last, a.fileProblem
 	a.mu.Unlock()
+	s.Warnings = append(s.Warnings, a.lineWarnings()...)
 	s.InEffect = last.inEffect
 	switch {
 	case last.err != nil:

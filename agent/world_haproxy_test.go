@@ -18,6 +18,7 @@ import (
 func (w *world) Check(_ context.Context, config []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.checked++
 	if w.full != nil {
 		return w.full
 	}

@@ -64,6 +64,8 @@ type world struct {
 	jitter                    time.Duration
 	chance                    func(time.Duration) time.Duration
 	archive                   agent.Archive
+	rawLines                  agent.RawLines
+	checked                   int           // by HAProxy, before they are stored
 	most                      int           // server lines that HAProxy can have; 0: any number
 	lag                       time.Duration // from what Commit has stored to its return
 }
@@ -94,7 +96,7 @@ func (w *world) ready(instances ...string) {
 func (w *world) make() {
 	w.t.Helper()
 	a, err := agent.New(agent.Config{
-		Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w, Holder: w.holder, Archive: w.archive,
+		Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w, Holder: w.holder, Archive: w.archive, RawLines: w.rawLines,
 		Drops:        func([]byte) (bool, error) { return w.drops, nil },
 		Process:      lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute},
 		TemplateFile: w.templateFile, Persistence: w.persistence, ReloadJitter: w.jitter, Chance: w.chance, MayBeIdle: w.idle,

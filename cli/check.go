@@ -111,6 +111,7 @@ func (k checks) steps() []step {
 		{what: "folders", run: k.checkDirectories},
 		{what: "haproxy", run: p.Version},
 		{what: "template", run: func(ctx context.Context) (string, error) { return k.checkTemplate(ctx, p) }},
+		{what: "natives", warn: true, run: k.checkRawLines},
 		{what: "consul", warn: true, run: func(ctx context.Context) (string, error) { return discovery.Ping(ctx, watch) }},
 	}
 	if names, paths := k.settings.SharedPaths(); len(names) > 0 {
@@ -216,6 +217,20 @@ func (k checks) checkTemplate(ctx context.Context, p *haproxy.Process) (string, 
 		return "", err
 	}
 	return name + ", accepted by haproxy with " + what, nil
+}
+
+// checkRawLines shows the raw lines of the persistence file that an edit could not write
+// any more.
+func (k checks) checkRawLines(context.Context) (string, error) {
+	in, what, err := sampleIntent(k.settings.Loop(k.log).Persistence)
+	if err != nil {
+		return "", err
+	}
+	var problems []error
+	for _, w := range k.settings.RawLines().Warnings(in) {
+		problems = append(problems, errors.New(w))
+	}
+	return what + " has none that would be refused now", errors.Join(problems...)
 }
 
 // sampleIntent is what the persistence file asks for; without one a frontend

@@ -86,7 +86,7 @@ func (p *Process) check(ctx context.Context, config []byte) error {
 	if p.cfg.Sudo && alert(text) == "" {
 		return fmt.Errorf("%w: %s", err, said(text)) // sudo's own refusal
 	}
-	return &lb.RefusedError{Stage: "check", Output: orElse(said(text), "haproxy -c ended with "+exit.String())}
+	return &lb.RefusedError{Stage: "check", Output: orElse(said(masked(text, p.cfg.ConfigPath, config)), "haproxy -c ended with "+exit.String())}
 }
 
 func orElse(s, other string) string {

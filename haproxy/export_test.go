@@ -37,3 +37,6 @@ func (p *Process) Busy() bool { return len(p.turn) > 0 }
 func (p *Process) SignalBorn(ctx context.Context, pid int, born string, sig syscall.Signal) error {
 	return p.signal(ctx, member{identity: identity{pid, born}}, sig)
 }
+
+// Masked is HAProxy's words without what they quote from other files.
+var Masked = masked

@@ -225,7 +225,7 @@ func (b *birth) refused(words, seen string) error {
 	if words == "" {
 		words = b.p.written()
 	}
-	words, alerted := alerts(words)
+	words, alerted := alerts(masked(words, b.p.cfg.ConfigPath, b.config))
 	if !alerted && seen != "" {
 		words = seen + "\n" + words
 	}

@@ -217,7 +217,7 @@ func (p *Process) cause(id identity) string {
 		<-c.ended
 		cause = c.exit()
 	}
-	if words := alert(p.written()); words != "" {
+	if words := alert(p.masked(p.written())); words != "" {
 		cause += ": " + words
 	}
 	return cause

@@ -17,7 +17,10 @@ type Status struct {
 	InEffect uint64 `json:"inEffect"`
 	// Problem says why the newest configuration is not in effect; empty when it
 	// is.
-	Problem   string          `json:"problem,omitempty"`
+	Problem string `json:"problem,omitempty"`
+	// Warnings are sentences about raw lines that stay in effect and would be refused
+	// now. They do not make the agent unready.
+	Warnings  []string        `json:"warnings,omitempty"`
 	HAProxy   HAProxyStatus   `json:"haproxy"`
 	Discovery []ServiceStatus `json:"discovery"` // sorted by service
 }

@@ -97,7 +97,7 @@ func (s *Agent) StopsHAProxy() bool { return s.stopHAProxy }
 // Loop configures the agent's loop; the caller adds the parts that it works with.
 func (s *Agent) Loop(log *slog.Logger) agent.Config {
 	return agent.Config{
-		Process: s.Process(), Label: s.label, TemplateFile: s.templateFile, Persistence: s.persistence,
+		Process: s.Process(), Label: s.label, TemplateFile: s.templateFile, Persistence: s.persistence, RawLines: s.RawLines(),
 		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, ReloadJitter: s.reloadJitter, Logger: log,
 	}
 }

@@ -107,6 +107,8 @@ func haproxyGroup() Group {
 			{Name: "haproxy-stats-bind"},
 			{Name: "haproxy-maxconn"},
 			{Name: "template-file", Explanation: "`thalassa template` prints the embedded template. The agent reads a changed file again."},
+			{Name: "natives-dirs", Explanation: "[Security](security.md#raw-lines) says which files count as certificates and which are never allowed."},
+			{Name: "allow-natives", Explanation: "`any` also allows sockets and programs: role admin is then as powerful as HAProxy's user on this machine. See [Security](security.md#raw-lines)."},
 			{Name: "stop-haproxy", Explanation: "Without it HAProxy keeps running when the agent stops, and the next agent adopts it. Only with `haproxy: managed`."},
 			{Name: "sudo"},
 		},

@@ -17,6 +17,7 @@ import (
 
 	"thalassa/haproxy"
 	"thalassa/lb"
+	"thalassa/natives"
 )
 
 // Agent is the settings of the node agent: each is a flag, and a key of the same
@@ -71,6 +72,8 @@ type Agent struct {
 	stopHAProxy   bool
 	sudo          bool
 	templateFile  string
+	nativesDirs   []string
+	allowNatives  string
 	cluster       string
 	persistence   string
 	dbPath        string
@@ -137,6 +140,8 @@ func (s *Agent) Flags(f *pflag.FlagSet) {
 	f.BoolVar(&s.stopHAProxy, "stop-haproxy", false, "shutdown of HAProxy when the agent stops")
 	f.BoolVar(&s.sudo, "sudo", false, "use of sudo to start HAProxy")
 	f.StringVar(&s.templateFile, "template-file", "", "template `file` of haproxy.cfg (default: the embedded one)")
+	f.StringSliceVar(&s.nativesDirs, "natives-dirs", natives.Dirs(), "`directories` of the files that raw lines (natives) may read")
+	f.StringVar(&s.allowNatives, "allow-natives", nativesFiles, "`reach` of raw lines: files (in natives-dirs) or any")
 
 	f.StringVar(&s.cluster, "cluster", "auto", "`mode` of the Pacemaker integration: auto, on or off")
 
@@ -246,6 +251,7 @@ func (s *Agent) check() error {
 	s.checkMode(problems.add)
 	s.checkHAProxy(problems.add)
 	s.checkReloads(problems.add)
+	problems = append(problems, s.checkNatives())
 	if err := errors.Join(problems...); err != nil {
 		return Error{err}
 	}

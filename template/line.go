@@ -3,6 +3,8 @@ package template
 import (
 	"errors"
 	"strings"
+
+	"thalassa/lb"
 )
 
 // A line is one line of haproxy.cfg, read the way HAProxy does.
@@ -28,12 +30,11 @@ func (l line) is(native string) bool { return strings.TrimSpace(l.text) == nativ
 const maxLine = 60 << 10
 
 var (
-	errQuote   = errors.New("has a quote without its other half")
 	errControl = errors.New("holds a control character")
 	errLong    = errors.New("is longer than 60 KiB")
 )
 
-// newLine splits text into words (HAProxy configuration manual, 2.2).
+// newLine splits text into words.
 func newLine(number int, text string) (line, error) {
 	l := line{number: number, text: text}
 	if len(text) > maxLine {
@@ -42,99 +43,9 @@ func newLine(number int, text string) (line, error) {
 	if strings.ContainsFunc(text, isControl) {
 		return l, errControl
 	}
-	if !strings.ContainsAny(text, `'"\#`) {
-		l.words = strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\t' })
-		l.raw = l.words
-		return l, nil
-	}
-	s := splitter{in: text}
-	for {
-		raw, word, ok := s.next()
-		if s.quote != 0 {
-			return l, errQuote
-		}
-		if !ok {
-			return l, nil
-		}
-		l.raw = append(l.raw, raw)
-		l.words = append(l.words, word)
-	}
+	w, err := lb.SplitWords(text)
+	l.raw, l.words = w.Raw, w.Values
+	return l, err
 }
 
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
-
-// A splitter reads words one after the other.
-type splitter struct {
-	in    string
-	at    int
-	quote byte // the quote that is open
-}
-
-// next reads a word; false at the end of the line or at a comment.
-func (s *splitter) next() (raw, word string, ok bool) {
-	for s.at < len(s.in) && isBlank(s.in[s.at]) {
-		s.at++
-	}
-	start := s.at
-	var b strings.Builder
-	for s.at < len(s.in) && !s.ends() {
-		s.take(&b)
-	}
-	return s.in[start:s.at], b.String(), s.at > start
-}
-
-// ends reports whether the word ends before the present character.
-func (s *splitter) ends() bool {
-	return s.quote == 0 && (isBlank(s.in[s.at]) || s.in[s.at] == '#')
-}
-
-func isBlank(c byte) bool { return c == ' ' || c == '\t' }
-
-// take reads one character, or a quote, or an escape sequence.
-func (s *splitter) take(b *strings.Builder) {
-	c := s.in[s.at]
-	s.at++
-	switch {
-	case c == s.quote:
-		s.quote = 0
-	case s.quote == 0 && (c == '"' || c == '\''):
-		s.quote = c
-	case c == '\\' && s.quote != '\'':
-		s.escape(b)
-	default:
-		b.WriteByte(c)
-	}
-}
-
-// escape reads what follows a backslash. A backslash before anything but these
-// characters stands for itself, and what follows it is read as always.
-func (s *splitter) escape(b *strings.Builder) {
-	rest := s.in[s.at:]
-	switch {
-	case rest == "":
-		b.WriteByte('\\')
-	case strings.IndexByte(` \#"'`, rest[0]) >= 0, rest[0] == '$' && s.quote == '"':
-		b.WriteByte(rest[0])
-		s.at++
-	case strings.IndexByte("nrt", rest[0]) >= 0:
-		b.WriteByte(map[byte]byte{'n': '\n', 'r': '\r', 't': '\t'}[rest[0]])
-		s.at++
-	case rest[0] == 'x' && len(rest) > 2 && isHex(rest[1]) && isHex(rest[2]):
-		b.WriteByte(hexValue(rest[1])<<4 | hexValue(rest[2]))
-		s.at += 3
-	default:
-		b.WriteByte('\\')
-	}
-}
-
-func isHex(c byte) bool { return strings.IndexByte("0123456789abcdefABCDEF", c) >= 0 }
-
-func hexValue(c byte) byte {
-	switch {
-	case c <= '9':
-		return c - '0'
-	case c <= 'F':
-		return c - 'A' + 10
-	}
-	return c - 'a' + 10
-}

@@ -74,6 +74,7 @@ func rooms() map[string][]string {
 		"internal/leftover": nil,
 		"auth":              {"lb"},
 		"template":          {"lb"},
+		"natives":           {"lb"},
 		"plan":              {"lb"},
 		"activity":          {"internal/wake"},
 		"statsock":          {"lb"},
@@ -90,7 +91,7 @@ func rooms() map[string][]string {
 		"agent":             {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "internal/wake"},
 		"ocf":               {"haproxy", "lb", "internal/wake"},
 		"dev":               nil,
-		"settings":          {"agent", "api", "discovery", "haproxy", "pacemaker", "stats", "statsock", "lb"},
+		"settings":          {"natives", "agent", "api", "discovery", "haproxy", "pacemaker", "stats", "statsock", "lb"},
 		"cli": {
 			"settings", "agent", "client", "canary", "pacemaker", "discovery", "haproxy", "store", "auth", "ocf", "dev",
 			"template", "activity", "lb", "internal/wake",

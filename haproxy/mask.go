@@ -1,0 +1,208 @@
+package haproxy
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"thalassa/lb"
+)
+
+// HAProxy's messages quote lines of the files that haproxy.cfg names: patterns,
+// maps, lists of certificates, answers. Whoever may read them could not read the
+// files. What is not haproxy.cfg's own text, nor HAProxy's language, is left out.
+
+// hidden stands where something was left out.
+const hidden = "…"
+
+// A mask knows what may be shown.
+type mask struct {
+	path  string // of haproxy.cfg, as messages have it
+	lines []string
+	words map[string]bool // of haproxy.cfg
+}
+
+// masked gives text, in HAProxy's form, without what it quotes from other files
+// than config, which HAProxy knows as path.
+func masked(text, path string, config []byte) string {
+	m := &mask{path: path, lines: strings.Split(string(config), "\n"), words: map[string]bool{}}
+	for word := range strings.FieldsFuncSeq(string(config), isDelimiter) {
+		m.words[word] = true
+	}
+	var out strings.Builder
+	for _, message := range messages(text) {
+		if message.level != "" {
+			out.WriteString("[" + message.level + "]  (0) : ")
+		}
+		out.WriteString(m.apply(message.text) + "\n")
+	}
+	return out.String()
+}
+
+// masked is masked for words about the file on disk.
+func (p *Process) masked(text string) string {
+	config, err := os.ReadFile(p.cfg.ConfigPath)
+	if err != nil {
+		config = nil // nothing is haproxy.cfg's own then
+	}
+	return masked(text, p.cfg.ConfigPath, config)
+}
+
+// apply chooses by what the message is about: a line of haproxy.cfg that names no
+// file may be quoted; of one that does, or of another file, only known words are
+// shown; elsewhere what is in quotes must be known.
+func (m *mask) apply(text string) string {
+	line, other := m.location(text)
+	switch {
+	case other:
+		return m.strict(m.quotes(text, ""), "")
+	case line == "":
+		return m.quotes(text, "")
+	case reachesFiles(line):
+		return m.strict(m.quotes(text, line), line)
+	}
+	return text
+}
+
+// location is the line of haproxy.cfg that the message is about, "" for none, and
+// whether it is about a line of another file.
+func (m *mask) location(text string) (line string, other bool) {
+	for rest := text; ; {
+		_, after, found := strings.Cut(rest, "[")
+		if !found {
+			return line, other
+		}
+		place, _, _ := strings.Cut(after, "]")
+		rest = after
+		file, number, ok := cutLast(place, ":")
+		n, err := strconv.Atoi(number)
+		switch {
+		case !ok || err != nil:
+		case file != m.path:
+			other = other || strings.HasPrefix(file, "/")
+		case line == "" && n > 0 && n <= len(m.lines):
+			line = m.lines[n-1]
+		}
+	}
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// reachesFiles reports whether a line of haproxy.cfg names something outside of it,
+// or may.
+func reachesFiles(line string) bool {
+	return len(lb.Native(strings.TrimSpace(line)).Uses()) > 0
+}
+
+// strict shows known words alone; line is the one of haproxy.cfg that the message is
+// about.
+func (m *mask) strict(text, line string) string {
+	fields := strings.Fields(text)
+	out := fields[:0]
+	for i, field := range fields {
+		core := strings.TrimFunc(field, isDelimiter)
+		shown := field
+		if core != "" && core != hidden && !m.knows(core, line) && !isLineNumber(fields, i) {
+			shown = strings.Replace(field, core, hidden, 1)
+		}
+		if strings.Contains(shown, hidden) && len(out) > 0 && strings.Contains(out[len(out)-1], hidden) {
+			out[len(out)-1] = upTo(out[len(out)-1]) + after(shown)
+			continue
+		}
+		out = append(out, shown)
+	}
+	return strings.Join(out, " ")
+}
+
+// upTo is s with the first hidden part and without what follows it.
+func upTo(s string) string {
+	before, _, _ := strings.Cut(s, hidden)
+	return before + hidden
+}
+
+// after is what follows the hidden part of s.
+func after(s string) string {
+	_, rest, _ := strings.Cut(s, hidden)
+	return rest
+}
+
+// isLineNumber knows "line 3 of file" and "(error offset: 9)".
+func isLineNumber(fields []string, i int) bool {
+	number := strings.TrimFunc(fields[i], isDelimiter)
+	return i > 0 && len(number) < 7 && strings.Trim(number, "0123456789") == "" &&
+		(fields[i-1] == "line" || fields[i-1] == "offset:")
+}
+
+// knows reports whether a word is haproxy.cfg's own, the name of a place, or of
+// HAProxy's language.
+func (m *mask) knows(word, line string) bool {
+	if m.words[word] || len(word) > 3 && strings.Contains(line, word) {
+		return true
+	}
+	if file, number, ok := cutLast(word, ":"); ok && strings.Trim(number, "0123456789") == "" && (m.words[file] || file == m.path) {
+		return true
+	}
+	word = strings.TrimSuffix(word, "(*")
+	return word == m.path || lb.KnownWord(word) || isPhrase(strings.ToLower(word))
+}
+
+// quotes shows what is in quotes only where it is known.
+func (m *mask) quotes(text, line string) string {
+	var out strings.Builder
+	for text != "" {
+		start := strings.IndexAny(text, "'\"<`")
+		if start < 0 {
+			break
+		}
+		out.WriteString(text[:start+1])
+		closing := strings.ReplaceAll(strings.ReplaceAll(text[start:start+1], "<", ">"), "`", "'")
+		quoted, rest, found := strings.Cut(text[start+1:], closing)
+		if !found || strings.Trim(quoted, " ") == "" || start > 0 && isLetter(text[start-1]) { // an apostrophe, or an arrow
+			text = text[start+1:]
+			continue
+		}
+		if !m.knowsAll(quoted, line) {
+			quoted = hidden
+		}
+		out.WriteString(quoted + closing)
+		text = rest
+	}
+	return out.String() + text
+}
+
+// knowsAll reports whether every word of a quotation is known.
+func (m *mask) knowsAll(quoted, line string) bool {
+	for field := range strings.FieldsSeq(quoted) {
+		if core := strings.TrimFunc(field, isDelimiter); core != "" && !m.knows(core, line) {
+			return false
+		}
+	}
+	return true
+}
+
+func isDelimiter(r rune) bool { return strings.ContainsRune(" \t\r\n'\"`<>()[]{},;.:?!|=", r) }
+
+func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
+// isPhrase reports whether a word is of those that HAProxy's messages about files
+// are made of.
+func isPhrase(word string) bool {
+	const phrases = " a about acl address after all allowed already an and another any are argument arguments args as at available back" +
+		" bad base64 be because before but by bytes ca cannot cert certificate certificates character class condition config configuration" +
+		" converter could couldn't crl crt crt-list decode default defined detected did directory does dh duplicate each either empty" +
+		" encountered end entries error error=missing errorfile error(s erroffset exist expected expects expression extra failed fatal fetch field file files" +
+		" filename find for format found from frontend backend defaults global got has have header headers here http-request id if" +
+		" ignored in incompatible integer internal invalid ip ipv4 ipv6 is issuer it its keep key keyword keywords large larger length" +
+		" line lines list load loaded loading long lookup lua map match matching maybe mean memory message method missing mode must name named" +
+		" neither no non-null none nor not null number of offset on one only open opened opening option options or out page parse parsing" +
+		" path pattern patterns please position precede previous private process processing proxy range read reading regex required return rule" +
+		" same sample section see server should since size spoe spoe-agent spoe-message ssl start starting stat stat( status string such switching" +
+		" system syntax table terminating than that the there this time to too trailing truncated type unable unexpected unknown unless unsupported usage use used" +
+		" using valid value variable version was were when while will with without wrong yet you your "
+	return strings.Contains(phrases, " "+word+" ")
+}

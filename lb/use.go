@@ -1,0 +1,258 @@
+package lb
+
+import (
+	"strconv"
+	"strings"
+)
+
+// A UseKind is what HAProxy does with something outside of haproxy.cfg that a
+// raw line names.
+type UseKind int
+
+// The kinds of uses.
+const (
+	// ContentFile is a file whose contents can reach clients or HAProxy's messages:
+	// answers, maps, patterns, lists of certificates, configurations of filters.
+	ContentFile UseKind = iota + 1
+	// CertificateFile is a file, or a directory of files, with certificates, keys,
+	// authorities or revocations.
+	CertificateFile
+	// Socket is anything that is listened on, connected to or written to and is no
+	// network address.
+	Socket
+	// Program is one that HAProxy runs, or a right over the machine that it uses.
+	Program
+	// Environment is an environment variable of HAProxy.
+	Environment
+	// Unreadable is a line that HAProxy and others could read in two ways.
+	Unreadable
+	// Unknown is a keyword, option, action or filter that HAProxy 2.6 to 3.2 does
+	// not have.
+	Unknown
+)
+
+// A Use is one thing outside of haproxy.cfg that a raw line has HAProxy reach.
+type Use struct {
+	Kind UseKind
+	By   string // the word that names it, e.g. "crt", "-f", "map"
+	Name string // the file, socket or variable, or what is not known; without quotes
+}
+
+// Uses lists what the line has HAProxy reach outside of haproxy.cfg, each once.
+// Where HAProxy's own reading depends on its version, all readings count.
+func (n Native) Uses() []Use {
+	w, err := SplitWords(string(n))
+	u := uses{words: w.Values}
+	switch {
+	case err != nil:
+		u.add(Unreadable, "", err.Error())
+	case strings.Contains(strings.Join(u.words, ""), "\x00"):
+		u.add(Unreadable, "", "holds a zero byte")
+	case len(u.words) > 0:
+		if w.Expands {
+			u.add(Environment, `"$"`, variableIn(u.words))
+		}
+		u.line()
+	}
+	return u.list
+}
+
+// ExpressionUses lists what a sample expression, or an argument that may be one,
+// has HAProxy reach.
+func ExpressionUses(text string) []Use {
+	u := uses{words: strings.Fields(text)}
+	u.expressions()
+	return u.list
+}
+
+// variableIn names the first environment variable of the words.
+func variableIn(words []string) string {
+	for _, word := range words {
+		_, rest, found := strings.Cut(word, "$")
+		if name := strings.TrimLeft(rest, "{"); found && name != "" {
+			end := strings.IndexFunc(name, func(r rune) bool { return !isNameRune(r) })
+			if end < 0 {
+				end = len(name)
+			}
+			return name[:end]
+		}
+	}
+	return ""
+}
+
+func isNameRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '.'
+}
+
+// uses collects what one line reaches.
+type uses struct {
+	words []string
+	list  []Use
+}
+
+func (u *uses) add(kind UseKind, by, name string) {
+	for _, have := range u.list {
+		if have.Kind == kind && have.Name == name {
+			return
+		}
+	}
+	u.list = append(u.list, Use{Kind: kind, By: by, Name: name})
+}
+
+// word is the one at position at, or "".
+func (u *uses) word(at int) string {
+	if at < 0 || at >= len(u.words) {
+		return ""
+	}
+	return u.words[at]
+}
+
+// line judges the whole line by its keyword; "no" and "default" only modify it.
+func (u *uses) line() {
+	if first := u.word(0); (first == "no" || first == "default") && len(u.words) > 1 {
+		u.words = u.words[1:]
+	}
+	u.expressions()
+	u.patternFiles()
+	keyword := u.word(0)
+	if !KnownKeyword(keyword) {
+		u.add(Unknown, "", strconv.Quote(keyword))
+		return
+	}
+	u.network(keyword)
+	switch keyword {
+	case "bind":
+		u.options(2, bindFlags, bindValues, bindPowers)
+	case "server":
+		u.options(3, serverFlags, serverValues, serverPowers)
+	case "server-template":
+		u.options(4, serverFlags, serverValues, serverPowers)
+	case "default-server":
+		u.options(1, serverFlags, serverValues, serverPowers)
+	case "ssl-f-use":
+		u.options(1, certificateFlags, certificateValues+certificateOptions, "")
+	case "errorfile":
+		u.file(ContentFile, keyword, u.word(2))
+	case "server-state-file-name":
+		if u.word(1) != "use-backend-name" {
+			u.file(ContentFile, keyword, u.word(1))
+		}
+	case "external-check":
+		u.add(Program, keyword, u.word(2))
+	case "option":
+		if u.word(1) == "external-check" {
+			u.add(Program, keyword, u.word(1))
+		}
+	case "filter":
+		u.filter()
+	case "http-error":
+		u.reply()
+	case "http-request", "http-response", "http-after-response", "quic-initial":
+		u.action(1)
+	case "tcp-request", "tcp-response":
+		u.tcpRule()
+	}
+}
+
+// file notes a file, if there is one.
+func (u *uses) file(kind UseKind, by, name string) {
+	if name != "" {
+		u.add(kind, by, name)
+	}
+}
+
+// following notes the words that follow one of the options, wherever they stand.
+func (u *uses) following(kind UseKind, options string) {
+	for i, word := range u.words {
+		if isOneOf(options, word) {
+			u.file(kind, word, u.word(i+1))
+		}
+	}
+}
+
+// patternFiles finds the files of ACLs, named and anonymous.
+func (u *uses) patternFiles() {
+	for i, word := range u.words {
+		if word == "-f" {
+			u.patternFile(word, u.word(i+1))
+		}
+	}
+}
+
+// patternFile notes a file of patterns or of a map. Its name may have a prefix
+// from HAProxy 3.0 on; "virt@" names no file.
+func (u *uses) patternFile(by, name string) {
+	for _, prefix := range []string{"file@", "opt@"} {
+		name = strings.TrimPrefix(name, prefix)
+	}
+	if !strings.HasPrefix(name, "virt@") || strings.Contains(name, "..") {
+		u.file(ContentFile, by, name)
+	}
+}
+
+// options reads those of bind and server lines from position at on: each is a flag,
+// or takes the next word. A certificate counts wherever it stands.
+func (u *uses) options(at int, flags, values, powers string) {
+	for i, word := range u.words {
+		switch {
+		case word == "crt-list":
+			u.file(ContentFile, word, u.word(i+1))
+		case isOneOf(certificateOptions, word):
+			// "@store/name" is a certificate of a crt-store section.
+			if name := u.word(i + 1); !strings.HasPrefix(name, "@") || strings.Contains(name, "..") {
+				u.file(CertificateFile, word, name)
+			}
+		}
+	}
+	for i := at; i < len(u.words); i++ {
+		word, _, _ := strings.Cut(u.words[i], "(")
+		switch {
+		case isOneOf(flags, word):
+		case isOneOf(values, word):
+			i++
+		case isOneOf(powers, word):
+			u.add(Program, word, strings.TrimSpace(word+" "+u.word(i+1)))
+			i++
+		case word != "":
+			u.add(Unknown, u.words[0], strconv.Quote(u.words[i]))
+		}
+	}
+}
+
+// filter knows the filters that need no file and those that name one.
+func (u *uses) filter() {
+	switch name := u.word(1); {
+	case name == "spoe" || name == "opentracing":
+		u.following(ContentFile, " config ")
+	case name == "trace": // writes the traffic to HAProxy's standard output
+		u.add(Program, "filter", name)
+	case !isOneOf(filters, name):
+		u.add(Unknown, "filter", strconv.Quote(name))
+	}
+}
+
+// reply finds the files that an answer to a client is read from.
+func (u *uses) reply() { u.following(ContentFile, " errorfile file lf-file ") }
+
+// action knows the actions of rules.
+func (u *uses) action(at int) {
+	name, _, _ := strings.Cut(u.word(at), "(")
+	plain := strings.TrimRight(name, "0123456789")
+	switch {
+	case isOneOf(replies, name):
+		u.reply()
+	case strings.HasPrefix(name, "lua."): // a function that the template's lua-load has defined
+	case !isOneOf(actions, name) && !isOneOf(actions, plain):
+		u.add(Unknown, u.words[0], strconv.Quote(u.word(at)))
+	}
+}
+
+// tcpRule knows "tcp-request content ACTION", and "tcp-request inspect-delay".
+func (u *uses) tcpRule() {
+	switch u.word(1) {
+	case "connection", "session", "content":
+		u.action(2)
+	default:
+		u.action(1)
+	}
+}

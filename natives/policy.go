@@ -1,0 +1,208 @@
+// Package natives judges what the raw lines of frontends and backends may have
+// HAProxy reach: files, sockets, programs and environment variables. It resolves
+// the names of files, as HAProxy will, and never opens one. Which lines reach
+// what is lb's knowledge.
+package natives
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"thalassa/lb"
+)
+
+// A Policy says what raw lines may reach. The zero value takes lines that reach
+// nothing outside of haproxy.cfg. It may be used concurrently.
+type Policy struct {
+	// Dirs hold the files whose contents may reach clients and messages; those
+	// below them as well.
+	Dirs []string
+	// CertificateDirs hold further files with certificates, keys and authorities.
+	CertificateDirs []string
+	// Own are the files and directories of the agent itself. No line may name one,
+	// something in one, or a file whose name begins with that of one.
+	Own []string
+	// Any takes all lines but those that name a file of the agent's own.
+	Any bool
+}
+
+// Dirs are the directories of content files where nobody names others.
+func Dirs() []string { return []string{"/etc/haproxy", "/usr/share/haproxy"} }
+
+// CertificateDirs are where systems keep certificates.
+func CertificateDirs() []string { return []string{"/etc/ssl", "/etc/letsencrypt"} }
+
+// Check judges what an edit writes. refused names each line that reaches too far.
+// doubt names those with a word that is not known here: they are refused unless
+// HAProxy itself refuses the word, and says so better. Both are nil or a
+// *lb.InvalidError.
+func (p Policy) Check(e lb.Edit) (refused, doubt error) {
+	known, unknown := p.judge(e.Frontend, e.Backend)
+	return invalid(known), invalid(unknown)
+}
+
+// Warnings are one sentence for each line of the intent that Check would refuse
+// now, sorted by object.
+func (p Policy) Warnings(in lb.Intent) []string {
+	var out []string
+	note := func(id string, f *lb.Frontend, b *lb.Backend) {
+		known, unknown := p.judge(f, b)
+		for _, field := range append(known, unknown...) {
+			out = append(out, id+": "+field.Error()+"; it stays in effect until it is edited")
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(in.Backends)) {
+		b := in.Backends[key]
+		note(b.ID(), nil, &b)
+	}
+	for _, key := range slices.Sorted(maps.Keys(in.Frontends)) {
+		f := in.Frontends[key]
+		note(f.ID(), &f, nil)
+	}
+	return out
+}
+
+func invalid(fields []lb.FieldError) error {
+	if len(fields) == 0 {
+		return nil
+	}
+	return &lb.InvalidError{Fields: fields}
+}
+
+// judge lists the bad uses of an object, those of unknown words apart. A backend's
+// balance may be an expression.
+func (p Policy) judge(f *lb.Frontend, b *lb.Backend) (known, unknown []lb.FieldError) {
+	judge := func(path string, all []lb.Use) {
+		for _, use := range all {
+			field, bad := p.judgeUse(use)
+			field.Path = path
+			switch {
+			case bad && use.Kind == lb.Unknown:
+				unknown = append(unknown, field)
+			case bad:
+				known = append(known, field)
+			}
+		}
+	}
+	var lines []lb.Native
+	if f != nil {
+		lines = f.Natives
+	}
+	if b != nil {
+		lines = b.Natives
+		judge("balance", lb.ExpressionUses(b.Balance))
+	}
+	for i, n := range lines {
+		judge("natives["+strconv.Itoa(i)+"]", n.Uses())
+	}
+	return known, unknown
+}
+
+// allowAny ends what is expected instead of a line that only --allow-natives any
+// takes.
+const allowAny = ", or an agent with --allow-natives any"
+
+func (p Policy) judgeUse(use lb.Use) (f lb.FieldError, bad bool) {
+	switch use.Kind {
+	case lb.ContentFile:
+		return p.judgeFile(use, p.Dirs, "natives-dirs")
+	case lb.CertificateFile:
+		return p.judgeFile(use, slices.Concat(p.Dirs, p.CertificateDirs), "natives-dirs, and those for certificates")
+	case lb.Socket:
+		return p.judgeSocket(use)
+	case lb.Unreadable:
+		return lb.FieldError{Problem: use.Name, Expected: "a line that HAProxy can read"}, true
+	}
+	if p.Any {
+		return f, false
+	}
+	switch use.Kind {
+	case lb.Program:
+		f.Problem = by(use) + strconv.Quote(use.Name) + " runs a program or uses rights over this machine"
+		f.Expected = "a line that does not" + allowAny
+	case lb.Environment:
+		f.Problem = by(use) + "reads HAProxy's environment variable " + strconv.Quote(use.Name)
+		f.Expected = "the value itself, a dollar sign in single quotes or after a backslash" + allowAny
+	default:
+		f.Problem = by(use) + use.Name + " is not known, so nobody knows what it reaches"
+		f.Expected = "a keyword that HAProxy 2.6 to 3.2 has in this section" + allowAny
+	}
+	return f, true
+}
+
+// by begins a sentence with the word that names what is used.
+func by(use lb.Use) string {
+	if use.By == "" {
+		return ""
+	}
+	return use.By + ": "
+}
+
+// judgeSocket takes the machine's log, which can only be written to.
+func (p Policy) judgeSocket(use lb.Use) (f lb.FieldError, bad bool) {
+	path := use.Name
+	for _, prefix := range []string{"unix@", "uxst@", "uxdg@"} {
+		if i := strings.Index(path, prefix); i >= 0 {
+			path = path[i+len(prefix):]
+		}
+	}
+	if use.By == "log" && path == "/dev/log" {
+		return f, false
+	}
+	if p.Any {
+		if owned, _ := p.isOwn(path); !owned {
+			return f, false
+		}
+		return lb.FieldError{
+			Problem: by(use) + strconv.Quote(use.Name) + " is the agent's own", Expected: "another socket",
+		}, true
+	}
+	return lb.FieldError{
+		Problem:  by(use) + strconv.Quote(use.Name) + " is no network address",
+		Expected: "an IP address or a host name with a port" + allowAny,
+	}, true
+}
+
+func (p Policy) judgeFile(use lb.Use, dirs []string, setting string) (f lb.FieldError, bad bool) {
+	f.Expected = "a file in " + enumeration(dirs) + " (" + setting + ")"
+	if len(dirs) == 0 {
+		f.Expected = "a line without a file (" + setting + ")"
+	}
+	f.Problem = by(use) + "the file " + strconv.Quote(use.Name)
+	where, err := resolve(use.Name, use.Kind == lb.CertificateFile)
+	switch owned, reason := p.isOwn(use.Name, where); {
+	case owned:
+		f.Problem += " " + reason
+		return f, true
+	case p.Any:
+		return f, false
+	case errors.Is(err, errRelative):
+		f.Problem += " has a relative name, which HAProxy's other settings lead elsewhere"
+		f.Expected += ", by its absolute name"
+		return f, true
+	case err != nil:
+		f.Problem += " " + err.Error()
+		return f, true
+	}
+	for _, dir := range dirs {
+		if isBelow(where, resolved(dir)) {
+			return f, false
+		}
+	}
+	if where != use.Name && slices.ContainsFunc(dirs, func(dir string) bool { return isBelow(use.Name, dir) }) {
+		f.Problem += " leads to " + strconv.Quote(where) + ", which"
+	}
+	f.Problem += " is in none of the directories for raw lines"
+	return f, true
+}
+
+// enumeration is "a, b or c".
+func enumeration(list []string) string {
+	if len(list) < 2 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
+}
