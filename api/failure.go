@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"thalassa/cluster"
 	"thalassa/lb"
 )
 
@@ -146,19 +147,19 @@ func domainFailure(err error) *failure {
 
 // clusterFailure is for failures of Pacemaker's tools.
 func clusterFailure(err error) *failure {
-	e, ok := errors.AsType[*lb.ClusterError](err)
+	e, ok := errors.AsType[*cluster.Error](err)
 	if !ok {
 		return nil
 	}
 	switch e.Kind {
-	case lb.ClusterNotFound:
+	case cluster.KindNotFound:
 		return &failure{status: http.StatusNotFound, Code: "not_found", Message: e.Error()}
-	case lb.ClusterStale, lb.ClusterExists, lb.ClusterUnsafe:
+	case cluster.KindStale, cluster.KindExists, cluster.KindUnsafe:
 		return &failure{status: http.StatusConflict, Code: "conflict", Message: e.Error()}
-	case lb.ClusterInvalid:
+	case cluster.KindInvalid:
 		return &failure{status: http.StatusUnprocessableEntity, Code: "refused", Message: e.Error(), Output: e.Said}
-	case lb.ClusterForbidden, lb.ClusterUsage, lb.ClusterNotConnected, lb.ClusterNoQuorum, lb.ClusterTimedOut,
-		lb.ClusterNotInstalled, lb.ClusterCrashed, lb.ClusterFailed:
+	case cluster.KindForbidden, cluster.KindUsage, cluster.KindNotConnected, cluster.KindNoQuorum, cluster.KindTimedOut,
+		cluster.KindNotInstalled, cluster.KindCrashed, cluster.KindFailed:
 	}
 	return unavailableFailure(e.Error())
 }

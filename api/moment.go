@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/lb"
 	"thalassa/stats"
 )
@@ -19,7 +20,7 @@ type moment struct {
 	slow      uint64
 	sampled   time.Time // last answer of HAProxy; zero: there was none, or nobody samples
 	processes stats.Workers
-	cluster   lb.Cluster // its State is empty where none is to be seen
+	cluster   cluster.Status // its State is empty where none is to be seen
 }
 
 func (s *Server) moment(ctx context.Context) moment {
@@ -107,10 +108,10 @@ func instances(m moment, set func(v float64, labels ...string)) {
 }
 
 func clusterState(m moment, set func(v float64, labels ...string)) {
-	if m.cluster.State == "" || m.cluster.State == lb.ClusterNone {
+	if m.cluster.State == "" || m.cluster.State == cluster.StateNone {
 		return
 	}
-	for _, state := range lb.ClusterStates() {
+	for _, state := range cluster.States() {
 		set(truth(state == m.cluster.State), state)
 	}
 }
@@ -118,7 +119,7 @@ func clusterState(m moment, set func(v float64, labels ...string)) {
 // addressHolders tells nothing while Pacemaker does not answer: what it said last
 // may be long ago.
 func addressHolders(m moment, set func(v float64, labels ...string)) {
-	if m.cluster.State == lb.ClusterOffline {
+	if m.cluster.State == cluster.StateOffline {
 		return
 	}
 	for _, ip := range m.cluster.FloatingIPs {

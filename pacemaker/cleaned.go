@@ -5,7 +5,7 @@ import (
 	"os"
 	"strings"
 
-	"thalassa/lb"
+	"thalassa/cluster"
 )
 
 // readCIB reads the CIB that a tool has changed in a file.
@@ -19,7 +19,7 @@ func readCIB(path string) (*CIB, error) {
 
 // cleaned is the CIB without the failures that a Cleanup forgets. crm_resource
 // cannot do that in a file (2.1.5 crashes).
-func (c *CIB) cleaned(a lb.ClusterAction) *CIB {
+func (c *CIB) cleaned(a cluster.Action) *CIB {
 	out := &CIB{Epoch: c.Epoch, root: c.root.clone()}
 	members := c.members(a.Resource)
 	for _, state := range out.root.child("status").all("node_state") {

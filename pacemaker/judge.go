@@ -5,11 +5,11 @@ import (
 	"slices"
 	"strings"
 
-	"thalassa/lb"
+	"thalassa/cluster"
 )
 
 // role is what this node does in the cluster.
-func role(v lb.Cluster) string {
+func role(v cluster.Status) string {
 	for _, ip := range v.FloatingIPs {
 		if ip.Node == v.Self {
 			return "active"
@@ -33,7 +33,7 @@ func role(v lb.Cluster) string {
 }
 
 // runsHAProxy reports whether a resource that is HAProxy runs on a node.
-func runsHAProxy(v lb.Cluster, node string) bool {
+func runsHAProxy(v cluster.Status, node string) bool {
 	for _, r := range v.Resources {
 		if !strings.HasSuffix(r.Agent, ":haproxy") && r.ID != "haproxy" {
 			continue
@@ -49,57 +49,57 @@ func runsHAProxy(v lb.Cluster, node string) bool {
 
 // judge says how the cluster as a whole is doing, and every reason for a state
 // that is not ok.
-func judge(v lb.Cluster) (state string, reasons []string) {
-	state, reasons = lb.ClusterOK, []string{}
+func judge(v cluster.Status) (state string, reasons []string) {
+	state, reasons = cluster.StateOK, []string{}
 	worse := func(to, format string, args ...any) {
-		if order := lb.ClusterStates(); slices.Index(order, to) > slices.Index(order, state) {
+		if order := cluster.States(); slices.Index(order, to) > slices.Index(order, state) {
 			state = to
 		}
 		reasons = append(reasons, fmt.Sprintf(format, args...))
 	}
 	if !v.Quorum {
-		worse(lb.ClusterQuorumLost, "this part of the cluster has no quorum")
+		worse(cluster.StateNoQuorum, "this part of the cluster has no quorum")
 	}
 	if v.DC == "" {
-		worse(lb.ClusterErrors, "no DC has been elected")
+		worse(cluster.StateErrors, "no DC has been elected")
 	}
 	for _, ip := range v.FloatingIPs {
 		switch {
 		case len(ip.Nodes) > 1:
-			worse(lb.ClusterErrors, "the floating IP %s is on %s", ip.Address, strings.Join(ip.Nodes, " and "))
+			worse(cluster.StateErrors, "the floating IP %s is on %s", ip.Address, strings.Join(ip.Nodes, " and "))
 		case ip.Node == "":
-			worse(lb.ClusterErrors, "the floating IP %s is on no node", ip.Address)
+			worse(cluster.StateErrors, "the floating IP %s is on no node", ip.Address)
 		}
 	}
 	for _, n := range v.Nodes {
 		if n.State == "offline" || n.State == "unclean" || n.State == "pending" {
-			worse(lb.ClusterErrors, "node %s is %s", n.Name, n.State)
+			worse(cluster.StateErrors, "node %s is %s", n.Name, n.State)
 		}
 	}
 	for _, r := range v.Resources {
 		if r.State == "failed" || r.State == "blocked" {
-			worse(lb.ClusterErrors, "resource %s is %s", r.ID, r.State)
+			worse(cluster.StateErrors, "resource %s is %s", r.ID, r.State)
 		}
 	}
 	for _, f := range v.Failures {
-		worse(lb.ClusterErrors, "%s of %s failed on %s: %s", f.Operation, f.Resource, f.Node, said(f))
+		worse(cluster.StateErrors, "%s of %s failed on %s: %s", f.Operation, f.Resource, f.Node, said(f))
 	}
 	if v.Maintenance {
-		worse(lb.ClusterMaintenance, "the cluster is in maintenance: Pacemaker does nothing")
+		worse(cluster.StateMaintenance, "the cluster is in maintenance: Pacemaker does nothing")
 	}
 	for _, n := range v.Nodes {
 		if n.State == "maintenance" {
-			worse(lb.ClusterMaintenance, "node %s is in maintenance", n.Name)
+			worse(cluster.StateMaintenance, "node %s is in maintenance", n.Name)
 		}
 	}
 	if !v.Fencing.Works() {
-		worse(lb.ClusterNoFencing, "%s", NoFencing(v.Fencing))
+		worse(cluster.StateNoFencing, "%s", NoFencing(v.Fencing))
 	}
 	return state, reasons
 }
 
 // said is the agent's reason for a failure, or what its exit code means.
-func said(f lb.ClusterFailure) string {
+func said(f cluster.Failure) string {
 	switch {
 	case f.Reason != "":
 		return f.Reason
@@ -110,7 +110,7 @@ func said(f lb.ClusterFailure) string {
 }
 
 // NoFencing is the warning for a cluster without fencing.
-func NoFencing(f lb.ClusterFencing) string {
+func NoFencing(f cluster.Fencing) string {
 	what := "there is no fencing device"
 	if !f.Enabled {
 		what = "fencing is off (stonith-enabled=false)"

@@ -16,8 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/internal/leftover"
-	"thalassa/lb"
 )
 
 const (
@@ -41,7 +41,7 @@ type Config struct {
 	// File is a CIB to work on in place of the running cluster. Actions change the
 	// file, and nothing ever settles.
 	File string
-	// MayBeNone lets a Watcher say that there is no cluster (lb.ClusterNone), in
+	// MayBeNone lets a Watcher say that there is no cluster (cluster.StateNone), in
 	// place of one that is offline, while Pacemaker has neither answered it nor left
 	// a CIB on this node's disk.
 	MayBeNone bool
@@ -74,7 +74,7 @@ func (c Config) withDefaults() Config {
 }
 
 // A Cluster is reached through the tools of one node. All methods may be called
-// concurrently; failures of tools are *lb.ClusterError.
+// concurrently; failures of tools are *cluster.Error.
 type Cluster struct{ cfg Config }
 
 // New makes a Cluster. It starts nothing.
@@ -100,7 +100,7 @@ func (c *Cluster) find(tool string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", &lb.ClusterError{Tool: tool, Kind: lb.ClusterNotInstalled}
+	return "", &cluster.Error{Tool: tool, Kind: cluster.KindNotInstalled}
 }
 
 // A call is one run of a tool.
@@ -143,9 +143,9 @@ func (c *Cluster) run(ctx context.Context, q call) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case limited.Err() != nil:
-		return nil, &lb.ClusterError{Tool: q.tool, Kind: lb.ClusterTimedOut, Said: "ended after " + within.String()}
+		return nil, &cluster.Error{Tool: q.tool, Kind: cluster.KindTimedOut, Said: "ended after " + within.String()}
 	case err == nil && stdout.cut:
-		return nil, &lb.ClusterError{Tool: q.tool, Kind: lb.ClusterFailed, Said: fmt.Sprintf("it answers with more than %d bytes", maxAnswer)}
+		return nil, &cluster.Error{Tool: q.tool, Kind: cluster.KindFailed, Said: fmt.Sprintf("it answers with more than %d bytes", maxAnswer)}
 	case err == nil, errors.Is(err, exec.ErrWaitDelay), q.differs && cmd.ProcessState.ExitCode() == 1:
 		return stdout.Bytes(), nil
 	}
@@ -167,14 +167,14 @@ func failure(q call, err error, stdout, stderr []byte) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			return &lb.ClusterError{Tool: q.tool, Kind: lb.ClusterNotInstalled, Said: err.Error()}
+			return &cluster.Error{Tool: q.tool, Kind: cluster.KindNotInstalled, Said: err.Error()}
 		}
 		return fmt.Errorf("running %s: %w", q.tool, err)
 	}
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return &lb.ClusterError{Tool: q.tool, Kind: lb.ClusterCrashed, Said: status.Signal().String()}
+		return &cluster.Error{Tool: q.tool, Kind: cluster.KindCrashed, Said: status.Signal().String()}
 	}
-	e := &lb.ClusterError{Tool: q.tool, Kind: kindOf(exit.ExitCode()), Code: exit.ExitCode()}
+	e := &cluster.Error{Tool: q.tool, Kind: kindOf(exit.ExitCode()), Code: exit.ExitCode()}
 	said := stderr
 	if !q.plain {
 		said = append(complaints(stdout), stderr...)
@@ -217,34 +217,34 @@ func words(tool, text string) string {
 }
 
 // kindOf is the meaning of an exit code (crm_exit_t in crm/common/results.h).
-func kindOf(code int) lb.ClusterKind {
+func kindOf(code int) cluster.ErrorKind {
 	switch code {
 	case 2, 64:
-		return lb.ClusterUsage
+		return cluster.KindUsage
 	case 4, 77:
-		return lb.ClusterForbidden
+		return cluster.KindForbidden
 	case 5:
-		return lb.ClusterNotInstalled
+		return cluster.KindNotInstalled
 	case 65, 78:
-		return lb.ClusterInvalid
+		return cluster.KindInvalid
 	case 69, 102:
-		return lb.ClusterNotConnected
+		return cluster.KindNotConnected
 	case 103, 104:
-		return lb.ClusterStale
+		return cluster.KindStale
 	case 6, 66, 67, 68, 105:
-		return lb.ClusterNotFound
+		return cluster.KindNotFound
 	case 106:
-		return lb.ClusterNoQuorum
+		return cluster.KindNoQuorum
 	case 107, 111, 113:
-		return lb.ClusterUnsafe
+		return cluster.KindUnsafe
 	case 108:
-		return lb.ClusterExists
+		return cluster.KindExists
 	case 124:
-		return lb.ClusterTimedOut
+		return cluster.KindTimedOut
 	case 70:
-		return lb.ClusterCrashed
+		return cluster.KindCrashed
 	}
-	return lb.ClusterFailed
+	return cluster.KindFailed
 }
 
 // A head keeps the beginning of what is written.

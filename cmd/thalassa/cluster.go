@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"thalassa/lb"
+	"thalassa/cluster"
 	"thalassa/pacemaker"
 )
 
@@ -39,11 +39,11 @@ cluster has reached the final state, and shows it.`,
 	f.StringVar(&o.tools, "tools", "", "`folder` of Pacemaker's tools; default: where Linux keeps programs")
 	cmd.AddCommand(
 		newClusterPlan(o, false), newClusterPlan(o, true), newClusterStatus(o), newRollout(o),
-		newAction(o, lb.Move, "move NODE", "Bring the floating IP to a node"),
-		newAction(o, lb.Standby, "standby NODE", "Take everything off a node"),
-		newAction(o, lb.Online, "online NODE", "Let a node take part again"),
-		newAction(o, lb.Maintain, "maintenance", "Keep Pacemaker's hands off the cluster, a node or a resource (--off: end that)"),
-		newAction(o, lb.Cleanup, "cleanup", "Forget failures, so that Pacemaker tries again"),
+		newAction(o, cluster.Move, "move NODE", "Bring the floating IP to a node"),
+		newAction(o, cluster.Standby, "standby NODE", "Take everything off a node"),
+		newAction(o, cluster.Online, "online NODE", "Let a node take part again"),
+		newAction(o, cluster.StartMaintenance, "maintenance", "Keep Pacemaker's hands off the cluster, a node or a resource (--off: end that)"),
+		newAction(o, cluster.Cleanup, "cleanup", "Forget failures, so that Pacemaker tries again"),
 	)
 	return cmd
 }
@@ -174,10 +174,10 @@ func (o *onNode) apply(cmd *cobra.Command, c *pacemaker.Cluster, p pacemaker.Pla
 }
 
 // showPlan shows a plan and, as JSON only, the state after it.
-func (o *onNode) showPlan(p pacemaker.Plan, after *lb.Cluster) error {
+func (o *onNode) showPlan(p pacemaker.Plan, after *cluster.Status) error {
 	document := struct {
 		pacemaker.Plan
-		Cluster *lb.Cluster `json:"cluster,omitempty"`
+		Cluster *cluster.Status `json:"cluster,omitempty"`
 	}{p, after}
 	for _, w := range p.Warnings {
 		fmt.Fprintln(o.env.stderr, "thalassa: WARNING:", w)
@@ -194,7 +194,7 @@ func (o *onNode) showPlan(p pacemaker.Plan, after *lb.Cluster) error {
 }
 
 // textRows are the sentences about what the cluster does.
-func textRows(w io.Writer, c lb.Consequences) {
+func textRows(w io.Writer, c cluster.Consequences) {
 	for _, line := range c.Text {
 		row(w, line)
 	}

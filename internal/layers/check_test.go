@@ -41,6 +41,7 @@ func TestCheck(t *testing.T) {
 		{"unknown package below a known one", "lb/inner/x.go", ``, `"lb/inner" has no place in the house`},
 
 		{"pure os", "lb/x.go", `import _ "os"`, "lb may not import os"},
+		{"pure os in cluster", "cluster/x.go", `import _ "os"`, "cluster may not import os"},
 		{"pure os/exec in a package below", "plan/x.go", `import _ "os/user"`, "plan may not import os/user"},
 		{"pure net", "plan/x.go", `import _ "net"`, "plan may not import net"},
 		{"pure net/http", "template/x.go", `import _ "net/http"`, "template may not import net/http"},

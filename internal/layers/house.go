@@ -53,7 +53,7 @@ func House() Rules {
 		Module:   "thalassa",
 		Packages: rooms(),
 		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/layers", "e2e"},
-		Pure:     []string{"lb", "template", "plan"},
+		Pure:     []string{"lb", "cluster", "template", "plan"},
 		Vars:     []string{"template.libraryLock"}, // guards a variable of config-parser's
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
@@ -70,6 +70,7 @@ func House() Rules {
 func rooms() map[string][]string {
 	return map[string][]string{
 		"lb":                nil,
+		"cluster":           {"lb"},
 		"internal/wake":     nil,
 		"internal/leftover": nil,
 		"auth":              {"lb"},
@@ -82,11 +83,11 @@ func rooms() map[string][]string {
 		"stream":            nil,
 		"store":             {"activity", "lb", "internal/wake", "internal/leftover"},
 		"discovery":         {"lb"},
-		"pacemaker":         {"lb", "internal/wake", "internal/leftover"},
+		"pacemaker":         {"cluster", "lb", "internal/wake", "internal/leftover"},
 		"ui":                nil,
 		"client":            {"activity", "lb", "internal/wake"},
 		"canary":            {"client", "lb", "internal/wake"},
-		"api":               {"activity", "auth", "lb", "stats", "stream", "ui", "internal/wake"},
+		"api":               {"activity", "auth", "cluster", "lb", "stats", "stream", "ui", "internal/wake"},
 		"agent":             {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "internal/wake"},
 		"ocf":               {"haproxy", "lb", "internal/wake"},
 		"dev":               nil,

@@ -1,63 +1,63 @@
-package lb
+package cluster
 
 import "time"
 
 // States of a cluster as a whole, the worst that holds.
 const (
-	ClusterOK          = "ok"
-	ClusterNoFencing   = "no-fencing"  // works; a node that hangs may keep the floating IP
-	ClusterMaintenance = "maintenance" // Pacemaker looks on and does nothing
-	ClusterErrors      = "errors"      // something has failed, or a node is missing
-	ClusterQuorumLost  = "no-quorum"   // this node's partition may run nothing
-	ClusterOffline     = "offline"     // Pacemaker does not run on this node
-	// ClusterNone says that this node is in no cluster, as far as can be seen.
-	ClusterNone = "none"
+	StateOK          = "ok"
+	StateNoFencing   = "no-fencing"  // works; a node that hangs may keep the floating IP
+	StateMaintenance = "maintenance" // Pacemaker looks on and does nothing
+	StateErrors      = "errors"      // something has failed, or a node is missing
+	StateNoQuorum    = "no-quorum"   // this node's partition may run nothing
+	StateOffline     = "offline"     // Pacemaker does not run on this node
+	// StateNone says that this node is in no cluster, as far as can be seen.
+	StateNone = "none"
 )
 
-// ClusterStates are the states of a cluster that there is, the better ones first.
-func ClusterStates() []string {
-	return []string{ClusterOK, ClusterNoFencing, ClusterMaintenance, ClusterErrors, ClusterQuorumLost, ClusterOffline}
+// States are the states of a cluster that there is, the better ones first.
+func States() []string {
+	return []string{StateOK, StateNoFencing, StateMaintenance, StateErrors, StateNoQuorum, StateOffline}
 }
 
-// A Cluster is what Pacemaker on this node knows of its cluster, as one CIB has
+// A Status is what Pacemaker on this node knows of its cluster, as one CIB has
 // it.
-type Cluster struct {
-	Epoch   ClusterEpoch `json:"epoch"`
-	State   string       `json:"state"`
-	Reasons []string     `json:"reasons"` // for a state that is not ok; sentences
-	Name    string       `json:"name"`
-	Version string       `json:"version"` // Pacemaker's
-	DC      string       `json:"dc"`      // empty: none has been elected
-	Quorum  bool         `json:"quorum"`  // of this node's partition
+type Status struct {
+	Epoch   Epoch    `json:"epoch"`
+	State   string   `json:"state"`
+	Reasons []string `json:"reasons"` // for a state that is not ok; sentences
+	Name    string   `json:"name"`
+	Version string   `json:"version"` // Pacemaker's
+	DC      string   `json:"dc"`      // empty: none has been elected
+	Quorum  bool     `json:"quorum"`  // of this node's partition
 	// Maintenance says that Pacemaker leaves everything alone.
-	Maintenance bool           `json:"maintenance"`
-	Fencing     ClusterFencing `json:"fencing"`
+	Maintenance bool    `json:"maintenance"`
+	Fencing     Fencing `json:"fencing"`
 
 	Self string `json:"node"` // this node's name
 	// Role is what this node does: active (holds a floating IP), ready (runs
 	// HAProxy), idle, standby, maintenance or offline.
 	Role string `json:"role"`
 
-	Nodes       []ClusterNode     `json:"nodes"`
-	Resources   []ClusterResource `json:"resources"`
-	FloatingIPs []FloatingIP      `json:"floatingIPs"`
-	Failures    []ClusterFailure  `json:"failures"`
+	Nodes       []Node       `json:"nodes"`
+	Resources   []Resource   `json:"resources"`
+	FloatingIPs []FloatingIP `json:"floatingIPs"`
+	Failures    []Failure    `json:"failures"`
 	// Settled says that the cluster has nothing under way.
 	Settled bool `json:"settled"`
 }
 
-// ClusterFencing says whether a node that does not answer is made sure to be
+// Fencing says whether a node that does not answer is made sure to be
 // gone.
-type ClusterFencing struct {
+type Fencing struct {
 	Enabled bool     `json:"enabled"`
 	Devices []string `json:"devices"`
 }
 
 // Works reports whether there is fencing.
-func (f ClusterFencing) Works() bool { return f.Enabled && len(f.Devices) > 0 }
+func (f Fencing) Works() bool { return f.Enabled && len(f.Devices) > 0 }
 
-// A ClusterNode is a member of the cluster.
-type ClusterNode struct {
+// A Node is a member of the cluster.
+type Node struct {
 	Name string `json:"name"`
 	// State is online, standby, maintenance, pending, unclean or offline.
 	State     string   `json:"state"`
@@ -67,9 +67,9 @@ type ClusterNode struct {
 	Attributes map[string]string `json:"attributes"`
 }
 
-// A ClusterResource is a primitive, or one instance's worth of a clone, with
+// A Resource is a primitive, or one instance's worth of a clone, with
 // all places where it runs.
-type ClusterResource struct {
+type Resource struct {
 	ID string `json:"id"`
 	// In is the clone or group it belongs to; empty: none.
 	In    string `json:"in"`
@@ -79,17 +79,17 @@ type ClusterResource struct {
 	// unmanaged.
 	State string `json:"state"`
 	// Places are the nodes where an instance is, and how it is there.
-	Places []ClusterPlace `json:"places"`
+	Places []Placement `json:"places"`
 }
 
-// A ClusterPlace is an instance of a resource on a node.
-type ClusterPlace struct {
+// A Placement is an instance of a resource on a node.
+type Placement struct {
 	Node  string `json:"node"`
 	State string `json:"state"`
 }
 
 // Nodes are the names of those where the resource runs.
-func (r ClusterResource) Nodes() []string {
+func (r Resource) Nodes() []string {
 	names := make([]string, len(r.Places))
 	for i, p := range r.Places {
 		names[i] = p.Node
@@ -107,8 +107,8 @@ type FloatingIP struct {
 	Nodes []string `json:"nodes"`
 }
 
-// A ClusterFailure is a failed operation that has not been cleaned up.
-type ClusterFailure struct {
+// A Failure is a failed operation that has not been cleaned up.
+type Failure struct {
 	Node      string `json:"node"`
 	Resource  string `json:"resource"`
 	Operation string `json:"operation"` // start, stop, monitor, reload-agent …
