@@ -143,7 +143,7 @@ func (s *schedule) suspect(now time.Time) { s.suspectUntil = now.Add(s.policy.ti
 // beginning and the end of a hold.
 func (s *schedule) keepCount(svc *service, before lb.Service, a answer, now time.Time) {
 	next := svc.current
-	if !a.streamed && a.present() > 0 {
+	if !a.Streamed && a.present() > 0 {
 		s.readable = now
 	}
 	switch {
@@ -186,7 +186,7 @@ func (s *schedule) asksCanary() bool { return s.held > 0 || s.down }
 
 func (s *schedule) applyCanary(r result, now time.Time) {
 	s.canary.due = now.Add(s.policy.look/2 + time.Duration(s.random()*float64(s.policy.look/2)))
-	if r.err != nil || !r.meta.leader {
+	if r.err != nil || !r.meta.Leader {
 		return
 	}
 	if r.seen {
@@ -213,6 +213,6 @@ func (s *schedule) recall(now time.Time, pace time.Duration) {
 
 // askCanary asks for Consul itself.
 func (w *Watcher) askCanary(ctx context.Context, r *result) {
-	entries, m, err := w.client.service(ctx, canary, 0, w.wait)
+	entries, m, err := w.client.Service(ctx, string(canary), 0, w.wait)
 	r.meta, r.err, r.seen = m, err, len(entries) > 0
 }

@@ -5,12 +5,13 @@ import (
 	"slices"
 	"time"
 
+	"thalassa/consul"
 	"thalassa/lb"
 )
 
 // An answer is what Consul said about one service, parsed.
 type answer struct {
-	meta
+	consul.Meta
 	asked     uint64 // the index it was asked to pass; 0: to answer at once
 	at        time.Time
 	instances []lb.Instance
@@ -63,22 +64,22 @@ type verdict struct {
 func judge(previous lb.Service, a answer, p policy, e evidence) (lb.Service, verdict) {
 	next := previous
 	switch {
-	case !a.leader:
+	case !a.Leader:
 		// A server that has just started may not have read its own log yet.
-		next.Stale = errNoLeader.Error()
+		next.Stale = consul.ErrNoLeader.Error()
 		return next, verdict{refused: next.Stale}
-	case a.filtered:
+	case a.Filtered:
 		next.Stale = "consul filtered the answer: the token may not read all of it"
 		return next, verdict{refused: next.Stale}
-	case a.index < a.asked:
+	case a.Index < a.asked:
 		return next, verdict{restart: true}
-	case a.streamed && lacks(a.instances, previous.Instances):
+	case a.Streamed && lacks(a.instances, previous.Instances):
 		// So does the answer of an agent whose token may not read the service
 		// any more: the stream begins anew, and empty.
 		return next, verdict{verify: true}
 	}
-	e.restarted = e.restarted || a.index < previous.Index || previous.Stale == Unconfirmed
-	next.Index, next.Seen, next.Stale = max(1, a.index), a.at, ""
+	e.restarted = e.restarted || a.Index < previous.Index || previous.Stale == Unconfirmed
+	next.Index, next.Seen, next.Stale = max(1, a.Index), a.at, ""
 	var instances []lb.Instance
 	instances, next.Hold, next.Released = hold(previous, a, p, e)
 	if previous.Seen.IsZero() || !sameInstances(previous.Instances, instances) {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/consul"
 	"thalassa/lb"
 )
 
@@ -20,13 +21,13 @@ func TestJudge(t *testing.T) {
 	stale := known
 	stale.Stale = "asking consul: connection refused"
 	good := func(asked, index uint64, i []lb.Instance) answer {
-		return answer{meta: meta{index: index, leader: true}, asked: asked, at: now, instances: i}
+		return answer{Meta: consul.Meta{Index: index, Leader: true}, asked: asked, at: now, instances: i}
 	}
 	with := func(a answer, change func(*answer)) answer {
 		change(&a)
 		return a
 	}
-	streamed := func(a *answer) { a.streamed = true }
+	streamed := func(a *answer) { a.Streamed = true }
 	for name, test := range map[string]struct {
 		previous lb.Service
 		answer   answer
@@ -47,12 +48,12 @@ func TestJudge(t *testing.T) {
 		"streamed, other":    {known, with(good(5, 6, other), streamed), lb.Service{Index: 6, Seen: now, Instances: other}, verdict{changed: true}},
 		"streamed, less":     {known, with(good(5, 6, nil), streamed), known, verdict{verify: true}},
 		"filtered": {
-			known, with(good(0, 6, nil), func(a *answer) { a.filtered = true }),
+			known, with(good(0, 6, nil), func(a *answer) { a.Filtered = true }),
 			lb.Service{Index: 5, Seen: before, Instances: one, Stale: "consul filtered the answer: the token may not read all of it"},
 			verdict{refused: "consul filtered the answer: the token may not read all of it"},
 		},
 		"leaderless": {
-			known, with(good(0, 6, nil), func(a *answer) { a.leader = false }),
+			known, with(good(0, 6, nil), func(a *answer) { a.Leader = false }),
 			lb.Service{Index: 5, Seen: before, Instances: one, Stale: "consul has no leader"},
 			verdict{refused: "consul has no leader"},
 		},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"thalassa/consul"
 	"thalassa/lb"
 )
 
@@ -13,7 +14,7 @@ type result struct {
 	task task
 	err  error
 	took time.Duration
-	meta meta
+	meta consul.Meta
 
 	// Of a request for one service:
 	answer  answer
@@ -85,7 +86,7 @@ func (s *schedule) applyService(svc *service, r result, now time.Time) {
 		svc.hot, svc.dirty = false, true
 		return
 	case r.err != nil:
-		s.failService(svc, diagnose(r.err), now)
+		s.failService(svc, consul.Diagnose(r.err), now)
 		return
 	}
 	if svc.outage || s.down && now.Sub(s.downAt) < s.policy.time {
@@ -95,7 +96,7 @@ func (s *schedule) applyService(svc *service, r result, now time.Time) {
 	next, v := judge(before, r.answer, s.policy, s.evidence(svc, now))
 	switch {
 	case v.refused != "":
-		s.failService(svc, trouble{reason: v.refused, outage: !r.answer.leader}, now)
+		s.failService(svc, consul.Failure{Reason: v.refused, Outage: !r.answer.Leader}, now)
 		return
 	case v.restart:
 		s.suspect(now)
@@ -125,11 +126,11 @@ func (s *schedule) applyService(svc *service, r result, now time.Time) {
 
 // failService keeps what is known of a service and says that it is not
 // confirmed any more.
-func (s *schedule) failService(svc *service, t trouble, now time.Time) {
+func (s *schedule) failService(svc *service, t consul.Failure, now time.Time) {
 	s.fail(&svc.query, svc.name, t, now)
 	s.poke = s.poke || svc.known && svc.current.Stale == ""
 	s.fresh = false
-	svc.current.Stale = t.reason
+	svc.current.Stale = t.Reason
 }
 
 // compare holds the answer about a service against the one about all checks.
@@ -154,19 +155,19 @@ func (s *schedule) compare(svc *service, now time.Time) {
 // applyWide takes an answer about the whole catalog.
 func (s *schedule) applyWide(r result, now time.Time) {
 	q := r.task.query
-	if r.err == nil && !r.meta.leader {
-		r.err = errNoLeader
+	if r.err == nil && !r.meta.Leader {
+		r.err = consul.ErrNoLeader
 	}
 	if r.err != nil {
-		s.failWide(q, diagnose(r.err), now)
+		s.failWide(q, consul.Diagnose(r.err), now)
 		return
 	}
-	if r.meta.index < r.task.index {
+	if r.meta.Index < r.task.index {
 		s.suspect(now)
 		q.restart(now)
 		return
 	}
-	news := r.task.index == 0 || r.meta.index > r.task.index
+	news := r.task.index == 0 || r.meta.Index > r.task.index
 	s.succeed(q, "", r, news, now)
 	switch q {
 	case &s.checks:
@@ -182,9 +183,9 @@ func (s *schedule) applyWide(r result, now time.Time) {
 
 // failWide backs off. When Consul as a whole is away the cold services are not
 // watched by anybody: they are not confirmed from here on.
-func (s *schedule) failWide(q *query, t trouble, now time.Time) {
+func (s *schedule) failWide(q *query, t consul.Failure, now time.Time) {
 	s.fail(q, "", t, now)
-	if !t.outage {
+	if !t.Outage {
 		return
 	}
 	for _, svc := range s.order {
@@ -242,9 +243,9 @@ func (s *schedule) applyTags(tags map[string]uint64) {
 	}
 }
 
-func (s *schedule) fail(q *query, name lb.Name, t trouble, now time.Time) {
-	if !t.outage && (q.failures == 0 || q.outage) {
-		s.notes = append(s.notes, note{kind: noteUnusable, service: name, reason: t.reason})
+func (s *schedule) fail(q *query, name lb.Name, t consul.Failure, now time.Time) {
+	if !t.Outage && (q.failures == 0 || q.outage) {
+		s.notes = append(s.notes, note{kind: noteUnusable, service: name, reason: t.Reason})
 	}
 	q.fail(t, now, s.patience(), s.random())
 }

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/consul/api"
+	"thalassa/consul"
 )
 
 // RegistrarConfig says which agent to register in. It should be the one on this
@@ -20,7 +19,7 @@ type RegistrarConfig struct {
 	Address              string
 	Token, TokenFile     string
 	Namespace, Partition string
-	TLS                  TLSConfig
+	TLS                  consul.TLSConfig
 	// Interval between two looks at whether the agent still has everything;
 	// default: 30 s.
 	Interval time.Duration
@@ -34,7 +33,7 @@ type RegistrarConfig struct {
 // and for as long as it runs: what it has registered it takes back, unless that
 // stays.
 type Registrar struct {
-	client            *client
+	client            *consul.Client
 	logger            *slog.Logger
 	interval, timeout time.Duration
 	wanted            atomic.Pointer[[]Registration]
@@ -52,9 +51,9 @@ const farewell = 3 * time.Second
 // NewRegistrar makes a Registrar that has nothing to register yet. The error
 // says which setting cannot be used.
 func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
-	c, err := newClient(server{
-		address: cfg.Address, token: cfg.Token, tokenFile: cfg.TokenFile,
-		namespace: cfg.Namespace, partition: cfg.Partition, tls: cfg.TLS, maxConns: 1,
+	c, err := consul.New(consul.Config{
+		Address: cfg.Address, Token: cfg.Token, TokenFile: cfg.TokenFile,
+		Namespace: cfg.Namespace, Partition: cfg.Partition, TLS: cfg.TLS, MaxConns: 1,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("registering in consul: %w", err)
@@ -92,7 +91,7 @@ func (r *Registrar) Set(wanted []Registration) {
 // back then is logged and stays behind: DeregisterCriticalAfter is for that. It
 // is called once.
 func (r *Registrar) Run(ctx context.Context) error {
-	defer r.client.close()
+	defer r.client.Close()
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	complete := false // whether to look at all the agent has
@@ -162,14 +161,13 @@ func (r *Registrar) sync(ctx context.Context, complete bool) error {
 func (r *Registrar) lost(ctx context.Context, wanted map[string]Registration) (map[string]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	q := (&api.QueryOptions{}).WithContext(ctx)
-	services, err := r.client.api.Agent().ServicesWithFilterOpts("", q)
+	services, err := r.client.AgentServices(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("listing the agent's services: %w", brief(err))
+		return nil, fmt.Errorf("listing the agent's services: %w", err)
 	}
-	checks, err := r.client.api.Agent().ChecksWithFilterOpts("", q)
+	checks, err := r.client.AgentChecks(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("listing the agent's checks: %w", brief(err))
+		return nil, fmt.Errorf("listing the agent's checks: %w", err)
 	}
 	out := map[string]bool{}
 	for id, w := range wanted {
@@ -184,9 +182,8 @@ func (r *Registrar) register(ctx context.Context, w Registration) error {
 	// Until the agent has confirmed it, what it holds under this ID is unknown:
 	// something to take back, but equal to nothing that could be wanted.
 	r.held[w.ID] = Registration{}
-	err := r.client.api.Agent().ServiceRegisterOpts(w.api(), api.ServiceRegisterOpts{ReplaceExistingChecks: true}.WithContext(ctx))
-	if err != nil {
-		return fmt.Errorf("registering %s: %w", w.ID, brief(err))
+	if err := r.client.Register(ctx, w.service()); err != nil {
+		return fmt.Errorf("registering %s: %w", w.ID, err)
 	}
 	r.held[w.ID] = w
 	r.logger.InfoContext(ctx, "service registered in consul", "id", w.ID, "service", string(w.Name))
@@ -198,10 +195,8 @@ func (r *Registrar) register(ctx context.Context, w Registration) error {
 func (r *Registrar) deregister(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	err := r.client.api.Agent().ServiceDeregisterOpts(id, (&api.QueryOptions{}).WithContext(ctx))
-	var status api.StatusError
-	if err != nil && !(errors.As(err, &status) && status.Code == http.StatusNotFound) {
-		return fmt.Errorf("deregistering %s: %w", id, brief(err))
+	if err := r.client.Deregister(ctx, id); err != nil {
+		return fmt.Errorf("deregistering %s: %w", id, err)
 	}
 	delete(r.held, id)
 	r.logger.InfoContext(ctx, "service deregistered in consul", "id", id)

@@ -5,8 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/consul/api"
-
+	"thalassa/consul"
 	"thalassa/lb"
 )
 
@@ -26,7 +25,7 @@ func newView(seed maphash.Seed) *view {
 
 // add takes one check into the view. The order of the checks makes no
 // difference.
-func (v *view) add(c check) {
+func (v *view) add(c consul.Check) {
 	sum := maphash.Comparable(v.seed, c)
 	if c.ServiceName == "" {
 		v.nodes[c.Node] += sum
@@ -49,7 +48,7 @@ func (v *view) of(name lb.Name, nodes []string) uint64 {
 }
 
 // viewOf sums up the answer about a single service, and lists its nodes.
-func viewOf(seed maphash.Seed, name lb.Name, entries []*api.ServiceEntry) (sum uint64, nodes []string) {
+func viewOf(seed maphash.Seed, name lb.Name, entries []*consul.Entry) (sum uint64, nodes []string) {
 	v := newView(seed)
 	known := map[string]bool{}
 	for _, e := range entries {
@@ -60,8 +59,8 @@ func viewOf(seed maphash.Seed, name lb.Name, entries []*api.ServiceEntry) (sum u
 		known[e.Node.Node] = true
 		for _, c := range e.Checks {
 			// The node's own checks come with each of its instances.
-			if c != nil && (c.ServiceName != "" || !repeated) {
-				v.add(check{Node: c.Node, CheckID: c.CheckID, ServiceID: c.ServiceID, ServiceName: c.ServiceName, Status: c.Status})
+			if c.ServiceName != "" || !repeated {
+				v.add(c)
 			}
 		}
 		if !repeated {

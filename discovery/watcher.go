@@ -12,8 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/consul/api"
-
+	"thalassa/consul"
 	"thalassa/lb"
 )
 
@@ -24,7 +23,7 @@ const Unconfirmed = "not confirmed since the agent started"
 // A Watcher keeps the last good answer about every wanted service. Its methods
 // may be called from any goroutine.
 type Watcher struct {
-	client        *client
+	client        *consul.Client
 	logger        *slog.Logger
 	acceptWarning bool
 	wait, timeout time.Duration
@@ -49,7 +48,7 @@ func New(cfg Config) (*Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watching consul: %w", err)
 	}
-	c, err := newClient(cfg.server())
+	c, err := consul.New(cfg.server())
 	if err != nil {
 		return nil, fmt.Errorf("watching consul: %w", err)
 	}
@@ -127,7 +126,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	defer func() {
 		cancel()
 		running.Wait()
-		w.client.close()
+		w.client.Close()
 	}()
 	results := make(chan result, w.schedule.hot+fetchConns+wideConns) // a slot for each task
 	alarm := time.NewTimer(0)
@@ -233,15 +232,15 @@ func (w *Watcher) do(ctx context.Context, t task) result {
 		w.askCanary(ctx, &r)
 	case t.query == &w.schedule.catalog:
 		var tags map[string][]string
-		tags, r.meta, r.err = w.client.catalog(ctx, t.index, w.wait)
+		tags, r.meta, r.err = w.client.Services(ctx, t.index, w.wait)
 		r.tags = digestTags(w.seed, tags)
 	default:
 		state := "any"
 		if t.query == &w.schedule.critical {
-			state = api.HealthCritical
+			state = consul.Critical
 		}
 		r.view = newView(w.seed)
-		r.meta, r.err = w.client.checks(ctx, state, t.index, w.wait, r.view.add)
+		r.meta, r.err = w.client.Checks(ctx, state, t.index, w.wait, r.view.add)
 	}
 	r.took = time.Since(begun)
 	return r
@@ -249,15 +248,15 @@ func (w *Watcher) do(ctx context.Context, t task) result {
 
 func (w *Watcher) askService(ctx context.Context, r *result) {
 	name := r.task.service.name
-	entries, m, err := w.client.service(ctx, name, r.task.index, w.wait)
+	entries, m, err := w.client.Service(ctx, string(name), r.task.index, w.wait)
 	r.meta, r.err = m, err
 	if err != nil {
 		return
 	}
 	begun := time.Now()
-	r.answer = answer{meta: m, asked: r.task.index, at: begun}
+	r.answer = answer{Meta: m, asked: r.task.index, at: begun}
 	r.answer.instances, r.leftOut = parseInstances(entries, w.acceptWarning)
 	r.answer.silent = silent(entries, w.acceptWarning)
 	r.narrow, r.nodes = viewOf(w.seed, name, entries)
-	r.meta.cost += time.Since(begun)
+	r.meta.Cost += time.Since(begun)
 }

@@ -18,6 +18,7 @@ import (
 	"thalassa/agent"
 	"thalassa/api"
 	"thalassa/auth"
+	"thalassa/consul"
 	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/lb"
@@ -177,7 +178,7 @@ func (n node) discovery(initial lb.Snapshot) discovery.Config {
 	return discovery.Config{
 		Address: s.consul(), Token: token, TokenFile: s.consulToken,
 		Datacenter: s.datacenter, Namespace: s.namespace, Partition: s.partition,
-		TLS:           discovery.TLSConfig{CAFile: s.consulCA, CertFile: s.consulCert, KeyFile: s.consulKey, ServerName: s.consulName},
+		TLS:           consul.TLSConfig{CAFile: s.consulCA, CertFile: s.consulCert, KeyFile: s.consulKey, ServerName: s.consulName},
 		AcceptWarning: s.acceptWarning, MaxConns: s.consulMaxConns,
 		HoldShare: s.holdShare, HoldMin: s.holdMin, HoldTime: s.holdTime,
 		Initial: initial, Logger: n.log,

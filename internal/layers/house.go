@@ -58,7 +58,7 @@ func House() Rules {
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
 		Uses:     uses(),
-		Dialers:  []string{"statsock", "discovery"}, // discovery: Consul's
+		Dialers:  []string{"statsock", "consul"}, // consul: Consul's own
 		Program:  "cmd/thalassa",
 		Words:    []string{"util", "utils", "common", "helper", "helpers", "type", "types", "manager", "misc"},
 		Stems:    []string{"util", "utils", "common", "helper", "helpers", "misc"},
@@ -82,7 +82,8 @@ func rooms() map[string][]string {
 		"stats":             {"statsock", "lb", "internal/wake"},
 		"stream":            nil,
 		"store":             {"activity", "lb", "internal/wake", "internal/leftover"},
-		"discovery":         {"lb"},
+		"consul":            nil,
+		"discovery":         {"consul", "lb"},
 		"pacemaker":         {"cluster", "lb", "internal/wake", "internal/leftover"},
 		"ui":                nil,
 		"client":            {"activity", "lb", "internal/wake"},
@@ -106,7 +107,7 @@ func rooms() map[string][]string {
 // processes, the program alone knows that it is one.
 func imports() []Import {
 	return []Import{
-		{Path: "github.com/hashicorp", Owners: []string{"discovery"}, Why: "discovery owns Consul's client"},
+		{Path: "github.com/hashicorp", Owners: []string{"consul"}, Why: "consul owns Consul's client"},
 		{Path: "github.com/haproxytech", Owners: []string{"template"}, Why: "template owns the parser of haproxy.cfg"},
 		{Path: "github.com/labstack", Owners: []string{"api"}, Why: "api owns echo"},
 		{Path: "github.com/coder/websocket", Owners: []string{"api", "client"}, Why: "api and client are the two ends of the websocket"},

@@ -1,4 +1,4 @@
-package discovery
+package consul
 
 import (
 	"context"
@@ -15,12 +15,36 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// server is how to reach one Consul.
-type server struct {
-	address, token, tokenFile        string
-	datacenter, namespace, partition string
-	tls                              TLSConfig
-	maxConns                         int
+// Config says how to reach one Consul.
+type Config struct {
+	// Address of Consul's HTTP API: host:port, http://host:port,
+	// https://host:port (a path in front of /v1 may follow) or
+	// unix:///path/of/socket. Default: 127.0.0.1:8500. Without a scheme it is
+	// https when TLS says anything, else http.
+	Address string
+	// Token is the ACL token; empty: anonymous.
+	Token string
+	// TokenFile holds the token instead, read again whenever it changes.
+	TokenFile string
+	// Datacenter, Namespace and Partition to use; empty: those of the agent
+	// asked and of the token.
+	Datacenter, Namespace, Partition string
+	// TLS has the settings for https.
+	TLS TLSConfig
+	// MaxConns is the maximum number of connections; 0: no limit.
+	MaxConns int
+}
+
+const defaultAddress = "127.0.0.1:8500"
+
+// TLSConfig says how to verify Consul and how to be verified by it.
+type TLSConfig struct {
+	CAFile     string // PEM; default: the system's authorities
+	CertFile   string // PEM, with KeyFile; both are read again for each connection
+	KeyFile    string
+	ServerName string // expected in Consul's certificate; default: the address's host
+	// InsecureSkipVerify accepts any certificate, and so any Consul.
+	InsecureSkipVerify bool
 }
 
 // endpoint is an address taken apart.
@@ -62,14 +86,14 @@ func parseAddress(s string, wantsTLS bool) (endpoint, error) {
 	return endpoint{base: url.URL{Scheme: scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "/")}}, nil
 }
 
-// transport makes connections to the endpoint: never more than maxConns, never
+// transport makes connections to the endpoint: never more than MaxConns, never
 // through a proxy that the environment names.
-func (s server) transport(e endpoint) (*http.Transport, error) {
+func (s Config) transport(e endpoint) (*http.Transport, error) {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	t := &http.Transport{
 		DialContext:            dialer.DialContext,
-		MaxConnsPerHost:        s.maxConns,
-		MaxIdleConnsPerHost:    s.maxConns,
+		MaxConnsPerHost:        s.MaxConns,
+		MaxIdleConnsPerHost:    s.MaxConns,
 		IdleConnTimeout:        90 * time.Second,
 		TLSHandshakeTimeout:    5 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
@@ -84,7 +108,7 @@ func (s server) transport(e endpoint) (*http.Transport, error) {
 	}
 	if e.base.Scheme == "https" {
 		var err error
-		if t.TLSClientConfig, err = s.tls.config(); err != nil {
+		if t.TLSClientConfig, err = s.TLS.config(); err != nil {
 			return nil, err
 		}
 		t.ForceAttemptHTTP2 = true // one connection carries many queries then

@@ -1,4 +1,4 @@
-package discovery
+package consul
 
 import (
 	"context"
@@ -14,19 +14,21 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-var errNoLeader = errors.New("consul has no leader")
+// ErrNoLeader says that Consul's servers have elected none: what they answer may be
+// out of date.
+var ErrNoLeader = errors.New("consul has no leader")
 
-// A trouble is a query that brought no answer.
-type trouble struct {
-	// reason is one clause to be shown, the same for the same cause.
-	reason string
-	// outage: Consul as a whole is not available or does not let us in, as
+// A Failure is a query that brought no answer.
+type Failure struct {
+	// Reason is one clause to be shown, the same for the same cause.
+	Reason string
+	// Outage: Consul as a whole is not available or does not let us in, as
 	// opposed to one answer that cannot be used.
-	outage bool
+	Outage bool
 }
 
-// diagnose says what an error of a query means.
-func diagnose(err error) trouble {
+// Diagnose says what an error of a query means.
+func Diagnose(err error) Failure {
 	var (
 		status api.StatusError
 		syntax *json.SyntaxError
@@ -37,29 +39,29 @@ func diagnose(err error) trouble {
 		token  *tokenError
 	)
 	switch {
-	case errors.Is(err, errNoLeader):
-		return trouble{reason: err.Error(), outage: true}
+	case errors.Is(err, ErrNoLeader):
+		return Failure{Reason: err.Error(), Outage: true}
 	case errors.As(err, &token):
-		return trouble{reason: oneLine("", token.Error()), outage: true}
+		return Failure{Reason: oneLine("", token.Error()), Outage: true}
 	case errors.Is(err, errTooLarge):
-		return trouble{reason: "asking consul: the answer is too large"}
+		return Failure{Reason: "asking consul: the answer is too large"}
 	case errors.As(err, &syntax), errors.As(err, &typing), errors.Is(err, errNoArray), errors.Is(err, errSyntax):
-		return trouble{reason: "asking consul: the answer is malformed"}
+		return Failure{Reason: "asking consul: the answer is malformed"}
 	case errors.As(err, &status):
-		return trouble{reason: "asking consul: HTTP " + strconv.Itoa(status.Code) + oneLine(": ", status.Body), outage: true}
+		return Failure{Reason: "asking consul: HTTP " + strconv.Itoa(status.Code) + oneLine(": ", status.Body), Outage: true}
 	case errors.Is(err, context.DeadlineExceeded):
-		return trouble{reason: "asking consul: no answer in time", outage: true}
+		return Failure{Reason: "asking consul: no answer in time", Outage: true}
 	case errors.As(err, &errno):
 		// Without the addresses: the port of our end differs each time.
-		return trouble{reason: "asking consul: " + errno.Error(), outage: true}
+		return Failure{Reason: "asking consul: " + errno.Error(), Outage: true}
 	case errors.As(err, &lookup):
-		return trouble{reason: "asking consul: looking up " + lookup.Name + ": " + lookup.Err, outage: true}
+		return Failure{Reason: "asking consul: looking up " + lookup.Name + ": " + lookup.Err, Outage: true}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return trouble{reason: "asking consul: the connection was closed", outage: true}
+		return Failure{Reason: "asking consul: the connection was closed", Outage: true}
 	case errors.As(err, &failed):
 		err = failed.Err // without method and address
 	}
-	return trouble{reason: "asking consul" + oneLine(": ", err.Error()), outage: true}
+	return Failure{Reason: "asking consul" + oneLine(": ", err.Error()), Outage: true}
 }
 
 // brief is err with what Consul said in a line: another program in its place may

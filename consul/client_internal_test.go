@@ -1,4 +1,4 @@
-package discovery
+package consul
 
 import (
 	"errors"
@@ -44,7 +44,7 @@ func TestDiagnoseTellsTheSameCauseTheSameWay(t *testing.T) {
 		"ugly":  {errors.New("a\r\n\tb\x00\x7fc"), "asking consul: a b c"},
 		"empty": {errors.New(""), "asking consul"},
 	} {
-		if got := diagnose(test.err); got.reason != test.want || !got.outage {
+		if got := Diagnose(test.err); got.Reason != test.want || !got.Outage {
 			t.Errorf("%s: %+v, want %q", name, got, test.want)
 		}
 	}
@@ -68,17 +68,17 @@ func TestGuardOverridesTheEnvironment(t *testing.T) {
 	}))
 	t.Cleanup(remote.Close)
 	for token, query := range map[string]string{"": "stale=", "mine": "dc=east&stale="} {
-		s := server{address: remote.URL, token: token, maxConns: 1}
+		s := Config{Address: remote.URL, Token: token, MaxConns: 1}
 		if token != "" {
-			s.datacenter = "east"
+			s.Datacenter = "east"
 		}
-		c, err := newClient(s)
+		c, err := New(s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for name, ask := range map[string]func() error{
-			"service": func() error { _, _, err := c.service(t.Context(), "web", 0, 0); return err },
-			"checks":  func() error { _, err := c.checks(t.Context(), "any", 0, 0, func(check) {}); return err },
+			"service": func() error { _, _, err := c.Service(t.Context(), "web", 0, 0); return err },
+			"checks":  func() error { _, err := c.Checks(t.Context(), "any", 0, 0, func(Check) {}); return err },
 		} {
 			if err := ask(); err != nil {
 				t.Fatal(err)
@@ -87,7 +87,7 @@ func TestGuardOverridesTheEnvironment(t *testing.T) {
 				t.Errorf("%s: %+v, want %+v", name, got, want)
 			}
 		}
-		c.close()
+		c.Close()
 	}
 }
 
