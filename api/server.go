@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/auth"
+	"thalassa/live"
 	"thalassa/stream"
 	"thalassa/ui"
 )
@@ -37,13 +38,13 @@ type Server struct {
 	hosts   []string // names that a Host header may hold beside addresses; nil: any
 	origins http.CrossOriginProtection
 
-	sessions  *auth.Sessions
-	patience  patience // with those who try tokens
-	inquiry   *inquiry // after how HAProxy stands
-	hub       *stream.Hub
-	topics    topics
-	metrics   *metrics
-	followers followers
+	sessions *auth.Sessions
+	patience patience // with those who try tokens
+	inquiry  *inquiry // after how HAProxy stands
+	hub      *stream.Hub
+	topics   topics
+	metrics  *metrics
+	live     *live.Server // the websockets
 }
 
 // New makes a Server. It starts nothing.
@@ -51,6 +52,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), site: ui.New(), inquiry: newInquiry()}
 	s.sessions = auth.NewSessions(s.cfg.Tokens, s.cfg.Now)
 	s.openTopics()
+	s.live = live.New(s.liveConfig())
 	s.metrics = s.newMetrics()
 	if cfg.Loopback && cfg.Tokens == nil {
 		s.hosts = []string{"", "localhost"} // HTTP/1.0 knows no Host; browsers always send one
@@ -97,7 +99,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	grace, cancel := context.WithTimeout(base, shutdownGrace)
 	defer cancel()
-	s.followers.close(grace)
+	s.live.Close(grace)
 	err := server.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.cfg.Logger.WarnContext(base, "requests under way were cut off", "grace", shutdownGrace)

@@ -122,7 +122,7 @@ func (s *Server) login(c echo.Context) error {
 func (s *Server) endSession(r *http.Request) {
 	if cookie, err := r.Cookie(cookieName); err == nil {
 		s.sessions.End(cookie.Value)
-		s.followers.endSession(cookie.Value)
+		s.live.EndSession(cookie.Value)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/internal/wake"
+	"thalassa/live"
 	"thalassa/stats"
 	"thalassa/stream"
 )
@@ -51,6 +52,18 @@ func (s *Server) openTopics() {
 	s.topics.activity = h.Log("activity", recentEvents)
 }
 
+// liveConfig is what the websockets are told.
+func (s *Server) liveConfig() live.Config {
+	cfg := live.Config{
+		Hub: s.hub, Version: s.cfg.Version, Label: s.cfg.Label, History: historyLength,
+		MaxSubscribers: s.cfg.MaxFollowers, Logger: s.cfg.Logger,
+	}
+	if s.cfg.Sampler != nil {
+		cfg.Interval = s.cfg.Sampler.Interval()
+	}
+	return cfg
+}
+
 // Follow keeps what the websocket tells up to date until ctx ends, which is no
 // error.
 func (s *Server) Follow(ctx context.Context) error {
@@ -64,22 +77,8 @@ func (s *Server) Follow(ctx context.Context) error {
 	if s.cfg.Cluster != nil {
 		g.Go(func() error { return s.followCluster(ctx) })
 	}
-	g.Go(func() error { return s.keepFollowers(ctx) })
+	g.Go(func() error { return s.live.Run(ctx) })
 	return g.Wait()
-}
-
-// keepFollowers looks after the websockets.
-func (s *Server) keepFollowers(ctx context.Context) error {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			s.followers.look()
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }
 
 // followViews tells of frontends, backends and services.

@@ -65,6 +65,8 @@ func TestCheck(t *testing.T) {
 		{"library without an owner", "agent/x.go", `import _ "example.com/novelty"`, "has no owner"},
 		{"library of everybody", "agent/x.go", `import _ "golang.org/x/sync/errgroup"`, ""},
 		{"websocket elsewhere", "agent/x.go", `import _ "github.com/coder/websocket"`, "two ends of the websocket"},
+		{"websocket in the API", "api/x.go", `import _ "github.com/coder/websocket"`, "two ends of the websocket"},
+		{"websocket", "live/x.go", `import _ "github.com/coder/websocket"`, ""},
 		{"bbolt elsewhere", "activity/x.go", `import _ "go.etcd.io/bbolt"`, "store owns"},
 		{"cobra elsewhere", "dev/x.go", `import _ "github.com/spf13/cobra"`, "cmd/thalassa owns"},
 		{"yaml elsewhere", "auth/x.go", `import _ "go.yaml.in/yaml/v3"`, "cmd/thalassa owns"},

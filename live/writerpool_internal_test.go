@@ -1,18 +1,18 @@
-package api
+package live
 
 import (
 	"runtime"
 	"testing"
 )
 
-// TestTellersForgetWhomTheyHaveTold: there may be somebody due at any moment for as
+// TestWriterPoolForgetsWhomItHasServed: there may be somebody due at any moment for as
 // long as the program runs.
-func TestTellersForgetWhomTheyHaveTold(t *testing.T) {
+func TestWriterPoolForgetsWhomItHasServed(t *testing.T) {
 	const waiting = 100
-	all := tellers{running: runtime.GOMAXPROCS(0)} // no further one begins
-	var order []*follower
+	all := writerPool{running: runtime.GOMAXPROCS(0)} // no further one begins
+	var order []*subscriber
 	add := func() {
-		f := &follower{}
+		f := &subscriber{}
 		order = append(order, f)
 		all.add(f)
 	}

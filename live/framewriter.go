@@ -1,4 +1,4 @@
-package api
+package live
 
 import (
 	"context"
@@ -11,25 +11,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errRoom says that a frame could not be written at once; the rest of it waits.
-var errRoom = errors.New("there is no room for a whole frame")
+// errNoRoom says that a frame could not be written at once; the rest of it waits.
+var errNoRoom = errors.New("there is no room for a whole frame")
 
-// A wire is the connection of a websocket. The websocket library reads from it,
+// A frameWriter is the connection of a websocket. The websocket library reads from it,
 // and writes what keeps it alive and ends it. Texts are written past the library:
 // it would copy them, and need a goroutine that waits for each.
-type wire struct {
+type frameWriter struct {
 	net.Conn
 	raw syscall.RawConn // nil: nothing can be written at once
-	// turn has one slot: who filled it may write, one whole frame.
-	turn chan struct{}
-	// rest is what waits of a frame that was begun; of whoever tells.
+	// lock has one slot: who filled it may write one whole frame.
+	lock chan struct{}
+	// rest is what is left of a frame; of the goroutine that writes texts.
 	rest net.Buffers
-	// begun says that a part of rest has been written, and the turn is taken.
+	// begun says that a part of the frame has been written, and lock is held.
 	begun bool
 }
 
-func newWire(conn net.Conn) *wire {
-	w := &wire{Conn: conn, turn: make(chan struct{}, 1)}
+func newFrameWriter(conn net.Conn) *frameWriter {
+	w := &frameWriter{Conn: conn, lock: make(chan struct{}, 1)}
 	if c, ok := conn.(syscall.Conn); ok {
 		if raw, err := c.SyscallConn(); err == nil {
 			w.raw = raw
@@ -39,33 +39,33 @@ func newWire(conn net.Conn) *wire {
 }
 
 // Write is for the library, whose frames come whole.
-func (w *wire) Write(p []byte) (int, error) {
-	w.turn <- struct{}{}
-	defer func() { <-w.turn }()
+func (w *frameWriter) Write(p []byte) (int, error) {
+	w.lock <- struct{}{}
+	defer func() { <-w.lock }()
 	return w.Conn.Write(p)
 }
 
-// ping asks the other side for an answer; false: there is no room for that.
-func (w *wire) ping() bool {
+// ping sends a ping; false: there is no room for it.
+func (w *frameWriter) ping() bool {
 	ping := []byte{0x89, 0}
 	if w.raw == nil {
 		go func() { _, _ = w.Write(ping) }() // fails with what is under way
 		return true
 	}
 	select {
-	case w.turn <- struct{}{}:
+	case w.lock <- struct{}{}:
 	default:
 		return false
 	}
 	n, err := w.writeNow(net.Buffers{ping})
-	<-w.turn
+	<-w.lock
 	if n == 1 { // never: two bytes have room or have not
 		err = w.Close()
 	}
 	return err == nil && n > 0
 }
 
-// textFrame is a text as it goes over the wire.
+// textFrame is a text with its frame header.
 func textFrame(text []byte) net.Buffers {
 	const finalText, two, eight = 0x81, 126, 127
 	head := []byte{finalText, byte(len(text))}
@@ -78,35 +78,35 @@ func textFrame(text []byte) net.Buffers {
 	return net.Buffers{head, text}
 }
 
-// put writes a text without waiting. With errRoom it is for finish to write the
+// tryWriteText writes a text without waiting. After errNoRoom flush writes the
 // rest. Nothing is written once ctx has ended; that is the error then.
-func (w *wire) put(ctx context.Context, text []byte) error {
+func (w *frameWriter) tryWriteText(ctx context.Context, text []byte) error {
 	w.rest = textFrame(text)
 	if w.raw == nil {
-		return errRoom
+		return errNoRoom
 	}
 	select {
-	case w.turn <- struct{}{}:
+	case w.lock <- struct{}{}:
 	default:
-		return errRoom
+		return errNoRoom
 	}
 	if err := context.Cause(ctx); err != nil {
 		w.rest = nil
-		<-w.turn
+		<-w.lock
 		return err
 	}
 	n, err := w.writeNow(w.rest)
-	if err == nil && w.cut(n) {
+	if err == nil && w.advance(n) {
 		w.begun = true // and nobody may write in between
-		return errRoom
+		return errNoRoom
 	}
 	w.rest = nil
-	<-w.turn
+	<-w.lock
 	return err
 }
 
-// writeNow writes what there is room for.
-func (w *wire) writeNow(bufs net.Buffers) (n int, err error) {
+// writeNow writes what there is room for; 0: nothing.
+func (w *frameWriter) writeNow(bufs net.Buffers) (n int, err error) {
 	failed := w.raw.Write(func(fd uintptr) bool {
 		for {
 			if n, err = unix.Writev(int(fd), bufs); !errors.Is(err, unix.EINTR) {
@@ -125,8 +125,9 @@ func (w *wire) writeNow(bufs net.Buffers) (n int, err error) {
 	return n, nil
 }
 
-// cut takes what was written off the rest and reports whether there is any left.
-func (w *wire) cut(n int) bool {
+// advance removes the n bytes that were written from rest and reports whether any
+// are left.
+func (w *frameWriter) advance(n int) bool {
 	for len(w.rest) > 0 && n >= len(w.rest[0]) {
 		n -= len(w.rest[0])
 		w.rest = w.rest[1:]
@@ -137,28 +138,28 @@ func (w *wire) cut(n int) bool {
 	return len(w.rest) > 0
 }
 
-// send writes a text, however long that takes within the time for a frame.
-func (w *wire) send(ctx context.Context, text []byte) error {
-	w.turn <- struct{}{}
-	return w.write(ctx, textFrame(text))
+// writeText writes a text, however long that takes within the time for a frame.
+func (w *frameWriter) writeText(ctx context.Context, text []byte) error {
+	w.lock <- struct{}{}
+	return w.writeLocked(ctx, textFrame(text))
 }
 
-// finish writes what waits.
-func (w *wire) finish(ctx context.Context) error {
+// flush writes what is left of a frame.
+func (w *frameWriter) flush(ctx context.Context) error {
 	rest, begun := w.rest, w.begun
 	w.rest, w.begun = nil, false
 	if len(rest) == 0 {
 		return nil
 	}
 	if !begun {
-		w.turn <- struct{}{}
+		w.lock <- struct{}{}
 	}
-	return w.write(ctx, rest)
+	return w.writeLocked(ctx, rest)
 }
 
-// write writes and ends the turn.
-func (w *wire) write(ctx context.Context, bufs net.Buffers) error {
-	defer func() { <-w.turn }()
+// writeLocked writes and releases the lock.
+func (w *frameWriter) writeLocked(ctx context.Context, bufs net.Buffers) error {
+	defer func() { <-w.lock }()
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
