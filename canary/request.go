@@ -49,7 +49,7 @@ func (w *walk) request(ctx context.Context, d client.DeployRequest) (client.Appl
 	begin, wait := time.Now(), firstPause
 	for lost := false; ; lost = true {
 		b, applied, err := w.agent.Deploy(context.WithoutCancel(ctx), w.Backend, d, client.IfMatch(w.backend.ETag))
-		w.begun = w.begun || err == nil || client.MayPass(err)
+		w.begun = w.begun || err == nil || client.IsTemporary(err)
 		switch {
 		case err == nil && w.isWanted(b):
 			w.backend = b
@@ -58,7 +58,7 @@ func (w *walk) request(ctx context.Context, d client.DeployRequest) (client.Appl
 			return applied, w.foreign(b)
 		case !lost && hasStatus(err, http.StatusPreconditionFailed, http.StatusNotFound):
 			return applied, w.whoElse(ctx)
-		case !lost && !client.MayPass(err):
+		case !lost && !client.IsTemporary(err):
 			return applied, err
 		}
 		done, lookErr := w.hasTaken(ctx)
@@ -67,7 +67,7 @@ func (w *walk) request(ctx context.Context, d client.DeployRequest) (client.Appl
 			return applied, lookErr
 		case done:
 			return client.Applied{Applied: true}, nil
-		case !client.MayPass(err) || time.Since(begin) > w.Patience:
+		case !client.IsTemporary(err) || time.Since(begin) > w.Patience:
 			return applied, err
 		}
 		if err := wake.Pause(ctx, wait); err != nil {
@@ -147,7 +147,7 @@ func (w *walk) patiently(ctx context.Context, ask func(context.Context) error) e
 	begin, wait, told := time.Now(), firstPause, false
 	for {
 		err := ask(ctx)
-		if err == nil || ctx.Err() != nil || !client.MayPass(err) || time.Since(begin) > w.Patience {
+		if err == nil || ctx.Err() != nil || !client.IsTemporary(err) || time.Since(begin) > w.Patience {
 			return err
 		}
 		if !told {

@@ -65,7 +65,7 @@ func TestAgentThatIsAwayForLong(t *testing.T) {
 		w.onRead[40] = func() error { w.away = time.Now().Add(time.Hour); return nil }
 		err := w.walk(t.Context())
 		e, ok := errors.AsType[*canary.StuckError](err)
-		if !ok || e.Left != "1=75,2=25" || e.Back != "1" || !client.MayPass(err) {
+		if !ok || e.Left != "1=75,2=25" || e.Back != "1" || !client.IsTemporary(err) {
 			t.Fatalf("%v", err)
 		}
 		w.stands("1=75,2=25")
@@ -73,7 +73,7 @@ func TestAgentThatIsAwayForLong(t *testing.T) {
 	bubble(t, func(w *world) { // from the beginning
 		t := w.t
 		w.away = time.Now().Add(time.Second)
-		if err := w.walk(t.Context()); !client.MayPass(err) || errors.As(err, new(*canary.StuckError)) || w.asked > 0 {
+		if err := w.walk(t.Context()); !client.IsTemporary(err) || errors.As(err, new(*canary.StuckError)) || w.asked > 0 {
 			t.Error(err)
 		}
 	})

@@ -76,15 +76,15 @@ func TestWhatIsNoAgent(t *testing.T) {
 	if _, err := array.Status(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "decoding the agent's answer: ") {
 		t.Errorf("JSON of another form: %v", err)
 	}
-	if _, _, err := page.Ready(t.Context()); err == nil {
+	if _, err := page.Readiness(t.Context()); err == nil {
 		t.Error("a page is ready")
 	}
 	down := canned(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = io.WriteString(w, `{}`)
 	})
-	if ready, _, err := down.Ready(t.Context()); err == nil || ready {
-		t.Errorf("a stranger's 503: %v, %v", ready, err)
+	if r, err := down.Readiness(t.Context()); err == nil || r.Ready {
+		t.Errorf("a stranger's 503: %+v, %v", r, err)
 	}
 }
 

@@ -73,11 +73,11 @@ const (
 	defaultSecondLook = time.Second
 	// maxWait is where Consul itself caps a blocking query.
 	maxWait = 10 * time.Minute
-	// fetchConns and wideConns are what is kept of MaxConns for asking about
+	// fetchConns and catalogConns are what is kept of MaxConns for asking about
 	// cold services and for watching the whole catalog. reservedConns is more
 	// than their sum: a connection being closed still counts at Consul's end.
 	fetchConns    = 4
-	wideConns     = 3
+	catalogConns  = 3
 	reservedConns = 9
 	minConns      = 10
 )

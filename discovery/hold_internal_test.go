@@ -115,7 +115,7 @@ func (st step) take(t *testing.T, n int, s lb.Service, start time.Time) lb.Servi
 	e := st.evidence
 	e.base = max(e.base, 6)
 	before := s
-	s, v := judge(s, a, testPolicy, e)
+	s, v := evaluate(s, a, testPolicy, e)
 	if got := ids(s); got != st.want {
 		t.Fatalf("step %d: %q, want %q", n, got, st.want)
 	}
@@ -140,7 +140,7 @@ func TestHoldingCanBeTurnedOff(t *testing.T) {
 	p := testPolicy
 	p.share = 1
 	before := lb.Service{Name: "web", Index: 5, Seen: time.Now(), Instances: members("a b c")}
-	got, _ := judge(before, answer{Meta: consul.Meta{Index: 6, Leader: true}, at: time.Now()}, p, evidence{base: 3})
+	got, _ := evaluate(before, answer{Meta: consul.Meta{Index: 6, Leader: true}, at: time.Now()}, p, evidence{base: 3})
 	if len(got.Instances) != 0 || got.Hold != nil {
 		t.Errorf("%+v, want nothing held", got)
 	}
@@ -151,7 +151,7 @@ func TestHoldingCanBeTurnedOff(t *testing.T) {
 func TestHoldAfterAStart(t *testing.T) {
 	t.Parallel()
 	before := lb.Service{Name: "web", Index: 5, Seen: time.Now().Add(-time.Hour), Stale: Unconfirmed, Instances: members("a b c")}
-	got, _ := judge(before, answer{Meta: consul.Meta{Index: 6, Leader: true}, at: time.Now()}, testPolicy, evidence{base: 3, readable: true})
+	got, _ := evaluate(before, answer{Meta: consul.Meta{Index: 6, Leader: true}, at: time.Now()}, testPolicy, evidence{base: 3, readable: true})
 	if ids(got) != "[a] [b] [c]" || got.Hold.Doubt != lb.DoubtRestart || got.Stale != "" {
 		t.Errorf("%+v, want all held", got)
 	}
@@ -256,12 +256,12 @@ func TestScheduleObeysAnOperator(t *testing.T) {
 
 // While something is held, Consul is asked for itself, and that again and again;
 // otherwise not.
-func TestScheduleAsksTheCanary(t *testing.T) {
+func TestScheduleAsksTheProbe(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s, svc := holding(now)
 	asked := func(tasks []task) *task {
-		i := slices.IndexFunc(tasks, func(t task) bool { return t.query == &s.canary })
+		i := slices.IndexFunc(tasks, func(t task) bool { return t.query == &s.probe })
 		if i < 0 {
 			return nil
 		}
@@ -274,8 +274,8 @@ func TestScheduleAsksTheCanary(t *testing.T) {
 		t.Fatal("not asked")
 	}
 	fetched := s.fetched
-	s.apply(result{task: *first, meta: consul.Meta{Leader: true}, seen: true}, now)
-	if s.fetched != fetched-1 || s.canary.busy || !s.readable.Equal(now) {
+	s.apply(result{task: *first, meta: consul.Meta{Leader: true}, readable: true}, now)
+	if s.fetched != fetched-1 || s.probe.busy || !s.readable.Equal(now) {
 		t.Errorf("%d slots in use, readable at %v", s.fetched, s.readable)
 	}
 	if tasks, next := s.assign(now); asked(tasks) != nil || next.Sub(now) > testPolicy.look {

@@ -134,7 +134,7 @@ func FuzzParseInstances(f *testing.F) {
 		if json.Unmarshal(data, &entries) != nil {
 			return
 		}
-		viewOf(seed, "web", entries)
+		digestOf(seed, "web", entries)
 		kept, out := parseInstances(entries, true)
 		if len(kept)+len(out) != len(entries) {
 			t.Fatalf("%d kept and %d left out of %d", len(kept), len(out), len(entries))
@@ -155,7 +155,7 @@ func FuzzParseInstances(f *testing.F) {
 	})
 }
 
-func TestViewsAgreeHoweverTheyWereMade(t *testing.T) {
+func TestDigestsAgreeHoweverTheyWereMade(t *testing.T) {
 	t.Parallel()
 	seed := maphash.MakeSeed()
 	checks := []consul.Check{
@@ -167,10 +167,10 @@ func TestViewsAgreeHoweverTheyWereMade(t *testing.T) {
 		{Node: "n2", CheckID: "c", ServiceID: "c", ServiceName: "web", Status: "passing"},
 		{Node: "n2", CheckID: "d", ServiceID: "d", ServiceName: "api", Status: "passing"},
 	}
-	wide := func(change func([]consul.Check)) *view {
+	catalog := func(change func([]consul.Check)) *digests {
 		list := append([]consul.Check(nil), checks...)
 		change(list)
-		v := newView(seed)
+		v := newDigests(seed)
 		for i := range list {
 			v.add(list[len(list)-1-i]) // in another order
 		}
@@ -179,7 +179,7 @@ func TestViewsAgreeHoweverTheyWereMade(t *testing.T) {
 	on := func(node string, list ...consul.Check) *consul.Entry {
 		return &consul.Entry{Node: &consul.Node{Node: node}, Checks: list}
 	}
-	narrow, nodes := viewOf(seed, "Web", []*consul.Entry{
+	service, nodes := digestOf(seed, "Web", []*consul.Entry{
 		on("n1", checks[0], checks[3]), on("n1", checks[0], checks[4]), on("n2", checks[1], checks[5]),
 	})
 	for name, test := range map[string]struct {
@@ -195,7 +195,7 @@ func TestViewsAgreeHoweverTheyWereMade(t *testing.T) {
 		"two change places":    {func(c []consul.Check) { c[3].Status, c[4].Status = c[4].Status, c[3].Status }, false},
 		"a check on the nodes": {func(c []consul.Check) { c[2].Node = "n1" }, false},
 	} {
-		if got := wide(test.change).of("web", nodes) == narrow; got != test.same {
+		if got := catalog(test.change).of("web", nodes) == service; got != test.same {
 			t.Errorf("%s: the same %t, want %t", name, got, test.same)
 		}
 	}

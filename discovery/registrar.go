@@ -37,16 +37,16 @@ type Registrar struct {
 	logger            *slog.Logger
 	interval, timeout time.Duration
 	wanted            atomic.Pointer[[]Registration]
-	look              chan struct{} // one slot: wanted was set
+	wake              chan struct{} // one slot: wanted was set
 
 	// Owned by Run: what the agent has from us, or may have when a request
 	// failed half-way.
-	held     map[string]Registration
-	failures int
+	registered map[string]Registration
+	failures   int
 }
 
-// farewell is how long taking everything back may take at the end.
-const farewell = 3 * time.Second
+// leaveTimeout is how long taking everything back may take at the end.
+const leaveTimeout = 3 * time.Second
 
 // NewRegistrar makes a Registrar that has nothing to register yet. The error
 // says which setting cannot be used.
@@ -60,7 +60,7 @@ func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
 	}
 	r := &Registrar{
 		client: c, logger: cfg.Logger, interval: cfg.Interval, timeout: cfg.Timeout,
-		look: make(chan struct{}, 1), held: map[string]Registration{},
+		wake: make(chan struct{}, 1), registered: map[string]Registration{},
 	}
 	if r.logger == nil {
 		r.logger = slog.New(slog.DiscardHandler)
@@ -83,7 +83,7 @@ func (r *Registrar) Set(wanted []Registration) {
 		list[i] = w.clone()
 	}
 	r.wanted.Store(&list)
-	poke(r.look)
+	notify(r.wake)
 }
 
 // Run keeps the agent in step until ctx ends, which is no error, and then takes
@@ -100,7 +100,7 @@ func (r *Registrar) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			r.leave(context.WithoutCancel(ctx))
 			return nil
-		case <-r.look:
+		case <-r.wake:
 		case <-alarm.C:
 			complete = true
 		}
@@ -144,11 +144,11 @@ func (r *Registrar) sync(ctx context.Context, complete bool) error {
 	}
 	var errs []error
 	for id, w := range wanted {
-		if held, ok := r.held[id]; !ok || lost[id] || !held.equal(w) {
+		if held, ok := r.registered[id]; !ok || lost[id] || !held.equal(w) {
 			errs = append(errs, r.register(ctx, w))
 		}
 	}
-	for id := range r.held {
+	for id := range r.registered {
 		if _, ok := wanted[id]; !ok {
 			errs = append(errs, r.deregister(ctx, id))
 		}
@@ -171,7 +171,7 @@ func (r *Registrar) lost(ctx context.Context, wanted map[string]Registration) (m
 	}
 	out := map[string]bool{}
 	for id, w := range wanted {
-		out[id] = !w.heldBy(services, checks)
+		out[id] = !w.isHeldBy(services, checks)
 	}
 	return out, nil
 }
@@ -181,11 +181,11 @@ func (r *Registrar) register(ctx context.Context, w Registration) error {
 	defer cancel()
 	// Until the agent has confirmed it, what it holds under this ID is unknown:
 	// something to take back, but equal to nothing that could be wanted.
-	r.held[w.ID] = Registration{}
+	r.registered[w.ID] = Registration{}
 	if err := r.client.Register(ctx, w.service()); err != nil {
 		return fmt.Errorf("registering %s: %w", w.ID, err)
 	}
-	r.held[w.ID] = w
+	r.registered[w.ID] = w
 	r.logger.InfoContext(ctx, "service registered in consul", "id", w.ID, "service", string(w.Name))
 	return nil
 }
@@ -198,17 +198,17 @@ func (r *Registrar) deregister(ctx context.Context, id string) error {
 	if err := r.client.Deregister(ctx, id); err != nil {
 		return fmt.Errorf("deregistering %s: %w", id, err)
 	}
-	delete(r.held, id)
+	delete(r.registered, id)
 	r.logger.InfoContext(ctx, "service deregistered in consul", "id", id)
 	return nil
 }
 
 // leave takes back what does not stay.
 func (r *Registrar) leave(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, farewell)
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
 	wanted := r.byID()
-	for id := range r.held {
+	for id := range r.registered {
 		if wanted[id].Stays {
 			continue
 		}

@@ -84,8 +84,8 @@ func (c Check) initialStatus() string {
 	return consul.Critical
 }
 
-// heldBy reports whether the agent has the registration as it should be.
-func (r Registration) heldBy(services map[string]consul.AgentService, checks map[string]bool) bool {
+// isHeldBy reports whether the agent has the registration as it should be.
+func (r Registration) isHeldBy(services map[string]consul.AgentService, checks map[string]bool) bool {
 	s, ok := services[r.ID]
 	if !ok || s.Name != string(r.Name) || s.Address != string(r.Address) || s.Port != int(r.Port) ||
 		!slices.Equal(s.Tags, r.Tags) || !maps.Equal(s.Meta, r.Meta) {

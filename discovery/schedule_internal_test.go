@@ -26,7 +26,7 @@ func TestScheduleLosesNoUpdate(t *testing.T) {
 					w := newWorld(t, seed, services, hot)
 					w.lag = lag
 					w.inBursts(simulatedNames(services))
-					if limit := hot + fetchConns + wideConns; w.greatest > limit {
+					if limit := hot + fetchConns + catalogConns; w.greatest > limit {
 						t.Fatalf("seed %d: %d queries at once, want at most %d", seed, w.greatest, limit)
 					}
 				}
@@ -181,7 +181,7 @@ func TestScheduleGivesSlotsToWhatChanges(t *testing.T) {
 	if len(w.schedule.notes) > 0 {
 		t.Errorf("told of %+v", w.schedule.notes)
 	}
-	if limit := hot + fetchConns + wideConns; w.greatest > limit {
+	if limit := hot + fetchConns + catalogConns; w.greatest > limit {
 		t.Errorf("%d queries at once, want at most %d", w.greatest, limit)
 	}
 	w.run(w.now.Add(2 * time.Second))

@@ -211,7 +211,7 @@ func (w *world) indexOf(t task, s state) uint64 {
 	switch t.query {
 	case &w.schedule.checks, &w.schedule.critical:
 		return s.checks
-	case &w.schedule.canary:
+	case &w.schedule.probe:
 		return 1
 	case &w.schedule.catalog:
 		return s.catalog
@@ -223,10 +223,10 @@ func (w *world) answer(t task, s state, at time.Time) result {
 	r := result{task: t, meta: consul.Meta{Index: w.indexOf(t, s), Leader: true}}
 	switch t.query {
 	case &w.schedule.checks, &w.schedule.critical:
-		r.view = newView(w.seed)
+		r.digests = newDigests(w.seed)
 		add := func(c consul.Check) {
 			if t.query == &w.schedule.checks || c.Status == consul.Critical {
-				r.view.add(c)
+				r.digests.add(c)
 			}
 		}
 		add(consul.Check{Node: "n", CheckID: "up", Status: s.node})
@@ -243,8 +243,8 @@ func (w *world) answer(t task, s state, at time.Time) result {
 			}
 		}
 		r.tags = digestTags(w.seed, tags)
-	case &w.schedule.canary:
-		r.seen = true
+	case &w.schedule.probe:
+		r.readable = true
 	default:
 		n := t.service.name
 		var entries []*consul.Entry
@@ -257,7 +257,7 @@ func (w *world) answer(t task, s state, at time.Time) result {
 		}
 		r.answer = answer{Meta: r.meta, asked: t.index, at: at}
 		r.answer.instances, r.leftOut = parseInstances(entries, false)
-		r.narrow, r.nodes = viewOf(w.seed, n, entries)
+		r.serviceDigest, r.nodes = digestOf(w.seed, n, entries)
 	}
 	return r
 }

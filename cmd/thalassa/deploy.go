@@ -79,7 +79,7 @@ deploy stays.`,
 	r.flags(cmd)
 	f := cmd.Flags()
 	f.DurationVar(&d.Wait, "wait", 0, "`time` that a healthy instance may take to appear, e.g. 30s")
-	f.StringVar(&d.Name, "service", "", "point at another Consul `service`, too")
+	f.StringVar(&d.Service, "service", "", "point at another Consul `service`, too")
 	f.BoolVar(&d.Force, "force", false, "switch even though no instance is healthy")
 	f.DurationVar(&drain, "drain", 0, "wait for the last connections to former members, at most this `time`")
 	w.flags(f)

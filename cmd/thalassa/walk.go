@@ -41,7 +41,7 @@ func (w *walk) parse(cmd *cobra.Command, d client.DeployRequest) (walking bool, 
 	switch {
 	case len(d.Versions) > 0:
 		return false, mistake(cmd, "--canary leads to one version, got %s", d.Versions)
-	case d.Name != "":
+	case d.Service != "":
 		return false, mistake(cmd, "--canary stays with the backend's service, without --service")
 	case d.Force:
 		return false, mistake(cmd, "--canary needs healthy instances, without --force")

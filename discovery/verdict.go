@@ -57,11 +57,11 @@ type verdict struct {
 	changed bool
 }
 
-// judge decides what an answer is worth. It returns what is known of the
+// evaluate decides what an answer is worth. It returns what is known of the
 // service from now on: the previous instances unless the answer was taken, and
 // some of them beside those of the answer while it is not believed that they
 // are gone.
-func judge(previous lb.Service, a answer, p policy, e evidence) (lb.Service, verdict) {
+func evaluate(previous lb.Service, a answer, p policy, e evidence) (lb.Service, verdict) {
 	next := previous
 	switch {
 	case !a.Leader:

@@ -10,7 +10,7 @@ import (
 
 var testPolicy = policy{share: 0.5, least: 2, time: 5 * time.Minute, look: time.Second}
 
-func TestJudge(t *testing.T) {
+func TestEvaluate(t *testing.T) {
 	t.Parallel()
 	before := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	now := before.Add(time.Minute)
@@ -58,7 +58,7 @@ func TestJudge(t *testing.T) {
 			verdict{refused: "consul has no leader"},
 		},
 	} {
-		got, v := judge(test.previous, test.answer, testPolicy, evidence{})
+		got, v := evaluate(test.previous, test.answer, testPolicy, evidence{})
 		if v != test.verdict {
 			t.Errorf("%s: verdict %+v, want %+v", name, v, test.verdict)
 		}

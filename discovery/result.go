@@ -17,14 +17,14 @@ type result struct {
 	meta consul.Meta
 
 	// Of a request for one service:
-	answer  answer
-	leftOut []leftOut
-	seen    bool // of the canary: it is there
-	narrow  uint64
-	nodes   []string
+	answer        answer
+	leftOut       []leftOut
+	readable      bool // of the probe: it is there
+	serviceDigest uint64
+	nodes         []string
 	// Of one over the whole catalog, either:
-	view *view
-	tags map[string]uint64
+	digests *digests
+	tags    map[string]uint64
 }
 
 // A note is something to log.
@@ -62,12 +62,12 @@ func (s *schedule) apply(r result, now time.Time) {
 		s.hotBusy--
 	case fetchSlot:
 		s.fetched--
-		if r.task.query == &s.canary {
-			s.applyCanary(r, now)
+		if r.task.query == &s.probe {
+			s.applyProbe(r, now)
 		}
-	case wideSlot:
-		if s.isWide() && !errors.Is(r.err, context.Canceled) {
-			s.applyWide(r, now)
+	case catalogSlot:
+		if s.watchesCatalog() && !errors.Is(r.err, context.Canceled) {
+			s.applyCatalog(r, now)
 		}
 	}
 	if svc := r.task.service; svc != nil && s.services[svc.name] == svc {
@@ -90,16 +90,16 @@ func (s *schedule) applyService(svc *service, r result, now time.Time) {
 		return
 	}
 	if svc.outage || s.down && now.Sub(s.downAt) < s.policy.time {
-		s.suspect(now) // the others that fail may be the first, or do so for reasons of their own
+		s.expectGaps(now) // the others that fail may be the first, or do so for reasons of their own
 	}
 	before := svc.current
-	next, v := judge(before, r.answer, s.policy, s.evidence(svc, now))
+	next, v := evaluate(before, r.answer, s.policy, s.evidence(svc, now))
 	switch {
 	case v.refused != "":
 		s.failService(svc, consul.Failure{Reason: v.refused, Outage: !r.answer.Leader}, now)
 		return
 	case v.restart:
-		s.suspect(now)
+		s.expectGaps(now)
 		svc.restart(now)
 		return
 	case v.verify:
@@ -114,7 +114,7 @@ func (s *schedule) applyService(svc *service, r result, now time.Time) {
 		svc.heat = now
 	}
 	svc.current, svc.known = next, true
-	svc.narrow, svc.nodes = r.narrow, r.nodes
+	svc.serviceDigest, svc.nodes = r.serviceDigest, r.nodes
 	svc.epoch = r.task.epoch
 	half := s.sweepTime() / 2
 	svc.sweep = now.Add(half + time.Duration(s.random()*float64(half)))
@@ -139,12 +139,12 @@ func (s *schedule) failService(svc *service, t consul.Failure, now time.Time) {
 // is on its way: wait for it a little. A lasting difference costs ever fewer
 // requests.
 func (s *schedule) compare(svc *service, now time.Time) {
-	before := svc.wide
-	svc.wide = s.wideOf(svc)
+	before := svc.catalogDigest
+	svc.catalogDigest = s.catalogDigest(svc)
 	switch {
 	case !s.differs(svc):
 		svc.rechecks, svc.recheck = 0, time.Time{}
-	case svc.wide != before:
+	case svc.catalogDigest != before:
 		svc.dirty = true
 	default:
 		svc.recheck = now.Add(min(firstRecheck<<min(svc.rechecks, maxQuick+maxQuick), sweepEvery))
@@ -152,18 +152,18 @@ func (s *schedule) compare(svc *service, now time.Time) {
 	}
 }
 
-// applyWide takes an answer about the whole catalog.
-func (s *schedule) applyWide(r result, now time.Time) {
+// applyCatalog takes an answer about the whole catalog.
+func (s *schedule) applyCatalog(r result, now time.Time) {
 	q := r.task.query
 	if r.err == nil && !r.meta.Leader {
 		r.err = consul.ErrNoLeader
 	}
 	if r.err != nil {
-		s.failWide(q, consul.Diagnose(r.err), now)
+		s.failCatalog(q, consul.Diagnose(r.err), now)
 		return
 	}
 	if r.meta.Index < r.task.index {
-		s.suspect(now)
+		s.expectGaps(now)
 		q.restart(now)
 		return
 	}
@@ -171,9 +171,9 @@ func (s *schedule) applyWide(r result, now time.Time) {
 	s.succeed(q, "", r, news, now)
 	switch q {
 	case &s.checks:
-		s.applyChecks(r.view)
+		s.applyChecks(r.digests)
 	case &s.critical:
-		s.applyFailing(r.view)
+		s.applyCritical(r.digests)
 	case &s.catalog:
 		if news {
 			s.applyTags(r.tags)
@@ -181,14 +181,14 @@ func (s *schedule) applyWide(r result, now time.Time) {
 	}
 }
 
-// failWide backs off. When Consul as a whole is away the cold services are not
+// failCatalog backs off. When Consul as a whole is away the cold services are not
 // watched by anybody: they are not confirmed from here on.
-func (s *schedule) failWide(q *query, t consul.Failure, now time.Time) {
+func (s *schedule) failCatalog(q *query, t consul.Failure, now time.Time) {
 	s.fail(q, "", t, now)
 	if !t.Outage {
 		return
 	}
-	for _, svc := range s.order {
+	for _, svc := range s.byName {
 		if !svc.busy && svc.failures == 0 && svc.index > 0 {
 			s.failService(svc, t, now)
 		}
@@ -198,27 +198,27 @@ func (s *schedule) failWide(q *query, t consul.Failure, now time.Time) {
 // applyChecks finds the services whose checks are not what they were. One that
 // is asked for right now is compared when that is done. One that stands as it
 // did before has been asked for since.
-func (s *schedule) applyChecks(v *view) {
-	s.view = v
-	for _, svc := range s.order {
+func (s *schedule) applyChecks(v *digests) {
+	s.digests = v
+	for _, svc := range s.byName {
 		if svc.busy {
 			continue
 		}
-		before := svc.wide
-		svc.wide = s.wideOf(svc)
-		svc.dirty = svc.dirty || svc.wide != before && s.differs(svc)
+		before := svc.catalogDigest
+		svc.catalogDigest = s.catalogDigest(svc)
+		svc.dirty = svc.dirty || svc.catalogDigest != before && s.differs(svc)
 	}
 }
 
-// applyFailing finds the services of which a check became critical or is it no
+// applyCritical finds the services of which a check became critical or is it no
 // longer, long before the answer about all checks is read.
-func (s *schedule) applyFailing(v *view) {
-	before := s.failing
-	s.failing = v
+func (s *schedule) applyCritical(v *digests) {
+	before := s.criticalDigests
+	s.criticalDigests = v
 	if before == nil {
 		return
 	}
-	for _, svc := range s.order {
+	for _, svc := range s.byName {
 		if !(svc.busy && svc.watching) && v.of(svc.name, svc.nodes) != before.of(svc.name, svc.nodes) {
 			svc.dirty = true
 		}
@@ -235,8 +235,8 @@ func (s *schedule) applyTags(tags map[string]uint64) {
 	if before == nil {
 		return
 	}
-	for _, svc := range s.order {
-		key := lowered(svc.name)
+	for _, svc := range s.byName {
+		key := lowerCase(svc.name)
 		if tags[key] != before[key] && !(svc.busy && svc.watching) {
 			svc.dirty = true
 		}
@@ -247,12 +247,12 @@ func (s *schedule) fail(q *query, name lb.Name, t consul.Failure, now time.Time)
 	if !t.Outage && (q.failures == 0 || q.outage) {
 		s.notes = append(s.notes, note{kind: noteUnusable, service: name, reason: t.Reason})
 	}
-	q.fail(t, now, s.patience(), s.random())
+	q.fail(t, now, s.maxRetryPause(), s.random())
 }
 
-// patience is the longest pause before an answer that could not be used is asked
+// maxRetryPause is the longest pause before an answer that could not be used is asked
 // for again: a second, longer when there are many such.
-func (s *schedule) patience() time.Duration {
+func (s *schedule) maxRetryPause() time.Duration {
 	n := 0
 	for q := range s.queries {
 		if q.failures > 0 && !q.outage {
@@ -271,20 +271,20 @@ func (s *schedule) succeed(q *query, name lb.Name, r result, news bool, now time
 		s.notes = append(s.notes, note{kind: noteUsable, service: name})
 	}
 	if outage {
-		s.recall(now, 0)
+		s.retryFailed(now, 0)
 	}
 }
 
 // queries ranges over all there are.
 func (s *schedule) queries(yield func(*query) bool) {
-	if s.isWide() {
-		for _, q := range s.wide() {
+	if s.watchesCatalog() {
+		for _, q := range s.catalogQueries() {
 			if !yield(q) {
 				return
 			}
 		}
 	}
-	for _, svc := range s.order {
+	for _, svc := range s.byName {
 		if !yield(&svc.query) {
 			return
 		}
