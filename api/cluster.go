@@ -102,9 +102,9 @@ func (s *Server) monitor(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	patience, cancel := waiting(c.Request().Context())
+	bounded, cancel := waiting(c.Request().Context())
 	defer cancel()
-	patience, cancel = context.WithTimeout(patience, monitorWait)
+	bounded, cancel = context.WithTimeout(bounded, monitorWait)
 	defer cancel()
 	for {
 		var next <-chan struct{}
@@ -117,14 +117,14 @@ func (s *Server) monitor(c echo.Context) error {
 			return err
 		case v.State == cluster.StateOffline:
 			return &lb.UnavailableError{What: "Pacemaker does not answer on this node"}
-		case known == nil || v.Epoch != *known || patience.Err() != nil:
+		case known == nil || v.Epoch != *known || bounded.Err() != nil:
 			return respond(c, http.StatusOK, struct {
 				Epoch cluster.Epoch `json:"epoch"`
 			}{v.Epoch})
 		}
 		select {
 		case <-next:
-		case <-patience.Done():
+		case <-bounded.Done():
 		}
 	}
 }
@@ -217,7 +217,7 @@ func (s *Server) followCluster(ctx context.Context) error {
 			}
 			s.topics.cluster.Replace([]stream.Object{object})
 		}
-		if !rested(ctx, next) {
+		if !waitRested(ctx, next) {
 			return nil
 		}
 	}

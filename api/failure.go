@@ -54,11 +54,11 @@ func (s *Server) failure(err error, c echo.Context) *failure {
 	if f := asFailure(err, c); f != nil {
 		return f
 	}
-	return s.incident(c, err)
+	return s.internalFailure(c, err)
 }
 
-// incident logs an error that callers must not see and gives them its id.
-func (s *Server) incident(c echo.Context, err error) *failure {
+// internalFailure logs an error that callers must not see and gives them its id.
+func (s *Server) internalFailure(c echo.Context, err error) *failure {
 	id := rand.Text()[:12]
 	r := c.Request()
 	s.cfg.Logger.ErrorContext(r.Context(), "request failed", "incident", id, "method", r.Method, "path", r.URL.Path, "error", err)
@@ -86,7 +86,7 @@ func asFailure(err error, c echo.Context) *failure {
 			Message: "the body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes",
 		}
 	}
-	return givenUp(c.Request().Context(), err)
+	return contextFailure(c.Request().Context(), err)
 }
 
 // routingFailure is for requests that met no route.
@@ -171,9 +171,9 @@ func unavailableFailure(what string) *failure {
 	}
 }
 
-// givenUp is for errors that come from the end of the request's own context:
+// contextFailure is for errors that come from the end of the request's own context:
 // the server ends, or the caller has gone and reads no answer.
-func givenUp(ctx context.Context, err error) *failure {
+func contextFailure(ctx context.Context, err error) *failure {
 	switch {
 	case !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
 		return nil

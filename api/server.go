@@ -38,18 +38,18 @@ type Server struct {
 	hosts   []string // names that a Host header may hold beside addresses; nil: any
 	origins http.CrossOriginProtection
 
-	sessions *auth.Sessions
-	patience patience // with those who try tokens
-	inquiry  *inquiry // after how HAProxy stands
-	hub      *stream.Hub
-	topics   topics
-	metrics  *metrics
-	live     *live.Server // the websockets
+	sessions  *auth.Sessions
+	limiter   authLimiter      // with those who try tokens
+	coalescer *statusCoalescer // after how HAProxy stands
+	hub       *stream.Hub
+	topics    topics
+	metrics   *metrics
+	live      *live.Server // the websockets
 }
 
 // New makes a Server. It starts nothing.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), site: ui.New(), inquiry: newInquiry()}
+	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), site: ui.New(), coalescer: newStatusCoalescer()}
 	s.sessions = auth.NewSessions(s.cfg.Tokens, s.cfg.Now)
 	s.openTopics()
 	s.live = live.New(s.liveConfig())

@@ -340,7 +340,7 @@ func TestStreamsAreWebsocketsOfTheProtocol(t *testing.T) {
 }
 
 func TestStreamsHaveABound(t *testing.T) {
-	s := followed(t, func(c *api.Config) { c.MaxFollowers = 2 })
+	s := followed(t, func(c *api.Config) { c.MaxWebsockets = 2 })
 	one, two := s.tap(t), s.tap(t)
 	one.next()
 	two.next()

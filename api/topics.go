@@ -56,7 +56,7 @@ func (s *Server) openTopics() {
 func (s *Server) liveConfig() live.Config {
 	cfg := live.Config{
 		Hub: s.hub, Version: s.cfg.Version, Label: s.cfg.Label, History: historyLength,
-		MaxSubscribers: s.cfg.MaxFollowers, Logger: s.cfg.Logger,
+		MaxSubscribers: s.cfg.MaxWebsockets, Logger: s.cfg.Logger,
 	}
 	if s.cfg.Sampler != nil {
 		cfg.Interval = s.cfg.Sampler.Interval()
@@ -87,20 +87,20 @@ func (s *Server) followViews(ctx context.Context) error {
 	for {
 		next := s.cfg.Changed()
 		if in, err := s.cfg.Views.Intent(ctx); err == nil { // else it is shown when it can be read again
-			if known, err = s.show(known, in, s.cfg.Views.Snapshot()); err != nil {
+			if known, err = s.publishViews(known, in, s.cfg.Views.Snapshot()); err != nil {
 				return err
 			}
 		}
-		s.statusMayDiffer()
-		if !rested(ctx, next) {
+		s.pokeStatus()
+		if !waitRested(ctx, next) {
 			return nil
 		}
 	}
 }
 
-// rested waits until there has been some rest and then something new; false: ctx
+// waitRested waits until there has been some rest and then something new; false: ctx
 // has ended.
-func rested(ctx context.Context, next <-chan struct{}) bool {
+func waitRested(ctx context.Context, next <-chan struct{}) bool {
 	rest := time.NewTimer(viewsRest)
 	defer rest.Stop()
 	select {
@@ -116,7 +116,7 @@ func rested(ctx context.Context, next <-chan struct{}) bool {
 	return true
 }
 
-func (s *Server) statusMayDiffer() {
+func (s *Server) pokeStatus() {
 	select {
 	case s.topics.statusDue <- struct{}{}:
 	default:
@@ -171,7 +171,7 @@ func (s *Server) followActivity(ctx context.Context) error {
 		}
 		s.topics.activity.Append(objects...)
 		if len(objects) > 0 {
-			s.statusMayDiffer()
+			s.pokeStatus()
 		}
 		query = activity.Query{Since: newest, Limit: activity.MaxLimit}
 		if newest == 0 {

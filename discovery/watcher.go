@@ -216,12 +216,12 @@ func (w *Watcher) log(ctx context.Context, n note) {
 
 // do makes the request of a task and reads the answer.
 func (w *Watcher) do(ctx context.Context, t task) result {
-	patience := w.timeout
+	timeout := w.timeout
 	if t.index > 0 {
 		// Consul adds up to a sixteenth so that not all queries end together.
-		patience += w.wait + w.wait/16
+		timeout += w.wait + w.wait/16
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	r := result{task: t}
 	begun := time.Now()

@@ -11,13 +11,13 @@ var errLarge = errors.New("the state is large")
 // A state is a whole topic as clients get it, kept for a moment while it is
 // news: when an agent starts again, everybody comes back at once.
 type state struct {
-	place  place
+	place  position
 	frames [][]byte // nil: it is too large to be kept
 }
 
 // whole is the state of the topic for who wants all of it; nil frames: it is to
 // be made piece by piece.
-func (t *Topic) whole() (place, [][]byte) {
+func (t *Topic) whole() (position, [][]byte) {
 	t.making <- struct{}{} // the others wait for what one makes
 	defer func() { <-t.making }()
 	t.hub.mu.Lock()
@@ -27,7 +27,7 @@ func (t *Topic) whole() (place, [][]byte) {
 		return kept.place, kept.frames
 	}
 	s, size := &state{}, 0
-	err := t.tell(&following{}, func(p place) { s.place = p }, func(frame []byte) error {
+	err := t.writeState(&selection{}, func(p position) { s.place = p }, func(frame []byte) error {
 		if size += len(frame); size > maxWhole {
 			return errLarge
 		}

@@ -121,10 +121,10 @@ type changed struct {
 }
 
 // MarshalJSON joins the two objects into one.
-func (r changed) MarshalJSON() ([]byte, error) { return joined(r.object, r.applied) }
+func (r changed) MarshalJSON() ([]byte, error) { return joinObjects(r.object, r.applied) }
 
-// joined is one JSON object of two that have no field in common.
-func joined(a, b any) ([]byte, error) {
+// joinObjects is one JSON object of two that have no field in common.
+func joinObjects(a, b any) ([]byte, error) {
 	first, err := json.Marshal(a)
 	if err != nil {
 		return nil, err

@@ -70,13 +70,13 @@ func TestMembersWaitWhileNobodyLooks(t *testing.T) {
 func TestWhoLooksIsToldSoon(t *testing.T) {
 	w, web, _, s1, _ := crowdedShop(t)
 	before := w.object(webID)
-	if w.sampler.Glance(t.Context()) {
+	if w.sampler.RefreshRequested(t.Context()) {
 		t.Error("fresh figures were asked for")
 	}
 	testkit.Eventually(t, patience, func() error { // they grow old
 		w.set(func() { web.requests++; s1.requests++; s1.current = 3 })
 		w.object(aID)
-		if !w.sampler.Glance(t.Context()) {
+		if !w.sampler.RefreshRequested(t.Context()) {
 			return errors.New("nobody has asked")
 		}
 		if w.total(aID) == 0 {

@@ -12,14 +12,14 @@ import (
 
 // However many addresses show tokens, no more than so many are remembered.
 func TestPatienceIsBounded(t *testing.T) {
-	var p patience
+	var p authLimiter
 	now := time.Unix(1_700_000_000, 0)
 	for i := range 3 * maxSources {
 		address := strconv.Itoa(i)
 		for range 2 {
-			p.admit(address, auth.Proof{}, false, now)
+			p.admit(address, auth.TokenHash{}, false, now)
 		}
-		if wait, _ := p.admit(address, auth.Proof{1}, true, now); wait > 0 {
+		if wait, _ := p.admit(address, auth.TokenHash{1}, true, now); wait > 0 {
 			t.Fatalf("%s has to wait %v", address, wait)
 		}
 	}
@@ -29,12 +29,12 @@ func TestPatienceIsBounded(t *testing.T) {
 	// What is over is forgotten first: who pays goes on paying.
 	now = now.Add(time.Hour)
 	for range freeFailures {
-		p.admit("guesser", auth.Proof{}, false, now)
+		p.admit("guesser", auth.TokenHash{}, false, now)
 	}
 	for i := range maxSources - 1 {
-		p.admit(fmt.Sprint("other", i), auth.Proof{}, false, now)
+		p.admit(fmt.Sprint("other", i), auth.TokenHash{}, false, now)
 	}
-	if wait, _ := p.admit("guesser", auth.Proof{}, false, now); wait == 0 {
+	if wait, _ := p.admit("guesser", auth.TokenHash{}, false, now); wait == 0 {
 		t.Error("others have paid for the guesser")
 	}
 }

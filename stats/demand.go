@@ -8,18 +8,18 @@ import (
 	"thalassa/internal/wake"
 )
 
-// An attention is who looks at members: as long as nobody does they are not worth
-// the time it takes to ask about many of them. Its readers tell.
-type attention struct {
-	followed atomic.Bool   // by somebody who is told what changes
-	asked    chan struct{} // one slot: somebody looks who was not there before
-	glanced  wake.Signal   // whoever asked has been seen to
+// demand says whether somebody reads the figures of members: while nobody does
+// they are not worth the time it takes to ask about many of them.
+type demand struct {
+	hasSubscribers atomic.Bool   // of what changes
+	requested      chan struct{} // one slot: somebody wants them now
+	refreshed      wake.Signal   // since they were requested
 }
 
-// ask has HAProxy asked about members soon.
-func (a *attention) ask() {
+// request has HAProxy asked about members soon.
+func (a *demand) request() {
 	select {
-	case a.asked <- struct{}{}:
+	case a.requested <- struct{}{}:
 	default: // it is going to be
 	}
 }
@@ -29,22 +29,22 @@ func (a *attention) ask() {
 // looks only now and then, and may be called as often as anybody likes: HAProxy is
 // asked no more often than in every tick.
 func (s *Sampler) Refresh(ctx context.Context) {
-	glanced := s.attention.glanced.Next()
+	refreshed := s.demand.refreshed.Next()
 	if !s.isOutdated(time.Now()) {
 		return
 	}
-	s.attention.ask()
+	s.demand.request()
 	select {
-	case <-glanced:
+	case <-refreshed:
 	case <-ctx.Done():
 	}
 }
 
-// look is for readers that are told what changes from now on. They are shown what is
+// requestIfOutdated is for readers that are told what changes from now on. They are shown what is
 // known, and do not wait.
-func (s *Sampler) look() {
+func (s *Sampler) requestIfOutdated() {
 	if s.isOutdated(time.Now()) {
-		s.attention.ask()
+		s.demand.request()
 	}
 }
 
@@ -53,12 +53,12 @@ func (s *Sampler) isOutdated(now time.Time) bool {
 	return now.Sub(s.workers.Load().members) > s.cfg.Interval*3/2
 }
 
-// glance asks about members between two ticks. It is no tick: the time stands, and
+// refreshMembers asks about members between two ticks. It is no tick: the time stands, and
 // what fails is left to the next.
-func (s *Sampler) glance(ctx context.Context) {
+func (s *Sampler) refreshMembers(ctx context.Context) {
 	config, known := s.layout()
 	now := time.Now()
-	if !known || s.present == nil || s.silent || !s.isOutdated(now) || !s.pace.isDue(now, true, s.cfg.Interval) {
+	if !known || s.present == nil || s.silent || !s.isOutdated(now) || !s.throttle.isDue(now, true, s.cfg.Interval) {
 		return
 	}
 	before := s.present
@@ -70,11 +70,11 @@ func (s *Sampler) glance(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	s.pace.asked, s.pace.glanced = time.Now(), true
+	s.throttle.asked, s.throttle.betweenTicks = time.Now(), true
 	workers := append([]*worker{s.present}, s.askOld(ctx, servers)...)
-	s.table.amend(s.pace.asked, config.Backends, workers)
+	s.table.amend(s.throttle.asked, config.Backends, workers)
 	a := *s.workers.Load()
-	a.members = s.pace.asked
+	a.members = s.throttle.asked
 	s.workers.Store(&a)
 	s.ticked.Broadcast()
 }

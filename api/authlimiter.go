@@ -21,31 +21,31 @@ const (
 	maxSources = 4096
 )
 
-// A patience slows those down who try tokens. One bound is for all who come from
+// An authLimiter slows those down who try tokens. One bound is for all who come from
 // the same source, right tokens too: or the answers would tell which are right.
 // Only a token that has been right from there before goes on, so that a program
 // with a wrong token keeps none out that works beside it. The zero value is ready.
-type patience struct {
+type authLimiter struct {
 	mu sync.Mutex
 	// debt is until when a source pays for its failures, freeFailures at most;
 	// while that is less than freeFailures ahead it may go on.
 	debt    map[string]time.Time
-	trusted map[trust]bool
+	trusted map[trustedToken]bool
 }
 
-// A trust is a token that was right, and where it came from.
-type trust struct {
+// A trustedToken is a token that was right, and where it came from.
+type trustedToken struct {
 	source string
-	proof  auth.Proof
+	proof  auth.TokenHash
 }
 
 // admit judges a token that a source shows. wait: it has to be shown again after
 // that time, and whether it is right is not told. first: it is the first wrong
 // one for a while.
-func (p *patience) admit(source string, proof auth.Proof, right bool, now time.Time) (wait time.Duration, first bool) {
+func (p *authLimiter) admit(source string, proof auth.TokenHash, right bool, now time.Time) (wait time.Duration, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	shown := trust{source, proof}
+	shown := trustedToken{source, proof}
 	if right && p.trusted[shown] {
 		return 0, false
 	}
@@ -56,7 +56,7 @@ func (p *patience) admit(source string, proof auth.Proof, right bool, now time.T
 		return 0, p.fail(source, now)
 	}
 	if p.trusted == nil {
-		p.trusted = map[trust]bool{}
+		p.trusted = map[trustedToken]bool{}
 	}
 	makeRoom(p.trusted)
 	p.trusted[shown] = true
@@ -65,7 +65,7 @@ func (p *patience) admit(source string, proof auth.Proof, right bool, now time.T
 
 // fail notes a failure, and reports whether it is the first for a while; mu is
 // held.
-func (p *patience) fail(source string, now time.Time) (first bool) {
+func (p *authLimiter) fail(source string, now time.Time) (first bool) {
 	if p.debt == nil {
 		p.debt = map[string]time.Time{}
 	}

@@ -18,19 +18,19 @@ const (
 	starved = 3
 )
 
-// A pace is how often HAProxy is asked about servers. The zero value is that of one
+// A throttle limits how often HAProxy is asked about servers. The zero value is that of one
 // that was not asked yet.
-type pace struct {
-	asked   time.Time     // last
-	glanced bool          // that was between two ticks
-	lines   int           // in its answer
-	took    time.Duration // to answer
-	idle    int           // percent of its time then
+type throttle struct {
+	asked        time.Time     // last
+	betweenTicks bool          // that was between two ticks
+	lines        int           // in its answer
+	took         time.Duration // to answer
+	idle         int           // percent of its time then
 }
 
 // rest is how long HAProxy is not asked about servers again; watched: somebody
 // looks at them.
-func (p pace) rest(watched bool) time.Duration {
+func (p throttle) rest(watched bool) time.Duration {
 	usual := time.Duration(p.lines) * lineTime
 	share := busyShare
 	switch {
@@ -44,9 +44,9 @@ func (p pace) rest(watched bool) time.Duration {
 
 // isDue says whether HAProxy is to be asked about servers in a tick, of which there
 // is one in each interval.
-func (p pace) isDue(now time.Time, watched bool, interval time.Duration) bool {
+func (p throttle) isDue(now time.Time, watched bool, interval time.Duration) bool {
 	rest := p.rest(watched)
-	if p.glanced {
+	if p.betweenTicks {
 		rest = max(rest, interval/2) // a shorter time makes no rates
 	}
 	// A tick that is only just too early is in time.
