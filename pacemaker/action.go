@@ -29,7 +29,7 @@ func (c *Cluster) Foresee(ctx context.Context, a cluster.Action) (cluster.Conseq
 }
 
 func (c *Cluster) foreseeAction(ctx context.Context, cib *CIB, now cluster.Status, a cluster.Action) (cluster.Consequences, error) {
-	if err := known(now, a); err != nil {
+	if err := checkNames(now, a); err != nil {
 		return cluster.Consequences{}, err
 	}
 	switch a.Kind {
@@ -39,7 +39,7 @@ func (c *Cluster) foreseeAction(ctx context.Context, cib *CIB, now cluster.Statu
 		}
 		return c.foresee(ctx, cib, "-f", a.Node)
 	case cluster.Cleanup:
-		return c.foresee(ctx, cib.cleaned(a))
+		return c.foresee(ctx, cib.withoutFailures(a))
 	}
 	var after *CIB
 	err := withFile(cib.data, func(path string) error {
@@ -58,7 +58,7 @@ func (c *Cluster) foreseeAction(ctx context.Context, cib *CIB, now cluster.Statu
 	}
 	seen, err := c.foresee(ctx, after)
 	if err == nil && a.Kind == cluster.Move {
-		err = reaches(seen.After, a, movable(now, a.Resource))
+		err = checkReachable(seen.After, a, movable(now, a.Resource))
 	}
 	return seen, err
 }
@@ -76,7 +76,7 @@ func (c *Cluster) Do(ctx context.Context, a cluster.Action) (cluster.Status, err
 	if err != nil {
 		return cluster.Status{}, err
 	}
-	if err := known(now, a); err != nil {
+	if err := checkNames(now, a); err != nil {
 		return now, err
 	}
 	if a.Kind == cluster.Move {
@@ -92,7 +92,7 @@ func (c *Cluster) Do(ctx context.Context, a cluster.Action) (cluster.Status, err
 	if err != nil {
 		return view, err
 	}
-	return view, achieved(view, a)
+	return view, checkResult(view, a)
 }
 
 // move brings resources to a node, and takes the constraints that did it away
@@ -119,7 +119,7 @@ func (c *Cluster) move(ctx context.Context, cib *CIB, now cluster.Status, a clus
 	}
 	view, err := c.Settled(ctx, a.Wait)
 	if err == nil {
-		err = reaches(view, a, list)
+		err = checkReachable(view, a, list)
 	}
 	if err != nil {
 		return view, err
@@ -132,7 +132,7 @@ func (c *Cluster) move(ctx context.Context, cib *CIB, now cluster.Status, a clus
 	if view, err = c.Settled(ctx, a.Wait); err != nil {
 		return view, err
 	}
-	if err := reaches(view, a, list); err != nil {
+	if err := checkReachable(view, a, list); err != nil {
 		return view, &lb.ConflictError{ID: "node/" + a.Node, Reason: "it went there and back again: its stickiness is smaller than what draws it elsewhere"}
 	}
 	return view, nil
@@ -166,8 +166,8 @@ func movable(v cluster.Status, resource string) []string {
 	return out
 }
 
-// reaches reports what does not end up on the node of a move.
-func reaches(v cluster.Status, a cluster.Action, list []string) error {
+// checkReachable reports what does not end up on the node of a move.
+func checkReachable(v cluster.Status, a cluster.Action, list []string) error {
 	for _, r := range v.Resources {
 		if !slices.Contains(list, r.ID) && !slices.Contains(list, r.In) {
 			continue
@@ -228,14 +228,14 @@ func maintenance(a cluster.Action, value string) []call {
 		out = append(out, meta(a.Resource, "maintenance", value))
 	}
 	if len(out) == 0 {
-		out = append(out, call{tool: "crm_attribute", args: valued([]string{"-t", "crm_config", "-n", "maintenance-mode"}, "-D", value)})
+		out = append(out, call{tool: "crm_attribute", args: withValue([]string{"-t", "crm_config", "-n", "maintenance-mode"}, "-D", value)})
 	}
 	return out
 }
 
 // attribute sets a permanent attribute of a node, or takes it away.
 func attribute(node, name, value string) call {
-	return call{tool: "crm_attribute", args: valued([]string{"-N", node, "-n", name}, "-D", value)}
+	return call{tool: "crm_attribute", args: withValue([]string{"-N", node, "-n", name}, "-D", value)}
 }
 
 // meta sets a meta attribute of a resource, or takes it away.
@@ -247,15 +247,15 @@ func meta(resource, name, value string) call {
 	return call{tool: "crm_resource", args: append(args, "-p", name, "-v", value)}
 }
 
-func valued(args []string, remove, value string) []string {
+func withValue(args []string, remove, value string) []string {
 	if value == "" {
 		return append(args, remove)
 	}
 	return append(args, "-v", value)
 }
 
-// known finds a node or resource that the cluster does not have.
-func known(v cluster.Status, a cluster.Action) error {
+// checkNames finds a node or resource that the cluster does not have.
+func checkNames(v cluster.Status, a cluster.Action) error {
 	if err := a.Check(); err != nil {
 		return err
 	}
@@ -268,8 +268,8 @@ func known(v cluster.Status, a cluster.Action) error {
 	return nil
 }
 
-// achieved reports what an action was for and the final state does not show.
-func achieved(v cluster.Status, a cluster.Action) error {
+// checkResult reports what an action was for and the final state does not show.
+func checkResult(v cluster.Status, a cluster.Action) error {
 	for _, n := range v.Nodes {
 		if n.Name != a.Node {
 			continue

@@ -14,7 +14,7 @@ import (
 func (w *Watcher) join(ctx context.Context) bool {
 	w.mu.Lock()
 	if !w.joined {
-		w.joined = w.cluster.leftTraces()
+		w.joined = w.cluster.hasTraces()
 	}
 	joined := w.joined
 	w.mu.Unlock()
@@ -38,8 +38,8 @@ func (w *Watcher) join(ctx context.Context) bool {
 	return false
 }
 
-// leftTraces reports whether this node is in a cluster whether it runs or not.
-func (c *Cluster) leftTraces() bool {
+// hasTraces reports whether this node is in a cluster whether it runs or not.
+func (c *Cluster) hasTraces() bool {
 	if !c.cfg.MayBeNone {
 		return true
 	}

@@ -166,7 +166,7 @@ func view(cib *CIB, m monitorXML, self string) cluster.Status {
 		}
 	}
 	v.Role = role(v)
-	v.State, v.Reasons = judge(v)
+	v.State, v.Reasons = assess(v)
 	return v
 }
 

@@ -230,7 +230,7 @@ func inService(v, foreseen cluster.Status) error {
 	}
 	why := []string{}
 	for _, f := range v.Failures {
-		why = append(why, fmt.Sprintf("%s of %s on %s: %s", f.Operation, f.Resource, f.Node, said(f)))
+		why = append(why, fmt.Sprintf("%s of %s on %s: %s", f.Operation, f.Resource, f.Node, failureReason(f)))
 	}
 	return &lb.ConflictError{ID: "resource/" + missing[0], Reason: strings.Join(missing, ", ") + " did not come up everywhere. " + strings.Join(why, "; ")}
 }

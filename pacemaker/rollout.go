@@ -159,7 +159,7 @@ func failedSince(before, after cluster.Status, resource string) []string {
 			return o.Node == f.Node && o.Resource == f.Resource && o.Operation == f.Operation && o.Call == f.Call
 		})
 		if f.Resource == resource && !old {
-			out = append(out, fmt.Sprintf("%s on %s: %s", f.Operation, f.Node, said(f)))
+			out = append(out, fmt.Sprintf("%s on %s: %s", f.Operation, f.Node, failureReason(f)))
 		}
 	}
 	return out

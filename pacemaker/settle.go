@@ -33,7 +33,7 @@ func (c *Cluster) Settled(ctx context.Context, within time.Duration) (cluster.St
 	for {
 		// A first view early, and one now and then, for who waits in vain.
 		want := last.State == "" || time.Since(begun) > within-within/4
-		view, busy, err := c.look(limited, want)
+		view, busy, err := c.readState(limited, want)
 		switch {
 		case ctx.Err() != nil:
 			return last, ctx.Err()
@@ -60,9 +60,9 @@ func (c *Cluster) Settled(ctx context.Context, within time.Duration) (cluster.St
 	}
 }
 
-// look is the cluster as it is, and whether it is at work; while it is, the view
+// readState is the cluster as it is, and whether it is at work; while it is, the view
 // is only asked for when it is wanted.
-func (c *Cluster) look(ctx context.Context, want bool) (view cluster.Status, busy bool, err error) {
+func (c *Cluster) readState(ctx context.Context, want bool) (view cluster.Status, busy bool, err error) {
 	cib, err := c.Query(ctx)
 	if err != nil {
 		return cluster.Status{}, false, err

@@ -40,7 +40,7 @@ func (c *Cluster) stream(ctx context.Context, tell func(cluster.Epoch)) error {
 	cmd.Dir = "/"
 	cmd.Env = environment("")
 	cmd.WaitDelay = killDelay
-	words := &head{most: maxWords}
+	words := &limitedBuffer{most: maxWords}
 	cmd.Stderr = words
 	if _, err := cmd.StdinPipe(); err != nil { // its end tells the program that we are gone
 		return fmt.Errorf("starting %s: %w", path, err)
@@ -69,7 +69,7 @@ func (c *Cluster) stream(ctx context.Context, tell func(cluster.Epoch)) error {
 	return fmt.Errorf("%s has ended: %w", path, errors.Join(ending, io.EOF))
 }
 
-func lastWords(s string) string { return words("thalassa-cib", s) }
+func lastWords(s string) string { return toolMessage("thalassa-cib", s) }
 
 func readUpdates(out io.Reader, tell func(cluster.Epoch)) error {
 	lines := bufio.NewScanner(out)

@@ -136,7 +136,7 @@ func (c *Cluster) run(ctx context.Context, q call) ([]byte, error) {
 	cmd.Env = environment(cmp.Or(q.file, c.cfg.File))
 	cmd.Stdin = bytes.NewReader(q.stdin)
 	cmd.WaitDelay = killDelay
-	stdout, stderr := &head{most: maxAnswer}, &head{most: maxWords}
+	stdout, stderr := &limitedBuffer{most: maxAnswer}, &limitedBuffer{most: maxWords}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err = cmd.Run()
 	switch {
@@ -149,7 +149,7 @@ func (c *Cluster) run(ctx context.Context, q call) ([]byte, error) {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay), q.differs && cmd.ProcessState.ExitCode() == 1:
 		return stdout.Bytes(), nil
 	}
-	return nil, failure(q, err, stdout.Bytes(), stderr.Bytes())
+	return nil, toolError(q, err, stdout.Bytes(), stderr.Bytes())
 }
 
 // environment of a tool: messages in English, times in UTC.
@@ -161,9 +161,9 @@ func environment(file string) []string {
 	return env
 }
 
-// failure tells how a tool has failed. Of a CIB that was refused nothing that
+// toolError tells how a tool has failed. Of a CIB that was refused nothing that
 // was printed on standard output is repeated.
-func failure(q call, err error, stdout, stderr []byte) error {
+func toolError(q call, err error, stdout, stderr []byte) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
@@ -177,14 +177,14 @@ func failure(q call, err error, stdout, stderr []byte) error {
 	e := &cluster.Error{Tool: q.tool, Kind: kindOf(exit.ExitCode()), Code: exit.ExitCode()}
 	said := stderr
 	if !q.plain {
-		said = append(complaints(stdout), stderr...)
+		said = append(errorTexts(stdout), stderr...)
 	}
-	e.Said = words(q.tool, string(said))
+	e.Said = toolMessage(q.tool, string(said))
 	return e
 }
 
-// complaints are the errors in a tool's XML.
-func complaints(stdout []byte) []byte {
+// errorTexts are the errors in a tool's XML.
+func errorTexts(stdout []byte) []byte {
 	var result struct {
 		Errors []string `xml:"status>errors>error"`
 	}
@@ -194,9 +194,9 @@ func complaints(stdout []byte) []byte {
 	return []byte(strings.Join(result.Errors, "\n") + "\n")
 }
 
-// words makes one line of what a tool has said, without what its exit code says
+// toolMessage makes one line of what a tool has said, without what its exit code says
 // anyway.
-func words(tool, text string) string {
+func toolMessage(tool, text string) string {
 	var lines []string
 	seen := map[string]bool{}
 	for line := range strings.Lines(text) {
@@ -247,14 +247,14 @@ func kindOf(code int) cluster.ErrorKind {
 	return cluster.KindFailed
 }
 
-// A head keeps the beginning of what is written.
-type head struct {
+// A limitedBuffer keeps the beginning of what is written.
+type limitedBuffer struct {
 	bytes.Buffer
 	most int
 	cut  bool
 }
 
-func (h *head) Write(b []byte) (int, error) {
+func (h *limitedBuffer) Write(b []byte) (int, error) {
 	room := h.most - h.Len()
 	h.cut = h.cut || len(b) > room
 	h.Buffer.Write(b[:min(room, len(b))])

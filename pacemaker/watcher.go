@@ -243,15 +243,15 @@ func (w *Watcher) follow(ctx context.Context) error {
 	w.mu.Lock()
 	w.hangUp = hangUp
 	w.mu.Unlock()
-	err := w.cluster.stream(ctx, w.heard)
+	err := w.cluster.stream(ctx, w.noteEpoch)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.streaming = false
 	return err
 }
 
-// heard takes note of an update.
-func (w *Watcher) heard(epoch cluster.Epoch) {
+// noteEpoch takes note of an update.
+func (w *Watcher) noteEpoch(epoch cluster.Epoch) {
 	w.mu.Lock()
 	w.streaming = true
 	w.lines++

@@ -14,9 +14,9 @@ import (
 	"thalassa/lb"
 )
 
-// A world is an agent, a HAProxy and the traffic through it, in memory. It is
+// A fixture is an agent, a HAProxy and the traffic through it, in memory. It is
 // used in a synctest bubble by one goroutine.
-type world struct {
+type fixture struct {
 	t *testing.T
 
 	backend client.Backend // without members
@@ -48,9 +48,9 @@ type behavior struct {
 	status string // of HAProxy's check; UP
 }
 
-func newWorld(t *testing.T) *world {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return &world{
+	return &fixture{
 		t: t, rate: 100, traffic: time.Now(),
 		backend:  client.Backend{ID: "backend/live", Key: "live", Type: "dynamic", Name: "shop", Version: "1"},
 		healthy:  map[string]int{"1": 3, "2": 3},
@@ -61,13 +61,13 @@ func newWorld(t *testing.T) *world {
 }
 
 // change is a change of the definition.
-func (w *world) change(f func(*client.Backend)) {
+func (w *fixture) change(f func(*client.Backend)) {
 	w.work()
 	f(&w.backend)
 	w.edits++
 }
 
-func (w *world) current() client.Backend {
+func (w *fixture) current() client.Backend {
 	b := w.backend
 	b.ETag = strconv.Quote(strconv.Itoa(w.edits))
 	b.Members = w.members()
@@ -75,7 +75,7 @@ func (w *world) current() client.Backend {
 }
 
 // split is what the traffic goes to.
-func (w *world) split() lb.Split {
+func (w *fixture) split() lb.Split {
 	split := w.backend.Versions
 	if len(split) == 0 {
 		split = lb.Split{{Version: lb.Version(w.backend.Version), Weight: 100}}
@@ -83,7 +83,7 @@ func (w *world) split() lb.Split {
 	return slices.DeleteFunc(slices.Clone(split), func(s lb.Share) bool { return s.Weight == 0 || w.healthy[string(s.Version)] == 0 })
 }
 
-func (w *world) line(version string) *counter {
+func (w *fixture) line(version string) *counter {
 	if w.lines[version] == nil {
 		w.lines[version] = &counter{ServerStats: lb.ServerStats{Server: "s" + version}}
 	}
@@ -91,7 +91,7 @@ func (w *world) line(version string) *counter {
 }
 
 // work sends the requests of the time that has passed.
-func (w *world) work() {
+func (w *fixture) work() {
 	passed := time.Since(w.traffic)
 	w.traffic = time.Now()
 	total := 0
@@ -115,7 +115,7 @@ func (w *world) work() {
 	}
 }
 
-func (w *world) members() []client.Member {
+func (w *fixture) members() []client.Member {
 	var list []client.Member
 	for _, s := range w.split() {
 		for i := range w.healthy[string(s.Version)] {
@@ -137,7 +137,7 @@ func answer(status int, code, message string) error {
 	return &client.Error{Status: status, Code: code, Message: message}
 }
 
-func (w *world) absent() error {
+func (w *fixture) absent() error {
 	if time.Now().Before(w.away) {
 		return answer(http.StatusServiceUnavailable, "unavailable", "nobody answers")
 	}
@@ -148,7 +148,7 @@ func (w *world) absent() error {
 }
 
 // Backend reads the backend.
-func (w *world) Backend(ctx context.Context, _ string) (client.Backend, error) {
+func (w *fixture) Backend(ctx context.Context, _ string) (client.Backend, error) {
 	if ctx.Err() != nil {
 		return client.Backend{}, ctx.Err()
 	}
@@ -159,7 +159,7 @@ func (w *world) Backend(ctx context.Context, _ string) (client.Backend, error) {
 }
 
 // MembersWithStats reads the counters.
-func (w *world) MembersWithStats(ctx context.Context, _ string) ([]client.Member, error) {
+func (w *fixture) MembersWithStats(ctx context.Context, _ string) ([]client.Member, error) {
 	w.work()
 	w.reads++
 	if f := w.onRead[w.reads]; f != nil {
@@ -177,7 +177,7 @@ func (w *world) MembersWithStats(ctx context.Context, _ string) ([]client.Member
 }
 
 // Deploy checks the condition and health, and changes the versions.
-func (w *world) Deploy(ctx context.Context, _ string, d client.DeployRequest, conditions ...client.Condition) (client.Backend, client.Applied, error) {
+func (w *fixture) Deploy(ctx context.Context, _ string, d client.DeployRequest, conditions ...client.Condition) (client.Backend, client.Applied, error) {
 	w.work()
 	w.asked++
 	if ctx.Done() != nil {
@@ -219,7 +219,7 @@ func (w *world) Deploy(ctx context.Context, _ string, d client.DeployRequest, co
 	return w.current(), applied, ctx.Err()
 }
 
-func (w *world) missing(d client.DeployRequest) string {
+func (w *fixture) missing(d client.DeployRequest) string {
 	if !w.appears.IsZero() && !time.Now().Before(w.appears) {
 		w.healthy["2"] = 1
 	}
@@ -237,7 +237,7 @@ func (w *world) missing(d client.DeployRequest) string {
 func pause(d time.Duration) { <-time.After(d) }
 
 // walk makes a canary of version 2 in four steps of a minute each.
-func (w *world) walk(ctx context.Context, adjust ...func(*canary.Config)) error {
+func (w *fixture) walk(ctx context.Context, adjust ...func(*canary.Config)) error {
 	w.t.Helper()
 	abortOn, err := canary.ParseConditions("5xx>1%,errors>2%,rtime>500ms")
 	if err != nil {
@@ -257,7 +257,7 @@ func (w *world) walk(ctx context.Context, adjust ...func(*canary.Config)) error 
 }
 
 // stands demands which versions the backend is at.
-func (w *world) stands(selection string) {
+func (w *fixture) stands(selection string) {
 	w.t.Helper()
 	if got := w.backend.Selection(); got != selection {
 		w.t.Errorf("the backend is at %s, want %s; %q", got, selection, w.said)

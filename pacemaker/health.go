@@ -47,9 +47,9 @@ func runsHAProxy(v cluster.Status, node string) bool {
 	return false
 }
 
-// judge says how the cluster as a whole is doing, and every reason for a state
+// assess says how the cluster as a whole is doing, and every reason for a state
 // that is not ok.
-func judge(v cluster.Status) (state string, reasons []string) {
+func assess(v cluster.Status) (state string, reasons []string) {
 	state, reasons = cluster.StateOK, []string{}
 	worse := func(to, format string, args ...any) {
 		if order := cluster.States(); slices.Index(order, to) > slices.Index(order, state) {
@@ -82,7 +82,7 @@ func judge(v cluster.Status) (state string, reasons []string) {
 		}
 	}
 	for _, f := range v.Failures {
-		worse(cluster.StateErrors, "%s of %s failed on %s: %s", f.Operation, f.Resource, f.Node, said(f))
+		worse(cluster.StateErrors, "%s of %s failed on %s: %s", f.Operation, f.Resource, f.Node, failureReason(f))
 	}
 	if v.Maintenance {
 		worse(cluster.StateMaintenance, "the cluster is in maintenance: Pacemaker does nothing")
@@ -98,8 +98,8 @@ func judge(v cluster.Status) (state string, reasons []string) {
 	return state, reasons
 }
 
-// said is the agent's reason for a failure, or what its exit code means.
-func said(f cluster.Failure) string {
+// failureReason is the agent's reason for a failure, or what its exit code means.
+func failureReason(f cluster.Failure) string {
 	switch {
 	case f.Reason != "":
 		return f.Reason

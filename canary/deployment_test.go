@@ -15,10 +15,10 @@ import (
 	"thalassa/lb"
 )
 
-// bubble runs a test with a world of its own, and a clock that costs nothing.
-func bubble(t *testing.T, f func(w *world)) {
+// bubble runs a test with a fixture of its own, and a clock that costs nothing.
+func bubble(t *testing.T, f func(w *fixture)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { f(newWorld(t)) })
+	synctest.Test(t, func(t *testing.T) { f(newFixture(t)) })
 }
 
 // aborted demands that a walk has gone back, for a reason.
@@ -32,7 +32,7 @@ func aborted(t *testing.T, err error, percent int, reason string) canary.Aborted
 }
 
 func TestHealthyVersionGetsAllTraffic(t *testing.T) {
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		begin := time.Now()
 		var figures []canary.Figures
@@ -81,7 +81,7 @@ func TestBadVersionGoesBack(t *testing.T) {
 		"down":      {behavior{ms: 5, status: "DOWN 1/2"}, "checks find every instance of version 2 down"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(w *world) {
+			bubble(t, func(w *fixture) {
 				t := w.t
 				w.nature["2"] = c.nature
 				for range 700 { // by a quick member that had the line before
@@ -110,7 +110,7 @@ func TestBadVersionGoesBack(t *testing.T) {
 // What the old version does, and what was before the step, says nothing about the
 // new one; a few requests do not either.
 func TestOthersErrorsAreNotTheVersions(t *testing.T) {
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		w.nature["1"] = behavior{bad: 50, broken: 20, ms: 3000}
 		for range 1000 {
@@ -121,7 +121,7 @@ func TestOthersErrorsAreNotTheVersions(t *testing.T) {
 		}
 		w.stands("2")
 	})
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		w.rate = 6
 		w.nature["2"] = behavior{bad: 100, ms: 5}
@@ -140,7 +140,7 @@ func TestOthersErrorsAreNotTheVersions(t *testing.T) {
 }
 
 func TestWorkersComeAndGo(t *testing.T) {
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		for n := 5; n < 200; n += 7 {
 			w.onRead[n] = func() error {
@@ -161,7 +161,7 @@ func TestWorkersComeAndGo(t *testing.T) {
 }
 
 func TestVersionThatLosesItsInstances(t *testing.T) {
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		w.onRead[40] = func() error { w.healthy["2"] = 0; return nil }
 		e := aborted(t, w.walk(t.Context()), 25, "version 2 has no healthy instance any more")
@@ -170,7 +170,7 @@ func TestVersionThatLosesItsInstances(t *testing.T) {
 			t.Errorf("%+v", e.Figures)
 		}
 	})
-	bubble(t, func(w *world) { // just before a step
+	bubble(t, func(w *fixture) { // just before a step
 		t := w.t
 		w.onReport = func(e canary.Event) error {
 			if e.Kind == canary.Watched && e.Percent == 25 {
@@ -185,7 +185,7 @@ func TestVersionThatLosesItsInstances(t *testing.T) {
 
 func TestInterruption(t *testing.T) {
 	for _, when := range []int{1, 2, 30, 40, 70} {
-		bubble(t, func(w *world) {
+		bubble(t, func(w *fixture) {
 			t := w.t
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
@@ -197,7 +197,7 @@ func TestInterruption(t *testing.T) {
 			w.stands("1")
 		})
 	}
-	bubble(t, func(w *world) { // while a step is being made
+	bubble(t, func(w *fixture) { // while a step is being made
 		t := w.t
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
@@ -205,7 +205,7 @@ func TestInterruption(t *testing.T) {
 		aborted(t, w.walk(ctx), 25, "it was interrupted")
 		w.stands("1")
 	})
-	bubble(t, func(w *world) { // with the answer lost
+	bubble(t, func(w *fixture) { // with the answer lost
 		t := w.t
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
@@ -217,7 +217,7 @@ func TestInterruption(t *testing.T) {
 		aborted(t, w.walk(ctx), 5, "it was interrupted")
 		w.stands("1")
 	})
-	bubble(t, func(w *world) { // before anything has changed
+	bubble(t, func(w *fixture) { // before anything has changed
 		t := w.t
 		ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
 		defer stop()
@@ -233,7 +233,7 @@ func TestInterruption(t *testing.T) {
 }
 
 func TestWaitingForTheVersion(t *testing.T) {
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		w.healthy["2"] = 0
 		w.appears = time.Now().Add(20 * time.Second)
@@ -242,7 +242,7 @@ func TestWaitingForTheVersion(t *testing.T) {
 		}
 		w.stands("2")
 	})
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		w.healthy["2"] = 0
 		begin := time.Now()
@@ -267,7 +267,7 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 		"a static one":    {func(b *client.Backend) { *b = client.Backend{ID: "backend/live", Type: "static"} }, ""},
 	}
 	for name, c := range changes {
-		check := func(w *world, err error, reason bool) {
+		check := func(w *fixture, err error, reason bool) {
 			t := w.t
 			t.Helper()
 			after := w.backend
@@ -283,12 +283,12 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 				t.Errorf("%s: it is now %+v", name, w.backend)
 			}
 		}
-		bubble(t, func(w *world) { // seen while watching
+		bubble(t, func(w *fixture) { // seen while watching
 			t := w.t
 			w.onRead[40] = func() error { w.change(c.change); return nil }
 			check(w, w.walk(t.Context()), false)
 		})
-		bubble(t, func(w *world) { // just before a step
+		bubble(t, func(w *fixture) { // just before a step
 			t := w.t
 			w.onReport = func(e canary.Event) error {
 				if e.Kind == canary.Watched && e.Percent == 25 {
@@ -298,7 +298,7 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 			}
 			check(w, w.walk(t.Context()), false)
 		})
-		bubble(t, func(w *world) { // just before the way back
+		bubble(t, func(w *fixture) { // just before the way back
 			t := w.t
 			w.onReport = func(e canary.Event) error {
 				if e.Kind == canary.GoingBack {
@@ -310,7 +310,7 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 			check(w, w.walk(t.Context()), true)
 		})
 	}
-	bubble(t, func(w *world) { // between a step and its answer
+	bubble(t, func(w *fixture) { // between a step and its answer
 		t := w.t
 		w.onDeploy[2] = func(applied func()) error {
 			applied()
@@ -325,7 +325,7 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 }
 
 func TestWhereAWalkBegins(t *testing.T) {
-	steps := func(w *world) string {
+	steps := func(w *fixture) string {
 		var list []string
 		for _, s := range w.said {
 			if f := strings.Fields(s); f[0] == "stepped" || f[0] == "done" {
@@ -340,7 +340,7 @@ func TestWhereAWalkBegins(t *testing.T) {
 		"and a part of the new one":             {"0=10000,1=1,2=500", "0=9499,1=1,2=500 0=7499,1=1,2=2500 0=4999,1=1,2=5000 2", "0=10000,1=1"},
 		"all of it by a split":                  {"1=0,2=100", "2", ""},
 	} {
-		begin := func(w *world) {
+		begin := func(w *fixture) {
 			split, err := lb.ParseSplit(c.at)
 			if err != nil {
 				t.Fatal(err)
@@ -348,7 +348,7 @@ func TestWhereAWalkBegins(t *testing.T) {
 			w.healthy["0"] = 1
 			w.change(func(b *client.Backend) { b.Version, b.Versions = "", split })
 		}
-		bubble(t, func(w *world) {
+		bubble(t, func(w *fixture) {
 			t := w.t
 			begin(w)
 			if err := w.walk(t.Context()); err != nil || steps(w) != c.steps {
@@ -358,7 +358,7 @@ func TestWhereAWalkBegins(t *testing.T) {
 		if c.back == "" {
 			continue
 		}
-		bubble(t, func(w *world) {
+		bubble(t, func(w *fixture) {
 			t := w.t
 			begin(w)
 			w.nature["2"] = behavior{bad: 100, ms: 5}
@@ -366,7 +366,7 @@ func TestWhereAWalkBegins(t *testing.T) {
 			w.stands(c.back)
 		})
 	}
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		w.backend.Version = "2"
 		if err := w.walk(t.Context()); err != nil || steps(w) != "2" || w.edits != 0 {
@@ -377,17 +377,17 @@ func TestWhereAWalkBegins(t *testing.T) {
 
 func TestWalksThatDoNotBegin(t *testing.T) {
 	for name, c := range map[string]struct {
-		prepare func(*world)
+		prepare func(*fixture)
 		want    string
 	}{
-		"no instance":  {func(w *world) { w.healthy["2"] = 0 }, "version 2 of service shop has no healthy instance"},
-		"no backend":   {func(w *world) { w.backend.ID = "" }, "does not exist"},
-		"static":       {func(w *world) { w.backend.Type = "static" }, "is static"},
-		"refused":      {func(w *world) { w.onDeploy[1] = func(func()) error { return answer(422, "refused", "no") } }, "no"},
-		"not allowed":  {func(w *world) { w.onDeploy[1] = func(func()) error { return answer(403, "forbidden", "no") } }, "no"},
-		"two versions": {func(w *world) { w.backend.Version, w.backend.Versions = "", tooMany() }, "17 versions"},
+		"no instance":  {func(w *fixture) { w.healthy["2"] = 0 }, "version 2 of service shop has no healthy instance"},
+		"no backend":   {func(w *fixture) { w.backend.ID = "" }, "does not exist"},
+		"static":       {func(w *fixture) { w.backend.Type = "static" }, "is static"},
+		"refused":      {func(w *fixture) { w.onDeploy[1] = func(func()) error { return answer(422, "refused", "no") } }, "no"},
+		"not allowed":  {func(w *fixture) { w.onDeploy[1] = func(func()) error { return answer(403, "forbidden", "no") } }, "no"},
+		"two versions": {func(w *fixture) { w.backend.Version, w.backend.Versions = "", tooMany() }, "17 versions"},
 	} {
-		bubble(t, func(w *world) {
+		bubble(t, func(w *fixture) {
 			t := w.t
 			c.prepare(w)
 			before := w.backend.Selection()

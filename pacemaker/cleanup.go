@@ -17,9 +17,9 @@ func readCIB(path string) (*CIB, error) {
 	return ParseCIB(data)
 }
 
-// cleaned is the CIB without the failures that a Cleanup forgets. crm_resource
+// withoutFailures is the CIB without the failures that a Cleanup forgets. crm_resource
 // cannot do that in a file (2.1.5 crashes).
-func (c *CIB) cleaned(a cluster.Action) *CIB {
+func (c *CIB) withoutFailures(a cluster.Action) *CIB {
 	out := &CIB{Epoch: c.Epoch, root: c.root.clone()}
 	members := c.members(a.Resource)
 	for _, state := range out.root.child("status").all("node_state") {

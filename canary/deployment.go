@@ -62,8 +62,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// walk is one deploy under way.
-type walk struct {
+// deployment is one deploy under way.
+type deployment struct {
 	Config
 	agent   Agent
 	id      string   // of the backend
@@ -82,7 +82,7 @@ type walk struct {
 // changed the backend, *StuckError when going back did not succeed, and before the
 // first step those of the agent. The end of ctx makes it go back.
 func Run(ctx context.Context, agent Agent, cfg Config) error {
-	w := &walk{Config: cfg.withDefaults(), agent: agent}
+	w := &deployment{Config: cfg.withDefaults(), agent: agent}
 	b, err := agent.Backend(ctx, cfg.Backend)
 	if err != nil {
 		return err
@@ -131,7 +131,7 @@ func others(b client.Backend, version string) lb.Split {
 
 // forward is the request that gives the version its percentage, and the others
 // the rest in their proportion.
-func (w *walk) forward(percent int) (client.DeployRequest, error) {
+func (w *deployment) forward(percent int) (client.DeployRequest, error) {
 	if percent == 100 {
 		return client.DeployRequest{Version: w.Version}, nil
 	}
@@ -153,7 +153,7 @@ func (w *walk) forward(percent int) (client.DeployRequest, error) {
 }
 
 // backward is the request that gives the others all traffic again.
-func (w *walk) backward() client.DeployRequest {
+func (w *deployment) backward() client.DeployRequest {
 	if len(w.old) == 1 {
 		return client.DeployRequest{Version: string(w.old[0].Version)}
 	}
@@ -161,7 +161,7 @@ func (w *walk) backward() client.DeployRequest {
 }
 
 // step gives the version its percentage.
-func (w *walk) step(ctx context.Context, percent int) (client.Applied, error) {
+func (w *deployment) step(ctx context.Context, percent int) (client.Applied, error) {
 	d, err := w.forward(percent)
 	if err != nil {
 		return client.Applied{}, fmt.Errorf("dividing the traffic: %w", err)
@@ -176,25 +176,25 @@ func (w *walk) step(ctx context.Context, percent int) (client.Applied, error) {
 	case err != nil:
 		return applied, err
 	case !applied.Applied:
-		return applied, &trouble{fmt.Sprintf("the step to %d%% is stored and not in effect: %s", percent, applied.Reason)}
+		return applied, &abortCause{fmt.Sprintf("the step to %d%% is stored and not in effect: %s", percent, applied.Reason)}
 	}
 	w.percent, w.figures = percent, nil
 	return applied, nil
 }
 
 // watch looks at the version's members until the step's time is over.
-func (w *walk) watch(ctx context.Context) error {
+func (w *deployment) watch(ctx context.Context) error {
 	end := time.Now().Add(w.Every)
 	m := meter{version: w.Version}
 	for {
-		members, err := w.read(ctx)
+		members, err := w.readMembers(ctx)
 		if err != nil {
 			return err
 		}
 		figures := m.read(members)
 		w.figures = &figures
-		if reason := w.judge(members, figures); reason != "" {
-			return &trouble{reason}
+		if reason := w.failedCondition(members, figures); reason != "" {
+			return &abortCause{reason}
 		}
 		left := time.Until(end)
 		if left <= 0 {
@@ -206,8 +206,8 @@ func (w *walk) watch(ctx context.Context) error {
 	}
 }
 
-// judge says what is wrong; "" when nothing is.
-func (w *walk) judge(members []client.Member, f Figures) string {
+// failedCondition says what is wrong; "" when nothing is.
+func (w *deployment) failedCondition(members []client.Member, f Figures) string {
 	healthy, up := 0, 0
 	for _, m := range members {
 		if m.Version != w.Version {
