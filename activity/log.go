@@ -42,7 +42,7 @@ type Store interface {
 // into memory by then is missing in the store. The log says so once when the
 // trouble begins and once when it ends.
 type Log struct {
-	store Store
+	store  Store
 	now    func() time.Time
 	logger *slog.Logger
 
