@@ -81,9 +81,9 @@ type Event struct {
 // ten thousand stored events stay a file of reasonable size.
 const maxText = 64 << 10
 
-// prepared is the event as it is logged: independent of the caller's slices,
+// normalized is the event as it is logged: independent of the caller's slices,
 // bounded, and with nothing that JSON cannot carry.
-func (e Event) prepared() Event {
+func (e Event) normalized() Event {
 	e.Type = "activity"
 	e.Reasons = bounded(e.Reasons)
 	e.Diff = bounded(e.Diff)

@@ -22,8 +22,8 @@ const storeTimeout = 5 * time.Second
 // missing.
 const retryInterval = 10 * time.Second
 
-// A Keeper stores events. Its methods may be called concurrently.
-type Keeper interface {
+// A Store stores events. Its methods may be called concurrently.
+type Store interface {
 	// AppendEvents stores events, all or none; they are ascending by Seq, which
 	// the caller has assigned.
 	AppendEvents(ctx context.Context, events []Event) error
@@ -33,44 +33,44 @@ type Keeper interface {
 	LastSeq(ctx context.Context) (uint64, error)
 }
 
-// A Log numbers events, stores them through a Keeper, keeps the newest in
+// A Log numbers events, stores them through a Store, keeps the newest in
 // memory and wakes those who wait for them. Make it with NewLog. All methods
 // may be called concurrently.
 //
-// While the Keeper fails, events are served from memory and stored by the next
+// While the Store fails, events are served from memory and stored by the next
 // Record, Flush or round of Run that finds it working again; what no longer fits
 // into memory by then is missing in the store. The log says so once when the
 // trouble begins and once when it ends.
 type Log struct {
-	keeper Keeper
+	store  Store
 	now    func() time.Time
 	logger *slog.Logger
 
 	changed wake.Signal
-	storing chan struct{} // one slot: who fills it may append to the keeper
+	storing chan struct{} // one slot: who fills it may append to the store
 
 	mu         sync.Mutex
 	tail       []Event // ascending; elements never change, so a reader may keep the slice
 	last       uint64  // Seq of the newest event
-	stored     uint64  // events after it are not in the keeper yet
+	stored     uint64  // events after it are not in the store yet
 	unwritable bool    // the last attempt to store failed
 	unreadable bool    // the last attempt to read failed
 	lost       uint64  // events that left memory before they could be stored
 }
 
-// NewLog continues the log that the keeper has: numbers go on after its newest
-// event. It fails only when the keeper cannot be read.
-func NewLog(ctx context.Context, keeper Keeper, now func() time.Time, logger *slog.Logger) (*Log, error) {
-	last, err := keeper.LastSeq(ctx)
+// NewLog continues the log that the store has: numbers go on after its newest
+// event. It fails only when the store cannot be read.
+func NewLog(ctx context.Context, store Store, now func() time.Time, logger *slog.Logger) (*Log, error) {
+	last, err := store.LastSeq(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the number of the last event: %w", err)
 	}
-	tail, err := keeper.Events(ctx, Query{Limit: TailSize})
+	tail, err := store.Events(ctx, Query{Limit: TailSize})
 	if err != nil {
 		return nil, fmt.Errorf("reading the newest events: %w", err)
 	}
 	return &Log{
-		keeper: keeper, now: now, logger: logger,
+		store: store, now: now, logger: logger,
 		storing: make(chan struct{}, 1),
 		tail:    tail, last: last, stored: last,
 	}, nil
@@ -79,13 +79,13 @@ func NewLog(ctx context.Context, keeper Keeper, now func() time.Time, logger *sl
 // Note logs e as Record does, but leaves storing it to the next Flush, Record or
 // round of Run: it never waits for a disk. Readers see the event at once.
 func (l *Log) Note(e Event) {
-	l.add(e.prepared())
+	l.add(e.normalized())
 	l.changed.Broadcast()
 }
 
 // Record logs e under the next number and the present time; Seq, Type and Time
 // of e are ignored. Readers see it at once. When Record returns, the event is
-// stored too, unless the keeper fails: that is logged, never returned. The end
+// stored too, unless the store fails: that is logged, never returned. The end
 // of ctx does not keep the event from being stored.
 func (l *Log) Record(ctx context.Context, e Event) {
 	l.Note(e)
@@ -108,22 +108,22 @@ func (l *Log) add(e Event) {
 func (l *Log) Flush(ctx context.Context) error {
 	l.storing <- struct{}{}
 	defer func() { <-l.storing }()
-	missing := l.missing()
+	missing := l.unwritten()
 	if len(missing) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	err := l.keeper.AppendEvents(ctx, missing)
-	l.settle(ctx, missing, err)
+	err := l.store.AppendEvents(ctx, missing)
+	l.commit(ctx, missing, err)
 	if err != nil {
 		return fmt.Errorf("storing %d events: %w", len(missing), err)
 	}
 	return nil
 }
 
-// missing lists the events in memory that are not stored.
-func (l *Log) missing() []Event {
+// unwritten lists the events in memory that are not stored.
+func (l *Log) unwritten() []Event {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := len(l.tail)
@@ -133,8 +133,8 @@ func (l *Log) missing() []Event {
 	return l.tail[i:len(l.tail):len(l.tail)]
 }
 
-// settle takes note of an attempt to store events.
-func (l *Log) settle(ctx context.Context, events []Event, err error) {
+// commit takes note of an attempt to store events.
+func (l *Log) commit(ctx context.Context, events []Event, err error) {
 	l.mu.Lock()
 	before := l.unwritable
 	l.unwritable = err != nil
@@ -155,7 +155,7 @@ func (l *Log) settle(ctx context.Context, events []Event, err error) {
 	}
 }
 
-// Run stores what a failing keeper could not take as soon as it works again,
+// Run stores what a failing store could not take as soon as it works again,
 // also when nothing new is recorded. It returns nil when ctx ends, after a last
 // attempt. A Log works without it.
 func (l *Log) Run(ctx context.Context) error {
@@ -172,7 +172,7 @@ func (l *Log) Run(ctx context.Context) error {
 	}
 }
 
-// Events answers a query, never with nil. What the keeper cannot give is
+// Events answers a query, never with nil. What the store cannot give is
 // answered from memory; the only error is that of ctx.
 func (l *Log) Events(ctx context.Context, q Query) ([]Event, error) {
 	if err := ctx.Err(); err != nil {
@@ -188,7 +188,7 @@ func (l *Log) Events(ctx context.Context, q Query) ([]Event, error) {
 	case q.Newest() && len(recent) == q.Size():
 		return recent, nil
 	}
-	kept, err := l.keeper.Events(ctx, q)
+	kept, err := l.store.Events(ctx, q)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

@@ -23,7 +23,7 @@ import (
 
 // A flaky keeper is a real store that fails, or hangs, while it is told to.
 type flaky struct {
-	activity.Keeper
+	activity.Store
 
 	mu      sync.Mutex
 	failure error
@@ -54,14 +54,14 @@ func (f *flaky) AppendEvents(ctx context.Context, events []activity.Event) error
 	if err := f.state(); err != nil {
 		return err
 	}
-	return f.Keeper.AppendEvents(ctx, events)
+	return f.Store.AppendEvents(ctx, events)
 }
 
 func (f *flaky) Events(ctx context.Context, q activity.Query) ([]activity.Event, error) {
 	if err := f.state(); err != nil {
 		return nil, err
 	}
-	return f.Keeper.Events(ctx, q)
+	return f.Store.Events(ctx, q)
 }
 
 func openStore(t *testing.T, path string) *store.DB {
@@ -81,7 +81,7 @@ func openStore(t *testing.T, path string) *store.DB {
 // noon is a clock that stands still.
 func noon() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 5e6, time.UTC) }
 
-func newLog(t *testing.T, k activity.Keeper) *activity.Log {
+func newLog(t *testing.T, k activity.Store) *activity.Log {
 	t.Helper()
 	l, err := activity.NewLog(t.Context(), k, noon, testkit.Logger(t))
 	if err != nil {
@@ -92,7 +92,7 @@ func newLog(t *testing.T, k activity.Keeper) *activity.Log {
 
 func fresh(t *testing.T) (*activity.Log, *flaky) {
 	t.Helper()
-	k := &flaky{Keeper: openStore(t, filepath.Join(t.TempDir(), "store.db"))}
+	k := &flaky{Store: openStore(t, filepath.Join(t.TempDir(), "store.db"))}
 	return newLog(t, k), k
 }
 
@@ -136,7 +136,7 @@ func TestRecord(t *testing.T) {
 		DurationMS: 1.5, Revision: 7, Path: "runtime",
 	})
 	reasons[0] = "changed afterwards"
-	stored, err := k.Keeper.Events(t.Context(), activity.Query{})
+	stored, err := k.Store.Events(t.Context(), activity.Query{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestUnstorableEvents(t *testing.T) {
 	}
 	l.Record(t.Context(), activity.Event{DurationMS: math.NaN(), Diff: long, Error: strings.Repeat("x", 1<<20)})
 	l.Record(t.Context(), activity.Event{DurationMS: math.Inf(1), Error: "\xff\xfe"})
-	stored, err := k.Keeper.Events(t.Context(), activity.Query{})
+	stored, err := k.Store.Events(t.Context(), activity.Query{})
 	if err != nil || len(stored) != 2 {
 		t.Fatalf("%d events are stored: %v", len(stored), err)
 	}
@@ -208,8 +208,8 @@ func TestNumbersGoOnAfterARestart(t *testing.T) {
 	}
 }
 
-func TestNewLogFailsWithItsKeeper(t *testing.T) {
-	k := &flaky{Keeper: openStore(t, filepath.Join(t.TempDir(), "store.db")), failure: errors.New("no disk")}
+func TestNewLogFailsWithItsStore(t *testing.T) {
+	k := &flaky{Store: openStore(t, filepath.Join(t.TempDir(), "store.db")), failure: errors.New("no disk")}
 	if _, err := activity.NewLog(t.Context(), k, noon, testkit.Logger(t)); !errors.Is(err, k.failure) {
 		t.Error(err)
 	}
@@ -256,11 +256,11 @@ func TestOlderThanMemory(t *testing.T) {
 	}
 }
 
-// TestKeeperFailsForAWhile: what happens meanwhile stays readable, is stored
+// TestStoreFailsForAWhile: what happens meanwhile stays readable, is stored
 // later, and the trouble is logged once when it begins and once when it ends.
-func TestKeeperFailsForAWhile(t *testing.T) {
+func TestStoreFailsForAWhile(t *testing.T) {
 	var lines bytes.Buffer
-	k := &flaky{Keeper: openStore(t, filepath.Join(t.TempDir(), "store.db"))}
+	k := &flaky{Store: openStore(t, filepath.Join(t.TempDir(), "store.db"))}
 	l, err := activity.NewLog(t.Context(), k, noon, slog.New(slog.NewTextHandler(&lines, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -276,7 +276,7 @@ func TestKeeperFailsForAWhile(t *testing.T) {
 	}
 	k.fail(nil)
 	record(t, l, 1)
-	stored, err := k.Keeper.Events(t.Context(), activity.Query{})
+	stored, err := k.Store.Events(t.Context(), activity.Query{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,11 +288,11 @@ func TestKeeperFailsForAWhile(t *testing.T) {
 	}
 }
 
-// TestKeeperFailsForLong: memory is bounded, so the oldest of what could not be
+// TestStoreFailsForLong: memory is bounded, so the oldest of what could not be
 // stored is lost, and that is said.
-func TestKeeperFailsForLong(t *testing.T) {
+func TestStoreFailsForLong(t *testing.T) {
 	var lines bytes.Buffer
-	k := &flaky{Keeper: openStore(t, filepath.Join(t.TempDir(), "store.db"))}
+	k := &flaky{Store: openStore(t, filepath.Join(t.TempDir(), "store.db"))}
 	l, err := activity.NewLog(t.Context(), k, noon, slog.New(slog.NewTextHandler(&lines, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -309,7 +309,7 @@ func TestKeeperFailsForLong(t *testing.T) {
 	}
 	k.fail(nil)
 	record(t, l, 1)
-	stored, err := k.Keeper.Events(t.Context(), activity.Query{Since: 5, Limit: 1})
+	stored, err := k.Store.Events(t.Context(), activity.Query{Since: 5, Limit: 1})
 	if err != nil || len(stored) != 1 {
 		t.Fatal(stored, err)
 	}
@@ -322,15 +322,15 @@ func TestKeeperFailsForLong(t *testing.T) {
 	}
 }
 
-// TestUnreadableKeeper serves what memory has, with one line in the log per
+// TestUnreadableStore serves what memory has, with one line in the log per
 // change.
-func TestUnreadableKeeper(t *testing.T) {
+func TestUnreadableStore(t *testing.T) {
 	var lines bytes.Buffer
 	db := openStore(t, filepath.Join(t.TempDir(), "store.db"))
 	if err := db.AppendEvents(t.Context(), make2000()); err != nil {
 		t.Fatal(err)
 	}
-	k := &flaky{Keeper: db}
+	k := &flaky{Store: db}
 	l, err := activity.NewLog(t.Context(), k, noon, slog.New(slog.NewTextHandler(&lines, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -363,7 +363,7 @@ func make2000() []activity.Event {
 // TestRunCatchesUp stores what is missing although nothing new is recorded.
 func TestRunCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := &flaky{Keeper: openStore(t, filepath.Join(t.TempDir(), "store.db")), failure: nil}
+		k := &flaky{Store: openStore(t, filepath.Join(t.TempDir(), "store.db")), failure: nil}
 		l := newLog(t, k)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -394,9 +394,9 @@ func TestRunCatchesUp(t *testing.T) {
 	})
 }
 
-// TestReadersDoNotWaitForTheKeeper: while a disk hangs, what is recorded is
+// TestReadersDoNotWaitForTheStore: while a disk hangs, what is recorded is
 // there at once for whoever reads or waits.
-func TestReadersDoNotWaitForTheKeeper(t *testing.T) {
+func TestReadersDoNotWaitForTheStore(t *testing.T) {
 	l, k := fresh(t)
 	hang := make(chan struct{})
 	k.mu.Lock()
@@ -456,7 +456,7 @@ func TestNobodyMissesAnEvent(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	stored, err := k.Keeper.Events(t.Context(), activity.Query{Limit: activity.MaxLimit})
+	stored, err := k.Store.Events(t.Context(), activity.Query{Limit: activity.MaxLimit})
 	if err != nil || span(t, stored) != fmt.Sprintf("1-%d", writers*each) {
 		t.Errorf("stored %s: %v", span(t, stored), err)
 	}

@@ -34,18 +34,18 @@ func (s *Server) activity(c echo.Context) error {
 // await answers q as soon as there is an event to answer with; with none when
 // the time is over or the server ends.
 func (s *Server) await(ctx context.Context, q activity.Query, wait time.Duration) ([]activity.Event, error) {
-	patience, cancel := waiting(ctx)
+	bounded, cancel := waiting(ctx)
 	defer cancel()
-	patience, cancel = context.WithTimeout(patience, wait)
+	bounded, cancel = context.WithTimeout(bounded, wait)
 	defer cancel()
 	for {
 		newest := s.cfg.Activity.Last() // before the look, so that nothing is missed
 		events, err := s.cfg.Activity.Events(ctx, q)
-		if err != nil || len(events) > 0 || patience.Err() != nil {
+		if err != nil || len(events) > 0 || bounded.Err() != nil {
 			return events, err
 		}
-		if err := s.cfg.Activity.Wait(patience, newest); err != nil {
-			if patience.Err() != nil {
+		if err := s.cfg.Activity.Wait(bounded, newest); err != nil {
+			if bounded.Err() != nil {
 				continue // one last look
 			}
 			return nil, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"thalassa/cluster"
 	"thalassa/lb"
 	"thalassa/stream"
 )
@@ -21,9 +22,9 @@ const monitorWait = 60 * time.Second
 // *pacemaker.Watcher has it.
 type ClusterView interface {
 	// View is the last known state; its State is empty before the first look,
-	// lb.ClusterOffline while Pacemaker does not answer, and lb.ClusterNone where
+	// cluster.StateOffline while Pacemaker does not answer, and cluster.StateNone where
 	// this node is in no cluster.
-	View() lb.Cluster
+	View() cluster.Status
 	// Changed closes with the next change of the view.
 	Changed() <-chan struct{}
 	// MaskedCIB is the CIB as XML, without secrets.
@@ -33,18 +34,18 @@ type ClusterView interface {
 // ClusterActions acts on the cluster, as *pacemaker.Cluster does.
 type ClusterActions interface {
 	// Foresee tells what an action would do.
-	Foresee(ctx context.Context, a lb.ClusterAction) (lb.Consequences, error)
+	Foresee(ctx context.Context, a cluster.Action) (cluster.Consequences, error)
 	// Do carries an action out and gives the final state.
-	Do(ctx context.Context, a lb.ClusterAction) (lb.Cluster, error)
+	Do(ctx context.Context, a cluster.Action) (cluster.Status, error)
 }
 
 // clusterNow is the cluster, or why there is none to show.
-func (s *Server) clusterNow() (lb.Cluster, error) {
-	v := lb.Cluster{State: lb.ClusterNone}
+func (s *Server) clusterNow() (cluster.Status, error) {
+	v := cluster.Status{State: cluster.StateNone}
 	if s.cfg.Cluster != nil {
 		v = s.cfg.Cluster.View()
 	}
-	if v.State == lb.ClusterNone {
+	if v.State == cluster.StateNone {
 		return v, &failure{
 			status: http.StatusNotFound, Code: "not_found",
 			Message: "this node is in no cluster: Pacemaker does not run here, or the agent's setting cluster is off",
@@ -58,21 +59,21 @@ func (s *Server) clusterNow() (lb.Cluster, error) {
 
 // clusterTag is the entity tag of the cluster's configuration. It stays when
 // the status alone has changed, so nothing is ever answered with 304 by it.
-func clusterTag(v lb.Cluster) string { return `"` + v.Epoch.Configuration() + `"` }
+func clusterTag(v cluster.Status) string { return `"` + v.Epoch.Configuration() + `"` }
 
 func (s *Server) cluster(c echo.Context) error {
-	return s.respondCluster(c, func(v lb.Cluster) any { return v })
+	return s.respondCluster(c, func(v cluster.Status) any { return v })
 }
 
 func (s *Server) clusterNodes(c echo.Context) error {
-	return s.respondCluster(c, func(v lb.Cluster) any { return orEmpty(v.Nodes) })
+	return s.respondCluster(c, func(v cluster.Status) any { return orEmpty(v.Nodes) })
 }
 
 func (s *Server) clusterResources(c echo.Context) error {
-	return s.respondCluster(c, func(v lb.Cluster) any { return orEmpty(v.Resources) })
+	return s.respondCluster(c, func(v cluster.Status) any { return orEmpty(v.Resources) })
 }
 
-func (s *Server) respondCluster(c echo.Context, part func(lb.Cluster) any) error {
+func (s *Server) respondCluster(c echo.Context, part func(cluster.Status) any) error {
 	v, err := s.clusterNow()
 	if err != nil {
 		return err
@@ -101,9 +102,9 @@ func (s *Server) monitor(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	patience, cancel := waiting(c.Request().Context())
+	bounded, cancel := waiting(c.Request().Context())
 	defer cancel()
-	patience, cancel = context.WithTimeout(patience, monitorWait)
+	bounded, cancel = context.WithTimeout(bounded, monitorWait)
 	defer cancel()
 	for {
 		var next <-chan struct{}
@@ -114,30 +115,30 @@ func (s *Server) monitor(c echo.Context) error {
 		switch {
 		case err != nil:
 			return err
-		case v.State == lb.ClusterOffline:
+		case v.State == cluster.StateOffline:
 			return &lb.UnavailableError{What: "Pacemaker does not answer on this node"}
-		case known == nil || v.Epoch != *known || patience.Err() != nil:
+		case known == nil || v.Epoch != *known || bounded.Err() != nil:
 			return respond(c, http.StatusOK, struct {
-				Epoch lb.ClusterEpoch `json:"epoch"`
+				Epoch cluster.Epoch `json:"epoch"`
 			}{v.Epoch})
 		}
 		select {
 		case <-next:
-		case <-patience.Done():
+		case <-bounded.Done():
 		}
 	}
 }
 
 // monitorEpoch reads the query of a monitor request, which is the epoch alone;
 // nil: there is none.
-func monitorEpoch(query string) (*lb.ClusterEpoch, error) {
+func monitorEpoch(query string) (*cluster.Epoch, error) {
 	if query == "" {
 		return nil, nil //nolint:nilnil // documented
 	}
 	text, err := url.QueryUnescape(query)
 	if err == nil {
-		var e lb.ClusterEpoch
-		if e, err = lb.ParseClusterEpoch(text); err == nil {
+		var e cluster.Epoch
+		if e, err = cluster.ParseEpoch(text); err == nil {
 			return &e, nil
 		}
 	}
@@ -170,23 +171,23 @@ func (s *Server) clusterAct(c echo.Context) error {
 }
 
 // clusterAction reads an action and checks what must hold for it.
-func (s *Server) clusterAction(c echo.Context) (lb.ClusterAction, error) {
+func (s *Server) clusterAction(c echo.Context) (cluster.Action, error) {
 	v, err := s.clusterNow()
 	if err != nil {
-		return lb.ClusterAction{}, err
+		return cluster.Action{}, err
 	}
 	kind := c.Param("action")
-	if !slices.Contains(lb.ClusterActionKinds(), kind) {
-		return lb.ClusterAction{}, echo.ErrNotFound
+	if !slices.Contains(cluster.ActionKinds(), kind) {
+		return cluster.Action{}, echo.ErrNotFound
 	}
 	data, err := body(c)
 	if err != nil {
-		return lb.ClusterAction{}, err
+		return cluster.Action{}, err
 	}
 	if len(data) > 0 && !json.Valid(data) {
-		return lb.ClusterAction{}, invalidField("body", "is not JSON", "an object with node, resource and wait")
+		return cluster.Action{}, invalidField("body", "is not JSON", "an object with node, resource and wait")
 	}
-	a, err := lb.ParseClusterAction(kind, data)
+	a, err := cluster.ParseAction(kind, data)
 	if err != nil {
 		return a, err
 	}
@@ -207,7 +208,7 @@ func (s *Server) followCluster(ctx context.Context) error {
 		next := s.cfg.Cluster.Changed()
 		switch v := s.cfg.Cluster.View(); v.State {
 		case "":
-		case lb.ClusterNone:
+		case cluster.StateNone:
 			s.topics.cluster.Replace(nil)
 		default:
 			object, err := encoded("cluster", "", identified{"cluster", v})
@@ -216,7 +217,7 @@ func (s *Server) followCluster(ctx context.Context) error {
 			}
 			s.topics.cluster.Replace([]stream.Object{object})
 		}
-		if !rested(ctx, next) {
+		if !waitRested(ctx, next) {
 			return nil
 		}
 	}

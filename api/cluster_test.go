@@ -12,7 +12,7 @@ import (
 
 	"thalassa/api"
 	"thalassa/api/apitest"
-	"thalassa/lb"
+	"thalassa/cluster"
 )
 
 // clustered is a site on a node of a cluster.
@@ -30,7 +30,7 @@ func inCluster(c *apitest.Cluster) func(*api.Config) {
 func TestClusterIsShown(t *testing.T) {
 	s, _ := clustered(t)
 	r := s.get("/cluster")
-	var v lb.Cluster
+	var v cluster.Status
 	r.wants(t, 200, &v)
 	if r.header.Get("ETag") != `"0:12"` || v.FloatingIPs[0].Node != "n1" || v.Epoch.String() != "0:12:34" {
 		t.Errorf("ETag %s, %s", r.header.Get("ETag"), r.body)
@@ -38,7 +38,7 @@ func TestClusterIsShown(t *testing.T) {
 	same(t, s.get("/cluster/nodes").body, `[
 		{"name": "n1", "state": "online", "dc": true, "resources": ["haproxy", "vip"], "attributes": {}},
 		{"name": "n2", "state": "online", "dc": false, "resources": ["haproxy"], "attributes": {"load": "1"}}]`)
-	var resources []lb.ClusterResource
+	var resources []cluster.Resource
 	s.get("/cluster/resources").wants(t, 200, &resources)
 	if len(resources) != 2 || len(resources[0].Places) != 2 {
 		t.Errorf("resources %+v", resources)
@@ -61,14 +61,14 @@ func TestNodeWithoutClusterSaysSo(t *testing.T) {
 
 func TestClusterThatIsNotKnownYet(t *testing.T) {
 	s, c := clustered(t)
-	c.Change(func(v *lb.Cluster) { v.State = "" })
+	c.Change(func(v *cluster.Status) { v.State = "" })
 	s.get("/cluster").refused(t, 503, "unavailable")
 	s.get("/monitor").refused(t, 503, "unavailable")
 }
 
 func TestNodeOfNoCluster(t *testing.T) {
 	s, c := clustered(t)
-	c.Change(func(v *lb.Cluster) { v.State = lb.ClusterNone })
+	c.Change(func(v *cluster.Status) { v.State = cluster.StateNone })
 	for _, path := range []string{"/cluster", "/cluster/cib.xml", "/monitor"} {
 		s.get(path).refused(t, 404, "not_found")
 	}
@@ -80,7 +80,7 @@ func TestNodeOfNoCluster(t *testing.T) {
 
 func TestClusterActionsAreCarriedOut(t *testing.T) {
 	s, c := clustered(t)
-	var v lb.Cluster
+	var v cluster.Status
 	s.do("POST", "/cluster/actions/move", `{"node":"n2","wait":"30s"}`).wants(t, 200, &v)
 	s.do("POST", "/cluster/actions/cleanup", "").wants(t, 200, &v)
 	done := c.Done()
@@ -123,9 +123,9 @@ func TestClusterActionsAreChecked(t *testing.T) {
 func TestClusterActionIfTheConfigurationIsTheOneSeen(t *testing.T) {
 	s, c := clustered(t)
 	s.do("POST", "/cluster/actions/cleanup", "", `If-Match: "0:12"`).wants(t, 200, nil)
-	c.Change(func(v *lb.Cluster) { v.Epoch.Updates++ })
+	c.Change(func(v *cluster.Status) { v.Epoch.Updates++ })
 	s.do("POST", "/cluster/actions/cleanup", "", `If-Match: "0:12"`).wants(t, 200, nil)
-	c.Change(func(v *lb.Cluster) { v.Epoch.Epoch++ })
+	c.Change(func(v *cluster.Status) { v.Epoch.Epoch++ })
 	r := s.do("POST", "/cluster/actions/cleanup", "", `If-Match: "0:12"`)
 	r.refused(t, 412, "precondition_failed")
 	if r.header.Get("ETag") != `"0:13"` || len(c.Done()) != 2 {
@@ -135,22 +135,22 @@ func TestClusterActionIfTheConfigurationIsTheOneSeen(t *testing.T) {
 
 func TestFailuresOfPacemakersToolsHaveAStatus(t *testing.T) {
 	s, c := clustered(t)
-	for kind, want := range map[lb.ClusterKind]struct {
+	for kind, want := range map[cluster.ErrorKind]struct {
 		status int
 		code   string
 	}{
-		lb.ClusterForbidden: {503, "unavailable"}, lb.ClusterNotConnected: {503, "unavailable"}, lb.ClusterNotInstalled: {503, "unavailable"},
-		lb.ClusterTimedOut: {503, "unavailable"}, lb.ClusterNoQuorum: {503, "unavailable"}, lb.ClusterFailed: {503, "unavailable"},
-		lb.ClusterNotFound: {404, "not_found"}, lb.ClusterStale: {409, "conflict"}, lb.ClusterExists: {409, "conflict"},
-		lb.ClusterUnsafe: {409, "conflict"}, lb.ClusterInvalid: {422, "refused"},
+		cluster.KindForbidden: {503, "unavailable"}, cluster.KindNotConnected: {503, "unavailable"}, cluster.KindNotInstalled: {503, "unavailable"},
+		cluster.KindTimedOut: {503, "unavailable"}, cluster.KindNoQuorum: {503, "unavailable"}, cluster.KindFailed: {503, "unavailable"},
+		cluster.KindNotFound: {404, "not_found"}, cluster.KindStale: {409, "conflict"}, cluster.KindExists: {409, "conflict"},
+		cluster.KindUnsafe: {409, "conflict"}, cluster.KindInvalid: {422, "refused"},
 	} {
-		c.Fail(&lb.ClusterError{Tool: "crm_resource", Kind: kind, Code: 1})
+		c.Fail(&cluster.Error{Tool: "crm_resource", Kind: kind, Code: 1})
 		f := s.do("POST", "/cluster/actions/standby", `{"node":"n1"}`).refused(t, want.status, want.code)
 		if !strings.Contains(f.Error, kind.Meaning()) {
 			t.Errorf("%s: %s", kind, f.Error)
 		}
 	}
-	c.Fail(&lb.ClusterError{Tool: "cibadmin", Kind: lb.ClusterNotConnected, Code: 102})
+	c.Fail(&cluster.Error{Tool: "cibadmin", Kind: cluster.KindNotConnected, Code: 102})
 	s.get("/cluster/cib.xml").refused(t, 503, "unavailable")
 }
 
@@ -162,7 +162,7 @@ func TestMonitorAnswersAtOnceWhenTheCIBIsAnother(t *testing.T) {
 	}
 	s.get("/monitor?12").refused(t, 400, "invalid")
 	s.get("/monitor?epoch=0:12:34").refused(t, 400, "invalid")
-	c.Change(func(v *lb.Cluster) { v.State = lb.ClusterOffline })
+	c.Change(func(v *cluster.Status) { v.State = cluster.StateOffline })
 	s.get("/monitor?0:12:34").refused(t, 503, "unavailable")
 }
 
@@ -194,7 +194,7 @@ func TestMonitorLosesNoChange(t *testing.T) {
 	const clients, changes = 2000, 50
 	var seen sync.WaitGroup
 	var answers atomic.Int64
-	last := lb.ClusterEpoch{Epoch: 12 + changes}
+	last := cluster.Epoch{Epoch: 12 + changes}
 	for range clients {
 		seen.Go(func() {
 			known := "0:12:34"
@@ -207,7 +207,7 @@ func TestMonitorLosesNoChange(t *testing.T) {
 		})
 	}
 	for i := range changes {
-		c.Change(func(v *lb.Cluster) { v.Epoch = lb.ClusterEpoch{Epoch: uint64(13 + i)} })
+		c.Change(func(v *cluster.Status) { v.Epoch = cluster.Epoch{Epoch: uint64(13 + i)} })
 	}
 	seen.Wait() // a lost change would take a minute, and the test's time
 	t.Logf("%d clients, %d answers", clients, answers.Load())
@@ -227,6 +227,6 @@ func TestClusterTopic(t *testing.T) {
 	p := s.tap(t)
 	p.say(`{"type":"subscribe","topics":["cluster"]}`)
 	p.wait("cluster", "cluster", func(v map[string]any) bool { return v["epoch"] == "0:12:34" && v["role"] == "active" })
-	c.Change(func(v *lb.Cluster) { v.Epoch.Updates, v.DC = 35, "n2" })
+	c.Change(func(v *cluster.Status) { v.Epoch.Updates, v.DC = 35, "n2" })
 	p.wait("cluster", "cluster", func(v map[string]any) bool { return v["epoch"] == "0:12:35" && v["dc"] == "n2" })
 }

@@ -82,8 +82,8 @@ type Config struct {
 	// OpenMetrics lets everybody read /metrics, also where tokens are needed
 	// otherwise.
 	OpenMetrics bool
-	// MaxFollowers bounds the websockets that are open at once (4096).
-	MaxFollowers int
+	// MaxWebsockets bounds the websockets that are open at once (4096).
+	MaxWebsockets int
 
 	// Cluster is what this node is part of, and ClusterActions what can be done to
 	// it; nil, both: it is in none.
@@ -113,8 +113,8 @@ func (c Config) withDefaults() Config {
 	if c.Hub == nil {
 		c.Hub = stream.New(stream.Config{})
 	}
-	if c.MaxFollowers <= 0 {
-		c.MaxFollowers = 4096
+	if c.MaxWebsockets <= 0 {
+		c.MaxWebsockets = 4096
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"thalassa/cluster"
 	"thalassa/lb"
 )
 
@@ -53,11 +54,11 @@ func (s *Server) failure(err error, c echo.Context) *failure {
 	if f := asFailure(err, c); f != nil {
 		return f
 	}
-	return s.incident(c, err)
+	return s.internalFailure(c, err)
 }
 
-// incident logs an error that callers must not see and gives them its id.
-func (s *Server) incident(c echo.Context, err error) *failure {
+// internalFailure logs an error that callers must not see and gives them its id.
+func (s *Server) internalFailure(c echo.Context, err error) *failure {
 	id := rand.Text()[:12]
 	r := c.Request()
 	s.cfg.Logger.ErrorContext(r.Context(), "request failed", "incident", id, "method", r.Method, "path", r.URL.Path, "error", err)
@@ -85,7 +86,7 @@ func asFailure(err error, c echo.Context) *failure {
 			Message: "the body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes",
 		}
 	}
-	return givenUp(c.Request().Context(), err)
+	return contextFailure(c.Request().Context(), err)
 }
 
 // routingFailure is for requests that met no route.
@@ -146,19 +147,19 @@ func domainFailure(err error) *failure {
 
 // clusterFailure is for failures of Pacemaker's tools.
 func clusterFailure(err error) *failure {
-	e, ok := errors.AsType[*lb.ClusterError](err)
+	e, ok := errors.AsType[*cluster.Error](err)
 	if !ok {
 		return nil
 	}
 	switch e.Kind {
-	case lb.ClusterNotFound:
+	case cluster.KindNotFound:
 		return &failure{status: http.StatusNotFound, Code: "not_found", Message: e.Error()}
-	case lb.ClusterStale, lb.ClusterExists, lb.ClusterUnsafe:
+	case cluster.KindStale, cluster.KindExists, cluster.KindUnsafe:
 		return &failure{status: http.StatusConflict, Code: "conflict", Message: e.Error()}
-	case lb.ClusterInvalid:
+	case cluster.KindInvalid:
 		return &failure{status: http.StatusUnprocessableEntity, Code: "refused", Message: e.Error(), Output: e.Said}
-	case lb.ClusterForbidden, lb.ClusterUsage, lb.ClusterNotConnected, lb.ClusterNoQuorum, lb.ClusterTimedOut,
-		lb.ClusterNotInstalled, lb.ClusterCrashed, lb.ClusterFailed:
+	case cluster.KindForbidden, cluster.KindUsage, cluster.KindNotConnected, cluster.KindNoQuorum, cluster.KindTimedOut,
+		cluster.KindNotInstalled, cluster.KindCrashed, cluster.KindFailed:
 	}
 	return unavailableFailure(e.Error())
 }
@@ -170,9 +171,9 @@ func unavailableFailure(what string) *failure {
 	}
 }
 
-// givenUp is for errors that come from the end of the request's own context:
+// contextFailure is for errors that come from the end of the request's own context:
 // the server ends, or the caller has gone and reads no answer.
-func givenUp(ctx context.Context, err error) *failure {
+func contextFailure(ctx context.Context, err error) *failure {
 	switch {
 	case !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
 		return nil

@@ -38,7 +38,7 @@ func (s *Server) rescue(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
 			if p := recover(); p != nil {
-				err = s.incident(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+				err = s.internalFailure(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 			}
 		}()
 		return next(c)

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"thalassa/api"
+	"thalassa/live"
 )
 
 // BenchmarkFollowerMemory measures what an open websocket keeps in the server,
@@ -52,7 +52,7 @@ func rawFollower(b *testing.B, address string, reader *bufio.Reader) net.Conn {
 		b.Fatal(err)
 	}
 	const request = "GET /streams HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " + api.Protocol + "\r\n\r\n"
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " + live.Protocol + "\r\n\r\n"
 	const subscribe = `{"type":"subscribe","topics":["backends"]}`
 	frame := append([]byte{0x81, 0x80 | byte(len(subscribe)), 0, 0, 0, 0}, subscribe...) // masked with zeros
 	if _, err := conn.Write(append([]byte(request), frame...)); err != nil {

@@ -114,15 +114,15 @@ func (s *Server) metricsNeed() auth.Role {
 	return auth.Read
 }
 
-// scrapePatience is how long a scrape waits for figures of this moment before it
+// scrapeTimeout is how long a scrape waits for figures of this moment before it
 // gets what is known.
-const scrapePatience = 2 * time.Second
+const scrapeTimeout = 2 * time.Second
 
 func (s *Server) refreshStats(ctx context.Context) {
 	if s.cfg.Sampler == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, scrapePatience)
+	ctx, cancel := context.WithTimeout(ctx, scrapeTimeout)
 	defer cancel()
 	s.cfg.Sampler.Refresh(ctx)
 }
@@ -172,7 +172,7 @@ type condition struct {
 // A gauge is a figure of the moment with at most two labels.
 type gauge struct {
 	desc *prometheus.Desc
-	read func(moment, func(v float64, labels ...string))
+	read func(scrape, func(v float64, labels ...string))
 }
 
 func newCondition(s *Server) condition {
@@ -194,7 +194,7 @@ func (c condition) Describe(ch chan<- *prometheus.Desc) {
 func (c condition) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout/2)
 	defer cancel()
-	m := c.server.moment(ctx)
+	m := c.server.scrape(ctx)
 	for _, g := range c.gauges {
 		g.read(m, func(v float64, labels ...string) {
 			ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, v, labels...)

@@ -23,8 +23,8 @@ import (
 	"thalassa/activity"
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/cluster"
 	"thalassa/internal/testkit"
-	"thalassa/lb"
 	"thalassa/stats"
 	"thalassa/statsock"
 )
@@ -258,20 +258,20 @@ func TestMetricsOfTheCluster(t *testing.T) {
 	is(1, "thalassa_cluster_state", "state=ok")
 	is(0, "thalassa_cluster_state", "state=errors")
 	is(1, "thalassa_cluster_floating_ip_nodes", "resource=vip", "address=192.0.2.10/24")
-	c.Change(func(v *lb.Cluster) {
-		v.State, v.FloatingIPs[0].Node, v.FloatingIPs[0].Nodes = lb.ClusterErrors, "", nil
+	c.Change(func(v *cluster.Status) {
+		v.State, v.FloatingIPs[0].Node, v.FloatingIPs[0].Nodes = cluster.StateErrors, "", nil
 	})
 	is(1, "thalassa_cluster_state", "state=errors")
 	is(0, "thalassa_cluster_floating_ip_nodes", "resource=vip")
-	c.Change(func(v *lb.Cluster) { v.State = lb.ClusterOffline })
+	c.Change(func(v *cluster.Status) { v.State = cluster.StateOffline })
 	is(1, "thalassa_cluster_state", "state=offline")
-	for _, state := range []string{lb.ClusterOffline, lb.ClusterNone, ""} {
-		c.Change(func(v *lb.Cluster) { v.State = state })
+	for _, state := range []string{cluster.StateOffline, cluster.StateNone, ""} {
+		c.Change(func(v *cluster.Status) { v.State = state })
 		known := described(s.get("/metrics").body)
-		if state != lb.ClusterOffline && known["thalassa_cluster_state"] != "" {
+		if state != cluster.StateOffline && known["thalassa_cluster_state"] != "" {
 			t.Errorf("a cluster in state %q has one", state)
 		}
-		if state == lb.ClusterOffline && known["thalassa_cluster_floating_ip_nodes"] != "" {
+		if state == cluster.StateOffline && known["thalassa_cluster_floating_ip_nodes"] != "" {
 			t.Error("a Pacemaker that does not answer knows who has the address")
 		}
 	}

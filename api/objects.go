@@ -141,5 +141,5 @@ func (m countedMember) MarshalJSON() ([]byte, error) {
 	if m.stats == nil {
 		return json.Marshal(m.member)
 	}
-	return joined(m.member, map[string]any{"stats": m.stats})
+	return joinObjects(m.member, map[string]any{"stats": m.stats})
 }

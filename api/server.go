@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/auth"
+	"thalassa/live"
 	"thalassa/stream"
 	"thalassa/ui"
 )
@@ -38,19 +39,20 @@ type Server struct {
 	origins http.CrossOriginProtection
 
 	sessions  *auth.Sessions
-	patience  patience // with those who try tokens
-	inquiry   *inquiry // after how HAProxy stands
+	limiter   authLimiter      // with those who try tokens
+	coalescer *statusCoalescer // after how HAProxy stands
 	hub       *stream.Hub
 	topics    topics
 	metrics   *metrics
-	followers followers
+	live      *live.Server // the websockets
 }
 
 // New makes a Server. It starts nothing.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), site: ui.New(), inquiry: newInquiry()}
+	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), site: ui.New(), coalescer: newStatusCoalescer()}
 	s.sessions = auth.NewSessions(s.cfg.Tokens, s.cfg.Now)
 	s.openTopics()
+	s.live = live.New(s.liveConfig())
 	s.metrics = s.newMetrics()
 	if cfg.Loopback && cfg.Tokens == nil {
 		s.hosts = []string{"", "localhost"} // HTTP/1.0 knows no Host; browsers always send one
@@ -97,7 +99,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	grace, cancel := context.WithTimeout(base, shutdownGrace)
 	defer cancel()
-	s.followers.close(grace)
+	s.live.Close(grace)
 	err := server.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.cfg.Logger.WarnContext(base, "requests under way were cut off", "grace", shutdownGrace)

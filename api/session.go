@@ -37,7 +37,7 @@ func (s *Server) identify(r *http.Request) (caller, error) {
 	if len(header) > 1 || !strings.EqualFold(scheme, "Bearer") {
 		return caller{}, unauthorized(`, error="invalid_request"`, "the Authorization header is not of the form Bearer TOKEN")
 	}
-	who, proof, err := s.prove(r, token)
+	who, proof, err := s.checkToken(r, token)
 	if err != nil {
 		return caller{}, err
 	}
@@ -103,7 +103,7 @@ func (s *Server) login(c echo.Context) error {
 	if s.cfg.Tokens == nil {
 		return s.whoami(c)
 	}
-	if _, _, err := s.prove(r, in.Token); err != nil {
+	if _, _, err := s.checkToken(r, in.Token); err != nil {
 		return err
 	}
 	id, session, ok := s.sessions.Begin(strings.TrimSpace(in.Token))
@@ -122,7 +122,7 @@ func (s *Server) login(c echo.Context) error {
 func (s *Server) endSession(r *http.Request) {
 	if cookie, err := r.Cookie(cookieName); err == nil {
 		s.sessions.End(cookie.Value)
-		s.followers.endSession(cookie.Value)
+		s.live.EndSession(cookie.Value)
 	}
 }
 
@@ -147,11 +147,11 @@ func sessionCookie(r *http.Request, id string, expires time.Time, maxAge int) *h
 	}
 }
 
-// prove finds out whose token a request shows. Who shows wrong ones has to wait
+// checkToken finds out whose token a request shows. Who shows wrong ones has to wait
 // at last, and the log tells of the first.
-func (s *Server) prove(r *http.Request, token string) (auth.Identity, auth.Proof, error) {
-	who, proof, right := s.cfg.Tokens.Prove(strings.TrimSpace(token))
-	wait, first := s.patience.admit(source(r), proof, right, s.cfg.Now())
+func (s *Server) checkToken(r *http.Request, token string) (auth.Identity, auth.TokenHash, error) {
+	who, proof, right := s.cfg.Tokens.Verify(strings.TrimSpace(token))
+	wait, first := s.limiter.admit(source(r), proof, right, s.cfg.Now())
 	switch {
 	case wait > 0:
 		return auth.Identity{}, proof, &failure{

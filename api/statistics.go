@@ -16,9 +16,9 @@ func (s *Server) followStats(ctx context.Context) error {
 		next := sampler.Ticked()
 		if now := sampler.Workers(); now != workers {
 			workers = now
-			s.statusMayDiffer()
+			s.pokeStatus()
 		}
-		s.tellStats(sampler)
+		s.publishStats(sampler)
 		select {
 		case <-next:
 		case <-ctx.Done():
@@ -27,8 +27,8 @@ func (s *Server) followStats(ctx context.Context) error {
 	}
 }
 
-// tellStats publishes what is new. While nobody listens nothing is encoded.
-func (s *Server) tellStats(sampler *stats.Sampler) {
+// publishStats publishes what is new. While nobody listens nothing is encoded.
+func (s *Server) publishStats(sampler *stats.Sampler) {
 	stat, totals := s.topics.stat, s.topics.totals
 	statWanted, totalsWanted := stat.Wanted(), totals.Wanted()
 	news := sampler.Changes(statWanted, totalsWanted)

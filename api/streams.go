@@ -1,98 +1,55 @@
 package api
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/coder/websocket"
 	"github.com/labstack/echo/v4"
-)
 
-// The sizes of a websocket's buffers. What is written through one is at most a
-// frame without a text, of 127 bytes.
-const (
-	readBuffer  = 128
-	writeBuffer = 128
+	"thalassa/live"
 )
 
 // streams turns a request into a websocket. The handler returns then: what
 // serves the websocket keeps nothing of the request.
 func (s *Server) streams(c echo.Context) error {
 	r := c.Request()
-	who, _ := c.Get(callerKey).(caller)
-	if err := s.checkUpgrade(r); err != nil {
+	if err := checkUpgrade(r); err != nil {
 		return err
 	}
-	if s.followers.isFull(s.cfg.MaxFollowers) {
+	if s.live.IsFull() {
 		return unavailableFailure("there are too many websockets open, or Thalassa is shutting down")
 	}
-	f := &follower{server: s, who: who}
-	conn, err := websocket.Accept(frugal{c.Response(), &f.wire}, r, &websocket.AcceptOptions{
-		Subprotocols: []string{Protocol}, InsecureSkipVerify: true, // checkUpgrade has looked
-		OnPongReceived: func(context.Context, []byte) { f.asked.Store(false) },
-	})
-	if err != nil {
-		s.cfg.Logger.DebugContext(r.Context(), "websocket not opened", "error", err)
-		return nil // Accept has answered
-	}
-	conn.SetReadLimit(maxSubscription)
 	end, ok := r.Context().Value(closing{}).(context.Context)
 	if !ok {
 		end = context.Background()
 	}
-	ctx, dismiss := context.WithCancelCause(context.WithoutCancel(end))
-	f.conn, f.dismiss, f.ctx = conn, dismiss, func() context.Context { return ctx }
-	f.client = s.hub.JoinFunc(f.tell)
-	if !s.followers.add(ctx, f, s.cfg.MaxFollowers) {
-		f.client.Leave()
-		_ = conn.Close(websocket.StatusTryAgainLater, "too many websockets")
-	}
+	who, _ := c.Get(callerKey).(caller)
+	s.live.Accept(end, c.Response(), r, who.peer())
 	return nil
 }
 
-// frugal gives a connection small buffers: a websocket that is open keeps them,
-// reads little, and writes its texts past them.
-type frugal struct {
-	*echo.Response
-	wire **wire // is set to the connection
-}
-
-// Hijack takes the connection over, with what was read of it.
-func (f frugal) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := f.Response.Hijack()
-	if err != nil {
-		return nil, nil, err
+// peer is the caller as the websockets know them.
+func (c caller) peer() live.Peer {
+	p := live.Peer{Name: c.Name, Session: c.session}
+	if check := c.check; check != nil {
+		p.Check = func() bool {
+			_, ok := check()
+			return ok
+		}
 	}
-	early, err := rw.Peek(rw.Reader.Buffered())
-	if err != nil {
-		return nil, nil, errors.Join(err, conn.Close())
-	}
-	rest := io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn)
-	// Accept reads what is buffered, so that nothing of it may be left behind.
-	reader := bufio.NewReaderSize(rest, max(readBuffer, len(early)))
-	if _, err := reader.Peek(len(early)); err != nil {
-		return nil, nil, errors.Join(err, conn.Close())
-	}
-	w := newWire(conn)
-	*f.wire = w
-	return w, bufio.NewReadWriter(reader, bufio.NewWriterSize(w, writeBuffer)), nil
+	return p
 }
 
 // checkUpgrade looks at what every websocket of this protocol must say.
-func (s *Server) checkUpgrade(r *http.Request) error {
+func checkUpgrade(r *http.Request) error {
 	if !holds(r.Header, "Connection", "upgrade") || !holds(r.Header, "Upgrade", "websocket") {
-		return upgradeFailure("this is a websocket: connect with Upgrade: websocket and the sub-protocol " + Protocol)
+		return upgradeFailure("this is a websocket: connect with Upgrade: websocket and the sub-protocol " + live.Protocol)
 	}
-	if !holds(r.Header, "Sec-Websocket-Protocol", Protocol) {
-		return invalidField("Sec-WebSocket-Protocol", "does not name the sub-protocol", Protocol)
+	if !holds(r.Header, "Sec-Websocket-Protocol", live.Protocol) {
+		return invalidField("Sec-WebSocket-Protocol", "does not name the sub-protocol", live.Protocol)
 	}
 	// A browser always says which site's page opens the websocket.
 	if origin := r.Header.Get("Origin"); origin != "" {
@@ -111,4 +68,12 @@ func holds(h http.Header, name, token string) bool {
 			return strings.EqualFold(strings.TrimSpace(s), token)
 		})
 	})
+}
+
+// upgradeFailure is for requests that are no websocket's.
+func upgradeFailure(message string) *failure {
+	return &failure{
+		status: http.StatusUpgradeRequired, Code: "upgrade_required", Message: message,
+		header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"thalassa/api"
 	"thalassa/api/apitest"
 	"thalassa/internal/testkit"
+	"thalassa/live"
 )
 
 const patience = 20 * time.Second
@@ -88,7 +89,7 @@ func (s *site) dial(ctx context.Context, headers ...string) (*websocket.Conn, in
 }
 
 func dial(ctx context.Context, url string, options *websocket.DialOptions) (*websocket.Conn, int, error) {
-	options.Subprotocols = []string{api.Protocol}
+	options.Subprotocols = []string{live.Protocol}
 	conn, res, err := websocket.Dial(ctx, url+"/streams", options)
 	if res == nil {
 		return nil, 0, err
@@ -339,7 +340,7 @@ func TestStreamsAreWebsocketsOfTheProtocol(t *testing.T) {
 }
 
 func TestStreamsHaveABound(t *testing.T) {
-	s := followed(t, func(c *api.Config) { c.MaxFollowers = 2 })
+	s := followed(t, func(c *api.Config) { c.MaxWebsockets = 2 })
 	one, two := s.tap(t), s.tap(t)
 	one.next()
 	two.next()

@@ -10,6 +10,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/internal/wake"
+	"thalassa/live"
 	"thalassa/stats"
 	"thalassa/stream"
 )
@@ -51,6 +52,18 @@ func (s *Server) openTopics() {
 	s.topics.activity = h.Log("activity", recentEvents)
 }
 
+// liveConfig is what the websockets are told.
+func (s *Server) liveConfig() live.Config {
+	cfg := live.Config{
+		Hub: s.hub, Version: s.cfg.Version, Label: s.cfg.Label, History: historyLength,
+		MaxSubscribers: s.cfg.MaxWebsockets, Logger: s.cfg.Logger,
+	}
+	if s.cfg.Sampler != nil {
+		cfg.Interval = s.cfg.Sampler.Interval()
+	}
+	return cfg
+}
+
 // Follow keeps what the websocket tells up to date until ctx ends, which is no
 // error.
 func (s *Server) Follow(ctx context.Context) error {
@@ -64,22 +77,8 @@ func (s *Server) Follow(ctx context.Context) error {
 	if s.cfg.Cluster != nil {
 		g.Go(func() error { return s.followCluster(ctx) })
 	}
-	g.Go(func() error { return s.keepFollowers(ctx) })
+	g.Go(func() error { return s.live.Run(ctx) })
 	return g.Wait()
-}
-
-// keepFollowers looks after the websockets.
-func (s *Server) keepFollowers(ctx context.Context) error {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			s.followers.look()
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }
 
 // followViews tells of frontends, backends and services.
@@ -88,20 +87,20 @@ func (s *Server) followViews(ctx context.Context) error {
 	for {
 		next := s.cfg.Changed()
 		if in, err := s.cfg.Views.Intent(ctx); err == nil { // else it is shown when it can be read again
-			if known, err = s.show(known, in, s.cfg.Views.Snapshot()); err != nil {
+			if known, err = s.publishViews(known, in, s.cfg.Views.Snapshot()); err != nil {
 				return err
 			}
 		}
-		s.statusMayDiffer()
-		if !rested(ctx, next) {
+		s.pokeStatus()
+		if !waitRested(ctx, next) {
 			return nil
 		}
 	}
 }
 
-// rested waits until there has been some rest and then something new; false: ctx
+// waitRested waits until there has been some rest and then something new; false: ctx
 // has ended.
-func rested(ctx context.Context, next <-chan struct{}) bool {
+func waitRested(ctx context.Context, next <-chan struct{}) bool {
 	rest := time.NewTimer(viewsRest)
 	defer rest.Stop()
 	select {
@@ -117,7 +116,7 @@ func rested(ctx context.Context, next <-chan struct{}) bool {
 	return true
 }
 
-func (s *Server) statusMayDiffer() {
+func (s *Server) pokeStatus() {
 	select {
 	case s.topics.statusDue <- struct{}{}:
 	default:
@@ -172,7 +171,7 @@ func (s *Server) followActivity(ctx context.Context) error {
 		}
 		s.topics.activity.Append(objects...)
 		if len(objects) > 0 {
-			s.statusMayDiffer()
+			s.pokeStatus()
 		}
 		query = activity.Query{Since: newest, Limit: activity.MaxLimit}
 		if newest == 0 {

@@ -15,13 +15,13 @@ type views struct {
 	backends map[lb.Name]stream.Object
 }
 
-// show tells of frontends, backends and services. Objects of which nothing that
+// publishViews tells of frontends, backends and services. Objects of which nothing that
 // matters has changed stay as they are known.
-func (s *Server) show(known views, in lb.Intent, snap lb.Snapshot) (views, error) {
+func (s *Server) publishViews(known views, in lb.Intent, snap lb.Snapshot) (views, error) {
 	now := views{intent: in, snapshot: snap, backends: make(map[lb.Name]stream.Object, len(in.Backends))}
 	first := known.backends == nil
 	if first || known.intent.Revision != in.Revision {
-		if err := s.showFrontends(in); err != nil {
+		if err := s.publishFrontends(in); err != nil {
 			return known, err
 		}
 	}
@@ -38,10 +38,10 @@ func (s *Server) show(known views, in lb.Intent, snap lb.Snapshot) (views, error
 		backends = append(backends, object)
 	}
 	s.topics.backends.Replace(backends)
-	return now, s.showServices(in, snap)
+	return now, s.publishServices(in, snap)
 }
 
-func (s *Server) showFrontends(in lb.Intent) error {
+func (s *Server) publishFrontends(in lb.Intent) error {
 	list := in.SortedFrontends()
 	objects := make([]stream.Object, len(list))
 	for i, f := range list {
@@ -54,7 +54,7 @@ func (s *Server) showFrontends(in lb.Intent) error {
 	return nil
 }
 
-func (s *Server) showServices(in lb.Intent, snap lb.Snapshot) error {
+func (s *Server) publishServices(in lb.Intent, snap lb.Snapshot) error {
 	list := lb.ServiceStatuses(in, snap)
 	objects := make([]stream.Object, len(list))
 	for i, service := range list {
@@ -86,7 +86,7 @@ type identified struct {
 
 // MarshalJSON joins the two.
 func (i identified) MarshalJSON() ([]byte, error) {
-	return joined(struct {
+	return joinObjects(struct {
 		ID string `json:"id"`
 	}{i.id}, i.object)
 }
@@ -99,7 +99,7 @@ type tagged struct {
 
 // MarshalJSON joins the two.
 func (t tagged) MarshalJSON() ([]byte, error) {
-	return joined(t.object, struct {
+	return joinObjects(t.object, struct {
 		ETag string `json:"etag"`
 	}{t.tag})
 }

@@ -27,8 +27,8 @@ type entry struct {
 	who  Identity
 }
 
-// A stamp tells one state of a file from another.
-type stamp struct {
+// A fileVersion tells one state of a file from another.
+type fileVersion struct {
 	modified, changed int64 // ns; changed moves with permissions, too
 	size              int64
 	inode             uint64
@@ -36,18 +36,18 @@ type stamp struct {
 
 // readFile opens, judges and parses a token file. The stamp is that of the
 // bytes read, also when they are refused; it is zero when there is no file.
-func readFile(path string) ([]entry, stamp, error) {
+func readFile(path string) ([]entry, fileVersion, error) {
 	// O_NONBLOCK: a FIFO must be refused, not waited for.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, stamp{}, err // names the path
+		return nil, fileVersion{}, err // names the path
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, stamp{}, err
+		return nil, fileVersion{}, err
 	}
-	at := stampOf(info)
+	at := versionOf(info)
 	switch mode := info.Mode(); {
 	case !mode.IsRegular():
 		return nil, at, fmt.Errorf("%s: is not a regular file", path)
@@ -66,16 +66,16 @@ func readFile(path string) ([]entry, stamp, error) {
 }
 
 // statFile is the stamp of the file as it is now; zero when it cannot be told.
-func statFile(path string) stamp {
+func statFile(path string) fileVersion {
 	info, err := os.Stat(path)
 	if err != nil {
-		return stamp{}
+		return fileVersion{}
 	}
-	return stampOf(info)
+	return versionOf(info)
 }
 
-func stampOf(info fs.FileInfo) stamp {
-	s := stamp{modified: info.ModTime().UnixNano(), size: info.Size()}
+func versionOf(info fs.FileInfo) fileVersion {
+	s := fileVersion{modified: info.ModTime().UnixNano(), size: info.Size()}
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
 		s.inode, s.changed = sys.Ino, sys.Ctim.Nano()
 	}

@@ -22,7 +22,7 @@ const (
 type Session struct {
 	Identity
 	Expires time.Time
-	proof   Proof
+	proof   TokenHash
 }
 
 // Sessions are those of browsers, kept in memory: all end with the process. A
@@ -45,7 +45,7 @@ func NewSessions(tokens *Tokens, now func() time.Time) *Sessions {
 // Begin makes a session for whoever has the token. The id, of 256 random bits,
 // is told here and never again.
 func (s *Sessions) Begin(bearer string) (id string, session Session, ok bool) {
-	who, proof, ok := s.tokens.Prove(bearer)
+	who, proof, ok := s.tokens.Verify(bearer)
 	if !ok {
 		return "", Session{}, false
 	}

@@ -36,7 +36,7 @@ type Tokens struct {
 	reading bool      // somebody is looking at the file now
 
 	// Of the file as last read; touched by whoever set reading.
-	read    stamp
+	read    fileVersion
 	trouble string // logged already; empty: none
 }
 
@@ -57,25 +57,25 @@ func Open(path string, logger *slog.Logger) (*Tokens, error) {
 // Authenticate finds out whose token bearer is. The time it takes does not tell
 // how near a wrong token came.
 func (t *Tokens) Authenticate(bearer string) (Identity, bool) {
-	who, _, ok := t.Prove(bearer)
+	who, _, ok := t.Verify(bearer)
 	return who, ok
 }
 
-// A Proof stands for a token that somebody has shown, without telling it.
-type Proof [sha256.Size]byte
+// A TokenHash stands for a token that somebody has shown, without telling it.
+type TokenHash [sha256.Size]byte
 
-// Prove is Authenticate with a proof to ask about later.
-func (t *Tokens) Prove(bearer string) (Identity, Proof, bool) {
+// Verify is Authenticate with a proof to ask about later.
+func (t *Tokens) Verify(bearer string) (Identity, TokenHash, bool) {
 	if t == nil || len(bearer) < minToken {
-		return Identity{}, Proof{}, false
+		return Identity{}, TokenHash{}, false
 	}
-	proof := Proof(sha256.Sum256([]byte(bearer)))
+	proof := TokenHash(sha256.Sum256([]byte(bearer)))
 	who, ok := t.Identify(proof)
 	return who, proof, ok
 }
 
 // Identify finds out whose token was proven; false: it is not in force any more.
-func (t *Tokens) Identify(proof Proof) (Identity, bool) {
+func (t *Tokens) Identify(proof TokenHash) (Identity, bool) {
 	if t == nil {
 		return Identity{}, false
 	}

@@ -18,7 +18,7 @@ const (
 	ResponseTime Metric = "rtime"  // mean time to the head of a response
 )
 
-// A Condition ends a walk when its metric goes beyond its limit.
+// A Condition ends a deploy when its metric goes beyond its limit.
 type Condition struct {
 	Metric Metric
 	// Percent is the limit of ServerErrors and Errors, Time that of ResponseTime.

@@ -16,7 +16,7 @@ import (
 // A Drainer is the node agent that a drain is watched through, as *client.Client has
 // it.
 type Drainer interface {
-	Leaving(ctx context.Context, key string) ([]client.Leaver, error)
+	Leaving(ctx context.Context, key string) ([]client.DrainingMember, error)
 }
 
 // Drain says whose last connections to wait for, and how long.
@@ -37,9 +37,9 @@ type Drain struct {
 type Drained struct {
 	Backend string `json:"backend"`
 	// Done: no former member has a connection or may get one.
-	Done       bool            `json:"drained"`
-	DurationMS float64         `json:"durationMs"`
-	Left       []client.Leaver `json:"left"`
+	Done       bool                    `json:"drained"`
+	DurationMS float64                 `json:"durationMs"`
+	Left       []client.DrainingMember `json:"left"`
 }
 
 // String says it in words.
@@ -87,7 +87,7 @@ func (d Drain) Run(ctx context.Context, agent Drainer) (Drained, error) {
 		case err == nil:
 			state.Left = d.left(list)
 			state.Done = len(state.Left) == 0
-		case within.Err() == nil && !client.MayPass(err):
+		case within.Err() == nil && !client.IsTemporary(err):
 			return state, err
 		}
 		if now := state.String(); err == nil && !state.Done && now != said && d.Report != nil {
@@ -112,6 +112,6 @@ func (d Drain) Run(ctx context.Context, agent Drainer) (Drained, error) {
 }
 
 // left are those of the list that are of no version deployed.
-func (d Drain) left(list []client.Leaver) []client.Leaver {
-	return slices.DeleteFunc(list, func(l client.Leaver) bool { return slices.Contains(d.Deployed, lb.Version(l.Version)) })
+func (d Drain) left(list []client.DrainingMember) []client.DrainingMember {
+	return slices.DeleteFunc(list, func(l client.DrainingMember) bool { return slices.Contains(d.Deployed, lb.Version(l.Version)) })
 }

@@ -17,28 +17,28 @@ import (
 
 // pond is an agent whose former members drain: what it answers at each look.
 type pond struct {
-	answers []func() ([]client.Leaver, error)
+	answers []func() ([]client.DrainingMember, error)
 	looks   int
 }
 
-func (p *pond) Leaving(context.Context, string) ([]client.Leaver, error) {
+func (p *pond) Leaving(context.Context, string) ([]client.DrainingMember, error) {
 	answer := p.answers[min(p.looks, len(p.answers)-1)]
 	p.looks++
 	return answer()
 }
 
 // leaves is a member of version 1, or of an unknown one, or of 2.
-func leaves(port, connections int, replaced bool) client.Leaver {
+func leaves(port, connections int, replaced bool) client.DrainingMember {
 	version := []string{"1", "", "2"}[port-1]
-	return client.Leaver{Member: client.Member{Host: "10.0.0.1", Port: port, Version: version}, Connections: connections, Replaced: replaced}
+	return client.DrainingMember{Member: client.Member{Host: "10.0.0.1", Port: port, Version: version}, Connections: connections, Replaced: replaced}
 }
 
-func list(leavers ...client.Leaver) func() ([]client.Leaver, error) {
-	return func() ([]client.Leaver, error) { return leavers, nil }
+func list(leavers ...client.DrainingMember) func() ([]client.DrainingMember, error) {
+	return func() ([]client.DrainingMember, error) { return leavers, nil }
 }
 
-func silence(status int) func() ([]client.Leaver, error) {
-	return func() ([]client.Leaver, error) {
+func silence(status int) func() ([]client.DrainingMember, error) {
+	return func() ([]client.DrainingMember, error) {
 		return nil, &client.Error{Status: status, Code: "x", Message: "trouble"}
 	}
 }
@@ -56,7 +56,7 @@ func (p *pond) drain(ctx context.Context) (canary.Drained, []string, error) {
 
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &pond{answers: []func() ([]client.Leaver, error){
+		p := &pond{answers: []func() ([]client.DrainingMember, error){
 			list(leaves(1, 2, false), leaves(2, 0, true), leaves(3, 9, false)), // 3 is of the version deployed
 			list(leaves(1, 2, false), leaves(2, 0, true)),
 			silence(http.StatusServiceUnavailable),
@@ -80,7 +80,7 @@ func TestDrain(t *testing.T) {
 func TestDrainThatTakesTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		p := &pond{answers: []func() ([]client.Leaver, error){list(leaves(1, 2, true))}}
+		p := &pond{answers: []func() ([]client.DrainingMember, error){list(leaves(1, 2, true))}}
 		state, said, err := p.drain(t.Context())
 		undrained := &canary.UndrainedError{}
 		if !errors.As(err, &undrained) || undrained.Left[0].Connections != 2 || state.Done || len(said) != 1 || time.Since(begin) != time.Minute {
@@ -95,7 +95,7 @@ func TestDrainThatTakesTooLong(t *testing.T) {
 // hung is an agent that never answers once it has.
 type hung struct{ pond }
 
-func (h *hung) Leaving(ctx context.Context, key string) ([]client.Leaver, error) {
+func (h *hung) Leaving(ctx context.Context, key string) ([]client.DrainingMember, error) {
 	if h.looks == 0 {
 		return h.pond.Leaving(ctx, key)
 	}
@@ -107,7 +107,7 @@ func (h *hung) Leaving(ctx context.Context, key string) ([]client.Leaver, error)
 func TestDrainEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		agent := &hung{pond{answers: []func() ([]client.Leaver, error){list(leaves(1, 2, false))}}}
+		agent := &hung{pond{answers: []func() ([]client.DrainingMember, error){list(leaves(1, 2, false))}}}
 		state, err := canary.Drain{Backend: "live", Within: time.Minute}.Run(t.Context(), agent)
 		if took := time.Since(begin); took != time.Minute {
 			t.Errorf("it took %s", took)
@@ -121,17 +121,17 @@ func TestDrainEndsInTime(t *testing.T) {
 func TestDrainWithoutAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		p := &pond{answers: []func() ([]client.Leaver, error){silence(http.StatusBadGateway)}}
+		p := &pond{answers: []func() ([]client.DrainingMember, error){silence(http.StatusBadGateway)}}
 		if state, _, err := p.drain(t.Context()); err == nil || state.Done || time.Since(begin) != time.Minute {
 			t.Errorf("got %+v, %v after %s", state, err, time.Since(begin))
 		}
-		p = &pond{answers: []func() ([]client.Leaver, error){silence(http.StatusNotFound)}}
+		p = &pond{answers: []func() ([]client.DrainingMember, error){silence(http.StatusNotFound)}}
 		if _, _, err := p.drain(t.Context()); err == nil || p.looks != 1 {
 			t.Errorf("a backend that is gone: %v after %d looks", err, p.looks)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		p = &pond{answers: []func() ([]client.Leaver, error){list(leaves(1, 1, false))}}
+		p = &pond{answers: []func() ([]client.DrainingMember, error){list(leaves(1, 1, false))}}
 		if _, _, err := p.drain(ctx); err == nil || !strings.HasPrefix(err.Error(), "interrupted: ") {
 			t.Errorf("interrupted: %v", err)
 		}

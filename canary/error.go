@@ -86,10 +86,10 @@ func because(reason string, percent int, f *Figures) string {
 	return reason
 }
 
-// trouble is a reason to go back.
-type trouble struct{ reason string }
+// abortCause is a reason to go back.
+type abortCause struct{ reason string }
 
-func (e *trouble) Error() string { return e.reason }
+func (e *abortCause) Error() string { return e.reason }
 
 // outputError is a report that nobody takes.
 type outputError struct{ err error }
@@ -98,7 +98,7 @@ func (e *outputError) Error() string { return "what happens cannot be told: " + 
 
 // conclude ends a walk that cannot go on: as it is, when nothing has changed or
 // somebody else has taken over, else by going back.
-func (w *walk) conclude(ctx context.Context, err error) error {
+func (w *deployment) conclude(ctx context.Context, err error) error {
 	if isForeign(err) || !w.begun {
 		return err
 	}
@@ -111,7 +111,7 @@ func (w *walk) conclude(ctx context.Context, err error) error {
 
 // goBack gives the old versions all traffic again. Nothing keeps it from that but
 // the agent, and somebody else's change.
-func (w *walk) goBack(ctx context.Context, reason string) error {
+func (w *deployment) goBack(ctx context.Context, reason string) error {
 	told := w.Report
 	w.Report = func(e Event) error { _ = told(e); return nil } // whether or not anybody listens
 	_ = w.report(Event{Kind: GoingBack, Reason: reason})

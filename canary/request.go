@@ -26,7 +26,7 @@ func selection(d client.DeployRequest) string {
 
 // requestWhenHealthy is request for the first step, which may have to wait for
 // instances. The end of ctx ends the waiting, and then nothing has been changed.
-func (w *walk) requestWhenHealthy(ctx context.Context, d client.DeployRequest) (client.Applied, error) {
+func (w *deployment) requestWhenHealthy(ctx context.Context, d client.DeployRequest) (client.Applied, error) {
 	end := time.Now().Add(w.Wait)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -44,12 +44,12 @@ func (w *walk) requestWhenHealthy(ctx context.Context, d client.DeployRequest) (
 // has changed it since this walk saw it last. It is not cut short: the walk must
 // know what has become of it. When the answer is lost the agent is asked what it
 // has made of the request.
-func (w *walk) request(ctx context.Context, d client.DeployRequest) (client.Applied, error) {
+func (w *deployment) request(ctx context.Context, d client.DeployRequest) (client.Applied, error) {
 	w.wanted = selection(d)
 	begin, wait := time.Now(), firstPause
 	for lost := false; ; lost = true {
 		b, applied, err := w.agent.Deploy(context.WithoutCancel(ctx), w.Backend, d, client.IfMatch(w.backend.ETag))
-		w.begun = w.begun || err == nil || client.MayPass(err)
+		w.begun = w.begun || err == nil || client.IsTemporary(err)
 		switch {
 		case err == nil && w.isWanted(b):
 			w.backend = b
@@ -57,8 +57,8 @@ func (w *walk) request(ctx context.Context, d client.DeployRequest) (client.Appl
 		case err == nil: // and changed by somebody else before the agent had answered
 			return applied, w.foreign(b)
 		case !lost && hasStatus(err, http.StatusPreconditionFailed, http.StatusNotFound):
-			return applied, w.whoElse(ctx)
-		case !lost && !client.MayPass(err):
+			return applied, w.conflict(ctx)
+		case !lost && !client.IsTemporary(err):
 			return applied, err
 		}
 		done, lookErr := w.hasTaken(ctx)
@@ -67,7 +67,7 @@ func (w *walk) request(ctx context.Context, d client.DeployRequest) (client.Appl
 			return applied, lookErr
 		case done:
 			return client.Applied{Applied: true}, nil
-		case !client.MayPass(err) || time.Since(begin) > w.Patience:
+		case !client.IsTemporary(err) || time.Since(begin) > w.Patience:
 			return applied, err
 		}
 		if err := wake.Pause(ctx, wait); err != nil {
@@ -79,8 +79,8 @@ func (w *walk) request(ctx context.Context, d client.DeployRequest) (client.Appl
 
 // hasTaken finds out whether the agent has done what it was asked for last, after
 // its answer was lost.
-func (w *walk) hasTaken(ctx context.Context) (bool, error) {
-	b, err := w.look(ctx)
+func (w *deployment) hasTaken(ctx context.Context) (bool, error) {
+	b, err := w.readBackend(ctx)
 	switch {
 	case err != nil:
 		return false, err
@@ -95,7 +95,7 @@ func (w *walk) hasTaken(ctx context.Context) (bool, error) {
 
 // requestBack is request for the way back. What was asked for last may have been
 // done without an answer.
-func (w *walk) requestBack(ctx context.Context) (client.Applied, error) {
+func (w *deployment) requestBack(ctx context.Context) (client.Applied, error) {
 	if _, err := w.hasTaken(ctx); err != nil {
 		return client.Applied{}, err
 	}
@@ -103,14 +103,14 @@ func (w *walk) requestBack(ctx context.Context) (client.Applied, error) {
 }
 
 // isWanted reports whether a backend is what was asked for last.
-func (w *walk) isWanted(b client.Backend) bool {
+func (w *deployment) isWanted(b client.Backend) bool {
 	return b.Selection() == w.wanted && b.Name == w.service
 }
 
-// look reads the backend, with patience.
-func (w *walk) look(ctx context.Context) (client.Backend, error) {
+// readBackend reads the backend, with patience.
+func (w *deployment) readBackend(ctx context.Context) (client.Backend, error) {
 	var b client.Backend
-	err := w.patiently(ctx, func(ctx context.Context) (err error) {
+	err := w.retry(ctx, func(ctx context.Context) (err error) {
 		b, err = w.agent.Backend(ctx, w.Backend)
 		return err
 	})
@@ -120,18 +120,18 @@ func (w *walk) look(ctx context.Context) (client.Backend, error) {
 	return b, err
 }
 
-// read reads the members with their counters, with patience. A backend that
+// readMembers reads the members with their counters, with patience. A backend that
 // somebody else has changed by then is an error.
-func (w *walk) read(ctx context.Context) ([]client.Member, error) {
+func (w *deployment) readMembers(ctx context.Context) ([]client.Member, error) {
 	var members []client.Member
-	err := w.patiently(ctx, func(ctx context.Context) (err error) {
+	err := w.retry(ctx, func(ctx context.Context) (err error) {
 		members, err = w.agent.MembersWithStats(ctx, w.Backend)
 		return err
 	})
 	if err != nil && !hasStatus(err, http.StatusNotFound) {
 		return nil, err
 	}
-	b, err := w.look(ctx)
+	b, err := w.readBackend(ctx)
 	switch {
 	case err != nil:
 		return nil, err
@@ -141,13 +141,13 @@ func (w *walk) read(ctx context.Context) ([]client.Member, error) {
 	return members, nil
 }
 
-// patiently asks until there is an answer, an error that asking again does not
+// retry asks until there is an answer, an error that asking again does not
 // help against, or no patience left.
-func (w *walk) patiently(ctx context.Context, ask func(context.Context) error) error {
+func (w *deployment) retry(ctx context.Context, ask func(context.Context) error) error {
 	begin, wait, told := time.Now(), firstPause, false
 	for {
 		err := ask(ctx)
-		if err == nil || ctx.Err() != nil || !client.MayPass(err) || time.Since(begin) > w.Patience {
+		if err == nil || ctx.Err() != nil || !client.IsTemporary(err) || time.Since(begin) > w.Patience {
 			return err
 		}
 		if !told {
@@ -165,7 +165,7 @@ func (w *walk) patiently(ctx context.Context, ask func(context.Context) error) e
 
 // foreign is the error for a backend that somebody else has changed to what it is
 // now, or removed.
-func (w *walk) foreign(now client.Backend) error {
+func (w *deployment) foreign(now client.Backend) error {
 	return &ForeignError{ID: w.id, Left: w.backend.Selection(), Now: strings.TrimSpace(now.Name + " " + now.Selection())}
 }
 
@@ -177,9 +177,9 @@ func isForeign(err error) bool {
 	return ok
 }
 
-// whoElse is foreign for what the backend is now.
-func (w *walk) whoElse(ctx context.Context) error {
-	b, err := w.look(ctx)
+// conflict is foreign for what the backend is now.
+func (w *deployment) conflict(ctx context.Context) error {
+	b, err := w.readBackend(ctx)
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (w *walk) whoElse(ctx context.Context) error {
 }
 
 // report tells of something.
-func (w *walk) report(e Event) error {
+func (w *deployment) report(e Event) error {
 	if err := w.Report(w.complete(e)); err != nil {
 		return &outputError{err}
 	}
@@ -195,7 +195,7 @@ func (w *walk) report(e Event) error {
 }
 
 // complete fills in what an event says of the present state.
-func (w *walk) complete(e Event) Event {
+func (w *deployment) complete(e Event) Event {
 	e.Backend, e.Service, e.Percent, e.Selection = w.id, w.service, w.percent, w.backend.Selection()
 	if e.Kind == Stepped || e.Kind == Done {
 		e.Members = len(w.backend.Members)

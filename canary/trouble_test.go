@@ -11,7 +11,7 @@ import (
 )
 
 func TestAgentThatIsAwayForAMoment(t *testing.T) {
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		gone := func() error { w.away = time.Now().Add(20 * time.Second); return w.absent() }
 		w.onRead[3], w.onRead[50] = gone, gone
@@ -25,7 +25,7 @@ func TestAgentThatIsAwayForAMoment(t *testing.T) {
 		}
 	})
 	for _, deploy := range []int{1, 2, 3, 4} { // an answer is lost, and the step is made
-		bubble(t, func(w *world) {
+		bubble(t, func(w *fixture) {
 			t := w.t
 			w.onDeploy[deploy] = func(applied func()) error {
 				applied()
@@ -38,7 +38,7 @@ func TestAgentThatIsAwayForAMoment(t *testing.T) {
 			w.stands("2")
 		})
 	}
-	bubble(t, func(w *world) { // the step is made after all, when it is asked for again
+	bubble(t, func(w *fixture) { // the step is made after all, when it is asked for again
 		t := w.t
 		var late func()
 		w.onDeploy[2] = func(applied func()) error { late = applied; return answer(503, "unavailable", "slow") }
@@ -51,7 +51,7 @@ func TestAgentThatIsAwayForAMoment(t *testing.T) {
 }
 
 func TestAgentThatIsAwayForLong(t *testing.T) {
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		w.onRead[40] = func() error { w.away = time.Now().Add(90 * time.Second); return nil }
 		e := aborted(t, w.walk(t.Context()), 25, "nobody answers")
@@ -60,27 +60,27 @@ func TestAgentThatIsAwayForLong(t *testing.T) {
 			t.Error("no figures")
 		}
 	})
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		w.onRead[40] = func() error { w.away = time.Now().Add(time.Hour); return nil }
 		err := w.walk(t.Context())
 		e, ok := errors.AsType[*canary.StuckError](err)
-		if !ok || e.Left != "1=75,2=25" || e.Back != "1" || !client.MayPass(err) {
+		if !ok || e.Left != "1=75,2=25" || e.Back != "1" || !client.IsTemporary(err) {
 			t.Fatalf("%v", err)
 		}
 		w.stands("1=75,2=25")
 	})
-	bubble(t, func(w *world) { // from the beginning
+	bubble(t, func(w *fixture) { // from the beginning
 		t := w.t
 		w.away = time.Now().Add(time.Second)
-		if err := w.walk(t.Context()); !client.MayPass(err) || errors.As(err, new(*canary.StuckError)) || w.asked > 0 {
+		if err := w.walk(t.Context()); !client.IsTemporary(err) || errors.As(err, new(*canary.StuckError)) || w.asked > 0 {
 			t.Error(err)
 		}
 	})
 }
 
 func TestWayBackThatDoesNotSucceed(t *testing.T) {
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		w.onRead[40] = func() error {
 			w.nature["2"] = behavior{bad: 100, ms: 5}
@@ -94,7 +94,7 @@ func TestWayBackThatDoesNotSucceed(t *testing.T) {
 		}
 		w.stands("1=75,2=25")
 	})
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		w.onReport = func(e canary.Event) error {
 			if e.Percent == 5 && e.Kind == canary.Watched {
@@ -111,7 +111,7 @@ func TestWayBackThatDoesNotSucceed(t *testing.T) {
 }
 
 func TestOutputThatNobodyTakes(t *testing.T) {
-	bubble(t, func(w *world) {
+	bubble(t, func(w *fixture) {
 		t := w.t
 		w.onReport = func(e canary.Event) error {
 			if e.Percent >= 25 {
@@ -122,7 +122,7 @@ func TestOutputThatNobodyTakes(t *testing.T) {
 		aborted(t, w.walk(t.Context()), 25, "broken pipe")
 		w.stands("1")
 	})
-	bubble(t, func(w *world) { // nor the waiting for an agent that is away just then
+	bubble(t, func(w *fixture) { // nor the waiting for an agent that is away just then
 		t := w.t
 		w.onReport = func(e canary.Event) error {
 			if e.Kind == canary.Watched {
@@ -137,7 +137,7 @@ func TestOutputThatNobodyTakes(t *testing.T) {
 		aborted(t, w.walk(t.Context()), 5, "broken pipe")
 		w.stands("1")
 	})
-	bubble(t, func(w *world) { // when all is done it is too late
+	bubble(t, func(w *fixture) { // when all is done it is too late
 		t := w.t
 		w.onReport = func(e canary.Event) error {
 			if e.Kind == canary.Done {

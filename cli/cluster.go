@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"thalassa/lb"
+	"thalassa/cluster"
 	"thalassa/pacemaker"
 	"thalassa/settings"
 )
@@ -40,11 +40,11 @@ command that changes something waits for the final state of the cluster and show
 	f.StringVar(&o.tools, "tools", "", "`directory` of Pacemaker's tools (default: the standard directories)")
 	cmd.AddCommand(
 		newClusterPlan(o, false), newClusterPlan(o, true), newClusterStatus(o), newRollout(o),
-		newAction(o, lb.Move, "move NODE", "Move the floating IP to a node"),
-		newAction(o, lb.Standby, "standby NODE", "Put a node in standby: all resources leave it"),
-		newAction(o, lb.Online, "online NODE", "Put a node back online"),
-		newAction(o, lb.Maintain, "maintenance", "Start or end maintenance of the cluster, a node or a resource"),
-		newAction(o, lb.Cleanup, "cleanup", "Clear failures, so that Pacemaker tries again"),
+		newAction(o, cluster.Move, "move NODE", "Move the floating IP to a node"),
+		newAction(o, cluster.Standby, "standby NODE", "Put a node in standby: all resources leave it"),
+		newAction(o, cluster.Online, "online NODE", "Put a node back online"),
+		newAction(o, cluster.StartMaintenance, "maintenance", "Start or end maintenance of the cluster, a node or a resource"),
+		newAction(o, cluster.Cleanup, "cleanup", "Clear failures, so that Pacemaker tries again"),
 	)
 	return cmd
 }
@@ -175,10 +175,10 @@ func (o *onNode) apply(cmd *cobra.Command, c *pacemaker.Cluster, p pacemaker.Pla
 }
 
 // showPlan shows a plan and, as JSON only, the state after it.
-func (o *onNode) showPlan(p pacemaker.Plan, after *lb.Cluster) error {
+func (o *onNode) showPlan(p pacemaker.Plan, after *cluster.Status) error {
 	document := struct {
 		pacemaker.Plan
-		Cluster *lb.Cluster `json:"cluster,omitempty"`
+		Cluster *cluster.Status `json:"cluster,omitempty"`
 	}{p, after}
 	for _, w := range p.Warnings {
 		fmt.Fprintln(o.env.Stderr, "thalassa: WARNING:", w)
@@ -195,7 +195,7 @@ func (o *onNode) showPlan(p pacemaker.Plan, after *lb.Cluster) error {
 }
 
 // textRows are the sentences about what the cluster does.
-func textRows(w io.Writer, c lb.Consequences) {
+func textRows(w io.Writer, c cluster.Consequences) {
 	for _, line := range c.Text {
 		row(w, line)
 	}

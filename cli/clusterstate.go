@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"thalassa/lb"
+	"thalassa/cluster"
 	"thalassa/pacemaker"
 )
 
@@ -42,7 +42,7 @@ command shows every change until Ctrl-C; with -o json it prints a line for each.
 			if err := o.showCluster(v); err != nil {
 				return err
 			}
-			if v.State == lb.ClusterErrors || v.State == lb.ClusterQuorumLost {
+			if v.State == cluster.StateErrors || v.State == cluster.StateNoQuorum {
 				return fmt.Errorf("%w: %s", errClusterTrouble, strings.Join(v.Reasons, "; "))
 			}
 			return nil
@@ -74,7 +74,7 @@ func (o *onNode) follow(ctx context.Context, c *pacemaker.Cluster) error {
 	}
 }
 
-func (o *onNode) showChange(v lb.Cluster) error {
+func (o *onNode) showChange(v cluster.Status) error {
 	if o.output == "json" {
 		return encodeLine(o.env.Stdout, v)
 	}
@@ -83,11 +83,11 @@ func (o *onNode) showChange(v lb.Cluster) error {
 }
 
 // showCluster prints the state of the cluster.
-func (o *onNode) showCluster(v lb.Cluster) error {
+func (o *onNode) showCluster(v cluster.Status) error {
 	return o.show(v, func(w io.Writer) { clusterTable(w, v) })
 }
 
-func clusterTable(w io.Writer, v lb.Cluster) {
+func clusterTable(w io.Writer, v cluster.Status) {
 	quorum, fencing := "quorum", "fencing by "+strings.Join(v.Fencing.Devices, ", ")
 	if !v.Quorum {
 		quorum = "NO QUORUM"
@@ -125,7 +125,7 @@ func clusterTable(w io.Writer, v lb.Cluster) {
 
 // newAction is a command that does one thing to the cluster.
 func newAction(o *onNode, kind, use, short string) *cobra.Command {
-	a := lb.ClusterAction{Kind: kind}
+	a := cluster.Action{Kind: kind}
 	off := false
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: arguments,
@@ -134,7 +134,7 @@ func newAction(o *onNode, kind, use, short string) *cobra.Command {
 				a.Node = args[0]
 			}
 			if off {
-				a.Kind = lb.EndMaintain
+				a.Kind = cluster.EndMaintenance
 			}
 			a.Wait = o.wait
 			return o.act(cmd.Context(), a)
@@ -142,20 +142,20 @@ func newAction(o *onNode, kind, use, short string) *cobra.Command {
 	}
 	o.waitFlags(cmd)
 	f := cmd.Flags()
-	if slices.Contains([]string{lb.Move, lb.Maintain, lb.Cleanup}, kind) {
+	if slices.Contains([]string{cluster.Move, cluster.StartMaintenance, cluster.Cleanup}, kind) {
 		f.StringVar(&a.Resource, "resource", "", "`name` of the resource (default: all)")
 	}
-	if slices.Contains([]string{lb.Maintain, lb.Cleanup}, kind) {
+	if slices.Contains([]string{cluster.StartMaintenance, cluster.Cleanup}, kind) {
 		f.StringVar(&a.Node, "node", "", "`name` of a node (default: all)")
 	}
-	if kind == lb.Maintain {
+	if kind == cluster.StartMaintenance {
 		f.BoolVar(&off, "off", false, "end of the maintenance")
 	}
 	return cmd
 }
 
 // act shows what the cluster will do, does it and shows the final state.
-func (o *onNode) act(ctx context.Context, a lb.ClusterAction) error {
+func (o *onNode) act(ctx context.Context, a cluster.Action) error {
 	c, err := o.cluster()
 	if err != nil {
 		return err

@@ -80,7 +80,7 @@ command prints what is left and ends with exit code 6; the deploy stays in effec
 	r.flags(cmd)
 	f := cmd.Flags()
 	f.DurationVar(&d.Wait, "wait", 0, "maximum `time` to wait for a healthy instance, e.g. 30s")
-	f.StringVar(&d.Name, "service", "", "Consul `service` to switch to (default: the present one)")
+	f.StringVar(&d.Service, "service", "", "Consul `service` to switch to (default: the present one)")
 	f.BoolVar(&d.Force, "force", false, "deploy even without a healthy instance")
 	f.DurationVar(&drain, "drain", 0, "maximum `time` to wait for the last connections to former members")
 	w.flags(f)

@@ -8,6 +8,7 @@ import (
 
 	"thalassa/canary"
 	"thalassa/client"
+	"thalassa/cluster"
 	"thalassa/lb"
 	"thalassa/settings"
 )
@@ -101,7 +102,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, new(*lb.NotFoundError)):
 		return exitNotFound
-	case errors.As(err, new(*lb.ClusterError)):
+	case errors.As(err, new(*cluster.Error)):
 		return clusterCode(err)
 	case errors.As(err, new(*lb.RefusedError)):
 		return exitRefused
@@ -116,20 +117,20 @@ func exitCode(err error) int {
 
 // clusterCode is the exit code for the failure of one of Pacemaker's tools.
 func clusterCode(err error) int {
-	var e *lb.ClusterError
+	var e *cluster.Error
 	errors.As(err, &e)
 	switch e.Kind {
-	case lb.ClusterForbidden:
+	case cluster.KindForbidden:
 		return exitForbidden
-	case lb.ClusterNotFound:
+	case cluster.KindNotFound:
 		return exitNotFound
-	case lb.ClusterStale, lb.ClusterExists, lb.ClusterUnsafe:
+	case cluster.KindStale, cluster.KindExists, cluster.KindUnsafe:
 		return exitConflict
-	case lb.ClusterInvalid:
+	case cluster.KindInvalid:
 		return exitRefused
-	case lb.ClusterNotConnected, lb.ClusterNotInstalled, lb.ClusterNoQuorum, lb.ClusterTimedOut:
+	case cluster.KindNotConnected, cluster.KindNotInstalled, cluster.KindNoQuorum, cluster.KindTimedOut:
 		return exitUnavailable
-	case lb.ClusterUsage, lb.ClusterCrashed, lb.ClusterFailed:
+	case cluster.KindUsage, cluster.KindCrashed, cluster.KindFailed:
 	}
 	return exitFailure
 }

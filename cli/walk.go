@@ -41,7 +41,7 @@ func (w *walk) parse(cmd *cobra.Command, d client.DeployRequest) (walking bool, 
 	switch {
 	case len(d.Versions) > 0:
 		return false, mistake(cmd, "--canary needs a single version, got %s", d.Versions)
-	case d.Name != "":
+	case d.Service != "":
 		return false, mistake(cmd, "--canary and --service exclude each other")
 	case d.Force:
 		return false, mistake(cmd, "--canary and --force exclude each other")

@@ -75,7 +75,7 @@ func (c *Client) FollowActivity(ctx context.Context, since uint64, f func(activi
 		events, err := c.Activity(ctx, ActivityQuery{Since: since, Limit: activity.MaxLimit, Wait: pollWait})
 		switch {
 		case ctx.Err() != nil: // which is what err is about
-		case err != nil && (!answered || !MayPass(err)):
+		case err != nil && (!answered || !IsTemporary(err)):
 			return err
 		case err != nil, len(events) == 0 && time.Since(begin) < pollWait/2: // it ends, or does not wait
 			pause(ctx, backoff)
@@ -94,9 +94,9 @@ func (c *Client) FollowActivity(ctx context.Context, since uint64, f func(activi
 	return nil
 }
 
-// MayPass reports whether asking again later may help: the agent gave no whole
+// IsTemporary reports whether asking again later may help: the agent gave no whole
 // answer, or one that tells of trouble of its own or of wrong tokens of others.
-func MayPass(err error) bool {
+func IsTemporary(err error) bool {
 	var answered *Error
 	return IsUnreachable(err) || errors.As(err, &answered) &&
 		(answered.Status >= http.StatusInternalServerError || answered.Status == http.StatusTooManyRequests)

@@ -178,15 +178,15 @@ func (a answer) decode(v any) error {
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return a.stranger("no JSON")
+		return a.unexpected("no JSON")
 	case err != nil:
 		return fmt.Errorf("decoding the agent's answer: %w", err)
 	}
 	return nil
 }
 
-// stranger is the error of an answer that no agent gives: it lacks what was
+// unexpected is the error of an answer that no agent gives: it lacks what was
 // expected.
-func (a answer) stranger(lacking string) *Error {
+func (a answer) unexpected(lacking string) *Error {
 	return &Error{Status: a.status, Message: fmt.Sprintf("%s answers %s", a.from, lacking)}
 }

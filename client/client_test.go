@@ -257,12 +257,12 @@ func TestDeploy(t *testing.T) {
 	}
 	_, _, err = c.Deploy(ctx, "live", client.DeployRequest{Version: "1.0.0"}, client.IfMatch(`"x"`))
 	failed(t, err, 412, "precondition_failed")
-	if b, _, err = c.Deploy(ctx, "live", client.DeployRequest{Name: "blog", Version: "7", Force: true}); err != nil || b.Name != "blog" {
+	if b, _, err = c.Deploy(ctx, "live", client.DeployRequest{Service: "blog", Version: "7", Force: true}); err != nil || b.Name != "blog" {
 		t.Errorf("forced: %+v, %v", b, err)
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, _, err := c.Deploy(ctx, "live", client.DeployRequest{Name: "shop", Version: "4.0.0", Wait: 5 * time.Minute})
+		_, _, err := c.Deploy(ctx, "live", client.DeployRequest{Service: "shop", Version: "4.0.0", Wait: 5 * time.Minute})
 		done <- err
 	}()
 	node.Discover("shop", "10.1.0.9:80 4.0.0")
@@ -321,12 +321,12 @@ func TestStateOfTheAgent(t *testing.T) {
 	if list, err := c.Revisions(ctx, 1, 5); err != nil || len(list) != 0 {
 		t.Errorf("Revisions before the first: %+v, %v", list, err)
 	}
-	if ready, reasons, err := c.Ready(ctx); err != nil || !ready || len(reasons) != 0 {
-		t.Errorf("Ready: %v, %v, %v", ready, reasons, err)
+	if r, err := c.Readiness(ctx); err != nil || !r.Ready || len(r.Reasons) != 0 {
+		t.Errorf("Readiness: %+v, %v", r, err)
 	}
 	node.SetDown(true)
-	if ready, reasons, err := c.Ready(ctx); err != nil || ready || len(reasons) != 1 {
-		t.Errorf("Ready while HAProxy is down: %v, %v, %v", ready, reasons, err)
+	if r, err := c.Readiness(ctx); err != nil || r.Ready || len(r.Reasons) != 1 {
+		t.Errorf("Readiness while HAProxy is down: %+v, %v", r, err)
 	}
 }
 

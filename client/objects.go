@@ -163,8 +163,8 @@ func (c *Client) MembersWithStats(ctx context.Context, key string) ([]Member, er
 	return list, err
 }
 
-// A Leaver is a former member of a backend that is not done yet.
-type Leaver struct {
+// A DrainingMember is a former member of a backend that is not done yet.
+type DrainingMember struct {
 	Member
 	// Connections with a request under way; in mode tcp, all.
 	Connections int `json:"connections"`
@@ -174,8 +174,8 @@ type Leaver struct {
 }
 
 // Leaving lists the former members of a backend that still have connections.
-func (c *Client) Leaving(ctx context.Context, key string) ([]Leaver, error) {
-	var list []Leaver
+func (c *Client) Leaving(ctx context.Context, key string) ([]DrainingMember, error) {
+	var list []DrainingMember
 	_, err := c.get(ctx, object("backends", key)+"/members?leaving=1", &list)
 	return list, err
 }
@@ -195,7 +195,7 @@ func (c *Client) DeleteBackend(ctx context.Context, key string, conditions ...Co
 
 // A DeployRequest is an A/B switch, or a split of traffic.
 type DeployRequest struct {
-	Name    string // another Consul service; empty: the one the backend has
+	Service string // another Consul service; empty: the one the backend has
 	Version string // to point at; empty: Versions say it
 	// Versions divide the traffic.
 	Versions lb.Split
@@ -214,7 +214,7 @@ func (c *Client) Deploy(ctx context.Context, key string, d DeployRequest, condit
 		Versions lb.Split `json:"versions,omitempty"`
 		Force    bool     `json:"force,omitempty"`
 		Wait     string   `json:"wait,omitempty"`
-	}{d.Name, d.Version, d.Versions, d.Force, ""}
+	}{d.Service, d.Version, d.Versions, d.Force, ""}
 	if d.Wait != 0 {
 		body.Wait = d.Wait.String()
 	}

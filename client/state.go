@@ -17,15 +17,9 @@ func (c *Client) Status(ctx context.Context) (lb.Status, error) {
 	return st, err
 }
 
-// Ready reports whether HAProxy runs what was asked for; the reasons say why
-// not, a sentence each. It takes no token.
-func (c *Client) Ready(ctx context.Context) (ready bool, reasons []string, err error) {
-	r, err := c.Readiness(ctx)
-	return r.Ready, r.Reasons, err
-}
-
 // Readiness is what the agent says of itself to whoever asks.
 type Readiness struct {
+	// Ready: HAProxy runs what was asked for.
 	Ready bool
 	// Reasons say why not, a sentence each.
 	Reasons []string
@@ -33,7 +27,7 @@ type Readiness struct {
 	Stale []string
 }
 
-// Readiness is Ready with the state of discovery. It takes no token.
+// Readiness asks whether the agent is ready. It takes no token.
 func (c *Client) Readiness(ctx context.Context) (Readiness, error) {
 	a, err := c.do(ctx, call{method: http.MethodGet, path: "/readyz", also: http.StatusServiceUnavailable})
 	if err != nil {
@@ -98,7 +92,7 @@ func (c *Client) Accept(ctx context.Context, name string) (Service, error) {
 func (c *Client) HAProxyConfig(ctx context.Context) ([]byte, error) {
 	a, err := c.do(ctx, call{method: http.MethodGet, path: "/haproxy/config"})
 	if err == nil && !strings.HasPrefix(a.header.Get("Content-Type"), "text/plain") {
-		return nil, a.stranger("no text")
+		return nil, a.unexpected("no text")
 	}
 	return a.body, err
 }

@@ -58,7 +58,7 @@ func (c *Client) Stream(ctx context.Context, topics, keys []string, f func(Frame
 			return nil //nolint:nilerr // that is what err is about
 		case errors.As(err, &own):
 			return own.err
-		case !answered && !greeted, !MayPass(err) && !greeted:
+		case !answered && !greeted, !IsTemporary(err) && !greeted:
 			return err
 		}
 		answered = true
@@ -103,7 +103,7 @@ func (c *Client) stream(ctx context.Context, s *subscription, f func(Frame) erro
 	if err := conn.Write(ctx, websocket.MessageText, data); err != nil {
 		return false, &unreachableError{err}
 	}
-	at := place{states: map[string]uint64{}}
+	at := position{states: map[string]uint64{}}
 	for {
 		_, data, err := conn.Read(ctx)
 		if err != nil {
@@ -119,22 +119,22 @@ func (c *Client) stream(ctx context.Context, s *subscription, f func(Frame) erro
 		case "error":
 			return false, &Error{Status: http.StatusBadRequest, Code: "invalid", Message: frame.Message}
 		}
-		at.take(&frame, s)
+		at.advance(&frame, s)
 		if err := f(frame); err != nil {
 			return greeted, &receiverError{err}
 		}
 	}
 }
 
-// A place is how far a connection has come.
-type place struct {
+// A position is how far a connection has come.
+type position struct {
 	epoch  string
 	states map[string]uint64 // the number of each topic's state
 }
 
-// take notes what a frame brings, and from where the next subscription goes on:
+// advance notes what a frame brings, and from where the next subscription goes on:
 // after a delta, which is only sent when all states are there whole.
-func (p *place) take(f *Frame, s *subscription) {
+func (p *position) advance(f *Frame, s *subscription) {
 	switch f.Type {
 	case "hello":
 		p.epoch = f.Epoch

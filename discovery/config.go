@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"thalassa/consul"
 	"thalassa/lb"
 )
 
@@ -26,7 +27,7 @@ type Config struct {
 	// agent asked and of the token.
 	Datacenter, Namespace, Partition string
 	// TLS settings for https.
-	TLS TLSConfig
+	TLS consul.TLSConfig
 	// AcceptWarning makes instances with a warning healthy.
 	AcceptWarning bool
 	// MaxConns is the greatest number of connections to Consul, at least 10;
@@ -61,18 +62,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// TLSConfig says how to verify Consul and how to be verified by it.
-type TLSConfig struct {
-	CAFile     string // PEM; default: the system's authorities
-	CertFile   string // PEM, with KeyFile; both are read again for each connection
-	KeyFile    string
-	ServerName string // expected in Consul's certificate; default: the address's host
-	// InsecureSkipVerify accepts any certificate, and so any Consul.
-	InsecureSkipVerify bool
-}
-
 const (
-	defaultAddress  = "127.0.0.1:8500"
 	defaultMaxConns = 32
 	defaultWait     = 45 * time.Second
 	defaultTimeout  = 10 * time.Second
@@ -83,11 +73,11 @@ const (
 	defaultSecondLook = time.Second
 	// maxWait is where Consul itself caps a blocking query.
 	maxWait = 10 * time.Minute
-	// fetchConns and wideConns are what is kept of MaxConns for asking about
+	// fetchConns and catalogConns are what is kept of MaxConns for asking about
 	// cold services and for watching the whole catalog. reservedConns is more
 	// than their sum: a connection being closed still counts at Consul's end.
 	fetchConns    = 4
-	wideConns     = 3
+	catalogConns  = 3
 	reservedConns = 9
 	minConns      = 10
 )
@@ -125,10 +115,10 @@ func (cfg Config) withDefaults() (Config, error) {
 	return cfg, nil
 }
 
-func (cfg Config) server() server {
-	return server{
-		address: cfg.Address, token: cfg.Token, tokenFile: cfg.TokenFile,
-		datacenter: cfg.Datacenter, namespace: cfg.Namespace, partition: cfg.Partition,
-		tls: cfg.TLS, maxConns: cfg.MaxConns,
+func (cfg Config) server() consul.Config {
+	return consul.Config{
+		Address: cfg.Address, Token: cfg.Token, TokenFile: cfg.TokenFile,
+		Datacenter: cfg.Datacenter, Namespace: cfg.Namespace, Partition: cfg.Partition,
+		TLS: cfg.TLS, MaxConns: cfg.MaxConns,
 	}
 }

@@ -1,6 +1,10 @@
 package discovery
 
-import "net/http"
+import (
+	"net/http"
+
+	"thalassa/consul"
+)
 
 // NewOver makes a Watcher that sends its requests through next instead of over
 // the network.
@@ -9,6 +13,6 @@ func NewOver(cfg Config, next http.RoundTripper) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.client, err = newClientOver(next, w.client.base, cfg.server())
+	w.client, err = consul.NewWithTransport(cfg.server(), next)
 	return w, err
 }

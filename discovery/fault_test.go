@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/consul"
 	"thalassa/discovery"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
@@ -333,9 +334,9 @@ func TestNewRefuses(t *testing.T) {
 		"credentials":            {Address: "http://user:secret@host:1"},
 		"a query":                {Address: "host:8500?x=1"},
 		"a relative socket":      {Address: "unix://consul.sock"},
-		"TLS over http":          {Address: "http://host:1", TLS: discovery.TLSConfig{ServerName: "x"}},
-		"a CA that is not there": {Address: "https://host:1", TLS: discovery.TLSConfig{CAFile: "/nonexistent"}},
-		"a key without a cert":   {Address: "https://host:1", TLS: discovery.TLSConfig{KeyFile: "/nonexistent"}},
+		"TLS over http":          {Address: "http://host:1", TLS: consul.TLSConfig{ServerName: "x"}},
+		"a CA that is not there": {Address: "https://host:1", TLS: consul.TLSConfig{CAFile: "/nonexistent"}},
+		"a key without a cert":   {Address: "https://host:1", TLS: consul.TLSConfig{KeyFile: "/nonexistent"}},
 		"few connections":        {MaxConns: 3},
 		"a negative wait":        {WaitTime: -1},
 		"an hour's wait":         {WaitTime: time.Hour},

@@ -8,25 +8,25 @@ import (
 )
 
 const (
-	// canary is a service that every Consul has and every token should be able
+	// probeService is a service that every Consul has and every token should be able
 	// to read: Consul itself. While it can be read an empty answer about another
 	// service is not for want of a right.
-	canary lb.Name = "consul"
+	probeService lb.Name = "consul"
 	// lossWindow is how long instances lost one by one count as lost at once.
 	lossWindow = 10 * time.Second
 	// heldPace spreads the requests for services that hold instances when there
 	// are many.
 	heldPace = 10 * time.Millisecond
-	// recallPace spreads the failing requests after Consul has answered about
+	// retryPace spreads the failing requests after Consul has answered about
 	// itself. The first of them to be answered calls all others at once.
-	recallPace = 20 * time.Millisecond
+	retryPace = 20 * time.Millisecond
 	// downLooks times the time until a second look is how long HAProxy has to
 	// find a server down without a break until it counts as gone.
 	downLooks = 3
 )
 
-// An order is what somebody told the Watcher about what it holds.
-type order struct {
+// A command is what somebody told the Watcher about what it holds.
+type command struct {
 	accept lb.Name              // take Consul's word for this service
 	down   map[lb.HostPort]bool // what HAProxy finds down; nil: it did not say
 }
@@ -40,32 +40,32 @@ func (w *Watcher) Down(addresses []lb.HostPort) {
 	for _, a := range addresses {
 		down[a] = true
 	}
-	w.order(order{down: down})
+	w.enqueue(command{down: down})
 }
 
 // Accept takes Consul's word for a service that holds instances. It takes
 // effect while Run runs; a service that holds nothing is left as it is.
-func (w *Watcher) Accept(service lb.Name) { w.order(order{accept: service}) }
+func (w *Watcher) Accept(service lb.Name) { w.enqueue(command{accept: service}) }
 
-func (w *Watcher) order(o order) {
+func (w *Watcher) enqueue(o command) {
 	w.mu.Lock()
-	w.orders = append(w.orders, o)
-	if len(w.orders) > maxOrders { // nobody runs
-		w.orders = w.orders[1:]
+	w.commands = append(w.commands, o)
+	if len(w.commands) > maxCommands { // nobody runs
+		w.commands = w.commands[1:]
 	}
 	w.mu.Unlock()
-	poke(w.look)
+	notify(w.wake)
 }
 
-const maxOrders = 1000
+const maxCommands = 1000
 
-// obey carries the orders out.
-func (w *Watcher) obey(now time.Time) {
+// runCommands carries the commands out.
+func (w *Watcher) runCommands(now time.Time) {
 	w.mu.Lock()
-	orders := w.orders
-	w.orders = nil
+	commands := w.commands
+	w.commands = nil
 	w.mu.Unlock()
-	for _, o := range orders {
+	for _, o := range commands {
 		if o.accept != "" {
 			w.schedule.accept(o.accept, now)
 		}
@@ -85,7 +85,7 @@ func (s *schedule) accept(name lb.Name, now time.Time) {
 // observe lets go of those held instances that HAProxy has found down for long
 // enough.
 func (s *schedule) observe(down map[lb.HostPort]bool, now time.Time) {
-	for _, svc := range s.order {
+	for _, svc := range s.byName {
 		if svc.current.Hold == nil {
 			continue
 		}
@@ -120,7 +120,7 @@ func (s *schedule) release(svc *service, gone func(lb.Instance) bool, why string
 	svc.current = release(svc.current, gone, why)
 	s.fresh, s.poke = false, true
 	if svc.current.Hold == nil {
-		svc.recount(len(svc.current.Instances))
+		svc.resetCount(len(svc.current.Instances))
 		svc.due = now // what Consul says of them now, where it says anything
 		s.notes = append(s.notes, note{kind: noteReleased, service: svc.name, reason: why})
 	}
@@ -128,22 +128,22 @@ func (s *schedule) release(svc *service, gone func(lb.Instance) bool, why string
 
 // evidence is what is known at a moment beside an answer about a service.
 func (s *schedule) evidence(svc *service, now time.Time) evidence {
-	e := evidence{base: svc.lately(now), restarted: now.Before(s.suspectUntil)}
+	e := evidence{base: svc.recentMax(now), restarted: now.Before(s.gapsUntil)}
 	if h := svc.current.Hold; h != nil {
 		e.readable = s.readable.After(h.Since) && now.Sub(s.readable) < 10*s.policy.look
 	}
 	return e
 }
 
-// suspect doubts for a while that Consul knows all services: it was away, or has
+// expectGaps doubts for a while that Consul knows all services: it was away, or has
 // another state.
-func (s *schedule) suspect(now time.Time) { s.suspectUntil = now.Add(s.policy.time) }
+func (s *schedule) expectGaps(now time.Time) { s.gapsUntil = now.Add(s.policy.time) }
 
 // keepCount remembers how many instances there were lately, and tells of the
 // beginning and the end of a hold.
 func (s *schedule) keepCount(svc *service, before lb.Service, a answer, now time.Time) {
 	next := svc.current
-	if !a.streamed && a.present() > 0 {
+	if !a.Streamed && a.present() > 0 {
 		s.readable = now
 	}
 	switch {
@@ -157,47 +157,47 @@ func (s *schedule) keepCount(svc *service, before lb.Service, a answer, now time
 		return
 	case before.Hold != nil:
 		s.notes = append(s.notes, note{kind: noteReleased, service: svc.name, reason: next.Released})
-		svc.recount(a.present())
+		svc.resetCount(a.present())
 	default:
-		svc.keep(a.present(), now)
+		svc.setCount(a.present(), now)
 	}
 	svc.down = nil
 }
 
-// assignCanary asks whether anything can be read at all, while something is held
+// assignProbe asks whether anything can be read at all, while something is held
 // and while Consul is away: the other requests back off, and the first answer to
 // this one calls them back.
-func (s *schedule) assignCanary(now time.Time) []task {
+func (s *schedule) assignProbe(now time.Time) []task {
 	s.held = 0
-	for _, svc := range s.order {
+	for _, svc := range s.byName {
 		if svc.current.Hold != nil {
 			s.held++
 		}
 	}
-	if !s.asksCanary() || s.fetched == fetchConns || !s.canary.ready(now) {
+	if !s.needsProbe() || s.fetched == fetchConns || !s.probe.ready(now) {
 		return nil
 	}
-	s.canary.busy = true
+	s.probe.busy = true
 	s.fetched++
-	return []task{{slot: fetchSlot, query: &s.canary}}
+	return []task{{slot: fetchSlot, query: &s.probe}}
 }
 
-func (s *schedule) asksCanary() bool { return s.held > 0 || s.down }
+func (s *schedule) needsProbe() bool { return s.held > 0 || s.down }
 
-func (s *schedule) applyCanary(r result, now time.Time) {
-	s.canary.due = now.Add(s.policy.look/2 + time.Duration(s.random()*float64(s.policy.look/2)))
-	if r.err != nil || !r.meta.leader {
+func (s *schedule) applyProbe(r result, now time.Time) {
+	s.probe.due = now.Add(s.policy.look/2 + time.Duration(s.random()*float64(s.policy.look/2)))
+	if r.err != nil || !r.meta.Leader {
 		return
 	}
-	if r.seen {
+	if r.readable {
 		s.readable = now
 	}
-	s.recall(now, recallPace)
+	s.retryFailed(now, retryPace)
 }
 
-// recall asks soon for all that failed in an outage: Consul answers. They are
+// retryFailed asks soon for all that failed in an outage: Consul answers. They are
 // spread by pace each, as they may go on failing.
-func (s *schedule) recall(now time.Time, pace time.Duration) {
+func (s *schedule) retryFailed(now time.Time, pace time.Duration) {
 	n := 0
 	for q := range s.queries {
 		if q.outage {
@@ -211,8 +211,8 @@ func (s *schedule) recall(now time.Time, pace time.Duration) {
 	}
 }
 
-// askCanary asks for Consul itself.
-func (w *Watcher) askCanary(ctx context.Context, r *result) {
-	entries, m, err := w.client.service(ctx, canary, 0, w.wait)
-	r.meta, r.err, r.seen = m, err, len(entries) > 0
+// askProbe asks for Consul itself.
+func (w *Watcher) askProbe(ctx context.Context, r *result) {
+	entries, m, err := w.client.Service(ctx, string(probeService), 0, w.wait)
+	r.meta, r.err, r.readable = m, err, len(entries) > 0
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
+	"thalassa/consul"
 	"thalassa/lb"
 )
 
@@ -19,7 +20,7 @@ func members(ids string) []lb.Instance {
 	var out []lb.Instance
 	for id := range strings.FieldsSeq(ids) {
 		out = append(out, lb.Instance{
-			ID: id, Node: "n-" + id, Address: lb.HostPort{Host: "10.0.0.1", Port: 1000 + uint16(id[0]-'a')}, Status: api.HealthPassing, Healthy: true,
+			ID: id, Node: "n-" + id, Address: lb.HostPort{Host: "10.0.0.1", Port: 1000 + uint16(id[0]-'a')}, Status: consul.Passing, Healthy: true,
 		})
 	}
 	return out
@@ -99,12 +100,12 @@ func TestHold(t *testing.T) {
 func (st step) take(t *testing.T, n int, s lb.Service, start time.Time) lb.Service {
 	t.Helper()
 	present, quiet, _ := strings.Cut(st.answer, "|")
-	a := answer{meta: meta{index: s.Index + 1, leader: true}, at: start.Add(st.at), instances: members(present)}
+	a := answer{Meta: consul.Meta{Index: s.Index + 1, Leader: true}, at: start.Add(st.at), instances: members(present)}
 	if st.index > 0 {
-		a.index = st.index
+		a.Index = st.index
 	}
 	for _, i := range members(quiet) {
-		i.Status, i.Healthy = api.HealthCritical, false
+		i.Status, i.Healthy = consul.Critical, false
 		a.instances = append(a.instances, i)
 		if a.silent == nil {
 			a.silent = map[identity]bool{}
@@ -114,7 +115,7 @@ func (st step) take(t *testing.T, n int, s lb.Service, start time.Time) lb.Servi
 	e := st.evidence
 	e.base = max(e.base, 6)
 	before := s
-	s, v := judge(s, a, testPolicy, e)
+	s, v := evaluate(s, a, testPolicy, e)
 	if got := ids(s); got != st.want {
 		t.Fatalf("step %d: %q, want %q", n, got, st.want)
 	}
@@ -139,7 +140,7 @@ func TestHoldingCanBeTurnedOff(t *testing.T) {
 	p := testPolicy
 	p.share = 1
 	before := lb.Service{Name: "web", Index: 5, Seen: time.Now(), Instances: members("a b c")}
-	got, _ := judge(before, answer{meta: meta{index: 6, leader: true}, at: time.Now()}, p, evidence{base: 3})
+	got, _ := evaluate(before, answer{Meta: consul.Meta{Index: 6, Leader: true}, at: time.Now()}, p, evidence{base: 3})
 	if len(got.Instances) != 0 || got.Hold != nil {
 		t.Errorf("%+v, want nothing held", got)
 	}
@@ -150,7 +151,7 @@ func TestHoldingCanBeTurnedOff(t *testing.T) {
 func TestHoldAfterAStart(t *testing.T) {
 	t.Parallel()
 	before := lb.Service{Name: "web", Index: 5, Seen: time.Now().Add(-time.Hour), Stale: Unconfirmed, Instances: members("a b c")}
-	got, _ := judge(before, answer{meta: meta{index: 6, leader: true}, at: time.Now()}, testPolicy, evidence{base: 3, readable: true})
+	got, _ := evaluate(before, answer{Meta: consul.Meta{Index: 6, Leader: true}, at: time.Now()}, testPolicy, evidence{base: 3, readable: true})
 	if ids(got) != "[a] [b] [c]" || got.Hold.Doubt != lb.DoubtRestart || got.Stale != "" {
 		t.Errorf("%+v, want all held", got)
 	}
@@ -158,20 +159,20 @@ func TestHoldAfterAStart(t *testing.T) {
 
 func TestSilent(t *testing.T) {
 	t.Parallel()
-	entry := func(id string, checks ...*api.HealthCheck) *api.ServiceEntry {
-		return &api.ServiceEntry{Node: &api.Node{Node: "n"}, Service: &api.AgentService{ID: id}, Checks: checks}
+	entry := func(id string, checks ...consul.Check) *consul.Entry {
+		return &consul.Entry{Node: &consul.Node{Node: "n"}, Service: &consul.Service{ID: id}, Checks: checks}
 	}
-	gossip := func(status string) *api.HealthCheck { return &api.HealthCheck{CheckID: serfHealth, Status: status} }
-	own := func(status string) *api.HealthCheck {
-		return &api.HealthCheck{CheckID: "c", ServiceID: "s", Status: status}
+	gossip := func(status string) consul.Check { return consul.Check{CheckID: serfHealth, Status: status} }
+	own := func(status string) consul.Check {
+		return consul.Check{CheckID: "c", ServiceID: "s", Status: status}
 	}
-	got := silent([]*api.ServiceEntry{
+	got := silent([]*consul.Entry{
 		nil,
 		{},
 		entry("well", gossip("passing"), own("passing")), entry("silent", gossip("critical"), own("passing")), entry("bare", gossip("critical")),
 		entry("ill", gossip("critical"), own("critical")), entry("warns", gossip("critical"), own("warning")), entry("ill alone", gossip("passing"), own("critical")),
-		entry("maintained", gossip("critical"), &api.HealthCheck{CheckID: api.NodeMaint, Status: "critical"}),
-		entry("named alike", &api.HealthCheck{CheckID: serfHealth, ServiceID: "named alike", Status: "critical"}),
+		entry("maintained", gossip("critical"), consul.Check{CheckID: consul.NodeMaintenance, Status: "critical"}),
+		entry("named alike", consul.Check{CheckID: serfHealth, ServiceID: "named alike", Status: "critical"}),
 	}, false)
 	if want := map[identity]bool{{"n", "silent"}: true, {"n", "bare"}: true}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v, want %v", got, want)
@@ -186,8 +187,8 @@ func holding(now time.Time) (*schedule, *service) {
 	for _, i := range []string{"a b c", ""} {
 		now = now.Add(time.Millisecond)
 		s.assign(now)
-		s.apply(result{task: task{slot: fetchSlot, query: &svc.query, service: svc}, meta: meta{index: 7, leader: true}, answer: answer{
-			meta: meta{index: 7, leader: true}, at: now, instances: members(i),
+		s.apply(result{task: task{slot: fetchSlot, query: &svc.query, service: svc}, meta: consul.Meta{Index: 7, Leader: true}, answer: answer{
+			Meta: consul.Meta{Index: 7, Leader: true}, at: now, instances: members(i),
 		}}, now)
 		svc.due, svc.index = now, 0
 	}
@@ -255,12 +256,12 @@ func TestScheduleObeysAnOperator(t *testing.T) {
 
 // While something is held, Consul is asked for itself, and that again and again;
 // otherwise not.
-func TestScheduleAsksTheCanary(t *testing.T) {
+func TestScheduleAsksTheProbe(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s, svc := holding(now)
 	asked := func(tasks []task) *task {
-		i := slices.IndexFunc(tasks, func(t task) bool { return t.query == &s.canary })
+		i := slices.IndexFunc(tasks, func(t task) bool { return t.query == &s.probe })
 		if i < 0 {
 			return nil
 		}
@@ -273,8 +274,8 @@ func TestScheduleAsksTheCanary(t *testing.T) {
 		t.Fatal("not asked")
 	}
 	fetched := s.fetched
-	s.apply(result{task: *first, meta: meta{leader: true}, seen: true}, now)
-	if s.fetched != fetched-1 || s.canary.busy || !s.readable.Equal(now) {
+	s.apply(result{task: *first, meta: consul.Meta{Leader: true}, readable: true}, now)
+	if s.fetched != fetched-1 || s.probe.busy || !s.readable.Equal(now) {
 		t.Errorf("%d slots in use, readable at %v", s.fetched, s.readable)
 	}
 	if tasks, next := s.assign(now); asked(tasks) != nil || next.Sub(now) > testPolicy.look {
@@ -285,7 +286,7 @@ func TestScheduleAsksTheCanary(t *testing.T) {
 	if asked(tasks) == nil {
 		t.Error("not asked again")
 	}
-	s.apply(result{task: *first, err: errNoLeader}, now)
+	s.apply(result{task: *first, err: consul.ErrNoLeader}, now)
 	s.accept("web", now)
 	if tasks, _ = s.assign(now.Add(time.Hour)); asked(tasks) != nil || svc.current.Hold != nil {
 		t.Error("asked though nothing is held")
@@ -297,10 +298,10 @@ func gone(t *testing.T, s *schedule, svc *service, counts map[time.Duration]int)
 	t.Helper()
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, at := range slices.Sorted(maps.Keys(counts)) {
-		now, meta := begin.Add(at), meta{index: 7, leader: true}
+		now, meta := begin.Add(at), consul.Meta{Index: 7, Leader: true}
 		all := members("a b c d e f g h i j")
 		s.assign(now)
-		s.apply(result{task: task{slot: fetchSlot, query: &svc.query, service: svc}, meta: meta, answer: answer{meta: meta, at: now, instances: all[:counts[at]]}}, now)
+		s.apply(result{task: task{slot: fetchSlot, query: &svc.query, service: svc}, meta: meta, answer: answer{Meta: meta, at: now, instances: all[:counts[at]]}}, now)
 		svc.due, svc.index = now, 0
 	}
 }
@@ -358,8 +359,8 @@ func TestOneServiceWithoutAnAnswerIsNoOutageForEver(t *testing.T) {
 		s.assign(begin)
 		bad, web := s.services["bad"], s.services["web"]
 		answered := func(ids string, now time.Time) {
-			m := meta{index: 7, leader: true}
-			s.apply(result{task: task{slot: fetchSlot, query: &web.query, service: web}, meta: m, answer: answer{meta: m, at: now, instances: members(ids)}}, now)
+			m := consul.Meta{Index: 7, Leader: true}
+			s.apply(result{task: task{slot: fetchSlot, query: &web.query, service: web}, meta: m, answer: answer{Meta: m, at: now, instances: members(ids)}}, now)
 		}
 		answered("a b c d e f", begin)
 		for _, now := range []time.Time{begin, begin.Add(after)} {

@@ -7,8 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/hashicorp/consul/api"
-
+	"thalassa/consul"
 	"thalassa/lb"
 )
 
@@ -29,7 +28,7 @@ type leftOut struct {
 
 // parseInstances turns Consul's entries into instances, sorted by address, then
 // node and id. What lb's parsers refuse is left out and told.
-func parseInstances(entries []*api.ServiceEntry, acceptWarning bool) ([]lb.Instance, []leftOut) {
+func parseInstances(entries []*consul.Entry, acceptWarning bool) ([]lb.Instance, []leftOut) {
 	instances := make([]lb.Instance, 0, len(entries))
 	var refused []leftOut
 	for _, e := range entries {
@@ -71,14 +70,14 @@ const serfHealth = "serfHealth"
 
 // silent finds the instances that would be healthy did their nodes answer
 // gossip.
-func silent(entries []*api.ServiceEntry, acceptWarning bool) map[identity]bool {
+func silent(entries []*consul.Entry, acceptWarning bool) map[identity]bool {
 	var out map[identity]bool
 	for _, e := range entries {
 		if e == nil || e.Service == nil || e.Node == nil {
 			continue
 		}
-		own := slices.DeleteFunc(slices.Clone(e.Checks), func(c *api.HealthCheck) bool {
-			return c != nil && c.CheckID == serfHealth && c.ServiceID == "" && c.Status == api.HealthCritical
+		own := slices.DeleteFunc(slices.Clone(e.Checks), func(c consul.Check) bool {
+			return c.CheckID == serfHealth && c.ServiceID == "" && c.Status == consul.Critical
 		})
 		if len(own) < len(e.Checks) && isHealthy(aggregate(own), acceptWarning) {
 			if out == nil {
@@ -91,7 +90,7 @@ func silent(entries []*api.ServiceEntry, acceptWarning bool) map[identity]bool {
 }
 
 // parseInstance parses one entry. On an error Node and ID are set still.
-func parseInstance(e *api.ServiceEntry, acceptWarning bool) (lb.Instance, error) {
+func parseInstance(e *consul.Entry, acceptWarning bool) (lb.Instance, error) {
 	i := lb.Instance{ID: bounded(e.Service.ID)}
 	address := e.Service.Address
 	if e.Node != nil {
@@ -110,7 +109,7 @@ func parseInstance(e *api.ServiceEntry, acceptWarning bool) (lb.Instance, error)
 	i.Status = aggregate(e.Checks)
 	i.Healthy = isHealthy(i.Status, acceptWarning)
 	i.Weight = e.Service.Weights.Passing
-	if i.Status == api.HealthWarning {
+	if i.Status == consul.Warning {
 		i.Weight = e.Service.Weights.Warning
 	}
 	i.Weight = min(max(i.Weight, 1), 65535)
@@ -131,27 +130,25 @@ func parseHostPort(address string, port int) (lb.HostPort, error) {
 // aggregate is the status of an instance: maintenance when it or its node is in
 // maintenance mode, else the worst of its checks, passing without any. What
 // this program does not know is critical.
-func aggregate(checks api.HealthChecks) string {
+func aggregate(checks []consul.Check) string {
 	const maintenance = 3
 	worst := 0
 	for _, c := range checks {
 		switch {
-		case c == nil:
-			worst = max(worst, 2)
-		case c.CheckID == api.NodeMaint || strings.HasPrefix(c.CheckID, api.ServiceMaintPrefix):
+		case c.CheckID == consul.NodeMaintenance || strings.HasPrefix(c.CheckID, consul.ServiceMaintenancePrefix):
 			worst = maintenance
-		case c.Status == api.HealthPassing:
-		case c.Status == api.HealthWarning:
+		case c.Status == consul.Passing:
+		case c.Status == consul.Warning:
 			worst = max(worst, 1)
 		default:
 			worst = max(worst, 2)
 		}
 	}
-	return [...]string{api.HealthPassing, api.HealthWarning, api.HealthCritical, api.HealthMaint}[worst]
+	return [...]string{consul.Passing, consul.Warning, consul.Critical, consul.Maintenance}[worst]
 }
 
 func isHealthy(status string, acceptWarning bool) bool {
-	return status == api.HealthPassing || acceptWarning && status == api.HealthWarning
+	return status == consul.Passing || acceptWarning && status == consul.Warning
 }
 
 // bounded cuts s at maxText bytes, between two characters.

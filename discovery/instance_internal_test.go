@@ -8,16 +8,15 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/hashicorp/consul/api"
-
+	"thalassa/consul"
 	"thalassa/lb"
 )
 
-func entry(change func(*api.ServiceEntry)) *api.ServiceEntry {
-	e := &api.ServiceEntry{
-		Node:    &api.Node{Node: "n", Address: "10.0.0.1"},
-		Service: &api.AgentService{ID: "web-1", Service: "web", Port: 80},
-		Checks:  api.HealthChecks{{CheckID: "serfHealth", Status: "passing"}},
+func entry(change func(*consul.Entry)) *consul.Entry {
+	e := &consul.Entry{
+		Node:    &consul.Node{Node: "n", Address: "10.0.0.1"},
+		Service: &consul.Service{ID: "web-1", Port: 80},
+		Checks:  []consul.Check{{CheckID: "serfHealth", Status: "passing"}},
 	}
 	change(e)
 	return e
@@ -25,25 +24,25 @@ func entry(change func(*api.ServiceEntry)) *api.ServiceEntry {
 
 func TestParseInstancesStatus(t *testing.T) {
 	t.Parallel()
-	check := func(id, status string) *api.HealthCheck { return &api.HealthCheck{CheckID: id, Status: status} }
-	for want, checks := range map[string][]api.HealthChecks{
-		"passing": {nil, {}, {check("a", "passing")}, {check("a", "passing"), check("b", "passing")}},
-		"warning": {{check("a", "warning"), check("b", "passing")}},
+	stands := func(id, status string) consul.Check { return consul.Check{CheckID: id, Status: status} }
+	for want, checks := range map[string][][]consul.Check{
+		"passing": {nil, {}, {stands("a", "passing")}, {stands("a", "passing"), stands("b", "passing")}},
+		"warning": {{stands("a", "warning"), stands("b", "passing")}},
 		"critical": {
-			{check("a", "warning"), check("b", "critical"), check("c", "passing")},
-			{check("a", "sideways")},
-			{check("a", "")},
-			{nil},
+			{stands("a", "warning"), stands("b", "critical"), stands("c", "passing")},
+			{stands("a", "sideways")},
+			{stands("a", "")},
+			{{}},
 		},
 		"maintenance": {
-			{check("_node_maintenance", "critical")},
-			{check("_service_maintenance:web-1", "critical"), check("a", "passing")},
-			{check("_service_maintenance:web-1", "passing"), check("a", "critical")},
+			{stands("_node_maintenance", "critical")},
+			{stands("_service_maintenance:web-1", "critical"), stands("a", "passing")},
+			{stands("_service_maintenance:web-1", "passing"), stands("a", "critical")},
 		},
 	} {
 		for _, c := range checks {
 			for _, acceptWarning := range []bool{false, true} {
-				got, _ := parseInstances([]*api.ServiceEntry{entry(func(e *api.ServiceEntry) { e.Checks = c })}, acceptWarning)
+				got, _ := parseInstances([]*consul.Entry{entry(func(e *consul.Entry) { e.Checks = c })}, acceptWarning)
 				healthy := want == "passing" || want == "warning" && acceptWarning
 				if got[0].Status != want || got[0].Healthy != healthy {
 					t.Errorf("%+v, warnings accepted %t: %s, healthy %t, want %s and %t", c, acceptWarning, got[0].Status, got[0].Healthy, want, healthy)
@@ -56,32 +55,32 @@ func TestParseInstancesStatus(t *testing.T) {
 func TestParseInstancesAddressAndWeight(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		change func(*api.ServiceEntry)
+		change func(*consul.Entry)
 		want   string // address and weight; empty: left out
 	}{
-		"node's":            {func(*api.ServiceEntry) {}, "10.0.0.1:80 1"},
-		"service's":         {func(e *api.ServiceEntry) { e.Service.Address = "10.0.0.2" }, "10.0.0.2:80 1"},
-		"IPv6":              {func(e *api.ServiceEntry) { e.Service.Address = "fe80::0001" }, "[fe80::1]:80 1"},
-		"a name":            {func(e *api.ServiceEntry) { e.Service.Address = "Web.Example" }, "web.example:80 1"},
-		"no node":           {func(e *api.ServiceEntry) { e.Node = nil; e.Service.Address = "10.0.0.2" }, "10.0.0.2:80 1"},
-		"no address at all": {func(e *api.ServiceEntry) { e.Node.Address = "" }, ""},
-		"every address":     {func(e *api.ServiceEntry) { e.Service.Address = "0.0.0.0" }, ""},
-		"a line break":      {func(e *api.ServiceEntry) { e.Service.Address = "10.0.0.2\nserver evil" }, ""},
-		"a blank":           {func(e *api.ServiceEntry) { e.Service.Address = "10.0.0.2 check" }, ""},
-		"a port in it":      {func(e *api.ServiceEntry) { e.Service.Address = "10.0.0.2:81" }, ""},
-		"port 0":            {func(e *api.ServiceEntry) { e.Service.Port = 0 }, ""},
-		"port -1":           {func(e *api.ServiceEntry) { e.Service.Port = -1 }, ""},
-		"port 65536":        {func(e *api.ServiceEntry) { e.Service.Port = 65536 }, ""},
-		"the default of several": {func(e *api.ServiceEntry) {
-			e.Service.Ports = api.ServicePorts{{Name: "a", Port: 81}, {Name: "b", Port: 82, Default: true}}
+		"node's":            {func(*consul.Entry) {}, "10.0.0.1:80 1"},
+		"service's":         {func(e *consul.Entry) { e.Service.Address = "10.0.0.2" }, "10.0.0.2:80 1"},
+		"IPv6":              {func(e *consul.Entry) { e.Service.Address = "fe80::0001" }, "[fe80::1]:80 1"},
+		"a name":            {func(e *consul.Entry) { e.Service.Address = "Web.Example" }, "web.example:80 1"},
+		"no node":           {func(e *consul.Entry) { e.Node = nil; e.Service.Address = "10.0.0.2" }, "10.0.0.2:80 1"},
+		"no address at all": {func(e *consul.Entry) { e.Node.Address = "" }, ""},
+		"every address":     {func(e *consul.Entry) { e.Service.Address = "0.0.0.0" }, ""},
+		"a line break":      {func(e *consul.Entry) { e.Service.Address = "10.0.0.2\nserver evil" }, ""},
+		"a blank":           {func(e *consul.Entry) { e.Service.Address = "10.0.0.2 check" }, ""},
+		"a port in it":      {func(e *consul.Entry) { e.Service.Address = "10.0.0.2:81" }, ""},
+		"port 0":            {func(e *consul.Entry) { e.Service.Port = 0 }, ""},
+		"port -1":           {func(e *consul.Entry) { e.Service.Port = -1 }, ""},
+		"port 65536":        {func(e *consul.Entry) { e.Service.Port = 65536 }, ""},
+		"the default of several": {func(e *consul.Entry) {
+			e.Service.Ports = []consul.Port{{Name: "a", Port: 81}, {Name: "b", Port: 82, Default: true}}
 		}, "10.0.0.1:82 1"},
-		"no service":     {func(e *api.ServiceEntry) { e.Service = nil }, ""},
-		"weight":         {func(e *api.ServiceEntry) { e.Service.Weights = api.AgentWeights{Passing: 5, Warning: 2} }, "10.0.0.1:80 5"},
-		"great weight":   {func(e *api.ServiceEntry) { e.Service.Weights.Passing = 1 << 30 }, "10.0.0.1:80 65535"},
-		"negative":       {func(e *api.ServiceEntry) { e.Service.Weights.Passing = -5 }, "10.0.0.1:80 1"},
-		"warning weight": {func(e *api.ServiceEntry) { e.Service.Weights.Warning = 2; e.Checks[0].Status = "warning" }, "10.0.0.1:80 2"},
+		"no service":     {func(e *consul.Entry) { e.Service = nil }, ""},
+		"weight":         {func(e *consul.Entry) { e.Service.Weights = consul.Weights{Passing: 5, Warning: 2} }, "10.0.0.1:80 5"},
+		"great weight":   {func(e *consul.Entry) { e.Service.Weights.Passing = 1 << 30 }, "10.0.0.1:80 65535"},
+		"negative":       {func(e *consul.Entry) { e.Service.Weights.Passing = -5 }, "10.0.0.1:80 1"},
+		"warning weight": {func(e *consul.Entry) { e.Service.Weights.Warning = 2; e.Checks[0].Status = "warning" }, "10.0.0.1:80 2"},
 	} {
-		got, out := parseInstances([]*api.ServiceEntry{entry(test.change)}, false)
+		got, out := parseInstances([]*consul.Entry{entry(test.change)}, false)
 		have := ""
 		if len(got) == 1 {
 			have = got[0].Address.String() + " " + strconv.Itoa(got[0].Weight)
@@ -97,7 +96,7 @@ func TestParseInstancesAddressAndWeight(t *testing.T) {
 
 func TestParseInstancesBoundsWhatIsOnlyShown(t *testing.T) {
 	t.Parallel()
-	got, _ := parseInstances([]*api.ServiceEntry{entry(func(e *api.ServiceEntry) {
+	got, _ := parseInstances([]*consul.Entry{entry(func(e *consul.Entry) {
 		e.Service.ID = strings.Repeat("ä", 5000)
 		e.Service.Meta = map[string]string{"version": "1.0", "long": strings.Repeat("x", 5000), strings.Repeat("k", 5000): "v"}
 		for i := range 500 {
@@ -131,11 +130,11 @@ func FuzzParseInstances(f *testing.F) {
 	f.Add([]byte(`[null,{"Service":null},{"Service":{"Address":"a b","Port":1}},{"Checks":[null],"Service":{"Address":"::1","Port":65535,"Weights":{"Passing":-1}}}]`))
 	seed := maphash.MakeSeed()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var entries []*api.ServiceEntry
+		var entries []*consul.Entry
 		if json.Unmarshal(data, &entries) != nil {
 			return
 		}
-		viewOf(seed, "web", entries)
+		digestOf(seed, "web", entries)
 		kept, out := parseInstances(entries, true)
 		if len(kept)+len(out) != len(entries) {
 			t.Fatalf("%d kept and %d left out of %d", len(kept), len(out), len(entries))
@@ -156,10 +155,10 @@ func FuzzParseInstances(f *testing.F) {
 	})
 }
 
-func TestViewsAgreeHoweverTheyWereMade(t *testing.T) {
+func TestDigestsAgreeHoweverTheyWereMade(t *testing.T) {
 	t.Parallel()
 	seed := maphash.MakeSeed()
-	checks := []check{
+	checks := []consul.Check{
 		{Node: "n1", CheckID: "serfHealth", Status: "passing"},
 		{Node: "n2", CheckID: "serfHealth", Status: "passing"},
 		{Node: "n3", CheckID: "serfHealth", Status: "critical"},
@@ -168,45 +167,35 @@ func TestViewsAgreeHoweverTheyWereMade(t *testing.T) {
 		{Node: "n2", CheckID: "c", ServiceID: "c", ServiceName: "web", Status: "passing"},
 		{Node: "n2", CheckID: "d", ServiceID: "d", ServiceName: "api", Status: "passing"},
 	}
-	wide := func(change func([]check)) *view {
-		list := append([]check(nil), checks...)
+	catalog := func(change func([]consul.Check)) *digests {
+		list := append([]consul.Check(nil), checks...)
 		change(list)
-		v := newView(seed)
+		v := newDigests(seed)
 		for i := range list {
 			v.add(list[len(list)-1-i]) // in another order
 		}
 		return v
 	}
-	health := func(c check) *api.HealthCheck {
-		return &api.HealthCheck{
-			Node: c.Node, CheckID: c.CheckID, ServiceID: c.ServiceID, ServiceName: c.ServiceName, Status: c.Status,
-			Output: "of no interest", ModifyIndex: 17,
-		}
+	on := func(node string, list ...consul.Check) *consul.Entry {
+		return &consul.Entry{Node: &consul.Node{Node: node}, Checks: list}
 	}
-	on := func(node string, list ...check) *api.ServiceEntry {
-		e := &api.ServiceEntry{Node: &api.Node{Node: node}}
-		for _, c := range list {
-			e.Checks = append(e.Checks, health(c))
-		}
-		return e
-	}
-	narrow, nodes := viewOf(seed, "Web", []*api.ServiceEntry{
+	service, nodes := digestOf(seed, "Web", []*consul.Entry{
 		on("n1", checks[0], checks[3]), on("n1", checks[0], checks[4]), on("n2", checks[1], checks[5]),
 	})
 	for name, test := range map[string]struct {
-		change func([]check)
+		change func([]consul.Check)
 		same   bool
 	}{
-		"as it is":             {func([]check) {}, true},
-		"another service's":    {func(c []check) { c[6].Status = "critical" }, true},
-		"another node's":       {func(c []check) { c[2].Status = "passing" }, true},
-		"an own check":         {func(c []check) { c[3].Status = "critical" }, false},
-		"a node's":             {func(c []check) { c[1].Status = "critical" }, false},
-		"one gone":             {func(c []check) { c[4].ServiceName = "other" }, false},
-		"two change places":    {func(c []check) { c[3].Status, c[4].Status = c[4].Status, c[3].Status }, false},
-		"a check on the nodes": {func(c []check) { c[2].Node = "n1" }, false},
+		"as it is":             {func([]consul.Check) {}, true},
+		"another service's":    {func(c []consul.Check) { c[6].Status = "critical" }, true},
+		"another node's":       {func(c []consul.Check) { c[2].Status = "passing" }, true},
+		"an own check":         {func(c []consul.Check) { c[3].Status = "critical" }, false},
+		"a node's":             {func(c []consul.Check) { c[1].Status = "critical" }, false},
+		"one gone":             {func(c []consul.Check) { c[4].ServiceName = "other" }, false},
+		"two change places":    {func(c []consul.Check) { c[3].Status, c[4].Status = c[4].Status, c[3].Status }, false},
+		"a check on the nodes": {func(c []consul.Check) { c[2].Node = "n1" }, false},
 	} {
-		if got := wide(test.change).of("web", nodes) == narrow; got != test.same {
+		if got := catalog(test.change).of("web", nodes) == service; got != test.same {
 			t.Errorf("%s: the same %t, want %t", name, got, test.same)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/hashicorp/consul/api"
+	"thalassa/consul"
 )
 
 // Ping asks Consul once who its leader is, and returns what it says. The error
@@ -16,17 +16,17 @@ func Ping(ctx context.Context, cfg Config) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("asking consul: %w", err)
 	}
-	c, err := newClient(cfg.server())
+	c, err := consul.New(cfg.server())
 	if err != nil {
 		return "", fmt.Errorf("asking consul: %w", err)
 	}
-	defer c.close()
-	leader, err := c.api.Status().LeaderWithQueryOptions((&api.QueryOptions{}).WithContext(ctx))
+	defer c.Close()
+	leader, err := c.Leader(ctx)
 	if err != nil {
-		return "", fmt.Errorf("asking consul: %w", brief(err))
+		return "", fmt.Errorf("asking consul: %w", err)
 	}
 	if leader == "" {
 		return "", errors.New("consul has no leader")
 	}
-	return "answers at " + c.base.Host + ", its leader is " + leader, nil
+	return "answers at " + c.Host() + ", its leader is " + leader, nil
 }

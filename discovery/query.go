@@ -3,6 +3,8 @@ package discovery
 import (
 	"context"
 	"time"
+
+	"thalassa/consul"
 )
 
 const (
@@ -50,12 +52,12 @@ func (q *query) ready(now time.Time) bool { return !q.busy && !q.due.After(now) 
 //
 // An answer that cannot be used is asked for again at least every patience:
 // nothing else would tell that it is usable again.
-func (q *query) fail(t trouble, now time.Time, patience time.Duration, random float64) {
+func (q *query) fail(t consul.Failure, now time.Time, patience time.Duration, random float64) {
 	q.failures++
-	q.outage, q.problem = t.outage, t.reason
+	q.outage, q.problem = t.Outage, t.Reason
 	q.index = 0
 	pause := backoff(q.failures, random)
-	if !t.outage {
+	if !t.Outage {
 		pause = min(pause, patience)
 	}
 	q.due = now.Add(pause)
@@ -64,14 +66,14 @@ func (q *query) fail(t trouble, now time.Time, patience time.Duration, random fl
 // succeed notes an answer: the index to wait on next, and a pause.
 func (q *query) succeed(r result, news bool, now time.Time) {
 	q.failures, q.outage, q.problem = 0, false, ""
-	q.index = max(1, r.meta.index)
+	q.index = max(1, r.meta.Index)
 	switch {
 	case news || r.took >= prompt:
 		q.quick = 0
 	case r.task.index > 0:
 		q.quick = min(q.quick+1, maxQuick)
 	}
-	q.due = now.Add(max(minPause<<q.quick, q.rest(r.meta.cost, now)))
+	q.due = now.Add(max(minPause<<q.quick, q.rest(r.meta.Cost, now)))
 }
 
 // rest counts what an answer has cost and says how long to rest for it.

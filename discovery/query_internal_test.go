@@ -3,6 +3,8 @@ package discovery
 import (
 	"testing"
 	"time"
+
+	"thalassa/consul"
 )
 
 // A few answers after a quiet time are read one after the other; a stream of them
@@ -13,7 +15,7 @@ func TestQueryRests(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	q := &query{}
 	answer := func() time.Duration {
-		q.succeed(result{meta: meta{index: 7, cost: cost}}, true, now)
+		q.succeed(result{meta: consul.Meta{Index: 7, Cost: cost}}, true, now)
 		return q.due.Sub(now)
 	}
 	free := 0

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/consul/api"
+	"thalassa/consul"
 )
 
 // RegistrarConfig says which agent to register in. It should be the one on this
@@ -20,7 +19,7 @@ type RegistrarConfig struct {
 	Address              string
 	Token, TokenFile     string
 	Namespace, Partition string
-	TLS                  TLSConfig
+	TLS                  consul.TLSConfig
 	// Interval between two looks at whether the agent still has everything;
 	// default: 30 s.
 	Interval time.Duration
@@ -34,34 +33,34 @@ type RegistrarConfig struct {
 // and for as long as it runs: what it has registered it takes back, unless that
 // stays.
 type Registrar struct {
-	client            *client
+	client            *consul.Client
 	logger            *slog.Logger
 	interval, timeout time.Duration
 	wanted            atomic.Pointer[[]Registration]
-	look              chan struct{} // one slot: wanted was set
+	wake              chan struct{} // one slot: wanted was set
 
 	// Owned by Run: what the agent has from us, or may have when a request
 	// failed half-way.
-	held     map[string]Registration
-	failures int
+	registered map[string]Registration
+	failures   int
 }
 
-// farewell is how long taking everything back may take at the end.
-const farewell = 3 * time.Second
+// leaveTimeout is how long taking everything back may take at the end.
+const leaveTimeout = 3 * time.Second
 
 // NewRegistrar makes a Registrar that has nothing to register yet. The error
 // says which setting cannot be used.
 func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
-	c, err := newClient(server{
-		address: cfg.Address, token: cfg.Token, tokenFile: cfg.TokenFile,
-		namespace: cfg.Namespace, partition: cfg.Partition, tls: cfg.TLS, maxConns: 1,
+	c, err := consul.New(consul.Config{
+		Address: cfg.Address, Token: cfg.Token, TokenFile: cfg.TokenFile,
+		Namespace: cfg.Namespace, Partition: cfg.Partition, TLS: cfg.TLS, MaxConns: 1,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("registering in consul: %w", err)
 	}
 	r := &Registrar{
 		client: c, logger: cfg.Logger, interval: cfg.Interval, timeout: cfg.Timeout,
-		look: make(chan struct{}, 1), held: map[string]Registration{},
+		wake: make(chan struct{}, 1), registered: map[string]Registration{},
 	}
 	if r.logger == nil {
 		r.logger = slog.New(slog.DiscardHandler)
@@ -84,7 +83,7 @@ func (r *Registrar) Set(wanted []Registration) {
 		list[i] = w.clone()
 	}
 	r.wanted.Store(&list)
-	poke(r.look)
+	notify(r.wake)
 }
 
 // Run keeps the agent in step until ctx ends, which is no error, and then takes
@@ -92,7 +91,7 @@ func (r *Registrar) Set(wanted []Registration) {
 // back then is logged and stays behind: DeregisterCriticalAfter is for that. It
 // is called once.
 func (r *Registrar) Run(ctx context.Context) error {
-	defer r.client.close()
+	defer r.client.Close()
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	complete := false // whether to look at all the agent has
@@ -101,7 +100,7 @@ func (r *Registrar) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			r.leave(context.WithoutCancel(ctx))
 			return nil
-		case <-r.look:
+		case <-r.wake:
 		case <-alarm.C:
 			complete = true
 		}
@@ -145,11 +144,11 @@ func (r *Registrar) sync(ctx context.Context, complete bool) error {
 	}
 	var errs []error
 	for id, w := range wanted {
-		if held, ok := r.held[id]; !ok || lost[id] || !held.equal(w) {
+		if held, ok := r.registered[id]; !ok || lost[id] || !held.equal(w) {
 			errs = append(errs, r.register(ctx, w))
 		}
 	}
-	for id := range r.held {
+	for id := range r.registered {
 		if _, ok := wanted[id]; !ok {
 			errs = append(errs, r.deregister(ctx, id))
 		}
@@ -162,18 +161,17 @@ func (r *Registrar) sync(ctx context.Context, complete bool) error {
 func (r *Registrar) lost(ctx context.Context, wanted map[string]Registration) (map[string]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	q := (&api.QueryOptions{}).WithContext(ctx)
-	services, err := r.client.api.Agent().ServicesWithFilterOpts("", q)
+	services, err := r.client.AgentServices(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("listing the agent's services: %w", brief(err))
+		return nil, fmt.Errorf("listing the agent's services: %w", err)
 	}
-	checks, err := r.client.api.Agent().ChecksWithFilterOpts("", q)
+	checks, err := r.client.AgentChecks(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("listing the agent's checks: %w", brief(err))
+		return nil, fmt.Errorf("listing the agent's checks: %w", err)
 	}
 	out := map[string]bool{}
 	for id, w := range wanted {
-		out[id] = !w.heldBy(services, checks)
+		out[id] = !w.isHeldBy(services, checks)
 	}
 	return out, nil
 }
@@ -183,12 +181,11 @@ func (r *Registrar) register(ctx context.Context, w Registration) error {
 	defer cancel()
 	// Until the agent has confirmed it, what it holds under this ID is unknown:
 	// something to take back, but equal to nothing that could be wanted.
-	r.held[w.ID] = Registration{}
-	err := r.client.api.Agent().ServiceRegisterOpts(w.api(), api.ServiceRegisterOpts{ReplaceExistingChecks: true}.WithContext(ctx))
-	if err != nil {
-		return fmt.Errorf("registering %s: %w", w.ID, brief(err))
+	r.registered[w.ID] = Registration{}
+	if err := r.client.Register(ctx, w.service()); err != nil {
+		return fmt.Errorf("registering %s: %w", w.ID, err)
 	}
-	r.held[w.ID] = w
+	r.registered[w.ID] = w
 	r.logger.InfoContext(ctx, "service registered in consul", "id", w.ID, "service", string(w.Name))
 	return nil
 }
@@ -198,22 +195,20 @@ func (r *Registrar) register(ctx context.Context, w Registration) error {
 func (r *Registrar) deregister(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	err := r.client.api.Agent().ServiceDeregisterOpts(id, (&api.QueryOptions{}).WithContext(ctx))
-	var status api.StatusError
-	if err != nil && !(errors.As(err, &status) && status.Code == http.StatusNotFound) {
-		return fmt.Errorf("deregistering %s: %w", id, brief(err))
+	if err := r.client.Deregister(ctx, id); err != nil {
+		return fmt.Errorf("deregistering %s: %w", id, err)
 	}
-	delete(r.held, id)
+	delete(r.registered, id)
 	r.logger.InfoContext(ctx, "service deregistered in consul", "id", id)
 	return nil
 }
 
 // leave takes back what does not stay.
 func (r *Registrar) leave(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, farewell)
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
 	wanted := r.byID()
-	for id := range r.held {
+	for id := range r.registered {
 		if wanted[id].Stays {
 			continue
 		}

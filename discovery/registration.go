@@ -1,12 +1,12 @@
 package discovery
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/hashicorp/consul/api"
-
+	"thalassa/consul"
 	"thalassa/lb"
 )
 
@@ -63,18 +63,15 @@ func (r Registration) equal(o Registration) bool {
 // to depend on that.
 func (r Registration) checkID() string { return "service:" + r.ID }
 
-func (r Registration) api() *api.AgentServiceRegistration {
-	out := &api.AgentServiceRegistration{
+// service is the registration in Consul's terms.
+func (r Registration) service() consul.AgentService {
+	out := consul.AgentService{
 		ID: r.ID, Name: string(r.Name), Tags: r.Tags, Address: string(r.Address), Port: int(r.Port), Meta: r.Meta,
 	}
 	if c := r.Check; c != nil {
-		interval := c.Interval
-		if interval == 0 {
-			interval = defaultCheckInterval
-		}
-		out.Check = &api.AgentServiceCheck{
-			CheckID: r.checkID(), HTTP: c.HTTP, TCP: c.TCP, Interval: interval.String(),
-			Status: c.initialStatus(), Timeout: optional(c.Timeout), DeregisterCriticalServiceAfter: optional(c.DeregisterCriticalAfter),
+		out.Check = &consul.AgentCheck{
+			ID: r.checkID(), HTTP: c.HTTP, TCP: c.TCP, Interval: cmp.Or(c.Interval, defaultCheckInterval),
+			Status: c.initialStatus(), Timeout: c.Timeout, DeregisterCriticalAfter: c.DeregisterCriticalAfter,
 		}
 	}
 	return out
@@ -82,24 +79,17 @@ func (r Registration) api() *api.AgentServiceRegistration {
 
 func (c Check) initialStatus() string {
 	if c.Passing {
-		return api.HealthPassing
+		return consul.Passing
 	}
-	return api.HealthCritical
+	return consul.Critical
 }
 
-func optional(d time.Duration) string {
-	if d == 0 {
-		return ""
-	}
-	return d.String()
-}
-
-// heldBy reports whether the agent has the registration as it should be.
-func (r Registration) heldBy(services map[string]*api.AgentService, checks map[string]*api.AgentCheck) bool {
-	s := services[r.ID]
-	if s == nil || s.Service != string(r.Name) || s.Address != string(r.Address) || s.Port != int(r.Port) ||
+// isHeldBy reports whether the agent has the registration as it should be.
+func (r Registration) isHeldBy(services map[string]consul.AgentService, checks map[string]bool) bool {
+	s, ok := services[r.ID]
+	if !ok || s.Name != string(r.Name) || s.Address != string(r.Address) || s.Port != int(r.Port) ||
 		!slices.Equal(s.Tags, r.Tags) || !maps.Equal(s.Meta, r.Meta) {
 		return false
 	}
-	return r.Check == nil || checks[r.checkID()] != nil
+	return r.Check == nil || checks[r.checkID()]
 }

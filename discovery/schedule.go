@@ -22,7 +22,7 @@ const (
 	// initialTime is how long after the start a service that is wanted anew is
 	// taken for the one that an earlier run knew.
 	initialTime = time.Minute
-	// firstRecheck is how long the two views of a service may differ, as while
+	// firstRecheck is how long the two digests of a service may differ, as while
 	// one of two answers is still on its way.
 	firstRecheck = 250 * time.Millisecond
 )
@@ -33,7 +33,7 @@ type slot int
 const (
 	hotSlot slot = iota
 	fetchSlot
-	wideSlot
+	catalogSlot
 )
 
 // A task is one request to be made.
@@ -49,7 +49,7 @@ type task struct {
 // clock; one goroutine owns it.
 type schedule struct {
 	services map[lb.Name]*service
-	order    []*service // by name
+	byName   []*service // by name
 	// initial is what an earlier run knew of services that were not wanted yet.
 	initial map[lb.Name]lb.Service
 
@@ -59,8 +59,8 @@ type schedule struct {
 	// The queries over the whole catalog, used when there are more services
 	// than hot slots; and what they said, nil: nothing yet.
 	checks, critical, catalog query
-	view                      *view // of all checks
-	failing                   *view // of the critical ones
+	digests                   *digests // of all checks
+	criticalDigests           *digests // of the critical ones
 	tags                      map[string]uint64
 	// epoch counts the changes of the catalog. A service whose last good
 	// request began in an earlier one may have changed since.
@@ -68,11 +68,11 @@ type schedule struct {
 	sweepAt time.Time // no sweep before
 	evictAt time.Time // no blocking request is given up for another before
 
-	policy       policy
-	held         int       // services that hold instances
-	canary       query     // whether Consul lets anything be read, while any do
-	readable     time.Time // when it did last
-	suspectUntil time.Time // Consul may not know all services again until then
+	policy    policy
+	held      int       // services that hold instances
+	probe     query     // whether Consul lets anything be read, while any do
+	readable  time.Time // when it did last
+	gapsUntil time.Time // Consul may not know all services again until then
 
 	random func() float64 // from [0,1)
 	notes  []note         // what to log
@@ -85,9 +85,9 @@ type schedule struct {
 	downAt    time.Time // that was noted
 }
 
-// isWide reports whether there are too many services for a blocking request
+// watchesCatalog reports whether there are too many services for a blocking request
 // each.
-func (s *schedule) isWide() bool { return len(s.services) > s.hot }
+func (s *schedule) watchesCatalog() bool { return len(s.services) > s.hot }
 
 // want replaces the set of services.
 func (s *schedule) want(names []lb.Name, now time.Time) {
@@ -118,19 +118,19 @@ func (s *schedule) want(names []lb.Name, now time.Time) {
 		svc := &service{name: n, current: lb.Service{Name: n}, heat: now, query: query{due: now}}
 		if old, ok := s.initial[n]; ok {
 			svc.current, svc.known = old, true
-			svc.recount(len(old.Instances))
+			svc.resetCount(len(old.Instances))
 			delete(s.initial, n)
 		}
 		s.services[n], s.fresh = svc, false
 	}
-	s.order = slices.SortedFunc(maps.Values(s.services), func(a, b *service) int { return cmp.Compare(a.name, b.name) })
+	s.byName = slices.SortedFunc(maps.Values(s.services), func(a, b *service) int { return cmp.Compare(a.name, b.name) })
 }
 
 // assign chooses the requests to start now; they count as under way from here
 // on. It returns when to call it again at the latest.
 func (s *schedule) assign(now time.Time) ([]task, time.Time) {
-	tasks := append(s.assignWide(now), s.assignCanary(now)...)
-	for _, svc := range s.order {
+	tasks := append(s.assignCatalog(now), s.assignProbe(now)...)
+	for _, svc := range s.byName {
 		if !svc.busy && !svc.recheck.IsZero() && !svc.recheck.After(now) {
 			svc.recheck = time.Time{}
 			svc.dirty = svc.dirty || s.differs(svc)
@@ -153,43 +153,43 @@ func (s *schedule) assign(now time.Time) ([]task, time.Time) {
 		}
 	}
 	s.evict(now)
-	for s.isWide() && s.fetched < fetchConns && !s.sweepAt.After(now) {
-		svc := s.stalest(now)
+	for s.watchesCatalog() && s.fetched < fetchConns && !s.sweepAt.After(now) {
+		svc := s.longestUnasked(now)
 		if svc == nil {
 			break
 		}
 		tasks = append(tasks, s.begin(svc, fetchSlot, 0))
-		s.sweepAt = now.Add(min(sweepPace, s.sweepTime()/2/time.Duration(len(s.order))))
+		s.sweepAt = now.Add(min(sweepPace, s.sweepTime()/2/time.Duration(len(s.byName))))
 	}
 	return tasks, s.next(now)
 }
 
 // sweepTime is how often a cold service is asked for at the latest.
 func (s *schedule) sweepTime() time.Duration {
-	return max(sweepEvery, sweepShare*time.Duration(len(s.order)))
+	return max(sweepEvery, sweepShare*time.Duration(len(s.byName)))
 }
 
-// wide lists the queries over the whole catalog.
-func (s *schedule) wide() []*query { return []*query{&s.critical, &s.catalog, &s.checks} }
+// catalogQueries lists the queries over the whole catalog.
+func (s *schedule) catalogQueries() []*query { return []*query{&s.critical, &s.catalog, &s.checks} }
 
-// assignWide starts the requests over the whole catalog, or ends them when they
+// assignCatalog starts the requests over the whole catalog, or ends them when they
 // are not needed.
-func (s *schedule) assignWide(now time.Time) []task {
-	if !s.isWide() {
-		for _, q := range s.wide() {
+func (s *schedule) assignCatalog(now time.Time) []task {
+	if !s.watchesCatalog() {
+		for _, q := range s.catalogQueries() {
 			if q.cancel != nil {
 				q.cancel()
 			}
 			*q = query{busy: q.busy}
 		}
-		s.view, s.failing, s.tags = nil, nil, nil
+		s.digests, s.criticalDigests, s.tags = nil, nil, nil
 		return nil
 	}
 	var tasks []task
-	for _, q := range s.wide() {
+	for _, q := range s.catalogQueries() {
 		if q.ready(now) {
 			q.busy = true
-			tasks = append(tasks, task{slot: wideSlot, query: q, index: q.index})
+			tasks = append(tasks, task{slot: catalogSlot, query: q, index: q.index})
 		}
 	}
 	return tasks
@@ -210,7 +210,7 @@ func (s *schedule) begin(svc *service, use slot, index uint64) task {
 // mostUrgent finds the service that has waited longest for an urgent request.
 func (s *schedule) mostUrgent(now time.Time) *service {
 	var found *service
-	for _, svc := range s.order {
+	for _, svc := range s.byName {
 		if svc.ready(now) && svc.urgent() && (found == nil || svc.due.Before(found.due)) {
 			found = svc
 		}
@@ -226,7 +226,7 @@ func (s *schedule) hottest(n int) []*service {
 		return nil
 	}
 	var idle []*service
-	for _, svc := range s.order {
+	for _, svc := range s.byName {
 		if !svc.busy && !svc.urgent() {
 			idle = append(idle, svc)
 		}
@@ -248,7 +248,7 @@ func (s *schedule) evict(now time.Time) {
 		return
 	}
 	var coldest, hottest *service
-	for _, svc := range s.order {
+	for _, svc := range s.byName {
 		switch {
 		case svc.evicted:
 			return // one at a time
@@ -275,11 +275,11 @@ func rank(better bool) int {
 	return 0
 }
 
-// stalest finds the service to be asked for though nothing is known to have
+// longestUnasked finds the service to be asked for though nothing is known to have
 // happened to it.
-func (s *schedule) stalest(now time.Time) *service {
+func (s *schedule) longestUnasked(now time.Time) *service {
 	var found *service
-	for _, svc := range s.order {
+	for _, svc := range s.byName {
 		if svc.ready(now) && (svc.epoch < s.epoch || !svc.sweep.After(now)) && (found == nil || svc.sweep.Before(found.sweep)) {
 			found = svc
 		}
@@ -296,21 +296,21 @@ func (s *schedule) next(now time.Time) time.Time {
 			next = t
 		}
 	}
-	if s.isWide() {
-		for _, q := range s.wide() {
+	if s.watchesCatalog() {
+		for _, q := range s.catalogQueries() {
 			consider(q.due)
 		}
 	}
-	if s.asksCanary() {
-		consider(s.canary.due)
+	if s.needsProbe() {
+		consider(s.probe.due)
 	}
-	for _, svc := range s.order {
+	for _, svc := range s.byName {
 		if svc.busy {
 			continue
 		}
 		consider(svc.due)
 		consider(svc.recheck)
-		if s.isWide() {
+		if s.watchesCatalog() {
 			consider(svc.sweep)
 			consider(s.sweepAt)
 			consider(s.evictAt)
@@ -319,18 +319,18 @@ func (s *schedule) next(now time.Time) time.Time {
 	return next
 }
 
-// wideOf is how a service's checks stand by the answer about all checks.
-func (s *schedule) wideOf(svc *service) uint64 {
-	if s.view == nil {
+// catalogDigest is how a service's checks stand by the answer about all checks.
+func (s *schedule) catalogDigest(svc *service) uint64 {
+	if s.digests == nil {
 		return 0
 	}
-	return s.view.of(svc.name, svc.nodes)
+	return s.digests.of(svc.name, svc.nodes)
 }
 
 // differs reports whether the answer about all checks contradicts the one about
 // the service.
 func (s *schedule) differs(svc *service) bool {
-	return s.view != nil && svc.index > 0 && s.wideOf(svc) != svc.narrow
+	return s.digests != nil && svc.index > 0 && s.catalogDigest(svc) != svc.serviceDigest
 }
 
 // snapshot is what is known of every service.

@@ -6,8 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/consul/api"
-
+	"thalassa/consul"
 	"thalassa/lb"
 )
 
@@ -27,7 +26,7 @@ func TestScheduleLosesNoUpdate(t *testing.T) {
 					w := newWorld(t, seed, services, hot)
 					w.lag = lag
 					w.inBursts(simulatedNames(services))
-					if limit := hot + fetchConns + wideConns; w.greatest > limit {
+					if limit := hot + fetchConns + catalogConns; w.greatest > limit {
 						t.Fatalf("seed %d: %d queries at once, want at most %d", seed, w.greatest, limit)
 					}
 				}
@@ -139,7 +138,7 @@ func TestScheduleHeat(t *testing.T) {
 	for i := range 40 { // s49 changes again and again
 		next := w.after(start.Add(time.Duration(10+i) * time.Second))
 		next.checks = uint64(10 + i)
-		next.services["s49"] = instance{present: true, status: []string{api.HealthCritical, api.HealthPassing}[i%2], port: 1, index: next.checks}
+		next.services["s49"] = instance{present: true, status: []string{consul.Critical, consul.Passing}[i%2], port: 1, index: next.checks}
 		w.history = append(w.history, next)
 	}
 	w.run(start.Add(100 * time.Second))
@@ -165,7 +164,7 @@ func TestScheduleGivesSlotsToWhatChanges(t *testing.T) {
 		n := names[i%services]
 		next := w.after(w.now.Add(300 * time.Millisecond))
 		next.checks++
-		status := []string{api.HealthWarning, api.HealthCritical, api.HealthPassing}[i/services%3]
+		status := []string{consul.Warning, consul.Critical, consul.Passing}[i/services%3]
 		next.services[n] = instance{present: true, status: status, port: 1, index: next.checks}
 		w.history = append(w.history, next)
 		for _, d := range w.pending {
@@ -182,7 +181,7 @@ func TestScheduleGivesSlotsToWhatChanges(t *testing.T) {
 	if len(w.schedule.notes) > 0 {
 		t.Errorf("told of %+v", w.schedule.notes)
 	}
-	if limit := hot + fetchConns + wideConns; w.greatest > limit {
+	if limit := hot + fetchConns + catalogConns; w.greatest > limit {
 		t.Errorf("%d queries at once, want at most %d", w.greatest, limit)
 	}
 	w.run(w.now.Add(2 * time.Second))
@@ -195,7 +194,7 @@ func TestScheduleGivesSlotsToWhatChanges(t *testing.T) {
 	next := w.after(w.now.Add(10 * time.Millisecond))
 	for n, i := range next.services {
 		next.checks++
-		i.status, i.index = api.HealthCritical, next.checks
+		i.status, i.index = consul.Critical, next.checks
 		next.services[n] = i
 	}
 	w.history = append(w.history, next)

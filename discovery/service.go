@@ -26,12 +26,12 @@ type service struct {
 	// began.
 	sweep time.Time
 	epoch uint64
-	// narrow is how its checks stand by its own last answer, nodes where that
-	// found instances. wide is how they stood by the answer about all checks
+	// serviceDigest is how its checks stand by its own last answer, nodes where that
+	// found instances. catalogDigest is how they stood by the answer about all checks
 	// when that was looked at last: when it came while no request was under
 	// way, or when one ended.
-	narrow, wide uint64
-	nodes        []string
+	serviceDigest, catalogDigest uint64
+	nodes                        []string
 	// recheck is when to compare the two again; rechecks counts how often they
 	// have differed since they last agreed.
 	recheck  time.Time
@@ -45,17 +45,17 @@ type service struct {
 	down        map[lb.HostPort]time.Time
 }
 
-// lately is the greatest number of instances there were within lossWindow.
-func (svc *service) lately(now time.Time) int {
+// recentMax is the greatest number of instances there were within lossWindow.
+func (svc *service) recentMax(now time.Time) int {
 	if svc.count < svc.base && now.Sub(svc.baseAt) >= lossWindow {
 		return svc.count
 	}
 	return svc.base
 }
 
-// keep counts the instances there are from now on.
-func (svc *service) keep(count int, now time.Time) {
-	base := svc.lately(now)
+// setCount counts the instances there are from now on.
+func (svc *service) setCount(count int, now time.Time) {
+	base := svc.recentMax(now)
 	switch {
 	case count >= base:
 		base = count
@@ -65,8 +65,8 @@ func (svc *service) keep(count int, now time.Time) {
 	svc.base, svc.count = base, count
 }
 
-// recount forgets how many there were.
-func (svc *service) recount(count int) { svc.base, svc.count = count, count }
+// resetCount forgets how many there were.
+func (svc *service) resetCount(count int) { svc.base, svc.count = count, count }
 
 // urgent: what is served of it is missing, not confirmed or known to be old.
 func (svc *service) urgent() bool { return svc.index == 0 || svc.dirty }

@@ -12,8 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/consul/api"
-
+	"thalassa/consul"
 	"thalassa/lb"
 )
 
@@ -72,11 +71,11 @@ func newWorld(t *testing.T, seed uint64, services, hot int) *world {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	w := &world{
 		t: t, random: rand.New(rand.NewPCG(seed, 1)), seed: maphash.MakeSeed(), now: start, //nolint:gosec // to be repeated
-		history: []state{{since: start.Add(-time.Hour), services: map[lb.Name]instance{}, node: api.HealthPassing, checks: 1, catalog: 1}},
+		history: []state{{since: start.Add(-time.Hour), services: map[lb.Name]instance{}, node: consul.Passing, checks: 1, catalog: 1}},
 	}
 	w.schedule = &schedule{services: map[lb.Name]*service{}, hot: hot, random: w.random.Float64, policy: testPolicy}
 	for _, n := range simulatedNames(services) {
-		w.history[0].services[n] = instance{present: true, status: api.HealthPassing, port: 1, index: 1}
+		w.history[0].services[n] = instance{present: true, status: consul.Passing, port: 1, index: 1}
 	}
 	return w
 }
@@ -108,7 +107,7 @@ func (w *world) change(at time.Time, names []lb.Name) time.Time {
 		i.present = !i.present
 		next.checks, next.catalog = i.index, i.index
 	default:
-		states := []string{api.HealthPassing, api.HealthWarning, api.HealthCritical}
+		states := []string{consul.Passing, consul.Warning, consul.Critical}
 		i.status = states[w.random.IntN(len(states))]
 		next.checks = i.index
 	}
@@ -122,7 +121,7 @@ func (w *world) change(at time.Time, names []lb.Name) time.Time {
 
 // blink takes the node into maintenance and out of it.
 func (w *world) blink(at time.Time) time.Time {
-	for _, status := range []string{api.HealthCritical, api.HealthPassing} {
+	for _, status := range []string{consul.Critical, consul.Passing} {
 		at = at.Add(time.Duration(1+w.random.IntN(60)) * time.Millisecond)
 		next := w.after(at)
 		next.node = status
@@ -212,7 +211,7 @@ func (w *world) indexOf(t task, s state) uint64 {
 	switch t.query {
 	case &w.schedule.checks, &w.schedule.critical:
 		return s.checks
-	case &w.schedule.canary:
+	case &w.schedule.probe:
 		return 1
 	case &w.schedule.catalog:
 		return s.catalog
@@ -221,19 +220,19 @@ func (w *world) indexOf(t task, s state) uint64 {
 }
 
 func (w *world) answer(t task, s state, at time.Time) result {
-	r := result{task: t, meta: meta{index: w.indexOf(t, s), leader: true}}
+	r := result{task: t, meta: consul.Meta{Index: w.indexOf(t, s), Leader: true}}
 	switch t.query {
 	case &w.schedule.checks, &w.schedule.critical:
-		r.view = newView(w.seed)
-		add := func(c check) {
-			if t.query == &w.schedule.checks || c.Status == api.HealthCritical {
-				r.view.add(c)
+		r.digests = newDigests(w.seed)
+		add := func(c consul.Check) {
+			if t.query == &w.schedule.checks || c.Status == consul.Critical {
+				r.digests.add(c)
 			}
 		}
-		add(check{Node: "n", CheckID: "up", Status: s.node})
+		add(consul.Check{Node: "n", CheckID: "up", Status: s.node})
 		for n, i := range s.services {
 			if i.present {
-				add(check{Node: "n", CheckID: string(n), ServiceID: string(n), ServiceName: string(n), Status: i.status})
+				add(consul.Check{Node: "n", CheckID: string(n), ServiceID: string(n), ServiceName: string(n), Status: i.status})
 			}
 		}
 	case &w.schedule.catalog:
@@ -244,21 +243,21 @@ func (w *world) answer(t task, s state, at time.Time) result {
 			}
 		}
 		r.tags = digestTags(w.seed, tags)
-	case &w.schedule.canary:
-		r.seen = true
+	case &w.schedule.probe:
+		r.readable = true
 	default:
 		n := t.service.name
-		var entries []*api.ServiceEntry
+		var entries []*consul.Entry
 		if i := s.services[n]; i.present {
-			entries = []*api.ServiceEntry{{
-				Node:    &api.Node{Node: "n", Address: "10.0.0.1"},
-				Service: &api.AgentService{ID: string(n), Service: string(n), Port: int(i.port)},
-				Checks:  api.HealthChecks{{Node: "n", CheckID: "up", Status: s.node}, {Node: "n", CheckID: string(n), ServiceID: string(n), ServiceName: string(n), Status: i.status}},
+			entries = []*consul.Entry{{
+				Node:    &consul.Node{Node: "n", Address: "10.0.0.1"},
+				Service: &consul.Service{ID: string(n), Port: int(i.port)},
+				Checks:  []consul.Check{{Node: "n", CheckID: "up", Status: s.node}, {Node: "n", CheckID: string(n), ServiceID: string(n), ServiceName: string(n), Status: i.status}},
 			}}
 		}
-		r.answer = answer{meta: r.meta, asked: t.index, at: at}
+		r.answer = answer{Meta: r.meta, asked: t.index, at: at}
 		r.answer.instances, r.leftOut = parseInstances(entries, false)
-		r.narrow, r.nodes = viewOf(w.seed, n, entries)
+		r.serviceDigest, r.nodes = digestOf(w.seed, n, entries)
 	}
 	return r
 }

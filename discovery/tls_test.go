@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/consul"
 	"thalassa/discovery"
 	"thalassa/internal/testkit"
 )
@@ -85,16 +86,16 @@ func TestWatcherOverTLS(t *testing.T) {
 	ca := newAuthority(t, "ca")
 	cert, key := ca.issue("server.dc1.consul")
 	port := testkit.Port(t)
-	consul := testkit.Consul(t, fmt.Sprintf(`
+	server := testkit.Consul(t, fmt.Sprintf(`
 		ports { https = %d }
 		tls {
 			defaults { ca_file = %q, cert_file = %q, key_file = %q }
 			https { verify_incoming = true }
 		}`, port, ca.file, cert, key))
-	consul.Register(testkit.Instance{Service: "s1", Port: 80})
+	server.Register(testkit.Instance{Service: "s1", Port: 80})
 	d := newDoor(t, fmt.Sprintf("127.0.0.1:%d", port))
 	clientCert, clientKey := ca.issue("client")
-	good := discovery.TLSConfig{CAFile: ca.file, CertFile: clientCert, KeyFile: clientKey, ServerName: "server.dc1.consul"}
+	good := consul.TLSConfig{CAFile: ca.file, CertFile: clientCert, KeyFile: clientKey, ServerName: "server.dc1.consul"}
 
 	t.Run("both ends verified", func(t *testing.T) {
 		names := serviceNames(20)
@@ -102,7 +103,7 @@ func TestWatcherOverTLS(t *testing.T) {
 		await(t, w, "s1", "an instance", instances(1))
 		w.Want(names)
 		eventually(t, "an answer for each service", func() bool { return len(w.Snapshot().Services) == len(names) })
-		consul.SetStatus("s1", "critical")
+		server.SetStatus("s1", "critical")
 		await(t, w, "s1", "a change", status("critical"))
 		if now, _, _ := d.counts(); now > 2 {
 			t.Errorf("%d connections, want 20 queries to share the one that was there", now)
@@ -110,14 +111,14 @@ func TestWatcherOverTLS(t *testing.T) {
 	})
 	otherCA := newAuthority(t, "other")
 	for name, test := range map[string]struct {
-		change func(*discovery.TLSConfig)
+		change func(*consul.TLSConfig)
 		reason string
 	}{
-		"an unknown authority":     {func(c *discovery.TLSConfig) { c.CAFile = otherCA.file }, "certificate signed by unknown authority"},
-		"another name":             {func(c *discovery.TLSConfig) { c.ServerName = "else" }, "not else"},
-		"the address as the name":  {func(c *discovery.TLSConfig) { c.ServerName = "" }, "127.0.0.1"},
-		"no certificate of ours":   {func(c *discovery.TLSConfig) { c.CertFile, c.KeyFile = "", "" }, "certificate required"},
-		"a stranger's certificate": {func(c *discovery.TLSConfig) { c.CertFile, c.KeyFile = otherCA.issue("client") }, ""},
+		"an unknown authority":     {func(c *consul.TLSConfig) { c.CAFile = otherCA.file }, "certificate signed by unknown authority"},
+		"another name":             {func(c *consul.TLSConfig) { c.ServerName = "else" }, "not else"},
+		"the address as the name":  {func(c *consul.TLSConfig) { c.ServerName = "" }, "127.0.0.1"},
+		"no certificate of ours":   {func(c *consul.TLSConfig) { c.CertFile, c.KeyFile = "", "" }, "certificate required"},
+		"a stranger's certificate": {func(c *consul.TLSConfig) { c.CertFile, c.KeyFile = otherCA.issue("client") }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := good
@@ -130,7 +131,7 @@ func TestWatcherOverTLS(t *testing.T) {
 		})
 	}
 	t.Run("no verification", func(t *testing.T) {
-		w := watch(t, discovery.Config{Address: "https://" + d.address(), TLS: discovery.TLSConfig{
+		w := watch(t, discovery.Config{Address: "https://" + d.address(), TLS: consul.TLSConfig{
 			CertFile: clientCert, KeyFile: clientKey, InsecureSkipVerify: true,
 		}}, "s1")
 		await(t, w, "s1", "an instance", instances(1))

@@ -12,8 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/consul/api"
-
+	"thalassa/consul"
 	"thalassa/lb"
 )
 
@@ -24,7 +23,7 @@ const Unconfirmed = "not confirmed since the agent started"
 // A Watcher keeps the last good answer about every wanted service. Its methods
 // may be called from any goroutine.
 type Watcher struct {
-	client        *client
+	client        *consul.Client
 	logger        *slog.Logger
 	acceptWarning bool
 	wait, timeout time.Duration
@@ -34,11 +33,11 @@ type Watcher struct {
 	wanted    atomic.Pointer[[]lb.Name]
 	published atomic.Pointer[lb.Snapshot]
 	handed    time.Time     // out last; of Run alone
-	look      chan struct{} // one slot: wanted was set, or orders were given
+	wake      chan struct{} // one slot: wanted was set, or commands were given
 	changed   chan struct{} // one slot
 
-	mu     sync.Mutex
-	orders []order
+	mu       sync.Mutex
+	commands []command
 }
 
 // New makes a Watcher that serves cfg.Initial; nothing is asked before Run. The
@@ -49,7 +48,7 @@ func New(cfg Config) (*Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watching consul: %w", err)
 	}
-	c, err := newClient(cfg.server())
+	c, err := consul.New(cfg.server())
 	if err != nil {
 		return nil, fmt.Errorf("watching consul: %w", err)
 	}
@@ -57,7 +56,7 @@ func New(cfg Config) (*Watcher, error) {
 		client: c, logger: cfg.Logger,
 		acceptWarning: cfg.AcceptWarning, wait: cfg.WaitTime, timeout: cfg.Timeout,
 		seed: maphash.MakeSeed(),
-		look: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 		schedule: &schedule{
 			services: map[lb.Name]*service{},
 			hot:      cfg.MaxConns - reservedConns,
@@ -100,7 +99,7 @@ func restore(old lb.Snapshot, acceptWarning bool) map[lb.Name]lb.Service {
 func (w *Watcher) Want(names []lb.Name) {
 	names = slices.Clone(names)
 	w.wanted.Store(&names)
-	poke(w.look)
+	notify(w.wake)
 }
 
 // Snapshot is what Consul said about every wanted service that it has answered
@@ -112,7 +111,7 @@ func (w *Watcher) Snapshot() lb.Snapshot { return *w.published.Load() }
 // confirmed any more or is again. A confirmation alone fills nothing.
 func (w *Watcher) Changed() <-chan struct{} { return w.changed }
 
-func poke(slot chan<- struct{}) {
+func notify(slot chan<- struct{}) {
 	select {
 	case slot <- struct{}{}:
 	default: // somebody will look already
@@ -127,9 +126,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 	defer func() {
 		cancel()
 		running.Wait()
-		w.client.close()
+		w.client.Close()
 	}()
-	results := make(chan result, w.schedule.hot+fetchConns+wideConns) // a slot for each task
+	results := make(chan result, w.schedule.hot+fetchConns+catalogConns) // a slot for each task
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for {
@@ -137,7 +136,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		if names := w.wanted.Swap(nil); names != nil {
 			w.schedule.want(*names, now)
 		}
-		w.obey(now)
+		w.runCommands(now)
 		tasks, next := w.schedule.assign(now)
 		for _, t := range tasks {
 			taskCtx, cancel := context.WithCancel(ctx)
@@ -154,7 +153,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-w.look:
+		case <-w.wake:
 		case <-alarm.C:
 		case r := <-results:
 			w.schedule.apply(r, time.Now())
@@ -182,7 +181,7 @@ func (w *Watcher) publish(ctx context.Context, now time.Time) (due time.Time) {
 		due = w.handed.Add(confirmEvery)
 	}
 	if s.poke {
-		poke(w.changed)
+		notify(w.changed)
 		s.poke = false
 	}
 	for _, n := range s.notes {
@@ -217,31 +216,31 @@ func (w *Watcher) log(ctx context.Context, n note) {
 
 // do makes the request of a task and reads the answer.
 func (w *Watcher) do(ctx context.Context, t task) result {
-	patience := w.timeout
+	timeout := w.timeout
 	if t.index > 0 {
 		// Consul adds up to a sixteenth so that not all queries end together.
-		patience += w.wait + w.wait/16
+		timeout += w.wait + w.wait/16
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	r := result{task: t}
 	begun := time.Now()
 	switch {
 	case t.service != nil:
 		w.askService(ctx, &r)
-	case t.query == &w.schedule.canary:
-		w.askCanary(ctx, &r)
+	case t.query == &w.schedule.probe:
+		w.askProbe(ctx, &r)
 	case t.query == &w.schedule.catalog:
 		var tags map[string][]string
-		tags, r.meta, r.err = w.client.catalog(ctx, t.index, w.wait)
+		tags, r.meta, r.err = w.client.Services(ctx, t.index, w.wait)
 		r.tags = digestTags(w.seed, tags)
 	default:
 		state := "any"
 		if t.query == &w.schedule.critical {
-			state = api.HealthCritical
+			state = consul.Critical
 		}
-		r.view = newView(w.seed)
-		r.meta, r.err = w.client.checks(ctx, state, t.index, w.wait, r.view.add)
+		r.digests = newDigests(w.seed)
+		r.meta, r.err = w.client.Checks(ctx, state, t.index, w.wait, r.digests.add)
 	}
 	r.took = time.Since(begun)
 	return r
@@ -249,15 +248,15 @@ func (w *Watcher) do(ctx context.Context, t task) result {
 
 func (w *Watcher) askService(ctx context.Context, r *result) {
 	name := r.task.service.name
-	entries, m, err := w.client.service(ctx, name, r.task.index, w.wait)
+	entries, m, err := w.client.Service(ctx, string(name), r.task.index, w.wait)
 	r.meta, r.err = m, err
 	if err != nil {
 		return
 	}
 	begun := time.Now()
-	r.answer = answer{meta: m, asked: r.task.index, at: begun}
+	r.answer = answer{Meta: m, asked: r.task.index, at: begun}
 	r.answer.instances, r.leftOut = parseInstances(entries, w.acceptWarning)
 	r.answer.silent = silent(entries, w.acceptWarning)
-	r.narrow, r.nodes = viewOf(w.seed, name, entries)
-	r.meta.cost += time.Since(begun)
+	r.serviceDigest, r.nodes = digestOf(w.seed, name, entries)
+	r.meta.Cost += time.Since(begun)
 }

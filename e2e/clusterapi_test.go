@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/internal/testkit"
-	"thalassa/lb"
 )
 
 // An agentOn speaks to the agent of a node of a lab.
@@ -62,10 +62,10 @@ func (a agentOn) act(path, body string, v any) told {
 // testAPI steers a real cluster through the API of one node's agent.
 func (s steered) testAPI(t *testing.T) {
 	a := agentOn{t, s.HTTP("n1")}
-	var v lb.Cluster
+	var v cluster.Status
 	testkit.Eventually(t, time.Minute, func() error {
 		answer, err := a.ask(http.MethodGet, "/cluster", "")
-		if err != nil || json.Unmarshal(answer.body, &v) != nil || v.State != lb.ClusterOK {
+		if err != nil || json.Unmarshal(answer.body, &v) != nil || v.State != cluster.StateOK {
 			return fmt.Errorf("state %s, %s: %w: %s", v.State, v.Reasons, err, answer.body)
 		}
 		return nil
@@ -73,16 +73,16 @@ func (s steered) testAPI(t *testing.T) {
 	from := v.FloatingIPs[0].Node
 	to := map[string]string{"n1": "n2", "n2": "n3", "n3": "n1"}[from]
 
-	var seen lb.Consequences
+	var seen cluster.Consequences
 	a.act("simulate/move", `{"node":"`+to+`"}`, &seen)
 	if text := strings.Join(seen.Text, "\n"); !strings.Contains(text, "will move vip from "+from+" to "+to) {
 		t.Errorf("simulated: %q", text)
 	}
 	// Whoever waits hears of it.
-	heard := make(chan lb.ClusterEpoch, 1)
+	heard := make(chan cluster.Epoch, 1)
 	before := v.Epoch
 	go func() {
-		var answer struct{ Epoch lb.ClusterEpoch }
+		var answer struct{ Epoch cluster.Epoch }
 		if told, err := a.ask(http.MethodGet, "/monitor?"+before.String(), ""); err == nil {
 			_ = json.Unmarshal(told.body, &answer) // no epoch is one that is too old
 		}
@@ -104,7 +104,7 @@ func (s steered) testAPI(t *testing.T) {
 	for _, n := range s.Nodes {
 		other := agentOn{t, s.HTTP(n.Name)}
 		testkit.Eventually(t, time.Minute, func() error {
-			var v lb.Cluster
+			var v cluster.Status
 			if answer, err := other.ask(http.MethodGet, "/cluster", ""); err != nil || json.Unmarshal(answer.body, &v) != nil {
 				return fmt.Errorf("%s: %w: %s", n.Name, err, answer.body)
 			}

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/internal/testkit"
-	"thalassa/internal/testkit/cluster"
-	"thalassa/lb"
+	testcluster "thalassa/internal/testkit/cluster"
 )
 
 // standIn is a resource agent that runs nothing: what HAProxy would do to the
@@ -57,30 +57,30 @@ exec haproxy "$@"
 // A steered is a cluster whose nodes have the command line, and agents that
 // answer rollouts.
 type steered struct {
-	*cluster.Lab
+	*testcluster.Lab
 	t testing.TB
 }
 
-func steer(t *testing.T, cfg cluster.Config) steered {
+func steer(t *testing.T, cfg testcluster.Config) steered {
 	t.Helper()
 	testkit.HAProxy(t)
 	program, err := os.ReadFile(build(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Files = map[string]cluster.File{
+	cfg.Files = map[string]testcluster.File{
 		"thalassa": {Content: program, Mode: 0o755}, "stand-in": {Content: []byte(standIn), Mode: 0o755},
 		"picky-haproxy": {Content: []byte(picky), Mode: 0o755},
 	}
 	if stream := buildStream(t); stream != nil {
-		cfg.Files["thalassa-cib"] = cluster.File{Content: stream, Mode: 0o755}
+		cfg.Files["thalassa-cib"] = testcluster.File{Content: stream, Mode: 0o755}
 	}
 	cfg.Units = map[string]string{
 		"a-resource-agent": `install -D -m 0755 /run/lab/stand-in /usr/lib/ocf/resource.d/lab/haproxy; exec sleep 3600`,
 		"thalassa": `mkdir -p /var/lib/thalassa /etc/haproxy
 			exec /run/lab/thalassa agent --haproxy external --haproxy-binary /run/lab/picky-haproxy --register=false --haproxy-log "" --db-path /var/lib/thalassa --debug`,
 	}
-	return steered{cluster.Start(t, cfg), t}
+	return steered{testcluster.Start(t, cfg), t}
 }
 
 // buildStream makes thalassa-cib once for all tests of this process, where what it
@@ -133,10 +133,10 @@ func (s steered) callOn(node string, code int, args ...string) (out, words strin
 	return stdout.String(), stderr.String()
 }
 
-func (s steered) status() lb.Cluster {
+func (s steered) status() cluster.Status {
 	s.t.Helper()
 	out, err := s.Any().Try("/run/lab/thalassa", "cluster", "status", "-o", "json")
-	var v lb.Cluster
+	var v cluster.Status
 	if bad := json.Unmarshal([]byte(out), &v); bad != nil {
 		s.t.Fatalf("%v: %v: %s", err, bad, out)
 	}
@@ -151,7 +151,7 @@ func (s steered) holder() string {
 		s.t.Fatalf("the floating IP is nowhere: %+v", v.FloatingIPs)
 	}
 	node := v.FloatingIPs[0].Node
-	if out := s.Node(node).Run("ip", "-o", "addr"); !strings.Contains(out, cluster.Floating+"/24") {
+	if out := s.Node(node).Run("ip", "-o", "addr"); !strings.Contains(out, testcluster.Floating+"/24") {
 		s.t.Fatalf("%s does not have the address:\n%s", node, out)
 	}
 	return node
@@ -171,8 +171,8 @@ func (s steered) wants(text string, parts ...string) {
 }
 
 func TestClusterCommands(t *testing.T) {
-	s := steer(t, cluster.Config{})
-	description := []string{"--resource-agent", "ocf:lab:haproxy", "--ip", cluster.Floating + "/24", "--ip", cluster.Floating6 + "/64", "--prefer", "n2"}
+	s := steer(t, testcluster.Config{})
+	description := []string{"--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating + "/24", "--ip", testcluster.Floating6 + "/64", "--prefer", "n2"}
 	apply := append([]string{"apply"}, description...)
 
 	t.Run("plan and dry run change nothing", func(t *testing.T) {
@@ -235,7 +235,7 @@ func TestClusterCommands(t *testing.T) {
 	})
 	t.Run("maintenance", func(t *testing.T) {
 		s.call(0, "maintenance")
-		if v := s.status(); v.State != lb.ClusterMaintenance || !v.Maintenance {
+		if v := s.status(); v.State != cluster.StateMaintenance || !v.Maintenance {
 			t.Errorf("state %s", v.State)
 		}
 		s.call(0, "maintenance", "--off")
@@ -246,14 +246,14 @@ func TestClusterCommands(t *testing.T) {
 		s.call(0, "online", "n1")
 		s.call(0, "maintenance", "--resource", "haproxy-clone")
 		s.call(0, "maintenance", "--resource", "haproxy-clone", "--off")
-		if v := s.status(); v.State != lb.ClusterOK {
+		if v := s.status(); v.State != cluster.StateOK {
 			t.Errorf("state %s: %s", v.State, v.Reasons)
 		}
 	})
 	t.Run("a failure is shown and cleaned up", func(t *testing.T) {
 		s.Node("n1").Run("crm_resource", "-r", "haproxy", "-F", "-N", "n1")
 		testkit.Eventually(t, time.Minute, func() error {
-			if v := s.status(); len(v.Failures) != 1 || v.State != lb.ClusterErrors {
+			if v := s.status(); len(v.Failures) != 1 || v.State != cluster.StateErrors {
 				return fmt.Errorf("state %s, failures %+v", v.State, v.Failures)
 			}
 			return nil
@@ -265,7 +265,7 @@ func TestClusterCommands(t *testing.T) {
 		s.call(6, "status")
 		s.call(0, "cleanup", "--dry-run")
 		s.call(0, "cleanup")
-		if v := s.status(); v.State != lb.ClusterOK || len(v.Failures) != 0 {
+		if v := s.status(); v.State != cluster.StateOK || len(v.Failures) != 0 {
 			t.Errorf("state %s, failures %+v", v.State, v.Failures)
 		}
 		s.call(0, "status")
@@ -282,7 +282,7 @@ func TestClusterCommands(t *testing.T) {
 		out, _ := s.call(0, append(apply, "--topology", "group")...)
 		s.wants(out, "remove clone haproxy-clone", "create group haproxy-group", "will stop haproxy on n")
 		v := s.status()
-		if at := s.holder(); !slices.Equal(v.Nodes[slices.IndexFunc(v.Nodes, func(n lb.ClusterNode) bool { return n.Name == at })].Resources, []string{"fence", "haproxy", "vip", "vip-2"}) && v.State != lb.ClusterOK {
+		if at := s.holder(); !slices.Equal(v.Nodes[slices.IndexFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == at })].Resources, []string{"fence", "haproxy", "vip", "vip-2"}) && v.State != cluster.StateOK {
 			t.Errorf("state %s, nodes %+v", v.State, v.Nodes)
 		}
 		if strings.Contains(s.constraints(), "thalassa-after") {
@@ -410,12 +410,12 @@ func TestClusterCommandsOfOtherReleases(t *testing.T) {
 	for _, program := range programs {
 		root := strings.TrimSuffix(program, "/usr/sbin/pacemakerd")
 		t.Run(filepath.Base(root), func(t *testing.T) {
-			s := steer(t, cluster.Config{Root: root})
-			s.call(0, "apply", "--resource-agent", "ocf:lab:haproxy", "--ip", cluster.Floating+"/24", "--prefer", "n2")
-			if v := s.status(); v.State != lb.ClusterOK || strings.HasPrefix(v.Version, "2.") || s.holder() != "n2" {
+			s := steer(t, testcluster.Config{Root: root})
+			s.call(0, "apply", "--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating+"/24", "--prefer", "n2")
+			if v := s.status(); v.State != cluster.StateOK || strings.HasPrefix(v.Version, "2.") || s.holder() != "n2" {
 				t.Errorf("Pacemaker %s, state %s, %s", v.Version, v.State, v.Reasons)
 			}
-			out, _ := s.call(0, "apply", "--resource-agent", "ocf:lab:haproxy", "--ip", cluster.Floating+"/24", "--prefer", "n2")
+			out, _ := s.call(0, "apply", "--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating+"/24", "--prefer", "n2")
 			s.wants(out, "nothing to change")
 			s.call(0, "move", "n3")
 			out, _ = s.call(0, "standby", "n3")
@@ -428,12 +428,12 @@ func TestClusterCommandsOfOtherReleases(t *testing.T) {
 }
 
 func TestClusterWithoutFencingAndWithASlowToken(t *testing.T) {
-	s := steer(t, cluster.Config{NoFencing: true, Nodes: 2, Token: 5000})
-	out, words := s.call(0, "plan", "--resource-agent", "ocf:lab:haproxy", "--ip", cluster.Floating+"/24")
+	s := steer(t, testcluster.Config{NoFencing: true, Nodes: 2, Token: 5000})
+	out, words := s.call(0, "plan", "--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating+"/24")
 	s.wants(words, "NO FENCING", "SLOW FAILOVER", "token is 5000", "two nodes")
 	s.wants(out, "will start vip on")
-	s.call(0, "apply", "--resource-agent", "ocf:lab:haproxy", "--ip", cluster.Floating+"/24")
-	if v := s.status(); v.State != lb.ClusterNoFencing {
+	s.call(0, "apply", "--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating+"/24")
+	if v := s.status(); v.State != cluster.StateNoFencing {
 		t.Errorf("state %s: %s", v.State, v.Reasons)
 	}
 	// Nobody there.

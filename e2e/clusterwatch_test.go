@@ -10,22 +10,22 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/internal/testkit"
-	"thalassa/internal/testkit/cluster"
-	"thalassa/lb"
+	testcluster "thalassa/internal/testkit/cluster"
 )
 
 // A follower reads what `cluster status -f` prints.
 type follower struct {
 	mu   sync.Mutex
-	last lb.Cluster
+	last cluster.Status
 	seen int
 }
 
 func (f *follower) read(lines *bufio.Scanner) {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var v lb.Cluster
+		var v cluster.Status
 		if json.Unmarshal(lines.Bytes(), &v) == nil {
 			f.mu.Lock()
 			f.last, f.seen = v, f.seen+1
@@ -34,7 +34,7 @@ func (f *follower) read(lines *bufio.Scanner) {
 	}
 }
 
-func (f *follower) view() lb.Cluster {
+func (f *follower) view() cluster.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.last
@@ -44,7 +44,7 @@ func (f *follower) view() lb.Cluster {
 func TestWatcherIsNeverStale(t *testing.T) {
 	// Without fencing: a node whose daemon dies on a busy machine may be fenced, and
 	// the watcher with it.
-	s := steer(t, cluster.Config{NoFencing: true})
+	s := steer(t, testcluster.Config{NoFencing: true})
 	n := s.Node("n1")
 	cmd := n.Command(t.Context(), "/run/lab/thalassa", "cluster", "status", "-f", "-o", "json")
 	out, err := cmd.StdoutPipe()
@@ -74,7 +74,7 @@ func TestWatcherIsNeverStale(t *testing.T) {
 			default:
 			}
 			v := f.view()
-			if len(v.Nodes) != 3 || v.Nodes[1].State != want || v.State == lb.ClusterOffline {
+			if len(v.Nodes) != 3 || v.Nodes[1].State != want || v.State == cluster.StateOffline {
 				return fmt.Errorf("state %s, nodes %+v", v.State, v.Nodes)
 			}
 			return nil
@@ -83,7 +83,7 @@ func TestWatcherIsNeverStale(t *testing.T) {
 	}
 	change("on")
 	change("off")
-	for _, daemon := range slices.Backward(cluster.Daemons()) {
+	for _, daemon := range slices.Backward(testcluster.Daemons()) {
 		t.Logf("killing %s", daemon)
 		testkit.Eventually(t, 2*time.Minute, func() error { // it may not be back from the last kill
 			if len(n.PIDs(daemon)) == 0 {

@@ -8,8 +8,8 @@ import (
 
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/cluster"
 	"thalassa/internal/testkit"
-	"thalassa/lb"
 )
 
 // Where Pacemaker wants HAProxy elsewhere nobody is alarmed that it does not run.
@@ -57,25 +57,25 @@ func TestClusterPage(t *testing.T) {
 	p.barriers(axe(t), "the cluster", allRules)
 
 	// What is changed elsewhere is there without being asked for.
-	c.Change(func(v *lb.Cluster) {
+	c.Change(func(v *cluster.Status) {
 		v.Epoch.Updates++
-		v.State, v.Reasons = lb.ClusterErrors, []string{"node n2 is unclean"}
+		v.State, v.Reasons = cluster.StateErrors, []string{"node n2 is unclean"}
 		v.Nodes[1].State = "unclean"
 	})
 	p.reads(".notices", "Node n2 is unclean.")
 	p.sees(`document.querySelector(".matrix thead .badge.bad")`)
-	c.Change(func(v *lb.Cluster) {
+	c.Change(func(v *cluster.Status) {
 		v.Epoch.Updates++
-		v.State, v.Reasons = lb.ClusterOK, []string{}
+		v.State, v.Reasons = cluster.StateOK, []string{}
 		v.Nodes[1].State = "online"
 	})
 
 	// Where there is no cluster there is no link to it.
 	links := `[...document.querySelectorAll("nav a")].filter((a) => a.textContent === "Cluster").length`
-	c.Change(func(v *lb.Cluster) { v.State = lb.ClusterNone })
+	c.Change(func(v *cluster.Status) { v.State = cluster.StateNone })
 	p.sees(links + " === 0")
 	p.reads("main", "This node is in no cluster")
-	c.Change(func(v *lb.Cluster) { v.State = lb.ClusterOK })
+	c.Change(func(v *cluster.Status) { v.State = cluster.StateOK })
 	p.sees(links + " === 1")
 
 	// The consequence stands there before the click counts.
@@ -88,27 +88,27 @@ func TestClusterPage(t *testing.T) {
 	p.shot("cluster-move")
 	p.click("dialog .primary")
 	p.reads(".toasts", "The floating IP is on n2.")
-	if done := c.Done(); len(done) != 1 || done[0].Kind != lb.Move || done[0].Node != "n2" {
+	if done := c.Done(); len(done) != 1 || done[0].Kind != cluster.Move || done[0].Node != "n2" {
 		t.Errorf("done %+v", done)
 	}
 	p.sees(`!document.querySelector("dialog")`)
 
 	// One that has been down since the agent's start says so.
-	var nodes []lb.ClusterNode
-	c.Change(func(v *lb.Cluster) {
+	var nodes []cluster.Node
+	c.Change(func(v *cluster.Status) {
 		v.Epoch.Updates++
-		nodes, v.Nodes = v.Nodes, []lb.ClusterNode{}
-		v.State, v.Reasons = lb.ClusterOffline, []string{"crm_mon: Pacemaker does not run"}
+		nodes, v.Nodes = v.Nodes, []cluster.Node{}
+		v.State, v.Reasons = cluster.StateOffline, []string{"crm_mon: Pacemaker does not run"}
 	})
 	p.reads(".empty", "Pacemaker has not answered on this node", "Pacemaker does not run")
 	p.sees(links + " === 1")
-	c.Change(func(v *lb.Cluster) {
+	c.Change(func(v *cluster.Status) {
 		v.Epoch.Updates++
-		v.Nodes, v.State, v.Reasons = nodes, lb.ClusterOK, []string{}
+		v.Nodes, v.State, v.Reasons = nodes, cluster.StateOK, []string{}
 	})
 
 	// What cannot be is told in its place.
-	c.Fail(&lb.ClusterError{Tool: "crm_simulate", Kind: lb.ClusterNotConnected, Code: 102})
+	c.Fail(&cluster.Error{Tool: "crm_simulate", Kind: cluster.KindNotConnected, Code: 102})
 	p.excuse("503")
 	p.click(`[aria-label="Standby n1"]`)
 	p.reads("dialog", "Pacemaker does not run on this node")

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"thalassa/cluster"
 	"thalassa/lb"
 )
 
@@ -15,30 +16,30 @@ import (
 const moveLifetime = "PT10M"
 
 // Foresee tells what an action would do. Nothing is changed.
-func (c *Cluster) Foresee(ctx context.Context, a lb.ClusterAction) (lb.Consequences, error) {
+func (c *Cluster) Foresee(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
 	cib, err := c.Query(ctx)
 	if err != nil {
-		return lb.Consequences{}, err
+		return cluster.Consequences{}, err
 	}
 	now, err := c.View(ctx, cib)
 	if err != nil {
-		return lb.Consequences{}, err
+		return cluster.Consequences{}, err
 	}
 	return c.foreseeAction(ctx, cib, now, a)
 }
 
-func (c *Cluster) foreseeAction(ctx context.Context, cib *CIB, now lb.Cluster, a lb.ClusterAction) (lb.Consequences, error) {
-	if err := known(now, a); err != nil {
-		return lb.Consequences{}, err
+func (c *Cluster) foreseeAction(ctx context.Context, cib *CIB, now cluster.Status, a cluster.Action) (cluster.Consequences, error) {
+	if err := checkNames(now, a); err != nil {
+		return cluster.Consequences{}, err
 	}
 	switch a.Kind {
-	case lb.Fence:
+	case cluster.Fence:
 		if !now.Fencing.Works() {
-			return lb.Consequences{}, &lb.ConflictError{ID: "node/" + a.Node, Reason: NoFencing(now.Fencing)}
+			return cluster.Consequences{}, &lb.ConflictError{ID: "node/" + a.Node, Reason: NoFencing(now.Fencing)}
 		}
 		return c.foresee(ctx, cib, "-f", a.Node)
-	case lb.Cleanup:
-		return c.foresee(ctx, cib.cleaned(a))
+	case cluster.Cleanup:
+		return c.foresee(ctx, cib.withoutFailures(a))
 	}
 	var after *CIB
 	err := withFile(cib.data, func(path string) error {
@@ -53,11 +54,11 @@ func (c *Cluster) foreseeAction(ctx context.Context, cib *CIB, now lb.Cluster, a
 		return err
 	})
 	if err != nil {
-		return lb.Consequences{}, fmt.Errorf("simulating: %w", err)
+		return cluster.Consequences{}, fmt.Errorf("simulating: %w", err)
 	}
 	seen, err := c.foresee(ctx, after)
-	if err == nil && a.Kind == lb.Move {
-		err = reaches(seen.After, a, movable(now, a.Resource))
+	if err == nil && a.Kind == cluster.Move {
+		err = checkReachable(seen.After, a, movable(now, a.Resource))
 	}
 	return seen, err
 }
@@ -66,19 +67,19 @@ func (c *Cluster) foreseeAction(ctx context.Context, cib *CIB, now lb.Cluster, a
 // action has been done, too, when the error is of kind ClusterTimedOut, or that of
 // ctx, whose end ends the waiting and leaves no action half done. A Move leaves no
 // constraint behind, whatever its end.
-func (c *Cluster) Do(ctx context.Context, a lb.ClusterAction) (lb.Cluster, error) {
+func (c *Cluster) Do(ctx context.Context, a cluster.Action) (cluster.Status, error) {
 	cib, err := c.Query(ctx)
 	if err != nil {
-		return lb.Cluster{}, err
+		return cluster.Status{}, err
 	}
 	now, err := c.View(ctx, cib)
 	if err != nil {
-		return lb.Cluster{}, err
+		return cluster.Status{}, err
 	}
-	if err := known(now, a); err != nil {
+	if err := checkNames(now, a); err != nil {
 		return now, err
 	}
-	if a.Kind == lb.Move {
+	if a.Kind == cluster.Move {
 		return c.move(ctx, cib, now, a)
 	}
 	begun := context.WithoutCancel(ctx)
@@ -91,12 +92,12 @@ func (c *Cluster) Do(ctx context.Context, a lb.ClusterAction) (lb.Cluster, error
 	if err != nil {
 		return view, err
 	}
-	return view, achieved(view, a)
+	return view, checkResult(view, a)
 }
 
 // move brings resources to a node, and takes the constraints that did it away
 // when they are there. They stay there because of their stickiness.
-func (c *Cluster) move(ctx context.Context, cib *CIB, now lb.Cluster, a lb.ClusterAction) (lb.Cluster, error) {
+func (c *Cluster) move(ctx context.Context, cib *CIB, now cluster.Status, a cluster.Action) (cluster.Status, error) {
 	list := movable(now, a.Resource)
 	if len(list) == 0 {
 		return now, &lb.NotFoundError{ID: "resource that is a floating IP"}
@@ -118,7 +119,7 @@ func (c *Cluster) move(ctx context.Context, cib *CIB, now lb.Cluster, a lb.Clust
 	}
 	view, err := c.Settled(ctx, a.Wait)
 	if err == nil {
-		err = reaches(view, a, list)
+		err = checkReachable(view, a, list)
 	}
 	if err != nil {
 		return view, err
@@ -131,7 +132,7 @@ func (c *Cluster) move(ctx context.Context, cib *CIB, now lb.Cluster, a lb.Clust
 	if view, err = c.Settled(ctx, a.Wait); err != nil {
 		return view, err
 	}
-	if err := reaches(view, a, list); err != nil {
+	if err := checkReachable(view, a, list); err != nil {
 		return view, &lb.ConflictError{ID: "node/" + a.Node, Reason: "it went there and back again: its stickiness is smaller than what draws it elsewhere"}
 	}
 	return view, nil
@@ -145,13 +146,13 @@ func clearMove(resource, node string) call {
 
 // movable are the resources that a move is about: the one that is named, or
 // what each floating IP belongs to.
-func movable(v lb.Cluster, resource string) []string {
+func movable(v cluster.Status, resource string) []string {
 	if resource != "" {
 		return []string{resource}
 	}
 	var out []string
 	for _, r := range v.Resources {
-		if !slices.ContainsFunc(v.FloatingIPs, func(ip lb.FloatingIP) bool { return ip.Resource == r.ID }) {
+		if !slices.ContainsFunc(v.FloatingIPs, func(ip cluster.FloatingIP) bool { return ip.Resource == r.ID }) {
 			continue
 		}
 		id := r.ID
@@ -165,8 +166,8 @@ func movable(v lb.Cluster, resource string) []string {
 	return out
 }
 
-// reaches reports what does not end up on the node of a move.
-func reaches(v lb.Cluster, a lb.ClusterAction, list []string) error {
+// checkReachable reports what does not end up on the node of a move.
+func checkReachable(v cluster.Status, a cluster.Action, list []string) error {
 	for _, r := range v.Resources {
 		if !slices.Contains(list, r.ID) && !slices.Contains(list, r.In) {
 			continue
@@ -179,25 +180,25 @@ func reaches(v lb.Cluster, a lb.ClusterAction, list []string) error {
 }
 
 // steps are the tools that carry an action out.
-func steps(v lb.Cluster, a lb.ClusterAction) []call {
+func steps(v cluster.Status, a cluster.Action) []call {
 	switch a.Kind {
-	case lb.Standby:
+	case cluster.Standby:
 		return []call{attribute(a.Node, "standby", "on")}
-	case lb.Online:
+	case cluster.Online:
 		rebooted := attribute(a.Node, "standby", "")
 		rebooted.args = append(rebooted.args, "-l", "reboot") // until the node restarts
 		return []call{attribute(a.Node, "standby", ""), rebooted, attribute(a.Node, "maintenance", "")}
-	case lb.Move:
+	case cluster.Move:
 		var out []call
 		for _, r := range movable(v, a.Resource) {
 			out = append(out, call{tool: "crm_resource", args: []string{"-M", "-r", r, "-N", a.Node, "-u", moveLifetime}})
 		}
 		return out
-	case lb.Maintain:
+	case cluster.StartMaintenance:
 		return maintenance(a, "true")
-	case lb.EndMaintain:
+	case cluster.EndMaintenance:
 		return maintenance(a, "")
-	case lb.Cleanup:
+	case cluster.Cleanup:
 		args := []string{"-C"}
 		if a.Resource != "" {
 			args = append(args, "-r", a.Resource)
@@ -206,11 +207,11 @@ func steps(v lb.Cluster, a lb.ClusterAction) []call {
 			args = append(args, "-N", a.Node)
 		}
 		return []call{{tool: "crm_resource", args: args, within: cmp.Or(a.Wait, settleWithin)}}
-	case lb.StopIt:
+	case cluster.Stop:
 		return []call{meta(a.Resource, "target-role", "Stopped")}
-	case lb.StartIt:
+	case cluster.Start:
 		return []call{meta(a.Resource, "target-role", "Started")}
-	case lb.Fence:
+	case cluster.Fence:
 		return []call{{tool: "stonith_admin", args: []string{"--reboot", a.Node}, within: cmp.Or(a.Wait, settleWithin)}}
 	}
 	return nil
@@ -218,7 +219,7 @@ func steps(v lb.Cluster, a lb.ClusterAction) []call {
 
 // maintenance of what the action names; without names, of everything. An empty
 // value ends it.
-func maintenance(a lb.ClusterAction, value string) []call {
+func maintenance(a cluster.Action, value string) []call {
 	var out []call
 	if a.Node != "" {
 		out = append(out, attribute(a.Node, "maintenance", value))
@@ -227,14 +228,14 @@ func maintenance(a lb.ClusterAction, value string) []call {
 		out = append(out, meta(a.Resource, "maintenance", value))
 	}
 	if len(out) == 0 {
-		out = append(out, call{tool: "crm_attribute", args: valued([]string{"-t", "crm_config", "-n", "maintenance-mode"}, "-D", value)})
+		out = append(out, call{tool: "crm_attribute", args: withValue([]string{"-t", "crm_config", "-n", "maintenance-mode"}, "-D", value)})
 	}
 	return out
 }
 
 // attribute sets a permanent attribute of a node, or takes it away.
 func attribute(node, name, value string) call {
-	return call{tool: "crm_attribute", args: valued([]string{"-N", node, "-n", name}, "-D", value)}
+	return call{tool: "crm_attribute", args: withValue([]string{"-N", node, "-n", name}, "-D", value)}
 }
 
 // meta sets a meta attribute of a resource, or takes it away.
@@ -246,37 +247,37 @@ func meta(resource, name, value string) call {
 	return call{tool: "crm_resource", args: append(args, "-p", name, "-v", value)}
 }
 
-func valued(args []string, remove, value string) []string {
+func withValue(args []string, remove, value string) []string {
 	if value == "" {
 		return append(args, remove)
 	}
 	return append(args, "-v", value)
 }
 
-// known finds a node or resource that the cluster does not have.
-func known(v lb.Cluster, a lb.ClusterAction) error {
+// checkNames finds a node or resource that the cluster does not have.
+func checkNames(v cluster.Status, a cluster.Action) error {
 	if err := a.Check(); err != nil {
 		return err
 	}
-	if a.Node != "" && !slices.ContainsFunc(v.Nodes, func(n lb.ClusterNode) bool { return n.Name == a.Node }) {
+	if a.Node != "" && !slices.ContainsFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == a.Node }) {
 		return &lb.NotFoundError{ID: "node/" + a.Node}
 	}
-	if a.Resource != "" && !slices.ContainsFunc(v.Resources, func(r lb.ClusterResource) bool { return r.ID == a.Resource || r.In == a.Resource }) {
+	if a.Resource != "" && !slices.ContainsFunc(v.Resources, func(r cluster.Resource) bool { return r.ID == a.Resource || r.In == a.Resource }) {
 		return &lb.NotFoundError{ID: "resource/" + a.Resource}
 	}
 	return nil
 }
 
-// achieved reports what an action was for and the final state does not show.
-func achieved(v lb.Cluster, a lb.ClusterAction) error {
+// checkResult reports what an action was for and the final state does not show.
+func checkResult(v cluster.Status, a cluster.Action) error {
 	for _, n := range v.Nodes {
 		if n.Name != a.Node {
 			continue
 		}
-		if a.Kind == lb.Standby && n.State == "online" || a.Kind == lb.Online && (n.State == "standby" || n.State == "maintenance") {
+		if a.Kind == cluster.Standby && n.State == "online" || a.Kind == cluster.Online && (n.State == "standby" || n.State == "maintenance") {
 			return &lb.ConflictError{ID: "node/" + n.Name, Reason: "it is " + n.State + " now: somebody else has changed it meanwhile"}
 		}
-		if a.Kind == lb.Standby && len(n.Resources) > 0 && n.State == "standby" {
+		if a.Kind == cluster.Standby && len(n.Resources) > 0 && n.State == "standby" {
 			return &lb.ConflictError{ID: "node/" + n.Name, Reason: "these still run there: " + strings.Join(n.Resources, ", ")}
 		}
 	}

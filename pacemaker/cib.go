@@ -7,13 +7,13 @@ import (
 	"strconv"
 	"strings"
 
-	"thalassa/lb"
+	"thalassa/cluster"
 )
 
 // A CIB is the cluster's configuration and status at one moment, as Pacemaker
 // keeps it. It holds secrets; Masked does not.
 type CIB struct {
-	Epoch lb.ClusterEpoch
+	Epoch cluster.Epoch
 	data  []byte
 	root  *element
 }
@@ -32,15 +32,15 @@ func ParseCIB(data []byte) (*CIB, error) {
 	return c, err
 }
 
-func epochOf(root *element) (lb.ClusterEpoch, error) {
+func epochOf(root *element) (cluster.Epoch, error) {
 	var n [3]uint64
 	for i, name := range []string{"admin_epoch", "epoch", "num_updates"} {
 		var err error
 		if n[i], err = strconv.ParseUint(root.attr(name), 10, 64); err != nil {
-			return lb.ClusterEpoch{}, fmt.Errorf("the CIB's %s is %q, not a number", name, root.attr(name))
+			return cluster.Epoch{}, fmt.Errorf("the CIB's %s is %q, not a number", name, root.attr(name))
 		}
 	}
-	return lb.ClusterEpoch{Admin: n[0], Epoch: n[1], Updates: n[2]}, nil
+	return cluster.Epoch{Admin: n[0], Epoch: n[1], Updates: n[2]}, nil
 }
 
 // Query asks the Pacemaker of this node for its whole CIB.
@@ -57,14 +57,14 @@ func (c *Cluster) Query(ctx context.Context) (*CIB, error) {
 }
 
 // Epoch asks for the CIB's version only, which is cheap.
-func (c *Cluster) Epoch(ctx context.Context) (lb.ClusterEpoch, error) {
+func (c *Cluster) Epoch(ctx context.Context) (cluster.Epoch, error) {
 	data, err := c.run(ctx, call{tool: "cibadmin", args: []string{"-Ql", "-n"}, plain: true})
 	if err != nil {
-		return lb.ClusterEpoch{}, fmt.Errorf("reading the CIB's version: %w", err)
+		return cluster.Epoch{}, fmt.Errorf("reading the CIB's version: %w", err)
 	}
 	root, err := parseXML(data)
 	if err != nil {
-		return lb.ClusterEpoch{}, fmt.Errorf("reading the CIB's version: %w", err)
+		return cluster.Epoch{}, fmt.Errorf("reading the CIB's version: %w", err)
 	}
 	return epochOf(root)
 }
@@ -80,8 +80,8 @@ func (c *CIB) primitives() []*element {
 }
 
 // fencing says which devices could turn off a node.
-func (c *CIB) fencing() lb.ClusterFencing {
-	f := lb.ClusterFencing{Enabled: !isFalse(c.property("stonith-enabled")), Devices: []string{}}
+func (c *CIB) fencing() cluster.Fencing {
+	f := cluster.Fencing{Enabled: !isFalse(c.property("stonith-enabled")), Devices: []string{}}
 	for _, p := range c.primitives() {
 		if p.attr("class") == "stonith" {
 			f.Devices = append(f.Devices, p.attr("id"))

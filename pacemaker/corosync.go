@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"thalassa/lb"
+	"thalassa/cluster"
 )
 
 // Totem is how fast corosync notices that a node is gone.
@@ -31,8 +31,8 @@ const slowToken = 1200 * time.Millisecond
 // Totem asks the corosync of this node (corosync-cmapctl).
 func (c *Cluster) Totem(ctx context.Context) (Totem, error) {
 	out, err := c.run(ctx, call{tool: "corosync-cmapctl", plain: true})
-	if e, ok := errors.AsType[*lb.ClusterError](err); ok && e.Kind == lb.ClusterFailed {
-		e.Kind = lb.ClusterNotConnected // it has one code for everything
+	if e, ok := errors.AsType[*cluster.Error](err); ok && e.Kind == cluster.KindFailed {
+		e.Kind = cluster.KindNotConnected // it has one code for everything
 	}
 	if err != nil {
 		return Totem{}, fmt.Errorf("asking corosync: %w", err)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
 	"thalassa/pacemaker"
@@ -56,18 +57,18 @@ func TestViewOfARunningCluster(t *testing.T) {
 	if len(v.FloatingIPs) != 1 || v.FloatingIPs[0].Address != "10.77.0.100/24" || v.FloatingIPs[0].Node != "n2" {
 		t.Errorf("floating IPs %+v", v.FloatingIPs)
 	}
-	i := slices.IndexFunc(v.Resources, func(r lb.ClusterResource) bool { return r.ID == "haproxy" })
+	i := slices.IndexFunc(v.Resources, func(r cluster.Resource) bool { return r.ID == "haproxy" })
 	if i < 0 || !v.Resources[i].Clone || v.Resources[i].In != "haproxy-clone" || !slices.Equal(v.Resources[i].Nodes(), []string{"n1", "n2", "n3"}) {
 		t.Errorf("resources %+v", v.Resources)
 	}
-	want := lb.ClusterFailure{
+	want := cluster.Failure{
 		Node: "n2", Resource: "haproxy", Operation: "asyncmon", Code: 1, Status: "complete", Meaning: "error", Reason: "Simulated failure",
 		Call: v.Failures[0].Call, Time: v.Failures[0].Time,
 	}
 	if len(v.Failures) != 1 || v.Failures[0] != want || want.Time.Year() != 2026 {
 		t.Errorf("failures %+v", v.Failures)
 	}
-	if v.State != lb.ClusterErrors || len(v.Reasons) != 2 || !strings.Contains(v.Reasons[0], "Simulated failure") {
+	if v.State != cluster.StateErrors || len(v.Reasons) != 2 || !strings.Contains(v.Reasons[0], "Simulated failure") {
 		t.Errorf("state %s: %q", v.State, v.Reasons)
 	}
 	if v.Nodes[1].Attributes["thalassa-check"] != "abc" {
@@ -92,7 +93,7 @@ func TestPlanIsIdempotent(t *testing.T) {
 				t.Errorf("changes %q, consequences %q", p.Changes, p.Consequences.Text)
 			}
 			// Nothing settles in a file.
-			if _, err := c.Apply(t.Context(), p, time.Millisecond); !lb.IsCluster(err, lb.ClusterTimedOut) {
+			if _, err := c.Apply(t.Context(), p, time.Millisecond); !cluster.IsKind(err, cluster.KindTimedOut) {
 				t.Fatalf("applying: %v", err)
 			}
 			again, err := c.Plan(t.Context(), d)
@@ -103,7 +104,7 @@ func TestPlanIsIdempotent(t *testing.T) {
 				t.Errorf("epoch %s after %s", again.Epoch, p.Epoch)
 			}
 			// What was planned on the former configuration is not applied to this one.
-			if _, err := c.Apply(t.Context(), p, time.Millisecond); !lb.IsCluster(err, lb.ClusterStale) {
+			if _, err := c.Apply(t.Context(), p, time.Millisecond); !cluster.IsKind(err, cluster.KindStale) {
 				t.Errorf("a plan that is out of date: %v", err)
 			}
 			d.Stickiness = 200
@@ -234,21 +235,21 @@ func TestDescriptionsThatAreRefused(t *testing.T) {
 
 func TestForeseenActions(t *testing.T) {
 	for name, tc := range map[string]struct {
-		a    lb.ClusterAction
+		a    cluster.Action
 		want []string
 	}{
-		"standby":           {lb.ClusterAction{Kind: lb.Standby, Node: "n2"}, []string{"will stop haproxy on n2", "will move vip from n2 to"}},
-		"online":            {lb.ClusterAction{Kind: lb.Online, Node: "n2"}, nil},
-		"move":              {lb.ClusterAction{Kind: lb.Move, Node: "n3"}, []string{"will move vip from n2 to n3"}},
-		"move by name":      {lb.ClusterAction{Kind: lb.Move, Node: "n1", Resource: "vip"}, []string{"will move vip from n2 to n1"}},
-		"maintenance":       {lb.ClusterAction{Kind: lb.Maintain}, nil},
-		"of a node":         {lb.ClusterAction{Kind: lb.Maintain, Node: "n1"}, nil},
-		"of a resource":     {lb.ClusterAction{Kind: lb.Maintain, Resource: "vip"}, nil},
-		"end of it":         {lb.ClusterAction{Kind: lb.EndMaintain}, nil},
-		"stop":              {lb.ClusterAction{Kind: lb.StopIt, Resource: "haproxy-clone"}, []string{"will stop haproxy on n1, n2, n3", "will stop vip on n2"}},
-		"start":             {lb.ClusterAction{Kind: lb.StartIt, Resource: "vip"}, nil},
-		"cleanup":           {lb.ClusterAction{Kind: lb.Cleanup}, nil},
-		"cleanup elsewhere": {lb.ClusterAction{Kind: lb.Cleanup, Node: "n3", Resource: "haproxy-clone"}, nil},
+		"standby":           {cluster.Action{Kind: cluster.Standby, Node: "n2"}, []string{"will stop haproxy on n2", "will move vip from n2 to"}},
+		"online":            {cluster.Action{Kind: cluster.Online, Node: "n2"}, nil},
+		"move":              {cluster.Action{Kind: cluster.Move, Node: "n3"}, []string{"will move vip from n2 to n3"}},
+		"move by name":      {cluster.Action{Kind: cluster.Move, Node: "n1", Resource: "vip"}, []string{"will move vip from n2 to n1"}},
+		"maintenance":       {cluster.Action{Kind: cluster.StartMaintenance}, nil},
+		"of a node":         {cluster.Action{Kind: cluster.StartMaintenance, Node: "n1"}, nil},
+		"of a resource":     {cluster.Action{Kind: cluster.StartMaintenance, Resource: "vip"}, nil},
+		"end of it":         {cluster.Action{Kind: cluster.EndMaintenance}, nil},
+		"stop":              {cluster.Action{Kind: cluster.Stop, Resource: "haproxy-clone"}, []string{"will stop haproxy on n1, n2, n3", "will stop vip on n2"}},
+		"start":             {cluster.Action{Kind: cluster.Start, Resource: "vip"}, nil},
+		"cleanup":           {cluster.Action{Kind: cluster.Cleanup}, nil},
+		"cleanup elsewhere": {cluster.Action{Kind: cluster.Cleanup, Node: "n3", Resource: "haproxy-clone"}, nil},
 	} {
 		c, path := onFile(t, "failed.xml")
 		before, _ := os.ReadFile(path)
@@ -277,19 +278,19 @@ func TestForeseenActions(t *testing.T) {
 
 func TestActionsThatCannotBe(t *testing.T) {
 	c, path := onFile(t, "failed.xml")
-	for _, a := range []lb.ClusterAction{{Kind: lb.Standby, Node: "n9"}, {Kind: lb.Cleanup, Resource: "nothing"}} {
+	for _, a := range []cluster.Action{{Kind: cluster.Standby, Node: "n9"}, {Kind: cluster.Cleanup, Resource: "nothing"}} {
 		_, err := c.Foresee(t.Context(), a)
 		_, errDo := c.Do(t.Context(), a)
 		if !errors.As(err, new(*lb.NotFoundError)) || !errors.As(errDo, new(*lb.NotFoundError)) {
 			t.Errorf("%+v: %v, %v", a, err, errDo)
 		}
 	}
-	if _, err := c.Foresee(t.Context(), lb.ClusterAction{Kind: lb.Fence, Node: "n2"}); !errors.As(err, new(*lb.ConflictError)) {
+	if _, err := c.Foresee(t.Context(), cluster.Action{Kind: cluster.Fence, Node: "n2"}); !errors.As(err, new(*lb.ConflictError)) {
 		t.Errorf("fencing without a device: %v", err)
 	}
 	tool(t, path, "crm_attribute", "-N", "n3", "-n", "standby", "-v", "on")
 	for _, simulate := range []bool{true, false} {
-		a := lb.ClusterAction{Kind: lb.Move, Node: "n3"}
+		a := cluster.Action{Kind: cluster.Move, Node: "n3"}
 		var err error
 		if simulate {
 			_, err = c.Foresee(t.Context(), a)
@@ -310,7 +311,7 @@ func TestMoveLeavesBansAlone(t *testing.T) {
 	c, path := onFile(t, "failed.xml")
 	tool(t, path, "crm_resource", "--ban", "-r", "vip", "-N", "n3")
 	// In a file nothing ever settles.
-	if _, err := c.Do(t.Context(), lb.ClusterAction{Kind: lb.Move, Node: "n1", Wait: time.Second}); !lb.IsCluster(err, lb.ClusterTimedOut) {
+	if _, err := c.Do(t.Context(), cluster.Action{Kind: cluster.Move, Node: "n1", Wait: time.Second}); !cluster.IsKind(err, cluster.KindTimedOut) {
 		t.Error(err)
 	}
 	data, err := os.ReadFile(path)
@@ -339,7 +340,7 @@ func TestActionsThatWereBegunAreCarriedOut(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := pacemaker.New(pacemaker.Config{File: path, Tools: dir}).Do(ctx, lb.ClusterAction{Kind: lb.Online, Node: "n2"})
+		_, err := pacemaker.New(pacemaker.Config{File: path, Tools: dir}).Do(ctx, cluster.Action{Kind: cluster.Online, Node: "n2"})
 		ended <- err
 	}()
 	testkit.Eventually(t, time.Minute, func() error {
@@ -387,7 +388,7 @@ func TestInvalidConfigurationIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := c.Plan(t.Context(), pacemaker.Description{Addresses: prefixes(t, "192.0.2.10/24"), Agent: "ocf:heartbeat:Dummy"})
-	if !lb.IsCluster(err, lb.ClusterInvalid) || strings.Contains(err.Error(), "correct horse") {
+	if !cluster.IsKind(err, cluster.KindInvalid) || strings.Contains(err.Error(), "correct horse") {
 		t.Errorf("%v", err)
 	}
 }

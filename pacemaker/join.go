@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 
-	"thalassa/lb"
+	"thalassa/cluster"
 )
 
 // join finds out whether there may be a cluster to look at, and says that there
@@ -14,7 +14,7 @@ import (
 func (w *Watcher) join(ctx context.Context) bool {
 	w.mu.Lock()
 	if !w.joined {
-		w.joined = w.cluster.leftTraces()
+		w.joined = w.cluster.hasTraces()
 	}
 	joined := w.joined
 	w.mu.Unlock()
@@ -25,7 +25,7 @@ func (w *Watcher) join(ctx context.Context) bool {
 	if err == nil {
 		// Only Pacemaker knows whether it runs; that it forbids the question is an
 		// answer, too.
-		if _, err = w.cluster.Epoch(ctx); err == nil || lb.IsCluster(err, lb.ClusterForbidden) {
+		if _, err = w.cluster.Epoch(ctx); err == nil || cluster.IsKind(err, cluster.KindForbidden) {
 			w.mu.Lock()
 			w.joined = true
 			w.mu.Unlock()
@@ -33,13 +33,13 @@ func (w *Watcher) join(ctx context.Context) bool {
 		}
 	}
 	if ctx.Err() == nil {
-		w.publish(ctx, nil, lb.Cluster{}, err)
+		w.publish(ctx, nil, cluster.Status{}, err)
 	}
 	return false
 }
 
-// leftTraces reports whether this node is in a cluster whether it runs or not.
-func (c *Cluster) leftTraces() bool {
+// hasTraces reports whether this node is in a cluster whether it runs or not.
+func (c *Cluster) hasTraces() bool {
 	if !c.cfg.MayBeNone {
 		return true
 	}
@@ -50,10 +50,10 @@ func (c *Cluster) leftTraces() bool {
 // traces is why there can be no cluster on this node; nil: there may be one.
 func (c *Cluster) traces() error {
 	if !c.Installed() {
-		return &lb.ClusterError{Tool: "Pacemaker", Kind: lb.ClusterNotInstalled}
+		return &cluster.Error{Tool: "Pacemaker", Kind: cluster.KindNotInstalled}
 	}
 	if _, err := os.Stat(c.cfg.Corosync); errors.Is(err, fs.ErrNotExist) {
-		return &lb.ClusterError{Tool: "corosync", Kind: lb.ClusterNotConnected, Said: "there is no " + c.cfg.Corosync}
+		return &cluster.Error{Tool: "corosync", Kind: cluster.KindNotConnected, Said: "there is no " + c.cfg.Corosync}
 	}
 	return nil
 }

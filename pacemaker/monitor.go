@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"thalassa/lb"
+	"thalassa/cluster"
 )
 
 // monitorXML is what crm_mon prints as XML, as far as it is used; Pacemaker 2.1
@@ -87,7 +87,7 @@ type failureXML struct {
 }
 
 // View asks Pacemaker's own tools how things stand in a CIB.
-func (c *Cluster) View(ctx context.Context, cib *CIB) (lb.Cluster, error) {
+func (c *Cluster) View(ctx context.Context, cib *CIB) (cluster.Status, error) {
 	var out []byte
 	err := withFile(cib.data, func(path string) error {
 		var err error
@@ -95,24 +95,24 @@ func (c *Cluster) View(ctx context.Context, cib *CIB) (lb.Cluster, error) {
 		return err
 	})
 	if err != nil {
-		return lb.Cluster{}, fmt.Errorf("reading the state of the cluster: %w", err)
+		return cluster.Status{}, fmt.Errorf("reading the state of the cluster: %w", err)
 	}
 	var m monitorXML
 	if err := xml.NewDecoder(bytes.NewReader(out)).Decode(&m); err != nil {
-		return lb.Cluster{}, fmt.Errorf("reading the state of the cluster: %w", err)
+		return cluster.Status{}, fmt.Errorf("reading the state of the cluster: %w", err)
 	}
 	self, err := os.Hostname()
 	if err != nil {
-		return lb.Cluster{}, fmt.Errorf("asking for this node's name: %w", err)
+		return cluster.Status{}, fmt.Errorf("asking for this node's name: %w", err)
 	}
 	return view(cib, m, c.self(ctx, cib, self)), nil
 }
 
 // Now is the state of the cluster at this moment.
-func (c *Cluster) Now(ctx context.Context) (lb.Cluster, error) {
+func (c *Cluster) Now(ctx context.Context) (cluster.Status, error) {
 	cib, err := c.Query(ctx)
 	if err != nil {
-		return lb.Cluster{}, err
+		return cluster.Status{}, err
 	}
 	return c.View(ctx, cib)
 }
@@ -132,15 +132,15 @@ func (c *Cluster) self(ctx context.Context, cib *CIB, hostname string) string {
 }
 
 // nothing is a cluster of which nothing is known.
-func nothing() lb.Cluster {
-	return lb.Cluster{
-		Reasons: []string{}, Fencing: lb.ClusterFencing{Devices: []string{}},
-		Nodes: []lb.ClusterNode{}, Resources: []lb.ClusterResource{}, FloatingIPs: []lb.FloatingIP{}, Failures: []lb.ClusterFailure{},
+func nothing() cluster.Status {
+	return cluster.Status{
+		Reasons: []string{}, Fencing: cluster.Fencing{Devices: []string{}},
+		Nodes: []cluster.Node{}, Resources: []cluster.Resource{}, FloatingIPs: []cluster.FloatingIP{}, Failures: []cluster.Failure{},
 	}
 }
 
 // view joins what crm_mon says with what only the CIB has.
-func view(cib *CIB, m monitorXML, self string) lb.Cluster {
+func view(cib *CIB, m monitorXML, self string) cluster.Status {
 	v := nothing()
 	v.Epoch, v.Name, v.Version, v.DC, v.Quorum = cib.Epoch, cib.property("cluster-name"), version(m.DC.Version), m.DC.Name, m.DC.Quorum
 	v.Maintenance, v.Fencing, v.Self, v.Settled = m.Options.Maintenance, cib.fencing(), self, true
@@ -158,7 +158,7 @@ func view(cib *CIB, m monitorXML, self string) lb.Cluster {
 	addresses := cib.addresses()
 	for _, r := range v.Resources {
 		if address, ok := addresses[r.ID]; ok {
-			ip := lb.FloatingIP{Resource: r.ID, Address: address, Nodes: r.Nodes()}
+			ip := cluster.FloatingIP{Resource: r.ID, Address: address, Nodes: r.Nodes()}
 			if len(ip.Nodes) > 0 {
 				ip.Node = ip.Nodes[0]
 			}
@@ -166,7 +166,7 @@ func view(cib *CIB, m monitorXML, self string) lb.Cluster {
 		}
 	}
 	v.Role = role(v)
-	v.State, v.Reasons = judge(v)
+	v.State, v.Reasons = assess(v)
 	return v
 }
 
@@ -194,19 +194,19 @@ func (r resourcesXML) walk(in string, clone bool, visit func(r resourceXML, in s
 }
 
 // addResource adds an instance to its resource.
-func addResource(v *lb.Cluster, r resourceXML, in string, clone bool) {
+func addResource(v *cluster.Status, r resourceXML, in string, clone bool) {
 	id := base(r.ID)
 	state := resourceState(r)
-	i := slices.IndexFunc(v.Resources, func(o lb.ClusterResource) bool { return o.ID == id })
+	i := slices.IndexFunc(v.Resources, func(o cluster.Resource) bool { return o.ID == id })
 	if i < 0 {
 		i = len(v.Resources)
-		v.Resources = append(v.Resources, lb.ClusterResource{ID: id, In: in, Clone: clone, Agent: r.Agent, State: "stopped", Places: []lb.ClusterPlace{}})
+		v.Resources = append(v.Resources, cluster.Resource{ID: id, In: in, Clone: clone, Agent: r.Agent, State: "stopped", Places: []cluster.Placement{}})
 	}
 	known := &v.Resources[i]
 	for _, n := range r.Nodes {
-		known.Places = append(known.Places, lb.ClusterPlace{Node: n.Name, State: state})
+		known.Places = append(known.Places, cluster.Placement{Node: n.Name, State: state})
 	}
-	slices.SortFunc(known.Places, func(a, b lb.ClusterPlace) int { return strings.Compare(a.Node, b.Node) })
+	slices.SortFunc(known.Places, func(a, b cluster.Placement) int { return strings.Compare(a.Node, b.Node) })
 	if rank(state) > rank(known.State) {
 		known.State = state
 	}
@@ -238,8 +238,8 @@ func resourceState(r resourceXML) string {
 	return "stopped"
 }
 
-func node(n nodeXML, attributes map[string]string, resources []lb.ClusterResource) lb.ClusterNode {
-	out := lb.ClusterNode{Name: n.Name, DC: n.IsDC, State: "online", Resources: []string{}, Attributes: attributes}
+func node(n nodeXML, attributes map[string]string, resources []cluster.Resource) cluster.Node {
+	out := cluster.Node{Name: n.Name, DC: n.IsDC, State: "online", Resources: []string{}, Attributes: attributes}
 	if out.Attributes == nil {
 		out.Attributes = map[string]string{}
 	}
@@ -265,14 +265,14 @@ func node(n nodeXML, attributes map[string]string, resources []lb.ClusterResourc
 
 // failure of an operation; its time is written as "2026-01-02 15:04:05Z" or
 // " +02:00", or in the words of C's ctime, always UTC here.
-func (f failureXML) failure() lb.ClusterFailure {
+func (f failureXML) failure() cluster.Failure {
 	resource, task := f.Key, f.Task
 	if i := strings.LastIndex(f.Key, "_"+f.Task+"_"); f.Task != "" && i > 0 {
 		resource = f.Key[:i]
 	} else if parts := strings.Split(f.Key, "_"); len(parts) > 2 {
 		resource, task = strings.Join(parts[:len(parts)-2], "_"), parts[len(parts)-2]
 	}
-	out := lb.ClusterFailure{
+	out := cluster.Failure{
 		Node: f.Node, Resource: base(resource), Operation: task, Code: f.Code, Call: f.Call,
 		Meaning: f.Meaning, Reason: f.Reason, Status: f.Status,
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/lb"
 )
 
@@ -20,16 +21,16 @@ type Plan struct {
 	// Warnings are what a person should know before.
 	Warnings []string `json:"warnings"`
 	// Consequences are the scheduler's.
-	Consequences lb.Consequences `json:"simulation"`
+	Consequences cluster.Consequences `json:"simulation"`
 	// Epoch is that of the CIB it starts from.
-	Epoch lb.ClusterEpoch `json:"epoch"`
+	Epoch cluster.Epoch `json:"epoch"`
 
 	from, to *CIB // to: nil, there is nothing to do
 }
 
 // Plan works out what is to be changed for a description, has Pacemaker check
 // the result, and simulates it. The cluster is not touched. Errors:
-// *lb.InvalidError, *lb.ConflictError, *lb.ClusterError.
+// *lb.InvalidError, *lb.ConflictError, *cluster.Error.
 func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	d, err := d.Complete()
 	if err != nil {
@@ -71,7 +72,7 @@ func (c *Cluster) warnings(ctx context.Context, cib *CIB, d Description) []strin
 	switch {
 	case err == nil:
 		out = append(out, totem.Warnings()...)
-	case !lb.IsCluster(err, lb.ClusterNotInstalled):
+	case !cluster.IsKind(err, cluster.KindNotInstalled):
 		out = append(out, "corosync's token could not be read: "+err.Error())
 	}
 	nodes := cib.root.child("configuration", "nodes").all("node")
@@ -201,12 +202,12 @@ func keep(want, resources *element) {
 // state. When the configuration has changed since the plan was made the error is
 // of kind ClusterStale and nothing has been done; changes of the status in
 // between do not matter.
-func (c *Cluster) Apply(ctx context.Context, p Plan, wait time.Duration) (lb.Cluster, error) {
+func (c *Cluster) Apply(ctx context.Context, p Plan, wait time.Duration) (cluster.Status, error) {
 	if p.to == nil {
 		return c.Settled(ctx, wait)
 	}
 	if err := c.patch(ctx, p.from, p.to); err != nil {
-		return lb.Cluster{}, fmt.Errorf("writing the configuration: %w", err)
+		return cluster.Status{}, fmt.Errorf("writing the configuration: %w", err)
 	}
 	v, err := c.Settled(ctx, wait)
 	if err != nil {
@@ -216,10 +217,10 @@ func (c *Cluster) Apply(ctx context.Context, p Plan, wait time.Duration) (lb.Clu
 }
 
 // inService reports what should run by now, as was foreseen, and does not.
-func inService(v, foreseen lb.Cluster) error {
+func inService(v, foreseen cluster.Status) error {
 	var missing []string
 	for _, want := range foreseen.Resources {
-		i := slices.IndexFunc(v.Resources, func(r lb.ClusterResource) bool { return r.ID == want.ID })
+		i := slices.IndexFunc(v.Resources, func(r cluster.Resource) bool { return r.ID == want.ID })
 		if i < 0 || len(v.Resources[i].Places) < len(want.Places) {
 			missing = append(missing, want.ID)
 		}
@@ -229,7 +230,7 @@ func inService(v, foreseen lb.Cluster) error {
 	}
 	why := []string{}
 	for _, f := range v.Failures {
-		why = append(why, fmt.Sprintf("%s of %s on %s: %s", f.Operation, f.Resource, f.Node, said(f)))
+		why = append(why, fmt.Sprintf("%s of %s on %s: %s", f.Operation, f.Resource, f.Node, failureReason(f)))
 	}
 	return &lb.ConflictError{ID: "resource/" + missing[0], Reason: strings.Join(missing, ", ") + " did not come up everywhere. " + strings.Join(why, "; ")}
 }
@@ -243,7 +244,7 @@ func (c *Cluster) patch(ctx context.Context, from, to *CIB) error {
 			return err
 		}
 		_, err = c.run(ctx, call{tool: "cibadmin", args: []string{"--patch", "-p"}, stdin: diff, plain: true})
-		if !lb.IsCluster(err, lb.ClusterStale) {
+		if !cluster.IsKind(err, cluster.KindStale) {
 			return err
 		}
 		now, again := c.Query(ctx)

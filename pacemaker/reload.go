@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
@@ -69,14 +70,14 @@ func setGeneration(r Rollout, generation string) call {
 
 // reload sets the generation, and waits until HAProxy has reloaded on some nodes,
 // its monitors have looked at it there, and the cluster has done whatever follows.
-func (c *Cluster) reload(ctx context.Context, r Rollout, generation string, where []string, out *RolledOut) (lb.Cluster, error) {
+func (c *Cluster) reload(ctx context.Context, r Rollout, generation string, where []string, out *RolledOut) (cluster.Status, error) {
 	cib, err := c.Query(ctx)
 	if err != nil {
-		return lb.Cluster{}, err
+		return cluster.Status{}, err
 	}
 	before, begun := cib.newestCalls(r.Resource), time.Now()
 	if _, err := c.run(ctx, setGeneration(r, generation)); err != nil {
-		return lb.Cluster{}, fmt.Errorf("setting the generation: %w", err)
+		return cluster.Status{}, fmt.Errorf("setting the generation: %w", err)
 	}
 	limited, cancel := context.WithTimeout(ctx, r.Wait)
 	defer cancel()
@@ -86,7 +87,7 @@ func (c *Cluster) reload(ctx context.Context, r Rollout, generation string, wher
 		return len(out.Reloaded) == len(where)
 	}
 	if err := c.await(limited, reloaded); err != nil {
-		return lb.Cluster{}, fmt.Errorf("waiting for the reload on %s: %w", strings.Join(where, ", "), err)
+		return cluster.Status{}, fmt.Errorf("waiting for the reload on %s: %w", strings.Join(where, ", "), err)
 	}
 	out.ReloadMs = time.Since(begun).Milliseconds()
 	looks, cancel := context.WithTimeout(limited, monitorsWithin)
@@ -98,7 +99,7 @@ func (c *Cluster) reload(ctx context.Context, r Rollout, generation string, wher
 }
 
 // await looks at the CIB until it is as it should be. That it is not in time is a
-// *lb.ClusterError of kind ClusterTimedOut.
+// *cluster.Error of kind ClusterTimedOut.
 func (c *Cluster) await(ctx context.Context, is func(*CIB) bool) error {
 	for {
 		cib, err := c.Query(ctx)
@@ -106,7 +107,7 @@ func (c *Cluster) await(ctx context.Context, is func(*CIB) bool) error {
 			return nil
 		}
 		if wake.Pause(ctx, reloadEvery) != nil {
-			return &lb.ClusterError{Tool: "the cluster", Kind: lb.ClusterTimedOut, Said: "it is still at work"}
+			return &cluster.Error{Tool: "the cluster", Kind: cluster.KindTimedOut, Said: "it is still at work"}
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"thalassa/cluster"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
@@ -54,8 +55,8 @@ type RolledOut struct {
 	ReloadMs int64    `json:"reloadMs"`
 	// SettleMs is how long it took until Pacemaker had nothing left to do, and its
 	// monitors had looked at all of them.
-	SettleMs int64      `json:"settleMs"`
-	Cluster  lb.Cluster `json:"cluster"`
+	SettleMs int64          `json:"settleMs"`
+	Cluster  cluster.Status `json:"cluster"`
 }
 
 // Rollout has the agent of every node that is up check its configuration, then
@@ -151,14 +152,14 @@ func (c *CIB) generation(resource string) (string, error) {
 }
 
 // failedSince are the failures of a resource that were not there before.
-func failedSince(before, after lb.Cluster, resource string) []string {
+func failedSince(before, after cluster.Status, resource string) []string {
 	var out []string
 	for _, f := range after.Failures {
-		old := slices.ContainsFunc(before.Failures, func(o lb.ClusterFailure) bool {
+		old := slices.ContainsFunc(before.Failures, func(o cluster.Failure) bool {
 			return o.Node == f.Node && o.Resource == f.Resource && o.Operation == f.Operation && o.Call == f.Call
 		})
 		if f.Resource == resource && !old {
-			out = append(out, fmt.Sprintf("%s on %s: %s", f.Operation, f.Node, said(f)))
+			out = append(out, fmt.Sprintf("%s on %s: %s", f.Operation, f.Node, failureReason(f)))
 		}
 	}
 	return out
@@ -179,7 +180,7 @@ func refusal(answers []NodeAnswer) error {
 }
 
 // askable are the nodes that are up.
-func askable(v lb.Cluster) []string {
+func askable(v cluster.Status) []string {
 	var nodes []string
 	for _, n := range v.Nodes {
 		if n.State == "offline" || n.State == "unclean" || n.State == "pending" {
@@ -259,7 +260,7 @@ func (w *Watcher) Answer(ctx context.Context, check func(context.Context) error)
 	for {
 		next := w.Changed()
 		v := w.View()
-		if request := asked(v); request != "" && request != answered && v.State != lb.ClusterOffline {
+		if request := asked(v); request != "" && request != answered && v.State != cluster.StateOffline {
 			words := "ok"
 			if err := check(ctx); err != nil {
 				words = oneLine(err.Error())
@@ -279,7 +280,7 @@ func (w *Watcher) Answer(ctx context.Context, check func(context.Context) error)
 }
 
 // asked is the rollout that asks this node; empty: none does.
-func asked(v lb.Cluster) string {
+func asked(v cluster.Status) string {
 	for _, n := range v.Nodes {
 		if n.Name == v.Self {
 			return n.Attributes[askAttribute]

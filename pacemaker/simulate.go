@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"thalassa/lb"
+	"thalassa/cluster"
 )
 
 // simulationXML is what crm_simulate prints as XML, as far as it is used.
@@ -58,13 +58,13 @@ func (s simulationXML) busy() bool {
 }
 
 // consequences lists what the scheduler has decided, in its own order.
-func (s simulationXML) consequences() []lb.Consequence {
-	out := make([]lb.Consequence, 0, len(s.Actions.Nodes)+len(s.Actions.Resources))
+func (s simulationXML) consequences() []cluster.Consequence {
+	out := make([]cluster.Consequence, 0, len(s.Actions.Nodes)+len(s.Actions.Resources))
 	for _, n := range s.Actions.Nodes {
-		out = append(out, lb.Consequence{Action: n.Task, Node: n.Node, Reason: n.Reason})
+		out = append(out, cluster.Consequence{Action: n.Task, Node: n.Node, Reason: n.Reason})
 	}
 	for _, r := range s.Actions.Resources {
-		c := lb.Consequence{Action: strings.ToLower(r.Action), Resource: base(r.Resource), Node: r.Node, Reason: r.Reason}
+		c := cluster.Consequence{Action: strings.ToLower(r.Action), Resource: base(r.Resource), Node: r.Node, Reason: r.Reason}
 		switch {
 		case r.Dest != "" && r.Dest != r.Source:
 			c.Node, c.From = r.Dest, r.Source
@@ -81,16 +81,16 @@ func (s simulationXML) consequences() []lb.Consequence {
 
 // silentStops are the stops that the scheduler plans and does not list, such as
 // those of a primitive that ran on several nodes as a clone.
-func (s simulationXML) silentStops(listed []lb.Consequence) []lb.Consequence {
-	var out []lb.Consequence
+func (s simulationXML) silentStops(listed []cluster.Consequence) []cluster.Consequence {
+	var out []cluster.Consequence
 	for _, op := range s.Transition.Resources {
 		resource := base(op.Resource)
-		if op.Op != "stop" || slices.ContainsFunc(listed, func(c lb.Consequence) bool {
+		if op.Op != "stop" || slices.ContainsFunc(listed, func(c cluster.Consequence) bool {
 			return c.Resource == resource && (c.Node == op.Node || c.From == op.Node) || c.Resource == "" && c.Node == op.Node
 		}) {
 			continue
 		}
-		out = append(out, lb.Consequence{Action: "stop", Resource: resource, Node: op.Node})
+		out = append(out, cluster.Consequence{Action: "stop", Resource: resource, Node: op.Node})
 	}
 	return out
 }
@@ -111,7 +111,7 @@ func (c *Cluster) simulate(ctx context.Context, path string, args ...string) (si
 }
 
 // foresee is what the cluster does when it gets that CIB.
-func (c *Cluster) foresee(ctx context.Context, cib *CIB, args ...string) (lb.Consequences, error) {
+func (c *Cluster) foresee(ctx context.Context, cib *CIB, args ...string) (cluster.Consequences, error) {
 	var s simulationXML
 	err := withFile(cib.data, func(path string) error {
 		var err error
@@ -119,7 +119,7 @@ func (c *Cluster) foresee(ctx context.Context, cib *CIB, args ...string) (lb.Con
 		return err
 	})
 	if err != nil {
-		return lb.Consequences{}, err
+		return cluster.Consequences{}, err
 	}
 	m := monitorXML{Nodes: s.After.Nodes, Resources: s.After.Resources, Failures: s.After.Failures}
 	m.DC.Version, m.DC.Quorum, m.DC.Present = cib.property("dc-version"), isTrue(cib.root.attr("have-quorum")), true
@@ -130,7 +130,7 @@ func (c *Cluster) foresee(ctx context.Context, cib *CIB, args ...string) (lb.Con
 		}
 	}
 	actions := s.consequences()
-	return lb.Consequences{Actions: actions, Text: lb.Sentences(actions), After: view(cib, m, "")}, nil
+	return cluster.Consequences{Actions: actions, Text: cluster.Summarize(actions), After: view(cib, m, "")}, nil
 }
 
 // verify has Pacemaker check a CIB. The error says what is wrong with it, in
@@ -140,15 +140,15 @@ func (c *Cluster) foresee(ctx context.Context, cib *CIB, args ...string) (lb.Con
 func (c *Cluster) verify(ctx context.Context, cib *CIB) error {
 	err := withFile(cib.data, func(path string) error {
 		_, err := c.run(ctx, call{tool: "crm_verify", args: []string{"-V", "-x", path}, plain: true})
-		e, ok := errors.AsType[*lb.ClusterError](err)
+		e, ok := errors.AsType[*cluster.Error](err)
 		if !ok {
 			return err
 		}
 		e.Said = strings.ReplaceAll(e.Said, path+":", "line ")
-		if e.Kind == lb.ClusterFailed {
-			e.Kind = lb.ClusterInvalid
+		if e.Kind == cluster.KindFailed {
+			e.Kind = cluster.KindInvalid
 		}
-		if e.Kind == lb.ClusterInvalid && onlyFencing(e.Said) {
+		if e.Kind == cluster.KindInvalid && onlyFencing(e.Said) {
 			return nil
 		}
 		return err

@@ -10,7 +10,7 @@ import (
 	"os/exec"
 	"time"
 
-	"thalassa/lb"
+	"thalassa/cluster"
 )
 
 // maxLine bounds a line of the stream; each holds a version only.
@@ -22,13 +22,13 @@ const notRunnable = 127
 
 // An update is one line that cmd/thalassa-cib prints.
 type update struct {
-	Epoch lb.ClusterEpoch `json:"epoch"`
+	Epoch cluster.Epoch `json:"epoch"`
 }
 
 // stream runs cmd/thalassa-cib and tells of each update, until the program ends:
 // with an error always, as it has to run on. It is of kind ClusterNotInstalled
 // when there is no such program.
-func (c *Cluster) stream(ctx context.Context, tell func(lb.ClusterEpoch)) error {
+func (c *Cluster) stream(ctx context.Context, tell func(cluster.Epoch)) error {
 	path, err := c.find(c.cfg.Stream)
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (c *Cluster) stream(ctx context.Context, tell func(lb.ClusterEpoch)) error 
 	cmd.Dir = "/"
 	cmd.Env = environment("")
 	cmd.WaitDelay = killDelay
-	words := &head{most: maxWords}
+	words := &limitedBuffer{most: maxWords}
 	cmd.Stderr = words
 	if _, err := cmd.StdinPipe(); err != nil { // its end tells the program that we are gone
 		return fmt.Errorf("starting %s: %w", path, err)
@@ -60,7 +60,7 @@ func (c *Cluster) stream(ctx context.Context, tell func(lb.ClusterEpoch)) error 
 	case errors.Is(context.Cause(asked), errSilent):
 		return fmt.Errorf("%s was ended: %w", path, errSilent)
 	case cmd.ProcessState.ExitCode() == notRunnable:
-		return &lb.ClusterError{Tool: path, Kind: lb.ClusterNotInstalled, Code: notRunnable, Said: said}
+		return &cluster.Error{Tool: path, Kind: cluster.KindNotInstalled, Code: notRunnable, Said: said}
 	case reading != nil:
 		return fmt.Errorf("reading what %s prints: %w", path, reading)
 	case said != "":
@@ -69,9 +69,9 @@ func (c *Cluster) stream(ctx context.Context, tell func(lb.ClusterEpoch)) error 
 	return fmt.Errorf("%s has ended: %w", path, errors.Join(ending, io.EOF))
 }
 
-func lastWords(s string) string { return words("thalassa-cib", s) }
+func lastWords(s string) string { return toolMessage("thalassa-cib", s) }
 
-func readUpdates(out io.Reader, tell func(lb.ClusterEpoch)) error {
+func readUpdates(out io.Reader, tell func(cluster.Epoch)) error {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {

@@ -16,8 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/internal/leftover"
-	"thalassa/lb"
 )
 
 const (
@@ -41,7 +41,7 @@ type Config struct {
 	// File is a CIB to work on in place of the running cluster. Actions change the
 	// file, and nothing ever settles.
 	File string
-	// MayBeNone lets a Watcher say that there is no cluster (lb.ClusterNone), in
+	// MayBeNone lets a Watcher say that there is no cluster (cluster.StateNone), in
 	// place of one that is offline, while Pacemaker has neither answered it nor left
 	// a CIB on this node's disk.
 	MayBeNone bool
@@ -74,7 +74,7 @@ func (c Config) withDefaults() Config {
 }
 
 // A Cluster is reached through the tools of one node. All methods may be called
-// concurrently; failures of tools are *lb.ClusterError.
+// concurrently; failures of tools are *cluster.Error.
 type Cluster struct{ cfg Config }
 
 // New makes a Cluster. It starts nothing.
@@ -100,7 +100,7 @@ func (c *Cluster) find(tool string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", &lb.ClusterError{Tool: tool, Kind: lb.ClusterNotInstalled}
+	return "", &cluster.Error{Tool: tool, Kind: cluster.KindNotInstalled}
 }
 
 // A call is one run of a tool.
@@ -136,20 +136,20 @@ func (c *Cluster) run(ctx context.Context, q call) ([]byte, error) {
 	cmd.Env = environment(cmp.Or(q.file, c.cfg.File))
 	cmd.Stdin = bytes.NewReader(q.stdin)
 	cmd.WaitDelay = killDelay
-	stdout, stderr := &head{most: maxAnswer}, &head{most: maxWords}
+	stdout, stderr := &limitedBuffer{most: maxAnswer}, &limitedBuffer{most: maxWords}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case limited.Err() != nil:
-		return nil, &lb.ClusterError{Tool: q.tool, Kind: lb.ClusterTimedOut, Said: "ended after " + within.String()}
+		return nil, &cluster.Error{Tool: q.tool, Kind: cluster.KindTimedOut, Said: "ended after " + within.String()}
 	case err == nil && stdout.cut:
-		return nil, &lb.ClusterError{Tool: q.tool, Kind: lb.ClusterFailed, Said: fmt.Sprintf("it answers with more than %d bytes", maxAnswer)}
+		return nil, &cluster.Error{Tool: q.tool, Kind: cluster.KindFailed, Said: fmt.Sprintf("it answers with more than %d bytes", maxAnswer)}
 	case err == nil, errors.Is(err, exec.ErrWaitDelay), q.differs && cmd.ProcessState.ExitCode() == 1:
 		return stdout.Bytes(), nil
 	}
-	return nil, failure(q, err, stdout.Bytes(), stderr.Bytes())
+	return nil, toolError(q, err, stdout.Bytes(), stderr.Bytes())
 }
 
 // environment of a tool: messages in English, times in UTC.
@@ -161,30 +161,30 @@ func environment(file string) []string {
 	return env
 }
 
-// failure tells how a tool has failed. Of a CIB that was refused nothing that
+// toolError tells how a tool has failed. Of a CIB that was refused nothing that
 // was printed on standard output is repeated.
-func failure(q call, err error, stdout, stderr []byte) error {
+func toolError(q call, err error, stdout, stderr []byte) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			return &lb.ClusterError{Tool: q.tool, Kind: lb.ClusterNotInstalled, Said: err.Error()}
+			return &cluster.Error{Tool: q.tool, Kind: cluster.KindNotInstalled, Said: err.Error()}
 		}
 		return fmt.Errorf("running %s: %w", q.tool, err)
 	}
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return &lb.ClusterError{Tool: q.tool, Kind: lb.ClusterCrashed, Said: status.Signal().String()}
+		return &cluster.Error{Tool: q.tool, Kind: cluster.KindCrashed, Said: status.Signal().String()}
 	}
-	e := &lb.ClusterError{Tool: q.tool, Kind: kindOf(exit.ExitCode()), Code: exit.ExitCode()}
+	e := &cluster.Error{Tool: q.tool, Kind: kindOf(exit.ExitCode()), Code: exit.ExitCode()}
 	said := stderr
 	if !q.plain {
-		said = append(complaints(stdout), stderr...)
+		said = append(errorTexts(stdout), stderr...)
 	}
-	e.Said = words(q.tool, string(said))
+	e.Said = toolMessage(q.tool, string(said))
 	return e
 }
 
-// complaints are the errors in a tool's XML.
-func complaints(stdout []byte) []byte {
+// errorTexts are the errors in a tool's XML.
+func errorTexts(stdout []byte) []byte {
 	var result struct {
 		Errors []string `xml:"status>errors>error"`
 	}
@@ -194,9 +194,9 @@ func complaints(stdout []byte) []byte {
 	return []byte(strings.Join(result.Errors, "\n") + "\n")
 }
 
-// words makes one line of what a tool has said, without what its exit code says
+// toolMessage makes one line of what a tool has said, without what its exit code says
 // anyway.
-func words(tool, text string) string {
+func toolMessage(tool, text string) string {
 	var lines []string
 	seen := map[string]bool{}
 	for line := range strings.Lines(text) {
@@ -217,44 +217,44 @@ func words(tool, text string) string {
 }
 
 // kindOf is the meaning of an exit code (crm_exit_t in crm/common/results.h).
-func kindOf(code int) lb.ClusterKind {
+func kindOf(code int) cluster.ErrorKind {
 	switch code {
 	case 2, 64:
-		return lb.ClusterUsage
+		return cluster.KindUsage
 	case 4, 77:
-		return lb.ClusterForbidden
+		return cluster.KindForbidden
 	case 5:
-		return lb.ClusterNotInstalled
+		return cluster.KindNotInstalled
 	case 65, 78:
-		return lb.ClusterInvalid
+		return cluster.KindInvalid
 	case 69, 102:
-		return lb.ClusterNotConnected
+		return cluster.KindNotConnected
 	case 103, 104:
-		return lb.ClusterStale
+		return cluster.KindStale
 	case 6, 66, 67, 68, 105:
-		return lb.ClusterNotFound
+		return cluster.KindNotFound
 	case 106:
-		return lb.ClusterNoQuorum
+		return cluster.KindNoQuorum
 	case 107, 111, 113:
-		return lb.ClusterUnsafe
+		return cluster.KindUnsafe
 	case 108:
-		return lb.ClusterExists
+		return cluster.KindExists
 	case 124:
-		return lb.ClusterTimedOut
+		return cluster.KindTimedOut
 	case 70:
-		return lb.ClusterCrashed
+		return cluster.KindCrashed
 	}
-	return lb.ClusterFailed
+	return cluster.KindFailed
 }
 
-// A head keeps the beginning of what is written.
-type head struct {
+// A limitedBuffer keeps the beginning of what is written.
+type limitedBuffer struct {
 	bytes.Buffer
 	most int
 	cut  bool
 }
 
-func (h *head) Write(b []byte) (int, error) {
+func (h *limitedBuffer) Write(b []byte) (int, error) {
 	room := h.most - h.Len()
 	h.cut = h.cut || len(b) > room
 	h.Buffer.Write(b[:min(room, len(b))])

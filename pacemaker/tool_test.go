@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"thalassa/lb"
+	"thalassa/cluster"
 	"thalassa/pacemaker"
 )
 
@@ -28,16 +28,16 @@ func tools(tb testing.TB, scripts map[string]string) string {
 // Each exit code of Pacemaker's has its meaning, and what a tool prints about a
 // refused CIB never gets out.
 func TestExitCodesHaveMeanings(t *testing.T) {
-	for code, want := range map[int]lb.ClusterKind{
-		1: lb.ClusterFailed, 4: lb.ClusterForbidden, 5: lb.ClusterNotInstalled, 6: lb.ClusterNotFound, 64: lb.ClusterUsage,
-		65: lb.ClusterInvalid, 70: lb.ClusterCrashed, 77: lb.ClusterForbidden, 78: lb.ClusterInvalid, 102: lb.ClusterNotConnected,
-		103: lb.ClusterStale, 105: lb.ClusterNotFound, 106: lb.ClusterNoQuorum, 107: lb.ClusterUnsafe, 108: lb.ClusterExists,
-		124: lb.ClusterTimedOut, 200: lb.ClusterFailed,
+	for code, want := range map[int]cluster.ErrorKind{
+		1: cluster.KindFailed, 4: cluster.KindForbidden, 5: cluster.KindNotInstalled, 6: cluster.KindNotFound, 64: cluster.KindUsage,
+		65: cluster.KindInvalid, 70: cluster.KindCrashed, 77: cluster.KindForbidden, 78: cluster.KindInvalid, 102: cluster.KindNotConnected,
+		103: cluster.KindStale, 105: cluster.KindNotFound, 106: cluster.KindNoQuorum, 107: cluster.KindUnsafe, 108: cluster.KindExists,
+		124: cluster.KindTimedOut, 200: cluster.KindFailed,
 	} {
 		script := fmt.Sprintf(`echo '<cib><nvpair name="passwd" value="secret"/></cib>'; echo 'cibadmin: what it says' >&2; exit %d`, code)
 		c := pacemaker.New(pacemaker.Config{Tools: tools(t, map[string]string{"cibadmin": script})})
 		_, err := c.Query(t.Context())
-		if !lb.IsCluster(err, want) {
+		if !cluster.IsKind(err, want) {
 			t.Errorf("%d: %v, expected %s", code, err, want)
 			continue
 		}
@@ -49,26 +49,26 @@ func TestExitCodesHaveMeanings(t *testing.T) {
 
 func TestToolThatDoesNotEnd(t *testing.T) {
 	c := pacemaker.New(pacemaker.Config{Tools: tools(t, map[string]string{"cibadmin": "exec sleep 600"}), Timeout: 50 * time.Millisecond})
-	if _, err := c.Query(t.Context()); !lb.IsCluster(err, lb.ClusterTimedOut) {
+	if _, err := c.Query(t.Context()); !cluster.IsKind(err, cluster.KindTimedOut) {
 		t.Errorf("%v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Query(ctx); err == nil || lb.IsCluster(err, lb.ClusterTimedOut) {
+	if _, err := c.Query(ctx); err == nil || cluster.IsKind(err, cluster.KindTimedOut) {
 		t.Errorf("a call that was given up: %v", err)
 	}
 }
 
 func TestToolThatCrashes(t *testing.T) {
 	c := pacemaker.New(pacemaker.Config{Tools: tools(t, map[string]string{"cibadmin": "kill -SEGV $$"})})
-	if _, err := c.Query(t.Context()); !lb.IsCluster(err, lb.ClusterCrashed) {
+	if _, err := c.Query(t.Context()); !cluster.IsKind(err, cluster.KindCrashed) {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestToolThatIsNotThere(t *testing.T) {
 	c := pacemaker.New(pacemaker.Config{Tools: t.TempDir()})
-	if _, err := c.Query(t.Context()); !lb.IsCluster(err, lb.ClusterNotInstalled) || c.Installed() {
+	if _, err := c.Query(t.Context()); !cluster.IsKind(err, cluster.KindNotInstalled) || c.Installed() {
 		t.Errorf("%v, installed: %t", err, c.Installed())
 	}
 }

@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/lb"
 )
 
 // viewOf reads the output of crm_mon over a CIB with one floating IP.
-func viewOf(t *testing.T, monitor, self string) lb.Cluster {
+func viewOf(t *testing.T, monitor, self string) cluster.Status {
 	t.Helper()
 	cib, err := ParseCIB([]byte(`<cib admin_epoch="1" epoch="2" num_updates="3" have-quorum="0"><configuration><crm_config/><resources>
 		<primitive id="fence" class="stonith" type="x"/>
@@ -41,26 +42,26 @@ func TestStatesAndRoles(t *testing.T) {
 	for name, tc := range map[string]struct {
 		monitor, state, reason, role string
 	}{
-		"well":              {dc + nodes + `<resources>` + onA + `</resources>`, lb.ClusterOK, "", "active"},
-		"two holders":       {dc + nodes + vip(`active="true" role="Started"`, `<node name="a"/><node name="b"/>`), lb.ClusterErrors, "is on a and b", "active"},
-		"no holder":         {dc + nodes + vip(`role="Stopped"`, ""), lb.ClusterErrors, "is on no node", "idle"},
-		"blocked":           {dc + nodes + vip(`active="true" blocked="true"`, `<node name="a"/>`), lb.ClusterErrors, "vip is blocked", "active"},
-		"a node is missing": {dc + `<nodes><node name="a" online="true"/><node name="b" online="false"/></nodes><resources>` + onA + `</resources>`, lb.ClusterErrors, "node b is offline", "active"},
-		"an unclean one":    {dc + `<nodes><node name="a" online="true"/><node name="b" online="false" unclean="true"/></nodes><resources>` + onA + `</resources>`, lb.ClusterErrors, "node b is unclean", "active"},
-		"no DC":             {nodes + `<resources>` + onA + `</resources>`, lb.ClusterQuorumLost, "no DC", "active"},
-		"no quorum":         {strings.Replace(dc, `with_quorum="true"`, `with_quorum="false"`, 1) + nodes + `<resources>` + onA + `</resources>`, lb.ClusterQuorumLost, "no quorum", "active"},
-		"maintenance":       {strings.Replace(dc, `mode="false"`, `mode="true"`, 1) + nodes + `<resources>` + onA + `</resources>`, lb.ClusterMaintenance, "in maintenance", "active"},
-		"standby here":      {dc + `<nodes><node name="a" online="true" standby="true"/></nodes>` + vip(`role="Stopped"`, ""), lb.ClusterErrors, "on no node", "standby"},
+		"well":              {dc + nodes + `<resources>` + onA + `</resources>`, cluster.StateOK, "", "active"},
+		"two holders":       {dc + nodes + vip(`active="true" role="Started"`, `<node name="a"/><node name="b"/>`), cluster.StateErrors, "is on a and b", "active"},
+		"no holder":         {dc + nodes + vip(`role="Stopped"`, ""), cluster.StateErrors, "is on no node", "idle"},
+		"blocked":           {dc + nodes + vip(`active="true" blocked="true"`, `<node name="a"/>`), cluster.StateErrors, "vip is blocked", "active"},
+		"a node is missing": {dc + `<nodes><node name="a" online="true"/><node name="b" online="false"/></nodes><resources>` + onA + `</resources>`, cluster.StateErrors, "node b is offline", "active"},
+		"an unclean one":    {dc + `<nodes><node name="a" online="true"/><node name="b" online="false" unclean="true"/></nodes><resources>` + onA + `</resources>`, cluster.StateErrors, "node b is unclean", "active"},
+		"no DC":             {nodes + `<resources>` + onA + `</resources>`, cluster.StateNoQuorum, "no DC", "active"},
+		"no quorum":         {strings.Replace(dc, `with_quorum="true"`, `with_quorum="false"`, 1) + nodes + `<resources>` + onA + `</resources>`, cluster.StateNoQuorum, "no quorum", "active"},
+		"maintenance":       {strings.Replace(dc, `mode="false"`, `mode="true"`, 1) + nodes + `<resources>` + onA + `</resources>`, cluster.StateMaintenance, "in maintenance", "active"},
+		"standby here":      {dc + `<nodes><node name="a" online="true" standby="true"/></nodes>` + vip(`role="Stopped"`, ""), cluster.StateErrors, "on no node", "standby"},
 		"ready": {
 			dc + nodes + `<resources><clone id="c"><resource id="haproxy:0" resource_agent="ocf:thalassa:haproxy" active="true" managed="true"><node name="a"/></resource></clone>` +
-				strings.Replace(onA, `"a"`, `"b"`, 1) + `</resources>`, lb.ClusterOK, "", "ready",
+				strings.Replace(onA, `"a"`, `"b"`, 1) + `</resources>`, cluster.StateOK, "", "ready",
 		},
 	} {
 		v := viewOf(t, tc.monitor, "a")
 		if v.State != tc.state || v.Role != tc.role || !strings.Contains(strings.Join(v.Reasons, "\n"), tc.reason) {
 			t.Errorf("%s: state %s, role %s, %q", name, v.State, v.Role, v.Reasons)
 		}
-		if v.State == lb.ClusterOK && len(v.Reasons) > 0 {
+		if v.State == cluster.StateOK && len(v.Reasons) > 0 {
 			t.Errorf("%s: reasons %q", name, v.Reasons)
 		}
 	}
@@ -79,7 +80,7 @@ func TestResourcesInsideOthers(t *testing.T) {
 		}
 		delete(want, r.ID)
 	}
-	if len(want) > 0 || v.Settled || !v.Resources[slices.IndexFunc(v.Resources, func(r lb.ClusterResource) bool { return r.ID == "one" })].Clone {
+	if len(want) > 0 || v.Settled || !v.Resources[slices.IndexFunc(v.Resources, func(r cluster.Resource) bool { return r.ID == "one" })].Clone {
 		t.Errorf("missing %v; settled %t", want, v.Settled)
 	}
 	if v.Version != "3.0.0" || v.Nodes[0].Resources == nil || !v.Nodes[0].DC {
@@ -126,7 +127,7 @@ func TestConsequencesOfASimulation(t *testing.T) {
 		"will fence node c", "will start haproxy on b", "will move vip from a to b", "will restart db on a",
 		"will not be able to start stuck on b", "will stop silent on b",
 	}
-	if got := lb.Sentences(s.consequences()); !slices.Equal(got, want) {
+	if got := cluster.Summarize(s.consequences()); !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	if !s.busy() || (simulationXML{}).busy() {
@@ -142,9 +143,9 @@ func TestRolloutAnswers(t *testing.T) {
 	if err == nil || !strings.Contains(err.(*lb.RefusedError).Output, "b: no") { //nolint:errorlint // made here
 		t.Errorf("%v", err)
 	}
-	before := lb.Cluster{Failures: []lb.ClusterFailure{{Node: "a", Resource: "haproxy", Operation: "monitor", Call: 1}}}
-	after := lb.Cluster{Failures: append(before.Failures, lb.ClusterFailure{Node: "a", Resource: "haproxy", Operation: "reload-agent", Call: 2, Reason: "broken"},
-		lb.ClusterFailure{Node: "a", Resource: "other", Operation: "monitor", Call: 3})}
+	before := cluster.Status{Failures: []cluster.Failure{{Node: "a", Resource: "haproxy", Operation: "monitor", Call: 1}}}
+	after := cluster.Status{Failures: append(before.Failures, cluster.Failure{Node: "a", Resource: "haproxy", Operation: "reload-agent", Call: 2, Reason: "broken"},
+		cluster.Failure{Node: "a", Resource: "other", Operation: "monitor", Call: 3})}
 	if got := failedSince(before, after, "haproxy"); !slices.Equal(got, []string{"reload-agent on a: broken"}) {
 		t.Errorf("%q", got)
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
@@ -34,7 +35,7 @@ type Watcher struct {
 	changed wake.Signal
 
 	mu        sync.Mutex
-	view      lb.Cluster
+	view      cluster.Status
 	cib       *CIB
 	err       error
 	streaming bool
@@ -56,7 +57,7 @@ func NewWatcher(c *Cluster) *Watcher {
 // View is the last known state; it is never changed. When Pacemaker does not
 // answer, its State is ClusterOffline and everything else as it was before; or
 // ClusterNone, see Config.
-func (w *Watcher) View() lb.Cluster {
+func (w *Watcher) View() cluster.Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.view
@@ -114,7 +115,7 @@ func (w *Watcher) pause(ctx context.Context, failures int) bool {
 	for {
 		wait := pollEvery
 		switch {
-		case w.View().State == lb.ClusterNone:
+		case w.View().State == cluster.StateNone:
 			wait = joinEvery
 		case w.isStreaming() && failures == 0:
 			wait = checkEvery
@@ -154,7 +155,7 @@ func (w *Watcher) listenToStream(news bool) {
 // not answer.
 func (w *Watcher) refresh(ctx context.Context) bool {
 	cib, err := w.cluster.Query(ctx)
-	var view lb.Cluster
+	var view cluster.Status
 	if err == nil {
 		view, err = w.cluster.View(ctx, cib)
 	}
@@ -165,17 +166,17 @@ func (w *Watcher) refresh(ctx context.Context) bool {
 	return err == nil
 }
 
-func (w *Watcher) publish(ctx context.Context, cib *CIB, view lb.Cluster, err error) {
+func (w *Watcher) publish(ctx context.Context, cib *CIB, view cluster.Status, err error) {
 	log := w.cluster.cfg.Logger
 	w.mu.Lock()
 	before, known := w.view, w.err
 	w.joined = w.joined || err == nil
 	if err != nil {
 		view = before
-		view.State, view.Role, view.Reasons = lb.ClusterOffline, "offline", []string{err.Error()}
+		view.State, view.Role, view.Reasons = cluster.StateOffline, "offline", []string{err.Error()}
 		cib = w.cib
 		if !w.joined {
-			view.State = lb.ClusterNone
+			view.State = cluster.StateNone
 		}
 	}
 	same := before.State == view.State && before.Epoch == view.Epoch && (err == nil) == (known == nil)
@@ -186,7 +187,7 @@ func (w *Watcher) publish(ctx context.Context, cib *CIB, view lb.Cluster, err er
 	}
 	w.changed.Broadcast()
 	switch {
-	case before.State == "" && view.State == lb.ClusterNone:
+	case before.State == "" && view.State == cluster.StateNone:
 		log.InfoContext(ctx, "no cluster runs on this node")
 	case before.State != view.State:
 		log.InfoContext(ctx, "cluster state changed", "state", view.State, "reasons", view.Reasons, "dc", view.DC)
@@ -199,7 +200,7 @@ func (w *Watcher) listen(ctx context.Context) {
 	failures := 0
 	for ctx.Err() == nil {
 		next := w.Changed()
-		if state := w.View().State; state == "" || state == lb.ClusterNone {
+		if state := w.View().State; state == "" || state == cluster.StateNone {
 			select {
 			case <-next:
 			case <-ctx.Done():
@@ -217,7 +218,7 @@ func (w *Watcher) listen(ctx context.Context) {
 		}
 		wait := backoff(failures)
 		switch {
-		case lb.IsCluster(err, lb.ClusterNotInstalled):
+		case cluster.IsKind(err, cluster.KindNotInstalled):
 			if failures == 0 {
 				log.InfoContext(ctx, "thalassa-cib is not installed, polling the cluster instead", "error", err)
 			}
@@ -242,15 +243,15 @@ func (w *Watcher) follow(ctx context.Context) error {
 	w.mu.Lock()
 	w.hangUp = hangUp
 	w.mu.Unlock()
-	err := w.cluster.stream(ctx, w.heard)
+	err := w.cluster.stream(ctx, w.noteEpoch)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.streaming = false
 	return err
 }
 
-// heard takes note of an update.
-func (w *Watcher) heard(epoch lb.ClusterEpoch) {
+// noteEpoch takes note of an update.
+func (w *Watcher) noteEpoch(epoch cluster.Epoch) {
 	w.mu.Lock()
 	w.streaming = true
 	w.lines++
@@ -274,7 +275,7 @@ func (w *Watcher) isDown() bool {
 }
 
 // MaskedCIB is the CIB that the view is of as XML, without secrets. While
-// Pacemaker does not answer it is an *lb.ClusterError, or what else is wrong.
+// Pacemaker does not answer it is an *cluster.Error, or what else is wrong.
 func (w *Watcher) MaskedCIB() ([]byte, error) {
 	cib, err := w.CIB()
 	if err != nil {

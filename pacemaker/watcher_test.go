@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/cluster"
 	"thalassa/internal/testkit"
-	"thalassa/lb"
 	"thalassa/pacemaker"
 )
 
@@ -36,7 +36,7 @@ func watch(t *testing.T, c *pacemaker.Cluster) *pacemaker.Watcher {
 	return w
 }
 
-func awaitView(t *testing.T, w *pacemaker.Watcher, what string, ok func(lb.Cluster) bool) {
+func awaitView(t *testing.T, w *pacemaker.Watcher, what string, ok func(cluster.Status) bool) {
 	t.Helper()
 	deadline := time.After(patience)
 	for {
@@ -65,7 +65,7 @@ func TestWatcherRemovesCopiesThatWereLeft(t *testing.T) {
 		}
 	}
 	w := watch(t, pacemaker.New(pacemaker.Config{File: path, Stream: "/nonexistent/thalassa-cib"}))
-	awaitView(t, w, "a first view", func(v lb.Cluster) bool { return v.State == lb.ClusterErrors })
+	awaitView(t, w, "a first view", func(v cluster.Status) bool { return v.State == cluster.StateErrors })
 	if _, err := os.Stat(ours); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the copy of a program that was killed is there: %v", err)
 	}
@@ -80,10 +80,10 @@ func TestWatcherPollsWithoutAStream(t *testing.T) {
 	_, path := onFile(t, "failed.xml")
 	c := pacemaker.New(pacemaker.Config{File: path, Stream: "/nonexistent/thalassa-cib"})
 	w := watch(t, c)
-	awaitView(t, w, "a first view", func(v lb.Cluster) bool { return v.State == lb.ClusterErrors })
+	awaitView(t, w, "a first view", func(v cluster.Status) bool { return v.State == cluster.StateErrors })
 	first := w.View().Epoch
 	tool(t, path, "crm_attribute", "-N", "n3", "-n", "standby", "-v", "on")
-	awaitView(t, w, "standby", func(v lb.Cluster) bool { return v.Nodes[2].State == "standby" && v.Epoch.Compare(first) > 0 })
+	awaitView(t, w, "standby", func(v cluster.Status) bool { return v.Nodes[2].State == "standby" && v.Epoch.Compare(first) > 0 })
 	if cib, err := w.MaskedCIB(); err != nil || !strings.Contains(string(cib), `name="standby"`) {
 		t.Errorf("%.80s, %v", cib, err)
 	}
@@ -92,7 +92,7 @@ func TestWatcherPollsWithoutAStream(t *testing.T) {
 	if err := os.Rename(path, path+".away"); err != nil {
 		t.Fatal(err)
 	}
-	awaitView(t, w, "offline", func(v lb.Cluster) bool { return v.State == lb.ClusterOffline })
+	awaitView(t, w, "offline", func(v cluster.Status) bool { return v.State == cluster.StateOffline })
 	if v := w.View(); len(v.Nodes) != 3 || len(v.Reasons) != 1 || v.Role != "offline" {
 		t.Errorf("offline: %+v", v)
 	}
@@ -102,13 +102,13 @@ func TestWatcherPollsWithoutAStream(t *testing.T) {
 	if err := os.Rename(path+".away", path); err != nil {
 		t.Fatal(err)
 	}
-	awaitView(t, w, "to be back", func(v lb.Cluster) bool { return v.State == lb.ClusterErrors })
+	awaitView(t, w, "to be back", func(v cluster.Status) bool { return v.State == cluster.StateErrors })
 }
 
 // Where Pacemaker has never answered there is nothing to show, which is no null.
 func TestWatcherOfNoCluster(t *testing.T) {
 	w := watch(t, pacemaker.New(pacemaker.Config{Tools: "/nonexistent", Stream: "/nonexistent/thalassa-cib"}))
-	awaitView(t, w, "offline", func(v lb.Cluster) bool { return v.State == lb.ClusterOffline })
+	awaitView(t, w, "offline", func(v cluster.Status) bool { return v.State == cluster.StateOffline })
 	text, err := json.Marshal(w.View())
 	if err != nil || strings.Contains(string(text), "null") {
 		t.Errorf("%s, %v", text, err)
@@ -125,7 +125,7 @@ func TestWatcherFollowsAStream(t *testing.T) {
 		[ "$n" -gt 1 ] || { echo "the connection is lost" >&2; exit 1; }
 		exec cat`})
 	w := watch(t, pacemaker.New(pacemaker.Config{File: path, Stream: filepath.Join(dir, "thalassa-cib")}))
-	awaitView(t, w, "a first view", func(v lb.Cluster) bool { return v.State != "" })
+	awaitView(t, w, "a first view", func(v cluster.Status) bool { return v.State != "" })
 	testkit.Eventually(t, patience, func() error {
 		data, err := os.ReadFile(starts)
 		if n := strings.Count(string(data), "start"); n < 2 {
@@ -135,7 +135,7 @@ func TestWatcherFollowsAStream(t *testing.T) {
 	})
 	// The stream is silent from now on; what it does not tell is found all the same.
 	tool(t, path, "crm_attribute", "-N", "n1", "-n", "standby", "-v", "on")
-	awaitView(t, w, "standby", func(v lb.Cluster) bool { return v.Nodes[0].State == "standby" })
+	awaitView(t, w, "standby", func(v cluster.Status) bool { return v.Nodes[0].State == "standby" })
 }
 
 // A stream that hangs is not waited for: it is started anew.
@@ -146,7 +146,7 @@ func TestWatcherEndsAStreamThatTellsNothing(t *testing.T) {
 		echo '{"epoch":"0:0:1"}'
 		exec sleep 600`})
 	w := watch(t, pacemaker.New(pacemaker.Config{File: path, Stream: filepath.Join(dir, "thalassa-cib"), Logger: testkit.Logger(t)}))
-	awaitView(t, w, "a first view", func(v lb.Cluster) bool { return v.State != "" })
+	awaitView(t, w, "a first view", func(v cluster.Status) bool { return v.State != "" })
 	begun := func() int {
 		data, _ := os.ReadFile(starts)
 		return strings.Count(string(data), "start")
@@ -161,7 +161,7 @@ func TestWatcherEndsAStreamThatTellsNothing(t *testing.T) {
 	testkit.Eventually(t, patience, func() error { // a change that a look finds which something else called for tells nothing
 		is := w.View().Nodes[0].State == standby[true]
 		tool(t, path, "crm_attribute", "-N", "n1", "-n", "standby", "-v", map[bool]string{true: "off", false: "on"}[is])
-		awaitView(t, w, "standby", func(v lb.Cluster) bool { return v.Nodes[0].State == standby[!is] })
+		awaitView(t, w, "standby", func(v cluster.Status) bool { return v.Nodes[0].State == standby[!is] })
 		if begun() < 2 {
 			return errors.New("it was not started again")
 		}
@@ -173,9 +173,9 @@ func TestWatcherSurvivesNonsenseOfAStream(t *testing.T) {
 	_, path := onFile(t, "failed.xml")
 	dir := tools(t, map[string]string{"thalassa-cib": `echo 'not json'; exec cat`})
 	w := watch(t, pacemaker.New(pacemaker.Config{File: path, Stream: filepath.Join(dir, "thalassa-cib")}))
-	awaitView(t, w, "a first view", func(v lb.Cluster) bool { return v.State != "" })
+	awaitView(t, w, "a first view", func(v cluster.Status) bool { return v.State != "" })
 	tool(t, path, "crm_attribute", "-N", "n1", "-n", "standby", "-v", "on")
-	awaitView(t, w, "standby", func(v lb.Cluster) bool { return v.Nodes[0].State == "standby" })
+	awaitView(t, w, "standby", func(v cluster.Status) bool { return v.Nodes[0].State == "standby" })
 }
 
 // With MayBeNone there is no cluster where its tools are and nothing runs, one that
@@ -190,20 +190,20 @@ func TestWatcherFindsAClusterThatComes(t *testing.T) {
 	dir := tools(t, map[string]string{"cibadmin": script("cibadmin"), "crm_mon": script("crm_mon")})
 	conf := filepath.Join(t.TempDir(), "corosync.conf")
 	w := watch(t, pacemaker.New(pacemaker.Config{Tools: dir, Stream: "/nonexistent/thalassa-cib", MayBeNone: true, Corosync: conf, Kept: conf + ".cib"}))
-	is := func(state string) func(lb.Cluster) bool {
-		return func(v lb.Cluster) bool { return v.State == state }
+	is := func(state string) func(cluster.Status) bool {
+		return func(v cluster.Status) bool { return v.State == state }
 	}
-	awaitView(t, w, "no cluster", is(lb.ClusterNone))
+	awaitView(t, w, "no cluster", is(cluster.StateNone))
 	for _, path := range []string{conf, up} { // set up, and started
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	awaitView(t, w, "the cluster", is(lb.ClusterErrors))
+	awaitView(t, w, "the cluster", is(cluster.StateErrors))
 	if err := os.Remove(up); err != nil {
 		t.Fatal(err)
 	}
-	awaitView(t, w, "the cluster that is down", is(lb.ClusterOffline))
+	awaitView(t, w, "the cluster that is down", is(cluster.StateOffline))
 	if len(w.View().Nodes) != 3 {
 		t.Errorf("nothing is left of it: %+v", w.View())
 	}
@@ -212,7 +212,7 @@ func TestWatcherFindsAClusterThatComes(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := watch(t, pacemaker.New(pacemaker.Config{Tools: dir, MayBeNone: true, Corosync: conf, Kept: conf + ".cib"}))
-	awaitView(t, next, "the cluster that is down", is(lb.ClusterOffline))
+	awaitView(t, next, "the cluster that is down", is(cluster.StateOffline))
 }
 
 // A thalassa-cib that was built for other libraries is as good as none.
@@ -230,7 +230,7 @@ func TestWatcherPollsWhereTheStreamCannotRun(t *testing.T) {
 		return nil
 	})
 	tool(t, path, "crm_attribute", "-N", "n1", "-n", "standby", "-v", "on")
-	awaitView(t, w, "standby", func(v lb.Cluster) bool { return len(v.Nodes) == 3 && v.Nodes[0].State == "standby" })
+	awaitView(t, w, "standby", func(v cluster.Status) bool { return len(v.Nodes) == 3 && v.Nodes[0].State == "standby" })
 	if strings.Contains(log.String(), "has ended") {
 		t.Errorf("it was started again: %s", &log)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"thalassa/agent"
 	"thalassa/api"
+	"thalassa/consul"
 	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/lb"
@@ -40,7 +41,7 @@ func (s *Agent) Discovery(initial lb.Snapshot, log *slog.Logger) discovery.Confi
 	return discovery.Config{
 		Address: s.Consul(), Token: token, TokenFile: s.consulToken,
 		Datacenter: s.datacenter, Namespace: s.namespace, Partition: s.partition,
-		TLS:           discovery.TLSConfig{CAFile: s.consulCA, CertFile: s.consulCert, KeyFile: s.consulKey, ServerName: s.consulName},
+		TLS:           consul.TLSConfig{CAFile: s.consulCA, CertFile: s.consulCert, KeyFile: s.consulKey, ServerName: s.consulName},
 		AcceptWarning: s.acceptWarning, MaxConns: s.consulMaxConns,
 		HoldShare: s.holdShare, HoldMin: s.holdMin, HoldTime: s.holdTime,
 		Initial: initial, Logger: log,

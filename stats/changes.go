@@ -63,9 +63,9 @@ func (c *changes) note(p part, changed bool) {
 	}
 }
 
-// told is what of the changes the topic stat tells of an object of a kind;
+// of is what of the changes the topic stat tells of an object of a kind;
 // false: nothing.
-func (c changes) told(kind Kind) (changes, bool) {
+func (c changes) of(kind Kind) (changes, bool) {
 	if c.parts&partWhole != 0 {
 		return changes{parts: partsOf(kind) | partWhole, rates: toldCounters, totals: toldCounters}, true
 	}

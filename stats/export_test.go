@@ -7,12 +7,12 @@ func (s *Sampler) Sample(ctx context.Context) {
 	s.sample(ctx)
 }
 
-// Glance does what somebody has asked for between two ticks, if anybody has.
-func (s *Sampler) Glance(ctx context.Context) (asked bool) {
+// RefreshRequested does what somebody has asked for between two ticks, if anybody has.
+func (s *Sampler) RefreshRequested(ctx context.Context) (asked bool) {
 	select {
-	case <-s.attention.asked:
-		s.glance(ctx)
-		s.attention.glanced.Broadcast()
+	case <-s.demand.requested:
+		s.refreshMembers(ctx)
+		s.demand.refreshed.Broadcast()
 		return true
 	default:
 		return false

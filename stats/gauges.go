@@ -68,7 +68,7 @@ func (g *Gauges) join(o *Gauges) {
 }
 
 // leave takes out what was reached before, while somebody else was in the line.
-func (g *Gauges) leave(former *reached) {
+func (g *Gauges) leave(former *carryOver) {
 	if g.MaxConnections <= former.connections {
 		g.MaxConnections = g.Connections
 	}

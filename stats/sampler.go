@@ -48,20 +48,20 @@ type Config struct {
 // with New, let Run run; the other methods may be called from any goroutine
 // meanwhile.
 type Sampler struct {
-	cfg       Config
-	table     table
-	ticked    wake.Signal
-	workers   atomic.Pointer[answer]
-	attention attention
+	cfg     Config
+	table   table
+	ticked  wake.Signal
+	workers atomic.Pointer[answer]
+	demand  demand
 
 	// Of Run alone.
-	scanner statsock.Scanner
-	met     bool // HAProxy has answered
-	present *worker
-	old     []*worker
-	pace    pace
-	load    load
-	silent  bool // it did not answer last time
+	scanner  statsock.Scanner
+	met      bool // HAProxy has answered
+	present  *worker
+	old      []*worker
+	throttle throttle
+	load     load
+	silent   bool // it did not answer last time
 
 	// Of the reader of Changes alone.
 	changed, totals collection
@@ -90,7 +90,7 @@ func New(cfg Config) *Sampler {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Sampler{cfg: cfg, table: table{series: map[string]*Series{}, byKey: map[string][]*Series{}}}
-	s.attention.asked = make(chan struct{}, 1)
+	s.demand.requested = make(chan struct{}, 1)
 	s.workers.Store(&answer{})
 	return s
 }
@@ -107,9 +107,9 @@ func (s *Sampler) Run(ctx context.Context) error {
 		select {
 		case <-tick.C:
 			s.sample(ctx)
-		case <-s.attention.asked:
-			s.glance(ctx)
-			s.attention.glanced.Broadcast()
+		case <-s.demand.requested:
+			s.refreshMembers(ctx)
+			s.demand.refreshed.Broadcast()
 		case <-ctx.Done():
 			return nil
 		}
@@ -121,7 +121,7 @@ func (s *Sampler) sample(ctx context.Context) {
 	defer s.ticked.Broadcast()
 	config, known := s.layout()
 	what := proxies
-	if known && s.pace.isDue(time.Now(), s.attention.followed.Load(), s.cfg.Interval) {
+	if known && s.throttle.isDue(time.Now(), s.demand.hasSubscribers.Load(), s.cfg.Interval) {
 		what = everything
 	}
 	before := s.present
@@ -149,7 +149,7 @@ func (s *Sampler) commit(ctx context.Context, backends []lb.Pool, before *worker
 	now, info := time.Now(), s.scanner.Info
 	members := s.workers.Load().members
 	if what.has(servers) {
-		s.pace.asked, s.pace.glanced, members = now, false, now
+		s.throttle.asked, s.throttle.betweenTicks, members = now, false, now
 	}
 	ofOld := what
 	if s.present != before {
@@ -183,9 +183,9 @@ func (s *Sampler) ask(ctx context.Context, what scope) error {
 		return err
 	}
 	s.present = w
-	s.pace.idle = s.idle(time.Now())
+	s.throttle.idle = s.idle(time.Now())
 	if what.has(servers) {
-		s.pace.took, s.pace.lines = time.Since(begin), len(w.order)
+		s.throttle.took, s.throttle.lines = time.Since(begin), len(w.order)
 	}
 	return nil
 }
@@ -297,7 +297,7 @@ func (s *Sampler) fail(ctx context.Context, err error) {
 		s.cfg.Logger.WarnContext(ctx, "haproxy does not tell its statistics", "error", err)
 	}
 	s.workers.Store(&answer{answered: s.workers.Load().answered}) // nor are members known
-	s.table.lose(time.Now())
+	s.table.markGap(time.Now())
 }
 
 // String describes the workers for logs.

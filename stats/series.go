@@ -113,8 +113,8 @@ func (s *Series) set(g Gauges, now time.Time) {
 	s.Gauges = g
 }
 
-// lose is what becomes of the object while HAProxy does not answer.
-func (s *Series) lose() {
+// markGap is what becomes of the object while HAProxy does not answer.
+func (s *Series) markGap() {
 	if s.Known {
 		s.Known, s.Rate = false, Rates{}
 		s.changed.note(partRate, true)

@@ -9,9 +9,9 @@ import (
 	"thalassa/statsock"
 )
 
-// memory is how long the figures of a member that has left are kept for its
+// retention is how long the figures of a member that has left are kept for its
 // return.
-const memory = 5 * time.Minute
+const retention = 5 * time.Minute
 
 // A table is all series. The sampler alone writes to it.
 type table struct {
@@ -60,13 +60,13 @@ func (t *table) take(now time.Time, backends []lb.Pool, what scope, workers []*w
 	t.settle(now, what)
 }
 
-// lose notes that HAProxy did not answer.
-func (t *table) lose(now time.Time) {
+// markGap notes that HAProxy did not answer.
+func (t *table) markGap(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.begin(now, true)
 	for _, s := range t.order {
-		s.lose()
+		s.markGap()
 	}
 }
 
@@ -216,7 +216,7 @@ func (t *table) settle(now time.Time, what scope) {
 		case s.Kind == statsock.KindServer && s.Member != "" && s.listed:
 			s.next = &Gauges{Status: "MAINT"} // such servers are not told of
 			t.end(s, now)
-		case s.Kind == statsock.KindServer && s.Member != "" && now.Sub(s.unlisted) < memory:
+		case s.Kind == statsock.KindServer && s.Member != "" && now.Sub(s.unlisted) < retention:
 			s.Known, s.Gauges = false, Gauges{} // it may come back
 		default:
 			t.drop(s)

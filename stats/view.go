@@ -39,9 +39,9 @@ type News struct {
 // members are not asked about in every tick (see Refresh).
 func (s *Sampler) Changes(changed, totals bool) News {
 	followed := changed || totals
-	s.attention.followed.Store(followed)
+	s.demand.hasSubscribers.Store(followed)
 	if followed {
-		s.look()
+		s.requestIfOutdated()
 	}
 	t := &s.table
 	t.mu.Lock()
@@ -51,7 +51,7 @@ func (s *Sampler) Changes(changed, totals bool) News {
 	s.changed.reset()
 	s.totals.reset()
 	for _, series := range t.order {
-		told, ok := series.changed.told(series.Kind)
+		told, ok := series.changed.of(series.Kind)
 		series.changed = changes{}
 		if !series.listed {
 			continue
@@ -98,7 +98,7 @@ func (c *collection) list() []Object {
 func (s *Sampler) Objects(keys []string, size int, visit func(at time.Time, piece []Object) bool) {
 	t := &s.table
 	s.pieces(keys, size, visit, func(series *Series) []byte {
-		told, _ := changes{parts: partWhole}.told(series.Kind)
+		told, _ := changes{parts: partWhole}.of(series.Kind)
 		buf := series.appendObject(make([]byte, 0, 2048), t.at, told)
 		buf = t.appendHistory(buf[:len(buf)-1], series, s.cfg.Interval)
 		return append(buf, '}')
@@ -114,7 +114,7 @@ func (s *Sampler) Totals(keys []string, size int, visit func(at time.Time, piece
 
 // pieces gives objects as they are encoded.
 func (s *Sampler) pieces(keys []string, size int, visit func(at time.Time, piece []Object) bool, encode func(*Series) []byte) {
-	s.look()
+	s.requestIfOutdated()
 	list := s.listed(keys)
 	t := &s.table
 	for first := true; first || len(list) > 0; first = false {

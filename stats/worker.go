@@ -28,8 +28,8 @@ type line struct {
 	known     bool
 	counted   Counters
 	countedAt string // the address then
-	// former is what the line had when somebody else left it.
-	former reached
+	// carried is what the line had when somebody else left it.
+	carried carryOver
 
 	// series is whose figures these are, found for that address and layout; nil:
 	// nobody's.
@@ -38,8 +38,8 @@ type line struct {
 	layout   uint64
 }
 
-// reached is the figures of a line that do not begin anew with another member.
-type reached struct {
+// carryOver is the figures of a line that do not begin anew with another member.
+type carryOver struct {
 	connections, queue int32
 	downtime           time.Duration
 }
@@ -47,20 +47,20 @@ type reached struct {
 // A worker is what is known of one process of HAProxy.
 type worker struct {
 	pid int
-	// begun says that the agent met it in the midst of its work: what it had
+	// adopted says that the agent met it in the midst of its work: what it had
 	// counted by then belongs to nobody.
-	begun bool
-	lines map[lineKey]*line
-	order []*line // as HAProxy has them
-	scans uint64  // so far
-	good  bool    // the last one was whole
-	spare []*Counters
+	adopted bool
+	lines   map[lineKey]*line
+	order   []*line // as HAProxy has them
+	scans   uint64  // so far
+	good    bool    // the last one was whole
+	spare   []*Counters
 
 	scanner statsock.Scanner // reads it while it is ending
 }
 
 func newWorker(pid int, begun bool) *worker {
-	return &worker{pid: pid, begun: begun, lines: map[lineKey]*line{}}
+	return &worker{pid: pid, adopted: begun, lines: map[lineKey]*line{}}
 }
 
 // take puts a line of the scan under way into its place.
@@ -109,11 +109,11 @@ func (w *worker) count(l *line, d *Counters) {
 			d.addSince(l.now, &l.counted)
 		}
 	case l.known:
-		l.former = reached{l.gauges.MaxConnections, l.gauges.MaxQueue, l.gauges.Downtime}
-	case !w.begun && l.now != nil:
+		l.carried = carryOver{l.gauges.MaxConnections, l.gauges.MaxQueue, l.gauges.Downtime}
+	case !w.adopted && l.now != nil:
 		d.addSince(l.now, &l.counted)
 	}
-	l.gauges.leave(&l.former)
+	l.gauges.leave(&l.carried)
 	l.known, l.countedAt = true, l.address
 	if l.now != nil {
 		l.counted = *l.now

@@ -369,4 +369,4 @@ func TestReadersAndWritersAtOnce(t *testing.T) {
 	}
 }
 
-var _ activity.Keeper = (*store.DB)(nil)
+var _ activity.Store = (*store.DB)(nil)

@@ -11,7 +11,7 @@ import (
 
 // AppendEvents stores events under the numbers they have, all or none, and drops
 // those that are too old. Storing an event again replaces it. It makes the DB an
-// activity.Keeper, with Events and LastSeq.
+// activity.Store, with Events and LastSeq.
 func (d *DB) AppendEvents(ctx context.Context, events []activity.Event) error {
 	return d.update(ctx, "storing activity", func(tx *bbolt.Tx) error {
 		var head eventsHead

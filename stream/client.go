@@ -32,7 +32,7 @@ type Client struct {
 	writer writer
 
 	// Guarded by hub.mu.
-	sub     *following // nil: nothing yet
+	sub     *selection // nil: nothing yet
 	renewed bool       // sub is to be begun
 	// missed goes before queue. It is bounded as a whole, by what the hub keeps for
 	// clients that come back; queue, of bytes, grows while the client does not read.
@@ -42,8 +42,8 @@ type Client struct {
 	slow   bool
 }
 
-// following is a subscription in effect. It is never changed.
-type following struct {
+// A selection is a subscription in effect. It is never changed.
+type selection struct {
 	Subscription
 	topics []*Topic
 	keys   *keySet // nil: all
@@ -93,7 +93,7 @@ func (e *UnknownTopicError) Error() string { return "there is no topic " + e.Top
 // *UnknownTopicError, and leaves everything as it was. After Leave it does
 // nothing: what a client has sent before it learned of its end may come late.
 func (c *Client) Subscribe(s Subscription) error {
-	f := &following{Subscription: s}
+	f := &selection{Subscription: s}
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
 	if _, here := c.hub.clients[c]; !here {
@@ -121,7 +121,7 @@ func (c *Client) Subscribe(s Subscription) error {
 }
 
 // covers reports whether everything that o is about was followed before.
-func (f *following) covers(o *following) bool {
+func (f *selection) covers(o *selection) bool {
 	for _, t := range o.topics {
 		if !slices.Contains(f.topics, t) {
 			return false
@@ -134,7 +134,7 @@ func (f *following) covers(o *following) bool {
 }
 
 // follow puts a subscription into effect: what waits belongs to the former one.
-func (c *Client) follow(f *following) {
+func (c *Client) follow(f *selection) {
 	if c.sub != nil {
 		c.hub.release(c.sub.keys)
 		for _, t := range c.sub.topics {
@@ -213,7 +213,7 @@ func (c *Client) StepBriefly(write func(frame []byte) error) (more bool, err err
 // A task is what a client is to be told next: a state, that it goes on where it
 // was, or a delta.
 type task struct {
-	sub   *following
+	sub   *selection
 	state bool
 	// resumed is the number from which on the client gets deltas.
 	resumed bool

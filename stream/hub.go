@@ -120,11 +120,11 @@ func (h *Hub) publish(t *Topic, d *delta, changed []Object) {
 	}
 	h.replay = append(h.replay, d)
 	h.bytes += d.size()
-	h.forget()
+	h.trim()
 }
 
-// forget drops the oldest deltas beyond what is to be kept.
-func (h *Hub) forget() {
+// trim drops the oldest deltas beyond what is to be kept.
+func (h *Hub) trim() {
 	oldest := h.cfg.Now().Add(-h.cfg.ReplayAge)
 	n := 0
 	for n < len(h.replay) && (h.bytes > h.cfg.ReplayBytes || h.replay[n].born.Before(oldest)) {

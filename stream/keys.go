@@ -16,11 +16,11 @@ type keySet struct {
 	used int // how many subscriptions have it; guarded by hub.mu
 
 	mu   sync.Mutex
-	made map[*Topic]made // the newest frame of each topic
+	made map[*Topic]cachedFrame // the newest frame of each topic
 }
 
-// made is a delta's frame for a keySet.
-type made struct {
+// cachedFrame is a delta's frame for a keySet.
+type cachedFrame struct {
 	of    *delta
 	frame []byte
 }
@@ -41,7 +41,7 @@ func (k *keySet) frame(d *delta) []byte {
 	}
 	frame := d.of(k)
 	if newest.of == nil || newest.of.seq < d.seq {
-		k.made[d.topic] = made{d, frame}
+		k.made[d.topic] = cachedFrame{d, frame}
 	}
 	return frame
 }
@@ -59,7 +59,7 @@ func (h *Hub) keySet(keys []string) *keySet {
 	name := quoted.String()
 	k := h.keySets[name]
 	if k == nil {
-		k = &keySet{name: name, list: list, in: make(map[string]struct{}, len(list)), made: map[*Topic]made{}}
+		k = &keySet{name: name, list: list, in: make(map[string]struct{}, len(list)), made: map[*Topic]cachedFrame{}}
 		for _, key := range list {
 			k.in[key] = struct{}{}
 		}

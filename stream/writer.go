@@ -13,12 +13,12 @@ const pieceSize = 128 << 10
 type writer struct {
 	client *Client
 	write  func(frame []byte) error
-	places []place
+	places []position
 }
 
-// A place is how far a client is in a topic: deltas up to there are in the state
+// A position is how far a client is in a topic: deltas up to there are in the state
 // that it got.
-type place struct {
+type position struct {
 	topic *Topic
 	seq   uint64
 	time  time.Time // of feeds
@@ -41,7 +41,7 @@ func (w *writer) step(briefly bool) (bool, error) {
 	return false, nil
 }
 
-func (w *writer) delta(sub *following, d *delta) error {
+func (w *writer) delta(sub *selection, d *delta) error {
 	for _, p := range w.places {
 		if p.topic == d.topic && (d.seq <= p.seq || d.time.Before(p.time)) {
 			return nil
@@ -57,7 +57,7 @@ func (w *writer) delta(sub *following, d *delta) error {
 }
 
 // states writes everything of every topic.
-func (w *writer) states(sub *following) error {
+func (w *writer) states(sub *selection) error {
 	w.places = nil
 	for _, t := range sub.topics {
 		if err := w.state(sub, t); err != nil {
@@ -67,7 +67,7 @@ func (w *writer) states(sub *following) error {
 	return nil
 }
 
-func (w *writer) state(sub *following, t *Topic) error {
+func (w *writer) state(sub *selection, t *Topic) error {
 	if sub.keys == nil || !t.keyed {
 		if p, frames := t.whole(); frames != nil {
 			w.places = append(w.places, p)
@@ -79,24 +79,24 @@ func (w *writer) state(sub *following, t *Topic) error {
 			return nil
 		}
 	}
-	return t.tell(sub, func(p place) { w.places = append(w.places, p) }, w.write)
+	return t.writeState(sub, func(p position) { w.places = append(w.places, p) }, w.write)
 }
 
-// tell makes the frames of a state and hands them to write. place is called
+// writeState makes the frames of a state and hands them to write. place is called
 // before the first.
-func (t *Topic) tell(sub *following, begin func(place), write func([]byte) error) error {
+func (t *Topic) writeState(sub *selection, begin func(position), write func([]byte) error) error {
 	t.hub.mu.Lock()
 	seq, at, objects := t.hub.seq, t.at, t.objects
 	t.hub.mu.Unlock()
-	p := piecemeal{write: write, topic: t.name, seq: seq}
+	p := stateWriter{write: write, topic: t.name, seq: seq}
 	if t.state == nil {
-		begin(place{topic: t, seq: seq})
+		begin(position{topic: t, seq: seq})
 		if sub.keys != nil && t.keyed {
 			objects = slices.DeleteFunc(slices.Clone(objects), func(o Object) bool { return !sub.keys.has(o.Key) })
 		}
 		for first := true; first || len(objects) > 0; first = false {
 			var piece []Object
-			piece, objects = cut(objects)
+			piece, objects = split(objects)
 			if err := p.put(at, piece); err != nil {
 				return err
 			}
@@ -106,7 +106,7 @@ func (t *Topic) tell(sub *following, begin func(place), write func([]byte) error
 	var err error
 	t.state(sub.keyList(t), func(at time.Time, piece []Object) bool {
 		if p.pieces == 0 {
-			begin(place{topic: t, time: at})
+			begin(position{topic: t, time: at})
 		}
 		err = p.put(at, piece)
 		return err == nil
@@ -115,15 +115,15 @@ func (t *Topic) tell(sub *following, begin func(place), write func([]byte) error
 }
 
 // keyList is what a feed is to be limited to; nil: nothing.
-func (f *following) keyList(t *Topic) []string {
+func (f *selection) keyList(t *Topic) []string {
 	if !t.keyed {
 		return nil
 	}
 	return f.Keys
 }
 
-// cut takes the first piece off.
-func cut(objects []Object) (piece, rest []Object) {
+// split takes the first piece off.
+func split(objects []Object) (piece, rest []Object) {
 	size, n := 0, 0
 	for n < len(objects) && size < pieceSize {
 		size += len(objects[n].JSON)
@@ -132,16 +132,16 @@ func cut(objects []Object) (piece, rest []Object) {
 	return objects[:n], objects[n:]
 }
 
-// piecemeal writes a state: the first piece as such, the others as deltas of the
+// stateWriter writes a state: the first piece as such, the others as deltas of the
 // same number.
-type piecemeal struct {
+type stateWriter struct {
 	write  func([]byte) error
 	topic  string
 	seq    uint64
 	pieces int
 }
 
-func (p *piecemeal) put(at time.Time, piece []Object) error {
+func (p *stateWriter) put(at time.Time, piece []Object) error {
 	size := 256
 	for _, o := range piece {
 		size += len(o.JSON) + 1

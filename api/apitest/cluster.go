@@ -5,8 +5,8 @@ import (
 	"slices"
 	"sync"
 
+	"thalassa/cluster"
 	"thalassa/internal/wake"
-	"thalassa/lb"
 )
 
 // A Cluster stands in for Pacemaker: it shows the view it was given, and what
@@ -15,36 +15,36 @@ type Cluster struct {
 	changed wake.Signal
 
 	mu      sync.Mutex
-	view    lb.Cluster
+	view    cluster.Status
 	cib     string
 	trouble error
-	done    []lb.ClusterAction
+	done    []cluster.Action
 }
 
 // NewCluster makes one of two nodes, of which n1 has the floating IP.
 func NewCluster() *Cluster {
 	return &Cluster{
 		cib: `<cib epoch="12"/>`,
-		view: lb.Cluster{
-			Epoch: lb.ClusterEpoch{Epoch: 12, Updates: 34}, State: lb.ClusterOK, Reasons: []string{}, Name: "lab", Version: "2.1.5",
-			DC: "n1", Quorum: true, Fencing: lb.ClusterFencing{Enabled: true, Devices: []string{"fence"}}, Self: "n1", Role: "active",
-			Nodes: []lb.ClusterNode{
+		view: cluster.Status{
+			Epoch: cluster.Epoch{Epoch: 12, Updates: 34}, State: cluster.StateOK, Reasons: []string{}, Name: "lab", Version: "2.1.5",
+			DC: "n1", Quorum: true, Fencing: cluster.Fencing{Enabled: true, Devices: []string{"fence"}}, Self: "n1", Role: "active",
+			Nodes: []cluster.Node{
 				{Name: "n1", State: "online", DC: true, Resources: []string{"haproxy", "vip"}, Attributes: map[string]string{}},
 				{Name: "n2", State: "online", Resources: []string{"haproxy"}, Attributes: map[string]string{"load": "1"}},
 			},
-			Resources: []lb.ClusterResource{
-				{ID: "haproxy", In: "haproxy-clone", Clone: true, Agent: "ocf:thalassa:haproxy", State: "started", Places: []lb.ClusterPlace{{Node: "n1", State: "started"}, {Node: "n2", State: "started"}}},
-				{ID: "vip", Agent: "ocf:heartbeat:IPaddr2", State: "started", Places: []lb.ClusterPlace{{Node: "n1", State: "started"}}},
+			Resources: []cluster.Resource{
+				{ID: "haproxy", In: "haproxy-clone", Clone: true, Agent: "ocf:thalassa:haproxy", State: "started", Places: []cluster.Placement{{Node: "n1", State: "started"}, {Node: "n2", State: "started"}}},
+				{ID: "vip", Agent: "ocf:heartbeat:IPaddr2", State: "started", Places: []cluster.Placement{{Node: "n1", State: "started"}}},
 			},
-			FloatingIPs: []lb.FloatingIP{{Resource: "vip", Address: "192.0.2.10/24", Node: "n1", Nodes: []string{"n1"}}},
-			Failures:    []lb.ClusterFailure{{Node: "n2", Resource: "haproxy", Operation: "monitor", Interval: 2000, Code: 7, Status: "complete", Meaning: "not running", Call: 3}},
+			FloatingIPs: []cluster.FloatingIP{{Resource: "vip", Address: "192.0.2.10/24", Node: "n1", Nodes: []string{"n1"}}},
+			Failures:    []cluster.Failure{{Node: "n2", Resource: "haproxy", Operation: "monitor", Interval: 2000, Code: 7, Status: "complete", Meaning: "not running", Call: 3}},
 			Settled:     true,
 		},
 	}
 }
 
 // Change makes the next view. What was shown before stays as it is.
-func (c *Cluster) Change(change func(v *lb.Cluster)) {
+func (c *Cluster) Change(change func(v *cluster.Status)) {
 	c.mu.Lock()
 	c.view.Nodes = slices.Clone(c.view.Nodes)
 	c.view.Resources = slices.Clone(c.view.Resources)
@@ -63,14 +63,14 @@ func (c *Cluster) Fail(err error) {
 }
 
 // Done are the actions that were carried out.
-func (c *Cluster) Done() []lb.ClusterAction {
+func (c *Cluster) Done() []cluster.Action {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.done
 }
 
 // View is what Change has made of it.
-func (c *Cluster) View() lb.Cluster {
+func (c *Cluster) View() cluster.Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.view
@@ -87,15 +87,15 @@ func (c *Cluster) MaskedCIB() ([]byte, error) {
 }
 
 // Foresee foresees one move, and the view as it is.
-func (c *Cluster) Foresee(_ context.Context, a lb.ClusterAction) (lb.Consequences, error) {
+func (c *Cluster) Foresee(_ context.Context, a cluster.Action) (cluster.Consequences, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	list := []lb.Consequence{{Action: "move", Resource: "vip", From: "n1", Node: a.Node}}
-	return lb.Consequences{Actions: list, Text: lb.Sentences(list), After: c.view}, c.trouble
+	list := []cluster.Consequence{{Action: "move", Resource: "vip", From: "n1", Node: a.Node}}
+	return cluster.Consequences{Actions: list, Text: cluster.Summarize(list), After: c.view}, c.trouble
 }
 
 // Do takes note of the action.
-func (c *Cluster) Do(_ context.Context, a lb.ClusterAction) (lb.Cluster, error) {
+func (c *Cluster) Do(_ context.Context, a cluster.Action) (cluster.Status, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.trouble == nil {

@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"thalassa/activity"
+	"thalassa/cluster"
 	"thalassa/haproxy"
-	"thalassa/lb"
 	"thalassa/pacemaker"
 )
 
@@ -40,13 +40,13 @@ type steering struct {
 }
 
 // Foresee tells what an action would do.
-func (s *steering) Foresee(ctx context.Context, a lb.ClusterAction) (lb.Consequences, error) {
+func (s *steering) Foresee(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
 	return s.cluster.Foresee(ctx, a)
 }
 
 // Do carries an action out. The view is fresh, and the note stored, when it
 // returns.
-func (s *steering) Do(ctx context.Context, a lb.ClusterAction) (lb.Cluster, error) {
+func (s *steering) Do(ctx context.Context, a cluster.Action) (cluster.Status, error) {
 	v, err := s.cluster.Do(ctx, a)
 	s.watcher.Look()
 	id := "cluster"

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"thalassa/activity"
+	"thalassa/cluster"
 	"thalassa/internal/testkit"
-	"thalassa/lb"
 	"thalassa/pacemaker"
 	"thalassa/store"
 )
@@ -29,7 +29,7 @@ func TestActionsOnTheClusterAreStored(t *testing.T) {
 	}
 	c := pacemaker.New(pacemaker.Config{Tools: t.TempDir()}) // none
 	s := steering{cluster: c, watcher: pacemaker.NewWatcher(c), events: events}
-	if _, err := s.Do(t.Context(), lb.ClusterAction{Kind: lb.Fence, Node: "n2", Author: "ops"}); err == nil {
+	if _, err := s.Do(t.Context(), cluster.Action{Kind: cluster.Fence, Node: "n2", Author: "ops"}); err == nil {
 		t.Fatal("a node was fenced without tools")
 	}
 	stored, err := db.Events(t.Context(), activity.Query{})

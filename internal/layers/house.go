@@ -53,12 +53,12 @@ func House() Rules {
 		Module:   "thalassa",
 		Packages: rooms(),
 		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/layers", "e2e"},
-		Pure:     []string{"lb", "template", "plan"},
+		Pure:     []string{"lb", "cluster", "template", "plan"},
 		Vars:     []string{"template.libraryLock"}, // guards a variable of config-parser's
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
 		Uses:     uses(),
-		Dialers:  []string{"statsock", "discovery"}, // discovery: Consul's
+		Dialers:  []string{"statsock", "consul"}, // consul: Consul's own
 		Program:  "cmd/thalassa",
 		Words:    []string{"util", "utils", "common", "helper", "helpers", "type", "types", "manager", "misc"},
 		Stems:    []string{"util", "utils", "common", "helper", "helpers", "misc"},
@@ -70,6 +70,7 @@ func House() Rules {
 func rooms() map[string][]string {
 	return map[string][]string{
 		"lb":                nil,
+		"cluster":           {"lb"},
 		"internal/wake":     nil,
 		"internal/leftover": nil,
 		"auth":              {"lb"},
@@ -81,22 +82,24 @@ func rooms() map[string][]string {
 		"haproxy":           {"statsock", "lb", "internal/leftover"},
 		"stats":             {"statsock", "lb", "internal/wake"},
 		"stream":            nil,
+		"live":              {"stream"},
 		"store":             {"activity", "lb", "internal/wake", "internal/leftover"},
-		"discovery":         {"lb"},
-		"pacemaker":         {"lb", "internal/wake", "internal/leftover"},
+		"consul":            nil,
+		"discovery":         {"consul", "lb"},
+		"pacemaker":         {"cluster", "lb", "internal/wake", "internal/leftover"},
 		"ui":                nil,
 		"client":            {"activity", "lb", "internal/wake"},
 		"canary":            {"client", "lb", "internal/wake"},
-		"api":               {"activity", "auth", "lb", "stats", "stream", "ui", "internal/wake"},
+		"api":               {"activity", "auth", "cluster", "lb", "live", "stats", "stream", "ui", "internal/wake"},
 		"agent":             {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "internal/wake"},
 		"ocf":               {"haproxy", "lb", "internal/wake"},
 		"dev":               nil,
-		"settings":          {"natives", "agent", "api", "discovery", "haproxy", "pacemaker", "stats", "statsock", "lb"},
+		"settings":          {"natives", "consul", "agent", "api", "discovery", "haproxy", "pacemaker", "stats", "statsock", "lb"},
 		"cli": {
-			"settings", "agent", "client", "canary", "pacemaker", "discovery", "haproxy", "store", "auth", "ocf", "dev",
+			"settings", "agent", "client", "canary", "cluster", "pacemaker", "discovery", "haproxy", "store", "auth", "ocf", "dev",
 			"template", "activity", "lb", "internal/wake",
 		},
-		"cmd/thalassa":      {Anything},
+		"cmd/thalassa": {Anything},
 
 		"api/apitest":              {Anything},
 		"store/storetest":          {Anything},
@@ -111,10 +114,10 @@ func rooms() map[string][]string {
 // processes, the program alone knows that it is one.
 func imports() []Import {
 	return []Import{
-		{Path: "github.com/hashicorp", Owners: []string{"discovery"}, Why: "discovery owns Consul's client"},
+		{Path: "github.com/hashicorp", Owners: []string{"consul"}, Why: "consul owns Consul's client"},
 		{Path: "github.com/haproxytech", Owners: []string{"template"}, Why: "template owns the parser of haproxy.cfg"},
 		{Path: "github.com/labstack", Owners: []string{"api"}, Why: "api owns echo"},
-		{Path: "github.com/coder/websocket", Owners: []string{"api", "client"}, Why: "api and client are the two ends of the websocket"},
+		{Path: "github.com/coder/websocket", Owners: []string{"live", "client"}, Why: "live and client are the two ends of the websocket"},
 		{Path: "github.com/prometheus", Owners: []string{"api"}, Why: "api owns the metrics"},
 		{Path: "go.etcd.io", Owners: []string{"store"}, Why: "store owns bbolt"},
 		{Path: "github.com/spf13/cobra", Owners: []string{"cli"}, Why: "cli owns cobra"},

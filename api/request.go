@@ -1,0 +1,145 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/lb"
+)
+
+// maxBody is the size of the largest body taken.
+const maxBody = 1 << 20
+
+const headerETag = "Etag" // in http.Header's canonical form
+
+// name is the path parameter called param, checked. A path that goes on behind
+// it is not a path of the API.
+func name(c echo.Context, param string) (lb.Name, error) {
+	raw := c.Param(param)
+	if strings.Contains(raw, "/") {
+		return "", echo.ErrNotFound
+	}
+	if c.Request().URL.RawPath != "" { // echo matched the path as it was sent
+		decoded, err := url.PathUnescape(raw)
+		if err != nil {
+			return "", invalidField(param, "is not decodable", "percent-encoding")
+		}
+		raw = decoded
+	}
+	n, err := lb.ParseName(raw)
+	if err == nil {
+		return n, nil
+	}
+	var f lb.FieldError
+	if !errors.As(err, &f) {
+		return "", err
+	}
+	return "", invalidField(param, f.Problem, f.Expected)
+}
+
+// body reads a JSON body. Content-Type may be missing; a form or plain text,
+// which a web page may send to any site, is refused.
+func body(c echo.Context) ([]byte, error) {
+	r := c.Request()
+	if ct := r.Header.Get(echo.HeaderContentType); ct != "" && !isJSON(ct) {
+		return nil, &failure{
+			status: http.StatusUnsupportedMediaType, Code: "invalid", Message: "the body is not JSON: send it with Content-Type: application/json",
+			Fields: []lb.FieldError{{Path: "Content-Type", Problem: strconv.Quote(ct) + " is not JSON", Expected: "application/json"}},
+		}
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, err
+	case err != nil: // the connection's trouble, or a body cut short
+		return nil, invalidField("body", "could not be read to its end", "one JSON object")
+	}
+	return data, nil
+}
+
+func isJSON(contentType string) bool {
+	media, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	charset := params["charset"]
+	return (media == "application/json" || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")) &&
+		(charset == "" || strings.EqualFold(charset, "utf-8"))
+}
+
+// respond answers with v as JSON.
+func respond(c echo.Context, status int, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encoding the answer: %w", err)
+	}
+	return write(c, status, echo.MIMEApplicationJSON, append(data, '\n'))
+}
+
+// respondTagged answers with v as JSON under the entity tag of the bytes, or
+// with 304 when the caller has them.
+func respondTagged(c echo.Context, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encoding the answer: %w", err)
+	}
+	if sum := sha256.Sum256(data); unchanged(c, `"`+hex.EncodeToString(sum[:8])+`"`) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return write(c, http.StatusOK, echo.MIMEApplicationJSON, append(data, '\n'))
+}
+
+// write sends an answer, for which the connection gets writeTimeout from now.
+func write(c echo.Context, status int, contentType string, data []byte) error {
+	err := http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(writeTimeout))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("setting the time for the answer: %w", err)
+	}
+	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(data)))
+	return c.Blob(status, contentType, data)
+}
+
+// changed is an object after a change: its own fields and, beside them, what
+// became of the change (the two share no field name).
+type changed struct {
+	object  any
+	applied lb.Applied
+}
+
+// MarshalJSON joins the two objects into one.
+func (r changed) MarshalJSON() ([]byte, error) { return joinObjects(r.object, r.applied) }
+
+// joinObjects is one JSON object of two that have no field in common.
+func joinObjects(a, b any) ([]byte, error) {
+	first, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	second, err := json.Marshal(b)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(first[:len(first)-1], []byte(","), second[1:]), nil
+}
+
+// orEmpty makes [] of what JSON would show as null.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

@@ -1,0 +1,95 @@
+package consul
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// ErrNoLeader says that Consul's servers have elected none: what they answer may be
+// out of date.
+var ErrNoLeader = errors.New("consul has no leader")
+
+// A Failure is a query that brought no answer.
+type Failure struct {
+	// Reason is one clause to be shown, the same for the same cause.
+	Reason string
+	// Outage: Consul as a whole is not available or does not let us in, as
+	// opposed to one answer that cannot be used.
+	Outage bool
+}
+
+// Diagnose says what an error of a query means.
+func Diagnose(err error) Failure {
+	var (
+		status api.StatusError
+		syntax *json.SyntaxError
+		typing *json.UnmarshalTypeError
+		errno  syscall.Errno
+		failed *url.Error
+		lookup *net.DNSError
+		token  *tokenError
+	)
+	switch {
+	case errors.Is(err, ErrNoLeader):
+		return Failure{Reason: err.Error(), Outage: true}
+	case errors.As(err, &token):
+		return Failure{Reason: oneLine("", token.Error()), Outage: true}
+	case errors.Is(err, errTooLarge):
+		return Failure{Reason: "asking consul: the answer is too large"}
+	case errors.As(err, &syntax), errors.As(err, &typing), errors.Is(err, errNoArray), errors.Is(err, errSyntax):
+		return Failure{Reason: "asking consul: the answer is malformed"}
+	case errors.As(err, &status):
+		return Failure{Reason: "asking consul: HTTP " + strconv.Itoa(status.Code) + oneLine(": ", status.Body), Outage: true}
+	case errors.Is(err, context.DeadlineExceeded):
+		return Failure{Reason: "asking consul: no answer in time", Outage: true}
+	case errors.As(err, &errno):
+		// Without the addresses: the port of our end differs each time.
+		return Failure{Reason: "asking consul: " + errno.Error(), Outage: true}
+	case errors.As(err, &lookup):
+		return Failure{Reason: "asking consul: looking up " + lookup.Name + ": " + lookup.Err, Outage: true}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return Failure{Reason: "asking consul: the connection was closed", Outage: true}
+	case errors.As(err, &failed):
+		err = failed.Err // without method and address
+	}
+	return Failure{Reason: "asking consul" + oneLine(": ", err.Error()), Outage: true}
+}
+
+// brief is err with what Consul said in a line: another program in its place may
+// answer with a whole page.
+func brief(err error) error {
+	if status, ok := errors.AsType[api.StatusError](err); ok {
+		status.Body = oneLine("", status.Body)
+		return status
+	}
+	return err
+}
+
+// oneLine makes foreign text fit to be shown within a sentence, after a
+// separator; nothing when there is nothing to show.
+func oneLine(separator, s string) string {
+	const longest = 200
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > longest {
+		s = strings.ToValidUTF8(s[:longest], "") + "…"
+	}
+	if s == "" {
+		return ""
+	}
+	return separator + s
+}

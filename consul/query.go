@@ -1,0 +1,162 @@
+package consul
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// Meta is what the headers of an answer say about it.
+type Meta struct {
+	Index uint64 // to wait on
+	// Streamed: the agent answered from a stream of events (the default for
+	// blocking queries for a single service). Such an answer does not say
+	// whether ACLs filtered it nor whether there is a leader.
+	Streamed bool
+	Leader   bool // whether the server that answered knows a leader; true if streamed
+	Filtered bool // by ACLs; false if streamed
+	// Cost is the time that reading the answer cost.
+	Cost time.Duration
+}
+
+// queryOptions of a read: block until the index is passed, at most for wait; an
+// index of 0 answers at once. Reads are stale ones: any server may answer.
+func queryOptions(ctx context.Context, index uint64, wait time.Duration) *api.QueryOptions {
+	q := &api.QueryOptions{AllowStale: true}
+	if index > 0 {
+		q.WaitIndex, q.WaitTime = index, wait
+	}
+	return q.WithContext(ctx)
+}
+
+// parseMeta takes over what api read from the headers. (It reads whether there is a
+// leader only beside X-Consul-LastContact, which is in every answer of Consul.)
+func parseMeta(q *api.QueryMeta, begun time.Time) Meta {
+	streamed := q.QueryBackend == api.QueryBackendStreaming
+	return Meta{
+		Index: q.LastIndex, Streamed: streamed, Leader: streamed || q.KnownLeader, Filtered: q.ResultsFilteredByACLs,
+		Cost: max(0, time.Since(begun)-q.RequestTime),
+	}
+}
+
+// Service asks for the instances of a service and their checks, in every state.
+func (c *Client) Service(ctx context.Context, name string, index uint64, wait time.Duration) ([]*Entry, Meta, error) {
+	begun := time.Now()
+	var entries []*Entry
+	q, err := c.api.Raw().Query("/v1/health/service/"+name, &entries, queryOptions(ctx, index, wait))
+	if err != nil {
+		return nil, Meta{}, err
+	}
+	return entries, parseMeta(q, begun), nil
+}
+
+// Services asks for the names and tags of all services.
+func (c *Client) Services(ctx context.Context, index uint64, wait time.Duration) (map[string][]string, Meta, error) {
+	begun := time.Now()
+	tags, q, err := c.api.Catalog().Services(queryOptions(ctx, index, wait))
+	if err != nil {
+		return nil, Meta{}, err
+	}
+	return tags, parseMeta(q, begun), nil
+}
+
+// Checks asks for all checks in a state ("any", "critical") and hands them to
+// each one by one: a catalog may hold tens of thousands with their outputs, too
+// much to hold at once. api offers no such reading.
+func (c *Client) Checks(ctx context.Context, state string, index uint64, wait time.Duration, each func(Check)) (Meta, error) {
+	target := c.base
+	target.Path += "/v1/health/state/" + state
+	query := url.Values{"stale": {""}}
+	if index > 0 {
+		query.Set("index", strconv.FormatUint(index, 10))
+		query.Set("wait", strconv.FormatInt(max(1, wait.Milliseconds()), 10)+"ms")
+	}
+	target.RawQuery = query.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
+	if err != nil {
+		return Meta{}, err
+	}
+	resp, err := c.stream.Do(req)
+	if err != nil {
+		return Meta{}, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1024)) // of use to a reader only
+		return Meta{}, api.StatusError{Code: resp.StatusCode, Body: strings.TrimSpace(string(text))}
+	}
+	body := &countedBody{Reader: resp.Body}
+	if err := scanChecks(body, each); err != nil {
+		return Meta{}, err
+	}
+	m := Meta{Leader: resp.Header.Get("X-Consul-KnownLeader") == "true", Cost: time.Duration(body.size) * scanCost}
+	m.Index, _ = strconv.ParseUint(resp.Header.Get("X-Consul-Index"), 10, 64) // 0, as api has it
+	return m, nil
+}
+
+// scanCost is what reading a byte costs. The time itself that it takes tells how
+// busy the machine is with other things, which is no reason to learn of changes
+// later still.
+const scanCost = 3 * time.Nanosecond
+
+// A countedBody counts what is read.
+type countedBody struct {
+	io.Reader
+	size int
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.size += n
+	return n, err
+}
+
+// scanChecks reads an answer about checks, to its end so that the connection can
+// be used again.
+func scanChecks(r io.Reader, each func(Check)) error {
+	s := newScanner(r)
+	known := map[string]string{} // what many checks have in common is kept once
+	keep := func(to *string) error {
+		text, err := s.text()
+		old, ok := known[string(text)]
+		if !ok && err == nil {
+			old = string(text)
+			known[old] = old
+		}
+		*to = old
+		return err
+	}
+	err := s.objects(func() error {
+		var c Check
+		err := s.fields(func(name []byte) error {
+			switch string(name) {
+			case "Node":
+				return keep(&c.Node)
+			case "ServiceName":
+				return keep(&c.ServiceName)
+			case "Status":
+				return keep(&c.Status)
+			case "CheckID":
+				return s.textTo(&c.CheckID)
+			case "ServiceID":
+				return s.textTo(&c.ServiceID)
+			}
+			return s.skip()
+		})
+		if err == nil {
+			each(c)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, r)
+	return err
+}

@@ -1,0 +1,172 @@
+package live
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"thalassa/stream"
+)
+
+// Protocol is the websocket's sub-protocol.
+const Protocol = "thalassa.v1"
+
+// Config says what is served and told to clients in the first frame. Hub is
+// needed.
+type Config struct {
+	Hub      *stream.Hub
+	Version  string        // of the agent
+	Label    string        // logical name of this load balancer
+	Interval time.Duration // between two samples of the statistics; 0: there are none
+	History  int           // samples that a chart can be filled with
+	// MaxSubscribers is the maximum number of open websockets; default: 4096.
+	MaxSubscribers int
+	// Logger is told of closed websockets, at debug level; default: silent.
+	Logger *slog.Logger
+}
+
+// A Peer is who opened a websocket.
+type Peer struct {
+	Name string // for the log
+	// Session is the session that said so; empty: none did.
+	Session string
+	// Check reports whether the peer is still who they were; nil: always.
+	Check func() bool
+}
+
+// A Server serves websockets. Its methods may be called from any goroutine.
+type Server struct {
+	cfg  Config
+	pool writerPool
+
+	mu      sync.Mutex
+	all     map[*subscriber]struct{}
+	closed  bool
+	serving sync.WaitGroup
+}
+
+// New makes a Server. It starts nothing.
+func New(cfg Config) *Server {
+	cfg.MaxSubscribers = cmp.Or(cfg.MaxSubscribers, 4096)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Server{cfg: cfg, all: map[*subscriber]struct{}{}}
+}
+
+// Accept turns a request into a websocket and returns; it answers the request
+// itself when it cannot be one. The websocket keeps nothing of the request. It is
+// served until the client goes or Close is called; of ctx only the values are
+// used.
+//
+// Who may open it, and that the request names Protocol, is for the caller to check.
+func (s *Server) Accept(ctx context.Context, w http.ResponseWriter, r *http.Request, peer Peer) {
+	sub := &subscriber{server: s, peer: peer}
+	conn, err := websocket.Accept(smallBuffers{w, &sub.writer}, r, &websocket.AcceptOptions{
+		Subprotocols: []string{Protocol}, InsecureSkipVerify: true, // the caller has checked the origin
+		OnPongReceived: func(context.Context, []byte) { sub.pinged.Store(false) },
+	})
+	if err != nil {
+		s.cfg.Logger.DebugContext(r.Context(), "websocket not opened", "error", err)
+		return // Accept has answered
+	}
+	conn.SetReadLimit(maxSubscription)
+	own, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	sub.conn, sub.end, sub.ctx = conn, end, func() context.Context { return own }
+	sub.client = s.cfg.Hub.JoinFunc(sub.wake)
+	if !s.add(own, sub) {
+		sub.client.Leave()
+		_ = conn.Close(websocket.StatusTryAgainLater, "too many websockets")
+	}
+}
+
+// add begins to serve one more, unless there are too many or the server ends.
+func (s *Server) add(ctx context.Context, sub *subscriber) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.all) >= s.cfg.MaxSubscribers {
+		return false
+	}
+	s.all[sub] = struct{}{}
+	s.serving.Add(1)
+	context.AfterFunc(ctx, func() { //nolint:contextcheck // it has ended
+		defer s.serving.Done()
+		sub.close()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.all, sub)
+	})
+	sub.wake() //nolint:contextcheck // it has that of the subscriber
+	// The end of a context would end the connection before a reason is sent.
+	s.serving.Go(func() { sub.read(context.WithoutCancel(ctx)) })
+	return true
+}
+
+// IsFull reports whether no further websocket is served: there are too many, or
+// Close was called.
+func (s *Server) IsFull() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed || len(s.all) >= s.cfg.MaxSubscribers
+}
+
+// subscribers are the open websockets.
+func (s *Server) subscribers() []*subscriber {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]*subscriber, 0, len(s.all))
+	for sub := range s.all {
+		out = append(out, sub)
+	}
+	return out
+}
+
+// EndSession closes the websockets of a session.
+func (s *Server) EndSession(id string) {
+	for _, sub := range s.subscribers() {
+		if sub.peer.Session == id {
+			sub.end(&closeReason{codeSessionOver, "the session is over"})
+		}
+	}
+}
+
+// Run closes the websockets whose clients do not answer or are not who they were,
+// until ctx ends, which is no error.
+func (s *Server) Run(ctx context.Context) error {
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			for _, sub := range s.subscribers() {
+				sub.check()
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Close closes all websockets for good, and waits for them until ctx ends.
+func (s *Server) Close(ctx context.Context) {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	for _, sub := range s.subscribers() {
+		sub.end(&closeReason{websocket.StatusGoingAway, "the agent stops"})
+	}
+	done := make(chan struct{})
+	go func() {
+		s.serving.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}

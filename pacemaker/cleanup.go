@@ -1,0 +1,90 @@
+package pacemaker
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"thalassa/cluster"
+)
+
+// readCIB reads the CIB that a tool has changed in a file.
+func readCIB(path string) (*CIB, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the CIB of a simulation: %w", err)
+	}
+	return ParseCIB(data)
+}
+
+// withoutFailures is the CIB without the failures that a Cleanup forgets. crm_resource
+// cannot do that in a file (2.1.5 crashes).
+func (c *CIB) withoutFailures(a cluster.Action) *CIB {
+	out := &CIB{Epoch: c.Epoch, root: c.root.clone()}
+	members := c.members(a.Resource)
+	for _, state := range out.root.child("status").all("node_state") {
+		if a.Node != "" && state.attr("uname") != a.Node {
+			continue
+		}
+		failed := map[string]bool{} // by their counters
+		for _, p := range state.child("transient_attributes").all("nvpair") {
+			if r, ok := failureOf(p.attr("name")); ok && (members == nil || members[r]) {
+				failed[r] = true
+			}
+		}
+		state.remove(func(e *element) bool {
+			r, ok := failureOf(e.attr("name"))
+			return e.name == "nvpair" && ok && failed[r]
+		})
+		for _, r := range state.all("lrm_resource") {
+			if members == nil || members[base(r.attr("id"))] {
+				r.remove(hasFailed)
+			}
+		}
+	}
+	out.data = out.root.bytes()
+	return out
+}
+
+// hasFailed reports whether an operation in a resource's history is a failure.
+// What is left of the history stands for the probe that follows a cleanup.
+func hasFailed(e *element) bool {
+	if e.name != "lrm_rsc_op" {
+		return false
+	}
+	switch e.attr("rc-code") {
+	case "0", "7", "8", "190", "191", "193": // fine, not running, promoted, degraded, pending
+		return strings.HasSuffix(e.attr("id"), "_last_failure_0")
+	}
+	return true
+}
+
+// members are the primitives of a resource; nil: of no resource in particular.
+func (c *CIB) members(resource string) map[string]bool {
+	if resource == "" {
+		return nil
+	}
+	out := map[string]bool{resource: true}
+	for _, p := range c.root.child("configuration", "resources").byID(resource).all("primitive") {
+		out[p.attr("id")] = true
+	}
+	return out
+}
+
+// failureOf is the resource that a fail-count or last-failure attribute is
+// about: "fail-count-vip#monitor_2000".
+func failureOf(attribute string) (resource string, ok bool) {
+	for _, prefix := range []string{"fail-count-", "last-failure-"} {
+		if rest, found := strings.CutPrefix(attribute, prefix); found {
+			name, _, _ := strings.Cut(rest, "#")
+			return base(name), true
+		}
+	}
+	return "", false
+}
+
+// base is a resource's name without the number of its instance.
+func base(id string) string {
+	name, _, _ := strings.Cut(id, ":")
+	return name
+}

@@ -1,0 +1,119 @@
+package pacemaker
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"thalassa/cluster"
+)
+
+// role is what this node does in the cluster.
+func role(v cluster.Status) string {
+	for _, ip := range v.FloatingIPs {
+		if ip.Node == v.Self {
+			return "active"
+		}
+	}
+	for _, n := range v.Nodes {
+		if n.Name != v.Self {
+			continue
+		}
+		switch {
+		case n.State == "standby", n.State == "maintenance":
+			return n.State
+		case n.State != "online":
+			return "offline"
+		case runsHAProxy(v, n.Name):
+			return "ready"
+		}
+		return "idle"
+	}
+	return "offline"
+}
+
+// runsHAProxy reports whether a resource that is HAProxy runs on a node.
+func runsHAProxy(v cluster.Status, node string) bool {
+	for _, r := range v.Resources {
+		if !strings.HasSuffix(r.Agent, ":haproxy") && r.ID != "haproxy" {
+			continue
+		}
+		for _, p := range r.Places {
+			if p.Node == node {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// assess says how the cluster as a whole is doing, and every reason for a state
+// that is not ok.
+func assess(v cluster.Status) (state string, reasons []string) {
+	state, reasons = cluster.StateOK, []string{}
+	worse := func(to, format string, args ...any) {
+		if order := cluster.States(); slices.Index(order, to) > slices.Index(order, state) {
+			state = to
+		}
+		reasons = append(reasons, fmt.Sprintf(format, args...))
+	}
+	if !v.Quorum {
+		worse(cluster.StateNoQuorum, "this part of the cluster has no quorum")
+	}
+	if v.DC == "" {
+		worse(cluster.StateErrors, "no DC has been elected")
+	}
+	for _, ip := range v.FloatingIPs {
+		switch {
+		case len(ip.Nodes) > 1:
+			worse(cluster.StateErrors, "the floating IP %s is on %s", ip.Address, strings.Join(ip.Nodes, " and "))
+		case ip.Node == "":
+			worse(cluster.StateErrors, "the floating IP %s is on no node", ip.Address)
+		}
+	}
+	for _, n := range v.Nodes {
+		if n.State == "offline" || n.State == "unclean" || n.State == "pending" {
+			worse(cluster.StateErrors, "node %s is %s", n.Name, n.State)
+		}
+	}
+	for _, r := range v.Resources {
+		if r.State == "failed" || r.State == "blocked" {
+			worse(cluster.StateErrors, "resource %s is %s", r.ID, r.State)
+		}
+	}
+	for _, f := range v.Failures {
+		worse(cluster.StateErrors, "%s of %s failed on %s: %s", f.Operation, f.Resource, f.Node, failureReason(f))
+	}
+	if v.Maintenance {
+		worse(cluster.StateMaintenance, "the cluster is in maintenance: Pacemaker does nothing")
+	}
+	for _, n := range v.Nodes {
+		if n.State == "maintenance" {
+			worse(cluster.StateMaintenance, "node %s is in maintenance", n.Name)
+		}
+	}
+	if !v.Fencing.Works() {
+		worse(cluster.StateNoFencing, "%s", NoFencing(v.Fencing))
+	}
+	return state, reasons
+}
+
+// failureReason is the agent's reason for a failure, or what its exit code means.
+func failureReason(f cluster.Failure) string {
+	switch {
+	case f.Reason != "":
+		return f.Reason
+	case f.Status != "" && f.Status != "complete":
+		return f.Status
+	}
+	return f.Meaning
+}
+
+// NoFencing is the warning for a cluster without fencing.
+func NoFencing(f cluster.Fencing) string {
+	what := "there is no fencing device"
+	if !f.Enabled {
+		what = "fencing is off (stonith-enabled=false)"
+	}
+	return what + ": a node that hangs or is cut off keeps the floating IP, and two nodes may answer for it"
+}
