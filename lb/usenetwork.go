@@ -7,7 +7,7 @@ import "strings"
 func (u *uses) network(keyword string) {
 	switch keyword {
 	case "bind":
-		for _, address := range strings.Split(u.word(1), ",") {
+		for address := range strings.SplitSeq(u.word(1), ",") {
 			u.address(keyword, address)
 		}
 	case "server":

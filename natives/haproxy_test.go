@@ -38,7 +38,11 @@ func newSpy(tb testing.TB, binary string) *spy {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { unix.Close(fd) })
+	tb.Cleanup(func() {
+		if err := unix.Close(fd); err != nil {
+			tb.Error(err)
+		}
+	})
 	if _, err := unix.InotifyAddWatch(fd, filepath.Join(s.dir, "k"), unix.IN_OPEN); err != nil {
 		tb.Fatal(err)
 	}

@@ -115,22 +115,17 @@ func (p Policy) judgeUse(use lb.Use) (f lb.FieldError, bad bool) {
 		return p.judgeSocket(use)
 	case lb.Unreadable:
 		return lb.FieldError{Problem: use.Name, Expected: "a line that HAProxy can read"}, true
-	}
-	if p.Any {
-		return f, false
-	}
-	switch use.Kind {
 	case lb.Program:
 		f.Problem = by(use) + strconv.Quote(use.Name) + " runs a program or uses rights over this machine"
 		f.Expected = "a line that does not" + allowAny
 	case lb.Environment:
 		f.Problem = by(use) + "reads HAProxy's environment variable " + strconv.Quote(use.Name)
 		f.Expected = "the value itself, a dollar sign in single quotes or after a backslash" + allowAny
-	default:
+	case lb.Unknown:
 		f.Problem = by(use) + use.Name + " is not known, so nobody knows what it reaches"
 		f.Expected = "a keyword that HAProxy 2.6 to 3.2 has in this section" + allowAny
 	}
-	return f, true
+	return f, !p.Any
 }
 
 // by begins a sentence with the word that names what is used.
