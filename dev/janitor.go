@@ -56,7 +56,7 @@ func Sweep(lifeline io.Reader, dir, prefix string) error {
 		return fmt.Errorf("waiting at the lifeline: %w", err)
 	}
 	for _, pid := range serversIn(dir) {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // gone already is as good
+		endServer(pid, dir)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("sweeping %s: %w", dir, err)
@@ -77,14 +77,33 @@ func serversIn(dir string) []int {
 		if err != nil {
 			continue // not a process
 		}
-		name, err := os.ReadFile(filepath.Join("/proc", e.Name(), "comm"))
-		if err != nil || !slices.Contains([]string{"haproxy", "consul"}, string(bytes.TrimSpace(name))) {
-			continue
-		}
-		line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
-		if err == nil && bytes.Contains(line, []byte(dir+"/")) { // not those of a folder whose name is longer
+		if isServer(pid, dir) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
+}
+
+// isServer reports whether a process is one of serversIn.
+func isServer(pid int, dir string) bool {
+	proc := filepath.Join("/proc", strconv.Itoa(pid))
+	name, err := os.ReadFile(filepath.Join(proc, "comm"))
+	if err != nil || !slices.Contains([]string{"haproxy", "consul"}, string(bytes.TrimSpace(name))) {
+		return false
+	}
+	line, err := os.ReadFile(filepath.Join(proc, "cmdline"))
+	return err == nil && bytes.Contains(line, []byte(dir+"/")) // not those of a folder whose name is longer
+}
+
+// endServer kills a server, which is looked at once more when its number cannot come to
+// mean another process any more (pidfd, where the kernel has that).
+func endServer(pid int, dir string) {
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return
+	}
+	defer process.Release() //nolint:errcheck // nothing is lost with it
+	if isServer(pid, dir) {
+		_ = process.Kill() // gone already is as good
+	}
 }

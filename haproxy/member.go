@@ -125,7 +125,7 @@ func (p *Process) isOurs(pid int) bool { return p.vet(pid) == nil }
 // HAProxy. Anybody can give a process any words; they count for nothing without the
 // user. The error says what is wrong, as a *lb.UnavailableError.
 func (p *Process) vet(pid int) error {
-	wrong := ""
+	var wrong string
 	switch {
 	case !p.hasOurSocket(pid):
 		wrong = "was not started with -W -S " + p.cfg.MasterSocket

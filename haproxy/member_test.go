@@ -265,9 +265,9 @@ func copyProgram(t *testing.T, to string) {
 func TestKnownAfterUpgradeAndByAnotherSpelling(t *testing.T) {
 	for _, name := range []string{"haproxy", "lb"} {
 		t.Run(name, func(t *testing.T) {
-			real, dir := testkit.SocketDir(t), testkit.SocketDir(t)
+			target, dir := testkit.SocketDir(t), testkit.SocketDir(t)
 			l := newLab(t, testkit.HAProxy(t))
-			if err := os.Symlink(real, filepath.Join(dir, "l")); err != nil {
+			if err := os.Symlink(target, filepath.Join(dir, "l")); err != nil {
 				t.Fatal(err)
 			}
 			l.cfg.Binary = filepath.Join(l.dir, name)
@@ -277,7 +277,7 @@ func TestKnownAfterUpgradeAndByAnotherSpelling(t *testing.T) {
 			l.apply("one")
 			master := l.state().MasterPID
 			copyProgram(t, l.cfg.Binary)
-			l.cfg.MasterSocket = filepath.Join(real, "m")
+			l.cfg.MasterSocket = filepath.Join(target, "m")
 			if err := errors.Join(os.Remove(l.cfg.MasterSocket), os.Remove(l.cfg.PIDPath)); err != nil {
 				t.Fatal(err)
 			}

@@ -63,9 +63,12 @@ func (s *Agent) MakeRunDir() error {
 // SharedPaths lists the settings whose files another user may take the place of.
 func (s *Agent) SharedPaths() (settings, paths []string) {
 	for _, p := range []struct{ setting, path string }{
-		{"haproxy-socket-path", s.statsSocket}, {"haproxy-master-socket-path", s.masterSocket},
-		{"haproxy-peers-socket-path", s.peersSocket}, {"haproxy-pid-path", s.pidPath},
-		{"haproxy-cfg-path", s.cfgPath}, {"persistence", s.persistence},
+		{"haproxy-socket-path", s.statsSocket},
+		{"haproxy-master-socket-path", s.masterSocket},
+		{"haproxy-peers-socket-path", s.peersSocket},
+		{"haproxy-pid-path", s.pidPath},
+		{"haproxy-cfg-path", s.cfgPath},
+		{"persistence", s.persistence},
 	} {
 		if p.path != "" && isShared(filepath.Dir(p.path)) {
 			settings, paths = append(settings, p.setting), append(paths, p.path)

@@ -139,7 +139,7 @@ func (t trust) checkOwner(socket, at string, info fs.FileInfo, last bool) error 
 	case last:
 		what = "it "
 	}
-	fault := ""
+	var fault string
 	switch mode := info.Mode(); {
 	case !t.includes(stat.Uid):
 		fault = what + "belongs to " + account(stat.Uid)

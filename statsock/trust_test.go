@@ -125,7 +125,9 @@ func TestStrangersPathLeadsNowhere(t *testing.T) {
 		"the stranger's link": {func(dir, socket string) (string, error) {
 			return dir + "/l", errors.Join(os.Symlink(socket, dir+"/l"), chown(dir+"/l"))
 		}, "/l belongs to nobody (uid 65534)"},
-		"a link": {func(dir, socket string) (string, error) { return dir + "/l", os.Symlink(filepath.Base(socket), dir+"/l") }, ""},
+		"a link": {func(dir, socket string) (string, error) {
+			return dir + "/l", os.Symlink(filepath.Base(socket), dir+"/l")
+		}, ""},
 		"a link into the stranger's directory": {func(dir, socket string) (string, error) {
 			return dir + "/l", errors.Join(os.Mkdir(dir+"/d", 0o755), os.Rename(socket, dir+"/d/s"), os.Symlink("d/../d/s", dir+"/l"), chown(dir+"/d"))
 		}, "/d belongs to nobody (uid 65534)"},
