@@ -17,7 +17,10 @@ type Status struct {
 	InEffect uint64 `json:"inEffect"`
 	// Problem says why the newest configuration is not in effect; empty when it
 	// is.
-	Problem   string          `json:"problem,omitempty"`
+	Problem string `json:"problem,omitempty"`
+	// Warnings say what HAProxy does not get of what was asked for, or is in Consul,
+	// because it leads to an address that administers this node; at most 100.
+	Warnings  []string        `json:"warnings,omitempty"`
 	HAProxy   HAProxyStatus   `json:"haproxy"`
 	Discovery []ServiceStatus `json:"discovery"` // sorted by service
 }
