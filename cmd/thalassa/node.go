@@ -18,6 +18,7 @@ import (
 	"thalassa/agent"
 	"thalassa/api"
 	"thalassa/auth"
+	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/lb"
@@ -92,7 +93,8 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 	if err != nil {
 		return false, err
 	}
-	a, registrar, err := n.agent(db, watcher, process, events, listener.Addr())
+	administered := n.control(listener.Addr())
+	a, registrar, err := n.agent(db, watcher, process, events, listener.Addr(), administered)
 	if err != nil {
 		return false, err
 	}
@@ -109,6 +111,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return watcher.Run(gctx) })
+	g.Go(func() error { return administered.Run(gctx) })
 	if registrar != nil {
 		g.Go(func() error { return registrar.Run(gctx) })
 	}
@@ -201,10 +204,11 @@ func (n node) haproxy() *haproxy.Process {
 	})
 }
 
-func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, events *activity.Log, addr net.Addr) (*agent.Agent, *discovery.Registrar, error) {
+func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, events *activity.Log, addr net.Addr, administered *control.Watcher) (*agent.Agent, *discovery.Registrar, error) {
 	s := n.settings
 	cfg := agent.Config{
 		Intents: db, Source: w, Holder: w, HAProxy: p, Runtime: p, Journal: events, Memory: db, Archive: db,
+		Control: administered.Control, ControlChanged: administered.Changed(),
 		Drops: p.Drops, Process: s.process(), Version: version(), Label: s.label,
 		TemplateFile: s.templateFile, Persistence: s.persistence,
 		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, ReloadJitter: s.reloadJitter, Logger: n.log,
@@ -274,6 +278,7 @@ func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *acti
 		Changes: a, Views: a, Activity: events, History: db, HAProxyConfig: p.Installed, Stats: p.Stats, Connections: p.Connections,
 		Changed: a.Changed, Sampler: sampler, OpenMetrics: s.metricsOpen,
 		Version: version(), Label: s.label, AllowedHosts: s.allowedHosts, Loopback: s.loopback(), Logger: n.log,
+		Admit: control.NewPeers(s.haproxyBinary, s.workerUsers()...).Check,
 	}
 	cfg.Configs = db
 	if s.tokenFile != "" {

@@ -82,6 +82,7 @@ func rooms() map[string][]string {
 		"stream":            nil,
 		"store":             {"activity", "lb", "internal/wake", "internal/leftover"},
 		"discovery":         {"lb"},
+		"control":           {"lb", "internal/wake"},
 		"pacemaker":         {"lb", "internal/wake", "internal/leftover"},
 		"ui":                nil,
 		"client":            {"activity", "lb", "internal/wake"},
