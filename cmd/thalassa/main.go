@@ -19,6 +19,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	code := run(ctx, os.Args[1:], environment{
 		program: os.Args[0], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
+		tokens: "/etc/thalassa/tokens",
 	})
 	stop()
 	os.Exit(code)
@@ -31,6 +32,9 @@ type environment struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer // run makes what goes there safe to look at
 	getenv         func(string) string
+	// tokens is the token file of an installed agent on this node. Who may read it
+	// need not name a token.
+	tokens string
 	// exact is standard output as it is, for bytes that must not be changed and for
 	// what draws. run sets it.
 	exact io.Writer
