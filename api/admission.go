@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -32,20 +33,33 @@ func (s *Server) admit(r *http.Request) error {
 	if !ok {
 		a = &admission{} // a server of somebody else's: each request is asked about
 	}
-	a.once.Do(func() {
-		from, err := netip.ParseAddrPort(r.RemoteAddr)
-		to, known := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-		if err != nil || !known {
-			a.err = forbidden(noRights + "it is not a TCP connection")
-			return
-		}
-		if err := s.cfg.Admit(context.WithoutCancel(r.Context()), from, to.AddrPort()); err != nil {
-			s.cfg.Logger.WarnContext(r.Context(), "connection without rights", "remote", r.RemoteAddr, "reason", err)
-			a.err = forbidden(noRights + err.Error())
-		}
-	})
+	a.once.Do(func() { a.err = s.findOut(r) })
 	return a.err
 }
+
+// findOut asks about the connection of a request.
+func (s *Server) findOut(r *http.Request) error {
+	ctx := r.Context()
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	to, known := ctx.Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if err != nil || !known {
+		return forbidden(noRights + "it is not a TCP connection")
+	}
+	// What is found out is of the connection, not of this request.
+	if err := s.cfg.Admit(context.WithoutCancel(ctx), from, to.AddrPort()); err != nil {
+		level := slog.LevelDebug // anybody who reaches a frontend may cause many
+		if now := s.cfg.Now().Unix(); now-s.refused.Swap(now) >= refusalsPause {
+			level = slog.LevelWarn
+		}
+		s.cfg.Logger.Log(ctx, level, "connection without rights", "remote", r.RemoteAddr, "reason", err)
+		return forbidden(noRights + err.Error())
+	}
+	return nil
+}
+
+// refusalsPause is for how many seconds no connection may have been refused for the
+// next one to be a warning in the log.
+const refusalsPause = 60
 
 // noRights begins the message to callers over a connection without rights.
 const noRights = "this needs a token file (--token-file), as the connection has no rights without one: "

@@ -29,9 +29,16 @@ func TestAdmission(t *testing.T) {
 		}
 	})
 	for _, r := range [][3]string{
-		{"PUT", "/backends/pwned", `{"type":"static"}`}, {"POST", "/backends/live", `{"version":"1.0.0"}`}, {"DELETE", "/frontends/www", ""},
-		{"GET", "/backends", ""}, {"GET", "/session", ""}, {"POST", "/session", `{"token":"0123456789abcdef"}`},
-		{"GET", "/metrics", ""}, {"GET", "/streams", ""}, {"GET", "/openapi.json", ""}, {"GET", "/", ""},
+		{"PUT", "/backends/pwned", `{"type":"static"}`},
+		{"POST", "/backends/live", `{"version":"1.0.0"}`},
+		{"DELETE", "/frontends/www", ""},
+		{"GET", "/backends", ""},
+		{"GET", "/session", ""},
+		{"POST", "/session", `{"token":"0123456789abcdef"}`},
+		{"GET", "/metrics", ""},
+		{"GET", "/streams", ""},
+		{"GET", "/openapi.json", ""},
+		{"GET", "/", ""},
 	} {
 		f := s.send(r[0], r[1], r[2], "Content-Type: application/json").refused(t, http.StatusForbidden, "forbidden")
 		if !strings.Contains(f.Error, "comes out of HAProxy") || !strings.Contains(f.Error, "--token-file") {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -38,8 +39,9 @@ type Server struct {
 	origins http.CrossOriginProtection
 
 	sessions  *auth.Sessions
-	patience  patience // with those who try tokens
-	inquiry   *inquiry // after how HAProxy stands
+	patience  patience     // with those who try tokens
+	inquiry   *inquiry     // after how HAProxy stands
+	refused   atomic.Int64 // when a connection had no rights last, in seconds
 	hub       *stream.Hub
 	topics    topics
 	metrics   *metrics

@@ -100,7 +100,7 @@ func peerSocket(from, to netip.AddrPort) (socketOwner, error) {
 	if err != nil {
 		return socketOwner{}, fmt.Errorf("opening a netlink socket: %w", err)
 	}
-	defer syscall.Close(fd)
+	defer func() { _ = syscall.Close(fd) }() // nothing is lost
 	if err := syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Sec: diagTime}); err != nil {
 		return socketOwner{}, fmt.Errorf("preparing a netlink socket: %w", err)
 	}

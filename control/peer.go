@@ -21,7 +21,7 @@ const (
 	// peerTime bounds what finding out about one connection may take, and peersAtOnce
 	// how many are looked at together: a HAProxy with many connections has as many
 	// entries in /proc.
-	peerTime    = 2 * time.Second
+	peerTime    = 5 * time.Second
 	peersAtOnce = 4
 	// maxProcFile bounds what is read of a file in /proc.
 	maxProcFile = 64 << 10

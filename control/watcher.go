@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-
 	"log/slog"
 	"net"
 	"net/netip"
@@ -110,9 +109,7 @@ func (w *Watcher) followAddresses(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-w.again:
-			if err := wake.Pause(ctx, quiet); err != nil {
-				return nil //nolint:nilerr // the end
-			}
+			_ = wake.Pause(ctx, quiet) // its end is seen above
 		case <-tick.C:
 		}
 		now := ""
@@ -152,8 +149,8 @@ func (w *Watcher) followConsul(ctx context.Context) error {
 			w.told.Store(&ports)
 			poke(w.again)
 		}
-		if wake.Pause(ctx, pause) != nil {
-			return nil
+		if over := wake.Pause(ctx, pause); over != nil {
+			return wake.UnlessOver(ctx, over)
 		}
 	}
 }

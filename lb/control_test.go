@@ -16,8 +16,12 @@ import (
 func control() *lb.Control {
 	return &lb.Control{
 		Ports: []lb.ControlPort{
-			{10000, "the agent's API"}, {1988, "HAProxy's statistics page"},
-			{8500, "Consul"}, {8501, "Consul"}, {8600, "Consul"}, {8301, "Consul"},
+			{10000, "the agent's API"},
+			{1988, "HAProxy's statistics page"},
+			{8500, "Consul"},
+			{8501, "Consul"},
+			{8600, "Consul"},
+			{8301, "Consul"},
 		},
 		Sockets: []string{"/run/thalassa/haproxy.sock", "/run/thalassa/master.sock"},
 		Local: []netip.Prefix{
@@ -78,9 +82,18 @@ func TestControlAllows(t *testing.T) {
 	t.Parallel()
 	c := control()
 	for _, address := range []lb.HostPort{
-		{"192.0.2.8", 10000}, {"192.0.2.101", 8500}, {"2001:db8::8", 10000}, {"203.0.113.1", 8600}, {"64:ff9b::cb00:7101", 10000},
-		{"::ffff:203.0.113.1", 10000}, {"2002:cb00:7101::1", 1988}, {"fe80::8", 1988}, // other nodes'
-		{"127.0.0.1", 80}, {"192.0.2.7", 443}, {"::1", 8080}, {"app.example", 80}, // other services of this node
+		{"192.0.2.8", 10000},
+		{"192.0.2.101", 8500},
+		{"2001:db8::8", 10000},
+		{"203.0.113.1", 8600},
+		{"64:ff9b::cb00:7101", 10000},
+		{"::ffff:203.0.113.1", 10000},
+		{"2002:cb00:7101::1", 1988},
+		{"fe80::8", 1988}, // other nodes'
+		{"127.0.0.1", 80},
+		{"192.0.2.7", 443},
+		{"::1", 8080},
+		{"app.example", 80}, // other services of this node
 	} {
 		if why := c.Refusal(address); why != "" {
 			t.Errorf("%s is refused: %s", address, why)
