@@ -35,15 +35,18 @@ var ErrHAProxy = errors.New("the connection comes out of HAProxy")
 // methods may be called concurrently.
 type Peers struct {
 	program string
+	paths   []string
 	users   []uint32
 	slots   chan struct{}
 	proc    string // where proc(5) is mounted
 }
 
-// NewPeers makes Peers for a HAProxy whose program has this path, and whose workers
-// run as one of these users where that is not the agent's own.
-func NewPeers(program string, users ...uint32) *Peers {
-	return &Peers{program: filepath.Base(program), users: users, slots: make(chan struct{}, peersAtOnce), proc: "/proc"}
+// NewPeers makes Peers for a HAProxy whose program has this path, which is started with
+// one of these paths (of its configuration, of its master socket), and whose workers
+// run as one of these users where that is not the agent's own. Connections of any other
+// HAProxy on the machine count as well, as far as the agent may look.
+func NewPeers(program string, paths []string, users ...uint32) *Peers {
+	return &Peers{program: filepath.Base(program), paths: paths, users: users, slots: make(chan struct{}, peersAtOnce), proc: "/proc"}
 }
 
 // Check finds out whether a connection that was accepted at the address to, from the
@@ -95,8 +98,8 @@ func (p *Peers) judge(ctx context.Context, owner socketOwner) error {
 			return ErrHAProxy
 		case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ESRCH):
 			continue // it has ended meanwhile
-		case errors.Is(err, os.ErrPermission) && h.leads:
-			continue // the master opens no connections
+		case errors.Is(err, os.ErrPermission) && (h.leads || p.isForeign(h.pid)):
+			continue // the master opens no connections, and another one is nobody's here
 		case err != nil:
 			return fmt.Errorf("it cannot be told whether the connection comes out of HAProxy, whose user it has: %w", err)
 		}
@@ -182,6 +185,30 @@ func (p *Peers) isHAProxy(pid int, name string) bool {
 		words = words[:1]
 	}
 	return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(programs, filepath.Base(w)) })
+}
+
+// isForeign reports whether a HAProxy was certainly started with other files than this
+// node's. Workers have the command line of their master.
+func (p *Peers) isForeign(pid int) bool {
+	commandLine, err := p.read(pid, "cmdline")
+	if err != nil || len(p.paths) == 0 {
+		return false
+	}
+	words, files := strings.Split(commandLine, "\x00"), 0
+	for i, w := range words {
+		if slices.ContainsFunc(p.paths, func(path string) bool {
+			return strings.HasPrefix(w, path) || filepath.IsAbs(w) && strings.HasPrefix(path, filepath.Clean(w)+"/")
+		}) {
+			return false
+		}
+		if i > 0 && words[i-1] == "-f" {
+			if !filepath.IsAbs(w) {
+				return false // of a folder that is not known here
+			}
+			files++
+		}
+	}
+	return files > 0
 }
 
 func (p *Peers) read(pid int, file string) (string, error) {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	if from := os.Getenv("CONTROL_TEST_FROM"); from != "" {
-		p := control.NewPeers("haproxy", nobody)
+		p := control.NewPeers("haproxy", strings.Fields(os.Getenv("CONTROL_TEST_PATHS")), nobody-1)
 		err := p.Check(context.Background(), netip.MustParseAddrPort(from), netip.MustParseAddrPort(os.Getenv("CONTROL_TEST_TO")))
 		answer := map[string]any{"haproxy": errors.Is(err, control.ErrHAProxy)}
 		if err != nil {
@@ -111,7 +112,7 @@ func target(l net.Listener) string {
 
 func TestConnectionsOfHAProxyAreFound(t *testing.T) {
 	t.Parallel()
-	p := control.NewPeers("/opt/other/balancer", nobody)
+	p := control.NewPeers("/opt/other/balancer", []string{"/elsewhere"}, nobody)
 	for _, address := range []string{"127.0.0.1:0", "[::]:0", "[::1]:0"} {
 		l := listen(t, address)
 		from, to := ends(through(t, l))
@@ -159,6 +160,7 @@ func TestUnreadableHAProxyHasNoRights(t *testing.T) {
 		{"root's agent, HAProxy's connection", 0, byHAProxy, false, true},
 		{"root's agent, somebody's connection", 0, bySomebody, true, false},
 		{"another user's agent, HAProxy's connection", 65533, byHAProxy, false, false},
+		{"another user's agent, another HAProxy's connection", 65531, byHAProxy, true, false},
 		{"another user's agent, somebody's connection", 65533, bySomebody, true, false},
 	} {
 		message, haproxy := checkAs(t, tt.user, tt.conn)
@@ -207,6 +209,9 @@ func checkAs(t *testing.T, user uint32, conn net.Conn) (message string, haproxy 
 	cmd := exec.Command(path)
 	cmd.Dir = "/"
 	cmd.Env = []string{"CONTROL_TEST_FROM=" + from.String(), "CONTROL_TEST_TO=" + to.String()}
+	if user == 65531 {
+		cmd.Env = append(cmd.Env, "CONTROL_TEST_PATHS=/etc/elsewhere/haproxy.cfg /run/elsewhere/master.sock")
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
 	out, err := cmd.Output()
 	if err != nil {
@@ -235,7 +240,7 @@ func TestManyConnections(t *testing.T) {
 	}
 	dial(t, target(l))
 	from, to := ends(accept(t, l))
-	p := control.NewPeers("haproxy")
+	p := control.NewPeers("haproxy", nil)
 	begin := time.Now()
 	if err := p.Check(t.Context(), from, to); err != nil {
 		t.Error(err)

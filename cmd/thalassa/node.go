@@ -278,7 +278,7 @@ func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *acti
 		Changes: a, Views: a, Activity: events, History: db, HAProxyConfig: p.Installed, Stats: p.Stats, Connections: p.Connections,
 		Changed: a.Changed, Sampler: sampler, OpenMetrics: s.metricsOpen,
 		Version: version(), Label: s.label, AllowedHosts: s.allowedHosts, Loopback: s.loopback(), Logger: n.log,
-		Admit: control.NewPeers(s.haproxyBinary, s.workerUsers()...).Check,
+		Admit: control.NewPeers(s.haproxyBinary, []string{s.cfgPath, s.masterSocket}, s.workerUsers()...).Check,
 	}
 	cfg.Configs = db
 	if s.tokenFile != "" {
