@@ -156,6 +156,8 @@ func (p *Peers) haproxy(pid int) (process, bool) {
 		switch {
 		case key == "Name":
 			name = strings.TrimSpace(value)
+		case key == "State" && len(words) > 0 && (words[0] == "Z" || words[0] == "X"):
+			return h, false // it has ended, and holds nothing
 		case key == "PPid" && len(words) == 1:
 			h.parent, _ = strconv.Atoi(words[0]) // the kernel writes numbers
 		case key == "Uid" && len(words) == 4: // real, effective, saved, of the file system
