@@ -34,6 +34,7 @@ const (
 	DiscoveryRecovered    Verb = "discoveryRecovered" // it does again
 	MembersHeld           Verb = "membersHeld"        // Consul lists so much less that it is not believed yet
 	MembersReleased       Verb = "membersReleased"    // a hold ended
+	MembersLeftOut        Verb = "membersLeftOut"     // their addresses administer this node
 	Imported              Verb = "imported"           // from a persistence file
 	StoreDamaged          Verb = "storeDamaged"       // a damaged store was set aside
 	ClusterChanged        Verb = "clusterChanged"     // an action on the Pacemaker cluster came to its end

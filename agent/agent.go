@@ -115,6 +115,12 @@ type Config struct {
 	// nothing is ever held.
 	Holder Holder
 
+	// Control says which addresses administer this node, so that no traffic may lead
+	// there: the same value while they are the same. nil: none does.
+	Control func() *lb.Control
+	// ControlChanged is poked when Control has another value; nil: never.
+	ControlChanged <-chan struct{}
+
 	// Resume starts a HAProxy that does not run with the file of an earlier run;
 	// nil: somebody else starts it. fs.ErrNotExist: there is no file.
 	Resume func(ctx context.Context) error
@@ -207,6 +213,7 @@ type Agent struct {
 	unrecorded  []*effective // texts that the archive does not have yet, oldest first
 	pending     *pending     // the revision that a change waits for; nil: none
 	unproven    *unproven    // the newest revision, while HAProxy has neither taken nor refused it
+	warnings    []string     // what is left out of HAProxy's configuration
 
 	inStep    chan struct{}             // closed when a round has applied for the first time
 	effective atomic.Pointer[effective] // what HAProxy runs; nil: not known yet
@@ -217,6 +224,9 @@ type Agent struct {
 	// doubtful: servers of some backends were astray, and nobody has looked at the
 	// others since.
 	doubtful bool
+
+	left      leftOut // of the loop alone
+	instances marker  // of the snapshot that may be used
 
 	persisted   persisted // of the scribe alone, as are
 	installed   uint64    // the file that it has put on disk; 0: not known
@@ -306,8 +316,10 @@ func (a *Agent) wasInStep() bool {
 	}
 }
 
-// Snapshot is what discovery knows now.
-func (a *Agent) Snapshot() lb.Snapshot { return a.cfg.Source.Snapshot() }
+// Snapshot is what discovery knows now. Instances at control addresses are refused.
+func (a *Agent) Snapshot() lb.Snapshot {
+	return a.instances.mark(a.cfg.Source.Snapshot(), a.control())
+}
 
 // Intent is what operators asked for now.
 func (a *Agent) Intent(ctx context.Context) (lb.Intent, error) {

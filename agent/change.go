@@ -19,7 +19,7 @@ import (
 const settleTime = 30 * time.Second
 
 // Edit carries out one change an operator asked for and returns when it is in
-// effect. Errors: those of lb.Intent.Apply; *lb.RefusedError when HAProxy would
+// effect. Errors: those of lb.Intent.Apply and lb.Control.CheckBackend; *lb.RefusedError when HAProxy would
 // not take the result; *lb.UnavailableError when that cannot be told now. After
 // an error what was asked for and what runs are as before.
 func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
@@ -36,6 +36,11 @@ func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 	base := uint64(0)
 	applied, err := a.change(ctx, e.Stamp, doubt, func(in lb.Intent) (lb.Intent, error) {
 		base = in.Revision
+		if e.Backend != nil {
+			if err := a.control().CheckBackend(*e.Backend); err != nil {
+				return lb.Intent{}, err
+			}
+		}
 		return in.Apply(e)
 	})
 	if err == nil && applied.Revision > base {
@@ -206,7 +211,7 @@ func (a *Agent) prove(ctx context.Context, next lb.Intent) error {
 	}
 	now := a.effective.Load()
 	next.Revision++ // it is another one, whatever it will be called
-	config := recalled(now.resolve(next, snap, a.cfg.Process), kept)
+	config := recalled(now.resolve(next, snap, a.cfg.Process, a.control()), kept)
 	if now != nil && len(plan.Compute(&now.config, config).Reload) == 0 {
 		return nil // only members change, for which HAProxy needs no new file
 	}

@@ -13,6 +13,7 @@ type effective struct {
 	template *template.Template // that the running HAProxy's file was made with
 	revision uint64             // of the intent
 	snapshot lb.Snapshot
+	control  *lb.Control // what was left out
 	origin   origin
 	// file is a number of the haproxy.cfg that it makes: those with the same number
 	// make the same.
@@ -25,13 +26,17 @@ type effective struct {
 // they have now if they can keep them. A backend of a service that the snapshot
 // does not have any more keeps its members: that is no evidence that they are
 // gone. While the intent stays, only the backends of services with another
-// answer cost anything. e may be nil: nothing is known of what runs.
-func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process) lb.Config {
+// answer cost anything. What leads to control addresses is left out. e may be nil:
+// nothing is known of what runs.
+func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, control *lb.Control) lb.Config {
+	wanted := func() lb.Config { return lb.Resolve(in, snap, p) }
 	if e == nil {
-		return plan.Layout(nil, lb.Resolve(in, snap, p))
+		config, _ := control.Strip(wanted())
+		return plan.Layout(nil, config)
 	}
-	if e.revision != in.Revision {
-		return e.layout(e.remember(lb.Resolve(in, snap, p), snap))
+	if e.revision != in.Revision || e.control != control {
+		config, _ := control.Strip(e.remember(wanted(), snap))
+		return e.layout(config)
 	}
 	next := e.config
 	next.Backends = make([]lb.Pool, len(e.config.Backends))

@@ -44,6 +44,10 @@ func (a *Agent) loop(ctx context.Context) error {
 			out = a.round(ctx)
 		case <-a.poke:
 			out = a.round(ctx)
+		case <-a.cfg.ControlChanged:
+			a.sources.Broadcast()
+			a.views.Broadcast()
+			out = a.round(ctx)
 		case <-retry.C:
 			out = a.round(ctx)
 		case <-a.cfg.Source.Changed():

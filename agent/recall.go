@@ -36,7 +36,7 @@ func (a *Agent) recall(ctx context.Context, in lb.Intent, snap lb.Snapshot) (map
 			continue
 		}
 		for _, slot := range slots[b.Key] {
-			if m := slot.Member; m != nil {
+			if m := slot.Member; m != nil && a.control().Refusal(m.Address) == "" {
 				m.Service = b.Service
 				kept[b.Key] = append(kept[b.Key], *m)
 			}

@@ -99,7 +99,7 @@ func (a *Agent) difference(t target) plan.Change {
 // aim works out what HAProxy is to run now. On an error the target still tells
 // the revision.
 func (a *Agent) aim(ctx context.Context) (target, error) {
-	t := target{effective: effective{template: a.template.current(), snapshot: a.Snapshot()}}
+	t := target{effective: effective{template: a.template.current(), snapshot: a.Snapshot(), control: a.control()}}
 	var err error
 	if t.intent, err = a.Intent(ctx); err != nil {
 		return t, err
@@ -109,7 +109,8 @@ func (a *Agent) aim(ctx context.Context) (target, error) {
 		return t, err
 	}
 	t.crammed = a.running.effective != nil && a.running.crammed
-	t.config = recalled(a.running.resolve(t.intent, t.snapshot, a.cfg.Process), kept)
+	t.config = recalled(a.running.resolve(t.intent, t.snapshot, a.cfg.Process, t.control), kept)
+	a.noteLeftOut(ctx, t)
 	if err := a.keepInherited(ctx, t); err != nil {
 		return t, err
 	}

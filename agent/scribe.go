@@ -73,7 +73,7 @@ func (a *Agent) writeDown(ctx context.Context) bool {
 		a.noteFileProblem(ctx, err)
 	}
 	err = errors.Join(err, a.record(ctx), a.persist(ctx))
-	if snap := a.Snapshot(); a.wasInStep() {
+	if snap := a.cfg.Source.Snapshot(); a.wasInStep() {
 		saved := a.cfg.Memory.SaveSnapshot(ctx, snap)
 		if saved != nil && ctx.Err() == nil {
 			a.cfg.Logger.WarnContext(ctx, "members not stored for a start without consul", "error", saved)

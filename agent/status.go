@@ -20,6 +20,7 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 	}
 	a.mu.Lock()
 	last, fileProblem := a.last, a.fileProblem
+	s.Warnings = a.warnings
 	a.mu.Unlock()
 	s.Warnings = append(s.Warnings, a.lineWarnings()...)
 	s.InEffect = last.inEffect

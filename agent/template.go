@@ -162,7 +162,7 @@ func (a *Agent) proveTemplate(ctx context.Context, tmpl *template.Template) erro
 	if err != nil {
 		return err
 	}
-	rendered, err := tmpl.Render(a.effective.Load().resolve(in, a.Snapshot(), a.cfg.Process))
+	rendered, err := tmpl.Render(a.effective.Load().resolve(in, a.Snapshot(), a.cfg.Process, a.control()))
 	if err != nil {
 		return err
 	}

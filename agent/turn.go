@@ -30,7 +30,7 @@ func (a *Agent) mayWait(t target, change plan.Change) bool {
 func (a *Agent) putOff(ctx context.Context, t target) outcome {
 	a.noteFreshness(t.snapshot)
 	a.follow(ctx, t.snapshot)
-	t.config = a.running.resolve(t.intent, t.snapshot, a.cfg.Process)
+	t.config = a.running.resolve(t.intent, t.snapshot, a.cfg.Process, t.control)
 	change := a.difference(t)
 	switch {
 	case ctx.Err() != nil:

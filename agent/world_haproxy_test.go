@@ -99,7 +99,7 @@ func serversIn(config string) []lb.ServerState {
 		if len(f) == 2 && f[0] == "backend" {
 			backend = f[1]
 		}
-		if len(f) < 3 || f[0] != "server" {
+		if len(f) < 3 || f[0] != "server" || !slices.Contains(f, "weight") { // raw ones are nobody's
 			continue
 		}
 		s := lb.ServerState{Backend: lb.Name(backend), Server: f[1], Maintenance: slices.Contains(f, "disabled")}

@@ -54,6 +54,9 @@ type world struct {
 	unwritable                 error         // every Commit but the first fails
 	look                       time.Duration // what a State takes
 
+	control        *lb.Control   // addresses of the node
+	controlChanged chan struct{} // pokes
+
 	holder                    holder        // discovery's other side
 	lacks                     string        // for changes at run time
 	between                   func()        // called with the lock, between two steps of an Adjust
@@ -72,7 +75,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	return &world{t: t, reload: 50 * time.Millisecond, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}, changed: make(chan struct{}, 1)}
+	return &world{t: t, reload: 50 * time.Millisecond, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}, changed: make(chan struct{}, 1), controlChanged: make(chan struct{}, 1)}
 }
 
 // run starts the agent in the test's bubble; it ends with the test.
@@ -97,6 +100,7 @@ func (w *world) make() {
 	w.t.Helper()
 	a, err := agent.New(agent.Config{
 		Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w, Holder: w.holder, Archive: w.archive, RawLines: w.rawLines,
+		Control: w.controlNow, ControlChanged: w.controlChanged,
 		Drops:        func([]byte) (bool, error) { return w.drops, nil },
 		Process:      lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute},
 		TemplateFile: w.templateFile, Persistence: w.persistence, ReloadJitter: w.jitter, Chance: w.chance, MayBeIdle: w.idle,

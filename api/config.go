@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"thalassa/activity"
@@ -90,7 +91,7 @@ type Config struct {
 	Cluster        ClusterView
 	ClusterActions ClusterActions
 
-	// Tokens say who may do what; nil: everybody may do everything.
+	// Tokens say who may do what; nil: everybody may do everything whom Admit lets in.
 	Tokens *auth.Tokens
 	// Loopback says that the listener is on the loopback. Without tokens only
 	// requests whose Host header is localhost, an IP address or one of
@@ -99,6 +100,11 @@ type Config struct {
 	Loopback bool
 	// AllowedHosts are further names of this machine, without ports.
 	AllowedHosts []string
+
+	// Admit finds out, where there are no tokens, whether a connection that was
+	// accepted at the address to, from the address from, may have rights. The error is
+	// why not, as a clause. nil: each may.
+	Admit func(ctx context.Context, from, to netip.AddrPort) error
 
 	Version string           // of the agent
 	Label   string           // logical name of this load balancer

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -41,6 +42,7 @@ type Server struct {
 	sessions  *auth.Sessions
 	limiter   authLimiter      // with those who try tokens
 	coalescer *statusCoalescer // after how HAProxy stands
+	refused   atomic.Int64     // when a connection had no rights last, in seconds
 	hub       *stream.Hub
 	topics    topics
 	metrics   *metrics
@@ -87,6 +89,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnContext:       withAdmission,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 	}

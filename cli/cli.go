@@ -27,6 +27,9 @@ type Environment struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer // Run makes what goes there safe to look at
 	Getenv         func(string) string
+	// TokenFile is the token file of an installed agent on this node. Users who may read
+	// it need not name a token. Empty: there is none.
+	TokenFile string
 	// Notify sends the signals to c until stop is called; nil: none come.
 	Notify func(c chan<- os.Signal, signals ...os.Signal) (stop func())
 }

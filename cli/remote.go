@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
+	neturl "net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"thalassa/auth"
 	"thalassa/client"
 )
 
@@ -58,7 +61,10 @@ func (r *remote) client() (*client.Client, error) {
 // token to show to the agent; empty: none.
 func (r *remote) token() (string, error) {
 	if r.tokenFile == "" {
-		return r.env.Getenv("THALASSA_TOKEN"), nil
+		if token := r.env.Getenv("THALASSA_TOKEN"); token != "" {
+			return token, nil
+		}
+		return r.nodeToken(), nil
 	}
 	data, err := os.ReadFile(r.tokenFile)
 	if err != nil {
@@ -69,6 +75,23 @@ func (r *remote) token() (string, error) {
 		return "", fmt.Errorf("%s holds %d words, expected the token alone", r.tokenFile, len(words))
 	}
 	return words[0], nil
+}
+
+// nodeToken is a token of the installed agent of this node, where the caller may read
+// its token file; empty: there is none for this agent. It is shown to no other node.
+func (r *remote) nodeToken() string {
+	u, err := neturl.Parse(r.address)
+	if err != nil || r.env.TokenFile == "" {
+		return ""
+	}
+	if a, err := netip.ParseAddr(u.Hostname()); u.Hostname() != "localhost" && (err != nil || !a.Unmap().IsLoopback()) {
+		return ""
+	}
+	token, err := auth.PlainToken(r.env.TokenFile)
+	if err != nil {
+		return "" // not for this user, or there is none: the agent says whether it takes one
+	}
+	return token
 }
 
 // show prints v as JSON when that was asked for, else what table writes.

@@ -33,15 +33,44 @@ exec chroot /mnt/root /bin/sh -ec '
 	cat /var/lib/dpkg/info/thalassa.triggers
 	echo "in haclient later: $(id -nG thalassa | grep -cw haclient)"
 	[ ! -e /usr/bin/thalassa-cib ] || ! command -v pacemakerd >/dev/null || echo "libraries missing: $(ldd /usr/bin/thalassa-cib | grep -c "not found")"
-	for path in /run/thalassa /var/lib/thalassa /etc/thalassa/thalassa.yaml /usr/bin/thalassa; do stat -c "%n %U %a" "$path"; done
+	for path in /run/thalassa /var/lib/thalassa /etc/thalassa/tokens /etc/thalassa/thalassa.yaml /usr/bin/thalassa; do stat -c "%n %U %a" "$path"; done
 	grep "^ExecStart" /usr/lib/systemd/system/thalassa.service
 	echo "version: $(thalassa version)"
 	echo "resource agent: $(/usr/lib/ocf/resource.d/thalassa/haproxy meta-data | grep -c "<parameter ")"
+	echo "group: $(stat -c %G /etc/thalassa/tokens)"
+	echo "token lines: $(grep -cE "^admin node [0-9a-f]{48}$" /etc/thalassa/tokens)"
+	sha256sum /etc/thalassa/tokens >/root/tokens.sum
 	echo "# changed by the administrator" >>/etc/thalassa/thalassa.yaml
 	dpkg --install /root/thalassa.deb
 	grep -c "changed by the administrator" /etc/thalassa/thalassa.yaml
+	echo "tokens kept: $(sha256sum --check --status /root/tokens.sum && echo yes)"
+	# The token is the agent'"'"'s, and the command line of a member of the group finds it.
+	install -d -o thalassa /tmp/agent
+	agent() { setpriv --reuid thalassa --regid thalassa --clear-groups "$@"; }
+	ip link set lo up
+	agent thalassa agent --config /etc/thalassa/thalassa.yaml --service-reg 127.0.0.1:1 --register=false --haproxy-stats-bind "" --haproxy-log "" --db-path /tmp/agent --haproxy-cfg-path /tmp/agent/haproxy.cfg --persistence "" --stop-haproxy >/tmp/agent/log 2>&1 &
+	running=$!
+	for i in $(seq 100); do agent thalassa status >/dev/null 2>&1 && break; sleep 0.1; done
+	echo "member: $(agent thalassa status >/dev/null 2>&1 && echo 0)"
+	echo "stranger: $(setpriv --reuid 65534 --regid 65534 --clear-groups thalassa status >/dev/null 2>&1 || echo $?)"
+	kill $running
+	wait $running || true
+	dpkg --remove thalassa
+	echo "tokens after removal: $(sha256sum --check --status /root/tokens.sum && echo kept)"
+	# A token file of the administrator'"'"'s own.
+	rm /etc/thalassa/tokens
+	sed -i "s|^token-file:.*|token-file: /etc/thalassa/own  # ours|" /etc/thalassa/thalassa.yaml
+	dpkg --install /root/thalassa.deb
+	[ -e /etc/thalassa/tokens ] || echo "tokens of another place"
+	sed -i "s|^token-file:.*|#&|" /etc/thalassa/thalassa.yaml
+	dpkg --install /root/thalassa.deb 2>&1
+	[ -e /etc/thalassa/tokens ] || echo "tokens of no place"
+	sed -i "s|^#token-file:.*|tokenFile: \"/etc/thalassa/tokens\"|" /etc/thalassa/thalassa.yaml
+	dpkg --install /root/thalassa.deb
+	grep -cE "^admin node" /etc/thalassa/tokens
+	[ "$(ls /etc/thalassa)" = "$(printf "thalassa.yaml\ntokens")" ] || ls /etc/thalassa
 	dpkg --purge thalassa
-	for path in /usr/bin/thalassa /etc/thalassa/thalassa.yaml /var/lib/thalassa /usr/lib/ocf/resource.d/thalassa/haproxy; do
+	for path in /usr/bin/thalassa /etc/thalassa /var/lib/thalassa /usr/lib/ocf/resource.d/thalassa/haproxy; do
 		[ ! -e "$path" ] || echo "left behind: $path"
 	done
 '`
@@ -87,7 +116,7 @@ func TestPackage(t *testing.T) {
 	for _, missing := range lostLinks(t, packages[0]) {
 		t.Errorf("the README leads to %s, which is not in the package", missing)
 	}
-	cmd = exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
+	cmd = exec.Command("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--propagation", "private",
 		"/bin/sh", "-ec", installPackage, "install", packages[0])
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8"}
 	out, err := cmd.CombinedOutput()
@@ -102,7 +131,8 @@ func TestPackage(t *testing.T) {
 	}
 	for _, want := range []string{
 		"in haclient later: 1", "interest-noawait /usr/sbin/pacemakerd",
-		"user: thalassa", "/run/thalassa thalassa 750", "/var/lib/thalassa thalassa 750", "/etc/thalassa/thalassa.yaml root 644",
+		"user: thalassa", "/run/thalassa thalassa 750", "/var/lib/thalassa thalassa 750", "/etc/thalassa/thalassa.yaml root 644", "/etc/thalassa/tokens root 640", "group: thalassa", "token lines: 1", "tokens kept: yes",
+		"holds a new token of role admin", "member: 0", "stranger: 7", "tokens after removal: kept", "tokens of another place", "token-file is not set", "tokens of no place",
 		"/usr/bin/thalassa root 755", "ExecStart=/usr/bin/thalassa agent", "version: thalassa", "resource agent: 12", "\n1\n",
 	} {
 		if !strings.Contains(string(out), want) {

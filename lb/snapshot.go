@@ -51,6 +51,9 @@ type Instance struct {
 	Healthy bool `json:"healthy"`
 	// Held: Consul does not list it as usable any more, and is not believed yet.
 	Held bool `json:"held,omitempty"`
+	// Refused says why traffic never goes there, whatever Consul says: the address
+	// administers this node (see Control). Empty: it may.
+	Refused string `json:"refused,omitempty"`
 }
 
 // Is reports whether the instance is of version v: by its service meta

@@ -18,8 +18,10 @@ type Status struct {
 	// Problem says why the newest configuration is not in effect; empty when it
 	// is.
 	Problem string `json:"problem,omitempty"`
-	// Warnings are sentences about raw lines that stay in effect and would be refused
-	// now. They do not make the agent unready.
+	// Warnings are sentences: what HAProxy does not get of what was asked for, or is in
+	// Consul, because it leads to an address that administers this node; and raw lines
+	// that stay in effect and would be refused now. At most 100 of each. They do not make
+	// the agent unready.
 	Warnings  []string        `json:"warnings,omitempty"`
 	HAProxy   HAProxyStatus   `json:"haproxy"`
 	Discovery []ServiceStatus `json:"discovery"` // sorted by service

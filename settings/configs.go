@@ -1,9 +1,11 @@
 package settings
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 	"thalassa/agent"
 	"thalassa/api"
 	"thalassa/consul"
+	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/lb"
@@ -109,6 +112,28 @@ func (s *Agent) API(log *slog.Logger) api.Config {
 	return api.Config{
 		OpenMetrics: s.metricsOpen, Label: s.label, AllowedHosts: s.allowedHosts, Loopback: s.Loopback(), Logger: log,
 	}
+}
+
+// Control configures the watch on the addresses that administer this node, where the API
+// listens at listening.
+func (s *Agent) Control(listening net.Addr, log *slog.Logger) control.Config {
+	consul := s.Discovery(lb.Snapshot{}, log)
+	return control.Config{
+		API: control.AddrPort(listening), Stats: s.Process().StatsBind, Sockets: []string{s.statsSocket, s.masterSocket, s.peersSocket},
+		Consul: s.Consul(), Logger: log,
+		ConsulPorts: func(ctx context.Context) ([]uint16, error) { return discovery.Ports(ctx, consul) },
+	}
+}
+
+// Peers finds out whether HAProxy is the other end of a connection to the API.
+func (s *Agent) Peers() *control.Peers {
+	users := s.haproxyUsers()
+	for _, name := range []string{s.haproxyUser, "haproxy"} {
+		if a, err := lookup(name); err == nil { // else there is no such user
+			users = append(users, a.uid)
+		}
+	}
+	return control.NewPeers(s.haproxyBinary, []string{s.cfgPath, s.masterSocket}, users...)
 }
 
 // TokenFile is the file of the API's bearer tokens; empty: everybody who reaches the

@@ -16,6 +16,7 @@ import (
 	"thalassa/agent"
 	"thalassa/api"
 	"thalassa/auth"
+	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/pacemaker"
@@ -94,7 +95,8 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 	if err != nil {
 		return false, err
 	}
-	a, registrar, err := n.agent(db, watcher, process, events, listener.Addr())
+	administered := control.New(n.settings.Control(listener.Addr(), n.log))
+	a, registrar, err := n.agent(db, watcher, process, events, listener.Addr(), administered)
 	if err != nil {
 		return false, err
 	}
@@ -111,6 +113,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return watcher.Run(gctx) })
+	g.Go(func() error { return administered.Run(gctx) })
 	if registrar != nil {
 		g.Go(func() error { return registrar.Run(gctx) })
 	}
@@ -170,11 +173,12 @@ func (n node) watcher(ctx context.Context, db *store.DB) (*discovery.Watcher, er
 	return w, nil
 }
 
-func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, events *activity.Log, addr net.Addr) (*agent.Agent, *discovery.Registrar, error) {
+func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, events *activity.Log, addr net.Addr, administered *control.Watcher) (*agent.Agent, *discovery.Registrar, error) {
 	s := n.settings
 	cfg := s.Loop(n.log)
 	cfg.Intents, cfg.Source, cfg.Holder, cfg.HAProxy, cfg.Runtime = db, w, w, p, p
 	cfg.Journal, cfg.Memory, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, p.Drops, version()
+	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
 	process := s.HAProxy(n.log)
 	switch process.Mode {
 	case haproxy.Managed:
@@ -214,6 +218,7 @@ func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *acti
 	cfg := n.settings.API(n.log)
 	cfg.Changes, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = a, a, a.Changed, sampler, version()
 	cfg.Activity, cfg.History, cfg.Configs = events, db, db
+	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.Installed, p.Stats, p.Connections
 	if file := n.settings.TokenFile(); file != "" {
 		tokens, err := auth.Open(file, n.log)

@@ -87,6 +87,7 @@ func rooms() map[string][]string {
 		"consul":            nil,
 		"discovery":         {"consul", "lb"},
 		"pacemaker":         {"cluster", "lb", "internal/wake", "internal/leftover"},
+		"control":           {"lb", "internal/wake"},
 		"ui":                nil,
 		"client":            {"activity", "lb", "internal/wake"},
 		"canary":            {"client", "lb", "internal/wake"},
@@ -94,7 +95,7 @@ func rooms() map[string][]string {
 		"agent":             {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "internal/wake"},
 		"ocf":               {"haproxy", "lb", "internal/wake"},
 		"dev":               nil,
-		"settings":          {"natives", "consul", "agent", "api", "discovery", "haproxy", "pacemaker", "stats", "statsock", "lb"},
+		"settings":          {"natives", "consul", "control", "agent", "api", "discovery", "haproxy", "pacemaker", "stats", "statsock", "lb"},
 		"cli": {
 			"settings", "agent", "client", "canary", "cluster", "pacemaker", "discovery", "haproxy", "store", "auth", "ocf", "dev",
 			"template", "activity", "lb", "internal/wake",

@@ -27,6 +27,7 @@ export const kinds = {
   discoveryRecovered: { title: "Discovery recovered", kind: "good" },
   membersHeld: { title: "Members held", kind: "bad" },
   membersReleased: { title: "Members released", kind: "good" },
+  membersLeftOut: { title: "Members left out", kind: "bad" },
   imported: { title: "Imported", kind: "info" },
   storeDamaged: { title: "Store damaged", kind: "bad" },
   clusterChanged: { title: "Cluster changed", kind: "info" },

@@ -1,0 +1,254 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"thalassa/lb"
+)
+
+const (
+	// peerTime bounds what finding out about one connection may take, and peersAtOnce
+	// how many are looked at together: a HAProxy with many connections has as many
+	// entries in /proc.
+	peerTime    = 5 * time.Second
+	peersAtOnce = 4
+	// maxProcFile bounds what is read of a file in /proc.
+	maxProcFile = 64 << 10
+)
+
+// ErrHAProxy is a connection that comes out of HAProxy: what anybody sends to a
+// frontend.
+var ErrHAProxy = errors.New("the connection comes out of HAProxy")
+
+// Peers finds out about connections to this node's API. Make it with NewPeers; all
+// methods may be called concurrently.
+type Peers struct {
+	program string
+	paths   []string
+	users   []uint32
+	slots   chan struct{}
+	proc    string // where proc(5) is mounted
+}
+
+// NewPeers makes Peers for a HAProxy whose program has this path, which is started with
+// one of these paths (of its configuration, of its master socket), and whose workers
+// run as one of these users where that is not the agent's own. Connections of any other
+// HAProxy on the machine count as well, as far as the agent may look.
+func NewPeers(program string, paths []string, users ...uint32) *Peers {
+	return &Peers{program: filepath.Base(program), paths: paths, users: users, slots: make(chan struct{}, peersAtOnce), proc: "/proc"}
+}
+
+// Check finds out whether a connection that was accepted at the address to, from the
+// address from, may be somebody of this node or from elsewhere. The error is
+// ErrHAProxy when its other end is HAProxy's, and another when that cannot be told:
+// the other end is on this node and gone already, or is that of a user whose HAProxy
+// does not let the agent look.
+func (p *Peers) Check(ctx context.Context, from, to netip.AddrPort) error {
+	ctx, cancel := context.WithTimeout(ctx, peerTime)
+	defer cancel()
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
+		return fmt.Errorf("finding out where the connection comes from: %w", ctx.Err())
+	}
+	owner, err := findSocket(from, to)
+	if err != nil {
+		local, localErr := localPrefixes()
+		if localErr == nil && !(&lb.Control{Local: local}).IsLocal(from.Addr()) {
+			return nil // another machine's
+		}
+		return errors.Join(err, localErr)
+	}
+	if err := p.judge(ctx, owner); err != nil {
+		return err
+	}
+	// Who held it may have ended before their sockets were read.
+	if now, err := findSocket(from, to); err != nil || now != owner {
+		return errors.Join(errNoSocket, err)
+	}
+	return nil
+}
+
+// judge looks for the socket among those of every HAProxy.
+func (p *Peers) judge(ctx context.Context, owner socketOwner) error {
+	all, err := p.processes()
+	if err != nil {
+		return err
+	}
+	looked := false
+	for _, h := range all {
+		if h.uid != owner.uid {
+			continue // a socket's user is that of the process that has opened it
+		}
+		holds, err := p.holds(ctx, h.pid, owner.inode)
+		switch {
+		case holds:
+			return ErrHAProxy
+		case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ESRCH):
+			continue // it has ended meanwhile
+		case errors.Is(err, os.ErrPermission) && (h.leads || p.isForeign(h.pid)):
+			continue // the master opens no connections, and another one is nobody's here
+		case err != nil:
+			return fmt.Errorf("it cannot be told whether the connection comes out of HAProxy, whose user it has: %w", err)
+		}
+		looked = true
+	}
+	if own := os.Geteuid(); !looked && own != 0 && int64(own) != int64(owner.uid) && slices.Contains(p.users, owner.uid) {
+		return errors.New("it cannot be told whether the connection comes out of HAProxy, whose user it has")
+	}
+	return nil
+}
+
+// A process is a HAProxy.
+type process struct {
+	pid, parent int
+	uid         uint32 // whose files it opens
+	leads       bool   // other ones are its children
+}
+
+// processes finds every HAProxy on this machine, whoever has started it.
+func (p *Peers) processes() ([]process, error) {
+	dir, err := os.Open(p.proc)
+	if err != nil {
+		return nil, fmt.Errorf("looking for HAProxy's processes: %w", err)
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("looking for HAProxy's processes: %w", err)
+	}
+	var out []process
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			if h, ok := p.haproxy(pid); ok {
+				out = append(out, h)
+			}
+		}
+	}
+	for i := range out {
+		out[i].leads = slices.ContainsFunc(out, func(h process) bool { return h.parent == out[i].pid })
+	}
+	return out, nil
+}
+
+// haproxy reads what matters of a process; false when it is no HAProxy, or has ended.
+func (p *Peers) haproxy(pid int) (process, bool) {
+	status, err := p.read(pid, "status")
+	if err != nil {
+		return process{}, false
+	}
+	h, name := process{pid: pid}, ""
+	for line := range strings.Lines(status) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		words := strings.Fields(value)
+		switch {
+		case key == "Name":
+			name = strings.TrimSpace(value)
+		case key == "State" && len(words) > 0 && (words[0] == "Z" || words[0] == "X"):
+			return h, false // it has ended, and holds nothing
+		case key == "PPid" && len(words) == 1:
+			h.parent, _ = strconv.Atoi(words[0]) // the kernel writes numbers
+		case key == "Uid" && len(words) == 4: // real, effective, saved, of the file system
+			uid, _ := strconv.ParseUint(words[3], 10, 32)
+			h.uid = uint32(uid)
+		}
+	}
+	return h, p.isHAProxy(pid, name)
+}
+
+// isHAProxy reports whether a process is a HAProxy by the name of its program, which
+// the kernel cuts at 15 bytes, or by what was started, as it is when the dynamic
+// linker was named in front.
+func (p *Peers) isHAProxy(pid int, name string) bool {
+	programs := []string{p.program, "haproxy"}
+	for _, program := range programs {
+		if name == program[:min(len(program), 15)] {
+			return true
+		}
+	}
+	commandLine, err := p.read(pid, "cmdline")
+	if err != nil {
+		return false
+	}
+	words := strings.Split(commandLine, "\x00")
+	if !strings.HasPrefix(name, "ld-") && !strings.HasPrefix(name, "ld.") {
+		words = words[:1]
+	}
+	return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(programs, filepath.Base(w)) })
+}
+
+// isForeign reports whether a HAProxy was certainly started with other files than this
+// node's. Workers have the command line of their master.
+func (p *Peers) isForeign(pid int) bool {
+	commandLine, err := p.read(pid, "cmdline")
+	if err != nil || len(p.paths) == 0 {
+		return false
+	}
+	words, files := strings.Split(commandLine, "\x00"), 0
+	for i, w := range words {
+		if slices.ContainsFunc(p.paths, func(path string) bool {
+			return strings.HasPrefix(w, path) || filepath.IsAbs(w) && strings.HasPrefix(path, filepath.Clean(w)+"/")
+		}) {
+			return false
+		}
+		if i > 0 && words[i-1] == "-f" {
+			if !filepath.IsAbs(w) {
+				return false // of a folder that is not known here
+			}
+			files++
+		}
+	}
+	return files > 0
+}
+
+func (p *Peers) read(pid int, file string) (string, error) {
+	f, err := os.Open(filepath.Join(p.proc, strconv.Itoa(pid), file))
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxProcFile))
+	return string(data), err
+}
+
+// holds reports whether a process has a socket open.
+func (p *Peers) holds(ctx context.Context, pid int, inode uint32) (bool, error) {
+	dir, err := os.Open(filepath.Join(p.proc, strconv.Itoa(pid), "fd"))
+	if err != nil {
+		return false, err
+	}
+	defer dir.Close()
+	want := "socket:[" + strconv.FormatUint(uint64(inode), 10) + "]"
+	for {
+		names, err := dir.Readdirnames(1024)
+		for _, name := range names {
+			link, err := os.Readlink(filepath.Join(dir.Name(), name))
+			if err == nil && link == want {
+				return true, nil
+			}
+			if err != nil && !errors.Is(err, os.ErrNotExist) { // it has been closed meanwhile
+				return false, err
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return false, nil
+		case err != nil:
+			return false, err
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"thalassa/internal/wake"
+	"thalassa/lb"
+)
+
+const (
+	// askEvery is how often Consul is asked for its ports, and askAgain how soon after
+	// a failure.
+	askEvery = time.Minute
+	askAgain = 5 * time.Second
+	// readEvery is how often the node's addresses are read though nothing has told of
+	// a change.
+	readEvery = 10 * time.Second
+	// quiet lets a burst of changes pass.
+	quiet = 10 * time.Millisecond
+)
+
+// Config says what administers this node.
+type Config struct {
+	API   netip.AddrPort // where the agent's API listens
+	Stats *lb.Bind       // of HAProxy's statistics page; nil: there is none
+	// Sockets are the paths of HAProxy's unix sockets.
+	Sockets []string
+	// Consul is the address of Consul's HTTP API, in the form of discovery.Config.
+	Consul string
+	// ConsulPorts asks Consul's agent for the ports that it listens at; nil: nobody
+	// can be asked. The usual ones count anyway.
+	ConsulPorts func(ctx context.Context) ([]uint16, error)
+	Logger      *slog.Logger // discards
+}
+
+// A Watcher keeps which addresses administer this node. Make it with New, let Run
+// run; the other methods may be called from any goroutine.
+type Watcher struct {
+	cfg     Config
+	current atomic.Pointer[lb.Control]
+	told    atomic.Pointer[[]uint16] // by Consul
+	again   chan struct{}            // one slot: something may have changed
+	changed chan struct{}
+}
+
+// New makes a Watcher that knows the node's addresses as they are now. Where the
+// kernel does not tell them, only loopback and unspecified addresses count, and the
+// log says so.
+func New(cfg Config) *Watcher {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	w := &Watcher{cfg: cfg, again: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+	if err := w.read(); err != nil {
+		w.set(nil)
+		cfg.Logger.Warn("the node's addresses are not known, only loopback addresses count as its own", "error", err)
+	}
+	return w
+}
+
+// Control is which addresses administer the node now: the same value while they are
+// the same. It costs nothing.
+func (w *Watcher) Control() *lb.Control { return w.current.Load() }
+
+// Changed is a one-slot poke for one reader: Control has another value.
+func (w *Watcher) Changed() <-chan struct{} { return w.changed }
+
+// Run follows the node's addresses and Consul's ports until ctx ends, which is no
+// error.
+func (w *Watcher) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return w.followAddresses(ctx) })
+	if w.cfg.ConsulPorts != nil {
+		g.Go(func() error { return w.followConsul(ctx) })
+	}
+	return g.Wait()
+}
+
+// followAddresses reads the addresses whenever the kernel tells of a change, and now
+// and then in case it does not.
+func (w *Watcher) followAddresses(ctx context.Context) error {
+	if fd, err := listenForChanges(); err == nil {
+		f := os.NewFile(uintptr(fd), "netlink")
+		defer f.Close()
+		defer context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })()
+		go w.hear(ctx, f)
+	} else {
+		w.cfg.Logger.WarnContext(ctx, "the node's addresses are read now and then", "interval", readEvery, "error", err)
+	}
+	tick := time.NewTicker(readEvery)
+	defer tick.Stop()
+	trouble := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.again:
+			_ = wake.Pause(ctx, quiet) // its end is seen above
+		case <-tick.C:
+		}
+		now := ""
+		if err := w.read(); err != nil {
+			now = err.Error()
+		}
+		if now != trouble && now != "" {
+			w.cfg.Logger.WarnContext(ctx, "the node's addresses are not known any more, the last ones count", "error", now)
+		}
+		trouble = now
+	}
+}
+
+// hear tells of everything that can be read from f, whatever it is, until ctx ends.
+func (w *Watcher) hear(ctx context.Context, f *os.File) {
+	buffer := make([]byte, 64<<10)
+	for ctx.Err() == nil {
+		_, err := f.Read(buffer) // also that messages were lost is news
+		if errors.Is(err, os.ErrClosed) {
+			return
+		}
+		poke(w.again)
+		if err != nil && wake.Pause(ctx, time.Second) != nil {
+			return
+		}
+	}
+}
+
+// followConsul asks Consul for its ports.
+func (w *Watcher) followConsul(ctx context.Context) error {
+	for {
+		pause := askEvery
+		ports, err := w.cfg.ConsulPorts(ctx)
+		if err != nil {
+			pause = askAgain
+		} else if told := w.told.Load(); told == nil || !slices.Equal(*told, ports) {
+			w.told.Store(&ports)
+			poke(w.again)
+		}
+		if over := wake.Pause(ctx, pause); over != nil {
+			return wake.UnlessOver(ctx, over)
+		}
+	}
+}
+
+// read works out what Control is now.
+func (w *Watcher) read() error {
+	local, err := localPrefixes()
+	if err != nil {
+		return err
+	}
+	w.set(local)
+	return nil
+}
+
+func (w *Watcher) set(local []netip.Prefix) {
+	next := w.cfg.control(local, w.told.Load())
+	if before := w.current.Load(); before != nil && slices.Equal(before.Local, next.Local) && slices.Equal(before.Ports, next.Ports) {
+		return
+	}
+	w.current.Store(next)
+	poke(w.changed)
+}
+
+// poke fills a slot, unless it is full: its reader sees everything anyway.
+func poke(slot chan<- struct{}) {
+	select {
+	case slot <- struct{}{}:
+	default:
+	}
+}
+
+// control is what administers a node with these addresses.
+func (cfg Config) control(local []netip.Prefix, told *[]uint16) *lb.Control {
+	c := &lb.Control{Local: local}
+	add := func(use string, ports ...uint16) {
+		for _, p := range ports {
+			if p != 0 && !slices.ContainsFunc(c.Ports, func(known lb.ControlPort) bool { return known.Port == p }) {
+				c.Ports = append(c.Ports, lb.ControlPort{Port: p, Use: use})
+			}
+		}
+	}
+	add("the agent's API", cfg.API.Port())
+	if cfg.Stats != nil {
+		add("HAProxy's statistics page", cfg.Stats.Port)
+	}
+	if host, port := consulAddress(cfg.Consul); isHere(c, host) {
+		add("Consul", port)
+		add("Consul", consulPorts()...)
+		if told != nil {
+			add("Consul", *told...)
+		}
+	}
+	for _, s := range cfg.Sockets {
+		if s != "" {
+			c.Sockets = append(c.Sockets, filepath.Clean(s))
+		}
+	}
+	return c
+}
+
+// consulPorts are those that Consul's agent has unless it is told otherwise: HTTP,
+// HTTPS, gRPC, gRPC with TLS, servers' RPC, Serf in the LAN and in the WAN, DNS.
+func consulPorts() []uint16 { return []uint16{8500, 8501, 8502, 8503, 8300, 8301, 8302, 8600} }
+
+// consulAddress is the host and port of Consul's address; no host: a unix socket or
+// the default, which are this node's.
+func consulAddress(address string) (host string, port uint16) {
+	scheme, rest, found := strings.Cut(address, "://")
+	if !found {
+		scheme, rest = "http", address
+	}
+	u, err := url.Parse(scheme + "://" + rest)
+	if err != nil || scheme == "unix" || rest == "" {
+		return "", 0
+	}
+	number, err := strconv.ParseUint(u.Port(), 10, 16)
+	if err != nil {
+		number = map[string]uint64{"https": 443, "http": 80}[scheme]
+		if !found {
+			number = 8500
+		}
+	}
+	return u.Hostname(), uint16(number)
+}
+
+// isHere reports whether a host may be this node. A name may be.
+func isHere(c *lb.Control, host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err != nil || c.IsLocal(a)
+}
+
+// AddrPort is the address of a TCP listener or connection; the zero value for any
+// other.
+func AddrPort(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	return tcp.AddrPort()
+}

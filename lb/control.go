@@ -1,0 +1,198 @@
+package lb
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+)
+
+// A Control says which addresses administer this node: the agent's API, HAProxy's
+// statistics page and sockets, Consul's agent. Traffic must never lead there: what
+// listens on loopback believes those who can reach it. It is immutable; nil refuses
+// nothing.
+type Control struct {
+	// Ports that administer the node, at whichever of its addresses.
+	Ports []ControlPort
+	// Sockets are the paths of HAProxy's own unix sockets.
+	Sockets []string
+	// Local are the addresses that the node answers for now, as its kernel has
+	// them. Loopback and unspecified addresses count anyway.
+	Local []netip.Prefix
+}
+
+// A ControlPort is a TCP or UDP port and what listens there.
+type ControlPort struct {
+	Port uint16
+	Use  string // e.g. "the agent's API"
+}
+
+// expectedMember says what a right address is.
+const expectedMember = "an address that does not administer this node"
+
+// Refusal says why a member must not have an address; empty: it may.
+func (c *Control) Refusal(a HostPort) string {
+	use := c.use(a.Port)
+	if use == "" {
+		return ""
+	}
+	address, err := netip.ParseAddr(string(a.Host))
+	switch {
+	case err != nil:
+		return a.String() + " has the port of " + use + ", and HAProxy resolves names itself"
+	case c.IsLocal(address):
+		return a.String() + " leads to " + use + " on this node"
+	}
+	return ""
+}
+
+// use is what listens at a port; empty: nothing that administers the node.
+func (c *Control) use(port uint16) string {
+	if c == nil {
+		return ""
+	}
+	for _, p := range c.Ports {
+		if p.Port == port {
+			return p.Use
+		}
+	}
+	return ""
+}
+
+// IsLocal reports whether connections to an address end on this node: at its
+// loopback, at an address of its own, or at the IPv4 address that an IPv6 one stands
+// for. A nil Control knows only those that are local everywhere.
+func (c *Control) IsLocal(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if a.IsLoopback() || a.IsUnspecified() || a.Is4() && a.As4()[0] == 0 {
+		return true
+	}
+	if c != nil && slices.ContainsFunc(c.Local, func(p netip.Prefix) bool { return p.Contains(a) }) {
+		return true
+	}
+	return slices.ContainsFunc(embedded(a), c.IsLocal)
+}
+
+// embedded are the IPv4 addresses that translators find in an IPv6 address:
+// IPv4-compatible (RFC 4291), stateless translation (RFC 2765), NAT64 (RFC 6052 and
+// RFC 8215) and 6to4 (RFC 3056).
+func embedded(a netip.Addr) []netip.Addr {
+	if !a.Is6() {
+		return nil
+	}
+	b := a.As16()
+	last := netip.AddrFrom4([4]byte(b[12:]))
+	for _, prefix := range [...]string{"::/96", "::ffff:0:0:0/96", "64:ff9b::/96"} {
+		if netip.MustParsePrefix(prefix).Contains(a) {
+			return []netip.Addr{last}
+		}
+	}
+	switch {
+	case netip.MustParsePrefix("64:ff9b:1::/48").Contains(a):
+		return []netip.Addr{last, netip.AddrFrom4([4]byte{b[6], b[7], b[9], b[10]})}
+	case netip.MustParsePrefix("2002::/16").Contains(a):
+		return []netip.Addr{netip.AddrFrom4([4]byte(b[2:6]))}
+	}
+	return nil
+}
+
+// CheckBackend refuses a backend with members, or raw lines, that lead to a control
+// address. The error is an *InvalidError naming every such field.
+func (c *Control) CheckBackend(b Backend) error {
+	if c == nil {
+		return nil
+	}
+	var fe fieldErrors
+	for i, m := range b.Members {
+		if why := c.Refusal(m); why != "" {
+			fe.add("members["+strconv.Itoa(i)+"]", why, expectedMember)
+		}
+	}
+	for i, why := range c.refusedLines(b.Natives) {
+		if why != "" {
+			fe.add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(b.Natives[i]))+": "+why, expectedMember)
+		}
+	}
+	return fe.err()
+}
+
+// Mark gives a service whose instances at control addresses say so and are not
+// healthy, so that nothing chooses them. A service without any is itself.
+func (c *Control) Mark(s Service) Service {
+	if c == nil || !slices.ContainsFunc(s.Instances, func(i Instance) bool { return c.Refusal(i.Address) != "" }) {
+		return s
+	}
+	s.Instances = slices.Clone(s.Instances)
+	for i := range s.Instances {
+		if why := c.Refusal(s.Instances[i].Address); why != "" {
+			s.Instances[i].Refused, s.Instances[i].Healthy = why, false
+		}
+	}
+	return s
+}
+
+// A LeftOut is a member or raw line that was asked for and that HAProxy does not
+// get.
+type LeftOut struct {
+	Backend Name
+	What    string // the member's address, or the line
+	Reason  string
+}
+
+// String is what to tell people.
+func (l LeftOut) String() string {
+	return "backend/" + string(l.Backend) + ": " + l.What + " is left out: " + l.Reason
+}
+
+// Strip takes out of a configuration what leads to control addresses, and tells what
+// that is. It is for what was stored before it was refused: HAProxy keeps running
+// with the rest.
+func (c *Control) Strip(config Config) (Config, []LeftOut) {
+	if c == nil {
+		return config, nil
+	}
+	var out []LeftOut
+	backends := config.Backends
+	for i, p := range config.Backends {
+		stripped, left := c.stripPool(p)
+		if len(left) == 0 {
+			continue
+		}
+		if len(out) == 0 {
+			backends = slices.Clone(config.Backends)
+		}
+		backends[i] = stripped
+		out = append(out, left...)
+	}
+	config.Backends = backends
+	return config, out
+}
+
+func (c *Control) stripPool(p Pool) (Pool, []LeftOut) {
+	var out []LeftOut
+	left := func(what, why string) bool {
+		if why != "" {
+			out = append(out, LeftOut{Backend: p.Key, What: what, Reason: why})
+		}
+		return why != ""
+	}
+	members := make([]Member, 0, len(p.Members))
+	for _, m := range p.Members {
+		if !left(m.Address.String(), c.Refusal(m.Address)) {
+			members = append(members, m)
+		}
+	}
+	var natives []Native
+	why := c.refusedLines(p.Natives)
+	for i, n := range p.Natives {
+		if !left(string(n), why[i]) {
+			natives = append(natives, n)
+		} else if idle, ok := idleServer(n); ok {
+			natives = append(natives, idle)
+		}
+	}
+	if len(out) == 0 {
+		return p, nil
+	}
+	p.Members, p.Natives = members, natives
+	return p, out
+}

@@ -1,0 +1,298 @@
+package lb
+
+import (
+	"net/netip"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// refusedLines says of each raw line of a backend why it may not stand there;
+// empty: it leads to no control address. Where a line chooses its target by the
+// request (http-request set-dst) that cannot be told.
+func (c *Control) refusedLines(lines []Native) []string {
+	out := make([]string, len(lines))
+	if c == nil {
+		return out
+	}
+	checked := defaultCheckHosts(lines)
+	for i, n := range lines {
+		out[i] = c.lineRefusal(splitLine(string(n)), checked)
+	}
+	return out
+}
+
+// defaultCheckHosts are the addresses at which default-server lines have servers
+// checked.
+func defaultCheckHosts(lines []Native) []string {
+	var hosts []string
+	for _, n := range lines {
+		words := splitLine(string(n))
+		if len(words) > 0 && words[0].text == "default-server" {
+			for _, key := range []string{"addr", "agent-addr"} {
+				if host, ok := option(words, key); ok {
+					hosts = append(hosts, host.text)
+				}
+			}
+		}
+	}
+	return hosts
+}
+
+// lineRefusal judges a raw line: what opens a connection somewhere (HAProxy
+// configuration manual: server, server-template, default-server, dispatch,
+// http-check connect, tcp-check connect).
+func (c *Control) lineRefusal(words []word, checked []string) string {
+	at := func(i int) word {
+		if i < len(words) {
+			return words[i]
+		}
+		return word{}
+	}
+	switch at(0).text {
+	case "server":
+		return c.serverRefusal(at(2), words, checked)
+	case "server-template":
+		return c.serverRefusal(at(3), words, checked)
+	case "dispatch":
+		return c.targetRefusal(parseTarget(at(1)))
+	case "default-server":
+		return c.optionsRefusal(words, target{host: "*"}, nil)
+	case "http-check", "tcp-check":
+		if at(1).text == "connect" {
+			return c.optionsRefusal(words, target{host: "*"}, nil)
+		}
+	}
+	return ""
+}
+
+func (c *Control) serverRefusal(address word, words []word, checked []string) string {
+	t := parseTarget(address)
+	if why := c.targetRefusal(t); why != "" {
+		return why
+	}
+	return c.optionsRefusal(words, t, checked)
+}
+
+// optionsRefusal judges where a server is checked, and the proxy it is reached
+// through. What the line does not say is the server's own.
+func (c *Control) optionsRefusal(words []word, server target, checked []string) string {
+	if proxy, ok := option(words, "socks4"); ok {
+		if why := c.targetRefusal(parseTarget(proxy)); why != "" {
+			return why
+		}
+	}
+	for _, keys := range [][2]string{{"addr", "port"}, {"agent-addr", "agent-port"}} {
+		host, hasHost := option(words, keys[0])
+		port, hasPort := option(words, keys[1])
+		hosts := checked
+		if hasHost {
+			hosts = []string{host.text}
+		} else if hasPort {
+			hosts = append(slices.Clone(hosts), server.host)
+		}
+		for _, h := range hosts {
+			t := target{host: h, port: server.port, open: port.open || host.open && !hasPort}
+			if hasPort {
+				t.port = port.text
+			}
+			if t.port == "" && !t.open {
+				if address, err := netip.ParseAddr(h); hasHost && err == nil && c.IsLocal(address) {
+					return h + " is this node, and no port is named beside it"
+				}
+				continue
+			}
+			if why := c.targetRefusal(t); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
+}
+
+// option finds the word after a keyword of a line.
+func option(words []word, key string) (word, bool) {
+	for i := 1; i+1 < len(words); i++ {
+		if words[i].text == key {
+			return words[i+1], true
+		}
+	}
+	return word{}, false
+}
+
+// A target is an address of a raw line, as HAProxy's str2sa_range reads it.
+type target struct {
+	host   string // without brackets; "*": any
+	port   string // as written; empty: the one that the client connected to
+	socket string // path of a unix socket
+	inner  bool   // a file descriptor of HAProxy's
+	open   bool   // its port comes from the environment
+}
+
+// parseTarget takes an address apart. The last colon separates the port, also of an
+// IPv6 address without brackets.
+func parseTarget(w word) target {
+	text := w.text
+	if family, rest, ok := strings.Cut(text, "@"); ok {
+		family = family[strings.LastIndexByte(family, '+')+1:]
+		switch {
+		case family == "fd" || family == "sockpair":
+			return target{inner: true}
+		case strings.HasPrefix(family, "unix") || strings.HasPrefix(family, "ux"):
+			return target{socket: rest}
+		case strings.HasPrefix(family, "abns") || family == "rhttp":
+			return target{}
+		}
+		text = rest
+	}
+	if strings.HasPrefix(text, "/") {
+		return target{socket: text}
+	}
+	t := target{host: text}
+	if i := strings.LastIndexByte(text, ':'); i > strings.LastIndexByte(text, ']') {
+		t.host, t.port = text[:i], text[i+1:]
+	}
+	t.open = w.open && (t.port == "" || strings.Contains(t.port, "$"))
+	t.host = strings.TrimSuffix(strings.TrimPrefix(t.host, "["), "]")
+	if t.host == "" {
+		t.host = "*"
+	}
+	return t
+}
+
+func (c *Control) targetRefusal(t target) string {
+	switch {
+	case t.inner:
+		return "it is a file descriptor of HAProxy itself"
+	case t.socket != "":
+		if slices.Contains(c.Sockets, path.Clean(t.socket)) {
+			return t.socket + " is a socket that administers HAProxy"
+		}
+		return ""
+	case t.host == "":
+		return ""
+	case t.open:
+		return "its port comes from the environment"
+	}
+	address, err := netip.ParseAddr(t.host)
+	local := t.host == "*" || err == nil && c.IsLocal(address)
+	switch {
+	case err == nil && !local:
+		return ""
+	case t.port == "":
+		if local && t.host != "*" && !address.IsUnspecified() {
+			return t.host + " is this node, and the port is whichever the client connects to"
+		}
+		return "" // a name, or where the client connected to
+	case strings.HasPrefix(t.port, "+") || strings.HasPrefix(t.port, "-"):
+		return "its port " + t.port + " depends on the one that the client connects to"
+	}
+	use := c.use(leadingPort(t.port))
+	switch {
+	case use == "":
+		return ""
+	case local:
+		return t.host + ":" + t.port + " leads to " + use + " on this node"
+	}
+	return t.host + ":" + t.port + " has the port of " + use + ", and HAProxy resolves names itself"
+}
+
+// leadingPort reads a number as C's atoi does, in the 16 bits of a port.
+func leadingPort(s string) uint16 {
+	end := 0
+	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
+		end++
+	}
+	n, err := strconv.ParseUint(s[:end], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return uint16(n & 0xffff)
+}
+
+// idleServer is a server line that keeps its name, to which other lines may refer,
+// and gets no traffic; false where a line has none to keep.
+func idleServer(n Native) (Native, bool) {
+	words := splitLine(string(n))
+	kept := 2
+	if len(words) > 0 && words[0].text == "server-template" {
+		kept = 3
+	} else if len(words) == 0 || words[0].text != "server" {
+		return "", false
+	}
+	if len(words) < kept {
+		return "", false
+	}
+	var parts []string
+	for _, w := range words[:kept] {
+		if w.open || w.text == "" || strings.ContainsAny(w.text, " \t\"'\\#$") {
+			return "", false
+		}
+		parts = append(parts, w.text)
+	}
+	return Native(strings.Join(parts, " ") + " " + SpareAddress().String() + " disabled"), true
+}
+
+// A word of a raw line, as HAProxy reads it (configuration manual, 2.2).
+type word struct {
+	text string
+	open bool // holds a variable of the environment
+}
+
+// splitLine reads the words of a raw line up to a comment: blanks separate them,
+// quotes and backslashes take that from characters.
+func splitLine(line string) []word {
+	var out []word
+	var b strings.Builder
+	var quote byte
+	inWord, open := false, false
+	end := func() {
+		if inWord {
+			out = append(out, word{b.String(), open})
+		}
+		b.Reset()
+		inWord, open = false, false
+	}
+	for i := 0; i < len(line); i++ {
+		c := line[i]
+		switch {
+		case quote == 0 && (c == ' ' || c == '\t'):
+			end()
+			continue
+		case quote == 0 && c == '#':
+			end()
+			return out
+		case c == quote && quote != 0:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case c == '\\' && quote != '\'' && i+1 < len(line):
+			n := escaped(&b, line[i+1:])
+			i += n
+		default:
+			open = open || c == '$' && quote == '"'
+			b.WriteByte(c)
+		}
+		inWord = true
+	}
+	end()
+	return out
+}
+
+// escaped writes what a backslash before rest stands for, and returns how many
+// bytes of rest belong to it.
+func escaped(b *strings.Builder, rest string) int {
+	if rest[0] == 'x' && len(rest) > 2 {
+		if n, err := strconv.ParseUint(rest[1:3], 16, 8); err == nil {
+			b.WriteByte(byte(n))
+			return 3
+		}
+	}
+	if strings.IndexByte(" \\#\"'$", rest[0]) >= 0 {
+		b.WriteByte(rest[0])
+		return 1
+	}
+	b.WriteByte('\\')
+	return 0
+}
