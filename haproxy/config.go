@@ -85,7 +85,8 @@ type Process struct {
 	turn chan struct{} // holds one token while somebody changes file or process
 	died chan struct{} // a one-slot poke: a HAProxy started here has ended
 
-	lines atomic.Int64 // of servers when all were read last
+	lines atomic.Int64         // of servers when all were read last
+	held  atomic.Pointer[held] // by the worker that served last; nil: not known
 
 	mu      sync.Mutex
 	known   identity // the master seen last; zero: none yet

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"time"
 
 	"thalassa/lb"
 )
@@ -31,3 +32,20 @@ func (p *Process) CarryOut(ctx context.Context, ops ...lb.ServerOp) error {
 
 // Busy reports whether it is somebody's turn to change file and process.
 func (p *Process) Busy() bool { return len(p.turn) > 0 }
+
+// TryBinds tries the binds of a configuration as those of a process, and returns what
+// it says against each.
+func TryBinds(ctx context.Context, config []byte, pid int) map[string]error {
+	out := map[string]error{}
+	for _, l := range outlineOf(config).binds {
+		if !l.section.disabled && !l.isElsewhere() {
+			short, cancel := context.WithTimeout(ctx, time.Second)
+			out[l.text] = l.await(short, pid)
+			cancel()
+		}
+	}
+	return out
+}
+
+// Words splits a line as HAProxy does.
+func Words(line string) (words []string, isClear bool) { return splitWords(nil, line) }
