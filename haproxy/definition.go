@@ -68,6 +68,7 @@ func (o *outline) isAlike(backend lb.Name, d *definition, other *outline, its *d
 // An outliner reads a configuration line by line.
 type outliner struct {
 	outline
+	options  optionTable
 	scope    *scope
 	defaults map[string]*scope // by name; "": the last one
 	depth    int               // of .if
@@ -78,7 +79,7 @@ type outliner struct {
 func outlineOf(config []byte) *outline {
 	o := outliner{
 		outline: outline{servers: map[lb.Name]map[string]*definition{}},
-		scope:   &scope{}, defaults: map[string]*scope{"": {mode: "tcp", server: settings{weight: 1}}},
+		options: newOptionTable(), scope: &scope{}, defaults: map[string]*scope{"": {mode: "tcp", server: settings{weight: 1}}},
 	}
 	var words []string
 	for line := range strings.Lines(string(config)) {
@@ -168,14 +169,14 @@ func (o *outliner) proxyLine(words []string, isClear bool) {
 		s.disabled = words[0] == "disabled"
 	case "default-server":
 		s.server.unclear = s.server.unclear || !isClear
-		s.server.add(words[1:])
+		s.server.add(o.options, words[1:])
 	case "bind":
 		if isClear && len(words) > 1 {
 			o.binds = append(o.binds, listenersOf(s, words[1:])...)
 		}
 	case "server":
 		if len(words) > 2 && o.servers[lb.Name(s.name)] != nil {
-			o.servers[lb.Name(s.name)][words[1]] = s.define(words, isClear)
+			o.servers[lb.Name(s.name)][words[1]] = s.define(o.options, words, isClear)
 		}
 		return
 	}
@@ -185,10 +186,10 @@ func (o *outliner) proxyLine(words []string, isClear bool) {
 }
 
 // define reads a server line.
-func (s *scope) define(words []string, isClear bool) *definition {
+func (s *scope) define(t optionTable, words []string, isClear bool) *definition {
 	d := &definition{settings: s.server, before: s.server.rest, section: s}
 	d.rest = 0
-	d.add(words[3:])
+	d.add(t, words[3:])
 	d.unclear = d.unclear || !isClear
 	if bind, err := lb.ParseBind(words[2]); err == nil && bind.Host != "" {
 		d.address = lb.HostPort(bind)

@@ -49,3 +49,6 @@ func TryBinds(ctx context.Context, config []byte, pid int) map[string]error {
 
 // Words splits a line as HAProxy does.
 func Words(line string) (words []string, isClear bool) { return splitWords(nil, line) }
+
+// CountServers is how many servers a configuration is found to have.
+func CountServers(config []byte) int { return outlineOf(config).count() }

@@ -28,18 +28,24 @@ const (
 		" socks4 source ssl-max-ver ssl-min-ver tcp-md5sig tcp-ut track usesrc verify verifyhost weight ws "
 )
 
-// arguments is how many an option has; -1: it is not known.
-func arguments(option string) int {
-	option, _, _ = strings.Cut(option, "(") // set-proxy-v2-tlv-fmt(0xEE)
-	switch {
-	case option == "" || strings.Contains(option, " "):
-		return -1
-	case strings.Contains(plainOptions, " "+option+" "):
-		return 0
-	case strings.Contains(valueOptions, " "+option+" "):
-		return 1
+// An optionTable tells how many arguments an option has.
+type optionTable map[string]int
+
+func newOptionTable() optionTable {
+	t := optionTable{}
+	for n, options := range []string{plainOptions, valueOptions} {
+		for option := range strings.FieldsSeq(options) {
+			t[option] = n
+		}
 	}
-	return -1
+	return t
+}
+
+// arguments is how many an option has, if that is known.
+func (t optionTable) arguments(option string) (int, bool) {
+	option, _, _ = strings.Cut(option, "(") // set-proxy-v2-tlv-fmt(0xEE)
+	n, ok := t[option]
+	return n, ok
 }
 
 // settings are what a file says of a server, as HAProxy tells it (show servers state).
@@ -64,10 +70,11 @@ type settings struct {
 }
 
 // add reads options in the order in which they stand (configuration manual, 5.2).
-func (s *settings) add(words []string) {
+func (s *settings) add(t optionTable, words []string) {
 	for len(words) > 0 {
-		option, n := words[0], arguments(words[0])
-		if n < 0 || len(words) <= n {
+		option := words[0]
+		n, known := t.arguments(option)
+		if !known || len(words) <= n {
 			s.unclear = true
 			return
 		}
