@@ -96,7 +96,7 @@ var errNotServed = errors.New("haproxy does not serve it")
 func (p *Process) tryListeners(ctx context.Context, worker int, binds []*listener) error {
 	stat, err := readStat(worker)
 	if err != nil || !p.isOurs(stat.parent) {
-		return nil //nolint:nilerr // it runs in another container
+		return nil // it runs in another container
 	}
 	ctx, cancel := context.WithTimeout(ctx, bindTime)
 	defer cancel()
@@ -149,7 +149,7 @@ func (l *listener) try(ctx context.Context, worker int) error {
 		return nil
 	}
 	err = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx) //nolint:gosec // only whether it is TLS
-	if _, clear := errors.AsType[tls.RecordHeaderError](err); clear {
+	if _, isOther := errors.AsType[tls.RecordHeaderError](err); isOther {
 		return fmt.Errorf("%w: it does not speak TLS", errNotServed)
 	}
 	return err

@@ -38,13 +38,13 @@ func TestOptionsAreReadAsHAProxyReadsThem(t *testing.T) {
 			}
 			section(fmt.Sprintf("backend b%d%s", i, from))
 			for j := range 4 {
-				line := "server"
+				var line strings.Builder
 				for _, l := range d.options("disabled", "enabled", "weight N", "weight 0") {
-					line += strings.TrimPrefix(strings.TrimPrefix(string(l), "default-server"), "option httpchk")
+					line.WriteString(strings.TrimPrefix(strings.TrimPrefix(string(l), "default-server"), "option httpchk"))
 				}
 				address := []string{"127.0.0.%d:%d", `"127.0.0.%d":%d`, "[::1%d]:%d", "ipv4@127.0.0.%d:%d", "127.0.0.%d:+%d"}[d.IntN(5)]
 				address = fmt.Sprintf(address, 1+d.IntN(9), 1+d.IntN(99))
-				fmt.Fprintf(&b, "    server s%d %s%s # \"ssl\n", 5+j, address, strings.TrimPrefix(line, "server"))
+				fmt.Fprintf(&b, "    server s%d %s%s # \"ssl\n", 5+j, address, line.String())
 			}
 		}
 		if _, err := l.Apply(t.Context(), []byte(b.String()), "many"); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,12 +23,12 @@ const optionsOf = "ssl verify none|ssl verify none|no-ssl|port N|port N|addr H|a
 func (d dealer) options(more ...string) (natives []lb.Native) {
 	choice := append(strings.Split(optionsOf, "|"), more...)
 	for range d.IntN(3) {
-		line := "default-server"
+		line := []string{"default-server"}
 		for range 1 + d.IntN(3) {
-			option := strings.ReplaceAll(choice[d.IntN(len(choice))], "N", fmt.Sprint(1+d.IntN(200)))
-			line += " " + strings.ReplaceAll(option, "H", fmt.Sprintf("127.0.0.%d", 1+d.IntN(9)))
+			option := strings.ReplaceAll(choice[d.IntN(len(choice))], "N", strconv.Itoa(1+d.IntN(200)))
+			line = append(line, strings.ReplaceAll(option, "H", fmt.Sprintf("127.0.0.%d", 1+d.IntN(9))))
 		}
-		natives = append(natives, lb.Native(line))
+		natives = append(natives, lb.Native(strings.Join(line, " ")))
 	}
 	if d.IntN(3) == 0 {
 		natives = append(natives, "option httpchk")

@@ -5,8 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -29,7 +28,7 @@ import (
 func encrypted(tb testing.TB, name string) (address lb.HostPort, authority string) {
 	tb.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, name) }))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of checks in clear text
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0) // of checks in clear text
 	server.StartTLS()
 	tb.Cleanup(server.Close)
 	authority = filepath.Join(tb.TempDir(), "ca.pem")
@@ -58,7 +57,7 @@ func rows(tb testing.TB, socket string) []string {
 	names := strings.Fields(strings.TrimPrefix(lines[1], "# "))
 	var out []string
 	for _, line := range lines[2:] {
-		row := ""
+		var row strings.Builder
 		fields := strings.Fields(line)
 		value := func(name string) string { return fields[slices.Index(names, name)] }
 		admin, err := strconv.Atoi(value("srv_admin_state"))
@@ -74,16 +73,16 @@ func rows(tb testing.TB, socket string) []string {
 			if (name == "srv_addr" || name == "srv_port") && admin&1 != 0 && lb.SlotIndex(value("srv_name")) >= 0 {
 				v = "spare"
 			}
-			row += strings.TrimPrefix(name, "srv_") + "=" + v + " "
+			fmt.Fprintf(&row, "%s=%s ", strings.TrimPrefix(name, "srv_"), v)
 		}
 		for _, name := range []string{"srv_check_state", "srv_agent_state"} {
 			state, err := strconv.Atoi(value(name))
 			if err != nil {
 				tb.Fatal(err)
 			}
-			row += fmt.Sprintf("%s=%d ", strings.TrimPrefix(name, "srv_"), state&6) // configured, enabled
+			fmt.Fprintf(&row, "%s=%d ", strings.TrimPrefix(name, "srv_"), state&6) // configured, enabled
 		}
-		out = append(out, fmt.Sprintf("%sadmin=%d", row, admin&9)) // maintenance, drain
+		out = append(out, fmt.Sprintf("%sadmin=%d", row.String(), admin&9)) // maintenance, drain
 	}
 	slices.Sort(out)
 	return out
@@ -179,9 +178,15 @@ type optionCase struct {
 	fails         bool // requests fail after it
 }
 
-func plain(tb testing.TB) (lb.HostPort, string) { return well(tb, "served"), "" }
+func plain(tb testing.TB) (lb.HostPort, string) {
+	tb.Helper()
+	return well(tb, "served"), ""
+}
 
-func secure(tb testing.TB) (lb.HostPort, string) { return encrypted(tb, "served") }
+func secure(tb testing.TB) (lb.HostPort, string) {
+	tb.Helper()
+	return encrypted(tb, "served")
+}
 
 func lines(natives ...lb.Native) variant { return variant{natives: natives} }
 
@@ -356,7 +361,7 @@ func TestDeviationsAreTold(t *testing.T) {
 				l.t.Fatal(err)
 			}
 		}
-		want := "live/s1 has check port 9, expected 0; pinned/" + name + " has address 127.0.0.9:9, expected " + a.String() + "; "
+		want := "live/s1 has check port 9, expected 0; pinned/" + name + " has address 127.0.0.9:9, expected " + a.String()
 		other := l.another(nil)
 		if _, err := other.State(t.Context()); err != nil {
 			l.t.Fatal(err)
@@ -364,13 +369,13 @@ func TestDeviationsAreTold(t *testing.T) {
 		for _, p := range []*haproxy.Process{l.Process, other} {
 			testkit.Eventually(l.t, patience, func() error { // since 3.0 an address is there a moment later
 				servers, err := p.Servers(t.Context())
-				got := ""
+				var found []string
 				for _, server := range servers {
 					if server.Deviation != "" {
-						got += string(server.Backend) + "/" + server.Server + " " + server.Deviation + "; "
+						found = append(found, string(server.Backend)+"/"+server.Server+" "+server.Deviation)
 					}
 				}
-				if got != want {
+				if got := strings.Join(found, "; "); got != want {
 					return fmt.Errorf("got %s, %w", got, err)
 				}
 				return nil
