@@ -63,6 +63,27 @@ func TestServersOfAnotherWorkerArePutRightSoon(t *testing.T) {
 	})
 }
 
+// A server that checks another port than its file says, or sends requests in clear text,
+// gets a new worker, once.
+func TestSettingsOfServersArePutRight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.ready("1.0.0 1001", "1.0.0 1002")
+		w.mu.Lock()
+		w.servers[0].Deviation = "has check port 1, expected 0"
+		applies := w.applies
+		w.mu.Unlock()
+		pause(t.Context(), 20*time.Second)
+		w.mu.Lock()
+		got, deviation := w.applies-applies, w.servers[0].Deviation
+		w.mu.Unlock()
+		if n := w.count(activity.ServersRepaired); n != 1 || got != 1 || deviation != "" {
+			t.Errorf("%d repairs, %d reloads, s1 %s", n, got, deviation)
+		}
+		w.serves("1001", "1002")
+	})
+}
+
 // HAProxy may start again with a file that is a moment behind.
 func TestServersArePutRightAtOnceAfterARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -25,7 +25,7 @@ const attempts = 4
 // another, and the last to be asked is one that serves. On an error, which may be
 // decide's, some of the ops may have been carried out: read the servers, or reload.
 func (p *Process) Adjust(ctx context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error {
-	if err := p.adjust(ctx, &adjustment{about: about, decide: decide}); err != nil {
+	if err := p.adjust(ctx, &adjustment{about: about, decide: decide, file: p.lastOutline()}); err != nil {
 		return fmt.Errorf("changing servers of the running haproxy: %w", err)
 	}
 	return nil
@@ -38,6 +38,7 @@ type adjustment struct {
 	// ops are those carried out last, and said the words that HAProxy had for them.
 	ops  []lb.ServerOp
 	said string
+	file *outline // of what the worker was started with
 }
 
 func (p *Process) adjust(ctx context.Context, a *adjustment) error {
@@ -70,7 +71,7 @@ var errStopping = errors.New("the worker that answers is stopping")
 // any more. It is done when that is nothing; when this is to be the last look, anything
 // else is an error.
 func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, last bool) (done bool, err error) {
-	servers, err := readServers(ctx, session, a.about)
+	servers, err := a.file.readServers(ctx, session, a.about)
 	if err == nil {
 		err = serving(ctx, session)
 	}
@@ -122,7 +123,7 @@ func readdress(ctx context.Context, session *statsock.Session, ops []lb.ServerOp
 	defer cancel()
 	var last error
 	err = poll(ctx, func() (bool, error) {
-		servers, err := readServers(ctx, session, about)
+		servers, err := (*outline)(nil).readServers(ctx, session, about)
 		if err != nil {
 			return false, err
 		}

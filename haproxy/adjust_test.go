@@ -24,6 +24,8 @@ import (
 type stage struct {
 	*lab
 	running lb.Config
+	asked   []string // what a template changes in the rendering of running, in pairs
+	shown   string   // the fingerprint then
 }
 
 // pool is a dynamic backend with members of weight 1.

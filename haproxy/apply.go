@@ -112,7 +112,9 @@ func (p *Process) give(ctx context.Context, config []byte, fingerprint string) (
 	case before.running():
 		out.WorkerPID, err = p.reload(ctx, before, config, fingerprint)
 	case p.cfg.Mode == Managed:
-		out.WorkerPID, err = p.start(ctx, config, fingerprint)
+		if out.WorkerPID, err = p.start(ctx, config, fingerprint); err == nil {
+			out.WorkerPID, err = p.assure(ctx, out.WorkerPID, p.readOutline(), nil, config, fingerprint)
+		}
 	default:
 		if err := p.awaitStrays(ctx); err != nil {
 			return Outcome{}, err
@@ -140,7 +142,7 @@ func (p *Process) goBack(ctx context.Context, x *exchange, before view, why erro
 	case p.serves(ctx, before):
 		return why
 	case now.running():
-		_, err = p.reload(ctx, now, nil, "")
+		_, _, err = p.replaceWorker(ctx, now, p.readOutline(), nil, "")
 	case p.cfg.Mode == Managed && (before.running() || x.backup != ""):
 		_, err = p.startAgain(ctx)
 	}
@@ -160,6 +162,13 @@ func (p *Process) serves(ctx context.Context, before view) bool {
 // startAgain starts HAProxy with the file on disk or, when it does not start
 // with that, with the last good one, which then takes the file's place.
 func (p *Process) startAgain(ctx context.Context) (worker int, err error) {
+	if worker, err = p.startLastGood(ctx); err == nil {
+		p.compare(ctx, worker)
+	}
+	return worker, err
+}
+
+func (p *Process) startLastGood(ctx context.Context) (worker int, err error) {
 	worker, err = p.start(ctx, nil, "")
 	if err == nil || !errors.As(err, new(*lb.RefusedError)) {
 		return worker, err

@@ -95,7 +95,8 @@ type Process struct {
 
 	linking sync.Mutex // guards the making of links to Config.Former
 
-	lines atomic.Int64 // of servers when all were read last
+	lines atomic.Int64         // of servers when all were read last
+	held  atomic.Pointer[held] // by the worker that served last; nil: not known
 
 	mu      sync.Mutex
 	known   identity // the master seen last; zero: none yet

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+	"time"
 
 	"thalassa/lb"
 )
@@ -40,3 +41,23 @@ func (p *Process) SignalBorn(ctx context.Context, pid int, born string, sig sysc
 
 // Masked is HAProxy's words without what they quote from other files.
 var Masked = masked
+
+// TryBinds tries the binds of a configuration as those of a process, and returns what
+// it says against each.
+func TryBinds(ctx context.Context, config []byte, pid int) map[string]error {
+	out := map[string]error{}
+	for _, l := range outlineOf(config).binds {
+		if !l.section.disabled && !l.isElsewhere() {
+			short, cancel := context.WithTimeout(ctx, time.Second)
+			out[l.text] = l.await(short, pid)
+			cancel()
+		}
+	}
+	return out
+}
+
+// Words splits a line as HAProxy does.
+func Words(line string) (words []string, isClear bool) { return splitWords(nil, line) }
+
+// CountServers is how many servers a configuration is found to have.
+func CountServers(config []byte) int { return outlineOf(config).count() }

@@ -50,10 +50,23 @@ func (p *Process) newBirth(before view, config []byte, fingerprint string) *birt
 }
 
 // reload lets the master read the file on disk and waits until a new worker
-// serves. The error is a *lb.RefusedError of stage "start" when HAProxy does not
-// start with the file; whether the old worker still serves is for the caller to
-// find out. Another error leaves the outcome open.
+// serves, which has what the file says. The error is a *lb.RefusedError of stage
+// "start" when HAProxy does not start with the file, or has something else; whether the
+// old worker still serves is for the caller to find out. Another error leaves the
+// outcome open.
 func (p *Process) reload(ctx context.Context, before view, config []byte, fingerprint string) (worker int, err error) {
+	file := p.readOutline()
+	worker, kept, err := p.replaceWorker(ctx, before, file, config, fingerprint)
+	if err != nil {
+		return 0, err
+	}
+	return p.assure(ctx, worker, file, kept, config, fingerprint)
+}
+
+// replaceWorker is reload without a look at what the new worker has. kept are the
+// servers that have their weight and state from the worker before. A nil file hands
+// over nothing.
+func (p *Process) replaceWorker(ctx context.Context, before view, file *installedFile, config []byte, fingerprint string) (worker int, kept map[string]bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.ReloadTimeout)
 	defer cancel()
 	before = p.calm(ctx, before)
@@ -63,7 +76,11 @@ func (p *Process) reload(ctx context.Context, before view, config []byte, finger
 			b.old = []int{info.PID}
 		}
 	}
-	defer p.carryState(ctx)()
+	if file != nil {
+		var forget func()
+		kept, forget = p.carryState(ctx, file.content, file.outline)
+		defer forget()
+	}
 	p.begin()
 	err = b.ask(ctx, before)
 	if err == nil {
@@ -79,11 +96,11 @@ func (p *Process) reload(ctx context.Context, before view, config []byte, finger
 	switch {
 	case err == nil:
 		p.logger.InfoContext(ctx, "haproxy reloaded", "worker_pid", b.worker)
-		return b.worker, nil
+		return b.worker, kept, nil
 	case ctx.Err() != nil:
 		err = fmt.Errorf("no new worker serves after %s: %w", p.cfg.ReloadTimeout, ctx.Err())
 	}
-	return 0, fmt.Errorf("reloading haproxy: %w", err)
+	return 0, nil, fmt.Errorf("reloading haproxy: %w", err)
 }
 
 // calm waits until no reload by somebody else is under way, as far as that can be

@@ -12,7 +12,8 @@ import (
 func (p *Process) Servers(ctx context.Context) ([]lb.ServerState, error) {
 	// Mostly there are as many as before, and there may be ten thousand.
 	servers := make([]lb.ServerState, 0, p.lines.Load())
-	err := p.stats.VisitServers(ctx, "", func(s statsock.Server) { servers = append(servers, serverState(s)) })
+	file := p.lastOutline()
+	err := p.stats.VisitServers(ctx, "", func(s statsock.Server) { servers = append(servers, file.serverState(s)) })
 	if err != nil {
 		return nil, fmt.Errorf("reading the servers of the running haproxy: %w", err)
 	}
@@ -20,11 +21,19 @@ func (p *Process) Servers(ctx context.Context) ([]lb.ServerState, error) {
 	return servers, nil
 }
 
-func serverState(s statsock.Server) lb.ServerState {
-	return lb.ServerState{
+// serverState is how a server stands, seen beside what its file says.
+func (o *outline) serverState(s statsock.Server) lb.ServerState {
+	out := lb.ServerState{
 		Backend: lb.Name(s.Backend), Server: s.Name, Address: address(s.Address, s.Port),
 		Weight: s.Weight, Maintenance: s.Maintenance, Draining: s.Draining, Up: s.Up,
 	}
+	if d := o.server(out.Backend, s.Name); d != nil {
+		out.Deviation = d.deviation(s)
+		if out.Deviation == "" && lb.SlotIndex(s.Name) < 0 {
+			out.Deviation = d.elsewhere(s)
+		}
+	}
+	return out
 }
 
 // byID finds servers by BACKEND/SERVER.
@@ -37,14 +46,14 @@ func byID(list []lb.ServerState) map[string]lb.ServerState {
 }
 
 // readServers reads how the servers of some backends stand.
-func readServers(ctx context.Context, session *statsock.Session, about []lb.Name) ([]lb.ServerState, error) {
+func (o *outline) readServers(ctx context.Context, session *statsock.Session, about []lb.Name) ([]lb.ServerState, error) {
 	list, err := session.ShowServers(ctx, texts(about)...)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]lb.ServerState, len(list))
 	for i, s := range list {
-		out[i] = serverState(s)
+		out[i] = o.serverState(s)
 	}
 	return out, nil
 }

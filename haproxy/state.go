@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 
 	"thalassa/lb"
@@ -18,9 +15,9 @@ import (
 
 // A new worker takes every server for up until a check says otherwise, and would
 // send requests to those that the one before knows to be down. So right before a
-// reload a file tells it how they stand. HAProxy also takes addresses, weights and
-// what an administrator asked for from that file, whatever haproxy.cfg says: it
-// holds only what agrees with the new haproxy.cfg, and nothing at all once the
+// reload a file tells it how they stand. HAProxy also takes ports, TLS, weights and more
+// from that file, whatever haproxy.cfg says: it holds only servers that are the same in
+// the old and the new haproxy.cfg, of these their health, and nothing at all once the
 // reload is over, since who starts HAProxy later does not know how old it is.
 
 // StateFile is the file in which HAProxy finds how its servers stood before a
@@ -35,29 +32,46 @@ func StateFile(configPath string) string {
 // noState is a file that tells nothing. A missing one is a warning to HAProxy.
 const noState = "1\n"
 
-// carryState makes the state file for a reload with the file on disk, and returns
-// what empties it again. Without it a reload is as good as before, but for servers
-// that are down.
-func (p *Process) carryState(ctx context.Context) (forget func()) {
-	config, err := p.read(p.cfg.ConfigPath)
-	path := StateFile(p.cfg.ConfigPath)
-	if err != nil || !readsState(config, path) {
-		return func() {}
-	}
-	if err := p.writeState(ctx, path, config); err != nil {
-		p.logger.WarnContext(ctx, "health of servers not handed to the new worker", "error", err)
-	}
-	return func() { p.forgetState(context.WithoutCancel(ctx)) }
+// A carried is what a reload hands to the new worker.
+type carried struct {
+	state string
+	// kept are the servers, by BACKEND/SERVER, whose weight and administrative state are
+	// handed over as well.
+	kept map[string]bool
 }
 
-func (p *Process) writeState(ctx context.Context, path string, config []byte) error {
+// carryState makes the state file for a reload to a file with that outline, tells which
+// servers keep their weight and state, and returns what empties the file again. Without
+// it a reload is as good as before, but for servers that are down.
+func (p *Process) carryState(ctx context.Context, config []byte, wanted *outline) (kept map[string]bool, forget func()) {
+	path := StateFile(p.cfg.ConfigPath)
+	if !readsState(config, path) {
+		return nil, func() {}
+	}
+	kept, err := p.writeState(ctx, path, wanted)
+	if err != nil {
+		p.logger.WarnContext(ctx, "health of servers not handed to the new worker", "error", err)
+	}
+	return kept, func() { p.forgetState(context.WithoutCancel(ctx)) }
+}
+
+func (p *Process) writeState(ctx context.Context, path string, wanted *outline) (kept map[string]bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, question)
 	defer cancel()
+	info, err := p.stats.ShowInfo(ctx)
+	if err != nil {
+		return nil, err
+	}
+	running := p.outlineOfWorker(info)
+	if running == nil {
+		return nil, nil // nobody knows what has changed
+	}
 	dump, err := p.stats.DumpServers(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return exchangeFile(path, []byte(agreeing(dump, config)))
+	c := carry(dump, running, wanted)
+	return c.kept, exchangeFile(path, []byte(c.state))
 }
 
 // forgetState empties the state file. Where HAProxy would miss one it makes it.
@@ -99,71 +113,42 @@ func readsState(config []byte, path string) bool {
 	return false
 }
 
-// agreeing is the state of the servers that a configuration has under the same
-// names at the same addresses. Slots that were spare, or will be, are left out: for
-// them haproxy.cfg alone counts, as it does for the weights of the others.
-func agreeing(dump statsock.ServerDump, config []byte) string {
-	wanted := serverLines(config)
+// carry tells how the servers stand that two configurations, the running and the wanted
+// one, define alike, and that have what the running one says. For slots the weight and
+// the state are those of the wanted one, and spare ones, before or after, are left out.
+// Servers that are no slots keep what an administrator has set, unless the weight or
+// the state changes in the configuration.
+func carry(dump statsock.ServerDump, running, wanted *outline) carried {
+	c := carried{kept: map[string]bool{}}
 	var b strings.Builder
 	b.WriteString(dump.Heading)
 	for _, l := range dump.Lines {
-		w, ok := wanted[l.Backend+"/"+l.Name]
-		host := l.Host
-		if host == "" {
-			host = string(address(l.Address, l.Port).Host)
+		backend := lb.Name(l.Backend)
+		before, d := running.server(backend, l.Name), wanted.server(backend, l.Name)
+		if d == nil || running.global != wanted.global || !wanted.isAlike(backend, d, running, before) ||
+			before.deviation(l.Server) != "" || !d.isAt(l) {
+			continue
 		}
+		same := before.weight == d.weight && before.disabled == d.disabled && before.address == d.address
+		isSlot := lb.SlotIndex(l.Name) >= 0
 		switch {
-		case !ok || w.address != (lb.HostPort{Host: lb.Host(host), Port: uint16(l.Port)}): //nolint:gosec // HAProxy's own ports
-		case lb.SlotIndex(l.Name) < 0:
-			b.WriteString(l.String())
-		case !w.disabled && !l.Maintenance:
-			b.WriteString(l.InUse(w.weight))
+		case !isSlot && same:
+			b.WriteString(l.Kept())
+			c.kept[l.Backend+"/"+l.Name] = true
+		case d.disabled || l.Maintenance || !isSlot && before.address != d.address:
+		default:
+			b.WriteString(l.Health(d.weight))
 		}
 	}
-	return b.String()
+	c.state = b.String()
+	return c
 }
 
-// A serverLine is one in haproxy.cfg.
-type serverLine struct {
-	address  lb.HostPort
-	weight   int
-	disabled bool
-}
-
-// serverLines reads the servers of a configuration, by BACKEND/SERVER. Lines with
-// addresses that are neither IP addresses nor names with a port are left out, and
-// so are those that have quotes.
-func serverLines(config []byte) map[string]serverLine {
-	out := map[string]serverLine{}
-	backend := ""
-	for line := range bytes.Lines(config) {
-		f := strings.Fields(string(line))
-		switch {
-		case len(f) > 0 && lb.IsSection(f[0]):
-			backend = ""
-			if len(f) > 1 && (f[0] == "backend" || f[0] == "listen") {
-				backend = f[1]
-			}
-		case len(f) > 2 && f[0] == "server" && backend != "":
-			if l, err := parseServerLine(f); err == nil {
-				out[backend+"/"+f[1]] = l
-			}
-		}
+// isAt reports whether a running server has the address of a definition.
+func (d *definition) isAt(l statsock.ServerLine) bool {
+	host := lb.Host(l.Host)
+	if host == "" {
+		host = address(l.Address, 0).Host
 	}
-	return out
-}
-
-func parseServerLine(f []string) (serverLine, error) {
-	l := serverLine{weight: 1, disabled: slices.Contains(f, "disabled")}
-	bind, err := lb.ParseBind(f[2])
-	if err != nil {
-		return l, err
-	}
-	l.address = lb.HostPort(bind)
-	if i := slices.Index(f, "weight"); i > 0 && i+1 < len(f) {
-		if l.weight, err = strconv.Atoi(f[i+1]); err != nil {
-			return l, fmt.Errorf("weight: %w", err)
-		}
-	}
-	return l, nil
+	return d.address.Host != "" && strings.EqualFold(string(host), string(d.address.Host)) && int(d.address.Port) == l.Port
 }

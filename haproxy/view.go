@@ -188,6 +188,7 @@ func (p *Process) State(ctx context.Context) (State, error) {
 	if err == nil && (!v.running() || slices.Contains(v.workers(), info.PID) || isChild(info.PID, v.master.pid)) {
 		s.Running, s.Answers, s.WorkerPID, s.Version, s.Fingerprint = true, true, info.PID, info.Version, fingerprint(info)
 		s.Lacks = p.lacks(ctx, info.PID)
+		p.outlineOfWorker(info)
 	}
 	for _, err := range []error{err, v.silent} {
 		if foreign(err) {

@@ -104,6 +104,10 @@ type ServerState struct {
 	Maintenance, Draining bool
 	// Up is HAProxy's own opinion, by its checks.
 	Up bool
+	// Deviation says in words what is not as the file has it that the worker was started
+	// with, weight, state and the address of a slot aside: "has check port 1, expected
+	// 8080". Empty: nothing, or nobody knows.
+	Deviation string
 }
 
 // A ServerOp changes one server line of a running HAProxy. The fields that are

@@ -9,12 +9,13 @@ import (
 )
 
 // Repair says what to change in a running HAProxy so that the slots of a
-// configuration are as they should be, whatever somebody did to them. Servers
-// that belong to no slot are left alone, as is HAProxy's own opinion of their
-// health. Reasons to reload instead are a slot that HAProxy does not have, a
-// weight that its balance algorithm cannot take, and in mode http another
+// configuration are as they should be, whatever somebody did to them. The weight and
+// state of servers that belong to no slot are left alone, as is HAProxy's own opinion
+// of their health. Reasons to reload instead are a slot that HAProxy does not have, a
+// weight that its balance algorithm cannot take, in mode http another
 // address for a slot that is in use: requests would go on to the former one over
-// the connections that are in use at that moment (lb.ServerOp, Unused).
+// the connections that are in use at that moment (lb.ServerOp, Unused), and whatever
+// else a server has otherwise than its file says (lb.ServerState, Deviation).
 func Repair(wanted lb.Config, servers []lb.ServerState) Change {
 	by := byBackend(servers)
 	var change Change
@@ -23,9 +24,28 @@ func Repair(wanted lb.Config, servers []lb.ServerState) Change {
 			change.repair(p, by[p.Key])
 		}
 	}
+	change.Reload = append(change.Reload, deviations(servers)...)
 	change.order()
 	change.Runtime, change.Reload = sorted(change.Runtime), sorted(change.Reload)
 	return change
+}
+
+// deviations are reasons to reload for servers that are not as their file says. HAProxy
+// lists the servers of a backend together.
+func deviations(servers []lb.ServerState) []Reason {
+	var list []Reason
+	for _, s := range servers {
+		if s.Deviation == "" {
+			continue
+		}
+		object, detail := lb.Backend{Key: s.Backend}.ID(), s.Server+" "+s.Deviation
+		if last := len(list) - 1; last >= 0 && list[last].Object == object {
+			list[last].Detail = append(list[last].Detail, detail)
+		} else {
+			list = append(list, Reason{Object: object, What: "servers", Detail: []string{detail}})
+		}
+	}
+	return list
 }
 
 // byBackend finds the servers of a backend. Where those stand together, as HAProxy

@@ -305,3 +305,32 @@ func TestRepairLeavesPoolsWithoutSlotsAlone(t *testing.T) {
 		t.Errorf("got %q", change.Diff())
 	}
 }
+
+// TestRepairOfSettings: what a server has otherwise than its file says needs another
+// worker, whether a slot or not, and whatever else is to be done.
+func TestRepairOfSettings(t *testing.T) {
+	wanted := plan.Layout(nil, lb.Config{Backends: []lb.Pool{weighted(lb.Pool{
+		Backend: lb.Backend{Key: "live", Type: "dynamic", Service: "shop", Mode: "http", Balance: "roundrobin"},
+		Members: []lb.Member{{Address: lb.HostPort{Host: "10.0.0.1", Port: 80}}},
+	}, 1)}})
+	servers := []lb.ServerState{
+		{Backend: "fixed", Server: "10.0.0.9:80", Address: lb.HostPort{Host: "10.0.0.9", Port: 80}, Deviation: "has TLS off, expected on"},
+		{Backend: "fixed", Server: "10.0.0.8:80", Address: lb.HostPort{Host: "10.0.0.8", Port: 80}, Weight: 7},
+	}
+	for i, s := range wanted.Backends[0].Servers() {
+		state := lb.ServerState{Backend: "live", Server: s.Name, Address: s.Address, Weight: s.Weight, Maintenance: s.Spare}
+		if i < 2 {
+			state.Deviation = "has check port 1, expected 0"
+		}
+		servers = append(servers, state)
+	}
+	servers[2].Weight = 3
+	got := plan.Repair(wanted, servers)
+	want := []string{
+		"backend/fixed servers: 10.0.0.9:80 has TLS off, expected on",
+		"backend/live servers: s1 has check port 1, expected 0, s2 has check port 1, expected 0",
+	}
+	if texts := reasonTexts(got.Reload); !slices.Equal(texts, want) || len(got.Ops) != 1 {
+		t.Errorf("got %q, %d operations", texts, len(got.Ops))
+	}
+}

@@ -27,6 +27,13 @@ type Server struct {
 	Maintenance, Draining bool
 	// Up: the server is in operation, by its checks.
 	Up bool
+	// CheckAddress and AgentAddress are the addresses that checks go to instead of the
+	// server's own; empty: none. A port of 0 is the server's own as well.
+	CheckAddress, AgentAddress string
+	CheckPort, AgentPort       int
+	TLS                        bool // requests go over TLS
+	// Partial: HAProxy tells nothing about checks, agents and TLS.
+	Partial bool
 }
 
 // The bits of srv_admin_state (HAProxy's include/haproxy/server-t.h,
@@ -66,6 +73,24 @@ func serverColumns() []string {
 	return []string{"be_name", "srv_name", "srv_addr", "srv_port", "srv_uweight", "srv_admin_state", "srv_op_state"}
 }
 
+// settingColumns are further ones, which the format makes optional (HAProxy's
+// include/haproxy/server-t.h, SRV_STATE_FILE_MIN_FIELDS_VERSION_1).
+func settingColumns() []string {
+	return []string{"srv_use_ssl", "srv_check_port", "srv_check_addr", "srv_agent_addr", "srv_agent_port"}
+}
+
+// findServerColumns finds serverColumns, followed by settingColumns where all are there.
+func findServerColumns(names []string) ([]int, error) {
+	places, err := findColumns(names, serverColumns())
+	if err != nil {
+		return nil, err
+	}
+	if settings, err := findColumns(names, settingColumns()); err == nil {
+		places = append(places, settings...)
+	}
+	return places, nil
+}
+
 // parseServers reads an answer without the blank line that ends it.
 func parseServers(text string) ([]Server, error) {
 	var servers []Server
@@ -95,7 +120,7 @@ func readServers(r *bufio.Reader, visit func(Server)) error {
 	if !ok {
 		return refusal(string(heading))
 	}
-	places, err := findColumns(strings.Fields(string(names)), serverColumns())
+	places, err := findServerColumns(strings.Fields(string(names)))
 	if err != nil {
 		return err
 	}
@@ -167,9 +192,26 @@ func parseServer[T string | []byte](fields []T, places []int, text func(T) strin
 	if err := cmp.Or(portErr, weightErr, adminErr, operationErr); err != nil {
 		return Server{}, err
 	}
-	return Server{
+	s := Server{
 		Backend: text(field(0)), Name: text(field(1)), Address: text(field(2)), Port: port, Weight: weight,
 		Maintenance: admin&adminMaintenance != 0, Draining: admin&adminDraining != 0,
-		Up: operation == 1 || operation == 2,
-	}, nil
+		Up: operation == 1 || operation == 2, Partial: len(places) == len(serverColumns()),
+	}
+	if s.Partial {
+		return s, nil
+	}
+	tls, tlsErr := strconv.Atoi(string(field(7)))
+	checkPort, checkErr := strconv.Atoi(string(field(8)))
+	agentPort, agentErr := strconv.Atoi(string(field(11)))
+	if err := cmp.Or(tlsErr, checkErr, agentErr); err != nil {
+		return Server{}, err
+	}
+	s.TLS, s.CheckPort, s.AgentPort = tls == 1, checkPort, agentPort // -1: "no-ssl"
+	if a := field(9); string(a) != "-" {
+		s.CheckAddress = text(a)
+	}
+	if a := field(10); string(a) != "-" {
+		s.AgentAddress = text(a)
+	}
+	return s, nil
 }

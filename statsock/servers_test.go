@@ -35,6 +35,27 @@ func TestParseServers(t *testing.T) {
 	}
 }
 
+// TestParseSettings: TLS, and where checks and agents are asked.
+func TestParseSettings(t *testing.T) {
+	for fields, want := range map[string]statsock.Server{
+		"1 8080 10.0.0.2 10.0.0.3 9000": {TLS: true, CheckPort: 8080, CheckAddress: "10.0.0.2", AgentAddress: "10.0.0.3", AgentPort: 9000},
+		"-1 0 ::1 - 0":                  {CheckAddress: "::1"},
+	} {
+		got, err := statsock.ParseServers(strings.Replace(serversOf26, "9001 - 0 0 - - 0", "9001 - "+fields, 1))
+		want.Backend, want.Name, want.Address, want.Port, want.Weight = "b", "s1", "127.0.0.1", 9001, 1
+		if err != nil || len(got) == 0 || got[0] != want {
+			t.Errorf("%s: got %+v, %v", fields, got, err)
+		}
+	}
+	got, err := statsock.ParseServers(strings.ReplaceAll(serversOf26, "srv_use_ssl", "srv_ssl"))
+	if err != nil || len(got) != 4 || !got[0].Partial {
+		t.Errorf("without a column: got %+v, %v", got, err)
+	}
+	if got, err := statsock.ParseServers(strings.Replace(serversOf26, "9001 - 0 0", "9001 - 0 port", 1)); err == nil {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestParseServersRefuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"another version": strings.Replace(serversOf26, "1\n", "2\n", 1),

@@ -29,10 +29,16 @@ type ServerLine struct {
 
 // stateColumns are places in a line.
 type stateColumns struct {
-	server              []int // see serverColumns
+	server              []int // see findServerColumns
 	host                int
 	admin, weight, base int
+	check, agent        int
 }
+
+// healthColumns are how many columns a line has at least, up to "srvrecord". HAProxy
+// reads them by their place. Those that follow are TLS and the addresses and ports of
+// checks and agents, which it would take in preference to haproxy.cfg.
+const healthColumns = 20
 
 // DumpServers asks how the servers of all backends stand.
 func (c *Client) DumpServers(ctx context.Context) (ServerDump, error) {
@@ -80,25 +86,36 @@ func parseDump(text string) (ServerDump, error) {
 }
 
 func findStateColumns(names []string) (c stateColumns, err error) {
-	if c.server, err = findColumns(names, serverColumns()); err != nil {
+	if c.server, err = findServerColumns(names); err != nil {
 		return c, err
 	}
-	more, err := findColumns(names, []string{"srv_fqdn", "srv_admin_state", "srv_uweight", "srv_iweight"})
+	more, err := findColumns(names, []string{
+		"srv_fqdn", "srv_admin_state", "srv_uweight", "srv_iweight", "srv_check_state", "srv_agent_state",
+	})
 	if err != nil {
 		return c, err
 	}
-	c.host, c.admin, c.weight, c.base = more[0], more[1], more[2], more[3]
+	if len(names) < healthColumns || names[healthColumns-1] != "srvrecord" {
+		return c, errors.New("column 20 is not srvrecord")
+	}
+	c.host, c.admin, c.weight, c.base, c.check, c.agent = more[0], more[1], more[2], more[3], more[4], more[5]
 	return c, nil
 }
 
 // String is the line as it was.
 func (l ServerLine) String() string { return strings.Join(l.fields, " ") + "\n" }
 
-// InUse is the line of a server that has the same health, and for the rest is in
-// use with a weight, as its own line in haproxy.cfg says.
-func (l ServerLine) InUse(weight int) string {
-	fields := slices.Clone(l.fields)
-	fields[l.columns.admin] = "0"
+// Kept is the line without TLS and the addresses and ports of checks and agents: its
+// health, and what an administrator asked for.
+func (l ServerLine) Kept() string { return strings.Join(l.fields[:healthColumns], " ") + "\n" }
+
+// Health is Kept of a server that for the rest is in use, and checked, with a weight,
+// as haproxy.cfg says.
+func (l ServerLine) Health(weight int) string {
+	fields := slices.Clone(l.fields[:healthColumns])
+	for _, place := range []int{l.columns.admin, l.columns.check, l.columns.agent} {
+		fields[place] = "0"
+	}
 	fields[l.columns.weight], fields[l.columns.base] = strconv.Itoa(weight), strconv.Itoa(weight)
 	return strings.Join(fields, " ") + "\n"
 }

@@ -23,9 +23,13 @@ func TestDump(t *testing.T) {
 	if first.Backend != "be" || first.Name != "s1" || first.Port != 38913 || first.Up || !first.Draining || first.Host != "" || second.Host != "www.example.org" {
 		t.Errorf("got %+v and %+v", first, second)
 	}
-	want := "4 be 1 s1 127.0.0.1 0 0 5 5 2 17 2 0 6 0 0 0 - 38913 - 0 0 - - 0\n"
-	if got := first.InUse(5); got != want || first.Weight != 9 || !strings.Contains(dumped, first.String()) {
-		t.Errorf("in use: got %s, and the line is %s", got, first)
+	want := "4 be 1 s1 127.0.0.1 0 0 5 5 2 17 2 0 0 0 0 0 - 38913 -\n"
+	if got := first.Health(5); got != want || first.Weight != 9 || !strings.Contains(dumped, first.String()) {
+		t.Errorf("health: got %s, and the line is %s", got, first)
+	}
+	want = "4 be 1 s1 127.0.0.1 0 12 9 1 2 17 2 0 6 0 0 0 - 38913 -\n"
+	if got := first.Kept(); got != want {
+		t.Errorf("kept: got %s", got)
 	}
 }
 
@@ -35,6 +39,7 @@ func TestDumpsOfAnotherForm(t *testing.T) {
 		"", "2\n", "1\n", "1\nbe_id\n", "1\n# be_name srv_name\n",
 		strings.Replace(dumped, "srv_fqdn", "srv_name_of_host", 1),
 		strings.Replace(dumped, "srv_iweight", "weight", 1),
+		strings.Replace(dumped, "srv_port srvrecord", "srvrecord srv_port", 1),
 		strings.Replace(dumped, " - - 0\n", "\n", 1),
 		strings.Replace(dumped, "38913", "port", 1),
 	} {

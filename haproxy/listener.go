@@ -1,0 +1,221 @@
+package haproxy
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// maxTried bounds the binds that are tried after a reload, and inParallel those at
+	// a time.
+	maxTried, inParallel = 64, 8
+	// bindTime is what they may take in all. An old worker that still accepts answers as
+	// its file says: a wrong answer is no last one before.
+	bindTime = time.Second
+)
+
+// A listener is one address of a bind line that can be tried from this machine.
+type listener struct {
+	text    string // as it stands in the line
+	network string // "tcp" or "unix"
+	address string
+	tls     bool // and a handshake can be tried
+	section *scope
+}
+
+// listenersOf reads a bind line without its keyword. Addresses of other kinds, names,
+// ranges of ports, and what only some packets reach, are left out (configuration
+// manual, 5.1).
+func listenersOf(s *scope, words []string) []*listener {
+	options := words[1:]
+	for _, elsewhere := range []string{"interface", "namespace", "transparent"} {
+		if slices.Contains(options, elsewhere) {
+			return nil
+		}
+	}
+	var all []*listener
+	for text := range strings.SplitSeq(words[0], ",") {
+		l := &listener{text: text, tls: encrypts(options), section: s}
+		path, isPath := strings.CutPrefix(text, "unix@")
+		addr, isAddr := parseBind(strings.TrimPrefix(strings.TrimPrefix(text, "ipv4@"), "ipv6@"))
+		switch {
+		case isPath || strings.HasPrefix(text, "/"):
+			l.network, l.address = "unix", path // without the prefix, which is text itself otherwise
+		case isAddr && isHere(reachable(addr.Addr())):
+			l.network, l.address = "tcp", netip.AddrPortFrom(reachable(addr.Addr()), addr.Port()).String()
+		default:
+			continue
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+// reachable is an address of this machine for one that stands for all.
+func reachable(a netip.Addr) netip.Addr {
+	switch a {
+	case netip.IPv4Unspecified():
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	case netip.IPv6Unspecified():
+		return netip.IPv6Loopback()
+	}
+	return a
+}
+
+// encrypts reports whether options of a bind line certainly call for TLS from the
+// first byte on.
+func encrypts(options []string) bool {
+	i := slices.Index(options, "ssl")
+	named := i > 0 && slices.Contains([]string{"name", "crt", "crt-list", "group", "user", "id", "ca-file", "proto"}, options[i-1])
+	certified := slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, "crt") })
+	return i >= 0 && !named && certified && !slices.Contains(options, "accept-proxy") && !slices.Contains(options, "accept-netscaler-cip")
+}
+
+// errNotServed is a bind that is not what the file says.
+var errNotServed = errors.New("haproxy does not serve it")
+
+// tryListeners connects to the binds of a worker's file. In mode http neither a
+// connection nor a TLS handshake reaches a server; in mode tcp it would, so that it is
+// only looked whether there is a listening socket. What cannot be tried counts as
+// served, as does what a full queue keeps waiting.
+func (p *Process) tryListeners(ctx context.Context, worker int, binds []*listener) error {
+	stat, err := readStat(worker)
+	if err != nil || !p.isOurs(stat.parent) {
+		return nil // it runs in another container
+	}
+	ctx, cancel := context.WithTimeout(ctx, bindTime)
+	defer cancel()
+	g := new(errgroup.Group)
+	g.SetLimit(inParallel)
+	for _, l := range binds[:min(len(binds), maxTried)] {
+		if !l.section.disabled && !l.isElsewhere() {
+			g.Go(func() error { return l.await(ctx, worker) })
+		}
+	}
+	return g.Wait()
+}
+
+// isElsewhere reports whether this machine does not have the address.
+func (l *listener) isElsewhere() bool {
+	addr, err := netip.ParseAddrPort(l.address)
+	return err == nil && !isHere(addr.Addr())
+}
+
+// await tries until it is served, or there is no more time.
+func (l *listener) await(ctx context.Context, worker int) error {
+	var last error
+	err := poll(ctx, func() (bool, error) {
+		err := l.try(ctx, worker)
+		if last == nil || err == nil || errors.Is(err, errNotServed) { // others say nothing new
+			last = err
+		}
+		return !errors.Is(last, errNotServed), nil
+	})
+	if err != nil && errors.Is(last, errNotServed) {
+		return fmt.Errorf("%s %s: bind %s: %w", l.section.kind, l.section.name, l.text, last)
+	}
+	return nil
+}
+
+// try is errNotServed when the bind certainly is not served as the file says.
+func (l *listener) try(ctx context.Context, worker int) error {
+	if l.section.mode != "http" {
+		return l.listens(worker)
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, l.network, l.address)
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT) {
+		return l.listens(worker) // a firewall may refuse as well
+	}
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if !l.tls {
+		return nil
+	}
+	err = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx) //nolint:gosec // only whether it is TLS
+	if _, isOther := errors.AsType[tls.RecordHeaderError](err); isOther {
+		return fmt.Errorf("%w: it does not speak TLS", errNotServed)
+	}
+	return err
+}
+
+// listens looks for the listening socket of a bind where a worker runs.
+func (l *listener) listens(worker int) error {
+	tables := []string{"unix"}
+	if l.network == "tcp" {
+		tables = []string{"tcp", "tcp6"}
+	}
+	for _, name := range tables {
+		found, err := isListed(fmt.Sprintf("/proc/%d/net/%s", worker, name), l.network, l.address)
+		if found || err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: nothing listens there", errNotServed)
+}
+
+// isListed looks for a listening socket in a table of the kernel (proc_net(5)).
+// Those come first in the tables of TCP.
+func isListed(table, network, address string) (bool, error) {
+	f, err := os.Open(table)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Scan() // the heading
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		switch {
+		case network == "unix":
+			const accepts, state = "00010000", 3
+			if len(fields) > 7 && fields[state] == accepts && isBoundAs(fields[7], address) {
+				return true, nil
+			}
+		case len(fields) < 4 || fields[3] != "0A":
+			return false, nil
+		case covers(fields[1], address):
+			return true, nil
+		}
+	}
+	return false, lines.Err()
+}
+
+// isBoundAs reports whether a socket has a path. HAProxy binds it to another one, of
+// PATH.PID.tmp, and renames it, which the kernel does not tell.
+func isBoundAs(bound, path string) bool {
+	rest, ok := strings.CutPrefix(bound, path)
+	return ok && (rest == "" || strings.HasPrefix(rest, ".") && strings.HasSuffix(rest, ".tmp"))
+}
+
+// covers reports whether a local address in a table of TCP is an address, or all.
+func covers(local, address string) bool {
+	want, err := netip.ParseAddrPort(address)
+	host, port, ok := strings.Cut(local, ":")
+	n, portErr := strconv.ParseUint(port, 16, 16)
+	raw, hexErr := hex.DecodeString(host)
+	if !ok || errors.Join(err, portErr, hexErr) != nil || uint16(n) != want.Port() || len(raw)%4 != 0 {
+		return false
+	}
+	for i := 0; i < len(raw); i += 4 { // words in the machine's order
+		binary.BigEndian.PutUint32(raw[i:], binary.NativeEndian.Uint32(raw[i:]))
+	}
+	got, ok := netip.AddrFromSlice(raw)
+	return ok && (got.IsUnspecified() || got.Unmap() == want.Addr().Unmap())
+}

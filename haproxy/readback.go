@@ -1,0 +1,247 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"thalassa/lb"
+	"thalassa/statsock"
+)
+
+// HAProxy's word that a new worker serves is no proof that it has what the file says:
+// it takes some of it from files of state, and an earlier run, or somebody else, may
+// have left something. So servers and binds are looked at before a configuration
+// counts as in effect.
+
+// A held is what a worker was started with.
+type held struct {
+	worker int
+	*outline
+}
+
+// An installedFile is a configuration on disk, and what it says.
+type installedFile struct {
+	content []byte
+	*outline
+}
+
+// readOutline reads the file on disk; nil: it cannot be read.
+func (p *Process) readOutline() *installedFile {
+	content, err := p.read(p.cfg.ConfigPath)
+	if err != nil {
+		return nil
+	}
+	return &installedFile{content, outlineOf(content)}
+}
+
+// outlineOfWorker is what the worker that answers was started with; nil when that is
+// not known. A worker that somebody else has started shows the fingerprint of a file.
+func (p *Process) outlineOfWorker(info statsock.Info) *outline {
+	if h := p.held.Load(); h != nil && h.worker == info.PID {
+		return h.outline
+	}
+	h := &held{worker: info.PID}
+	for _, path := range []string{p.lastGood(), p.cfg.ConfigPath} {
+		if content, err := p.read(path); err == nil && carries(content, fingerprint(info)) {
+			h.outline = outlineOf(content)
+			break
+		}
+	}
+	if h.outline != nil || fingerprint(info) == "" { // else the file may come
+		p.held.Store(h)
+	}
+	return h.outline
+}
+
+// lastOutline is what the worker that served last was started with, or nil.
+func (p *Process) lastOutline() *outline {
+	if h := p.held.Load(); h != nil {
+		return h.outline
+	}
+	return nil
+}
+
+// assure makes sure that a new worker has what its file says, with the weights and
+// states of the kept servers. Where it has not, another one is started without anything
+// of the former's; when that does not help it is a *lb.RefusedError.
+func (p *Process) assure(ctx context.Context, worker int, file *installedFile, kept map[string]bool, config []byte, fingerprint string) (int, error) {
+	if file == nil {
+		return worker, nil
+	}
+	problem := p.confirm(ctx, worker, file.outline, kept)
+	if problem == "" {
+		return worker, nil
+	}
+	p.logger.WarnContext(ctx, "haproxy has something else than its file says, reloading it", "problem", problem)
+	now, err := p.settle(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("finding haproxy: %w", err)
+	}
+	if worker, _, err = p.replaceWorker(ctx, now, nil, config, fingerprint); err != nil {
+		return 0, err
+	}
+	if problem = p.confirm(ctx, worker, file.outline, nil); problem != "" {
+		return 0, &lb.RefusedError{Stage: "start", Output: "HAProxy runs, and has something else than its file says: " + problem}
+	}
+	return worker, nil
+}
+
+// compare tells of a worker that has something else than the file on disk says.
+func (p *Process) compare(ctx context.Context, worker int) {
+	file := p.readOutline()
+	if file == nil {
+		return
+	}
+	if problem := p.confirm(ctx, worker, file.outline, nil); problem != "" {
+		p.logger.WarnContext(ctx, "haproxy has something else than its file says", "problem", problem)
+	}
+}
+
+// confirm compares what a new worker has with what its file says, and notes that it was
+// started with that. It returns the first difference in words; "": there is none, or
+// nobody can tell.
+func (p *Process) confirm(ctx context.Context, worker int, file *outline, kept map[string]bool) string {
+	p.held.Store(&held{worker, file})
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	servers, err := p.serversOf(ctx, worker)
+	if err != nil {
+		p.logger.WarnContext(ctx, "servers of the new worker not read", "error", err)
+		return ""
+	}
+	problem, found := "", 0
+	for _, s := range servers {
+		d := file.server(lb.Name(s.Backend), s.Name)
+		if d == nil {
+			continue
+		}
+		found++
+		if problem == "" {
+			problem = d.mismatch(s, kept[s.Backend+"/"+s.Name])
+		}
+	}
+	if expected := file.count(); problem == "" && found < expected {
+		problem = fmt.Sprintf("it has %d of %d servers", found, expected)
+	}
+	if problem != "" {
+		return problem
+	}
+	if err := p.tryListeners(ctx, worker, file.binds); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// serversOf reads how the servers of a worker stand. The one before may take a last
+// connection.
+func (p *Process) serversOf(ctx context.Context, worker int) (servers []statsock.Server, err error) {
+	last := errors.New("another worker answers")
+	err = poll(ctx, func() (bool, error) {
+		session, err := p.stats.Begin(ctx)
+		if err != nil {
+			last = err
+			return false, nil
+		}
+		defer session.End()
+		info, err := session.ShowInfo(ctx)
+		if err != nil || info.PID != worker {
+			return false, nil
+		}
+		servers, err = session.ShowServers(ctx, "")
+		return err == nil, err
+	})
+	if err != nil && ctx.Err() != nil {
+		err = last
+	}
+	return servers, err
+}
+
+// count is how many servers HAProxy has at least.
+func (o *outline) count() (n int) {
+	for _, servers := range o.servers {
+		for _, d := range servers {
+			if !d.unclear && !d.section.disabled {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// mismatch says how a server of a new worker differs from its definition; "": it does
+// not. Weight and state of one that is kept are the administrator's, and others are
+// an agent's, or those of the server that is tracked.
+func (d *definition) mismatch(s statsock.Server, isKept bool) string {
+	problem := d.deviation(s)
+	if problem == "" {
+		problem = d.elsewhere(s)
+	}
+	isFree := isKept || d.unclear || d.asksAgent || d.track != ""
+	switch {
+	case problem != "" || isFree:
+	case s.Weight != d.weight:
+		problem = has("weight", strconv.Itoa(s.Weight), strconv.Itoa(d.weight))
+	case s.Draining:
+		problem = "drains"
+	case s.Maintenance != d.disabled && d.address.Host.IsIP(): // or its name has no address yet
+		problem = has("maintenance", onOff(s.Maintenance), onOff(d.disabled))
+	}
+	if problem == "" {
+		return ""
+	}
+	return "server " + s.Backend + "/" + s.Name + " " + problem
+}
+
+// deviation says which of TLS and the addresses and ports of checks and agents a server
+// has otherwise than its definition; "": none.
+func (d *definition) deviation(s statsock.Server) string {
+	if d.unclear || s.Partial {
+		return ""
+	}
+	if s.TLS != d.tls {
+		return has("TLS", onOff(s.TLS), onOff(d.tls))
+	}
+	for _, a := range []struct {
+		what string
+		host string
+		port int
+		want lb.HostPort
+	}{{"check", s.CheckAddress, s.CheckPort, d.check}, {"agent", s.AgentAddress, s.AgentPort, d.agent}} {
+		if a.port != int(a.want.Port) {
+			return has(a.what+" port", strconv.Itoa(a.port), strconv.Itoa(int(a.want.Port)))
+		}
+		if host := address(a.host, 0).Host; host != a.want.Host {
+			return has(a.what+" address", string(host), string(a.want.Host))
+		}
+	}
+	return ""
+}
+
+// elsewhere says that a server has another address than its definition; "": it has not,
+// or the address belongs to a name.
+func (d *definition) elsewhere(s statsock.Server) string {
+	if got := address(s.Address, s.Port); !d.unclear && d.address.Host.IsIP() && got != d.address {
+		return has("address", got.String(), d.address.String())
+	}
+	return ""
+}
+
+func has(what, got, want string) string {
+	none := func(s string) string {
+		if s == "" {
+			return "none"
+		}
+		return s
+	}
+	return strings.Join([]string{"has", what, none(got) + ", expected", none(want)}, " ")
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
