@@ -28,7 +28,7 @@ type endpoint struct {
 	kind string // "stats socket" or "master socket", for errors
 	// trust is who may listen there.
 	trust trust
-	// prefix sends the command on to a worker: "@!<pid> ". backlog has the
+	// prefix sends each command on to a worker: "@!<pid> ". backlog has the
 	// questions to it and to the others then.
 	prefix  string
 	worker  int
@@ -106,7 +106,7 @@ func (e endpoint) question(ctx context.Context, command string, read func(io.Rea
 		return nil, err
 	}
 	defer interrupt(ctx, conn)()
-	line := e.prefix + command + "\n"
+	line := e.addressed(command) + "\n"
 	if e.quit {
 		line += "quit\n"
 	}
@@ -170,6 +170,32 @@ func readAnswer(r io.Reader) ([]byte, error) {
 	return raw, nil
 }
 
+// addressed puts the prefix before each of the commands that are joined by ";":
+// the master takes every one for its own that has none.
+func (e endpoint) addressed(command string) string {
+	if e.prefix == "" {
+		return command
+	}
+	var b strings.Builder
+	b.WriteString(e.prefix)
+	for i := range len(command) {
+		b.WriteByte(command[i])
+		if command[i] == ';' && (i == 0 || command[i-1] != '\\') {
+			b.WriteString(e.prefix)
+		}
+	}
+	return b.String()
+}
+
+// ErrWorkerGone is the error of a question through the master to a worker that has
+// ended.
+var ErrWorkerGone = errors.New("the worker has ended")
+
+// gone is ErrWorkerGone with the master's words.
+func gone(answer []byte) error {
+	return fmt.Errorf("%w: %s", ErrWorkerGone, strings.TrimSpace(string(answer)))
+}
+
 // noTarget recognizes the master's answer to a command for a worker that is
 // gone; unlike all others it does not end with a blank line.
 func noTarget(answer []byte) bool {
@@ -186,7 +212,7 @@ func complete(raw []byte) (string, error) {
 	case text == "\n":
 		return "", nil
 	case noTarget(raw):
-		return "", errors.New(strings.TrimSpace(text))
+		return "", gone(raw)
 	}
 	body, ok := strings.CutSuffix(text, "\n\n")
 	if !ok {

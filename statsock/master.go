@@ -23,9 +23,9 @@ func NewMaster(path string, users ...uint32) *Master {
 }
 
 // Worker returns a client that reaches one worker through the master, also one
-// that listens nowhere any more because it is ending. Do takes a single command
-// there. When the worker is gone the master says "Can't find the target PID",
-// which is an error; one that has not answered before gives ErrUnanswered.
+// that listens nowhere any more because it is ending, or whose stats socket somebody
+// has removed. What is asked of one that has ended gives ErrWorkerGone, of one that has
+// not answered before ErrUnanswered.
 func (m *Master) Worker(pid int) *Client {
 	e := m.endpoint
 	e.prefix, e.worker, e.backlog = "@!"+strconv.Itoa(pid)+" ", pid, m.questions

@@ -43,8 +43,7 @@ func (q StatQuery) command() string {
 // one goroutine at a time, for any number of clients, HAProxys and reloads.
 type Scanner struct {
 	// Info says who answers, as ShowInfo does; it is there before the first line
-	// is. Through a master (Master.Worker) it is zero: the caller knows whom it
-	// asked.
+	// is.
 	Info Info
 
 	decoder statDecoder
@@ -59,21 +58,14 @@ type Scanner struct {
 // error of each ends the scan and is returned. When Scan fails, some lines may
 // have been seen: they are to be forgotten.
 //
-// A client of the stats socket is asked for Info in the same question: no reload
-// can come between the two.
+// Info is asked for in the same question: no reload can come between the two.
 func (s *Scanner) Scan(ctx context.Context, c *Client, q StatQuery, each func(*Stat) error) error {
 	s.Info = Info{}
-	command, named := q.command(), c.prefix == ""
-	if named {
-		command = "show info;" + command
-	}
-	return c.ask(ctx, command, func(r io.Reader) error {
+	return c.ask(ctx, "show info;"+q.command(), func(r io.Reader) error {
 		s.reset(r)
-		if named {
-			var err error
-			if s.Info, err = s.decoder.info(); err != nil {
-				return fmt.Errorf("reading show info: %w", err)
-			}
+		var err error
+		if s.Info, err = s.decoder.info(); err != nil {
+			return fmt.Errorf("reading show info: %w", err)
 		}
 		if err := s.scan(each); err != nil {
 			return fmt.Errorf("reading show stat: %w", err)

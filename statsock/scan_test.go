@@ -62,12 +62,12 @@ func TestScannerAsksForWhatIsWanted(t *testing.T) {
 
 func TestScannerThroughAMasterAsksOneQuestion(t *testing.T) {
 	var s statsock.Scanner
-	socket := say(t, string(fixture(t, "show-stat-2.6.12.csv")))
+	socket := say(t, string(fixture(t, "show-info-2.6.12.txt"))+string(fixture(t, "show-stat-2.6.12.csv")))
 	lines, info, err := scanned(t, &s, statsock.NewMaster(socket.path).Worker(42), statsock.StatQuery{})
-	if err != nil || len(lines) != 9 || info != (statsock.Info{}) {
+	if err != nil || len(lines) != 9 || !strings.HasPrefix(info.Version, "2.6.12") {
 		t.Errorf("%d lines, %+v, %v", len(lines), info, err)
 	}
-	if got := socket.asked(); len(got) != 1 || got[0] != "@!42 show stat -1 -1 -1\n" {
+	if got := socket.asked(); len(got) != 1 || got[0] != "@!42 show info;@!42 show stat -1 -1 -1\n" {
 		t.Errorf("asked %q", got)
 	}
 }

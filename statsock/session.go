@@ -16,15 +16,19 @@ import (
 // because of an answer is never done to a worker that would have given another. It is
 // for one goroutine, for seconds at most (it keeps a worker alive that is stopping, and
 // HAProxy ends an idle one after its "stats timeout"), and of no use any more after an
-// error.
+// error. Through a master (Master.Worker) it keeps nobody alive: what is asked of a
+// worker that has ended meanwhile gives ErrWorkerGone.
 type Session struct {
 	client *Client
-	conn   net.Conn
-	begun  bool // HAProxy has been told that more lines will come
+	conn   net.Conn // nil: through the master, which takes one line a connection
+	begun  bool     // HAProxy has been told that more lines will come
 }
 
 // Begin begins a session, which the caller ends.
 func (c *Client) Begin(ctx context.Context) (*Session, error) {
+	if c.prefix != "" {
+		return &Session{client: c}, nil
+	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	conn, err := c.dial(ctx)
@@ -35,13 +39,20 @@ func (c *Client) Begin(ctx context.Context) (*Session, error) {
 }
 
 // End ends the session.
-func (s *Session) End() { _ = s.conn.Close() }
+func (s *Session) End() {
+	if s.conn != nil {
+		_ = s.conn.Close()
+	}
+}
 
 // Do sends commands joined into one line, which HAProxy carries out in one go, and
 // returns the answer to each as Client.Do does. For the length of that line the same
 // holds.
 func (s *Session) Do(ctx context.Context, commands ...string) (answers []string, err error) {
 	line := strings.Join(commands, ";")
+	if s.conn == nil {
+		return s.client.answers(ctx, line, len(commands))
+	}
 	if err := checkLine(line); err != nil {
 		return nil, err
 	}
@@ -61,6 +72,26 @@ func (s *Session) Do(ctx context.Context, commands ...string) (answers []string,
 	answers = answers[count-len(commands):] // without that to "prompt"
 	s.begun = true
 	return answers, nil
+}
+
+// answers asks through the master, and tells the answers to so many commands apart.
+func (c *Client) answers(ctx context.Context, line string, count int) (answers []string, err error) {
+	err = c.ask(ctx, line, func(r io.Reader) error {
+		raw, err := readAnswer(r)
+		switch {
+		case err != nil:
+			return err
+		case len(raw) > maxAnswer:
+			return fmt.Errorf("answers are longer than %d bytes", maxAnswer)
+		case noTarget(raw):
+			return gone(raw)
+		}
+		if answers = separate(string(raw)); len(answers) != count {
+			return fmt.Errorf("there are %d answers to %d commands", len(answers), count)
+		}
+		return nil
+	})
+	return answers, err
 }
 
 // ShowInfo is Client.ShowInfo. The worker may be stopping by now: it answers as long
@@ -127,7 +158,7 @@ func (s *Session) doAll(ctx context.Context, commands []string) ([]string, error
 	for len(answers) < len(commands) {
 		rest, length := commands[len(answers):], 0
 		count := slices.IndexFunc(rest, func(c string) bool {
-			length += len(c) + 1
+			length += len(c) + len(s.client.prefix) + 1
 			return length > maxLine
 		})
 		if count < 0 {

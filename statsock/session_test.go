@@ -67,36 +67,62 @@ func TestSession(t *testing.T) {
 			})
 			client := statsock.New(h.StatsSocket)
 			testkit.Eventually(t, patience, func() error { _, err := client.ShowInfo(t.Context()); return err })
-			session, err := client.Begin(t.Context())
+			var procs statsock.Processes
+			testkit.Eventually(t, patience, func() (err error) {
+				procs, err = statsock.NewMaster(h.MasterSocket).ShowProc(t.Context())
+				return err
+			})
+			t.Run("stats socket", func(t *testing.T) { checkSession(t, client) })
+			worker := statsock.NewMaster(h.MasterSocket).Worker(procs.Workers[0].PID)
+			t.Run("master socket", func(t *testing.T) {
+				checkSession(t, worker)
+				offer, err := worker.Offer(t.Context())
+				if err != nil || offer.Level != "admin" || !offer.Has("set server") {
+					t.Errorf("it offers %+v, %v", offer, err)
+				}
+			})
+			session, err := statsock.NewMaster(h.MasterSocket).Worker(1).Begin(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer session.End()
-			words, err := session.Change(t.Context(), "set server members/member state maint", "set server other/s9 state maint", "set server other/s1 weight 7")
-			if err != nil || len(words) != 1 || !strings.HasPrefix(words[0], "No such server") {
-				t.Errorf("it said %q, %v", words, err)
-			}
-			servers, err := session.ShowServers(t.Context(), "other", "members")
-			if err != nil || len(servers) != 2 || servers[0].Name != "s1" || servers[0].Weight != 7 || servers[0].Maintenance || !servers[1].Maintenance {
-				t.Errorf("got %+v, %v", servers, err)
-			}
-			connections, err := session.ShowConnections(t.Context(), "members")
-			if err != nil || len(connections) != 1 || connections[0].Name != "member" || connections[0].Used != 0 {
-				t.Errorf("got %+v, %v", connections, err)
-			}
-			if servers, err = session.ShowServers(t.Context()); err != nil || len(servers) != 0 {
-				t.Errorf("none: %+v, %v", servers, err)
-			}
-			if servers, err = session.ShowServers(t.Context(), slices.Repeat([]string{"other", "members"}, 500)...); err != nil || len(servers) != 1000 || servers[999].Name != "member" {
-				t.Errorf("many: %d, %v", len(servers), err)
-			}
-			if _, err = session.ShowServers(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), "Can't find backend") {
-				t.Errorf("a backend that does not exist: %v", err)
-			}
-			if _, err = session.Change(t.Context(), "a\nb"); err == nil {
-				t.Errorf("two lines: %v", err)
+			if _, err := session.ShowServers(t.Context(), "other", "members"); !errors.Is(err, statsock.ErrWorkerGone) {
+				t.Errorf("a worker that does not live: %v", err)
 			}
 		})
+	}
+}
+
+// checkSession has what a session is for done in one.
+func checkSession(t *testing.T, client *statsock.Client) {
+	t.Helper()
+	session, err := client.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.End()
+	words, err := session.Change(t.Context(), "set server members/member state maint", "set server other/s9 state maint", "set server other/s1 weight 7")
+	if err != nil || len(words) != 1 || !strings.HasPrefix(words[0], "No such server") {
+		t.Errorf("it said %q, %v", words, err)
+	}
+	servers, err := session.ShowServers(t.Context(), "other", "members")
+	if err != nil || len(servers) != 2 || servers[0].Name != "s1" || servers[0].Weight != 7 || servers[0].Maintenance || !servers[1].Maintenance {
+		t.Errorf("got %+v, %v", servers, err)
+	}
+	connections, err := session.ShowConnections(t.Context(), "members")
+	if err != nil || len(connections) != 1 || connections[0].Name != "member" || connections[0].Used != 0 {
+		t.Errorf("got %+v, %v", connections, err)
+	}
+	if servers, err = session.ShowServers(t.Context()); err != nil || len(servers) != 0 {
+		t.Errorf("none: %+v, %v", servers, err)
+	}
+	if servers, err = session.ShowServers(t.Context(), slices.Repeat([]string{"other", "members"}, 500)...); err != nil || len(servers) != 1000 || servers[999].Name != "member" {
+		t.Errorf("many: %d, %v", len(servers), err)
+	}
+	if _, err = session.ShowServers(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), "Can't find backend") {
+		t.Errorf("a backend that does not exist: %v", err)
+	}
+	if _, err = session.Change(t.Context(), "a\nb"); err == nil {
+		t.Errorf("two lines: %v", err)
 	}
 }
 
