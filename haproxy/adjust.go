@@ -50,14 +50,14 @@ func (p *Process) adjust(ctx context.Context, a *adjustment) error {
 	}
 	defer p.release()
 	for n := 0; ; n++ {
-		session, err := p.stats.Begin(ctx)
+		session, err := p.worker(ctx).Begin(ctx)
 		if err != nil {
 			return err
 		}
 		done, err := a.attempt(ctx, session, n == attempts)
 		session.End()
 		switch {
-		case errors.Is(err, errStopping) && n < attempts:
+		case (errors.Is(err, errStopping) || errors.Is(err, statsock.ErrWorkerGone)) && n < attempts:
 		case done || err != nil:
 			return err
 		}

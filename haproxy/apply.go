@@ -80,6 +80,12 @@ func (p *Process) give(ctx context.Context, config []byte, fingerprint string) (
 	if foreign(before.silent) {
 		return Outcome{}, before.silent
 	}
+	if before.running() {
+		p.notePeers(ctx, before.master)
+		if err := p.clearWay(before.master); err != nil {
+			return Outcome{}, err
+		}
+	}
 	running, proven := p.runningFile(ctx, before)
 	if proven {
 		p.keep(ctx, running) // of a HAProxy that was adopted

@@ -27,11 +27,26 @@ const checkHolds = 5 * time.Second
 // nothing about the configuration. That HAProxy takes a configuration does not
 // prove that it starts with it.
 //
+// One that binds a path by which HAProxy is controlled is refused as well; Apply takes
+// such a one nevertheless, as what is stored stays in effect.
+//
 // The configuration is staged beside ConfigPath, so that what it names relative
 // to its own folder is found. The staged file is always removed.
 func (p *Process) Check(ctx context.Context, config []byte) error {
-	if err := p.check(ctx, config); err != nil {
+	err := p.refuseControlPaths(config)
+	if err == nil {
+		err = p.haproxyCheck(ctx, config)
+	}
+	if err != nil {
 		return fmt.Errorf("checking configuration: %w", err)
+	}
+	return nil
+}
+
+// haproxyCheck is Check by HAProxy alone, which is noted.
+func (p *Process) haproxyCheck(ctx context.Context, config []byte) error {
+	if err := p.check(ctx, config); err != nil {
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -48,7 +63,13 @@ func (p *Process) checkUnlessJustDone(ctx context.Context, config []byte) error 
 	if done {
 		return nil
 	}
-	return p.Check(ctx, config)
+	if err := p.refuseControlPaths(config); err != nil {
+		p.logger.WarnContext(ctx, "configuration takes a control path away from haproxy", "error", err)
+	}
+	if err := p.haproxyCheck(ctx, config); err != nil {
+		return fmt.Errorf("checking configuration: %w", err)
+	}
+	return nil
 }
 
 func (p *Process) check(ctx context.Context, config []byte) error {

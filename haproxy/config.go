@@ -108,9 +108,19 @@ type Process struct {
 	// checked is the digest of the configuration that passed a check last.
 	checked   digest
 	checkedAt time.Time
-	probed    probed // of the worker that was asked last
-	intended  digest // of the file that Install was given last
-	inEffect  digest // of the one that it, or Apply, has seen to last
+	probed    probed    // of the worker that was asked last
+	route     route     // to the worker that serves
+	late      time.Time // since when the stats socket does not answer in time
+	silence   silence
+	regain    regain
+	lostPeers []loss           // peers sockets, when they were looked at last
+	peersOf   inode            // the file on disk that was read for
+	peers     []string         // its peers sockets
+	listens   map[string]inode // peers sockets that HAProxy was found to listen on
+	// pidFileFails is the master whose pid file cannot be put right.
+	pidFileFails identity
+	intended     digest // of the file that Install was given last
+	inEffect     digest // of the one that it, or Apply, has seen to last
 }
 
 // New returns a Process without touching anything: no file is opened and no
@@ -143,6 +153,8 @@ func New(cfg Config) *Process {
 		words:  startupLog(cfg.StartupLog),
 		turn:   make(chan struct{}, 1),
 		died:   make(chan struct{}, 1),
+
+		listens: map[string]inode{},
 	}
 }
 

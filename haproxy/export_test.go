@@ -61,3 +61,10 @@ func Words(line string) (words []string, isClear bool) { return splitWords(nil, 
 
 // CountServers is how many servers a configuration is found to have.
 func CountServers(config []byte) int { return outlineOf(config).count() }
+
+// ForgetRegain has the next lost path be regained at once.
+func ForgetRegain(p *Process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.regain.delay, p.regain.next = 0, time.Time{}
+}

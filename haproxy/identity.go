@@ -102,6 +102,23 @@ func (p *Process) ours() []identity {
 	return append(masters, workers...)
 }
 
+// masterByCommand finds the master among the processes that were started with our
+// master socket. Several of them are nobody's to choose from.
+func (p *Process) masterByCommand() (identity, bool) {
+	var masters []identity
+	for _, id := range p.ours() {
+		stat, err := readStat(id.pid)
+		// A worker whose master was killed looks like one, but has no children.
+		if err == nil && !p.isOurs(stat.parent) && len(children(id.pid)) > 0 {
+			masters = append(masters, id)
+		}
+	}
+	if len(masters) != 1 {
+		return identity{}, false
+	}
+	return masters[0], true
+}
+
 // isChild reports whether a process is a child of another.
 func isChild(pid, parent int) bool {
 	stat, err := readStat(pid)
@@ -112,7 +129,7 @@ func isChild(pid, parent int) bool {
 // ours: the file outlives HAProxy, and its number may belong to another process
 // by now.
 func (p *Process) pidFile() (identity, bool) {
-	data, err := p.read(p.cfg.PIDPath)
+	data, err := p.readRegular(p.cfg.PIDPath)
 	if err != nil {
 		return identity{}, false
 	}

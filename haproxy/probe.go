@@ -28,7 +28,7 @@ func (p *Process) lacks(ctx context.Context, worker int) string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, question)
 	defer cancel()
-	offer, err := p.stats.Offer(ctx)
+	offer, err := p.worker(ctx).Offer(ctx)
 	if err != nil {
 		return ""
 	}

@@ -140,7 +140,7 @@ func (p *Process) confirm(ctx context.Context, worker int, file *outline, kept m
 func (p *Process) serversOf(ctx context.Context, worker int) (servers []statsock.Server, err error) {
 	last := errors.New("another worker answers")
 	err = poll(ctx, func() (bool, error) {
-		session, err := p.stats.Begin(ctx)
+		session, err := p.worker(ctx).Begin(ctx)
 		if err != nil {
 			last = err
 			return false, nil

@@ -33,13 +33,16 @@ type birth struct {
 	expect string
 	config []byte
 
+	// reachable: the stats socket led to the worker before, or there was none.
+	reachable bool
+
 	worker  int       // seen at the master; 0: not yet
 	since   time.Time // when it was seen
 	unheard bool      // the master answers, and knows of no reload
 }
 
 func (p *Process) newBirth(before view, config []byte, fingerprint string) *birth {
-	b := &birth{p: p, old: before.workers(), reloads: -1, config: config}
+	b := &birth{p: p, old: before.workers(), reloads: -1, config: config, reachable: p.lostSocket() == "" || !before.running()}
 	if before.procs != nil {
 		b.reloads, b.failed = before.procs.Master.Reloads, before.procs.Failed
 	}
@@ -49,12 +52,8 @@ func (p *Process) newBirth(before view, config []byte, fingerprint string) *birt
 	return b
 }
 
-// reload lets the master read the file on disk and waits until a new worker
-// serves, which has what the file says. The error is a *lb.RefusedError of stage
-// "start" when HAProxy does not start with the file, or has something else; whether the
-// old worker still serves is for the caller to find out. Another error leaves the
-// outcome open.
-func (p *Process) reload(ctx context.Context, before view, config []byte, fingerprint string) (worker int, err error) {
+// reloadFile is reload with the file on disk as it is: the new worker has what it says.
+func (p *Process) reloadFile(ctx context.Context, before view, config []byte, fingerprint string) (worker int, err error) {
 	file := p.readOutline()
 	worker, kept, err := p.replaceWorker(ctx, before, file, config, fingerprint)
 	if err != nil {
@@ -63,7 +62,7 @@ func (p *Process) reload(ctx context.Context, before view, config []byte, finger
 	return p.assure(ctx, worker, file, kept, config, fingerprint)
 }
 
-// replaceWorker is reload without a look at what the new worker has. kept are the
+// replaceWorker is reloadFile without a look at what the new worker has. kept are the
 // servers that have their weight and state from the worker before. A nil file hands
 // over nothing.
 func (p *Process) replaceWorker(ctx context.Context, before view, file *installedFile, config []byte, fingerprint string) (worker int, kept map[string]bool, err error) {
@@ -72,8 +71,11 @@ func (p *Process) replaceWorker(ctx context.Context, before view, file *installe
 	before = p.calm(ctx, before)
 	b := p.newBirth(before, config, fingerprint)
 	if before.procs == nil {
+		for _, worker := range children(before.master.pid) {
+			b.old = append(b.old, worker.pid)
+		}
 		if info, err := p.showInfo(ctx); err == nil {
-			b.old = []int{info.PID}
+			b.old = append(b.old, info.PID)
 		}
 	}
 	if file != nil {
@@ -212,6 +214,9 @@ func (b *birth) newest(workers []statsock.Process) int {
 func (b *birth) serves(ctx context.Context, v view) (bool, error) {
 	info, err := b.p.showInfo(ctx)
 	if err == nil && info.PID == b.worker && !info.Stopping {
+		if why := b.p.lostSocket(); why != "" && b.reachable && !b.p.namesSocket() {
+			return false, b.unreachable()
+		}
 		if b.expect == "" || fingerprint(info) == b.expect {
 			return true, nil
 		}
@@ -231,8 +236,19 @@ func (b *birth) serves(ctx context.Context, v view) (bool, error) {
 	if _, err := b.p.master.Worker(b.worker).ShowInfo(ctx); err != nil {
 		return false, nil // still starting, or about to be found dead
 	}
-	return false, b.refused("", fmt.Sprintf("the new worker (process %d) runs, but does not answer on %[2]s; "+
+	return false, b.unreachable()
+}
+
+// unreachable is the refusal of a worker that serves and cannot be told anything.
+func (b *birth) unreachable() error {
+	return b.refused("", fmt.Sprintf("the new worker (process %d) runs, but does not answer on %[2]s; "+
 		`is there a line "stats socket %[2]s level admin" in the global section?`, b.worker, b.p.cfg.StatsSocket))
+}
+
+// namesSocket reports whether the file on disk has the stats socket.
+func (p *Process) namesSocket() bool {
+	config, err := p.read(p.cfg.ConfigPath)
+	return err == nil && respelled(config, []string{p.cfg.StatsSocket}, 0) != nil
 }
 
 // refused makes the error out of HAProxy's words, which are the answer to the

@@ -82,14 +82,18 @@ type watch struct {
 	next  time.Time // no start before
 }
 
-// patrol looks after HAProxy once. While it lives that costs two files.
+// patrol looks after HAProxy once. While it lives that costs a few files.
 func (w *watch) patrol(ctx context.Context) {
 	w.p.trim()
 	if w.seen.pid == 0 {
 		w.adopt(ctx)
 		w.welcome(ctx)
 	}
-	if w.seen.pid == 0 || w.down == nil && w.seen.alive() {
+	if w.seen.pid == 0 {
+		return
+	}
+	if w.down == nil && w.seen.alive() {
+		w.p.keepPaths(ctx, w.seen)
 		return
 	}
 	if w.p.take(ctx) != nil {

@@ -13,7 +13,7 @@ func (p *Process) Servers(ctx context.Context) ([]lb.ServerState, error) {
 	// Mostly there are as many as before, and there may be ten thousand.
 	servers := make([]lb.ServerState, 0, p.lines.Load())
 	file := p.lastOutline()
-	err := p.stats.VisitServers(ctx, "", func(s statsock.Server) { servers = append(servers, file.serverState(s)) })
+	err := p.worker(ctx).VisitServers(ctx, "", func(s statsock.Server) { servers = append(servers, file.serverState(s)) })
 	if err != nil {
 		return nil, fmt.Errorf("reading the servers of the running haproxy: %w", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -150,14 +152,15 @@ func (p *Process) reap(cmd *exec.Cmd, c *child) {
 	}
 }
 
-// awaitStrays waits until nobody answers on the stats socket: the worker of a
-// master that was killed takes a moment to notice. A HAProxy that stays there
-// without our master would share the ports with ours, unseen, so that is an
-// error.
+// awaitStrays waits until nobody answers on the stats socket and nothing lives that was
+// started with our master socket: the worker of a master that was killed takes a moment
+// to notice. A HAProxy that stays without our master, or without its sockets, would share
+// the ports with ours, unseen, so that is an error.
 func (p *Process) awaitStrays(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var stray int
+	var rest []identity
 	err := poll(ctx, func() (bool, error) {
 		info, err := p.showInfo(ctx)
 		if err == nil {
@@ -166,18 +169,36 @@ func (p *Process) awaitStrays(ctx context.Context) error {
 		if foreign(err) {
 			return false, err
 		}
-		return statsock.NotListening(err), nil
+		if !statsock.NotListening(err) && !(err != nil && p.isSquatted(ctx)) {
+			return false, nil
+		}
+		rest = p.ours()
+		return len(rest) == 0, nil
 	})
 	switch {
 	case err == nil:
 		return nil
 	case foreign(err):
 		return &lb.UnavailableError{What: err.Error()}
-	case stray == 0:
-		return &lb.UnavailableError{What: "somebody listens on " + p.cfg.StatsSocket + ", but does not answer like HAProxy"}
+	case stray != 0:
+		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d) answers on %s, but has no master at %s, so that it can neither be reloaded nor replaced",
+			stray, p.cfg.StatsSocket, p.cfg.MasterSocket)}
+	case len(rest) > 0:
+		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d, started with -S %s) lives, but answers on none of its sockets; "+
+			"end it, and another one is started", rest[0].pid, p.cfg.MasterSocket)}
 	}
-	return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d) answers on %s, but has no master at %s, so that it can neither be reloaded nor replaced",
-		stray, p.cfg.StatsSocket, p.cfg.MasterSocket)}
+	return &lb.UnavailableError{What: "somebody listens on " + p.cfg.StatsSocket + ", but does not answer like HAProxy"}
+}
+
+// isSquatted reports whether it is no HAProxy that listens on the stats socket: one that
+// is started takes the path.
+func (p *Process) isSquatted(ctx context.Context) bool {
+	pid, err := statsock.Listener(ctx, p.cfg.StatsSocket)
+	if err != nil {
+		return false
+	}
+	name, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	return err == nil && strings.TrimSpace(string(name)) != "haproxy"
 }
 
 // abandon ends a HAProxy that was started a moment ago and does not serve.

@@ -58,7 +58,8 @@ func (p *Process) carryState(ctx context.Context, config []byte, wanted *outline
 func (p *Process) writeState(ctx context.Context, path string, wanted *outline) (kept map[string]bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, question)
 	defer cancel()
-	info, err := p.stats.ShowInfo(ctx)
+	client := p.worker(ctx)
+	info, err := client.ShowInfo(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (p *Process) writeState(ctx context.Context, path string, wanted *outline) 
 	if running == nil {
 		return nil, nil // nobody knows what has changed
 	}
-	dump, err := p.stats.DumpServers(ctx)
+	dump, err := client.DumpServers(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (p *Process) Stats(ctx context.Context, backend lb.Name) ([]lb.ServerStats,
 // serverLines asks for a backend's number first. A worker that came in between
 // has other numbers.
 func (p *Process) serverLines(ctx context.Context, backend string) ([]statsock.Stat, error) {
-	backends, err := p.stats.ShowStatOf(ctx, -1, statsock.KindBackend)
+	backends, err := p.worker(ctx).ShowStatOf(ctx, -1, statsock.KindBackend)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (p *Process) serverLines(ctx context.Context, backend string) ([]statsock.S
 	if i < 0 {
 		return nil, nil
 	}
-	lines, err := p.stats.ShowStatOf(ctx, backends[i].ProxyID, statsock.KindServer)
+	lines, err := p.worker(ctx).ShowStatOf(ctx, backends[i].ProxyID, statsock.KindServer)
 	return slices.DeleteFunc(lines, func(s statsock.Stat) bool { return s.Proxy != backend }), err
 }
 

@@ -51,6 +51,7 @@ func (p *Process) look(ctx context.Context) (view, error) {
 		id, _ := identify(procs.Master.PID)
 		id.pid = procs.Master.PID
 		p.remember(id)
+		p.noteSilence(silence{})
 		return view{master: id, procs: &procs}, nil
 	}
 	if errors.Is(err, fs.ErrPermission) {
@@ -65,6 +66,7 @@ func (p *Process) look(ctx context.Context) (view, error) {
 	}
 	if ok {
 		p.remember(id)
+		p.noteSilence(silence{master: id, err: err})
 		return view{master: id, silent: err}, nil
 	}
 	if statsock.NotListening(err) {
@@ -86,7 +88,8 @@ func (p *Process) oursBehind(err error) []identity {
 }
 
 // settle looks until the master answers or is gone. A living master that stays
-// silent for longer than patience is in the view without its processes.
+// silent for longer than patience is in the view without its processes, at once when
+// its socket was lost before.
 func (p *Process) settle(ctx context.Context) (view, error) {
 	give, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -94,10 +97,16 @@ func (p *Process) settle(ctx context.Context) (view, error) {
 	err := poll(give, func() (bool, error) {
 		var err error
 		last, err = p.look(ctx)
-		return last.procs != nil || foreign(last.silent) || !last.running() && last.silent == nil, err
+		return last.procs != nil || foreign(last.silent) || !last.running() && last.silent == nil || p.isMute(last), err
 	})
 	if err != nil && (ctx.Err() != nil || give.Err() == nil) {
 		return view{}, err
+	}
+	if !last.running() {
+		if id, ok := p.masterByCommand(); ok { // no path leads to it any more
+			p.remember(id)
+			return p.look(ctx)
+		}
 	}
 	if !last.running() && last.silent != nil {
 		return view{}, last.silent
@@ -114,7 +123,11 @@ func (p *Process) showProc(ctx context.Context) (statsock.Processes, error) {
 func (p *Process) showInfo(ctx context.Context) (statsock.Info, error) {
 	ctx, cancel := context.WithTimeout(ctx, question)
 	defer cancel()
-	return p.stats.ShowInfo(ctx)
+	info, err := p.worker(ctx).ShowInfo(ctx)
+	if statsock.NotListening(err) && p.forgetRoute() {
+		return p.worker(ctx).ShowInfo(ctx)
+	}
+	return info, err
 }
 
 // findMaster looks for a master whose socket is silent or lost.
@@ -125,15 +138,14 @@ func (p *Process) findMaster(ctx context.Context) (identity, bool) {
 	if id, ok := p.pidFile(); ok {
 		return id, true
 	}
-	info, err := p.showInfo(ctx)
-	if err != nil {
-		return identity{}, false
+	ctx, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	if info, err := p.stats.ShowInfo(ctx); err == nil {
+		if worker, err := readStat(info.PID); err == nil && p.isOurs(worker.parent) {
+			return identify(worker.parent)
+		}
 	}
-	worker, err := readStat(info.PID)
-	if err != nil || !p.isOurs(worker.parent) {
-		return identity{}, false
-	}
-	return identify(worker.parent)
+	return identity{}, false
 }
 
 // remember notes the master that Run watches.
@@ -165,6 +177,13 @@ type State struct {
 	Foreign    string
 	Reloads    int // since the master's start, the failed ones included
 	OldWorkers int // still ending after reloads
+	// Lost says which ways to HAProxy are lost, in clauses joined by "; ": somebody has
+	// removed a socket, or put something else in its place. HAProxy is asked by those that
+	// are left.
+	Lost string
+	// Regain: a reload is due that makes the lost ones anew. After each that has not
+	// helped for long it is due later.
+	Regain bool
 }
 
 // State asks HAProxy what runs. That it does not run is no error. While the
@@ -195,11 +214,21 @@ func (p *Process) State(ctx context.Context) (State, error) {
 			s.Foreign = err.Error()
 		}
 	}
+	if s.Foreign == "" {
+		p.mu.Lock()
+		s.Foreign = p.route.foreign
+		p.mu.Unlock()
+	}
 	for _, pid := range v.workers() {
 		if pid != s.WorkerPID {
 			s.OldWorkers++
 		}
 	}
+	if v.running() && len(p.turn) == 0 { // else the file on disk may not be what HAProxy runs
+		p.notePeers(ctx, v.master)
+	}
+	lost, due := p.lost(ctx, v)
+	s.Lost, s.Regain = strings.Join(lost, "; "), due
 	return s, nil
 }
 

@@ -1,0 +1,64 @@
+package haproxy
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"thalassa/lb"
+)
+
+// refuseControlPaths is a *lb.RefusedError for a configuration in which somebody listens
+// for clients where HAProxy is told what to do: it would take the socket's path away.
+// An address that comes from HAProxy's environment is not seen.
+func (p *Process) refuseControlPaths(config []byte) error {
+	section, number := "", 0
+	for line := range strings.Lines(string(config)) {
+		number++
+		words := strings.Fields(line)
+		switch {
+		case len(words) < 2:
+			continue
+		case lb.IsSection(words[0]):
+			section = words[0]
+			continue
+		case words[0] != "bind":
+			continue
+		}
+		for _, path := range unixPaths(words[1]) {
+			if what := p.controlPath(path, section, config); what != "" {
+				return &lb.RefusedError{Stage: "check", Output: fmt.Sprintf(
+					"line %d: %q binds %s, which is %s; expected another path", number, strings.TrimSpace(line), path, what)}
+			}
+		}
+	}
+	return nil
+}
+
+// controlPath says what of HAProxy's control is at a path; "": nothing.
+func (p *Process) controlPath(path, section string, config []byte) string {
+	is := func(other string) bool { return other != "" && withoutLinks(path) == withoutLinks(other) }
+	switch {
+	case is(p.cfg.StatsSocket):
+		return "HAProxy's stats socket"
+	case is(p.cfg.MasterSocket):
+		return "HAProxy's master socket"
+	case is(p.cfg.PIDPath):
+		return "HAProxy's pid file"
+	case is(p.cfg.ConfigPath), is(StateFile(p.cfg.ConfigPath)), is(p.cfg.StartupLog):
+		return "a file of the agent's own"
+	case section != "peers" && slices.ContainsFunc(peersSockets(config), is):
+		return "the socket over which stick tables outlive a reload"
+	}
+	return ""
+}
+
+// withoutLinks is a path without symbolic links among its directories, and without its spelling.
+func withoutLinks(path string) string {
+	dir, base := filepath.Split(filepath.Clean(path))
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved
+	}
+	return filepath.Join(dir, base)
+}

@@ -1,0 +1,442 @@
+package haproxy_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"thalassa/haproxy"
+	"thalassa/internal/testkit"
+	"thalassa/lb"
+	"thalassa/statsock"
+)
+
+// newPathLab is newLab with the sockets and the pid file in a folder of their own.
+func newPathLab(t *testing.T, binary string) *lab {
+	t.Helper()
+	l := newLab(t, binary)
+	run := filepath.Join(l.dir, "run")
+	if err := os.Mkdir(run, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l.cfg.StatsSocket, l.cfg.MasterSocket, l.cfg.PIDPath = filepath.Join(run, "stats"), filepath.Join(run, "master"), filepath.Join(run, "pid")
+	l.Process = haproxy.New(l.cfg)
+	return l
+}
+
+// eachPathLab is each with newPathLab.
+func eachPathLab(t *testing.T, test func(l *lab)) {
+	t.Helper()
+	for _, binary := range testkit.HAProxies(t) {
+		t.Run(binary.Version, func(t *testing.T) {
+			t.Parallel()
+			test(newPathLab(t, binary.Path))
+		})
+	}
+}
+
+// A taking takes a path away from HAProxy, and returns what ends whatever is there then.
+type taking struct {
+	name string
+	do   func(path string) (end func(), err error)
+}
+
+// take does it.
+func (l *lab) take(what taking, path string) (end func()) {
+	l.t.Helper()
+	if err := os.Remove(path); err != nil {
+		l.t.Fatal(err)
+	}
+	end, err := what.do(path)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return end
+}
+
+// squat listens at a path, and gives whoever connects an answer; "": none.
+func squat(path, answer string) (end func(), err error) {
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	listener.SetUnlinkOnClose(false) // the path is HAProxy's again by then
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if answer != "" {
+				_, _ = conn.Write([]byte(answer))
+				_ = conn.Close()
+			}
+		}
+	}()
+	return func() { _ = listener.Close() }, nil
+}
+
+// takings are what may befall a path.
+func takings() []taking {
+	done := func(err error) (func(), error) { return func() {}, err }
+	return []taking{
+		{"removed", func(string) (func(), error) { return done(nil) }},
+		{"a file", func(path string) (func(), error) { return done(os.WriteFile(path, []byte("1\n"), 0o600)) }},
+		{"a FIFO", func(path string) (func(), error) { return done(syscall.Mkfifo(path, 0o600)) }},
+		{"a dangling link", func(path string) (func(), error) { return done(os.Symlink("/nonexistent/socket", path)) }},
+		{"somebody's who talks", func(path string) (func(), error) { return squat(path, "HTTP/1.1 400 Bad Request\r\n\r\n") }},
+		{"somebody's who is silent", func(path string) (func(), error) { return squat(path, "") }},
+	}
+}
+
+// regained waits until everything leads to HAProxy again.
+func (s *stage) regained(name string, master int) {
+	s.t.Helper()
+	testkit.Eventually(s.t, patience, func() error {
+		if state := s.state(); state.Lost != "" || !state.Answers || state.MasterPID != master {
+			return fmt.Errorf("%s: %+v", name, state)
+		}
+		return nil
+	})
+	info, err := statsock.New(s.cfg.StatsSocket).ShowInfo(s.t.Context())
+	if err != nil || info.PID != s.state().WorkerPID {
+		s.t.Errorf("%s: the stats socket gives %+v, %v", name, info, err)
+	}
+	procs, err := statsock.NewMaster(s.cfg.MasterSocket).ShowProc(s.t.Context())
+	if err != nil || procs.Master.PID != master {
+		s.t.Errorf("%s: the master socket gives %+v, %v", name, procs, err)
+	}
+	if got := strings.TrimSpace(s.file(s.cfg.PIDPath)); got != strconv.Itoa(master) {
+		s.t.Errorf("%s: the pid file has %q, want %d", name, got, master)
+	}
+}
+
+// isLost waits until State tells of a path.
+func (s *stage) isLost(name, path string) {
+	s.t.Helper()
+	testkit.Eventually(s.t, patience, func() error {
+		if state := s.state(); !strings.Contains(state.Lost, path) || !state.Answers || !state.Regain {
+			return fmt.Errorf("%s: %+v", name, state)
+		}
+		return nil
+	})
+}
+
+// TestLostSocketsUnderLoad: whatever befalls the stats, the master or the peers socket,
+// it is told, servers are changed at run time meanwhile, and the next worker has the path
+// again. No request fails, and HAProxy is the same.
+func TestLostSocketsUnderLoad(t *testing.T) {
+	eachPathLab(t, func(l *lab) {
+		sets := [][]lb.HostPort{{hesitant(l.t, "a"), hesitant(l.t, "b")}, {hesitant(l.t, "c"), hesitant(l.t, "d")}}
+		s := l.raise(pool("live", sets[0]...), pool("other", sets[0]...))
+		l.run(l.Process)
+		master := s.state().MasterPID
+		load := testkit.StartLoad(l.t, testkit.LoadConfig{Address: l.address(), KeepAlive: 4, Fresh: 4, Pause: time.Millisecond, For: 5 * time.Minute})
+		load.Await(50)
+		at, balance := 0, []string{"leastconn", "random", "roundrobin"}
+		for _, path := range []string{l.cfg.StatsSocket, l.cfg.MasterSocket, filepath.Join(l.dir, "peers")} {
+			for _, take := range takings() {
+				name := filepath.Base(path) + " " + take.name
+				haproxy.ForgetRegain(l.Process)
+				end := l.take(take, path)
+				at++
+				live := pool("other", sets[at%2]...)
+				front := pool("live", sets[0]...)
+				front.Balance = s.running.Backends[0].Balance
+				s.become(front, live) // by what is left
+				s.isLost(name, path)
+				front.Balance = balance[at%3]
+				next, _ := s.next(front, live)
+				s.reload(next)
+				end()
+				s.regained(name, master)
+				s.stands()
+			}
+		}
+		if result := load.Stop(); result.Failed > 0 {
+			l.t.Errorf("%d of %d requests failed: %q", result.Failed, result.Requests, result.Errors)
+		} else {
+			l.t.Logf("%d requests, %d times a path was lost", result.Requests, at)
+		}
+	})
+}
+
+// TestLostPIDFileIsPutRight without a reload, and names no other process for longer than
+// a moment.
+func TestLostPIDFileIsPutRight(t *testing.T) {
+	eachPathLab(t, func(l *lab) {
+		l.apply("one")
+		l.run(l.Process)
+		before := l.state()
+		befall := map[string]func() error{
+			"removed": func() error { return os.Remove(l.cfg.PIDPath) },
+			"emptied": func() error { return os.Truncate(l.cfg.PIDPath, 0) },
+			"of another process": func() error {
+				return os.WriteFile(l.cfg.PIDPath, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
+			},
+			"no number": func() error { return os.WriteFile(l.cfg.PIDPath, []byte("x"), 0o600) },
+			"a FIFO": func() error {
+				return errors.Join(os.Remove(l.cfg.PIDPath), syscall.Mkfifo(l.cfg.PIDPath, 0o600))
+			},
+			"a link": func() error {
+				return errors.Join(os.Remove(l.cfg.PIDPath), os.Symlink("/proc/self/stat", l.cfg.PIDPath))
+			},
+			"a directory":          func() error { return errors.Join(os.Remove(l.cfg.PIDPath), os.Mkdir(l.cfg.PIDPath, 0o700)) },
+			"gone with the folder": func() error { return os.RemoveAll(filepath.Dir(l.cfg.PIDPath)) },
+		}
+		for name, do := range befall {
+			if err := do(); err != nil {
+				l.t.Fatalf("%s: %v", name, err)
+			}
+			testkit.Eventually(l.t, patience, func() error {
+				if info, err := os.Lstat(l.cfg.PIDPath); err != nil || !info.Mode().IsRegular() {
+					return fmt.Errorf("%s: %v: %w", name, info, errors.Join(err, os.ErrInvalid))
+				}
+				if got := l.file(l.cfg.PIDPath); got != strconv.Itoa(before.MasterPID)+"\n" {
+					return fmt.Errorf("%s: it has %q", name, got)
+				}
+				return nil
+			})
+		}
+		if after := l.state(); after.MasterPID != before.MasterPID || !alive(before.WorkerPID) {
+			l.t.Errorf("before %+v, after %+v", before, after)
+		}
+	})
+}
+
+// TestEveryPathLost: a HAProxy to which no path leads is found by its command line, also
+// by another agent, is reloaded by a signal, and is neither ended nor joined by another.
+func TestEveryPathLost(t *testing.T) {
+	for name, take := range map[string]func(l *lab) error{
+		"removed": func(l *lab) error {
+			return errors.Join(os.Remove(l.cfg.StatsSocket), os.Remove(l.cfg.MasterSocket), os.Remove(l.cfg.PIDPath))
+		},
+		"with their folder": func(l *lab) error { return os.RemoveAll(filepath.Dir(l.cfg.StatsSocket)) },
+		"folder is another": func(l *lab) error {
+			dir := filepath.Dir(l.cfg.StatsSocket)
+			return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o755))
+		},
+		"master is a folder": func(l *lab) error {
+			return errors.Join(os.Remove(l.cfg.StatsSocket), os.Remove(l.cfg.MasterSocket), os.Mkdir(l.cfg.MasterSocket, 0o700))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachPathLab(t, func(l *lab) {
+				s := l.raise(pool("live", well(l.t, "a")))
+				before := s.state()
+				load := testkit.StartLoad(l.t, testkit.LoadConfig{Address: l.address(), Fresh: 4, Pause: time.Millisecond, For: time.Minute})
+				load.Await(20)
+				for _, p := range []*haproxy.Process{l.Process, l.another(nil)} {
+					if err := take(l); err != nil {
+						l.t.Fatal(err)
+					}
+					s.Process = p
+					if state := s.state(); !state.Running || state.MasterPID != before.MasterPID {
+						l.t.Errorf("not found: %+v", state)
+					}
+					next, _ := s.next(pool("live", well(l.t, "b")))
+					rendered := s.render(next)
+					out, err := p.Apply(l.t.Context(), rendered.Bytes, "")
+					if err != nil || !out.Reloaded || out.Started {
+						l.t.Fatalf("%+v, %v", out, err)
+					}
+					s.running = next
+					s.regained("all", before.MasterPID)
+				}
+				if result := load.Stop(); result.Failed > 0 {
+					l.t.Errorf("%d of %d requests failed: %q", result.Failed, result.Requests, result.Errors)
+				}
+			})
+		})
+	}
+}
+
+// TestStickTablesOutliveALostPeersSocket: the old worker finds the next one.
+func TestStickTablesOutliveALostPeersSocket(t *testing.T) {
+	eachPathLab(t, func(l *lab) {
+		live := pool("live", well(l.t, "a"))
+		live.Natives = []lb.Native{
+			"stick-table type string len 32 size 1k expire 1h store http_req_cnt peers thalassa",
+			"http-request track-sc0 str(everybody)",
+		}
+		s := l.raise(live)
+		client := statsock.New(l.cfg.StatsSocket)
+		do := func(command string) string {
+			answer, err := client.Do(l.t.Context(), command)
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			return answer
+		}
+		l.answered()
+		testkit.Eventually(l.t, patience, func() error {
+			if peers := do("show peers thalassa"); !finished.MatchString(peers) {
+				return fmt.Errorf("the peers say %s", peers)
+			}
+			return nil
+		})
+		for reload, balance := range []string{"leastconn", "random", "roundrobin"} {
+			if err := os.Remove(filepath.Join(l.dir, "peers")); err != nil {
+				l.t.Fatal(err)
+			}
+			live.Balance = balance
+			next, _ := s.next(live)
+			s.reload(next)
+			testkit.Eventually(l.t, patience, func() error {
+				if table := do("show table live"); !strings.Contains(table, fmt.Sprintf("http_req_cnt=%d\n", 20*(reload+1))) {
+					return fmt.Errorf("after reload %d the table is %s", reload+1, table)
+				}
+				return nil
+			})
+			l.answered()
+		}
+	})
+}
+
+// TestOrphanWithoutSockets: a worker that has lost its master and its paths, and does not
+// end, is not joined by another HAProxy, which would share its ports.
+func TestOrphanWithoutSockets(t *testing.T) {
+	l := newPathLab(t, testkit.HAProxy(t))
+	l.apply("one")
+	state := l.state()
+	if err := syscall.Kill(state.WorkerPID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	l.kill(state.MasterPID)
+	if err := errors.Join(os.Remove(l.cfg.StatsSocket), os.Remove(l.cfg.MasterSocket), os.Remove(l.cfg.PIDPath)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := l.another(nil).Apply(t.Context(), l.config("two"), "two")
+	if !errors.As(err, new(*lb.UnavailableError)) || !strings.Contains(err.Error(), strconv.Itoa(state.WorkerPID)) {
+		t.Errorf("got %v", err)
+	}
+	if err := syscall.Kill(state.WorkerPID, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	l.gone(state.WorkerPID)
+	l.apply("two")
+}
+
+// TestStartOverAStranger: whoever is no HAProxy and listens on the stats socket keeps
+// none from being started.
+func TestStartOverAStranger(t *testing.T) {
+	each(t, func(l *lab) {
+		l.apply("one")
+		l.kill(l.state().MasterPID)
+		l.gone(l.state().WorkerPID)
+		end := l.take(takings()[5], l.cfg.StatsSocket)
+		defer end()
+		l.apply("two")
+	})
+}
+
+// TestRegainBacksOff: whoever goes on removing a socket does not have HAProxy reloaded
+// without end.
+func TestRegainBacksOff(t *testing.T) {
+	l := newLab(t, testkit.HAProxy(t))
+	s := l.raise(pool("live", well(t, "a")))
+	for n := range 3 {
+		if err := os.Remove(l.cfg.StatsSocket); err != nil {
+			t.Fatal(err)
+		}
+		state := s.state()
+		if !strings.Contains(state.Lost, l.cfg.StatsSocket+" does not exist") || !state.Answers || state.Regain != (n == 0) {
+			t.Errorf("%d: %+v", n, state)
+		}
+		if _, err := l.Apply(t.Context(), s.render(s.running).Bytes, ""); err != nil {
+			t.Fatal(err)
+		}
+		if state := s.state(); state.Lost != "" || state.Regain {
+			t.Errorf("%d: %+v", n, state)
+		}
+	}
+}
+
+// TestPathThatCannotBeMade: a folder with something in it stands where the socket was.
+// Changes take effect nevertheless, and the file on disk is as it was given.
+func TestPathThatCannotBeMade(t *testing.T) {
+	each(t, func(l *lab) {
+		l.apply("one")
+		before := l.state()
+		if err := errors.Join(os.Remove(l.cfg.StatsSocket), os.MkdirAll(filepath.Join(l.cfg.StatsSocket, "x"), 0o700)); err != nil {
+			l.t.Fatal(err)
+		}
+		l.apply("two")
+		l.apply("three")
+		if state := l.state(); state.Lost == "" || state.MasterPID != before.MasterPID {
+			l.t.Errorf("%+v", state)
+		}
+		if err := os.RemoveAll(l.cfg.StatsSocket); err != nil {
+			l.t.Fatal(err)
+		}
+		l.apply("four")
+		if state := l.state(); state.Lost != "" {
+			l.t.Errorf("%+v", state)
+		}
+		// A master that could not make its socket anew would end, with all its workers.
+		if err := errors.Join(os.Remove(l.cfg.MasterSocket), os.MkdirAll(filepath.Join(l.cfg.MasterSocket, "x"), 0o700)); err != nil {
+			l.t.Fatal(err)
+		}
+		if _, err := l.Apply(l.t.Context(), l.config("five"), "five"); !errors.As(err, new(*lb.UnavailableError)) || !strings.Contains(err.Error(), l.cfg.MasterSocket) {
+			l.t.Errorf("got %v", err)
+		}
+		l.agree("four")
+		if err := os.RemoveAll(l.cfg.MasterSocket); err != nil {
+			l.t.Fatal(err)
+		}
+		l.apply("five")
+	})
+}
+
+// TestBindOnAControlPath is refused, however it is written, and what is stored with one
+// takes effect nevertheless: its worker is reached through the master.
+func TestBindOnAControlPath(t *testing.T) {
+	each(t, func(l *lab) {
+		stats := l.cfg.StatsSocket
+		link := filepath.Join(l.dir, "link")
+		if err := os.Symlink(l.dir, link); err != nil {
+			l.t.Fatal(err)
+		}
+		config := func(bind string) []byte {
+			return bytes.Replace(l.config("one"), []byte("frontend web\n"), []byte("frontend web\n    bind "+bind+"\n"), 1)
+		}
+		for _, bind := range []string{
+			stats, "unix@" + stats, `"unix@` + stats + `"`, "uxst@" + stats, "127.0.0.1:0,unix@" + stats, "unix@" + stats + " mode 666",
+			filepath.Dir(stats) + "/./" + filepath.Base(stats), filepath.Dir(stats) + "//" + filepath.Base(stats), filepath.Join(link, filepath.Base(stats)),
+			l.cfg.MasterSocket, l.cfg.PIDPath, l.cfg.ConfigPath,
+		} {
+			err := l.Check(l.t.Context(), config(bind))
+			if refused, ok := errors.AsType[*lb.RefusedError](err); !ok || !strings.Contains(refused.Output, "expected another path") {
+				l.t.Errorf("bind %s: %v", bind, err)
+			}
+		}
+		for _, bind := range []string{"unix@" + stats + "2", "127.0.0.1:" + strconv.Itoa(testkit.Port(l.t)), "abns@" + stats} {
+			if err := l.Check(l.t.Context(), config(bind)); err != nil {
+				l.t.Errorf("bind %s: %v", bind, err)
+			}
+		}
+		l.apply("zero")
+		stolen := config("unix@" + stats + " mode 600")
+		for range 2 {
+			if _, err := l.Apply(l.t.Context(), stolen, ""); err != nil {
+				l.t.Fatal(err)
+			}
+			if state := l.state(); !state.Answers || state.Fingerprint != "one" {
+				l.t.Errorf("%+v", state)
+			}
+		}
+		l.apply("two")
+		l.apply("three")
+		if state := l.state(); state.Lost != "" {
+			l.t.Errorf("%+v", state)
+		}
+	})
+}
