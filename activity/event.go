@@ -25,6 +25,8 @@ const (
 	HAProxyReloadFailed   Verb = "haproxyReloadFailed"  // the old configuration serves on
 	ConfigurationWaiting  Verb = "configurationWaiting" // for Consul, the store or whoever starts HAProxy
 	ServersRepaired       Verb = "serversRepaired"      // somebody else had changed the running HAProxy
+	ControlPathLost       Verb = "controlPathLost"      // somebody has taken a socket of HAProxy away
+	ControlPathRegained   Verb = "controlPathRegained"  // all of them lead to HAProxy again
 	BackendSwitched       Verb = "backendSwitched"      // to another version or service
 	ConfigurationChanged  Verb = "configurationChanged"
 	ConfigurationReverted Verb = "configurationReverted" // HAProxy would not take it

@@ -224,6 +224,7 @@ type Agent struct {
 	// doubtful: servers of some backends were astray, and nobody has looked at the
 	// others since.
 	doubtful bool
+	lost     string // the ways to HAProxy that were, when it was looked at last
 
 	left      leftOut // of the loop alone
 	instances marker  // of the snapshot that may be used

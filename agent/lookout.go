@@ -90,6 +90,9 @@ func (l *lookout) hasten() {
 func (l *lookout) take(ctx context.Context, s sight) (repaired bool) {
 	defer l.timer.Reset(patrolEvery)
 	l.missed = 0
+	if s.err == nil {
+		l.agent.watchPaths(ctx, s.state)
+	}
 	if s.known {
 		return false
 	}

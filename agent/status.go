@@ -39,6 +39,7 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 	s.HAProxy = lb.HAProxyStatus{
 		Running: state.Running, Version: state.Version, MasterPID: state.MasterPID, WorkerPID: state.WorkerPID,
 		Reloads: state.Reloads, OldWorkers: state.OldWorkers, Idle: a.cfg.MayBeIdle && !state.Running,
+		Lost: state.Lost,
 	}
 	return s, nil
 }

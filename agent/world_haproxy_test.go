@@ -61,6 +61,7 @@ func (w *world) Apply(ctx context.Context, config []byte, fingerprint string) (h
 	w.worker++
 	w.applied, w.file = append(w.applied, string(config)), string(config)
 	w.servers = serversIn(string(config))
+	w.lost = ""
 	return haproxy.Outcome{Started: started, Reloaded: !started, Duration: 50 * time.Millisecond}, nil
 }
 
@@ -72,7 +73,7 @@ func (w *world) State(ctx context.Context) (haproxy.State, error) {
 		w.mu.Lock()
 	}
 	defer w.mu.Unlock()
-	return haproxy.State{Running: w.running, Answers: w.running, WorkerPID: w.worker, Fingerprint: w.shown(), Lacks: w.lacks}, w.unclear
+	return haproxy.State{Running: w.running, Answers: w.running, WorkerPID: w.worker, Fingerprint: w.shown(), Lacks: w.lacks, Lost: w.lost, Regain: w.lost != ""}, w.unclear
 }
 
 // shown is the fingerprint of what runs.

@@ -59,6 +59,7 @@ type world struct {
 
 	holder                    holder        // discovery's other side
 	lacks                     string        // for changes at run time
+	lost                      string        // ways to HAProxy; each reload brings them back
 	between                   func()        // called with the lock, between two steps of an Adjust
 	emptied                   bool          // an operation has left no server in use
 	forgets                   bool          // what nobody watches leaves the snapshot

@@ -76,9 +76,10 @@ func (s *Server) status(c echo.Context) error {
 func (s *Server) readyz(c echo.Context) error {
 	var ready bool
 	var reasons, stale []string
+	var lost string
 	if st, err := s.currentStatus(c.Request().Context()); err == nil {
 		ready, reasons = st.Ready()
-		stale = st.Stale()
+		stale, lost = st.Stale(), st.HAProxy.Lost
 	} else {
 		reasons = []string{s.failure(err, c).Message}
 	}
@@ -91,7 +92,8 @@ func (s *Server) readyz(c echo.Context) error {
 		Ready   bool     `json:"ready"`
 		Reasons []string `json:"reasons"`
 		Stale   []string `json:"stale,omitempty"`
-	}{ready, orEmpty(reasons), stale})
+		Lost    string   `json:"lost,omitempty"`
+	}{ready, orEmpty(reasons), stale, lost})
 }
 
 func (s *Server) listServices(c echo.Context) error {

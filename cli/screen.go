@@ -206,6 +206,9 @@ func (s *screen) head() []line {
 	if s.status.Problem != "" {
 		lines = append(lines, line{s.status.Problem, red})
 	}
+	if lost := s.status.HAProxy.Lost; lost != "" {
+		lines = append(lines, line{lost, yellow})
+	}
 	for _, d := range s.status.Discovery {
 		if d.Stale != "" {
 			lines = append(lines, line{"service " + string(d.Service) + " is stale: " + d.Stale, yellow})

@@ -48,6 +48,9 @@ func statusTable(w io.Writer, s lb.Status) {
 	}
 	row(w, "agent", fmt.Sprintf("thalassa %s%s, up %s", s.Version, label, time.Since(s.Started).Round(time.Second)))
 	row(w, "haproxy", haproxyLine(s.HAProxy))
+	if s.HAProxy.Lost != "" {
+		row(w, "lost", s.HAProxy.Lost)
+	}
 	row(w, "revision", fmt.Sprintf("%d, in effect %d", s.Revision, s.InEffect))
 	if _, reasons := s.Ready(); len(reasons) > 0 {
 		row(w, "problem", strings.Join(reasons, "; "))

@@ -37,6 +37,9 @@ type HAProxyStatus struct {
 	WorkerPID  int    `json:"workerPid,omitempty"`
 	Reloads    int    `json:"reloads"`
 	OldWorkers int    `json:"oldWorkers"` // still ending after a reload
+	// Lost says which of its sockets do not lead to it any more; HAProxy is asked by those
+	// that are left, and reloaded to have them back.
+	Lost string `json:"lost,omitempty"`
 }
 
 // ServiceStatus is what is known of one watched service.

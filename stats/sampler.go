@@ -33,6 +33,9 @@ type Config struct {
 	// Master reaches workers that are ending; nil: what they go on counting is
 	// lost.
 	Master *statsock.Master
+	// Detour is the worker that is to be asked through Master, because the stats socket
+	// does not lead to it; 0, or nil: it does.
+	Detour func(ctx context.Context) (pid int)
 	// Layout is the configuration that HAProxy runs; ok is false while that is
 	// not known. nil: Thalassa made none of the backends.
 	Layout func() (c lb.Config, ok bool)
@@ -178,7 +181,7 @@ func (s *Sampler) ask(ctx context.Context, what scope) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	begin := time.Now()
-	w, err := scan(ctx, &s.scanner, s.cfg.Client, what.query(), s.answering)
+	w, err := scan(ctx, &s.scanner, s.client(ctx), what.query(), s.answering)
 	if err != nil {
 		return err
 	}
@@ -188,6 +191,16 @@ func (s *Sampler) ask(ctx context.Context, what scope) error {
 		s.throttle.took, s.throttle.lines = time.Since(begin), len(w.order)
 	}
 	return nil
+}
+
+// client is the way to the present worker.
+func (s *Sampler) client(ctx context.Context) *statsock.Client {
+	if s.cfg.Detour != nil && s.cfg.Master != nil {
+		if pid := s.cfg.Detour(ctx); pid != 0 {
+			return s.cfg.Master.Worker(pid)
+		}
+	}
+	return s.cfg.Client
 }
 
 // A scope is what HAProxy is asked about.

@@ -104,7 +104,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 		return false, err
 	}
 	cluster, watch := n.cluster()
-	sampler := n.sampler(a)
+	sampler := n.sampler(a, process)
 	server, err := n.api(a, db, process, events, sampler, cluster, watch)
 	if err != nil {
 		return false, err
@@ -208,9 +208,9 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 }
 
 // sampler asks HAProxy for its statistics.
-func (n node) sampler(a *agent.Agent) *stats.Sampler {
+func (n node) sampler(a *agent.Agent, p *haproxy.Process) *stats.Sampler {
 	cfg := n.settings.Stats(n.log)
-	cfg.Layout = a.Effective
+	cfg.Layout, cfg.Detour = a.Effective, p.Detour
 	return stats.New(cfg)
 }
 

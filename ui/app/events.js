@@ -18,6 +18,8 @@ export const kinds = {
   haproxyReloadFailed: { title: "Reload failed", kind: "bad" },
   configurationWaiting: { title: "Configuration waiting", kind: "fair" },
   serversRepaired: { title: "Servers repaired", kind: "fair" },
+  controlPathLost: { title: "Control path lost", kind: "fair" },
+  controlPathRegained: { title: "Control path back", kind: "good" },
   backendSwitched: { title: "Backend switched", kind: "info" },
   configurationChanged: { title: "Configuration changed", kind: "info" },
   configurationReverted: { title: "Configuration reverted", kind: "bad" },

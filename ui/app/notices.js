@@ -18,6 +18,7 @@ export function Notices() {
   return html`<div class="notices">
     ${status && !status.haproxy.running && !status.haproxy.idle && html`<${Notice} kind="bad" title="HAProxy is not running">No traffic is served by this node. The agent starts HAProxy where that is its task; otherwise start it.</${Notice}>`}
     ${status?.problem && html`<${Notice} kind="bad" title="Not everything that was asked for is in effect">${sentence(status.problem)}</${Notice}>`}
+    ${status?.haproxy.lost && html`<${Notice} kind="fair" title="A control path of HAProxy is lost">${sentence(status.haproxy.lost)}</${Notice}>`}
     ${held.map((s) => html`<${Held} key=${s.id} service=${s} />`)}
     ${stale.length > 0 && html`<${Stale} services=${stale} />`}
     ${unknown.length > 0 && html`<${Notice} kind="info" title=${`Consul has not answered yet about ${names(unknown)}`}>

@@ -105,7 +105,7 @@
  * @property {number} revision
  * @property {number} inEffect
  * @property {string} [problem]
- * @property {{running: boolean, idle?: boolean, version?: string, masterPid?: number, workerPid?: number, reloads: number, oldWorkers: number}} haproxy
+ * @property {{running: boolean, idle?: boolean, version?: string, masterPid?: number, workerPid?: number, reloads: number, oldWorkers: number, lost?: string}} haproxy
  *
  * @typedef {object} Event
  * @property {string} [id]
