@@ -1,9 +1,6 @@
 package lb
 
-import (
-	"encoding/json"
-	"slices"
-)
+import "slices"
 
 // ServerConnections are those of one server in one of HAProxy's workers.
 type ServerConnections struct {
@@ -16,45 +13,35 @@ type ServerConnections struct {
 	Replaced bool
 }
 
-// A Leaver is a server that is no member of its backend any more and is not done
+// A DrainingMember is a server that is no member of its backend any more and is not done
 // yet.
-type Leaver struct {
+type DrainingMember struct {
 	Member      // its version and meta only where Consul still knows the instance
 	Connections int
 	Replaced    bool // see ServerConnections
 }
 
-// MarshalJSON gives the member of the REST dialect with two more fields.
-func (l Leaver) MarshalJSON() ([]byte, error) {
-	out := struct {
-		memberJSON
-		Connections int  `json:"connections"`
-		Replaced    bool `json:"replaced"`
-	}{l.json(), l.Connections, l.Replaced}
-	return json.Marshal(out)
-}
-
 // Leaving finds the servers among those with connections that are no members of
 // the pool, sorted by address.
-func (p Pool) Leaving(connections []ServerConnections, snap Snapshot) []Leaver {
-	byAddress := map[HostPort]*Leaver{}
+func (p Pool) Leaving(connections []ServerConnections, snap Snapshot) []DrainingMember {
+	byAddress := map[HostPort]*DrainingMember{}
 	for _, c := range connections {
 		if slices.ContainsFunc(p.Members, func(m Member) bool { return m.Address == c.Address }) {
 			continue
 		}
 		l := byAddress[c.Address]
 		if l == nil {
-			l = &Leaver{Member: snap.Services[p.Service].former(p.Service, c.Address)}
+			l = &DrainingMember{Member: snap.Services[p.Service].former(p.Service, c.Address)}
 			byAddress[c.Address] = l
 		}
 		l.Connections += c.Connections
 		l.Replaced = l.Replaced || c.Replaced
 	}
-	out := make([]Leaver, 0, len(byAddress))
+	out := make([]DrainingMember, 0, len(byAddress))
 	for _, l := range byAddress {
 		out = append(out, *l)
 	}
-	slices.SortFunc(out, func(a, b Leaver) int { return compareMembers(a.Member, b.Member) })
+	slices.SortFunc(out, func(a, b DrainingMember) int { return compareMembers(a.Member, b.Member) })
 	return out
 }
 
