@@ -147,6 +147,13 @@ func (s Split) spec() *SplitSpec {
 	return out
 }
 
+// Parse checks a split. The error is an *InvalidError that names every bad version.
+func (s SplitSpec) Parse() (Split, error) {
+	var fe FieldErrors
+	split := s.parse(&fe, "versions")
+	return split, fe.Err()
+}
+
 // parse checks a split at path.
 func (s SplitSpec) parse(fe *FieldErrors, path string) Split {
 	if s.Malformed != "" {

@@ -44,19 +44,27 @@ type definition struct {
 	Natives  []string `json:"natives"`
 }
 
-// Versions are the weights by which versions share the traffic of a backend.
-type Versions map[string]int
+// Versions are an lb.Split as JSON: an object of weights by version.
+type Versions lb.Split
 
-// NewVersions makes the answer for a split; nil for none.
-func NewVersions(split lb.Split) Versions {
-	if split == nil {
+// MarshalJSON gives {"1.0.0":90,"1.1.0":10}.
+func (v Versions) MarshalJSON() ([]byte, error) {
+	object := make(map[lb.Version]int, len(v))
+	for _, share := range v {
+		object[share.Version] = share.Weight
+	}
+	return json.Marshal(object)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (v *Versions) UnmarshalJSON(data []byte) error {
+	*v = nil
+	if strictjson.IsAbsent(data) {
 		return nil
 	}
-	out := make(Versions, len(split))
-	for _, share := range split {
-		out[string(share.Version)] = share.Weight
-	}
-	return out
+	split, err := splitSpec(data).Parse()
+	*v = Versions(split)
+	return err
 }
 
 // Health is an HTTP check of a backend's members.
@@ -170,7 +178,7 @@ func newDefinition(b lb.Backend) definition {
 	s := b.Spec()
 	out := definition{
 		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type,
-		Name: s.Service, Version: s.Version, Versions: NewVersions(b.Versions), Balance: s.Balance, Host: s.Host,
+		Name: s.Service, Version: s.Version, Versions: Versions(b.Versions), Balance: s.Balance, Host: s.Host,
 		Mode: s.Mode, Natives: s.Natives,
 	}
 	if h := s.Health; h != nil {

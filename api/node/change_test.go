@@ -97,7 +97,4 @@ func TestServerStatsJSON(t *testing.T) {
 	if data, err := json.Marshal(s); err != nil || string(data) != want {
 		t.Errorf("%v\ngot  %s\nwant %s", err, data, want)
 	}
-	if back := node.NewServerStats(s.Domain()); back != s {
-		t.Errorf("there and back: %+v", back)
-	}
 }

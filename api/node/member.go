@@ -91,11 +91,5 @@ func NewServerStats(s lb.ServerStats) ServerStats {
 	}
 }
 
-// Domain is what NewServerStats was made of, without the address.
-func (s ServerStats) Domain() lb.ServerStats {
-	return lb.ServerStats{
-		Server: s.Server, Status: s.Status, Weight: s.Weight, Check: s.Check, Sessions: s.Sessions, Queue: s.Queue,
-		Requests: s.Requests, Responses: lb.Responses(s.Responses), ConnectErrors: s.ConnectErrors, Redispatches: s.Redispatches,
-		ResponseErrors: s.ResponseErrors, ResponseTimeMS: s.ResponseTimeMS,
-	}
-}
+// Total is how many there were.
+func (r Responses) Total() int64 { return lb.Responses(r).Total() }

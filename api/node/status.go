@@ -18,6 +18,11 @@ type Status struct {
 	Discovery []ServiceStatus `json:"discovery"` // sorted by service
 }
 
+// Ready reports whether HAProxy runs what was asked for, or why not.
+func (s Status) Ready() (bool, []string) {
+	return lb.Status{Problem: s.Problem, HAProxy: lb.HAProxyStatus(s.HAProxy)}.Ready()
+}
+
 // HAProxyStatus is how the running HAProxy stands.
 type HAProxyStatus struct {
 	Running    bool   `json:"running"`

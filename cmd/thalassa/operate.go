@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"thalassa/activity"
+	nodeapi "thalassa/api/node"
 	"thalassa/client"
-	"thalassa/lb"
 )
 
 func newConfig(env environment) *cobra.Command {
@@ -143,7 +143,7 @@ func newStatus(env environment) *cobra.Command {
 	return cmd
 }
 
-func statusTable(w io.Writer, s lb.Status) {
+func statusTable(w io.Writer, s nodeapi.Status) {
 	label := ""
 	if s.Label != "" {
 		label = ", " + s.Label
@@ -181,7 +181,7 @@ func statusTable(w io.Writer, s lb.Status) {
 	}
 }
 
-func haproxyLine(h lb.HAProxyStatus) string {
+func haproxyLine(h nodeapi.HAProxyStatus) string {
 	switch {
 	case h.Idle:
 		return "not on this node, as Pacemaker wants it; its configuration is in place"

@@ -16,9 +16,9 @@ import (
 
 	"thalassa/api"
 	"thalassa/api/apitest"
+	nodeapi "thalassa/api/node"
 	"thalassa/client"
 	"thalassa/internal/testkit"
-	"thalassa/lb"
 	"thalassa/stats"
 	"thalassa/statsock"
 )
@@ -85,7 +85,7 @@ func TestTopShowsEverything(t *testing.T) {
 
 func TestTopMissesNoHAProxyThatNeedNotBeThere(t *testing.T) {
 	s := shown(t)
-	s.status.HAProxy = lb.HAProxyStatus{Idle: true}
+	s.status.HAProxy = nodeapi.HAProxyStatus{Idle: true}
 	if head := s.lines(0, 0)[0]; head != (line{text: "edge  HAProxy is not on this node, as Pacemaker wants it  revision 7, 7 in effect"}) {
 		t.Errorf("the head is %+v", head)
 	}
