@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"thalassa/activity"
+	"thalassa/api/node"
 	"thalassa/internal/wake"
 	"thalassa/live"
 	"thalassa/stats"
@@ -132,7 +133,7 @@ func (s *Server) followStatus(ctx context.Context) error {
 			return nil
 		}
 		if st, err := s.currentStatus(ctx); err == nil { // else it is shown when it can be told again
-			object, err := encoded("status", "", identified{"status", st})
+			object, err := encoded("status", "", identified{"status", node.NewStatus(st)})
 			if err != nil {
 				return err
 			}

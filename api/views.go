@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"thalassa/api/node"
 	"thalassa/lb"
 	"thalassa/stream"
 )
@@ -30,7 +31,7 @@ func (s *Server) publishViews(known views, in lb.Intent, snap lb.Snapshot) (view
 		object, ok := known.backends[b.Key]
 		if !ok || known.intent.Revision != in.Revision || !known.snapshot.Services[b.Service].SameAnswer(snap.Services[b.Service]) {
 			var err error
-			if object, err = encoded(b.ID(), string(b.Key), tagged{lb.Populate(b, snap), lb.ETag(b)}); err != nil {
+			if object, err = encoded(b.ID(), string(b.Key), tagged{node.NewBackend(lb.Populate(b, snap)), b.ETag()}); err != nil {
 				return known, err
 			}
 		}
@@ -46,7 +47,7 @@ func (s *Server) publishFrontends(in lb.Intent) error {
 	objects := make([]stream.Object, len(list))
 	for i, f := range list {
 		var err error
-		if objects[i], err = encoded(f.ID(), string(f.Key), tagged{f, lb.ETag(f)}); err != nil {
+		if objects[i], err = encoded(f.ID(), string(f.Key), tagged{node.NewFrontend(f), f.ETag()}); err != nil {
 			return err
 		}
 	}
@@ -59,9 +60,8 @@ func (s *Server) publishServices(in lb.Intent, snap lb.Snapshot) error {
 	objects := make([]stream.Object, len(list))
 	for i, service := range list {
 		id := "service/" + string(service.Service)
-		service.Versions = orEmpty(service.Versions)
 		var err error
-		if objects[i], err = encoded(id, "", identified{id, service}); err != nil {
+		if objects[i], err = encoded(id, "", identified{id, node.NewServiceStatus(service)}); err != nil {
 			return err
 		}
 	}
