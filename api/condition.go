@@ -83,7 +83,6 @@ func cutTag(s string) (tag, rest string) {
 
 // stamp says who changes what.
 func (s *Server) stamp(c echo.Context) lb.Stamp {
-	author, _ := c.Get(authorKey).(string)
 	r := c.Request()
-	return lb.Stamp{Author: author, Cause: r.Method + " " + r.URL.Path, Time: s.cfg.Now()}
+	return lb.Stamp{Author: author(c), Cause: r.Method + " " + r.URL.Path, Time: s.cfg.Now()}
 }

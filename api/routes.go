@@ -22,6 +22,9 @@ type route struct {
 // routes is the whole API. openapi.json describes the same routes.
 func (s *Server) routes() []route {
 	const get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
+	cluster := clusterHandlers{view: s.cfg.Cluster, actions: s.cfg.ClusterActions}
+	session := sessionHandlers{guard: s.guard, live: s.live}
+	streams := streamHandlers{live: s.live}
 	return []route{
 		{get, "/", auth.Read, "this list", s.index},
 		{get, "/frontends", auth.Read, "all frontends", s.listFrontends},
@@ -42,23 +45,23 @@ func (s *Server) routes() []route {
 		{post, "/services/{name}/accept", auth.Deploy, "believe Consul that the instances held are gone", s.accept},
 		{get, "/activity", auth.Read, "what happened; query: since, before, filter, limit, wait", s.activity},
 		{get, "/revisions", auth.Read, "accepted changes, newest first; query: before, limit", s.revisions},
-		{get, "/cluster", auth.Read, "the Pacemaker cluster: nodes, resources, failures, floating IPs", s.cluster},
-		{get, "/cluster/nodes", auth.Read, "the cluster's nodes", s.clusterNodes},
-		{get, "/cluster/resources", auth.Read, "the cluster's resources", s.clusterResources},
-		{get, "/cluster/cib.xml", auth.Read, "the cluster's configuration and status as XML, without secrets", s.clusterCIB},
-		{post, "/cluster/actions/{action}", auth.Admin, "do something to the cluster; answered when it is done", s.clusterAct},
-		{post, "/cluster/simulate/{action}", auth.Admin, "what the cluster would do upon that", s.clusterSimulate},
-		{get, "/monitor", auth.Read, "wait until the CIB is not the one of ?admin_epoch:epoch:num_updates", s.monitor},
-		{get, "/monitor.json", auth.Read, "the same", s.monitor},
+		{get, "/cluster", auth.Read, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
+		{get, "/cluster/nodes", auth.Read, "the cluster's nodes", cluster.showNodes},
+		{get, "/cluster/resources", auth.Read, "the cluster's resources", cluster.showResources},
+		{get, "/cluster/cib.xml", auth.Read, "the cluster's configuration and status as XML, without secrets", cluster.showCIB},
+		{post, "/cluster/actions/{action}", auth.Admin, "do something to the cluster; answered when it is done", cluster.act},
+		{post, "/cluster/simulate/{action}", auth.Admin, "what the cluster would do upon that", cluster.simulate},
+		{get, "/monitor", auth.Read, "wait until the CIB is not the one of ?admin_epoch:epoch:num_updates", cluster.monitor},
+		{get, "/monitor.json", auth.Read, "the same", cluster.monitor},
 		{get, "/status", auth.Read, "the state of agent, HAProxy and discovery", s.status},
 		{get, "/healthz", 0, "200 while the agent's process works", s.healthz},
 		{get, "/readyz", 0, "200 while HAProxy runs what was asked for, else 503 with reasons", s.readyz},
 		{get, "/version", auth.Read, "the agent's version", s.version},
-		{get, "/streams", auth.Read, "a websocket that tells states and changes as they come", s.streams},
-		{get, "/metrics", s.metricsNeed(), "figures for Prometheus, as text", s.serveMetrics},
-		{get, "/session", 0, "who the caller is", s.whoami},
-		{post, "/session", 0, "begin a session with a token", s.login},
-		{del, "/session", 0, "end the session", s.logout},
+		{get, "/streams", auth.Read, "a websocket that tells states and changes as they come", streams.open},
+		{get, "/metrics", metricsRole(s.cfg.OpenMetrics), "figures for Prometheus, as text", s.metrics.serve},
+		{get, "/session", 0, "who the caller is", session.show},
+		{post, "/session", 0, "begin a session with a token", session.login},
+		{del, "/session", 0, "end the session", session.logout},
 		{get, "/openapi.json", auth.Read, "the OpenAPI description of all this", s.openAPI},
 	}
 }

@@ -52,7 +52,7 @@ func (s *Server) healthz(c echo.Context) error {
 
 // currentStatus is the status without null lists.
 func (s *Server) currentStatus(ctx context.Context) (lb.Status, error) {
-	st, err := s.coalescer.status(ctx, s.cfg.Views.Status)
+	st, err := s.coalescer.status(ctx)
 	if err != nil {
 		return lb.Status{}, err
 	}
