@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"thalassa/activity"
+	"thalassa/api/node"
 	"thalassa/discovery"
 	"thalassa/lb"
 )
@@ -179,7 +180,7 @@ func TestCallerWhoGoesAwayLeavesNothingHalfDone(t *testing.T) {
 		w.serves()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond) // the reload takes 50
 		defer cancel()
-		b, err := lb.ParseBackend("x", []byte(`{"type":"static","natives":["option cannot-start"]}`))
+		b, err := node.ParseBackend("x", []byte(`{"type":"static","natives":["option cannot-start"]}`))
 		if err != nil {
 			t.Fatal(err)
 		}

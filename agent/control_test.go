@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"thalassa/activity"
+	"thalassa/api/node"
 	"thalassa/lb"
 )
 
@@ -88,7 +89,7 @@ func TestMembersFollowTheNodesAddresses(t *testing.T) {
 		w := newWorld(t)
 		w.setControl([]uint16{10000})
 		w.ready("1.0.0 8001")
-		b, err := lb.ParseBackend("static", []byte(`{"type":"static","members":[{"host":"192.0.2.1","port":10000},{"host":"192.0.2.2","port":80}]}`))
+		b, err := node.ParseBackend("static", []byte(`{"type":"static","members":[{"host":"192.0.2.1","port":10000},{"host":"192.0.2.2","port":80}]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +136,7 @@ func TestEditRefusesControlAddresses(t *testing.T) {
 			`{"type":"static","natives":["server x 127.0.0.1:10000"]}`,
 			`{"type":"dynamic","name":"shop","version":"1.0.0","natives":["server x [::1]:10000"]}`,
 		} {
-			b, err := lb.ParseBackend("pwned", []byte(body))
+			b, err := node.ParseBackend("pwned", []byte(body))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,7 +160,7 @@ func TestStoredControlAddressesAreLeftOut(t *testing.T) {
 			"members": `{"type":"static","members":[{"host":"127.0.0.1","port":10000},{"host":"192.0.2.9","port":80}]}`,
 			"lines":   `{"type":"static","natives":["server x 127.0.0.1:10000","use-server x if TRUE"]}`,
 		} {
-			b, err := lb.ParseBackend(key, []byte(body))
+			b, err := node.ParseBackend(key, []byte(body))
 			if err != nil {
 				t.Fatal(err)
 			}

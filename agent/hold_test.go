@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"thalassa/activity"
+	"thalassa/api/node"
 	"thalassa/lb"
 )
 
@@ -73,7 +74,7 @@ func TestHoldsAreToldAndAccepted(t *testing.T) {
 		if err := w.agent.Accept(t.Context(), "none", by); !errors.As(err, &notFound) {
 			t.Errorf("accepting for an unknown service: %v", err)
 		}
-		b, err := lb.ParseBackend("c", []byte(`{"type":"dynamic","name":"silent","version":"1"}`))
+		b, err := node.ParseBackend("c", []byte(`{"type":"dynamic","name":"silent","version":"1"}`))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"thalassa/activity"
+	"thalassa/api/node"
 	"thalassa/lb"
 )
 
@@ -22,7 +23,7 @@ func TestNextAgentFollowsMembersOfWhatIsRefused(t *testing.T) {
 		}
 		w.serves("1001", "1002")
 		stop()
-		x, err := lb.ParseBackend("x", []byte(`{"type":"static","natives":["option httplog"]}`))
+		x, err := node.ParseBackend("x", []byte(`{"type":"static","natives":["option httplog"]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +63,7 @@ func TestServersArePutRightWhileSomethingIsRefused(t *testing.T) {
 		w := newWorld(t)
 		w.ready("1.0.0 1001", "1.0.0 1002")
 		w.serves("1001", "1002")
-		x, err := lb.ParseBackend("x", []byte(`{"type":"static","natives":["option httplog"]}`))
+		x, err := node.ParseBackend("x", []byte(`{"type":"static","natives":["option httplog"]}`))
 		if err != nil {
 			t.Fatal(err)
 		}

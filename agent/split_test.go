@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"thalassa/activity"
+	"thalassa/api/node"
 	"thalassa/lb"
 )
 
@@ -125,7 +126,7 @@ func TestSplitUnderAStaticAlgorithmIsAReload(t *testing.T) {
 		w := newWorld(t)
 		w.consul("shop", 1, "", "1.0.0 1001", "1.1.0 1101")
 		w.run()
-		b, err := lb.ParseBackend("b", []byte(`{"type":"dynamic","name":"shop","version":"1.0.0","balance":"source"}`))
+		b, err := node.ParseBackend("b", []byte(`{"type":"dynamic","name":"shop","version":"1.0.0","balance":"source"}`))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"thalassa/activity"
+	"thalassa/api/node"
 	"thalassa/lb"
 )
 
@@ -24,7 +25,7 @@ func staged(t *testing.T) (w *world, former []lb.ServerState) {
 	w = newWorld(t)
 	w.ready("1.0.0 1001")
 	w.consul("other", 1, "", "1.0.0 2001")
-	b, err := lb.ParseBackend("c", []byte(`{"type":"dynamic","name":"other","version":"1.0.0"}`))
+	b, err := node.ParseBackend("c", []byte(`{"type":"dynamic","name":"other","version":"1.0.0"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"thalassa/activity"
+	"thalassa/api/node"
 	"thalassa/lb"
 )
 
 // stored makes the world's intent hold backend b of service shop in version
 // 1.0.0, as from an earlier run.
 func (w *world) stored(revision uint64, body string) {
-	b, err := lb.ParseBackend("b", []byte(body))
+	b, err := node.ParseBackend("b", []byte(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -29,7 +30,7 @@ func TestSameAgainIsNotInEffectBeforeARoundHasSeenToIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.stored(5, shop) // Consul is asked first
-		x, err := lb.ParseBackend("x", []byte(`{"type":"static","natives":["option httplog"]}`))
+		x, err := node.ParseBackend("x", []byte(`{"type":"static","natives":["option httplog"]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +125,7 @@ func TestGoingBackKeepsTheMembers(t *testing.T) {
 		w.consul("shop", 1, "", "1.0.0 1001")
 		w.run()
 		w.serves("1001")
-		b, err := lb.ParseBackend("b", []byte(`{"type":"dynamic","name":"other","version":"1.0.0","natives":["option cannot-start"]}`))
+		b, err := node.ParseBackend("b", []byte(`{"type":"dynamic","name":"other","version":"1.0.0","natives":["option cannot-start"]}`))
 		if err != nil {
 			t.Fatal(err)
 		}

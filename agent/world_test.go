@@ -13,6 +13,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/agent"
+	"thalassa/api/node"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
@@ -150,10 +151,7 @@ func (w *world) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.S
 	if w.unwritable != nil && len(w.revisions) > 0 {
 		return lb.Revision{}, w.unwritable
 	}
-	changes, err := w.intent.Changes(next)
-	if err != nil {
-		return lb.Revision{}, err
-	}
+	changes := w.intent.Changes(next)
 	if len(changes) == 0 {
 		return lb.Revision{Number: base}, nil
 	}
@@ -335,7 +333,7 @@ func (w *world) serves(ports ...string) {
 
 // put creates backend b of service shop in version 1.0.0.
 func (w *world) put() (lb.Applied, error) {
-	b, err := lb.ParseBackend("b", []byte(`{"type":"dynamic","name":"shop","version":"1.0.0"}`))
+	b, err := node.ParseBackend("b", []byte(`{"type":"dynamic","name":"shop","version":"1.0.0"}`))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -344,7 +342,7 @@ func (w *world) put() (lb.Applied, error) {
 
 // putNative creates a static backend with one raw line.
 func (w *world) putNative(key, native string) (lb.Applied, error) {
-	b, err := lb.ParseBackend(key, fmt.Appendf(nil, `{"type":"static","natives":[%q]}`, native))
+	b, err := node.ParseBackend(key, fmt.Appendf(nil, `{"type":"static","natives":[%q]}`, native))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,13 +2,14 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"thalassa/activity"
-	"thalassa/lb"
+	"thalassa/api/node"
 )
 
 // maxWait is the longest long poll.
@@ -72,10 +73,11 @@ func (s *Server) revisions(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	out := make([]lb.Revision, len(list))
+	out := make([]node.Revision, len(list))
 	for i, r := range list {
-		r.Changes = orEmpty(r.Changes)
-		out[i] = r
+		if out[i], err = node.NewRevision(r); err != nil {
+			return fmt.Errorf("encoding revision %d: %w", r.Number, err)
+		}
 	}
 	return respond(c, http.StatusOK, out)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"thalassa/api/node"
 	"thalassa/lb"
 )
 
@@ -32,7 +33,7 @@ func (s *Server) putFrontend(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := lb.ParseFrontend(string(key), data)
+	f, err := node.ParseFrontend(string(key), data)
 	if err != nil {
 		return err
 	}
@@ -40,8 +41,8 @@ func (s *Server) putFrontend(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set(headerETag, lb.ETag(f))
-	return respond(c, http.StatusOK, changed{f, applied})
+	c.Response().Header().Set(headerETag, f.ETag())
+	return respond(c, http.StatusOK, changed{node.NewFrontend(f), applied})
 }
 
 func (s *Server) putBackend(c echo.Context) error {
@@ -49,7 +50,7 @@ func (s *Server) putBackend(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	b, err := lb.ParseBackend(string(key), data)
+	b, err := node.ParseBackend(string(key), data)
 	if err != nil {
 		return err
 	}
@@ -61,8 +62,8 @@ func (s *Server) putBackend(c echo.Context) error {
 }
 
 func (s *Server) respondChanged(c echo.Context, b lb.Backend, applied lb.Applied) error {
-	c.Response().Header().Set(headerETag, lb.ETag(b))
-	return respond(c, http.StatusOK, changed{lb.Populate(b, s.cfg.Views.Snapshot()), applied})
+	c.Response().Header().Set(headerETag, b.ETag())
+	return respond(c, http.StatusOK, changed{node.NewBackend(lb.Populate(b, s.cfg.Views.Snapshot())), applied})
 }
 
 func (s *Server) deleteFrontend(c echo.Context) error {
@@ -99,7 +100,7 @@ func (s *Server) switchBackend(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	sw, err := lb.ParseSwitch(string(key), data)
+	sw, err := node.ParseSwitch(string(key), data)
 	if err != nil {
 		return err
 	}
@@ -142,7 +143,7 @@ func (s *Server) refuseNew(c echo.Context, key lb.Name) error {
 		return err
 	}
 	if b, ok := in.Backends[key]; ok {
-		return &lb.PreconditionError{ID: b.ID(), Current: lb.ETag(b)}
+		return &lb.PreconditionError{ID: b.ID(), Current: b.ETag()}
 	}
 	return &lb.NotFoundError{ID: lb.Backend{Key: key}.ID()}
 }

@@ -3,10 +3,9 @@ package api
 import (
 	"net/http"
 	"strconv"
+	"thalassa/api/node"
 
 	"github.com/labstack/echo/v4"
-
-	"thalassa/lb"
 )
 
 // listConfigs pages through the texts of haproxy.cfg that were in effect.
@@ -20,7 +19,11 @@ func (s *Server) listConfigs(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, orEmpty(list))
+	out := make([]node.Recorded, len(list))
+	for i, r := range list {
+		out[i] = node.NewRecorded(r)
+	}
+	return respond(c, http.StatusOK, out)
 }
 
 // recordedConfig is one of them with its text.
@@ -34,7 +37,7 @@ func (s *Server) recordedConfig(c echo.Context) error {
 		return err
 	}
 	return respond(c, http.StatusOK, struct {
-		lb.Recorded
+		node.Recorded
 		Text string `json:"text"`
-	}{recorded, string(text)})
+	}{node.NewRecorded(recorded), string(text)})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"thalassa/api/node"
 	"thalassa/cluster"
 	"thalassa/lb"
 )
@@ -21,11 +22,11 @@ type failure struct {
 	status int
 	header http.Header // further headers; may be nil
 
-	Message string          `json:"error"` // one sentence
-	Code    string          `json:"code"`
-	Fields  []lb.FieldError `json:"fields,omitempty"`
-	By      []string        `json:"by,omitempty"`
-	Output  string          `json:"output,omitempty"`
+	Message string            `json:"error"` // one sentence
+	Code    string            `json:"code"`
+	Fields  []node.FieldError `json:"fields,omitempty"`
+	By      []string          `json:"by,omitempty"`
+	Output  string            `json:"output,omitempty"`
 	// Incident is the id under which the log has the details.
 	Incident string `json:"incident,omitempty"`
 }
@@ -124,7 +125,7 @@ func domainFailure(err error) *failure {
 	)
 	switch {
 	case errors.As(err, &invalid):
-		return &failure{status: http.StatusBadRequest, Code: "invalid", Message: sentence(invalid), Fields: invalid.Fields}
+		return &failure{status: http.StatusBadRequest, Code: "invalid", Message: sentence(invalid), Fields: node.NewFieldErrors(invalid.Fields)}
 	case errors.As(err, &notFound):
 		return &failure{status: http.StatusNotFound, Code: "not_found", Message: notFound.Error()}
 	case errors.As(err, &conflict):

@@ -188,5 +188,5 @@ func unauthorized(hint, message string) *failure {
 }
 
 func unknownToken() *failure {
-	return unauthorized(`, error="invalid_token"`, "the token is unknown")
+	return unauthorized(`, error="invalid_token"`, "the token is not known")
 }

@@ -1,11 +1,11 @@
 package api
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"thalassa/api/node"
 	"thalassa/lb"
 )
 
@@ -14,7 +14,11 @@ func (s *Server) listFrontends(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respondTagged(c, orEmpty(in.SortedFrontends()))
+	out := []node.Frontend{}
+	for _, f := range in.SortedFrontends() {
+		out = append(out, node.NewFrontend(f))
+	}
+	return respondTagged(c, out)
 }
 
 func (s *Server) frontend(c echo.Context) error {
@@ -30,10 +34,10 @@ func (s *Server) frontend(c echo.Context) error {
 	if !ok {
 		return &lb.NotFoundError{ID: lb.Frontend{Key: key}.ID()}
 	}
-	if unchanged(c, lb.ETag(f)) {
+	if unchanged(c, f.ETag()) {
 		return c.NoContent(http.StatusNotModified)
 	}
-	return respond(c, http.StatusOK, f)
+	return respond(c, http.StatusOK, node.NewFrontend(f))
 }
 
 func (s *Server) listBackends(c echo.Context) error {
@@ -42,11 +46,11 @@ func (s *Server) listBackends(c echo.Context) error {
 		return err
 	}
 	snap := s.cfg.Views.Snapshot()
-	pools := []lb.Pool{}
+	out := []node.Backend{}
 	for _, b := range in.SortedBackends() {
-		pools = append(pools, lb.Populate(b, snap))
+		out = append(out, node.NewBackend(lb.Populate(b, snap)))
 	}
-	return respondTagged(c, pools)
+	return respondTagged(c, out)
 }
 
 // pool is the backend that the path names, with its members.
@@ -73,10 +77,10 @@ func (s *Server) backend(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if unchanged(c, lb.ETag(p.Backend)) && p.Type == "static" {
+	if unchanged(c, p.ETag()) && p.Type == "static" {
 		return c.NoContent(http.StatusNotModified)
 	}
-	return respond(c, http.StatusOK, p)
+	return respond(c, http.StatusOK, node.NewBackend(p))
 }
 
 // leaving lists the former members of a backend that still have connections.
@@ -88,7 +92,7 @@ func (s *Server) leaving(c echo.Context, p lb.Pool) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, p.Leaving(connections, s.cfg.Views.Snapshot()))
+	return respond(c, http.StatusOK, node.NewDrainingMembers(p.Leaving(connections, s.cfg.Views.Snapshot())))
 }
 
 // members lists the members of a backend, with stats=1 beside each what HAProxy
@@ -110,7 +114,7 @@ func (s *Server) members(c echo.Context) error {
 	case leaving:
 		return s.leaving(c, p)
 	case !wanted:
-		return respond(c, http.StatusOK, orEmpty(p.Members))
+		return respond(c, http.StatusOK, node.NewMembers(p.Members))
 	}
 	if s.cfg.Stats == nil {
 		return &lb.UnavailableError{What: "there is nobody here who counts"}
@@ -119,27 +123,12 @@ func (s *Server) members(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	out := make([]countedMember, len(p.Members))
+	out := node.NewMembers(p.Members)
 	for i, m := range p.Members {
-		out[i] = countedMember{member: m}
 		if line, ok := m.Stats(lines); ok {
-			out[i].stats = &line
+			figures := node.NewServerStats(line)
+			out[i].Stats = &figures
 		}
 	}
 	return respond(c, http.StatusOK, out)
-}
-
-// countedMember is a member with what HAProxy counts for it; nil: it has no line
-// there yet.
-type countedMember struct {
-	member lb.Member
-	stats  *lb.ServerStats
-}
-
-// MarshalJSON is that of the member, with stats as one more field.
-func (m countedMember) MarshalJSON() ([]byte, error) {
-	if m.stats == nil {
-		return json.Marshal(m.member)
-	}
-	return joinObjects(m.member, map[string]any{"stats": m.stats})
 }

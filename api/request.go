@@ -17,6 +17,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"thalassa/api/node"
 	"thalassa/lb"
 )
 
@@ -57,7 +58,7 @@ func body(c echo.Context) ([]byte, error) {
 	if ct := r.Header.Get(echo.HeaderContentType); ct != "" && !isJSON(ct) {
 		return nil, &failure{
 			status: http.StatusUnsupportedMediaType, Code: "invalid", Message: "the body is not JSON: send it with Content-Type: application/json",
-			Fields: []lb.FieldError{{Path: "Content-Type", Problem: strconv.Quote(ct) + " is not JSON", Expected: "application/json"}},
+			Fields: []node.FieldError{{Path: "Content-Type", Problem: strconv.Quote(ct) + " is not JSON", Expected: "application/json"}},
 		}
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBody))
@@ -121,7 +122,9 @@ type changed struct {
 }
 
 // MarshalJSON joins the two objects into one.
-func (r changed) MarshalJSON() ([]byte, error) { return joinObjects(r.object, r.applied) }
+func (r changed) MarshalJSON() ([]byte, error) {
+	return joinObjects(r.object, node.NewApplied(r.applied))
+}
 
 // joinObjects is one JSON object of two that have no field in common.
 func joinObjects(a, b any) ([]byte, error) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"thalassa/api"
+	"thalassa/api/node"
 	"thalassa/lb"
 )
 
@@ -83,11 +84,11 @@ func TestMembersWithStats(t *testing.T) {
 	s.Count("10.1.0.1:8080", lb.ServerStats{Requests: 12, Responses: lb.Responses{Success: 10, ServerError: 1}, ConnectErrors: 1, ResponseTimeMS: 5, Check: "L7OK"})
 	var got []struct {
 		Host  string
-		Stats *lb.ServerStats
+		Stats *node.ServerStats
 	}
 	s.get("/backends/live/members?stats=1").wants(t, 200, &got)
-	want := lb.ServerStats{
-		Server: "s1", Status: "UP", Weight: 1, Check: "L7OK", Requests: 12, Responses: lb.Responses{Success: 10, ServerError: 1}, ConnectErrors: 1, ResponseTimeMS: 5,
+	want := node.ServerStats{
+		Server: "s1", Status: "UP", Weight: 1, Check: "L7OK", Requests: 12, Responses: node.Responses{Success: 10, ServerError: 1}, ConnectErrors: 1, ResponseTimeMS: 5,
 	}
 	if len(got) != 2 || got[0].Host != "10.1.0.1" || *got[0].Stats != want || got[1].Stats == nil || got[1].Stats.Requests != 0 {
 		t.Errorf("members %+v", got)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"thalassa/api/node"
 	"thalassa/lb"
 )
 
@@ -50,18 +51,12 @@ func (s *Server) healthz(c echo.Context) error {
 	}{true})
 }
 
-// currentStatus is the status without null lists.
+// currentStatus is the status as of a moment ago at the most.
 func (s *Server) currentStatus(ctx context.Context) (lb.Status, error) {
 	st, err := s.coalescer.status(ctx)
 	if err != nil {
 		return lb.Status{}, err
 	}
-	services := make([]lb.ServiceStatus, len(st.Discovery))
-	for i, d := range st.Discovery {
-		d.Versions = orEmpty(d.Versions)
-		services[i] = d
-	}
-	st.Discovery = services
 	return st, nil
 }
 
@@ -70,7 +65,7 @@ func (s *Server) status(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, st)
+	return respond(c, http.StatusOK, node.NewStatus(st))
 }
 
 func (s *Server) readyz(c echo.Context) error {
@@ -101,7 +96,7 @@ func (s *Server) listServices(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, lb.ServiceStatuses(in, s.cfg.Views.Snapshot()))
+	return respond(c, http.StatusOK, node.NewServiceStatuses(lb.ServiceStatuses(in, s.cfg.Views.Snapshot())))
 }
 
 // service is one of the watched services, with the instances that Consul told
@@ -122,10 +117,7 @@ func (s *Server) respondService(c echo.Context, key lb.Name) error {
 	snap := s.cfg.Views.Snapshot()
 	for _, known := range lb.ServiceStatuses(in, snap) {
 		if known.Service == key {
-			return respond(c, http.StatusOK, struct {
-				lb.ServiceStatus
-				Instances []lb.Instance `json:"instances"`
-			}{known, orEmpty(snap.Services[key].Instances)})
+			return respond(c, http.StatusOK, node.NewService(known, snap.Services[key].Instances))
 		}
 	}
 	return &lb.NotFoundError{ID: "service/" + string(key)}

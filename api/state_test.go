@@ -8,6 +8,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/api/apitest"
+	"thalassa/api/node"
 	"thalassa/lb"
 )
 
@@ -138,7 +139,7 @@ func TestVersion(t *testing.T) {
 
 func TestRevisions(t *testing.T) {
 	s := filled(t)
-	var list []lb.Revision
+	var list []node.Revision
 	s.get("/revisions").wants(t, 200, &list)
 	if len(list) != 3 || list[0].Number != 3 || list[2].Number != 1 {
 		t.Fatalf("revisions %+v", list)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"thalassa/api/node"
 	"thalassa/lb"
 	"thalassa/stream"
 )
@@ -34,7 +35,7 @@ func (p *statusPublisher) run(ctx context.Context) error {
 			return nil
 		}
 		if status, err := p.read(ctx); err == nil { // otherwise it is published after the next poke
-			object, err := encoded("status", "", identified{"status", status})
+			object, err := encoded("status", "", identified{"status", node.NewStatus(status)})
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"thalassa/api/node"
 	"thalassa/lb"
 	"thalassa/stream"
 )
@@ -63,7 +64,7 @@ func (p *viewPublisher) publish(last published, in lb.Intent, snap lb.Snapshot) 
 		object, ok := last.backends[b.Key]
 		if !ok || last.intent.Revision != in.Revision || !last.snapshot.Services[b.Service].SameAnswer(snap.Services[b.Service]) {
 			var err error
-			if object, err = encoded(b.ID(), string(b.Key), tagged{lb.Populate(b, snap), lb.ETag(b)}); err != nil {
+			if object, err = encoded(b.ID(), string(b.Key), tagged{node.NewBackend(lb.Populate(b, snap)), b.ETag()}); err != nil {
 				return last, err
 			}
 		}
@@ -79,7 +80,7 @@ func (p *viewPublisher) publishFrontends(in lb.Intent) error {
 	objects := make([]stream.Object, len(list))
 	for i, f := range list {
 		var err error
-		if objects[i], err = encoded(f.ID(), string(f.Key), tagged{f, lb.ETag(f)}); err != nil {
+		if objects[i], err = encoded(f.ID(), string(f.Key), tagged{node.NewFrontend(f), f.ETag()}); err != nil {
 			return err
 		}
 	}
@@ -92,9 +93,8 @@ func (p *viewPublisher) publishServices(in lb.Intent, snap lb.Snapshot) error {
 	objects := make([]stream.Object, len(list))
 	for i, service := range list {
 		id := "service/" + string(service.Service)
-		service.Versions = orEmpty(service.Versions)
 		var err error
-		if objects[i], err = encoded(id, "", identified{id, service}); err != nil {
+		if objects[i], err = encoded(id, "", identified{id, node.NewServiceStatus(service)}); err != nil {
 			return err
 		}
 	}

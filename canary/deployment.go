@@ -116,7 +116,7 @@ func Run(ctx context.Context, agent Agent, cfg Config) error {
 
 // others are the versions beside one that get traffic.
 func others(b client.Backend, version string) lb.Split {
-	split := b.Versions
+	split := lb.Split(b.Versions)
 	if len(split) == 0 {
 		split = lb.Split{{Version: lb.Version(b.Version), Weight: 100}}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"thalassa/api/node"
 	"thalassa/canary"
 	"thalassa/client"
 	"thalassa/lb"
@@ -260,7 +261,9 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 		now    string
 	}{
 		"another version": {func(b *client.Backend) { b.Version, b.Versions = "3", nil }, "shop 3"},
-		"another share":   {func(b *client.Backend) { b.Versions = lb.Split{{Version: "1", Weight: 1}, {Version: "2", Weight: 1}} }, "shop 1=1,2=1"},
+		"another share": {func(b *client.Backend) {
+			b.Versions = node.Versions{{Version: "1", Weight: 1}, {Version: "2", Weight: 1}}
+		}, "shop 1=1,2=1"},
 		"something else":  {func(b *client.Backend) { b.Balance = "leastconn" }, "shop 1=75,2=25"},
 		"another service": {func(b *client.Backend) { b.Name = "toys" }, "toys 1=75,2=25"},
 		"removal":         {func(b *client.Backend) { *b = client.Backend{} }, ""},
@@ -346,7 +349,7 @@ func TestWhereAWalkBegins(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.healthy["0"] = 1
-			w.change(func(b *client.Backend) { b.Version, b.Versions = "", split })
+			w.change(func(b *client.Backend) { b.Version, b.Versions = "", node.Versions(split) })
 		}
 		bubble(t, func(w *fixture) {
 			t := w.t
@@ -385,7 +388,7 @@ func TestWalksThatDoNotBegin(t *testing.T) {
 		"static":       {func(w *fixture) { w.backend.Type = "static" }, "is static"},
 		"refused":      {func(w *fixture) { w.onDeploy[1] = func(func()) error { return answer(422, "refused", "no") } }, "no"},
 		"not allowed":  {func(w *fixture) { w.onDeploy[1] = func(func()) error { return answer(403, "forbidden", "no") } }, "no"},
-		"two versions": {func(w *fixture) { w.backend.Version, w.backend.Versions = "", tooMany() }, "17 versions"},
+		"two versions": {func(w *fixture) { w.backend.Version, w.backend.Versions = "", node.Versions(tooMany()) }, "17 versions"},
 	} {
 		bubble(t, func(w *fixture) {
 			t := w.t

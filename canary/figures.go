@@ -5,8 +5,8 @@ import (
 	"math"
 	"strconv"
 
+	"thalassa/api/node"
 	"thalassa/client"
-	"thalassa/lb"
 )
 
 // Figures are what the members of a version did since a step began.
@@ -68,7 +68,7 @@ type meter struct {
 
 // line is the line of one member.
 type line struct {
-	from, last lb.ServerStats
+	from, last node.ServerStats
 	before     Figures // of former workers
 }
 
@@ -110,14 +110,14 @@ func (m *meter) read(members []client.Member) Figures {
 }
 
 // restarted reports whether now comes from another worker than before.
-func restarted(before, now lb.ServerStats) bool {
+func restarted(before, now node.ServerStats) bool {
 	return now.Requests < before.Requests || now.Responses.Total() < before.Responses.Total() ||
 		now.Responses.ServerError < before.Responses.ServerError || now.ConnectErrors < before.ConnectErrors ||
 		now.Redispatches < before.Redispatches || now.ResponseErrors < before.ResponseErrors
 }
 
 // between is what happened on a line between two readings of one worker.
-func between(from, to lb.ServerStats) Figures {
+func between(from, to node.ServerStats) Figures {
 	f := Figures{
 		Requests:     to.Requests - from.Requests,
 		ServerErrors: to.Responses.ServerError - from.Responses.ServerError,
@@ -136,7 +136,7 @@ const window = 512
 // meanBetween is the mean time of the responses between two readings. What
 // HAProxy gives is the mean of all, or of the last ones: with few responses since
 // the first reading most of it is from before, and of another member perhaps.
-func meanBetween(from, to lb.ServerStats) float64 {
+func meanBetween(from, to node.ServerStats) float64 {
 	before, after := from.Responses.Total(), to.Responses.Total()
 	if after <= before {
 		return 0

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"thalassa/api/node"
 	"thalassa/canary"
 	"thalassa/client"
 	"thalassa/lb"
@@ -13,7 +14,7 @@ import (
 // A counter counts as HAProxy does for one line: what is given out is a mean over
 // the last 512 responses, rounded up, and all of it begins again with a worker.
 type counter struct {
-	lb.ServerStats
+	node.ServerStats
 	sum float64
 }
 
@@ -38,7 +39,7 @@ func (c *counter) member(version, id string) client.Member {
 	return client.Member{ID: id, Version: version, Stats: &stats}
 }
 
-func (c *counter) restart() { *c = counter{ServerStats: lb.ServerStats{Server: c.Server}} }
+func (c *counter) restart() { *c = counter{ServerStats: node.ServerStats{Server: c.Server}} }
 
 func TestFiguresAreOfTheStepAlone(t *testing.T) {
 	t.Parallel()
@@ -88,7 +89,7 @@ func TestFiguresSurviveReloadsAndMoves(t *testing.T) {
 	for range 300 {
 		lines := make([]*counter, 4)
 		for i := range lines {
-			lines[i] = &counter{ServerStats: lb.ServerStats{Server: lb.SlotName(i)}}
+			lines[i] = &counter{ServerStats: node.ServerStats{Server: lb.SlotName(i)}}
 			for range random.IntN(900) {
 				lines[i].respond(500, 1)
 			}
@@ -138,7 +139,7 @@ func TestFiguresSurviveReloadsAndMoves(t *testing.T) {
 
 func TestFiguresAfterAReload(t *testing.T) {
 	t.Parallel()
-	c := &counter{ServerStats: lb.ServerStats{Server: "s1"}}
+	c := &counter{ServerStats: node.ServerStats{Server: "s1"}}
 	members := func() []client.Member { return []client.Member{c.member("2", "one")} }
 	read := canary.NewMeter("2")
 	for range 100 {

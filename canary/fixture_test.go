@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/api/node"
 	"thalassa/canary"
 	"thalassa/client"
 	"thalassa/lb"
@@ -76,7 +77,7 @@ func (w *fixture) current() client.Backend {
 
 // split is what the traffic goes to.
 func (w *fixture) split() lb.Split {
-	split := w.backend.Versions
+	split := lb.Split(w.backend.Versions)
 	if len(split) == 0 {
 		split = lb.Split{{Version: lb.Version(w.backend.Version), Weight: 100}}
 	}
@@ -85,7 +86,7 @@ func (w *fixture) split() lb.Split {
 
 func (w *fixture) line(version string) *counter {
 	if w.lines[version] == nil {
-		w.lines[version] = &counter{ServerStats: lb.ServerStats{Server: "s" + version}}
+		w.lines[version] = &counter{ServerStats: node.ServerStats{Server: "s" + version}}
 	}
 	return w.lines[version]
 }
@@ -125,7 +126,7 @@ func (w *fixture) members() []client.Member {
 				m.Stats.Status = status
 			}
 			if i > 0 { // the first has it all
-				m.Stats = &lb.ServerStats{Server: fmt.Sprint("s", s.Version, i), Status: m.Stats.Status}
+				m.Stats = &node.ServerStats{Server: fmt.Sprint("s", s.Version, i), Status: m.Stats.Status}
 			}
 			list = append(list, m)
 		}
@@ -189,8 +190,8 @@ func (w *fixture) Deploy(ctx context.Context, _ string, d client.DeployRequest, 
 	}
 	applied := client.Applied{Applied: w.pending == "", Path: "runtime", Reason: w.pending, Revision: uint64(w.edits + 1), DurationMS: 2}
 	do := func() {
-		if d.Version != w.backend.Version || d.Versions.String() != w.backend.Versions.String() {
-			w.change(func(b *client.Backend) { b.Version, b.Versions = d.Version, d.Versions })
+		if d.Version != w.backend.Version || d.Versions.String() != lb.Split(w.backend.Versions).String() {
+			w.change(func(b *client.Backend) { b.Version, b.Versions = d.Version, node.Versions(d.Versions) })
 		}
 	}
 	if f := w.onDeploy[w.asked]; f != nil {

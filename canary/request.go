@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"thalassa/api/node"
 	"thalassa/client"
 	"thalassa/internal/wake"
 )
@@ -21,7 +22,7 @@ const (
 
 // selection is what a backend is at after a request.
 func selection(d client.DeployRequest) string {
-	return client.Backend{Version: d.Version, Versions: d.Versions}.Selection()
+	return client.Backend{Version: d.Version, Versions: node.Versions(d.Versions)}.Selection()
 }
 
 // requestWhenHealthy is request for the first step, which may have to wait for

@@ -242,11 +242,16 @@ func sampleIntent(persistence string) (lb.Intent, string, error) {
 			return in, persistence, err
 		}
 	}
-	f, err := lb.ParseFrontend("sample", []byte(`{"bind":"127.0.0.1:65000","backend":"sample","rules":[{"type":"path","operation":"path_beg","value":"/","backend":"sample"}]}`))
+	f, err := lb.FrontendSpec{
+		Bind: "127.0.0.1:65000", Backend: "sample",
+		Rules: []lb.RuleSpec{{Type: "path", Operation: "path_beg", Value: "/", Backend: "sample"}},
+	}.Parse("sample")
 	if err != nil {
 		return lb.Intent{}, "", err
 	}
-	b, err := lb.ParseBackend("sample", []byte(`{"type":"static","members":[{"host":"127.0.0.1","port":65001}],"health":{}}`))
+	b, err := lb.BackendSpec{
+		Type: "static", Members: []lb.MemberSpec{{Host: "127.0.0.1", Port: 65001}}, Health: &lb.HealthSpec{},
+	}.Parse("sample")
 	if err != nil {
 		return lb.Intent{}, "", err
 	}

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	nodeapi "thalassa/api/node"
 	"thalassa/client"
-	"thalassa/lb"
 )
 
 // completeTime bounds what a shell waits for when somebody presses Tab.
@@ -67,12 +67,12 @@ func versionsOf(ctx context.Context, c *client.Client, before []string) ([]strin
 		return nil, err
 	}
 	s, err := c.Service(ctx, b.Name)
-	return namesOf(s.Versions, func(v lb.VersionCount) string { return string(v.Version) }), err
+	return namesOf(s.Versions, func(v nodeapi.VersionCount) string { return string(v.Version) }), err
 }
 
 func serviceNames(ctx context.Context, c *client.Client, _ []string) ([]string, error) {
 	list, err := c.Services(ctx)
-	return namesOf(list, func(s lb.ServiceStatus) string { return string(s.Service) }), err
+	return namesOf(list, func(s nodeapi.ServiceStatus) string { return string(s.Service) }), err
 }
 
 func namesOf[T any](list []T, name func(T) string) []string {

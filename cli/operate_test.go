@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	nodeapi "thalassa/api/node"
 	"thalassa/cli"
 	"thalassa/lb"
 )
@@ -177,7 +178,7 @@ func TestStoredAndNotInEffect(t *testing.T) {
 		r.errors != "thalassa: HAProxy does not run the requested configuration: HAProxy is not running\n" {
 		t.Errorf("%+v", r)
 	}
-	var shown lb.Status
+	var shown nodeapi.Status
 	if err := json.Unmarshal([]byte(s.run("status", "-o", "json").out), &shown); err != nil || shown.HAProxy.Running {
 		t.Errorf("%+v, %v", shown, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	nodeapi "thalassa/api/node"
 	"thalassa/client"
 	"thalassa/lb"
 )
@@ -16,7 +17,7 @@ import (
 type screen struct {
 	label, version string
 	informed       bool // status is the agent's
-	status         lb.Status
+	status         nodeapi.Status
 	objects        map[string]map[string]map[string]json.RawMessage // topic, id, field
 	stats          map[string]figures
 	trouble        string // why there is nothing new
@@ -98,7 +99,7 @@ func (s *screen) learn(topic string, data json.RawMessage) error {
 		return err
 	}
 	if topic == "status" {
-		s.informed, s.status = true, lb.Status{} // what is not told is no more
+		s.informed, s.status = true, nodeapi.Status{} // what is not told is no more
 		return json.Unmarshal(data, &s.status)
 	}
 	if topic == "stat" {
@@ -246,9 +247,9 @@ func (s *screen) versionOf(key string) string {
 	if version := s.field("backends", id, "version"); version != "" {
 		return version
 	}
-	var split lb.Split
-	_ = json.Unmarshal(s.objects["backends"][id]["versions"], &split) // absent: none
-	return split.String()
+	var versions nodeapi.Versions
+	_ = json.Unmarshal(s.objects["backends"][id]["versions"], &versions) // absent: none
+	return lb.Split(versions).String()
 }
 
 func (s *screen) figuresRow(name string, f figures, status, third, fourth string) tableRow {

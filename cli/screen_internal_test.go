@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	nodeapi "thalassa/api/node"
 	"thalassa/client"
-	"thalassa/lb"
 )
 
 // shown is a screen that knows a little of everything.
@@ -71,7 +71,7 @@ func TestTopShowsEverything(t *testing.T) {
 
 func TestTopMissesNoHAProxyThatNeedNotBeThere(t *testing.T) {
 	s := shown(t)
-	s.status.HAProxy = lb.HAProxyStatus{Idle: true}
+	s.status.HAProxy = nodeapi.HAProxyStatus{Idle: true}
 	if head := s.lines(0, 0)[0]; head != (line{text: "edge  HAProxy not active on this node (Pacemaker)  revision 7, 7 in effect"}) {
 		t.Errorf("the head is %+v", head)
 	}

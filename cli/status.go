@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"thalassa/lb"
+	nodeapi "thalassa/api/node"
 )
 
 func newStatus(env environment) *cobra.Command {
@@ -41,7 +41,7 @@ not run the requested configuration.`,
 	return cmd
 }
 
-func statusTable(w io.Writer, s lb.Status) {
+func statusTable(w io.Writer, s nodeapi.Status) {
 	label := ""
 	if s.Label != "" {
 		label = ", " + s.Label
@@ -82,7 +82,7 @@ func statusTable(w io.Writer, s lb.Status) {
 	}
 }
 
-func haproxyLine(h lb.HAProxyStatus) string {
+func haproxyLine(h nodeapi.HAProxyStatus) string {
 	switch {
 	case h.Idle:
 		return "not active on this node (Pacemaker); its configuration is in place"

@@ -16,6 +16,7 @@ import (
 
 	"thalassa/api"
 	"thalassa/api/apitest"
+	nodeapi "thalassa/api/node"
 	"thalassa/auth"
 	"thalassa/client"
 	"thalassa/lb"
@@ -98,8 +99,8 @@ func TestFrontends(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, applied, err := c.PutFrontend(ctx, "www", in.Frontends["www"]); err != nil || applied.Path != "none" {
-		t.Errorf("putting an lb.Frontend back: %+v, %v", applied, err)
+	if _, applied, err := c.PutFrontend(ctx, "www", nodeapi.NewFrontend(in.Frontends["www"])); err != nil || applied.Path != "none" {
+		t.Errorf("putting a node.Frontend back: %+v, %v", applied, err)
 	}
 	got.Keepalive, got.Register = "close", &client.Registration{Name: "edge"}
 	put, _, err = c.PutFrontend(ctx, "www", got, client.IfMatch(got.ETag))
@@ -132,7 +133,7 @@ func TestBackends(t *testing.T) {
 	if _, applied, err := c.PutBackend(ctx, "files", put); err != nil || applied.Path != "none" {
 		t.Errorf("putting a read backend back: %+v, %v", applied, err)
 	}
-	if _, _, err := c.PutBackend(ctx, "live", lb.Backend{Key: "live", Type: "dynamic", Service: "shop", Version: "1.0.0", Balance: "roundrobin", Mode: "http"}); err != nil {
+	if _, _, err := c.PutBackend(ctx, "live", nodeapi.NewBackendDefinition(lb.Backend{Key: "live", Type: "dynamic", Service: "shop", Version: "1.0.0", Balance: "roundrobin", Mode: "http"})); err != nil {
 		t.Fatal(err)
 	}
 	list, err := c.Backends(ctx)
@@ -291,7 +292,7 @@ func TestStateOfTheAgent(t *testing.T) {
 	if list, err := c.Services(ctx); err != nil || len(list) != 1 || list[0].Service != "shop" || len(list[0].Versions) != 2 {
 		t.Errorf("Services: %+v, %v", list, err)
 	}
-	if s, err := c.Service(ctx, "shop"); err != nil || len(s.Instances) != 2 || s.Instances[0].Address.String() != "10.1.0.1:8080" {
+	if s, err := c.Service(ctx, "shop"); err != nil || len(s.Instances) != 2 || s.Instances[0].Address.Host != "10.1.0.1" || s.Instances[0].Address.Port != 8080 {
 		t.Errorf("Service: %+v, %v", s, err)
 	}
 	if _, err := c.Accept(ctx, "shop"); err == nil {
@@ -391,7 +392,7 @@ func TestDeployOfASplit(t *testing.T) {
 	}
 	split := lb.Split{{Version: "1.0.0", Weight: 90}, {Version: "2.0.0", Weight: 10}}
 	b, _, err := c.Deploy(ctx, "live", client.DeployRequest{Versions: split})
-	if err != nil || !slices.Equal(b.Versions, split) || b.Version != "" || b.Selection() != "1.0.0=90,2.0.0=10" || len(b.Members) != 2 {
+	if err != nil || !slices.Equal(lb.Split(b.Versions), split) || b.Version != "" || b.Selection() != "1.0.0=90,2.0.0=10" || len(b.Members) != 2 {
 		t.Fatalf("%+v, %v", b, err)
 	}
 	if _, applied, err := c.PutBackend(ctx, "live", b); err != nil || applied.Path != "none" {

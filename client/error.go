@@ -4,8 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-
-	"thalassa/lb"
+	"thalassa/api/node"
 )
 
 // Error is an error that the agent answered with.
@@ -15,11 +14,11 @@ type Error struct {
 	// "unauthorized", "forbidden", "not_found", "method_not_allowed",
 	// "conflict", "precondition_failed", "too_large", "too_many", "refused",
 	// "unavailable" or "internal". Empty: the answer did not come from an agent.
-	Code    string          `json:"code"`
-	Message string          `json:"error"`  // one sentence
-	Fields  []lb.FieldError `json:"fields"` // every bad part of the request
-	By      []string        `json:"by"`     // ids of the objects in the way
-	Output  string          `json:"output"` // HAProxy's own words
+	Code    string            `json:"code"`
+	Message string            `json:"error"`  // one sentence
+	Fields  []node.FieldError `json:"fields"` // every bad part of the request
+	By      []string          `json:"by"`     // ids of the objects in the way
+	Output  string            `json:"output"` // HAProxy's own words
 	// Incident is the id under which the agent's log has the details.
 	Incident string `json:"incident"`
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"time"
-
+	"thalassa/api/node"
 	"thalassa/lb"
+	"time"
 )
 
 // A Frontend is where clients connect.
@@ -49,13 +49,13 @@ type Backend struct {
 	Name    string `json:"name,omitempty"`    // the Consul service; dynamic only
 	Version string `json:"version,omitempty"` // of that service; dynamic only
 	// Versions divide the traffic, and there is no Version then.
-	Versions lb.Split `json:"versions,omitempty"`
-	Balance  string   `json:"balance"`
-	Host     string   `json:"host,omitempty"`
-	Health   *Health  `json:"health,omitempty"`
-	Mode     string   `json:"mode"`
-	Natives  []string `json:"natives"`
-	Members  []Member `json:"members"`
+	Versions node.Versions `json:"versions,omitempty"`
+	Balance  string        `json:"balance"`
+	Host     string        `json:"host,omitempty"`
+	Health   *Health       `json:"health,omitempty"`
+	Mode     string        `json:"mode"`
+	Natives  []string      `json:"natives"`
+	Members  []Member      `json:"members"`
 	// ETag is the state of the definition, for IfMatch; members do not change
 	// it, and lists do not have it.
 	ETag string `json:"-"`
@@ -65,7 +65,7 @@ type Backend struct {
 // "1.0.0=90,1.1.0=10".
 func (b Backend) Selection() string {
 	if len(b.Versions) > 0 {
-		return b.Versions.String()
+		return lb.Split(b.Versions).String()
 	}
 	return b.Version
 }
@@ -89,7 +89,7 @@ type Member struct {
 	Meta      map[string]string `json:"meta"`
 	// Stats is what HAProxy counts for it; only MembersWithStats asks. nil:
 	// HAProxy does not have the member yet.
-	Stats *lb.ServerStats `json:"stats,omitempty"`
+	Stats *node.ServerStats `json:"stats,omitempty"`
 }
 
 // Applied is what became of a change.
@@ -119,7 +119,7 @@ func (c *Client) Frontend(ctx context.Context, key string) (Frontend, error) {
 }
 
 // PutFrontend creates or replaces a frontend. The document is whatever encodes
-// to its JSON: an lb.Frontend, a Frontend, a json.RawMessage.
+// to its JSON: a Frontend, a node.Frontend, a json.RawMessage.
 func (c *Client) PutFrontend(ctx context.Context, key string, document any, conditions ...Condition) (Frontend, Applied, error) {
 	var f Frontend
 	applied, tag, err := c.change(ctx, call{method: http.MethodPut, path: object("frontends", key), body: document, conditions: conditions}, &f)
@@ -181,7 +181,7 @@ func (c *Client) Leaving(ctx context.Context, key string) ([]DrainingMember, err
 }
 
 // PutBackend creates or replaces a backend. The document is whatever encodes to
-// its JSON: an lb.Backend, a Backend, a json.RawMessage.
+// its JSON: a Backend, a node.Backend, a json.RawMessage.
 func (c *Client) PutBackend(ctx context.Context, key string, document any, conditions ...Condition) (Backend, Applied, error) {
 	return c.changeBackend(ctx, call{method: http.MethodPut, path: object("backends", key), body: document, conditions: conditions})
 }
@@ -209,12 +209,12 @@ type DeployRequest struct {
 // healthy instance is a "conflict" unless forced.
 func (c *Client) Deploy(ctx context.Context, key string, d DeployRequest, conditions ...Condition) (Backend, Applied, error) {
 	body := struct {
-		Name     string   `json:"name,omitempty"`
-		Version  string   `json:"version,omitempty"`
-		Versions lb.Split `json:"versions,omitempty"`
-		Force    bool     `json:"force,omitempty"`
-		Wait     string   `json:"wait,omitempty"`
-	}{d.Service, d.Version, d.Versions, d.Force, ""}
+		Name     string        `json:"name,omitempty"`
+		Version  string        `json:"version,omitempty"`
+		Versions node.Versions `json:"versions,omitempty"`
+		Force    bool          `json:"force,omitempty"`
+		Wait     string        `json:"wait,omitempty"`
+	}{d.Service, d.Version, node.Versions(d.Versions), d.Force, ""}
 	if d.Wait != 0 {
 		body.Wait = d.Wait.String()
 	}

@@ -6,13 +6,12 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-
-	"thalassa/lb"
+	"thalassa/api/node"
 )
 
 // Status is the state of agent, HAProxy and discovery.
-func (c *Client) Status(ctx context.Context) (lb.Status, error) {
-	var st lb.Status
+func (c *Client) Status(ctx context.Context) (node.Status, error) {
+	var st node.Status
 	_, err := c.get(ctx, "/status", &st)
 	return st, err
 }
@@ -58,16 +57,16 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 
 // Services lists the Consul services that the agent watches, with the versions
 // there are.
-func (c *Client) Services(ctx context.Context) ([]lb.ServiceStatus, error) {
-	var list []lb.ServiceStatus
+func (c *Client) Services(ctx context.Context) ([]node.ServiceStatus, error) {
+	var list []node.ServiceStatus
 	_, err := c.get(ctx, "/services", &list)
 	return list, err
 }
 
 // A Service is a watched service with its instances.
 type Service struct {
-	lb.ServiceStatus
-	Instances []lb.Instance `json:"instances"`
+	node.ServiceStatus
+	Instances []node.Instance `json:"instances"`
 }
 
 // Service looks one of the watched services up.
@@ -99,7 +98,7 @@ func (c *Client) HAProxyConfig(ctx context.Context) ([]byte, error) {
 
 // Revisions lists accepted changes, newest first: at most limit (0: the agent's
 // default) of those before a revision (0: from the newest on).
-func (c *Client) Revisions(ctx context.Context, before uint64, limit int) ([]lb.Revision, error) {
+func (c *Client) Revisions(ctx context.Context, before uint64, limit int) ([]node.Revision, error) {
 	q := url.Values{}
 	if before > 0 {
 		q.Set("before", strconv.FormatUint(before, 10))
@@ -107,7 +106,7 @@ func (c *Client) Revisions(ctx context.Context, before uint64, limit int) ([]lb.
 	if limit > 0 {
 		q.Set("limit", strconv.Itoa(limit))
 	}
-	var list []lb.Revision
+	var list []node.Revision
 	_, err := c.get(ctx, withQuery("/revisions", q), &list)
 	return list, err
 }

@@ -18,8 +18,8 @@ import (
 	"testing"
 	"time"
 
+	nodeapi "thalassa/api/node"
 	"thalassa/internal/testkit"
-	"thalassa/lb"
 )
 
 // divide has the traffic divided between versions, without a reload.
@@ -97,16 +97,16 @@ func TestMembersWithStatistics(t *testing.T) {
 	f.come(1, "2-a")
 	n.divide(`{"1":1,"2":1}`)
 	n.settles(f, "1-a", "2-a")
-	read := func() map[string]*lb.ServerStats {
+	read := func() map[string]*nodeapi.ServerStats {
 		status, body := n.try(http.MethodGet, "/backends/live/members?stats=1", "")
 		var members []struct {
 			Version string
-			Stats   *lb.ServerStats
+			Stats   *nodeapi.ServerStats
 		}
 		if err := json.Unmarshal([]byte(body), &members); err != nil || status != 200 || len(members) != 2 {
 			t.Fatalf("%d %s: %v", status, body, err)
 		}
-		return map[string]*lb.ServerStats{members[0].Version: members[0].Stats, members[1].Version: members[1].Stats}
+		return map[string]*nodeapi.ServerStats{members[0].Version: members[0].Stats, members[1].Version: members[1].Stats}
 	}
 	before := read()
 	for range 10 {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	nodeapi "thalassa/api/node"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
 	"thalassa/statsock"
@@ -316,9 +317,9 @@ func (f *fault) used() ([]int, error) {
 }
 
 // state is what the agent says about the service.
-func (f *fault) state() (lb.ServiceStatus, error) {
+func (f *fault) state() (nodeapi.ServiceStatus, error) {
 	code, body := f.node.try(http.MethodGet, "/services/"+f.service, "")
-	var s lb.ServiceStatus
+	var s nodeapi.ServiceStatus
 	if code != http.StatusOK {
 		return s, fmt.Errorf("%d %s", code, body)
 	}

@@ -73,8 +73,8 @@ func parsePort(s string) (uint16, error) {
 
 // A HostPort is where a member listens.
 type HostPort struct {
-	Host Host   `json:"host"`
-	Port uint16 `json:"port"`
+	Host Host
+	Port uint16
 }
 
 // String gives host:port, IPv6 in brackets: the form of an address in

@@ -1,7 +1,6 @@
 package lb
 
 import (
-	"encoding/json"
 	"regexp"
 	"strconv"
 	"strings"
@@ -37,69 +36,43 @@ type Health struct {
 	Interval time.Duration // whole milliseconds
 }
 
-type healthJSON struct {
-	Method      string `json:"method"`
-	URI         string `json:"uri"`
-	HTTPVersion string `json:"httpVersion"`
-	Interval    *int64 `json:"interval"` // milliseconds
+// A BackendSpec is a backend as somebody wrote it: text that nobody has checked. Empty
+// fields stand for their defaults.
+type BackendSpec struct {
+	Type     string
+	Service  string
+	Version  string
+	Versions *SplitSpec // nil: Version alone
+	Balance  string
+	Host     string
+	Health   *HealthSpec // nil: a TCP connect
+	Mode     string
+	Natives  []string
+	Members  []MemberSpec // static only
 }
 
-type backendJSON struct {
-	ID       string          `json:"id,omitempty"`
-	JSONTyp  string          `json:"_type,omitempty"`
-	Key      string          `json:"key,omitempty"`
-	Type     string          `json:"type"`
-	Name     string          `json:"name,omitempty"`
-	Version  string          `json:"version,omitempty"`
-	Versions json.RawMessage `json:"versions,omitempty"`
-	Balance  string          `json:"balance"`
-	Host     string          `json:"host,omitempty"`
-	Health   *healthJSON     `json:"health,omitempty"`
-	Mode     string          `json:"mode"`
-	Natives  []string        `json:"natives"`
-	Members  json.RawMessage `json:"members,omitempty"`
+// A HealthSpec is an HTTP check as somebody wrote it, unchecked.
+type HealthSpec struct {
+	Method, URI, Version string
+	Interval             *int64 // milliseconds; nil: DefaultCheckInterval
 }
 
-// staticMemberJSON takes what a listing of members shows, so that a body read
-// before can be put back; only host and port count.
-type staticMemberJSON struct {
-	ID        string          `json:"id,omitempty"`
-	Name      string          `json:"name,omitempty"`
-	Version   string          `json:"version,omitempty"`
-	Host      string          `json:"host"`
-	Port      int             `json:"port"`
-	LastKnown json.RawMessage `json:"lastKnown,omitempty"`
-	Meta      json.RawMessage `json:"meta,omitempty"`
-}
-
-// ParseBackend decodes and checks the JSON body of the backend named key. The
-// members of a dynamic backend are read-only and ignored. The error is an
-// *InvalidError naming every bad field.
-func ParseBackend(key string, body []byte) (Backend, error) {
-	var in backendJSON
-	if err := unmarshalStrict(body, &in); err != nil {
-		return Backend{}, err
-	}
-	b, err := in.parse(key)
-	if err != nil {
-		return b, err
-	}
-	var fe fieldErrors
-	b.checkServerLines(&fe)
-	b.checkAddresses(&fe)
-	return b, fe.err()
+// A MemberSpec is a static member as somebody wrote it, unchecked.
+type MemberSpec struct {
+	Host string
+	Port int
 }
 
 // checkServerLines refuses raw server lines of a dynamic backend that have the names
 // of its slots: the agent would take them for its own. What is stored already stays
 // readable.
-func (b Backend) checkServerLines(fe *fieldErrors) {
+func (b Backend) checkServerLines(fe *FieldErrors) {
 	for i, n := range b.Natives {
 		text, _, _ := strings.Cut(strings.Map(unquoted, string(n)), "#")
 		words := append(strings.Fields(text), "", "")
 		slot := words[0] == "server" && SlotIndex(words[1]) >= 0 || words[0] == "server-template" && words[1] == "s"
 		if b.Type == "dynamic" && slot {
-			fe.add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(n))+" has the name of one of the backend's own servers (s1, s2, …)", "another name")
+			fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(n))+" has the name of one of the backend's own servers (s1, s2, …)", "another name")
 		}
 	}
 }
@@ -114,68 +87,77 @@ func unquoted(r rune) rune {
 
 // checkAddresses refuses members that are nowhere. What is stored already stays
 // readable, too.
-func (b Backend) checkAddresses(fe *fieldErrors) {
+func (b Backend) checkAddresses(fe *FieldErrors) {
 	for i, m := range b.Members {
 		if m.Host.IsAny() {
-			fe.add("members["+strconv.Itoa(i)+"].host", strconv.Quote(string(m.Host))+" is no address of a machine", "where the member listens")
+			fe.Add("members["+strconv.Itoa(i)+"].host", strconv.Quote(string(m.Host))+" is no address of a machine", "where the member listens")
 		}
 	}
 }
 
-func (in backendJSON) parse(key string) (Backend, error) {
-	var fe fieldErrors
-	b := Backend{Key: checkIdentity(&fe, "backend", key, in.ID, in.JSONTyp, in.Key)}
-	var err error
-	b.Mode, err = oneOf(in.Mode, "http", "tcp")
-	fe.addErr("mode", err)
-	b.Balance, err = parseBalance(in.Balance, b.Mode)
-	fe.addErr("balance", err)
-	if in.Host != "" {
-		b.Host, err = parseHostHeader(in.Host)
-		fe.addErr("host", err)
-	}
-	b.Natives = parseNatives(&fe, in.Natives)
-	b.Health = parseHealth(&fe, in.Health, in.Host != "")
-	switch in.Type {
-	case "dynamic":
-		b.Type = in.Type
-		b.Service, err = ParseName(in.Name)
-		fe.addErr("name", err)
-		b.Version, b.Versions = parseSelection(&fe, in.Version, in.Versions)
-		fe.addErr("balance", b.checkWeighing())
-	case "static":
-		b.Type = in.Type
-		b.Members = parseStaticMembers(&fe, in)
-	case "":
-		fe.add("type", "is missing", "dynamic or static")
-	default:
-		fe.add("type", strconv.Quote(in.Type)+" is not known here", "dynamic or static")
-	}
-	return b, fe.err()
+// CheckNew checks what only a new definition must fulfil: what is stored already stays
+// readable. The error is an *InvalidError.
+func (b Backend) CheckNew() error {
+	var fe FieldErrors
+	b.checkServerLines(&fe)
+	b.checkAddresses(&fe)
+	return fe.Err()
 }
 
-func parseStaticMembers(fe *fieldErrors, in backendJSON) []HostPort {
-	if in.Name != "" {
-		fe.add("name", "names a Consul service, and type is static", "no name, or type dynamic")
+// Parse checks the backend named key. The error is an *InvalidError that names every
+// bad field as the node API does: "health.interval", "members[0].port", "name" for the
+// service.
+func (s BackendSpec) Parse(key Name) (Backend, error) {
+	var fe FieldErrors
+	b := Backend{Key: key}
+	var err error
+	b.Mode, err = oneOf(s.Mode, "http", "tcp")
+	fe.AddErr("mode", err)
+	b.Balance, err = parseBalance(s.Balance, b.Mode)
+	fe.AddErr("balance", err)
+	if s.Host != "" {
+		b.Host, err = parseHostHeader(s.Host)
+		fe.AddErr("host", err)
 	}
-	if in.Version != "" {
-		fe.add("version", "is a version of a Consul service, and type is static", "no version, or type dynamic")
+	b.Natives = parseNatives(&fe, s.Natives)
+	b.Health = parseHealth(&fe, s.Health, s.Host != "")
+	switch s.Type {
+	case "dynamic":
+		b.Type = s.Type
+		b.Service, err = ParseName(s.Service)
+		fe.AddErr("name", err)
+		b.Version, b.Versions = parseSelection(&fe, s.Version, s.Versions)
+		fe.AddErr("balance", b.checkWeighing())
+	case "static":
+		b.Type = s.Type
+		b.Members = s.parseMembers(&fe)
+	case "":
+		fe.Add("type", "is missing", "dynamic or static")
+	default:
+		fe.Add("type", strconv.Quote(s.Type)+" is not known here", "dynamic or static")
 	}
-	if !isAbsent(in.Versions) {
-		fe.add("versions", "are versions of a Consul service, and type is static", "no versions, or type dynamic")
+	return b, fe.Err()
+}
+
+// parseMembers checks the members of a static backend, and that it names no service.
+func (s BackendSpec) parseMembers(fe *FieldErrors) []HostPort {
+	if s.Service != "" {
+		fe.Add("name", "names a Consul service, and type is static", "no name, or type dynamic")
 	}
-	var members []staticMemberJSON
-	if len(in.Members) > 0 && !fe.decode("members", in.Members, &members) {
-		return nil
+	if s.Version != "" {
+		fe.Add("version", "is a version of a Consul service, and type is static", "no version, or type dynamic")
+	}
+	if s.Versions != nil {
+		fe.Add("versions", "are versions of a Consul service, and type is static", "no versions, or type dynamic")
 	}
 	var out []HostPort
 	seen := map[HostPort]bool{}
-	for i, m := range members {
+	for i, m := range s.Members {
 		path := "members[" + strconv.Itoa(i) + "]"
 		host, err := ParseHost(m.Host)
-		fe.addErr(path+".host", err)
+		fe.AddErr(path+".host", err)
 		if m.Port < 1 || m.Port > 65535 {
-			fe.add(path+".port", strconv.Itoa(m.Port)+" is not a port", "1 to 65535")
+			fe.Add(path+".port", strconv.Itoa(m.Port)+" is not a port", "1 to 65535")
 			continue
 		}
 		if err != nil {
@@ -183,7 +165,7 @@ func parseStaticMembers(fe *fieldErrors, in backendJSON) []HostPort {
 		}
 		a := HostPort{Host: host, Port: uint16(m.Port)}
 		if seen[a] {
-			fe.add(path, a.String()+" is named twice", "each member once")
+			fe.Add(path, a.String()+" is named twice", "each member once")
 		}
 		seen[a] = true
 		out = append(out, a)
@@ -191,7 +173,7 @@ func parseStaticMembers(fe *fieldErrors, in backendJSON) []HostPort {
 	return out
 }
 
-func parseHealth(fe *fieldErrors, in *healthJSON, hasHost bool) *Health {
+func parseHealth(fe *FieldErrors, in *HealthSpec, hasHost bool) *Health {
 	if in == nil {
 		return nil
 	}
@@ -200,26 +182,26 @@ func parseHealth(fe *fieldErrors, in *healthJSON, hasHost bool) *Health {
 		h.Method = "GET"
 	}
 	if strings.Trim(h.Method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || len(h.Method) > 32 {
-		fe.add("health.method", strconv.Quote(h.Method)+" is not an HTTP method", "GET, HEAD, OPTIONS, … in capitals")
+		fe.Add("health.method", strconv.Quote(h.Method)+" is not an HTTP method", "GET, HEAD, OPTIONS, … in capitals")
 	}
 	if h.URI == "" {
 		h.URI = "/"
 	}
 	switch {
 	case len(h.URI) > maxLine:
-		fe.add("health.uri", "is "+strconv.Itoa(len(h.URI))+" bytes long", "at most "+strconv.Itoa(maxLine)+" bytes")
+		fe.Add("health.uri", "is "+strconv.Itoa(len(h.URI))+" bytes long", "at most "+strconv.Itoa(maxLine)+" bytes")
 	case !strings.HasPrefix(h.URI, "/") || hasControl(h.URI) || strings.Contains(h.URI, " "):
-		fe.add("health.uri", strconv.Quote(h.URI)+" is not a path", "a path that begins with / and holds no blank")
+		fe.Add("health.uri", strconv.Quote(h.URI)+" is not a path", "a path that begins with / and holds no blank")
 	}
 	var err error
-	h.Version, err = oneOf(in.HTTPVersion, "HTTP/1.0", "HTTP/1.1")
-	fe.addErr("health.httpVersion", err)
+	h.Version, err = oneOf(in.Version, "HTTP/1.0", "HTTP/1.1")
+	fe.AddErr("health.httpVersion", err)
 	if h.Version == "HTTP/1.1" && !hasHost {
-		fe.add("host", "is missing, and an HTTP/1.1 check must send it", "the Host header for members, or health.httpVersion HTTP/1.0")
+		fe.Add("host", "is missing, and an HTTP/1.1 check must send it", "the Host header for members, or health.httpVersion HTTP/1.0")
 	}
 	if in.Interval != nil {
 		if *in.Interval < 1 || *in.Interval > 24*3600*1000 {
-			fe.add("health.interval", strconv.FormatInt(*in.Interval, 10)+" is out of range", "milliseconds between 1 and 86400000")
+			fe.Add("health.interval", strconv.FormatInt(*in.Interval, 10)+" is out of range", "milliseconds between 1 and 86400000")
 		}
 		h.Interval = time.Duration(*in.Interval) * time.Millisecond
 	}
@@ -302,57 +284,37 @@ func (b Backend) CheckInterval() time.Duration {
 	return b.Health.Interval
 }
 
-// MarshalJSON gives the REST dialect's object. Members are those of a static
-// backend; a dynamic backend's come from a Config (see BackendView).
-func (b Backend) MarshalJSON() ([]byte, error) {
-	out, err := b.json()
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(out)
-}
-
-func (b Backend) json() (backendJSON, error) {
-	out := backendJSON{
-		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: b.Type,
-		Name: string(b.Service), Version: string(b.Version), Balance: b.Balance, Host: b.Host,
-		Mode: b.Mode, Natives: make([]string, len(b.Natives)),
+// Spec is what Parse makes this backend of.
+func (b Backend) Spec() BackendSpec {
+	s := BackendSpec{
+		Type: b.Type, Service: string(b.Service), Version: string(b.Version), Versions: b.Versions.spec(),
+		Balance: b.Balance, Host: b.Host, Mode: b.Mode, Natives: nativeTexts(b.Natives),
 	}
 	if b.Health != nil {
 		ms := b.Health.Interval.Milliseconds()
-		out.Health = &healthJSON{Method: b.Health.Method, URI: b.Health.URI, HTTPVersion: b.Health.Version, Interval: &ms}
+		s.Health = &HealthSpec{Method: b.Health.Method, URI: b.Health.URI, Version: b.Health.Version, Interval: &ms}
 	}
-	for i, n := range b.Natives {
-		out.Natives[i] = string(n)
+	for _, m := range b.Members {
+		s.Members = append(s.Members, MemberSpec{Host: string(m.Host), Port: int(m.Port)})
 	}
-	if b.Versions != nil {
-		raw, err := json.Marshal(b.Versions)
-		if err != nil {
-			return out, err
-		}
-		out.Versions = raw
-	}
-	if b.Type == "static" {
-		members := make([]staticMemberJSON, len(b.Members))
-		for i, m := range b.Members {
-			members[i] = staticMemberJSON{Host: string(m.Host), Port: int(m.Port)}
-		}
-		raw, err := json.Marshal(members)
-		if err != nil {
-			return out, err
-		}
-		out.Members = raw
-	}
-	return out, nil
+	return s
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote, with the checks of ParseBackend.
-func (b *Backend) UnmarshalJSON(data []byte) error {
-	var in backendJSON
-	if err := unmarshalLenient(data, &in); err != nil {
-		return err
+// ETag is the entity tag of the backend, quotes included: it changes with anything that
+// operators define. The members that Consul fills in do not change it, so that an
+// If-Match holds until a person or program has changed the definition.
+func (b Backend) ETag() string { return entityTag(b) }
+
+func (b Backend) digest() digest {
+	d := newDigest("backend", string(b.Key), b.Type, string(b.Service), string(b.Version), b.Versions.String(), b.Balance, b.Host, b.Mode)
+	if h := b.Health; h != nil {
+		d.list(h.Method, h.URI, h.Version, h.Interval.String())
+	} else {
+		d.list()
 	}
-	var err error
-	*b, err = in.parse(keyOf(in.ID, in.Key))
-	return err
+	d.list(nativeTexts(b.Natives)...)
+	for _, m := range b.Members {
+		d.list(m.String())
+	}
+	return d
 }

@@ -2,7 +2,6 @@ package lb
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"time"
@@ -106,49 +105,6 @@ func (m Member) ServerName() string {
 // ID is "/NAME/VERSION/HOST/PORT" with Consul's service name and version.
 func (m Member) ID() string {
 	return "/" + string(m.Service) + "/" + string(m.Version) + "/" + string(m.Address.Host) + "/" + strconv.Itoa(int(m.Address.Port))
-}
-
-type memberJSON struct {
-	ID        string            `json:"id"`
-	Name      string            `json:"name"`
-	Version   string            `json:"version"`
-	Host      string            `json:"host"`
-	Port      int               `json:"port"`
-	LastKnown int64             `json:"lastKnown,omitempty"` // ms since the epoch
-	Meta      map[string]string `json:"meta"`
-}
-
-// MarshalJSON gives the member of the REST dialect.
-func (m Member) MarshalJSON() ([]byte, error) { return json.Marshal(m.json()) }
-
-func (m Member) json() memberJSON {
-	out := memberJSON{
-		ID: m.ID(), Name: string(m.Service), Version: string(m.Version),
-		Host: string(m.Address.Host), Port: int(m.Address.Port), Meta: m.Meta,
-	}
-	if out.Meta == nil {
-		out.Meta = map[string]string{}
-	}
-	if !m.LastKnown.IsZero() {
-		out.LastKnown = m.LastKnown.UnixMilli()
-	}
-	return out
-}
-
-// MarshalJSON gives the backend of the REST dialect with its members filled in.
-func (p Pool) MarshalJSON() ([]byte, error) {
-	out, err := p.json()
-	if err != nil {
-		return nil, err
-	}
-	members := p.Members
-	if members == nil {
-		members = []Member{}
-	}
-	if out.Members, err = json.Marshal(members); err != nil {
-		return nil, err
-	}
-	return json.Marshal(out)
 }
 
 // Resolve finds the members of every backend: the healthy instances of the

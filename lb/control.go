@@ -101,18 +101,18 @@ func (c *Control) CheckBackend(b Backend) error {
 	if c == nil {
 		return nil
 	}
-	var fe fieldErrors
+	var fe FieldErrors
 	for i, m := range b.Members {
 		if why := c.Refusal(m); why != "" {
-			fe.add("members["+strconv.Itoa(i)+"]", why, expectedMember)
+			fe.Add("members["+strconv.Itoa(i)+"]", why, expectedMember)
 		}
 	}
 	for i, why := range c.refusedLines(b.Natives) {
 		if why != "" {
-			fe.add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(b.Natives[i]))+": "+why, expectedMember)
+			fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(b.Natives[i]))+": "+why, expectedMember)
 		}
 	}
-	return fe.err()
+	return fe.Err()
 }
 
 // Mark gives a service whose instances at control addresses say so and are not

@@ -63,16 +63,16 @@ func TestControlRefusesEverySpelling(t *testing.T) {
 			if c.Refusal(lb.HostPort{Host: host, Port: p.Port}) == "" {
 				t.Errorf("%s is allowed at port %d", spelling, p.Port)
 			}
-			body := fmt.Sprintf(`{"type":"static","members":[{"host":"192.0.2.50","port":80},{"host":%q,"port":%d}]}`, spelling, p.Port)
-			b, err := lb.ParseBackend("pwned", []byte(body))
-			if err != nil {
+			spec := lb.BackendSpec{Type: "static", Members: []lb.MemberSpec{{Host: "192.0.2.50", Port: 80}, {Host: spelling, Port: int(p.Port)}}}
+			b, err := spec.Parse("pwned")
+			if err != nil || b.CheckNew() != nil {
 				continue // refused by itself, as 0.0.0.0 is
 			}
 			var invalid *lb.InvalidError
 			if err := c.CheckBackend(b); !errors.As(err, &invalid) {
-				t.Errorf("%s gives %v", body, err)
+				t.Errorf("%v gives %v", spec.Members[1], err)
 			} else if f := invalid.Fields; len(f) != 1 || f[0].Path != "members[1]" || f[0].Expected == "" || !strings.Contains(f[0].Problem, p.Use) {
-				t.Errorf("%s gives %+v", body, f)
+				t.Errorf("%v gives %+v", spec.Members[1], f)
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package lb
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -24,9 +23,9 @@ type Edit struct {
 
 // A Stamp says who caused a change, and what for.
 type Stamp struct {
-	Author string    `json:"author"`
-	Cause  string    `json:"cause"` // e.g. "PUT /backends/live"
-	Time   time.Time `json:"time"`
+	Author string
+	Cause  string // e.g. "PUT /backends/live"
+	Time   time.Time
 }
 
 // ID of the object the edit is about.
@@ -73,7 +72,7 @@ func (in Intent) remove(id string) error {
 	if in.Object(id) == nil {
 		return &NotFoundError{ID: id}
 	}
-	key := Name(keyOf(id, ""))
+	key := keyOf(id)
 	if id == (Frontend{Key: key}).ID() {
 		delete(in.Frontends, key)
 		return nil
@@ -86,8 +85,8 @@ func (in Intent) remove(id string) error {
 }
 
 // Object finds a frontend or backend by its id; nil when there is none.
-func (in Intent) Object(id string) json.Marshaler {
-	key := Name(keyOf(id, ""))
+func (in Intent) Object(id string) Object {
+	key := keyOf(id)
 	if f, ok := in.Frontends[key]; ok && f.ID() == id {
 		return f
 	}
@@ -103,7 +102,7 @@ func (in Intent) checkPrecondition(e Edit) error {
 	}
 	object, current := in.Object(e.ID()), ""
 	if object != nil {
-		current = ETag(object)
+		current = object.ETag()
 	}
 	if e.IfNoneMatch && object != nil {
 		return &PreconditionError{ID: e.ID(), Current: current}
@@ -134,40 +133,30 @@ type Switch struct {
 type Applied struct {
 	// Applied is false while the change is stored but not yet in effect, e.g.
 	// because HAProxy is not running; Reason says why.
-	Applied bool `json:"applied"`
+	Applied bool
 	// Path taken: "runtime", "reload", or "none" when nothing had to change.
-	Path     string        `json:"path"`
-	Reason   string        `json:"reason,omitempty"`
-	Duration time.Duration `json:"-"` // from the request to being in effect
-	Revision uint64        `json:"revision"`
-}
-
-// MarshalJSON gives the duration as "durationMs", milliseconds with fraction.
-func (a Applied) MarshalJSON() ([]byte, error) {
-	type plain Applied
-	return json.Marshal(struct {
-		plain
-		DurationMS float64 `json:"durationMs"`
-	}{plain(a), float64(a.Duration.Microseconds()) / 1000})
+	Path     string
+	Reason   string
+	Duration time.Duration // from the request to being in effect
+	Revision uint64
 }
 
 // A Revision is one accepted change in the store's history.
 type Revision struct {
-	Number  uint64         `json:"number"`
-	Stamp                  // who, why, when
-	Changes []ObjectChange `json:"changes"`
+	Number  uint64
+	Stamp   // who, why, when
+	Changes []ObjectChange
 }
 
-// An ObjectChange is what a revision did to one object. Before is null for an
-// object that it created, After for one that it removed.
+// An ObjectChange is what a revision did to one object. Before is nil for an object that
+// it created, After for one that it removed.
 type ObjectChange struct {
-	ID     string          `json:"id"`
-	Before json.RawMessage `json:"before"`
-	After  json.RawMessage `json:"after"`
+	ID            string
+	Before, After Object
 }
 
 // Changes lists the objects that differ between two intents, sorted by id.
-func (in Intent) Changes(next Intent) ([]ObjectChange, error) {
+func (in Intent) Changes(next Intent) []ObjectChange {
 	ids := map[string]bool{}
 	for _, i := range []Intent{in, next} {
 		for _, f := range i.Frontends {
@@ -179,26 +168,11 @@ func (in Intent) Changes(next Intent) ([]ObjectChange, error) {
 	}
 	var out []ObjectChange
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
-		before, err := document(in.Object(id))
-		if err != nil {
-			return nil, err
-		}
-		after, err := document(next.Object(id))
-		if err != nil {
-			return nil, err
-		}
-		if string(before) != string(after) {
+		if before, after := in.Object(id), next.Object(id); !sameObject(before, after) {
 			out = append(out, ObjectChange{ID: id, Before: before, After: after})
 		}
 	}
-	return out, nil
-}
-
-func document(object json.Marshaler) (json.RawMessage, error) {
-	if object == nil {
-		return json.RawMessage("null"), nil
-	}
-	return object.MarshalJSON()
+	return out
 }
 
 // A StaleRevisionError is a commit on top of a revision that is not the newest

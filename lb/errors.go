@@ -9,11 +9,11 @@ import (
 // was expected there.
 type FieldError struct {
 	// Path of the field in its document, e.g. "rules[0].operation".
-	Path string `json:"path"`
+	Path string
 	// Problem is one clause, e.g. `"regex" is not an operation of a path rule`.
-	Problem string `json:"problem"`
+	Problem string
 	// Expected says what a right value looks like; may be empty.
-	Expected string `json:"expected,omitempty"`
+	Expected string
 }
 
 // Error joins path, problem and expectation into one sentence.
@@ -101,31 +101,33 @@ type UnavailableError struct {
 // Error is the sentence itself.
 func (e *UnavailableError) Error() string { return e.What }
 
-// fieldErrors collects the problems of one document.
-type fieldErrors struct {
-	list    []FieldError
-	lenient bool // unknown fields are no problem
+// FieldErrors collects what is wrong with one document. The zero value holds nothing.
+type FieldErrors struct {
+	list []FieldError
 }
 
-func (fe *fieldErrors) add(path, problem, expected string) {
+// Add records a problem of the field at path; expected may be empty.
+func (fe *FieldErrors) Add(path, problem, expected string) {
 	fe.list = append(fe.list, FieldError{Path: path, Problem: problem, Expected: expected})
 }
 
-// addErr records err under path when it is a FieldError, or as the problem's
-// text otherwise. A nil err is no problem.
-func (fe *fieldErrors) addErr(path string, err error) {
-	if err == nil {
-		return
+// AddErr records err under path when it is a FieldError, the fields of an *InvalidError
+// with their own paths, or else the text of err. A nil err is no problem.
+func (fe *FieldErrors) AddErr(path string, err error) {
+	switch err := err.(type) { //nolint:errorlint // made by this package's parsers, never wrapped
+	case nil:
+	case FieldError:
+		err.Path = path
+		fe.list = append(fe.list, err)
+	case *InvalidError:
+		fe.list = append(fe.list, err.Fields...)
+	default:
+		fe.Add(path, err.Error(), "")
 	}
-	if f, ok := err.(FieldError); ok { //nolint:errorlint // made by this package's parsers, never wrapped
-		f.Path = path
-		fe.list = append(fe.list, f)
-		return
-	}
-	fe.add(path, err.Error(), "")
 }
 
-func (fe *fieldErrors) err() error {
+// Err is an *InvalidError with all that was recorded; nil: nothing was.
+func (fe *FieldErrors) Err() error {
 	if len(fe.list) == 0 {
 		return nil
 	}

@@ -6,17 +6,17 @@ import "time"
 // as usable any more: too many went at once to believe it without a second
 // thought. Such an instance has Held set.
 type Hold struct {
-	Since time.Time `json:"since"`
+	Since time.Time
 	// Until is when the loss counts without further evidence, given that Consul
 	// lets its catalog be read then. Zero: time settles nothing.
-	Until time.Time `json:"until,omitzero"`
+	Until time.Time
 	// Lost is how many instances are held.
-	Lost int `json:"lost"`
+	Lost int
 	// Reason says what happened, e.g. "6 of 6 instances are gone at once".
-	Reason string `json:"reason"`
+	Reason string
 	// Doubt says why Consul's repeating it proves nothing; empty: a second look
 	// about a second later settles it.
-	Doubt Doubt `json:"doubt,omitempty"`
+	Doubt Doubt
 }
 
 // A Doubt is a reason, as a clause, not to believe Consul.

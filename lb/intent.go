@@ -2,9 +2,6 @@ package lb
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -62,14 +59,14 @@ func (in Intent) RoutedBy(backend Name) []string {
 func (in Intent) Validate() error {
 	owner := map[Bind]Frontend{}
 	for _, f := range in.SortedFrontends() {
-		var fe fieldErrors
+		var fe FieldErrors
 		for i, r := range f.Rules {
 			in.checkTarget(&fe, "rules["+strconv.Itoa(i)+"].backend", f, r.Backend)
 		}
 		if f.Backend != "" {
 			in.checkTarget(&fe, "backend", f, f.Backend)
 		}
-		if err := fe.err(); err != nil {
+		if err := fe.Err(); err != nil {
 			return err
 		}
 		for _, b := range f.Binds {
@@ -82,28 +79,16 @@ func (in Intent) Validate() error {
 	return nil
 }
 
-func (in Intent) checkTarget(fe *fieldErrors, path string, f Frontend, key Name) {
+func (in Intent) checkTarget(fe *FieldErrors, path string, f Frontend, key Name) {
 	b, ok := in.Backends[key]
 	if !ok {
-		fe.add(path, strconv.Quote(string(key))+" is not a backend ("+f.ID()+" would route to nothing)", "the key of a backend that exists")
+		fe.Add(path, strconv.Quote(string(key))+" is not a backend ("+f.ID()+" would route to nothing)", "the key of a backend that exists")
 		return
 	}
 	if f.Mode == "http" && b.Mode == "tcp" {
-		fe.add(path, b.ID()+" is in mode tcp and "+f.ID()+" in mode http", "a backend in mode http")
+		fe.Add(path, b.ID()+" is in mode tcp and "+f.ID()+" in mode http", "a backend in mode http")
 	}
 	if f.Mode == "tcp" && b.Mode == "http" {
-		fe.add(path, b.ID()+" is in mode http and "+f.ID()+" in mode tcp", "a backend in mode tcp")
+		fe.Add(path, b.ID()+" is in mode http and "+f.ID()+" in mode tcp", "a backend in mode tcp")
 	}
-}
-
-// ETag is the entity tag of a frontend or backend as operators defined it,
-// quotes included. The members that Consul fills in do not change it, so that
-// an If-Match holds until a person or program changed the definition.
-func ETag(object json.Marshaler) string {
-	doc, err := object.MarshalJSON()
-	if err != nil { // values of this package always marshal
-		return `""`
-	}
-	sum := sha256.Sum256(doc)
-	return `"` + hex.EncodeToString(sum[:8]) + `"`
 }

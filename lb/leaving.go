@@ -1,9 +1,6 @@
 package lb
 
-import (
-	"encoding/json"
-	"slices"
-)
+import "slices"
 
 // ServerConnections are those of one server in one of HAProxy's workers.
 type ServerConnections struct {
@@ -22,16 +19,6 @@ type DrainingMember struct {
 	Member      // its version and meta only where Consul still knows the instance
 	Connections int
 	Replaced    bool // see ServerConnections
-}
-
-// MarshalJSON gives the member of the REST dialect with two more fields.
-func (l DrainingMember) MarshalJSON() ([]byte, error) {
-	out := struct {
-		memberJSON
-		Connections int  `json:"connections"`
-		Replaced    bool `json:"replaced"`
-	}{l.json(), l.Connections, l.Replaced}
-	return json.Marshal(out)
 }
 
 // Leaving finds the servers among those with connections that are no members of

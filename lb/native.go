@@ -64,12 +64,20 @@ func nativeKeyword(line string) string {
 	return words[0]
 }
 
-func parseNatives(fe *fieldErrors, in []string) []Native {
+func parseNatives(fe *FieldErrors, in []string) []Native {
 	out := slices.Grow([]Native(nil), len(in))
 	for i, s := range in {
 		n, err := ParseNative(s)
-		fe.addErr("natives["+strconv.Itoa(i)+"]", err)
+		fe.AddErr("natives["+strconv.Itoa(i)+"]", err)
 		out = append(out, n)
+	}
+	return out
+}
+
+func nativeTexts(natives []Native) []string {
+	out := make([]string, len(natives))
+	for i, n := range natives {
+		out[i] = string(n)
 	}
 	return out
 }

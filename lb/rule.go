@@ -16,13 +16,11 @@ type Rule struct {
 	Backend   Name
 }
 
-// ruleJSON is a rule as written: value holds the patterns separated by blanks.
-type ruleJSON struct {
-	Type      string `json:"type"`
-	Header    string `json:"header,omitempty"`
-	Operation string `json:"operation"`
-	Value     string `json:"value"`
-	Backend   string `json:"backend"`
+// A RuleSpec is a rule as somebody wrote it, unchecked.
+type RuleSpec struct {
+	Type, Header, Operation string
+	Value                   string // the patterns, separated by blanks
+	Backend                 string
 }
 
 // operations of each type of rule; the names are those of the fetches with
@@ -38,7 +36,7 @@ func operations(ruleType string) []string {
 	}
 }
 
-func parseRules(fe *fieldErrors, in []ruleJSON) []Rule {
+func parseRules(fe *FieldErrors, in []RuleSpec) []Rule {
 	out := slices.Grow([]Rule(nil), len(in))
 	for i, r := range in {
 		out = append(out, parseRule(fe, "rules["+strconv.Itoa(i)+"]", r))
@@ -46,40 +44,40 @@ func parseRules(fe *fieldErrors, in []ruleJSON) []Rule {
 	return out
 }
 
-func parseRule(fe *fieldErrors, path string, in ruleJSON) Rule {
+func parseRule(fe *FieldErrors, path string, in RuleSpec) Rule {
 	var r Rule
 	if in.Type == "" {
-		fe.add(path+".type", "is missing", "one of path, url, header")
+		fe.Add(path+".type", "is missing", "one of path, url, header")
 		return r
 	}
 	var err error
 	if r.Type, err = oneOf(in.Type, "path", "url", "header"); err != nil {
-		fe.addErr(path+".type", err)
+		fe.AddErr(path+".type", err)
 		return r
 	}
 	if in.Operation == "" {
-		fe.add(path+".operation", "is missing", "one of "+strings.Join(operations(r.Type), ", "))
+		fe.Add(path+".operation", "is missing", "one of "+strings.Join(operations(r.Type), ", "))
 	} else {
 		r.Operation, err = oneOf(in.Operation, operations(r.Type)...)
-		fe.addErr(path+".operation", err)
+		fe.AddErr(path+".operation", err)
 	}
 	if r.Type == "header" {
 		r.Header, err = parseHeaderName(in.Header)
-		fe.addErr(path+".header", err)
+		fe.AddErr(path+".header", err)
 	} else if in.Header != "" {
-		fe.add(path+".header", "belongs to rules of type header only", "no header here")
+		fe.Add(path+".header", "belongs to rules of type header only", "no header here")
 	}
 	r.Values = strings.Fields(in.Value)
 	switch {
 	case len(r.Values) == 0:
-		fe.add(path+".value", "is missing", "one or more patterns separated by blanks")
+		fe.Add(path+".value", "is missing", "one or more patterns separated by blanks")
 	case hasControl(in.Value):
-		fe.add(path+".value", "holds a line break or another control character", "patterns separated by blanks")
+		fe.Add(path+".value", "holds a line break or another control character", "patterns separated by blanks")
 	case slices.ContainsFunc(r.Values, func(v string) bool { return len(v) > maxLine }):
-		fe.add(path+".value", "holds a pattern that is too long", "patterns of at most "+strconv.Itoa(maxLine)+" bytes")
+		fe.Add(path+".value", "holds a pattern that is too long", "patterns of at most "+strconv.Itoa(maxLine)+" bytes")
 	}
 	r.Backend, err = ParseName(in.Backend)
-	fe.addErr(path+".backend", err)
+	fe.AddErr(path+".backend", err)
 	return r
 }
 
@@ -92,6 +90,6 @@ func parseHeaderName(s string) (string, error) {
 	return s, nil
 }
 
-func (r Rule) json() ruleJSON {
-	return ruleJSON{Type: r.Type, Header: r.Header, Operation: r.Operation, Value: strings.Join(r.Values, " "), Backend: string(r.Backend)}
+func (r Rule) spec() RuleSpec {
+	return RuleSpec{Type: r.Type, Header: r.Header, Operation: r.Operation, Value: strings.Join(r.Values, " "), Backend: string(r.Backend)}
 }

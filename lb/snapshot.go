@@ -9,51 +9,51 @@ import (
 // A Snapshot is what Consul said about every watched service that it has
 // answered for. It is immutable: whoever needs another one makes a copy.
 type Snapshot struct {
-	Services map[Name]Service `json:"services"`
+	Services map[Name]Service
 	// Unanswered says why a watched service is not in Services, empty while
 	// Consul has just been asked.
-	Unanswered map[Name]string `json:"-"`
+	Unanswered map[Name]string
 }
 
 // A Service is Consul's last word on one service.
 type Service struct {
-	Name Name `json:"name"`
+	Name Name
 	// Index is Consul's index of that answer.
-	Index uint64 `json:"index"`
+	Index uint64
 	// Seen is when Consul last confirmed the answer.
-	Seen time.Time `json:"seen"`
+	Seen time.Time
 	// Stale says why the answer is not confirmed any more, e.g. "asking
 	// consul: connection refused"; empty while it is.
-	Stale string `json:"stale,omitempty"`
+	Stale string
 	// Instances are sorted by address, then node and id.
-	Instances []Instance `json:"instances"`
+	Instances []Instance
 	// Hold says which instances are kept against Consul's word; nil: none.
-	Hold *Hold `json:"hold,omitempty"`
+	Hold *Hold
 	// Released says why the last hold ended; empty: there was none in this run.
-	Released string `json:"-"`
+	Released string
 }
 
 // An Instance is one registration of a service.
 type Instance struct {
-	ID      string            `json:"id"`
-	Node    string            `json:"node"`
-	Address HostPort          `json:"address"`
-	Version Version           `json:"version,omitempty"` // service meta "version"; empty: see Tags
-	Tags    []string          `json:"tags,omitempty"`
-	Meta    map[string]string `json:"meta,omitempty"`
+	ID      string
+	Node    string
+	Address HostPort
+	Version Version // service meta "version"; empty: see Tags
+	Tags    []string
+	Meta    map[string]string
 	// Weight for the status the instance is in, as Consul has it (1 to 65535).
-	Weight int `json:"weight"`
+	Weight int
 	// Status is Consul's aggregated check status: passing, warning, critical or
 	// maintenance.
-	Status string `json:"status"`
+	Status string
 	// Healthy says that traffic may go there: passing, or warning where that is
 	// accepted.
-	Healthy bool `json:"healthy"`
+	Healthy bool
 	// Held: Consul does not list it as usable any more, and is not believed yet.
-	Held bool `json:"held,omitempty"`
+	Held bool
 	// Refused says why traffic never goes there, whatever Consul says: the address
 	// administers this node (see Control). Empty: it may.
-	Refused string `json:"refused,omitempty"`
+	Refused string
 }
 
 // Is reports whether the instance is of version v: by its service meta
@@ -118,9 +118,9 @@ func (s Service) arrivals(split Split) int {
 
 // A VersionCount is how many instances of a version Consul knows.
 type VersionCount struct {
-	Version Version `json:"version"`
-	Total   int     `json:"total"`
-	Healthy int     `json:"healthy"`
+	Version Version
+	Total   int
+	Healthy int
 }
 
 // Versions counts the instances of each version, sorted by version. An instance

@@ -1,9 +1,7 @@
 package lb
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,79 +122,77 @@ func (s Split) String() string {
 	return strings.Join(parts, ",")
 }
 
-// MarshalJSON gives {"1.0.0":90,"1.1.0":10}.
-func (s Split) MarshalJSON() ([]byte, error) {
-	object := make(map[Version]int, len(s))
-	for _, share := range s {
-		object[share.Version] = share.Weight
-	}
-	return json.Marshal(object)
+// A SplitSpec is a split as somebody wrote it, unchecked.
+type SplitSpec struct {
+	Shares []ShareSpec
+	// Malformed says why the shares cannot be read, e.g. "is no object"; empty: they can.
+	Malformed string
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. The error is an *InvalidError
-// naming every bad version.
-func (s *Split) UnmarshalJSON(data []byte) error {
-	if isAbsent(data) {
+// A ShareSpec is one share of a SplitSpec.
+type ShareSpec struct {
+	Version string
+	Weight  string // in decimal; empty: it is no number
+}
+
+// spec is the split as it would be written; nil for none.
+func (s Split) spec() *SplitSpec {
+	if s == nil {
 		return nil
 	}
-	var fe fieldErrors
-	*s = parseSplit(&fe, "versions", data)
-	return fe.err()
+	out := &SplitSpec{Shares: make([]ShareSpec, len(s))}
+	for i, share := range s {
+		out.Shares[i] = ShareSpec{Version: string(share.Version), Weight: strconv.Itoa(share.Weight)}
+	}
+	return out
 }
 
-// parseSplit reads a JSON object at path. encoding/json would take the last of
-// two equal keys.
-func parseSplit(fe *fieldErrors, path string, raw json.RawMessage) Split {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	if brace, err := dec.Token(); err != nil || brace != json.Delim('{') {
-		fe.add(path, "is no object", `versions with their weights, e.g. {"1.0.0": 90, "1.1.0": 10}`)
+// Parse checks a split. The error is an *InvalidError that names every bad version.
+func (s SplitSpec) Parse() (Split, error) {
+	var fe FieldErrors
+	split := s.parse(&fe, "versions")
+	return split, fe.Err()
+}
+
+// parse checks a split at path.
+func (s SplitSpec) parse(fe *FieldErrors, path string) Split {
+	if s.Malformed != "" {
+		fe.Add(path, s.Malformed, `versions with their weights, e.g. {"1.0.0": 90, "1.1.0": 10}`)
 		return nil
 	}
 	var split Split
 	before := len(fe.list)
-	for dec.More() {
-		key, keyErr := dec.Token()
-		name, _ := key.(string) // keys always are
-		var value any
-		if err := dec.Decode(&value); err != nil || keyErr != nil {
-			fe.add(path, "is not JSON", "one JSON object")
-			return nil
-		}
-		inner := path + "[" + strconv.Quote(name) + "]"
-		version, err := ParseVersion(name)
-		number, ok := value.(json.Number)
-		weight, weightErr := parseShare(number.String())
+	for _, share := range s.Shares {
+		inner := path + "[" + strconv.Quote(share.Version) + "]"
+		version, err := ParseVersion(share.Version)
+		weight, weightErr := parseShare(share.Weight)
 		switch {
 		case err != nil:
-			fe.addErr(inner, err)
-		case !ok:
-			fe.add(inner, "is no number", "a whole number from 0 to "+strconv.Itoa(maxShare))
+			fe.AddErr(inner, err)
+		case share.Weight == "":
+			fe.Add(inner, "is no number", "a whole number from 0 to "+strconv.Itoa(maxShare))
 		case weightErr != nil:
-			fe.addErr(inner, weightErr)
+			fe.AddErr(inner, weightErr)
 		case !split.add(Share{version, weight}):
-			fe.add(inner, "is named twice", "each version once")
+			fe.Add(inner, "is named twice", "each version once")
 		}
 	}
 	if len(fe.list) == before {
-		fe.addErr(path, split.check())
+		fe.AddErr(path, split.check())
 	}
 	return split
 }
 
 // parseSelection reads which versions a backend is at: one, or several with
 // their weights.
-func parseSelection(fe *fieldErrors, version string, versions json.RawMessage) (Version, Split) {
-	if isAbsent(versions) {
+func parseSelection(fe *FieldErrors, version string, versions *SplitSpec) (Version, Split) {
+	if versions == nil {
 		v, err := ParseVersion(version)
-		fe.addErr("version", err)
+		fe.AddErr("version", err)
 		return v, nil
 	}
 	if version != "" {
-		fe.add("versions", "stand beside version", "either version or versions")
+		fe.Add("versions", "stand beside version", "either version or versions")
 	}
-	return "", parseSplit(fe, "versions", versions)
+	return "", versions.parse(fe, "versions")
 }
-
-// isAbsent treats null as encoding/json does.
-func isAbsent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }

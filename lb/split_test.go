@@ -1,7 +1,6 @@
 package lb_test
 
 import (
-	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
@@ -46,86 +45,6 @@ func TestNewSplit(t *testing.T) {
 	for _, shares := range [][]lb.Share{nil, {{Version: "1"}}, {{Version: "1", Weight: -1}}, {{Version: "1", Weight: 10001}}, {{Version: "1", Weight: 1}, {Version: "1", Weight: 2}}} {
 		if got, err := lb.NewSplit(shares...); err == nil {
 			t.Errorf("%v is taken as %v", shares, got)
-		}
-	}
-}
-
-const split = `{"type": "dynamic", "name": "shop", "versions": {"1.1.0": 10, "1.0.0": 90}}`
-
-func TestParseBackendWithVersions(t *testing.T) {
-	t.Parallel()
-	want := lb.Split{{Version: "1.0.0", Weight: 90}, {Version: "1.1.0", Weight: 10}}
-	b := backend(t, "live", split)
-	if b.Version != "" || !reflect.DeepEqual(b.Versions, want) || b.Selection() != "1.0.0=90,1.1.0=10" || !reflect.DeepEqual(b.Split(), want) {
-		t.Errorf("%+v", b)
-	}
-	data, err := json.Marshal(b)
-	if err != nil || !strings.Contains(string(data), `"name":"shop","versions":{"1.0.0":90,"1.1.0":10},"balance"`) || strings.Contains(string(data), `"version":`) {
-		t.Errorf("%s, %v", data, err)
-	}
-	if again := backend(t, "live", string(data)); !reflect.DeepEqual(again, b) {
-		t.Errorf("put back: %+v", again)
-	}
-	var read lb.Backend
-	if err := json.Unmarshal(data, &read); err != nil || !reflect.DeepEqual(read, *b) {
-		t.Errorf("read from a file: %+v, %v", read, err)
-	}
-	plain := backend(t, "live", `{"type": "dynamic", "name": "shop", "version": "1.0.0", "versions": null}`)
-	if plain.Versions != nil || plain.Selection() != "1.0.0" || plain.Split().String() != "1.0.0=100" {
-		t.Errorf("%+v", plain)
-	}
-	if static := backend(t, "x", `{"type": "static"}`); static.Split() != nil || static.Selection() != "" {
-		t.Errorf("a static backend has %v, %q", static.Split(), static.Selection())
-	}
-}
-
-func TestParseBackendNamesTheBadVersions(t *testing.T) {
-	t.Parallel()
-	many := make([]string, 0, 17)
-	for v := range 17 {
-		many = append(many, `"v`+strings.Repeat("i", v)+`": 1`)
-	}
-	for versions, want := range map[string][]string{
-		`{}`:                                    {"versions"},
-		`[]`:                                    {"versions"},
-		`"1.0.0"`:                               {"versions"},
-		`{"1": 0}`:                              {"versions"},
-		`{"1": 0, "2": 0}`:                      {"versions"},
-		`{"1": -1}`:                             {`versions["1"]`},
-		`{"1": 1.5, "2": 1}`:                    {`versions["1"]`},
-		`{"1": "90", "2": 10001}`:               {`versions["1"]`, `versions["2"]`},
-		`{"1": null}`:                           {`versions["1"]`},
-		`{"1": 99999999999999999999}`:           {`versions["1"]`},
-		`{"a b": 1, "": 1, "1\nbackend x": 1}`:  {`versions["a b"]`, `versions[""]`, `versions["1\nbackend x"]`},
-		`{"1": 90, "1": 10}`:                    {`versions["1"]`},
-		`{` + strings.Join(many, ", ") + `}`:    {"versions"},
-		`{"1": 90}, "version": "1"`:             {"versions"},
-		`{"1": 90}, "balance": "first"`:         {"balance"},
-		`{"1": 90}, "type": "static"`:           {"name", "versions"},
-		`{"1": 90}, "version": "a b"`:           {"versions"},
-		`{"1": {"1": 1}}, "balance": "fastest"`: {"balance", `versions["1"]`},
-	} {
-		body := `{"type": "dynamic", "name": "shop", "versions": ` + versions + `}`
-		_, err := lb.ParseBackend("live", []byte(body))
-		if got := paths(err); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s\ngot  %q (%v)\nwant %q", body, got, err, want)
-		}
-	}
-}
-
-func TestParseSwitchWithVersions(t *testing.T) {
-	t.Parallel()
-	got, err := lb.ParseSwitch("live", []byte(`{"versions": {"2": 5, "1": 95}, "wait": "1s"}`))
-	if err != nil || got.Version != "" || got.Versions.String() != "1=95,2=5" || got.Wait == 0 {
-		t.Errorf("%+v, %v", got, err)
-	}
-	for body, want := range map[string]string{
-		`{"version": "1", "versions": {"1": 1}}`: "versions", `{"versions": {"1": 0}}`: "versions", `{"versions": {"1": "1"}}`: `versions["1"]`,
-		`{"versions": null}`: "version",
-	} {
-		_, err := lb.ParseSwitch("live", []byte(body))
-		if got := paths(err); !reflect.DeepEqual(got, []string{want}) {
-			t.Errorf("%s: %q, want %s", body, got, want)
 		}
 	}
 }

@@ -7,43 +7,43 @@ import "strings"
 // a member did is told by the difference between two readings of the same line.
 type ServerStats struct {
 	// Server names the line in haproxy.cfg.
-	Server string `json:"server"`
+	Server string
 	// Address of the server; zero while a host name is not resolved.
-	Address HostPort `json:"-"`
+	Address HostPort
 	// Status is HAProxy's: "UP", "DOWN", "MAINT", "DRAIN", "no check", also
 	// "UP 1/3" on the way down and "DOWN 1/2" on the way up.
-	Status string `json:"status"`
+	Status string
 	// Weight in effect, 0 to 256.
-	Weight int `json:"weight"`
+	Weight int
 	// Check is the result of the last check, e.g. "L7OK", "L4CON"; "* L4OK" while
 	// the next one is under way; empty without checks.
-	Check string `json:"check"`
+	Check string
 	// Sessions and Queue are those of the moment.
-	Sessions int `json:"sessions"`
-	Queue    int `json:"queue"`
+	Sessions int
+	Queue    int
 	// Requests that were sent here, answered or not; in mode tcp, connections.
-	Requests int64 `json:"requests"`
+	Requests int64
 	// Responses by class; those that HAProxy gives itself are not among them.
-	Responses Responses `json:"responses"`
+	Responses Responses
 	// ConnectErrors are requests that failed because no connection came about,
 	// Redispatches those that another member got for that reason.
-	ConnectErrors int64 `json:"connectErrors"`
-	Redispatches  int64 `json:"redispatches"`
+	ConnectErrors int64
+	Redispatches  int64
 	// ResponseErrors are answers that did not come, or not whole, or not in time.
-	ResponseErrors int64 `json:"responseErrors"`
+	ResponseErrors int64
 	// ResponseTimeMS is the mean time to the head of a response in milliseconds:
 	// of all responses up to 512, then of about the last 512.
-	ResponseTimeMS int64 `json:"responseTimeMs"`
+	ResponseTimeMS int64
 }
 
 // Responses counts HTTP responses by the first digit of their status.
 type Responses struct {
-	Informational int64 `json:"1xx"`
-	Success       int64 `json:"2xx"`
-	Redirection   int64 `json:"3xx"`
-	ClientError   int64 `json:"4xx"`
-	ServerError   int64 `json:"5xx"`
-	Other         int64 `json:"other"`
+	Informational int64
+	Success       int64
+	Redirection   int64
+	ClientError   int64
+	ServerError   int64
+	Other         int64
 }
 
 // Total is how many there were.

@@ -9,49 +9,49 @@ import (
 // A Status is the agent's view of itself, of HAProxy and of Consul at one
 // moment.
 type Status struct {
-	Version string    `json:"version"` // of the agent
-	Label   string    `json:"label,omitempty"`
-	Started time.Time `json:"started"`
+	Version string // of the agent
+	Label   string
+	Started time.Time
 	// Revision stored, and the one whose configuration HAProxy runs.
-	Revision uint64 `json:"revision"`
-	InEffect uint64 `json:"inEffect"`
+	Revision uint64
+	InEffect uint64
 	// Problem says why the newest configuration is not in effect; empty when it
 	// is.
-	Problem string `json:"problem,omitempty"`
+	Problem string
 	// Warnings are sentences: what HAProxy does not get of what was asked for, or is in
 	// Consul, because it leads to an address that administers this node; and raw lines
 	// that stay in effect and would be refused now. At most 100 of each. They do not make
 	// the agent unready.
-	Warnings  []string        `json:"warnings,omitempty"`
-	HAProxy   HAProxyStatus   `json:"haproxy"`
-	Discovery []ServiceStatus `json:"discovery"` // sorted by service
+	Warnings  []string
+	HAProxy   HAProxyStatus
+	Discovery []ServiceStatus // sorted by service
 }
 
 // HAProxyStatus is the state of the HAProxy that the agent looks after.
 type HAProxyStatus struct {
-	Running bool `json:"running"`
+	Running bool
 	// Idle: it does not run, and need not: Pacemaker has it run elsewhere.
-	Idle       bool   `json:"idle,omitempty"`
-	Version    string `json:"version,omitempty"`
-	MasterPID  int    `json:"masterPid,omitempty"`
-	WorkerPID  int    `json:"workerPid,omitempty"`
-	Reloads    int    `json:"reloads"`
-	OldWorkers int    `json:"oldWorkers"` // still ending after a reload
+	Idle       bool
+	Version    string
+	MasterPID  int
+	WorkerPID  int
+	Reloads    int
+	OldWorkers int // still ending after a reload
 	// Lost says which of its sockets do not lead to it any more; HAProxy is asked by those
 	// that are left, and reloaded to have them back.
-	Lost string `json:"lost,omitempty"`
+	Lost string
 }
 
 // ServiceStatus is what is known of one watched service.
 type ServiceStatus struct {
-	Service Name `json:"service"`
+	Service Name
 	// Known is false until Consul has answered for the first time.
-	Known    bool           `json:"known"`
-	Seen     time.Time      `json:"seen,omitzero"`
-	Stale    string         `json:"stale,omitempty"` // why the answer is not confirmed, or is not there
-	Versions []VersionCount `json:"versions"`
+	Known    bool
+	Seen     time.Time
+	Stale    string // why the answer is not confirmed, or is not there
+	Versions []VersionCount
 	// Hold says which instances are kept against Consul's word; nil: none.
-	Hold *Hold `json:"hold,omitempty"`
+	Hold *Hold
 }
 
 // ServiceStatuses says what is known of every service that the intent needs or

@@ -1,7 +1,6 @@
 package lb
 
 import (
-	"encoding/json"
 	"strconv"
 	"time"
 )
@@ -9,35 +8,29 @@ import (
 // MaxWait bounds how long a switch may wait for a healthy instance.
 const MaxWait = 10 * time.Minute
 
-type switchJSON struct {
-	Name     string          `json:"name"`
-	Version  string          `json:"version"`
-	Versions json.RawMessage `json:"versions"`
-	Force    bool            `json:"force"`
-	Wait     string          `json:"wait"` // a duration such as "30s"
+// A SwitchSpec is a switch as somebody wrote it, unchecked.
+type SwitchSpec struct {
+	Service  string // empty: the one that the backend has
+	Version  string
+	Versions *SplitSpec // nil: Version alone
+	Force    bool
+	Wait     string // a duration such as "30s"; empty: none
 }
 
-// ParseSwitch decodes and checks the JSON body of an A/B switch of the backend
-// named key: version or versions, and optionally name (of the Consul service),
-// force and wait. The error is an *InvalidError naming every bad field.
-func ParseSwitch(key string, body []byte) (Switch, error) {
-	var in switchJSON
-	if err := unmarshalStrict(body, &in); err != nil {
-		return Switch{}, err
-	}
-	var fe fieldErrors
-	s := Switch{Force: in.Force}
+// Parse checks a switch of the backend named key. The error is an *InvalidError that
+// names every bad field as the node API does.
+func (s SwitchSpec) Parse(key Name) (Switch, error) {
+	var fe FieldErrors
+	out := Switch{Backend: key, Force: s.Force}
 	var err error
-	s.Backend, err = ParseName(key)
-	fe.addErr("key", err)
-	if in.Name != "" {
-		s.Service, err = ParseName(in.Name)
-		fe.addErr("name", err)
+	if s.Service != "" {
+		out.Service, err = ParseName(s.Service)
+		fe.AddErr("name", err)
 	}
-	s.Version, s.Versions = parseSelection(&fe, in.Version, in.Versions)
-	s.Wait, err = parseWait(in.Wait)
-	fe.addErr("wait", err)
-	return s, fe.err()
+	out.Version, out.Versions = parseSelection(&fe, s.Version, s.Versions)
+	out.Wait, err = parseWait(s.Wait)
+	fe.AddErr("wait", err)
+	return out, fe.Err()
 }
 
 // parseWait accepts a duration between 0 and MaxWait; "" is 0.
@@ -67,7 +60,7 @@ func (in Intent) Switched(s Switch) (Backend, error) {
 	if s.Service != "" {
 		b.Service = s.Service
 	}
-	var fe fieldErrors
-	fe.addErr("versions", b.checkWeighing())
-	return b, fe.err()
+	var fe FieldErrors
+	fe.AddErr("versions", b.checkWeighing())
+	return b, fe.Err()
 }

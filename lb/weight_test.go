@@ -25,7 +25,7 @@ func equal(n, weight int) []int { return slices.Repeat([]int{weight}, n) }
 
 func populated(t *testing.T, s lb.Split, crowds ...[]lb.Instance) lb.Pool {
 	t.Helper()
-	b := backend(t, "live", `{"type": "dynamic", "name": "shop", "version": "1"}`)
+	b := backend(t, "live", `{"type": "dynamic", "service": "shop", "version": "1"}`)
 	b.Version, b.Versions = "", s
 	return lb.Populate(*b, snapshot(slices.Concat(crowds...)...))
 }

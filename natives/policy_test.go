@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"thalassa/api/node"
 	"thalassa/lb"
 	"thalassa/natives"
 )
@@ -192,7 +193,7 @@ func TestCheckAny(t *testing.T) {
 // TestCheckBalance judges the expression of an algorithm.
 func TestCheckBalance(t *testing.T) {
 	t.Parallel()
-	b, err := lb.ParseBackend("x", []byte(`{"type":"static","balance":"hash src,map_ip(tokens)"}`))
+	b, err := node.ParseBackend("x", []byte(`{"type":"static","balance":"hash src,map_ip(tokens)"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

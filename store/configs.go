@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -41,7 +42,7 @@ func (d *DB) RecordConfig(ctx context.Context, r lb.Recorded, text []byte) (uint
 		if key, _ := tx.Bucket([]byte(configBucket)).Cursor().Last(); key != nil {
 			r.Number = binary.BigEndian.Uint64(key) + 1
 		}
-		if err := write(tx, configBucket, number(r.Number), r); err != nil {
+		if err := write(tx, configBucket, number(r.Number), recordedDoc(r)); err != nil {
 			return err
 		}
 		if err := write(tx, textBucket, number(r.Number), packedText{small}); err != nil {
@@ -90,11 +91,11 @@ func (d *DB) Configs(ctx context.Context, before uint64, limit int) ([]lb.Record
 		}
 		c := bucket.Cursor()
 		for key, value := below(c, before); key != nil && len(out) < min(limit, MaxLimit); key, value = c.Prev() {
-			var r lb.Recorded
-			if err := decode(configBucket, key, value, &r); err != nil {
+			var doc recordedDoc
+			if err := decode(configBucket, key, value, &doc); err != nil {
 				return err
 			}
-			out = append(out, r)
+			out = append(out, lb.Recorded(doc))
 		}
 		return nil
 	})
@@ -107,10 +108,10 @@ func (d *DB) Configs(ctx context.Context, before uint64, limit int) ([]lb.Record
 // ConfigText is a recorded configuration with its text; *lb.NotFoundError when
 // there is none of that number, or none any more.
 func (d *DB) ConfigText(ctx context.Context, n uint64) (lb.Recorded, []byte, error) {
-	var r lb.Recorded
+	var doc recordedDoc
 	var p packedText
 	err := d.view(ctx, "reading a recorded configuration", func(tx *bbolt.Tx) error {
-		for name, v := range map[string]any{configBucket: &r, textBucket: &p} {
+		for name, v := range map[string]any{configBucket: &doc, textBucket: &p} {
 			bucket := tx.Bucket([]byte(name))
 			if bucket == nil {
 				return &lb.NotFoundError{ID: configID(n)}
@@ -132,7 +133,7 @@ func (d *DB) ConfigText(ctx context.Context, n uint64) (lb.Recorded, []byte, err
 	if err != nil {
 		return lb.Recorded{}, nil, fmt.Errorf("unpacking %s: %w", configID(n), err)
 	}
-	return r, text, nil
+	return lb.Recorded(doc), text, nil
 }
 
 func configID(n uint64) string { return "haproxy/configs/" + strconv.FormatUint(n, 10) }
@@ -155,4 +156,16 @@ func unpacked(data []byte) ([]byte, error) {
 		return nil, err
 	}
 	return io.ReadAll(r)
+}
+
+// recordedDoc is what is stored of a haproxy.cfg beside its text.
+type recordedDoc struct {
+	Number      uint64    `json:"number"`
+	Time        time.Time `json:"time"`
+	Revision    uint64    `json:"revision"`
+	Cause       string    `json:"cause,omitempty"`
+	Author      string    `json:"author,omitempty"`
+	Path        string    `json:"path"`
+	Fingerprint string    `json:"fingerprint"`
+	Size        int       `json:"size"`
 }

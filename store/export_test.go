@@ -15,3 +15,10 @@ func PutSchema(n int) func(tx *bbolt.Tx) error {
 		return write(tx, metaBucket, []byte(schemaKey), schemaEntry{Schema: n})
 	}
 }
+
+// Documents as they are stored.
+var (
+	DecodeFrontend    = decodeFrontend
+	DecodeBackend     = decodeBackend
+	EncodePersistence = encodePersistence
+)

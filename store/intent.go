@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -80,7 +79,7 @@ func (d *DB) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stam
 		return lb.Revision{}, err
 	}
 	by.Time = by.Time.UTC().Round(0) // as it will be read
-	rev := lb.Revision{Number: base, Stamp: by}
+	doc := revisionDoc{Number: base, Author: by.Author, Cause: by.Cause, Time: by.Time}
 	err = d.update(ctx, "committing a revision", func(tx *bbolt.Tx) error {
 		var head intentHead
 		if err := read(tx, intentKey, &head); err != nil {
@@ -89,18 +88,18 @@ func (d *DB) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stam
 		if head.Revision != base {
 			return &lb.StaleRevisionError{Base: base, Current: head.Revision}
 		}
-		if rev.Changes, err = changes(tx, docs); err != nil {
+		if doc.Changes, err = changes(tx, docs); err != nil {
 			return err
 		}
-		if len(rev.Changes) == 0 {
+		if len(doc.Changes) == 0 {
 			return errUnchanged
 		}
-		rev.Number++
-		return d.advance(tx, head, rev)
+		doc.Number++
+		return d.advance(tx, head, doc)
 	})
 	switch {
 	case err == nil:
-		next.Revision = rev.Number
+		next.Revision = doc.Number
 		d.keep(next)
 	case !errors.Is(err, errUnchanged):
 		d.newest.Store(nil) // the file knows
@@ -112,7 +111,7 @@ func (d *DB) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stam
 	if err != nil {
 		return lb.Revision{}, err
 	}
-	return rev, nil
+	return doc.revision()
 }
 
 // errUnchanged ends the transaction of a commit that changes nothing.
@@ -143,52 +142,40 @@ func emptyIntent() lb.Intent {
 
 // addObject puts the stored object of that id into an intent.
 func addObject(in lb.Intent, id string, doc []byte) error {
-	var err error
-	switch kind, _, _ := strings.Cut(id, "/"); kind {
-	case "frontend":
-		var f lb.Frontend
-		if err = json.Unmarshal(doc, &f); err == nil {
-			in.Frontends[f.Key] = f
-		}
-	case "backend":
-		var b lb.Backend
-		if err = json.Unmarshal(doc, &b); err == nil {
-			in.Backends[b.Key] = b
-		}
-	default:
-		err = errors.New("it is neither a frontend nor a backend")
-	}
-	if err == nil && in.Object(id) == nil {
-		err = errors.New("it holds another object")
-	}
+	o, err := decodeObject(id, doc)
 	if err != nil {
 		return fmt.Errorf("%s: %w", id, err)
+	}
+	switch o := o.(type) {
+	case lb.Frontend:
+		in.Frontends[o.Key] = o
+	case lb.Backend:
+		in.Backends[o.Key] = o
 	}
 	return nil
 }
 
-// documents are the objects of an intent as JSON by id. They are proven to be
-// readable.
+// documents are the objects of an intent by id, ready to be stored.
 func documents(in lb.Intent) (map[string][]byte, error) {
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
 	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends))
-	add := func(id string, key, own lb.Name, object json.Marshaler) error {
+	add := func(key, own lb.Name, object lb.Object) error {
 		if key != own {
-			return &lb.InvalidError{Fields: []lb.FieldError{{Path: "key", Problem: id + " stands under the key " + string(key)}}}
+			return &lb.InvalidError{Fields: []lb.FieldError{{Path: "key", Problem: object.ID() + " stands under the key " + string(key)}}}
 		}
-		doc, err := object.MarshalJSON()
-		docs[id] = doc
+		doc, err := encodeObject(object)
+		docs[object.ID()] = doc
 		return err
 	}
 	for key, f := range in.Frontends {
-		if err := add(f.ID(), key, f.Key, f); err != nil {
+		if err := add(key, f.Key, f); err != nil {
 			return nil, err
 		}
 	}
 	for key, b := range in.Backends {
-		if err := add(b.ID(), key, b.Key, b); err != nil {
+		if err := add(key, b.Key, b); err != nil {
 			return nil, err
 		}
 	}
@@ -207,21 +194,21 @@ func objects(tx *bbolt.Tx) (map[string][]byte, error) {
 }
 
 // changes lists in what next differs from the stored objects, sorted by id.
-func changes(tx *bbolt.Tx, next map[string][]byte) ([]lb.ObjectChange, error) {
+func changes(tx *bbolt.Tx, next map[string][]byte) ([]changeDoc, error) {
 	stored, err := objects(tx)
 	if err != nil {
 		return nil, err
 	}
 	ids := maps.Clone(stored)
 	maps.Copy(ids, next)
-	var out []lb.ObjectChange
+	var out []changeDoc
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		same, err := equal(id, stored[id], next[id])
 		if err != nil {
 			return nil, err
 		}
 		if !same {
-			out = append(out, lb.ObjectChange{ID: id, Before: orNull(stored[id]), After: orNull(next[id])})
+			out = append(out, changeDoc{ID: id, Before: orNull(stored[id]), After: orNull(next[id])})
 		}
 	}
 	return out, nil
@@ -244,24 +231,23 @@ func equal(id string, stored, next []byte) (bool, error) {
 	if next == nil {
 		return false, nil
 	}
-	in := emptyIntent()
-	if err := addObject(in, id, next); err != nil {
-		return false, err
+	if _, err := decodeObject(id, next); err != nil {
+		return false, fmt.Errorf("%s: %w", id, err)
 	}
 	if stored == nil {
 		return false, nil
 	}
-	in = emptyIntent()
-	if err := addObject(in, id, stored); err != nil {
-		return false, err
+	o, err := decodeObject(id, stored)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", id, err)
 	}
-	doc, err := in.Object(id).MarshalJSON()
+	doc, err := encodeObject(o)
 	return bytes.Equal(doc, next), err
 }
 
 // advance stores a revision and what it changes, and drops the revisions that
 // are too old.
-func (d *DB) advance(tx *bbolt.Tx, head intentHead, rev lb.Revision) error {
+func (d *DB) advance(tx *bbolt.Tx, head intentHead, rev revisionDoc) error {
 	bucket := tx.Bucket([]byte(objectBucket))
 	for _, c := range rev.Changes {
 		if err := replace(bucket, []byte(c.ID), c.After); err != nil {

@@ -45,18 +45,7 @@ func ReadPersistence(path string) (in lb.Intent, found bool, err error) {
 // it is the former one. A symbolic link is followed.
 func WritePersistence(path string, in lb.Intent) error {
 	path = followed(path)
-	doc := struct {
-		Version   int           `json:"version"`
-		Frontends []lb.Frontend `json:"frontends"`
-		Backends  []lb.Backend  `json:"backends"`
-	}{persistenceVersion, in.SortedFrontends(), in.SortedBackends()}
-	if doc.Frontends == nil {
-		doc.Frontends = []lb.Frontend{}
-	}
-	if doc.Backends == nil {
-		doc.Backends = []lb.Backend{}
-	}
-	data, err := json.MarshalIndent(doc, "", "  ")
+	data, err := encodePersistence(in)
 	if err == nil {
 		err = replaceFile(path, append(data, '\n'))
 	}
@@ -64,6 +53,25 @@ func WritePersistence(path string, in lb.Intent) error {
 		return fmt.Errorf("writing the persistence file: %w", err)
 	}
 	return nil
+}
+
+func encodePersistence(in lb.Intent) ([]byte, error) {
+	doc := struct {
+		Version   int           `json:"version"`
+		Frontends []frontendDoc `json:"frontends"`
+		Backends  []backendDoc  `json:"backends"`
+	}{persistenceVersion, make([]frontendDoc, 0, len(in.Frontends)), make([]backendDoc, 0, len(in.Backends))}
+	for _, f := range in.SortedFrontends() {
+		doc.Frontends = append(doc.Frontends, frontendDocument(f))
+	}
+	for _, b := range in.SortedBackends() {
+		backend, err := backendDocument(b)
+		if err != nil {
+			return nil, err
+		}
+		doc.Backends = append(doc.Backends, backend)
+	}
+	return json.MarshalIndent(doc, "", "  ")
 }
 
 // staleAfter is the age at which no write of the persistence file can be under way
@@ -243,8 +251,8 @@ func (r *persistenceReader) frontend(path string, f fields) {
 	if f.text("key") == "" && f.text("id") == "" {
 		f.set("key", f.text("name"))
 	}
-	var frontend lb.Frontend
-	if !r.decode(&path, "frontends", f, &frontend) {
+	frontend, ok := decodeFields(r, &path, "frontends", f, decodeFrontend)
+	if !ok {
 		return
 	}
 	if _, taken := r.in.Frontends[frontend.Key]; taken {
@@ -266,8 +274,8 @@ func (r *persistenceReader) backend(path string, f fields) {
 		}
 		f["members"], _ = json.Marshal(members) // they have just been read
 	}
-	var backend lb.Backend
-	if !r.decode(&path, "backends", f, &backend) {
+	backend, ok := decodeFields(r, &path, "backends", f, decodeBackend)
+	if !ok {
 		return
 	}
 	if _, taken := r.in.Backends[backend.Key]; taken {
@@ -276,9 +284,9 @@ func (r *persistenceReader) backend(path string, f fields) {
 	r.in.Backends[backend.Key] = backend
 }
 
-// decode reads one object with the checks of lb. From here on its path names it
-// by its key, where it has one.
-func (r *persistenceReader) decode(path *string, list string, f fields, object json.Unmarshaler) bool {
+// decodeFields reads one object with the checks of lb. From here on its path names it by
+// its key, where it has one.
+func decodeFields[T any](r *persistenceReader, path *string, list string, f fields, decode func([]byte) (T, error)) (object T, ok bool) {
 	key := f.text("key")
 	if key == "" {
 		_, key, _ = strings.Cut(f.text("id"), "/")
@@ -288,21 +296,21 @@ func (r *persistenceReader) decode(path *string, list string, f fields, object j
 	}
 	doc, err := json.Marshal(f)
 	if err == nil {
-		err = object.UnmarshalJSON(doc)
+		object, err = decode(doc)
 	}
 	if err == nil {
-		return true
+		return object, true
 	}
 	var invalid *lb.InvalidError
 	if !errors.As(err, &invalid) {
 		r.fail(*path, err.Error(), "")
-		return false
+		return object, false
 	}
 	for _, field := range invalid.Fields {
 		field.Path = *path + "." + field.Path
 		r.bad = append(r.bad, field)
 	}
-	return false
+	return object, false
 }
 
 func (r *persistenceReader) fail(path, problem, expected string) {

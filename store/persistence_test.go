@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
 	"os"
@@ -234,7 +233,7 @@ func FuzzParsePersistence(f *testing.F) {
 		if err != nil {
 			return
 		}
-		doc, err := json.Marshal(map[string]any{"version": 1, "frontends": in.SortedFrontends(), "backends": in.SortedBackends()})
+		doc, err := store.EncodePersistence(in)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,9 +2,13 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"time"
 
 	"go.etcd.io/bbolt"
 
+	"thalassa/internal/strictjson"
 	"thalassa/lb"
 )
 
@@ -26,8 +30,8 @@ func (d *DB) Revisions(ctx context.Context, before uint64, limit int) ([]lb.Revi
 	err := d.view(ctx, "reading the history", func(tx *bbolt.Tx) error {
 		c := tx.Bucket([]byte(revisionBucket)).Cursor()
 		for key, value := below(c, before); key != nil && len(out) < min(limit, MaxLimit); key, value = c.Prev() {
-			var rev lb.Revision
-			if err := decode(revisionBucket, key, value, &rev); err != nil {
+			rev, err := decodeRevision(key, value)
+			if err != nil {
 				return err
 			}
 			out = append(out, rev)
@@ -60,7 +64,56 @@ func (d *DB) revision(ctx context.Context, n uint64) (lb.Revision, error) {
 		if value == nil {
 			return nil
 		}
-		return decode(revisionBucket, number(n), value, &rev)
+		var err error
+		rev, err = decodeRevision(number(n), value)
+		return err
 	})
 	return rev, err
+}
+
+func decodeRevision(key, value []byte) (lb.Revision, error) {
+	var doc revisionDoc
+	if err := decode(revisionBucket, key, value, &doc); err != nil {
+		return lb.Revision{}, err
+	}
+	return doc.revision()
+}
+
+// revisionDoc is a stored revision.
+type revisionDoc struct {
+	Number  uint64      `json:"number"`
+	Author  string      `json:"author"`
+	Cause   string      `json:"cause"`
+	Time    time.Time   `json:"time"`
+	Changes []changeDoc `json:"changes"`
+}
+
+// changeDoc holds the documents of an object before and after a revision; null: there is
+// none.
+type changeDoc struct {
+	ID     string          `json:"id"`
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+}
+
+func (d revisionDoc) revision() (lb.Revision, error) {
+	rev := lb.Revision{Number: d.Number, Stamp: lb.Stamp{Author: d.Author, Cause: d.Cause, Time: d.Time}}
+	for _, c := range d.Changes {
+		change := lb.ObjectChange{ID: c.ID}
+		for _, side := range []struct {
+			doc json.RawMessage
+			to  *lb.Object
+		}{{c.Before, &change.Before}, {c.After, &change.After}} {
+			if strictjson.IsAbsent(side.doc) {
+				continue
+			}
+			o, err := decodeObject(c.ID, side.doc)
+			if err != nil {
+				return rev, fmt.Errorf("%s in revision %d: %w", c.ID, d.Number, err)
+			}
+			*side.to = o
+		}
+		rev.Changes = append(rev.Changes, change)
+	}
+	return rev, nil
 }

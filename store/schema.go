@@ -23,17 +23,17 @@ const schema = 1
 // of sealed.
 const (
 	metaBucket     = "meta"
-	objectBucket   = "objects"   // id → frontend or backend
-	revisionBucket = "revisions" // big-endian number → lb.Revision
+	objectBucket   = "objects"   // id → frontendDoc or backendDoc
+	revisionBucket = "revisions" // big-endian number → revisionDoc
 	eventBucket    = "events"    // big-endian Seq → activity.Event
-	snapshotBucket = "snapshot"  // service → lb.Service
+	snapshotBucket = "snapshot"  // service → serviceDoc
 )
 
 // The buckets of the recorded configurations. A file may lack them: they are made
 // when the first one is stored. What is damaged in them is no reason not to open
 // the file.
 const (
-	configBucket = "configs" // big-endian number → lb.Recorded
+	configBucket = "configs" // big-endian number → recordedDoc
 	textBucket   = "texts"   // the same number → packedText
 )
 

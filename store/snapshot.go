@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -43,7 +44,7 @@ func (d *DB) SaveSnapshot(ctx context.Context, s lb.Snapshot) error {
 	}
 	err := d.update(ctx, "storing consul's answers", func(tx *bbolt.Tx) error {
 		for _, service := range changed {
-			if err := write(tx, snapshotBucket, []byte(service.Name), service); err != nil {
+			if err := write(tx, snapshotBucket, []byte(service.Name), serviceDocument(service)); err != nil {
 				return err
 			}
 		}
@@ -72,7 +73,7 @@ func (d *DB) replaceSnapshot(ctx context.Context, s lb.Snapshot) error {
 			return err
 		}
 		for name, service := range s.Services {
-			if err := write(tx, snapshotBucket, []byte(name), service); err != nil {
+			if err := write(tx, snapshotBucket, []byte(name), serviceDocument(service)); err != nil {
 				return err
 			}
 		}
@@ -91,11 +92,11 @@ func (d *DB) LoadSnapshot(ctx context.Context) (lb.Snapshot, error) {
 	s := lb.Snapshot{Services: map[lb.Name]lb.Service{}}
 	err := d.view(ctx, "loading consul's answers", func(tx *bbolt.Tx) error {
 		return tx.Bucket([]byte(snapshotBucket)).ForEach(func(key, value []byte) error {
-			var service lb.Service
-			if err := decode(snapshotBucket, key, value, &service); err != nil {
+			var doc serviceDoc
+			if err := decode(snapshotBucket, key, value, &doc); err != nil {
 				return err
 			}
-			s.Services[lb.Name(key)] = service
+			s.Services[lb.Name(key)] = doc.service()
 			return nil
 		})
 	})
@@ -103,4 +104,76 @@ func (d *DB) LoadSnapshot(ctx context.Context) (lb.Snapshot, error) {
 		return lb.Snapshot{}, err
 	}
 	return s, nil
+}
+
+// serviceDoc is a stored answer of Consul.
+type serviceDoc struct {
+	Name      lb.Name       `json:"name"`
+	Index     uint64        `json:"index"`
+	Seen      time.Time     `json:"seen"`
+	Stale     string        `json:"stale,omitempty"`
+	Instances []instanceDoc `json:"instances"`
+	Hold      *holdDoc      `json:"hold,omitempty"`
+}
+
+type instanceDoc struct {
+	ID      string            `json:"id"`
+	Node    string            `json:"node"`
+	Address addressDoc        `json:"address"`
+	Version lb.Version        `json:"version,omitempty"`
+	Tags    []string          `json:"tags,omitempty"`
+	Meta    map[string]string `json:"meta,omitempty"`
+	Weight  int               `json:"weight"`
+	Status  string            `json:"status"`
+	Healthy bool              `json:"healthy"`
+	Held    bool              `json:"held,omitempty"`
+}
+
+type addressDoc struct {
+	Host lb.Host `json:"host"`
+	Port uint16  `json:"port"`
+}
+
+type holdDoc struct {
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until,omitzero"`
+	Lost   int       `json:"lost"`
+	Reason string    `json:"reason"`
+	Doubt  lb.Doubt  `json:"doubt,omitempty"`
+}
+
+func serviceDocument(s lb.Service) serviceDoc {
+	doc := serviceDoc{Name: s.Name, Index: s.Index, Seen: s.Seen, Stale: s.Stale}
+	if s.Instances != nil {
+		doc.Instances = make([]instanceDoc, len(s.Instances))
+	}
+	for i, in := range s.Instances {
+		doc.Instances[i] = instanceDoc{
+			ID: in.ID, Node: in.Node, Address: addressDoc(in.Address), Version: in.Version, Tags: in.Tags, Meta: in.Meta,
+			Weight: in.Weight, Status: in.Status, Healthy: in.Healthy, Held: in.Held,
+		}
+	}
+	if s.Hold != nil {
+		hold := holdDoc(*s.Hold)
+		doc.Hold = &hold
+	}
+	return doc
+}
+
+func (d serviceDoc) service() lb.Service {
+	s := lb.Service{Name: d.Name, Index: d.Index, Seen: d.Seen, Stale: d.Stale}
+	if d.Instances != nil {
+		s.Instances = make([]lb.Instance, len(d.Instances))
+	}
+	for i, in := range d.Instances {
+		s.Instances[i] = lb.Instance{
+			ID: in.ID, Node: in.Node, Address: lb.HostPort(in.Address), Version: in.Version, Tags: in.Tags, Meta: in.Meta,
+			Weight: in.Weight, Status: in.Status, Healthy: in.Healthy, Held: in.Held,
+		}
+	}
+	if d.Hold != nil {
+		hold := lb.Hold(*d.Hold)
+		s.Hold = &hold
+	}
+	return s
 }

@@ -1,6 +1,7 @@
 package template_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"flag"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"thalassa/api/node"
 	"thalassa/lb"
 	"thalassa/template"
 )
@@ -17,28 +19,47 @@ var update = flag.Bool("update", false, "write testdata/*.golden anew")
 // A golden is an input of the golden tests: what operators asked for in the
 // words of the REST dialect, what Consul said, and what HAProxy makes of it.
 type golden struct {
-	About     string        `json:"about"`
-	Refused   string        `json:"refused"`  // words HAProxy refuses it with; empty: it is taken
-	Warnings  []string      `json:"warnings"` // words of the warnings it is taken with
-	Process   lb.Process    `json:"process"`
-	Frontends []lb.Frontend `json:"frontends"`
-	Backends  []lb.Backend  `json:"backends"`
-	Snapshot  lb.Snapshot   `json:"snapshot"`
+	About     string            `json:"about"`
+	Refused   string            `json:"refused"`  // words HAProxy refuses it with; empty: it is taken
+	Warnings  []string          `json:"warnings"` // words of the warnings it is taken with
+	Process   lb.Process        `json:"process"`
+	Frontends []json.RawMessage `json:"frontends"`
+	Backends  []json.RawMessage `json:"backends"`
+	Snapshot  lb.Snapshot       `json:"snapshot"`
 }
 
 func (g golden) config(tb testing.TB) lb.Config {
 	tb.Helper()
 	in := lb.Intent{Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}}
-	for _, f := range g.Frontends {
+	for _, body := range g.Frontends {
+		f, err := node.ParseFrontend(keyOf(tb, body), body)
+		if err != nil {
+			tb.Fatal(err)
+		}
 		in.Frontends[f.Key] = f
 	}
-	for _, b := range g.Backends {
+	for _, body := range g.Backends {
+		b, err := node.ParseBackend(keyOf(tb, body), body)
+		if err != nil {
+			tb.Fatal(err)
+		}
 		in.Backends[b.Key] = b
 	}
 	if err := in.Validate(); err != nil {
 		tb.Fatal(err)
 	}
 	return lb.Resolve(in, g.Snapshot, g.Process)
+}
+
+// keyOf is the key that a body names.
+func keyOf(tb testing.TB, body []byte) string {
+	tb.Helper()
+	var named struct{ Key, ID string }
+	if err := json.Unmarshal(body, &named); err != nil {
+		tb.Fatal(err)
+	}
+	_, key, _ := strings.Cut(named.ID, "/")
+	return cmp.Or(named.Key, key)
 }
 
 func readGolden(tb testing.TB, path string) golden {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/api/node"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
 	"thalassa/template"
@@ -30,7 +31,7 @@ func TestNamesAreNotWaitedFor(t *testing.T) {
 	for i := range 5 {
 		members = append(members, fmt.Sprintf(`{"host":"h%d.example.org","port":80}`, i))
 	}
-	b, err := lb.ParseBackend("b", []byte(`{"type":"static","members":[`+strings.Join(members, ",")+`]}`))
+	b, err := node.ParseBackend("b", []byte(`{"type":"static","members":[`+strings.Join(members, ",")+`]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"thalassa/api/node"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
 	"thalassa/template"
@@ -39,18 +40,18 @@ type attempt struct {
 // go through. It is false when any of them refuses.
 func (a attempt) config(tb testing.TB) (lb.Config, bool) {
 	tb.Helper()
-	frontend, errF := lb.ParseFrontend(a.key, document(tb, map[string]any{
+	frontend, errF := node.ParseFrontend(a.key, document(tb, map[string]any{
 		"bind": "127.0.0.1:80", "backend": "live", "natives": []string{a.native},
 		"rules": []any{
 			map[string]any{"type": "path", "operation": "path_beg", "value": a.value, "backend": "live"},
 			map[string]any{"type": "header", "header": a.header, "operation": "hdr", "value": a.value, "backend": "live"},
 		},
 	}))
-	static, errS := lb.ParseBackend("live", document(tb, map[string]any{
+	static, errS := node.ParseBackend("live", document(tb, map[string]any{
 		"type": "static", "host": "example.org", "health": map[string]any{"uri": a.uri}, "natives": []string{a.native},
 		"members": []any{map[string]any{"host": "127.0.0.1", "port": 9}},
 	}))
-	dynamic, errD := lb.ParseBackend("z-"+a.key, document(tb, map[string]any{
+	dynamic, errD := node.ParseBackend("z-"+a.key, document(tb, map[string]any{
 		"type": "dynamic", "name": a.service, "version": a.service, "host": a.host, "natives": []string{a.native},
 	}))
 	if errF != nil || errS != nil || errD != nil {
@@ -219,7 +220,7 @@ func TestMeta(t *testing.T) {
 
 func TestStatisticsPageSharesNoAddress(t *testing.T) {
 	t.Parallel()
-	f, err := lb.ParseFrontend("web", []byte(`{"bind": "*:80,0.0.0.0:1988", "backend": "live"}`))
+	f, err := node.ParseFrontend("web", []byte(`{"bind": "*:80,0.0.0.0:1988", "backend": "live"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

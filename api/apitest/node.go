@@ -217,10 +217,7 @@ func (n *Node) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (lb
 	if err != nil {
 		return lb.Applied{}, err
 	}
-	changes, err := n.intent.Changes(next)
-	if err != nil {
-		return lb.Applied{}, err
-	}
+	changes := n.intent.Changes(next)
 	applied := lb.Applied{Applied: true, Path: "none", Revision: n.intent.Revision}
 	if len(changes) > 0 {
 		next.Revision++

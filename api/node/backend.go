@@ -1,0 +1,188 @@
+package node
+
+import (
+	"encoding/json"
+
+	"thalassa/internal/strictjson"
+	"thalassa/lb"
+)
+
+// A Backend is a backend as the API gives it. Its members are those that are in use: of a
+// static backend the ones that it lists, of a dynamic one those that Consul has.
+type Backend struct {
+	definition
+
+	Members []Member `json:"members"`
+}
+
+// A BackendDefinition is a backend as operators defined it, as revisions show it.
+type BackendDefinition struct {
+	definition
+
+	Members []Address `json:"members,omitzero"` // static only
+}
+
+// An Address is where a static member listens.
+type Address struct {
+	Host string `json:"host"`
+	Port int    `json:"port"`
+}
+
+// definition has the fields that operators set, but for the members of static backends.
+type definition struct {
+	ID       string   `json:"id,omitempty"`
+	JSONTyp  string   `json:"_type,omitempty"`
+	Key      string   `json:"key,omitempty"`
+	Type     string   `json:"type"`              // "dynamic" or "static"
+	Name     string   `json:"name,omitempty"`    // the Consul service; dynamic only
+	Version  string   `json:"version,omitempty"` // of that service; dynamic only
+	Versions Versions `json:"versions,omitempty"`
+	Balance  string   `json:"balance"`
+	Host     string   `json:"host,omitempty"`
+	Health   *Health  `json:"health,omitempty"`
+	Mode     string   `json:"mode"`
+	Natives  []string `json:"natives"`
+}
+
+// Versions are an lb.Split as JSON: an object of weights by version.
+type Versions lb.Split
+
+// MarshalJSON gives {"1.0.0":90,"1.1.0":10}.
+func (v Versions) MarshalJSON() ([]byte, error) {
+	object := make(map[lb.Version]int, len(v))
+	for _, share := range v {
+		object[share.Version] = share.Weight
+	}
+	return json.Marshal(object)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (v *Versions) UnmarshalJSON(data []byte) error {
+	*v = nil
+	if strictjson.IsAbsent(data) {
+		return nil
+	}
+	split, err := splitSpec(data).Parse()
+	*v = Versions(split)
+	return err
+}
+
+// Health is an HTTP check of a backend's members.
+type Health struct {
+	Method      string `json:"method"`
+	URI         string `json:"uri"`
+	HTTPVersion string `json:"httpVersion"`
+	Interval    *int64 `json:"interval"` // milliseconds
+}
+
+// backendBody is a backend as the API takes it.
+type backendBody struct {
+	ID       string          `json:"id,omitempty"`
+	JSONTyp  string          `json:"_type,omitempty"`
+	Key      string          `json:"key,omitempty"`
+	Type     string          `json:"type"`
+	Name     string          `json:"name,omitempty"`
+	Version  string          `json:"version,omitempty"`
+	Versions json.RawMessage `json:"versions,omitempty"` // see strictjson.Numbers
+	Balance  string          `json:"balance"`
+	Host     string          `json:"host,omitempty"`
+	Health   *Health         `json:"health,omitempty"`
+	Mode     string          `json:"mode"`
+	Natives  []string        `json:"natives"`
+	Members  json.RawMessage `json:"members,omitempty"` // of a static backend, see memberBody
+}
+
+// memberBody takes what a listing of members shows, so that a body read before can be put
+// back; only host and port count.
+type memberBody struct {
+	ID        string          `json:"id,omitempty"`
+	Name      string          `json:"name,omitempty"`
+	Version   string          `json:"version,omitempty"`
+	Host      string          `json:"host"`
+	Port      int             `json:"port"`
+	LastKnown json.RawMessage `json:"lastKnown,omitempty"`
+	Meta      json.RawMessage `json:"meta,omitempty"`
+}
+
+// ParseBackend decodes and checks the body of the backend named key. The members of a
+// dynamic backend are read-only and ignored.
+func ParseBackend(key string, body []byte) (lb.Backend, error) {
+	var in backendBody
+	if err := strictjson.Decode(body, &in); err != nil {
+		return lb.Backend{}, err
+	}
+	var fe lb.FieldErrors
+	name := checkIdentity(&fe, "backend", key, in.ID, in.JSONTyp, in.Key)
+	spec, err := in.spec()
+	b, specErr := spec.Parse(name)
+	fe.AddErr("", specErr)
+	fe.AddErr("", err)
+	if err := fe.Err(); err != nil {
+		return b, err
+	}
+	return b, b.CheckNew()
+}
+
+func (in backendBody) spec() (lb.BackendSpec, error) {
+	s := lb.BackendSpec{
+		Type: in.Type, Service: in.Name, Version: in.Version, Balance: in.Balance, Host: in.Host,
+		Mode: in.Mode, Natives: in.Natives, Versions: splitSpec(in.Versions),
+	}
+	if h := in.Health; h != nil {
+		s.Health = &lb.HealthSpec{Method: h.Method, URI: h.URI, Version: h.HTTPVersion, Interval: h.Interval}
+	}
+	if in.Type != "static" || len(in.Members) == 0 {
+		return s, nil
+	}
+	var members []memberBody
+	if err := strictjson.DecodeAt("members", in.Members, &members); err != nil {
+		return s, err
+	}
+	for _, m := range members {
+		s.Members = append(s.Members, lb.MemberSpec{Host: m.Host, Port: m.Port})
+	}
+	return s, nil
+}
+
+// splitSpec reads {"1.0.0": 90, "1.1.0": 10}; nil: there is none.
+func splitSpec(raw json.RawMessage) *lb.SplitSpec {
+	if strictjson.IsAbsent(raw) {
+		return nil
+	}
+	pairs, problem := strictjson.Numbers(raw)
+	out := &lb.SplitSpec{Malformed: problem}
+	for _, p := range pairs {
+		out.Shares = append(out.Shares, lb.ShareSpec{Version: p.Name, Weight: p.Number})
+	}
+	return out
+}
+
+// NewBackend makes the answer for a backend with the members that it has now.
+func NewBackend(p lb.Pool) Backend {
+	return Backend{definition: newDefinition(p.Backend), Members: NewMembers(p.Members)}
+}
+
+// NewBackendDefinition makes the answer for a backend as operators defined it.
+func NewBackendDefinition(b lb.Backend) BackendDefinition {
+	out := BackendDefinition{definition: newDefinition(b)}
+	if b.Type == "static" {
+		out.Members = make([]Address, len(b.Members))
+		for i, m := range b.Members {
+			out.Members[i] = Address{Host: string(m.Host), Port: int(m.Port)}
+		}
+	}
+	return out
+}
+
+func newDefinition(b lb.Backend) definition {
+	s := b.Spec()
+	out := definition{
+		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type,
+		Name: s.Service, Version: s.Version, Versions: Versions(b.Versions), Balance: s.Balance, Host: s.Host,
+		Mode: s.Mode, Natives: s.Natives,
+	}
+	if h := s.Health; h != nil {
+		out.Health = &Health{Method: h.Method, URI: h.URI, HTTPVersion: h.Version, Interval: h.Interval}
+	}
+	return out
+}

@@ -1,0 +1,117 @@
+package node
+
+import (
+	"encoding/json"
+	"time"
+
+	"thalassa/internal/strictjson"
+	"thalassa/lb"
+)
+
+// switchBody is an A/B switch as the API takes it.
+type switchBody struct {
+	Name     string          `json:"name"`
+	Version  string          `json:"version"`
+	Versions json.RawMessage `json:"versions"`
+	Force    bool            `json:"force"`
+	Wait     string          `json:"wait"` // a duration such as "30s"
+}
+
+// ParseSwitch decodes and checks the body of an A/B switch of the backend named key:
+// version or versions, and optionally name (of the Consul service), force and wait.
+func ParseSwitch(key string, body []byte) (lb.Switch, error) {
+	var in switchBody
+	if err := strictjson.Decode(body, &in); err != nil {
+		return lb.Switch{}, err
+	}
+	var fe lb.FieldErrors
+	name, err := lb.ParseName(key)
+	fe.AddErr("key", err)
+	s, err := lb.SwitchSpec{
+		Service: in.Name, Version: in.Version, Versions: splitSpec(in.Versions), Force: in.Force, Wait: in.Wait,
+	}.Parse(name)
+	fe.AddErr("", err)
+	return s, fe.Err()
+}
+
+// Applied is what became of an accepted change; lb.Applied has the meaning of its fields.
+type Applied struct {
+	Applied    bool    `json:"applied"`
+	Path       string  `json:"path"` // "runtime", "reload" or "none"
+	Reason     string  `json:"reason,omitempty"`
+	Revision   uint64  `json:"revision"`
+	DurationMS float64 `json:"durationMs"` // milliseconds with fraction
+}
+
+// NewApplied makes the answer for a change.
+func NewApplied(a lb.Applied) Applied {
+	return Applied{
+		Applied: a.Applied, Path: a.Path, Reason: a.Reason, Revision: a.Revision,
+		DurationMS: float64(a.Duration.Microseconds()) / 1000,
+	}
+}
+
+// A Revision is one accepted change in the history.
+type Revision struct {
+	Number  uint64    `json:"number"`
+	Author  string    `json:"author"`
+	Cause   string    `json:"cause"` // e.g. "PUT /backends/live"
+	Time    time.Time `json:"time"`
+	Changes []Change  `json:"changes"`
+}
+
+// A Change is what a revision did to one object. Before is null for an object that it
+// created, After for one that it removed.
+type Change struct {
+	ID     string          `json:"id"`
+	Before json.RawMessage `json:"before"`
+	After  json.RawMessage `json:"after"`
+}
+
+// NewRevision makes the answer for a revision.
+func NewRevision(r lb.Revision) (Revision, error) {
+	out := Revision{Number: r.Number, Author: r.Author, Cause: r.Cause, Time: r.Time, Changes: make([]Change, len(r.Changes))}
+	for i, c := range r.Changes {
+		before, err := definitionOf(c.Before)
+		if err != nil {
+			return Revision{}, err
+		}
+		after, err := definitionOf(c.After)
+		if err != nil {
+			return Revision{}, err
+		}
+		out.Changes[i] = Change{ID: c.ID, Before: before, After: after}
+	}
+	return out, nil
+}
+
+// definitionOf is the document of a definition; null for none.
+func definitionOf(o lb.Object) (json.RawMessage, error) {
+	switch o := o.(type) {
+	case lb.Frontend:
+		return json.Marshal(NewFrontend(o))
+	case lb.Backend:
+		return json.Marshal(NewBackendDefinition(o))
+	}
+	return json.RawMessage("null"), nil
+}
+
+// A Recorded is a haproxy.cfg that was in effect; lb.Recorded has the meaning of its fields.
+type Recorded struct {
+	Number      uint64    `json:"number"`
+	Time        time.Time `json:"time"`
+	Revision    uint64    `json:"revision"`
+	Cause       string    `json:"cause,omitempty"`
+	Author      string    `json:"author,omitempty"`
+	Path        string    `json:"path"` // "runtime", "reload" or "none"
+	Fingerprint string    `json:"fingerprint"`
+	Size        int       `json:"size"` // of the text in bytes
+}
+
+// NewRecorded makes the answer for a recorded haproxy.cfg, without its text.
+func NewRecorded(r lb.Recorded) Recorded {
+	return Recorded{
+		Number: r.Number, Time: r.Time, Revision: r.Revision, Cause: r.Cause, Author: r.Author, Path: r.Path,
+		Fingerprint: r.Fingerprint, Size: r.Size,
+	}
+}

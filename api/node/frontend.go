@@ -1,0 +1,99 @@
+package node
+
+import (
+	"thalassa/internal/strictjson"
+	"thalassa/lb"
+)
+
+// A Frontend is a frontend as the API takes and gives it.
+type Frontend struct {
+	ID        string        `json:"id,omitempty"`
+	Type      string        `json:"_type,omitempty"`
+	Key       string        `json:"key,omitempty"`
+	Name      string        `json:"name,omitempty"` // the key again
+	Bind      string        `json:"bind"`           // comma-separated host:port
+	Backend   string        `json:"backend"`
+	Mode      string        `json:"mode"`
+	Keepalive string        `json:"keepalive"`
+	Rules     []Rule        `json:"rules"`
+	Natives   []string      `json:"natives"`
+	Register  *Registration `json:"register,omitempty"`
+}
+
+// A Rule sends matching requests to a backend; Value holds the patterns separated by blanks.
+type Rule struct {
+	Type      string `json:"type"`
+	Header    string `json:"header,omitempty"`
+	Operation string `json:"operation"`
+	Value     string `json:"value"`
+	Backend   string `json:"backend"`
+}
+
+// A Registration names the Consul service that a frontend is announced as.
+type Registration struct {
+	Name string `json:"name"`
+}
+
+// ParseFrontend decodes and checks the body of the frontend named key. id, _type, key and
+// name may be present, as in an object read before, and must then agree.
+func ParseFrontend(key string, body []byte) (lb.Frontend, error) {
+	var in Frontend
+	if err := strictjson.Decode(body, &in); err != nil {
+		return lb.Frontend{}, err
+	}
+	var fe lb.FieldErrors
+	name := checkIdentity(&fe, "frontend", key, in.ID, in.Type, in.Key)
+	if in.Name != "" && in.Name != key {
+		fe.Add("name", "does not repeat the key", key)
+	}
+	f, err := in.spec().Parse(name)
+	fe.AddErr("", err)
+	return f, fe.Err()
+}
+
+func (in Frontend) spec() lb.FrontendSpec {
+	s := lb.FrontendSpec{
+		Bind: in.Bind, Backend: in.Backend, Mode: in.Mode, Keepalive: in.Keepalive,
+		Rules: make([]lb.RuleSpec, len(in.Rules)), Natives: in.Natives,
+	}
+	for i, r := range in.Rules {
+		s.Rules[i] = lb.RuleSpec(r)
+	}
+	if in.Register != nil {
+		s.Register = &in.Register.Name
+	}
+	return s
+}
+
+// NewFrontend makes the answer for a frontend.
+func NewFrontend(f lb.Frontend) Frontend {
+	s := f.Spec()
+	out := Frontend{
+		ID: f.ID(), Type: "frontend", Key: string(f.Key), Name: string(f.Key),
+		Bind: s.Bind, Backend: s.Backend, Mode: s.Mode, Keepalive: s.Keepalive,
+		Rules: make([]Rule, len(s.Rules)), Natives: s.Natives,
+	}
+	for i, r := range s.Rules {
+		out.Rules[i] = Rule(r)
+	}
+	if s.Register != nil {
+		out.Register = &Registration{Name: *s.Register}
+	}
+	return out
+}
+
+// checkIdentity parses key and checks the identifying fields that a body may repeat.
+func checkIdentity(fe *lb.FieldErrors, kind, key, id, typ, bodyKey string) lb.Name {
+	name, err := lb.ParseName(key)
+	fe.AddErr("key", err)
+	if id != "" && id != kind+"/"+key {
+		fe.Add("id", "does not fit the key", kind+"/"+key)
+	}
+	if typ != "" && typ != kind {
+		fe.Add("_type", "is not the type of this object", kind)
+	}
+	if bodyKey != "" && bodyKey != key {
+		fe.Add("key", "does not fit the address", key)
+	}
+	return name
+}

@@ -1,0 +1,130 @@
+package node
+
+import (
+	"time"
+
+	"thalassa/lb"
+)
+
+// Status is how agent, HAProxy and discovery stand; lb.Status has the meaning of its fields.
+type Status struct {
+	Version   string          `json:"version"` // of the agent
+	Label     string          `json:"label,omitempty"`
+	Started   time.Time       `json:"started"`
+	Revision  uint64          `json:"revision"`
+	InEffect  uint64          `json:"inEffect"`
+	Problem   string          `json:"problem,omitempty"`
+	Warnings  []string        `json:"warnings,omitempty"`
+	HAProxy   HAProxyStatus   `json:"haproxy"`
+	Discovery []ServiceStatus `json:"discovery"` // sorted by service
+}
+
+// Ready reports whether HAProxy runs what was asked for, or why not.
+func (s Status) Ready() (bool, []string) {
+	return lb.Status{Problem: s.Problem, HAProxy: lb.HAProxyStatus(s.HAProxy)}.Ready()
+}
+
+// HAProxyStatus is how the running HAProxy stands.
+type HAProxyStatus struct {
+	Running    bool   `json:"running"`
+	Idle       bool   `json:"idle,omitempty"`
+	Version    string `json:"version,omitempty"`
+	MasterPID  int    `json:"masterPid,omitempty"`
+	WorkerPID  int    `json:"workerPid,omitempty"`
+	Reloads    int    `json:"reloads"`
+	OldWorkers int    `json:"oldWorkers"`
+	Lost       string `json:"lost,omitempty"`
+}
+
+// ServiceStatus is how a watched service stands.
+type ServiceStatus struct {
+	Service  string         `json:"service"`
+	Known    bool           `json:"known"`
+	Seen     time.Time      `json:"seen,omitzero"`
+	Stale    string         `json:"stale,omitempty"`
+	Versions []VersionCount `json:"versions"`
+	Hold     *Hold          `json:"hold,omitempty"`
+}
+
+// A VersionCount is how many instances of a version there are.
+type VersionCount struct {
+	Version string `json:"version"`
+	Total   int    `json:"total"`
+	Healthy int    `json:"healthy"`
+}
+
+// A Hold says which instances a service keeps although Consul does not list them.
+type Hold struct {
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until,omitzero"`
+	Lost   int       `json:"lost"`
+	Reason string    `json:"reason"`
+	Doubt  string    `json:"doubt,omitempty"`
+}
+
+// A Service is a watched service with the instances that Consul told of.
+type Service struct {
+	ServiceStatus
+
+	Instances []Instance `json:"instances"`
+}
+
+// An Instance is an instance of a service; lb.Instance has the meaning of its fields.
+type Instance struct {
+	ID      string            `json:"id"`
+	Node    string            `json:"node"`
+	Address Address           `json:"address"`
+	Version string            `json:"version,omitempty"`
+	Tags    []string          `json:"tags,omitempty"`
+	Meta    map[string]string `json:"meta,omitempty"`
+	Weight  int               `json:"weight"`
+	Status  string            `json:"status"` // passing, warning, critical or maintenance
+	Healthy bool              `json:"healthy"`
+	Held    bool              `json:"held,omitempty"`
+	Refused string            `json:"refused,omitempty"`
+}
+
+// NewStatus makes the answer for the status.
+func NewStatus(s lb.Status) Status {
+	return Status{
+		Version: s.Version, Label: s.Label, Started: s.Started, Revision: s.Revision, InEffect: s.InEffect, Problem: s.Problem, Warnings: s.Warnings,
+		HAProxy: HAProxyStatus(s.HAProxy), Discovery: NewServiceStatuses(s.Discovery),
+	}
+}
+
+// NewServiceStatuses makes the answer for a list of services; it is never nil.
+func NewServiceStatuses(list []lb.ServiceStatus) []ServiceStatus {
+	out := make([]ServiceStatus, len(list))
+	for i, s := range list {
+		out[i] = NewServiceStatus(s)
+	}
+	return out
+}
+
+// NewServiceStatus makes the answer for a service.
+func NewServiceStatus(s lb.ServiceStatus) ServiceStatus {
+	out := ServiceStatus{Service: string(s.Service), Known: s.Known, Seen: s.Seen, Stale: s.Stale, Versions: make([]VersionCount, len(s.Versions))}
+	for i, v := range s.Versions {
+		out.Versions[i] = VersionCount{Version: string(v.Version), Total: v.Total, Healthy: v.Healthy}
+	}
+	if h := s.Hold; h != nil {
+		out.Hold = &Hold{Since: h.Since, Until: h.Until, Lost: h.Lost, Reason: h.Reason, Doubt: string(h.Doubt)}
+	}
+	return out
+}
+
+// String is what to tell people of a hold: reason and doubt.
+func (h Hold) String() string { return lb.Hold{Reason: h.Reason, Doubt: lb.Doubt(h.Doubt)}.String() }
+
+// NewService makes the answer for a service with its instances.
+func NewService(s lb.ServiceStatus, instances []lb.Instance) Service {
+	out := Service{ServiceStatus: NewServiceStatus(s), Instances: make([]Instance, len(instances))}
+	for i, in := range instances {
+		out.Instances[i] = Instance{
+			ID: in.ID, Node: in.Node, Address: Address{Host: string(in.Address.Host), Port: int(in.Address.Port)},
+			Version: string(in.Version), Tags: in.Tags, Meta: in.Meta, Weight: in.Weight, Status: in.Status,
+			Healthy: in.Healthy, Held: in.Held, Refused: in.Refused,
+		}
+	}
+	return out
+}

@@ -1,0 +1,205 @@
+// Package strictjson decodes JSON documents that people and programs send, or that a
+// file holds. Its errors name every bad field by its full path, where encoding/json names
+// the first one by its Go type. It knows nothing of what the fields mean.
+package strictjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"thalassa/lb"
+)
+
+// Decode decodes one JSON document into v, a pointer to a struct or slice of structs,
+// strings, booleans and integers; a json.RawMessage takes anything. Fields that v does
+// not have, wrong types and data after the document are an *lb.InvalidError that names
+// each of them with its full path; v is not to be used then.
+func Decode(data []byte, v any) error { return decode("", data, v, false) }
+
+// DecodeAt is Decode for a part of a document: path is where it is.
+func DecodeAt(path string, data []byte, v any) error { return decode(path, data, v, false) }
+
+// DecodeLenient is Decode that ignores unknown fields: files may come from another
+// version of this program, or from the original.
+func DecodeLenient(data []byte, v any) error { return decode("", data, v, true) }
+
+// DecodeLenientAt is DecodeLenient for a part of a document: path is where it is.
+func DecodeLenientAt(path string, data []byte, v any) error { return decode(path, data, v, true) }
+
+func decode(path string, data []byte, v any, lenient bool) error {
+	c := checker{lenient: lenient}
+	c.decode(path, data, v)
+	return c.Err()
+}
+
+// A checker collects what is wrong with a document.
+type checker struct {
+	lb.FieldErrors
+
+	lenient bool // unknown fields are no problem
+}
+
+func (c *checker) decode(path string, data []byte, v any) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var doc any
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		c.Add(orBody(path), "is empty", "one JSON object")
+		return
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		c.Add(orBody(path), "is not JSON (it ends too early)", "one JSON object")
+		return
+	case err != nil:
+		c.Add(orBody(path), "is not JSON ("+err.Error()+")", "one JSON object")
+		return
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		c.Add(orBody(path), "holds more than one JSON document", "one JSON object")
+		return
+	}
+	c.checkShape(path, doc, reflect.TypeOf(v).Elem())
+	if c.Err() != nil {
+		return
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		c.Add(orBody(path), err.Error(), "")
+	}
+}
+
+func orBody(path string) string {
+	if path == "" {
+		return "body"
+	}
+	return path
+}
+
+// checkShape compares doc with the type it is to be decoded into. null stands
+// for an absent value everywhere, as it does for encoding/json.
+func (c *checker) checkShape(path string, doc any, t reflect.Type) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if doc == nil || t == reflect.TypeFor[json.RawMessage]() {
+		return
+	}
+	var ok bool
+	switch t.Kind() {
+	case reflect.Struct:
+		var object map[string]any
+		if object, ok = doc.(map[string]any); ok {
+			c.checkObject(path, object, t)
+		}
+	case reflect.Slice:
+		var list []any
+		list, ok = doc.([]any)
+		for i, element := range list {
+			c.checkShape(path+"["+strconv.Itoa(i)+"]", element, t.Elem())
+		}
+	case reflect.String:
+		_, ok = doc.(string)
+	case reflect.Bool:
+		_, ok = doc.(bool)
+	default: // the integers
+		var number json.Number
+		if number, ok = doc.(json.Number); ok {
+			_, err := strconv.ParseInt(number.String(), 10, 64)
+			ok = err == nil
+		}
+	}
+	if !ok {
+		c.Add(orBody(path), "is "+jsonKind(doc), goKind(t))
+	}
+}
+
+// checkObject compares the fields of object with those of the struct t.
+func (c *checker) checkObject(path string, object map[string]any, t reflect.Type) {
+	known := map[string]reflect.Type{}
+	names := make([]string, 0, t.NumField())
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		known[name] = field.Type
+		names = append(names, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		inner := strings.TrimPrefix(path+"."+name, ".")
+		switch {
+		case known[name] != nil:
+			c.checkShape(inner, object[name], known[name])
+		case !c.lenient:
+			c.Add(inner, "is not a field of this object", "one of "+strings.Join(names, ", "))
+		}
+	}
+}
+
+// jsonKind says what a decoded value is.
+func jsonKind(doc any) string {
+	switch doc := doc.(type) {
+	case map[string]any:
+		return "an object"
+	case []any:
+		return "an array"
+	case string:
+		return "a string"
+	case bool:
+		return strconv.FormatBool(doc)
+	default:
+		return "the number " + doc.(json.Number).String() //nolint:forcetypeassert // nothing else is left
+	}
+}
+
+// goKind says what a type takes.
+func goKind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Struct:
+		return "an object"
+	case reflect.Slice:
+		return "an array"
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	default:
+		return "a whole number"
+	}
+}
+
+// A Pair is one field of an object whose names are data.
+type Pair struct {
+	Name string
+	// Number is the value as written; empty: it is no number.
+	Number string
+}
+
+// Numbers reads an object of numbers whose names are data, in the order of the document,
+// and with every field that is named twice, of which encoding/json would keep the last.
+// problem says what the document is instead, as in "is no object"; empty: nothing.
+func Numbers(raw []byte) (pairs []Pair, problem string) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if brace, err := dec.Token(); err != nil || brace != json.Delim('{') {
+		return nil, "is no object"
+	}
+	pairs = []Pair{}
+	for dec.More() {
+		key, keyErr := dec.Token()
+		name, _ := key.(string) // keys always are
+		var value any
+		if err := dec.Decode(&value); err != nil || keyErr != nil {
+			return nil, "is not JSON"
+		}
+		number, _ := value.(json.Number)
+		pairs = append(pairs, Pair{Name: name, Number: number.String()})
+	}
+	return pairs, ""
+}
+
+// IsAbsent reports whether a raw field is missing or null, which encoding/json treats alike.
+func IsAbsent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }

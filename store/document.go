@@ -1,0 +1,227 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"thalassa/internal/strictjson"
+	"thalassa/lb"
+)
+
+// This file is the store's own format: the documents in the buckets of schema.go and in
+// the persistence file. They began as bodies of the REST API, and are none: an API may
+// change, and what is stored has to stay readable. What is stored was checked when it was
+// asked for; reading checks again what haproxy.cfg depends on (the Parse methods of lb),
+// and ignores fields that it does not know, as another version may have written them.
+
+// frontendDoc is a stored frontend.
+type frontendDoc struct {
+	ID        string           `json:"id,omitempty"`
+	Type      string           `json:"_type,omitempty"`
+	Key       string           `json:"key,omitempty"`
+	Name      string           `json:"name,omitempty"` // the key again
+	Bind      string           `json:"bind"`
+	Backend   string           `json:"backend"`
+	Mode      string           `json:"mode"`
+	Keepalive string           `json:"keepalive"`
+	Rules     []ruleDoc        `json:"rules"`
+	Natives   []string         `json:"natives"`
+	Register  *registrationDoc `json:"register,omitempty"`
+}
+
+type ruleDoc struct {
+	Type      string `json:"type"`
+	Header    string `json:"header,omitempty"`
+	Operation string `json:"operation"`
+	Value     string `json:"value"`
+	Backend   string `json:"backend"`
+}
+
+type registrationDoc struct {
+	Name string `json:"name"`
+}
+
+// backendDoc is a stored backend.
+type backendDoc struct {
+	ID       string          `json:"id,omitempty"`
+	JSONTyp  string          `json:"_type,omitempty"`
+	Key      string          `json:"key,omitempty"`
+	Type     string          `json:"type"`
+	Name     string          `json:"name,omitempty"` // of the Consul service
+	Version  string          `json:"version,omitempty"`
+	Versions json.RawMessage `json:"versions,omitempty"` // weights by version
+	Balance  string          `json:"balance"`
+	Host     string          `json:"host,omitempty"`
+	Health   *healthDoc      `json:"health,omitempty"`
+	Mode     string          `json:"mode"`
+	Natives  []string        `json:"natives"`
+	Members  json.RawMessage `json:"members,omitempty"` // of a static one: []memberDoc
+}
+
+type healthDoc struct {
+	Method      string `json:"method"`
+	URI         string `json:"uri"`
+	HTTPVersion string `json:"httpVersion"`
+	Interval    *int64 `json:"interval"` // milliseconds
+}
+
+type memberDoc struct {
+	Host string `json:"host"`
+	Port int    `json:"port"`
+}
+
+// encodeObject is the document of a frontend or backend.
+func encodeObject(o lb.Object) ([]byte, error) {
+	switch o := o.(type) {
+	case lb.Frontend:
+		return json.Marshal(frontendDocument(o))
+	case lb.Backend:
+		doc, err := backendDocument(o)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(doc)
+	}
+	return nil, fmt.Errorf("%T is neither a frontend nor a backend", o)
+}
+
+func frontendDocument(f lb.Frontend) frontendDoc {
+	s := f.Spec()
+	doc := frontendDoc{
+		ID: f.ID(), Type: "frontend", Key: string(f.Key), Name: string(f.Key),
+		Bind: s.Bind, Backend: s.Backend, Mode: s.Mode, Keepalive: s.Keepalive,
+		Rules: make([]ruleDoc, len(s.Rules)), Natives: s.Natives,
+	}
+	for i, r := range s.Rules {
+		doc.Rules[i] = ruleDoc(r)
+	}
+	if s.Register != nil {
+		doc.Register = &registrationDoc{Name: *s.Register}
+	}
+	return doc
+}
+
+func backendDocument(b lb.Backend) (backendDoc, error) {
+	s := b.Spec()
+	doc := backendDoc{
+		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type, Name: s.Service, Version: s.Version,
+		Balance: s.Balance, Host: s.Host, Mode: s.Mode, Natives: s.Natives,
+	}
+	if h := s.Health; h != nil {
+		doc.Health = &healthDoc{Method: h.Method, URI: h.URI, HTTPVersion: h.Version, Interval: h.Interval}
+	}
+	var err error
+	if b.Versions != nil {
+		weights := make(map[lb.Version]int, len(b.Versions))
+		for _, share := range b.Versions {
+			weights[share.Version] = share.Weight
+		}
+		if doc.Versions, err = json.Marshal(weights); err != nil {
+			return doc, err
+		}
+	}
+	if b.Type == "static" {
+		members := make([]memberDoc, len(s.Members))
+		for i, m := range s.Members {
+			members[i] = memberDoc(m)
+		}
+		doc.Members, err = json.Marshal(members)
+	}
+	return doc, err
+}
+
+// decodeObject reads the document of the object of that id. The error is an
+// *lb.InvalidError where a field is wrong.
+func decodeObject(id string, data []byte) (lb.Object, error) {
+	kind, _, _ := strings.Cut(id, "/")
+	var o lb.Object
+	var err error
+	switch kind {
+	case "frontend":
+		o, err = decodeFrontend(data)
+	case "backend":
+		o, err = decodeBackend(data)
+	default:
+		return nil, errors.New("it is neither a frontend nor a backend")
+	}
+	if err == nil && o.ID() != id {
+		err = errors.New("it holds another object")
+	}
+	return o, err
+}
+
+func decodeFrontend(data []byte) (lb.Frontend, error) {
+	var doc frontendDoc
+	if err := strictjson.DecodeLenient(data, &doc); err != nil {
+		return lb.Frontend{}, err
+	}
+	var fe lb.FieldErrors
+	key := parseIdentity(&fe, "frontend", doc.ID, doc.Type, doc.Key)
+	if doc.Name != "" && doc.Name != key {
+		fe.Add("name", "does not repeat the key", key)
+	}
+	s := lb.FrontendSpec{
+		Bind: doc.Bind, Backend: doc.Backend, Mode: doc.Mode, Keepalive: doc.Keepalive,
+		Rules: make([]lb.RuleSpec, len(doc.Rules)), Natives: doc.Natives,
+	}
+	for i, r := range doc.Rules {
+		s.Rules[i] = lb.RuleSpec(r)
+	}
+	if doc.Register != nil {
+		s.Register = &doc.Register.Name
+	}
+	f, err := s.Parse(lb.Name(key))
+	fe.AddErr("", err)
+	return f, fe.Err()
+}
+
+func decodeBackend(data []byte) (lb.Backend, error) {
+	var doc backendDoc
+	if err := strictjson.DecodeLenient(data, &doc); err != nil {
+		return lb.Backend{}, err
+	}
+	var fe lb.FieldErrors
+	key := parseIdentity(&fe, "backend", doc.ID, doc.JSONTyp, doc.Key)
+	s := lb.BackendSpec{
+		Type: doc.Type, Service: doc.Name, Version: doc.Version, Balance: doc.Balance, Host: doc.Host,
+		Mode: doc.Mode, Natives: doc.Natives,
+	}
+	if h := doc.Health; h != nil {
+		s.Health = &lb.HealthSpec{Method: h.Method, URI: h.URI, Version: h.HTTPVersion, Interval: h.Interval}
+	}
+	if !strictjson.IsAbsent(doc.Versions) {
+		pairs, problem := strictjson.Numbers(doc.Versions)
+		s.Versions = &lb.SplitSpec{Malformed: problem}
+		for _, p := range pairs {
+			s.Versions.Shares = append(s.Versions.Shares, lb.ShareSpec{Version: p.Name, Weight: p.Number})
+		}
+	}
+	if doc.Type == "static" && !strictjson.IsAbsent(doc.Members) {
+		var members []memberDoc
+		fe.AddErr("", strictjson.DecodeLenientAt("members", doc.Members, &members))
+		for _, m := range members {
+			s.Members = append(s.Members, lb.MemberSpec(m))
+		}
+	}
+	b, err := s.Parse(lb.Name(key))
+	fe.AddErr("", err)
+	return b, fe.Err()
+}
+
+// parseIdentity finds the key of a document that carries key, id or both.
+func parseIdentity(fe *lb.FieldErrors, kind, id, typ, key string) string {
+	if key == "" {
+		_, key, _ = strings.Cut(id, "/")
+	}
+	_, err := lb.ParseName(key)
+	fe.AddErr("key", err)
+	if id != "" && id != kind+"/"+key {
+		fe.Add("id", "does not fit the key", kind+"/"+key)
+	}
+	if typ != "" && typ != kind {
+		fe.Add("_type", "is not the type of this object", kind)
+	}
+	return key
+}
