@@ -51,8 +51,8 @@ func (h clusterHandlers) status() (cluster.Status, error) {
 		v = h.view.View()
 	}
 	if v.State == cluster.StateNone {
-		return v, &failure{
-			status: http.StatusNotFound, Code: "not_found",
+		return v, &Failure{
+			Status: http.StatusNotFound, Code: "not_found",
 			Message: "this node is in no cluster: Pacemaker does not run here, or the agent's setting cluster is off",
 		}
 	}
@@ -203,6 +203,6 @@ func (h clusterHandlers) action(c echo.Context) (cluster.Action, error) {
 	if ifNew || len(tags) > 0 && !slices.Contains(tags, "*") && !slices.Contains(tags, clusterTag(v)) {
 		return a, &lb.PreconditionError{ID: "cluster", Current: clusterTag(v)}
 	}
-	a.Author = author(c)
+	a.Author = Author(c)
 	return a, nil
 }

@@ -106,6 +106,9 @@ type Config struct {
 	// why not, as a clause. nil: each may.
 	Admit func(ctx context.Context, from, to netip.AddrPort) error
 
+	// Dialects are further REST interfaces beside the one of docs/api.md; nil: none.
+	Dialects []Dialect
+
 	Version string           // of the agent
 	Label   string           // logical name of this load balancer
 	Now     func() time.Time // time.Now

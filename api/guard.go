@@ -27,8 +27,8 @@ type caller struct {
 	check func() (auth.Identity, bool)
 }
 
-// author is the name of the caller of a guarded request; empty on open routes.
-func author(c echo.Context) string {
+// Author is the name of the caller of a guarded request; empty on open routes.
+func Author(c echo.Context) string {
 	who, _ := c.Get(callerKey).(caller)
 	return who.Name
 }
@@ -79,20 +79,20 @@ func (g *guard) checkOrigin(r *http.Request) error {
 }
 
 // protect is a route's handler behind the check of the caller's role.
-func (g *guard) protect(r route) echo.HandlerFunc {
+func (g *guard) protect(r Route) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if r.need == 0 {
-			return r.handle(c)
+		if r.Need == 0 {
+			return r.Handle(c)
 		}
 		who, err := g.identify(c.Request())
 		if err != nil {
 			return err
 		}
 		c.Set(callerKey, who)
-		if !who.Allows(r.need) {
-			return forbidden(fmt.Sprintf("token %s has the role %s, but %s %s needs the role %s", who.Name, who.Role, r.method, r.path, r.need))
+		if !who.Allows(r.Need) {
+			return forbidden(fmt.Sprintf("token %s has the role %s, but %s %s needs the role %s", who.Name, who.Role, r.Method, r.Path, r.Need))
 		}
-		return r.handle(c)
+		return r.Handle(c)
 	}
 }
 
@@ -144,9 +144,9 @@ func (g *guard) verify(r *http.Request, token string) (auth.Identity, auth.Token
 	wait, first := g.limiter.admit(source(r), hash, right, g.now())
 	switch {
 	case wait > 0:
-		return auth.Identity{}, hash, &failure{
-			status: http.StatusTooManyRequests, Code: "too_many", Message: "too many wrong tokens came from this address; try again later",
-			header: http.Header{echo.HeaderRetryAfter: {seconds(wait)}},
+		return auth.Identity{}, hash, &Failure{
+			Status: http.StatusTooManyRequests, Code: "too_many", Message: "too many wrong tokens came from this address; try again later",
+			Header: http.Header{echo.HeaderRetryAfter: {seconds(wait)}},
 		}
 	case right:
 		return who, hash, nil
@@ -176,17 +176,17 @@ func remoteIP(r *http.Request) string {
 	return remote.Addr().Unmap().WithZone("").String()
 }
 
-func forbidden(message string) *failure {
-	return &failure{status: http.StatusForbidden, Code: "forbidden", Message: message}
+func forbidden(message string) *Failure {
+	return &Failure{Status: http.StatusForbidden, Code: "forbidden", Message: message}
 }
 
-func unauthorized(hint, message string) *failure {
-	return &failure{
-		status: http.StatusUnauthorized, Code: "unauthorized", Message: message,
-		header: http.Header{echo.HeaderWWWAuthenticate: {`Bearer realm="thalassa"` + hint}},
+func unauthorized(hint, message string) *Failure {
+	return &Failure{
+		Status: http.StatusUnauthorized, Code: "unauthorized", Message: message,
+		Header: http.Header{echo.HeaderWWWAuthenticate: {`Bearer realm="thalassa"` + hint}},
 	}
 }
 
-func unknownToken() *failure {
+func unknownToken() *Failure {
 	return unauthorized(`, error="invalid_token"`, "the token is not known")
 }

@@ -2,10 +2,13 @@ package api
 
 import (
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"thalassa/ui"
 )
 
 // observe logs every request at debug level, after its answer.
@@ -17,7 +20,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		r := c.Request()
 		s.cfg.Logger.DebugContext(r.Context(), "request answered", "method", r.Method, "path", r.URL.Path,
-			"status", c.Response().Status, "duration", time.Since(begin), "remote", r.RemoteAddr, "author", author(c))
+			"status", c.Response().Status, "duration", time.Since(begin), "remote", r.RemoteAddr, "author", Author(c))
 		return nil
 	}
 }
@@ -27,7 +30,7 @@ func (s *Server) rescue(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
 			if p := recover(); p != nil {
-				err = s.internalFailure(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+				err = s.failures.incident(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), c)
 			}
 		}()
 		return next(c)
@@ -64,5 +67,34 @@ func (s *Server) checkOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 			return err
 		}
 		return next(c)
+	}
+}
+
+// pages answers browsers with the web UI. Where a page and a route of the API
+// share a path, the Accept header decides. Pages and assets contain no data
+// and need no token.
+func (s *Server) pages(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if ui.IsPage(r.URL.Path) {
+			c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
+		}
+		if ui.Serves(r) {
+			s.site.ServeHTTP(c.Response(), r)
+			return nil
+		}
+		return next(c)
+	}
+}
+
+// fail answers with err in the form of the request's dialect; it is echo's error handler.
+func (s *Server) fail(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	f := s.failures.of(err, c)
+	maps.Copy(c.Response().Header(), f.Header)
+	if err := s.dialect(c).Render(c, f); err != nil {
+		s.cfg.Logger.DebugContext(c.Request().Context(), "answer not written", "error", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"thalassa/activity"
-	"thalassa/lb"
 	"thalassa/stream"
 )
 
@@ -27,10 +26,10 @@ type publisher struct {
 }
 
 // newPublisher opens the topics, in the order in which clients are told their names.
-// status reads the status; count takes every event of the activity log.
-func newPublisher(cfg Config, status func(context.Context) (lb.Status, error), count func(activity.Event)) *publisher {
+// count takes every event of the activity log.
+func newPublisher(cfg Config, agent *Agent, count func(activity.Event)) *publisher {
 	p := &publisher{}
-	p.status = newStatusPublisher(cfg.Hub, status)
+	p.status = newStatusPublisher(cfg.Hub, agent)
 	p.views = newViewPublisher(cfg, p.status.poke)
 	if cfg.Sampler != nil {
 		p.stats = newStatsPublisher(cfg.Hub, cfg.Sampler, p.status.poke)

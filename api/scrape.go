@@ -25,23 +25,22 @@ type scrape struct {
 
 // A scraper reads what a scrape shows.
 type scraper struct {
-	views   Views
-	status  func(context.Context) (lb.Status, error)
+	agent   *Agent
 	hub     *stream.Hub
 	sampler *stats.Sampler // may be nil
 	cluster ClusterView    // may be nil
 	now     func() time.Time
 }
 
-func newScraper(cfg Config, status func(context.Context) (lb.Status, error)) *scraper {
-	return &scraper{views: cfg.Views, status: status, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, now: cfg.Now}
+func newScraper(cfg Config, agent *Agent) *scraper {
+	return &scraper{agent: agent, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, now: cfg.Now}
 }
 
 func (s *scraper) read(ctx context.Context) scrape {
-	m := scrape{now: s.now(), services: s.views.Snapshot().Services, clients: s.hub.Clients(), slow: s.hub.Slow()}
-	status, err := s.status(ctx)
+	m := scrape{now: s.now(), services: s.agent.Snapshot().Services, clients: s.hub.Clients(), slow: s.hub.Slow()}
+	status, err := s.agent.Status(ctx)
 	m.status, m.known = status, err == nil
-	if in, err := s.views.Intent(ctx); err == nil {
+	if in, err := s.agent.Intent(ctx); err == nil {
 		m.intent = in
 	}
 	if s.sampler != nil {

@@ -33,10 +33,11 @@ const (
 type Server struct {
 	cfg       Config
 	echo      *echo.Echo
-	site      *ui.Site
+	dialects  []Dialect // the node dialect is the last one
+	agent     *Agent
 	guard     *guard
-	coalescer *statusCoalescer
-	metrics   *metrics
+	failures  *failures
+	site      *ui.Site
 	publisher *publisher
 	live      *live.Server // the websockets
 }
@@ -44,18 +45,19 @@ type Server struct {
 // New makes a Server. It starts nothing.
 func New(cfg Config) *Server {
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, echo: echo.New(), site: ui.New(), guard: newGuard(cfg), coalescer: newStatusCoalescer(cfg.Views.Status)}
-	s.metrics = newMetrics(cfg, newScraper(cfg, s.coalescer.status).read)
-	s.publisher = newPublisher(cfg, s.currentStatus, s.metrics.count)
+	s := &Server{cfg: cfg, echo: echo.New(), agent: newAgent(cfg), guard: newGuard(cfg), failures: &failures{cfg.Logger}, site: ui.New()}
+	metrics := newMetrics(cfg, newScraper(cfg, s.agent).read)
+	s.publisher = newPublisher(cfg, s.agent, metrics.count)
 	s.live = live.New(liveConfig(cfg))
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(s.observe, s.rescue, harden, s.checkHost, s.checkOrigin, s.pages)
-	for _, r := range s.routes() {
-		s.echo.Add(r.method, echoPath(r.path), s.guard.protect(r))
-		if r.method == http.MethodGet {
-			s.echo.Add(http.MethodHead, echoPath(r.path), s.guard.protect(r))
-		}
+	for _, d := range cfg.Dialects {
+		s.add(d)
 	}
+	s.add(&nodeDialect{
+		cfg: cfg, metrics: metrics, failures: s.failures,
+		sessions: sessionHandlers{guard: s.guard, live: s.live}, streams: streamHandlers{s.live},
+	})
 	return s
 }
 

@@ -4,19 +4,18 @@ import (
 	"context"
 
 	"thalassa/api/node"
-	"thalassa/lb"
 	"thalassa/stream"
 )
 
 // A statusPublisher publishes the status of the node.
 type statusPublisher struct {
 	topic *stream.Topic
-	read  func(context.Context) (lb.Status, error)
+	agent *Agent
 	due   chan struct{} // one slot: the status may have changed
 }
 
-func newStatusPublisher(hub *stream.Hub, read func(context.Context) (lb.Status, error)) *statusPublisher {
-	return &statusPublisher{topic: hub.Set("status", false), read: read, due: make(chan struct{}, 1)}
+func newStatusPublisher(hub *stream.Hub, agent *Agent) *statusPublisher {
+	return &statusPublisher{topic: hub.Set("status", false), agent: agent, due: make(chan struct{}, 1)}
 }
 
 // poke says that the status may have changed.
@@ -34,7 +33,7 @@ func (p *statusPublisher) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if status, err := p.read(ctx); err == nil { // otherwise it is published after the next poke
+		if status, err := p.agent.Status(ctx); err == nil { // otherwise it is published after the next poke
 			object, err := encoded("status", "", identified{"status", node.NewStatus(status)})
 			if err != nil {
 				return err

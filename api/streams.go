@@ -90,9 +90,9 @@ func hasToken(h http.Header, name, token string) bool {
 }
 
 // upgradeFailure answers requests that do not open a websocket.
-func upgradeFailure(message string) *failure {
-	return &failure{
-		status: http.StatusUpgradeRequired, Code: "upgrade_required", Message: message,
-		header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
+func upgradeFailure(message string) *Failure {
+	return &Failure{
+		Status: http.StatusUpgradeRequired, Code: "upgrade_required", Message: message,
+		Header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
 	}
 }
