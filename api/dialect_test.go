@@ -49,7 +49,7 @@ func (d *plainDialect) remove(c echo.Context) error {
 // TestFurtherDialect: a dialect has its own form of errors, wherever they come from; the
 // guard and the changes are those of the node dialect.
 func TestFurtherDialect(t *testing.T) {
-	s := filled(t, apitest.Guarded(t), func(c *api.Config) { c.Dialects = []api.Dialect{&plainDialect{}} })
+	s := filledFixture(t, apitest.Guarded(t), func(c *api.Config) { c.Dialects = []api.Dialect{&plainDialect{}} })
 	for _, c := range []struct {
 		method, path, token string
 		status              int
