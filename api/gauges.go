@@ -68,43 +68,43 @@ func gauges() []gaugeKind {
 		}}
 	}
 	return []gaugeKind{
-		plain("thalassa_haproxy_up", "Whether HAProxy runs.", func(m scrape) float64 { return truth(m.known && m.status.HAProxy.Running) }),
-		plain("thalassa_haproxy_idle", "Whether HAProxy does not run and need not: Pacemaker wants it elsewhere.", func(m scrape) float64 { return truth(m.known && m.status.HAProxy.Idle) }),
-		plain("thalassa_haproxy_old_workers", "Workers of HAProxy that end after a reload.", func(m scrape) float64 { return float64(m.status.HAProxy.OldWorkers) }),
-		plain("thalassa_haproxy_in_step", "Whether HAProxy runs what was asked for.", func(m scrape) float64 {
+		plain("thalassa_haproxy_up", "Whether HAProxy runs.", func(m scrape) float64 { return boolean(m.known && m.status.HAProxy.Running) }),
+		plain("thalassa_haproxy_idle", "Whether HAProxy does not run because Pacemaker runs it elsewhere.", func(m scrape) float64 { return boolean(m.known && m.status.HAProxy.Idle) }),
+		plain("thalassa_haproxy_old_workers", "Workers of HAProxy that are ending after a reload.", func(m scrape) float64 { return float64(m.status.HAProxy.OldWorkers) }),
+		plain("thalassa_haproxy_in_step", "Whether HAProxy runs the newest configuration.", func(m scrape) float64 {
 			ready, _ := m.status.Ready()
-			return truth(m.known && ready)
+			return boolean(m.known && ready)
 		}),
-		plain("thalassa_revision", "The newest revision of what operators asked for.", func(m scrape) float64 { return float64(m.status.Revision) }),
+		plain("thalassa_revision", "The newest revision of the configuration by operators.", func(m scrape) float64 { return float64(m.status.Revision) }),
 		plain("thalassa_revision_in_effect", "The revision that HAProxy runs.", func(m scrape) float64 { return float64(m.status.InEffect) }),
-		plain("thalassa_start_time_seconds", "When the agent began, in seconds since the epoch.", func(m scrape) float64 { return float64(m.status.Started.UnixMilli()) / 1000 }),
-		plain("thalassa_frontends", "Frontends that operators asked for.", func(m scrape) float64 { return float64(len(m.intent.Frontends)) }),
-		plain("thalassa_backends", "Backends that operators asked for.", func(m scrape) float64 { return float64(len(m.intent.Backends)) }),
-		plain("thalassa_websocket_clients", "Websockets that are open.", func(m scrape) float64 { return float64(m.clients) }),
-		plain("thalassa_websocket_slow_clients", "Websockets that were closed because their clients did not keep up, since the agent began.", func(m scrape) float64 { return float64(m.slow) }),
+		plain("thalassa_start_time_seconds", "When the agent started, in seconds since the epoch.", func(m scrape) float64 { return float64(m.status.Started.UnixMilli()) / 1000 }),
+		plain("thalassa_frontends", "Number of frontends.", func(m scrape) float64 { return float64(len(m.intent.Frontends)) }),
+		plain("thalassa_backends", "Number of backends.", func(m scrape) float64 { return float64(len(m.intent.Backends)) }),
+		plain("thalassa_websocket_clients", "Open websockets.", func(m scrape) float64 { return float64(m.clients) }),
+		plain("thalassa_websocket_slow_clients", "Websockets closed because their clients were too slow, since the agent started.", func(m scrape) float64 { return float64(m.slow) }),
 		plain("thalassa_stats_age_seconds", "Age of HAProxy's statistics; -1: there are none.", func(m scrape) float64 {
 			if m.sampled.IsZero() {
 				return -1
 			}
 			return max(0, m.now.Sub(m.sampled).Seconds())
 		}),
-		perService("thalassa_discovery_age_seconds", "Time since Consul last confirmed what is known of a service; -1: nothing is.", func(m scrape, s lb.ServiceStatus) float64 {
+		perService("thalassa_discovery_age_seconds", "Time since Consul last confirmed the instances of a service; -1: it never did.", func(m scrape, s lb.ServiceStatus) float64 {
 			if !s.Known || s.Seen.IsZero() {
 				return -1
 			}
 			return max(0, m.now.Sub(s.Seen).Seconds())
 		}),
-		perService("thalassa_discovery_stale", "Whether Consul does not confirm what is known of a service, or knows nothing of it.", func(_ scrape, s lb.ServiceStatus) float64 {
-			return truth(s.Stale != "")
+		perService("thalassa_discovery_stale", "Whether Consul does not confirm the instances of a service.", func(_ scrape, s lb.ServiceStatus) float64 {
+			return boolean(s.Stale != "")
 		}),
-		{"thalassa_service_held", "Instances of a service that are kept although Consul does not list them any more.", []string{"service"}, func(m scrape, set func(float64, ...string)) {
+		{"thalassa_service_held", "Instances of a service that stay in use although Consul no longer lists them.", []string{"service"}, func(m scrape, set func(float64, ...string)) {
 			for _, s := range m.services {
 				set(float64(held(s)), string(s.Name))
 			}
 		}},
-		{"thalassa_cluster_state", "State of the Pacemaker cluster as this node sees it: 1 for the one that it is in.", []string{"state"}, clusterState},
-		{"thalassa_cluster_floating_ip_nodes", "Nodes that have a floating IP, as the Pacemaker of this node believes; 1 is right.", []string{"resource", "address"}, addressHolders},
-		{"thalassa_service_instances", "Instances of a service by version and health, as Consul has them.", []string{"service", "version", "health"}, instances},
+		{"thalassa_cluster_state", "State of the Pacemaker cluster as this node sees it: 1 for the current state.", []string{"state"}, clusterState},
+		{"thalassa_cluster_floating_ip_nodes", "Nodes that have a floating IP, as Pacemaker on this node knows it; 1 is healthy.", []string{"resource", "address"}, addressHolders},
+		{"thalassa_service_instances", "Instances of a service in Consul, by version and health.", []string{"service", "version", "health"}, instances},
 	}
 }
 
@@ -122,7 +122,7 @@ func clusterState(m scrape, set func(v float64, labels ...string)) {
 		return
 	}
 	for _, state := range cluster.States() {
-		set(truth(state == m.cluster.State), state)
+		set(boolean(state == m.cluster.State), state)
 	}
 }
 
@@ -148,7 +148,8 @@ func held(s lb.Service) int {
 	return n
 }
 
-func truth(b bool) float64 {
+// boolean is 1 for true.
+func boolean(b bool) float64 {
 	if b {
 		return 1
 	}

@@ -37,17 +37,17 @@ func newMetrics(cfg Config, read func(context.Context) scrape) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(), sampler: cfg.Sampler, begin: cfg.Now(),
 		rounds: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "thalassa_rounds_total", Help: "Rounds that changed what HAProxy runs, or failed to, by the path taken.",
+			Name: "thalassa_rounds_total", Help: "Changes applied to HAProxy, by path and result.",
 		}, []string{"path", "result"}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "thalassa_reloads_total", Help: "Reloads of HAProxy by reason; one with several reasons counts for each.",
+			Name: "thalassa_reloads_total", Help: "Reloads of HAProxy by reason; a reload with several reasons counts for each.",
 		}, []string{"reason"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "thalassa_apply_duration_seconds", Help: "Time that HAProxy took to run a change, by the path taken.",
+			Name: "thalassa_apply_duration_seconds", Help: "Time that HAProxy took to apply a change, by path.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"path"}),
 		propagation: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "thalassa_propagation_seconds", Help: "Time from Consul's answer, or from an operator's request, until the change was in effect.",
+			Name: "thalassa_propagation_seconds", Help: "Time from Consul's answer, or an operator's request, until the change was in effect.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -148,10 +148,10 @@ func (m *metrics) serve(c echo.Context) error {
 	c.Response().WriteHeader(http.StatusOK)
 	w := pacedWriter{c.Response()}
 	if _, err := w.Write(own.Bytes()); err != nil {
-		return nil //nolint:nilerr // the reader has gone
+		return nil //nolint:nilerr // the reader has closed the connection
 	}
 	if m.sampler != nil {
-		_ = writeHAProxyMetrics(w, m.sampler) // fails when the reader has gone
+		_ = writeHAProxyMetrics(w, m.sampler) // fails when the reader has closed the connection
 	}
 	return nil
 }
