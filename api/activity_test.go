@@ -10,14 +10,14 @@ import (
 	"thalassa/activity"
 )
 
-func record(s *site, verb activity.Verb, id string) {
+func record(s *fixture, verb activity.Verb, id string) {
 	s.Log.Record(s.tb.Context(), activity.Event{Verb: verb, Object: activity.Object{ID: id, Type: "backend"}})
 }
 
-func (s *site) events(query string) []activity.Event {
-	s.tb.Helper()
+func (f *fixture) events(query string) []activity.Event {
+	f.tb.Helper()
 	var list []activity.Event
-	s.get("/activity"+query).wants(s.tb, 200, &list)
+	f.get("/activity"+query).wants(f.tb, 200, &list)
 	return list
 }
 
@@ -30,7 +30,7 @@ func seqs(list []activity.Event) string {
 }
 
 func TestActivity(t *testing.T) {
-	s := open(t)
+	s := newFixture(t)
 	begin := time.Now().Truncate(time.Millisecond)
 	for _, verb := range []activity.Verb{activity.Started, activity.Online, activity.Offline, activity.Online} {
 		record(s, verb, "backend/live")
@@ -66,7 +66,7 @@ func TestActivity(t *testing.T) {
 }
 
 func TestActivityNamesTheBadParameter(t *testing.T) {
-	s := open(t)
+	s := newFixture(t)
 	for q, path := range map[string]string{
 		"?since=yesterday": "since", "?since=-1": "since", "?limit=x": "limit", "?limit=1001": "limit",
 		"?wait=30": "wait", "?wait=-1s": "wait", "?wait=11m": "wait", "?after=1": "after", "?filter=a&filter=b": "filter",
@@ -78,7 +78,7 @@ func TestActivityNamesTheBadParameter(t *testing.T) {
 }
 
 func TestALongPollAnswersWithWhatHappens(t *testing.T) {
-	s := open(t)
+	s := newFixture(t)
 	record(s, activity.Started, "agent")
 	done := make(chan []activity.Event, 1)
 	go func() { done <- s.events("?since=1&wait=10m&filter=switched") }()
@@ -93,7 +93,7 @@ func TestALongPollAnswersWithWhatHappens(t *testing.T) {
 // each of them, once and in order.
 func TestLongPollsLoseNothing(t *testing.T) {
 	const events, readers = 200, 4
-	s := open(t)
+	s := newFixture(t)
 	record(s, activity.Started, "agent")
 	var wg sync.WaitGroup
 	for r := range readers {

@@ -7,9 +7,18 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// An admission is what was found out about a connection, once.
+// refusalsPause is for how many seconds no connection may have been refused for the
+// next refusal to be logged as a warning.
+const refusalsPause = 60
+
+// noRights begins the message to callers over a connection without rights.
+const noRights = "this request needs a token file (--token-file), because its connection has no rights without one: "
+
+// An admission is whether a connection may have rights, found out once.
 type admission struct {
 	once sync.Once
 	err  error
@@ -18,48 +27,49 @@ type admission struct {
 // admissionKey is where a connection's context holds its admission.
 type admissionKey struct{}
 
-// withAdmission gives a new connection a place for what will be found out about it.
+// withAdmission gives a new connection an admission to be filled in later.
 func withAdmission(ctx context.Context, _ net.Conn) context.Context {
 	return context.WithValue(ctx, admissionKey{}, &admission{})
 }
 
-// admit refuses requests over connections that have no rights without tokens. It asks
-// about each connection once, when its first request needs a right.
-func (s *Server) admit(r *http.Request) error {
-	if s.cfg.Admit == nil {
-		return nil
-	}
-	a, ok := r.Context().Value(admissionKey{}).(*admission)
-	if !ok {
-		a = &admission{} // a server of somebody else's: each request is asked about
-	}
-	a.once.Do(func() { a.err = s.findOut(r) })
-	return a.err
+// An admitter decides which connections have rights without tokens.
+type admitter struct {
+	check   func(ctx context.Context, from, to netip.AddrPort) error // nil: all have
+	refused atomic.Int64                                             // Unix time of the last refusal
+	now     func() time.Time
+	logger  *slog.Logger
 }
 
-// findOut asks about the connection of a request.
-func (s *Server) findOut(r *http.Request) error {
+// admit refuses requests over connections that have no rights without tokens. It checks
+// each connection once, when its first request needs a right.
+func (a *admitter) admit(r *http.Request) error {
+	if a.check == nil {
+		return nil
+	}
+	admitted, ok := r.Context().Value(admissionKey{}).(*admission)
+	if !ok {
+		admitted = &admission{} // another http.Server: each request is checked
+	}
+	admitted.once.Do(func() { admitted.err = a.checkConnection(r) })
+	return admitted.err
+}
+
+// checkConnection checks the connection of a request.
+func (a *admitter) checkConnection(r *http.Request) error {
 	ctx := r.Context()
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	to, known := ctx.Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	if err != nil || !known {
 		return forbidden(noRights + "it is not a TCP connection")
 	}
-	// What is found out is of the connection, not of this request.
-	if err := s.cfg.Admit(context.WithoutCancel(ctx), from, to.AddrPort()); err != nil {
+	// The answer is about the connection, which may outlive this request.
+	if err := a.check(context.WithoutCancel(ctx), from, to.AddrPort()); err != nil {
 		level := slog.LevelDebug // anybody who reaches a frontend may cause many
-		if now := s.cfg.Now().Unix(); now-s.refused.Swap(now) >= refusalsPause {
+		if now := a.now().Unix(); now-a.refused.Swap(now) >= refusalsPause {
 			level = slog.LevelWarn
 		}
-		s.cfg.Logger.Log(ctx, level, "connection without rights", "remote", r.RemoteAddr, "reason", err)
+		a.logger.Log(ctx, level, "connection without rights", "remote", r.RemoteAddr, "reason", err)
 		return forbidden(noRights + err.Error())
 	}
 	return nil
 }
-
-// refusalsPause is for how many seconds no connection may have been refused for the
-// next one to be a warning in the log.
-const refusalsPause = 60
-
-// noRights begins the message to callers over a connection without rights.
-const noRights = "this needs a token file (--token-file), as the connection has no rights without one: "

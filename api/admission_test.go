@@ -20,7 +20,7 @@ import (
 // whatever it asks for.
 func TestAdmission(t *testing.T) {
 	t.Parallel()
-	s := filled(t, func(c *api.Config) {
+	s := filledFixture(t, func(c *api.Config) {
 		c.Admit = func(_ context.Context, from, to netip.AddrPort) error {
 			if !from.Addr().IsLoopback() || !to.Addr().IsLoopback() || to.Port() == 0 {
 				return errors.New("no address")
@@ -60,7 +60,7 @@ func TestAdmissionIsOfTheConnection(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var asked []netip.AddrPort
-	s := filled(t)
+	s := filledFixture(t)
 	cfg := s.Config()
 	cfg.Admit = func(_ context.Context, from, _ netip.AddrPort) error {
 		mu.Lock()
@@ -121,7 +121,7 @@ func TestAdmissionIsOfTheConnection(t *testing.T) {
 // With tokens only they count.
 func TestAdmissionWithTokens(t *testing.T) {
 	t.Parallel()
-	s := filled(t, func(c *api.Config) {
+	s := filledFixture(t, func(c *api.Config) {
 		c.Tokens = &auth.Tokens{}
 		c.Admit = func(context.Context, netip.AddrPort, netip.AddrPort) error {
 			t.Error("asked, with tokens")

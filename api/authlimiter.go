@@ -12,79 +12,79 @@ import (
 )
 
 const (
-	// freeFailures are wrong tokens from one source that cost nothing; each
-	// further one is allowed after another failureEvery.
+	// freeFailures are how many wrong tokens a source may show before it has to wait;
+	// then it may show another one every failureEvery.
 	freeFailures = 10
 	failureEvery = 6 * time.Second
-	// maxSources bounds how many sources with failures are remembered, and as many
-	// right tokens with where they were shown.
+	// maxSources bounds how many sources with failures are remembered, and how many
+	// right tokens with their sources.
 	maxSources = 4096
 )
 
-// An authLimiter slows those down who try tokens. One bound is for all who come from
-// the same source, right tokens too: or the answers would tell which are right.
-// Only a token that has been right from there before goes on, so that a program
-// with a wrong token keeps none out that works beside it. The zero value is ready.
+// An authLimiter slows down sources that try tokens. While a source has to wait, right
+// tokens from it are refused too; otherwise the answers would tell which are right. A
+// token that was right from that source before is always accepted, so that a program
+// with a wrong token does not lock out a program beside it. The zero value is ready.
 type authLimiter struct {
 	mu sync.Mutex
-	// debt is until when a source pays for its failures, freeFailures at most;
-	// while that is less than freeFailures ahead it may go on.
+	// debt is the time until which a source pays for its failures. While that is less
+	// than freeFailures ahead, the source may go on.
 	debt    map[string]time.Time
 	trusted map[trustedToken]bool
 }
 
-// A trustedToken is a token that was right, and where it came from.
+// A trustedToken is a token that was right, and the source it came from.
 type trustedToken struct {
 	source string
-	proof  auth.TokenHash
+	hash   auth.TokenHash
 }
 
-// admit judges a token that a source shows. wait: it has to be shown again after
-// that time, and whether it is right is not told. first: it is the first wrong
+// admit decides about a token that a source shows. wait: the source has to show it again
+// after that time, and is not told whether it is right. first: it is the first wrong
 // one for a while.
-func (p *authLimiter) admit(source string, proof auth.TokenHash, right bool, now time.Time) (wait time.Duration, first bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	shown := trustedToken{source, proof}
-	if right && p.trusted[shown] {
+func (l *authLimiter) admit(source string, hash auth.TokenHash, right bool, now time.Time) (wait time.Duration, first bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	token := trustedToken{source, hash}
+	if right && l.trusted[token] {
 		return 0, false
 	}
-	if wait := p.debt[source].Sub(now.Add((freeFailures - 1) * failureEvery)); wait > 0 {
+	if wait := l.debt[source].Sub(now.Add((freeFailures - 1) * failureEvery)); wait > 0 {
 		return wait, false
 	}
 	if !right {
-		return 0, p.fail(source, now)
+		return 0, l.fail(source, now)
 	}
-	if p.trusted == nil {
-		p.trusted = map[trustedToken]bool{}
+	if l.trusted == nil {
+		l.trusted = map[trustedToken]bool{}
 	}
-	makeRoom(p.trusted)
-	p.trusted[shown] = true
+	makeRoom(l.trusted)
+	l.trusted[token] = true
 	return 0, false
 }
 
-// fail notes a failure, and reports whether it is the first for a while; mu is
-// held.
-func (p *authLimiter) fail(source string, now time.Time) (first bool) {
-	if p.debt == nil {
-		p.debt = map[string]time.Time{}
+// fail records a failure, and reports whether it is the first for a while. The caller
+// holds mu.
+func (l *authLimiter) fail(source string, now time.Time) (first bool) {
+	if l.debt == nil {
+		l.debt = map[string]time.Time{}
 	}
-	until, owes := p.debt[source]
+	until, owes := l.debt[source]
 	if !owes {
-		if len(p.debt) >= maxSources {
-			maps.DeleteFunc(p.debt, func(_ string, until time.Time) bool { return !until.After(now) })
+		if len(l.debt) >= maxSources {
+			maps.DeleteFunc(l.debt, func(_ string, until time.Time) bool { return !until.After(now) })
 		}
-		makeRoom(p.debt)
+		makeRoom(l.debt)
 	}
 	first = !until.After(now)
 	if first {
 		until = now
 	}
-	p.debt[source] = until.Add(failureEvery)
+	l.debt[source] = until.Add(failureEvery)
 	return first
 }
 
-// makeRoom forgets any one entry when there are maxSources.
+// makeRoom deletes an arbitrary entry when there are maxSources.
 func makeRoom[K comparable, V any](m map[K]V) {
 	if len(m) < maxSources {
 		return
@@ -95,8 +95,8 @@ func makeRoom[K comparable, V any](m map[K]V) {
 	}
 }
 
-// source is who pays together: an address, and of IPv6 its network, since one
-// machine may have all addresses of that.
+// source is the address that a request is counted under. For IPv6 it is the network,
+// because one machine may have all addresses of it.
 func source(r *http.Request) string {
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -110,5 +110,5 @@ func source(r *http.Request) string {
 	return address.String()
 }
 
-// seconds is a time in the form of Retry-After.
+// seconds is a duration in the form of Retry-After.
 func seconds(d time.Duration) string { return strconv.Itoa(int(d/time.Second) + 1) }

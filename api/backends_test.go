@@ -18,7 +18,7 @@ func at0() time.Time { return time.UnixMilli(1700000000123) }
 func withClock(c *api.Config) { c.Now = at0 }
 
 func TestBackends(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	var list []struct {
 		ID, Type, Key string
 		Members       []struct{ ID string }
@@ -48,7 +48,7 @@ func TestBackends(t *testing.T) {
 }
 
 func TestMembersFollowConsul(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	s.Discover("shop", "10.1.0.9:8080 1.0.0")
 	var members []struct{ Host string }
 	s.get("/backends/live/members").wants(t, 200, &members)
@@ -60,7 +60,7 @@ func TestMembersFollowConsul(t *testing.T) {
 }
 
 func TestPutBackend(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	bodies := map[string]string{
 		"dynamic":   `{"type":"dynamic","name":"blog","version":"7"}`,
 		"healthy":   `{"type":"dynamic","name":"blog","version":"7","host":"blog.example","health":{"method":"HEAD","uri":"/up","httpVersion":"HTTP/1.1","interval":500},"natives":["timeout server 5s"]}`,
@@ -105,7 +105,7 @@ func TestPutBackend(t *testing.T) {
 }
 
 func TestPutBackendNamesTheBadField(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	tests := []struct{ body, path string }{
 		{`{}`, "type"},
 		{`{"type":"magic"}`, "type"},
@@ -133,7 +133,7 @@ func TestPutBackendNamesTheBadField(t *testing.T) {
 }
 
 func TestABackendInUseStays(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	s.put("/frontends/alt", `{"bind":"*:81","backend":"files","rules":[{"type":"path","operation":"path","value":"/","backend":"live"}]}`)
 	f := s.do("DELETE", "/backends/live", "").refused(t, 409, "conflict")
 	if strings.Join(f.By, " ") != "frontend/alt frontend/www" || !strings.Contains(f.Error, "frontend/alt") {
@@ -146,7 +146,7 @@ func TestABackendInUseStays(t *testing.T) {
 }
 
 func TestSwitch(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	before := s.get("/backends/live").header.Get("Etag")
 	var got struct {
 		ID, Name, Version, Path string
@@ -174,7 +174,7 @@ func TestSwitch(t *testing.T) {
 }
 
 func TestSwitchRefuses(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	s.do("POST", "/backends/nobody", `{"version":"2.0.0"}`).refused(t, 404, "not_found")
 	s.do("POST", "/backends/files", `{"version":"2.0.0"}`).refused(t, 409, "conflict")
 	f := s.do("POST", "/backends/live", `{"version":"9"}`).refused(t, 409, "conflict")
@@ -201,7 +201,7 @@ func TestSwitchRefuses(t *testing.T) {
 }
 
 func TestSwitchWaitsForTheVersion(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	done := make(chan reply, 1)
 	go func() { done <- s.do("POST", "/backends/live", `{"version":"3.0.0","wait":"5m"}`) }()
 	s.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.4:8080 3.0.0")
@@ -213,7 +213,7 @@ func TestSwitchWaitsForTheVersion(t *testing.T) {
 }
 
 func TestChangesCarryAuthorCauseAndTime(t *testing.T) {
-	s := filled(t, apitest.Guarded(t), withClock)
+	s := filledFixture(t, apitest.Guarded(t), withClock)
 	s.do("POST", "/backends/live", `{"version":"2.0.0"}`, bearer(apitest.DeployToken)).wants(t, 200, nil)
 	s.do("DELETE", "/frontends/%77ww", "", bearer(apitest.AdminToken)).wants(t, 200, nil)
 	list, err := s.Revisions(t.Context(), 0, 10)
@@ -232,7 +232,7 @@ func TestChangesCarryAuthorCauseAndTime(t *testing.T) {
 }
 
 func TestClaimedAddressesAreNotBelieved(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	s.do("POST", "/backends/live", `{"version":"2.0.0"}`, "X-Forwarded-For: 192.0.2.1", "X-Real-IP: 192.0.2.1").wants(t, 200, nil)
 	list, err := s.Revisions(t.Context(), 0, 1)
 	if err != nil || list[0].Author != "anonymous@127.0.0.1" {

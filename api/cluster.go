@@ -12,7 +12,6 @@ import (
 
 	"thalassa/cluster"
 	"thalassa/lb"
-	"thalassa/stream"
 )
 
 // monitorWait is the longest that a monitor request waits.
@@ -39,42 +38,48 @@ type ClusterActions interface {
 	Do(ctx context.Context, a cluster.Action) (cluster.Status, error)
 }
 
-// clusterNow is the cluster, or why there is none to show.
-func (s *Server) clusterNow() (cluster.Status, error) {
+// clusterHandlers show the Pacemaker cluster and act on it.
+type clusterHandlers struct {
+	view    ClusterView    // nil: this node is in no cluster
+	actions ClusterActions // nil with view
+}
+
+// status is the state of the cluster, or the error that says why there is none.
+func (h clusterHandlers) status() (cluster.Status, error) {
 	v := cluster.Status{State: cluster.StateNone}
-	if s.cfg.Cluster != nil {
-		v = s.cfg.Cluster.View()
+	if h.view != nil {
+		v = h.view.View()
 	}
 	if v.State == cluster.StateNone {
-		return v, &failure{
-			status: http.StatusNotFound, Code: "not_found",
+		return v, &Failure{
+			Status: http.StatusNotFound, Code: "not_found",
 			Message: "this node is in no cluster: Pacemaker does not run here, or the agent's setting cluster is off",
 		}
 	}
 	if v.State == "" {
-		return v, &lb.UnavailableError{What: "the cluster has not been looked at yet"}
+		return v, &lb.UnavailableError{What: "the state of the cluster is not known yet"}
 	}
 	return v, nil
 }
 
-// clusterTag is the entity tag of the cluster's configuration. It stays when
-// the status alone has changed, so nothing is ever answered with 304 by it.
+// clusterTag is the entity tag of the cluster's configuration. A change of the status
+// alone does not change it, so it is never a reason to answer 304.
 func clusterTag(v cluster.Status) string { return `"` + v.Epoch.Configuration() + `"` }
 
-func (s *Server) cluster(c echo.Context) error {
-	return s.respondCluster(c, func(v cluster.Status) any { return v })
+func (h clusterHandlers) show(c echo.Context) error {
+	return h.respond(c, func(v cluster.Status) any { return v })
 }
 
-func (s *Server) clusterNodes(c echo.Context) error {
-	return s.respondCluster(c, func(v cluster.Status) any { return orEmpty(v.Nodes) })
+func (h clusterHandlers) showNodes(c echo.Context) error {
+	return h.respond(c, func(v cluster.Status) any { return orEmpty(v.Nodes) })
 }
 
-func (s *Server) clusterResources(c echo.Context) error {
-	return s.respondCluster(c, func(v cluster.Status) any { return orEmpty(v.Resources) })
+func (h clusterHandlers) showResources(c echo.Context) error {
+	return h.respond(c, func(v cluster.Status) any { return orEmpty(v.Resources) })
 }
 
-func (s *Server) respondCluster(c echo.Context, part func(cluster.Status) any) error {
-	v, err := s.clusterNow()
+func (h clusterHandlers) respond(c echo.Context, part func(cluster.Status) any) error {
+	v, err := h.status()
 	if err != nil {
 		return err
 	}
@@ -82,12 +87,12 @@ func (s *Server) respondCluster(c echo.Context, part func(cluster.Status) any) e
 	return respond(c, http.StatusOK, part(v))
 }
 
-func (s *Server) clusterCIB(c echo.Context) error {
-	v, err := s.clusterNow()
+func (h clusterHandlers) showCIB(c echo.Context) error {
+	v, err := h.status()
 	if err != nil {
 		return err
 	}
-	cib, err := s.cfg.Cluster.MaskedCIB()
+	cib, err := h.view.MaskedCIB()
 	if err != nil {
 		return err
 	}
@@ -95,9 +100,9 @@ func (s *Server) clusterCIB(c echo.Context) error {
 	return write(c, http.StatusOK, echo.MIMEApplicationXMLCharsetUTF8, cib)
 }
 
-// monitor answers with the version of the CIB as soon as it is not the one that
+// monitor answers with the version of the CIB as soon as it differs from the one that
 // the caller knows, and after a minute in any case.
-func (s *Server) monitor(c echo.Context) error {
+func (h clusterHandlers) monitor(c echo.Context) error {
 	known, err := monitorEpoch(c.Request().URL.RawQuery)
 	if err != nil {
 		return err
@@ -108,10 +113,10 @@ func (s *Server) monitor(c echo.Context) error {
 	defer cancel()
 	for {
 		var next <-chan struct{}
-		if s.cfg.Cluster != nil {
-			next = s.cfg.Cluster.Changed() // before the look, so that nothing is missed
+		if h.view != nil {
+			next = h.view.Changed() // taken before the status is read, so that no change is missed
 		}
-		v, err := s.clusterNow()
+		v, err := h.status()
 		switch {
 		case err != nil:
 			return err
@@ -129,8 +134,8 @@ func (s *Server) monitor(c echo.Context) error {
 	}
 }
 
-// monitorEpoch reads the query of a monitor request, which is the epoch alone;
-// nil: there is none.
+// monitorEpoch reads the query of a monitor request, which is an epoch and nothing
+// else; nil: there is none.
 func monitorEpoch(query string) (*cluster.Epoch, error) {
 	if query == "" {
 		return nil, nil //nolint:nilnil // documented
@@ -145,24 +150,24 @@ func monitorEpoch(query string) (*cluster.Epoch, error) {
 	return nil, invalidField("query", "is not a version of the CIB", "admin_epoch:epoch:num_updates, e.g. 0:12:34")
 }
 
-func (s *Server) clusterSimulate(c echo.Context) error {
-	a, err := s.clusterAction(c)
+func (h clusterHandlers) simulate(c echo.Context) error {
+	a, err := h.action(c)
 	if err != nil {
 		return err
 	}
-	seen, err := s.cfg.ClusterActions.Foresee(c.Request().Context(), a)
+	consequences, err := h.actions.Foresee(c.Request().Context(), a)
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, seen)
+	return respond(c, http.StatusOK, consequences)
 }
 
-func (s *Server) clusterAct(c echo.Context) error {
-	a, err := s.clusterAction(c)
+func (h clusterHandlers) act(c echo.Context) error {
+	a, err := h.action(c)
 	if err != nil {
 		return err
 	}
-	v, err := s.cfg.ClusterActions.Do(c.Request().Context(), a)
+	v, err := h.actions.Do(c.Request().Context(), a)
 	if err != nil {
 		return err
 	}
@@ -170,9 +175,9 @@ func (s *Server) clusterAct(c echo.Context) error {
 	return respond(c, http.StatusOK, v)
 }
 
-// clusterAction reads an action and checks what must hold for it.
-func (s *Server) clusterAction(c echo.Context) (cluster.Action, error) {
-	v, err := s.clusterNow()
+// action reads an action and checks the conditions of the request.
+func (h clusterHandlers) action(c echo.Context) (cluster.Action, error) {
+	v, err := h.status()
 	if err != nil {
 		return cluster.Action{}, err
 	}
@@ -198,27 +203,6 @@ func (s *Server) clusterAction(c echo.Context) (cluster.Action, error) {
 	if ifNew || len(tags) > 0 && !slices.Contains(tags, "*") && !slices.Contains(tags, clusterTag(v)) {
 		return a, &lb.PreconditionError{ID: "cluster", Current: clusterTag(v)}
 	}
-	a.Author = s.stamp(c).Author
+	a.Author = Author(c)
 	return a, nil
-}
-
-// followCluster tells of the cluster.
-func (s *Server) followCluster(ctx context.Context) error {
-	for {
-		next := s.cfg.Cluster.Changed()
-		switch v := s.cfg.Cluster.View(); v.State {
-		case "":
-		case cluster.StateNone:
-			s.topics.cluster.Replace(nil)
-		default:
-			object, err := encoded("cluster", "", identified{"cluster", v})
-			if err != nil {
-				return err
-			}
-			s.topics.cluster.Replace([]stream.Object{object})
-		}
-		if !waitRested(ctx, next) {
-			return nil
-		}
-	}
 }

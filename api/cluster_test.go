@@ -15,11 +15,11 @@ import (
 	"thalassa/cluster"
 )
 
-// clustered is a site on a node of a cluster.
-func clustered(tb testing.TB, adjust ...func(*api.Config)) (*site, *apitest.Cluster) {
+// clustered is a fixture on a node of a cluster.
+func clustered(tb testing.TB, adjust ...func(*api.Config)) (*fixture, *apitest.Cluster) {
 	tb.Helper()
 	c := apitest.NewCluster()
-	return open(tb, append([]func(*api.Config){inCluster(c)}, adjust...)...), c
+	return newFixture(tb, append([]func(*api.Config){inCluster(c)}, adjust...)...), c
 }
 
 // inCluster makes an API that of a node of the cluster.
@@ -49,7 +49,7 @@ func TestClusterIsShown(t *testing.T) {
 }
 
 func TestNodeWithoutClusterSaysSo(t *testing.T) {
-	s := open(t)
+	s := newFixture(t)
 	for _, path := range []string{"/cluster", "/cluster/nodes", "/cluster/resources", "/cluster/cib.xml", "/monitor", "/monitor.json?0:1:2"} {
 		if f := s.get(path).refused(t, 404, "not_found"); !strings.Contains(f.Error, "in no cluster") {
 			t.Errorf("%s: %s", path, f.Error)
@@ -223,8 +223,8 @@ func TestClusterRoles(t *testing.T) {
 
 func TestClusterTopic(t *testing.T) {
 	c := apitest.NewCluster()
-	s := followed(t, inCluster(c))
-	p := s.tap(t)
+	s := streamingFixture(t, inCluster(c))
+	p := s.subscriber(t)
 	p.say(`{"type":"subscribe","topics":["cluster"]}`)
 	p.wait("cluster", "cluster", func(v map[string]any) bool { return v["epoch"] == "0:12:34" && v["role"] == "active" })
 	c.Change(func(v *cluster.Status) { v.Epoch.Updates, v.DC = 35, "n2" })

@@ -8,30 +8,34 @@ import (
 	"thalassa/lb"
 )
 
-// A statusCoalescer has all who ask for the status at once share one reading of it:
-// the health checkers of many balancers, pages and Prometheus come at the same
-// moment. A reading is shared by those who come before it begins, so that nobody is told
-// of what was before he came: a change that was answered shows.
+// A statusCoalescer lets all who ask for the status at the same time share one reading:
+// health checks of many load balancers, pages and Prometheus often come together. A
+// reading is shared by those who ask before it begins, so that nobody gets a status
+// from before the question, and a change that was answered is visible.
 type statusCoalescer struct {
-	reads singleflight.Group
-	lock  chan struct{} // of the one that is under way
+	read    func(context.Context) (lb.Status, error)
+	reads   singleflight.Group
+	reading chan struct{} // one slot: a reading is under way
 }
 
-func newStatusCoalescer() *statusCoalescer { return &statusCoalescer{lock: make(chan struct{}, 1)} }
+func newStatusCoalescer(read func(context.Context) (lb.Status, error)) *statusCoalescer {
+	return &statusCoalescer{read: read, reading: make(chan struct{}, 1)}
+}
 
-// status is what read returns, or the error of ctx, whose end is no other's.
-func (q *statusCoalescer) status(ctx context.Context, read func(context.Context) (lb.Status, error)) (lb.Status, error) {
-	const next = "the next one"
+// status is the result of a reading, or the error of ctx. The end of ctx does not end a
+// reading that others wait for.
+func (q *statusCoalescer) status(ctx context.Context) (lb.Status, error) {
+	const next = "next"
 	result := q.reads.DoChan(next, func() (any, error) {
-		q.lock <- struct{}{}
-		defer func() { <-q.lock }()
-		q.reads.Forget(next) // who comes from now on has another one
-		return read(context.WithoutCancel(ctx))
+		q.reading <- struct{}{}
+		defer func() { <-q.reading }()
+		q.reads.Forget(next) // whoever asks from now on waits for another reading
+		return q.read(context.WithoutCancel(ctx))
 	})
 	select {
 	case r := <-result:
-		st, _ := r.Val.(lb.Status) // it always is
-		return st, r.Err
+		status, _ := r.Val.(lb.Status) // it always is
+		return status, r.Err
 	case <-ctx.Done():
 		return lb.Status{}, ctx.Err()
 	}

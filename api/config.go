@@ -13,9 +13,9 @@ import (
 	"thalassa/stream"
 )
 
-// Changer carries out changes. A change is in effect, or its Applied says why
-// not, when a call returns. Errors: those of lb.Intent.Apply, *lb.RefusedError,
-// *lb.UnavailableError. The end of ctx ends the waiting; what has been stored by
+// Changer carries out changes. When a call returns, the change is in effect, or its
+// Applied says why not. Errors: those of lb.Intent.Apply, *lb.RefusedError,
+// *lb.UnavailableError. The end of ctx ends the waiting; a change that has been stored by
 // then stays.
 type Changer interface {
 	Edit(ctx context.Context, e lb.Edit) (lb.Applied, error)
@@ -24,7 +24,7 @@ type Changer interface {
 	Accept(ctx context.Context, service lb.Name, by lb.Stamp) error
 }
 
-// Views shows what was asked for, what Consul said and how things stand.
+// Views shows the configuration by operators, the instances in Consul, and the status.
 type Views interface {
 	Intent(ctx context.Context) (lb.Intent, error)
 	Snapshot() lb.Snapshot
@@ -40,14 +40,14 @@ type Log interface {
 	Wait(ctx context.Context, since uint64) error
 }
 
-// History is what has become of the intent, newest revision first. Before 0
-// means from the newest on.
+// History is the revisions of the intent, newest first. Before 0
+// means to start with the newest.
 type History interface {
 	Revisions(ctx context.Context, before uint64, limit int) ([]lb.Revision, error)
 }
 
 // Archive is the texts of haproxy.cfg that were in effect, newest first. Before 0
-// means from the newest on; *lb.NotFoundError when there is no text of a number.
+// means to start with the newest. An unknown number is an *lb.NotFoundError.
 type Archive interface {
 	Configs(ctx context.Context, before uint64, limit int) ([]lb.Recorded, error)
 	ConfigText(ctx context.Context, number uint64) (lb.Recorded, []byte, error)
@@ -60,56 +60,58 @@ type Config struct {
 	Activity Log
 	History  History
 	Configs  Archive
-	// HAProxyConfig gives the bytes of haproxy.cfg as last written;
-	// *lb.UnavailableError while there are none.
+	// HAProxyConfig reads haproxy.cfg as last written;
+	// *lb.UnavailableError while there is none.
 	HAProxyConfig func(ctx context.Context) ([]byte, error)
 
-	// Stats reads what HAProxy counts for the server lines of a backend;
-	// *lb.UnavailableError while HAProxy is not running. nil: nobody can tell.
+	// Stats reads HAProxy's statistics of the servers of a backend;
+	// *lb.UnavailableError while HAProxy is not running. nil: they are not available.
 	Stats func(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error)
 
-	// Connections reads which servers of a backend have some under way, in the words
-	// of Stats.
+	// Connections reads which servers of a backend have connections; errors and nil as
+	// for Stats.
 	Connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error)
 
-	// Changed returns a channel that is closed when Views may show something
-	// else; nil: they never do.
+	// Changed returns a channel that is closed when Views may have changed; nil: they
+	// never change.
 	Changed func() <-chan struct{}
 	// Sampler has HAProxy's statistics; nil: there are none.
 	Sampler *stats.Sampler
-	// Hub has the topics of the websocket; the Server adds its own. nil: one of
-	// the Server's own.
+	// Hub has the topics of the websocket, to which the Server adds its own. nil: the
+	// Server makes one.
 	Hub *stream.Hub
-	// OpenMetrics lets everybody read /metrics, also where tokens are needed
-	// otherwise.
+	// OpenMetrics lets everybody read /metrics without a token.
 	OpenMetrics bool
-	// MaxWebsockets bounds the websockets that are open at once (4096).
+	// MaxWebsockets is the maximum number of open websockets (4096).
 	MaxWebsockets int
 
-	// Cluster is what this node is part of, and ClusterActions what can be done to
-	// it; nil, both: it is in none.
+	// Cluster is the cluster of this node, and ClusterActions act on it. Both are nil
+	// if the node is in no cluster.
 	Cluster        ClusterView
 	ClusterActions ClusterActions
 
-	// Tokens say who may do what; nil: everybody may do everything whom Admit lets in.
+	// Tokens are the tokens of callers; nil: whoever Admit admits has every right.
 	Tokens *auth.Tokens
 	// Loopback says that the listener is on the loopback. Without tokens only
 	// requests whose Host header is localhost, an IP address or one of
-	// AllowedHosts are served then, so that no web page can reach the API
+	// AllowedHosts are served then. Otherwise a web page could reach the API
 	// through a name of its own that resolves to 127.0.0.1.
 	Loopback bool
 	// AllowedHosts are further names of this machine, without ports.
 	AllowedHosts []string
 
-	// Admit finds out, where there are no tokens, whether a connection that was
-	// accepted at the address to, from the address from, may have rights. The error is
-	// why not, as a clause. nil: each may.
+	// Admit decides, where there are no tokens, whether a connection that was
+	// accepted at the address to, from the address from, has rights. The error is
+	// the reason why not, as a clause. nil: every connection has.
 	Admit func(ctx context.Context, from, to netip.AddrPort) error
+
+	// Dialects are further REST interfaces beside the one of docs/api.md; nil: none.
+	Dialects []Dialect
 
 	Version string           // of the agent
 	Label   string           // logical name of this load balancer
 	Now     func() time.Time // time.Now
-	Logger  *slog.Logger     // discards
+	Logger  *slog.Logger     // default: discards
 }
 
 func (c Config) withDefaults() Config {

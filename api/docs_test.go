@@ -74,9 +74,9 @@ func words(line string) []string {
 	return out
 }
 
-// curl performs a curl command against the site.
-func (s *site) curl(command string) reply {
-	s.tb.Helper()
+// curl performs a curl command against the fixture.
+func (f *fixture) curl(command string) reply {
+	f.tb.Helper()
 	method, path, body, headers := "GET", "", "", []string(nil)
 	args := words(command)
 	for i := 1; i < len(args); i++ {
@@ -95,11 +95,11 @@ func (s *site) curl(command string) reply {
 		default:
 			var ok bool
 			if path, ok = strings.CutPrefix(a, "localhost:10000"); !ok {
-				s.tb.Fatalf("%s: the test does not know the argument %s", command, a)
+				f.tb.Fatalf("%s: the test does not know the argument %s", command, a)
 			}
 		}
 	}
-	return s.do(method, path, body, headers...)
+	return f.do(method, path, body, headers...)
 }
 
 // The examples of the pages run one after the other. An answer that a page shows
@@ -118,7 +118,7 @@ func TestExamplesOfTheDocumentation(t *testing.T) {
 	})
 	server := httptest.NewServer(api.New(node.Config()))
 	defer server.Close()
-	s := &site{Node: node, tb: t, url: server.URL}
+	s := &fixture{Node: node, tb: t, url: server.URL}
 	list := blocks(readDocs(t))
 	performed := 0
 	for i, b := range list {
@@ -152,7 +152,7 @@ func TestDocumentationListsEveryRoute(t *testing.T) {
 	var index struct {
 		Routes []struct{ Method, Path, Role, Summary string }
 	}
-	open(t).get("/").wants(t, 200, &index)
+	newFixture(t).get("/").wants(t, 200, &index)
 	want := make([]string, len(index.Routes))
 	for i, r := range index.Routes {
 		want[i] = r.Method + " " + r.Path + " " + r.Role

@@ -8,9 +8,9 @@ import (
 	"thalassa/stats"
 )
 
-// A family is one metric of HAProxy's, for some kinds of objects. The names are
-// those of HAProxy's own exporter, less the kind: haproxy_frontend_…,
-// haproxy_backend_…, haproxy_server_….
+// A family is one metric of HAProxy, for some kinds of objects. The names are
+// those of HAProxy's own exporter without the kind (haproxy_frontend_…,
+// haproxy_backend_…, haproxy_server_…).
 type family struct {
 	name, help string
 	counter    bool
@@ -19,8 +19,8 @@ type family struct {
 	write func(s *stats.Series, sample func(v float64, labels ...string))
 }
 
-// writeHAProxyMetrics writes what the sampler knows of HAProxy in Prometheus'
-// text format, a family at a time, so that no more than one is in memory.
+// writeHAProxyMetrics writes the statistics of the sampler in Prometheus' text format,
+// one family at a time, so that only one is in memory.
 func writeHAProxyMetrics(w io.Writer, sampler *stats.Sampler) error {
 	var buf []byte
 	for _, f := range families() {
@@ -72,7 +72,7 @@ func appendHeading(dst []byte, name, help string, counter bool) []byte {
 	return append(dst, "# HELP "+name+" "+help+"\n# TYPE "+name+" "+kind+"\n"...)
 }
 
-// appendLabel writes a label's value after what stands before it.
+// appendLabel writes before and then the value of a label.
 func appendLabel(dst []byte, before, value string) []byte {
 	dst = append(dst, before...)
 	if strings.ContainsAny(value, "\\\"\n") {
@@ -82,7 +82,7 @@ func appendLabel(dst []byte, before, value string) []byte {
 	return append(dst, '"')
 }
 
-// appendProcess writes what HAProxy says of itself.
+// appendProcess writes the metrics of the HAProxy process.
 func appendProcess(dst []byte, sampler *stats.Sampler) []byte {
 	info := sampler.Info()
 	for _, p := range []struct {
@@ -91,14 +91,14 @@ func appendProcess(dst []byte, sampler *stats.Sampler) []byte {
 		v          float64
 	}{
 		{"nbthread", "Number of threads.", false, float64(info.Threads)},
-		{"uptime_seconds", "How long ago the present worker was started.", false, info.Uptime.Seconds()},
-		{"max_connections", "Greatest number of concurrent connections.", false, float64(info.MaxConn)},
-		{"current_connections", "Connections now.", false, float64(info.CurrConns)},
+		{"uptime_seconds", "Time since the present worker was started.", false, info.Uptime.Seconds()},
+		{"max_connections", "Maximum number of concurrent connections.", false, float64(info.MaxConn)},
+		{"current_connections", "Current connections.", false, float64(info.CurrConns)},
 		{"connections_total", "Connections since the present worker was started.", true, float64(info.CumConns)},
 		{"requests_total", "Requests since the present worker was started.", true, float64(info.CumReq)},
 		{"current_connection_rate", "Connections in the last second.", false, float64(info.ConnRate)},
 		{"current_session_rate", "Sessions in the last second.", false, float64(info.SessRate)},
-		{"idle_time_percent", "Share of the last second that was spent waiting.", false, float64(info.IdlePercent)},
+		{"idle_time_percent", "Percentage of the last second for which HAProxy was idle.", false, float64(info.IdlePercent)},
 	} {
 		dst = appendHeading(dst, "haproxy_process_"+p.name, p.help, p.counter)
 		if info.PID > 0 {
@@ -130,43 +130,43 @@ func families() []family {
 	}
 	return []family{
 		{"status", "Current status, per state label value.", false, all, writeStatus},
-		gauge("current_sessions", "Sessions now.", all, func(g *stats.Gauges) float64 { return float64(g.Connections) }),
-		gauge("max_sessions", "Most sessions at a time.", all, func(g *stats.Gauges) float64 { return float64(g.MaxConnections) }),
-		gauge("limit_sessions", "Greatest number of sessions; 0: no limit.", all, func(g *stats.Gauges) float64 { return float64(g.Limit) }),
-		counter("sessions_total", "Sessions since the agent began.", all, stats.Sessions),
-		counter("http_requests_total", "HTTP requests since the agent began.", []stats.Kind{f, b}, stats.Requests),
-		counter("bytes_in_total", "Bytes of requests since the agent began.", all, stats.BytesIn),
-		counter("bytes_out_total", "Bytes of responses since the agent began.", all, stats.BytesOut),
-		counter("requests_denied_total", "Requests denied since the agent began.", []stats.Kind{f, b}, stats.DeniedRequests),
-		counter("responses_denied_total", "Responses denied since the agent began.", all, stats.DeniedResponses),
-		counter("request_errors_total", "Invalid requests since the agent began.", []stats.Kind{f}, stats.RequestErrors),
-		counter("connection_errors_total", "Failed connections to servers since the agent began.", behind, stats.ConnectErrors),
-		counter("response_errors_total", "Invalid responses since the agent began.", behind, stats.ResponseErrors),
-		counter("retry_warnings_total", "Connections tried again since the agent began.", behind, stats.Retries),
-		counter("redispatch_warnings_total", "Requests given to another server since the agent began.", behind, stats.Redispatches),
-		counter("client_aborts_total", "Transfers ended by clients since the agent began.", behind, stats.ClientAborts),
-		counter("server_aborts_total", "Transfers ended by servers since the agent began.", behind, stats.ServerAborts),
-		{"http_responses_total", "HTTP responses since the agent began, by class.", true, all, writeResponses},
-		gauge("current_queue", "Requests that wait for a server.", behind, func(g *stats.Gauges) float64 { return float64(g.Queue) }),
-		gauge("max_queue", "Most requests that waited at a time.", behind, func(g *stats.Gauges) float64 { return float64(g.MaxQueue) }),
-		gauge("weight", "Effective weight; of a backend the sum.", behind, func(g *stats.Gauges) float64 { return float64(g.Weight) }),
+		gauge("current_sessions", "Current sessions.", all, func(g *stats.Gauges) float64 { return float64(g.Connections) }),
+		gauge("max_sessions", "Maximum of current sessions.", all, func(g *stats.Gauges) float64 { return float64(g.MaxConnections) }),
+		gauge("limit_sessions", "Configured limit of sessions; 0: no limit.", all, func(g *stats.Gauges) float64 { return float64(g.Limit) }),
+		counter("sessions_total", "Sessions since the agent started.", all, stats.Sessions),
+		counter("http_requests_total", "HTTP requests since the agent started.", []stats.Kind{f, b}, stats.Requests),
+		counter("bytes_in_total", "Bytes of requests since the agent started.", all, stats.BytesIn),
+		counter("bytes_out_total", "Bytes of responses since the agent started.", all, stats.BytesOut),
+		counter("requests_denied_total", "Requests denied since the agent started.", []stats.Kind{f, b}, stats.DeniedRequests),
+		counter("responses_denied_total", "Responses denied since the agent started.", all, stats.DeniedResponses),
+		counter("request_errors_total", "Invalid requests since the agent started.", []stats.Kind{f}, stats.RequestErrors),
+		counter("connection_errors_total", "Failed connections to servers since the agent started.", behind, stats.ConnectErrors),
+		counter("response_errors_total", "Invalid responses since the agent started.", behind, stats.ResponseErrors),
+		counter("retry_warnings_total", "Retried connections since the agent started.", behind, stats.Retries),
+		counter("redispatch_warnings_total", "Requests redispatched to another server since the agent started.", behind, stats.Redispatches),
+		counter("client_aborts_total", "Transfers aborted by clients since the agent started.", behind, stats.ClientAborts),
+		counter("server_aborts_total", "Transfers aborted by servers since the agent started.", behind, stats.ServerAborts),
+		{"http_responses_total", "HTTP responses since the agent started, by class.", true, all, writeResponses},
+		gauge("current_queue", "Current requests in the queue.", behind, func(g *stats.Gauges) float64 { return float64(g.Queue) }),
+		gauge("max_queue", "Maximum of requests in the queue.", behind, func(g *stats.Gauges) float64 { return float64(g.MaxQueue) }),
+		gauge("weight", "Effective weight; for a backend the sum of its servers.", behind, func(g *stats.Gauges) float64 { return float64(g.Weight) }),
 		seconds("queue_time_average_seconds", "Mean time in the queue of the last 1024 requests.", func(g *stats.Gauges) int32 { return g.QueueMS }),
-		seconds("connect_time_average_seconds", "Mean time to connect of the last 1024 requests.", func(g *stats.Gauges) int32 { return g.ConnectMS }),
-		seconds("response_time_average_seconds", "Mean time to a response of the last 1024 requests.", func(g *stats.Gauges) int32 { return g.ResponseMS }),
-		seconds("total_time_average_seconds", "Mean time in all of the last 1024 requests.", func(g *stats.Gauges) int32 { return g.TotalMS }),
+		seconds("connect_time_average_seconds", "Mean connect time of the last 1024 requests.", func(g *stats.Gauges) int32 { return g.ConnectMS }),
+		seconds("response_time_average_seconds", "Mean response time of the last 1024 requests.", func(g *stats.Gauges) int32 { return g.ResponseMS }),
+		seconds("total_time_average_seconds", "Mean total time of the last 1024 requests.", func(g *stats.Gauges) int32 { return g.TotalMS }),
 		gauge("downtime_seconds_total", "Time spent down.", behind, func(g *stats.Gauges) float64 { return g.Downtime.Seconds() }).asCounter(),
-		gauge("check_last_change_seconds", "How long ago the status changed.", behind, func(g *stats.Gauges) float64 { return g.Change.Seconds() }),
-		counter("check_up_down_total", "Changes from up to down since the agent began.", behind, stats.CheckDowns),
-		counter("check_failures_total", "Failed checks while up since the agent began.", []stats.Kind{s}, stats.CheckFails),
-		{"check_status", "Result of the last check; only the state that it has is shown.", false, []stats.Kind{s}, writeCheck},
-		gauge("check_code", "Code of the last check, if it had one.", []stats.Kind{s}, func(g *stats.Gauges) float64 { return float64(g.CheckCode) }),
-		gauge("check_duration_seconds", "How long the last check took.", []stats.Kind{s}, func(g *stats.Gauges) float64 { return float64(g.CheckMS) / 1000 }),
+		gauge("check_last_change_seconds", "Time since the last change of the status.", behind, func(g *stats.Gauges) float64 { return g.Change.Seconds() }),
+		counter("check_up_down_total", "Changes from up to down since the agent started.", behind, stats.CheckDowns),
+		counter("check_failures_total", "Failed checks while up since the agent started.", []stats.Kind{s}, stats.CheckFails),
+		{"check_status", "Result of the last check; only the current state is shown.", false, []stats.Kind{s}, writeCheck},
+		gauge("check_code", "Code of the last check, if any.", []stats.Kind{s}, func(g *stats.Gauges) float64 { return float64(g.CheckCode) }),
+		gauge("check_duration_seconds", "Duration of the last check.", []stats.Kind{s}, func(g *stats.Gauges) float64 { return float64(g.CheckMS) / 1000 }),
 		gauge("active_servers", "Servers in use.", []stats.Kind{b}, func(g *stats.Gauges) float64 { return float64(g.Active) }),
 		gauge("backup_servers", "Backup servers in use.", []stats.Kind{b}, func(g *stats.Gauges) float64 { return float64(g.Backup) }),
 	}
 }
 
-// asCounter is for what HAProxy counts and the agent does not add up.
+// asCounter makes a counter of a figure that the agent does not add up itself.
 func (f family) asCounter() family {
 	f.counter = true
 	return f
@@ -178,11 +178,11 @@ func writeStatus(s *stats.Series, sample func(v float64, labels ...string)) {
 		states = append(states, "MAINT", "DRAIN", "NOLB")
 	}
 	for _, state := range states {
-		sample(truth(stateOf(s.Gauges.Status) == state), "state", state)
+		sample(boolean(stateOf(s.Gauges.Status) == state), "state", state)
 	}
 }
 
-// stateOf is one of HAProxy's states for the words of show stat.
+// stateOf is one of the exporter's states for a status of show stat.
 func stateOf(status string) string {
 	for _, state := range []string{"UP", "DOWN", "MAINT", "DRAIN", "NOLB"} {
 		if strings.HasPrefix(status, state) {
@@ -195,7 +195,7 @@ func stateOf(status string) string {
 	case stats.Unknown:
 		return ""
 	}
-	return "DOWN" // STOP, and what later versions may say
+	return "DOWN" // STOP, or a status of a later version
 }
 
 func writeResponses(s *stats.Series, sample func(v float64, labels ...string)) {

@@ -16,9 +16,9 @@ import (
 // however many had to wait for room, and answers to what it asks among them.
 func TestTextsThatWaitForRoom(t *testing.T) {
 	hub := stream.New(stream.Config{Queue: 1000, QueueBytes: 100 << 20})
-	s := followed(t, func(c *api.Config) { c.Hub = hub })
+	s := streamingFixture(t, func(c *api.Config) { c.Hub = hub })
 	words := hub.Log("words", 1)
-	p := s.tap(t)
+	p := s.subscriber(t)
 	p.next()
 	p.say(`{"type":"subscribe","topics":["words"]}`)
 	p.until(func(m message) bool { return m.Type == "state" })
@@ -69,11 +69,11 @@ func TestTextsThatWaitForRoom(t *testing.T) {
 // While texts wait for clients that do not read, others get theirs.
 func TestAStuckClientDelaysNobody(t *testing.T) {
 	hub := stream.New(stream.Config{Queue: 10_000, QueueBytes: 1 << 30})
-	s := followed(t, func(c *api.Config) { c.Hub = hub })
+	s := streamingFixture(t, func(c *api.Config) { c.Hub = hub })
 	words := hub.Log("words", 1)
-	var taps []*tap
+	var taps []*subscriber
 	for range 4 {
-		p := s.tap(t)
+		p := s.subscriber(t)
 		p.next()
 		p.say(`{"type":"subscribe","topics":["words"]}`)
 		p.until(func(m message) bool { return m.Type == "state" })

@@ -11,14 +11,14 @@ const wwwJSON = `{"id":"frontend/www","_type":"frontend","key":"www","name":"www
 	"mode":"http","keepalive":"default","rules":[],"natives":[]}`
 
 func TestListsAreArrays(t *testing.T) {
-	s := open(t)
+	s := newFixture(t)
 	for _, path := range []string{"/frontends", "/backends", "/services", "/activity", "/revisions"} {
 		same(t, s.get(path).body, `[]`)
 	}
 }
 
 func TestFrontends(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	same(t, s.get("/frontends").body, `[`+wwwJSON+`]`)
 	r := s.get("/frontends/www")
 	r.wants(t, 200, nil)
@@ -32,7 +32,7 @@ func TestFrontends(t *testing.T) {
 }
 
 func TestPutFrontendCreatesAndReplaces(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	body := `{"bind":"127.0.0.1:81,[::1]:81","backend":"files","mode":"http","keepalive":"close",
 		"rules":[
 			{"type":"path","operation":"path_beg","value":"/a /b","backend":"live"},
@@ -62,7 +62,7 @@ func TestPutFrontendCreatesAndReplaces(t *testing.T) {
 }
 
 func TestWhatWasReadCanBePutBack(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	for _, path := range []string{"/frontends/www", "/backends/live", "/backends/files"} {
 		before := s.get(path)
 		var put struct {
@@ -78,7 +78,7 @@ func TestWhatWasReadCanBePutBack(t *testing.T) {
 }
 
 func TestPutFrontendNamesTheBadField(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	tests := []struct{ body, path string }{
 		{``, "body"},
 		{`{`, "body"},
@@ -119,14 +119,14 @@ func TestPutFrontendNamesTheBadField(t *testing.T) {
 }
 
 func TestAnAddressIsBoundOnce(t *testing.T) {
-	f := filled(t).do("PUT", "/frontends/x", `{"bind":"*:80","backend":"live"}`).refused(t, 409, "conflict")
+	f := filledFixture(t).do("PUT", "/frontends/x", `{"bind":"*:80","backend":"live"}`).refused(t, 409, "conflict")
 	if len(f.By) != 1 {
 		t.Errorf("by %v, want the other frontend", f.By)
 	}
 }
 
 func TestDeleteFrontend(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	r := s.do("DELETE", "/frontends/www", "")
 	r.wants(t, 200, nil)
 	same(t, r.body, `{"id":"frontend/www","applied":true,"path":"reload","revision":4,"durationMs":1.5}`)
@@ -135,7 +135,7 @@ func TestDeleteFrontend(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	valid := map[string]string{
 		"/frontends/%77ww": "frontend/www",
 		"/frontends/w%77w": "frontend/www",
@@ -168,7 +168,7 @@ func TestKeys(t *testing.T) {
 }
 
 func TestAChangeThatIsNotInEffectYet(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	s.SetDown(true)
 	var got lb.Applied
 	s.do("PUT", "/backends/later", `{"type":"static"}`).wants(t, 200, &got)

@@ -2,74 +2,161 @@ package api
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"thalassa/auth"
 )
 
-// Where a guarded request's echo.Context holds the author's name, and the caller.
-const (
-	authorKey = "author"
-	callerKey = "caller"
-)
+// callerKey is where the echo.Context of a guarded request holds its caller.
+const callerKey = "caller"
 
-// observe logs every request at debug level, after its answer.
-func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		begin := time.Now()
-		if err := next(c); err != nil {
-			s.fail(err, c)
+// A caller is who sent a request, and how to check that again.
+type caller struct {
+	auth.Identity
+	// session is the id of the session that identified the caller; empty: none.
+	session string
+	// check identifies the caller again; nil: the caller cannot change.
+	check func() (auth.Identity, bool)
+}
+
+// Author is the name of the caller of a guarded request; empty on open routes.
+func Author(c echo.Context) string {
+	who, _ := c.Get(callerKey).(caller)
+	return who.Name
+}
+
+// A guard decides which requests are handled, and on whose behalf: it checks the Host
+// header, the origin, the token or session, the connection and the role.
+type guard struct {
+	tokens   *auth.Tokens // nil: no tokens are needed
+	sessions *auth.Sessions
+	limiter  authLimiter
+	admitter admitter
+	hosts    []string // allowed in a Host header beside addresses; nil: any
+	origins  http.CrossOriginProtection
+	now      func() time.Time
+	logger   *slog.Logger
+}
+
+// newGuard makes the guard that cfg asks for.
+func newGuard(cfg Config) *guard {
+	g := &guard{
+		tokens: cfg.Tokens, sessions: auth.NewSessions(cfg.Tokens, cfg.Now), now: cfg.Now, logger: cfg.Logger,
+		admitter: admitter{check: cfg.Admit, now: cfg.Now, logger: cfg.Logger},
+	}
+	if cfg.Loopback && cfg.Tokens == nil {
+		g.hosts = []string{"", "localhost"} // HTTP/1.0 knows no Host; browsers always send one
+		for _, host := range cfg.AllowedHosts {
+			g.hosts = append(g.hosts, hostOnly(host))
 		}
-		r := c.Request()
-		s.cfg.Logger.DebugContext(r.Context(), "request answered", "method", r.Method, "path", r.URL.Path,
-			"status", c.Response().Status, "duration", time.Since(begin), "remote", r.RemoteAddr, "author", c.Get(authorKey))
-		return nil
 	}
-}
-
-// rescue logs a panic of a handler with its stack and makes it an error.
-func (s *Server) rescue(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) (err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				err = s.internalFailure(c, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
-			}
-		}()
-		return next(c)
-	}
-}
-
-// harden sets the headers that keep browsers from making anything but data of
-// an answer, and caches from keeping it.
-func harden(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		h := c.Response().Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		return next(c)
-	}
+	return g
 }
 
 // checkHost refuses names that are not this machine's; see Config.Loopback.
-func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
+func (g *guard) checkHost(r *http.Request) error {
+	host := hostOnly(r.Host)
+	if _, err := netip.ParseAddr(host); err != nil && g.hosts != nil && !slices.Contains(g.hosts, host) {
+		return forbidden("the Host header names " + shown(host) + ", which is not a name of this machine; use localhost, its address or a configured host name")
+	}
+	return nil
+}
+
+// checkOrigin refuses changes that a page of another site makes a browser send.
+func (g *guard) checkOrigin(r *http.Request) error {
+	if err := g.origins.Check(r); err != nil {
+		return forbidden("a page of another site sent this request, and only pages of this site may change anything")
+	}
+	return nil
+}
+
+// protect is a route's handler behind the check of the caller's role.
+func (g *guard) protect(r Route) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		host := hostOnly(c.Request().Host)
-		if _, err := netip.ParseAddr(host); err != nil && s.hosts != nil && !slices.Contains(s.hosts, host) {
-			return forbidden("the Host header names " + shown(host) + ", which is not a name of this machine; use localhost, its address or a configured host name")
+		if r.Need == 0 {
+			return r.Handle(c)
 		}
-		return next(c)
+		who, err := g.identify(c.Request())
+		if err != nil {
+			return err
+		}
+		c.Set(callerKey, who)
+		if !who.Allows(r.Need) {
+			return forbidden(fmt.Sprintf("token %s has the role %s, but %s %s needs the role %s", who.Name, who.Role, r.Method, r.Path, r.Need))
+		}
+		return r.Handle(c)
 	}
 }
 
-// hostOnly is a Host header without port, brackets and closing dot, in lower
+// identify finds the caller by a token, else by a session. Without a token file the
+// caller is anonymous and has every right, provided that the connection is admitted.
+func (g *guard) identify(r *http.Request) (caller, error) {
+	if g.tokens == nil {
+		if err := g.admitter.admit(r); err != nil {
+			return caller{}, err
+		}
+		return caller{Identity: auth.Identity{Name: "anonymous@" + remoteIP(r), Role: auth.Admin}}, nil
+	}
+	header := r.Header.Values(echo.HeaderAuthorization)
+	if len(header) == 0 {
+		return g.identifySession(r)
+	}
+	scheme, token, _ := strings.Cut(header[0], " ")
+	if len(header) > 1 || !strings.EqualFold(scheme, "Bearer") {
+		return caller{}, unauthorized(`, error="invalid_request"`, "the Authorization header is not of the form Bearer TOKEN")
+	}
+	who, hash, err := g.verify(r, token)
+	if err != nil {
+		return caller{}, err
+	}
+	return caller{Identity: who, check: func() (auth.Identity, bool) { return g.tokens.Identify(hash) }}, nil
+}
+
+// identifySession finds the caller by the session cookie.
+func (g *guard) identifySession(r *http.Request) (caller, error) {
+	cookie, err := r.Cookie(cookieName)
+	if err != nil {
+		return caller{}, unauthorized("", "this request needs a token: Authorization: Bearer TOKEN")
+	}
+	find := func() (auth.Identity, bool) {
+		session, ok := g.sessions.Find(cookie.Value)
+		return session.Identity, ok
+	}
+	who, ok := find()
+	if !ok {
+		return caller{}, unauthorized(`, error="invalid_token"`, "the session has ended")
+	}
+	return caller{Identity: who, session: cookie.Value, check: find}, nil
+}
+
+// verify finds the owner of a token. A source of many wrong tokens has to wait; the
+// first wrong one is logged.
+func (g *guard) verify(r *http.Request, token string) (auth.Identity, auth.TokenHash, error) {
+	who, hash, right := g.tokens.Verify(strings.TrimSpace(token))
+	wait, first := g.limiter.admit(source(r), hash, right, g.now())
+	switch {
+	case wait > 0:
+		return auth.Identity{}, hash, &Failure{
+			Status: http.StatusTooManyRequests, Code: "too_many", Message: "too many wrong tokens came from this address; try again later",
+			Header: http.Header{echo.HeaderRetryAfter: {seconds(wait)}},
+		}
+	case right:
+		return who, hash, nil
+	case first:
+		g.logger.WarnContext(r.Context(), "wrong token", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path)
+	}
+	return auth.Identity{}, hash, unknownToken()
+}
+
+// hostOnly is a Host header without port, brackets and trailing dot, in lower
 // case.
 func hostOnly(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
@@ -79,52 +166,27 @@ func hostOnly(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// checkOrigin refuses changes that a page of another site makes a browser send.
-func (s *Server) checkOrigin(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if err := s.origins.Check(c.Request()); err != nil {
-			return forbidden("a browser sent this request for a page of another site, and only pages of this one may change anything")
-		}
-		return next(c)
-	}
-}
-
-func forbidden(message string) *failure {
-	return &failure{status: http.StatusForbidden, Code: "forbidden", Message: message}
-}
-
-// guarded is a route's handler behind the check of the caller's role.
-func (s *Server) guarded(r route) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if r.need == 0 {
-			return r.handle(c)
-		}
-		who, err := s.identify(c.Request())
-		if err != nil {
-			return err
-		}
-		c.Set(authorKey, who.Name)
-		c.Set(callerKey, who)
-		if !who.Allows(r.need) {
-			return forbidden(fmt.Sprintf("token %s has the role %s, and %s %s takes the role %s", who.Name, who.Role, r.method, r.path, r.need))
-		}
-		return r.handle(c)
-	}
-}
-
-func unauthorized(hint, message string) *failure {
-	return &failure{
-		status: http.StatusUnauthorized, Code: "unauthorized", Message: message,
-		header: http.Header{echo.HeaderWWWAuthenticate: {`Bearer realm="thalassa"` + hint}},
-	}
-}
-
-// remoteIP is the address of the connection; headers that claim another one are
-// not believed.
+// remoteIP is the address of the connection. Headers that claim another address are
+// ignored.
 func remoteIP(r *http.Request) string {
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return "unknown"
 	}
 	return remote.Addr().Unmap().WithZone("").String()
+}
+
+func forbidden(message string) *Failure {
+	return &Failure{Status: http.StatusForbidden, Code: "forbidden", Message: message}
+}
+
+func unauthorized(hint, message string) *Failure {
+	return &Failure{
+		Status: http.StatusUnauthorized, Code: "unauthorized", Message: message,
+		Header: http.Header{echo.HeaderWWWAuthenticate: {`Bearer realm="thalassa"` + hint}},
+	}
+}
+
+func unknownToken() *Failure {
+	return unauthorized(`, error="invalid_token"`, "the token is not known")
 }

@@ -56,7 +56,7 @@ func TestRoles(t *testing.T) {
 	covered := map[string]bool{}
 	for _, q := range requests {
 		covered[q.method+" "+q.path] = true
-		s := filled(t, apitest.Guarded(t), inCluster(apitest.NewCluster()))
+		s := filledFixture(t, apitest.Guarded(t), inCluster(apitest.NewCluster()))
 		anonymous := s.do(q.method, q.path, q.body)
 		if want := http.StatusUnauthorized; q.need > 0 && anonymous.status != want || q.need == 0 && anonymous.status != 200 {
 			t.Errorf("%s %s without a token: %d", q.method, q.path, anonymous.status)
@@ -90,7 +90,7 @@ func TestRoles(t *testing.T) {
 }
 
 func TestUnauthorized(t *testing.T) {
-	s := filled(t, apitest.Guarded(t))
+	s := filledFixture(t, apitest.Guarded(t))
 	for header, hint := range map[string]string{
 		"":                                   "",
 		"Authorization: ":                    "invalid_request",
@@ -121,7 +121,7 @@ func TestUnauthorized(t *testing.T) {
 
 // A caller without the right learns nothing about objects and bodies.
 func TestRightsComeFirst(t *testing.T) {
-	s := filled(t, apitest.Guarded(t))
+	s := filledFixture(t, apitest.Guarded(t))
 	for _, path := range []string{"/frontends/nobody", "/frontends/a%20b"} {
 		s.get(path).refused(t, 401, "unauthorized")
 		s.do("PUT", path, `{`, bearer(apitest.DeployToken)).refused(t, 403, "forbidden")
@@ -130,7 +130,7 @@ func TestRightsComeFirst(t *testing.T) {
 }
 
 func TestOtherSitesChangeNothing(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	own := "Origin: " + s.url
 	for _, q := range requests {
 		if q.method == "GET" || q.method == "HEAD" {
@@ -159,7 +159,7 @@ func TestOtherSitesChangeNothing(t *testing.T) {
 
 // A form is what a page may send anywhere without being asked.
 func TestBodiesAreJSON(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	for _, ct := range []string{
 		"application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x", "text/plain;charset=UTF-8",
 		"application/json; charset=latin1", "nonsense/", "application/jsonx",
@@ -176,7 +176,7 @@ func TestBodiesAreJSON(t *testing.T) {
 }
 
 func TestOnLoopbackOnlyOwnNamesAreServed(t *testing.T) {
-	s := filled(t, func(c *api.Config) { c.Loopback, c.AllowedHosts = true, []string{"LB1.example"} })
+	s := filledFixture(t, func(c *api.Config) { c.Loopback, c.AllowedHosts = true, []string{"LB1.example"} })
 	for _, host := range []string{
 		"localhost", "localhost:10000", "LOCALHOST", "localhost.", "127.0.0.1", "127.0.0.1:10000", "[::1]", "[::1]:10000",
 		"192.0.2.7:80", "lb1.example", "lb1.EXAMPLE:10000", "lb1.example.",
@@ -192,13 +192,13 @@ func TestOnLoopbackOnlyOwnNamesAreServed(t *testing.T) {
 	}
 	// With tokens a foreign page has none, and elsewhere names are not known.
 	for _, adjust := range []func(*api.Config){apitest.Guarded(t), func(*api.Config) {}} {
-		s := filled(t, adjust)
+		s := filledFixture(t, adjust)
 		s.get("/frontends", "Host: evil.example", bearer(apitest.ReadToken)).wants(t, 200, nil)
 	}
 }
 
 func TestEveryAnswerIsHardened(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	for _, r := range []reply{s.get("/frontends"), s.get("/nowhere"), s.get("/healthz"), s.get("/haproxy/config"), s.do("OPTIONS", "/frontends", "")} {
 		for name, want := range map[string]string{
 			"X-Content-Type-Options":       "nosniff",

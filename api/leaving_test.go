@@ -10,7 +10,7 @@ import (
 // TestLeavingMembers are those that are no members any more and have connections, in
 // whatever worker.
 func TestLeavingMembers(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	at := func(host lb.Host) lb.HostPort { return lb.HostPort{Host: host, Port: 8080} }
 	s.Connect(
 		lb.ServerConnections{Address: at("10.9.0.9"), Connections: 1, Replaced: true}, // of a service that is gone
@@ -38,6 +38,6 @@ func TestLeavingMembers(t *testing.T) {
 	s.get("/backends/nobody/members?leaving=1").refused(t, 404, "not_found")
 	s.SetDown(true)
 	s.get("/backends/live/members?leaving=1").refused(t, 503, "unavailable")
-	s = filled(t, func(c *api.Config) { c.Connections = nil })
+	s = filledFixture(t, func(c *api.Config) { c.Connections = nil })
 	s.get("/backends/live/members?leaving=1").refused(t, 503, "unavailable")
 }

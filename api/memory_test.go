@@ -14,11 +14,11 @@ import (
 	"thalassa/live"
 )
 
-// BenchmarkFollowerMemory measures what an open websocket keeps in the server,
+// BenchmarkSubscriberMemory measures what an open websocket keeps in the server,
 // with clients that are sockets and nothing else.
-func BenchmarkFollowerMemory(b *testing.B) {
-	const followers = 1000
-	s := followed(b)
+func BenchmarkSubscriberMemory(b *testing.B) {
+	const subscribers = 1000
+	s := streamingFixture(b)
 	s.put("/backends/live", `{"type":"static","members":[{"host":"10.1.1.1","port":80}]}`)
 	memory := func() (heap, stacks float64) {
 		var m runtime.MemStats
@@ -28,24 +28,24 @@ func BenchmarkFollowerMemory(b *testing.B) {
 		return float64(m.HeapAlloc), float64(m.StackInuse)
 	}
 	address := strings.TrimPrefix(s.url, "http://")
-	conns := make([]net.Conn, followers)
+	conns := make([]net.Conn, subscribers)
 	reader := bufio.NewReader(nil)
 	heap, stacks := memory()
 	for i := range conns {
-		conns[i] = rawFollower(b, address, reader)
+		conns[i] = rawSubscriber(b, address, reader)
 	}
 	<-time.After(time.Second)
 	b.ReportMetric(0, "ns/op")
 	heapAfter, stacksAfter := memory()
-	b.ReportMetric((heapAfter-heap)/followers/1024, "heap-KB/client")
-	b.ReportMetric((stacksAfter-stacks)/followers/1024, "stack-KB/client")
+	b.ReportMetric((heapAfter-heap)/subscribers/1024, "heap-KB/client")
+	b.ReportMetric((stacksAfter-stacks)/subscribers/1024, "stack-KB/client")
 	for _, c := range conns {
 		_ = c.Close()
 	}
 }
 
-// rawFollower follows the backends, and has read the state.
-func rawFollower(b *testing.B, address string, reader *bufio.Reader) net.Conn {
+// rawSubscriber follows the backends, and has read the state.
+func rawSubscriber(b *testing.B, address string, reader *bufio.Reader) net.Conn {
 	b.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {

@@ -16,12 +16,14 @@ import (
 
 	"thalassa/activity"
 	"thalassa/auth"
+	"thalassa/stats"
 )
 
-// metrics are the agent's own figures. What HAProxy counts is written beside
-// them (exporter.go): ten thousand servers are too many for a registry.
+// metrics are the agent's own figures, and serve those of HAProxy beside them. The latter
+// (exporter.go) are in no registry: ten thousand servers are too many for one.
 type metrics struct {
 	registry    *prometheus.Registry
+	sampler     *stats.Sampler // nil: there are no statistics of HAProxy
 	begin       time.Time
 	rounds      *prometheus.CounterVec
 	reloads     *prometheus.CounterVec
@@ -30,22 +32,22 @@ type metrics struct {
 	events      *prometheus.CounterVec
 }
 
-// newMetrics makes a registry of the Server's own.
-func (s *Server) newMetrics() *metrics {
+// newMetrics makes metrics with a registry of their own. read gives the figures of the moment.
+func newMetrics(cfg Config, read func(context.Context) scrape) *metrics {
 	m := &metrics{
-		registry: prometheus.NewRegistry(), begin: s.cfg.Now(),
+		registry: prometheus.NewRegistry(), sampler: cfg.Sampler, begin: cfg.Now(),
 		rounds: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "thalassa_rounds_total", Help: "Rounds that changed what HAProxy runs, or failed to, by the path taken.",
+			Name: "thalassa_rounds_total", Help: "Changes applied to HAProxy, by path and result.",
 		}, []string{"path", "result"}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "thalassa_reloads_total", Help: "Reloads of HAProxy by reason; one with several reasons counts for each.",
+			Name: "thalassa_reloads_total", Help: "Reloads of HAProxy by reason; a reload with several reasons counts for each.",
 		}, []string{"reason"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "thalassa_apply_duration_seconds", Help: "Time that HAProxy took to run a change, by the path taken.",
+			Name: "thalassa_apply_duration_seconds", Help: "Time that HAProxy took to apply a change, by path.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"path"}),
 		propagation: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "thalassa_propagation_seconds", Help: "Time from Consul's answer, or from an operator's request, until the change was in effect.",
+			Name: "thalassa_propagation_seconds", Help: "Time from Consul's answer, or an operator's request, until the change was in effect.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -63,15 +65,15 @@ func (s *Server) newMetrics() *metrics {
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "thalassa_build_info", Help: "The agent's version; the value is always 1.",
-		ConstLabels: prometheus.Labels{"version": s.cfg.Version, "goversion": runtime.Version()},
+		ConstLabels: prometheus.Labels{"version": cfg.Version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.rounds, m.reloads, m.duration, m.propagation, m.events, build, newCondition(s),
+	m.registry.MustRegister(m.rounds, m.reloads, m.duration, m.propagation, m.events, build, newGaugeCollector(read),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// count takes an event of the activity log; those of earlier runs do not count.
+// count counts an event of the activity log, unless it is from an earlier run.
 func (m *metrics) count(e activity.Event) {
 	if e.Time < m.begin.UnixMilli() {
 		return
@@ -94,43 +96,43 @@ func (m *metrics) count(e activity.Event) {
 				m.reloads.WithLabelValues(reason).Inc()
 			}
 		}
-	default: // is no more than an event
+	default: // counted above
 	}
 }
 
-// reasonOf leaves the name out of "frontend/web created", so that there are few
-// reasons.
+// reasonOf removes the name from "frontend/web created", so that there are few
+// different reasons.
 func reasonOf(text string) string {
 	object, what, _ := strings.Cut(text, " ")
 	kind, _, _ := strings.Cut(object, "/")
 	return strings.TrimSpace(kind + " " + what)
 }
 
-// metricsNeed is the role that /metrics takes.
-func (s *Server) metricsNeed() auth.Role {
-	if s.cfg.OpenMetrics {
+// metricsRole is the role that /metrics needs.
+func metricsRole(open bool) auth.Role {
+	if open {
 		return 0
 	}
 	return auth.Read
 }
 
-// scrapeTimeout is how long a scrape waits for figures of this moment before it
-// gets what is known.
+// scrapeTimeout is how long a scrape waits for new statistics of HAProxy before it
+// gets the last ones.
 const scrapeTimeout = 2 * time.Second
 
-func (s *Server) refreshStats(ctx context.Context) {
-	if s.cfg.Sampler == nil {
+func (m *metrics) refresh(ctx context.Context) {
+	if m.sampler == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, scrapeTimeout)
 	defer cancel()
-	s.cfg.Sampler.Refresh(ctx)
+	m.sampler.Refresh(ctx)
 }
 
-// serveMetrics answers in Prometheus' text format.
-func (s *Server) serveMetrics(c echo.Context) error {
-	s.refreshStats(c.Request().Context())
-	families, err := s.metrics.registry.Gather()
+// serve answers in Prometheus' text format.
+func (m *metrics) serve(c echo.Context) error {
+	m.refresh(c.Request().Context())
+	families, err := m.registry.Gather()
 	if err != nil {
 		return fmt.Errorf("gathering metrics: %w", err)
 	}
@@ -146,58 +148,19 @@ func (s *Server) serveMetrics(c echo.Context) error {
 	c.Response().WriteHeader(http.StatusOK)
 	w := pacedWriter{c.Response()}
 	if _, err := w.Write(own.Bytes()); err != nil {
-		return nil //nolint:nilerr // the reader has gone
+		return nil //nolint:nilerr // the reader has closed the connection
 	}
-	if s.cfg.Sampler != nil {
-		_ = writeHAProxyMetrics(w, s.cfg.Sampler) // the reader has gone
+	if m.sampler != nil {
+		_ = writeHAProxyMetrics(w, m.sampler) // fails when the reader has closed the connection
 	}
 	return nil
 }
 
-// pacedWriter gives each piece of a long answer its time.
+// pacedWriter gives each piece of a long answer writeTimeout.
 type pacedWriter struct{ response *echo.Response }
 
 // Write sends a piece.
 func (w pacedWriter) Write(data []byte) (int, error) {
 	_ = http.NewResponseController(w.response).SetWriteDeadline(time.Now().Add(writeTimeout)) // where there is one
 	return w.response.Write(data)
-}
-
-// A condition collects how things stand at the moment.
-type condition struct {
-	server *Server
-	gauges []gauge
-}
-
-// A gauge is a figure of the moment with at most two labels.
-type gauge struct {
-	desc *prometheus.Desc
-	read func(scrape, func(v float64, labels ...string))
-}
-
-func newCondition(s *Server) condition {
-	c := condition{server: s}
-	for _, g := range gauges() {
-		c.gauges = append(c.gauges, gauge{prometheus.NewDesc(g.name, g.help, g.labels, nil), g.read})
-	}
-	return c
-}
-
-// Describe names the figures.
-func (c condition) Describe(ch chan<- *prometheus.Desc) {
-	for _, g := range c.gauges {
-		ch <- g.desc
-	}
-}
-
-// Collect reads them.
-func (c condition) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout/2)
-	defer cancel()
-	m := c.server.scrape(ctx)
-	for _, g := range c.gauges {
-		g.read(m, func(v float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, v, labels...)
-		})
-	}
 }

@@ -86,7 +86,7 @@ func TestMetricsAreNamedAsHAProxyNamesThem(t *testing.T) {
 func metricsLikeThoseOf(t *testing.T, binary string) {
 	t.Helper()
 	sampler, address := sampled(t, binary)
-	s := open(t, func(c *api.Config) { c.Sampler = sampler })
+	s := newFixture(t, func(c *api.Config) { c.Sampler = sampler })
 	resp, err := http.Get("http://" + address + "/metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +175,7 @@ func value(t *testing.T, families map[string]*dto.MetricFamily, name string, wan
 }
 
 func TestMetricsOfTheAgent(t *testing.T) {
-	s := followed(t)
+	s := streamingFixture(t)
 	s.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.3:8080 2.0.0")
 	s.put("/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
 	for _, e := range []activity.Event{
@@ -226,7 +226,7 @@ func TestMetricsOfTheAgent(t *testing.T) {
 		t.Errorf("the service is %v s old", age)
 	}
 	s.SetDown(true)
-	s.tap(t).next()
+	s.subscriber(t).next()
 	families = parseMetrics(t, s.get("/metrics").body)
 	if value(t, families, "thalassa_haproxy_up") != 0 || value(t, families, "thalassa_websocket_clients") != 1 {
 		t.Error("the moment is another one")
@@ -239,10 +239,10 @@ func TestMetricsOfTheAgent(t *testing.T) {
 }
 
 func TestMetricsMayBeOpen(t *testing.T) {
-	s := open(t, apitest.Guarded(t))
+	s := newFixture(t, apitest.Guarded(t))
 	s.get("/metrics").refused(t, http.StatusUnauthorized, "unauthorized")
 	s.get("/metrics", bearer(apitest.ReadToken)).wants(t, 200, nil)
-	free := open(t, apitest.Guarded(t), func(c *api.Config) { c.OpenMetrics = true })
+	free := newFixture(t, apitest.Guarded(t), func(c *api.Config) { c.OpenMetrics = true })
 	free.get("/metrics").wants(t, 200, nil)
 	free.get("/status").refused(t, http.StatusUnauthorized, "unauthorized")
 }

@@ -57,7 +57,7 @@ func TestDocumentAgreesWithTheIndex(t *testing.T) {
 	var index struct {
 		Routes []struct{ Method, Path, Role, Summary string }
 	}
-	open(t).get("/").wants(t, 200, &index)
+	newFixture(t).get("/").wants(t, 200, &index)
 	if len(index.Routes) == 0 {
 		t.Fatal("the index is empty")
 	}
@@ -78,7 +78,7 @@ func TestDocumentAgreesWithTheIndex(t *testing.T) {
 
 func TestDocumentIsServed(t *testing.T) {
 	var served map[string]any
-	open(t).get("/openapi.json").wants(t, 200, &served)
+	newFixture(t).get("/openapi.json").wants(t, 200, &served)
 	if served["openapi"] != "3.1.0" || len(mapOf(served["paths"])) != len(mapOf(openDocument(t)["paths"])) {
 		t.Errorf("what is served is not the document: openapi %v, %d paths", served["openapi"], len(mapOf(served["paths"])))
 	}
@@ -132,7 +132,7 @@ func TestDocumentIsWhole(t *testing.T) {
 
 // What the document lets a client put is what the API takes, field by field.
 func TestDocumentKnowsTheFieldsOfBodies(t *testing.T) {
-	d, s := openDocument(t), filled(t)
+	d, s := openDocument(t), filledFixture(t)
 	tests := []struct{ schema, method, path, sound string }{
 		{"FrontendBody", "PUT", "/frontends/www", `{"bind":"*:80","backend":"live"`},
 		{"BackendBody", "PUT", "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"`},

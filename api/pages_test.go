@@ -17,13 +17,13 @@ const browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,i
 
 // page asks as a browser does, past the comparison with openapi.json, which
 // describes what programs get.
-func (s *site) page(path string, headers ...string) reply {
-	s.tb.Helper()
-	return s.raw("GET", path, append(headers, browser)...)
+func (f *fixture) page(path string, headers ...string) reply {
+	f.tb.Helper()
+	return f.raw("GET", path, append(headers, browser)...)
 }
 
 func TestBrowsersGetPages(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	for _, path := range []string{
 		"/overview", "/overview/backends/live", "/overview/frontends/not.there:yet", "/activity", "/config", "/cluster", "/login",
 		"/activity?q=live&verb=online",
@@ -42,7 +42,7 @@ func TestBrowsersGetPages(t *testing.T) {
 }
 
 func TestProgramsGetTheAPI(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	for path, want := range map[string]int{"/": 200, "/activity": 200, "/overview": 404, "/config": 404, "/overview/backends/live": 404} {
 		for _, accept := range []string{"", "Accept: */*", "Accept: application/json", "Accept: application/json, text/html;q=0.9", "Accept: text/html;q=0"} {
 			r := s.raw("GET", path, slices.DeleteFunc([]string{accept}, func(h string) bool { return h == "" })...)
@@ -71,7 +71,7 @@ func TestPagesTakeNoTokenAndDataDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, func(c *api.Config) { c.Tokens = tokens })
+	s := newFixture(t, func(c *api.Config) { c.Tokens = tokens })
 	r := s.page("/activity")
 	if r.status != 200 {
 		t.Fatalf("the page: %d", r.status)
@@ -88,7 +88,7 @@ func TestPagesTakeNoTokenAndDataDoes(t *testing.T) {
 // The page may only load what this program serves; no other answer may load
 // anything.
 func TestThePolicyOfThePageIsItsOwn(t *testing.T) {
-	s := open(t)
+	s := newFixture(t)
 	policy := s.page("/overview").header.Values("Content-Security-Policy")
 	if len(policy) != 1 || !strings.Contains(policy[0], "script-src 'self' 'sha256-") || !strings.Contains(policy[0], "frame-ancestors 'none'") {
 		t.Errorf("the page's policy is %q", policy)
@@ -102,7 +102,7 @@ func TestThePolicyOfThePageIsItsOwn(t *testing.T) {
 }
 
 func TestAPageIsNotServedUnderAForeignName(t *testing.T) {
-	s := open(t, func(c *api.Config) { c.Loopback = true })
+	s := newFixture(t, func(c *api.Config) { c.Loopback = true })
 	if r := s.page("/overview", "Host: evil.example"); r.status != 403 {
 		t.Errorf("the page under a foreign name: %d", r.status)
 	}

@@ -20,7 +20,7 @@ type params struct {
 }
 
 // parameters reads the query of r. A parameter that is not among known, or that
-// is given twice, is a problem: a misspelled one would be ignored otherwise.
+// is repeated, is a problem: otherwise a misspelled one would be ignored.
 func parameters(r *http.Request, known ...string) *params {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	p := &params{values: values}
@@ -30,7 +30,7 @@ func parameters(r *http.Request, known ...string) *params {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		switch {
 		case !slices.Contains(known, name):
-			p.add(shown(name), "is not a parameter here", "one of "+strings.Join(known, ", "))
+			p.add(shown(name), "is not a parameter of this path", "one of "+strings.Join(known, ", "))
 		case len(values[name]) > 1:
 			p.add(name, "is given more than once", "one value")
 		}
@@ -74,11 +74,11 @@ func (p *params) flag(name string) bool {
 	case "", "0", "false":
 		return false
 	}
-	p.add(name, strconv.Quote(s)+" is neither yes nor no", "1 or 0")
+	p.add(name, strconv.Quote(s)+" is not a flag", "1 or 0")
 	return false
 }
 
-// limit accepts the greatest number of things to answer with.
+// limit accepts the maximum number of entries in the answer.
 func (p *params) limit() int {
 	s := p.text("limit")
 	if s == "" {
@@ -86,7 +86,7 @@ func (p *params) limit() int {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > activity.MaxLimit {
-		p.add("limit", strconv.Quote(s)+" is not a limit", "1 to "+strconv.Itoa(activity.MaxLimit))
+		p.add("limit", strconv.Quote(s)+" is not a limit", "a number from 1 to "+strconv.Itoa(activity.MaxLimit))
 	}
 	return n
 }
@@ -99,7 +99,7 @@ func (p *params) duration(name string, most time.Duration) time.Duration {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 || d > most {
-		p.add(name, strconv.Quote(s)+" is not a time to wait", `a duration up to 10m, e.g. "30s"`)
+		p.add(name, strconv.Quote(s)+" is not a duration", `a duration up to 10m, e.g. "30s"`)
 	}
 	return d
 }
@@ -113,7 +113,7 @@ func (p *params) since() (seq uint64, at time.Time) {
 	if seq, err := strconv.ParseUint(s, 10, 64); err == nil {
 		return seq, time.Time{}
 	}
-	// A "+" that was not percent-encoded has become a blank.
+	// A "+" that was not percent-encoded has become a space.
 	at, err := time.Parse(time.RFC3339, strings.ReplaceAll(s, " ", "+"))
 	if err != nil {
 		p.add("since", strconv.Quote(s)+" is neither a sequence number nor a time", "a whole number or RFC 3339, e.g. 2006-01-02T15:04:05Z")

@@ -17,17 +17,16 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"thalassa/api/node"
 	"thalassa/lb"
 )
 
-// maxBody is the size of the largest body taken.
+// maxBody is the maximum size of a body.
 const maxBody = 1 << 20
 
 const headerETag = "Etag" // in http.Header's canonical form
 
-// name is the path parameter called param, checked. A path that goes on behind
-// it is not a path of the API.
+// name is the path parameter param, checked. A parameter with a slash means that the
+// path is not one of the API.
 func name(c echo.Context, param string) (lb.Name, error) {
 	raw := c.Param(param)
 	if strings.Contains(raw, "/") {
@@ -51,14 +50,14 @@ func name(c echo.Context, param string) (lb.Name, error) {
 	return "", invalidField(param, f.Problem, f.Expected)
 }
 
-// body reads a JSON body. Content-Type may be missing; a form or plain text,
-// which a web page may send to any site, is refused.
+// body reads a JSON body. Content-Type may be missing. A form or plain text is refused,
+// because a web page may send these to any site.
 func body(c echo.Context) ([]byte, error) {
 	r := c.Request()
 	if ct := r.Header.Get(echo.HeaderContentType); ct != "" && !isJSON(ct) {
-		return nil, &failure{
-			status: http.StatusUnsupportedMediaType, Code: "invalid", Message: "the body is not JSON: send it with Content-Type: application/json",
-			Fields: []node.FieldError{{Path: "Content-Type", Problem: strconv.Quote(ct) + " is not JSON", Expected: "application/json"}},
+		return nil, &Failure{
+			Status: http.StatusUnsupportedMediaType, Code: "invalid", Message: "the body is not JSON: send it with Content-Type: application/json",
+			Fields: []lb.FieldError{{Path: "Content-Type", Problem: strconv.Quote(ct) + " is not JSON", Expected: "application/json"}},
 		}
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBody))
@@ -66,8 +65,8 @@ func body(c echo.Context) ([]byte, error) {
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, err
-	case err != nil: // the connection's trouble, or a body cut short
-		return nil, invalidField("body", "could not be read to its end", "one JSON object")
+	case err != nil: // the connection failed, or the body is incomplete
+		return nil, invalidField("body", "is incomplete", "one JSON object")
 	}
 	return data, nil
 }
@@ -91,8 +90,8 @@ func respond(c echo.Context, status int, v any) error {
 	return write(c, status, echo.MIMEApplicationJSON, append(data, '\n'))
 }
 
-// respondTagged answers with v as JSON under the entity tag of the bytes, or
-// with 304 when the caller has them.
+// respondTagged answers with v as JSON and the entity tag of the bytes, or
+// with 304 when the caller has these bytes.
 func respondTagged(c echo.Context, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -104,29 +103,17 @@ func respondTagged(c echo.Context, v any) error {
 	return write(c, http.StatusOK, echo.MIMEApplicationJSON, append(data, '\n'))
 }
 
-// write sends an answer, for which the connection gets writeTimeout from now.
+// write sends an answer, which may take writeTimeout from now.
 func write(c echo.Context, status int, contentType string, data []byte) error {
 	err := http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(writeTimeout))
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return fmt.Errorf("setting the time for the answer: %w", err)
+		return fmt.Errorf("setting the deadline of the answer: %w", err)
 	}
 	c.Response().Header().Set(echo.HeaderContentLength, strconv.Itoa(len(data)))
 	return c.Blob(status, contentType, data)
 }
 
-// changed is an object after a change: its own fields and, beside them, what
-// became of the change (the two share no field name).
-type changed struct {
-	object  any
-	applied lb.Applied
-}
-
-// MarshalJSON joins the two objects into one.
-func (r changed) MarshalJSON() ([]byte, error) {
-	return joinObjects(r.object, node.NewApplied(r.applied))
-}
-
-// joinObjects is one JSON object of two that have no field in common.
+// joinObjects joins two objects without a common field into one.
 func joinObjects(a, b any) ([]byte, error) {
 	first, err := json.Marshal(a)
 	if err != nil {
@@ -139,7 +126,7 @@ func joinObjects(a, b any) ([]byte, error) {
 	return slices.Concat(first[:len(first)-1], []byte(","), second[1:]), nil
 }
 
-// orEmpty makes [] of what JSON would show as null.
+// orEmpty is list, or an empty list for nil, which JSON would show as null.
 func orEmpty[T any](list []T) []T {
 	if list == nil {
 		return []T{}

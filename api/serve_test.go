@@ -18,17 +18,19 @@ import (
 	"thalassa/lb"
 )
 
-// pipes is a listener whose connections are in memory, so that a server and its
+// pipeListener is a listener whose connections are in memory, so that a server and its
 // deadlines live in a synctest bubble.
-type pipes struct {
+type pipeListener struct {
 	conns chan net.Conn
 	once  sync.Once
 	done  chan struct{}
 }
 
-func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), done: make(chan struct{})} }
+func newPipeListener() *pipeListener {
+	return &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+}
 
-func (p *pipes) Accept() (net.Conn, error) {
+func (p *pipeListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-p.conns:
 		return c, nil
@@ -37,10 +39,10 @@ func (p *pipes) Accept() (net.Conn, error) {
 	}
 }
 
-func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+func (p *pipeListener) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
+func (p *pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
 
-func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
+func (p *pipeListener) dial(context.Context, string, string) (net.Conn, error) {
 	client, server := net.Pipe()
 	select {
 	case p.conns <- server:
@@ -50,12 +52,12 @@ func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
 	}
 }
 
-// bubble is a server over pipes.
+// bubble is a server over a pipeListener, in a synctest bubble.
 type bubble struct {
 	*apitest.Node
 	t        *testing.T // of the bubble
 	server   *api.Server
-	listener *pipes
+	listener *pipeListener
 	client   *http.Client
 	stop     context.CancelFunc
 	served   chan error
@@ -74,7 +76,7 @@ func inBubble(t *testing.T, adjust func(*api.Config), f func(b *bubble)) {
 			adjust(&cfg)
 		}
 		ctx, stop := context.WithCancel(t.Context())
-		b := &bubble{Node: node, t: t, server: api.New(cfg), listener: newPipes(), stop: stop, served: make(chan error, 1)}
+		b := &bubble{Node: node, t: t, server: api.New(cfg), listener: newPipeListener(), stop: stop, served: make(chan error, 1)}
 		transport := &http.Transport{DialContext: b.listener.dial}
 		b.client = &http.Client{Transport: transport}
 		ended := make(chan struct{})
@@ -142,7 +144,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() { served <- api.New(node.Config()).Serve(ctx, l) }()
-	s := &site{Node: node, tb: t, url: "http://" + l.Addr().String()}
+	s := &fixture{Node: node, tb: t, url: "http://" + l.Addr().String()}
 	s.get("/healthz").wants(t, 200, nil)
 	stop()
 	if err := <-served; err != nil {
@@ -159,7 +161,7 @@ func TestServeTellsOfABrokenListener(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newPipes()
+	l := newPipeListener()
 	_ = l.Close()
 	if err := api.New(node.Config()).Serve(t.Context(), l); !errors.Is(err, net.ErrClosed) || !strings.HasPrefix(err.Error(), "serving the API: ") {
 		t.Errorf("Serve: %v", err)

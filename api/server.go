@@ -7,78 +7,75 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
 
-	"thalassa/auth"
 	"thalassa/live"
-	"thalassa/stream"
 	"thalassa/ui"
 )
 
-// Bounds of a connection. A handler that works for longer than writeTimeout is
-// no matter: every answer gets that time for itself.
+// Bounds of a connection. A handler may work for longer than writeTimeout, which only
+// bounds the writing of an answer.
 const (
 	headerTimeout = 10 * time.Second
 	readTimeout   = 30 * time.Second // header and body
 	writeTimeout  = 30 * time.Second
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 64 << 10
-	// shutdownGrace is what requests under way get when the server ends.
+	// shutdownGrace is the time that requests under way get when the server ends.
 	shutdownGrace = 15 * time.Second
 )
 
 // A Server answers requests. It is an http.Handler for any number of
 // goroutines; Serve is its way onto a listener.
 type Server struct {
-	cfg     Config
-	echo    *echo.Echo
-	site    *ui.Site
-	hosts   []string // names that a Host header may hold beside addresses; nil: any
-	origins http.CrossOriginProtection
-
-	sessions  *auth.Sessions
-	limiter   authLimiter      // with those who try tokens
-	coalescer *statusCoalescer // after how HAProxy stands
-	refused   atomic.Int64     // when a connection had no rights last, in seconds
-	hub       *stream.Hub
-	topics    topics
-	metrics   *metrics
+	cfg       Config
+	echo      *echo.Echo
+	dialects  []Dialect // the node dialect is the last one
+	agent     *Agent
+	guard     *guard
+	failures  *failures
+	site      *ui.Site
+	publisher *publisher
 	live      *live.Server // the websockets
 }
 
 // New makes a Server. It starts nothing.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg.withDefaults(), echo: echo.New(), site: ui.New(), coalescer: newStatusCoalescer()}
-	s.sessions = auth.NewSessions(s.cfg.Tokens, s.cfg.Now)
-	s.openTopics()
-	s.live = live.New(s.liveConfig())
-	s.metrics = s.newMetrics()
-	if cfg.Loopback && cfg.Tokens == nil {
-		s.hosts = []string{"", "localhost"} // HTTP/1.0 knows no Host; browsers always send one
-		for _, host := range cfg.AllowedHosts {
-			s.hosts = append(s.hosts, hostOnly(host))
-		}
-	}
+	cfg = cfg.withDefaults()
+	s := &Server{cfg: cfg, echo: echo.New(), agent: newAgent(cfg), guard: newGuard(cfg), failures: &failures{cfg.Logger}, site: ui.New()}
+	metrics := newMetrics(cfg, newScraper(cfg, s.agent).read)
+	s.publisher = newPublisher(cfg, s.agent, metrics.count)
+	s.live = live.New(liveConfig(cfg))
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(s.observe, s.rescue, harden, s.checkHost, s.checkOrigin, s.pages)
-	for _, r := range s.routes() {
-		s.echo.Add(r.method, echoPath(r.path), s.guarded(r))
-		if r.method == http.MethodGet {
-			s.echo.Add(http.MethodHead, echoPath(r.path), s.guarded(r))
-		}
+	for _, d := range cfg.Dialects {
+		s.add(d)
 	}
+	s.add(&nodeDialect{
+		cfg: cfg, metrics: metrics, failures: s.failures,
+		sessions: sessionHandlers{guard: s.guard, live: s.live}, streams: streamHandlers{s.live},
+	})
 	return s
+}
+
+// Follow keeps the topics of the websocket up to date until ctx ends, which is no
+// error.
+func (s *Server) Follow(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.publisher.run(ctx) })
+	g.Go(func() error { return s.live.Run(ctx) })
+	return g.Wait()
 }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
 
 // Serve answers requests from l until ctx ends, which is no error. Then
-// requests that merely wait are answered at once, those that do something get
-// 15 seconds to end, and l is closed. Without that, the error is l's.
+// requests that only wait are answered at once, other requests get
+// 15 seconds to end, and l is closed. An error of l before that is returned.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	base, cut := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), closing{}, ctx))
 	defer cut()
@@ -105,7 +102,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.live.Close(grace)
 	err := server.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
-		s.cfg.Logger.WarnContext(base, "requests under way were cut off", "grace", shutdownGrace)
+		s.cfg.Logger.WarnContext(base, "requests under way aborted", "grace", shutdownGrace)
 		cut()
 		err = server.Close()
 	}
@@ -118,18 +115,18 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// closing is the key under which a request's context holds the context whose
-// end is the end of the server. The request's own context lives on then, so
-// that a change under way is not torn apart.
+// closing is the key under which the context of a request holds the context whose
+// end is the end of the server. The request's own context goes on until the end of
+// shutdownGrace, so that a change under way is completed.
 type closing struct{}
 
-// isClosing reports whether the server that the request came through ends.
+// isClosing reports whether the server of the request is ending.
 func isClosing(ctx context.Context) bool {
 	end, ok := ctx.Value(closing{}).(context.Context)
 	return ok && end.Err() != nil
 }
 
-// waiting is ctx for something that merely waits: it ends with the server, too.
+// waiting is ctx for a request that only waits: it also ends with the server.
 func waiting(ctx context.Context) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(ctx)
 	end, ok := ctx.Value(closing{}).(context.Context)

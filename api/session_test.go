@@ -12,9 +12,9 @@ import (
 )
 
 // login begins a session, and gives its cookie as a header.
-func (s *site) login(t *testing.T, token string) string {
+func (f *fixture) login(t *testing.T, token string) string {
 	t.Helper()
-	r := s.do("POST", "/session", `{"token":"`+token+`"}`)
+	r := f.do("POST", "/session", `{"token":"`+token+`"}`)
 	r.wants(t, 200, nil)
 	cookie, _, _ := strings.Cut(r.header.Get("Set-Cookie"), ";")
 	return "Cookie: " + cookie
@@ -27,7 +27,7 @@ type who struct {
 }
 
 func TestSessionsOfBrowsers(t *testing.T) {
-	s := filled(t, apitest.Guarded(t))
+	s := filledFixture(t, apitest.Guarded(t))
 	s.get("/session").refused(t, http.StatusUnauthorized, "unauthorized")
 	r := s.do("POST", "/session", `{"token":"`+apitest.DeployToken+`"}`)
 	var got who
@@ -66,7 +66,7 @@ func TestSessionsOfBrowsers(t *testing.T) {
 }
 
 func TestSessionsOverTLSHaveSecureCookies(t *testing.T) {
-	s := filled(t, apitest.Guarded(t))
+	s := filledFixture(t, apitest.Guarded(t))
 	r := s.do("POST", "/session", `{"token":"`+apitest.ReadToken+`"}`, "X-Forwarded-Proto: https")
 	if set := r.header.Get("Set-Cookie"); !strings.Contains(set, "; Secure") {
 		t.Errorf("the cookie is %s", set)
@@ -75,7 +75,7 @@ func TestSessionsOverTLSHaveSecureCookies(t *testing.T) {
 
 // A page of another site must not use a browser's session, nor make one.
 func TestSessionsAreOfThisSite(t *testing.T) {
-	s := filled(t, apitest.Guarded(t))
+	s := filledFixture(t, apitest.Guarded(t))
 	cookie := s.login(t, apitest.AdminToken)
 	const foreign = "Sec-Fetch-Site: cross-site"
 	s.do("DELETE", "/backends/files", "", cookie, foreign).refused(t, http.StatusForbidden, "forbidden")
@@ -84,7 +84,7 @@ func TestSessionsAreOfThisSite(t *testing.T) {
 }
 
 func TestATokenWinsOverASession(t *testing.T) {
-	s := filled(t, apitest.Guarded(t))
+	s := filledFixture(t, apitest.Guarded(t))
 	cookie := s.login(t, apitest.AdminToken)
 	var got who
 	s.get("/session", cookie, bearer(apitest.ReadToken)).wants(t, 200, &got)
@@ -95,7 +95,7 @@ func TestATokenWinsOverASession(t *testing.T) {
 }
 
 func TestSessionsWithoutTokens(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	for _, method := range []string{"GET", "POST"} {
 		body := ""
 		if method == "POST" {
@@ -111,7 +111,7 @@ func TestSessionsWithoutTokens(t *testing.T) {
 }
 
 func TestSessionsRefuseWhatTheyDoNotKnow(t *testing.T) {
-	s := filled(t, apitest.Guarded(t))
+	s := filledFixture(t, apitest.Guarded(t))
 	s.do("POST", "/session", "nonsense").refused(t, http.StatusBadRequest, "invalid")
 	s.do("POST", "/session", `{"token":7}`).refused(t, http.StatusBadRequest, "invalid")
 	for _, cookie := range []string{"thalassa_session=", "thalassa_session=AAAA", "thalassa_session=" + apitest.AdminToken} {
@@ -120,7 +120,7 @@ func TestSessionsRefuseWhatTheyDoNotKnow(t *testing.T) {
 }
 
 // wrongTokens are the ways to show a wrong token.
-func wrongTokens(s *site) map[string]func() reply {
+func wrongTokens(s *fixture) map[string]func() reply {
 	return map[string]func() reply{
 		"session": func() reply { return s.do("POST", "/session", `{"token":"not-a-token-of-this-file"}`) },
 		"header":  func() reply { return s.get("/status", bearer("not-a-token-of-this-file")) },
@@ -133,7 +133,7 @@ func TestTryingTokensTakesTime(t *testing.T) {
 	for _, way := range []string{"session", "header"} {
 		t.Run(way, func(t *testing.T) {
 			now := at0()
-			s := filled(t, apitest.Guarded(t), func(c *api.Config) { c.Now = func() time.Time { return now } })
+			s := filledFixture(t, apitest.Guarded(t), func(c *api.Config) { c.Now = func() time.Time { return now } })
 			wrong := wrongTokens(s)[way]
 			for range 10 {
 				wrong().refused(t, http.StatusUnauthorized, "unauthorized")
@@ -160,7 +160,7 @@ func TestTryingTokensTakesTime(t *testing.T) {
 // from its address before.
 func TestWrongTokensDoNotAddUp(t *testing.T) {
 	now := at0()
-	s := filled(t, apitest.Guarded(t), func(c *api.Config) { c.Now = func() time.Time { return now } })
+	s := filledFixture(t, apitest.Guarded(t), func(c *api.Config) { c.Now = func() time.Time { return now } })
 	s.get("/status", bearer(apitest.DeployToken)).wants(t, 200, nil)
 	for i := range 100 {
 		for _, wrong := range wrongTokens(s) {
@@ -178,7 +178,7 @@ func TestWrongTokensDoNotAddUp(t *testing.T) {
 
 // Who logs in again leaves no session behind.
 func TestANewSessionEndsTheFormerOne(t *testing.T) {
-	s := filled(t, apitest.Guarded(t))
+	s := filledFixture(t, apitest.Guarded(t))
 	former := s.login(t, apitest.AdminToken)
 	s.do("POST", "/session", `{"token":"not-a-token-of-this-file"}`, former).refused(t, http.StatusUnauthorized, "unauthorized")
 	s.get("/status", former).wants(t, 200, nil)

@@ -17,16 +17,16 @@ func TestIndexListsTheRoutes(t *testing.T) {
 		Name, Version string
 		Routes        []struct{ Method, Path string }
 	}
-	open(t).get("/").wants(t, 200, &index)
+	newFixture(t).get("/").wants(t, 200, &index)
 	if index.Name != "Thalassa" || index.Version != "1.2.3" || len(index.Routes) < 20 {
 		t.Errorf("index %+v", index)
 	}
 }
 
 func TestHAProxyConfig(t *testing.T) {
-	s := open(t)
+	s := newFixture(t)
 	s.get("/haproxy/config").refused(t, 503, "unavailable")
-	s = filled(t)
+	s = filledFixture(t)
 	r := s.get("/haproxy/config")
 	r.wants(t, 200, nil)
 	if ct := r.header.Get("Content-Type"); !strings.HasPrefix(ct, "text/plain") {
@@ -40,7 +40,7 @@ func TestHAProxyConfig(t *testing.T) {
 }
 
 func TestServices(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	s.put("/backends/later", `{"type":"dynamic","name":"unheard","version":"1"}`)
 	var list []lb.ServiceStatus
 	s.get("/services").wants(t, 200, &list)
@@ -70,7 +70,7 @@ func TestServices(t *testing.T) {
 }
 
 func TestAcceptingWhatIsHeld(t *testing.T) {
-	s := filled(t, apitest.Guarded(t))
+	s := filledFixture(t, apitest.Guarded(t))
 	var held, after struct {
 		Hold      *lb.Hold
 		Instances []lb.Instance
@@ -101,7 +101,7 @@ func TestAcceptingWhatIsHeld(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	var st lb.Status
 	s.get("/status").wants(t, 200, &st)
 	if st.Version != "1.2.3" || st.Label != "edge" || st.Revision != 3 || !st.HAProxy.Running || len(st.Discovery) != 2 {
@@ -110,7 +110,7 @@ func TestStatus(t *testing.T) {
 }
 
 func TestHealthAndReadiness(t *testing.T) {
-	s := filled(t, apitest.Guarded(t)) // both take no token
+	s := filledFixture(t, apitest.Guarded(t)) // both take no token
 	s.get("/healthz").wants(t, 200, nil)
 	same(t, s.get("/readyz").body, `{"ready":true,"reasons":[]}`)
 	s.Lose("shop", "no route to host")
@@ -134,11 +134,11 @@ func TestHealthAndReadiness(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	same(t, open(t).get("/version").body, `{"version":"1.2.3"}`)
+	same(t, newFixture(t).get("/version").body, `{"version":"1.2.3"}`)
 }
 
 func TestRevisions(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	var list []node.Revision
 	s.get("/revisions").wants(t, 200, &list)
 	if len(list) != 3 || list[0].Number != 3 || list[2].Number != 1 {

@@ -10,28 +10,47 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/live"
+	"thalassa/stats"
 )
 
-// streams turns a request into a websocket. The handler returns then: what
-// serves the websocket keeps nothing of the request.
-func (s *Server) streams(c echo.Context) error {
+// historyLength is how many samples clients can fill a chart with.
+const historyLength = stats.HistoryLength
+
+// liveConfig configures the websockets.
+func liveConfig(cfg Config) live.Config {
+	out := live.Config{
+		Hub: cfg.Hub, Version: cfg.Version, Label: cfg.Label, History: historyLength,
+		MaxSubscribers: cfg.MaxWebsockets, Logger: cfg.Logger,
+	}
+	if cfg.Sampler != nil {
+		out.Interval = cfg.Sampler.Interval()
+	}
+	return out
+}
+
+// streamHandlers open websockets.
+type streamHandlers struct{ live *live.Server }
+
+// open turns a request into a websocket, and returns: the websocket keeps nothing of the
+// request.
+func (h streamHandlers) open(c echo.Context) error {
 	r := c.Request()
 	if err := checkUpgrade(r); err != nil {
 		return err
 	}
-	if s.live.IsFull() {
-		return unavailableFailure("there are too many websockets open, or Thalassa is shutting down")
+	if h.live.IsFull() {
+		return unavailableFailure("too many websockets are open, or Thalassa is shutting down")
 	}
 	end, ok := r.Context().Value(closing{}).(context.Context)
 	if !ok {
 		end = context.Background()
 	}
 	who, _ := c.Get(callerKey).(caller)
-	s.live.Accept(end, c.Response(), r, who.peer())
+	h.live.Accept(end, c.Response(), r, who.peer())
 	return nil
 }
 
-// peer is the caller as the websockets know them.
+// peer is the caller for package live.
 func (c caller) peer() live.Peer {
 	p := live.Peer{Name: c.Name, Session: c.session}
 	if check := c.check; check != nil {
@@ -43,26 +62,26 @@ func (c caller) peer() live.Peer {
 	return p
 }
 
-// checkUpgrade looks at what every websocket of this protocol must say.
+// checkUpgrade checks the headers that every websocket of this protocol must have.
 func checkUpgrade(r *http.Request) error {
-	if !holds(r.Header, "Connection", "upgrade") || !holds(r.Header, "Upgrade", "websocket") {
+	if !hasToken(r.Header, "Connection", "upgrade") || !hasToken(r.Header, "Upgrade", "websocket") {
 		return upgradeFailure("this is a websocket: connect with Upgrade: websocket and the sub-protocol " + live.Protocol)
 	}
-	if !holds(r.Header, "Sec-Websocket-Protocol", live.Protocol) {
+	if !hasToken(r.Header, "Sec-Websocket-Protocol", live.Protocol) {
 		return invalidField("Sec-WebSocket-Protocol", "does not name the sub-protocol", live.Protocol)
 	}
-	// A browser always says which site's page opens the websocket.
+	// A browser always sends the origin of the page that opens the websocket.
 	if origin := r.Header.Get("Origin"); origin != "" {
 		u, err := url.Parse(origin)
 		if err != nil || !strings.EqualFold(u.Host, r.Host) {
-			return forbidden("a browser opens this websocket for a page of another site")
+			return forbidden("a page of another site opens this websocket")
 		}
 	}
 	return nil
 }
 
-// holds reports whether a header lists a token.
-func holds(h http.Header, name, token string) bool {
+// hasToken reports whether a header lists a token.
+func hasToken(h http.Header, name, token string) bool {
 	return slices.ContainsFunc(h.Values(name), func(value string) bool {
 		return slices.ContainsFunc(strings.Split(value, ","), func(s string) bool {
 			return strings.EqualFold(strings.TrimSpace(s), token)
@@ -70,10 +89,10 @@ func holds(h http.Header, name, token string) bool {
 	})
 }
 
-// upgradeFailure is for requests that are no websocket's.
-func upgradeFailure(message string) *failure {
-	return &failure{
-		status: http.StatusUpgradeRequired, Code: "upgrade_required", Message: message,
-		header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
+// upgradeFailure answers requests that do not open a websocket.
+func upgradeFailure(message string) *Failure {
+	return &Failure{
+		Status: http.StatusUpgradeRequired, Code: "upgrade_required", Message: message,
+		Header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
 	}
 }

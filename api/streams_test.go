@@ -20,8 +20,8 @@ import (
 
 const patience = 20 * time.Second
 
-// followed is a site that keeps its streams up to date.
-func followed(tb testing.TB, adjust ...func(*api.Config)) *site {
+// streamingFixture is a fixture that keeps its streams up to date.
+func streamingFixture(tb testing.TB, adjust ...func(*api.Config)) *fixture {
 	tb.Helper()
 	node, err := apitest.New(nil)
 	if err != nil {
@@ -35,7 +35,7 @@ func followed(tb testing.TB, adjust ...func(*api.Config)) *site {
 	server := httptest.NewServer(handler)
 	tb.Cleanup(server.Close)
 	run(tb, handler.Follow)
-	return &site{Node: node, tb: tb, url: server.URL}
+	return &fixture{Node: node, tb: tb, url: server.URL}
 }
 
 // A message is a frame of any type.
@@ -48,30 +48,30 @@ type message struct {
 	Removed                                               []string
 }
 
-// A tap is a client of /streams.
-type tap struct {
+// A subscriber is a client of /streams.
+type subscriber struct {
 	t    *testing.T
 	conn *websocket.Conn
 	// known is what a client knows by now: objects by topic and id.
 	known map[string]map[string]map[string]any
 }
 
-// tap connects; headers are "Name: value".
-func (s *site) tap(t *testing.T, headers ...string) *tap {
+// subscriber connects; headers are "Name: value".
+func (f *fixture) subscriber(t *testing.T, headers ...string) *subscriber {
 	t.Helper()
-	conn, _, err := s.dial(t.Context(), headers...)
+	conn, _, err := f.dial(t.Context(), headers...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	conn.SetReadLimit(64 << 20)
-	p := newTap(t, conn)
+	p := newSubscriber(t, conn)
 	t.Cleanup(p.leave)
 	return p
 }
 
-func newTap(t *testing.T, conn *websocket.Conn) *tap {
+func newSubscriber(t *testing.T, conn *websocket.Conn) *subscriber {
 	t.Helper()
-	p := &tap{t: t, conn: conn, known: map[string]map[string]map[string]any{}}
+	p := &subscriber{t: t, conn: conn, known: map[string]map[string]map[string]any{}}
 	for _, topic := range []string{"status", "frontends", "backends", "services", "stat", "activity"} {
 		p.known[topic] = map[string]map[string]any{}
 	}
@@ -79,13 +79,13 @@ func newTap(t *testing.T, conn *websocket.Conn) *tap {
 }
 
 // dial connects; without success it gives the status of the answer.
-func (s *site) dial(ctx context.Context, headers ...string) (*websocket.Conn, int, error) {
+func (f *fixture) dial(ctx context.Context, headers ...string) (*websocket.Conn, int, error) {
 	h := http.Header{}
 	for _, text := range headers {
 		name, value, _ := strings.Cut(text, ": ")
 		h.Add(name, value)
 	}
-	return dial(ctx, s.url, &websocket.DialOptions{HTTPHeader: h})
+	return dial(ctx, f.url, &websocket.DialOptions{HTTPHeader: h})
 }
 
 func dial(ctx context.Context, url string, options *websocket.DialOptions) (*websocket.Conn, int, error) {
@@ -101,17 +101,17 @@ func dial(ctx context.Context, url string, options *websocket.DialOptions) (*web
 }
 
 // leave ends the connection without a word.
-func (p *tap) leave() { _ = p.conn.CloseNow() }
+func (s *subscriber) leave() { _ = s.conn.CloseNow() }
 
-func (p *tap) say(text string) {
-	p.t.Helper()
-	if err := p.conn.Write(p.t.Context(), websocket.MessageText, []byte(text)); err != nil {
-		p.t.Fatal(err)
+func (s *subscriber) say(text string) {
+	s.t.Helper()
+	if err := s.conn.Write(s.t.Context(), websocket.MessageText, []byte(text)); err != nil {
+		s.t.Fatal(err)
 	}
 }
 
 // next reads one frame.
-func (p *tap) next() message {
+func (p *subscriber) next() message {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
@@ -128,52 +128,52 @@ func (p *tap) next() message {
 }
 
 // learn does what docs/streams.md tells clients to do.
-func (p *tap) learn(m message) {
+func (s *subscriber) learn(m message) {
 	switch m.Type {
 	case "state":
-		p.known[m.Topic] = map[string]map[string]any{}
+		s.known[m.Topic] = map[string]map[string]any{}
 		for _, o := range m.Objects {
-			p.known[m.Topic][o["id"].(string)] = o
+			s.known[m.Topic][o["id"].(string)] = o
 		}
 	case "delta":
 		for _, o := range m.Changed {
 			id := o["id"].(string)
 			if m.Topic == "stat" || m.Topic == "totals" {
-				o = testkit.Merge(p.known[m.Topic][id], o)
+				o = testkit.Merge(s.known[m.Topic][id], o)
 			}
-			p.known[m.Topic][id] = o
+			s.known[m.Topic][id] = o
 		}
 		for _, id := range m.Removed {
-			delete(p.known[m.Topic], id)
+			delete(s.known[m.Topic], id)
 		}
 	}
 }
 
 // wait reads frames until an object is as it should be.
-func (p *tap) wait(topic, id string, ok func(object map[string]any) bool) {
-	p.t.Helper()
-	for !ok(p.known[topic][id]) {
-		p.next()
+func (s *subscriber) wait(topic, id string, ok func(object map[string]any) bool) {
+	s.t.Helper()
+	for !ok(s.known[topic][id]) {
+		s.next()
 	}
 }
 
 // until reads frames up to one that is wanted.
-func (p *tap) until(wanted func(message) bool) message {
-	p.t.Helper()
+func (s *subscriber) until(wanted func(message) bool) message {
+	s.t.Helper()
 	for {
-		if m := p.next(); wanted(m) {
+		if m := s.next(); wanted(m) {
 			return m
 		}
 	}
 }
 
 // closed reads to the end, and gives the code.
-func (p *tap) closed() websocket.StatusCode {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.t.Context()), patience)
+func (s *subscriber) closed() websocket.StatusCode {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), patience)
 	defer cancel()
 	for {
-		if _, _, err := p.conn.Read(ctx); err != nil {
+		if _, _, err := s.conn.Read(ctx); err != nil {
 			return websocket.CloseStatus(err)
 		}
 	}
@@ -189,10 +189,10 @@ func (m message) has(id string) map[string]any {
 }
 
 func TestStreamsTellStatesAndChanges(t *testing.T) {
-	s := followed(t, func(c *api.Config) { c.Label = "edge" })
+	s := streamingFixture(t, func(c *api.Config) { c.Label = "edge" })
 	s.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.3:8080 2.0.0")
 	s.put("/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
-	p := s.tap(t)
+	p := s.subscriber(t)
 	hello := p.next()
 	if hello.Type != "hello" || hello.Protocol != "thalassa.v1" || hello.Version != "1.2.3" || hello.Label != "edge" || hello.Epoch == "" ||
 		hello.History != 300 || !slices.Equal(hello.Topics, []string{"status", "frontends", "backends", "services", "activity"}) {
@@ -228,11 +228,11 @@ func TestStreamsTellStatesAndChanges(t *testing.T) {
 }
 
 func TestStreamsLimitedToKeys(t *testing.T) {
-	s := followed(t)
+	s := streamingFixture(t)
 	for _, key := range []string{"a", "b"} {
 		s.put("/backends/"+key, `{"type":"static","members":[{"host":"10.1.1.1","port":80}]}`)
 	}
-	p := s.tap(t)
+	p := s.subscriber(t)
 	p.next()
 	p.say(`{"type":"subscribe","topics":["backends"],"keys":["b"]}`)
 	seen := p.until(func(m message) bool { return m.has("backend/b") != nil })
@@ -247,10 +247,10 @@ func TestStreamsLimitedToKeys(t *testing.T) {
 }
 
 func TestStreamsGoOnWhereTheyWere(t *testing.T) {
-	s := followed(t)
+	s := streamingFixture(t)
 	s.put("/backends/a", `{"type":"static","members":[{"host":"10.1.1.1","port":80}]}`)
 	const topics = `{"type":"subscribe","topics":["backends"]`
-	p := s.tap(t)
+	p := s.subscriber(t)
 	epoch := p.next().Epoch
 	p.say(topics + `}`)
 	last := p.until(func(m message) bool { return m.has("backend/a") != nil })
@@ -260,7 +260,7 @@ func TestStreamsGoOnWhereTheyWere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := s.tap(t)
+	again := s.subscriber(t)
 	again.next()
 	again.say(topics + `,"epoch":"` + epoch + `","seq":` + string(resume) + `}`)
 	if m := again.next(); m.Type != "resumed" || m.Seq != last.Seq {
@@ -269,7 +269,7 @@ func TestStreamsGoOnWhereTheyWere(t *testing.T) {
 	if m := again.next(); m.Type != "delta" || m.has("backend/b") == nil || m.has("backend/a") != nil {
 		t.Errorf("got %+v", m)
 	}
-	stranger := s.tap(t)
+	stranger := s.subscriber(t)
 	stranger.next()
 	stranger.say(topics + `,"epoch":"another","seq":` + string(resume) + `}`)
 	if m := stranger.next(); m.Type != "state" || len(m.Objects) != 2 {
@@ -278,7 +278,7 @@ func TestStreamsGoOnWhereTheyWere(t *testing.T) {
 }
 
 func TestStreamsRefuseWhatTheyDoNotKnow(t *testing.T) {
-	s := followed(t)
+	s := streamingFixture(t)
 	for text, want := range map[string]string{
 		`{"type":"subscribe","topics":["gossip"]}`: "gossip",
 		`{"type":"change","topics":["status"]}`:    "change",
@@ -288,7 +288,7 @@ func TestStreamsRefuseWhatTheyDoNotKnow(t *testing.T) {
 		`{"type":"subscribe","topics":["status"],"keys":["` + strings.Repeat(`x","`, 6000) + `"]}`: "keys",
 		`{"type":"subscribe","topics":["` + strings.Repeat(`status","`, 40) + `"]}`:                "topics",
 	} {
-		p := s.tap(t)
+		p := s.subscriber(t)
 		p.next()
 		p.say(text)
 		if m := p.next(); m.Type != "error" || !strings.Contains(m.Message, want) {
@@ -301,16 +301,16 @@ func TestStreamsRefuseWhatTheyDoNotKnow(t *testing.T) {
 }
 
 func TestStreamsAreForCallersWithARole(t *testing.T) {
-	s := followed(t, apitest.Guarded(t))
+	s := streamingFixture(t, apitest.Guarded(t))
 	if _, status, err := s.dial(t.Context()); err == nil || status != http.StatusUnauthorized {
 		t.Errorf("without a token: %v", err)
 	}
-	if hello := s.tap(t, bearer(apitest.ReadToken)).next(); hello.Type != "hello" {
+	if hello := s.subscriber(t, bearer(apitest.ReadToken)).next(); hello.Type != "hello" {
 		t.Errorf("with a token: %+v", hello)
 	}
 	login := s.do("POST", "/session", `{"token":"`+apitest.ReadToken+`"}`)
 	cookie, _, _ := strings.Cut(login.header.Get("Set-Cookie"), ";")
-	p := s.tap(t, "Cookie: "+cookie)
+	p := s.subscriber(t, "Cookie: "+cookie)
 	p.next()
 	p.say(`{"type":"subscribe","topics":["status"]}`)
 	p.until(func(m message) bool { return m.Topic == "status" })
@@ -321,10 +321,10 @@ func TestStreamsAreForCallersWithARole(t *testing.T) {
 }
 
 func TestStreamsOfOtherSitesAreRefused(t *testing.T) {
-	s := followed(t)
+	s := streamingFixture(t)
 	host := strings.TrimPrefix(s.url, "http://")
-	s.tap(t, "Origin: http://"+host).next()
-	s.tap(t, "Origin: https://"+host).next() // a proxy may speak TLS
+	s.subscriber(t, "Origin: http://"+host).next()
+	s.subscriber(t, "Origin: https://"+host).next() // a proxy may speak TLS
 	for _, origin := range []string{"http://evil.example", "null", "http://" + host + ".evil.example", "%"} {
 		if _, status, err := s.dial(t.Context(), "Origin: "+origin); err == nil || status != http.StatusForbidden {
 			t.Errorf("origin %s: %v", origin, err)
@@ -333,15 +333,15 @@ func TestStreamsOfOtherSitesAreRefused(t *testing.T) {
 }
 
 func TestStreamsAreWebsocketsOfTheProtocol(t *testing.T) {
-	s := followed(t)
+	s := streamingFixture(t)
 	s.get("/streams").refused(t, http.StatusUpgradeRequired, "upgrade_required")
 	s.get("/streams", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==").refused(t, http.StatusBadRequest, "invalid")
 }
 
 func TestStreamsHaveABound(t *testing.T) {
-	s := followed(t, func(c *api.Config) { c.MaxWebsockets = 2 })
-	one, two := s.tap(t), s.tap(t)
+	s := streamingFixture(t, func(c *api.Config) { c.MaxWebsockets = 2 })
+	one, two := s.subscriber(t), s.subscriber(t)
 	one.next()
 	two.next()
 	if _, status, err := s.dial(t.Context()); err == nil || status != http.StatusServiceUnavailable {

@@ -13,15 +13,15 @@ import (
 	"thalassa/stream"
 )
 
-// tap connects to a server in a bubble, where nothing is sent that is not read,
+// subscriber connects to a server in a bubble, where nothing is sent that is not read,
 // and time stands still while somebody works.
-func (b *bubble) tap() *tap {
+func (b *bubble) subscriber() *subscriber {
 	b.t.Helper()
 	conn, _, err := dial(b.t.Context(), "ws://localhost", &websocket.DialOptions{HTTPClient: b.client})
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return newTap(b.t, conn)
+	return newSubscriber(b.t, conn)
 }
 
 // follow keeps the streams of a bubble up to date.
@@ -40,7 +40,7 @@ func (b *bubble) follow() (end func()) {
 
 func TestFollowersMustSubscribeInTime(t *testing.T) {
 	inBubble(t, nil, func(b *bubble) {
-		p := b.tap()
+		p := b.subscriber()
 		defer p.leave()
 		p.next()
 		begin := time.Now()
@@ -52,7 +52,7 @@ func TestFollowersMustSubscribeInTime(t *testing.T) {
 
 func TestFollowersAreToldThatTheServerEnds(t *testing.T) {
 	inBubble(t, nil, func(b *bubble) {
-		p := b.tap()
+		p := b.subscriber()
 		defer p.leave()
 		p.next()
 		b.stop()
@@ -80,10 +80,10 @@ func (b *bubble) change(number int) {
 func TestFollowersThatAreTooSlow(t *testing.T) {
 	inBubble(t, func(c *api.Config) { c.Hub = stream.New(stream.Config{Queue: 4}) }, func(b *bubble) {
 		defer b.follow()()
-		slow, quick := b.tap(), b.tap()
+		slow, quick := b.subscriber(), b.subscriber()
 		defer slow.leave()
 		defer quick.leave()
-		for _, p := range []*tap{slow, quick} {
+		for _, p := range []*subscriber{slow, quick} {
 			p.next()
 			p.say(`{"type":"subscribe","topics":["backends"]}`)
 			p.until(func(m message) bool { return m.Type == "state" })
@@ -107,9 +107,9 @@ func TestFollowersThatAreGone(t *testing.T) {
 	var hub *stream.Hub
 	inBubble(t, func(c *api.Config) { hub = stream.New(stream.Config{}); c.Hub = hub }, func(b *bubble) {
 		defer b.follow()()
-		there, gone := b.tap(), b.tap()
+		there, gone := b.subscriber(), b.subscriber()
 		defer gone.leave()
-		for _, p := range []*tap{there, gone} {
+		for _, p := range []*subscriber{there, gone} {
 			p.next()
 			p.say(`{"type":"subscribe","topics":["frontends"]}`)
 			p.until(func(m message) bool { return m.Type == "state" })

@@ -182,7 +182,7 @@ func TestTokens(t *testing.T) {
 	if r := s.run("status"); r.code != cli.ExitOK {
 		t.Errorf("%+v", r)
 	}
-	s.fails(cli.ExitForbidden, "token reader has the role read, and POST /backends/{key} takes the role deploy", "deploy", "live", "2.0.0")
+	s.fails(cli.ExitForbidden, "token reader has the role read, but POST /backends/{key} needs the role deploy", "deploy", "live", "2.0.0")
 
 	file := filepath.Join(t.TempDir(), "token")
 	for content, says := range map[string]string{
@@ -201,7 +201,7 @@ func TestTokens(t *testing.T) {
 	if r := s.run("deploy", "live", "2.0.0", "--token-file", file); r.code != cli.ExitOK { // the file wins
 		t.Errorf("%+v", r)
 	}
-	s.fails(cli.ExitForbidden, "takes the role admin", "backends", "delete", "live", "--token-file", file)
+	s.fails(cli.ExitForbidden, "needs the role admin", "backends", "delete", "live", "--token-file", file)
 	if r := s.run("activity", "-n", "1"); !strings.Contains(r.out, "(POST /backends/live by deployer)") {
 		t.Errorf("%+v", r)
 	}

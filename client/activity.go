@@ -56,7 +56,7 @@ func (q ActivityQuery) path() string {
 
 // Activity answers a query of the activity log, ascending by Seq.
 func (c *Client) Activity(ctx context.Context, q ActivityQuery) ([]activity.Event, error) {
-	a, err := c.do(ctx, call{method: http.MethodGet, path: q.path(), wait: max(q.Wait, 0)})
+	a, err := c.transport.do(ctx, call{method: http.MethodGet, path: q.path(), wait: max(q.Wait, 0)})
 	if err != nil {
 		return nil, err
 	}

@@ -106,14 +106,14 @@ type Applied struct {
 // Frontends lists all frontends, by key.
 func (c *Client) Frontends(ctx context.Context) ([]Frontend, error) {
 	var list []Frontend
-	_, err := c.get(ctx, "/frontends", &list)
+	_, err := c.transport.get(ctx, "/frontends", &list)
 	return list, err
 }
 
 // Frontend looks one up.
 func (c *Client) Frontend(ctx context.Context, key string) (Frontend, error) {
 	var f Frontend
-	header, err := c.get(ctx, object("frontends", key), &f)
+	header, err := c.transport.get(ctx, object("frontends", key), &f)
 	f.ETag = header.Get("Etag")
 	return f, err
 }
@@ -122,28 +122,28 @@ func (c *Client) Frontend(ctx context.Context, key string) (Frontend, error) {
 // to its JSON: a Frontend, a node.Frontend, a json.RawMessage.
 func (c *Client) PutFrontend(ctx context.Context, key string, document any, conditions ...Condition) (Frontend, Applied, error) {
 	var f Frontend
-	applied, tag, err := c.change(ctx, call{method: http.MethodPut, path: object("frontends", key), body: document, conditions: conditions}, &f)
+	applied, tag, err := c.transport.change(ctx, call{method: http.MethodPut, path: object("frontends", key), body: document, conditions: conditions}, &f)
 	f.ETag = tag
 	return f, applied, err
 }
 
 // DeleteFrontend removes a frontend.
 func (c *Client) DeleteFrontend(ctx context.Context, key string, conditions ...Condition) (Applied, error) {
-	applied, _, err := c.change(ctx, call{method: http.MethodDelete, path: object("frontends", key), conditions: conditions}, nil)
+	applied, _, err := c.transport.change(ctx, call{method: http.MethodDelete, path: object("frontends", key), conditions: conditions}, nil)
 	return applied, err
 }
 
 // Backends lists all backends with their members, by key.
 func (c *Client) Backends(ctx context.Context) ([]Backend, error) {
 	var list []Backend
-	_, err := c.get(ctx, "/backends", &list)
+	_, err := c.transport.get(ctx, "/backends", &list)
 	return list, err
 }
 
 // Backend looks one up, with its members.
 func (c *Client) Backend(ctx context.Context, key string) (Backend, error) {
 	var b Backend
-	header, err := c.get(ctx, object("backends", key), &b)
+	header, err := c.transport.get(ctx, object("backends", key), &b)
 	b.ETag = header.Get("Etag")
 	return b, err
 }
@@ -151,7 +151,7 @@ func (c *Client) Backend(ctx context.Context, key string) (Backend, error) {
 // Members lists the present members of a backend.
 func (c *Client) Members(ctx context.Context, key string) ([]Member, error) {
 	var list []Member
-	_, err := c.get(ctx, object("backends", key)+"/members", &list)
+	_, err := c.transport.get(ctx, object("backends", key)+"/members", &list)
 	return list, err
 }
 
@@ -159,7 +159,7 @@ func (c *Client) Members(ctx context.Context, key string) ([]Member, error) {
 // counts for each. The counters begin at 0 with each of HAProxy's workers.
 func (c *Client) MembersWithStats(ctx context.Context, key string) ([]Member, error) {
 	var list []Member
-	_, err := c.get(ctx, object("backends", key)+"/members?stats=1", &list)
+	_, err := c.transport.get(ctx, object("backends", key)+"/members?stats=1", &list)
 	return list, err
 }
 
@@ -176,20 +176,20 @@ type DrainingMember struct {
 // Leaving lists the former members of a backend that still have connections.
 func (c *Client) Leaving(ctx context.Context, key string) ([]DrainingMember, error) {
 	var list []DrainingMember
-	_, err := c.get(ctx, object("backends", key)+"/members?leaving=1", &list)
+	_, err := c.transport.get(ctx, object("backends", key)+"/members?leaving=1", &list)
 	return list, err
 }
 
 // PutBackend creates or replaces a backend. The document is whatever encodes to
 // its JSON: a Backend, a node.Backend, a json.RawMessage.
 func (c *Client) PutBackend(ctx context.Context, key string, document any, conditions ...Condition) (Backend, Applied, error) {
-	return c.changeBackend(ctx, call{method: http.MethodPut, path: object("backends", key), body: document, conditions: conditions})
+	return c.transport.changeBackend(ctx, call{method: http.MethodPut, path: object("backends", key), body: document, conditions: conditions})
 }
 
 // DeleteBackend removes a backend. While a frontend routes to it the error's
 // code is "conflict" and By names the frontends.
 func (c *Client) DeleteBackend(ctx context.Context, key string, conditions ...Condition) (Applied, error) {
-	applied, _, err := c.change(ctx, call{method: http.MethodDelete, path: object("backends", key), conditions: conditions}, nil)
+	applied, _, err := c.transport.change(ctx, call{method: http.MethodDelete, path: object("backends", key), conditions: conditions}, nil)
 	return applied, err
 }
 
@@ -218,29 +218,7 @@ func (c *Client) Deploy(ctx context.Context, key string, d DeployRequest, condit
 	if d.Wait != 0 {
 		body.Wait = d.Wait.String()
 	}
-	return c.changeBackend(ctx, call{method: http.MethodPost, path: object("backends", key), body: body, conditions: conditions, wait: max(d.Wait, 0)})
-}
-
-func (c *Client) changeBackend(ctx context.Context, q call) (Backend, Applied, error) {
-	var b Backend
-	applied, tag, err := c.change(ctx, q, &b)
-	b.ETag = tag
-	return b, applied, err
-}
-
-// change sends a change and decodes the object into v, unless nil, and what
-// became of the change.
-func (c *Client) change(ctx context.Context, q call, v any) (applied Applied, etag string, err error) {
-	a, err := c.do(ctx, q)
-	if err != nil {
-		return Applied{}, "", err
-	}
-	if v != nil {
-		if err := a.decode(v); err != nil {
-			return Applied{}, "", err
-		}
-	}
-	return applied, a.header.Get("Etag"), a.decode(&applied)
+	return c.transport.changeBackend(ctx, call{method: http.MethodPost, path: object("backends", key), body: body, conditions: conditions, wait: max(d.Wait, 0)})
 }
 
 func object(kind, key string) string { return "/" + kind + "/" + url.PathEscape(key) }

@@ -12,7 +12,7 @@ import (
 // Status is the state of agent, HAProxy and discovery.
 func (c *Client) Status(ctx context.Context) (node.Status, error) {
 	var st node.Status
-	_, err := c.get(ctx, "/status", &st)
+	_, err := c.transport.get(ctx, "/status", &st)
 	return st, err
 }
 
@@ -28,7 +28,7 @@ type Readiness struct {
 
 // Readiness asks whether the agent is ready. It takes no token.
 func (c *Client) Readiness(ctx context.Context) (Readiness, error) {
-	a, err := c.do(ctx, call{method: http.MethodGet, path: "/readyz", also: http.StatusServiceUnavailable})
+	a, err := c.transport.do(ctx, call{method: http.MethodGet, path: "/readyz", also: http.StatusServiceUnavailable})
 	if err != nil {
 		return Readiness{}, err
 	}
@@ -51,7 +51,7 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 	var v struct {
 		Version string `json:"version"`
 	}
-	_, err := c.get(ctx, "/version", &v)
+	_, err := c.transport.get(ctx, "/version", &v)
 	return v.Version, err
 }
 
@@ -59,7 +59,7 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 // there are.
 func (c *Client) Services(ctx context.Context) ([]node.ServiceStatus, error) {
 	var list []node.ServiceStatus
-	_, err := c.get(ctx, "/services", &list)
+	_, err := c.transport.get(ctx, "/services", &list)
 	return list, err
 }
 
@@ -72,7 +72,7 @@ type Service struct {
 // Service looks one of the watched services up.
 func (c *Client) Service(ctx context.Context, name string) (Service, error) {
 	var s Service
-	_, err := c.get(ctx, object("services", name), &s)
+	_, err := c.transport.get(ctx, object("services", name), &s)
 	return s, err
 }
 
@@ -80,7 +80,7 @@ func (c *Client) Service(ctx context.Context, name string) (Service, error) {
 // service that holds none is a "conflict".
 func (c *Client) Accept(ctx context.Context, name string) (Service, error) {
 	var s Service
-	a, err := c.do(ctx, call{method: http.MethodPost, path: object("services", name) + "/accept"})
+	a, err := c.transport.do(ctx, call{method: http.MethodPost, path: object("services", name) + "/accept"})
 	if err != nil {
 		return s, err
 	}
@@ -89,7 +89,7 @@ func (c *Client) Accept(ctx context.Context, name string) (Service, error) {
 
 // HAProxyConfig is haproxy.cfg as last written.
 func (c *Client) HAProxyConfig(ctx context.Context) ([]byte, error) {
-	a, err := c.do(ctx, call{method: http.MethodGet, path: "/haproxy/config"})
+	a, err := c.transport.do(ctx, call{method: http.MethodGet, path: "/haproxy/config"})
 	if err == nil && !strings.HasPrefix(a.header.Get("Content-Type"), "text/plain") {
 		return nil, a.unexpected("no text")
 	}
@@ -107,7 +107,7 @@ func (c *Client) Revisions(ctx context.Context, before uint64, limit int) ([]nod
 		q.Set("limit", strconv.Itoa(limit))
 	}
 	var list []node.Revision
-	_, err := c.get(ctx, withQuery("/revisions", q), &list)
+	_, err := c.transport.get(ctx, withQuery("/revisions", q), &list)
 	return list, err
 }
 

@@ -51,7 +51,7 @@ func (c *Client) Stream(ctx context.Context, topics, keys []string, f func(Frame
 	backoff, answered := minBackoff, false
 	for ctx.Err() == nil {
 		begin := time.Now()
-		greeted, err := c.stream(ctx, &s, f)
+		greeted, err := c.transport.stream(ctx, &s, f)
 		var own *receiverError
 		switch {
 		case ctx.Err() != nil:
@@ -89,8 +89,8 @@ type receiverError struct{ err error }
 func (e *receiverError) Error() string { return e.err.Error() }
 
 // stream is one connection. greeted says that the agent has said hello.
-func (c *Client) stream(ctx context.Context, s *subscription, f func(Frame) error) (greeted bool, err error) {
-	conn, err := c.dialStream(ctx)
+func (t transport) stream(ctx context.Context, s *subscription, f func(Frame) error) (greeted bool, err error) {
+	conn, err := t.dialStream(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -150,15 +150,15 @@ func (p *position) advance(f *Frame, s *subscription) {
 	}
 }
 
-func (c *Client) dialStream(ctx context.Context) (*websocket.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+func (t transport) dialStream(ctx context.Context) (*websocket.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
 	header := http.Header{}
-	if c.token != "" {
-		header.Set("Authorization", "Bearer "+c.token)
+	if t.token != "" {
+		header.Set("Authorization", "Bearer "+t.token)
 	}
-	conn, res, err := websocket.Dial(ctx, c.base+"/streams", &websocket.DialOptions{
-		HTTPClient: c.http, HTTPHeader: header, Subprotocols: []string{Protocol},
+	conn, res, err := websocket.Dial(ctx, t.base+"/streams", &websocket.DialOptions{
+		HTTPClient: t.http, HTTPHeader: header, Subprotocols: []string{Protocol},
 	})
 	if err == nil {
 		return conn, nil

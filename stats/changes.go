@@ -2,7 +2,7 @@ package stats
 
 import "thalassa/statsock"
 
-// A part is a field of an object that changes by itself.
+// A part is a field of an object, as a bit of a set.
 type part uint32
 
 const (
@@ -26,7 +26,7 @@ const (
 	partCheckText
 	partSince
 	partRate  // whether rates are known
-	partWhole // everything, of an object that is new to the readers
+	partWhole // all fields, of an object that is new to readers
 
 	partsOfQueue = partQueue | partMaxQueue | partQueueMS | partConnectMS | partResponseMS | partTotalMS | partWeight | partDowntime
 	partsOfCheck = partCheckStatus | partCheckCode | partCheckMS | partCheckText | partSince
@@ -35,12 +35,12 @@ const (
 // A counterSet has a bit for each Counter in it.
 type counterSet uint32
 
-// toldCounters are those that readers are told.
-const toldCounters = counterSet(1<<(Redispatches+1)-1) &^ (1 << ResponsesOther)
+// publishedCounters are the counters that readers get.
+const publishedCounters = counterSet(1<<(Redispatches+1)-1) &^ (1 << ResponsesOther)
 
 func (c counterSet) has(counter Counter) bool { return c&(1<<counter) != 0 }
 
-// differing are the counters that are not the same.
+// differing are the published counters that differ.
 func differing[N int64 | float32](a, b *[counterCount]N) counterSet {
 	var set counterSet
 	for i := range a {
@@ -48,10 +48,10 @@ func differing[N int64 | float32](a, b *[counterCount]N) counterSet {
 			set |= 1 << i
 		}
 	}
-	return set & toldCounters
+	return set & publishedCounters
 }
 
-// changes are what is new in an object.
+// changes are the fields of an object that changed.
 type changes struct {
 	parts         part
 	rates, totals counterSet
@@ -63,15 +63,15 @@ func (c *changes) note(p part, changed bool) {
 	}
 }
 
-// of is what of the changes the topic stat tells of an object of a kind;
-// false: nothing.
-func (c changes) of(kind Kind) (changes, bool) {
+// forKind is the part of the changes that the topic stat has for an object of a kind;
+// false: none.
+func (c changes) forKind(kind Kind) (changes, bool) {
 	if c.parts&partWhole != 0 {
-		return changes{parts: partsOf(kind) | partWhole, rates: toldCounters, totals: toldCounters}, true
+		return changes{parts: partsOf(kind) | partWhole, rates: publishedCounters, totals: publishedCounters}, true
 	}
 	c.parts &= partsOf(kind)
 	if c.parts&partRate != 0 {
-		c.rates = toldCounters
+		c.rates = publishedCounters
 	}
 	return c, c.parts != 0 || c.rates != 0
 }

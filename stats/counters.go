@@ -6,12 +6,12 @@ import (
 	"thalassa/statsock"
 )
 
-// A Counter is one of the figures that only grow.
+// A Counter is a figure that only grows.
 type Counter int
 
-// The counters. Those that HAProxy does not keep for a kind of object stay 0.
+// The counters. Those that HAProxy does not have for a kind of object stay 0.
 const (
-	// Requests: of HTTP; in mode tcp, connections.
+	// Requests are HTTP requests; in mode tcp, connections.
 	Requests Counter = iota
 	Sessions
 	BytesIn
@@ -57,8 +57,8 @@ func countersOf(s *statsock.Stat) Counters {
 	return c
 }
 
-// addSince adds what was counted from one reading of a line to another. A counter
-// that has shrunk began anew (clear counters).
+// addSince adds the difference between two readings of a line. A counter
+// that has shrunk was reset (clear counters).
 func (c *Counters) addSince(now, before *Counters) {
 	for i := range c {
 		d := now[i] - before[i]
@@ -75,7 +75,7 @@ func (c *Counters) add(d *Counters) {
 	}
 }
 
-// grown are those that are not 0.
+// grown are the published counters that are not 0.
 func (c *Counters) grown() counterSet {
 	return differing((*[counterCount]int64)(c), &[counterCount]int64{})
 }
@@ -83,8 +83,8 @@ func (c *Counters) grown() counterSet {
 // Rates are the counters per second.
 type Rates [counterCount]float32
 
-// per gives what was counted within so many seconds as rates, rounded: who
-// looks at them sees no difference, and fewer of them change.
+// per is what was counted within some seconds as rates. They are rounded, so that fewer
+// of them change.
 func (c *Counters) per(seconds float64) Rates {
 	var r Rates
 	for i, n := range c {
@@ -95,7 +95,7 @@ func (c *Counters) per(seconds float64) Rates {
 	return r
 }
 
-// round keeps three digits, and one decimal of what is less than 100.
+// round keeps three digits, and one decimal below 100.
 func round(v float64) float64 {
 	if v < 100 {
 		return math.Round(v*10) / 10
@@ -107,6 +107,6 @@ func round(v float64) float64 {
 	return math.Round(v/unit) * unit
 }
 
-// Errors are the responses of class 5xx, and the requests that got none, per
+// Errors are the responses of class 5xx, and the requests without a response, per
 // second.
 func (r *Rates) Errors() float32 { return r[Responses5xx] + r[ConnectErrors] + r[ResponseErrors] }

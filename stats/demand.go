@@ -8,26 +8,26 @@ import (
 	"thalassa/internal/wake"
 )
 
-// demand says whether somebody reads the figures of members: while nobody does
-// they are not worth the time it takes to ask about many of them.
+// demand says whether somebody reads the figures of members. While nobody does, members
+// are queried less often.
 type demand struct {
-	hasSubscribers atomic.Bool   // of what changes
-	requested      chan struct{} // one slot: somebody wants them now
-	refreshed      wake.Signal   // since they were requested
+	hasSubscribers atomic.Bool   // of changes
+	requested      chan struct{} // one slot: somebody wants new figures now
+	refreshed      wake.Signal   // new figures came since they were requested
 }
 
-// request has HAProxy asked about members soon.
+// request requests new figures of members.
 func (a *demand) request() {
 	select {
 	case a.requested <- struct{}{}:
-	default: // it is going to be
+	default: // requested already
 	}
 }
 
-// Refresh sees to it that the figures of members are no older than a tick, as far as
-// HAProxy has the time, and returns when they are, or when ctx ends. It is for who
-// looks only now and then, and may be called as often as anybody likes: HAProxy is
-// asked no more often than in every tick.
+// Refresh updates the figures of members that are older than a tick, as far as
+// HAProxy's load allows, and returns when that is done or ctx ends. It is for readers
+// that come only now and then. However often it is called, HAProxy is queried
+// at most once per tick.
 func (s *Sampler) Refresh(ctx context.Context) {
 	refreshed := s.demand.refreshed.Next()
 	if !s.isOutdated(time.Now()) {
@@ -40,38 +40,38 @@ func (s *Sampler) Refresh(ctx context.Context) {
 	}
 }
 
-// requestIfOutdated is for readers that are told what changes from now on. They are shown what is
-// known, and do not wait.
+// requestIfOutdated is for readers that get changes from now on: they are shown the
+// last figures, and do not wait.
 func (s *Sampler) requestIfOutdated() {
 	if s.isOutdated(time.Now()) {
 		s.demand.request()
 	}
 }
 
-// isOutdated says whether the figures of members are older than those of the rest.
+// isOutdated reports whether the figures of members are older than those of the rest.
 func (s *Sampler) isOutdated(now time.Time) bool {
 	return now.Sub(s.workers.Load().members) > s.cfg.Interval*3/2
 }
 
-// refreshMembers asks about members between two ticks. It is no tick: the time stands, and
-// what fails is left to the next.
+// refreshMembers queries members between two ticks. It is no tick: the time of the
+// figures stays, and a failure is left to the next tick.
 func (s *Sampler) refreshMembers(ctx context.Context) {
 	config, known := s.layout()
 	now := time.Now()
-	if !known || s.present == nil || s.silent || !s.isOutdated(now) || !s.throttle.isDue(now, true, s.cfg.Interval) {
+	if !known || s.reader.present == nil || s.silent || !s.isOutdated(now) || !s.throttle.isDue(now, true, s.cfg.Interval) {
 		return
 	}
-	before := s.present
-	err := s.ask(ctx, servers)
-	if s.present != before {
-		s.present = before // the next tick replaces it
+	before := s.reader.present
+	err := s.query(ctx, servers)
+	if s.reader.present != before {
+		s.reader.present = before // the next tick replaces it
 		return
 	}
 	if err != nil {
 		return
 	}
 	s.throttle.asked, s.throttle.betweenTicks = time.Now(), true
-	workers := append([]*worker{s.present}, s.askOld(ctx, servers)...)
+	workers := append([]*worker{s.reader.present}, s.reader.readOld(ctx, servers)...)
 	s.table.amend(s.throttle.asked, config.Backends, workers)
 	a := *s.workers.Load()
 	a.members = s.throttle.asked

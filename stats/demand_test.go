@@ -22,7 +22,7 @@ const crowd = 5_000
 const patience = 2 * time.Minute
 
 // crowdedShop is shop beside a backend with very many servers, sampled once.
-func crowdedShop(t *testing.T) (w *world, web, live, s1, s2 *row) {
+func crowdedShop(t *testing.T) (w *fixture, web, live, s1, s2 *row) {
 	t.Helper()
 	w, web, live, s1, s2 = shop(t)
 	for i := range crowd {
@@ -35,8 +35,8 @@ func crowdedShop(t *testing.T) (w *world, web, live, s1, s2 *row) {
 }
 
 // askedAboutMembers says whether HAProxy was, since the last call.
-func (w *world) askedAboutMembers() bool {
-	return slices.ContainsFunc(w.asked(), func(command string) bool { return strings.Contains(command, "show stat -1 7") })
+func (f *fixture) askedAboutMembers() bool {
+	return slices.ContainsFunc(f.asked(), func(command string) bool { return strings.Contains(command, "show stat -1 7") })
 }
 
 func TestMembersWaitWhileNobodyLooks(t *testing.T) {
@@ -145,11 +145,11 @@ func TestMembersThatChangeBetweenTwoLooks(t *testing.T) {
 }
 
 // follow samples until HAProxy was asked about members, once.
-func (w *world) follow() {
-	w.t.Helper()
-	w.sampler.Changes(true, true)
-	testkit.Eventually(w.t, patience, func() error {
-		if w.sample(); !w.askedAboutMembers() {
+func (f *fixture) follow() {
+	f.t.Helper()
+	f.sampler.Changes(true, true)
+	testkit.Eventually(f.t, patience, func() error {
+		if f.sample(); !f.askedAboutMembers() {
 			return errors.New("nobody was asked")
 		}
 		return nil

@@ -9,28 +9,28 @@ import (
 	"thalassa/statsock"
 )
 
-// Encoding by hand: ten thousand objects change every second.
+// The encoding is written by hand: ten thousand objects may change every second.
 
-// appendObject writes what is told of an object as JSON.
-func (s *Series) appendObject(dst []byte, at time.Time, told changes) []byte {
-	e := encoder{buf: append(dst, `{"id":`...), parts: told.parts}
+// appendObject writes some fields of an object as JSON.
+func (s *Series) appendObject(dst []byte, at time.Time, fields changes) []byte {
+	e := encoder{buf: append(dst, `{"id":`...), parts: fields.parts}
 	e.buf = appendString(e.buf, s.ID())
-	if told.parts&partWhole != 0 {
+	if fields.parts&partWhole != 0 {
 		s.encodeIdentity(&e)
 		e.key("time")
 		e.buf = strconv.AppendInt(e.buf, at.UnixMilli(), 10)
 	}
 	e.text(partStatus, "status", s.Gauges.Status)
-	s.encodeRate(&e, told)
+	s.encodeRate(&e, fields)
 	s.encodeGauges(&e)
 	return append(e.buf, '}')
 }
 
-// appendTotals writes what is told of an object's totals.
+// appendTotals writes some totals of an object.
 func (s *Series) appendTotals(dst []byte, totals counterSet) []byte {
 	e := encoder{buf: append(dst, `{"id":`...)}
 	e.buf = appendString(e.buf, s.ID())
-	for name, c := range toldNames() {
+	for name, c := range publishedNames() {
 		if totals.has(c) {
 			e.key(name)
 			e.buf = strconv.AppendInt(e.buf, s.Total[c], 10)
@@ -39,11 +39,11 @@ func (s *Series) appendTotals(dst []byte, totals counterSet) []byte {
 	return append(e.buf, '}')
 }
 
-// An encoder writes fields behind the first one of an object.
+// An encoder writes the fields after the first one of an object.
 type encoder struct {
 	buf   []byte
 	parts part   // that are to be written
-	open  string // a nested object that its first field begins
+	open  string // a nested object without fields so far
 }
 
 // key begins a field.
@@ -58,7 +58,7 @@ func (e *encoder) key(name string) {
 	e.buf = append(e.buf, `":`...)
 }
 
-// nest begins a nested object, and end ends it: it is not there without fields.
+// nest begins a nested object, and end ends it. Without fields it is left out.
 func (e *encoder) nest(name string) { e.open = name }
 
 func (e *encoder) end() {
@@ -106,18 +106,18 @@ func (s *Series) encodeIdentity(e *encoder) {
 	}
 }
 
-// encodeRate writes the rates that are told; once they are known, all of them.
-func (s *Series) encodeRate(e *encoder, told changes) {
+// encodeRate writes the rates among the fields; null while they are not known.
+func (s *Series) encodeRate(e *encoder, fields changes) {
 	if !s.Known {
-		if told.parts&partRate != 0 {
+		if fields.parts&partRate != 0 {
 			e.key("rate")
 			e.buf = append(e.buf, `null`...)
 		}
 		return
 	}
 	e.nest("rate")
-	for name, c := range toldNames() {
-		if told.rates.has(c) {
+	for name, c := range publishedNames() {
+		if fields.rates.has(c) {
 			e.key(name)
 			e.buf = appendTenths(e.buf, round(float64(s.Rate[c])))
 		}
@@ -125,8 +125,8 @@ func (s *Series) encodeRate(e *encoder, told changes) {
 	e.end()
 }
 
-// toldNames gives the counters that readers are told, as they are named.
-func toldNames() iter.Seq2[string, Counter] {
+// publishedNames are the published counters by their names in JSON.
+func publishedNames() iter.Seq2[string, Counter] {
 	return func(yield func(string, Counter) bool) {
 		for c, name := range [...]string{
 			Requests: "requests", Sessions: "sessions", BytesIn: "bytesIn", BytesOut: "bytesOut",
@@ -168,8 +168,8 @@ func (s *Series) encodeGauges(e *encoder) {
 	e.number(partCheckMS, "durationMs", int64(g.CheckMS))
 	if e.parts&partCheckText != 0 {
 		text := g.CheckText
-		if g.CheckSaw != "" {
-			text += ": " + g.CheckSaw
+		if g.CheckOutput != "" {
+			text += ": " + g.CheckOutput
 		}
 		e.text(partCheckText, "description", text)
 	}

@@ -8,30 +8,29 @@ import (
 	"thalassa/statsock"
 )
 
-// Gauges are the figures of the moment. Those that HAProxy does not keep for a
+// Gauges are the figures of the moment. Those that HAProxy does not have for a
 // kind of object are zero.
 type Gauges struct {
 	// Status is HAProxy's (see statsock.Stat); Unknown while it does not answer.
 	Status string
-	// Connections now, the most there were, and how many there may be (0: as
-	// many as come). Of servers and backends they are what HAProxy calls
-	// sessions: in mode http, requests under way.
+	// Connections now, their maximum so far, and their limit (0: none). Of servers and
+	// backends they are what HAProxy calls sessions: in mode http, requests under way.
 	Connections, MaxConnections, Limit int32
 	Queue, MaxQueue                    int32
 	// Mean times over about the last 1024 requests, in milliseconds.
 	QueueMS, ConnectMS, ResponseMS, TotalMS int32
 	Weight                                  int32
-	// Active and Backup are servers in use; of a server 1 or 0.
+	// Active and Backup are the servers in use; for a server 1 or 0.
 	Active, Backup int32
 
 	CheckStatus string // "L7OK", "L4CON", …; empty without checks
 	CheckCode   int32  // of HTTP
 	CheckMS     int32  // how long the last check took
-	// CheckText and CheckSaw are what the status means and what the check saw.
-	CheckText, CheckSaw string
+	// CheckText is the meaning of the status, CheckOutput what the server answered.
+	CheckText, CheckOutput string
 
-	// Change is how long ago the status changed, Downtime how long it was down in
-	// total: whole seconds.
+	// Change is the time since the last change of the status, Downtime the total time
+	// spent down, both in whole seconds.
 	Change, Downtime time.Duration
 }
 
@@ -46,20 +45,19 @@ func gaugesOf(s *statsock.Stat) Gauges {
 		QueueMS: milliseconds(s.QueueTime), ConnectMS: milliseconds(s.ConnectTime),
 		ResponseMS: milliseconds(s.ResponseTime), TotalMS: milliseconds(s.TotalTime),
 		Weight: small(s.Weight), Active: small(s.Active), Backup: small(s.Backup),
-		// While a check is under way its last result stands behind a star.
+		// While a check is under way, HAProxy writes "* " before the last result.
 		CheckStatus: strings.TrimPrefix(s.CheckStatus, "* "), CheckCode: small(s.CheckCode), CheckMS: milliseconds(s.CheckTime),
-		CheckText: s.CheckDescription, CheckSaw: s.LastCheck,
+		CheckText: s.CheckDescription, CheckOutput: s.LastCheck,
 		Change: s.LastChange, Downtime: s.Downtime,
 	}
 }
 
-// small is a number in the size that HAProxy has for such, of which there are very
-// many.
+// small is a number in the size that HAProxy itself has for it, to save memory.
 func small(n int) int32 { return int32(min(max(n, math.MinInt32), math.MaxInt32)) }
 
 func milliseconds(d time.Duration) int32 { return small(int(d / time.Millisecond)) }
 
-// join adds what another worker has under way.
+// join adds the figures of another worker.
 func (g *Gauges) join(o *Gauges) {
 	g.Connections += o.Connections
 	g.Queue += o.Queue
@@ -67,8 +65,8 @@ func (g *Gauges) join(o *Gauges) {
 	g.MaxQueue = max(g.MaxQueue, o.MaxQueue)
 }
 
-// leave takes out what was reached before, while somebody else was in the line.
-func (g *Gauges) leave(former *carryOver) {
+// subtract removes what the line had reached with its former member.
+func (g *Gauges) subtract(former *formerFigures) {
 	if g.MaxConnections <= former.connections {
 		g.MaxConnections = g.Connections
 	}
@@ -78,8 +76,8 @@ func (g *Gauges) leave(former *carryOver) {
 	g.Downtime = max(0, g.Downtime-former.downtime)
 }
 
-// isUp says whether a server gets traffic: HAProxy writes "UP", "UP 1/3" on its
-// way down, "no check", and others.
+// isUp reports whether a server gets traffic: HAProxy writes "UP", "UP 1/3" while checks
+// fail, "no check", and others.
 func (g *Gauges) isUp() bool {
 	return strings.HasPrefix(g.Status, "UP") || g.Status == "no check"
 }

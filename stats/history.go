@@ -2,7 +2,7 @@ package stats
 
 import "math"
 
-// HistoryLength is how many values of each series are kept.
+// HistoryLength is the number of values that are kept of each track.
 const HistoryLength = 300
 
 // A Track is one line of an object's history.
@@ -19,7 +19,7 @@ const (
 	trackCount
 )
 
-// isRate says whether a value needs two readings.
+// isRate reports whether a value needs two readings.
 func (t Track) isRate() bool { return t != TrackConnections && t != TrackResponseMS }
 
 // A sample is a value from 0 on in 16 bits: five for the exponent, eleven for
@@ -66,20 +66,19 @@ func (s sample) value() (v float64, ok bool) {
 	return math.Ldexp(m+fractions, e-1) / unit, true
 }
 
-// A history is the last values of an object. A track that was nothing but zero
-// so far takes no memory.
+// A history is the last values of an object. A track of zeros takes no memory.
 type history struct {
 	born   uint64 // tick of the first value
 	rated  uint64 // tick of the first rate; 0: there was none
-	last   uint64 // tick of the newest value, which stands until there is another
+	last   uint64 // tick of the newest value, which is valid until the next one
 	tracks [trackCount]*ring
 }
 
-// A ring has the value of a tick at its number modulo its length.
+// A ring has the value of a tick at the tick's number modulo its length.
 type ring [HistoryLength]sample
 
 // begin makes a tick the one that values are put into: the same or a later one each
-// time. In the ticks since the last one the values were as they were.
+// time. In the ticks in between the values stay the same.
 func (h *history) begin(tick uint64) {
 	if h.born == 0 {
 		h.born, h.last = tick, tick
@@ -88,9 +87,9 @@ func (h *history) begin(tick uint64) {
 		if values == nil {
 			continue
 		}
-		stands := values[h.last%HistoryLength]
+		value := values[h.last%HistoryLength]
 		for t := h.last + 1; t < min(tick, h.last+HistoryLength); t++ {
-			values[t%HistoryLength] = stands
+			values[t%HistoryLength] = value
 		}
 	}
 	h.last = tick

@@ -2,7 +2,7 @@ package stats
 
 import "thalassa/lb"
 
-// A layout is who the members of HAProxy's backends are.
+// A layout is the members of HAProxy's backends.
 type layout struct {
 	version uint64 // grows with every change
 	config  []lb.Pool
@@ -12,12 +12,12 @@ type layout struct {
 // A pool is the members of one backend.
 type pool struct {
 	of lb.Pool
-	// members finds those of the backend by what their lines are known by: their
-	// address where members take slots in turn, else the line's name.
+	// members is the index of a member in of.Members by the address, where members take
+	// slots in turn, else by the name of the line.
 	members map[string]int
 }
 
-// update takes over a configuration and reports whether it is another one.
+// update replaces the configuration and reports whether it changed.
 func (l *layout) update(backends []lb.Pool) bool {
 	if l.pools != nil && same(l.config, backends) {
 		return false
@@ -59,7 +59,7 @@ func newPool(b lb.Pool) *pool {
 	return p
 }
 
-// member is who is in a line; false: nobody who belongs there.
+// member is the member in a line; false: none that belongs there.
 func (p *pool) member(server, address string) (lb.Member, bool) {
 	if p.of.Slots == nil {
 		return p.known(server)
@@ -67,7 +67,7 @@ func (p *pool) member(server, address string) (lb.Member, bool) {
 	if m, ok := p.known(address); ok {
 		return m, true
 	}
-	// HAProxy may write an IPv6 address in another way.
+	// HAProxy may write an IPv6 address differently.
 	bind, err := lb.ParseBind(address)
 	if err != nil {
 		return lb.Member{}, false

@@ -31,8 +31,8 @@ func TestAWorkerThatWaitsIsNotIdle(t *testing.T) {
 		{"a HAProxy that does not tell its threads", 8, 0, 60, time.Second, nil, 0},
 	} {
 		occupied, failure = occupied+c.occupied, c.failure
-		s.scanner.Info = statsock.Info{PID: c.pid, Threads: c.threads, IdlePercent: c.believes}
-		if got := s.idle(begin.Add(time.Duration(i) * time.Second)); got != c.want {
+		s.reader.scanner.Info = statsock.Info{PID: c.pid, Threads: c.threads, IdlePercent: c.believes}
+		if got := s.reader.idle(begin.Add(time.Duration(i) * time.Second)); got != c.want {
 			t.Errorf("%s: %d percent, want %d", c.about, got, c.want)
 		}
 	}

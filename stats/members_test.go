@@ -80,7 +80,7 @@ func TestMembersInMaintenanceStay(t *testing.T) {
 func TestStaticMembersAreKnownByTheirLine(t *testing.T) {
 	p := lb.Pool{Backend: lb.Backend{Key: "live", Type: "static"}, Members: []lb.Member{{Address: lb.HostPort{Host: "db.example", Port: 80}}}}
 	line := server("live", "db.example:80", "10.9.9.9:80")
-	w := newWorld(t, []lb.Pool{p}, line, backend("live"))
+	w := newFixture(t, []lb.Pool{p}, line, backend("live"))
 	w.sample()
 	w.set(func() { line.requests = 4 })
 	w.sample()
@@ -90,7 +90,7 @@ func TestStaticMembersAreKnownByTheirLine(t *testing.T) {
 // What Thalassa did not make is shown by its name.
 func TestBackendsOfOthers(t *testing.T) {
 	line := server("theirs", "one", "10.9.9.9:80")
-	w := newWorld(t, nil, line, backend("theirs"))
+	w := newFixture(t, nil, line, backend("theirs"))
 	w.sample()
 	w.set(func() { line.requests = 4 })
 	w.sample()

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,41 +12,31 @@ import (
 	"thalassa/statsock"
 )
 
-const (
-	// patience bounds one question.
-	patience = 5 * time.Second
-	// secondTry is how long after a question that failed it is asked again: one
-	// may fail while HAProxy changes workers.
-	secondTry = 100 * time.Millisecond
-	// maxOld bounds how many old workers are asked.
-	maxOld = 8
-	// oldPatience bounds what old workers may add to a tick: one that hangs must
-	// not hold up what the present one has told.
-	oldPatience = time.Second
-)
+// secondTry is how long after a failed query it is repeated: a query may fail while HAProxy
+// changes workers.
+const secondTry = 100 * time.Millisecond
 
 // Config is what a Sampler needs. Client is required.
 type Config struct {
 	Client *statsock.Client
-	// Master reaches workers that are ending; nil: what they go on counting is
-	// lost.
+	// Master reaches old workers; nil: what they count until they end is lost.
 	Master *statsock.Master
-	// Detour is the worker that is to be asked through Master, because the stats socket
-	// does not lead to it; 0, or nil: it does.
+	// Detour is the PID of the worker to query through Master, because the stats socket
+	// does not lead to it; 0, or nil: the socket does.
 	Detour func(ctx context.Context) (pid int)
-	// Layout is the configuration that HAProxy runs; ok is false while that is
-	// not known. nil: Thalassa made none of the backends.
+	// Layout is the configuration that HAProxy runs; ok is false while it is
+	// not known. nil: no backend is Thalassa's.
 	Layout func() (c lb.Config, ok bool)
 	// Occupied is how long a process has run, or waited for a processor, so far; nil,
-	// or an error: how busy HAProxy is is told by itself alone.
+	// or an error: only HAProxy's own idle time is known.
 	Occupied func(pid int) (time.Duration, error)
 	// Interval between two ticks (1 s).
 	Interval time.Duration
 	Logger   *slog.Logger // discards
 }
 
-// A Sampler asks HAProxy once per tick, and tells any number of readers. Make it
-// with New, let Run run; the other methods may be called from any goroutine
+// A Sampler queries HAProxy once per tick for any number of readers. Make it
+// with New, and call Run; the other methods may be called from any goroutine
 // meanwhile.
 type Sampler struct {
 	cfg     Config
@@ -57,16 +45,12 @@ type Sampler struct {
 	workers atomic.Pointer[answer]
 	demand  demand
 
-	// Of Run alone.
-	scanner  statsock.Scanner
-	met      bool // HAProxy has answered
-	present  *worker
-	old      []*worker
+	// Used by Run alone.
+	reader   workerReader
 	throttle throttle
-	load     load
-	silent   bool // it did not answer last time
+	silent   bool // HAProxy did not answer in the last tick
 
-	// Of the reader of Changes alone.
+	// Used by the reader of Changes alone.
 	changed, totals collection
 }
 
@@ -75,13 +59,13 @@ type answer struct {
 	Workers
 	info     statsock.Info
 	answered time.Time
-	members  time.Time // when HAProxy answered about them last
+	members  time.Time // of the last answer about members
 }
 
-// Workers are the processes of HAProxy that count.
+// Workers are the processes of HAProxy whose counters are read.
 type Workers struct {
-	PID int // of the present one; 0: HAProxy does not answer
-	Old int // that are ending
+	PID int // of the present worker; 0: HAProxy does not answer
+	Old int // workers that are ending
 }
 
 // New makes a Sampler. It starts nothing.
@@ -92,7 +76,10 @@ func New(cfg Config) *Sampler {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Sampler{cfg: cfg, table: table{series: map[string]*Series{}, byKey: map[string][]*Series{}}}
+	s := &Sampler{
+		cfg: cfg, table: table{series: map[string]*Series{}, byKey: map[string][]*Series{}},
+		reader: workerReader{client: cfg.Client, master: cfg.Master, detour: cfg.Detour, occupied: cfg.Occupied},
+	}
 	s.demand.requested = make(chan struct{}, 1)
 	s.workers.Store(&answer{})
 	return s
@@ -127,11 +114,11 @@ func (s *Sampler) sample(ctx context.Context) {
 	if known && s.throttle.isDue(time.Now(), s.demand.hasSubscribers.Load(), s.cfg.Interval) {
 		what = everything
 	}
-	before := s.present
-	err := s.ask(ctx, what)
+	before := s.reader.present
+	err := s.query(ctx, what)
 	if err != nil && ctx.Err() == nil {
-		_ = wake.Pause(ctx, secondTry) // whose end shows below
-		err = s.ask(ctx, what)
+		_ = wake.Pause(ctx, secondTry) // ctx is checked below
+		err = s.query(ctx, what)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -142,30 +129,43 @@ func (s *Sampler) sample(ctx context.Context) {
 	}
 	if s.silent {
 		s.silent = false
-		s.cfg.Logger.InfoContext(ctx, "haproxy tells its statistics again", "worker", s.present.pid)
+		s.cfg.Logger.InfoContext(ctx, "haproxy statistics are available again", "worker", s.reader.present.pid)
 	}
 	s.commit(ctx, config.Backends, before, what)
 }
 
-// commit takes over a tick in which the worker before was the present one at first.
+// query reads the present worker, and updates what the throttle knows of it.
+func (s *Sampler) query(ctx context.Context, what scope) error {
+	took, err := s.reader.read(ctx, what)
+	if err != nil {
+		return err
+	}
+	s.throttle.idle = s.reader.idle(time.Now())
+	if what.has(servers) {
+		s.throttle.took, s.throttle.lines = took, len(s.reader.present.order)
+	}
+	return nil
+}
+
+// commit ends a tick at whose start the worker before was the present one.
 func (s *Sampler) commit(ctx context.Context, backends []lb.Pool, before *worker, what scope) {
-	now, info := time.Now(), s.scanner.Info
+	now, info := time.Now(), s.reader.scanner.Info
 	members := s.workers.Load().members
 	if what.has(servers) {
 		s.throttle.asked, s.throttle.betweenTicks, members = now, false, now
 	}
 	ofOld := what
-	if s.present != before {
-		s.replace(ctx, before)
-		ofOld = everything // there may be no other time to hear what they have counted
+	if s.reader.present != before {
+		s.reader.replace(ctx, before)
+		ofOld = everything // they may end before the next query about servers
 	}
-	workers := append([]*worker{s.present}, s.askOld(ctx, ofOld)...)
-	s.met = true
+	workers := append([]*worker{s.reader.present}, s.reader.readOld(ctx, ofOld)...)
+	s.reader.met = true
 	s.table.commit(now, backends, what, workers)
-	s.workers.Store(&answer{Workers{PID: s.present.pid, Old: len(s.old)}, info, now, members})
+	s.workers.Store(&answer{Workers{PID: s.reader.present.pid, Old: len(s.reader.old)}, info, now, members})
 }
 
-// layout is what HAProxy runs; false: that is not known.
+// layout is the configuration that HAProxy runs; false: it is not known.
 func (s *Sampler) layout() (lb.Config, bool) {
 	if s.cfg.Layout == nil {
 		return lb.Config{}, true
@@ -176,34 +176,7 @@ func (s *Sampler) layout() (lb.Config, bool) {
 	return lb.Config{}, false
 }
 
-// ask reads the present worker.
-func (s *Sampler) ask(ctx context.Context, what scope) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	begin := time.Now()
-	w, err := scan(ctx, &s.scanner, s.client(ctx), what.query(), s.answering)
-	if err != nil {
-		return err
-	}
-	s.present = w
-	s.throttle.idle = s.idle(time.Now())
-	if what.has(servers) {
-		s.throttle.took, s.throttle.lines = time.Since(begin), len(w.order)
-	}
-	return nil
-}
-
-// client is the way to the present worker.
-func (s *Sampler) client(ctx context.Context) *statsock.Client {
-	if s.cfg.Detour != nil && s.cfg.Master != nil {
-		if pid := s.cfg.Detour(ctx); pid != 0 {
-			return s.cfg.Master.Worker(pid)
-		}
-	}
-	return s.cfg.Client
-}
-
-// A scope is what HAProxy is asked about.
+// A scope is the kinds of objects that a query is about.
 type scope int
 
 const (
@@ -230,86 +203,13 @@ func (c scope) query() statsock.StatQuery {
 	return q
 }
 
-// answering is the worker that answers on the stats socket. It becomes the
-// present one when its whole answer is there.
-func (s *Sampler) answering() *worker {
-	pid := s.scanner.Info.PID
-	if s.present != nil && s.present.pid == pid {
-		return s.present
-	}
-	if i := slices.IndexFunc(s.old, func(w *worker) bool { return w.pid == pid }); i >= 0 {
-		return s.old[i] // a reload was taken back
-	}
-	return newWorker(pid, !s.met)
-}
-
-// replace makes the worker that answered before an old one, and finds those that
-// are ending.
-func (s *Sampler) replace(ctx context.Context, before *worker) {
-	s.old = slices.DeleteFunc(s.old, func(w *worker) bool { return w == s.present })
-	if before != nil {
-		s.old = append(s.old, before)
-	}
-	s.findOld(ctx)
-}
-
-// findOld asks the master which old workers there are. Those that have ended
-// are forgotten; what they counted stays in the totals.
-func (s *Sampler) findOld(ctx context.Context) {
-	if s.cfg.Master == nil {
-		s.old = nil
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, oldPatience)
-	defer cancel()
-	procs, err := s.cfg.Master.ShowProc(ctx)
-	if err != nil {
-		return // the next tick asks again
-	}
-	var old []*worker
-	for _, pid := range procs.PIDs() {
-		if pid == s.present.pid {
-			continue
-		}
-		i := slices.IndexFunc(s.old, func(w *worker) bool { return w.pid == pid })
-		if i < 0 {
-			old = append(old, newWorker(pid, !s.met))
-			continue
-		}
-		old = append(old, s.old[i])
-	}
-	s.old = old[:min(len(old), maxOld)]
-}
-
-// askOld reads the workers that are ending, all at once, and gives those that
-// answered in time.
-func (s *Sampler) askOld(ctx context.Context, what scope) []*worker {
-	if len(s.old) == 0 {
-		return nil
-	}
-	within, cancel := context.WithTimeout(ctx, oldPatience)
-	defer cancel()
-	scanned := make([]*worker, len(s.old))
-	var all sync.WaitGroup
-	for i, w := range s.old {
-		all.Go(func() {
-			scanned[i], _ = scan(within, &w.scanner, s.cfg.Master.Worker(w.pid), what.query(), func() *worker { return w })
-		})
-	}
-	all.Wait()
-	answered := slices.DeleteFunc(scanned, func(w *worker) bool { return w == nil })
-	if len(answered) < len(s.old) {
-		s.findOld(ctx)
-	}
-	return answered
-}
-
+// fail ends a tick in which HAProxy did not answer.
 func (s *Sampler) fail(ctx context.Context, err error) {
 	if !s.silent {
 		s.silent = true
-		s.cfg.Logger.WarnContext(ctx, "haproxy does not tell its statistics", "error", err)
+		s.cfg.Logger.WarnContext(ctx, "reading haproxy statistics failed", "error", err)
 	}
-	s.workers.Store(&answer{answered: s.workers.Load().answered}) // nor are members known
+	s.workers.Store(&answer{answered: s.workers.Load().answered}) // nothing is known about members
 	s.table.markGap(time.Now())
 }
 

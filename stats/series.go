@@ -22,29 +22,29 @@ type Series struct {
 	// Key of the frontend or backend.
 	Key string
 	// Server is a member's line in haproxy.cfg, Address its HOST:PORT and Member
-	// its id (lb.Member.ID); a server of a backend that Thalassa did not make has
+	// its id (lb.Member.ID). A server of a backend that is not Thalassa's has
 	// its name as Address and no Member.
 	Server, Address, Member, Version string
 
 	Gauges Gauges
-	// Total is what was counted since the agent began, Rate per second over the
-	// last tick. Known is false while there is nothing to compare with.
+	// Total is the counts since the agent started, Rate the counts per second in the
+	// last tick. Known is false while there is no earlier reading.
 	Total Counters
 	Rate  Rates
 	Known bool
 	// Members of a backend that are in use, and those of them that are up.
 	Members, Healthy int
-	// Since is when the status changed last.
+	// Since is the time of the last change of the status.
 	Since time.Time
 
-	listed   bool      // readers see it
-	unlisted time.Time // since when they do not
-	dropped  bool      // it is no series of the table any more
-	changed  changes   // since readers looked
-	read     time.Time // when the last tick ended in which HAProxy was asked
+	listed   bool      // it is visible to readers
+	unlisted time.Time // since when it is not
+	dropped  bool      // it is no longer in the table
+	changed  changes   // since the last call of Changes
+	read     time.Time // end of the last tick in which HAProxy was queried about it
 	history  history
 
-	// Since then.
+	// Since read.
 	grown     *Counters // nil: nothing was counted
 	next      *Gauges
 	seen      bool
@@ -64,8 +64,8 @@ func (s *Series) ID() string {
 	}
 }
 
-// settle ends a tick in which HAProxy was asked about the object.
-func (s *Series) settle(now time.Time) {
+// update ends a tick in which HAProxy was queried about the object.
+func (s *Series) update(now time.Time) {
 	var rate Rates
 	known := !s.read.IsZero() && now.After(s.read)
 	if known && s.grown != nil {
@@ -84,7 +84,7 @@ func (s *Series) settle(now time.Time) {
 	s.next = nil
 }
 
-// set replaces the gauges, and notes what is new in them.
+// set replaces the gauges, and records which of them changed.
 func (s *Series) set(g Gauges, now time.Time) {
 	old, c := &s.Gauges, &s.changed
 	g.MaxConnections = max(g.MaxConnections, old.MaxConnections)
@@ -104,8 +104,8 @@ func (s *Series) set(g Gauges, now time.Time) {
 	c.note(partCheckStatus, g.CheckStatus != old.CheckStatus)
 	c.note(partCheckCode, g.CheckCode != old.CheckCode)
 	c.note(partCheckMS, g.CheckMS != old.CheckMS)
-	c.note(partCheckText, g.CheckText != old.CheckText || g.CheckSaw != old.CheckSaw)
-	// HAProxy tells whole seconds; the point in time must not move with them.
+	c.note(partCheckText, g.CheckText != old.CheckText || g.CheckOutput != old.CheckOutput)
+	// HAProxy gives whole seconds; the point in time must not move with them.
 	if since := now.Add(-g.Change).Truncate(time.Second); since.Sub(s.Since).Abs() > 2*time.Second {
 		s.Since = since
 		c.note(partSince, true)
@@ -113,7 +113,7 @@ func (s *Series) set(g Gauges, now time.Time) {
 	s.Gauges = g
 }
 
-// markGap is what becomes of the object while HAProxy does not answer.
+// markGap marks the object as unknown while HAProxy does not answer.
 func (s *Series) markGap() {
 	if s.Known {
 		s.Known, s.Rate = false, Rates{}
@@ -125,7 +125,7 @@ func (s *Series) markGap() {
 	}
 }
 
-// remember puts the values of a tick into the history, perhaps once more.
+// remember puts the values of a tick into the history. It may be repeated for a tick.
 func (s *Series) remember(tick uint64) {
 	s.history.begin(tick)
 	if s.Known && s.history.rated == 0 {
@@ -148,7 +148,7 @@ func (s *Series) remember(tick uint64) {
 	s.history.put(TrackResponseMS, tick, encodeSample(float64(s.Gauges.ResponseMS)))
 }
 
-// restart makes it the series of another member at the same address.
+// restart begins the series anew for another member at the same address.
 func (s *Series) restart() {
 	s.Total, s.grown, s.Rate, s.Known, s.read = Counters{}, nil, Rates{}, false, time.Time{}
 	s.Gauges, s.Since, s.history, s.restarted = Gauges{}, time.Time{}, history{}, true

@@ -9,8 +9,8 @@ import (
 	"thalassa/statsock"
 )
 
-// retention is how long the figures of a member that has left are kept for its
-// return.
+// retention is how long the figures of a member that has left are kept, in case it
+// returns.
 const retention = 5 * time.Minute
 
 // A table is all series. The sampler alone writes to it.
@@ -20,35 +20,35 @@ type table struct {
 	at      time.Time // of the tick
 	gaps    [HistoryLength]bool
 	series  map[string]*Series // by ID
-	order   []*Series          // as they came
+	order   []*Series          // in the order of creation
 	byKey   map[string][]*Series
-	removed []Removed // since the readers looked
+	removed []Removed // since the last call of Changes
 	layout  layout
 	spare   []*Counters // zero
 }
 
-// Removed is an object that is no more.
+// Removed is an object that no longer exists.
 type Removed struct{ ID, Key string }
 
-// commit takes over what the workers said in a tick, the present one first, and
-// what the present one was asked about.
+// commit applies the answers of the workers in a tick, the present one first; what is
+// the scope of the query to the present one.
 func (t *table) commit(now time.Time, backends []lb.Pool, what scope, workers []*worker) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.begin(now, false)
-	t.take(now, backends, what, workers)
+	t.apply(now, backends, what, workers)
 }
 
-// amend takes over what they said of servers after a tick.
+// amend applies answers about servers between two ticks.
 func (t *table) amend(now time.Time, backends []lb.Pool, workers []*worker) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.take(now, backends, servers, workers)
+	t.apply(now, backends, servers, workers)
 }
 
-func (t *table) take(now time.Time, backends []lb.Pool, what scope, workers []*worker) {
+func (t *table) apply(now time.Time, backends []lb.Pool, what scope, workers []*worker) {
 	if t.layout.update(backends) {
-		t.follow(now)
+		t.updateMembers(now)
 	}
 	for i, w := range workers {
 		for _, l := range w.order {
@@ -57,10 +57,10 @@ func (t *table) take(now time.Time, backends []lb.Pool, what scope, workers []*w
 			}
 		}
 	}
-	t.settle(now, what)
+	t.endTick(now, what)
 }
 
-// markGap notes that HAProxy did not answer.
+// markGap records that HAProxy did not answer.
 func (t *table) markGap(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -76,7 +76,7 @@ func (t *table) begin(now time.Time, gap bool) {
 	t.gaps[t.tick%HistoryLength] = gap
 }
 
-// count adds what a line has counted to the figures of whom it is about.
+// count adds the counts of a line to its series.
 func (t *table) count(w *worker, l *line, present bool) {
 	var d Counters
 	w.count(l, &d)
@@ -84,7 +84,7 @@ func (t *table) count(w *worker, l *line, present bool) {
 	if s == nil {
 		return
 	}
-	if !s.restarted && d != (Counters{}) { // what a line counts in such a tick may be the former member's
+	if !s.restarted && d != (Counters{}) { // in such a tick the counts may be the former member's
 		t.grow(s, &d)
 	}
 	switch {
@@ -96,7 +96,7 @@ func (t *table) count(w *worker, l *line, present bool) {
 	}
 }
 
-// grow adds to what was counted for a series in this tick and in total.
+// grow adds to the counts of a series in this tick and in total.
 func (t *table) grow(s *Series, d *Counters) {
 	s.Total.add(d)
 	if n := len(t.spare); s.grown == nil && n > 0 {
@@ -109,7 +109,7 @@ func (t *table) grow(s *Series, d *Counters) {
 
 // end ends a tick for a series.
 func (t *table) end(s *Series, now time.Time) {
-	s.settle(now)
+	s.update(now)
 	if s.grown != nil {
 		*s.grown = Counters{}
 		t.spare = append(t.spare, s.grown)
@@ -117,8 +117,8 @@ func (t *table) end(s *Series, now time.Time) {
 	}
 }
 
-// find is whose figures a line holds; nil: nobody's. Only the present worker
-// brings new ones.
+// find is the series of a line; nil: it has none. Only the present worker creates
+// series.
 func (t *table) find(l *line, present bool) *Series {
 	if l.layout == t.layout.version && l.foundFor == l.address && l.series != nil && !l.series.dropped {
 		return l.series
@@ -153,21 +153,21 @@ func (t *table) create(name Series) *Series {
 	return s
 }
 
-// follow makes the members of the layout those that readers see.
-func (t *table) follow(now time.Time) {
+// updateMembers makes the members of the layout visible, and hides the others.
+func (t *table) updateMembers(now time.Time) {
 	for _, s := range t.order {
-		if s.Kind != statsock.KindServer || t.isForeign(s) {
+		if s.Kind != statsock.KindServer || t.isUnmanaged(s) {
 			continue
 		}
 		s.seen = false
 	}
 	for key, p := range t.layout.pools {
 		for _, i := range p.members {
-			t.list(key, p.of.Members[i])
+			t.listMember(key, p.of.Members[i])
 		}
 	}
 	for _, s := range t.order {
-		if s.Kind != statsock.KindServer || t.isForeign(s) {
+		if s.Kind != statsock.KindServer || t.isUnmanaged(s) {
 			continue
 		}
 		if !s.seen && s.listed {
@@ -178,8 +178,8 @@ func (t *table) follow(now time.Time) {
 	}
 }
 
-// list makes a member visible.
-func (t *table) list(key string, m lb.Member) {
+// listMember makes a member visible to readers.
+func (t *table) listMember(key string, m lb.Member) {
 	name := Series{Kind: statsock.KindServer, Key: key, Address: m.Address.String()}
 	s := t.series[name.ID()]
 	if s == nil {
@@ -198,13 +198,13 @@ func (t *table) list(key string, m lb.Member) {
 	s.seen = true
 }
 
-// isForeign says that a series is about a server that Thalassa did not make.
-func (t *table) isForeign(s *Series) bool { return t.layout.pools[s.Key] == nil }
+// isUnmanaged reports whether a series is about a server that is not Thalassa's.
+func (t *table) isUnmanaged(s *Series) bool { return t.layout.pools[s.Key] == nil }
 
-// settle ends a tick for those that HAProxy was asked about: rates, members that are
-// not there, history. The others are as they were.
-func (t *table) settle(now time.Time, what scope) {
-	gone := false
+// endTick ends a tick for the objects in the scope of the query: rates, missing
+// members, history. The others stay as they are.
+func (t *table) endTick(now time.Time, what scope) {
+	dropped := false
 	for _, s := range t.order {
 		if !what.covers(s.Kind) {
 			continue
@@ -214,19 +214,19 @@ func (t *table) settle(now time.Time, what scope) {
 			t.end(s, now)
 			s.seen = false
 		case s.Kind == statsock.KindServer && s.Member != "" && s.listed:
-			s.next = &Gauges{Status: "MAINT"} // such servers are not told of
+			s.next = &Gauges{Status: "MAINT"} // HAProxy does not list such servers
 			t.end(s, now)
 		case s.Kind == statsock.KindServer && s.Member != "" && now.Sub(s.unlisted) < retention:
 			s.Known, s.Gauges = false, Gauges{} // it may come back
 		default:
 			t.drop(s)
-			gone = true
+			dropped = true
 			continue
 		}
 		s.restarted = false
 		s.remember(t.tick)
 	}
-	if gone {
+	if dropped {
 		t.order = slices.DeleteFunc(t.order, func(s *Series) bool { return s.dropped })
 	}
 	if what.has(servers) {
@@ -246,7 +246,7 @@ func (t *table) drop(s *Series) {
 	}
 }
 
-// countMembers counts those of each backend.
+// countMembers counts the members of each backend.
 func (t *table) countMembers() {
 	for _, list := range t.byKey {
 		var backend *Series

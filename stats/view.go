@@ -6,37 +6,37 @@ import (
 	"thalassa/statsock"
 )
 
-// Ticked returns a channel that the next tick closes. Take it before reading, so
+// Ticked returns a channel that the next tick closes. Call it before reading, so
 // that no tick is missed.
 func (s *Sampler) Ticked() <-chan struct{} { return s.ticked.Next() }
 
-// Workers says which processes count now.
+// Workers are the processes of HAProxy that are read now.
 func (s *Sampler) Workers() Workers { return s.workers.Load().Workers }
 
-// Info is what HAProxy said of itself last; zero while it does not answer.
+// Info is the last answer to show info; zero while HAProxy does not answer.
 func (s *Sampler) Info() statsock.Info { return s.workers.Load().info }
 
-// Sampled is when HAProxy answered last; zero: it has not.
+// Sampled is the time of the last answer of HAProxy; zero: there was none.
 func (s *Sampler) Sampled() time.Time { return s.workers.Load().answered }
 
-// An Object is the JSON of a series, or of what has changed in it.
+// An Object is the JSON of a series, or of the fields that changed in it.
 type Object struct {
 	ID, Key string
 	JSON    []byte
 }
 
-// News is what has changed since somebody looked.
+// News is what has changed since the last call of Changes.
 type News struct {
 	At time.Time // of the last tick
-	// Changed has the fields of objects that are new, Totals those of their
+	// Changed has the changed fields of objects, Totals those of their
 	// totals. The JSON is valid until Changes is called again.
 	Changed, Totals []Object
 	Removed         []Removed
 }
 
-// Changes gives what has changed since the last call. One reader alone may call
-// it, after each tick; what it does not want is forgotten. While it wants nothing,
-// members are not asked about in every tick (see Refresh).
+// Changes is what has changed since the last call. Only one reader may call
+// it, after each tick. Changes that it does not want are forgotten. While it wants none,
+// members are queried less often (see Refresh).
 func (s *Sampler) Changes(changed, totals bool) News {
 	followed := changed || totals
 	s.demand.hasSubscribers.Store(followed)
@@ -51,23 +51,23 @@ func (s *Sampler) Changes(changed, totals bool) News {
 	s.changed.reset()
 	s.totals.reset()
 	for _, series := range t.order {
-		told, ok := series.changed.of(series.Kind)
+		fields, ok := series.changed.forKind(series.Kind)
 		series.changed = changes{}
 		if !series.listed {
 			continue
 		}
 		if changed && ok {
-			s.changed.add(series, series.appendObject(s.changed.text, t.at, told))
+			s.changed.add(series, series.appendObject(s.changed.text, t.at, fields))
 		}
-		if totals && told.totals != 0 {
-			s.totals.add(series, series.appendTotals(s.totals.text, told.totals))
+		if totals && fields.totals != 0 {
+			s.totals.add(series, series.appendTotals(s.totals.text, fields.totals))
 		}
 	}
 	news.Changed, news.Totals = s.changed.list(), s.totals.list()
 	return news
 }
 
-// A collection is objects one behind the other in one text, which is used again.
+// A collection is a list of objects in one text, which is reused.
 type collection struct {
 	text    []byte
 	objects []Object
@@ -76,7 +76,7 @@ type collection struct {
 
 func (c *collection) reset() { c.text, c.objects, c.ends = c.text[:0], c.objects[:0], c.ends[:0] }
 
-// add takes over the text with one more object at its end.
+// add replaces the text by one that has another object at its end.
 func (c *collection) add(s *Series, text []byte) {
 	c.text = text
 	c.objects, c.ends = append(c.objects, Object{ID: s.ID(), Key: s.Key}), append(c.ends, len(text))
@@ -91,15 +91,15 @@ func (c *collection) list() []Object {
 	return c.objects
 }
 
-// Objects gives every object whole, with its history, and when the last tick
-// was; of the given keys only, where there are any. The objects come in pieces
-// of about size bytes of JSON; between two pieces a tick may pass, as their
-// histories tell. visit must not call the Sampler.
+// Objects visits every object with all fields and its history, and the time of the last
+// tick; with keys, only the objects of these. The objects come in pieces
+// of about size bytes of JSON. There may be a tick between two pieces.
+// visit must not call the Sampler.
 func (s *Sampler) Objects(keys []string, size int, visit func(at time.Time, piece []Object) bool) {
 	t := &s.table
 	s.pieces(keys, size, visit, func(series *Series) []byte {
-		told, _ := changes{parts: partWhole}.of(series.Kind)
-		buf := series.appendObject(make([]byte, 0, 2048), t.at, told)
+		fields, _ := changes{parts: partWhole}.forKind(series.Kind)
+		buf := series.appendObject(make([]byte, 0, 2048), t.at, fields)
 		buf = t.appendHistory(buf[:len(buf)-1], series, s.cfg.Interval)
 		return append(buf, '}')
 	})
@@ -108,11 +108,11 @@ func (s *Sampler) Objects(keys []string, size int, visit func(at time.Time, piec
 // Totals is Objects for the totals.
 func (s *Sampler) Totals(keys []string, size int, visit func(at time.Time, piece []Object) bool) {
 	s.pieces(keys, size, visit, func(series *Series) []byte {
-		return series.appendTotals(make([]byte, 0, 512), toldCounters)
+		return series.appendTotals(make([]byte, 0, 512), publishedCounters)
 	})
 }
 
-// pieces gives objects as they are encoded.
+// pieces encodes objects and visits them in pieces.
 func (s *Sampler) pieces(keys []string, size int, visit func(at time.Time, piece []Object) bool, encode func(*Series) []byte) {
 	s.requestIfOutdated()
 	list := s.listed(keys)
@@ -152,7 +152,7 @@ func (s *Sampler) listed(keys []string) []*Series {
 	return list
 }
 
-// Visit shows every series. They are valid during the call; visit must not call
+// Visit visits every series. They are valid during the call. visit must not call
 // the Sampler.
 func (s *Sampler) Visit(visit func(*Series)) {
 	t := &s.table

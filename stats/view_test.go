@@ -14,24 +14,24 @@ import (
 )
 
 // history is that of an object as it is told.
-func (w *world) history(id string) map[string]any {
-	w.t.Helper()
-	history, _ := w.object(id)["history"].(map[string]any)
+func (f *fixture) history(id string) map[string]any {
+	f.t.Helper()
+	history, _ := f.object(id)["history"].(map[string]any)
 	return history
 }
 
 // object is one as it is told in a state.
-func (w *world) object(id string) map[string]any {
-	w.t.Helper()
+func (f *fixture) object(id string) map[string]any {
+	f.t.Helper()
 	var found map[string]any
-	w.sampler.Objects(nil, 1<<20, func(_ time.Time, piece []stats.Object) bool {
+	f.sampler.Objects(nil, 1<<20, func(_ time.Time, piece []stats.Object) bool {
 		for _, o := range piece {
 			var v map[string]any
 			if err := json.Unmarshal(o.JSON, &v); err != nil {
-				w.t.Fatalf("%v: %s", err, o.JSON)
+				f.t.Fatalf("%v: %s", err, o.JSON)
 			}
 			if v["id"] != o.ID {
-				w.t.Errorf("object %s has id %v", o.ID, v["id"])
+				f.t.Errorf("object %s has id %v", o.ID, v["id"])
 			}
 			if o.ID == id {
 				found = v
@@ -100,28 +100,28 @@ func TestObjectsAsTheyAreTold(t *testing.T) {
 }
 
 // changes gives what has changed, by id, and what was removed.
-func (w *world) changes() (map[string]map[string]any, []string) {
-	w.t.Helper()
-	news := w.sampler.Changes(true, false)
+func (f *fixture) changes() (map[string]map[string]any, []string) {
+	f.t.Helper()
+	news := f.sampler.Changes(true, false)
 	var ids []string
 	for _, r := range news.Removed {
 		ids = append(ids, r.ID)
 	}
 	slices.Sort(ids)
-	return w.decode(news.Changed), ids
+	return f.decode(news.Changed), ids
 }
 
 // decode gives objects by id.
-func (w *world) decode(objects []stats.Object) map[string]map[string]any {
-	w.t.Helper()
+func (f *fixture) decode(objects []stats.Object) map[string]map[string]any {
+	f.t.Helper()
 	out := map[string]map[string]any{}
 	for _, o := range objects {
 		var v map[string]any
 		if err := json.Unmarshal(o.JSON, &v); err != nil {
-			w.t.Fatalf("%v: %s", err, o.JSON)
+			f.t.Fatalf("%v: %s", err, o.JSON)
 		}
 		if v["id"] != o.ID {
-			w.t.Errorf("object %s has id %v", o.ID, v["id"])
+			f.t.Errorf("object %s has id %v", o.ID, v["id"])
 		}
 		out[o.ID] = v
 	}

@@ -13,14 +13,14 @@ type lineKey struct {
 	proxy, server string
 }
 
-// A line is what one worker says in one line. HAProxy keeps it as long as the
-// worker lives, whoever is in it.
+// A line is one line of show stat of one worker. It exists as long as the worker,
+// with whatever members.
 type line struct {
 	key lineKey
 
-	// Of the scan of that number, which may have failed half-way.
+	// Of the scan with that number, which may be incomplete.
 	scan    uint64
-	now     *Counters // nil: there are as many as before
+	now     *Counters // nil: unchanged
 	gauges  Gauges
 	address string
 
@@ -28,43 +28,42 @@ type line struct {
 	known     bool
 	counted   Counters
 	countedAt string // the address then
-	// carried is what the line had when somebody else left it.
-	carried carryOver
+	// carried is what the line had when its former member left it.
+	carried formerFigures
 
-	// series is whose figures these are, found for that address and layout; nil:
-	// nobody's.
+	// series has the figures of the line, found for that address and layout; nil: none.
 	series   *Series
 	foundFor string
 	layout   uint64
 }
 
-// carryOver is the figures of a line that do not begin anew with another member.
-type carryOver struct {
+// formerFigures are the figures of a line that do not start at 0 with another member.
+type formerFigures struct {
 	connections, queue int32
 	downtime           time.Duration
 }
 
-// A worker is what is known of one process of HAProxy.
+// A worker is the last reading of one process of HAProxy.
 type worker struct {
 	pid int
-	// adopted says that the agent met it in the midst of its work: what it had
-	// counted by then belongs to nobody.
-	adopted bool
-	lines   map[lineKey]*line
-	order   []*line // as HAProxy has them
-	scans   uint64  // so far
-	good    bool    // the last one was whole
-	spare   []*Counters
+	// adopted says that it was running before the agent started: what it had
+	// counted by then is ignored.
+	adopted  bool
+	lines    map[lineKey]*line
+	order    []*line // in HAProxy's order
+	scans    uint64  // so far
+	complete bool    // the last one was
+	spare    []*Counters
 
-	scanner statsock.Scanner // reads it while it is ending
+	scanner statsock.Scanner // for when it is an old worker
 }
 
 func newWorker(pid int, begun bool) *worker {
 	return &worker{pid: pid, adopted: begun, lines: map[lineKey]*line{}}
 }
 
-// take puts a line of the scan under way into its place.
-func (w *worker) take(s *statsock.Stat) {
+// record records a line of the scan under way.
+func (w *worker) record(s *statsock.Stat) {
 	if s.Kind == statsock.KindListener {
 		return
 	}
@@ -76,14 +75,14 @@ func (w *worker) take(s *statsock.Stat) {
 		w.order = append(w.order, l)
 	}
 	l.scan, l.gauges, l.address = w.scans, gaugesOf(s), s.Address
-	w.takeCounters(l, countersOf(s))
+	w.recordCounters(l, countersOf(s))
 }
 
-// takeCounters keeps those that are not as they were: most lines do not count in
+// recordCounters keeps counters only if they have changed: most do not in
 // most ticks.
-func (w *worker) takeCounters(l *line, c Counters) {
+func (w *worker) recordCounters(l *line, c Counters) {
 	if l.now != nil {
-		w.spare = append(w.spare, l.now) // of a scan that has failed
+		w.spare = append(w.spare, l.now) // of an incomplete scan
 		l.now = nil
 	}
 	if c == l.counted {
@@ -97,11 +96,11 @@ func (w *worker) takeCounters(l *line, c Counters) {
 	*l.now = c
 }
 
-// isFresh says that the last scan, which was whole, has seen the line.
-func (w *worker) isFresh(l *line) bool { return w.good && l.scan == w.scans }
+// isFresh reports whether the last scan was complete and had the line.
+func (w *worker) isFresh(l *line) bool { return w.complete && l.scan == w.scans }
 
-// count adds what the line has counted since the last call to d, for whoever is in
-// it now; nothing when somebody else was in it then.
+// count adds to d what the line has counted since the last call, unless its member has
+// changed.
 func (w *worker) count(l *line, d *Counters) {
 	switch {
 	case l.known && l.address == l.countedAt:
@@ -109,11 +108,11 @@ func (w *worker) count(l *line, d *Counters) {
 			d.addSince(l.now, &l.counted)
 		}
 	case l.known:
-		l.carried = carryOver{l.gauges.MaxConnections, l.gauges.MaxQueue, l.gauges.Downtime}
+		l.carried = formerFigures{l.gauges.MaxConnections, l.gauges.MaxQueue, l.gauges.Downtime}
 	case !w.adopted && l.now != nil:
 		d.addSince(l.now, &l.counted)
 	}
-	l.gauges.leave(&l.carried)
+	l.gauges.subtract(&l.carried)
 	l.known, l.countedAt = true, l.address
 	if l.now != nil {
 		l.counted = *l.now
@@ -122,26 +121,26 @@ func (w *worker) count(l *line, d *Counters) {
 	}
 }
 
-// scan asks a worker; workerOf finds the one that answers, once the scanner
-// knows it.
+// scan reads a worker; workerOf is the one that answers, once the scanner
+// knows its PID.
 func scan(ctx context.Context, scanner *statsock.Scanner, c *statsock.Client, q statsock.StatQuery, workerOf func() *worker) (*worker, error) {
 	var w *worker
 	err := scanner.Scan(ctx, c, q, func(s *statsock.Stat) error {
 		if w == nil {
 			w = workerOf()
 			w.scans++
-			w.good = false
+			w.complete = false
 		}
-		w.take(s)
+		w.record(s)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	if w == nil { // nothing to serve
+	if w == nil { // it has no frontends and backends
 		w = workerOf()
 		w.scans++
 	}
-	w.good = true
+	w.complete = true
 	return w, nil
 }

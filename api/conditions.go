@@ -6,24 +6,22 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
-
-	"thalassa/lb"
 )
 
 // Conditional requests after RFC 9110, 13.
 
-// unchanged sets the answer's entity tag and reports whether the caller has
-// that state already (If-None-Match, compared weakly).
+// unchanged sets the entity tag of the answer and reports whether the caller already
+// has that state (If-None-Match, compared weakly).
 func unchanged(c echo.Context, tag string) bool {
 	c.Response().Header().Set(headerETag, tag)
 	tags, err := entityTags(c.Request().Header, "If-None-Match")
 	if err != nil {
-		return false // a condition that cannot be read does not keep data back
+		return false // an invalid condition is ignored
 	}
 	return slices.ContainsFunc(tags, func(t string) bool { return t == "*" || strings.TrimPrefix(t, "W/") == tag })
 }
 
-// conditions reads what must hold for a change: the tags of If-Match, and
+// conditions reads the conditions of a change: the tags of If-Match, and
 // whether If-None-Match: * demands that the object is new.
 func conditions(r *http.Request) (ifMatch []string, ifNew bool, err error) {
 	ifMatch, err = entityTags(r.Header, "If-Match")
@@ -59,8 +57,8 @@ func entityTags(h http.Header, name string) ([]string, error) {
 	return tags, nil
 }
 
-// cutTag splits one entity tag, weak or not, off the front of s; it must be
-// followed by a comma or nothing. The tag is empty when there is none.
+// cutTag splits one entity tag, weak or not, off the front of s. A comma or nothing must
+// follow it. The tag is empty when there is none.
 func cutTag(s string) (tag, rest string) {
 	weak := 0
 	if strings.HasPrefix(s, "W/") {
@@ -79,11 +77,4 @@ func cutTag(s string) (tag, rest string) {
 		return "", s
 	}
 	return s[:end], rest
-}
-
-// stamp says who changes what.
-func (s *Server) stamp(c echo.Context) lb.Stamp {
-	author, _ := c.Get(authorKey).(string)
-	r := c.Request()
-	return lb.Stamp{Author: author, Cause: r.Method + " " + r.URL.Path, Time: s.cfg.Now()}
 }

@@ -13,9 +13,9 @@ import (
 	"thalassa/api/apitest"
 )
 
-// A site is an API over a node in memory, reached over real HTTP. Every answer
+// A fixture is an API over a node in memory, reached over real HTTP. Every answer
 // it gives is compared with openapi.json.
-type site struct {
+type fixture struct {
 	*apitest.Node
 	tb  testing.TB
 	url string
@@ -37,8 +37,8 @@ func (r reply) json() any {
 	return v
 }
 
-// open starts a site; adjust may change its configuration.
-func open(tb testing.TB, adjust ...func(*api.Config)) *site {
+// newFixture starts a fixture; adjust may change its configuration.
+func newFixture(tb testing.TB, adjust ...func(*api.Config)) *fixture {
 	tb.Helper()
 	node, err := apitest.New(nil)
 	if err != nil {
@@ -50,13 +50,13 @@ func open(tb testing.TB, adjust ...func(*api.Config)) *site {
 	}
 	server := httptest.NewServer(api.New(cfg))
 	tb.Cleanup(server.Close)
-	return &site{Node: node, tb: tb, url: server.URL}
+	return &fixture{Node: node, tb: tb, url: server.URL}
 }
 
-// filled is a site with services, backends and frontends to look at.
-func filled(tb testing.TB, adjust ...func(*api.Config)) *site {
+// filledFixture is a fixture with services, backends and frontends to look at.
+func filledFixture(tb testing.TB, adjust ...func(*api.Config)) *fixture {
 	tb.Helper()
-	s := open(tb, adjust...)
+	s := newFixture(tb, adjust...)
 	s.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.2:8080 1.0.0", "10.1.0.3:8080 2.0.0")
 	s.Discover("blog", "10.2.0.1:80 7")
 	s.put("/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
@@ -66,41 +66,41 @@ func filled(tb testing.TB, adjust ...func(*api.Config)) *site {
 }
 
 // put puts an object directly, past any guard.
-func (s *site) put(path, body string) {
-	s.tb.Helper()
-	direct := httptest.NewServer(api.New(s.Config()))
+func (f *fixture) put(path, body string) {
+	f.tb.Helper()
+	direct := httptest.NewServer(api.New(f.Config()))
 	defer direct.Close()
-	plain := &site{Node: s.Node, tb: s.tb, url: direct.URL}
+	plain := &fixture{Node: f.Node, tb: f.tb, url: direct.URL}
 	if r := plain.do("PUT", path, body); r.status != http.StatusOK {
-		s.tb.Fatalf("PUT %s: %d %s", path, r.status, r.body)
+		f.tb.Fatalf("PUT %s: %d %s", path, r.status, r.body)
 	}
 }
 
 // do sends a request; headers are "Name: value".
-func (s *site) do(method, path, body string, headers ...string) reply {
-	s.tb.Helper()
-	r := s.send(method, path, body, headers...)
+func (f *fixture) do(method, path, body string, headers ...string) reply {
+	f.tb.Helper()
+	r := f.send(method, path, body, headers...)
 	parsed, err := url.Parse(path)
 	if err != nil {
-		s.tb.Fatal(err)
+		f.tb.Fatal(err)
 	}
-	if err := openDocument(s.tb).checkResponse(method, parsed.EscapedPath(), r); err != nil {
-		s.tb.Errorf("%s %s answers %d %s\nagainst openapi.json: %v", method, path, r.status, r.body, err)
+	if err := openDocument(f.tb).checkResponse(method, parsed.EscapedPath(), r); err != nil {
+		f.tb.Errorf("%s %s answers %d %s\nagainst openapi.json: %v", method, path, r.status, r.body, err)
 	}
 	return r
 }
 
 // raw sends a request without a body whose answer openapi.json does not describe.
-func (s *site) raw(method, path string, headers ...string) reply {
-	s.tb.Helper()
-	return s.send(method, path, "", headers...)
+func (f *fixture) raw(method, path string, headers ...string) reply {
+	f.tb.Helper()
+	return f.send(method, path, "", headers...)
 }
 
-func (s *site) send(method, path, body string, headers ...string) reply {
-	s.tb.Helper()
-	req, err := http.NewRequestWithContext(s.tb.Context(), method, s.url+path, strings.NewReader(body))
+func (f *fixture) send(method, path, body string, headers ...string) reply {
+	f.tb.Helper()
+	req, err := http.NewRequestWithContext(f.tb.Context(), method, f.url+path, strings.NewReader(body))
 	if err != nil {
-		s.tb.Fatal(err)
+		f.tb.Fatal(err)
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
@@ -112,7 +112,7 @@ func (s *site) send(method, path, body string, headers ...string) reply {
 	}
 	r, err := roundTrip(req)
 	if err != nil {
-		s.tb.Fatalf("%s %s: %v", method, path, err)
+		f.tb.Fatalf("%s %s: %v", method, path, err)
 	}
 	return r
 }
@@ -129,9 +129,9 @@ func roundTrip(req *http.Request) (reply, error) {
 	return reply{res.StatusCode, res.Header, data}, err
 }
 
-func (s *site) get(path string, headers ...string) reply {
-	s.tb.Helper()
-	return s.do("GET", path, "", headers...)
+func (f *fixture) get(path string, headers ...string) reply {
+	f.tb.Helper()
+	return f.do("GET", path, "", headers...)
 }
 
 // wants checks the status and decodes the body into v, if there is one.
@@ -147,17 +147,17 @@ func (r reply) wants(tb testing.TB, status int, v any) {
 	}
 }
 
-// fault is an error as a caller sees it.
-type fault struct {
+// errorBody is an error as a caller sees it.
+type errorBody struct {
 	Error, Code, Output, Incident string
 	Fields                        []struct{ Path, Problem, Expected string }
 	By                            []string
 }
 
 // refused checks that the answer is an error of this status and code.
-func (r reply) refused(tb testing.TB, status int, code string) fault {
+func (r reply) refused(tb testing.TB, status int, code string) errorBody {
 	tb.Helper()
-	var f fault
+	var f errorBody
 	r.wants(tb, status, &f)
 	if f.Code != code || f.Error == "" {
 		tb.Fatalf("code %q and error %q, want code %q: %s", f.Code, f.Error, code, r.body)

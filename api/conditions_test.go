@@ -6,7 +6,7 @@ import (
 )
 
 func TestGetIsConditional(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	for _, path := range []string{"/frontends", "/frontends/www", "/backends", "/backends/files"} {
 		tag := s.get(path).header.Get("Etag")
 		if tag == "" || tag != s.get(path).header.Get("Etag") {
@@ -29,7 +29,7 @@ func TestGetIsConditional(t *testing.T) {
 // The tag of a dynamic backend is that of its definition; its members may have
 // changed all the same.
 func TestMembersAreNeverKeptBack(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	tag := s.get("/backends/live").header.Get("Etag")
 	s.Discover("shop", "10.1.0.9:8080 1.0.0")
 	r := s.get("/backends/live", "If-None-Match: "+tag)
@@ -53,7 +53,7 @@ func TestIfMatchGuardsChanges(t *testing.T) {
 	}
 	for _, c := range changes {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
-			s := filled(t)
+			s := filledFixture(t)
 			tag := s.get(c.path).header.Get("Etag")
 			for _, condition := range []string{`"0000000000000000"`, "W/" + tag, `"a", "b"`} {
 				r := s.do(c.method, c.path, c.body, "If-Match: "+condition)
@@ -71,13 +71,13 @@ func TestIfMatchGuardsChanges(t *testing.T) {
 			s.do(c.method, c.path, c.body, "If-Match: "+`"a"`, "If-Match: "+tag).wants(t, 200, nil)
 		})
 		t.Run(c.method+" "+c.path+" any", func(t *testing.T) {
-			filled(t).do(c.method, c.path, c.body, "If-Match: *").wants(t, 200, nil)
+			filledFixture(t).do(c.method, c.path, c.body, "If-Match: *").wants(t, 200, nil)
 		})
 	}
 }
 
 func TestALostUpdateIsRefused(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	tag := s.get("/backends/live").header.Get("Etag")
 	first := s.do("POST", "/backends/live", `{"version":"2.0.0"}`, "If-Match: "+tag)
 	first.wants(t, 200, nil)
@@ -86,7 +86,7 @@ func TestALostUpdateIsRefused(t *testing.T) {
 }
 
 func TestIfNoneMatchGuardsCreation(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	const condition = "If-None-Match: *"
 	s.do("PUT", "/backends/new", `{"type":"static"}`, condition).wants(t, 200, nil)
 	for _, c := range []struct{ method, path, body string }{

@@ -7,7 +7,7 @@ import (
 )
 
 func TestRecordedConfigurations(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	var list []struct {
 		Number, Revision uint64
 		Cause            string
@@ -38,11 +38,11 @@ func TestRecordedConfigurations(t *testing.T) {
 }
 
 func TestNoConfigurationWasRecordedYet(t *testing.T) {
-	same(t, open(t).get("/haproxy/configs").body, `[]`)
+	same(t, newFixture(t).get("/haproxy/configs").body, `[]`)
 }
 
 func TestActivityGoesBackPageByPage(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	var events []struct{ Seq uint64 }
 	s.get("/activity?limit=2").wants(t, 200, &events)
 	first := events[0].Seq

@@ -9,17 +9,17 @@ import (
 	"thalassa/statsock"
 )
 
-// A world is a sampler before a HAProxy.
-type world struct {
+// A fixture is a sampler and the HAProxy that it reads.
+type fixture struct {
 	*haproxy
 	sampler *stats.Sampler
 	config  lb.Config
 	known   bool
 }
 
-func newWorld(t *testing.T, pools []lb.Pool, lines ...*row) *world {
+func newFixture(t *testing.T, pools []lb.Pool, lines ...*row) *fixture {
 	t.Helper()
-	w := &world{haproxy: newHAProxy(t, 100, lines...), config: lb.Config{Backends: pools}, known: true}
+	w := &fixture{haproxy: newHAProxy(t, 100, lines...), config: lb.Config{Backends: pools}, known: true}
 	w.sampler = stats.New(stats.Config{
 		Client: statsock.New(w.stats), Master: statsock.NewMaster(w.master),
 		Layout: func() (lb.Config, bool) { return w.config, w.known },
@@ -50,12 +50,12 @@ func pool(members ...string) lb.Pool {
 	return p
 }
 
-func (w *world) sample() { w.sampler.Sample(w.t.Context()) }
+func (f *fixture) sample() { f.sampler.Sample(f.t.Context()) }
 
 // find is a copy of the series with an id; nil: there is none.
-func (w *world) find(id string) *stats.Series {
+func (f *fixture) find(id string) *stats.Series {
 	var found *stats.Series
-	w.sampler.Visit(func(s *stats.Series) {
+	f.sampler.Visit(func(s *stats.Series) {
 		if s.ID() == id {
 			c := *s
 			found = &c
@@ -64,20 +64,20 @@ func (w *world) find(id string) *stats.Series {
 	return found
 }
 
-func (w *world) total(id string) int64 {
-	w.t.Helper()
-	s := w.find(id)
+func (f *fixture) total(id string) int64 {
+	f.t.Helper()
+	s := f.find(id)
 	if s == nil {
-		w.t.Fatalf("%s is not there", id)
+		f.t.Fatalf("%s is not there", id)
 	}
 	return s.Total[stats.Requests]
 }
 
-func (w *world) wantsTotals(want map[string]int64) {
-	w.t.Helper()
+func (f *fixture) wantsTotals(want map[string]int64) {
+	f.t.Helper()
 	for id, n := range want {
-		if got := w.total(id); got != n {
-			w.t.Errorf("%s has %d requests, want %d", id, got, n)
+		if got := f.total(id); got != n {
+			f.t.Errorf("%s has %d requests, want %d", id, got, n)
 		}
 	}
 }
@@ -90,9 +90,9 @@ const (
 )
 
 // shop is a frontend and a backend with two members.
-func shop(t *testing.T) (w *world, web, live, s1, s2 *row) {
+func shop(t *testing.T) (w *fixture, web, live, s1, s2 *row) {
 	t.Helper()
 	web, live, s1, s2 = frontend("web"), backend("live"), server("live", "s1", "10.0.0.1:80"), server("live", "s2", "10.0.0.2:80")
-	w = newWorld(t, []lb.Pool{pool("10.0.0.1:80 1.0.0", "10.0.0.2:80 1.0.0", "", "")}, web, s1, s2, live)
+	w = newFixture(t, []lb.Pool{pool("10.0.0.1:80 1.0.0", "10.0.0.2:80 1.0.0", "", "")}, web, s1, s2, live)
 	return w, web, live, s1, s2
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestSplit(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	var got struct {
 		Version  string
 		Versions map[string]int
@@ -51,7 +51,7 @@ func TestSplit(t *testing.T) {
 }
 
 func TestSplitRefuses(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	s.put("/backends/first", `{"type":"dynamic","name":"shop","version":"1.0.0","balance":"first"}`)
 	for body, path := range map[string]string{
 		`{"version":"1.0.0","versions":{"1.0.0":1}}`: "versions",
@@ -80,7 +80,7 @@ func TestSplitRefuses(t *testing.T) {
 }
 
 func TestMembersWithStats(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	s.Count("10.1.0.1:8080", lb.ServerStats{Requests: 12, Responses: lb.Responses{Success: 10, ServerError: 1}, ConnectErrors: 1, ResponseTimeMS: 5, Check: "L7OK"})
 	var got []struct {
 		Host  string
@@ -119,9 +119,9 @@ func zero(server string) string {
 
 // A member that HAProxy does not have yet is shown without stats.
 func TestMembersThatHAProxyDoesNotHave(t *testing.T) {
-	s := filled(t, func(c *api.Config) { c.Stats = nil })
+	s := filledFixture(t, func(c *api.Config) { c.Stats = nil })
 	s.get("/backends/live/members?stats=1").refused(t, 503, "unavailable")
-	s = filled(t, func(c *api.Config) { c.Stats = noLines })
+	s = filledFixture(t, func(c *api.Config) { c.Stats = noLines })
 	if r := s.get("/backends/live/members?stats=1"); r.status != 200 || strings.Contains(string(r.body), "stats") {
 		t.Errorf("%d %s", r.status, r.body)
 	}

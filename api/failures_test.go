@@ -34,7 +34,7 @@ func TestErrorsBecomeStatuses(t *testing.T) {
 	}
 	for _, tc := range tests {
 		for _, err := range []error{tc.err, fmt.Errorf("storing /secret/path: %w", tc.err), errors.Join(tc.err, errors.New("secret"))} {
-			s := filled(t)
+			s := filledFixture(t)
 			s.Fail(err)
 			for _, r := range []reply{
 				s.do("DELETE", "/frontends/www", ""),
@@ -50,7 +50,7 @@ func TestErrorsBecomeStatuses(t *testing.T) {
 }
 
 func TestErrorsCarryTheirDetails(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	s.Fail(&lb.RefusedError{Stage: "check", Output: "[ALERT] one\n[ALERT] two"})
 	if f := s.do("DELETE", "/frontends/www", "").refused(t, 422, "refused"); f.Output != "[ALERT] one\n[ALERT] two" {
 		t.Errorf("output %q", f.Output)
@@ -69,7 +69,7 @@ func TestErrorsCarryTheirDetails(t *testing.T) {
 
 func TestOtherErrorsStayInside(t *testing.T) {
 	var log bytes.Buffer
-	s := filled(t, func(c *api.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	s := filledFixture(t, func(c *api.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	s.Fail(errors.New("opening /var/lib/thalassa/secret: no such file"))
 	for _, path := range []string{"/frontends", "/backends/live", "/status", "/services", "/revisions", "/haproxy/config"} {
 		r := s.get(path)
@@ -88,7 +88,7 @@ func TestOtherErrorsStayInside(t *testing.T) {
 
 func TestPanicsStayInside(t *testing.T) {
 	var log bytes.Buffer
-	s := filled(t, func(c *api.Config) {
+	s := filledFixture(t, func(c *api.Config) {
 		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		c.Activity = nil
 	})
@@ -102,7 +102,7 @@ func TestPanicsStayInside(t *testing.T) {
 func TestRequestsAreLoggedAtDebugOnly(t *testing.T) {
 	for level, want := range map[slog.Level]bool{slog.LevelDebug: true, slog.LevelInfo: false} {
 		var log bytes.Buffer
-		s := filled(t, func(c *api.Config) {
+		s := filledFixture(t, func(c *api.Config) {
 			c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))
 		}, apitest.Guarded(t))
 		s.get("/frontends/nobody", bearer(apitest.ReadToken))
@@ -116,7 +116,7 @@ func TestRequestsAreLoggedAtDebugOnly(t *testing.T) {
 }
 
 func TestUnknownPaths(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	for _, path := range []string{
 		"/nowhere", "/frontends/", "/frontends/www/", "/frontends/a/b", "/frontends/a%2Fb/c", "/backends/live/members/x",
 		"//", "/%2e", "/haproxy", "/Frontends", "/favicon.ico",
@@ -142,7 +142,7 @@ func TestUnknownPaths(t *testing.T) {
 }
 
 func TestOtherMethods(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	tests := []struct{ method, path, allow string }{
 		{"PATCH", "/frontends/www", "DELETE, GET, HEAD, OPTIONS, PUT"},
 		{"POST", "/frontends/www", "DELETE, GET, HEAD, OPTIONS, PUT"},
@@ -172,7 +172,7 @@ func TestOtherMethods(t *testing.T) {
 }
 
 func TestHeadIsGetWithoutABody(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	for _, path := range []string{"/", "/frontends", "/frontends/www", "/backends/live", "/haproxy/config", "/readyz", "/frontends/nobody"} {
 		get, head := s.get(path), s.do("HEAD", path, "")
 		if head.status != get.status || len(head.body) != 0 || head.header.Get("Content-Length") != strconv.Itoa(len(get.body)) ||
@@ -183,7 +183,7 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 }
 
 func TestLargeBodies(t *testing.T) {
-	s := filled(t)
+	s := filledFixture(t)
 	body := func(size int) string { return `{"type":"static"` + strings.Repeat(" ", size-17) + `}` }
 	s.do("PUT", "/backends/x", body(1<<20)).wants(t, 200, nil)
 	for _, size := range []int{1<<20 + 1, 4 << 20} {
@@ -197,7 +197,7 @@ func TestLargeBodies(t *testing.T) {
 
 // What callers see of an event is what was recorded, whatever it holds.
 func TestAnswersSurviveOddText(t *testing.T) {
-	s := open(t)
+	s := newFixture(t)
 	s.Log.Record(t.Context(), activity.Event{
 		Verb: activity.TemplateRefused, Object: activity.Object{ID: "template", Type: "template"}, Error: "\x00\xff<script>\u2028",
 	})

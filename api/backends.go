@@ -1,0 +1,144 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api/node"
+	"thalassa/lb"
+)
+
+// backendHandlers show and change backends.
+type backendHandlers struct {
+	agent       *Agent
+	stats       func(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error)       // may be nil
+	connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error) // may be nil
+}
+
+func (h backendHandlers) list(c echo.Context) error {
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	snap := h.agent.Snapshot()
+	out := []node.Backend{}
+	for _, b := range in.SortedBackends() {
+		out = append(out, node.NewBackend(lb.Populate(b, snap)))
+	}
+	return respondTagged(c, out)
+}
+
+// find is the backend that the path names, with its members.
+func (h backendHandlers) find(c echo.Context) (lb.Pool, error) {
+	key, err := name(c, "key")
+	if err != nil {
+		return lb.Pool{}, err
+	}
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return lb.Pool{}, err
+	}
+	b, ok := in.Backends[key]
+	if !ok {
+		return lb.Pool{}, &lb.NotFoundError{ID: lb.Backend{Key: key}.ID()}
+	}
+	return lb.Populate(b, h.agent.Snapshot()), nil
+}
+
+// show answers 304 for static backends only: the members of a dynamic backend
+// change, but its entity tag, which is that of the definition, does not.
+func (h backendHandlers) show(c echo.Context) error {
+	b, err := h.find(c)
+	if err != nil {
+		return err
+	}
+	if unchanged(c, b.ETag()) && b.Type == "static" {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return respond(c, http.StatusOK, node.NewBackend(b))
+}
+
+func (h backendHandlers) put(c echo.Context) error {
+	key, data, err := document(c)
+	if err != nil {
+		return err
+	}
+	b, err := node.ParseBackend(string(key), data)
+	if err != nil {
+		return err
+	}
+	applied, err := edit(c, h.agent, lb.Edit{Backend: &b})
+	if err != nil {
+		return err
+	}
+	return h.respondChanged(c, b, applied)
+}
+
+func (h backendHandlers) respondChanged(c echo.Context, b lb.Backend, applied lb.Applied) error {
+	c.Response().Header().Set(headerETag, b.ETag())
+	return respond(c, http.StatusOK, changed{node.NewBackend(lb.Populate(b, h.agent.Snapshot())), applied})
+}
+
+func (h backendHandlers) delete(c echo.Context) error {
+	key, err := name(c, "key")
+	if err != nil {
+		return err
+	}
+	return remove(c, h.agent, lb.Backend{Key: key}.ID())
+}
+
+// members lists the members of a backend; with stats=1 each has HAProxy's statistics,
+// and with leaving=1 the list has the former members that still have connections.
+func (h backendHandlers) members(c echo.Context) error {
+	q := parameters(c.Request(), "stats", "leaving")
+	withStats, leaving := q.flag("stats"), q.flag("leaving")
+	if withStats && leaving {
+		q.add("leaving", "cannot be combined with stats", "either stats or leaving")
+	}
+	if err := q.err(); err != nil {
+		return err
+	}
+	b, err := h.find(c)
+	switch {
+	case err != nil:
+		return err
+	case leaving:
+		return h.respondLeaving(c, b)
+	case withStats:
+		return h.respondStats(c, b)
+	}
+	return respond(c, http.StatusOK, node.NewMembers(b.Members))
+}
+
+// respondLeaving lists the former members of a backend that still have connections.
+func (h backendHandlers) respondLeaving(c echo.Context, b lb.Pool) error {
+	if h.connections == nil {
+		return &lb.UnavailableError{What: "connections are not available"}
+	}
+	connections, err := h.connections(c.Request().Context(), b.Key)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, node.NewDrainingMembers(b.Leaving(connections, h.agent.Snapshot())))
+}
+
+// respondStats lists the members of a backend with HAProxy's statistics.
+func (h backendHandlers) respondStats(c echo.Context, b lb.Pool) error {
+	if h.stats == nil {
+		return &lb.UnavailableError{What: "statistics are not available"}
+	}
+	lines, err := h.stats(c.Request().Context(), b.Key)
+	if err != nil {
+		return err
+	}
+	out := node.NewMembers(b.Members)
+	for i, m := range b.Members {
+		if line, ok := m.Stats(lines); ok {
+			stats := node.NewServerStats(line)
+			out[i].Stats = &stats
+		}
+	}
+	return respond(c, http.StatusOK, out)
+}

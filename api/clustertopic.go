@@ -1,0 +1,34 @@
+package api
+
+import (
+	"context"
+
+	"thalassa/cluster"
+	"thalassa/stream"
+)
+
+// A clusterPublisher publishes the state of the Pacemaker cluster.
+type clusterPublisher struct {
+	topic *stream.Topic
+	view  ClusterView
+}
+
+func (p *clusterPublisher) run(ctx context.Context) error {
+	for {
+		next := p.view.Changed()
+		switch status := p.view.View(); status.State {
+		case "":
+		case cluster.StateNone:
+			p.topic.Replace(nil)
+		default:
+			object, err := encoded("cluster", "", identified{"cluster", status})
+			if err != nil {
+				return err
+			}
+			p.topic.Replace([]stream.Object{object})
+		}
+		if !waitForNews(ctx, next) {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package api
+
+import (
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api/node"
+	"thalassa/lb"
+)
+
+// deploy switches a backend to another version or service, or splits its traffic. It may
+// wait for a healthy instance, but not beyond the end of the server.
+func (h backendHandlers) deploy(c echo.Context) error {
+	key, data, err := document(c)
+	if err != nil {
+		return err
+	}
+	sw, err := node.ParseSwitch(string(key), data)
+	if err != nil {
+		return err
+	}
+	var ifNew bool
+	if sw.IfMatch, ifNew, err = conditions(c.Request()); err != nil {
+		return err
+	}
+	if ifNew {
+		return h.refuseNew(c, key)
+	}
+	sw.Stamp = h.agent.Stamp(c)
+	applied, err := h.switchAndWait(c, sw)
+	if err != nil {
+		return err
+	}
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	b, ok := in.Backends[key]
+	if !ok { // removed by another request in the meantime
+		return &lb.NotFoundError{ID: lb.Backend{Key: key}.ID()}
+	}
+	return h.respondChanged(c, b, applied)
+}
+
+// switchAndWait also ends with the server. While it waits for the version nothing has
+// been changed; after that the Changer completes the change.
+func (h backendHandlers) switchAndWait(c echo.Context, sw lb.Switch) (lb.Applied, error) {
+	ctx, cancel := waiting(c.Request().Context())
+	defer cancel()
+	return h.agent.Switch(ctx, sw)
+}
+
+// refuseNew answers a deploy under the condition that the backend does not exist:
+// either there is nothing to deploy, or the condition does not hold.
+func (h backendHandlers) refuseNew(c echo.Context, key lb.Name) error {
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	if b, ok := in.Backends[key]; ok {
+		return &lb.PreconditionError{ID: b.ID(), Current: b.ETag()}
+	}
+	return &lb.NotFoundError{ID: lb.Backend{Key: key}.ID()}
+}

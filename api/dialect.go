@@ -1,0 +1,106 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/auth"
+	"thalassa/lb"
+)
+
+// A Dialect is one REST interface of the agent: routes, documents and the form of
+// errors. The dialect of docs/api.md is part of this package, its documents are
+// package node. A further dialect is a package below this one, and Config.Dialects
+// has it. Dialects know nothing of each other.
+//
+// The server does for every dialect what is not a matter of its documents:
+//
+//   - Reads and changes: the Agent that Routes gets is all that a handler needs.
+//   - The guard: a handler runs when the Host header, the origin and the role of the
+//     caller have been checked. Author names the caller.
+//   - Errors: a handler returns any error. The server logs those that callers must not
+//     see, and hands Render a Failure.
+//   - Limits: the server bounds headers, times and, by Body, the size of bodies.
+type Dialect interface {
+	// Routes lists the routes. New calls it once.
+	Routes(a *Agent) []Route
+	// Owns reports whether a path belongs to the dialect. Errors about its paths are
+	// rendered by it, even if they match no route.
+	Owns(path string) bool
+	// Render answers a request with a failure. The headers of the failure are set.
+	Render(c echo.Context, f *Failure) error
+}
+
+// A Route is one method of one path. GET routes answer HEAD, too; OPTIONS is
+// answered for every path.
+type Route struct {
+	Method  string
+	Path    string    // parameters in braces
+	Need    auth.Role // 0: open to everybody
+	Summary string    // one line for the index
+	Handle  echo.HandlerFunc
+}
+
+// echoPath turns "/a/{key}" into echo's "/a/:key".
+func (r Route) echoPath() string {
+	return strings.NewReplacer("{", ":", "}", "").Replace(r.Path)
+}
+
+// An Agent is what dialects show and change. All methods may be called concurrently.
+type Agent struct {
+	Changer
+	Views
+
+	statuses *statusCoalescer
+	now      func() time.Time
+}
+
+func newAgent(cfg Config) *Agent {
+	return &Agent{Changer: cfg.Changes, Views: cfg.Views, statuses: newStatusCoalescer(cfg.Views.Status), now: cfg.Now}
+}
+
+// Status is that of Views; calls at the same time share one reading.
+func (a *Agent) Status(ctx context.Context) (lb.Status, error) { return a.statuses.status(ctx) }
+
+// Stamp says who changes what, and when.
+func (a *Agent) Stamp(c echo.Context) lb.Stamp {
+	r := c.Request()
+	return lb.Stamp{Author: Author(c), Cause: r.Method + " " + r.URL.Path, Time: a.now()}
+}
+
+// dialectKey is where an echo.Context holds the dialect of the matched route.
+const dialectKey = "dialect"
+
+// add adds the routes of a dialect behind the guard.
+func (s *Server) add(d Dialect) {
+	s.dialects = append(s.dialects, d)
+	for _, r := range d.Routes(s.agent) {
+		protected := s.guard.protect(r)
+		handle := func(c echo.Context) error {
+			c.Set(dialectKey, d)
+			return protected(c)
+		}
+		s.echo.Add(r.Method, r.echoPath(), handle)
+		if r.Method == http.MethodGet {
+			s.echo.Add(http.MethodHead, r.echoPath(), handle)
+		}
+	}
+}
+
+// dialect is the dialect of a request: that of its route, else the one that owns its path.
+func (s *Server) dialect(c echo.Context) Dialect {
+	if d, ok := c.Get(dialectKey).(Dialect); ok {
+		return d
+	}
+	path := c.Request().URL.Path
+	for _, d := range s.dialects {
+		if d.Owns(path) {
+			return d
+		}
+	}
+	return s.dialects[len(s.dialects)-1] // the node dialect, which owns the rest
+}

@@ -1,0 +1,207 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/cluster"
+	"thalassa/lb"
+)
+
+// A Failure is an error that callers see. It is an error itself, so that a
+// handler can return it. A Dialect gives it its form.
+type Failure struct {
+	Status int
+	Header http.Header // further headers; may be nil
+
+	Message string          // one sentence
+	Code    string          // what kind of error it is, for programs
+	Fields  []lb.FieldError // every bad part of the request
+	By      []string        // ids of the objects in the way
+	Output  string          // of HAProxy or of Pacemaker's tools
+	// Incident is the id under which the log has the details.
+	Incident string
+}
+
+// Error is the sentence.
+func (f *Failure) Error() string { return f.Message }
+
+// retryAfter is how many seconds a caller is asked to wait before it tries again
+// something that is unavailable.
+const retryAfter = "5"
+
+// failures finds the Failure of an error, and logs the errors that callers must not see.
+type failures struct{ logger *slog.Logger }
+
+// of is the Failure of err, which may be an incident.
+func (s *failures) of(err error, c echo.Context) *Failure {
+	if f := asFailure(err, c); f != nil {
+		return f
+	}
+	return s.incident(err, c)
+}
+
+// incident logs an error that callers must not see, and gives them its id.
+func (s *failures) incident(err error, c echo.Context) *Failure {
+	id := rand.Text()[:12]
+	r := c.Request()
+	s.logger.ErrorContext(r.Context(), "request failed", "incident", id, "method", r.Method, "path", r.URL.Path, "error", err)
+	return &Failure{
+		Status: http.StatusInternalServerError, Code: "internal", Incident: id,
+		Message: "an internal error occurred; Thalassa's log has the details under incident " + id,
+	}
+}
+
+// asFailure is the Failure of an error that callers may see; nil for any other. Callers
+// do not see the errors that it was wrapped in.
+func asFailure(err error, c echo.Context) *Failure {
+	if own, ok := errors.AsType[*Failure](err); ok {
+		return own
+	}
+	if f := routingFailure(err, c); f != nil {
+		return f
+	}
+	if f := domainFailure(err); f != nil {
+		return f
+	}
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &Failure{
+			Status: http.StatusRequestEntityTooLarge, Code: "too_large",
+			Message: "the body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes",
+		}
+	}
+	return contextFailure(c.Request().Context(), err)
+}
+
+// routingFailure is for requests that match no route.
+func routingFailure(err error, c echo.Context) *Failure {
+	var routing *echo.HTTPError
+	if !errors.As(err, &routing) {
+		return nil
+	}
+	r := c.Request()
+	switch routing.Code {
+	case http.StatusNotFound:
+		return &Failure{
+			Status: http.StatusNotFound, Code: "not_found",
+			Message: shown(r.URL.Path) + " is not a path of this API; GET / lists the paths",
+		}
+	case http.StatusMethodNotAllowed:
+		return &Failure{
+			Status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
+			Message: shown(r.Method) + " is not a method of " + shown(r.URL.Path) + ", which allows " + c.Response().Header().Get(echo.HeaderAllow),
+		}
+	}
+	return nil
+}
+
+// domainFailure is for the errors of package lb.
+func domainFailure(err error) *Failure {
+	var (
+		invalid      *lb.InvalidError
+		notFound     *lb.NotFoundError
+		conflict     *lb.ConflictError
+		stale        *lb.StaleRevisionError
+		precondition *lb.PreconditionError
+		refused      *lb.RefusedError
+		unavailable  *lb.UnavailableError
+	)
+	switch {
+	case errors.As(err, &invalid):
+		return &Failure{Status: http.StatusBadRequest, Code: "invalid", Message: sentence(invalid), Fields: invalid.Fields}
+	case errors.As(err, &notFound):
+		return &Failure{Status: http.StatusNotFound, Code: "not_found", Message: notFound.Error()}
+	case errors.As(err, &conflict):
+		return &Failure{Status: http.StatusConflict, Code: "conflict", Message: conflict.Error(), By: conflict.By}
+	case errors.As(err, &stale):
+		return &Failure{Status: http.StatusConflict, Code: "conflict", Message: stale.Error()}
+	case errors.As(err, &precondition):
+		f := &Failure{Status: http.StatusPreconditionFailed, Code: "precondition_failed", Message: precondition.Error()}
+		if precondition.Current != "" {
+			f.Header = http.Header{headerETag: {precondition.Current}}
+		}
+		return f
+	case errors.As(err, &refused):
+		return &Failure{Status: http.StatusUnprocessableEntity, Code: "refused", Message: refused.Error(), Output: refused.Output}
+	case errors.As(err, &unavailable):
+		return unavailableFailure(unavailable.What)
+	}
+	return clusterFailure(err)
+}
+
+// clusterFailure is for failures of Pacemaker's tools.
+func clusterFailure(err error) *Failure {
+	e, ok := errors.AsType[*cluster.Error](err)
+	if !ok {
+		return nil
+	}
+	switch e.Kind {
+	case cluster.KindNotFound:
+		return &Failure{Status: http.StatusNotFound, Code: "not_found", Message: e.Error()}
+	case cluster.KindStale, cluster.KindExists, cluster.KindUnsafe:
+		return &Failure{Status: http.StatusConflict, Code: "conflict", Message: e.Error()}
+	case cluster.KindInvalid:
+		return &Failure{Status: http.StatusUnprocessableEntity, Code: "refused", Message: e.Error(), Output: e.Said}
+	case cluster.KindForbidden, cluster.KindUsage, cluster.KindNotConnected, cluster.KindNoQuorum, cluster.KindTimedOut,
+		cluster.KindNotInstalled, cluster.KindCrashed, cluster.KindFailed:
+	}
+	return unavailableFailure(e.Error())
+}
+
+func unavailableFailure(what string) *Failure {
+	return &Failure{
+		Status: http.StatusServiceUnavailable, Code: "unavailable", Message: what,
+		Header: http.Header{echo.HeaderRetryAfter: {retryAfter}},
+	}
+}
+
+// contextFailure is for errors that come from the end of the request's own context:
+// the server ends, or the caller has closed the connection.
+func contextFailure(ctx context.Context, err error) *Failure {
+	switch {
+	case !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
+		return nil
+	case isClosing(ctx):
+		return unavailableFailure("Thalassa is shutting down")
+	case ctx.Err() != nil:
+		return unavailableFailure("the request was canceled")
+	}
+	return nil
+}
+
+// sentence is the message for an invalid document: its first problem, and the number of
+// further ones.
+func sentence(e *lb.InvalidError) string {
+	switch len(e.Fields) {
+	case 0:
+		return "the request is not valid"
+	case 1:
+		return e.Fields[0].Error()
+	}
+	return e.Fields[0].Error() + " (and " + strconv.Itoa(len(e.Fields)-1) + " more)"
+}
+
+// invalidField is the error of one bad part of a request.
+func invalidField(path, problem, expected string) error {
+	return &lb.InvalidError{Fields: []lb.FieldError{{Path: path, Problem: problem, Expected: expected}}}
+}
+
+// shown is a part of a request as a sentence can repeat it: short, and quoted where it
+// has other than plain characters.
+func shown(s string) string {
+	const most = 200
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	if quoted := strconv.Quote(s); quoted != `"`+s+`"` {
+		return quoted
+	}
+	return s
+}

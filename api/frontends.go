@@ -1,0 +1,69 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api/node"
+	"thalassa/lb"
+)
+
+// frontendHandlers show and change frontends.
+type frontendHandlers struct{ agent *Agent }
+
+func (h frontendHandlers) list(c echo.Context) error {
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	out := []node.Frontend{}
+	for _, f := range in.SortedFrontends() {
+		out = append(out, node.NewFrontend(f))
+	}
+	return respondTagged(c, out)
+}
+
+func (h frontendHandlers) show(c echo.Context) error {
+	key, err := name(c, "key")
+	if err != nil {
+		return err
+	}
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	f, ok := in.Frontends[key]
+	if !ok {
+		return &lb.NotFoundError{ID: lb.Frontend{Key: key}.ID()}
+	}
+	if unchanged(c, f.ETag()) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return respond(c, http.StatusOK, node.NewFrontend(f))
+}
+
+func (h frontendHandlers) put(c echo.Context) error {
+	key, data, err := document(c)
+	if err != nil {
+		return err
+	}
+	f, err := node.ParseFrontend(string(key), data)
+	if err != nil {
+		return err
+	}
+	applied, err := edit(c, h.agent, lb.Edit{Frontend: &f})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(headerETag, f.ETag())
+	return respond(c, http.StatusOK, changed{node.NewFrontend(f), applied})
+}
+
+func (h frontendHandlers) delete(c echo.Context) error {
+	key, err := name(c, "key")
+	if err != nil {
+		return err
+	}
+	return remove(c, h.agent, lb.Frontend{Key: key}.ID())
+}

@@ -1,0 +1,81 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api/node"
+)
+
+// historyHandlers show accepted changes and the texts of haproxy.cfg.
+type historyHandlers struct {
+	history History
+	archive Archive
+	config  func(ctx context.Context) ([]byte, error)
+}
+
+func (h historyHandlers) listRevisions(c echo.Context) error {
+	p := parameters(c.Request(), "before", "limit")
+	before, limit := p.number("before"), p.limit()
+	if err := p.err(); err != nil {
+		return err
+	}
+	list, err := h.history.Revisions(c.Request().Context(), before, limit)
+	if err != nil {
+		return err
+	}
+	out := make([]node.Revision, len(list))
+	for i, r := range list {
+		if out[i], err = node.NewRevision(r); err != nil {
+			return fmt.Errorf("encoding revision %d: %w", r.Number, err)
+		}
+	}
+	return respond(c, http.StatusOK, out)
+}
+
+// currentConfig answers with haproxy.cfg as last written.
+func (h historyHandlers) currentConfig(c echo.Context) error {
+	config, err := h.config(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return write(c, http.StatusOK, echo.MIMETextPlainCharsetUTF8, config)
+}
+
+// listConfigs lists each haproxy.cfg that was in effect, without the texts.
+func (h historyHandlers) listConfigs(c echo.Context) error {
+	p := parameters(c.Request(), "before", "limit")
+	before, limit := p.number("before"), p.limit()
+	if err := p.err(); err != nil {
+		return err
+	}
+	list, err := h.archive.Configs(c.Request().Context(), before, limit)
+	if err != nil {
+		return err
+	}
+	out := make([]node.Recorded, len(list))
+	for i, r := range list {
+		out[i] = node.NewRecorded(r)
+	}
+	return respond(c, http.StatusOK, out)
+}
+
+// showConfig answers with one of them and its text.
+func (h historyHandlers) showConfig(c echo.Context) error {
+	n, err := strconv.ParseUint(c.Param("number"), 10, 64)
+	if err != nil {
+		return invalidField("number", "is not a number", "the number of a recorded haproxy.cfg")
+	}
+	recorded, text, err := h.archive.ConfigText(c.Request().Context(), n)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, struct {
+		node.Recorded
+		Text string `json:"text"`
+	}{node.NewRecorded(recorded), string(text)})
+}

@@ -1,0 +1,100 @@
+package api
+
+import (
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/ui"
+)
+
+// observe logs every request at debug level, after its answer.
+func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		begin := time.Now()
+		if err := next(c); err != nil {
+			s.fail(err, c)
+		}
+		r := c.Request()
+		s.cfg.Logger.DebugContext(r.Context(), "request answered", "method", r.Method, "path", r.URL.Path,
+			"status", c.Response().Status, "duration", time.Since(begin), "remote", r.RemoteAddr, "author", Author(c))
+		return nil
+	}
+}
+
+// rescue logs a panic of a handler with its stack and makes it an error.
+func (s *Server) rescue(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = s.failures.incident(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), c)
+			}
+		}()
+		return next(c)
+	}
+}
+
+// harden sets the headers that forbid browsers to run or embed an answer, and
+// caches to store it.
+func harden(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		return next(c)
+	}
+}
+
+// checkHost refuses host names that the guard does not know.
+func (s *Server) checkHost(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := s.guard.checkHost(c.Request()); err != nil {
+			return err
+		}
+		return next(c)
+	}
+}
+
+// checkOrigin refuses changes that a page of another site makes a browser send.
+func (s *Server) checkOrigin(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := s.guard.checkOrigin(c.Request()); err != nil {
+			return err
+		}
+		return next(c)
+	}
+}
+
+// pages answers browsers with the web UI. Where a page and a route of the API
+// share a path, the Accept header decides. Pages and assets contain no data
+// and need no token.
+func (s *Server) pages(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if ui.IsPage(r.URL.Path) {
+			c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
+		}
+		if ui.Serves(r) {
+			s.site.ServeHTTP(c.Response(), r)
+			return nil
+		}
+		return next(c)
+	}
+}
+
+// fail answers with err in the form of the request's dialect; it is echo's error handler.
+func (s *Server) fail(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	f := s.failures.of(err, c)
+	maps.Copy(c.Response().Header(), f.Header)
+	if err := s.dialect(c).Render(c, f); err != nil {
+		s.cfg.Logger.DebugContext(c.Request().Context(), "answer not written", "error", err)
+	}
+}

@@ -1,0 +1,93 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api/node"
+	"thalassa/auth"
+)
+
+// nodeDialect is the REST interface of docs/api.md. Its documents are package node.
+type nodeDialect struct {
+	cfg      Config
+	metrics  *metrics
+	failures *failures
+	sessions sessionHandlers
+	streams  streamHandlers
+}
+
+// Owns reports true: the node dialect has all paths that no other dialect has.
+func (d *nodeDialect) Owns(string) bool { return true }
+
+// Routes is the whole interface. openapi.json describes the same routes.
+func (d *nodeDialect) Routes(a *Agent) []Route {
+	const get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
+	var routes []Route
+	about := aboutHandlers{version: d.cfg.Version, routes: func() []Route { return routes }}
+	state := stateHandlers{agent: a, failures: d.failures}
+	frontends := frontendHandlers{a}
+	backends := backendHandlers{agent: a, stats: d.cfg.Stats, connections: d.cfg.Connections}
+	services := serviceHandlers{a}
+	history := historyHandlers{history: d.cfg.History, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
+	activity := activityHandlers{d.cfg.Activity}
+	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
+	routes = []Route{
+		{get, "/", auth.Read, "this list", about.index},
+		{get, "/frontends", auth.Read, "all frontends", frontends.list},
+		{get, "/frontends/{key}", auth.Read, "one frontend", frontends.show},
+		{put, "/frontends/{key}", auth.Admin, "create or replace a frontend", frontends.put},
+		{del, "/frontends/{key}", auth.Admin, "remove a frontend", frontends.delete},
+		{get, "/backends", auth.Read, "all backends with their members", backends.list},
+		{get, "/backends/{key}", auth.Read, "one backend with its members", backends.show},
+		{put, "/backends/{key}", auth.Admin, "create or replace a backend", backends.put},
+		{post, "/backends/{key}", auth.Deploy, "switch a backend to another version or service, or split its traffic between versions", backends.deploy},
+		{del, "/backends/{key}", auth.Admin, "remove a backend", backends.delete},
+		{get, "/backends/{key}/members", auth.Read, "the members of a backend; query: stats, leaving", backends.members},
+		{get, "/haproxy/config", auth.Read, "haproxy.cfg as last written, as text", history.currentConfig},
+		{get, "/haproxy/configs", auth.Read, "each haproxy.cfg that was in effect, newest first; query: before, limit", history.listConfigs},
+		{get, "/haproxy/configs/{number}", auth.Read, "one of them with its text", history.showConfig},
+		{get, "/services", auth.Read, "the watched Consul services with their versions", services.list},
+		{get, "/services/{name}", auth.Read, "one service with its instances", services.show},
+		{post, "/services/{name}/accept", auth.Deploy, "confirm that the held instances are gone", services.accept},
+		{get, "/activity", auth.Read, "the activity log; query: since, before, filter, limit, wait", activity.list},
+		{get, "/revisions", auth.Read, "accepted changes, newest first; query: before, limit", history.listRevisions},
+		{get, "/cluster", auth.Read, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
+		{get, "/cluster/nodes", auth.Read, "the cluster's nodes", cluster.showNodes},
+		{get, "/cluster/resources", auth.Read, "the cluster's resources", cluster.showResources},
+		{get, "/cluster/cib.xml", auth.Read, "the cluster's configuration and status as XML, without secrets", cluster.showCIB},
+		{post, "/cluster/actions/{action}", auth.Admin, "act on the cluster; answered when the action is done", cluster.act},
+		{post, "/cluster/simulate/{action}", auth.Admin, "what the cluster would do after that action", cluster.simulate},
+		{get, "/monitor", auth.Read, "wait until the CIB differs from the version ?admin_epoch:epoch:num_updates", cluster.monitor},
+		{get, "/monitor.json", auth.Read, "the same", cluster.monitor},
+		{get, "/status", auth.Read, "the state of agent, HAProxy and discovery", state.status},
+		{get, "/healthz", 0, "200 while the agent's process works", state.healthz},
+		{get, "/readyz", 0, "200 while HAProxy runs the requested configuration, else 503 with reasons", state.readyz},
+		{get, "/version", auth.Read, "the agent's version", about.showVersion},
+		{get, "/streams", auth.Read, "a websocket that sends states and then changes", d.streams.open},
+		{get, "/metrics", metricsRole(d.cfg.OpenMetrics), "metrics for Prometheus, as text", d.metrics.serve},
+		{get, "/session", 0, "the identity of the caller", d.sessions.show},
+		{post, "/session", 0, "begin a session with a token", d.sessions.login},
+		{del, "/session", 0, "end the session", d.sessions.logout},
+		{get, "/openapi.json", auth.Read, "the OpenAPI description of this API", about.openAPI},
+	}
+	return routes
+}
+
+// errorDocument is a Failure as JSON.
+type errorDocument struct {
+	Message  string            `json:"error"`
+	Code     string            `json:"code"`
+	Fields   []node.FieldError `json:"fields,omitempty"`
+	By       []string          `json:"by,omitempty"`
+	Output   string            `json:"output,omitempty"`
+	Incident string            `json:"incident,omitempty"`
+}
+
+// Render answers with a failure as JSON.
+func (d *nodeDialect) Render(c echo.Context, f *Failure) error {
+	return respond(c, f.Status, errorDocument{
+		Message: f.Message, Code: f.Code, Fields: node.NewFieldErrors(f.Fields), By: f.By, Output: f.Output, Incident: f.Incident,
+	})
+}

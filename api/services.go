@@ -1,0 +1,56 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api/node"
+	"thalassa/lb"
+)
+
+// serviceHandlers show the watched Consul services and end their holds.
+type serviceHandlers struct{ agent *Agent }
+
+func (h serviceHandlers) list(c echo.Context) error {
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, node.NewServiceStatuses(lb.ServiceStatuses(in, h.agent.Snapshot())))
+}
+
+// show answers with a watched service and its instances.
+func (h serviceHandlers) show(c echo.Context) error {
+	key, err := name(c, "name")
+	if err != nil {
+		return err
+	}
+	return h.respond(c, key)
+}
+
+// accept confirms that the instances which a service holds are gone.
+func (h serviceHandlers) accept(c echo.Context) error {
+	key, err := name(c, "name")
+	if err != nil {
+		return err
+	}
+	if err := h.agent.Accept(c.Request().Context(), key, h.agent.Stamp(c)); err != nil {
+		return err
+	}
+	return h.respond(c, key)
+}
+
+func (h serviceHandlers) respond(c echo.Context, key lb.Name) error {
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	snap := h.agent.Snapshot()
+	for _, status := range lb.ServiceStatuses(in, snap) {
+		if status.Service == key {
+			return respond(c, http.StatusOK, node.NewService(status, snap.Services[key].Instances))
+		}
+	}
+	return &lb.NotFoundError{ID: "service/" + string(key)}
+}

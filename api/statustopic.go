@@ -1,0 +1,47 @@
+package api
+
+import (
+	"context"
+
+	"thalassa/api/node"
+	"thalassa/stream"
+)
+
+// A statusPublisher publishes the status of the node.
+type statusPublisher struct {
+	topic *stream.Topic
+	agent *Agent
+	due   chan struct{} // one slot: the status may have changed
+}
+
+func newStatusPublisher(hub *stream.Hub, agent *Agent) *statusPublisher {
+	return &statusPublisher{topic: hub.Set("status", false), agent: agent, due: make(chan struct{}, 1)}
+}
+
+// poke says that the status may have changed.
+func (p *statusPublisher) poke() {
+	select {
+	case p.due <- struct{}{}:
+	default:
+	}
+}
+
+func (p *statusPublisher) run(ctx context.Context) error {
+	for {
+		select {
+		case <-p.due:
+		case <-ctx.Done():
+			return nil
+		}
+		if status, err := p.agent.Status(ctx); err == nil { // otherwise it is published after the next poke
+			object, err := encoded("status", "", identified{"status", node.NewStatus(status)})
+			if err != nil {
+				return err
+			}
+			p.topic.Replace([]stream.Object{object})
+		}
+		if !wait(ctx, 2*publishPause) {
+			return nil
+		}
+	}
+}
