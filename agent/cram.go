@@ -23,10 +23,10 @@ func (a *Agent) cram(ctx context.Context, t target) (target, bool) {
 	if a.running.effective != nil {
 		now = plan.SlotsOf(a.running.config)
 	} else if servers, err := a.cfg.Runtime.Servers(ctx); err == nil { // of an earlier agent
-		now = plan.Recall(servers)
+		now = plan.SlotsIn(servers)
 	}
 	before := slots(t.config)
-	t.config, t.crammed = plan.Cram(now, t.config), true
+	t.config, t.crammed = plan.DropSpares(now, t.config), true
 	return t, slots(t.config) < before
 }
 

@@ -51,14 +51,14 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 
 func (e *effective) layout(wanted lb.Config) lb.Config {
 	if e.crammed {
-		return plan.Cram(plan.SlotsOf(e.config), wanted)
+		return plan.DropSpares(plan.SlotsOf(e.config), wanted)
 	}
 	return plan.Layout(plan.SlotsOf(e.config), wanted)
 }
 
 func (e *effective) layoutPool(now []lb.Slot, p lb.Pool) lb.Pool {
 	if e.crammed {
-		return plan.CramPool(now, p)
+		return plan.DropSparesOf(now, p)
 	}
 	return plan.LayoutPool(now, p)
 }

@@ -103,13 +103,13 @@ func (a *Agent) noteAdjusted(ctx context.Context, before running, t target, chan
 	switch {
 	case before.effective == nil:
 		e.Verb = activity.HAProxyAdopted
-		if len(change.Ops) == 0 {
+		if change.Servers == 0 {
 			e.Path = pathNone
 		}
-	case len(change.Ops) == 0:
+	case change.Servers == 0:
 		return
 	}
-	a.cfg.Logger.InfoContext(ctx, "haproxy in step", "verb", string(e.Verb), "revision", e.Revision, "cause", e.Cause, "duration", took, "servers", len(change.Ops))
+	a.cfg.Logger.InfoContext(ctx, "haproxy in step", "verb", string(e.Verb), "revision", e.Revision, "cause", e.Cause, "duration", took, "servers", change.Servers)
 	a.cfg.Journal.Note(e)
 	a.noteMembers(before, t, e.Cause)
 }

@@ -121,15 +121,15 @@ func (a *Agent) followUnknown(ctx context.Context, t target) {
 	if err != nil {
 		return // there is nobody to follow, or who can be asked
 	}
-	now := plan.Recall(servers)
+	now := plan.SlotsIn(servers)
 	var wanted lb.Config
 	for _, p := range t.config.Backends {
 		if slots := now[p.Key]; len(slots) > 0 && p.Slots != nil {
 			wanted.Backends = append(wanted.Backends, plan.Fit(slots, p))
 		}
 	}
-	change := plan.Repair(wanted, servers)
-	if len(change.Ops) == 0 || len(change.Reload) > 0 {
+	change := plan.Repair(wanted, servers).Change
+	if change.Servers == 0 || len(change.Reload) > 0 {
 		return
 	}
 	if _, _, err := a.steer(ctx, wanted, change); err != nil {
@@ -148,7 +148,7 @@ func (a *Agent) followStep(ctx context.Context, snap lb.Snapshot) bool {
 	now := *a.running.effective // with its snapshot: what found no room is still wanted
 	now.config, now.file = now.within(snap), a.nextFile()
 	change := plan.Compute(&a.running.config, now.config).Without(a.running.lacks)
-	if len(change.Ops) == 0 {
+	if change.Servers == 0 {
 		return false
 	}
 	config, strayed, err := a.steer(ctx, now.config, change)

@@ -30,7 +30,7 @@ func (a *Agent) recall(ctx context.Context, in lb.Intent, snap lb.Snapshot) (map
 		return nil, keepsUntil(unknown)
 	}
 	kept, waiting := map[lb.Name][]lb.Member{}, []lb.Name{}
-	slots := plan.Recall(servers)
+	slots := plan.SlotsIn(servers)
 	for _, b := range in.SortedBackends() {
 		if b.Type != "dynamic" || !slices.Contains(unknown, b.Service) {
 			continue

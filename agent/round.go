@@ -130,12 +130,12 @@ func (a *Agent) meet(ctx context.Context, t target) outcome {
 	if err != nil {
 		return a.reload(ctx, t, unknown)
 	}
-	t.config = plan.Layout(plan.Recall(servers), t.config)
+	t.config = plan.Layout(plan.SlotsIn(servers), t.config)
 	rendered, err := t.template.Render(t.config)
 	if err != nil {
 		return a.failed(ctx, t, err)
 	}
-	change := plan.Repair(t.config, servers)
+	change := plan.Repair(t.config, servers).Change
 	if rendered.Fingerprint != state.Fingerprint || len(change.Reload) > 0 {
 		if rendered.Fingerprint == state.Fingerprint {
 			a.running.astray = change.Reload
@@ -154,7 +154,7 @@ func (a *Agent) meet(ctx context.Context, t target) outcome {
 // other than thought, it reloads after all.
 func (a *Agent) adjust(ctx context.Context, t target, change plan.Change) outcome {
 	begin := time.Now()
-	if len(change.Ops) > 0 {
+	if change.Servers > 0 {
 		config, strayed, err := a.steer(ctx, t.config, change)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -170,7 +170,7 @@ func (a *Agent) adjust(ctx context.Context, t target, change plan.Change) outcom
 	}
 	before := a.running
 	path := pathRuntime
-	if len(change.Ops) == 0 {
+	if change.Servers == 0 {
 		path = pathNone
 	}
 	a.inEffect(t, a.running.shows, path)

@@ -25,14 +25,14 @@ func (a *Agent) steer(ctx context.Context, wanted lb.Config, change plan.Change)
 	err = a.cfg.Runtime.Adjust(ctx, about, func(servers []lb.ServerState) ([]lb.ServerOp, error) {
 		if expected != nil {
 			if found := plan.Repair(*expected, servers); !found.Empty() {
-				strayed = append(strayed, found)
-				part = plan.Resettle(part, servers)
+				strayed = append(strayed, found.Change)
+				part = plan.Reassign(part, servers)
 			}
 		}
 		expected = &part
-		next := plan.Repair(part, servers).Without(a.running.lacks)
-		if len(next.Reload) > 0 {
-			return nil, &reloadError{next.Reload}
+		next := plan.Repair(part, servers)
+		if change := next.Without(a.running.lacks); len(change.Reload) > 0 {
+			return nil, &reloadError{change.Reload}
 		}
 		return next.Ops, nil
 	})

@@ -37,15 +37,15 @@ func (a *Agent) putOff(ctx context.Context, t target) outcome {
 		return outcome{err: ctx.Err()}
 	case len(change.Reload) == 0: // the slots that others have left were enough
 		return a.adjust(ctx, t, change)
-	case isBereft(a.running.config, t.config):
+	case losesAllMembers(a.running.config, t.config):
 		return a.reload(ctx, t, change)
 	}
 	return t.outcome(pathNone, nil)
 }
 
-// isBereft reports whether a backend of running has none of the members that are
+// losesAllMembers reports whether a backend of running has none of the members that are
 // wanted, though there are some.
-func isBereft(running, wanted lb.Config) bool {
+func losesAllMembers(running, wanted lb.Config) bool {
 	now := map[lb.Name][]lb.Member{}
 	for _, p := range running.Backends {
 		now[p.Key] = p.Members

@@ -62,19 +62,41 @@ func (c *Change) compareBackend(a, b lb.Pool) {
 		c.Reload = append(c.Reload, members...)
 		return
 	}
-	var runtime Change
-	runtime.repair(b, states(a))
-	c.steps = append(c.steps, runtime.steps...)
-	if len(runtime.Reload) == 0 {
+	servers, obstacles := compareServers(b, states(a))
+	c.Servers += servers
+	if len(obstacles) == 0 {
 		c.Runtime = append(c.Runtime, members...)
 		return
 	}
 	c.Reload = append(c.Reload, members...)
-	for _, reason := range runtime.Reload { // what members say already they say better
+	for _, reason := range obstacles { // the reasons about members are more precise
 		if !slices.ContainsFunc(members, func(r Reason) bool { return r.What == reason.What }) {
 			c.Reload = append(c.Reload, reason)
 		}
 	}
+}
+
+// compareServers counts the servers of p that change without a reload, and lists the
+// reasons why others need one.
+func compareServers(p lb.Pool, now []lb.ServerState) (changes int, obstacles []Reason) {
+	reload, index := reasons{object: p.ID()}, serverIndex{servers: now}
+	for i, want := range p.Servers() {
+		is, ok := index.find(i, want.Name)
+		if !ok {
+			reload.add(missing(want))
+			continue
+		}
+		op := operation(want, is)
+		if isNothing(op) {
+			continue
+		}
+		if what, detail := obstacle(p, op, want, is); what != "" {
+			reload.add(what, detail)
+		} else {
+			changes++
+		}
+	}
+	return changes, reload.merged()
 }
 
 // compareMembers says in words which members and weights differ.

@@ -18,7 +18,6 @@ func Compute(running *lb.Config, wanted lb.Config) Change {
 	change.Reload = compareProcesses(running.Process, wanted.Process)
 	change.Reload = append(change.Reload, compareFrontends(running.Frontends, wanted.Frontends)...)
 	change.compareBackends(*running, wanted)
-	change.order()
 	change.Runtime, change.Reload = sorted(change.Runtime), sorted(change.Reload)
 	return change
 }
