@@ -18,8 +18,8 @@ type effective struct {
 	// file is a number of the haproxy.cfg that it makes: those with the same number
 	// make the same.
 	file uint64
-	// crammed: HAProxy may not have spare slots beyond those that there are.
-	crammed bool
+	// noSpares: HAProxy may not have spare slots beyond those that there are.
+	noSpares bool
 }
 
 // resolve finds the members of every backend and gives them slots, those that
@@ -50,14 +50,14 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 }
 
 func (e *effective) layout(wanted lb.Config) lb.Config {
-	if e.crammed {
+	if e.noSpares {
 		return plan.DropSpares(plan.SlotsOf(e.config), wanted)
 	}
 	return plan.Layout(plan.SlotsOf(e.config), wanted)
 }
 
 func (e *effective) layoutPool(now []lb.Slot, p lb.Pool) lb.Pool {
-	if e.crammed {
+	if e.noSpares {
 		return plan.DropSparesOf(now, p)
 	}
 	return plan.LayoutPool(now, p)
