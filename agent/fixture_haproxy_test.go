@@ -13,82 +13,95 @@ import (
 	"thalassa/lb"
 )
 
-// The HAProxy of a world.
+// The HAProxy of a fixture.
 
-func (w *world) Check(_ context.Context, config []byte) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.checked++
-	if w.full != nil {
-		return w.full
+func (fx *fixture) Check(_ context.Context, config []byte) error {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	fx.checked++
+	if fx.full != nil {
+		return fx.full
 	}
-	if w.checkRefuses != "" && strings.Contains(string(config), w.checkRefuses) {
+	if fx.checkRefuses != "" && strings.Contains(string(config), fx.checkRefuses) {
 		return &lb.RefusedError{Stage: "check", Output: "[ALERT] refused by the check"}
 	}
+	fx.passed = string(config)
 	return nil
 }
 
-func (w *world) Apply(ctx context.Context, config []byte, fingerprint string) (haproxy.Outcome, error) {
-	if err := w.Check(ctx, config); err != nil {
+// checkUnlessPassed is Check but for a text that has just passed one, as haproxy.Process
+// applies it.
+func (fx *fixture) checkUnlessPassed(ctx context.Context, config []byte) error {
+	fx.mu.Lock()
+	passed := fx.passed == string(config)
+	fx.mu.Unlock()
+	if passed {
+		return nil
+	}
+	return fx.Check(ctx, config)
+}
+
+func (fx *fixture) Apply(ctx context.Context, config []byte, fingerprint string) (haproxy.Outcome, error) {
+	if err := fx.checkUnlessPassed(ctx, config); err != nil {
 		return haproxy.Outcome{}, err
 	}
-	w.mu.Lock()
-	took := w.reload
-	runs := w.running && w.down == nil && w.file == string(config) && fingerprint != "" && w.shown() == fingerprint
-	w.mu.Unlock()
+	fx.mu.Lock()
+	took := fx.reload
+	runs := fx.running && fx.down == nil && fx.file == string(config) && fingerprint != "" && fx.shown() == fingerprint
+	fx.mu.Unlock()
 	if runs {
 		return haproxy.Outcome{}, nil
 	}
 	pause(context.WithoutCancel(ctx), took)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.applies++
-	if w.down != nil {
-		return haproxy.Outcome{}, w.down
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	fx.applies++
+	if fx.down != nil {
+		return haproxy.Outcome{}, fx.down
 	}
-	if w.startRefuses != "" && strings.Contains(string(config), w.startRefuses) {
+	if fx.startRefuses != "" && strings.Contains(string(config), fx.startRefuses) {
 		return haproxy.Outcome{}, &lb.RefusedError{Stage: "start", Output: "[ALERT] cannot bind"}
 	}
-	if w.idle && !w.running {
-		w.file = string(config)
+	if fx.idle && !fx.running {
+		fx.file = string(config)
 		return haproxy.Outcome{Idle: true}, nil
 	}
-	if n := len(serversIn(string(config))); w.most > 0 && n > w.most {
+	if n := len(serversIn(string(config))); fx.most > 0 && n > fx.most {
 		return haproxy.Outcome{}, &lb.RefusedError{Stage: "start", Output: "[ALERT] [/usr/sbin/haproxy.main()] Cannot raise FD limit to 429, limit is 256."}
 	}
-	started := !w.running
-	w.running = true
-	w.worker++
-	w.applied, w.file = append(w.applied, string(config)), string(config)
-	w.servers = serversIn(string(config))
-	w.lost = ""
+	started := !fx.running
+	fx.running = true
+	fx.worker++
+	fx.applied, fx.file = append(fx.applied, string(config)), string(config)
+	fx.servers = serversIn(string(config))
+	fx.lost = ""
 	return haproxy.Outcome{Started: started, Reloaded: !started, Duration: 50 * time.Millisecond}, nil
 }
 
-func (w *world) State(ctx context.Context) (haproxy.State, error) {
-	w.mu.Lock()
-	if d := w.look; d > 0 {
-		w.mu.Unlock()
+func (fx *fixture) State(ctx context.Context) (haproxy.State, error) {
+	fx.mu.Lock()
+	if d := fx.look; d > 0 {
+		fx.mu.Unlock()
 		pause(ctx, d)
-		w.mu.Lock()
+		fx.mu.Lock()
 	}
-	defer w.mu.Unlock()
-	return haproxy.State{Running: w.running, Answers: w.running, WorkerPID: w.worker, Fingerprint: w.shown(), Lacks: w.lacks, Lost: w.lost, Regain: w.lost != ""}, w.unclear
+	defer fx.mu.Unlock()
+	return haproxy.State{Running: fx.running, Answers: fx.running, WorkerPID: fx.worker, Fingerprint: fx.shown(), Lacks: fx.lacks, Lost: fx.lost, Regain: fx.lost != ""}, fx.unclear
 }
 
 // shown is the fingerprint of what runs.
-func (w *world) shown() string {
-	_, rest, _ := strings.Cut(w.loaded(), "description \"thalassa ")
+func (fx *fixture) shown() string {
+	_, rest, _ := strings.Cut(fx.loaded(), "description \"thalassa ")
 	shown, _, _ := strings.Cut(rest, "\"")
 	return shown
 }
 
 // loaded is the configuration that the worker started with.
-func (w *world) loaded() string {
-	if len(w.applied) == 0 {
+func (fx *fixture) loaded() string {
+	if len(fx.applied) == 0 {
 		return ""
 	}
-	return w.applied[len(w.applied)-1]
+	return fx.applied[len(fx.applied)-1]
 }
 
 // serversIn lists the servers of a configuration as HAProxy starts with them.
@@ -117,43 +130,43 @@ func serversIn(config string) []lb.ServerState {
 	return out
 }
 
-func (w *world) Servers(context.Context) ([]lb.ServerState, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.reads++
-	return slices.Clone(w.servers), nil
+func (fx *fixture) Servers(context.Context) ([]lb.ServerState, error) {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	fx.reads++
+	return slices.Clone(fx.servers), nil
 }
 
-func (w *world) Adjust(_ context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.deaf != nil {
-		return w.deaf
+func (fx *fixture) Adjust(_ context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	if fx.deaf != nil {
+		return fx.deaf
 	}
-	w.adjusts++
+	fx.adjusts++
 	for range 4 {
-		servers := slices.DeleteFunc(slices.Clone(w.servers), func(s lb.ServerState) bool { return !slices.Contains(about, s.Backend) })
+		servers := slices.DeleteFunc(slices.Clone(fx.servers), func(s lb.ServerState) bool { return !slices.Contains(about, s.Backend) })
 		ops, err := decide(servers)
 		if err != nil || len(ops) == 0 {
 			return err
 		}
-		if err := w.operate(ops); err != nil {
+		if err := fx.operate(ops); err != nil {
 			return err
 		}
-		if w.between != nil {
-			w.between()
+		if fx.between != nil {
+			fx.between()
 		}
 	}
 	return errors.New("servers are not as they should be")
 }
 
-func (w *world) operate(ops []lb.ServerOp) error {
+func (fx *fixture) operate(ops []lb.ServerOp) error {
 	for _, op := range ops {
-		i := slices.IndexFunc(w.servers, func(s lb.ServerState) bool { return s.Backend == op.Backend && s.Server == op.Server })
+		i := slices.IndexFunc(fx.servers, func(s lb.ServerState) bool { return s.Backend == op.Backend && s.Server == op.Server })
 		if i < 0 {
 			return errors.New("no such server")
 		}
-		s := &w.servers[i]
+		s := &fx.servers[i]
 		if op.Address != nil {
 			s.Address = *op.Address
 		}
@@ -161,21 +174,21 @@ func (w *world) operate(ops []lb.ServerOp) error {
 			s.Weight = *op.Weight
 		}
 		s.Maintenance = s.Maintenance && !op.Ready || op.Maintenance
-		w.emptied = w.emptied || !slices.ContainsFunc(w.servers, func(s lb.ServerState) bool { return s.Backend == op.Backend && !s.Maintenance })
+		fx.emptied = fx.emptied || !slices.ContainsFunc(fx.servers, func(s lb.ServerState) bool { return s.Backend == op.Backend && !s.Maintenance })
 	}
 	return nil
 }
 
-func (w *world) Intact() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.file == w.installed
+func (fx *fixture) Intact() bool {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	return fx.file == fx.installed
 }
 
-func (w *world) Install(_ context.Context, config []byte) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.file, w.installed, w.installs = string(config), string(config), w.installs+1
+func (fx *fixture) Install(_ context.Context, config []byte) error {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	fx.file, fx.installed, fx.installs = string(config), string(config), fx.installs+1
 	return nil
 }
 

@@ -17,9 +17,9 @@ import (
 	"thalassa/lb"
 )
 
-// A world is everything around an agent, in memory, so that a test can say what
+// A fixture is everything around an agent, in memory, so that a test can say what
 // Consul and HAProxy do and when.
-type world struct {
+type fixture struct {
 	t     *testing.T
 	agent *agent.Agent
 
@@ -69,88 +69,89 @@ type world struct {
 	chance                    func(time.Duration) time.Duration
 	archive                   agent.Archive
 	rawLines                  agent.RawLines
-	checked                   int           // by HAProxy, before they are stored
+	checked                   int           // texts that HAProxy has checked
+	passed                    string        // the last one that it did not refuse
 	most                      int           // server lines that HAProxy can have; 0: any number
 	lag                       time.Duration // from what Commit has stored to its return
 }
 
-func newWorld(t *testing.T) *world {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return &world{t: t, reload: 50 * time.Millisecond, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}, changed: make(chan struct{}, 1), controlChanged: make(chan struct{}, 1)}
+	return &fixture{t: t, reload: 50 * time.Millisecond, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}, changed: make(chan struct{}, 1), controlChanged: make(chan struct{}, 1)}
 }
 
 // run starts the agent in the test's bubble; it ends with the test.
-func (w *world) run() {
-	w.t.Helper()
-	w.t.Cleanup(w.start())
+func (fx *fixture) run() {
+	fx.t.Helper()
+	fx.t.Cleanup(fx.start())
 }
 
 // ready runs the agent with a backend in front of these instances of shop, and
 // waits until HAProxy has it.
-func (w *world) ready(instances ...string) {
-	w.t.Helper()
-	w.consul("shop", 1, "", instances...)
-	w.run()
-	if _, err := w.put(); err != nil {
-		w.t.Fatal(err)
+func (fx *fixture) ready(instances ...string) {
+	fx.t.Helper()
+	fx.consul("shop", 1, "", instances...)
+	fx.run()
+	if _, err := fx.put(); err != nil {
+		fx.t.Fatal(err)
 	}
 }
 
 // make makes an agent that does not run yet.
-func (w *world) make() {
-	w.t.Helper()
+func (fx *fixture) make() {
+	fx.t.Helper()
 	a, err := agent.New(agent.Config{
-		Intents: w, Source: w, HAProxy: w, Journal: w, Runtime: w, Memory: w, Holder: w.holder, Archive: w.archive, RawLines: w.rawLines,
-		Control: w.controlNow, ControlChanged: w.controlChanged,
-		Drops:        func([]byte) (bool, error) { return w.drops, nil },
+		Intents: fx, Source: fx, HAProxy: fx, Journal: fx, Runtime: fx, Memory: fx, Holder: fx.holder, Archive: fx.archive, RawLines: fx.rawLines,
+		Control: fx.controlNow, ControlChanged: fx.controlChanged,
+		Drops:        func([]byte) (bool, error) { return fx.drops, nil },
 		Process:      lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute},
-		TemplateFile: w.templateFile, Persistence: w.persistence, ReloadJitter: w.jitter, Chance: w.chance, MayBeIdle: w.idle,
+		TemplateFile: fx.templateFile, Persistence: fx.persistence, ReloadJitter: fx.jitter, Chance: fx.chance, MayBeIdle: fx.idle,
 	})
 	if err != nil {
-		w.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
-	w.agent = a
+	fx.agent = a
 }
 
 // start starts an agent and returns what stops it.
-func (w *world) start() (stop func()) {
-	w.t.Helper()
-	w.make()
-	return w.begin()
+func (fx *fixture) start() (stop func()) {
+	fx.t.Helper()
+	fx.make()
+	return fx.begin()
 }
 
 // begin runs the agent that was made, and returns what stops it.
-func (w *world) begin() (stop func()) {
-	w.t.Helper()
-	a := w.agent
-	ctx, cancel := context.WithCancel(w.t.Context())
+func (fx *fixture) begin() (stop func()) {
+	fx.t.Helper()
+	a := fx.agent
+	ctx, cancel := context.WithCancel(fx.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
 	synctest.Wait()
 	return func() {
 		cancel()
 		if err := <-done; err != nil {
-			w.t.Errorf("the agent ended with %v", err)
+			fx.t.Errorf("the agent ended with %v", err)
 		}
 	}
 }
 
-func (w *world) Load(context.Context) (lb.Intent, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.intent, nil
+func (fx *fixture) Load(context.Context) (lb.Intent, error) {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	return fx.intent, nil
 }
 
-func (w *world) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stamp) (lb.Revision, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if base != w.intent.Revision {
-		return lb.Revision{}, &lb.StaleRevisionError{Base: base, Current: w.intent.Revision}
+func (fx *fixture) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stamp) (lb.Revision, error) {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	if base != fx.intent.Revision {
+		return lb.Revision{}, &lb.StaleRevisionError{Base: base, Current: fx.intent.Revision}
 	}
-	if w.unwritable != nil && len(w.revisions) > 0 {
-		return lb.Revision{}, w.unwritable
+	if fx.unwritable != nil && len(fx.revisions) > 0 {
+		return lb.Revision{}, fx.unwritable
 	}
-	changes, err := w.intent.Changes(next)
+	changes, err := fx.intent.Changes(next)
 	if err != nil {
 		return lb.Revision{}, err
 	}
@@ -158,22 +159,22 @@ func (w *world) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.S
 		return lb.Revision{Number: base}, nil
 	}
 	next.Revision = base + 1
-	w.intent = next
+	fx.intent = next
 	rev := lb.Revision{Number: next.Revision, Stamp: by, Changes: changes}
-	w.revisions = append(w.revisions, rev)
-	w.committed.Broadcast()
-	if d := w.lag; d > 0 {
-		w.mu.Unlock()
+	fx.revisions = append(fx.revisions, rev)
+	fx.committed.Broadcast()
+	if d := fx.lag; d > 0 {
+		fx.mu.Unlock()
 		pause(context.WithoutCancel(ctx), d)
-		w.mu.Lock()
+		fx.mu.Lock()
 	}
 	return rev, nil
 }
 
-func (w *world) Wait(ctx context.Context, after uint64) error {
+func (fx *fixture) Wait(ctx context.Context, after uint64) error {
 	for {
-		next := w.committed.Next()
-		if in, err := w.Load(ctx); err != nil || in.Revision > after {
+		next := fx.committed.Next()
+		if in, err := fx.Load(ctx); err != nil || in.Revision > after {
 			return err
 		}
 		select {
@@ -184,38 +185,38 @@ func (w *world) Wait(ctx context.Context, after uint64) error {
 	}
 }
 
-func (w *world) Want(names []lb.Name) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.wanted = names
-	if !w.forgets {
+func (fx *fixture) Want(names []lb.Name) {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	fx.wanted = names
+	if !fx.forgets {
 		return
 	}
 	services := map[lb.Name]lb.Service{}
-	for name, s := range w.snapshot.Services {
+	for name, s := range fx.snapshot.Services {
 		if slices.Contains(names, name) {
 			services[name] = s
 		}
 	}
-	if len(services) < len(w.snapshot.Services) {
-		w.snapshot = lb.Snapshot{Services: services}
-		w.poke()
+	if len(services) < len(fx.snapshot.Services) {
+		fx.snapshot = lb.Snapshot{Services: services}
+		fx.poke()
 	}
 }
 
 // poke tells that the snapshot has changed.
-func (w *world) poke() {
+func (fx *fixture) poke() {
 	select {
-	case w.changed <- struct{}{}:
+	case fx.changed <- struct{}{}:
 	default:
 	}
 }
 
-func (w *world) Snapshot() lb.Snapshot {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	snap := lb.Snapshot{Services: w.snapshot.Services, Unanswered: map[lb.Name]string{}}
-	for _, name := range w.wanted {
+func (fx *fixture) Snapshot() lb.Snapshot {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	snap := lb.Snapshot{Services: fx.snapshot.Services, Unanswered: map[lb.Name]string{}}
+	for _, name := range fx.wanted {
 		if _, known := snap.Services[name]; !known {
 			snap.Unanswered[name] = ""
 		}
@@ -223,93 +224,93 @@ func (w *world) Snapshot() lb.Snapshot {
 	return snap
 }
 
-func (w *world) Changed() <-chan struct{} { return w.changed }
+func (fx *fixture) Changed() <-chan struct{} { return fx.changed }
 
-func (w *world) watched() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return fmt.Sprint(w.wanted)
+func (fx *fixture) watched() string {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	return fmt.Sprint(fx.wanted)
 }
 
 // consul answers for a service: each instance is "VERSION PORT", or "VERSION
 // PORT sick".
-func (w *world) consul(service string, index uint64, stale string, instances ...string) {
+func (fx *fixture) consul(service string, index uint64, stale string, instances ...string) {
 	s := lb.Service{Name: lb.Name(service), Index: index, Stale: stale}
 	for _, text := range instances {
 		f := strings.Fields(text)
 		var port uint16
 		if _, err := fmt.Sscan(f[1], &port); err != nil {
-			w.t.Fatal(err)
+			fx.t.Fatal(err)
 		}
 		s.Instances = append(s.Instances, lb.Instance{
 			ID: text, Address: lb.HostPort{Host: "127.0.0.1", Port: port}, Version: lb.Version(f[0]), Weight: 1, Healthy: len(f) == 2,
 		})
 	}
-	w.mu.Lock()
+	fx.mu.Lock()
 	services := map[lb.Name]lb.Service{s.Name: s}
-	for name, other := range w.snapshot.Services {
+	for name, other := range fx.snapshot.Services {
 		if name != s.Name {
 			services[name] = other
 		}
 	}
-	w.snapshot = lb.Snapshot{Services: services}
-	w.mu.Unlock()
-	w.poke()
+	fx.snapshot = lb.Snapshot{Services: services}
+	fx.mu.Unlock()
+	fx.poke()
 }
 
-func (w *world) Flush(context.Context) error { return nil }
+func (fx *fixture) Flush(context.Context) error { return nil }
 
-func (w *world) Note(e activity.Event) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.events = append(w.events, e)
+func (fx *fixture) Note(e activity.Event) {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	fx.events = append(fx.events, e)
 }
 
-func (w *world) SaveSnapshot(_ context.Context, s lb.Snapshot) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.saved = s
+func (fx *fixture) SaveSnapshot(_ context.Context, s lb.Snapshot) error {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	fx.saved = s
 	return nil
 }
 
 // config is what HAProxy runs; attempts how often it was asked to run another.
-func (w *world) config() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.loaded()
+func (fx *fixture) config() string {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	return fx.loaded()
 }
 
-func (w *world) attempts() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.applies
+func (fx *fixture) attempts() int {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	return fx.applies
 }
 
-func (w *world) adjustments() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.adjusts
+func (fx *fixture) adjustments() int {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	return fx.adjusts
 }
 
-func (w *world) readings() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.reads
+func (fx *fixture) readings() int {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	return fx.reads
 }
 
-func (w *world) verbs() []activity.Verb {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	out := make([]activity.Verb, len(w.events))
-	for i, e := range w.events {
+func (fx *fixture) verbs() []activity.Verb {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	out := make([]activity.Verb, len(fx.events))
+	for i, e := range fx.events {
 		out[i] = e.Verb
 	}
 	return out
 }
 
-func (w *world) count(verb activity.Verb) int {
+func (fx *fixture) count(verb activity.Verb) int {
 	n := 0
-	for _, v := range w.verbs() {
+	for _, v := range fx.verbs() {
 		if v == verb {
 			n++
 		}
@@ -319,36 +320,36 @@ func (w *world) count(verb activity.Verb) int {
 
 // serves waits until all is quiet and tells whether HAProxy has the ports as
 // members, and no others, and the file on disk the same.
-func (w *world) serves(ports ...string) {
-	w.t.Helper()
-	pause(w.t.Context(), 2*time.Second)
+func (fx *fixture) serves(ports ...string) {
+	fx.t.Helper()
+	pause(fx.t.Context(), 2*time.Second)
 	synctest.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if got := members(w.servers); !slices.Equal(got, ports) {
-		w.t.Fatalf("HAProxy has the members %v, expected %v", got, ports)
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	if got := members(fx.servers); !slices.Equal(got, ports) {
+		fx.t.Fatalf("HAProxy has the members %v, expected %v", got, ports)
 	}
-	if got := members(serversIn(w.file)); !slices.Equal(got, ports) {
-		w.t.Fatalf("the file has the members %v, expected %v", got, ports)
+	if got := members(serversIn(fx.file)); !slices.Equal(got, ports) {
+		fx.t.Fatalf("the file has the members %v, expected %v", got, ports)
 	}
 }
 
 // put creates backend b of service shop in version 1.0.0.
-func (w *world) put() (lb.Applied, error) {
+func (fx *fixture) put() (lb.Applied, error) {
 	b, err := lb.ParseBackend("b", []byte(`{"type":"dynamic","name":"shop","version":"1.0.0"}`))
 	if err != nil {
-		w.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
-	return w.agent.Edit(w.t.Context(), lb.Edit{Backend: &b, Stamp: lb.Stamp{Author: "ann", Cause: "PUT /backends/b"}})
+	return fx.agent.Edit(fx.t.Context(), lb.Edit{Backend: &b, Stamp: lb.Stamp{Author: "ann", Cause: "PUT /backends/b"}})
 }
 
 // putNative creates a static backend with one raw line.
-func (w *world) putNative(key, native string) (lb.Applied, error) {
+func (fx *fixture) putNative(key, native string) (lb.Applied, error) {
 	b, err := lb.ParseBackend(key, fmt.Appendf(nil, `{"type":"static","natives":[%q]}`, native))
 	if err != nil {
-		w.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
-	return w.agent.Edit(w.t.Context(), lb.Edit{Backend: &b})
+	return fx.agent.Edit(fx.t.Context(), lb.Edit{Backend: &b})
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -14,35 +14,35 @@ import (
 	"thalassa/store"
 )
 
-// importing is a world with an agent that has not begun, and finds backend b in the
+// importing is a fixture with an agent that has not begun, and finds backend b in the
 // persistence file and nothing in the store.
-func importing(t *testing.T) *world {
+func importing(t *testing.T) *fixture {
 	t.Helper()
-	w := newWorld(t)
-	w.persistence = filepath.Join(t.TempDir(), "thalassa.json")
-	w.stored(0, shop)
-	if err := store.WritePersistence(w.persistence, w.intent); err != nil {
+	fx := newFixture(t)
+	fx.persistence = filepath.Join(t.TempDir(), "thalassa.json")
+	fx.stored(0, shop)
+	if err := store.WritePersistence(fx.persistence, fx.intent); err != nil {
 		t.Fatal(err)
 	}
-	w.intent = lb.Intent{}
-	w.make()
-	return w
+	fx.intent = lb.Intent{}
+	fx.make()
+	return fx
 }
 
 func TestChangeWaitsForTheImport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := importing(t)
+		fx := importing(t)
 		edited := make(chan error, 1)
 		go func() {
-			_, err := w.putNative("x", "option httplog")
+			_, err := fx.putNative("x", "option httplog")
 			edited <- err
 		}()
 		synctest.Wait() // the API may be open before the agent runs
-		t.Cleanup(w.begin())
+		t.Cleanup(fx.begin())
 		if err := <-edited; err != nil {
 			t.Fatal(err)
 		}
-		in, _ := w.Load(t.Context())
+		in, _ := fx.Load(t.Context())
 		if len(in.Backends) != 2 {
 			t.Errorf("%d backends are stored, expected the imported one and the new one", len(in.Backends))
 		}
@@ -51,24 +51,24 @@ func TestChangeWaitsForTheImport(t *testing.T) {
 
 func TestImportMayComeBeforeTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := importing(t)
-		if err := w.agent.Import(t.Context()); err != nil || len(w.intent.Backends) != 1 {
-			t.Fatalf("%d backends are stored, %v", len(w.intent.Backends), err)
+		fx := importing(t)
+		if err := fx.agent.Import(t.Context()); err != nil || len(fx.intent.Backends) != 1 {
+			t.Fatalf("%d backends are stored, %v", len(fx.intent.Backends), err)
 		}
-		t.Cleanup(w.begin())
-		if in, _ := w.Load(t.Context()); in.Revision != 1 || w.count(activity.Imported) != 1 {
-			t.Errorf("revision %d is stored; %d imports are told of", in.Revision, w.count(activity.Imported))
+		t.Cleanup(fx.begin())
+		if in, _ := fx.Load(t.Context()); in.Revision != 1 || fx.count(activity.Imported) != 1 {
+			t.Errorf("revision %d is stored; %d imports are told of", in.Revision, fx.count(activity.Imported))
 		}
 	})
 }
 
 func TestPersistenceFileIsWrittenOnceItCanBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		fx := newFixture(t)
 		dir := filepath.Join(t.TempDir(), "absent")
-		w.persistence = filepath.Join(dir, "thalassa.json")
-		w.run()
-		if _, err := w.putNative("x", "option httplog"); err != nil {
+		fx.persistence = filepath.Join(dir, "thalassa.json")
+		fx.run()
+		if _, err := fx.putNative("x", "option httplog"); err != nil {
 			t.Fatal(err)
 		}
 		pause(t.Context(), time.Minute)
@@ -76,7 +76,7 @@ func TestPersistenceFileIsWrittenOnceItCanBe(t *testing.T) {
 			t.Fatal(err)
 		}
 		pause(t.Context(), 31*time.Second)
-		if in, found, err := store.ReadPersistence(w.persistence); err != nil || !found || len(in.Backends) != 1 {
+		if in, found, err := store.ReadPersistence(fx.persistence); err != nil || !found || len(in.Backends) != 1 {
 			t.Errorf("the file has %d backends (found %t), %v", len(in.Backends), found, err)
 		}
 	})
@@ -86,11 +86,11 @@ func TestPersistenceFileIsWrittenOnceItCanBe(t *testing.T) {
 // start.
 func TestHalfAPersistenceFileIsRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		fx := newFixture(t)
 		dir := t.TempDir()
 		target := filepath.Join(dir, "elsewhere.json")
-		w.persistence = filepath.Join(t.TempDir(), "thalassa.json")
-		if err := os.Symlink(target, w.persistence); err != nil {
+		fx.persistence = filepath.Join(t.TempDir(), "thalassa.json")
+		if err := os.Symlink(target, fx.persistence); err != nil {
 			t.Fatal(err)
 		}
 		for name, age := range map[string]time.Duration{"elsewhere.json": 0, ".elsewhere.json.12": time.Hour, ".elsewhere.json.34": time.Second, ".other.json.56": time.Hour} {
@@ -99,7 +99,7 @@ func TestHalfAPersistenceFileIsRemoved(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w.run()
+		fx.run()
 		pause(t.Context(), time.Minute)
 		left, err := filepath.Glob(filepath.Join(dir, ".*.json.*"))
 		want := []string{filepath.Join(dir, ".elsewhere.json.34"), filepath.Join(dir, ".other.json.56")}
