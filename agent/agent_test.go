@@ -77,7 +77,7 @@ func TestSteadyStateIsSilent(t *testing.T) {
 	})
 }
 
-func TestEditTellsWhatWasDone(t *testing.T) {
+func TestEditRecordsWhatWasDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.consul("shop", 1, "", "1.0.0 1001")
@@ -92,7 +92,7 @@ func TestEditTellsWhatWasDone(t *testing.T) {
 		}
 		for _, e := range fx.events {
 			if e.Verb == activity.HAProxyConfigChanged && (e.Author != "ann" || e.Cause != "PUT /backends/b" || len(e.Diff) == 0) {
-				t.Errorf("the event does not tell who, why and what: %+v", e)
+				t.Errorf("the event does not say who, why and what: %+v", e)
 			}
 		}
 		if fx.count(activity.HAProxyConfigChanged) == 0 {
@@ -117,7 +117,7 @@ func TestRefusedByTheCheckStoresNothing(t *testing.T) {
 	})
 }
 
-func TestRefusedAtTheStartIsTakenBackByARevision(t *testing.T) {
+func TestRefusedAtTheStartIsRevertedByARevision(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.startRefuses = "option cannot-start"
@@ -145,7 +145,7 @@ func TestRefusedAtTheStartIsTakenBackByARevision(t *testing.T) {
 	})
 }
 
-func TestHAProxyAwayIsNoRefusal(t *testing.T) {
+func TestUnreachableHAProxyIsNoRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.run()
@@ -171,7 +171,7 @@ func TestHAProxyAwayIsNoRefusal(t *testing.T) {
 	})
 }
 
-func TestCallerWhoGoesAwayLeavesNothingHalfDone(t *testing.T) {
+func TestChangeIsCompletedWithoutItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.startRefuses = "option cannot-start"
@@ -280,7 +280,7 @@ func TestAdoptedHAProxyKeepsItsMembersUntilConsulAnswers(t *testing.T) {
 }
 
 // Members that HAProxy has under their own names are not known by their slots.
-func TestMembersWithoutSlotsAreWaitedFor(t *testing.T) {
+func TestStartWaitsForMembersWithoutSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.stored(5, shop)
@@ -300,7 +300,7 @@ func TestMembersWithoutSlotsAreWaitedFor(t *testing.T) {
 	})
 }
 
-func TestStaleAndRecoveredDiscoveryIsToldOnce(t *testing.T) {
+func TestStaleAndRecoveredDiscoveryIsRecordedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.consul("shop", 1, discovery.Unconfirmed, "1.0.0 1001")
@@ -358,7 +358,7 @@ func TestConcurrentChangesAreRevisionsOfTheirOwn(t *testing.T) {
 	})
 }
 
-func TestServicesAreWatchedWhileAnybodyNeedsThem(t *testing.T) {
+func TestServicesAreWatchedWhileNeeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.ready("1.0.0 1001")

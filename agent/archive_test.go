@@ -43,8 +43,8 @@ func (a *archive) Configs(context.Context, uint64, int) ([]lb.Recorded, error) {
 	return a.list[len(a.list)-1:], a.full
 }
 
-// tells is what was recorded of each text: revision, path, cause and author.
-func (a *archive) tells() string {
+// summary is what was recorded of each text: revision, path, cause and author.
+func (a *archive) summary() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var out []string
@@ -63,7 +63,7 @@ func TestTextsInEffectAreRecorded(t *testing.T) {
 		settled := func() string {
 			pause(t.Context(), 2*time.Second)
 			synctest.Wait()
-			return a.tells()
+			return a.summary()
 		}
 		settled()
 		if _, err := fx.put(); err != nil {
@@ -108,7 +108,7 @@ func changing(t *testing.T, a *archive) {
 }
 
 // An archive that fails holds nothing up and is tried again.
-func TestAFullArchiveHoldsNothingUp(t *testing.T) {
+func TestAFullArchiveDelaysNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &archive{full: errors.New("no space left on device")}
 		changing(t, a)
@@ -118,7 +118,7 @@ func TestAFullArchiveHoldsNothingUp(t *testing.T) {
 		a.mu.Unlock()
 		pause(t.Context(), time.Minute)
 		synctest.Wait()
-		if got := a.tells(); got != "0 reload start of the agent; 1 reload" {
+		if got := a.summary(); got != "0 reload start of the agent; 1 reload" {
 			t.Errorf("with room again there is %q", got)
 		}
 	})
@@ -131,7 +131,7 @@ func TestADamagedArchiveIsWrittenOn(t *testing.T) {
 		changing(t, a)
 		pause(t.Context(), time.Minute)
 		synctest.Wait()
-		if got := a.tells(); got != "0 reload start of the agent; 1 reload" {
+		if got := a.summary(); got != "0 reload start of the agent; 1 reload" {
 			t.Errorf("there is %q", got)
 		}
 	})

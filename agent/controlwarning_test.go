@@ -77,7 +77,7 @@ func TestInstanceAtControlAddressIsLeftOut(t *testing.T) {
 		fx.mu.Lock()
 		defer fx.mu.Unlock()
 		if i := fx.saved.Services["shop"].Instances[2]; i.Refused != "" || !i.Healthy {
-			t.Errorf("the stored snapshot has the verdict of this moment: %+v", i)
+			t.Errorf("the stored snapshot depends on the addresses of this moment: %+v", i)
 		}
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 // A look at the servers waits for a HAProxy that is being started or reloaded. That
 // says nothing about what the next one costs.
-func TestServersArePutRightSoonAfterASlowLook(t *testing.T) {
+func TestServersAreRepairedSoonAfterASlowLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.ready("1.0.0 1001", "1.0.0 1002")
@@ -37,7 +37,7 @@ func TestServersArePutRightSoonAfterASlowLook(t *testing.T) {
 
 // Where it takes long to read the servers that is done rarely, but not when somebody
 // else has reloaded HAProxy.
-func TestServersOfAnotherWorkerArePutRightSoon(t *testing.T) {
+func TestServersOfAnotherWorkerAreRepairedSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx, former := staged(t)
 		fx.mu.Lock()
@@ -65,7 +65,7 @@ func TestServersOfAnotherWorkerArePutRightSoon(t *testing.T) {
 
 // A server that checks another port than its file says, or sends requests in clear text,
 // gets a new worker, once.
-func TestSettingsOfServersArePutRight(t *testing.T) {
+func TestSettingsOfServersAreRepaired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.ready("1.0.0 1001", "1.0.0 1002")
@@ -85,7 +85,7 @@ func TestSettingsOfServersArePutRight(t *testing.T) {
 }
 
 // HAProxy may start again with a file that is a moment behind.
-func TestServersArePutRightAtOnceAfterARestart(t *testing.T) {
+func TestServersAreRepairedAtOnceAfterARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.ready("1.0.0 1001", "1.0.0 1002")
@@ -119,7 +119,7 @@ func TestNoChangeWaitsForALook(t *testing.T) {
 
 // What was seen while a round changed something shows nothing, but there is no end
 // of rounds where instances come and go all the time.
-func TestServersArePutRightAmongManyChanges(t *testing.T) {
+func TestServersAreRepairedAmongManyChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.ready("1.0.0 1001", "1.0.0 1002")

@@ -25,7 +25,7 @@ func (fx *fixture) stored(revision uint64, body string) {
 
 const shop = `{"type":"dynamic","name":"shop","version":"1.0.0"}`
 
-func TestSameAgainIsNotInEffectBeforeARoundHasSeenToIt(t *testing.T) {
+func TestUnchangedRevisionIsInEffectOnlyAfterARound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.stored(5, shop) // Consul is asked first
@@ -43,7 +43,7 @@ func TestSameAgainIsNotInEffectBeforeARoundHasSeenToIt(t *testing.T) {
 	})
 }
 
-func TestNothingStoredIsNoWishToServeNothing(t *testing.T) {
+func TestLostDatabaseDoesNotRemoveFrontends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.running, fx.drops = true, true
@@ -54,7 +54,7 @@ func TestNothingStoredIsNoWishToServeNothing(t *testing.T) {
 			t.Errorf("%d attempts to replace what HAProxy runs, status %+v, %v", fx.attempts(), status, err)
 		}
 		if n := fx.count(activity.ConfigurationWaiting); n != 1 {
-			t.Errorf("it is told of %d times", n)
+			t.Errorf("it was recorded %d times", n)
 		}
 		if applied, err := fx.putNative("x", "option httplog"); err != nil || !applied.Applied {
 			t.Errorf("a change is answered with %+v, %v", applied, err)
@@ -98,7 +98,7 @@ func TestChangeUnderWayWhenTheAgentStopsIsAnsweredByTheLastRound(t *testing.T) {
 				stop()
 				got := <-answers
 				if d := time.Since(begin); d > 2*time.Second {
-					t.Errorf("the answer came %s after the agent was told to stop", d)
+					t.Errorf("the answer came %s after the agent was stopped", d)
 				}
 				in, _ := fx.Load(t.Context())
 				_, stored := in.Backends["x"]
@@ -154,7 +154,7 @@ func TestServiceThatLeavesTheSnapshotKeepsItsMembers(t *testing.T) {
 	})
 }
 
-func TestMembersAreKeptWhileHAProxyCannotBeAsked(t *testing.T) {
+func TestMembersAreKeptWhileHAProxyDoesNotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.stored(5, shop)
@@ -210,7 +210,7 @@ func TestAnotherConfigurationInHAProxyIsReplaced(t *testing.T) {
 	})
 }
 
-func TestTemplateWithoutFingerprintIsLeftInPeace(t *testing.T) {
+func TestTemplateWithoutFingerprintCausesNoReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.useTemplate("description \"thalassa {{.Fingerprint}}\"", "# {{.Fingerprint}}")
@@ -227,7 +227,7 @@ func TestTemplateWithoutFingerprintIsLeftInPeace(t *testing.T) {
 }
 
 // useTemplate writes the default template, with one text for another, to the
-// file that agents are told to use.
+// file that agents use.
 func (fx *fixture) useTemplate(old, text string) {
 	fx.t.Helper()
 	source, err := os.ReadFile("../template/default.haproxy.cfg.tmpl")
@@ -253,7 +253,7 @@ func TestTemplateIsTriedAgainAfterAFullDisk(t *testing.T) {
 		fx.useTemplate("retries 3", "retries 17")
 		pause(t.Context(), 10*time.Second)
 		if n := fx.count(activity.TemplateRefused); n != 1 {
-			t.Errorf("a template that cannot be judged for 10 s made %d events", n)
+			t.Errorf("a template that cannot be tried for 10 s made %d events", n)
 		}
 		fx.mu.Lock()
 		fx.full = nil
@@ -265,7 +265,7 @@ func TestTemplateIsTriedAgainAfterAFullDisk(t *testing.T) {
 	})
 }
 
-func TestTemplateThatHAProxyIsNotThereForIsTaken(t *testing.T) {
+func TestTemplateIsAcceptedWhileHAProxyIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.useTemplate("", "")
@@ -282,7 +282,7 @@ func TestTemplateThatHAProxyIsNotThereForIsTaken(t *testing.T) {
 	})
 }
 
-func TestSwitchLooksAgainWhenItsTurnComes(t *testing.T) {
+func TestSwitchLooksAgainBeforeItIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.stored(1, shop)
@@ -392,7 +392,7 @@ func TestAllMembersAreReplacedWhileAReloadIsRefused(t *testing.T) {
 	})
 }
 
-func TestEditedFileIsPutRight(t *testing.T) {
+func TestEditedFileIsRestored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.run()

@@ -204,7 +204,7 @@ func (fx *fixture) Want(names []lb.Name) {
 	}
 }
 
-// poke tells that the snapshot has changed.
+// poke says that the snapshot has changed.
 func (fx *fixture) poke() {
 	select {
 	case fx.changed <- struct{}{}:
@@ -318,7 +318,7 @@ func (fx *fixture) count(verb activity.Verb) int {
 	return n
 }
 
-// serves waits until all is quiet and tells whether HAProxy has the ports as
+// serves waits until all is quiet and reports whether HAProxy has the ports as
 // members, and no others, and the file on disk the same.
 func (fx *fixture) serves(ports ...string) {
 	fx.t.Helper()

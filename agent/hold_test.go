@@ -14,15 +14,15 @@ import (
 	"thalassa/lb"
 )
 
-// holder lets a test see what the agent tells discovery.
+// holder lets a test see what the agent reports to discovery.
 type holder struct {
-	fx    *fixture
-	tells chan []lb.HostPort
+	fx   *fixture
+	down chan []lb.HostPort
 }
 
 func (h holder) Down(addresses []lb.HostPort) {
 	select {
-	case h.tells <- addresses:
+	case h.down <- addresses:
 	default:
 	}
 }
@@ -53,16 +53,16 @@ func (fx *fixture) hold(name lb.Name) {
 	})
 }
 
-func (fx *fixture) told(verb activity.Verb) []activity.Event {
+func (fx *fixture) eventsOf(verb activity.Verb) []activity.Event {
 	fx.mu.Lock()
 	defer fx.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(fx.events), func(e activity.Event) bool { return e.Verb != verb })
 }
 
-func TestHoldsAreToldAndAccepted(t *testing.T) {
+func TestHoldsAreRecordedAndAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
-		fx.holder = holder{fx: fx, tells: make(chan []lb.HostPort, 1)}
+		fx.holder = holder{fx: fx, down: make(chan []lb.HostPort, 1)}
 		fx.ready("1.0.0 8080", "1.0.0 8081")
 		by := lb.Stamp{Author: "ann", Cause: "POST /services/shop/accept"}
 		var conflict *lb.ConflictError
@@ -84,14 +84,14 @@ func TestHoldsAreToldAndAccepted(t *testing.T) {
 			t.Errorf("accepting for a service that Consul has not answered about: %v", err)
 		}
 		select {
-		case tell := <-fx.holder.tells:
-			t.Errorf("told of %v though nothing is held", tell)
+		case down := <-fx.holder.down:
+			t.Errorf("told of %v though nothing is held", down)
 		default:
 		}
 
 		fx.hold("shop")
 		time.Sleep(time.Second)
-		if e := fx.told(activity.MembersHeld); len(e) != 1 || e[0].Object.ID != "service/shop" || !strings.HasPrefix(e[0].Reasons[0], "all gone: nothing shows") {
+		if e := fx.eventsOf(activity.MembersHeld); len(e) != 1 || e[0].Object.ID != "service/shop" || !strings.HasPrefix(e[0].Reasons[0], "all gone: nothing shows") {
 			t.Errorf("held: %+v", e)
 		}
 		fx.mu.Lock()
@@ -99,10 +99,10 @@ func TestHoldsAreToldAndAccepted(t *testing.T) {
 			fx.servers[i].Up = fx.servers[i].Address.Port == 8081
 		}
 		fx.mu.Unlock()
-		for len(fx.holder.tells) > 0 {
-			<-fx.holder.tells
+		for len(fx.holder.down) > 0 {
+			<-fx.holder.down
 		}
-		if got := fmt.Sprint(<-fx.holder.tells); got != "[127.0.0.1:8080]" {
+		if got := fmt.Sprint(<-fx.holder.down); got != "[127.0.0.1:8080]" {
 			t.Errorf("told of %s, want the server that is down", got)
 		}
 
@@ -110,7 +110,7 @@ func TestHoldsAreToldAndAccepted(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		e := fx.told(activity.MembersReleased)
+		e := fx.eventsOf(activity.MembersReleased)
 		if len(e) != 1 || e[0].Author != "ann" || e[0].Cause != by.Cause || !slices.Equal(e[0].Reasons, []string{lb.Accepted}) {
 			t.Errorf("released: %+v", e)
 		}
@@ -123,14 +123,14 @@ func TestHoldsAreToldAndAccepted(t *testing.T) {
 			return s
 		})
 		time.Sleep(time.Second)
-		if e := fx.told(activity.MembersReleased); len(e) != 2 || !slices.Equal(e[1].Reasons, []string{"the instances are back"}) {
+		if e := fx.eventsOf(activity.MembersReleased); len(e) != 2 || !slices.Equal(e[1].Reasons, []string{"the instances are back"}) {
 			t.Errorf("released: %+v", e)
 		}
 	})
 }
 
-// A deploy goes to what Consul lists; to what is held alone only when it is told to.
-func TestDeployToWhatIsHeld(t *testing.T) {
+// A deploy goes to what Consul lists; to what is held alone only when forced.
+func TestDeployToHeldInstances(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.ready("1.0.0 8080", "1.1.0 8081")

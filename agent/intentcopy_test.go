@@ -57,7 +57,7 @@ func TestImportMayComeBeforeTheRun(t *testing.T) {
 		}
 		t.Cleanup(fx.begin())
 		if in, _ := fx.Load(t.Context()); in.Revision != 1 || fx.count(activity.Imported) != 1 {
-			t.Errorf("revision %d is stored; %d imports are told of", in.Revision, fx.count(activity.Imported))
+			t.Errorf("revision %d is stored; %d imports are recorded", in.Revision, fx.count(activity.Imported))
 		}
 	})
 }

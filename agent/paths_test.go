@@ -10,9 +10,9 @@ import (
 	"thalassa/activity"
 )
 
-// A socket of HAProxy that somebody has removed is told of once, and one reload brings it
-// back, whose reason is told. Another one has its own reload.
-func TestLostPathsAreRegainedByAReload(t *testing.T) {
+// A removed socket of HAProxy is recorded once, and one reload restores it and records why.
+// Another one has its own reload.
+func TestLostPathsAreRestoredByAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.ready("1.0.0 1001", "1.0.0 1002")
@@ -26,7 +26,7 @@ func TestLostPathsAreRegainedByAReload(t *testing.T) {
 				t.Fatalf("%d reloads", got)
 			}
 			if lost, back := fx.count(activity.ControlPathLost), fx.count(activity.ControlPathRegained); lost != n || back != n {
-				t.Errorf("told %d times that it is lost, and %d times that it is back; want %d", lost, back, n)
+				t.Errorf("recorded %d times that it is lost, and %d times that it is back; want %d", lost, back, n)
 			}
 		}
 		fx.mu.Lock()
@@ -34,10 +34,10 @@ func TestLostPathsAreRegainedByAReload(t *testing.T) {
 		reloaded := slices.ContainsFunc(fx.events, func(e activity.Event) bool {
 			return e.Verb == activity.HAProxyReloaded && slices.Contains(e.Reasons, "process control path")
 		})
-		told := slices.ContainsFunc(fx.events, func(e activity.Event) bool {
+		recorded := slices.ContainsFunc(fx.events, func(e activity.Event) bool {
 			return e.Verb == activity.ControlPathLost && strings.Contains(e.Error, "/run/h.sock")
 		})
-		if !reloaded || !told {
+		if !reloaded || !recorded {
 			t.Errorf("the events are %+v", fx.events)
 		}
 	})
@@ -59,7 +59,7 @@ func TestLostPathsWhileHAProxyRefuses(t *testing.T) {
 			t.Errorf("%d attempts within a minute", n)
 		}
 		if n := fx.count(activity.ControlPathLost); n != 1 {
-			t.Errorf("told %d times", n)
+			t.Errorf("recorded %d times", n)
 		}
 	})
 }

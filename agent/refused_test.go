@@ -10,9 +10,9 @@ import (
 	"thalassa/lb"
 )
 
-// TestNextAgentFollowsMembersOfWhatIsRefused: an agent that starts while HAProxy
+// TestNextAgentUpdatesMembersWhileAReloadIsRefused: an agent that starts while HAProxy
 // refuses what is stored keeps the members of what runs up to date all the same.
-func TestNextAgentFollowsMembersOfWhatIsRefused(t *testing.T) {
+func TestNextAgentUpdatesMembersWhileAReloadIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.consul("shop", 1, "", "1.0.0 1001", "1.0.0 1002")
@@ -55,9 +55,9 @@ func TestNextAgentFollowsMembersOfWhatIsRefused(t *testing.T) {
 	})
 }
 
-// TestServersArePutRightWhileSomethingIsRefused: a member whose slot somebody has taken
+// TestServersAreRepairedWhileAReloadIsRefused: a member whose slot somebody has taken
 // from it gets another one, for which no reload is needed.
-func TestServersArePutRightWhileSomethingIsRefused(t *testing.T) {
+func TestServersAreRepairedWhileAReloadIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.ready("1.0.0 1001", "1.0.0 1002")
@@ -90,7 +90,7 @@ func TestServersArePutRightWhileSomethingIsRefused(t *testing.T) {
 	})
 }
 
-// TestWaitingIsNoFailedReload: the activity tells what HAProxy has refused from what
+// TestWaitingIsNoFailedReload: the activity log separates what HAProxy has refused from what
 // it was not asked for.
 func TestWaitingIsNoFailedReload(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -134,9 +134,9 @@ func TestWaitingIsNoFailedReload(t *testing.T) {
 	})
 }
 
-// TestFileIsNotRenderedForNothing: rounds that change nothing leave it alone, but it
+// TestFileIsNotRenderedAgainNeedlessly: rounds that change nothing leave it alone, but it
 // is looked at now and then.
-func TestFileIsNotRenderedForNothing(t *testing.T) {
+func TestFileIsNotRenderedAgainNeedlessly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.ready("1.0.0 1001")
@@ -171,9 +171,9 @@ func TestFileIsNotRenderedForNothing(t *testing.T) {
 	})
 }
 
-// TestLateRefusalIsTakenBack: a change that was stored while HAProxy did not run, or
+// TestLateRefusalIsReverted: a change that was stored while HAProxy did not run, or
 // took its time, and that it refuses when nobody waits for that any more.
-func TestLateRefusalIsTakenBack(t *testing.T) {
+func TestLateRefusalIsReverted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.startRefuses = "option cannot-start"
@@ -198,7 +198,7 @@ func TestLateRefusalIsTakenBack(t *testing.T) {
 			t.Errorf("revision %d has the backends %v", in.Revision, in.Backends)
 		}
 		if n := fx.count(activity.ConfigurationReverted); n != 1 {
-			t.Errorf("%d reverts are told of, expected 1", n)
+			t.Errorf("%d reverts are recorded, expected 1", n)
 		}
 		if s, err := fx.agent.Status(t.Context()); err != nil || s.Problem != "" {
 			t.Errorf("%q, %v", s.Problem, err)
@@ -206,9 +206,9 @@ func TestLateRefusalIsTakenBack(t *testing.T) {
 	})
 }
 
-// TestRefusalIsTakenBackOnceThatCanBeStored: a disk that is full in the wrong moment
+// TestRefusalIsRevertedOnceTheStoreWorks: a disk that is full in the wrong moment
 // leaves nothing stored that HAProxy has refused.
-func TestRefusalIsTakenBackOnceThatCanBeStored(t *testing.T) {
+func TestRefusalIsRevertedOnceTheStoreWorks(t *testing.T) {
 	for name, down := range map[string]error{"late": &lb.UnavailableError{What: "HAProxy is not running"}, "at once": nil} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -261,9 +261,9 @@ func TestLateRefusalOfAnOlderRevision(t *testing.T) {
 	})
 }
 
-// TestWhatIsProvenIsNotTakenBack: a round may have dealt with a revision before who
+// TestConfirmedRevisionIsNotReverted: a round may have dealt with a revision before who
 // has stored it knows. What HAProxy refuses later says nothing about that.
-func TestWhatIsProvenIsNotTakenBack(t *testing.T) {
+func TestConfirmedRevisionIsNotReverted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.lag = 3 * time.Second

@@ -59,8 +59,8 @@ func TestReloadsOfAFleetAreSpread(t *testing.T) {
 	}
 }
 
-// TestMembersThatFitDoNotWait for the reload that others need.
-func TestMembersThatFitDoNotWait(t *testing.T) {
+// TestMembersThatFitAreNotDeferred for the reload that others need.
+func TestMembersThatFitAreNotDeferred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx, before := crowded(t)
 		if s, err := fx.agent.Status(t.Context()); err != nil || s.Problem != "" {
@@ -68,7 +68,7 @@ func TestMembersThatFitDoNotWait(t *testing.T) {
 		}
 		pause(t.Context(), fx.jitter/2-10*time.Second)
 		if n := fx.attempts() - before; n != 0 {
-			t.Errorf("%d reloads before the turn", n)
+			t.Errorf("%d reloads before it is due", n)
 		}
 		pause(t.Context(), 10*time.Second)
 		fx.serves("1001", "1002", "1003", "1004", "1005")
@@ -85,8 +85,8 @@ func TestMembersThatFitDoNotWait(t *testing.T) {
 	})
 }
 
-// TestChangesUntilItsTurnAreOneReload, and members go in the meantime.
-func TestChangesUntilItsTurnAreOneReload(t *testing.T) {
+// TestDeferredChangesAreOneReload, and members go in the meantime.
+func TestDeferredChangesAreOneReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx, before := crowded(t)
 		fx.consul("shop", 3, "", "1.0.0 1001", "1.0.0 1003", "1.0.0 1004", "1.0.0 1005", "1.0.0 1006", "1.0.0 1007")
@@ -101,9 +101,9 @@ func TestChangesUntilItsTurnAreOneReload(t *testing.T) {
 	})
 }
 
-// TestWhatConsulCannotTellIsToldBeforeTheTurn, and the reload has its cause all the
+// TestStaleDiscoveryIsRecordedBeforeADeferredReload, and the reload has its cause all the
 // same.
-func TestWhatConsulCannotTellIsToldBeforeTheTurn(t *testing.T) {
+func TestStaleDiscoveryIsRecordedBeforeADeferredReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := fleetOf(t, half)
 		more := []string{"1.0.0 1001", "1.0.0 1002", "1.0.0 1003", "1.0.0 1004", "1.0.0 1005"}
@@ -112,23 +112,23 @@ func TestWhatConsulCannotTellIsToldBeforeTheTurn(t *testing.T) {
 		fx.consul("shop", 2, "HTTP 500", more...)
 		pause(t.Context(), time.Second)
 		if n := fx.count(activity.DiscoveryStale); n != 1 {
-			t.Errorf("%d events tell that consul does not answer", n)
+			t.Errorf("%d events say that consul does not answer", n)
 		}
 		fx.consul("shop", 2, "", more...)
 		pause(t.Context(), time.Second)
 		if n := fx.count(activity.DiscoveryRecovered); n != 1 {
-			t.Errorf("%d events tell that it answers again", n)
+			t.Errorf("%d events say that it answers again", n)
 		}
 		pause(t.Context(), fx.jitter)
 		fx.serves("1001", "1002", "1003", "1004", "1005")
-		if reloads := fx.told(activity.HAProxyReloaded); reloads[len(reloads)-1].Cause != "consul: shop@2" {
-			t.Errorf("the reload is told as %+v", reloads[len(reloads)-1])
+		if reloads := fx.eventsOf(activity.HAProxyReloaded); reloads[len(reloads)-1].Cause != "consul: shop@2" {
+			t.Errorf("the reload is recorded as %+v", reloads[len(reloads)-1])
 		}
 	})
 }
 
-// TestNoReloadWhenRoomComesMeanwhile: what was put off is not done for its own sake.
-func TestNoReloadWhenRoomComesMeanwhile(t *testing.T) {
+// TestNoReloadWhenSlotsBecomeFree: what was put off is not done for its own sake.
+func TestNoReloadWhenSlotsBecomeFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx, before := crowded(t)
 		fx.consul("shop", 3, "", "1.0.0 1001", "1.0.0 1002", "1.0.0 1005")
@@ -140,8 +140,8 @@ func TestNoReloadWhenRoomComesMeanwhile(t *testing.T) {
 	})
 }
 
-// TestOperatorsDoNotWait: their changes take what was put off with them.
-func TestOperatorsDoNotWait(t *testing.T) {
+// TestChangesByOperatorsAreNotDeferred: their changes take what was put off with them.
+func TestChangesByOperatorsAreNotDeferred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx, before := crowded(t)
 		begin := time.Now()
@@ -156,9 +156,9 @@ func TestOperatorsDoNotWait(t *testing.T) {
 	})
 }
 
-// TestNobodyWaitsForItsFirstMember: a backend without slots has no other way to one
+// TestFirstMemberOfABackendIsNotDeferred: a backend without slots has no other way to one
 // than a reload.
-func TestNobodyWaitsForItsFirstMember(t *testing.T) {
+func TestFirstMemberOfABackendIsNotDeferred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.jitter, fx.chance = time.Hour, half

@@ -23,7 +23,7 @@ func counted(t *testing.T) (*fixture, *atomic.Int64) {
 	return fx, renders
 }
 
-// costs tells what a change costs until everything is written to disk.
+// costs counts what a change costs until everything is written to disk.
 func (fx *fixture) costs(renders *atomic.Int64, change func() (lb.Applied, error)) (path string, rendered int64, checked, applied int) {
 	fx.t.Helper()
 	read := func() (int64, int, int) {

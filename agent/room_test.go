@@ -92,7 +92,7 @@ func TestHAProxyThatCannotChangeServersIsReloaded(t *testing.T) {
 			}
 		}
 		if reasons != 1 {
-			t.Errorf("%d reloads tell the reason", reasons)
+			t.Errorf("%d reloads have the reason", reasons)
 		}
 	})
 }

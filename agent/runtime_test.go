@@ -81,7 +81,7 @@ func TestNextAgentAdoptsWithoutAReload(t *testing.T) {
 	})
 }
 
-func TestServersChangedBySomebodyElseArePutRight(t *testing.T) {
+func TestServersChangedBySomebodyElseAreRepaired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.ready("1.0.0 1001", "1.0.0 1002")

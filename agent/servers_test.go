@@ -86,7 +86,7 @@ func TestSomebodyElseReloadsInTheMiddleOfAChange(t *testing.T) {
 }
 
 // What a look has found is put right in the worker that serves by then, and others of
-// its servers may be astray as well.
+// its servers may differ as well.
 func TestSomebodyElseReloadsInTheMiddleOfARepair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx, former := staged(t)

@@ -8,10 +8,10 @@ import (
 	"thalassa/activity"
 )
 
-// TestSpareServersAreNoCondition: where HAProxy may not open as many files, members
+// TestSpareServersAreDroppedWhenTooMany: where HAProxy may not open as many files, members
 // come and go, and operators change things, as far as there is room for what they
 // need.
-func TestSpareServersAreNoCondition(t *testing.T) {
+func TestSpareServersAreDroppedWhenTooMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
 		fx.most = 5
@@ -32,7 +32,7 @@ func TestSpareServersAreNoCondition(t *testing.T) {
 			t.Errorf("the problem is %q, %v", s.Problem, err)
 		}
 		if n := fx.count(activity.HAProxyReloadFailed); n != 1 {
-			t.Errorf("%d refusals are told of, expected 1", n)
+			t.Errorf("%d refusals are recorded, expected 1", n)
 		}
 		if applied, err := fx.putNative("x", "option httplog"); err != nil || !applied.Applied {
 			t.Errorf("a change meanwhile: %+v, %v", applied, err)

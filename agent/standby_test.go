@@ -10,7 +10,7 @@ import (
 )
 
 // leave has Pacemaker stop HAProxy here; arrive has it started with the file on
-// disk. Whoever watches HAProxy tells the agent.
+// disk. The agent is told of the restart.
 func (fx *fixture) leave() {
 	fx.mu.Lock()
 	fx.running, fx.servers = false, nil

@@ -113,7 +113,7 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-func TestCram(t *testing.T) {
+func TestDropSpares(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, now, members, want string }{
 		{"nobody", "", "", "-"},
@@ -138,7 +138,7 @@ func TestCram(t *testing.T) {
 	}
 }
 
-func TestLayoutGivesOthersNoSlots(t *testing.T) {
+func TestLayoutGivesOnlyDynamicPoolsSlots(t *testing.T) {
 	t.Parallel()
 	named, static := poolOf("1 a.example.org:80"), poolOf("1 2")
 	static.Type = "static"
@@ -285,7 +285,7 @@ func statesOf(backend lb.Name, lines ...string) []lb.ServerState {
 	return out
 }
 
-func TestRecall(t *testing.T) {
+func TestSlotsIn(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		servers []string
@@ -310,7 +310,7 @@ func TestRecall(t *testing.T) {
 	}
 }
 
-func TestResettle(t *testing.T) {
+func TestReassign(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string

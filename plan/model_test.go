@@ -91,7 +91,7 @@ func (b *balancer) adjust(ops []lb.ServerOp, seen func()) error {
 	return nil
 }
 
-// text tells all that matters of the servers: where a server in maintenance would
+// text says all that matters of the servers: where a server in maintenance would
 // lead does not.
 func (b *balancer) text() string {
 	var lines []string
@@ -333,7 +333,7 @@ func checkFoundAgain(t *testing.T, running lb.Config, b *balancer) {
 	}
 }
 
-func TestRepairPutsRightWhatSomebodyChanged(t *testing.T) {
+func TestRepairRestoresTheConfiguration(t *testing.T) {
 	t.Parallel()
 	reloads := 0
 	const pairs = 1500
