@@ -78,7 +78,7 @@ func New(cfg Config) (*Agent, error) {
 	a.outcomes = &outcomes{look: a.look, ended: a.ended, views: a.views}
 	a.lock = newChangeLock(a.ended)
 	a.persister = &persister{
-		cfg: a.cfg, inStep: a.inStep, due: newPoke(),
+		cfg: a.cfg, inStep: a.inStep, current: a.current, renderer: a.renderer, due: newPoke(),
 		file:    &configFile{cfg: a.cfg, renderer: a.renderer, current: a.current},
 		archive: &archiver{cfg: a.cfg, renderer: a.renderer},
 		copy:    &intentCopy{cfg: a.cfg, inputs: a.inputs},

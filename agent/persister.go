@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"thalassa/internal/wake"
@@ -27,9 +28,11 @@ const compareEvery = 30 * time.Second
 // write it tries again, and it restores a haproxy.cfg that somebody edited before
 // HAProxy reads it.
 type persister struct {
-	cfg    *Config
-	inStep *latch
-	due    poke // there is something to write
+	cfg      *Config
+	inStep   *latch
+	current  *atomic.Pointer[effective] // what HAProxy runs
+	renderer *renderer
+	due      poke // there is something to write
 
 	file    *configFile
 	archive *archiver
@@ -71,7 +74,12 @@ func (p *persister) run(ctx context.Context) error {
 // write writes everything that is due and reports whether all of it is on disk now.
 // Once run has ended, the goroutine that waited for it may call it.
 func (p *persister) write(ctx context.Context) bool {
-	err := errors.Join(p.file.write(ctx), p.archive.write(ctx), p.copy.write(ctx), p.writeSnapshot(ctx))
+	now := p.current.Load()
+	err := errors.Join(p.file.write(ctx), p.archive.write(ctx))
+	if err == nil && now != nil {
+		p.renderer.release(now.template, now.config)
+	}
+	err = errors.Join(err, p.copy.write(ctx), p.writeSnapshot(ctx))
 	// The journal repeats its own failures, and has logged them.
 	return p.cfg.Journal.Flush(ctx) == nil && err == nil
 }

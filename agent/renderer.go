@@ -1,7 +1,7 @@
 package agent
 
 import (
-	"sync"
+	"sync/atomic"
 
 	"thalassa/lb"
 	"thalassa/plan"
@@ -15,35 +15,42 @@ type renderer struct {
 	// render is (*template.Template).Render; tests count its calls.
 	render func(*template.Template, lb.Config) (template.Rendered, error)
 
-	mu   sync.Mutex
-	last rendering
+	last atomic.Pointer[rendering] // nil: none is kept
 }
 
-// A rendering is a text and what it was made of.
+// A rendering is a text and what it was made of. It is never changed.
 type rendering struct {
-	template *template.Template // nil: there is none
+	template *template.Template
 	config   lb.Config
 	text     template.Rendered
 }
 
+// isOf reports whether a rendering has the text of a configuration: package plan finds no
+// change exactly where both have the same.
+func (r *rendering) isOf(tmpl *template.Template, config lb.Config) bool {
+	return r != nil && r.template == tmpl && plan.Compute(&r.config, config).Empty()
+}
+
 func newRenderer() *renderer { return &renderer{render: (*template.Template).Render} }
 
-// of renders a configuration, unless the last one has the same text. The caller must
-// not change the text.
+// of renders a configuration, unless the last text is the one. The caller must not change
+// the text.
 func (r *renderer) of(tmpl *template.Template, config lb.Config) (template.Rendered, error) {
-	r.mu.Lock()
-	last := r.last
-	r.mu.Unlock()
-	// Package plan finds no change exactly where both have the same text.
-	if last.template == tmpl && plan.Compute(&last.config, config).Empty() {
+	if last := r.last.Load(); last.isOf(tmpl, config) {
 		return last.text, nil
 	}
 	text, err := r.render(tmpl, config)
 	if err != nil {
 		return template.Rendered{}, err
 	}
-	r.mu.Lock()
-	r.last = rendering{template: tmpl, config: config, text: text}
-	r.mu.Unlock()
+	r.last.Store(&rendering{template: tmpl, config: config, text: text})
 	return text, nil
+}
+
+// release gives up the text of a configuration that nobody needs any more: it may be
+// large. The text of another one stays.
+func (r *renderer) release(tmpl *template.Template, config lb.Config) {
+	if last := r.last.Load(); last.isOf(tmpl, config) {
+		r.last.CompareAndSwap(last, nil)
+	}
 }
