@@ -32,8 +32,8 @@ func (r *reporter) cause(before running, t target) (author, cause string) {
 	return "", "consul: " + enumerate(services)
 }
 
-// propagation is how long the cause of a round was known before the round was in
-// effect, in milliseconds; 0: that cannot be told.
+// propagation is the time from when the cause of a round was known until the round was in
+// effect, in milliseconds; 0: not known.
 func (r *reporter) propagation(before running, t target) float64 {
 	if !before.isKnown() {
 		return 0

@@ -36,8 +36,7 @@ type changes struct {
 // edit carries out one change of a frontend or backend and returns when it is in effect.
 func (c *changes) edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 	if e.Backend != nil && e.Backend.Type == "dynamic" {
-		// With its members known, the first configuration that names the
-		// backend has them.
+		// With its members known, the first configuration with the backend has them.
 		defer c.interest.borrow(e.Backend.Service)()
 		c.inputs.awaitAnswer(ctx, e.Backend.Service, c.cfg.FirstAnswer)
 	}
@@ -90,30 +89,37 @@ func (c *changes) change(ctx context.Context, by lb.Stamp, doubt error, edit fun
 	if err != nil {
 		return lb.Applied{}, fmt.Errorf("storing the change: %w", err)
 	}
-	// From here on the change is stored; that the caller went away must not
-	// leave it half done.
+	// The change is stored: it is completed even if the caller goes away.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	var out outcome
-	if rev.Number > before.Revision {
-		next.Revision = rev.Number
-		c.interest.require(next)
-		c.reverter.watch(&unconfirmed{rev: rev, before: before})
-		out = c.outcomes.await(ctx, expected)
-		if refused, ok := errors.AsType[*lb.RefusedError](out.err); ok {
-			return lb.Applied{}, c.reverter.revert(ctx, before, rev, refused)
-		}
-		if out.err == nil {
-			c.reverter.confirm() // that round may have been before the watch
-		}
-	} else {
-		out = c.standing(ctx, rev)
+	out, err := c.takeEffect(ctx, before, next, rev, expected)
+	if err != nil {
+		return lb.Applied{}, err
 	}
 	applied := lb.Applied{Applied: out.err == nil, Path: out.path, Duration: c.cfg.Now().Sub(begin), Revision: rev.Number}
 	if out.err != nil {
 		applied.Path, applied.Reason = pathNone, out.err.Error()
 	}
 	return applied, nil
+}
+
+// takeEffect waits until a revision that was stored is in effect. One that HAProxy cannot
+// start is reverted, and the error is the refusal.
+func (c *changes) takeEffect(ctx context.Context, before, next lb.Intent, rev lb.Revision, expected *expectation) (outcome, error) {
+	if rev.Number == before.Revision {
+		return c.standing(ctx, rev), nil
+	}
+	next.Revision = rev.Number
+	c.interest.require(next)
+	c.reverter.watch(&unconfirmed{rev: rev, before: before})
+	out := c.outcomes.await(ctx, expected)
+	if refused, ok := errors.AsType[*lb.RefusedError](out.err); ok {
+		return outcome{}, c.reverter.revert(ctx, before, rev, refused)
+	}
+	if out.err == nil {
+		c.reverter.confirm() // that round may have been before the watch
+	}
+	return out, nil
 }
 
 // standing is the outcome for a revision that is stored already: a change that changes
@@ -129,8 +135,8 @@ func (c *changes) standing(ctx context.Context, rev lb.Revision) outcome {
 	return out
 }
 
-// check has the candidate rendered, and checked by HAProxy, before anything is
-// stored.
+// check renders the candidate and has HAProxy check it before anything is stored. The
+// round takes the same text, unless members change in between.
 func (c *changes) check(ctx context.Context, next lb.Intent) error {
 	snap := c.inputs.snapshot()
 	inherited, err := c.earlier.members(ctx, next, snap)

@@ -11,8 +11,8 @@ import (
 	"thalassa/plan"
 )
 
-// memberEvents bounds the online and offline events of one round; the round's
-// own event lists every member anyhow.
+// memberEvents bounds the online and offline events of one round. The round's own event
+// lists every member.
 const memberEvents = 100
 
 // A reporter writes to the activity log what the loop does to HAProxy, and why. It
@@ -23,8 +23,8 @@ type reporter struct {
 	reported lb.Snapshot // whose freshness and holds are in the activity log
 }
 
-// applied writes what a round changed: the configuration with cause and
-// difference, how HAProxy took it, and the members that came and went.
+// applied writes what a round changed: the configuration with cause and difference, by
+// which path HAProxy got it, and the members that came and went.
 func (r *reporter) applied(ctx context.Context, before running, t target, change plan.Change, out application) {
 	e := activity.Event{
 		Object: haproxyObject(), Revision: t.intent.Revision, Diff: change.Diff(),
@@ -47,7 +47,7 @@ func (r *reporter) applied(ctx context.Context, before running, t target, change
 			e.Reasons = append(e.Reasons, reason.Object+" "+reason.What)
 		}
 	case out.Idle && !before.isKnown():
-		return // it is in place as it was, or there is nothing to compare with
+		return // the file was in place, or there is nothing to compare with
 	case out.Idle:
 		e.Verb, e.Path = activity.HAProxyConfigChanged, pathNone
 	case !before.isKnown():
@@ -117,7 +117,7 @@ func (r *reporter) failed(ctx context.Context, before running, t target, err err
 	r.cfg.Logger.ErrorContext(ctx, "configuration not in effect", "revision", t.intent.Revision, "error", err)
 	e := activity.Event{Verb: activity.HAProxyReloadFailed, Object: haproxyObject(), Revision: t.intent.Revision, Error: outputOf(err)}
 	if !t.isComplete || errors.As(err, new(*lb.UnavailableError)) {
-		e.Verb = activity.ConfigurationWaiting // HAProxy has not been asked to
+		e.Verb = activity.ConfigurationWaiting // HAProxy was not asked
 	}
 	e.Author, e.Cause = r.cause(before, t)
 	r.cfg.Journal.Note(e)

@@ -7,25 +7,24 @@ import (
 	"thalassa/lb"
 )
 
-// compareBackends finds those created, removed and changed. It walks through both
-// configurations at once: they are sorted, and with a thousand backends each change
-// would pay for a map of them.
+// compareBackends finds those created, removed and changed. Both configurations are sorted,
+// so it walks through them in step: a map of a thousand backends would cost every change.
 func (c *Change) compareBackends(a, b lb.Config) {
 	pretended, pretends := pretending(a.Frontends), pretending(b.Frontends)
-	olds, news := a.Backends, b.Backends
-	for len(olds) > 0 || len(news) > 0 {
+	before, after := a.Backends, b.Backends
+	for len(before) > 0 || len(after) > 0 {
 		switch {
-		case len(news) == 0 || len(olds) > 0 && olds[0].Key < news[0].Key:
-			c.Reload = append(c.Reload, Reason{Object: olds[0].ID(), What: "removed"})
-			olds = olds[1:]
+		case len(after) == 0 || len(before) > 0 && before[0].Key < after[0].Key:
+			c.Reload = append(c.Reload, Reason{Object: before[0].ID(), What: "removed"})
+			before = before[1:]
 			continue
-		case len(olds) == 0 || news[0].Key < olds[0].Key:
-			c.Reload = append(c.Reload, Reason{Object: news[0].ID(), What: "created"})
-			news = news[1:]
+		case len(before) == 0 || after[0].Key < before[0].Key:
+			c.Reload = append(c.Reload, Reason{Object: after[0].ID(), What: "created"})
+			after = after[1:]
 			continue
 		}
-		old, p := &olds[0], &news[0]
-		olds, news = olds[1:], news[1:]
+		old, p := &before[0], &after[0]
+		before, after = before[1:], after[1:]
 		if !old.Same(*p) {
 			c.compareBackend(*old, *p)
 		}
@@ -118,9 +117,8 @@ func slotsText(p lb.Pool) string {
 	return strconv.Itoa(len(p.Slots))
 }
 
-// healthText describes p's check. The interval stands in the lines of servers
-// only, so that it means nothing unless p and the pool it is compared with both
-// have some.
+// healthText describes p's check. Only server lines contain the interval, so it counts only
+// where p and the other pool both have servers.
 func healthText(p, other lb.Pool) string {
 	text := ""
 	if h := p.Health; h != nil {

@@ -12,7 +12,7 @@ const (
 	minSpare, maxSpare = 3, 128
 	// fewSpare takes the place of maxSpare in a configuration with manyMembers.
 	fewSpare, manyMembers = 8, 5000
-	// noSpares takes its place where there are to be no spare slots at all.
+	// noSpares takes its place where no spare slots are wanted.
 	noSpares = -1
 )
 
@@ -30,8 +30,8 @@ func SlotsOf(c lb.Config) Slots {
 	return out
 }
 
-// SlotsIn finds the slots in the servers of a running HAProxy, as an agent does
-// that was not there when it was started.
+// SlotsIn finds the slots in the servers of a running HAProxy, for an agent that did not
+// start it.
 func SlotsIn(servers []lb.ServerState) Slots {
 	out := Slots{}
 	for _, s := range servers {
@@ -51,9 +51,9 @@ func SlotsIn(servers []lb.ServerState) Slots {
 	return out
 }
 
-// Reassign is Layout for a running HAProxy whose servers somebody has changed: a
-// member whose slot was taken from it gets another. No pool grows for room that
-// nobody needs now, which would take a reload.
+// Reassign is Layout for a running HAProxy whose servers somebody else has changed: a
+// member whose slot was taken gets another one. No pool grows for spare slots, which would
+// cost a reload.
 func Reassign(c lb.Config, servers []lb.ServerState) lb.Config {
 	now := SlotsIn(servers)
 	for _, p := range c.Backends {
@@ -65,16 +65,15 @@ func Reassign(c lb.Config, servers []lb.ServerState) lb.Config {
 	return DropSpares(now, c)
 }
 
-// Layout gives every member of the wanted configuration a slot. Members stay
-// where they are in now, and one that comes back gets its former slot. Others
-// take slots that are spare in now, those that had no member yet first: a slot
-// that is vacated only by this change may still have requests under way.
+// Layout gives every member of the wanted configuration a slot. Members stay where they
+// are in now, and one that comes back gets its former slot. Others take slots that are
+// spare in now, unused ones first: a slot that this change vacates may still have requests
+// under way.
 //
-// A pool that is laid out anew has room for a switch to another version, as far as
-// room says; where the spare slots do not suffice for the members, or would not
-// for such a switch any more, it grows to twice as many, and it does not shrink.
-// Static pools, and those with a member that has a host name, get no
-// slots: HAProxy can change only addresses at run time.
+// A new pool has room for a switch to another version (see room). A pool grows to twice as
+// many slots when the spare ones do not suffice for its members, or for such a switch. It
+// never shrinks. Static pools, and those with a member that has a host name, get no slots:
+// HAProxy can change only addresses at run time.
 func Layout(now Slots, wanted lb.Config) lb.Config {
 	members, spareLimit := 0, maxSpare
 	for _, p := range wanted.Backends {
@@ -90,7 +89,7 @@ func Layout(now Slots, wanted lb.Config) lb.Config {
 func LayoutPool(now []lb.Slot, p lb.Pool) lb.Pool { return layoutPool(now, p, maxSpare) }
 
 // DropSpares is Layout for a HAProxy that cannot have as many server lines: a pool grows
-// only where its members find no slot, and by no more than these.
+// only by the members that find no slot.
 func DropSpares(now Slots, wanted lb.Config) lb.Config { return layout(now, wanted, noSpares) }
 
 // DropSparesOf is DropSpares for one pool.
@@ -147,17 +146,17 @@ func assign(now []lb.Slot, p lb.Pool, spareLimit int) []lb.Slot {
 	return slots
 }
 
-// successors are how many members of other versions a pool keeps room for. A
-// switch has the members of both versions in slots, since one that is in use must
-// not take another address. Where the other version is known it is as many, within
-// twice the pool or maxSpare: each line is a file descriptor and memory.
+// successors are how many members of other versions a pool keeps room for. A switch needs
+// slots for the members of both versions, since a slot in use must not take another
+// address. It is as many as the other version has, at most as many as the pool has members
+// or maxSpare: each line costs a file descriptor and memory.
 func successors(p lb.Pool) int {
 	return min(p.Arrivals, max(len(p.Members), maxSpare))
 }
 
-// room is how many spare slots a pool is laid out with: for the successors there
-// are, or as many as there are members now, up to spareLimit, for a version that nobody
-// has seen yet; and one for an instance that comes in between.
+// room is how many spare slots a pool is laid out with: for its successors, or for a version
+// not seen yet as many as there are members, up to spareLimit; and one more for an instance
+// that comes in between.
 func room(p lb.Pool, spareLimit int) int {
 	return max(minSpare, min(len(p.Members)+1, spareLimit), successors(p)+1)
 }

@@ -34,8 +34,8 @@ func Repair(wanted lb.Config, servers []lb.ServerState) Correction {
 	return c
 }
 
-// deviations are reasons to reload for servers that are not as their file says. HAProxy
-// lists the servers of a backend together.
+// deviations are reasons to reload for servers that differ from their file. HAProxy lists
+// the servers of a backend together.
 func deviations(servers []lb.ServerState) []Reason {
 	var list []Reason
 	for _, s := range servers {
@@ -52,8 +52,8 @@ func deviations(servers []lb.ServerState) []Reason {
 	return list
 }
 
-// byBackend finds the servers of a backend. Where those stand together, as HAProxy
-// lists them, they are not copied.
+// byBackend groups the servers by backend. It copies nothing where those of a backend are
+// listed together, as HAProxy does.
 func byBackend(servers []lb.ServerState) map[lb.Name][]lb.ServerState {
 	by := map[lb.Name][]lb.ServerState{}
 	for first := 0; first < len(servers); {
