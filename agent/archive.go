@@ -4,93 +4,86 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
+	"sync"
 
 	"thalassa/lb"
 )
 
-// Archive keeps the texts of haproxy.cfg that were in effect.
-type Archive interface {
-	// RecordConfig stores one under the number after the newest, and returns it.
-	RecordConfig(ctx context.Context, r lb.Recorded, text []byte) (uint64, error)
-	// Configs lists them without their texts, newest first; before 0 from the
-	// newest on.
-	Configs(ctx context.Context, before uint64, limit int) ([]lb.Recorded, error)
+// maxUnrecorded bounds the texts that wait for the archive; the oldest are dropped.
+const maxUnrecorded = 64
+
+// An archiver records the texts of haproxy.cfg that were in effect. The loop adds them,
+// and the persister's goroutine writes them.
+type archiver struct {
+	cfg      *Config
+	renderer *renderer
+
+	failing bool // the archive takes nothing now
+
+	mu         sync.Mutex
+	unrecorded []*effective // oldest first
 }
 
-// An origin is how a configuration came into effect.
-type origin struct {
-	time                time.Time
-	author, cause, path string
-}
-
-// unrecorded bounds the texts that wait for the archive; the oldest are dropped.
-const unrecorded = 64
-
-// originOf is that of the target, which HAProxy is about to run, and whether it
-// is a text of its own: what only changes members is none, and keeps the origin
-// of the one before.
-func (a *Agent) originOf(t target, path string) (o origin, own bool) {
-	if a.running.effective != nil && t.revision == a.running.effective.revision && path != pathReload {
-		return a.running.origin, false
-	}
-	o = origin{time: a.cfg.Now(), path: path}
-	o.author, o.cause = a.cause(a.running, t)
-	return o, true
-}
-
-// toRecord has the scribe record what HAProxy runs now.
-func (a *Agent) toRecord(now *effective) {
+// add has the persister record what HAProxy runs now.
+func (a *archiver) add(now *effective) {
 	if a.cfg.Archive == nil {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.unrecorded = append(a.unrecorded, now)
-	if over := len(a.unrecorded) - unrecorded; over > 0 {
+	if over := len(a.unrecorded) - maxUnrecorded; over > 0 {
 		a.unrecorded = slices.Delete(a.unrecorded, 0, over)
 	}
 }
 
-// record stores the texts that wait for it, and logs the beginning and the end of
-// not being able to. One of the same structure and revision as the one before is
-// left out: an agent that starts finds it again.
-func (a *Agent) record(ctx context.Context) error {
+// write records the texts that wait, and logs when that begins and ceases to fail.
+func (a *archiver) write(ctx context.Context) error {
 	err := a.recordAll(ctx)
 	switch {
 	case ctx.Err() != nil:
-	case err != nil && !a.recordFails:
+	case err != nil && !a.failing:
 		a.cfg.Logger.WarnContext(ctx, "haproxy.cfg not recorded", "error", err)
-	case err == nil && a.recordFails:
+	case err == nil && a.failing:
 		a.cfg.Logger.InfoContext(ctx, "haproxy.cfg recorded again")
 	}
-	a.recordFails = err != nil
+	a.failing = err != nil
 	return err
 }
 
-func (a *Agent) recordAll(ctx context.Context) error {
+func (a *archiver) recordAll(ctx context.Context) error {
 	for {
-		a.mu.Lock()
-		var next *effective
-		if len(a.unrecorded) > 0 {
-			next = a.unrecorded[0]
-		}
-		a.mu.Unlock()
+		next := a.oldest()
 		if next == nil {
 			return nil
 		}
-		if err := a.recordOne(ctx, next); err != nil {
+		if err := a.record(ctx, next); err != nil {
 			return fmt.Errorf("recording haproxy.cfg: %w", err)
 		}
-		a.mu.Lock()
-		a.unrecorded = slices.DeleteFunc(a.unrecorded, func(e *effective) bool { return e == next })
-		a.mu.Unlock()
+		a.remove(next)
 	}
 }
 
-func (a *Agent) recordOne(ctx context.Context, e *effective) error {
-	rendered, err := e.template.Render(e.config)
-	if err != nil { // nor will it ever be, and others wait
+func (a *archiver) oldest() *effective {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.unrecorded) == 0 {
+		return nil
+	}
+	return a.unrecorded[0]
+}
+
+func (a *archiver) remove(recorded *effective) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.unrecorded = slices.DeleteFunc(a.unrecorded, func(e *effective) bool { return e == recorded })
+}
+
+// record stores one text, unless the newest in the archive has the same structure and
+// revision: an agent that starts finds it again.
+func (a *archiver) record(ctx context.Context, e *effective) error {
+	rendered, err := a.renderer.of(e.template, e.config)
+	if err != nil { // it never will be rendered, and others wait
 		a.cfg.Logger.ErrorContext(ctx, "haproxy.cfg cannot be rendered to be recorded", "revision", e.revision, "error", err)
 		return nil
 	}

@@ -43,8 +43,8 @@ func (a *archive) Configs(context.Context, uint64, int) ([]lb.Recorded, error) {
 	return a.list[len(a.list)-1:], a.full
 }
 
-// tells is what was recorded of each text: revision, path, cause and author.
-func (a *archive) tells() string {
+// summary is what was recorded of each text: revision, path, cause and author.
+func (a *archive) summary() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var out []string
@@ -56,32 +56,32 @@ func (a *archive) tells() string {
 
 func TestTextsInEffectAreRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, a := newWorld(t), &archive{}
-		w.archive = a
-		w.consul("shop", 1, "", "1.0.0 81", "2.0.0 82")
-		stop := w.start()
+		fx, a := newFixture(t), &archive{}
+		fx.archive = a
+		fx.consul("shop", 1, "", "1.0.0 81", "2.0.0 82")
+		stop := fx.start()
 		settled := func() string {
 			pause(t.Context(), 2*time.Second)
 			synctest.Wait()
-			return a.tells()
+			return a.summary()
 		}
 		settled()
-		if _, err := w.put(); err != nil {
+		if _, err := fx.put(); err != nil {
 			t.Fatal(err)
 		}
 		want := "0 reload start of the agent; 1 reload PUT /backends/b ann"
 		if got := settled(); got != want {
 			t.Fatalf("after a change: %s, want %s", got, want)
 		}
-		if last := a.texts[1]; last != w.file || !strings.Contains(last, "127.0.0.1:81") {
-			t.Errorf("recorded was\n%s\nand not the file on disk\n%s", last, w.file)
+		if last := a.texts[1]; last != fx.file || !strings.Contains(last, "127.0.0.1:81") {
+			t.Errorf("recorded was\n%s\nand not the file on disk\n%s", last, fx.file)
 		}
-		w.consul("shop", 2, "", "1.0.0 81", "1.0.0 83", "2.0.0 82")
-		w.serves("81", "83")
+		fx.consul("shop", 2, "", "1.0.0 81", "1.0.0 83", "2.0.0 82")
+		fx.serves("81", "83")
 		if got := settled(); got != want {
 			t.Errorf("a member that came is a text of its own: %s", got)
 		}
-		if _, err := w.agent.Switch(t.Context(), lb.Switch{Backend: "b", Version: "2.0.0", Stamp: lb.Stamp{Author: "bob", Cause: "POST /backends/b"}}); err != nil {
+		if _, err := fx.agent.Switch(t.Context(), lb.Switch{Backend: "b", Version: "2.0.0", Stamp: lb.Stamp{Author: "bob", Cause: "POST /backends/b"}}); err != nil {
 			t.Fatal(err)
 		}
 		want += "; 2 runtime POST /backends/b bob"
@@ -89,7 +89,7 @@ func TestTextsInEffectAreRecorded(t *testing.T) {
 			t.Errorf("after a switch: %s, want %s", got, want)
 		}
 		stop()
-		w.run()
+		fx.run()
 		if got := settled(); got != want {
 			t.Errorf("the next agent records what it finds again: %s", got)
 		}
@@ -99,16 +99,16 @@ func TestTextsInEffectAreRecorded(t *testing.T) {
 // changing has an agent take a change for which it needs no archive.
 func changing(t *testing.T, a *archive) {
 	t.Helper()
-	w := newWorld(t)
-	w.archive = a
-	w.run()
-	if applied, err := w.putNative("x", "option httplog"); err != nil || !applied.Applied {
+	fx := newFixture(t)
+	fx.archive = a
+	fx.run()
+	if applied, err := fx.putNative("x", "option httplog"); err != nil || !applied.Applied {
 		t.Fatalf("a change: %+v, %v", applied, err)
 	}
 }
 
 // An archive that fails holds nothing up and is tried again.
-func TestAFullArchiveHoldsNothingUp(t *testing.T) {
+func TestAFullArchiveDelaysNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &archive{full: errors.New("no space left on device")}
 		changing(t, a)
@@ -118,7 +118,7 @@ func TestAFullArchiveHoldsNothingUp(t *testing.T) {
 		a.mu.Unlock()
 		pause(t.Context(), time.Minute)
 		synctest.Wait()
-		if got := a.tells(); got != "0 reload start of the agent; 1 reload" {
+		if got := a.summary(); got != "0 reload start of the agent; 1 reload" {
 			t.Errorf("with room again there is %q", got)
 		}
 	})
@@ -131,7 +131,7 @@ func TestADamagedArchiveIsWrittenOn(t *testing.T) {
 		changing(t, a)
 		pause(t.Context(), time.Minute)
 		synctest.Wait()
-		if got := a.tells(); got != "0 reload start of the agent; 1 reload" {
+		if got := a.summary(); got != "0 reload start of the agent; 1 reload" {
 			t.Errorf("there is %q", got)
 		}
 	})

@@ -40,7 +40,7 @@ func BenchmarkOneChange(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				running, wanted := e.Next(in, after)
-				if c := plan.Compute(&running, wanted); len(c.Ops) != 1 || len(c.Reload) != 0 {
+				if c := plan.Compute(&running, wanted); c.Servers != 1 || len(c.Reload) != 0 {
 					b.Fatalf("got %+v", c)
 				}
 			}

@@ -5,146 +5,73 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"thalassa/lb"
 	"thalassa/plan"
-	"thalassa/template"
 )
 
-// settleTime bounds how long an accepted change is waited for; a change that
-// takes longer is answered as accepted and not yet in effect.
+// settleTime bounds the wait for an accepted change. One that takes longer is answered as
+// accepted and not yet in effect.
 const settleTime = 30 * time.Second
 
-// Edit carries out one change an operator asked for and returns when it is in
-// effect. Errors: those of lb.Intent.Apply and lb.Control.CheckBackend; *lb.RefusedError when HAProxy would
-// not take the result; *lb.UnavailableError when that cannot be told now. After
-// an error what was asked for and what runs are as before.
-func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
+// changes carries out what operators ask for, one change at a time. Its methods may be
+// called from any goroutine.
+type changes struct {
+	cfg       *Config
+	inputs    *inputs
+	interest  *interest
+	lines     *lineWarnings
+	earlier   *earlierRun
+	renderer  *renderer
+	templates *templateFile
+	current   *atomic.Pointer[effective] // what HAProxy runs
+	outcomes  *outcomes
+	reverter  *reverter
+	persister *persister
+	lock      *changeLock
+}
+
+// edit carries out one change of a frontend or backend and returns when it is in effect.
+func (c *changes) edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 	if e.Backend != nil && e.Backend.Type == "dynamic" {
-		// With its members known, the first configuration that names the
-		// backend has them.
-		defer a.interest.borrow(e.Backend.Service)()
-		a.await(ctx, e.Backend.Service, a.cfg.FirstAnswer, func(lb.Service) bool { return true })
+		// With its members known, the first configuration with the backend has them.
+		defer c.interest.borrow(e.Backend.Service)()
+		c.inputs.awaitAnswer(ctx, e.Backend.Service, c.cfg.FirstAnswer)
 	}
-	refused, doubt := a.judgeLines(e)
+	refused, doubt := c.lines.check(e)
 	if refused != nil {
 		return lb.Applied{}, refused
 	}
 	base := uint64(0)
-	applied, err := a.change(ctx, e.Stamp, doubt, func(in lb.Intent) (lb.Intent, error) {
+	applied, err := c.change(ctx, e.Stamp, doubt, func(in lb.Intent) (lb.Intent, error) {
 		base = in.Revision
 		if e.Backend != nil {
-			if err := a.control().CheckBackend(*e.Backend); err != nil {
+			if err := c.inputs.control().CheckBackend(*e.Backend); err != nil {
 				return lb.Intent{}, err
 			}
 		}
 		return in.Apply(e)
 	})
 	if err == nil && applied.Revision > base {
-		a.cfg.Journal.Note(editedEvent(e, applied))
-		a.wakeScribe()
+		c.cfg.Journal.Note(editedEvent(e, applied))
+		c.persister.wake()
 	}
 	return applied, err
 }
 
-// Switch points a backend at another version, or divides its traffic between
-// versions, and returns when that is in effect. Unless forced it first looks, at
-// most for s.Wait, for a healthy instance of each version that is to get traffic:
-// without one the error is a *lb.ConflictError that lists the versions there are.
-// Other errors are those of lb.Intent.Switched and of Edit.
-func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
-	in, err := a.Intent(ctx)
-	if err != nil {
+// change makes one new revision out of the newest: it edits the intent, has HAProxy check
+// the result, commits it and waits for it. A revision that HAProxy cannot start is
+// reverted by another revision. A doubt, unless nil, is the error for a result that
+// HAProxy does not refuse.
+func (c *changes) change(ctx context.Context, by lb.Stamp, doubt error, edit func(lb.Intent) (lb.Intent, error)) (lb.Applied, error) {
+	begin := c.cfg.Now()
+	if err := c.lock.lock(ctx); err != nil {
 		return lb.Applied{}, err
 	}
-	b, err := in.Switched(s)
-	if err != nil {
-		return lb.Applied{}, err
-	}
-	defer a.interest.borrow(b.Service)()
-	if !s.Force {
-		if err := a.awaitHealthy(ctx, b, s.Wait); err != nil {
-			return lb.Applied{}, err
-		}
-	}
-	var base uint64
-	var before lb.Backend
-	applied, err := a.change(ctx, s.Stamp, nil, func(in lb.Intent) (lb.Intent, error) {
-		// Others may have had their turn meanwhile, here and in Consul.
-		var err error
-		if b, err = in.Switched(s); err != nil {
-			return lb.Intent{}, err
-		}
-		if service := a.Snapshot().Services[b.Service]; !s.Force && len(service.Missing(b.Split())) > 0 {
-			return lb.Intent{}, &lb.ConflictError{ID: b.ID(), Reason: noHealthy(b, service, 0)}
-		}
-		base, before = in.Revision, in.Backends[s.Backend]
-		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Stamp: s.Stamp})
-	})
-	if err == nil && applied.Revision > base {
-		a.cfg.Journal.Note(switchedEvent(before, b, s.Stamp, applied))
-		a.wakeScribe()
-	}
-	return applied, err
-}
-
-func (a *Agent) awaitHealthy(ctx context.Context, b lb.Backend, wait time.Duration) error {
-	healthy := func(s lb.Service) bool { return len(s.Missing(b.Split())) == 0 }
-	if _, known, _ := a.await(ctx, b.Service, max(wait, a.cfg.FirstAnswer), func(lb.Service) bool { return true }); !known {
-		return &lb.UnavailableError{What: "Consul has not answered about service " + string(b.Service) + " yet, so nobody knows whether " + b.Selection() + " is healthy"}
-	}
-	s, _, ok := a.await(ctx, b.Service, wait, healthy)
-	if ok {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return &lb.ConflictError{ID: b.ID(), Reason: noHealthy(b, s, wait)}
-}
-
-// noHealthy says what Consul knows instead of the versions asked for.
-func noHealthy(b lb.Backend, s lb.Service, wait time.Duration) string {
-	missing := s.Missing(b.Split())
-	names := make([]string, len(missing))
-	for i, v := range missing {
-		names[i] = string(v)
-	}
-	reason := fmt.Sprintf("version %s of service %s has no healthy instance", strings.Join(names, ""), b.Service)
-	if len(names) != 1 {
-		reason = fmt.Sprintf("versions %s of service %s have no healthy instance", strings.Join(names, " and "), b.Service)
-	}
-	if wait > 0 {
-		reason += " after " + wait.String()
-	}
-	if s.Hold != nil && slices.ContainsFunc(missing, s.Keeps) {
-		return reason + " that Consul still lists (" + s.Hold.String() + ")"
-	}
-	known := s.Versions()
-	versions := make([]string, len(known))
-	for i, v := range known {
-		versions[i] = fmt.Sprintf("%s (%d of %d healthy)", v.Version, v.Healthy, v.Total)
-	}
-	if len(versions) == 0 {
-		return reason + "; Consul knows no instance of that service"
-	}
-	return reason + "; Consul knows " + strings.Join(versions, ", ")
-}
-
-// change makes one new revision out of the newest: next is worked out, proven
-// by HAProxy, committed, and waited for. A revision that HAProxy cannot start is
-// taken back by another revision. A doubt, unless nil, is the error for what HAProxy
-// does not refuse.
-func (a *Agent) change(ctx context.Context, by lb.Stamp, doubt error, edit func(lb.Intent) (lb.Intent, error)) (lb.Applied, error) {
-	begin := a.cfg.Now()
-	if err := a.lockChanges(ctx); err != nil {
-		return lb.Applied{}, err
-	}
-	defer a.unlockChanges()
-	before, err := a.Intent(ctx)
+	defer c.lock.unlock()
+	before, err := c.inputs.intent(ctx)
 	if err != nil {
 		return lb.Applied{}, err
 	}
@@ -152,144 +79,79 @@ func (a *Agent) change(ctx context.Context, by lb.Stamp, doubt error, edit func(
 	if err != nil {
 		return lb.Applied{}, err
 	}
-	if err := cmp.Or(a.prove(ctx, next), doubt); err != nil {
+	if err := cmp.Or(c.check(ctx, next), doubt); err != nil {
 		return lb.Applied{}, err
 	}
-	defer a.interest.borrow(before.Services()...)() // for going back
-	awaited := a.expect(pending{revision: before.Revision + 1, by: by})
-	defer a.forget(awaited)
-	rev, err := a.cfg.Intents.Commit(ctx, before.Revision, next, by)
+	defer c.interest.borrow(before.Services()...)() // for going back
+	expected := c.outcomes.expect(expectation{revision: before.Revision + 1, by: by})
+	defer c.outcomes.forget(expected)
+	rev, err := c.cfg.Intents.Commit(ctx, before.Revision, next, by)
 	if err != nil {
 		return lb.Applied{}, fmt.Errorf("storing the change: %w", err)
 	}
-	// From here on the change is stored; that the caller went away must not
-	// leave it half done.
+	// The change is stored: it is completed even if the caller goes away.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	var out outcome
-	if rev.Number > before.Revision {
-		next.Revision = rev.Number
-		a.interest.require(next)
-		a.note(&unproven{rev: rev, before: before})
-		out = a.awaitRound(ctx, awaited)
-		if refused, ok := errors.AsType[*lb.RefusedError](out.err); ok {
-			return lb.Applied{}, a.takeBack(ctx, before, rev, refused)
-		}
-		if out.err == nil {
-			a.note(nil) // that round may have been before the note
-		}
-	} else {
-		out = a.standing(ctx, rev)
+	out, err := c.takeEffect(ctx, before, next, rev, expected)
+	if err != nil {
+		return lb.Applied{}, err
 	}
-	applied := lb.Applied{Applied: out.err == nil, Path: out.path, Duration: a.cfg.Now().Sub(begin), Revision: rev.Number}
+	applied := lb.Applied{Applied: out.err == nil, Path: out.path, Duration: c.cfg.Now().Sub(begin), Revision: rev.Number}
 	if out.err != nil {
 		applied.Path, applied.Reason = pathNone, out.err.Error()
 	}
 	return applied, nil
 }
 
-// standing is how it stands with a revision that is stored already: a change
-// that changes nothing is in effect only if that is.
-func (a *Agent) standing(ctx context.Context, rev lb.Revision) outcome {
-	out := a.lastOutcome()
+// takeEffect waits until a revision that was stored is in effect. One that HAProxy cannot
+// start is reverted, and the error is the refusal.
+func (c *changes) takeEffect(ctx context.Context, before, next lb.Intent, rev lb.Revision, expected *expectation) (outcome, error) {
+	if rev.Number == before.Revision {
+		return c.standing(ctx, rev), nil
+	}
+	next.Revision = rev.Number
+	c.interest.require(next)
+	c.reverter.watch(&unconfirmed{rev: rev, before: before})
+	out := c.outcomes.await(ctx, expected)
+	if refused, ok := errors.AsType[*lb.RefusedError](out.err); ok {
+		return outcome{}, c.reverter.revert(ctx, before, rev, refused)
+	}
+	if out.err == nil {
+		c.reverter.confirm() // that round may have been before the watch
+	}
+	return out, nil
+}
+
+// standing is the outcome for a revision that is stored already: a change that changes
+// nothing is in effect only if that revision is.
+func (c *changes) standing(ctx context.Context, rev lb.Revision) outcome {
+	out := c.outcomes.latest()
 	if out.revision < rev.Number { // no round has looked at it, as right after the start
-		awaited := a.expect(pending{revision: rev.Number, by: rev.Stamp})
-		defer a.forget(awaited)
-		out = a.awaitRound(ctx, awaited)
+		expected := c.outcomes.expect(expectation{revision: rev.Number, by: rev.Stamp})
+		defer c.outcomes.forget(expected)
+		out = c.outcomes.await(ctx, expected)
 	}
 	out.path = pathNone
 	return out
 }
 
-// prove has the candidate rendered, and checked by HAProxy, before anything is
-// stored.
-func (a *Agent) prove(ctx context.Context, next lb.Intent) error {
-	snap := a.Snapshot()
-	kept, err := a.recall(ctx, next, snap)
+// check renders the candidate and has HAProxy check it before anything is stored. The
+// round takes the same text, unless members change in between.
+func (c *changes) check(ctx context.Context, next lb.Intent) error {
+	snap := c.inputs.snapshot()
+	inherited, err := c.earlier.members(ctx, next, snap)
 	if err != nil {
 		return err
 	}
-	now := a.effective.Load()
+	now := c.current.Load()
 	next.Revision++ // it is another one, whatever it will be called
-	config := recalled(now.resolve(next, snap, a.cfg.Process, a.control()), kept)
+	config := inheritMembers(now.resolve(next, snap, c.cfg.Process, c.inputs.control()), inherited)
 	if now != nil && len(plan.Compute(&now.config, config).Reload) == 0 {
 		return nil // only members change, for which HAProxy needs no new file
 	}
-	rendered, err := a.template.current().Render(config)
+	rendered, err := c.renderer.of(c.templates.current(), config)
 	if err != nil {
 		return err
 	}
-	return a.cfg.HAProxy.Check(ctx, rendered.Bytes)
-}
-
-// lockChanges admits one change at a time, and none once the agent is stopping.
-func (a *Agent) lockChanges(ctx context.Context) error {
-	select {
-	case a.changing <- struct{}{}:
-	case <-a.ended:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case <-a.ended: // the slot does not matter any more
-		return &lb.UnavailableError{What: stopping}
-	default:
-		return nil
-	}
-}
-
-const stopping = "the agent is stopping"
-
-func (a *Agent) unlockChanges() { <-a.changing }
-
-// pending is what the change under way waits for: a round that looks at its
-// revision, and uses its template.
-type pending struct {
-	revision uint64
-	template *template.Template // nil: any
-	by       lb.Stamp
-	done     chan outcome // one slot
-}
-
-// meets reports whether the outcome is the one waited for.
-func (p *pending) meets(out outcome) bool {
-	return out.revision >= p.revision && (p.template == nil || p.template == out.template)
-}
-
-// expect announces what a change will wait for before it happens, so that the
-// round that deals with it knows its cause and where to report. The caller
-// holds the change lock.
-func (a *Agent) expect(p pending) *pending {
-	p.done = make(chan outcome, 1)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.pending = &p
-	return &p
-}
-
-func (a *Agent) forget(p *pending) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.pending == p {
-		a.pending = nil
-	}
-}
-
-// awaitRound asks for a round and waits for the first that meets p.
-func (a *Agent) awaitRound(ctx context.Context, p *pending) outcome {
-	a.Look()
-	what := stopping
-	select {
-	case out := <-p.done:
-		return out
-	case <-a.ended:
-	case <-ctx.Done():
-		what = "HAProxy has not taken the change within " + settleTime.String()
-	}
-	select {
-	case out := <-p.done: // the last round
-		return out
-	default:
-		return outcome{err: &lb.UnavailableError{What: what}}
-	}
+	return c.cfg.HAProxy.Check(ctx, rendered.Bytes)
 }

@@ -6,8 +6,8 @@ import (
 	"thalassa/template"
 )
 
-// effective is a configuration that HAProxy runs, and what it was made of. It is
-// never changed.
+// effective is a configuration that HAProxy runs, and what it was made of. It is never
+// changed.
 type effective struct {
 	config   lb.Config
 	template *template.Template // that the running HAProxy's file was made with
@@ -15,19 +15,17 @@ type effective struct {
 	snapshot lb.Snapshot
 	control  *lb.Control // what was left out
 	origin   origin
-	// file is a number of the haproxy.cfg that it makes: those with the same number
-	// make the same.
+	// file numbers the haproxy.cfg that it makes: equal numbers stand for equal files.
 	file uint64
-	// crammed: HAProxy may not have spare slots beyond those that there are.
-	crammed bool
+	// noSpares: HAProxy may not have more spare slots than it has.
+	noSpares bool
 }
 
-// resolve finds the members of every backend and gives them slots, those that
-// they have now if they can keep them. A backend of a service that the snapshot
-// does not have any more keeps its members: that is no evidence that they are
-// gone. While the intent stays, only the backends of services with another
-// answer cost anything. What leads to control addresses is left out. e may be nil:
-// nothing is known of what runs.
+// resolve finds the members of every backend and gives them slots, the present ones if
+// they can keep them. A backend whose service has left the snapshot keeps its members:
+// that does not prove that they are gone. While the intent stays, only backends whose
+// service has another answer cost anything. What leads to control addresses is left out.
+// e may be nil: nothing is known of what runs.
 func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, control *lb.Control) lb.Config {
 	wanted := func() lb.Config { return lb.Resolve(in, snap, p) }
 	if e == nil {
@@ -35,7 +33,7 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 		return plan.Layout(nil, config)
 	}
 	if e.revision != in.Revision || e.control != control {
-		config, _ := control.Strip(e.remember(wanted(), snap))
+		config, _ := control.Strip(e.keepMembers(wanted(), snap))
 		return e.layout(config)
 	}
 	next := e.config
@@ -50,15 +48,15 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 }
 
 func (e *effective) layout(wanted lb.Config) lb.Config {
-	if e.crammed {
-		return plan.Cram(plan.SlotsOf(e.config), wanted)
+	if e.noSpares {
+		return plan.DropSpares(plan.SlotsOf(e.config), wanted)
 	}
 	return plan.Layout(plan.SlotsOf(e.config), wanted)
 }
 
 func (e *effective) layoutPool(now []lb.Slot, p lb.Pool) lb.Pool {
-	if e.crammed {
-		return plan.CramPool(now, p)
+	if e.noSpares {
+		return plan.DropSparesOf(now, p)
 	}
 	return plan.LayoutPool(now, p)
 }
@@ -72,9 +70,9 @@ func (e *effective) isOutdated(p lb.Pool, snap lb.Snapshot) bool {
 	return known && !e.snapshot.Services[p.Service].SameAnswer(service)
 }
 
-// remember gives the pools of services that the snapshot does not have the
-// members that they have now.
-func (e *effective) remember(wanted lb.Config, snap lb.Snapshot) lb.Config {
+// keepMembers gives the pools of services that the snapshot does not have the members that
+// they have now.
+func (e *effective) keepMembers(wanted lb.Config, snap lb.Snapshot) lb.Config {
 	now := map[lb.Name]lb.Pool{}
 	for _, p := range e.config.Backends {
 		now[p.Key] = p

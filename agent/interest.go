@@ -1,11 +1,9 @@
 package agent
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"thalassa/lb"
 )
@@ -19,11 +17,11 @@ type interest struct {
 	revision uint64 // that required is of
 	required []lb.Name
 	borrowed map[lb.Name]int
-	told     []lb.Name
+	watched  []lb.Name
 }
 
 // require replaces what the stored intent needs; an older one than the last
-// means nothing.
+// is ignored.
 func (i *interest) require(in lb.Intent) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -31,7 +29,7 @@ func (i *interest) require(in lb.Intent) {
 		return
 	}
 	i.revision, i.required = in.Revision, in.Services()
-	i.tell()
+	i.update()
 }
 
 // borrow watches services until the returned function is called.
@@ -44,7 +42,7 @@ func (i *interest) borrow(services ...lb.Name) (giveBack func()) {
 	for _, s := range services {
 		i.borrowed[s]++
 	}
-	i.tell()
+	i.update()
 	return func() {
 		i.mu.Lock()
 		defer i.mu.Unlock()
@@ -53,13 +51,13 @@ func (i *interest) borrow(services ...lb.Name) (giveBack func()) {
 				delete(i.borrowed, s)
 			}
 		}
-		i.tell()
+		i.update()
 	}
 }
 
-// tell hands the whole set to the source when it is another one; mu is held, so
-// that the last call carries the newest set.
-func (i *interest) tell() {
+// update hands the whole set to the source when it has changed; mu is held, so that the
+// last call carries the newest set.
+func (i *interest) update() {
 	set := maps.Clone(i.borrowed)
 	if set == nil {
 		set = map[lb.Name]int{}
@@ -68,38 +66,8 @@ func (i *interest) tell() {
 		set[s]++
 	}
 	wanted := slices.Sorted(maps.Keys(set))
-	if i.told == nil || !slices.Equal(i.told, wanted) {
+	if i.watched == nil || !slices.Equal(i.watched, wanted) {
 		i.source.Want(wanted)
-		i.told = append([]lb.Name{}, wanted...)
+		i.watched = append([]lb.Name{}, wanted...)
 	}
-}
-
-// await waits until done is content with the service's answer, at most for
-// patience. known is false when Consul has not answered about it at all.
-func (a *Agent) await(ctx context.Context, name lb.Name, patience time.Duration, done func(lb.Service) bool) (s lb.Service, known, ok bool) {
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	for over := false; ; {
-		next := a.sources.Next()
-		s, known = a.Snapshot().Services[name]
-		if ok = known && done(s); ok || over {
-			return s, known, ok
-		}
-		select {
-		case <-next:
-		case <-deadline.C:
-			over = true // the loop may be too busy to tell: look once more
-		case <-ctx.Done():
-			return s, known, false
-		}
-	}
-}
-
-// unanswered lists the services of an intent that nothing is known about, not
-// even from an earlier run.
-func unanswered(in lb.Intent, snap lb.Snapshot) []lb.Name {
-	return slices.DeleteFunc(in.Services(), func(s lb.Name) bool {
-		_, known := snap.Services[s]
-		return known
-	})
 }

@@ -15,11 +15,11 @@ import (
 )
 
 // weights lists the servers in use as "PORT*WEIGHT".
-func (w *world) weights() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (fx *fixture) weights() string {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
 	var out []string
-	for _, s := range w.servers {
+	for _, s := range fx.servers {
 		if !s.Maintenance {
 			out = append(out, fmt.Sprintf("%d*%d", s.Address.Port, s.Weight))
 		}
@@ -39,43 +39,43 @@ func mustSplit(t *testing.T, text string) lb.Split {
 
 func TestTrafficIsDividedAtRunTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.ready("1.0.0 1001", "1.0.0 1002", "1.1.0 1101", "1.2.0 1201 sick")
-		attempts := w.attempts()
+		fx := newFixture(t)
+		fx.ready("1.0.0 1001", "1.0.0 1002", "1.1.0 1101", "1.2.0 1201 sick")
+		attempts := fx.attempts()
 		for _, step := range []struct{ split, weights string }{
 			{"1.0.0=90,1.1.0=10", "1001*252 1002*252 1101*56"},
 			{"1.0.0=50,1.1.0=50", "1001*128 1002*128 1101*256"},
 			{"1.0.0=0,1.1.0=1", "1101*256"},
 			{"1.0.0=50,1.1.0=50", "1001*128 1002*128 1101*256"},
 		} {
-			applied, err := w.agent.Switch(t.Context(), lb.Switch{Backend: "b", Versions: mustSplit(t, step.split)})
+			applied, err := fx.agent.Switch(t.Context(), lb.Switch{Backend: "b", Versions: mustSplit(t, step.split)})
 			if err != nil || !applied.Applied || applied.Path != "runtime" {
 				t.Fatalf("%s: got %+v, %v; expected the run-time path", step.split, applied, err)
 			}
-			if got := w.weights(); got != step.weights {
+			if got := fx.weights(); got != step.weights {
 				t.Errorf("%s: HAProxy has %s, want %s", step.split, got, step.weights)
 			}
 		}
 		// Another instance of a version shares what the version has.
-		w.consul("shop", 2, "", "1.0.0 1001", "1.0.0 1002", "1.1.0 1101", "1.1.0 1102")
-		w.serves("1001", "1002", "1101", "1102")
-		if got, want := w.weights(), "1001*256 1002*256 1101*256 1102*256"; got != want {
+		fx.consul("shop", 2, "", "1.0.0 1001", "1.0.0 1002", "1.1.0 1101", "1.1.0 1102")
+		fx.serves("1001", "1002", "1101", "1102")
+		if got, want := fx.weights(), "1001*256 1002*256 1101*256 1102*256"; got != want {
 			t.Errorf("HAProxy has %s, want %s", got, want)
 		}
-		if _, err := w.agent.Switch(t.Context(), lb.Switch{Backend: "b", Version: "1.1.0"}); err != nil {
+		if _, err := fx.agent.Switch(t.Context(), lb.Switch{Backend: "b", Version: "1.1.0"}); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := w.weights(), "1101*1 1102*1"; got != want {
+		if got, want := fx.weights(), "1101*1 1102*1"; got != want {
 			t.Errorf("HAProxy has %s, want %s", got, want)
 		}
-		if w.attempts() != attempts {
-			t.Errorf("%d reloads", w.attempts()-attempts)
+		if fx.attempts() != attempts {
+			t.Errorf("%d reloads", fx.attempts()-attempts)
 		}
 		pause(t.Context(), time.Second)
-		w.mu.Lock()
-		defer w.mu.Unlock()
+		fx.mu.Lock()
+		defer fx.mu.Unlock()
 		var switches []string
-		for _, e := range w.events {
+		for _, e := range fx.events {
 			if e.Verb == activity.BackendSwitched {
 				switches = append(switches, e.Diff...)
 			}
@@ -92,30 +92,30 @@ func TestTrafficIsDividedAtRunTime(t *testing.T) {
 
 func TestSplitNeedsHealthyInstancesOfEachVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.ready("1.0.0 1001", "1.1.0 1101 sick")
+		fx := newFixture(t)
+		fx.ready("1.0.0 1001", "1.1.0 1101 sick")
 		for text, reason := range map[string]string{
 			"1.0.0=90,1.1.0=10": "version 1.1.0 of service shop has no healthy instance; Consul knows 1.0.0 (1 of 1 healthy), 1.1.0 (0 of 1 healthy)",
 			"1.0.0=1,1.1.0=1,7=1,8=0": "versions 1.1.0 and 7 of service shop have no healthy instance; " +
 				"Consul knows 1.0.0 (1 of 1 healthy), 1.1.0 (0 of 1 healthy)",
 		} {
-			_, err := w.agent.Switch(t.Context(), lb.Switch{Backend: "b", Versions: mustSplit(t, text)})
+			_, err := fx.agent.Switch(t.Context(), lb.Switch{Backend: "b", Versions: mustSplit(t, text)})
 			if conflict := (*lb.ConflictError)(nil); !errors.As(err, &conflict) || conflict.Reason != reason {
 				t.Errorf("%s: got %v, want %s", text, err, reason)
 			}
 		}
-		w.serves("1001")
-		applied, err := w.agent.Switch(t.Context(), lb.Switch{Backend: "b", Versions: mustSplit(t, "1.0.0=100,1.1.0=0")})
+		fx.serves("1001")
+		applied, err := fx.agent.Switch(t.Context(), lb.Switch{Backend: "b", Versions: mustSplit(t, "1.0.0=100,1.1.0=0")})
 		if err != nil || !applied.Applied {
 			t.Errorf("a version without traffic needs an instance: %+v, %v", applied, err)
 		}
-		if _, err := w.agent.Switch(t.Context(), lb.Switch{Backend: "b", Versions: mustSplit(t, "1.0.0=1,1.1.0=9"), Force: true}); err != nil {
+		if _, err := fx.agent.Switch(t.Context(), lb.Switch{Backend: "b", Versions: mustSplit(t, "1.0.0=1,1.1.0=9"), Force: true}); err != nil {
 			t.Errorf("forced: %v", err)
 		}
-		w.serves("1001")
-		w.consul("shop", 2, "", "1.0.0 1001", "1.1.0 1101")
-		w.serves("1001", "1101")
-		if got, want := w.weights(), "1001*28 1101*252"; got != want {
+		fx.serves("1001")
+		fx.consul("shop", 2, "", "1.0.0 1001", "1.1.0 1101")
+		fx.serves("1001", "1101")
+		if got, want := fx.weights(), "1001*28 1101*252"; got != want {
 			t.Errorf("HAProxy has %s, want %s", got, want)
 		}
 	})
@@ -123,21 +123,21 @@ func TestSplitNeedsHealthyInstancesOfEachVersion(t *testing.T) {
 
 func TestSplitUnderAStaticAlgorithmIsAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.consul("shop", 1, "", "1.0.0 1001", "1.1.0 1101")
-		w.run()
+		fx := newFixture(t)
+		fx.consul("shop", 1, "", "1.0.0 1001", "1.1.0 1101")
+		fx.run()
 		b, err := node.ParseBackend("b", []byte(`{"type":"dynamic","name":"shop","version":"1.0.0","balance":"source"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.agent.Edit(t.Context(), lb.Edit{Backend: &b}); err != nil {
+		if _, err := fx.agent.Edit(t.Context(), lb.Edit{Backend: &b}); err != nil {
 			t.Fatal(err)
 		}
-		applied, err := w.agent.Switch(t.Context(), lb.Switch{Backend: "b", Versions: mustSplit(t, "1.0.0=3,1.1.0=1")})
+		applied, err := fx.agent.Switch(t.Context(), lb.Switch{Backend: "b", Versions: mustSplit(t, "1.0.0=3,1.1.0=1")})
 		if err != nil || !applied.Applied || applied.Path != "reload" {
 			t.Fatalf("got %+v, %v; expected a reload", applied, err)
 		}
-		if got, want := w.weights(), "1001*255 1101*85"; got != want {
+		if got, want := fx.weights(), "1001*255 1101*85"; got != want {
 			t.Errorf("HAProxy has %s, want %s", got, want)
 		}
 	})

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"thalassa/lb"
 )
@@ -18,19 +19,16 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 		Version: a.cfg.Version, Label: a.cfg.Label, Started: a.started,
 		Revision: in.Revision, Discovery: lb.ServiceStatuses(in, a.Snapshot()),
 	}
-	a.mu.Lock()
-	last, fileProblem := a.last, a.fileProblem
-	s.Warnings = a.warnings
-	a.mu.Unlock()
-	s.Warnings = append(s.Warnings, a.lineWarnings()...)
+	last := a.outcomes.latest()
+	s.Warnings = append(slices.Clone(a.warnings.current()), a.lines.current()...)
 	s.InEffect = last.inEffect
 	switch {
 	case last.err != nil:
 		s.Problem = fmt.Sprintf("revision %d is not in effect: %v", last.revision, last.err)
-	case !a.wasInStep():
+	case !a.inStep.isSet():
 		s.Problem = "the agent has just started and has not looked at HAProxy yet"
 	default:
-		s.Problem = fileProblem
+		s.Problem = a.persister.file.problem()
 	}
 	state, err := a.cfg.HAProxy.State(ctx)
 	if err != nil {

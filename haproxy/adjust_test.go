@@ -80,9 +80,10 @@ func (s *stage) render(config lb.Config) template.Rendered {
 }
 
 // next lays the pools out for what runs.
-func (s *stage) next(pools ...lb.Pool) (lb.Config, plan.Change) {
+func (s *stage) next(pools ...lb.Pool) (lb.Config, plan.Correction) {
+	s.t.Helper()
 	wanted := plan.Layout(plan.SlotsOf(s.running), s.configOf(pools...))
-	return wanted, plan.Compute(&s.running, wanted)
+	return wanted, plan.Correction{Change: plan.Compute(&s.running, wanted), Ops: plan.Repair(wanted, s.servers()).Ops}
 }
 
 // become changes the pools at run time.

@@ -109,7 +109,7 @@ func TestRandomChanges(t *testing.T) {
 func (s *stage) repair() (atRunTime bool) {
 	s.t.Helper()
 	servers := s.servers()
-	settled := plan.Resettle(s.running, servers)
+	settled := plan.Reassign(s.running, servers)
 	change := plan.Repair(settled, servers)
 	if len(change.Reload) == 0 {
 		s.adjust(change.Ops...)

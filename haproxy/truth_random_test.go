@@ -91,7 +91,7 @@ func (s *stage) misuse(d dealer, client *statsock.Client) {
 func (s *stage) putRight() {
 	s.t.Helper()
 	servers := s.servers()
-	settled := plan.Resettle(s.running, servers)
+	settled := plan.Reassign(s.running, servers)
 	change := plan.Repair(settled, servers)
 	rendered := s.render(settled)
 	config := strings.NewReplacer(s.asked...).Replace(string(rendered.Bytes))

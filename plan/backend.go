@@ -7,25 +7,24 @@ import (
 	"thalassa/lb"
 )
 
-// compareBackends finds those created, removed and changed. It walks through both
-// configurations at once: they are sorted, and with a thousand backends each change
-// would pay for a map of them.
+// compareBackends finds those created, removed and changed. Both configurations are sorted,
+// so it walks through them in step: a map of a thousand backends would cost every change.
 func (c *Change) compareBackends(a, b lb.Config) {
 	pretended, pretends := pretending(a.Frontends), pretending(b.Frontends)
-	olds, news := a.Backends, b.Backends
-	for len(olds) > 0 || len(news) > 0 {
+	before, after := a.Backends, b.Backends
+	for len(before) > 0 || len(after) > 0 {
 		switch {
-		case len(news) == 0 || len(olds) > 0 && olds[0].Key < news[0].Key:
-			c.Reload = append(c.Reload, Reason{Object: olds[0].ID(), What: "removed"})
-			olds = olds[1:]
+		case len(after) == 0 || len(before) > 0 && before[0].Key < after[0].Key:
+			c.Reload = append(c.Reload, Reason{Object: before[0].ID(), What: "removed"})
+			before = before[1:]
 			continue
-		case len(olds) == 0 || news[0].Key < olds[0].Key:
-			c.Reload = append(c.Reload, Reason{Object: news[0].ID(), What: "created"})
-			news = news[1:]
+		case len(before) == 0 || after[0].Key < before[0].Key:
+			c.Reload = append(c.Reload, Reason{Object: after[0].ID(), What: "created"})
+			after = after[1:]
 			continue
 		}
-		old, p := &olds[0], &news[0]
-		olds, news = olds[1:], news[1:]
+		old, p := &before[0], &after[0]
+		before, after = before[1:], after[1:]
 		if !old.Same(*p) {
 			c.compareBackend(*old, *p)
 		}
@@ -62,19 +61,41 @@ func (c *Change) compareBackend(a, b lb.Pool) {
 		c.Reload = append(c.Reload, members...)
 		return
 	}
-	var runtime Change
-	runtime.repair(b, states(a))
-	c.steps = append(c.steps, runtime.steps...)
-	if len(runtime.Reload) == 0 {
+	servers, obstacles := compareServers(b, states(a))
+	c.Servers += servers
+	if len(obstacles) == 0 {
 		c.Runtime = append(c.Runtime, members...)
 		return
 	}
 	c.Reload = append(c.Reload, members...)
-	for _, reason := range runtime.Reload { // what members say already they say better
+	for _, reason := range obstacles { // the reasons about members are more precise
 		if !slices.ContainsFunc(members, func(r Reason) bool { return r.What == reason.What }) {
 			c.Reload = append(c.Reload, reason)
 		}
 	}
+}
+
+// compareServers counts the servers of p that change without a reload, and lists the
+// reasons why others need one.
+func compareServers(p lb.Pool, now []lb.ServerState) (changes int, obstacles []Reason) {
+	reload, index := reasons{object: p.ID()}, serverIndex{servers: now}
+	for i, want := range p.Servers() {
+		is, ok := index.find(i, want.Name)
+		if !ok {
+			reload.add(missing(want))
+			continue
+		}
+		op := operation(want, is)
+		if isNothing(op) {
+			continue
+		}
+		if what, detail := obstacle(p, op, want, is); what != "" {
+			reload.add(what, detail)
+		} else {
+			changes++
+		}
+	}
+	return changes, reload.merged()
 }
 
 // compareMembers says in words which members and weights differ.
@@ -96,9 +117,8 @@ func slotsText(p lb.Pool) string {
 	return strconv.Itoa(len(p.Slots))
 }
 
-// healthText describes p's check. The interval stands in the lines of servers
-// only, so that it means nothing unless p and the pool it is compared with both
-// have some.
+// healthText describes p's check. Only server lines contain the interval, so it counts only
+// where p and the other pool both have servers.
 func healthText(p, other lb.Pool) string {
 	text := ""
 	if h := p.Health; h != nil {

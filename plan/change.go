@@ -11,15 +11,12 @@ import (
 // A Change is what has to be done to get from one configuration to another.
 // Reasons are sorted by object, then by what differs.
 type Change struct {
-	// Ops are enough when there is no reason to reload, in this order; a reload
-	// makes them needless.
-	Ops []lb.ServerOp
-	// Runtime holds the differences that Ops are for.
+	// Servers counts the servers that change without a reload.
+	Servers int
+	// Runtime holds the differences that need no reload.
 	Runtime []Reason
 	// Reload holds the reasons to reload HAProxy; empty: no reload.
 	Reload []Reason
-
-	steps []step // become Ops
 }
 
 // A Reason is one difference between two configurations.
@@ -27,10 +24,10 @@ type Reason struct {
 	// Object is "frontend/KEY", "backend/KEY" or "process".
 	Object string
 	// What differs. Of any object: "created", "removed". Of the process:
-	// "runtime" (why nothing can be done while it runs), "settings", "unknown". Of a frontend: "bind", "backend", "keepalive",
-	// "mode", "natives", "rules". Of a backend: "balance", "health", "host",
-	// "keepalive", "members", "mode", "natives", "servers", "slots", "version",
-	// "weight".
+	// "runtime" (why nothing can change while it runs), "settings", "unknown". Of a
+	// frontend: "bind", "backend", "keepalive", "mode", "natives", "rules". Of a
+	// backend: "balance", "health", "host", "keepalive", "members", "mode",
+	// "natives", "servers", "slots", "version", "weight".
 	What string
 	// Detail names the differences: "+127.0.0.1:9001" came, "-127.0.0.1:9000"
 	// went, "1.0.0 → 1.1.0" changed. Empty where What says it all.
@@ -38,14 +35,11 @@ type Reason struct {
 }
 
 // Empty reports whether nothing has to be done.
-func (c Change) Empty() bool { return len(c.Reload)+len(c.Ops)+len(c.Runtime) == 0 }
+func (c Change) Empty() bool { return len(c.Reload)+len(c.Runtime)+c.Servers == 0 }
 
 // Backends are those that the change is about, sorted.
 func (c Change) Backends() []lb.Name {
 	var names []lb.Name
-	for _, op := range c.Ops {
-		names = append(names, op.Backend)
-	}
 	for _, r := range slices.Concat(c.Runtime, c.Reload) {
 		if name, ok := strings.CutPrefix(r.Object, "backend/"); ok {
 			names = append(names, lb.Name(name))
@@ -55,16 +49,16 @@ func (c Change) Backends() []lb.Name {
 	return slices.Compact(names)
 }
 
-// Without is the change for a HAProxy that lacks what Ops need: then the differences
-// are reasons to reload.
+// Without is the change for a HAProxy that lacks what changes at run time need: then
+// the differences are reasons to reload.
 func (c Change) Without(lacks string) Change {
-	if lacks == "" || len(c.Ops)+len(c.Runtime) == 0 {
+	if lacks == "" || len(c.Runtime)+c.Servers == 0 {
 		return c
 	}
 	c.Reload = sorted(slices.Concat(c.Reload, c.Runtime, []Reason{{
 		Object: "process", What: "runtime", Detail: []string{"the stats socket lacks " + lacks},
 	}}))
-	c.Ops, c.Runtime = nil, nil
+	c.Servers, c.Runtime = 0, nil
 	return c
 }
 

@@ -7,9 +7,8 @@ import (
 	"thalassa/lb"
 )
 
-// Compute says what has to be done so that HAProxy, which runs the
-// configuration running, runs wanted. A nil running means that nothing is known
-// about what HAProxy runs.
+// Compute says what has to be done so that HAProxy, which runs the configuration running,
+// runs wanted. A nil running means that nothing is known about what HAProxy runs.
 func Compute(running *lb.Config, wanted lb.Config) Change {
 	if running == nil {
 		return Change{Reload: []Reason{{Object: "process", What: "unknown"}}}
@@ -18,7 +17,6 @@ func Compute(running *lb.Config, wanted lb.Config) Change {
 	change.Reload = compareProcesses(running.Process, wanted.Process)
 	change.Reload = append(change.Reload, compareFrontends(running.Frontends, wanted.Frontends)...)
 	change.compareBackends(*running, wanted)
-	change.order()
 	change.Runtime, change.Reload = sorted(change.Runtime), sorted(change.Reload)
 	return change
 }
@@ -107,7 +105,7 @@ func compareFrontend(a, b lb.Frontend) []Reason {
 }
 
 // closing is how a frontend ends connections after a request; "" is up to
-// HAProxy. A pretended keepalive is its backends' part (see pretending).
+// HAProxy. A pretended keepalive is an option of its backends (see pretending).
 func closing(f lb.Frontend) string {
 	switch {
 	case f.Mode != "http":
@@ -131,7 +129,7 @@ func ruleText(r lb.Rule) string {
 	return fetch + " " + strings.Join(r.Values, " ") + " to backend/" + string(r.Backend)
 }
 
-// pretending lists the backends whose members are told of a keepalive.
+// pretending lists the backends with option http-pretend-keepalive.
 func pretending(frontends []lb.Frontend) map[lb.Name]bool {
 	out := map[lb.Name]bool{}
 	for _, f := range frontends {

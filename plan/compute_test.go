@@ -190,12 +190,12 @@ func TestChangeWithoutRunTime(t *testing.T) {
 	running := plan.Layout(nil, lb.Config{Backends: []lb.Pool{poolOf("1")}})
 	wanted := plan.Layout(plan.SlotsOf(running), lb.Config{Backends: []lb.Pool{poolOf("1 2")}})
 	change := plan.Compute(&running, wanted)
-	if got := change.Without(""); len(got.Ops) != 1 || len(got.Reload) != 0 {
+	if got := change.Without(""); got.Servers != 1 || len(got.Reload) != 0 {
 		t.Errorf("nothing is lacking: %+v", got)
 	}
 	got := change.Without("level admin")
 	want := []string{"backend/live members: +10.0.0.2:80", "process runtime: the stats socket lacks level admin"}
-	if len(got.Ops)+len(got.Runtime) != 0 || !slices.Equal(reasonTexts(got.Reload), want) {
+	if got.Servers+len(got.Runtime) != 0 || !slices.Equal(reasonTexts(got.Reload), want) {
 		t.Errorf("got %+v", got)
 	}
 	if got := plan.Compute(&running, running).Without("level admin"); !got.Empty() {

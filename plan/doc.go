@@ -1,11 +1,13 @@
 // Package plan compares what HAProxy runs with what it is to run and says what
 // has to be done about the difference, and why.
 //
-// Members of dynamic backends are given slots, server lines that take one member
-// after the other, so that another membership is a matter of operations on the
-// servers of the running HAProxy. Every other difference is a reason to reload.
-// What the operations lead to is what a reload with the wanted configuration
-// would.
+// Members of dynamic backends get slots: server lines that take one member after the
+// other. So a change of members needs only operations on the servers of the running
+// HAProxy. Every other difference is a reason to reload. The operations lead to the same
+// servers as a reload with the wanted configuration.
+//
+// Compute compares two configurations. Repair compares a configuration with the servers
+// that HAProxy has, and returns the operations.
 //
 // A difference counts only when it has an effect on haproxy.cfg: a member's
 // metadata, the Consul service a frontend is announced as, or a new version with

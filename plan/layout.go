@@ -12,8 +12,8 @@ const (
 	minSpare, maxSpare = 3, 128
 	// fewSpare takes the place of maxSpare in a configuration with manyMembers.
 	fewSpare, manyMembers = 8, 5000
-	// none takes its place where there are to be no spare slots at all.
-	none = -1
+	// noSpares takes its place where no spare slots are wanted.
+	noSpares = -1
 )
 
 // Slots are the server lines that HAProxy has now, by backend.
@@ -30,9 +30,9 @@ func SlotsOf(c lb.Config) Slots {
 	return out
 }
 
-// Recall finds the slots in the servers of a running HAProxy, as an agent does
-// that was not there when it was started.
-func Recall(servers []lb.ServerState) Slots {
+// SlotsIn finds the slots in the servers of a running HAProxy, for an agent that did not
+// start it.
+func SlotsIn(servers []lb.ServerState) Slots {
 	out := Slots{}
 	for _, s := range servers {
 		i := lb.SlotIndex(s.Server)
@@ -51,64 +51,63 @@ func Recall(servers []lb.ServerState) Slots {
 	return out
 }
 
-// Resettle is Layout for a running HAProxy whose servers somebody has changed: a
-// member whose slot was taken from it gets another. No pool grows for room that
-// nobody needs now, which would take a reload.
-func Resettle(c lb.Config, servers []lb.ServerState) lb.Config {
-	now := Recall(servers)
+// Reassign is Layout for a running HAProxy whose servers somebody else has changed: a
+// member whose slot was taken gets another one. No pool grows for spare slots, which would
+// cost a reload.
+func Reassign(c lb.Config, servers []lb.ServerState) lb.Config {
+	now := SlotsIn(servers)
 	for _, p := range c.Backends {
 		if len(now[p.Key]) < len(p.Slots) {
 			now[p.Key] = p.Slots // a slot is missing, as a comparison will show
 		}
 		now[p.Key] = now[p.Key][:len(p.Slots)]
 	}
-	return Cram(now, c)
+	return DropSpares(now, c)
 }
 
-// Layout gives every member of the wanted configuration a slot. Members stay
-// where they are in now, and one that comes back gets its former slot. Others
-// take slots that are spare in now, those that had no member yet first: a slot
-// that is vacated only by this change may still have requests under way.
+// Layout gives every member of the wanted configuration a slot. Members stay where they
+// are in now, and one that comes back gets its former slot. Others take slots that are
+// spare in now, unused ones first: a slot that this change vacates may still have requests
+// under way.
 //
-// A pool that is laid out anew has room for a switch to another version, as far as
-// room says; where the spare slots do not suffice for the members, or would not
-// for such a switch any more, it grows to twice as many, and it does not shrink.
-// Static pools, and those with a member that has a host name, get no
-// slots: HAProxy can change only addresses at run time.
+// A new pool has room for a switch to another version (see room). A pool grows to twice as
+// many slots when the spare ones do not suffice for its members, or for such a switch. It
+// never shrinks. Static pools, and those with a member that has a host name, get no slots:
+// HAProxy can change only addresses at run time.
 func Layout(now Slots, wanted lb.Config) lb.Config {
-	members, unseen := 0, maxSpare
+	members, spareLimit := 0, maxSpare
 	for _, p := range wanted.Backends {
 		members += len(p.Members)
 	}
 	if members >= manyMembers {
-		unseen = fewSpare
+		spareLimit = fewSpare
 	}
-	return layout(now, wanted, unseen)
+	return layout(now, wanted, spareLimit)
 }
 
 // LayoutPool is Layout for one pool.
 func LayoutPool(now []lb.Slot, p lb.Pool) lb.Pool { return layoutPool(now, p, maxSpare) }
 
-// Cram is Layout for a HAProxy that cannot have as many server lines: a pool grows
-// only where its members find no slot, and by no more than these.
-func Cram(now Slots, wanted lb.Config) lb.Config { return layout(now, wanted, none) }
+// DropSpares is Layout for a HAProxy that cannot have as many server lines: a pool grows
+// only by the members that find no slot.
+func DropSpares(now Slots, wanted lb.Config) lb.Config { return layout(now, wanted, noSpares) }
 
-// CramPool is Cram for one pool.
-func CramPool(now []lb.Slot, p lb.Pool) lb.Pool { return layoutPool(now, p, none) }
+// DropSparesOf is DropSpares for one pool.
+func DropSparesOf(now []lb.Slot, p lb.Pool) lb.Pool { return layoutPool(now, p, noSpares) }
 
-func layout(now Slots, wanted lb.Config, unseen int) lb.Config {
+func layout(now Slots, wanted lb.Config, spareLimit int) lb.Config {
 	pools := make([]lb.Pool, len(wanted.Backends))
 	for i, p := range wanted.Backends {
-		pools[i] = layoutPool(now[p.Key], p, unseen)
+		pools[i] = layoutPool(now[p.Key], p, spareLimit)
 	}
 	wanted.Backends = pools
 	return wanted
 }
 
-func layoutPool(now []lb.Slot, p lb.Pool, unseen int) lb.Pool {
+func layoutPool(now []lb.Slot, p lb.Pool, spareLimit int) lb.Pool {
 	p.Slots = nil
 	if slotted(p) {
-		p.Slots = assign(now, p, unseen)
+		p.Slots = assign(now, p, spareLimit)
 	}
 	return p
 }
@@ -126,16 +125,16 @@ func slotted(p lb.Pool) bool {
 }
 
 // assign is Layout for the slots of one pool.
-func assign(now []lb.Slot, p lb.Pool, unseen int) []lb.Slot {
+func assign(now []lb.Slot, p lb.Pool, spareLimit int) []lb.Slot {
 	slots, arriving := keep(now, p.Members)
 	free := empty(slots, now)
 	size := len(now)
 	isShort, hasNoRoom := len(arriving) > len(free) || size == 0, size < len(p.Members)+successors(p)
 	switch {
-	case unseen == none && isShort:
+	case spareLimit == noSpares && isShort:
 		size = max(1, size+len(arriving)-len(empty(slots, nil)), size)
-	case unseen != none && (isShort || hasNoRoom):
-		size = max(2*size, len(p.Members)+room(p, unseen))
+	case spareLimit != noSpares && (isShort || hasNoRoom):
+		size = max(2*size, len(p.Members)+room(p, spareLimit))
 	}
 	if isShort || size > len(now) {
 		slots = append(slots, make([]lb.Slot, size-len(now))...)
@@ -147,19 +146,19 @@ func assign(now []lb.Slot, p lb.Pool, unseen int) []lb.Slot {
 	return slots
 }
 
-// successors are how many members of other versions a pool keeps room for. A
-// switch has the members of both versions in slots, since one that is in use must
-// not take another address. Where the other version is known it is as many, within
-// twice the pool or maxSpare: each line is a file descriptor and memory.
+// successors are how many members of other versions a pool keeps room for. A switch needs
+// slots for the members of both versions, since a slot in use must not take another
+// address. It is as many as the other version has, at most as many as the pool has members
+// or maxSpare: each line costs a file descriptor and memory.
 func successors(p lb.Pool) int {
 	return min(p.Arrivals, max(len(p.Members), maxSpare))
 }
 
-// room is how many spare slots a pool is laid out with: for the successors there
-// are, or as many as there are members now, up to unseen, for a version that nobody
-// has seen yet; and one for an instance that comes in between.
-func room(p lb.Pool, unseen int) int {
-	return max(minSpare, min(len(p.Members)+1, unseen), successors(p)+1)
+// room is how many spare slots a pool is laid out with: for its successors, or for a version
+// not seen yet as many as there are members, up to spareLimit; and one more for an instance
+// that comes in between.
+func room(p lb.Pool, spareLimit int) int {
+	return max(minSpare, min(len(p.Members)+1, spareLimit), successors(p)+1)
 }
 
 // keep leaves members where they are, or were last, in now. The others are

@@ -113,7 +113,7 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-func TestCram(t *testing.T) {
+func TestDropSpares(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, now, members, want string }{
 		{"nobody", "", "", "-"},
@@ -126,19 +126,19 @@ func TestCram(t *testing.T) {
 	} {
 		wanted := poolOf(c.members)
 		wanted.Arrivals = 10
-		if got := slotsText(plan.CramPool(slotsOf(c.now), wanted).Slots); got != c.want {
+		if got := slotsText(plan.DropSparesOf(slotsOf(c.now), wanted).Slots); got != c.want {
 			t.Errorf("%s: got  %s\nwant %s", c.name, got, c.want)
 		}
 	}
 	first, second := poolOf("1"), poolOf("2 3")
 	first.Key, second.Key = "first", "second"
-	c := plan.Cram(plan.Slots{"second": slotsOf("2")}, lb.Config{Backends: []lb.Pool{first, second}})
+	c := plan.DropSpares(plan.Slots{"second": slotsOf("2")}, lb.Config{Backends: []lb.Pool{first, second}})
 	if got := slotsText(c.Backends[0].Slots) + ", " + slotsText(c.Backends[1].Slots); got != "1, 2 3" {
 		t.Errorf("got %s", got)
 	}
 }
 
-func TestLayoutGivesOthersNoSlots(t *testing.T) {
+func TestLayoutGivesOnlyDynamicPoolsSlots(t *testing.T) {
 	t.Parallel()
 	named, static := poolOf("1 a.example.org:80"), poolOf("1 2")
 	static.Type = "static"
@@ -285,7 +285,7 @@ func statesOf(backend lb.Name, lines ...string) []lb.ServerState {
 	return out
 }
 
-func TestRecall(t *testing.T) {
+func TestSlotsIn(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		servers []string
@@ -299,18 +299,18 @@ func TestRecall(t *testing.T) {
 		"not from the first": {[]string{"s2 2", "s3 3"}, ""},
 		"foreign servers":    {[]string{"10.0.0.9:80 9", "s01 8", "s0 8", "s1 1", "backup 7", "s2 2", "S3 6", "s+3 6", "sx 6", "s 6"}, "1 2"},
 	} {
-		if got := slotsText(plan.Recall(statesOf("live", c.servers...))["live"]); got != c.want {
+		if got := slotsText(plan.SlotsIn(statesOf("live", c.servers...))["live"]); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
 	}
 	mixed := append(statesOf("a", "s1 1"), append(statesOf("b", "s1 2"), statesOf("a", "s2 3")...)...)
-	got := plan.Recall(mixed)
+	got := plan.SlotsIn(mixed)
 	if slotsText(got["a"]) != "1 3" || slotsText(got["b"]) != "2" {
 		t.Errorf("two backends: %+v", got)
 	}
 }
 
-func TestResettle(t *testing.T) {
+func TestReassign(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
@@ -333,7 +333,7 @@ func TestResettle(t *testing.T) {
 		}
 		p.Arrivals = 2
 		p.Slots = slotsOf(c.slots)
-		settled := plan.Resettle(lb.Config{Backends: []lb.Pool{p}}, statesOf("live", c.servers...))
+		settled := plan.Reassign(lb.Config{Backends: []lb.Pool{p}}, statesOf("live", c.servers...))
 		if got := slotsText(settled.Backends[0].Slots); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
 		}

@@ -91,7 +91,7 @@ func (b *balancer) adjust(ops []lb.ServerOp, seen func()) error {
 	return nil
 }
 
-// text tells all that matters of the servers: where a server in maintenance would
+// text says all that matters of the servers: where a server in maintenance would
 // lead does not.
 func (b *balancer) text() string {
 	var lines []string
@@ -161,19 +161,23 @@ func carryOut(t *testing.T, b *balancer, change plan.Change, wanted lb.Config) (
 		return load(wanted), true
 	}
 	before, after := b.serving(), load(wanted).serving()
-	err := b.adjust(change.Ops, func() {
+	ops := plan.Repair(wanted, b.states()).Ops
+	if len(ops) != change.Servers {
+		t.Fatalf("%q, but %d servers were to change", opTexts(ops), change.Servers)
+	}
+	err := b.adjust(ops, func() {
 		now := b.serving()
 		for key := range before {
 			if after[key] && !now[key] {
-				t.Fatalf("backend %s has nobody in between: %q", key, opTexts(change.Ops))
+				t.Fatalf("backend %s has nobody in between: %q", key, opTexts(ops))
 			}
 		}
 	})
 	if err != nil {
-		t.Fatalf("%q: %v", opTexts(change.Ops), err)
+		t.Fatalf("%q: %v", opTexts(ops), err)
 	}
 	if got, want := b.text(), load(wanted).text(); got != want {
-		t.Fatalf("after %q:\n%s\nwith a reload:\n%s", opTexts(change.Ops), got, want)
+		t.Fatalf("after %q:\n%s\nwith a reload:\n%s", opTexts(ops), got, want)
 	}
 	return b, false
 }
@@ -190,8 +194,8 @@ func TestOperationsDoWhatAReloadWouldDo(t *testing.T) {
 		for range 40 {
 			wanted := plan.Layout(plan.SlotsOf(running), g.slotted())
 			change := plan.Compute(&running, wanted)
-			if len(change.Ops) > 0 && len(change.Diff()) == 0 {
-				t.Fatalf("%q, and no word why", opTexts(change.Ops))
+			if ops := plan.Ops(running, wanted); len(ops) > 0 && len(change.Diff()) == 0 {
+				t.Fatalf("%q, and no word why", opTexts(ops))
 			}
 			var reloaded bool
 			if b, reloaded = carryOut(t, b, change, wanted); reloaded {
@@ -270,8 +274,8 @@ func checkRepaired(t *testing.T, seed uint64, drift []byte) (reloaded bool) {
 	if found.Empty() != (b.text() == before) {
 		t.Fatalf("drift of\n%s\nto\n%s\nwas found to be %q", before, b.text(), found.Diff())
 	}
-	settled := plan.Resettle(running, b.states())
-	checkSettled(t, running, settled)
+	settled := plan.Reassign(running, b.states())
+	checkReassigned(t, running, settled)
 	change := plan.Repair(settled, b.states())
 	if len(change.Reload) > 0 {
 		return true
@@ -282,12 +286,12 @@ func checkRepaired(t *testing.T, seed uint64, drift []byte) (reloaded bool) {
 	if got, want := b.text(), load(settled).text(); got != want {
 		t.Fatalf("after %q:\n%s\nwant:\n%s", opTexts(change.Ops), got, want)
 	}
-	checkRecalled(t, settled, b)
+	checkFoundAgain(t, settled, b)
 	return false
 }
 
-// checkSettled: other slots, the same members, the same weights.
-func checkSettled(t *testing.T, running, settled lb.Config) {
+// checkReassigned: other slots, the same members, the same weights.
+func checkReassigned(t *testing.T, running, settled lb.Config) {
 	t.Helper()
 	for i, p := range settled.Backends {
 		if len(p.Slots) < len(running.Backends[i].Slots) {
@@ -311,16 +315,16 @@ func checkSettled(t *testing.T, running, settled lb.Config) {
 	}
 }
 
-// checkRecalled: an agent that comes later finds the same slots and has nothing
+// checkFoundAgain: an agent that comes later finds the same slots and has nothing
 // to do.
-func checkRecalled(t *testing.T, running lb.Config, b *balancer) {
+func checkFoundAgain(t *testing.T, running lb.Config, b *balancer) {
 	t.Helper()
 	unknown := running
 	unknown.Backends = slices.Clone(running.Backends)
 	for i := range unknown.Backends {
 		unknown.Backends[i].Slots = nil
 	}
-	again := plan.Layout(plan.Recall(b.states()), unknown)
+	again := plan.Layout(plan.SlotsIn(b.states()), unknown)
 	if change := plan.Repair(again, b.states()); !change.Empty() {
 		t.Fatalf("the next agent would do %q: %q", opTexts(change.Ops), change.Diff())
 	}
@@ -329,7 +333,7 @@ func checkRecalled(t *testing.T, running lb.Config, b *balancer) {
 	}
 }
 
-func TestRepairPutsRightWhatSomebodyChanged(t *testing.T) {
+func TestRepairRestoresTheConfiguration(t *testing.T) {
 	t.Parallel()
 	reloads := 0
 	const pairs = 1500

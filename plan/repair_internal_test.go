@@ -9,7 +9,7 @@ import (
 
 // Nothing is allocated for servers that are as they should be, of which there are
 // ten thousand, and which are looked at every few seconds.
-func TestALookAtServersThatAreRightIsCheap(t *testing.T) {
+func TestRepairOfRightServersAllocatesNothing(t *testing.T) {
 	const count = 1000
 	p := lb.Pool{Backend: lb.Backend{Key: "live", Balance: "roundrobin"}, Slots: make([]lb.Slot, count)}
 	for i := range p.Slots {

@@ -186,13 +186,14 @@ func TestComputeOfSlots(t *testing.T) {
 			if len(c.reload) > 0 {
 				return
 			}
-			if got := opTexts(change.Ops); !slices.Equal(got, c.ops) {
+			ops := plan.Ops(running, wanted)
+			if got := opTexts(ops); !slices.Equal(got, c.ops) || change.Servers != len(ops) {
 				t.Errorf("operations:\ngot  %q\nwant %q", got, c.ops)
 			}
 			if got := reasonTexts(change.Runtime); !slices.Equal(got, c.runtime) {
 				t.Errorf("differences:\ngot  %q\nwant %q", got, c.runtime)
 			}
-			for _, op := range change.Ops {
+			for _, op := range ops {
 				if op.Backend != "live" {
 					t.Errorf("an operation on backend %q", op.Backend)
 				}
@@ -213,8 +214,9 @@ func TestComputeOfSlotsInUse(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	from.Mode, to.Mode = "tcp", "tcp"
-	change = plan.Compute(&lb.Config{Backends: []lb.Pool{from}}, lb.Config{Backends: []lb.Pool{to}})
-	if got := opTexts(change.Ops); !slices.Equal(got, []string{"s1 addr 10.0.0.2:80 up"}) || len(change.Reload) != 0 {
+	running, wanted := lb.Config{Backends: []lb.Pool{from}}, lb.Config{Backends: []lb.Pool{to}}
+	change = plan.Compute(&running, wanted)
+	if got := opTexts(plan.Ops(running, wanted)); !slices.Equal(got, []string{"s1 addr 10.0.0.2:80 up"}) || len(change.Reload) != 0 {
 		t.Errorf("in mode tcp: %q, %q", got, change.Diff())
 	}
 }

@@ -1,0 +1,121 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"thalassa/discovery"
+	"thalassa/lb"
+)
+
+// Config is what an Agent needs. The first group is required; the zero value of every
+// other field is safe, and its default is in parentheses.
+type Config struct {
+	// What the agent works with.
+
+	Intents Intents
+	Source  Source
+	HAProxy Balancer
+	Runtime Runtime
+	Journal Journal
+	Memory  Memory
+
+	// What it may work with.
+
+	Archive   Archive   // keeps the texts of haproxy.cfg; nil: no text is kept
+	RawLines  RawLines  // checks raw lines; nil: all are accepted
+	Announcer Announcer // registers the agent and frontends in Consul; nil: nothing is registered
+	Holder    Holder    // is told what HAProxy finds down; nil: nothing is ever held
+
+	// Registration in Consul.
+
+	// Self is the agent's own registration; frontends' share its tags and meta.
+	Self discovery.Registration
+	// Outlived: HAProxy keeps running when the agent ends, and frontends stay
+	// registered.
+	Outlived bool
+
+	// Addresses that administer this node, where no traffic may lead.
+
+	// Control returns them: the same value while they are the same. nil: there are none.
+	Control func() *lb.Control
+	// ControlChanged is poked when Control has another value; nil: never.
+	ControlChanged <-chan struct{}
+
+	// HAProxy at the start of the agent, and on standby.
+
+	// Resume starts a HAProxy that does not run with the file of an earlier run;
+	// nil: somebody else starts it. fs.ErrNotExist: there is no file.
+	Resume func(ctx context.Context) error
+	// Drops tells whether a configuration lacks a frontend or backend that HAProxy
+	// has from an earlier run; nil: none does.
+	Drops func(config []byte) (bool, error)
+	// MayBeIdle: Pacemaker runs HAProxy on this node or on others. Where it does not
+	// run, its configuration is kept in place for its start.
+	MayBeIdle bool
+
+	// What every configuration and Status contain.
+
+	Process lb.Process // HAProxy's own settings, rendered into every configuration
+	Version string     // of the agent, for Status
+	Label   string     // logical name of this load balancer
+
+	// Files.
+
+	// TemplateFile is the user's template (the embedded one). It is read again when it
+	// changes.
+	TemplateFile string
+	// Persistence is the JSON copy of the intent (none). It is rewritten after every
+	// revision, beside the loop.
+	Persistence string
+
+	// Times.
+
+	// Quiet is how long discovery must be silent before a round (2 ms), and
+	// MaxSettle how long a round waits for that at most (50 ms).
+	Quiet, MaxSettle time.Duration
+	// FirstAnswer is how long a change waits for Consul's first answer about a
+	// service that was not watched before (2 s).
+	FirstAnswer time.Duration
+	// ReloadEvery is the mean time between reloads that a stream of changes may
+	// cause (500 ms); ReloadBurst are free after a pause (10).
+	ReloadEvery time.Duration
+	ReloadBurst int
+	// ReloadJitter is the maximum random delay before a reload that Consul triggered,
+	// so that a fleet that sees the same change does not reload at once (no delay).
+	ReloadJitter time.Duration
+
+	// What tests replace.
+
+	// Chance chooses a time from 0 up to, and without, the one given (at random).
+	Chance func(time.Duration) time.Duration
+	Now    func() time.Time // time.Now
+	Logger *slog.Logger     // discards
+}
+
+func (c Config) withDefaults() Config {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&c.Quiet, 2*time.Millisecond)
+	def(&c.MaxSettle, 50*time.Millisecond)
+	def(&c.ReloadEvery, 500*time.Millisecond)
+	def(&c.FirstAnswer, 2*time.Second)
+	if c.ReloadBurst <= 0 {
+		c.ReloadBurst = 10
+	}
+	if c.Chance == nil {
+		c.Chance = rand.N[time.Duration]
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}

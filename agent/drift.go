@@ -1,0 +1,89 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"thalassa/haproxy"
+	"thalassa/lb"
+	"thalassa/plan"
+)
+
+// An observation is how the running HAProxy stood when somebody looked.
+type observation struct {
+	state   haproxy.State
+	isKnown bool             // the worker was known, and nothing else was read
+	servers []lb.ServerState // when it shows the expected fingerprint
+	err     error
+	took    time.Duration
+}
+
+// observe reads how HAProxy stands. The servers are read only where it shows the
+// expected fingerprint, and not of a worker that is known (0: none is). It may run
+// beside the loop.
+func observe(ctx context.Context, cfg *Config, fingerprint string, known int) (o observation) {
+	begin := time.Now()
+	defer func() { o.took = time.Since(begin) }()
+	o.state, o.err = cfg.HAProxy.State(ctx)
+	if o.err != nil || !o.state.Answers {
+		return o
+	}
+	if o.isKnown = known != 0 && o.state.WorkerPID == known; o.isKnown || o.state.Fingerprint != fingerprint {
+		return o
+	}
+	o.servers, o.err = cfg.Runtime.Servers(ctx)
+	return o
+}
+
+// check compares what HAProxy runs with what it should run, at once, and repairs what
+// somebody else changed.
+func (m *driftMonitor) check(ctx context.Context) {
+	if m.mayCheck() {
+		m.repair(ctx, observe(ctx, m.cfg, m.running.fingerprint, 0))
+	}
+}
+
+// mayCheck reports whether it is known what HAProxy should run; else a round is due
+// anyway.
+func (m *driftMonitor) mayCheck() bool { return m.running.isKnown() && !m.running.awaitsReload() }
+
+// repair is check for an observation, since which no round has changed anything. It
+// reports whether there was anything to repair.
+func (m *driftMonitor) repair(ctx context.Context, o observation) bool {
+	change := m.drift(o)
+	if change.Empty() {
+		return false
+	}
+	e, reasons := m.reporter.repairedEvent(m.running.revision, change), change.Reload
+	if o.servers != nil {
+		err := m.servers.repair(ctx, change)
+		if reasons = reasonsOf(err); err != nil && !needsReload(err) {
+			e.Error = err.Error()
+		}
+	}
+	if len(reasons) > 0 && e.Error == "" && m.running.failure != "" {
+		m.look.send() // perhaps HAProxy has come back with what it refused or could not be told
+		return false
+	}
+	if len(reasons) > 0 {
+		e.Path = pathReload
+		m.running.requireReload(reasons) // a round sorts it out
+		m.look.send()
+	}
+	m.reporter.repaired(ctx, e)
+	return true
+}
+
+// drift is how HAProxy differs from what it should be: it runs another configuration,
+// or its servers stand otherwise. One that is reloading does not differ, nor does one
+// that does not run, which is noticed elsewhere.
+func (m *driftMonitor) drift(o observation) plan.Change {
+	switch {
+	case o.err != nil || !o.state.Answers:
+		return plan.Change{}
+	case o.state.Fingerprint != m.running.fingerprint:
+		return plan.Change{Reload: []plan.Reason{{Object: "process", What: "configuration", Detail: []string{"it was not the agent's"}}}}
+	}
+	reportDown(m.cfg, m.inputs, o.servers)
+	return plan.Repair(m.running.config, o.servers).Without(m.running.lacks)
+}

@@ -1,0 +1,86 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"thalassa/internal/wake"
+	"thalassa/lb"
+)
+
+// inputs are what the agent is told: what operators asked for, what discovery knows and
+// which addresses administer this node. Its methods may be called from any goroutine.
+type inputs struct {
+	cfg    *Config
+	views  *wake.Signal
+	marked marker
+
+	changed wake.Signal // the snapshot or the control addresses have changed
+}
+
+// intent is what operators asked for now.
+func (i *inputs) intent(ctx context.Context) (lb.Intent, error) {
+	in, err := i.cfg.Intents.Load(ctx)
+	if err != nil {
+		return lb.Intent{}, fmt.Errorf("loading the stored configuration: %w", err)
+	}
+	return in, nil
+}
+
+// snapshot is what discovery knows now. Instances at control addresses are refused.
+func (i *inputs) snapshot() lb.Snapshot {
+	return i.marked.mark(i.cfg.Source.Snapshot(), i.control())
+}
+
+// control is which addresses administer this node now.
+func (i *inputs) control() *lb.Control {
+	if i.cfg.Control == nil {
+		return nil
+	}
+	return i.cfg.Control()
+}
+
+// broadcast wakes whoever waits for a change of the snapshot or shows it.
+func (i *inputs) broadcast() {
+	i.changed.Broadcast()
+	i.views.Broadcast()
+}
+
+// await waits until done accepts the answer for a service, at most for the time given.
+// known is false when Consul has not answered about the service at all.
+func (i *inputs) await(ctx context.Context, name lb.Name, most time.Duration, done func(lb.Service) bool) (s lb.Service, known, ok bool) {
+	deadline := time.NewTimer(most)
+	defer deadline.Stop()
+	for over := false; ; {
+		next := i.changed.Next()
+		s, known = i.snapshot().Services[name]
+		if ok = known && done(s); ok || over {
+			return s, known, ok
+		}
+		select {
+		case <-next:
+		case <-deadline.C:
+			over = true // the loop may be too busy to broadcast: look once more
+		case <-ctx.Done():
+			return s, known, false
+		}
+	}
+}
+
+// awaitAnswer waits until Consul has answered about a service, at most for the time
+// given, and reports whether it has.
+func (i *inputs) awaitAnswer(ctx context.Context, name lb.Name, most time.Duration) bool {
+	_, known, _ := i.await(ctx, name, most, func(lb.Service) bool { return true })
+	return known
+}
+
+// unanswered lists the services of an intent that nothing is known about, not even
+// from an earlier run.
+func unanswered(in lb.Intent, snap lb.Snapshot) []lb.Name {
+	return slices.DeleteFunc(in.Services(), func(s lb.Name) bool {
+		_, known := snap.Services[s]
+		return known
+	})
+}

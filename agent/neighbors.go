@@ -1,0 +1,93 @@
+package agent
+
+import (
+	"context"
+
+	"thalassa/activity"
+	"thalassa/discovery"
+	"thalassa/haproxy"
+	"thalassa/lb"
+)
+
+// Intents is the store of what operators asked for. Commit is a
+// compare-and-set: it fails with *lb.StaleRevisionError when base is not the
+// newest revision.
+type Intents interface {
+	Load(ctx context.Context) (lb.Intent, error)
+	Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stamp) (lb.Revision, error)
+	Wait(ctx context.Context, after uint64) error
+}
+
+// Source is where members come from.
+type Source interface {
+	// Want replaces the set of services to watch.
+	Want(services []lb.Name)
+	// Snapshot is immutable and cheap.
+	Snapshot() lb.Snapshot
+	// Changed is a one-slot poke; the agent is its only reader.
+	Changed() <-chan struct{}
+}
+
+// Balancer is the HAProxy that the agent keeps in step.
+type Balancer interface {
+	Check(ctx context.Context, config []byte) error
+	Apply(ctx context.Context, config []byte, fingerprint string) (haproxy.Outcome, error)
+	State(ctx context.Context) (haproxy.State, error)
+}
+
+// Runtime changes the servers of the running HAProxy without a reload.
+type Runtime interface {
+	// Adjust carries out on the servers of some backends what decide returns, given how
+	// they stand, until it returns nothing more.
+	Adjust(ctx context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error
+	Servers(ctx context.Context) ([]lb.ServerState, error)
+	// Install makes config the file on disk of a HAProxy that already runs it.
+	Install(ctx context.Context, config []byte) error
+	// Intact reports whether the file on disk is still the one that was installed.
+	Intact() bool
+}
+
+// Journal takes the events of the activity log.
+type Journal interface {
+	// Note never fails and never waits for a disk.
+	Note(e activity.Event)
+	// Flush stores what was noted.
+	Flush(ctx context.Context) error
+}
+
+// Memory keeps the last good snapshot for a start without Consul.
+type Memory interface {
+	SaveSnapshot(ctx context.Context, s lb.Snapshot) error
+}
+
+// RawLines finds out what the raw lines of frontends and backends reach.
+type RawLines interface {
+	// Check looks at the raw lines of an edit: refused is why it is refused at once,
+	// doubt why it is refused unless HAProxy refuses it first. Both are nil or
+	// *lb.InvalidError.
+	Check(e lb.Edit) (refused, doubt error)
+	// Warnings are sentences about what is stored and would be refused now.
+	Warnings(in lb.Intent) []string
+}
+
+// Announcer keeps the services that this node offers registered in Consul.
+type Announcer interface {
+	Set(services []discovery.Registration)
+}
+
+// Holder keeps instances that Consul suddenly does not list any more.
+type Holder interface {
+	// Down tells which addresses HAProxy's own checks find down.
+	Down(addresses []lb.HostPort)
+	// Accept takes Consul's word for a service.
+	Accept(service lb.Name)
+}
+
+// Archive keeps the texts of haproxy.cfg that were in effect.
+type Archive interface {
+	// RecordConfig stores one under the number after the newest, and returns it.
+	RecordConfig(ctx context.Context, r lb.Recorded, text []byte) (uint64, error)
+	// Configs lists them without their texts, newest first; before 0 from the
+	// newest on.
+	Configs(ctx context.Context, before uint64, limit int) ([]lb.Recorded, error)
+}

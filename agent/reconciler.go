@@ -1,0 +1,164 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+	// firstAnswers is what Consul gets for its first answers before the first round;
+	// Consul answers within milliseconds or not at all.
+	firstAnswers    = 500 * time.Millisecond
+	allFirstAnswers = 10 * firstAnswers
+)
+
+// A reconciler is the loop that keeps HAProxy in step: it owns what runs. Everything in
+// it belongs to the goroutine of run.
+type reconciler struct {
+	cfg       *Config
+	inputs    *inputs
+	templates *templateFile
+	earlier   *earlierRun
+	renderer  *renderer
+	outcomes  *outcomes
+	reverter  *reverter
+	persister *persister
+	reporter  *reporter
+	warnings  *controlWarnings
+
+	look      poke // look again now
+	restarted poke // HAProxy was started again
+	inStep    *latch
+
+	running *running
+	servers *serverUpdater
+	monitor *driftMonitor
+	reloads *reloadSchedule
+	retry   retry
+}
+
+// A retry is the timer of the next round when nothing else asks for one.
+type retry struct {
+	timer   *time.Timer
+	backoff time.Duration
+}
+
+// after sets the timer after a round that failed or succeeded; due is when a reload that
+// was deferred is due, or zero.
+func (r *retry) after(err error, due time.Time) {
+	r.timer.Stop()
+	switch {
+	case err != nil:
+		r.timer.Reset(r.backoff)
+		r.backoff = min(2*r.backoff, lastRetry)
+		return
+	case !due.IsZero():
+		r.timer.Reset(time.Until(due))
+	}
+	r.backoff = firstRetry
+}
+
+// run runs a round whenever something may have changed, until ctx ends.
+func (r *reconciler) run(ctx context.Context) error {
+	r.retry = retry{timer: time.NewTimer(0), backoff: firstRetry}
+	r.monitor.start()
+	defer r.retry.timer.Stop()
+	defer r.monitor.stop()
+	r.awaitConsul(ctx)
+	for {
+		out, ok := r.next(ctx)
+		if ctx.Err() != nil && (!ok || errors.Is(out.err, ctx.Err())) {
+			return nil // this round has dealt with nothing
+		}
+		if !ok {
+			continue
+		}
+		out.inEffect = r.running.revision
+		isExpected := r.outcomes.report(out)
+		if u := r.reverter.refusedBy(out); u != nil && !isExpected {
+			r.reverter.revertLate(ctx, u, out.err)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		r.persister.wake()
+		r.monitor.hasten()
+		r.retry.after(out.err, r.reloads.due)
+	}
+}
+
+// next waits until something may have changed and deals with it. ok is false where that
+// changed nothing.
+func (r *reconciler) next(ctx context.Context) (out outcome, ok bool) {
+	select {
+	case <-ctx.Done():
+		return outcome{}, false
+	case <-r.monitor.timer.C:
+		return r.outcomes.latest(), r.monitor.begin(ctx)
+	case o := <-r.monitor.observed:
+		return r.outcomes.latest(), r.monitor.finish(ctx, o)
+	case <-r.restarted:
+		r.running.allowSpares()
+		r.monitor.invalidate()
+		r.monitor.check(ctx)
+	case <-r.look:
+	case <-r.cfg.ControlChanged:
+		r.inputs.broadcast()
+	case <-r.retry.timer.C:
+	case <-r.cfg.Source.Changed():
+		r.inputs.broadcast()
+		r.settle(ctx)
+	}
+	return r.round(ctx), true
+}
+
+// awaitConsul gives Consul a moment for its first answers, and more as long as they keep
+// coming, so that a HAProxy that is to be started starts with its members.
+func (r *reconciler) awaitConsul(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, allFirstAnswers)
+	defer cancel()
+	timer := time.NewTimer(firstAnswers)
+	defer timer.Stop()
+	in, err := r.inputs.intent(ctx)
+	if err != nil {
+		return // the first round reports it
+	}
+	for len(unanswered(in, r.inputs.snapshot())) > 0 {
+		select {
+		case <-r.cfg.Source.Changed():
+			r.inputs.changed.Broadcast()
+			timer.Reset(firstAnswers)
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// settle lets a burst of discovery changes pass, so that it costs one round. A change
+// that waits for a round ends it early.
+func (r *reconciler) settle(ctx context.Context) {
+	deadline := time.NewTimer(r.cfg.MaxSettle)
+	defer deadline.Stop()
+	quiet := time.NewTimer(r.cfg.Quiet)
+	defer quiet.Stop()
+	for {
+		select {
+		case <-r.cfg.Source.Changed():
+			r.inputs.changed.Broadcast()
+			quiet.Reset(r.cfg.Quiet)
+		case <-r.look:
+			return
+		case <-quiet.C:
+			return
+		case <-deadline.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}

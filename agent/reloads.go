@@ -1,0 +1,86 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"thalassa/lb"
+	"thalassa/plan"
+)
+
+// A reloadSchedule says when HAProxy may be reloaded: it bounds the rate of all reloads,
+// and defers those that Consul triggered. It belongs to the loop's goroutine.
+type reloadSchedule struct {
+	cfg     *Config
+	limiter *rate.Limiter
+	due     time.Time // when a deferred reload is due; zero: none is deferred
+}
+
+func newReloadSchedule(cfg *Config) *reloadSchedule {
+	return &reloadSchedule{cfg: cfg, limiter: rate.NewLimiter(rate.Every(cfg.ReloadEvery), cfg.ReloadBurst)}
+}
+
+// wait waits until the rate allows another reload, and tells whether that took time.
+func (s *reloadSchedule) wait(ctx context.Context) (waited bool, err error) {
+	if s.limiter.Allow() {
+		return false, nil
+	}
+	return true, s.limiter.Wait(ctx)
+}
+
+// defers reports whether a reload is not due yet. Its time is chosen at random, once for
+// all changes until then.
+func (s *reloadSchedule) defers(change plan.Change) bool {
+	if s.due.IsZero() {
+		wait := s.cfg.Chance(s.cfg.ReloadJitter)
+		s.due = time.Now().Add(wait)
+		s.cfg.Logger.Info("reload deferred", "wait", wait, "reasons", enumerate(change.Diff()))
+	}
+	return time.Now().Before(s.due)
+}
+
+// clear ends the deferral: HAProxy runs what is wanted.
+func (s *reloadSchedule) clear() { s.due = time.Time{} }
+
+// mayDefer reports whether a reload can be deferred: there is a HAProxy to reload, and
+// only a change in Consul calls for it.
+func (r *reconciler) mayDefer(t target) bool {
+	return r.cfg.ReloadJitter > 0 && !r.running.idle && t.intent.Revision == r.running.revision && !r.running.awaitsReload()
+}
+
+// deferReload changes the members that HAProxy takes without a reload. A backend that
+// would have no member until the reload does not wait for it. Consul's change itself is
+// recorded with the reload; whether Consul's answer is stale is recorded at once.
+func (r *reconciler) deferReload(ctx context.Context, t target) outcome {
+	r.reporter.freshness(t.snapshot)
+	r.servers.update(ctx, t.snapshot)
+	t.config = r.running.resolve(t.intent, t.snapshot, r.cfg.Process, t.control)
+	change := r.difference(t)
+	switch {
+	case ctx.Err() != nil:
+		return outcome{err: ctx.Err()}
+	case len(change.Reload) == 0: // the slots that others have left were enough
+		return r.adjust(ctx, t, change)
+	case losesAllMembers(r.running.config, t.config):
+		return r.reload(ctx, t, change)
+	}
+	return t.outcome(pathNone, nil)
+}
+
+// losesAllMembers reports whether a backend of running has none of the members that are
+// wanted, though there are some.
+func losesAllMembers(running, wanted lb.Config) bool {
+	now := map[lb.Name][]lb.Member{}
+	for _, p := range running.Backends {
+		now[p.Key] = p.Members
+	}
+	return slices.ContainsFunc(wanted.Backends, func(p lb.Pool) bool {
+		serves := func(m lb.Member) bool {
+			return slices.ContainsFunc(now[p.Key], func(n lb.Member) bool { return n.Address == m.Address })
+		}
+		return len(p.Members) > 0 && !slices.ContainsFunc(p.Members, serves)
+	})
+}

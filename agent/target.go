@@ -1,0 +1,51 @@
+package agent
+
+import (
+	"context"
+
+	"thalassa/lb"
+	"thalassa/plan"
+)
+
+// target is what a round wants HAProxy to run.
+type target struct {
+	effective
+	intent     lb.Intent
+	isComplete bool
+}
+
+func (t target) outcome(path string, err error) outcome {
+	return outcome{revision: t.intent.Revision, template: t.template, path: path, err: err}
+}
+
+// desired works out what HAProxy is to run now. On an error the target still tells the
+// revision.
+func (r *reconciler) desired(ctx context.Context) (target, error) {
+	t := target{effective: effective{template: r.templates.current(), snapshot: r.inputs.snapshot(), control: r.inputs.control()}}
+	var err error
+	if t.intent, err = r.inputs.intent(ctx); err != nil {
+		return t, err
+	}
+	inherited, err := r.earlier.members(ctx, t.intent, t.snapshot)
+	if err != nil {
+		return t, err
+	}
+	t.noSpares = r.running.isKnown() && r.running.noSpares
+	t.config = inheritMembers(r.running.resolve(t.intent, t.snapshot, r.cfg.Process, t.control), inherited)
+	r.warnings.update(ctx, t)
+	if err := r.earlier.guard(ctx, t); err != nil {
+		return t, err
+	}
+	t.revision, t.isComplete = t.intent.Revision, true
+	return t, nil
+}
+
+// difference is what the target changes, and what else needs a reload.
+func (r *reconciler) difference(t target) plan.Change {
+	if !r.running.isKnown() {
+		return plan.Compute(nil, t.config)
+	}
+	change := plan.Compute(&r.running.config, t.config)
+	change.Reload = append(change.Reload, r.running.reasons...)
+	return change.Without(r.running.lacks)
+}
