@@ -1,8 +1,6 @@
 package settings
 
 import (
-	"errors"
-	"fmt"
 	"path/filepath"
 
 	"thalassa/haproxy"
@@ -14,20 +12,6 @@ const (
 	nativesFiles = "files" // files in certain directories, nothing else
 	nativesAny   = "any"   // everything but the agent's own files
 )
-
-// checkNatives finds mistakes in the settings about raw lines.
-func (s *Agent) checkNatives() error {
-	var problems []error
-	if s.allowNatives != nativesFiles && s.allowNatives != nativesAny {
-		problems = append(problems, fmt.Errorf("allow-natives: %q is not known, expected %s or %s", s.allowNatives, nativesFiles, nativesAny))
-	}
-	for _, dir := range s.nativesDirs {
-		if !filepath.IsAbs(dir) {
-			problems = append(problems, fmt.Errorf("natives-dirs: %q is not a directory's absolute name, expected one such as /etc/haproxy", dir))
-		}
-	}
-	return errors.Join(problems...)
-}
 
 // RawLines is what the raw lines of frontends and backends may reach.
 func (s *Agent) RawLines() natives.Policy {

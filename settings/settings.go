@@ -1,8 +1,6 @@
 package settings
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -10,10 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/pflag"
-	"go.yaml.in/yaml/v3"
 
 	"thalassa/haproxy"
 	"thalassa/lb"
@@ -149,194 +145,6 @@ func (s *Agent) Flags(f *pflag.FlagSet) {
 	f.StringVar(&s.dbPath, "db-path", "/var/lib/thalassa", "`directory` of the embedded database")
 	f.BoolVar(&s.debug, "debug", false, "debug messages in the log")
 	f.StringVar(&s.logFormat, "log-format", "text", "`format` of the log: text or json")
-}
-
-// Kebab turns the original's camelCase names into the documented ones, so that
-// --haproxySocketPath is --haproxy-socket-path.
-func Kebab(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-	var b strings.Builder
-	for i, r := range name {
-		if unicode.IsUpper(r) && i > 0 {
-			b.WriteByte('-')
-		}
-		b.WriteRune(unicode.ToLower(r))
-	}
-	return pflag.NormalizedName(b.String())
-}
-
-// LoadFile takes the settings of a YAML file for every flag of f that the command
-// line did not set. The file is strict: an unknown or repeated key is an error.
-// The error is an [Error]; it names file, line and key.
-func LoadFile(f *pflag.FlagSet, path string) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return Error{fmt.Errorf("reading the settings: %w", err)}
-	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return Error{fmt.Errorf("reading the settings in %s: %w", path, err)}
-	}
-	if doc.Kind == 0 { // an empty file
-		return nil
-	}
-	top := doc.Content[0]
-	if top.Kind != yaml.MappingNode {
-		return Error{fmt.Errorf("%s:%d: expected a mapping of settings", path, top.Line)}
-	}
-	var problems []error
-	seen := map[pflag.NormalizedName]bool{}
-	for i := 0; i+1 < len(top.Content); i += 2 {
-		key, value := top.Content[i], top.Content[i+1]
-		name := Kebab(f, key.Value)
-		if seen[name] {
-			problems = append(problems, fmt.Errorf("%s:%d: %s is set twice", path, key.Line, name))
-		}
-		seen[name] = true
-		if err := setFromFile(f, name, value); err != nil {
-			problems = append(problems, fmt.Errorf("%s:%d: %w", path, key.Line, err))
-		}
-	}
-	if len(problems) > 0 {
-		return Error{errors.Join(problems...)}
-	}
-	return nil
-}
-
-func setFromFile(f *pflag.FlagSet, name pflag.NormalizedName, value *yaml.Node) error {
-	flag := f.Lookup(string(name))
-	if flag == nil || name == "config" || name == "help" {
-		return fmt.Errorf("%s is not a setting", name)
-	}
-	text := value.Value
-	switch {
-	case value.Kind == yaml.SequenceNode && flag.Value.Type() == "stringSlice":
-		var items []string
-		if err := value.Decode(&items); err != nil {
-			return fmt.Errorf("%s: expected a list of strings", name)
-		}
-		text = strings.Join(items, ",")
-	case value.Kind != yaml.ScalarNode:
-		return fmt.Errorf("%s: expected one value of type %s", name, flag.Value.Type())
-	}
-	if flag.Changed { // the command line wins
-		return nil
-	}
-	if err := flag.Value.Set(text); err != nil {
-		return fmt.Errorf("%s: %w", name, BadValue(flag, text))
-	}
-	return nil
-}
-
-// Port returns an error that names the setting when port is not between least and
-// 65535; least is 0 where the system may choose the port.
-func Port(name string, port, least int) error {
-	if port >= least && port <= 65535 {
-		return nil
-	}
-	return fmt.Errorf("%s: %d is not a port, expected 1 to 65535", name, port)
-}
-
-// mistakes collects what is wrong with settings. Each text begins with the name of
-// the setting and says what was expected.
-type mistakes []error
-
-func (m *mistakes) add(format string, args ...any) { *m = append(*m, fmt.Errorf(format, args...)) }
-
-// check finds mistakes that no single flag can know, and completes the paths of
-// sockets. Errors name the setting.
-func (s *Agent) check() error {
-	problems := mistakes{Port("port", s.port, 0), Port("service-reg-port", s.consulPort, 1)} // nil where all is well
-	s.checkAPI(problems.add)
-	s.checkConsul(problems.add)
-	s.checkMode(problems.add)
-	s.checkHAProxy(problems.add)
-	s.checkReloads(problems.add)
-	problems = append(problems, s.checkNatives())
-	if err := errors.Join(problems...); err != nil {
-		return Error{err}
-	}
-	return s.completePaths()
-}
-
-func (s *Agent) checkAPI(bad func(format string, args ...any)) {
-	if !s.Loopback() && s.tokenFile == "" && !s.insecureNoAuth {
-		bad("host: %s is not a loopback address; set token-file, or insecure-no-auth to serve without tokens", s.host)
-	}
-	if s.statsInterval < 100*time.Millisecond || s.statsInterval > time.Minute {
-		bad("stats-interval: %s is out of range, expected 100ms to 1m", s.statsInterval)
-	}
-	if s.logFormat != "text" && s.logFormat != "json" {
-		bad("log-format: %q is not known, expected text or json", s.logFormat)
-	}
-}
-
-func (s *Agent) checkConsul(bad func(format string, args ...any)) {
-	if s.consulMaxConns < 12 {
-		bad("consul-max-connections: %d is too few, expected 12 or more", s.consulMaxConns)
-	}
-	if s.holdShare <= 0 || s.holdShare > 1 {
-		bad("hold-share: %v is out of range, expected more than 0 and at most 1", s.holdShare)
-	}
-	if s.holdMin < 1 {
-		bad("hold-min: %d is too few, expected 1 or more", s.holdMin)
-	}
-	if s.holdTime < time.Second {
-		bad("hold-time: %v is too short, expected 1s or more", s.holdTime)
-	}
-}
-
-// checkMode is about who starts HAProxy.
-func (s *Agent) checkMode(bad func(format string, args ...any)) {
-	switch haproxy.Mode(s.haproxy) {
-	case haproxy.Managed:
-	case haproxy.Pacemaker, haproxy.External:
-		if s.stopHAProxy {
-			bad("stop-haproxy: HAProxy is stopped by whoever starts it, which is %s", s.haproxy)
-		}
-		if s.haproxy == string(haproxy.Pacemaker) && s.sudo {
-			bad("sudo: Pacemaker starts HAProxy, without sudo")
-		}
-	default:
-		bad("haproxy: %q is not known, expected managed, pacemaker or external", s.haproxy)
-	}
-	if s.cluster != "auto" && s.cluster != "on" && s.cluster != "off" {
-		bad("cluster: %q is not known, expected auto, on or off", s.cluster)
-	}
-}
-
-func (s *Agent) checkHAProxy(bad func(format string, args ...any)) {
-	if s.haproxyStats != "" {
-		if _, err := lb.ParseBind(s.haproxyStats); err != nil {
-			bad("haproxy-stats-bind: %v", err)
-		}
-	}
-	if s.hardStopAfter < 0 {
-		bad("haproxy-hard-stop-after: %s is negative, expected 0s (no limit) or more", s.hardStopAfter)
-	}
-	if s.maxconn < 0 {
-		bad("haproxy-maxconn: %d is negative, expected 1 or more, or 0 to let HAProxy choose", s.maxconn)
-	}
-	for name, text := range map[string]string{
-		"haproxy-user": s.haproxyUser, "haproxy-group": s.haproxyGroup, "haproxy-log": s.haproxyLog,
-		"haproxy-socket-path": s.statsSocket, "haproxy-master-socket-path": s.masterSocket,
-		"haproxy-peers-socket-path": s.peersSocket,
-	} {
-		if strings.ContainsAny(text, "\n\r\"'\\#") {
-			bad("%s: %q contains a line break, quote, backslash or #, which haproxy.cfg does not allow here", name, text)
-		}
-	}
-}
-
-func (s *Agent) checkReloads(bad func(format string, args ...any)) {
-	if s.reloadJitter < 0 {
-		bad("reload-jitter: %s is negative, expected 0s or more", s.reloadJitter)
-	}
-	if s.reloadEvery <= 0 {
-		bad("reload-every: %s is too short, expected more than 0s", s.reloadEvery)
-	}
-	if s.reloadBurst < 1 {
-		bad("reload-burst: %d is too few, expected 1 or more", s.reloadBurst)
-	}
 }
 
 // Loopback reports whether only this machine can reach the API.
