@@ -25,7 +25,7 @@ const attempts = 4
 // another, and the last to be asked is one that serves. On an error, which may be
 // decide's, some of the ops may have been carried out: read the servers, or reload.
 func (p *Process) Adjust(ctx context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error {
-	if err := p.adjust(ctx, &adjustment{about: about, decide: decide, file: p.lastOutline()}); err != nil {
+	if err := p.runtime.adjust(ctx, &adjustment{about: about, decide: decide, file: p.readback.last()}); err != nil {
 		return fmt.Errorf("changing servers of the running haproxy: %w", err)
 	}
 	return nil
@@ -41,16 +41,16 @@ type adjustment struct {
 	file *outline // of what the worker was started with
 }
 
-func (p *Process) adjust(ctx context.Context, a *adjustment) error {
+func (ra *runtimeAPI) adjust(ctx context.Context, a *adjustment) error {
 	if len(a.about) == 0 {
 		return nil
 	}
-	if err := p.take(ctx); err != nil {
+	if err := ra.changes.lock(ctx); err != nil {
 		return err
 	}
-	defer p.release()
+	defer ra.changes.unlock()
 	for n := 0; ; n++ {
-		session, err := p.worker(ctx).Begin(ctx)
+		session, err := ra.router.client(ctx).Begin(ctx)
 		if err != nil {
 			return err
 		}

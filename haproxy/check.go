@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
 
 	"thalassa/lb"
@@ -33,9 +35,9 @@ const checkHolds = 5 * time.Second
 // The configuration is staged beside ConfigPath, so that what it names relative
 // to its own folder is found. The staged file is always removed.
 func (p *Process) Check(ctx context.Context, config []byte) error {
-	err := p.refuseControlPaths(config)
+	err := p.cfg.refuseControlPaths(config)
 	if err == nil {
-		err = p.haproxyCheck(ctx, config)
+		err = p.checker.check(ctx, config)
 	}
 	if err != nil {
 		return fmt.Errorf("checking configuration: %w", err)
@@ -43,49 +45,61 @@ func (p *Process) Check(ctx context.Context, config []byte) error {
 	return nil
 }
 
-// haproxyCheck is Check by HAProxy alone, which is noted.
-func (p *Process) haproxyCheck(ctx context.Context, config []byte) error {
-	if err := p.check(ctx, config); err != nil {
+// A checker asks "haproxy -c" about configurations.
+type checker struct {
+	cfg     *Config
+	logger  *slog.Logger
+	program *program
+
+	mu sync.Mutex
+	// checked is the digest of the configuration that passed a check last.
+	checked   digest
+	checkedAt time.Time
+}
+
+// check is Check by HAProxy alone, which is noted.
+func (k *checker) check(ctx context.Context, config []byte) error {
+	if err := k.run(ctx, config); err != nil {
 		return err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.checked, p.checkedAt = digestOf(config), time.Now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.checked, k.checkedAt = digestOf(config), time.Now()
 	return nil
 }
 
-// checkUnlessJustDone spares a configuration the second check when it has
+// checkUnlessRecent spares a configuration the second check when it has
 // passed one a moment ago, as a candidate does before it is applied.
-func (p *Process) checkUnlessJustDone(ctx context.Context, config []byte) error {
-	p.mu.Lock()
-	done := p.checked == digestOf(config) && time.Since(p.checkedAt) < checkHolds
-	p.mu.Unlock()
+func (k *checker) checkUnlessRecent(ctx context.Context, config []byte) error {
+	k.mu.Lock()
+	done := k.checked == digestOf(config) && time.Since(k.checkedAt) < checkHolds
+	k.mu.Unlock()
 	if done {
 		return nil
 	}
-	if err := p.refuseControlPaths(config); err != nil {
-		p.logger.WarnContext(ctx, "configuration takes a control path away from haproxy", "error", err)
+	if err := k.cfg.refuseControlPaths(config); err != nil {
+		k.logger.WarnContext(ctx, "configuration takes a control path away from haproxy", "error", err)
 	}
-	if err := p.haproxyCheck(ctx, config); err != nil {
+	if err := k.check(ctx, config); err != nil {
 		return fmt.Errorf("checking configuration: %w", err)
 	}
 	return nil
 }
 
-func (p *Process) check(ctx context.Context, config []byte) error {
-	staged, err := stage(p.cfg.ConfigPath, config)
+func (k *checker) run(ctx context.Context, config []byte) error {
+	staged, err := stage(k.cfg.ConfigPath, config)
 	if err != nil {
 		return fmt.Errorf("staging: %w", err)
 	}
 	defer os.Remove(staged) //nolint:errcheck // a leftover is harmless and hidden
-	if u := p.cfg.User; u != nil {
+	if u := k.cfg.User; u != nil {
 		if err := os.Lchown(staged, int(u.UID), int(u.GID)); err != nil {
 			return fmt.Errorf("staging: %w", err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	cmd, err := p.command(ctx, "-c", "-f", staged)
+	cmd, err := k.program.command(ctx, "-c", "-f", staged)
 	if err != nil {
 		return err
 	}
@@ -103,11 +117,11 @@ func (p *Process) check(ctx context.Context, config []byte) error {
 	case exit.ExitCode() == 2:
 		return nil // valid, only without a listener ("will not start"); a master does start with it
 	}
-	text := strings.ReplaceAll(out.String(), staged, p.cfg.ConfigPath)
-	if p.cfg.Sudo && alert(text) == "" {
+	text := strings.ReplaceAll(out.String(), staged, k.cfg.ConfigPath)
+	if k.cfg.Sudo && alert(text) == "" {
 		return fmt.Errorf("%w: %s", err, said(text)) // sudo's own refusal
 	}
-	return &lb.RefusedError{Stage: "check", Output: orElse(said(masked(text, p.cfg.ConfigPath, config)), "haproxy -c ended with "+exit.String())}
+	return &lb.RefusedError{Stage: "check", Output: orElse(said(masked(text, k.cfg.ConfigPath, config)), "haproxy -c ended with "+exit.String())}
 }
 
 func orElse(s, other string) string {

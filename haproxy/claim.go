@@ -23,8 +23,8 @@ func (p *Process) Claim(ctx context.Context) (release func(), err error) {
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
 		// Of an agent that was killed in a reload:
-		p.finishExchange(ctx)
-		p.forgetState(ctx)
+		p.applier.finishSwap(ctx)
+		p.stateFile.empty(ctx)
 		return func() { _ = f.Close() }, nil
 	}
 	_ = f.Close()
@@ -34,21 +34,21 @@ func (p *Process) Claim(ctx context.Context) (release func(), err error) {
 	return nil, fmt.Errorf("claiming haproxy: locking %s: %w", f.Name(), err)
 }
 
-// finishExchange puts the former file back that was kept aside, unless the worker that
+// finishSwap puts the former file back that was kept aside, unless the worker that
 // runs has the new one: nobody knows whether any would take that.
-func (p *Process) finishExchange(ctx context.Context) {
-	x := exchange{path: p.cfg.ConfigPath, backup: formerOf(p.cfg.ConfigPath)}
+func (a *applier) finishSwap(ctx context.Context) {
+	x := exchange{path: a.cfg.ConfigPath, backup: formerOf(a.cfg.ConfigPath)}
 	if _, err := os.Lstat(x.backup); err != nil {
 		return // there is none, as a rule
 	}
-	file, err := p.read(x.path)
-	if info, infoErr := p.showInfo(ctx); err == nil && infoErr == nil && carries(file, fingerprint(info)) {
+	file, err := a.files.read(x.path)
+	if info, infoErr := a.router.showInfo(ctx); err == nil && infoErr == nil && carries(file, fingerprint(info)) {
 		x.close()
 		return
 	}
 	if err := x.undo(); err != nil {
-		p.logger.ErrorContext(ctx, "configuration of an interrupted reload not taken back", "path", x.path, "error", err)
+		a.logger.ErrorContext(ctx, "configuration of an interrupted reload not taken back", "path", x.path, "error", err)
 		return
 	}
-	p.logger.WarnContext(ctx, "configuration of an interrupted reload taken back", "path", x.path)
+	a.logger.WarnContext(ctx, "configuration of an interrupted reload taken back", "path", x.path)
 }

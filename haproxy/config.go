@@ -4,11 +4,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
-
-	"thalassa/statsock"
 )
 
 // A Mode says who starts HAProxy.
@@ -81,81 +77,28 @@ type Config struct {
 // 1024.
 type User struct{ UID, GID uint32 }
 
-// A Process is one HAProxy. Its methods may be called from any number of
-// goroutines; Apply, Stop and the restarts of Run take turns.
-type Process struct {
-	cfg    Config
-	logger *slog.Logger
-	stats  *statsock.Client
-	master *statsock.Master
-	words  startupLog
-
-	turn chan struct{} // holds one token while somebody changes file or process
-	died chan struct{} // a one-slot poke: a HAProxy started here has ended
-
-	linking sync.Mutex // guards the making of links to Config.Former
-
-	lines atomic.Int64         // of servers when all were read last
-	held  atomic.Pointer[held] // by the worker that served last; nil: not known
-
-	mu      sync.Mutex
-	known   identity // the master seen last; zero: none yet
-	child   *child   // started here last; nil: none
-	stopped identity // the master that Stop has ended last
-	halted  bool     // by Stop, until the next start
-	marked  bool     // mark is set
-	mark    int64    // length of the startup log at the last start or reload
-	// checked is the digest of the configuration that passed a check last.
-	checked   digest
-	checkedAt time.Time
-	probed    probed    // of the worker that was asked last
-	route     route     // to the worker that serves
-	late      time.Time // since when the stats socket does not answer in time
-	silence   silence
-	regain    regain
-	lostPeers []loss           // peers sockets, when they were looked at last
-	peersOf   inode            // the file on disk that was read for
-	peers     []string         // its peers sockets
-	listens   map[string]inode // peers sockets that HAProxy was found to listen on
-	// pidFileFails is the master whose pid file cannot be put right.
-	pidFileFails identity
-	intended     digest // of the file that Install was given last
-	inEffect     digest // of the one that it, or Apply, has seen to last
-}
-
-// New returns a Process without touching anything: no file is opened and no
-// process started. Relative paths count from the present working directory.
-func New(cfg Config) *Process {
-	defaultTo(&cfg.Mode, Managed)
-	defaultTo(&cfg.Binary, "haproxy")
-	defaultTo(&cfg.ConfigPath, "/etc/haproxy/haproxy.cfg")
-	defaultTo(&cfg.PIDPath, "/run/thalassa/haproxy.pid")
-	defaultTo(&cfg.StatsSocket, "/run/thalassa/haproxy.sock")
-	defaultTo(&cfg.MasterSocket, "/run/thalassa/master.sock")
-	defaultTo(&cfg.ReloadTimeout, 10*time.Second)
-	defaultTo(&cfg.StopGrace, 5*time.Second)
-	if cfg.Env == nil {
-		cfg.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+// withDefaults is a copy with every field set, and with absolute paths.
+func (c Config) withDefaults() *Config {
+	defaultTo(&c.Mode, Managed)
+	defaultTo(&c.Binary, "haproxy")
+	defaultTo(&c.ConfigPath, "/etc/haproxy/haproxy.cfg")
+	defaultTo(&c.PIDPath, "/run/thalassa/haproxy.pid")
+	defaultTo(&c.StatsSocket, "/run/thalassa/haproxy.sock")
+	defaultTo(&c.MasterSocket, "/run/thalassa/master.sock")
+	defaultTo(&c.ReloadTimeout, 10*time.Second)
+	defaultTo(&c.StopGrace, 5*time.Second)
+	if c.Env == nil {
+		c.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	for _, path := range []*string{&cfg.ConfigPath, &cfg.PIDPath, &cfg.StatsSocket, &cfg.MasterSocket, &cfg.StartupLog} {
+	for _, path := range []*string{&c.ConfigPath, &c.PIDPath, &c.StatsSocket, &c.MasterSocket, &c.StartupLog} {
 		if absolute, err := filepath.Abs(*path); err == nil && *path != "" {
 			*path = absolute
 		}
 	}
-	return &Process{
-		cfg:    cfg,
-		logger: cfg.Logger,
-		stats:  statsock.New(cfg.StatsSocket, cfg.users()...),
-		master: statsock.NewMaster(cfg.MasterSocket, cfg.users()...),
-		words:  startupLog(cfg.StartupLog),
-		turn:   make(chan struct{}, 1),
-		died:   make(chan struct{}, 1),
-
-		listens: map[string]inode{},
-	}
+	return &c
 }
 
 // users are the ids of Users and User.

@@ -15,11 +15,14 @@ import (
 
 // Installed returns the configuration on disk; a *lb.UnavailableError while
 // there is none.
-func (p *Process) Installed(context.Context) ([]byte, error) {
-	config, err := p.read(p.cfg.ConfigPath)
+func (p *Process) Installed(context.Context) ([]byte, error) { return p.files.installed() }
+
+// installed is Installed.
+func (c *configFiles) installed() ([]byte, error) {
+	config, err := c.read(c.cfg.ConfigPath)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &lb.UnavailableError{What: "no configuration has been written to " + p.cfg.ConfigPath + " yet"}
+		return nil, &lb.UnavailableError{What: "no configuration has been written to " + c.cfg.ConfigPath + " yet"}
 	case err != nil:
 		return nil, fmt.Errorf("reading the installed configuration: %w", err)
 	}
@@ -30,45 +33,45 @@ func (p *Process) Installed(context.Context) ([]byte, error) {
 // earlier run left it. It does nothing when HAProxy runs. An error that is
 // fs.ErrNotExist says that there is no file.
 func (p *Process) Resume(ctx context.Context) error {
-	if err := p.resume(ctx); err != nil {
+	if err := p.applier.resume(ctx); err != nil {
 		return fmt.Errorf("resuming haproxy: %w", err)
 	}
 	return nil
 }
 
-func (p *Process) resume(ctx context.Context) error {
-	if p.cfg.Mode != Managed {
+func (a *applier) resume(ctx context.Context) error {
+	if a.cfg.Mode != Managed {
 		return errors.New("it is looked after by something else")
 	}
-	if err := p.take(ctx); err != nil {
+	if err := a.changes.lock(ctx); err != nil {
 		return err
 	}
-	defer p.release()
-	v, err := p.settle(ctx)
+	defer a.changes.unlock()
+	v, err := a.finder.awaitAnswer(ctx)
 	if err != nil || v.running() {
 		return err
 	}
-	if _, err := os.Stat(p.cfg.ConfigPath); err != nil {
+	if _, err := os.Stat(a.cfg.ConfigPath); err != nil {
 		return err
 	}
-	if _, err = p.startAgain(context.WithoutCancel(ctx)); err != nil {
+	if _, err = a.startAgain(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	p.keepFile(ctx)
+	a.files.keepInstalled(ctx)
 	return nil
 }
 
 // Drops reports whether config lacks a frontend or backend that the file on disk has
 // from an earlier agent. A file of somebody else counts for nothing, as none does.
 func (p *Process) Drops(config []byte) (bool, error) {
-	there, err := p.read(p.cfg.ConfigPath)
+	there, err := p.files.read(p.cfg.ConfigPath)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("reading the installed configuration: %w", err)
 	}
-	if _, err := os.Stat(p.lastGood()); err != nil && !strings.HasPrefix(description(there), descriptionPrefix) {
+	if _, err := os.Stat(p.files.lastGood()); err != nil && !strings.HasPrefix(description(there), descriptionPrefix) {
 		return false, nil // somebody else's
 	}
 	kept := proxies(config)
@@ -86,12 +89,12 @@ func proxies(config []byte) []string {
 	return out
 }
 
-// runs reports whether the worker that serves has this very configuration, and
+// isInEffect reports whether the worker that serves has this very configuration, and
 // the file on disk is it: then there is nothing to apply.
-func (p *Process) runs(ctx context.Context, config []byte, expect string) (worker int, ok bool) {
-	if expect == "" || !sameFile(p.cfg.ConfigPath, config) {
+func (a *applier) isInEffect(ctx context.Context, config []byte, expect string) (worker int, ok bool) {
+	if expect == "" || !sameFile(a.cfg.ConfigPath, config) {
 		return 0, false
 	}
-	info, err := p.showInfo(ctx)
+	info, err := a.router.showInfo(ctx)
 	return info.PID, err == nil && !info.Stopping && fingerprint(info) == expect
 }

@@ -93,9 +93,9 @@ var errNotServed = errors.New("haproxy does not serve it")
 // connection nor a TLS handshake reaches a server; in mode tcp it would, so that it is
 // only looked whether there is a listening socket. What cannot be tried counts as
 // served, as does what a full queue keeps waiting.
-func (p *Process) tryListeners(ctx context.Context, worker int, binds []*listener) error {
+func (rb *readback) tryListeners(ctx context.Context, worker int, binds []*listener) error {
 	stat, err := readStat(worker)
-	if err != nil || !p.isOurs(stat.parent) {
+	if err != nil || !rb.members.includes(stat.parent) {
 		return nil // it runs in another container
 	}
 	ctx, cancel := context.WithTimeout(ctx, bindTime)

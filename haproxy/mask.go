@@ -1,7 +1,6 @@
 package haproxy
 
 import (
-	"os"
 	"strconv"
 	"strings"
 
@@ -37,15 +36,6 @@ func masked(text, path string, config []byte) string {
 		out.WriteString(m.apply(message.text) + "\n")
 	}
 	return out.String()
-}
-
-// masked is masked for words about the file on disk.
-func (p *Process) masked(text string) string {
-	config, err := os.ReadFile(p.cfg.ConfigPath)
-	if err != nil {
-		config = nil // nothing is haproxy.cfg's own then
-	}
-	return masked(text, p.cfg.ConfigPath, config)
 }
 
 // apply chooses by what the message is about: a line of haproxy.cfg that names no

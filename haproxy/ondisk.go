@@ -29,50 +29,43 @@ func (p *Process) Reload(ctx context.Context) error {
 	if err := p.CheckFile(ctx); err != nil {
 		return err
 	}
-	if err := p.take(ctx); err != nil {
+	if err := p.changes.lock(ctx); err != nil {
 		return err
 	}
-	defer p.release()
-	before, err := p.settle(ctx)
+	defer p.changes.unlock()
+	before, err := p.finder.awaitAnswer(ctx)
 	if err != nil {
 		return fmt.Errorf("finding haproxy: %w", err)
 	}
 	if !before.running() {
 		return &lb.UnavailableError{What: "HAProxy is not running"}
 	}
-	if err := p.tryBindsOfTheFile(ctx); err != nil {
+	if err := p.applier.tryBindsOfFile(ctx); err != nil {
 		return err
 	}
-	if _, err = p.reload(context.WithoutCancel(ctx), before, nil, ""); err != nil {
+	if _, err = p.reloader.reload(context.WithoutCancel(ctx), before, nil, ""); err != nil {
 		return err
 	}
-	p.keepFile(ctx)
+	p.files.keepInstalled(ctx)
 	return nil
 }
 
-// tryBindsOfTheFile is tryBinds for the file on disk, where the last good file is
+// tryBindsOfFile is tryBinds for the file on disk, where the last good file is
 // what the worker runs for certain.
-func (p *Process) tryBindsOfTheFile(ctx context.Context) error {
-	running, err := p.read(p.lastGood())
+func (a *applier) tryBindsOfFile(ctx context.Context) error {
+	running, err := a.files.read(a.files.lastGood())
 	if err != nil {
 		return nil //nolint:nilerr // HAProxy finds out itself
 	}
-	info, err := p.showInfo(ctx)
+	info, err := a.router.showInfo(ctx)
 	if err != nil || !carries(running, fingerprint(info)) {
 		return nil //nolint:nilerr // likewise
 	}
-	config, err := p.Installed(ctx)
+	config, err := a.files.installed()
 	if err != nil {
 		return err
 	}
 	return tryBinds(ctx, running, config)
-}
-
-// keepFile notes that a worker has started with the file on disk.
-func (p *Process) keepFile(ctx context.Context) {
-	if config, err := p.read(p.cfg.ConfigPath); err == nil {
-		p.keep(ctx, config)
-	}
 }
 
 // AwaitFile waits until there is a file to start with.
@@ -90,7 +83,7 @@ func (p *Process) AwaitFile(ctx context.Context) error {
 // not accept a connection, and why; "": all do, or there is none that can be
 // tried. Those of HAProxy's own statistics count as well.
 func (p *Process) Silent(ctx context.Context) (address string, why error) {
-	config, err := p.read(p.lastGood()) // the file itself may be newer
+	config, err := p.files.read(p.files.lastGood()) // the file itself may be newer
 	if errors.Is(err, fs.ErrNotExist) {
 		config, err = p.Installed(ctx)
 	}

@@ -5,36 +5,58 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
+	"sync"
 
 	"thalassa/lb"
 	"thalassa/statsock"
 )
 
-// notePeers looks whether the old worker will find the next one, to hand it the stick
+// A peersMonitor watches the peers sockets by which the stick tables reach a new worker.
+type peersMonitor struct {
+	cfg    *Config
+	logger *slog.Logger
+	files  *configFiles
+
+	mu        sync.Mutex
+	lost      []loss           // when they were looked at last
+	file      inode            // the file on disk that known was read from
+	known     []string         // the peers sockets of that file
+	listening map[string]inode // those that HAProxy was found to listen on
+}
+
+// check looks whether the old worker will find the next one, to hand it the stick
 // tables: by the peers sockets of the file on disk, which is to be what HAProxy runs.
 // What changes is told once.
-func (p *Process) notePeers(ctx context.Context, master identity) {
+func (pm *peersMonitor) check(ctx context.Context, master identity) {
 	var lost []loss
-	for _, path := range p.peersSockets() {
-		if why := p.whyPeerLost(ctx, path, master); why != "" {
+	for _, path := range pm.paths() {
+		if why := pm.whyLost(ctx, path, master); why != "" {
 			lost = append(lost, loss{path, why})
 		}
 	}
-	p.mu.Lock()
-	before := p.lostPeers
-	p.lostPeers = lost
-	p.mu.Unlock()
+	pm.mu.Lock()
+	before := pm.lost
+	pm.lost = lost
+	pm.mu.Unlock()
 	switch {
 	case len(lost) > 0 && len(before) == 0:
-		p.logger.WarnContext(ctx, "peers socket lost, stick tables would not outlive a reload", "path", lost[0].path, "reason", lost[0].why)
+		pm.logger.WarnContext(ctx, "peers socket lost, stick tables would not outlive a reload", "path", lost[0].path, "reason", lost[0].why)
 	case len(lost) == 0 && len(before) > 0:
-		p.logger.InfoContext(ctx, "peers socket is there again", "path", before[0].path)
+		pm.logger.InfoContext(ctx, "peers socket is there again", "path", before[0].path)
 	}
 }
 
-func (p *Process) whyPeerLost(ctx context.Context, path string, master identity) string {
+// lastLost are the peers sockets that were lost when they were looked at last.
+func (pm *peersMonitor) lastLost() []loss {
+	pm.mu.Lock()
+	defer pm.mu.Unlock()
+	return pm.lost
+}
+
+func (pm *peersMonitor) whyLost(ctx context.Context, path string, master identity) string {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -44,39 +66,39 @@ func (p *Process) whyPeerLost(ctx context.Context, path string, master identity)
 	case info.Mode().Type() != fs.ModeSocket:
 		return "something else than a socket is at " + path + ", where the peers socket was"
 	}
-	if why := p.foreignListener(ctx, path, master); why != "" {
+	if why := pm.foreignListener(ctx, path, master); why != "" {
 		return "peers socket " + path + ": " + why
 	}
 	return ""
 }
 
-// peersSockets are those of the file on disk, which is read when it has changed.
-func (p *Process) peersSockets() []string {
-	now := inodeAt(p.cfg.ConfigPath)
-	p.mu.Lock()
-	known, paths := p.peersOf, p.peers
-	p.mu.Unlock()
+// paths are those of the file on disk, which is read when it has changed.
+func (pm *peersMonitor) paths() []string {
+	now := inodeAt(pm.cfg.ConfigPath)
+	pm.mu.Lock()
+	known, paths := pm.file, pm.known
+	pm.mu.Unlock()
 	if now == known {
 		return paths
 	}
-	config, err := p.read(p.cfg.ConfigPath)
+	config, err := pm.files.read(pm.cfg.ConfigPath)
 	if err != nil {
 		return nil
 	}
 	paths = peersSockets(config)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.peersOf, p.peers = now, paths
+	pm.mu.Lock()
+	defer pm.mu.Unlock()
+	pm.file, pm.known = now, paths
 	return paths
 }
 
 // foreignListener says who listens at a path in the place of a master or its workers.
 // A process that is gone has handed its socket on.
-func (p *Process) foreignListener(ctx context.Context, path string, master identity) string {
+func (pm *peersMonitor) foreignListener(ctx context.Context, path string, master identity) string {
 	now := inodeAt(path)
-	p.mu.Lock()
-	known := p.listens[path]
-	p.mu.Unlock()
+	pm.mu.Lock()
+	known := pm.listening[path]
+	pm.mu.Unlock()
 	if known == now {
 		return ""
 	}
@@ -93,9 +115,9 @@ func (p *Process) foreignListener(ctx context.Context, path string, master ident
 			return fmt.Sprintf("process %d, which is not HAProxy's, listens there", pid)
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.listens[path] = now
+	pm.mu.Lock()
+	defer pm.mu.Unlock()
+	pm.listening[path] = now
 	return ""
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // pidPaths are the pid files that a process was told to write (-p).
-func (p *Process) pidPaths(pid int) (paths []string) {
+func pidPaths(pid int) (paths []string) {
 	args := arguments(pid)
 	for i, arg := range args {
 		if arg == "-p" && i+1 < len(args) {
@@ -45,69 +45,55 @@ func owner(pid int) uint32 {
 // keepPIDFile puts the master's process id back into a pid file that somebody has
 // removed, emptied or replaced, where the master was told to write it: other programs
 // find HAProxy by it. What fails is told once for each master.
-func (p *Process) keepPIDFile(master identity) {
-	if !slices.Contains(p.pidPaths(master.pid), p.cfg.PIDPath) {
+func (pk *pathKeeper) keepPIDFile(master identity) {
+	if !slices.Contains(pidPaths(master.pid), pk.cfg.PIDPath) {
 		return
 	}
 	want := []byte(strconv.Itoa(master.pid) + "\n")
-	if there, err := p.readRegular(p.cfg.PIDPath); err == nil && bytes.Equal(bytes.TrimSpace(there), bytes.TrimSpace(want)) {
+	if there, err := pk.files.readSmall(pk.cfg.PIDPath); err == nil && bytes.Equal(bytes.TrimSpace(there), bytes.TrimSpace(want)) {
 		return
 	}
-	select {
-	case p.turn <- struct{}{}:
-		defer p.release()
-	default:
+	if !pk.changes.tryLock() {
 		return // HAProxy may be writing it
 	}
+	defer pk.changes.unlock()
 	if !master.alive() {
 		return
 	}
-	err := p.replacePIDFile(want)
-	p.mu.Lock()
-	told := p.pidFileFails == master
-	p.pidFileFails = identity{}
+	err := pk.replacePIDFile(want)
+	pk.mu.Lock()
+	told := pk.failed == master
+	pk.failed = identity{}
 	if err != nil {
-		p.pidFileFails = master
+		pk.failed = master
 	}
-	p.mu.Unlock()
+	pk.mu.Unlock()
 	switch {
 	case err == nil:
-		p.logger.Warn("haproxy's pid file was changed by somebody else, put right", "path", p.cfg.PIDPath, "pid", master.pid)
+		pk.logger.Warn("haproxy's pid file was changed by somebody else, put right", "path", pk.cfg.PIDPath, "pid", master.pid)
 	case !told:
-		p.logger.Error("haproxy's pid file was changed by somebody else, and cannot be put right", "path", p.cfg.PIDPath, "pid", master.pid, "error", err)
+		pk.logger.Error("haproxy's pid file was changed by somebody else, and cannot be put right", "path", pk.cfg.PIDPath, "pid", master.pid, "error", err)
 	}
 }
 
 // replacePIDFile writes the pid file whatever stands there, but for a directory that
 // is not empty.
-func (p *Process) replacePIDFile(content []byte) error {
-	if info, err := os.Lstat(p.cfg.PIDPath); err == nil && info.IsDir() {
-		if err := os.Remove(p.cfg.PIDPath); err != nil {
+func (pk *pathKeeper) replacePIDFile(content []byte) error {
+	if info, err := os.Lstat(pk.cfg.PIDPath); err == nil && info.IsDir() {
+		if err := os.Remove(pk.cfg.PIDPath); err != nil {
 			return err
 		}
 	}
-	name, err := stage(p.cfg.PIDPath, content)
+	name, err := stage(pk.cfg.PIDPath, content)
 	if err != nil {
 		return err
 	}
 	err = os.Chmod(name, 0o644) //nolint:gosec // as HAProxy makes it: whoever wants to know may read it
 	if err == nil {
-		err = os.Rename(name, p.cfg.PIDPath)
+		err = os.Rename(name, pk.cfg.PIDPath)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(name))
 	}
 	return nil
-}
-
-// readRegular reads a small file of ours, and neither waits at a FIFO nor follows a link.
-func (p *Process) readRegular(path string) ([]byte, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxWords {
-		return nil, os.ErrInvalid
-	}
-	return p.read(path)
 }

@@ -11,17 +11,17 @@ import (
 
 // prepare makes what a HAProxy needs that is started as another user or with
 // other limits: the folders of its sockets and pid file, its startup log.
-func (p *Process) prepare() error {
-	if n := p.cfg.OpenFiles; n > 0 {
+func (la *launcher) prepare() error {
+	if n := la.cfg.OpenFiles; n > 0 {
 		if err := raiseOpenFiles(n); err != nil {
-			p.logger.Warn("limit of open files not raised as far as asked for", "open_files", n, "error", err)
+			la.logger.Warn("limit of open files not raised as far as asked for", "open_files", n, "error", err)
 		}
 	}
-	u := p.cfg.User
+	u := la.cfg.User
 	if u == nil {
 		return nil
 	}
-	for _, path := range []string{p.cfg.PIDPath, p.cfg.MasterSocket, p.cfg.StatsSocket} {
+	for _, path := range []string{la.cfg.PIDPath, la.cfg.MasterSocket, la.cfg.StatsSocket} {
 		if err := u.folder(filepath.Dir(path)); err != nil {
 			return err
 		}
@@ -30,10 +30,10 @@ func (p *Process) prepare() error {
 			return err
 		}
 	}
-	if p.cfg.StartupLog == "" || p.cfg.StartupLog == os.DevNull {
+	if la.cfg.StartupLog == "" || la.cfg.StartupLog == os.DevNull {
 		return nil
 	}
-	log, err := p.words.open()
+	log, err := la.startupLog.open()
 	if err != nil {
 		return fmt.Errorf("opening startup log: %w", err)
 	}

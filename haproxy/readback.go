@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"thalassa/lb"
 	"thalassa/statsock"
@@ -22,94 +24,90 @@ type held struct {
 	*outline
 }
 
-// An installedFile is a configuration on disk, and what it says.
-type installedFile struct {
-	content []byte
-	*outline
+// A readback compares what a worker has with what its file says.
+type readback struct {
+	cfg     *Config
+	logger  *slog.Logger
+	files   *configFiles
+	router  *router
+	members *members
+
+	started atomic.Pointer[held] // of the worker that served last; nil: not known
 }
 
-// readOutline reads the file on disk; nil: it cannot be read.
-func (p *Process) readOutline() *installedFile {
-	content, err := p.read(p.cfg.ConfigPath)
-	if err != nil {
-		return nil
-	}
-	return &installedFile{content, outlineOf(content)}
-}
-
-// outlineOfWorker is what the worker that answers was started with; nil when that is
+// outlineOf is what the worker that answers was started with; nil when that is
 // not known. A worker that somebody else has started shows the fingerprint of a file.
-func (p *Process) outlineOfWorker(info statsock.Info) *outline {
-	if h := p.held.Load(); h != nil && h.worker == info.PID {
+func (rb *readback) outlineOf(info statsock.Info) *outline {
+	if h := rb.started.Load(); h != nil && h.worker == info.PID {
 		return h.outline
 	}
 	h := &held{worker: info.PID}
-	for _, path := range []string{p.lastGood(), p.cfg.ConfigPath} {
-		if content, err := p.read(path); err == nil && carries(content, fingerprint(info)) {
+	for _, path := range []string{rb.files.lastGood(), rb.cfg.ConfigPath} {
+		if content, err := rb.files.read(path); err == nil && carries(content, fingerprint(info)) {
 			h.outline = outlineOf(content)
 			break
 		}
 	}
 	if h.outline != nil || fingerprint(info) == "" { // else the file may come
-		p.held.Store(h)
+		rb.started.Store(h)
 	}
 	return h.outline
 }
 
-// lastOutline is what the worker that served last was started with, or nil.
-func (p *Process) lastOutline() *outline {
-	if h := p.held.Load(); h != nil {
+// last is what the worker that served last was started with, or nil.
+func (rb *readback) last() *outline {
+	if h := rb.started.Load(); h != nil {
 		return h.outline
 	}
 	return nil
 }
 
-// assure makes sure that a new worker has what its file says, with the weights and
+// confirmOrReplace makes sure that a new worker has what its file says, with the weights and
 // states of the kept servers. Where it has not, another one is started without anything
 // of the former's; when that does not help it is a *lb.RefusedError.
-func (p *Process) assure(ctx context.Context, worker int, file *installedFile, kept map[string]bool, config []byte, fingerprint string) (int, error) {
+func (rl *reloader) confirmOrReplace(ctx context.Context, worker int, file *installedFile, kept map[string]bool, config []byte, fingerprint string) (int, error) {
 	if file == nil {
 		return worker, nil
 	}
-	problem := p.confirm(ctx, worker, file.outline, kept)
+	problem := rl.readback.confirm(ctx, worker, file.outline, kept)
 	if problem == "" {
 		return worker, nil
 	}
-	p.logger.WarnContext(ctx, "haproxy has something else than its file says, reloading it", "problem", problem)
-	now, err := p.settle(ctx)
+	rl.logger.WarnContext(ctx, "haproxy has something else than its file says, reloading it", "problem", problem)
+	now, err := rl.finder.awaitAnswer(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("finding haproxy: %w", err)
 	}
-	if worker, _, err = p.replaceWorker(ctx, now, nil, config, fingerprint); err != nil {
+	if worker, _, err = rl.replaceWorker(ctx, now, nil, config, fingerprint); err != nil {
 		return 0, err
 	}
-	if problem = p.confirm(ctx, worker, file.outline, nil); problem != "" {
+	if problem = rl.readback.confirm(ctx, worker, file.outline, nil); problem != "" {
 		return 0, &lb.RefusedError{Stage: "start", Output: "HAProxy runs, and has something else than its file says: " + problem}
 	}
 	return worker, nil
 }
 
 // compare tells of a worker that has something else than the file on disk says.
-func (p *Process) compare(ctx context.Context, worker int) {
-	file := p.readOutline()
+func (rb *readback) compare(ctx context.Context, worker int) {
+	file := rb.files.readOutline()
 	if file == nil {
 		return
 	}
-	if problem := p.confirm(ctx, worker, file.outline, nil); problem != "" {
-		p.logger.WarnContext(ctx, "haproxy has something else than its file says", "problem", problem)
+	if problem := rb.confirm(ctx, worker, file.outline, nil); problem != "" {
+		rb.logger.WarnContext(ctx, "haproxy has something else than its file says", "problem", problem)
 	}
 }
 
 // confirm compares what a new worker has with what its file says, and notes that it was
 // started with that. It returns the first difference in words; "": there is none, or
 // nobody can tell.
-func (p *Process) confirm(ctx context.Context, worker int, file *outline, kept map[string]bool) string {
-	p.held.Store(&held{worker, file})
+func (rb *readback) confirm(ctx context.Context, worker int, file *outline, kept map[string]bool) string {
+	rb.started.Store(&held{worker, file})
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	servers, err := p.serversOf(ctx, worker)
+	servers, err := rb.servers(ctx, worker)
 	if err != nil {
-		p.logger.WarnContext(ctx, "servers of the new worker not read", "error", err)
+		rb.logger.WarnContext(ctx, "servers of the new worker not read", "error", err)
 		return ""
 	}
 	problem, found := "", 0
@@ -129,18 +127,18 @@ func (p *Process) confirm(ctx context.Context, worker int, file *outline, kept m
 	if problem != "" {
 		return problem
 	}
-	if err := p.tryListeners(ctx, worker, file.binds); err != nil {
+	if err := rb.tryListeners(ctx, worker, file.binds); err != nil {
 		return err.Error()
 	}
 	return ""
 }
 
-// serversOf reads how the servers of a worker stand. The one before may take a last
+// servers reads how the servers of a worker stand. The one before may take a last
 // connection.
-func (p *Process) serversOf(ctx context.Context, worker int) (servers []statsock.Server, err error) {
+func (rb *readback) servers(ctx context.Context, worker int) (servers []statsock.Server, err error) {
 	last := errors.New("another worker answers")
 	err = poll(ctx, func() (bool, error) {
-		session, err := p.worker(ctx).Begin(ctx)
+		session, err := rb.router.client(ctx).Begin(ctx)
 		if err != nil {
 			last = err
 			return false, nil

@@ -55,7 +55,7 @@ func (p *Process) Run(ctx context.Context, notify func(Exit)) error {
 	if p.cfg.Mode == Pacemaker {
 		interval = arrival
 	}
-	p.sweep(ctx)
+	p.files.sweep(ctx)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	w := watch{p: p, notify: notify}
@@ -65,7 +65,7 @@ func (p *Process) Run(ctx context.Context, notify func(Exit)) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-		case <-p.died:
+		case <-p.child.died:
 		}
 	}
 }
@@ -84,7 +84,7 @@ type watch struct {
 
 // patrol looks after HAProxy once. While it lives that costs a few files.
 func (w *watch) patrol(ctx context.Context) {
-	w.p.trim()
+	w.p.startupLog.trim()
 	if w.seen.pid == 0 {
 		w.adopt(ctx)
 		w.welcome(ctx)
@@ -93,41 +93,49 @@ func (w *watch) patrol(ctx context.Context) {
 		return
 	}
 	if w.down == nil && w.seen.alive() {
-		w.p.keepPaths(ctx, w.seen)
+		w.p.keeper.keep(w.seen)
+		w.checkSocket(ctx)
 		return
 	}
-	if w.p.take(ctx) != nil {
+	if w.p.changes.lock(ctx) != nil {
 		return
 	}
-	defer w.p.release()
-	v, err := w.p.settle(ctx)
+	defer w.p.changes.unlock()
+	v, err := w.p.finder.awaitAnswer(ctx)
 	switch {
 	case ctx.Err() != nil:
-	case w.down == nil && w.p.hasStopped(w.seen):
+	case w.down == nil && w.p.stopper.hasStopped(w.seen):
 		*w = watch{p: w.p, notify: w.notify}
 	case err == nil && v.running():
 		w.reappear(ctx, v.master)
-	case w.p.isHalted():
+	case w.p.stopper.isHalted():
 		*w = watch{p: w.p, notify: w.notify}
 	case w.p.cfg.Mode == External:
-		w.report(w.p.cause(w.seen), err)
+		w.report(w.cause(w.seen), err)
 	case w.p.cfg.Mode == Pacemaker:
-		w.tell(Exit{Time: time.Now(), Cause: w.p.cause(w.seen), Err: err})
-		w.p.remember(identity{})
+		w.tell(Exit{Time: time.Now(), Cause: w.cause(w.seen), Err: err})
+		w.p.finder.setLast(identity{})
 		*w = watch{p: w.p, notify: w.notify}
 	default:
 		w.restart(context.WithoutCancel(ctx))
 	}
 }
 
+// checkSocket notices a stats socket that is lost.
+func (w *watch) checkSocket(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	_ = w.p.router.client(ctx)
+}
+
 // adopt begins to watch what runs, if anything does.
 func (w *watch) adopt(ctx context.Context) {
-	w.p.beginOnce()
-	w.seen, w.since = w.p.lastSeen(), time.Now()
+	w.p.startupLog.setMarkOnce()
+	w.seen, w.since = w.p.finder.last(), time.Now()
 	if w.seen.pid != 0 {
 		return
 	}
-	if v, err := w.p.look(ctx); err == nil {
+	if v, err := w.p.finder.observe(ctx); err == nil {
 		w.seen = v.master
 	}
 }
@@ -137,7 +145,7 @@ func (w *watch) welcome(ctx context.Context) {
 	if w.p.cfg.Mode != Pacemaker || w.seen.pid == 0 {
 		return
 	}
-	worker := w.p.serving(ctx)
+	worker := w.p.router.awaitWorker(ctx)
 	if worker == 0 {
 		w.seen = identity{} // the next patrol looks again
 		return
@@ -147,8 +155,8 @@ func (w *watch) welcome(ctx context.Context) {
 
 // reappear takes note of a master that somebody else has started.
 func (w *watch) reappear(ctx context.Context, master identity) {
-	cause := w.p.cause(w.seen)
-	worker := w.p.serving(ctx)
+	cause := w.cause(w.seen)
+	worker := w.p.router.awaitWorker(ctx)
 	if worker == 0 {
 		w.report(cause, errors.New("it was started again, but does not serve yet"))
 		return
@@ -162,19 +170,19 @@ func (w *watch) restart(ctx context.Context) {
 	if w.down == nil && now.Sub(w.since) > healthyAfter {
 		w.delay, w.next = 0, time.Time{}
 	}
-	cause := w.p.cause(w.seen)
+	cause := w.cause(w.seen)
 	if now.Before(w.next) {
 		w.report(cause, fmt.Errorf("it will be started again in %s", w.next.Sub(now).Round(time.Second)))
 		return
 	}
-	worker, err := w.p.startAgain(ctx)
+	worker, err := w.p.applier.startAgain(ctx)
 	w.delay = min(max(firstDelay, 2*w.delay), lastDelay)
 	w.next = time.Now().Add(w.delay)
 	if err != nil {
 		w.report(cause, err)
 		return
 	}
-	w.back(cause, w.p.lastSeen(), worker)
+	w.back(cause, w.p.finder.last(), worker)
 }
 
 // back tells that HAProxy runs again, and watches on.
@@ -212,50 +220,15 @@ func (w *watch) tell(exit Exit) {
 }
 
 // cause tells how a master ended, as well as can be known.
-func (p *Process) cause(id identity) string {
-	p.mu.Lock()
-	c := p.child
-	p.mu.Unlock()
+func (w *watch) cause(id identity) string {
+	c := w.p.child.last()
 	cause := fmt.Sprintf("process %d is gone", id.pid)
 	if c != nil && c.pid == id.pid {
 		<-c.ended
 		cause = c.exit()
 	}
-	if words := alert(p.masked(p.written())); words != "" {
+	if words := alert(w.p.files.masked(w.p.startupLog.sinceMark())); words != "" {
 		cause += ": " + words
 	}
 	return cause
-}
-
-// lastSeen is the master that answered last; zero: none.
-func (p *Process) lastSeen() identity {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.known
-}
-
-// hasStopped reports whether it was Stop that ended a master.
-func (p *Process) hasStopped(master identity) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.stopped == master
-}
-
-// isHalted reports whether HAProxy shall stay down.
-func (p *Process) isHalted() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.halted
-}
-
-// serving waits for a worker that answers; 0: none does.
-func (p *Process) serving(ctx context.Context) (worker int) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	_ = poll(ctx, func() (bool, error) {
-		info, err := p.showInfo(ctx)
-		worker = info.PID
-		return err == nil && !info.Stopping, nil
-	})
-	return worker
 }

@@ -3,21 +3,37 @@ package haproxy
 import (
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"thalassa/lb"
 	"thalassa/statsock"
 )
 
+// A runtimeAPI reads and changes servers of the running HAProxy.
+type runtimeAPI struct {
+	changes  changeLock
+	master   *statsock.Master
+	finder   *finder
+	router   *router
+	readback *readback
+
+	lines atomic.Int64 // servers, when all were read last
+
+	mu     sync.Mutex
+	probed probed // of the worker that was asked last
+}
+
 // Servers reads how every server line of the running HAProxy stands.
 func (p *Process) Servers(ctx context.Context) ([]lb.ServerState, error) {
 	// Mostly there are as many as before, and there may be ten thousand.
-	servers := make([]lb.ServerState, 0, p.lines.Load())
-	file := p.lastOutline()
-	err := p.worker(ctx).VisitServers(ctx, "", func(s statsock.Server) { servers = append(servers, file.serverState(s)) })
+	servers := make([]lb.ServerState, 0, p.runtime.lines.Load())
+	file := p.readback.last()
+	err := p.router.client(ctx).VisitServers(ctx, "", func(s statsock.Server) { servers = append(servers, file.serverState(s)) })
 	if err != nil {
 		return nil, fmt.Errorf("reading the servers of the running haproxy: %w", err)
 	}
-	p.lines.Store(int64(len(servers)))
+	p.runtime.lines.Store(int64(len(servers)))
 	return servers, nil
 }
 

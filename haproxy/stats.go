@@ -16,7 +16,7 @@ import (
 func (p *Process) Stats(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error) {
 	ctx, cancel := context.WithTimeout(ctx, question)
 	defer cancel()
-	lines, err := p.serverLines(ctx, string(backend))
+	lines, err := p.runtime.serverLines(ctx, string(backend))
 	switch {
 	case statsock.NotListening(err):
 		return nil, &lb.UnavailableError{What: "HAProxy is not running, so there is nobody who counts"}
@@ -32,8 +32,8 @@ func (p *Process) Stats(ctx context.Context, backend lb.Name) ([]lb.ServerStats,
 
 // serverLines asks for a backend's number first. A worker that came in between
 // has other numbers.
-func (p *Process) serverLines(ctx context.Context, backend string) ([]statsock.Stat, error) {
-	backends, err := p.worker(ctx).ShowStatOf(ctx, -1, statsock.KindBackend)
+func (ra *runtimeAPI) serverLines(ctx context.Context, backend string) ([]statsock.Stat, error) {
+	backends, err := ra.router.client(ctx).ShowStatOf(ctx, -1, statsock.KindBackend)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (p *Process) serverLines(ctx context.Context, backend string) ([]statsock.S
 	if i < 0 {
 		return nil, nil
 	}
-	lines, err := p.worker(ctx).ShowStatOf(ctx, backends[i].ProxyID, statsock.KindServer)
+	lines, err := ra.router.client(ctx).ShowStatOf(ctx, backends[i].ProxyID, statsock.KindServer)
 	return slices.DeleteFunc(lines, func(s statsock.Stat) bool { return s.Proxy != backend }), err
 }
 

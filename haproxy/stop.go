@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
-	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -28,90 +29,95 @@ func (p *Process) Stop(ctx context.Context) error {
 	if p.cfg.Mode != Managed {
 		return errors.New("stopping haproxy: it is looked after by something else")
 	}
-	if err := p.take(ctx); err != nil {
+	if err := p.changes.lock(ctx); err != nil {
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
-	defer p.release()
-	v, err := p.settle(ctx)
-	members, stranger := p.kin(v.master)
+	defer p.changes.unlock()
+	v, err := p.finder.awaitAnswer(ctx)
+	members, stranger := p.members.of(v.master)
 	switch {
 	case foreign(err):
 		p.logger.WarnContext(ctx, "somebody else's socket is left alone", "error", err)
 	case err != nil && len(members) == 0:
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
-	p.halt(v.master)
-	if err := errors.Join(p.quit(ctx, members), stranger); err != nil {
+	p.stopper.halt(v.master)
+	if err := errors.Join(p.stopper.quit(ctx, members), stranger); err != nil {
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
-	p.remember(identity{})
-	p.clear(ctx)
+	p.finder.setLast(identity{})
+	p.stopper.clear(ctx)
 	return nil
+}
+
+// A stopper ends HAProxy, and knows that it is to stay ended.
+type stopper struct {
+	cfg     *Config
+	logger  *slog.Logger
+	members *members
+	finder  *finder
+	router  *router
+	former  *formerPaths
+
+	mu      sync.Mutex
+	stopped identity // the master that Stop has ended last
+	halted  bool     // by Stop, until the next start
 }
 
 // clear removes what a HAProxy that has ended leaves behind, unless it is somebody
 // else's.
-func (p *Process) clear(ctx context.Context) {
-	defer p.leaveFormer(ctx)
-	if _, err := p.showInfo(ctx); !statsock.NotListening(err) {
+func (st *stopper) clear(ctx context.Context) {
+	defer st.former.leave(ctx)
+	if _, err := st.router.showInfo(ctx); !statsock.NotListening(err) {
 		return
 	}
-	_ = os.Remove(p.cfg.PIDPath)
-	_ = os.Remove(p.cfg.StatsSocket)
-	if _, err := p.showProc(ctx); statsock.NotListening(err) {
-		_ = os.Remove(p.cfg.MasterSocket)
+	_ = os.Remove(st.cfg.PIDPath)
+	_ = os.Remove(st.cfg.StatsSocket)
+	if _, err := st.finder.showProc(ctx); statsock.NotListening(err) {
+		_ = os.Remove(st.cfg.MasterSocket)
 	}
 }
 
 // halt tells Run that a master is about to end as it should.
-func (p *Process) halt(master identity) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stopped, p.halted = master, true
+func (st *stopper) halt(master identity) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.stopped, st.halted = master, true
+}
+
+// resume ends what halt began: HAProxy has been started again.
+func (st *stopper) resume() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.halted = false
 }
 
 // quit ends members ever more firmly.
-func (p *Process) quit(ctx context.Context, members []member) error {
-	grace := p.cfg.StopGrace
+func (st *stopper) quit(ctx context.Context, members []member) error {
+	grace := st.cfg.StopGrace
 	if deadline, ok := ctx.Deadline(); ok {
 		grace = min(grace, time.Until(deadline)/2)
 	}
-	err := p.end(ctx, members, syscall.SIGUSR1, grace)
+	err := st.members.end(ctx, members, syscall.SIGUSR1, grace)
 	if err != nil && ctx.Err() == nil {
-		err = p.end(ctx, members, syscall.SIGTERM, grace/2)
+		err = st.members.end(ctx, members, syscall.SIGTERM, grace/2)
 	}
 	if err != nil && ctx.Err() == nil {
-		err = p.end(ctx, members, syscall.SIGKILL, max(grace/2, question))
+		err = st.members.end(ctx, members, syscall.SIGKILL, max(grace/2, question))
 	}
 	return err
 }
 
-// end signals members, again and again, until all are gone or the time is over. The
-// master, the first, passes the gentler signals on.
-func (p *Process) end(ctx context.Context, members []member, sig syscall.Signal, within time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	to := members
-	if sig == syscall.SIGUSR1 {
-		to = members[:min(1, len(members))]
-	}
-	var sent time.Time
-	err := poll(ctx, func() (bool, error) {
-		if !slices.ContainsFunc(members, func(m member) bool { return m.alive() }) {
-			return true, nil
-		}
-		if time.Since(sent) < again {
-			return false, nil
-		}
-		sent = time.Now()
-		var errs []error
-		for _, m := range to {
-			errs = append(errs, p.signal(ctx, m, sig))
-		}
-		return false, errors.Join(errs...)
-	})
-	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("it has not ended within %s of %s", within, sig)
-	}
-	return err
+// hasStopped reports whether it was Stop that ended a master.
+func (st *stopper) hasStopped(master identity) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.stopped == master
+}
+
+// isHalted reports whether HAProxy shall stay down.
+func (st *stopper) isHalted() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.halted
 }

@@ -17,17 +17,17 @@ const staleAfter = 10 * checkTimeout
 // sweep removes the staged files of programs that were killed before they could:
 // old ones, that this user or the owner of haproxy.cfg has, by the names that
 // stage gives. The rest is somebody else's.
-func (p *Process) sweep(ctx context.Context) {
-	path := p.cfg.ConfigPath
+func (c *configFiles) sweep(ctx context.Context) {
+	path := c.cfg.ConfigPath
 	leftover.Kind{
 		Dir: filepath.Dir(path), Prefixes: []string{leftover.StagedPrefix(path), leftover.StagedPrefix(StateFile(path)), leftover.StagedPrefix(formerOf(path))},
-		After: staleAfter, Owns: p.owns,
-	}.Sweep(ctx, p.logger)
+		After: staleAfter, Owns: c.owns,
+	}.Sweep(ctx, c.logger)
 }
 
 // owns reports whether a staged file is this user's, or of one of those to whom
 // stage and check give what root writes.
-func (p *Process) owns(info fs.FileInfo) bool {
+func (c *configFiles) owns(info fs.FileInfo) bool {
 	if leftover.IsMine(info) {
 		return true
 	}
@@ -35,10 +35,10 @@ func (p *Process) owns(info fs.FileInfo) bool {
 	if !ok || os.Geteuid() != 0 {
 		return false
 	}
-	if u := p.cfg.User; u != nil && stat.Uid == u.UID {
+	if u := c.cfg.User; u != nil && stat.Uid == u.UID {
 		return true
 	}
-	config, err := os.Stat(p.cfg.ConfigPath)
+	config, err := os.Stat(c.cfg.ConfigPath)
 	if err != nil {
 		return false
 	}

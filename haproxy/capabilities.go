@@ -19,16 +19,16 @@ type probed struct {
 // need. Nothing is concluded from its version: a distribution may have taken
 // something back, and a template may give the socket another level. Without an answer
 // it is nothing: every change is read back anyway.
-func (p *Process) lacks(ctx context.Context, worker int) string {
-	p.mu.Lock()
-	known := p.probed
-	p.mu.Unlock()
+func (ra *runtimeAPI) lacks(ctx context.Context, worker int) string {
+	ra.mu.Lock()
+	known := ra.probed
+	ra.mu.Unlock()
 	if known.worker == worker {
 		return known.lacks
 	}
 	ctx, cancel := context.WithTimeout(ctx, question)
 	defer cancel()
-	offer, err := p.worker(ctx).Offer(ctx)
+	offer, err := ra.router.client(ctx).Offer(ctx)
 	if err != nil {
 		return ""
 	}
@@ -37,8 +37,8 @@ func (p *Process) lacks(ctx context.Context, worker int) string {
 		missing = append(missing, "level admin")
 	}
 	lacks := strings.Join(missing, ", ")
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.probed = probed{worker, lacks}
+	ra.mu.Lock()
+	defer ra.mu.Unlock()
+	ra.probed = probed{worker, lacks}
 	return lacks
 }

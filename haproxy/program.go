@@ -16,16 +16,19 @@ import (
 // long, because a busy machine may take its time to read it.
 const outputDelay = 10 * time.Second
 
-// binary finds the executable. Debian keeps it where an ordinary user's PATH
+// A program is HAProxy's executable, and how it is run.
+type program struct{ cfg *Config }
+
+// path finds the executable. Debian keeps it where an ordinary user's PATH
 // does not lead.
-func (p *Process) binary() (string, error) {
-	path, err := exec.LookPath(p.cfg.Binary)
+func (pr *program) path() (string, error) {
+	path, err := exec.LookPath(pr.cfg.Binary)
 	if err == nil {
 		return filepath.Abs(path)
 	}
-	if !strings.Contains(p.cfg.Binary, "/") {
+	if !strings.Contains(pr.cfg.Binary, "/") {
 		for _, dir := range []string{"/usr/local/sbin", "/usr/sbin"} {
-			if path, err := exec.LookPath(filepath.Join(dir, p.cfg.Binary)); err == nil {
+			if path, err := exec.LookPath(filepath.Join(dir, pr.cfg.Binary)); err == nil {
 				return path, nil
 			}
 		}
@@ -35,32 +38,32 @@ func (p *Process) binary() (string, error) {
 
 // command prepares a call of the binary, through sudo where that is asked for.
 // It runs in the root folder, as under systemd, and ends with the context.
-func (p *Process) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
-	binary, err := p.binary()
+func (pr *program) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	binary, err := pr.path()
 	if err != nil {
 		return nil, err
 	}
-	cmd := p.sudo(ctx, binary, args...)
-	if u := p.cfg.User; u != nil { // a configuration may name programs to be run, also for a check
+	cmd := pr.withSudo(ctx, binary, args...)
+	if u := pr.cfg.User; u != nil { // a configuration may name programs to be run, also for a check
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.UID, Gid: u.GID}}
 	}
 	return cmd, nil
 }
 
-func (p *Process) sudo(ctx context.Context, name string, args ...string) *exec.Cmd {
-	if p.cfg.Sudo {
+func (pr *program) withSudo(ctx context.Context, name string, args ...string) *exec.Cmd {
+	if pr.cfg.Sudo {
 		name, args = "sudo", append([]string{"-n", "--", name}, args...)
 	}
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = "/"
-	cmd.Env = p.cfg.Env
+	cmd.Env = pr.cfg.Env
 	cmd.WaitDelay = outputDelay // a child of sudo may hold the pipe
 	return cmd
 }
 
 // Version asks the binary for its version, e.g. "2.6.12-1+deb12u4".
 func (p *Process) Version(ctx context.Context) (string, error) {
-	cmd, err := p.command(ctx, "-v")
+	cmd, err := p.program.command(ctx, "-v")
 	if err != nil {
 		return "", fmt.Errorf("asking haproxy for its version: %w", err)
 	}
@@ -78,9 +81,9 @@ func (p *Process) Version(ctx context.Context) (string, error) {
 
 // masterArgument is the value of -S. HAProxy creates the socket as the user it
 // starts as; with sudo it must be handed to ours.
-func (p *Process) masterArgument() string {
-	arg := p.cfg.MasterSocket + ",mode,600"
-	if p.cfg.Sudo {
+func (pr *program) masterArgument() string {
+	arg := pr.cfg.MasterSocket + ",mode,600"
+	if pr.cfg.Sudo {
 		arg += ",uid," + strconv.Itoa(os.Getuid())
 	}
 	return arg

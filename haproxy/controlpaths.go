@@ -12,7 +12,7 @@ import (
 // refuseControlPaths is a *lb.RefusedError for a configuration in which somebody listens
 // for clients where HAProxy is told what to do: it would take the socket's path away.
 // An address that comes from HAProxy's environment is not seen.
-func (p *Process) refuseControlPaths(config []byte) error {
+func (c Config) refuseControlPaths(config []byte) error {
 	section, number := "", 0
 	for line := range strings.Lines(string(config)) {
 		number++
@@ -27,7 +27,7 @@ func (p *Process) refuseControlPaths(config []byte) error {
 			continue
 		}
 		for _, path := range unixPaths(words[1]) {
-			if what := p.controlPath(path, section, config); what != "" {
+			if what := c.controlPath(path, section, config); what != "" {
 				return &lb.RefusedError{Stage: "check", Output: fmt.Sprintf(
 					"line %d: %q binds %s, which is %s; expected another path", number, strings.TrimSpace(line), path, what)}
 			}
@@ -37,16 +37,16 @@ func (p *Process) refuseControlPaths(config []byte) error {
 }
 
 // controlPath says what of HAProxy's control is at a path; "": nothing.
-func (p *Process) controlPath(path, section string, config []byte) string {
+func (c Config) controlPath(path, section string, config []byte) string {
 	is := func(other string) bool { return other != "" && withoutLinks(path) == withoutLinks(other) }
 	switch {
-	case is(p.cfg.StatsSocket):
+	case is(c.StatsSocket):
 		return "HAProxy's stats socket"
-	case is(p.cfg.MasterSocket):
+	case is(c.MasterSocket):
 		return "HAProxy's master socket"
-	case is(p.cfg.PIDPath):
+	case is(c.PIDPath):
 		return "HAProxy's pid file"
-	case is(p.cfg.ConfigPath), is(StateFile(p.cfg.ConfigPath)), is(p.cfg.StartupLog):
+	case is(c.ConfigPath), is(StateFile(c.ConfigPath)), is(c.StartupLog):
 		return "a file of the agent's own"
 	case section != "peers" && slices.ContainsFunc(peersSockets(config), is):
 		return "the socket over which stick tables outlive a reload"

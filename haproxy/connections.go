@@ -17,7 +17,7 @@ import (
 // that keeps its connection open may send it one more request. A HAProxy that does
 // not run is a *lb.UnavailableError.
 func (p *Process) Connections(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error) {
-	out, err := p.connectionsOf(ctx, backend)
+	out, err := p.runtime.connections(ctx, backend)
 	if statsock.NotListening(err) {
 		return nil, &lb.UnavailableError{What: "HAProxy is not running, so that it has no connections"}
 	}
@@ -27,19 +27,19 @@ func (p *Process) Connections(ctx context.Context, backend lb.Name) ([]lb.Server
 	return out, nil
 }
 
-func (p *Process) connectionsOf(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error) {
+func (ra *runtimeAPI) connections(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	info, err := p.showInfo(ctx)
+	info, err := ra.router.showInfo(ctx)
 	if err != nil {
 		return nil, err
 	}
-	lines, err := p.serverLines(ctx, string(backend))
+	lines, err := ra.serverLines(ctx, string(backend))
 	if err != nil {
 		return nil, err
 	}
 	out := underWay(lines, false)
-	v, err := p.settle(ctx)
+	v, err := ra.finder.awaitAnswer(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (p *Process) connectionsOf(ctx context.Context, backend lb.Name) ([]lb.Serv
 		if pid == info.PID {
 			continue
 		}
-		lines, err := p.master.Worker(pid).ShowStatOf(ctx, -1, statsock.KindServer)
+		lines, err := ra.master.Worker(pid).ShowStatOf(ctx, -1, statsock.KindServer)
 		switch {
 		case ctx.Err() != nil, errors.Is(err, statsock.ErrUnanswered):
 			return nil, &lb.UnavailableError{What: fmt.Sprintf("process %d of HAProxy, which a reload has replaced, does not tell of its connections", pid)}

@@ -2,7 +2,6 @@ package haproxy
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,10 +11,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"thalassa/lb"
 )
+
+// isChild reports whether a process is a child of another.
+func isChild(pid, parent int) bool {
+	stat, err := readStat(pid)
+	return err == nil && parent > 0 && stat.parent == parent
+}
 
 // A member is a process that belongs to this HAProxy: its master, a worker, or what the
 // master has started beside them.
@@ -26,113 +30,39 @@ type member struct {
 	child bool
 }
 
-// kin lists a master, if it lives, with its children, and whatever else was started
-// with our master socket in our process-id namespace. A process that is not HAProxy as
-// started here, whoever names it as the master, is an error, and neither it nor its
-// children are members.
-func (p *Process) kin(master identity) ([]member, error) {
-	var members []member
-	var stranger error
-	if master.alive() {
-		if stranger = p.judge(master); stranger == nil {
-			members = append(members, member{identity: master})
-			members = append(members, children(master.pid)...)
-		}
-	}
-	for _, id := range p.ours() {
-		if !slices.ContainsFunc(members, func(m member) bool { return m.identity == id }) {
-			members = append(members, member{identity: id})
-		}
-	}
-	return members, stranger
+// members finds the processes of this HAProxy, and tells them from others.
+type members struct {
+	cfg     *Config
+	program *program
+	files   *configFiles
 }
 
-// started lists what this program has started and not waited for yet, with its
-// children: sudo and what that has started.
-func started(c *child) []member {
-	if !isChild(c.pid, os.Getpid()) {
-		return nil
-	}
-	id, ok := identify(c.pid)
-	if !ok {
-		return nil
-	}
-	return append([]member{{identity: id, child: true}}, children(c.pid)...)
-}
-
-// children lists the living children of a process.
-func children(pid int) []member {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return nil // the pattern is right
-	}
-	var members []member
-	for _, path := range stats {
-		child, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err != nil || !isChild(child, pid) {
-			continue
-		}
-		if id, ok := identify(child); ok {
-			members = append(members, member{identity: id, child: true})
-		}
-	}
-	return members
-}
-
-// signal sends a signal to a member, with sudo's help where it is another user's. A
-// process that is gone is no error. The process is held by a descriptor (pidfd, where
-// the kernel has that) from before it is judged until it is signaled, so that the
-// number cannot come to mean another one meanwhile.
-func (p *Process) signal(ctx context.Context, m member, sig syscall.Signal) error {
-	process, err := os.FindProcess(m.pid)
-	if err != nil {
-		return fmt.Errorf("sending %s to process %d: %w", sig, m.pid, err)
-	}
-	defer process.Release() //nolint:errcheck // nothing is lost with it
-	if !m.alive() {
-		return nil
-	}
-	if !m.child {
-		if err := p.judge(m.identity); err != nil {
-			return fmt.Errorf("sending %s: %w", sig, err)
-		}
-	}
-	err = process.Signal(sig)
-	if errors.Is(err, syscall.EPERM) && p.cfg.Sudo {
-		err = p.sudo(ctx, "/bin/kill", "-"+strconv.Itoa(int(sig)), strconv.Itoa(m.pid)).Run()
-	}
-	if err != nil && m.alive() {
-		return fmt.Errorf("sending %s to haproxy (process %d): %w", sig, m.pid, err)
-	}
-	return nil
-}
-
-// judge is vet for a process that was named by a socket. Where /proc hides it (hidepid)
+// verifyNamed is vet for a process that was named by a socket. Where /proc hides it (hidepid)
 // it is another user's, whom only sudo can signal: root's then, by root's own word,
 // since nobody else may listen on the socket.
-func (p *Process) judge(id identity) error {
-	if id.born == "" && p.cfg.Sudo {
+func (ms *members) verifyNamed(id identity) error {
+	if id.born == "" && ms.cfg.Sudo {
 		return nil
 	}
-	return p.vet(id.pid)
+	return ms.verify(id.pid)
 }
 
-// isOurs reports whether a process was started as this HAProxy.
-func (p *Process) isOurs(pid int) bool { return p.vet(pid) == nil }
+// includes reports whether a process was started as this HAProxy.
+func (ms *members) includes(pid int) bool { return ms.verify(pid) == nil }
 
-// vet judges whether a process is this HAProxy: it was started with our master socket,
+// verify judges whether a process is this HAProxy: it was started with our master socket,
 // which is as specific as it gets, runs HAProxy's program, and is a user's who may run
 // HAProxy. Anybody can give a process any words; they count for nothing without the
 // user. The error says what is wrong, as a *lb.UnavailableError.
-func (p *Process) vet(pid int) error {
+func (ms *members) verify(pid int) error {
 	var wrong string
 	switch {
-	case !p.hasOurSocket(pid):
-		wrong = "was not started with -W -S " + p.cfg.MasterSocket
-	case !p.runsHAProxy(pid):
+	case !ms.hasMasterSocket(pid):
+		wrong = "was not started with -W -S " + ms.cfg.MasterSocket
+	case !ms.runsHAProxy(pid):
 		wrong = "runs another program"
 	default:
-		wrong = p.wrongUser(pid)
+		wrong = ms.wrongUser(pid)
 	}
 	if wrong == "" {
 		return nil
@@ -140,8 +70,8 @@ func (p *Process) vet(pid int) error {
 	return &lb.UnavailableError{What: fmt.Sprintf("process %d is not this HAProxy: it %s", pid, wrong)}
 }
 
-// hasOurSocket reports whether the command line has our master socket.
-func (p *Process) hasOurSocket(pid int) bool {
+// hasMasterSocket reports whether the command line has our master socket.
+func (ms *members) hasMasterSocket(pid int) bool {
 	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 	if err != nil || !bytes.Contains(line, []byte("\x00-S\x00")) {
 		return false
@@ -152,7 +82,7 @@ func (p *Process) hasOurSocket(pid int) bool {
 			continue
 		}
 		named, _, _ := strings.Cut(strings.TrimPrefix(arg, "unix@"), ",")
-		if samePath(named, p.cfg.MasterSocket) || samePath(named, leadsTo(p.cfg.MasterSocket)) {
+		if samePath(named, ms.cfg.MasterSocket) || samePath(named, leadsTo(ms.cfg.MasterSocket)) {
 			return slices.Contains(args, "-W") || slices.Contains(args, "-Ws")
 		}
 	}
@@ -180,7 +110,7 @@ func samePath(one, other string) bool {
 // has replaced since. Where another program starts HAProxy (a script, sudo) that counts
 // as well. A program that may not be seen is another user's, or has rights that we have
 // not: the user decides then.
-func (p *Process) runsHAProxy(pid int) bool {
+func (ms *members) runsHAProxy(pid int) bool {
 	link := "/proc/" + strconv.Itoa(pid) + "/exe"
 	program, err := os.Readlink(link)
 	if err != nil {
@@ -188,10 +118,10 @@ func (p *Process) runsHAProxy(pid int) bool {
 	}
 	program = strings.TrimSuffix(program, " (deleted)")
 	name := filepath.Base(program)
-	if strings.HasPrefix(name, "haproxy") || p.cfg.Sudo && name == "sudo" {
+	if strings.HasPrefix(name, "haproxy") || ms.cfg.Sudo && name == "sudo" {
 		return true
 	}
-	binary, err := p.binary()
+	binary, err := ms.program.path()
 	if err != nil {
 		return false
 	}
@@ -218,7 +148,7 @@ func isScript(path string) bool {
 
 // wrongUser says whose a process is when that is nobody who may run HAProxy; "" else.
 // Both who has started it and as whom it acts count.
-func (p *Process) wrongUser(pid int) string {
+func (ms *members) wrongUser(pid int) string {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return "does not tell whose it is"
@@ -231,7 +161,7 @@ func (p *Process) wrongUser(pid int) string {
 	}
 	for _, id := range ids[:2] { // real and effective
 		uid, err := strconv.ParseUint(id, 10, 32)
-		if err != nil || !p.mayRun(uint32(uid)) {
+		if err != nil || !ms.mayRun(uint32(uid)) {
 			return "is run by " + userOf(id)
 		}
 	}
@@ -239,20 +169,20 @@ func (p *Process) wrongUser(pid int) string {
 }
 
 // mayRun reports whether a user may run HAProxy, or its workers.
-func (p *Process) mayRun(uid uint32) bool {
-	if uid == 0 || int(uid) == os.Geteuid() || slices.Contains(p.cfg.users(), uid) {
+func (ms *members) mayRun(uid uint32) bool {
+	if uid == 0 || int(uid) == os.Geteuid() || slices.Contains(ms.cfg.users(), uid) {
 		return true
 	}
 	// HAProxy that is started as another user's cannot become a third one's.
-	return p.cfg.User == nil && slices.Contains(p.workerUsers(), uid)
+	return ms.cfg.User == nil && slices.Contains(ms.workerUsers(), uid)
 }
 
 // workerUsers are those that haproxy.cfg has the workers run as. A template may name
 // others than the settings do.
-func (p *Process) workerUsers() []uint32 {
+func (ms *members) workerUsers() []uint32 {
 	var out []uint32
-	for _, path := range []string{p.cfg.ConfigPath, p.lastGood()} {
-		config, err := p.read(path)
+	for _, path := range []string{ms.cfg.ConfigPath, ms.files.lastGood()} {
+		config, err := ms.files.read(path)
 		if err != nil {
 			continue
 		}

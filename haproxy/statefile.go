@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,30 +41,39 @@ type carried struct {
 	kept map[string]bool
 }
 
-// carryState makes the state file for a reload to a file with that outline, tells which
+// A stateFile hands the health of servers from one worker to the next.
+type stateFile struct {
+	cfg      *Config
+	logger   *slog.Logger
+	files    *configFiles
+	router   *router
+	readback *readback
+}
+
+// fill makes the state file for a reload to a file with that outline, tells which
 // servers keep their weight and state, and returns what empties the file again. Without
 // it a reload is as good as before, but for servers that are down.
-func (p *Process) carryState(ctx context.Context, config []byte, wanted *outline) (kept map[string]bool, forget func()) {
-	path := StateFile(p.cfg.ConfigPath)
+func (sf *stateFile) fill(ctx context.Context, config []byte, wanted *outline) (kept map[string]bool, forget func()) {
+	path := StateFile(sf.cfg.ConfigPath)
 	if !readsState(config, path) {
 		return nil, func() {}
 	}
-	kept, err := p.writeState(ctx, path, wanted)
+	kept, err := sf.write(ctx, path, wanted)
 	if err != nil {
-		p.logger.WarnContext(ctx, "health of servers not handed to the new worker", "error", err)
+		sf.logger.WarnContext(ctx, "health of servers not handed to the new worker", "error", err)
 	}
-	return kept, func() { p.forgetState(context.WithoutCancel(ctx)) }
+	return kept, func() { sf.empty(context.WithoutCancel(ctx)) }
 }
 
-func (p *Process) writeState(ctx context.Context, path string, wanted *outline) (kept map[string]bool, err error) {
+func (sf *stateFile) write(ctx context.Context, path string, wanted *outline) (kept map[string]bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, question)
 	defer cancel()
-	client := p.worker(ctx)
+	client := sf.router.client(ctx)
 	info, err := client.ShowInfo(ctx)
 	if err != nil {
 		return nil, err
 	}
-	running := p.outlineOfWorker(info)
+	running := sf.readback.outlineOf(info)
 	if running == nil {
 		return nil, nil // nobody knows what has changed
 	}
@@ -75,10 +85,10 @@ func (p *Process) writeState(ctx context.Context, path string, wanted *outline) 
 	return c.kept, exchangeFile(path, []byte(c.state))
 }
 
-// forgetState empties the state file. Where HAProxy would miss one it makes it.
-func (p *Process) forgetState(ctx context.Context) {
-	path := StateFile(p.cfg.ConfigPath)
-	config, _ := p.read(p.cfg.ConfigPath) // none reads no state
+// empty empties the state file. Where HAProxy would miss one it makes it.
+func (sf *stateFile) empty(ctx context.Context) {
+	path := StateFile(sf.cfg.ConfigPath)
+	config, _ := sf.files.read(sf.cfg.ConfigPath) // none reads no state
 	if _, err := os.Stat(path); sameFile(path, []byte(noState)) || errors.Is(err, fs.ErrNotExist) && !readsState(config, path) {
 		return
 	}
@@ -87,7 +97,7 @@ func (p *Process) forgetState(ctx context.Context) {
 		err = errors.Join(err, os.Remove(path))
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		p.logger.ErrorContext(ctx, "outdated state of servers not removed", "path", path, "error", err)
+		sf.logger.ErrorContext(ctx, "outdated state of servers not removed", "path", path, "error", err)
 	}
 }
 

@@ -81,11 +81,10 @@ func outlineOf(config []byte) *outline {
 		outline: outline{servers: map[lb.Name]map[string]*definition{}},
 		options: newOptionTable(), scope: &scope{}, defaults: map[string]*scope{"": {mode: "tcp", server: settings{weight: 1}}},
 	}
-	var words []string
+	var words lb.Words
 	for line := range strings.Lines(string(config)) {
-		var isClear bool
-		if words, isClear = splitWords(words[:0], line); len(words) > 0 {
-			o.line(words, isClear && o.depth == 0)
+		if err := words.Split(line); len(words.Values) > 0 {
+			o.line(words.Values, err == nil && !words.Expands && o.depth == 0)
 		}
 	}
 	if o.prefixed {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -52,79 +54,93 @@ func inodeAt(path string) inode {
 	return inode{stat.Dev, stat.Ino, stat.Ctim}
 }
 
-// worker returns the way to the worker that serves. It costs a look at the path as
+// A router chooses how the worker that serves is asked: on its stats socket, or through
+// its master.
+type router struct {
+	cfg    *Config
+	logger *slog.Logger
+	stats  *statsock.Client
+	master *statsock.Master
+	finder *finder
+
+	mu    sync.Mutex
+	route route     // to the worker that serves
+	late  time.Time // since when the stats socket does not answer in time
+}
+
+// client returns the way to the worker that serves. It costs a look at the path as
 // long as that is what it was.
-func (p *Process) worker(ctx context.Context) *statsock.Client {
-	if p.lastSeen().pid == 0 {
-		return p.stats // there is no other way
+func (rt *router) client(ctx context.Context) *statsock.Client {
+	if rt.finder.last().pid == 0 {
+		return rt.stats // there is no other way
 	}
-	now := inodeAt(p.cfg.StatsSocket)
-	p.mu.Lock()
-	r := p.route
-	p.mu.Unlock()
+	now := inodeAt(rt.cfg.StatsSocket)
+	rt.mu.Lock()
+	r := rt.route
+	rt.mu.Unlock()
 	known := r.socket == now && !r.at.IsZero()
 	switch {
 	case known && r.lost == "":
-		return p.stats
+		return rt.stats
 	case known && time.Since(r.at) < retrial:
-		r.worker = p.presentWorker(ctx, r.worker)
+		r.worker = rt.presentWorker(ctx, r.worker)
 	default:
-		r = p.findRoute(ctx, now, r.worker)
+		r = rt.find(ctx, now, r.worker)
 	}
 	if r.at.IsZero() || r.worker == 0 && r.lost != "" {
-		return p.stats // nobody knows
+		return rt.stats // nobody knows
 	}
-	p.noteRoute(r)
+	rt.setRoute(r)
 	if r.lost == "" {
-		return p.stats
+		return rt.stats
 	}
-	return p.master.Worker(r.worker)
+	return rt.master.Worker(r.worker)
 }
 
-// findRoute finds out where the stats socket leads. Without a worker that answers
+// find finds out where the stats socket leads. Without a worker that answers
 // through the master nothing is known, and the socket is asked.
-func (p *Process) findRoute(ctx context.Context, now inode, former int) route {
+func (rt *router) find(ctx context.Context, now inode, former int) route {
 	within, cancel := context.WithTimeout(ctx, trial)
 	defer cancel()
-	info, err := p.stats.ShowInfo(within)
+	info, err := rt.stats.ShowInfo(within)
 	late := errors.Is(err, context.DeadlineExceeded)
-	if err == nil && p.isWorker(ctx, info.PID) {
-		p.noteLate(false)
+	if err == nil && rt.isWorker(ctx, info.PID) {
+		rt.noteTimeout(false)
 		return route{socket: now, at: time.Now()}
 	}
-	worker := p.presentWorker(ctx, former)
-	if since := p.noteLate(late); worker == 0 || late && time.Since(since) < retrial && !p.isForeign(ctx) {
+	worker := rt.presentWorker(ctx, former)
+	if since := rt.noteTimeout(late); worker == 0 || late && time.Since(since) < retrial && !rt.isForeign(ctx) {
 		return route{}
 	}
-	r := route{socket: now, at: time.Now(), lost: whyLost(p.cfg.StatsSocket, info.PID, err), worker: worker}
+	r := route{socket: now, at: time.Now(), lost: whyLost(rt.cfg.StatsSocket, info.PID, err), worker: worker}
 	if foreign(err) {
 		r.foreign = err.Error()
 	}
 	return r
 }
 
-// noteLate notes whether the stats socket has given no answer in time, and returns since
+// noteTimeout notes whether the stats socket has given no answer in time, and returns since
 // when it does not.
-func (p *Process) noteLate(late bool) (since time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (rt *router) noteTimeout(late bool) (since time.Time) {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
 	if !late {
-		p.late = time.Time{}
-	} else if p.late.IsZero() {
-		p.late = time.Now()
+		rt.late = time.Time{}
+	} else if rt.late.IsZero() {
+		rt.late = time.Now()
 	}
-	return p.late
+	return rt.late
 }
 
 // isForeign reports whether neither our master nor a worker of it listens on the stats
 // socket. A process that is gone has handed its socket on.
-func (p *Process) isForeign(ctx context.Context) bool {
-	pid, err := statsock.Listener(ctx, p.cfg.StatsSocket)
+func (rt *router) isForeign(ctx context.Context) bool {
+	pid, err := statsock.Listener(ctx, rt.cfg.StatsSocket)
 	if err != nil {
 		return false
 	}
 	_, lives := identify(pid)
-	master := p.lastSeen()
+	master := rt.finder.last()
 	return lives && pid != master.pid && !isChild(pid, master.pid)
 }
 
@@ -145,12 +161,12 @@ func whyLost(path string, pid int, err error) string {
 
 // isWorker reports whether a process is a worker of our master, also while that
 // cannot be asked. Where no master is known, whoever answers is taken for one.
-func (p *Process) isWorker(ctx context.Context, pid int) bool {
-	master := p.lastSeen()
+func (rt *router) isWorker(ctx context.Context, pid int) bool {
+	master := rt.finder.last()
 	if master.alive() && isChild(pid, master.pid) {
 		return true
 	}
-	v, err := p.look(ctx)
+	v, err := rt.finder.observe(ctx)
 	if err != nil || v.procs == nil {
 		return !v.running() || isChild(pid, v.master.pid)
 	}
@@ -159,8 +175,8 @@ func (p *Process) isWorker(ctx context.Context, pid int) bool {
 
 // presentWorker asks the master for the worker that serves; 0: none answers. Only
 // another worker than former is asked whether it serves.
-func (p *Process) presentWorker(ctx context.Context, former int) int {
-	procs, err := p.showProc(ctx)
+func (rt *router) presentWorker(ctx context.Context, former int) int {
+	procs, err := rt.finder.showProc(ctx)
 	if err != nil {
 		return 0
 	}
@@ -169,7 +185,7 @@ func (p *Process) presentWorker(ctx context.Context, former int) int {
 	}
 	for _, pid := range procs.PIDs() {
 		within, cancel := context.WithTimeout(ctx, trial)
-		info, err := p.master.Worker(pid).ShowInfo(within)
+		info, err := rt.master.Worker(pid).ShowInfo(within)
 		cancel()
 		if err == nil && !info.Stopping {
 			return pid
@@ -178,46 +194,70 @@ func (p *Process) presentWorker(ctx context.Context, former int) int {
 	return 0
 }
 
-// noteRoute tells of a stats socket that is lost, and of one that leads to the worker
+// setRoute tells of a stats socket that is lost, and of one that leads to the worker
 // again, once.
-func (p *Process) noteRoute(r route) {
-	p.mu.Lock()
-	before := p.route
-	p.route = r
-	p.mu.Unlock()
+func (rt *router) setRoute(r route) {
+	rt.mu.Lock()
+	before := rt.route
+	rt.route = r
+	rt.mu.Unlock()
 	switch {
 	case r.lost != "" && before.lost == "":
-		p.logger.Warn("stats socket lost, asking haproxy through its master", "path", p.cfg.StatsSocket, "reason", r.lost)
+		rt.logger.Warn("stats socket lost, asking haproxy through its master", "path", rt.cfg.StatsSocket, "reason", r.lost)
 	case r.lost == "" && before.lost != "":
-		p.logger.Info("stats socket leads to haproxy again", "path", p.cfg.StatsSocket)
+		rt.logger.Info("stats socket leads to haproxy again", "path", rt.cfg.StatsSocket)
 	}
 }
 
-// forgetRoute has the next question find out where the stats socket leads. It reports
+// forget has the next question find out where the stats socket leads. It reports
 // whether that was known.
-func (p *Process) forgetRoute() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	known := !p.route.at.IsZero()
-	p.route.at = time.Time{}
+func (rt *router) forget() bool {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	known := !rt.route.at.IsZero()
+	rt.route.at = time.Time{}
 	return known
 }
 
-// lostSocket says why the stats socket does not lead to the worker, as far as is
+// lostReason says why the stats socket does not lead to the worker, as far as is
 // known; "": it does.
-func (p *Process) lostSocket() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.route.lost
+func (rt *router) lostReason() string {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	return rt.route.lost
+}
+
+// lastWorker is the worker that was asked through the master last; 0: none.
+func (rt *router) lastWorker() int {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	return rt.route.worker
+}
+
+// foreignOwner says whose the stats socket is when it is another user's; "": it is not.
+func (rt *router) foreignOwner() string {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	return rt.route.foreign
 }
 
 // Detour is the worker that is to be asked through the master socket, because the stats
 // socket does not lead to it; 0: it does, or no worker is known.
 func (p *Process) Detour(ctx context.Context) (worker int) {
-	if p.worker(ctx) == p.stats {
+	if p.router.client(ctx) == p.router.stats {
 		return 0
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.route.worker
+	return p.router.lastWorker()
+}
+
+// awaitWorker waits for a worker that answers; 0: none does.
+func (rt *router) awaitWorker(ctx context.Context) (worker int) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_ = poll(ctx, func() (bool, error) {
+		info, err := rt.showInfo(ctx)
+		worker = info.PID
+		return err == nil && !info.Stopping, nil
+	})
+	return worker
 }

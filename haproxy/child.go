@@ -1,0 +1,77 @@
+package haproxy
+
+import (
+	"errors"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A child is a HAProxy (or the sudo before it) that was started here.
+type child struct {
+	pid   int
+	ended chan struct{}
+	err   error // how it ended; valid once ended is closed
+}
+
+// exit tells how a child ended.
+func (c *child) exit() string {
+	if c.err == nil {
+		return "exit status 0"
+	}
+	return c.err.Error()
+}
+
+// A lastChild is the HAProxy that was started here last, if any.
+type lastChild struct {
+	died chan struct{} // a one-slot poke: a HAProxy started here has ended
+
+	mu    sync.Mutex
+	child *child // nil: none
+}
+
+// killed tells the signal that has ended the HAProxy started here last; "" when none
+// has, or nobody knows.
+func (lc *lastChild) killed() string {
+	c := lc.last()
+	if c == nil {
+		return ""
+	}
+	select {
+	case <-c.ended:
+	case <-time.After(question): // it is not the one that is gone
+		return ""
+	}
+	exit, ok := errors.AsType[*exec.ExitError](c.err)
+	if !ok {
+		return ""
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
+		return ""
+	}
+	return c.exit()
+}
+
+// reap waits for the end of a child and tells Run.
+func (lc *lastChild) reap(cmd *exec.Cmd, c *child) {
+	c.err = cmd.Wait()
+	close(c.ended)
+	select {
+	case lc.died <- struct{}{}:
+	default:
+	}
+}
+
+func (lc *lastChild) set(c *child) {
+	lc.mu.Lock()
+	defer lc.mu.Unlock()
+	lc.child = c
+}
+
+// last is the HAProxy that was started here last; nil: none.
+func (lc *lastChild) last() *child {
+	lc.mu.Lock()
+	defer lc.mu.Unlock()
+	return lc.child
+}

@@ -1,0 +1,223 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"thalassa/statsock"
+)
+
+const (
+	// pollInterval is the time between two looks at a HAProxy that is changing.
+	pollInterval = 10 * time.Millisecond
+	// patience is how long a living master may stay silent before it is taken
+	// to have lost its socket. Executing itself anew takes it milliseconds, and
+	// longer only while it reads a large configuration.
+	patience = 2 * time.Second
+	// question is how long one answer may take; a HAProxy that runs needs
+	// milliseconds.
+	question = time.Second
+)
+
+// A view is what can be seen of HAProxy at one moment.
+type view struct {
+	master identity            // zero: there is no master
+	procs  *statsock.Processes // nil: it does not answer (just now)
+	silent error               // why it does not
+}
+
+func (v view) running() bool { return v.master.pid != 0 }
+
+// workers lists the ids of all its workers.
+func (v view) workers() []int {
+	if v.procs == nil {
+		return nil
+	}
+	return v.procs.PIDs()
+}
+
+// A finder looks for the master and its workers.
+type finder struct {
+	cfg     *Config
+	logger  *slog.Logger
+	stats   *statsock.Client
+	master  *statsock.Master
+	members *members
+	former  *formerPaths
+
+	mu         sync.Mutex
+	lastMaster identity // the master seen last; zero: none yet
+	silence    silence
+}
+
+// observe asks once. No HAProxy is no error; one that must not be asked is.
+func (f *finder) observe(ctx context.Context) (view, error) {
+	procs, err := f.showProc(ctx)
+	if statsock.NotListening(err) && f.former.adopt(ctx) {
+		procs, err = f.showProc(ctx)
+	}
+	if err == nil {
+		id, _ := identify(procs.Master.PID)
+		id.pid = procs.Master.PID
+		f.setLast(id)
+		f.noteSilence(silence{})
+		return view{master: id, procs: &procs}, nil
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return view{}, err
+	}
+	if ctx.Err() != nil {
+		return view{}, ctx.Err()
+	}
+	id, ok := f.search(ctx)
+	if ids := f.behind(err); !ok && len(ids) > 0 {
+		id, ok = ids[0], true
+	}
+	if ok {
+		f.setLast(id)
+		f.noteSilence(silence{master: id, err: err})
+		return view{master: id, silent: err}, nil
+	}
+	if statsock.NotListening(err) {
+		return view{}, nil
+	}
+	return view{silent: err}, nil
+}
+
+// foreign reports whether an error says that somebody else has a socket's path.
+func foreign(err error) bool { return errors.As(err, new(*statsock.ForeignError)) }
+
+// behind finds this HAProxy by its processes where somebody else has the path of
+// its master socket; none for another error.
+func (f *finder) behind(err error) []identity {
+	if !foreign(err) {
+		return nil
+	}
+	return f.members.all()
+}
+
+// awaitAnswer looks until the master answers or is gone. A living master that stays
+// silent for longer than patience is in the view without its processes, at once when
+// its socket was lost before.
+func (f *finder) awaitAnswer(ctx context.Context) (view, error) {
+	give, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var last view
+	err := poll(give, func() (bool, error) {
+		var err error
+		last, err = f.observe(ctx)
+		return last.procs != nil || foreign(last.silent) || !last.running() && last.silent == nil || f.isMute(last), err
+	})
+	if err != nil && (ctx.Err() != nil || give.Err() == nil) {
+		return view{}, err
+	}
+	if !last.running() {
+		if id, ok := f.members.masterByCommand(); ok { // no path leads to it any more
+			f.setLast(id)
+			return f.observe(ctx)
+		}
+	}
+	if !last.running() && last.silent != nil {
+		return view{}, last.silent
+	}
+	return last, nil
+}
+
+func (f *finder) showProc(ctx context.Context) (statsock.Processes, error) {
+	ctx, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	return f.master.ShowProc(ctx)
+}
+
+func (rt *router) showInfo(ctx context.Context) (statsock.Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	info, err := rt.client(ctx).ShowInfo(ctx)
+	if statsock.NotListening(err) && rt.forget() {
+		return rt.client(ctx).ShowInfo(ctx)
+	}
+	return info, err
+}
+
+// search looks for a master whose socket is silent or lost.
+func (f *finder) search(ctx context.Context) (identity, bool) {
+	if known := f.last(); known.alive() {
+		return known, true
+	}
+	if id, ok := f.members.masterByPIDFile(); ok {
+		return id, true
+	}
+	ctx, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	if info, err := f.stats.ShowInfo(ctx); err == nil {
+		if worker, err := readStat(info.PID); err == nil && f.members.includes(worker.parent) {
+			return identify(worker.parent)
+		}
+	}
+	return identity{}, false
+}
+
+// setLast notes the master that Run watches.
+func (f *finder) setLast(id identity) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lastMaster = id
+}
+
+// poll calls step now and at every pollInterval until it is done, fails, or the
+// context ends, which is then the error.
+func poll(ctx context.Context, step func() (done bool, err error)) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		if done, err := step(); done || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// last is the master that answered last; zero: none.
+func (f *finder) last() identity {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lastMaster
+}
+
+// A silence is a living master that does not answer on its socket.
+type silence struct {
+	master identity
+	err    error
+	since  time.Time
+}
+
+// noteSilence tells, once, of a master socket that is lost and that answers again; the
+// zero value is a master that answers.
+func (f *finder) noteSilence(s silence) {
+	f.mu.Lock()
+	before := f.silence
+	s.since = time.Now()
+	if before.err != nil && before.master == s.master {
+		s.since = before.since
+	}
+	f.silence = s
+	f.mu.Unlock()
+	if s.err == nil && before.err != nil && time.Since(before.since) > patience {
+		f.logger.Info("haproxy's master answers again", "path", f.cfg.MasterSocket)
+	}
+}
+
+// isMute reports whether the master of a view has lost its socket for good.
+func (f *finder) isMute(v view) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return v.running() && v.procs == nil && f.silence.err != nil && f.silence.master == v.master && time.Since(f.silence.since) > patience
+}

@@ -1,0 +1,98 @@
+package haproxy
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"thalassa/lb"
+)
+
+// A pathKeeper keeps the paths in order that a master makes anew at every reload.
+type pathKeeper struct {
+	cfg     *Config
+	logger  *slog.Logger
+	changes changeLock
+	members *members
+	files   *configFiles
+
+	mu     sync.Mutex
+	failed identity // the master whose pid file cannot be put right
+}
+
+// keep restores what needs no reload: the folders and the pid file of a master that
+// lives.
+func (pk *pathKeeper) keep(master identity) {
+	pk.keepFolders(master)
+	pk.keepPIDFile(master)
+}
+
+// clearForReload makes sure that a reload does not end HAProxy: the master makes its socket
+// and its pid file anew, and where it cannot it ends with all its workers (2.6 to 3.2).
+// Directories that are gone are made, and what stands in the way is removed.
+func (pk *pathKeeper) clearForReload(master identity) error {
+	pk.keepFolders(master)
+	for _, path := range pk.masterPaths(master) {
+		if err := clearPath(path, owner(master.pid)); err != nil {
+			return &lb.UnavailableError{What: fmt.Sprintf("HAProxy would end at a reload, because it cannot make %s anew: %v", path, err)}
+		}
+	}
+	return nil
+}
+
+// masterPaths are those that a master makes anew at every reload.
+func (pk *pathKeeper) masterPaths(master identity) (paths []string) {
+	if pk.members.includes(master.pid) {
+		paths = append(paths, pk.cfg.MasterSocket)
+	}
+	if slices.Contains(pidPaths(master.pid), pk.cfg.PIDPath) {
+		paths = append(paths, pk.cfg.PIDPath)
+	}
+	return paths
+}
+
+// keepFolders makes the folders anew of what a master makes at a reload by anybody.
+func (pk *pathKeeper) keepFolders(master identity) {
+	for _, path := range append(pk.masterPaths(master), pk.cfg.StatsSocket) {
+		dir := filepath.Dir(path)
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		err := os.MkdirAll(dir, 0o750)
+		if u := pk.cfg.User; u != nil && err == nil {
+			err = os.Lchown(dir, int(u.UID), int(u.GID))
+		}
+		pk.logger.Warn("directory of haproxy's sockets was gone, made anew", "path", dir, "error", err)
+	}
+}
+
+// clearPath checks that a user can make something at a path, and removes what that
+// user could not replace.
+func clearPath(path string, uid uint32) error {
+	dir := filepath.Dir(path)
+	if _, err := os.Stat(dir); err != nil {
+		return err
+	}
+	if uid == uint32(os.Geteuid()) { //nolint:gosec // ids are never negative on Linux
+		if err := unix.Access(dir, unix.W_OK); err != nil {
+			return fmt.Errorf("directory %s: %w", dir, err)
+		}
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil //nolint:nilerr // there is nothing in the way
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if info.IsDir() || ok && uid != 0 && stat.Uid != uid {
+		return os.Remove(path)
+	}
+	return nil
+}

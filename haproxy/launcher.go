@@ -1,0 +1,185 @@
+package haproxy
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"thalassa/lb"
+	"thalassa/statsock"
+)
+
+// A launcher starts HAProxy.
+type launcher struct {
+	cfg        *Config
+	logger     *slog.Logger
+	program    *program
+	startupLog *startupLog
+	members    *members
+	finder     *finder
+	router     *router
+	former     *formerPaths
+	stateFile  *stateFile
+	waiter     *workerWaiter
+	child      *lastChild
+	stopper    *stopper
+}
+
+// start runs HAProxy with the file on disk and waits until a worker serves. It
+// must only be called when none runs. On error none was left running; it is a
+// *lb.RefusedError of stage "start" when HAProxy did not start with the file.
+func (la *launcher) start(ctx context.Context, config []byte, fingerprint string) (worker int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, la.cfg.ReloadTimeout)
+	defer cancel()
+	if err := la.awaitStrays(ctx); err != nil {
+		return 0, fmt.Errorf("starting haproxy: %w", err)
+	}
+	la.former.leave(ctx)
+	la.stateFile.empty(ctx)
+	if err := la.prepare(); err != nil {
+		return 0, fmt.Errorf("starting haproxy: %w", err)
+	}
+	la.startupLog.setMark()
+	c, err := la.spawn(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("starting haproxy: %w", err)
+	}
+	b := la.waiter.newWait(view{}, config, fingerprint)
+	err = poll(ctx, func() (bool, error) {
+		select {
+		case <-c.ended:
+			return false, la.failedStart(b, c)
+		default:
+		}
+		v, err := la.finder.observe(ctx)
+		if err != nil || v.procs == nil {
+			return false, err
+		}
+		return b.judge(ctx, v)
+	})
+	if err == nil {
+		la.logger.InfoContext(ctx, "haproxy started", "master_pid", c.pid, "worker_pid", b.worker)
+		return b.worker, nil
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("no worker serves after %s: %w", la.cfg.ReloadTimeout, ctx.Err())
+	}
+	la.abandon(context.WithoutCancel(ctx), c)
+	return 0, fmt.Errorf("starting haproxy: %w", err)
+}
+
+// failedStart tells why a HAProxy ended before it served.
+func (la *launcher) failedStart(b *birth, c *child) error {
+	words := la.startupLog.sinceMark()
+	if la.cfg.Sudo && alert(words) == "" {
+		return fmt.Errorf("%s: %s", c.exit(), said(words)) // sudo's own refusal
+	}
+	return b.refused(words, "haproxy ended with "+c.exit())
+}
+
+// spawn starts the process. It gets a session of its own, so that signals to
+// the group of this program never reach it, and nothing of this program but the
+// startup log.
+func (la *launcher) spawn(ctx context.Context) (*child, error) {
+	cmd, err := la.program.command(context.WithoutCancel(ctx), "-W", "-S", la.program.masterArgument(), "-p", la.cfg.PIDPath, "-f", la.cfg.ConfigPath)
+	if err != nil {
+		return nil, err
+	}
+	out, err := la.startupLog.open()
+	if err != nil {
+		return nil, fmt.Errorf("opening startup log: %w", err)
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setsid = true
+	if la.cfg.User != nil {
+		cmd.SysProcAttr.AmbientCaps = []uintptr{unix.CAP_NET_BIND_SERVICE}
+	}
+	cmd.Cancel = nil
+	cmd.WaitDelay = 0
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	c := &child{pid: cmd.Process.Pid, ended: make(chan struct{})}
+	go la.child.reap(cmd, c) // ends with HAProxy
+	la.child.set(c)
+	la.stopper.resume()
+	return c, nil
+}
+
+// awaitStrays waits until nobody answers on the stats socket and nothing lives that was
+// started with our master socket: the worker of a master that was killed takes a moment
+// to notice. A HAProxy that stays without our master, or without its sockets, would share
+// the ports with ours, unseen, so that is an error.
+func (la *launcher) awaitStrays(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var stray int
+	var rest []identity
+	err := poll(ctx, func() (bool, error) {
+		info, err := la.router.showInfo(ctx)
+		if err == nil {
+			stray = info.PID
+		}
+		if foreign(err) {
+			return false, err
+		}
+		if !statsock.NotListening(err) && !(err != nil && la.isSquatted(ctx)) {
+			return false, nil
+		}
+		rest = la.members.all()
+		return len(rest) == 0, nil
+	})
+	switch {
+	case err == nil:
+		return nil
+	case foreign(err):
+		return &lb.UnavailableError{What: err.Error()}
+	case stray != 0:
+		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d) answers on %s, but has no master at %s, so that it can neither be reloaded nor replaced",
+			stray, la.cfg.StatsSocket, la.cfg.MasterSocket)}
+	case len(rest) > 0:
+		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d, started with -S %s) lives, but answers on none of its sockets; "+
+			"end it, and another one is started", rest[0].pid, la.cfg.MasterSocket)}
+	}
+	return &lb.UnavailableError{What: "somebody listens on " + la.cfg.StatsSocket + ", but does not answer like HAProxy"}
+}
+
+// isSquatted reports whether it is no HAProxy that listens on the stats socket: one that
+// is started takes the path.
+func (la *launcher) isSquatted(ctx context.Context) bool {
+	pid, err := statsock.Listener(ctx, la.cfg.StatsSocket)
+	if err != nil {
+		return false
+	}
+	name, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	return err == nil && strings.TrimSpace(string(name)) != "haproxy"
+}
+
+// abandon ends a HAProxy that was started a moment ago and does not serve.
+func (la *launcher) abandon(ctx context.Context, c *child) {
+	look, cancel := context.WithTimeout(ctx, question)
+	defer cancel()
+	v, err := la.finder.observe(look)
+	if err != nil {
+		v = view{} // the child is all that is known
+	}
+	kin, _ := la.members.of(v.master) // a stranger's process is not what was started here
+	members := append(started(c), kin...)
+	if err := la.members.end(ctx, members, syscall.SIGTERM, patience); err != nil {
+		err = la.members.end(ctx, members, syscall.SIGKILL, patience)
+		if err != nil {
+			la.logger.ErrorContext(ctx, "haproxy that does not serve cannot be ended", "error", err)
+		}
+	}
+	la.finder.setLast(identity{})
+}

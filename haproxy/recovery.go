@@ -1,0 +1,159 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"thalassa/lb"
+	"thalassa/statsock"
+)
+
+// A new worker inherits the listening sockets of the one before, by their paths, and
+// so goes on with a stats or peers socket whose path is gone (HAProxy 2.6 to 3.2). It
+// makes one anew whose path is spelled in another way: /run/x.sock, /run//x.sock. So
+// for a reload that is to bring a path back the file on disk has another spelling.
+// The master makes its own socket, and the pid file, anew at every reload.
+
+const (
+	// firstRegain and lastRegain bound the time between two reloads that are to bring
+	// lost paths back; whoever removes them once more waits for the next.
+	firstRegain = 10 * time.Second
+	lastRegain  = 10 * time.Minute
+	// spellings is how many other ones of a path there are.
+	spellings = 3
+)
+
+// A loss is a path that does not lead to HAProxy any more, and why.
+type loss struct{ path, why string }
+
+// A recovery brings lost paths back by a reload, and decides when that is due.
+type recovery struct {
+	cfg    *Config
+	finder *finder
+	router *router
+	peers  *peersMonitor
+
+	mu       sync.Mutex
+	spelling int           // used last, 0 to spellings; 0: the usual one
+	delay    time.Duration // between the last two reloads
+	next     time.Time     // no reload before
+}
+
+// lost says which ways to a HAProxy that runs are lost, and whether a reload is due that
+// makes them anew.
+func (rc *recovery) lost(ctx context.Context, v view) (lost []string, due bool) {
+	if !v.running() {
+		return nil, false
+	}
+	if why := rc.whySocketLost(ctx, v); why != "" {
+		lost = append(lost, why)
+	}
+	if rc.finder.isMute(v) {
+		lost = append(lost, whyMute(rc.cfg.MasterSocket, v.silent))
+	}
+	for _, l := range rc.peers.lastLost() {
+		lost = append(lost, l.why)
+	}
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	return lost, len(lost) > 0 && !time.Now().Before(rc.next)
+}
+
+// whySocketLost is lostSocket, which is not known while the master cannot be asked.
+func (rc *recovery) whySocketLost(ctx context.Context, v view) string {
+	why := rc.router.lostReason()
+	if why == "" && v.procs == nil {
+		ctx, cancel := context.WithTimeout(ctx, trial)
+		defer cancel()
+		if _, err := statsock.Listener(ctx, rc.cfg.StatsSocket); statsock.NotListening(err) {
+			return whyLost(rc.cfg.StatsSocket, 0, err)
+		}
+	}
+	return why
+}
+
+func whyMute(path string, err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "master socket " + path + " does not exist any more"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nobody listens on the master socket " + path
+	case errors.As(err, new(*statsock.ForeignError)):
+		return "master socket " + path + " is somebody else's: " + err.Error()
+	}
+	return "what listens on the master socket " + path + " does not answer like HAProxy"
+}
+
+// respelled is a configuration with another spelling of paths, in the lines that bind
+// them for control: "stats socket" and the binds of peers. It is nil when no line does.
+func respelled(config []byte, paths []string, spelling int) []byte {
+	var out strings.Builder
+	section, found := "", false
+	for line := range strings.Lines(string(config)) {
+		words := strings.Fields(line)
+		if len(words) > 0 && lb.IsSection(words[0]) {
+			section = words[0]
+		}
+		binds := len(words) > 2 && words[0] == "stats" && words[1] == "socket" || len(words) > 1 && section == "peers" && words[0] == "bind"
+		for _, path := range paths {
+			if i := strings.Index(line, path); binds && i >= 0 && endsPath(line[i+len(path):]) {
+				dir, base := filepath.Split(path)
+				line = line[:i] + dir + strings.Repeat("/", spelling) + base + line[i+len(path):]
+				found = true
+			}
+		}
+		out.WriteString(line)
+	}
+	if !found {
+		return nil
+	}
+	return []byte(out.String())
+}
+
+// endsPath reports whether a path ends before the rest of a line.
+func endsPath(rest string) bool { return rest == "" || strings.ContainsAny(rest[:1], " \t\r\n\"',") }
+
+// lostPaths are those that a worker can make anew when they are spelled in another way.
+// What would fail is not tried: after a reload that failed HAProxy 3.2 inherits no socket.
+func (rc *recovery) lostPaths(ctx context.Context, v view) (paths []string) {
+	if rc.whySocketLost(ctx, v) != "" {
+		paths = append(paths, rc.cfg.StatsSocket)
+	}
+	for _, l := range rc.peers.lastLost() {
+		paths = append(paths, l.path)
+	}
+	uid := owner(v.master.pid)
+	return slices.DeleteFunc(paths, func(path string) bool { return clearPath(path, uid) != nil })
+}
+
+// nextSpelling is one that the worker before has not been started with, probably.
+func (rc *recovery) nextSpelling() int {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	rc.spelling = rc.spelling%spellings + 1
+	return rc.spelling
+}
+
+// noteReload notes a reload while paths are lost, once that is over.
+func (rc *recovery) noteReload(ctx context.Context, before view) (after func()) {
+	if lost, _ := rc.lost(ctx, before); len(lost) == 0 {
+		return func() {}
+	}
+	return func() {
+		rc.router.forget()
+		rc.mu.Lock()
+		defer rc.mu.Unlock()
+		if time.Since(rc.next) > lastRegain {
+			rc.delay = 0 // what was lost before has held for long
+		}
+		rc.delay = min(max(firstRegain, 2*rc.delay), lastRegain)
+		rc.next = time.Now().Add(rc.delay)
+	}
+}

@@ -1,0 +1,70 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// signal sends a signal to a member, with sudo's help where it is another user's. A
+// process that is gone is no error. The process is held by a descriptor (pidfd, where
+// the kernel has that) from before it is judged until it is signaled, so that the
+// number cannot come to mean another one meanwhile.
+func (ms *members) signal(ctx context.Context, m member, sig syscall.Signal) error {
+	process, err := os.FindProcess(m.pid)
+	if err != nil {
+		return fmt.Errorf("sending %s to process %d: %w", sig, m.pid, err)
+	}
+	defer process.Release() //nolint:errcheck // nothing is lost with it
+	if !m.alive() {
+		return nil
+	}
+	if !m.child {
+		if err := ms.verifyNamed(m.identity); err != nil {
+			return fmt.Errorf("sending %s: %w", sig, err)
+		}
+	}
+	err = process.Signal(sig)
+	if errors.Is(err, syscall.EPERM) && ms.cfg.Sudo {
+		err = ms.program.withSudo(ctx, "/bin/kill", "-"+strconv.Itoa(int(sig)), strconv.Itoa(m.pid)).Run()
+	}
+	if err != nil && m.alive() {
+		return fmt.Errorf("sending %s to haproxy (process %d): %w", sig, m.pid, err)
+	}
+	return nil
+}
+
+// end signals members, again and again, until all are gone or the time is over. The
+// master, the first, passes the gentler signals on.
+func (ms *members) end(ctx context.Context, members []member, sig syscall.Signal, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	to := members
+	if sig == syscall.SIGUSR1 {
+		to = members[:min(1, len(members))]
+	}
+	var sent time.Time
+	err := poll(ctx, func() (bool, error) {
+		if !slices.ContainsFunc(members, func(m member) bool { return m.alive() }) {
+			return true, nil
+		}
+		if time.Since(sent) < again {
+			return false, nil
+		}
+		sent = time.Now()
+		var errs []error
+		for _, m := range to {
+			errs = append(errs, ms.signal(ctx, m, sig))
+		}
+		return false, errors.Join(errs...)
+	})
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("it has not ended within %s of %s", within, sig)
+	}
+	return err
+}

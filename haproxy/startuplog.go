@@ -1,0 +1,145 @@
+package haproxy
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"syscall"
+)
+
+const (
+	// maxLog is the length from which the startup log is emptied.
+	maxLog = 1 << 20
+	// maxWords bounds what is read of it at once.
+	maxWords = 64 << 10
+)
+
+// A startupLog is the file that HAProxy's standard output and error go to.
+type startupLog struct {
+	path    string // "": none
+	changes changeLock
+
+	mu     sync.Mutex
+	mark   int64 // length of the file at the last start or reload
+	marked bool  // mark is set
+}
+
+// open returns the file for a HAProxy to be started. It appends, so that the
+// file can be emptied while HAProxy holds it open.
+func (l *startupLog) open() (*os.File, error) {
+	if l.path == "" {
+		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	}
+	return l.file(os.O_WRONLY | os.O_APPEND | os.O_CREATE)
+}
+
+// file opens the log. A link is an error, and a FIFO is not waited for: the folder
+// may be another user's, who must neither lead root elsewhere nor hold it up.
+func (l *startupLog) file(flags int) (*os.File, error) {
+	return os.OpenFile(l.path, flags|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o640)
+}
+
+// isLong reports whether the log has grown too long.
+func (l *startupLog) isLong() bool {
+	info, err := os.Lstat(l.path)
+	return err == nil && info.Size() > maxLog
+}
+
+// empty empties the log, and reports whether it could.
+func (l *startupLog) empty() bool {
+	f, err := l.file(os.O_WRONLY)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return f.Truncate(0) == nil
+}
+
+// begin empties a log that has grown too long and returns where the next words
+// will stand.
+func (l *startupLog) begin() int64 {
+	f, err := l.file(os.O_WRONLY)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() > maxLog && f.Truncate(0) == nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// since returns the words written after mark; the last of them when there are
+// very many. Without a log there are none.
+func (l *startupLog) since(mark int64) (string, error) {
+	f, err := l.file(os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return "", err
+	}
+	if size < mark {
+		mark = 0 // emptied meanwhile
+	}
+	if _, err := f.Seek(max(mark, size-maxWords), io.SeekStart); err != nil {
+		return "", err
+	}
+	words, err := io.ReadAll(io.LimitReader(f, maxWords))
+	return string(words), err
+}
+
+// setMark notes where HAProxy's next words will stand.
+func (l *startupLog) setMark() {
+	mark := l.begin()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mark, l.marked = mark, true
+}
+
+// trim empties a startup log that has grown too long since HAProxy was started or
+// reloaded last: each change of a server's health is a line in it. While it may be
+// needed to tell what comes of a change, it stays.
+func (l *startupLog) trim() {
+	if !l.isLong() {
+		return
+	}
+	if !l.changes.tryLock() {
+		return
+	}
+	defer l.changes.unlock()
+	if l.empty() { // else it is another user's, who started HAProxy
+		l.setMark()
+	}
+}
+
+// setMarkOnce is begin for a HAProxy that was adopted: what it wrote before is
+// not told of its end.
+func (l *startupLog) setMarkOnce() {
+	mark := l.begin()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.marked {
+		l.mark, l.marked = mark, true
+	}
+}
+
+// sinceMark returns what HAProxy wrote since begin.
+func (l *startupLog) sinceMark() string {
+	l.mu.Lock()
+	mark := l.mark
+	l.mu.Unlock()
+	words, err := l.since(mark)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "reading startup log: " + err.Error()
+	}
+	return words
+}
