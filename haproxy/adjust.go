@@ -15,7 +15,7 @@ import (
 
 // attempts is how often Adjust goes at it. The first one does it, unless somebody else
 // changes servers or reloads HAProxy at that moment.
-const attempts = 4
+const maxAttempts = 4
 
 // Adjust changes servers of some backends of the running HAProxy without a reload.
 // decide says what to do, given how all servers of those backends stand: first all
@@ -54,10 +54,10 @@ func (ra *runtimeAPI) adjust(ctx context.Context, a *adjustment) error {
 		if err != nil {
 			return err
 		}
-		done, err := a.attempt(ctx, session, n == attempts)
+		done, err := a.attempt(ctx, session, n == maxAttempts)
 		session.End()
 		switch {
-		case (errors.Is(err, errStopping) || errors.Is(err, statsock.ErrWorkerGone)) && n < attempts:
+		case (errors.Is(err, errStopping) || errors.Is(err, statsock.ErrWorkerGone)) && n < maxAttempts:
 		case done || err != nil:
 			return err
 		}
@@ -73,7 +73,7 @@ var errStopping = errors.New("the worker that answers is stopping")
 func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, last bool) (done bool, err error) {
 	servers, err := a.file.readServers(ctx, session, a.about)
 	if err == nil {
-		err = serving(ctx, session)
+		err = checkServing(ctx, session)
 	}
 	if err != nil {
 		return false, err
@@ -85,15 +85,15 @@ func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, las
 	if last {
 		return false, cmp.Or(verify(before, byID(servers), said), errors.New("somebody else changes them all the time"))
 	}
-	if err := readdress(ctx, session, a.ops); err != nil {
+	if err := setAddresses(ctx, session, a.ops); err != nil {
 		return false, err
 	}
-	a.said, err = tell(ctx, session, a.ops, commands)
+	a.said, err = runCommands(ctx, session, a.ops, commands)
 	return false, err
 }
 
-// serving is errStopping when the worker does not any more.
-func serving(ctx context.Context, session *statsock.Session) error {
+// checkServing is errStopping when the worker does not any more.
+func checkServing(ctx context.Context, session *statsock.Session) error {
 	info, err := session.ShowInfo(ctx)
 	if err == nil && info.Stopping {
 		err = errStopping
@@ -101,25 +101,25 @@ func serving(ctx context.Context, session *statsock.Session) error {
 	return err
 }
 
-// readdress sets addresses and waits until they are in effect. HAProxy 2.6 has
+// setAddresses sets addresses and waits until they are in effect. HAProxy 2.6 has
 // them at once; since 3.0 a task of its own sees to that after the answer, so
 // that nothing else must be done to a server before. A worker that is stopping
 // refuses them.
-func readdress(ctx context.Context, session *statsock.Session, ops []lb.ServerOp) error {
+func setAddresses(ctx context.Context, session *statsock.Session, ops []lb.ServerOp) error {
 	ops = slices.DeleteFunc(slices.Clone(ops), func(op lb.ServerOp) bool { return op.Address == nil })
 	about := backends(ops)
 	connections, err := session.ShowConnections(ctx, texts(about)...)
 	if err != nil {
 		return err
 	}
-	if ops, err = moved(ops, connections); err != nil || len(ops) == 0 {
+	if ops, err = needAddress(ops, connections); err != nil || len(ops) == 0 {
 		return err
 	}
-	said, err := tell(ctx, session, ops, addressing)
+	said, err := runCommands(ctx, session, ops, addressing)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, question)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	var last error
 	err = poll(ctx, func() (bool, error) {
@@ -130,7 +130,7 @@ func readdress(ctx context.Context, session *statsock.Session, ops []lb.ServerOp
 		if last = verifyAddresses(ops, byID(servers), said); last == nil {
 			return true, nil
 		}
-		return false, serving(ctx, session)
+		return false, checkServing(ctx, session)
 	})
 	if err != nil && !errors.Is(err, errStopping) {
 		return cmp.Or(last, err)
@@ -138,9 +138,9 @@ func readdress(ctx context.Context, session *statsock.Session, ops []lb.ServerOp
 	return err
 }
 
-// moved are those of ops whose servers have another address. Where that must not
+// needAddress are those of ops whose servers have another address. Where that must not
 // be while connections to it are in use, and some are, it is an error.
-func moved(ops []lb.ServerOp, connections []statsock.Connections) ([]lb.ServerOp, error) {
+func needAddress(ops []lb.ServerOp, connections []statsock.Connections) ([]lb.ServerOp, error) {
 	now := make(map[string]statsock.Connections, len(connections))
 	for _, c := range connections {
 		now[c.Backend+"/"+c.Name] = c
@@ -162,8 +162,8 @@ func moved(ops []lb.ServerOp, connections []statsock.Connections) ([]lb.ServerOp
 	return out, nil
 }
 
-// tell has the commands for ops carried out, and returns HAProxy's words about them.
-func tell(ctx context.Context, session *statsock.Session, ops []lb.ServerOp, commands func(lb.ServerOp) []string) (said string, err error) {
+// runCommands has the commands for ops carried out, and returns HAProxy's words about them.
+func runCommands(ctx context.Context, session *statsock.Session, ops []lb.ServerOp, commands func(lb.ServerOp) []string) (said string, err error) {
 	all := make([]string, 0, len(ops))
 	for _, op := range ops {
 		all = append(all, commands(op)...)

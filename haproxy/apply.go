@@ -91,10 +91,10 @@ func (a *applier) applyLocked(ctx context.Context, config []byte, fingerprint st
 	if err != nil {
 		return Outcome{}, fmt.Errorf("finding haproxy: %w", err)
 	}
-	if foreign(before.silent) {
-		return Outcome{}, before.silent
+	if isForeignSocket(before.whySilent) {
+		return Outcome{}, before.whySilent
 	}
-	if before.running() {
+	if before.isRunning() {
 		a.peers.check(ctx, before.master)
 		if err := a.keeper.clearForReload(before.master); err != nil {
 			return Outcome{}, err
@@ -104,10 +104,10 @@ func (a *applier) applyLocked(ctx context.Context, config []byte, fingerprint st
 	if proven {
 		a.files.keepLastGood(ctx, running) // of a HAProxy that was adopted
 	}
-	if worker, ok := a.isInEffect(ctx, config, fingerprint); ok && before.running() {
+	if worker, ok := a.isInEffect(ctx, config, fingerprint); ok && before.isRunning() {
 		return Outcome{WorkerPID: worker}, nil
 	}
-	if a.cfg.Mode == Pacemaker && !before.running() && sameFile(a.cfg.ConfigPath, config) {
+	if a.cfg.Mode == Pacemaker && !before.isRunning() && hasContent(a.cfg.ConfigPath, config) {
 		return Outcome{Idle: true}, nil
 	}
 	if running != nil {
@@ -118,18 +118,18 @@ func (a *applier) applyLocked(ctx context.Context, config []byte, fingerprint st
 	if err := a.files.keepOriginal(); err != nil {
 		return Outcome{}, fmt.Errorf("keeping the file that was there before: %w", err)
 	}
-	x, err := a.files.swap(config)
+	swap, err := a.files.swap(config)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("installing configuration: %w", err)
 	}
-	defer x.close()
-	if a.cfg.Mode == Pacemaker && !before.running() {
+	defer swap.close()
+	if a.cfg.Mode == Pacemaker && !before.isRunning() {
 		return Outcome{Idle: true}, nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	out := Outcome{Started: !before.running(), Reloaded: before.running()}
+	out := Outcome{Started: !before.isRunning(), Reloaded: before.isRunning()}
 	switch {
-	case before.running():
+	case before.isRunning():
 		out.WorkerPID, err = a.reloader.reload(ctx, before, config, fingerprint)
 	case a.cfg.Mode == Managed:
 		if out.WorkerPID, err = a.launcher.start(ctx, config, fingerprint); err == nil {
@@ -142,7 +142,7 @@ func (a *applier) applyLocked(ctx context.Context, config []byte, fingerprint st
 		return Outcome{}, &lb.UnavailableError{What: "HAProxy is not running; the configuration is in place for its start"}
 	}
 	if err != nil {
-		return Outcome{}, a.goBack(ctx, x, before, err)
+		return Outcome{}, a.goBack(ctx, swap, before, err)
 	}
 	a.files.keepLastGood(ctx, config)
 	return out, nil
@@ -150,8 +150,8 @@ func (a *applier) applyLocked(ctx context.Context, config []byte, fingerprint st
 
 // goBack puts the former file in place and makes sure that what ran before runs.
 // It returns why, or more when it did not succeed.
-func (a *applier) goBack(ctx context.Context, x *exchange, before view, why error) error {
-	if err := x.undo(); err != nil {
+func (a *applier) goBack(ctx context.Context, swap *fileSwap, before observation, why error) error {
+	if err := swap.undo(); err != nil {
 		return fmt.Errorf("%s; putting the former file back: %w", why.Error(), err)
 	}
 	now, err := a.finder.awaitAnswer(ctx)
@@ -161,12 +161,12 @@ func (a *applier) goBack(ctx context.Context, x *exchange, before view, why erro
 	switch {
 	case a.stillServes(ctx, before):
 		return why
-	case now.running():
+	case now.isRunning():
 		_, _, err = a.reloader.replaceWorker(ctx, now, a.files.readOutline(), nil, "")
-	case a.cfg.Mode == Managed && (before.running() || x.backup != ""):
+	case a.cfg.Mode == Managed && (before.isRunning() || swap.backup != ""):
 		_, err = a.startAgain(ctx)
 	}
-	if err != nil && before.running() {
+	if err != nil && before.isRunning() {
 		// No *lb.RefusedError: that would say that what ran before runs on.
 		return fmt.Errorf("%s; going back: %s", why.Error(), err.Error())
 	}
@@ -174,7 +174,7 @@ func (a *applier) goBack(ctx context.Context, x *exchange, before view, why erro
 }
 
 // stillServes reports whether a worker of before still accepts connections.
-func (a *applier) stillServes(ctx context.Context, before view) bool {
+func (a *applier) stillServes(ctx context.Context, before observation) bool {
 	info, err := a.router.showInfo(ctx)
 	return err == nil && !info.Stopping && slices.Contains(before.workers(), info.PID)
 }
@@ -182,15 +182,15 @@ func (a *applier) stillServes(ctx context.Context, before view) bool {
 // runningFile is the file on disk when it is known to be what the worker runs:
 // either proven, by carrying the fingerprint the worker was started with, or put
 // there by Install or Apply. Otherwise it is nil.
-func (a *applier) runningFile(ctx context.Context, before view) (file []byte, proven bool) {
-	if !before.running() {
+func (a *applier) runningFile(ctx context.Context, before observation) (file []byte, proven bool) {
+	if !before.isRunning() {
 		return nil, false
 	}
 	file, err := a.files.read(a.cfg.ConfigPath)
 	if err != nil {
 		return nil, false
 	}
-	if info, err := a.router.showInfo(ctx); err == nil && carries(file, fingerprint(info)) {
+	if info, err := a.router.showInfo(ctx); err == nil && hasFingerprint(file, fingerprint(info)) {
 		return file, true
 	}
 	if a.files.lastInEffect() != digestOf(file) {
@@ -199,8 +199,8 @@ func (a *applier) runningFile(ctx context.Context, before view) (file []byte, pr
 	return file, false
 }
 
-// carries reports whether a configuration has a fingerprint in its description.
-func carries(config []byte, fingerprint string) bool {
+// hasFingerprint reports whether a configuration has a fingerprint in its description.
+func hasFingerprint(config []byte, fingerprint string) bool {
 	return fingerprint != "" && description(config) == descriptionPrefix+fingerprint
 }
 

@@ -31,15 +31,15 @@ func tryBinds(ctx context.Context, running, config []byte) error {
 		ours[b.addr.Port()] = true
 	}
 	for _, b := range binds(config) {
-		if !ours[b.addr.Port()] && taken(ctx, b.addr) {
+		if !ours[b.addr.Port()] && isTaken(ctx, b.addr) {
 			return &lb.RefusedError{Stage: "start", Output: fmt.Sprintf("line %d: bind %s: address already in use by another program", b.line, b.text)}
 		}
 	}
 	return nil
 }
 
-// taken reports whether an address is in use.
-func taken(ctx context.Context, addr netip.AddrPort) bool {
+// isTaken reports whether an address is in use.
+func isTaken(ctx context.Context, addr netip.AddrPort) bool {
 	network := "tcp6"
 	if addr.Addr().Is4() {
 		network = "tcp4"

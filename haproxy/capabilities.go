@@ -6,8 +6,10 @@ import (
 	"strings"
 )
 
-// needs is what servers are changed with while HAProxy runs.
-func needs() []string { return []string{"set server", "show servers state", "show servers conn"} }
+// neededCommands is what servers are changed with while HAProxy runs.
+func neededCommands() []string {
+	return []string{"set server", "show servers state", "show servers conn"}
+}
 
 // probed is what a worker was found to lack.
 type probed struct {
@@ -26,13 +28,13 @@ func (ra *runtimeAPI) lacks(ctx context.Context, worker int) string {
 	if known.worker == worker {
 		return known.lacks
 	}
-	ctx, cancel := context.WithTimeout(ctx, question)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	offer, err := ra.router.client(ctx).Offer(ctx)
 	if err != nil {
 		return ""
 	}
-	missing := slices.DeleteFunc(needs(), offer.Has)
+	missing := slices.DeleteFunc(neededCommands(), offer.Has)
 	if offer.Level != "admin" {
 		missing = append(missing, "level admin")
 	}

@@ -118,10 +118,10 @@ func (k *checker) run(ctx context.Context, config []byte) error {
 		return nil // valid, only without a listener ("will not start"); a master does start with it
 	}
 	text := strings.ReplaceAll(out.String(), staged, k.cfg.ConfigPath)
-	if k.cfg.Sudo && alert(text) == "" {
-		return fmt.Errorf("%w: %s", err, said(text)) // sudo's own refusal
+	if k.cfg.Sudo && firstAlert(text) == "" {
+		return fmt.Errorf("%w: %s", err, readable(text)) // sudo's own refusal
 	}
-	return &lb.RefusedError{Stage: "check", Output: orElse(said(masked(text, k.cfg.ConfigPath, config)), "haproxy -c ended with "+exit.String())}
+	return &lb.RefusedError{Stage: "check", Output: orElse(readable(maskText(text, k.cfg.ConfigPath, config)), "haproxy -c ended with "+exit.String())}
 }
 
 func orElse(s, other string) string {
@@ -136,7 +136,7 @@ func orElse(s, other string) string {
 type head struct{ bytes.Buffer }
 
 func (h *head) Write(b []byte) (int, error) {
-	if room := maxWords - h.Len(); room > 0 {
+	if room := maxOutput - h.Len(); room > 0 {
 		h.Buffer.Write(b[:min(room, len(b))])
 	}
 	return len(b), nil

@@ -15,8 +15,8 @@ type child struct {
 	err   error // how it ended; valid once ended is closed
 }
 
-// exit tells how a child ended.
-func (c *child) exit() string {
+// exitText tells how a child ended.
+func (c *child) exitText() string {
 	if c.err == nil {
 		return "exit status 0"
 	}
@@ -40,7 +40,7 @@ func (lc *lastChild) killed() string {
 	}
 	select {
 	case <-c.ended:
-	case <-time.After(question): // it is not the one that is gone
+	case <-time.After(answerTimeout): // it is not the one that is gone
 		return ""
 	}
 	exit, ok := errors.AsType[*exec.ExitError](c.err)
@@ -50,7 +50,7 @@ func (lc *lastChild) killed() string {
 	if status, ok := exit.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
 		return ""
 	}
-	return c.exit()
+	return c.exitText()
 }
 
 // reap waits for the end of a child and tells Run.

@@ -37,18 +37,18 @@ func (p *Process) Claim(ctx context.Context) (release func(), err error) {
 // finishSwap puts the former file back that was kept aside, unless the worker that
 // runs has the new one: nobody knows whether any would take that.
 func (a *applier) finishSwap(ctx context.Context) {
-	x := exchange{path: a.cfg.ConfigPath, backup: formerOf(a.cfg.ConfigPath)}
-	if _, err := os.Lstat(x.backup); err != nil {
+	swap := fileSwap{path: a.cfg.ConfigPath, backup: asidePath(a.cfg.ConfigPath)}
+	if _, err := os.Lstat(swap.backup); err != nil {
 		return // there is none, as a rule
 	}
-	file, err := a.files.read(x.path)
-	if info, infoErr := a.router.showInfo(ctx); err == nil && infoErr == nil && carries(file, fingerprint(info)) {
-		x.close()
+	file, err := a.files.read(swap.path)
+	if info, infoErr := a.router.showInfo(ctx); err == nil && infoErr == nil && hasFingerprint(file, fingerprint(info)) {
+		swap.close()
 		return
 	}
-	if err := x.undo(); err != nil {
-		a.logger.ErrorContext(ctx, "configuration of an interrupted reload not taken back", "path", x.path, "error", err)
+	if err := swap.undo(); err != nil {
+		a.logger.ErrorContext(ctx, "configuration of an interrupted reload not taken back", "path", swap.path, "error", err)
 		return
 	}
-	a.logger.WarnContext(ctx, "configuration of an interrupted reload taken back", "path", x.path)
+	a.logger.WarnContext(ctx, "configuration of an interrupted reload taken back", "path", swap.path)
 }

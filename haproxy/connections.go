@@ -28,7 +28,7 @@ func (p *Process) Connections(ctx context.Context, backend lb.Name) ([]lb.Server
 }
 
 func (ra *runtimeAPI) connections(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, masterTimeout)
 	defer cancel()
 	info, err := ra.router.showInfo(ctx)
 	if err != nil {
@@ -38,12 +38,12 @@ func (ra *runtimeAPI) connections(ctx context.Context, backend lb.Name) ([]lb.Se
 	if err != nil {
 		return nil, err
 	}
-	out := underWay(lines, false)
-	v, err := ra.finder.awaitAnswer(ctx)
+	out := connectionsInUse(lines, false)
+	seen, err := ra.finder.awaitAnswer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, pid := range v.workers() {
+	for _, pid := range seen.workers() {
 		if pid == info.PID {
 			continue
 		}
@@ -55,13 +55,13 @@ func (ra *runtimeAPI) connections(ctx context.Context, backend lb.Name) ([]lb.Se
 			continue // it has ended meanwhile
 		}
 		lines = slices.DeleteFunc(lines, func(s statsock.Stat) bool { return s.Proxy != string(backend) })
-		out = append(out, underWay(lines, true)...)
+		out = append(out, connectionsInUse(lines, true)...)
 	}
 	return out, nil
 }
 
-// underWay are the servers of one worker with something under way.
-func underWay(lines []statsock.Stat, replaced bool) []lb.ServerConnections {
+// connectionsInUse are the servers of one worker with something under way.
+func connectionsInUse(lines []statsock.Stat, replaced bool) []lb.ServerConnections {
 	var out []lb.ServerConnections
 	for _, s := range lines {
 		inUse := !strings.HasPrefix(s.Status, "MAINT")

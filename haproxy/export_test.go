@@ -11,7 +11,7 @@ import (
 )
 
 // Said is how HAProxy's words are put for a person.
-var Said = said
+var Said = readable
 
 // Binds lists the addresses that are looked at before a reload, each with its
 // line.
@@ -40,7 +40,7 @@ func (p *Process) SignalBorn(ctx context.Context, pid int, born string, sig sysc
 }
 
 // Masked is HAProxy's words without what they quote from other files.
-var Masked = masked
+var Masked = maskText
 
 // TryBinds tries the binds of a configuration as those of a process, and returns what
 // it says against each.

@@ -34,7 +34,7 @@ func stage(path string, content []byte) (name string, err error) {
 		}
 	}()
 	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(filePerm), giveTo(f, path), f.Close())
+	err = errors.Join(err, f.Chmod(filePerm), chownLike(f, path), f.Close())
 	return f.Name(), err
 }
 
@@ -61,15 +61,15 @@ func (c *configFiles) read(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if err := c.cfg.User.mayOwn(f); err != nil {
+	if err := c.cfg.User.checkOwner(f); err != nil {
 		return nil, err
 	}
 	return io.ReadAll(f)
 }
 
-// mayOwn is an error unless the user could have made a file, of which another one's
+// checkOwner is an error unless the user could have made a file, of which another one's
 // second name is none.
-func (u User) mayOwn(f *os.File) error {
+func (u User) checkOwner(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -81,9 +81,9 @@ func (u User) mayOwn(f *os.File) error {
 	return nil
 }
 
-// giveTo makes f belong to the owner of the file at path, if there is one and we
+// chownLike makes f belong to the owner of the file at path, if there is one and we
 // are root.
-func giveTo(f *os.File, path string) error {
+func chownLike(f *os.File, path string) error {
 	info, err := os.Stat(path)
 	if err != nil || os.Geteuid() != 0 {
 		return nil //nolint:nilerr // there is nobody to give it to
@@ -124,8 +124,8 @@ func syncPath(path string) error {
 	return f.Sync()
 }
 
-// sameFile reports whether the file at path holds content.
-func sameFile(path string, content []byte) bool {
+// hasContent reports whether the file at path holds content.
+func hasContent(path string, content []byte) bool {
 	f, err := openFile(path)
 	if err != nil {
 		return false
@@ -201,13 +201,13 @@ func digestOf(content []byte) digest {
 	return digest{size: int64(len(content)), sum: sha256.Sum256(content)}
 }
 
-// masked is masked for words about the file on disk.
-func (c *configFiles) masked(text string) string {
+// mask is masked for words about the file on disk.
+func (c *configFiles) mask(text string) string {
 	config, err := os.ReadFile(c.cfg.ConfigPath)
 	if err != nil {
 		config = nil // nothing is haproxy.cfg's own then
 	}
-	return masked(text, c.cfg.ConfigPath, config)
+	return maskText(text, c.cfg.ConfigPath, config)
 }
 
 // readSmall reads a small file of ours, and neither waits at a FIFO nor follows a link.
@@ -216,7 +216,7 @@ func (c *configFiles) readSmall(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxWords {
+	if !info.Mode().IsRegular() || info.Size() > maxOutput {
 		return nil, os.ErrInvalid
 	}
 	return c.read(path)

@@ -8,36 +8,36 @@ import (
 	"path/filepath"
 )
 
-// An exchange is a file that was replaced and can still be put back, for which
+// A fileSwap is a file that was replaced and can still be put back, for which
 // not even space on the disk is needed.
-type exchange struct {
+type fileSwap struct {
 	path   string
 	backup string // "" when there was no file before
 }
 
 // swap replaces the file on disk and keeps the former one aside until the
 // exchange is undone or closed. On error nothing has changed.
-func (c *configFiles) swap(content []byte) (*exchange, error) {
-	x := &exchange{path: c.cfg.ConfigPath}
+func (c *configFiles) swap(content []byte) (*fileSwap, error) {
+	s := &fileSwap{path: c.cfg.ConfigPath}
 	var err error
-	if x.backup, err = c.keepAside(x.path); err != nil {
+	if s.backup, err = c.keepAside(s.path); err != nil {
 		return nil, fmt.Errorf("keeping the former file: %w", err)
 	}
-	if err := replace(x.path, content); err != nil {
-		return nil, errors.Join(err, x.undo())
+	if err := replace(s.path, content); err != nil {
+		return nil, errors.Join(err, s.undo())
 	}
-	return x, nil
+	return s, nil
 }
 
-// formerOf is where the former file is kept aside.
-func formerOf(path string) string {
+// asidePath is where the former file is kept aside.
+func asidePath(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".former")
 }
 
 // keepAside makes a second name for the file at path, or a copy of it where the
 // system forbids links (fs.protected_hardlinks). No file gives no name.
 func (c *configFiles) keepAside(path string) (string, error) {
-	backup := formerOf(path)
+	backup := asidePath(path)
 	_ = os.Remove(backup) // of a program that was killed; if it is in the way, Link says so
 	err := os.Link(path, backup)
 	if err == nil {
@@ -54,24 +54,24 @@ func (c *configFiles) keepAside(path string) (string, error) {
 }
 
 // undo puts the former file back, or removes the new one when there was none.
-func (x *exchange) undo() error {
-	if x.backup == "" {
-		if err := os.Remove(x.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (s *fileSwap) undo() error {
+	if s.backup == "" {
+		if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return syncPath(filepath.Dir(x.path))
+		return syncPath(filepath.Dir(s.path))
 	}
-	if err := os.Rename(x.backup, x.path); err != nil {
+	if err := os.Rename(s.backup, s.path); err != nil {
 		return err
 	}
 	// Two names of one file: rename(2) does nothing then.
-	_ = os.Remove(x.backup)
-	return syncPath(filepath.Dir(x.path))
+	_ = os.Remove(s.backup)
+	return syncPath(filepath.Dir(s.path))
 }
 
 // close forgets the former file.
-func (x *exchange) close() {
-	if x.backup != "" {
-		_ = os.Remove(x.backup)
+func (s *fileSwap) close() {
+	if s.backup != "" {
+		_ = os.Remove(s.backup)
 	}
 }

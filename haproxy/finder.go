@@ -17,27 +17,27 @@ const (
 	// patience is how long a living master may stay silent before it is taken
 	// to have lost its socket. Executing itself anew takes it milliseconds, and
 	// longer only while it reads a large configuration.
-	patience = 2 * time.Second
+	masterTimeout = 2 * time.Second
 	// question is how long one answer may take; a HAProxy that runs needs
 	// milliseconds.
-	question = time.Second
+	answerTimeout = time.Second
 )
 
-// A view is what can be seen of HAProxy at one moment.
-type view struct {
-	master identity            // zero: there is no master
-	procs  *statsock.Processes // nil: it does not answer (just now)
-	silent error               // why it does not
+// An observation is what can be seen of HAProxy at one moment.
+type observation struct {
+	master    identity            // zero: there is no master
+	procs     *statsock.Processes // nil: it does not answer (just now)
+	whySilent error               // why it does not
 }
 
-func (v view) running() bool { return v.master.pid != 0 }
+func (seen observation) isRunning() bool { return seen.master.pid != 0 }
 
 // workers lists the ids of all its workers.
-func (v view) workers() []int {
-	if v.procs == nil {
+func (seen observation) workers() []int {
+	if seen.procs == nil {
 		return nil
 	}
-	return v.procs.PIDs()
+	return seen.procs.PIDs()
 }
 
 // A finder looks for the master and its workers.
@@ -55,7 +55,7 @@ type finder struct {
 }
 
 // observe asks once. No HAProxy is no error; one that must not be asked is.
-func (f *finder) observe(ctx context.Context) (view, error) {
+func (f *finder) observe(ctx context.Context) (observation, error) {
 	procs, err := f.showProc(ctx)
 	if statsock.NotListening(err) && f.former.adopt(ctx) {
 		procs, err = f.showProc(ctx)
@@ -65,13 +65,13 @@ func (f *finder) observe(ctx context.Context) (view, error) {
 		id.pid = procs.Master.PID
 		f.setLast(id)
 		f.noteSilence(silence{})
-		return view{master: id, procs: &procs}, nil
+		return observation{master: id, procs: &procs}, nil
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return view{}, err
+		return observation{}, err
 	}
 	if ctx.Err() != nil {
-		return view{}, ctx.Err()
+		return observation{}, ctx.Err()
 	}
 	id, ok := f.search(ctx)
 	if ids := f.behind(err); !ok && len(ids) > 0 {
@@ -80,21 +80,21 @@ func (f *finder) observe(ctx context.Context) (view, error) {
 	if ok {
 		f.setLast(id)
 		f.noteSilence(silence{master: id, err: err})
-		return view{master: id, silent: err}, nil
+		return observation{master: id, whySilent: err}, nil
 	}
 	if statsock.NotListening(err) {
-		return view{}, nil
+		return observation{}, nil
 	}
-	return view{silent: err}, nil
+	return observation{whySilent: err}, nil
 }
 
-// foreign reports whether an error says that somebody else has a socket's path.
-func foreign(err error) bool { return errors.As(err, new(*statsock.ForeignError)) }
+// isForeignSocket reports whether an error says that somebody else has a socket's path.
+func isForeignSocket(err error) bool { return errors.As(err, new(*statsock.ForeignError)) }
 
 // behind finds this HAProxy by its processes where somebody else has the path of
 // its master socket; none for another error.
 func (f *finder) behind(err error) []identity {
-	if !foreign(err) {
+	if !isForeignSocket(err) {
 		return nil
 	}
 	return f.members.all()
@@ -103,38 +103,38 @@ func (f *finder) behind(err error) []identity {
 // awaitAnswer looks until the master answers or is gone. A living master that stays
 // silent for longer than patience is in the view without its processes, at once when
 // its socket was lost before.
-func (f *finder) awaitAnswer(ctx context.Context) (view, error) {
-	give, cancel := context.WithTimeout(ctx, patience)
+func (f *finder) awaitAnswer(ctx context.Context) (observation, error) {
+	give, cancel := context.WithTimeout(ctx, masterTimeout)
 	defer cancel()
-	var last view
+	var last observation
 	err := poll(give, func() (bool, error) {
 		var err error
 		last, err = f.observe(ctx)
-		return last.procs != nil || foreign(last.silent) || !last.running() && last.silent == nil || f.isMute(last), err
+		return last.procs != nil || isForeignSocket(last.whySilent) || !last.isRunning() && last.whySilent == nil || f.isMute(last), err
 	})
 	if err != nil && (ctx.Err() != nil || give.Err() == nil) {
-		return view{}, err
+		return observation{}, err
 	}
-	if !last.running() {
+	if !last.isRunning() {
 		if id, ok := f.members.masterByCommand(); ok { // no path leads to it any more
 			f.setLast(id)
 			return f.observe(ctx)
 		}
 	}
-	if !last.running() && last.silent != nil {
-		return view{}, last.silent
+	if !last.isRunning() && last.whySilent != nil {
+		return observation{}, last.whySilent
 	}
 	return last, nil
 }
 
 func (f *finder) showProc(ctx context.Context) (statsock.Processes, error) {
-	ctx, cancel := context.WithTimeout(ctx, question)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	return f.master.ShowProc(ctx)
 }
 
 func (rt *router) showInfo(ctx context.Context) (statsock.Info, error) {
-	ctx, cancel := context.WithTimeout(ctx, question)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	info, err := rt.client(ctx).ShowInfo(ctx)
 	if statsock.NotListening(err) && rt.forget() {
@@ -151,7 +151,7 @@ func (f *finder) search(ctx context.Context) (identity, bool) {
 	if id, ok := f.members.masterByPIDFile(); ok {
 		return id, true
 	}
-	ctx, cancel := context.WithTimeout(ctx, question)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if info, err := f.stats.ShowInfo(ctx); err == nil {
 		if worker, err := readStat(info.PID); err == nil && f.members.includes(worker.parent) {
@@ -210,14 +210,14 @@ func (f *finder) noteSilence(s silence) {
 	}
 	f.silence = s
 	f.mu.Unlock()
-	if s.err == nil && before.err != nil && time.Since(before.since) > patience {
+	if s.err == nil && before.err != nil && time.Since(before.since) > masterTimeout {
 		f.logger.Info("haproxy's master answers again", "path", f.cfg.MasterSocket)
 	}
 }
 
 // isMute reports whether the master of a view has lost its socket for good.
-func (f *finder) isMute(v view) bool {
+func (f *finder) isMute(seen observation) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return v.running() && v.procs == nil && f.silence.err != nil && f.silence.master == v.master && time.Since(f.silence.since) > patience
+	return seen.isRunning() && seen.procs == nil && f.silence.err != nil && f.silence.master == seen.master && time.Since(f.silence.since) > masterTimeout
 }

@@ -46,8 +46,8 @@ func (fp *formerPaths) adopt(ctx context.Context) bool {
 		return false
 	}
 	f := fp.process()
-	v, err := f.finder.observe(ctx)
-	if err != nil || !v.running() || f.members.verify(v.master.pid) != nil || !fp.readsConfig(v.master.pid) {
+	seen, err := f.finder.observe(ctx)
+	if err != nil || !seen.isRunning() || f.members.verify(seen.master.pid) != nil || !fp.readsConfig(seen.master.pid) {
 		return false
 	}
 	fp.linking.Lock()
@@ -57,12 +57,12 @@ func (fp *formerPaths) adopt(ctx context.Context) bool {
 	}
 	for _, pair := range fp.pairs() {
 		if err := link(pair.former, pair.ours); err != nil {
-			fp.logger.ErrorContext(ctx, "haproxy runs at its former path and is not adopted", "master_pid", v.master.pid, "path", pair.former, "error", err)
+			fp.logger.ErrorContext(ctx, "haproxy runs at its former path and is not adopted", "master_pid", seen.master.pid, "path", pair.former, "error", err)
 			return false
 		}
 	}
 	fp.logger.WarnContext(ctx, "haproxy runs at its former paths: its stats socket moves with the next reload, its master socket when it is started next",
-		"master_pid", v.master.pid, "former_master_socket", f.cfg.MasterSocket, "master_socket", fp.cfg.MasterSocket)
+		"master_pid", seen.master.pid, "former_master_socket", f.cfg.MasterSocket, "master_socket", fp.cfg.MasterSocket)
 	return true
 }
 

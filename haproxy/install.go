@@ -24,7 +24,7 @@ func (p *Process) Install(ctx context.Context, config []byte) error {
 	if p.files.lastInEffect() != before || !p.applier.mayInstall(ctx, config) {
 		return nil
 	}
-	if !sameFile(p.cfg.ConfigPath, config) {
+	if !hasContent(p.cfg.ConfigPath, config) {
 		if err := replace(p.cfg.ConfigPath, config); err != nil {
 			return fmt.Errorf("installing configuration: %w", err)
 		}
@@ -38,7 +38,7 @@ func (a *applier) mayInstall(ctx context.Context, config []byte) bool {
 	info, err := a.router.showInfo(ctx)
 	switch {
 	case err == nil:
-		return fingerprint(info) == "" || carries(config, fingerprint(info))
+		return fingerprint(info) == "" || hasFingerprint(config, fingerprint(info))
 	case a.cfg.Mode == Pacemaker && statsock.NotListening(err):
 		return true
 	}
@@ -46,7 +46,7 @@ func (a *applier) mayInstall(ctx context.Context, config []byte) bool {
 	// most: what Apply could not put in effect is for that start.
 	there, err := a.files.read(a.cfg.ConfigPath)
 	own, ok := strings.CutPrefix(description(config), descriptionPrefix)
-	return err == nil && ok && carries(there, own) && digestOf(there) == a.files.lastInEffect()
+	return err == nil && ok && hasFingerprint(there, own) && digestOf(there) == a.files.lastInEffect()
 }
 
 // Intact reports whether the file on disk is the one that Install was given last.

@@ -47,8 +47,8 @@ func (a *applier) resume(ctx context.Context) error {
 		return err
 	}
 	defer a.changes.unlock()
-	v, err := a.finder.awaitAnswer(ctx)
-	if err != nil || v.running() {
+	seen, err := a.finder.awaitAnswer(ctx)
+	if err != nil || seen.isRunning() {
 		return err
 	}
 	if _, err := os.Stat(a.cfg.ConfigPath); err != nil {
@@ -92,7 +92,7 @@ func proxies(config []byte) []string {
 // isInEffect reports whether the worker that serves has this very configuration, and
 // the file on disk is it: then there is nothing to apply.
 func (a *applier) isInEffect(ctx context.Context, config []byte, expect string) (worker int, ok bool) {
-	if expect == "" || !sameFile(a.cfg.ConfigPath, config) {
+	if expect == "" || !hasContent(a.cfg.ConfigPath, config) {
 		return 0, false
 	}
 	info, err := a.router.showInfo(ctx)

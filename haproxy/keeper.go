@@ -41,7 +41,7 @@ func (pk *pathKeeper) keep(master identity) {
 func (pk *pathKeeper) clearForReload(master identity) error {
 	pk.keepFolders(master)
 	for _, path := range pk.masterPaths(master) {
-		if err := clearPath(path, owner(master.pid)); err != nil {
+		if err := clearPath(path, ownerOf(master.pid)); err != nil {
 			return &lb.UnavailableError{What: fmt.Sprintf("HAProxy would end at a reload, because it cannot make %s anew: %v", path, err)}
 		}
 	}

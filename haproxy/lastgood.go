@@ -13,7 +13,7 @@ func (c *configFiles) lastGood() string { return c.cfg.ConfigPath + ".last-good"
 // keepLastGood notes that a running worker has proven config. That it cannot be kept
 // does not undo the success.
 func (c *configFiles) keepLastGood(ctx context.Context, config []byte) {
-	if sameFile(c.lastGood(), config) {
+	if hasContent(c.lastGood(), config) {
 		return
 	}
 	if err := replace(c.lastGood(), config); err != nil {

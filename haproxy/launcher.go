@@ -50,37 +50,37 @@ func (la *launcher) start(ctx context.Context, config []byte, fingerprint string
 	if err != nil {
 		return 0, fmt.Errorf("starting haproxy: %w", err)
 	}
-	b := la.waiter.newWait(view{}, config, fingerprint)
+	w := la.waiter.newWait(observation{}, config, fingerprint)
 	err = poll(ctx, func() (bool, error) {
 		select {
 		case <-c.ended:
-			return false, la.failedStart(b, c)
+			return false, la.failedStart(w, c)
 		default:
 		}
-		v, err := la.finder.observe(ctx)
-		if err != nil || v.procs == nil {
+		seen, err := la.finder.observe(ctx)
+		if err != nil || seen.procs == nil {
 			return false, err
 		}
-		return b.judge(ctx, v)
+		return w.isDoneBy(ctx, seen)
 	})
 	if err == nil {
-		la.logger.InfoContext(ctx, "haproxy started", "master_pid", c.pid, "worker_pid", b.worker)
-		return b.worker, nil
+		la.logger.InfoContext(ctx, "haproxy started", "master_pid", c.pid, "worker_pid", w.worker)
+		return w.worker, nil
 	}
 	if ctx.Err() != nil {
 		err = fmt.Errorf("no worker serves after %s: %w", la.cfg.ReloadTimeout, ctx.Err())
 	}
-	la.abandon(context.WithoutCancel(ctx), c)
+	la.endStarted(context.WithoutCancel(ctx), c)
 	return 0, fmt.Errorf("starting haproxy: %w", err)
 }
 
 // failedStart tells why a HAProxy ended before it served.
-func (la *launcher) failedStart(b *birth, c *child) error {
-	words := la.startupLog.sinceMark()
-	if la.cfg.Sudo && alert(words) == "" {
-		return fmt.Errorf("%s: %s", c.exit(), said(words)) // sudo's own refusal
+func (la *launcher) failedStart(w *workerWait, c *child) error {
+	output := la.startupLog.sinceMark()
+	if la.cfg.Sudo && firstAlert(output) == "" {
+		return fmt.Errorf("%s: %s", c.exitText(), readable(output)) // sudo's own refusal
 	}
-	return b.refused(words, "haproxy ended with "+c.exit())
+	return w.refused(output, "haproxy ended with "+c.exitText())
 }
 
 // spawn starts the process. It gets a session of its own, so that signals to
@@ -121,7 +121,7 @@ func (la *launcher) spawn(ctx context.Context) (*child, error) {
 // to notice. A HAProxy that stays without our master, or without its sockets, would share
 // the ports with ours, unseen, so that is an error.
 func (la *launcher) awaitStrays(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, masterTimeout)
 	defer cancel()
 	var stray int
 	var rest []identity
@@ -130,7 +130,7 @@ func (la *launcher) awaitStrays(ctx context.Context) error {
 		if err == nil {
 			stray = info.PID
 		}
-		if foreign(err) {
+		if isForeignSocket(err) {
 			return false, err
 		}
 		if !statsock.NotListening(err) && !(err != nil && la.isSquatted(ctx)) {
@@ -142,7 +142,7 @@ func (la *launcher) awaitStrays(ctx context.Context) error {
 	switch {
 	case err == nil:
 		return nil
-	case foreign(err):
+	case isForeignSocket(err):
 		return &lb.UnavailableError{What: err.Error()}
 	case stray != 0:
 		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d) answers on %s, but has no master at %s, so that it can neither be reloaded nor replaced",
@@ -165,18 +165,18 @@ func (la *launcher) isSquatted(ctx context.Context) bool {
 	return err == nil && strings.TrimSpace(string(name)) != "haproxy"
 }
 
-// abandon ends a HAProxy that was started a moment ago and does not serve.
-func (la *launcher) abandon(ctx context.Context, c *child) {
-	look, cancel := context.WithTimeout(ctx, question)
+// endStarted ends a HAProxy that was started a moment ago and does not serve.
+func (la *launcher) endStarted(ctx context.Context, c *child) {
+	look, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	v, err := la.finder.observe(look)
+	seen, err := la.finder.observe(look)
 	if err != nil {
-		v = view{} // the child is all that is known
+		seen = observation{} // the child is all that is known
 	}
-	kin, _ := la.members.of(v.master) // a stranger's process is not what was started here
-	members := append(started(c), kin...)
-	if err := la.members.end(ctx, members, syscall.SIGTERM, patience); err != nil {
-		err = la.members.end(ctx, members, syscall.SIGKILL, patience)
+	others, _ := la.members.of(seen.master) // a stranger's process is not what was started here
+	members := append(startedMembers(c), others...)
+	if err := la.members.end(ctx, members, syscall.SIGTERM, masterTimeout); err != nil {
+		err = la.members.end(ctx, members, syscall.SIGKILL, masterTimeout)
 		if err != nil {
 			la.logger.ErrorContext(ctx, "haproxy that does not serve cannot be ended", "error", err)
 		}

@@ -12,7 +12,7 @@ import (
 // files. What is not haproxy.cfg's own text, nor HAProxy's language, is left out.
 
 // hidden stands where something was left out.
-const hidden = "…"
+const ellipsis = "…"
 
 // A mask knows what may be shown.
 type mask struct {
@@ -21,9 +21,9 @@ type mask struct {
 	words map[string]bool // of haproxy.cfg
 }
 
-// masked gives text, in HAProxy's form, without what it quotes from other files
+// maskText gives text, in HAProxy's form, without what it quotes from other files
 // than config, which HAProxy knows as path.
-func masked(text, path string, config []byte) string {
+func maskText(text, path string, config []byte) string {
 	m := &mask{path: path, lines: strings.Split(string(config), "\n"), words: map[string]bool{}}
 	for word := range strings.FieldsFuncSeq(string(config), isDelimiter) {
 		m.words[word] = true
@@ -33,23 +33,23 @@ func masked(text, path string, config []byte) string {
 		if message.level != "" {
 			out.WriteString("[" + message.level + "]  (0) : ")
 		}
-		out.WriteString(m.apply(message.text) + "\n")
+		out.WriteString(m.maskMessage(message.text) + "\n")
 	}
 	return out.String()
 }
 
-// apply chooses by what the message is about: a line of haproxy.cfg that names no
+// maskMessage chooses by what the message is about: a line of haproxy.cfg that names no
 // file may be quoted; of one that does, or of another file, only known words are
 // shown; elsewhere what is in quotes must be known.
-func (m *mask) apply(text string) string {
+func (m *mask) maskMessage(text string) string {
 	line, other := m.location(text)
 	switch {
 	case other:
-		return m.strict(m.quotes(text, ""), "")
+		return m.onlyKnown(m.maskQuotes(text, ""), "")
 	case line == "":
-		return m.quotes(text, "")
+		return m.maskQuotes(text, "")
 	case reachesFiles(line):
-		return m.strict(m.quotes(text, line), line)
+		return m.onlyKnown(m.maskQuotes(text, line), line)
 	}
 	return text
 }
@@ -89,19 +89,19 @@ func reachesFiles(line string) bool {
 	return len(lb.Native(strings.TrimSpace(line)).Uses()) > 0
 }
 
-// strict shows known words alone; line is the one of haproxy.cfg that the message is
+// onlyKnown shows known words alone; line is the one of haproxy.cfg that the message is
 // about.
-func (m *mask) strict(text, line string) string {
+func (m *mask) onlyKnown(text, line string) string {
 	fields := strings.Fields(text)
 	out := fields[:0]
 	for i, field := range fields {
 		core := strings.TrimFunc(field, isDelimiter)
 		shown := field
-		if core != "" && core != hidden && !m.knows(core, line) && !isLineNumber(fields, i) {
-			shown = strings.Replace(field, core, hidden, 1)
+		if core != "" && core != ellipsis && !m.knows(core, line) && !isLineNumber(fields, i) {
+			shown = strings.Replace(field, core, ellipsis, 1)
 		}
-		if strings.Contains(shown, hidden) && len(out) > 0 && strings.Contains(out[len(out)-1], hidden) {
-			out[len(out)-1] = upTo(out[len(out)-1]) + after(shown)
+		if strings.Contains(shown, ellipsis) && len(out) > 0 && strings.Contains(out[len(out)-1], ellipsis) {
+			out[len(out)-1] = toEllipsis(out[len(out)-1]) + afterEllipsis(shown)
 			continue
 		}
 		out = append(out, shown)
@@ -109,15 +109,15 @@ func (m *mask) strict(text, line string) string {
 	return strings.Join(out, " ")
 }
 
-// upTo is s with the first hidden part and without what follows it.
-func upTo(s string) string {
-	before, _, _ := strings.Cut(s, hidden)
-	return before + hidden
+// toEllipsis is s with the first hidden part and without what follows it.
+func toEllipsis(s string) string {
+	before, _, _ := strings.Cut(s, ellipsis)
+	return before + ellipsis
 }
 
-// after is what follows the hidden part of s.
-func after(s string) string {
-	_, rest, _ := strings.Cut(s, hidden)
+// afterEllipsis is what follows the hidden part of s.
+func afterEllipsis(s string) string {
+	_, rest, _ := strings.Cut(s, ellipsis)
 	return rest
 }
 
@@ -141,8 +141,8 @@ func (m *mask) knows(word, line string) bool {
 	return word == m.path || lb.KnownWord(word) || isPhrase(strings.ToLower(word))
 }
 
-// quotes shows what is in quotes only where it is known.
-func (m *mask) quotes(text, line string) string {
+// maskQuotes shows what is in quotes only where it is known.
+func (m *mask) maskQuotes(text, line string) string {
 	var out strings.Builder
 	for text != "" {
 		start := strings.IndexAny(text, "'\"<`")
@@ -157,7 +157,7 @@ func (m *mask) quotes(text, line string) string {
 			continue
 		}
 		if !m.knowsAll(quoted, line) {
-			quoted = hidden
+			quoted = ellipsis
 		}
 		out.WriteString(quoted + closing)
 		text = rest

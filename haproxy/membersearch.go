@@ -94,9 +94,9 @@ func (ms *members) of(master identity) ([]member, error) {
 	return members, stranger
 }
 
-// started lists what this program has started and not waited for yet, with its
+// startedMembers lists what this program has started and not waited for yet, with its
 // children: sudo and what that has started.
-func started(c *child) []member {
+func startedMembers(c *child) []member {
 	if !isChild(c.pid, os.Getpid()) {
 		return nil
 	}

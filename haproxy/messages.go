@@ -55,11 +55,11 @@ func parseMessage(line string) (m message, begins bool) {
 // LacksFiles reports whether HAProxy says that it may not open as many files as its
 // configuration needs. Each server line takes one ("Cannot raise FD limit to 429,
 // limit is 256.", "FD limit (256) too low for maxconn=100/maxsock=429.").
-func LacksFiles(words string) bool { return strings.Contains(words, "FD limit") }
+func LacksFiles(output string) bool { return strings.Contains(output, "FD limit") }
 
-// said gives HAProxy's words for a person: alerts first, notices only when there
+// readable gives HAProxy's words for a person: alerts first, notices only when there
 // is nothing else, each message once.
-func said(text string) string {
+func readable(text string) string {
 	rank := func(m message) int {
 		switch m.level {
 		case "ALERT":
@@ -85,8 +85,8 @@ func said(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// alerts gives the alerts alone, or all words when there is none.
-func alerts(text string) (words string, found bool) {
+// onlyAlerts gives the alerts alone, or all words when there is none.
+func onlyAlerts(text string) (output string, found bool) {
 	var only strings.Builder
 	for _, m := range messages(text) {
 		if m.level == "ALERT" {
@@ -94,13 +94,13 @@ func alerts(text string) (words string, found bool) {
 		}
 	}
 	if only.Len() == 0 {
-		return said(text), false
+		return readable(text), false
 	}
-	return said(only.String()), true
+	return readable(only.String()), true
 }
 
-// alert is the first alert, or "".
-func alert(text string) string {
+// firstAlert is the first alert, or "".
+func firstAlert(text string) string {
 	for _, m := range messages(text) {
 		if m.level == "ALERT" {
 			return m.text

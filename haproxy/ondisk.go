@@ -37,7 +37,7 @@ func (p *Process) Reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("finding haproxy: %w", err)
 	}
-	if !before.running() {
+	if !before.isRunning() {
 		return &lb.UnavailableError{What: "HAProxy is not running"}
 	}
 	if err := p.applier.tryBindsOfFile(ctx); err != nil {
@@ -58,7 +58,7 @@ func (a *applier) tryBindsOfFile(ctx context.Context) error {
 		return nil //nolint:nilerr // HAProxy finds out itself
 	}
 	info, err := a.router.showInfo(ctx)
-	if err != nil || !carries(running, fingerprint(info)) {
+	if err != nil || !hasFingerprint(running, fingerprint(info)) {
 		return nil //nolint:nilerr // likewise
 	}
 	config, err := a.files.installed()
@@ -111,7 +111,7 @@ func connects(ctx context.Context, to netip.AddrPort) error {
 	case !isHere(local):
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, question)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", netip.AddrPortFrom(local, to.Port()).String())
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"thalassa/lb"
 )
 
-// A definition is all that a configuration says of one server.
-type definition struct {
-	settings
+// A serverDefinition is all that a configuration says of one server.
+type serverDefinition struct {
+	serverSettings
 	// before is the sum of its section's default-server lines that stand before it.
 	before  uint64
 	section *scope
@@ -17,28 +17,28 @@ type definition struct {
 
 // alike reports whether nothing has changed that decides a server's health. Its
 // address, weight and administrative state are for the caller to compare.
-func (d *definition) alike(o *definition) bool {
+func (d *serverDefinition) alike(o *serverDefinition) bool {
 	return !d.unclear && !o.unclear && d.rest == o.rest && d.before == o.before && d.section.sum == o.section.sum
 }
 
 // A scope is what a section of proxies, or of defaults, sets for what stands in it.
 type scope struct {
 	kind, name string
-	server     settings // of default-server
-	sum        uint64   // of the lines that decide the health of servers
+	server     serverSettings // of default-server
+	sum        uint64         // of the lines that decide the health of servers
 	mode       string
 	disabled   bool
 }
 
 // An outline is what a configuration says of its servers and binds.
 type outline struct {
-	global  uint64                             // sum of the lines that concern the health of all
-	servers map[lb.Name]map[string]*definition // by backend and name
+	global  uint64                                   // sum of the lines that concern the health of all
+	servers map[lb.Name]map[string]*serverDefinition // by backend and name
 	binds   []*listener
 }
 
 // server is the definition of a server; nil: there is none.
-func (o *outline) server(backend lb.Name, name string) *definition {
+func (o *outline) server(backend lb.Name, name string) *serverDefinition {
 	if o == nil {
 		return nil
 	}
@@ -47,7 +47,7 @@ func (o *outline) server(backend lb.Name, name string) *definition {
 
 // isAlike reports whether d, a definition of o, and its counterpart in another outline
 // are alike, as well as what they track.
-func (o *outline) isAlike(backend lb.Name, d *definition, other *outline, its *definition) bool {
+func (o *outline) isAlike(backend lb.Name, d *serverDefinition, other *outline, its *serverDefinition) bool {
 	const chain = 16 // tracks of tracks, which HAProxy does not let go in circles
 	for range chain {
 		if its == nil || d == nil || !d.alike(its) {
@@ -78,8 +78,8 @@ type outliner struct {
 // outlineOf reads a configuration that HAProxy takes.
 func outlineOf(config []byte) *outline {
 	o := outliner{
-		outline: outline{servers: map[lb.Name]map[string]*definition{}},
-		options: newOptionTable(), scope: &scope{}, defaults: map[string]*scope{"": {mode: "tcp", server: settings{weight: 1}}},
+		outline: outline{servers: map[lb.Name]map[string]*serverDefinition{}},
+		options: newOptionTable(), scope: &scope{}, defaults: map[string]*scope{"": {mode: "tcp", server: serverSettings{weight: 1}}},
 	}
 	var words lb.Words
 	for line := range strings.Lines(string(config)) {
@@ -98,11 +98,11 @@ func (o *outliner) line(words []string, isClear bool) {
 	switch {
 	case keyword == ".if":
 		o.depth++
-		o.scope.sum = mix(o.scope.sum, strings.Join(words, " "))
+		o.scope.sum = hashWord(o.scope.sum, strings.Join(words, " "))
 	case keyword == ".endif":
 		o.depth--
 	case strings.HasPrefix(keyword, "."):
-		o.scope.sum = mix(o.scope.sum, strings.Join(words, " "))
+		o.scope.sum = hashWord(o.scope.sum, strings.Join(words, " "))
 	case lb.IsSection(keyword):
 		o.begin(words)
 	case o.scope.kind == "global":
@@ -127,7 +127,7 @@ func (o *outliner) begin(words []string) {
 	}
 	base := o.defaults[from]
 	if words[0] == "defaults" && from == "" || base == nil {
-		base = &scope{mode: "tcp", server: settings{weight: 1}}
+		base = &scope{mode: "tcp", server: serverSettings{weight: 1}}
 	}
 	next := *base
 	next.kind, next.name = words[0], name
@@ -139,7 +139,7 @@ func (o *outliner) begin(words []string) {
 			o.defaults[name] = &next
 		}
 	case "backend", "listen":
-		o.servers[lb.Name(name)] = map[string]*definition{}
+		o.servers[lb.Name(name)] = map[string]*serverDefinition{}
 	}
 }
 
@@ -153,7 +153,7 @@ func (o *outliner) setGlobal(words []string) {
 	o.prefixed = o.prefixed || words[0] == "unix-bind"
 	for _, keyword := range globalKeywords() {
 		if strings.HasPrefix(words[0], keyword) {
-			o.global = mix(o.global, strings.Join(words, " "))
+			o.global = hashWord(o.global, strings.Join(words, " "))
 		}
 	}
 }
@@ -180,13 +180,13 @@ func (o *outliner) proxyLine(words []string, isClear bool) {
 		return
 	}
 	if decidesHealth(words) {
-		s.sum = mix(s.sum, strings.Join(words, " "))
+		s.sum = hashWord(s.sum, strings.Join(words, " "))
 	}
 }
 
 // define reads a server line.
-func (s *scope) define(t optionTable, words []string, isClear bool) *definition {
-	d := &definition{settings: s.server, before: s.server.rest, section: s}
+func (s *scope) define(t optionTable, words []string, isClear bool) *serverDefinition {
+	d := &serverDefinition{serverSettings: s.server, before: s.server.rest, section: s}
 	d.rest = 0
 	d.add(t, words[3:])
 	d.unclear = d.unclear || !isClear

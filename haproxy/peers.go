@@ -21,7 +21,7 @@ type peersMonitor struct {
 	files  *configFiles
 
 	mu        sync.Mutex
-	lost      []loss           // when they were looked at last
+	lost      []lostPath       // when they were looked at last
 	file      inode            // the file on disk that known was read from
 	known     []string         // the peers sockets of that file
 	listening map[string]inode // those that HAProxy was found to listen on
@@ -31,10 +31,10 @@ type peersMonitor struct {
 // tables: by the peers sockets of the file on disk, which is to be what HAProxy runs.
 // What changes is told once.
 func (pm *peersMonitor) check(ctx context.Context, master identity) {
-	var lost []loss
+	var lost []lostPath
 	for _, path := range pm.paths() {
-		if why := pm.whyLost(ctx, path, master); why != "" {
-			lost = append(lost, loss{path, why})
+		if why := pm.pathLoss(ctx, path, master); why != "" {
+			lost = append(lost, lostPath{path, why})
 		}
 	}
 	pm.mu.Lock()
@@ -50,13 +50,13 @@ func (pm *peersMonitor) check(ctx context.Context, master identity) {
 }
 
 // lastLost are the peers sockets that were lost when they were looked at last.
-func (pm *peersMonitor) lastLost() []loss {
+func (pm *peersMonitor) lastLost() []lostPath {
 	pm.mu.Lock()
 	defer pm.mu.Unlock()
 	return pm.lost
 }
 
-func (pm *peersMonitor) whyLost(ctx context.Context, path string, master identity) string {
+func (pm *peersMonitor) pathLoss(ctx context.Context, path string, master identity) string {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -102,7 +102,7 @@ func (pm *peersMonitor) foreignListener(ctx context.Context, path string, master
 	if known == now {
 		return ""
 	}
-	ctx, cancel := context.WithTimeout(ctx, trial)
+	ctx, cancel := context.WithTimeout(ctx, socketTimeout)
 	defer cancel()
 	pid, err := statsock.Listener(ctx, path)
 	switch {

@@ -12,7 +12,7 @@ import (
 
 // pidPaths are the pid files that a process was told to write (-p).
 func pidPaths(pid int) (paths []string) {
-	args := arguments(pid)
+	args := argumentsOf(pid)
 	for i, arg := range args {
 		if arg == "-p" && i+1 < len(args) {
 			paths = append(paths, args[i+1])
@@ -21,8 +21,8 @@ func pidPaths(pid int) (paths []string) {
 	return paths
 }
 
-// arguments are the words that a process was started with; none when it is gone.
-func arguments(pid int) []string {
+// argumentsOf are the words that a process was started with; none when it is gone.
+func argumentsOf(pid int) []string {
 	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 	if err != nil {
 		return nil
@@ -30,8 +30,8 @@ func arguments(pid int) []string {
 	return strings.Split(string(line), "\x00")
 }
 
-// owner is the user that a process runs as; root when it is gone.
-func owner(pid int) uint32 {
+// ownerOf is the user that a process runs as; root when it is gone.
+func ownerOf(pid int) uint32 {
 	info, err := os.Stat("/proc/" + strconv.Itoa(pid))
 	if err != nil {
 		return 0

@@ -22,7 +22,7 @@ func (la *launcher) prepare() error {
 		return nil
 	}
 	for _, path := range []string{la.cfg.PIDPath, la.cfg.MasterSocket, la.cfg.StatsSocket} {
-		if err := u.folder(filepath.Dir(path)); err != nil {
+		if err := u.makeFolder(filepath.Dir(path)); err != nil {
 			return err
 		}
 		// Of a HAProxy that ran as somebody else, and has ended.
@@ -38,14 +38,14 @@ func (la *launcher) prepare() error {
 		return fmt.Errorf("opening startup log: %w", err)
 	}
 	defer log.Close()
-	if err := u.mayOwn(log); err != nil {
+	if err := u.checkOwner(log); err != nil {
 		return fmt.Errorf("opening startup log: %w", err)
 	}
 	return log.Chown(int(u.UID), int(u.GID))
 }
 
-// folder makes a folder for the user. One that is there stays as it is.
-func (u User) folder(path string) error {
+// makeFolder makes a folder for the user. One that is there stays as it is.
+func (u User) makeFolder(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}

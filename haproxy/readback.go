@@ -18,8 +18,8 @@ import (
 // have left something. So servers and binds are looked at before a configuration
 // counts as in effect.
 
-// A held is what a worker was started with.
-type held struct {
+// A startConfig is what a worker was started with.
+type startConfig struct {
 	worker int
 	*outline
 }
@@ -32,7 +32,7 @@ type readback struct {
 	router  *router
 	members *members
 
-	started atomic.Pointer[held] // of the worker that served last; nil: not known
+	started atomic.Pointer[startConfig] // of the worker that served last; nil: not known
 }
 
 // outlineOf is what the worker that answers was started with; nil when that is
@@ -41,9 +41,9 @@ func (rb *readback) outlineOf(info statsock.Info) *outline {
 	if h := rb.started.Load(); h != nil && h.worker == info.PID {
 		return h.outline
 	}
-	h := &held{worker: info.PID}
+	h := &startConfig{worker: info.PID}
 	for _, path := range []string{rb.files.lastGood(), rb.cfg.ConfigPath} {
-		if content, err := rb.files.read(path); err == nil && carries(content, fingerprint(info)) {
+		if content, err := rb.files.read(path); err == nil && hasFingerprint(content, fingerprint(info)) {
 			h.outline = outlineOf(content)
 			break
 		}
@@ -102,8 +102,8 @@ func (rb *readback) compare(ctx context.Context, worker int) {
 // started with that. It returns the first difference in words; "": there is none, or
 // nobody can tell.
 func (rb *readback) confirm(ctx context.Context, worker int, file *outline, kept map[string]bool) string {
-	rb.started.Store(&held{worker, file})
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	rb.started.Store(&startConfig{worker, file})
+	ctx, cancel := context.WithTimeout(ctx, masterTimeout)
 	defer cancel()
 	servers, err := rb.servers(ctx, worker)
 	if err != nil {
@@ -172,20 +172,20 @@ func (o *outline) count() (n int) {
 // mismatch says how a server of a new worker differs from its definition; "": it does
 // not. Weight and state of one that is kept are the administrator's, and others are
 // an agent's, or those of the server that is tracked.
-func (d *definition) mismatch(s statsock.Server, isKept bool) string {
+func (d *serverDefinition) mismatch(s statsock.Server, isKept bool) string {
 	problem := d.deviation(s)
 	if problem == "" {
-		problem = d.elsewhere(s)
+		problem = d.otherAddress(s)
 	}
 	isFree := isKept || d.unclear || d.asksAgent || d.track != ""
 	switch {
 	case problem != "" || isFree:
 	case s.Weight != d.weight:
-		problem = has("weight", strconv.Itoa(s.Weight), strconv.Itoa(d.weight))
+		problem = difference("weight", strconv.Itoa(s.Weight), strconv.Itoa(d.weight))
 	case s.Draining:
 		problem = "drains"
 	case s.Maintenance != d.disabled && d.address.Host.IsIP(): // or its name has no address yet
-		problem = has("maintenance", onOff(s.Maintenance), onOff(d.disabled))
+		problem = difference("maintenance", onOff(s.Maintenance), onOff(d.disabled))
 	}
 	if problem == "" {
 		return ""
@@ -195,12 +195,12 @@ func (d *definition) mismatch(s statsock.Server, isKept bool) string {
 
 // deviation says which of TLS and the addresses and ports of checks and agents a server
 // has otherwise than its definition; "": none.
-func (d *definition) deviation(s statsock.Server) string {
+func (d *serverDefinition) deviation(s statsock.Server) string {
 	if d.unclear || s.Partial {
 		return ""
 	}
 	if s.TLS != d.tls {
-		return has("TLS", onOff(s.TLS), onOff(d.tls))
+		return difference("TLS", onOff(s.TLS), onOff(d.tls))
 	}
 	for _, a := range []struct {
 		what string
@@ -209,25 +209,25 @@ func (d *definition) deviation(s statsock.Server) string {
 		want lb.HostPort
 	}{{"check", s.CheckAddress, s.CheckPort, d.check}, {"agent", s.AgentAddress, s.AgentPort, d.agent}} {
 		if a.port != int(a.want.Port) {
-			return has(a.what+" port", strconv.Itoa(a.port), strconv.Itoa(int(a.want.Port)))
+			return difference(a.what+" port", strconv.Itoa(a.port), strconv.Itoa(int(a.want.Port)))
 		}
 		if host := address(a.host, 0).Host; host != a.want.Host {
-			return has(a.what+" address", string(host), string(a.want.Host))
+			return difference(a.what+" address", string(host), string(a.want.Host))
 		}
 	}
 	return ""
 }
 
-// elsewhere says that a server has another address than its definition; "": it has not,
+// otherAddress says that a server has another address than its definition; "": it has not,
 // or the address belongs to a name.
-func (d *definition) elsewhere(s statsock.Server) string {
+func (d *serverDefinition) otherAddress(s statsock.Server) string {
 	if got := address(s.Address, s.Port); !d.unclear && d.address.Host.IsIP() && got != d.address {
-		return has("address", got.String(), d.address.String())
+		return difference("address", got.String(), d.address.String())
 	}
 	return ""
 }
 
-func has(what, got, want string) string {
+func difference(what, got, want string) string {
 	none := func(s string) string {
 		if s == "" {
 			return "none"

@@ -24,14 +24,14 @@ import (
 const (
 	// firstRegain and lastRegain bound the time between two reloads that are to bring
 	// lost paths back; whoever removes them once more waits for the next.
-	firstRegain = 10 * time.Second
-	lastRegain  = 10 * time.Minute
+	firstRecovery = 10 * time.Second
+	lastRecovery  = 10 * time.Minute
 	// spellings is how many other ones of a path there are.
 	spellings = 3
 )
 
-// A loss is a path that does not lead to HAProxy any more, and why.
-type loss struct{ path, why string }
+// A lostPath is a path that does not lead to HAProxy any more, and why.
+type lostPath struct{ path, why string }
 
 // A recovery brings lost paths back by a reload, and decides when that is due.
 type recovery struct {
@@ -48,15 +48,15 @@ type recovery struct {
 
 // lost says which ways to a HAProxy that runs are lost, and whether a reload is due that
 // makes them anew.
-func (rc *recovery) lost(ctx context.Context, v view) (lost []string, due bool) {
-	if !v.running() {
+func (rc *recovery) lost(ctx context.Context, seen observation) (lost []string, due bool) {
+	if !seen.isRunning() {
 		return nil, false
 	}
-	if why := rc.whySocketLost(ctx, v); why != "" {
+	if why := rc.socketLoss(ctx, seen); why != "" {
 		lost = append(lost, why)
 	}
-	if rc.finder.isMute(v) {
-		lost = append(lost, whyMute(rc.cfg.MasterSocket, v.silent))
+	if rc.finder.isMute(seen) {
+		lost = append(lost, masterLoss(rc.cfg.MasterSocket, seen.whySilent))
 	}
 	for _, l := range rc.peers.lastLost() {
 		lost = append(lost, l.why)
@@ -66,20 +66,20 @@ func (rc *recovery) lost(ctx context.Context, v view) (lost []string, due bool) 
 	return lost, len(lost) > 0 && !time.Now().Before(rc.next)
 }
 
-// whySocketLost is lostSocket, which is not known while the master cannot be asked.
-func (rc *recovery) whySocketLost(ctx context.Context, v view) string {
+// socketLoss is lostSocket, which is not known while the master cannot be asked.
+func (rc *recovery) socketLoss(ctx context.Context, seen observation) string {
 	why := rc.router.lostReason()
-	if why == "" && v.procs == nil {
-		ctx, cancel := context.WithTimeout(ctx, trial)
+	if why == "" && seen.procs == nil {
+		ctx, cancel := context.WithTimeout(ctx, socketTimeout)
 		defer cancel()
 		if _, err := statsock.Listener(ctx, rc.cfg.StatsSocket); statsock.NotListening(err) {
-			return whyLost(rc.cfg.StatsSocket, 0, err)
+			return statsLoss(rc.cfg.StatsSocket, 0, err)
 		}
 	}
 	return why
 }
 
-func whyMute(path string, err error) string {
+func masterLoss(path string, err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "master socket " + path + " does not exist any more"
@@ -122,14 +122,14 @@ func endsPath(rest string) bool { return rest == "" || strings.ContainsAny(rest[
 
 // lostPaths are those that a worker can make anew when they are spelled in another way.
 // What would fail is not tried: after a reload that failed HAProxy 3.2 inherits no socket.
-func (rc *recovery) lostPaths(ctx context.Context, v view) (paths []string) {
-	if rc.whySocketLost(ctx, v) != "" {
+func (rc *recovery) lostPaths(ctx context.Context, seen observation) (paths []string) {
+	if rc.socketLoss(ctx, seen) != "" {
 		paths = append(paths, rc.cfg.StatsSocket)
 	}
 	for _, l := range rc.peers.lastLost() {
 		paths = append(paths, l.path)
 	}
-	uid := owner(v.master.pid)
+	uid := ownerOf(seen.master.pid)
 	return slices.DeleteFunc(paths, func(path string) bool { return clearPath(path, uid) != nil })
 }
 
@@ -142,7 +142,7 @@ func (rc *recovery) nextSpelling() int {
 }
 
 // noteReload notes a reload while paths are lost, once that is over.
-func (rc *recovery) noteReload(ctx context.Context, before view) (after func()) {
+func (rc *recovery) noteReload(ctx context.Context, before observation) (after func()) {
 	if lost, _ := rc.lost(ctx, before); len(lost) == 0 {
 		return func() {}
 	}
@@ -150,10 +150,10 @@ func (rc *recovery) noteReload(ctx context.Context, before view) (after func()) 
 		rc.router.forget()
 		rc.mu.Lock()
 		defer rc.mu.Unlock()
-		if time.Since(rc.next) > lastRegain {
+		if time.Since(rc.next) > lastRecovery {
 			rc.delay = 0 // what was lost before has held for long
 		}
-		rc.delay = min(max(firstRegain, 2*rc.delay), lastRegain)
+		rc.delay = min(max(firstRecovery, 2*rc.delay), lastRecovery)
 		rc.next = time.Now().Add(rc.delay)
 	}
 }

@@ -30,7 +30,7 @@ type reloader struct {
 // "start" when HAProxy does not start with the file, or has something else; whether the
 // old worker still serves is for the caller to find out. Another error leaves the
 // outcome open. Lost paths are made anew where that can be.
-func (rl *reloader) reload(ctx context.Context, before view, config []byte, fingerprint string) (worker int, err error) {
+func (rl *reloader) reload(ctx context.Context, before observation, config []byte, fingerprint string) (worker int, err error) {
 	if err := rl.keeper.clearForReload(before.master); err != nil {
 		return 0, fmt.Errorf("reloading haproxy: %w", err)
 	}
@@ -52,7 +52,7 @@ func (rl *reloader) reload(ctx context.Context, before view, config []byte, fing
 	} else {
 		worker, err = rl.reloadFile(ctx, before, anew, fingerprint)
 	}
-	if sameFile(rl.cfg.ConfigPath, anew) {
+	if hasContent(rl.cfg.ConfigPath, anew) {
 		if err := replace(rl.cfg.ConfigPath, file); err != nil {
 			rl.logger.ErrorContext(ctx, "configuration has an unusual spelling of its sockets", "path", rl.cfg.ConfigPath, "error", err)
 		}
@@ -61,7 +61,7 @@ func (rl *reloader) reload(ctx context.Context, before view, config []byte, fing
 		return worker, err
 	}
 	rl.logger.WarnContext(ctx, "sockets cannot be made anew, reloading without that", "error", err)
-	if before, err = rl.finder.awaitAnswer(ctx); err != nil || !before.running() {
+	if before, err = rl.finder.awaitAnswer(ctx); err != nil || !before.isRunning() {
 		return 0, &lb.UnavailableError{What: "HAProxy has ended while it was reloaded"}
 	}
 	return rl.reloadFile(ctx, before, config, fingerprint)
@@ -73,11 +73,11 @@ const (
 	resendAfter = 500 * time.Millisecond
 	// deafAfter is how long a new worker that lives may fail to answer on the
 	// stats socket.
-	deafAfter = 3 * time.Second
+	unreachableAfter = 3 * time.Second
 )
 
 // reloadFile is reload with the file on disk as it is: the new worker has what it says.
-func (rl *reloader) reloadFile(ctx context.Context, before view, config []byte, fingerprint string) (worker int, err error) {
+func (rl *reloader) reloadFile(ctx context.Context, before observation, config []byte, fingerprint string) (worker int, err error) {
 	file := rl.files.readOutline()
 	worker, kept, err := rl.replaceWorker(ctx, before, file, config, fingerprint)
 	if err != nil {
@@ -89,17 +89,17 @@ func (rl *reloader) reloadFile(ctx context.Context, before view, config []byte, 
 // replaceWorker is reloadFile without a look at what the new worker has. kept are the
 // servers that have their weight and state from the worker before. A nil file hands
 // over nothing.
-func (rl *reloader) replaceWorker(ctx context.Context, before view, file *installedFile, config []byte, fingerprint string) (worker int, kept map[string]bool, err error) {
+func (rl *reloader) replaceWorker(ctx context.Context, before observation, file *installedFile, config []byte, fingerprint string) (worker int, kept map[string]bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, rl.cfg.ReloadTimeout)
 	defer cancel()
 	before = rl.awaitOtherReload(ctx, before)
-	b := rl.waiter.newWait(before, config, fingerprint)
+	w := rl.waiter.newWait(before, config, fingerprint)
 	if before.procs == nil {
 		for _, worker := range children(before.master.pid) {
-			b.old = append(b.old, worker.pid)
+			w.old = append(w.old, worker.pid)
 		}
 		if info, err := rl.router.showInfo(ctx); err == nil {
-			b.old = append(b.old, info.PID)
+			w.old = append(w.old, info.PID)
 		}
 	}
 	if file != nil {
@@ -108,21 +108,21 @@ func (rl *reloader) replaceWorker(ctx context.Context, before view, file *instal
 		defer forget()
 	}
 	rl.startupLog.setMark()
-	err = b.ask(ctx, before)
+	err = w.ask(ctx, before)
 	if err == nil {
 		asked := time.Now()
 		err = poll(ctx, func() (bool, error) {
-			done, err := b.look(ctx)
-			if !done && err == nil && b.unheard && time.Since(asked) > resendAfter {
-				asked, err = time.Now(), b.ask(ctx, before)
+			done, err := w.isDone(ctx)
+			if !done && err == nil && w.isUnheard && time.Since(asked) > resendAfter {
+				asked, err = time.Now(), w.ask(ctx, before)
 			}
 			return done, err
 		})
 	}
 	switch {
 	case err == nil:
-		rl.logger.InfoContext(ctx, "haproxy reloaded", "worker_pid", b.worker)
-		return b.worker, kept, nil
+		rl.logger.InfoContext(ctx, "haproxy reloaded", "worker_pid", w.worker)
+		return w.worker, kept, nil
 	case ctx.Err() != nil:
 		err = fmt.Errorf("no new worker serves after %s: %w", rl.cfg.ReloadTimeout, ctx.Err())
 	}
@@ -133,28 +133,28 @@ func (rl *reloader) replaceWorker(ctx context.Context, before view, file *instal
 // seen, and returns how HAProxy stands then. HAProxy 3.2 ends a new worker that takes
 // over at the moment of the next reload, and its connections are reset after a second
 // in which nobody accepts others.
-func (rl *reloader) awaitOtherReload(ctx context.Context, v view) view {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (rl *reloader) awaitOtherReload(ctx context.Context, seen observation) observation {
+	ctx, cancel := context.WithTimeout(ctx, masterTimeout)
 	defer cancel()
 	_ = poll(ctx, func() (bool, error) { // what does not end in that time is not waited for
-		if !rl.isReloading(ctx, v) {
+		if !rl.isReloading(ctx, seen) {
 			return true, nil
 		}
 		now, err := rl.finder.observe(ctx)
 		if now.procs != nil {
-			v = now
+			seen = now
 		}
 		return false, err
 	})
-	return v
+	return seen
 }
 
 // isReloading reports whether another worker answers on the stats socket than the
 // master's present one.
-func (rl *reloader) isReloading(ctx context.Context, v view) bool {
-	if v.procs == nil || v.procs.Failed > 0 {
+func (rl *reloader) isReloading(ctx context.Context, seen observation) bool {
+	if seen.procs == nil || seen.procs.Failed > 0 {
 		return false
 	}
 	info, err := rl.router.showInfo(ctx)
-	return err == nil && (info.Stopping || !v.procs.Present(info.PID))
+	return err == nil && (info.Stopping || !seen.procs.Present(info.PID))
 }

@@ -21,9 +21,9 @@ import (
 
 const (
 	// trial is how long an answer may take that shows whether a path leads to our worker.
-	trial = question / 2
+	socketTimeout = answerTimeout / 2
 	// retrial is how long what was found out about a path that has not changed holds.
-	retrial = 5 * time.Second
+	recheckAfter = 5 * time.Second
 )
 
 // A route is how the worker that serves is reached.
@@ -82,7 +82,7 @@ func (rt *router) client(ctx context.Context) *statsock.Client {
 	switch {
 	case known && r.lost == "":
 		return rt.stats
-	case known && time.Since(r.at) < retrial:
+	case known && time.Since(r.at) < recheckAfter:
 		r.worker = rt.presentWorker(ctx, r.worker)
 	default:
 		r = rt.find(ctx, now, r.worker)
@@ -100,7 +100,7 @@ func (rt *router) client(ctx context.Context) *statsock.Client {
 // find finds out where the stats socket leads. Without a worker that answers
 // through the master nothing is known, and the socket is asked.
 func (rt *router) find(ctx context.Context, now inode, former int) route {
-	within, cancel := context.WithTimeout(ctx, trial)
+	within, cancel := context.WithTimeout(ctx, socketTimeout)
 	defer cancel()
 	info, err := rt.stats.ShowInfo(within)
 	late := errors.Is(err, context.DeadlineExceeded)
@@ -109,11 +109,11 @@ func (rt *router) find(ctx context.Context, now inode, former int) route {
 		return route{socket: now, at: time.Now()}
 	}
 	worker := rt.presentWorker(ctx, former)
-	if since := rt.noteTimeout(late); worker == 0 || late && time.Since(since) < retrial && !rt.isForeign(ctx) {
+	if since := rt.noteTimeout(late); worker == 0 || late && time.Since(since) < recheckAfter && !rt.isForeign(ctx) {
 		return route{}
 	}
-	r := route{socket: now, at: time.Now(), lost: whyLost(rt.cfg.StatsSocket, info.PID, err), worker: worker}
-	if foreign(err) {
+	r := route{socket: now, at: time.Now(), lost: statsLoss(rt.cfg.StatsSocket, info.PID, err), worker: worker}
+	if isForeignSocket(err) {
 		r.foreign = err.Error()
 	}
 	return r
@@ -144,8 +144,8 @@ func (rt *router) isForeign(ctx context.Context) bool {
 	return lives && pid != master.pid && !isChild(pid, master.pid)
 }
 
-// whyLost says what is wrong with a stats socket.
-func whyLost(path string, pid int, err error) string {
+// statsLoss says what is wrong with a stats socket.
+func statsLoss(path string, pid int, err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "stats socket " + path + " does not exist any more"
@@ -166,11 +166,11 @@ func (rt *router) isWorker(ctx context.Context, pid int) bool {
 	if master.alive() && isChild(pid, master.pid) {
 		return true
 	}
-	v, err := rt.finder.observe(ctx)
-	if err != nil || v.procs == nil {
-		return !v.running() || isChild(pid, v.master.pid)
+	seen, err := rt.finder.observe(ctx)
+	if err != nil || seen.procs == nil {
+		return !seen.isRunning() || isChild(pid, seen.master.pid)
 	}
-	return slices.Contains(v.workers(), pid)
+	return slices.Contains(seen.workers(), pid)
 }
 
 // presentWorker asks the master for the worker that serves; 0: none answers. Only
@@ -184,7 +184,7 @@ func (rt *router) presentWorker(ctx context.Context, former int) int {
 		return former
 	}
 	for _, pid := range procs.PIDs() {
-		within, cancel := context.WithTimeout(ctx, trial)
+		within, cancel := context.WithTimeout(ctx, socketTimeout)
 		info, err := rt.master.Worker(pid).ShowInfo(within)
 		cancel()
 		if err == nil && !info.Stopping {
@@ -252,7 +252,7 @@ func (p *Process) Detour(ctx context.Context) (worker int) {
 
 // awaitWorker waits for a worker that answers; 0: none does.
 func (rt *router) awaitWorker(ctx context.Context) (worker int) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, masterTimeout)
 	defer cancel()
 	_ = poll(ctx, func() (bool, error) {
 		info, err := rt.showInfo(ctx)

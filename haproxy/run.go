@@ -10,10 +10,10 @@ import (
 const (
 	// patrolInterval is the time between two looks at a HAProxy that is not our
 	// child; one look reads a file in /proc.
-	patrolInterval = time.Second
+	watchInterval = time.Second
 	// arrival is the same where Pacemaker starts HAProxy, which is to be noticed
 	// at once.
-	arrival = 100 * time.Millisecond
+	pacemakerInterval = 100 * time.Millisecond
 	// firstDelay and lastDelay bound the back-off between starts that fail, or
 	// of a HAProxy that does not live for healthyAfter.
 	firstDelay   = time.Second
@@ -51,16 +51,16 @@ type Exit struct {
 // when HAProxy did not run again at once and does now. It may be nil. Only one
 // Run may be under way.
 func (p *Process) Run(ctx context.Context, notify func(Exit)) error {
-	interval := patrolInterval
+	interval := watchInterval
 	if p.cfg.Mode == Pacemaker {
-		interval = arrival
+		interval = pacemakerInterval
 	}
 	p.files.sweep(ctx)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	w := watch{p: p, notify: notify}
 	for {
-		w.patrol(ctx)
+		w.check(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -82,12 +82,12 @@ type watch struct {
 	next  time.Time // no start before
 }
 
-// patrol looks after HAProxy once. While it lives that costs a few files.
-func (w *watch) patrol(ctx context.Context) {
+// check looks after HAProxy once. While it lives that costs a few files.
+func (w *watch) check(ctx context.Context) {
 	w.p.startupLog.trim()
 	if w.seen.pid == 0 {
 		w.adopt(ctx)
-		w.welcome(ctx)
+		w.reportAppeared(ctx)
 	}
 	if w.seen.pid == 0 {
 		return
@@ -101,19 +101,19 @@ func (w *watch) patrol(ctx context.Context) {
 		return
 	}
 	defer w.p.changes.unlock()
-	v, err := w.p.finder.awaitAnswer(ctx)
+	seen, err := w.p.finder.awaitAnswer(ctx)
 	switch {
 	case ctx.Err() != nil:
 	case w.down == nil && w.p.stopper.hasStopped(w.seen):
 		*w = watch{p: w.p, notify: w.notify}
-	case err == nil && v.running():
-		w.reappear(ctx, v.master)
+	case err == nil && seen.isRunning():
+		w.checkReplaced(ctx, seen.master)
 	case w.p.stopper.isHalted():
 		*w = watch{p: w.p, notify: w.notify}
 	case w.p.cfg.Mode == External:
-		w.report(w.cause(w.seen), err)
+		w.reportDown(w.cause(w.seen), err)
 	case w.p.cfg.Mode == Pacemaker:
-		w.tell(Exit{Time: time.Now(), Cause: w.cause(w.seen), Err: err})
+		w.emit(Exit{Time: time.Now(), Cause: w.cause(w.seen), Err: err})
 		w.p.finder.setLast(identity{})
 		*w = watch{p: w.p, notify: w.notify}
 	default:
@@ -123,7 +123,7 @@ func (w *watch) patrol(ctx context.Context) {
 
 // checkSocket notices a stats socket that is lost.
 func (w *watch) checkSocket(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, question)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	_ = w.p.router.client(ctx)
 }
@@ -135,13 +135,13 @@ func (w *watch) adopt(ctx context.Context) {
 	if w.seen.pid != 0 {
 		return
 	}
-	if v, err := w.p.finder.observe(ctx); err == nil {
-		w.seen = v.master
+	if seen, err := w.p.finder.observe(ctx); err == nil {
+		w.seen = seen.master
 	}
 }
 
-// welcome tells of a HAProxy that Pacemaker has started, once it serves.
-func (w *watch) welcome(ctx context.Context) {
+// reportAppeared tells of a HAProxy that Pacemaker has started, once it serves.
+func (w *watch) reportAppeared(ctx context.Context) {
 	if w.p.cfg.Mode != Pacemaker || w.seen.pid == 0 {
 		return
 	}
@@ -150,18 +150,18 @@ func (w *watch) welcome(ctx context.Context) {
 		w.seen = identity{} // the next patrol looks again
 		return
 	}
-	w.tell(Exit{Appeared: true, Time: time.Now(), Cause: "pacemaker", WorkerPID: worker})
+	w.emit(Exit{Appeared: true, Time: time.Now(), Cause: "pacemaker", WorkerPID: worker})
 }
 
-// reappear takes note of a master that somebody else has started.
-func (w *watch) reappear(ctx context.Context, master identity) {
+// checkReplaced takes note of a master that somebody else has started.
+func (w *watch) checkReplaced(ctx context.Context, master identity) {
 	cause := w.cause(w.seen)
 	worker := w.p.router.awaitWorker(ctx)
 	if worker == 0 {
-		w.report(cause, errors.New("it was started again, but does not serve yet"))
+		w.reportDown(cause, errors.New("it was started again, but does not serve yet"))
 		return
 	}
-	w.back(cause, master, worker)
+	w.reportRunning(cause, master, worker)
 }
 
 // restart starts HAProxy again, no sooner than the back-off allows.
@@ -172,38 +172,38 @@ func (w *watch) restart(ctx context.Context) {
 	}
 	cause := w.cause(w.seen)
 	if now.Before(w.next) {
-		w.report(cause, fmt.Errorf("it will be started again in %s", w.next.Sub(now).Round(time.Second)))
+		w.reportDown(cause, fmt.Errorf("it will be started again in %s", w.next.Sub(now).Round(time.Second)))
 		return
 	}
 	worker, err := w.p.applier.startAgain(ctx)
 	w.delay = min(max(firstDelay, 2*w.delay), lastDelay)
 	w.next = time.Now().Add(w.delay)
 	if err != nil {
-		w.report(cause, err)
+		w.reportDown(cause, err)
 		return
 	}
-	w.back(cause, w.p.finder.last(), worker)
+	w.reportRunning(cause, w.p.finder.last(), worker)
 }
 
-// back tells that HAProxy runs again, and watches on.
-func (w *watch) back(cause string, master identity, worker int) {
+// reportRunning tells that HAProxy runs again, and watches on.
+func (w *watch) reportRunning(cause string, master identity, worker int) {
 	if w.down != nil {
 		cause = w.down.Cause
 	}
 	w.seen, w.since, w.down = master, time.Now(), nil
-	w.tell(Exit{Time: time.Now(), Cause: cause, Restarted: true, WorkerPID: worker})
+	w.emit(Exit{Time: time.Now(), Cause: cause, Restarted: true, WorkerPID: worker})
 }
 
-// report tells that HAProxy is down, once.
-func (w *watch) report(cause string, err error) {
+// reportDown tells that HAProxy is down, once.
+func (w *watch) reportDown(cause string, err error) {
 	if w.down != nil {
 		return
 	}
 	w.down = &Exit{Time: time.Now(), Cause: cause, Err: err}
-	w.tell(*w.down)
+	w.emit(*w.down)
 }
 
-func (w *watch) tell(exit Exit) {
+func (w *watch) emit(exit Exit) {
 	switch {
 	case exit.Appeared:
 		w.p.logger.Info("haproxy runs here now", "worker_pid", exit.WorkerPID)
@@ -225,10 +225,10 @@ func (w *watch) cause(id identity) string {
 	cause := fmt.Sprintf("process %d is gone", id.pid)
 	if c != nil && c.pid == id.pid {
 		<-c.ended
-		cause = c.exit()
+		cause = c.exitText()
 	}
-	if words := alert(w.p.files.masked(w.p.startupLog.sinceMark())); words != "" {
-		cause += ": " + words
+	if output := firstAlert(w.p.files.mask(w.p.startupLog.sinceMark())); output != "" {
+		cause += ": " + output
 	}
 	return cause
 }

@@ -48,8 +48,8 @@ func (t optionTable) arguments(option string) (int, bool) {
 	return n, ok
 }
 
-// settings are what a file says of a server, as HAProxy tells it (show servers state).
-type settings struct {
+// serverSettings are what a file says of a server, as HAProxy tells it (show servers state).
+type serverSettings struct {
 	// address has no host where it is no plain IP address or name with a port.
 	address  lb.HostPort
 	weight   int
@@ -70,7 +70,7 @@ type settings struct {
 }
 
 // add reads options in the order in which they stand (configuration manual, 5.2).
-func (s *settings) add(t optionTable, words []string) {
+func (s *serverSettings) add(t optionTable, words []string) {
 	for len(words) > 0 {
 		option := words[0]
 		n, known := t.arguments(option)
@@ -86,7 +86,7 @@ func (s *settings) add(t optionTable, words []string) {
 		switch option {
 		case "weight", "enabled", "disabled", "inter", "fastinter", "downinter", "agent-inter":
 		default:
-			s.rest = mix(mix(s.rest, option), value)
+			s.rest = hashWord(hashWord(s.rest, option), value)
 		}
 		s.set(option, value)
 	}
@@ -94,7 +94,7 @@ func (s *settings) add(t optionTable, words []string) {
 
 // set takes one option. "addr" and "port" count for an agent as well, unless it has
 // options of its own.
-func (s *settings) set(option, value string) {
+func (s *serverSettings) set(option, value string) {
 	switch option {
 	case "weight":
 		s.weight = s.number(value, 256)
@@ -124,7 +124,7 @@ func (s *settings) set(option, value string) {
 }
 
 // number reads digits alone: HAProxy makes something of other values, too.
-func (s *settings) number(value string, most int) int {
+func (s *serverSettings) number(value string, most int) int {
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 0 || n > most || strconv.Itoa(n) != value {
 		s.unclear = true
@@ -134,7 +134,7 @@ func (s *settings) number(value string, most int) int {
 }
 
 // host reads the address of "addr", which may have a port that counts for nothing here.
-func (s *settings) host(value string) lb.Host {
+func (s *serverSettings) host(value string) lb.Host {
 	if host, _, ok := strings.Cut(value, ":"); ok && strings.Count(value, ":") == 1 {
 		value = host
 	}
@@ -147,7 +147,7 @@ func (s *settings) host(value string) lb.Host {
 	return s.ip(value)
 }
 
-func (s *settings) ip(value string) lb.Host {
+func (s *serverSettings) ip(value string) lb.Host {
 	if _, err := netip.ParseAddr(value); err != nil {
 		s.unclear = true // a name
 		return ""
@@ -155,9 +155,9 @@ func (s *settings) ip(value string) lb.Host {
 	return address(value, 0).Host
 }
 
-// mix adds a word to a sum (FNV-1a), so that other words, or in another order, give
+// hashWord adds a word to a sum (FNV-1a), so that other words, or in another order, give
 // another one.
-func mix(sum uint64, word string) uint64 {
+func hashWord(sum uint64, word string) uint64 {
 	const prime = 1099511628211
 	for i := range len(word) {
 		sum = (sum ^ uint64(word[i])) * prime

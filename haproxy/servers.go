@@ -46,7 +46,7 @@ func (o *outline) serverState(s statsock.Server) lb.ServerState {
 	if d := o.server(out.Backend, s.Name); d != nil {
 		out.Deviation = d.deviation(s)
 		if out.Deviation == "" && lb.SlotIndex(s.Name) < 0 {
-			out.Deviation = d.elsewhere(s)
+			out.Deviation = d.otherAddress(s)
 		}
 	}
 	return out

@@ -53,7 +53,7 @@ func (ms *members) end(ctx context.Context, members []member, sig syscall.Signal
 		if !slices.ContainsFunc(members, func(m member) bool { return m.alive() }) {
 			return true, nil
 		}
-		if time.Since(sent) < again {
+		if time.Since(sent) < resignalAfter {
 			return false, nil
 		}
 		sent = time.Now()

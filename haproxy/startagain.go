@@ -23,17 +23,17 @@ func (a *applier) startLastGood(ctx context.Context) (worker int, err error) {
 		return worker, err
 	}
 	good, readErr := a.files.read(a.files.lastGood())
-	if readErr != nil || sameFile(a.cfg.ConfigPath, good) {
+	if readErr != nil || hasContent(a.cfg.ConfigPath, good) {
 		return 0, err // there is nothing else to try
 	}
-	x, installErr := a.files.swap(good)
+	swap, installErr := a.files.swap(good)
 	if installErr != nil {
 		return 0, errors.Join(err, fmt.Errorf("installing the last good configuration: %w", installErr))
 	}
-	defer x.close()
+	defer swap.close()
 	worker, goodErr := a.launcher.start(ctx, nil, "")
 	if goodErr != nil {
-		return 0, errors.Join(err, x.undo())
+		return 0, errors.Join(err, swap.undo())
 	}
 	a.logger.WarnContext(ctx, "haproxy started with the last good configuration", "path", a.cfg.ConfigPath, "reason", err)
 	return worker, nil

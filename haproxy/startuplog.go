@@ -13,7 +13,7 @@ const (
 	// maxLog is the length from which the startup log is emptied.
 	maxLog = 1 << 20
 	// maxWords bounds what is read of it at once.
-	maxWords = 64 << 10
+	maxOutput = 64 << 10
 )
 
 // A startupLog is the file that HAProxy's standard output and error go to.
@@ -90,11 +90,11 @@ func (l *startupLog) since(mark int64) (string, error) {
 	if size < mark {
 		mark = 0 // emptied meanwhile
 	}
-	if _, err := f.Seek(max(mark, size-maxWords), io.SeekStart); err != nil {
+	if _, err := f.Seek(max(mark, size-maxOutput), io.SeekStart); err != nil {
 		return "", err
 	}
-	words, err := io.ReadAll(io.LimitReader(f, maxWords))
-	return string(words), err
+	output, err := io.ReadAll(io.LimitReader(f, maxOutput))
+	return string(output), err
 }
 
 // setMark notes where HAProxy's next words will stand.
@@ -137,9 +137,9 @@ func (l *startupLog) sinceMark() string {
 	l.mu.Lock()
 	mark := l.mark
 	l.mu.Unlock()
-	words, err := l.since(mark)
+	output, err := l.since(mark)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "reading startup log: " + err.Error()
 	}
-	return words
+	return output
 }

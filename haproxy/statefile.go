@@ -33,8 +33,8 @@ func StateFile(configPath string) string {
 // noState is a file that tells nothing. A missing one is a warning to HAProxy.
 const noState = "1\n"
 
-// A carried is what a reload hands to the new worker.
-type carried struct {
+// A handover is what a reload hands to the new worker.
+type handover struct {
 	state string
 	// kept are the servers, by BACKEND/SERVER, whose weight and administrative state are
 	// handed over as well.
@@ -66,7 +66,7 @@ func (sf *stateFile) fill(ctx context.Context, config []byte, wanted *outline) (
 }
 
 func (sf *stateFile) write(ctx context.Context, path string, wanted *outline) (kept map[string]bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, question)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	client := sf.router.client(ctx)
 	info, err := client.ShowInfo(ctx)
@@ -81,18 +81,18 @@ func (sf *stateFile) write(ctx context.Context, path string, wanted *outline) (k
 	if err != nil {
 		return nil, err
 	}
-	c := carry(dump, running, wanted)
-	return c.kept, exchangeFile(path, []byte(c.state))
+	c := carryHealth(dump, running, wanted)
+	return c.kept, renameInto(path, []byte(c.state))
 }
 
 // empty empties the state file. Where HAProxy would miss one it makes it.
 func (sf *stateFile) empty(ctx context.Context) {
 	path := StateFile(sf.cfg.ConfigPath)
 	config, _ := sf.files.read(sf.cfg.ConfigPath) // none reads no state
-	if _, err := os.Stat(path); sameFile(path, []byte(noState)) || errors.Is(err, fs.ErrNotExist) && !readsState(config, path) {
+	if _, err := os.Stat(path); hasContent(path, []byte(noState)) || errors.Is(err, fs.ErrNotExist) && !readsState(config, path) {
 		return
 	}
-	err := exchangeFile(path, []byte(noState))
+	err := renameInto(path, []byte(noState))
 	if err != nil {
 		err = errors.Join(err, os.Remove(path))
 	}
@@ -101,8 +101,8 @@ func (sf *stateFile) empty(ctx context.Context) {
 	}
 }
 
-// exchangeFile replaces a file that need not outlive a power cut.
-func exchangeFile(path string, content []byte) error {
+// renameInto replaces a file that need not outlive a power cut.
+func renameInto(path string, content []byte) error {
 	name, err := stage(path, content)
 	if err != nil {
 		return err
@@ -124,13 +124,13 @@ func readsState(config []byte, path string) bool {
 	return false
 }
 
-// carry tells how the servers stand that two configurations, the running and the wanted
+// carryHealth tells how the servers stand that two configurations, the running and the wanted
 // one, define alike, and that have what the running one says. For slots the weight and
 // the state are those of the wanted one, and spare ones, before or after, are left out.
 // Servers that are no slots keep what an administrator has set, unless the weight or
 // the state changes in the configuration.
-func carry(dump statsock.ServerDump, running, wanted *outline) carried {
-	c := carried{kept: map[string]bool{}}
+func carryHealth(dump statsock.ServerDump, running, wanted *outline) handover {
+	c := handover{kept: map[string]bool{}}
 	var b strings.Builder
 	b.WriteString(dump.Heading)
 	for _, l := range dump.Lines {
@@ -156,7 +156,7 @@ func carry(dump statsock.ServerDump, running, wanted *outline) carried {
 }
 
 // isAt reports whether a running server has the address of a definition.
-func (d *definition) isAt(l statsock.ServerLine) bool {
+func (d *serverDefinition) isAt(l statsock.ServerLine) bool {
 	host := lb.Host(l.Host)
 	if host == "" {
 		host = address(l.Address, 0).Host

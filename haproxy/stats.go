@@ -14,7 +14,7 @@ import (
 // in their order; none while HAProxy does not have that backend. A HAProxy that
 // does not run is a *lb.UnavailableError. A new worker counts from 0.
 func (p *Process) Stats(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error) {
-	ctx, cancel := context.WithTimeout(ctx, question)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	lines, err := p.runtime.serverLines(ctx, string(backend))
 	switch {

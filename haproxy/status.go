@@ -43,43 +43,43 @@ type State struct {
 // State asks HAProxy what runs. That it does not run is no error. While the
 // master executes itself anew State waits for it, for up to two seconds.
 func (p *Process) State(ctx context.Context) (State, error) {
-	v, err := p.finder.awaitAnswer(ctx)
+	seen, err := p.finder.awaitAnswer(ctx)
 	switch {
-	case foreign(err):
-		v.silent = err
+	case isForeignSocket(err):
+		seen.whySilent = err
 	case err != nil:
 		return State{}, fmt.Errorf("finding haproxy: %w", err)
 	}
-	s := State{Running: v.running(), MasterPID: v.master.pid}
-	if v.procs != nil {
-		s.Version, s.Reloads = v.procs.Master.Version, v.procs.Master.Reloads
-		if all := append(slices.Clone(v.procs.Workers), v.procs.OldWorkers...); len(all) > 0 {
+	s := State{Running: seen.isRunning(), MasterPID: seen.master.pid}
+	if seen.procs != nil {
+		s.Version, s.Reloads = seen.procs.Master.Version, seen.procs.Master.Reloads
+		if all := append(slices.Clone(seen.procs.Workers), seen.procs.OldWorkers...); len(all) > 0 {
 			s.WorkerPID = all[0].PID
 		}
 	}
 	info, err := p.router.showInfo(ctx)
-	if err == nil && (!v.running() || slices.Contains(v.workers(), info.PID) || isChild(info.PID, v.master.pid)) {
+	if err == nil && (!seen.isRunning() || slices.Contains(seen.workers(), info.PID) || isChild(info.PID, seen.master.pid)) {
 		s.Running, s.Answers, s.WorkerPID, s.Version, s.Fingerprint = true, true, info.PID, info.Version, fingerprint(info)
 		s.Lacks = p.runtime.lacks(ctx, info.PID)
 		p.readback.outlineOf(info)
 	}
-	for _, err := range []error{err, v.silent} {
-		if foreign(err) {
+	for _, err := range []error{err, seen.whySilent} {
+		if isForeignSocket(err) {
 			s.Foreign = err.Error()
 		}
 	}
 	if s.Foreign == "" {
 		s.Foreign = p.router.foreignOwner()
 	}
-	for _, pid := range v.workers() {
+	for _, pid := range seen.workers() {
 		if pid != s.WorkerPID {
 			s.OldWorkers++
 		}
 	}
-	if v.running() && !p.changes.isLocked() { // else the file on disk may not be what HAProxy runs
-		p.peers.check(ctx, v.master)
+	if seen.isRunning() && !p.changes.isLocked() { // else the file on disk may not be what HAProxy runs
+		p.peers.check(ctx, seen.master)
 	}
-	lost, due := p.recovery.lost(ctx, v)
+	lost, due := p.recovery.lost(ctx, seen)
 	s.Lost, s.Regain = strings.Join(lost, "; "), due
 	return s, nil
 }

@@ -15,7 +15,7 @@ import (
 
 // again is how often a signal is repeated: a master that executes itself anew
 // can miss one.
-const again = 250 * time.Millisecond
+const resignalAfter = 250 * time.Millisecond
 
 // Stop ends HAProxy for good; Run does not start it again until Apply does. It
 // first lets the connections end, for StopGrace or half of the time that the
@@ -33,15 +33,15 @@ func (p *Process) Stop(ctx context.Context) error {
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
 	defer p.changes.unlock()
-	v, err := p.finder.awaitAnswer(ctx)
-	members, stranger := p.members.of(v.master)
+	seen, err := p.finder.awaitAnswer(ctx)
+	members, stranger := p.members.of(seen.master)
 	switch {
-	case foreign(err):
+	case isForeignSocket(err):
 		p.logger.WarnContext(ctx, "somebody else's socket is left alone", "error", err)
 	case err != nil && len(members) == 0:
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
-	p.stopper.halt(v.master)
+	p.stopper.halt(seen.master)
 	if err := errors.Join(p.stopper.quit(ctx, members), stranger); err != nil {
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
@@ -103,7 +103,7 @@ func (st *stopper) quit(ctx context.Context, members []member) error {
 		err = st.members.end(ctx, members, syscall.SIGTERM, grace/2)
 	}
 	if err != nil && ctx.Err() == nil {
-		err = st.members.end(ctx, members, syscall.SIGKILL, max(grace/2, question))
+		err = st.members.end(ctx, members, syscall.SIGKILL, max(grace/2, answerTimeout))
 	}
 	return err
 }

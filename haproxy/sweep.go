@@ -20,7 +20,7 @@ const staleAfter = 10 * checkTimeout
 func (c *configFiles) sweep(ctx context.Context) {
 	path := c.cfg.ConfigPath
 	leftover.Kind{
-		Dir: filepath.Dir(path), Prefixes: []string{leftover.StagedPrefix(path), leftover.StagedPrefix(StateFile(path)), leftover.StagedPrefix(formerOf(path))},
+		Dir: filepath.Dir(path), Prefixes: []string{leftover.StagedPrefix(path), leftover.StagedPrefix(StateFile(path)), leftover.StagedPrefix(asidePath(path))},
 		After: staleAfter, Owns: c.owns,
 	}.Sweep(ctx, c.logger)
 }
