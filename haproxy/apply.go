@@ -16,34 +16,34 @@ import (
 type Outcome struct {
 	Started  bool // HAProxy was not running before
 	Reloaded bool
-	// Idle: HAProxy does not run here, nor need it (Pacemaker); the configuration
-	// has been checked and is in place for its start.
+	// Idle: Pacemaker does not run HAProxy on this node. The configuration has been
+	// checked and is installed for its start.
 	Idle      bool
 	WorkerPID int // of the worker that serves now
 	Duration  time.Duration
 }
 
-// Apply makes HAProxy run a configuration: checks it, installs it at ConfigPath,
-// reloads or (Managed) starts HAProxy and waits until the new worker answers on
-// the stats socket; where the configuration has a line "description thalassa
-// FINGERPRINT", also that the worker shows this fingerprint. When HAProxy runs
-// this very configuration already, nothing is done and the Outcome says so. An
-// empty fingerprint gives HAProxy a new worker in any case.
+// Apply puts a configuration in effect. It checks it, installs it at ConfigPath, reloads
+// HAProxy or (Managed) starts it, and waits until the new worker answers on the stats
+// socket. If the configuration has a line "description thalassa FINGERPRINT", the worker
+// must show this fingerprint. When HAProxy already runs this configuration, Apply does
+// nothing and the Outcome says so. An empty fingerprint always causes a reload.
 //
-// A *lb.RefusedError says that HAProxy does not take the configuration, by
-// "check" or by "start". In the second case the former file was put back, and
-// what ran before runs on or, where HAProxy ended over it, was started again; an
-// address that another program listens on is refused as "start" before anything
-// is tried, because HAProxy would refuse connections while it tries. An
-// External HAProxy that does not run gives a *lb.UnavailableError; the file is
-// installed then, for whoever starts it. One that somebody kills meanwhile gives
-// such an error, too, with the former file put back. One of Pacemaker's that does
-// not run here is no error: the Outcome is Idle. Any other error has changed nothing, or
-// says that going back has failed as well.
+// A *lb.RefusedError says that HAProxy does not take the configuration, in stage "check"
+// or "start". In stage "start" the previous file has been restored, and the previous
+// configuration keeps running; HAProxy is started again if it has ended. An address on
+// which another program listens is refused as "start" before the reload, because HAProxy
+// would refuse connections while it tries.
 //
-// A caller that goes away ends the waiting for a turn and the check. From the
-// installation on Apply finishes or goes back without it, within at most two
-// ReloadTimeouts and some seconds.
+// A *lb.UnavailableError says that an External HAProxy does not run; the file is
+// installed for its start. It also says that somebody has killed HAProxy meanwhile; then
+// the previous file has been restored. A HAProxy that Pacemaker does not run here is no
+// error: the Outcome is Idle. Any other error has changed nothing, or says that restoring
+// has failed as well.
+//
+// A canceled context ends the wait for another change and the check. After the
+// installation Apply finishes or restores without it, within two ReloadTimeouts and some
+// seconds.
 func (p *Process) Apply(ctx context.Context, config []byte, fingerprint string) (Outcome, error) {
 	begun := time.Now()
 	out, err := p.applier.apply(ctx, config, fingerprint)
@@ -54,7 +54,7 @@ func (p *Process) Apply(ctx context.Context, config []byte, fingerprint string) 
 	return out, nil
 }
 
-// An applier puts configurations in effect.
+// An applier puts configurations in effect, and restores the previous one on failure.
 type applier struct {
 	cfg      *Config
 	logger   *slog.Logger
@@ -85,7 +85,7 @@ func (a *applier) apply(ctx context.Context, config []byte, fingerprint string) 
 	return out, err
 }
 
-// applyLocked is apply, in its turn and after the check.
+// applyLocked is apply after the check. The caller holds the lock.
 func (a *applier) applyLocked(ctx context.Context, config []byte, fingerprint string) (Outcome, error) {
 	before, err := a.finder.awaitAnswer(ctx)
 	if err != nil {
@@ -148,8 +148,8 @@ func (a *applier) applyLocked(ctx context.Context, config []byte, fingerprint st
 	return out, nil
 }
 
-// goBack puts the former file in place and makes sure that what ran before runs.
-// It returns why, or more when it did not succeed.
+// goBack restores the previous file and makes sure that the previous configuration runs.
+// It returns why, with more if that has failed.
 func (a *applier) goBack(ctx context.Context, swap *fileSwap, before observation, why error) error {
 	if err := swap.undo(); err != nil {
 		return fmt.Errorf("%s; putting the former file back: %w", why.Error(), err)
@@ -167,7 +167,7 @@ func (a *applier) goBack(ctx context.Context, swap *fileSwap, before observation
 		_, err = a.startAgain(ctx)
 	}
 	if err != nil && before.isRunning() {
-		// No *lb.RefusedError: that would say that what ran before runs on.
+		// No *lb.RefusedError: it would say that the previous configuration keeps running.
 		return fmt.Errorf("%s; going back: %s", why.Error(), err.Error())
 	}
 	return why
@@ -179,9 +179,9 @@ func (a *applier) stillServes(ctx context.Context, before observation) bool {
 	return err == nil && !info.Stopping && slices.Contains(before.workers(), info.PID)
 }
 
-// runningFile is the file on disk when it is known to be what the worker runs:
-// either proven, by carrying the fingerprint the worker was started with, or put
-// there by Install or Apply. Otherwise it is nil.
+// runningFile is the file on disk if the worker is known to run it; otherwise nil. That is
+// proven when both have the same fingerprint. It is assumed when Install or Apply has put
+// the file in effect.
 func (a *applier) runningFile(ctx context.Context, before observation) (file []byte, proven bool) {
 	if !before.isRunning() {
 		return nil, false
@@ -204,7 +204,7 @@ func hasFingerprint(config []byte, fingerprint string) bool {
 	return fingerprint != "" && description(config) == descriptionPrefix+fingerprint
 }
 
-// description is what a configuration says of itself; empty: nothing.
+// description is the value of the description line; "": there is none.
 func description(config []byte) string {
 	for line := range bytes.Lines(config) {
 		word, rest, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))

@@ -15,25 +15,23 @@ import (
 	"thalassa/lb"
 )
 
-// checkTimeout bounds a check. 10,000 servers take 0.1 s; names that must be
-// resolved take longer.
+// checkTimeout bounds a check. 10,000 servers take 0.1 s; resolving names takes longer.
 const checkTimeout = 30 * time.Second
 
-// checkHolds is how long a passed check counts for the same bytes: files that
-// they name may change.
+// checkHolds is how long a passed check is valid for the same bytes. Files that they name
+// may change.
 const checkHolds = 5 * time.Second
 
 // Check asks "haproxy -c" whether it takes a configuration. The error is a
-// *lb.RefusedError of stage "check" with HAProxy's words when it does not;
-// anything else (no binary, no space, no time) is another error and says
-// nothing about the configuration. That HAProxy takes a configuration does not
-// prove that it starts with it.
+// *lb.RefusedError of stage "check" with HAProxy's output when it does not. Another
+// error (no binary, no space, no time) says nothing about the configuration. A passed
+// check does not prove that HAProxy starts with the configuration.
 //
-// One that binds a path by which HAProxy is controlled is refused as well; Apply takes
-// such a one nevertheless, as what is stored stays in effect.
+// Check also refuses a configuration that binds a path by which HAProxy is controlled.
+// Apply accepts it, because a stored configuration stays in effect.
 //
-// The configuration is staged beside ConfigPath, so that what it names relative
-// to its own folder is found. The staged file is always removed.
+// The configuration is staged beside ConfigPath, so that HAProxy finds files that it
+// names relative to that folder. The staged file is always removed.
 func (p *Process) Check(ctx context.Context, config []byte) error {
 	err := p.cfg.refuseControlPaths(config)
 	if err == nil {
@@ -57,7 +55,7 @@ type checker struct {
 	checkedAt time.Time
 }
 
-// check is Check by HAProxy alone, which is noted.
+// check runs "haproxy -c" and stores that it has passed.
 func (k *checker) check(ctx context.Context, config []byte) error {
 	if err := k.run(ctx, config); err != nil {
 		return err
@@ -68,8 +66,8 @@ func (k *checker) check(ctx context.Context, config []byte) error {
 	return nil
 }
 
-// checkUnlessRecent spares a configuration the second check when it has
-// passed one a moment ago, as a candidate does before it is applied.
+// checkUnlessRecent checks a configuration that has not just passed a check, as a
+// candidate has before it is applied.
 func (k *checker) checkUnlessRecent(ctx context.Context, config []byte) error {
 	k.mu.Lock()
 	done := k.checked == digestOf(config) && time.Since(k.checkedAt) < checkHolds
@@ -108,7 +106,7 @@ func (k *checker) run(ctx context.Context, config []byte) error {
 	err = cmd.Run()
 	var exit *exec.ExitError
 	switch {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay): // ended well, though not all of its words came through
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // succeeded, though its output is incomplete
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -131,8 +129,8 @@ func orElse(s, other string) string {
 	return s
 }
 
-// A head keeps the beginning of what is written, up to maxWords: the first
-// faults explain the rest.
+// A head keeps the first maxOutput bytes that are written: the first errors explain the
+// rest.
 type head struct{ bytes.Buffer }
 
 func (h *head) Write(b []byte) (int, error) {

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// A child is a HAProxy (or the sudo before it) that was started here.
+// A child is a HAProxy that this program has started, or its sudo.
 type child struct {
 	pid   int
 	ended chan struct{}
 	err   error // how it ended; valid once ended is closed
 }
 
-// exitText tells how a child ended.
+// exitText says how a child ended.
 func (c *child) exitText() string {
 	if c.err == nil {
 		return "exit status 0"
@@ -23,16 +23,15 @@ func (c *child) exitText() string {
 	return c.err.Error()
 }
 
-// A lastChild is the HAProxy that was started here last, if any.
+// A lastChild is the HAProxy that this program has started last, if any.
 type lastChild struct {
-	died chan struct{} // a one-slot poke: a HAProxy started here has ended
+	died chan struct{} // one slot: a child has ended
 
 	mu    sync.Mutex
 	child *child // nil: none
 }
 
-// killed tells the signal that has ended the HAProxy started here last; "" when none
-// has, or nobody knows.
+// killed names the signal that ended the last child; "": none did, or that is unknown.
 func (lc *lastChild) killed() string {
 	c := lc.last()
 	if c == nil {
@@ -40,7 +39,7 @@ func (lc *lastChild) killed() string {
 	}
 	select {
 	case <-c.ended:
-	case <-time.After(answerTimeout): // it is not the one that is gone
+	case <-time.After(answerTimeout): // another process has ended
 		return ""
 	}
 	exit, ok := errors.AsType[*exec.ExitError](c.err)
@@ -53,7 +52,7 @@ func (lc *lastChild) killed() string {
 	return c.exitText()
 }
 
-// reap waits for the end of a child and tells Run.
+// reap waits for the end of a child and wakes Run.
 func (lc *lastChild) reap(cmd *exec.Cmd, c *child) {
 	c.err = cmd.Wait()
 	close(c.ended)
@@ -69,7 +68,7 @@ func (lc *lastChild) set(c *child) {
 	lc.child = c
 }
 
-// last is the HAProxy that was started here last; nil: none.
+// last is the child that was started last; nil: none.
 func (lc *lastChild) last() *child {
 	lc.mu.Lock()
 	defer lc.mu.Unlock()

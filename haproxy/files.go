@@ -15,14 +15,14 @@ import (
 	"thalassa/internal/leftover"
 )
 
-// filePerm keeps what a configuration may hold (passwords of userlists) from
-// other users; HAProxy reads it before it gives up its rights.
+// filePerm protects the passwords of a configuration from other users. HAProxy reads
+// the file before it drops its privileges.
 const filePerm = 0o640
 
 // stage writes a file beside path and returns its name. The name begins with a
 // dot and does not end in .cfg, so that no HAProxy that was given the folder
-// (-f folder/) reads it. It belongs to whom the file at path belongs, where root
-// asks on another user's behalf. On error nothing is left.
+// (-f folder/) reads it. For root it gets the owner of the file at path. On error no
+// file is left.
 func stage(path string, content []byte) (name string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), leftover.StagedPrefix(path)+"*")
 	if err != nil {
@@ -44,14 +44,13 @@ type configFiles struct {
 	logger *slog.Logger
 
 	mu       sync.Mutex
-	intended digest // of the file that Install was given last
-	inEffect digest // of the one that it, or Apply, has seen to last
+	intended digest // the last argument of Install
+	inEffect digest // the file that Install or Apply has put in effect last
 }
 
-// read reads one of our files. Root, who does so for a user that may put anything
-// in its place, follows no link and reads nothing but a file that the user could
-// only have made: what only root may read would get into HAProxy's log, or into the
-// file of that user.
+// read reads one of our files. With Config.User the folder is that user's, who may put
+// anything there. Then root follows no link, and reads only a file that the user could
+// have created: otherwise the user could read root's files through HAProxy.
 func (c *configFiles) read(path string) ([]byte, error) {
 	if c.cfg.User == nil {
 		return os.ReadFile(path)
@@ -67,8 +66,8 @@ func (c *configFiles) read(path string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// checkOwner is an error unless the user could have made a file, of which another one's
-// second name is none.
+// checkOwner returns an error unless the user could have created the file. A hard link to
+// another user's file is an error.
 func (u User) checkOwner(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -81,12 +80,11 @@ func (u User) checkOwner(f *os.File) error {
 	return nil
 }
 
-// chownLike makes f belong to the owner of the file at path, if there is one and we
-// are root.
+// chownLike gives f the owner of the file at path, if that exists and we are root.
 func chownLike(f *os.File, path string) error {
 	info, err := os.Stat(path)
 	if err != nil || os.Geteuid() != 0 {
-		return nil //nolint:nilerr // there is nobody to give it to
+		return nil //nolint:nilerr // there is no other owner
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || stat.Uid == 0 {
@@ -95,9 +93,8 @@ func chownLike(f *os.File, path string) error {
 	return f.Chown(int(stat.Uid), int(stat.Gid))
 }
 
-// replace makes content the file at path, at once and for good: a reader sees
-// the former file or the new one, also after a power cut. On error the former
-// file is there.
+// replace replaces the file at path atomically and durably: a reader sees the previous
+// or the new file, also after a power cut. On error the previous file remains.
 func replace(path string, content []byte) error {
 	name, err := stage(path, content)
 	if err != nil {
@@ -114,7 +111,7 @@ func replace(path string, content []byte) error {
 	return syncPath(filepath.Dir(path))
 }
 
-// syncPath makes what was written to a file, or renamed in a folder, last.
+// syncPath flushes a file or a directory to disk.
 func syncPath(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -135,8 +132,8 @@ func hasContent(path string, content []byte) bool {
 	return err == nil && bytes.Equal(there, content)
 }
 
-// openFile opens a file to read. A FIFO, which another user may put there, is none:
-// who reads it may wait for ever.
+// openFile opens a regular file to read. A FIFO, on which a reader may wait for ever, is
+// an error.
 func openFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -152,7 +149,7 @@ func openFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// intend notes what Install was given, and returns what was in effect then.
+// intend stores the argument of Install. It returns what is in effect.
 func (c *configFiles) intend(config digest) (inEffect digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,7 +157,7 @@ func (c *configFiles) intend(config digest) (inEffect digest) {
 	return c.inEffect
 }
 
-// lastIntended is the digest of what Install was given last.
+// lastIntended is the digest of the last argument of Install.
 func (c *configFiles) lastIntended() digest {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -179,7 +176,7 @@ func (c *configFiles) setInEffect(config digest) {
 	c.inEffect = config
 }
 
-// A digest tells a file from others.
+// A digest identifies the content of a file.
 type digest struct {
 	size int64
 	sum  [sha256.Size]byte
@@ -201,16 +198,16 @@ func digestOf(content []byte) digest {
 	return digest{size: int64(len(content)), sum: sha256.Sum256(content)}
 }
 
-// mask is masked for words about the file on disk.
+// mask is maskText for output about the file on disk.
 func (c *configFiles) mask(text string) string {
 	config, err := os.ReadFile(c.cfg.ConfigPath)
 	if err != nil {
-		config = nil // nothing is haproxy.cfg's own then
+		config = nil // then everything is masked
 	}
 	return maskText(text, c.cfg.ConfigPath, config)
 }
 
-// readSmall reads a small file of ours, and neither waits at a FIFO nor follows a link.
+// readSmall reads a small regular file of ours. A link is an error.
 func (c *configFiles) readSmall(path string) ([]byte, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -222,13 +219,13 @@ func (c *configFiles) readSmall(path string) ([]byte, error) {
 	return c.read(path)
 }
 
-// An installedFile is a configuration on disk, and what it says.
+// An installedFile is the configuration on disk and its outline.
 type installedFile struct {
 	content []byte
 	*outline
 }
 
-// readOutline reads the file on disk; nil: it cannot be read.
+// readOutline reads the file on disk; nil: that failed.
 func (c *configFiles) readOutline() *installedFile {
 	content, err := c.read(c.cfg.ConfigPath)
 	if err != nil {
@@ -237,7 +234,7 @@ func (c *configFiles) readOutline() *installedFile {
 	return &installedFile{content, outlineOf(content)}
 }
 
-// namesSocket reports whether the file on disk has the stats socket.
+// namesSocket reports whether the file on disk has a line for the stats socket.
 func (c *configFiles) namesSocket() bool {
 	config, err := c.read(c.cfg.ConfigPath)
 	return err == nil && respelled(config, []string{c.cfg.StatsSocket}, 0) != nil

@@ -8,15 +8,14 @@ import (
 	"path/filepath"
 )
 
-// A fileSwap is a file that was replaced and can still be put back, for which
-// not even space on the disk is needed.
+// A fileSwap is a replaced file that can still be restored, also on a full disk.
 type fileSwap struct {
 	path   string
 	backup string // "" when there was no file before
 }
 
-// swap replaces the file on disk and keeps the former one aside until the
-// exchange is undone or closed. On error nothing has changed.
+// swap replaces the file on disk. It keeps the previous one until undo or close. On error
+// nothing has changed.
 func (c *configFiles) swap(content []byte) (*fileSwap, error) {
 	s := &fileSwap{path: c.cfg.ConfigPath}
 	var err error
@@ -29,13 +28,13 @@ func (c *configFiles) swap(content []byte) (*fileSwap, error) {
 	return s, nil
 }
 
-// asidePath is where the former file is kept aside.
+// asidePath is where the previous file is kept.
 func asidePath(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".former")
 }
 
-// keepAside makes a second name for the file at path, or a copy of it where the
-// system forbids links (fs.protected_hardlinks). No file gives no name.
+// keepAside creates a hard link to the file at path, or a copy where the system forbids
+// links (fs.protected_hardlinks). The name is "" when there is no file.
 func (c *configFiles) keepAside(path string) (string, error) {
 	backup := asidePath(path)
 	_ = os.Remove(backup) // of a program that was killed; if it is in the way, Link says so
@@ -53,7 +52,7 @@ func (c *configFiles) keepAside(path string) (string, error) {
 	return backup, replace(backup, content)
 }
 
-// undo puts the former file back, or removes the new one when there was none.
+// undo restores the previous file. Without one it removes the new file.
 func (s *fileSwap) undo() error {
 	if s.backup == "" {
 		if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -69,7 +68,7 @@ func (s *fileSwap) undo() error {
 	return syncPath(filepath.Dir(s.path))
 }
 
-// close forgets the former file.
+// close removes the previous file.
 func (s *fileSwap) close() {
 	if s.backup != "" {
 		_ = os.Remove(s.backup)

@@ -12,14 +12,13 @@ import (
 )
 
 const (
-	// pollInterval is the time between two looks at a HAProxy that is changing.
+	// pollInterval is the time between two observations of a HAProxy that changes.
 	pollInterval = 10 * time.Millisecond
-	// patience is how long a living master may stay silent before it is taken
-	// to have lost its socket. Executing itself anew takes it milliseconds, and
-	// longer only while it reads a large configuration.
+	// masterTimeout bounds the wait for a living master that does not answer; later its
+	// socket counts as lost. It re-executes itself within milliseconds, or longer when it
+	// reads a large configuration.
 	masterTimeout = 2 * time.Second
-	// question is how long one answer may take; a HAProxy that runs needs
-	// milliseconds.
+	// answerTimeout bounds one answer. A running HAProxy needs milliseconds.
 	answerTimeout = time.Second
 )
 
@@ -54,7 +53,8 @@ type finder struct {
 	silence    silence
 }
 
-// observe asks once. No HAProxy is no error; one that must not be asked is.
+// observe asks the master once. No HAProxy is no error. A socket that this user may not
+// open is one.
 func (f *finder) observe(ctx context.Context) (observation, error) {
 	procs, err := f.showProc(ctx)
 	if statsock.NotListening(err) && f.former.adopt(ctx) {
@@ -91,8 +91,8 @@ func (f *finder) observe(ctx context.Context) (observation, error) {
 // isForeignSocket reports whether an error says that somebody else has a socket's path.
 func isForeignSocket(err error) bool { return errors.As(err, new(*statsock.ForeignError)) }
 
-// behind finds this HAProxy by its processes where somebody else has the path of
-// its master socket; none for another error.
+// behind finds this HAProxy by its processes when another user has the path of its
+// master socket. It finds none for another error.
 func (f *finder) behind(err error) []identity {
 	if !isForeignSocket(err) {
 		return nil
@@ -100,9 +100,9 @@ func (f *finder) behind(err error) []identity {
 	return f.members.all()
 }
 
-// awaitAnswer looks until the master answers or is gone. A living master that stays
-// silent for longer than patience is in the view without its processes, at once when
-// its socket was lost before.
+// awaitAnswer observes until the master answers or is gone. The observation of a master
+// that does not answer within masterTimeout has no processes. It returns at once when
+// the socket was lost before.
 func (f *finder) awaitAnswer(ctx context.Context) (observation, error) {
 	give, cancel := context.WithTimeout(ctx, masterTimeout)
 	defer cancel()
@@ -143,7 +143,7 @@ func (rt *router) showInfo(ctx context.Context) (statsock.Info, error) {
 	return info, err
 }
 
-// search looks for a master whose socket is silent or lost.
+// search finds a master whose socket does not answer or is lost.
 func (f *finder) search(ctx context.Context) (identity, bool) {
 	if known := f.last(); known.alive() {
 		return known, true
@@ -161,7 +161,7 @@ func (f *finder) search(ctx context.Context) (identity, bool) {
 	return identity{}, false
 }
 
-// setLast notes the master that Run watches.
+// setLast stores the master that was observed.
 func (f *finder) setLast(id identity) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -185,7 +185,7 @@ func poll(ctx context.Context, step func() (done bool, err error)) error {
 	}
 }
 
-// last is the master that answered last; zero: none.
+// last is the master that was observed last; zero: none.
 func (f *finder) last() identity {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -199,8 +199,8 @@ type silence struct {
 	since  time.Time
 }
 
-// noteSilence tells, once, of a master socket that is lost and that answers again; the
-// zero value is a master that answers.
+// noteSilence stores that a master does not answer, or with the zero value that it
+// does. It logs when a lost socket answers again.
 func (f *finder) noteSilence(s silence) {
 	f.mu.Lock()
 	before := f.silence
@@ -215,7 +215,7 @@ func (f *finder) noteSilence(s silence) {
 	}
 }
 
-// isMute reports whether the master of a view has lost its socket for good.
+// isMute reports whether a master has not answered for longer than masterTimeout.
 func (f *finder) isMute(seen observation) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

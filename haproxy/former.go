@@ -15,15 +15,15 @@ import (
 	"thalassa/statsock"
 )
 
-// Paths are those of a HAProxy's sockets and its pid file.
+// Paths are the paths of the sockets and the pid file of a HAProxy.
 type Paths struct{ StatsSocket, MasterSocket, PIDPath string }
 
-// A HAProxy cannot be given another master socket while it runs. So one at the paths
-// of an earlier release is reached by symbolic links in the place of the new ones. The
-// stats socket moves with the next reload, which makes a socket in the place of the
-// link; the master socket and the pid file move with the next start.
+// A running HAProxy cannot change its master socket. So symbolic links at the new paths
+// lead to a HAProxy at the paths of an earlier release. The next reload replaces the link
+// of the stats socket by a socket. The next start does so for the master socket and the
+// pid file.
 
-// formerPaths leads from the paths of an earlier release to the present ones.
+// formerPaths adopts a HAProxy at the paths of an earlier release.
 type formerPaths struct {
 	cfg    *Config
 	logger *slog.Logger
@@ -39,8 +39,8 @@ func (fp *formerPaths) process() *Process {
 	return New(cfg)
 }
 
-// adopt looks for a HAProxy with our configuration at the former paths, and
-// makes it one that is at ours. It must be called only while nobody listens there.
+// adopt finds a HAProxy with our configuration at the former paths, and links our paths
+// to them. It must only be called while no HAProxy listens at ours.
 func (fp *formerPaths) adopt(ctx context.Context) bool {
 	if fp.cfg.Former == nil || fp.isLinked() {
 		return false
@@ -52,7 +52,7 @@ func (fp *formerPaths) adopt(ctx context.Context) bool {
 	}
 	fp.linking.Lock()
 	defer fp.linking.Unlock()
-	if fp.isLinked() { // another look was faster
+	if fp.isLinked() { // another goroutine was faster
 		return true
 	}
 	for _, pair := range fp.pairs() {
@@ -66,8 +66,8 @@ func (fp *formerPaths) adopt(ctx context.Context) bool {
 	return true
 }
 
-// isLinked reports whether the master socket is a link to the former one. Then all was
-// linked, and the stats socket may have moved since.
+// isLinked reports whether the master socket is a link to the former one. It is the last
+// link that is created.
 func (fp *formerPaths) isLinked() bool {
 	return leadsTo(fp.cfg.MasterSocket) == fp.cfg.Former.MasterSocket
 }
@@ -80,13 +80,12 @@ func (fp *formerPaths) pairs() []pair {
 	if f == nil {
 		return nil
 	}
-	// The master socket is the last: it says that all are linked.
+	// The master socket is last: see isLinked.
 	all := []pair{{f.PIDPath, fp.cfg.PIDPath}, {f.StatsSocket, fp.cfg.StatsSocket}, {f.MasterSocket, fp.cfg.MasterSocket}}
 	return slices.DeleteFunc(all, func(p pair) bool { return p.former == p.ours })
 }
 
-// link makes path a symbolic link to target, in the place of what is left of a HAProxy
-// that has ended.
+// link replaces the file at path by a symbolic link to target.
 func link(target, path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -94,8 +93,7 @@ func link(target, path string) error {
 	return os.Symlink(target, path)
 }
 
-// leave removes the links, and the sockets of a HAProxy at the former paths that
-// has ended. The next one is at ours.
+// leave removes the links, and the sockets of an ended HAProxy at the former paths.
 func (fp *formerPaths) leave(ctx context.Context) {
 	for _, pair := range fp.pairs() {
 		if there, err := os.Readlink(pair.ours); err != nil || there != pair.former {
@@ -119,8 +117,8 @@ func (fp *formerPaths) leave(ctx context.Context) {
 	}
 }
 
-// readsConfig reports whether a HAProxy was started with our configuration. One that
-// something else starts may be given more than that, and by another name.
+// readsConfig reports whether a HAProxy was started with our configuration. The arguments
+// of an External HAProxy may differ, so it always counts.
 func (fp *formerPaths) readsConfig(pid int) bool {
 	if fp.cfg.Mode == External {
 		return true
@@ -134,7 +132,7 @@ func (fp *formerPaths) readsConfig(pid int) bool {
 	return i >= 0 && i+1 < len(args) && samePath(args[i+1], fp.cfg.ConfigPath)
 }
 
-// leadsTo is what a symbolic link of ours leads to; the path itself where it is none.
+// leadsTo is the target of a symbolic link; the path itself if it is none.
 func leadsTo(path string) string {
 	target, err := os.Readlink(path)
 	if err != nil || !filepath.IsAbs(target) {

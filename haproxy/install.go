@@ -8,12 +8,12 @@ import (
 	"thalassa/statsock"
 )
 
-// Install makes config the file on disk without a reload: the running HAProxy
-// has it in effect already, and a restart by anybody is to come up with it. Where
-// Pacemaker has no HAProxy run, the file is config, too. A HAProxy that cannot be asked
-// gets it in the place of other members of the same configuration. Else, when it shows
-// the fingerprint of another one by now, and when Apply has been at it since the call,
-// the file is Apply's and stays, which Intact tells. On error the former file is there.
+// Install makes config the file on disk without a reload: the running HAProxy has it in
+// effect already, and a later start must use it. It also installs config where Pacemaker
+// does not run HAProxy. If HAProxy does not answer, config replaces only a file with the
+// same fingerprint, which has other members. The file stays as it is when HAProxy shows
+// the fingerprint of another configuration, or when Apply has changed the file since the
+// call; see Intact. On error the previous file remains.
 func (p *Process) Install(ctx context.Context, config []byte) error {
 	intended := digestOf(config)
 	before := p.files.intend(intended)
@@ -33,7 +33,7 @@ func (p *Process) Install(ctx context.Context, config []byte) error {
 	return nil
 }
 
-// mayInstall reports whether nothing but config belongs on disk.
+// mayInstall reports whether config is the right file for the next start.
 func (a *applier) mayInstall(ctx context.Context, config []byte) bool {
 	info, err := a.router.showInfo(ctx)
 	switch {
@@ -42,14 +42,14 @@ func (a *applier) mayInstall(ctx context.Context, config []byte) bool {
 	case a.cfg.Mode == Pacemaker && statsock.NotListening(err):
 		return true
 	}
-	// Whoever starts or reloads it takes the file that is there, which is to be newer at
-	// most: what Apply could not put in effect is for that start.
+	// The next start or reload takes the file on disk. That may be newer than what runs:
+	// a configuration that Apply could not put in effect.
 	there, err := a.files.read(a.cfg.ConfigPath)
 	own, ok := strings.CutPrefix(description(config), descriptionPrefix)
 	return err == nil && ok && hasFingerprint(there, own) && digestOf(there) == a.files.lastInEffect()
 }
 
-// Intact reports whether the file on disk is the one that Install was given last.
+// Intact reports whether the file on disk is the last argument of Install.
 func (p *Process) Intact() bool {
 	intended := p.files.lastIntended()
 	return intended.isOf(p.cfg.ConfigPath)

@@ -29,9 +29,8 @@ func (c *configFiles) installed() ([]byte, error) {
 	return config, nil
 }
 
-// Resume starts HAProxy with the file on disk, or with the last good one, as an
-// earlier run left it. It does nothing when HAProxy runs. An error that is
-// fs.ErrNotExist says that there is no file.
+// Resume starts HAProxy with the file on disk, or with the last good one. It does nothing
+// when HAProxy runs. The error is fs.ErrNotExist when there is no file.
 func (p *Process) Resume(ctx context.Context) error {
 	if err := p.applier.resume(ctx); err != nil {
 		return fmt.Errorf("resuming haproxy: %w", err)
@@ -61,8 +60,8 @@ func (a *applier) resume(ctx context.Context) error {
 	return nil
 }
 
-// Drops reports whether config lacks a frontend or backend that the file on disk has
-// from an earlier agent. A file of somebody else counts for nothing, as none does.
+// Drops reports whether config lacks a frontend or backend of the file on disk. It is
+// false when there is no file, or when no agent has written it.
 func (p *Process) Drops(config []byte) (bool, error) {
 	there, err := p.files.read(p.cfg.ConfigPath)
 	switch {
@@ -72,7 +71,7 @@ func (p *Process) Drops(config []byte) (bool, error) {
 		return false, fmt.Errorf("reading the installed configuration: %w", err)
 	}
 	if _, err := os.Stat(p.files.lastGood()); err != nil && !strings.HasPrefix(description(there), descriptionPrefix) {
-		return false, nil // somebody else's
+		return false, nil // no agent has written it
 	}
 	kept := proxies(config)
 	return slices.ContainsFunc(proxies(there), func(title string) bool { return !slices.Contains(kept, title) }), nil
@@ -89,8 +88,8 @@ func proxies(config []byte) []string {
 	return out
 }
 
-// isInEffect reports whether the worker that serves has this very configuration, and
-// the file on disk is it: then there is nothing to apply.
+// isInEffect reports whether the serving worker and the file on disk have this
+// configuration.
 func (a *applier) isInEffect(ctx context.Context, config []byte, expect string) (worker int, ok bool) {
 	if expect == "" || !hasContent(a.cfg.ConfigPath, config) {
 		return 0, false

@@ -16,7 +16,7 @@ import (
 	"thalassa/lb"
 )
 
-// A pathKeeper keeps the paths in order that a master makes anew at every reload.
+// A pathKeeper restores the paths that a master creates again at every reload.
 type pathKeeper struct {
 	cfg     *Config
 	logger  *slog.Logger
@@ -25,7 +25,7 @@ type pathKeeper struct {
 	files   *configFiles
 
 	mu     sync.Mutex
-	failed identity // the master whose pid file cannot be put right
+	failed identity // the master whose pid file could not be restored
 }
 
 // keep restores what needs no reload: the folders and the pid file of a master that
@@ -35,9 +35,9 @@ func (pk *pathKeeper) keep(master identity) {
 	pk.keepPIDFile(master)
 }
 
-// clearForReload makes sure that a reload does not end HAProxy: the master makes its socket
-// and its pid file anew, and where it cannot it ends with all its workers (2.6 to 3.2).
-// Directories that are gone are made, and what stands in the way is removed.
+// clearForReload prevents that a reload ends HAProxy: a master that cannot create its
+// socket or pid file ends with all its workers (2.6 to 3.2). It creates missing
+// directories and removes obstacles.
 func (pk *pathKeeper) clearForReload(master identity) error {
 	pk.keepFolders(master)
 	for _, path := range pk.masterPaths(master) {
@@ -48,7 +48,7 @@ func (pk *pathKeeper) clearForReload(master identity) error {
 	return nil
 }
 
-// masterPaths are those that a master makes anew at every reload.
+// masterPaths are the paths that a master creates again at every reload.
 func (pk *pathKeeper) masterPaths(master identity) (paths []string) {
 	if pk.members.includes(master.pid) {
 		paths = append(paths, pk.cfg.MasterSocket)
@@ -59,7 +59,7 @@ func (pk *pathKeeper) masterPaths(master identity) (paths []string) {
 	return paths
 }
 
-// keepFolders makes the folders anew of what a master makes at a reload by anybody.
+// keepFolders creates missing directories of the paths that a reload needs.
 func (pk *pathKeeper) keepFolders(master identity) {
 	for _, path := range append(pk.masterPaths(master), pk.cfg.StatsSocket) {
 		dir := filepath.Dir(path)
@@ -74,7 +74,7 @@ func (pk *pathKeeper) keepFolders(master identity) {
 	}
 }
 
-// clearPath checks that a user can make something at a path, and removes what that
+// clearPath checks that a user can create a file at a path, and removes a file that the
 // user could not replace.
 func clearPath(path string, uid uint32) error {
 	dir := filepath.Dir(path)
@@ -88,7 +88,7 @@ func clearPath(path string, uid uint32) error {
 	}
 	info, err := os.Lstat(path)
 	if err != nil {
-		return nil //nolint:nilerr // there is nothing in the way
+		return nil //nolint:nilerr // nothing is at the path
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if info.IsDir() || ok && uid != 0 && stat.Uid != uid {

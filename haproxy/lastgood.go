@@ -10,8 +10,8 @@ import (
 
 func (c *configFiles) lastGood() string { return c.cfg.ConfigPath + ".last-good" }
 
-// keepLastGood notes that a running worker has proven config. That it cannot be kept
-// does not undo the success.
+// keepLastGood stores a configuration that a worker has started with. It logs an error,
+// which does not undo the success.
 func (c *configFiles) keepLastGood(ctx context.Context, config []byte) {
 	if hasContent(c.lastGood(), config) {
 		return
@@ -21,8 +21,8 @@ func (c *configFiles) keepLastGood(ctx context.Context, config []byte) {
 	}
 }
 
-// keepOriginal copies a file that somebody else wrote, as on the first use of
-// this package on a machine, to ConfigPath + ".before-thalassa".
+// keepOriginal copies a file that this package has not written to ConfigPath +
+// ".before-thalassa". That happens on the first use on a machine.
 func (c *configFiles) keepOriginal() error {
 	original := c.cfg.ConfigPath + ".before-thalassa"
 	for _, ours := range []string{c.lastGood(), original} {
@@ -32,7 +32,7 @@ func (c *configFiles) keepOriginal() error {
 	}
 	content, err := c.read(c.cfg.ConfigPath)
 	if errors.Is(err, fs.ErrNotExist) || strings.HasPrefix(description(content), descriptionPrefix) {
-		return nil // nobody's, or put there for a start that has not come yet
+		return nil // there is none, or an agent wrote it for a later start
 	}
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (c *configFiles) keepOriginal() error {
 	return replace(original, content)
 }
 
-// keepInstalled notes that a worker has started with the file on disk.
+// keepInstalled is keepLastGood of the file on disk.
 func (c *configFiles) keepInstalled(ctx context.Context) {
 	if config, err := c.read(c.cfg.ConfigPath); err == nil {
 		c.keepLastGood(ctx, config)

@@ -32,8 +32,8 @@ type launcher struct {
 }
 
 // start runs HAProxy with the file on disk and waits until a worker serves. It
-// must only be called when none runs. On error none was left running; it is a
-// *lb.RefusedError of stage "start" when HAProxy did not start with the file.
+// must only be called when none runs. On error none is left running. The error is a
+// *lb.RefusedError of stage "start" when HAProxy does not start with the file.
 func (la *launcher) start(ctx context.Context, config []byte, fingerprint string) (worker int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, la.cfg.ReloadTimeout)
 	defer cancel()
@@ -74,7 +74,7 @@ func (la *launcher) start(ctx context.Context, config []byte, fingerprint string
 	return 0, fmt.Errorf("starting haproxy: %w", err)
 }
 
-// failedStart tells why a HAProxy ended before it served.
+// failedStart says why HAProxy ended before it served.
 func (la *launcher) failedStart(w *workerWait, c *child) error {
 	output := la.startupLog.sinceMark()
 	if la.cfg.Sudo && firstAlert(output) == "" {
@@ -83,9 +83,8 @@ func (la *launcher) failedStart(w *workerWait, c *child) error {
 	return w.refused(output, "haproxy ended with "+c.exitText())
 }
 
-// spawn starts the process. It gets a session of its own, so that signals to
-// the group of this program never reach it, and nothing of this program but the
-// startup log.
+// spawn starts the process. It runs in a session of its own, so that signals to this
+// program's group never reach it. It inherits only the startup log.
 func (la *launcher) spawn(ctx context.Context) (*child, error) {
 	cmd, err := la.program.command(context.WithoutCancel(ctx), "-W", "-S", la.program.masterArgument(), "-p", la.cfg.PIDPath, "-f", la.cfg.ConfigPath)
 	if err != nil {
@@ -116,10 +115,9 @@ func (la *launcher) spawn(ctx context.Context) (*child, error) {
 	return c, nil
 }
 
-// awaitStrays waits until nobody answers on the stats socket and nothing lives that was
-// started with our master socket: the worker of a master that was killed takes a moment
-// to notice. A HAProxy that stays without our master, or without its sockets, would share
-// the ports with ours, unseen, so that is an error.
+// awaitStrays waits until no HAProxy answers on the stats socket or has our master
+// socket: the workers of a killed master need a moment to end. A HAProxy that stays is an
+// error, because it would share its ports with the new one.
 func (la *launcher) awaitStrays(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, masterTimeout)
 	defer cancel()
@@ -154,8 +152,8 @@ func (la *launcher) awaitStrays(ctx context.Context) error {
 	return &lb.UnavailableError{What: "somebody listens on " + la.cfg.StatsSocket + ", but does not answer like HAProxy"}
 }
 
-// isSquatted reports whether it is no HAProxy that listens on the stats socket: one that
-// is started takes the path.
+// isSquatted reports whether another program listens on the stats socket. A HAProxy that
+// starts takes the path.
 func (la *launcher) isSquatted(ctx context.Context) bool {
 	pid, err := statsock.Listener(ctx, la.cfg.StatsSocket)
 	if err != nil {
@@ -165,15 +163,15 @@ func (la *launcher) isSquatted(ctx context.Context) bool {
 	return err == nil && strings.TrimSpace(string(name)) != "haproxy"
 }
 
-// endStarted ends a HAProxy that was started a moment ago and does not serve.
+// endStarted ends a HAProxy that was just started and does not serve.
 func (la *launcher) endStarted(ctx context.Context, c *child) {
 	look, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	seen, err := la.finder.observe(look)
 	if err != nil {
-		seen = observation{} // the child is all that is known
+		seen = observation{} // only the child is known
 	}
-	others, _ := la.members.of(seen.master) // a stranger's process is not what was started here
+	others, _ := la.members.of(seen.master) // another process was not started here
 	members := append(startedMembers(c), others...)
 	if err := la.members.end(ctx, members, syscall.SIGTERM, masterTimeout); err != nil {
 		err = la.members.end(ctx, members, syscall.SIGKILL, masterTimeout)

@@ -21,25 +21,25 @@ func isChild(pid, parent int) bool {
 	return err == nil && parent > 0 && stat.parent == parent
 }
 
-// A member is a process that belongs to this HAProxy: its master, a worker, or what the
-// master has started beside them.
+// A member is a process of this HAProxy: its master, a worker, or another child of the
+// master.
 type member struct {
 	identity
-	// child: it was seen as a child of a master that is ours, or of this program.
-	// Otherwise it is judged by what it is, each time that it is signaled.
+	// child: it is a child of our master or of this program. Other members are verified
+	// each time before they are signaled.
 	child bool
 }
 
-// members finds the processes of this HAProxy, and tells them from others.
+// members finds the processes of this HAProxy and verifies them.
 type members struct {
 	cfg     *Config
 	program *program
 	files   *configFiles
 }
 
-// verifyNamed is vet for a process that was named by a socket. Where /proc hides it (hidepid)
-// it is another user's, whom only sudo can signal: root's then, by root's own word,
-// since nobody else may listen on the socket.
+// verifyNamed is verify for a process that a socket has named. A process that /proc
+// hides (hidepid) is another user's. It is accepted with sudo: only root can listen on
+// the socket then.
 func (ms *members) verifyNamed(id identity) error {
 	if id.born == "" && ms.cfg.Sudo {
 		return nil
@@ -50,10 +50,10 @@ func (ms *members) verifyNamed(id identity) error {
 // includes reports whether a process was started as this HAProxy.
 func (ms *members) includes(pid int) bool { return ms.verify(pid) == nil }
 
-// verify judges whether a process is this HAProxy: it was started with our master socket,
-// which is as specific as it gets, runs HAProxy's program, and is a user's who may run
-// HAProxy. Anybody can give a process any words; they count for nothing without the
-// user. The error says what is wrong, as a *lb.UnavailableError.
+// verify checks that a process is this HAProxy: it was started with our master socket,
+// runs HAProxy's program, and belongs to a user who may run HAProxy. The user decides,
+// because anybody can choose the arguments of a process. The error is a
+// *lb.UnavailableError.
 func (ms *members) verify(pid int) error {
 	var wrong string
 	switch {
@@ -70,7 +70,7 @@ func (ms *members) verify(pid int) error {
 	return &lb.UnavailableError{What: fmt.Sprintf("process %d is not this HAProxy: it %s", pid, wrong)}
 }
 
-// hasMasterSocket reports whether the command line has our master socket.
+// hasMasterSocket reports whether the command line of a process has our master socket.
 func (ms *members) hasMasterSocket(pid int) bool {
 	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 	if err != nil || !bytes.Contains(line, []byte("\x00-S\x00")) {
@@ -89,8 +89,8 @@ func (ms *members) hasMasterSocket(pid int) bool {
 	return false
 }
 
-// samePath reports whether two paths are one, also by another spelling of the
-// directory (/var/run is /run). What they lead to need not be there.
+// samePath reports whether two paths are equal after their directories are resolved
+// (/var/run is /run). The files need not exist.
 func samePath(one, other string) bool {
 	if one == other {
 		return true
@@ -106,10 +106,9 @@ func samePath(one, other string) bool {
 	return err == nil && dir == otherDir
 }
 
-// runsHAProxy reports whether a process runs HAProxy's program, or one that an upgrade
-// has replaced since. Where another program starts HAProxy (a script, sudo) that counts
-// as well. A program that may not be seen is another user's, or has rights that we have
-// not: the user decides then.
+// runsHAProxy reports whether a process runs HAProxy's program, or the one that an
+// upgrade has replaced. A script or sudo that starts HAProxy counts as well. So does a
+// program that this user may not see: its user decides.
 func (ms *members) runsHAProxy(pid int) bool {
 	link := "/proc/" + strconv.Itoa(pid) + "/exe"
 	program, err := os.Readlink(link)
@@ -146,8 +145,8 @@ func isScript(path string) bool {
 	return string(head[:n]) == "#!"
 }
 
-// wrongUser says whose a process is when that is nobody who may run HAProxy; "" else.
-// Both who has started it and as whom it acts count.
+// wrongUser names the user of a process when that user may not run HAProxy; "": the user
+// may. The real and the effective user count.
 func (ms *members) wrongUser(pid int) string {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
@@ -173,12 +172,12 @@ func (ms *members) mayRun(uid uint32) bool {
 	if uid == 0 || int(uid) == os.Geteuid() || slices.Contains(ms.cfg.users(), uid) {
 		return true
 	}
-	// HAProxy that is started as another user's cannot become a third one's.
+	// HAProxy that starts as another user cannot change to a third one.
 	return ms.cfg.User == nil && slices.Contains(ms.workerUsers(), uid)
 }
 
-// workerUsers are those that haproxy.cfg has the workers run as. A template may name
-// others than the settings do.
+// workerUsers are the users that haproxy.cfg sets for the workers. A template may set
+// others than Config.
 func (ms *members) workerUsers() []uint32 {
 	var out []uint32
 	for _, path := range []string{ms.cfg.ConfigPath, ms.files.lastGood()} {
@@ -203,7 +202,7 @@ func (ms *members) workerUsers() []uint32 {
 	return out
 }
 
-// userOf is a user as errors tell it.
+// userOf is the name of a user for an error.
 func userOf(id string) string {
 	if u, err := user.LookupId(id); err == nil {
 		return u.Username + " (uid " + id + ")"

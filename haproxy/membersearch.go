@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// all finds the processes that were started with our master socket, masters
-// first. Those in a container may have the same words and are another's.
+// all finds the processes that were started with our master socket, masters first.
+// Processes in another process-id namespace are left out.
 func (ms *members) all() []identity {
 	space, err := os.Readlink("/proc/self/ns/pid")
 	if err != nil {
@@ -41,8 +41,8 @@ func (ms *members) all() []identity {
 	return append(masters, workers...)
 }
 
-// masterByCommand finds the master among the processes that were started with our
-// master socket. Several of them are nobody's to choose from.
+// masterByCommand finds the only master that was started with our master socket; false
+// when there are several.
 func (ms *members) masterByCommand() (identity, bool) {
 	var masters []identity
 	for _, id := range ms.all() {
@@ -58,9 +58,8 @@ func (ms *members) masterByCommand() (identity, bool) {
 	return masters[0], true
 }
 
-// masterByPIDFile is the master that HAProxy's pid file names, when it lives and is
-// ours: the file outlives HAProxy, and its number may belong to another process
-// by now.
+// masterByPIDFile is the living master that HAProxy's pid file names. The process is
+// verified: the file outlives HAProxy, and another process may have the id by now.
 func (ms *members) masterByPIDFile() (identity, bool) {
 	data, err := ms.files.readSmall(ms.cfg.PIDPath)
 	if err != nil {
@@ -73,10 +72,9 @@ func (ms *members) masterByPIDFile() (identity, bool) {
 	return identify(pid)
 }
 
-// of lists a master, if it lives, with its children, and whatever else was started
-// with our master socket in our process-id namespace. A process that is not HAProxy as
-// started here, whoever names it as the master, is an error, and neither it nor its
-// children are members.
+// of lists a living master with its children, and all other processes with our master
+// socket. A master that is not this HAProxy is an error; neither it nor its children are
+// listed.
 func (ms *members) of(master identity) ([]member, error) {
 	var members []member
 	var stranger error
@@ -94,8 +92,8 @@ func (ms *members) of(master identity) ([]member, error) {
 	return members, stranger
 }
 
-// startedMembers lists what this program has started and not waited for yet, with its
-// children: sudo and what that has started.
+// startedMembers lists a child of this program that has not ended, with its children:
+// HAProxy, or sudo and HAProxy.
 func startedMembers(c *child) []member {
 	if !isChild(c.pid, os.Getpid()) {
 		return nil

@@ -23,8 +23,8 @@ func (p *Process) CheckFile(ctx context.Context) error {
 }
 
 // Reload has HAProxy read the file on disk and waits until the new worker
-// serves. A *lb.RefusedError says that HAProxy does not take the file and runs on
-// with what it ran; the file stays. No HAProxy is a *lb.UnavailableError.
+// serves. A *lb.RefusedError says that HAProxy does not take the file. The previous
+// configuration keeps running, and the file stays. No HAProxy is a *lb.UnavailableError.
 func (p *Process) Reload(ctx context.Context) error {
 	if err := p.CheckFile(ctx); err != nil {
 		return err
@@ -50,12 +50,12 @@ func (p *Process) Reload(ctx context.Context) error {
 	return nil
 }
 
-// tryBindsOfFile is tryBinds for the file on disk, where the last good file is
-// what the worker runs for certain.
+// tryBindsOfFile is tryBinds for the file on disk, if the worker is known to run the last
+// good file.
 func (a *applier) tryBindsOfFile(ctx context.Context) error {
 	running, err := a.files.read(a.files.lastGood())
 	if err != nil {
-		return nil //nolint:nilerr // HAProxy finds out itself
+		return nil //nolint:nilerr // HAProxy finds out
 	}
 	info, err := a.router.showInfo(ctx)
 	if err != nil || !hasFingerprint(running, fingerprint(info)) {
@@ -68,7 +68,7 @@ func (a *applier) tryBindsOfFile(ctx context.Context) error {
 	return tryBinds(ctx, running, config)
 }
 
-// AwaitFile waits until there is a file to start with.
+// AwaitFile waits until ConfigPath exists.
 func (p *Process) AwaitFile(ctx context.Context) error {
 	return poll(ctx, func() (bool, error) {
 		_, err := os.Stat(p.cfg.ConfigPath)
@@ -79,9 +79,9 @@ func (p *Process) AwaitFile(ctx context.Context) error {
 	})
 }
 
-// Silent is the first address of what a worker was started with last that does
-// not accept a connection, and why; "": all do, or there is none that can be
-// tried. Those of HAProxy's own statistics count as well.
+// Silent is the first address of the last good configuration that does not accept a
+// connection, and the reason. It is "" when all accept one, or none can be tried.
+// Addresses of HAProxy's own statistics count as well.
 func (p *Process) Silent(ctx context.Context) (address string, why error) {
 	config, err := p.files.read(p.files.lastGood()) // the file itself may be newer
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,9 +98,8 @@ func (p *Process) Silent(ctx context.Context) (address string, why error) {
 	return "", nil
 }
 
-// connects reports whether somebody listens at an address of this machine. One
-// that the machine does not have at the moment (a floating IP that is elsewhere)
-// cannot be tried.
+// connects returns an error if no program accepts connections at an address. An address
+// that this machine does not have (a floating IP of another node) is not tried.
 func connects(ctx context.Context, to netip.AddrPort) error {
 	local := to.Addr()
 	switch {

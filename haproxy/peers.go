@@ -14,22 +14,21 @@ import (
 	"thalassa/statsock"
 )
 
-// A peersMonitor watches the peers sockets by which the stick tables reach a new worker.
+// A peersMonitor watches the peers sockets over which a new worker gets the stick tables.
 type peersMonitor struct {
 	cfg    *Config
 	logger *slog.Logger
 	files  *configFiles
 
 	mu        sync.Mutex
-	lost      []lostPath       // when they were looked at last
+	lost      []lostPath       // at the last check
 	file      inode            // the file on disk that known was read from
 	known     []string         // the peers sockets of that file
 	listening map[string]inode // those that HAProxy was found to listen on
 }
 
-// check looks whether the old worker will find the next one, to hand it the stick
-// tables: by the peers sockets of the file on disk, which is to be what HAProxy runs.
-// What changes is told once.
+// check looks for the peers sockets of the file on disk, which must be what HAProxy
+// runs. It logs when sockets get lost and when all are back.
 func (pm *peersMonitor) check(ctx context.Context, master identity) {
 	var lost []lostPath
 	for _, path := range pm.paths() {
@@ -49,7 +48,7 @@ func (pm *peersMonitor) check(ctx context.Context, master identity) {
 	}
 }
 
-// lastLost are the peers sockets that were lost when they were looked at last.
+// lastLost are the peers sockets that were lost at the last check.
 func (pm *peersMonitor) lastLost() []lostPath {
 	pm.mu.Lock()
 	defer pm.mu.Unlock()
@@ -62,7 +61,7 @@ func (pm *peersMonitor) pathLoss(ctx context.Context, path string, master identi
 	case errors.Is(err, fs.ErrNotExist):
 		return "peers socket " + path + " does not exist any more"
 	case err != nil:
-		return "" // it is not ours to look at
+		return "" // this user may not see it
 	case info.Mode().Type() != fs.ModeSocket:
 		return "something else than a socket is at " + path + ", where the peers socket was"
 	}
@@ -72,7 +71,7 @@ func (pm *peersMonitor) pathLoss(ctx context.Context, path string, master identi
 	return ""
 }
 
-// paths are those of the file on disk, which is read when it has changed.
+// paths are the peers sockets of the file on disk. It reads the file when it has changed.
 func (pm *peersMonitor) paths() []string {
 	now := inodeAt(pm.cfg.ConfigPath)
 	pm.mu.Lock()
@@ -92,8 +91,8 @@ func (pm *peersMonitor) paths() []string {
 	return paths
 }
 
-// foreignListener says who listens at a path in the place of a master or its workers.
-// A process that is gone has handed its socket on.
+// foreignListener says which other process listens at a path; "": HAProxy listens, or
+// that is unknown. A process that has ended has passed its socket on.
 func (pm *peersMonitor) foreignListener(ctx context.Context, path string, master identity) string {
 	now := inodeAt(path)
 	pm.mu.Lock()
@@ -109,7 +108,7 @@ func (pm *peersMonitor) foreignListener(ctx context.Context, path string, master
 	case statsock.NotListening(err):
 		return "nobody listens there"
 	case err != nil:
-		return "" // it is not for us to connect to
+		return "" // this user may not connect
 	case pid != master.pid && !isChild(pid, master.pid):
 		if _, lives := identify(pid); lives {
 			return fmt.Sprintf("process %d, which is not HAProxy's, listens there", pid)
@@ -138,7 +137,7 @@ func peersSockets(config []byte) (paths []string) {
 }
 
 // unixPaths are the paths among the addresses of a bind line, e.g. unix@/run/x.sock.
-// Quotes are left out; what HAProxy reads from its environment has no path here.
+// Quotes are removed. An environment variable is not expanded.
 func unixPaths(addresses string) (paths []string) {
 	for address := range strings.SplitSeq(strings.NewReplacer(`"`, "", `'`, "", `\`, "").Replace(addresses), ",") {
 		if path := strings.TrimPrefix(strings.TrimPrefix(address, "unix@"), "uxst@"); strings.HasPrefix(path, "/") {

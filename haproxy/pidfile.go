@@ -21,7 +21,7 @@ func pidPaths(pid int) (paths []string) {
 	return paths
 }
 
-// argumentsOf are the words that a process was started with; none when it is gone.
+// argumentsOf are the arguments of a process; none when it has ended.
 func argumentsOf(pid int) []string {
 	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 	if err != nil {
@@ -30,7 +30,7 @@ func argumentsOf(pid int) []string {
 	return strings.Split(string(line), "\x00")
 }
 
-// ownerOf is the user that a process runs as; root when it is gone.
+// ownerOf is the user that a process runs as; root when it has ended.
 func ownerOf(pid int) uint32 {
 	info, err := os.Stat("/proc/" + strconv.Itoa(pid))
 	if err != nil {
@@ -42,9 +42,8 @@ func ownerOf(pid int) uint32 {
 	return 0
 }
 
-// keepPIDFile puts the master's process id back into a pid file that somebody has
-// removed, emptied or replaced, where the master was told to write it: other programs
-// find HAProxy by it. What fails is told once for each master.
+// keepPIDFile restores a pid file that somebody has removed or changed, if the master was
+// started with it: other programs find HAProxy by it. It logs an error once per master.
 func (pk *pathKeeper) keepPIDFile(master identity) {
 	if !slices.Contains(pidPaths(master.pid), pk.cfg.PIDPath) {
 		return
@@ -76,8 +75,7 @@ func (pk *pathKeeper) keepPIDFile(master identity) {
 	}
 }
 
-// replacePIDFile writes the pid file whatever stands there, but for a directory that
-// is not empty.
+// replacePIDFile writes the pid file in the place of any file, link or empty directory.
 func (pk *pathKeeper) replacePIDFile(content []byte) error {
 	if info, err := os.Lstat(pk.cfg.PIDPath); err == nil && info.IsDir() {
 		if err := os.Remove(pk.cfg.PIDPath); err != nil {
@@ -88,7 +86,7 @@ func (pk *pathKeeper) replacePIDFile(content []byte) error {
 	if err != nil {
 		return err
 	}
-	err = os.Chmod(name, 0o644) //nolint:gosec // as HAProxy makes it: whoever wants to know may read it
+	err = os.Chmod(name, 0o644) //nolint:gosec // as HAProxy creates it: everybody may read it
 	if err == nil {
 		err = os.Rename(name, pk.cfg.PIDPath)
 	}

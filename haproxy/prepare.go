@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// prepare makes what a HAProxy needs that is started as another user or with
-// other limits: the folders of its sockets and pid file, its startup log.
+// prepare raises the limit of open files. For a HAProxy of another user it creates the
+// folders of its sockets and pid file, and its startup log.
 func (la *launcher) prepare() error {
 	if n := la.cfg.OpenFiles; n > 0 {
 		if err := raiseOpenFiles(n); err != nil {
@@ -25,7 +25,7 @@ func (la *launcher) prepare() error {
 		if err := u.makeFolder(filepath.Dir(path)); err != nil {
 			return err
 		}
-		// Of a HAProxy that ran as somebody else, and has ended.
+		// Left by a HAProxy that ran as another user.
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -44,7 +44,7 @@ func (la *launcher) prepare() error {
 	return log.Chown(int(u.UID), int(u.GID))
 }
 
-// makeFolder makes a folder for the user. One that is there stays as it is.
+// makeFolder creates a folder for the user, unless it exists.
 func (u User) makeFolder(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
@@ -52,11 +52,11 @@ func (u User) makeFolder(path string) error {
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return err
 	}
-	return os.Lchown(path, int(u.UID), int(u.GID)) // the folder around it may be that user's
+	return os.Lchown(path, int(u.UID), int(u.GID)) // the parent may be that user's
 }
 
-// raiseOpenFiles sets the limit of this program, and of what it starts, unless
-// that is higher. Where it may not go that far it goes as far as it may.
+// raiseOpenFiles raises the limit of this program and its children to n. Without the
+// permission it raises the soft limit to the hard one.
 func raiseOpenFiles(n uint64) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -12,15 +12,14 @@ import (
 	"time"
 )
 
-// outputDelay is how long the output of a command that has ended is waited for:
-// long, because a busy machine may take its time to read it.
+// outputDelay bounds the wait for the output of an ended command on a busy machine.
 const outputDelay = 10 * time.Second
 
 // A program is HAProxy's executable, and how it is run.
 type program struct{ cfg *Config }
 
-// path finds the executable. Debian keeps it where an ordinary user's PATH
-// does not lead.
+// path finds the executable, also in the sbin folders, which an ordinary user's PATH does
+// not have.
 func (pr *program) path() (string, error) {
 	path, err := exec.LookPath(pr.cfg.Binary)
 	if err == nil {
@@ -36,15 +35,15 @@ func (pr *program) path() (string, error) {
 	return "", err
 }
 
-// command prepares a call of the binary, through sudo where that is asked for.
-// It runs in the root folder, as under systemd, and ends with the context.
+// command prepares a call of the binary, with Config.Sudo through sudo. It runs in the
+// root folder, as under systemd, and ends with the context.
 func (pr *program) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	binary, err := pr.path()
 	if err != nil {
 		return nil, err
 	}
 	cmd := pr.withSudo(ctx, binary, args...)
-	if u := pr.cfg.User; u != nil { // a configuration may name programs to be run, also for a check
+	if u := pr.cfg.User; u != nil { // a configuration may run programs, also during a check
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.UID, Gid: u.GID}}
 	}
 	return cmd, nil
@@ -80,7 +79,7 @@ func (p *Process) Version(ctx context.Context) (string, error) {
 }
 
 // masterArgument is the value of -S. HAProxy creates the socket as the user it
-// starts as; with sudo it must be handed to ours.
+// starts as; with sudo the socket must get our user.
 func (pr *program) masterArgument() string {
 	arg := pr.cfg.MasterSocket + ",mode,600"
 	if pr.cfg.Sudo {

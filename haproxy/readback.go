@@ -13,12 +13,11 @@ import (
 	"thalassa/statsock"
 )
 
-// HAProxy's word that a new worker serves is no proof that it has what the file says:
-// it takes some of it from files of state, and an earlier run, or somebody else, may
-// have left something. So servers and binds are looked at before a configuration
-// counts as in effect.
+// A new worker that serves need not have what the file says: it also reads state files,
+// and an earlier run or another program may have left one. So its servers and binds are
+// compared with the file before a configuration counts as in effect.
 
-// A startConfig is what a worker was started with.
+// A startConfig is the outline of the configuration that a worker was started with.
 type startConfig struct {
 	worker int
 	*outline
@@ -32,11 +31,11 @@ type readback struct {
 	router  *router
 	members *members
 
-	started atomic.Pointer[startConfig] // of the worker that served last; nil: not known
+	started atomic.Pointer[startConfig] // of the last serving worker; nil: unknown
 }
 
-// outlineOf is what the worker that answers was started with; nil when that is
-// not known. A worker that somebody else has started shows the fingerprint of a file.
+// outlineOf is the outline that a worker was started with; nil: unknown. For a worker that
+// another program has started, the fingerprint tells the file.
 func (rb *readback) outlineOf(info statsock.Info) *outline {
 	if h := rb.started.Load(); h != nil && h.worker == info.PID {
 		return h.outline
@@ -48,13 +47,13 @@ func (rb *readback) outlineOf(info statsock.Info) *outline {
 			break
 		}
 	}
-	if h.outline != nil || fingerprint(info) == "" { // else the file may come
+	if h.outline != nil || fingerprint(info) == "" { // otherwise the file may follow
 		rb.started.Store(h)
 	}
 	return h.outline
 }
 
-// last is what the worker that served last was started with, or nil.
+// last is the outline that the last serving worker was started with; nil: unknown.
 func (rb *readback) last() *outline {
 	if h := rb.started.Load(); h != nil {
 		return h.outline
@@ -62,9 +61,9 @@ func (rb *readback) last() *outline {
 	return nil
 }
 
-// confirmOrReplace makes sure that a new worker has what its file says, with the weights and
-// states of the kept servers. Where it has not, another one is started without anything
-// of the former's; when that does not help it is a *lb.RefusedError.
+// confirmOrReplace makes sure that a new worker has what its file says, apart from the
+// weights and states of kept servers. Otherwise it reloads once without handing over any
+// state. If that does not help, the error is a *lb.RefusedError.
 func (rl *reloader) confirmOrReplace(ctx context.Context, worker int, file *installedFile, kept map[string]bool, config []byte, fingerprint string) (int, error) {
 	if file == nil {
 		return worker, nil
@@ -87,7 +86,7 @@ func (rl *reloader) confirmOrReplace(ctx context.Context, worker int, file *inst
 	return worker, nil
 }
 
-// compare tells of a worker that has something else than the file on disk says.
+// compare logs when a worker has something else than the file on disk says.
 func (rb *readback) compare(ctx context.Context, worker int) {
 	file := rb.files.readOutline()
 	if file == nil {
@@ -98,9 +97,8 @@ func (rb *readback) compare(ctx context.Context, worker int) {
 	}
 }
 
-// confirm compares what a new worker has with what its file says, and notes that it was
-// started with that. It returns the first difference in words; "": there is none, or
-// nobody can tell.
+// confirm stores what a new worker was started with, and compares it with what the worker
+// has. It returns the first difference; "": there is none, or that is unknown.
 func (rb *readback) confirm(ctx context.Context, worker int, file *outline, kept map[string]bool) string {
 	rb.started.Store(&startConfig{worker, file})
 	ctx, cancel := context.WithTimeout(ctx, masterTimeout)
@@ -133,8 +131,8 @@ func (rb *readback) confirm(ctx context.Context, worker int, file *outline, kept
 	return ""
 }
 
-// servers reads how the servers of a worker stand. The one before may take a last
-// connection.
+// servers reads the servers of a worker. It repeats the question when the previous worker
+// takes it.
 func (rb *readback) servers(ctx context.Context, worker int) (servers []statsock.Server, err error) {
 	last := errors.New("another worker answers")
 	err = poll(ctx, func() (bool, error) {
@@ -157,7 +155,7 @@ func (rb *readback) servers(ctx context.Context, worker int) (servers []statsock
 	return servers, err
 }
 
-// count is how many servers HAProxy has at least.
+// count is the minimum number of servers that HAProxy must have.
 func (o *outline) count() (n int) {
 	for _, servers := range o.servers {
 		for _, d := range servers {
@@ -170,8 +168,8 @@ func (o *outline) count() (n int) {
 }
 
 // mismatch says how a server of a new worker differs from its definition; "": it does
-// not. Weight and state of one that is kept are the administrator's, and others are
-// an agent's, or those of the server that is tracked.
+// not. The weight and state of a kept server are the administrator's. An agent or a
+// tracked server may also set them.
 func (d *serverDefinition) mismatch(s statsock.Server, isKept bool) string {
 	problem := d.deviation(s)
 	if problem == "" {
@@ -184,7 +182,7 @@ func (d *serverDefinition) mismatch(s statsock.Server, isKept bool) string {
 		problem = difference("weight", strconv.Itoa(s.Weight), strconv.Itoa(d.weight))
 	case s.Draining:
 		problem = "drains"
-	case s.Maintenance != d.disabled && d.address.Host.IsIP(): // or its name has no address yet
+	case s.Maintenance != d.disabled && d.address.Host.IsIP(): // otherwise its name may have no address yet
 		problem = difference("maintenance", onOff(s.Maintenance), onOff(d.disabled))
 	}
 	if problem == "" {
@@ -193,8 +191,8 @@ func (d *serverDefinition) mismatch(s statsock.Server, isKept bool) string {
 	return "server " + s.Backend + "/" + s.Name + " " + problem
 }
 
-// deviation says which of TLS and the addresses and ports of checks and agents a server
-// has otherwise than its definition; "": none.
+// deviation says how TLS, or the address or port of the check or agent of a server,
+// differs from its definition; "": they do not.
 func (d *serverDefinition) deviation(s statsock.Server) string {
 	if d.unclear || s.Partial {
 		return ""
@@ -218,8 +216,8 @@ func (d *serverDefinition) deviation(s statsock.Server) string {
 	return ""
 }
 
-// otherAddress says that a server has another address than its definition; "": it has not,
-// or the address belongs to a name.
+// otherAddress says that a server has another address than its definition; "": it does
+// not, or the definition has a name.
 func (d *serverDefinition) otherAddress(s statsock.Server) string {
 	if got := address(s.Address, s.Port); !d.unclear && d.address.Host.IsIP() && got != d.address {
 		return difference("address", got.String(), d.address.String())

@@ -15,25 +15,25 @@ import (
 	"thalassa/statsock"
 )
 
-// A new worker inherits the listening sockets of the one before, by their paths, and
-// so goes on with a stats or peers socket whose path is gone (HAProxy 2.6 to 3.2). It
-// makes one anew whose path is spelled in another way: /run/x.sock, /run//x.sock. So
-// for a reload that is to bring a path back the file on disk has another spelling.
-// The master makes its own socket, and the pid file, anew at every reload.
+// A new worker inherits the listening sockets of the previous one by their paths. So it
+// keeps a stats or peers socket whose path is gone (HAProxy 2.6 to 3.2). It creates a
+// socket whose path has another spelling: /run/x.sock, /run//x.sock. A reload that
+// recovers a path therefore changes its spelling in the file on disk. The master
+// creates its own socket and the pid file at every reload.
 
 const (
-	// firstRegain and lastRegain bound the time between two reloads that are to bring
-	// lost paths back; whoever removes them once more waits for the next.
+	// firstRecovery and lastRecovery bound the time between two reloads that recover
+	// lost paths.
 	firstRecovery = 10 * time.Second
 	lastRecovery  = 10 * time.Minute
-	// spellings is how many other ones of a path there are.
+	// spellings is the number of other spellings of a path.
 	spellings = 3
 )
 
-// A lostPath is a path that does not lead to HAProxy any more, and why.
+// A lostPath is a path that no longer leads to HAProxy, and the reason.
 type lostPath struct{ path, why string }
 
-// A recovery brings lost paths back by a reload, and decides when that is due.
+// A recovery decides when a reload recovers lost paths, and with which spelling.
 type recovery struct {
 	cfg    *Config
 	finder *finder
@@ -46,8 +46,8 @@ type recovery struct {
 	next     time.Time     // no reload before
 }
 
-// lost says which ways to a HAProxy that runs are lost, and whether a reload is due that
-// makes them anew.
+// lost says which paths to a running HAProxy are lost, and whether a reload is due that
+// creates them again.
 func (rc *recovery) lost(ctx context.Context, seen observation) (lost []string, due bool) {
 	if !seen.isRunning() {
 		return nil, false
@@ -66,7 +66,8 @@ func (rc *recovery) lost(ctx context.Context, seen observation) (lost []string, 
 	return lost, len(lost) > 0 && !time.Now().Before(rc.next)
 }
 
-// socketLoss is lostSocket, which is not known while the master cannot be asked.
+// socketLoss says why the stats socket is lost; "": it is not. While the master does not
+// answer the socket itself is checked.
 func (rc *recovery) socketLoss(ctx context.Context, seen observation) string {
 	why := rc.router.lostReason()
 	if why == "" && seen.procs == nil {
@@ -91,8 +92,8 @@ func masterLoss(path string, err error) string {
 	return "what listens on the master socket " + path + " does not answer like HAProxy"
 }
 
-// respelled is a configuration with another spelling of paths, in the lines that bind
-// them for control: "stats socket" and the binds of peers. It is nil when no line does.
+// respelled is a configuration with another spelling of paths in its "stats socket"
+// lines and in the bind lines of peers sections. It is nil when no such line has a path.
 func respelled(config []byte, paths []string, spelling int) []byte {
 	var out strings.Builder
 	section, found := "", false
@@ -120,8 +121,8 @@ func respelled(config []byte, paths []string, spelling int) []byte {
 // endsPath reports whether a path ends before the rest of a line.
 func endsPath(rest string) bool { return rest == "" || strings.ContainsAny(rest[:1], " \t\r\n\"',") }
 
-// lostPaths are those that a worker can make anew when they are spelled in another way.
-// What would fail is not tried: after a reload that failed HAProxy 3.2 inherits no socket.
+// lostPaths are the paths that a worker can create with another spelling. A path that
+// would fail is left out: after a failed reload HAProxy 3.2 inherits no socket.
 func (rc *recovery) lostPaths(ctx context.Context, seen observation) (paths []string) {
 	if rc.socketLoss(ctx, seen) != "" {
 		paths = append(paths, rc.cfg.StatsSocket)
@@ -133,7 +134,7 @@ func (rc *recovery) lostPaths(ctx context.Context, seen observation) (paths []st
 	return slices.DeleteFunc(paths, func(path string) bool { return clearPath(path, uid) != nil })
 }
 
-// nextSpelling is one that the worker before has not been started with, probably.
+// nextSpelling is a spelling that the previous worker was probably not started with.
 func (rc *recovery) nextSpelling() int {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
@@ -141,7 +142,8 @@ func (rc *recovery) nextSpelling() int {
 	return rc.spelling
 }
 
-// noteReload notes a reload while paths are lost, once that is over.
+// noteReload returns a function to call after the reload. It sets the time of the next
+// recovery when paths were lost before the reload.
 func (rc *recovery) noteReload(ctx context.Context, before observation) (after func()) {
 	if lost, _ := rc.lost(ctx, before); len(lost) == 0 {
 		return func() {}
@@ -151,7 +153,7 @@ func (rc *recovery) noteReload(ctx context.Context, before observation) (after f
 		rc.mu.Lock()
 		defer rc.mu.Unlock()
 		if time.Since(rc.next) > lastRecovery {
-			rc.delay = 0 // what was lost before has held for long
+			rc.delay = 0 // the last recovery has lasted
 		}
 		rc.delay = min(max(firstRecovery, 2*rc.delay), lastRecovery)
 		rc.next = time.Now().Add(rc.delay)

@@ -10,7 +10,7 @@ import (
 	"thalassa/lb"
 )
 
-// A reloader replaces the worker.
+// A reloader reloads HAProxy and checks what the new worker has.
 type reloader struct {
 	cfg        *Config
 	logger     *slog.Logger
@@ -25,16 +25,16 @@ type reloader struct {
 	waiter     *workerWaiter
 }
 
-// reload lets the master read the file on disk and waits until a new worker
-// serves, which has what the file says. The error is a *lb.RefusedError of stage
-// "start" when HAProxy does not start with the file, or has something else; whether the
-// old worker still serves is for the caller to find out. Another error leaves the
-// outcome open. Lost paths are made anew where that can be.
+// reload makes the master read the file on disk, and waits until a new worker serves and
+// has what the file says. The error is a *lb.RefusedError of stage "start" when HAProxy
+// does not start with the file, or has something else. The caller must find out whether
+// the old worker still serves. After another error the outcome is unknown. The reload
+// also recovers lost paths where possible.
 func (rl *reloader) reload(ctx context.Context, before observation, config []byte, fingerprint string) (worker int, err error) {
 	if err := rl.keeper.clearForReload(before.master); err != nil {
 		return 0, fmt.Errorf("reloading haproxy: %w", err)
 	}
-	_, _ = rl.router.showInfo(ctx) // whether the stats socket is lost may not have been noticed yet
+	_, _ = rl.router.showInfo(ctx) // notices a lost stats socket
 	defer rl.recovery.noteReload(ctx, before)()
 	file, readErr := rl.files.read(rl.cfg.ConfigPath)
 	var anew []byte
@@ -68,15 +68,15 @@ func (rl *reloader) reload(ctx context.Context, before observation, config []byt
 }
 
 const (
-	// resendAfter is how long a reload may leave no trace until it is asked for
-	// again: a master that was executing itself anew has not read the command.
+	// resendAfter is how long a reload may have no effect until it is requested again: a
+	// master that was re-executing itself has not read the command.
 	resendAfter = 500 * time.Millisecond
-	// deafAfter is how long a new worker that lives may fail to answer on the
-	// stats socket.
+	// unreachableAfter is how long a living new worker may not answer on the stats
+	// socket.
 	unreachableAfter = 3 * time.Second
 )
 
-// reloadFile is reload with the file on disk as it is: the new worker has what it says.
+// reloadFile is reload with the file on disk as it is.
 func (rl *reloader) reloadFile(ctx context.Context, before observation, config []byte, fingerprint string) (worker int, err error) {
 	file := rl.files.readOutline()
 	worker, kept, err := rl.replaceWorker(ctx, before, file, config, fingerprint)
@@ -86,9 +86,9 @@ func (rl *reloader) reloadFile(ctx context.Context, before observation, config [
 	return rl.confirmOrReplace(ctx, worker, file, kept, config, fingerprint)
 }
 
-// replaceWorker is reloadFile without a look at what the new worker has. kept are the
-// servers that have their weight and state from the worker before. A nil file hands
-// over nothing.
+// replaceWorker is reloadFile without the check of what the new worker has. kept are the
+// servers that keep the weight and state of the previous worker. With a nil file no
+// state is handed over.
 func (rl *reloader) replaceWorker(ctx context.Context, before observation, file *installedFile, config []byte, fingerprint string) (worker int, kept map[string]bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, rl.cfg.ReloadTimeout)
 	defer cancel()
@@ -129,14 +129,14 @@ func (rl *reloader) replaceWorker(ctx context.Context, before observation, file 
 	return 0, nil, fmt.Errorf("reloading haproxy: %w", err)
 }
 
-// awaitOtherReload waits until no reload by somebody else is under way, as far as that can be
-// seen, and returns how HAProxy stands then. HAProxy 3.2 ends a new worker that takes
-// over at the moment of the next reload, and its connections are reset after a second
-// in which nobody accepts others.
+// awaitOtherReload waits until no visible reload by another program is under way. It
+// returns the last observation. If a reload follows while a new worker takes over,
+// HAProxy 3.2 ends that worker: nobody accepts connections for a second, and its own are
+// reset.
 func (rl *reloader) awaitOtherReload(ctx context.Context, seen observation) observation {
 	ctx, cancel := context.WithTimeout(ctx, masterTimeout)
 	defer cancel()
-	_ = poll(ctx, func() (bool, error) { // what does not end in that time is not waited for
+	_ = poll(ctx, func() (bool, error) { // a longer reload is not waited for
 		if !rl.isReloading(ctx, seen) {
 			return true, nil
 		}
@@ -149,8 +149,8 @@ func (rl *reloader) awaitOtherReload(ctx context.Context, seen observation) obse
 	return seen
 }
 
-// isReloading reports whether another worker answers on the stats socket than the
-// master's present one.
+// isReloading reports whether the worker on the stats socket is not the master's present
+// one.
 func (rl *reloader) isReloading(ctx context.Context, seen observation) bool {
 	if seen.procs == nil || seen.procs.Failed > 0 {
 		return false

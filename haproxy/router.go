@@ -15,28 +15,28 @@ import (
 	"thalassa/statsock"
 )
 
-// The worker that serves is asked on its stats socket. Its path may lead nowhere, or
-// to somebody else: it was removed, or something else was put or bound there. Then the
-// worker is asked through the master, until a new worker has made the socket anew.
+// The serving worker is asked on its stats socket. Somebody may remove the socket, or
+// put something else in its place. Then the worker is asked through the master until a
+// new worker creates the socket again.
 
 const (
-	// trial is how long an answer may take that shows whether a path leads to our worker.
+	// socketTimeout bounds the answer that shows whether a path leads to our worker.
 	socketTimeout = answerTimeout / 2
-	// retrial is how long what was found out about a path that has not changed holds.
+	// recheckAfter is how long the result for an unchanged path is valid.
 	recheckAfter = 5 * time.Second
 )
 
 // A route is how the worker that serves is reached.
 type route struct {
-	socket inode     // what was found at StatsSocket
-	at     time.Time // when
-	lost   string    // why that does not lead to the worker; "": it does
-	worker int       // that was asked through the master last; 0: none
-	// foreign says whose the socket is when it is another user's; "": it is not.
+	socket inode     // at StatsSocket
+	at     time.Time // of the check; zero: not checked
+	lost   string    // why the stats socket does not lead to the worker; "": it does
+	worker int       // asked through the master last; 0: none
+	// foreign names the owner of a socket of another user; "": it is not another user's.
 	foreign string
 }
 
-// An inode is what stands at a path; the zero value: nothing.
+// An inode identifies the file at a path; zero: no file.
 type inode struct {
 	device, number uint64
 	changed        syscall.Timespec
@@ -68,8 +68,8 @@ type router struct {
 	late  time.Time // since when the stats socket does not answer in time
 }
 
-// client returns the way to the worker that serves. It costs a look at the path as
-// long as that is what it was.
+// client returns a client of the serving worker. It costs one lstat(2) while the stats
+// socket has not changed.
 func (rt *router) client(ctx context.Context) *statsock.Client {
 	if rt.finder.last().pid == 0 {
 		return rt.stats // there is no other way
@@ -97,8 +97,8 @@ func (rt *router) client(ctx context.Context) *statsock.Client {
 	return rt.master.Worker(r.worker)
 }
 
-// find finds out where the stats socket leads. Without a worker that answers
-// through the master nothing is known, and the socket is asked.
+// find checks where the stats socket leads. The zero route says that no worker answers
+// through the master, so that only the stats socket is left.
 func (rt *router) find(ctx context.Context, now inode, former int) route {
 	within, cancel := context.WithTimeout(ctx, socketTimeout)
 	defer cancel()
@@ -119,8 +119,8 @@ func (rt *router) find(ctx context.Context, now inode, former int) route {
 	return r
 }
 
-// noteTimeout notes whether the stats socket has given no answer in time, and returns since
-// when it does not.
+// noteTimeout stores whether the stats socket has timed out. It returns the time of the
+// first timeout since the last answer.
 func (rt *router) noteTimeout(late bool) (since time.Time) {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
@@ -133,7 +133,7 @@ func (rt *router) noteTimeout(late bool) (since time.Time) {
 }
 
 // isForeign reports whether neither our master nor a worker of it listens on the stats
-// socket. A process that is gone has handed its socket on.
+// socket. A process that has ended has passed its socket to another one.
 func (rt *router) isForeign(ctx context.Context) bool {
 	pid, err := statsock.Listener(ctx, rt.cfg.StatsSocket)
 	if err != nil {
@@ -159,8 +159,8 @@ func statsLoss(path string, pid int, err error) string {
 	return fmt.Sprintf("another HAProxy (process %d) answers on the stats socket %s", pid, path)
 }
 
-// isWorker reports whether a process is a worker of our master, also while that
-// cannot be asked. Where no master is known, whoever answers is taken for one.
+// isWorker reports whether a process is a worker of our master, also while the master
+// does not answer. Without a known master every process counts as one.
 func (rt *router) isWorker(ctx context.Context, pid int) bool {
 	master := rt.finder.last()
 	if master.alive() && isChild(pid, master.pid) {
@@ -173,8 +173,8 @@ func (rt *router) isWorker(ctx context.Context, pid int) bool {
 	return slices.Contains(seen.workers(), pid)
 }
 
-// presentWorker asks the master for the worker that serves; 0: none answers. Only
-// another worker than former is asked whether it serves.
+// presentWorker asks the master for the serving worker; 0: none answers. A worker other
+// than former must answer itself.
 func (rt *router) presentWorker(ctx context.Context, former int) int {
 	procs, err := rt.finder.showProc(ctx)
 	if err != nil {
@@ -194,8 +194,8 @@ func (rt *router) presentWorker(ctx context.Context, former int) int {
 	return 0
 }
 
-// setRoute tells of a stats socket that is lost, and of one that leads to the worker
-// again, once.
+// setRoute stores the route. It logs when the stats socket gets lost and when it leads
+// to the worker again.
 func (rt *router) setRoute(r route) {
 	rt.mu.Lock()
 	before := rt.route
@@ -209,8 +209,8 @@ func (rt *router) setRoute(r route) {
 	}
 }
 
-// forget has the next question find out where the stats socket leads. It reports
-// whether that was known.
+// forget makes the next call of client check the stats socket. It reports whether a
+// route was known.
 func (rt *router) forget() bool {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
@@ -219,8 +219,8 @@ func (rt *router) forget() bool {
 	return known
 }
 
-// lostReason says why the stats socket does not lead to the worker, as far as is
-// known; "": it does.
+// lostReason says why the stats socket does not lead to the worker; "": it does, as far
+// as is known.
 func (rt *router) lostReason() string {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
@@ -241,8 +241,8 @@ func (rt *router) foreignOwner() string {
 	return rt.route.foreign
 }
 
-// Detour is the worker that is to be asked through the master socket, because the stats
-// socket does not lead to it; 0: it does, or no worker is known.
+// Detour is the worker to ask through the master socket, because the stats socket does
+// not lead to it. 0: the stats socket leads to it, or no worker is known.
 func (p *Process) Detour(ctx context.Context) (worker int) {
 	if p.router.client(ctx) == p.router.stats {
 		return 0
@@ -250,7 +250,7 @@ func (p *Process) Detour(ctx context.Context) (worker int) {
 	return p.router.lastWorker()
 }
 
-// awaitWorker waits for a worker that answers; 0: none does.
+// awaitWorker waits for a worker that answers; 0: none answers within masterTimeout.
 func (rt *router) awaitWorker(ctx context.Context) (worker int) {
 	ctx, cancel := context.WithTimeout(ctx, masterTimeout)
 	defer cancel()

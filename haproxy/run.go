@@ -8,48 +8,43 @@ import (
 )
 
 const (
-	// patrolInterval is the time between two looks at a HAProxy that is not our
-	// child; one look reads a file in /proc.
+	// watchInterval is the time between two checks of a HAProxy that is not our child. A
+	// check reads a file in /proc.
 	watchInterval = time.Second
-	// arrival is the same where Pacemaker starts HAProxy, which is to be noticed
+	// pacemakerInterval is the same where Pacemaker starts HAProxy, which must be noticed
 	// at once.
 	pacemakerInterval = 100 * time.Millisecond
-	// firstDelay and lastDelay bound the back-off between starts that fail, or
-	// of a HAProxy that does not live for healthyAfter.
+	// firstDelay and lastDelay bound the back-off between failed starts, and between
+	// starts of a HAProxy that does not live for healthyAfter.
 	firstDelay   = time.Second
 	lastDelay    = 30 * time.Second
 	healthyAfter = time.Minute
 )
 
-// An Exit is an end of HAProxy that nobody here asked for.
+// An Exit is an end of HAProxy that Stop has not caused.
 type Exit struct {
-	// Appeared: nothing has ended, but Pacemaker has started HAProxy, and it
-	// serves.
+	// Appeared: HAProxy has not ended. Pacemaker has started it, and it serves.
 	Appeared bool
 
 	Time  time.Time // when it was noticed
 	Cause string    // how it ended, with HAProxy's first alert where it wrote one
-	// Restarted says that HAProxy runs again; otherwise a second Exit follows
-	// once it does.
+	// Restarted: HAProxy runs again. Otherwise a second Exit follows once it does.
 	Restarted bool
-	WorkerPID int   // that serves now; 0 when none does
-	Err       error // why it could not be started again, or yet
+	WorkerPID int   // the serving worker; 0: none
+	Err       error // why it is not running again
 }
 
 // Run watches HAProxy until ctx ends, which is no error; it never stops HAProxy.
-// It notices within about a second when a HAProxy that it has seen running is
-// gone. A Managed one it starts again with the file on disk or, if that does not
-// start, with the last good one, and tries on with a growing delay; an External
-// one it only reports, and one of Pacemaker's without an error, and also when it
-// appears. A HAProxy that never ran it does not start, nor one that
-// Stop has ended.
+// It notices the end of a running HAProxy within about a second. It starts a Managed
+// HAProxy again with the file on disk or, if HAProxy refuses that, with the last good
+// one; it repeats this with a growing delay. It only reports the end of an External
+// HAProxy. It reports the start and the end of Pacemaker's HAProxy without an error. It
+// does not start a HAProxy that never ran, or that Stop has ended.
 //
-// At first it removes what programs that were killed have staged beside
-// ConfigPath.
+// Before, it removes files that killed programs have staged beside ConfigPath.
 //
-// notify is called from Run's goroutine, once for each end, and a second time
-// when HAProxy did not run again at once and does now. It may be nil. Only one
-// Run may be under way.
+// Run calls notify from its goroutine once for each end, and a second time when HAProxy
+// runs again later. notify may be nil. Only one Run may be active.
 func (p *Process) Run(ctx context.Context, notify func(Exit)) error {
 	interval := watchInterval
 	if p.cfg.Mode == Pacemaker {
@@ -70,19 +65,19 @@ func (p *Process) Run(ctx context.Context, notify func(Exit)) error {
 	}
 }
 
-// A watch is what Run knows from one patrol to the next.
+// A watch is the state of Run.
 type watch struct {
 	p      *Process
 	notify func(Exit)
 
-	seen  identity  // the master that is watched; zero: none yet
-	since time.Time // it is watched
-	down  *Exit     // reported and not running again yet
+	seen  identity  // the watched master; zero: none yet
+	since time.Time // seen is watched
+	down  *Exit     // the reported end of a HAProxy that is down; nil: it runs
 	delay time.Duration
-	next  time.Time // no start before
+	next  time.Time // earliest time of the next start
 }
 
-// check looks after HAProxy once. While it lives that costs a few files.
+// check checks HAProxy once. While HAProxy lives it reads a few files.
 func (w *watch) check(ctx context.Context) {
 	w.p.startupLog.trim()
 	if w.seen.pid == 0 {
@@ -121,14 +116,14 @@ func (w *watch) check(ctx context.Context) {
 	}
 }
 
-// checkSocket notices a stats socket that is lost.
+// checkSocket notices a lost stats socket.
 func (w *watch) checkSocket(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	_ = w.p.router.client(ctx)
 }
 
-// adopt begins to watch what runs, if anything does.
+// adopt begins to watch a running HAProxy.
 func (w *watch) adopt(ctx context.Context) {
 	w.p.startupLog.setMarkOnce()
 	w.seen, w.since = w.p.finder.last(), time.Now()
@@ -140,20 +135,20 @@ func (w *watch) adopt(ctx context.Context) {
 	}
 }
 
-// reportAppeared tells of a HAProxy that Pacemaker has started, once it serves.
+// reportAppeared reports a HAProxy that Pacemaker has started, once it serves.
 func (w *watch) reportAppeared(ctx context.Context) {
 	if w.p.cfg.Mode != Pacemaker || w.seen.pid == 0 {
 		return
 	}
 	worker := w.p.router.awaitWorker(ctx)
 	if worker == 0 {
-		w.seen = identity{} // the next patrol looks again
+		w.seen = identity{} // the next check observes it again
 		return
 	}
 	w.emit(Exit{Appeared: true, Time: time.Now(), Cause: "pacemaker", WorkerPID: worker})
 }
 
-// checkReplaced takes note of a master that somebody else has started.
+// checkReplaced reports a master that another program has started, once it serves.
 func (w *watch) checkReplaced(ctx context.Context, master identity) {
 	cause := w.cause(w.seen)
 	worker := w.p.router.awaitWorker(ctx)
@@ -164,7 +159,7 @@ func (w *watch) checkReplaced(ctx context.Context, master identity) {
 	w.reportRunning(cause, master, worker)
 }
 
-// restart starts HAProxy again, no sooner than the back-off allows.
+// restart starts HAProxy again, after the back-off.
 func (w *watch) restart(ctx context.Context) {
 	now := time.Now()
 	if w.down == nil && now.Sub(w.since) > healthyAfter {
@@ -185,7 +180,7 @@ func (w *watch) restart(ctx context.Context) {
 	w.reportRunning(cause, w.p.finder.last(), worker)
 }
 
-// reportRunning tells that HAProxy runs again, and watches on.
+// reportRunning reports that HAProxy runs again.
 func (w *watch) reportRunning(cause string, master identity, worker int) {
 	if w.down != nil {
 		cause = w.down.Cause
@@ -194,7 +189,7 @@ func (w *watch) reportRunning(cause string, master identity, worker int) {
 	w.emit(Exit{Time: time.Now(), Cause: cause, Restarted: true, WorkerPID: worker})
 }
 
-// reportDown tells that HAProxy is down, once.
+// reportDown reports once that HAProxy is down.
 func (w *watch) reportDown(cause string, err error) {
 	if w.down != nil {
 		return
@@ -206,9 +201,9 @@ func (w *watch) reportDown(cause string, err error) {
 func (w *watch) emit(exit Exit) {
 	switch {
 	case exit.Appeared:
-		w.p.logger.Info("haproxy runs here now", "worker_pid", exit.WorkerPID)
+		w.p.logger.Info("haproxy active on this node", "worker_pid", exit.WorkerPID)
 	case w.p.cfg.Mode == Pacemaker && exit.Err == nil && !exit.Restarted:
-		w.p.logger.Info("haproxy runs here no more", "cause", exit.Cause)
+		w.p.logger.Info("haproxy no longer active on this node", "cause", exit.Cause)
 	case exit.Restarted:
 		w.p.logger.Warn("haproxy has ended and runs again", "cause", exit.Cause, "worker_pid", exit.WorkerPID)
 	default:
@@ -219,7 +214,7 @@ func (w *watch) emit(exit Exit) {
 	}
 }
 
-// cause tells how a master ended, as well as can be known.
+// cause says how a master ended, as far as is known.
 func (w *watch) cause(id identity) string {
 	c := w.p.child.last()
 	cause := fmt.Sprintf("process %d is gone", id.pid)

@@ -11,10 +11,9 @@ import (
 	"time"
 )
 
-// signal sends a signal to a member, with sudo's help where it is another user's. A
-// process that is gone is no error. The process is held by a descriptor (pidfd, where
-// the kernel has that) from before it is judged until it is signaled, so that the
-// number cannot come to mean another one meanwhile.
+// signal sends a signal to a member, through sudo where it is another user's. A process
+// that has ended is no error. A pidfd holds the process from before it is verified until
+// it is signaled, so that its id cannot be used again meanwhile.
 func (ms *members) signal(ctx context.Context, m member, sig syscall.Signal) error {
 	process, err := os.FindProcess(m.pid)
 	if err != nil {
@@ -39,8 +38,8 @@ func (ms *members) signal(ctx context.Context, m member, sig syscall.Signal) err
 	return nil
 }
 
-// end signals members, again and again, until all are gone or the time is over. The
-// master, the first, passes the gentler signals on.
+// end signals members repeatedly until all have ended or the time is over. SIGUSR1 goes
+// to the first, the master, alone, which passes it on.
 func (ms *members) end(ctx context.Context, members []member, sig syscall.Signal, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

@@ -8,8 +8,8 @@ import (
 	"thalassa/lb"
 )
 
-// startAgain starts HAProxy with the file on disk or, when it does not start
-// with that, with the last good one, which then takes the file's place.
+// startAgain starts HAProxy with the file on disk. If HAProxy refuses it, startAgain
+// installs the last good file and starts HAProxy with that.
 func (a *applier) startAgain(ctx context.Context) (worker int, err error) {
 	if worker, err = a.startLastGood(ctx); err == nil {
 		a.readback.compare(ctx, worker)
@@ -24,7 +24,7 @@ func (a *applier) startLastGood(ctx context.Context) (worker int, err error) {
 	}
 	good, readErr := a.files.read(a.files.lastGood())
 	if readErr != nil || hasContent(a.cfg.ConfigPath, good) {
-		return 0, err // there is nothing else to try
+		return 0, err // there is no other file
 	}
 	swap, installErr := a.files.swap(good)
 	if installErr != nil {

@@ -12,7 +12,7 @@ import (
 const (
 	// maxLog is the length from which the startup log is emptied.
 	maxLog = 1 << 20
-	// maxWords bounds what is read of it at once.
+	// maxOutput bounds what is read of it at once.
 	maxOutput = 64 << 10
 )
 
@@ -26,8 +26,8 @@ type startupLog struct {
 	marked bool  // mark is set
 }
 
-// open returns the file for a HAProxy to be started. It appends, so that the
-// file can be emptied while HAProxy holds it open.
+// open returns the file for a new HAProxy. It is opened to append, so that it can be
+// emptied while HAProxy has it open.
 func (l *startupLog) open() (*os.File, error) {
 	if l.path == "" {
 		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
@@ -35,8 +35,8 @@ func (l *startupLog) open() (*os.File, error) {
 	return l.file(os.O_WRONLY | os.O_APPEND | os.O_CREATE)
 }
 
-// file opens the log. A link is an error, and a FIFO is not waited for: the folder
-// may be another user's, who must neither lead root elsewhere nor hold it up.
+// file opens the log without following a link or waiting for a FIFO: another user may own
+// the folder.
 func (l *startupLog) file(flags int) (*os.File, error) {
 	return os.OpenFile(l.path, flags|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o640)
 }
@@ -57,8 +57,7 @@ func (l *startupLog) empty() bool {
 	return f.Truncate(0) == nil
 }
 
-// begin empties a log that has grown too long and returns where the next words
-// will stand.
+// begin empties a log that has grown too long. It returns the length.
 func (l *startupLog) begin() int64 {
 	f, err := l.file(os.O_WRONLY)
 	if err != nil {
@@ -72,8 +71,8 @@ func (l *startupLog) begin() int64 {
 	return info.Size()
 }
 
-// since returns the words written after mark; the last of them when there are
-// very many. Without a log there are none.
+// since returns what was written after mark, at most the last maxOutput bytes. Without a
+// log that is "".
 func (l *startupLog) since(mark int64) (string, error) {
 	f, err := l.file(os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -97,7 +96,7 @@ func (l *startupLog) since(mark int64) (string, error) {
 	return string(output), err
 }
 
-// setMark notes where HAProxy's next words will stand.
+// setMark stores where HAProxy's next output begins.
 func (l *startupLog) setMark() {
 	mark := l.begin()
 	l.mu.Lock()
@@ -105,9 +104,8 @@ func (l *startupLog) setMark() {
 	l.mark, l.marked = mark, true
 }
 
-// trim empties a startup log that has grown too long since HAProxy was started or
-// reloaded last: each change of a server's health is a line in it. While it may be
-// needed to tell what comes of a change, it stays.
+// trim empties a startup log that has grown too long: each change of a server's health
+// adds a line. It does nothing during a start or reload, whose errors are read from it.
 func (l *startupLog) trim() {
 	if !l.isLong() {
 		return
@@ -116,13 +114,13 @@ func (l *startupLog) trim() {
 		return
 	}
 	defer l.changes.unlock()
-	if l.empty() { // else it is another user's, who started HAProxy
+	if l.empty() { // else it belongs to another user, who started HAProxy
 		l.setMark()
 	}
 }
 
-// setMarkOnce is begin for a HAProxy that was adopted: what it wrote before is
-// not told of its end.
+// setMarkOnce is setMark for an adopted HAProxy, unless there is a mark: earlier output
+// does not explain its end.
 func (l *startupLog) setMarkOnce() {
 	mark := l.begin()
 	l.mu.Lock()
@@ -132,7 +130,7 @@ func (l *startupLog) setMarkOnce() {
 	}
 }
 
-// sinceMark returns what HAProxy wrote since begin.
+// sinceMark returns what HAProxy has written since setMark.
 func (l *startupLog) sinceMark() string {
 	l.mu.Lock()
 	mark := l.mark

@@ -14,15 +14,14 @@ import (
 	"thalassa/statsock"
 )
 
-// A new worker takes every server for up until a check says otherwise, and would
-// send requests to those that the one before knows to be down. So right before a
-// reload a file tells it how they stand. HAProxy also takes ports, TLS, weights and more
-// from that file, whatever haproxy.cfg says: it holds only servers that are the same in
-// the old and the new haproxy.cfg, of these their health, and nothing at all once the
-// reload is over, since who starts HAProxy later does not know how old it is.
+// A new worker takes every server for up until a check fails. It would send requests to
+// servers that the previous worker knows to be down. So a reload hands over their health
+// in a file. HAProxy also takes ports, TLS, weights and more from that file, whatever
+// haproxy.cfg says. So the file holds only servers that the old and the new haproxy.cfg
+// define alike. After the reload it is emptied: a later start would read outdated state.
 
-// StateFile is the file in which HAProxy finds how its servers stood before a
-// reload, for a Process with that ConfigPath.
+// StateFile is the file that hands the state of servers over a reload, for a Process with
+// that ConfigPath.
 func StateFile(configPath string) string {
 	if absolute, err := filepath.Abs(configPath); err == nil {
 		configPath = absolute
@@ -30,10 +29,10 @@ func StateFile(configPath string) string {
 	return configPath + ".state"
 }
 
-// noState is a file that tells nothing. A missing one is a warning to HAProxy.
+// noState is a state file without servers. HAProxy warns about a missing one.
 const noState = "1\n"
 
-// A handover is what a reload hands to the new worker.
+// A handover is the state that a new worker gets.
 type handover struct {
 	state string
 	// kept are the servers, by BACKEND/SERVER, whose weight and administrative state are
@@ -50,9 +49,9 @@ type stateFile struct {
 	readback *readback
 }
 
-// fill makes the state file for a reload to a file with that outline, tells which
-// servers keep their weight and state, and returns what empties the file again. Without
-// it a reload is as good as before, but for servers that are down.
+// fill writes the state file for a reload to a file with that outline. It returns the
+// servers that keep their weight and state, and a function that empties the file. An
+// error is logged: the new worker then takes every server for up.
 func (sf *stateFile) fill(ctx context.Context, config []byte, wanted *outline) (kept map[string]bool, forget func()) {
 	path := StateFile(sf.cfg.ConfigPath)
 	if !readsState(config, path) {
@@ -75,7 +74,7 @@ func (sf *stateFile) write(ctx context.Context, path string, wanted *outline) (k
 	}
 	running := sf.readback.outlineOf(info)
 	if running == nil {
-		return nil, nil // nobody knows what has changed
+		return nil, nil // what has changed is unknown
 	}
 	dump, err := client.DumpServers(ctx)
 	if err != nil {
@@ -85,10 +84,10 @@ func (sf *stateFile) write(ctx context.Context, path string, wanted *outline) (k
 	return c.kept, renameInto(path, []byte(c.state))
 }
 
-// empty empties the state file. Where HAProxy would miss one it makes it.
+// empty empties the state file, and creates it where haproxy.cfg names it.
 func (sf *stateFile) empty(ctx context.Context) {
 	path := StateFile(sf.cfg.ConfigPath)
-	config, _ := sf.files.read(sf.cfg.ConfigPath) // none reads no state
+	config, _ := sf.files.read(sf.cfg.ConfigPath) // without a file nothing reads the state
 	if _, err := os.Stat(path); hasContent(path, []byte(noState)) || errors.Is(err, fs.ErrNotExist) && !readsState(config, path) {
 		return
 	}
@@ -101,7 +100,7 @@ func (sf *stateFile) empty(ctx context.Context) {
 	}
 }
 
-// renameInto replaces a file that need not outlive a power cut.
+// renameInto replaces a file atomically. It may be lost in a power cut.
 func renameInto(path string, content []byte) error {
 	name, err := stage(path, content)
 	if err != nil {
@@ -124,11 +123,10 @@ func readsState(config []byte, path string) bool {
 	return false
 }
 
-// carryHealth tells how the servers stand that two configurations, the running and the wanted
-// one, define alike, and that have what the running one says. For slots the weight and
-// the state are those of the wanted one, and spare ones, before or after, are left out.
-// Servers that are no slots keep what an administrator has set, unless the weight or
-// the state changes in the configuration.
+// carryHealth selects the servers that the running and the wanted configuration define
+// alike, and that have what the running one says. Slots get the weight and the state of
+// the wanted configuration; spare slots are left out. Other servers keep what an
+// administrator has set, unless the configuration changes their weight or state.
 func carryHealth(dump statsock.ServerDump, running, wanted *outline) handover {
 	c := handover{kept: map[string]bool{}}
 	var b strings.Builder

@@ -9,39 +9,36 @@ import (
 	"thalassa/statsock"
 )
 
-// A State is what runs at one moment.
+// A State is the state of HAProxy at one moment.
 type State struct {
 	Running   bool
 	MasterPID int // 0: HAProxy runs without our master socket and cannot be reloaded
-	// WorkerPID is the worker that serves; 0 while there is none.
+	// WorkerPID is the serving worker; 0: none.
 	WorkerPID int
 	Version   string
 	// Fingerprint of the configuration that the worker runs, from its
 	// "description thalassa FINGERPRINT"; empty when there is none.
 	Fingerprint string
-	// Answers: the worker answers on the stats socket, so that an empty
-	// Fingerprint means that it has none.
+	// Answers: the worker has answered. An empty Fingerprint then means that it has none.
 	Answers bool
-	// Lacks is what the worker does not offer on the stats socket and changes of
-	// servers at run time need, e.g. "show servers conn, level admin".
+	// Lacks is what changes at run time need and the worker does not offer, e.g. "show
+	// servers conn, level admin".
 	Lacks string
-	// Foreign says whose a socket is when somebody else has the path of the master
-	// socket or of the stats socket; that one is not asked. Empty: they are HAProxy's,
-	// or nobody's.
+	// Foreign names the owner when the master socket or the stats socket is another
+	// user's. Such a socket is not used. Empty: both are HAProxy's, or do not exist.
 	Foreign    string
-	Reloads    int // since the master's start, the failed ones included
-	OldWorkers int // still ending after reloads
-	// Lost says which ways to HAProxy are lost, in clauses joined by "; ": somebody has
-	// removed a socket, or put something else in its place. HAProxy is asked by those that
-	// are left.
+	Reloads    int // since the master's start, including failed ones
+	OldWorkers int // replaced by a reload, and still running
+	// Lost says which sockets are lost, in clauses joined by "; ": they were removed or
+	// replaced. HAProxy is asked through the others.
 	Lost string
-	// Regain: a reload is due that makes the lost ones anew. After each that has not
-	// helped for long it is due later.
+	// Regain: a reload is due that creates the lost sockets again. The time to the next
+	// one grows while they get lost again.
 	Regain bool
 }
 
-// State asks HAProxy what runs. That it does not run is no error. While the
-// master executes itself anew State waits for it, for up to two seconds.
+// State asks HAProxy for its state. A HAProxy that does not run is no error. State waits
+// up to two seconds for a master that re-executes itself.
 func (p *Process) State(ctx context.Context) (State, error) {
 	seen, err := p.finder.awaitAnswer(ctx)
 	switch {
@@ -76,7 +73,7 @@ func (p *Process) State(ctx context.Context) (State, error) {
 			s.OldWorkers++
 		}
 	}
-	if seen.isRunning() && !p.changes.isLocked() { // else the file on disk may not be what HAProxy runs
+	if seen.isRunning() && !p.changes.isLocked() { // during a change HAProxy may not run the file on disk
 		p.peers.check(ctx, seen.master)
 	}
 	lost, due := p.recovery.lost(ctx, seen)
@@ -84,7 +81,7 @@ func (p *Process) State(ctx context.Context) (State, error) {
 	return s, nil
 }
 
-// fingerprint of the configuration a worker was started with.
+// fingerprint is that of the configuration that a worker was started with; "": none.
 func fingerprint(info statsock.Info) string {
 	own, ok := strings.CutPrefix(info.Description, descriptionPrefix)
 	if !ok {
@@ -93,5 +90,5 @@ func fingerprint(info statsock.Info) string {
 	return own
 }
 
-// descriptionPrefix begins the description that template writes.
+// descriptionPrefix is the beginning of the description that package template writes.
 const descriptionPrefix = "thalassa "

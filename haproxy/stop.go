@@ -13,18 +13,17 @@ import (
 	"thalassa/statsock"
 )
 
-// again is how often a signal is repeated: a master that executes itself anew
-// can miss one.
+// resignalAfter is the time after which a signal is repeated: a master that re-executes
+// itself can miss one.
 const resignalAfter = 250 * time.Millisecond
 
-// Stop ends HAProxy for good; Run does not start it again until Apply does. It
-// first lets the connections end, for StopGrace or half of the time that the
-// context leaves, then ends HAProxy at once, at last by force, and waits until
-// master and workers are gone. What HAProxy leaves behind (its pid file and
-// sockets) is removed. What was started with our master socket, in our
-// process-id namespace, is HAProxy also when neither a socket nor a file leads to
-// it: a worker that has lost its master, a master that hangs. No HAProxy is no
-// error; one that is not Managed is, for it would only be started again.
+// Stop ends HAProxy; Run does not start it again until Apply does. First it lets the
+// connections end (SIGUSR1), for StopGrace or half of the time that the context leaves.
+// Then it sends SIGTERM, and at last SIGKILL. It waits until the master and all workers
+// have ended, and removes the pid file and the sockets. Every process with our master
+// socket in our process-id namespace counts, also a worker without a master and a master
+// that hangs. No HAProxy is no error. A HAProxy that is not Managed is one, because
+// something else would start it again.
 func (p *Process) Stop(ctx context.Context) error {
 	if p.cfg.Mode != Managed {
 		return errors.New("stopping haproxy: it is looked after by something else")
@@ -37,7 +36,7 @@ func (p *Process) Stop(ctx context.Context) error {
 	members, stranger := p.members.of(seen.master)
 	switch {
 	case isForeignSocket(err):
-		p.logger.WarnContext(ctx, "somebody else's socket is left alone", "error", err)
+		p.logger.WarnContext(ctx, "socket of another user not used", "error", err)
 	case err != nil && len(members) == 0:
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
@@ -50,7 +49,7 @@ func (p *Process) Stop(ctx context.Context) error {
 	return nil
 }
 
-// A stopper ends HAProxy, and knows that it is to stay ended.
+// A stopper ends HAProxy, and stores that it must stay down.
 type stopper struct {
 	cfg     *Config
 	logger  *slog.Logger
@@ -60,12 +59,12 @@ type stopper struct {
 	former  *formerPaths
 
 	mu      sync.Mutex
-	stopped identity // the master that Stop has ended last
+	stopped identity // the last master that Stop has ended
 	halted  bool     // by Stop, until the next start
 }
 
-// clear removes what a HAProxy that has ended leaves behind, unless it is somebody
-// else's.
+// clear removes the pid file and the sockets of a HAProxy that has ended, unless another
+// program uses them.
 func (st *stopper) clear(ctx context.Context) {
 	defer st.former.leave(ctx)
 	if _, err := st.router.showInfo(ctx); !statsock.NotListening(err) {
@@ -78,21 +77,21 @@ func (st *stopper) clear(ctx context.Context) {
 	}
 }
 
-// halt tells Run that a master is about to end as it should.
+// halt stores that a master must end and HAProxy stay down.
 func (st *stopper) halt(master identity) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.stopped, st.halted = master, true
 }
 
-// resume ends what halt began: HAProxy has been started again.
+// resume stores that HAProxy has been started again.
 func (st *stopper) resume() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.halted = false
 }
 
-// quit ends members ever more firmly.
+// quit ends members with SIGUSR1, SIGTERM and SIGKILL.
 func (st *stopper) quit(ctx context.Context, members []member) error {
 	grace := st.cfg.StopGrace
 	if deadline, ok := ctx.Deadline(); ok {
@@ -108,14 +107,14 @@ func (st *stopper) quit(ctx context.Context, members []member) error {
 	return err
 }
 
-// hasStopped reports whether it was Stop that ended a master.
+// hasStopped reports whether Stop has ended a master.
 func (st *stopper) hasStopped(master identity) bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.stopped == master
 }
 
-// isHalted reports whether HAProxy shall stay down.
+// isHalted reports whether HAProxy must stay down.
 func (st *stopper) isHalted() bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()

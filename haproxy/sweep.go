@@ -10,13 +10,12 @@ import (
 	"thalassa/internal/leftover"
 )
 
-// staleAfter is the age at which nobody can be about to use a staged file any
-// more: checks end by checkTimeout, and everything else is done with one at once.
+// staleAfter is the age at which no program uses a staged file any more: a check ends
+// within checkTimeout, all else is shorter.
 const staleAfter = 10 * checkTimeout
 
-// sweep removes the staged files of programs that were killed before they could:
-// old ones, that this user or the owner of haproxy.cfg has, by the names that
-// stage gives. The rest is somebody else's.
+// sweep removes old staged files of programs that were killed. It selects them by their
+// names and owners.
 func (c *configFiles) sweep(ctx context.Context) {
 	path := c.cfg.ConfigPath
 	leftover.Kind{
@@ -25,8 +24,8 @@ func (c *configFiles) sweep(ctx context.Context) {
 	}.Sweep(ctx, c.logger)
 }
 
-// owns reports whether a staged file is this user's, or of one of those to whom
-// stage and check give what root writes.
+// owns reports whether a staged file belongs to this user. For root also the owner of
+// haproxy.cfg and Config.User count.
 func (c *configFiles) owns(info fs.FileInfo) bool {
 	if leftover.IsMine(info) {
 		return true

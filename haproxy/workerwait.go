@@ -16,23 +16,24 @@ import (
 // A workerWait is the wait for a new worker.
 type workerWait struct {
 	*workerWaiter
-	// old are the workers that were there before.
+	// old are the workers before the reload.
 	old []int
-	// reloads and failed of the master before; -1 when it could not be asked.
+	// reloads and failed are the master's counts before the reload; reloads is -1 when it
+	// did not answer.
 	reloads, failed int
-	// expect is the fingerprint that the new worker must show, of config; "": any.
+	// expect is the fingerprint of config, which the new worker must show; "": any.
 	expect string
 	config []byte
 
-	// reachable: the stats socket led to the worker before, or there was none.
+	// reachable: the stats socket led to the previous worker, or there was no worker.
 	reachable bool
 
-	worker    int       // seen at the master; 0: not yet
-	since     time.Time // when it was seen
-	isUnheard bool      // the master answers, and knows of no reload
+	worker    int       // new, as the master says; 0: none yet
+	since     time.Time // worker was seen first
+	isUnheard bool      // the master answers, and has not counted a reload
 }
 
-// A workerWaiter makes waits for new workers.
+// A workerWaiter starts waits for new workers.
 type workerWaiter struct {
 	cfg        *Config
 	master     *statsock.Master
@@ -44,6 +45,7 @@ type workerWaiter struct {
 	child      *lastChild
 }
 
+// newWait begins a wait for a worker that is not among those of before.
 func (ww *workerWaiter) newWait(before observation, config []byte, fingerprint string) *workerWait {
 	w := &workerWait{workerWaiter: ww, old: before.workers(), reloads: -1, config: config, reachable: ww.router.lostReason() == "" || !before.isRunning()}
 	if before.procs != nil {
@@ -55,14 +57,13 @@ func (ww *workerWaiter) newWait(before observation, config []byte, fingerprint s
 	return w
 }
 
-// ask sends the reload once. Whether it arrived shows later, in look.
+// ask requests the reload once. Whether the master has read it shows later, in isDone.
 func (w *workerWait) ask(ctx context.Context, before observation) error {
 	switch {
-	case isForeignSocket(before.whySilent): // a new master could not take the path either
+	case isForeignSocket(before.whySilent): // nor could a new master use the path
 		return before.whySilent
 	case before.procs == nil:
-		// The socket is lost (somebody cleaned up its directory): the signal does the
-		// same and brings the socket back.
+		// The socket is lost. The signal has the same effect and creates the socket again.
 		return w.members.signal(ctx, member{identity: before.master}, syscall.SIGUSR2)
 	}
 	reply, err := w.master.Reload(ctx)
@@ -75,7 +76,7 @@ func (w *workerWait) ask(ctx context.Context, before observation) error {
 	return err
 }
 
-// isDone reports whether a new worker serves. The master's death is a refusal.
+// isDone reports whether a new worker serves. The end of the master is a refusal.
 func (w *workerWait) isDone(ctx context.Context) (bool, error) {
 	seen, err := w.finder.observe(ctx)
 	switch {
@@ -87,8 +88,8 @@ func (w *workerWait) isDone(ctx context.Context) (bool, error) {
 	return w.isDoneBy(ctx, seen)
 }
 
-// masterEnded is the error for a master that is gone: a refusal, unless it was somebody's
-// signal that has ended it.
+// masterEnded is the error for a master that has ended: a refusal, unless a signal has
+// ended it.
 func (w *workerWait) masterEnded() error {
 	if how := w.child.killed(); how != "" {
 		return &lb.UnavailableError{What: "HAProxy was ended while it took the configuration (" + how + "), which says nothing about that"}
@@ -96,8 +97,8 @@ func (w *workerWait) masterEnded() error {
 	return w.refused("", "haproxy's master has ended")
 }
 
-// isDoneBy is look for a master that lives. One more failed reload is a refusal,
-// as is a worker that came and went.
+// isDoneBy is isDone for a living master. One more failed reload is a refusal, and so is a
+// new worker that has ended.
 func (w *workerWait) isDoneBy(ctx context.Context, seen observation) (bool, error) {
 	w.isUnheard = seen.procs != nil && seen.procs.Master.Reloads == w.reloads
 	switch {
@@ -119,7 +120,7 @@ func (w *workerWait) isDoneBy(ctx context.Context, seen observation) (bool, erro
 	return w.serves(ctx, seen)
 }
 
-// newest is the worker that was not there before; 0: none yet.
+// newest is a worker that is not among the old ones; 0: none yet.
 func (w *workerWait) newest(workers []statsock.Process) int {
 	for _, worker := range workers {
 		if !slices.Contains(w.old, worker.PID) {
@@ -129,8 +130,8 @@ func (w *workerWait) newest(workers []statsock.Process) int {
 	return 0
 }
 
-// serves reports whether it is the new worker, with the expected configuration,
-// that answers on the stats socket.
+// serves reports whether the new worker answers on the stats socket, with the expected
+// configuration.
 func (w *workerWait) serves(ctx context.Context, seen observation) (bool, error) {
 	info, err := w.router.showInfo(ctx)
 	if err == nil && info.PID == w.worker && !info.Stopping {
@@ -140,8 +141,7 @@ func (w *workerWait) serves(ctx context.Context, seen observation) (bool, error)
 		if w.expect == "" || fingerprint(info) == w.expect {
 			return true, nil
 		}
-		// Somebody else's reload has taken another file, which may be there still: ask
-		// again.
+		// Another program has reloaded HAProxy with another file: request it again.
 		w.old, w.worker, w.reloads = append(w.old, w.worker), 0, seen.procs.Master.Reloads
 		if !hasContent(w.cfg.ConfigPath, w.config) {
 			err = replace(w.cfg.ConfigPath, w.config)
@@ -154,20 +154,20 @@ func (w *workerWait) serves(ctx context.Context, seen observation) (bool, error)
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if _, err := w.master.Worker(w.worker).ShowInfo(ctx); err != nil {
-		return false, nil // still starting, or about to be found dead
+		return false, nil // it starts, or has ended
 	}
 	return false, w.unreachable()
 }
 
-// unreachable is the refusal of a worker that serves and cannot be told anything.
+// unreachable is the refusal of a worker that serves without the stats socket.
 func (w *workerWait) unreachable() error {
 	return w.refused("", fmt.Sprintf("the new worker (process %d) runs, but does not answer on %[2]s; "+
 		`is there a line "stats socket %[2]s level admin" in the global section?`, w.worker, w.cfg.StatsSocket))
 }
 
-// refused makes the error out of HAProxy's words, which are the answer to the
-// reload or what it wrote to the startup log, or else out of what was seen. Among
-// alerts the warnings are left out: at a reload most are the old worker's.
+// refused returns the error for HAProxy's output: the answer to the reload or the startup
+// log. Without an alert in it, it begins with the observed cause. With alerts, warnings
+// are left out: during a reload most are the old worker's.
 func (w *workerWait) refused(output, seen string) error {
 	if output == "" {
 		output = w.startupLog.sinceMark()
