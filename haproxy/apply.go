@@ -87,28 +87,16 @@ func (a *applier) apply(ctx context.Context, config []byte, fingerprint string) 
 
 // applyLocked is apply after the check. The caller holds the lock.
 func (a *applier) applyLocked(ctx context.Context, config []byte, fingerprint string) (Outcome, error) {
-	before, err := a.finder.awaitAnswer(ctx)
+	before, err := a.findForChange(ctx)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("finding haproxy: %w", err)
-	}
-	if isForeignSocket(before.whySilent) {
-		return Outcome{}, before.whySilent
-	}
-	if before.isRunning() {
-		a.peers.check(ctx, before.master)
-		if err := a.keeper.clearForReload(before.master); err != nil {
-			return Outcome{}, err
-		}
+		return Outcome{}, err
 	}
 	running, proven := a.runningFile(ctx, before)
 	if proven {
-		a.files.keepLastGood(ctx, running) // of a HAProxy that was adopted
+		a.files.keepLastGood(ctx, running) // of an adopted HAProxy
 	}
-	if worker, ok := a.isInEffect(ctx, config, fingerprint); ok && before.isRunning() {
-		return Outcome{WorkerPID: worker}, nil
-	}
-	if a.cfg.Mode == Pacemaker && !before.isRunning() && hasContent(a.cfg.ConfigPath, config) {
-		return Outcome{Idle: true}, nil
+	if out, done := a.isApplied(ctx, before, config, fingerprint); done {
+		return out, nil
 	}
 	if running != nil {
 		if err := tryBinds(ctx, running, config); err != nil {
@@ -123,29 +111,65 @@ func (a *applier) applyLocked(ctx context.Context, config []byte, fingerprint st
 		return Outcome{}, fmt.Errorf("installing configuration: %w", err)
 	}
 	defer swap.close()
-	if a.cfg.Mode == Pacemaker && !before.isRunning() {
-		return Outcome{Idle: true}, nil
-	}
 	ctx = context.WithoutCancel(ctx)
-	out := Outcome{Started: !before.isRunning(), Reloaded: before.isRunning()}
-	switch {
-	case before.isRunning():
-		out.WorkerPID, err = a.reloader.reload(ctx, before, config, fingerprint)
-	case a.cfg.Mode == Managed:
-		if out.WorkerPID, err = a.launcher.start(ctx, config, fingerprint); err == nil {
-			out.WorkerPID, err = a.reloader.confirmOrReplace(ctx, out.WorkerPID, a.files.readOutline(), nil, config, fingerprint)
-		}
-	default:
-		if err := a.launcher.awaitStrays(ctx); err != nil {
-			return Outcome{}, err
-		}
-		return Outcome{}, &lb.UnavailableError{What: "HAProxy is not running; the configuration is in place for its start"}
+	if !before.isRunning() && a.cfg.Mode != Managed {
+		return a.leaveStart(ctx)
 	}
+	out, err := a.startOrReload(ctx, before, config, fingerprint)
 	if err != nil {
 		return Outcome{}, a.goBack(ctx, swap, before, err)
 	}
 	a.files.keepLastGood(ctx, config)
 	return out, nil
+}
+
+// findForChange observes HAProxy, and prepares a running one for a reload.
+func (a *applier) findForChange(ctx context.Context) (observation, error) {
+	before, err := a.finder.awaitAnswer(ctx)
+	switch {
+	case err != nil:
+		return before, fmt.Errorf("finding haproxy: %w", err)
+	case isForeignSocket(before.whySilent):
+		return before, before.whySilent
+	case !before.isRunning():
+		return before, nil
+	}
+	a.peers.check(ctx, before.master)
+	return before, a.keeper.clearForReload(before.master)
+}
+
+// isApplied reports whether the configuration is in effect already, or installed where
+// Pacemaker does not run HAProxy.
+func (a *applier) isApplied(ctx context.Context, before observation, config []byte, fingerprint string) (Outcome, bool) {
+	if before.isRunning() {
+		worker, ok := a.isInEffect(ctx, config, fingerprint)
+		return Outcome{WorkerPID: worker}, ok
+	}
+	return Outcome{Idle: true}, a.cfg.Mode == Pacemaker && hasContent(a.cfg.ConfigPath, config)
+}
+
+// leaveStart is the result of an installation where something else starts HAProxy.
+func (a *applier) leaveStart(ctx context.Context) (Outcome, error) {
+	if a.cfg.Mode == Pacemaker {
+		return Outcome{Idle: true}, nil
+	}
+	if err := a.launcher.awaitStrays(ctx); err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{}, &lb.UnavailableError{What: "HAProxy is not running; the configuration is in place for its start"}
+}
+
+// startOrReload reloads a running HAProxy, or starts one, with the installed file.
+func (a *applier) startOrReload(ctx context.Context, before observation, config []byte, fingerprint string) (Outcome, error) {
+	if before.isRunning() {
+		worker, err := a.reloader.reload(ctx, before, config, fingerprint)
+		return Outcome{Reloaded: true, WorkerPID: worker}, err
+	}
+	worker, err := a.launcher.start(ctx, config, fingerprint)
+	if err == nil {
+		worker, err = a.reloader.confirmOrReplace(ctx, worker, a.files.readOutline(), nil, config, fingerprint)
+	}
+	return Outcome{Started: true, WorkerPID: worker}, err
 }
 
 // goBack restores the previous file and makes sure that the previous configuration runs.

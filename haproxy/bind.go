@@ -1,12 +1,12 @@
 package haproxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -56,32 +56,63 @@ func isTaken(ctx context.Context, addr netip.AddrPort) bool {
 	return errors.Is(err, syscall.EADDRINUSE)
 }
 
-// A bind is an address in a configuration.
+// A bind is an address of a line of a configuration.
 type bind struct {
 	line int
-	text string
-	addr netip.AddrPort
+	bindAddress
 }
 
-// binds lists the plain IP addresses of a configuration's "bind" lines; names,
-// port ranges, variables, and addresses in another network namespace or of
-// another kind are left out (configuration manual, 4.2, "bind").
+// binds lists the plain IP addresses of the bind lines of a configuration. Addresses with
+// a family or in another network namespace are left out, and what bindAddresses leaves
+// out.
 func binds(config []byte) []bind {
 	var all []bind
-	number := 0
-	for line := range bytes.Lines(config) {
-		number++
-		fields := strings.Fields(string(line))
-		if len(fields) < 2 || fields[0] != "bind" || strings.Contains(string(line), " namespace ") {
+	for l := range configLines(config) {
+		if len(l.raw) < 2 || l.raw[0] != "bind" || slices.Contains(l.raw, "namespace") {
 			continue
 		}
-		for text := range strings.SplitSeq(fields[1], ",") {
-			if addr, ok := parseBind(text); ok {
-				all = append(all, bind{number, text, addr})
+		for _, a := range bindAddresses(l.raw[1]) {
+			if a.path == "" && a.isBare {
+				all = append(all, bind{l.number, a})
 			}
 		}
 	}
 	return all
+}
+
+// A bindAddress is one address of a bind line, in one of the forms that are understood
+// here (configuration manual, 4.2, "bind").
+type bindAddress struct {
+	text string // as in the line
+	// path is that of a unix socket; "": addr is the address. isBare: it has no family
+	// before it, such as ipv4@.
+	path   string
+	addr   netip.AddrPort
+	isBare bool
+}
+
+// bindAddresses reads the comma-separated addresses of a bind line. Names, ranges of
+// ports, variables, file descriptors and abstract sockets are left out.
+func bindAddresses(list string) []bindAddress {
+	var out []bindAddress
+	for text := range strings.SplitSeq(list, ",") {
+		family, rest, ok := strings.Cut(text, "@")
+		if !ok {
+			family, rest = "", text
+		}
+		a := bindAddress{text: text, isBare: !ok}
+		isIP := false
+		switch {
+		case strings.HasPrefix(rest, "/") && (family == "" || family == "unix" || family == "uxst"):
+			a.path = rest
+		case family == "" || family == "ipv4" || family == "ipv6":
+			a.addr, isIP = parseBind(rest)
+		}
+		if a.path != "" || isIP {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // parseBind reads "127.0.0.1:80", "*:80", ":80" and "[::1]:80".

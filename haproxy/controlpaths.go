@@ -13,23 +13,14 @@ import (
 // for clients where HAProxy is told what to do: it would take the socket's path away.
 // An address that comes from HAProxy's environment is not seen.
 func (c Config) refuseControlPaths(config []byte) error {
-	section, number := "", 0
-	for line := range strings.Lines(string(config)) {
-		number++
-		words := strings.Fields(line)
-		switch {
-		case len(words) < 2:
-			continue
-		case lb.IsSection(words[0]):
-			section = words[0]
-			continue
-		case words[0] != "bind":
+	for l := range configLines(config) {
+		if len(l.words) < 2 || l.words[0] != "bind" {
 			continue
 		}
-		for _, path := range unixPaths(words[1]) {
-			if what := c.controlPath(path, section, config); what != "" {
+		for _, path := range unixPaths(l.words[1]) {
+			if what := c.controlPath(path, l.section, config); what != "" {
 				return &lb.RefusedError{Stage: "check", Output: fmt.Sprintf(
-					"line %d: %q binds %s, which is %s; expected another path", number, strings.TrimSpace(line), path, what)}
+					"line %d: %q binds %s, which is %s; expected another path", l.number, strings.Join(l.raw, " "), path, what)}
 			}
 		}
 	}

@@ -133,16 +133,6 @@ func (f *finder) showProc(ctx context.Context) (statsock.Processes, error) {
 	return f.master.ShowProc(ctx)
 }
 
-func (rt *router) showInfo(ctx context.Context) (statsock.Info, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	info, err := rt.client(ctx).ShowInfo(ctx)
-	if statsock.NotListening(err) && rt.forget() {
-		return rt.client(ctx).ShowInfo(ctx)
-	}
-	return info, err
-}
-
 // search finds a master whose socket does not answer or is lost.
 func (f *finder) search(ctx context.Context) (identity, bool) {
 	if known := f.last(); known.alive() {

@@ -1,7 +1,6 @@
 package haproxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -80,9 +79,9 @@ func (p *Process) Drops(config []byte) (bool, error) {
 // proxies are the titles of the frontends and backends of a configuration.
 func proxies(config []byte) []string {
 	var out []string
-	for line := range bytes.Lines(config) {
-		if f := strings.Fields(string(line)); len(f) > 1 && (f[0] == "frontend" || f[0] == "backend") {
-			out = append(out, f[0]+" "+f[1])
+	for l := range configLines(config) {
+		if len(l.words) > 1 && (l.words[0] == "frontend" || l.words[0] == "backend") {
+			out = append(out, l.words[0]+" "+l.words[1])
 		}
 	}
 	return out

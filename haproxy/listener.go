@@ -49,15 +49,13 @@ func listenersOf(s *scope, words []string) []*listener {
 		}
 	}
 	var all []*listener
-	for text := range strings.SplitSeq(words[0], ",") {
-		l := &listener{text: text, tls: encrypts(options), section: s}
-		path, isPath := strings.CutPrefix(text, "unix@")
-		addr, isAddr := parseBind(strings.TrimPrefix(strings.TrimPrefix(text, "ipv4@"), "ipv6@"))
+	for _, a := range bindAddresses(words[0]) {
+		l := &listener{text: a.text, tls: encrypts(options), section: s}
 		switch {
-		case isPath || strings.HasPrefix(text, "/"):
-			l.network, l.address = "unix", path // without the prefix, which is text itself otherwise
-		case isAddr && isHere(reachable(addr.Addr())):
-			l.network, l.address = "tcp", netip.AddrPortFrom(reachable(addr.Addr()), addr.Port()).String()
+		case a.path != "":
+			l.network, l.address = "unix", a.path
+		case isHere(reachable(a.addr.Addr())):
+			l.network, l.address = "tcp", netip.AddrPortFrom(reachable(a.addr.Addr()), a.addr.Port()).String()
 		default:
 			continue
 		}

@@ -185,12 +185,11 @@ func (ms *members) workerUsers() []uint32 {
 		if err != nil {
 			continue
 		}
-		for line := range bytes.Lines(config) {
-			f := strings.Fields(string(line))
-			if len(f) < 2 || f[0] != "user" && f[0] != "uid" {
+		for l := range configLines(config) {
+			if len(l.words) < 2 || l.words[0] != "user" && l.words[0] != "uid" {
 				continue
 			}
-			name := strings.Trim(f[1], `"'`)
+			name := l.words[1]
 			if u, err := user.Lookup(name); err == nil {
 				name = u.Uid
 			}

@@ -81,11 +81,8 @@ func outlineOf(config []byte) *outline {
 		outline: outline{servers: map[lb.Name]map[string]*serverDefinition{}},
 		options: newOptionTable(), scope: &scope{}, defaults: map[string]*scope{"": {mode: "tcp", server: serverSettings{weight: 1}}},
 	}
-	var words lb.Words
-	for line := range strings.Lines(string(config)) {
-		if err := words.Split(line); len(words.Values) > 0 {
-			o.line(words.Values, err == nil && !words.Expands && o.depth == 0)
-		}
+	for l := range configLines(config) {
+		o.line(l.words, l.isClear && o.depth == 0)
 	}
 	if o.prefixed {
 		o.binds = slices.DeleteFunc(o.binds, func(l *listener) bool { return l.network == "unix" })

@@ -7,10 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
 
-	"thalassa/lb"
 	"thalassa/statsock"
 )
 
@@ -122,26 +120,20 @@ func (pm *peersMonitor) foreignListener(ctx context.Context, path string, master
 
 // peersSockets are the unix sockets that the peers sections of a configuration bind.
 func peersSockets(config []byte) (paths []string) {
-	section := ""
-	for line := range strings.Lines(string(config)) {
-		words := strings.Fields(line)
-		switch {
-		case len(words) == 0:
-		case lb.IsSection(words[0]):
-			section = words[0]
-		case section == "peers" && words[0] == "bind" && len(words) > 1:
-			paths = append(paths, unixPaths(words[1])...)
+	for l := range configLines(config) {
+		if l.section == "peers" && l.words[0] == "bind" && len(l.words) > 1 {
+			paths = append(paths, unixPaths(l.words[1])...)
 		}
 	}
 	return paths
 }
 
-// unixPaths are the paths among the addresses of a bind line, e.g. unix@/run/x.sock.
-// Quotes are removed. An environment variable is not expanded.
+// unixPaths are the paths among the addresses of a bind line, e.g. unix@/run/x.sock. An
+// environment variable is not expanded.
 func unixPaths(addresses string) (paths []string) {
-	for address := range strings.SplitSeq(strings.NewReplacer(`"`, "", `'`, "", `\`, "").Replace(addresses), ",") {
-		if path := strings.TrimPrefix(strings.TrimPrefix(address, "unix@"), "uxst@"); strings.HasPrefix(path, "/") {
-			paths = append(paths, path)
+	for _, a := range bindAddresses(addresses) {
+		if a.path != "" {
+			paths = append(paths, a.path)
 		}
 	}
 	return paths

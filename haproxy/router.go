@@ -97,6 +97,18 @@ func (rt *router) client(ctx context.Context) *statsock.Client {
 	return rt.master.Worker(r.worker)
 }
 
+// showInfo asks the serving worker for its state. It checks the route again when nobody
+// listens there.
+func (rt *router) showInfo(ctx context.Context) (statsock.Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	info, err := rt.client(ctx).ShowInfo(ctx)
+	if statsock.NotListening(err) && rt.forget() {
+		return rt.client(ctx).ShowInfo(ctx)
+	}
+	return info, err
+}
+
 // find checks where the stats socket leads. The zero route says that no worker answers
 // through the master, so that only the stats socket is left.
 func (rt *router) find(ctx context.Context, now inode, former int) route {

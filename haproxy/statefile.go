@@ -1,7 +1,6 @@
 package haproxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -114,10 +113,9 @@ func renameInto(path string, content []byte) error {
 
 // readsState reports whether a configuration names the state file.
 func readsState(config []byte, path string) bool {
-	for line := range bytes.Lines(config) {
-		word, rest, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
-		if word == "server-state-file" {
-			return strings.Trim(strings.TrimSpace(rest), `"'`) == path
+	for l := range configLines(config) {
+		if l.words[0] == "server-state-file" && len(l.words) > 1 {
+			return l.words[1] == path
 		}
 	}
 	return false
