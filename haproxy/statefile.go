@@ -99,18 +99,6 @@ func (sf *stateFile) empty(ctx context.Context) {
 	}
 }
 
-// renameInto replaces a file atomically. It may be lost in a power cut.
-func renameInto(path string, content []byte) error {
-	name, err := stage(path, content)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(name, path); err != nil {
-		return errors.Join(err, os.Remove(name))
-	}
-	return nil
-}
-
 // readsState reports whether a configuration names the state file.
 func readsState(config []byte, path string) bool {
 	for l := range configLines(config) {

@@ -126,10 +126,10 @@ func (s *stage) die() {
 func TestServersAreAsAFreshStartMakesThem(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	each(t, func(l *lab) {
+	each(t, func(fx *fixture) {
 		d := dealer{rand.New(rand.NewPCG(seed, 1))}
-		s := &stage{lab: l}
-		client := statsock.New(l.cfg.StatsSocket)
+		s := &stage{fixture: fx}
+		client := statsock.New(fx.cfg.StatsSocket)
 		for !s.askFor(d) {
 		}
 		const bound = 8 * time.Second
@@ -152,11 +152,11 @@ func TestServersAreAsAFreshStartMakesThem(t *testing.T) {
 					refused++
 				}
 			}
-			l.asFresh(fmt.Sprintf("step %d, %s", steps, what))
+			fx.asFresh(fmt.Sprintf("step %d, %s", steps, what))
 		}
-		l.t.Logf("%d steps, %d refused", steps, refused)
+		fx.t.Logf("%d steps, %d refused", steps, refused)
 		if steps < 5 || refused > steps/2 {
-			l.t.Errorf("%d steps, %d refused", steps, refused)
+			fx.t.Errorf("%d steps, %d refused", steps, refused)
 		}
 	})
 }

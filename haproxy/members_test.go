@@ -20,19 +20,19 @@ import (
 	"thalassa/statsock"
 )
 
-// newStickyLab is a lab in a directory that everybody may write to, like /tmp.
-func newStickyLab(t *testing.T, edit func(*haproxy.Config)) *lab {
+// newStickyFixture is a fixture in a directory that everybody may write to, like /tmp.
+func newStickyFixture(t *testing.T, edit func(*haproxy.Config)) *fixture {
 	t.Helper()
 	testkit.NeedsRoot(t)
-	l := newLab(t, testkit.HAProxy(t))
-	if err := os.Chmod(l.dir, 0o777|os.ModeSticky); err != nil { //nolint:gosec // a sticky one
+	fx := newFixture(t, testkit.HAProxy(t))
+	if err := os.Chmod(fx.dir, 0o777|os.ModeSticky); err != nil { //nolint:gosec // a sticky one
 		t.Fatal(err)
 	}
 	if edit != nil {
-		edit(&l.cfg)
-		l.Process = haproxy.New(l.cfg)
+		edit(&fx.cfg)
+		fx.Process = haproxy.New(fx.cfg)
 	}
-	return l
+	return fx
 }
 
 // victim is a process of root's that waits, with a child of its own, and args.
@@ -73,11 +73,11 @@ func lives(t *testing.T, pids ...int) {
 }
 
 // forge answers show proc, and show info, with processes of one's choice.
-func forge(t *testing.T, l net.Listener, master, worker int) {
+func forge(t *testing.T, fx net.Listener, master, worker int) {
 	t.Helper()
 	go func() {
 		for {
-			conn, err := l.Accept()
+			conn, err := fx.Accept()
 			if err != nil {
 				return
 			}
@@ -96,74 +96,74 @@ func forge(t *testing.T, l net.Listener, master, worker int) {
 // Whoever is not trusted and listens at the master socket's path has nobody signaled,
 // and every answer says whose it is.
 func TestStrangersMasterSocket(t *testing.T) {
-	l := newStickyLab(t, nil)
+	fx := newStickyFixture(t, nil)
 	pid, child := victim(t, nil)
-	listener := testkit.ListenAs(t, testkit.Nobody, l.cfg.MasterSocket)
+	listener := testkit.ListenAs(t, testkit.Nobody, fx.cfg.MasterSocket)
 	forge(t, listener, pid, child)
 	names := func(what, text string) {
 		t.Helper()
-		for _, part := range []string{l.cfg.MasterSocket, "nobody (uid 65534)"} {
+		for _, part := range []string{fx.cfg.MasterSocket, "nobody (uid 65534)"} {
 			if !strings.Contains(text, part) {
 				t.Errorf("%s: %q does not say %q", what, text, part)
 			}
 		}
 	}
-	if s := l.state(); s.Running || s.MasterPID != 0 {
+	if s := fx.state(); s.Running || s.MasterPID != 0 {
 		t.Errorf("got %+v", s)
 	} else {
 		names("State", s.Foreign)
 	}
-	_, err := l.Apply(t.Context(), l.config("one"), "one")
+	_, err := fx.Apply(t.Context(), fx.config("one"), "one")
 	names("Apply", fmt.Sprint(err))
-	names("Resume", fmt.Sprint(l.Resume(t.Context())))
-	if err := l.Stop(t.Context()); err != nil {
+	names("Resume", fmt.Sprint(fx.Resume(t.Context())))
+	if err := fx.Stop(t.Context()); err != nil {
 		t.Errorf("Stop, though no HAProxy runs: %v", err)
 	}
-	if _, err := os.Lstat(l.cfg.MasterSocket); err != nil {
+	if _, err := os.Lstat(fx.cfg.MasterSocket); err != nil {
 		t.Errorf("the stranger's socket: %v", err)
 	}
 	lives(t, pid, child)
 	_ = listener.Close() // which removes it
-	l.apply("one")
+	fx.apply("one")
 }
 
 // A stranger who takes the path of a HAProxy that runs cannot have it ended or
 // reloaded, nor hinders its end.
 func TestStrangerTakesThePath(t *testing.T) {
-	l := newStickyLab(t, nil)
-	l.apply("one")
+	fx := newStickyFixture(t, nil)
+	fx.apply("one")
 	pid, child := victim(t, nil)
-	if err := errors.Join(os.Remove(l.cfg.MasterSocket), os.Remove(l.cfg.PIDPath)); err != nil {
+	if err := errors.Join(os.Remove(fx.cfg.MasterSocket), os.Remove(fx.cfg.PIDPath)); err != nil {
 		t.Fatal(err)
 	}
-	forge(t, testkit.ListenAs(t, testkit.Nobody, l.cfg.MasterSocket), pid, child)
-	for _, p := range []*haproxy.Process{l.Process, l.another(nil)} {
+	forge(t, testkit.ListenAs(t, testkit.Nobody, fx.cfg.MasterSocket), pid, child)
+	for _, p := range []*haproxy.Process{fx.Process, fx.another(nil)} {
 		s, err := p.State(t.Context())
 		if err != nil || !s.Running || !s.Answers || s.Fingerprint != "one" || !strings.Contains(s.Foreign, "nobody (uid 65534)") {
 			t.Errorf("got %+v, %v", s, err)
 		}
 	}
-	if _, err := l.Apply(t.Context(), l.config("two"), "two"); !errors.As(err, new(*statsock.ForeignError)) {
+	if _, err := fx.Apply(t.Context(), fx.config("two"), "two"); !errors.As(err, new(*statsock.ForeignError)) {
 		t.Errorf("got %v", err)
 	}
-	if got, err := l.get(); err != nil || got != "one" {
+	if got, err := fx.get(); err != nil || got != "one" {
 		t.Errorf("a client got %q, %v", got, err)
 	}
-	master := l.state().MasterPID
-	if err := l.another(nil).Stop(t.Context()); err != nil {
+	master := fx.state().MasterPID
+	if err := fx.another(nil).Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
-	l.gone(master)
+	fx.gone(master)
 	lives(t, pid, child)
 }
 
 // Nor is a trusted user believed who names another's processes.
 func TestTrustedUserNamesAnother(t *testing.T) {
-	l := newStickyLab(t, func(cfg *haproxy.Config) { cfg.Users = []uint32{testkit.Nobody} })
+	fx := newStickyFixture(t, func(cfg *haproxy.Config) { cfg.Users = []uint32{testkit.Nobody} })
 	pid, child := victim(t, nil)
-	listener := testkit.ListenAs(t, testkit.Nobody, l.cfg.MasterSocket)
+	listener := testkit.ListenAs(t, testkit.Nobody, fx.cfg.MasterSocket)
 	forge(t, listener, pid, child)
-	if err := l.Stop(t.Context()); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("process %d is not this HAProxy", pid)) {
+	if err := fx.Stop(t.Context()); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("process %d is not this HAProxy", pid)) {
 		t.Errorf("got %v", err)
 	}
 	lives(t, pid, child)
@@ -176,16 +176,16 @@ func TestWordsMakeNoHAProxy(t *testing.T) {
 	nobody := &syscall.Credential{Uid: testkit.Nobody, Gid: testkit.Nobody}
 	for name, credential := range map[string]*syscall.Credential{"root": nil, "nobody": nobody} {
 		t.Run(name, func(t *testing.T) {
-			l := newStickyLab(t, nil)
-			pid, child := victim(t, credential, "haproxy", "-W", "-S", l.cfg.MasterSocket+",mode,600")
-			if err := os.WriteFile(l.cfg.PIDPath, []byte(strconv.Itoa(pid)), 0o600); err != nil {
+			fx := newStickyFixture(t, nil)
+			pid, child := victim(t, credential, "haproxy", "-W", "-S", fx.cfg.MasterSocket+",mode,600")
+			if err := os.WriteFile(fx.cfg.PIDPath, []byte(strconv.Itoa(pid)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if s := l.state(); s.Running {
+			if s := fx.state(); s.Running {
 				t.Errorf("got %+v", s)
 			}
-			l.apply("one")
-			if err := l.Stop(t.Context()); err != nil {
+			fx.apply("one")
+			if err := fx.Stop(t.Context()); err != nil {
 				t.Error(err)
 			}
 			lives(t, pid, child)
@@ -195,12 +195,12 @@ func TestWordsMakeNoHAProxy(t *testing.T) {
 
 // Another user's HAProxy at our paths is neither ours nor ended.
 func TestAnotherUsersHAProxy(t *testing.T) {
-	l := newStickyLab(t, nil)
-	config := filepath.Join(l.dir, "theirs.cfg")
-	if err := os.WriteFile(config, l.config("theirs"), 0o644); err != nil { //nolint:gosec // for another user
+	fx := newStickyFixture(t, nil)
+	config := filepath.Join(fx.dir, "theirs.cfg")
+	if err := os.WriteFile(config, fx.config("theirs"), 0o644); err != nil { //nolint:gosec // for another user
 		t.Fatal(err)
 	}
-	cmd := exec.Command(l.cfg.Binary, "-W", "-S", l.cfg.MasterSocket+",mode,600", "-f", config) //nolint:gosec // the test's own words
+	cmd := exec.Command(fx.cfg.Binary, "-W", "-S", fx.cfg.MasterSocket+",mode,600", "-f", config) //nolint:gosec // the test's own words
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: testkit.Nobody, Gid: testkit.Nobody}}
 	if err := cmd.Start(); err != nil {
@@ -210,22 +210,22 @@ func TestAnotherUsersHAProxy(t *testing.T) {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
-	testkit.Eventually(t, patience, func() error { _, err := l.get(); return err })
+	testkit.Eventually(t, patience, func() error { _, err := fx.get(); return err })
 	testkit.Eventually(t, patience, func() error { // the master listens after its worker
-		if s := l.state(); s.Running || !strings.Contains(s.Foreign, fmt.Sprintf("nobody (uid 65534) listens there (process %d)", cmd.Process.Pid)) {
+		if s := fx.state(); s.Running || !strings.Contains(s.Foreign, fmt.Sprintf("nobody (uid 65534) listens there (process %d)", cmd.Process.Pid)) {
 			return fmt.Errorf("got %+v", s)
 		}
 		return nil
 	})
-	if err := l.Stop(t.Context()); err != nil {
+	if err := fx.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if got, err := l.get(); err != nil || got != "theirs" {
+	if got, err := fx.get(); err != nil || got != "theirs" {
 		t.Errorf("a client got %q, %v", got, err)
 	}
 	lives(t, cmd.Process.Pid)
 	// Their user is named: now it is the one.
-	named := l.another(func(cfg *haproxy.Config) { cfg.Users = []uint32{testkit.Nobody} })
+	named := fx.another(func(cfg *haproxy.Config) { cfg.Users = []uint32{testkit.Nobody} })
 	if s, err := named.State(t.Context()); err != nil || s.MasterPID != cmd.Process.Pid || s.Foreign != "" {
 		t.Errorf("got %+v, %v", s, err)
 	}
@@ -233,15 +233,15 @@ func TestAnotherUsersHAProxy(t *testing.T) {
 
 // The stats socket of a stranger hinders the start, and says why.
 func TestStrangersStatsSocket(t *testing.T) {
-	l := newStickyLab(t, nil)
+	fx := newStickyFixture(t, nil)
 	pid, child := victim(t, nil)
-	listener := testkit.ListenAs(t, testkit.Nobody, l.cfg.StatsSocket)
+	listener := testkit.ListenAs(t, testkit.Nobody, fx.cfg.StatsSocket)
 	forge(t, listener, pid, child)
-	_, err := l.Apply(t.Context(), l.config("one"), "one")
-	if err == nil || !strings.Contains(err.Error(), l.cfg.StatsSocket+": nobody (uid 65534) listens there") {
+	_, err := fx.Apply(t.Context(), fx.config("one"), "one")
+	if err == nil || !strings.Contains(err.Error(), fx.cfg.StatsSocket+": nobody (uid 65534) listens there") {
 		t.Errorf("got %v", err)
 	}
-	if err := l.Stop(t.Context()); err != nil {
+	if err := fx.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
 	lives(t, pid, child)
@@ -266,25 +266,25 @@ func TestKnownAfterUpgradeAndByAnotherSpelling(t *testing.T) {
 	for _, name := range []string{"haproxy", "lb"} {
 		t.Run(name, func(t *testing.T) {
 			target, dir := testkit.SocketDir(t), testkit.SocketDir(t)
-			l := newLab(t, testkit.HAProxy(t))
+			fx := newFixture(t, testkit.HAProxy(t))
 			if err := os.Symlink(target, filepath.Join(dir, "l")); err != nil {
 				t.Fatal(err)
 			}
-			l.cfg.Binary = filepath.Join(l.dir, name)
-			copyProgram(t, l.cfg.Binary)
-			l.cfg.MasterSocket = filepath.Join(dir, "l/m")
-			l.Process = haproxy.New(l.cfg)
-			l.apply("one")
-			master := l.state().MasterPID
-			copyProgram(t, l.cfg.Binary)
-			l.cfg.MasterSocket = filepath.Join(target, "m")
-			if err := errors.Join(os.Remove(l.cfg.MasterSocket), os.Remove(l.cfg.PIDPath)); err != nil {
+			fx.cfg.Binary = filepath.Join(fx.dir, name)
+			copyProgram(t, fx.cfg.Binary)
+			fx.cfg.MasterSocket = filepath.Join(dir, "l/m")
+			fx.Process = haproxy.New(fx.cfg)
+			fx.apply("one")
+			master := fx.state().MasterPID
+			copyProgram(t, fx.cfg.Binary)
+			fx.cfg.MasterSocket = filepath.Join(target, "m")
+			if err := errors.Join(os.Remove(fx.cfg.MasterSocket), os.Remove(fx.cfg.PIDPath)); err != nil {
 				t.Fatal(err)
 			}
-			if err := haproxy.New(l.cfg).Stop(t.Context()); err != nil {
+			if err := haproxy.New(fx.cfg).Stop(t.Context()); err != nil {
 				t.Error(err)
 			}
-			l.gone(master)
+			fx.gone(master)
 		})
 	}
 }
@@ -293,34 +293,34 @@ func TestKnownAfterUpgradeAndByAnotherSpelling(t *testing.T) {
 // is ended though it hangs.
 func TestWorkerOfAnotherUserIsOurs(t *testing.T) {
 	testkit.NeedsRoot(t)
-	each(t, func(l *lab) {
-		config := l.config("one", "user nobody", "group nogroup")
-		if _, err := l.Apply(l.t.Context(), config, "one"); err != nil {
-			l.t.Fatal(err)
+	each(t, func(fx *fixture) {
+		config := fx.config("one", "user nobody", "group nogroup")
+		if _, err := fx.Apply(fx.t.Context(), config, "one"); err != nil {
+			fx.t.Fatal(err)
 		}
-		s := l.state()
-		testkit.Freeze(l.t, s.WorkerPID)
-		l.kill(s.MasterPID)
-		ctx, cancel := context.WithTimeout(l.t.Context(), patience)
+		s := fx.state()
+		testkit.Freeze(fx.t, s.WorkerPID)
+		fx.kill(s.MasterPID)
+		ctx, cancel := context.WithTimeout(fx.t.Context(), patience)
 		defer cancel()
-		_ = l.Stop(ctx)
-		l.gone(s.WorkerPID)
+		_ = fx.Stop(ctx)
+		fx.gone(s.WorkerPID)
 	})
 }
 
 // What the master has started beside its workers ends with them.
 func TestProgramOfTheMasterEnds(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	config := string(l.config("one")) + "program beside\n    command /bin/sh -c \"trap '' TERM USR1; sleep 1000; :\"\n"
-	if err := os.WriteFile(l.cfg.ConfigPath, []byte(config), 0o600); err != nil { // haproxy -c refuses a program
+	fx := newFixture(t, testkit.HAProxy(t))
+	config := string(fx.config("one")) + "program beside\n    command /bin/sh -c \"trap '' TERM USR1; sleep 1000; :\"\n"
+	if err := os.WriteFile(fx.cfg.ConfigPath, []byte(config), 0o600); err != nil { // haproxy -c refuses a program
 		t.Fatal(err)
 	}
-	if err := exec.Command(l.cfg.Binary, "-W", "-D", "-S", l.cfg.MasterSocket, "-p", l.cfg.PIDPath, "-f", l.cfg.ConfigPath).Run(); err != nil { //nolint:gosec // the test's own words
+	if err := exec.Command(fx.cfg.Binary, "-W", "-D", "-S", fx.cfg.MasterSocket, "-p", fx.cfg.PIDPath, "-f", fx.cfg.ConfigPath).Run(); err != nil { //nolint:gosec // the test's own words
 		t.Fatal(err)
 	}
 	var s haproxy.State
 	testkit.Eventually(t, patience, func() error {
-		if s = l.state(); !s.Answers {
+		if s = fx.state(); !s.Answers {
 			return errors.New("it does not answer")
 		}
 		return nil
@@ -336,20 +336,20 @@ func TestProgramOfTheMasterEnds(t *testing.T) {
 		program, _ = strconv.Atoi(pids[i])
 		return nil
 	})
-	if err := l.Stop(t.Context()); err != nil {
+	if err := fx.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
-	l.gone(program)
+	fx.gone(program)
 }
 
 // A number that belongs to another process by now is not signaled.
 func TestNumberUsedAgain(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	l.apply("one")
-	master := l.state().MasterPID
-	if err := l.SignalBorn(t.Context(), master, "1", syscall.SIGKILL); err != nil {
+	fx := newFixture(t, testkit.HAProxy(t))
+	fx.apply("one")
+	master := fx.state().MasterPID
+	if err := fx.SignalBorn(t.Context(), master, "1", syscall.SIGKILL); err != nil {
 		t.Error(err)
 	}
 	lives(t, master)
-	l.agree("one")
+	fx.agree("one")
 }

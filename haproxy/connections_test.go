@@ -17,19 +17,19 @@ import (
 // left, in the worker that serves and in one that a reload has replaced, until it
 // is over.
 func TestConnectionsOfFormerMembers(t *testing.T) {
-	each(t, func(l *lab) {
+	each(t, func(fx *fixture) {
 		hold := make(chan struct{})
-		a, b := web(l.t, "a", "127.0.0.1", hold), web(l.t, "b", "127.0.0.1", nil)
-		s := l.raise(pool("live", a))
+		a, b := web(fx.t, "a", "127.0.0.1", hold), web(fx.t, "b", "127.0.0.1", nil)
+		s := fx.raise(pool("live", a))
 		answer := make(chan string, 1)
 		go func() {
-			body, err := l.get()
+			body, err := fx.get()
 			answer <- fmt.Sprint(body, err)
 		}()
 		left := func(want ...lb.ServerConnections) {
-			l.t.Helper()
-			testkit.Eventually(l.t, patience, func() error {
-				list, err := l.Connections(l.t.Context(), "live")
+			fx.t.Helper()
+			testkit.Eventually(fx.t, patience, func() error {
+				list, err := fx.Connections(fx.t.Context(), "live")
 				list = slices.DeleteFunc(list, func(c lb.ServerConnections) bool { return c.Address != a })
 				if err != nil || !slices.Equal(list, want) {
 					return fmt.Errorf("%+v (%w), want %+v", list, err, want)
@@ -47,32 +47,32 @@ func TestConnectionsOfFormerMembers(t *testing.T) {
 		left(lb.ServerConnections{Address: a, Connections: 1}) // the worker that has it does not use it any more
 		hold <- struct{}{}
 		if got := <-answer; got != "a\n<nil>" {
-			l.t.Errorf("the request was answered %q", got)
+			fx.t.Errorf("the request was answered %q", got)
 		}
 		left()
-		if list, err := l.Connections(l.t.Context(), "none"); err != nil || len(list) != 0 {
-			l.t.Errorf("a backend that there is not has %+v, %v", list, err)
+		if list, err := fx.Connections(fx.t.Context(), "none"); err != nil || len(list) != 0 {
+			fx.t.Errorf("a backend that there is not has %+v, %v", list, err)
 		}
 	})
 }
 
 // TestReplacedWorkersKeepTheirServers as long as they have a client.
 func TestReplacedWorkersKeepTheirServers(t *testing.T) {
-	each(t, func(l *lab) {
+	each(t, func(fx *fixture) {
 		hold := make(chan struct{})
-		a, b := web(l.t, "a", "::1", hold), web(l.t, "b", "127.0.0.1", nil)
+		a, b := web(fx.t, "a", "::1", hold), web(fx.t, "b", "127.0.0.1", nil)
 		fixed := lb.Pool{Backend: lb.Backend{Key: "live", Type: "static", Mode: "http", Balance: "roundrobin"}}
 		fixed.Members = []lb.Member{{Address: a, Weight: 1}}
-		s := l.raise(fixed)
+		s := fx.raise(fixed)
 		answer := make(chan error, 1)
 		go func() {
-			_, err := l.get()
+			_, err := fx.get()
 			answer <- err
 		}()
 		find := func(address lb.HostPort) (found []lb.ServerConnections) {
-			list, err := l.Connections(l.t.Context(), "live")
+			list, err := fx.Connections(fx.t.Context(), "live")
 			if err != nil {
-				l.t.Fatal(err)
+				fx.t.Fatal(err)
 			}
 			for _, c := range list {
 				if c.Address == address {
@@ -81,7 +81,7 @@ func TestReplacedWorkersKeepTheirServers(t *testing.T) {
 			}
 			return found
 		}
-		testkit.Eventually(l.t, patience, func() error {
+		testkit.Eventually(fx.t, patience, func() error {
 			if got := find(a); len(got) != 1 || got[0].Connections != 1 || got[0].Replaced {
 				return fmt.Errorf("%+v", got)
 			}
@@ -91,13 +91,13 @@ func TestReplacedWorkersKeepTheirServers(t *testing.T) {
 		next, _ := s.next(fixed)
 		s.reload(next)
 		if got := find(a); len(got) != 1 || got[0] != (lb.ServerConnections{Address: a, Connections: 1, Replaced: true}) {
-			l.t.Errorf("in the replaced worker: %+v", got)
+			fx.t.Errorf("in the replaced worker: %+v", got)
 		}
 		hold <- struct{}{}
 		if err := <-answer; err != nil {
-			l.t.Error(err)
+			fx.t.Error(err)
 		}
-		testkit.Eventually(l.t, patience, func() error {
+		testkit.Eventually(fx.t, patience, func() error {
 			if got := find(a); len(got) != 0 {
 				return fmt.Errorf("%+v", got)
 			}
@@ -109,49 +109,49 @@ func TestReplacedWorkersKeepTheirServers(t *testing.T) {
 // TestReplacedWorkerThatHangs: what it does not tell is not known, and however often
 // it is asked for, HAProxy can still be reloaded.
 func TestReplacedWorkerThatHangs(t *testing.T) {
-	each(t, func(l *lab) {
+	each(t, func(fx *fixture) {
 		hold := make(chan struct{})
-		a := web(l.t, "a", "127.0.0.1", hold)
-		s := l.raise(pool("live", a))
+		a := web(fx.t, "a", "127.0.0.1", hold)
+		s := fx.raise(pool("live", a))
 		answer := make(chan error, 1)
 		go func() {
-			_, err := l.get()
+			_, err := fx.get()
 			answer <- err
 		}()
-		testkit.Eventually(l.t, patience, func() error {
-			if list, err := l.Connections(l.t.Context(), "live"); err != nil || len(list) != 1 {
+		testkit.Eventually(fx.t, patience, func() error {
+			if list, err := fx.Connections(fx.t.Context(), "live"); err != nil || len(list) != 1 {
 				return fmt.Errorf("%+v, %w", list, err)
 			}
 			return nil
 		})
-		old := l.state().WorkerPID
+		old := fx.state().WorkerPID
 		other := pool("live", a)
 		for i, balance := range []string{"leastconn", "roundrobin"} {
 			other.Balance = balance
 			next, _ := s.next(other)
 			s.reload(next)
 			if i == 0 {
-				testkit.Freeze(l.t, old)
+				testkit.Freeze(fx.t, old)
 			}
 			for range 12 {
-				ctx, cancel := context.WithTimeout(l.t.Context(), 100*time.Millisecond)
-				list, err := l.Connections(ctx, "live")
+				ctx, cancel := context.WithTimeout(fx.t.Context(), 100*time.Millisecond)
+				list, err := fx.Connections(ctx, "live")
 				cancel()
 				if err == nil {
-					l.t.Errorf("a worker that hangs has %+v", list)
+					fx.t.Errorf("a worker that hangs has %+v", list)
 				}
 			}
 		}
 		var unavailable *lb.UnavailableError
-		if list, err := l.Connections(l.t.Context(), "live"); !errors.As(err, &unavailable) {
-			l.t.Errorf("got %+v, %v", list, err)
+		if list, err := fx.Connections(fx.t.Context(), "live"); !errors.As(err, &unavailable) {
+			fx.t.Errorf("got %+v, %v", list, err)
 		}
 		if err := syscall.Kill(old, syscall.SIGCONT); err != nil {
-			l.t.Fatal(err)
+			fx.t.Fatal(err)
 		}
 		hold <- struct{}{}
 		if err := <-answer; err != nil {
-			l.t.Error(err)
+			fx.t.Error(err)
 		}
 	})
 }

@@ -90,46 +90,46 @@ func rows(tb testing.TB, socket string) []string {
 
 // fresh are the rows of a HAProxy that is started with the file on disk, at other
 // addresses, and knows of no state.
-func (l *lab) fresh() []string {
-	l.t.Helper()
-	dir := testkit.SocketDir(l.t)
-	config := strings.ReplaceAll(l.file(l.cfg.ConfigPath), l.dir+"/", dir+"/")
-	config = strings.ReplaceAll(config, "bind "+l.address(), "bind unix@"+filepath.Join(dir, "web"))
+func (fx *fixture) fresh() []string {
+	fx.t.Helper()
+	dir := testkit.SocketDir(fx.t)
+	config := strings.ReplaceAll(fx.file(fx.cfg.ConfigPath), fx.dir+"/", dir+"/")
+	config = strings.ReplaceAll(config, "bind "+fx.address(), "bind unix@"+filepath.Join(dir, "web"))
 	config = strings.ReplaceAll(config, "server-state-file", "# server-state-file")
 	path := filepath.Join(dir, "haproxy.cfg")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
-		l.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
-	cmd := exec.Command(l.cfg.Binary, "-db", "-f", path)
+	cmd := exec.Command(fx.cfg.Binary, "-db", "-f", path)
 	var words bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &words, &words
 	if err := cmd.Start(); err != nil {
-		l.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
 	defer func() {
 		_ = cmd.Process.Signal(syscall.SIGKILL)
 		_ = cmd.Wait()
 	}()
-	socket := filepath.Join(dir, filepath.Base(l.cfg.StatsSocket))
-	testkit.Eventually(l.t, patience, func() error {
+	socket := filepath.Join(dir, filepath.Base(fx.cfg.StatsSocket))
+	testkit.Eventually(fx.t, patience, func() error {
 		if !alive(cmd.Process.Pid) {
-			l.t.Fatalf("the second HAProxy has ended: %s", words.String())
+			fx.t.Fatalf("the second HAProxy has ended: %s", words.String())
 		}
-		_, err := statsock.New(socket).ShowInfo(l.t.Context())
+		_, err := statsock.New(socket).ShowInfo(fx.t.Context())
 		return err
 	})
-	return rows(l.t, socket)
+	return rows(fx.t, socket)
 }
 
 // asFresh checks that the servers are what a fresh start from the same file makes.
-func (l *lab) asFresh(when string) {
-	l.t.Helper()
-	want := l.fresh()
-	testkit.Eventually(l.t, 5*time.Second, func() error { // a former worker may answer once more
-		got := rows(l.t, l.cfg.StatsSocket)
+func (fx *fixture) asFresh(when string) {
+	fx.t.Helper()
+	want := fx.fresh()
+	testkit.Eventually(fx.t, 5*time.Second, func() error { // a former worker may answer once more
+		got := rows(fx.t, fx.cfg.StatsSocket)
 		for i := range min(len(got), len(want)) {
 			if got[i] != want[i] {
-				return fmt.Errorf("%s: HAProxy has\n%s, a fresh start makes\n%s, with\n%s", when, got[i], want[i], l.file(l.cfg.ConfigPath))
+				return fmt.Errorf("%s: HAProxy has\n%s, a fresh start makes\n%s, with\n%s", when, got[i], want[i], fx.file(fx.cfg.ConfigPath))
 			}
 		}
 		if len(got) != len(want) {
@@ -243,8 +243,8 @@ func optionCases() map[string]optionCase {
 func TestOptionsOfServersTakeEffect(t *testing.T) {
 	for _, kind := range []string{"static", "dynamic"} {
 		t.Run(kind, func(t *testing.T) {
-			each(t, func(l *lab) {
-				s := &stage{lab: l}
+			each(t, func(fx *fixture) {
+				s := &stage{fixture: fx}
 				for name, c := range optionCases() {
 					s.change(name, kind, c)
 				}
@@ -314,32 +314,32 @@ func (s *stage) serves(name string, well bool) {
 // TestWhatAnotherStateFileOverridesIsRefused: a server that has something else than its
 // file says, whyever, is not in effect, and the answer says what it has.
 func TestWhatAnotherStateFileOverridesIsRefused(t *testing.T) {
-	each(t, func(l *lab) {
-		a := well(l.t, "a")
-		s := l.raise(pool("live", a))
-		answer, err := statsock.New(l.cfg.StatsSocket).Do(t.Context(), "show servers state live")
+	each(t, func(fx *fixture) {
+		a := well(fx.t, "a")
+		s := fx.raise(pool("live", a))
+		answer, err := statsock.New(fx.cfg.StatsSocket).Do(t.Context(), "show servers state live")
 		if err != nil {
-			l.t.Fatal(err)
+			fx.t.Fatal(err)
 		}
-		stale := filepath.Join(l.dir, "stale")
+		stale := filepath.Join(fx.dir, "stale")
 		if err := os.WriteFile(stale, []byte(strings.Replace(answer, "- 0 0 - - 0\n", "- 0 1 - - 0\n", 1)), 0o600); err != nil {
-			l.t.Fatal(err)
+			fx.t.Fatal(err)
 		}
 		next := pool("live", a)
 		next.Natives = []lb.Native{"load-server-state-from-file local", lb.Native("server-state-file-name " + stale)}
 		wanted, _ := s.next(next)
 		rendered := s.render(wanted)
-		_, err = l.Apply(t.Context(), rendered.Bytes, rendered.Fingerprint)
+		_, err = fx.Apply(t.Context(), rendered.Bytes, rendered.Fingerprint)
 		refused, ok := errors.AsType[*lb.RefusedError](err)
 		if !ok || refused.Stage != "start" || !strings.Contains(refused.Output, "server live/s1 has check port 1, expected 0") {
-			l.t.Errorf("got %v", err)
+			fx.t.Errorf("got %v", err)
 		}
-		if got := l.file(l.cfg.ConfigPath); got != string(s.render(s.running).Bytes) {
-			l.t.Errorf("the file on disk is\n%s", got)
+		if got := fx.file(fx.cfg.ConfigPath); got != string(s.render(s.running).Bytes) {
+			fx.t.Errorf("the file on disk is\n%s", got)
 		}
-		l.asFresh("refused")
-		if got := l.answered(); got["a"] != 20 {
-			l.t.Errorf("%v answered", got)
+		fx.asFresh("refused")
+		if got := fx.answered(); got["a"] != 20 {
+			fx.t.Errorf("%v answered", got)
 		}
 	})
 }
@@ -347,27 +347,27 @@ func TestWhatAnotherStateFileOverridesIsRefused(t *testing.T) {
 // TestDeviationsAreTold of servers whose settings somebody has changed by hand, also by
 // an agent that has not started the worker.
 func TestDeviationsAreTold(t *testing.T) {
-	each(t, func(l *lab) {
-		a := well(l.t, "a")
+	each(t, func(fx *fixture) {
+		a := well(fx.t, "a")
 		fixed := lb.Pool{Backend: lb.Backend{Key: "pinned", Type: "static", Mode: "http", Balance: "roundrobin"}, Members: []lb.Member{{Address: a, Weight: 1}}}
-		s := l.raise(pool("live", a), fixed)
+		s := fx.raise(pool("live", a), fixed)
 		name := fixed.Members[0].ServerName()
-		client := statsock.New(l.cfg.StatsSocket)
+		client := statsock.New(fx.cfg.StatsSocket)
 		for _, command := range []string{
 			"set server live/s1 check-port 9", "set server live/s2 addr 127.0.0.9 port 9", "set server pinned/" + name + " addr 127.0.0.9 port 9",
 			"set server pinned/" + name + " weight 7",
 		} {
 			if _, err := client.Do(t.Context(), command); err != nil {
-				l.t.Fatal(err)
+				fx.t.Fatal(err)
 			}
 		}
 		want := "live/s1 has check port 9, expected 0; pinned/" + name + " has address 127.0.0.9:9, expected " + a.String()
-		other := l.another(nil)
+		other := fx.another(nil)
 		if _, err := other.State(t.Context()); err != nil {
-			l.t.Fatal(err)
+			fx.t.Fatal(err)
 		}
-		for _, p := range []*haproxy.Process{l.Process, other} {
-			testkit.Eventually(l.t, patience, func() error { // since 3.0 an address is there a moment later
+		for _, p := range []*haproxy.Process{fx.Process, other} {
+			testkit.Eventually(fx.t, patience, func() error { // since 3.0 an address is there a moment later
 				servers, err := p.Servers(t.Context())
 				var found []string
 				for _, server := range servers {
@@ -381,12 +381,12 @@ func TestDeviationsAreTold(t *testing.T) {
 				return nil
 			})
 		}
-		if _, err := l.Apply(t.Context(), s.render(s.running).Bytes, ""); err != nil {
-			l.t.Fatal(err)
+		if _, err := fx.Apply(t.Context(), s.render(s.running).Bytes, ""); err != nil {
+			fx.t.Fatal(err)
 		}
 		for _, server := range s.servers() {
 			if server.Deviation != "" {
-				l.t.Errorf("after another worker: %+v", server)
+				fx.t.Errorf("after another worker: %+v", server)
 			}
 		}
 	})

@@ -20,20 +20,20 @@ import (
 )
 
 // newPathLab is newLab with the sockets and the pid file in a folder of their own.
-func newPathLab(t *testing.T, binary string) *lab {
+func newPathLab(t *testing.T, binary string) *fixture {
 	t.Helper()
-	l := newLab(t, binary)
-	run := filepath.Join(l.dir, "run")
+	fx := newFixture(t, binary)
+	run := filepath.Join(fx.dir, "run")
 	if err := os.Mkdir(run, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	l.cfg.StatsSocket, l.cfg.MasterSocket, l.cfg.PIDPath = filepath.Join(run, "stats"), filepath.Join(run, "master"), filepath.Join(run, "pid")
-	l.Process = haproxy.New(l.cfg)
-	return l
+	fx.cfg.StatsSocket, fx.cfg.MasterSocket, fx.cfg.PIDPath = filepath.Join(run, "stats"), filepath.Join(run, "master"), filepath.Join(run, "pid")
+	fx.Process = haproxy.New(fx.cfg)
+	return fx
 }
 
 // eachPathLab is each with newPathLab.
-func eachPathLab(t *testing.T, test func(l *lab)) {
+func eachPathLab(t *testing.T, test func(fx *fixture)) {
 	t.Helper()
 	for _, binary := range testkit.HAProxies(t) {
 		t.Run(binary.Version, func(t *testing.T) {
@@ -50,14 +50,14 @@ type taking struct {
 }
 
 // take does it.
-func (l *lab) take(what taking, path string) (end func()) {
-	l.t.Helper()
+func (fx *fixture) take(what taking, path string) (end func()) {
+	fx.t.Helper()
 	if err := os.Remove(path); err != nil {
-		l.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
 	end, err := what.do(path)
 	if err != nil {
-		l.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
 	return end
 }
@@ -134,19 +134,19 @@ func (s *stage) isLost(name, path string) {
 // it is told, servers are changed at run time meanwhile, and the next worker has the path
 // again. No request fails, and HAProxy is the same.
 func TestLostSocketsUnderLoad(t *testing.T) {
-	eachPathLab(t, func(l *lab) {
-		sets := [][]lb.HostPort{{hesitant(l.t, "a"), hesitant(l.t, "b")}, {hesitant(l.t, "c"), hesitant(l.t, "d")}}
-		s := l.raise(pool("live", sets[0]...), pool("other", sets[0]...))
-		l.run(l.Process)
+	eachPathLab(t, func(fx *fixture) {
+		sets := [][]lb.HostPort{{hesitant(fx.t, "a"), hesitant(fx.t, "b")}, {hesitant(fx.t, "c"), hesitant(fx.t, "d")}}
+		s := fx.raise(pool("live", sets[0]...), pool("other", sets[0]...))
+		fx.run(fx.Process)
 		master := s.state().MasterPID
-		load := testkit.StartLoad(l.t, testkit.LoadConfig{Address: l.address(), KeepAlive: 4, Fresh: 4, Pause: time.Millisecond, For: 5 * time.Minute})
+		load := testkit.StartLoad(fx.t, testkit.LoadConfig{Address: fx.address(), KeepAlive: 4, Fresh: 4, Pause: time.Millisecond, For: 5 * time.Minute})
 		load.Await(50)
 		at, balance := 0, []string{"leastconn", "random", "roundrobin"}
-		for _, path := range []string{l.cfg.StatsSocket, l.cfg.MasterSocket, filepath.Join(l.dir, "peers")} {
+		for _, path := range []string{fx.cfg.StatsSocket, fx.cfg.MasterSocket, filepath.Join(fx.dir, "peers")} {
 			for _, take := range takings() {
 				name := filepath.Base(path) + " " + take.name
-				haproxy.ForgetRegain(l.Process)
-				end := l.take(take, path)
+				haproxy.ForgetRegain(fx.Process)
+				end := fx.take(take, path)
 				at++
 				live := pool("other", sets[at%2]...)
 				front := pool("live", sets[0]...)
@@ -162,9 +162,9 @@ func TestLostSocketsUnderLoad(t *testing.T) {
 			}
 		}
 		if result := load.Stop(); result.Failed > 0 {
-			l.t.Errorf("%d of %d requests failed: %q", result.Failed, result.Requests, result.Errors)
+			fx.t.Errorf("%d of %d requests failed: %q", result.Failed, result.Requests, result.Errors)
 		} else {
-			l.t.Logf("%d requests, %d times a path was lost", result.Requests, at)
+			fx.t.Logf("%d requests, %d times a path was lost", result.Requests, at)
 		}
 	})
 }
@@ -172,42 +172,42 @@ func TestLostSocketsUnderLoad(t *testing.T) {
 // TestLostPIDFileIsPutRight without a reload, and names no other process for longer than
 // a moment.
 func TestLostPIDFileIsPutRight(t *testing.T) {
-	eachPathLab(t, func(l *lab) {
-		l.apply("one")
-		l.run(l.Process)
-		before := l.state()
+	eachPathLab(t, func(fx *fixture) {
+		fx.apply("one")
+		fx.run(fx.Process)
+		before := fx.state()
 		befall := map[string]func() error{
-			"removed": func() error { return os.Remove(l.cfg.PIDPath) },
-			"emptied": func() error { return os.Truncate(l.cfg.PIDPath, 0) },
+			"removed": func() error { return os.Remove(fx.cfg.PIDPath) },
+			"emptied": func() error { return os.Truncate(fx.cfg.PIDPath, 0) },
 			"of another process": func() error {
-				return os.WriteFile(l.cfg.PIDPath, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
+				return os.WriteFile(fx.cfg.PIDPath, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
 			},
-			"no number": func() error { return os.WriteFile(l.cfg.PIDPath, []byte("x"), 0o600) },
+			"no number": func() error { return os.WriteFile(fx.cfg.PIDPath, []byte("x"), 0o600) },
 			"a FIFO": func() error {
-				return errors.Join(os.Remove(l.cfg.PIDPath), syscall.Mkfifo(l.cfg.PIDPath, 0o600))
+				return errors.Join(os.Remove(fx.cfg.PIDPath), syscall.Mkfifo(fx.cfg.PIDPath, 0o600))
 			},
 			"a link": func() error {
-				return errors.Join(os.Remove(l.cfg.PIDPath), os.Symlink("/proc/self/stat", l.cfg.PIDPath))
+				return errors.Join(os.Remove(fx.cfg.PIDPath), os.Symlink("/proc/self/stat", fx.cfg.PIDPath))
 			},
-			"a directory":          func() error { return errors.Join(os.Remove(l.cfg.PIDPath), os.Mkdir(l.cfg.PIDPath, 0o700)) },
-			"gone with the folder": func() error { return os.RemoveAll(filepath.Dir(l.cfg.PIDPath)) },
+			"a directory":          func() error { return errors.Join(os.Remove(fx.cfg.PIDPath), os.Mkdir(fx.cfg.PIDPath, 0o700)) },
+			"gone with the folder": func() error { return os.RemoveAll(filepath.Dir(fx.cfg.PIDPath)) },
 		}
 		for name, do := range befall {
 			if err := do(); err != nil {
-				l.t.Fatalf("%s: %v", name, err)
+				fx.t.Fatalf("%s: %v", name, err)
 			}
-			testkit.Eventually(l.t, patience, func() error {
-				if info, err := os.Lstat(l.cfg.PIDPath); err != nil || !info.Mode().IsRegular() {
+			testkit.Eventually(fx.t, patience, func() error {
+				if info, err := os.Lstat(fx.cfg.PIDPath); err != nil || !info.Mode().IsRegular() {
 					return fmt.Errorf("%s: %v: %w", name, info, errors.Join(err, os.ErrInvalid))
 				}
-				if got := l.file(l.cfg.PIDPath); got != strconv.Itoa(before.MasterPID)+"\n" {
+				if got := fx.file(fx.cfg.PIDPath); got != strconv.Itoa(before.MasterPID)+"\n" {
 					return fmt.Errorf("%s: it has %q", name, got)
 				}
 				return nil
 			})
 		}
-		if after := l.state(); after.MasterPID != before.MasterPID || !alive(before.WorkerPID) {
-			l.t.Errorf("before %+v, after %+v", before, after)
+		if after := fx.state(); after.MasterPID != before.MasterPID || !alive(before.WorkerPID) {
+			fx.t.Errorf("before %+v, after %+v", before, after)
 		}
 	})
 }
@@ -215,44 +215,44 @@ func TestLostPIDFileIsPutRight(t *testing.T) {
 // TestEveryPathLost: a HAProxy to which no path leads is found by its command line, also
 // by another agent, is reloaded by a signal, and is neither ended nor joined by another.
 func TestEveryPathLost(t *testing.T) {
-	for name, take := range map[string]func(l *lab) error{
-		"removed": func(l *lab) error {
-			return errors.Join(os.Remove(l.cfg.StatsSocket), os.Remove(l.cfg.MasterSocket), os.Remove(l.cfg.PIDPath))
+	for name, take := range map[string]func(fx *fixture) error{
+		"removed": func(fx *fixture) error {
+			return errors.Join(os.Remove(fx.cfg.StatsSocket), os.Remove(fx.cfg.MasterSocket), os.Remove(fx.cfg.PIDPath))
 		},
-		"with their folder": func(l *lab) error { return os.RemoveAll(filepath.Dir(l.cfg.StatsSocket)) },
-		"folder is another": func(l *lab) error {
-			dir := filepath.Dir(l.cfg.StatsSocket)
+		"with their folder": func(fx *fixture) error { return os.RemoveAll(filepath.Dir(fx.cfg.StatsSocket)) },
+		"folder is another": func(fx *fixture) error {
+			dir := filepath.Dir(fx.cfg.StatsSocket)
 			return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o755))
 		},
-		"master is a folder": func(l *lab) error {
-			return errors.Join(os.Remove(l.cfg.StatsSocket), os.Remove(l.cfg.MasterSocket), os.Mkdir(l.cfg.MasterSocket, 0o700))
+		"master is a folder": func(fx *fixture) error {
+			return errors.Join(os.Remove(fx.cfg.StatsSocket), os.Remove(fx.cfg.MasterSocket), os.Mkdir(fx.cfg.MasterSocket, 0o700))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachPathLab(t, func(l *lab) {
-				s := l.raise(pool("live", well(l.t, "a")))
+			eachPathLab(t, func(fx *fixture) {
+				s := fx.raise(pool("live", well(fx.t, "a")))
 				before := s.state()
-				load := testkit.StartLoad(l.t, testkit.LoadConfig{Address: l.address(), Fresh: 4, Pause: time.Millisecond, For: time.Minute})
+				load := testkit.StartLoad(fx.t, testkit.LoadConfig{Address: fx.address(), Fresh: 4, Pause: time.Millisecond, For: time.Minute})
 				load.Await(20)
-				for _, p := range []*haproxy.Process{l.Process, l.another(nil)} {
-					if err := take(l); err != nil {
-						l.t.Fatal(err)
+				for _, p := range []*haproxy.Process{fx.Process, fx.another(nil)} {
+					if err := take(fx); err != nil {
+						fx.t.Fatal(err)
 					}
 					s.Process = p
 					if state := s.state(); !state.Running || state.MasterPID != before.MasterPID {
-						l.t.Errorf("not found: %+v", state)
+						fx.t.Errorf("not found: %+v", state)
 					}
-					next, _ := s.next(pool("live", well(l.t, "b")))
+					next, _ := s.next(pool("live", well(fx.t, "b")))
 					rendered := s.render(next)
-					out, err := p.Apply(l.t.Context(), rendered.Bytes, "")
+					out, err := p.Apply(fx.t.Context(), rendered.Bytes, "")
 					if err != nil || !out.Reloaded || out.Started {
-						l.t.Fatalf("%+v, %v", out, err)
+						fx.t.Fatalf("%+v, %v", out, err)
 					}
 					s.running = next
 					s.regained("all", before.MasterPID)
 				}
 				if result := load.Stop(); result.Failed > 0 {
-					l.t.Errorf("%d of %d requests failed: %q", result.Failed, result.Requests, result.Errors)
+					fx.t.Errorf("%d of %d requests failed: %q", result.Failed, result.Requests, result.Errors)
 				}
 			})
 		})
@@ -261,42 +261,42 @@ func TestEveryPathLost(t *testing.T) {
 
 // TestStickTablesOutliveALostPeersSocket: the old worker finds the next one.
 func TestStickTablesOutliveALostPeersSocket(t *testing.T) {
-	eachPathLab(t, func(l *lab) {
-		live := pool("live", well(l.t, "a"))
+	eachPathLab(t, func(fx *fixture) {
+		live := pool("live", well(fx.t, "a"))
 		live.Natives = []lb.Native{
 			"stick-table type string len 32 size 1k expire 1h store http_req_cnt peers thalassa",
 			"http-request track-sc0 str(everybody)",
 		}
-		s := l.raise(live)
-		client := statsock.New(l.cfg.StatsSocket)
+		s := fx.raise(live)
+		client := statsock.New(fx.cfg.StatsSocket)
 		do := func(command string) string {
-			answer, err := client.Do(l.t.Context(), command)
+			answer, err := client.Do(fx.t.Context(), command)
 			if err != nil {
-				l.t.Fatal(err)
+				fx.t.Fatal(err)
 			}
 			return answer
 		}
-		l.answered()
-		testkit.Eventually(l.t, patience, func() error {
+		fx.answered()
+		testkit.Eventually(fx.t, patience, func() error {
 			if peers := do("show peers thalassa"); !finished.MatchString(peers) {
 				return fmt.Errorf("the peers say %s", peers)
 			}
 			return nil
 		})
 		for reload, balance := range []string{"leastconn", "random", "roundrobin"} {
-			if err := os.Remove(filepath.Join(l.dir, "peers")); err != nil {
-				l.t.Fatal(err)
+			if err := os.Remove(filepath.Join(fx.dir, "peers")); err != nil {
+				fx.t.Fatal(err)
 			}
 			live.Balance = balance
 			next, _ := s.next(live)
 			s.reload(next)
-			testkit.Eventually(l.t, patience, func() error {
+			testkit.Eventually(fx.t, patience, func() error {
 				if table := do("show table live"); !strings.Contains(table, fmt.Sprintf("http_req_cnt=%d\n", 20*(reload+1))) {
 					return fmt.Errorf("after reload %d the table is %s", reload+1, table)
 				}
 				return nil
 			})
-			l.answered()
+			fx.answered()
 		}
 	})
 }
@@ -304,54 +304,54 @@ func TestStickTablesOutliveALostPeersSocket(t *testing.T) {
 // TestOrphanWithoutSockets: a worker that has lost its master and its paths, and does not
 // end, is not joined by another HAProxy, which would share its ports.
 func TestOrphanWithoutSockets(t *testing.T) {
-	l := newPathLab(t, testkit.HAProxy(t))
-	l.apply("one")
-	state := l.state()
+	fx := newPathLab(t, testkit.HAProxy(t))
+	fx.apply("one")
+	state := fx.state()
 	if err := syscall.Kill(state.WorkerPID, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	l.kill(state.MasterPID)
-	if err := errors.Join(os.Remove(l.cfg.StatsSocket), os.Remove(l.cfg.MasterSocket), os.Remove(l.cfg.PIDPath)); err != nil {
+	fx.kill(state.MasterPID)
+	if err := errors.Join(os.Remove(fx.cfg.StatsSocket), os.Remove(fx.cfg.MasterSocket), os.Remove(fx.cfg.PIDPath)); err != nil {
 		t.Fatal(err)
 	}
-	_, err := l.another(nil).Apply(t.Context(), l.config("two"), "two")
+	_, err := fx.another(nil).Apply(t.Context(), fx.config("two"), "two")
 	if !errors.As(err, new(*lb.UnavailableError)) || !strings.Contains(err.Error(), strconv.Itoa(state.WorkerPID)) {
 		t.Errorf("got %v", err)
 	}
 	if err := syscall.Kill(state.WorkerPID, syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	l.gone(state.WorkerPID)
-	l.apply("two")
+	fx.gone(state.WorkerPID)
+	fx.apply("two")
 }
 
 // TestStartOverAStranger: whoever is no HAProxy and listens on the stats socket keeps
 // none from being started.
 func TestStartOverAStranger(t *testing.T) {
-	each(t, func(l *lab) {
-		l.apply("one")
-		l.kill(l.state().MasterPID)
-		l.gone(l.state().WorkerPID)
-		end := l.take(takings()[5], l.cfg.StatsSocket)
+	each(t, func(fx *fixture) {
+		fx.apply("one")
+		fx.kill(fx.state().MasterPID)
+		fx.gone(fx.state().WorkerPID)
+		end := fx.take(takings()[5], fx.cfg.StatsSocket)
 		defer end()
-		l.apply("two")
+		fx.apply("two")
 	})
 }
 
 // TestRegainBacksOff: whoever goes on removing a socket does not have HAProxy reloaded
 // without end.
 func TestRegainBacksOff(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	s := l.raise(pool("live", well(t, "a")))
+	fx := newFixture(t, testkit.HAProxy(t))
+	s := fx.raise(pool("live", well(t, "a")))
 	for n := range 3 {
-		if err := os.Remove(l.cfg.StatsSocket); err != nil {
+		if err := os.Remove(fx.cfg.StatsSocket); err != nil {
 			t.Fatal(err)
 		}
 		state := s.state()
-		if !strings.Contains(state.Lost, l.cfg.StatsSocket+" does not exist") || !state.Answers || state.Regain != (n == 0) {
+		if !strings.Contains(state.Lost, fx.cfg.StatsSocket+" does not exist") || !state.Answers || state.Regain != (n == 0) {
 			t.Errorf("%d: %+v", n, state)
 		}
-		if _, err := l.Apply(t.Context(), s.render(s.running).Bytes, ""); err != nil {
+		if _, err := fx.Apply(t.Context(), s.render(s.running).Bytes, ""); err != nil {
 			t.Fatal(err)
 		}
 		if state := s.state(); state.Lost != "" || state.Regain {
@@ -363,80 +363,80 @@ func TestRegainBacksOff(t *testing.T) {
 // TestPathThatCannotBeMade: a folder with something in it stands where the socket was.
 // Changes take effect nevertheless, and the file on disk is as it was given.
 func TestPathThatCannotBeMade(t *testing.T) {
-	each(t, func(l *lab) {
-		l.apply("one")
-		before := l.state()
-		if err := errors.Join(os.Remove(l.cfg.StatsSocket), os.MkdirAll(filepath.Join(l.cfg.StatsSocket, "x"), 0o700)); err != nil {
-			l.t.Fatal(err)
+	each(t, func(fx *fixture) {
+		fx.apply("one")
+		before := fx.state()
+		if err := errors.Join(os.Remove(fx.cfg.StatsSocket), os.MkdirAll(filepath.Join(fx.cfg.StatsSocket, "x"), 0o700)); err != nil {
+			fx.t.Fatal(err)
 		}
-		l.apply("two")
-		l.apply("three")
-		if state := l.state(); state.Lost == "" || state.MasterPID != before.MasterPID {
-			l.t.Errorf("%+v", state)
+		fx.apply("two")
+		fx.apply("three")
+		if state := fx.state(); state.Lost == "" || state.MasterPID != before.MasterPID {
+			fx.t.Errorf("%+v", state)
 		}
-		if err := os.RemoveAll(l.cfg.StatsSocket); err != nil {
-			l.t.Fatal(err)
+		if err := os.RemoveAll(fx.cfg.StatsSocket); err != nil {
+			fx.t.Fatal(err)
 		}
-		l.apply("four")
-		if state := l.state(); state.Lost != "" {
-			l.t.Errorf("%+v", state)
+		fx.apply("four")
+		if state := fx.state(); state.Lost != "" {
+			fx.t.Errorf("%+v", state)
 		}
 		// A master that could not make its socket anew would end, with all its workers.
-		if err := errors.Join(os.Remove(l.cfg.MasterSocket), os.MkdirAll(filepath.Join(l.cfg.MasterSocket, "x"), 0o700)); err != nil {
-			l.t.Fatal(err)
+		if err := errors.Join(os.Remove(fx.cfg.MasterSocket), os.MkdirAll(filepath.Join(fx.cfg.MasterSocket, "x"), 0o700)); err != nil {
+			fx.t.Fatal(err)
 		}
-		if _, err := l.Apply(l.t.Context(), l.config("five"), "five"); !errors.As(err, new(*lb.UnavailableError)) || !strings.Contains(err.Error(), l.cfg.MasterSocket) {
-			l.t.Errorf("got %v", err)
+		if _, err := fx.Apply(fx.t.Context(), fx.config("five"), "five"); !errors.As(err, new(*lb.UnavailableError)) || !strings.Contains(err.Error(), fx.cfg.MasterSocket) {
+			fx.t.Errorf("got %v", err)
 		}
-		l.agree("four")
-		if err := os.RemoveAll(l.cfg.MasterSocket); err != nil {
-			l.t.Fatal(err)
+		fx.agree("four")
+		if err := os.RemoveAll(fx.cfg.MasterSocket); err != nil {
+			fx.t.Fatal(err)
 		}
-		l.apply("five")
+		fx.apply("five")
 	})
 }
 
 // TestBindOnAControlPath is refused, however it is written, and what is stored with one
 // takes effect nevertheless: its worker is reached through the master.
 func TestBindOnAControlPath(t *testing.T) {
-	each(t, func(l *lab) {
-		stats := l.cfg.StatsSocket
-		link := filepath.Join(l.dir, "link")
-		if err := os.Symlink(l.dir, link); err != nil {
-			l.t.Fatal(err)
+	each(t, func(fx *fixture) {
+		stats := fx.cfg.StatsSocket
+		link := filepath.Join(fx.dir, "link")
+		if err := os.Symlink(fx.dir, link); err != nil {
+			fx.t.Fatal(err)
 		}
 		config := func(bind string) []byte {
-			return bytes.Replace(l.config("one"), []byte("frontend web\n"), []byte("frontend web\n    bind "+bind+"\n"), 1)
+			return bytes.Replace(fx.config("one"), []byte("frontend web\n"), []byte("frontend web\n    bind "+bind+"\n"), 1)
 		}
 		for _, bind := range []string{
 			stats, "unix@" + stats, `"unix@` + stats + `"`, "uxst@" + stats, "127.0.0.1:0,unix@" + stats, "unix@" + stats + " mode 666",
 			filepath.Dir(stats) + "/./" + filepath.Base(stats), filepath.Dir(stats) + "//" + filepath.Base(stats), filepath.Join(link, filepath.Base(stats)),
-			l.cfg.MasterSocket, l.cfg.PIDPath, l.cfg.ConfigPath,
+			fx.cfg.MasterSocket, fx.cfg.PIDPath, fx.cfg.ConfigPath,
 		} {
-			err := l.Check(l.t.Context(), config(bind))
+			err := fx.Check(fx.t.Context(), config(bind))
 			if refused, ok := errors.AsType[*lb.RefusedError](err); !ok || !strings.Contains(refused.Output, "expected another path") {
-				l.t.Errorf("bind %s: %v", bind, err)
+				fx.t.Errorf("bind %s: %v", bind, err)
 			}
 		}
-		for _, bind := range []string{"unix@" + stats + "2", "127.0.0.1:" + strconv.Itoa(testkit.Port(l.t)), "abns@" + stats} {
-			if err := l.Check(l.t.Context(), config(bind)); err != nil {
-				l.t.Errorf("bind %s: %v", bind, err)
+		for _, bind := range []string{"unix@" + stats + "2", "127.0.0.1:" + strconv.Itoa(testkit.Port(fx.t)), "abns@" + stats} {
+			if err := fx.Check(fx.t.Context(), config(bind)); err != nil {
+				fx.t.Errorf("bind %s: %v", bind, err)
 			}
 		}
-		l.apply("zero")
+		fx.apply("zero")
 		stolen := config("unix@" + stats + " mode 600")
 		for range 2 {
-			if _, err := l.Apply(l.t.Context(), stolen, ""); err != nil {
-				l.t.Fatal(err)
+			if _, err := fx.Apply(fx.t.Context(), stolen, ""); err != nil {
+				fx.t.Fatal(err)
 			}
-			if state := l.state(); !state.Answers || state.Fingerprint != "one" {
-				l.t.Errorf("%+v", state)
+			if state := fx.state(); !state.Answers || state.Fingerprint != "one" {
+				fx.t.Errorf("%+v", state)
 			}
 		}
-		l.apply("two")
-		l.apply("three")
-		if state := l.state(); state.Lost != "" {
-			l.t.Errorf("%+v", state)
+		fx.apply("two")
+		fx.apply("three")
+		if state := fx.state(); state.Lost != "" {
+			fx.t.Errorf("%+v", state)
 		}
 	})
 }

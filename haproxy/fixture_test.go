@@ -20,8 +20,8 @@ import (
 // patience is for what a busy machine may take.
 const patience = 30 * time.Second
 
-// A lab is a folder with all paths of one HAProxy, and a Process for them.
-type lab struct {
+// A fixture is a folder with all paths of one HAProxy, and a Process for them.
+type fixture struct {
 	t    testing.TB
 	dir  string
 	cfg  haproxy.Config
@@ -29,22 +29,22 @@ type lab struct {
 	*haproxy.Process
 }
 
-// newLab prepares a managed HAProxy that does not run yet. Whatever runs there
+// newFixture prepares a managed HAProxy that does not run yet. Whatever runs there
 // at the end of the test is ended.
-func newLab(tb testing.TB, binary string) *lab {
+func newFixture(tb testing.TB, binary string) *fixture {
 	tb.Helper()
 	dir := testkit.SocketDir(tb)
-	l := &lab{t: tb, dir: dir, port: testkit.Port(tb), cfg: paths(dir)}
-	l.cfg.Binary, l.cfg.Logger = binary, testkit.Logger(tb)
-	l.Process = haproxy.New(l.cfg)
+	fx := &fixture{t: tb, dir: dir, port: testkit.Port(tb), cfg: paths(dir)}
+	fx.cfg.Binary, fx.cfg.Logger = binary, testkit.Logger(tb)
+	fx.Process = haproxy.New(fx.cfg)
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := haproxy.New(l.cfg).Stop(ctx); err != nil {
+		if err := haproxy.New(fx.cfg).Stop(ctx); err != nil {
 			tb.Error(err)
 		}
 	})
-	return l
+	return fx
 }
 
 // paths has everything of one HAProxy in one folder.
@@ -61,19 +61,19 @@ func paths(dir string) haproxy.Config {
 }
 
 // each runs a test with every release of HAProxy at hand.
-func each(t *testing.T, test func(l *lab)) {
+func each(t *testing.T, test func(fx *fixture)) {
 	t.Helper()
 	for _, binary := range testkit.HAProxies(t) {
 		t.Run(binary.Version, func(t *testing.T) {
 			t.Parallel()
-			test(newLab(t, binary.Path))
+			test(newFixture(t, binary.Path))
 		})
 	}
 }
 
 // another is a second Process for the same HAProxy, changed by edit.
-func (l *lab) another(edit func(*haproxy.Config)) *haproxy.Process {
-	cfg := l.cfg
+func (fx *fixture) another(edit func(*haproxy.Config)) *haproxy.Process {
+	cfg := fx.cfg
 	if edit != nil {
 		edit(&cfg)
 	}
@@ -81,85 +81,85 @@ func (l *lab) another(edit func(*haproxy.Config)) *haproxy.Process {
 }
 
 // config answers requests with a word, which is its fingerprint, too.
-func (l *lab) config(word string, global ...string) []byte {
+func (fx *fixture) config(word string, global ...string) []byte {
 	return testkit.HAProxyConfig{
-		Description: "thalassa " + word, StatsSocket: l.cfg.StatsSocket,
-		Address: l.address(), Answer: word, Global: global,
+		Description: "thalassa " + word, StatsSocket: fx.cfg.StatsSocket,
+		Address: fx.address(), Answer: word, Global: global,
 	}.Bytes()
 }
 
-func (l *lab) address() string { return "127.0.0.1:" + strconv.Itoa(l.port) }
+func (fx *fixture) address() string { return "127.0.0.1:" + strconv.Itoa(fx.port) }
 
 // apply makes HAProxy answer with a word.
-func (l *lab) apply(word string) haproxy.Outcome {
-	l.t.Helper()
-	out, err := l.Apply(l.t.Context(), l.config(word), word)
+func (fx *fixture) apply(word string) haproxy.Outcome {
+	fx.t.Helper()
+	out, err := fx.Apply(fx.t.Context(), fx.config(word), word)
 	if err != nil {
-		l.t.Fatalf("applying %s: %v", word, err)
+		fx.t.Fatalf("applying %s: %v", word, err)
 	}
-	l.agree(word)
+	fx.agree(word)
 	return out
 }
 
 // agree checks that file, worker and clients agree on a word.
-func (l *lab) agree(word string) {
-	l.t.Helper()
-	if got := l.file(l.cfg.ConfigPath); got != string(l.config(word)) {
-		l.t.Errorf("the file on disk is not that of %s:\n%s", word, got)
+func (fx *fixture) agree(word string) {
+	fx.t.Helper()
+	if got := fx.file(fx.cfg.ConfigPath); got != string(fx.config(word)) {
+		fx.t.Errorf("the file on disk is not that of %s:\n%s", word, got)
 	}
-	state := l.state()
+	state := fx.state()
 	if !state.Running || state.Fingerprint != word || state.WorkerPID == 0 || state.MasterPID == 0 {
-		l.t.Errorf("want %s to run, got %+v", word, state)
+		fx.t.Errorf("want %s to run, got %+v", word, state)
 	}
 	// An old worker that has got no processor yet may take one more connection.
-	testkit.Eventually(l.t, patience, func() error {
-		got, err := l.get()
+	testkit.Eventually(fx.t, patience, func() error {
+		got, err := fx.get()
 		if err != nil {
-			l.t.Errorf("a client got %v, want %s", err, word)
+			fx.t.Errorf("a client got %v, want %s", err, word)
 		} else if got != word {
 			return fmt.Errorf("a client got %q, want %s", got, word)
 		}
 		return nil
 	})
-	l.tidy()
+	fx.tidy()
 }
 
 // tidy checks that nothing staged was left behind.
-func (l *lab) tidy() {
-	l.t.Helper()
-	entries, err := os.ReadDir(l.dir)
+func (fx *fixture) tidy() {
+	fx.t.Helper()
+	entries, err := os.ReadDir(fx.dir)
 	if err != nil {
-		l.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") {
-			l.t.Errorf("%s was left behind", e.Name())
+			fx.t.Errorf("%s was left behind", e.Name())
 		}
 	}
 }
 
-func (l *lab) state() haproxy.State {
-	l.t.Helper()
-	state, err := l.State(l.t.Context())
+func (fx *fixture) state() haproxy.State {
+	fx.t.Helper()
+	state, err := fx.State(fx.t.Context())
 	if err != nil {
-		l.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
 	return state
 }
 
-func (l *lab) file(path string) string {
-	l.t.Helper()
+func (fx *fixture) file(path string) string {
+	fx.t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
-		l.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
 	return string(data)
 }
 
 // get asks HAProxy over a new connection.
-func (l *lab) get() (string, error) {
+func (fx *fixture) get() (string, error) {
 	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := client.Get("http://" + l.address())
+	res, err := client.Get("http://" + fx.address())
 	if err != nil {
 		return "", err
 	}
@@ -169,62 +169,62 @@ func (l *lab) get() (string, error) {
 }
 
 // run lets the Process watch HAProxy until the end of the test.
-func (l *lab) run(p *haproxy.Process) <-chan haproxy.Exit {
-	l.t.Helper()
-	ctx, cancel := context.WithCancel(l.t.Context())
+func (fx *fixture) run(p *haproxy.Process) <-chan haproxy.Exit {
+	fx.t.Helper()
+	ctx, cancel := context.WithCancel(fx.t.Context())
 	exits := make(chan haproxy.Exit, 100)
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx, func(e haproxy.Exit) { exits <- e }) }()
-	l.t.Cleanup(func() {
+	fx.t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
-			l.t.Errorf("Run: %v", err)
+			fx.t.Errorf("Run: %v", err)
 		}
 	})
 	return exits
 }
 
 // exit waits for what Run has to tell.
-func (l *lab) exit(exits <-chan haproxy.Exit) haproxy.Exit {
-	l.t.Helper()
+func (fx *fixture) exit(exits <-chan haproxy.Exit) haproxy.Exit {
+	fx.t.Helper()
 	select {
 	case e := <-exits:
 		if e.Time.IsZero() || e.Cause == "" {
-			l.t.Errorf("%+v says too little", e)
+			fx.t.Errorf("%+v says too little", e)
 		}
 		return e
 	case <-time.After(patience):
-		l.t.Fatal("Run tells nothing")
+		fx.t.Fatal("Run tells nothing")
 		return haproxy.Exit{}
 	}
 }
 
 // restarted waits for Run to tell that HAProxy runs again, also after a delay
 // that it tells of first.
-func (l *lab) restarted(exits <-chan haproxy.Exit) haproxy.Exit {
-	l.t.Helper()
-	exit := l.exit(exits)
+func (fx *fixture) restarted(exits <-chan haproxy.Exit) haproxy.Exit {
+	fx.t.Helper()
+	exit := fx.exit(exits)
 	if !exit.Restarted {
-		exit = l.exit(exits)
+		exit = fx.exit(exits)
 	}
 	if !exit.Restarted {
-		l.t.Errorf("not restarted: %+v", exit)
+		fx.t.Errorf("not restarted: %+v", exit)
 	}
 	return exit
 }
 
 // kill sends SIGKILL and waits until the process is gone.
-func (l *lab) kill(pid int) {
-	l.t.Helper()
+func (fx *fixture) kill(pid int) {
+	fx.t.Helper()
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		l.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
-	l.gone(pid)
+	fx.gone(pid)
 }
 
-func (l *lab) gone(pid int) {
-	l.t.Helper()
-	testkit.Eventually(l.t, patience, func() error {
+func (fx *fixture) gone(pid int) {
+	fx.t.Helper()
+	testkit.Eventually(fx.t, patience, func() error {
 		if alive(pid) {
 			return fmt.Errorf("process %d lives", pid)
 		}
