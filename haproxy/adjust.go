@@ -13,17 +13,17 @@ import (
 	"thalassa/statsock"
 )
 
-// attempts is how often Adjust goes at it. The first one does it, unless somebody else
+// maxAttempts bounds the attempts of Adjust. The first succeeds unless another program
 // changes servers or reloads HAProxy at that moment.
 const maxAttempts = 4
 
 // Adjust changes servers of some backends of the running HAProxy without a reload.
-// decide says what to do, given how all servers of those backends stand: first all
-// addresses are changed, then the rest of each op, in the order of ops. It is asked
-// again with how they stand afterwards, until there is nothing to do. Somebody may
-// reload HAProxy at any moment: what is decided about one worker is never done to
-// another, and the last to be asked is one that serves. On an error, which may be
-// decide's, some of the ops may have been carried out: read the servers, or reload.
+// decide returns the ops for the states of all servers of those backends. Adjust changes
+// all addresses first, then the rest of each op in order. It calls decide again with the
+// new states until there are no more ops. Another program may reload HAProxy at any time:
+// ops for one worker are never applied to another, and the last worker that is read
+// serves. After an error, also one of decide's, some ops may be in effect: read the
+// servers, or reload.
 func (p *Process) Adjust(ctx context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error {
 	if err := p.runtime.adjust(ctx, &adjustment{about: about, decide: decide, file: p.readback.last()}); err != nil {
 		return fmt.Errorf("changing servers of the running haproxy: %w", err)
@@ -31,14 +31,14 @@ func (p *Process) Adjust(ctx context.Context, about []lb.Name, decide func([]lb.
 	return nil
 }
 
-// An adjustment is what Adjust is at.
+// An adjustment is one call of Adjust.
 type adjustment struct {
 	about  []lb.Name
 	decide func([]lb.ServerState) ([]lb.ServerOp, error)
-	// ops are those carried out last, and said the words that HAProxy had for them.
+	// ops are the last ones, and said is HAProxy's answer to them.
 	ops  []lb.ServerOp
 	said string
-	file *outline // of what the worker was started with
+	file *outline // that the worker was started with
 }
 
 func (ra *runtimeAPI) adjust(ctx context.Context, a *adjustment) error {
@@ -64,12 +64,11 @@ func (ra *runtimeAPI) adjust(ctx context.Context, a *adjustment) error {
 	}
 }
 
-// errStopping calls for another session: another worker serves.
+// errStopping says that another worker serves, so that another session is needed.
 var errStopping = errors.New("the worker that answers is stopping")
 
-// attempt does what is to do in one worker, which is errStopping when it does not serve
-// any more. It is done when that is nothing; when this is to be the last look, anything
-// else is an error.
+// attempt applies the ops to one worker; errStopping when that no longer serves. It is
+// done when there are no ops. On the last attempt ops are an error.
 func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, last bool) (done bool, err error) {
 	servers, err := a.file.readServers(ctx, session, a.about)
 	if err == nil {
@@ -92,7 +91,7 @@ func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, las
 	return false, err
 }
 
-// checkServing is errStopping when the worker does not any more.
+// checkServing returns errStopping when the worker no longer serves.
 func checkServing(ctx context.Context, session *statsock.Session) error {
 	info, err := session.ShowInfo(ctx)
 	if err == nil && info.Stopping {
@@ -101,10 +100,9 @@ func checkServing(ctx context.Context, session *statsock.Session) error {
 	return err
 }
 
-// setAddresses sets addresses and waits until they are in effect. HAProxy 2.6 has
-// them at once; since 3.0 a task of its own sees to that after the answer, so
-// that nothing else must be done to a server before. A worker that is stopping
-// refuses them.
+// setAddresses sets addresses and waits until they are in effect. In HAProxy 2.6 that is
+// at once. Since 3.0 a task sets them after the answer, so nothing else may be changed
+// before. A stopping worker refuses them.
 func setAddresses(ctx context.Context, session *statsock.Session, ops []lb.ServerOp) error {
 	ops = slices.DeleteFunc(slices.Clone(ops), func(op lb.ServerOp) bool { return op.Address == nil })
 	about := backends(ops)
@@ -138,8 +136,8 @@ func setAddresses(ctx context.Context, session *statsock.Session, ops []lb.Serve
 	return err
 }
 
-// needAddress are those of ops whose servers have another address. Where that must not
-// be while connections to it are in use, and some are, it is an error.
+// needAddress are the ops whose servers have another address. It is an error when an op
+// requires an unused server and connections are in use.
 func needAddress(ops []lb.ServerOp, connections []statsock.Connections) ([]lb.ServerOp, error) {
 	now := make(map[string]statsock.Connections, len(connections))
 	for _, c := range connections {
@@ -162,7 +160,7 @@ func needAddress(ops []lb.ServerOp, connections []statsock.Connections) ([]lb.Se
 	return out, nil
 }
 
-// runCommands has the commands for ops carried out, and returns HAProxy's words about them.
+// runCommands runs the commands for ops, and returns HAProxy's answer.
 func runCommands(ctx context.Context, session *statsock.Session, ops []lb.ServerOp, commands func(lb.ServerOp) []string) (said string, err error) {
 	all := make([]string, 0, len(ops))
 	for _, op := range ops {
@@ -172,7 +170,7 @@ func runCommands(ctx context.Context, session *statsock.Session, ops []lb.Server
 	return strings.Join(words, " "), err
 }
 
-// backends are those that ops are about.
+// backends are the backends of ops.
 func backends(ops []lb.ServerOp) []lb.Name {
 	names := make([]lb.Name, len(ops))
 	for i, op := range ops {
@@ -214,7 +212,7 @@ func commands(op lb.ServerOp) []string {
 	return out
 }
 
-// verify checks that servers are as ops leave them. said are HAProxy's words.
+// verify checks that servers are in the states that ops set. said is HAProxy's answer.
 func verify(ops []lb.ServerOp, servers map[string]lb.ServerState, said string) error {
 	if err := verifyAddresses(ops, servers, said); err != nil {
 		return err

@@ -16,15 +16,14 @@ import (
 	"thalassa/lb"
 )
 
-// A reload with an address that another program listens on is not only refused:
-// HAProxy 2.6 to 3.2 pauses all listeners of the old worker meanwhile, in case
-// that frees the address, and new connections are refused for two seconds. So
-// the addresses that a configuration adds are tried here first.
+// HAProxy refuses to reload with an address on which another program listens. Before, 2.6
+// to 3.2 pause all listeners of the old worker to free the address, and refuse new
+// connections for two seconds. So the addresses that a configuration adds are tried here
+// first.
 
-// tryBinds refuses a configuration that binds an address which is certainly
-// taken by another program: one of a port that the running configuration does
-// not have, and that cannot be bound the way HAProxy does it. What it cannot
-// judge it leaves to HAProxy.
+// tryBinds refuses a configuration that binds an address of another program. It tries the
+// ports that the running configuration does not have, in the way HAProxy binds them. It
+// leaves all other addresses to HAProxy.
 func tryBinds(ctx context.Context, running, config []byte) error {
 	ours := map[uint16]bool{}
 	for _, b := range binds(running) {
@@ -84,8 +83,8 @@ func binds(config []byte) []bind {
 // here (configuration manual, 4.2, "bind").
 type bindAddress struct {
 	text string // as in the line
-	// path is that of a unix socket; "": addr is the address. isBare: it has no family
-	// before it, such as ipv4@.
+	// path is that of a unix socket; "": addr is the address. isBare: it has no family,
+	// such as ipv4@.
 	path   string
 	addr   netip.AddrPort
 	isBare bool

@@ -6,21 +6,20 @@ import (
 	"strings"
 )
 
-// neededCommands is what servers are changed with while HAProxy runs.
+// neededCommands are the commands that run-time changes of servers need.
 func neededCommands() []string {
 	return []string{"set server", "show servers state", "show servers conn"}
 }
 
-// probed is what a worker was found to lack.
+// probed is what a worker lacks.
 type probed struct {
 	worker int
 	lacks  string
 }
 
-// lacks asks a worker, once, what it does not let be done that changes at run time
-// need. Nothing is concluded from its version: a distribution may have taken
-// something back, and a template may give the socket another level. Without an answer
-// it is nothing: every change is read back anyway.
+// lacks asks each worker once which needed commands, or which level, it does not offer.
+// The version does not tell: a distribution may patch HAProxy, and a template may set
+// another level. Without an answer it is "": every change is read back anyway.
 func (ra *runtimeAPI) lacks(ctx context.Context, worker int) string {
 	ra.mu.Lock()
 	known := ra.probed

@@ -11,11 +11,10 @@ import (
 	"thalassa/statsock"
 )
 
-// Connections reads which servers of a backend have requests or connections under
-// way, in the worker that serves and in those that a reload has replaced. One that
-// is replaced and still has a server in use is told of even without any: a client
-// that keeps its connection open may send it one more request. A HAProxy that does
-// not run is a *lb.UnavailableError.
+// Connections reads which servers of a backend have requests or connections, in the
+// serving worker and in the replaced ones. For a replaced worker it lists every server in
+// use: a client that keeps its connection open may send one more request. A HAProxy that
+// does not run is a *lb.UnavailableError.
 func (p *Process) Connections(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error) {
 	out, err := p.runtime.connections(ctx, backend)
 	if statsock.NotListening(err) {
@@ -60,13 +59,13 @@ func (ra *runtimeAPI) connections(ctx context.Context, backend lb.Name) ([]lb.Se
 	return out, nil
 }
 
-// connectionsInUse are the servers of one worker with something under way.
+// connectionsInUse are the servers of one worker with requests or connections.
 func connectionsInUse(lines []statsock.Stat, replaced bool) []lb.ServerConnections {
 	var out []lb.ServerConnections
 	for _, s := range lines {
 		inUse := !strings.HasPrefix(s.Status, "MAINT")
 		c := lb.ServerConnections{Connections: s.CurrentSessions, Replaced: replaced && inUse, Address: serverStats(s).Address}
-		// A line that is no slot is named by the address, which may hold a name.
+		// A server that is not a slot is named by its address, which may have a host name.
 		if named, err := lb.ParseBind(bracketed(s.Server)); err == nil && named.Host != "" {
 			c.Address = lb.HostPort(named)
 		}
@@ -77,7 +76,7 @@ func connectionsInUse(lines []statsock.Stat, replaced bool) []lb.ServerConnectio
 	return out
 }
 
-// bracketed makes an address of the name that lb gives a member's server.
+// bracketed is the address in the name that lb gives a member's server.
 func bracketed(server string) string {
 	if i := strings.LastIndexByte(server, ':'); i >= 0 && strings.Contains(server[:i], ":") {
 		return "[" + server[:i] + "]" + server[i:]

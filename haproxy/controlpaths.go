@@ -9,9 +9,8 @@ import (
 	"thalassa/lb"
 )
 
-// refuseControlPaths is a *lb.RefusedError for a configuration in which somebody listens
-// for clients where HAProxy is told what to do: it would take the socket's path away.
-// An address that comes from HAProxy's environment is not seen.
+// refuseControlPaths returns a *lb.RefusedError for a configuration that binds a path by
+// which HAProxy is controlled. An address with an environment variable is not recognized.
 func (c Config) refuseControlPaths(config []byte) error {
 	for l := range configLines(config) {
 		if len(l.words) < 2 || l.words[0] != "bind" {
@@ -27,7 +26,7 @@ func (c Config) refuseControlPaths(config []byte) error {
 	return nil
 }
 
-// controlPath says what of HAProxy's control is at a path; "": nothing.
+// controlPath says which socket or file by which HAProxy is controlled has a path; "": none.
 func (c Config) controlPath(path, section string, config []byte) string {
 	is := func(other string) bool { return other != "" && withoutLinks(path) == withoutLinks(other) }
 	switch {
@@ -45,7 +44,7 @@ func (c Config) controlPath(path, section string, config []byte) string {
 	return ""
 }
 
-// withoutLinks is a path without symbolic links among its directories, and without its spelling.
+// withoutLinks is a clean path whose directories are no symbolic links.
 func withoutLinks(path string) string {
 	dir, base := filepath.Split(filepath.Clean(path))
 	if resolved, err := filepath.EvalSymlinks(dir); err == nil {

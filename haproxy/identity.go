@@ -11,22 +11,22 @@ import (
 	"syscall"
 )
 
-// An identity names one process for good: a process id is used again one day,
-// together with the time of the process's start it is not.
+// An identity identifies one process: its id may be used again, but not together with its
+// start time.
 type identity struct {
 	pid  int
-	born string // clock ticks after boot; "" when /proc is hidden from us
+	born string // clock ticks after boot; "": /proc hides the process
 }
 
-// identify finds the living process with this id; false when there is none. A
-// zombie does not live.
+// identify finds the living process with an id; false when there is none. A zombie does
+// not count.
 func identify(pid int) (identity, bool) {
 	stat, err := readStat(pid)
 	switch {
 	case err == nil:
 		return identity{pid, stat.born}, !stat.dead
 	case pid > 0 && errors.Is(err, fs.ErrNotExist):
-		// With hidepid= only the signal tells.
+		// With hidepid= only a signal shows it.
 		err := syscall.Kill(pid, 0)
 		return identity{pid: pid}, err == nil || errors.Is(err, syscall.EPERM)
 	}
@@ -54,8 +54,8 @@ func readStat(pid int) (procStat, error) {
 	if err != nil {
 		return procStat{}, err
 	}
-	// The name of the command may hold blanks and parentheses; all after the
-	// last one is numbers, beginning with the third field.
+	// The command may have blanks and parentheses. The third field follows the last
+	// parenthesis.
 	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
 	if len(fields) < 20 {
 		return procStat{}, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// A message is one of HAProxy's, which may go over several lines.
+// A message is a message of HAProxy, which may have several lines.
 type message struct {
-	level string // "ALERT", "WARNING", "NOTICE", …; "" for other words
+	level string // "ALERT", "WARNING", "NOTICE", …; "": other output
 	text  string
 }
 
-// String gives the message as HAProxy writes it, without the process id, so
-// that equal faults read the same.
+// String is the message as HAProxy writes it, without the process id, so that the same
+// error is always the same text.
 func (m message) String() string {
 	if m.level == "" {
 		return m.text
@@ -21,8 +21,8 @@ func (m message) String() string {
 	return "[" + m.level + "] " + m.text
 }
 
-// messages splits what HAProxy has written. A message begins with
-// "[LEVEL]  (pid) : ", other lines belong to the one before.
+// messages splits HAProxy's output. A message begins with "[LEVEL]  (pid) : "; other lines
+// continue the previous one.
 func messages(text string) []message {
 	var all []message
 	for line := range strings.Lines(text) {
@@ -52,13 +52,13 @@ func parseMessage(line string) (m message, begins bool) {
 	return message{level, rest}, true
 }
 
-// LacksFiles reports whether HAProxy says that it may not open as many files as its
-// configuration needs. Each server line takes one ("Cannot raise FD limit to 429,
+// LacksFiles reports whether HAProxy's output says that its limit of open files is too low
+// for its configuration. Each server takes one ("Cannot raise FD limit to 429,
 // limit is 256.", "FD limit (256) too low for maxconn=100/maxsock=429.").
 func LacksFiles(output string) bool { return strings.Contains(output, "FD limit") }
 
-// readable gives HAProxy's words for a person: alerts first, notices only when there
-// is nothing else, each message once.
+// readable is HAProxy's output for a person: alerts first, notices only without others,
+// each message once.
 func readable(text string) string {
 	rank := func(m message) int {
 		switch m.level {
@@ -85,7 +85,7 @@ func readable(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// onlyAlerts gives the alerts alone, or all words when there is none.
+// onlyAlerts is the alerts of HAProxy's output, or all of it without an alert.
 func onlyAlerts(text string) (output string, found bool) {
 	var only strings.Builder
 	for _, m := range messages(text) {
@@ -99,7 +99,7 @@ func onlyAlerts(text string) (output string, found bool) {
 	return readable(only.String()), true
 }
 
-// firstAlert is the first alert, or "".
+// firstAlert is the first alert; "": none.
 func firstAlert(text string) string {
 	for _, m := range messages(text) {
 		if m.level == "ALERT" {

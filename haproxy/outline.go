@@ -7,32 +7,32 @@ import (
 	"thalassa/lb"
 )
 
-// A serverDefinition is all that a configuration says of one server.
+// A serverDefinition is what a configuration says about one server.
 type serverDefinition struct {
 	serverSettings
-	// before is the sum of its section's default-server lines that stand before it.
+	// before is the hash of the default-server lines before it.
 	before  uint64
 	section *scope
 }
 
-// alike reports whether nothing has changed that decides a server's health. Its
-// address, weight and administrative state are for the caller to compare.
+// alike reports whether two definitions lead to the same health of a server. It does not
+// compare the address, weight and administrative state.
 func (d *serverDefinition) alike(o *serverDefinition) bool {
 	return !d.unclear && !o.unclear && d.rest == o.rest && d.before == o.before && d.section.sum == o.section.sum
 }
 
-// A scope is what a section of proxies, or of defaults, sets for what stands in it.
+// A scope is what a proxy or defaults section sets for its lines.
 type scope struct {
 	kind, name string
 	server     serverSettings // of default-server
-	sum        uint64         // of the lines that decide the health of servers
+	sum        uint64         // hash of the lines that decide the health of servers
 	mode       string
 	disabled   bool
 }
 
-// An outline is what a configuration says of its servers and binds.
+// An outline is what a configuration says about its servers and binds.
 type outline struct {
-	global  uint64                                   // sum of the lines that concern the health of all
+	global  uint64                                   // hash of the lines that decide the health of all servers
 	servers map[lb.Name]map[string]*serverDefinition // by backend and name
 	binds   []*listener
 }
@@ -45,10 +45,10 @@ func (o *outline) server(backend lb.Name, name string) *serverDefinition {
 	return o.servers[backend][name]
 }
 
-// isAlike reports whether d, a definition of o, and its counterpart in another outline
-// are alike, as well as what they track.
+// isAlike reports whether d, a definition of o, and its counterpart in another outline are
+// alike, and so are the servers that they track.
 func (o *outline) isAlike(backend lb.Name, d *serverDefinition, other *outline, its *serverDefinition) bool {
-	const chain = 16 // tracks of tracks, which HAProxy does not let go in circles
+	const chain = 16 // bounds tracks of tracks; HAProxy refuses cycles
 	for range chain {
 		if its == nil || d == nil || !d.alike(its) {
 			return false
@@ -70,12 +70,12 @@ type outliner struct {
 	outline
 	options  optionTable
 	scope    *scope
-	defaults map[string]*scope // by name; "": the last one
-	depth    int               // of .if
-	prefixed bool              // unix sockets have other paths than they say ("unix-bind")
+	defaults map[string]*scope // by name; "": the last section
+	depth    int               // nesting of .if
+	prefixed bool              // "unix-bind" may change the paths of unix sockets
 }
 
-// outlineOf reads a configuration that HAProxy takes.
+// outlineOf reads a configuration that has passed HAProxy's check.
 func outlineOf(config []byte) *outline {
 	o := outliner{
 		outline: outline{servers: map[lb.Name]map[string]*serverDefinition{}},
@@ -109,8 +109,8 @@ func (o *outliner) line(words []string, isClear bool) {
 	}
 }
 
-// begin opens a section. Proxies begin with what the defaults before them say, or
-// those that they name.
+// begin begins a section. A proxy starts with the settings of the named defaults section,
+// or of the last one.
 func (o *outliner) begin(words []string) {
 	name, from := "", ""
 	if len(words) > 1 {
@@ -193,8 +193,8 @@ func (s *scope) define(t optionTable, words []string, isClear bool) *serverDefin
 	return d
 }
 
-// decidesHealth reports whether a line of a proxy has a say in the health of its
-// servers, default-server aside.
+// decidesHealth reports whether a line of a proxy, other than default-server, affects the
+// health of its servers.
 func decidesHealth(words []string) bool {
 	if len(words) > 2 && (words[0] == "no" || words[0] == "default") {
 		words = words[1:]

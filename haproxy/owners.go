@@ -6,12 +6,12 @@ import (
 	"syscall"
 )
 
-// Owners are the users to whom a configuration and its folder belong, in this order, as
-// far as they are there: each may put another file in its place.
+// Owners are the owners of a configuration and of its folder, in this order, as far as
+// these exist. Each may replace the file.
 func Owners(configPath string) []User {
 	var out []User
 	for _, path := range []string{configPath, filepath.Dir(configPath)} {
-		info, err := os.Lstat(path) // a link is its maker's, whatever it leads to
+		info, err := os.Lstat(path) // the owner of a link itself
 		if err != nil {
 			continue
 		}

@@ -9,11 +9,10 @@ import (
 	"time"
 )
 
-// Occupied is how long the threads of a process, all together, have run or have
-// waited for a processor to run on (Linux, Documentation/scheduler/sched-stats).
-// Unlike the time that HAProxy believes to have idled this tells a HAProxy without
-// work from one that gets no processor for it. It is an error where the process does
-// not live, or the kernel does not tell.
+// Occupied is the total time that the threads of a process have run or waited for a
+// processor (Linux, Documentation/scheduler/sched-stats). Unlike HAProxy's own idle time
+// it distinguishes a HAProxy without work from one that gets no processor. It is an error
+// when the process does not live, or the kernel has no such statistics.
 func Occupied(pid int) (time.Duration, error) {
 	threads, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/schedstat")
 	if err != nil || len(threads) == 0 {

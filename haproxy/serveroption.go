@@ -9,8 +9,7 @@ import (
 )
 
 // Options of servers from HAProxy 2.6 to 3.4, by the number of their arguments
-// (configuration manual, 5.2). An option that is not among them leaves open what
-// else its line says.
+// (configuration manual, 5.2). A line with another option is unclear.
 const (
 	plainOptions = " agent-check allow-0rtt backup check check-reuse-pool check-send-proxy check-sni-auto check-ssl" +
 		" check-via-socks4 disabled enabled force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13" +
@@ -28,7 +27,7 @@ const (
 		" socks4 source ssl-max-ver ssl-min-ver tcp-md5sig tcp-ut track usesrc verify verifyhost weight ws "
 )
 
-// An optionTable tells how many arguments an option has.
+// An optionTable maps options to the number of their arguments.
 type optionTable map[string]int
 
 func newOptionTable() optionTable {
@@ -41,31 +40,31 @@ func newOptionTable() optionTable {
 	return t
 }
 
-// arguments is how many an option has, if that is known.
+// arguments is the number of arguments of an option, if known.
 func (t optionTable) arguments(option string) (int, bool) {
 	option, _, _ = strings.Cut(option, "(") // set-proxy-v2-tlv-fmt(0xEE)
 	n, ok := t[option]
 	return n, ok
 }
 
-// serverSettings are what a file says of a server, as HAProxy tells it (show servers state).
+// serverSettings are the settings of a server that "show servers state" shows.
 type serverSettings struct {
-	// address has no host where it is no plain IP address or name with a port.
+	// address has no host unless it is a plain IP address or name with a port.
 	address  lb.HostPort
 	weight   int
 	disabled bool
 	tls      bool
-	// check and agent are where checks and agents are asked; zero: at the address.
+	// check and agent are the addresses of checks and agents; zero: that of the server.
 	check, agent lb.HostPort
-	// asksAgent: an agent has a say in the weight and the state.
+	// asksAgent: an agent may set the weight and the state.
 	asksAgent bool
 	track     string // [BACKEND/]SERVER whose health it has; empty: its own
 
 	ownAgentHost, ownAgentPort bool // set by options of their own
-	// unclear: the words do not tell what HAProxy makes of them.
+	// unclear: how HAProxy reads the line is unknown.
 	unclear bool
-	// rest is the sum of all options but weight, enabled and disabled, and how often a
-	// server is checked.
+	// rest is the hash of all options except weight, enabled, disabled and the intervals
+	// of checks.
 	rest uint64
 }
 
@@ -92,8 +91,8 @@ func (s *serverSettings) add(t optionTable, words []string) {
 	}
 }
 
-// set takes one option. "addr" and "port" count for an agent as well, unless it has
-// options of its own.
+// set sets one option. "addr" and "port" also set those of an agent that has no options
+// of its own.
 func (s *serverSettings) set(option, value string) {
 	switch option {
 	case "weight":
@@ -123,7 +122,7 @@ func (s *serverSettings) set(option, value string) {
 	}
 }
 
-// number reads digits alone: HAProxy makes something of other values, too.
+// number reads a decimal number. Other values, which HAProxy may accept, are unclear.
 func (s *serverSettings) number(value string, most int) int {
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 0 || n > most || strconv.Itoa(n) != value {
@@ -133,7 +132,7 @@ func (s *serverSettings) number(value string, most int) int {
 	return n
 }
 
-// host reads the address of "addr", which may have a port that counts for nothing here.
+// host reads the address of "addr" and ignores a port.
 func (s *serverSettings) host(value string) lb.Host {
 	if host, _, ok := strings.Cut(value, ":"); ok && strings.Count(value, ":") == 1 {
 		value = host
@@ -155,12 +154,12 @@ func (s *serverSettings) ip(value string) lb.Host {
 	return address(value, 0).Host
 }
 
-// hashWord adds a word to a sum (FNV-1a), so that other words, or in another order, give
-// another one.
+// hashWord adds a word to a hash (FNV-1a). Other words, or another order, give another
+// hash.
 func hashWord(sum uint64, word string) uint64 {
 	const prime = 1099511628211
 	for i := range len(word) {
 		sum = (sum ^ uint64(word[i])) * prime
 	}
-	return (sum ^ 0x100) * prime // no word has this
+	return (sum ^ 0x100) * prime // separates words: no byte has this value
 }
