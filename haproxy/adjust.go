@@ -82,7 +82,7 @@ func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, las
 		return true, err
 	}
 	if last {
-		return false, cmp.Or(verify(before, byID(servers), said), errors.New("somebody else changes them all the time"))
+		return false, cmp.Or(verify(before, byID(servers), said), errors.New("another program keeps changing them"))
 	}
 	if err := setAddresses(ctx, session, a.ops); err != nil {
 		return false, err

@@ -117,7 +117,7 @@ func (a *applier) applyLocked(ctx context.Context, config []byte, fingerprint st
 	}
 	out, err := a.startOrReload(ctx, before, config, fingerprint)
 	if err != nil {
-		return Outcome{}, a.goBack(ctx, swap, before, err)
+		return Outcome{}, a.rollBack(ctx, swap, before, err)
 	}
 	a.files.keepLastGood(ctx, config)
 	return out, nil
@@ -172,9 +172,9 @@ func (a *applier) startOrReload(ctx context.Context, before observation, config 
 	return Outcome{Started: true, WorkerPID: worker}, err
 }
 
-// goBack restores the previous file and makes sure that the previous configuration runs.
+// rollBack restores the previous file and makes sure that the previous configuration runs.
 // It returns why, with more if that has failed.
-func (a *applier) goBack(ctx context.Context, swap *fileSwap, before observation, why error) error {
+func (a *applier) rollBack(ctx context.Context, swap *fileSwap, before observation, why error) error {
 	if err := swap.undo(); err != nil {
 		return fmt.Errorf("%s; putting the former file back: %w", why.Error(), err)
 	}

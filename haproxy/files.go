@@ -47,7 +47,7 @@ func (u User) checkOwner(f *os.File) error {
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !info.Mode().IsRegular() || !ok || stat.Uid != u.UID && stat.Nlink > 1 {
-		return fmt.Errorf("%s: is no file of its own", f.Name())
+		return fmt.Errorf("%s: is not a regular file of its user", f.Name())
 	}
 	return nil
 }

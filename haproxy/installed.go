@@ -39,7 +39,7 @@ func (p *Process) Resume(ctx context.Context) error {
 
 func (a *applier) resume(ctx context.Context) error {
 	if a.cfg.Mode != Managed {
-		return errors.New("it is looked after by something else")
+		return errors.New("something else manages it")
 	}
 	if err := a.changes.lock(ctx); err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -20,19 +19,7 @@ import (
 type pathKeeper struct {
 	cfg     *Config
 	logger  *slog.Logger
-	changes changeLock
 	members *members
-	files   *configFiles
-
-	mu     sync.Mutex
-	failed identity // the master whose pid file could not be restored
-}
-
-// keep restores what needs no reload: the folders and the pid file of a master that
-// lives.
-func (pk *pathKeeper) keep(master identity) {
-	pk.keepFolders(master)
-	pk.keepPIDFile(master)
 }
 
 // clearForReload prevents that a reload ends HAProxy: a master that cannot create its
@@ -42,7 +29,7 @@ func (pk *pathKeeper) clearForReload(master identity) error {
 	pk.keepFolders(master)
 	for _, path := range pk.masterPaths(master) {
 		if err := clearPath(path, ownerOf(master.pid)); err != nil {
-			return &lb.UnavailableError{What: fmt.Sprintf("HAProxy would end at a reload, because it cannot make %s anew: %v", path, err)}
+			return &lb.UnavailableError{What: fmt.Sprintf("HAProxy would end at a reload, because it cannot create %s again: %v", path, err)}
 		}
 	}
 	return nil
@@ -70,7 +57,11 @@ func (pk *pathKeeper) keepFolders(master identity) {
 		if u := pk.cfg.User; u != nil && err == nil {
 			err = os.Lchown(dir, int(u.UID), int(u.GID))
 		}
-		pk.logger.Warn("directory of haproxy's sockets was gone, made anew", "path", dir, "error", err)
+		if err != nil {
+			pk.logger.Error("creating the missing directory of haproxy's sockets failed", "path", dir, "error", err)
+			continue
+		}
+		pk.logger.Warn("missing directory of haproxy's sockets created", "path", dir)
 	}
 }
 

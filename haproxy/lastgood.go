@@ -17,7 +17,7 @@ func (c *configFiles) keepLastGood(ctx context.Context, config []byte) {
 		return
 	}
 	if err := replace(c.lastGood(), config); err != nil {
-		c.logger.WarnContext(ctx, "last good configuration not kept", "path", c.lastGood(), "error", err)
+		c.logger.WarnContext(ctx, "keeping the last good configuration failed", "path", c.lastGood(), "error", err)
 	}
 }
 

@@ -149,7 +149,7 @@ func (la *launcher) awaitStrays(ctx context.Context) error {
 		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d, started with -S %s) lives, but answers on none of its sockets; "+
 			"end it, and another one is started", rest[0].pid, la.cfg.MasterSocket)}
 	}
-	return &lb.UnavailableError{What: "somebody listens on " + la.cfg.StatsSocket + ", but does not answer like HAProxy"}
+	return &lb.UnavailableError{What: "another program listens on " + la.cfg.StatsSocket + ", which does not answer like HAProxy"}
 }
 
 // isSquatted reports whether another program listens on the stats socket. A HAProxy that
@@ -176,7 +176,7 @@ func (la *launcher) endStarted(ctx context.Context, c *child) {
 	if err := la.members.end(ctx, members, syscall.SIGTERM, masterTimeout); err != nil {
 		err = la.members.end(ctx, members, syscall.SIGKILL, masterTimeout)
 		if err != nil {
-			la.logger.ErrorContext(ctx, "haproxy that does not serve cannot be ended", "error", err)
+			la.logger.ErrorContext(ctx, "ending a haproxy that does not serve failed", "error", err)
 		}
 	}
 	la.finder.setLast(identity{})

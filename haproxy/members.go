@@ -150,13 +150,13 @@ func isScript(path string) bool {
 func (ms *members) wrongUser(pid int) string {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
-		return "does not tell whose it is"
+		return "has no readable user"
 	}
 	_, line, _ := strings.Cut(string(status), "\nUid:")
 	line, _, _ = strings.Cut(line, "\n")
 	ids := strings.Fields(line)
 	if len(ids) < 2 {
-		return "does not tell whose it is"
+		return "has no readable user"
 	}
 	for _, id := range ids[:2] { // real and effective
 		uid, err := strconv.ParseUint(id, 10, 32)

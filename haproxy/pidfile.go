@@ -3,12 +3,25 @@ package haproxy
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
+
+// A pidFile restores the pid file that HAProxy has written.
+type pidFile struct {
+	cfg     *Config
+	logger  *slog.Logger
+	changes changeLock
+	files   *configFiles
+
+	mu     sync.Mutex
+	failed identity // the master whose pid file could not be restored
+}
 
 // pidPaths are the pid files that a process was told to write (-p).
 func pidPaths(pid int) (paths []string) {
@@ -42,53 +55,53 @@ func ownerOf(pid int) uint32 {
 	return 0
 }
 
-// keepPIDFile restores a pid file that somebody has removed or changed, if the master was
+// keep restores a pid file that somebody has removed or changed, if the master was
 // started with it: other programs find HAProxy by it. It logs an error once per master.
-func (pk *pathKeeper) keepPIDFile(master identity) {
-	if !slices.Contains(pidPaths(master.pid), pk.cfg.PIDPath) {
+func (pf *pidFile) keep(master identity) {
+	if !slices.Contains(pidPaths(master.pid), pf.cfg.PIDPath) {
 		return
 	}
 	want := []byte(strconv.Itoa(master.pid) + "\n")
-	if there, err := pk.files.readSmall(pk.cfg.PIDPath); err == nil && bytes.Equal(bytes.TrimSpace(there), bytes.TrimSpace(want)) {
+	if there, err := pf.files.readSmall(pf.cfg.PIDPath); err == nil && bytes.Equal(bytes.TrimSpace(there), bytes.TrimSpace(want)) {
 		return
 	}
-	if !pk.changes.tryLock() {
+	if !pf.changes.tryLock() {
 		return // HAProxy may be writing it
 	}
-	defer pk.changes.unlock()
+	defer pf.changes.unlock()
 	if !master.alive() {
 		return
 	}
-	err := pk.replacePIDFile(want)
-	pk.mu.Lock()
-	told := pk.failed == master
-	pk.failed = identity{}
+	err := pf.replace(want)
+	pf.mu.Lock()
+	told := pf.failed == master
+	pf.failed = identity{}
 	if err != nil {
-		pk.failed = master
+		pf.failed = master
 	}
-	pk.mu.Unlock()
+	pf.mu.Unlock()
 	switch {
 	case err == nil:
-		pk.logger.Warn("haproxy's pid file was changed by somebody else, put right", "path", pk.cfg.PIDPath, "pid", master.pid)
+		pf.logger.Warn("pid file of haproxy restored", "path", pf.cfg.PIDPath, "pid", master.pid)
 	case !told:
-		pk.logger.Error("haproxy's pid file was changed by somebody else, and cannot be put right", "path", pk.cfg.PIDPath, "pid", master.pid, "error", err)
+		pf.logger.Error("restoring the pid file of haproxy failed", "path", pf.cfg.PIDPath, "pid", master.pid, "error", err)
 	}
 }
 
-// replacePIDFile writes the pid file in the place of any file, link or empty directory.
-func (pk *pathKeeper) replacePIDFile(content []byte) error {
-	if info, err := os.Lstat(pk.cfg.PIDPath); err == nil && info.IsDir() {
-		if err := os.Remove(pk.cfg.PIDPath); err != nil {
+// replace writes the pid file in the place of any file, link or empty directory.
+func (pf *pidFile) replace(content []byte) error {
+	if info, err := os.Lstat(pf.cfg.PIDPath); err == nil && info.IsDir() {
+		if err := os.Remove(pf.cfg.PIDPath); err != nil {
 			return err
 		}
 	}
-	name, err := stage(pk.cfg.PIDPath, content)
+	name, err := stage(pf.cfg.PIDPath, content)
 	if err != nil {
 		return err
 	}
 	err = os.Chmod(name, 0o644) //nolint:gosec // as HAProxy creates it: everybody may read it
 	if err == nil {
-		err = os.Rename(name, pk.cfg.PIDPath)
+		err = os.Rename(name, pf.cfg.PIDPath)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(name))

@@ -24,6 +24,7 @@ type Process struct {
 	router     *router
 	peers      *peersMonitor
 	keeper     *pathKeeper
+	pidFile    *pidFile
 	recovery   *recovery
 	stateFile  *stateFile
 	readback   *readback
@@ -32,6 +33,7 @@ type Process struct {
 	reloader   *reloader
 	applier    *applier
 	runtime    *runtimeAPI
+	offers     *capabilities
 }
 
 // New returns a Process without touching anything: no file is opened and no
@@ -49,12 +51,14 @@ func New(cfg Config) *Process {
 	p.finder = &finder{cfg: c, logger: c.Logger, stats: stats, master: master, members: p.members, former: former}
 	p.router = &router{cfg: c, logger: c.Logger, stats: stats, master: master, finder: p.finder}
 	p.peers = &peersMonitor{cfg: c, logger: c.Logger, files: p.files, listening: map[string]inode{}}
-	p.keeper = &pathKeeper{cfg: c, logger: c.Logger, changes: p.changes, members: p.members, files: p.files}
+	p.keeper = &pathKeeper{cfg: c, logger: c.Logger, members: p.members}
+	p.pidFile = &pidFile{cfg: c, logger: c.Logger, changes: p.changes, files: p.files}
 	p.recovery = &recovery{cfg: c, finder: p.finder, router: p.router, peers: p.peers}
 	p.readback = &readback{cfg: c, logger: c.Logger, files: p.files, router: p.router, members: p.members}
 	p.child = &lastChild{died: make(chan struct{}, 1)}
 	p.stopper = &stopper{cfg: c, logger: c.Logger, members: p.members, finder: p.finder, router: p.router, former: former}
 	p.runtime = &runtimeAPI{changes: p.changes, master: master, finder: p.finder, router: p.router, readback: p.readback}
+	p.offers = &capabilities{router: p.router}
 	p.connectChanges(master, former)
 	return p
 }

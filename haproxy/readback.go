@@ -72,7 +72,7 @@ func (rl *reloader) confirmOrReplace(ctx context.Context, worker int, file *inst
 	if problem == "" {
 		return worker, nil
 	}
-	rl.logger.WarnContext(ctx, "haproxy has something else than its file says, reloading it", "problem", problem)
+	rl.logger.WarnContext(ctx, "haproxy differs from its file, reloading it", "problem", problem)
 	now, err := rl.finder.awaitAnswer(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("finding haproxy: %w", err)
@@ -81,7 +81,7 @@ func (rl *reloader) confirmOrReplace(ctx context.Context, worker int, file *inst
 		return 0, err
 	}
 	if problem = rl.readback.confirm(ctx, worker, file.outline, nil); problem != "" {
-		return 0, &lb.RefusedError{Stage: "start", Output: "HAProxy runs, and has something else than its file says: " + problem}
+		return 0, &lb.RefusedError{Stage: "start", Output: "HAProxy runs, but differs from its file: " + problem}
 	}
 	return worker, nil
 }
@@ -93,7 +93,7 @@ func (rb *readback) compare(ctx context.Context, worker int) {
 		return
 	}
 	if problem := rb.confirm(ctx, worker, file.outline, nil); problem != "" {
-		rb.logger.WarnContext(ctx, "haproxy has something else than its file says", "problem", problem)
+		rb.logger.WarnContext(ctx, "haproxy differs from its file", "problem", problem)
 	}
 }
 
@@ -105,7 +105,7 @@ func (rb *readback) confirm(ctx context.Context, worker int, file *outline, kept
 	defer cancel()
 	servers, err := rb.servers(ctx, worker)
 	if err != nil {
-		rb.logger.WarnContext(ctx, "servers of the new worker not read", "error", err)
+		rb.logger.WarnContext(ctx, "reading the servers of the new worker failed", "error", err)
 		return ""
 	}
 	problem, found := "", 0

@@ -54,15 +54,15 @@ func (rl *reloader) reload(ctx context.Context, before observation, config []byt
 	}
 	if hasContent(rl.cfg.ConfigPath, anew) {
 		if err := replace(rl.cfg.ConfigPath, file); err != nil {
-			rl.logger.ErrorContext(ctx, "configuration has an unusual spelling of its sockets", "path", rl.cfg.ConfigPath, "error", err)
+			rl.logger.ErrorContext(ctx, "restoring the usual spelling of sockets failed", "path", rl.cfg.ConfigPath, "error", err)
 		}
 	}
 	if !errors.As(err, new(*lb.RefusedError)) {
 		return worker, err
 	}
-	rl.logger.WarnContext(ctx, "sockets cannot be made anew, reloading without that", "error", err)
+	rl.logger.WarnContext(ctx, "creating lost sockets failed, reloading without them", "error", err)
 	if before, err = rl.finder.awaitAnswer(ctx); err != nil || !before.isRunning() {
-		return 0, &lb.UnavailableError{What: "HAProxy has ended while it was reloaded"}
+		return 0, &lb.UnavailableError{What: "HAProxy ended during the reload"}
 	}
 	return rl.reloadFile(ctx, before, config, fingerprint)
 }

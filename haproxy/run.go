@@ -88,7 +88,8 @@ func (w *watch) check(ctx context.Context) {
 		return
 	}
 	if w.down == nil && w.seen.alive() {
-		w.p.keeper.keep(w.seen)
+		w.p.keeper.keepFolders(w.seen)
+		w.p.pidFile.keep(w.seen)
 		w.checkSocket(ctx)
 		return
 	}

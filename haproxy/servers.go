@@ -3,7 +3,6 @@ package haproxy
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"thalassa/lb"
@@ -19,9 +18,6 @@ type runtimeAPI struct {
 	readback *readback
 
 	lines atomic.Int64 // number of servers when all were read last
-
-	mu     sync.Mutex
-	probed probed // of the last worker that was asked
 }
 
 // Servers reads the states of all servers of the running HAProxy.

@@ -108,7 +108,7 @@ func openFile(path string) (*os.File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: is no regular file", path)
+		err = fmt.Errorf("%s: is not a regular file", path)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

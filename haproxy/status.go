@@ -57,7 +57,7 @@ func (p *Process) State(ctx context.Context) (State, error) {
 	info, err := p.router.showInfo(ctx)
 	if err == nil && (!seen.isRunning() || slices.Contains(seen.workers(), info.PID) || isChild(info.PID, seen.master.pid)) {
 		s.Running, s.Answers, s.WorkerPID, s.Version, s.Fingerprint = true, true, info.PID, info.Version, fingerprint(info)
-		s.Lacks = p.runtime.lacks(ctx, info.PID)
+		s.Lacks = p.offers.lacks(ctx, info.PID)
 		p.readback.outlineOf(info)
 	}
 	for _, err := range []error{err, seen.whySilent} {

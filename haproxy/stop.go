@@ -26,7 +26,7 @@ const resignalAfter = 250 * time.Millisecond
 // something else would start it again.
 func (p *Process) Stop(ctx context.Context) error {
 	if p.cfg.Mode != Managed {
-		return errors.New("stopping haproxy: it is looked after by something else")
+		return errors.New("stopping haproxy: something else manages it")
 	}
 	if err := p.changes.lock(ctx); err != nil {
 		return fmt.Errorf("stopping haproxy: %w", err)

@@ -92,7 +92,7 @@ func (w *workerWait) isDone(ctx context.Context) (bool, error) {
 // ended it.
 func (w *workerWait) masterEnded() error {
 	if how := w.child.killed(); how != "" {
-		return &lb.UnavailableError{What: "HAProxy was ended while it took the configuration (" + how + "), which says nothing about that"}
+		return &lb.UnavailableError{What: "HAProxy was killed during the change (" + how + "); the configuration may be good"}
 	}
 	return w.refused("", "haproxy's master has ended")
 }
