@@ -13,67 +13,66 @@ import (
 	"thalassa/statsock"
 )
 
-// attempts is how often Adjust goes at it. The first one does it, unless somebody else
+// maxAttempts bounds the attempts of Adjust. The first succeeds unless another program
 // changes servers or reloads HAProxy at that moment.
-const attempts = 4
+const maxAttempts = 4
 
 // Adjust changes servers of some backends of the running HAProxy without a reload.
-// decide says what to do, given how all servers of those backends stand: first all
-// addresses are changed, then the rest of each op, in the order of ops. It is asked
-// again with how they stand afterwards, until there is nothing to do. Somebody may
-// reload HAProxy at any moment: what is decided about one worker is never done to
-// another, and the last to be asked is one that serves. On an error, which may be
-// decide's, some of the ops may have been carried out: read the servers, or reload.
+// decide returns the ops for the states of all servers of those backends. Adjust changes
+// all addresses first, then the rest of each op in order. It calls decide again with the
+// new states until there are no more ops. Another program may reload HAProxy at any time:
+// ops for one worker are never applied to another, and the last worker that is read
+// serves. After an error, also one of decide's, some ops may be in effect: read the
+// servers, or reload.
 func (p *Process) Adjust(ctx context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error {
-	if err := p.adjust(ctx, &adjustment{about: about, decide: decide, file: p.lastOutline()}); err != nil {
+	if err := p.runtime.adjust(ctx, &adjustment{about: about, decide: decide, file: p.readback.last()}); err != nil {
 		return fmt.Errorf("changing servers of the running haproxy: %w", err)
 	}
 	return nil
 }
 
-// An adjustment is what Adjust is at.
+// An adjustment is one call of Adjust.
 type adjustment struct {
 	about  []lb.Name
 	decide func([]lb.ServerState) ([]lb.ServerOp, error)
-	// ops are those carried out last, and said the words that HAProxy had for them.
+	// ops are the last ones, and said is HAProxy's answer to them.
 	ops  []lb.ServerOp
 	said string
-	file *outline // of what the worker was started with
+	file *outline // that the worker was started with
 }
 
-func (p *Process) adjust(ctx context.Context, a *adjustment) error {
+func (ra *runtimeAPI) adjust(ctx context.Context, a *adjustment) error {
 	if len(a.about) == 0 {
 		return nil
 	}
-	if err := p.take(ctx); err != nil {
+	if err := ra.changes.lock(ctx); err != nil {
 		return err
 	}
-	defer p.release()
+	defer ra.changes.unlock()
 	for n := 0; ; n++ {
-		session, err := p.worker(ctx).Begin(ctx)
+		session, err := ra.router.client(ctx).Begin(ctx)
 		if err != nil {
 			return err
 		}
-		done, err := a.attempt(ctx, session, n == attempts)
+		done, err := a.attempt(ctx, session, n == maxAttempts)
 		session.End()
 		switch {
-		case (errors.Is(err, errStopping) || errors.Is(err, statsock.ErrWorkerGone)) && n < attempts:
+		case (errors.Is(err, errStopping) || errors.Is(err, statsock.ErrWorkerGone)) && n < maxAttempts:
 		case done || err != nil:
 			return err
 		}
 	}
 }
 
-// errStopping calls for another session: another worker serves.
+// errStopping says that another worker serves, so that another session is needed.
 var errStopping = errors.New("the worker that answers is stopping")
 
-// attempt does what is to do in one worker, which is errStopping when it does not serve
-// any more. It is done when that is nothing; when this is to be the last look, anything
-// else is an error.
+// attempt applies the ops to one worker; errStopping when that no longer serves. It is
+// done when there are no ops. On the last attempt ops are an error.
 func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, last bool) (done bool, err error) {
 	servers, err := a.file.readServers(ctx, session, a.about)
 	if err == nil {
-		err = serving(ctx, session)
+		err = checkServing(ctx, session)
 	}
 	if err != nil {
 		return false, err
@@ -83,17 +82,17 @@ func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, las
 		return true, err
 	}
 	if last {
-		return false, cmp.Or(verify(before, byID(servers), said), errors.New("somebody else changes them all the time"))
+		return false, cmp.Or(verify(before, byID(servers), said), errors.New("another program keeps changing them"))
 	}
-	if err := readdress(ctx, session, a.ops); err != nil {
+	if err := setAddresses(ctx, session, a.ops); err != nil {
 		return false, err
 	}
-	a.said, err = tell(ctx, session, a.ops, commands)
+	a.said, err = runCommands(ctx, session, a.ops, commands)
 	return false, err
 }
 
-// serving is errStopping when the worker does not any more.
-func serving(ctx context.Context, session *statsock.Session) error {
+// checkServing returns errStopping when the worker no longer serves.
+func checkServing(ctx context.Context, session *statsock.Session) error {
 	info, err := session.ShowInfo(ctx)
 	if err == nil && info.Stopping {
 		err = errStopping
@@ -101,25 +100,24 @@ func serving(ctx context.Context, session *statsock.Session) error {
 	return err
 }
 
-// readdress sets addresses and waits until they are in effect. HAProxy 2.6 has
-// them at once; since 3.0 a task of its own sees to that after the answer, so
-// that nothing else must be done to a server before. A worker that is stopping
-// refuses them.
-func readdress(ctx context.Context, session *statsock.Session, ops []lb.ServerOp) error {
+// setAddresses sets addresses and waits until they are in effect. In HAProxy 2.6 that is
+// at once. Since 3.0 a task sets them after the answer, so nothing else may be changed
+// before. A stopping worker refuses them.
+func setAddresses(ctx context.Context, session *statsock.Session, ops []lb.ServerOp) error {
 	ops = slices.DeleteFunc(slices.Clone(ops), func(op lb.ServerOp) bool { return op.Address == nil })
 	about := backends(ops)
 	connections, err := session.ShowConnections(ctx, texts(about)...)
 	if err != nil {
 		return err
 	}
-	if ops, err = moved(ops, connections); err != nil || len(ops) == 0 {
+	if ops, err = needAddress(ops, connections); err != nil || len(ops) == 0 {
 		return err
 	}
-	said, err := tell(ctx, session, ops, addressing)
+	said, err := runCommands(ctx, session, ops, addressing)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, question)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	var last error
 	err = poll(ctx, func() (bool, error) {
@@ -130,7 +128,7 @@ func readdress(ctx context.Context, session *statsock.Session, ops []lb.ServerOp
 		if last = verifyAddresses(ops, byID(servers), said); last == nil {
 			return true, nil
 		}
-		return false, serving(ctx, session)
+		return false, checkServing(ctx, session)
 	})
 	if err != nil && !errors.Is(err, errStopping) {
 		return cmp.Or(last, err)
@@ -138,9 +136,9 @@ func readdress(ctx context.Context, session *statsock.Session, ops []lb.ServerOp
 	return err
 }
 
-// moved are those of ops whose servers have another address. Where that must not
-// be while connections to it are in use, and some are, it is an error.
-func moved(ops []lb.ServerOp, connections []statsock.Connections) ([]lb.ServerOp, error) {
+// needAddress are the ops whose servers have another address. It is an error when an op
+// requires an unused server and connections are in use.
+func needAddress(ops []lb.ServerOp, connections []statsock.Connections) ([]lb.ServerOp, error) {
 	now := make(map[string]statsock.Connections, len(connections))
 	for _, c := range connections {
 		now[c.Backend+"/"+c.Name] = c
@@ -162,8 +160,8 @@ func moved(ops []lb.ServerOp, connections []statsock.Connections) ([]lb.ServerOp
 	return out, nil
 }
 
-// tell has the commands for ops carried out, and returns HAProxy's words about them.
-func tell(ctx context.Context, session *statsock.Session, ops []lb.ServerOp, commands func(lb.ServerOp) []string) (said string, err error) {
+// runCommands runs the commands for ops, and returns HAProxy's answer.
+func runCommands(ctx context.Context, session *statsock.Session, ops []lb.ServerOp, commands func(lb.ServerOp) []string) (said string, err error) {
 	all := make([]string, 0, len(ops))
 	for _, op := range ops {
 		all = append(all, commands(op)...)
@@ -172,7 +170,7 @@ func tell(ctx context.Context, session *statsock.Session, ops []lb.ServerOp, com
 	return strings.Join(words, " "), err
 }
 
-// backends are those that ops are about.
+// backends are the backends of ops.
 func backends(ops []lb.ServerOp) []lb.Name {
 	names := make([]lb.Name, len(ops))
 	for i, op := range ops {
@@ -214,7 +212,7 @@ func commands(op lb.ServerOp) []string {
 	return out
 }
 
-// verify checks that servers are as ops leave them. said are HAProxy's words.
+// verify checks that servers are in the states that ops set. said is HAProxy's answer.
 func verify(ops []lb.ServerOp, servers map[string]lb.ServerState, said string) error {
 	if err := verifyAddresses(ops, servers, said); err != nil {
 		return err

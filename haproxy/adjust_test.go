@@ -22,7 +22,7 @@ import (
 
 // A stage is a HAProxy whose frontend leads to a backend with slots.
 type stage struct {
-	*lab
+	*fixture
 	running lb.Config
 	asked   []string // what a template changes in the rendering of running, in pairs
 	shown   string   // the fingerprint then
@@ -38,26 +38,26 @@ func pool(key lb.Name, members ...lb.HostPort) lb.Pool {
 }
 
 // configOf has a frontend that leads to the first of the pools.
-func (l *lab) configOf(pools ...lb.Pool) lb.Config {
+func (fx *fixture) configOf(pools ...lb.Pool) lb.Config {
 	sorted := slices.SortedFunc(slices.Values(pools), func(a, b lb.Pool) int { return cmp.Compare(a.Key, b.Key) })
 	return lb.Config{
 		Process: lb.Process{
-			StatsSocket: l.cfg.StatsSocket, MaxConn: 1000, HardStopAfter: 10 * time.Second,
-			StateFile: haproxy.StateFile(l.cfg.ConfigPath), PeersSocket: filepath.Join(l.dir, "peers"),
+			StatsSocket: fx.cfg.StatsSocket, MaxConn: 1000, HardStopAfter: 10 * time.Second,
+			StateFile: haproxy.StateFile(fx.cfg.ConfigPath), PeersSocket: filepath.Join(fx.dir, "peers"),
 		},
 		Frontends: []lb.Frontend{{
 			Key: "web", Mode: pools[0].Mode, Keepalive: "default", Backend: pools[0].Key,
-			Binds: []lb.Bind{{Host: "127.0.0.1", Port: uint16(l.port)}}, //nolint:gosec // a port
+			Binds: []lb.Bind{{Host: "127.0.0.1", Port: uint16(fx.port)}}, //nolint:gosec // a port
 		}},
 		Backends: sorted,
 	}
 }
 
 // raise starts HAProxy with the pools.
-func (l *lab) raise(pools ...lb.Pool) *stage {
-	l.t.Helper()
-	s := &stage{lab: l}
-	s.reload(plan.Layout(nil, l.configOf(pools...)))
+func (fx *fixture) raise(pools ...lb.Pool) *stage {
+	fx.t.Helper()
+	s := &stage{fixture: fx}
+	s.reload(plan.Layout(nil, fx.configOf(pools...)))
 	return s
 }
 
@@ -189,11 +189,11 @@ func web(tb testing.TB, name, host string, hold <-chan struct{}) lb.HostPort {
 }
 
 func TestMembersChangeAtRunTime(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
+	each(t, func(fx *fixture) {
+		t := fx.t
 		a, b, c := web(t, "a", "127.0.0.1", nil), web(t, "b", "::1", nil), web(t, "c", "127.0.0.1", nil)
-		s := l.raise(pool("live", a), pool("other"))
-		worker := l.state().WorkerPID
+		s := fx.raise(pool("live", a), pool("other"))
+		worker := fx.state().WorkerPID
 		s.answers("a")
 		s.become(pool("live", a, b), pool("other", c))
 		s.answers("a", "b")
@@ -209,7 +209,7 @@ func TestMembersChangeAtRunTime(t *testing.T) {
 		}
 		s.become(pool("live", b), pool("other", b))
 		s.answers("b")
-		if got := l.state().WorkerPID; got != worker {
+		if got := fx.state().WorkerPID; got != worker {
 			t.Errorf("the worker was %d and is %d", worker, got)
 		}
 	})
@@ -217,10 +217,10 @@ func TestMembersChangeAtRunTime(t *testing.T) {
 
 // TestAddressInUse changes it under a server that serves.
 func TestAddressInUse(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
+	each(t, func(fx *fixture) {
+		t := fx.t
 		a, b := web(t, "a", "127.0.0.1", nil), web(t, "b", "::1", nil)
-		s := l.raise(pool("live", a))
+		s := fx.raise(pool("live", a))
 		for range 20 {
 			s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Address: &b, Up: true})
 			s.answers("b")
@@ -231,12 +231,12 @@ func TestAddressInUse(t *testing.T) {
 }
 
 // dying raises a backend whose only server is down by its checks.
-func (l *lab) dying() *stage {
-	l.t.Helper()
-	p := pool("live", lb.HostPort{Host: "127.0.0.1", Port: uint16(testkit.Port(l.t))})
+func (fx *fixture) dying() *stage {
+	fx.t.Helper()
+	p := pool("live", lb.HostPort{Host: "127.0.0.1", Port: uint16(testkit.Port(fx.t))})
 	p.Health = &lb.Health{Method: "GET", URI: "/", Version: "HTTP/1.0", Interval: 20 * time.Millisecond}
-	s := l.raise(p)
-	testkit.Eventually(l.t, patience, func() error {
+	s := fx.raise(p)
+	testkit.Eventually(fx.t, patience, func() error {
 		if s.server("s1").Up {
 			return errors.New("the server is up")
 		}
@@ -247,22 +247,22 @@ func (l *lab) dying() *stage {
 
 // TestDeadServerRevives: another one takes its place, and gets requests at once.
 func TestDeadServerRevives(t *testing.T) {
-	each(t, func(l *lab) {
-		s := l.dying()
-		a, one := web(l.t, "a", "127.0.0.1", nil), 1
+	each(t, func(fx *fixture) {
+		s := fx.dying()
+		a, one := web(fx.t, "a", "127.0.0.1", nil), 1
 		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Address: &a, Weight: &one, Up: true})
 		s.answers("a")
 		if !s.server("s1").Up {
-			l.t.Error("the server is still down")
+			fx.t.Error("the server is still down")
 		}
 	})
 }
 
 // TestDeadServersSlotIsAsGoodAsAny, also when its checks have never been right.
 func TestDeadServersSlotIsAsGoodAsAny(t *testing.T) {
-	each(t, func(l *lab) {
-		s := l.dying()
-		a := web(l.t, "a", "127.0.0.1", nil)
+	each(t, func(fx *fixture) {
+		s := fx.dying()
+		a := web(fx.t, "a", "127.0.0.1", nil)
 		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Maintenance: true})
 		s.adjust(lb.ServerOp{Backend: "live", Server: "s1", Address: &a, Unused: true, Ready: true})
 		s.answers("a")
@@ -272,7 +272,7 @@ func TestDeadServersSlotIsAsGoodAsAny(t *testing.T) {
 // TestManyAtOnce: more commands than fit into a line, and more backends than are
 // read one by one.
 func TestManyAtOnce(t *testing.T) {
-	each(t, func(l *lab) {
+	each(t, func(fx *fixture) {
 		crowd := func(network string, count int) []lb.HostPort {
 			out := make([]lb.HostPort, count)
 			for i := range out {
@@ -287,7 +287,7 @@ func TestManyAtOnce(t *testing.T) {
 			}
 			return out
 		}
-		s := l.raise(pools("0.1", 4)...)
+		s := fx.raise(pools("0.1", 4)...)
 		s.become(pools("0.1", 0)...)
 		s.become(pools("0.2", 4)...)
 		s.become(pools("0.2", 0)...)
@@ -297,7 +297,7 @@ func TestManyAtOnce(t *testing.T) {
 // TestWeightsOfEveryAlgorithm: HAProxy takes weights at run time where plan thinks
 // so, and only there.
 func TestWeightsOfEveryAlgorithm(t *testing.T) {
-	each(t, func(l *lab) {
+	each(t, func(fx *fixture) {
 		algorithms := []string{
 			"roundrobin", "leastconn", "first", "random", "random(3)", "static-rr", "source", "uri", "uri depth 2", "url_param q", "hdr(host)", "rdp-cookie",
 		}
@@ -306,25 +306,25 @@ func TestWeightsOfEveryAlgorithm(t *testing.T) {
 			pools[i] = pool(lb.Name(fmt.Sprint("b", i)), lb.HostPort{Host: "127.0.0.1", Port: 1})
 			pools[i].Balance = algorithm
 		}
-		s := l.raise(pools...)
+		s := fx.raise(pools...)
 		for i, algorithm := range algorithms {
 			heavy := slices.Clone(pools)
 			heavy[i].Members = []lb.Member{{Address: pools[i].Members[0].Address, Weight: 5}}
 			_, change := s.next(heavy...)
 			five := 5
-			err := s.CarryOut(l.t.Context(), lb.ServerOp{Backend: pools[i].Key, Server: "s1", Weight: &five})
+			err := s.CarryOut(fx.t.Context(), lb.ServerOp{Backend: pools[i].Key, Server: "s1", Weight: &five})
 			if took, thought := err == nil, len(change.Reload) == 0; took != thought {
-				l.t.Errorf("%s: thought to take weights: %t, takes them: %t (%v)", algorithm, thought, took, err)
+				fx.t.Errorf("%s: thought to take weights: %t, takes them: %t (%v)", algorithm, thought, took, err)
 			}
 		}
 	})
 }
 
 func TestWhatHAProxyDoesNotDoIsAnError(t *testing.T) {
-	each(t, func(l *lab) {
+	each(t, func(fx *fixture) {
 		p := pool("live", lb.HostPort{Host: "127.0.0.1", Port: 1}, lb.HostPort{Host: "127.0.0.1", Port: 2})
 		p.Balance = "source"
-		s := l.raise(p)
+		s := fx.raise(p)
 		five, to := 5, lb.HostPort{Host: "10.0.0.1", Port: 80}
 		for name, c := range map[string]struct {
 			op    lb.ServerOp
@@ -338,9 +338,9 @@ func TestWhatHAProxyDoesNotDoIsAnError(t *testing.T) {
 			"address that is a name":   {lb.ServerOp{Backend: "live", Server: "s1", Address: &lb.HostPort{Host: "a.example.org", Port: 80}}, "live/s1 has the address 127.0.0.1:1, expected a.example.org:80"},
 			"weight beyond everything": {lb.ServerOp{Backend: "live", Server: "s1", Weight: new(257)}, "live/s1 has the weight 1, expected 257"},
 		} {
-			err := s.CarryOut(l.t.Context(), c.op)
+			err := s.CarryOut(fx.t.Context(), c.op)
 			if err == nil || !strings.Contains(err.Error(), c.words) {
-				l.t.Errorf("%s: got %v, want %q", name, err, c.words)
+				fx.t.Errorf("%s: got %v, want %q", name, err, c.words)
 			}
 		}
 		s.stands()
@@ -350,17 +350,17 @@ func TestWhatHAProxyDoesNotDoIsAnError(t *testing.T) {
 // TestAddressOfABusyServer: HAProxy 2.6 would reuse the connection of a request
 // under way for a later one, whatever the server's address is by then.
 func TestAddressOfABusyServer(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
+	each(t, func(fx *fixture) {
+		t := fx.t
 		hold := make(chan struct{})
 		a, b := web(t, "a", "127.0.0.1", hold), web(t, "b", "127.0.0.1", nil)
-		s := l.raise(pool("live", a))
+		s := fx.raise(pool("live", a))
 		answer := make(chan string, 1)
 		go func() {
 			word, err := s.get()
 			answer <- strings.TrimSpace(word) + fmt.Sprint(err)
 		}()
-		session, err := statsock.New(l.cfg.StatsSocket).Begin(t.Context())
+		session, err := statsock.New(fx.cfg.StatsSocket).Begin(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -396,16 +396,16 @@ func TestAddressOfABusyServer(t *testing.T) {
 
 // TestAddressesReadAsTheyAreWritten: HAProxy writes some of them in another way.
 func TestAddressesReadAsTheyAreWritten(t *testing.T) {
-	each(t, func(l *lab) {
+	each(t, func(fx *fixture) {
 		var members []lb.HostPort
 		for _, text := range []string{"::102:304", "::ffff:10.0.0.1", "2001:db8::1:0:0:1", "fe80::1", "::", "1:0:2::3", "255.255.255.254", "64:ff9b::a00:1"} {
 			host, err := lb.ParseHost(text)
 			if err != nil {
-				l.t.Fatal(err)
+				fx.t.Fatal(err)
 			}
 			members = append(members, lb.HostPort{Host: host, Port: 65535})
 		}
-		s := l.raise(pool("live", members[:3]...))
+		s := fx.raise(pool("live", members[:3]...))
 		s.become(pool("live", members[3:6]...))
 		s.become(pool("live", members[6:]...))
 		s.become(pool("live", members[:2]...))
@@ -415,15 +415,15 @@ func TestAddressesReadAsTheyAreWritten(t *testing.T) {
 // TestReloadInTheMiddleOfAnAdjust: the worker that was asked still answers, and
 // refuses changes from then on. Another one has to get them.
 func TestReloadInTheMiddleOfAnAdjust(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
+	each(t, func(fx *fixture) {
+		t := fx.t
 		a, b := web(t, "a", "127.0.0.1", nil), web(t, "b", "127.0.0.1", nil)
-		s := l.raise(pool("live", a))
+		s := fx.raise(pool("live", a))
 		wanted, change := s.next(pool("live", a, b))
 		calls := 0
 		err := s.Adjust(t.Context(), change.Backends(), func(servers []lb.ServerState) ([]lb.ServerOp, error) {
 			if calls++; calls == 1 {
-				l.reloadBySomebody()
+				fx.reloadBySomebody()
 			}
 			return plan.Repair(wanted, servers).Ops, nil
 		})

@@ -3,10 +3,8 @@ package haproxy
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -18,37 +16,37 @@ import (
 type Outcome struct {
 	Started  bool // HAProxy was not running before
 	Reloaded bool
-	// Idle: HAProxy does not run here, nor need it (Pacemaker); the configuration
-	// has been checked and is in place for its start.
+	// Idle: Pacemaker does not run HAProxy on this node. The configuration has been
+	// checked and is installed for its start.
 	Idle      bool
 	WorkerPID int // of the worker that serves now
 	Duration  time.Duration
 }
 
-// Apply makes HAProxy run a configuration: checks it, installs it at ConfigPath,
-// reloads or (Managed) starts HAProxy and waits until the new worker answers on
-// the stats socket; where the configuration has a line "description thalassa
-// FINGERPRINT", also that the worker shows this fingerprint. When HAProxy runs
-// this very configuration already, nothing is done and the Outcome says so. An
-// empty fingerprint gives HAProxy a new worker in any case.
+// Apply puts a configuration in effect. It checks it, installs it at ConfigPath, reloads
+// HAProxy or (Managed) starts it, and waits until the new worker answers on the stats
+// socket. If the configuration has a line "description thalassa FINGERPRINT", the worker
+// must show this fingerprint. When HAProxy already runs this configuration, Apply does
+// nothing and the Outcome says so. An empty fingerprint always causes a reload.
 //
-// A *lb.RefusedError says that HAProxy does not take the configuration, by
-// "check" or by "start". In the second case the former file was put back, and
-// what ran before runs on or, where HAProxy ended over it, was started again; an
-// address that another program listens on is refused as "start" before anything
-// is tried, because HAProxy would refuse connections while it tries. An
-// External HAProxy that does not run gives a *lb.UnavailableError; the file is
-// installed then, for whoever starts it. One that somebody kills meanwhile gives
-// such an error, too, with the former file put back. One of Pacemaker's that does
-// not run here is no error: the Outcome is Idle. Any other error has changed nothing, or
-// says that going back has failed as well.
+// A *lb.RefusedError says that HAProxy does not take the configuration, in stage "check"
+// or "start". In stage "start" the previous file has been restored, and the previous
+// configuration keeps running; HAProxy is started again if it has ended. An address on
+// which another program listens is refused as "start" before the reload, because HAProxy
+// would refuse connections while it tries.
 //
-// A caller that goes away ends the waiting for a turn and the check. From the
-// installation on Apply finishes or goes back without it, within at most two
-// ReloadTimeouts and some seconds.
+// A *lb.UnavailableError says that an External HAProxy does not run; the file is
+// installed for its start. It also says that somebody has killed HAProxy meanwhile; then
+// the previous file has been restored. A HAProxy that Pacemaker does not run here is no
+// error: the Outcome is Idle. Any other error has changed nothing, or says that restoring
+// has failed as well.
+//
+// A canceled context ends the wait for another change and the check. After the
+// installation Apply finishes or restores without it, within two ReloadTimeouts and some
+// seconds.
 func (p *Process) Apply(ctx context.Context, config []byte, fingerprint string) (Outcome, error) {
 	begun := time.Now()
-	out, err := p.apply(ctx, config, fingerprint)
+	out, err := p.applier.apply(ctx, config, fingerprint)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("applying configuration: %w", err)
 	}
@@ -56,204 +54,181 @@ func (p *Process) Apply(ctx context.Context, config []byte, fingerprint string) 
 	return out, nil
 }
 
-func (p *Process) apply(ctx context.Context, config []byte, fingerprint string) (Outcome, error) {
-	if err := p.checkUnlessJustDone(ctx, config); err != nil {
+// An applier puts configurations in effect, and restores the previous one on failure.
+type applier struct {
+	cfg      *Config
+	logger   *slog.Logger
+	changes  changeLock
+	files    *configFiles
+	checker  *checker
+	finder   *finder
+	router   *router
+	peers    *peersMonitor
+	keeper   *pathKeeper
+	reloader *reloader
+	launcher *launcher
+	readback *readback
+}
+
+func (a *applier) apply(ctx context.Context, config []byte, fingerprint string) (Outcome, error) {
+	if err := a.checker.checkUnlessRecent(ctx, config); err != nil {
 		return Outcome{}, err
 	}
-	if err := p.take(ctx); err != nil {
+	if err := a.changes.lock(ctx); err != nil {
 		return Outcome{}, err
 	}
-	defer p.release()
-	out, err := p.give(ctx, config, fingerprint)
+	defer a.changes.unlock()
+	out, err := a.applyLocked(ctx, config, fingerprint)
 	if err == nil {
-		p.noteInEffect(digestOf(config))
+		a.files.setInEffect(digestOf(config))
 	}
 	return out, err
 }
 
-// give is apply, in its turn and after the check.
-func (p *Process) give(ctx context.Context, config []byte, fingerprint string) (Outcome, error) {
-	before, err := p.settle(ctx)
+// applyLocked is apply after the check. The caller holds the lock.
+func (a *applier) applyLocked(ctx context.Context, config []byte, fingerprint string) (Outcome, error) {
+	before, err := a.findForChange(ctx)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("finding haproxy: %w", err)
+		return Outcome{}, err
 	}
-	if foreign(before.silent) {
-		return Outcome{}, before.silent
-	}
-	if before.running() {
-		p.notePeers(ctx, before.master)
-		if err := p.clearWay(before.master); err != nil {
-			return Outcome{}, err
-		}
-	}
-	running, proven := p.runningFile(ctx, before)
+	running, proven := a.runningFile(ctx, before)
 	if proven {
-		p.keep(ctx, running) // of a HAProxy that was adopted
+		a.files.keepLastGood(ctx, running) // of an adopted HAProxy
 	}
-	if worker, ok := p.runs(ctx, config, fingerprint); ok && before.running() {
-		return Outcome{WorkerPID: worker}, nil
-	}
-	if p.cfg.Mode == Pacemaker && !before.running() && sameFile(p.cfg.ConfigPath, config) {
-		return Outcome{Idle: true}, nil
+	if out, done := a.isApplied(ctx, before, config, fingerprint); done {
+		return out, nil
 	}
 	if running != nil {
 		if err := tryBinds(ctx, running, config); err != nil {
 			return Outcome{}, err
 		}
 	}
-	if err := p.keepOriginal(); err != nil {
+	if err := a.files.keepOriginal(); err != nil {
 		return Outcome{}, fmt.Errorf("keeping the file that was there before: %w", err)
 	}
-	x, err := p.install(config)
+	swap, err := a.files.swap(config)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("installing configuration: %w", err)
 	}
-	defer x.close()
-	if p.cfg.Mode == Pacemaker && !before.running() {
-		return Outcome{Idle: true}, nil
-	}
+	defer swap.close()
 	ctx = context.WithoutCancel(ctx)
-	out := Outcome{Started: !before.running(), Reloaded: before.running()}
-	switch {
-	case before.running():
-		out.WorkerPID, err = p.reload(ctx, before, config, fingerprint)
-	case p.cfg.Mode == Managed:
-		if out.WorkerPID, err = p.start(ctx, config, fingerprint); err == nil {
-			out.WorkerPID, err = p.assure(ctx, out.WorkerPID, p.readOutline(), nil, config, fingerprint)
-		}
-	default:
-		if err := p.awaitStrays(ctx); err != nil {
-			return Outcome{}, err
-		}
-		return Outcome{}, &lb.UnavailableError{What: "HAProxy is not running; the configuration is in place for its start"}
+	if !before.isRunning() && a.cfg.Mode != Managed {
+		return a.leaveStart(ctx)
 	}
+	out, err := a.startOrReload(ctx, before, config, fingerprint)
 	if err != nil {
-		return Outcome{}, p.goBack(ctx, x, before, err)
+		return Outcome{}, a.rollBack(ctx, swap, before, err)
 	}
-	p.keep(ctx, config)
+	a.files.keepLastGood(ctx, config)
 	return out, nil
 }
 
-// goBack puts the former file in place and makes sure that what ran before runs.
-// It returns why, or more when it did not succeed.
-func (p *Process) goBack(ctx context.Context, x *exchange, before view, why error) error {
-	if err := x.undo(); err != nil {
+// findForChange observes HAProxy, and prepares a running one for a reload.
+func (a *applier) findForChange(ctx context.Context) (observation, error) {
+	before, err := a.finder.awaitAnswer(ctx)
+	switch {
+	case err != nil:
+		return before, fmt.Errorf("finding haproxy: %w", err)
+	case isForeignSocket(before.whySilent):
+		return before, before.whySilent
+	case !before.isRunning():
+		return before, nil
+	}
+	a.peers.check(ctx, before.master)
+	return before, a.keeper.clearForReload(before.master)
+}
+
+// isApplied reports whether the configuration is in effect already, or installed where
+// Pacemaker does not run HAProxy.
+func (a *applier) isApplied(ctx context.Context, before observation, config []byte, fingerprint string) (Outcome, bool) {
+	if before.isRunning() {
+		worker, ok := a.isInEffect(ctx, config, fingerprint)
+		return Outcome{WorkerPID: worker}, ok
+	}
+	return Outcome{Idle: true}, a.cfg.Mode == Pacemaker && hasContent(a.cfg.ConfigPath, config)
+}
+
+// leaveStart is the result of an installation where something else starts HAProxy.
+func (a *applier) leaveStart(ctx context.Context) (Outcome, error) {
+	if a.cfg.Mode == Pacemaker {
+		return Outcome{Idle: true}, nil
+	}
+	if err := a.launcher.awaitStrays(ctx); err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{}, &lb.UnavailableError{What: "HAProxy is not running; the configuration is in place for its start"}
+}
+
+// startOrReload reloads a running HAProxy, or starts one, with the installed file.
+func (a *applier) startOrReload(ctx context.Context, before observation, config []byte, fingerprint string) (Outcome, error) {
+	if before.isRunning() {
+		worker, err := a.reloader.reload(ctx, before, config, fingerprint)
+		return Outcome{Reloaded: true, WorkerPID: worker}, err
+	}
+	worker, err := a.launcher.start(ctx, config, fingerprint)
+	if err == nil {
+		worker, err = a.reloader.confirmOrReplace(ctx, worker, a.files.readOutline(), nil, config, fingerprint)
+	}
+	return Outcome{Started: true, WorkerPID: worker}, err
+}
+
+// rollBack restores the previous file and makes sure that the previous configuration runs.
+// It returns why, with more if that has failed.
+func (a *applier) rollBack(ctx context.Context, swap *fileSwap, before observation, why error) error {
+	if err := swap.undo(); err != nil {
 		return fmt.Errorf("%s; putting the former file back: %w", why.Error(), err)
 	}
-	now, err := p.settle(ctx)
+	now, err := a.finder.awaitAnswer(ctx)
 	if err != nil {
 		return fmt.Errorf("%s; going back: %w", why.Error(), err)
 	}
 	switch {
-	case p.serves(ctx, before):
+	case a.stillServes(ctx, before):
 		return why
-	case now.running():
-		_, _, err = p.replaceWorker(ctx, now, p.readOutline(), nil, "")
-	case p.cfg.Mode == Managed && (before.running() || x.backup != ""):
-		_, err = p.startAgain(ctx)
+	case now.isRunning():
+		_, _, err = a.reloader.replaceWorker(ctx, now, a.files.readOutline(), nil, "")
+	case a.cfg.Mode == Managed && (before.isRunning() || swap.backup != ""):
+		_, err = a.startAgain(ctx)
 	}
-	if err != nil && before.running() {
-		// No *lb.RefusedError: that would say that what ran before runs on.
+	if err != nil && before.isRunning() {
+		// No *lb.RefusedError: it would say that the previous configuration keeps running.
 		return fmt.Errorf("%s; going back: %s", why.Error(), err.Error())
 	}
 	return why
 }
 
-// serves reports whether a worker of before still accepts connections.
-func (p *Process) serves(ctx context.Context, before view) bool {
-	info, err := p.showInfo(ctx)
+// stillServes reports whether a worker of before still accepts connections.
+func (a *applier) stillServes(ctx context.Context, before observation) bool {
+	info, err := a.router.showInfo(ctx)
 	return err == nil && !info.Stopping && slices.Contains(before.workers(), info.PID)
 }
 
-// startAgain starts HAProxy with the file on disk or, when it does not start
-// with that, with the last good one, which then takes the file's place.
-func (p *Process) startAgain(ctx context.Context) (worker int, err error) {
-	if worker, err = p.startLastGood(ctx); err == nil {
-		p.compare(ctx, worker)
-	}
-	return worker, err
-}
-
-func (p *Process) startLastGood(ctx context.Context) (worker int, err error) {
-	worker, err = p.start(ctx, nil, "")
-	if err == nil || !errors.As(err, new(*lb.RefusedError)) {
-		return worker, err
-	}
-	good, readErr := p.read(p.lastGood())
-	if readErr != nil || sameFile(p.cfg.ConfigPath, good) {
-		return 0, err // there is nothing else to try
-	}
-	x, installErr := p.install(good)
-	if installErr != nil {
-		return 0, errors.Join(err, fmt.Errorf("installing the last good configuration: %w", installErr))
-	}
-	defer x.close()
-	worker, goodErr := p.start(ctx, nil, "")
-	if goodErr != nil {
-		return 0, errors.Join(err, x.undo())
-	}
-	p.logger.WarnContext(ctx, "haproxy started with the last good configuration", "path", p.cfg.ConfigPath, "reason", err)
-	return worker, nil
-}
-
-func (p *Process) lastGood() string { return p.cfg.ConfigPath + ".last-good" }
-
-// keep notes that a running worker has proven config. That it cannot be kept
-// does not undo the success.
-func (p *Process) keep(ctx context.Context, config []byte) {
-	if sameFile(p.lastGood(), config) {
-		return
-	}
-	if err := replace(p.lastGood(), config); err != nil {
-		p.logger.WarnContext(ctx, "last good configuration not kept", "path", p.lastGood(), "error", err)
-	}
-}
-
-// keepOriginal copies a file that somebody else wrote, as on the first use of
-// this package on a machine, to ConfigPath + ".before-thalassa".
-func (p *Process) keepOriginal() error {
-	original := p.cfg.ConfigPath + ".before-thalassa"
-	for _, ours := range []string{p.lastGood(), original} {
-		if _, err := os.Stat(ours); err == nil {
-			return nil
-		}
-	}
-	content, err := p.read(p.cfg.ConfigPath)
-	if errors.Is(err, fs.ErrNotExist) || strings.HasPrefix(description(content), descriptionPrefix) {
-		return nil // nobody's, or put there for a start that has not come yet
-	}
-	if err != nil {
-		return err
-	}
-	return replace(original, content)
-}
-
-// runningFile is the file on disk when it is known to be what the worker runs:
-// either proven, by carrying the fingerprint the worker was started with, or put
-// there by Install or Apply. Otherwise it is nil.
-func (p *Process) runningFile(ctx context.Context, before view) (file []byte, proven bool) {
-	if !before.running() {
+// runningFile is the file on disk if the worker is known to run it; otherwise nil. That is
+// proven when both have the same fingerprint. It is assumed when Install or Apply has put
+// the file in effect.
+func (a *applier) runningFile(ctx context.Context, before observation) (file []byte, proven bool) {
+	if !before.isRunning() {
 		return nil, false
 	}
-	file, err := p.read(p.cfg.ConfigPath)
+	file, err := a.files.read(a.cfg.ConfigPath)
 	if err != nil {
 		return nil, false
 	}
-	if info, err := p.showInfo(ctx); err == nil && carries(file, fingerprint(info)) {
+	if info, err := a.router.showInfo(ctx); err == nil && hasFingerprint(file, fingerprint(info)) {
 		return file, true
 	}
-	if p.lastInEffect() != digestOf(file) {
+	if a.files.lastInEffect() != digestOf(file) {
 		return nil, false
 	}
 	return file, false
 }
 
-// carries reports whether a configuration has a fingerprint in its description.
-func carries(config []byte, fingerprint string) bool {
+// hasFingerprint reports whether a configuration has a fingerprint in its description.
+func hasFingerprint(config []byte, fingerprint string) bool {
 	return fingerprint != "" && description(config) == descriptionPrefix+fingerprint
 }
 
-// description is what a configuration says of itself; empty: nothing.
+// description is the value of the description line; "": there is none.
 func description(config []byte) string {
 	for line := range bytes.Lines(config) {
 		word, rest, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
@@ -263,15 +238,3 @@ func description(config []byte) string {
 	}
 	return ""
 }
-
-// take waits for the turn to change file and process.
-func (p *Process) take(ctx context.Context) error {
-	select {
-	case p.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for another change of haproxy: %w", ctx.Err())
-	}
-}
-
-func (p *Process) release() { <-p.turn }

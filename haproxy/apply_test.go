@@ -21,23 +21,23 @@ import (
 )
 
 func TestApplyStartsThenReloads(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
-		if state := l.state(); state != (haproxy.State{}) {
+	each(t, func(fx *fixture) {
+		t := fx.t
+		if state := fx.state(); state != (haproxy.State{}) {
 			t.Errorf("before anything runs: %+v", state)
 		}
-		out := l.apply("one")
-		if !out.Started || out.Reloaded || out.WorkerPID != l.state().WorkerPID || out.Duration <= 0 {
+		out := fx.apply("one")
+		if !out.Started || out.Reloaded || out.WorkerPID != fx.state().WorkerPID || out.Duration <= 0 {
 			t.Errorf("the start: %+v", out)
 		}
-		master := l.state().MasterPID
+		master := fx.state().MasterPID
 		if sid, err := syscall.Getpgid(master); err != nil || sid != master {
 			t.Errorf("HAProxy (%d) is in the process group %d, %v", master, sid, err)
 		}
 		for i, word := range []string{"two", "three", "four"} {
-			before := l.state().WorkerPID
-			out := l.apply(word)
-			state := l.state()
+			before := fx.state().WorkerPID
+			out := fx.apply(word)
+			state := fx.state()
 			if out.Started || !out.Reloaded || out.WorkerPID == before || out.WorkerPID != state.WorkerPID {
 				t.Errorf("the reload: %+v, %+v", out, state)
 			}
@@ -45,45 +45,45 @@ func TestApplyStartsThenReloads(t *testing.T) {
 				t.Errorf("after %d reloads of master %d: %+v", i+1, master, state)
 			}
 		}
-		if got := l.file(l.cfg.ConfigPath + ".last-good"); got != string(l.config("four")) {
+		if got := fx.file(fx.cfg.ConfigPath + ".last-good"); got != string(fx.config("four")) {
 			t.Errorf("the last good file is\n%s", got)
 		}
-		if info, err := os.Stat(l.cfg.ConfigPath); err != nil || info.Mode().Perm() != 0o640 {
+		if info, err := os.Stat(fx.cfg.ConfigPath); err != nil || info.Mode().Perm() != 0o640 {
 			t.Errorf("%v, %v", info.Mode(), err)
 		}
 	})
 }
 
 func TestAdopt(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
-		l.apply("one")
-		started := l.state()
-		second := l.another(nil)
+	each(t, func(fx *fixture) {
+		t := fx.t
+		fx.apply("one")
+		started := fx.state()
+		second := fx.another(nil)
 		state, err := second.State(t.Context())
 		if err != nil || state != started {
 			t.Errorf("adopted: %+v, %v, started: %+v", state, err, started)
 		}
-		out, err := second.Apply(t.Context(), l.config("two"), "two")
+		out, err := second.Apply(t.Context(), fx.config("two"), "two")
 		if err != nil || !out.Reloaded {
 			t.Errorf("%+v, %v", out, err)
 		}
-		l.agree("two")
-		if now := l.state(); now.MasterPID != started.MasterPID {
+		fx.agree("two")
+		if now := fx.state(); now.MasterPID != started.MasterPID {
 			t.Errorf("master %d became %d", started.MasterPID, now.MasterPID)
 		}
 	})
 }
 
 // waysNotToStart are configurations that -c accepts.
-func waysNotToStart(l *lab) map[string]struct {
+func waysNotToStart(fx *fixture) map[string]struct {
 	config []byte
 	words  string // in HAProxy's refusal
 } {
-	l.t.Helper()
-	taken := l.otherProgram()
+	fx.t.Helper()
+	taken := fx.otherProgram()
 	bind := testkit.HAProxyConfig{
-		Description: "thalassa bad", StatsSocket: l.cfg.StatsSocket, Address: l.address(), Answer: "bad",
+		Description: "thalassa bad", StatsSocket: fx.cfg.StatsSocket, Address: fx.address(), Answer: "bad",
 		// A range of ports is not looked at before the reload.
 		Frontend: []string{fmt.Sprintf("bind %s-%d", taken.Addr(), taken.Addr().(*net.TCPAddr).Port)},
 	}
@@ -92,29 +92,29 @@ func waysNotToStart(l *lab) map[string]struct {
 		words  string
 	}
 	return map[string]way{
-		"too many file descriptors":    {l.config("bad", "ulimit-n 2000000000"), "Cannot raise FD limit to 2000000000"},
+		"too many file descriptors":    {fx.config("bad", "ulimit-n 2000000000"), "Cannot raise FD limit to 2000000000"},
 		"address taken by another":     {bind.Bytes(), "Address already in use"},
-		"chroot that does not exist":   {l.config("bad", "chroot /nonexistent/folder"), "Cannot chroot"},
-		"stats socket somewhere else":  {[]byte(strings.ReplaceAll(string(l.config("bad")), "/stats ", "/elsewhere ")), l.cfg.StatsSocket},
-		"chroot, and no exit for that": {l.config("bad", "chroot /nonexistent/folder", "master-worker no-exit-on-failure"), "Cannot chroot"},
+		"chroot that does not exist":   {fx.config("bad", "chroot /nonexistent/folder"), "Cannot chroot"},
+		"stats socket somewhere else":  {[]byte(strings.ReplaceAll(string(fx.config("bad")), "/stats ", "/elsewhere ")), fx.cfg.StatsSocket},
+		"chroot, and no exit for that": {fx.config("bad", "chroot /nonexistent/folder", "master-worker no-exit-on-failure"), "Cannot chroot"},
 	}
 }
 
 func TestRefusedByStart(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
-		l.apply("good")
+	each(t, func(fx *fixture) {
+		t := fx.t
+		fx.apply("good")
 		round := 0
-		for name, way := range waysNotToStart(l) {
-			if err := l.Check(t.Context(), way.config); err != nil {
+		for name, way := range waysNotToStart(fx) {
+			if err := fx.Check(t.Context(), way.config); err != nil {
 				if strings.Contains(name, "no exit") {
 					continue // the keyword is gone in later releases
 				}
 				t.Fatalf("%s: the check must accept it: %v", name, err)
 			}
 			before := fmt.Sprint("good", round)
-			l.apply(before)
-			_, err := l.Apply(t.Context(), way.config, "bad")
+			fx.apply(before)
+			_, err := fx.Apply(t.Context(), way.config, "bad")
 			var refused *lb.RefusedError
 			if !errors.As(err, &refused) {
 				t.Errorf("%s: got %v, want a refusal", name, err)
@@ -123,67 +123,67 @@ func TestRefusedByStart(t *testing.T) {
 			if refused.Stage != "start" || !strings.Contains(refused.Output, way.words) {
 				t.Errorf("%s: got %+v", name, refused)
 			}
-			l.agree(before)
+			fx.agree(before)
 			// A failed reload must not stand in the way of the next good ones.
 			round++
-			l.apply(fmt.Sprint("next", round))
-			l.apply(fmt.Sprint("after", round))
+			fx.apply(fmt.Sprint("next", round))
+			fx.apply(fmt.Sprint("after", round))
 		}
 	})
 }
 
 // takenAddress is a configuration with an address on which another program listens,
 // until that is closed.
-func (l *lab) takenAddress() (config []byte, other net.Listener) {
-	l.t.Helper()
-	other = l.otherProgram()
+func (fx *fixture) takenAddress() (config []byte, other net.Listener) {
+	fx.t.Helper()
+	other = fx.otherProgram()
 	return testkit.HAProxyConfig{
-		Description: "thalassa bad", StatsSocket: l.cfg.StatsSocket, Address: l.address(), Answer: "bad",
+		Description: "thalassa bad", StatsSocket: fx.cfg.StatsSocket, Address: fx.address(), Answer: "bad",
 		Frontend: []string{"bind " + other.Addr().String()},
 	}.Bytes(), other
 }
 
 // otherProgram listens on an address of its own.
-func (l *lab) otherProgram() net.Listener {
-	l.t.Helper()
+func (fx *fixture) otherProgram() net.Listener {
+	fx.t.Helper()
 	other, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		l.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
-	l.t.Cleanup(func() { _ = other.Close() })
+	fx.t.Cleanup(func() { _ = other.Close() })
 	return other
 }
 
 // refusedUntried checks that an error names the address of another program, and that
 // HAProxy was not reloaded to find that out.
-func (l *lab) refusedUntried(err error, other net.Listener) {
-	l.t.Helper()
+func (fx *fixture) refusedUntried(err error, other net.Listener) {
+	fx.t.Helper()
 	var refused *lb.RefusedError
 	if !errors.As(err, &refused) || refused.Stage != "start" || !strings.Contains(refused.Output, other.Addr().String()) {
-		l.t.Errorf("got %v", err)
+		fx.t.Errorf("got %v", err)
 	}
-	if state := l.state(); state.Reloads != 0 {
-		l.t.Errorf("HAProxy was reloaded: %+v", state)
+	if state := fx.state(); state.Reloads != 0 {
+		fx.t.Errorf("HAProxy was reloaded: %+v", state)
 	}
 }
 
 // TestTakenAddress: a reload would make the old worker refuse connections for two
 // seconds.
 func TestTakenAddress(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	l.apply("good")
-	config, other := l.takenAddress()
-	load := testkit.StartLoad(t, testkit.LoadConfig{Address: l.address(), Host: "test", KeepAlive: 1, Fresh: 2, Pause: time.Millisecond})
+	fx := newFixture(t, testkit.HAProxy(t))
+	fx.apply("good")
+	config, other := fx.takenAddress()
+	load := testkit.StartLoad(t, testkit.LoadConfig{Address: fx.address(), Host: "test", KeepAlive: 1, Fresh: 2, Pause: time.Millisecond})
 	load.Await(10)
-	_, err := l.Apply(t.Context(), config, "bad")
-	l.refusedUntried(err, other)
+	_, err := fx.Apply(t.Context(), config, "bad")
+	fx.refusedUntried(err, other)
 	load.Await(load.Result().Requests + 10)
 	if r := load.Stop(); r.Failed != 0 || len(r.Count) != 1 {
 		t.Errorf("clients saw %+v", r)
 	}
-	l.agree("good")
+	fx.agree("good")
 	_ = other.Close()
-	if _, err := l.Apply(t.Context(), config, "bad"); err != nil {
+	if _, err := fx.Apply(t.Context(), config, "bad"); err != nil {
 		t.Errorf("once the address is free: %v", err)
 	}
 }
@@ -191,26 +191,26 @@ func TestTakenAddress(t *testing.T) {
 // TestTakenAddressAfterInstall: the file on disk is known to be in effect though
 // the worker was started with another.
 func TestTakenAddressAfterInstall(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
+	fx := newFixture(t, testkit.HAProxy(t))
 	quoted := func(word string, frontend ...string) []byte {
 		return testkit.HAProxyConfig{
-			Description: `"thalassa ` + word + `"`, StatsSocket: l.cfg.StatsSocket, Address: l.address(), Answer: "same", Frontend: frontend,
+			Description: `"thalassa ` + word + `"`, StatsSocket: fx.cfg.StatsSocket, Address: fx.address(), Answer: "same", Frontend: frontend,
 		}.Bytes()
 	}
-	if _, err := l.Apply(t.Context(), quoted("one"), "one"); err != nil {
+	if _, err := fx.Apply(t.Context(), quoted("one"), "one"); err != nil {
 		t.Fatal(err)
 	}
-	other := l.otherProgram()
+	other := fx.otherProgram()
 	for _, word := range []string{"two", "three"} {
-		_, err := l.Apply(t.Context(), quoted("bad", "bind "+other.Addr().String()), "bad")
+		_, err := fx.Apply(t.Context(), quoted("bad", "bind "+other.Addr().String()), "bad")
 		if !errors.As(err, new(*lb.RefusedError)) || !strings.Contains(err.Error(), "in use by another program") {
 			t.Errorf("before %s: got %v", word, err)
 		}
-		if err := l.Install(t.Context(), quoted(word)); err != nil {
+		if err := fx.Install(t.Context(), quoted(word)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if state := l.state(); state.Reloads != 0 || state.Fingerprint != "one" {
+	if state := fx.state(); state.Reloads != 0 || state.Fingerprint != "one" {
 		t.Errorf("HAProxy was reloaded: %+v", state)
 	}
 }
@@ -218,66 +218,66 @@ func TestTakenAddressAfterInstall(t *testing.T) {
 // TestRefusedTwice: the second failed reload of a master is noticed like the
 // first.
 func TestRefusedTwice(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
-		l.apply("good")
+	each(t, func(fx *fixture) {
+		t := fx.t
+		fx.apply("good")
 		for i := range 3 {
-			config := l.config(fmt.Sprint("bad", i), "ulimit-n 2000000000")
-			_, err := l.Apply(t.Context(), config, fmt.Sprint("bad", i))
+			config := fx.config(fmt.Sprint("bad", i), "ulimit-n 2000000000")
+			_, err := fx.Apply(t.Context(), config, fmt.Sprint("bad", i))
 			var refused *lb.RefusedError
 			if !errors.As(err, &refused) || !strings.HasPrefix(refused.Output, "[ALERT] ") {
 				t.Errorf("attempt %d: %v", i, err)
 			}
-			l.agree("good")
+			fx.agree("good")
 		}
-		l.apply("better")
+		fx.apply("better")
 	})
 }
 
 func TestRefusedFirstStart(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
-		for name, way := range waysNotToStart(l) {
-			if l.Check(t.Context(), way.config) != nil {
+	each(t, func(fx *fixture) {
+		t := fx.t
+		for name, way := range waysNotToStart(fx) {
+			if fx.Check(t.Context(), way.config) != nil {
 				continue
 			}
-			_, err := l.Apply(t.Context(), way.config, "bad")
+			_, err := fx.Apply(t.Context(), way.config, "bad")
 			var refused *lb.RefusedError
 			if !errors.As(err, &refused) || refused.Stage != "start" || !strings.Contains(refused.Output, way.words) {
 				t.Errorf("%s: %v", name, err)
 			}
-			if _, err := os.Stat(l.cfg.ConfigPath); !errors.Is(err, os.ErrNotExist) {
+			if _, err := os.Stat(fx.cfg.ConfigPath); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("%s: the file is there: %v", name, err)
 			}
-			if state := l.state(); state.Running {
+			if state := fx.state(); state.Running {
 				t.Errorf("%s: something runs: %+v", name, state)
 			}
-			l.tidy()
+			fx.tidy()
 		}
-		l.apply("good")
+		fx.apply("good")
 	})
 }
 
 func TestRefusedByCheck(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
-		l.apply("good")
-		worker := l.state().WorkerPID
-		bad := strings.Replace(string(l.config("bad")), "http-request return", "http-requset return", 1)
-		_, err := l.Apply(t.Context(), []byte(bad), "bad")
+	each(t, func(fx *fixture) {
+		t := fx.t
+		fx.apply("good")
+		worker := fx.state().WorkerPID
+		bad := strings.Replace(string(fx.config("bad")), "http-request return", "http-requset return", 1)
+		_, err := fx.Apply(t.Context(), []byte(bad), "bad")
 		var refused *lb.RefusedError
 		if !errors.As(err, &refused) || refused.Stage != "check" {
 			t.Fatalf("got %v", err)
 		}
 		first, _, _ := strings.Cut(refused.Output, "\n")
-		if !strings.HasPrefix(first, "[ALERT] ") || !strings.Contains(first, "["+l.cfg.ConfigPath+":") || !strings.Contains(first, "http-requset") {
+		if !strings.HasPrefix(first, "[ALERT] ") || !strings.Contains(first, "["+fx.cfg.ConfigPath+":") || !strings.Contains(first, "http-requset") {
 			t.Errorf("the words begin with %q", first)
 		}
 		if strings.Contains(refused.Output, ".haproxy.cfg") || strings.Contains(refused.Output, "NOTICE") {
 			t.Errorf("the words are %q", refused.Output)
 		}
-		l.agree("good")
-		if now := l.state(); now.WorkerPID != worker || now.Reloads != 0 {
+		fx.agree("good")
+		if now := fx.state(); now.WorkerPID != worker || now.Reloads != 0 {
 			t.Errorf("HAProxy was touched: %+v", now)
 		}
 	})
@@ -286,13 +286,13 @@ func TestRefusedByCheck(t *testing.T) {
 // TestNoRequestIsLost reloads under load. Keep-alive clients are spared by
 // "option idle-close-on-response".
 func TestNoRequestIsLost(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
-		l.apply("start")
-		load := testkit.StartLoad(t, testkit.LoadConfig{Address: l.address(), Host: "test", KeepAlive: 3, Fresh: 3, Pause: time.Millisecond})
+	each(t, func(fx *fixture) {
+		t := fx.t
+		fx.apply("start")
+		load := testkit.StartLoad(t, testkit.LoadConfig{Address: fx.address(), Host: "test", KeepAlive: 3, Fresh: 3, Pause: time.Millisecond})
 		for i := range 20 {
 			word := fmt.Sprint("config", i)
-			if _, err := l.Apply(t.Context(), l.config(word), word); err != nil {
+			if _, err := fx.Apply(t.Context(), fx.config(word), word); err != nil {
 				t.Fatal(err)
 			}
 			load.Await(load.Result().Requests + 12) // some of every worker
@@ -308,32 +308,32 @@ func TestNoRequestIsLost(t *testing.T) {
 }
 
 func TestAppliesTakeTurns(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
+	fx := newFixture(t, testkit.HAProxy(t))
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
 			word := fmt.Sprint("config", i)
-			if _, err := l.Apply(t.Context(), l.config(word), word); err != nil {
+			if _, err := fx.Apply(t.Context(), fx.config(word), word); err != nil {
 				t.Errorf("%s: %v", word, err)
 			}
 		})
 	}
 	all.Wait()
-	l.agree(l.state().Fingerprint)
-	if reloads := l.state().Reloads; reloads != 7 {
+	fx.agree(fx.state().Fingerprint)
+	if reloads := fx.state().Reloads; reloads != 7 {
 		t.Errorf("%d reloads of 8 configurations", reloads)
 	}
 }
 
 // TestSomebodyElseReloads at the same time, as often as it likes.
 func TestSomebodyElseReloads(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
-		l.apply("start")
+	each(t, func(fx *fixture) {
+		t := fx.t
+		fx.apply("start")
 		ctx, cancel := context.WithCancel(t.Context())
 		var other sync.WaitGroup
 		other.Go(func() {
-			master := statsock.NewMaster(l.cfg.MasterSocket)
+			master := statsock.NewMaster(fx.cfg.MasterSocket)
 			for ctx.Err() == nil {
 				begin := time.Now()
 				_, _ = master.Reload(ctx)
@@ -344,13 +344,13 @@ func TestSomebodyElseReloads(t *testing.T) {
 		open := 0
 		for i := range 5 {
 			word := fmt.Sprint("config", i)
-			_, err := l.Apply(t.Context(), l.config(word), word)
+			_, err := fx.Apply(t.Context(), fx.config(word), word)
 			switch {
 			case errors.Is(err, context.DeadlineExceeded) && open == 0:
 				// Reloads that overtake each other have left HAProxy 3.0 without a
 				// new worker; it must serve nevertheless, and take the next.
 				open++
-				if _, err := l.get(); err != nil {
+				if _, err := fx.get(); err != nil {
 					t.Errorf("%s: %v", word, err)
 				}
 			case err != nil:
@@ -359,34 +359,34 @@ func TestSomebodyElseReloads(t *testing.T) {
 		}
 		cancel()
 		other.Wait()
-		l.apply("end")
+		fx.apply("end")
 	})
 }
 
 func TestCallerGoesAway(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
+	each(t, func(fx *fixture) {
+		t := fx.t
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := l.Apply(gone, l.config("never"), "never"); !errors.Is(err, context.Canceled) {
+		if _, err := fx.Apply(gone, fx.config("never"), "never"); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
-		if _, err := os.Stat(l.cfg.ConfigPath); !errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(fx.cfg.ConfigPath); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the file was installed: %v", err)
 		}
-		l.apply("one")
+		fx.apply("one")
 		for name, config := range map[string][]byte{
-			"two": l.config("two"),
-			"bad": l.config("bad", "ulimit-n 2000000000"),
+			"two": fx.config("two"),
+			"bad": fx.config("bad", "ulimit-n 2000000000"),
 		} {
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
 			go func() {
-				_, err := l.Apply(ctx, config, name)
+				_, err := fx.Apply(ctx, config, name)
 				done <- err
 			}()
 			testkit.Eventually(t, patience, func() error { // the file shows for as long as HAProxy needs
-				if len(done) == 0 && l.file(l.cfg.ConfigPath) != string(config) {
+				if len(done) == 0 && fx.file(fx.cfg.ConfigPath) != string(config) {
 					return errors.New("not installed yet")
 				}
 				return nil
@@ -400,65 +400,65 @@ func TestCallerGoesAway(t *testing.T) {
 			} else if err != nil {
 				t.Error(err)
 			}
-			l.agree(l.state().Fingerprint)
+			fx.agree(fx.state().Fingerprint)
 		}
 	})
 }
 
 // TestLostMasterSocket: somebody has cleaned up.
 func TestLostMasterSocket(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
-		l.apply("one")
-		for i, p := range []*haproxy.Process{l.Process, l.another(nil)} {
-			if err := os.Remove(l.cfg.MasterSocket); err != nil {
+	each(t, func(fx *fixture) {
+		t := fx.t
+		fx.apply("one")
+		for i, p := range []*haproxy.Process{fx.Process, fx.another(nil)} {
+			if err := os.Remove(fx.cfg.MasterSocket); err != nil {
 				t.Fatal(err)
 			}
 			if i == 1 {
-				_ = os.Remove(l.cfg.PIDPath)
+				_ = os.Remove(fx.cfg.PIDPath)
 			}
 			state, err := p.State(t.Context())
 			if err != nil || !state.Running || state.MasterPID == 0 || state.WorkerPID == 0 {
 				t.Errorf("%+v, %v", state, err)
 			}
 			word := fmt.Sprint("again", i)
-			if out, err := p.Apply(t.Context(), l.config(word), word); err != nil || !out.Reloaded {
+			if out, err := p.Apply(t.Context(), fx.config(word), word); err != nil || !out.Reloaded {
 				t.Errorf("%+v, %v", out, err)
 			}
-			l.agree(word)
+			fx.agree(word)
 		}
-		if err := os.Remove(l.cfg.MasterSocket); err != nil {
+		if err := os.Remove(fx.cfg.MasterSocket); err != nil {
 			t.Fatal(err)
 		}
-		_, err := l.Apply(t.Context(), l.config("bad", "ulimit-n 2000000000"), "bad")
+		_, err := fx.Apply(t.Context(), fx.config("bad", "ulimit-n 2000000000"), "bad")
 		if !errors.As(err, new(*lb.RefusedError)) {
 			t.Errorf("got %v, want a refusal", err)
 		}
-		l.agree("again1")
+		fx.agree("again1")
 	})
 }
 
 func TestNothingChangesWhereNothingCanBeWritten(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	l.apply("good")
+	fx := newFixture(t, testkit.HAProxy(t))
+	fx.apply("good")
 	for name, path := range map[string]string{
-		"no folder":            filepath.Join(l.dir, "absent", "haproxy.cfg"),
+		"no folder":            filepath.Join(fx.dir, "absent", "haproxy.cfg"),
 		"not even root writes": "/proc/haproxy.cfg",
 		"disk full":            filepath.Join(fullDisk(t), "haproxy.cfg"),
 	} {
-		p := l.another(func(c *haproxy.Config) { c.ConfigPath = path })
-		_, err := p.Apply(t.Context(), l.config("new"), "new")
+		p := fx.another(func(c *haproxy.Config) { c.ConfigPath = path })
+		_, err := p.Apply(t.Context(), fx.config("new"), "new")
 		if err == nil || errors.As(err, new(*lb.RefusedError)) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s: the file is there: %v", name, err)
 		}
-		if now := l.state(); now.Fingerprint != "good" || now.Reloads != 0 {
+		if now := fx.state(); now.Fingerprint != "good" || now.Reloads != 0 {
 			t.Errorf("%s: HAProxy was touched: %+v", name, now)
 		}
 	}
-	l.agree("good")
+	fx.agree("good")
 }
 
 // fullDisk is a file system without space, or a folder that does not exist where
@@ -481,16 +481,16 @@ func fullDisk(tb testing.TB) string {
 }
 
 func TestWithoutDescription(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
+	fx := newFixture(t, testkit.HAProxy(t))
 	for _, word := range []string{"one", "two"} {
-		config := testkit.HAProxyConfig{StatsSocket: l.cfg.StatsSocket, Address: l.address(), Answer: word}.Bytes()
-		if _, err := l.Apply(t.Context(), config, word); err != nil {
+		config := testkit.HAProxyConfig{StatsSocket: fx.cfg.StatsSocket, Address: fx.address(), Answer: word}.Bytes()
+		if _, err := fx.Apply(t.Context(), config, word); err != nil {
 			t.Fatal(err)
 		}
-		if state := l.state(); state.Fingerprint != "" || !state.Running {
+		if state := fx.state(); state.Fingerprint != "" || !state.Running {
 			t.Errorf("%+v", state)
 		}
-		if got, err := l.get(); err != nil || got != word {
+		if got, err := fx.get(); err != nil || got != word {
 			t.Errorf("a client got %q, %v", got, err)
 		}
 	}

@@ -1,12 +1,12 @@
 package haproxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,30 +16,29 @@ import (
 	"thalassa/lb"
 )
 
-// A reload with an address that another program listens on is not only refused:
-// HAProxy 2.6 to 3.2 pauses all listeners of the old worker meanwhile, in case
-// that frees the address, and new connections are refused for two seconds. So
-// the addresses that a configuration adds are tried here first.
+// HAProxy refuses to reload with an address on which another program listens. Before, 2.6
+// to 3.2 pause all listeners of the old worker to free the address, and refuse new
+// connections for two seconds. So the addresses that a configuration adds are tried here
+// first.
 
-// tryBinds refuses a configuration that binds an address which is certainly
-// taken by another program: one of a port that the running configuration does
-// not have, and that cannot be bound the way HAProxy does it. What it cannot
-// judge it leaves to HAProxy.
+// tryBinds refuses a configuration that binds an address of another program. It tries the
+// ports that the running configuration does not have, in the way HAProxy binds them. It
+// leaves all other addresses to HAProxy.
 func tryBinds(ctx context.Context, running, config []byte) error {
 	ours := map[uint16]bool{}
 	for _, b := range binds(running) {
 		ours[b.addr.Port()] = true
 	}
 	for _, b := range binds(config) {
-		if !ours[b.addr.Port()] && taken(ctx, b.addr) {
+		if !ours[b.addr.Port()] && isTaken(ctx, b.addr) {
 			return &lb.RefusedError{Stage: "start", Output: fmt.Sprintf("line %d: bind %s: address already in use by another program", b.line, b.text)}
 		}
 	}
 	return nil
 }
 
-// taken reports whether an address is in use.
-func taken(ctx context.Context, addr netip.AddrPort) bool {
+// isTaken reports whether an address is in use.
+func isTaken(ctx context.Context, addr netip.AddrPort) bool {
 	network := "tcp6"
 	if addr.Addr().Is4() {
 		network = "tcp4"
@@ -56,32 +55,63 @@ func taken(ctx context.Context, addr netip.AddrPort) bool {
 	return errors.Is(err, syscall.EADDRINUSE)
 }
 
-// A bind is an address in a configuration.
+// A bind is an address of a line of a configuration.
 type bind struct {
 	line int
-	text string
-	addr netip.AddrPort
+	bindAddress
 }
 
-// binds lists the plain IP addresses of a configuration's "bind" lines; names,
-// port ranges, variables, and addresses in another network namespace or of
-// another kind are left out (configuration manual, 4.2, "bind").
+// binds lists the plain IP addresses of the bind lines of a configuration. Addresses with
+// a family or in another network namespace are left out, and what bindAddresses leaves
+// out.
 func binds(config []byte) []bind {
 	var all []bind
-	number := 0
-	for line := range bytes.Lines(config) {
-		number++
-		fields := strings.Fields(string(line))
-		if len(fields) < 2 || fields[0] != "bind" || strings.Contains(string(line), " namespace ") {
+	for l := range configLines(config) {
+		if len(l.raw) < 2 || l.raw[0] != "bind" || slices.Contains(l.raw, "namespace") {
 			continue
 		}
-		for text := range strings.SplitSeq(fields[1], ",") {
-			if addr, ok := parseBind(text); ok {
-				all = append(all, bind{number, text, addr})
+		for _, a := range bindAddresses(l.raw[1]) {
+			if a.path == "" && a.isBare {
+				all = append(all, bind{l.number, a})
 			}
 		}
 	}
 	return all
+}
+
+// A bindAddress is one address of a bind line, in one of the forms that are understood
+// here (configuration manual, 4.2, "bind").
+type bindAddress struct {
+	text string // as in the line
+	// path is that of a unix socket; "": addr is the address. isBare: it has no family,
+	// such as ipv4@.
+	path   string
+	addr   netip.AddrPort
+	isBare bool
+}
+
+// bindAddresses reads the comma-separated addresses of a bind line. Names, ranges of
+// ports, variables, file descriptors and abstract sockets are left out.
+func bindAddresses(list string) []bindAddress {
+	var out []bindAddress
+	for text := range strings.SplitSeq(list, ",") {
+		family, rest, ok := strings.Cut(text, "@")
+		if !ok {
+			family, rest = "", text
+		}
+		a := bindAddress{text: text, isBare: !ok}
+		isIP := false
+		switch {
+		case strings.HasPrefix(rest, "/") && (family == "" || family == "unix" || family == "uxst"):
+			a.path = rest
+		case family == "" || family == "ipv4" || family == "ipv6":
+			a.addr, isIP = parseBind(rest)
+		}
+		if a.path != "" || isIP {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // parseBind reads "127.0.0.1:80", "*:80", ":80" and "[::1]:80".

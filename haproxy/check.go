@@ -5,37 +5,37 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
 
 	"thalassa/lb"
 )
 
-// checkTimeout bounds a check. 10,000 servers take 0.1 s; names that must be
-// resolved take longer.
+// checkTimeout bounds a check. 10,000 servers take 0.1 s; resolving names takes longer.
 const checkTimeout = 30 * time.Second
 
-// checkHolds is how long a passed check counts for the same bytes: files that
-// they name may change.
+// checkHolds is how long a passed check is valid for the same bytes. Files that they name
+// may change.
 const checkHolds = 5 * time.Second
 
 // Check asks "haproxy -c" whether it takes a configuration. The error is a
-// *lb.RefusedError of stage "check" with HAProxy's words when it does not;
-// anything else (no binary, no space, no time) is another error and says
-// nothing about the configuration. That HAProxy takes a configuration does not
-// prove that it starts with it.
+// *lb.RefusedError of stage "check" with HAProxy's output when it does not. Another
+// error (no binary, no space, no time) says nothing about the configuration. A passed
+// check does not prove that HAProxy starts with the configuration.
 //
-// One that binds a path by which HAProxy is controlled is refused as well; Apply takes
-// such a one nevertheless, as what is stored stays in effect.
+// Check also refuses a configuration that binds a path by which HAProxy is controlled.
+// Apply accepts it, because a stored configuration stays in effect.
 //
-// The configuration is staged beside ConfigPath, so that what it names relative
-// to its own folder is found. The staged file is always removed.
+// The configuration is staged beside ConfigPath, so that HAProxy finds files that it
+// names relative to that folder. The staged file is always removed.
 func (p *Process) Check(ctx context.Context, config []byte) error {
-	err := p.refuseControlPaths(config)
+	err := p.cfg.refuseControlPaths(config)
 	if err == nil {
-		err = p.haproxyCheck(ctx, config)
+		err = p.checker.check(ctx, config)
 	}
 	if err != nil {
 		return fmt.Errorf("checking configuration: %w", err)
@@ -43,49 +43,61 @@ func (p *Process) Check(ctx context.Context, config []byte) error {
 	return nil
 }
 
-// haproxyCheck is Check by HAProxy alone, which is noted.
-func (p *Process) haproxyCheck(ctx context.Context, config []byte) error {
-	if err := p.check(ctx, config); err != nil {
+// A checker asks "haproxy -c" about configurations.
+type checker struct {
+	cfg     *Config
+	logger  *slog.Logger
+	program *program
+
+	mu sync.Mutex
+	// checked is the digest of the configuration that passed a check last.
+	checked   digest
+	checkedAt time.Time
+}
+
+// check runs "haproxy -c" and stores that it has passed.
+func (k *checker) check(ctx context.Context, config []byte) error {
+	if err := k.run(ctx, config); err != nil {
 		return err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.checked, p.checkedAt = digestOf(config), time.Now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.checked, k.checkedAt = digestOf(config), time.Now()
 	return nil
 }
 
-// checkUnlessJustDone spares a configuration the second check when it has
-// passed one a moment ago, as a candidate does before it is applied.
-func (p *Process) checkUnlessJustDone(ctx context.Context, config []byte) error {
-	p.mu.Lock()
-	done := p.checked == digestOf(config) && time.Since(p.checkedAt) < checkHolds
-	p.mu.Unlock()
+// checkUnlessRecent checks a configuration that has not just passed a check, as a
+// candidate has before it is applied.
+func (k *checker) checkUnlessRecent(ctx context.Context, config []byte) error {
+	k.mu.Lock()
+	done := k.checked == digestOf(config) && time.Since(k.checkedAt) < checkHolds
+	k.mu.Unlock()
 	if done {
 		return nil
 	}
-	if err := p.refuseControlPaths(config); err != nil {
-		p.logger.WarnContext(ctx, "configuration takes a control path away from haproxy", "error", err)
+	if err := k.cfg.refuseControlPaths(config); err != nil {
+		k.logger.WarnContext(ctx, "configuration takes a control path away from haproxy", "error", err)
 	}
-	if err := p.haproxyCheck(ctx, config); err != nil {
+	if err := k.check(ctx, config); err != nil {
 		return fmt.Errorf("checking configuration: %w", err)
 	}
 	return nil
 }
 
-func (p *Process) check(ctx context.Context, config []byte) error {
-	staged, err := stage(p.cfg.ConfigPath, config)
+func (k *checker) run(ctx context.Context, config []byte) error {
+	staged, err := stage(k.cfg.ConfigPath, config)
 	if err != nil {
 		return fmt.Errorf("staging: %w", err)
 	}
 	defer os.Remove(staged) //nolint:errcheck // a leftover is harmless and hidden
-	if u := p.cfg.User; u != nil {
+	if u := k.cfg.User; u != nil {
 		if err := os.Lchown(staged, int(u.UID), int(u.GID)); err != nil {
 			return fmt.Errorf("staging: %w", err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	cmd, err := p.command(ctx, "-c", "-f", staged)
+	cmd, err := k.program.command(ctx, "-c", "-f", staged)
 	if err != nil {
 		return err
 	}
@@ -94,7 +106,7 @@ func (p *Process) check(ctx context.Context, config []byte) error {
 	err = cmd.Run()
 	var exit *exec.ExitError
 	switch {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay): // ended well, though not all of its words came through
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // succeeded, though its output is incomplete
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -103,11 +115,11 @@ func (p *Process) check(ctx context.Context, config []byte) error {
 	case exit.ExitCode() == 2:
 		return nil // valid, only without a listener ("will not start"); a master does start with it
 	}
-	text := strings.ReplaceAll(out.String(), staged, p.cfg.ConfigPath)
-	if p.cfg.Sudo && alert(text) == "" {
-		return fmt.Errorf("%w: %s", err, said(text)) // sudo's own refusal
+	text := strings.ReplaceAll(out.String(), staged, k.cfg.ConfigPath)
+	if k.cfg.Sudo && firstAlert(text) == "" {
+		return fmt.Errorf("%w: %s", err, readable(text)) // sudo's own refusal
 	}
-	return &lb.RefusedError{Stage: "check", Output: orElse(said(masked(text, p.cfg.ConfigPath, config)), "haproxy -c ended with "+exit.String())}
+	return &lb.RefusedError{Stage: "check", Output: orElse(readable(maskText(text, k.cfg.ConfigPath, config)), "haproxy -c ended with "+exit.String())}
 }
 
 func orElse(s, other string) string {
@@ -117,12 +129,12 @@ func orElse(s, other string) string {
 	return s
 }
 
-// A head keeps the beginning of what is written, up to maxWords: the first
-// faults explain the rest.
+// A head keeps the first maxOutput bytes that are written: the first errors explain the
+// rest.
 type head struct{ bytes.Buffer }
 
 func (h *head) Write(b []byte) (int, error) {
-	if room := maxWords - h.Len(); room > 0 {
+	if room := maxOutput - h.Len(); room > 0 {
 		h.Buffer.Write(b[:min(room, len(b))])
 	}
 	return len(b), nil

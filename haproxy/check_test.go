@@ -15,58 +15,82 @@ import (
 )
 
 func TestCheck(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
+	each(t, func(fx *fixture) {
+		t := fx.t
 		for name, config := range map[string]string{
-			"an ordinary one":           string(l.config("one")),
+			"an ordinary one":           string(fx.config("one")),
 			"no listener (exit code 2)": "",
-			"only warnings":             "frontend x\n    bind " + l.address() + "\n",
+			"only warnings":             "frontend x\n    bind " + fx.address() + "\n",
 		} {
-			if err := l.Check(t.Context(), []byte(config)); err != nil {
+			if err := fx.Check(t.Context(), []byte(config)); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 		for name, config := range map[string]string{
 			"unknown section": "nonsense\n",
 			"no line end":     "global",
-			"no such backend": "frontend x\n    bind " + l.address() + "\n    default_backend y\n",
+			"no such backend": "frontend x\n    bind " + fx.address() + "\n    default_backend y\n",
 			"no such file":    "backend x\n    server s 127.0.0.1:1 ssl ca-file /nonexistent\n",
 		} {
-			err := l.Check(t.Context(), []byte(config))
+			err := fx.Check(t.Context(), []byte(config))
 			var refused *lb.RefusedError
 			if !errors.As(err, &refused) || refused.Stage != "check" || !strings.HasPrefix(refused.Output, "[ALERT] ") {
 				t.Errorf("%s: %v", name, err)
 			}
-			again := l.Check(t.Context(), []byte(config))
+			again := fx.Check(t.Context(), []byte(config))
 			if again == nil || again.Error() != err.Error() {
 				t.Errorf("%s: the words change: %v, %v", name, err, again)
 			}
 		}
-		l.tidy()
-		if _, err := os.Stat(l.cfg.ConfigPath); !errors.Is(err, os.ErrNotExist) {
+		fx.tidy()
+		if _, err := os.Stat(fx.cfg.ConfigPath); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the check has installed something: %v", err)
 		}
 	})
 }
 
-// TestCheckRelativeFiles are found beside the real file.
-func TestCheckRelativeFiles(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	config := "global\n    default-path config\n" + strings.TrimPrefix(string(l.config("one")), "global\n") +
-		"    http-request deny if { path -f paths.lst }\n"
-	if err := l.Check(t.Context(), []byte(config)); !errors.As(err, new(*lb.RefusedError)) {
-		t.Errorf("the list does not exist: %v", err)
-	}
-	if err := os.WriteFile(filepath.Join(l.dir, "paths.lst"), []byte("/admin\n"), 0o600); err != nil {
+// TestNothingIsInheritedByACheck: neither a check nor the question for the version has
+// the environment of this program, which may hold tokens.
+func TestNothingIsInheritedByACheck(t *testing.T) {
+	t.Setenv("CONSUL_HTTP_TOKEN", "secret")
+	t.Setenv("THALASSA_TOKEN", "secret")
+	cfg := paths(t.TempDir())
+	cfg.Binary = filepath.Join(filepath.Dir(cfg.ConfigPath), "haproxy")
+	script := "#!/bin/sh\nenv >> " + cfg.StartupLog + "\necho HAProxy version 2.6 2026/01/01\n"
+	if err := os.WriteFile(cfg.Binary, []byte(script), 0o700); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
-	if _, err := l.Apply(t.Context(), []byte(config), "one"); err != nil {
+	p := haproxy.New(cfg)
+	if err := p.Check(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Version(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(cfg.StartupLog)
+	if err != nil || strings.Count(string(got), "PATH=") != 2 || strings.Contains(string(got), "TOKEN") {
+		t.Errorf("the environment is %q, %v", got, err)
+	}
+}
+
+// TestCheckRelativeFiles are found beside the real file.
+func TestCheckRelativeFiles(t *testing.T) {
+	fx := newFixture(t, testkit.HAProxy(t))
+	config := "global\n    default-path config\n" + strings.TrimPrefix(string(fx.config("one")), "global\n") +
+		"    http-request deny if { path -f paths.lst }\n"
+	if err := fx.Check(t.Context(), []byte(config)); !errors.As(err, new(*lb.RefusedError)) {
+		t.Errorf("the list does not exist: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(fx.dir, "paths.lst"), []byte("/admin\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fx.Apply(t.Context(), []byte(config), "one"); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestCheckThatCannotBeMade(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
+	fx := newFixture(t, testkit.HAProxy(t))
 	slow := filepath.Join(t.TempDir(), "haproxy")
 	if err := os.WriteFile(slow, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o700); err != nil {
 		t.Fatal(err)
@@ -82,22 +106,22 @@ func TestCheckThatCannotBeMade(t *testing.T) {
 		"no folder":      {func(c *haproxy.Config) { c.ConfigPath = "/nonexistent/haproxy.cfg" }, os.ErrNotExist},
 		"takes for ever": {func(c *haproxy.Config) { c.Binary = slow }, context.DeadlineExceeded},
 	} {
-		err := l.another(test.edit).Check(ctx, l.config("one"))
+		err := fx.another(test.edit).Check(ctx, fx.config("one"))
 		if err == nil || errors.As(err, new(*lb.RefusedError)) || test.want != nil && !errors.Is(err, test.want) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	l.tidy()
+	fx.tidy()
 }
 
 // TestCrashingCheck refuses what makes the checker crash.
 func TestCrashingCheck(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
+	fx := newFixture(t, testkit.HAProxy(t))
 	crash := filepath.Join(t.TempDir(), "haproxy")
 	if err := os.WriteFile(crash, []byte("#!/bin/sh\nkill -SEGV $$\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	err := l.another(func(c *haproxy.Config) { c.Binary = crash }).Check(t.Context(), l.config("one"))
+	err := fx.another(func(c *haproxy.Config) { c.Binary = crash }).Check(t.Context(), fx.config("one"))
 	var refused *lb.RefusedError
 	if !errors.As(err, &refused) || !strings.Contains(refused.Output, "segmentation fault") {
 		t.Errorf("got %v", err)

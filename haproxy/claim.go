@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// Claim makes this program the only one that looks after the HAProxy at
-// ConfigPath, until release is called or the program ends, however it ends. Two
-// of them would replace each other's configuration for ever. The error says when
-// there is another one. What an interrupted reload has left is put in order. A hidden
-// file beside ConfigPath is left behind, and a StateFile that tells nothing.
+// Claim makes this program the only one that manages the HAProxy at ConfigPath, until
+// release is called or the program ends. Two programs would replace each other's
+// configuration for ever. It is an error when another one has the claim. Claim also
+// cleans up after an interrupted reload. It leaves a hidden lock file beside ConfigPath,
+// and a StateFile without servers.
 func (p *Process) Claim(ctx context.Context) (release func(), err error) {
 	dir, base := filepath.Split(p.cfg.ConfigPath)
 	f, err := os.OpenFile(filepath.Join(dir, "."+base+".lock"), os.O_RDWR|os.O_CREATE, 0o600)
@@ -22,9 +22,9 @@ func (p *Process) Claim(ctx context.Context) (release func(), err error) {
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
-		// Of an agent that was killed in a reload:
-		p.finishExchange(ctx)
-		p.forgetState(ctx)
+		// Left by an agent that was killed during a reload:
+		p.applier.finishSwap(ctx)
+		p.stateFile.empty(ctx)
 		return func() { _ = f.Close() }, nil
 	}
 	_ = f.Close()
@@ -34,21 +34,21 @@ func (p *Process) Claim(ctx context.Context) (release func(), err error) {
 	return nil, fmt.Errorf("claiming haproxy: locking %s: %w", f.Name(), err)
 }
 
-// finishExchange puts the former file back that was kept aside, unless the worker that
-// runs has the new one: nobody knows whether any would take that.
-func (p *Process) finishExchange(ctx context.Context) {
-	x := exchange{path: p.cfg.ConfigPath, backup: formerOf(p.cfg.ConfigPath)}
-	if _, err := os.Lstat(x.backup); err != nil {
-		return // there is none, as a rule
+// finishSwap restores the previous file of an interrupted reload, unless the worker runs
+// the new one: whether HAProxy takes that is unknown.
+func (a *applier) finishSwap(ctx context.Context) {
+	swap := fileSwap{path: a.cfg.ConfigPath, backup: asidePath(a.cfg.ConfigPath)}
+	if _, err := os.Lstat(swap.backup); err != nil {
+		return // no reload was interrupted
 	}
-	file, err := p.read(x.path)
-	if info, infoErr := p.showInfo(ctx); err == nil && infoErr == nil && carries(file, fingerprint(info)) {
-		x.close()
+	file, err := a.files.read(swap.path)
+	if info, infoErr := a.router.showInfo(ctx); err == nil && infoErr == nil && hasFingerprint(file, fingerprint(info)) {
+		swap.close()
 		return
 	}
-	if err := x.undo(); err != nil {
-		p.logger.ErrorContext(ctx, "configuration of an interrupted reload not taken back", "path", x.path, "error", err)
+	if err := swap.undo(); err != nil {
+		a.logger.ErrorContext(ctx, "restoring the configuration before an interrupted reload failed", "path", swap.path, "error", err)
 		return
 	}
-	p.logger.WarnContext(ctx, "configuration of an interrupted reload taken back", "path", x.path)
+	a.logger.WarnContext(ctx, "configuration before an interrupted reload restored", "path", swap.path)
 }

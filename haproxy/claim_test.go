@@ -39,16 +39,16 @@ func TestClaimIsForOneAtATime(t *testing.T) {
 // TestKilledBetweenInstallationAndVerdict: a file that no worker has taken is not to be
 // there when HAProxy is started again, by whomever.
 func TestKilledBetweenInstallationAndVerdict(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	former := filepath.Join(l.dir, ".haproxy.cfg.former")
+	fx := newFixture(t, testkit.HAProxy(t))
+	former := filepath.Join(fx.dir, ".haproxy.cfg.former")
 	claim := func() {
 		t.Helper()
-		release, err := l.another(nil).Claim(t.Context())
+		release, err := fx.another(nil).Claim(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		release()
-		if err := os.Remove(filepath.Join(l.dir, ".haproxy.cfg.lock")); err != nil {
+		if err := os.Remove(filepath.Join(fx.dir, ".haproxy.cfg.lock")); err != nil {
 			t.Error(err)
 		}
 		if _, err := os.Stat(former); !errors.Is(err, fs.ErrNotExist) {
@@ -61,24 +61,24 @@ func TestKilledBetweenInstallationAndVerdict(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l.apply("one")
-	put(former, l.config("one"))
-	put(l.cfg.ConfigPath, l.config("bad", "ulimit-n 2000000000"))
+	fx.apply("one")
+	put(former, fx.config("one"))
+	put(fx.cfg.ConfigPath, fx.config("bad", "ulimit-n 2000000000"))
 	claim()
-	l.agree("one")
+	fx.agree("one")
 
-	l.apply("two") // the worker had taken it
-	put(former, l.config("one"))
+	fx.apply("two") // the worker had taken it
+	put(former, fx.config("one"))
 	claim()
-	l.agree("two")
+	fx.agree("two")
 
-	if err := l.Stop(t.Context()); err != nil {
+	if err := fx.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	put(former, l.config("two"))
-	put(l.cfg.ConfigPath, l.config("bad", "ulimit-n 2000000000"))
+	put(former, fx.config("two"))
+	put(fx.cfg.ConfigPath, fx.config("bad", "ulimit-n 2000000000"))
 	claim()
-	if got := l.file(l.cfg.ConfigPath); got != string(l.config("two")) {
+	if got := fx.file(fx.cfg.ConfigPath); got != string(fx.config("two")) {
 		t.Errorf("the file is\n%s", got)
 	}
 }

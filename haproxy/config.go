@@ -4,11 +4,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
-
-	"thalassa/statsock"
 )
 
 // A Mode says who starts HAProxy.
@@ -17,63 +13,61 @@ type Mode string
 const (
 	// Managed HAProxy is started by this package, and again when it has died.
 	Managed Mode = "managed"
-	// External HAProxy is started by systemd or a person; it is only reloaded
-	// here. It needs -W (or -Ws) and -S with the master socket.
+	// External HAProxy is started by systemd or a person. This package only reloads it.
+	// It needs -W (or -Ws) and -S with the master socket.
 	External Mode = "external"
-	// Pacemaker starts and stops HAProxy, through the resource agent, where it is
-	// to run. Elsewhere it does not, which is no error: the file on disk is kept
-	// as what HAProxy shall start with.
+	// Pacemaker starts and stops HAProxy through the resource agent, on one node. On the
+	// others a HAProxy that does not run is no error: the file on disk is kept for its
+	// start.
 	Pacemaker Mode = "pacemaker"
 )
 
 // Config says which HAProxy a Process is about.
 type Config struct {
 	Mode Mode // Managed
-	// Binary is a path, or a name that is looked for in PATH and the sbin
-	// folders ("haproxy").
+	// Binary is a path, or a name in PATH or the sbin folders ("haproxy").
 	Binary string
 	// ConfigPath is the file HAProxy reads ("/etc/haproxy/haproxy.cfg"). Its
-	// folder must be writable: files are staged there, and the newest one that
-	// was proven by a running worker is kept as ConfigPath + ".last-good".
+	// folder must be writable: files are staged there, and the last one that a worker
+	// has started with is kept as ConfigPath + ".last-good".
 	ConfigPath string
 	// PIDPath is where HAProxy writes its master's process id
 	// ("/run/thalassa/haproxy.pid").
 	PIDPath string
 	// StatsSocket must be a "stats socket" of the configuration, at level admin
-	// ("/run/thalassa/haproxy.sock"). A worker that does not answer there is taken
-	// for one that did not start.
+	// ("/run/thalassa/haproxy.sock"). A worker that does not answer there counts as not
+	// started.
 	StatsSocket string
-	// MasterSocket is given to -S ("/run/thalassa/master.sock").
+	// MasterSocket is the argument of -S ("/run/thalassa/master.sock").
 	MasterSocket string
-	// Former are absolute paths of an earlier release. A HAProxy with ConfigPath that
-	// runs there is adopted: symbolic links lead from our paths to it, until a reload
-	// and a start make sockets in their place. nil: none.
+	// Former are absolute paths of an earlier release. A HAProxy that runs there with
+	// ConfigPath is adopted: symbolic links lead to it until a reload and a start replace
+	// them. nil: none.
 	Former *Paths
-	// StartupLog is a file for what HAProxy writes to its standard output and
-	// error, which is all that HAProxy 2.6 says about a failed reload; managed
-	// only. It is emptied, by Run and at a reload, when it is longer than 1 MiB.
-	// Empty: the words are lost.
+	// StartupLog is a file for the standard output and error of a Managed HAProxy.
+	// HAProxy 2.6 explains a failed reload only there. Run and reloads empty it when it is
+	// longer than 1 MiB. Empty: the output is lost.
 	StartupLog string
 	// Sudo runs the binary, and kill, through "sudo -n".
 	Sudo bool
-	// User is who HAProxy runs as, and whose its sockets and files are, where root
-	// starts it (nobody else than this program).
+	// User runs HAProxy and owns its sockets and files when root starts it (the user of
+	// this program).
 	User *User
-	// Users are the ids of those who may run this HAProxy beside root, the user of this
-	// program and User: whose sockets are asked, and whose processes are signaled.
+	// Users are the ids of further users who may run this HAProxy, beside root, the user of
+	// this program and User. Their sockets are asked, and their processes signaled.
 	Users []uint32
-	// OpenFiles is the limit of file descriptors that HAProxy starts with (that of
-	// this program); more than this program's own needs root.
+	// OpenFiles is HAProxy's limit of file descriptors at its start (that of this program).
+	// A higher limit than this program's needs root.
 	OpenFiles uint64
 	// Env is HAProxy's environment, "NAME=value" each (a fixed PATH alone). The
 	// environment of this program is never inherited.
 	Env []string
-	// ReloadTimeout is how long a start or reload may take until the new worker
-	// answers; going back may take as long again (10 s).
+	// ReloadTimeout bounds the time of a start or reload until the new worker answers.
+	// Restoring the previous configuration may take as long again (10 s).
 	ReloadTimeout time.Duration
 	// StopGrace is how long Stop waits for the last connections to end (5 s).
 	StopGrace time.Duration
-	// Logger is told of HAProxy's coming and going (discarded).
+	// Logger logs the starts, reloads and ends of HAProxy (discarded).
 	Logger *slog.Logger
 }
 
@@ -81,81 +75,28 @@ type Config struct {
 // 1024.
 type User struct{ UID, GID uint32 }
 
-// A Process is one HAProxy. Its methods may be called from any number of
-// goroutines; Apply, Stop and the restarts of Run take turns.
-type Process struct {
-	cfg    Config
-	logger *slog.Logger
-	stats  *statsock.Client
-	master *statsock.Master
-	words  startupLog
-
-	turn chan struct{} // holds one token while somebody changes file or process
-	died chan struct{} // a one-slot poke: a HAProxy started here has ended
-
-	linking sync.Mutex // guards the making of links to Config.Former
-
-	lines atomic.Int64         // of servers when all were read last
-	held  atomic.Pointer[held] // by the worker that served last; nil: not known
-
-	mu      sync.Mutex
-	known   identity // the master seen last; zero: none yet
-	child   *child   // started here last; nil: none
-	stopped identity // the master that Stop has ended last
-	halted  bool     // by Stop, until the next start
-	marked  bool     // mark is set
-	mark    int64    // length of the startup log at the last start or reload
-	// checked is the digest of the configuration that passed a check last.
-	checked   digest
-	checkedAt time.Time
-	probed    probed    // of the worker that was asked last
-	route     route     // to the worker that serves
-	late      time.Time // since when the stats socket does not answer in time
-	silence   silence
-	regain    regain
-	lostPeers []loss           // peers sockets, when they were looked at last
-	peersOf   inode            // the file on disk that was read for
-	peers     []string         // its peers sockets
-	listens   map[string]inode // peers sockets that HAProxy was found to listen on
-	// pidFileFails is the master whose pid file cannot be put right.
-	pidFileFails identity
-	intended     digest // of the file that Install was given last
-	inEffect     digest // of the one that it, or Apply, has seen to last
-}
-
-// New returns a Process without touching anything: no file is opened and no
-// process started. Relative paths count from the present working directory.
-func New(cfg Config) *Process {
-	defaultTo(&cfg.Mode, Managed)
-	defaultTo(&cfg.Binary, "haproxy")
-	defaultTo(&cfg.ConfigPath, "/etc/haproxy/haproxy.cfg")
-	defaultTo(&cfg.PIDPath, "/run/thalassa/haproxy.pid")
-	defaultTo(&cfg.StatsSocket, "/run/thalassa/haproxy.sock")
-	defaultTo(&cfg.MasterSocket, "/run/thalassa/master.sock")
-	defaultTo(&cfg.ReloadTimeout, 10*time.Second)
-	defaultTo(&cfg.StopGrace, 5*time.Second)
-	if cfg.Env == nil {
-		cfg.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+// withDefaults is a copy with every field set, and with absolute paths.
+func (c Config) withDefaults() *Config {
+	defaultTo(&c.Mode, Managed)
+	defaultTo(&c.Binary, "haproxy")
+	defaultTo(&c.ConfigPath, "/etc/haproxy/haproxy.cfg")
+	defaultTo(&c.PIDPath, "/run/thalassa/haproxy.pid")
+	defaultTo(&c.StatsSocket, "/run/thalassa/haproxy.sock")
+	defaultTo(&c.MasterSocket, "/run/thalassa/master.sock")
+	defaultTo(&c.ReloadTimeout, 10*time.Second)
+	defaultTo(&c.StopGrace, 5*time.Second)
+	if c.Env == nil {
+		c.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	for _, path := range []*string{&cfg.ConfigPath, &cfg.PIDPath, &cfg.StatsSocket, &cfg.MasterSocket, &cfg.StartupLog} {
+	for _, path := range []*string{&c.ConfigPath, &c.PIDPath, &c.StatsSocket, &c.MasterSocket, &c.StartupLog} {
 		if absolute, err := filepath.Abs(*path); err == nil && *path != "" {
 			*path = absolute
 		}
 	}
-	return &Process{
-		cfg:    cfg,
-		logger: cfg.Logger,
-		stats:  statsock.New(cfg.StatsSocket, cfg.users()...),
-		master: statsock.NewMaster(cfg.MasterSocket, cfg.users()...),
-		words:  startupLog(cfg.StartupLog),
-		turn:   make(chan struct{}, 1),
-		died:   make(chan struct{}, 1),
-
-		listens: map[string]inode{},
-	}
+	return &c
 }
 
 // users are the ids of Users and User.

@@ -1,20 +1,32 @@
-// Package haproxy looks after one HAProxy process in master-worker mode: it
-// checks configurations, installs them atomically, starts or adopts HAProxy,
-// reloads it, waits until the new worker serves, and goes back when it does
-// not.
+// Package haproxy manages one HAProxy process in master-worker mode. It checks
+// configurations, installs them atomically, starts or adopts HAProxy, reloads it and
+// waits until the new worker serves. If the new worker does not, it restores the previous
+// configuration.
 //
-// What it promises: after Apply the file on disk and the running worker agree,
-// whether the new configuration was taken or refused, and whether or not the
-// caller went away meanwhile. HAProxy outlives the program that uses this
-// package: it runs in a session of its own, and the next Process value for the
-// same paths adopts it simply by being used.
+// After Apply the file on disk and the running worker agree, whether HAProxy took the
+// configuration or refused it, and whether or not the caller went away meanwhile. HAProxy
+// outlives the program that uses this package: it runs in a session of its own, and the
+// next Process for the same paths adopts it.
 //
-// What it must never do: end HAProxy, except in Stop; leave a file in place that
-// a worker has refused; take somebody else's process for HAProxy because of a
-// process id (each is verified in /proc); hold its lock without a deadline;
-// hand its own environment, which may hold tokens, to HAProxy.
+// The package must never:
+//   - end HAProxy, except in Stop;
+//   - leave a file in place that a worker has refused;
+//   - take another process for HAProxy because of its id: each is verified in /proc;
+//   - hold its lock without a deadline;
+//   - hand its own environment, which may hold tokens, to HAProxy.
 //
-// HAProxy must run in the same process-id namespace. Sources of the facts are
-// HAProxy's management guide (3, 4, 9.4) and what 2.6, 3.0 and 3.2 do in this
-// package's tests.
+// A Process delegates to types with one task each:
+//   - finder, members: the master, its workers, and how they are verified;
+//   - router, peersMonitor, recovery, pathKeeper, formerPaths: how HAProxy is reached, and
+//     what is done when its sockets get lost;
+//   - configFiles, fileSwap, stateFile: the files on disk;
+//   - checker, program: "haproxy -c" and other calls of the binary;
+//   - launcher, lastChild, stopper, startupLog: the start and the end of HAProxy;
+//   - reloader, workerWait, readback: a reload, and the check of what came of it;
+//   - applier: Apply, and the way back;
+//   - runtimeAPI: servers of the running HAProxy;
+//   - watch: the loop of Run.
+//
+// HAProxy must run in the same process-id namespace. Sources of the facts are HAProxy's
+// management guide (3, 4, 9.4) and what 2.6, 3.0 and 3.2 do in this package's tests.
 package haproxy

@@ -11,7 +11,7 @@ import (
 )
 
 // Said is how HAProxy's words are put for a person.
-var Said = said
+var Said = readable
 
 // Binds lists the addresses that are looked at before a reload, each with its
 // line.
@@ -32,15 +32,15 @@ func (p *Process) CarryOut(ctx context.Context, ops ...lb.ServerOp) error {
 }
 
 // Busy reports whether it is somebody's turn to change file and process.
-func (p *Process) Busy() bool { return len(p.turn) > 0 }
+func (p *Process) Busy() bool { return p.changes.isLocked() }
 
 // SignalBorn signals the process that had an id when it was born.
 func (p *Process) SignalBorn(ctx context.Context, pid int, born string, sig syscall.Signal) error {
-	return p.signal(ctx, member{identity: identity{pid, born}}, sig)
+	return p.members.signal(ctx, member{identity: identity{pid, born}}, sig)
 }
 
 // Masked is HAProxy's words without what they quote from other files.
-var Masked = masked
+var Masked = maskText
 
 // TryBinds tries the binds of a configuration as those of a process, and returns what
 // it says against each.
@@ -56,15 +56,12 @@ func TryBinds(ctx context.Context, config []byte, pid int) map[string]error {
 	return out
 }
 
-// Words splits a line as HAProxy does.
-func Words(line string) (words []string, isClear bool) { return splitWords(nil, line) }
-
 // CountServers is how many servers a configuration is found to have.
 func CountServers(config []byte) int { return outlineOf(config).count() }
 
 // ForgetRegain has the next lost path be regained at once.
 func ForgetRegain(p *Process) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.regain.delay, p.regain.next = 0, time.Time{}
+	p.recovery.mu.Lock()
+	defer p.recovery.mu.Unlock()
+	p.recovery.delay, p.recovery.next = 0, time.Time{}
 }

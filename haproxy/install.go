@@ -2,96 +2,55 @@ package haproxy
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"io"
 	"strings"
 
 	"thalassa/statsock"
 )
 
-// Install makes config the file on disk without a reload: the running HAProxy
-// has it in effect already, and a restart by anybody is to come up with it. Where
-// Pacemaker has no HAProxy run, the file is config, too. A HAProxy that cannot be asked
-// gets it in the place of other members of the same configuration. Else, when it shows
-// the fingerprint of another one by now, and when Apply has been at it since the call,
-// the file is Apply's and stays, which Intact tells. On error the former file is there.
+// Install makes config the file on disk without a reload: the running HAProxy has it in
+// effect already, and a later start must use it. It also installs config where Pacemaker
+// does not run HAProxy. If HAProxy does not answer, config replaces only a file with the
+// same fingerprint, which has other members. The file stays as it is when HAProxy shows
+// the fingerprint of another configuration, or when Apply has changed the file since the
+// call; see Intact. On error the previous file remains.
 func (p *Process) Install(ctx context.Context, config []byte) error {
 	intended := digestOf(config)
-	before := p.intend(intended)
-	if err := p.take(ctx); err != nil {
+	before := p.files.intend(intended)
+	if err := p.changes.lock(ctx); err != nil {
 		return err
 	}
-	defer p.release()
-	if p.lastInEffect() != before || !p.mayInstall(ctx, config) {
+	defer p.changes.unlock()
+	if p.files.lastInEffect() != before || !p.applier.mayInstall(ctx, config) {
 		return nil
 	}
-	if !sameFile(p.cfg.ConfigPath, config) {
+	if !hasContent(p.cfg.ConfigPath, config) {
 		if err := replace(p.cfg.ConfigPath, config); err != nil {
 			return fmt.Errorf("installing configuration: %w", err)
 		}
 	}
-	p.noteInEffect(intended)
+	p.files.setInEffect(intended)
 	return nil
 }
 
-// mayInstall reports whether nothing but config belongs on disk.
-func (p *Process) mayInstall(ctx context.Context, config []byte) bool {
-	info, err := p.showInfo(ctx)
+// mayInstall reports whether config is the right file for the next start.
+func (a *applier) mayInstall(ctx context.Context, config []byte) bool {
+	info, err := a.router.showInfo(ctx)
 	switch {
 	case err == nil:
-		return fingerprint(info) == "" || carries(config, fingerprint(info))
-	case p.cfg.Mode == Pacemaker && statsock.NotListening(err):
+		return fingerprint(info) == "" || hasFingerprint(config, fingerprint(info))
+	case a.cfg.Mode == Pacemaker && statsock.NotListening(err):
 		return true
 	}
-	// Whoever starts or reloads it takes the file that is there, which is to be newer at
-	// most: what Apply could not put in effect is for that start.
-	there, err := p.read(p.cfg.ConfigPath)
+	// The next start or reload takes the file on disk. That may be newer than what runs:
+	// a configuration that Apply could not put in effect.
+	there, err := a.files.read(a.cfg.ConfigPath)
 	own, ok := strings.CutPrefix(description(config), descriptionPrefix)
-	return err == nil && ok && carries(there, own) && digestOf(there) == p.lastInEffect()
+	return err == nil && ok && hasFingerprint(there, own) && digestOf(there) == a.files.lastInEffect()
 }
 
-// intend notes what Install was given, and returns what was in effect then.
-func (p *Process) intend(config digest) (inEffect digest) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.intended = config
-	return p.inEffect
-}
-
-func (p *Process) lastInEffect() digest {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.inEffect
-}
-
-func (p *Process) noteInEffect(config digest) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.inEffect = config
-}
-
-// Intact reports whether the file on disk is the one that Install was given last.
+// Intact reports whether the file on disk is the last argument of Install.
 func (p *Process) Intact() bool {
-	p.mu.Lock()
-	intended := p.intended
-	p.mu.Unlock()
-	f, err := openFile(p.cfg.ConfigPath)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	sum := sha256.New()
-	_, err = io.Copy(sum, io.LimitReader(f, intended.size+1))
-	return err == nil && intended.sum == [sha256.Size]byte(sum.Sum(nil))
-}
-
-// A digest tells a file from others.
-type digest struct {
-	size int64
-	sum  [sha256.Size]byte
-}
-
-func digestOf(content []byte) digest {
-	return digest{size: int64(len(content)), sum: sha256.Sum256(content)}
+	intended := p.files.lastIntended()
+	return intended.isOf(p.cfg.ConfigPath)
 }

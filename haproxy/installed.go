@@ -1,7 +1,6 @@
 package haproxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,61 +14,63 @@ import (
 
 // Installed returns the configuration on disk; a *lb.UnavailableError while
 // there is none.
-func (p *Process) Installed(context.Context) ([]byte, error) {
-	config, err := p.read(p.cfg.ConfigPath)
+func (p *Process) Installed(context.Context) ([]byte, error) { return p.files.installed() }
+
+// installed is Installed.
+func (c *configFiles) installed() ([]byte, error) {
+	config, err := c.read(c.cfg.ConfigPath)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &lb.UnavailableError{What: "no configuration has been written to " + p.cfg.ConfigPath + " yet"}
+		return nil, &lb.UnavailableError{What: "no configuration has been written to " + c.cfg.ConfigPath + " yet"}
 	case err != nil:
 		return nil, fmt.Errorf("reading the installed configuration: %w", err)
 	}
 	return config, nil
 }
 
-// Resume starts HAProxy with the file on disk, or with the last good one, as an
-// earlier run left it. It does nothing when HAProxy runs. An error that is
-// fs.ErrNotExist says that there is no file.
+// Resume starts HAProxy with the file on disk, or with the last good one. It does nothing
+// when HAProxy runs. The error is fs.ErrNotExist when there is no file.
 func (p *Process) Resume(ctx context.Context) error {
-	if err := p.resume(ctx); err != nil {
+	if err := p.applier.resume(ctx); err != nil {
 		return fmt.Errorf("resuming haproxy: %w", err)
 	}
 	return nil
 }
 
-func (p *Process) resume(ctx context.Context) error {
-	if p.cfg.Mode != Managed {
-		return errors.New("it is looked after by something else")
+func (a *applier) resume(ctx context.Context) error {
+	if a.cfg.Mode != Managed {
+		return errors.New("something else manages it")
 	}
-	if err := p.take(ctx); err != nil {
+	if err := a.changes.lock(ctx); err != nil {
 		return err
 	}
-	defer p.release()
-	v, err := p.settle(ctx)
-	if err != nil || v.running() {
+	defer a.changes.unlock()
+	seen, err := a.finder.awaitAnswer(ctx)
+	if err != nil || seen.isRunning() {
 		return err
 	}
-	if _, err := os.Stat(p.cfg.ConfigPath); err != nil {
+	if _, err := os.Stat(a.cfg.ConfigPath); err != nil {
 		return err
 	}
-	if _, err = p.startAgain(context.WithoutCancel(ctx)); err != nil {
+	if _, err = a.startAgain(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	p.keepFile(ctx)
+	a.files.keepInstalled(ctx)
 	return nil
 }
 
-// Drops reports whether config lacks a frontend or backend that the file on disk has
-// from an earlier agent. A file of somebody else counts for nothing, as none does.
+// Drops reports whether config lacks a frontend or backend of the file on disk. It is
+// false when there is no file, or when no agent has written it.
 func (p *Process) Drops(config []byte) (bool, error) {
-	there, err := p.read(p.cfg.ConfigPath)
+	there, err := p.files.read(p.cfg.ConfigPath)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("reading the installed configuration: %w", err)
 	}
-	if _, err := os.Stat(p.lastGood()); err != nil && !strings.HasPrefix(description(there), descriptionPrefix) {
-		return false, nil // somebody else's
+	if _, err := os.Stat(p.files.lastGood()); err != nil && !strings.HasPrefix(description(there), descriptionPrefix) {
+		return false, nil // no agent has written it
 	}
 	kept := proxies(config)
 	return slices.ContainsFunc(proxies(there), func(title string) bool { return !slices.Contains(kept, title) }), nil
@@ -78,20 +79,20 @@ func (p *Process) Drops(config []byte) (bool, error) {
 // proxies are the titles of the frontends and backends of a configuration.
 func proxies(config []byte) []string {
 	var out []string
-	for line := range bytes.Lines(config) {
-		if f := strings.Fields(string(line)); len(f) > 1 && (f[0] == "frontend" || f[0] == "backend") {
-			out = append(out, f[0]+" "+f[1])
+	for l := range configLines(config) {
+		if len(l.words) > 1 && (l.words[0] == "frontend" || l.words[0] == "backend") {
+			out = append(out, l.words[0]+" "+l.words[1])
 		}
 	}
 	return out
 }
 
-// runs reports whether the worker that serves has this very configuration, and
-// the file on disk is it: then there is nothing to apply.
-func (p *Process) runs(ctx context.Context, config []byte, expect string) (worker int, ok bool) {
-	if expect == "" || !sameFile(p.cfg.ConfigPath, config) {
+// isInEffect reports whether the serving worker and the file on disk have this
+// configuration.
+func (a *applier) isInEffect(ctx context.Context, config []byte, expect string) (worker int, ok bool) {
+	if expect == "" || !hasContent(a.cfg.ConfigPath, config) {
 		return 0, false
 	}
-	info, err := p.showInfo(ctx)
+	info, err := a.router.showInfo(ctx)
 	return info.PID, err == nil && !info.Stopping && fingerprint(info) == expect
 }

@@ -12,12 +12,12 @@ import (
 )
 
 func TestInstalled(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	if _, err := l.Installed(t.Context()); !errors.As(err, new(*lb.UnavailableError)) {
+	fx := newFixture(t, testkit.HAProxy(t))
+	if _, err := fx.Installed(t.Context()); !errors.As(err, new(*lb.UnavailableError)) {
 		t.Errorf("no file: %v", err)
 	}
-	l.apply("one")
-	if got, err := l.Installed(t.Context()); err != nil || string(got) != string(l.config("one")) {
+	fx.apply("one")
+	if got, err := fx.Installed(t.Context()); err != nil || string(got) != string(fx.config("one")) {
 		t.Errorf("%s, %v", got, err)
 	}
 }
@@ -52,55 +52,55 @@ func TestDrops(t *testing.T) {
 }
 
 func TestResume(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	if err := l.Resume(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+	fx := newFixture(t, testkit.HAProxy(t))
+	if err := fx.Resume(t.Context()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
-	l.apply("one")
-	before := l.state()
-	if err := l.Resume(t.Context()); err != nil || l.state() != before {
-		t.Errorf("it runs: %v, %+v", err, l.state())
+	fx.apply("one")
+	before := fx.state()
+	if err := fx.Resume(t.Context()); err != nil || fx.state() != before {
+		t.Errorf("it runs: %v, %+v", err, fx.state())
 	}
-	for _, content := range [][]byte{l.config("one"), []byte("garbage\n")} {
-		if err := l.Stop(t.Context()); err != nil {
+	for _, content := range [][]byte{fx.config("one"), []byte("garbage\n")} {
+		if err := fx.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(l.cfg.ConfigPath, content, 0o600); err != nil {
+		if err := os.WriteFile(fx.cfg.ConfigPath, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.Resume(t.Context()); err != nil {
+		if err := fx.Resume(t.Context()); err != nil {
 			t.Error(err)
 		}
-		l.agree("one")
+		fx.agree("one")
 	}
 }
 
 // TestApplyOfWhatRuns changes nothing; after an edit by hand it does.
 func TestApplyOfWhatRuns(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	first := l.apply("one")
-	out := l.apply("one")
-	if out.Started || out.Reloaded || out.WorkerPID != first.WorkerPID || l.state().Reloads != 0 {
-		t.Errorf("%+v, %+v", out, l.state())
+	fx := newFixture(t, testkit.HAProxy(t))
+	first := fx.apply("one")
+	out := fx.apply("one")
+	if out.Started || out.Reloaded || out.WorkerPID != first.WorkerPID || fx.state().Reloads != 0 {
+		t.Errorf("%+v, %+v", out, fx.state())
 	}
-	if err := os.WriteFile(l.cfg.ConfigPath, []byte("edited\n"), 0o600); err != nil {
+	if err := os.WriteFile(fx.cfg.ConfigPath, []byte("edited\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out := l.apply("one"); !out.Reloaded {
+	if out := fx.apply("one"); !out.Reloaded {
 		t.Errorf("the file was edited: %+v", out)
 	}
 }
 
 // TestFileOfSomebodyElse is kept, once.
 func TestFileOfSomebodyElse(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
+	fx := newFixture(t, testkit.HAProxy(t))
 	theirs := "# written by a person\n"
-	if err := os.WriteFile(l.cfg.ConfigPath, []byte(theirs), 0o600); err != nil {
+	if err := os.WriteFile(fx.cfg.ConfigPath, []byte(theirs), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l.apply("one")
-	l.apply("two")
-	if got := l.file(l.cfg.ConfigPath + ".before-thalassa"); got != theirs {
+	fx.apply("one")
+	fx.apply("two")
+	if got := fx.file(fx.cfg.ConfigPath + ".before-thalassa"); got != theirs {
 		t.Errorf("kept: %q", got)
 	}
 }
@@ -108,14 +108,14 @@ func TestFileOfSomebodyElse(t *testing.T) {
 // TestNobodyElsesFile: what this package wrote itself, before HAProxy ran with it, is
 // nobody else's.
 func TestNobodyElsesFile(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	p := l.another(func(c *haproxy.Config) { c.Mode = haproxy.External })
+	fx := newFixture(t, testkit.HAProxy(t))
+	p := fx.another(func(c *haproxy.Config) { c.Mode = haproxy.External })
 	for _, word := range []string{"one", "two"} {
-		if _, err := p.Apply(t.Context(), l.config(word), word); !errors.As(err, new(*lb.UnavailableError)) {
+		if _, err := p.Apply(t.Context(), fx.config(word), word); !errors.As(err, new(*lb.UnavailableError)) {
 			t.Fatalf("nobody has started HAProxy: %v", err)
 		}
 	}
-	if _, err := os.Stat(l.cfg.ConfigPath + ".before-thalassa"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(fx.cfg.ConfigPath + ".before-thalassa"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the package's own file is kept as another's: %v", err)
 	}
 }

@@ -21,26 +21,24 @@ import (
 )
 
 const (
-	// maxTried bounds the binds that are tried after a reload, and inParallel those at
-	// a time.
+	// maxTried bounds the binds that are tried after a reload; inParallel are tried at once.
 	maxTried, inParallel = 64, 8
-	// bindTime is what they may take in all. An old worker that still accepts answers as
-	// its file says: a wrong answer is no last one before.
+	// bindTime bounds the time for all. A wrong answer may come from an old worker that
+	// still accepts connections, so it is not final before.
 	bindTime = time.Second
 )
 
-// A listener is one address of a bind line that can be tried from this machine.
+// A listener is an address of a bind line that this machine can connect to.
 type listener struct {
-	text    string // as it stands in the line
+	text    string // as in the line
 	network string // "tcp" or "unix"
 	address string
-	tls     bool // and a handshake can be tried
+	tls     bool // a TLS handshake can be tried
 	section *scope
 }
 
-// listenersOf reads a bind line without its keyword. Addresses of other kinds, names,
-// ranges of ports, and what only some packets reach, are left out (configuration
-// manual, 5.1).
+// listenersOf reads a bind line without its keyword. It leaves out what bindAddresses
+// leaves out, and addresses that only some packets reach (configuration manual, 5.1).
 func listenersOf(s *scope, words []string) []*listener {
 	options := words[1:]
 	for _, elsewhere := range []string{"interface", "namespace", "transparent"} {
@@ -49,15 +47,13 @@ func listenersOf(s *scope, words []string) []*listener {
 		}
 	}
 	var all []*listener
-	for text := range strings.SplitSeq(words[0], ",") {
-		l := &listener{text: text, tls: encrypts(options), section: s}
-		path, isPath := strings.CutPrefix(text, "unix@")
-		addr, isAddr := parseBind(strings.TrimPrefix(strings.TrimPrefix(text, "ipv4@"), "ipv6@"))
+	for _, a := range bindAddresses(words[0]) {
+		l := &listener{text: a.text, tls: encrypts(options), section: s}
 		switch {
-		case isPath || strings.HasPrefix(text, "/"):
-			l.network, l.address = "unix", path // without the prefix, which is text itself otherwise
-		case isAddr && isHere(reachable(addr.Addr())):
-			l.network, l.address = "tcp", netip.AddrPortFrom(reachable(addr.Addr()), addr.Port()).String()
+		case a.path != "":
+			l.network, l.address = "unix", a.path
+		case isHere(reachable(a.addr.Addr())):
+			l.network, l.address = "tcp", netip.AddrPortFrom(reachable(a.addr.Addr()), a.addr.Port()).String()
 		default:
 			continue
 		}
@@ -66,7 +62,7 @@ func listenersOf(s *scope, words []string) []*listener {
 	return all
 }
 
-// reachable is an address of this machine for one that stands for all.
+// reachable is the loopback address for an unspecified address.
 func reachable(a netip.Addr) netip.Addr {
 	switch a {
 	case netip.IPv4Unspecified():
@@ -77,8 +73,8 @@ func reachable(a netip.Addr) netip.Addr {
 	return a
 }
 
-// encrypts reports whether options of a bind line certainly call for TLS from the
-// first byte on.
+// encrypts reports whether the options of a bind line certainly require TLS from the first
+// byte.
 func encrypts(options []string) bool {
 	i := slices.Index(options, "ssl")
 	named := i > 0 && slices.Contains([]string{"name", "crt", "crt-list", "group", "user", "id", "ca-file", "proto"}, options[i-1])
@@ -86,16 +82,16 @@ func encrypts(options []string) bool {
 	return i >= 0 && !named && certified && !slices.Contains(options, "accept-proxy") && !slices.Contains(options, "accept-netscaler-cip")
 }
 
-// errNotServed is a bind that is not what the file says.
+// errNotServed says that a bind is not served as the file says.
 var errNotServed = errors.New("haproxy does not serve it")
 
-// tryListeners connects to the binds of a worker's file. In mode http neither a
-// connection nor a TLS handshake reaches a server; in mode tcp it would, so that it is
-// only looked whether there is a listening socket. What cannot be tried counts as
-// served, as does what a full queue keeps waiting.
-func (p *Process) tryListeners(ctx context.Context, worker int, binds []*listener) error {
+// tryListeners connects to the binds of a worker's file. In mode http neither a connection
+// nor a TLS handshake reaches a server. In mode tcp it would, so only the listening
+// socket is looked for. A bind that cannot be tried counts as served, and so does one
+// with a full queue.
+func (rb *readback) tryListeners(ctx context.Context, worker int, binds []*listener) error {
 	stat, err := readStat(worker)
-	if err != nil || !p.isOurs(stat.parent) {
+	if err != nil || !rb.members.includes(stat.parent) {
 		return nil // it runs in another container
 	}
 	ctx, cancel := context.WithTimeout(ctx, bindTime)
@@ -116,12 +112,12 @@ func (l *listener) isElsewhere() bool {
 	return err == nil && !isHere(addr.Addr())
 }
 
-// await tries until it is served, or there is no more time.
+// await tries until the bind is served or the context ends.
 func (l *listener) await(ctx context.Context, worker int) error {
 	var last error
 	err := poll(ctx, func() (bool, error) {
 		err := l.try(ctx, worker)
-		if last == nil || err == nil || errors.Is(err, errNotServed) { // others say nothing new
+		if last == nil || err == nil || errors.Is(err, errNotServed) { // another error says nothing new
 			last = err
 		}
 		return !errors.Is(last, errNotServed), nil
@@ -132,7 +128,7 @@ func (l *listener) await(ctx context.Context, worker int) error {
 	return nil
 }
 
-// try is errNotServed when the bind certainly is not served as the file says.
+// try returns errNotServed when the bind certainly is not served as the file says.
 func (l *listener) try(ctx context.Context, worker int) error {
 	if l.section.mode != "http" {
 		return l.listens(worker)
@@ -155,7 +151,7 @@ func (l *listener) try(ctx context.Context, worker int) error {
 	return err
 }
 
-// listens looks for the listening socket of a bind where a worker runs.
+// listens looks for the listening socket of a bind in the network namespace of a worker.
 func (l *listener) listens(worker int) error {
 	tables := []string{"unix"}
 	if l.network == "tcp" {
@@ -170,8 +166,8 @@ func (l *listener) listens(worker int) error {
 	return fmt.Errorf("%w: nothing listens there", errNotServed)
 }
 
-// isListed looks for a listening socket in a table of the kernel (proc_net(5)).
-// Those come first in the tables of TCP.
+// isListed looks for a listening socket in a table of the kernel (proc_net(5)). The tables
+// of TCP list listening sockets first.
 func isListed(table, network, address string) (bool, error) {
 	f, err := os.Open(table)
 	if err != nil {
@@ -197,14 +193,14 @@ func isListed(table, network, address string) (bool, error) {
 	return false, lines.Err()
 }
 
-// isBoundAs reports whether a socket has a path. HAProxy binds it to another one, of
-// PATH.PID.tmp, and renames it, which the kernel does not tell.
+// isBoundAs reports whether a socket is bound to a path. HAProxy binds PATH.PID.tmp and
+// renames it, which the kernel does not show.
 func isBoundAs(bound, path string) bool {
 	rest, ok := strings.CutPrefix(bound, path)
 	return ok && (rest == "" || strings.HasPrefix(rest, ".") && strings.HasSuffix(rest, ".tmp"))
 }
 
-// covers reports whether a local address in a table of TCP is an address, or all.
+// covers reports whether a local address in a table of TCP includes an address.
 func covers(local, address string) bool {
 	want, err := netip.ParseAddrPort(address)
 	host, port, ok := strings.Cut(local, ":")

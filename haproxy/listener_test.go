@@ -23,15 +23,15 @@ import (
 // accepting listens and counts connections.
 func accepting(t *testing.T, network, address string) (*net.Listener, *atomic.Int64) {
 	t.Helper()
-	l, err := net.Listen(network, address)
+	fx, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
+	t.Cleanup(func() { _ = fx.Close() })
 	n := new(atomic.Int64)
 	go func() { // ends with Close
 		for {
-			conn, err := l.Accept()
+			conn, err := fx.Accept()
 			if err != nil {
 				return
 			}
@@ -39,7 +39,7 @@ func accepting(t *testing.T, network, address string) (*net.Listener, *atomic.In
 			_ = conn.Close()
 		}
 	}()
-	return &l, n
+	return &fx, n
 }
 
 // TestBindsAreTried: what nobody serves, or serves otherwise than the file says, is
@@ -116,17 +116,17 @@ func TestBindsOfAllKindsAreApplied(t *testing.T) {
 	if err := os.WriteFile(certificate, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	each(t, func(l *lab) {
-		s := l.raise(pool("live", well(l.t, "a")))
-		next, _ := s.next(pool("live", well(l.t, "a")))
+	each(t, func(fx *fixture) {
+		s := fx.raise(pool("live", well(fx.t, "a")))
+		next, _ := s.next(pool("live", well(fx.t, "a")))
 		options := []string{
 			"", "ssl crt CRT", "ssl crt CRT verify required ca-file CRT", "ssl crt CRT strict-sni", "ssl crt CRT accept-proxy",
 			"accept-proxy", "ssl crt CRT ssl-min-ver TLSv1.3 alpn h2,http/1.1", "defer-accept", "maxconn 1", "name ssl", "ssl crt CRT npn h2 name x",
 		}
 		for i, o := range options {
-			line := strings.TrimSpace(fmt.Sprintf("bind 127.0.0.1:%d %s", testkit.Port(l.t), strings.ReplaceAll(o, "CRT", certificate)))
+			line := strings.TrimSpace(fmt.Sprintf("bind 127.0.0.1:%d %s", testkit.Port(fx.t), strings.ReplaceAll(o, "CRT", certificate)))
 			if i == 0 {
-				line += fmt.Sprintf(",unix@%s,:::%d", filepath.Join(l.dir, "web"), testkit.Port(l.t))
+				line += fmt.Sprintf(",unix@%s,:::%d", filepath.Join(fx.dir, "web"), testkit.Port(fx.t))
 			}
 			next.Frontends[0].Natives = append(next.Frontends[0].Natives, lb.Native(line))
 		}
@@ -134,12 +134,12 @@ func TestBindsOfAllKindsAreApplied(t *testing.T) {
 			begin := time.Now()
 			next.Frontends[0].Mode, next.Backends[0].Mode = mode, mode
 			s.reload(next)
-			l.t.Logf("mode %s took %s", mode, time.Since(begin))
+			fx.t.Logf("mode %s took %s", mode, time.Since(begin))
 		}
 		reload("http")
 		reload("tcp")
-		if got := l.answered(); got["a"] != 20 {
-			l.t.Errorf("%v answered", got)
+		if got := fx.answered(); got["a"] != 20 {
+			fx.t.Errorf("%v answered", got)
 		}
 	})
 }

@@ -37,15 +37,15 @@ func hesitant(tb testing.TB, name string) lb.HostPort {
 // TestSwitchesUnderLoad changes all members at once, again and again. No request
 // fails, and none that begins afterwards reaches a member of before.
 func TestSwitchesUnderLoad(t *testing.T) {
-	each(t, func(l *lab) {
+	each(t, func(fx *fixture) {
 		var sets [4][]lb.HostPort // of three servers
 		for i := range sets {
 			for j := range 3 {
-				sets[i] = append(sets[i], hesitant(l.t, fmt.Sprintf("%d.%d", i, j)))
+				sets[i] = append(sets[i], hesitant(fx.t, fmt.Sprintf("%d.%d", i, j)))
 			}
 		}
-		s := l.raise(pool("live", sets[0]...))
-		load := testkit.StartLoad(l.t, testkit.LoadConfig{Address: l.address(), KeepAlive: 8, Fresh: 8, Pause: time.Millisecond, For: 4 * time.Minute})
+		s := fx.raise(pool("live", sets[0]...))
+		load := testkit.StartLoad(fx.t, testkit.LoadConfig{Address: fx.address(), KeepAlive: 8, Fresh: 8, Pause: time.Millisecond, For: 4 * time.Minute})
 		load.Await(50)
 		const switches = 200
 		took, waited, reloads, at := make([]time.Duration, 0, switches), 0, 0, 0
@@ -66,19 +66,19 @@ func TestSwitchesUnderLoad(t *testing.T) {
 			result := load.Result()
 			for answer, begun := range result.Begun {
 				if !strings.HasPrefix(answer, fmt.Sprint(at, ".")) && begun.After(over) && len(change.Reload) == 0 {
-					l.t.Fatalf("a request that began %s after the switch to %d was answered by %s", begun.Sub(over), at, answer)
+					fx.t.Fatalf("a request that began %s after the switch to %d was answered by %s", begun.Sub(over), at, answer)
 				}
 			}
 		}
 		result := load.Stop()
 		if result.Failed > 0 || len(result.Count) != 12 {
-			l.t.Errorf("%d of %d requests failed: %q; answers came from %v", result.Failed, result.Requests, result.Errors, result.Count)
+			fx.t.Errorf("%d of %d requests failed: %q; answers came from %v", result.Failed, result.Requests, result.Errors, result.Count)
 		}
 		if reloads > 1 || s.state().Reloads != reloads {
-			l.t.Errorf("%d reloads, expected one to grow at most; %+v", reloads, s.state())
+			fx.t.Errorf("%d reloads, expected one to grow at most; %+v", reloads, s.state())
 		}
 		slices.Sort(took)
-		l.t.Logf("%d switches (median %s, longest %s), %d of them had to wait for requests, %d requests",
+		fx.t.Logf("%d switches (median %s, longest %s), %d of them had to wait for requests, %d requests",
 			len(took), took[len(took)/2], took[len(took)-1], waited, result.Requests)
 	})
 }

@@ -1,30 +1,29 @@
 package haproxy
 
 import (
-	"os"
 	"strconv"
 	"strings"
 
 	"thalassa/lb"
 )
 
-// HAProxy's messages quote lines of the files that haproxy.cfg names: patterns,
-// maps, lists of certificates, answers. Whoever may read them could not read the
-// files. What is not haproxy.cfg's own text, nor HAProxy's language, is left out.
+// HAProxy's messages quote the files that haproxy.cfg names: patterns, maps, lists of
+// certificates, error files. Readers of the messages may not be allowed to read those
+// files. So only the text of haproxy.cfg and HAProxy's own words are shown.
 
-// hidden stands where something was left out.
-const hidden = "…"
+// ellipsis replaces what is masked.
+const ellipsis = "…"
 
-// A mask knows what may be shown.
+// A mask decides which words of a message are shown.
 type mask struct {
 	path  string // of haproxy.cfg, as messages have it
 	lines []string
 	words map[string]bool // of haproxy.cfg
 }
 
-// masked gives text, in HAProxy's form, without what it quotes from other files
-// than config, which HAProxy knows as path.
-func masked(text, path string, config []byte) string {
+// maskText masks in HAProxy's messages what they quote from files other than config. path
+// is the name of config in the messages.
+func maskText(text, path string, config []byte) string {
 	m := &mask{path: path, lines: strings.Split(string(config), "\n"), words: map[string]bool{}}
 	for word := range strings.FieldsFuncSeq(string(config), isDelimiter) {
 		m.words[word] = true
@@ -34,38 +33,29 @@ func masked(text, path string, config []byte) string {
 		if message.level != "" {
 			out.WriteString("[" + message.level + "]  (0) : ")
 		}
-		out.WriteString(m.apply(message.text) + "\n")
+		out.WriteString(m.maskMessage(message.text) + "\n")
 	}
 	return out.String()
 }
 
-// masked is masked for words about the file on disk.
-func (p *Process) masked(text string) string {
-	config, err := os.ReadFile(p.cfg.ConfigPath)
-	if err != nil {
-		config = nil // nothing is haproxy.cfg's own then
-	}
-	return masked(text, p.cfg.ConfigPath, config)
-}
-
-// apply chooses by what the message is about: a line of haproxy.cfg that names no
-// file may be quoted; of one that does, or of another file, only known words are
-// shown; elsewhere what is in quotes must be known.
-func (m *mask) apply(text string) string {
+// maskMessage masks a message by its subject. A message about a line of haproxy.cfg that
+// names no file is shown. About a line that names one, or about another file, only known
+// words are shown. In other messages quoted words must be known.
+func (m *mask) maskMessage(text string) string {
 	line, other := m.location(text)
 	switch {
 	case other:
-		return m.strict(m.quotes(text, ""), "")
+		return m.onlyKnown(m.maskQuotes(text, ""), "")
 	case line == "":
-		return m.quotes(text, "")
+		return m.maskQuotes(text, "")
 	case reachesFiles(line):
-		return m.strict(m.quotes(text, line), line)
+		return m.onlyKnown(m.maskQuotes(text, line), line)
 	}
 	return text
 }
 
-// location is the line of haproxy.cfg that the message is about, "" for none, and
-// whether it is about a line of another file.
+// location is the line of haproxy.cfg in a message, "" for none, and whether the message
+// is about a line of another file.
 func (m *mask) location(text string) (line string, other bool) {
 	for rest := text; ; {
 		_, after, found := strings.Cut(rest, "[")
@@ -93,25 +83,23 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// reachesFiles reports whether a line of haproxy.cfg names something outside of it,
-// or may.
+// reachesFiles reports whether a line of haproxy.cfg may name something outside of it.
 func reachesFiles(line string) bool {
 	return len(lb.Native(strings.TrimSpace(line)).Uses()) > 0
 }
 
-// strict shows known words alone; line is the one of haproxy.cfg that the message is
-// about.
-func (m *mask) strict(text, line string) string {
+// onlyKnown masks all unknown words; line is the line of haproxy.cfg in the message.
+func (m *mask) onlyKnown(text, line string) string {
 	fields := strings.Fields(text)
 	out := fields[:0]
 	for i, field := range fields {
 		core := strings.TrimFunc(field, isDelimiter)
 		shown := field
-		if core != "" && core != hidden && !m.knows(core, line) && !isLineNumber(fields, i) {
-			shown = strings.Replace(field, core, hidden, 1)
+		if core != "" && core != ellipsis && !m.knows(core, line) && !isLineNumber(fields, i) {
+			shown = strings.Replace(field, core, ellipsis, 1)
 		}
-		if strings.Contains(shown, hidden) && len(out) > 0 && strings.Contains(out[len(out)-1], hidden) {
-			out[len(out)-1] = upTo(out[len(out)-1]) + after(shown)
+		if strings.Contains(shown, ellipsis) && len(out) > 0 && strings.Contains(out[len(out)-1], ellipsis) {
+			out[len(out)-1] = toEllipsis(out[len(out)-1]) + afterEllipsis(shown)
 			continue
 		}
 		out = append(out, shown)
@@ -119,27 +107,27 @@ func (m *mask) strict(text, line string) string {
 	return strings.Join(out, " ")
 }
 
-// upTo is s with the first hidden part and without what follows it.
-func upTo(s string) string {
-	before, _, _ := strings.Cut(s, hidden)
-	return before + hidden
+// toEllipsis is s up to the first ellipsis, inclusive.
+func toEllipsis(s string) string {
+	before, _, _ := strings.Cut(s, ellipsis)
+	return before + ellipsis
 }
 
-// after is what follows the hidden part of s.
-func after(s string) string {
-	_, rest, _ := strings.Cut(s, hidden)
+// afterEllipsis is s after the first ellipsis.
+func afterEllipsis(s string) string {
+	_, rest, _ := strings.Cut(s, ellipsis)
 	return rest
 }
 
-// isLineNumber knows "line 3 of file" and "(error offset: 9)".
+// isLineNumber reports a number as in "line 3 of file" and "(error offset: 9)".
 func isLineNumber(fields []string, i int) bool {
 	number := strings.TrimFunc(fields[i], isDelimiter)
 	return i > 0 && len(number) < 7 && strings.Trim(number, "0123456789") == "" &&
 		(fields[i-1] == "line" || fields[i-1] == "offset:")
 }
 
-// knows reports whether a word is haproxy.cfg's own, the name of a place, or of
-// HAProxy's language.
+// knows reports whether a word is from haproxy.cfg, the position of a line, or one of
+// HAProxy's own.
 func (m *mask) knows(word, line string) bool {
 	if m.words[word] || len(word) > 3 && strings.Contains(line, word) {
 		return true
@@ -151,8 +139,8 @@ func (m *mask) knows(word, line string) bool {
 	return word == m.path || lb.KnownWord(word) || isPhrase(strings.ToLower(word))
 }
 
-// quotes shows what is in quotes only where it is known.
-func (m *mask) quotes(text, line string) string {
+// maskQuotes masks quoted text with an unknown word.
+func (m *mask) maskQuotes(text, line string) string {
 	var out strings.Builder
 	for text != "" {
 		start := strings.IndexAny(text, "'\"<`")
@@ -167,7 +155,7 @@ func (m *mask) quotes(text, line string) string {
 			continue
 		}
 		if !m.knowsAll(quoted, line) {
-			quoted = hidden
+			quoted = ellipsis
 		}
 		out.WriteString(quoted + closing)
 		text = rest
@@ -175,7 +163,7 @@ func (m *mask) quotes(text, line string) string {
 	return out.String() + text
 }
 
-// knowsAll reports whether every word of a quotation is known.
+// knowsAll reports whether all words of a quoted text are known.
 func (m *mask) knowsAll(quoted, line string) bool {
 	for field := range strings.FieldsSeq(quoted) {
 		if core := strings.TrimFunc(field, isDelimiter); core != "" && !m.knows(core, line) {
@@ -189,8 +177,7 @@ func isDelimiter(r rune) bool { return strings.ContainsRune(" \t\r\n'\"`<>()[]{}
 
 func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
-// isPhrase reports whether a word is of those that HAProxy's messages about files
-// are made of.
+// isPhrase reports whether a word occurs in HAProxy's messages about files.
 func isPhrase(word string) bool {
 	const phrases = " a about acl address after all allowed already an and another any are argument arguments args as at available back" +
 		" bad base64 be because before but by bytes ca cannot cert certificate certificates character class condition config configuration" +

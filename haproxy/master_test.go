@@ -60,14 +60,14 @@ func (m *scriptedMaster) answer(command string) string {
 
 func (m *scriptedMaster) listen(t *testing.T, path string) {
 	t.Helper()
-	l, err := net.Listen("unix", path)
+	fx, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
-			conn, err := l.Accept()
+			conn, err := fx.Accept()
 			if err != nil {
 				return
 			}
@@ -80,7 +80,7 @@ func (m *scriptedMaster) listen(t *testing.T, path string) {
 		}
 	})
 	t.Cleanup(func() {
-		_ = l.Close()
+		_ = fx.Close()
 		all.Wait()
 	})
 }

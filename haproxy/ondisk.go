@@ -23,59 +23,52 @@ func (p *Process) CheckFile(ctx context.Context) error {
 }
 
 // Reload has HAProxy read the file on disk and waits until the new worker
-// serves. A *lb.RefusedError says that HAProxy does not take the file and runs on
-// with what it ran; the file stays. No HAProxy is a *lb.UnavailableError.
+// serves. A *lb.RefusedError says that HAProxy does not take the file. The previous
+// configuration keeps running, and the file stays. No HAProxy is a *lb.UnavailableError.
 func (p *Process) Reload(ctx context.Context) error {
 	if err := p.CheckFile(ctx); err != nil {
 		return err
 	}
-	if err := p.take(ctx); err != nil {
+	if err := p.changes.lock(ctx); err != nil {
 		return err
 	}
-	defer p.release()
-	before, err := p.settle(ctx)
+	defer p.changes.unlock()
+	before, err := p.finder.awaitAnswer(ctx)
 	if err != nil {
 		return fmt.Errorf("finding haproxy: %w", err)
 	}
-	if !before.running() {
+	if !before.isRunning() {
 		return &lb.UnavailableError{What: "HAProxy is not running"}
 	}
-	if err := p.tryBindsOfTheFile(ctx); err != nil {
+	if err := p.applier.tryBindsOfFile(ctx); err != nil {
 		return err
 	}
-	if _, err = p.reload(context.WithoutCancel(ctx), before, nil, ""); err != nil {
+	if _, err = p.reloader.reload(context.WithoutCancel(ctx), before, nil, ""); err != nil {
 		return err
 	}
-	p.keepFile(ctx)
+	p.files.keepInstalled(ctx)
 	return nil
 }
 
-// tryBindsOfTheFile is tryBinds for the file on disk, where the last good file is
-// what the worker runs for certain.
-func (p *Process) tryBindsOfTheFile(ctx context.Context) error {
-	running, err := p.read(p.lastGood())
+// tryBindsOfFile is tryBinds for the file on disk, if the worker is known to run the last
+// good file.
+func (a *applier) tryBindsOfFile(ctx context.Context) error {
+	running, err := a.files.read(a.files.lastGood())
 	if err != nil {
-		return nil //nolint:nilerr // HAProxy finds out itself
+		return nil //nolint:nilerr // HAProxy finds out
 	}
-	info, err := p.showInfo(ctx)
-	if err != nil || !carries(running, fingerprint(info)) {
+	info, err := a.router.showInfo(ctx)
+	if err != nil || !hasFingerprint(running, fingerprint(info)) {
 		return nil //nolint:nilerr // likewise
 	}
-	config, err := p.Installed(ctx)
+	config, err := a.files.installed()
 	if err != nil {
 		return err
 	}
 	return tryBinds(ctx, running, config)
 }
 
-// keepFile notes that a worker has started with the file on disk.
-func (p *Process) keepFile(ctx context.Context) {
-	if config, err := p.read(p.cfg.ConfigPath); err == nil {
-		p.keep(ctx, config)
-	}
-}
-
-// AwaitFile waits until there is a file to start with.
+// AwaitFile waits until ConfigPath exists.
 func (p *Process) AwaitFile(ctx context.Context) error {
 	return poll(ctx, func() (bool, error) {
 		_, err := os.Stat(p.cfg.ConfigPath)
@@ -86,11 +79,11 @@ func (p *Process) AwaitFile(ctx context.Context) error {
 	})
 }
 
-// Silent is the first address of what a worker was started with last that does
-// not accept a connection, and why; "": all do, or there is none that can be
-// tried. Those of HAProxy's own statistics count as well.
+// Silent is the first address of the last good configuration that does not accept a
+// connection, and the reason. It is "" when all accept one, or none can be tried.
+// Addresses of HAProxy's own statistics count as well.
 func (p *Process) Silent(ctx context.Context) (address string, why error) {
-	config, err := p.read(p.lastGood()) // the file itself may be newer
+	config, err := p.files.read(p.files.lastGood()) // the file itself may be newer
 	if errors.Is(err, fs.ErrNotExist) {
 		config, err = p.Installed(ctx)
 	}
@@ -105,9 +98,8 @@ func (p *Process) Silent(ctx context.Context) (address string, why error) {
 	return "", nil
 }
 
-// connects reports whether somebody listens at an address of this machine. One
-// that the machine does not have at the moment (a floating IP that is elsewhere)
-// cannot be tried.
+// connects returns an error if no program accepts connections at an address. An address
+// that this machine does not have (a floating IP of another node) is not tried.
 func connects(ctx context.Context, to netip.AddrPort) error {
 	local := to.Addr()
 	switch {
@@ -118,7 +110,7 @@ func connects(ctx context.Context, to netip.AddrPort) error {
 	case !isHere(local):
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, question)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", netip.AddrPortFrom(local, to.Port()).String())
 	if err != nil {

@@ -3,16 +3,29 @@ package haproxy
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
+// A pidFile restores the pid file that HAProxy has written.
+type pidFile struct {
+	cfg     *Config
+	logger  *slog.Logger
+	changes changeLock
+	files   *configFiles
+
+	mu     sync.Mutex
+	failed identity // the master whose pid file could not be restored
+}
+
 // pidPaths are the pid files that a process was told to write (-p).
-func (p *Process) pidPaths(pid int) (paths []string) {
-	args := arguments(pid)
+func pidPaths(pid int) (paths []string) {
+	args := argumentsOf(pid)
 	for i, arg := range args {
 		if arg == "-p" && i+1 < len(args) {
 			paths = append(paths, args[i+1])
@@ -21,8 +34,8 @@ func (p *Process) pidPaths(pid int) (paths []string) {
 	return paths
 }
 
-// arguments are the words that a process was started with; none when it is gone.
-func arguments(pid int) []string {
+// argumentsOf are the arguments of a process; none when it has ended.
+func argumentsOf(pid int) []string {
 	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 	if err != nil {
 		return nil
@@ -30,8 +43,8 @@ func arguments(pid int) []string {
 	return strings.Split(string(line), "\x00")
 }
 
-// owner is the user that a process runs as; root when it is gone.
-func owner(pid int) uint32 {
+// ownerOf is the user that a process runs as; root when it has ended.
+func ownerOf(pid int) uint32 {
 	info, err := os.Stat("/proc/" + strconv.Itoa(pid))
 	if err != nil {
 		return 0
@@ -42,72 +55,56 @@ func owner(pid int) uint32 {
 	return 0
 }
 
-// keepPIDFile puts the master's process id back into a pid file that somebody has
-// removed, emptied or replaced, where the master was told to write it: other programs
-// find HAProxy by it. What fails is told once for each master.
-func (p *Process) keepPIDFile(master identity) {
-	if !slices.Contains(p.pidPaths(master.pid), p.cfg.PIDPath) {
+// keep restores a pid file that somebody has removed or changed, if the master was
+// started with it: other programs find HAProxy by it. It logs an error once per master.
+func (pf *pidFile) keep(master identity) {
+	if !slices.Contains(pidPaths(master.pid), pf.cfg.PIDPath) {
 		return
 	}
 	want := []byte(strconv.Itoa(master.pid) + "\n")
-	if there, err := p.readRegular(p.cfg.PIDPath); err == nil && bytes.Equal(bytes.TrimSpace(there), bytes.TrimSpace(want)) {
+	if there, err := pf.files.readSmall(pf.cfg.PIDPath); err == nil && bytes.Equal(bytes.TrimSpace(there), bytes.TrimSpace(want)) {
 		return
 	}
-	select {
-	case p.turn <- struct{}{}:
-		defer p.release()
-	default:
+	if !pf.changes.tryLock() {
 		return // HAProxy may be writing it
 	}
+	defer pf.changes.unlock()
 	if !master.alive() {
 		return
 	}
-	err := p.replacePIDFile(want)
-	p.mu.Lock()
-	told := p.pidFileFails == master
-	p.pidFileFails = identity{}
+	err := pf.replace(want)
+	pf.mu.Lock()
+	told := pf.failed == master
+	pf.failed = identity{}
 	if err != nil {
-		p.pidFileFails = master
+		pf.failed = master
 	}
-	p.mu.Unlock()
+	pf.mu.Unlock()
 	switch {
 	case err == nil:
-		p.logger.Warn("haproxy's pid file was changed by somebody else, put right", "path", p.cfg.PIDPath, "pid", master.pid)
+		pf.logger.Warn("pid file of haproxy restored", "path", pf.cfg.PIDPath, "pid", master.pid)
 	case !told:
-		p.logger.Error("haproxy's pid file was changed by somebody else, and cannot be put right", "path", p.cfg.PIDPath, "pid", master.pid, "error", err)
+		pf.logger.Error("restoring the pid file of haproxy failed", "path", pf.cfg.PIDPath, "pid", master.pid, "error", err)
 	}
 }
 
-// replacePIDFile writes the pid file whatever stands there, but for a directory that
-// is not empty.
-func (p *Process) replacePIDFile(content []byte) error {
-	if info, err := os.Lstat(p.cfg.PIDPath); err == nil && info.IsDir() {
-		if err := os.Remove(p.cfg.PIDPath); err != nil {
+// replace writes the pid file in the place of any file, link or empty directory.
+func (pf *pidFile) replace(content []byte) error {
+	if info, err := os.Lstat(pf.cfg.PIDPath); err == nil && info.IsDir() {
+		if err := os.Remove(pf.cfg.PIDPath); err != nil {
 			return err
 		}
 	}
-	name, err := stage(p.cfg.PIDPath, content)
+	name, err := stage(pf.cfg.PIDPath, content)
 	if err != nil {
 		return err
 	}
-	err = os.Chmod(name, 0o644) //nolint:gosec // as HAProxy makes it: whoever wants to know may read it
+	err = os.Chmod(name, 0o644) //nolint:gosec // as HAProxy creates it: everybody may read it
 	if err == nil {
-		err = os.Rename(name, p.cfg.PIDPath)
+		err = os.Rename(name, pf.cfg.PIDPath)
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(name))
 	}
 	return nil
-}
-
-// readRegular reads a small file of ours, and neither waits at a FIFO nor follows a link.
-func (p *Process) readRegular(path string) ([]byte, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxWords {
-		return nil, os.ErrInvalid
-	}
-	return p.read(path)
 }

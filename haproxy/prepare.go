@@ -9,54 +9,54 @@ import (
 	"syscall"
 )
 
-// prepare makes what a HAProxy needs that is started as another user or with
-// other limits: the folders of its sockets and pid file, its startup log.
-func (p *Process) prepare() error {
-	if n := p.cfg.OpenFiles; n > 0 {
+// prepare raises the limit of open files. For a HAProxy of another user it creates the
+// folders of its sockets and pid file, and its startup log.
+func (la *launcher) prepare() error {
+	if n := la.cfg.OpenFiles; n > 0 {
 		if err := raiseOpenFiles(n); err != nil {
-			p.logger.Warn("limit of open files not raised as far as asked for", "open_files", n, "error", err)
+			la.logger.Warn("limit of open files not raised as far as asked for", "open_files", n, "error", err)
 		}
 	}
-	u := p.cfg.User
+	u := la.cfg.User
 	if u == nil {
 		return nil
 	}
-	for _, path := range []string{p.cfg.PIDPath, p.cfg.MasterSocket, p.cfg.StatsSocket} {
-		if err := u.folder(filepath.Dir(path)); err != nil {
+	for _, path := range []string{la.cfg.PIDPath, la.cfg.MasterSocket, la.cfg.StatsSocket} {
+		if err := u.makeFolder(filepath.Dir(path)); err != nil {
 			return err
 		}
-		// Of a HAProxy that ran as somebody else, and has ended.
+		// Left by a HAProxy that ran as another user.
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	if p.cfg.StartupLog == "" || p.cfg.StartupLog == os.DevNull {
+	if la.cfg.StartupLog == "" || la.cfg.StartupLog == os.DevNull {
 		return nil
 	}
-	log, err := p.words.open()
+	log, err := la.startupLog.open()
 	if err != nil {
 		return fmt.Errorf("opening startup log: %w", err)
 	}
 	defer log.Close()
-	if err := u.mayOwn(log); err != nil {
+	if err := u.checkOwner(log); err != nil {
 		return fmt.Errorf("opening startup log: %w", err)
 	}
 	return log.Chown(int(u.UID), int(u.GID))
 }
 
-// folder makes a folder for the user. One that is there stays as it is.
-func (u User) folder(path string) error {
+// makeFolder creates a folder for the user, unless it exists.
+func (u User) makeFolder(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return err
 	}
-	return os.Lchown(path, int(u.UID), int(u.GID)) // the folder around it may be that user's
+	return os.Lchown(path, int(u.UID), int(u.GID)) // the parent may be that user's
 }
 
-// raiseOpenFiles sets the limit of this program, and of what it starts, unless
-// that is higher. Where it may not go that far it goes as far as it may.
+// raiseOpenFiles raises the limit of this program and its children to n. Without the
+// permission it raises the soft limit to the hard one.
 func raiseOpenFiles(n uint64) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

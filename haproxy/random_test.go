@@ -74,10 +74,10 @@ func (s *stage) meddle(d dealer, client *statsock.Client) {
 // After each its servers are what a reload would have made of them, and in between
 // somebody meddles with them.
 func TestRandomChanges(t *testing.T) {
-	each(t, func(l *lab) {
+	each(t, func(fx *fixture) {
 		d := dealer{rand.New(rand.NewPCG(1, 2))}
-		s := l.raise(d.deal()...)
-		client := statsock.New(l.cfg.StatsSocket)
+		s := fx.raise(d.deal()...)
+		client := statsock.New(fx.cfg.StatsSocket)
 		runtime, repairs, reloads := 0, 0, 0
 		for range 300 {
 			wanted, change := s.next(d.deal()...)
@@ -98,9 +98,9 @@ func TestRandomChanges(t *testing.T) {
 			}
 			s.stands()
 		}
-		l.t.Logf("%d changes at run time, %d repairs, %d reloads", runtime, repairs, reloads)
+		fx.t.Logf("%d changes at run time, %d repairs, %d reloads", runtime, repairs, reloads)
 		if runtime < 200 || repairs < 200 {
-			l.t.Errorf("only %d changes at run time and %d repairs", runtime, repairs)
+			fx.t.Errorf("only %d changes at run time and %d repairs", runtime, repairs)
 		}
 	})
 }

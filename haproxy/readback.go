@@ -4,112 +4,108 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"thalassa/lb"
 	"thalassa/statsock"
 )
 
-// HAProxy's word that a new worker serves is no proof that it has what the file says:
-// it takes some of it from files of state, and an earlier run, or somebody else, may
-// have left something. So servers and binds are looked at before a configuration
-// counts as in effect.
+// A new worker that serves need not have what the file says: it also reads state files,
+// and an earlier run or another program may have left one. So its servers and binds are
+// compared with the file before a configuration counts as in effect.
 
-// A held is what a worker was started with.
-type held struct {
+// A startConfig is the outline of the configuration that a worker was started with.
+type startConfig struct {
 	worker int
 	*outline
 }
 
-// An installedFile is a configuration on disk, and what it says.
-type installedFile struct {
-	content []byte
-	*outline
+// A readback compares what a worker has with what its file says.
+type readback struct {
+	cfg     *Config
+	logger  *slog.Logger
+	files   *configFiles
+	router  *router
+	members *members
+
+	started atomic.Pointer[startConfig] // of the last serving worker; nil: unknown
 }
 
-// readOutline reads the file on disk; nil: it cannot be read.
-func (p *Process) readOutline() *installedFile {
-	content, err := p.read(p.cfg.ConfigPath)
-	if err != nil {
-		return nil
-	}
-	return &installedFile{content, outlineOf(content)}
-}
-
-// outlineOfWorker is what the worker that answers was started with; nil when that is
-// not known. A worker that somebody else has started shows the fingerprint of a file.
-func (p *Process) outlineOfWorker(info statsock.Info) *outline {
-	if h := p.held.Load(); h != nil && h.worker == info.PID {
+// outlineOf is the outline that a worker was started with; nil: unknown. For a worker that
+// another program has started, the fingerprint tells the file.
+func (rb *readback) outlineOf(info statsock.Info) *outline {
+	if h := rb.started.Load(); h != nil && h.worker == info.PID {
 		return h.outline
 	}
-	h := &held{worker: info.PID}
-	for _, path := range []string{p.lastGood(), p.cfg.ConfigPath} {
-		if content, err := p.read(path); err == nil && carries(content, fingerprint(info)) {
+	h := &startConfig{worker: info.PID}
+	for _, path := range []string{rb.files.lastGood(), rb.cfg.ConfigPath} {
+		if content, err := rb.files.read(path); err == nil && hasFingerprint(content, fingerprint(info)) {
 			h.outline = outlineOf(content)
 			break
 		}
 	}
-	if h.outline != nil || fingerprint(info) == "" { // else the file may come
-		p.held.Store(h)
+	if h.outline != nil || fingerprint(info) == "" { // otherwise the file may follow
+		rb.started.Store(h)
 	}
 	return h.outline
 }
 
-// lastOutline is what the worker that served last was started with, or nil.
-func (p *Process) lastOutline() *outline {
-	if h := p.held.Load(); h != nil {
+// last is the outline that the last serving worker was started with; nil: unknown.
+func (rb *readback) last() *outline {
+	if h := rb.started.Load(); h != nil {
 		return h.outline
 	}
 	return nil
 }
 
-// assure makes sure that a new worker has what its file says, with the weights and
-// states of the kept servers. Where it has not, another one is started without anything
-// of the former's; when that does not help it is a *lb.RefusedError.
-func (p *Process) assure(ctx context.Context, worker int, file *installedFile, kept map[string]bool, config []byte, fingerprint string) (int, error) {
+// confirmOrReplace makes sure that a new worker has what its file says, apart from the
+// weights and states of kept servers. Otherwise it reloads once without handing over any
+// state. If that does not help, the error is a *lb.RefusedError.
+func (rl *reloader) confirmOrReplace(ctx context.Context, worker int, file *installedFile, kept map[string]bool, config []byte, fingerprint string) (int, error) {
 	if file == nil {
 		return worker, nil
 	}
-	problem := p.confirm(ctx, worker, file.outline, kept)
+	problem := rl.readback.confirm(ctx, worker, file.outline, kept)
 	if problem == "" {
 		return worker, nil
 	}
-	p.logger.WarnContext(ctx, "haproxy has something else than its file says, reloading it", "problem", problem)
-	now, err := p.settle(ctx)
+	rl.logger.WarnContext(ctx, "haproxy differs from its file, reloading it", "problem", problem)
+	now, err := rl.finder.awaitAnswer(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("finding haproxy: %w", err)
 	}
-	if worker, _, err = p.replaceWorker(ctx, now, nil, config, fingerprint); err != nil {
+	if worker, _, err = rl.replaceWorker(ctx, now, nil, config, fingerprint); err != nil {
 		return 0, err
 	}
-	if problem = p.confirm(ctx, worker, file.outline, nil); problem != "" {
-		return 0, &lb.RefusedError{Stage: "start", Output: "HAProxy runs, and has something else than its file says: " + problem}
+	if problem = rl.readback.confirm(ctx, worker, file.outline, nil); problem != "" {
+		return 0, &lb.RefusedError{Stage: "start", Output: "HAProxy runs, but differs from its file: " + problem}
 	}
 	return worker, nil
 }
 
-// compare tells of a worker that has something else than the file on disk says.
-func (p *Process) compare(ctx context.Context, worker int) {
-	file := p.readOutline()
+// compare logs when a worker has something else than the file on disk says.
+func (rb *readback) compare(ctx context.Context, worker int) {
+	file := rb.files.readOutline()
 	if file == nil {
 		return
 	}
-	if problem := p.confirm(ctx, worker, file.outline, nil); problem != "" {
-		p.logger.WarnContext(ctx, "haproxy has something else than its file says", "problem", problem)
+	if problem := rb.confirm(ctx, worker, file.outline, nil); problem != "" {
+		rb.logger.WarnContext(ctx, "haproxy differs from its file", "problem", problem)
 	}
 }
 
-// confirm compares what a new worker has with what its file says, and notes that it was
-// started with that. It returns the first difference in words; "": there is none, or
-// nobody can tell.
-func (p *Process) confirm(ctx context.Context, worker int, file *outline, kept map[string]bool) string {
-	p.held.Store(&held{worker, file})
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// confirm stores what a new worker was started with, and compares it with what the worker
+// has. It returns the first difference; "": there is none, or that is unknown.
+func (rb *readback) confirm(ctx context.Context, worker int, file *outline, kept map[string]bool) string {
+	rb.started.Store(&startConfig{worker, file})
+	ctx, cancel := context.WithTimeout(ctx, masterTimeout)
 	defer cancel()
-	servers, err := p.serversOf(ctx, worker)
+	servers, err := rb.servers(ctx, worker)
 	if err != nil {
-		p.logger.WarnContext(ctx, "servers of the new worker not read", "error", err)
+		rb.logger.WarnContext(ctx, "reading the servers of the new worker failed", "error", err)
 		return ""
 	}
 	problem, found := "", 0
@@ -129,18 +125,18 @@ func (p *Process) confirm(ctx context.Context, worker int, file *outline, kept m
 	if problem != "" {
 		return problem
 	}
-	if err := p.tryListeners(ctx, worker, file.binds); err != nil {
+	if err := rb.tryListeners(ctx, worker, file.binds); err != nil {
 		return err.Error()
 	}
 	return ""
 }
 
-// serversOf reads how the servers of a worker stand. The one before may take a last
-// connection.
-func (p *Process) serversOf(ctx context.Context, worker int) (servers []statsock.Server, err error) {
+// servers reads the servers of a worker. It repeats the question when the previous worker
+// takes it.
+func (rb *readback) servers(ctx context.Context, worker int) (servers []statsock.Server, err error) {
 	last := errors.New("another worker answers")
 	err = poll(ctx, func() (bool, error) {
-		session, err := p.worker(ctx).Begin(ctx)
+		session, err := rb.router.client(ctx).Begin(ctx)
 		if err != nil {
 			last = err
 			return false, nil
@@ -159,7 +155,7 @@ func (p *Process) serversOf(ctx context.Context, worker int) (servers []statsock
 	return servers, err
 }
 
-// count is how many servers HAProxy has at least.
+// count is the minimum number of servers that HAProxy must have.
 func (o *outline) count() (n int) {
 	for _, servers := range o.servers {
 		for _, d := range servers {
@@ -172,22 +168,22 @@ func (o *outline) count() (n int) {
 }
 
 // mismatch says how a server of a new worker differs from its definition; "": it does
-// not. Weight and state of one that is kept are the administrator's, and others are
-// an agent's, or those of the server that is tracked.
-func (d *definition) mismatch(s statsock.Server, isKept bool) string {
+// not. The weight and state of a kept server are the administrator's. An agent or a
+// tracked server may also set them.
+func (d *serverDefinition) mismatch(s statsock.Server, isKept bool) string {
 	problem := d.deviation(s)
 	if problem == "" {
-		problem = d.elsewhere(s)
+		problem = d.otherAddress(s)
 	}
 	isFree := isKept || d.unclear || d.asksAgent || d.track != ""
 	switch {
 	case problem != "" || isFree:
 	case s.Weight != d.weight:
-		problem = has("weight", strconv.Itoa(s.Weight), strconv.Itoa(d.weight))
+		problem = difference("weight", strconv.Itoa(s.Weight), strconv.Itoa(d.weight))
 	case s.Draining:
 		problem = "drains"
-	case s.Maintenance != d.disabled && d.address.Host.IsIP(): // or its name has no address yet
-		problem = has("maintenance", onOff(s.Maintenance), onOff(d.disabled))
+	case s.Maintenance != d.disabled && d.address.Host.IsIP(): // otherwise its name may have no address yet
+		problem = difference("maintenance", onOff(s.Maintenance), onOff(d.disabled))
 	}
 	if problem == "" {
 		return ""
@@ -195,14 +191,14 @@ func (d *definition) mismatch(s statsock.Server, isKept bool) string {
 	return "server " + s.Backend + "/" + s.Name + " " + problem
 }
 
-// deviation says which of TLS and the addresses and ports of checks and agents a server
-// has otherwise than its definition; "": none.
-func (d *definition) deviation(s statsock.Server) string {
+// deviation says how TLS, or the address or port of the check or agent of a server,
+// differs from its definition; "": they do not.
+func (d *serverDefinition) deviation(s statsock.Server) string {
 	if d.unclear || s.Partial {
 		return ""
 	}
 	if s.TLS != d.tls {
-		return has("TLS", onOff(s.TLS), onOff(d.tls))
+		return difference("TLS", onOff(s.TLS), onOff(d.tls))
 	}
 	for _, a := range []struct {
 		what string
@@ -211,25 +207,25 @@ func (d *definition) deviation(s statsock.Server) string {
 		want lb.HostPort
 	}{{"check", s.CheckAddress, s.CheckPort, d.check}, {"agent", s.AgentAddress, s.AgentPort, d.agent}} {
 		if a.port != int(a.want.Port) {
-			return has(a.what+" port", strconv.Itoa(a.port), strconv.Itoa(int(a.want.Port)))
+			return difference(a.what+" port", strconv.Itoa(a.port), strconv.Itoa(int(a.want.Port)))
 		}
 		if host := address(a.host, 0).Host; host != a.want.Host {
-			return has(a.what+" address", string(host), string(a.want.Host))
+			return difference(a.what+" address", string(host), string(a.want.Host))
 		}
 	}
 	return ""
 }
 
-// elsewhere says that a server has another address than its definition; "": it has not,
-// or the address belongs to a name.
-func (d *definition) elsewhere(s statsock.Server) string {
+// otherAddress says that a server has another address than its definition; "": it does
+// not, or the definition has a name.
+func (d *serverDefinition) otherAddress(s statsock.Server) string {
 	if got := address(s.Address, s.Port); !d.unclear && d.address.Host.IsIP() && got != d.address {
-		return has("address", got.String(), d.address.String())
+		return difference("address", got.String(), d.address.String())
 	}
 	return ""
 }
 
-func has(what, got, want string) string {
+func difference(what, got, want string) string {
 	none := func(s string) string {
 		if s == "" {
 			return "none"

@@ -20,17 +20,17 @@ import (
 
 // TestWhatAWorkerLacksIsProbed at its start, whatever its version.
 func TestWhatAWorkerLacksIsProbed(t *testing.T) {
-	each(t, func(l *lab) {
-		s := l.raise(pool("live", well(l.t, "a")))
-		if got := l.state().Lacks; got != "" {
-			l.t.Errorf("lacks %s", got)
+	each(t, func(fx *fixture) {
+		s := fx.raise(pool("live", well(fx.t, "a")))
+		if got := fx.state().Lacks; got != "" {
+			fx.t.Errorf("lacks %s", got)
 		}
 		tame := bytes.Replace(s.render(s.running).Bytes, []byte("level admin"), []byte("level operator"), 1)
-		if _, err := l.Apply(l.t.Context(), tame, ""); err != nil {
-			l.t.Fatal(err)
+		if _, err := fx.Apply(fx.t.Context(), tame, ""); err != nil {
+			fx.t.Fatal(err)
 		}
-		if got := l.state().Lacks; got != "level admin" {
-			l.t.Errorf("a socket of level operator lacks %q", got)
+		if got := fx.state().Lacks; got != "level admin" {
+			fx.t.Errorf("a socket of level operator lacks %q", got)
 		}
 	})
 }
@@ -49,19 +49,19 @@ func TestTooManyServersAreTold(t *testing.T) {
 			testkit.Eventually(t, patience, func() error { // busy while a process that starts now has it open
 				return exec.CommandContext(t.Context(), limited, "-v").Run()
 			})
-			l := newLab(t, limited)
+			fx := newFixture(t, limited)
 			few, many := pool("live", well(t, "a")), pool("live", well(t, "a"))
 			for i := range 400 {
 				many.Members = append(many.Members, lb.Member{Address: lb.HostPort{Host: "127.0.0.9", Port: uint16(1000 + i)}, Weight: 1})
 			}
-			s := l.raise(few)
+			s := fx.raise(few)
 			next, _ := s.next(many)
-			_, err := l.Apply(t.Context(), s.render(next).Bytes, "x")
+			_, err := fx.Apply(t.Context(), s.render(next).Bytes, "x")
 			refused, ok := errors.AsType[*lb.RefusedError](err)
 			if !ok || refused.Stage != "start" || !haproxy.LacksFiles(refused.Output) {
 				t.Errorf("got %v", err)
 			}
-			if got := l.answered(); got["a"] != 20 {
+			if got := fx.answered(); got["a"] != 20 {
 				t.Errorf("%v answered", got)
 			}
 			few.Balance = "leastconn"
@@ -73,41 +73,41 @@ func TestTooManyServersAreTold(t *testing.T) {
 
 // observed is what a release of HAProxy does, by the rows of the table in the
 // documentation.
-func observed(l *lab) map[string]string {
+func observed(fx *fixture) map[string]string {
 	word := map[bool]string{true: "yes", false: "no"}
-	s := l.raise(pool("live", well(l.t, "a")))
-	client := statsock.New(l.cfg.StatsSocket)
-	offer, err := client.Offer(l.t.Context())
+	s := fx.raise(pool("live", well(fx.t, "a")))
+	client := statsock.New(fx.cfg.StatsSocket)
+	offer, err := client.Offer(fx.t.Context())
 	if err != nil {
-		l.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
 	servers := offer.Has("set server") && offer.Has("show servers state") && offer.Has("show servers conn")
 	path := "slots"
-	if l.state().Lacks != "" {
+	if fx.state().Lacks != "" {
 		path = "reload"
 	}
-	session, err := client.Begin(l.t.Context())
+	session, err := client.Begin(fx.t.Context())
 	if err != nil {
-		l.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
 	defer session.End()
-	answers, err := session.Do(l.t.Context(), "set server live/s2 addr 127.0.0.9 port 9", "show servers state live")
+	answers, err := session.Do(fx.t.Context(), "set server live/s2 addr 127.0.0.9 port 9", "show servers state live")
 	if err != nil {
-		l.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
 	effect := "a moment after the answer"
 	if strings.Contains(answers[1], " s2 127.0.0.9 ") {
 		effect = "with the answer"
 	}
-	testkit.Eventually(l.t, patience, func() error {
+	testkit.Eventually(fx.t, patience, func() error {
 		if got := s.server("s2").Address.Host; got != "127.0.0.9" {
 			return fmt.Errorf("s2 has the address %s", got)
 		}
 		return nil
 	})
-	reply, err := statsock.NewMaster(l.cfg.MasterSocket).Reload(l.t.Context())
+	reply, err := statsock.NewMaster(fx.cfg.MasterSocket).Reload(fx.t.Context())
 	if err != nil {
-		l.t.Fatal(err)
+		fx.t.Fatal(err)
 	}
 	return map[string]string{
 		"servers can be changed and read back (`set server`, `show servers state`)": word[servers],
@@ -141,18 +141,18 @@ func TestReleasesAreDocumented(t *testing.T) {
 			rows[cells[0]] = cells[1:]
 		}
 	}
-	each(t, func(l *lab) {
-		version, err := l.Version(l.t.Context())
+	each(t, func(fx *fixture) {
+		version, err := fx.Version(fx.t.Context())
 		if err != nil {
-			l.t.Fatal(err)
+			fx.t.Fatal(err)
 		}
 		column := slices.IndexFunc(releases, func(r string) bool { return version == r || strings.HasPrefix(version, r+"-") })
 		if column < 0 {
-			l.t.Skipf("%s is none of %q", version, releases)
+			fx.t.Skipf("%s is none of %q", version, releases)
 		}
-		for row, want := range observed(l) {
+		for row, want := range observed(fx) {
 			if got := rows[row]; len(got) <= column || got[column] != want {
-				l.t.Errorf("%s: it is %s, and the table says %q", row, want, got)
+				fx.t.Errorf("%s: it is %s, and the table says %q", row, want, got)
 			}
 		}
 	})
@@ -163,7 +163,7 @@ func TestReleasesAreDocumented(t *testing.T) {
 func BenchmarkRelease(b *testing.B) {
 	for _, binary := range testkit.HAProxies(b) {
 		b.Run(binary.Version, func(b *testing.B) {
-			l := newLab(b, binary.Path)
+			fx := newFixture(b, binary.Path)
 			var sets [2]lb.Pool
 			for i := range sets {
 				sets[i] = pool("live")
@@ -172,7 +172,7 @@ func BenchmarkRelease(b *testing.B) {
 					sets[i].Members = append(sets[i].Members, lb.Member{Address: address, Weight: 1})
 				}
 			}
-			s := l.raise(sets[0])
+			s := fx.raise(sets[0])
 			var switches, reloads, large []time.Duration
 			for i := range 60 {
 				wanted, change := s.next(sets[1-i%2])

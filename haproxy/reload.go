@@ -4,263 +4,157 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
-	"syscall"
+	"log/slog"
 	"time"
 
 	"thalassa/lb"
-	"thalassa/statsock"
 )
+
+// A reloader reloads HAProxy and checks what the new worker has.
+type reloader struct {
+	cfg        *Config
+	logger     *slog.Logger
+	files      *configFiles
+	startupLog *startupLog
+	finder     *finder
+	router     *router
+	keeper     *pathKeeper
+	recovery   *recovery
+	stateFile  *stateFile
+	readback   *readback
+	waiter     *workerWaiter
+}
+
+// reload makes the master read the file on disk, and waits until a new worker serves and
+// has what the file says. The error is a *lb.RefusedError of stage "start" when HAProxy
+// does not start with the file, or has something else. The caller must find out whether
+// the old worker still serves. After another error the outcome is unknown. The reload
+// also recovers lost paths where possible.
+func (rl *reloader) reload(ctx context.Context, before observation, config []byte, fingerprint string) (worker int, err error) {
+	if err := rl.keeper.clearForReload(before.master); err != nil {
+		return 0, fmt.Errorf("reloading haproxy: %w", err)
+	}
+	_, _ = rl.router.showInfo(ctx) // notices a lost stats socket
+	defer rl.recovery.noteReload(ctx, before)()
+	file, readErr := rl.files.read(rl.cfg.ConfigPath)
+	var anew []byte
+	if paths := rl.recovery.lostPaths(ctx, before); readErr == nil && len(paths) > 0 {
+		anew = respelled(file, paths, rl.recovery.nextSpelling())
+	}
+	if anew == nil {
+		return rl.reloadFile(ctx, before, config, fingerprint)
+	}
+	if err := replace(rl.cfg.ConfigPath, anew); err != nil {
+		return 0, fmt.Errorf("reloading haproxy: %w", err)
+	}
+	if config == nil {
+		worker, err = rl.reloadFile(ctx, before, nil, "")
+	} else {
+		worker, err = rl.reloadFile(ctx, before, anew, fingerprint)
+	}
+	if hasContent(rl.cfg.ConfigPath, anew) {
+		if err := replace(rl.cfg.ConfigPath, file); err != nil {
+			rl.logger.ErrorContext(ctx, "restoring the usual spelling of sockets failed", "path", rl.cfg.ConfigPath, "error", err)
+		}
+	}
+	if !errors.As(err, new(*lb.RefusedError)) {
+		return worker, err
+	}
+	rl.logger.WarnContext(ctx, "creating lost sockets failed, reloading without them", "error", err)
+	if before, err = rl.finder.awaitAnswer(ctx); err != nil || !before.isRunning() {
+		return 0, &lb.UnavailableError{What: "HAProxy ended during the reload"}
+	}
+	return rl.reloadFile(ctx, before, config, fingerprint)
+}
 
 const (
-	// resendAfter is how long a reload may leave no trace until it is asked for
-	// again: a master that was executing itself anew has not read the command.
+	// resendAfter is how long a reload may have no effect until it is requested again: a
+	// master that was re-executing itself has not read the command.
 	resendAfter = 500 * time.Millisecond
-	// deafAfter is how long a new worker that lives may fail to answer on the
-	// stats socket.
-	deafAfter = 3 * time.Second
+	// unreachableAfter is how long a living new worker may not answer on the stats
+	// socket.
+	unreachableAfter = 3 * time.Second
 )
 
-// A birth is the wait for a new worker.
-type birth struct {
-	p *Process
-	// old are the workers that were there before.
-	old []int
-	// reloads and failed of the master before; -1 when it could not be asked.
-	reloads, failed int
-	// expect is the fingerprint that the new worker must show, of config; "": any.
-	expect string
-	config []byte
-
-	// reachable: the stats socket led to the worker before, or there was none.
-	reachable bool
-
-	worker  int       // seen at the master; 0: not yet
-	since   time.Time // when it was seen
-	unheard bool      // the master answers, and knows of no reload
-}
-
-func (p *Process) newBirth(before view, config []byte, fingerprint string) *birth {
-	b := &birth{p: p, old: before.workers(), reloads: -1, config: config, reachable: p.lostSocket() == "" || !before.running()}
-	if before.procs != nil {
-		b.reloads, b.failed = before.procs.Master.Reloads, before.procs.Failed
-	}
-	if carries(config, fingerprint) {
-		b.expect = fingerprint
-	}
-	return b
-}
-
-// reloadFile is reload with the file on disk as it is: the new worker has what it says.
-func (p *Process) reloadFile(ctx context.Context, before view, config []byte, fingerprint string) (worker int, err error) {
-	file := p.readOutline()
-	worker, kept, err := p.replaceWorker(ctx, before, file, config, fingerprint)
+// reloadFile is reload with the file on disk as it is.
+func (rl *reloader) reloadFile(ctx context.Context, before observation, config []byte, fingerprint string) (worker int, err error) {
+	file := rl.files.readOutline()
+	worker, kept, err := rl.replaceWorker(ctx, before, file, config, fingerprint)
 	if err != nil {
 		return 0, err
 	}
-	return p.assure(ctx, worker, file, kept, config, fingerprint)
+	return rl.confirmOrReplace(ctx, worker, file, kept, config, fingerprint)
 }
 
-// replaceWorker is reloadFile without a look at what the new worker has. kept are the
-// servers that have their weight and state from the worker before. A nil file hands
-// over nothing.
-func (p *Process) replaceWorker(ctx context.Context, before view, file *installedFile, config []byte, fingerprint string) (worker int, kept map[string]bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.ReloadTimeout)
+// replaceWorker is reloadFile without the check of what the new worker has. kept are the
+// servers that keep the weight and state of the previous worker. With a nil file no
+// state is handed over.
+func (rl *reloader) replaceWorker(ctx context.Context, before observation, file *installedFile, config []byte, fingerprint string) (worker int, kept map[string]bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, rl.cfg.ReloadTimeout)
 	defer cancel()
-	before = p.calm(ctx, before)
-	b := p.newBirth(before, config, fingerprint)
+	before = rl.awaitOtherReload(ctx, before)
+	w := rl.waiter.newWait(before, config, fingerprint)
 	if before.procs == nil {
 		for _, worker := range children(before.master.pid) {
-			b.old = append(b.old, worker.pid)
+			w.old = append(w.old, worker.pid)
 		}
-		if info, err := p.showInfo(ctx); err == nil {
-			b.old = append(b.old, info.PID)
+		if info, err := rl.router.showInfo(ctx); err == nil {
+			w.old = append(w.old, info.PID)
 		}
 	}
 	if file != nil {
 		var forget func()
-		kept, forget = p.carryState(ctx, file.content, file.outline)
+		kept, forget = rl.stateFile.fill(ctx, file.content, file.outline)
 		defer forget()
 	}
-	p.begin()
-	err = b.ask(ctx, before)
+	rl.startupLog.setMark()
+	err = w.ask(ctx, before)
 	if err == nil {
 		asked := time.Now()
 		err = poll(ctx, func() (bool, error) {
-			done, err := b.look(ctx)
-			if !done && err == nil && b.unheard && time.Since(asked) > resendAfter {
-				asked, err = time.Now(), b.ask(ctx, before)
+			done, err := w.isDone(ctx)
+			if !done && err == nil && w.isUnheard && time.Since(asked) > resendAfter {
+				asked, err = time.Now(), w.ask(ctx, before)
 			}
 			return done, err
 		})
 	}
 	switch {
 	case err == nil:
-		p.logger.InfoContext(ctx, "haproxy reloaded", "worker_pid", b.worker)
-		return b.worker, kept, nil
+		rl.logger.InfoContext(ctx, "haproxy reloaded", "worker_pid", w.worker)
+		return w.worker, kept, nil
 	case ctx.Err() != nil:
-		err = fmt.Errorf("no new worker serves after %s: %w", p.cfg.ReloadTimeout, ctx.Err())
+		err = fmt.Errorf("no new worker serves after %s: %w", rl.cfg.ReloadTimeout, ctx.Err())
 	}
 	return 0, nil, fmt.Errorf("reloading haproxy: %w", err)
 }
 
-// calm waits until no reload by somebody else is under way, as far as that can be
-// seen, and returns how HAProxy stands then. HAProxy 3.2 ends a new worker that takes
-// over at the moment of the next reload, and its connections are reset after a second
-// in which nobody accepts others.
-func (p *Process) calm(ctx context.Context, v view) view {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// awaitOtherReload waits until no visible reload by another program is under way. It
+// returns the last observation. If a reload follows while a new worker takes over,
+// HAProxy 3.2 ends that worker: nobody accepts connections for a second, and its own are
+// reset.
+func (rl *reloader) awaitOtherReload(ctx context.Context, seen observation) observation {
+	ctx, cancel := context.WithTimeout(ctx, masterTimeout)
 	defer cancel()
-	_ = poll(ctx, func() (bool, error) { // what does not end in that time is not waited for
-		if !p.isReloading(ctx, v) {
+	_ = poll(ctx, func() (bool, error) { // a longer reload is not waited for
+		if !rl.isReloading(ctx, seen) {
 			return true, nil
 		}
-		now, err := p.look(ctx)
+		now, err := rl.finder.observe(ctx)
 		if now.procs != nil {
-			v = now
+			seen = now
 		}
 		return false, err
 	})
-	return v
+	return seen
 }
 
-// isReloading reports whether another worker answers on the stats socket than the
-// master's present one.
-func (p *Process) isReloading(ctx context.Context, v view) bool {
-	if v.procs == nil || v.procs.Failed > 0 {
+// isReloading reports whether the worker on the stats socket is not the master's present
+// one.
+func (rl *reloader) isReloading(ctx context.Context, seen observation) bool {
+	if seen.procs == nil || seen.procs.Failed > 0 {
 		return false
 	}
-	info, err := p.showInfo(ctx)
-	return err == nil && (info.Stopping || !v.procs.Present(info.PID))
-}
-
-// ask sends the reload once. Whether it arrived shows later, in look.
-func (b *birth) ask(ctx context.Context, before view) error {
-	switch {
-	case foreign(before.silent): // a new master could not take the path either
-		return before.silent
-	case before.procs == nil:
-		// The socket is lost (somebody cleaned up its directory): the signal does the
-		// same and brings the socket back.
-		return b.p.signal(ctx, member{identity: before.master}, syscall.SIGUSR2)
-	}
-	reply, err := b.p.master.Reload(ctx)
-	switch {
-	case err == nil && reply.Conclusive && !reply.Success:
-		return b.refused(reply.Log, "the reload has failed")
-	case err == nil, statsock.NotListening(err), errors.Is(err, syscall.EAGAIN):
-		return nil
-	}
-	return err
-}
-
-// look reports whether a new worker serves. The master's death is a refusal.
-func (b *birth) look(ctx context.Context) (bool, error) {
-	v, err := b.p.look(ctx)
-	switch {
-	case err != nil:
-		return false, err
-	case !v.running() && v.silent == nil:
-		return false, b.ended()
-	}
-	return b.judge(ctx, v)
-}
-
-// ended is the error for a master that is gone: a refusal, unless it was somebody's
-// signal that has ended it.
-func (b *birth) ended() error {
-	if how := b.p.killed(); how != "" {
-		return &lb.UnavailableError{What: "HAProxy was ended while it took the configuration (" + how + "), which says nothing about that"}
-	}
-	return b.refused("", "haproxy's master has ended")
-}
-
-// judge is look for a master that lives. One more failed reload is a refusal,
-// as is a worker that came and went.
-func (b *birth) judge(ctx context.Context, v view) (bool, error) {
-	b.unheard = v.procs != nil && v.procs.Master.Reloads == b.reloads
-	switch {
-	case v.procs == nil:
-		return false, nil
-	case v.procs.Failed > b.failed && !b.unheard:
-		return false, b.refused("", "the master counts one more failed reload")
-	}
-	worker := b.newest(v.procs.Workers)
-	if worker == 0 {
-		if b.worker != 0 && len(v.procs.Workers) == 0 {
-			return false, b.refused("", fmt.Sprintf("the new worker (process %d) has ended", b.worker))
-		}
-		return false, nil
-	}
-	if worker != b.worker {
-		b.worker, b.since = worker, time.Now()
-	}
-	return b.serves(ctx, v)
-}
-
-// newest is the worker that was not there before; 0: none yet.
-func (b *birth) newest(workers []statsock.Process) int {
-	for _, w := range workers {
-		if !slices.Contains(b.old, w.PID) {
-			return w.PID
-		}
-	}
-	return 0
-}
-
-// serves reports whether it is the new worker, with the expected configuration,
-// that answers on the stats socket.
-func (b *birth) serves(ctx context.Context, v view) (bool, error) {
-	info, err := b.p.showInfo(ctx)
-	if err == nil && info.PID == b.worker && !info.Stopping {
-		if why := b.p.lostSocket(); why != "" && b.reachable && !b.p.namesSocket() {
-			return false, b.unreachable()
-		}
-		if b.expect == "" || fingerprint(info) == b.expect {
-			return true, nil
-		}
-		// Somebody else's reload has taken another file, which may be there still: ask
-		// again.
-		b.old, b.worker, b.reloads = append(b.old, b.worker), 0, v.procs.Master.Reloads
-		if !sameFile(b.p.cfg.ConfigPath, b.config) {
-			err = replace(b.p.cfg.ConfigPath, b.config)
-		}
-		return false, err
-	}
-	if time.Since(b.since) < deafAfter {
-		return false, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, question)
-	defer cancel()
-	if _, err := b.p.master.Worker(b.worker).ShowInfo(ctx); err != nil {
-		return false, nil // still starting, or about to be found dead
-	}
-	return false, b.unreachable()
-}
-
-// unreachable is the refusal of a worker that serves and cannot be told anything.
-func (b *birth) unreachable() error {
-	return b.refused("", fmt.Sprintf("the new worker (process %d) runs, but does not answer on %[2]s; "+
-		`is there a line "stats socket %[2]s level admin" in the global section?`, b.worker, b.p.cfg.StatsSocket))
-}
-
-// namesSocket reports whether the file on disk has the stats socket.
-func (p *Process) namesSocket() bool {
-	config, err := p.read(p.cfg.ConfigPath)
-	return err == nil && respelled(config, []string{p.cfg.StatsSocket}, 0) != nil
-}
-
-// refused makes the error out of HAProxy's words, which are the answer to the
-// reload or what it wrote to the startup log, or else out of what was seen. Among
-// alerts the warnings are left out: at a reload most are the old worker's.
-func (b *birth) refused(words, seen string) error {
-	if words == "" {
-		words = b.p.written()
-	}
-	words, alerted := alerts(masked(words, b.p.cfg.ConfigPath, b.config))
-	if !alerted && seen != "" {
-		words = seen + "\n" + words
-	}
-	return &lb.RefusedError{Stage: "start", Output: strings.TrimSpace(words)}
+	info, err := rl.router.showInfo(ctx)
+	return err == nil && (info.Stopping || !seen.procs.Present(info.PID))
 }

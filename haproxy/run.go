@@ -8,199 +8,203 @@ import (
 )
 
 const (
-	// patrolInterval is the time between two looks at a HAProxy that is not our
-	// child; one look reads a file in /proc.
-	patrolInterval = time.Second
-	// arrival is the same where Pacemaker starts HAProxy, which is to be noticed
+	// watchInterval is the time between two checks of a HAProxy that is not our child. A
+	// check reads a file in /proc.
+	watchInterval = time.Second
+	// pacemakerInterval is the same where Pacemaker starts HAProxy, which must be noticed
 	// at once.
-	arrival = 100 * time.Millisecond
-	// firstDelay and lastDelay bound the back-off between starts that fail, or
-	// of a HAProxy that does not live for healthyAfter.
+	pacemakerInterval = 100 * time.Millisecond
+	// firstDelay and lastDelay bound the back-off between failed starts, and between
+	// starts of a HAProxy that does not live for healthyAfter.
 	firstDelay   = time.Second
 	lastDelay    = 30 * time.Second
 	healthyAfter = time.Minute
 )
 
-// An Exit is an end of HAProxy that nobody here asked for.
+// An Exit is an end of HAProxy that Stop has not caused.
 type Exit struct {
-	// Appeared: nothing has ended, but Pacemaker has started HAProxy, and it
-	// serves.
+	// Appeared: HAProxy has not ended. Pacemaker has started it, and it serves.
 	Appeared bool
 
 	Time  time.Time // when it was noticed
 	Cause string    // how it ended, with HAProxy's first alert where it wrote one
-	// Restarted says that HAProxy runs again; otherwise a second Exit follows
-	// once it does.
+	// Restarted: HAProxy runs again. Otherwise a second Exit follows once it does.
 	Restarted bool
-	WorkerPID int   // that serves now; 0 when none does
-	Err       error // why it could not be started again, or yet
+	WorkerPID int   // the serving worker; 0: none
+	Err       error // why it is not running again
 }
 
 // Run watches HAProxy until ctx ends, which is no error; it never stops HAProxy.
-// It notices within about a second when a HAProxy that it has seen running is
-// gone. A Managed one it starts again with the file on disk or, if that does not
-// start, with the last good one, and tries on with a growing delay; an External
-// one it only reports, and one of Pacemaker's without an error, and also when it
-// appears. A HAProxy that never ran it does not start, nor one that
-// Stop has ended.
+// It notices the end of a running HAProxy within about a second. It starts a Managed
+// HAProxy again with the file on disk or, if HAProxy refuses that, with the last good
+// one; it repeats this with a growing delay. It only reports the end of an External
+// HAProxy. It reports the start and the end of Pacemaker's HAProxy without an error. It
+// does not start a HAProxy that never ran, or that Stop has ended.
 //
-// At first it removes what programs that were killed have staged beside
-// ConfigPath.
+// Before, it removes files that killed programs have staged beside ConfigPath.
 //
-// notify is called from Run's goroutine, once for each end, and a second time
-// when HAProxy did not run again at once and does now. It may be nil. Only one
-// Run may be under way.
+// Run calls notify from its goroutine once for each end, and a second time when HAProxy
+// runs again later. notify may be nil. Only one Run may be active.
 func (p *Process) Run(ctx context.Context, notify func(Exit)) error {
-	interval := patrolInterval
+	interval := watchInterval
 	if p.cfg.Mode == Pacemaker {
-		interval = arrival
+		interval = pacemakerInterval
 	}
-	p.sweep(ctx)
+	p.files.sweep(ctx)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	w := watch{p: p, notify: notify}
 	for {
-		w.patrol(ctx)
+		w.check(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-		case <-p.died:
+		case <-p.child.died:
 		}
 	}
 }
 
-// A watch is what Run knows from one patrol to the next.
+// A watch is the state of Run.
 type watch struct {
 	p      *Process
 	notify func(Exit)
 
-	seen  identity  // the master that is watched; zero: none yet
-	since time.Time // it is watched
-	down  *Exit     // reported and not running again yet
+	seen  identity  // the watched master; zero: none yet
+	since time.Time // seen is watched
+	down  *Exit     // the reported end of a HAProxy that is down; nil: it runs
 	delay time.Duration
-	next  time.Time // no start before
+	next  time.Time // earliest time of the next start
 }
 
-// patrol looks after HAProxy once. While it lives that costs a few files.
-func (w *watch) patrol(ctx context.Context) {
-	w.p.trim()
+// check checks HAProxy once. While HAProxy lives it reads a few files.
+func (w *watch) check(ctx context.Context) {
+	w.p.startupLog.trim()
 	if w.seen.pid == 0 {
 		w.adopt(ctx)
-		w.welcome(ctx)
+		w.reportAppeared(ctx)
 	}
 	if w.seen.pid == 0 {
 		return
 	}
 	if w.down == nil && w.seen.alive() {
-		w.p.keepPaths(ctx, w.seen)
+		w.p.keeper.keepFolders(w.seen)
+		w.p.pidFile.keep(w.seen)
+		w.checkSocket(ctx)
 		return
 	}
-	if w.p.take(ctx) != nil {
+	if w.p.changes.lock(ctx) != nil {
 		return
 	}
-	defer w.p.release()
-	v, err := w.p.settle(ctx)
+	defer w.p.changes.unlock()
+	seen, err := w.p.finder.awaitAnswer(ctx)
 	switch {
 	case ctx.Err() != nil:
-	case w.down == nil && w.p.hasStopped(w.seen):
+	case w.down == nil && w.p.stopper.hasStopped(w.seen):
 		*w = watch{p: w.p, notify: w.notify}
-	case err == nil && v.running():
-		w.reappear(ctx, v.master)
-	case w.p.isHalted():
+	case err == nil && seen.isRunning():
+		w.checkReplaced(ctx, seen.master)
+	case w.p.stopper.isHalted():
 		*w = watch{p: w.p, notify: w.notify}
 	case w.p.cfg.Mode == External:
-		w.report(w.p.cause(w.seen), err)
+		w.reportDown(w.cause(w.seen), err)
 	case w.p.cfg.Mode == Pacemaker:
-		w.tell(Exit{Time: time.Now(), Cause: w.p.cause(w.seen), Err: err})
-		w.p.remember(identity{})
+		w.emit(Exit{Time: time.Now(), Cause: w.cause(w.seen), Err: err})
+		w.p.finder.setLast(identity{})
 		*w = watch{p: w.p, notify: w.notify}
 	default:
 		w.restart(context.WithoutCancel(ctx))
 	}
 }
 
-// adopt begins to watch what runs, if anything does.
+// checkSocket notices a lost stats socket.
+func (w *watch) checkSocket(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	_ = w.p.router.client(ctx)
+}
+
+// adopt begins to watch a running HAProxy.
 func (w *watch) adopt(ctx context.Context) {
-	w.p.beginOnce()
-	w.seen, w.since = w.p.lastSeen(), time.Now()
+	w.p.startupLog.setMarkOnce()
+	w.seen, w.since = w.p.finder.last(), time.Now()
 	if w.seen.pid != 0 {
 		return
 	}
-	if v, err := w.p.look(ctx); err == nil {
-		w.seen = v.master
+	if seen, err := w.p.finder.observe(ctx); err == nil {
+		w.seen = seen.master
 	}
 }
 
-// welcome tells of a HAProxy that Pacemaker has started, once it serves.
-func (w *watch) welcome(ctx context.Context) {
+// reportAppeared reports a HAProxy that Pacemaker has started, once it serves.
+func (w *watch) reportAppeared(ctx context.Context) {
 	if w.p.cfg.Mode != Pacemaker || w.seen.pid == 0 {
 		return
 	}
-	worker := w.p.serving(ctx)
+	worker := w.p.router.awaitWorker(ctx)
 	if worker == 0 {
-		w.seen = identity{} // the next patrol looks again
+		w.seen = identity{} // the next check observes it again
 		return
 	}
-	w.tell(Exit{Appeared: true, Time: time.Now(), Cause: "pacemaker", WorkerPID: worker})
+	w.emit(Exit{Appeared: true, Time: time.Now(), Cause: "pacemaker", WorkerPID: worker})
 }
 
-// reappear takes note of a master that somebody else has started.
-func (w *watch) reappear(ctx context.Context, master identity) {
-	cause := w.p.cause(w.seen)
-	worker := w.p.serving(ctx)
+// checkReplaced reports a master that another program has started, once it serves.
+func (w *watch) checkReplaced(ctx context.Context, master identity) {
+	cause := w.cause(w.seen)
+	worker := w.p.router.awaitWorker(ctx)
 	if worker == 0 {
-		w.report(cause, errors.New("it was started again, but does not serve yet"))
+		w.reportDown(cause, errors.New("it was started again, but does not serve yet"))
 		return
 	}
-	w.back(cause, master, worker)
+	w.reportRunning(cause, master, worker)
 }
 
-// restart starts HAProxy again, no sooner than the back-off allows.
+// restart starts HAProxy again, after the back-off.
 func (w *watch) restart(ctx context.Context) {
 	now := time.Now()
 	if w.down == nil && now.Sub(w.since) > healthyAfter {
 		w.delay, w.next = 0, time.Time{}
 	}
-	cause := w.p.cause(w.seen)
+	cause := w.cause(w.seen)
 	if now.Before(w.next) {
-		w.report(cause, fmt.Errorf("it will be started again in %s", w.next.Sub(now).Round(time.Second)))
+		w.reportDown(cause, fmt.Errorf("it will be started again in %s", w.next.Sub(now).Round(time.Second)))
 		return
 	}
-	worker, err := w.p.startAgain(ctx)
+	worker, err := w.p.applier.startAgain(ctx)
 	w.delay = min(max(firstDelay, 2*w.delay), lastDelay)
 	w.next = time.Now().Add(w.delay)
 	if err != nil {
-		w.report(cause, err)
+		w.reportDown(cause, err)
 		return
 	}
-	w.back(cause, w.p.lastSeen(), worker)
+	w.reportRunning(cause, w.p.finder.last(), worker)
 }
 
-// back tells that HAProxy runs again, and watches on.
-func (w *watch) back(cause string, master identity, worker int) {
+// reportRunning reports that HAProxy runs again.
+func (w *watch) reportRunning(cause string, master identity, worker int) {
 	if w.down != nil {
 		cause = w.down.Cause
 	}
 	w.seen, w.since, w.down = master, time.Now(), nil
-	w.tell(Exit{Time: time.Now(), Cause: cause, Restarted: true, WorkerPID: worker})
+	w.emit(Exit{Time: time.Now(), Cause: cause, Restarted: true, WorkerPID: worker})
 }
 
-// report tells that HAProxy is down, once.
-func (w *watch) report(cause string, err error) {
+// reportDown reports once that HAProxy is down.
+func (w *watch) reportDown(cause string, err error) {
 	if w.down != nil {
 		return
 	}
 	w.down = &Exit{Time: time.Now(), Cause: cause, Err: err}
-	w.tell(*w.down)
+	w.emit(*w.down)
 }
 
-func (w *watch) tell(exit Exit) {
+func (w *watch) emit(exit Exit) {
 	switch {
 	case exit.Appeared:
-		w.p.logger.Info("haproxy runs here now", "worker_pid", exit.WorkerPID)
+		w.p.logger.Info("haproxy active on this node", "worker_pid", exit.WorkerPID)
 	case w.p.cfg.Mode == Pacemaker && exit.Err == nil && !exit.Restarted:
-		w.p.logger.Info("haproxy runs here no more", "cause", exit.Cause)
+		w.p.logger.Info("haproxy no longer active on this node", "cause", exit.Cause)
 	case exit.Restarted:
 		w.p.logger.Warn("haproxy has ended and runs again", "cause", exit.Cause, "worker_pid", exit.WorkerPID)
 	default:
@@ -211,51 +215,16 @@ func (w *watch) tell(exit Exit) {
 	}
 }
 
-// cause tells how a master ended, as well as can be known.
-func (p *Process) cause(id identity) string {
-	p.mu.Lock()
-	c := p.child
-	p.mu.Unlock()
+// cause says how a master ended, as far as is known.
+func (w *watch) cause(id identity) string {
+	c := w.p.child.last()
 	cause := fmt.Sprintf("process %d is gone", id.pid)
 	if c != nil && c.pid == id.pid {
 		<-c.ended
-		cause = c.exit()
+		cause = c.exitText()
 	}
-	if words := alert(p.masked(p.written())); words != "" {
-		cause += ": " + words
+	if output := firstAlert(w.p.files.mask(w.p.startupLog.sinceMark())); output != "" {
+		cause += ": " + output
 	}
 	return cause
-}
-
-// lastSeen is the master that answered last; zero: none.
-func (p *Process) lastSeen() identity {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.known
-}
-
-// hasStopped reports whether it was Stop that ended a master.
-func (p *Process) hasStopped(master identity) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.stopped == master
-}
-
-// isHalted reports whether HAProxy shall stay down.
-func (p *Process) isHalted() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.halted
-}
-
-// serving waits for a worker that answers; 0: none does.
-func (p *Process) serving(ctx context.Context) (worker int) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	_ = poll(ctx, func() (bool, error) {
-		info, err := p.showInfo(ctx)
-		worker = info.PID
-		return err == nil && !info.Stopping, nil
-	})
-	return worker
 }

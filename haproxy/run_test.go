@@ -17,29 +17,29 @@ import (
 // TestDeath kills the master, then the worker, of a HAProxy that was started by
 // the Process that watches it.
 func TestDeath(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
-		exits := l.run(l.Process)
-		l.apply("one")
-		before := l.state()
-		l.kill(before.MasterPID)
-		exit := l.exit(exits)
-		after := l.state()
+	each(t, func(fx *fixture) {
+		t := fx.t
+		exits := fx.run(fx.Process)
+		fx.apply("one")
+		before := fx.state()
+		fx.kill(before.MasterPID)
+		exit := fx.exit(exits)
+		after := fx.state()
 		if !exit.Restarted || exit.Err != nil || exit.WorkerPID != after.WorkerPID || !strings.Contains(exit.Cause, "signal: killed") {
 			t.Errorf("the master's death: %+v", exit)
 		}
 		if after.MasterPID == before.MasterPID {
 			t.Errorf("%+v is not another master", after)
 		}
-		l.agree("one")
+		fx.agree("one")
 
-		l.kill(after.WorkerPID)
-		exit = l.restarted(exits)
+		fx.kill(after.WorkerPID)
+		exit = fx.restarted(exits)
 		if exit.Err != nil || !strings.Contains(exit.Cause, "exited with code 137") {
 			t.Errorf("the worker's death: %+v", exit)
 		}
-		l.agree("one")
-		l.apply("two")
+		fx.agree("one")
+		fx.apply("two")
 		if len(exits) != 0 {
 			t.Errorf("a reload was taken for a death: %+v", <-exits)
 		}
@@ -48,32 +48,32 @@ func TestDeath(t *testing.T) {
 
 // TestDeathOfAnAdoptedHAProxy: nobody waits for it as for a child.
 func TestDeathOfAnAdoptedHAProxy(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
-		l.apply("one")
-		second := l.another(nil)
+	each(t, func(fx *fixture) {
+		t := fx.t
+		fx.apply("one")
+		second := fx.another(nil)
 		state, err := second.State(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		exits := l.run(second)
-		l.kill(state.MasterPID)
-		exit := l.exit(exits)
+		exits := fx.run(second)
+		fx.kill(state.MasterPID)
+		exit := fx.exit(exits)
 		if !exit.Restarted || exit.Err != nil || !strings.Contains(exit.Cause, "is gone") {
 			t.Errorf("%+v", exit)
 		}
-		l.agree("one")
+		fx.agree("one")
 	})
 }
 
 // TestWordsDoNotFillTheDisk: HAProxy writes a line whenever a server goes down or comes
 // up, and may run for months without a reload.
 func TestWordsDoNotFillTheDisk(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	exits := l.run(l.Process)
-	l.apply("one")
+	fx := newFixture(t, testkit.HAProxy(t))
+	exits := fx.run(fx.Process)
+	fx.apply("one")
 	const line = "[WARNING]  (7) : Server b/s2 is DOWN, reason: Layer4 connection problem.\n"
-	words, err := os.OpenFile(l.cfg.StartupLog, os.O_WRONLY|os.O_APPEND, 0) // as HAProxy has it
+	words, err := os.OpenFile(fx.cfg.StartupLog, os.O_WRONLY|os.O_APPEND, 0) // as HAProxy has it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestWordsDoNotFillTheDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		testkit.Eventually(t, patience, func() error {
-			if n := len(l.file(l.cfg.StartupLog)); n > 1<<20 {
+			if n := len(fx.file(fx.cfg.StartupLog)); n > 1<<20 {
 				return fmt.Errorf("it has %d bytes", n)
 			}
 			return nil
@@ -93,98 +93,98 @@ func TestWordsDoNotFillTheDisk(t *testing.T) {
 	if _, err := words.WriteString("[ALERT]  (7) : the last word\n"); err != nil {
 		t.Fatal(err)
 	}
-	l.kill(l.state().MasterPID)
-	if exit := l.exit(exits); !strings.Contains(exit.Cause, "the last word") {
+	fx.kill(fx.state().MasterPID)
+	if exit := fx.exit(exits); !strings.Contains(exit.Cause, "the last word") {
 		t.Errorf("the cause is %q", exit.Cause)
 	}
 }
 
 // TestDeathWithABadFile: somebody has edited the file since.
 func TestDeathWithABadFile(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	exits := l.run(l.Process)
-	l.apply("one")
+	fx := newFixture(t, testkit.HAProxy(t))
+	exits := fx.run(fx.Process)
+	fx.apply("one")
 	for name, bad := range map[string]string{
 		"no syntax":      "garbage\n",
-		"does not start": string(l.config("bad", "ulimit-n 2000000000")),
+		"does not start": string(fx.config("bad", "ulimit-n 2000000000")),
 		"no file":        "",
 	} {
-		if err := os.WriteFile(l.cfg.ConfigPath, []byte(bad), 0o600); err != nil {
+		if err := os.WriteFile(fx.cfg.ConfigPath, []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if bad == "" {
-			_ = os.Remove(l.cfg.ConfigPath)
+			_ = os.Remove(fx.cfg.ConfigPath)
 		}
-		l.kill(l.state().MasterPID)
-		if exit := l.restarted(exits); exit.WorkerPID == 0 {
+		fx.kill(fx.state().MasterPID)
+		if exit := fx.restarted(exits); exit.WorkerPID == 0 {
 			t.Errorf("%s: %+v", name, exit)
 		}
-		l.agree("one") // with the last good file in its place
+		fx.agree("one") // with the last good file in its place
 	}
 }
 
 // TestDeathWithoutAnyGoodFile: it is told once, and once more when it is over.
 func TestDeathWithoutAnyGoodFile(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	exits := l.run(l.Process)
-	l.apply("one")
-	for _, path := range []string{l.cfg.ConfigPath, l.cfg.ConfigPath + ".last-good"} {
+	fx := newFixture(t, testkit.HAProxy(t))
+	exits := fx.run(fx.Process)
+	fx.apply("one")
+	for _, path := range []string{fx.cfg.ConfigPath, fx.cfg.ConfigPath + ".last-good"} {
 		if err := os.WriteFile(path, []byte(path+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	l.kill(l.state().MasterPID)
-	exit := l.exit(exits)
+	fx.kill(fx.state().MasterPID)
+	exit := fx.exit(exits)
 	var refused *lb.RefusedError
 	if exit.Restarted || exit.WorkerPID != 0 || !errors.As(exit.Err, &refused) || refused.Stage != "start" {
 		t.Errorf("%+v", exit)
 	}
-	if got := l.file(l.cfg.ConfigPath); got != l.cfg.ConfigPath+"\n" {
+	if got := fx.file(fx.cfg.ConfigPath); got != fx.cfg.ConfigPath+"\n" {
 		t.Errorf("the file on disk is now %q", got)
 	}
 	cause := exit.Cause
-	if err := os.WriteFile(l.cfg.ConfigPath, l.config("repaired"), 0o600); err != nil {
+	if err := os.WriteFile(fx.cfg.ConfigPath, fx.config("repaired"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if exit = l.exit(exits); !exit.Restarted || exit.Err != nil || exit.Cause != cause {
+	if exit = fx.exit(exits); !exit.Restarted || exit.Err != nil || exit.Cause != cause {
 		t.Errorf("%+v", exit)
 	}
-	l.agree("repaired")
+	fx.agree("repaired")
 }
 
 // TestDeathBeforeAnApply: whoever comes first starts it, and it is told.
 func TestDeathBeforeAnApply(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	exits := l.run(l.Process)
+	fx := newFixture(t, testkit.HAProxy(t))
+	exits := fx.run(fx.Process)
 	for _, word := range []string{"one", "two", "three"} {
-		l.apply(word)
-		l.kill(l.state().MasterPID)
-		l.apply(word + "again")
-		l.restarted(exits)
+		fx.apply(word)
+		fx.kill(fx.state().MasterPID)
+		fx.apply(word + "again")
+		fx.restarted(exits)
 	}
-	l.apply("end")
+	fx.apply("end")
 }
 
 func TestRunEndsWithoutHAProxyEnding(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
+	fx := newFixture(t, testkit.HAProxy(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- l.Run(ctx, nil) }()
-	l.apply("one")
-	before := l.state()
+	go func() { done <- fx.Run(ctx, nil) }()
+	fx.apply("one")
+	before := fx.state()
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("canceled: %v", err)
 	}
-	if after := l.state(); after != before {
+	if after := fx.state(); after != before {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
-	l.agree("one")
+	fx.agree("one")
 }
 
 // TestExternal: HAProxy belongs to somebody else, here to another Process.
 func TestExternal(t *testing.T) {
-	each(t, func(owner *lab) {
+	each(t, func(owner *fixture) {
 		t := owner.t
 		p := owner.another(func(c *haproxy.Config) { c.Mode = haproxy.External })
 		exits := owner.run(p)
@@ -244,54 +244,54 @@ func TestExternal(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
-		if err := l.Stop(t.Context()); err != nil {
+	each(t, func(fx *fixture) {
+		t := fx.t
+		if err := fx.Stop(t.Context()); err != nil {
 			t.Errorf("nothing runs: %v", err)
 		}
-		exits := l.run(l.Process)
-		l.apply("one")
-		l.apply("two")
-		before := l.state()
+		exits := fx.run(fx.Process)
+		fx.apply("one")
+		fx.apply("two")
+		before := fx.state()
 		// Clients that stay connected are waited for, but not for ever.
-		load := testkit.StartLoad(t, testkit.LoadConfig{Address: l.address(), Host: "test", KeepAlive: 2})
+		load := testkit.StartLoad(t, testkit.LoadConfig{Address: fx.address(), Host: "test", KeepAlive: 2})
 		load.Await(10)
-		if err := l.Stop(t.Context()); err != nil {
+		if err := fx.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
 		load.Stop()
 		if alive(before.MasterPID) || alive(before.WorkerPID) {
 			t.Error("it still runs")
 		}
-		if state := l.state(); state.Running {
+		if state := fx.state(); state.Running {
 			t.Errorf("%+v", state)
 		}
-		for _, path := range []string{l.cfg.PIDPath, l.cfg.MasterSocket, l.cfg.StatsSocket} {
+		for _, path := range []string{fx.cfg.PIDPath, fx.cfg.MasterSocket, fx.cfg.StatsSocket} {
 			if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("%s was left behind: %v", filepath.Base(path), err)
 			}
 		}
-		l.apply("three")
+		fx.apply("three")
 		// Run tells of the next end only.
-		l.kill(l.state().MasterPID)
-		if exit := l.exit(exits); !exit.Restarted || !strings.Contains(exit.Cause, "signal: killed") {
+		fx.kill(fx.state().MasterPID)
+		if exit := fx.exit(exits); !exit.Restarted || !strings.Contains(exit.Cause, "signal: killed") {
 			t.Errorf("Run tells of %+v", exit)
 		}
-		l.agree("three")
+		fx.agree("three")
 	})
 }
 
 // TestStopByForce: a HAProxy that does not react.
 func TestStopByForce(t *testing.T) {
-	l := newLab(t, testkit.HAProxy(t))
-	l.cfg.StopGrace = 200 * 1e6
-	l.Process = l.another(nil)
-	l.apply("one")
-	state := l.state()
+	fx := newFixture(t, testkit.HAProxy(t))
+	fx.cfg.StopGrace = 200 * 1e6
+	fx.Process = fx.another(nil)
+	fx.apply("one")
+	state := fx.state()
 	for _, pid := range []int{state.WorkerPID, state.MasterPID} {
 		testkit.Freeze(t, pid)
 	}
-	if err := l.Stop(t.Context()); err != nil {
+	if err := fx.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if alive(state.MasterPID) || alive(state.WorkerPID) {

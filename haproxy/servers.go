@@ -3,25 +3,37 @@ package haproxy
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"thalassa/lb"
 	"thalassa/statsock"
 )
 
-// Servers reads how every server line of the running HAProxy stands.
+// A runtimeAPI reads and changes servers of the running HAProxy.
+type runtimeAPI struct {
+	changes  changeLock
+	master   *statsock.Master
+	finder   *finder
+	router   *router
+	readback *readback
+
+	lines atomic.Int64 // number of servers when all were read last
+}
+
+// Servers reads the states of all servers of the running HAProxy.
 func (p *Process) Servers(ctx context.Context) ([]lb.ServerState, error) {
-	// Mostly there are as many as before, and there may be ten thousand.
-	servers := make([]lb.ServerState, 0, p.lines.Load())
-	file := p.lastOutline()
-	err := p.worker(ctx).VisitServers(ctx, "", func(s statsock.Server) { servers = append(servers, file.serverState(s)) })
+	// Their number rarely changes, and there may be ten thousand.
+	servers := make([]lb.ServerState, 0, p.runtime.lines.Load())
+	file := p.readback.last()
+	err := p.router.client(ctx).VisitServers(ctx, "", func(s statsock.Server) { servers = append(servers, file.serverState(s)) })
 	if err != nil {
 		return nil, fmt.Errorf("reading the servers of the running haproxy: %w", err)
 	}
-	p.lines.Store(int64(len(servers)))
+	p.runtime.lines.Store(int64(len(servers)))
 	return servers, nil
 }
 
-// serverState is how a server stands, seen beside what its file says.
+// serverState is the state of a server, with how it deviates from the file.
 func (o *outline) serverState(s statsock.Server) lb.ServerState {
 	out := lb.ServerState{
 		Backend: lb.Name(s.Backend), Server: s.Name, Address: address(s.Address, s.Port),
@@ -30,13 +42,13 @@ func (o *outline) serverState(s statsock.Server) lb.ServerState {
 	if d := o.server(out.Backend, s.Name); d != nil {
 		out.Deviation = d.deviation(s)
 		if out.Deviation == "" && lb.SlotIndex(s.Name) < 0 {
-			out.Deviation = d.elsewhere(s)
+			out.Deviation = d.otherAddress(s)
 		}
 	}
 	return out
 }
 
-// byID finds servers by BACKEND/SERVER.
+// byID maps servers by BACKEND/SERVER.
 func byID(list []lb.ServerState) map[string]lb.ServerState {
 	out := make(map[string]lb.ServerState, len(list))
 	for _, s := range list {
@@ -45,7 +57,7 @@ func byID(list []lb.ServerState) map[string]lb.ServerState {
 	return out
 }
 
-// readServers reads how the servers of some backends stand.
+// readServers reads the states of the servers of some backends.
 func (o *outline) readServers(ctx context.Context, session *statsock.Session, about []lb.Name) ([]lb.ServerState, error) {
 	list, err := session.ShowServers(ctx, texts(about)...)
 	if err != nil {
@@ -67,8 +79,7 @@ func texts(names []lb.Name) []string {
 	return out
 }
 
-// address reads one the way lb writes it: HAProxy has another form for some IPv6
-// addresses.
+// address is an address of HAProxy as lb writes it: some IPv6 addresses differ.
 func address(host string, port int) lb.HostPort {
 	a := lb.HostPort{Host: lb.Host(host), Port: uint16(port)} //nolint:gosec // HAProxy's own ports
 	if h, err := lb.ParseHost(host); err == nil {

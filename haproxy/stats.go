@@ -10,16 +10,16 @@ import (
 	"thalassa/statsock"
 )
 
-// Stats reads what the running HAProxy counts for the server lines of a backend,
-// in their order; none while HAProxy does not have that backend. A HAProxy that
-// does not run is a *lb.UnavailableError. A new worker counts from 0.
+// Stats reads the counters of the servers of a backend, in their order; none while HAProxy
+// does not have that backend. A HAProxy that does not run is a *lb.UnavailableError. A
+// new worker counts from 0.
 func (p *Process) Stats(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error) {
-	ctx, cancel := context.WithTimeout(ctx, question)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	lines, err := p.serverLines(ctx, string(backend))
+	lines, err := p.runtime.serverLines(ctx, string(backend))
 	switch {
 	case statsock.NotListening(err):
-		return nil, &lb.UnavailableError{What: "HAProxy is not running, so there is nobody who counts"}
+		return nil, &lb.UnavailableError{What: "statistics are not available: HAProxy is not running"}
 	case err != nil:
 		return nil, fmt.Errorf("reading the statistics of the running haproxy: %w", err)
 	}
@@ -30,10 +30,10 @@ func (p *Process) Stats(ctx context.Context, backend lb.Name) ([]lb.ServerStats,
 	return out, nil
 }
 
-// serverLines asks for a backend's number first. A worker that came in between
-// has other numbers.
-func (p *Process) serverLines(ctx context.Context, backend string) ([]statsock.Stat, error) {
-	backends, err := p.worker(ctx).ShowStatOf(ctx, -1, statsock.KindBackend)
+// serverLines reads the servers of a backend by its number. It drops those of another
+// backend: a new worker has other numbers.
+func (ra *runtimeAPI) serverLines(ctx context.Context, backend string) ([]statsock.Stat, error) {
+	backends, err := ra.router.client(ctx).ShowStatOf(ctx, -1, statsock.KindBackend)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (p *Process) serverLines(ctx context.Context, backend string) ([]statsock.S
 	if i < 0 {
 		return nil, nil
 	}
-	lines, err := p.worker(ctx).ShowStatOf(ctx, backends[i].ProxyID, statsock.KindServer)
+	lines, err := ra.router.client(ctx).ShowStatOf(ctx, backends[i].ProxyID, statsock.KindServer)
 	return slices.DeleteFunc(lines, func(s statsock.Stat) bool { return s.Proxy != backend }), err
 }
 
@@ -56,7 +56,7 @@ func serverStats(s statsock.Stat) lb.ServerStats {
 		ConnectErrors: s.ConnectErrors, Redispatches: s.Redispatches, ResponseErrors: s.ResponseErrors,
 		ResponseTimeMS: int64(s.ResponseTime / time.Millisecond),
 	}
-	// What is no address, such as a path, belongs to no member.
+	// A path is not the address of a member.
 	if address, err := lb.ParseBind(s.Address); err == nil && address.Host != "" {
 		out.Address = lb.HostPort(address)
 	}

@@ -14,8 +14,8 @@ import (
 // TestStats reads the counters of two slots: over a change of the member in one
 // they go on, in a new worker they begin again.
 func TestStats(t *testing.T) {
-	each(t, func(l *lab) {
-		t := l.t
+	each(t, func(fx *fixture) {
+		t := fx.t
 		failing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
 		defer failing.Close()
 		sound := testkit.StartWeb(t, "sound")
@@ -28,17 +28,17 @@ func TestStats(t *testing.T) {
 		}
 		config := func(word string) []byte {
 			return testkit.HAProxyConfig{
-				Description: "thalassa " + word, StatsSocket: l.cfg.StatsSocket, Address: l.address(), Frontend: slot(strconv.Itoa(int(bad.Port))),
+				Description: "thalassa " + word, StatsSocket: fx.cfg.StatsSocket, Address: fx.address(), Frontend: slot(strconv.Itoa(int(bad.Port))),
 			}.Bytes()
 		}
-		if _, err := l.Stats(t.Context(), "live"); !errors.As(err, new(*lb.UnavailableError)) {
+		if _, err := fx.Stats(t.Context(), "live"); !errors.As(err, new(*lb.UnavailableError)) {
 			t.Errorf("before HAProxy runs: %v", err)
 		}
-		if _, err := l.Apply(t.Context(), config("one"), "one"); err != nil {
+		if _, err := fx.Apply(t.Context(), config("one"), "one"); err != nil {
 			t.Fatal(err)
 		}
-		ask(t, l, 3)
-		before := stats(t, l, 2)
+		ask(t, fx, 3)
+		before := stats(t, fx, 2)
 		if s := before[0]; s.Server != "s1" || s.Address != lb.HostPort(bad) || s.Weight != 9 || s.Status != "no check" || s.Requests != 3 ||
 			s.Responses != (lb.Responses{ServerError: 3}) || s.ConnectErrors+s.ResponseErrors+s.Redispatches != 0 {
 			t.Errorf("s1: %+v", s)
@@ -48,29 +48,29 @@ func TestStats(t *testing.T) {
 		}
 
 		good := lb.HostPort{Host: "127.0.0.1", Port: uint16(sound.Port)}
-		if err := l.CarryOut(t.Context(), lb.ServerOp{Backend: "live", Server: "s1", Address: &good}); err != nil {
+		if err := fx.CarryOut(t.Context(), lb.ServerOp{Backend: "live", Server: "s1", Address: &good}); err != nil {
 			t.Fatal(err)
 		}
-		ask(t, l, 2)
-		if s := stats(t, l, 2)[0]; s.Address != good || s.Requests != 5 || s.Responses != (lb.Responses{Success: 2, ServerError: 3}) {
+		ask(t, fx, 2)
+		if s := stats(t, fx, 2)[0]; s.Address != good || s.Requests != 5 || s.Responses != (lb.Responses{Success: 2, ServerError: 3}) {
 			t.Errorf("s1 after a change of its member: %+v", s)
 		}
-		if out, err := l.Apply(t.Context(), config("two"), "two"); err != nil || !out.Reloaded {
+		if out, err := fx.Apply(t.Context(), config("two"), "two"); err != nil || !out.Reloaded {
 			t.Fatalf("reloading: %+v, %v", out, err)
 		}
-		ask(t, l, 1)
-		if s := stats(t, l, 2)[0]; s.Address != lb.HostPort(bad) || s.Requests != 1 {
+		ask(t, fx, 1)
+		if s := stats(t, fx, 2)[0]; s.Address != lb.HostPort(bad) || s.Requests != 1 {
 			t.Errorf("s1 in a new worker: %+v", s)
 		}
-		if list, err := l.Stats(t.Context(), "web"); err != nil || len(list) != 0 {
+		if list, err := fx.Stats(t.Context(), "web"); err != nil || len(list) != 0 {
 			t.Errorf("a frontend has the servers %+v, %v", list, err)
 		}
 	})
 }
 
-func stats(tb testing.TB, l *lab, want int) []lb.ServerStats {
+func stats(tb testing.TB, fx *fixture, want int) []lb.ServerStats {
 	tb.Helper()
-	list, err := l.Stats(tb.Context(), "live")
+	list, err := fx.Stats(tb.Context(), "live")
 	if err != nil || len(list) != want {
 		tb.Fatalf("%+v, %v", list, err)
 	}
@@ -78,10 +78,10 @@ func stats(tb testing.TB, l *lab, want int) []lb.ServerStats {
 }
 
 // ask sends requests on new connections, whatever the answers.
-func ask(tb testing.TB, l *lab, requests int) {
+func ask(tb testing.TB, fx *fixture, requests int) {
 	tb.Helper()
 	for range requests {
-		if _, err := l.get(); err != nil {
+		if _, err := fx.get(); err != nil {
 			tb.Fatal(err)
 		}
 	}

@@ -17,41 +17,41 @@ import (
 // that they may pass and not read.
 func TestStickTablesSurviveReloadsOfAnotherUser(t *testing.T) {
 	testkit.NeedsRoot(t)
-	each(t, func(l *lab) {
-		err := errors.Join(os.Chown(l.dir, 0, testkit.Nobody), os.Chmod(l.dir, 0o710)) //nolint:gosec // see above
+	each(t, func(fx *fixture) {
+		err := errors.Join(os.Chown(fx.dir, 0, testkit.Nobody), os.Chmod(fx.dir, 0o710)) //nolint:gosec // see above
 		if err != nil {
-			l.t.Fatal(err)
+			fx.t.Fatal(err)
 		}
-		live := pool("live", well(l.t, "a"))
+		live := pool("live", well(fx.t, "a"))
 		live.Natives = []lb.Native{
 			"stick-table type string len 32 size 1k expire 1h store http_req_cnt peers thalassa",
 			"http-request track-sc0 str(everybody)",
 		}
 		config := func(balance string) lb.Config {
 			live.Balance = balance
-			c := l.configOf(live)
+			c := fx.configOf(live)
 			c.Process.User, c.Process.Group = "nobody", "nogroup"
 			return plan.Layout(nil, c)
 		}
-		client := statsock.New(l.cfg.StatsSocket)
+		client := statsock.New(fx.cfg.StatsSocket)
 		says := func(command, want string) error {
-			answer, err := client.Do(l.t.Context(), command)
+			answer, err := client.Do(fx.t.Context(), command)
 			if err == nil && !strings.Contains(answer, want) {
 				err = fmt.Errorf("%s says %s", command, answer)
 			}
 			return err
 		}
-		s := &stage{lab: l}
+		s := &stage{fixture: fx}
 		s.reload(config("roundrobin"))
-		l.answered()
-		testkit.Eventually(l.t, patience, func() error {
-			peers, err := client.Do(l.t.Context(), "show peers thalassa")
+		fx.answered()
+		testkit.Eventually(fx.t, patience, func() error {
+			peers, err := client.Do(fx.t.Context(), "show peers thalassa")
 			if err == nil && !finished.MatchString(peers) {
 				err = fmt.Errorf("the peers say %s", peers)
 			}
 			return err
 		})
 		s.reload(config("leastconn"))
-		testkit.Eventually(l.t, patience, func() error { return says("show table live", "http_req_cnt=20\n") })
+		testkit.Eventually(fx.t, patience, func() error { return says("show table live", "http_req_cnt=20\n") })
 	})
 }

@@ -10,24 +10,23 @@ import (
 	"thalassa/internal/leftover"
 )
 
-// staleAfter is the age at which nobody can be about to use a staged file any
-// more: checks end by checkTimeout, and everything else is done with one at once.
+// staleAfter is the age at which no program uses a staged file any more: a check ends
+// within checkTimeout, all else is shorter.
 const staleAfter = 10 * checkTimeout
 
-// sweep removes the staged files of programs that were killed before they could:
-// old ones, that this user or the owner of haproxy.cfg has, by the names that
-// stage gives. The rest is somebody else's.
-func (p *Process) sweep(ctx context.Context) {
-	path := p.cfg.ConfigPath
+// sweep removes old staged files of programs that were killed. It selects them by their
+// names and owners.
+func (c *configFiles) sweep(ctx context.Context) {
+	path := c.cfg.ConfigPath
 	leftover.Kind{
-		Dir: filepath.Dir(path), Prefixes: []string{leftover.StagedPrefix(path), leftover.StagedPrefix(StateFile(path)), leftover.StagedPrefix(formerOf(path))},
-		After: staleAfter, Owns: p.owns,
-	}.Sweep(ctx, p.logger)
+		Dir: filepath.Dir(path), Prefixes: []string{leftover.StagedPrefix(path), leftover.StagedPrefix(StateFile(path)), leftover.StagedPrefix(asidePath(path))},
+		After: staleAfter, Owns: c.owns,
+	}.Sweep(ctx, c.logger)
 }
 
-// owns reports whether a staged file is this user's, or of one of those to whom
-// stage and check give what root writes.
-func (p *Process) owns(info fs.FileInfo) bool {
+// owns reports whether a staged file belongs to this user. For root also the owner of
+// haproxy.cfg and Config.User count.
+func (c *configFiles) owns(info fs.FileInfo) bool {
 	if leftover.IsMine(info) {
 		return true
 	}
@@ -35,10 +34,10 @@ func (p *Process) owns(info fs.FileInfo) bool {
 	if !ok || os.Geteuid() != 0 {
 		return false
 	}
-	if u := p.cfg.User; u != nil && stat.Uid == u.UID {
+	if u := c.cfg.User; u != nil && stat.Uid == u.UID {
 		return true
 	}
-	config, err := os.Stat(p.cfg.ConfigPath)
+	config, err := os.Stat(c.cfg.ConfigPath)
 	if err != nil {
 		return false
 	}

@@ -18,7 +18,7 @@ func (c *Control) refusedLines(lines []Native) []string {
 	}
 	checked := defaultCheckHosts(lines)
 	for i, n := range lines {
-		out[i] = c.lineRefusal(splitLine(string(n)), checked)
+		out[i] = c.lineRefusal(rawWords(n), checked)
 	}
 	return out
 }
@@ -28,7 +28,7 @@ func (c *Control) refusedLines(lines []Native) []string {
 func defaultCheckHosts(lines []Native) []string {
 	var hosts []string
 	for _, n := range lines {
-		words := splitLine(string(n))
+		words := rawWords(n)
 		if len(words) > 0 && words[0].text == "default-server" {
 			for _, key := range []string{"addr", "agent-addr"} {
 				if host, ok := option(words, key); ok {
@@ -214,7 +214,7 @@ func leadingPort(s string) uint16 {
 // idleServer is a server line that keeps its name, to which other lines may refer,
 // and gets no traffic; false where a line has none to keep.
 func idleServer(n Native) (Native, bool) {
-	words := splitLine(string(n))
+	words := rawWords(n)
 	kept := 2
 	if len(words) > 0 && words[0].text == "server-template" {
 		kept = 3
@@ -234,65 +234,23 @@ func idleServer(n Native) (Native, bool) {
 	return Native(strings.Join(parts, " ") + " " + SpareAddress().String() + " disabled"), true
 }
 
-// A word of a raw line, as HAProxy reads it (configuration manual, 2.2).
+// A word of a raw line.
 type word struct {
 	text string
 	open bool // holds a variable of the environment
 }
 
-// splitLine reads the words of a raw line up to a comment: blanks separate them,
-// quotes and backslashes take that from characters.
-func splitLine(line string) []word {
-	var out []word
-	var b strings.Builder
-	var quote byte
-	inWord, open := false, false
-	end := func() {
-		if inWord {
-			out = append(out, word{b.String(), open})
+// rawWords are the words of a raw line. A quote that is not closed ends with it, as
+// HAProxy refuses such a line anyway.
+func rawWords(n Native) []word {
+	w, _ := SplitWords(string(n))
+	out := make([]word, len(w.Values))
+	for i, text := range w.Values {
+		out[i].text = text
+		if w.Expands {
+			raw, _ := SplitWords(w.Raw[i])
+			out[i].open = raw.Expands
 		}
-		b.Reset()
-		inWord, open = false, false
 	}
-	for i := 0; i < len(line); i++ {
-		c := line[i]
-		switch {
-		case quote == 0 && (c == ' ' || c == '\t'):
-			end()
-			continue
-		case quote == 0 && c == '#':
-			end()
-			return out
-		case c == quote && quote != 0:
-			quote = 0
-		case quote == 0 && (c == '"' || c == '\''):
-			quote = c
-		case c == '\\' && quote != '\'' && i+1 < len(line):
-			n := escaped(&b, line[i+1:])
-			i += n
-		default:
-			open = open || c == '$' && quote == '"'
-			b.WriteByte(c)
-		}
-		inWord = true
-	}
-	end()
 	return out
-}
-
-// escaped writes what a backslash before rest stands for, and returns how many
-// bytes of rest belong to it.
-func escaped(b *strings.Builder, rest string) int {
-	if rest[0] == 'x' && len(rest) > 2 {
-		if n, err := strconv.ParseUint(rest[1:3], 16, 8); err == nil {
-			b.WriteByte(byte(n))
-			return 3
-		}
-	}
-	if strings.IndexByte(" \\#\"'$", rest[0]) >= 0 {
-		b.WriteByte(rest[0])
-		return 1
-	}
-	b.WriteByte('\\')
-	return 0
 }

@@ -18,26 +18,36 @@ type Words struct {
 // errQuote is a quote that HAProxy would look for the other half of.
 var errQuote = errors.New("has a quote without its other half")
 
-// SplitWords reads the words of a line without its line break.
+// SplitWords reads the words of a line, with or without its line break. With an error
+// the last word is the one whose quote is open.
 func SplitWords(text string) (Words, error) {
 	var w Words
+	err := w.Split(text)
+	return w, err
+}
+
+// Split is SplitWords into w, whose memory it uses again.
+func (w *Words) Split(text string) error {
+	w.Raw, w.Values, w.Expands = nil, w.Values[:0], false
 	if !strings.ContainsAny(text, `'"\#`) {
-		w.Values = strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\t' })
+		for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r < 0x80 && isBlank(byte(r)) }) {
+			w.Values = append(w.Values, word)
+		}
 		w.Raw = w.Values
-		return w, nil
+		return nil
 	}
 	s := splitter{in: text}
 	for {
 		raw, word, ok := s.next()
-		if s.quote != 0 {
-			return w, errQuote
-		}
+		w.Expands = s.expands
 		if !ok {
-			w.Expands = s.expands
-			return w, nil
+			return nil
 		}
 		w.Raw = append(w.Raw, raw)
 		w.Values = append(w.Values, word)
+		if s.quote != 0 {
+			return errQuote
+		}
 	}
 }
 
@@ -67,7 +77,8 @@ func (s *splitter) ends() bool {
 	return s.quote == 0 && (isBlank(s.in[s.at]) || s.in[s.at] == '#')
 }
 
-func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+// isBlank is isspace of the C locale.
+func isBlank(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
 // take reads one character, or a quote, or an escape sequence.
 func (s *splitter) take(b *strings.Builder) {

@@ -1,0 +1,54 @@
+package haproxy
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// neededCommands are the commands that run-time changes of servers need.
+func neededCommands() []string {
+	return []string{"set server", "show servers state", "show servers conn"}
+}
+
+// capabilities finds out what a worker does not offer.
+type capabilities struct {
+	router *router
+
+	mu     sync.Mutex
+	probed probed // of the last worker that was asked
+}
+
+// probed is what a worker lacks.
+type probed struct {
+	worker int
+	lacks  string
+}
+
+// lacks asks each worker once which needed commands, or which level, it does not offer.
+// The version does not tell: a distribution may patch HAProxy, and a template may set
+// another level. Without an answer it is "": every change is read back anyway.
+func (cp *capabilities) lacks(ctx context.Context, worker int) string {
+	cp.mu.Lock()
+	known := cp.probed
+	cp.mu.Unlock()
+	if known.worker == worker {
+		return known.lacks
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	offer, err := cp.router.client(ctx).Offer(ctx)
+	if err != nil {
+		return ""
+	}
+	missing := slices.DeleteFunc(neededCommands(), offer.Has)
+	if offer.Level != "admin" {
+		missing = append(missing, "level admin")
+	}
+	lacks := strings.Join(missing, ", ")
+	cp.mu.Lock()
+	defer cp.mu.Unlock()
+	cp.probed = probed{worker, lacks}
+	return lacks
+}

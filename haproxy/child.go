@@ -1,0 +1,76 @@
+package haproxy
+
+import (
+	"errors"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A child is a HAProxy that this program has started, or its sudo.
+type child struct {
+	pid   int
+	ended chan struct{}
+	err   error // how it ended; valid once ended is closed
+}
+
+// exitText says how a child ended.
+func (c *child) exitText() string {
+	if c.err == nil {
+		return "exit status 0"
+	}
+	return c.err.Error()
+}
+
+// A lastChild is the HAProxy that this program has started last, if any.
+type lastChild struct {
+	died chan struct{} // one slot: a child has ended
+
+	mu    sync.Mutex
+	child *child // nil: none
+}
+
+// killed names the signal that ended the last child; "": none did, or that is unknown.
+func (lc *lastChild) killed() string {
+	c := lc.last()
+	if c == nil {
+		return ""
+	}
+	select {
+	case <-c.ended:
+	case <-time.After(answerTimeout): // another process has ended
+		return ""
+	}
+	exit, ok := errors.AsType[*exec.ExitError](c.err)
+	if !ok {
+		return ""
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
+		return ""
+	}
+	return c.exitText()
+}
+
+// reap waits for the end of a child and wakes Run.
+func (lc *lastChild) reap(cmd *exec.Cmd, c *child) {
+	c.err = cmd.Wait()
+	close(c.ended)
+	select {
+	case lc.died <- struct{}{}:
+	default:
+	}
+}
+
+func (lc *lastChild) set(c *child) {
+	lc.mu.Lock()
+	defer lc.mu.Unlock()
+	lc.child = c
+}
+
+// last is the child that was started last; nil: none.
+func (lc *lastChild) last() *child {
+	lc.mu.Lock()
+	defer lc.mu.Unlock()
+	return lc.child
+}

@@ -1,0 +1,76 @@
+package haproxy
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// A fileSwap is a replaced file that can still be restored, also on a full disk.
+type fileSwap struct {
+	path   string
+	backup string // "" when there was no file before
+}
+
+// swap replaces the file on disk. It keeps the previous one until undo or close. On error
+// nothing has changed.
+func (c *configFiles) swap(content []byte) (*fileSwap, error) {
+	s := &fileSwap{path: c.cfg.ConfigPath}
+	var err error
+	if s.backup, err = c.keepAside(s.path); err != nil {
+		return nil, fmt.Errorf("keeping the former file: %w", err)
+	}
+	if err := replace(s.path, content); err != nil {
+		return nil, errors.Join(err, s.undo())
+	}
+	return s, nil
+}
+
+// asidePath is where the previous file is kept.
+func asidePath(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".former")
+}
+
+// keepAside creates a hard link to the file at path, or a copy where the system forbids
+// links (fs.protected_hardlinks). The name is "" when there is no file.
+func (c *configFiles) keepAside(path string) (string, error) {
+	backup := asidePath(path)
+	_ = os.Remove(backup) // of a program that was killed; if it is in the way, Link says so
+	err := os.Link(path, backup)
+	if err == nil {
+		return backup, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	content, err := c.read(path)
+	if err != nil {
+		return "", err
+	}
+	return backup, replace(backup, content)
+}
+
+// undo restores the previous file. Without one it removes the new file.
+func (s *fileSwap) undo() error {
+	if s.backup == "" {
+		if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return syncPath(filepath.Dir(s.path))
+	}
+	if err := os.Rename(s.backup, s.path); err != nil {
+		return err
+	}
+	// Two names of one file: rename(2) does nothing then.
+	_ = os.Remove(s.backup)
+	return syncPath(filepath.Dir(s.path))
+}
+
+// close removes the previous file.
+func (s *fileSwap) close() {
+	if s.backup != "" {
+		_ = os.Remove(s.backup)
+	}
+}

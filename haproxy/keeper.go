@@ -1,0 +1,89 @@
+package haproxy
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"thalassa/lb"
+)
+
+// A pathKeeper restores the paths that a master creates again at every reload.
+type pathKeeper struct {
+	cfg     *Config
+	logger  *slog.Logger
+	members *members
+}
+
+// clearForReload prevents that a reload ends HAProxy: a master that cannot create its
+// socket or pid file ends with all its workers (2.6 to 3.2). It creates missing
+// directories and removes obstacles.
+func (pk *pathKeeper) clearForReload(master identity) error {
+	pk.keepFolders(master)
+	for _, path := range pk.masterPaths(master) {
+		if err := clearPath(path, ownerOf(master.pid)); err != nil {
+			return &lb.UnavailableError{What: fmt.Sprintf("HAProxy would end at a reload, because it cannot create %s again: %v", path, err)}
+		}
+	}
+	return nil
+}
+
+// masterPaths are the paths that a master creates again at every reload.
+func (pk *pathKeeper) masterPaths(master identity) (paths []string) {
+	if pk.members.includes(master.pid) {
+		paths = append(paths, pk.cfg.MasterSocket)
+	}
+	if slices.Contains(pidPaths(master.pid), pk.cfg.PIDPath) {
+		paths = append(paths, pk.cfg.PIDPath)
+	}
+	return paths
+}
+
+// keepFolders creates missing directories of the paths that a reload needs.
+func (pk *pathKeeper) keepFolders(master identity) {
+	for _, path := range append(pk.masterPaths(master), pk.cfg.StatsSocket) {
+		dir := filepath.Dir(path)
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		err := os.MkdirAll(dir, 0o750)
+		if u := pk.cfg.User; u != nil && err == nil {
+			err = os.Lchown(dir, int(u.UID), int(u.GID))
+		}
+		if err != nil {
+			pk.logger.Error("creating the missing directory of haproxy's sockets failed", "path", dir, "error", err)
+			continue
+		}
+		pk.logger.Warn("missing directory of haproxy's sockets created", "path", dir)
+	}
+}
+
+// clearPath checks that a user can create a file at a path, and removes a file that the
+// user could not replace.
+func clearPath(path string, uid uint32) error {
+	dir := filepath.Dir(path)
+	if _, err := os.Stat(dir); err != nil {
+		return err
+	}
+	if uid == uint32(os.Geteuid()) { //nolint:gosec // ids are never negative on Linux
+		if err := unix.Access(dir, unix.W_OK); err != nil {
+			return fmt.Errorf("directory %s: %w", dir, err)
+		}
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil //nolint:nilerr // nothing is at the path
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if info.IsDir() || ok && uid != 0 && stat.Uid != uid {
+		return os.Remove(path)
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+package haproxy
+
+import (
+	"slices"
+	"strings"
+
+	"thalassa/lb"
+)
+
+// A serverDefinition is what a configuration says about one server.
+type serverDefinition struct {
+	serverSettings
+	// before is the hash of the default-server lines before it.
+	before  uint64
+	section *scope
+}
+
+// alike reports whether two definitions lead to the same health of a server. It does not
+// compare the address, weight and administrative state.
+func (d *serverDefinition) alike(o *serverDefinition) bool {
+	return !d.unclear && !o.unclear && d.rest == o.rest && d.before == o.before && d.section.sum == o.section.sum
+}
+
+// A scope is what a proxy or defaults section sets for its lines.
+type scope struct {
+	kind, name string
+	server     serverSettings // of default-server
+	sum        uint64         // hash of the lines that decide the health of servers
+	mode       string
+	disabled   bool
+}
+
+// An outline is what a configuration says about its servers and binds.
+type outline struct {
+	global  uint64                                   // hash of the lines that decide the health of all servers
+	servers map[lb.Name]map[string]*serverDefinition // by backend and name
+	binds   []*listener
+}
+
+// server is the definition of a server; nil: there is none.
+func (o *outline) server(backend lb.Name, name string) *serverDefinition {
+	if o == nil {
+		return nil
+	}
+	return o.servers[backend][name]
+}
+
+// isAlike reports whether d, a definition of o, and its counterpart in another outline are
+// alike, and so are the servers that they track.
+func (o *outline) isAlike(backend lb.Name, d *serverDefinition, other *outline, its *serverDefinition) bool {
+	const chain = 16 // bounds tracks of tracks; HAProxy refuses cycles
+	for range chain {
+		if its == nil || d == nil || !d.alike(its) {
+			return false
+		}
+		if d.track == "" {
+			return true
+		}
+		name := d.track
+		if b, server, ok := strings.Cut(d.track, "/"); ok {
+			backend, name = lb.Name(b), server
+		}
+		d, its = o.server(backend, name), other.server(backend, name)
+	}
+	return false
+}
+
+// An outliner reads a configuration line by line.
+type outliner struct {
+	outline
+	options  optionTable
+	scope    *scope
+	defaults map[string]*scope // by name; "": the last section
+	depth    int               // nesting of .if
+	prefixed bool              // "unix-bind" may change the paths of unix sockets
+}
+
+// outlineOf reads a configuration that has passed HAProxy's check.
+func outlineOf(config []byte) *outline {
+	o := outliner{
+		outline: outline{servers: map[lb.Name]map[string]*serverDefinition{}},
+		options: newOptionTable(), scope: &scope{}, defaults: map[string]*scope{"": {mode: "tcp", server: serverSettings{weight: 1}}},
+	}
+	for l := range configLines(config) {
+		o.line(l.words, l.isClear && o.depth == 0)
+	}
+	if o.prefixed {
+		o.binds = slices.DeleteFunc(o.binds, func(l *listener) bool { return l.network == "unix" })
+	}
+	return &o.outline
+}
+
+func (o *outliner) line(words []string, isClear bool) {
+	keyword := words[0]
+	switch {
+	case keyword == ".if":
+		o.depth++
+		o.scope.sum = hashWord(o.scope.sum, strings.Join(words, " "))
+	case keyword == ".endif":
+		o.depth--
+	case strings.HasPrefix(keyword, "."):
+		o.scope.sum = hashWord(o.scope.sum, strings.Join(words, " "))
+	case lb.IsSection(keyword):
+		o.begin(words)
+	case o.scope.kind == "global":
+		o.setGlobal(words)
+	case slices.Contains([]string{"defaults", "backend", "listen", "frontend"}, o.scope.kind):
+		o.proxyLine(words, isClear)
+	}
+}
+
+// begin begins a section. A proxy starts with the settings of the named defaults section,
+// or of the last one.
+func (o *outliner) begin(words []string) {
+	name, from := "", ""
+	if len(words) > 1 {
+		name = words[1]
+	}
+	if i := slices.Index(words, "from"); i > 0 && i+1 < len(words) {
+		from = words[i+1]
+		if i == 1 {
+			name = ""
+		}
+	}
+	base := o.defaults[from]
+	if words[0] == "defaults" && from == "" || base == nil {
+		base = &scope{mode: "tcp", server: serverSettings{weight: 1}}
+	}
+	next := *base
+	next.kind, next.name = words[0], name
+	o.scope = &next
+	switch next.kind {
+	case "defaults":
+		o.defaults[""] = &next
+		if name != "" {
+			o.defaults[name] = &next
+		}
+	case "backend", "listen":
+		o.servers[lb.Name(name)] = map[string]*serverDefinition{}
+	}
+}
+
+// globalKeywords begin the lines of the global section that decide the health of
+// servers.
+func globalKeywords() []string {
+	return []string{"ssl-", "ca-base", "crt-base", "key-base", "external-check", "insecure-", "setenv", "presetenv", "resetenv", "unsetenv", "tune.ssl."}
+}
+
+func (o *outliner) setGlobal(words []string) {
+	o.prefixed = o.prefixed || words[0] == "unix-bind"
+	for _, keyword := range globalKeywords() {
+		if strings.HasPrefix(words[0], keyword) {
+			o.global = hashWord(o.global, strings.Join(words, " "))
+		}
+	}
+}
+
+// proxyLine reads a line of a proxy or of defaults.
+func (o *outliner) proxyLine(words []string, isClear bool) {
+	s := o.scope
+	switch words[0] {
+	case "mode":
+		s.mode = strings.Join(words[1:], " ")
+	case "disabled", "enabled":
+		s.disabled = words[0] == "disabled"
+	case "default-server":
+		s.server.unclear = s.server.unclear || !isClear
+		s.server.add(o.options, words[1:])
+	case "bind":
+		if isClear && len(words) > 1 {
+			o.binds = append(o.binds, listenersOf(s, words[1:])...)
+		}
+	case "server":
+		if len(words) > 2 && o.servers[lb.Name(s.name)] != nil {
+			o.servers[lb.Name(s.name)][words[1]] = s.define(o.options, words, isClear)
+		}
+		return
+	}
+	if decidesHealth(words) {
+		s.sum = hashWord(s.sum, strings.Join(words, " "))
+	}
+}
+
+// define reads a server line.
+func (s *scope) define(t optionTable, words []string, isClear bool) *serverDefinition {
+	d := &serverDefinition{serverSettings: s.server, before: s.server.rest, section: s}
+	d.rest = 0
+	d.add(t, words[3:])
+	d.unclear = d.unclear || !isClear
+	if bind, err := lb.ParseBind(words[2]); err == nil && bind.Host != "" {
+		d.address = lb.HostPort(bind)
+	}
+	return d
+}
+
+// decidesHealth reports whether a line of a proxy, other than default-server, affects the
+// health of its servers.
+func decidesHealth(words []string) bool {
+	if len(words) > 2 && (words[0] == "no" || words[0] == "default") {
+		words = words[1:]
+	}
+	if len(words) < 2 {
+		return words[0] == "disabled" || words[0] == "enabled"
+	}
+	switch words[0] {
+	case "http-check", "tcp-check", "external-check", "mode", "source":
+		return true
+	case "timeout":
+		return words[1] == "check" || words[1] == "connect"
+	case "option":
+		return strings.HasSuffix(words[1], "chk") || strings.HasSuffix(words[1], "-check")
+	}
+	return false
+}

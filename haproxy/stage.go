@@ -1,0 +1,117 @@
+package haproxy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"thalassa/internal/leftover"
+)
+
+// filePerm protects the passwords of a configuration from other users. HAProxy reads
+// the file before it drops its privileges.
+const filePerm = 0o640
+
+// stage writes a file beside path and returns its name. The name begins with a
+// dot and does not end in .cfg, so that no HAProxy that was given the folder
+// (-f folder/) reads it. For root it gets the owner of the file at path. On error no
+// file is left.
+func stage(path string, content []byte) (name string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), leftover.StagedPrefix(path)+"*")
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(filePerm), chownLike(f, path), f.Close())
+	return f.Name(), err
+}
+
+// chownLike gives f the owner of the file at path, if that exists and we are root.
+func chownLike(f *os.File, path string) error {
+	info, err := os.Stat(path)
+	if err != nil || os.Geteuid() != 0 {
+		return nil //nolint:nilerr // there is no other owner
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || stat.Uid == 0 {
+		return nil
+	}
+	return f.Chown(int(stat.Uid), int(stat.Gid))
+}
+
+// replace replaces the file at path atomically and durably: a reader sees the previous
+// or the new file, also after a power cut. On error the previous file remains.
+func replace(path string, content []byte) error {
+	name, err := stage(path, content)
+	if err != nil {
+		return err
+	}
+	err = syncPath(name)
+	if err == nil {
+		err = os.Rename(name, path)
+	}
+	if err != nil {
+		_ = os.Remove(name)
+		return err
+	}
+	return syncPath(filepath.Dir(path))
+}
+
+// renameInto replaces a file atomically. It may be lost in a power cut.
+func renameInto(path string, content []byte) error {
+	name, err := stage(path, content)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(name, path); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
+}
+
+// syncPath flushes a file or a directory to disk.
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+// hasContent reports whether the file at path holds content.
+func hasContent(path string, content []byte) bool {
+	f, err := openFile(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	there, err := io.ReadAll(io.LimitReader(f, int64(len(content))+1))
+	return err == nil && bytes.Equal(there, content)
+}
+
+// openFile opens a regular file to read. A FIFO, on which a reader may wait for ever, is
+// an error.
+func openFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: is not a regular file", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}

@@ -1,0 +1,143 @@
+package haproxy
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"syscall"
+)
+
+const (
+	// maxLog is the length from which the startup log is emptied.
+	maxLog = 1 << 20
+	// maxOutput bounds what is read of it at once.
+	maxOutput = 64 << 10
+)
+
+// A startupLog is the file that HAProxy's standard output and error go to.
+type startupLog struct {
+	path    string // "": none
+	changes changeLock
+
+	mu     sync.Mutex
+	mark   int64 // length of the file at the last start or reload
+	marked bool  // mark is set
+}
+
+// open returns the file for a new HAProxy. It is opened to append, so that it can be
+// emptied while HAProxy has it open.
+func (l *startupLog) open() (*os.File, error) {
+	if l.path == "" {
+		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	}
+	return l.file(os.O_WRONLY | os.O_APPEND | os.O_CREATE)
+}
+
+// file opens the log without following a link or waiting for a FIFO: another user may own
+// the folder.
+func (l *startupLog) file(flags int) (*os.File, error) {
+	return os.OpenFile(l.path, flags|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o640)
+}
+
+// isLong reports whether the log has grown too long.
+func (l *startupLog) isLong() bool {
+	info, err := os.Lstat(l.path)
+	return err == nil && info.Size() > maxLog
+}
+
+// empty empties the log, and reports whether it could.
+func (l *startupLog) empty() bool {
+	f, err := l.file(os.O_WRONLY)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return f.Truncate(0) == nil
+}
+
+// begin empties a log that has grown too long. It returns the length.
+func (l *startupLog) begin() int64 {
+	f, err := l.file(os.O_WRONLY)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() > maxLog && f.Truncate(0) == nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// since returns what was written after mark, at most the last maxOutput bytes. Without a
+// log that is "".
+func (l *startupLog) since(mark int64) (string, error) {
+	f, err := l.file(os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return "", err
+	}
+	if size < mark {
+		mark = 0 // emptied meanwhile
+	}
+	if _, err := f.Seek(max(mark, size-maxOutput), io.SeekStart); err != nil {
+		return "", err
+	}
+	output, err := io.ReadAll(io.LimitReader(f, maxOutput))
+	return string(output), err
+}
+
+// setMark stores where HAProxy's next output begins.
+func (l *startupLog) setMark() {
+	mark := l.begin()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mark, l.marked = mark, true
+}
+
+// trim empties a startup log that has grown too long: each change of a server's health
+// adds a line. It does nothing during a start or reload, whose errors are read from it.
+func (l *startupLog) trim() {
+	if !l.isLong() {
+		return
+	}
+	if !l.changes.tryLock() {
+		return
+	}
+	defer l.changes.unlock()
+	if l.empty() { // else it belongs to another user, who started HAProxy
+		l.setMark()
+	}
+}
+
+// setMarkOnce is setMark for an adopted HAProxy, unless there is a mark: earlier output
+// does not explain its end.
+func (l *startupLog) setMarkOnce() {
+	mark := l.begin()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.marked {
+		l.mark, l.marked = mark, true
+	}
+}
+
+// sinceMark returns what HAProxy has written since setMark.
+func (l *startupLog) sinceMark() string {
+	l.mu.Lock()
+	mark := l.mark
+	l.mu.Unlock()
+	output, err := l.since(mark)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "reading startup log: " + err.Error()
+	}
+	return output
+}
