@@ -249,8 +249,8 @@ func TestSwitchErrors(t *testing.T) {
 	})
 }
 
-// Nothing is known of a service, and Consul does not answer for it: its backend
-// keeps what HAProxy has, and the others go on.
+// While Consul has not answered about a service, its backend keeps the members that
+// HAProxy has, and the other backends change as usual.
 func TestAdoptedHAProxyKeepsItsMembersUntilConsulAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
@@ -280,7 +280,7 @@ func TestAdoptedHAProxyKeepsItsMembersUntilConsulAnswers(t *testing.T) {
 	})
 }
 
-// Members that HAProxy has under their own names are not known by their slots.
+// Members with host names have no slots, so they cannot be read from HAProxy.
 func TestStartWaitsForMembersWithoutSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)

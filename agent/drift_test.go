@@ -9,8 +9,8 @@ import (
 	"thalassa/activity"
 )
 
-// A look at the servers waits for a HAProxy that is being started or reloaded. That
-// says nothing about what the next one costs.
+// A look at the servers waits while HAProxy starts or reloads. The next look may be much
+// cheaper.
 func TestServersAreRepairedSoonAfterASlowLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
@@ -35,8 +35,8 @@ func TestServersAreRepairedSoonAfterASlowLook(t *testing.T) {
 	})
 }
 
-// Where it takes long to read the servers that is done rarely, but not when somebody
-// else has reloaded HAProxy.
+// Servers that take long to read are read rarely, except when somebody else has reloaded
+// HAProxy.
 func TestServersOfAnotherWorkerAreRepairedSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx, former := staged(t)
@@ -102,7 +102,7 @@ func TestServersAreRepairedAtOnceAfterARestart(t *testing.T) {
 	})
 }
 
-// Reading ten thousand servers takes a moment, in which instances come and go.
+// Reading ten thousand servers takes a moment. A change of members does not wait for it.
 func TestNoChangeWaitsForALook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
@@ -117,8 +117,8 @@ func TestNoChangeWaitsForALook(t *testing.T) {
 	})
 }
 
-// What was seen while a round changed something shows nothing, but there is no end
-// of rounds where instances come and go all the time.
+// What is observed while a round changes something proves nothing. Drift is repaired
+// nevertheless where instances come and go all the time.
 func TestServersAreRepairedAmongManyChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)

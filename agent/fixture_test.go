@@ -271,7 +271,7 @@ func (fx *fixture) SaveSnapshot(_ context.Context, s lb.Snapshot) error {
 	return nil
 }
 
-// config is what HAProxy runs; attempts how often it was asked to run another.
+// config is what HAProxy runs; attempts counts how often it was asked to run another.
 func (fx *fixture) config() string {
 	fx.mu.Lock()
 	defer fx.mu.Unlock()
@@ -316,7 +316,7 @@ func (fx *fixture) count(verb activity.Verb) int {
 	return n
 }
 
-// serves waits until all is quiet and reports whether HAProxy has the ports as
+// serves waits until nothing changes any more and checks that HAProxy has the ports as
 // members, and no others, and the file on disk the same.
 func (fx *fixture) serves(ports ...string) {
 	fx.t.Helper()

@@ -12,7 +12,7 @@ import (
 )
 
 // TestNextAgentUpdatesMembersWhileAReloadIsRefused: an agent that starts while HAProxy
-// refuses what is stored keeps the members of what runs up to date all the same.
+// refuses what is stored keeps the members of what runs up to date.
 func TestNextAgentUpdatesMembersWhileAReloadIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
@@ -56,8 +56,8 @@ func TestNextAgentUpdatesMembersWhileAReloadIsRefused(t *testing.T) {
 	})
 }
 
-// TestServersAreRepairedWhileAReloadIsRefused: a member whose slot somebody has taken
-// from it gets another one, for which no reload is needed.
+// TestServersAreRepairedWhileAReloadIsRefused: a member whose slot was taken gets
+// another one without a reload.
 func TestServersAreRepairedWhileAReloadIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
@@ -135,8 +135,8 @@ func TestWaitingIsNoFailedReload(t *testing.T) {
 	})
 }
 
-// TestFileIsNotRenderedAgainNeedlessly: rounds that change nothing leave it alone, but it
-// is looked at now and then.
+// TestFileIsNotRenderedAgainNeedlessly: rounds that change nothing do not write
+// it, but the agent compares it from time to time.
 func TestFileIsNotRenderedAgainNeedlessly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
@@ -172,8 +172,8 @@ func TestFileIsNotRenderedAgainNeedlessly(t *testing.T) {
 	})
 }
 
-// TestLateRefusalIsReverted: a change that was stored while HAProxy did not run, or
-// took its time, and that it refuses when nobody waits for that any more.
+// TestLateRefusalIsReverted: a change is stored while HAProxy does not run or is slow.
+// HAProxy refuses it when its caller does not wait any more.
 func TestLateRefusalIsReverted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
@@ -207,8 +207,8 @@ func TestLateRefusalIsReverted(t *testing.T) {
 	})
 }
 
-// TestRefusalIsRevertedOnceTheStoreWorks: a disk that is full in the wrong moment
-// leaves nothing stored that HAProxy has refused.
+// TestRefusalIsRevertedOnceTheStoreWorks: a refused revision that cannot be reverted
+// because the disk is full is reverted later.
 func TestRefusalIsRevertedOnceTheStoreWorks(t *testing.T) {
 	for name, down := range map[string]error{"late": &lb.UnavailableError{What: "HAProxy is not running"}, "at once": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -239,7 +239,7 @@ func TestRefusalIsRevertedOnceTheStoreWorks(t *testing.T) {
 	}
 }
 
-// TestLateRefusalOfAnOlderRevision: what somebody has put on top stays.
+// TestLateRefusalOfAnOlderRevision: a later revision by somebody else stays.
 func TestLateRefusalOfAnOlderRevision(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
@@ -262,8 +262,8 @@ func TestLateRefusalOfAnOlderRevision(t *testing.T) {
 	})
 }
 
-// TestConfirmedRevisionIsNotReverted: a round may have dealt with a revision before who
-// has stored it knows. What HAProxy refuses later says nothing about that.
+// TestConfirmedRevisionIsNotReverted: a round may deal with a revision before its
+// change waits for it. What HAProxy refuses later does not concern that revision.
 func TestConfirmedRevisionIsNotReverted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)

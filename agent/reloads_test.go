@@ -9,7 +9,7 @@ import (
 	"thalassa/lb"
 )
 
-// fleetOf is a fixture whose agent puts reloads off for a time below an hour, and has
+// fleetOf is a fixture whose agent defers reloads for less than an hour, and which has
 // a backend of four slots with one member.
 func fleetOf(t *testing.T, chance func(time.Duration) time.Duration) *fixture {
 	t.Helper()
@@ -20,11 +20,11 @@ func fleetOf(t *testing.T, chance func(time.Duration) time.Duration) *fixture {
 	return fx
 }
 
-// half is what chance has chosen.
+// half is the delay that chance has chosen.
 func half(d time.Duration) time.Duration { return d / 2 }
 
-// crowded is a fleetOf with one member more than there are slots, which waits for a
-// reload; before are those there were.
+// crowded is a fleetOf with one member more than slots, whose reload is deferred; before is
+// how many reloads there were.
 func crowded(t *testing.T) (fx *fixture, before int) {
 	t.Helper()
 	fx = fleetOf(t, half)
@@ -34,8 +34,8 @@ func crowded(t *testing.T) (fx *fixture, before int) {
 	return fx, before
 }
 
-// TestReloadsOfAFleetAreSpread: each agent that sees the same change waits another
-// time.
+// TestReloadsOfAFleetAreSpread: agents that see the same change wait for different
+// times.
 func TestReloadsOfAFleetAreSpread(t *testing.T) {
 	distinct := map[time.Duration]bool{}
 	for range 8 {
@@ -59,7 +59,7 @@ func TestReloadsOfAFleetAreSpread(t *testing.T) {
 	}
 }
 
-// TestMembersThatFitAreNotDeferred for the reload that others need.
+// TestMembersThatFitAreNotDeferred: only the others wait for the reload.
 func TestMembersThatFitAreNotDeferred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx, before := crowded(t)
@@ -85,7 +85,7 @@ func TestMembersThatFitAreNotDeferred(t *testing.T) {
 	})
 }
 
-// TestDeferredChangesAreOneReload, and members go in the meantime.
+// TestDeferredChangesAreOneReload: members leave at run time meanwhile.
 func TestDeferredChangesAreOneReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx, before := crowded(t)
@@ -101,8 +101,8 @@ func TestDeferredChangesAreOneReload(t *testing.T) {
 	})
 }
 
-// TestStaleDiscoveryIsRecordedBeforeADeferredReload, and the reload has its cause all the
-// same.
+// TestStaleDiscoveryIsRecordedBeforeADeferredReload: the reload has its own cause
+// nevertheless.
 func TestStaleDiscoveryIsRecordedBeforeADeferredReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := fleetOf(t, half)
@@ -127,7 +127,7 @@ func TestStaleDiscoveryIsRecordedBeforeADeferredReload(t *testing.T) {
 	})
 }
 
-// TestNoReloadWhenSlotsBecomeFree: what was put off is not done for its own sake.
+// TestNoReloadWhenSlotsBecomeFree: a deferred reload that is not needed any more is left out.
 func TestNoReloadWhenSlotsBecomeFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx, before := crowded(t)
@@ -140,7 +140,7 @@ func TestNoReloadWhenSlotsBecomeFree(t *testing.T) {
 	})
 }
 
-// TestChangesByOperatorsAreNotDeferred: their changes take what was put off with them.
+// TestChangesByOperatorsAreNotDeferred: their reload includes what was deferred.
 func TestChangesByOperatorsAreNotDeferred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx, before := crowded(t)
@@ -156,8 +156,8 @@ func TestChangesByOperatorsAreNotDeferred(t *testing.T) {
 	})
 }
 
-// TestFirstMemberOfABackendIsNotDeferred: a backend without slots has no other way to one
-// than a reload.
+// TestFirstMemberOfABackendIsNotDeferred: a backend without slots gets a member only
+// by a reload.
 func TestFirstMemberOfABackendIsNotDeferred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
