@@ -100,7 +100,7 @@ function Body({ event: e }) {
   const target = /^(frontend|backend)\/[^/]+$/.test(e.object.id) ? html`<a href=${pathOf(e.object.id)}>${e.object.id}</a>` : html`<code>${e.object.id}</code>`;
   return html`<div class="about">
     <dl>${fact("Object", target)}${fact("Cause", e.cause)}${fact("Author", e.author)}${fact("Revision", e.revision && String(e.revision))}
-      ${fact("Took", e.durationMs && format.duration(e.durationMs))}${fact("Path", e.path && pathWords(e.path))}${fact("Time", new Date(e.time).toString())}${fact("Event number", String(e.seq))}</dl>
+      ${fact("Took", e.durationMs && format.duration(e.durationMs))}${fact("Applied", e.path && pathWords(e.path))}${fact("Time", new Date(e.time).toString())}${fact("Event number", String(e.seq))}</dl>
     ${e.error && html`<pre class="error" tabindex="0" aria-label="Error">${e.error}</pre>`}
     ${e.reasons?.length ? html`<h3>Reasons</h3><ul>${e.reasons.map((r, i) => html`<li key=${i}>${r}</li>`)}</ul>` : ""}
     ${e.diff?.length ? html`<h3>Changes</h3><pre class="source" tabindex="0" aria-label="Changes">${e.diff.map((d, i) => html`<span key=${i} class=${classes("code", d.startsWith("+") && "added", d.startsWith("-") && "removed")}>${d + "\n"}</span>`)}</pre>` : ""}

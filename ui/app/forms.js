@@ -102,7 +102,7 @@ function Conflict({ kind, base, theirs, mine, onTheirs, onMine }) {
   const body = (/** @type {any} */ o) => bodyOf[kind](draftOf[kind](o));
   const done = changes(body(base), body(theirs.data));
   const table = (/** @type {{field: string, before: string, after: string}[]} */ rows) => html`<div class="scroll" tabindex="0" role="region" aria-label="Changes"><table>
-    <thead><tr><th scope="col">Field</th><th scope="col">Was</th><th scope="col">Is now</th></tr></thead>
+    <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">Now</th></tr></thead>
     <tbody>${rows.map((r) => html`<tr key=${r.field}><th scope="row">${r.field}</th><td><code>${r.before}</code></td><td><code>${r.after}</code></td></tr>`)}</tbody></table></div>`;
   return html`<div class="problem conflict" role="alert"><div>
     <p><b>Somebody else changed this ${kind} while the form was open.</b> Your changes are not saved.</p>
