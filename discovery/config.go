@@ -58,7 +58,7 @@ type Config struct {
 	// Initial is what an earlier run knew. It is served until Consul answers,
 	// marked as not confirmed.
 	Initial lb.Snapshot
-	// Logger is told of transitions; default: silent.
+	// Logger logs state changes; default: nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -71,18 +71,18 @@ const (
 	defaultHoldMin    = 2
 	defaultHoldTime   = 5 * time.Minute
 	defaultSecondLook = time.Second
-	// maxWait is where Consul itself caps a blocking query.
+	// maxWait is the maximum duration of a blocking query in Consul.
 	maxWait = 10 * time.Minute
-	// fetchConns and catalogConns are what is kept of MaxConns for asking about
-	// cold services and for watching the whole catalog. reservedConns is more
-	// than their sum: a connection being closed still counts at Consul's end.
+	// Of MaxConns, fetchConns are for requests that answer at once, and catalogConns
+	// for the queries over the whole catalog. reservedConns is more than their sum:
+	// for Consul, a connection that is being closed still counts.
 	fetchConns    = 4
 	catalogConns  = 3
 	reservedConns = 9
 	minConns      = 10
 )
 
-// withDefaults fills in what cfg leaves out and refuses what cannot be meant.
+// withDefaults sets the defaults, and reports invalid settings.
 func (cfg Config) withDefaults() (Config, error) {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = defaultMaxConns
@@ -102,13 +102,13 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.SecondLook = cmp.Or(cfg.SecondLook, defaultSecondLook)
 	switch {
 	case cfg.HoldShare < 0 || cfg.HoldShare > 1:
-		return cfg, fmt.Errorf("a share of %v is not between 0 and 1", cfg.HoldShare)
+		return cfg, fmt.Errorf("the hold share %v is not between 0 and 1", cfg.HoldShare)
 	case cfg.HoldMin < 0 || cfg.HoldTime < 0 || cfg.SecondLook < 0:
-		return cfg, errors.New("what says when to hold instances is negative")
+		return cfg, errors.New("the hold minimum, the hold time or the second look is negative")
 	case cfg.MaxConns < minConns:
-		return cfg, fmt.Errorf("%d connections are too few, at least %d are needed", cfg.MaxConns, minConns)
+		return cfg, fmt.Errorf("maximum connections is %d, at least %d are necessary", cfg.MaxConns, minConns)
 	case cfg.WaitTime < 0 || cfg.WaitTime > maxWait:
-		return cfg, fmt.Errorf("a wait time of %v is not between 0 and %v", cfg.WaitTime, maxWait)
+		return cfg, fmt.Errorf("the wait time %v is not between 0 and %v", cfg.WaitTime, maxWait)
 	case cfg.Timeout < 0:
 		return cfg, errors.New("the timeout is negative")
 	}
