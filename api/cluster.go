@@ -33,8 +33,8 @@ type ClusterView interface {
 
 // ClusterActions acts on the cluster, as *pacemaker.Cluster does.
 type ClusterActions interface {
-	// Foresee tells what an action would do.
-	Foresee(ctx context.Context, a cluster.Action) (cluster.Consequences, error)
+	// Predict tells what an action would do.
+	Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error)
 	// Do carries an action out and gives the final state.
 	Do(ctx context.Context, a cluster.Action) (cluster.Status, error)
 }
@@ -150,7 +150,7 @@ func (s *Server) clusterSimulate(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	seen, err := s.cfg.ClusterActions.Foresee(c.Request().Context(), a)
+	seen, err := s.cfg.ClusterActions.Predict(c.Request().Context(), a)
 	if err != nil {
 		return err
 	}
