@@ -167,10 +167,10 @@ func (s *site) badFile(t *testing.T) {
 		code       int
 		words      []string
 	}{
-		{"one that haproxy -c finds", "global\n    no such keyword\n", 5, []string{bad.Name + ": ", "nothing has been changed"}},
+		{"one that haproxy -c finds", "global\n    no such keyword\n", 5, []string{bad.Name + ": ", "nothing has changed"}},
 		{
 			"one that only HAProxy itself finds", string(good) + "\nglobal\n    ulimit-n 1073741824\n", 4, // more than the kernel gives
-			[]string{"generation " + generation + " is back", "on " + bad.Name, "does not take"},
+			[]string{"reverted to generation " + generation, "on " + bad.Name, "refuse"},
 		},
 	} {
 		if err := os.WriteFile(path, []byte(c.file), 0o600); err != nil {
@@ -216,7 +216,7 @@ func (s *site) cleanedUp(t *testing.T, node string) {
 	generation := s.commands().generation()
 	s.commands().call(0, "cleanup")
 	_, words := s.commands().call(4, "rollout")
-	if !strings.Contains(words, "on "+node+" in place of a reload") || s.commands().generation() != generation {
+	if !strings.Contains(words, "on "+node+" instead of a reload") || s.commands().generation() != generation {
 		t.Errorf("generation %s, before %s: %s", s.commands().generation(), generation, words)
 	}
 	s.commands().call(0, "rollout", "--restart")

@@ -271,7 +271,7 @@ func TestClusterCommands(t *testing.T) {
 		s.call(0, "status")
 		// Pacemaker has forgotten how HAProxy was started there.
 		_, words := s.call(4, "rollout")
-		s.wants(words, "on n1 in place of a reload", "Nothing has been changed")
+		s.wants(words, "on n1 instead of a reload", "Nothing has changed")
 		s.call(0, "standby", "n1")
 		s.call(0, "online", "n1")
 		s.AwaitRunning(t, "haproxy", "n1", "n2", "n3")
@@ -326,7 +326,7 @@ func (s steered) testRollout(t *testing.T) {
 	// One node does not want it: nobody gets it.
 	s.Node("n3").Run("touch", "/etc/refuse")
 	out, words := s.call(5, "rollout")
-	s.wants(out+words, "n3", "this node takes nothing", "nothing has been changed", "generation 2 stays")
+	s.wants(out+words, "n3", "this node takes nothing", "nothing has changed", "generation 2 stays")
 	if g := s.generation(); g != "2" {
 		t.Errorf("generation %s", g)
 	}
@@ -334,7 +334,7 @@ func (s steered) testRollout(t *testing.T) {
 	// One node cannot: everybody goes back.
 	s.Node("n2").Run("touch", "/etc/reload-fails")
 	_, words = s.call(4, "rollout")
-	s.wants(words, "this node does not want to", "generation 2 is back")
+	s.wants(words, "this node does not want to", "reverted to generation 2")
 	s.Node("n2").Run("rm", "/etc/reload-fails")
 	if g := s.generation(); g != "2" {
 		t.Errorf("generation %s", g)

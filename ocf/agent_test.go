@@ -273,15 +273,15 @@ func TestReloadAgent(t *testing.T) {
 	}
 	s.put("global\n    no such keyword\n")
 	// A failure would have Pacemaker stop it.
-	if r := s.do("reload-agent", 0); r.Code != ocf.OK || !strings.Contains(r.Reason, "runs on as before") {
+	if r := s.do("reload-agent", 0); r.Code != ocf.OK || !strings.Contains(r.Reason, "keeps running with the previous") {
 		t.Errorf("a bad file: %+v", r)
 	}
 	s.answers("three")
 	s.want(ocf.OK, "monitor", 0)
-	if reason := s.want(ocf.Degraded, "monitor", 10); !strings.Contains(reason, "runs on as before") {
+	if reason := s.want(ocf.Degraded, "monitor", 10); !strings.Contains(reason, "keeps running with the previous") {
 		t.Errorf("the reason is %q", reason)
 	}
-	if reason := s.want(ocf.Degraded, "monitor", 20); !strings.Contains(reason, "would not take") {
+	if reason := s.want(ocf.Degraded, "monitor", 20); !strings.Contains(reason, "would refuse") {
 		t.Errorf("the reason is %q", reason)
 	}
 	s.write("four")

@@ -79,7 +79,7 @@ func TestRootServesNobodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.put("global\n    no such keyword\n")
-	if r := s.do("reload-agent", 0); r.Code != ocf.OK || !strings.Contains(r.Reason, "runs on as before") {
+	if r := s.do("reload-agent", 0); r.Code != ocf.OK || !strings.Contains(r.Reason, "keeps running with the previous") {
 		t.Errorf("a bad file: %+v", r)
 	}
 	checked, err := os.ReadFile(s.path("checked"))
