@@ -26,7 +26,7 @@ func TestOverviewOfANodeWithoutItsHAProxy(t *testing.T) {
 }
 
 // The page on a node whose cluster is in memory: a browser cannot get into the
-// lab's namespaces.
+// fixture's namespaces.
 func TestClusterPage(t *testing.T) {
 	inMemory, err := apitest.New(nil)
 	if err != nil {
