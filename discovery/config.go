@@ -11,52 +11,50 @@ import (
 	"thalassa/lb"
 )
 
-// Config says which Consul to watch and how. The zero value watches the agent
-// on this machine.
+// Config is which Consul to watch and how. The zero value watches the local agent.
 type Config struct {
 	// Address of Consul's HTTP API: host:port, http://host:port,
 	// https://host:port (a path in front of /v1 may follow) or
 	// unix:///path/of/socket. Default: 127.0.0.1:8500. Without a scheme it is
-	// https when TLS says anything, else http.
+	// https with TLS settings, else http.
 	Address string
 	// Token is the ACL token; empty: anonymous.
 	Token string
-	// TokenFile holds the token instead, read again whenever it changes.
+	// TokenFile contains the token instead. It is read again when it changes.
 	TokenFile string
-	// Datacenter, Namespace and Partition to read from; empty: those of the
-	// agent asked and of the token.
+	// Datacenter, Namespace and Partition to read from; empty: those of the agent and
+	// of the token.
 	Datacenter, Namespace, Partition string
 	// TLS settings for https.
 	TLS consul.TLSConfig
-	// AcceptWarning makes instances with a warning healthy.
+	// AcceptWarning: instances with status warning are healthy.
 	AcceptWarning bool
-	// MaxConns is the greatest number of connections to Consul, at least 10;
-	// default: 32.
+	// MaxConns is the maximum number of connections to Consul, at least 10; default:
+	// 32.
 	MaxConns int
-	// WaitTime is how long a blocking query may block. After Consul lost its
-	// state a query blocks that long before it tells. Default: 45 s, at most
-	// 10 minutes.
+	// WaitTime is the maximum duration of a blocking query. If Consul loses its state,
+	// a query may block that long before it shows that. Default: 45 s; maximum: 10
+	// minutes.
 	WaitTime time.Duration
-	// Timeout is how long Consul may take to answer, beyond WaitTime where that
-	// applies; default: 10 s.
+	// Timeout is the time limit of an answer, in addition to WaitTime for a blocking
+	// query; default: 10 s.
 	Timeout time.Duration
-	// HoldShare and HoldMin say which losses are not believed at once: more than
-	// this part of a service's instances, and at least so many, within ten
-	// seconds. Defaults: 0.5 and 2. A share of 1 believes every loss.
+	// HoldShare and HoldMin select the losses that must be confirmed: more than this
+	// share of a service's instances, and at least this number, within ten seconds.
+	// Defaults: 0.5 and 2. With a share of 1, no loss needs confirmation.
 	HoldShare float64
 	HoldMin   int
-	// HoldTime is how long a loss is doubted that nothing else settles while
-	// Consul can be read: a second look when Consul was there all the time,
-	// HAProxy's own checks, an operator. Default: 5 minutes, a few times what
-	// Consul's agents take to register their services anew after the servers
-	// have lost them, and short enough for an address not to belong to another
-	// service yet. What is held wrongly costs little: HAProxy's checks keep
-	// traffic from it.
+	// HoldTime is how long instances are held while Consul is readable and nothing
+	// confirms their loss. A second look (if Consul was never away), HAProxy's health
+	// checks or an operator can confirm it earlier. Default: 5 minutes. That is several
+	// times what Consul's agents need to register their services again after the
+	// servers lost them, and too short for an address to belong to another service. A
+	// wrong hold costs little: HAProxy's health checks keep traffic away.
 	HoldTime time.Duration
-	// SecondLook is when Consul is asked again about a loss; default: 1 s.
+	// SecondLook is the time until a loss is checked again; default: 1 s.
 	SecondLook time.Duration
-	// Initial is what an earlier run knew. It is served until Consul answers,
-	// marked as not confirmed.
+	// Initial is the last snapshot of an earlier run. It is used, marked as not
+	// confirmed, until Consul answers.
 	Initial lb.Snapshot
 	// Logger logs state changes; default: nothing is logged.
 	Logger *slog.Logger
