@@ -138,11 +138,11 @@ func TestDeployToHeldInstances(t *testing.T) {
 		fx.change("shop", func(s lb.Service) lb.Service {
 			s.Instances = slices.Clone(s.Instances)
 			s.Instances[1].Held = true
-			s.Hold = &lb.Hold{Since: time.Now(), Lost: 1, Reason: "1 of 1 instances are gone at once"}
+			s.Hold = &lb.Hold{Since: time.Now(), Lost: 1, Reason: "1 of 1 instances disappeared at once"}
 			return s
 		})
 		_, err := fx.agent.Switch(t.Context(), lb.Switch{Backend: "b", Version: "1.1.0"})
-		const want = "version 1.1.0 of service shop has no healthy instance that Consul still lists (1 of 1 instances are gone at once)"
+		const want = "version 1.1.0 of service shop has no healthy instance that Consul still lists (1 of 1 instances disappeared at once)"
 		if conflict, ok := errors.AsType[*lb.ConflictError](err); !ok || conflict.Reason != want {
 			t.Errorf("got %v, want %s", err, want)
 		}

@@ -32,8 +32,8 @@ type ClusterView interface {
 
 // ClusterActions acts on the cluster, as *pacemaker.Cluster does.
 type ClusterActions interface {
-	// Foresee tells what an action would do.
-	Foresee(ctx context.Context, a cluster.Action) (cluster.Consequences, error)
+	// Predict tells what an action would do.
+	Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error)
 	// Do carries an action out and gives the final state.
 	Do(ctx context.Context, a cluster.Action) (cluster.Status, error)
 }
@@ -155,7 +155,7 @@ func (h clusterHandlers) simulate(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	consequences, err := h.actions.Foresee(c.Request().Context(), a)
+	consequences, err := h.actions.Predict(c.Request().Context(), a)
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,8 @@ func numbers(out string) string {
 	return strings.Join(list, " ")
 }
 
-// happenings is a site on which things have happened.
-func happenings(tb testing.TB) *site {
+// happenings is a fixture on which things have happened.
+func happenings(tb testing.TB) *fixture {
 	tb.Helper()
 	s := open(tb)
 	for _, e := range []activity.Event{
@@ -104,7 +104,7 @@ func (f *following) String() string {
 	return f.b.String()
 }
 
-func (s *site) follow(args ...string) *following {
+func (s *fixture) follow(args ...string) *following {
 	s.tb.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(s.tb.Context()))
 	f := &following{wrote: make(chan struct{}, 1), stop: stop, code: make(chan int, 1)}

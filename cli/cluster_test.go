@@ -17,9 +17,9 @@ func TestClusterFailuresHaveExitCodes(t *testing.T) {
 		exit  int
 		words string
 	}{
-		4: {cli.ExitForbidden, "permission denied"}, 102: {cli.ExitUnavailable, "does not run on this node"}, 103: {cli.ExitConflict, "has changed in the meantime"},
-		105: {cli.ExitNotFound, "no such node"}, 106: {cli.ExitUnavailable, "no quorum"}, 107: {cli.ExitConflict, "forbids it"}, 108: {cli.ExitConflict, "there is one"},
-		78: {cli.ExitRefused, "would not be valid"}, 124: {cli.ExitUnavailable, "no answer in time"}, 1: {cli.ExitFailure, "failed"}, 64: {cli.ExitFailure, "does not understand"},
+		4: {cli.ExitForbidden, "permission denied"}, 102: {cli.ExitUnavailable, "does not run on this node"}, 103: {cli.ExitConflict, "has changed meanwhile"},
+		105: {cli.ExitNotFound, "no such node"}, 106: {cli.ExitUnavailable, "no quorum"}, 107: {cli.ExitConflict, "forbids it"}, 108: {cli.ExitConflict, "exists already"},
+		78: {cli.ExitRefused, "is invalid"}, 124: {cli.ExitUnavailable, "no answer in time"}, 1: {cli.ExitFailure, "failed"}, 64: {cli.ExitFailure, "does not support"},
 	} {
 		dir := t.TempDir()
 		script := fmt.Sprintf("#!/bin/sh\necho '<cib>secret</cib>'\nexit %d\n", code)
@@ -37,7 +37,7 @@ func TestClusterFailuresHaveExitCodes(t *testing.T) {
 
 func TestClusterWithoutPacemaker(t *testing.T) {
 	got := open(t).run("cluster", "status", "--tools", t.TempDir())
-	if got.code != cli.ExitUnavailable || !strings.Contains(got.errors, "not installed here") {
+	if got.code != cli.ExitUnavailable || !strings.Contains(got.errors, "not installed on this node") {
 		t.Errorf("exit code %d: %s", got.code, got.errors)
 	}
 }
@@ -47,7 +47,7 @@ func TestClusterDescriptionFromAFile(t *testing.T) {
 	for content, words := range map[string]string{
 		"ip: [192.0.2.10]\n":                         `"192.0.2.10" is not an address with a prefix length`,
 		"ip: [192.0.2.10/24]\nring: 1\n":             "ring is not a setting",
-		"ip: [192.0.2.10/24]\ntopology: ring\n":      `"ring" is not known`,
+		"ip: [192.0.2.10/24]\ntopology: ring\n":      `"ring" is unknown`,
 		"ip: [192.0.2.10/24]\nparameter: [config]\n": "is not of the form name=value",
 	} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {

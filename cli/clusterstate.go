@@ -160,7 +160,7 @@ func (o *onNode) act(ctx context.Context, a cluster.Action) error {
 	if err != nil {
 		return err
 	}
-	seen, err := c.Foresee(ctx, a)
+	seen, err := c.Predict(ctx, a)
 	if err != nil {
 		return err
 	}

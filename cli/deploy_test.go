@@ -30,7 +30,7 @@ func TestDeployOfASplit(t *testing.T) {
 
 // answering makes the member of version 2.0.0 answer ten requests whenever the
 // API is asked, so many of them badly.
-func (s *site) answering(bad int64) {
+func (s *fixture) answering(bad int64) {
 	var n atomic.Int64
 	s.asked = func() {
 		times := n.Add(1)

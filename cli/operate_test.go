@@ -52,7 +52,7 @@ func TestAccept(t *testing.T) {
 	s.fails(cli.ExitConflict, "no instances are held", "accept", "shop")
 	s.fails(cli.ExitNotFound, "service/none does not exist", "accept", "none")
 	s.Hold("shop")
-	if r := s.run("status"); r.code != cli.ExitOK || !strings.Contains(r.out, "2 of 2   held: 3 of 3 instances are gone at once: nothing shows that consul lets the agent read its catalog\n") {
+	if r := s.run("status"); r.code != cli.ExitOK || !strings.Contains(r.out, "2 of 2   held: 3 of 3 instances disappeared at once: nothing shows that consul lets the agent read its catalog\n") {
 		t.Errorf("%+v", r)
 	}
 	s.does("service/shop follows Consul again, with 0 instances\n", "accept", "shop")

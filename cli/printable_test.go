@@ -17,7 +17,7 @@ import (
 )
 
 // aLyingAgent answers everything with status and a document.
-func aLyingAgent(t *testing.T, status int, document string) *site {
+func aLyingAgent(t *testing.T, status int, document string) *fixture {
 	t.Helper()
 	quoted, err := json.Marshal(cli.Evil)
 	if err != nil {
@@ -30,7 +30,7 @@ func aLyingAgent(t *testing.T, status int, document string) *site {
 		_, _ = w.Write([]byte(document))
 	}))
 	t.Cleanup(server.Close)
-	return &site{tb: t, url: server.URL, env: map[string]string{"THALASSA_AGENT": server.URL}}
+	return &fixture{tb: t, url: server.URL, env: map[string]string{"THALASSA_AGENT": server.URL}}
 }
 
 func TestPeersDoNotControlTheTerminal(t *testing.T) {
@@ -87,7 +87,7 @@ func TestConfigOnATerminal(t *testing.T) {
 	config := "global\n\tdescription \x1b[2J\xff\n"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(config)) }))
 	t.Cleanup(server.Close)
-	s := &site{tb: t, env: map[string]string{"THALASSA_AGENT": server.URL}}
+	s := &fixture{tb: t, env: map[string]string{"THALASSA_AGENT": server.URL}}
 	s.does(config, "config")
 
 	user, program := openPTY(t)

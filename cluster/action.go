@@ -9,32 +9,32 @@ import (
 	"thalassa/lb"
 )
 
-// Kinds of what can be done to a cluster.
+// Kinds of actions.
 const (
-	Standby          = "standby"     // Node gives away what runs there
-	Online           = "online"      // Node takes part again: neither standby nor maintenance
-	Move             = "move"        // Resource, or every floating IP, goes to Node
-	StartMaintenance = "maintenance" // Pacemaker looks on: everywhere, on Node, or for Resource
+	Standby          = "standby"     // moves all resources off Node
+	Online           = "online"      // ends standby and maintenance of Node
+	Move             = "move"        // moves Resource, or every floating IP, to Node
+	StartMaintenance = "maintenance" // of the cluster, Node or Resource: Pacemaker does nothing there
 	EndMaintenance   = "ready"       // the opposite
-	Cleanup          = "cleanup"     // failures are forgotten: all, of Resource, on Node
-	Stop             = "stop"        // Resource is to be down
-	Start            = "start"       // Resource is to be up
-	Fence            = "fence"       // Node is turned off or restarted by force
+	Cleanup          = "cleanup"     // removes failures: all, those of Resource, or those on Node
+	Stop             = "stop"        // stops Resource
+	Start            = "start"       // starts Resource
+	Fence            = "fence"       // turns off or restarts Node by force
 )
 
-// An Action is something to be done to a cluster.
+// An Action is an action on a cluster.
 type Action struct {
 	Kind     string
-	Node     string // see the kinds; empty where it has no meaning
+	Node     string // see the kinds; empty if the kind has none
 	Resource string
-	// Wait is how long the final state is waited for (2 min).
+	// Wait limits the time for the cluster to settle (2 min).
 	Wait time.Duration
-	// Author is who wants it.
+	// Author is who requests it.
 	Author string
 }
 
-// ParseAction reads an action's JSON body; an empty body is one without
-// fields. The error is an *InvalidError.
+// ParseAction parses the JSON body of an action. An empty body has no fields. The
+// error is an *lb.InvalidError.
 func ParseAction(kind string, data []byte) (a Action, err error) {
 	var body struct{ Node, Resource, Wait string }
 	if len(strings.TrimSpace(string(data))) > 0 {
@@ -47,45 +47,45 @@ func ParseAction(kind string, data []byte) (a Action, err error) {
 	a = Action{Kind: kind, Node: body.Node, Resource: body.Resource}
 	if body.Wait != "" {
 		if a.Wait, err = time.ParseDuration(body.Wait); err != nil || a.Wait <= 0 || a.Wait > 10*time.Minute {
-			return a, invalidAction("wait", "is not a time to wait", `a duration up to 10m, e.g. "30s"`)
+			return a, invalidAction("wait", "is not a valid duration", `a duration up to 10m, e.g. "30s"`)
 		}
 	}
 	return a, a.Check()
 }
 
-// bodyError names the field that is not known, as the other documents do.
+// bodyError names the unknown field, as for other documents.
 func bodyError(err error) error {
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return invalidAction(strings.Trim(field, `"`), "is not a field of an action", "node, resource or wait")
 	}
-	return invalidAction("body", "is not an action", "an object with node, resource and wait, each of them text")
+	return invalidAction("body", "is not an action", "an object with the strings node, resource and wait")
 }
 
-// ActionKinds are all kinds of actions.
+// ActionKinds lists the kinds of actions.
 func ActionKinds() []string {
 	return []string{Standby, Online, Move, StartMaintenance, EndMaintenance, Cleanup, Start, Stop, Fence}
 }
 
-// Check finds what is missing or of no meaning. The error is an *InvalidError.
+// Check reports missing and unexpected fields. The error is an *lb.InvalidError.
 func (a Action) Check() error {
 	needs, takes, known := a.fields()
 	if !known {
-		return invalidAction("action", "is not known", "standby, online, move, maintenance, ready, cleanup, start, stop or fence")
+		return invalidAction("action", "is unknown", "standby, online, move, maintenance, ready, cleanup, start, stop or fence")
 	}
 	for _, f := range []struct{ name, value, sort string }{{"node", a.Node, "n"}, {"resource", a.Resource, "r"}} {
 		switch {
 		case f.value == "" && strings.Contains(needs, f.sort):
 			return invalidAction(f.name, "is missing", "the name of a "+f.name)
 		case f.value != "" && !strings.Contains(needs+takes, f.sort):
-			return invalidAction(f.name, "has no meaning for "+a.Kind, "nothing")
+			return invalidAction(f.name, "has no meaning for "+a.Kind, "no value")
 		case f.value != "" && !isName(f.value):
-			return invalidAction(f.name, "is not a name", "letters, digits and . _ : - with no - in front")
+			return invalidAction(f.name, "is not a name", "letters, digits and . _ : - not beginning with -")
 		}
 	}
 	return nil
 }
 
-// fields says which of node and resource an action needs, and which it takes.
+// fields returns which of node and resource an action needs, and which are optional.
 func (a Action) fields() (needs, takes string, known bool) {
 	switch a.Kind {
 	case Standby, Online, Fence:
@@ -100,8 +100,8 @@ func (a Action) fields() (needs, takes string, known bool) {
 	return "", "", false
 }
 
-// isName reports whether a node or resource may be called that, so that
-// no name is taken for an option, a path or XML.
+// isName reports whether s is a valid name of a node or resource: one that cannot be
+// mistaken for an option, a path or XML.
 func isName(s string) bool {
 	_, err := lb.ParseName(s)
 	return err == nil && !strings.HasPrefix(s, "-")
@@ -111,7 +111,7 @@ func invalidAction(path, problem, expected string) error {
 	return &lb.InvalidError{Fields: []lb.FieldError{{Path: path, Problem: problem, Expected: expected}}}
 }
 
-// A Consequence is one thing that the cluster does.
+// A Consequence is one thing that the cluster would do.
 type Consequence struct {
 	Action   string `json:"action"` // start, stop, restart, move, fence, reload, …
 	Resource string `json:"resource,omitempty"`
@@ -120,16 +120,16 @@ type Consequence struct {
 	Reason   string `json:"reason,omitempty"`
 }
 
-// Consequences are what the cluster does when something is changed.
+// Consequences are what the cluster would do after a change.
 type Consequences struct {
 	Actions []Consequence `json:"consequences"`
-	// Text is a line for each resource and action: "will start haproxy on a, b".
+	// Text has a line for each resource and action: "will start haproxy on a, b".
 	Text []string `json:"text"`
-	// After is the cluster when all of that is done.
+	// After is the status of the cluster when all of that is done.
 	After Status `json:"after"`
 }
 
-// Summarize joins consequences of a kind: "will start haproxy on a, b, c".
+// Summarize combines similar consequences: "will start haproxy on a, b, c".
 func Summarize(list []Consequence) []string {
 	heads, nodes := []string{}, map[string][]string{}
 	for _, c := range list {

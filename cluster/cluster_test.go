@@ -100,7 +100,7 @@ func TestClusterActionSaysWhatItNeeds(t *testing.T) {
 
 func TestClusterErrorTellsItsMeaning(t *testing.T) {
 	err := error(&cluster.Error{Tool: "crm_resource", Kind: cluster.KindForbidden, Code: 4, Said: "Permission denied"})
-	if got := err.Error(); got != "crm_resource: permission denied; it takes root, or the group haclient: Permission denied (exit code 4)" {
+	if got := err.Error(); got != "crm_resource: permission denied; root or membership in the group haclient is required: Permission denied (exit code 4)" {
 		t.Error(got)
 	}
 	wrapped := errors.Join(errors.New("standby"), err)

@@ -1,7 +1,7 @@
 // Package cluster holds the values of a Pacemaker cluster: its status as one CIB
-// has it, the actions that can be taken on it and what Pacemaker would do then,
-// and the failures of Pacemaker's tools. Package pacemaker obtains and executes
-// them; the API, the command line and the tests exchange them.
+// has it, actions and their predicted consequences, and the failures of Pacemaker's
+// tools. Package pacemaker reads and executes them; the API, the command line and the
+// tests exchange them.
 //
-// It is pure: it starts no process, reads no file and asks no clock.
+// It is pure: it starts no process, and reads no file and no clock.
 package cluster

@@ -13,7 +13,7 @@ import (
 // older than any CIB.
 type Epoch struct{ Admin, Epoch, Updates uint64 }
 
-// ParseEpoch reads "admin_epoch:epoch:num_updates".
+// ParseEpoch parses "admin_epoch:epoch:num_updates".
 func ParseEpoch(s string) (Epoch, error) {
 	var n [3]uint64
 	parts := strings.Split(s, ":")
@@ -37,14 +37,13 @@ func (e Epoch) Compare(o Epoch) int {
 // String is "admin_epoch:epoch:num_updates".
 func (e Epoch) String() string { return fmt.Sprintf("%d:%d:%d", e.Admin, e.Epoch, e.Updates) }
 
-// Configuration is "admin_epoch:epoch": which configuration it is, whatever its
-// status.
+// Configuration is "admin_epoch:epoch", the version of the configuration alone.
 func (e Epoch) Configuration() string { return fmt.Sprintf("%d:%d", e.Admin, e.Epoch) }
 
-// MarshalJSON gives the epoch as text.
+// MarshalJSON returns the epoch as a JSON string.
 func (e Epoch) MarshalJSON() ([]byte, error) { return json.Marshal(e.String()) }
 
-// UnmarshalJSON accepts what MarshalJSON gives.
+// UnmarshalJSON is the inverse of MarshalJSON.
 func (e *Epoch) UnmarshalJSON(data []byte) error {
 	var s string
 	err := json.Unmarshal(data, &s)

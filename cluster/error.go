@@ -5,51 +5,51 @@ import (
 	"fmt"
 )
 
-// An ErrorKind is what the failure of one of Pacemaker's tools means.
+// An ErrorKind is the kind of failure of one of Pacemaker's tools.
 type ErrorKind string
 
 // Kinds of failures.
 const (
-	KindForbidden    ErrorKind = "forbidden"     // this user may not do that
-	KindUsage        ErrorKind = "usage"         // the tool does not understand the request
-	KindInvalid      ErrorKind = "invalid"       // the result is no valid configuration
+	KindForbidden    ErrorKind = "forbidden"     // permission denied
+	KindUsage        ErrorKind = "usage"         // the tool does not support the request
+	KindInvalid      ErrorKind = "invalid"       // the resulting configuration is invalid
 	KindNotConnected ErrorKind = "not_connected" // Pacemaker does not run here
-	KindStale        ErrorKind = "stale"         // the CIB has changed in the meantime
-	KindNotFound     ErrorKind = "not_found"     // no such node, resource or device
-	KindExists       ErrorKind = "exists"        // there is one already
-	KindNoQuorum     ErrorKind = "no_quorum"     // this partition may not decide
-	KindUnsafe       ErrorKind = "unsafe"        // the cluster's state forbids it
+	KindStale        ErrorKind = "stale"         // the CIB has changed meanwhile
+	KindNotFound     ErrorKind = "not_found"     // unknown node, resource or device
+	KindExists       ErrorKind = "exists"        // the name exists already
+	KindNoQuorum     ErrorKind = "no_quorum"     // this partition has no quorum
+	KindUnsafe       ErrorKind = "unsafe"        // the state of the cluster forbids it
 	KindTimedOut     ErrorKind = "timed_out"     // no answer within the time limit
-	KindNotInstalled ErrorKind = "not_installed" // there is no such tool here
-	KindCrashed      ErrorKind = "crashed"       // a bug of the tool
+	KindNotInstalled ErrorKind = "not_installed" // the tool is not installed
+	KindCrashed      ErrorKind = "crashed"       // the tool crashed
 	KindFailed       ErrorKind = "failed"        // anything else
 )
 
-// Meaning is half a sentence about the kind of failure.
+// Meaning describes the kind of failure in half a sentence.
 func (k ErrorKind) Meaning() string {
 	switch k {
 	case KindForbidden:
-		return "permission denied; it takes root, or the group haclient"
+		return "permission denied; root or membership in the group haclient is required"
 	case KindUsage:
-		return "this version of the tool does not understand the request"
+		return "this version of the tool does not support the request"
 	case KindInvalid:
-		return "the cluster's configuration would not be valid"
+		return "the resulting configuration of the cluster is invalid"
 	case KindNotConnected:
 		return "Pacemaker does not run on this node, or does not answer"
 	case KindStale:
-		return "the cluster's configuration has changed in the meantime"
+		return "the configuration of the cluster has changed meanwhile"
 	case KindNotFound:
-		return "the cluster knows no such node, resource or device"
+		return "the cluster has no such node, resource or device"
 	case KindExists:
-		return "there is one of that name already"
+		return "the name exists already"
 	case KindNoQuorum:
 		return "this part of the cluster has no quorum"
 	case KindUnsafe:
-		return "the cluster's present state forbids it"
+		return "the current state of the cluster forbids it"
 	case KindTimedOut:
 		return "no answer in time"
 	case KindNotInstalled:
-		return "this tool of Pacemaker is not installed here"
+		return "this tool of Pacemaker is not installed on this node"
 	case KindCrashed:
 		return "the tool crashed"
 	case KindFailed:
@@ -61,11 +61,11 @@ func (k ErrorKind) Meaning() string {
 type Error struct {
 	Tool string // crm_resource
 	Kind ErrorKind
-	Code int    // exit code; 0: it did not end by itself
-	Said string // the tool's own words, fit to be shown; may be empty
+	Code int    // exit code; 0: it did not exit by itself
+	Said string // the tool's message, without secrets; may be empty
 }
 
-// Error tells which tool failed, what that means, and what the tool said.
+// Error returns the tool, the meaning of the failure, and the tool's message.
 func (e *Error) Error() string {
 	text := e.Tool + ": " + e.Kind.Meaning()
 	if e.Said != "" {

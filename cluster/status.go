@@ -2,58 +2,56 @@ package cluster
 
 import "time"
 
-// States of a cluster as a whole, the worst that holds.
+// States of a cluster as a whole. The worst one applies.
 const (
 	StateOK          = "ok"
-	StateNoFencing   = "no-fencing"  // works; a node that hangs may keep the floating IP
-	StateMaintenance = "maintenance" // Pacemaker looks on and does nothing
-	StateErrors      = "errors"      // something has failed, or a node is missing
-	StateNoQuorum    = "no-quorum"   // this node's partition may run nothing
+	StateNoFencing   = "no-fencing"  // works, but a hanging node may keep the floating IP
+	StateMaintenance = "maintenance" // Pacemaker does nothing
+	StateErrors      = "errors"      // a resource has failed, or a node is missing
+	StateNoQuorum    = "no-quorum"   // this node's partition runs no resources
 	StateOffline     = "offline"     // Pacemaker does not run on this node
-	// StateNone says that this node is in no cluster, as far as can be seen.
+	// StateNone: this node is apparently not in a cluster.
 	StateNone = "none"
 )
 
-// States are the states of a cluster that there is, the better ones first.
+// States lists the states of an existing cluster, the best first.
 func States() []string {
 	return []string{StateOK, StateNoFencing, StateMaintenance, StateErrors, StateNoQuorum, StateOffline}
 }
 
-// A Status is what Pacemaker on this node knows of its cluster, as one CIB has
-// it.
+// A Status is the status of the cluster in one CIB of this node.
 type Status struct {
 	Epoch   Epoch    `json:"epoch"`
 	State   string   `json:"state"`
-	Reasons []string `json:"reasons"` // for a state that is not ok; sentences
+	Reasons []string `json:"reasons"` // sentences; empty if the state is ok
 	Name    string   `json:"name"`
 	Version string   `json:"version"` // Pacemaker's
-	DC      string   `json:"dc"`      // empty: none has been elected
+	DC      string   `json:"dc"`      // empty: none is elected
 	Quorum  bool     `json:"quorum"`  // of this node's partition
-	// Maintenance says that Pacemaker leaves everything alone.
+	// Maintenance: the whole cluster is in maintenance mode.
 	Maintenance bool    `json:"maintenance"`
 	Fencing     Fencing `json:"fencing"`
 
 	Self string `json:"node"` // this node's name
-	// Role is what this node does: active (holds a floating IP), ready (runs
-	// HAProxy), idle, standby, maintenance or offline.
+	// Role of this node: active (has a floating IP), ready (runs HAProxy), idle,
+	// standby, maintenance or offline.
 	Role string `json:"role"`
 
 	Nodes       []Node       `json:"nodes"`
 	Resources   []Resource   `json:"resources"`
 	FloatingIPs []FloatingIP `json:"floatingIPs"`
 	Failures    []Failure    `json:"failures"`
-	// Settled says that the cluster has nothing under way.
+	// Settled: no operation is pending.
 	Settled bool `json:"settled"`
 }
 
-// Fencing says whether a node that does not answer is made sure to be
-// gone.
+// Fencing is the configuration of fencing.
 type Fencing struct {
 	Enabled bool     `json:"enabled"`
 	Devices []string `json:"devices"`
 }
 
-// Works reports whether there is fencing.
+// Works reports whether fencing is enabled and has a device.
 func (f Fencing) Works() bool { return f.Enabled && len(f.Devices) > 0 }
 
 // A Node is a member of the cluster.
@@ -62,23 +60,22 @@ type Node struct {
 	// State is online, standby, maintenance, pending, unclean or offline.
 	State     string   `json:"state"`
 	DC        bool     `json:"dc"`
-	Resources []string `json:"resources"` // that run there
+	Resources []string `json:"resources"` // running there
 	// Attributes are the node's transient ones.
 	Attributes map[string]string `json:"attributes"`
 }
 
-// A Resource is a primitive, or one instance's worth of a clone, with
-// all places where it runs.
+// A Resource is a primitive, or the primitive of a clone, with all its instances.
 type Resource struct {
 	ID string `json:"id"`
-	// In is the clone or group it belongs to; empty: none.
+	// In is its clone or group; empty: none.
 	In    string `json:"in"`
 	Clone bool   `json:"clone"`
 	Agent string `json:"agent"` // ocf:thalassa:haproxy
 	// State is started, stopped, starting, stopping, failed, blocked, disabled or
 	// unmanaged.
 	State string `json:"state"`
-	// Places are the nodes where an instance is, and how it is there.
+	// Places are the nodes of its instances, with their states.
 	Places []Placement `json:"places"`
 }
 
@@ -88,7 +85,7 @@ type Placement struct {
 	State string `json:"state"`
 }
 
-// Nodes are the names of those where the resource runs.
+// Nodes returns the names of the nodes where the resource runs.
 func (r Resource) Nodes() []string {
 	names := make([]string, len(r.Places))
 	for i, p := range r.Places {
@@ -101,8 +98,8 @@ func (r Resource) Nodes() []string {
 type FloatingIP struct {
 	Resource string `json:"resource"`
 	Address  string `json:"address"`
-	// Node has the address; empty: none. Nodes has every node that Pacemaker
-	// believes to have it: more than one is an error.
+	// Node has the address; empty: none. Nodes are all nodes that have it according to
+	// Pacemaker: more than one is an error.
 	Node  string   `json:"node"`
 	Nodes []string `json:"nodes"`
 }
@@ -116,8 +113,8 @@ type Failure struct {
 	Code      int    `json:"code"`   // the agent's exit code
 	Status    string `json:"status"` // complete, Timed Out, …
 	Meaning   string `json:"meaning"`
-	Reason    string `json:"reason"` // the agent's words
+	Reason    string `json:"reason"` // from the agent
 	Call      int    `json:"call"`
-	// Time is when it failed; zero: not known.
+	// Time is when it failed; zero: unknown.
 	Time time.Time `json:"time"`
 }

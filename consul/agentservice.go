@@ -17,7 +17,7 @@ type AgentService struct {
 	Address string // empty: the agent's own
 	Port    int
 	Meta    map[string]string
-	// Check is for the agent to run; nil: none.
+	// Check that the agent runs; nil: none.
 	Check *AgentCheck
 }
 
@@ -31,19 +31,19 @@ type AgentCheck struct {
 	Interval time.Duration
 	// Timeout of one check; 0: Consul's default.
 	Timeout time.Duration
-	// DeregisterCriticalAfter has the agent remove the service when it has been
-	// critical for so long; 0: never.
+	// DeregisterCriticalAfter: the agent removes a service that is critical for that
+	// long; 0: never.
 	DeregisterCriticalAfter time.Duration
 }
 
-// Leader is the address of the leader of Consul's servers; empty: they have none.
+// Leader returns the address of the leader of Consul's servers; empty: none.
 func (c *Client) Leader(ctx context.Context) (string, error) {
 	leader, err := c.api.Status().LeaderWithQueryOptions((&api.QueryOptions{}).WithContext(ctx))
 	return leader, brief(err)
 }
 
-// AgentServices are the services registered in the agent that is asked, by ID and
-// without their checks.
+// AgentServices returns the services registered in the agent by ID, without their
+// checks.
 func (c *Client) AgentServices(ctx context.Context) (map[string]AgentService, error) {
 	services, err := c.api.Agent().ServicesWithFilterOpts("", (&api.QueryOptions{}).WithContext(ctx))
 	if err != nil {
@@ -58,7 +58,7 @@ func (c *Client) AgentServices(ctx context.Context) (map[string]AgentService, er
 	return out, nil
 }
 
-// AgentChecks are the IDs of the checks registered in the agent that is asked.
+// AgentChecks returns the IDs of the checks registered in the agent.
 func (c *Client) AgentChecks(ctx context.Context) (map[string]bool, error) {
 	checks, err := c.api.Agent().ChecksWithFilterOpts("", (&api.QueryOptions{}).WithContext(ctx))
 	if err != nil {
@@ -71,8 +71,8 @@ func (c *Client) AgentChecks(ctx context.Context) (map[string]bool, error) {
 	return out, nil
 }
 
-// Register registers a service in the agent that is asked, and replaces what was
-// registered under its ID, with its checks.
+// Register registers a service in the agent. It replaces a service with the same ID
+// and its checks.
 func (c *Client) Register(ctx context.Context, s AgentService) error {
 	in := &api.AgentServiceRegistration{
 		ID: s.ID, Name: s.Name, Tags: s.Tags, Address: s.Address, Port: s.Port, Meta: s.Meta,
@@ -86,8 +86,7 @@ func (c *Client) Register(ctx context.Context, s AgentService) error {
 	return brief(c.api.Agent().ServiceRegisterOpts(in, api.ServiceRegisterOpts{ReplaceExistingChecks: true}.WithContext(ctx)))
 }
 
-// Deregister removes a service from the agent that is asked. One that the agent
-// does not have is removed already.
+// Deregister removes a service from the agent. A missing one is not an error.
 func (c *Client) Deregister(ctx context.Context, id string) error {
 	err := c.api.Agent().ServiceDeregisterOpts(id, (&api.QueryOptions{}).WithContext(ctx))
 	if status, ok := errors.AsType[api.StatusError](err); ok && status.Code == http.StatusNotFound {

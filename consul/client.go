@@ -11,22 +11,22 @@ import (
 )
 
 const (
-	// maxBody bounds an answer that is held in memory as a whole: 10,000
-	// instances take about 15 MB.
+	// maxBody limits an answer that is read into memory: 10,000 instances have about
+	// 15 MB.
 	maxBody = 32 << 20
-	// maxStream bounds an answer of which one element at a time is held.
+	// maxStream limits an answer that is read element by element.
 	maxStream = 512 << 20
 )
 
-// A Client asks one Consul. It may be used by many goroutines.
+// A Client is a client of one Consul. It is safe for concurrent use.
 type Client struct {
 	api    *api.Client
 	stream *http.Client
 	base   url.URL
 }
 
-// New makes a client; it connects when it is first used. The error says
-// which setting cannot be used.
+// New returns a client, which connects when it is first used. The error names an
+// invalid setting.
 func New(s Config) (*Client, error) {
 	e, err := parseAddress(s.Address, s.TLS != TLSConfig{})
 	if err != nil {
@@ -39,8 +39,7 @@ func New(s Config) (*Client, error) {
 	return newClient(transport, e.base, s)
 }
 
-// NewWithTransport makes a client that sends its requests through next instead
-// of connections of its own.
+// NewWithTransport returns a client that sends its requests to next.
 func NewWithTransport(s Config, next http.RoundTripper) (*Client, error) {
 	e, err := parseAddress(s.Address, s.TLS != TLSConfig{})
 	if err != nil {
@@ -59,7 +58,7 @@ func newClient(next http.RoundTripper, base url.URL, s Config) (*Client, error) 
 	var err error
 	c.api, err = api.NewClient(&api.Config{
 		Address: base.Host, Scheme: base.Scheme, PathPrefix: base.Path, HttpClient: g.client(maxBody),
-		// requester replaces it; were it empty, api would look into the environment.
+		// requester replaces it. If it were empty, api would read the environment.
 		Token: "-",
 	})
 	if err != nil {
@@ -68,15 +67,14 @@ func newClient(next http.RoundTripper, base url.URL, s Config) (*Client, error) 
 	return c, nil
 }
 
-// Host is where Consul is asked: host:port, or localhost for a unix socket.
+// Host returns the address of Consul: host:port, or localhost for a unix socket.
 func (c *Client) Host() string { return c.base.Host }
 
-// Close drops the connections that no query uses.
+// Close closes idle connections.
 func (c *Client) Close() { c.stream.CloseIdleConnections() }
 
-// requester is what every request passes. It says who we are and what we want to
-// see, whatever api.NewClient found about that in the environment, and bounds
-// the answer.
+// requester sends every request. It sets the token and the scope, whatever
+// api.NewClient found in the environment, and limits the size of the answer.
 type requester struct {
 	next  http.RoundTripper
 	token *token
@@ -88,12 +86,12 @@ func (g requester) client(limit int64) *http.Client {
 	g.limit = limit
 	return &http.Client{
 		Transport: g,
-		// A redirect would carry the token elsewhere.
+		// A redirect would send the token to another server.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// CloseIdleConnections lets http.Client reach the transport below.
+// CloseIdleConnections implements what http.Client.CloseIdleConnections calls.
 func (g requester) CloseIdleConnections() {
 	if t, ok := g.next.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
@@ -105,7 +103,7 @@ func (g requester) RoundTrip(req *http.Request) (*http.Response, error) {
 	token, err := g.token.current()
 	if err != nil {
 		if req.Body != nil {
-			_ = req.Body.Close() // as every RoundTripper has to
+			_ = req.Body.Close() // required of a RoundTripper
 		}
 		return nil, err
 	}
@@ -132,10 +130,10 @@ func (g requester) RoundTrip(req *http.Request) (*http.Response, error) {
 
 var (
 	errTooLarge = errors.New("the answer is too large")
-	errNoArray  = errors.New("the answer is no JSON array")
+	errNoArray  = errors.New("the answer is not a JSON array")
 )
 
-// limitedBody fails, rather than ends, when too much is read.
+// limitedBody returns an error, not EOF, if the body is too large.
 type limitedBody struct {
 	io.ReadCloser
 	left int64

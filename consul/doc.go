@@ -1,27 +1,26 @@
-// Package consul is the client of Consul's HTTP API: how to reach an agent (TCP,
-// unix socket, TLS), as whom (a token, or a file with one that is read again when
-// it changes), and what to ask.
+// Package consul is a client of Consul's HTTP API. It connects to an agent over TCP, a
+// unix socket or TLS, with a token or with a token file that it reads again when the
+// file changes.
 //
-// A Client asks for the instances of a service, for the names and tags of all
-// services, and for all health checks, each once or as a blocking query; and it
-// registers services in a local agent. Its answers are plain values of this
-// package. Diagnose says what an error means: whether Consul as a whole is not
-// available or one answer cannot be used.
+// A Client reads the instances of a service, the names and tags of all services, and
+// all health checks, at once or with a blocking query. It also registers services in a
+// local agent. Its results are plain values of this package. Diagnose classifies an
+// error: Consul as a whole is not available, or a single answer is unusable.
 //
 // # Limits
 //
 // A Client never has more connections than Config.MaxConns. It reads at most
-// 32 MiB of an answer, or 512 MiB where it hands out one element at a time. It
-// sets no time limit for an answer: the context has it. It never follows a
-// redirect, never uses a proxy, and reads nothing from the environment: a
-// CONSUL_HTTP_TOKEN that is set for other programs has no effect.
+// 32 MiB of an answer, or 512 MiB if it returns one element at a time. It sets no time
+// limit for an answer; use the context. It never follows a redirect, never uses a
+// proxy, and ignores the environment: a CONSUL_HTTP_TOKEN that is set for other
+// programs has no effect.
 //
 // # Tests
 //
-// NewWithTransport makes a Client whose requests go to an http.RoundTripper, so
-// that a test decides what Consul answers and when; with testing/synctest the
-// time limits pass at once.
+// NewWithTransport returns a Client that sends its requests to an http.RoundTripper, so
+// that a test controls the answers and their times. With testing/synctest, time limits
+// pass at once.
 //
-// It must never decide what an answer is worth, nor keep one: that is what
-// package discovery does.
+// The package must never evaluate or store an answer: that is the task of package
+// discovery.
 package consul

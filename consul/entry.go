@@ -10,21 +10,21 @@ const (
 	Maintenance = api.HealthMaint
 )
 
-// Checks by which Consul keeps a node or an instance in maintenance mode.
+// Ids of the checks of maintenance mode.
 const (
 	NodeMaintenance          = api.NodeMaint
 	ServiceMaintenancePrefix = api.ServiceMaintPrefix // the instance's ID follows
 )
 
-// An Entry is one instance of a service as /v1/health/service tells it. Node and
-// Service are nil in an answer that lacks them.
+// An Entry is an instance in an answer of /v1/health/service. Node and Service are nil
+// if the answer lacks them.
 type Entry struct {
 	Node    *Node
 	Service *Service
 	Checks  []Check // of the instance and of its node
 }
 
-// A Node is the machine that an instance is registered on.
+// A Node is the node of an instance.
 type Node struct {
 	Node    string // its name
 	Address string
@@ -48,10 +48,10 @@ type Port struct {
 	Default bool
 }
 
-// Weights of an instance, by how its checks stand.
+// Weights of an instance by its status.
 type Weights struct{ Passing, Warning int }
 
-// DefaultPort is the port marked as the default one, else Port.
+// DefaultPort returns the port marked as default, else Port.
 func (s *Service) DefaultPort() int {
 	for _, p := range s.Ports {
 		if p.Default {
@@ -61,8 +61,8 @@ func (s *Service) DefaultPort() int {
 	return s.Port
 }
 
-// Check is what matters of a health check: whose it is and how it stands.
-// ServiceID and ServiceName are empty where it is a node's own.
+// Check has the used fields of a health check. ServiceID and ServiceName are empty for
+// a check of a node.
 type Check struct {
 	Node, CheckID, ServiceID, ServiceName, Status string
 }

@@ -14,20 +14,19 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// ErrNoLeader says that Consul's servers have elected none: what they answer may be
-// out of date.
+// ErrNoLeader: Consul's servers have no leader, so their answers may be out of date.
 var ErrNoLeader = errors.New("consul has no leader")
 
-// A Failure is a query that brought no answer.
+// A Failure is a failed request.
 type Failure struct {
-	// Reason is one clause to be shown, the same for the same cause.
+	// Reason is a clause for people. It is the same for the same cause.
 	Reason string
-	// Outage: Consul as a whole is not available or does not let us in, as
-	// opposed to one answer that cannot be used.
+	// Outage: Consul as a whole is not available or refuses access. Otherwise, a single
+	// answer is unusable.
 	Outage bool
 }
 
-// Diagnose says what an error of a query means.
+// Diagnose classifies the error of a request.
 func Diagnose(err error) Failure {
 	var (
 		status api.StatusError
@@ -52,7 +51,7 @@ func Diagnose(err error) Failure {
 	case errors.Is(err, context.DeadlineExceeded):
 		return Failure{Reason: "asking consul: no answer in time", Outage: true}
 	case errors.As(err, &errno):
-		// Without the addresses: the port of our end differs each time.
+		// Without the addresses: the local port is different each time.
 		return Failure{Reason: "asking consul: " + errno.Error(), Outage: true}
 	case errors.As(err, &lookup):
 		return Failure{Reason: "asking consul: looking up " + lookup.Name + ": " + lookup.Err, Outage: true}
@@ -64,8 +63,8 @@ func Diagnose(err error) Failure {
 	return Failure{Reason: "asking consul" + oneLine(": ", err.Error()), Outage: true}
 }
 
-// brief is err with what Consul said in a line: another program in its place may
-// answer with a whole page.
+// brief returns err with Consul's message in one line. Another program at the address
+// may answer with a whole page.
 func brief(err error) error {
 	if status, ok := errors.AsType[api.StatusError](err); ok {
 		status.Body = oneLine("", status.Body)
@@ -74,8 +73,8 @@ func brief(err error) error {
 	return err
 }
 
-// oneLine makes foreign text fit to be shown within a sentence, after a
-// separator; nothing when there is nothing to show.
+// oneLine converts a foreign text to one line after a separator; empty for an empty
+// text.
 func oneLine(separator, s string) string {
 	const longest = 200
 	s = strings.Map(func(r rune) rune {

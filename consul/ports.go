@@ -11,8 +11,8 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// Ports asks the agent which ports it listens at, for any purpose: sorted, each once. A
-// token without agent:read is refused (GET /v1/agent/self).
+// Ports returns all ports on which the agent listens, sorted and without duplicates.
+// It needs agent:read (GET /v1/agent/self).
 func (c *Client) Ports(ctx context.Context) ([]uint16, error) {
 	var self map[string]map[string]any
 	if _, err := c.api.Raw().Query("/v1/agent/self", &self, (&api.QueryOptions{}).WithContext(ctx)); err != nil {
@@ -21,8 +21,8 @@ func (c *Client) Ports(ctx context.Context) ([]uint16, error) {
 	return portsOf(self["DebugConfig"]), nil
 }
 
-// portsOf finds the ports in an agent's settings; -1 where something is off. Further
-// listeners stand in lists of tcp://HOST:PORT.
+// portsOf returns the ports in an agent's settings. -1 stands for a disabled one. Other
+// listeners are in lists of tcp://HOST:PORT.
 func portsOf(settings map[string]any) []uint16 {
 	ports := map[uint16]bool{}
 	for _, name := range []string{"DNSPort", "GRPCPort", "GRPCTLSPort", "HTTPPort", "HTTPSPort", "SerfPortLAN", "SerfPortWAN", "ServerPort"} {

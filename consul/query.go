@@ -12,21 +12,21 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// Meta is what the headers of an answer say about it.
+// Meta has the metadata of an answer.
 type Meta struct {
-	Index uint64 // to wait on
-	// Streamed: the agent answered from a stream of events (the default for
-	// blocking queries for a single service). Such an answer does not say
-	// whether ACLs filtered it nor whether there is a leader.
+	Index uint64 // for the next blocking query
+	// Streamed: the agent answered from a stream of events (the default for blocking
+	// queries for a single service). Such an answer does not show whether ACLs have
+	// filtered it, or whether there is a leader.
 	Streamed bool
-	Leader   bool // whether the server that answered knows a leader; true if streamed
+	Leader   bool // the answering server knows a leader; true if streamed
 	Filtered bool // by ACLs; false if streamed
-	// Cost is the time that reading the answer cost.
+	// Cost is the CPU time for reading the answer.
 	Cost time.Duration
 }
 
-// queryOptions of a read: block until the index is passed, at most for wait; an
-// index of 0 answers at once. Reads are stale ones: any server may answer.
+// queryOptions returns the options of a read that blocks until the index is passed, at
+// most for wait. With index 0 it answers at once. Any server may answer a stale read.
 func queryOptions(ctx context.Context, index uint64, wait time.Duration) *api.QueryOptions {
 	q := &api.QueryOptions{AllowStale: true}
 	if index > 0 {
@@ -35,8 +35,8 @@ func queryOptions(ctx context.Context, index uint64, wait time.Duration) *api.Qu
 	return q.WithContext(ctx)
 }
 
-// parseMeta takes over what api read from the headers. (It reads whether there is a
-// leader only beside X-Consul-LastContact, which is in every answer of Consul.)
+// parseMeta converts the metadata that api has read from the headers. (api only reads
+// X-Consul-KnownLeader with X-Consul-LastContact, which every answer has.)
 func parseMeta(q *api.QueryMeta, begun time.Time) Meta {
 	streamed := q.QueryBackend == api.QueryBackendStreaming
 	return Meta{
@@ -45,7 +45,7 @@ func parseMeta(q *api.QueryMeta, begun time.Time) Meta {
 	}
 }
 
-// Service asks for the instances of a service and their checks, in every state.
+// Service returns the instances of a service with their checks, in every state.
 func (c *Client) Service(ctx context.Context, name string, index uint64, wait time.Duration) ([]*Entry, Meta, error) {
 	begun := time.Now()
 	var entries []*Entry
@@ -56,7 +56,7 @@ func (c *Client) Service(ctx context.Context, name string, index uint64, wait ti
 	return entries, parseMeta(q, begun), nil
 }
 
-// Services asks for the names and tags of all services.
+// Services returns the names and tags of all services.
 func (c *Client) Services(ctx context.Context, index uint64, wait time.Duration) (map[string][]string, Meta, error) {
 	begun := time.Now()
 	tags, q, err := c.api.Catalog().Services(queryOptions(ctx, index, wait))
@@ -66,9 +66,9 @@ func (c *Client) Services(ctx context.Context, index uint64, wait time.Duration)
 	return tags, parseMeta(q, begun), nil
 }
 
-// Checks asks for all checks in a state ("any", "critical") and hands them to
-// each one by one: a catalog may hold tens of thousands with their outputs, too
-// much to hold at once. api offers no such reading.
+// Checks reads all checks in a state ("any", "critical") and passes them to each one by
+// one. A catalog may contain tens of thousands with their outputs, too much for memory.
+// Package api cannot do that.
 func (c *Client) Checks(ctx context.Context, state string, index uint64, wait time.Duration, each func(Check)) (Meta, error) {
 	target := c.base
 	target.Path += "/v1/health/state/" + state
@@ -88,7 +88,7 @@ func (c *Client) Checks(ctx context.Context, state string, index uint64, wait ti
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1024)) // of use to a reader only
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1024)) // only for people
 		return Meta{}, api.StatusError{Code: resp.StatusCode, Body: strings.TrimSpace(string(text))}
 	}
 	body := &countedBody{Reader: resp.Body}
@@ -100,9 +100,8 @@ func (c *Client) Checks(ctx context.Context, state string, index uint64, wait ti
 	return m, nil
 }
 
-// scanCost is what reading a byte costs. The time itself that it takes tells how
-// busy the machine is with other things, which is no reason to learn of changes
-// later still.
+// scanCost is the CPU time for reading a byte. The measured time would depend on how
+// busy the machine is, and delay changes on a busy machine even more.
 const scanCost = 3 * time.Nanosecond
 
 // A countedBody counts what is read.
@@ -117,11 +116,11 @@ func (b *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// scanChecks reads an answer about checks, to its end so that the connection can
-// be used again.
+// scanChecks reads an answer with checks. It reads to the end, so that the connection
+// can be used again.
 func scanChecks(r io.Reader, each func(Check)) error {
 	s := newScanner(r)
-	known := map[string]string{} // what many checks have in common is kept once
+	known := map[string]string{} // stores common strings once
 	keep := func(to *string) error {
 		text, err := s.text()
 		old, ok := known[string(text)]

@@ -14,24 +14,24 @@ type token struct {
 	mu      sync.Mutex
 	value   string
 	read    os.FileInfo // of the file that value was read from; nil: not yet
-	reading bool        // somebody is looking at the file
+	reading bool        // a goroutine is reading the file
 }
 
-// A tokenError is a file that no token has been read from yet.
+// A tokenError is the error of a token file from which no token has been read yet.
 type tokenError struct{ err error }
 
-// Error says what was done and why it failed.
+// Error returns the message.
 func (e *tokenError) Error() string { return "reading the token: " + e.err.Error() }
 
-// Unwrap is why it failed.
+// Unwrap returns the cause.
 func (e *tokenError) Unwrap() error { return e.err }
 
-// current returns the token. A file is read again when it has changed; while
-// it cannot be read, or is empty as in the middle of being written, the token
-// read last stays in use. Nor does anybody else wait for one who is reading.
+// current returns the token. It reads a file again if the file has changed. While the
+// file is unreadable, or empty because it is being written, the previous token stays
+// in use. Other goroutines do not wait for the one that reads.
 func (t *token) current() (string, error) {
 	if t.path == "" {
-		return t.value, nil // which nobody changes
+		return t.value, nil // constant
 	}
 	t.mu.Lock()
 	value, read, reading := t.value, t.read, t.reading
@@ -56,7 +56,7 @@ func (t *token) current() (string, error) {
 	return t.value, nil
 }
 
-// look reads the file unless it is the one that was read before; then info is nil.
+// look reads the file if it has changed; otherwise info is nil.
 func (t *token) look(before os.FileInfo) (value string, info os.FileInfo, err error) {
 	info, err = os.Stat(t.path)
 	if err != nil {
@@ -71,7 +71,7 @@ func (t *token) look(before os.FileInfo) (value string, info os.FileInfo, err er
 	}
 	value = strings.TrimSpace(string(text))
 	if value == "" || strings.ContainsAny(value, "\r\n") {
-		return "", nil, fmt.Errorf("%s holds no token", t.path)
+		return "", nil, fmt.Errorf("%s contains no token", t.path)
 	}
 	return value, info, nil
 }

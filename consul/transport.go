@@ -15,19 +15,19 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// Config says how to reach one Consul.
+// Config is how to reach a Consul.
 type Config struct {
 	// Address of Consul's HTTP API: host:port, http://host:port,
 	// https://host:port (a path in front of /v1 may follow) or
 	// unix:///path/of/socket. Default: 127.0.0.1:8500. Without a scheme it is
-	// https when TLS says anything, else http.
+	// https with TLS settings, else http.
 	Address string
 	// Token is the ACL token; empty: anonymous.
 	Token string
-	// TokenFile holds the token instead, read again whenever it changes.
+	// TokenFile contains the token instead. It is read again when it changes.
 	TokenFile string
-	// Datacenter, Namespace and Partition to use; empty: those of the agent
-	// asked and of the token.
+	// Datacenter, Namespace and Partition to use; empty: those of the agent and of
+	// the token.
 	Datacenter, Namespace, Partition string
 	// TLS has the settings for https.
 	TLS TLSConfig
@@ -37,17 +37,17 @@ type Config struct {
 
 const defaultAddress = "127.0.0.1:8500"
 
-// TLSConfig says how to verify Consul and how to be verified by it.
+// TLSConfig is how to verify Consul, and the client certificate.
 type TLSConfig struct {
 	CAFile     string // PEM; default: the system's authorities
 	CertFile   string // PEM, with KeyFile; both are read again for each connection
 	KeyFile    string
 	ServerName string // expected in Consul's certificate; default: the address's host
-	// InsecureSkipVerify accepts any certificate, and so any Consul.
+	// InsecureSkipVerify accepts any certificate, and therefore any server.
 	InsecureSkipVerify bool
 }
 
-// endpoint is an address taken apart.
+// endpoint is a parsed address.
 type endpoint struct {
 	base   url.URL // scheme, host and path prefix
 	socket string  // path of a unix socket; empty: TCP
@@ -73,11 +73,11 @@ func parseAddress(s string, wantsTLS bool) (endpoint, error) {
 	case scheme != "http" && scheme != "https":
 		return endpoint{}, fmt.Errorf("address %q has an unknown scheme, expected http, https or unix", s)
 	case scheme == "http" && wantsTLS:
-		return endpoint{}, fmt.Errorf("address %q is not https, and there are TLS settings", s)
+		return endpoint{}, fmt.Errorf("address %q is not https, but TLS is configured", s)
 	}
 	u, err := url.Parse(scheme + "://" + rest)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		// The error itself might repeat a password.
+		// The error might contain a password.
 		return endpoint{}, errors.New("the address is not of the form host:port, http://host:port, https://host:port or unix:///path")
 	}
 	if u.Port() == "" && !found {
@@ -86,8 +86,8 @@ func parseAddress(s string, wantsTLS bool) (endpoint, error) {
 	return endpoint{base: url.URL{Scheme: scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "/")}}, nil
 }
 
-// transport makes connections to the endpoint: never more than MaxConns, never
-// through a proxy that the environment names.
+// transport returns an http.Transport for the endpoint, with at most MaxConns
+// connections and without a proxy from the environment.
 func (s Config) transport(e endpoint) (*http.Transport, error) {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	t := &http.Transport{
@@ -97,8 +97,8 @@ func (s Config) transport(e endpoint) (*http.Transport, error) {
 		IdleConnTimeout:        90 * time.Second,
 		TLSHandshakeTimeout:    5 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-		// Consul is a local agent as a rule: compressing costs both of us more
-		// than the loopback does.
+		// Consul is usually a local agent: compression would cost more CPU time than the
+		// loopback.
 		DisableCompression: true,
 	}
 	if e.socket != "" {
@@ -111,7 +111,7 @@ func (s Config) transport(e endpoint) (*http.Transport, error) {
 		if t.TLSClientConfig, err = s.TLS.config(); err != nil {
 			return nil, err
 		}
-		t.ForceAttemptHTTP2 = true // one connection carries many queries then
+		t.ForceAttemptHTTP2 = true // many queries then share a connection
 	}
 	return t, nil
 }
@@ -133,16 +133,15 @@ func (c TLSConfig) config() (*tls.Config, error) {
 	return t, nil
 }
 
-// A keyPair is a certificate and its key in files that are replaced before the
-// certificate ends.
+// A keyPair is a certificate and its key in files, which are replaced before the
+// certificate expires.
 type keyPair struct {
 	certFile, keyFile string
 	last              atomic.Pointer[tls.Certificate]
 }
 
-// current reads the files for a new connection, of which there are few. While they
-// do not fit each other, as in the middle of being replaced, the last pair that did
-// stays in use.
+// current reads the files for each new connection, of which there are few. While the
+// two do not match, because they are being replaced, the previous pair stays in use.
 func (k *keyPair) current(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	if pair, err := tls.LoadX509KeyPair(k.certFile, k.keyFile); err == nil {
 		k.last.Store(&pair)

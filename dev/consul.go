@@ -1,6 +1,6 @@
-// Package dev runs what a developer needs beside Thalassa: a Consul agent in
-// development mode. It is for desks and tests; it must never look after a
-// Consul that holds anybody's data, and nothing it starts outlives the program.
+// Package dev runs what developers need besides Thalassa: a Consul agent in
+// development mode, and example services. It is for the demo and for tests. It must
+// never manage a Consul with real data, and nothing it starts outlives the program.
 package dev
 
 import (
@@ -21,31 +21,29 @@ import (
 	"time"
 )
 
-// ConsulConfig says how to run a Consul agent in development mode. The zero
-// value is usable but for Binary.
+// ConsulConfig is how to run a Consul agent in development mode. Only Binary is
+// required.
 type ConsulConfig struct {
 	// Binary is the path of the consul executable, see FindConsul. Required.
 	Binary string
-	// DataDir keeps the agent's own registrations over a restart; default: none,
-	// all state is in memory.
+	// DataDir stores the agent's own registrations; default: all state is in memory.
 	DataDir string
-	// Durable makes it a server that keeps all state in DataDir over a restart,
-	// as those of a data center do; DataDir and ServerPort are required then.
+	// Durable: the server stores all state in DataDir, like a production server. It
+	// requires DataDir and ServerPort.
 	Durable bool
-	// ServerPort is what other servers would talk to; 0: a free one.
+	// ServerPort is the port for other servers; 0: a free one.
 	ServerPort int
 	// HTTPPort of the HTTP API on 127.0.0.1; 0: a free one.
 	HTTPPort int
 	// HCL fragments are added to the agent's configuration.
 	HCL []string
-	// Stdout gets what the agent prints; default: nothing is kept.
+	// Stdout receives the agent's output; default: it is discarded.
 	Stdout io.Writer
-	// Logger is told about start and end; default: silent.
+	// Logger logs start and end; default: nothing is logged.
 	Logger *slog.Logger
 }
 
-// Consul is a running Consul agent. Its methods may be called from any
-// goroutine.
+// Consul is a running Consul agent. Its methods are safe for concurrent use.
 type Consul struct {
 	address string
 	process *os.Process
@@ -53,15 +51,13 @@ type Consul struct {
 	exited  chan struct{}
 }
 
-// attempts at starting an agent: the free ports it is given may be taken by
-// somebody else before it binds them.
+// attempts to start an agent: another program may bind the free ports first.
 const attempts = 5
 
 // StartConsul runs an agent on 127.0.0.1 and returns when it has elected itself
-// leader, so that it answers queries. Its other ports are free ones or off:
-// several run side by side. ctx bounds the start only; the agent runs until
-// Stop, and dies with this process whatever ends that. On an error nothing is
-// left running.
+// leader and answers queries. Its other ports are free ones or disabled, so several
+// agents can run at once. ctx only limits the start. The agent runs until Stop, and
+// dies with this process. After an error, nothing is left running.
 func StartConsul(ctx context.Context, cfg ConsulConfig) (*Consul, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -93,9 +89,9 @@ func startConsul(ctx context.Context, cfg ConsulConfig) (*Consul, error) {
 	if cfg.ServerPort == 0 {
 		cfg.ServerPort = ports[1]
 	}
-	cmd := exec.Command(cfg.Binary, consulArgs(cfg, ports[0])...) //nolint:noctx // ctx bounds the start, not the agent's life
+	cmd := exec.Command(cfg.Binary, consulArgs(cfg, ports[0])...) //nolint:noctx // ctx only limits the start
 	cmd.Stdout, cmd.Stderr = cfg.Stdout, cfg.Stdout
-	// A group of its own: a terminal's interrupt reaches us alone, and we end it in order.
+	// A process group of its own: Ctrl-C does not reach it, and Stop ends it in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	c := &Consul{
 		address: net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.HTTPPort)),
@@ -113,9 +109,9 @@ func startConsul(ctx context.Context, cfg ConsulConfig) (*Consul, error) {
 	return c, nil
 }
 
-// start runs cmd on a thread that lives as long as the agent does: the kernel
-// sends Pdeathsig when the thread that started the child ends, not when the
-// process does (prctl(2), PR_SET_PDEATHSIG).
+// start starts cmd on a thread that lives as long as the agent. The kernel sends
+// Pdeathsig when the thread that started the child ends, not the process (prctl(2),
+// PR_SET_PDEATHSIG).
 func (c *Consul) start(cmd *exec.Cmd) error {
 	started := make(chan error)
 	go func() {
@@ -125,7 +121,7 @@ func (c *Consul) start(cmd *exec.Cmd) error {
 		c.process = cmd.Process
 		started <- err
 		if err == nil {
-			_ = cmd.Wait() // how it ended is on its own output
+			_ = cmd.Wait() // its output has the reason
 			close(c.exited)
 		}
 	}()
@@ -154,7 +150,7 @@ func consulArgs(cfg ConsulConfig, serf int) []string {
 	return args
 }
 
-// freePorts finds n distinct TCP ports of the loopback that nobody listens on.
+// freePorts returns n different free TCP ports of the loopback.
 func freePorts(n int) ([]int, error) {
 	var ports []int
 	for range n {
@@ -162,14 +158,14 @@ func freePorts(n int) ([]int, error) {
 		if err != nil {
 			return nil, fmt.Errorf("looking for a free port: %w", err)
 		}
-		defer l.Close() // all stay open until n distinct ones are found
+		defer l.Close() // all stay open, so that the ports differ
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil
 }
 
-// waitForLeader waits until the agent names itself, by its server port, as the
-// leader: another Consul that was faster to bind the HTTP port names another.
+// waitForLeader waits until the agent reports itself, by its server port, as the
+// leader. Another Consul that has bound the HTTP port would report another one.
 func (c *Consul) waitForLeader(ctx context.Context, self string) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -187,8 +183,8 @@ func (c *Consul) waitForLeader(ctx context.Context, self string) error {
 	}
 }
 
-// leader is empty when there is none or nobody answers: a Consul that is not up
-// yet is no error here.
+// leader returns the leader; empty if there is none, or if the agent does not answer
+// yet.
 func (c *Consul) leader(ctx context.Context) string {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.address+"/v1/status/leader", http.NoBody)
 	if err != nil {
@@ -213,11 +209,11 @@ func (c *Consul) Address() string { return c.address }
 // PID of the agent.
 func (c *Consul) PID() int { return c.process.Pid }
 
-// Exited is closed when the agent has ended, whoever ended it.
+// Exited is closed when the agent has exited for any reason.
 func (c *Consul) Exited() <-chan struct{} { return c.exited }
 
-// Stop ends the agent and returns when it is gone: politely first, by force
-// after three seconds or when ctx ends. It may be called again.
+// Stop stops the agent and returns when it has exited. It kills the agent after three
+// seconds or when ctx ends. It may be called again.
 func (c *Consul) Stop(ctx context.Context) error {
 	if err := c.process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping consul: %w", err)
@@ -234,7 +230,7 @@ func (c *Consul) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Kill ends the agent at once, as a crash would, and returns when it is gone.
+// Kill kills the agent, like a crash, and returns when it has exited.
 func (c *Consul) Kill() {
 	c.kill()
 	<-c.exited
@@ -242,7 +238,7 @@ func (c *Consul) Kill() {
 }
 
 func (c *Consul) kill() {
-	_ = c.process.Kill() // fails only when it is gone already
+	_ = c.process.Kill() // fails only if it has exited
 }
 
 // FindConsul returns the path of a consul executable: path when it is not
@@ -265,7 +261,7 @@ func FindConsul(path string) (string, error) {
 	}
 	found, err := exec.LookPath(filepath.Join(cache, "thalassa", "consul"))
 	if err != nil {
-		return "", errors.New("finding consul: it is neither on PATH nor in the cache; make setup builds it")
+		return "", errors.New("finding consul: not found on PATH or in the cache; make setup builds it")
 	}
 	return found, nil
 }

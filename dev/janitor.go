@@ -12,17 +12,16 @@ import (
 	"syscall"
 )
 
-// A Janitor is a small process that outlives the program's death by any cause,
-// kill -9 included, and then clears its folder away: it ends the processes whose
-// command lines name the folder and removes it.
+// A Janitor is a small process that outlives the program, even after kill -9, and then
+// cleans up its directory: it kills the servers whose command lines contain the
+// directory, and removes it.
 type Janitor struct {
 	lifeline io.Closer
 	cmd      *exec.Cmd
 }
 
-// StartJanitor runs command (this program, in a form that calls Sweep) in a
-// session of its own. It begins to sweep when Close is called or this process
-// is gone.
+// StartJanitor starts command, which must call Sweep, in a session of its own. The
+// cleanup begins when Close is called, or when this process has ended.
 func StartJanitor(command string, args ...string) (*Janitor, error) {
 	cmd := exec.Command(command, args...) //nolint:gosec,noctx // our own executable, and it must outlive every context
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -36,7 +35,7 @@ func StartJanitor(command string, args ...string) (*Janitor, error) {
 	return &Janitor{lifeline: lifeline, cmd: cmd}, nil
 }
 
-// Close lets the janitor sweep and waits until it has.
+// Close starts the cleanup and waits until it is done.
 func (j *Janitor) Close() error {
 	_ = j.lifeline.Close()
 	if err := j.cmd.Wait(); err != nil {
@@ -45,15 +44,15 @@ func (j *Janitor) Close() error {
 	return nil
 }
 
-// Sweep waits until lifeline ends, then kills every HAProxy and Consul whose
-// command line names dir, and removes dir. It must be the janitor process's only
-// work. Sweep refuses a folder that is not made by os.MkdirTemp with prefix.
+// Sweep waits until lifeline ends. Then it kills every HAProxy and Consul whose command
+// line contains dir, and removes dir. It must be the only work of the process. It
+// refuses a directory that os.MkdirTemp did not make with prefix.
 func Sweep(lifeline io.Reader, dir, prefix string) error {
 	if ok, err := filepath.Match(prefix+"*", filepath.Base(dir)); err != nil || !ok || !filepath.IsAbs(dir) {
-		return fmt.Errorf("sweeping %s: not a folder of this program", dir)
+		return fmt.Errorf("sweeping %s: not a directory of this program", dir)
 	}
 	if _, err := io.Copy(io.Discard, lifeline); err != nil {
-		return fmt.Errorf("waiting at the lifeline: %w", err)
+		return fmt.Errorf("reading the lifeline: %w", err)
 	}
 	for _, pid := range serversIn(dir) {
 		endServer(pid, dir)
@@ -64,8 +63,8 @@ func Sweep(lifeline io.Reader, dir, prefix string) error {
 	return nil
 }
 
-// serversIn lists the HAProxy and Consul processes with a path in dir as, or in,
-// an argument.
+// serversIn returns the HAProxy and Consul processes with a path below dir in an
+// argument.
 func serversIn(dir string) []int {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -92,18 +91,18 @@ func isServer(pid int, dir string) bool {
 		return false
 	}
 	line, err := os.ReadFile(filepath.Join(proc, "cmdline"))
-	return err == nil && bytes.Contains(line, []byte(dir+"/")) // not those of a folder whose name is longer
+	return err == nil && bytes.Contains(line, []byte(dir+"/")) // not those of a directory with a longer name
 }
 
-// endServer kills a server, which is looked at once more when its number cannot come to
-// mean another process any more (pidfd, where the kernel has that).
+// endServer kills a server. It checks the process again after opening it, when its
+// process id cannot be reused any more (with a pidfd, if the kernel has it).
 func endServer(pid int, dir string) {
 	process, err := os.FindProcess(pid)
 	if err != nil {
 		return
 	}
-	defer process.Release() //nolint:errcheck // nothing is lost with it
+	defer process.Release() //nolint:errcheck // no consequence
 	if isServer(pid, dir) {
-		_ = process.Kill() // gone already is as good
+		_ = process.Kill() // it may have exited
 	}
 }

@@ -22,7 +22,7 @@ type Web struct {
 	listener net.Listener
 }
 
-// ListenWeb takes a port for an instance; Serve answers on it.
+// ListenWeb opens the port of an instance; Serve answers on it.
 func ListenWeb(ctx context.Context, name, version string, number int) (*Web, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -33,15 +33,15 @@ func ListenWeb(ctx context.Context, name, version string, number int) (*Web, err
 
 // Port the instance listens on.
 func (w *Web) Port() uint16 {
-	return netip.MustParseAddrPort(w.listener.Addr().String()).Port() // a TCP listener's own words
+	return netip.MustParseAddrPort(w.listener.Addr().String()).Port() // always valid for a TCP listener
 }
 
-// String is the line the instance answers with.
+// String returns the response of the instance.
 func (w *Web) String() string {
 	return fmt.Sprintf("%s %s, instance %d at %s", w.Name, w.Version, w.Number, w.listener.Addr())
 }
 
-// Serve answers until ctx ends.
+// Serve serves until ctx ends.
 func (w *Web) Serve(ctx context.Context) error {
 	server := &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,

@@ -7,9 +7,9 @@ const (
 	maxBackoff = time.Minute
 )
 
-// backoff is how long to wait after a number of failures in a row, at least
-// one: twice as long each time, up to maxBackoff. random, from [0,1), spreads
-// those who fail together over the later half of it.
+// backoff returns the pause after a number of consecutive failures, at least one. It
+// doubles with each failure, up to maxBackoff. random, from [0,1), spreads
+// simultaneous failures over the second half of the pause.
 func backoff(failures int, random float64) time.Duration {
 	d := maxBackoff
 	if doublings := failures - 1; doublings < 8 {

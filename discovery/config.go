@@ -11,54 +11,52 @@ import (
 	"thalassa/lb"
 )
 
-// Config says which Consul to watch and how. The zero value watches the agent
-// on this machine.
+// Config is which Consul to watch and how. The zero value watches the local agent.
 type Config struct {
 	// Address of Consul's HTTP API: host:port, http://host:port,
 	// https://host:port (a path in front of /v1 may follow) or
 	// unix:///path/of/socket. Default: 127.0.0.1:8500. Without a scheme it is
-	// https when TLS says anything, else http.
+	// https with TLS settings, else http.
 	Address string
 	// Token is the ACL token; empty: anonymous.
 	Token string
-	// TokenFile holds the token instead, read again whenever it changes.
+	// TokenFile contains the token instead. It is read again when it changes.
 	TokenFile string
-	// Datacenter, Namespace and Partition to read from; empty: those of the
-	// agent asked and of the token.
+	// Datacenter, Namespace and Partition to read from; empty: those of the agent and
+	// of the token.
 	Datacenter, Namespace, Partition string
 	// TLS settings for https.
 	TLS consul.TLSConfig
-	// AcceptWarning makes instances with a warning healthy.
+	// AcceptWarning: instances with status warning are healthy.
 	AcceptWarning bool
-	// MaxConns is the greatest number of connections to Consul, at least 10;
-	// default: 32.
+	// MaxConns is the maximum number of connections to Consul, at least 10; default:
+	// 32.
 	MaxConns int
-	// WaitTime is how long a blocking query may block. After Consul lost its
-	// state a query blocks that long before it tells. Default: 45 s, at most
-	// 10 minutes.
+	// WaitTime is the maximum duration of a blocking query. If Consul loses its state,
+	// a query may block that long before it shows that. Default: 45 s; maximum: 10
+	// minutes.
 	WaitTime time.Duration
-	// Timeout is how long Consul may take to answer, beyond WaitTime where that
-	// applies; default: 10 s.
+	// Timeout is the time limit of an answer, in addition to WaitTime for a blocking
+	// query; default: 10 s.
 	Timeout time.Duration
-	// HoldShare and HoldMin say which losses are not believed at once: more than
-	// this part of a service's instances, and at least so many, within ten
-	// seconds. Defaults: 0.5 and 2. A share of 1 believes every loss.
+	// HoldShare and HoldMin select the losses that must be confirmed: more than this
+	// share of a service's instances, and at least this number, within ten seconds.
+	// Defaults: 0.5 and 2. With a share of 1, no loss needs confirmation.
 	HoldShare float64
 	HoldMin   int
-	// HoldTime is how long a loss is doubted that nothing else settles while
-	// Consul can be read: a second look when Consul was there all the time,
-	// HAProxy's own checks, an operator. Default: 5 minutes, a few times what
-	// Consul's agents take to register their services anew after the servers
-	// have lost them, and short enough for an address not to belong to another
-	// service yet. What is held wrongly costs little: HAProxy's checks keep
-	// traffic from it.
+	// HoldTime is how long instances are held while Consul is readable and nothing
+	// confirms their loss. A second look (if Consul was never away), HAProxy's health
+	// checks or an operator can confirm it earlier. Default: 5 minutes. That is several
+	// times what Consul's agents need to register their services again after the
+	// servers lost them, and too short for an address to belong to another service. A
+	// wrong hold costs little: HAProxy's health checks keep traffic away.
 	HoldTime time.Duration
-	// SecondLook is when Consul is asked again about a loss; default: 1 s.
+	// SecondLook is the time until a loss is checked again; default: 1 s.
 	SecondLook time.Duration
-	// Initial is what an earlier run knew. It is served until Consul answers,
-	// marked as not confirmed.
+	// Initial is the last snapshot of an earlier run. It is used, marked as not
+	// confirmed, until Consul answers.
 	Initial lb.Snapshot
-	// Logger is told of transitions; default: silent.
+	// Logger logs state changes; default: nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -71,18 +69,18 @@ const (
 	defaultHoldMin    = 2
 	defaultHoldTime   = 5 * time.Minute
 	defaultSecondLook = time.Second
-	// maxWait is where Consul itself caps a blocking query.
+	// maxWait is the maximum duration of a blocking query in Consul.
 	maxWait = 10 * time.Minute
-	// fetchConns and catalogConns are what is kept of MaxConns for asking about
-	// cold services and for watching the whole catalog. reservedConns is more
-	// than their sum: a connection being closed still counts at Consul's end.
+	// Of MaxConns, fetchConns are for requests that answer at once, and catalogConns
+	// for the queries over the whole catalog. reservedConns is more than their sum:
+	// for Consul, a connection that is being closed still counts.
 	fetchConns    = 4
 	catalogConns  = 3
 	reservedConns = 9
 	minConns      = 10
 )
 
-// withDefaults fills in what cfg leaves out and refuses what cannot be meant.
+// withDefaults sets the defaults, and reports invalid settings.
 func (cfg Config) withDefaults() (Config, error) {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = defaultMaxConns
@@ -102,13 +100,13 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.SecondLook = cmp.Or(cfg.SecondLook, defaultSecondLook)
 	switch {
 	case cfg.HoldShare < 0 || cfg.HoldShare > 1:
-		return cfg, fmt.Errorf("a share of %v is not between 0 and 1", cfg.HoldShare)
+		return cfg, fmt.Errorf("the hold share %v is not between 0 and 1", cfg.HoldShare)
 	case cfg.HoldMin < 0 || cfg.HoldTime < 0 || cfg.SecondLook < 0:
-		return cfg, errors.New("what says when to hold instances is negative")
+		return cfg, errors.New("the hold minimum, the hold time or the second look is negative")
 	case cfg.MaxConns < minConns:
-		return cfg, fmt.Errorf("%d connections are too few, at least %d are needed", cfg.MaxConns, minConns)
+		return cfg, fmt.Errorf("maximum connections is %d, at least %d are necessary", cfg.MaxConns, minConns)
 	case cfg.WaitTime < 0 || cfg.WaitTime > maxWait:
-		return cfg, fmt.Errorf("a wait time of %v is not between 0 and %v", cfg.WaitTime, maxWait)
+		return cfg, fmt.Errorf("the wait time %v is not between 0 and %v", cfg.WaitTime, maxWait)
 	case cfg.Timeout < 0:
 		return cfg, errors.New("the timeout is negative")
 	}

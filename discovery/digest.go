@@ -9,10 +9,9 @@ import (
 	"thalassa/lb"
 )
 
-// digests are how the health checks of many services stand, in 8 bytes for each
-// service and node. Two of them made with the same seed can be compared, however
-// they were come by: one from all checks of the catalog, one from the answer
-// about a single service.
+// digests are hashes of the health checks of many services, with 8 bytes for each
+// service and node. Digests with the same seed are comparable: one from all checks of
+// the catalog with one from the answer for a single service.
 type digests struct {
 	seed     maphash.Seed
 	services map[string]uint64 // lower-case name → sum over the checks of its instances
@@ -23,8 +22,7 @@ func newDigests(seed maphash.Seed) *digests {
 	return &digests{seed: seed, services: map[string]uint64{}, nodes: map[string]uint64{}}
 }
 
-// add takes one check into the digests. The order of the checks makes no
-// difference.
+// add adds a check. The order of the checks does not matter.
 func (d *digests) add(c consul.Check) {
 	sum := maphash.Comparable(d.seed, c)
 	if c.ServiceName == "" {
@@ -34,7 +32,7 @@ func (d *digests) add(c consul.Check) {
 	d.services[lowerCase(lb.Name(c.ServiceName))] += sum
 }
 
-// of sums up how a service stands that has its instances on these nodes.
+// of returns the digest of a service with instances on these nodes.
 func (d *digests) of(name lb.Name, nodes []string) uint64 {
 	type node struct {
 		name   string
@@ -47,7 +45,7 @@ func (d *digests) of(name lb.Name, nodes []string) uint64 {
 	return sum
 }
 
-// digestOf sums up the answer about a single service, and lists its nodes.
+// digestOf returns the digest of the answer for a single service, and its nodes.
 func digestOf(seed maphash.Seed, name lb.Name, entries []*consul.Entry) (sum uint64, nodes []string) {
 	d := newDigests(seed)
 	known := map[string]bool{}
@@ -70,7 +68,7 @@ func digestOf(seed maphash.Seed, name lb.Name, entries []*consul.Entry) (sum uin
 	return d.of(name, nodes), nodes
 }
 
-// digestTags sums up the tags of each service, by lower-case name.
+// digestTags returns a digest of the tags of each service by lower-case name.
 func digestTags(seed maphash.Seed, tags map[string][]string) map[string]uint64 {
 	out := make(map[string]uint64, len(tags))
 	for name, list := range tags {
@@ -80,5 +78,5 @@ func digestTags(seed maphash.Seed, tags map[string][]string) map[string]uint64 {
 	return out
 }
 
-// lowerCase is a name as Consul looks it up: upper and lower case are the same.
+// lowerCase returns a name in lower case. Consul ignores the case of names.
 func lowerCase(name lb.Name) string { return strings.ToLower(string(name)) }

@@ -63,15 +63,15 @@ func TestHold(t *testing.T) {
 		},
 		"half of them go":       {{answer: "a b c", want: "a b c"}},
 		"most go, and come":     {{answer: "a", want: "a [b] [c] [d] [e] [f]"}, {at: time.Second / 2, answer: all, want: all, released: "the instances are back"}},
-		"most go for good":      {{answer: "a", want: "a [b] [c] [d] [e] [f]"}, {at: time.Second, answer: "a", want: "a", released: "a second look found the same"}},
+		"most go for good":      {{answer: "a", want: "a [b] [c] [d] [e] [f]"}, {at: time.Second, answer: "a", want: "a", released: "a second answer confirmed it"}},
 		"the look comes early":  {{answer: "a", want: "a [b] [c] [d] [e] [f]"}, {at: time.Second - 1, answer: "a", want: "a [b] [c] [d] [e] [f]"}},
 		"all replaced by more":  {{answer: "u v w x y z", want: "u v w x y z"}},
 		"most replaced":         {{answer: "a u v w", want: "a u v w"}},
-		"all go for good":       {{answer: "", evidence: sane, want: held}, {at: time.Second, answer: "", evidence: sane, want: "", released: "a second look found the same"}},
+		"all go for good":       {{answer: "", evidence: sane, want: held}, {at: time.Second, answer: "", evidence: sane, want: "", released: "a second answer confirmed it"}},
 		"the right to read":     {{answer: "", want: held, doubt: lb.DoubtBlind}, {at: time.Hour, answer: "", want: held, doubt: lb.DoubtBlind}, {at: 2 * time.Hour, answer: all, want: all, released: "the instances are back"}},
-		"the right comes back":  {{answer: "", want: held, doubt: lb.DoubtBlind}, {at: time.Hour, answer: "", evidence: sane, want: "", released: "a second look found the same"}},
+		"the right comes back":  {{answer: "", want: held, doubt: lb.DoubtBlind}, {at: time.Hour, answer: "", evidence: sane, want: "", released: "a second answer confirmed it"}},
 		"a restart":             {{answer: "", evidence: away, want: held, doubt: lb.DoubtRestart}, {at: time.Minute, answer: "b", evidence: away, want: "[a] b [c] [d] [e] [f]", doubt: lb.DoubtRestart}, {at: 2 * time.Minute, answer: all, want: all, released: "the instances are back"}},
-		"a restart, all new":    {{answer: "", evidence: away, want: held, doubt: lb.DoubtRestart}, {at: 5 * time.Minute, answer: "", evidence: sane, want: "", released: "nothing else came for 5m0s"}},
+		"a restart, all new":    {{answer: "", evidence: away, want: held, doubt: lb.DoubtRestart}, {at: 5 * time.Minute, answer: "", evidence: sane, want: "", released: "nothing changed for 5m0s"}},
 		"a restart sticks":      {{answer: "", evidence: away, want: held, doubt: lb.DoubtRestart}, {at: 4 * time.Minute, answer: "", evidence: sane, want: held, doubt: lb.DoubtRestart}},
 		"restarted and blind":   {{answer: "", evidence: evidence{restarted: true}, want: held, doubt: lb.DoubtRestart}, {at: time.Hour, answer: "", want: held, doubt: lb.DoubtRestart}},
 		"an older state":        {{answer: "a", index: 3, want: "a [b] [c] [d] [e] [f]", doubt: lb.DoubtRestart}},
@@ -179,9 +179,9 @@ func TestSilent(t *testing.T) {
 	}
 }
 
-// holding makes a schedule with a service that holds all it had.
+// holding returns a schedule with a service that holds all its instances.
 func holding(now time.Time) (*schedule, *service) {
-	s := &schedule{services: map[lb.Name]*service{}, hot: 5, random: func() float64 { return 0 }, policy: testPolicy}
+	s := &schedule{services: map[lb.Name]*service{}, maxWatched: 5, random: func() float64 { return 0 }, policy: testPolicy}
 	s.want([]lb.Name{"web"}, now)
 	svc := s.services["web"]
 	for _, i := range []string{"a b c", ""} {
@@ -195,9 +195,9 @@ func holding(now time.Time) (*schedule, *service) {
 	return s, svc
 }
 
-// What HAProxy finds down for long enough, without a break, is let go one by
-// one.
-func TestScheduleBelievesHAProxy(t *testing.T) {
+// Held instances that HAProxy finds down for long enough, without interruption, are
+// released one by one.
+func TestScheduleReleasesWhatHAProxyFindsDown(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s, svc := holding(now)
@@ -226,11 +226,11 @@ func TestScheduleBelievesHAProxy(t *testing.T) {
 		{9.9, down(1002), "[c]"},
 		{10, down(1002), ""},
 	} {
-		s.poke = false
+		s.changed = false
 		before := ids(svc.current)
 		s.observe(step.down, seconds(step.at))
-		if got := ids(svc.current); got != step.want || s.poke != (got != before) {
-			t.Errorf("after %v s: %q (told %t), want %q", step.at, got, s.poke, step.want)
+		if got := ids(svc.current); got != step.want || s.changed != (got != before) {
+			t.Errorf("after %v s: %q (told %t), want %q", step.at, got, s.changed, step.want)
 		}
 	}
 	if svc.current.Hold != nil || !strings.Contains(svc.current.Released, "HAProxy") {
@@ -238,25 +238,24 @@ func TestScheduleBelievesHAProxy(t *testing.T) {
 	}
 }
 
-func TestScheduleObeysAnOperator(t *testing.T) {
+func TestScheduleReleasesOnAccept(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s, svc := holding(now)
 	s.accept("none", now)
 	s.accept("web", now)
-	if ids(svc.current) != "" || svc.current.Hold != nil || svc.current.Released != lb.Accepted || !s.poke || s.fresh {
+	if ids(svc.current) != "" || svc.current.Hold != nil || svc.current.Released != lb.Accepted || !s.changed || s.published {
 		t.Errorf("%+v, want nothing held", svc.current)
 	}
-	s.poke = false
+	s.changed = false
 	s.accept("web", now)
-	if s.poke {
+	if s.changed {
 		t.Error("accepted again, though nothing is held")
 	}
 }
 
-// While something is held, Consul is asked for itself, and that again and again;
-// otherwise not.
-func TestScheduleAsksTheProbe(t *testing.T) {
+// While instances are held, the probe is repeated; otherwise it is not sent.
+func TestScheduleSendsTheProbe(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s, svc := holding(now)
@@ -268,27 +267,25 @@ func TestScheduleAsksTheProbe(t *testing.T) {
 		return &tasks[i]
 	}
 	now = now.Add(10 * time.Millisecond)
-	tasks, _ := s.assign(now)
-	first := asked(tasks)
+	first := asked(s.assign(now).start)
 	if first == nil {
 		t.Fatal("not asked")
 	}
-	fetched := s.fetched
+	fetching := s.fetching
 	s.apply(result{task: *first, meta: consul.Meta{Leader: true}, readable: true}, now)
-	if s.fetched != fetched-1 || s.probe.busy || !s.readable.Equal(now) {
-		t.Errorf("%d slots in use, readable at %v", s.fetched, s.readable)
+	if s.fetching != fetching-1 || s.probe.busy || !s.readable.Equal(now) {
+		t.Errorf("%d slots in use, readable at %v", s.fetching, s.readable)
 	}
-	if tasks, next := s.assign(now); asked(tasks) != nil || next.Sub(now) > testPolicy.look {
-		t.Errorf("asked %v, again in %v", asked(tasks), next.Sub(now))
+	if d := s.assign(now); asked(d.start) != nil || d.next.Sub(now) > testPolicy.look {
+		t.Errorf("asked %v, again in %v", asked(d.start), d.next.Sub(now))
 	}
 	now = now.Add(testPolicy.look)
-	tasks, _ = s.assign(now)
-	if asked(tasks) == nil {
+	if asked(s.assign(now).start) == nil {
 		t.Error("not asked again")
 	}
 	s.apply(result{task: *first, err: consul.ErrNoLeader}, now)
 	s.accept("web", now)
-	if tasks, _ = s.assign(now.Add(time.Hour)); asked(tasks) != nil || svc.current.Hold != nil {
+	if asked(s.assign(now.Add(time.Hour)).start) != nil || svc.current.Hold != nil {
 		t.Error("asked though nothing is held")
 	}
 }
@@ -320,7 +317,7 @@ func TestLossesOfSomeSecondsAreOne(t *testing.T) {
 		"from the smaller on": {map[time.Duration]int{0: 10, time.Second: 8, time.Hour: 3}, 5},
 		"grown in between":    {map[time.Duration]int{0: 4, time.Hour: 10, time.Hour + time.Second: 5, time.Hour + 2*time.Second: 4}, 1},
 	} {
-		s := &schedule{services: map[lb.Name]*service{}, hot: 5, random: func() float64 { return 0 }, policy: testPolicy}
+		s := &schedule{services: map[lb.Name]*service{}, maxWatched: 5, random: func() float64 { return 0 }, policy: testPolicy}
 		s.want([]lb.Name{"web"}, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 		svc := s.services["web"]
 		gone(t, s, svc, c.counts)
@@ -338,7 +335,7 @@ func TestScheduleForgetsWhatAnEarlierRunKnew(t *testing.T) {
 		return lb.Service{Name: name, Stale: Unconfirmed, Seen: now, Instances: members("a b c")}
 	}
 	s := &schedule{
-		services: map[lb.Name]*service{}, hot: 5, random: func() float64 { return 0 }, policy: testPolicy,
+		services: map[lb.Name]*service{}, maxWatched: 5, random: func() float64 { return 0 }, policy: testPolicy,
 		initial: map[lb.Name]lb.Service{"web": old("web"), "soon": old("soon"), "late": old("late")},
 	}
 	s.want([]lb.Name{"web"}, now)
@@ -354,7 +351,7 @@ func TestOneServiceWithoutAnAnswerIsNoOutageForEver(t *testing.T) {
 	t.Parallel()
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for after, doubt := range map[time.Duration]lb.Doubt{time.Minute: lb.DoubtRestart, time.Hour: ""} {
-		s := &schedule{services: map[lb.Name]*service{}, hot: 5, random: func() float64 { return 0 }, policy: testPolicy}
+		s := &schedule{services: map[lb.Name]*service{}, maxWatched: 5, random: func() float64 { return 0 }, policy: testPolicy}
 		s.want([]lb.Name{"bad", "web"}, begin)
 		s.assign(begin)
 		bad, web := s.services["bad"], s.services["web"]

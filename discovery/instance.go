@@ -11,23 +11,22 @@ import (
 	"thalassa/lb"
 )
 
-// What is kept of an instance for people to look at is bounded: anybody who
-// may register a service chooses it.
+// Limits of an instance's texts, which anybody who may register a service can choose.
 const (
 	maxText = 512 // bytes of an id, a node's name, a tag, a meta key or value
 	maxTags = 256
 	maxMeta = 64 // Consul's own limit
 )
 
-// A leftOut is an instance that traffic cannot be sent to because of what its
-// registration says.
+// A leftOut is an instance that cannot receive traffic because its registration is
+// invalid.
 type leftOut struct {
 	node, id string
 	reason   string
 }
 
 // parseInstances turns Consul's entries into instances, sorted by address, then
-// node and id. What lb's parsers refuse is left out and told.
+// node and id. It also returns the invalid ones, which lb's parsers refuse.
 func parseInstances(entries []*consul.Entry, acceptWarning bool) ([]lb.Instance, []leftOut) {
 	instances := make([]lb.Instance, 0, len(entries))
 	var refused []leftOut
@@ -42,7 +41,7 @@ func parseInstances(entries []*consul.Entry, acceptWarning bool) ([]lb.Instance,
 			continue
 		}
 		if n := len(instances); n > 0 && maps.Equal(i.Meta, instances[n-1].Meta) {
-			i.Meta = instances[n-1].Meta // those of one version mostly have the same: one copy is enough
+			i.Meta = instances[n-1].Meta // instances of a version mostly have the same: share it
 		}
 		instances = append(instances, i)
 	}
@@ -59,17 +58,16 @@ func sortInstances(instances []lb.Instance) {
 	})
 }
 
-// identity tells instances apart.
+// identity identifies an instance.
 type identity struct{ node, id string }
 
 func identityOf(i lb.Instance) identity { return identity{i.Node, i.ID} }
 
-// serfHealth is the check by which Consul's servers tell whether a node answers
-// gossip: its failing says nothing about what runs there.
+// serfHealth is the check with which Consul's servers report whether a node answers
+// gossip. If it fails, the services of the node may still work.
 const serfHealth = "serfHealth"
 
-// silent finds the instances that would be healthy did their nodes answer
-// gossip.
+// silent returns the instances that would be healthy if their nodes answered gossip.
 func silent(entries []*consul.Entry, acceptWarning bool) map[identity]bool {
 	var out map[identity]bool
 	for _, e := range entries {
@@ -89,7 +87,7 @@ func silent(entries []*consul.Entry, acceptWarning bool) map[identity]bool {
 	return out
 }
 
-// parseInstance parses one entry. On an error Node and ID are set still.
+// parseInstance parses an entry. With an error, Node and ID are still set.
 func parseInstance(e *consul.Entry, acceptWarning bool) (lb.Instance, error) {
 	i := lb.Instance{ID: bounded(e.Service.ID)}
 	address := e.Service.Address
@@ -102,7 +100,7 @@ func parseInstance(e *consul.Entry, acceptWarning bool) (lb.Instance, error) {
 		return i, err
 	}
 	if v, err := lb.ParseVersion(e.Service.Meta["version"]); err == nil {
-		i.Version = v // any other counts by its tags
+		i.Version = v // any other version follows from the tags
 	}
 	i.Tags = boundedTags(e.Service.Tags)
 	i.Meta = boundedMeta(e.Service.Meta)
@@ -127,9 +125,9 @@ func parseHostPort(address string, port int) (lb.HostPort, error) {
 	return lb.HostPort{Host: host, Port: uint16(port)}, nil
 }
 
-// aggregate is the status of an instance: maintenance when it or its node is in
-// maintenance mode, else the worst of its checks, passing without any. What
-// this program does not know is critical.
+// aggregate returns the status of an instance: maintenance if it or its node is in
+// maintenance mode, else the worst status of its checks, or passing without checks.
+// An unknown status is critical.
 func aggregate(checks []consul.Check) string {
 	const maintenance = 3
 	worst := 0
@@ -151,7 +149,7 @@ func isHealthy(status string, acceptWarning bool) bool {
 	return status == consul.Passing || acceptWarning && status == consul.Warning
 }
 
-// bounded cuts s at maxText bytes, between two characters.
+// bounded cuts s to at most maxText bytes, between two characters.
 func bounded(s string) string {
 	if len(s) <= maxText {
 		return s
@@ -159,7 +157,7 @@ func bounded(s string) string {
 	return strings.ToValidUTF8(s[:maxText], "")
 }
 
-// boundedTags drops tags too long to be a version, and those beyond maxTags.
+// boundedTags drops tags that are too long for a version, and those beyond maxTags.
 func boundedTags(tags []string) []string {
 	var out []string
 	for _, t := range tags {

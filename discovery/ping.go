@@ -8,9 +8,9 @@ import (
 	"thalassa/consul"
 )
 
-// Ping asks Consul once who its leader is, and returns what it says. The error
-// tells which setting cannot be used, or that Consul does not answer or has no
-// leader. An answer does not prove that the token may read services.
+// Ping asks Consul once for its leader, and returns a sentence with the answer. The
+// error names an invalid setting, or says that Consul does not answer or has no
+// leader. Success does not prove that the token may read services.
 func Ping(ctx context.Context, cfg Config) (string, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"thalassa/consul"
 )
 
-// Ports asks Consul's agent which ports it listens at, for any purpose: sorted, each
-// once. The error tells which setting cannot be used, or that Consul does not answer;
-// a token without agent:read is such an answer.
+// Ports returns all ports on which Consul's agent listens, sorted and without
+// duplicates. The error names an invalid setting, or says that Consul does not answer
+// or that the token lacks agent:read.
 func Ports(ctx context.Context, cfg Config) ([]uint16, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {

@@ -12,26 +12,24 @@ import (
 	"thalassa/consul"
 )
 
-// RegistrarConfig says which agent to register in. It should be the one on this
-// machine: registrations are the agent's, and so are their checks. The fields
-// mean what they mean in Config.
+// RegistrarConfig is how to reach the agent. It should be the local one: it owns the
+// registrations, and runs their checks. The fields are those of Config.
 type RegistrarConfig struct {
 	Address              string
 	Token, TokenFile     string
 	Namespace, Partition string
 	TLS                  consul.TLSConfig
-	// Interval between two looks at whether the agent still has everything;
-	// default: 30 s.
+	// Interval is the time between two checks that the agent still has all
+	// registrations; default: 30 s.
 	Interval time.Duration
 	// Timeout of one request; default: 10 s.
 	Timeout time.Duration
-	// Logger is told of transitions; default: silent.
+	// Logger logs state changes; default: nothing is logged.
 	Logger *slog.Logger
 }
 
-// A Registrar keeps services registered in a Consul agent. Over one connection,
-// and for as long as it runs: what it has registered it takes back, unless that
-// stays.
+// A Registrar keeps services registered in a Consul agent, over one connection.
+// When it stops, it deregisters them, except those that are to stay.
 type Registrar struct {
 	client            *consul.Client
 	logger            *slog.Logger
@@ -39,17 +37,17 @@ type Registrar struct {
 	wanted            atomic.Pointer[[]Registration]
 	wake              chan struct{} // one slot: wanted was set
 
-	// Owned by Run: what the agent has from us, or may have when a request
-	// failed half-way.
+	// Owned by Run: what this Registrar has registered, or may have if a request
+	// failed.
 	registered map[string]Registration
 	failures   int
 }
 
-// leaveTimeout is how long taking everything back may take at the end.
+// leaveTimeout limits the deregistration of everything at the end.
 const leaveTimeout = 3 * time.Second
 
-// NewRegistrar makes a Registrar that has nothing to register yet. The error
-// says which setting cannot be used.
+// NewRegistrar returns a Registrar without registrations. The error names an invalid
+// setting.
 func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
 	c, err := consul.New(consul.Config{
 		Address: cfg.Address, Token: cfg.Token, TokenFile: cfg.TokenFile,
@@ -74,9 +72,8 @@ func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
 	return r, nil
 }
 
-// Set replaces the set of registrations; of several with one ID the last one
-// counts. It may be called at any time from any goroutine and takes effect
-// while Run runs.
+// Set replaces the set of registrations. Of several with the same ID, the last one
+// counts. It is safe for concurrent use and takes effect while Run runs.
 func (r *Registrar) Set(wanted []Registration) {
 	list := make([]Registration, len(wanted))
 	for i, w := range wanted {
@@ -86,15 +83,15 @@ func (r *Registrar) Set(wanted []Registration) {
 	notify(r.wake)
 }
 
-// Run keeps the agent in step until ctx ends, which is no error, and then takes
-// everything back that does not stay, which may take three seconds more. What could not be taken
-// back then is logged and stays behind: DeregisterCriticalAfter is for that. It
-// is called once.
+// Run keeps the agent up to date until ctx ends, which is not an error. Then it
+// deregisters what is not to stay, which may take three more seconds. A failure of
+// that is logged; DeregisterCriticalAfter removes the service later. Run is called
+// once.
 func (r *Registrar) Run(ctx context.Context) error {
 	defer r.client.Close()
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
-	complete := false // whether to look at all the agent has
+	complete := false // whether to check everything in the agent
 	for {
 		select {
 		case <-ctx.Done():
@@ -119,7 +116,7 @@ func (r *Registrar) Run(ctx context.Context) error {
 	}
 }
 
-// byID are the registrations that are wanted.
+// byID returns the wanted registrations by ID.
 func (r *Registrar) byID() map[string]Registration {
 	wanted := map[string]Registration{}
 	if list := r.wanted.Load(); list != nil {
@@ -130,9 +127,8 @@ func (r *Registrar) byID() map[string]Registration {
 	return wanted
 }
 
-// sync brings the agent in step with what is wanted. Unless complete, it trusts
-// that the agent still has what it was given. All is tried though something
-// fails.
+// sync makes the agent's registrations equal to the wanted ones. Unless complete, it
+// assumes that the agent has kept them. It tries everything, even after an error.
 func (r *Registrar) sync(ctx context.Context, complete bool) error {
 	wanted := r.byID()
 	var lost map[string]bool
@@ -156,8 +152,7 @@ func (r *Registrar) sync(ctx context.Context, complete bool) error {
 	return errors.Join(errs...)
 }
 
-// lost finds the registrations that the agent does not have, or not as they
-// should be.
+// lost returns the registrations that are missing in the agent, or differ there.
 func (r *Registrar) lost(ctx context.Context, wanted map[string]Registration) (map[string]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
@@ -179,8 +174,8 @@ func (r *Registrar) lost(ctx context.Context, wanted map[string]Registration) (m
 func (r *Registrar) register(ctx context.Context, w Registration) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	// Until the agent has confirmed it, what it holds under this ID is unknown:
-	// something to take back, but equal to nothing that could be wanted.
+	// Until the agent confirms, the registration under this ID is unknown: it must
+	// be deregistered, and differs from any wanted one.
 	r.registered[w.ID] = Registration{}
 	if err := r.client.Register(ctx, w.service()); err != nil {
 		return fmt.Errorf("registering %s: %w", w.ID, err)
@@ -190,8 +185,7 @@ func (r *Registrar) register(ctx context.Context, w Registration) error {
 	return nil
 }
 
-// deregister takes a registration back; one that the agent does not have is
-// taken back already.
+// deregister removes a registration. A missing one is not an error.
 func (r *Registrar) deregister(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
@@ -203,7 +197,7 @@ func (r *Registrar) deregister(ctx context.Context, id string) error {
 	return nil
 }
 
-// leave takes back what does not stay.
+// leave deregisters everything that is not to stay.
 func (r *Registrar) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()

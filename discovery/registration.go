@@ -18,14 +18,13 @@ type Registration struct {
 	Address lb.Host // empty: the agent's own
 	Port    uint16
 	Meta    map[string]string
-	// Check that Consul is to run; nil: none, the instance always passes.
+	// Check of the instance by Consul; nil: the instance always passes.
 	Check *Check
-	// Stays: what it stands for goes on when the Registrar ends, and so does it.
+	// Stays: the Registrar does not deregister it when it stops.
 	Stays bool
 }
 
-// A Check is how Consul finds out whether the service is well. Exactly one of
-// HTTP and TCP is set.
+// A Check is a health check that Consul runs. Exactly one of HTTP and TCP is set.
 type Check struct {
 	HTTP string // URL; any 2xx passes
 	TCP  string // host:port; a connection passes
@@ -36,14 +35,14 @@ type Check struct {
 	Interval time.Duration
 	// Timeout of one; default: Consul's, 10 s.
 	Timeout time.Duration
-	// DeregisterCriticalAfter has Consul remove an instance that fails for so
+	// DeregisterCriticalAfter: Consul removes an instance that is critical for that
 	// long, at least a minute; 0: never.
 	DeregisterCriticalAfter time.Duration
 }
 
 const defaultCheckInterval = 10 * time.Second
 
-// clone makes r independent of its maker.
+// clone returns a deep copy.
 func (r Registration) clone() Registration {
 	r.Tags, r.Meta = slices.Clone(r.Tags), maps.Clone(r.Meta)
 	if r.Check != nil {
@@ -59,11 +58,11 @@ func (r Registration) equal(o Registration) bool {
 		slices.Equal(r.Tags, o.Tags) && maps.Equal(r.Meta, o.Meta)
 }
 
-// checkID is the name Consul gives a service's only check; it is said so as not
-// to depend on that.
+// checkID is the id of the check. Consul would choose the same, but it is set
+// explicitly so as not to depend on that.
 func (r Registration) checkID() string { return "service:" + r.ID }
 
-// service is the registration in Consul's terms.
+// service converts the registration for package consul.
 func (r Registration) service() consul.AgentService {
 	out := consul.AgentService{
 		ID: r.ID, Name: string(r.Name), Tags: r.Tags, Address: string(r.Address), Port: int(r.Port), Meta: r.Meta,
@@ -84,7 +83,7 @@ func (c Check) initialStatus() string {
 	return consul.Critical
 }
 
-// isHeldBy reports whether the agent has the registration as it should be.
+// isHeldBy reports whether the agent has exactly this registration.
 func (r Registration) isHeldBy(services map[string]consul.AgentService, checks map[string]bool) bool {
 	s, ok := services[r.ID]
 	if !ok || s.Name != string(r.Name) || s.Address != string(r.Address) || s.Port != int(r.Port) ||

@@ -10,24 +10,24 @@ import (
 	"thalassa/lb"
 )
 
-// Whatever changes in Consul while queries are under way, and whichever of its
-// servers answers them: soon after the last change everything is known, long
-// before the sweep that comes each minute would find it. (Changes that show in
-// no check are known soon from one server. When another one, that is behind,
-// answers the request that follows, it is the sweep's task to find them.)
+// Whatever changes in Consul during requests, and whichever of its servers answers
+// them: soon after the last change, everything is known, long before a refresh
+// would find it. (Changes that affect no check are known soon with one server. With
+// several, a server that is behind may answer the request that follows. A refresh
+// then finds the change.)
 func TestScheduleLosesNoUpdate(t *testing.T) {
 	t.Parallel()
-	const hot = 8
-	for _, services := range []int{5, hot, hot + 1, 40, 120} {
+	const maxWatched = 8
+	for _, services := range []int{5, maxWatched, maxWatched + 1, 40, 120} {
 		for _, lag := range []time.Duration{0, 30 * time.Millisecond, -1} {
 			t.Run(fmt.Sprintf("%d services, lag %v", services, lag), func(t *testing.T) {
 				t.Parallel()
 				for seed := range uint64(8) {
-					w := newWorld(t, seed, services, hot)
-					w.lag = lag
-					w.inBursts(simulatedNames(services))
-					if limit := hot + fetchConns + catalogConns; w.greatest > limit {
-						t.Fatalf("seed %d: %d queries at once, want at most %d", seed, w.greatest, limit)
+					sim := newSimulation(t, seed, services, maxWatched)
+					sim.lag = lag
+					sim.inBursts(simulatedNames(services))
+					if limit := maxWatched + fetchConns + catalogConns; sim.greatest > limit {
+						t.Fatalf("seed %d: %d queries at once, want at most %d", seed, sim.greatest, limit)
 					}
 				}
 			})
@@ -35,220 +35,213 @@ func TestScheduleLosesNoUpdate(t *testing.T) {
 	}
 }
 
-// inBursts lets everything change at once, many times, and expects all to be
-// known soon after each. Half of the services are wanted later, during changes.
-func (w *world) inBursts(names []lb.Name) {
-	w.t.Helper()
-	w.schedule.want(names[:len(names)/2+1], w.now)
+// inBursts makes many changes at once, repeatedly, and expects all to be known soon
+// after each burst. Half of the services are wanted later, during changes.
+func (sim *simulation) inBursts(names []lb.Name) {
+	sim.t.Helper()
+	sim.schedule.want(names[:len(names)/2+1], sim.now)
 	for burst := range 25 {
-		end := w.now
-		for range 1 + w.random.IntN(25) {
-			end = w.change(end.Add(time.Duration(w.random.ExpFloat64()*float64(15*time.Millisecond))), names)
+		end := sim.now
+		for range 1 + sim.random.IntN(25) {
+			end = sim.change(end.Add(time.Duration(sim.random.ExpFloat64()*float64(15*time.Millisecond))), names)
 		}
 		if burst%4 == 1 { // an outage in the middle
-			middle := w.now.Add(end.Sub(w.now) / 2)
-			w.down = [2]time.Time{middle, middle.Add(time.Second)}
+			middle := sim.now.Add(end.Sub(sim.now) / 2)
+			sim.down = [2]time.Time{middle, middle.Add(time.Second)}
 		}
-		for _, d := range w.pending {
-			w.resolve(d)
+		for _, d := range sim.pending {
+			sim.resolve(d)
 		}
-		w.run(w.now.Add(end.Sub(w.now) / 3))
-		w.schedule.want(names, w.now)
-		w.run(end.Add(10 * time.Second))
-		if wrong := w.wrong(names); len(wrong) > 0 {
-			w.t.Fatalf("burst %d: %d wrong: %s", burst, len(wrong), wrong[0])
+		sim.run(sim.now.Add(end.Sub(sim.now) / 3))
+		sim.schedule.want(names, sim.now)
+		sim.run(end.Add(10 * time.Second))
+		if wrong := sim.wrong(names); len(wrong) > 0 {
+			sim.t.Fatalf("burst %d: %d wrong: %s", burst, len(wrong), wrong[0])
 		}
 	}
 }
 
-// When nothing happens there is little to ask: a blocking query now and then
-// for each hot service, a sweep a minute for each cold one, or fewer where there are
+// Without changes there are few requests: now and then a blocking query for each
+// watched service, and a refresh a minute for each other one, or fewer if there are
 // many.
-func TestScheduleRestsInPeace(t *testing.T) {
+func TestScheduleIdles(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		services, least, most int
 		age                   time.Duration
 	}{
-		{200, 1700, 4400, 80 * time.Second},   // 176 cold ones every 30 to 60 s, 26 queries that block for 45 s
-		{1000, 2600, 5200, 270 * time.Second}, // 976 cold ones every 125 to 250 s
+		{200, 1700, 4400, 80 * time.Second},   // 176 refreshed every 30 to 60 s, 26 queries that block for 45 s
+		{1000, 2600, 5200, 270 * time.Second}, // 976 refreshed every 125 to 250 s
 	} {
-		w := newWorld(t, 1, c.services, 24)
+		sim := newSimulation(t, 1, c.services, 24)
 		names := simulatedNames(c.services)
-		w.schedule.want(names, w.now)
-		w.run(w.now.Add(30 * time.Second))
-		if wrong := w.wrong(names); len(wrong) > 0 {
+		sim.schedule.want(names, sim.now)
+		sim.run(sim.now.Add(30 * time.Second))
+		if wrong := sim.wrong(names); len(wrong) > 0 {
 			t.Fatal(wrong)
 		}
-		w.asked = 0
-		w.run(w.now.Add(10 * time.Minute))
-		if w.asked < c.least || w.asked > c.most {
-			t.Errorf("%d services: asked %d times in ten minutes", c.services, w.asked)
+		sim.asked = 0
+		sim.run(sim.now.Add(10 * time.Minute))
+		if sim.asked < c.least || sim.asked > c.most {
+			t.Errorf("%d services: asked %d times in ten minutes", c.services, sim.asked)
 		}
-		for n, s := range w.schedule.snapshot().Services {
-			if age := w.now.Sub(s.Seen); age > c.age {
+		for n, s := range sim.schedule.snapshot().Services {
+			if age := sim.now.Sub(s.Seen); age > c.age {
 				t.Errorf("%s was confirmed %v ago", n, age)
 			}
 		}
 	}
 }
 
-// With Consul away everything backs off; when it is back, the first answer
-// brings all the others.
+// In an outage every query backs off. Afterwards, the first answer triggers all the
+// others.
 func TestScheduleRecoversAtOnce(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1, 200, 24)
+	sim := newSimulation(t, 1, 200, 24)
 	names := simulatedNames(200)
-	w.schedule.want(names, w.now)
-	w.run(w.now.Add(10 * time.Second))
-	w.down = [2]time.Time{w.now, w.now.Add(time.Hour)}
-	for _, d := range w.pending {
-		w.resolve(d)
+	sim.schedule.want(names, sim.now)
+	sim.run(sim.now.Add(10 * time.Second))
+	sim.down = [2]time.Time{sim.now, sim.now.Add(time.Hour)}
+	for _, d := range sim.pending {
+		sim.resolve(d)
 	}
-	w.run(w.now.Add(50 * time.Minute))
-	for n, s := range w.schedule.snapshot().Services {
+	sim.run(sim.now.Add(50 * time.Minute))
+	for n, s := range sim.schedule.snapshot().Services {
 		if s.Stale == "" || len(s.Instances) != 1 {
 			t.Fatalf("%s is %+v, want its instance, stale", n, s)
 		}
 	}
-	w.asked = 0
-	w.run(w.down[1])
-	if w.asked < 1000 || w.asked > 4200 { // 202 in ten minutes, each every 30 to 60 s
-		t.Errorf("asked %d times in ten minutes of an outage", w.asked)
+	sim.asked = 0
+	sim.run(sim.down[1])
+	if sim.asked < 1000 || sim.asked > 4200 { // 202 in ten minutes, each every 30 to 60 s
+		t.Errorf("asked %d times in ten minutes of an outage", sim.asked)
 	}
 	for range 30 { // the first back-off to end, then all
-		w.run(w.now.Add(time.Second))
-		if len(w.wrong(names)) < len(names) {
-			w.run(w.now.Add(time.Second))
-			if wrong := w.wrong(names); len(wrong) > 0 {
+		sim.run(sim.now.Add(time.Second))
+		if len(sim.wrong(names)) < len(names) {
+			sim.run(sim.now.Add(time.Second))
+			if wrong := sim.wrong(names); len(wrong) > 0 {
 				t.Errorf("a second after the first answer %d are not confirmed: %s", len(wrong), wrong[0])
 			}
 			return
 		}
 	}
-	t.Error("nothing was confirmed half a minute after Consul came back")
+	t.Error("no service was confirmed half a minute after the outage")
 }
 
-func TestScheduleHeat(t *testing.T) {
+func TestScheduleWatchesRecentChanges(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1, 50, 4)
+	sim := newSimulation(t, 1, 50, 4)
 	names := simulatedNames(50)
-	w.schedule.want(names, w.now)
-	start := w.now
+	sim.schedule.want(names, sim.now)
+	start := sim.now
 	for i := range 40 { // s49 changes again and again
-		next := w.after(start.Add(time.Duration(10+i) * time.Second))
+		next := sim.after(start.Add(time.Duration(10+i) * time.Second))
 		next.checks = uint64(10 + i)
 		next.services["s49"] = instance{present: true, status: []string{consul.Critical, consul.Passing}[i%2], port: 1, index: next.checks}
-		w.history = append(w.history, next)
+		sim.history = append(sim.history, next)
 	}
-	w.run(start.Add(100 * time.Second))
-	if svc := w.schedule.services["s49"]; !svc.watching || !svc.busy {
+	sim.run(start.Add(100 * time.Second))
+	if svc := sim.schedule.services["s49"]; !svc.blocking || !svc.busy {
 		t.Errorf("the service that changed last has no blocking query")
 	}
 }
 
 // The service that changed last gets a blocking query, however many others have
-// one: the one that has been quiet for longest gives its own up, at a bounded
-// rate, and that is neither a failure nor anything to tell of.
-func TestScheduleGivesSlotsToWhatChanges(t *testing.T) {
+// one. It takes the slot of the service that has not changed for longest, at a
+// limited rate. That is not a failure, and is not logged.
+func TestSchedulePreemptsQueries(t *testing.T) {
 	t.Parallel()
-	const services, hot, changes = 60, 8, 200
-	w := newWorld(t, 3, services, hot)
+	const services, maxWatched, changes = 60, 8, 200
+	sim := newSimulation(t, 3, services, maxWatched)
 	names := simulatedNames(services)
-	w.schedule.want(names, w.now)
-	w.run(w.now.Add(10 * time.Second))
-	if w.canceled > 0 {
-		t.Errorf("%d queries given up while nothing changed", w.canceled)
+	sim.schedule.want(names, sim.now)
+	sim.run(sim.now.Add(10 * time.Second))
+	if sim.canceled > 0 {
+		t.Errorf("%d queries preempted while nothing changed", sim.canceled)
 	}
-	for i := range changes { // by turns, so that nobody keeps a slot
+	for i := range changes { // in turn, so that no service keeps a slot
 		n := names[i%services]
-		next := w.after(w.now.Add(300 * time.Millisecond))
+		next := sim.after(sim.now.Add(300 * time.Millisecond))
 		next.checks++
 		status := []string{consul.Warning, consul.Critical, consul.Passing}[i/services%3]
 		next.services[n] = instance{present: true, status: status, port: 1, index: next.checks}
-		w.history = append(w.history, next)
-		for _, d := range w.pending {
-			w.resolve(d)
+		sim.history = append(sim.history, next)
+		for _, d := range sim.pending {
+			sim.resolve(d)
 		}
-		w.run(w.now.Add(time.Second))
-		if svc := w.schedule.services[n]; !svc.busy || !svc.watching {
+		sim.run(sim.now.Add(time.Second))
+		if svc := sim.schedule.services[n]; !svc.busy || !svc.blocking {
 			t.Fatalf("change %d: %s has no blocking query a moment later", i, n)
 		}
 	}
-	if w.canceled < changes/2 || w.canceled > changes {
-		t.Errorf("%d queries given up for %d changes", w.canceled, changes)
+	if sim.canceled < changes/2 || sim.canceled > changes {
+		t.Errorf("%d queries preempted for %d changes", sim.canceled, changes)
 	}
-	if len(w.schedule.notes) > 0 {
-		t.Errorf("told of %+v", w.schedule.notes)
+	if len(sim.schedule.notes) > 0 {
+		t.Errorf("logged %+v", sim.schedule.notes)
 	}
-	if limit := hot + fetchConns + catalogConns; w.greatest > limit {
-		t.Errorf("%d queries at once, want at most %d", w.greatest, limit)
+	if limit := maxWatched + fetchConns + catalogConns; sim.greatest > limit {
+		t.Errorf("%d queries at once, want at most %d", sim.greatest, limit)
 	}
-	w.run(w.now.Add(2 * time.Second))
-	if wrong := w.wrong(names); len(wrong) > 0 {
+	sim.run(sim.now.Add(2 * time.Second))
+	if wrong := sim.wrong(names); len(wrong) > 0 {
 		t.Errorf("%d wrong: %s", len(wrong), wrong[0])
 	}
 
-	// All change at once: slots go over one by one, and not for ever.
-	w.canceled = 0
-	next := w.after(w.now.Add(10 * time.Millisecond))
+	// All change at once: slots are preempted one by one, and not forever.
+	sim.canceled = 0
+	next := sim.after(sim.now.Add(10 * time.Millisecond))
 	for n, i := range next.services {
 		next.checks++
 		i.status, i.index = consul.Critical, next.checks
 		next.services[n] = i
 	}
-	w.history = append(w.history, next)
-	for _, d := range w.pending {
-		w.resolve(d)
+	sim.history = append(sim.history, next)
+	for _, d := range sim.pending {
+		sim.resolve(d)
 	}
-	w.run(w.now.Add(10 * time.Second))
-	if w.canceled > services {
-		t.Errorf("%d queries given up for one change of all", w.canceled)
+	sim.run(sim.now.Add(10 * time.Second))
+	if sim.canceled > services {
+		t.Errorf("%d queries preempted for one change of all", sim.canceled)
 	}
-	w.canceled = 0
-	w.run(w.now.Add(time.Minute))
-	if w.canceled > 0 {
-		t.Errorf("%d queries given up while nothing changed", w.canceled)
+	sim.canceled = 0
+	sim.run(sim.now.Add(time.Minute))
+	if sim.canceled > 0 {
+		t.Errorf("%d queries preempted while nothing changed", sim.canceled)
 	}
 }
 
 func TestScheduleForgetsTheUnwanted(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, 1, 30, 8)
+	sim := newSimulation(t, 1, 30, 8)
 	names := simulatedNames(30)
-	w.schedule.want(names, w.now)
-	w.run(w.now.Add(time.Second))
-	canceled := 0
-	for _, svc := range w.schedule.services {
-		svc.cancel = func() { canceled++ }
-	}
-	w.schedule.checks.cancel = func() { canceled++ }
-	w.schedule.catalog.cancel = func() { canceled++ }
+	sim.schedule.want(names, sim.now)
+	sim.run(sim.now.Add(time.Second))
 	watching := 0
-	for _, svc := range w.schedule.services {
+	for _, svc := range sim.schedule.services {
 		if svc.busy && svc.name != "s3" {
 			watching++
 		}
 	}
 	if watching == 0 {
-		t.Fatal("no query under way to be ended")
+		t.Fatal("no query under way")
 	}
-	w.schedule.want([]lb.Name{"s3"}, w.now)
-	w.schedule.assign(w.now)
-	if canceled < watching+2 {
-		t.Errorf("%d of %d queries ended", canceled, watching+2)
+	sim.schedule.want([]lb.Name{"s3"}, sim.now)
+	if canceled := len(sim.schedule.assign(sim.now).cancel); canceled < watching+2 {
+		t.Errorf("%d of %d queries canceled", canceled, watching+2)
 	}
-	for i := range w.pending { // they come back with or without an answer
+	for i := range sim.pending { // they end with or without an answer
 		if i%2 == 0 {
-			w.pending[i].err = errors.New("context canceled")
+			sim.pending[i].err = errors.New("context canceled")
 		}
-		w.pending[i].at = w.now
+		sim.pending[i].at = sim.now
 	}
-	w.run(w.now.Add(time.Minute))
-	if got := w.schedule.snapshot().Services; len(got) != 1 || got["s3"].Stale != "" {
+	sim.run(sim.now.Add(time.Minute))
+	if got := sim.schedule.snapshot().Services; len(got) != 1 || got["s3"].Stale != "" {
 		t.Errorf("snapshot %v, want s3 alone and confirmed", got)
 	}
-	if w.schedule.hotBusy+w.schedule.fetched > 1 {
-		t.Errorf("%d and %d slots in use, want one", w.schedule.hotBusy, w.schedule.fetched)
+	if sim.schedule.watching+sim.schedule.fetching > 1 {
+		t.Errorf("%d and %d slots in use, want one", sim.schedule.watching, sim.schedule.fetching)
 	}
 }

@@ -6,46 +6,44 @@ import (
 	"thalassa/lb"
 )
 
-// A service is what is known of one wanted service, and how it is asked for.
+// A service is the state of one wanted service, and of its query.
 type service struct {
 	query
 	name    lb.Name
 	current lb.Service
-	known   bool // current can be served
-	// watching: the request under way is a blocking one; hot: the last one was,
-	// and none took its slot.
-	watching, hot bool
-	// evicted: the blocking request under way was given up for a hotter service.
-	evicted bool
-	// dirty: it changed, or may have, since its last request began.
-	dirty bool
-	// heat is when it changed last, or was added.
-	heat time.Time
-	// sweep is when it is to be asked for again though nothing seems to have
-	// happened, and epoch what the schedule's was when its last good request
-	// began.
-	sweep time.Time
-	epoch uint64
-	// serviceDigest is how its checks stand by its own last answer, nodes where that
-	// found instances. catalogDigest is how they stood by the answer about all checks
-	// when that was looked at last: when it came while no request was under
-	// way, or when one ended.
+	known   bool // current is part of the snapshot
+	// blocking: the request under way is a blocking one. recent: the last request
+	// was, and no other service took its slot.
+	blocking, recent bool
+	// preempted: the blocking request under way was canceled for another service.
+	preempted bool
+	// outdated: it has changed, or may have, since its last request began.
+	outdated bool
+	// changedAt is when it changed last, or was added.
+	changedAt time.Time
+	// refreshDue is when to request it although nothing suggests a change. epoch is
+	// that of the catalog when its last successful request began.
+	refreshDue time.Time
+	epoch      uint64
+	// serviceDigest is the digest of its checks in its own last answer, and nodes
+	// are those of its instances there. catalogDigest is the digest in the answer
+	// about all checks, when the two were compared last.
 	serviceDigest, catalogDigest uint64
 	nodes                        []string
-	// recheck is when to compare the two again; rechecks counts how often they
-	// have differed since they last agreed.
+	// recheck is when to compare the two again. rechecks counts the consecutive
+	// comparisons in which they differed.
 	recheck  time.Time
 	rechecks int
-	leftOut  map[leftOut]bool // told already
-	// count is the number of instances there were last, base the greatest lately,
-	// and baseAt when there were so many last, where there are fewer now; see
-	// lately. down is since when HAProxy has found what is held down.
+	leftOut  map[leftOut]bool // logged already
+	// count is the number of instances in the last answer. base is the maximum of
+	// the recent answers, and baseAt its time if count is smaller; see recentMax.
+	// down has the time since when HAProxy has found a held instance down.
 	count, base int
 	baseAt      time.Time
 	down        map[lb.HostPort]time.Time
 }
 
-// recentMax is the greatest number of instances there were within lossWindow.
+// recentMax is the maximum number of instances within lossWindow.
 func (svc *service) recentMax(now time.Time) int {
 	if svc.count < svc.base && now.Sub(svc.baseAt) >= lossWindow {
 		return svc.count
@@ -53,20 +51,20 @@ func (svc *service) recentMax(now time.Time) int {
 	return svc.base
 }
 
-// setCount counts the instances there are from now on.
+// setCount sets the number of instances.
 func (svc *service) setCount(count int, now time.Time) {
 	base := svc.recentMax(now)
 	switch {
 	case count >= base:
 		base = count
-	case svc.count == base: // until now
+	case svc.count == base: // it was so until now
 		svc.baseAt = now
 	}
 	svc.base, svc.count = base, count
 }
 
-// resetCount forgets how many there were.
+// resetCount sets the number of instances, and forgets earlier ones.
 func (svc *service) resetCount(count int) { svc.base, svc.count = count, count }
 
-// urgent: what is served of it is missing, not confirmed or known to be old.
-func (svc *service) urgent() bool { return svc.index == 0 || svc.dirty }
+// urgent reports whether its instances are unknown, not confirmed or outdated.
+func (svc *service) urgent() bool { return svc.index == 0 || svc.outdated }

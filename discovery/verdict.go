@@ -9,58 +9,54 @@ import (
 	"thalassa/lb"
 )
 
-// An answer is what Consul said about one service, parsed.
+// An answer is Consul's answer for one service, parsed.
 type answer struct {
 	consul.Meta
-	asked     uint64 // the index it was asked to pass; 0: to answer at once
+	asked     uint64 // index of the request; 0: it did not block
 	at        time.Time
 	instances []lb.Instance
-	silent    map[identity]bool // those whose nodes alone fail
+	silent    map[identity]bool // those for which only the check of the node fails
 }
 
-// present counts the instances whose nodes have not just fallen silent. They may
-// be ill: that is their own checks' word.
+// present counts the instances that are not silent. Their own checks may fail.
 func (a answer) present() int { return len(a.instances) - len(a.silent) }
 
 // A policy says which losses to doubt, and for how long.
 type policy struct {
-	share float64       // more than this part of the instances, and
-	least int           // at least so many
-	time  time.Duration // what a doubt lasts that nothing settles
+	share float64       // more than this share of the instances, and
+	least int           // at least this number
+	time  time.Duration // maximum duration of a doubt that can end by itself
 	look  time.Duration // until the second look
 }
 
-// evidence is what is known beside the answer.
+// evidence is what is known besides the answer.
 type evidence struct {
-	// base is the greatest number of instances there were lately.
+	// base is the maximum of the recent numbers of instances.
 	base int
-	// readable: Consul has just listed something else, so the token is good.
+	// readable: Consul has just listed other instances, so the token is valid.
 	readable bool
-	// restarted: Consul was away, or some index of it went backwards, not long
-	// ago.
+	// restarted: Consul was away recently, or an index went backwards.
 	restarted bool
 }
 
 // A verdict says what to make of an answer.
 type verdict struct {
-	// refused says why the answer is no evidence; empty: it was taken.
+	// refused says why the answer is unusable; empty: it is usable.
 	refused string
-	// restart: Consul's index went backwards, so its state is another one, or
-	// another server's. The answer was not taken; ask from the beginning.
+	// restart: Consul's index went backwards, so this is another state, or that of
+	// another server. Ignore the answer, and begin without an index.
 	restart bool
-	// verify: the answer lacks instances that were known and does not say
-	// whether it is complete. It was not taken; ask without blocking, such an
-	// answer says.
+	// verify: known instances are missing, and the answer does not show whether it
+	// is complete. Ignore it, and send a request that does not block: its answer
+	// shows that.
 	verify bool
-	// changed: the instances, or what is held of them, differ from those known
-	// before, or are the first.
+	// changed: the instances or the hold differ from before, or are the first.
 	changed bool
 }
 
-// evaluate decides what an answer is worth. It returns what is known of the
-// service from now on: the previous instances unless the answer was taken, and
-// some of them beside those of the answer while it is not believed that they
-// are gone.
+// evaluate decides whether to use an answer. It returns the new state of the
+// service: the previous one if the answer is unusable, otherwise the instances of
+// the answer and the held ones.
 func evaluate(previous lb.Service, a answer, p policy, e evidence) (lb.Service, verdict) {
 	next := previous
 	switch {
@@ -74,8 +70,8 @@ func evaluate(previous lb.Service, a answer, p policy, e evidence) (lb.Service, 
 	case a.Index < a.asked:
 		return next, verdict{restart: true}
 	case a.Streamed && lacks(a.instances, previous.Instances):
-		// So does the answer of an agent whose token may not read the service
-		// any more: the stream begins anew, and empty.
+		// The agent also answers so when the token may no longer read the service:
+		// its stream begins again, and is empty.
 		return next, verdict{verify: true}
 	}
 	e.restarted = e.restarted || a.Index < previous.Index || previous.Stale == Unconfirmed
@@ -89,8 +85,8 @@ func evaluate(previous lb.Service, a answer, p policy, e evidence) (lb.Service, 
 	return next, verdict{changed: !sameHold(previous.Hold, next.Hold)}
 }
 
-// hold finds the instances that a service has from now on: those of the answer,
-// and the lost ones while the loss is in doubt.
+// hold returns the new instances of a service: those of the answer, and the lost
+// ones while the loss is in doubt.
 func hold(previous lb.Service, a answer, p policy, e evidence) (instances []lb.Instance, h *lb.Hold, released string) {
 	lost := lostOf(previous, a)
 	switch {
@@ -99,7 +95,7 @@ func hold(previous lb.Service, a answer, p policy, e evidence) (instances []lb.I
 	case len(lost) == 0, previous.Hold == nil && !p.isSudden(e.base, a.present()):
 		return a.instances, nil, previous.Released
 	}
-	h = &lb.Hold{Since: a.at, Reason: fmt.Sprintf("%d of %d instances are gone at once", len(lost), max(e.base, len(lost)))}
+	h = &lb.Hold{Since: a.at, Reason: fmt.Sprintf("%d of %d instances disappeared at once", len(lost), max(e.base, len(lost)))}
 	if old := previous.Hold; old != nil {
 		h.Since, h.Reason = old.Since, old.Reason
 		e.restarted = e.restarted || old.Doubt == lb.DoubtRestart
@@ -111,20 +107,20 @@ func hold(previous lb.Service, a answer, p policy, e evidence) (instances []lb.I
 	}
 	switch {
 	case h.Doubt == "" && !a.at.Before(h.Since.Add(p.look)):
-		return a.instances, nil, "a second look found the same"
+		return a.instances, nil, "a second answer confirmed it"
 	case !h.Until.IsZero() && !a.at.Before(h.Until) && isReadable(a, e):
-		return a.instances, nil, "nothing else came for " + p.time.String()
+		return a.instances, nil, "nothing changed for " + p.time.String()
 	}
 	return withHeld(a, lost), h, ""
 }
 
-// isSudden reports whether a loss is too great to be believed at once.
+// isSudden reports whether a loss is so large that it must be confirmed.
 func (p policy) isSudden(before, now int) bool {
 	gone := before - now
 	return gone >= p.least && float64(gone) > p.share*float64(before)
 }
 
-// doubt says why a loss that Consul repeats would still prove nothing.
+// doubt returns why a repeated answer would not prove the loss.
 func doubt(lost []lb.Instance, a answer, e evidence) lb.Doubt {
 	switch {
 	case slices.ContainsFunc(lost, func(i lb.Instance) bool { return a.silent[identityOf(i)] }):
@@ -137,12 +133,12 @@ func doubt(lost []lb.Instance, a answer, e evidence) lb.Doubt {
 	return ""
 }
 
-// isReadable reports whether Consul shows the agent something at all.
+// isReadable reports whether the token can read instances at all.
 func isReadable(a answer, e evidence) bool { return a.present() > 0 || e.readable }
 
-// lostOf finds the healthy instances that an answer does not have any more, or
-// whose nodes alone fail. One whose address belongs to another instance by now is
-// not lost: it is known to be gone.
+// lostOf returns the healthy instances that are missing in an answer, or silent in
+// it. An instance whose address another one has now is not lost: it is certainly
+// gone.
 func lostOf(previous lb.Service, a answer) []lb.Instance {
 	there := make(map[identity]bool, len(a.instances))
 	taken := make(map[lb.HostPort]bool, len(a.instances))
@@ -177,7 +173,7 @@ func withHeld(a answer, held []lb.Instance) []lb.Instance {
 	return out
 }
 
-// lacks reports whether an instance that was known before is missing.
+// lacks reports whether an earlier instance is missing.
 func lacks(now, before []lb.Instance) bool {
 	known := make(map[identity]bool, len(now))
 	for _, i := range now {
@@ -186,7 +182,7 @@ func lacks(now, before []lb.Instance) bool {
 	return slices.ContainsFunc(before, func(i lb.Instance) bool { return !known[identityOf(i)] })
 }
 
-// sameHold reports whether two holds tell people the same.
+// sameHold reports whether two holds look the same to people.
 func sameHold(a, b *lb.Hold) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -194,8 +190,8 @@ func sameHold(a, b *lb.Hold) bool {
 	return a.Since.Equal(b.Since) && a.Lost == b.Lost && a.Doubt == b.Doubt
 }
 
-// release ends the hold of those held instances that gone says are gone, and of
-// the service when there is none left.
+// release removes the held instances for which gone is true. It ends the hold of
+// the service when none is left.
 func release(s lb.Service, gone func(lb.Instance) bool, why string) lb.Service {
 	left := 0
 	s.Instances = slices.DeleteFunc(slices.Clone(s.Instances), func(i lb.Instance) bool {

@@ -16,12 +16,12 @@ import (
 	"thalassa/lb"
 )
 
-// Unconfirmed is the Stale of a service of which only an earlier run's word is
-// known: Consul has not been asked successfully, nor failed, since.
+// Unconfirmed is the Stale of a service whose instances an earlier run stored, and
+// for which this run has no result yet.
 const Unconfirmed = "not confirmed since the agent started"
 
-// A Watcher keeps the last good answer about every wanted service. Its methods
-// may be called from any goroutine.
+// A Watcher keeps the last usable answer for every wanted service. Its methods are
+// safe for concurrent use.
 type Watcher struct {
 	client        *consul.Client
 	logger        *slog.Logger
@@ -29,19 +29,20 @@ type Watcher struct {
 	wait, timeout time.Duration
 	seed          maphash.Seed
 
-	schedule  *schedule // owned by Run
-	wanted    atomic.Pointer[[]lb.Name]
-	published atomic.Pointer[lb.Snapshot]
-	handed    time.Time     // out last; of Run alone
-	wake      chan struct{} // one slot: wanted was set, or commands were given
-	changed   chan struct{} // one slot
+	schedule    *schedule                     // owned by Run
+	cancels     map[*query]context.CancelFunc // of the requests under way; owned by Run
+	wanted      atomic.Pointer[[]lb.Name]
+	published   atomic.Pointer[lb.Snapshot]
+	publishedAt time.Time     // owned by Run
+	wake        chan struct{} // one slot: wanted was set, or commands were given
+	changed     chan struct{} // one slot
 
 	mu       sync.Mutex
 	commands []command
 }
 
-// New makes a Watcher that serves cfg.Initial; nothing is asked before Run. The
-// error says which setting cannot be used; a Consul that does not answer is no
+// New returns a Watcher whose snapshot is cfg.Initial. It sends no request before
+// Run. The error names an invalid setting. A Consul that does not answer is not an
 // error, here or later.
 func New(cfg Config) (*Watcher, error) {
 	cfg, err := cfg.withDefaults()
@@ -55,23 +56,23 @@ func New(cfg Config) (*Watcher, error) {
 	w := &Watcher{
 		client: c, logger: cfg.Logger,
 		acceptWarning: cfg.AcceptWarning, wait: cfg.WaitTime, timeout: cfg.Timeout,
-		seed: maphash.MakeSeed(),
+		seed: maphash.MakeSeed(), cancels: map[*query]context.CancelFunc{},
 		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 		schedule: &schedule{
-			services: map[lb.Name]*service{},
-			hot:      cfg.MaxConns - reservedConns,
-			initial:  restore(cfg.Initial, cfg.AcceptWarning),
-			random:   rand.Float64,
-			fresh:    true,
-			policy:   policy{share: cfg.HoldShare, least: cfg.HoldMin, time: cfg.HoldTime, look: cfg.SecondLook},
+			services:   map[lb.Name]*service{},
+			maxWatched: cfg.MaxConns - reservedConns,
+			initial:    restore(cfg.Initial, cfg.AcceptWarning),
+			random:     rand.Float64,
+			published:  true,
+			policy:     policy{share: cfg.HoldShare, least: cfg.HoldMin, time: cfg.HoldTime, look: cfg.SecondLook},
 		},
 	}
 	w.published.Store(&lb.Snapshot{Services: maps.Clone(w.schedule.initial)})
 	return w, nil
 }
 
-// restore makes what an earlier run stored fit to be served: checked again,
-// judged by the present policy, and marked as not confirmed.
+// restore returns the services of an earlier run, validated again, with health by
+// the current settings, and marked as not confirmed.
 func restore(old lb.Snapshot, acceptWarning bool) map[lb.Name]lb.Service {
 	out := make(map[lb.Name]lb.Service, len(old.Services))
 	for _, s := range old.Services {
@@ -93,8 +94,8 @@ func restore(old lb.Snapshot, acceptWarning bool) map[lb.Name]lb.Service {
 	return out
 }
 
-// Want replaces the set of watched services. New ones are asked for promptly;
-// the others leave the snapshot. Before its first call the snapshot is the
+// Want replaces the set of watched services. New ones are requested at once; the
+// others are removed from the snapshot. Before its first call, the snapshot is the
 // initial one. It takes effect while Run runs.
 func (w *Watcher) Want(names []lb.Name) {
 	names = slices.Clone(names)
@@ -102,24 +103,25 @@ func (w *Watcher) Want(names []lb.Name) {
 	notify(w.wake)
 }
 
-// Snapshot is what Consul said about every wanted service that it has answered
-// for. It is immutable, and cheap to get.
+// Snapshot returns every wanted service for which Consul has answered. It is
+// immutable, and the call is cheap.
 func (w *Watcher) Snapshot() lb.Snapshot { return *w.published.Load() }
 
-// Changed has one slot that is filled when the snapshot changed: an instance
-// differs, a service was answered for the first time, left the snapshot, is not
-// confirmed any more or is again. A confirmation alone fills nothing.
+// Changed receives a value when the snapshot has changed: an instance differs; a
+// service is known for the first time or not wanted any more; or it is no longer
+// confirmed, or confirmed again. It has one slot. A repeated confirmation is no
+// change.
 func (w *Watcher) Changed() <-chan struct{} { return w.changed }
 
 func notify(slot chan<- struct{}) {
 	select {
 	case slot <- struct{}{}:
-	default: // somebody will look already
+	default: // a notification is pending already
 	}
 }
 
-// Run watches until ctx ends, which is no error, and leaves neither goroutine
-// nor connection behind. The snapshot stays. It is called once.
+// Run watches until ctx ends, which is not an error. It leaves no goroutine and no
+// connection behind. The snapshot remains. It is called once.
 func (w *Watcher) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -128,7 +130,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		running.Wait()
 		w.client.Close()
 	}()
-	results := make(chan result, w.schedule.hot+fetchConns+catalogConns) // a slot for each task
+	results := make(chan result, w.schedule.maxWatched+fetchConns+catalogConns) // for all tasks at once
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for {
@@ -137,15 +139,19 @@ func (w *Watcher) Run(ctx context.Context) error {
 			w.schedule.want(*names, now)
 		}
 		w.runCommands(now)
-		tasks, next := w.schedule.assign(now)
-		for _, t := range tasks {
+		d := w.schedule.assign(now)
+		for _, q := range d.cancel {
+			w.cancels[q]()
+		}
+		for _, t := range d.start {
 			taskCtx, cancel := context.WithCancel(ctx)
-			t.query.cancel = cancel
+			w.cancels[t.query] = cancel
 			running.Go(func() {
 				defer cancel()
 				results <- w.do(taskCtx, t)
 			})
 		}
+		next := d.next
 		if due := w.publish(ctx, now); !due.IsZero() && due.Before(next) {
 			next = due
 		}
@@ -156,69 +162,53 @@ func (w *Watcher) Run(ctx context.Context) error {
 		case <-w.wake:
 		case <-alarm.C:
 		case r := <-results:
-			w.schedule.apply(r, time.Now())
-			for range len(results) { // those that came in the meantime
-				w.schedule.apply(<-results, time.Now())
+			w.finish(r)
+			for range len(results) { // those that have arrived meanwhile
+				w.finish(<-results)
 			}
 		}
 	}
 }
 
-// confirmEvery is the time between two snapshots that differ only in when Consul
-// confirmed them: of a thousand services there may be a hundred such a second.
+// finish passes a result to the schedule.
+func (w *Watcher) finish(r result) {
+	delete(w.cancels, r.task.query)
+	w.schedule.apply(r, time.Now())
+}
+
+// confirmEvery is the minimum time between two snapshots that differ only in the
+// time of confirmation. With a thousand services, there may be a hundred
+// confirmations a second.
 const confirmEvery = time.Second
 
-// publish hands out the latest and tells of it. It returns when something that is
-// not handed out yet is due; zero: there is nothing.
+// publish publishes the snapshot, notifies its users, and logs. It returns when a
+// delayed snapshot is due; zero: there is none.
 func (w *Watcher) publish(ctx context.Context, now time.Time) (due time.Time) {
 	s := w.schedule
-	if !s.fresh || s.confirmed && now.Sub(w.handed) >= confirmEvery {
+	if !s.published || s.confirmed && now.Sub(w.publishedAt) >= confirmEvery {
 		snap := s.snapshot()
 		w.published.Store(&snap)
-		s.fresh, s.confirmed, w.handed = true, false, now
+		s.published, s.confirmed, w.publishedAt = true, false, now
 	}
 	if s.confirmed {
-		due = w.handed.Add(confirmEvery)
+		due = w.publishedAt.Add(confirmEvery)
 	}
-	if s.poke {
+	if s.changed {
 		notify(w.changed)
-		s.poke = false
+		s.changed = false
 	}
 	for _, n := range s.notes {
-		w.log(ctx, n)
+		n.log(ctx, w.logger)
 	}
 	s.notes = nil
 	return due
 }
 
-func (w *Watcher) log(ctx context.Context, n note) {
-	logger := w.logger
-	if n.service != "" {
-		logger = logger.With("service", string(n.service))
-	}
-	switch n.kind {
-	case noteOutage:
-		logger.WarnContext(ctx, "consul does not answer, keeping what it said last", "reason", n.reason)
-	case noteOutageOver:
-		logger.InfoContext(ctx, "consul answers again")
-	case noteUnusable:
-		logger.WarnContext(ctx, "answer of consul cannot be used, keeping the last one", "reason", n.reason)
-	case noteUsable:
-		logger.InfoContext(ctx, "answer of consul can be used again")
-	case noteHeld:
-		logger.WarnContext(ctx, "consul's answer lacks too much at once, keeping the instances", "reason", n.reason)
-	case noteReleased:
-		logger.InfoContext(ctx, "instances not held any more", "reason", n.reason)
-	case noteLeftOut:
-		logger.WarnContext(ctx, "instance left out", "node", n.leftOut.node, "id", n.leftOut.id, "reason", n.leftOut.reason)
-	}
-}
-
-// do makes the request of a task and reads the answer.
+// do sends the request of a task and reads the answer.
 func (w *Watcher) do(ctx context.Context, t task) result {
 	timeout := w.timeout
 	if t.index > 0 {
-		// Consul adds up to a sixteenth so that not all queries end together.
+		// Consul adds up to a sixteenth, so that not all queries end together.
 		timeout += w.wait + w.wait/16
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -230,13 +220,13 @@ func (w *Watcher) do(ctx context.Context, t task) result {
 		w.askService(ctx, &r)
 	case t.query == &w.schedule.probe:
 		w.askProbe(ctx, &r)
-	case t.query == &w.schedule.catalog:
+	case t.query == &w.schedule.catalog.tags:
 		var tags map[string][]string
 		tags, r.meta, r.err = w.client.Services(ctx, t.index, w.wait)
 		r.tags = digestTags(w.seed, tags)
 	default:
 		state := "any"
-		if t.query == &w.schedule.critical {
+		if t.query == &w.schedule.catalog.critical {
 			state = consul.Critical
 		}
 		r.digests = newDigests(w.seed)

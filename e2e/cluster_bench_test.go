@@ -51,10 +51,10 @@ func ms(d time.Duration) string { return d.Round(10 * time.Millisecond).String()
 // benchSite measures all events in one cluster.
 func benchSite(b *testing.B, rounds int, how topology) []row {
 	b.Helper()
-	cfg := siteConfig(b)
+	cfg := clusterConfig(b)
 	cfg.Life = time.Hour
-	s := bootSite(b, cfg, how)
-	defer s.lab.End()
+	s := bootCluster(b, cfg, how)
+	defer s.cluster.End()
 	if how == clone {
 		s.onAll()
 	}
@@ -64,7 +64,7 @@ func benchSite(b *testing.B, rounds int, how topology) []row {
 	}{
 		{"planned move", func() effect {
 			e := s.disturb(standbyOn, s.moved)
-			standbyOff(s.lab.Node(e.from))
+			standbyOff(s.cluster.Node(e.from))
 			return e
 		}},
 		{"HAProxy killed", func() effect { return s.disturb(func(n *cluster.Node) { n.KillProcess(b, "haproxy") }, noticed) }},
@@ -99,27 +99,27 @@ func benchSite(b *testing.B, rounds int, how topology) []row {
 }
 
 // place brings the address to the DC, or away from it.
-func (s *site) place(onDC bool) {
+func (s *clusterFixture) place(onDC bool) {
 	s.tb.Helper()
-	v, err := s.lab.Any().View()
+	v, err := s.cluster.Any().View()
 	if err != nil {
 		s.tb.Fatal(err)
 	}
 	if (s.serving().Name == v.DC) == onDC {
 		return
 	}
-	to := slices.IndexFunc(s.lab.Nodes, func(n *cluster.Node) bool { return (n.Name == v.DC) == onDC })
-	s.commands().call(0, "move", s.lab.Nodes[to].Name)
+	to := slices.IndexFunc(s.cluster.Nodes, func(n *cluster.Node) bool { return (n.Name == v.DC) == onDC })
+	s.commands().call(0, "move", s.cluster.Nodes[to].Name)
 	s.serving()
 }
 
 // benchRollout measures the time from the call that raises the generation until
 // HAProxy has read its file on all nodes, as the command tells it.
-func (s *site) benchRollout(rounds int) row {
+func (s *clusterFixture) benchRollout(rounds int) row {
 	r := row{what: "rollout to three nodes", where: "clone"}
 	for range rounds {
 		s.afresh()
-		client := s.lab.Probe(cluster.Floating+":80", 10*time.Second)
+		client := s.cluster.Probe(cluster.Floating+":80", 10*time.Second)
 		s.answered(client, 20)
 		var done pacemaker.RolledOut
 		out, _ := s.commands().call(0, "rollout", "-o", "json")
@@ -132,7 +132,7 @@ func (s *site) benchRollout(rounds int) row {
 }
 
 // afresh has Pacemaker start every HAProxy whose start it has forgotten.
-func (s *site) afresh() {
+func (s *clusterFixture) afresh() {
 	s.commands().call(0, "rollout", "--restart")
 	s.onAll()
 }

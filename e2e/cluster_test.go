@@ -17,7 +17,7 @@ import (
 // that it is there for. Each time the service comes back with the members that
 // Consul knows then, and never do two nodes hold the address.
 func TestCluster(t *testing.T) {
-	s := newSite(t, clone)
+	s := newClusterFixture(t, clone)
 	s.onAll()
 	t.Run("standby", s.standby)
 	t.Run("haproxy killed", func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestCluster(t *testing.T) {
 			begun := time.Now()
 			e := s.disturb(end.of, s.moved)
 			t.Log(e)
-			s.lab.Fences(t, e.from, begun)
+			s.cluster.Fences(t, e.from, begun)
 			s.recover()
 			s.onAll()
 		})
@@ -68,21 +68,21 @@ func TestCluster(t *testing.T) {
 
 // standby moves the address without refusing a connection. A node that comes back
 // starts with the members of now.
-func (s *site) standby(t *testing.T) {
+func (s *clusterFixture) standby(t *testing.T) {
 	e := s.disturb(standbyOn, s.moved)
 	t.Log(e)
 	if e.refused > 0 {
 		t.Errorf("connections were refused: %s", e)
 	}
-	away := s.lab.Node(e.from)
-	s.lab.AwaitIdle()
+	away := s.cluster.Node(e.from)
+	s.cluster.AwaitIdle()
 	if pids := away.PIDs("haproxy"); len(pids) > 0 {
 		t.Errorf("HAProxy runs on the node in standby: %v", pids)
 	}
 	// Its agent goes on with the file, without a HAProxy.
 	s.register()
 	s.consul.Deregister(fmt.Sprintf("member-%d", s.members-1))
-	only := []string{fmt.Sprintf("%s:%d", cluster.World, 8000+s.members)}
+	only := []string{fmt.Sprintf("%s:%d", cluster.Outside, 8000+s.members)}
 	testkit.Eventually(t, patience, func() error {
 		file, err := os.ReadFile(away.Path("/var/lib/thalassa/haproxy.cfg"))
 		if got := serversInUse(string(file)); err != nil || !slices.Equal(got, only) {
@@ -93,7 +93,7 @@ func (s *site) standby(t *testing.T) {
 	if status := s.call(away, "GET", "/readyz", ""); !strings.Contains(status, `"ready":true`) {
 		t.Errorf("the agent of the node in standby says %s", status)
 	}
-	direct := s.lab.Probe(away.Address()+":80", 5*time.Second)
+	direct := s.cluster.Probe(away.Address()+":80", 5*time.Second)
 	standbyOff(away)
 	s.onAll()
 	s.answered(direct, 20)
@@ -127,9 +127,9 @@ func standbyOff(n *cluster.Node) {
 
 // rollout has every node read its file, without a restart and without a request
 // that fails.
-func (s *site) rollout(t *testing.T) {
+func (s *clusterFixture) rollout(t *testing.T) {
 	before := s.processes()
-	client := s.lab.Probe(cluster.Floating+":80", 10*time.Second)
+	client := s.cluster.Probe(cluster.Floating+":80", 10*time.Second)
 	s.answered(client, 20)
 	out, _ := s.commands().call(0, "rollout")
 	t.Logf("%s", out)
@@ -140,9 +140,9 @@ func (s *site) rollout(t *testing.T) {
 	}
 	after := s.reloaded(before)
 	s.answered(client, 20)
-	for i := range s.lab.Nodes {
+	for i := range s.cluster.Nodes {
 		if after[i].master != before[i].master {
-			t.Errorf("HAProxy was started again on %s", s.lab.Nodes[i].Name)
+			t.Errorf("HAProxy was started again on %s", s.cluster.Nodes[i].Name)
 		}
 	}
 	if r := client.Stop(); r.Failed() > 0 {
@@ -151,26 +151,26 @@ func (s *site) rollout(t *testing.T) {
 }
 
 // badFile has one node refuse its file: it and all others run on.
-func (s *site) badFile(t *testing.T) {
-	bad := s.lab.Nodes[slices.IndexFunc(s.lab.Nodes, func(n *cluster.Node) bool { return n.Name != s.serving().Name })]
+func (s *clusterFixture) badFile(t *testing.T) {
+	bad := s.cluster.Nodes[slices.IndexFunc(s.cluster.Nodes, func(n *cluster.Node) bool { return n.Name != s.serving().Name })]
 	path := bad.Path("/var/lib/thalassa/haproxy.cfg")
 	good, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before, generation := s.processes(), s.commands().generation()
-	client := s.lab.Probe(cluster.Floating+":80", 10*time.Second)
-	direct := s.lab.Probe(bad.Address()+":80", 10*time.Second)
+	client := s.cluster.Probe(cluster.Floating+":80", 10*time.Second)
+	direct := s.cluster.Probe(bad.Address()+":80", 10*time.Second)
 	s.answered(client, 20)
 	for _, c := range []struct {
 		name, file string
 		code       int
 		words      []string
 	}{
-		{"one that haproxy -c finds", "global\n    no such keyword\n", 5, []string{bad.Name + ": ", "nothing has been changed"}},
+		{"one that haproxy -c finds", "global\n    no such keyword\n", 5, []string{bad.Name + ": ", "nothing has changed"}},
 		{
 			"one that only HAProxy itself finds", string(good) + "\nglobal\n    ulimit-n 1073741824\n", 4, // more than the kernel gives
-			[]string{"generation " + generation + " is back", "on " + bad.Name, "does not take"},
+			[]string{"reverted to generation " + generation, "on " + bad.Name, "refuse"},
 		},
 	} {
 		if err := os.WriteFile(path, []byte(c.file), 0o600); err != nil {
@@ -189,7 +189,7 @@ func (s *site) badFile(t *testing.T) {
 	s.answered(client, 20)
 	for i, now := range s.processes() {
 		if now.master != before[i].master {
-			t.Errorf("HAProxy was started again on %s", s.lab.Nodes[i].Name)
+			t.Errorf("HAProxy was started again on %s", s.cluster.Nodes[i].Name)
 		}
 	}
 	s.onAll()
@@ -211,12 +211,12 @@ func (s *site) badFile(t *testing.T) {
 
 // cleanedUp has Pacemaker forget how a HAProxy was started: a rollout would start
 // it again, and does so only when it is told to.
-func (s *site) cleanedUp(t *testing.T, node string) {
+func (s *clusterFixture) cleanedUp(t *testing.T, node string) {
 	t.Helper()
 	generation := s.commands().generation()
 	s.commands().call(0, "cleanup")
 	_, words := s.commands().call(4, "rollout")
-	if !strings.Contains(words, "on "+node+" in place of a reload") || s.commands().generation() != generation {
+	if !strings.Contains(words, "on "+node+" instead of a reload") || s.commands().generation() != generation {
 		t.Errorf("generation %s, before %s: %s", s.commands().generation(), generation, words)
 	}
 	s.commands().call(0, "rollout", "--restart")
@@ -229,10 +229,10 @@ func (s *site) cleanedUp(t *testing.T, node string) {
 // A process is HAProxy on one node.
 type process struct{ master, reloads int }
 
-func (s *site) processes() []process {
+func (s *clusterFixture) processes() []process {
 	s.tb.Helper()
 	var all []process
-	for _, n := range s.lab.Nodes {
+	for _, n := range s.cluster.Nodes {
 		status := struct {
 			HAProxy struct {
 				MasterPID int `json:"masterPid"`
@@ -246,12 +246,12 @@ func (s *site) processes() []process {
 }
 
 // reloaded waits until HAProxy has read its file again on all nodes but some.
-func (s *site) reloaded(before []process, but ...string) []process {
+func (s *clusterFixture) reloaded(before []process, but ...string) []process {
 	s.tb.Helper()
 	var now []process
 	testkit.Eventually(s.tb, time.Minute, func() error {
 		now = s.processes()
-		for i, n := range s.lab.Nodes {
+		for i, n := range s.cluster.Nodes {
 			if now[i].master == before[i].master && now[i].reloads <= before[i].reloads && !slices.Contains(but, n.Name) {
 				return fmt.Errorf("%s has not been reloaded: %+v", n.Name, now[i])
 			}
@@ -270,11 +270,11 @@ func TestClusterOfOtherReleases(t *testing.T) {
 	}
 	for _, root := range roots {
 		t.Run(filepath.Base(root), func(t *testing.T) {
-			cfg := siteConfig(t)
+			cfg := clusterConfig(t)
 			cfg.Root = root
-			s := bootSite(t, cfg, clone)
+			s := bootCluster(t, cfg, clone)
 			s.onAll()
-			t.Logf("%s", s.lab.Any().Run("pacemakerd", "--version"))
+			t.Logf("%s", s.cluster.Any().Run("pacemakerd", "--version"))
 			t.Run("standby", s.standby)
 			t.Run("rollout", s.rollout)
 			t.Run("haproxy killed", func(t *testing.T) {
@@ -286,7 +286,7 @@ func TestClusterOfOtherReleases(t *testing.T) {
 				begun := time.Now()
 				e := s.disturb((*cluster.Node).Kill, s.moved)
 				t.Log(e)
-				s.lab.Fences(t, e.from, begun)
+				s.cluster.Fences(t, e.from, begun)
 			})
 		})
 	}
@@ -295,11 +295,11 @@ func TestClusterOfOtherReleases(t *testing.T) {
 // TestClusterGroup has HAProxy on one node at a time: the node that takes over
 // starts it with the members of that moment.
 func TestClusterGroup(t *testing.T) {
-	s := newSite(t, group)
+	s := newClusterFixture(t, group)
 	e := s.disturb((*cluster.Node).Kill, s.moved)
 	t.Log(e)
-	s.lab.AwaitRunning(t, "haproxy", e.to)
-	for _, n := range s.lab.Up() {
+	s.cluster.AwaitRunning(t, "haproxy", e.to)
+	for _, n := range s.cluster.Up() {
 		if n.Name != e.to && len(n.PIDs("haproxy")) > 0 {
 			t.Errorf("HAProxy runs on %s, too", n.Name)
 		}

@@ -13,7 +13,7 @@ import (
 	"thalassa/internal/testkit"
 )
 
-// An agentOn speaks to the agent of a node of a lab.
+// An agentOn speaks to the agent of a node of a fixture.
 type agentOn struct {
 	t    *testing.T
 	http *http.Client

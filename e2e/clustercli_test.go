@@ -57,7 +57,7 @@ exec haproxy "$@"
 // A steered is a cluster whose nodes have the command line, and agents that
 // answer rollouts.
 type steered struct {
-	*testcluster.Lab
+	*testcluster.Fixture
 	t testing.TB
 }
 
@@ -76,9 +76,9 @@ func steer(t *testing.T, cfg testcluster.Config) steered {
 		cfg.Files["thalassa-cib"] = testcluster.File{Content: stream, Mode: 0o755}
 	}
 	cfg.Units = map[string]string{
-		"a-resource-agent": `install -D -m 0755 /run/lab/stand-in /usr/lib/ocf/resource.d/lab/haproxy; exec sleep 3600`,
+		"a-resource-agent": `install -D -m 0755 /run/fixture/stand-in /usr/lib/ocf/resource.d/lab/haproxy; exec sleep 3600`,
 		"thalassa": `mkdir -p /var/lib/thalassa /etc/haproxy
-			exec /run/lab/thalassa agent --haproxy external --haproxy-binary /run/lab/picky-haproxy --register=false --haproxy-log "" --db-path /var/lib/thalassa --debug`,
+			exec /run/fixture/thalassa agent --haproxy external --haproxy-binary /run/fixture/picky-haproxy --register=false --haproxy-log "" --db-path /var/lib/thalassa --debug`,
 	}
 	return steered{testcluster.Start(t, cfg), t}
 }
@@ -123,7 +123,7 @@ func (s steered) callOn(node string, code int, args ...string) (out, words strin
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := s.Node(node).Command(ctx, "/run/lab/thalassa", append([]string{"cluster"}, args...)...)
+	cmd := s.Node(node).Command(ctx, "/run/fixture/thalassa", append([]string{"cluster"}, args...)...)
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
@@ -135,7 +135,7 @@ func (s steered) callOn(node string, code int, args ...string) (out, words strin
 
 func (s steered) status() cluster.Status {
 	s.t.Helper()
-	out, err := s.Any().Try("/run/lab/thalassa", "cluster", "status", "-o", "json")
+	out, err := s.Any().Try("/run/fixture/thalassa", "cluster", "status", "-o", "json")
 	var v cluster.Status
 	if bad := json.Unmarshal([]byte(out), &v); bad != nil {
 		s.t.Fatalf("%v: %v: %s", err, bad, out)
@@ -271,7 +271,7 @@ func TestClusterCommands(t *testing.T) {
 		s.call(0, "status")
 		// Pacemaker has forgotten how HAProxy was started there.
 		_, words := s.call(4, "rollout")
-		s.wants(words, "on n1 in place of a reload", "Nothing has been changed")
+		s.wants(words, "on n1 instead of a reload", "Nothing has changed")
 		s.call(0, "standby", "n1")
 		s.call(0, "online", "n1")
 		s.AwaitRunning(t, "haproxy", "n1", "n2", "n3")
@@ -326,7 +326,7 @@ func (s steered) testRollout(t *testing.T) {
 	// One node does not want it: nobody gets it.
 	s.Node("n3").Run("touch", "/etc/refuse")
 	out, words := s.call(5, "rollout")
-	s.wants(out+words, "n3", "this node takes nothing", "nothing has been changed", "generation 2 stays")
+	s.wants(out+words, "n3", "this node takes nothing", "nothing has changed", "generation 2 stays")
 	if g := s.generation(); g != "2" {
 		t.Errorf("generation %s", g)
 	}
@@ -334,7 +334,7 @@ func (s steered) testRollout(t *testing.T) {
 	// One node cannot: everybody goes back.
 	s.Node("n2").Run("touch", "/etc/reload-fails")
 	_, words = s.call(4, "rollout")
-	s.wants(words, "this node does not want to", "generation 2 is back")
+	s.wants(words, "this node does not want to", "reverted to generation 2")
 	s.Node("n2").Run("rm", "/etc/reload-fails")
 	if g := s.generation(); g != "2" {
 		t.Errorf("generation %s", g)
@@ -372,7 +372,7 @@ func (s steered) testMeanings(t *testing.T) {
 		s.wants(words, c.words)
 	}
 	asNobody := func(args ...string) (string, error) {
-		return s.Node("n1").Try("setpriv", append([]string{"--reuid", "65534", "--regid", "65534", "--clear-groups", "/run/lab/thalassa", "cluster"}, args...)...)
+		return s.Node("n1").Try("setpriv", append([]string{"--reuid", "65534", "--regid", "65534", "--clear-groups", "/run/fixture/thalassa", "cluster"}, args...)...)
 	}
 	if _, err := asNobody("status"); exitCode(unwrapped(err)) != 6 && exitCode(unwrapped(err)) != 7 {
 		t.Errorf("as nobody: %v", err)

@@ -46,7 +46,7 @@ func TestWatcherIsNeverStale(t *testing.T) {
 	// the watcher with it.
 	s := steer(t, testcluster.Config{NoFencing: true})
 	n := s.Node("n1")
-	cmd := n.Command(t.Context(), "/run/lab/thalassa", "cluster", "status", "-f", "-o", "json")
+	cmd := n.Command(t.Context(), "/run/fixture/thalassa", "cluster", "status", "-f", "-o", "json")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

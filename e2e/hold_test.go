@@ -70,7 +70,7 @@ func TestWhatIsHeldLeaves(t *testing.T) {
 	f.uses(t)
 	n.call(409, http.MethodPost, "/services/shop/accept", "")
 	_, events := n.try(http.MethodGet, "/activity?filter=members&limit=1000", "")
-	for _, want := range []string{"membersHeld", "membersReleased", "6 of 6 instances are gone at once", "POST /services/shop/accept"} {
+	for _, want := range []string{"membersHeld", "membersReleased", "6 of 6 instances disappeared at once", "POST /services/shop/accept"} {
 		if !strings.Contains(events, want) {
 			t.Errorf("no %q in the activity: %s", want, events)
 		}

@@ -16,7 +16,7 @@ import (
 	"thalassa/internal/testkit"
 )
 
-// A soak is a node that random deeds are done to while clients ask it.
+// A soak is a node that random actions are done to while clients ask it.
 type soak struct {
 	*testing.T
 
@@ -29,7 +29,7 @@ type soak struct {
 	sick    map[string]bool
 	ports   []int        // of further frontends
 	further map[int]bool // those that exist, by index of their port
-	deeds   map[string]int
+	actions map[string]int
 	recent  []string
 	outages []outage
 	// outdated is the file of the time when all was settled last.
@@ -69,7 +69,7 @@ func TestSoak(t *testing.T) {
 	s := newSoak(t, seed, duration)
 	begin := time.Now()
 	all := slices.Concat(gentle(), violent())
-	for time.Since(begin) < duration/2 || s.deeds["kill HAProxy's worker"] == 0 || s.deeds["kill the agent"] == 0 {
+	for time.Since(begin) < duration/2 || s.actions["kill HAProxy's worker"] == 0 || s.actions["kill the agent"] == 0 {
 		s.some(all)
 		s.settled()
 	}
@@ -91,7 +91,7 @@ func newSoak(t *testing.T, seed uint64, duration time.Duration) *soak {
 	s := &soak{
 		T: t, f: newFleet(t, consul), n: newNode(t, consul.Address(), "--haproxy-hard-stop-after", "20s", "--hold-time", "5s"),
 		rand: rand.New(rand.NewPCG(seed, 0)), version: "1", //nolint:gosec // to be repeated, not secret
-		sick: map[string]bool{}, ports: testkit.Ports(t, 4), further: map[int]bool{}, deeds: map[string]int{},
+		sick: map[string]bool{}, ports: testkit.Ports(t, 4), further: map[int]bool{}, actions: map[string]int{},
 	}
 	t.Cleanup(s.tell)
 	s.n.start()
@@ -121,18 +121,18 @@ func (s *soak) tell() {
 	_ = s.n.agent.Process.Signal(syscall.SIGQUIT) // its log tells what each goroutine does
 }
 
-// some does a few deeds in a row, without a look in between.
-func (s *soak) some(deeds []deed) {
+// some does a few actions in a row, without a look in between.
+func (s *soak) some(actions []action) {
 	s.Helper()
 	weights := 0
-	for _, d := range deeds {
+	for _, d := range actions {
 		weights += d.weight
 	}
 	for range 1 + s.rand.IntN(8) {
 		at := s.rand.IntN(weights)
-		for _, d := range deeds {
+		for _, d := range actions {
 			if at -= d.weight; at < 0 {
-				s.deeds[d.name]++
+				s.actions[d.name]++
 				s.recent = append(s.recent, d.name)
 				d.do(s)
 				break
@@ -193,8 +193,8 @@ func (s *soak) conclude(gauges []gauge, before int) {
 	s.Helper()
 	after := s.goroutines()
 	r := s.load.Stop()
-	for _, name := range slices.Sorted(maps.Keys(s.deeds)) {
-		s.Logf("%6d × %s", s.deeds[name], name)
+	for _, name := range slices.Sorted(maps.Keys(s.actions)) {
+		s.Logf("%6d × %s", s.actions[name], name)
 	}
 	late := 0
 	for _, o := range s.outages {

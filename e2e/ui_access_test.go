@@ -127,7 +127,7 @@ func TestKeyboard(t *testing.T) {
 		}
 	}
 	got := strings.Join(order, " | ")
-	want := "Skip to the content | Thalassa | Overview | Activity | Config | Colors: system. Change to light | Backend | Frontend | " +
+	want := "Skip to content | Thalassa | Overview | Activity | Config | Colors: system. Change to light | Backend | Frontend | " +
 		"Search frontends and backends | All | With problems | From Consul | Static | web"
 	if got != want {
 		t.Errorf("the focus goes\n%s, expected\n%s", got, want)
@@ -195,7 +195,7 @@ func TestLongNamesStayInTheirPlaces(t *testing.T) {
 		}
 		p.visit("/overview")
 		p.click(`[title^="Switch x"]`)
-		p.reads("dialog", "1 of 1 instance healthy", "now")
+		p.reads("dialog", "1 of 1 instance healthy", "current")
 		p.keepsTogether("the switch", l)
 		p.click(`dialog input[value="1.0.0"]`)
 		p.reads("dialog footer", "Switch to 1.0.0")

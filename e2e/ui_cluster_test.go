@@ -19,14 +19,14 @@ func TestOverviewOfANodeWithoutItsHAProxy(t *testing.T) {
 	n.start()
 	n.call(200, http.MethodPut, "/backends/files", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`)
 	p := openPage(t, n, "/overview", look{})
-	p.reads(".tiles", "HAProxy is on other nodes", "Revision 1 in effect")
+	p.reads(".tiles", "HAProxy not active here", "Revision 1 in effect")
 	p.sees(`!document.querySelector(".notice.bad") && !document.querySelector(".tiles .badge.bad")`)
 	p.shot("idle")
 	p.barriers(axe(t), "an idle node", allRules)
 }
 
 // The page on a node whose cluster is in memory: a browser cannot get into the
-// lab's namespaces.
+// fixture's namespaces.
 func TestClusterPage(t *testing.T) {
 	inMemory, err := apitest.New(nil)
 	if err != nil {
@@ -50,7 +50,7 @@ func TestClusterPage(t *testing.T) {
 	p := openPage(t, n, "/cluster", look{})
 	p.reads("h1", "lab")
 	p.reads("nav [aria-current]", "Cluster")
-	p.reads(`[aria-label="Floating IPs"]`, "192.0.2.10/24", "is on n1")
+	p.reads(`[aria-label="Floating IPs"]`, "192.0.2.10/24", "on n1")
 	p.sees(`document.querySelectorAll(".matrix tbody tr").length === 2 && document.querySelectorAll(".matrix tbody .badge.good").length === 3`)
 	p.reads(`[aria-label="Failures"]`, "n2", "haproxy", "monitor", "not running")
 	p.shot("cluster")
@@ -74,13 +74,13 @@ func TestClusterPage(t *testing.T) {
 	links := `[...document.querySelectorAll("nav a")].filter((a) => a.textContent === "Cluster").length`
 	c.Change(func(v *cluster.Status) { v.State = cluster.StateNone })
 	p.sees(links + " === 0")
-	p.reads("main", "This node is in no cluster")
+	p.reads("main", "This node is not in a cluster")
 	c.Change(func(v *cluster.Status) { v.State = cluster.StateOK })
 	p.sees(links + " === 1")
 
 	// The consequence stands there before the click counts.
 	p.click(`[aria-label="Move here: n2"]`)
-	p.reads("dialog", "will move vip from n1 to n2")
+	p.reads("dialog", "Pacemaker predicts", "will move vip from n1 to n2")
 	if len(c.Done()) != 0 {
 		t.Fatalf("done before the click: %+v", c.Done())
 	}
@@ -100,7 +100,7 @@ func TestClusterPage(t *testing.T) {
 		nodes, v.Nodes = v.Nodes, []cluster.Node{}
 		v.State, v.Reasons = cluster.StateOffline, []string{"crm_mon: Pacemaker does not run"}
 	})
-	p.reads(".empty", "Pacemaker has not answered on this node", "Pacemaker does not run")
+	p.reads(".empty", "Pacemaker does not answer on this node", "Pacemaker does not run")
 	p.sees(links + " === 1")
 	c.Change(func(v *cluster.Status) {
 		v.Epoch.Updates++

@@ -44,7 +44,7 @@ func TestOverviewIsLive(t *testing.T) {
 	p.sees(rate + " > 5")
 	p.sees(drawn + `(document.querySelector("[aria-label='Backend live'] .figure.wide canvas")) > 50`)
 	p.sees(`[...document.querySelectorAll("[aria-label='Backend live'] tbody .rate")].every(e => Number(e.textContent) > 1)`)
-	p.reads(".tiles", "HAProxy runs", "Revision 2 in effect")
+	p.reads(".tiles", "HAProxy running", "Revision 2 in effect")
 	p.shot("overview")
 
 	// What is changed elsewhere is there without being asked for.
@@ -71,7 +71,7 @@ func TestOneBackendHasAPageOfItsOwn(t *testing.T) {
 	p.sees(`document.querySelectorAll(".chart canvas").length === 4`)
 	p.sees(drawn + `(document.querySelector(".chart canvas")) > 500`)
 	p.reads(".members", "127.0.0.1", "UP", "L4OK")
-	p.reads("main", "Used by", "by default")
+	p.reads("main", "Used by", "default backend")
 	p.sees(`!document.querySelector(".tiles").innerText.includes("limit")`) // HAProxy's fullconn is none
 	p.shot("backend")
 
@@ -93,7 +93,7 @@ func TestOneBackendHasAPageOfItsOwn(t *testing.T) {
 	p.reads(".charts", "Bytes out per second")
 	p.sees(`document.querySelectorAll(".chart canvas").length === 4 && !document.querySelector("main").innerText.includes("Response")`)
 	p.visit("/overview/backends/nobody")
-	p.reads("main", "There is no backend nobody")
+	p.reads("main", "No backend nobody")
 }
 
 func TestSwitchByClickingAndUndo(t *testing.T) {
@@ -146,7 +146,7 @@ func TestUndoIsOfOnesOwnSwitch(t *testing.T) {
 	p.excuse("412")
 	n.call(200, http.MethodPost, "/backends/live", `{"versions":{"1.0.0":50,"1.1.0":50}}`)
 	p.click(".toast .link")
-	p.reads(".toasts", "could not be switched back", "has changed")
+	p.reads(".toasts", "was not switched back", "has changed")
 	if got := fmt.Sprint(n.call(200, http.MethodGet, "/backends/live", "")["versions"]); got != "map[1.0.0:50 1.1.0:50]" {
 		t.Errorf("the backend has the versions %s", got)
 	}
@@ -160,7 +160,7 @@ func TestDisconnectedAndBack(t *testing.T) {
 	p.excuse("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "WebSocket connection to")
 	p.ask("window.stays = true", new(any))
 	n.signal(syscall.SIGKILL)
-	p.reads(".strip.bad", "No connection to the agent", "as of", "HAProxy goes on without the agent")
+	p.reads(".strip.bad", "No connection to the agent", "values shown are from", "HAProxy keeps running")
 	p.sees(`Number(getComputedStyle(document.querySelector(".row")).opacity) < 0.8`)
 	p.reads(`[aria-label="Backend live"]`, "2/2")
 	p.reads(".pulse", "Disconnected")
@@ -189,9 +189,9 @@ func TestHeldServiceIsSeenAndAccepted(t *testing.T) {
 	p.reads(`[aria-label="Backend live"]`, "held", "2/2")
 	p.shot("held")
 	p.click(".notice .danger")
-	p.reads("dialog", "Accept what Consul says about shop?")
+	p.reads("dialog", "Accept Consul's list for shop?")
 	p.click("dialog .danger")
-	p.reads(".toasts", "What Consul says about shop is accepted")
+	p.reads(".toasts", "Consul's list for shop is accepted")
 	p.sees(`!document.querySelector(".notice.bad")`)
 	p.reads(`[aria-label="Backend live"]`, "No members")
 }
@@ -203,10 +203,10 @@ func TestServiceThatIsNotKnownYet(t *testing.T) {
 	n.start()
 	n.call(200, http.MethodPut, "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
 	p := openPage(t, n, "/overview", look{})
-	p.reads(".notice.info", "Consul has not answered yet about shop")
-	p.reads(`[aria-label="Backend live"]`, "not known yet", "Consul has not answered about shop yet")
+	p.reads(".notice.info", "Consul has not answered yet for shop")
+	p.reads(`[aria-label="Backend live"]`, "unknown", "Consul has not answered for shop yet")
 	p.click(`[title^="Switch live"]`)
-	p.reads("dialog", "not known yet", "the agent refuses a switch until it has")
+	p.reads("dialog", "unknown", "Until then, the agent refuses a switch")
 	p.sees(`!document.body.innerText.includes("no healthy instance") && !document.body.innerText.includes("not in Consul")`)
 }
 
@@ -232,7 +232,7 @@ func TestActivityPage(t *testing.T) {
 	p.visit("/activity?verb=backendSwitched&object=backend/live")
 	p.sees(`[...document.querySelectorAll(".event .verb")].every(e => e.textContent === "Backend switched") && document.querySelector(".event")`)
 	p.visit("/activity?q=no+such+words")
-	p.reads(".empty", "No event fits")
+	p.reads(".empty", "No matches")
 }
 
 func TestConfigPage(t *testing.T) {
@@ -280,10 +280,10 @@ func TestLoginAndRoles(t *testing.T) {
 	p.reads(".who", "viewer", "read")
 	p.reads(".events", "Agent started")
 	p.click(`nav a[href="/overview"]`)
-	p.reads(".empty", "Nothing is balanced here yet")
+	p.reads(".empty", "No frontends and backends yet")
 	p.sees(`document.querySelectorAll(".button[aria-disabled=true]").length === 3`)
 	p.click(".empty .primary")
-	p.reads(".toast", "This takes the role admin; viewer has the role read")
+	p.reads(".toast", "This needs the role admin; viewer has the role read")
 	p.shot("empty")
 	p.click(`[aria-label="Log out"]`)
 	p.sees(`location.pathname === "/login"`)

@@ -120,37 +120,40 @@ func (u *uses) line() {
 		return
 	}
 	u.network(keyword)
-	switch keyword {
-	case "bind":
-		u.options(2, bindFlags, bindValues, bindPowers)
-	case "server":
-		u.options(3, serverFlags, serverValues, serverPowers)
-	case "server-template":
-		u.options(4, serverFlags, serverValues, serverPowers)
-	case "default-server":
-		u.options(1, serverFlags, serverValues, serverPowers)
-	case "ssl-f-use":
-		u.options(1, certificateFlags, certificateValues+certificateOptions, "")
-	case "errorfile":
-		u.file(ContentFile, keyword, u.word(2))
-	case "server-state-file-name":
-		if u.word(1) != "use-backend-name" {
-			u.file(ContentFile, keyword, u.word(1))
-		}
-	case "external-check":
-		u.add(Program, keyword, u.word(2))
-	case "option":
-		if u.word(1) == "external-check" {
-			u.add(Program, keyword, u.word(1))
-		}
-	case "filter":
-		u.filter()
-	case "http-error":
-		u.reply()
-	case "http-request", "http-response", "http-after-response", "quic-initial":
-		u.action(1)
-	case "tcp-request", "tcp-response":
-		u.tcpRule()
+	if read := keywordUses()[keyword]; read != nil {
+		read(u)
+	}
+}
+
+// keywordUses returns how to read the lines of each keyword that can reach
+// something outside of haproxy.cfg, besides expressions, patterns and addresses.
+func keywordUses() map[string]func(*uses) {
+	server := func(at int) func(*uses) {
+		return func(u *uses) { u.options(at, serverFlags, serverValues, serverPowers) }
+	}
+	rule := func(u *uses) { u.action(1) }
+	return map[string]func(*uses){
+		"bind":            func(u *uses) { u.options(2, bindFlags, bindValues, bindPowers) },
+		"server":          server(3),
+		"server-template": server(4),
+		"default-server":  server(1),
+		"ssl-f-use":       func(u *uses) { u.options(1, certificateFlags, certificateValues+certificateOptions, "") },
+		"errorfile":       func(u *uses) { u.file(ContentFile, "errorfile", u.word(2)) },
+		"server-state-file-name": func(u *uses) {
+			if u.word(1) != "use-backend-name" {
+				u.file(ContentFile, "server-state-file-name", u.word(1))
+			}
+		},
+		"external-check": func(u *uses) { u.add(Program, "external-check", u.word(2)) },
+		"option": func(u *uses) {
+			if u.word(1) == "external-check" {
+				u.add(Program, "option", u.word(1))
+			}
+		},
+		"filter":       (*uses).filter,
+		"http-error":   (*uses).reply,
+		"http-request": rule, "http-response": rule, "http-after-response": rule, "quic-initial": rule,
+		"tcp-request": (*uses).tcpRule, "tcp-response": (*uses).tcpRule,
 	}
 }
 

@@ -20,33 +20,32 @@ import (
 // A Request is one call of the resource agent.
 type Request struct {
 	Action string
-	// Parameters are the resource's, without those of Pacemaker itself.
+	// Parameters of the resource, without those of Pacemaker itself.
 	Parameters map[string]string
 	// Level is the depth of a monitor (OCF_CHECK_LEVEL).
 	Level int
-	// Timeout of the action; 0: one minute.
+	// Timeout of the action; 0 is one minute.
 	Timeout time.Duration
 }
 
-// Config is what the agent needs beside HAProxy. The zero value works.
+// Config is what the agent needs besides HAProxy. The zero value works.
 type Config struct {
-	// Health asks the thalassa agent at a URL for what is wrong with it, a
-	// sentence each; nil: nobody asks it.
+	// Health asks the thalassa agent at a URL for its problems, one sentence each;
+	// nil: the agent is not asked.
 	Health func(ctx context.Context, url string) (wrong []string, err error)
 	Logger *slog.Logger // discards
 }
 
 const (
-	// patience is how long HAProxy may fail to answer a monitor.
+	// patience is how long HAProxy may not answer a monitor.
 	patience = 3 * time.Second
-	// healthTime is how long the thalassa agent may take to answer.
+	// healthTime is the time limit of the thalassa agent's answer.
 	healthTime = 2 * time.Second
-	// pollInterval is the time between two looks.
+	// pollInterval is the time between two checks.
 	pollInterval = 10 * time.Millisecond
 )
 
-// Do carries out one action. It is done before the request's timeout, whatever
-// happens.
+// Do executes an action. It always returns before the timeout of the request.
 func Do(ctx context.Context, cfg Config, r Request) Result {
 	if r.Timeout <= 0 {
 		r.Timeout = time.Minute
@@ -59,16 +58,16 @@ func Do(ctx context.Context, cfg Config, r Request) Result {
 	case "usage", "help":
 		return Result{Output: usage}
 	}
-	v, wrong := parse(r.Parameters)
+	v, err := parse(r.Parameters)
 	x := execution{cfg: cfg, values: v, timeout: r.Timeout, within: r.Timeout - 2*margin(r.Timeout)}
 	switch r.Action {
 	case "start", "validate-all":
-		if wrong != nil {
-			return result(Configured, "wrong parameters: %v", wrong)
+		if err != nil {
+			return result(Configured, "invalid parameters: %v", err)
 		}
-	case "stop", "monitor", "status", "reload", "reload-agent": // wrong values have their defaults
+	case "stop", "monitor", "status", "reload", "reload-agent": // invalid values have their defaults
 	default:
-		return result(Unimplemented, "there is no action %q", r.Action)
+		return result(Unimplemented, "unknown action %q", r.Action)
 	}
 	return x.do(ctx, r)
 }
@@ -85,7 +84,7 @@ type execution struct {
 	cfg Config
 	values
 	timeout time.Duration
-	within  time.Duration // which a new worker has to serve
+	within  time.Duration // for a new worker to serve
 	process *haproxy.Process
 }
 
@@ -98,7 +97,7 @@ func (x *execution) do(ctx context.Context, r Request) Result {
 	case "stop":
 		return x.stop(ctx)
 	case "reload", "reload-agent":
-		x.within = (x.timeout - margin(x.timeout)) / 2 // it is not all, see there
+		x.within = (x.timeout - margin(x.timeout)) / 2 // see reload
 		x.process = x.as(who)
 		return x.reload(ctx, err)
 	case "validate-all":
@@ -111,7 +110,7 @@ func (x *execution) do(ctx context.Context, r Request) Result {
 	}
 }
 
-// as is HAProxy, run as a user where it is started.
+// as returns HAProxy, which it starts as the user.
 func (x *execution) as(who *haproxy.User) *haproxy.Process {
 	return haproxy.New(haproxy.Config{
 		Binary: x.binary, ConfigPath: x.config, PIDPath: x.pidFile, StatsSocket: x.statsSocket, MasterSocket: x.masterSocket,
@@ -120,12 +119,12 @@ func (x *execution) as(who *haproxy.User) *haproxy.Process {
 	})
 }
 
-// owner is who HAProxy runs as: the user that is asked for, or who owns the
-// configuration or, where that is root's, its folder, and so may put another file
-// in its place; nil: whoever calls, as root or without being root.
+// owner returns the user to run HAProxy as: the parameter user, or the owner of the
+// configuration. If the file belongs to root, it is the owner of its directory, who
+// could replace the file. nil: the user of this process.
 func (x *execution) owner() (*haproxy.User, error) {
 	if os.Geteuid() != 0 {
-		return nil, nil //nolint:nilnil // nobody else is a good answer
+		return nil, nil //nolint:nilnil // documented
 	}
 	if x.user != "" {
 		uid, gid, err := ids(x.user)
@@ -142,8 +141,8 @@ func (x *execution) owner() (*haproxy.User, error) {
 	return nil, nil //nolint:nilnil // root
 }
 
-// users are those whose HAProxy is this one, also when another user is to run the next:
-// the user that is asked for, and who may write the configuration.
+// users returns the users whose HAProxy may be this one, even if the next start is as
+// another user: the parameter user, and those who may write the configuration.
 func (x *execution) users() []uint32 {
 	var out []uint32
 	if uid, _, err := ids(x.user); x.user != "" && err == nil {
@@ -155,9 +154,9 @@ func (x *execution) users() []uint32 {
 	return out
 }
 
-// start returns when HAProxy answers, on its stats socket and at every address of
-// its configuration. It is started with the last good file when it does not start
-// with the newest.
+// start returns when HAProxy answers on its stats socket and at every address of its
+// configuration. If HAProxy does not start with the newest file, it is started with
+// the last good one.
 func (x *execution) start(ctx context.Context) Result {
 	if _, err := x.process.Version(ctx); err != nil {
 		return result(Installed, "%v", err)
@@ -165,14 +164,14 @@ func (x *execution) start(ctx context.Context) Result {
 	wait, cancel := context.WithTimeout(ctx, x.timeout/2)
 	defer cancel()
 	if err := x.process.AwaitFile(wait); err != nil {
-		return result(Installed, "there is no configuration %s; does the thalassa agent run on this node?", x.config)
+		return result(Installed, "the configuration %s does not exist; check that the thalassa agent runs on this node", x.config)
 	}
 	who, err := x.owner()
 	if err != nil {
 		return result(Installed, "%v", err)
 	}
 	x.process = x.as(who)
-	x.forgive()
+	x.forget()
 	if err := x.process.Resume(ctx); err != nil {
 		if refused, is := errors.AsType[*lb.RefusedError](err); is {
 			return result(Args, "HAProxy does not start with %s: %s", x.config, oneLine(refused.Output))
@@ -190,21 +189,21 @@ func (x *execution) start(ctx context.Context) Result {
 	}
 }
 
-// stop ends HAProxy. None running is a success.
+// stop stops HAProxy. It succeeds if none runs.
 func (x *execution) stop(ctx context.Context) Result {
 	if err := x.process.Stop(ctx); err != nil {
 		return result(Generic, "%v", err)
 	}
-	x.forgive()
+	x.forget()
 	return ok()
 }
 
-// reload has HAProxy read its file. That it does not take it is no failure of the
-// resource, for HAProxy goes on with what it ran: Pacemaker would stop it on this
-// node, and with a bad file everywhere on every node. The monitor tells of it from
-// then on, until a reload or a start succeeds. err is why it must not be tried.
-// A reload that was begun is waited for whatever becomes of ctx, so that there
-// has to be time for that, and for the look afterwards, when it begins.
+// reload makes HAProxy read its file. If HAProxy refuses it, the resource has not
+// failed: HAProxy keeps running with the previous configuration. After a failure,
+// Pacemaker would stop it on this node, and with a bad file on every node. Instead,
+// the monitor reports it until a reload or a start succeeds. err is why the reload
+// must not be tried. A reload that has begun does not end with ctx, so there must be
+// enough time for it, and for the check afterwards, when it begins.
 func (x *execution) reload(ctx context.Context, err error) Result {
 	whole := x.timeout - margin(x.timeout)
 	after := min(patience, whole/4)
@@ -214,34 +213,33 @@ func (x *execution) reload(ctx context.Context, err error) Result {
 		err = x.process.Reload(begin)
 	}
 	if err == nil {
-		x.forgive()
+		x.forget()
 		return ok()
 	}
-	look, cancel := context.WithTimeout(ctx, after)
+	checking, cancel := context.WithTimeout(ctx, after)
 	defer cancel()
-	if r := x.answers(look); r.Code != OK {
+	if r := x.answers(checking); r.Code != OK {
 		return r
 	}
-	words := err.Error()
+	message := err.Error()
 	if refused, is := errors.AsType[*lb.RefusedError](err); is {
-		words = oneLine(refused.Output)
+		message = oneLine(refused.Output)
 	}
-	r := Result{Reason: "HAProxy does not take " + x.config + " and runs on as before: " + words}
-	if err := x.remember(look, r.Reason); err != nil {
+	r := Result{Reason: "HAProxy refused " + x.config + " and keeps running with the previous configuration: " + message}
+	if err := x.remember(checking, r.Reason); err != nil {
 		r.Reason += "; " + err.Error()
 	}
 	return r
 }
 
-// refusal is the file that remembers why the last reload did nothing.
+// refusal is the path of the file with the reason of the last refused reload.
 func (x *execution) refusal() string { return x.pidFile + ".refused" }
 
-// remember notes why a reload did nothing, and the worker that runs on, in a file
-// of its own: the folder may be another user's, who must not lead root elsewhere
-// by a link.
+// remember stores why a reload was refused, and the current worker, in a new file: the
+// directory may belong to another user, who must not redirect root with a link.
 func (x *execution) remember(ctx context.Context, reason string) error {
-	x.forgive()
-	f, err := os.OpenFile(x.refusal(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // it is shown to everybody
+	x.forget()
+	f, err := os.OpenFile(x.refusal(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // not secret
 	if err != nil {
 		return err
 	}
@@ -249,25 +247,25 @@ func (x *execution) remember(ctx context.Context, reason string) error {
 	return errors.Join(err, f.Close())
 }
 
-// refused is why the last reload did nothing; "" when it did something, or
-// somebody else's has since: then another worker serves.
+// refused returns why the last reload was refused; "" if it succeeded, or if another
+// reload has since: then another worker serves.
 func (x *execution) refused(ctx context.Context) string {
-	// O_NONBLOCK: a FIFO in its place must not be waited for.
+	// O_NONBLOCK: a FIFO in its place must not block.
 	f, err := os.OpenFile(x.refusal(), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return "" // which is the rule
+		return "" // the usual case
 	}
 	defer f.Close()
 	text, _ := io.ReadAll(io.LimitReader(f, 64<<10))
 	worker, reason, _ := strings.Cut(string(text), "\n")
 	if now := x.worker(ctx); now != 0 && strconv.Itoa(now) != worker {
-		x.forgive()
+		x.forget()
 		return ""
 	}
 	return reason
 }
 
-// worker is the process that serves; 0: not known.
+// worker returns the process id of the serving worker; 0: unknown.
 func (x *execution) worker(ctx context.Context) int {
 	state, err := x.process.State(ctx)
 	if err != nil || !state.Answers {
@@ -276,18 +274,18 @@ func (x *execution) worker(ctx context.Context) int {
 	return state.WorkerPID
 }
 
-// forgive forgets it.
-func (x *execution) forgive() { _ = os.Remove(x.refusal()) }
+// forget removes the reason of a refused reload.
+func (x *execution) forget() { _ = os.Remove(x.refusal()) }
 
-// validate says whether HAProxy could start here. A file that HAProxy does not
-// take is this node's alone.
+// validate checks whether HAProxy could start here. A refused file is a problem of
+// this node only.
 func (x *execution) validate(ctx context.Context) Result {
 	if _, err := x.process.Version(ctx); err != nil {
 		return result(Installed, "%v", err)
 	}
 	err := x.process.CheckFile(ctx)
 	if refused, is := errors.AsType[*lb.RefusedError](err); is {
-		return result(Args, "HAProxy does not take %s: %s", x.config, oneLine(refused.Output))
+		return result(Args, "HAProxy refuses %s: %s", x.config, oneLine(refused.Output))
 	}
 	if _, is := errors.AsType[*lb.UnavailableError](err); is {
 		return result(Installed, "%v", err)
@@ -298,10 +296,10 @@ func (x *execution) validate(ctx context.Context) Result {
 	return ok()
 }
 
-// pause waits a moment; false: the time is over.
+// pause waits for pollInterval; false: the time is over.
 func pause(ctx context.Context) bool { return wake.Pause(ctx, pollInterval) == nil }
 
-// oneLine is text as Pacemaker shows it.
+// oneLine converts text to one line, as Pacemaker shows it.
 func oneLine(text string) string {
 	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), " | ")
 }

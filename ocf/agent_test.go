@@ -19,7 +19,7 @@ import (
 
 func TestStartReturnsWhenHAProxyAnswersAndStopWhenItIsGone(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.write("one")
 	s.want(ocf.NotRunning, "monitor", 0)
 	for range 3 { // a script that returns early would fail one of these
@@ -44,7 +44,7 @@ func TestStartReturnsWhenHAProxyAnswersAndStopWhenItIsGone(t *testing.T) {
 
 func TestNothingInstalled(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.parameters["binary"] = "/nonexistent/haproxy"
 	s.want(ocf.NotRunning, "monitor", 0)
 	s.want(ocf.OK, "stop", 0)
@@ -54,7 +54,7 @@ func TestNothingInstalled(t *testing.T) {
 
 func TestWithoutAConfiguration(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.want(ocf.Installed, "validate-all", 0)
 	s.timeout = time.Second
 	if reason := s.want(ocf.Installed, "start", 0); !strings.Contains(reason, s.path("haproxy.cfg")) {
@@ -72,7 +72,7 @@ func TestWithoutAConfiguration(t *testing.T) {
 
 func TestABadFileIsOfThisNodeAlone(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.put("global\n    no such keyword\n")
 	for _, action := range []string{"validate-all", "start"} {
 		if reason := s.want(ocf.Args, action, 0); !strings.Contains(reason, "no such keyword") && !strings.Contains(reason, "unknown keyword") {
@@ -95,7 +95,7 @@ func TestWrongParametersAreWrongEverywhereButDoNotKeepHAProxyRunning(t *testing.
 		{"drain_time", "soon"}, {"drain_time", "2000000000min"}, {"open_files", "many"}, {"agent_url", "nowhere"}, {"check_url", "ftp://x"}, {"config", "haproxy.cfg"},
 	} {
 		name, value := wrong[0], wrong[1]
-		s := newSite(t)
+		s := newFixture(t)
 		s.write("one")
 		s.want(ocf.OK, "start", 0)
 		right := s.parameters[name]
@@ -114,7 +114,7 @@ func TestWrongParametersAreWrongEverywhereButDoNotKeepHAProxyRunning(t *testing.
 // A note of a refused reload that nobody ever writes to is no note.
 func TestAMonitorWaitsForNoNote(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.write("one")
 	s.want(ocf.OK, "start", 0)
 	if err := syscall.Mkfifo(s.parameters["pidfile"]+".refused", 0o600); err != nil {
@@ -134,7 +134,7 @@ func TestAMonitorWaitsForNoNote(t *testing.T) {
 
 func TestAPidThatIsUsedAgainIsNotHAProxy(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.write("one")
 	bystander := exec.Command("sleep", "600")
 	if err := bystander.Start(); err != nil {
@@ -166,7 +166,7 @@ func TestAPidThatIsUsedAgainIsNotHAProxy(t *testing.T) {
 
 func TestAnotherHAProxyIsLeftAlone(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	other := testkit.RunHAProxy(t, testkit.HAProxy(t), testkit.HAProxyConfig{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(testkit.Port(t)))})
 	s.want(ocf.NotRunning, "monitor", 0)
 	s.want(ocf.OK, "stop", 0)
@@ -177,7 +177,7 @@ func TestAnotherHAProxyIsLeftAlone(t *testing.T) {
 
 func TestStopEndsAHAProxyThatHangs(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.write("one")
 	s.want(ocf.OK, "start", 0)
 	pids := append(s.workers(), s.master())
@@ -196,7 +196,7 @@ func TestStopEndsAHAProxyThatHangs(t *testing.T) {
 // Pacemaker ends an action that takes longer, and nobody reads what it had to say.
 func TestReloadOfAHAProxyThatHangsEndsInTime(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.write("one")
 	s.want(ocf.OK, "start", 0)
 	freeze(t, append(s.workers(), s.master())...)
@@ -213,7 +213,7 @@ func TestReloadOfAHAProxyThatHangsEndsInTime(t *testing.T) {
 
 func TestAWorkerWithoutItsMasterIsAFailureAndCanBeStopped(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.write("one")
 	s.want(ocf.OK, "start", 0)
 	master, workers := s.master(), s.workers()
@@ -238,7 +238,7 @@ func TestAWorkerWithoutItsMasterIsAFailureAndCanBeStopped(t *testing.T) {
 
 func TestStopLetsConnectionsEndAndThenCutsThem(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.write("one")
 	s.want(ocf.OK, "start", 0)
 	conn, err := net.Dial("tcp", s.address())
@@ -259,7 +259,7 @@ func TestStopLetsConnectionsEndAndThenCutsThem(t *testing.T) {
 
 func TestReloadAgent(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.write("one")
 	s.want(ocf.NotRunning, "reload-agent", 0)
 	s.want(ocf.OK, "start", 0)
@@ -273,15 +273,15 @@ func TestReloadAgent(t *testing.T) {
 	}
 	s.put("global\n    no such keyword\n")
 	// A failure would have Pacemaker stop it.
-	if r := s.do("reload-agent", 0); r.Code != ocf.OK || !strings.Contains(r.Reason, "runs on as before") {
+	if r := s.do("reload-agent", 0); r.Code != ocf.OK || !strings.Contains(r.Reason, "keeps running with the previous") {
 		t.Errorf("a bad file: %+v", r)
 	}
 	s.answers("three")
 	s.want(ocf.OK, "monitor", 0)
-	if reason := s.want(ocf.Degraded, "monitor", 10); !strings.Contains(reason, "runs on as before") {
+	if reason := s.want(ocf.Degraded, "monitor", 10); !strings.Contains(reason, "keeps running with the previous") {
 		t.Errorf("the reason is %q", reason)
 	}
-	if reason := s.want(ocf.Degraded, "monitor", 20); !strings.Contains(reason, "would not take") {
+	if reason := s.want(ocf.Degraded, "monitor", 20); !strings.Contains(reason, "would refuse") {
 		t.Errorf("the reason is %q", reason)
 	}
 	s.write("four")
@@ -312,7 +312,7 @@ func TestReloadAgent(t *testing.T) {
 
 func TestMonitorAsksTheThalassaAgent(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.write("one")
 	s.want(ocf.OK, "start", 0)
 	s.parameters["agent_url"] = "http://127.0.0.1:1"
@@ -341,7 +341,7 @@ func TestMonitorAsksTheThalassaAgent(t *testing.T) {
 
 func TestDepths(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.write("one", "http-request deny deny_status 503 if { path /sick }")
 	// The deny must come before the answer.
 	config, err := os.ReadFile(s.path("haproxy.cfg"))
@@ -379,7 +379,7 @@ func TestDepths(t *testing.T) {
 
 func TestAFrontendThatDoesNotListenIsAFailureAtDepth10(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.write("one")
 	s.want(ocf.OK, "start", 0)
 	conn, err := net.Dial("unix", s.path("stats"))
@@ -404,7 +404,7 @@ func TestAFrontendThatDoesNotListenIsAFailureAtDepth10(t *testing.T) {
 
 func TestUnknownActions(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	for _, action := range []string{"promote", "notify", "migrate_to", ""} {
 		s.want(ocf.Unimplemented, action, 0)
 	}

@@ -2,27 +2,27 @@ package ocf
 
 import "fmt"
 
-// A Code is an exit code of a resource agent; what Pacemaker makes of it is in
-// Pacemaker Explained, "OCF Return Codes".
+// A Code is an exit code of a resource agent. "Pacemaker Explained" describes their
+// effects under "OCF Return Codes".
 type Code int
 
 // The codes that this agent returns.
 const (
 	OK            Code = 0
-	Generic       Code = 1 // failed; try again, here or elsewhere
-	Args          Code = 2 // cannot work on this node as it is
-	Unimplemented Code = 3 // there is no such action
+	Generic       Code = 1 // failed; Pacemaker tries again, here or elsewhere
+	Args          Code = 2 // cannot run on this node now
+	Unimplemented Code = 3 // unknown action
 	Installed     Code = 5 // something is not installed on this node
-	Configured    Code = 6 // the parameters are wrong: on every node, so the resource stops everywhere
+	Configured    Code = 6 // invalid parameters, on every node: the resource stops everywhere
 	NotRunning    Code = 7
-	Degraded      Code = 190 // it runs and is left alone, but somebody should look
+	Degraded      Code = 190 // it runs and keeps running, but needs attention
 )
 
-// String names a code.
+// String returns the name of a code.
 func (c Code) String() string {
 	names := map[Code]string{
-		OK: "ok", Generic: "failed", Args: "cannot work here", Unimplemented: "unimplemented",
-		Installed: "not installed", Configured: "wrong parameters", NotRunning: "not running", Degraded: "degraded",
+		OK: "ok", Generic: "failed", Args: "cannot run here", Unimplemented: "unimplemented",
+		Installed: "not installed", Configured: "invalid parameters", NotRunning: "not running", Degraded: "degraded",
 	}
 	if name, ok := names[c]; ok {
 		return name
@@ -30,12 +30,12 @@ func (c Code) String() string {
 	return fmt.Sprintf("code %d", int(c))
 }
 
-// A Result is how an action ended.
+// A Result is the result of an action.
 type Result struct {
 	Code Code
-	// Reason is a sentence for whoever looks at the cluster; empty with OK.
+	// Reason is a sentence for operators; empty with OK.
 	Reason string
-	// Output goes to standard output.
+	// Output is for standard output.
 	Output string
 }
 

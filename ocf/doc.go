@@ -1,10 +1,10 @@
-// Package ocf is the logic of the resource agent ocf:thalassa:haproxy, by which
-// Pacemaker starts, watches and stops HAProxy (Open Cluster Framework, resource
-// agent API 1.1). An action and its parameters go in; an exit code and its reason
-// come out.
+// Package ocf is the logic of the resource agent ocf:thalassa:haproxy, with which
+// Pacemaker starts, monitors and stops HAProxy (Open Cluster Framework, resource
+// agent API 1.1). Its input is an action with parameters; its output is an exit code
+// with a reason.
 //
-// It works while the thalassa agent is down: all it needs is HAProxy and the file
-// that the agent has left. What it must never do: say that HAProxy runs before it
-// answers, or that it has stopped before it is gone; take another process for
-// HAProxy; fail everywhere because one node's file is bad.
+// It works while the thalassa agent is down: it only needs HAProxy and the file that
+// the agent has written. It must never report that HAProxy runs before HAProxy
+// answers, or that it has stopped before it is gone. It must never act on a process
+// that is not this HAProxy, or fail on every node because the file of one is invalid.
 package ocf

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// metadataHead declares, beside the old document type, what ocf-tester's copy of
-// it does not know of API 1.1.
+// metadataHead uses the old document type, and declares what ocf-tester's copy of it
+// lacks of API 1.1.
 const metadataHead = `<?xml version="1.0"?>
 <!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd" [
 <!ATTLIST parameter reloadable (1|0) "0" unique-group CDATA #IMPLIED>
@@ -16,25 +16,25 @@ const metadataHead = `<?xml version="1.0"?>
 <resource-agent name="haproxy" version="1.0">
 <version>1.1</version>
 <longdesc lang="en">
-Runs the HAProxy that a thalassa agent keeps in step with Consul. On every node the agent (thalassa agent --haproxy pacemaker) has
-discovery running and the configuration rendered, validated and on disk; this resource starts HAProxy with it where Pacemaker wants it,
-so that a node that takes over serves the members that Consul knows now. The resource does not need the agent to be up.
+Runs HAProxy with the configuration of a thalassa agent, which keeps it up to date with Consul. On every node, the agent (thalassa agent
+--haproxy pacemaker) watches Consul, renders and validates the configuration, and stores it on disk. This resource starts HAProxy with it
+where Pacemaker wants it. After a failover, the new node serves the current members at once. The resource does not need a running agent.
 
-Run it as a clone on all nodes, with the floating IP colocated with it and ordered after it: a failover then only moves the address.
-HAProxy must bind a wildcard address then, or one that a node does not have (net.ipv4.ip_nonlocal_bind=1).
+Run it as a clone on all nodes. Colocate the floating IP with it, and order the floating IP after it: a failover then only moves the
+address. HAProxy must then bind a wildcard address, or one that the node does not have (net.ipv4.ip_nonlocal_bind=1).
 
-Start returns when HAProxy answers. Stop ends HAProxy gently, then firmly, and within its timeout. A process is taken for HAProxy only
-when it was started with this resource's master socket, runs HAProxy's program and is root's, the user's or the owner's of the
-configuration. A socket of another user is not asked. A reload that HAProxy
-refuses leaves it running as before, and the monitor tells of it. The monitor asks HAProxy at depth 0; at depth 10 it also connects to every
-frontend, and asks the thalassa agent whether it and Consul keep the configuration up to date; at depth 20 it also has the file on disk
-checked and asks check_url.
+Start returns when HAProxy answers. Stop first ends HAProxy gracefully, then kills it, within its timeout. The resource only controls a
+process that was started with its master socket, runs HAProxy's program and belongs to root, the user or the owner of the configuration.
+It does not use the socket of another user. If HAProxy refuses a reload, it keeps running with the previous configuration, and the
+monitor reports that. At depth 0, the monitor checks that HAProxy answers. At depth 10, it also connects to every frontend, and asks the
+thalassa agent whether it and Consul keep the configuration up to date. At depth 20, it also validates the file on disk and requests
+check_url.
 </longdesc>
-<shortdesc lang="en">HAProxy, kept in step with Consul by Thalassa</shortdesc>
+<shortdesc lang="en">HAProxy, kept up to date with Consul by Thalassa</shortdesc>
 <parameters>
 `
 
-// actions are the operations with their suggested times.
+// metadataActions has the operations with their suggested timeouts and intervals.
 const metadataActions = `</parameters>
 <actions>
 <action name="start" timeout="30s"/>
@@ -58,7 +58,7 @@ func Metadata() string {
 	for _, p := range parameters() {
 		kind := p.kind
 		if kind == "time" {
-			kind = "string" // the API has no such type; API 1.1 tools know no other
+			kind = "string" // the API has no type for a time
 		}
 		fmt.Fprintf(&b, "<parameter name=%q required=\"0\" unique=\"0\"", p.name)
 		if p.reloadable {
@@ -73,6 +73,6 @@ func Metadata() string {
 
 func escape(text string) string {
 	var b strings.Builder
-	_ = xml.EscapeText(&b, []byte(text)) // a Builder takes everything
+	_ = xml.EscapeText(&b, []byte(text)) // a Builder returns no error
 	return strings.NewReplacer("&#xA;", "\n", "&#34;", `"`, "&#39;", "'").Replace(b.String())
 }

@@ -10,7 +10,7 @@ import (
 	"thalassa/lb"
 )
 
-// monitor says whether HAProxy works, the more thoroughly the deeper.
+// monitor checks HAProxy; a greater level checks more.
 func (x *execution) monitor(ctx context.Context, level int) Result {
 	patient, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -37,7 +37,7 @@ func (x *execution) monitor(ctx context.Context, level int) Result {
 	return x.fresh(ctx)
 }
 
-// answers looks once whether HAProxy runs and a worker answers.
+// answers checks once whether HAProxy runs and a worker answers.
 func (x *execution) answers(ctx context.Context) Result {
 	state, err := x.process.State(ctx)
 	switch {
@@ -48,19 +48,19 @@ func (x *execution) answers(ctx context.Context) Result {
 	case !state.Running && state.Foreign != "":
 		return result(NotRunning, "HAProxy does not run; %s", state.Foreign)
 	case state.Foreign != "" && !state.Answers:
-		return result(Generic, "HAProxy (process %d) cannot be asked: %s", state.MasterPID, state.Foreign)
+		return result(Generic, "HAProxy (process %d) is not accessible: %s", state.MasterPID, state.Foreign)
 	case !state.Running:
 		return result(NotRunning, "HAProxy does not run")
 	case state.MasterPID == 0:
-		return result(Generic, "a worker of HAProxy (process %d) has lost its master", state.WorkerPID)
+		return result(Generic, "the master of HAProxy's worker (process %d) is gone", state.WorkerPID)
 	case !state.Answers:
-		return result(Generic, "HAProxy (process %d) runs and does not answer on %s", state.MasterPID, x.statsSocket)
+		return result(Generic, "HAProxy (process %d) runs, but does not answer on %s", state.MasterPID, x.statsSocket)
 	}
 	return ok()
 }
 
 // reachable connects to every address of the configuration. It tries for a while,
-// for a reload may be under way.
+// because a reload may be in progress.
 func (x *execution) reachable(ctx context.Context, within time.Duration) Result {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -70,12 +70,12 @@ func (x *execution) reachable(ctx context.Context, within time.Duration) Result 
 			return ok()
 		}
 		if !pause(ctx) {
-			return result(Generic, "nothing can connect to %s: %v", address, why)
+			return result(Generic, "connecting to %s failed: %v", address, why)
 		}
 	}
 }
 
-// deep checks the file that the next start would use, and asks check_url.
+// deep validates the file that the next start would use, and requests check_url.
 func (x *execution) deep(ctx context.Context) Result {
 	if x.checkURL != "" {
 		if r := x.ask(ctx); r.Code != OK {
@@ -84,7 +84,7 @@ func (x *execution) deep(ctx context.Context) Result {
 	}
 	err := x.process.CheckFile(ctx)
 	if refused, is := errors.AsType[*lb.RefusedError](err); is {
-		return result(Degraded, "HAProxy runs, but would not take %s now: %s", x.config, oneLine(refused.Output))
+		return result(Degraded, "HAProxy runs, but would refuse %s now: %s", x.config, oneLine(refused.Output))
 	}
 	if err != nil {
 		return result(Degraded, "HAProxy runs, but %v", err)
@@ -92,7 +92,7 @@ func (x *execution) deep(ctx context.Context) Result {
 	return ok()
 }
 
-// ask sends one request through HAProxy.
+// ask sends a request through HAProxy.
 func (x *execution) ask(ctx context.Context) Result {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, x.checkURL, http.NoBody)
 	if err != nil {
@@ -104,13 +104,13 @@ func (x *execution) ask(ctx context.Context) Result {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode >= http.StatusInternalServerError {
-		return result(Degraded, "%s answers %s", x.checkURL, answer.Status)
+		return result(Degraded, "%s answers with status %s", x.checkURL, answer.Status)
 	}
 	return ok()
 }
 
-// fresh tells of a reload that HAProxy has refused, and asks the thalassa agent
-// whether HAProxy's configuration is up to date. Whatever it is, HAProxy serves.
+// fresh reports a reload that HAProxy has refused, and asks the thalassa agent whether
+// HAProxy's configuration is up to date. In any case, HAProxy serves.
 func (x *execution) fresh(ctx context.Context) Result {
 	if reason := x.refused(ctx); reason != "" {
 		return result(Degraded, "%s", reason)

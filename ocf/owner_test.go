@@ -20,24 +20,24 @@ const nobody = 65534
 
 // newRootsSite is a site with a configuration, where root may start HAProxy as
 // somebody else. It marks the test as parallel.
-func newRootsSite(t *testing.T) *site {
+func newRootsSite(t *testing.T) *fixture {
 	t.Helper()
 	testkit.Needs(t, "root")
 	if os.Geteuid() != 0 {
 		t.Skip("only root starts HAProxy as somebody else")
 	}
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	s.write("one")
 	return s
 }
 
 // giveAway makes the folder and the configuration nobody's.
-func (s *site) giveAway() {
-	s.t.Helper()
-	for _, path := range []string{s.dir, s.path("haproxy.cfg")} {
+func (f *fixture) giveAway() {
+	f.t.Helper()
+	for _, path := range []string{f.dir, f.path("haproxy.cfg")} {
 		if err := os.Chown(path, nobody, nobody); err != nil {
-			s.t.Fatal(err)
+			f.t.Fatal(err)
 		}
 	}
 }
@@ -79,7 +79,7 @@ func TestRootServesNobodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.put("global\n    no such keyword\n")
-	if r := s.do("reload-agent", 0); r.Code != ocf.OK || !strings.Contains(r.Reason, "runs on as before") {
+	if r := s.do("reload-agent", 0); r.Code != ocf.OK || !strings.Contains(r.Reason, "keeps running with the previous") {
 		t.Errorf("a bad file: %+v", r)
 	}
 	checked, err := os.ReadFile(s.path("checked"))
@@ -113,9 +113,9 @@ func TestRootLendsItsRightsToNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	owned := func() *site {
+	owned := func() *fixture {
 		t.Helper()
-		s := newSite(t)
+		s := newFixture(t)
 		s.write("one")
 		for _, path := range []string{s.dir, s.path("haproxy.cfg")} {
 			if err := os.Chown(path, nobody, nobody); err != nil {
@@ -126,9 +126,9 @@ func TestRootLendsItsRightsToNobody(t *testing.T) {
 		s.want(ocf.OK, "stop", 0)
 		return s
 	}
-	for name, replace := range map[string]func(s *site){
-		"a link to root's file": func(s *site) { link(s.path("haproxy.cfg.last-good"), s.path("haproxy.cfg")) },
-		"root's file in its place": func(s *site) {
+	for name, replace := range map[string]func(s *fixture){
+		"a link to root's file": func(s *fixture) { link(s.path("haproxy.cfg.last-good"), s.path("haproxy.cfg")) },
+		"root's file in its place": func(s *fixture) {
 			if err := os.Rename(s.path("haproxy.cfg.last-good"), s.path("haproxy.cfg")); err != nil {
 				t.Fatal(err)
 			}

@@ -16,7 +16,7 @@ import (
 )
 
 // newOpenSite is a site in a directory where everybody may make files.
-func newOpenSite(t *testing.T) *site {
+func newOpenSite(t *testing.T) *fixture {
 	t.Helper()
 	s := newRootsSite(t)
 	if err := os.Chmod(s.dir, 0o777|os.ModeSticky); err != nil { //nolint:gosec // a sticky one

@@ -11,12 +11,11 @@ import (
 	"thalassa/lb"
 )
 
-// moveLifetime bounds the constraint that a move makes, should nobody be left to
-// take it away.
+// moveLifetime limits the constraint of a move, in case nobody removes it.
 const moveLifetime = "PT10M"
 
-// Foresee tells what an action would do. Nothing is changed.
-func (c *Cluster) Foresee(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
+// Predict returns what an action would do. It changes nothing.
+func (c *Cluster) Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
 	cib, err := c.Query(ctx)
 	if err != nil {
 		return cluster.Consequences{}, err
@@ -25,10 +24,10 @@ func (c *Cluster) Foresee(ctx context.Context, a cluster.Action) (cluster.Conseq
 	if err != nil {
 		return cluster.Consequences{}, err
 	}
-	return c.foreseeAction(ctx, cib, now, a)
+	return c.predictAction(ctx, cib, now, a)
 }
 
-func (c *Cluster) foreseeAction(ctx context.Context, cib *CIB, now cluster.Status, a cluster.Action) (cluster.Consequences, error) {
+func (c *Cluster) predictAction(ctx context.Context, cib *CIB, now cluster.Status, a cluster.Action) (cluster.Consequences, error) {
 	if err := checkNames(now, a); err != nil {
 		return cluster.Consequences{}, err
 	}
@@ -37,9 +36,9 @@ func (c *Cluster) foreseeAction(ctx context.Context, cib *CIB, now cluster.Statu
 		if !now.Fencing.Works() {
 			return cluster.Consequences{}, &lb.ConflictError{ID: "node/" + a.Node, Reason: NoFencing(now.Fencing)}
 		}
-		return c.foresee(ctx, cib, "-f", a.Node)
+		return c.predict(ctx, cib, "-f", a.Node)
 	case cluster.Cleanup:
-		return c.foresee(ctx, cib.withoutFailures(a))
+		return c.predict(ctx, cib.withoutFailures(a))
 	}
 	var after *CIB
 	err := withFile(cib.data, func(path string) error {
@@ -56,17 +55,17 @@ func (c *Cluster) foreseeAction(ctx context.Context, cib *CIB, now cluster.Statu
 	if err != nil {
 		return cluster.Consequences{}, fmt.Errorf("simulating: %w", err)
 	}
-	seen, err := c.foresee(ctx, after)
+	predicted, err := c.predict(ctx, after)
 	if err == nil && a.Kind == cluster.Move {
-		err = checkReachable(seen.After, a, movable(now, a.Resource))
+		err = checkReachable(predicted.After, a, movable(now, a.Resource))
 	}
-	return seen, err
+	return predicted, err
 }
 
-// Do carries an action out and waits for the final state, which it gives. The
-// action has been done, too, when the error is of kind ClusterTimedOut, or that of
-// ctx, whose end ends the waiting and leaves no action half done. A Move leaves no
-// constraint behind, whatever its end.
+// Do executes an action, waits until the cluster has settled, and returns its
+// state. If the error is of kind KindTimedOut, or that of ctx, the action has been
+// executed as well: the end of ctx only ends the waiting. A Move leaves no
+// constraint behind, even if it fails.
 func (c *Cluster) Do(ctx context.Context, a cluster.Action) (cluster.Status, error) {
 	cib, err := c.Query(ctx)
 	if err != nil {
@@ -95,21 +94,21 @@ func (c *Cluster) Do(ctx context.Context, a cluster.Action) (cluster.Status, err
 	return view, checkResult(view, a)
 }
 
-// move brings resources to a node, and takes the constraints that did it away
-// when they are there. They stay there because of their stickiness.
+// move moves resources to a node, and then removes the constraints that did it. The
+// resources stay there because of their stickiness.
 func (c *Cluster) move(ctx context.Context, cib *CIB, now cluster.Status, a cluster.Action) (cluster.Status, error) {
 	list := movable(now, a.Resource)
 	if len(list) == 0 {
 		return now, &lb.NotFoundError{ID: "resource that is a floating IP"}
 	}
-	if _, err := c.foreseeAction(ctx, cib, now, a); err != nil {
+	if _, err := c.predictAction(ctx, cib, now, a); err != nil {
 		return now, err
 	}
-	defer func() { // also when the caller has gone
+	defer func() { // even if the caller has gone
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.Timeout)
 		defer cancel()
 		for _, r := range list {
-			_, _ = c.run(end, clearMove(r, a.Node)) // the constraint ends by itself, too
+			_, _ = c.run(end, clearMove(r, a.Node)) // the constraint also ends by itself
 		}
 	}()
 	for _, q := range steps(now, a) {
@@ -126,26 +125,26 @@ func (c *Cluster) move(ctx context.Context, cib *CIB, now cluster.Status, a clus
 	}
 	for _, r := range list {
 		if _, err := c.run(ctx, clearMove(r, a.Node)); err != nil {
-			return view, fmt.Errorf("taking the constraint of the move away: %w", err)
+			return view, fmt.Errorf("removing the constraint of the move: %w", err)
 		}
 	}
 	if view, err = c.Settled(ctx, a.Wait); err != nil {
 		return view, err
 	}
 	if err := checkReachable(view, a, list); err != nil {
-		return view, &lb.ConflictError{ID: "node/" + a.Node, Reason: "it went there and back again: its stickiness is smaller than what draws it elsewhere"}
+		return view, &lb.ConflictError{ID: "node/" + a.Node, Reason: "the resource moved there and back again: the scores of other nodes are greater than its stickiness"}
 	}
 	return view, nil
 }
 
-// clearMove takes away what a move to a node has made. Without the node it would
-// take away the bans from others as well, which are operators'.
+// clearMove removes the constraint of a move to a node. Without the node, it would
+// also remove bans from other nodes, which operators have set.
 func clearMove(resource, node string) call {
 	return call{tool: "crm_resource", args: []string{"--clear", "-r", resource, "-N", node}}
 }
 
-// movable are the resources that a move is about: the one that is named, or
-// what each floating IP belongs to.
+// movable returns the resources to move: the named one, or those with the floating
+// IPs.
 func movable(v cluster.Status, resource string) []string {
 	if resource != "" {
 		return []string{resource}
@@ -166,20 +165,20 @@ func movable(v cluster.Status, resource string) []string {
 	return out
 }
 
-// checkReachable reports what does not end up on the node of a move.
+// checkReachable reports a resource that is not on the node after a move.
 func checkReachable(v cluster.Status, a cluster.Action, list []string) error {
 	for _, r := range v.Resources {
 		if !slices.Contains(list, r.ID) && !slices.Contains(list, r.In) {
 			continue
 		}
 		if !slices.Contains(r.Nodes(), a.Node) {
-			return &lb.ConflictError{ID: "node/" + a.Node, Reason: r.ID + " cannot run there now; thalassa cluster status tells why"}
+			return &lb.ConflictError{ID: "node/" + a.Node, Reason: r.ID + " cannot run there now; see thalassa cluster status"}
 		}
 	}
 	return nil
 }
 
-// steps are the tools that carry an action out.
+// steps returns the calls that execute an action.
 func steps(v cluster.Status, a cluster.Action) []call {
 	switch a.Kind {
 	case cluster.Standby:
@@ -217,8 +216,8 @@ func steps(v cluster.Status, a cluster.Action) []call {
 	return nil
 }
 
-// maintenance of what the action names; without names, of everything. An empty
-// value ends it.
+// maintenance sets maintenance of the node or resource of the action, or of the
+// whole cluster. An empty value ends it.
 func maintenance(a cluster.Action, value string) []call {
 	var out []call
 	if a.Node != "" {
@@ -233,12 +232,12 @@ func maintenance(a cluster.Action, value string) []call {
 	return out
 }
 
-// attribute sets a permanent attribute of a node, or takes it away.
+// attribute sets a permanent node attribute; an empty value removes it.
 func attribute(node, name, value string) call {
 	return call{tool: "crm_attribute", args: withValue([]string{"-N", node, "-n", name}, "-D", value)}
 }
 
-// meta sets a meta attribute of a resource, or takes it away.
+// meta sets a meta attribute of a resource; an empty value removes it.
 func meta(resource, name, value string) call {
 	args := []string{"-r", resource, "--meta"}
 	if value == "" {
@@ -254,7 +253,7 @@ func withValue(args []string, remove, value string) []string {
 	return append(args, "-v", value)
 }
 
-// checkNames finds a node or resource that the cluster does not have.
+// checkNames reports a node or resource that the cluster does not have.
 func checkNames(v cluster.Status, a cluster.Action) error {
 	if err := a.Check(); err != nil {
 		return err
@@ -268,17 +267,17 @@ func checkNames(v cluster.Status, a cluster.Action) error {
 	return nil
 }
 
-// checkResult reports what an action was for and the final state does not show.
+// checkResult reports if the state after an action is not the expected one.
 func checkResult(v cluster.Status, a cluster.Action) error {
 	for _, n := range v.Nodes {
 		if n.Name != a.Node {
 			continue
 		}
 		if a.Kind == cluster.Standby && n.State == "online" || a.Kind == cluster.Online && (n.State == "standby" || n.State == "maintenance") {
-			return &lb.ConflictError{ID: "node/" + n.Name, Reason: "it is " + n.State + " now: somebody else has changed it meanwhile"}
+			return &lb.ConflictError{ID: "node/" + n.Name, Reason: "the node is " + n.State + " now: somebody else has changed it meanwhile"}
 		}
 		if a.Kind == cluster.Standby && len(n.Resources) > 0 && n.State == "standby" {
-			return &lb.ConflictError{ID: "node/" + n.Name, Reason: "these still run there: " + strings.Join(n.Resources, ", ")}
+			return &lb.ConflictError{ID: "node/" + n.Name, Reason: "resources still running there: " + strings.Join(n.Resources, ", ")}
 		}
 	}
 	return nil

@@ -10,22 +10,22 @@ import (
 	"thalassa/cluster"
 )
 
-// A CIB is the cluster's configuration and status at one moment, as Pacemaker
-// keeps it. It holds secrets; Masked does not.
+// A CIB is Pacemaker's configuration and status of the cluster at one moment. It
+// contains secrets; Masked removes them.
 type CIB struct {
 	Epoch cluster.Epoch
 	data  []byte
 	root  *element
 }
 
-// ParseCIB reads a whole CIB.
+// ParseCIB parses a complete CIB.
 func ParseCIB(data []byte) (*CIB, error) {
 	root, err := parseXML(data)
 	if err != nil {
 		return nil, err
 	}
 	if root.name != "cib" {
-		return nil, fmt.Errorf("<%s> is not a CIB", root.name)
+		return nil, fmt.Errorf("the document is <%s>, not <cib>", root.name)
 	}
 	c := &CIB{data: data, root: root}
 	c.Epoch, err = epochOf(root)
@@ -37,13 +37,13 @@ func epochOf(root *element) (cluster.Epoch, error) {
 	for i, name := range []string{"admin_epoch", "epoch", "num_updates"} {
 		var err error
 		if n[i], err = strconv.ParseUint(root.attr(name), 10, 64); err != nil {
-			return cluster.Epoch{}, fmt.Errorf("the CIB's %s is %q, not a number", name, root.attr(name))
+			return cluster.Epoch{}, fmt.Errorf("attribute %s of the CIB is %q, not a number", name, root.attr(name))
 		}
 	}
 	return cluster.Epoch{Admin: n[0], Epoch: n[1], Updates: n[2]}, nil
 }
 
-// Query asks the Pacemaker of this node for its whole CIB.
+// Query reads the complete CIB from Pacemaker on this node.
 func (c *Cluster) Query(ctx context.Context) (*CIB, error) {
 	data, err := c.run(ctx, call{tool: "cibadmin", args: []string{"-Ql"}, plain: true})
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *Cluster) Query(ctx context.Context) (*CIB, error) {
 	return cib, nil
 }
 
-// Epoch asks for the CIB's version only, which is cheap.
+// Epoch reads only the version of the CIB, which is cheap.
 func (c *Cluster) Epoch(ctx context.Context) (cluster.Epoch, error) {
 	data, err := c.run(ctx, call{tool: "cibadmin", args: []string{"-Ql", "-n"}, plain: true})
 	if err != nil {
@@ -69,17 +69,17 @@ func (c *Cluster) Epoch(ctx context.Context) (cluster.Epoch, error) {
 	return epochOf(root)
 }
 
-// property is a cluster option; empty: not set.
+// property returns a cluster option; empty: not set.
 func (c *CIB) property(name string) string {
 	return c.root.child("configuration", "crm_config").nvpair("cluster_property_set", name)
 }
 
-// primitives are all primitives, whatever they are part of.
+// primitives returns all primitives, also those in groups and clones.
 func (c *CIB) primitives() []*element {
 	return c.root.child("configuration", "resources").all("primitive")
 }
 
-// fencing says which devices could turn off a node.
+// fencing returns whether fencing is enabled, and its devices.
 func (c *CIB) fencing() cluster.Fencing {
 	f := cluster.Fencing{Enabled: !isFalse(c.property("stonith-enabled")), Devices: []string{}}
 	for _, p := range c.primitives() {
@@ -90,7 +90,7 @@ func (c *CIB) fencing() cluster.Fencing {
 	return f
 }
 
-// addresses has the address of each floating IP, by resource.
+// addresses returns the address of each floating IP by resource.
 func (c *CIB) addresses() map[string]string {
 	out := map[string]string{}
 	for _, p := range c.primitives() {
@@ -109,7 +109,7 @@ func (c *CIB) addresses() map[string]string {
 	return out
 }
 
-// attributes are the transient attributes of each node, by its name.
+// attributes returns the transient attributes of each node by its name.
 func (c *CIB) attributes() map[string]map[string]string {
 	out := map[string]map[string]string{}
 	for _, state := range c.root.child("status").all("node_state") {
@@ -122,7 +122,7 @@ func (c *CIB) attributes() map[string]map[string]string {
 	return out
 }
 
-// next is the CIB as edit changes it, one epoch later; nil when edit changes
+// next returns the CIB after edit, with the next epoch; nil if edit changes
 // nothing.
 func (c *CIB) next(edit func(configuration *element) error) (*CIB, error) {
 	root := c.root.clone()
@@ -141,7 +141,7 @@ func (c *CIB) next(edit func(configuration *element) error) (*CIB, error) {
 	return ParseCIB(root.bytes())
 }
 
-// isFalse and isTrue understand Pacemaker's booleans (crm_str_to_boolean).
+// isFalse and isTrue parse Pacemaker's booleans (crm_str_to_boolean).
 func isFalse(s string) bool {
 	switch strings.ToLower(s) {
 	case "false", "off", "no", "n", "0":

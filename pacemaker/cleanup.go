@@ -8,7 +8,7 @@ import (
 	"thalassa/cluster"
 )
 
-// readCIB reads the CIB that a tool has changed in a file.
+// readCIB reads a CIB that a tool has changed in a file.
 func readCIB(path string) (*CIB, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -17,8 +17,8 @@ func readCIB(path string) (*CIB, error) {
 	return ParseCIB(data)
 }
 
-// withoutFailures is the CIB without the failures that a Cleanup forgets. crm_resource
-// cannot do that in a file (2.1.5 crashes).
+// withoutFailures returns the CIB without the failures that a Cleanup removes.
+// crm_resource cannot do that in a file (2.1.5 crashes).
 func (c *CIB) withoutFailures(a cluster.Action) *CIB {
 	out := &CIB{Epoch: c.Epoch, root: c.root.clone()}
 	members := c.members(a.Resource)
@@ -59,7 +59,7 @@ func hasFailed(e *element) bool {
 	return true
 }
 
-// members are the primitives of a resource; nil: of no resource in particular.
+// members returns the primitives of a resource; nil without a resource.
 func (c *CIB) members(resource string) map[string]bool {
 	if resource == "" {
 		return nil
@@ -71,8 +71,8 @@ func (c *CIB) members(resource string) map[string]bool {
 	return out
 }
 
-// failureOf is the resource that a fail-count or last-failure attribute is
-// about: "fail-count-vip#monitor_2000".
+// failureOf returns the resource of a fail-count or last-failure attribute, such as
+// "fail-count-vip#monitor_2000".
 func failureOf(attribute string) (resource string, ok bool) {
 	for _, prefix := range []string{"fail-count-", "last-failure-"} {
 		if rest, found := strings.CutPrefix(attribute, prefix); found {
@@ -83,7 +83,7 @@ func failureOf(attribute string) (resource string, ok bool) {
 	return "", false
 }
 
-// base is a resource's name without the number of its instance.
+// base returns a resource's name without the number of its instance.
 func base(id string) string {
 	name, _, _ := strings.Cut(id, ":")
 	return name

@@ -12,27 +12,27 @@ import (
 	"thalassa/cluster"
 )
 
-// Totem is how fast corosync notices that a node is gone.
+// Totem holds the timeouts of corosync's failure detection.
 type Totem struct {
-	// Token is the time without a sign of life, as it is in effect: corosync adds
-	// the coefficient for every node beyond two.
+	// Token is the token timeout in effect, after which a node is considered dead.
+	// corosync adds the coefficient for every node beyond two.
 	Token time.Duration
-	// Consensus is the time that the others take to agree after that.
+	// Consensus is the consensus timeout: the other nodes then need that long to agree.
 	Consensus time.Duration
-	// Base and Coefficient are what corosync.conf says; -1: not set.
+	// Base and Coefficient are the values in corosync.conf; -1: not set.
 	Base, Coefficient time.Duration
 }
 
 const unset = time.Duration(-1)
 
-// slowToken is the longest token of which nothing is said.
+// slowToken is the longest token timeout without a warning.
 const slowToken = 1200 * time.Millisecond
 
-// Totem asks the corosync of this node (corosync-cmapctl).
+// Totem reads the timeouts of corosync on this node (corosync-cmapctl).
 func (c *Cluster) Totem(ctx context.Context) (Totem, error) {
 	out, err := c.run(ctx, call{tool: "corosync-cmapctl", plain: true})
 	if e, ok := errors.AsType[*cluster.Error](err); ok && e.Kind == cluster.KindFailed {
-		e.Kind = cluster.KindNotConnected // it has one code for everything
+		e.Kind = cluster.KindNotConnected // corosync-cmapctl has one exit code for every failure
 	}
 	if err != nil {
 		return Totem{}, fmt.Errorf("asking corosync: %w", err)
@@ -60,12 +60,12 @@ func parseTotem(out string) Totem {
 	}
 }
 
-// Warnings are about a token that makes failover slow.
+// Warnings returns warnings about timeouts that make failover slow.
 func (t Totem) Warnings() []string {
 	if t.Token <= slowToken {
 		return nil
 	}
-	line := fmt.Sprintf("SLOW FAILOVER: corosync notices a dead node after %d ms, and needs %d ms more to agree",
+	line := fmt.Sprintf("SLOW FAILOVER: corosync notices a dead node after %d ms, and needs another %d ms to agree",
 		t.Token.Milliseconds(), t.Consensus.Milliseconds())
 	var why []string
 	if t.Base == unset {
@@ -82,5 +82,5 @@ func (t Totem) Warnings() []string {
 	if len(why) > 0 {
 		line += ": " + strings.Join(why, ", ")
 	}
-	return []string{line, "token: 1000 and token_coefficient: 0 in corosync.conf's totem section make it 2 to 3 s from a node's death to traffic on another"}
+	return []string{line, "with token: 1000 and token_coefficient: 0 in the totem section of corosync.conf, a failover after the death of a node takes 2 to 3 s"}
 }

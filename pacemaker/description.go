@@ -8,61 +8,58 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"thalassa/lb"
 )
 
 // Topologies of HAProxy in a cluster.
 const (
-	Clone = "clone" // HAProxy on every node, the floating IP where HAProxy is well
-	Group = "group" // HAProxy only beside the floating IP
+	Clone = "clone" // HAProxy on every node, the floating IP on one where HAProxy works
+	Group = "group" // HAProxy only on the node with the floating IP
 )
 
 // Orders of HAProxy and the floating IPs of a Clone.
 const (
-	// Optional has an address come up after a HAProxy that is to start at the same
-	// time, and lets it stay where it is while HAProxy is started again there.
+	// Optional starts the address after HAProxy if both start at the same time. The
+	// address stays while HAProxy restarts.
 	Optional = "optional"
-	// Mandatory takes the address down and up with every such start.
+	// Mandatory restarts the address with every restart of HAProxy.
 	Mandatory = "mandatory"
 )
 
-// A Description is the short form of what HAProxy and its floating IPs are to be
-// in the cluster.
+// A Description describes HAProxy and its floating IPs in the cluster in short form.
 type Description struct {
-	// Name of the HAProxy resource (haproxy); the other names follow from it.
+	// Name of the HAProxy resource (haproxy); the other names derive from it.
 	Name string
 	// Agent is HAProxy's resource agent (ocf:thalassa:haproxy).
 	Agent string
 	// Parameters of the agent.
 	Parameters map[string]string
 	Topology   string // Clone
-	// Order is that of a Clone and the addresses (Optional). Whichever it is, an
-	// address is only where HAProxy runs, and leaves a node before HAProxy does.
+	// Order of a Clone and its addresses (Optional). In both cases, an address is only
+	// on nodes where HAProxy runs, and leaves a node before HAProxy stops there.
 	Order string
-	// Addresses are the floating IPs with the length of their network's prefix.
-	// They stay together.
+	// Addresses are the floating IPs with their prefix lengths. They stay together.
 	Addresses []netip.Prefix
-	// Interface that gets them; empty: the one that has their network.
+	// Interface of the addresses; empty: the one with their network.
 	Interface string
-	// Prefer are the nodes where the floating IPs are at home, the best first.
-	// They go there when they are homeless; they do not go back by themselves.
+	// Prefer lists the preferred nodes of the floating IPs, best first. They apply
+	// when the addresses start; the addresses do not move back by themselves.
 	Prefer []string
 
-	Monitor        time.Duration // between shallow looks at HAProxy (500 ms)
-	DeepMonitor    time.Duration // between looks of depth 10 (10 s)
-	AddressMonitor time.Duration // between looks at the addresses (5 s)
-	Start          time.Duration // time limit of a start, and of a reload (60 s)
-	Stop           time.Duration // and of a stop; then the node is fenced (60 s)
-	// Stickiness keeps a resource where it is (100).
+	Monitor        time.Duration // interval of the shallow monitor of HAProxy (500 ms)
+	DeepMonitor    time.Duration // interval of the monitor of depth 10 (10 s)
+	AddressMonitor time.Duration // interval of the monitors of the addresses (5 s)
+	Start          time.Duration // time limit of a start and of a reload (60 s)
+	Stop           time.Duration // time limit of a stop; then the node is fenced (60 s)
+	// Stickiness is the resource-stickiness (100).
 	Stickiness int
-	// Threshold is how many failures drive a resource away from a node (3).
+	// Threshold is the migration-threshold: after that many failures, a resource
+	// leaves the node (3).
 	Threshold int
-	// FailureTimeout is when a failure is forgotten (60 s).
+	// FailureTimeout is the failure-timeout, after which failures expire (60 s).
 	FailureTimeout time.Duration
 }
 
-// Complete fills the defaults in and finds mistakes. The error is an
+// Complete sets the defaults and validates the result. The error is an
 // *lb.InvalidError.
 func (d Description) Complete() (Description, error) {
 	orText := func(p *string, other string) {
@@ -94,64 +91,7 @@ func (d Description) Complete() (Description, error) {
 	return d, d.check()
 }
 
-func (d Description) check() error {
-	var bad []lb.FieldError
-	add := func(path, problem, expected string) {
-		bad = append(bad, lb.FieldError{Path: path, Problem: problem, Expected: expected})
-	}
-	name := func(path, value string) {
-		// An XML id (NCName): no colon, begins with a letter.
-		if _, err := lb.ParseName(value); err != nil || strings.Contains(value, ":") || !isLetter(value[0]) {
-			add(path, strconv.Quote(value)+" is not a name", "a letter, then letters, digits and . _ -")
-		}
-	}
-	name("name", d.Name)
-	for _, n := range d.Prefer {
-		name("prefer", n)
-	}
-	for p := range d.Parameters {
-		name("parameters", p)
-	}
-	if parts := strings.Split(d.Agent, ":"); len(parts) != 3 || parts[0] != "ocf" || slices.ContainsFunc(parts, func(p string) bool { return p == "" || !isLetter(p[0]) }) {
-		add("agent", strconv.Quote(d.Agent)+" is not an OCF agent", "ocf:PROVIDER:NAME")
-	}
-	if d.Topology != Clone && d.Topology != Group {
-		add("topology", strconv.Quote(d.Topology)+" is not known", "clone or group")
-	}
-	if d.Order != Optional && d.Order != Mandatory {
-		add("order", strconv.Quote(d.Order)+" is not known", "optional or mandatory")
-	}
-	if len(d.Addresses) == 0 {
-		add("ip", "is missing", "an address with the length of its prefix, e.g. 192.0.2.10/24")
-	}
-	seen := map[netip.Addr]bool{}
-	for _, a := range d.Addresses {
-		if seen[a.Addr()] || a.Addr().IsUnspecified() || a.Addr().IsMulticast() || a.Addr().IsLoopback() {
-			add("ip", a.String()+" stands here twice, or is no address of a host", "an address that nobody has")
-		}
-		seen[a.Addr()] = true
-	}
-	for path, t := range map[string]time.Duration{"monitor": d.Monitor, "deep-monitor": d.DeepMonitor, "address-monitor": d.AddressMonitor, "start": d.Start, "stop": d.Stop, "failure-timeout": d.FailureTimeout} {
-		if t < 100*time.Millisecond {
-			add(path, t.String()+" is too short", "100ms or more")
-		}
-	}
-	if d.Monitor == d.DeepMonitor {
-		add("deep-monitor", "is that of the shallow monitor", "another time: Pacemaker takes them for one")
-	}
-	if d.Stickiness < 0 || d.Threshold < 0 {
-		add("stickiness", "or threshold is negative", "0 or more")
-	}
-	if len(bad) > 0 {
-		slices.SortFunc(bad, func(a, b lb.FieldError) int { return strings.Compare(a.Path, b.Path) })
-		return &lb.InvalidError{Fields: bad}
-	}
-	return nil
-}
-
-func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
-
-// The names of what a description becomes.
+// The ids of the resources.
 func (d Description) cloneID() string { return d.Name + "-clone" }
 func (d Description) groupID() string { return d.Name + "-group" }
 
@@ -166,7 +106,7 @@ func (d Description) vip(i int) string {
 	return id
 }
 
-// home is the resource that is where the addresses are.
+// home is the resource that has the addresses.
 func (d Description) home() string {
 	switch {
 	case d.Topology == Group:
@@ -177,10 +117,10 @@ func (d Description) home() string {
 	return d.vip(0)
 }
 
-// mark is the description of a resource that was made from one.
+// mark is the attribute "description" of the resources made from a Description.
 const mark = "made by thalassa cluster apply"
 
-// isOurs reports whether an element was made from some description of this name.
+// isOurs reports whether an element was made from a Description of this name.
 func (d Description) isOurs(e *element) bool {
 	id := e.attr("id")
 	if strings.HasPrefix(e.name, "rsc_") {
@@ -196,7 +136,7 @@ func (d Description) isOurs(e *element) bool {
 	return id == d.cloneID() || id == d.groupID()
 }
 
-// resources in the order they stand in the CIB, marked.
+// resources returns the resources with their mark, in the order of the CIB.
 func (d Description) resources() []*element {
 	list := d.unmarked()
 	for _, e := range list {
@@ -211,7 +151,7 @@ func (d Description) unmarked() []*element {
 		vips[i] = d.address(d.vip(i), a)
 	}
 	if d.Topology == Group {
-		// The address first: HAProxy may bind it. A member goes with those before.
+		// The address first: HAProxy may bind it. Members depend on those before them.
 		g := el("group", "id", d.groupID()).add(vips...).add(d.haproxy())
 		return []*element{g.add(d.meta(d.groupID()))}
 	}
@@ -248,8 +188,8 @@ func (d Description) address(id string, a netip.Prefix) *element {
 		parameters = append(parameters, "nic", d.Interface)
 	}
 	if a.Addr().Is6() {
-		// The kernel would look for a second holder for a second before it uses the
-		// address. Fencing sees to it that there is none.
+		// Without it, the kernel checks for a second for a duplicate address. Fencing
+		// ensures that there is none.
 		parameters = append(parameters, "nodad", "true")
 	}
 	operations := el("operations").add(
@@ -260,13 +200,13 @@ func (d Description) address(id string, a netip.Prefix) *element {
 	)
 }
 
-// meta attributes of a resource that may fail and that stays where it is.
+// meta returns the meta attributes of a resource.
 func (d Description) meta(id string) *element {
 	return pairs("meta_attributes", id, "resource-stickiness", strconv.Itoa(d.Stickiness),
 		"migration-threshold", strconv.Itoa(d.Threshold), "failure-timeout", seconds(d.FailureTimeout))
 }
 
-// constraints that keep addresses with HAProxy, and bring them home.
+// constraints returns those that keep addresses with HAProxy, and those of Prefer.
 func (d Description) constraints() []*element {
 	prefix := d.Name + "-thalassa-"
 	var out []*element
@@ -277,15 +217,15 @@ func (d Description) constraints() []*element {
 		)
 	}
 	for i, node := range d.Prefer {
-		// Less than the stickiness, so that nothing moves without need.
+		// Less than the stickiness, so that no resource moves back.
 		score := max(1, d.Stickiness/2-i)
 		out = append(out, el("rsc_location", "id", prefix+"prefers-"+node, "rsc", d.home(), "node", node, "score", strconv.Itoa(score)))
 	}
 	return out
 }
 
-// pairs is a set of name-value pairs of a resource, named as Pacemaker's own
-// tools name it.
+// pairs returns a set of name-value pairs of a resource, with the ids that
+// Pacemaker's own tools use.
 func pairs(set, id string, values ...string) *element {
 	s := el(set, "id", id+"-"+set)
 	for i := 0; i+1 < len(values); i += 2 {
@@ -299,7 +239,7 @@ func operation(resource, name string, interval, timeout time.Duration) *element 
 		"name", name, "interval", seconds(interval), "timeout", seconds(timeout))
 }
 
-// seconds in Pacemaker's form.
+// seconds formats a duration for Pacemaker.
 func seconds(d time.Duration) string {
 	if d%time.Second == 0 {
 		return strconv.Itoa(int(d/time.Second)) + "s"

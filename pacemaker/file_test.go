@@ -194,7 +194,7 @@ func TestPlanRefusesWhatIsNotItsOwn(t *testing.T) {
 func TestPlanWarns(t *testing.T) {
 	c, path := onFile(t, "empty.xml")
 	d := pacemaker.Description{Addresses: prefixes(t, "192.0.2.10/24"), Agent: "ocf:heartbeat:Dummy", Prefer: []string{"n9"}}
-	for _, want := range []string{"no node n9", "NO FENCING"} {
+	for _, want := range []string{"n9 is not in the cluster", "NO FENCING"} {
 		p, err := c.Plan(t.Context(), d)
 		if err != nil {
 			t.Fatal(err)
@@ -233,7 +233,7 @@ func TestDescriptionsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestForeseenActions(t *testing.T) {
+func TestPredictnActions(t *testing.T) {
 	for name, tc := range map[string]struct {
 		a    cluster.Action
 		want []string
@@ -253,7 +253,7 @@ func TestForeseenActions(t *testing.T) {
 	} {
 		c, path := onFile(t, "failed.xml")
 		before, _ := os.ReadFile(path)
-		seen, err := c.Foresee(t.Context(), tc.a)
+		seen, err := c.Predict(t.Context(), tc.a)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -279,13 +279,13 @@ func TestForeseenActions(t *testing.T) {
 func TestActionsThatCannotBe(t *testing.T) {
 	c, path := onFile(t, "failed.xml")
 	for _, a := range []cluster.Action{{Kind: cluster.Standby, Node: "n9"}, {Kind: cluster.Cleanup, Resource: "nothing"}} {
-		_, err := c.Foresee(t.Context(), a)
+		_, err := c.Predict(t.Context(), a)
 		_, errDo := c.Do(t.Context(), a)
 		if !errors.As(err, new(*lb.NotFoundError)) || !errors.As(errDo, new(*lb.NotFoundError)) {
 			t.Errorf("%+v: %v, %v", a, err, errDo)
 		}
 	}
-	if _, err := c.Foresee(t.Context(), cluster.Action{Kind: cluster.Fence, Node: "n2"}); !errors.As(err, new(*lb.ConflictError)) {
+	if _, err := c.Predict(t.Context(), cluster.Action{Kind: cluster.Fence, Node: "n2"}); !errors.As(err, new(*lb.ConflictError)) {
 		t.Errorf("fencing without a device: %v", err)
 	}
 	tool(t, path, "crm_attribute", "-N", "n3", "-n", "standby", "-v", "on")
@@ -293,7 +293,7 @@ func TestActionsThatCannotBe(t *testing.T) {
 		a := cluster.Action{Kind: cluster.Move, Node: "n3"}
 		var err error
 		if simulate {
-			_, err = c.Foresee(t.Context(), a)
+			_, err = c.Predict(t.Context(), a)
 		} else {
 			_, err = c.Do(t.Context(), a)
 		}

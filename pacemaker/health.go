@@ -8,7 +8,7 @@ import (
 	"thalassa/cluster"
 )
 
-// role is what this node does in the cluster.
+// role returns the role of this node in the cluster.
 func role(v cluster.Status) string {
 	for _, ip := range v.FloatingIPs {
 		if ip.Node == v.Self {
@@ -32,7 +32,7 @@ func role(v cluster.Status) string {
 	return "offline"
 }
 
-// runsHAProxy reports whether a resource that is HAProxy runs on a node.
+// runsHAProxy reports whether a HAProxy resource runs on a node.
 func runsHAProxy(v cluster.Status, node string) bool {
 	for _, r := range v.Resources {
 		if !strings.HasSuffix(r.Agent, ":haproxy") && r.ID != "haproxy" {
@@ -47,8 +47,8 @@ func runsHAProxy(v cluster.Status, node string) bool {
 	return false
 }
 
-// assess says how the cluster as a whole is doing, and every reason for a state
-// that is not ok.
+// assess returns the state of the cluster as a whole, and every reason why it is not
+// ok.
 func assess(v cluster.Status) (state string, reasons []string) {
 	state, reasons = cluster.StateOK, []string{}
 	worse := func(to, format string, args ...any) {
@@ -61,7 +61,7 @@ func assess(v cluster.Status) (state string, reasons []string) {
 		worse(cluster.StateNoQuorum, "this part of the cluster has no quorum")
 	}
 	if v.DC == "" {
-		worse(cluster.StateErrors, "no DC has been elected")
+		worse(cluster.StateErrors, "no DC is elected")
 	}
 	for _, ip := range v.FloatingIPs {
 		switch {
@@ -98,7 +98,7 @@ func assess(v cluster.Status) (state string, reasons []string) {
 	return state, reasons
 }
 
-// failureReason is the agent's reason for a failure, or what its exit code means.
+// failureReason is the agent's reason for a failure, or the meaning of its exit code.
 func failureReason(f cluster.Failure) string {
 	switch {
 	case f.Reason != "":
@@ -111,9 +111,9 @@ func failureReason(f cluster.Failure) string {
 
 // NoFencing is the warning for a cluster without fencing.
 func NoFencing(f cluster.Fencing) string {
-	what := "there is no fencing device"
+	what := "no fencing device"
 	if !f.Enabled {
-		what = "fencing is off (stonith-enabled=false)"
+		what = "fencing is disabled (stonith-enabled=false)"
 	}
-	return what + ": a node that hangs or is cut off keeps the floating IP, and two nodes may answer for it"
+	return what + ": a node that hangs or is isolated keeps the floating IP, and two nodes may have it at once"
 }

@@ -9,8 +9,7 @@ import (
 	"thalassa/cluster"
 )
 
-// join finds out whether there may be a cluster to look at, and says that there
-// is none if not.
+// join reports whether this node is in a cluster. If not, it publishes that.
 func (w *Watcher) join(ctx context.Context) bool {
 	w.mu.Lock()
 	if !w.joined {
@@ -23,8 +22,7 @@ func (w *Watcher) join(ctx context.Context) bool {
 	}
 	err := w.cluster.traces()
 	if err == nil {
-		// Only Pacemaker knows whether it runs; that it forbids the question is an
-		// answer, too.
+		// Only Pacemaker knows whether it runs. If it denies access, it runs.
 		if _, err = w.cluster.Epoch(ctx); err == nil || cluster.IsKind(err, cluster.KindForbidden) {
 			w.mu.Lock()
 			w.joined = true
@@ -38,22 +36,22 @@ func (w *Watcher) join(ctx context.Context) bool {
 	return false
 }
 
-// hasTraces reports whether this node is in a cluster whether it runs or not.
-func (c *Cluster) hasTraces() bool {
-	if !c.cfg.MayBeNone {
+// hasTraces reports whether this node is in a cluster, even if Pacemaker is down.
+func (t *tools) hasTraces() bool {
+	if !t.cfg.MayBeNone {
 		return true
 	}
-	_, err := os.Stat(c.cfg.Kept)
+	_, err := os.Stat(t.cfg.Kept)
 	return err == nil
 }
 
-// traces is why there can be no cluster on this node; nil: there may be one.
-func (c *Cluster) traces() error {
-	if !c.Installed() {
+// traces returns why this node cannot be in a cluster; nil: it may be in one.
+func (t *tools) traces() error {
+	if !t.installed() {
 		return &cluster.Error{Tool: "Pacemaker", Kind: cluster.KindNotInstalled}
 	}
-	if _, err := os.Stat(c.cfg.Corosync); errors.Is(err, fs.ErrNotExist) {
-		return &cluster.Error{Tool: "corosync", Kind: cluster.KindNotConnected, Said: "there is no " + c.cfg.Corosync}
+	if _, err := os.Stat(t.cfg.Corosync); errors.Is(err, fs.ErrNotExist) {
+		return &cluster.Error{Tool: "corosync", Kind: cluster.KindNotConnected, Said: t.cfg.Corosync + " does not exist"}
 	}
 	return nil
 }

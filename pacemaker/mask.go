@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// masked stands where a secret was.
+// masked replaces a secret.
 const masked = "********"
 
-// holdsSecret matches what has a secret somewhere in it: options of a mount, the
+// holdsSecret matches values that contain a secret, such as mount options or the
 // address of an API.
 const holdsSecret = `(?i)(pass(w|wd|word|phrase)?|secret|token) *=|://[^/@ ]*:[^/@ ]*@`
 
-// Masked is the CIB as XML without secrets: the value of each name-value pair
-// whose name says that it is one, or whose value holds one under such a name,
-// wherever it stands. lrm_rsc_op has hashes of parameters only.
+// Masked returns the CIB as XML without secrets. It masks every name-value pair whose
+// name is that of a secret, or whose value contains such a name. lrm_rsc_op only has
+// hashes of parameters.
 func (c *CIB) Masked() []byte {
 	root := c.root.clone()
 	within := regexp.MustCompile(holdsSecret)
@@ -27,9 +27,8 @@ func (c *CIB) Masked() []byte {
 	return root.bytes()
 }
 
-// isSecret reports whether a parameter of that name is kept from view:
-// Pacemaker's own list for its log is passw*, too; the others are those of
-// fence agents and of cloud agents.
+// isSecret reports whether a parameter of that name is masked. passw* is Pacemaker's
+// own list for its log; the others are parameters of fence agents and cloud agents.
 func isSecret(name string) bool {
 	name = strings.ToLower(name)
 	for _, word := range []string{"passw", "passphrase", "secret", "token", "credential", "private", "community", "api_key", "apikey", "access_key", "login_key", "auth_key", "snmp_priv", "snmp_auth"} {

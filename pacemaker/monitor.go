@@ -14,8 +14,8 @@ import (
 	"thalassa/cluster"
 )
 
-// monitorXML is what crm_mon prints as XML, as far as it is used; Pacemaker 2.1
-// and 3.0 agree on it (api-result.rng).
+// monitorXML is the part of crm_mon's XML output that is used. It is the same in
+// Pacemaker 2.1 and 3.0 (api-result.rng).
 type monitorXML struct {
 	DC struct {
 		Present bool   `xml:"present,attr"`
@@ -43,7 +43,7 @@ type nodeXML struct {
 	IsDC        bool   `xml:"is_dc,attr"`
 }
 
-// resourcesXML has resources and what contains them, in any nesting.
+// resourcesXML has resources and their containers, in any nesting.
 type resourcesXML struct {
 	Plain   []resourceXML  `xml:"resource"`
 	Clones  []containerXML `xml:"clone"`
@@ -86,7 +86,7 @@ type failureXML struct {
 	Task     string `xml:"task,attr"`
 }
 
-// View asks Pacemaker's own tools how things stand in a CIB.
+// View returns the status of the cluster in a CIB, from Pacemaker's own tools.
 func (c *Cluster) View(ctx context.Context, cib *CIB) (cluster.Status, error) {
 	var out []byte
 	err := withFile(cib.data, func(path string) error {
@@ -103,12 +103,12 @@ func (c *Cluster) View(ctx context.Context, cib *CIB) (cluster.Status, error) {
 	}
 	self, err := os.Hostname()
 	if err != nil {
-		return cluster.Status{}, fmt.Errorf("asking for this node's name: %w", err)
+		return cluster.Status{}, fmt.Errorf("reading the host name: %w", err)
 	}
 	return view(cib, m, c.self(ctx, cib, self)), nil
 }
 
-// Now is the state of the cluster at this moment.
+// Now returns the current status of the cluster.
 func (c *Cluster) Now(ctx context.Context) (cluster.Status, error) {
 	cib, err := c.Query(ctx)
 	if err != nil {
@@ -118,33 +118,33 @@ func (c *Cluster) Now(ctx context.Context) (cluster.Status, error) {
 }
 
 // self is this node's name in the cluster, which may differ from its host name.
-func (c *Cluster) self(ctx context.Context, cib *CIB, hostname string) string {
+func (t *tools) self(ctx context.Context, cib *CIB, hostname string) string {
 	for _, n := range cib.root.child("configuration", "nodes").all("node") {
 		if n.attr("uname") == hostname {
 			return hostname
 		}
 	}
-	out, err := c.run(ctx, call{tool: "crm_node", args: []string{"-n"}, plain: true})
+	out, err := t.run(ctx, call{tool: "crm_node", args: []string{"-n"}, plain: true})
 	if err != nil {
 		return hostname
 	}
 	return strings.TrimSpace(string(out))
 }
 
-// nothing is a cluster of which nothing is known.
-func nothing() cluster.Status {
+// unknownStatus is the status of a cluster before it is known.
+func unknownStatus() cluster.Status {
 	return cluster.Status{
 		Reasons: []string{}, Fencing: cluster.Fencing{Devices: []string{}},
 		Nodes: []cluster.Node{}, Resources: []cluster.Resource{}, FloatingIPs: []cluster.FloatingIP{}, Failures: []cluster.Failure{},
 	}
 }
 
-// view joins what crm_mon says with what only the CIB has.
+// view combines the output of crm_mon with what only the CIB has.
 func view(cib *CIB, m monitorXML, self string) cluster.Status {
-	v := nothing()
+	v := unknownStatus()
 	v.Epoch, v.Name, v.Version, v.DC, v.Quorum = cib.Epoch, cib.property("cluster-name"), version(m.DC.Version), m.DC.Name, m.DC.Quorum
 	v.Maintenance, v.Fencing, v.Self, v.Settled = m.Options.Maintenance, cib.fencing(), self, true
-	if !m.DC.Present { // no DC: the CIB's own word
+	if !m.DC.Present { // without a DC, only the CIB has it
 		v.Quorum = isTrue(cib.root.attr("have-quorum"))
 	}
 	m.Resources.walk("", false, func(r resourceXML, in string, clone bool) { addResource(&v, r, in, clone) })
@@ -170,13 +170,13 @@ func view(cib *CIB, m monitorXML, self string) cluster.Status {
 	return v
 }
 
-// version without the build: "2.1.5-a3f44794f94" is 2.1.5.
+// version returns a version without its build: "2.1.5-a3f44794f94" becomes 2.1.5.
 func version(s string) string {
 	s, _, _ = strings.Cut(s, "-")
 	return s
 }
 
-// walk visits every resource with the outermost thing it is part of.
+// walk visits every resource with its outermost container.
 func (r resourcesXML) walk(in string, clone bool, visit func(r resourceXML, in string, clone bool)) {
 	for _, p := range r.Plain {
 		visit(p, in, clone)
@@ -210,11 +210,11 @@ func addResource(v *cluster.Status, r resourceXML, in string, clone bool) {
 	if rank(state) > rank(known.State) {
 		known.State = state
 	}
-	// A recurring monitor that waits for its first result is no change.
+	// A recurring monitor that waits for its first result is not a change.
 	v.Settled = v.Settled && (r.Pending == "" || r.Pending == "Monitoring")
 }
 
-// rank orders states by what a person wants to see first.
+// rank orders states by importance.
 func rank(state string) int {
 	return slices.Index([]string{"stopped", "disabled", "started", "unmanaged", "starting", "stopping", "blocked", "failed"}, state)
 }
@@ -263,8 +263,8 @@ func node(n nodeXML, attributes map[string]string, resources []cluster.Resource)
 	return out
 }
 
-// failure of an operation; its time is written as "2026-01-02 15:04:05Z" or
-// " +02:00", or in the words of C's ctime, always UTC here.
+// failure converts a failure. Its time is "2026-01-02 15:04:05Z", with " +02:00", or
+// in the format of C's ctime, which is always UTC here.
 func (f failureXML) failure() cluster.Failure {
 	resource, task := f.Key, f.Task
 	if i := strings.LastIndex(f.Key, "_"+f.Task+"_"); f.Task != "" && i > 0 {

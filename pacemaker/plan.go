@@ -12,25 +12,25 @@ import (
 	"thalassa/lb"
 )
 
-// A Plan is what a description changes in the cluster. It is bound to the CIB
-// that it was made from.
+// A Plan is what a Description changes in the cluster. It is bound to the CIB from
+// which it was made.
 type Plan struct {
-	// Changes of the configuration, a line each: "create clone haproxy-clone".
-	// None: there is nothing to do.
+	// Changes of the configuration, one line each: "create clone haproxy-clone".
+	// Empty: nothing to do.
 	Changes []string `json:"changes"`
-	// Warnings are what a person should know before.
+	// Warnings to read before applying the plan.
 	Warnings []string `json:"warnings"`
-	// Consequences are the scheduler's.
+	// Consequences are predicted by Pacemaker's scheduler.
 	Consequences cluster.Consequences `json:"simulation"`
-	// Epoch is that of the CIB it starts from.
+	// Epoch of the CIB from which it was made.
 	Epoch cluster.Epoch `json:"epoch"`
 
-	from, to *CIB // to: nil, there is nothing to do
+	from, to *CIB // to is nil if there is nothing to do
 }
 
-// Plan works out what is to be changed for a description, has Pacemaker check
-// the result, and simulates it. The cluster is not touched. Errors:
-// *lb.InvalidError, *lb.ConflictError, *cluster.Error.
+// Plan computes the changes for a Description, validates the result with Pacemaker,
+// and simulates it. It does not change the cluster. Errors: *lb.InvalidError,
+// *lb.ConflictError, *cluster.Error.
 func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	d, err := d.Complete()
 	if err != nil {
@@ -55,17 +55,17 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	} else if err := c.verify(ctx, after); err != nil {
 		return p, err
 	}
-	p.Consequences, err = c.foresee(ctx, after)
+	p.Consequences, err = c.predict(ctx, after)
 	return p, err
 }
 
-// warnings are what makes a failover slow or dangerous.
+// warnings returns what makes a failover slow or dangerous.
 func (c *Cluster) warnings(ctx context.Context, cib *CIB, d Description) []string {
 	out := []string{}
 	if f := cib.fencing(); !f.Works() {
-		out = append(out, "NO FENCING: "+NoFencing(f)+". Configure a fence device before this serves anybody")
+		out = append(out, "NO FENCING: "+NoFencing(f)+". Configure a fence device before production use")
 		if f.Enabled && len(f.Devices) == 0 {
-			out = append(out, "Pacemaker starts nothing while stonith-enabled is true and there is no fence device")
+			out = append(out, "Pacemaker starts no resources while stonith-enabled is true without a fence device")
 		}
 	}
 	totem, err := c.Totem(ctx)
@@ -73,23 +73,22 @@ func (c *Cluster) warnings(ctx context.Context, cib *CIB, d Description) []strin
 	case err == nil:
 		out = append(out, totem.Warnings()...)
 	case !cluster.IsKind(err, cluster.KindNotInstalled):
-		out = append(out, "corosync's token could not be read: "+err.Error())
+		out = append(out, "reading corosync's token failed: "+err.Error())
 	}
 	nodes := cib.root.child("configuration", "nodes").all("node")
 	for _, name := range d.Prefer {
 		if !slices.ContainsFunc(nodes, func(n *element) bool { return n.attr("uname") == name }) {
-			out = append(out, "the cluster has no node "+name+" that could be preferred")
+			out = append(out, "the preferred node "+name+" is not in the cluster")
 		}
 	}
 	if len(nodes) == 2 {
-		out = append(out, "two nodes: when they cannot see each other, only fencing decides which one goes on")
+		out = append(out, "two nodes: if they lose contact, only fencing decides which one continues")
 	}
 	return out
 }
 
-// edit brings a configuration in step with the description, and says what that
-// took. What operators set on the way (generation, target-role, maintenance)
-// stays.
+// edit changes a configuration to match the Description, and returns the changes.
+// What operators have set (generation, target-role, maintenance) stays.
 func (d Description) edit(configuration *element) (changes []string, err error) {
 	changes = []string{}
 	resources, constraints := configuration.ensure("resources"), configuration.ensure("constraints")
@@ -120,18 +119,17 @@ func (d Description) edit(configuration *element) (changes []string, err error) 
 			}
 		}
 	}
-	return append(changes, gatherEvents(configuration)...), nil
+	return append(changes, setTransitionDelay(configuration)...), nil
 }
 
-// transitionDelay is how long the DC waits for what else happens before it asks
-// the scheduler. The death of a node reaches it as several events; when it asks
-// after the first of them while its own notes of the others are under way, it
-// sleeps for a second before it asks again (Pacemaker 2.1 and 3.0,
-// do_pe_invoke_callback), which is what half of all failovers took longer.
+// transitionDelay is how long the DC collects events before it runs the scheduler.
+// The death of a node causes several events. If the DC runs the scheduler after the
+// first one while it writes the others, it sleeps for a second before it tries again
+// (Pacemaker 2.1 and 3.0, do_pe_invoke_callback). That delayed half of all failovers.
 const transitionDelay = 50 * time.Millisecond
 
-// gatherEvents sets the cluster's transition-delay, unless somebody has.
-func gatherEvents(configuration *element) (changes []string) {
+// setTransitionDelay sets the cluster's transition-delay if it is not set.
+func setTransitionDelay(configuration *element) (changes []string) {
 	properties := configuration.ensure("crm_config")
 	for _, name := range []string{"transition-delay", "crmd-transition-delay"} {
 		if properties.nvpair("cluster_property_set", name) != "" {
@@ -148,7 +146,7 @@ func gatherEvents(configuration *element) (changes []string) {
 	return []string{"set transition-delay to " + value}
 }
 
-// put makes an element of a section what it shall be.
+// put creates or replaces an element of a section.
 func (d Description) put(section, want *element) (change string, err error) {
 	id := want.attr("id")
 	for i, e := range section.children {
@@ -159,22 +157,21 @@ func (d Description) put(section, want *element) (change string, err error) {
 			return "", nil
 		}
 		if !d.isOurs(e) || e.name != want.name {
-			return "", &lb.ConflictError{ID: "resource/" + id, Reason: "there is a " + e.name + " of that name that something else has made; choose another name"}
+			return "", &lb.ConflictError{ID: "resource/" + id, Reason: "a " + e.name + " of that name exists that thalassa has not made; choose another name"}
 		}
 		section.children[i] = want
 		return "change " + want.name + " " + id, nil
 	}
 	for _, part := range append(want.all("primitive"), want) {
 		if other := section.byID(part.attr("id")); other != nil {
-			return "", &lb.ConflictError{ID: "resource/" + part.attr("id"), Reason: "there is a " + other.name + " of that name elsewhere in the cluster; choose another name"}
+			return "", &lb.ConflictError{ID: "resource/" + part.attr("id"), Reason: "a " + other.name + " of that name exists elsewhere in the cluster; choose another name"}
 		}
 	}
 	section.add(want)
 	return "create " + want.name + " " + id, nil
 }
 
-// keep copies from what there is the values that are set by operators and by
-// rollouts, not by the description.
+// keep copies the values from the cluster that operators and rollouts set.
 func keep(want, resources *element) {
 	for _, w := range append(want.all("primitive"), want) {
 		old := resources.byID(w.attr("id"))
@@ -198,10 +195,9 @@ func keep(want, resources *element) {
 	}
 }
 
-// Apply carries a plan out in one change of the CIB, and waits for the final
-// state. When the configuration has changed since the plan was made the error is
-// of kind ClusterStale and nothing has been done; changes of the status in
-// between do not matter.
+// Apply executes a plan with one change of the CIB, and waits until the cluster has
+// settled. If the configuration has changed since the plan was made, nothing is
+// done, and the error is of kind KindStale. Changes of the status do not matter.
 func (c *Cluster) Apply(ctx context.Context, p Plan, wait time.Duration) (cluster.Status, error) {
 	if p.to == nil {
 		return c.Settled(ctx, wait)
@@ -216,10 +212,10 @@ func (c *Cluster) Apply(ctx context.Context, p Plan, wait time.Duration) (cluste
 	return v, inService(v, p.Consequences.After)
 }
 
-// inService reports what should run by now, as was foreseen, and does not.
-func inService(v, foreseen cluster.Status) error {
+// inService reports what should run by now, as was predicted, and does not.
+func inService(v, predicted cluster.Status) error {
 	var missing []string
-	for _, want := range foreseen.Resources {
+	for _, want := range predicted.Resources {
 		i := slices.IndexFunc(v.Resources, func(r cluster.Resource) bool { return r.ID == want.ID })
 		if i < 0 || len(v.Resources[i].Places) < len(want.Places) {
 			missing = append(missing, want.ID)
@@ -232,11 +228,11 @@ func inService(v, foreseen cluster.Status) error {
 	for _, f := range v.Failures {
 		why = append(why, fmt.Sprintf("%s of %s on %s: %s", f.Operation, f.Resource, f.Node, failureReason(f)))
 	}
-	return &lb.ConflictError{ID: "resource/" + missing[0], Reason: strings.Join(missing, ", ") + " did not come up everywhere. " + strings.Join(why, "; ")}
+	return &lb.ConflictError{ID: "resource/" + missing[0], Reason: strings.Join(missing, ", ") + " did not start everywhere. " + strings.Join(why, "; ")}
 }
 
-// patch changes the CIB from one state to another, unless its configuration is
-// no longer the former.
+// patch changes the CIB from one state to another, unless its configuration has
+// changed meanwhile.
 func (c *Cluster) patch(ctx context.Context, from, to *CIB) error {
 	for range 20 {
 		diff, err := c.diff(ctx, from, to)
@@ -254,7 +250,7 @@ func (c *Cluster) patch(ctx context.Context, from, to *CIB) error {
 		if now.Epoch.Configuration() != from.Epoch.Configuration() {
 			return err
 		}
-		// Only the status went on: the same change of the configuration, again.
+		// Only the status has changed: repeat the change of the configuration.
 		configuration := to.root.child("configuration").clone()
 		to, again = now.next(func(c *element) error {
 			*c = *configuration
@@ -268,13 +264,13 @@ func (c *Cluster) patch(ctx context.Context, from, to *CIB) error {
 	return errors.New("the cluster's status changes too fast")
 }
 
-// diff has Pacemaker make a patch, which is bound to the version it starts from.
-func (c *Cluster) diff(ctx context.Context, from, to *CIB) ([]byte, error) {
+// diff makes a patch with Pacemaker's tool. It only applies to the version of from.
+func (t *tools) diff(ctx context.Context, from, to *CIB) ([]byte, error) {
 	var out []byte
 	err := withFile(from.data, func(old string) error {
 		return withFile(to.data, func(next string) error {
 			var err error
-			out, err = c.runDiff(ctx, old, next)
+			out, err = t.runDiff(ctx, old, next)
 			return err
 		})
 	})
@@ -284,8 +280,8 @@ func (c *Cluster) diff(ctx context.Context, from, to *CIB) ([]byte, error) {
 	return out, nil
 }
 
-// runDiff runs crm_diff, which ends with 1 when there is a difference.
-func (c *Cluster) runDiff(ctx context.Context, old, next string) ([]byte, error) {
+// runDiff runs crm_diff, which exits with 1 if there is a difference.
+func (t *tools) runDiff(ctx context.Context, old, next string) ([]byte, error) {
 	q := call{tool: "crm_diff", args: []string{"-o", old, "-n", next}, plain: true, differs: true}
-	return c.run(ctx, q)
+	return t.run(ctx, q)
 }

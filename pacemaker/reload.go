@@ -13,19 +13,19 @@ import (
 	"thalassa/lb"
 )
 
-// reloadEvery is the pause between two looks for a reload. A look takes 10 to 20 ms
-// of a processor, which those who reload need too.
+// reloadEvery is the pause between two checks for a reload. A check takes 10 to 20 ms
+// of CPU time.
 const reloadEvery = 20 * time.Millisecond
 
-// monitorsWithin is how long the monitors' first look after a reload is waited for;
-// they begin at once.
+// monitorsWithin limits the wait for the first monitors after a reload. They begin at
+// once.
 const monitorsWithin = 10 * time.Second
 
-// foreseeReload asks the scheduler what a generation would do, and gives the nodes
-// whose HAProxy would reload. What Pacemaker has forgotten about the start of a
-// HAProxy, as a cleanup makes it, it can only start again; that is an error
-// unless it is allowed. So is a node where it would do nothing.
-func (c *Cluster) foreseeReload(ctx context.Context, cib *CIB, r Rollout, generation string) ([]string, error) {
+// predictReload returns the nodes on which Pacemaker would reload HAProxy for a
+// generation. After a cleanup, Pacemaker does not know the start of HAProxy any more,
+// and can only restart it. That is an error unless it is allowed. It is also an error
+// if Pacemaker would do nothing.
+func (c *Cluster) predictReload(ctx context.Context, cib *CIB, r Rollout, generation string) ([]string, error) {
 	var s simulationXML
 	err := withFile(cib.data, func(path string) error {
 		q := setGeneration(r, generation)
@@ -54,12 +54,12 @@ func (c *Cluster) foreseeReload(ctx context.Context, cib *CIB, r Rollout, genera
 	slices.Sort(restarts)
 	if restarts = slices.Compact(restarts); len(restarts) > 0 && !r.Restart {
 		return nil, &lb.ConflictError{ID: "resource/" + r.Resource, Reason: fmt.Sprintf(
-			"Pacemaker would start or stop it on %s in place of a reload, as it does after a cleanup of a HAProxy that runs; "+
-				"thalassa cluster standby and online, node by node, mend that; --restart allows it. Nothing has been changed",
+			"Pacemaker would restart it on %s instead of a reload, as it does after a cleanup while HAProxy runs; "+
+				"to avoid that, run thalassa cluster standby and online, node by node; --restart allows it. Nothing has changed",
 			strings.Join(restarts, ", "))}
 	}
 	if len(reloads)+len(restarts) == 0 {
-		return nil, &lb.ConflictError{ID: "resource/" + r.Resource, Reason: "Pacemaker would reload it nowhere: it runs nowhere, or is in maintenance. Nothing has been changed"}
+		return nil, &lb.ConflictError{ID: "resource/" + r.Resource, Reason: "Pacemaker would not reload it: it does not run, or is in maintenance. Nothing has changed"}
 	}
 	return reloads, nil
 }
@@ -68,8 +68,8 @@ func setGeneration(r Rollout, generation string) call {
 	return call{tool: "crm_resource", args: []string{"-r", r.Resource, "-p", "generation", "-v", generation}}
 }
 
-// reload sets the generation, and waits until HAProxy has reloaded on some nodes,
-// its monitors have looked at it there, and the cluster has done whatever follows.
+// reload sets the generation. It waits until HAProxy has reloaded on these nodes, its
+// monitors have run there, and the cluster has settled.
 func (c *Cluster) reload(ctx context.Context, r Rollout, generation string, where []string, out *RolledOut) (cluster.Status, error) {
 	cib, err := c.Query(ctx)
 	if err != nil {
@@ -90,16 +90,16 @@ func (c *Cluster) reload(ctx context.Context, r Rollout, generation string, wher
 		return cluster.Status{}, fmt.Errorf("waiting for the reload on %s: %w", strings.Join(where, ", "), err)
 	}
 	out.ReloadMs = time.Since(begun).Milliseconds()
-	looks, cancel := context.WithTimeout(limited, monitorsWithin)
+	monitored, cancel := context.WithTimeout(limited, monitorsWithin)
 	defer cancel()
-	_ = c.await(looks, func(now *CIB) bool { return !now.isPending(r.Resource) }) // what they have found by then counts
+	_ = c.await(monitored, func(now *CIB) bool { return !now.isPending(r.Resource) }) // without all of them, their results so far count
 	v, err := c.Settled(ctx, r.Wait)
 	out.SettleMs = time.Since(begun).Milliseconds()
 	return v, err
 }
 
-// await looks at the CIB until it is as it should be. That it is not in time is a
-// *cluster.Error of kind ClusterTimedOut.
+// await reads the CIB until a condition holds. If it does not in time, the error is a
+// *cluster.Error of kind KindTimedOut.
 func (c *Cluster) await(ctx context.Context, is func(*CIB) bool) error {
 	for {
 		cib, err := c.Query(ctx)
@@ -107,12 +107,12 @@ func (c *Cluster) await(ctx context.Context, is func(*CIB) bool) error {
 			return nil
 		}
 		if wake.Pause(ctx, reloadEvery) != nil {
-			return &cluster.Error{Tool: "the cluster", Kind: cluster.KindTimedOut, Said: "it is still at work"}
+			return &cluster.Error{Tool: "the cluster", Kind: cluster.KindTimedOut, Said: "it has not settled"}
 		}
 	}
 }
 
-// operations are what the nodes have noted of a resource, by node.
+// operations returns the recorded operations of a resource by node.
 func (c *CIB) operations(resource string) map[string][]*element {
 	out := map[string][]*element{}
 	for _, state := range c.root.child("status").all("node_state") {
@@ -125,30 +125,30 @@ func (c *CIB) operations(resource string) map[string][]*element {
 	return out
 }
 
-// newestCalls are the numbers of the last finished calls of a resource's agent.
+// newestCalls returns the number of the last finished call of a resource's agent by node.
 func (c *CIB) newestCalls(resource string) map[string]int {
 	out := map[string]int{}
 	for node, list := range c.operations(resource) {
 		for _, op := range list {
-			n, _ := strconv.Atoi(op.attr("call-id")) // -1: it is not finished
+			n, _ := strconv.Atoi(op.attr("call-id")) // -1: not finished
 			out[node] = max(out[node], n)
 		}
 	}
 	return out
 }
 
-// isPending reports whether any operation of a resource waits for its result. A
-// monitor that has failed, or tells of a degraded resource, has its result in an
-// entry of its own, and goes on as pending.
+// isPending reports whether an operation of a resource waits for its result. A monitor
+// that reports a failed or degraded resource has its result in another entry, and
+// stays pending.
 func (c *CIB) isPending(resource string) bool {
 	for _, list := range c.operations(resource) {
-		told := map[string]bool{}
+		finished := map[string]bool{}
 		for _, op := range list {
 			if op.attr("op-status") != "-1" {
-				told[op.attr("transition-key")] = true
+				finished[op.attr("transition-key")] = true
 			}
 		}
-		if slices.ContainsFunc(list, func(op *element) bool { return op.attr("op-status") == "-1" && !told[op.attr("transition-key")] }) {
+		if slices.ContainsFunc(list, func(op *element) bool { return op.attr("op-status") == "-1" && !finished[op.attr("transition-key")] }) {
 			return true
 		}
 	}

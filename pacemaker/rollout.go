@@ -16,55 +16,51 @@ import (
 	"thalassa/lb"
 )
 
-// The transient node attributes by which a rollout asks the agents of all nodes
-// and they answer; the cluster carries them.
+// A rollout asks the agents of all nodes, and they answer, with these transient node
+// attributes.
 const (
 	askAttribute    = "thalassa-validate"
 	answerAttribute = "thalassa-validated"
 )
 
-// maxReason bounds an agent's answer.
+// maxReason limits the answer of an agent in bytes.
 const maxReason = 400
 
-// A Rollout makes HAProxy take the configuration that is on the nodes' disks, on
-// all of them.
+// A Rollout makes HAProxy load the configuration on disk, on all nodes.
 type Rollout struct {
 	Resource string        // haproxy
-	Validate time.Duration // for the agents to answer (15 s)
-	Wait     time.Duration // for the final state (2 min)
-	// Restart allows that HAProxy is started again where Pacemaker can no longer
-	// have it reload.
+	Validate time.Duration // time limit for the answers of the agents (15 s)
+	Wait     time.Duration // time limit for the cluster to settle (2 min)
+	// Restart allows restarts of HAProxy on nodes where Pacemaker cannot reload it.
 	Restart bool
 }
 
-// A NodeAnswer is what the agent of a node said about its configuration.
+// A NodeAnswer is the answer of a node's agent about its configuration.
 type NodeAnswer struct {
 	Node   string `json:"node"`
 	Valid  bool   `json:"valid"`
 	Reason string `json:"reason,omitempty"`
 }
 
-// RolledOut is what has become of a rollout.
+// RolledOut is the result of a rollout.
 type RolledOut struct {
 	Nodes []NodeAnswer `json:"nodes"`
 	From  string       `json:"from"` // generation
-	To    string       `json:"to"`   // From: it was not begun, or taken back
-	// Reloaded are the nodes where HAProxy has read its file, the last of them
-	// within ReloadMs of the call that raised the generation.
+	To    string       `json:"to"`   // equals From if nothing was changed, or the change was reverted
+	// Reloaded are the nodes where HAProxy has reloaded, the last of them ReloadMs
+	// after the generation was increased.
 	Reloaded []string `json:"reloaded"`
 	ReloadMs int64    `json:"reloadMs"`
-	// SettleMs is how long it took until Pacemaker had nothing left to do, and its
-	// monitors had looked at all of them.
+	// SettleMs is the time until the cluster had settled and all monitors had run.
 	SettleMs int64          `json:"settleMs"`
 	Cluster  cluster.Status `json:"cluster"`
 }
 
-// Rollout has the agent of every node that is up check its configuration, then
-// raises the resource's parameter "generation", upon which Pacemaker reloads
-// HAProxy wherever it runs. Nothing is changed unless every node has said yes
-// (*lb.RefusedError), and Pacemaker would reload and not start HAProxy again
-// (*lb.ConflictError). When a reload fails, or a HAProxy does not take its file,
-// the former generation is put back, and the error is an *lb.ConflictError.
+// Rollout asks the agent of every running node to validate its configuration. Then it
+// increases the resource's parameter "generation", and Pacemaker reloads HAProxy
+// wherever it runs. It changes nothing if a node refuses (*lb.RefusedError), or if
+// Pacemaker would restart HAProxy instead (*lb.ConflictError). If a reload fails, it
+// restores the previous generation, and the error is an *lb.ConflictError.
 func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
 	r = r.withDefaults()
 	cib, err := c.Query(ctx)
@@ -80,14 +76,14 @@ func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
 		return out, err
 	}
 	out.To = out.From
-	number, _ := strconv.Atoi(out.From) // it is a number
+	number, _ := strconv.Atoi(out.From) // generation returns only numbers
 	next := strconv.Itoa(number + 1)
-	where, err := c.foreseeReload(ctx, cib, r, next)
+	where, err := c.predictReload(ctx, cib, r, next)
 	if err != nil {
 		return out, err
 	}
 	asked := askable(before)
-	defer c.forgetQuestion(context.WithoutCancel(ctx), asked) // at last: it is work for the nodes that are to reload
+	defer c.removeAnswers(context.WithoutCancel(ctx), asked) // last, because it costs the nodes time during the reload
 	if out.Nodes, err = c.validate(ctx, asked, r.Validate); err != nil {
 		return out, err
 	}
@@ -100,7 +96,7 @@ func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
 		out.Cluster, out.To = after, next
 		return out, nil
 	}
-	return out, c.goBack(ctx, r, where, &out, bad, err)
+	return out, c.revert(ctx, r, where, &out, bad, err)
 }
 
 func (r Rollout) withDefaults() Rollout {
@@ -116,8 +112,8 @@ func (r Rollout) withDefaults() Rollout {
 	return r
 }
 
-// goBack puts the former generation back, and is the error of the rollout.
-func (c *Cluster) goBack(ctx context.Context, r Rollout, where []string, out *RolledOut, bad []string, err error) error {
+// revert restores the previous generation, and returns the error of the rollout.
+func (c *Cluster) revert(ctx context.Context, r Rollout, where []string, out *RolledOut, bad []string, err error) error {
 	var second RolledOut
 	back, undo := c.reload(context.WithoutCancel(ctx), r, out.From, where, &second)
 	if back.Nodes != nil {
@@ -128,12 +124,12 @@ func (c *Cluster) goBack(ctx context.Context, r Rollout, where []string, out *Ro
 		reason = strings.TrimPrefix(reason+"; "+err.Error(), "; ")
 	}
 	if undo != nil {
-		return fmt.Errorf("going back to generation %s after %s: %w", out.From, reason, undo)
+		return fmt.Errorf("reverting to generation %s after %s: %w", out.From, reason, undo)
 	}
-	return &lb.ConflictError{ID: "resource/" + r.Resource, Reason: "the reload failed and generation " + out.From + " is back: " + reason}
+	return &lb.ConflictError{ID: "resource/" + r.Resource, Reason: "the reload failed, reverted to generation " + out.From + ": " + reason}
 }
 
-// generation is the present value of a resource's parameter of that name.
+// generation returns the parameter "generation" of a resource.
 func (c *CIB) generation(resource string) (string, error) {
 	for _, p := range c.primitives() {
 		if p.attr("id") != resource {
@@ -151,7 +147,7 @@ func (c *CIB) generation(resource string) (string, error) {
 	return "", &lb.NotFoundError{ID: "resource/" + resource}
 }
 
-// failedSince are the failures of a resource that were not there before.
+// failedSince returns the new failures of a resource.
 func failedSince(before, after cluster.Status, resource string) []string {
 	var out []string
 	for _, f := range after.Failures {
@@ -165,7 +161,7 @@ func failedSince(before, after cluster.Status, resource string) []string {
 	return out
 }
 
-// refusal is the error when not every node has said yes.
+// refusal returns an error if a node has refused.
 func refusal(answers []NodeAnswer) error {
 	var lines []string
 	for _, a := range answers {
@@ -176,10 +172,10 @@ func refusal(answers []NodeAnswer) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	return &lb.RefusedError{Stage: "check", Output: "nothing has been changed\n" + strings.Join(lines, "\n")}
+	return &lb.RefusedError{Stage: "check", Output: "nothing has changed\n" + strings.Join(lines, "\n")}
 }
 
-// askable are the nodes that are up.
+// askable returns the running nodes.
 func askable(v cluster.Status) []string {
 	var nodes []string
 	for _, n := range v.Nodes {
@@ -191,13 +187,13 @@ func askable(v cluster.Status) []string {
 	return nodes
 }
 
-// forgetQuestion takes question and answers away. A leftover is harmless.
-func (c *Cluster) forgetQuestion(ctx context.Context, nodes []string) {
+// removeAnswers removes the request and the answers. A leftover is harmless.
+func (c *Cluster) removeAnswers(ctx context.Context, nodes []string) {
 	_ = c.setAttributes(ctx, nodes, askAttribute, "")
 	_ = c.setAttributes(ctx, nodes, answerAttribute, "")
 }
 
-// validate asks the agents of nodes, and waits for their answers.
+// validate asks the agents of these nodes, and waits for their answers.
 func (c *Cluster) validate(ctx context.Context, open []string, within time.Duration) ([]NodeAnswer, error) {
 	request := rand.Text()[:12]
 	if err := c.setAttributes(ctx, open, askAttribute, request); err != nil {
@@ -213,13 +209,13 @@ func (c *Cluster) validate(ctx context.Context, open []string, within time.Durat
 		}
 		missing := 0
 		for i, name := range open {
-			answers[i] = NodeAnswer{Node: name, Reason: "its agent has not answered within " + within.String() + "; does thalassa run there?"}
+			answers[i] = NodeAnswer{Node: name, Reason: "its agent did not answer within " + within.String() + "; check that thalassa runs there"}
 			if err != nil {
 				missing++
 				continue
 			}
-			if words, ok := strings.CutPrefix(cib.attributes()[name][answerAttribute], request+" "); ok {
-				answers[i] = NodeAnswer{Node: name, Valid: words == "ok", Reason: strings.TrimPrefix(words, "ok")}
+			if answer, ok := strings.CutPrefix(cib.attributes()[name][answerAttribute], request+" "); ok {
+				answers[i] = NodeAnswer{Node: name, Valid: answer == "ok", Reason: strings.TrimPrefix(answer, "ok")}
 			} else {
 				missing++
 			}
@@ -227,46 +223,45 @@ func (c *Cluster) validate(ctx context.Context, open []string, within time.Durat
 		if missing == 0 || limited.Err() != nil {
 			return answers, nil
 		}
-		_ = wake.Pause(limited, settleEvery) // whose end shows above
+		_ = wake.Pause(limited, settleEvery) // its end is checked above
 	}
 }
 
 // setAttributes sets a transient attribute of several nodes at the same time.
-func (c *Cluster) setAttributes(ctx context.Context, nodes []string, name, value string) error {
+func (t *tools) setAttributes(ctx context.Context, nodes []string, name, value string) error {
 	var g errgroup.Group
 	for _, n := range nodes {
-		g.Go(func() error { return c.setAttribute(ctx, n, name, value) })
+		g.Go(func() error { return t.setAttribute(ctx, n, name, value) })
 	}
 	return g.Wait()
 }
 
-// setAttribute sets a transient attribute of a node; an empty value takes it
-// away.
-func (c *Cluster) setAttribute(ctx context.Context, node, name, value string) error {
+// setAttribute sets a transient attribute of a node; an empty value removes it.
+func (t *tools) setAttribute(ctx context.Context, node, name, value string) error {
 	args := []string{"-n", name, "-N", node, "-U", value}
 	if value == "" {
 		args = []string{"-n", name, "-N", node, "-D"}
 	}
-	if _, err := c.run(ctx, call{tool: "attrd_updater", args: args, plain: true}); err != nil {
+	if _, err := t.run(ctx, call{tool: "attrd_updater", args: args, plain: true}); err != nil {
 		return fmt.Errorf("setting the attribute %s of %s: %w", name, node, err)
 	}
 	return nil
 }
 
-// Answer answers the rollouts that ask this node, until ctx ends, which is no
-// error. check tells whether HAProxy takes the configuration on this node's disk.
+// Answer answers the rollouts that ask this node until ctx ends, which is not an
+// error. check validates the configuration on this node's disk with HAProxy.
 func (w *Watcher) Answer(ctx context.Context, check func(context.Context) error) error {
 	answered := ""
 	for {
 		next := w.Changed()
 		v := w.View()
 		if request := asked(v); request != "" && request != answered && v.State != cluster.StateOffline {
-			words := "ok"
+			answer := "ok"
 			if err := check(ctx); err != nil {
-				words = oneLine(err.Error())
+				answer = oneLine(err.Error())
 			}
-			if err := w.cluster.setAttribute(ctx, v.Self, answerAttribute, request+" "+words); err != nil {
-				w.cluster.cfg.Logger.WarnContext(ctx, "rollout not answered", "error", err)
+			if err := w.cluster.setAttribute(ctx, v.Self, answerAttribute, request+" "+answer); err != nil {
+				w.cluster.cfg.Logger.WarnContext(ctx, "answering a rollout failed", "error", err)
 			} else {
 				answered = request
 			}
@@ -279,7 +274,7 @@ func (w *Watcher) Answer(ctx context.Context, check func(context.Context) error)
 	}
 }
 
-// asked is the rollout that asks this node; empty: none does.
+// asked returns the rollout that asks this node; empty: none.
 func asked(v cluster.Status) string {
 	for _, n := range v.Nodes {
 		if n.Name == v.Self {
@@ -289,7 +284,7 @@ func asked(v cluster.Status) string {
 	return ""
 }
 
-// oneLine makes a reason fit for an attribute.
+// oneLine converts a reason to the value of an attribute.
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
 	if len(s) > maxReason {

@@ -10,17 +10,16 @@ import (
 )
 
 const (
-	// settleEvery is the pause between two looks at a cluster that is busy.
+	// settleEvery is the pause between two checks of a busy cluster.
 	settleEvery = 20 * time.Millisecond
-	// settleWithin is how long a final state is waited for unless told otherwise.
+	// settleWithin is the default time limit for the cluster to settle.
 	settleWithin = 2 * time.Minute
 )
 
-// Settled waits until the cluster has nothing more to do with the configuration
-// it has, and gives its state then. Whether it has is what the scheduler says
-// about the CIB, not what the DC is at: a change that the DC has not seen yet
-// counts as work. When the time is over the error is a *cluster.Error of kind
-// ClusterTimedOut, and the state that of the last look.
+// Settled waits until the cluster has nothing left to do, and returns its status. The
+// scheduler decides that from the CIB, independently of the DC: a change that the DC
+// has not seen yet counts as work. When the time is over, the error is a
+// *cluster.Error of kind KindTimedOut, and the status is the last one read.
 func (c *Cluster) Settled(ctx context.Context, within time.Duration) (cluster.Status, error) {
 	if within <= 0 {
 		within = settleWithin
@@ -28,10 +27,10 @@ func (c *Cluster) Settled(ctx context.Context, within time.Duration) (cluster.St
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	var last cluster.Status
-	var trouble error
+	var lastErr error
 	begun := time.Now()
 	for {
-		// A first view early, and one now and then, for who waits in vain.
+		// Read the status early, and again near the end, for a caller that times out.
 		want := last.State == "" || time.Since(begun) > within-within/4
 		view, busy, err := c.readState(limited, want)
 		switch {
@@ -40,11 +39,11 @@ func (c *Cluster) Settled(ctx context.Context, within time.Duration) (cluster.St
 		case err == nil && !busy:
 			return view, nil
 		case err == nil && want:
-			last, trouble = view, nil
+			last, lastErr = view, nil
 		case err == nil:
-			trouble = nil
+			lastErr = nil
 		case limited.Err() == nil:
-			trouble = err // a daemon may be on its way back
+			lastErr = err // a daemon may be restarting
 			if cluster.IsKind(err, cluster.KindForbidden) || cluster.IsKind(err, cluster.KindNotInstalled) {
 				return last, err
 			}
@@ -55,13 +54,13 @@ func (c *Cluster) Settled(ctx context.Context, within time.Duration) (cluster.St
 		if ctx.Err() != nil {
 			return last, ctx.Err()
 		}
-		late := &cluster.Error{Tool: "the cluster", Kind: cluster.KindTimedOut, Said: "it is still at work after " + within.String()}
-		return last, errors.Join(late, trouble)
+		late := &cluster.Error{Tool: "the cluster", Kind: cluster.KindTimedOut, Said: "it has not settled after " + within.String()}
+		return last, errors.Join(late, lastErr)
 	}
 }
 
-// readState is the cluster as it is, and whether it is at work; while it is, the view
-// is only asked for when it is wanted.
+// readState returns the status of the cluster and whether it is busy. If it is, the
+// status is only read if wanted.
 func (c *Cluster) readState(ctx context.Context, want bool) (view cluster.Status, busy bool, err error) {
 	cib, err := c.Query(ctx)
 	if err != nil {
@@ -80,6 +79,6 @@ func (c *Cluster) readState(ctx context.Context, want bool) (view cluster.Status
 	if view, err = c.View(ctx, cib); err != nil {
 		return cluster.Status{}, false, err
 	}
-	// Without a DC nobody will do what is to be done.
+	// Without a DC, nothing is done.
 	return view, s.busy() || !view.Settled || view.DC == "", nil
 }

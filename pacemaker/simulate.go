@@ -12,7 +12,7 @@ import (
 	"thalassa/cluster"
 )
 
-// simulationXML is what crm_simulate prints as XML, as far as it is used.
+// simulationXML is the part of crm_simulate's XML output that is used.
 type simulationXML struct {
 	Actions struct {
 		Resources []struct {
@@ -51,13 +51,13 @@ type simulationXML struct {
 	} `xml:"revised_cluster_status"`
 }
 
-// busy reports whether the cluster would do anything. Pseudo actions, which are
-// the scheduler's own book-keeping, do not count.
+// busy reports whether the cluster would do anything. Pseudo actions, which the
+// scheduler uses internally, do not count.
 func (s simulationXML) busy() bool {
 	return len(s.Transition.Resources)+len(s.Transition.Cluster)+len(s.Transition.Fencing) > 0
 }
 
-// consequences lists what the scheduler has decided, in its own order.
+// consequences lists the scheduler's decisions in its own order.
 func (s simulationXML) consequences() []cluster.Consequence {
 	out := make([]cluster.Consequence, 0, len(s.Actions.Nodes)+len(s.Actions.Resources))
 	for _, n := range s.Actions.Nodes {
@@ -76,12 +76,12 @@ func (s simulationXML) consequences() []cluster.Consequence {
 		}
 		out = append(out, c)
 	}
-	return append(out, s.silentStops(out)...)
+	return append(out, s.unlistedStops(out)...)
 }
 
-// silentStops are the stops that the scheduler plans and does not list, such as
-// those of a primitive that ran on several nodes as a clone.
-func (s simulationXML) silentStops(listed []cluster.Consequence) []cluster.Consequence {
+// unlistedStops returns the stops that the scheduler plans without listing them, such
+// as those of a primitive that ran on several nodes as a clone.
+func (s simulationXML) unlistedStops(listed []cluster.Consequence) []cluster.Consequence {
 	var out []cluster.Consequence
 	for _, op := range s.Transition.Resources {
 		resource := base(op.Resource)
@@ -95,11 +95,11 @@ func (s simulationXML) silentStops(listed []cluster.Consequence) []cluster.Conse
 	return out
 }
 
-// simulate asks the scheduler what it would do with a CIB, without touching the
-// cluster. args inject events, such as the failure of a node.
-func (c *Cluster) simulate(ctx context.Context, path string, args ...string) (simulationXML, error) {
+// simulate runs the scheduler on a CIB in a file. It does not change the cluster.
+// args inject events, such as the failure of a node.
+func (t *tools) simulate(ctx context.Context, path string, args ...string) (simulationXML, error) {
 	args = append([]string{"-x", path, "-S"}, args...)
-	out, err := c.run(ctx, call{tool: "crm_simulate", args: args, file: path})
+	out, err := t.run(ctx, call{tool: "crm_simulate", args: args, file: path})
 	if err != nil {
 		return simulationXML{}, fmt.Errorf("simulating: %w", err)
 	}
@@ -110,12 +110,12 @@ func (c *Cluster) simulate(ctx context.Context, path string, args ...string) (si
 	return s, nil
 }
 
-// foresee is what the cluster does when it gets that CIB.
-func (c *Cluster) foresee(ctx context.Context, cib *CIB, args ...string) (cluster.Consequences, error) {
+// predict returns what the cluster would do with a CIB.
+func (t *tools) predict(ctx context.Context, cib *CIB, args ...string) (cluster.Consequences, error) {
 	var s simulationXML
 	err := withFile(cib.data, func(path string) error {
 		var err error
-		s, err = c.simulate(ctx, path, args...)
+		s, err = t.simulate(ctx, path, args...)
 		return err
 	})
 	if err != nil {
@@ -133,13 +133,12 @@ func (c *Cluster) foresee(ctx context.Context, cib *CIB, args ...string) (cluste
 	return cluster.Consequences{Actions: actions, Text: cluster.Summarize(actions), After: view(cib, m, "")}, nil
 }
 
-// verify has Pacemaker check a CIB. The error says what is wrong with it, in
-// crm_verify's words, which name elements and attributes, never values of
-// parameters. That there is no fencing, which crm_verify takes for an error, is
-// a warning here: who has the last word about it is the caller.
-func (c *Cluster) verify(ctx context.Context, cib *CIB) error {
+// verify validates a CIB with crm_verify. The error contains its messages, which name
+// elements and attributes, but no values of parameters. Missing fencing, an error for
+// crm_verify, is not an error here: the caller decides about it.
+func (t *tools) verify(ctx context.Context, cib *CIB) error {
 	err := withFile(cib.data, func(path string) error {
-		_, err := c.run(ctx, call{tool: "crm_verify", args: []string{"-V", "-x", path}, plain: true})
+		_, err := t.run(ctx, call{tool: "crm_verify", args: []string{"-V", "-x", path}, plain: true})
 		e, ok := errors.AsType[*cluster.Error](err)
 		if !ok {
 			return err
@@ -159,7 +158,7 @@ func (c *Cluster) verify(ctx context.Context, cib *CIB) error {
 	return nil
 }
 
-// onlyFencing reports whether crm_verify complains about missing fencing alone.
+// onlyFencing reports whether crm_verify reports only missing fencing.
 func onlyFencing(said string) bool {
 	found := false
 	for line := range strings.SplitSeq(said, "; ") {

@@ -13,11 +13,11 @@ import (
 	"thalassa/cluster"
 )
 
-// maxLine bounds a line of the stream; each holds a version only.
+// maxLine limits a line of the stream, which only contains a version.
 const maxLine = 64 << 10
 
-// notRunnable is the exit code of ld.so(8) and of sh(1) for a program that cannot
-// run here: that of another release of Pacemaker's libraries.
+// notRunnable is the exit code of ld.so(8) and sh(1) for a program that cannot run
+// here, for example because of another release of Pacemaker's libraries.
 const notRunnable = 127
 
 // An update is one line that cmd/thalassa-cib prints.
@@ -25,24 +25,23 @@ type update struct {
 	Epoch cluster.Epoch `json:"epoch"`
 }
 
-// stream runs cmd/thalassa-cib and tells of each update, until the program ends:
-// with an error always, as it has to run on. It is of kind ClusterNotInstalled
-// when there is no such program.
-func (c *Cluster) stream(ctx context.Context, tell func(cluster.Epoch)) error {
-	path, err := c.find(c.cfg.Stream)
+// stream runs cmd/thalassa-cib and reports each update until the program ends. It
+// always returns an error, of kind KindNotInstalled if the program is missing.
+func (t *tools) stream(ctx context.Context, report func(cluster.Epoch)) error {
+	path, err := t.find(t.cfg.Stream)
 	if err != nil {
 		return err
 	}
-	asked := ctx
+	caller := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path)
 	cmd.Dir = "/"
 	cmd.Env = environment("")
 	cmd.WaitDelay = killDelay
-	words := &limitedBuffer{most: maxWords}
-	cmd.Stderr = words
-	if _, err := cmd.StdinPipe(); err != nil { // its end tells the program that we are gone
+	stderr := &limitedBuffer{max: maxStderr}
+	cmd.Stderr = stderr
+	if _, err := cmd.StdinPipe(); err != nil { // the program ends when it is closed
 		return fmt.Errorf("starting %s: %w", path, err)
 	}
 	out, err := cmd.StdoutPipe()
@@ -52,26 +51,24 @@ func (c *Cluster) stream(ctx context.Context, tell func(cluster.Epoch)) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting %s: %w", path, err)
 	}
-	reading := readUpdates(out, tell)
+	reading := readUpdates(out, report)
 	cancel()
 	ending := cmd.Wait()
-	said := lastWords(words.String())
+	said := toolMessage("thalassa-cib", stderr.String())
 	switch {
-	case errors.Is(context.Cause(asked), errSilent):
-		return fmt.Errorf("%s was ended: %w", path, errSilent)
+	case errors.Is(context.Cause(caller), errSilent):
+		return fmt.Errorf("%s was killed: %w", path, errSilent)
 	case cmd.ProcessState.ExitCode() == notRunnable:
 		return &cluster.Error{Tool: path, Kind: cluster.KindNotInstalled, Code: notRunnable, Said: said}
 	case reading != nil:
-		return fmt.Errorf("reading what %s prints: %w", path, reading)
+		return fmt.Errorf("reading the output of %s: %w", path, reading)
 	case said != "":
-		return fmt.Errorf("%s has ended: %s", path, said)
+		return fmt.Errorf("%s exited: %s", path, said)
 	}
-	return fmt.Errorf("%s has ended: %w", path, errors.Join(ending, io.EOF))
+	return fmt.Errorf("%s exited: %w", path, errors.Join(ending, io.EOF))
 }
 
-func lastWords(s string) string { return toolMessage("thalassa-cib", s) }
-
-func readUpdates(out io.Reader, tell func(cluster.Epoch)) error {
+func readUpdates(out io.Reader, report func(cluster.Epoch)) error {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
@@ -79,15 +76,15 @@ func readUpdates(out io.Reader, tell func(cluster.Epoch)) error {
 		if err := json.Unmarshal(lines.Bytes(), &u); err != nil {
 			return err
 		}
-		tell(u.Epoch)
+		report(u.Epoch)
 	}
 	return lines.Err()
 }
 
-// errSilent is why a stream was ended that hangs.
-var errSilent = errors.New("it did not tell of changes")
+// errSilent is why a hanging stream was killed.
+var errSilent = errors.New("it did not report changes")
 
-// backoff is the pause after a failure that many have preceded in a row.
+// backoff returns the pause after a number of consecutive failures.
 func backoff(failures int) time.Duration {
 	return min(250*time.Millisecond<<min(failures, 7), 30*time.Second)
 }

@@ -21,35 +21,33 @@ import (
 )
 
 const (
-	// maxAnswer is the largest answer of a tool that is taken; a CIB of a
-	// thousand resources is 3 MB.
-	maxAnswer = 64 << 20
-	// maxWords is how much of its complaints is kept.
-	maxWords = 16 << 10
-	// killDelay is how long a tool that has been told to end may keep its pipes.
+	// maxStdout limits the output of a tool; a CIB of a thousand resources has 3 MB.
+	maxStdout = 64 << 20
+	// maxStderr limits how much of its messages is kept.
+	maxStderr = 16 << 10
+	// killDelay is how long a killed tool may keep its pipes open.
 	killDelay = 2 * time.Second
 )
 
-// Config says how to reach Pacemaker. The zero value is the Pacemaker of this
-// node.
+// Config is how to reach Pacemaker. The zero value reaches Pacemaker on this node.
 type Config struct {
-	// Tools is the folder of Pacemaker's tools; empty: where Linux keeps programs.
+	// Tools is the directory of Pacemaker's tools; empty: the usual directories.
 	Tools string
-	// Stream is the program that tells about changes of the CIB: cmd/thalassa-cib
-	// (thalassa-cib, looked for as the tools are).
+	// Stream is the program that reports changes of the CIB: cmd/thalassa-cib
+	// (thalassa-cib, searched like the tools).
 	Stream string
-	// File is a CIB to work on in place of the running cluster. Actions change the
-	// file, and nothing ever settles.
+	// File is a CIB to use instead of the running cluster. Actions change the file,
+	// and the cluster never settles.
 	File string
-	// MayBeNone lets a Watcher say that there is no cluster (cluster.StateNone), in
-	// place of one that is offline, while Pacemaker has neither answered it nor left
-	// a CIB on this node's disk.
+	// MayBeNone lets a Watcher report that there is no cluster (cluster.StateNone)
+	// instead of an offline one, as long as Pacemaker has neither answered nor stored
+	// a CIB on this node.
 	MayBeNone bool
-	// Corosync is where a node of a cluster has its settings
-	// (/etc/corosync/corosync.conf), and Kept where Pacemaker keeps the CIB
+	// Corosync is the path of corosync's configuration
+	// (/etc/corosync/corosync.conf), and Kept that of Pacemaker's stored CIB
 	// (/var/lib/pacemaker/cib/cib.xml).
 	Corosync, Kept string
-	// Timeout bounds each call of a tool (20 s).
+	// Timeout limits each call of a tool (20 s).
 	Timeout time.Duration
 	Logger  *slog.Logger // discards
 }
@@ -73,27 +71,32 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// A Cluster is reached through the tools of one node. All methods may be called
-// concurrently; failures of tools are *cluster.Error.
-type Cluster struct{ cfg Config }
+// A Cluster is a Pacemaker cluster, reached through the tools of one node. Its
+// methods are safe for concurrent use. Failures of tools are *cluster.Error.
+type Cluster struct{ tools }
 
-// New makes a Cluster. It starts nothing.
-func New(cfg Config) *Cluster { return &Cluster{cfg.withDefaults()} }
+// tools runs Pacemaker's tools.
+type tools struct{ cfg Config }
 
-// Installed reports whether Pacemaker's tools are on this node.
-func (c *Cluster) Installed() bool {
-	_, err := c.find("cibadmin")
+// New returns a Cluster. It starts nothing.
+func New(cfg Config) *Cluster { return &Cluster{tools{cfg.withDefaults()}} }
+
+// Installed reports whether Pacemaker's tools are installed on this node.
+func (c *Cluster) Installed() bool { return c.installed() }
+
+func (t *tools) installed() bool {
+	_, err := t.find("cibadmin")
 	return err == nil
 }
 
-// find gives the path of a tool, or of another program that is named by a path.
-func (c *Cluster) find(tool string) (string, error) {
+// find returns the path of a tool, or of another program that is named by a path.
+func (t *tools) find(tool string) (string, error) {
 	dirs := []string{"/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/sbin", "/bin", "/usr/libexec/thalassa", "/usr/lib/thalassa"}
 	switch {
 	case strings.Contains(tool, "/"):
 		dirs = []string{""}
-	case c.cfg.Tools != "":
-		dirs = []string{c.cfg.Tools}
+	case t.cfg.Tools != "":
+		dirs = []string{t.cfg.Tools}
 	}
 	for _, dir := range dirs {
 		if path, err := exec.LookPath(filepath.Join(dir, tool)); err == nil {
@@ -108,23 +111,23 @@ type call struct {
 	tool  string
 	args  []string
 	stdin []byte
-	// file is a CIB to work on in place of the cluster's.
+	// file is a CIB to use instead of the cluster's.
 	file string
-	// plain: the tool cannot speak XML.
+	// plain: the tool has no XML output.
 	plain bool
-	// differs: it ends with 1 when it has found a difference.
+	// differs: the tool exits with 1 if it has found a difference.
 	differs bool
-	// within bounds it in place of Config.Timeout: it waits for other nodes.
+	// within replaces Config.Timeout for a tool that waits for other nodes.
 	within time.Duration
 }
 
-// run runs a tool and gives what it has printed.
-func (c *Cluster) run(ctx context.Context, q call) ([]byte, error) {
-	path, err := c.find(q.tool)
+// run runs a tool and returns its standard output.
+func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
+	path, err := t.find(q.tool)
 	if err != nil {
 		return nil, err
 	}
-	within := cmp.Or(q.within, c.cfg.Timeout)
+	within := cmp.Or(q.within, t.cfg.Timeout)
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	args := q.args
@@ -133,26 +136,26 @@ func (c *Cluster) run(ctx context.Context, q call) ([]byte, error) {
 	}
 	cmd := exec.CommandContext(limited, path, args...)
 	cmd.Dir = "/"
-	cmd.Env = environment(cmp.Or(q.file, c.cfg.File))
+	cmd.Env = environment(cmp.Or(q.file, t.cfg.File))
 	cmd.Stdin = bytes.NewReader(q.stdin)
 	cmd.WaitDelay = killDelay
-	stdout, stderr := &limitedBuffer{most: maxAnswer}, &limitedBuffer{most: maxWords}
+	stdout, stderr := &limitedBuffer{max: maxStdout}, &limitedBuffer{max: maxStderr}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err = cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case limited.Err() != nil:
-		return nil, &cluster.Error{Tool: q.tool, Kind: cluster.KindTimedOut, Said: "ended after " + within.String()}
+		return nil, &cluster.Error{Tool: q.tool, Kind: cluster.KindTimedOut, Said: "killed after " + within.String()}
 	case err == nil && stdout.cut:
-		return nil, &cluster.Error{Tool: q.tool, Kind: cluster.KindFailed, Said: fmt.Sprintf("it answers with more than %d bytes", maxAnswer)}
+		return nil, &cluster.Error{Tool: q.tool, Kind: cluster.KindFailed, Said: fmt.Sprintf("its output has more than %d bytes", maxStdout)}
 	case err == nil, errors.Is(err, exec.ErrWaitDelay), q.differs && cmd.ProcessState.ExitCode() == 1:
 		return stdout.Bytes(), nil
 	}
 	return nil, toolError(q, err, stdout.Bytes(), stderr.Bytes())
 }
 
-// environment of a tool: messages in English, times in UTC.
+// environment returns the environment of a tool: messages in English, times in UTC.
 func environment(file string) []string {
 	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TZ=UTC"}
 	if file != "" {
@@ -161,8 +164,8 @@ func environment(file string) []string {
 	return env
 }
 
-// toolError tells how a tool has failed. Of a CIB that was refused nothing that
-// was printed on standard output is repeated.
+// toolError returns the error of a failed tool. Of its standard output, it only
+// contains the errors in the XML: the rest may repeat a refused CIB.
 func toolError(q call, err error, stdout, stderr []byte) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
@@ -183,7 +186,7 @@ func toolError(q call, err error, stdout, stderr []byte) error {
 	return e
 }
 
-// errorTexts are the errors in a tool's XML.
+// errorTexts returns the errors in a tool's XML output.
 func errorTexts(stdout []byte) []byte {
 	var result struct {
 		Errors []string `xml:"status>errors>error"`
@@ -194,8 +197,8 @@ func errorTexts(stdout []byte) []byte {
 	return []byte(strings.Join(result.Errors, "\n") + "\n")
 }
 
-// toolMessage makes one line of what a tool has said, without what its exit code says
-// anyway.
+// toolMessage joins the messages of a tool in one line, without those that only repeat
+// the exit code.
 func toolMessage(tool, text string) string {
 	var lines []string
 	seen := map[string]bool{}
@@ -216,7 +219,7 @@ func toolMessage(tool, text string) string {
 	return strings.Join(lines, "; ")
 }
 
-// kindOf is the meaning of an exit code (crm_exit_t in crm/common/results.h).
+// kindOf returns the kind of an exit code (crm_exit_t in crm/common/results.h).
 func kindOf(code int) cluster.ErrorKind {
 	switch code {
 	case 2, 64:
@@ -247,39 +250,39 @@ func kindOf(code int) cluster.ErrorKind {
 	return cluster.KindFailed
 }
 
-// A limitedBuffer keeps the beginning of what is written.
+// A limitedBuffer keeps the first max bytes that are written.
 type limitedBuffer struct {
 	bytes.Buffer
-	most int
-	cut  bool
+	max int
+	cut bool
 }
 
-func (h *limitedBuffer) Write(b []byte) (int, error) {
-	room := h.most - h.Len()
-	h.cut = h.cut || len(b) > room
-	h.Buffer.Write(b[:min(room, len(b))])
-	return len(b), nil
+func (b *limitedBuffer) Write(data []byte) (int, error) {
+	room := b.max - b.Len()
+	b.cut = b.cut || len(data) > room
+	b.Buffer.Write(data[:min(room, len(data))])
+	return len(data), nil
 }
 
-// filePrefix begins the names of the folders that withFile makes.
+// filePrefix begins the names of the directories that withFile makes.
 const filePrefix = "thalassa-cib-"
 
-// sweep removes those of programs that were killed. Each is used for a few calls of
-// Pacemaker's tools.
-func (c *Cluster) sweep(ctx context.Context) {
+// removeLeftovers removes the directories of killed programs. Each is used only for a
+// few calls of Pacemaker's tools.
+func (t *tools) removeLeftovers(ctx context.Context) {
 	leftover.Kind{
-		Dir: os.TempDir(), Prefixes: []string{filePrefix}, Folders: true, After: 15 * c.cfg.Timeout,
-	}.Sweep(ctx, c.cfg.Logger)
+		Dir: os.TempDir(), Prefixes: []string{filePrefix}, Folders: true, After: 15 * t.cfg.Timeout,
+	}.Sweep(ctx, t.cfg.Logger)
 }
 
-// withFile gives a file with a CIB, for its owner alone, that is gone
-// afterwards.
+// withFile calls use with the path of a private file that contains a CIB, and removes
+// the file afterwards.
 func withFile(cib []byte, use func(path string) error) error {
 	dir, err := os.MkdirTemp("", filePrefix)
 	if err != nil {
-		return fmt.Errorf("making a folder for a CIB: %w", err)
+		return fmt.Errorf("creating a directory for a CIB: %w", err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // only its owner can read what may be left
+	defer os.RemoveAll(dir) //nolint:errcheck // only its owner can read a leftover
 	path := filepath.Join(dir, "cib.xml")
 	if err := os.WriteFile(path, cib, 0o600); err != nil {
 		return fmt.Errorf("writing a CIB: %w", err)

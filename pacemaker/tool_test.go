@@ -100,7 +100,7 @@ func TestTotemWarnings(t *testing.T) {
 		want   []string // in the warnings; none: there are none
 	}{
 		"fast":           {map[string]int{"runtime.config.totem.token": 1000, "totem.token": 1000, "totem.token_coefficient": 0}, nil},
-		"defaults":       {map[string]int{"runtime.config.totem.token": 3650, "runtime.config.totem.consensus": 4380}, []string{"3650 ms", "4380 ms more", "token is not set", "token_coefficient is not set"}},
+		"defaults":       {map[string]int{"runtime.config.totem.token": 3650, "runtime.config.totem.consensus": 4380}, []string{"3650 ms", "another 4380 ms", "token is not set", "token_coefficient is not set"}},
 		"a coefficient":  {map[string]int{"runtime.config.totem.token": 1650, "totem.token": 1000, "totem.token_coefficient": 650}, []string{"1650 ms", "token_coefficient is 650"}},
 		"a long token":   {map[string]int{"runtime.config.totem.token": 5000, "totem.token": 5000, "totem.token_coefficient": 0}, []string{"token is 5000"}},
 		"nothing at all": {nil, nil},

@@ -11,27 +11,28 @@ import (
 )
 
 const (
-	// pollEvery is the pause between two questions for the CIB's version where
-	// nobody tells about changes; a question takes about 17 ms.
+	// pollEvery is the pause between two requests for the CIB's version while no
+	// stream reports changes. A request takes about 17 ms.
 	pollEvery = 250 * time.Millisecond
-	// restFor is the least time between two looks. One runs two of Pacemaker's tools
-	// for some 40 ms of a processor, on every node, just when Pacemaker itself is
-	// busiest: a failover is dozens of changes. The first of them is looked at at
-	// once.
-	restFor = 250 * time.Millisecond
-	// checkEvery is pollEvery where somebody does, to find out that they do not.
+	// refreshPace is the minimum time between two refreshes. Each runs two of
+	// Pacemaker's tools, with about 40 ms of CPU time, on every node, just when
+	// Pacemaker is busiest: a failover has dozens of changes. After a pause, the first
+	// change causes a refresh at once.
+	refreshPace = 250 * time.Millisecond
+	// checkEvery replaces pollEvery while a stream reports changes, to detect one that
+	// hangs.
 	checkEvery = 5 * time.Second
-	// joinEvery is how often a cluster is looked for where there is none.
+	// joinEvery is the interval of the search for a cluster while there is none.
 	joinEvery = 2 * time.Second
-	// installEvery is how often a missing thalassa-cib is looked for again.
+	// installEvery is the interval of the search for a missing thalassa-cib.
 	installEvery = time.Minute
 )
 
-// A Watcher knows how the cluster stands, as fresh as Pacemaker on this node
-// has it. All methods may be called concurrently; Run once.
+// A Watcher keeps the status of the cluster up to date. Its methods are safe for
+// concurrent use. Run is called once.
 type Watcher struct {
 	cluster *Cluster
-	poke    chan struct{} // one slot: look again
+	wake    chan struct{} // one slot: refresh now
 	changed wake.Signal
 
 	mu        sync.Mutex
@@ -39,57 +40,56 @@ type Watcher struct {
 	cib       *CIB
 	err       error
 	streaming bool
-	lines     uint64                  // that the stream has told so far
-	hangUp    context.CancelCauseFunc // ends the stream
-	joined    bool                    // there is a cluster
+	updates   uint64                  // number of updates from the stream
+	stop      context.CancelCauseFunc // ends the stream
+	joined    bool                    // this node is in a cluster
 
-	// Of Run alone.
-	missed bool   // the stream did not tell of a change
-	since  uint64 // after so many lines
+	// Owned by Run.
+	missed bool   // the stream had not reported a change
+	since  uint64 // updates at that time
 }
 
-// NewWatcher makes a Watcher. It starts nothing; until Run has had a first look
-// the View's State is empty.
+// NewWatcher returns a Watcher. It starts nothing. Until the first refresh in Run, the
+// State of View is empty.
 func NewWatcher(c *Cluster) *Watcher {
-	return &Watcher{cluster: c, poke: make(chan struct{}, 1), view: nothing()}
+	return &Watcher{cluster: c, wake: make(chan struct{}, 1), view: unknownStatus()}
 }
 
-// View is the last known state; it is never changed. When Pacemaker does not
-// answer, its State is ClusterOffline and everything else as it was before; or
-// ClusterNone, see Config.
+// View returns the last known status, which must not be changed. If Pacemaker does not
+// answer, its State is cluster.StateOffline, or cluster.StateNone (see Config), and
+// everything else is as before.
 func (w *Watcher) View() cluster.Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.view
 }
 
-// CIB is the one that the view is of; nil while there is none. The error tells
-// why Pacemaker does not answer now.
+// CIB returns the CIB of the view; nil if there is none yet. The error says why
+// Pacemaker does not answer now.
 func (w *Watcher) CIB() (*CIB, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.cib, w.err
 }
 
-// Changed returns a channel that closes with the next change of the view. Take
-// it before the View, so that nothing is missed.
+// Changed returns a channel that is closed at the next change of the view. Call it
+// before View, so that no change is missed.
 func (w *Watcher) Changed() <-chan struct{} { return w.changed.Next() }
 
-// Look makes Run look at once.
+// Look makes Run refresh the view now.
 func (w *Watcher) Look() {
 	select {
-	case w.poke <- struct{}{}:
+	case w.wake <- struct{}{}:
 	default:
 	}
 }
 
-// Run keeps the view fresh until ctx ends, which is no error. thalassa-cib tells
-// it when to look; where that is not installed, or does not run, the version of
-// the CIB is asked for four times a second. It is asked for now and then in any
-// case, so that a stream that has gone silent is noticed and started anew. At first
-// it removes the copies of CIBs that programs which were killed have left.
+// Run keeps the view up to date until ctx ends, which is not an error. thalassa-cib
+// reports changes. If it is not installed or does not run, Run reads the version of
+// the CIB four times a second. It always does so every five seconds, to detect and
+// restart a stream that hangs. First, Run removes the CIB copies of killed programs.
 func (w *Watcher) Run(ctx context.Context) error {
-	w.cluster.sweep(ctx)
+	w.cluster.removeLeftovers(ctx)
 	var streams sync.WaitGroup
 	streams.Go(func() { w.listen(ctx) })
 	defer streams.Wait()
@@ -104,13 +104,13 @@ func (w *Watcher) Run(ctx context.Context) error {
 		if fresh {
 			failures = 0
 		}
-		if !w.pause(ctx, failures) || wake.Pause(ctx, time.Until(begun.Add(restFor))) != nil {
+		if !w.pause(ctx, failures) || wake.Pause(ctx, time.Until(begun.Add(refreshPace))) != nil {
 			return nil
 		}
 	}
 }
 
-// pause waits until there is a reason to look; false: ctx has ended.
+// pause waits until there is a reason to refresh; false: ctx has ended.
 func (w *Watcher) pause(ctx context.Context, failures int) bool {
 	for {
 		wait := pollEvery
@@ -123,7 +123,7 @@ func (w *Watcher) pause(ctx context.Context, failures int) bool {
 		select {
 		case <-ctx.Done():
 			return false
-		case <-w.poke:
+		case <-w.wake:
 			return true
 		case <-time.After(max(wait, min(backoff(failures)-pollEvery, time.Second))):
 		}
@@ -132,27 +132,27 @@ func (w *Watcher) pause(ctx context.Context, failures int) bool {
 		}
 		epoch, err := w.cluster.Epoch(ctx)
 		news := err != nil || epoch != w.View().Epoch
-		w.listenToStream(err == nil && news)
+		w.checkStream(err == nil && news)
 		if news {
 			return true
 		}
 	}
 }
 
-// listenToStream ends a stream that has told nothing since the last time when
-// there was something to tell. news: there is now, which may yet be told.
-func (w *Watcher) listenToStream(news bool) {
+// checkStream stops a stream that has not reported the change of the previous check.
+// news: there is a change now, which the stream may report soon.
+func (w *Watcher) checkStream(news bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.streaming && w.missed && w.lines == w.since {
-		w.hangUp(errSilent)
+	if w.streaming && w.missed && w.updates == w.since {
+		w.stop(errSilent)
 		w.streaming = false
 	}
-	w.missed, w.since = news && w.streaming, w.lines
+	w.missed, w.since = news && w.streaming, w.updates
 }
 
-// refresh looks at the cluster and publishes what it sees; false: Pacemaker did
-// not answer.
+// refresh reads and publishes the status of the cluster; false: Pacemaker did not
+// answer.
 func (w *Watcher) refresh(ctx context.Context) bool {
 	cib, err := w.cluster.Query(ctx)
 	var view cluster.Status
@@ -188,7 +188,7 @@ func (w *Watcher) publish(ctx context.Context, cib *CIB, view cluster.Status, er
 	w.changed.Broadcast()
 	switch {
 	case before.State == "" && view.State == cluster.StateNone:
-		log.InfoContext(ctx, "no cluster runs on this node")
+		log.InfoContext(ctx, "this node is not in a cluster")
 	case before.State != view.State:
 		log.InfoContext(ctx, "cluster state changed", "state", view.State, "reasons", view.Reasons, "dc", view.DC)
 	}
@@ -209,7 +209,7 @@ func (w *Watcher) listen(ctx context.Context) {
 		}
 		begun := time.Now()
 		err := w.follow(ctx)
-		w.Look() // whatever came last may have been lost
+		w.Look() // the last update may be lost
 		if ctx.Err() != nil {
 			return
 		}
@@ -224,9 +224,9 @@ func (w *Watcher) listen(ctx context.Context) {
 			}
 			wait = installEvery
 		case w.isDown():
-			log.DebugContext(ctx, "thalassa-cib has ended", "error", err, "again_in", wait)
+			log.DebugContext(ctx, "thalassa-cib exited", "error", err, "retry_in", wait)
 		default:
-			log.WarnContext(ctx, "thalassa-cib has ended, polling the cluster meanwhile", "error", err, "again_in", wait)
+			log.WarnContext(ctx, "thalassa-cib exited, polling the cluster", "error", err, "retry_in", wait)
 		}
 		failures++
 		select {
@@ -238,10 +238,10 @@ func (w *Watcher) listen(ctx context.Context) {
 
 // follow runs thalassa-cib once.
 func (w *Watcher) follow(ctx context.Context) error {
-	ctx, hangUp := context.WithCancelCause(ctx)
-	defer hangUp(nil)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	w.mu.Lock()
-	w.hangUp = hangUp
+	w.stop = stop
 	w.mu.Unlock()
 	err := w.cluster.stream(ctx, w.noteEpoch)
 	w.mu.Lock()
@@ -250,11 +250,11 @@ func (w *Watcher) follow(ctx context.Context) error {
 	return err
 }
 
-// noteEpoch takes note of an update.
+// noteEpoch processes an update of the stream.
 func (w *Watcher) noteEpoch(epoch cluster.Epoch) {
 	w.mu.Lock()
 	w.streaming = true
-	w.lines++
+	w.updates++
 	w.mu.Unlock()
 	if w.View().Epoch != epoch || w.isDown() {
 		w.Look()
@@ -274,15 +274,15 @@ func (w *Watcher) isDown() bool {
 	return w.err != nil
 }
 
-// MaskedCIB is the CIB that the view is of as XML, without secrets. While
-// Pacemaker does not answer it is an *cluster.Error, or what else is wrong.
+// MaskedCIB returns the CIB of the view as XML without secrets. If Pacemaker does not
+// answer, the error is a *cluster.Error or another one.
 func (w *Watcher) MaskedCIB() ([]byte, error) {
 	cib, err := w.CIB()
 	if err != nil {
 		return nil, err
 	}
 	if cib == nil {
-		return nil, &lb.UnavailableError{What: "the cluster has not been looked at yet"}
+		return nil, &lb.UnavailableError{What: "the status of the cluster is not known yet"}
 	}
 	return cib.Masked(), nil
 }

@@ -29,7 +29,7 @@ type Info struct {
 	Threads     int
 }
 
-// readInfo is parseInfo, with an error that says what was read.
+// readInfo is parseInfo with context for the error.
 func readInfo(text string) (Info, error) {
 	info, err := parseInfo(text)
 	if err != nil {
@@ -38,51 +38,28 @@ func readInfo(text string) (Info, error) {
 	return info, nil
 }
 
-// parseInfo reads "Name: value" lines; names it does not know are skipped.
+// infoFields returns where the values of "show info" are stored: in a *string, *int,
+// *int64, *time.Duration of seconds, or *bool.
+func (i *Info) infoFields() map[string]any {
+	return map[string]any{
+		"Version": &i.Version, "Pid": &i.PID, "Uptime_sec": &i.Uptime, "node": &i.Node, "description": &i.Description, "Stopping": &i.Stopping,
+		"CurrConns": &i.CurrConns, "Maxconn": &i.MaxConn, "CumConns": &i.CumConns, "CumReq": &i.CumReq,
+		"ConnRate": &i.ConnRate, "SessRate": &i.SessRate, "Idle_pct": &i.IdlePercent, "Nbthread": &i.Threads,
+	}
+}
+
+// parseInfo reads "Name: value" lines. It skips unknown names.
 func parseInfo(text string) (Info, error) {
 	var info Info
 	var errs []error
-	number := func(name, value string) int64 {
-		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("field %s: %w", name, err))
-		}
-		return n
-	}
+	fields := info.infoFields()
 	for line := range strings.Lines(text) {
 		name, value, ok := strings.Cut(strings.TrimRight(line, "\n"), ": ")
 		if !ok {
 			continue
 		}
-		switch name {
-		case "Version":
-			info.Version = value
-		case "Pid":
-			info.PID = int(number(name, value))
-		case "Uptime_sec":
-			info.Uptime = time.Duration(number(name, value)) * time.Second
-		case "node":
-			info.Node = value
-		case "description":
-			info.Description = value
-		case "Stopping":
-			info.Stopping = value != "0"
-		case "CurrConns":
-			info.CurrConns = int(number(name, value))
-		case "Maxconn":
-			info.MaxConn = int(number(name, value))
-		case "CumConns":
-			info.CumConns = number(name, value)
-		case "CumReq":
-			info.CumReq = number(name, value)
-		case "ConnRate":
-			info.ConnRate = int(number(name, value))
-		case "SessRate":
-			info.SessRate = int(number(name, value))
-		case "Idle_pct":
-			info.IdlePercent = int(number(name, value))
-		case "Nbthread":
-			info.Threads = int(number(name, value))
+		if err := setField(fields[name], value); err != nil {
+			errs = append(errs, fmt.Errorf("field %s: %w", name, err))
 		}
 	}
 	if len(errs) > 0 {
@@ -92,4 +69,28 @@ func parseInfo(text string) (Info, error) {
 		return Info{}, refusal(text)
 	}
 	return info, nil
+}
+
+// setField parses a value into a field of infoFields; nil: the name is unknown.
+func setField(field any, value string) error {
+	switch field := field.(type) {
+	case *string:
+		*field = value
+		return nil
+	case *bool:
+		*field = value != "0"
+		return nil
+	case nil:
+		return nil
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	switch field := field.(type) {
+	case *int:
+		*field = int(n)
+	case *int64:
+		*field = n
+	case *time.Duration:
+		*field = time.Duration(n) * time.Second
+	}
+	return err
 }

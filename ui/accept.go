@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// home is where a browser begins.
+// home is the first page.
 const home = "/overview"
 
-// IsPage reports whether path is one that a page answers when a browser asks.
-// The API may have the same path for programs.
+// IsPage reports whether browsers get a page under the path. The API may use the
+// same path for programs.
 func IsPage(path string) bool {
 	switch path {
 	case "/", home, "/activity", "/config", "/cluster", "/login":
@@ -24,9 +24,8 @@ func IsPage(path string) bool {
 	return false
 }
 
-// Serves reports whether a Site answers the request: an asset, or a page that a
-// browser asks for. A program, which does not prefer text/html, is to get the
-// API's answer.
+// Serves reports whether a Site answers the request: for an asset, or for a page if
+// the client prefers text/html. Programs do not, and get the API's answer.
 func Serves(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
@@ -35,8 +34,8 @@ func Serves(r *http.Request) bool {
 		IsPage(r.URL.Path) && prefersHTML(strings.Join(r.Header.Values("Accept"), ","))
 }
 
-// prefersHTML reports whether an Accept header names text/html, and JSON at
-// most with a lower quality. "*/*" alone is what programs send.
+// prefersHTML reports whether an Accept header lists text/html with a higher quality
+// than JSON. "*/*" does not count: programs send it.
 func prefersHTML(accept string) bool {
 	var html, json float64
 	for part := range strings.SplitSeq(accept, ",") {
@@ -51,7 +50,8 @@ func prefersHTML(accept string) bool {
 	return html > json
 }
 
-func takesGzip(header string) bool {
+// acceptsGzip reports whether an Accept-Encoding header allows gzip.
+func acceptsGzip(header string) bool {
 	for part := range strings.SplitSeq(header, ",") {
 		if name, q := quality(part); name == "gzip" && q > 0 {
 			return true
@@ -60,13 +60,13 @@ func takesGzip(header string) bool {
 	return false
 }
 
-// quality is a value of a header like Accept, and its weight.
+// quality splits an element of a header like Accept into its value and its weight.
 func quality(part string) (name string, q float64) {
 	fields := strings.Split(part, ";")
 	q = 1
 	for _, parameter := range fields[1:] {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(parameter), "q="); ok {
-			q, _ = strconv.ParseFloat(value, 64) // what is no number weighs nothing
+			q, _ = strconv.ParseFloat(value, 64) // an invalid number counts as 0
 		}
 	}
 	return strings.ToLower(strings.TrimSpace(fields[0])), q

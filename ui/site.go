@@ -1,10 +1,9 @@
-// Package ui is the web UI: pages and assets that are part of the program. They
-// are data for browsers and hold nothing of the node; what they show comes from
-// the API and the stream. The package answers requests for them and never
-// anything else.
+// Package ui is the web UI: pages and assets embedded in the program. They are
+// static; the data that they show comes from the API and the stream. The package
+// serves them and nothing else.
 //
 // The pages are native ES modules below app/; the libraries in vendor/ are
-// copied there by tools/ui/vendor. Nothing is bundled or translated.
+// copied there by tools/ui/vendor. Nothing is bundled or compiled.
 package ui
 
 import (
@@ -28,27 +27,27 @@ import (
 //go:embed page.html app vendor
 var files embed.FS
 
-// assetPrefix begins the path of every asset; the hash of all of them follows,
-// so that a browser keeps them for ever and gets new ones with a new program.
+// assetPrefix begins the path of every asset. The hash of all assets follows, so
+// that browsers can cache them forever and load new ones after an upgrade.
 const assetPrefix = "/ui/"
 
-// A Site answers with pages and assets. It is an http.Handler for any number of
-// goroutines.
+// A Site serves pages and assets. It is an http.Handler and safe for concurrent
+// use.
 type Site struct {
 	page   document
 	policy string
 	assets map[string]*document // by path
 }
 
-// A document is what a browser gets under a path.
+// A document is the response for a path.
 type document struct {
 	contentType string
 	data        []byte
-	tag         string
-	packed      func() []byte // gzip; nil: it would not get smaller
+	tag         string        // ETag
+	compressed  func() []byte // gzip; nil: it would not be smaller
 }
 
-// New makes the site out of the files that are part of the program.
+// New returns the site of the embedded files.
 func New() *Site {
 	s := &Site{assets: map[string]*document{}}
 	sources := sources()
@@ -62,7 +61,7 @@ func New() *Site {
 	return s
 }
 
-// sources are the files that a browser may load, by name.
+// sources returns the files that a browser may load, by name.
 func sources() map[string][]byte {
 	out := map[string][]byte{}
 	for _, dir := range []string{"app", "vendor"} {
@@ -80,7 +79,7 @@ func sources() map[string][]byte {
 	return out
 }
 
-// digest names a set of files.
+// digest is the hash of a set of files.
 func digest(sources map[string][]byte) string {
 	sum := sha256.New()
 	for _, name := range names(sources) {
@@ -99,7 +98,7 @@ func names(sources map[string][]byte) []string {
 	return list
 }
 
-// contentType of a file; empty for one that is not for browsers.
+// contentType is the Content-Type of a file; empty if browsers may not load it.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".js", ".mjs":
@@ -116,12 +115,12 @@ func newDocument(contentType string, data []byte) document {
 	sum := sha256.Sum256(data)
 	return document{
 		contentType: contentType, data: data, tag: `"` + hex.EncodeToString(sum[:8]) + `"`,
-		packed: sync.OnceValue(func() []byte { return packed(data) }),
+		compressed: sync.OnceValue(func() []byte { return compress(data) }),
 	}
 }
 
-// packed is data in gzip's form; nil when that is no smaller.
-func packed(data []byte) []byte {
+// compress returns data compressed with gzip; nil if that is not smaller.
+func compress(data []byte) []byte {
 	var buf bytes.Buffer
 	w, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)
 	if err == nil {
@@ -136,8 +135,8 @@ func packed(data []byte) []byte {
 	return buf.Bytes()
 }
 
-// page is page.html with the base of the assets, and with every module named in
-// its head, so that a browser asks for all of them at once.
+// page is page.html with the base of the assets. Its head lists every module, so
+// that a browser requests all of them at once.
 func page(base string, sources map[string][]byte) []byte {
 	source, err := files.ReadFile("page.html")
 	if err != nil {
@@ -152,8 +151,8 @@ func page(base string, sources map[string][]byte) []byte {
 	return []byte(strings.NewReplacer("{{base}}", base, "  {{preload}}\n", preload.String()).Replace(string(source)))
 }
 
-// policy is the Content-Security-Policy of the page: nothing but what this
-// program serves, no scripts or styles within the page but its import map.
+// policy is the Content-Security-Policy of the page. It allows only what this
+// program serves, and no inline scripts or styles except the import map.
 func policy(page []byte) string {
 	inline := regexp.MustCompile(`(?s)<script type="importmap">(.*?)</script>`).FindSubmatch(page)
 	sum := sha256.Sum256(inline[1])
@@ -161,7 +160,7 @@ func policy(page []byte) string {
 		"style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 }
 
-// ServeHTTP answers a request that Serves is true for.
+// ServeHTTP answers a request for which Serves is true.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	if r.URL.Path == "/" {
@@ -177,7 +176,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	asset := s.assets[r.URL.Path]
-	if asset == nil { // of another version of the program, perhaps
+	if asset == nil { // perhaps of another version of the program
 		http.NotFound(w, r)
 		return
 	}
@@ -195,12 +194,12 @@ func (d *document) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	data := d.data
-	if small := d.packed(); small != nil && takesGzip(r.Header.Get("Accept-Encoding")) {
+	if small := d.compressed(); small != nil && acceptsGzip(r.Header.Get("Accept-Encoding")) {
 		h.Set("Content-Encoding", "gzip")
 		data = small
 	}
 	h.Set("Content-Length", strconv.Itoa(len(data)))
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(data) // a browser that has gone
+		_, _ = w.Write(data) // it fails if the browser has gone
 	}
 }

@@ -32,9 +32,9 @@ func get(t *testing.T, path string, headers ...string) *httptest.ResponseRecorde
 	return w
 }
 
-// Every address in the page, and every import of every module, leads to an asset
-// with the right type that a browser may keep for ever.
-func TestEverythingThatIsNamedIsThere(t *testing.T) {
+// Every address in the page, and every import of every module, names an asset with
+// the right type that browsers may cache forever.
+func TestAssetsExist(t *testing.T) {
 	page := get(t, "/overview").Body.String()
 	assets := regexp.MustCompile(`/ui/[0-9a-f]{16}/[^"]+`).FindAllString(page, -1)
 	if len(assets) < 30 {
@@ -56,33 +56,33 @@ func TestEverythingThatIsNamedIsThere(t *testing.T) {
 		modules++
 		for _, m := range regexp.MustCompile(`(?m)^import .*? from "\./([^"]+)"`).FindAllStringSubmatch(resp.Body.String(), -1) {
 			if next := path[:strings.LastIndex(path, "/")+1] + m[1]; !slices.Contains(assets, next) {
-				t.Errorf("%s imports %s, which the page does not load ahead", path, m[1])
+				t.Errorf("%s imports %s, which the page does not preload", path, m[1])
 			}
 		}
 	}
 	if modules < 20 {
-		t.Errorf("%d modules were looked at", modules)
+		t.Errorf("%d modules checked", modules)
 	}
 }
 
-// Nothing in the page and in our own modules names another site (comments of the
-// libraries do), and nothing is in the way of the policy.
-func TestNothingComesFromElsewhere(t *testing.T) {
+// The page and our own modules name no other site, and nothing in them violates the
+// policy.
+func TestNoExternalResources(t *testing.T) {
 	page := get(t, "/overview").Body.String()
 	for _, path := range append([]string{"/overview"}, regexp.MustCompile(`/ui/[0-9a-f]+/app/[^"]+`).FindAllString(page, -1)...) {
 		text := get(t, path).Body.String()
 		for _, url := range regexp.MustCompile(`(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}[^\s"'*]*`).FindAllString(text, -1) {
-			if !strings.HasPrefix(url, "http://www.w3.org/") { // a name of XML
+			if !strings.HasPrefix(url, "http://www.w3.org/") { // an XML namespace
 				t.Errorf("%s names %s", path, url)
 			}
 		}
 	}
 	if regexp.MustCompile(`(?i)\sstyle=|\son[a-z]+=|<style|<script>`).MatchString(page) {
-		t.Error("the page has styles or scripts within itself")
+		t.Error("the page has inline styles or scripts")
 	}
 }
 
-func TestAssetsArePacked(t *testing.T) {
+func TestAssetsAreCompressed(t *testing.T) {
 	path := regexp.MustCompile(`/ui/[^"]+uplot\.mjs`).FindString(get(t, "/overview").Body.String())
 	plain := get(t, path)
 	data := plain.Body.Bytes()
@@ -96,14 +96,14 @@ func TestAssetsArePacked(t *testing.T) {
 		t.Fatal(err)
 	}
 	if unpacked, err := io.ReadAll(r); err != nil || !bytes.Equal(unpacked, data) {
-		t.Errorf("what was packed is not what was to be: %v", err)
+		t.Errorf("the uncompressed asset differs: %v", err)
 	}
 	if len(packed)*2 > len(data) {
-		t.Errorf("%d bytes packed are %d", len(data), len(packed))
+		t.Errorf("%d bytes compressed are %d", len(data), len(packed))
 	}
 	for _, header := range []string{"Accept-Encoding: gzip;q=0", "Accept-Encoding: identity"} {
 		if resp := get(t, path, header); resp.Header().Get("Content-Encoding") != "" {
-			t.Errorf("%s: packed all the same", header)
+			t.Errorf("%s: compressed nevertheless", header)
 		}
 	}
 }
@@ -156,7 +156,7 @@ func TestServes(t *testing.T) {
 	}
 }
 
-// The libraries are those that were looked at when they came in.
+// The vendored libraries are unchanged.
 func TestVendoredFilesHaveTheirChecksums(t *testing.T) {
 	sums, err := os.ReadFile("vendor/SHA256SUMS")
 	if err != nil {
@@ -170,7 +170,7 @@ func TestVendoredFilesHaveTheirChecksums(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := sha256.Sum256(data); hex.EncodeToString(got[:]) != sum {
-			t.Errorf("vendor/%s is not what it was", name)
+			t.Errorf("vendor/%s has changed", name)
 		}
 		listed[name] = true
 	}
@@ -185,8 +185,7 @@ func TestVendoredFilesHaveTheirChecksums(t *testing.T) {
 	}
 }
 
-// The parts of the UI that need no browser are tested where they run in one
-// second: in Node.js.
+// Modules that need no browser are tested with Node.js, which takes a second.
 func TestModules(t *testing.T) {
 	node := testkit.Tool(t, "node")
 	files, err := filepath.Glob("test/*.test.js")

@@ -86,8 +86,8 @@ func (c *Cluster) MaskedCIB() ([]byte, error) {
 	return []byte(c.cib), c.trouble
 }
 
-// Foresee foresees one move, and the view as it is.
-func (c *Cluster) Foresee(_ context.Context, a cluster.Action) (cluster.Consequences, error) {
+// Predict predicts one move, and the view as it is.
+func (c *Cluster) Predict(_ context.Context, a cluster.Action) (cluster.Consequences, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	list := []cluster.Consequence{{Action: "move", Resource: "vip", From: "n1", Node: a.Node}}

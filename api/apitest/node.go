@@ -118,7 +118,7 @@ func (n *Node) Hold(service lb.Name) {
 		for i := range s.Instances {
 			s.Instances[i].Held = true
 		}
-		s.Hold = &lb.Hold{Since: n.now(), Lost: len(s.Instances), Reason: fmt.Sprintf("%d of %d instances are gone at once", len(s.Instances), len(s.Instances)), Doubt: lb.DoubtBlind}
+		s.Hold = &lb.Hold{Since: n.now(), Lost: len(s.Instances), Reason: fmt.Sprintf("%d of %d instances disappeared at once", len(s.Instances), len(s.Instances)), Doubt: lb.DoubtBlind}
 		return s
 	})
 }

@@ -39,9 +39,9 @@ type steering struct {
 	events  *activity.Log
 }
 
-// Foresee tells what an action would do.
-func (s *steering) Foresee(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
-	return s.cluster.Foresee(ctx, a)
+// Predict tells what an action would do.
+func (s *steering) Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
+	return s.cluster.Predict(ctx, a)
 }
 
 // Do carries an action out. The view is fresh, and the note stored, when it

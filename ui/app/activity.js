@@ -1,4 +1,4 @@
-// What happened, newest first.
+// The activity page: events, newest first.
 
 import { useEffect, useState } from "preact/hooks";
 import * as format from "./format.js";
@@ -12,7 +12,7 @@ import { kinds, kindOf, matches, wordsOf } from "./events.js";
 
 /** @typedef {import("./types.js").Event} Event */
 
-/** Events asked for at once. */
+/** Events loaded with one request. */
 const page = 100;
 
 export function Activity() {
@@ -41,7 +41,7 @@ export function Activity() {
       setBusy(false);
     }
   };
-  // A filter that leaves little reaches further back by itself, up to a point.
+  // While a filter matches few events, load older ones, up to a limit.
   useEffect(() => {
     if (ids && (text || verb || about) && shown.length < 20 && known.length < 1000 && !older.end && !busy && !error) void load();
   }, [ids, text, verb, about, shown.length, older.events.length, busy]);
@@ -50,14 +50,14 @@ export function Activity() {
   return html`
     <div class="head"><${Title}>Activity</${Title}></div>
     <${Filters} text=${text} verb=${verb} about=${about} events=${known} />
-    ${shown.length === 0 && !busy ? html`<${Empty} title=${known.length ? "No event fits" : "Nothing has happened yet"}>
+    ${shown.length === 0 && !busy ? html`<${Empty} title=${known.length ? "No matches" : "No events yet"}>
       ${known.length > 0 && html`<${Button} kind="link" onClick=${() => query({ q: null, verb: null, object: null })}>Show all</${Button}>`}</${Empty}>`
       : html`<ol class="events" aria-label="Events, newest first">${shown.map((e) => html`<${Entry} key=${e.seq} event=${e} />`)}</ol>`}
     <${Problem} error=${error} onRetry=${load} />
-    <p class="more">${end ? html`<span class="muted">This is the beginning of what is kept.</span>` : html`<${Button} busy=${busy} onClick=${load}>Show older events</${Button}>`}</p>`;
+    <p class="more">${end ? html`<span class="muted">No older events are kept.</span>` : html`<${Button} busy=${busy} onClick=${load}>Show older events</${Button}>`}</p>`;
 }
 
-/** Newest first, each once.
+/** Both lists in one, newest first, without duplicates.
  * @param {Event[]} live
  * @param {Event[]} older */
 function merged(live, older) {
@@ -73,7 +73,7 @@ function Filters({ text, verb, about, events }) {
     <select aria-label=${label} value=${value} onChange=${(/** @type {any} */ e) => query({ [name]: e.target.value })}>
       <option value="">${label}: all</option>${options.map((o) => html`<option key=${o} value=${o} selected=${o === value}>${words(o)}</option>`)}</select>`;
   return html`<div class="toolbar" role="search">
-    <div class="search"><${Icon} name="search" /><input type="search" aria-label="Search events" placeholder="Search cause, author, difference…" value=${text}
+    <div class="search"><${Icon} name="search" /><input type="search" aria-label="Search events" placeholder="Search cause, author, changes…" value=${text}
       onInput=${(/** @type {any} */ e) => query({ q: e.target.value })} /></div>
     ${select("Event", "verb", verb, verbs, (v) => kinds[v]?.title ?? v)}
     ${select("Object", "object", about, objects, (o) => o)}
@@ -100,14 +100,14 @@ function Body({ event: e }) {
   const target = /^(frontend|backend)\/[^/]+$/.test(e.object.id) ? html`<a href=${pathOf(e.object.id)}>${e.object.id}</a>` : html`<code>${e.object.id}</code>`;
   return html`<div class="about">
     <dl>${fact("Object", target)}${fact("Cause", e.cause)}${fact("Author", e.author)}${fact("Revision", e.revision && String(e.revision))}
-      ${fact("Took", e.durationMs && format.duration(e.durationMs))}${fact("Path", e.path && pathWords(e.path))}${fact("When", new Date(e.time).toString())}${fact("Number", String(e.seq))}</dl>
+      ${fact("Took", e.durationMs && format.duration(e.durationMs))}${fact("Applied", e.path && pathWords(e.path))}${fact("Time", new Date(e.time).toString())}${fact("Event number", String(e.seq))}</dl>
     ${e.error && html`<pre class="error" tabindex="0" aria-label="Error">${e.error}</pre>`}
     ${e.reasons?.length ? html`<h3>Reasons</h3><ul>${e.reasons.map((r, i) => html`<li key=${i}>${r}</li>`)}</ul>` : ""}
-    ${e.diff?.length ? html`<h3>Difference</h3><pre class="source" tabindex="0" aria-label="Difference">${e.diff.map((d, i) => html`<span key=${i} class=${classes("code", d.startsWith("+") && "added", d.startsWith("-") && "removed")}>${d + "\n"}</span>`)}</pre>` : ""}
+    ${e.diff?.length ? html`<h3>Changes</h3><pre class="source" tabindex="0" aria-label="Changes">${e.diff.map((d, i) => html`<span key=${i} class=${classes("code", d.startsWith("+") && "added", d.startsWith("-") && "removed")}>${d + "\n"}</span>`)}</pre>` : ""}
   </div>`;
 }
 
 /** @param {string} path */
 function pathWords(path) {
-  return { runtime: "while HAProxy ran, without a reload", reload: "a reload: a new worker took over", none: "HAProxy had it already" }[path] ?? path;
+  return { runtime: "at run time, without a reload", reload: "with a reload: a new worker took over", none: "no change was necessary" }[path] ?? path;
 }

@@ -32,7 +32,7 @@ export function App() {
   if (at.page === "login") return html`<${Login} /><${Toasts} />`;
   const lost = connection.value.state === "lost";
   return html`
-    <a class="skip" href="#main" data-plain>Skip to the content</a>
+    <a class="skip" href="#main" data-plain>Skip to content</a>
     <${Bar} label=${label} page=${at.page === "detail" ? "overview" : at.page} />
     <${Lost} />
     <main id="main" class=${classes("page", lost && "lost")} tabindex="-1"><${Page} /></main>
@@ -53,7 +53,7 @@ function Page() {
     case "cluster":
       return html`<${ClusterPage} />`;
   }
-  return html`<${Title}>Nothing here</${Title}><${Empty} title="There is no such page."><a href="/overview">To the overview</a></${Empty}>`;
+  return html`<${Title}>Page not found</${Title}><${Empty} title="There is no page at this address."><a href="/overview">Go to the overview</a></${Empty}>`;
 }
 
 /** @param {{label?: string, page: string}} props */
@@ -61,7 +61,7 @@ function Bar({ label, page }) {
   const inCluster = Boolean(object("cluster").value);
   return html`<header class="bar">
     <a class="brand" href="/overview"><${Mark} /><span>Thalassa</span></a>
-    ${label && html`<span class="label" title="The logical name of this load balancer">${label}</span>`}
+    ${label && html`<span class="label" title="Label of this load balancer">${label}</span>`}
     <nav aria-label="Pages">
       ${pages.filter((p) => p.page !== "cluster" || inCluster).map((p) => html`
         <a key=${p.page} href=${"/" + p.page} aria-current=${p.page === page ? "page" : undefined}>${p.title}</a>`)}
@@ -73,26 +73,26 @@ function Bar({ label, page }) {
   </header>`;
 }
 
-/** Whether what is shown is live. */
+/** Shows whether the page is connected to the agent. */
 function Pulse() {
   const { state } = connection.value;
   const words = { live: "Live", connecting: "Connecting", lost: "Disconnected" }[state] ?? state;
   return html`<span class=${classes("pulse", state)} role="status"><i aria-hidden="true"></i>${words}</span>`;
 }
 
-/** What is known was known at some time. */
+/** A banner while the page has no connection, or comes from another version. */
 function Lost() {
   const { state, since, retry: next } = connection.value;
   const time = now.value;
   if (stale.value) {
-    return html`<div class="strip info" role="status">The agent was replaced by another version.
-      <${Button} onClick=${() => location.reload()}>Load the page anew</${Button}></div>`;
+    return html`<div class="strip info" role="status">The agent was upgraded to another version.
+      <${Button} onClick=${() => location.reload()}>Reload the page</${Button}></div>`;
   }
   if (state !== "lost") return null;
   const wait = Math.ceil((next - Date.now()) / 1000);
   return html`<div class="strip bad" role="alert">
-    <${Icon} name="warning" /><span><b>No connection to the agent.</b> What you see is as of ${format.age(since, Math.max(time, Date.now()))}.
-    HAProxy goes on without the agent. ${wait > 0 ? `Next attempt in ${wait} s.` : "Connecting…"}</span>
+    <${Icon} name="warning" /><span><b>No connection to the agent.</b> The values shown are from ${format.age(since, Math.max(time, Date.now()))}.
+    HAProxy keeps running. ${wait > 0 ? `Next attempt in ${wait} s.` : "Connecting…"}</span>
     <${Button} onClick=${retry}>Try now</${Button}>
   </div>`;
 }
@@ -110,7 +110,7 @@ function ThemeSwitch() {
       if (next === "system") localStorage.removeItem("thalassa.theme");
       else localStorage.setItem("thalassa.theme", next);
     } catch {
-      // Storage is forbidden: it holds until the page is loaded anew.
+      // Storage is forbidden: the choice lasts until the page is reloaded.
     }
     document.dispatchEvent(new Event("themechange"));
   };

@@ -1,4 +1,4 @@
-// Charts with axes, over all values of a series.
+// Charts with axes, of all values of a series.
 
 import { useEffect, useRef } from "preact/hooks";
 import { html } from "./html.js";
@@ -6,14 +6,13 @@ import { hello, seriesOf, tick } from "./live.js";
 
 /** @typedef {import("./series.js").Name} Name */
 
-/** Colors as the style sheet has them, which uPlot's canvas does not know.
+/** A color of the style sheet, which uPlot's canvas cannot read.
  * @param {string} name */
 function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** Steps of an axis that its numbers can be told apart at; the first three have
- * fractions. */
+/** Steps of an axis. The first three have fractions. */
 const steps = Array.from({ length: 11 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** (i - 1))).flat();
 
 /** @param {{title: string, id: string, name: Name, stroke: string, format: (n: number) => string, whole?: boolean}} props
@@ -47,7 +46,7 @@ export function Chart({ title, id, name, stroke, format, whole = false }) {
       document.removeEventListener("themechange", build);
       scheme.removeEventListener("change", build);
       plot?.destroy();
-      plot = null; // a frame may still come
+      plot = null; // an animation frame may still run
     };
   }, [id, name]);
   return html`<figure class="chart"><figcaption>${title}</figcaption><div ref=${ref} class="plot" role="img" aria-label=${`${title}, the last five minutes`}></div></figure>`;
@@ -87,7 +86,7 @@ function options(box, stroke, format, whole) {
   };
 }
 
-/** Shows time and value where the pointer is.
+/** Shows the time and value at the pointer.
  * @param {(n: number) => string} format */
 function tooltip(format) {
   const tip = document.createElement("div");

@@ -1,4 +1,4 @@
-// The Pacemaker cluster: nodes by resources, and what can be done to them.
+// The cluster page: the nodes and resources of the Pacemaker cluster, and actions on them.
 
 import { useEffect, useState } from "preact/hooks";
 import * as format from "./format.js";
@@ -11,9 +11,10 @@ import { call } from "./rest.js";
 /** @typedef {import("./types.js").Cluster} Cluster
  *  @typedef {import("./types.js").ClusterNode} ClusterNode
  *  @typedef {import("./types.js").ClusterResource} ClusterResource
- *  @typedef {{action: string, node?: string, resource?: string, title: string, verb: string, done: string}} Deed */
+ *  @typedef {{kind: string, node?: string, resource?: string, title: string, label: string, done: string}} Action
+ * kind: as the API calls it; title: of the dialog; label: of its button; done: the message afterwards */
 
-/** How good a state of a cluster, node or resource is.
+/** The color of a state of a cluster, node or resource.
  * @param {string} state */
 function kindOf(state) {
   if (["ok", "online", "started"].includes(state)) return "good";
@@ -25,44 +26,44 @@ export function ClusterPage() {
   /** @type {Cluster|undefined} */
   const c = object("cluster").value;
   const known = list("cluster").value;
-  const [deed, setDeed] = useState(/** @type {Deed|null} */ (null));
+  const [action, setAction] = useState(/** @type {Action|null} */ (null));
   if (!c) {
     return html`<div class="head"><${Title}>Cluster</${Title}></div>
-      ${known ? html`<${Empty} title="This node is in no cluster">Pacemaker does not run here, or the agent's setting cluster is off.</${Empty}>` : html`<${Loading} />`}`;
+      ${known ? html`<${Empty} title="This node is not in a cluster">Pacemaker does not run here, or the agent's setting <code>cluster</code> is <code>off</code>.</${Empty}>` : html`<${Loading} />`}`;
   }
   if (c.nodes.length === 0) {
     return html`<div class="head"><${Title}>Cluster</${Title}></div>
-      <${Empty} title="Pacemaker has not answered on this node">${c.reasons.map(sentence).join(" ")}</${Empty}>`;
+      <${Empty} title="Pacemaker does not answer on this node">${c.reasons.map(sentence).join(" ")}</${Empty}>`;
   }
   return html`
     <div class="head"><${Title}>${c.name || "Cluster"}</${Title}><${Badge} kind=${kindOf(c.state)}>${c.state}</${Badge}>
-      <span class="muted">Pacemaker ${c.version}, DC ${c.dc || "none"}, ${c.quorum ? "quorum" : "no quorum"}, this node is ${c.node} (${c.role})</span>
+      <span class="muted">Pacemaker ${c.version}, DC ${c.dc || "none"}, ${c.quorum ? "quorum" : "no quorum"}, this node: ${c.node} (${c.role})</span>
       <span class="grow"></span>
       ${c.maintenance
-        ? html`<${Button} role="admin" onClick=${() => setDeed({ action: "ready", title: "End the maintenance?", verb: "End it", done: "The maintenance is over." })}>End maintenance…</${Button}>`
-        : html`<${Button} role="admin" onClick=${() => setDeed({ action: "maintenance", title: "Put the cluster into maintenance?", verb: "Begin", done: "The cluster is in maintenance: Pacemaker looks on and does nothing." })}>Maintenance…</${Button}>`}
+        ? html`<${Button} role="admin" onClick=${() => setAction({ kind: "ready", title: "End maintenance?", label: "End maintenance", done: "Maintenance ended." })}>End maintenance…</${Button}>`
+        : html`<${Button} role="admin" onClick=${() => setAction({ kind: "maintenance", title: "Start maintenance of the cluster?", label: "Start maintenance", done: "The cluster is in maintenance. Pacemaker starts, stops and moves nothing." })}>Maintenance…</${Button}>`}
     </div>
     <div class="notices">${c.reasons.map((r) => html`<${Notice} key=${r} kind=${kindOf(c.state) === "bad" ? "bad" : "fair"} title=${sentence(r)} />`)}</div>
     <${Addresses} cluster=${c} />
-    <${Matrix} cluster=${c} onDeed=${setDeed} />
-    ${c.failures.length > 0 && html`<${Failures} cluster=${c} onDeed=${setDeed} />`}
-    ${deed && html`<${DeedDialog} key=${deed.action + deed.node} deed=${deed} onClose=${() => setDeed(null)} />`}`;
+    <${Matrix} cluster=${c} onAction=${setAction} />
+    ${c.failures.length > 0 && html`<${Failures} cluster=${c} onAction=${setAction} />`}
+    ${action && html`<${ActionDialog} key=${action.kind + action.node} action=${action} onClose=${() => setAction(null)} />`}`;
 }
 
 /** @param {{cluster: Cluster}} props */
 function Addresses({ cluster: c }) {
   return html`<section class="panel" aria-label="Floating IPs"><h2>Floating IPs</h2>
     <ul class="links">${c.floatingIPs.map((ip) => html`<li key=${ip.resource}><code>${ip.address}</code> ${ip.nodes.length === 1
-      ? html`is on <b>${ip.node}</b>` : html`<${Badge} kind="bad">${ip.nodes.length ? `on ${ip.nodes.join(" and ")}` : "on no node"}</${Badge}>`}</li>`)}</ul>
-    ${c.floatingIPs.length === 0 && html`<p class="muted">There is none. thalassa cluster apply sets one up.</p>`}
+      ? html`on <b>${ip.node}</b>` : html`<${Badge} kind="bad">${ip.nodes.length ? `on ${ip.nodes.join(" and ")}` : "on no node"}</${Badge}>`}</li>`)}</ul>
+    ${c.floatingIPs.length === 0 && html`<p class="muted">No floating IP. <code>thalassa cluster apply</code> creates one.</p>`}
   </section>`;
 }
 
-/** @param {{cluster: Cluster, onDeed: (d: Deed) => void}} props */
-function Matrix({ cluster: c, onDeed }) {
+/** @param {{cluster: Cluster, onAction: (a: Action) => void}} props */
+function Matrix({ cluster: c, onAction }) {
   return html`<section class="panel" aria-label="Nodes and resources"><h2>Nodes and resources</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Table of nodes and resources"><table class="matrix">
-      <thead><tr><th scope="col">Resource</th>${c.nodes.map((n) => html`<th key=${n.name} scope="col"><${NodeHead} cluster=${c} node=${n} onDeed=${onDeed} /></th>`)}</tr></thead>
+      <thead><tr><th scope="col">Resource</th>${c.nodes.map((n) => html`<th key=${n.name} scope="col"><${NodeHead} cluster=${c} node=${n} onAction=${onAction} /></th>`)}</tr></thead>
       <tbody>${c.resources.map((r) => html`<tr key=${r.id}>
         <th scope="row"><b>${r.id}</b> ${kindOf(r.state) !== "good" && html`<${Badge} kind=${kindOf(r.state)}>${r.state}</${Badge}>`}
           <span class="sub">${r.agent}</span></th>
@@ -75,25 +76,25 @@ function Matrix({ cluster: c, onDeed }) {
 /** @param {{resource: ClusterResource, node: string}} props */
 function Cell({ resource: r, node }) {
   const place = r.places.find((p) => p.node === node);
-  if (!place) return html`<span class="muted" aria-label="not here">·</span>`;
+  if (!place) return html`<span class="muted" aria-label="not on this node">·</span>`;
   return html`<${Badge} kind=${kindOf(place.state)}>${place.state}</${Badge}>`;
 }
 
-/** @param {{cluster: Cluster, node: ClusterNode, onDeed: (d: Deed) => void}} props */
-function NodeHead({ cluster: c, node: n, onDeed }) {
+/** @param {{cluster: Cluster, node: ClusterNode, onAction: (a: Action) => void}} props */
+function NodeHead({ cluster: c, node: n, onAction }) {
   const holds = c.floatingIPs.some((ip) => ip.node === n.name);
   const out = n.state === "standby" || n.state === "maintenance";
-  return html`<div class="node"><b>${n.name}</b> <${Badge} kind=${kindOf(n.state)}>${n.state}</${Badge}>${n.dc && html` <${Badge} title="The node that decides">DC</${Badge}>`}</div>
+  return html`<div class="node"><b>${n.name}</b> <${Badge} kind=${kindOf(n.state)}>${n.state}</${Badge}>${n.dc && html` <${Badge} title="Designated controller">DC</${Badge}>`}</div>
     <div class="node">
-      ${out ? html`<${Button} role="admin" label=${`Online ${n.name}`} onClick=${() => onDeed({ action: "online", node: n.name, title: `Let ${n.name} take part again?`, verb: "Online", done: `${n.name} takes part again.` })}>Online…</${Button}>`
-        : html`<${Button} role="admin" label=${`Standby ${n.name}`} onClick=${() => onDeed({ action: "standby", node: n.name, title: `Take everything off ${n.name}?`, verb: "Standby", done: `${n.name} is in standby.` })}>Standby…</${Button}>`}
+      ${out ? html`<${Button} role="admin" label=${`Online ${n.name}`} onClick=${() => onAction({ kind: "online", node: n.name, title: `Bring ${n.name} online?`, label: "Bring online", done: `${n.name} is online.` })}>Online…</${Button}>`
+        : html`<${Button} role="admin" label=${`Standby ${n.name}`} onClick=${() => onAction({ kind: "standby", node: n.name, title: `Put ${n.name} in standby?`, label: "Standby", done: `${n.name} is in standby.` })}>Standby…</${Button}>`}
       ${!holds && c.floatingIPs.length > 0 && n.state === "online" && html`<${Button} role="admin" label=${`Move here: ${n.name}`}
-        onClick=${() => onDeed({ action: "move", node: n.name, title: `Move the floating IP to ${n.name}?`, verb: "Move", done: `The floating IP is on ${n.name}.` })}>Move here…</${Button}>`}
+        onClick=${() => onAction({ kind: "move", node: n.name, title: `Move the floating IP to ${n.name}?`, label: "Move", done: `The floating IP is on ${n.name}.` })}>Move here…</${Button}>`}
     </div>`;
 }
 
-/** @param {{cluster: Cluster, onDeed: (d: Deed) => void}} props */
-function Failures({ cluster: c, onDeed }) {
+/** @param {{cluster: Cluster, onAction: (a: Action) => void}} props */
+function Failures({ cluster: c, onAction }) {
   return html`<section class="panel" aria-label="Failures"><h2>Failures</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Table of failures"><table>
       <thead><tr><th scope="col">When</th><th scope="col">Node</th><th scope="col">Resource</th><th scope="col">Operation</th><th scope="col">Result</th><th scope="col">Reason</th></tr></thead>
@@ -101,44 +102,44 @@ function Failures({ cluster: c, onDeed }) {
         <td>${Date.parse(f.time) > 0 ? format.clock(f.time, now.peek()) : format.unknown}</td><td>${f.node}</td><td>${f.resource}</td><td>${f.operation}</td>
         <td>${f.code} ${f.meaning}</td><td>${f.reason || (f.status === "complete" ? format.unknown : f.status)}</td></tr>`)}</tbody>
     </table></div>
-    <p><${Button} role="admin" onClick=${() => onDeed({ action: "cleanup", title: "Forget all failures?", verb: "Clean up", done: "The failures are forgotten." })}>Clean up…</${Button}></p>
+    <p><${Button} role="admin" onClick=${() => onAction({ kind: "cleanup", title: "Clean up all failures?", label: "Clean up", done: "The failures are cleared." })}>Clean up…</${Button}></p>
   </section>`;
 }
 
-/** Shows what the cluster will do, before the click counts.
- * @param {{deed: Deed, onClose: () => void}} props */
-function DeedDialog({ deed, onClose }) {
-  const { action, node, resource } = deed;
-  const [seen, setSeen] = useState(/** @type {string[]|null} */ (null));
+/** Shows what Pacemaker will do, and asks for confirmation.
+ * @param {{action: Action, onClose: () => void}} props */
+function ActionDialog({ action, onClose }) {
+  const { kind, node, resource } = action;
+  const [prediction, setPrediction] = useState(/** @type {string[]|null} */ (null));
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
   useEffect(() => {
     const stop = new AbortController();
-    call("POST", `/cluster/simulate/${action}`, { body: { node, resource }, signal: stop.signal }).then(
-      ({ data }) => setSeen(data.text),
+    call("POST", `/cluster/simulate/${kind}`, { body: { node, resource }, signal: stop.signal }).then(
+      ({ data }) => setPrediction(data.text),
       (failure) => stop.signal.aborted || setError(failure),
     );
     return () => stop.abort();
   }, []);
-  const act = async () => {
+  const confirm = async () => {
     setBusy(true);
     try {
-      await call("POST", `/cluster/actions/${action}`, { body: { node, resource } });
-      toast({ text: deed.done, kind: "good" });
+      await call("POST", `/cluster/actions/${kind}`, { body: { node, resource } });
+      toast({ text: action.done, kind: "good" });
       onClose();
     } catch (failure) {
       setError(failure);
       setBusy(false);
     }
   };
-  return html`<${Dialog} title=${deed.title} busy=${busy} onClose=${onClose}>
+  return html`<${Dialog} title=${action.title} busy=${busy} onClose=${onClose}>
     <div class="body">
-      ${seen === null ? !error && html`<${Loading} lines=${2} />` : seen.length === 0 ? html`<p>The cluster will start, stop and move nothing.</p>`
-        : html`<p class="muted">By the simulation of Pacemaker's scheduler the cluster</p><ul class="consequences">${seen.map((s) => html`<li key=${s}>${s}</li>`)}</ul>`}
+      ${prediction === null ? !error && html`<${Loading} lines=${2} />` : prediction.length === 0 ? html`<p>Pacemaker predicts: no resource starts, stops or moves.</p>`
+        : html`<p class="muted">Pacemaker predicts:</p><ul class="consequences">${prediction.map((s) => html`<li key=${s}>${s}</li>`)}</ul>`}
       <${Problem} error=${error} />
-      ${busy && html`<p role="status" class="muted">This ends when the cluster has nothing more to do…</p>`}
+      ${busy && html`<p role="status" class="muted">Waiting for the cluster to settle…</p>`}
     </div>
     <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
-      <${Button} kind="primary" role="admin" busy=${busy} disabled=${seen === null} onClick=${act}>${deed.verb}</${Button}></footer>
+      <${Button} kind="primary" role="admin" busy=${busy} disabled=${prediction === null} onClick=${confirm}>${action.label}</${Button}></footer>
   </${Dialog}>`;
 }

@@ -1,4 +1,4 @@
-// The haproxy.cfg in effect, those before, and what is between them.
+// The config page: the current haproxy.cfg, earlier ones, and their differences.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { diff, hunks } from "./diff.js";
@@ -12,9 +12,9 @@ import { query, route } from "./router.js";
 
 /** @typedef {import("./types.js").Recorded} Recorded */
 
-/** Loads something, again whenever a key changes.
+/** Loads data, and loads it again when the key changes.
  * @template T
- * @param {string|null} key null: nothing
+ * @param {string|null} key null: load nothing
  * @param {(signal: AbortSignal) => Promise<T>} load
  * @returns {{data: T|null, error: any, again: () => void}} */
 function useLoaded(key, load) {
@@ -41,7 +41,7 @@ export function ConfigPage() {
   const history = useLoaded(key, (signal) => get("/haproxy/configs", signal));
   /** @type {Recorded[]} */
   const all = history.data ?? [];
-  // The agent records a text soon after it took effect.
+  // The agent records a configuration shortly after it takes effect.
   const behind = Boolean(history.data && status && (all[0]?.revision ?? -1) < status.inEffect);
   const [looks, setLooks] = useState({ key: "", left: 0 });
   useEffect(() => {
@@ -61,18 +61,18 @@ export function ConfigPage() {
     <div class="head"><${Title}>Config</${Title}><span class="grow"></span>
       <${Button} disabled=${typeof text.data !== "string"} onClick=${() => copy(text.data)}>Copy</${Button}></div>
     <div class="split-page">
-      <section class="panel history" aria-label="History"><h2>In effect</h2>
+      <section class="panel history" aria-label="History"><h2>History</h2>
         <${Problem} error=${history.error} onRetry=${history.again} />
         ${!history.data && !history.error && html`<${Loading} />`}
         <ol class="entries">
           <li><button type="button" class="entry" aria-pressed=${chosen ? "false" : "true"} onClick=${() => show(0, false)}>
-            <b>Now</b> <span class="sub">haproxy.cfg on disk, with the members of this moment</span></button></li>
+            <b>Current</b> <span class="sub">haproxy.cfg on disk, with the current members</span></button></li>
           ${all.map((r) => html`<${Entry} key=${r.number} entry=${r} chosen=${r.number === chosen} onShow=${() => show(r.number, true)} />`)}
         </ol>
-        ${history.data && all.length === 0 && html`<p class="muted">Nothing was recorded yet. A text is recorded when its structure or the revision changes, not when members come and go.</p>`}
+        ${history.data && all.length === 0 && html`<p class="muted">No configuration is recorded yet. One is recorded when the revision or the structure of the file changes, not when members change.</p>`}
       </section>
       <section class="panel text" aria-label="haproxy.cfg">
-        ${chosen > 0 && html`<div class="tabs" role="group" aria-label="What is shown">
+        ${chosen > 0 && html`<div class="tabs" role="group" aria-label="View">
           <button type="button" aria-pressed=${compare ? "true" : "false"} onClick=${() => show(chosen, true)}>Changes</button>
           <button type="button" aria-pressed=${compare ? "false" : "true"} onClick=${() => show(chosen, false)}>Whole file</button></div>`}
         <${Problem} error=${text.error ?? older.error} onRetry=${text.again} />
@@ -88,7 +88,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text ?? "");
     toast({ text: "Copied.", kind: "good" });
   } catch {
-    toast({ text: "The browser does not let pages copy here.", kind: "bad" });
+    toast({ text: "The browser does not allow this page to copy.", kind: "bad" });
   }
 }
 
@@ -96,7 +96,7 @@ async function copy(text) {
 function Entry({ entry: r, chosen, onShow }) {
   return html`<li><button type="button" class="entry" aria-pressed=${chosen ? "true" : "false"} onClick=${onShow}>
     <b>Revision ${r.revision}</b> ${r.path && html`<${Badge} kind=${r.path === "reload" ? "fair" : ""}>${r.path}</${Badge}>`}
-    <span class="sub">${r.cause || "start of the agent"}${r.author ? ` by ${r.author}` : ""}</span>
+    <span class="sub">${r.cause || "agent start"}${r.author ? ` by ${r.author}` : ""}</span>
     <span class="sub"><time datetime=${r.time}>${format.clock(r.time, now.peek())}</time> · ${format.bytes(r.size)}</span>
   </button></li>`;
 }

@@ -23,18 +23,18 @@ export function Detail({ kind, name }) {
   const o = object(id).value;
   const stat = object("stat/" + id).value;
   const [removing, setRemoving] = useState(false);
-  const crumbs = html`<nav class="crumbs" aria-label="Where this is"><a href="/overview">Overview</a> / ${kind === "backend" ? "Backends" : "Frontends"}</nav>`;
+  const crumbs = html`<nav class="crumbs" aria-label="Breadcrumb"><a href="/overview">Overview</a> / ${kind === "backend" ? "Backends" : "Frontends"}</nav>`;
   if (!known) return html`${crumbs}<${Title}>${name}</${Title}><${Loading} lines=${6} />`;
   if (!o) {
-    return html`${crumbs}<${Title}>${name}</${Title}><${Empty} title=${`There is no ${kind} ${name}`}>
-      <p>It may have been removed, or never existed. <a href="/overview">To the overview</a></p></${Empty}>`;
+    return html`${crumbs}<${Title}>${name}</${Title}><${Empty} title=${`No ${kind} ${name}`}>
+      <p>It was deleted, or never existed. <a href="/overview">Go to the overview</a></p></${Empty}>`;
   }
   const edit = route.value.query.get("edit") !== null;
   return html`${crumbs}
     <div class="head">
       ${kind === "backend" && html`<${Donut} large healthy=${stat?.healthy} members=${stat?.members ?? o.members?.length ?? 0} />`}
       <div><${Title}>${name}</${Title}><p class="sub">${kind === "backend" ? html`<${BackendWords} backend=${o} />` : html`<code>${o.bind}</code>`}</p></div>
-      <${Badge} kind=${statusKind(statusOf(stat))}>${statusOf(stat) ?? "not running"}</${Badge}>
+      <${Badge} kind=${statusKind(statusOf(stat))}>${statusOf(stat) ?? "not in HAProxy"}</${Badge}>
       <span class="grow"></span>
       ${o.type === "dynamic" && html`<${SwitchButton} backend=${o} />`}
       <${Button} role="admin" icon="edit" onClick=${() => query({ edit: "1" })}>Edit</${Button}>
@@ -62,12 +62,12 @@ function Now({ stat, tcp }) {
   const values = stat && valuesOf(stat);
   const rate = stat?.rate ?? {};
   const c = stat?.connections;
-  const limit = stat?.type === "frontend" && c?.limit; // a backend's is no limit: fullconn, of which nothing here makes use
+  const limit = stat?.type === "frontend" && c?.limit; // a backend's limit is fullconn, which has no effect here
   return html`<section class="tiles numbers" aria-label="Now">
     <div class="tile"><${Figure} label=${tcp ? "connections/s" : "requests/s"} value=${format.number(values?.requests)} /></div>
     <div class="tile"><${Figure} label=${limit ? `connections, limit ${format.number(limit)}` : "connections"} value=${html`${format.number(c?.current)}<small> / ${format.number(c?.max)} peak</small>`} /></div>
     <div class="tile"><${Figure} label="errors/s" kind=${values && values.errors > 0 ? "bad" : ""} value=${format.number(values?.errors)} /></div>
-    ${stat?.queue && html`<div class="tile"><${Figure} label="waiting in queue" value=${format.number(stat.queue.current)} /></div>`}
+    ${stat?.queue && html`<div class="tile"><${Figure} label="queued" value=${format.number(stat.queue.current)} /></div>`}
     ${stat?.timesMs && html`<div class="tile"><${Figure} label=${tcp ? "mean session" : "mean response"} value=${meanTime(stat, tcp)} /></div>`}
     ${!tcp && html`<div class="tile classes">${["2xx", "3xx", "4xx", "5xx"].map((c) => html`<${Figure} key=${c} label=${c + "/s"} kind=${c === "5xx" && rate[c] > 0 ? "bad" : ""} value=${format.number(rate[c])} />`)}</div>`}
   </section>`;
@@ -75,39 +75,39 @@ function Now({ stat, tcp }) {
 
 /** @param {{id: string, tcp: boolean, backend: boolean}} props */
 function Charts({ id, tcp, backend }) {
-  const answers = backend && !tcp; // times to them are known
+  const responses = backend && !tcp; // response times are known
   return html`<section class="charts" aria-label="The last five minutes">
     <${Chart} title=${tcp ? "Connections per second" : "Requests per second"} id=${id} name="requests" stroke="--chart1" format=${format.number} />
     <${Chart} title="Connections" id=${id} name="connections" stroke="--chart2" whole format=${format.number} />
-    ${answers && html`<${Chart} title="Response time" id=${id} name="responseMs" stroke="--chart3" whole format=${format.duration} />`}
+    ${responses && html`<${Chart} title="Response time" id=${id} name="responseMs" stroke="--chart3" whole format=${format.duration} />`}
     <${Chart} title="Errors per second" id=${id} name="errors" stroke="--chart4" format=${format.number} />
-    ${!answers && html`<${Chart} title="Bytes out per second" id=${id} name="bytesOut" stroke="--chart3" format=${format.bytes} whole />`}
+    ${!responses && html`<${Chart} title="Bytes out per second" id=${id} name="bytesOut" stroke="--chart3" format=${format.bytes} whole />`}
   </section>`;
 }
 
 /** @param {{frontend: import("./types.js").Frontend}} props */
 function Rules({ frontend: f }) {
-  const to = (/** @type {string|undefined} */ key) => (key ? html`<a href=${pathOf("backend/" + key)}>${key}</a>` : html`<span class="muted">503, as no rule fits</span>`);
+  const to = (/** @type {string|undefined} */ key) => (key ? html`<a href=${pathOf("backend/" + key)}>${key}</a>` : html`<span class="muted">503 (no matching rule)</span>`);
   return html`<section class="panel" aria-label="Routing"><h2>Routing</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Rules in order"><table>
-      <thead><tr><th scope="col">When</th><th scope="col">Value</th><th scope="col">Backend</th></tr></thead>
+      <thead><tr><th scope="col">Condition</th><th scope="col">Value</th><th scope="col">Backend</th></tr></thead>
       <tbody>${f.rules.map((r, i) => html`<tr key=${i}><td><code>${r.operation}${r.header ? `(${r.header})` : ""}</code></td><td><code>${r.value}</code></td><td>${to(r.backend)}</td></tr>`)}
         <tr><td class="muted">${f.rules.length ? "otherwise" : "always"}</td><td></td><td>${to(f.backend)}</td></tr></tbody>
     </table></div></section>`;
 }
 
-/** The frontends that lead to a backend.
+/** The frontends that use a backend.
  * @param {{name: string}} props */
 function UsedBy({ name }) {
   const frontends = (list("frontends").value ?? []).map((id) => object(id).value).filter(Boolean);
   const users = frontends.filter((f) => f.backend === name || f.rules.some((/** @type {any} */ r) => r.backend === name));
   return html`<section class="panel" aria-label="Used by"><h2>Used by</h2>
-    ${users.length === 0 ? html`<p class="muted">No frontend leads here, so it gets no requests.</p>`
-      : html`<ul class="links">${users.map((f) => html`<li key=${f.id}><a href=${pathOf(f.id)}>${f.key}</a> <code>${f.bind}</code> <span class="muted">${f.backend === name ? "by default" : "by rule"}</span></li>`)}</ul>`}
+    ${users.length === 0 ? html`<p class="muted">No frontend uses this backend, so it gets no requests.</p>`
+      : html`<ul class="links">${users.map((f) => html`<li key=${f.id}><a href=${pathOf(f.id)}>${f.key}</a> <code>${f.bind}</code> <span class="muted">${f.backend === name ? "default backend" : "by rule"}</span></li>`)}</ul>`}
   </section>`;
 }
 
-/** What was asked for, as it can be put again.
+/** The definition, as a PUT accepts it.
  * @param {{object: any}} props */
 function Definition({ object: o }) {
   const { etag, members, id, _type, ...rest } = o;

@@ -1,10 +1,10 @@
 // Differences between two texts, line by line. Pure.
 
 /** @typedef {{kind: "same"|"added"|"removed", text: string, before: number, after: number}} Line
- * before, after: the number of the line in each text, 0 where it is not there */
+ * before, after: the number of the line in each text, 0 if it is missing there */
 
-/** The shortest way from one text to the other (Myers, O((n+m)·d)), given up for
- * a plain replacement when they have next to nothing in common.
+/** The shortest edit script (Myers, O((n+m)·d)), or a plain replacement if the texts
+ * have almost nothing in common.
  * @param {string} before
  * @param {string} after
  * @returns {Line[]} */
@@ -55,7 +55,7 @@ function script(a, b) {
   return [...Array(a.length).fill("removed"), ...Array(b.length).fill("added")];
 }
 
-/** Goes back through the steps.
+/** Walks back through the steps.
  * @param {Map<number, number>[]} steps
  * @param {number} x
  * @param {number} y
@@ -82,7 +82,7 @@ function walk(steps, x, y) {
   return out.reverse();
 }
 
-/** The changed lines with some around them; null stands for lines left out.
+/** The changed lines with their context; null stands for lines left out.
  * @param {Line[]} all
  * @param {number} around
  * @returns {(Line|null)[]} */

@@ -1,4 +1,4 @@
-// What a form holds, from an object and to a body for the API. Pure.
+// The contents of a form, made from an object and made into a body for the API. Pure.
 
 /** @typedef {import("./types.js").Backend} Backend
  *  @typedef {import("./types.js").Frontend} Frontend */
@@ -20,8 +20,8 @@ export function backendDraft(b) {
   };
 }
 
-/** The body for a PUT. What is not a number where one belongs is sent as it is,
- * so that the API says what is wrong with it.
+/** The body of a PUT. An invalid number is sent unchanged, so that the API reports
+ * the error.
  * @param {BackendDraft} d */
 export function backendBody(d) {
   const dynamic = d.type === "dynamic";
@@ -64,7 +64,7 @@ function integer(text) {
   return /^\s*\d+\s*$/.test(text) ? Number(text) : text;
 }
 
-/** The fields that differ between two bodies, with both values in words.
+/** The fields that differ between two bodies, with both values as text.
  * @param {Record<string, any>} before
  * @param {Record<string, any>} after
  * @returns {{field: string, before: string, after: string}[]} */
@@ -87,6 +87,6 @@ export const operations = {
  * @param {string} operation */
 export function operationWords(operation) {
   /** @type {Record<string, string>} */
-  const words = { beg: "begins with", end: "ends with", sub: "contains", dir: "has the directory", dom: "has the domain", reg: "matches the regular expression" };
-  return words[operation.split("_")[1] ?? ""] ?? "is exactly";
+  const words = { beg: "begins with", end: "ends with", sub: "contains", dir: "contains directory", dom: "contains domain", reg: "matches regular expression" };
+  return words[operation.split("_")[1] ?? ""] ?? "equals";
 }

@@ -1,25 +1,25 @@
-// Events in words. Pure.
+// Titles and summaries of events. Pure.
 
 /** @typedef {import("./types.js").Event} Event */
 
-/** What verbs mean, and how serious they are.
+/** The title and severity of each verb.
  * @type {Record<string, {title: string, kind: string}>} */
 export const kinds = {
   started: { title: "Agent started", kind: "good" },
   stopped: { title: "Agent stopped", kind: "fair" },
   online: { title: "Member online", kind: "good" },
   offline: { title: "Member offline", kind: "fair" },
-  haproxyConfigChanged: { title: "HAProxy changed", kind: "info" },
+  haproxyConfigChanged: { title: "haproxy.cfg changed", kind: "info" },
   haproxyRestarted: { title: "HAProxy restarted", kind: "fair" },
   haproxyStarted: { title: "HAProxy started", kind: "good" },
   haproxyAdopted: { title: "HAProxy adopted", kind: "good" },
   haproxyExited: { title: "HAProxy exited", kind: "bad" },
   haproxyReloaded: { title: "HAProxy reloaded", kind: "info" },
   haproxyReloadFailed: { title: "Reload failed", kind: "bad" },
-  configurationWaiting: { title: "Configuration waiting", kind: "fair" },
+  configurationWaiting: { title: "Configuration pending", kind: "fair" },
   serversRepaired: { title: "Servers repaired", kind: "fair" },
-  controlPathLost: { title: "Control path lost", kind: "fair" },
-  controlPathRegained: { title: "Control path back", kind: "good" },
+  controlPathLost: { title: "Control socket lost", kind: "fair" },
+  controlPathRegained: { title: "Control socket back", kind: "good" },
   backendSwitched: { title: "Backend switched", kind: "info" },
   configurationChanged: { title: "Configuration changed", kind: "info" },
   configurationReverted: { title: "Configuration reverted", kind: "bad" },
@@ -29,20 +29,20 @@ export const kinds = {
   discoveryRecovered: { title: "Discovery recovered", kind: "good" },
   membersHeld: { title: "Members held", kind: "bad" },
   membersReleased: { title: "Members released", kind: "good" },
-  membersLeftOut: { title: "Members left out", kind: "bad" },
+  membersLeftOut: { title: "Members ignored", kind: "bad" },
   imported: { title: "Imported", kind: "info" },
-  storeDamaged: { title: "Store damaged", kind: "bad" },
+  storeDamaged: { title: "Database damaged", kind: "bad" },
   clusterChanged: { title: "Cluster changed", kind: "info" },
 };
 
-/** What an event is called, and how serious it is: news that carry an error are bad news.
+/** The title and severity of an event. An error makes it severe.
  * @param {Event} e */
 export function kindOf(e) {
   const known = kinds[e.verb] ?? { title: e.verb.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/^./, (c) => c.toUpperCase()), kind: "info" };
   return e.error && known.kind === "info" ? { ...known, kind: "bad" } : known;
 }
 
-/** The most telling line of an event.
+/** The summary of an event.
  * @param {Event} e */
 export function wordsOf(e) {
   const first = e.error?.split("\n")[0] ?? e.diff?.[0] ?? e.reasons?.join(", ") ?? "";
@@ -50,7 +50,7 @@ export function wordsOf(e) {
   return first ? first + more : (e.cause ?? "");
 }
 
-/** Whether an event is looked for.
+/** Whether an event matches the filter.
  * @param {Event} e
  * @param {{text: string, verb: string, about: string}} filter */
 export function matches(e, { text, verb, about }) {

@@ -1,15 +1,14 @@
-// Fields of forms: a label, an explanation, the input, and the API's errors
-// where they belong.
+// Form fields: a label, the input, a hint, and the API's errors.
 
 import { html, classes } from "./html.js";
 import { Button, sentence } from "./parts.js";
 
 /** @typedef {import("./types.js").FieldError} FieldError */
 
-/** The errors of a field, and of what is inside of it.
+/** The errors of a field and of its parts.
  * @param {FieldError[]} errors
  * @param {string} path e.g. "health.uri", "rules[0].value"
- * @param {boolean} [inside] errors of parts, too */
+ * @param {boolean} [inside] also the errors of its parts */
 export function errorsOf(errors, path, inside = false) {
   return errors.filter((e) => e.path === path || (inside && (e.path.startsWith(path + "[") || e.path.startsWith(path + "."))));
 }
@@ -20,7 +19,7 @@ function Errors({ id, errors }) {
   return html`<p id=${id} class="field-error" role="alert">${errors.map((e) => sentence(`${e.problem}${e.expected ? `; expected ${e.expected}` : ""}`)).join(" ")}</p>`;
 }
 
-/** An input with everything around it.
+/** An input with its label, hint and errors.
  * @param {{path: string, label: string, value: string, onChange: (v: string) => void, errors: FieldError[], hint?: any, placeholder?: string,
  *   required?: boolean, options?: [string, string][], list?: string[], lines?: number, number?: boolean, code?: boolean, compact?: boolean, disabled?: boolean}} props */
 export function Field({ path, label, value, onChange, errors, hint, placeholder, required, options, list, lines, number, code, compact, disabled }) {
@@ -43,7 +42,7 @@ export function Field({ path, label, value, onChange, errors, hint, placeholder,
   </div>`;
 }
 
-/** A list of equal parts that can be added, moved and removed.
+/** A list whose items can be added, moved and removed.
  * @param {{title: string, hint?: any, items: any[], fresh: () => any, add: string, onChange: (items: any[]) => void, ordered?: boolean,
  *   name: (i: number) => string, children: (item: any, set: (changed: any) => void, i: number) => any}} props */
 export function Repeated({ title, hint, items, fresh, add, onChange, ordered, name, children }) {
@@ -59,7 +58,7 @@ export function Repeated({ title, hint, items, fresh, add, onChange, ordered, na
   </fieldset>`;
 }
 
-/** Parts of a form that few need.
+/** Advanced fields, collapsed at first.
  * @param {{title: string, open?: boolean, children?: any}} props */
 export function More({ title, open, children }) {
   return html`<details class="more-fields" open=${open}><summary>${title}</summary><div>${children}</div></details>`;

@@ -1,4 +1,4 @@
-// Which frontends and backends are shown. Pure.
+// The filter of the overview. Pure.
 
 /** @type {{name: string, title: string}[]} */
 export const filters = [
@@ -10,7 +10,7 @@ export const filters = [
 
 /** @typedef {{text: string, only: string, stat?: import("./types.js").Stat, service?: import("./types.js").Service}} Context */
 
-/** Whether an object is to be shown. Every word of the text must be found.
+/** Whether to show an object. It must contain every word of the text.
  * @param {any} o frontend or backend
  * @param {Context} context */
 export function chosen(o, context) {
@@ -23,7 +23,7 @@ export function chosen(o, context) {
   return words.every((word) => hay.includes(word));
 }
 
-/** Whether something about an object needs a person.
+/** Whether an object has a problem.
  * @param {any} o
  * @param {{stat?: import("./types.js").Stat, service?: import("./types.js").Service}} context */
 export function troubled(o, { stat, service }) {

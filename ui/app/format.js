@@ -1,6 +1,6 @@
-// Numbers, sizes, times and ages in words. Pure.
+// Numbers, sizes, times and ages as text. Pure.
 
-/** What stands for a value that is not known. */
+/** Stands for an unknown value. */
 export const unknown = "–";
 
 /** A number in at most four characters and a letter: 0.4, 12, 3.4k, 12M.
@@ -44,7 +44,7 @@ export function duration(ms) {
   return Math.floor(s / 86_400) + " d " + Math.floor((s % 86_400) / 3600) + " h";
 }
 
-/** How long ago, in words that change rarely.
+/** How long ago, as text that changes rarely.
  * @param {number} time
  * @param {number} now */
 export function age(time, now) {
@@ -52,7 +52,7 @@ export function age(time, now) {
   return ms < 5000 ? "just now" : duration(ms < 60_000 ? Math.floor(ms / 1000) * 1000 : ms) + " ago";
 }
 
-/** The time of day, with the date when that is another day.
+/** The time of day, with the date if it is not today.
  * @param {number|string} time
  * @param {number} now */
 export function clock(time, now) {

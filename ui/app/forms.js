@@ -1,4 +1,4 @@
-// Creating, changing and deleting frontends and backends.
+// Dialogs that create, edit and delete frontends and backends.
 
 import { useEffect, useState } from "preact/hooks";
 import { BackendFields, FrontendFields } from "./objectfields.js";
@@ -15,7 +15,7 @@ import { go, pathOf } from "./router.js";
 const draftOf = { backend: backendDraft, frontend: frontendDraft };
 const bodyOf = /** @type {Record<Kind, (d: any) => any>} */ ({ backend: backendBody, frontend: frontendBody });
 
-/** @param {{kind: Kind, name?: string, onClose: () => void}} props name: of the one to change; none: a new one */
+/** @param {{kind: Kind, name?: string, onClose: () => void}} props name: of the object to edit; absent: create one */
 export function FormDialog({ kind, name, onClose }) {
   const [loaded, setLoaded] = useState(/** @type {{object: any, etag: string}|null} */ (name ? null : { object: undefined, etag: "" }));
   const [draft, setDraft] = useState(/** @type {any} */ (name ? null : draftOf[kind]()));
@@ -57,7 +57,7 @@ export function FormDialog({ kind, name, onClose }) {
   };
   const title = name ? `Edit ${kind} ${name}` : `New ${kind}`;
   const taken = error?.status === 412 && !name;
-  const errors = taken ? [{ path: "key", problem: `there is a ${kind} of this name already` }] : error?.fields ?? [];
+  const errors = taken ? [{ path: "key", problem: `a ${kind} with this name already exists` }] : error?.fields ?? [];
   const Fields = /** @type {any} */ (kind === "backend" ? BackendFields : FrontendFields);
   return html`<${Dialog} title=${title} wide busy=${busy} onClose=${onClose}>
     <form onSubmit=${submit} novalidate>
@@ -82,8 +82,8 @@ async function put(kind, key, body, headers) {
   if (!key) throw new Failure(400, { error: "the name is missing", fields: [{ path: "key", problem: "is missing", expected: "letters, digits and _ . : -" }] });
   const { data } = await call("PUT", address(`${kind}/${key}`), { body, headers });
   const took = format.duration(data.durationMs);
-  toast(data.applied ? { kind: "good", text: `${kind}/${key} is in effect (${data.path === "none" ? "nothing had to change" : data.path}, ${took}).` }
-    : { kind: "bad", text: `${kind}/${key} is stored, but not in effect yet: ${data.reason}`, seconds: 15 });
+  toast(data.applied ? { kind: "good", text: `${kind}/${key} is in effect (${{ none: "no change was necessary", runtime: "without a reload", reload: "with a reload" }[/** @type {string} */ (data.path)] ?? data.path}, ${took}).` }
+    : { kind: "bad", text: `${kind}/${key} is saved, but not in effect yet: ${data.reason}`, seconds: 15 });
 }
 
 /** @param {string} topic */
@@ -96,19 +96,19 @@ function servicesOf() {
   return (list("services").value ?? []).map((id) => object(id).value).filter(Boolean);
 }
 
-/** Somebody else changed the object meanwhile.
+/** Somebody else changed the object while the form was open.
  * @param {{kind: Kind, base: any, theirs: {data: any}, mine: any, onTheirs: () => void, onMine: () => void}} props */
 function Conflict({ kind, base, theirs, mine, onTheirs, onMine }) {
   const body = (/** @type {any} */ o) => bodyOf[kind](draftOf[kind](o));
   const done = changes(body(base), body(theirs.data));
   const table = (/** @type {{field: string, before: string, after: string}[]} */ rows) => html`<div class="scroll" tabindex="0" role="region" aria-label="Changes"><table>
-    <thead><tr><th scope="col">Field</th><th scope="col">Was</th><th scope="col">Is now</th></tr></thead>
+    <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">Now</th></tr></thead>
     <tbody>${rows.map((r) => html`<tr key=${r.field}><th scope="row">${r.field}</th><td><code>${r.before}</code></td><td><code>${r.after}</code></td></tr>`)}</tbody></table></div>`;
   return html`<div class="problem conflict" role="alert"><div>
-    <p><b>Somebody else changed this ${kind} while the form was open.</b> Nothing of yours was saved.</p>
-    ${done.length ? table(done) : html`<p class="muted">The fields are the same as before all the same.</p>`}
-    <p>Yours would make of it now: ${changes(body(theirs.data), bodyOf[kind](mine)).map((c) => c.field).join(", ") || "nothing else"}.</p>
-    <p class="actions"><${Button} onClick=${onTheirs}>Take theirs, drop mine</${Button}> <${Button} kind="danger" role="admin" onClick=${onMine}>Save mine over theirs</${Button}></p>
+    <p><b>Somebody else changed this ${kind} while the form was open.</b> Your changes are not saved.</p>
+    ${done.length ? table(done) : html`<p class="muted">No field differs from what you opened.</p>`}
+    <p>Saving yours would change: ${changes(body(theirs.data), bodyOf[kind](mine)).map((c) => c.field).join(", ") || "nothing"}.</p>
+    <p class="actions"><${Button} onClick=${onTheirs}>Discard mine, load theirs</${Button}> <${Button} kind="danger" role="admin" onClick=${onMine}>Overwrite theirs with mine</${Button}></p>
   </div></div>`;
 }
 
@@ -116,7 +116,7 @@ function Conflict({ kind, base, theirs, mine, onTheirs, onMine }) {
 export function DeleteDialog({ id, onClose }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
-  // Of what the question was about: it may change while it is asked.
+  // The ETag of the object shown: it may change while the dialog is open.
   const [etag] = useState(() => object(id).peek()?.etag);
   const remove = async () => {
     setBusy(true);
@@ -132,8 +132,8 @@ export function DeleteDialog({ id, onClose }) {
   };
   const kind = id.split("/")[0];
   return html`<${Dialog} title=${`Delete ${id}?`} busy=${busy} onClose=${onClose}>
-    <div class="body"><p>${kind === "frontend" ? "HAProxy stops listening at its addresses; connections under way end in their own time." : "Its section leaves haproxy.cfg. A backend that a frontend leads to cannot be deleted."}</p>
-      <p class="muted">The activity and the revisions keep what it was.</p>
+    <div class="body"><p>${kind === "frontend" ? "HAProxy stops listening at its addresses. Open connections are not interrupted." : "The backend is removed from haproxy.cfg. A backend that a frontend uses cannot be deleted."}</p>
+      <p class="muted">Activity and revisions keep its last definition.</p>
       <${Problem} error=${error} />
       ${error?.by?.length > 0 && html`<ul class="links">${error.by.map((/** @type {string} */ by) => html`<li key=${by}><a href=${pathOf(by)}>${by}</a></li>`)}</ul>`}</div>
     <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}><${Button} kind="danger" role="admin" busy=${busy} onClick=${remove}>Delete</${Button}></footer>

@@ -4,9 +4,8 @@ import { useEffect, useRef } from "preact/hooks";
 import { classes, html } from "./html.js";
 import { seriesOf, tick } from "./live.js";
 
-/** A line without axes of the last values of a series, drawn anew with each tick
- * while it can be seen. The numbers stand beside it, so it says nothing to
- * readers of the screen.
+/** A line of the last values of a series, without axes. It is drawn again with
+ * each tick while it is visible. Screen readers skip it: the numbers are beside it.
  * @param {{id?: string, name?: import("./series.js").Name, sum?: string[], bad?: boolean}} props id of one object, or several ids to be added up */
 export function Sparkline({ id, name = "requests", sum, bad }) {
   const ref = useRef(/** @type {HTMLCanvasElement|null} */ (null));
@@ -32,7 +31,7 @@ export function Sparkline({ id, name = "requests", sum, bad }) {
   return html`<canvas ref=${ref} class=${classes("spark", bad && "bad")} aria-hidden="true"></canvas>`;
 }
 
-/** The values of several objects added up, newest last.
+/** The sums of the values of several objects, newest last.
  * @param {string[]} ids
  * @param {import("./series.js").Name} name */
 function added(ids, name) {
@@ -67,7 +66,7 @@ function draw(canvas, values) {
   ctx.fillStyle = color;
   ctx.lineWidth = 1.5;
   ctx.lineJoin = "round";
-  ctx.globalAlpha = top ? 1 : 0.4; // nothing but zeros is no news
+  ctx.globalAlpha = top ? 1 : 0.4; // only zeros
   const x = (/** @type {number} */ i) => (i / (values.length - 1)) * width;
   const y = (/** @type {number} */ v) => height - 1.5 - (top ? v / top : 0) * (height - 3);
   for (const [from, to] of runs(values)) {
@@ -83,7 +82,7 @@ function draw(canvas, values) {
   }
 }
 
-/** The stretches of known values.
+/** The ranges of known values.
  * @param {Float64Array} values
  * @returns {[number, number][]} */
 function runs(values) {
@@ -101,7 +100,7 @@ function runs(values) {
   return out;
 }
 
-/** How good a share of healthy members is: green from 0.7, yellow above 0.4.
+/** The color of a share of healthy members: green from 0.7, yellow above 0.4, else red.
  * @param {number} healthy
  * @param {number} members */
 export function grade(healthy, members) {
@@ -109,13 +108,13 @@ export function grade(healthy, members) {
   return share >= 0.7 ? "good" : share > 0.4 ? "fair" : "bad";
 }
 
-/** Healthy members of all.
+/** A ring with the share of healthy members.
  * @param {{healthy: number|undefined, members: number, large?: boolean}} props */
 export function Donut({ healthy, members, large }) {
   const known = healthy !== undefined;
   const share = known && members ? Math.min(1, healthy / members) : 0;
   const around = 2 * Math.PI * 15;
-  const words = known ? `${healthy} of ${members} members healthy` : "health not known yet";
+  const words = known ? `${healthy} of ${members} members healthy` : "health unknown";
   return html`<svg class=${classes("donut", known && grade(healthy, members), large && "large")} viewBox="0 0 40 40" role="img" aria-label=${words}>
     <title>${words}</title>
     <circle class="track" cx="20" cy="20" r="15" />

@@ -1,10 +1,10 @@
-// haproxy.cfg in colors: each line as pieces of a kind. Pure.
+// Syntax highlighting of haproxy.cfg: each line becomes pieces with a kind. Pure.
 
 /** @typedef {{kind: string, text: string}} Piece kind: "" for plain text */
 
 const sections = /^(global|defaults|frontend|backend|listen|userlist|peers|resolvers|mailers|cache|program|http-errors|ring)\b/;
 
-/** The pieces of one line; together they are the line.
+/** Divides a line into pieces. Joined, they are the line.
  * @param {string} line
  * @returns {Piece[]} */
 export function highlight(line) {
@@ -24,7 +24,7 @@ function code(line) {
 }
 
 /** @param {string} text
- * @param {string} kind of what is nothing special
+ * @param {string} kind of text that matches nothing else
  * @returns {Piece[]} */
 function rest(text, kind) {
   /** @type {Piece[]} */
@@ -39,7 +39,7 @@ function rest(text, kind) {
   return out;
 }
 
-/** The word that begins at a place.
+/** The word that begins at an index.
  * @param {string} text
  * @param {number} at */
 function wordAt(text, at) {
@@ -47,7 +47,7 @@ function wordAt(text, at) {
   return /^\S*/.exec(text.slice(at))?.[0] ?? "";
 }
 
-/** Where a character stands outside of quotes; -1: nowhere.
+/** The index of a character outside quotes; -1: there is none.
  * @param {string} line
  * @param {string} character */
 function outsideQuotes(line, character) {

@@ -21,13 +21,13 @@ const paths = {
   remove: "M4 8h8",
 };
 
-/** An icon that says nothing to readers of the screen.
+/** An icon, hidden from screen readers.
  * @param {{name: keyof typeof paths}} props */
 export function Icon({ name }) {
   return html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=${paths[name]} /></svg>`;
 }
 
-/** The mark of the program. */
+/** The logo. */
 export function Mark() {
   return html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
     <rect width="32" height="32" rx="7" />

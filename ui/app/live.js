@@ -1,4 +1,4 @@
-// The connection to the stream, and signals of what came over it.
+// The connection to the stream, and signals for the objects that it delivers.
 
 import { batch, signal } from "@preact/signals";
 import { Model } from "./model.js";
@@ -9,26 +9,26 @@ import { Silence } from "./silence.js";
 
 export const model = new Model();
 
-/** state: "connecting" at first, then "live" or "lost"; since: when that began;
- * retry: when the next attempt is made, 0 while one is. */
+/** state: "connecting" at first, then "live" or "lost"; since: when that state
+ * began; retry: time of the next attempt, 0 during an attempt. */
 export const connection = signal({ state: "connecting", since: Date.now(), retry: 0 });
 
-/** What the server said of itself. */
+/** The hello message of the server. */
 export const hello = signal(/** @type {import("./types.js").Hello|null} */ (null));
 
-/** Grows with each tick of the statistics; for what draws series. */
+/** Increases with each tick of the statistics. Charts redraw when it changes. */
 export const tick = signal(0);
 
-/** The present, in the server's time, a second at a time. */
+/** The current time by the server's clock, updated every second. */
 export const now = signal(Date.now());
 
 /** @type {Map<string, AnySignal>} */
 const objects = new Map();
 /** @type {Map<string, import("@preact/signals").Signal<string[]|null>>} */
 const lists = new Map();
-let offset = 0; // of the server's clock from this one
+let offset = 0; // of the server's clock from the local one
 
-/** An object's signal; undefined while there is none.
+/** The signal of an object. Its value is undefined while the object does not exist.
  * @param {string} id
  * @returns {AnySignal} */
 export function object(id) {
@@ -45,8 +45,8 @@ function find(id) {
   return undefined;
 }
 
-/** An object of stat as it is, followed only while its row can be seen; else it is
- * as of when the set of objects changed last.
+/** A stat object, followed only while its row is visible. Otherwise the value is
+ * from the last change of the set of objects.
  * @param {string} id
  * @param {boolean} visible */
 export function follow(id, visible) {
@@ -55,7 +55,7 @@ export function follow(id, visible) {
   return visible ? s.value : s.peek();
 }
 
-/** The ids of a topic's objects; null before they are known.
+/** The ids of a topic's objects; null until the first state arrives.
  * @param {string} topic */
 export function list(topic) {
   let s = lists.get(topic);
@@ -75,7 +75,7 @@ export function seriesOf(id) {
 }
 
 /** @param {import("./types.js").Message} m */
-function take(m) {
+function receive(m) {
   const change = model.apply(m);
   if (m.time) offset = m.time - Date.now();
   batch(() => {
@@ -103,7 +103,7 @@ function greet() {
   if (before && model.hello && before.version !== model.hello.version) stale.value = true;
 }
 
-/** The agent is another version than the one that this page came from. */
+/** The agent has another version than this page. */
 export const stale = signal(false);
 
 function connect() {
@@ -113,11 +113,11 @@ function connect() {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const ws = new WebSocket(`${scheme}//${location.host}/streams`, "thalassa.v1");
   socket = ws;
-  silence.broken(Date.now());
+  silence.heardFrom(Date.now());
   ws.onmessage = (e) => {
-    silence.broken(Date.now());
+    silence.heardFrom(Date.now());
     const m = JSON.parse(e.data);
-    take(m);
+    receive(m);
     if (m.type === "hello") ws.send(JSON.stringify(model.subscription(wanted(m.topics))));
   };
   ws.onclose = () => {
@@ -139,29 +139,28 @@ function lost() {
     state: before.state === "connecting" && attempt < 2 ? "connecting" : "lost",
     since: before.state === "lost" ? before.since : silence.heard || Date.now(), retry: Date.now() + wait,
   };
-  timer = setTimeout(again, wait);
+  timer = setTimeout(reconnect, wait);
 }
 
-/** Connects again, unless it turns out that a token is needed. */
-async function again() {
+/** Connects again, unless the agent now requires a token. */
+async function reconnect() {
   if (socket) return;
   await identify();
   if (identity.peek()) connect();
   else lost();
 }
 
-/** Tries at once rather than at the next turn. */
+/** Connects now instead of at the next attempt. */
 export function retry() {
   if (socket || !identity.peek()) return;
   attempt = 0;
   connect();
 }
 
-/** Looks whether the agent is still there: asking again for what is followed makes
- * it answer. */
-function watch() {
+/** Checks that the agent still answers: a repeated subscription makes it answer. */
+function checkSilence() {
   if (!socket || socket.readyState !== WebSocket.OPEN || !model.hello) return;
-  switch (silence.turn(Date.now())) {
+  switch (silence.check(Date.now())) {
     case "ask":
       socket.send(JSON.stringify(model.subscription(wanted(model.hello.topics))));
       break;
@@ -172,12 +171,12 @@ function watch() {
   }
 }
 
-/** Connects and stays connected. */
+/** Connects, and reconnects whenever the connection is lost. */
 export function begin() {
   setInterval(() => {
     now.value = Date.now() + offset;
     if (connection.peek().state === "live") tick.value++;
-    watch();
+    checkSilence();
   }, 1000);
   addEventListener("online", retry);
   document.addEventListener("visibilitychange", () => document.hidden || retry());
@@ -187,7 +186,7 @@ export function begin() {
   });
 }
 
-/** Ends the connection, when nobody is logged in any more. */
+/** Closes the connection after a logout. */
 function end() {
   clearTimeout(timer);
   if (!socket) return;

@@ -5,7 +5,7 @@ import { Button, Problem, Title } from "./parts.js";
 import { go, route } from "./router.js";
 import { login } from "./session.js";
 
-/** Asks for a token, and goes where the person wanted to. */
+/** The login form. After the login it opens the page that was requested. */
 export function Login() {
   const [token, setToken] = useState("");
   const [busy, setBusy] = useState(false);
@@ -28,7 +28,7 @@ export function Login() {
     <form onSubmit=${submit}>
       <${Mark} />
       <${Title}>Log in to Thalassa</${Title}>
-      <p class="muted">Use one of the tokens of this load balancer's token file. The browser keeps a session instead of the token.</p>
+      <p class="muted">Enter a token from this load balancer's token file. The browser stores a session, not the token.</p>
       <div class=${error ? "field bad" : "field"}>
         <label for="token">Token</label>
         <input id="token" type="password" autocomplete="current-password" required autofocus aria-describedby=${error ? "token-problem" : undefined}

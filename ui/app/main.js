@@ -18,7 +18,7 @@ if (root) {
   render(html`<${App} />`, root);
 }
 
-/** Asks until the agent says who this is: it may be starting just now. */
+/** Asks who is logged in until the agent answers: it may be starting. */
 async function start() {
   if (!(await identify())) setTimeout(start, 1000);
 }

@@ -11,14 +11,14 @@ import { valuesOf } from "./series.js";
 
 /** @typedef {import("./types.js").Member} Member */
 
-/** The id of a member's object of stat.
+/** The id of a member's stat object.
  * @param {string} backend
  * @param {Member} m */
 export function statID(backend, m) {
   return `stat/backend/${backend}/${m.host.includes(":") ? `[${m.host}]` : m.host}:${m.port}`;
 }
 
-/** @param {{backend: import("./types.js").Backend, full?: boolean}} props full: with what there is room for on a page of its own */
+/** @param {{backend: import("./types.js").Backend, full?: boolean}} props full: with the columns that only the page of a backend has room for */
 export function Members({ backend, full }) {
   const members = [...(backend.members ?? [])].sort((a, b) => (a.version ?? "").localeCompare(b.version ?? "", "en", { numeric: true })); // stable: by address within a version
   if (members.length === 0) {
@@ -32,7 +32,7 @@ export function Members({ backend, full }) {
         <th scope="col">Member</th>${several && html`<th scope="col">Version</th>`}<th scope="col">Status</th><th scope="col">Check</th>
         <th scope="col" class="number">Weight</th><th scope="col" class="number rate">${tcp ? "Conn./s" : "Req./s"}</th>
         <th scope="col" class="number">Conn.</th><th scope="col" class="number">Errors/s</th><th scope="col" class="number">${tcp ? "Session" : "Response"}</th>
-        ${full && html`<th scope="col" class="number">Out</th><th scope="col">Known as</th>`}
+        ${full && html`<th scope="col" class="number">Bytes out</th><th scope="col">Instance</th>`}
       </tr></thead>
       <tbody>${members.map((m) => html`<${Row} key=${m.host + ":" + m.port} backend=${backend.key} member=${m} several=${several} tcp=${tcp} full=${full} />`)}</tbody>
     </table>
@@ -41,11 +41,11 @@ export function Members({ backend, full }) {
 
 /** @param {import("./types.js").Backend} b */
 function whyNone(b) {
-  if (b.type !== "dynamic") return "This backend lists none.";
+  if (b.type !== "dynamic") return "No addresses are configured.";
   const of = b.version ?? Object.keys(b.versions ?? {}).join(", ");
   return object("service/" + b.name).value?.known === false
-    ? `Consul has not answered about ${b.name} yet. Requests are answered with 503 until it names a healthy instance of ${of}.`
-    : `Consul has no healthy instance of ${b.name} ${of}. Requests are answered with 503 until there is one.`;
+    ? `Consul has not answered for ${b.name} yet. Requests get a 503 until Consul lists a healthy instance of ${of}.`
+    : `Consul has no healthy instance of ${b.name} ${of}. Requests get a 503 until there is one.`;
 }
 
 /** @param {{backend: string, member: Member, several: boolean, tcp: boolean, full?: boolean}} props */
@@ -60,18 +60,18 @@ function Row({ backend, member: m, several, tcp, full }) {
   return html`<tr ref=${ref}>
     <th scope="row"><span class="address">${m.host.includes(":") ? `[${m.host}]` : m.host}:${m.port}</span></th>
     ${several && html`<td><${Badge} title=${m.version}>${m.version}</${Badge}></td>`}
-    <td><${Badge} kind=${statusKind(stat?.status)}>${stat?.status ?? "not in use"}</${Badge}></td>
+    <td><${Badge} kind=${statusKind(stat?.status)}>${stat?.status ?? "not in HAProxy"}</${Badge}></td>
     <td><${Check} check=${stat?.check} />${full && since ? html` <span class="muted">${format.age(since, now.peek())}</span>` : ""}</td>
     <td class="number">${format.number(stat?.weight)}</td>
     <td class="number rate"><${Sparkline} id=${stat?.id} /><span>${format.number(values?.requests)}</span></td>
     <td class="number">${format.number(values?.connections)}</td>
     <td class=${classes("number", values && values.errors > 0 && "bad")}>${format.number(values?.errors)}</td>
     <td class="number">${meanTime(stat, tcp)}</td>
-    ${full && html`<td class="number">${format.bytes(values?.bytesOut)}/s</td><td class="muted">${about || format.unknown}</td>`}
+    ${full && html`<td class="number">${values && !Number.isNaN(values.bytesOut) ? format.bytes(values.bytesOut) + "/s" : format.unknown}</td><td class="muted">${about || format.unknown}</td>`}
   </tr>`;
 }
 
-/** The result of the last check in HAProxy's words, and in everybody's.
+/** The result of the last check: HAProxy's code, with an explanation as tooltip.
  * @param {{check: import("./types.js").Stat["check"]}} props */
 function Check({ check }) {
   if (!check?.status) return html`<span class="muted">${format.unknown}</span>`;
@@ -83,10 +83,10 @@ function Check({ check }) {
 export function explain(status) {
   /** @type {Record<string, string>} */
   const words = {
-    L4OK: "the port takes connections", L4TOUT: "connecting took too long", L4CON: "the connection was refused",
-    L6OK: "TLS works", L6TOUT: "TLS took too long", L6RSP: "TLS failed", L7OK: "the check was answered well",
-    L7OKC: "the check was answered well", L7TOUT: "the check was not answered in time", L7RSP: "the check was answered with nonsense",
-    L7STS: "the check was answered with an error", INI: "not checked yet", SOCKERR: "no socket for the check",
+    L4OK: "connection accepted", L4TOUT: "connection timed out", L4CON: "connection failed",
+    L6OK: "TLS handshake succeeded", L6TOUT: "TLS handshake timed out", L6RSP: "TLS handshake failed", L7OK: "check passed",
+    L7OKC: "check passed conditionally", L7TOUT: "no response in time", L7RSP: "invalid response",
+    L7STS: "error response", INI: "not checked yet", SOCKERR: "socket error",
   };
   return words[status.replace(/^\* /, "")] ?? "";
 }

@@ -1,26 +1,26 @@
-// What the stream has said: topics of objects, and a series per object of stat.
-// It knows no network, no clock and no page, so that it can be tested alone.
+// The data that the stream delivered: topics of objects, and a series for each
+// stat object. It uses no network, clock or page, so that tests need none.
 
 import { Series, valuesOf } from "./series.js";
 
 /** @typedef {import("./types.js").Message} Message
  *  @typedef {import("./types.js").Hello} Hello */
 
-/** Events kept; older ones are asked for when somebody looks at them. */
+/** Events kept in memory. The activity page loads older ones. */
 export const maxEvents = 500;
 
-/** What a message changed: ids of objects, and the topics whose sets of ids did.
+/** What a message changed: ids of objects, and topics whose set of ids changed.
  * @typedef {{ids: Set<string>, topics: Set<string>, hello: boolean}} Change */
 
 export class Model {
   constructor() {
     /** @type {Hello|null} */
     this.hello = null;
-    this.seq = 0; // up to which everything is known; 0: not all states are
+    this.seq = 0; // everything up to it is known; 0: some states are not
     this.epoch = "";
-    /** @type {Map<string, number>} the number of each topic's state */
+    /** @type {Map<string, number>} the seq of each topic's state */
     this.states = new Map();
-    this.time = 0; // of the server, of its last message with one
+    this.time = 0; // server time of the last message with a time
     /** @type {Map<string, Map<string, any>>} by topic, by id */
     this.topics = new Map();
     /** @type {Map<string, Series>} by id */
@@ -35,14 +35,14 @@ export class Model {
     return objects;
   }
 
-  /** The first message of a connection: what is wanted, and what is known.
+  /** The subscription: the topics wanted, and from where to resume.
    * @param {string[]} topics */
   subscription(topics) {
     const resume = this.epoch && this.seq ? { epoch: this.epoch, seq: this.seq } : {};
     return { type: "subscribe", topics, ...resume };
   }
 
-  /** Takes a message in.
+  /** Applies a message of the stream.
    * @param {Message} m
    * @returns {Change} */
   apply(m) {
@@ -65,8 +65,8 @@ export class Model {
     return change;
   }
 
-  /** Notes from where to go on: after a delta that goes on with no state. It is
-   * only sent when all states are there whole; a state may have been cut off.
+  /** Notes from where a new connection resumes. A delta proves that every state
+   * arrived; a state alone may have been cut off.
    * @param {Message} m */
   note(m) {
     const topic = m.topic ?? "", seq = m.seq ?? 0;
@@ -80,7 +80,7 @@ export class Model {
   /** @param {Hello} hello */
   greet(hello) {
     if (this.epoch !== hello.epoch) {
-      this.seq = 0; // another process counts anew
+      this.seq = 0; // another process starts counting at 0
       this.states.clear();
     }
     this.hello = hello;
@@ -151,7 +151,7 @@ export class Model {
   }
 }
 
-/** Fields of nested objects, too, come one by one.
+/** A delta of stat contains single fields, also of nested objects.
  * @param {any} known
  * @param {any} fields */
 function mergeFields(known, fields) {

@@ -1,4 +1,4 @@
-// What must not be missed: nothing in effect, HAProxy gone, services held or
+// Notices of problems: HAProxy down, a revision not in effect, services held or
 // stale.
 
 import { useState } from "preact/hooks";
@@ -16,13 +16,13 @@ export function Notices() {
   const stale = services.filter((s) => s.stale && !s.hold && s.known);
   const unknown = services.filter((s) => !s.known);
   return html`<div class="notices">
-    ${status && !status.haproxy.running && !status.haproxy.idle && html`<${Notice} kind="bad" title="HAProxy is not running">No traffic is served by this node. The agent starts HAProxy where that is its task; otherwise start it.</${Notice}>`}
-    ${status?.problem && html`<${Notice} kind="bad" title="Not everything that was asked for is in effect">${sentence(status.problem)}</${Notice}>`}
-    ${status?.haproxy.lost && html`<${Notice} kind="fair" title="A control path of HAProxy is lost">${sentence(status.haproxy.lost)}</${Notice}>`}
+    ${status && !status.haproxy.running && !status.haproxy.idle && html`<${Notice} kind="bad" title="HAProxy is not running">This node serves no traffic. If the agent starts HAProxy here, it will try again; otherwise start HAProxy yourself.</${Notice}>`}
+    ${status?.problem && html`<${Notice} kind="bad" title="The latest configuration is not in effect">${sentence(status.problem)}</${Notice}>`}
+    ${status?.haproxy.lost && html`<${Notice} kind="fair" title="A control socket of HAProxy is lost">${sentence(status.haproxy.lost)}</${Notice}>`}
     ${held.map((s) => html`<${Held} key=${s.id} service=${s} />`)}
     ${stale.length > 0 && html`<${Stale} services=${stale} />`}
-    ${unknown.length > 0 && html`<${Notice} kind="info" title=${`Consul has not answered yet about ${names(unknown)}`}>
-      ${sentence(unknown.find((s) => s.stale)?.stale ?? "backends of these services have no members until it has")}</${Notice}>`}
+    ${unknown.length > 0 && html`<${Notice} kind="info" title=${`Consul has not answered yet for ${names(unknown)}`}>
+      ${sentence(unknown.find((s) => s.stale)?.stale ?? "backends of these services have no members until then")}</${Notice}>`}
   </div>`;
 }
 
@@ -39,16 +39,16 @@ export function Notice({ kind, title, children, actions }) {
   </section>`;
 }
 
-/** Consul does not confirm what it said; the members stay.
+/** Consul does not confirm these services; their members stay in use.
  * @param {{services: import("./types.js").Service[]}} props */
 function Stale({ services }) {
   const seen = Math.min(...services.map((s) => Date.parse(s.seen ?? "") || Infinity));
   return html`<${Notice} kind="fair" title=${`Discovery is stale: ${names(services)}`}>
-    The last good members stay in use${Number.isFinite(seen) ? `; confirmed ${format.age(seen, now.value)}` : ""}. ${sentence(services[0].stale ?? "")}
+    The last good members stay in use${Number.isFinite(seen) ? `; last confirmed ${format.age(seen, now.value)}` : ""}. ${sentence(services[0].stale ?? "")}
   </${Notice}>`;
 }
 
-/** So many instances went away at once that the agent kept them.
+/** Many instances disappeared at once, and the agent keeps them in use.
  * @param {{service: import("./types.js").Service}} props */
 function Held({ service }) {
   const [asking, setAsking] = useState(false);
@@ -60,7 +60,7 @@ function Held({ service }) {
     try {
       await call("POST", `/services/${encodeURIComponent(service.service)}/accept`, { body: {} });
       setAsking(false);
-      toast({ text: `What Consul says about ${service.service} is accepted.`, kind: "good" });
+      toast({ text: `Consul's list for ${service.service} is accepted.`, kind: "good" });
     } catch (failure) {
       setError(failure);
     } finally {
@@ -70,9 +70,9 @@ function Held({ service }) {
   const time = (/** @type {any} */ t) => format.clock(t, now.value);
   return html`<${Notice} kind="bad" title=${`Service ${service.service} is held`}
     actions=${html`<${Button} role="deploy" kind="danger" onClick=${() => setAsking(true)}>Accept…</${Button}>`}>
-    ${lost ? html`<b>${format.count(lost, "instance")}</b> that Consul does not list any more ${lost === 1 ? "stays" : "stay"} in use` : "Its instances stay in use"}${since ? ` since ${time(since)}` : ""}. ${[reason, doubt].filter(Boolean).map((r) => sentence(r ?? "")).join(" ")} ${until && new Date(until).getTime() > 0 ? `Consul is believed at ${time(until)} at the latest.` : "Time alone does not settle it."}
-    ${asking && html`<${Dialog} title=${`Accept what Consul says about ${service.service}?`} busy=${busy} onClose=${() => setAsking(false)}>
-      <div class="body"><p>HAProxy gets the members that Consul has now. Those that Consul does not have any more get no new requests.</p><${Problem} error=${error} /></div>
+    ${lost ? html`<b>${format.count(lost, "instance")}</b> that Consul no longer lists ${lost === 1 ? "stays" : "stay"} in use` : "Its instances stay in use"}${since ? ` since ${time(since)}` : ""}. ${[reason, doubt].filter(Boolean).map((r) => sentence(r ?? "")).join(" ")} ${until && new Date(until).getTime() > 0 ? `Held until ${time(until)} at the latest.` : "Held until Consul confirms it, or until you accept it."}
+    ${asking && html`<${Dialog} title=${`Accept Consul's list for ${service.service}?`} busy=${busy} onClose=${() => setAsking(false)}>
+      <div class="body"><p>HAProxy uses the members that Consul lists now. Members that Consul no longer lists get no new requests.</p><${Problem} error=${error} /></div>
       <footer><${Button} onClick=${() => setAsking(false)}>Cancel</${Button}><${Button} kind="danger" role="deploy" busy=${busy} onClick=${accept}>Accept</${Button}></footer>
     </${Dialog}>`}
   </${Notice}>`;

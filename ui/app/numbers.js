@@ -1,4 +1,4 @@
-// The numbers of one object, as rows and tiles show them.
+// Statistics of one object for rows and tiles.
 
 import * as format from "./format.js";
 import { classes, html } from "./html.js";
@@ -7,7 +7,7 @@ import { valuesOf } from "./series.js";
 
 /** @typedef {import("./types.js").Stat} Stat */
 
-/** A number with its unit and name below.
+/** A number with its label.
  * @param {{label: string, value: any, kind?: string, children?: any, class?: string}} props */
 export function Figure({ label, value, kind = "", children, class: extra }) {
   return html`<div class=${classes("figure", kind, extra)}><span class="value">${value}</span><span class="name">${label}</span>${children}</div>`;
@@ -21,27 +21,27 @@ export function Figures({ stat, tcp, responses = true }) {
   return html`<div class="figures">
     <div class="figure wide"><${Sparkline} id=${stat?.id} /><span class="value">${format.number(values?.requests)}</span>
       <span class="name">${tcp ? "connections/s" : "requests/s"}</span></div>
-    <${Figure} label="connections" value=${html`${format.number(c?.current)}<small title="most at once"> / ${format.number(c?.max)}</small>`} />
+    <${Figure} label="connections" value=${html`${format.number(c?.current)}<small title="Peak"> / ${format.number(c?.max)}</small>`} />
     <${Figure} label="errors/s" kind=${values && values.errors > 0 ? "bad" : ""} value=${format.number(values?.errors)} />
     ${responses && html`<${Figure} label=${tcp ? "session" : "response"} value=${meanTime(stat, tcp)} />`}
   </div>`;
 }
 
-/** HAProxy's mean time to a response; in mode tcp, which has none, of a session. A
- * request's total time says little of the server: it has the transfer in it.
+/** HAProxy's mean response time; in mode tcp, the mean session time. The total time
+ * of a request is not used: it includes the transfer.
  * @param {Stat|undefined} stat
  * @param {boolean} [tcp] */
 export function meanTime(stat, tcp) {
   return format.duration(tcp ? stat?.timesMs?.total : stat?.timesMs?.response);
 }
 
-/** HAProxy's word about a proxy, without the counts of lines that a backend's has.
+/** HAProxy's status of a proxy, without the counts that a backend's status has.
  * @param {Stat|undefined} stat */
 export function statusOf(stat) {
   return stat?.status?.replace(/ \(.*\)$/, "");
 }
 
-/** The class of a color for HAProxy's word about a server.
+/** The color class for HAProxy's status of a server.
  * @param {string|undefined} status e.g. "UP", "UP 1/3", "DOWN", "MAINT", "no check" */
 export function statusKind(status) {
   if (!status) return "";

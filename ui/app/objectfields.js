@@ -1,4 +1,4 @@
-// The fields of a backend and of a frontend, with HAProxy's words explained.
+// The form fields of a backend and of a frontend, with explanations.
 
 import { Field, More, Repeated } from "./fields.js";
 import { operations, operationWords } from "./draft.js";
@@ -17,13 +17,13 @@ export function BackendFields({ draft: d, isNew, errors, onChange, services }) {
   const service = services.find((s) => s.service === d.name);
   const versions = (service?.versions ?? []).map((v) => v.version);
   return html`
-    ${isNew && field("key", "key", { label: "Name", required: true, placeholder: "live", hint: "Frontends name the backend by this. Letters, digits and _ . : -" })}
-    ${field("type", "type", { label: "Members come from", options: [["dynamic", "Consul: the healthy instances of a service"], ["static", "a list of addresses"]] })}
+    ${isNew && field("key", "key", { label: "Name", required: true, placeholder: "live", hint: "Frontends refer to the backend by this name. Letters, digits and _ . : -" })}
+    ${field("type", "type", { label: "Members from", options: [["dynamic", "Consul: healthy instances of a service"], ["static", "Static: a list of addresses"]] })}
     ${d.type === "dynamic" ? html`<div class="pair">
       ${field("name", "name", { label: "Consul service", required: true, list: services.map((s) => s.service), placeholder: "shop" })}
       ${d.versions ? html`<div class="field"><span class="label">Versions</span><p>${describe(d)}</p>
-          <p class="hint">Traffic is divided. The switch changes the parts. <button type="button" class="button link" onClick=${() => onChange({ versions: undefined, version: Object.keys(d.versions)[0] })}>Use one version</button></p></div>`
-        : field("version", "version", { label: "Version", required: true, list: versions, placeholder: "1.0.0", hint: "An instance's service meta version, or a tag." })}</div>`
+          <p class="hint">Traffic is divided. Use the version button to change the shares. <button type="button" class="button link" onClick=${() => onChange({ versions: undefined, version: Object.keys(d.versions)[0] })}>Use one version</button></p></div>`
+        : field("version", "version", { label: "Version", required: true, list: versions, placeholder: "1.0.0", hint: "The version in an instance's service meta, or one of its tags." })}</div>`
       : html`<${Repeated} title="Members" add="Add a member" items=${d.members} fresh=${() => ({ host: "", port: "" })} name=${(/** @type {number} */ i) => `member ${i + 1}`}
           onChange=${(/** @type {any[]} */ members) => onChange({ members })}>
           ${(/** @type {any} */ m, /** @type {any} */ set, /** @type {number} */ i) => html`
@@ -31,18 +31,18 @@ export function BackendFields({ draft: d, isNew, errors, onChange, services }) {
             <${Field} compact number path=${`members[${i}].port`} label="Port" value=${m.port} errors=${errors} placeholder="8080" onChange=${(/** @type {string} */ port) => set({ port })} />`}
         </${Repeated}>`}
     <div class="pair">
-      ${field("mode", "mode", { label: "Mode", options: [["http", "http: HAProxy reads requests"], ["tcp", "tcp: HAProxy passes bytes on"]] })}
-      ${field("balance", "balance", { label: "Balance", list: balances, hint: html`Which member gets the next request. <b>roundrobin</b>: in turns. <b>leastconn</b>: the one with the fewest connections, good for long ones. <b>source</b>: by the client's address. <b>uri</b>: by the path, good for caches.` })}
+      ${field("mode", "mode", { label: "Mode", options: [["http", "http: HAProxy processes HTTP requests"], ["tcp", "tcp: HAProxy forwards connections"]] })}
+      ${field("balance", "balance", { label: "Balance", list: balances, hint: html`Which member gets the next request. <b>roundrobin</b>: in turn. <b>leastconn</b>: the one with the fewest connections; good for long connections. <b>source</b>: by client address. <b>uri</b>: by path; good for caches.` })}
     </div>
-    ${field("health", "checked", { label: "Health check", options: [["tcp", "connect to the port every 2 s"], ["http", "ask for a page"]], hint: "A member that fails its check gets no requests." })}
+    ${field("health", "checked", { label: "Health check", options: [["tcp", "TCP: connect to the port every 2 s"], ["http", "HTTP: send a request"]], hint: "A member whose checks fail gets no requests." })}
     ${d.checked === "http" && html`<div class="pair">
       ${field("health.method", "method", { label: "Method", list: ["GET", "HEAD", "OPTIONS"] })}
-      ${field("health.uri", "uri", { label: "Path", placeholder: "/healthz", hint: "Healthy is an answer of 2xx or 3xx." })}
+      ${field("health.uri", "uri", { label: "Path", placeholder: "/healthz", hint: "A response with status 2xx or 3xx is healthy." })}
       ${field("health.httpVersion", "httpVersion", { label: "HTTP version", options: [["HTTP/1.0", "HTTP/1.0"], ["HTTP/1.1", "HTTP/1.1, needs a Host header"]] })}
-      ${field("health.interval", "interval", { label: "Every … ms", number: true })}</div>`}
+      ${field("health.interval", "interval", { label: "Interval in ms", number: true })}</div>`}
     <${More} title="Host header and raw lines" open=${Boolean(d.host || d.natives)}>
-      ${field("host", "host", { label: "Host header", placeholder: "the client's", hint: "Sent to members instead of what the client sent." })}
-      ${field("natives", "natives", { label: "Raw lines for haproxy.cfg", lines: 4, code: true, hint: "One a line, as HAProxy's manual has them; HAProxy proves them before they take effect." })}
+      ${field("host", "host", { label: "Host header", placeholder: "unchanged", hint: "Replaces the client's Host header in requests to members." })}
+      ${field("natives", "natives", { label: "Raw lines for haproxy.cfg", lines: 4, code: true, hint: "One directive per line, in HAProxy's syntax. HAProxy checks them before they take effect." })}
     </${More}>`;
 }
 
@@ -53,24 +53,24 @@ export function FrontendFields({ draft: d, isNew, errors, onChange, backends }) 
   const choices = (/** @type {string} */ none, /** @type {string} */ value) => /** @type {[string, string][]} */ ([["", none], ...[...new Set([...backends, ...(value ? [value] : [])])].map((b) => [b, b])]);
   return html`
     ${isNew && field("key", "key", { label: "Name", required: true, placeholder: "web", hint: "Letters, digits and _ . : -" })}
-    ${field("bind", "bind", { label: "Bind", required: true, placeholder: "*:80", hint: "Where HAProxy listens: host:port, several with commas. * is every address; IPv6 stands in brackets." })}
+    ${field("bind", "bind", { label: "Bind", required: true, placeholder: "*:80", hint: "Where HAProxy listens: host:port, several separated by commas. * is every address; write IPv6 addresses in brackets." })}
     <div class="pair">
-      ${field("backend", "backend", { label: "Default backend", options: choices(d.rules.length ? "none: rules only" : "choose…", d.backend), hint: "Gets what no rule takes." })}
-      ${field("mode", "mode", { label: "Mode", options: [["http", "http: HAProxy reads requests"], ["tcp", "tcp: HAProxy passes bytes on"]] })}
+      ${field("backend", "backend", { label: "Default backend", options: choices(d.rules.length ? "none (rules only)" : "choose…", d.backend), hint: "Gets requests that match no rule." })}
+      ${field("mode", "mode", { label: "Mode", options: [["http", "http: HAProxy processes HTTP requests"], ["tcp", "tcp: HAProxy forwards connections"]] })}
     </div>
-    ${d.mode === "http" && html`<${Repeated} ordered title="Rules" hint="From the top; the first that fits decides. A value may hold several patterns with blanks between them." add="Add a rule"
+    ${d.mode === "http" && html`<${Repeated} ordered title="Rules" hint="Checked from top to bottom; the first match decides. A value can contain several patterns, separated by spaces." add="Add a rule"
       items=${d.rules} fresh=${() => ({ type: "path", operation: "path_beg", value: "", backend: backends[0] ?? "" })} name=${(/** @type {number} */ i) => `rule ${i + 1}`} onChange=${(/** @type {any[]} */ rules) => onChange({ rules })}>
       ${(/** @type {any} */ r, /** @type {any} */ set, /** @type {number} */ i) => html`
-        <${Field} compact path=${`rules[${i}].type`} label="Looks at" value=${r.type} errors=${errors} options=${[["path", "path"], ["url", "whole URL"], ["header", "a header"]]}
+        <${Field} compact path=${`rules[${i}].type`} label="Match on" value=${r.type} errors=${errors} options=${[["path", "path"], ["url", "URL"], ["header", "header"]]}
           onChange=${(/** @type {string} */ type) => set({ type, operation: operations[type][type === "header" ? 0 : 1], header: type === "header" ? "host" : undefined })} />
         ${r.type === "header" && html`<${Field} compact path=${`rules[${i}].header`} label="Header" value=${r.header ?? ""} errors=${errors} onChange=${(/** @type {string} */ header) => set({ header })} />`}
-        <${Field} compact path=${`rules[${i}].operation`} label="That" value=${r.operation} errors=${errors} options=${operations[r.type].map((o) => [o, operationWords(o)])} onChange=${(/** @type {string} */ operation) => set({ operation })} />
+        <${Field} compact path=${`rules[${i}].operation`} label="Condition" value=${r.operation} errors=${errors} options=${operations[r.type].map((o) => [o, operationWords(o)])} onChange=${(/** @type {string} */ operation) => set({ operation })} />
         <${Field} compact path=${`rules[${i}].value`} label="Value" value=${r.value} errors=${errors} placeholder="/api" onChange=${(/** @type {string} */ value) => set({ value })} />
-        <${Field} compact path=${`rules[${i}].backend`} label="Goes to" value=${r.backend} errors=${errors} options=${choices("choose…", r.backend)} onChange=${(/** @type {string} */ backend) => set({ backend })} />`}
+        <${Field} compact path=${`rules[${i}].backend`} label="Backend" value=${r.backend} errors=${errors} options=${choices("choose…", r.backend)} onChange=${(/** @type {string} */ backend) => set({ backend })} />`}
     </${Repeated}>`}
     <${More} title="Keep-alive, registration and raw lines" open=${Boolean(d.natives || d.register || d.keepalive !== "default" || errors.some((e) => /^(natives|register|keepalive)/.test(e.path)))}>
-      ${d.mode === "http" && field("keepalive", "keepalive", { label: "Keep-alive", options: [["default", "default: connections stay open on both sides"], ["server-close", "server-close: open to clients, closed to members after each answer"], ["close", "close: closed on both sides after each answer"]] })}
-      ${field("register.name", "register", { label: "Register in Consul as", placeholder: "not registered", hint: "Announces this frontend as a service of its own." })}
-      ${field("natives", "natives", { label: "Raw lines for haproxy.cfg", lines: 4, code: true, hint: "One a line, as HAProxy's manual has them; HAProxy proves them before they take effect." })}
+      ${d.mode === "http" && field("keepalive", "keepalive", { label: "Keep-alive", options: [["default", "default: keep connections open on both sides"], ["server-close", "server-close: close connections to members after each response"], ["close", "close: close both sides after each response"]] })}
+      ${field("register.name", "register", { label: "Register in Consul as", placeholder: "not registered", hint: "Registers this frontend in Consul as a service of this name." })}
+      ${field("natives", "natives", { label: "Raw lines for haproxy.cfg", lines: 4, code: true, hint: "One directive per line, in HAProxy's syntax. HAProxy checks them before they take effect." })}
     </${More}>`;
 }

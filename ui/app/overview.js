@@ -1,4 +1,4 @@
-// Every frontend and backend with live numbers.
+// The overview: every frontend and backend with live statistics.
 
 import { useMemo } from "preact/hooks";
 import { BackendRow, FrontendRow } from "./rows.js";
@@ -15,7 +15,7 @@ import { query, route } from "./router.js";
 import { total, valuesOf } from "./series.js";
 import { chosen, filters } from "./filter.js";
 
-/** So many backends or fewer show their members at once. */
+/** Up to this number of backends, each shows its members at first. */
 const fewBackends = 6;
 
 export function Overview() {
@@ -38,17 +38,17 @@ export function Overview() {
     <${Tiles} frontends=${frontends} backends=${backends} />
     ${all === 0 ? html`<${First} />` : html`
       <${Toolbar} text=${text} only=${only} shown=${all - hidden} all=${all} />
-      ${hidden === all && html`<${Empty} title="Nothing fits"><${Button} kind="link" onClick=${() => query({ q: null, show: null })}>Show all</${Button}></${Empty}>`}
+      ${hidden === all && html`<${Empty} title="No matches"><${Button} kind="link" onClick=${() => query({ q: null, show: null })}>Show all</${Button}></${Empty}>`}
       <${List} title="Frontends" all=${frontends} shown=${shownFrontends} filtered=${Boolean(text) || only !== "all"}
-        empty="Nothing listens yet. A frontend takes requests at an address and hands them to a backend.">
+        empty="No frontends yet. A frontend accepts requests at an address and sends them to a backend.">
         ${shownFrontends.map((f) => html`<${FrontendRow} key=${f.id} id=${f.id} />`)}</${List}>
       <${List} title="Backends" all=${backends} shown=${shownBackends} filtered=${Boolean(text) || only !== "all"}
-        empty="There is nowhere to send requests yet. A backend is a set of members, from Consul or listed.">
+        empty="No backends yet. A backend is a set of members, from Consul or from a list.">
         ${shownBackends.map((b) => html`<${BackendRow} key=${b.id} id=${b.id} open=${backends.length <= fewBackends} />`)}</${List}>`}
     ${(create === "backend" || create === "frontend") && html`<${FormDialog} kind=${create} onClose=${() => query({ new: null })} />`}`;
 }
 
-/** The objects of a topic, sorted by key; null before they are known.
+/** The objects of a topic, sorted by key; null until they are known.
  * @param {string} topic
  * @returns {any[]|null} */
 export function objectsOf(topic) {
@@ -56,9 +56,8 @@ export function objectsOf(topic) {
   return useMemo(() => ids && [...ids].sort((a, b) => a.localeCompare(b, "en", { numeric: true })), [ids])?.map((id) => object(id).value).filter(Boolean) ?? null;
 }
 
-/** What filters look at beside the object itself. It is looked up without
- * following it: the filter of problems is applied anew with each tick of the
- * clock only when it is on.
+/** What the filters need besides the object: its statistics and its service. The
+ * page follows neither of them; the problems filter runs once a second instead.
  * @param {any} o */
 function contextOf(o) {
   if (route.peek().query.get("show") === "problems") void now.value;
@@ -89,7 +88,7 @@ function Toolbar({ text, only, shown, all }) {
   </div>`;
 }
 
-/** Sums over the node.
+/** The totals of this node.
  * @param {{frontends: any[], backends: any[]}} props */
 function Tiles({ frontends, backends }) {
   const status = object("status").value;
@@ -107,16 +106,16 @@ function Tiles({ frontends, backends }) {
     <div class="tile"><${Figure} label="healthy members" kind=${healthy === members ? "" : grade(healthy, members) === "bad" ? "bad" : "fair"} value=${pools.length ? html`${format.number(healthy)}<small> / ${format.number(members)}</small>` : format.unknown} /></div>
     <div class="tile facts">${status && html`
       <p><${Process} haproxy=${status.haproxy} /></p>
-      <p class="muted">Revision ${status.inEffect}${status.inEffect === status.revision ? " in effect" : html` in effect, <b class="bad">${status.revision} asked for</b>`}</p>
+      <p class="muted">Revision ${status.inEffect}${status.inEffect === status.revision ? " in effect" : html` in effect, <b class="bad">${status.revision} pending</b>`}</p>
       <p class="muted">Agent ${hello.value?.version ?? status.version}, up ${uptime(now.value - Date.parse(status.started))}</p>`}</div>
   </section>`;
 }
 
-/** Whether HAProxy runs here; where Pacemaker wants it elsewhere it need not.
+/** Whether HAProxy runs here. If Pacemaker runs it on other nodes, that is no problem.
  * @param {{haproxy: import("./types.js").Status["haproxy"]}} props */
 function Process({ haproxy: h }) {
-  if (h.idle) return html`<${Badge} title="Its configuration is in place here">HAProxy is on other nodes</${Badge}>`;
-  return html`<${Badge} kind=${h.running ? "good" : "bad"}>HAProxy ${h.running ? "runs" : "is down"}</${Badge}> <span class="muted">${h.version}</span>`;
+  if (h.idle) return html`<${Badge} title="Pacemaker decides where HAProxy runs. Its configuration is ready here">HAProxy not active here</${Badge}>`;
+  return html`<${Badge} kind=${h.running ? "good" : "bad"}>HAProxy ${h.running ? "running" : "down"}</${Badge}> <span class="muted">${h.version}</span>`;
 }
 
 /** @param {number} ms */
@@ -124,10 +123,10 @@ function uptime(ms) {
   return ms < 60_000 ? "less than a minute" : format.duration(Math.floor(ms / 60_000) * 60_000);
 }
 
-/** A node that nothing was asked of yet. */
+/** Shown while the node has no frontends and backends. */
 function First() {
-  return html`<${Empty} title="Nothing is balanced here yet">
-    <p>First create a backend, which says where requests go: the healthy instances of a Consul service in one version, or a list of addresses. Then a frontend, which says where HAProxy takes requests.</p>
+  return html`<${Empty} title="No frontends and backends yet">
+    <p>First create a backend: the healthy instances of one version of a Consul service, or a list of addresses. Then create a frontend: the address where HAProxy accepts requests.</p>
     <p><${Button} kind="primary" role="admin" icon="plus" onClick=${() => query({ new: "backend" })}>Create the first backend</${Button}></p>
   </${Empty}>`;
 }

@@ -1,4 +1,4 @@
-// The parts that pages are made of.
+// Components that all pages use.
 
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { signal } from "@preact/signals";
@@ -6,7 +6,7 @@ import { classes, html } from "./html.js";
 import { Icon } from "./icons.js";
 import { refusal } from "./session.js";
 
-/** A button. With a role that the person does not have it is off, and says why.
+/** A button. If the user lacks the role, it is disabled and says why.
  * @param {{kind?: string, role?: "deploy"|"admin", busy?: boolean, disabled?: boolean, icon?: any,
  *   label?: string, title?: string, type?: string, onClick?: (e: Event) => void, children?: any, class?: string}} props */
 export function Button({ kind = "", role, busy, disabled, icon, label, title, type = "button", onClick, children, class: extra }) {
@@ -24,8 +24,8 @@ export function Badge({ kind = "", title, children }) {
   return html`<span class=${classes("badge", kind)} title=${title}>${children}</span>`;
 }
 
-/** A window over the page. Escape and the close button end it; the focus goes
- * back to where it was.
+/** A dialog over the page. Escape and the close button close it; the focus returns
+ * to where it was.
  * @param {{title: string, onClose: () => void, wide?: boolean, busy?: boolean, children?: any}} props */
 export function Dialog({ title, onClose, wide, busy, children }) {
   const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
@@ -34,7 +34,7 @@ export function Dialog({ title, onClose, wide, busy, children }) {
     const dialog = ref.current;
     const before = document.activeElement;
     dialog?.showModal();
-    // Not on a phone, where the keyboard would cover what is to be read.
+    // Not on a phone, where the keyboard would cover the text.
     if (!matchMedia("(pointer: coarse)").matches) firstField(dialog)?.focus();
     return () => {
       dialog?.close();
@@ -51,20 +51,20 @@ export function Dialog({ title, onClose, wide, busy, children }) {
   </dialog>`;
 }
 
-/** Where somebody with a keyboard begins in a window.
+/** The field of a dialog that gets the focus.
  * @param {HTMLElement|null} dialog
  * @returns {HTMLElement|null|undefined} */
 function firstField(dialog) {
   return dialog?.querySelector("input:checked") ?? dialog?.querySelector(".body :is(input, select, textarea)");
 }
 
-/** What is said when there is nothing to show.
+/** Shown in place of an empty list.
  * @param {{title: string, children?: any}} props */
 export function Empty({ title, children }) {
   return html`<div class="empty"><p class="title">${title}</p>${children && html`<div>${children}</div>`}</div>`;
 }
 
-/** Places that data will take.
+/** Placeholders while data loads.
  * @param {{lines?: number}} props */
 export function Loading({ lines = 3 }) {
   return html`<div class="loading" role="status" aria-label="Loading">
@@ -72,20 +72,20 @@ export function Loading({ lines = 3 }) {
   </div>`;
 }
 
-/** An error in words, with HAProxy's own where it has some.
+/** An error message, with HAProxy's output if there is any.
  * @param {{error: any, onRetry?: () => void}} props */
 export function Problem({ error, onRetry }) {
   if (!error) return null;
   return html`<div class="problem" role="alert">
     <${Icon} name="warning" />
-    <div><p>${error.output ? "HAProxy refused this, and nothing has changed. Its words:" : sentence(error.message ?? String(error))}</p>
-      ${error.output && html`<pre tabindex="0" aria-label="HAProxy's words">${error.output}</pre>`}
+    <div><p>${error.output ? "HAProxy refused the configuration; nothing has changed. Its message:" : sentence(error.message ?? String(error))}</p>
+      ${error.output && html`<pre tabindex="0" aria-label="Message of HAProxy">${error.output}</pre>`}
       ${onRetry && html`<p><${Button} onClick=${onRetry}>Try again</${Button}></p>`}
     </div>
   </div>`;
 }
 
-/** With a capital, unless a name stands in front, and a full stop.
+/** Text as a sentence: with a capital, unless it begins with a name, and a full stop.
  * @param {string} text */
 export function sentence(text) {
   const whole = /^[\w.[\]]+:/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1).replace(/^aproxy\b/, "AProxy");
@@ -94,11 +94,11 @@ export function sentence(text) {
 
 /** @typedef {{id?: number, text: string, kind?: string, action?: {label: string, run: () => any}, seconds?: number}} Toast */
 
-/** What just happened. */
+/** The messages on the screen. */
 const toasts = signal(/** @type {Toast[]} */ ([]));
 let nextToast = 1;
 
-/** Says something at the edge of the page for a while.
+/** Shows a message in the corner of the page for a while.
  * @param {Toast} t */
 export function toast(t) {
   const one = { ...t, id: nextToast++ };
@@ -135,7 +135,7 @@ function OneToast({ toast: t }) {
   </div>`;
 }
 
-/** Whether an element is on the screen, or near it.
+/** Whether an element is visible, or nearly.
  * @param {{current: Element|null}} ref */
 export function useVisible(ref) {
   const [visible, setVisible] = useState(false);
@@ -148,7 +148,7 @@ export function useVisible(ref) {
   return visible;
 }
 
-/** The page's heading takes the focus when the page is changed to.
+/** The heading of a page. It gets the focus when the page opens.
  * @param {{children?: any}} props */
 export function Title({ children }) {
   return html`<h1 tabindex="-1">${children}</h1>`;

@@ -2,12 +2,12 @@
 
 import { signal } from "@preact/signals";
 
-/** An answer that is an error, or none at all (status 0). */
+/** An error response, or no response at all (status 0). */
 export class Failure extends Error {
   /** @param {number} status
    * @param {any} body */
   constructor(status, body) {
-    super(body?.error ?? `the agent answered ${status}`);
+    super(body?.error ?? `the agent answered with status ${status}`);
     this.status = status;
     /** @type {string} */
     this.code = body?.code ?? "";
@@ -15,12 +15,12 @@ export class Failure extends Error {
     this.fields = body?.fields ?? [];
     /** @type {string[]} */
     this.by = body?.by ?? [];
-    /** @type {string} HAProxy's own words */
+    /** @type {string} HAProxy's message */
     this.output = body?.output ?? "";
   }
 }
 
-/** Grows whenever an answer was that a token is needed. */
+/** Counts responses with status 401. */
 export const refusals = signal(0);
 
 /** Makes a request.
@@ -42,7 +42,7 @@ export async function call(method, path, o = {}) {
     text = await response.text();
   } catch (e) {
     if (o.signal?.aborted) throw e;
-    throw new Failure(0, { error: "the agent does not answer", code: "unreachable" });
+    throw new Failure(0, { error: "no connection to the agent", code: "unreachable" });
   }
   const data = (response.headers.get("Content-Type") ?? "").includes("json") ? decoded(text) : text;
   if (response.ok) return { data, etag: response.headers.get("ETag") ?? "" };
@@ -65,7 +65,7 @@ export async function get(path, signal) {
   return (await call("GET", path, { signal })).data;
 }
 
-/** The API's address of an object.
+/** The path of an object in the API.
  * @param {string} id e.g. "backend/live" */
 export function address(id) {
   const [kind, key] = id.split("/");

@@ -1,10 +1,10 @@
-// Paths without hashes: the address bar is the state of the page.
+// Client-side routing: the address bar holds the state of the page.
 
 import { signal } from "@preact/signals";
 
 /** @typedef {{page: string, kind?: "backend"|"frontend", key?: string, query: URLSearchParams}} Route */
 
-/** What an address means.
+/** The route of an address.
  * @param {URL} url
  * @returns {Route} */
 export function parse(url) {
@@ -18,10 +18,10 @@ export function parse(url) {
 
 const here = () => parse(new URL(location.href));
 
-/** Where the page is. */
+/** The current route. */
 export const route = signal(here());
 
-/** Goes to a path of this site.
+/** Navigates to a path of this site.
  * @param {string} path
  * @param {{replace?: boolean}} [how] */
 export function go(path, how = {}) {
@@ -31,12 +31,12 @@ export function go(path, how = {}) {
   route.value = here();
   if (route.peek().page !== page || !how.replace) {
     scrollTo(0, 0);
-    // A reader of the screen is told where it is.
+    // The focus tells screen readers which page this is.
     requestAnimationFrame(() => /** @type {HTMLElement|null} */ (document.querySelector("[autofocus]") ?? document.querySelector("h1"))?.focus());
   }
 }
 
-/** Changes parts of the query; null takes one away.
+/** Changes parameters of the query; null removes one.
  * @param {Record<string, string|null>} parts */
 export function query(parts) {
   const q = new URLSearchParams(route.peek().query);
@@ -49,14 +49,14 @@ export function query(parts) {
   route.value = here();
 }
 
-/** The address of an object's page.
+/** The path of an object's page.
  * @param {string} id e.g. "backend/live" */
 export function pathOf(id) {
   const [kind, key] = id.split("/");
   return `/overview/${kind}s/${encodeURIComponent(key)}`;
 }
 
-/** Follows links within the site without loading the page anew. */
+/** Handles links within the site without reloading the page. */
 export function begin() {
   addEventListener("popstate", () => (route.value = here()));
   document.addEventListener("click", (e) => {

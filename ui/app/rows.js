@@ -1,4 +1,4 @@
-// One frontend or backend of the overview.
+// The rows of the overview: a frontend or a backend.
 
 import { useRef, useState } from "preact/hooks";
 import { Donut } from "./graphs.js";
@@ -21,13 +21,13 @@ export function FrontendRow({ id }) {
   const rules = f.rules.length + f.natives.length;
   return html`<article ref=${ref} class="row frontend" aria-label=${`Frontend ${f.key}`}>
     <div class="line">
-      <i class=${classes("light", statusKind(stat?.status))} title=${stat?.status ?? "not running"}></i>
+      <i class=${classes("light", statusKind(stat?.status))} title=${stat?.status ?? "not in HAProxy"}></i>
       <div class="what"><a class="name" href=${pathOf(id)}>${f.key}</a>
         <span class="sub"><code>${f.bind}</code>${f.mode === "tcp" && html` <${Badge}>tcp</${Badge}>`}</span></div>
-      <div class="to"><span class="sub">→ ${f.backend ? html`<a href=${pathOf("backend/" + f.backend)}>${f.backend}</a>` : "by rules only"}</span>
+      <div class="to"><span class="sub">→ ${f.backend ? html`<a href=${pathOf("backend/" + f.backend)}>${f.backend}</a>` : "rules only"}</span>
         ${rules > 0 && html`<span class="sub">${words(f)}</span>`}</div>
       <${Figures} stat=${stat} tcp=${f.mode === "tcp"} responses=${false} />
-      <span class="sub status">${stat?.status ?? "not running"}</span>
+      <span class="sub status">${stat?.status ?? "not in HAProxy"}</span>
     </div>
   </article>`;
 }
@@ -40,10 +40,10 @@ function words(f) {
   return parts.join(", ");
 }
 
-/** Rows that the person opened or closed, by id. */
+/** Rows that the user opened or closed, by id. */
 const opened = new Map();
 
-/** @param {{id: string, open: boolean}} props open: unless the person said otherwise */
+/** @param {{id: string, open: boolean}} props open: until the user opens or closes it */
 export function BackendRow({ id, open }) {
   const ref = useRef(/** @type {HTMLElement|null} */ (null));
   const visible = useVisible(ref);
@@ -65,7 +65,7 @@ export function BackendRow({ id, open }) {
         <span class="sub">${b.type === "dynamic" ? b.name : "static"} · ${b.balance}${b.mode === "tcp" ? " · tcp" : ""}</span></div>
       <div class="to">${b.type === "dynamic" && html`<${SwitchButton} backend=${b} />`}<${Trouble} service=${service} /></div>
       <${Figures} stat=${stat} tcp=${b.mode === "tcp"} />
-      <${Button} kind="quiet" class="toggle" icon="chevron" label=${`${isOpen ? "Hide" : "Show"} the members of ${b.key}`} onClick=${toggle} />
+      <${Button} kind="quiet" class="toggle" icon="chevron" label=${`${isOpen ? "Hide" : "Show"} members of ${b.key}`} onClick=${toggle} />
     </div>
     ${isOpen && html`<${Members} backend=${b} />`}
   </article>`;
@@ -74,6 +74,6 @@ export function BackendRow({ id, open }) {
 /** @param {{service: import("./types.js").Service|undefined}} props */
 export function Trouble({ service }) {
   if (service?.hold) return html`<${Badge} kind="bad" title=${service.hold.reason}>held</${Badge}>`;
-  if (service?.stale) return html`<${Badge} kind="fair" title=${service.stale}>${service.known ? "stale" : "not known yet"}</${Badge}>`;
+  if (service?.stale) return html`<${Badge} kind="fair" title=${service.stale}>${service.known ? "stale" : "unknown"}</${Badge}>`;
   return null;
 }

@@ -7,7 +7,7 @@
 /** @type {Name[]} */
 export const names = ["requests", "connections", "errors", "responseMs", "bytesOut"];
 
-/** The present values of an object; NaN: not known.
+/** The current values of an object; NaN: unknown.
  * @param {Stat} stat
  * @returns {Record<Name, number>} */
 export function valuesOf(stat) {
@@ -22,14 +22,14 @@ export function valuesOf(stat) {
   };
 }
 
-/** The sum of those values that are known; null: none is.
+/** The sum of the known values; null: all are unknown.
  * @param {number[]} values */
 export function total(values) {
   const known = values.filter((v) => !Number.isNaN(v));
   return known.length ? known.reduce((a, b) => a + b, 0) : null;
 }
 
-/** A ring of values per name. A tick without news repeats the last values. */
+/** A ring buffer of values for each name. A tick without data repeats the last values. */
 export class Series {
   /** @param {number} interval milliseconds between two values
    * @param {number} size values kept */
@@ -69,7 +69,7 @@ export class Series {
     if (steps > 0) this.end += Math.max(steps, Math.floor((time - this.end) / this.interval + 0.5)) * this.interval;
   }
 
-  /** Takes the values of a tick; a second time within a tick replaces them.
+  /** Adds the values of a tick. A second call within a tick replaces them.
    * @param {number} time
    * @param {Record<Name, number>} values */
   push(time, values) {
@@ -83,7 +83,7 @@ export class Series {
     for (const name of names) this.rings[name][last] = values[name];
   }
 
-  /** The values of one name, oldest first, NaN where not known.
+  /** The values of one name, oldest first, NaN where unknown.
    * @param {Name} name
    * @param {number} [last] only so many of the newest
    * @returns {Float64Array} */

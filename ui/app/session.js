@@ -1,4 +1,4 @@
-// Who is at the page, and what they may do.
+// Who is logged in, and what they may do.
 
 import { signal } from "@preact/signals";
 import { call, Failure } from "./rest.js";
@@ -6,11 +6,11 @@ import { go, route } from "./router.js";
 
 /** @typedef {{name: string, role: string, authentication: boolean}} Identity */
 
-/** Nobody yet: null. */
+/** null: nobody is logged in. */
 export const identity = signal(/** @type {Identity|null} */ (null));
 
-/** Asks the agent who this is; goes to the login page when nobody is.
- * @returns {Promise<boolean>} false: the agent did not say */
+/** Asks the agent who is logged in; opens the login page if nobody is.
+ * @returns {Promise<boolean>} false: the agent did not answer */
 export async function identify() {
   try {
     identity.value = (await call("GET", "/session")).data;
@@ -25,7 +25,7 @@ export async function identify() {
   }
 }
 
-/** Goes to the login page, which comes back here. */
+/** Opens the login page, which returns here after the login. */
 export function toLogin() {
   if (route.peek().page === "login") return;
   go("/login?next=" + encodeURIComponent(location.pathname + location.search), { replace: true });
@@ -49,10 +49,10 @@ export async function logout() {
 
 const rank = ["none", "read", "deploy", "admin"];
 
-/** Why this person may not do what takes a role; empty: they may.
+/** Why the user may not do something that needs a role; empty: they may.
  * @param {"deploy"|"admin"} role */
 export function refusal(role) {
   const who = identity.value;
   if (!who || rank.indexOf(who.role) >= rank.indexOf(role)) return "";
-  return `This takes the role ${role}; ${who.name} has the role ${who.role}.`;
+  return `This needs the role ${role}; ${who.name} has the role ${who.role}.`;
 }

@@ -1,25 +1,26 @@
-// Whether a connection is dead without anybody noticing, as after a night with
-// the lid closed. It knows no clock, so that it can be tested alone.
+// Detects a dead connection that no error reports, for example after the computer
+// slept. It has no clock of its own, so that tests pass the time.
 
-/** Silence after which the agent is asked for a word, which it owes then. */
-const tooQuiet = 15_000;
-/** How long it may take for that. */
+/** After this silence, the page sends a message that the agent must answer. */
+const maxQuiet = 15_000;
+/** Time limit for that answer. */
 const answerWithin = 10_000;
 
 export class Silence {
-  heard = 0; // when the agent said something
-  asked = 0; // when it was asked for that; 0: not since
+  heard = 0; // time of the last message
+  asked = 0; // when an answer was requested; 0: not since the last message
 
-  /** @param {number} now */
-  broken(now) {
+  /** Notes a message of the agent.
+   * @param {number} now */
+  heardFrom(now) {
     this.heard = now;
     this.asked = 0;
   }
 
-  /** What is to be done: "ask", "end", or nothing.
+  /** What to do now: "ask", "end", or nothing.
    * @param {number} now */
-  turn(now) {
-    if (now - this.heard < tooQuiet) return "";
+  check(now) {
+    if (now - this.heard < maxQuiet) return "";
     if (this.asked) return now - this.asked > answerWithin ? "end" : "";
     this.asked = now;
     return "ask";

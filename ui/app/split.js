@@ -1,6 +1,6 @@
-// Parts of the traffic between versions. Pure.
+// Shares of the traffic between versions. Pure.
 
-/** Parts in percent, adding up to 100; nothing when all weights are 0.
+/** Weights as percentages that add up to 100; all 0 if all weights are 0.
  * @param {Record<string, number>} weights
  * @returns {Record<string, number>} */
 export function percent(weights) {
@@ -11,9 +11,9 @@ export function percent(weights) {
   return out;
 }
 
-/** Whole percent after one version's part was moved; the others share the rest
- * in the proportion that they have, evenly where they have none.
- * @param {Record<string, number>} parts whole percent
+/** The shares after one version's share was set. The others divide the rest in
+ * their proportion, or evenly if they have none.
+ * @param {Record<string, number>} parts whole percentages
  * @param {string} moved
  * @param {number} to
  * @returns {Record<string, number>} */
@@ -36,14 +36,14 @@ export function move(parts, moved, to) {
   return ordered;
 }
 
-/** What a backend selects, as a body of a switch.
+/** The versions of a backend, as the body of a switch.
  * @param {{version?: string, versions?: Record<string, number>}} b
  * @returns {{version?: string, versions?: Record<string, number>}} */
 export function selection(b) {
   return b.versions ? { versions: b.versions } : { version: b.version };
 }
 
-/** What a backend selects, in words: "1.0.0", "1.0.0 90 %, 1.1.0 10 %".
+/** The versions of a backend as text: "1.0.0", "1.0.0 90 %, 1.1.0 10 %".
  * @param {{version?: string, versions?: Record<string, number>}} b */
 export function describe(b) {
   if (!b.versions) return b.version ?? "";

@@ -1,4 +1,4 @@
-// Switching a backend to another version, and dividing its traffic.
+// Switches a backend to another version, or divides its traffic.
 
 import { useState } from "preact/hooks";
 import * as format from "./format.js";
@@ -10,7 +10,7 @@ import { describe, move, percent, selection } from "./split.js";
 
 /** @typedef {import("./types.js").Backend} Backend */
 
-/** The present version or versions; opens the dialog.
+/** A button with the current version or versions. It opens the dialog.
  * @param {{backend: Backend}} props */
 export function SwitchButton({ backend: b }) {
   const [open, setOpen] = useState(false);
@@ -19,14 +19,14 @@ export function SwitchButton({ backend: b }) {
     ${open && html`<${SwitchDialog} backend=${b} onClose=${() => setOpen(false)} />`}`;
 }
 
-/** The parts of versions as a bar.
+/** The shares of the versions as a bar.
  * @param {{versions: Record<string, number>}} props */
 export function SplitBar({ versions }) {
   const parts = Object.entries(percent(versions)).filter(([, p]) => p > 0);
   return html`<span class="split">${parts.map(([v, p], i) => html`<span key=${v} class=${`part p${i % 6}`} style=${{ flexGrow: p }} title=${`${v}: ${Math.round(p)} %`}><span class=${p < 30 ? "hidden" : undefined}>${v}</span> ${Math.round(p)} %</span>`)}</span>`;
 }
 
-/** Asks for the version, confirms, waits, and offers the way back.
+/** Asks for the version, switches, waits, and offers to undo the switch.
  * @param {{backend: Backend, onClose: () => void}} props */
 function SwitchDialog({ backend: b, onClose }) {
   /** @type {import("./types.js").Service|undefined} */
@@ -37,7 +37,7 @@ function SwitchDialog({ backend: b, onClose }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
   const versions = known(b, service);
-  const silent = service?.known === false; // Consul has not said yet what there is
+  const unknown = service?.known === false; // Consul has not answered yet
   const wanted = divide ? { versions: parts } : { version };
   const same = JSON.stringify(sorted(wanted)) === JSON.stringify(sorted(selection(b)));
   const healthy = (/** @type {string} */ v) => versions.find((known) => known.version === v)?.healthy ?? 0;
@@ -57,21 +57,21 @@ function SwitchDialog({ backend: b, onClose }) {
   return html`<${Dialog} title=${`Switch ${b.key}`} busy=${busy} onClose=${onClose}>
     <form onSubmit=${submit}>
       <div class="body">
-        <p class="muted">Versions of <b>${b.name}</b> that Consul knows. New requests go to the version you choose as soon as the switch is in effect; those under way end where they are.</p>
-        <div class="tabs" role="group" aria-label="How">
+        <p class="muted">Versions of <b>${b.name}</b> in Consul. When the switch is in effect, new requests go to the version you choose. Requests in progress are not interrupted.</p>
+        <div class="tabs" role="group" aria-label="Kind of switch">
           <button type="button" aria-pressed=${divide ? "false" : "true"} onClick=${() => setDivide(false)}>One version</button>
           <button type="button" aria-pressed=${divide ? "true" : "false"} onClick=${() => setDivide(true)} disabled=${versions.length < 2}>Divide traffic</button>
         </div>
-        ${divide ? html`<${Sliders} parts=${parts} versions=${versions} silent=${silent} onChange=${setParts} />`
+        ${divide ? html`<${Sliders} parts=${parts} versions=${versions} unknown=${unknown} onChange=${setParts} />`
           : html`<fieldset class="versions" disabled=${busy}><legend class="hidden">Version</legend>
             ${versions.map((v) => html`<label key=${v.version} class=${classes("choice", v.version === version && "chosen")}>
               <input type="radio" name="version" value=${v.version} checked=${v.version === version} onChange=${() => setVersion(v.version)} />
-              <span class="grow">${v.version}</span><${Counts} version=${v} silent=${silent} />${v.version === b.version && html`<${Badge}>now</${Badge}>`}
+              <span class="grow">${v.version}</span><${Counts} version=${v} unknown=${unknown} />${v.version === b.version && html`<${Badge}>current</${Badge}>`}
             </label>`)}</fieldset>`}
-        ${silent && html`<p class="hint bad">Consul has not answered about ${b.name} yet; the agent refuses a switch until it has.</p>`}
-        ${!silent && empty.length > 0 && html`<p class="hint bad">${empty.join(", ")} has no healthy instance; the agent refuses that.</p>`}
+        ${unknown && html`<p class="hint bad">Consul has not answered for ${b.name} yet. Until then, the agent refuses a switch.</p>`}
+        ${!unknown && empty.length > 0 && html`<p class="hint bad">No healthy instance of ${empty.join(", ")}. The agent will refuse the switch.</p>`}
         <${Problem} error=${error} />
-        ${busy && html`<p role="status" class="muted">Switching; this ends when new requests go to ${divide ? "all parts" : version}…</p>`}
+        ${busy && html`<p role="status" class="muted">Switching. This takes until new requests go to ${divide ? "all versions" : version}…</p>`}
       </div>
       <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
         <${Button} kind="primary" type="submit" role="deploy" busy=${busy} disabled=${same}>${same ? "No change" : `Switch to ${describe(wanted)}`}</${Button}></footer>
@@ -84,7 +84,7 @@ function sorted(s) {
   return s.versions ? Object.entries(percent(s.versions)).filter(([, p]) => p > 0).sort() : [[s.version, 100]];
 }
 
-/** The versions in Consul, and those that the backend names beside.
+/** The versions in Consul, and those that only the backend names.
  * @param {Backend} b
  * @param {import("./types.js").Service|undefined} service */
 function known(b, service) {
@@ -95,7 +95,7 @@ function known(b, service) {
   return versions.sort((x, y) => y.version.localeCompare(x.version, "en", { numeric: true }));
 }
 
-/** The parts that the sliders begin with.
+/** The initial positions of the sliders.
  * @param {Backend} b
  * @param {import("./types.js").Service|undefined} service */
 function initial(b, service) {
@@ -106,27 +106,27 @@ function initial(b, service) {
   return out;
 }
 
-/** @param {{version: {total: number, healthy: number}, silent: boolean}} props */
-function Counts({ version: v, silent }) {
-  if (silent) return html`<span class="muted">not known yet</span>`;
+/** @param {{version: {total: number, healthy: number}, unknown: boolean}} props */
+function Counts({ version: v, unknown }) {
+  if (unknown) return html`<span class="muted">unknown</span>`;
   if (v.total === 0) return html`<span class="bad">not in Consul</span>`;
   return html`<span class=${v.healthy === 0 ? "bad" : v.healthy < v.total ? "fair" : "muted"}>${v.healthy} of ${format.count(v.total, "instance")} healthy</span>`;
 }
 
-/** @param {{parts: Record<string, number>, versions: {version: string, total: number, healthy: number}[], silent: boolean, onChange: (p: Record<string, number>) => void}} props */
-function Sliders({ parts, versions, silent, onChange }) {
+/** @param {{parts: Record<string, number>, versions: {version: string, total: number, healthy: number}[], unknown: boolean, onChange: (p: Record<string, number>) => void}} props */
+function Sliders({ parts, versions, unknown, onChange }) {
   return html`<div class="sliders">${versions.map((v) => html`<div key=${v.version} class="slider">
-    <label for=${"part-" + v.version}><span class="grow">${v.version}</span><${Counts} version=${v} silent=${silent} /></label>
+    <label for=${"part-" + v.version}><span class="grow">${v.version}</span><${Counts} version=${v} unknown=${unknown} /></label>
     <input id=${"part-" + v.version} type="range" min="0" max="100" step="1" value=${parts[v.version] ?? 0}
       onInput=${(/** @type {any} */ e) => onChange(move(parts, v.version, Number(e.target.value)))} />
     <output for=${"part-" + v.version}>${parts[v.version] ?? 0} %</output>
   </div>`)}</div>`;
 }
 
-/** Switches, and says so with the way back.
- * @param {Backend} b as it is before
+/** Switches, and shows a message with an undo button.
+ * @param {Backend} b before the switch
  * @param {{version?: string, versions?: Record<string, number>}} to
- * @param {string} [back] this is the way back, from the state of that entity tag */
+ * @param {string} [back] for an undo: the ETag that the backend must have */
 async function switchTo(b, to, back) {
   const body = to.versions ? { versions: Object.fromEntries(Object.entries(to.versions).filter(([, w]) => w > 0)) } : { version: to.version };
   const { data, etag } = await call("POST", address(b.id), { body, headers: back ? { "If-Match": back } : {} });
@@ -134,20 +134,19 @@ async function switchTo(b, to, back) {
   const how = data.path === "runtime" ? ", without a reload" : data.path === "reload" ? " with a reload" : "";
   toast({
     kind: data.applied ? "good" : "bad",
-    text: data.applied ? `${b.key} ${back ? "is back at" : "now goes to"} ${describe(body)}${how}${took}.` : `Stored, but not in effect yet: ${data.reason}`,
+    text: data.applied ? `${b.key} ${back ? "is back at" : "now goes to"} ${describe(body)}${how}${took}.` : `Saved, but not in effect yet: ${data.reason}`,
     seconds: 30,
     action: back ? undefined : { label: "Undo", run: () => undo(b, etag) },
   });
 }
 
-/** Goes back to what was before a switch, unless somebody else has changed the
- * backend since.
+/** Undoes a switch, unless somebody else has changed the backend since.
  * @param {Backend} b
- * @param {string} etag that it had after the switch */
+ * @param {string} etag of the backend after the switch */
 async function undo(b, etag) {
   try {
     await switchTo(b, selection(b), etag);
   } catch (failure) {
-    toast({ kind: "bad", text: `${b.key} could not be switched back: ${/** @type {Error} */ (failure).message}`, seconds: 30 });
+    toast({ kind: "bad", text: `${b.key} was not switched back: ${/** @type {Error} */ (failure).message}`, seconds: 30 });
   }
 }

@@ -1,11 +1,11 @@
-// Sets the chosen colors before the page is painted. It is loaded as a plain
-// script in the head, everything else as modules.
+// Sets the chosen color scheme before the page is painted. It is a plain script in
+// the head; everything else is a module.
 {
   let chosen = null;
   try {
     chosen = localStorage.getItem("thalassa.theme");
   } catch {
-    // Storage is forbidden: the system's colors.
+    // Storage is forbidden: use the system's color scheme.
   }
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
 }

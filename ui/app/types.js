@@ -1,5 +1,5 @@
-// Shapes of what the API and the stream (docs/api.md, docs/streams.md) give.
-// Fields that a kind of object does not have are absent.
+// Types of the API and the stream (docs/api.md, docs/streams.md). Fields that a kind
+// of object does not have are absent.
 
 /**
  * @typedef {object} Hello
@@ -96,7 +96,7 @@
  * @property {string} [seen]
  * @property {string} [stale]
  * @property {{version: string, total: number, healthy: number}[]} versions
- * @property {Hold} [hold] instances stay in use although Consul does not list them any more
+ * @property {Hold} [hold] instances that Consul no longer lists stay in use
  *
  * @typedef {object} Status
  * @property {string} version
@@ -130,7 +130,7 @@
  * @property {string} [author]
  * @property {string} [path]
  * @property {number} size
- * @property {string} [text] of one asked for by its number
+ * @property {string} [text] only of a single one
  *
  * @typedef {object} Cluster
  * @property {string} epoch

@@ -32,26 +32,26 @@ test("a delta of stat changes single fields, of another topic whole objects", ()
     { type: "delta", topic: "backends", seq: 12, time: 2000, changed: [{ id: "backend/live", version: "2" }] });
   const after = m.objects("stat").get("stat/backend/live");
   assert.equal(after.status, "UP");
-  assert.deepEqual(after.rate, { requests: 7, "5xx": 1 }, "nor are nested objects sent whole");
-  assert.deepEqual(before.rate, { requests: 5, "5xx": 1 }, "what was known is left as it was");
-  assert.notEqual(before, after, "a changed object is another one");
+  assert.deepEqual(after.rate, { requests: 7, "5xx": 1 }, "a delta contains single fields of nested objects");
+  assert.deepEqual(before.rate, { requests: 5, "5xx": 1 }, "the previous object is unchanged");
+  assert.notEqual(before, after, "a change makes a new object");
   assert.deepEqual(m.objects("backends").get("backend/live"), { id: "backend/live", version: "2" });
 });
 
-test("rates that are not known are none, and come back whole; a whole object replaces", () => {
+test("unknown rates are null and come back whole; a whole object replaces", () => {
   const m = new Model();
   /** @param {...any} changed */
-  const told = (...changed) => {
+  const after = (...changed) => {
     feed(m, { type: "delta", topic: "stat", seq: 11, time: 2000, changed });
     return m.objects("stat").get("stat/backend/live");
   };
   feed(m, hello, { type: "state", topic: "stat", seq: 10, time: 1000, objects: [stat({ status: "UP", version: "1" })] });
-  assert.equal(told({ id: "stat/backend/live", rate: null, status: "unknown" }).rate, null);
-  assert.deepEqual(told({ id: "stat/backend/live", rate: { requests: 1, "5xx": 0 } }).rate, { requests: 1, "5xx": 0 });
-  assert.equal("version" in told(stat()), false);
+  assert.equal(after({ id: "stat/backend/live", rate: null, status: "unknown" }).rate, null);
+  assert.deepEqual(after({ id: "stat/backend/live", rate: { requests: 1, "5xx": 0 } }).rate, { requests: 1, "5xx": 0 });
+  assert.equal("version" in after(stat()), false);
 });
 
-test("what is removed goes with its series; what is new is told as a change of the set", () => {
+test("a removed object loses its series; a new object changes the set", () => {
   const m = new Model();
   feed(m, hello, { type: "state", topic: "stat", seq: 10, time: 1000, objects: [stat()] });
   const added = feed(m, { type: "delta", topic: "stat", seq: 11, time: 2000, changed: [stat({ id: "stat/backend/new" })] });
@@ -62,17 +62,17 @@ test("what is removed goes with its series; what is new is told as a change of t
   assert.deepEqual([...m.series.keys()], ["stat/backend/new"]);
 });
 
-test("a series begins with the history and goes on with each tick", () => {
+test("a series begins with the history and grows with each tick", () => {
   const m = new Model();
   const history = { interval: 1000, end: 3000, requests: [1, null, 3], connections: [1, 1, 1] };
   feed(m, hello, { type: "state", topic: "stat", seq: 10, time: 3100, objects: [stat({ history })] });
   assert.equal("history" in m.objects("stat").get("stat/backend/live"), false);
   feed(m, { type: "delta", topic: "stat", seq: 11, time: 5000, changed: [{ id: "stat/backend/live", rate: { requests: 9 } }] });
-  // No word about the tick at 4000: its values are those before it.
+  // There was no message for the tick at 4000: it repeats the previous values.
   assert.deepEqual([...(m.series.get("stat/backend/live")?.read("requests") ?? [])], [1, NaN, 3, 3, 9]);
 });
 
-test("the subscription resumes where the process is the same", () => {
+test("the subscription resumes with the same process", () => {
   const m = new Model();
   assert.deepEqual(m.subscription(["stat"]), { type: "subscribe", topics: ["stat"] });
   feed(m, hello, { type: "state", topic: "stat", seq: 10, time: 1, objects: [] }, { type: "delta", topic: "stat", seq: 15, time: 2, changed: [] });
@@ -81,19 +81,19 @@ test("the subscription resumes where the process is the same", () => {
   feed(m, { type: "resumed", seq: 15 });
   assert.equal(m.objects("stat").size, 0);
   feed(m, { ...hello, epoch: "b", seq: 3 });
-  assert.deepEqual(m.subscription(["stat"]), { type: "subscribe", topics: ["stat"] }, "another process counts anew");
+  assert.deepEqual(m.subscription(["stat"]), { type: "subscribe", topics: ["stat"] }, "another process starts counting at 0");
   feed(m, { type: "state", topic: "stat", seq: 3, time: 1, objects: [] }, { type: "delta", topic: "stat", seq: 4, time: 2, changed: [] });
   assert.deepEqual(m.subscription(["stat"]), { type: "subscribe", topics: ["stat"], epoch: "b", seq: 4 });
 });
 
-test("states that were cut off are asked for again", () => {
+test("states that were cut off are requested again", () => {
   const m = new Model();
   feed(m, hello, { type: "state", topic: "backends", seq: 10, time: 1, objects: [] }, { type: "state", topic: "stat", seq: 12, time: 1, objects: [] });
   assert.equal(m.subscription([]).seq, undefined);
   feed(m, { type: "delta", topic: "stat", seq: 12, time: 1, changed: [stat()] });
-  assert.equal(m.subscription([]).seq, undefined, "a delta of the state's number goes on with it");
+  assert.equal(m.subscription([]).seq, undefined, "a delta with the state's seq continues the state");
   feed(m, { type: "delta", topic: "backends", seq: 11, time: 2, changed: [] });
-  assert.equal(m.subscription([]).seq, 11, "not all up to the other state's number was told");
+  assert.equal(m.subscription([]).seq, 11, "not everything up to the seq of the other state has arrived");
   feed(m, { type: "state", topic: "backends", seq: 20, time: 3, objects: [] });
   assert.equal(m.subscription([]).seq, undefined);
 });
@@ -108,7 +108,7 @@ test("events are kept by number, up to a bound", () => {
   assert.deepEqual([known[0], known.at(-1)], [3, maxEvents + 2]);
 });
 
-test("messages of types to come change nothing", () => {
+test("messages of unknown types change nothing", () => {
   const m = new Model();
   feed(m, hello);
   const change = feed(m, { type: "surprise", seq: 11 });

@@ -5,14 +5,14 @@ import { Series, total, valuesOf } from "../app/series.js";
 /** @param {number} n */
 const all = (n) => ({ requests: n, connections: n, errors: n, responseMs: n, bytesOut: n });
 
-test("a sum is of what is known, and not known when nothing is", () => {
+test("a sum contains the known values, and is null without any", () => {
   assert.equal(total([1, NaN, 2]), 3);
   assert.equal(total([0]), 0);
   assert.equal(total([NaN, NaN]), null);
   assert.equal(total([]), null);
 });
 
-test("values of an object: those that it does not have are not known", () => {
+test("missing values of an object are unknown", () => {
   const v = valuesOf({ id: "x", type: "backend", key: "x", rate: { sessions: 3, connectErrors: 1, responseErrors: 2 }, connections: { current: 4, max: 9 }, timesMs: { response: 0, total: 8000 } });
   assert.deepEqual(v, { requests: 3, connections: 4, errors: 3, responseMs: 0, bytesOut: NaN });
   assert.deepEqual(valuesOf({ id: "x", type: "frontend", key: "x", rate: { requests: 1, "5xx": 0 } }), { requests: 1, connections: NaN, errors: 0, responseMs: NaN, bytesOut: NaN });
@@ -26,7 +26,7 @@ test("a second value within a tick replaces the first", () => {
   assert.deepEqual([...s.read("requests")], [NaN, 2, 3]);
 });
 
-test("silence repeats the last value, however long", () => {
+test("ticks without data repeat the last value, however many", () => {
   const s = new Series(1000, 4);
   s.push(1000, all(1));
   s.push(2000, all(2));
@@ -48,7 +48,7 @@ test("a history longer than the ring is cut at its beginning, a shorter one ends
   assert.deepEqual([...s.read("errors")], [NaN, NaN, NaN]);
 });
 
-test("nothing comes of nothing", () => {
+test("a series without values stays unknown", () => {
   const s = new Series(1000, 2);
   s.advance(9000);
   assert.deepEqual([...s.read("requests")], [NaN, NaN]);

@@ -8,7 +8,7 @@ import { highlight } from "../app/highlight.js";
  * @param {"before"|"after"} side */
 const side = (lines, side) => lines.filter((l) => l.kind !== (side === "before" ? "added" : "removed")).map((l) => l.text);
 
-test("a difference holds both texts in order, whatever they are", () => {
+test("a diff contains both texts in order, whatever they are", () => {
   let seed = 7;
   const random = (/** @type {number} */ n) => (seed = (seed * 1103515245 + 12345) % 2 ** 31) % n;
   for (let round = 0; round < 300; round++) {
@@ -25,7 +25,7 @@ test("a difference holds both texts in order, whatever they are", () => {
   }
 });
 
-test("a difference is short", () => {
+test("a diff is short", () => {
   const changed = (/** @type {string} */ a, /** @type {string} */ b) => diff(a, b).filter((l) => l.kind !== "same").map((l) => (l.kind === "added" ? "+" : "-") + l.text);
   assert.deepEqual(changed("a\nb\nc\n", "a\nc\nd\n"), ["-b", "+d"]);
   assert.deepEqual(changed("a\n", "a\n"), []);
@@ -34,14 +34,14 @@ test("a difference is short", () => {
   assert.deepEqual(changed(long.join("\n"), long.toSpliced(2500, 1, "other").join("\n")), ["-line 2500", "+other"]);
 });
 
-test("hunks leave out what did not change", () => {
+test("hunks leave out unchanged lines", () => {
   const before = Array.from({ length: 20 }, (_, i) => `l${i}`).join("\n");
   const shown = hunks(diff(before, before.replace("l10\n", "new\n")), 1).map((l) => l?.text ?? "…");
   assert.deepEqual(shown, ["…", "l9", "l10", "new", "l11", "…"]);
   assert.deepEqual(hunks(diff("a", "a"), 3), [null]);
 });
 
-test("colors change no character", () => {
+test("highlighting changes no character", () => {
   const lines = ["", "# a comment", "frontend web # ours", "    bind *:80,[::1]:8080 # here", "    acl rule1 hdr(host) -i \"a # b\" 'c'", "    timeout client 50s", "\tserver s1 10.0.0.1:80 check inter 2000ms weight 1 disabled", "    http-request set-header Host \\#x if { path_beg /a } !rule1"];
   for (const line of lines) assert.equal(highlight(line).map((p) => p.text).join(""), line);
   const kinds = (/** @type {string} */ line) => highlight(line).filter((p) => p.kind).map((p) => `${p.kind}:${p.text.trim()}`);
@@ -52,7 +52,7 @@ test("colors change no character", () => {
   assert.deepEqual(kinds("    use_backend a if { path /x }"), ["keyword:use_backend", "logic:if", "logic:{", "logic:}"]);
 });
 
-test("a form holds an object and gives it back", () => {
+test("a form converts an object and back", () => {
   const backend = { type: "dynamic", name: "shop", version: "1.0.0", balance: "leastconn", mode: "http", host: "h", health: { method: "HEAD", uri: "/up", httpVersion: "HTTP/1.1", interval: 500 }, natives: ["option httplog"] };
   assert.deepEqual(backendBody(backendDraft(/** @type {any} */ (backend))), backend);
   const split = { ...backend, version: undefined, versions: { "1.0.0": 90, "2.0.0": 10 } };
@@ -63,7 +63,7 @@ test("a form holds an object and gives it back", () => {
   assert.deepEqual(frontendBody(frontendDraft(/** @type {any} */ (frontend))), frontend);
 });
 
-test("what is no number is sent as it is, for the API to refuse", () => {
+test("an invalid number is sent unchanged, so that the API refuses it", () => {
   const body = backendBody({ ...backendDraft(), type: "static", members: [{ host: " a ", port: "http" }, { host: "", port: "" }], checked: "http", interval: "fast" });
   assert.deepEqual([body.members, body.health?.interval], [[{ host: "a", port: "http" }], "fast"]);
 });

@@ -19,7 +19,7 @@ test("sizes and times", () => {
   assert.match(format.clock(0, 0), /^\d\d:\d\d:\d\d$/);
 });
 
-test("date and time of day are both of the reader's place", (t) => {
+test("date and time of day are in the reader's time zone", (t) => {
   const zone = process.env.TZ;
   t.after(() => (zone === undefined ? delete process.env.TZ : (process.env.TZ = zone)));
   for (const place of ["America/Los_Angeles", "UTC", "Pacific/Auckland"]) {
@@ -30,7 +30,7 @@ test("date and time of day are both of the reader's place", (t) => {
   }
 });
 
-test("parts of the traffic add up to 100 whatever is moved", () => {
+test("shares of the traffic add up to 100 whichever slider moves", () => {
   assert.deepEqual(percent({ a: 90, b: 10 }), { a: 90, b: 10 });
   assert.deepEqual(percent({ a: 0, b: 0 }), { a: 0, b: 0 });
   assert.equal(describe({ versions: { a: 2, b: 1 } }), "a 67 %, b 33 %");
@@ -57,21 +57,21 @@ test("filters", () => {
   /** @param {object} o */
   const stat = (o) => /** @type {any} */ ({ id: "stat/backend/live", type: "backend", key: "live", healthy: 2, members: 2, ...o });
   assert.equal(troubled(backend, { stat: stat({}) }), false);
-  assert.equal(troubled(backend, {}), false, "what is not known yet is no problem");
+  assert.equal(troubled(backend, {}), false, "unknown statistics are no problem");
   for (const o of [{ healthy: 1 }, { members: 0, healthy: 0 }, { rate: { "5xx": 1 } }, { rate: { connectErrors: 0.1 } }]) assert.ok(troubled(backend, { stat: stat(o) }), JSON.stringify(o));
   assert.ok(troubled(backend, { service: /** @type {any} */ ({ stale: "connection refused" }) }));
   assert.ok(troubled(backend, { service: /** @type {any} */ ({ hold: {} }) }));
   assert.ok(troubled({ id: "frontend/web" }, { stat: stat({ status: "STOP" }) }));
 });
 
-test("there are words for every verb of the agent", () => {
+test("every verb of the agent has a title", () => {
   const source = readFileSync(new URL("../../activity/event.go", import.meta.url), "utf8");
   const verbs = [...source.matchAll(/Verb = "(\w+)"/g)].map((match) => match[1]);
   assert.ok(verbs.length > 20, `${verbs.length} verbs in ${source.length} bytes`);
   assert.deepEqual(Object.keys(kinds).sort(), verbs.sort());
 });
 
-test("events in words", () => {
+test("titles and summaries of events", () => {
   const event = { seq: 1, time: 0, verb: "haproxyReloadFailed", object: { id: "haproxy", type: "haproxy" }, error: "line one\nline two", cause: "PUT /backends/x", author: "ann", diff: ["+ a", "- b"] };
   assert.equal(wordsOf(event), "line one");
   assert.equal(wordsOf({ ...event, error: undefined }), "+ a and 1 more");

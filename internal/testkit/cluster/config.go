@@ -8,7 +8,7 @@ import (
 )
 
 // corosyncConf is corosync.conf(5) of all nodes.
-func (l *Lab) corosyncConf() string {
+func (l *Fixture) corosyncConf() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `totem {
     version: 2
@@ -44,9 +44,9 @@ nodelist {
 // seconds rather than twenty, and have a fence device. Each sees the load of the
 // whole machine, that of all nodes and of the test, and must not do one thing at a
 // time for that.
-func (l *Lab) firstCIB() string {
+func (l *Fixture) firstCIB() string {
 	properties := map[string]string{"dc-deadtime": "2s", "stonith-enabled": "true", "cluster-name": "lab", "load-threshold": "1000%"}
-	device := `<primitive id="fence" class="stonith" type="fence_lab">
+	device := `<primitive id="fence" class="stonith" type="fence_fixture">
       <instance_attributes id="fence-params">
         <nvpair id="fence-list" name="pcmk_host_list" value="` + strings.Join(l.names(), " ") + `"/>
         <nvpair id="fence-check" name="pcmk_host_check" value="static-list"/>
@@ -84,7 +84,7 @@ func Pairs(set string, values map[string]string) string {
 	return b.String()
 }
 
-func (l *Lab) names() []string {
+func (l *Fixture) names() []string {
 	names := make([]string, 0, len(l.Nodes))
 	for _, n := range l.Nodes {
 		names = append(names, n.Name)

@@ -16,14 +16,14 @@ type Fencing struct {
 
 // Fenced lists what the cluster has switched off so far. A node that was fenced
 // stays off until Boot, also after a "reboot".
-func (l *Lab) Fenced() []Fencing {
+func (l *Fixture) Fenced() []Fencing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.fenced)
 }
 
-// serveFencing does what the nodes' fence agents ask for, until the lab ends.
-func (l *Lab) serveFencing() {
+// serveFencing does what the nodes' fence agents ask for, until the fixture ends.
+func (l *Fixture) serveFencing() {
 	requests, err := os.OpenFile(l.path("/run/share/fence.requests"), os.O_RDWR, 0)
 	if err != nil {
 		l.tb.Errorf("serving the fence agents: %v", err)
@@ -49,7 +49,7 @@ func (l *Lab) serveFencing() {
 }
 
 // fence returns the exit code of the fence agent.
-func (l *Lab) fence(action, name string) string {
+func (l *Fixture) fence(action, name string) string {
 	i := slices.IndexFunc(l.Nodes, func(n *Node) bool { return n.Name == name })
 	if i < 0 {
 		return "1"

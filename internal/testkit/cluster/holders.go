@@ -33,8 +33,8 @@ type asker struct {
 }
 
 // WatchHolders begins to watch. The caller must Stop it before the test ends; the
-// lab's end does it too.
-func (l *Lab) WatchHolders(address string) *Holders {
+// fixture's end does it too.
+func (l *Fixture) WatchHolders(address string) *Holders {
 	l.tb.Helper()
 	want := netip.MustParseAddr(address)
 	h := &Holders{stop: make(chan struct{})}

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// tell logs what became of a lab whose test has failed, the most telling last: of a
+// tell logs what became of a fixture whose test has failed, the most telling last: of a
 // long output the end is what is kept and read. The node that something was done
 // to last has the most lines, and all logs are among the test's artifacts.
-func (l *Lab) tell() {
+func (l *Fixture) tell() {
 	l.tb.Helper()
 	l.keepLogs()
 	nodes := slices.Clone(l.Nodes)
@@ -60,7 +60,7 @@ func (n *Node) condition() string {
 }
 
 // keepLogs puts the nodes' /var/log among the test's artifacts.
-func (l *Lab) keepLogs() {
+func (l *Fixture) keepLogs() {
 	dir := l.tb.ArtifactDir()
 	for _, n := range l.Nodes {
 		if err := os.CopyFS(filepath.Join(dir, n.Name), os.DirFS(n.disk("var/log"))); err != nil {
@@ -85,7 +85,7 @@ func (n *Node) Log(name string, lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "")
 }
 
-// disk is where a file that the node has written is while the lab lives.
+// disk is where a file that the node has written is while the fixture lives.
 func (n *Node) disk(name string) string {
-	return filepath.Join(n.lab.path("/run/lab"), n.Name, "upper", name)
+	return filepath.Join(n.fixture.path("/run/fixture"), n.Name, "upper", name)
 }

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inside calls f on a thread in a network namespace of the lab: a node's, the
-// client's, or "" for the world. The sockets that f makes stay in it.
-func (l *Lab) inside(space string, f func()) error {
+// inside calls f on a thread in a network namespace of the fixture: a node's, the
+// client's, or "" for the outer namespace. The sockets that f makes stay in it.
+func (l *Fixture) inside(space string, f func()) error {
 	path := l.path("/proc/1/ns/net")
 	if space != "" {
 		path = l.path("/run/netns/" + space)
@@ -39,8 +39,8 @@ func (l *Lab) inside(space string, f func()) error {
 }
 
 // Dial returns a function that connects from a node, from "client", or from ""
-// which is the world.
-func (l *Lab) Dial(space string) func(ctx context.Context, network, address string) (net.Conn, error) {
+// which is the outer namespace.
+func (l *Fixture) Dial(space string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
 		if enterErr := l.inside(space, func() { conn, err = new(net.Dialer).DialContext(ctx, network, address) }); enterErr != nil {
 			return nil, enterErr
@@ -50,12 +50,12 @@ func (l *Lab) Dial(space string) func(ctx context.Context, network, address stri
 }
 
 // HTTP is a client that asks from a node, from "client" or from "".
-func (l *Lab) HTTP(space string) *http.Client {
+func (l *Fixture) HTTP(space string) *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: l.Dial(space), DisableKeepAlives: true}}
 }
 
 // Listen opens a port at an address of a node, of "client" or of "".
-func (l *Lab) Listen(space, address string) net.Listener {
+func (l *Fixture) Listen(space, address string) net.Listener {
 	l.tb.Helper()
 	var listener net.Listener
 	var err error

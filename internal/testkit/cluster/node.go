@@ -23,8 +23,8 @@ import (
 type Node struct {
 	Name string
 
-	lab    *Lab
-	number int
+	fixture *Fixture
+	number  int
 
 	mu        sync.Mutex
 	machine   *process  // nil: switched off
@@ -57,35 +57,35 @@ func (n *Node) disturbedAt() time.Time {
 
 // Boot switches the node on. It does not wait until it has joined the cluster.
 func (n *Node) Boot() {
-	n.lab.tb.Helper()
+	n.fixture.tb.Helper()
 	if n.IsUp() {
 		return
 	}
 	n.disturb()
 	n.reset("up")
-	p, err := startProcess(n.lab.inWorld("nsenter", "--net=/run/netns/"+n.Name,
+	p, err := startProcess(n.fixture.inOutside("nsenter", "--net=/run/netns/"+n.Name,
 		"unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--propagation", "private",
-		"/bin/sh", "-c", nodeScript, "node", n.Name, n.lab.cfg.Root))
+		"/bin/sh", "-c", nodeScript, "node", n.Name, n.fixture.cfg.Root))
 	if err != nil {
-		n.lab.tb.Fatal(err)
+		n.fixture.tb.Fatal(err)
 	}
 	n.mu.Lock()
 	n.machine = p
 	n.mu.Unlock()
-	n.lab.await(n.Name+" to boot", func() error {
+	n.fixture.await(n.Name+" to boot", func() error {
 		if p.ended() {
 			return fmt.Errorf("it has ended: %s", p.output())
 		}
-		if !n.lab.isDeeper(p.first()) {
+		if !n.fixture.isDeeper(p.first()) {
 			return errors.New("it has no first process yet")
 		}
-		_, err := os.Stat(n.Path("/etc/corosync/lab"))
+		_, err := os.Stat(n.Path("/etc/corosync/fixture"))
 		return err
 	})
 }
 
-// isDeeper reports whether a process is below the world's first.
-func (l *Lab) isDeeper(pid int) bool { return pid != 0 && numbers(pid) > numbers(l.holder.first()) }
+// isDeeper reports whether a process is below the fixture's first.
+func (l *Fixture) isDeeper(pid int) bool { return pid != 0 && numbers(pid) > numbers(l.holder.first()) }
 
 // Kill switches the node off, without any warning: all its processes are gone,
 // its cable is dead and its addresses are no more. It may be called at any time,
@@ -104,7 +104,7 @@ func (n *Node) Kill() {
 }
 
 // pull is Unplug at any time.
-func (n *Node) pull() { _ = n.lab.inWorld("ip", "link", "set", n.Name, "down").Run() }
+func (n *Node) pull() { _ = n.fixture.inOutside("ip", "link", "set", n.Name, "down").Run() }
 
 // reset gives the node's interface its own addresses alone, and its cable a
 // state.
@@ -113,8 +113,8 @@ func (n *Node) reset(cable string) {
 		ip -n %[1]s addr flush dev eth0 scope global
 		ip -n %[1]s addr add 10.99.0.%[3]d/24 dev eth0
 		ip -n %[1]s addr add fd99::%[3]d/64 dev eth0 nodad`, n.Name, cable, n.number)
-	if out, err := n.lab.inWorld("/bin/sh", "-ec", script).CombinedOutput(); err != nil && !n.lab.over.Load() {
-		n.lab.tb.Errorf("resetting the network of %s: %v: %s", n.Name, err, out)
+	if out, err := n.fixture.inOutside("/bin/sh", "-ec", script).CombinedOutput(); err != nil && !n.fixture.over.Load() {
+		n.fixture.tb.Errorf("resetting the network of %s: %v: %s", n.Name, err, out)
 	}
 }
 
@@ -125,10 +125,10 @@ func (n *Node) Unplug() { n.cable("down") }
 func (n *Node) Plug() { n.cable("up") }
 
 func (n *Node) cable(state string) {
-	n.lab.tb.Helper()
+	n.fixture.tb.Helper()
 	n.disturb()
-	if out, err := n.lab.inWorld("ip", "link", "set", n.Name, state).CombinedOutput(); err != nil {
-		n.lab.tb.Fatalf("the cable of %s: %v: %s", n.Name, err, out)
+	if out, err := n.fixture.inOutside("ip", "link", "set", n.Name, state).CombinedOutput(); err != nil {
+		n.fixture.tb.Fatalf("the cable of %s: %v: %s", n.Name, err, out)
 	}
 }
 
@@ -155,8 +155,8 @@ func (n *Node) Command(ctx context.Context, name string, args ...string) *exec.C
 	return enter(ctx, pid, []string{"--mount", "--uts", "--ipc", "--net", "--pid", "--root"}, append([]string{name}, args...))
 }
 
-// inWorld prepares a call where Consul and the services are.
-func (l *Lab) inWorld(name string, args ...string) *exec.Cmd {
+// inOutside prepares a call where Consul and the services are.
+func (l *Fixture) inOutside(name string, args ...string) *exec.Cmd {
 	return enter(context.Background(), l.holder.first(), []string{"--mount", "--net", "--pid"}, append([]string{name}, args...))
 }
 
@@ -174,10 +174,10 @@ func enter(ctx context.Context, pid int, namespaces, call []string) *exec.Cmd {
 // Run calls a program on the node and returns its standard output. Another exit
 // code than 0 fails the test.
 func (n *Node) Run(name string, args ...string) string {
-	n.lab.tb.Helper()
+	n.fixture.tb.Helper()
 	out, err := n.Try(name, args...)
 	if err != nil {
-		n.lab.tb.Fatalf("on %s: %s %s: %v", n.Name, name, strings.Join(args, " "), err)
+		n.fixture.tb.Fatalf("on %s: %s %s: %v", n.Name, name, strings.Join(args, " "), err)
 	}
 	return out
 }

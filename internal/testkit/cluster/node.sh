@@ -5,7 +5,7 @@
 # $1: name. $2: root folder of the release that it runs.
 set -e
 hostname "$1"
-disk=/run/lab/$1
+disk=/run/fixture/$1
 root=$disk/root
 mkdir -p "$disk/upper" "$disk/work" "$root"
 mount -t overlay overlay -o "lowerdir=$2,upperdir=$disk/upper,workdir=$disk/work" "$root"
@@ -15,29 +15,29 @@ mount --rbind /dev "$root/dev"
 mount -t tmpfs -o mode=1777 shm "$root/dev/shm"
 mount -t tmpfs -o mode=755 run "$root/run"
 mount -t tmpfs -o mode=1777 tmp "$root/tmp"
-mkdir -p "$root/run/lock" "$root/run/resource-agents" "$root/run/lab" "$root/run/thalassa"
-mount --rbind /run/share "$root/run/lab"
+mkdir -p "$root/run/lock" "$root/run/resource-agents" "$root/run/fixture" "$root/run/thalassa"
+mount --rbind /run/share "$root/run/fixture"
 
 # shellcheck disable=SC2016 # that shell expands it
 exec chroot "$root" /bin/sh -c '
   export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8
-  if [ ! -e /etc/corosync/lab ]; then # the first boot
+  if [ ! -e /etc/corosync/fixture ]; then # the first boot
     mkdir -p /etc/corosync /etc/pacemaker /var/lib/corosync /var/log/corosync /var/log/pacemaker /var/log/crmsh
     mkdir -p /var/lib/pacemaker/cib /var/lib/pacemaker/pengine /var/lib/pacemaker/blackbox /var/lib/pacemaker/cores
     mkdir -p /usr/lib/ocf/resource.d/thalassa
-    install -m 0400 /run/lab/authkey /etc/corosync/authkey
-    install -m 0644 /run/lab/corosync.conf /etc/corosync/corosync.conf
-    install -m 0600 /run/lab/cib.xml /var/lib/pacemaker/cib/cib.xml
-    install -m 0755 /run/lab/fence_lab /usr/sbin/fence_lab
-    install -m 0644 /run/lab/hosts /etc/hosts
+    install -m 0400 /run/fixture/authkey /etc/corosync/authkey
+    install -m 0644 /run/fixture/corosync.conf /etc/corosync/corosync.conf
+    install -m 0600 /run/fixture/cib.xml /var/lib/pacemaker/cib/cib.xml
+    install -m 0755 /run/fixture/fence_fixture /usr/sbin/fence_fixture
+    install -m 0644 /run/fixture/hosts /etc/hosts
     chown -R hacluster:haclient /var/lib/pacemaker /var/log/pacemaker
-    : >/etc/corosync/lab
+    : >/etc/corosync/fixture
   fi
-  [ ! -e /run/lab/setup ] || sh -e /run/lab/setup
+  [ ! -e /run/fixture/setup ] || sh -e /run/fixture/setup
   mkdir -p /run/crm && chown hacluster:haclient /run/crm
   ulimit -c 0
   # What systemd would do: start the units, and again what has ended.
-  for unit in /run/lab/units/*; do
+  for unit in /run/fixture/units/*; do
     [ -x "$unit" ] || continue
     (while :; do "$unit" >>"/var/log/${unit##*/}.log" 2>&1 </dev/null; sleep 1; done) &
   done

@@ -27,7 +27,7 @@ type Probe struct {
 // A Prober is a client outside the cluster that asks every 10 ms, whatever became
 // of the requests before.
 type Prober struct {
-	lab     *Lab
+	fixture *Fixture
 	target  netip.AddrPort
 	timeout time.Duration
 	stop    chan struct{}
@@ -41,9 +41,9 @@ type Prober struct {
 // has not been answered after timeout. Below one second no SYN is repeated, so
 // that failures show when the address is gone and back; above two seconds they
 // are what a patient client would notice.
-func (l *Lab) Probe(address string, timeout time.Duration) *Prober {
+func (l *Fixture) Probe(address string, timeout time.Duration) *Prober {
 	l.tb.Helper()
-	p := &Prober{lab: l, target: netip.MustParseAddrPort(address), timeout: timeout, stop: make(chan struct{})}
+	p := &Prober{fixture: l, target: netip.MustParseAddrPort(address), timeout: timeout, stop: make(chan struct{})}
 	p.done.Go(func() {
 		if err := l.inside("client", p.run); err != nil {
 			l.tb.Error(err)

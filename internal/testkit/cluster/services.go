@@ -12,18 +12,18 @@ import (
 	"thalassa/internal/testkit"
 )
 
-// ConsulPort is where the lab's Consul answers, at World.
+// ConsulPort is where the fixture's Consul answers, at Outside.
 const ConsulPort = 8500
 
 // consulAgent runs on every node.
-const consulAgent = `exec /run/lab/consul agent -node "$(hostname)" -bind "$(awk -v node="$(hostname)" '$2 == node { print $1 }' /etc/hosts)" \
-	-retry-join ` + World + ` -retry-interval 1s -data-dir /var/lib/consul -disable-host-node-id -log-level warn \
+const consulAgent = `exec /run/fixture/consul agent -node "$(hostname)" -bind "$(awk -v node="$(hostname)" '$2 == node { print $1 }' /etc/hosts)" \
+	-retry-join ` + Outside + ` -retry-interval 1s -data-dir /var/lib/consul -disable-host-node-id -log-level warn \
 	-dns-port -1 -grpc-port -1 -grpc-tls-port -1 -hcl 'connect { enabled = false }' -hcl 'disable_update_check = true'`
 
-// Consul starts a real Consul server in the world. Every node that boots from then
+// Consul starts a real Consul server outside the nodes. Every node that boots from then
 // on has an agent of it at 127.0.0.1:8500, as operators have it, which ends with
 // its node.
-func (l *Lab) Consul() *testkit.ConsulAgent {
+func (l *Fixture) Consul() *testkit.ConsulAgent {
 	l.tb.Helper()
 	binary, err := filepath.EvalSymlinks(testkit.ConsulBinary(l.tb))
 	if err != nil {
@@ -31,8 +31,8 @@ func (l *Lab) Consul() *testkit.ConsulAgent {
 	}
 	l.share("consul", binary)
 	l.unit("consul", consulAgent)
-	call := l.inWorld(binary, "agent", "-dev", "-node", "world", "-disable-host-node-id", "-log-level", "warn",
-		"-bind", World, "-client", World, "-http-port", strconv.Itoa(ConsulPort), "-dns-port", "-1", "-grpc-port", "-1", "-grpc-tls-port", "-1",
+	call := l.inOutside(binary, "agent", "-dev", "-node", "outside", "-disable-host-node-id", "-log-level", "warn",
+		"-bind", Outside, "-client", Outside, "-http-port", strconv.Itoa(ConsulPort), "-dns-port", "-1", "-grpc-port", "-1", "-grpc-tls-port", "-1",
 		"-hcl", "connect { enabled = false }", "-hcl", "disable_update_check = true", "-hcl", "performance { raft_multiplier = 1 }",
 		// Those of development take a busy node for a dead one.
 		"-hcl", `gossip_lan { probe_interval = "1s" probe_timeout = "500ms" suspicion_mult = 4 }`)
@@ -40,7 +40,7 @@ func (l *Lab) Consul() *testkit.ConsulAgent {
 	if err != nil {
 		l.tb.Fatal(err)
 	}
-	address := net.JoinHostPort(World, strconv.Itoa(ConsulPort))
+	address := net.JoinHostPort(Outside, strconv.Itoa(ConsulPort))
 	l.await("consul", func() error {
 		if p.ended() {
 			return fmt.Errorf("it has ended: %s", p.output())
@@ -58,11 +58,11 @@ func (l *Lab) Consul() *testkit.ConsulAgent {
 	return testkit.ConsulAt(l.tb, address, l.Dial(""))
 }
 
-// Serve answers every request to a port of the world with one line, until the
+// Serve answers every request to a port outside the nodes with one line, until the
 // server returned is closed or the test ends.
-func (l *Lab) Serve(port int, line string) *http.Server {
+func (l *Fixture) Serve(port int, line string) *http.Server {
 	l.tb.Helper()
-	listener := l.Listen("", net.JoinHostPort(World, strconv.Itoa(port)))
+	listener := l.Listen("", net.JoinHostPort(Outside, strconv.Itoa(port)))
 	server := &http.Server{
 		ReadHeaderTimeout: 10 * time.Second,
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, line) }),

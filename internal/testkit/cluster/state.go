@@ -104,11 +104,11 @@ func (v View) RunsOn(id string) []string {
 }
 
 // Any is a node that is up.
-func (l *Lab) Any() *Node {
+func (l *Fixture) Any() *Node {
 	l.tb.Helper()
 	up := l.Up()
 	if len(up) == 0 {
-		l.tb.Fatal("no node of the lab is up")
+		l.tb.Fatal("no node of the fixture is up")
 	}
 	return up[0]
 }
@@ -116,14 +116,14 @@ func (l *Lab) Any() *Node {
 // AwaitOnline waits until every node that is up is online, in one cluster with
 // quorum. Where nobody fences, a node whose Pacemaker has given up on a daemon gets
 // the restart that an operator would give it.
-func (l *Lab) AwaitOnline() {
+func (l *Fixture) AwaitOnline() {
 	l.tb.Helper()
 	l.await("the nodes to be online", func() error { return l.online(l.Up()) })
 }
 
 // AwaitAll switches on the nodes that are off, also those that the cluster fences
 // meanwhile, and waits until all are online.
-func (l *Lab) AwaitAll() {
+func (l *Fixture) AwaitAll() {
 	l.tb.Helper()
 	l.await("all nodes to be online", func() error {
 		for _, n := range l.Nodes {
@@ -134,7 +134,7 @@ func (l *Lab) AwaitAll() {
 }
 
 // online reports what is missing for these nodes to be a cluster, all of it.
-func (l *Lab) online(nodes []*Node) error {
+func (l *Fixture) online(nodes []*Node) error {
 	for _, n := range nodes {
 		if l.cfg.NoFencing && n.hasGivenUp() {
 			l.tb.Logf("restarting Pacemaker on %s, which has given up on a daemon", n.Name)
@@ -152,7 +152,7 @@ func (l *Lab) online(nodes []*Node) error {
 }
 
 // AwaitIdle waits until the cluster has nothing left to do, see Idle.
-func (l *Lab) AwaitIdle() {
+func (l *Fixture) AwaitIdle() {
 	l.tb.Helper()
 	l.await("the cluster to be done", l.Idle)
 }
@@ -161,7 +161,7 @@ func (l *Lab) AwaitIdle() {
 // while (crm_resource --wait). That of Pacemaker 3.0 waits in vain while a monitor
 // tells of a degraded resource: a DC that is idle before such a wait and after it
 // has nothing to do.
-func (l *Lab) Idle() error {
+func (l *Fixture) Idle() error {
 	l.tb.Helper()
 	n := l.Any()
 	before := n.idleDC()
@@ -186,7 +186,7 @@ func (n *Node) idleDC() error {
 }
 
 // AwaitRunning waits until the instances of a resource run on these nodes alone.
-func (l *Lab) AwaitRunning(tb testing.TB, id string, nodes ...string) {
+func (l *Fixture) AwaitRunning(tb testing.TB, id string, nodes ...string) {
 	tb.Helper()
 	testkit.Eventually(tb, patience, func() error {
 		v, err := l.Any().View()
@@ -202,7 +202,7 @@ func (l *Lab) AwaitRunning(tb testing.TB, id string, nodes ...string) {
 }
 
 // Fences waits until a node has been fenced after a moment.
-func (l *Lab) Fences(tb testing.TB, name string, after time.Time) Fencing {
+func (l *Fixture) Fences(tb testing.TB, name string, after time.Time) Fencing {
 	tb.Helper()
 	var found Fencing
 	testkit.Eventually(tb, patience, func() error {

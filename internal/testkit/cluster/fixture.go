@@ -2,7 +2,7 @@
 // corosync, Pacemaker and fencing, each in namespaces of its own, on one switch
 // with a Consul, the services and a client. It needs root.
 //
-// A lab is below one process, in a mount, network and process-id namespace that
+// A fixture is below one process, in a mount, network and process-id namespace that
 // nobody else sees, and all its files are in memory there. It ends with the test,
 // with the program that runs the test, however that ends, and after Config.Life
 // in any case; nothing is left of it then.
@@ -25,28 +25,28 @@ import (
 	"thalassa/internal/testkit"
 )
 
-// The addresses of a lab. Node n<i> has 10.99.0.<i> and fd99::<i>.
+// The addresses of a fixture. Node n<i> has 10.99.0.<i> and fd99::<i>.
 const (
-	// World is where Consul and the services are.
-	World = "10.99.0.254"
+	// Outside is where Consul and the services are.
+	Outside = "10.99.0.254"
 	// Floating is an address that is free, and so is Floating6.
 	Floating  = "10.99.0.100"
 	Floating6 = "fd99::100"
 )
 
-//go:embed world.sh
-var worldScript string
+//go:embed outside.sh
+var outsideScript string
 
 //go:embed node.sh
 var nodeScript string
 
-//go:embed fence_lab.sh
+//go:embed fence_fixture.sh
 var fenceScript string
 
 // patience is how long anything may take on a machine that is very busy.
 const patience = 2 * time.Minute
 
-// Config says what a lab is made of. The zero value is three nodes that are
+// Config says what a fixture is made of. The zero value is three nodes that are
 // fenced, at a token of one second.
 type Config struct {
 	Nodes int // 3
@@ -57,7 +57,7 @@ type Config struct {
 	// Root is the root folder of another release of Debian, with corosync and
 	// Pacemaker ("/").
 	Root string
-	// Files are put into /run/lab of every node before it boots, by their names.
+	// Files are put into /run/fixture of every node before it boots, by their names.
 	Files map[string]File
 	// Units are programs that run on every node from its boot on, and are started
 	// again when they end: shell scripts by their names. Their output is in
@@ -69,7 +69,7 @@ type Config struct {
 	Resources, Constraints string
 	// Properties are added to the cluster's, Defaults are those of its resources.
 	Properties, Defaults map[string]string
-	// Life bounds the lab's (30 min).
+	// Life bounds the fixture's (30 min).
 	Life time.Duration
 }
 
@@ -79,13 +79,13 @@ type File struct {
 	Mode    os.FileMode
 }
 
-// A Lab is a running cluster.
-type Lab struct {
+// A Fixture is a running cluster.
+type Fixture struct {
 	Nodes []*Node
 
 	tb     testing.TB
 	cfg    Config
-	holder *process // its child is the lab's first process
+	holder *process // its child is the fixture's first process
 
 	over atomic.Bool // the test has ended
 
@@ -96,7 +96,7 @@ type Lab struct {
 // Start boots a cluster and waits until all its nodes are online and quorate.
 // Without root, or a program that it needs, the test is skipped at a desk and
 // fails in CI.
-func Start(tb testing.TB, cfg Config) *Lab {
+func Start(tb testing.TB, cfg Config) *Fixture {
 	tb.Helper()
 	l := Prepare(tb, cfg)
 	for _, n := range l.Nodes {
@@ -108,28 +108,28 @@ func Start(tb testing.TB, cfg Config) *Lab {
 
 // Prepare is Start without booting the nodes: there is the network, with Consul
 // and the services' place.
-func Prepare(tb testing.TB, cfg Config) *Lab {
+func Prepare(tb testing.TB, cfg Config) *Fixture {
 	tb.Helper()
 	cfg = cfg.withDefaults()
 	requirements(tb, cfg.Root)
-	l := &Lab{tb: tb, cfg: cfg}
+	l := &Fixture{tb: tb, cfg: cfg}
 	life := strconv.Itoa(int(cfg.Life.Seconds()))
 	holder, err := startProcess(exec.Command("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--propagation", "private",
-		"/bin/sh", "-c", worldScript, "world", strconv.Itoa(cfg.Nodes), life))
+		"/bin/sh", "-c", outsideScript, "outside", strconv.Itoa(cfg.Nodes), life))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	l.holder = holder
 	tb.Cleanup(l.End)
-	l.await("the lab's network", func() error {
+	l.await("the fixture's network", func() error {
 		if l.holder.ended() {
 			return fmt.Errorf("its first process has ended: %s", l.holder.output())
 		}
-		_, err := os.Stat(l.path("/run/lab/ready"))
+		_, err := os.Stat(l.path("/run/fixture/ready"))
 		return err
 	})
 	for i := range cfg.Nodes {
-		l.Nodes = append(l.Nodes, &Node{lab: l, Name: "n" + strconv.Itoa(i+1), number: i + 1})
+		l.Nodes = append(l.Nodes, &Node{fixture: l, Name: "n" + strconv.Itoa(i+1), number: i + 1})
 	}
 	l.furnish()
 	go l.serveFencing()
@@ -166,11 +166,11 @@ func Roots() []string {
 	return found
 }
 
-// requirements ends the test where a lab cannot be.
+// requirements ends the test where a fixture cannot be.
 func requirements(tb testing.TB, root string) {
 	tb.Helper()
 	if os.Geteuid() != 0 {
-		testkit.Missing(tb, "a cluster lab needs root")
+		testkit.Missing(tb, "a cluster fixture needs root")
 	}
 	for _, tool := range []string{"unshare", "nsenter", "ip"} {
 		testkit.Tool(tb, tool)
@@ -183,7 +183,7 @@ func requirements(tb testing.TB, root string) {
 }
 
 // End kills everything, as the end of the test does.
-func (l *Lab) End() {
+func (l *Fixture) End() {
 	if l.over.Load() {
 		return
 	}
@@ -194,13 +194,13 @@ func (l *Lab) End() {
 	l.holder.killTree()
 }
 
-// path is how the test reaches a file of the world.
-func (l *Lab) path(name string) string {
+// path is how the test reaches a file outside the nodes.
+func (l *Fixture) path(name string) string {
 	return filepath.Join(l.FirstProcess(), "root", name)
 }
 
-// furnish writes what the nodes find in /run/lab.
-func (l *Lab) furnish() {
+// furnish writes what the nodes find in /run/fixture.
+func (l *Fixture) furnish() {
 	key := make([]byte, 128)
 	_, _ = rand.Read(key) // never fails
 	var hosts strings.Builder
@@ -212,7 +212,7 @@ func (l *Lab) furnish() {
 	l.Put("corosync.conf", File{Content: []byte(l.corosyncConf())})
 	l.Put("cib.xml", File{Content: []byte(l.firstCIB())})
 	l.Put("hosts", File{Content: []byte(hosts.String())})
-	l.Put("fence_lab", File{[]byte(fenceScript), 0o755})
+	l.Put("fence_fixture", File{[]byte(fenceScript), 0o755})
 	if l.cfg.Setup != "" {
 		l.Put("setup", File{Content: []byte(l.cfg.Setup + "\n")})
 	}
@@ -227,25 +227,25 @@ func (l *Lab) furnish() {
 }
 
 // unit adds a program that runs on every node that boots from now on.
-func (l *Lab) unit(name, script string) {
+func (l *Fixture) unit(name, script string) {
 	l.tb.Helper()
 	l.cfg.Units[name] = script
 	l.Put("units/"+name, File{[]byte("#!/bin/sh\n" + script + "\n"), 0o755})
 }
 
 // share lets every node that boots from now on see a file of this machine as
-// /run/lab/<name>, however large it is.
-func (l *Lab) share(name, path string) {
+// /run/fixture/<name>, however large it is.
+func (l *Fixture) share(name, path string) {
 	l.tb.Helper()
 	l.Put(name, File{})
-	if out, err := l.inWorld("mount", "--bind", path, "/run/share/"+name).CombinedOutput(); err != nil {
+	if out, err := l.inOutside("mount", "--bind", path, "/run/share/"+name).CombinedOutput(); err != nil {
 		l.tb.Fatalf("sharing %s: %v: %s", path, err, out)
 	}
 }
 
-// Put writes a file that every node sees as /run/lab/<name>. A program is
+// Put writes a file that every node sees as /run/fixture/<name>. A program is
 // replaced rather than written to.
-func (l *Lab) Put(name string, f File) {
+func (l *Fixture) Put(name string, f File) {
 	l.tb.Helper()
 	if f.Mode == 0 {
 		f.Mode = 0o644
@@ -263,19 +263,19 @@ func (l *Lab) Put(name string, f File) {
 }
 
 // Node by name.
-func (l *Lab) Node(name string) *Node {
+func (l *Fixture) Node(name string) *Node {
 	l.tb.Helper()
 	for _, n := range l.Nodes {
 		if n.Name == name {
 			return n
 		}
 	}
-	l.tb.Fatalf("the lab has no node %q", name)
+	l.tb.Fatalf("the fixture has no node %q", name)
 	return nil
 }
 
 // Up lists the nodes that are switched on.
-func (l *Lab) Up() []*Node {
+func (l *Fixture) Up() []*Node {
 	var up []*Node
 	for _, n := range l.Nodes {
 		if n.IsUp() {
@@ -285,7 +285,7 @@ func (l *Lab) Up() []*Node {
 	return up
 }
 
-func (l *Lab) await(what string, ok func() error) {
+func (l *Fixture) await(what string, ok func() error) {
 	l.tb.Helper()
 	testkit.Eventually(l.tb, patience, func() error {
 		if err := ok(); err != nil {
@@ -295,5 +295,7 @@ func (l *Lab) await(what string, ok func() error) {
 	})
 }
 
-// FirstProcess is the folder in /proc of the process below which the lab is.
-func (l *Lab) FirstProcess() string { return filepath.Join("/proc", strconv.Itoa(l.holder.first())) }
+// FirstProcess is the folder in /proc of the process below which the fixture is.
+func (l *Fixture) FirstProcess() string {
+	return filepath.Join("/proc", strconv.Itoa(l.holder.first()))
+}

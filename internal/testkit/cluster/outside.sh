@@ -1,12 +1,12 @@
-# The first process of a lab: everything of it lives below this one, in a mount,
+# The first process of a fixture: everything of it lives below this one, in a mount,
 # network and process-id namespace of its own, and ends with it. Its folder is in
 # memory and seen by nobody else.
 #
-# $1: number of nodes. $2: seconds after which the lab ends in any case.
+# $1: number of nodes. $2: seconds after which the fixture ends in any case.
 set -e
 mount -t proc proc /proc
-mount -t tmpfs -o mode=755,size=4g lab /run
-mkdir -p /run/lab /run/share
+mount -t tmpfs -o mode=755,size=4g fixture /run
+mkdir -p /run/fixture /run/share
 mkfifo /run/share/fence.requests
 
 # The switch that all cables lead to; this is also the place of Consul and of
@@ -34,6 +34,6 @@ while [ "$i" -lt "$1" ]; do
   cable "n$i" "$i"
 done
 
-: >/run/lab/ready
+: >/run/fixture/ready
 sleep "$2" & # wait also reaps what is left to this process
 wait "$!"

@@ -30,14 +30,14 @@ exec haproxy -db -f /etc/greeter.cfg`
 
 func TestLab(t *testing.T) {
 	testkit.HAProxy(t)
-	lab := cluster.Start(t, cluster.Config{Resources: onlyAddress, Units: map[string]string{"greeter": greeter}})
-	holders, client := lab.WatchHolders(cluster.Floating), lab.Probe(cluster.Floating+":80", 500*time.Millisecond)
+	fixture := cluster.Start(t, cluster.Config{Resources: onlyAddress, Units: map[string]string{"greeter": greeter}})
+	holders, client := fixture.WatchHolders(cluster.Floating), fixture.Probe(cluster.Floating+":80", 500*time.Millisecond)
 	first := awaitService(t, client, holders)
 
 	t.Run("a node that is switched off is fenced, and the address moves", func(t *testing.T) {
 		begun := time.Now()
-		lab.Node(first).Kill()
-		lab.Fences(t, first, begun)
+		fixture.Node(first).Kill()
+		fixture.Fences(t, first, begun)
 		if next := awaitService(t, client, holders); next == first {
 			t.Errorf("the address is on %s still", next)
 		}
@@ -46,22 +46,22 @@ func TestLab(t *testing.T) {
 		if report.Failed() == 0 {
 			t.Error("the client noticed nothing")
 		}
-		if len(lab.Up()) != 2 {
-			t.Errorf("%d nodes are up, expected 2", len(lab.Up()))
+		if len(fixture.Up()) != 2 {
+			t.Errorf("%d nodes are up, expected 2", len(fixture.Up()))
 		}
 	})
 	t.Run("a node comes back with its disk", func(t *testing.T) {
-		lab.Node(first).Boot()
-		lab.AwaitOnline()
-		if out := lab.Node(first).Run("cat", "/etc/greeter.cfg"); !strings.Contains(out, "string "+first) {
+		fixture.Node(first).Boot()
+		fixture.AwaitOnline()
+		if out := fixture.Node(first).Run("cat", "/etc/greeter.cfg"); !strings.Contains(out, "string "+first) {
 			t.Errorf("its file is %q", out)
 		}
 	})
 	t.Run("a node whose cable is pulled is fenced before the address moves", func(t *testing.T) {
 		before := awaitService(t, client, holders)
 		begun := time.Now()
-		lab.Node(before).Unplug()
-		lab.Fences(t, before, begun)
+		fixture.Node(before).Unplug()
+		fixture.Fences(t, before, begun)
 		if next := awaitService(t, client, holders); next == before {
 			t.Errorf("the address is on %s still", next)
 		}
@@ -76,10 +76,10 @@ func TestLab(t *testing.T) {
 
 // Signals make Pacemaker take its CIB manager's end for corosync's, and give up.
 func TestPacemakerThatGivesUpIsRestarted(t *testing.T) {
-	lab := cluster.Start(t, cluster.Config{NoFencing: true})
-	n := lab.Node("n1")
+	fixture := cluster.Start(t, cluster.Config{NoFencing: true})
+	n := fixture.Node("n1")
 	launcher := n.PIDs("pacemakerd")[0]
-	lab.AwaitIdle()
+	fixture.AwaitIdle()
 	before := n.PIDs("pacemaker-based")
 	n.KillProcess(t, "pacemaker-based")
 	testkit.Eventually(t, time.Minute, func() error {
@@ -94,7 +94,7 @@ func TestPacemakerThatGivesUpIsRestarted(t *testing.T) {
 		}
 		return nil
 	})
-	lab.AwaitOnline()
+	fixture.AwaitOnline()
 	if len(n.PIDs("pacemaker-based")) == 0 {
 		t.Error("there is no CIB manager")
 	}
@@ -119,24 +119,24 @@ func awaitService(t *testing.T, client *cluster.Prober, holders *cluster.Holders
 
 func TestWorld(t *testing.T) {
 	var first string
-	t.Run("lab", func(t *testing.T) {
-		lab := cluster.Prepare(t, cluster.Config{})
-		consul := lab.Consul()
-		lab.Serve(8001, "hello")
-		consul.Register(testkit.Instance{Service: "shop", Address: cluster.World, Port: 8001})
+	t.Run("fixture", func(t *testing.T) {
+		fixture := cluster.Prepare(t, cluster.Config{})
+		consul := fixture.Consul()
+		fixture.Serve(8001, "hello")
+		consul.Register(testkit.Instance{Service: "shop", Address: cluster.Outside, Port: 8001})
 		if services := string(consul.Do(http.MethodGet, "/v1/catalog/services", nil)); !strings.Contains(services, `"shop"`) {
 			t.Errorf("consul knows %s", services)
 		}
-		client := lab.Probe(cluster.World+":8001", 5*time.Second)
+		client := fixture.Probe(cluster.Outside+":8001", 5*time.Second)
 		testkit.Eventually(t, time.Minute, func() error {
 			if report := client.Report(); !report.Answering(10) || report.Answers()["hello"] < 10 {
 				return fmt.Errorf("answers %v, failures %v", report.Answers(), report.Errors())
 			}
 			return nil
 		})
-		first = lab.FirstProcess()
+		first = fixture.FirstProcess()
 	})
 	if _, err := os.Stat(first); first == "" || err == nil {
-		t.Errorf("the lab's first process %s is still there", first)
+		t.Errorf("the fixture's first process %s is still there", first)
 	}
 }

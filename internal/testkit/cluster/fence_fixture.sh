@@ -1,5 +1,5 @@
 #!/bin/sh
-# The fence agent of the lab: asks the test, over two pipes, to switch a node off.
+# The fence agent of the fixture: asks the test, over two pipes, to switch a node off.
 action=$([ "$1" != -o ] || echo "$2")
 target=
 [ -n "$action" ] || while read -r line; do
@@ -12,8 +12,8 @@ case $action in
   metadata)
     cat <<END
 <?xml version="1.0"?>
-<resource-agent name="fence_lab" shortdesc="Fencing in the lab">
-  <longdesc>Switches a node of the lab off.</longdesc>
+<resource-agent name="fence_fixture" shortdesc="Fencing in the fixture">
+  <longdesc>Switches a node of the fixture off.</longdesc>
   <vendor-url>https://example.org</vendor-url>
   <parameters>
     <parameter name="action"><content type="string" default="reboot"/><shortdesc lang="en">Action</shortdesc></parameter>
@@ -28,9 +28,9 @@ END
     ;;
   monitor | start | stop | list) ;;
   *)
-    reply=/run/lab/fence.$(hostname).$$
+    reply=/run/fixture/fence.$(hostname).$$
     mkfifo "$reply"
-    echo "$action $target ${reply##*/}" >/run/lab/fence.requests
+    echo "$action $target ${reply##*/}" >/run/fixture/fence.requests
     read -r code <"$reply"
     rm -f "$reply"
     exit "$code"

@@ -18,12 +18,12 @@ import (
 	"thalassa/pacemaker"
 )
 
-// A site is a cluster of load balancers: HAProxy as a resource of Pacemaker's
+// A clusterFixture is a cluster of load balancers: HAProxy as a resource of Pacemaker's
 // beside a floating IP, an agent and a Consul agent on every node, a Consul server,
 // services, and clients outside.
-type site struct {
+type clusterFixture struct {
 	tb      testing.TB
-	lab     *cluster.Lab
+	cluster *cluster.Fixture
 	consul  *testkit.ConsulAgent
 	holders *cluster.Holders
 	members int // registered so far
@@ -39,33 +39,33 @@ const (
 	group topology = pacemaker.Group
 )
 
-// newSite boots three nodes and waits until the service answers.
-func newSite(tb testing.TB, how topology) *site {
+// newClusterFixture boots three nodes and waits until the service answers.
+func newClusterFixture(tb testing.TB, how topology) *clusterFixture {
 	tb.Helper()
-	return bootSite(tb, siteConfig(tb), how)
+	return bootCluster(tb, clusterConfig(tb), how)
 }
 
-// bootSite has the cluster set up as everybody's is, by thalassa cluster apply.
-func bootSite(tb testing.TB, cfg cluster.Config, how topology) *site {
+// bootCluster has the cluster set up as everybody's is, by thalassa cluster apply.
+func bootCluster(tb testing.TB, cfg cluster.Config, how topology) *clusterFixture {
 	tb.Helper()
 	testkit.HAProxy(tb)
-	s := &site{tb: tb, lab: cluster.Prepare(tb, cfg)}
-	s.consul = s.lab.Consul()
+	s := &clusterFixture{tb: tb, cluster: cluster.Prepare(tb, cfg)}
+	s.consul = s.cluster.Consul()
 	s.register()
-	for _, n := range s.lab.Nodes {
+	for _, n := range s.cluster.Nodes {
 		n.Boot()
 	}
-	s.lab.AwaitOnline()
-	for _, n := range s.lab.Nodes {
+	s.cluster.AwaitOnline()
+	for _, n := range s.cluster.Nodes {
 		s.configure(n)
 	}
-	s.holders = s.lab.WatchHolders(cluster.Floating)
+	s.holders = s.cluster.WatchHolders(cluster.Floating)
 	s.commands().call(0, "apply", "--ip", cluster.Floating+"/24", "--topology", string(how))
 	s.serving()
 	return s
 }
 
-func siteConfig(tb testing.TB) cluster.Config {
+func clusterConfig(tb testing.TB) cluster.Config {
 	tb.Helper()
 	read := func(path string) []byte {
 		data, err := os.ReadFile(path)
@@ -85,36 +85,36 @@ func siteConfig(tb testing.TB) cluster.Config {
 	return cluster.Config{
 		Files: files,
 		Setup: `mkdir -p /usr/lib/ocf/resource.d/thalassa /var/lib/thalassa /run/thalassa
-			ln -sf /run/lab/thalassa /usr/bin/thalassa
-			install -m 0755 /run/lab/ocf-haproxy /usr/lib/ocf/resource.d/thalassa/haproxy`,
+			ln -sf /run/fixture/thalassa /usr/bin/thalassa
+			install -m 0755 /run/fixture/ocf-haproxy /usr/lib/ocf/resource.d/thalassa/haproxy`,
 		Units: map[string]string{
-			"thalassa": `exec thalassa agent --config /run/lab/thalassa.yaml --haproxy pacemaker --haproxy-log "" --debug`,
+			"thalassa": `exec thalassa agent --config /run/fixture/thalassa.yaml --haproxy pacemaker --haproxy-log "" --debug`,
 		},
 	}
 }
 
 // commands are those of the command line on any node that is up.
-func (s *site) commands() steered { return steered{s.lab, s.tb} }
+func (s *clusterFixture) commands() steered { return steered{s.cluster, s.tb} }
 
 // register adds a member to the service, which answers with its name.
-func (s *site) register() {
+func (s *clusterFixture) register() {
 	s.members++
 	name, port := fmt.Sprintf("member-%d", s.members), 8000+s.members
-	s.lab.Serve(port, name)
+	s.cluster.Serve(port, name)
 	s.consul.Register(testkit.Instance{
-		ID: name, Service: "shop", Address: cluster.World, Port: port, Meta: map[string]string{"version": "1.0.0"}, Tags: []string{"1.0.0"},
+		ID: name, Service: "shop", Address: cluster.Outside, Port: port, Meta: map[string]string{"version": "1.0.0"}, Tags: []string{"1.0.0"},
 	})
 }
 
 // configure tells the agent of a node what its HAProxy is to do.
-func (s *site) configure(n *cluster.Node) {
+func (s *clusterFixture) configure(n *cluster.Node) {
 	s.tb.Helper()
 	s.call(n, http.MethodPut, "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
 	s.call(n, http.MethodPut, "/frontends/web", `{"bind":"*:80","backend":"live"}`)
 }
 
 // call asks the API of a node's agent, patiently.
-func (s *site) call(n *cluster.Node, method, path, body string) string {
+func (s *clusterFixture) call(n *cluster.Node, method, path, body string) string {
 	s.tb.Helper()
 	var answer string
 	testkit.Eventually(s.tb, time.Minute, func() error {
@@ -128,13 +128,13 @@ func (s *site) call(n *cluster.Node, method, path, body string) string {
 	return answer
 }
 
-func (s *site) try(n *cluster.Node, method, path, body string) (int, string, error) {
+func (s *clusterFixture) try(n *cluster.Node, method, path, body string) (int, string, error) {
 	request, err := http.NewRequest(method, "http://127.0.0.1:10000"+path, strings.NewReader(body))
 	if err != nil {
 		return 0, "", err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	client := s.lab.HTTP(n.Name)
+	client := s.cluster.HTTP(n.Name)
 	client.Timeout = time.Minute
 	res, err := client.Do(request)
 	if err != nil {
@@ -147,20 +147,20 @@ func (s *site) try(n *cluster.Node, method, path, body string) (int, string, err
 
 // serving waits until a client outside is answered by the newest member alone,
 // through the one node that holds the address, and returns that.
-func (s *site) serving() *cluster.Node {
+func (s *clusterFixture) serving() *cluster.Node {
 	s.tb.Helper()
 	return s.answering(1)
 }
 
 // answering is serving by the newest n members.
-func (s *site) answering(n int) *cluster.Node {
+func (s *clusterFixture) answering(n int) *cluster.Node {
 	s.tb.Helper()
 	var want []string
 	for i := range n {
 		want = append(want, fmt.Sprintf("member-%d", s.members-i))
 	}
 	slices.Sort(want)
-	client := s.lab.Probe(cluster.Floating+":80", 500*time.Millisecond)
+	client := s.cluster.Probe(cluster.Floating+":80", 500*time.Millisecond)
 	defer client.Stop()
 	var holder string
 	testkit.Eventually(s.tb, 2*time.Minute, func() error {
@@ -172,27 +172,27 @@ func (s *site) answering(n int) *cluster.Node {
 		holder = now[0]
 		return nil
 	})
-	return s.lab.Node(holder)
+	return s.cluster.Node(holder)
 }
 
 // recover boots the nodes that are off, plugs them in, and waits until nothing is
 // left to do. It cleans nothing up: with its history Pacemaker would forget how
 // HAProxy was started, and start it again where a reload would do.
-func (s *site) recover() {
+func (s *clusterFixture) recover() {
 	s.tb.Helper()
-	s.lab.AwaitAll()
-	s.lab.AwaitIdle()
+	s.cluster.AwaitAll()
+	s.cluster.AwaitIdle()
 	s.serving()
 }
 
 // onAll waits until HAProxy runs on every node.
-func (s *site) onAll() {
+func (s *clusterFixture) onAll() {
 	s.tb.Helper()
 	var names []string
-	for _, n := range s.lab.Nodes {
+	for _, n := range s.cluster.Nodes {
 		names = append(names, n.Name)
 	}
-	s.lab.AwaitRunning(s.tb, "haproxy", names...)
+	s.cluster.AwaitRunning(s.tb, "haproxy", names...)
 }
 
 // An effect is what clients saw of a disturbance.
@@ -212,11 +212,11 @@ func (e effect) String() string {
 // disturb does something to the node that holds the address, replaces the
 // service's member meanwhile, and waits until over returns nil and the service
 // answers with the new member alone. Never must two nodes hold the address.
-func (s *site) disturb(do func(holder *cluster.Node), over func(e effect) error) effect {
+func (s *clusterFixture) disturb(do func(holder *cluster.Node), over func(e effect) error) effect {
 	s.tb.Helper()
 	s.register()
 	holder := s.answering(2)
-	impatient, patient := s.lab.Probe(cluster.Floating+":80", 500*time.Millisecond), s.lab.Probe(cluster.Floating+":80", 10*time.Second)
+	impatient, patient := s.cluster.Probe(cluster.Floating+":80", 500*time.Millisecond), s.cluster.Probe(cluster.Floating+":80", 10*time.Second)
 	s.answered(impatient, 20)
 	e := effect{from: holder.Name}
 	do(holder)
@@ -251,7 +251,7 @@ func noticed(e effect) error {
 }
 
 // moved is over when the address has left a node.
-func (s *site) moved(e effect) error {
+func (s *clusterFixture) moved(e effect) error {
 	if now := s.holders.Now(); len(now) != 1 || now[0] == e.from {
 		return fmt.Errorf("the address is on %s, expected it to leave %s", now, e.from)
 	}
@@ -262,10 +262,10 @@ func (s *site) moved(e effect) error {
 func atOnce(effect) error { return nil }
 
 // calm is over when the cluster has nothing to do.
-func (s *site) calm(effect) error { return s.lab.Idle() }
+func (s *clusterFixture) calm(effect) error { return s.cluster.Idle() }
 
 // answered waits until the newest n requests of a client were answered.
-func (s *site) answered(client *cluster.Prober, n int) {
+func (s *clusterFixture) answered(client *cluster.Prober, n int) {
 	s.tb.Helper()
 	begun := time.Now()
 	testkit.Eventually(s.tb, 2*time.Minute, func() error {

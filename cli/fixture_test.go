@@ -30,9 +30,9 @@ func run(ctx context.Context, args []string, env cli.Environment) int {
 // patience is how long anything may take on a slow, busy machine.
 const patience = 30 * time.Second
 
-// A site is an agent's API over a node in memory, reached over real HTTP, and a
+// A fixture is an agent's API over a node in memory, reached over real HTTP, and a
 // shell from which the command line is used.
-type site struct {
+type fixture struct {
 	*apitest.Node
 	tb  testing.TB
 	url string
@@ -44,8 +44,8 @@ type site struct {
 	last []byte // the newest answer of the API
 }
 
-// open starts a site; adjust may change the API's configuration.
-func open(tb testing.TB, adjust ...func(*api.Config)) *site {
+// open starts a fixture; adjust may change the API's configuration.
+func open(tb testing.TB, adjust ...func(*api.Config)) *fixture {
 	tb.Helper()
 	node, err := apitest.New(nil)
 	if err != nil {
@@ -55,7 +55,7 @@ func open(tb testing.TB, adjust ...func(*api.Config)) *site {
 	for _, a := range adjust {
 		a(&cfg)
 	}
-	s := &site{Node: node, tb: tb}
+	s := &fixture{Node: node, tb: tb}
 	server := httptest.NewServer(s.watched(api.New(cfg)))
 	tb.Cleanup(server.Close)
 	s.url = server.URL
@@ -63,8 +63,8 @@ func open(tb testing.TB, adjust ...func(*api.Config)) *site {
 	return s
 }
 
-// shop is a site with a service in two versions, two backends and a frontend.
-func shop(tb testing.TB, adjust ...func(*api.Config)) *site {
+// shop is a fixture with a service in two versions, two backends and a frontend.
+func shop(tb testing.TB, adjust ...func(*api.Config)) *fixture {
 	tb.Helper()
 	s := open(tb, adjust...)
 	s.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.2:8080 1.0.0", "10.1.0.3:8080 2.0.0")
@@ -83,7 +83,7 @@ func shop(tb testing.TB, adjust ...func(*api.Config)) *site {
 }
 
 // watched keeps the newest answer.
-func (s *site) watched(next http.Handler) http.Handler {
+func (s *fixture) watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.asked != nil {
 			s.asked()
@@ -102,7 +102,7 @@ func (s *site) watched(next http.Handler) http.Handler {
 }
 
 // answered is the newest answer of the API.
-func (s *site) answered() []byte {
+func (s *fixture) answered() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.last
@@ -114,15 +114,15 @@ type result struct {
 	out, errors string
 }
 
-// run runs a command in the site's shell.
-func (s *site) run(args ...string) result {
+// run runs a command in its shell.
+func (s *fixture) run(args ...string) result {
 	s.tb.Helper()
 	return s.runWith("", args...)
 }
 
 // runWith is run with something on standard input. Only a command that fails may
 // say something on stderr, and has to.
-func (s *site) runWith(stdin string, args ...string) result {
+func (s *fixture) runWith(stdin string, args ...string) result {
 	s.tb.Helper()
 	r := s.execute(stdin, args...)
 	if (r.code == cli.ExitOK) != (r.errors == "") {
@@ -131,7 +131,7 @@ func (s *site) runWith(stdin string, args ...string) result {
 	return r
 }
 
-func (s *site) execute(stdin string, args ...string) result {
+func (s *fixture) execute(stdin string, args ...string) result {
 	s.tb.Helper()
 	var out, errs bytes.Buffer
 	ctx, cancel := context.WithTimeout(s.tb.Context(), patience)
@@ -148,7 +148,7 @@ func (s *site) execute(stdin string, args ...string) result {
 }
 
 // does demands that the command succeeds and prints exactly these lines.
-func (s *site) does(lines string, args ...string) {
+func (s *fixture) does(lines string, args ...string) {
 	s.tb.Helper()
 	if r := s.run(args...); r.code != cli.ExitOK || r.out != lines {
 		s.tb.Errorf("%v: exit code %d %s\ngot\n%s\nwant\n%s", args, r.code, r.errors, r.out, lines)
@@ -157,12 +157,12 @@ func (s *site) does(lines string, args ...string) {
 
 // fails demands that the command ends with the code, says this on stderr and
 // nothing on stdout.
-func (s *site) fails(code int, says string, args ...string) {
+func (s *fixture) fails(code int, says string, args ...string) {
 	s.tb.Helper()
 	s.failsWith("", code, says, args...)
 }
 
-func (s *site) failsWith(stdin string, code int, says string, args ...string) {
+func (s *fixture) failsWith(stdin string, code int, says string, args ...string) {
 	s.tb.Helper()
 	r := s.runWith(stdin, args...)
 	if r.code != code || r.out != "" || !strings.HasPrefix(r.errors, "thalassa: ") || !strings.Contains(r.errors, says) {

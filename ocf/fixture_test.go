@@ -21,8 +21,8 @@ import (
 // patience is what anything may take on a busy machine.
 const patience = 30 * time.Second
 
-// A site is a node's paths for one HAProxy, and the resource agent for them.
-type site struct {
+// A fixture is a node's paths for one HAProxy, and the resource agent for them.
+type fixture struct {
 	t          *testing.T
 	dir        string
 	port       int
@@ -31,10 +31,10 @@ type site struct {
 	timeout    time.Duration
 }
 
-func newSite(t *testing.T) *site {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	dir := testkit.SocketDir(t)
-	s := &site{t: t, dir: dir, port: testkit.Port(t), timeout: patience}
+	s := &fixture{t: t, dir: dir, port: testkit.Port(t), timeout: patience}
 	s.parameters = map[string]string{
 		"binary": testkit.HAProxy(t), "config": s.path("haproxy.cfg"), "stats_socket": s.path("stats"), "master_socket": s.path("master"),
 		"pidfile": s.path("pid"), "startup_log": s.path("log"), "drain_time": "1s", "agent_url": "none",
@@ -47,48 +47,48 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
+func (f *fixture) path(name string) string { return filepath.Join(f.dir, name) }
 
-func (s *site) do(action string, level int) ocf.Result {
-	return ocf.Do(context.Background(), ocf.Config{Health: s.health, Logger: testkit.Logger(s.t)},
-		ocf.Request{Action: action, Parameters: s.parameters, Level: level, Timeout: s.timeout})
+func (f *fixture) do(action string, level int) ocf.Result {
+	return ocf.Do(context.Background(), ocf.Config{Health: f.health, Logger: testkit.Logger(f.t)},
+		ocf.Request{Action: action, Parameters: f.parameters, Level: level, Timeout: f.timeout})
 }
 
 // want carries out an action that must end with a code, and returns the reason.
-func (s *site) want(code ocf.Code, action string, level int) string {
-	s.t.Helper()
-	r := s.do(action, level)
+func (f *fixture) want(code ocf.Code, action string, level int) string {
+	f.t.Helper()
+	r := f.do(action, level)
 	if r.Code != code {
-		s.t.Fatalf("%s %d: %s: %s, expected %s", action, level, r.Code, r.Reason, code)
+		f.t.Fatalf("%s %d: %s: %s, expected %s", action, level, r.Code, r.Reason, code)
 	}
 	if (code == ocf.OK) != (r.Reason == "") {
-		s.t.Errorf("%s %d ended with %s and the reason %q", action, level, r.Code, r.Reason)
+		f.t.Errorf("%s %d ended with %s and the reason %q", action, level, r.Code, r.Reason)
 	}
 	return r.Reason
 }
 
 // write makes a configuration that answers with a word the file on disk.
-func (s *site) write(word string, further ...string) {
-	s.t.Helper()
+func (f *fixture) write(word string, further ...string) {
+	f.t.Helper()
 	config := testkit.HAProxyConfig{
-		Description: "thalassa " + word, StatsSocket: s.path("stats"), Address: s.address(), Answer: word, Frontend: further,
+		Description: "thalassa " + word, StatsSocket: f.path("stats"), Address: f.address(), Answer: word, Frontend: further,
 	}
-	s.put(string(config.Bytes()))
+	f.put(string(config.Bytes()))
 }
 
-func (s *site) put(config string) {
-	s.t.Helper()
-	if err := os.WriteFile(s.path("haproxy.cfg"), []byte(config), 0o600); err != nil {
-		s.t.Fatal(err)
+func (f *fixture) put(config string) {
+	f.t.Helper()
+	if err := os.WriteFile(f.path("haproxy.cfg"), []byte(config), 0o600); err != nil {
+		f.t.Fatal(err)
 	}
 }
 
-func (s *site) address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
+func (f *fixture) address() string { return "127.0.0.1:" + strconv.Itoa(f.port) }
 
 // get asks HAProxy once, over a new connection.
-func (s *site) get() (string, error) {
+func (f *fixture) get() (string, error) {
 	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := client.Get("http://" + s.address())
+	res, err := client.Get("http://" + f.address())
 	if err != nil {
 		return "", err
 	}
@@ -98,48 +98,48 @@ func (s *site) get() (string, error) {
 }
 
 // answers checks that HAProxy answers with a word, at once.
-func (s *site) answers(word string) {
-	s.t.Helper()
-	if got, err := s.get(); err != nil || got != word {
-		s.t.Errorf("HAProxy answers %q (%v), expected %q", got, err, word)
+func (f *fixture) answers(word string) {
+	f.t.Helper()
+	if got, err := f.get(); err != nil || got != word {
+		f.t.Errorf("HAProxy answers %q (%v), expected %q", got, err, word)
 	}
 }
 
 // closed checks that nobody listens any more, at once.
-func (s *site) closed() {
-	s.t.Helper()
-	if _, err := s.get(); !errors.Is(err, syscall.ECONNREFUSED) {
-		s.t.Errorf("HAProxy still listens: %v", err)
+func (f *fixture) closed() {
+	f.t.Helper()
+	if _, err := f.get(); !errors.Is(err, syscall.ECONNREFUSED) {
+		f.t.Errorf("HAProxy still listens: %v", err)
 	}
 }
 
 // master is HAProxy's process, from its pid file.
-func (s *site) master() int {
-	s.t.Helper()
-	data, err := os.ReadFile(s.path("pid"))
+func (f *fixture) master() int {
+	f.t.Helper()
+	data, err := os.ReadFile(f.path("pid"))
 	if err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
 	if err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return pid
 }
 
 // workers are the children of the master.
-func (s *site) workers() []int {
-	s.t.Helper()
-	master := s.master()
+func (f *fixture) workers() []int {
+	f.t.Helper()
+	master := f.master()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", master, master))
 	if err != nil {
-		s.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	var pids []int
 	for field := range strings.FieldsSeq(string(data)) {
 		pid, err := strconv.Atoi(field)
 		if err != nil {
-			s.t.Fatal(err)
+			f.t.Fatal(err)
 		}
 		pids = append(pids, pid)
 	}
@@ -161,11 +161,11 @@ func freeze(t *testing.T, pids ...int) {
 	}
 }
 
-func (s *site) signal(sig syscall.Signal, pids ...int) {
-	s.t.Helper()
+func (f *fixture) signal(sig syscall.Signal, pids ...int) {
+	f.t.Helper()
 	for _, pid := range pids {
 		if err := syscall.Kill(pid, sig); err != nil {
-			s.t.Fatal(err)
+			f.t.Fatal(err)
 		}
 	}
 }

@@ -17,17 +17,17 @@ import (
 	"thalassa/statsock"
 )
 
-// A deed is something that happens to a node. The weights say how often.
-type deed struct {
+// A action is something that happens to a node. The weights say how often.
+type action struct {
 	name   string
 	weight int
 	do     func(s *soak)
 }
 
-// gentle deeds leave the agent's and HAProxy's processes running, but for the
+// gentle actions leave the agent's and HAProxy's processes running, but for the
 // workers that a reload replaces.
-func gentle() []deed {
-	return []deed{
+func gentle() []action {
+	return []action{
 		{"register", 30, (*soak).register},
 		{"deregister", 25, (*soak).deregister},
 		{"change a weight", 10, (*soak).weigh},
@@ -42,9 +42,9 @@ func gentle() []deed {
 	}
 }
 
-// violent deeds end the agent or HAProxy's worker, which takes its master along.
-func violent() []deed {
-	return []deed{
+// violent actions end the agent or HAProxy's worker, which takes its master along.
+func violent() []action {
+	return []action{
 		{"kill the agent", 4, func(s *soak) { s.restart(syscall.SIGKILL) }},
 		{"stop the agent", 2, func(s *soak) { s.restart(syscall.SIGTERM) }},
 		{"kill HAProxy's worker", 3, (*soak).killWorker},
@@ -133,7 +133,7 @@ func (s *soak) rebuild() {
 	s.n.call(200, http.MethodPut, frontend, fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"other-%d"}`, s.ports[at], at))
 }
 
-// reloadOutdated has HAProxy read the file of some deeds ago, as somebody does who
+// reloadOutdated has HAProxy read the file of some actions ago, as somebody does who
 // deploys a copy of it, or reloads in the moment before the agent has written it.
 func (s *soak) reloadOutdated() {
 	staged := s.n.path("outdated")
@@ -234,7 +234,7 @@ func (s *soak) wanted() map[string]bool {
 	return out
 }
 
-// restart ends the agent and starts it again; in between the world goes on.
+// restart ends the agent and starts it again; in between Consul changes.
 func (s *soak) restart(sig syscall.Signal) {
 	s.n.signal(sig)
 	for range s.rand.IntN(3) {
