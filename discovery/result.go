@@ -97,7 +97,7 @@ func (s *schedule) acceptAnswer(svc *service, next lb.Service, v verdict, r resu
 	svc.current, svc.known = next, true
 	svc.serviceDigest, svc.nodes = r.serviceDigest, r.nodes
 	svc.epoch = r.task.epoch
-	half := s.refreshTime() / 2
+	half := refreshTime(len(s.byName)) / 2
 	svc.refreshDue = now.Add(half + time.Duration(s.random()*float64(half)))
 	s.succeed(&svc.query, svc.name, r, v.changed, now)
 	s.keepCount(svc, before, r.answer, now)

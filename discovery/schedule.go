@@ -139,7 +139,7 @@ func (s *schedule) commit(d decision, now time.Time) {
 		}
 	}
 	if d.refreshed {
-		s.nextRefresh = now.Add(min(refreshPace, s.refreshTime()/2/time.Duration(len(s.byName))))
+		s.nextRefresh = now.Add(min(refreshPace, refreshTime(len(s.byName))/2/time.Duration(len(s.byName))))
 	}
 	if d.preempted != nil {
 		d.preempted.preempted = true
@@ -148,28 +148,19 @@ func (s *schedule) commit(d decision, now time.Time) {
 }
 
 // refreshTime is the maximum age of the answer for a service without a blocking
-// query.
-func (s *schedule) refreshTime() time.Duration {
-	return max(refreshEvery, refreshShare*time.Duration(len(s.byName)))
+// query, of so many services.
+func refreshTime(services int) time.Duration {
+	return max(refreshEvery, refreshShare*time.Duration(services))
 }
 
-// snapshot returns the known services.
+// snapshot returns the known services, and why the others are not known.
 func (s *schedule) snapshot() lb.Snapshot {
-	out := lb.Snapshot{Services: make(map[lb.Name]lb.Service, len(s.services)), Unanswered: s.unanswered()}
+	out := lb.Snapshot{Services: make(map[lb.Name]lb.Service, len(s.services)), Unanswered: map[lb.Name]string{}}
 	for n, svc := range s.services {
 		if svc.known {
 			out.Services[n] = svc.current
-		}
-	}
-	return out
-}
-
-// unanswered returns the unknown services, each with the reason.
-func (s *schedule) unanswered() map[lb.Name]string {
-	out := map[lb.Name]string{}
-	for n, svc := range s.services {
-		if !svc.known {
-			out[n] = svc.problem
+		} else {
+			out.Unanswered[n] = svc.problem
 		}
 	}
 	return out

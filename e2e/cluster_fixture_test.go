@@ -88,7 +88,7 @@ func clusterConfig(tb testing.TB) cluster.Config {
 			ln -sf /run/fixture/thalassa /usr/bin/thalassa
 			install -m 0755 /run/fixture/ocf-haproxy /usr/lib/ocf/resource.d/thalassa/haproxy`,
 		Units: map[string]string{
-			"thalassa": `exec thalassa agent --config /run/fixture/thalassa.yaml --haproxy pacemaker --haproxy-log "" --debug`,
+			"thalassa": `exec thalassa agent --config /run/fixture/thalassa.yaml --token-file "" --haproxy pacemaker --haproxy-log "" --debug`,
 		},
 	}
 }
