@@ -17,14 +17,14 @@
 //
 // A Process delegates to types with one task each:
 //   - finder, members: the master, its workers, and how they are verified;
-//   - router, peersMonitor, recovery, pathKeeper, formerPaths: how HAProxy is reached, and
-//     what is done when its sockets get lost;
+//   - router, peersMonitor, recovery, pathKeeper, pidFile, formerPaths: how HAProxy is reached, and
+//     what happens when its files get lost;
 //   - configFiles, fileSwap, stateFile: the files on disk;
 //   - checker, program: "haproxy -c" and other calls of the binary;
 //   - launcher, lastChild, stopper, startupLog: the start and the end of HAProxy;
 //   - reloader, workerWait, readback: a reload, and the check of what came of it;
 //   - applier: Apply, and the way back;
-//   - runtimeAPI: servers of the running HAProxy;
+//   - runtimeAPI, capabilities: servers of the running HAProxy, and what it offers;
 //   - watch: the loop of Run.
 //
 // HAProxy must run in the same process-id namespace. Sources of the facts are HAProxy's

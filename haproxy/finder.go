@@ -104,15 +104,15 @@ func (f *finder) behind(err error) []identity {
 // that does not answer within masterTimeout has no processes. It returns at once when
 // the socket was lost before.
 func (f *finder) awaitAnswer(ctx context.Context) (observation, error) {
-	give, cancel := context.WithTimeout(ctx, masterTimeout)
+	within, cancel := context.WithTimeout(ctx, masterTimeout)
 	defer cancel()
 	var last observation
-	err := poll(give, func() (bool, error) {
+	err := poll(within, func() (bool, error) {
 		var err error
 		last, err = f.observe(ctx)
 		return last.procs != nil || isForeignSocket(last.whySilent) || !last.isRunning() && last.whySilent == nil || f.isMute(last), err
 	})
-	if err != nil && (ctx.Err() != nil || give.Err() == nil) {
+	if err != nil && (ctx.Err() != nil || within.Err() == nil) {
 		return observation{}, err
 	}
 	if !last.isRunning() {
