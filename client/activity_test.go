@@ -136,15 +136,15 @@ func TestFollowActivityOutlivesAnAgentsAbsence(t *testing.T) {
 		if got := <-seen; got != 1 {
 			t.Errorf("event %d, want 1", got)
 		}
-		way.broken.Store(true)
-		time.Sleep(pollEnd) // the poll under way ends
-		before := way.calls.Load()
+		transport.broken.Store(true)
+		time.Sleep(pollEnd) // the poll under transport ends
+		before := transport.calls.Load()
 		time.Sleep(5 * time.Minute)
-		if n := way.calls.Load() - before; n < 15 || n > 100 {
+		if n := transport.calls.Load() - before; n < 15 || n > 100 {
 			t.Errorf("%d attempts in five minutes", n)
 		}
 		node.Log.Record(ctx, activity.Event{Verb: activity.Online})
-		way.broken.Store(false)
+		transport.broken.Store(false)
 		if got := <-seen; got != 2 {
 			t.Errorf("event %d, want 2", got)
 		}
