@@ -1,9 +1,9 @@
-// Package activity keeps the log of what happened: typed events with a sequence
-// number that only grows, stored by a Store and read by anybody who asks for
-// what is newer than the last event they saw.
+// Package activity keeps the activity log: typed events with an ascending sequence
+// number. A Store stores them, and readers ask for the events after the last one that
+// they have.
 //
-// Whoever records an event is never kept waiting by a reader and never sees an
-// error: a log that cannot be written must not stop the work it tells about.
+// A reader never delays whoever records an event, and recording returns no
+// error: a log that cannot be written must not stop the work that it records.
 // The package starts no goroutine of its own and does no I/O except through its
 // Store.
 package activity

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// A Verb says what happened to the object of an event.
+// A Verb is what happened to the object of an event.
 type Verb string
 
 // The verbs of the original Thalassa come first: its clients know them.
@@ -14,32 +14,32 @@ const (
 	Started              Verb = "started"              // the agent
 	Online               Verb = "online"               // an instance of a service appeared
 	Offline              Verb = "offline"              // an instance of a service went away
-	HAProxyConfigChanged Verb = "haproxyConfigChanged" // the configuration that HAProxy runs is another one
-	HAProxyRestarted     Verb = "haproxyRestarted"     // HAProxy was started again after it had gone
+	HAProxyConfigChanged Verb = "haproxyConfigChanged" // HAProxy runs another configuration
+	HAProxyRestarted     Verb = "haproxyRestarted"     // HAProxy was started again after it had exited
 
-	Stopped               Verb = "stopped"              // the agent; HAProxy goes on
+	Stopped               Verb = "stopped"              // the agent; HAProxy keeps running
 	HAProxyStarted        Verb = "haproxyStarted"       // by the agent
-	HAProxyAdopted        Verb = "haproxyAdopted"       // the agent found it running what it should
-	HAProxyExited         Verb = "haproxyExited"        // without being asked to
-	HAProxyReloaded       Verb = "haproxyReloaded"      // a new worker serves
-	HAProxyReloadFailed   Verb = "haproxyReloadFailed"  // the old configuration serves on
+	HAProxyAdopted        Verb = "haproxyAdopted"       // the agent found it running with the right configuration
+	HAProxyExited         Verb = "haproxyExited"        // unexpectedly
+	HAProxyReloaded       Verb = "haproxyReloaded"      // a new worker has started
+	HAProxyReloadFailed   Verb = "haproxyReloadFailed"  // the previous configuration keeps running
 	ConfigurationWaiting  Verb = "configurationWaiting" // for Consul, the store or whoever starts HAProxy
-	ServersRepaired       Verb = "serversRepaired"      // somebody else had changed the running HAProxy
-	ControlPathLost       Verb = "controlPathLost"      // somebody has taken a socket of HAProxy away
-	ControlPathRegained   Verb = "controlPathRegained"  // all of them lead to HAProxy again
+	ServersRepaired       Verb = "serversRepaired"      // another program had changed the running HAProxy
+	ControlPathLost       Verb = "controlPathLost"      // a socket of HAProxy no longer leads to it
+	ControlPathRegained   Verb = "controlPathRegained"  // all sockets lead to HAProxy again
 	BackendSwitched       Verb = "backendSwitched"      // to another version or service
 	ConfigurationChanged  Verb = "configurationChanged"
-	ConfigurationReverted Verb = "configurationReverted" // HAProxy would not take it
+	ConfigurationReverted Verb = "configurationReverted" // HAProxy refused it
 	TemplateChanged       Verb = "templateChanged"
 	TemplateRefused       Verb = "templateRefused"
-	DiscoveryStale        Verb = "discoveryStale"     // Consul does not confirm a service any more
+	DiscoveryStale        Verb = "discoveryStale"     // Consul no longer confirms a service
 	DiscoveryRecovered    Verb = "discoveryRecovered" // it does again
-	MembersHeld           Verb = "membersHeld"        // Consul lists so much less that it is not believed yet
+	MembersHeld           Verb = "membersHeld"        // too many instances are missing in Consul; they stay in use
 	MembersReleased       Verb = "membersReleased"    // a hold ended
-	MembersLeftOut        Verb = "membersLeftOut"     // their addresses administer this node
+	MembersLeftOut        Verb = "membersLeftOut"     // because their addresses administer this node
 	Imported              Verb = "imported"           // from a persistence file
 	StoreDamaged          Verb = "storeDamaged"       // a damaged store was set aside
-	ClusterChanged        Verb = "clusterChanged"     // an action on the Pacemaker cluster came to its end
+	ClusterChanged        Verb = "clusterChanged"     // an action on the Pacemaker cluster ended
 )
 
 // An Object is what an event is about.
@@ -59,17 +59,17 @@ type Event struct {
 	Verb Verb   `json:"verb"`
 
 	Object Object `json:"object"`
-	// Cause is what led to it, e.g. "PUT /backends/live" or "consul index 812".
+	// Cause is why it happened, e.g. "PUT /backends/live" or "consul index 812".
 	Cause string `json:"cause,omitempty"`
-	// Author is who asked for it, where somebody did.
+	// Author is who requested it; empty: nobody.
 	Author string `json:"author,omitempty"`
-	// Reasons why it was done this way, e.g. why a reload was needed.
+	// Reasons of the way it was done, e.g. of a reload.
 	Reasons []string `json:"reasons,omitempty"`
 	// Diff of the configuration, line by line.
 	Diff []string `json:"diff,omitempty"`
-	// DurationMS is how long it took, in milliseconds with fraction.
+	// DurationMS is the duration in milliseconds with fraction.
 	DurationMS float64 `json:"durationMs,omitempty"`
-	// PropagationMS is the time from when the cause was known here (Consul's
+	// PropagationMS is the time from the cause (Consul's
 	// answer, the request) until the change was in effect, in milliseconds.
 	PropagationMS float64 `json:"propagationMs,omitempty"`
 	// Error says why it failed, in one or more lines.
@@ -85,7 +85,7 @@ type Event struct {
 const maxText = 64 << 10
 
 // normalized is the event as it is logged: independent of the caller's slices,
-// bounded, and with nothing that JSON cannot carry.
+// bounded, and without values that JSON does not have.
 func (e Event) normalized() Event {
 	e.Type = "activity"
 	e.Reasons = bounded(e.Reasons)
@@ -99,7 +99,7 @@ func (e Event) normalized() Event {
 	return e
 }
 
-// bounded copies lines up to maxText bytes and says how many more there were.
+// bounded copies lines up to maxText bytes, and adds the number of further lines.
 func bounded(lines []string) []string {
 	size := 0
 	for i, line := range lines {

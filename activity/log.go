@@ -34,20 +34,20 @@ type Store interface {
 }
 
 // A Log numbers events, stores them through a Store, keeps the newest in
-// memory and wakes those who wait for them. Make it with NewLog. All methods
+// memory and wakes waiting readers. Make it with NewLog. All methods
 // may be called concurrently.
 //
 // While the Store fails, events are served from memory and stored by the next
-// Record, Flush or round of Run that finds it working again; what no longer fits
-// into memory by then is missing in the store. The log says so once when the
-// trouble begins and once when it ends.
+// Record, Flush or round of Run that finds it working again. Events that have left
+// memory by then are missing in the store. This is logged once when the
+// store fails and once when it works again.
 type Log struct {
 	store  Store
 	now    func() time.Time
 	logger *slog.Logger
 
 	changed wake.Signal
-	storing chan struct{} // one slot: who fills it may append to the store
+	storing chan struct{} // one slot: whoever fills it may append to the store
 
 	mu         sync.Mutex
 	tail       []Event // ascending; elements never change, so a reader may keep the slice
@@ -58,8 +58,8 @@ type Log struct {
 	lost       uint64  // events that left memory before they could be stored
 }
 
-// NewLog continues the log that the store has: numbers go on after its newest
-// event. It fails only when the store cannot be read.
+// NewLog continues the log of the store: numbers continue after its newest
+// event. It fails only if the store cannot be read.
 func NewLog(ctx context.Context, store Store, now func() time.Time, logger *slog.Logger) (*Log, error) {
 	last, err := store.LastSeq(ctx)
 	if err != nil {
@@ -85,8 +85,8 @@ func (l *Log) Note(e Event) {
 
 // Record logs e under the next number and the present time; Seq, Type and Time
 // of e are ignored. Readers see it at once. When Record returns, the event is
-// stored too, unless the store fails: that is logged, never returned. The end
-// of ctx does not keep the event from being stored.
+// stored too, unless the store fails: that is logged, never returned. The event is
+// stored even if ctx ends.
 func (l *Log) Record(ctx context.Context, e Event) {
 	l.Note(e)
 	_ = l.Flush(ctx) // has been logged
@@ -103,8 +103,8 @@ func (l *Log) add(e Event) {
 	l.tail = append(l.tail, e)
 }
 
-// Flush stores the events that are not stored yet. Its error has been logged
-// when it is the first one after a success.
+// Flush stores the events that are not stored yet. The first error after a success is
+// logged.
 func (l *Log) Flush(ctx context.Context) error {
 	l.storing <- struct{}{}
 	defer func() { <-l.storing }()
@@ -133,7 +133,7 @@ func (l *Log) unwritten() []Event {
 	return l.tail[i:len(l.tail):len(l.tail)]
 }
 
-// commit takes note of an attempt to store events.
+// commit records the result of an attempt to store events.
 func (l *Log) commit(ctx context.Context, events []Event, err error) {
 	l.mu.Lock()
 	before := l.unwritable
@@ -149,14 +149,14 @@ func (l *Log) commit(ctx context.Context, events []Event, err error) {
 	l.mu.Unlock()
 	switch {
 	case err != nil && !before:
-		l.logger.ErrorContext(ctx, "activity cannot be stored and is kept in memory only", "error", err)
+		l.logger.ErrorContext(ctx, "storing activity failed, events are kept in memory", "error", err)
 	case err == nil && before:
-		l.logger.InfoContext(ctx, "activity is stored again", "caught_up", len(events), "lost", lost)
+		l.logger.InfoContext(ctx, "storing activity works again", "caught_up", len(events), "lost", lost)
 	}
 }
 
-// Run stores what a failing store could not take as soon as it works again,
-// also when nothing new is recorded. It returns nil when ctx ends, after a last
+// Run stores the missing events as soon as the store works again,
+// even if no new event is recorded. It returns nil when ctx ends, after a last
 // attempt. A Log works without it.
 func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(retryInterval)
@@ -172,8 +172,8 @@ func (l *Log) Run(ctx context.Context) error {
 	}
 }
 
-// Events answers a query, never with nil. What the store cannot give is
-// answered from memory; the only error is that of ctx.
+// Events answers a query, never with nil. While the store cannot be read, only events
+// in memory are found. The only error is that of ctx.
 func (l *Log) Events(ctx context.Context, q Query) ([]Event, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -198,7 +198,7 @@ func (l *Log) Events(ctx context.Context, q Query) ([]Event, error) {
 	return q.Select(merge(kept, tail)), nil
 }
 
-// noteRead takes note of an attempt to read stored events.
+// noteRead records the result of an attempt to read stored events.
 func (l *Log) noteRead(ctx context.Context, err error) (failed bool) {
 	l.mu.Lock()
 	before := l.unreadable
@@ -206,14 +206,14 @@ func (l *Log) noteRead(ctx context.Context, err error) (failed bool) {
 	l.mu.Unlock()
 	switch {
 	case err != nil && !before:
-		l.logger.ErrorContext(ctx, "stored activity cannot be read, only recent events are shown", "error", err)
+		l.logger.ErrorContext(ctx, "reading stored activity failed, only recent events are shown", "error", err)
 	case err == nil && before:
-		l.logger.InfoContext(ctx, "stored activity can be read again")
+		l.logger.InfoContext(ctx, "reading stored activity works again")
 	}
 	return err != nil
 }
 
-// merge joins two lists ascending by Seq into one without doubles.
+// merge joins two lists ascending by Seq into one without duplicates.
 func merge(older, newer []Event) []Event {
 	if len(newer) == 0 {
 		return older
@@ -235,7 +235,7 @@ func (l *Log) Last() uint64 {
 // Wait returns nil as soon as an event newer than since exists, or ctx's error.
 func (l *Log) Wait(ctx context.Context, since uint64) error {
 	for {
-		next := l.changed.Next() // before the look, so that nothing is missed
+		next := l.changed.Next() // taken before the check, so that no event is missed
 		if l.Last() > since {
 			return nil
 		}

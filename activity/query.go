@@ -14,27 +14,26 @@ const (
 
 // A Query selects events. The zero value asks for the newest DefaultLimit.
 type Query struct {
-	// Since is the sequence number of the last event that the reader has: only
-	// newer ones are wanted, the oldest of them first, so that a reader who
-	// repeats the query with the last number it got misses none. 0: the newest
-	// Limit events are wanted.
+	// Since is the sequence number of the last event that the reader has. The answer is
+	// the first Limit events after it, so that a reader that repeats the query with the
+	// last number it got misses none. 0: the newest
+	// Limit events.
 	Since uint64
-	// Before leaves out the event of that sequence number and all newer ones, so
-	// that a reader can go back page by page. 0: none is left out.
+	// Before excludes the event of that sequence number and all newer ones, so
+	// that a reader can go back page by page. 0: none is excluded.
 	Before uint64
-	// SinceTime leaves out events before it. Zero: none is left out.
+	// SinceTime excludes events before it. Zero: none is excluded.
 	SinceTime time.Time
-	// Filter keeps events that hold this text, whatever its case, in verb,
-	// object id, cause, author, reasons, diff or error. Empty: all.
+	// Filter is a text that verb, object id, cause, author, reasons, diff or error
+	// must contain; case is ignored. Empty: all events match.
 	Filter string
-	// Limit is the greatest number of events answered: 0 means DefaultLimit,
-	// and no more than MaxLimit are.
+	// Limit is the maximum number of events, at most MaxLimit; 0: DefaultLimit.
 	Limit int
-	// Last asks for the newest Limit events even though Since is given.
+	// Last selects the newest Limit events even with Since.
 	Last bool
 }
 
-// Size is the greatest number of events that answer the query.
+// Size is the maximum number of events in the answer.
 func (q Query) Size() int {
 	if q.Limit <= 0 {
 		return DefaultLimit
@@ -46,7 +45,7 @@ func (q Query) Size() int {
 // rather than the first ones after Since.
 func (q Query) Newest() bool { return q.Last || q.Since == 0 }
 
-// Match reports whether e is what the query asks for, apart from the limit.
+// Match reports whether e matches the query, apart from the limit.
 func (q Query) Match(e Event) bool {
 	if e.Seq <= q.Since || q.Before > 0 && e.Seq >= q.Before {
 		return false
@@ -54,11 +53,11 @@ func (q Query) Match(e Event) bool {
 	if !q.SinceTime.IsZero() && e.Time < q.SinceTime.UnixMilli() {
 		return false
 	}
-	return q.Filter == "" || e.holds(strings.ToLower(q.Filter))
+	return q.Filter == "" || e.contains(strings.ToLower(q.Filter))
 }
 
-// Select returns the events that answer the query, ascending by Seq; events
-// must be so, too.
+// Select returns the events that answer the query, ascending by Seq, as events
+// must be.
 func (q Query) Select(events []Event) []Event {
 	out := []Event{}
 	if q.Newest() {
@@ -84,8 +83,8 @@ func (q Query) Select(events []Event) []Event {
 	return out
 }
 
-// holds reports whether the event's text holds lower, which is in lower case.
-func (e Event) holds(lower string) bool {
+// contains reports whether the event's text contains lower, which is in lower case.
+func (e Event) contains(lower string) bool {
 	in := func(s string) bool { return strings.Contains(strings.ToLower(s), lower) }
 	return in(string(e.Verb)) || in(e.Object.ID) || in(e.Cause) || in(e.Author) || in(e.Error) ||
 		slices.ContainsFunc(e.Reasons, in) || slices.ContainsFunc(e.Diff, in)

@@ -283,8 +283,8 @@ func TestStreamsRefuseWhatTheyDoNotKnow(t *testing.T) {
 		`{"type":"subscribe","topics":["gossip"]}`: "gossip",
 		`{"type":"change","topics":["status"]}`:    "change",
 		`subscribe`:                                "the message is not JSON: invalid character",
-		`["subscribe"]`:                            "the message is not an object: it is of the kind array",
-		`{"type":"subscribe","topics":"status"}`:   "topics is not as described: it is of the kind string",
+		`["subscribe"]`:                            "the message is not a JSON object: it is of type array",
+		`{"type":"subscribe","topics":"status"}`:   "topics has the wrong type: string",
 		`{"type":"subscribe","topics":["status"],"keys":["` + strings.Repeat(`x","`, 6000) + `"]}`: "keys",
 		`{"type":"subscribe","topics":["` + strings.Repeat(`status","`, 40) + `"]}`:                "topics",
 	} {

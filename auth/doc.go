@@ -1,7 +1,7 @@
-// Package auth says who a caller is and what they may do: bearer tokens with
+// Package auth identifies callers and says what they may do: bearer tokens with
 // one of three roles, kept in a file that may change while the program runs, and
-// the sessions of browsers that have shown one.
+// the sessions of browsers that were begun with a token.
 //
-// It never tells a token: not in an error, not in a log line. It compares
-// hashes in constant time and keeps nothing but hashes in memory.
+// It never writes a token to an error or a log line. It compares
+// hashes in constant time and keeps only hashes in memory.
 package auth

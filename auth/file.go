@@ -27,17 +27,17 @@ type entry struct {
 	who  Identity
 }
 
-// A fileVersion tells one state of a file from another.
+// A fileVersion identifies a state of a file.
 type fileVersion struct {
-	modified, changed int64 // ns; changed moves with permissions, too
+	modified, changed int64 // ns; permissions affect changed too
 	size              int64
 	inode             uint64
 }
 
-// readFile opens, judges and parses a token file. The stamp is that of the
-// bytes read, also when they are refused; it is zero when there is no file.
+// readFile opens, checks and parses a token file. The version is that of the file that
+// was read, also if it is refused; it is zero if there is no file.
 func readFile(path string) ([]entry, fileVersion, error) {
-	// O_NONBLOCK: a FIFO must be refused, not waited for.
+	// O_NONBLOCK: opening a FIFO must not block.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fileVersion{}, err // names the path
@@ -52,7 +52,7 @@ func readFile(path string) ([]entry, fileVersion, error) {
 	case !mode.IsRegular():
 		return nil, at, fmt.Errorf("%s: is not a regular file", path)
 	case mode.Perm()&0o007 != 0:
-		return nil, at, fmt.Errorf("%s: mode %04o lets every user of this machine at the tokens, expected 0600 or 0640", path, mode.Perm())
+		return nil, at, fmt.Errorf("%s: mode %04o makes it readable by other users, expected 0600 or 0640", path, mode.Perm())
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	switch {
@@ -65,7 +65,7 @@ func readFile(path string) ([]entry, fileVersion, error) {
 	return entries, at, err
 }
 
-// statFile is the stamp of the file as it is now; zero when it cannot be told.
+// statFile is the version of the file now; zero if that is not known.
 func statFile(path string) fileVersion {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -82,8 +82,8 @@ func versionOf(info fs.FileInfo) fileVersion {
 	return s
 }
 
-// parse reads the lines of a token file. Errors name file and line and repeat
-// nothing of the line: any of its words may be a token in the wrong column.
+// parse reads the lines of a token file. Errors name file and line. They do not quote
+// the line, because any word may be a token in the wrong column.
 func parse(path string, data []byte) ([]entry, error) {
 	var entries []entry
 	seen := map[[sha256.Size]byte]int{} // hash → line
@@ -99,13 +99,13 @@ func parse(path string, data []byte) ([]entry, error) {
 			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
 		}
 		if first, twice := seen[e.hash]; twice {
-			return nil, fmt.Errorf("%s:%d: repeats the token of line %d", path, n, first)
+			return nil, fmt.Errorf("%s:%d: has the same token as line %d", path, n, first)
 		}
 		seen[e.hash] = n
 		entries = append(entries, e)
 	}
 	if len(entries) == 0 {
-		return nil, fmt.Errorf("%s: holds no token, expected lines of ROLE NAME TOKEN", path)
+		return nil, fmt.Errorf("%s: has no token, expected lines of ROLE NAME TOKEN", path)
 	}
 	return entries, nil
 }
@@ -113,14 +113,14 @@ func parse(path string, data []byte) ([]entry, error) {
 func parseLine(text string) (entry, error) {
 	fields := strings.Fields(text)
 	if len(fields) != 3 {
-		return entry{}, fmt.Errorf("holds %d words, expected ROLE NAME TOKEN", len(fields))
+		return entry{}, fmt.Errorf("has %d words, expected ROLE NAME TOKEN", len(fields))
 	}
 	role, err := ParseRole(fields[0])
 	if err != nil {
 		return entry{}, err
 	}
 	if _, err := lb.ParseName(fields[1]); err != nil {
-		return entry{}, errors.New("the name is not 1 to 128 characters out of A-Z a-z 0-9 _ . : -")
+		return entry{}, errors.New("the name is not valid, expected 1 to 128 characters out of A-Z a-z 0-9 _ . : -")
 	}
 	hash, err := parseToken(fields[2])
 	return entry{hash: hash, who: Identity{Name: fields[1], Role: role}}, err
@@ -138,7 +138,7 @@ func parseToken(s string) (hash [sha256.Size]byte, err error) {
 		return hash, fmt.Errorf("the token is shorter than %d characters", minToken)
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return hash, errors.New("the token holds a character that an Authorization header cannot carry, expected printable ASCII")
+		return hash, errors.New("the token has a character that an Authorization header cannot have, expected printable ASCII")
 	}
 	return sha256.Sum256([]byte(s)), nil
 }

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// PlainToken is the first token of the strongest role that a token file holds in clear
-// text, for programs of the same node that may read the file. The error is that of
-// Open, or says that there is none.
+// PlainToken is the first token of the strongest role among the clear-text tokens of a
+// file, for programs of the same node that may read the file. The error is that of
+// Open, or says that there is no such token.
 func PlainToken(path string) (string, error) {
 	if _, _, err := readFile(path); err != nil {
 		return "", fmt.Errorf("reading tokens: %w", err)
@@ -30,7 +30,7 @@ func PlainToken(path string) (string, error) {
 		}
 	}
 	if token == "" {
-		return "", fmt.Errorf("reading tokens: %s holds none in clear text", path)
+		return "", fmt.Errorf("reading tokens: %s has no token in clear text", path)
 	}
 	return token, nil
 }

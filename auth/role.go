@@ -2,29 +2,29 @@ package auth
 
 import "fmt"
 
-// A Role is what a token is good for. Roles are ordered: each one includes
+// A Role says what a token allows. Roles are ordered: each one includes
 // those before it. The zero Role allows nothing.
 type Role int
 
 // The roles, weakest first.
 const (
-	Read   Role = iota + 1 // look at everything
+	Read   Role = iota + 1 // read everything
 	Deploy                 // and switch backends to another version
 	Admin                  // and create, replace and delete
 )
 
-// roleNames stand in the order of the constants.
+// roleNames are the names in the order of the constants.
 func roleNames() []string { return []string{"read", "deploy", "admin"} }
 
-// ParseRole accepts "read", "deploy" or "admin". The error does not repeat s,
-// which may be a token that slipped into the wrong column.
+// ParseRole accepts "read", "deploy" or "admin". The error does not quote s,
+// which may be a token in the wrong column.
 func ParseRole(s string) (Role, error) {
 	for i, name := range roleNames() {
 		if s == name {
 			return Role(i + 1), nil
 		}
 	}
-	return 0, fmt.Errorf("the role is none of %v", roleNames())
+	return 0, fmt.Errorf("the role is not one of %v", roleNames())
 }
 
 // String gives the name that ParseRole accepts; "none" for the zero Role.

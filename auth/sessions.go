@@ -18,16 +18,16 @@ const (
 	maxSessions = 10_000
 )
 
-// A Session is a caller who has shown a token once.
+// A Session is a caller who has shown a token.
 type Session struct {
 	Identity
 	Expires time.Time
-	proof   TokenHash
+	hash    TokenHash
 }
 
-// Sessions are those of browsers, kept in memory: all end with the process. A
-// session ends early when its token leaves the token file, and takes the role
-// over that the file gives the token by then. Make it with NewSessions; all
+// Sessions are the sessions of browsers. They are kept in memory and end with the
+// process. A session ends early when its token is removed from the token file, and its
+// role follows that of the token. Make it with NewSessions; all
 // methods may be called concurrently.
 type Sessions struct {
 	tokens *Tokens
@@ -37,30 +37,30 @@ type Sessions struct {
 	byID map[[sha256.Size]byte]Session // by the hash of their ids
 }
 
-// NewSessions makes sessions of the tokens.
+// NewSessions makes an empty set of sessions for the tokens.
 func NewSessions(tokens *Tokens, now func() time.Time) *Sessions {
 	return &Sessions{tokens: tokens, now: now, byID: map[[sha256.Size]byte]Session{}}
 }
 
-// Begin makes a session for whoever has the token. The id, of 256 random bits,
-// is told here and never again.
+// Begin makes a session for the owner of a token. The id of 256 random bits
+// is not stored.
 func (s *Sessions) Begin(bearer string) (id string, session Session, ok bool) {
-	who, proof, ok := s.tokens.Verify(bearer)
+	who, hash, ok := s.tokens.Verify(bearer)
 	if !ok {
 		return "", Session{}, false
 	}
 	var raw [32]byte
 	_, _ = rand.Read(raw[:]) // never fails
 	id = base64.RawURLEncoding.EncodeToString(raw[:])
-	session = Session{Identity: who, Expires: s.now().Add(SessionLifetime), proof: proof}
+	session = Session{Identity: who, Expires: s.now().Add(SessionLifetime), hash: hash}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clear()
+	s.makeRoom()
 	s.byID[sha256.Sum256([]byte(id))] = session
 	return id, session, true
 }
 
-// Find looks a session up that is still good.
+// Find looks up a session; false: there is none, or it has ended.
 func (s *Sessions) Find(id string) (Session, bool) {
 	key := sha256.Sum256([]byte(id))
 	s.mu.Lock()
@@ -70,7 +70,7 @@ func (s *Sessions) Find(id string) (Session, bool) {
 		return Session{}, false
 	}
 	if s.now().Before(session.Expires) {
-		if session.Identity, ok = s.tokens.Identify(session.proof); ok {
+		if session.Identity, ok = s.tokens.Identify(session.hash); ok {
 			return session, true
 		}
 	}
@@ -85,8 +85,8 @@ func (s *Sessions) End(id string) {
 	delete(s.byID, sha256.Sum256([]byte(id)))
 }
 
-// clear makes room for one more; mu is held.
-func (s *Sessions) clear() {
+// makeRoom makes room for one more; mu is held.
+func (s *Sessions) makeRoom() {
 	if len(s.byID) < maxSessions {
 		return
 	}

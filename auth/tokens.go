@@ -10,38 +10,38 @@ import (
 	"time"
 )
 
-// checkEvery is how often, at most, a use of the tokens looks at the file.
+// checkEvery is the minimum time between two checks whether the file has changed.
 const checkEvery = time.Second
 
 // Tokens are the bearer tokens of a file. A file holds one token a line,
 //
 //	ROLE NAME TOKEN
 //
-// where ROLE is read, deploy or admin, NAME goes into the history of changes
+// where ROLE is read, deploy or admin, NAME appears in the history of changes,
 // and TOKEN has at least 16 characters or is sha256: and the hexadecimal
-// SHA-256 of one. Lines that are empty or begin with # do not count. Two lines
-// may share a name, so that a token can be changed without a gap.
+// SHA-256 of a token. Empty lines and lines that begin with # are ignored. Two lines
+// may share a name, so that a token can be replaced without interruption.
 //
-// A changed file is read again upon the next use, at most once a second. A file
-// that has become unusable (gone, empty, readable by others, a bad line) leaves
-// the former tokens in force and is logged once. All methods may be called
+// A changed file is read again on the next use, at most once a second. If the file
+// has become unusable (missing, empty, readable by others, a bad line), the former
+// tokens stay valid and the error is logged once. All methods may be called
 // concurrently; those of a nil *Tokens know no token.
 type Tokens struct {
 	path   string
 	logger *slog.Logger
 
 	mu      sync.Mutex
-	entries []entry   // in force; replaced, never written to
-	checked time.Time // when the file was last looked at
-	reading bool      // somebody is looking at the file now
+	entries []entry   // valid now; replaced, never written to
+	checked time.Time // time of the last check of the file
+	reading bool      // a caller is checking the file
 
-	// Of the file as last read; touched by whoever set reading.
+	// Of the last reading of the file; used by the caller that set reading.
 	read    fileVersion
-	trouble string // logged already; empty: none
+	problem string // logged already; empty: none
 }
 
-// Open reads a token file. The error names file and line, and never a token; a
-// file that every user of the machine may read or write is one. A nil logger
+// Open reads a token file. The error names file and line, and never a token. It is an
+// error if other users may read or write the file. A nil logger
 // discards.
 func Open(path string, logger *slog.Logger) (*Tokens, error) {
 	if logger == nil {
@@ -54,42 +54,42 @@ func Open(path string, logger *slog.Logger) (*Tokens, error) {
 	return &Tokens{path: path, logger: logger, entries: entries, checked: time.Now(), read: at}, nil
 }
 
-// Authenticate finds out whose token bearer is. The time it takes does not tell
-// how near a wrong token came.
+// Authenticate finds the owner of a token. Its duration does not depend on how similar
+// a wrong token is.
 func (t *Tokens) Authenticate(bearer string) (Identity, bool) {
 	who, _, ok := t.Verify(bearer)
 	return who, ok
 }
 
-// A TokenHash stands for a token that somebody has shown, without telling it.
+// A TokenHash is the SHA-256 of a token that a caller has shown.
 type TokenHash [sha256.Size]byte
 
-// Verify is Authenticate with a proof to ask about later.
+// Verify is Authenticate with the hash, which Identify takes later.
 func (t *Tokens) Verify(bearer string) (Identity, TokenHash, bool) {
 	if t == nil || len(bearer) < minToken {
 		return Identity{}, TokenHash{}, false
 	}
-	proof := TokenHash(sha256.Sum256([]byte(bearer)))
-	who, ok := t.Identify(proof)
-	return who, proof, ok
+	hash := TokenHash(sha256.Sum256([]byte(bearer)))
+	who, ok := t.Identify(hash)
+	return who, hash, ok
 }
 
-// Identify finds out whose token was proven; false: it is not in force any more.
-func (t *Tokens) Identify(proof TokenHash) (Identity, bool) {
+// Identify finds the owner of a token by its hash; false: the token is not valid.
+func (t *Tokens) Identify(hash TokenHash) (Identity, bool) {
 	if t == nil {
 		return Identity{}, false
 	}
 	var found Identity
 	for _, e := range t.current() {
-		if subtle.ConstantTimeCompare(proof[:], e.hash[:]) == 1 {
-			found = e.who // no early return: the place in the file is not told either
+		if subtle.ConstantTimeCompare(hash[:], e.hash[:]) == 1 {
+			found = e.who // no early return, so that the time does not depend on the line
 		}
 	}
 	return found, found.Role != 0
 }
 
-// current is what is in force now, after a look at the file when one is due.
-// Who comes while another caller looks gets what was in force before.
+// current is the valid entries, after a check of the file if one is due. Meanwhile
+// other callers get the former entries.
 func (t *Tokens) current() []entry {
 	now := time.Now()
 	t.mu.Lock()
@@ -109,8 +109,8 @@ func (t *Tokens) current() []entry {
 	return entries
 }
 
-// refreshed reads the file if it has changed, and gives the entries that are to
-// be in force from now on.
+// refreshed reads the file if it has changed, and gives the entries that are
+// valid from now on.
 func (t *Tokens) refreshed(former []entry) []entry {
 	if statFile(t.path) == t.read {
 		return former
@@ -118,15 +118,15 @@ func (t *Tokens) refreshed(former []entry) []entry {
 	entries, at, err := readFile(t.path)
 	t.read = at
 	if err != nil {
-		if err.Error() != t.trouble {
-			t.logger.Error("token file is unusable, the former tokens stay in force", "path", t.path, "error", err)
+		if err.Error() != t.problem {
+			t.logger.Error("token file unusable, former tokens stay valid", "path", t.path, "error", err)
 		}
-		t.trouble = err.Error()
+		t.problem = err.Error()
 		return former
 	}
-	if t.trouble != "" || !slices.Equal(former, entries) {
-		t.logger.Info("token file read again", "path", t.path, "tokens", len(entries))
+	if t.problem != "" || !slices.Equal(former, entries) {
+		t.logger.Info("token file reloaded", "path", t.path, "tokens", len(entries))
 	}
-	t.trouble = ""
+	t.problem = ""
 	return entries
 }

@@ -95,21 +95,21 @@ func TestTwoTokensOfOneName(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	const secret = "s3cr3t-0123456789abcdef"
 	tests := []struct{ name, content, want string }{
-		{"nothing", "", "holds no token"},
-		{"comments only", "# nobody\n", "holds no token"},
-		{"two words", "\nread " + secret + "\n", ":2: holds 2 words, expected ROLE NAME TOKEN"},
-		{"four words", "read ci " + secret + " # ci\n", ":1: holds 5 words"},
-		{"columns mixed up", secret + " ci read\n", ":1: the role is none of"},
-		{"an unknown role", "root ci " + secret + "\n", ":1: the role is none of [read deploy admin]"},
+		{"nothing", "", "has no token"},
+		{"comments only", "# nobody\n", "has no token"},
+		{"two words", "\nread " + secret + "\n", ":2: has 2 words, expected ROLE NAME TOKEN"},
+		{"four words", "read ci " + secret + " # ci\n", ":1: has 5 words"},
+		{"columns mixed up", secret + " ci read\n", ":1: the role is not one of"},
+		{"an unknown role", "root ci " + secret + "\n", ":1: the role is not one of [read deploy admin]"},
 		{"token as name", "read " + secret + "/x ci\n", ":1: the name is not"},
 		{"a name like an anonymous author", "read anonymous@10.0.0.1 " + secret + "\n", ":1: the name is not"},
 		{"a short token", "read ci s3cr3t\n", ":1: the token is shorter than 16"},
 		{"a short hash", "read ci sha256:0123456789abcdef\n", ":1: sha256: is not followed by the 64"},
 		{"a long hash", "read ci " + hashed(secret) + "00\n", ":1: sha256: is not followed by the 64"},
 		{"no hash", "read ci sha256:" + strings.Repeat("z", 64) + "\n", ":1: sha256: is not followed by the 64"},
-		{"beyond ASCII", "read ci s3cr3t-äöüäöüäöüäöü\n", ":1: the token holds a character"},
-		{"a control character", "read ci s3cr3t-0123456789\x00\n", ":1: the token holds a character"},
-		{"a token twice", "read ci " + secret + "\n#\nadmin ops " + hashed(secret) + "\n", ":3: repeats the token of line 1"},
+		{"beyond ASCII", "read ci s3cr3t-äöüäöüäöüäöü\n", ":1: the token has a character"},
+		{"a control character", "read ci s3cr3t-0123456789\x00\n", ":1: the token has a character"},
+		{"a token twice", "read ci " + secret + "\n#\nadmin ops " + hashed(secret) + "\n", ":3: has the same token as line 1"},
 		{"too large", strings.Repeat("#", 1<<20) + "\nread ci " + secret + "\n", "is larger than"},
 	}
 	for _, tc := range tests {
@@ -230,7 +230,7 @@ func TestABrokenFileLeavesTheFormerTokensInForce(t *testing.T) {
 						t.Fatal("the former tokens are not in force")
 					}
 				}
-				if n := strings.Count(log.String(), "token file is unusable"); n != 1 {
+				if n := strings.Count(log.String(), "token file unusable"); n != 1 {
 					t.Errorf("logged %d times, want once:\n%s", n, log.String())
 				}
 				must(t, os.RemoveAll(path))
@@ -238,7 +238,7 @@ func TestABrokenFileLeavesTheFormerTokensInForce(t *testing.T) {
 				if !knows(tokens, adminToken) {
 					t.Error("the mended file is not taken over")
 				}
-				if !strings.Contains(log.String(), "token file read again") {
+				if !strings.Contains(log.String(), "token file reloaded") {
 					t.Errorf("the recovery is not logged:\n%s", log.String())
 				}
 				for _, token := range []string{readToken, adminToken} {
@@ -265,7 +265,7 @@ func TestTheSameMistakeIsLoggedOnce(t *testing.T) {
 		}
 		writeFile(t, path, "\nother nonsense")
 		knows(tokens, readToken)
-		if n := strings.Count(log.String(), "token file is unusable"); n != 2 {
+		if n := strings.Count(log.String(), "token file unusable"); n != 2 {
 			t.Errorf("two mistakes are logged %d times:\n%s", n, log.String())
 		}
 	})

@@ -14,11 +14,11 @@ type Metric string
 // The metrics, all of the new version's members in the present step.
 const (
 	ServerErrors Metric = "5xx"    // responses of that class, percent of the requests
-	Errors       Metric = "errors" // requests without a whole response, percent of all
+	Errors       Metric = "errors" // requests without a complete response, percent of all
 	ResponseTime Metric = "rtime"  // mean time to the head of a response
 )
 
-// A Condition ends a deploy when its metric goes beyond its limit.
+// A Condition aborts a deploy when its metric exceeds its limit.
 type Condition struct {
 	Metric Metric
 	// Percent is the limit of ServerErrors and Errors, Time that of ResponseTime.
@@ -39,7 +39,7 @@ func ParseConditions(s string) ([]Condition, error) {
 			return nil, err
 		}
 		if slices.ContainsFunc(list, func(o Condition) bool { return o.Metric == c.Metric }) {
-			return nil, fmt.Errorf("%q: there is a condition on %s already", part, c.Metric)
+			return nil, fmt.Errorf("%q: there already is a condition on %s", part, c.Metric)
 		}
 		list = append(list, c)
 	}
@@ -50,7 +50,7 @@ func parseCondition(s string) (Condition, error) {
 	const expected = "expected 5xx>P%, errors>P% or rtime>TIME"
 	metric, limit, ok := strings.Cut(s, ">")
 	if !ok {
-		return Condition{}, fmt.Errorf("%q is no condition, %s", s, expected)
+		return Condition{}, fmt.Errorf("%q is not a condition, %s", s, expected)
 	}
 	c := Condition{Metric: Metric(metric)}
 	switch c.Metric {
@@ -59,15 +59,15 @@ func parseCondition(s string) (Condition, error) {
 		var err error
 		c.Percent, err = strconv.ParseFloat(number, 64)
 		if err != nil || !percent || !(c.Percent >= 0 && c.Percent < 100) {
-			return c, fmt.Errorf("%q: %q is no limit, expected a percentage from 0%% to below 100%%", s, limit)
+			return c, fmt.Errorf("%q: %q is not a limit, expected a percentage from 0%% to below 100%%", s, limit)
 		}
 	case ResponseTime:
 		var err error
 		if c.Time, err = time.ParseDuration(limit); err != nil || c.Time <= 0 {
-			return c, fmt.Errorf("%q: %q is no limit, expected a time, e.g. 500ms", s, limit)
+			return c, fmt.Errorf("%q: %q is not a limit, expected a time, e.g. 500ms", s, limit)
 		}
 	default:
-		return c, fmt.Errorf("%q: %q is not known here, %s", s, metric, expected)
+		return c, fmt.Errorf("%q: %q is not a metric, %s", s, metric, expected)
 	}
 	return c, nil
 }
@@ -80,7 +80,7 @@ func (c Condition) String() string {
 	return string(c.Metric) + ">" + strconv.FormatFloat(c.Percent, 'f', -1, 64) + "%"
 }
 
-// holds reports whether the figures are beyond the limit.
+// holds reports whether the figures exceed the limit.
 func (c Condition) holds(f Figures) bool {
 	switch c.Metric {
 	case ServerErrors:
@@ -92,13 +92,13 @@ func (c Condition) holds(f Figures) bool {
 	}
 }
 
-// ParseSteps reads the percentages of a walk: whole, ascending, the last one 100.
+// ParseSteps reads the percentages of a rollout: whole, ascending, the last one 100.
 func ParseSteps(s string) ([]int, error) {
 	var steps []int
 	for part := range strings.SplitSeq(s, ",") {
 		n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(part), "%"))
 		if err != nil || n < 1 || n > 100 || len(steps) > 0 && n <= steps[len(steps)-1] {
-			return nil, fmt.Errorf("%q: %q is no step, expected ascending percentages from 1 to 100, e.g. 5,25,50,100", s, part)
+			return nil, fmt.Errorf("%q: %q is not a step, expected ascending percentages from 1 to 100, e.g. 5,25,50,100", s, part)
 		}
 		steps = append(steps, n)
 	}

@@ -13,27 +13,26 @@ import (
 	"thalassa/lb"
 )
 
-// A Drainer is the node agent that a drain is watched through, as *client.Client has
-// it.
+// A Drainer lists the former members of a backend, as *client.Client does.
 type Drainer interface {
 	Leaving(ctx context.Context, key string) ([]client.DrainingMember, error)
 }
 
-// Drain says whose last connections to wait for, and how long.
+// Drain waits until the former members of a backend have no connections.
 type Drain struct {
 	Backend string // key
-	// Deployed are the versions that have the traffic now: of them nobody is waited
-	// for, such as an instance that is not healthy.
+	// Deployed are the versions that have the traffic now. It does not wait for their
+	// instances, e.g. unhealthy ones.
 	Deployed []lb.Version
-	// Within is how long to wait.
+	// Within is the maximum time to wait.
 	Within time.Duration
-	// Look is the time between two looks (500 ms).
+	// Look is the time between two readings (500 ms).
 	Look time.Duration
-	// Report is told when something else is left than before; nil: nobody is.
+	// Report gets every change of the remaining members; nil: none is reported.
 	Report func(Drained) error
 }
 
-// Drained is how far a drain has come.
+// Drained is the progress of a drain.
 type Drained struct {
 	Backend string `json:"backend"`
 	// Done: no former member has a connection or may get one.
@@ -42,13 +41,13 @@ type Drained struct {
 	Left       []client.DrainingMember `json:"left"`
 }
 
-// String says it in words.
+// String is the progress as a sentence.
 func (d Drained) String() string {
 	if d.Done {
 		return fmt.Sprintf("%s has no connections to former members left after %.1f s", d.Backend, d.DurationMS/1000)
 	}
 	if len(d.Left) == 0 {
-		return d.Backend + " has not told of its former members"
+		return d.Backend + " has not answered about its former members"
 	}
 	parts := make([]string, len(d.Left))
 	for i, l := range d.Left {
@@ -60,7 +59,7 @@ func (d Drained) String() string {
 	return fmt.Sprintf("%s has connections to former members: %s", d.Backend, strings.Join(parts, ", "))
 }
 
-// UndrainedError is a drain that was not done within its time, or was interrupted.
+// UndrainedError is a drain that took too long or was interrupted.
 type UndrainedError struct {
 	Drained
 	Why string
@@ -70,14 +69,14 @@ type UndrainedError struct {
 func (e *UndrainedError) Error() string { return e.Why + ": " + e.String() }
 
 // Run waits until the former members have no connections and will get none. Errors:
-// *UndrainedError, also when ctx ends, and those of the agent that asking again does
-// not help against.
+// *UndrainedError, also when ctx ends, and errors of the agent that are not
+// temporary.
 func (d Drain) Run(ctx context.Context, agent Drainer) (Drained, error) {
 	if d.Look <= 0 {
 		d.Look = 500 * time.Millisecond
 	}
 	begin := time.Now()
-	within, cancel := context.WithTimeout(ctx, d.Within) // an agent that hangs does not stretch it
+	within, cancel := context.WithTimeout(ctx, d.Within) // also bounds an agent that hangs
 	defer cancel()
 	state := Drained{Backend: "backend/" + d.Backend}
 	for said := ""; ; {
@@ -99,7 +98,7 @@ func (d Drain) Run(ctx context.Context, agent Drainer) (Drained, error) {
 		if state.Done {
 			return state, nil
 		}
-		_ = wake.Pause(within, d.Look) // whose end shows below
+		_ = wake.Pause(within, d.Look) // its end is checked below
 		switch {
 		case ctx.Err() != nil:
 			return state, &UndrainedError{state, "interrupted"}
@@ -111,7 +110,7 @@ func (d Drain) Run(ctx context.Context, agent Drainer) (Drained, error) {
 	}
 }
 
-// left are those of the list that are of no version deployed.
+// left are the members of the list whose version is not deployed.
 func (d Drain) left(list []client.DrainingMember) []client.DrainingMember {
 	return slices.DeleteFunc(list, func(l client.DrainingMember) bool { return slices.Contains(d.Deployed, lb.Version(l.Version)) })
 }

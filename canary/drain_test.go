@@ -15,13 +15,13 @@ import (
 	"thalassa/lb"
 )
 
-// pond is an agent whose former members drain: what it answers at each look.
-type pond struct {
+// drainingAgent is an agent whose former members drain: what it answers at each look.
+type drainingAgent struct {
 	answers []func() ([]client.DrainingMember, error)
 	looks   int
 }
 
-func (p *pond) Leaving(context.Context, string) ([]client.DrainingMember, error) {
+func (p *drainingAgent) Leaving(context.Context, string) ([]client.DrainingMember, error) {
 	answer := p.answers[min(p.looks, len(p.answers)-1)]
 	p.looks++
 	return answer()
@@ -44,7 +44,7 @@ func silence(status int) func() ([]client.DrainingMember, error) {
 }
 
 // drain waits a minute for the members of all versions but 2 and returns what was reported.
-func (p *pond) drain(ctx context.Context) (canary.Drained, []string, error) {
+func (p *drainingAgent) drain(ctx context.Context) (canary.Drained, []string, error) {
 	var said []string
 	state, err := canary.Drain{
 		Backend: "live", Within: time.Minute,
@@ -56,7 +56,7 @@ func (p *pond) drain(ctx context.Context) (canary.Drained, []string, error) {
 
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &pond{answers: []func() ([]client.DrainingMember, error){
+		p := &drainingAgent{answers: []func() ([]client.DrainingMember, error){
 			list(leaves(1, 2, false), leaves(2, 0, true), leaves(3, 9, false)), // 3 is of the version deployed
 			list(leaves(1, 2, false), leaves(2, 0, true)),
 			silence(http.StatusServiceUnavailable),
@@ -80,7 +80,7 @@ func TestDrain(t *testing.T) {
 func TestDrainThatTakesTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		p := &pond{answers: []func() ([]client.DrainingMember, error){list(leaves(1, 2, true))}}
+		p := &drainingAgent{answers: []func() ([]client.DrainingMember, error){list(leaves(1, 2, true))}}
 		state, said, err := p.drain(t.Context())
 		undrained := &canary.UndrainedError{}
 		if !errors.As(err, &undrained) || undrained.Left[0].Connections != 2 || state.Done || len(said) != 1 || time.Since(begin) != time.Minute {
@@ -93,11 +93,11 @@ func TestDrainThatTakesTooLong(t *testing.T) {
 }
 
 // hung is an agent that never answers once it has.
-type hung struct{ pond }
+type hung struct{ drainingAgent }
 
 func (h *hung) Leaving(ctx context.Context, key string) ([]client.DrainingMember, error) {
 	if h.looks == 0 {
-		return h.pond.Leaving(ctx, key)
+		return h.drainingAgent.Leaving(ctx, key)
 	}
 	<-ctx.Done()
 	return nil, ctx.Err()
@@ -107,7 +107,7 @@ func (h *hung) Leaving(ctx context.Context, key string) ([]client.DrainingMember
 func TestDrainEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		agent := &hung{pond{answers: []func() ([]client.DrainingMember, error){list(leaves(1, 2, false))}}}
+		agent := &hung{drainingAgent{answers: []func() ([]client.DrainingMember, error){list(leaves(1, 2, false))}}}
 		state, err := canary.Drain{Backend: "live", Within: time.Minute}.Run(t.Context(), agent)
 		if took := time.Since(begin); took != time.Minute {
 			t.Errorf("it took %s", took)
@@ -121,17 +121,17 @@ func TestDrainEndsInTime(t *testing.T) {
 func TestDrainWithoutAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		p := &pond{answers: []func() ([]client.DrainingMember, error){silence(http.StatusBadGateway)}}
+		p := &drainingAgent{answers: []func() ([]client.DrainingMember, error){silence(http.StatusBadGateway)}}
 		if state, _, err := p.drain(t.Context()); err == nil || state.Done || time.Since(begin) != time.Minute {
 			t.Errorf("got %+v, %v after %s", state, err, time.Since(begin))
 		}
-		p = &pond{answers: []func() ([]client.DrainingMember, error){silence(http.StatusNotFound)}}
+		p = &drainingAgent{answers: []func() ([]client.DrainingMember, error){silence(http.StatusNotFound)}}
 		if _, _, err := p.drain(t.Context()); err == nil || p.looks != 1 {
 			t.Errorf("a backend that is gone: %v after %d looks", err, p.looks)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		p = &pond{answers: []func() ([]client.DrainingMember, error){list(leaves(1, 1, false))}}
+		p = &drainingAgent{answers: []func() ([]client.DrainingMember, error){list(leaves(1, 1, false))}}
 		if _, _, err := p.drain(ctx); err == nil || !strings.HasPrefix(err.Error(), "interrupted: ") {
 			t.Errorf("interrupted: %v", err)
 		}

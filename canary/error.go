@@ -5,24 +5,24 @@ import (
 	"fmt"
 )
 
-// AbortedError is a walk that has gone back: the version has no traffic.
+// AbortedError is a rollout that was rolled back: the version has no traffic.
 type AbortedError struct {
 	ID      string // of the backend
 	Service string
-	// Selection is which versions the backend is back at.
+	// Selection is the versions that the backend has again.
 	Selection string
-	// Reason to go back, a clause.
+	// Reason of the rollback, a clause.
 	Reason string
-	// Percent of the step in which that was; 0: in none.
+	// Percent of the step that failed; 0: none.
 	Percent int
 	// Figures of that step; nil: there are none.
 	Figures *Figures
-	// Pending says why the way back is stored and not yet in effect; empty: it is
+	// Pending says why the rollback is stored and not yet in effect; empty: it is
 	// in effect.
 	Pending string
 }
 
-// Error says where the backend is, and why, with the figures.
+// Error says which versions the backend has, and why, with the figures.
 func (e *AbortedError) Error() string {
 	s := fmt.Sprintf("%s is back at %s %s: %s", e.ID, e.Service, e.Selection, because(e.Reason, e.Percent, e.Figures))
 	if e.Pending != "" {
@@ -31,17 +31,17 @@ func (e *AbortedError) Error() string {
 	return s
 }
 
-// ForeignError is a walk that somebody else has ended by changing the backend.
+// ForeignError is a rollout that somebody else has ended by changing the backend.
 type ForeignError struct {
 	ID   string // of the backend
-	Left string // the versions at which this walk had left it
-	// Now is what it is at, service and versions; empty: it is gone, or static.
+	Left string // the versions after the last step of this rollout
+	// Now is its service and versions; empty: it does not exist, or is static.
 	Now string
-	// Reason for which the walk was about to go back; empty: it was not.
+	// Reason of the rollback that was due; empty: none was.
 	Reason string
 }
 
-// Error says what the backend was at and is at.
+// Error says which versions the backend had and has.
 func (e *ForeignError) Error() string {
 	now := "it is at " + e.Now + " now"
 	if e.Now == "" {
@@ -54,17 +54,17 @@ func (e *ForeignError) Error() string {
 	return s
 }
 
-// StuckError is a walk that could not go back: the version may have a part of the
+// StuckError is a rollout whose rollback failed: the version may have a part of the
 // traffic.
 type StuckError struct {
 	ID string // of the backend
-	// Left is which versions the backend is at, as far as the walk knows.
+	// Left is the versions that the backend has, as far as is known.
 	Left string
-	// Back is where it should have gone.
+	// Back is the versions that it should have.
 	Back string
-	// Reason to go back, a clause with the figures.
+	// Reason of the rollback, a clause with the figures.
 	Reason string
-	Err    error // why it did not succeed
+	Err    error // why it failed
 }
 
 // Error says that a person must act.
@@ -72,10 +72,10 @@ func (e *StuckError) Error() string {
 	return fmt.Sprintf("%s could not go back to %s and is left at %s: %v; it should have, because %s", e.ID, e.Back, e.Left, e.Err, e.Reason)
 }
 
-// Unwrap gives why the way back did not succeed.
+// Unwrap is why the rollback failed.
 func (e *StuckError) Unwrap() error { return e.Err }
 
-// because is a reason with the step in which it came up, and that step's figures.
+// because is a reason with its step and the figures of the step.
 func because(reason string, percent int, f *Figures) string {
 	if percent > 0 {
 		reason = fmt.Sprintf("at %d%% %s", percent, reason)
@@ -86,46 +86,46 @@ func because(reason string, percent int, f *Figures) string {
 	return reason
 }
 
-// abortCause is a reason to go back.
+// abortCause is the reason of a rollback.
 type abortCause struct{ reason string }
 
 func (e *abortCause) Error() string { return e.reason }
 
-// outputError is a report that nobody takes.
+// outputError is an error of Report.
 type outputError struct{ err error }
 
-func (e *outputError) Error() string { return "what happens cannot be told: " + e.err.Error() }
+func (e *outputError) Error() string { return "reporting an event failed: " + e.err.Error() }
 
-// conclude ends a walk that cannot go on: as it is, when nothing has changed or
-// somebody else has taken over, else by going back.
-func (w *deployment) conclude(ctx context.Context, err error) error {
-	if isForeign(err) || !w.begun {
+// conclude ends a rollout that cannot continue. It rolls back, unless nothing was
+// changed or somebody else has changed the backend.
+func (r *rollout) conclude(ctx context.Context, err error) error {
+	if isForeign(err) || !r.begun {
 		return err
 	}
 	reason := err.Error()
 	if ctx.Err() != nil {
 		reason = "it was interrupted"
 	}
-	return w.goBack(context.WithoutCancel(ctx), reason)
+	return r.rollBack(context.WithoutCancel(ctx), reason)
 }
 
-// goBack gives the old versions all traffic again. Nothing keeps it from that but
-// the agent, and somebody else's change.
-func (w *deployment) goBack(ctx context.Context, reason string) error {
-	told := w.Report
-	w.Report = func(e Event) error { _ = told(e); return nil } // whether or not anybody listens
-	_ = w.report(Event{Kind: GoingBack, Reason: reason})
-	applied, err := w.requestBack(ctx)
-	why := because(reason, w.percent, w.figures)
+// rollBack gives the old versions all traffic again. Only an unreachable agent or
+// somebody else's change prevents that.
+func (r *rollout) rollBack(ctx context.Context, reason string) error {
+	report := r.Report
+	r.Report = func(e Event) error { _ = report(e); return nil } // errors no longer matter
+	_ = r.report(Event{Kind: GoingBack, Reason: reason})
+	applied, err := r.requestBack(ctx)
+	why := because(reason, r.percent, r.figures)
 	if foreign, ok := asForeign(err); ok {
 		foreign.Reason = why
 		return foreign
 	}
 	if err != nil {
-		return &StuckError{ID: w.id, Left: w.backend.Selection(), Back: selection(w.backward()), Reason: why, Err: err}
+		return &StuckError{ID: r.id, Left: r.backend.Selection(), Back: selection(r.backward()), Reason: why, Err: err}
 	}
 	aborted := &AbortedError{
-		ID: w.id, Service: w.service, Selection: w.backend.Selection(), Reason: reason, Percent: w.percent, Figures: w.figures,
+		ID: r.id, Service: r.service, Selection: r.backend.Selection(), Reason: reason, Percent: r.percent, Figures: r.figures,
 	}
 	if !applied.Applied {
 		aborted.Pending = applied.Reason

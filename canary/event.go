@@ -1,26 +1,26 @@
 package canary
 
-// A Kind says what an Event tells.
+// A Kind is the kind of an Event.
 type Kind string
 
 // The kinds of events.
 const (
 	Stepped   Kind = "stepped"   // a step is in effect
 	Watched   Kind = "watched"   // a step's time is over
-	Waiting   Kind = "waiting"   // the agent gives no answer
-	GoingBack Kind = "goingBack" // something is wrong
+	Waiting   Kind = "waiting"   // the agent does not answer
+	GoingBack Kind = "goingBack" // a rollback begins
 	Done      Kind = "done"      // the version has all traffic
 )
 
-// An Event is something that happens in a walk.
+// An Event is something that happens in a rollout.
 type Event struct {
 	Kind Kind `json:"kind"`
 	// Backend is its id, Service that of its members.
 	Backend string `json:"backend"`
 	Service string `json:"service"`
-	// Percent of the step that the walk is in; 0 before the first.
+	// Percent of the step that the rollout is in; 0 before the first.
 	Percent int `json:"percent"`
-	// Selection is which versions the backend is at.
+	// Selection is the versions of the backend.
 	Selection string `json:"selection"`
 	// Path and DurationMS say how a step came into effect; Path is empty when the
 	// agent's answer was lost.
@@ -31,8 +31,8 @@ type Event struct {
 	Members int `json:"members,omitempty"`
 	// Figures of the step; nil: there are none.
 	Figures *Figures `json:"figures,omitempty"`
-	// Judged: there were enough requests for conditions to mean something.
+	// Judged: there were enough requests to check conditions.
 	Judged bool `json:"judged,omitempty"`
-	// Reason to wait or to go back, a clause.
+	// Reason to wait or to roll back, a clause.
 	Reason string `json:"reason,omitempty"`
 }

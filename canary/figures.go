@@ -9,16 +9,16 @@ import (
 	"thalassa/client"
 )
 
-// Figures are what the members of a version did since a step began.
+// Figures are the statistics of the members of a version since a step began.
 type Figures struct {
 	// Requests that they were sent.
 	Requests int64 `json:"requests"`
 	// ServerErrors are their responses with a status from 500 on.
 	ServerErrors int64 `json:"5xx"`
-	// Errors are requests that got no whole response of theirs, or that another
-	// member got because no connection to them came about.
+	// Errors are requests without a complete response of theirs, or that another
+	// member got because connecting to them failed.
 	Errors int64 `json:"errors"`
-	// ResponseTimeMS is the mean time to the head of a response; 0: none came.
+	// ResponseTimeMS is the mean time to the head of a response; 0: there was none.
 	ResponseTimeMS float64 `json:"responseTimeMs"`
 
 	responses int64 // that the mean is of
@@ -57,8 +57,8 @@ func (f Figures) rates() string {
 	return fmt.Sprintf("%s%% 5xx, %s%% errors, %s ms", round(f.percent(f.ServerErrors)), round(f.percent(f.Errors)), round(f.ResponseTimeMS))
 }
 
-// A meter makes figures of readings of HAProxy's counters, which count what was
-// before a step, too, begin again with each of HAProxy's workers, and belong to a
+// A meter makes figures of readings of HAProxy's counters. These also count what was
+// before a step, begin at 0 with each worker of HAProxy, and belong to a
 // line that another member may have had before.
 type meter struct {
 	version string
@@ -74,8 +74,8 @@ type line struct {
 
 func (l *line) figures() Figures { return l.before.plus(between(l.from, l.last)) }
 
-// read takes one reading of all members in, and returns the figures since the
-// first one. A member that comes later counts from then on.
+// read adds a reading of all members, and returns the figures since the
+// first reading. A member that comes later counts from then on.
 func (m *meter) read(members []client.Member) Figures {
 	if m.lines == nil {
 		m.lines = map[string]*line{}
@@ -128,14 +128,14 @@ func between(from, to node.ServerStats) Figures {
 	return f
 }
 
-// window is the number of responses that HAProxy's mean time is of (its
-// TIME_STATS_SAMPLES). Up to that number the mean is exact, from then on each
-// response takes the place of the windowth part of the sum.
+// window is the number of responses in HAProxy's mean time (its
+// TIME_STATS_SAMPLES). Up to that number the mean is exact; after that each
+// response replaces the windowth part of the sum.
 const window = 512
 
-// meanBetween is the mean time of the responses between two readings. What
-// HAProxy gives is the mean of all, or of the last ones: with few responses since
-// the first reading most of it is from before, and of another member perhaps.
+// meanBetween is the mean time of the responses between two readings. HAProxy's own
+// figure is the mean of the last window responses. With few responses since
+// the first reading, most of these are older, and perhaps of another member.
 func meanBetween(from, to node.ServerStats) float64 {
 	before, after := from.Responses.Total(), to.Responses.Total()
 	if after <= before {

@@ -237,8 +237,8 @@ func (w *fixture) missing(d client.DeployRequest) string {
 
 func pause(d time.Duration) { <-time.After(d) }
 
-// walk makes a canary of version 2 in four steps of a minute each.
-func (w *fixture) walk(ctx context.Context, adjust ...func(*canary.Config)) error {
+// deploy makes a canary of version 2 in four steps of a minute each.
+func (w *fixture) deploy(ctx context.Context, adjust ...func(*canary.Config)) error {
 	w.t.Helper()
 	abortOn, err := canary.ParseConditions("5xx>1%,errors>2%,rtime>500ms")
 	if err != nil {

@@ -16,7 +16,7 @@ func TestAgentThatIsAwayForAMoment(t *testing.T) {
 		gone := func() error { w.away = time.Now().Add(20 * time.Second); return w.absent() }
 		w.onRead[3], w.onRead[50] = gone, gone
 		w.onDeploy[3] = func(func()) error { return gone() }
-		if err := w.walk(t.Context()); err != nil {
+		if err := w.deploy(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		w.stands("2")
@@ -32,7 +32,7 @@ func TestAgentThatIsAwayForAMoment(t *testing.T) {
 				w.away = time.Now().Add(10 * time.Second)
 				return answer(502, "", "a proxy's page")
 			}
-			if err := w.walk(t.Context()); err != nil {
+			if err := w.deploy(t.Context()); err != nil {
 				t.Errorf("deploy %d: %v", deploy, err)
 			}
 			w.stands("2")
@@ -43,7 +43,7 @@ func TestAgentThatIsAwayForAMoment(t *testing.T) {
 		var late func()
 		w.onDeploy[2] = func(applied func()) error { late = applied; return answer(503, "unavailable", "slow") }
 		w.onDeploy[3] = func(func()) error { late(); return answer(412, "precondition_failed", "backend/live has changed") }
-		if err := w.walk(t.Context()); err != nil {
+		if err := w.deploy(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		w.stands("2")
@@ -54,7 +54,7 @@ func TestAgentThatIsAwayForLong(t *testing.T) {
 	bubble(t, func(w *fixture) {
 		t := w.t
 		w.onRead[40] = func() error { w.away = time.Now().Add(90 * time.Second); return nil }
-		e := aborted(t, w.walk(t.Context()), 25, "nobody answers")
+		e := aborted(t, w.deploy(t.Context()), 25, "nobody answers")
 		w.stands("1")
 		if e.Figures == nil {
 			t.Error("no figures")
@@ -63,7 +63,7 @@ func TestAgentThatIsAwayForLong(t *testing.T) {
 	bubble(t, func(w *fixture) {
 		t := w.t
 		w.onRead[40] = func() error { w.away = time.Now().Add(time.Hour); return nil }
-		err := w.walk(t.Context())
+		err := w.deploy(t.Context())
 		e, ok := errors.AsType[*canary.StuckError](err)
 		if !ok || e.Left != "1=75,2=25" || e.Back != "1" || !client.IsTemporary(err) {
 			t.Fatalf("%v", err)
@@ -73,7 +73,7 @@ func TestAgentThatIsAwayForLong(t *testing.T) {
 	bubble(t, func(w *fixture) { // from the beginning
 		t := w.t
 		w.away = time.Now().Add(time.Second)
-		if err := w.walk(t.Context()); !client.IsTemporary(err) || errors.As(err, new(*canary.StuckError)) || w.asked > 0 {
+		if err := w.deploy(t.Context()); !client.IsTemporary(err) || errors.As(err, new(*canary.StuckError)) || w.asked > 0 {
 			t.Error(err)
 		}
 	})
@@ -87,7 +87,7 @@ func TestWayBackThatDoesNotSucceed(t *testing.T) {
 			w.healthy["1"] = 0
 			return nil
 		}
-		err := w.walk(t.Context())
+		err := w.deploy(t.Context())
 		e, ok := errors.AsType[*canary.StuckError](err)
 		if !ok || !strings.Contains(err.Error(), "version 1 of service shop has no healthy instance") || !strings.Contains(e.Reason, "broke 5xx>1%") {
 			t.Fatalf("%v", err)
@@ -102,7 +102,7 @@ func TestWayBackThatDoesNotSucceed(t *testing.T) {
 			}
 			return nil
 		}
-		e := aborted(t, w.walk(t.Context()), 5, "the step to 25% is stored and not in effect: HAProxy is not running")
+		e := aborted(t, w.deploy(t.Context()), 5, "the step to 25% is stored and not in effect: HAProxy is not running")
 		if e.Pending == "" || !strings.Contains(e.Error(), "not yet in effect") {
 			t.Errorf("%+v", e)
 		}
@@ -119,7 +119,7 @@ func TestOutputThatNobodyTakes(t *testing.T) {
 			}
 			return nil
 		}
-		aborted(t, w.walk(t.Context()), 25, "broken pipe")
+		aborted(t, w.deploy(t.Context()), 25, "broken pipe")
 		w.stands("1")
 	})
 	bubble(t, func(w *fixture) { // nor the waiting for an agent that is away just then
@@ -134,7 +134,7 @@ func TestOutputThatNobodyTakes(t *testing.T) {
 			}
 			return nil
 		}
-		aborted(t, w.walk(t.Context()), 5, "broken pipe")
+		aborted(t, w.deploy(t.Context()), 5, "broken pipe")
 		w.stands("1")
 	})
 	bubble(t, func(w *fixture) { // when all is done it is too late
@@ -145,7 +145,7 @@ func TestOutputThatNobodyTakes(t *testing.T) {
 			}
 			return nil
 		}
-		if err := w.walk(t.Context()); err == nil || err.Error() != "broken pipe" {
+		if err := w.deploy(t.Context()); err == nil || err.Error() != "broken pipe" {
 			t.Error(err)
 		}
 		w.stands("2")

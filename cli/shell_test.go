@@ -72,7 +72,7 @@ func TestWrongCommandLines(t *testing.T) {
 		s.fails(cli.ExitUsage, says, args...)
 	}
 	for flags, says := range map[string]string{
-		"--every 0s": "--every: 0s", "--min-requests 0": "--min-requests: 0", "--abort-on 5xx": `--abort-on: "5xx" is no condition`, "--service x": "--canary and --service exclude each other",
+		"--every 0s": "--every: 0s", "--min-requests 0": "--min-requests: 0", "--abort-on 5xx": `--abort-on: "5xx" is not a condition`, "--service x": "--canary and --service exclude each other",
 		"--force": "--canary and --force exclude each other",
 	} {
 		s.fails(cli.ExitUsage, says, append([]string{"deploy", "live", "1", "--canary", "5,100"}, strings.Fields(flags)...)...)

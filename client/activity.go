@@ -21,14 +21,14 @@ const (
 
 // An ActivityQuery selects events. The zero value asks for the newest ones.
 type ActivityQuery struct {
-	// Since is the number of the last event known: the first ones after it are
-	// wanted. 0: the newest are.
+	// Since is the number of the last known event. The answer is the first events after
+	// it. 0: the newest.
 	Since uint64
-	// SinceTime leaves out events before it; it counts only without Since.
+	// SinceTime excludes events before it; it is used only without Since.
 	SinceTime time.Time
-	// Filter is a text that events must hold; empty: all.
+	// Filter is a text that events must contain; empty: all match.
 	Filter string
-	// Limit is the greatest number of events; 0: the agent's default.
+	// Limit is the maximum number of events; 0: the agent's default.
 	Limit int
 	// Wait is how long to wait for a first event, 10 minutes at most.
 	Wait time.Duration
@@ -66,8 +66,8 @@ func (c *Client) Activity(ctx context.Context, q ActivityQuery) ([]activity.Even
 
 // FollowActivity calls f with every event after the one numbered since, in
 // order, until ctx ends, which is no error, or f returns one. Since 0 begins
-// with the newest thousand. An agent that cannot be reached is an error at
-// first; once it has answered it is waited for when it goes away.
+// with the newest thousand. If the agent cannot be reached at
+// first, that is an error; after its first answer it is retried.
 func (c *Client) FollowActivity(ctx context.Context, since uint64, f func(activity.Event) error) error {
 	backoff, answered := minBackoff, false
 	for ctx.Err() == nil {
@@ -94,8 +94,8 @@ func (c *Client) FollowActivity(ctx context.Context, since uint64, f func(activi
 	return nil
 }
 
-// IsTemporary reports whether asking again later may help: the agent gave no whole
-// answer, or one that tells of trouble of its own or of wrong tokens of others.
+// IsTemporary reports whether a retry may succeed: the agent gave no complete
+// answer, or one with status 429 or from 500 on.
 func IsTemporary(err error) bool {
 	var answered *Error
 	return IsUnreachable(err) || errors.As(err, &answered) &&
@@ -104,5 +104,5 @@ func IsTemporary(err error) bool {
 
 // pause waits for about d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
-	_ = wake.Pause(ctx, d/2+rand.N(d)) // who called looks at ctx
+	_ = wake.Pause(ctx, d/2+rand.N(d)) // the caller checks ctx
 }

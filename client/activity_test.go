@@ -95,21 +95,21 @@ func TestFollowActivityNeedsAnAgentAtFirst(t *testing.T) {
 	}
 }
 
-// direct carries requests to a handler without a network, so that a test can
+// handlerTransport carries requests to a handler without a network, so that a test can
 // live in a synctest bubble; while it is broken they fail.
-type direct struct {
+type handlerTransport struct {
 	handler http.Handler
 	broken  atomic.Bool
 	calls   atomic.Int64
 }
 
-func (d *direct) RoundTrip(r *http.Request) (*http.Response, error) {
-	d.calls.Add(1)
-	if d.broken.Load() {
+func (t *handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	t.calls.Add(1)
+	if t.broken.Load() {
 		return nil, io.ErrUnexpectedEOF
 	}
 	w := httptest.NewRecorder()
-	d.handler.ServeHTTP(w, r)
+	t.handler.ServeHTTP(w, r)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
@@ -121,8 +121,8 @@ func (d *direct) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestFollowActivityOutlivesAnAgentsAbsence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node := newNode(t)
-		way := &direct{handler: api.New(node.Config())}
-		c, err := client.New(client.Config{Transport: way})
+		transport := &handlerTransport{handler: api.New(node.Config())}
+		c, err := client.New(client.Config{Transport: transport})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,15 +136,15 @@ func TestFollowActivityOutlivesAnAgentsAbsence(t *testing.T) {
 		if got := <-seen; got != 1 {
 			t.Errorf("event %d, want 1", got)
 		}
-		way.broken.Store(true)
-		time.Sleep(pollEnd) // the poll under way ends
-		before := way.calls.Load()
+		transport.broken.Store(true)
+		time.Sleep(pollEnd) // the poll under transport ends
+		before := transport.calls.Load()
 		time.Sleep(5 * time.Minute)
-		if n := way.calls.Load() - before; n < 15 || n > 100 {
+		if n := transport.calls.Load() - before; n < 15 || n > 100 {
 			t.Errorf("%d attempts in five minutes", n)
 		}
 		node.Log.Record(ctx, activity.Event{Verb: activity.Online})
-		way.broken.Store(false)
+		transport.broken.Store(false)
 		if got := <-seen; got != 2 {
 			t.Errorf("event %d, want 2", got)
 		}
@@ -162,7 +162,7 @@ const pollEnd = time.Minute
 func TestWaitingIsNoTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		node := newNode(t)
-		c, err := client.New(client.Config{Transport: &direct{handler: api.New(node.Config())}, Timeout: time.Second})
+		c, err := client.New(client.Config{Transport: &handlerTransport{handler: api.New(node.Config())}, Timeout: time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,8 +177,8 @@ func TestWaitingIsNoTimeout(t *testing.T) {
 // An agent that answers at once, with nothing, is not asked in a tight loop.
 func TestFollowActivityDoesNotSpin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		way := &direct{handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[]") })}
-		c, err := client.New(client.Config{Transport: way})
+		transport := &handlerTransport{handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "[]") })}
+		c, err := client.New(client.Config{Transport: transport})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -187,7 +187,7 @@ func TestFollowActivityDoesNotSpin(t *testing.T) {
 		if err := c.FollowActivity(ctx, 0, func(activity.Event) error { return nil }); err != nil {
 			t.Error(err)
 		}
-		if n := way.calls.Load(); n > 100 {
+		if n := transport.calls.Load(); n > 100 {
 			t.Errorf("%d requests in five minutes", n)
 		}
 	})

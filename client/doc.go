@@ -1,6 +1,6 @@
 // Package client speaks to the REST interface of a node agent.
 //
-// It decodes only what it knows, so that it works with a newer agent, too. It
-// never retries a change, never follows a redirect (which would take the token
-// elsewhere), and reads no answer beyond 64 MiB.
+// It ignores unknown fields, so that it works with a newer agent too. It
+// never retries a change, never follows a redirect (which would send the token
+// elsewhere), and reads at most 64 MiB of an answer.
 package client

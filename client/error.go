@@ -18,7 +18,7 @@ type Error struct {
 	Message string            `json:"error"`  // one sentence
 	Fields  []node.FieldError `json:"fields"` // every bad part of the request
 	By      []string          `json:"by"`     // ids of the objects in the way
-	Output  string            `json:"output"` // HAProxy's own words
+	Output  string            `json:"output"` // of HAProxy
 	// Incident is the id under which the agent's log has the details.
 	Incident string `json:"incident"`
 }
@@ -26,8 +26,8 @@ type Error struct {
 // Error is the agent's sentence.
 func (e *Error) Error() string { return e.Message }
 
-// newError makes the error of an answer that is one. What is not the agent's
-// JSON, such as a proxy's page, is told by its status.
+// newError makes the error of a failed call. If the answer is not JSON of an agent, e.g.
+// a proxy's page, the error has its status.
 func newError(res *http.Response, body []byte) *Error {
 	e := &Error{}
 	if err := json.Unmarshal(body, e); err != nil || e.Message == "" {
@@ -37,19 +37,19 @@ func newError(res *http.Response, body []byte) *Error {
 	return e
 }
 
-// IsUnreachable reports whether err is about an agent that gave no whole answer:
-// it does not run, is elsewhere, or took too long. What it was asked to change
-// may have been changed.
+// IsUnreachable reports whether the agent gave no complete answer: it does not run, is
+// elsewhere, or took too long. The requested change
+// may have been made.
 func IsUnreachable(err error) bool {
 	var away *unreachableError
 	return errors.As(err, &away)
 }
 
-// unreachableError is a request that got no whole answer.
+// unreachableError is a request without a complete answer.
 type unreachableError struct{ err error }
 
-// Error gives net/http's words.
+// Error is the error of net/http.
 func (e *unreachableError) Error() string { return "asking the agent: " + e.err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap is the cause.
 func (e *unreachableError) Unwrap() error { return e.err }

@@ -61,7 +61,7 @@ type Backend struct {
 	ETag string `json:"-"`
 }
 
-// Selection says in words which versions the backend is at: "1.0.0", or
+// Selection is the versions of the backend as a text: "1.0.0", or
 // "1.0.0=90,1.1.0=10".
 func (b Backend) Selection() string {
 	if len(b.Versions) > 0 {
@@ -110,7 +110,7 @@ func (c *Client) Frontends(ctx context.Context) ([]Frontend, error) {
 	return list, err
 }
 
-// Frontend looks one up.
+// Frontend looks up a frontend.
 func (c *Client) Frontend(ctx context.Context, key string) (Frontend, error) {
 	var f Frontend
 	header, err := c.transport.get(ctx, object("frontends", key), &f)
@@ -118,7 +118,7 @@ func (c *Client) Frontend(ctx context.Context, key string) (Frontend, error) {
 	return f, err
 }
 
-// PutFrontend creates or replaces a frontend. The document is whatever encodes
+// PutFrontend creates or replaces a frontend. The document is any value that encodes
 // to its JSON: a Frontend, a node.Frontend, a json.RawMessage.
 func (c *Client) PutFrontend(ctx context.Context, key string, document any, conditions ...Condition) (Frontend, Applied, error) {
 	var f Frontend
@@ -140,7 +140,7 @@ func (c *Client) Backends(ctx context.Context) ([]Backend, error) {
 	return list, err
 }
 
-// Backend looks one up, with its members.
+// Backend looks up a backend with its members.
 func (c *Client) Backend(ctx context.Context, key string) (Backend, error) {
 	var b Backend
 	header, err := c.transport.get(ctx, object("backends", key), &b)
@@ -163,7 +163,7 @@ func (c *Client) MembersWithStats(ctx context.Context, key string) ([]Member, er
 	return list, err
 }
 
-// A DrainingMember is a former member of a backend that is not done yet.
+// A DrainingMember is a former member of a backend that still has connections.
 type DrainingMember struct {
 	Member
 	// Connections with a request under way; in mode tcp, all.
@@ -180,7 +180,7 @@ func (c *Client) Leaving(ctx context.Context, key string) ([]DrainingMember, err
 	return list, err
 }
 
-// PutBackend creates or replaces a backend. The document is whatever encodes to
+// PutBackend creates or replaces a backend. The document is any value that encodes to
 // its JSON: a Backend, a node.Backend, a json.RawMessage.
 func (c *Client) PutBackend(ctx context.Context, key string, document any, conditions ...Condition) (Backend, Applied, error) {
 	return c.transport.changeBackend(ctx, call{method: http.MethodPut, path: object("backends", key), body: document, conditions: conditions})

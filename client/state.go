@@ -16,13 +16,13 @@ func (c *Client) Status(ctx context.Context) (node.Status, error) {
 	return st, err
 }
 
-// Readiness is what the agent says of itself to whoever asks.
+// Readiness says whether the agent is ready, and if not, why.
 type Readiness struct {
-	// Ready: HAProxy runs what was asked for.
+	// Ready: HAProxy runs the requested configuration.
 	Ready bool
-	// Reasons say why not, a sentence each.
+	// Reasons say why not, one sentence each.
 	Reasons []string
-	// Stale are the services that Consul does not answer for, with why.
+	// Stale are the services that Consul does not answer for, with the reasons.
 	Stale []string
 }
 
@@ -41,7 +41,7 @@ func (c *Client) Readiness(ctx context.Context) (Readiness, error) {
 		return Readiness{}, err
 	}
 	if answered.Ready == nil { // 503 of something else on the way
-		return Readiness{}, &Error{Status: a.status, Message: "what answers is not an agent: " + http.StatusText(a.status)}
+		return Readiness{}, &Error{Status: a.status, Message: "the answer is not from an agent: " + http.StatusText(a.status)}
 	}
 	return Readiness{*answered.Ready, answered.Reasons, answered.Stale}, nil
 }
@@ -55,8 +55,7 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 	return v.Version, err
 }
 
-// Services lists the Consul services that the agent watches, with the versions
-// there are.
+// Services lists the Consul services that the agent watches, with their versions.
 func (c *Client) Services(ctx context.Context) ([]node.ServiceStatus, error) {
 	var list []node.ServiceStatus
 	_, err := c.transport.get(ctx, "/services", &list)
@@ -69,14 +68,14 @@ type Service struct {
 	Instances []node.Instance `json:"instances"`
 }
 
-// Service looks one of the watched services up.
+// Service looks up a watched service.
 func (c *Client) Service(ctx context.Context, name string) (Service, error) {
 	var s Service
 	_, err := c.transport.get(ctx, object("services", name), &s)
 	return s, err
 }
 
-// Accept believes Consul that the instances which a service holds are gone. A
+// Accept confirms that the instances which a service holds are gone. A
 // service that holds none is a "conflict".
 func (c *Client) Accept(ctx context.Context, name string) (Service, error) {
 	var s Service

@@ -15,12 +15,12 @@ import (
 // Protocol is the sub-protocol of the agent's websocket (docs/streams.md).
 const Protocol = "thalassa.v1"
 
-// maxFrame is the size of the largest frame taken.
+// maxFrame is the maximum size of a frame.
 const maxFrame = 64 << 20
 
-// A Frame is one message of the agent's websocket. Which fields it has is told
-// by Type: "hello", "state", "delta", "resumed", "error", and "lost", which is
-// not the agent's: the connection has ended, and is being made again.
+// A Frame is one message of the agent's websocket. Its fields depend on
+// Type: "hello", "state", "delta", "resumed", "error", and "lost". The client itself
+// sends "lost": the connection has ended, and is being made again.
 type Frame struct {
 	Type  string `json:"type"`
 	Topic string `json:"topic"`
@@ -31,7 +31,7 @@ type Frame struct {
 	Objects []json.RawMessage `json:"objects"`
 	Changed []json.RawMessage `json:"changed"`
 	Removed []string          `json:"removed"`
-	// Continues says that a delta goes on with a state that came in pieces.
+	// Continues says that a delta is a further piece of a state.
 	Continues bool `json:"-"`
 	// Version, Label, Interval (milliseconds) and Topics are of a hello.
 	Version  string   `json:"version"`
@@ -42,10 +42,10 @@ type Frame struct {
 	Message string `json:"message"`
 }
 
-// Stream follows topics, of some keys only where there are any, and calls f with
-// every frame until ctx ends, which is no error, or f returns one. An agent that
-// cannot be reached is an error at first; once it has answered it is waited for
-// when it goes away, and told what was seen last.
+// Stream subscribes to topics, with keys only to the objects of these, and calls f with
+// every frame until ctx ends, which is no error, or f returns one. If the agent
+// cannot be reached at first, that is an error. After its first answer it is retried,
+// and resumes after the last frame.
 func (c *Client) Stream(ctx context.Context, topics, keys []string, f func(Frame) error) error {
 	s := subscription{Type: "subscribe", Topics: topics, Keys: keys}
 	backoff, answered := minBackoff, false
@@ -82,7 +82,7 @@ type subscription struct {
 	Seq    uint64   `json:"seq,omitempty"`
 }
 
-// receiverError is an error of the function that takes the frames.
+// receiverError is an error of the function that gets the frames.
 type receiverError struct{ err error }
 
 // Error is the function's.
@@ -132,8 +132,8 @@ type position struct {
 	states map[string]uint64 // the number of each topic's state
 }
 
-// advance notes what a frame brings, and from where the next subscription goes on:
-// after a delta, which is only sent when all states are there whole.
+// advance records a frame, and where the next subscription resumes:
+// after a delta, which is only sent after all states are complete.
 func (p *position) advance(f *Frame, s *subscription) {
 	switch f.Type {
 	case "hello":

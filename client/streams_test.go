@@ -13,16 +13,16 @@ import (
 	"thalassa/client"
 )
 
-// teller is an agent that answers the first subscriptions with frames of its
+// scriptedAgent is an agent that answers the first subscriptions with frames of its
 // own, one list for each connection, and hangs up.
-type teller struct {
+type scriptedAgent struct {
 	frames [][]string
 
 	mu    sync.Mutex
 	asked []string
 }
 
-func (s *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *scriptedAgent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{client.Protocol}})
 	if err != nil {
 		return
@@ -57,7 +57,7 @@ func (s *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // cut off, and another agent counts anew.
 func TestStreamsGoOnFromWhatWasSeenWhole(t *testing.T) {
 	const first, second = `{"type":"hello","epoch":"a","seq":12}`, `{"type":"hello","epoch":"b","seq":2}`
-	s := &teller{frames: [][]string{
+	s := &scriptedAgent{frames: [][]string{
 		{first, `{"type":"state","topic":"backends","seq":10}`, `{"type":"state","topic":"stat","seq":12}`, `{"type":"delta","topic":"stat","seq":12}`},
 		{first, `{"type":"state","topic":"backends","seq":10}`, `{"type":"state","topic":"stat","seq":12}`, `{"type":"delta","topic":"backends","seq":11}`},
 		{first, `{"type":"resumed","seq":11}`, `{"type":"delta","topic":"stat","seq":14}`},

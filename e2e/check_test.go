@@ -110,7 +110,7 @@ func TestCheckFindsWhatIsWrongInEachStep(t *testing.T) {
 		"a token": {
 			map[string]string{"token-file": b.write(t, "tokens", "# who may do what\nroot ann SECRET-SECRET-SECRET\n")},
 			"tokens",
-			[]string{"/tokens:2: the role is none of"},
+			[]string{"/tokens:2: the role is not one of"},
 		},
 		"no tokens":     {map[string]string{"token-file": b.dir + "/none"}, "tokens", []string{"/none: no such file"}},
 		"cfg folder":    {map[string]string{"haproxy-cfg-path": b.dir + "/none/haproxy.cfg", "template-file": ""}, "folders", []string{"haproxy-cfg-path: " + b.dir + "/none cannot be written to: no such file or directory\n"}},

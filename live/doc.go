@@ -6,12 +6,11 @@
 //
 // The API authenticates a request, checks its origin and hands it to
 // Server.Accept, which makes a subscriber of it. The subscriber's read goroutine
-// takes subscriptions. What the hub has for it is written by the writer pool, a
-// few goroutines for all subscribers, and only as far as the socket takes it at
-// once; the rest of a frame that has no room is written by a goroutine that ends
-// with it. An open websocket that has nothing to send costs one goroutine and a
+// reads subscriptions. The writer pool, a few goroutines for all subscribers, writes
+// what the hub has for it, as far as the socket accepts it without blocking. The rest
+// of a frame is written by a goroutine that ends after it. An open websocket that has nothing to send costs one goroutine and a
 // few KB. Every websocket ends with a close reason: 4001 no subscription came in
-// time, 4002 a bad message, 4003 too slow, 4004 the session is over, 1001 the
+// time, 4002 a bad message, 4003 too slow, 4004 the session has ended, 1001 the
 // agent stops, 1013 too many websockets.
 //
 // # Limits

@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errNoRoom says that a frame could not be written at once; the rest of it waits.
-var errNoRoom = errors.New("there is no room for a whole frame")
+// errNoRoom says that a frame could not be written without blocking; the rest of it waits.
+var errNoRoom = errors.New("the send buffer has no room for the whole frame")
 
 // A frameWriter is the connection of a websocket. The websocket library reads from it,
-// and writes what keeps it alive and ends it. Texts are written past the library:
-// it would copy them, and need a goroutine that waits for each.
+// and writes control frames. Texts do not go through the library, which
+// would copy them and need a goroutine for each.
 type frameWriter struct {
 	net.Conn
-	raw syscall.RawConn // nil: nothing can be written at once
-	// lock has one slot: who filled it may write one whole frame.
+	raw syscall.RawConn // nil: every write may block
+	// lock has one slot: whoever filled it may write one whole frame.
 	lock chan struct{}
-	// rest is what is left of a frame; of the goroutine that writes texts.
+	// rest is the unwritten part of a frame; used by the goroutine that writes texts.
 	rest net.Buffers
 	// begun says that a part of the frame has been written, and lock is held.
 	begun bool
@@ -38,7 +38,7 @@ func newFrameWriter(conn net.Conn) *frameWriter {
 	return w
 }
 
-// Write is for the library, whose frames come whole.
+// Write is for the library, which writes whole frames.
 func (w *frameWriter) Write(p []byte) (int, error) {
 	w.lock <- struct{}{}
 	defer func() { <-w.lock }()
@@ -49,7 +49,7 @@ func (w *frameWriter) Write(p []byte) (int, error) {
 func (w *frameWriter) ping() bool {
 	ping := []byte{0x89, 0}
 	if w.raw == nil {
-		go func() { _, _ = w.Write(ping) }() // fails with what is under way
+		go func() { _, _ = w.Write(ping) }() // fails with the connection
 		return true
 	}
 	select {
@@ -59,7 +59,7 @@ func (w *frameWriter) ping() bool {
 	}
 	n, err := w.writeNow(net.Buffers{ping})
 	<-w.lock
-	if n == 1 { // never: two bytes have room or have not
+	if n == 1 { // never: there is room for both bytes or for none
 		err = w.Close()
 	}
 	return err == nil && n > 0
@@ -78,8 +78,8 @@ func textFrame(text []byte) net.Buffers {
 	return net.Buffers{head, text}
 }
 
-// tryWriteText writes a text without waiting. After errNoRoom flush writes the
-// rest. Nothing is written once ctx has ended; that is the error then.
+// tryWriteText writes a text without blocking. After errNoRoom flush writes the
+// rest. Once ctx has ended, nothing is written and its cause is the error.
 func (w *frameWriter) tryWriteText(ctx context.Context, text []byte) error {
 	w.rest = textFrame(text)
 	if w.raw == nil {
@@ -97,7 +97,7 @@ func (w *frameWriter) tryWriteText(ctx context.Context, text []byte) error {
 	}
 	n, err := w.writeNow(w.rest)
 	if err == nil && w.advance(n) {
-		w.begun = true // and nobody may write in between
+		w.begun = true // lock stays taken
 		return errNoRoom
 	}
 	w.rest = nil
@@ -105,7 +105,7 @@ func (w *frameWriter) tryWriteText(ctx context.Context, text []byte) error {
 	return err
 }
 
-// writeNow writes what there is room for; 0: nothing.
+// writeNow writes as much as there is room for, perhaps nothing.
 func (w *frameWriter) writeNow(bufs net.Buffers) (n int, err error) {
 	failed := w.raw.Write(func(fd uintptr) bool {
 		for {
@@ -138,13 +138,13 @@ func (w *frameWriter) advance(n int) bool {
 	return len(w.rest) > 0
 }
 
-// writeText writes a text, however long that takes within the time for a frame.
+// writeText writes a text. It may block for frameTimeout.
 func (w *frameWriter) writeText(ctx context.Context, text []byte) error {
 	w.lock <- struct{}{}
 	return w.writeLocked(ctx, textFrame(text))
 }
 
-// flush writes what is left of a frame.
+// flush writes the rest of a frame.
 func (w *frameWriter) flush(ctx context.Context) error {
 	rest, begun := w.rest, w.begun
 	w.rest, w.begun = nil, false

@@ -16,26 +16,26 @@ import (
 // Protocol is the websocket's sub-protocol.
 const Protocol = "thalassa.v1"
 
-// Config says what is served and told to clients in the first frame. Hub is
-// needed.
+// Config configures a Server, and what clients get in the first frame. Hub is
+// required.
 type Config struct {
 	Hub      *stream.Hub
 	Version  string        // of the agent
 	Label    string        // logical name of this load balancer
 	Interval time.Duration // between two samples of the statistics; 0: there are none
-	History  int           // samples that a chart can be filled with
+	History  int           // samples in the history of an object
 	// MaxSubscribers is the maximum number of open websockets; default: 4096.
 	MaxSubscribers int
-	// Logger is told of closed websockets, at debug level; default: silent.
+	// Logger logs closed websockets at debug level; default: discards.
 	Logger *slog.Logger
 }
 
 // A Peer is who opened a websocket.
 type Peer struct {
 	Name string // for the log
-	// Session is the session that said so; empty: none did.
+	// Session is the id of the session that identified the peer; empty: none.
 	Session string
-	// Check reports whether the peer is still who they were; nil: always.
+	// Check reports whether the peer still has its rights; nil: always.
 	Check func() bool
 }
 
@@ -59,12 +59,12 @@ func New(cfg Config) *Server {
 	return &Server{cfg: cfg, all: map[*subscriber]struct{}{}}
 }
 
-// Accept turns a request into a websocket and returns; it answers the request
-// itself when it cannot be one. The websocket keeps nothing of the request. It is
-// served until the client goes or Close is called; of ctx only the values are
+// Accept turns a request into a websocket and returns. It answers the request
+// itself if that fails. The websocket keeps nothing of the request. It is
+// served until the client leaves or Close is called; only the values of ctx are
 // used.
 //
-// Who may open it, and that the request names Protocol, is for the caller to check.
+// The caller has checked who may open it, and that the request names Protocol.
 func (s *Server) Accept(ctx context.Context, w http.ResponseWriter, r *http.Request, peer Peer) {
 	sub := &subscriber{server: s, peer: peer}
 	conn, err := websocket.Accept(smallBuffers{w, &sub.writer}, r, &websocket.AcceptOptions{
@@ -85,7 +85,7 @@ func (s *Server) Accept(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	}
 }
 
-// add begins to serve one more, unless there are too many or the server ends.
+// add begins to serve a subscriber, unless there are too many or the server ends.
 func (s *Server) add(ctx context.Context, sub *subscriber) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,8 +101,8 @@ func (s *Server) add(ctx context.Context, sub *subscriber) bool {
 		defer s.mu.Unlock()
 		delete(s.all, sub)
 	})
-	sub.wake() //nolint:contextcheck // it has that of the subscriber
-	// The end of a context would end the connection before a reason is sent.
+	sub.wake() //nolint:contextcheck // it uses that of the subscriber
+	// The end of a context would close the connection before a reason is sent.
 	s.serving.Go(func() { sub.read(context.WithoutCancel(ctx)) })
 	return true
 }
@@ -130,12 +130,12 @@ func (s *Server) subscribers() []*subscriber {
 func (s *Server) EndSession(id string) {
 	for _, sub := range s.subscribers() {
 		if sub.peer.Session == id {
-			sub.end(&closeReason{codeSessionOver, "the session is over"})
+			sub.end(&closeReason{codeSessionOver, "the session has ended"})
 		}
 	}
 }
 
-// Run closes the websockets whose clients do not answer or are not who they were,
+// Run closes the websockets whose clients do not answer or have lost their rights,
 // until ctx ends, which is no error.
 func (s *Server) Run(ctx context.Context) error {
 	tick := time.NewTicker(checkEvery)

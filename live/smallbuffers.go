@@ -9,21 +9,21 @@ import (
 	"net/http"
 )
 
-// The sizes of a websocket's buffers. What is written through one is at most a
-// frame without a text, of 127 bytes.
+// The sizes of a websocket's buffers. Only control frames, of at most 127 bytes, are
+// written through one.
 const (
 	readBuffer  = 128
 	writeBuffer = 128
 )
 
 // smallBuffers gives a connection small buffers: an open websocket keeps them,
-// reads little, and writes its texts past them.
+// reads little, and does not write its texts through them.
 type smallBuffers struct {
 	http.ResponseWriter
 	writer **frameWriter // is set to the connection's
 }
 
-// Hijack takes the connection over, with what was read of it.
+// Hijack takes the connection over, with the bytes that were read already.
 func (b smallBuffers) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(b.ResponseWriter).Hijack()
 	if err != nil {
@@ -34,7 +34,7 @@ func (b smallBuffers) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, errors.Join(err, conn.Close())
 	}
 	rest := io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn)
-	// Accept reads what is buffered, so that nothing of it may be left behind.
+	// Accept reads only what is buffered, so all of these bytes must be buffered.
 	reader := bufio.NewReaderSize(rest, max(readBuffer, len(early)))
 	if _, err := reader.Peek(len(early)); err != nil {
 		return nil, nil, errors.Join(err, conn.Close())

@@ -29,10 +29,10 @@ const (
 	subscribeTimeout = 10 * time.Second
 	// frameTimeout is how long a client may take to read one frame.
 	frameTimeout = 10 * time.Second
-	// checkEvery is the time between two checks whether clients answer and are
-	// still who they were.
+	// checkEvery is the time between two checks whether clients answer and still
+	// have their rights.
 	checkEvery = 15 * time.Second
-	// A subscription's bounds.
+	// The bounds of a subscription.
 	maxSubscription = 256 << 10
 	maxKeys         = 5000
 	maxTopics       = 32
@@ -58,14 +58,14 @@ type subscriber struct {
 	end context.CancelCauseFunc
 	ctx func() context.Context // the one that end ends
 
-	pinged  atomic.Bool // and it has not answered
-	greeted bool        // hello was sent; of the goroutine that writes
+	pinged  atomic.Bool // and the client has not answered
+	greeted bool        // hello was sent; used by the goroutine that writes
 	writing atomic.Bool // there is such a goroutine
 	due     atomic.Bool // there is something to write
 }
 
-// wake has what is due written. A websocket has no goroutine for that while there
-// is nothing: a thousand of them would be memory.
+// wake makes the writer pool write what is due. An idle websocket has no goroutine for
+// writing, to save memory.
 func (s *subscriber) wake() {
 	s.due.Store(true)
 	if s.writing.CompareAndSwap(false, true) {
@@ -73,8 +73,8 @@ func (s *subscriber) wake() {
 	}
 }
 
-// writeAll writes until nothing is due. Unless it may block it waits for nobody:
-// what cannot be written at once is left to a goroutine of its own.
+// writeAll writes until nothing is due. Unless it may block, it leaves what cannot be
+// written without blocking to a new goroutine.
 func (s *subscriber) writeAll(mayBlock bool) {
 	for {
 		s.due.Store(false)
@@ -85,16 +85,16 @@ func (s *subscriber) writeAll(mayBlock bool) {
 			return
 		case err != nil:
 			s.end(err)
-			return // and nobody begins again
+			return // writing stays true: nothing more is written
 		}
 		s.writing.Store(false)
 		if !s.due.Load() || !s.writing.CompareAndSwap(false, true) {
-			return // who makes it due from now on has it written
+			return // a later wake queues it again
 		}
 	}
 }
 
-// writeDue writes until there is nothing more.
+// writeDue writes everything that the hub has for the subscriber.
 func (s *subscriber) writeDue(mayBlock bool) (err error) {
 	if !mayBlock {
 		if !s.greeted {
@@ -123,8 +123,8 @@ func (s *subscriber) writeDue(mayBlock bool) (err error) {
 func (s *subscriber) tryWrite(frame []byte) error { return s.writer.tryWriteText(s.ctx(), frame) }
 func (s *subscriber) write(frame []byte) error    { return s.writer.writeText(s.ctx(), frame) }
 
-// close closes the websocket once s has ended, with the reason if it is there to
-// read one.
+// close closes the websocket once s has ended, with the reason unless the client has
+// gone.
 func (s *subscriber) close() {
 	ctx := s.ctx()
 	s.client.Leave()
@@ -134,11 +134,11 @@ func (s *subscriber) close() {
 	case errors.Is(err, stream.ErrSlow), errors.Is(err, os.ErrDeadlineExceeded):
 		why = &closeReason{codeTooSlow, "too slow"}
 	case !errors.As(err, &why):
-		why = nil // it has gone
+		why = nil // the client has gone
 	}
 	if why != nil {
 		s.server.cfg.Logger.DebugContext(ctx, "websocket closed", "code", int(why.code), "reason", why.reason, "name", s.peer.Name)
-		_ = s.conn.Close(why.code, why.reason) // it may have gone meanwhile
+		_ = s.conn.Close(why.code, why.reason) // the client may have gone meanwhile
 	}
 	_ = s.conn.CloseNow()
 }
@@ -157,13 +157,13 @@ func (s *subscriber) hello() []byte {
 		History  int      `json:"history"`
 		Topics   []string `json:"topics"`
 	}{"hello", Protocol, cfg.Version, cfg.Label, cfg.Hub.Epoch(), cfg.Hub.Seq(), cfg.Interval.Milliseconds(), cfg.History, cfg.Hub.Topics()})
-	if err != nil { // never: there is nothing that cannot be encoded
+	if err != nil { // never: all fields can be encoded
 		return []byte(`{}`)
 	}
 	return frame
 }
 
-// read takes subscriptions until the connection ends.
+// read reads subscriptions until the connection ends.
 func (s *subscriber) read(ctx context.Context) {
 	timeout := time.AfterFunc(subscribeTimeout, func() { s.end(&closeReason{codeNoSubscription, "no subscription came in time"}) })
 	defer timeout.Stop()
@@ -173,8 +173,8 @@ func (s *subscriber) read(ctx context.Context) {
 			s.end(err)
 			return
 		}
-		// What it takes to understand a message, this goroutine would keep as
-		// its stack for as long as it waits for the next.
+		// Decoding needs a larger stack, which this goroutine would keep while it
+		// waits for the next message.
 		done := make(chan error)
 		go func() { done <- s.subscribe(data) }()
 		if err := <-done; err != nil {
@@ -182,7 +182,7 @@ func (s *subscriber) read(ctx context.Context) {
 				Type    string `json:"type"`
 				Message string `json:"message"`
 			}{"error", err.Error()})
-			_ = s.writer.writeText(ctx, frame) // the close code says it, too
+			_ = s.writer.writeText(ctx, frame) // the close code says it too
 			s.end(&closeReason{codeBadMessage, "bad message"})
 			return
 		}
@@ -203,11 +203,11 @@ func (s *subscriber) subscribe(data []byte) error {
 	}
 	switch {
 	case in.Type != "subscribe":
-		return fmt.Errorf("%s is not a type of message; expected subscribe", quoted(in.Type))
+		return fmt.Errorf("%s is not a type of message, expected subscribe", quoted(in.Type))
 	case len(in.Topics) > maxTopics:
-		return fmt.Errorf("%d topics are too many; there are not more than %d", len(in.Topics), maxTopics)
+		return fmt.Errorf("%d topics are too many, expected at most %d", len(in.Topics), maxTopics)
 	case len(in.Keys) > maxKeys:
-		return fmt.Errorf("%d keys are too many; leave keys out to follow everything, or name %d at most", len(in.Keys), maxKeys)
+		return fmt.Errorf("%d keys are too many, expected at most %d, or no keys to follow everything", len(in.Keys), maxKeys)
 	}
 	return s.client.Subscribe(stream.Subscription{Topics: in.Topics, Keys: in.Keys, Epoch: in.Epoch, Seq: in.Seq})
 }
@@ -219,17 +219,17 @@ func messageError(err error) error {
 	case !ok:
 		return fmt.Errorf("the message is not JSON: %w", err)
 	case typing.Field == "":
-		return fmt.Errorf("the message is not an object: it is of the kind %s", typing.Value)
+		return fmt.Errorf("the message is not a JSON object: it is of type %s", typing.Value)
 	}
-	return fmt.Errorf("%s is not as described: it is of the kind %s", typing.Field, typing.Value)
+	return fmt.Errorf("%s has the wrong type: %s", typing.Field, typing.Value)
 }
 
-// check ends s unless the client answers and is still who it was. It waits for
-// nothing: an answer has time until the next check.
+// check ends s if the client does not answer or has lost its rights. It does not block:
+// the client has until the next check to answer.
 func (s *subscriber) check() {
 	if s.peer.Check != nil {
 		if !s.peer.Check() {
-			s.end(&closeReason{codeSessionOver, "the session is over"})
+			s.end(&closeReason{codeSessionOver, "the session has ended"})
 			return
 		}
 	}
@@ -237,15 +237,16 @@ func (s *subscriber) check() {
 		s.end(errGone)
 		return
 	}
-	if !s.writer.ping() { // whoever takes too long for a text is closed for that
+	if !s.writer.ping() { // a client that is too slow for a text is closed by writeText
 		s.pinged.Store(false)
 	}
 }
 
 // errGone says that a client does not answer.
-var errGone = errors.New("the client is not there any more")
+var errGone = errors.New("the client does not answer")
 
-// quoted makes a part of a message fit to be repeated in a sentence.
+// quoted is a part of a message as a sentence can repeat it: short, and quoted where it
+// has other than plain characters.
 func quoted(s string) string {
 	const most = 200
 	if len(s) > most {

@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// A writerPool writes what is due to subscribers, with a few goroutines: a tick is
-// due to all of them at once, and a goroutine for each would cost more than what
-// it writes. It never waits for a client. The zero value is ready.
+// A writerPool writes to subscribers with a few goroutines. A tick is due to all of
+// them at once, and a goroutine for each would cost more than the writing.
+// It never waits for a client. The zero value is ready.
 type writerPool struct {
 	mu      sync.Mutex
 	due     []*subscriber
@@ -20,7 +20,7 @@ type writerPool struct {
 func (p *writerPool) add(s *subscriber) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.next > len(p.due)/2 { // there may never be a moment when nobody is due
+	if p.next > len(p.due)/2 { // the queue may never be empty
 		p.due, p.next = slices.Delete(p.due, 0, p.next), 0
 	}
 	p.due = append(p.due, s)
@@ -30,14 +30,14 @@ func (p *writerPool) add(s *subscriber) {
 	}
 }
 
-// write goes on until nobody is due.
+// write writes until no subscriber is due.
 func (p *writerPool) write() {
 	for s := p.take(); s != nil; s = p.take() {
 		s.writeAll(false)
 	}
 }
 
-// take takes the one that has waited longest; nil: the goroutine ends.
+// take removes the subscriber that has waited longest; nil: the goroutine ends.
 func (p *writerPool) take() *subscriber {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,36 +6,36 @@ import (
 	"slices"
 )
 
-// ErrLong says that what is next is more than one frame.
-var ErrLong = errors.New("a state is to be told")
+// ErrLong says that the next task has more than one frame.
+var ErrLong = errors.New("the next task is a whole state")
 
-// ErrSlow is why a client was dropped: more waited for it than may.
-var ErrSlow = errors.New("the client does not keep up")
+// ErrSlow is why a client was dropped: its queue was full.
+var ErrSlow = errors.New("the client is too slow")
 
 // A Subscription is what a client wants to follow.
 type Subscription struct {
 	Topics []string
 	// Keys limits the topics that have them; nil: all objects.
 	Keys []string
-	// Epoch and Seq say what was seen last, with the same topics and keys;
-	// empty: nothing.
+	// Epoch and Seq are of the last frame that the client got with these topics and
+	// keys; empty: none.
 	Epoch string
 	Seq   uint64
 }
 
-// A Client is one reader. Run, or Step, writes to it; Subscribe may be called
-// meanwhile from another goroutine.
+// A Client is one reader of the hub. Run, or Step, writes to it; Subscribe may be
+// called meanwhile from another goroutine.
 type Client struct {
 	hub    *Hub
 	notify func()
-	poke   chan struct{} // of Run, one slot: there is something to do
+	poke   chan struct{} // of Run, one slot: there is a task
 	writer writer
 
 	// Guarded by hub.mu.
-	sub     *selection // nil: nothing yet
-	renewed bool       // sub is to be begun
-	// missed goes before queue. It is bounded as a whole, by what the hub keeps for
-	// clients that come back; queue, of bytes, grows while the client does not read.
+	sub     *selection // nil: none yet
+	renewed bool       // sub is new
+	// missed goes before queue. What the hub keeps for clients that come back bounds
+	// it. queue, whose size is bytes, grows while the client does not read.
 	missed []*delta
 	queue  []*delta
 	bytes  int
@@ -49,7 +49,7 @@ type selection struct {
 	keys   *keySet // nil: all
 }
 
-// Join adds a client, which gets nothing until it subscribes. Leave must be
+// Join adds a client. It gets nothing until it subscribes. Leave must be
 // called.
 func (h *Hub) Join() *Client {
 	poke := make(chan struct{}, 1)
@@ -63,8 +63,8 @@ func (h *Hub) Join() *Client {
 	return c
 }
 
-// JoinFunc is Join for a client without a goroutine of its own: notify says that
-// Step has something to do. It must not block, nor call the Hub.
+// JoinFunc is Join for a client without a goroutine of its own. notify is called when
+// Step has a task. It must neither block nor call the Hub.
 func (h *Hub) JoinFunc(notify func()) *Client {
 	c := &Client{hub: h, notify: notify}
 	c.writer.client = c
@@ -74,7 +74,7 @@ func (h *Hub) JoinFunc(notify func()) *Client {
 	return c
 }
 
-// Leave takes the client out.
+// Leave removes the client.
 func (c *Client) Leave() {
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
@@ -83,15 +83,15 @@ func (c *Client) Leave() {
 	delete(c.hub.clients, c)
 }
 
-// An UnknownTopicError is about a topic that is not there.
+// An UnknownTopicError says that there is no topic of a name.
 type UnknownTopicError struct{ Topic string }
 
 // Error names it.
 func (e *UnknownTopicError) Error() string { return "there is no topic " + e.Topic }
 
-// Subscribe replaces what the client follows. The error is an
-// *UnknownTopicError, and leaves everything as it was. After Leave it does
-// nothing: what a client has sent before it learned of its end may come late.
+// Subscribe replaces the client's subscription. The error is an
+// *UnknownTopicError; the former subscription stays then. After Leave it does
+// nothing, because a message of the client may arrive late.
 func (c *Client) Subscribe(s Subscription) error {
 	f := &selection{Subscription: s}
 	c.hub.mu.Lock()
@@ -113,14 +113,14 @@ func (c *Client) Subscribe(s Subscription) error {
 		f.Keys = f.keys.list
 	}
 	if c.sub != nil && !c.sub.covers(f) {
-		f.Epoch = "" // it cannot know the new objects
+		f.Epoch = "" // the client does not have the new objects
 	}
 	c.follow(f)
 	c.wake()
 	return nil
 }
 
-// covers reports whether everything that o is about was followed before.
+// covers reports whether f includes all objects of o.
 func (f *selection) covers(o *selection) bool {
 	for _, t := range o.topics {
 		if !slices.Contains(f.topics, t) {
@@ -133,7 +133,7 @@ func (f *selection) covers(o *selection) bool {
 	return o.keys != nil && !slices.ContainsFunc(o.keys.list, func(key string) bool { return !f.keys.has(key) })
 }
 
-// follow puts a subscription into effect: what waits belongs to the former one.
+// follow puts a subscription into effect, and drops what is queued for the former one.
 func (c *Client) follow(f *selection) {
 	if c.sub != nil {
 		c.hub.release(c.sub.keys)
@@ -156,7 +156,7 @@ func (c *Client) wants(t *Topic) bool {
 	return c.sub != nil && !c.slow && slices.Contains(c.sub.topics, t)
 }
 
-// push queues a delta, or gives the client up; hub.mu is held.
+// push queues a delta, or drops the client if its queue is full; hub.mu is held.
 func (c *Client) push(d *delta) {
 	if len(c.queue) > 0 && (len(c.queue) >= c.hub.cfg.Queue || c.bytes+d.size() > c.hub.cfg.QueueBytes) {
 		c.slow = true
@@ -170,13 +170,14 @@ func (c *Client) push(d *delta) {
 	c.wake()
 }
 
-// drop forgets what waits.
+// drop empties the queues.
 func (c *Client) drop() { c.missed, c.queue, c.bytes = nil, nil, 0 }
 
 func (c *Client) wake() { c.notify() }
 
-// Run is for clients of Join: it hands frames to write until ctx ends, which is its error, or write fails,
-// or the client is too slow (ErrSlow). A frame is valid during the call only.
+// Run is for clients of Join. It passes frames to write until ctx ends, whose error it
+// returns, or write fails, or the client is too slow (ErrSlow). A frame is valid during
+// the call only.
 func (c *Client) Run(ctx context.Context, write func(frame []byte) error) error {
 	for {
 		select {
@@ -196,32 +197,32 @@ func (c *Client) Run(ctx context.Context, write func(frame []byte) error) error 
 	}
 }
 
-// Step hands what is next to write, for one goroutine at a time; false: there is
-// nothing. The errors are those of Run.
+// Step passes the frames of the next task to write; false: there is none. Only one
+// goroutine may call it at a time. The errors are those of Run.
 func (c *Client) Step(write func(frame []byte) error) (more bool, err error) {
 	c.writer.write = write
 	return c.writer.step(false)
 }
 
-// StepBriefly is Step, but writes no more than one frame. It does nothing where
-// more is next: the error is ErrLong.
+// StepBriefly is Step for tasks of one frame. If the next task has more, it does nothing
+// and returns ErrLong.
 func (c *Client) StepBriefly(write func(frame []byte) error) (more bool, err error) {
 	c.writer.write = write
 	return c.writer.step(true)
 }
 
-// A task is what a client is to be told next: a state, that it goes on where it
-// was, or a delta.
+// A task is what a client gets next: a state, the message that it resumes, or a
+// delta.
 type task struct {
 	sub   *selection
 	state bool
-	// resumed is the number from which on the client gets deltas.
+	// resumed says that the client gets the deltas after sub.Seq.
 	resumed bool
 	delta   *delta
 }
 
-// next takes the next task; all fields are zero when there is none. briefly: one
-// of a frame, or none.
+// next is the next task; all fields are zero if there is none. briefly: only a task of
+// one frame.
 func (c *Client) next(briefly bool) (task, error) {
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
@@ -240,7 +241,7 @@ func (c *Client) next(briefly bool) (task, error) {
 			return task{sub: c.sub, state: true}, nil
 		}
 		c.drop()
-		c.missed = missed // with what waited already
+		c.missed = missed // includes what was queued
 		return task{sub: c.sub, resumed: true}, nil
 	case len(c.missed) > 0:
 		return task{sub: c.sub, delta: shift(&c.missed)}, nil
@@ -252,7 +253,7 @@ func (c *Client) next(briefly bool) (task, error) {
 	return task{}, nil
 }
 
-// shift takes the first delta out of a list that is not empty.
+// shift removes the first delta of a list that is not empty.
 func shift(list *[]*delta) *delta {
 	d := (*list)[0]
 	(*list)[0] = nil

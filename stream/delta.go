@@ -8,20 +8,20 @@ import (
 // A delta is what changed in a topic. It is encoded once; all clients share the
 // bytes.
 type delta struct {
-	topic *Topic
-	seq   uint64
-	time  time.Time
-	born  time.Time
-	frame []byte // for a client that wants everything
-	// Of a keyed topic: whose each object in the frame is, and where it ends; the
-	// first one begins at head.
+	topic   *Topic
+	seq     uint64
+	time    time.Time
+	created time.Time
+	frame   []byte // for a client that wants everything
+	// Of a keyed topic: the key of each object in the frame, and where the object ends.
+	// The first object begins at head.
 	keys    []string
 	ends    []int
 	head    int
 	removed []Removed
 }
 
-// encode makes the frame. The objects are the caller's again afterwards.
+// encode makes the frame. It does not keep the objects.
 func (d *delta) encode(changed []Object) {
 	size := len(d.topic.name) + 128
 	for _, o := range changed {
@@ -81,21 +81,21 @@ func appendRemoved(dst []byte, removed []Removed) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = strconv.AppendQuoteToASCII(dst, r.ID) // names, which JSON writes in the same way
+		dst = strconv.AppendQuoteToASCII(dst, r.ID) // JSON quotes names in the same way
 	}
 	return append(dst, `]}`...)
 }
 
-// of is the delta for clients that want some keys; nil when there is nothing in
-// it for them. That of a feed tells that time goes on, whatever is in it.
-func (d *delta) of(keys *keySet) []byte {
+// filter is the frame for clients that want some keys; nil if it has nothing for
+// them. That of a feed is never nil, because its time is news.
+func (d *delta) filter(keys *keySet) []byte {
 	frame := append([]byte(nil), d.frame[:d.head]...)
 	begin := d.head
 	for i, end := range d.ends {
 		if keys.has(d.keys[i]) {
 			frame = append(append(frame, d.frame[begin:end]...), ',')
 		}
-		begin = end + 1 // behind the comma
+		begin = end + 1 // after the comma
 	}
 	nothing := len(frame) == d.head
 	if !nothing {

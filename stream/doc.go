@@ -1,8 +1,8 @@
-// Package stream hands changes on to any number of readers: objects in topics,
-// everything first and then what changes, under one sequence number. A reader
-// that was away for a moment gets what it missed; one that cannot keep up is
-// dropped and delays nobody.
+// Package stream sends changes to any number of clients: objects in topics,
+// first the state and then deltas, under one sequence number. A client
+// that was disconnected for a moment gets what it missed. A client that is too slow is
+// dropped and delays no other.
 //
-// It knows no network, starts no goroutine and decides nothing about what the
-// objects mean. The frames that it makes are those of docs/streams.md.
+// It uses no network, starts no goroutine, and does not know what the
+// objects mean. Its frames are those of docs/streams.md.
 package stream

@@ -9,8 +9,8 @@ import (
 
 // Config bounds a Hub. The zero value is safe.
 type Config struct {
-	// Queue is how many frames may wait for one client (64), QueueBytes how much
-	// text (8 MB); the first frame always may.
+	// Queue and QueueBytes bound the frames that wait for one client (64, 8 MB). One
+	// frame may always wait.
 	Queue, QueueBytes int
 	// ReplayBytes and ReplayAge bound the deltas that are kept for clients that
 	// come back (4 MB, 1 min).
@@ -46,10 +46,10 @@ type Hub struct {
 	seq     uint64 // of the newest delta
 	topics  []*Topic
 	clients map[*Client]struct{}
-	keySets map[string]*keySet // that subscriptions have, by name
+	keySets map[string]*keySet // in use by subscriptions, by name
 	replay  []*delta           // ascending
 	bytes   int                // in replay
-	dropped uint64             // the number of the last delta that is not in replay any more
+	dropped uint64             // number of the last delta that left replay
 	slow    uint64
 }
 
@@ -58,7 +58,7 @@ func New(cfg Config) *Hub {
 	return &Hub{cfg: cfg.withDefaults(), epoch: rand.Text()[:12], clients: map[*Client]struct{}{}, keySets: map[string]*keySet{}}
 }
 
-// Epoch tells this hub from every other.
+// Epoch identifies this hub.
 func (h *Hub) Epoch() string { return h.epoch }
 
 // Seq is the number of the newest delta.
@@ -68,7 +68,7 @@ func (h *Hub) Seq() uint64 {
 	return h.seq
 }
 
-// Topics lists the names of the topics there are, in the order in which they
+// Topics lists the names of the topics in the order in which they
 // were opened.
 func (h *Hub) Topics() []string {
 	h.mu.Lock()
@@ -80,14 +80,14 @@ func (h *Hub) Topics() []string {
 	return names
 }
 
-// Clients is how many there are.
+// Clients is the number of clients.
 func (h *Hub) Clients() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.clients)
 }
 
-// Slow is how many clients were dropped because they did not keep up.
+// Slow is the number of clients that were dropped because they were too slow.
 func (h *Hub) Slow() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -102,8 +102,8 @@ func (h *Hub) topic(name string) *Topic {
 	return nil
 }
 
-// publish numbers a delta of what has changed and hands it to everybody who wants
-// it; h.mu is held. It is kept for those alone who may come back.
+// publish numbers a delta, queues it for all clients that want it, and keeps it for
+// clients that may come back; h.mu is held.
 func (h *Hub) publish(t *Topic, d *delta, changed []Object) {
 	h.seq++
 	d.seq = h.seq
@@ -123,21 +123,21 @@ func (h *Hub) publish(t *Topic, d *delta, changed []Object) {
 	h.trim()
 }
 
-// trim drops the oldest deltas beyond what is to be kept.
+// trim drops the oldest deltas beyond the bounds of Config.
 func (h *Hub) trim() {
 	oldest := h.cfg.Now().Add(-h.cfg.ReplayAge)
 	n := 0
-	for n < len(h.replay) && (h.bytes > h.cfg.ReplayBytes || h.replay[n].born.Before(oldest)) {
+	for n < len(h.replay) && (h.bytes > h.cfg.ReplayBytes || h.replay[n].created.Before(oldest)) {
 		h.bytes -= h.replay[n].size()
 		h.dropped = h.replay[n].seq
 		n++
 	}
 	if n > 0 {
-		h.replay = slices.Delete(h.replay, 0, n) // clears what is left behind
+		h.replay = slices.Delete(h.replay, 0, n) // clears the freed elements
 	}
 }
 
-// missed are the deltas after seq; false: some of them are not there any more.
+// missed are the deltas after seq; false: some of them have been dropped.
 func (h *Hub) missed(topics []*Topic, seq uint64) ([]*delta, bool) {
 	if seq > h.seq || seq < h.dropped {
 		return nil, false

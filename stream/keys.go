@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// A keySet is the keys to which subscriptions are limited. Equal subscriptions
-// have the same one, and the frames that are made for it.
+// A keySet is the keys to which subscriptions are limited. Equal subscriptions share
+// one, and the frames that are made for it.
 type keySet struct {
 	name string // of the set, in Hub.keySets
 	list []string
 	in   map[string]struct{}
-	used int // how many subscriptions have it; guarded by hub.mu
+	used int // number of subscriptions with it; guarded by hub.mu
 
 	mu   sync.Mutex
 	made map[*Topic]cachedFrame // the newest frame of each topic
@@ -30,8 +30,8 @@ func (k *keySet) has(key string) bool {
 	return ok || key == ""
 }
 
-// frame is a delta for whoever wants these keys; nil: nothing. The newest one is
-// made once; who is late has an older one made anew.
+// frame is the frame of a delta for clients that want these keys; nil: it has nothing
+// for them. The newest frame is shared; an older one is made again.
 func (k *keySet) frame(d *delta) []byte {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -39,17 +39,17 @@ func (k *keySet) frame(d *delta) []byte {
 	if newest.of == d {
 		return newest.frame
 	}
-	frame := d.of(k)
+	frame := d.filter(k)
 	if newest.of == nil || newest.of.seq < d.seq {
 		k.made[d.topic] = cachedFrame{d, frame}
 	}
 	return frame
 }
 
-// keySet finds the set of some keys, or makes it; h.mu is held, and release must
+// keySet finds or makes the set of some keys; h.mu is held. release must
 // be called.
 func (h *Hub) keySet(keys []string) *keySet {
-	list := append([]string{}, keys...) // never nil, which is everything
+	list := append([]string{}, keys...) // not nil, which means all objects
 	slices.Sort(list)
 	list = slices.Compact(list)
 	var quoted strings.Builder // a key may have any character
@@ -69,7 +69,7 @@ func (h *Hub) keySet(keys []string) *keySet {
 	return k
 }
 
-// release forgets a set that nobody has any more; h.mu is held.
+// release deletes a set when it is no longer used; h.mu is held.
 func (h *Hub) release(k *keySet) {
 	if k == nil {
 		return

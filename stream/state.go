@@ -2,33 +2,33 @@ package stream
 
 import "errors"
 
-// maxWhole bounds a state that is kept, in bytes.
-const maxWhole = 4 << 20
+// maxKept is the maximum size of a state that is kept, in bytes.
+const maxKept = 4 << 20
 
-// errLarge ends the making of a state that is not to be kept.
+// errLarge says that a state is larger than maxKept.
 var errLarge = errors.New("the state is large")
 
-// A state is a whole topic as clients get it, kept for a moment while it is
-// news: when an agent starts again, everybody comes back at once.
+// A state is a whole topic as clients get it. It is kept until the next change:
+// when an agent restarts, all clients come back at once.
 type state struct {
-	place  position
-	frames [][]byte // nil: it is too large to be kept
+	position position
+	frames   [][]byte // nil: it is too large to be kept
 }
 
-// whole is the state of the topic for who wants all of it; nil frames: it is to
-// be made piece by piece.
+// whole is the state of the topic for clients that want all of it; nil frames: it is
+// too large and has to be made piece by piece.
 func (t *Topic) whole() (position, [][]byte) {
-	t.making <- struct{}{} // the others wait for what one makes
+	t.making <- struct{}{} // the others wait for the first
 	defer func() { <-t.making }()
 	t.hub.mu.Lock()
 	kept, changes := t.kept, t.changes
 	t.hub.mu.Unlock()
 	if kept != nil {
-		return kept.place, kept.frames
+		return kept.position, kept.frames
 	}
 	s, size := &state{}, 0
-	err := t.writeState(&selection{}, func(p position) { s.place = p }, func(frame []byte) error {
-		if size += len(frame); size > maxWhole {
+	err := t.writeState(&selection{}, func(p position) { s.position = p }, func(frame []byte) error {
+		if size += len(frame); size > maxKept {
 			return errLarge
 		}
 		s.frames = append(s.frames, frame)
@@ -42,11 +42,11 @@ func (t *Topic) whole() (position, [][]byte) {
 	if t.changes == changes {
 		t.kept = s
 	}
-	return s.place, s.frames
+	return s.position, s.frames
 }
 
-// changed says that a state of the topic that is kept is not news any more; those
-// of the others go as well, as they are memory. hub.mu is held.
+// changed drops the kept state of the topic, and those of the other topics to save
+// memory. hub.mu is held.
 func (t *Topic) changed() {
 	t.changes++
 	for _, o := range t.hub.topics {

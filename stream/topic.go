@@ -9,41 +9,40 @@ import (
 // An Object is one thing of a topic: JSON with the field id.
 type Object struct {
 	ID string
-	// Key is what a subscription may be limited to; empty: everybody gets it.
+	// Key is for subscriptions that are limited to keys; empty: all get the object.
 	Key  string
-	JSON []byte // never changed any more
+	JSON []byte // must not be changed
 }
 
-// Removed is an object that is no more.
+// Removed is an object that no longer exists.
 type Removed struct{ ID, Key string }
 
-// A Topic is a set of objects that clients may follow. It belongs to one Hub.
+// A Topic is a set of objects that clients can subscribe to. It belongs to one Hub.
 type Topic struct {
 	hub  *Hub
 	name string
 	// keyed says that subscriptions may be limited to keys.
 	keyed bool
-	// keep is how many objects a log keeps; 0: it is no log.
+	// keep is the number of objects that a log keeps; 0: the topic is not a log.
 	keep int
-	// state gives the objects of a topic that keeps none.
+	// state has the objects of a feed; nil: the topic is not a feed.
 	state State
 
 	// Guarded by hub.mu.
 	objects []Object
 	at      time.Time
-	since   uint64    // the number of the last change that was not told
-	left    time.Time // when the last client left; zero: there was none
+	since   uint64    // number of the last change that was not published
+	left    time.Time // when the last client left; zero: never
 	clients int
-	kept    *state // that is news; nil: there is none
-	changes uint64 // so far
+	kept    *state // nil: none is kept
+	changes uint64 // number so far
 
-	making chan struct{} // one slot: who fills it makes the state
+	making chan struct{} // one slot: whoever fills it makes the state
 }
 
-// A State gives every object, of the given keys only where there are any, in
-// pieces, until visit returns false. at is when the objects were as they are
-// told: a delta with an earlier time has nothing new. One of that time may have, as
-// not everything that is seen makes time go on.
+// A State visits every object, in pieces, until visit returns false; with keys, only the
+// objects of these. at is the time of the state: a delta with an earlier time is part of
+// it. A delta of the same time need not be.
 type State func(keys []string, visit func(at time.Time, piece []Object) bool)
 
 // open adds a topic.
@@ -60,18 +59,18 @@ func (h *Hub) Set(name string, keyed bool) *Topic {
 	return h.open(&Topic{name: name, keyed: keyed})
 }
 
-// Log opens a topic of events, of which the last few are its state; see Append.
+// Log opens a topic of events, whose state is the last keep events; see Append.
 func (h *Hub) Log(name string, keep int) *Topic {
 	return h.open(&Topic{name: name, keep: keep})
 }
 
-// Feed opens a topic whose objects are somebody else's; see Publish.
+// Feed opens a topic whose objects the caller keeps; see Publish.
 func (h *Hub) Feed(name string, keyed bool, state State) *Topic {
 	return h.open(&Topic{name: name, keyed: keyed, state: state})
 }
 
-// Replace makes objects, which are all of the topic, its state, and tells what is
-// new in them. Each ID stands once.
+// Replace makes objects the state of the topic, and publishes the differences. IDs
+// must be unique.
 func (t *Topic) Replace(objects []Object) {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
@@ -85,7 +84,7 @@ func (t *Topic) Replace(objects []Object) {
 		if old, ok := known[o.ID]; !ok || !bytes.Equal(old.JSON, o.JSON) {
 			changed = append(changed, o)
 		} else {
-			objects[i] = old // one copy is enough
+			objects[i] = old // share the memory
 		}
 		delete(known, o.ID)
 	}
@@ -109,13 +108,13 @@ func (t *Topic) Append(objects ...Object) {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
 	d := t.delta(t.hub.cfg.Now())
-	all := slices.Concat(t.objects, objects) // the former list may be in use
+	all := slices.Concat(t.objects, objects) // a writer may use the former list
 	t.objects, t.at = all[max(0, len(all)-t.keep):], d.time
 	t.hub.publish(t, d, objects)
 }
 
-// Publish tells what has changed in a feed at a time: objects with the fields
-// that are new. Their JSON is the caller's again afterwards.
+// Publish publishes what has changed in a feed at a time: objects with their changed
+// fields. It does not keep their JSON.
 func (t *Topic) Publish(at time.Time, changed []Object, removed []Removed) {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
@@ -124,7 +123,7 @@ func (t *Topic) Publish(at time.Time, changed []Object, removed []Removed) {
 	t.hub.publish(t, d, changed)
 }
 
-// Skip says that what has changed in a feed was not told, as nobody wanted it.
+// Skip records a change of a feed that is not published because no client wants it.
 func (t *Topic) Skip() {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
@@ -133,7 +132,7 @@ func (t *Topic) Skip() {
 	t.changed()
 }
 
-// Wanted reports whether somebody follows the topic, or may come back to it.
+// Wanted reports whether the topic has clients, or had some that may come back.
 func (t *Topic) Wanted() bool {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
@@ -146,5 +145,5 @@ func (t *Topic) wanted() bool {
 }
 
 func (t *Topic) delta(at time.Time) *delta {
-	return &delta{topic: t, time: at, born: t.hub.cfg.Now()}
+	return &delta{topic: t, time: at, created: t.hub.cfg.Now()}
 }

@@ -11,20 +11,20 @@ const pieceSize = 128 << 10
 
 // A writer makes a client's frames.
 type writer struct {
-	client *Client
-	write  func(frame []byte) error
-	places []position
+	client    *Client
+	write     func(frame []byte) error
+	positions []position
 }
 
-// A position is how far a client is in a topic: deltas up to there are in the state
-// that it got.
+// A position is how far a client is in a topic: the state that it got includes the
+// deltas up to there.
 type position struct {
 	topic *Topic
 	seq   uint64
 	time  time.Time // of feeds
 }
 
-// step does one thing; false: there was nothing to do.
+// step does the next task; false: there was none.
 func (w *writer) step(briefly bool) (bool, error) {
 	t, err := w.client.next(briefly)
 	switch {
@@ -33,7 +33,7 @@ func (w *writer) step(briefly bool) (bool, error) {
 	case t.state:
 		return true, w.states(t.sub)
 	case t.resumed:
-		w.places = nil
+		w.positions = nil
 		return true, w.write(append(strconv.AppendUint([]byte(`{"type":"resumed","seq":`), t.sub.Seq, 10), '}'))
 	case t.delta != nil:
 		return true, w.delta(t.sub, t.delta)
@@ -42,7 +42,7 @@ func (w *writer) step(briefly bool) (bool, error) {
 }
 
 func (w *writer) delta(sub *selection, d *delta) error {
-	for _, p := range w.places {
+	for _, p := range w.positions {
 		if p.topic == d.topic && (d.seq <= p.seq || d.time.Before(p.time)) {
 			return nil
 		}
@@ -58,7 +58,7 @@ func (w *writer) delta(sub *selection, d *delta) error {
 
 // states writes everything of every topic.
 func (w *writer) states(sub *selection) error {
-	w.places = nil
+	w.positions = nil
 	for _, t := range sub.topics {
 		if err := w.state(sub, t); err != nil {
 			return err
@@ -70,7 +70,7 @@ func (w *writer) states(sub *selection) error {
 func (w *writer) state(sub *selection, t *Topic) error {
 	if sub.keys == nil || !t.keyed {
 		if p, frames := t.whole(); frames != nil {
-			w.places = append(w.places, p)
+			w.positions = append(w.positions, p)
 			for _, frame := range frames {
 				if err := w.write(frame); err != nil {
 					return err
@@ -79,10 +79,10 @@ func (w *writer) state(sub *selection, t *Topic) error {
 			return nil
 		}
 	}
-	return t.writeState(sub, func(p position) { w.places = append(w.places, p) }, w.write)
+	return t.writeState(sub, func(p position) { w.positions = append(w.positions, p) }, w.write)
 }
 
-// writeState makes the frames of a state and hands them to write. place is called
+// writeState makes the frames of a state and passes them to write. begin is called
 // before the first.
 func (t *Topic) writeState(sub *selection, begin func(position), write func([]byte) error) error {
 	t.hub.mu.Lock()
@@ -114,7 +114,7 @@ func (t *Topic) writeState(sub *selection, begin func(position), write func([]by
 	return err
 }
 
-// keyList is what a feed is to be limited to; nil: nothing.
+// keyList is the keys that a feed is limited to; nil: it is not limited.
 func (f *selection) keyList(t *Topic) []string {
 	if !t.keyed {
 		return nil
@@ -122,7 +122,7 @@ func (f *selection) keyList(t *Topic) []string {
 	return f.Keys
 }
 
-// split takes the first piece off.
+// split cuts off the first piece.
 func split(objects []Object) (piece, rest []Object) {
 	size, n := 0, 0
 	for n < len(objects) && size < pieceSize {
@@ -132,7 +132,7 @@ func split(objects []Object) (piece, rest []Object) {
 	return objects[:n], objects[n:]
 }
 
-// stateWriter writes a state: the first piece as such, the others as deltas of the
+// stateWriter writes a state: the first piece as a state, the others as deltas with the
 // same number.
 type stateWriter struct {
 	write  func([]byte) error

@@ -22,7 +22,7 @@ func bubble(t *testing.T, f func(w *fixture)) {
 	synctest.Test(t, func(t *testing.T) { f(newFixture(t)) })
 }
 
-// aborted demands that a walk has gone back, for a reason.
+// aborted demands that a rollout has gone back, for a reason.
 func aborted(t *testing.T, err error, percent int, reason string) canary.AbortedError {
 	t.Helper()
 	e, ok := errors.AsType[*canary.AbortedError](err)
@@ -49,7 +49,7 @@ func TestHealthyVersionGetsAllTraffic(t *testing.T) {
 			}
 			return nil
 		}
-		if err := w.walk(t.Context()); err != nil {
+		if err := w.deploy(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		w.stands("2")
@@ -89,7 +89,7 @@ func TestBadVersionGoesBack(t *testing.T) {
 					w.line("2").respond(200, 1)
 				}
 				begin := time.Now()
-				e := aborted(t, w.walk(t.Context()), 5, c.reason)
+				e := aborted(t, w.deploy(t.Context()), 5, c.reason)
 				w.stands("1")
 				if e.ID != "backend/live" || e.Service != "shop" || e.Selection != "1" || e.Figures == nil || e.Pending != "" {
 					t.Errorf("%+v", e)
@@ -117,7 +117,7 @@ func TestOthersErrorsAreNotTheVersions(t *testing.T) {
 		for range 1000 {
 			w.line("2").respond(500, 4000)
 		}
-		if err := w.walk(t.Context()); err != nil {
+		if err := w.deploy(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		w.stands("2")
@@ -133,7 +133,7 @@ func TestOthersErrorsAreNotTheVersions(t *testing.T) {
 			}
 			return nil
 		}
-		e := aborted(t, w.walk(t.Context()), 25, "broke 5xx>1%") // 18 requests a minute at 5%
+		e := aborted(t, w.deploy(t.Context()), 25, "broke 5xx>1%") // 18 requests a minute at 5%
 		if e.Figures.Requests < 20 || unjudged != 1 {
 			t.Errorf("%+v, %d steps not judged", e.Figures, unjudged)
 		}
@@ -151,11 +151,11 @@ func TestWorkersComeAndGo(t *testing.T) {
 				return nil
 			}
 		}
-		if err := w.walk(t.Context()); err != nil {
+		if err := w.deploy(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		w.nature["1"] = behavior{bad: 3, ms: 5}
-		err := w.walk(t.Context(), func(c *canary.Config) { c.Version = "1" })
+		err := w.deploy(t.Context(), func(c *canary.Config) { c.Version = "1" })
 		aborted(t, err, 5, "version 1 broke 5xx>1%")
 		w.stands("2")
 	})
@@ -165,7 +165,7 @@ func TestVersionThatLosesItsInstances(t *testing.T) {
 	bubble(t, func(w *fixture) {
 		t := w.t
 		w.onRead[40] = func() error { w.healthy["2"] = 0; return nil }
-		e := aborted(t, w.walk(t.Context()), 25, "version 2 has no healthy instance any more")
+		e := aborted(t, w.deploy(t.Context()), 25, "version 2 has no healthy instance any more")
 		w.stands("1")
 		if e.Figures.Requests == 0 {
 			t.Errorf("%+v", e.Figures)
@@ -179,7 +179,7 @@ func TestVersionThatLosesItsInstances(t *testing.T) {
 			}
 			return nil
 		}
-		aborted(t, w.walk(t.Context()), 25, "version 2 of service shop has no healthy instance")
+		aborted(t, w.deploy(t.Context()), 25, "version 2 of service shop has no healthy instance")
 		w.stands("1")
 	})
 }
@@ -191,7 +191,7 @@ func TestInterruption(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			w.onRead[when] = func() error { stop(); return nil }
-			e, ok := errors.AsType[*canary.AbortedError](w.walk(ctx))
+			e, ok := errors.AsType[*canary.AbortedError](w.deploy(ctx))
 			if !ok || e.Reason != "it was interrupted" {
 				t.Errorf("%+v", e)
 			}
@@ -203,7 +203,7 @@ func TestInterruption(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		w.onDeploy[2] = func(applied func()) error { stop(); applied(); return nil }
-		aborted(t, w.walk(ctx), 25, "it was interrupted")
+		aborted(t, w.deploy(ctx), 25, "it was interrupted")
 		w.stands("1")
 	})
 	bubble(t, func(w *fixture) { // with the answer lost
@@ -215,7 +215,7 @@ func TestInterruption(t *testing.T) {
 			applied()
 			return answer(503, "unavailable", "gone")
 		}
-		aborted(t, w.walk(ctx), 5, "it was interrupted")
+		aborted(t, w.deploy(ctx), 5, "it was interrupted")
 		w.stands("1")
 	})
 	bubble(t, func(w *fixture) { // before anything has changed
@@ -223,7 +223,7 @@ func TestInterruption(t *testing.T) {
 		ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
 		defer stop()
 		w.healthy["2"] = 0
-		if err := w.walk(ctx, func(c *canary.Config) { c.Wait = time.Minute }); !errors.Is(err, context.DeadlineExceeded) {
+		if err := w.deploy(ctx, func(c *canary.Config) { c.Wait = time.Minute }); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 		w.stands("1")
@@ -238,7 +238,7 @@ func TestWaitingForTheVersion(t *testing.T) {
 		t := w.t
 		w.healthy["2"] = 0
 		w.appears = time.Now().Add(20 * time.Second)
-		if err := w.walk(t.Context(), func(c *canary.Config) { c.Wait = time.Minute }); err != nil {
+		if err := w.deploy(t.Context(), func(c *canary.Config) { c.Wait = time.Minute }); err != nil {
 			t.Fatal(err)
 		}
 		w.stands("2")
@@ -247,7 +247,7 @@ func TestWaitingForTheVersion(t *testing.T) {
 		t := w.t
 		w.healthy["2"] = 0
 		begin := time.Now()
-		err := w.walk(t.Context(), func(c *canary.Config) { c.Wait = 30 * time.Second })
+		err := w.deploy(t.Context(), func(c *canary.Config) { c.Wait = 30 * time.Second })
 		if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != 409 || time.Since(begin) < 30*time.Second {
 			t.Errorf("%v after %s", err, time.Since(begin))
 		}
@@ -289,7 +289,7 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 		bubble(t, func(w *fixture) { // seen while watching
 			t := w.t
 			w.onRead[40] = func() error { w.change(c.change); return nil }
-			check(w, w.walk(t.Context()), false)
+			check(w, w.deploy(t.Context()), false)
 		})
 		bubble(t, func(w *fixture) { // just before a step
 			t := w.t
@@ -299,7 +299,7 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 				}
 				return nil
 			}
-			check(w, w.walk(t.Context()), false)
+			check(w, w.deploy(t.Context()), false)
 		})
 		bubble(t, func(w *fixture) { // just before the way back
 			t := w.t
@@ -310,7 +310,7 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 				return nil
 			}
 			w.onRead[40] = func() error { w.nature["2"] = behavior{status: "DOWN"}; return nil }
-			check(w, w.walk(t.Context()), true)
+			check(w, w.deploy(t.Context()), true)
 		})
 	}
 	bubble(t, func(w *fixture) { // between a step and its answer
@@ -320,7 +320,7 @@ func TestSomebodyElsesChangeStays(t *testing.T) {
 			w.change(func(b *client.Backend) { b.Version, b.Versions = "3", nil })
 			return nil
 		}
-		if err := w.walk(t.Context()); !errors.As(err, new(*canary.ForeignError)) {
+		if err := w.deploy(t.Context()); !errors.As(err, new(*canary.ForeignError)) {
 			t.Error(err)
 		}
 		w.stands("3")
@@ -338,10 +338,10 @@ func TestWhereAWalkBegins(t *testing.T) {
 		return strings.Join(list, " ")
 	}
 	for name, c := range map[string]struct{ at, steps, back string }{
-		"a split that an earlier walk has left": {"1=75,2=25", "1=95,2=5 1=75,2=25 1=50,2=50 2", "1"},
-		"two old versions":                      {"0=30,1=10", "0=7125,1=2375,2=500 0=5625,1=1875,2=2500 0=3750,1=1250,2=5000 2", "0=30,1=10"},
-		"and a part of the new one":             {"0=10000,1=1,2=500", "0=9499,1=1,2=500 0=7499,1=1,2=2500 0=4999,1=1,2=5000 2", "0=10000,1=1"},
-		"all of it by a split":                  {"1=0,2=100", "2", ""},
+		"a split that an earlier rollout has left": {"1=75,2=25", "1=95,2=5 1=75,2=25 1=50,2=50 2", "1"},
+		"two old versions":                         {"0=30,1=10", "0=7125,1=2375,2=500 0=5625,1=1875,2=2500 0=3750,1=1250,2=5000 2", "0=30,1=10"},
+		"and a part of the new one":                {"0=10000,1=1,2=500", "0=9499,1=1,2=500 0=7499,1=1,2=2500 0=4999,1=1,2=5000 2", "0=10000,1=1"},
+		"all of it by a split":                     {"1=0,2=100", "2", ""},
 	} {
 		begin := func(w *fixture) {
 			split, err := lb.ParseSplit(c.at)
@@ -354,7 +354,7 @@ func TestWhereAWalkBegins(t *testing.T) {
 		bubble(t, func(w *fixture) {
 			t := w.t
 			begin(w)
-			if err := w.walk(t.Context()); err != nil || steps(w) != c.steps {
+			if err := w.deploy(t.Context()); err != nil || steps(w) != c.steps {
 				t.Errorf("%s: %v, steps %q, want %q", name, err, steps(w), c.steps)
 			}
 		})
@@ -365,14 +365,14 @@ func TestWhereAWalkBegins(t *testing.T) {
 			t := w.t
 			begin(w)
 			w.nature["2"] = behavior{bad: 100, ms: 5}
-			aborted(t, w.walk(t.Context()), 5, "broke 5xx")
+			aborted(t, w.deploy(t.Context()), 5, "broke 5xx")
 			w.stands(c.back)
 		})
 	}
 	bubble(t, func(w *fixture) {
 		t := w.t
 		w.backend.Version = "2"
-		if err := w.walk(t.Context()); err != nil || steps(w) != "2" || w.edits != 0 {
+		if err := w.deploy(t.Context()); err != nil || steps(w) != "2" || w.edits != 0 {
 			t.Errorf("it is there already: %v, %q", err, w.said)
 		}
 	})
@@ -394,7 +394,7 @@ func TestWalksThatDoNotBegin(t *testing.T) {
 			t := w.t
 			c.prepare(w)
 			before := w.backend.Selection()
-			if err := w.walk(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) || errors.As(err, new(*canary.AbortedError)) {
+			if err := w.deploy(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) || errors.As(err, new(*canary.AbortedError)) {
 				t.Errorf("%s: %v, want %s", name, err, c.want)
 			}
 			w.stands(before)

@@ -10,8 +10,7 @@ import (
 	"thalassa/lb"
 )
 
-// An Agent is the node agent that a walk is made through, as *client.Client has
-// it.
+// An Agent is the node agent that carries out the steps, as *client.Client does.
 type Agent interface {
 	Backend(ctx context.Context, key string) (client.Backend, error)
 	MembersWithStats(ctx context.Context, key string) ([]client.Member, error)
@@ -22,25 +21,25 @@ type Agent interface {
 type Config struct {
 	Backend string // key
 	Version string // to deploy
-	// Steps are the percentages of the traffic that the version gets one after
-	// the other, ascending, the last one 100; see ParseSteps.
+	// Steps are the percentages of the traffic that the version gets in turn:
+	// ascending, the last one 100; see ParseSteps.
 	Steps []int
 	// Every is how long a step lasts (1 min).
 	Every time.Duration
-	// AbortOn are the conditions under which the walk goes back.
+	// AbortOn are the conditions under which the rollout rolls back.
 	AbortOn []Condition
 	// MinRequests is how many requests the version must have had in a step before
-	// a condition is looked at (20).
+	// conditions are checked (20).
 	MinRequests int64
-	// Wait is how long healthy instances may take to appear before the first step.
+	// Wait is how long to wait for a healthy instance before the first step.
 	Wait time.Duration
-	// Look is the time between two looks at the counters (a twentieth of Every,
-	// within 100 ms and 1 s).
+	// Look is the time between two readings of the counters (a twentieth of Every,
+	// between 100 ms and 1 s).
 	Look time.Duration
-	// Patience is how long the agent may give no answer before the walk goes back,
-	// and how long it is tried to go back (1 min).
+	// Patience is how long the agent may be unreachable before the rollout rolls back,
+	// and how long the rollback is retried (1 min).
 	Patience time.Duration
-	// Report is told what happens; an error ends the walk. nil: nobody is.
+	// Report gets every event; an error ends the rollout. nil: events are discarded.
 	Report func(Event) error
 }
 
@@ -62,27 +61,27 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// deployment is one deploy under way.
-type deployment struct {
+// A rollout is a deploy in progress.
+type rollout struct {
 	Config
 	agent   Agent
 	id      string   // of the backend
-	service string   // that it was found with
-	old     lb.Split // what has the traffic beside the new version
+	service string   // of the backend at the start
+	old     lb.Split // the versions with traffic beside the new one
 
-	backend client.Backend // as this walk left it, or found it
-	wanted  string         // the versions that were asked for last; empty: none
+	backend client.Backend // after the last step, or at the start
+	wanted  string         // the versions of the last request; empty: none
 	begun   bool           // a request has changed the backend, or may have
 	percent int            // of the step that is in effect; 0: none is
 	figures *Figures       // of the present step; nil: there are none
 }
 
-// Run walks, and returns when the version has all traffic or has none any more.
-// Errors: *AbortedError after going back, *ForeignError when somebody else has
-// changed the backend, *StuckError when going back did not succeed, and before the
-// first step those of the agent. The end of ctx makes it go back.
+// Run deploys, and returns when the version has all traffic, or none again.
+// Errors: *AbortedError after a rollback, *ForeignError if somebody else has
+// changed the backend, *StuckError if the rollback failed, and before the
+// first step those of the agent. When ctx ends, it rolls back.
 func Run(ctx context.Context, agent Agent, cfg Config) error {
-	w := &deployment{Config: cfg.withDefaults(), agent: agent}
+	r := &rollout{Config: cfg.withDefaults(), agent: agent}
 	b, err := agent.Backend(ctx, cfg.Backend)
 	if err != nil {
 		return err
@@ -90,31 +89,31 @@ func Run(ctx context.Context, agent Agent, cfg Config) error {
 	if b.Type != "dynamic" {
 		return &lb.ConflictError{ID: b.ID, Reason: "is static: it lists its members itself and has no version to deploy"}
 	}
-	w.id, w.service, w.old, w.backend = b.ID, b.Name, others(b, cfg.Version), b
-	for _, percent := range w.Steps {
-		if len(w.old) == 0 { // the version has all traffic already
+	r.id, r.service, r.old, r.backend = b.ID, b.Name, others(b, cfg.Version), b
+	for _, percent := range r.Steps {
+		if len(r.old) == 0 { // the version has all traffic already
 			percent = 100
 		}
-		applied, err := w.step(ctx, percent)
+		applied, err := r.step(ctx, percent)
 		e := Event{Kind: Stepped, Path: applied.Path, DurationMS: applied.DurationMS, Revision: applied.Revision}
 		if err == nil && percent == 100 {
 			e.Kind = Done
-			return w.Report(w.complete(e))
+			return r.Report(r.complete(e))
 		}
 		if err == nil {
-			err = w.report(e)
+			err = r.report(e)
 		}
 		if err == nil {
-			err = w.watch(ctx)
+			err = r.watch(ctx)
 		}
 		if err != nil {
-			return w.conclude(ctx, err)
+			return r.conclude(ctx, err)
 		}
 	}
 	return nil
 }
 
-// others are the versions beside one that get traffic.
+// others are the versions with traffic, except one.
 func others(b client.Backend, version string) lb.Split {
 	split := lb.Split(b.Versions)
 	if len(split) == 0 {
@@ -130,21 +129,21 @@ func others(b client.Backend, version string) lb.Split {
 }
 
 // forward is the request that gives the version its percentage, and the others
-// the rest in their proportion.
-func (w *deployment) forward(percent int) (client.DeployRequest, error) {
+// the rest in proportion.
+func (r *rollout) forward(percent int) (client.DeployRequest, error) {
 	if percent == 100 {
-		return client.DeployRequest{Version: w.Version}, nil
+		return client.DeployRequest{Version: r.Version}, nil
 	}
 	parts := 1 // of a percent
 	total := 0
-	for _, share := range w.old {
+	for _, share := range r.old {
 		total += share.Weight
 	}
-	if len(w.old) > 1 {
+	if len(r.old) > 1 {
 		parts = 100
 	}
-	shares := []lb.Share{{Version: lb.Version(w.Version), Weight: parts * percent}}
-	for _, share := range w.old {
+	shares := []lb.Share{{Version: lb.Version(r.Version), Weight: parts * percent}}
+	for _, share := range r.old {
 		share.Weight = max(1, parts*(100-percent)*share.Weight/total)
 		shares = append(shares, share)
 	}
@@ -153,24 +152,24 @@ func (w *deployment) forward(percent int) (client.DeployRequest, error) {
 }
 
 // backward is the request that gives the others all traffic again.
-func (w *deployment) backward() client.DeployRequest {
-	if len(w.old) == 1 {
-		return client.DeployRequest{Version: string(w.old[0].Version)}
+func (r *rollout) backward() client.DeployRequest {
+	if len(r.old) == 1 {
+		return client.DeployRequest{Version: string(r.old[0].Version)}
 	}
-	return client.DeployRequest{Versions: w.old}
+	return client.DeployRequest{Versions: r.old}
 }
 
 // step gives the version its percentage.
-func (w *deployment) step(ctx context.Context, percent int) (client.Applied, error) {
-	d, err := w.forward(percent)
+func (r *rollout) step(ctx context.Context, percent int) (client.Applied, error) {
+	d, err := r.forward(percent)
 	if err != nil {
 		return client.Applied{}, fmt.Errorf("dividing the traffic: %w", err)
 	}
 	var applied client.Applied
-	if w.wanted == "" {
-		applied, err = w.requestWhenHealthy(ctx, d)
+	if r.wanted == "" {
+		applied, err = r.requestWhenHealthy(ctx, d)
 	} else {
-		applied, err = w.request(ctx, d)
+		applied, err = r.request(ctx, d)
 	}
 	switch {
 	case err != nil:
@@ -178,39 +177,39 @@ func (w *deployment) step(ctx context.Context, percent int) (client.Applied, err
 	case !applied.Applied:
 		return applied, &abortCause{fmt.Sprintf("the step to %d%% is stored and not in effect: %s", percent, applied.Reason)}
 	}
-	w.percent, w.figures = percent, nil
+	r.percent, r.figures = percent, nil
 	return applied, nil
 }
 
-// watch looks at the version's members until the step's time is over.
-func (w *deployment) watch(ctx context.Context) error {
-	end := time.Now().Add(w.Every)
-	m := meter{version: w.Version}
+// watch reads the version's members until the step's time is over.
+func (r *rollout) watch(ctx context.Context) error {
+	end := time.Now().Add(r.Every)
+	m := meter{version: r.Version}
 	for {
-		members, err := w.readMembers(ctx)
+		members, err := r.readMembers(ctx)
 		if err != nil {
 			return err
 		}
 		figures := m.read(members)
-		w.figures = &figures
-		if reason := w.failedCondition(members, figures); reason != "" {
+		r.figures = &figures
+		if reason := r.failedCondition(members, figures); reason != "" {
 			return &abortCause{reason}
 		}
 		left := time.Until(end)
 		if left <= 0 {
-			return w.report(Event{Kind: Watched, Judged: figures.Requests >= w.MinRequests})
+			return r.report(Event{Kind: Watched, Judged: figures.Requests >= r.MinRequests})
 		}
-		if err := wake.Pause(ctx, min(left, w.Look)); err != nil {
+		if err := wake.Pause(ctx, min(left, r.Look)); err != nil {
 			return err
 		}
 	}
 }
 
-// failedCondition says what is wrong; "" when nothing is.
-func (w *deployment) failedCondition(members []client.Member, f Figures) string {
+// failedCondition is the condition that failed, as a clause; empty: none.
+func (r *rollout) failedCondition(members []client.Member, f Figures) string {
 	healthy, up := 0, 0
 	for _, m := range members {
-		if m.Version != w.Version {
+		if m.Version != r.Version {
 			continue
 		}
 		healthy++
@@ -220,15 +219,15 @@ func (w *deployment) failedCondition(members []client.Member, f Figures) string 
 	}
 	switch {
 	case healthy == 0:
-		return "version " + w.Version + " has no healthy instance any more"
+		return "version " + r.Version + " has no healthy instance any more"
 	case up == 0:
-		return "HAProxy's checks find every instance of version " + w.Version + " down"
-	case f.Requests < w.MinRequests:
+		return "HAProxy's checks find every instance of version " + r.Version + " down"
+	case f.Requests < r.MinRequests:
 		return ""
 	}
-	for _, c := range w.AbortOn {
+	for _, c := range r.AbortOn {
 		if c.holds(f) {
-			return "version " + w.Version + " broke " + c.String()
+			return "version " + r.Version + " broke " + c.String()
 		}
 	}
 	return ""
