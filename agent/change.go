@@ -19,9 +19,9 @@ import (
 const settleTime = 30 * time.Second
 
 // Edit carries out one change an operator asked for and returns when it is in
-// effect. Errors: those of lb.Intent.Apply and lb.Control.CheckBackend; *lb.RefusedError when HAProxy would
-// not take the result; *lb.UnavailableError when that cannot be told now. After
-// an error what was asked for and what runs are as before.
+// effect. Errors: those of lb.Intent.Apply and lb.Control.Check; *lb.RefusedError when HAProxy
+// would not take the result; *lb.UnavailableError when that cannot be told now.
+// After an error what was asked for and what runs are as before.
 func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 	if e.Backend != nil && e.Backend.Type == "dynamic" {
 		// With its members known, the first configuration that names the
@@ -36,10 +36,8 @@ func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 	base := uint64(0)
 	applied, err := a.change(ctx, e.Stamp, doubt, func(in lb.Intent) (lb.Intent, error) {
 		base = in.Revision
-		if e.Backend != nil {
-			if err := a.control().CheckBackend(*e.Backend); err != nil {
-				return lb.Intent{}, err
-			}
+		if err := a.control().Check(e); err != nil {
+			return lb.Intent{}, err
 		}
 		return in.Apply(e)
 	})

@@ -24,6 +24,9 @@ const (
 	Program
 	// Environment is an environment variable of HAProxy.
 	Environment
+	// Destination is an address or a port that clients, or what they send, choose:
+	// nobody knows where such a line leads.
+	Destination
 	// Unreadable is a line that HAProxy and others could read in two ways.
 	Unreadable
 	// Unknown is a keyword, option, action or filter that HAProxy 2.6 to 3.2 does
@@ -140,9 +143,14 @@ func (u *uses) line() {
 	case "external-check":
 		u.add(Program, keyword, u.word(2))
 	case "option":
-		if u.word(1) == "external-check" {
+		switch u.word(1) {
+		case "external-check":
 			u.add(Program, keyword, u.word(1))
+		case "transparent":
+			u.add(Destination, keyword, u.word(1))
 		}
+	case "transparent":
+		u.add(Destination, keyword, keyword)
 	case "filter":
 		u.filter()
 	case "http-error":
@@ -241,6 +249,8 @@ func (u *uses) action(at int) {
 	switch {
 	case isOneOf(replies, name):
 		u.reply()
+	case name == "set-dst" || name == "set-dst-port":
+		u.add(Destination, u.words[0], name)
 	case strings.HasPrefix(name, "lua."): // a function that the template's lua-load has defined
 	case !isOneOf(actions, name) && !isOneOf(actions, plain):
 		u.add(Unknown, u.words[0], strconv.Quote(u.word(at)))
