@@ -59,6 +59,8 @@ type Config struct {
 	// User is who HAProxy runs as, and whose its sockets and files are, where root
 	// starts it (nobody else than this program).
 	User *User
+	// MakeFolder makes a missing folder of the paths above (mode 0750, of User).
+	MakeFolder func(dir string) error
 	// Users are the ids of those who may run this HAProxy beside root, the user of this
 	// program and User: whose sockets are asked, and whose processes are signaled.
 	Users []uint32

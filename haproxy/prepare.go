@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
+
+	"thalassa/lb"
 )
 
 // prepare makes what a HAProxy needs that is started as another user or with
@@ -17,14 +18,25 @@ func (p *Process) prepare() error {
 			p.logger.Warn("limit of open files not raised as far as asked for", "open_files", n, "error", err)
 		}
 	}
-	u := p.cfg.User
+	paths, u := []string{p.cfg.PIDPath, p.cfg.MasterSocket, p.cfg.StatsSocket}, p.cfg.User
+	p.makeFolders(paths)
+	uid := uint32(os.Geteuid()) //nolint:gosec // ids are never negative on Linux
+	switch {
+	case u != nil:
+		uid = u.UID
+	case p.cfg.Sudo:
+		uid = 0
+	}
+	for _, path := range paths {
+		// HAProxy's own refusal would be taken for one of the configuration.
+		if err := clearPath(path, uid); err != nil {
+			return &lb.UnavailableError{What: fmt.Sprintf("HAProxy cannot be started, because it cannot make %s: %v", path, err)}
+		}
+	}
 	if u == nil {
 		return nil
 	}
-	for _, path := range []string{p.cfg.PIDPath, p.cfg.MasterSocket, p.cfg.StatsSocket} {
-		if err := u.folder(filepath.Dir(path)); err != nil {
-			return err
-		}
+	for _, path := range paths {
 		// Of a HAProxy that ran as somebody else, and has ended.
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -42,17 +54,6 @@ func (p *Process) prepare() error {
 		return fmt.Errorf("opening startup log: %w", err)
 	}
 	return log.Chown(int(u.UID), int(u.GID))
-}
-
-// folder makes a folder for the user. One that is there stays as it is.
-func (u User) folder(path string) error {
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(path, 0o750); err != nil {
-		return err
-	}
-	return os.Lchown(path, int(u.UID), int(u.GID)) // the folder around it may be that user's
 }
 
 // raiseOpenFiles sets the limit of this program, and of what it starts, unless

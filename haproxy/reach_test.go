@@ -396,6 +396,56 @@ func TestPathThatCannotBeMade(t *testing.T) {
 	})
 }
 
+// TestFolderThatIsNone: a file stands where the folder of the sockets was.
+func TestFolderThatIsNone(t *testing.T) {
+	eachPathLab(t, func(l *lab) {
+		l.apply("one")
+		before, dir := l.state(), filepath.Dir(l.cfg.StatsSocket)
+		if err := errors.Join(os.Rename(dir, dir+".away"), os.WriteFile(dir, nil, 0o600)); err != nil {
+			l.t.Fatal(err)
+		}
+		if _, err := l.Apply(l.t.Context(), l.config("two"), "two"); !errors.As(err, new(*lb.UnavailableError)) || !strings.Contains(err.Error(), dir) {
+			l.t.Errorf("got %v", err)
+		}
+		if got, err := l.get(); err != nil || got != "one" || !alive(before.WorkerPID) {
+			l.t.Errorf("got %q, %v", got, err)
+		}
+		if err := os.Remove(dir); err != nil {
+			l.t.Fatal(err)
+		}
+		l.apply("two")
+		if state := l.state(); state.MasterPID != before.MasterPID || state.Lost != "" {
+			l.t.Errorf("before %+v, after %+v", before, state)
+		}
+	})
+}
+
+// TestStartWithoutFolder: HAProxy has died, and the folder of its sockets is gone, or is
+// none. That says nothing about the configuration.
+func TestStartWithoutFolder(t *testing.T) {
+	eachPathLab(t, func(l *lab) {
+		l.apply("one")
+		state, dir := l.state(), filepath.Dir(l.cfg.StatsSocket)
+		if err := errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600), syscall.Kill(state.MasterPID, syscall.SIGKILL)); err != nil {
+			l.t.Fatal(err)
+		}
+		testkit.Eventually(l.t, 20*time.Second, func() error {
+			if alive(state.MasterPID) || alive(state.WorkerPID) {
+				return errors.New("HAProxy lives")
+			}
+			return nil
+		})
+		if _, err := l.Apply(l.t.Context(), l.config("two"), "two"); err == nil || errors.As(err, new(*lb.RefusedError)) || !strings.Contains(err.Error(), dir) {
+			l.t.Errorf("got %v", err)
+		}
+		if err := os.Remove(dir); err != nil {
+			l.t.Fatal(err)
+		}
+		l.apply("two")
+		l.agree("two")
+	})
+}
+
 // TestBindOnAControlPath is refused, however it is written, and what is stored with one
 // takes effect nevertheless: its worker is reached through the master.
 func TestBindOnAControlPath(t *testing.T) {

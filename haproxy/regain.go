@@ -265,25 +265,45 @@ func (p *Process) ownPaths(master identity) (paths []string) {
 
 // keepFolders makes the folders anew of what a master makes at a reload by anybody.
 func (p *Process) keepFolders(master identity) {
-	for _, path := range append(p.ownPaths(master), p.cfg.StatsSocket) {
+	p.makeFolders(append(p.ownPaths(master), p.cfg.StatsSocket))
+}
+
+// makeFolders makes the folders of paths that are missing.
+func (p *Process) makeFolders(paths []string) {
+	for _, path := range paths {
 		dir := filepath.Dir(path)
 		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		err := os.MkdirAll(dir, 0o750)
-		if u := p.cfg.User; u != nil && err == nil {
-			err = os.Lchown(dir, int(u.UID), int(u.GID))
+		if err := p.makeFolder(dir); err != nil {
+			p.logger.Error("directory of haproxy's sockets is missing and cannot be made", "path", dir, "error", err)
+			continue
 		}
-		p.logger.Warn("directory of haproxy's sockets was gone, made anew", "path", dir, "error", err)
+		p.logger.Warn("directory of haproxy's sockets was missing, made anew", "path", dir)
 	}
+}
+
+func (p *Process) makeFolder(dir string) error {
+	if p.cfg.MakeFolder != nil {
+		return p.cfg.MakeFolder(dir)
+	}
+	err := os.MkdirAll(dir, 0o750)
+	if u := p.cfg.User; u != nil && err == nil {
+		err = os.Lchown(dir, int(u.UID), int(u.GID)) // the folder around it may be that user's
+	}
+	return err
 }
 
 // clearPath checks that a user can make something at a path, and removes what that
 // user could not replace.
 func clearPath(path string, uid uint32) error {
 	dir := filepath.Dir(path)
-	if _, err := os.Stat(dir); err != nil {
+	folder, err := os.Stat(dir)
+	switch {
+	case err != nil:
 		return err
+	case !folder.IsDir():
+		return fmt.Errorf("%s is not a directory", dir)
 	}
 	if uid == uint32(os.Geteuid()) { //nolint:gosec // ids are never negative on Linux
 		if err := unix.Access(dir, unix.W_OK); err != nil {
