@@ -47,10 +47,8 @@ func (c *changes) edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 	base := uint64(0)
 	applied, err := c.change(ctx, e.Stamp, doubt, func(in lb.Intent) (lb.Intent, error) {
 		base = in.Revision
-		if e.Backend != nil {
-			if err := c.inputs.control().CheckBackend(*e.Backend); err != nil {
-				return lb.Intent{}, err
-			}
+		if err := c.inputs.control().Check(e); err != nil {
+			return lb.Intent{}, err
 		}
 		return in.Apply(e)
 	})

@@ -53,6 +53,8 @@ type Config struct {
 	// User runs HAProxy and owns its sockets and files when root starts it (the user of
 	// this program).
 	User *User
+	// CreateFolder creates a missing folder of the paths above (mode 0750, of User).
+	CreateFolder func(dir string) error
 	// Users are the ids of further users who may run this HAProxy, beside root, the user of
 	// this program and User. Their sockets are asked, and their processes signaled.
 	Users []uint32

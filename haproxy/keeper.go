@@ -48,29 +48,45 @@ func (pk *pathKeeper) masterPaths(master identity) (paths []string) {
 
 // keepFolders creates missing directories of the paths that a reload needs.
 func (pk *pathKeeper) keepFolders(master identity) {
-	for _, path := range append(pk.masterPaths(master), pk.cfg.StatsSocket) {
+	pk.cfg.createFolders(pk.logger, append(pk.masterPaths(master), pk.cfg.StatsSocket))
+}
+
+// createFolders creates the missing directories of paths.
+func (c *Config) createFolders(logger *slog.Logger, paths []string) {
+	for _, path := range paths {
 		dir := filepath.Dir(path)
 		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		err := os.MkdirAll(dir, 0o750)
-		if u := pk.cfg.User; u != nil && err == nil {
-			err = os.Lchown(dir, int(u.UID), int(u.GID))
-		}
-		if err != nil {
-			pk.logger.Error("creating the missing directory of haproxy's sockets failed", "path", dir, "error", err)
+		if err := c.createFolder(dir); err != nil {
+			logger.Error("creating the missing directory of haproxy's sockets failed", "path", dir, "error", err)
 			continue
 		}
-		pk.logger.Warn("missing directory of haproxy's sockets created", "path", dir)
+		logger.Warn("missing directory of haproxy's sockets created", "path", dir)
 	}
+}
+
+func (c *Config) createFolder(dir string) error {
+	if c.CreateFolder != nil {
+		return c.CreateFolder(dir)
+	}
+	err := os.MkdirAll(dir, 0o750)
+	if u := c.User; u != nil && err == nil {
+		err = os.Lchown(dir, int(u.UID), int(u.GID)) // the parent may be that user's
+	}
+	return err
 }
 
 // clearPath checks that a user can create a file at a path, and removes a file that the
 // user could not replace.
 func clearPath(path string, uid uint32) error {
 	dir := filepath.Dir(path)
-	if _, err := os.Stat(dir); err != nil {
+	folder, err := os.Stat(dir)
+	switch {
+	case err != nil:
 		return err
+	case !folder.IsDir():
+		return fmt.Errorf("%s is not a directory", dir)
 	}
 	if uid == uint32(os.Geteuid()) { //nolint:gosec // ids are never negative on Linux
 		if err := unix.Access(dir, unix.W_OK); err != nil {

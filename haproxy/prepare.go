@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
+
+	"thalassa/lb"
 )
 
 // prepare raises the limit of open files. For a HAProxy of another user it creates the
@@ -17,14 +18,25 @@ func (la *launcher) prepare() error {
 			la.logger.Warn("limit of open files not raised as far as asked for", "open_files", n, "error", err)
 		}
 	}
-	u := la.cfg.User
+	paths, u := []string{la.cfg.PIDPath, la.cfg.MasterSocket, la.cfg.StatsSocket}, la.cfg.User
+	la.cfg.createFolders(la.logger, paths)
+	uid := uint32(os.Geteuid()) //nolint:gosec // ids are never negative on Linux
+	switch {
+	case u != nil:
+		uid = u.UID
+	case la.cfg.Sudo:
+		uid = 0
+	}
+	for _, path := range paths {
+		// HAProxy's own refusal would look like one of the configuration.
+		if err := clearPath(path, uid); err != nil {
+			return &lb.UnavailableError{What: fmt.Sprintf("HAProxy cannot be started, because it cannot create %s: %v", path, err)}
+		}
+	}
 	if u == nil {
 		return nil
 	}
-	for _, path := range []string{la.cfg.PIDPath, la.cfg.MasterSocket, la.cfg.StatsSocket} {
-		if err := u.makeFolder(filepath.Dir(path)); err != nil {
-			return err
-		}
+	for _, path := range paths {
 		// Left by a HAProxy that ran as another user.
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -42,17 +54,6 @@ func (la *launcher) prepare() error {
 		return fmt.Errorf("opening startup log: %w", err)
 	}
 	return log.Chown(int(u.UID), int(u.GID))
-}
-
-// makeFolder creates a folder for the user, unless it exists.
-func (u User) makeFolder(path string) error {
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(path, 0o750); err != nil {
-		return err
-	}
-	return os.Lchown(path, int(u.UID), int(u.GID)) // the parent may be that user's
 }
 
 // raiseOpenFiles raises the limit of this program and its children to n. Without the

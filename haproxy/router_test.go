@@ -396,6 +396,56 @@ func TestPathThatCannotBeMade(t *testing.T) {
 	})
 }
 
+// TestFolderThatIsNone: a file stands where the folder of the sockets was.
+func TestFolderThatIsNone(t *testing.T) {
+	eachPathLab(t, func(fx *fixture) {
+		fx.apply("one")
+		before, dir := fx.state(), filepath.Dir(fx.cfg.StatsSocket)
+		if err := errors.Join(os.Rename(dir, dir+".away"), os.WriteFile(dir, nil, 0o600)); err != nil {
+			fx.t.Fatal(err)
+		}
+		if _, err := fx.Apply(fx.t.Context(), fx.config("two"), "two"); !errors.As(err, new(*lb.UnavailableError)) || !strings.Contains(err.Error(), dir) {
+			fx.t.Errorf("got %v", err)
+		}
+		if got, err := fx.get(); err != nil || got != "one" || !alive(before.WorkerPID) {
+			fx.t.Errorf("got %q, %v", got, err)
+		}
+		if err := os.Remove(dir); err != nil {
+			fx.t.Fatal(err)
+		}
+		fx.apply("two")
+		if state := fx.state(); state.MasterPID != before.MasterPID || state.Lost != "" {
+			fx.t.Errorf("before %+v, after %+v", before, state)
+		}
+	})
+}
+
+// TestStartWithoutFolder: HAProxy has died, and the folder of its sockets is gone, or is
+// none. That says nothing about the configuration.
+func TestStartWithoutFolder(t *testing.T) {
+	eachPathLab(t, func(fx *fixture) {
+		fx.apply("one")
+		state, dir := fx.state(), filepath.Dir(fx.cfg.StatsSocket)
+		if err := errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600), syscall.Kill(state.MasterPID, syscall.SIGKILL)); err != nil {
+			fx.t.Fatal(err)
+		}
+		testkit.Eventually(fx.t, 20*time.Second, func() error {
+			if alive(state.MasterPID) || alive(state.WorkerPID) {
+				return errors.New("HAProxy lives")
+			}
+			return nil
+		})
+		if _, err := fx.Apply(fx.t.Context(), fx.config("two"), "two"); err == nil || errors.As(err, new(*lb.RefusedError)) || !strings.Contains(err.Error(), dir) {
+			fx.t.Errorf("got %v", err)
+		}
+		if err := os.Remove(dir); err != nil {
+			fx.t.Fatal(err)
+		}
+		fx.apply("two")
+		fx.agree("two")
+	})
+}
+
 // TestBindOnAControlPath is refused, however it is written, and what is stored with one
 // takes effect nevertheless: its worker is reached through the master.
 func TestBindOnAControlPath(t *testing.T) {

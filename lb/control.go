@@ -95,6 +95,18 @@ func embedded(a netip.Addr) []netip.Addr {
 	return nil
 }
 
+// Check refuses an edit that writes what leads to a control address. The error is
+// that of CheckFrontend or CheckBackend.
+func (c *Control) Check(e Edit) error {
+	switch {
+	case e.Frontend != nil:
+		return c.CheckFrontend(*e.Frontend)
+	case e.Backend != nil:
+		return c.CheckBackend(*e.Backend)
+	}
+	return nil
+}
+
 // CheckBackend refuses a backend with members, or raw lines, that lead to a control
 // address. The error is an *InvalidError naming every such field.
 func (c *Control) CheckBackend(b Backend) error {
@@ -107,12 +119,24 @@ func (c *Control) CheckBackend(b Backend) error {
 			fe.Add("members["+strconv.Itoa(i)+"]", why, expectedMember)
 		}
 	}
-	for i, why := range c.refusedLines(b.Natives) {
+	c.checkLines(&fe, b.Natives)
+	return fe.Err()
+}
+
+// CheckFrontend refuses a frontend with raw lines that lead to a control address, as
+// CheckBackend does.
+func (c *Control) CheckFrontend(f Frontend) error {
+	var fe FieldErrors
+	c.checkLines(&fe, f.Natives)
+	return fe.Err()
+}
+
+func (c *Control) checkLines(fe *FieldErrors, lines []Native) {
+	for i, why := range c.refusedLines(lines) {
 		if why != "" {
-			fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(b.Natives[i]))+": "+why, expectedMember)
+			fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(lines[i]))+": "+why, expectedMember)
 		}
 	}
-	return fe.Err()
 }
 
 // Mark gives a service whose instances at control addresses say so and are not
@@ -133,14 +157,14 @@ func (c *Control) Mark(s Service) Service {
 // A LeftOut is a member or raw line that was asked for and that HAProxy does not
 // get.
 type LeftOut struct {
-	Backend Name
-	What    string // the member's address, or the line
-	Reason  string
+	Object string // id of the frontend or backend
+	What   string // the member's address, or the line
+	Reason string
 }
 
 // String is what to tell people.
 func (l LeftOut) String() string {
-	return "backend/" + string(l.Backend) + ": " + l.What + " is left out: " + l.Reason
+	return l.Object + ": " + l.What + " is left out: " + l.Reason
 }
 
 // Strip takes out of a configuration what leads to control addresses, and tells what
@@ -164,35 +188,53 @@ func (c *Control) Strip(config Config) (Config, []LeftOut) {
 		out = append(out, left...)
 	}
 	config.Backends = backends
+	frontends := config.Frontends
+	for i, f := range config.Frontends {
+		natives, left := c.stripLines(f.ID(), f.Natives)
+		if len(left) == 0 {
+			continue
+		}
+		if &frontends[0] == &config.Frontends[0] {
+			frontends = slices.Clone(frontends)
+		}
+		frontends[i].Natives = natives
+		out = append(out, left...)
+	}
+	config.Frontends = frontends
 	return config, out
 }
 
 func (c *Control) stripPool(p Pool) (Pool, []LeftOut) {
 	var out []LeftOut
-	left := func(what, why string) bool {
-		if why != "" {
-			out = append(out, LeftOut{Backend: p.Key, What: what, Reason: why})
-		}
-		return why != ""
-	}
 	members := make([]Member, 0, len(p.Members))
 	for _, m := range p.Members {
-		if !left(m.Address.String(), c.Refusal(m.Address)) {
-			members = append(members, m)
+		if why := c.Refusal(m.Address); why != "" {
+			out = append(out, LeftOut{Object: p.ID(), What: m.Address.String(), Reason: why})
+			continue
 		}
+		members = append(members, m)
 	}
-	var natives []Native
-	why := c.refusedLines(p.Natives)
-	for i, n := range p.Natives {
-		if !left(string(n), why[i]) {
-			natives = append(natives, n)
-		} else if idle, ok := idleServer(n); ok {
-			natives = append(natives, idle)
-		}
-	}
-	if len(out) == 0 {
+	natives, left := c.stripLines(p.ID(), p.Natives)
+	if out = append(out, left...); len(out) == 0 {
 		return p, nil
 	}
 	p.Members, p.Natives = members, natives
 	return p, out
+}
+
+// stripLines are the raw lines of an object without those that lead to control
+// addresses.
+func (c *Control) stripLines(object string, lines []Native) (natives []Native, out []LeftOut) {
+	why := c.refusedLines(lines)
+	for i, n := range lines {
+		if why[i] == "" {
+			natives = append(natives, n)
+			continue
+		}
+		out = append(out, LeftOut{Object: object, What: string(n), Reason: why[i]})
+		if idle, ok := idleServer(n); ok {
+			natives = append(natives, idle)
+		}
+	}
+	return natives, out
 }

@@ -136,6 +136,17 @@ func TestControlJudgesRawLines(t *testing.T) {
 		"server x 127.0.0.1:80 agent-check agent-port 10000", "server x 192.0.2.9:80 agent-check agent-addr 127.0.0.1 agent-port 8500",
 		"server x 192.0.2.9:80 socks4 127.0.0.1:10000", "default-server port 10000", "default-server check addr 127.0.0.1", "default-server agent-port 8500",
 		"http-check connect port 10000", "tcp-check connect addr 127.0.0.1 port 8500", "http-check connect addr localhost port 10000 ssl",
+		// What stands last counts, and what stands after another option is a value.
+		"default-server check port 80 port 8500", "server x 127.0.0.1:80 check port 80 port 8500", "server x 192.0.2.9:80 addr 192.0.2.9 addr 127.0.0.1 port 8500",
+		"server x 127.0.0.1:80 check cookie port port 8500", "server x 192.0.2.9:80 check cookie addr addr 127.0.0.1 port 8500",
+		"server x 192.0.2.9:80 socks4 192.0.2.9:80 socks4 127.0.0.1:10000", "http-check connect port 80 port 8500", "tcp-check connect addr 192.0.2.9 port 8500 addr ::1",
+		// What C reads as a number, and what HAProxy works out itself.
+		`server x 127.0.0.1:80 check port \ 8500`, `server x 127.0.0.1:80 check port "\t8500"`, `server x 127.0.0.1:80 agent-check agent-port \x0c8500`, "server x 127.0.0.1:80 check port +8500",
+		"http-check connect addr 127.0.0.1 port int(8500)", "tcp-check connect port str(8500)", "tcp-check connect port var(check.port)",
+		// A port of 0 is none.
+		"server x 127.0.0.1:0", "server x ::1:65536", "server x 192.0.2.9:8500 check addr 127.0.0.1 port 0", "server x 127.0.0.1:00 check port 80",
+		"log 127.0.0.1:8301 local0", "log tcp@127.0.0.1:8500 format raw local0", "log stream+ipv4@[::ffff:127.0.0.1]:8500 local0", "log localhost:8600 len 80 local0",
+		"default log tcp@127.0.0.1:8500 local0", "log udp@192.0.2.7:8301 sample 1:2 local0",
 	}
 	for _, line := range refused {
 		b := lb.Backend{Key: "b", Type: "static", Natives: []lb.Native{"option httplog", lb.Native(line)}}
@@ -150,6 +161,9 @@ func TestControlJudgesRawLines(t *testing.T) {
 		`server x "$APP:8080"`, "# server x 127.0.0.1:10000", "server x 127.0.0.1:8080 # 127.0.0.1:10000", "option httpchk GET /10000", "timeout server 10000",
 		"default-server check port 9000 addr 127.0.0.1", "default-server inter 8500", "http-check connect port 9000", "http-check expect status 200",
 		"server x 192.0.2.9:10000 check port 10000", "server x 192.0.2.9:80 check addr 192.0.2.10 port 8500", "use-server x if TRUE", "dispatch 192.0.2.9:10000", "stick-table type ip size 8500", "server", "server x",
+		"server x 127.0.0.1:80 check port 81 port 82", "http-check connect addr 192.0.2.9 port int(8500)", "server x 192.0.2.9:80 check cookie port",
+		"log global", "log 127.0.0.1 local0", "log 127.0.0.1:514 len 10000 local0", "log /dev/log local0", "log stdout format raw local0", "log ring@x local0", "log backend@x local0",
+		"server x 192.0.2.9:0", "server x 127.0.0.1:80 check port 0", "log 192.0.2.9:8500 local0", "log ::1 local0", `log "$LOG:514" local0`, `log "$LOG" local0`, "no log", "log",
 	} {
 		b := lb.Backend{Key: "b", Type: "static", Natives: []lb.Native{lb.Native(line)}}
 		if err := c.CheckBackend(b); err != nil {
@@ -159,6 +173,32 @@ func TestControlJudgesRawLines(t *testing.T) {
 	twoLines := lb.Backend{Natives: []lb.Native{"default-server check addr 127.0.0.1 port 9000", "server x 192.0.2.9:80 port 10000"}}
 	if c.CheckBackend(twoLines) == nil {
 		t.Error("a check's address of one line and its port of another lead to the API")
+	}
+}
+
+// TestControlJudgesFrontends: a frontend's log lines open connections as well.
+func TestControlJudgesFrontends(t *testing.T) {
+	t.Parallel()
+	c := control()
+	f := lb.Frontend{Key: "web", Natives: []lb.Native{"option httplog", "log tcp@127.0.0.1:8500 format raw local0"}}
+	var invalid *lb.InvalidError
+	if err := c.CheckFrontend(f); !errors.As(err, &invalid) || len(invalid.Fields) != 1 || invalid.Fields[0].Path != "natives[1]" || !strings.Contains(invalid.Fields[0].Problem, "Consul") {
+		t.Errorf("a log of Consul's gives %v", err)
+	}
+	before := lb.Config{Frontends: []lb.Frontend{{Key: "other"}, f}}
+	after, left := c.Strip(before)
+	if n := after.Frontends[1].Natives; len(n) != 1 || n[0] != "option httplog" || len(before.Frontends[1].Natives) != 2 {
+		t.Errorf("left %q of %q", n, before.Frontends[1].Natives)
+	}
+	if len(left) != 1 || !strings.HasPrefix(left[0].String(), "frontend/web: log tcp@127.0.0.1:8500 format raw local0 is left out: ") {
+		t.Errorf("left out %v", left)
+	}
+	if err := c.CheckFrontend(after.Frontends[1]); err != nil {
+		t.Error(err)
+	}
+	var none *lb.Control
+	if err := none.CheckFrontend(f); err != nil {
+		t.Error(err)
 	}
 }
 

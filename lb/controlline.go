@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// refusedLines says of each raw line of a backend why it may not stand there;
-// empty: it leads to no control address. Where a line chooses its target by the
-// request (http-request set-dst) that cannot be told.
+// refusedLines says of each raw line of a frontend or backend why it may not stand
+// there; empty: it leads to no control address. Where clients choose the target
+// (http-request set-dst, a server without a port) that cannot be told; such a use is
+// a Destination.
 func (c *Control) refusedLines(lines []Native) []string {
 	out := make([]string, len(lines))
 	if c == nil {
@@ -25,25 +26,24 @@ func (c *Control) refusedLines(lines []Native) []string {
 
 // defaultCheckHosts are the addresses at which default-server lines have servers
 // checked.
-func defaultCheckHosts(lines []Native) []string {
-	var hosts []string
+func defaultCheckHosts(lines []Native) []word {
+	var hosts []word
 	for _, n := range lines {
 		words := rawWords(n)
 		if len(words) > 0 && words[0].text == "default-server" {
-			for _, key := range []string{"addr", "agent-addr"} {
-				if host, ok := option(words, key); ok {
-					hosts = append(hosts, host.text)
-				}
-			}
+			hosts = append(append(hosts, options(words, "addr")...), options(words, "agent-addr")...)
 		}
 	}
 	return hosts
 }
 
-// lineRefusal judges a raw line: what opens a connection somewhere (HAProxy
-// configuration manual: server, server-template, default-server, dispatch,
-// http-check connect, tcp-check connect).
-func (c *Control) lineRefusal(words []word, checked []string) string {
+// lineRefusal judges a raw line: what opens a connection somewhere, or sends there
+// (HAProxy configuration manual: server, server-template, default-server, dispatch,
+// http-check connect, tcp-check connect, log).
+func (c *Control) lineRefusal(words, checked []word) string {
+	if len(words) > 1 && (words[0].text == "no" || words[0].text == "default") {
+		words = words[1:]
+	}
 	at := func(i int) word {
 		if i < len(words) {
 			return words[i]
@@ -57,6 +57,8 @@ func (c *Control) lineRefusal(words []word, checked []string) string {
 		return c.serverRefusal(at(3), words, checked)
 	case "dispatch":
 		return c.targetRefusal(parseTarget(at(1)))
+	case "log":
+		return c.logRefusal(at(1))
 	case "default-server":
 		return c.optionsRefusal(words, target{host: "*"}, nil)
 	case "http-check", "tcp-check":
@@ -67,7 +69,7 @@ func (c *Control) lineRefusal(words []word, checked []string) string {
 	return ""
 }
 
-func (c *Control) serverRefusal(address word, words []word, checked []string) string {
+func (c *Control) serverRefusal(address word, words, checked []word) string {
 	t := parseTarget(address)
 	if why := c.targetRefusal(t); why != "" {
 		return why
@@ -75,31 +77,62 @@ func (c *Control) serverRefusal(address word, words []word, checked []string) st
 	return c.optionsRefusal(words, t, checked)
 }
 
+// logRefusal judges where a log goes: over TCP (tcp@) it is whatever log-format says,
+// a request of HTTP as well. What the environment names is up to who sets it.
+func (c *Control) logRefusal(address word) string {
+	if strings.HasPrefix(address.text, "ring@") || strings.HasPrefix(address.text, "backend@") {
+		return ""
+	}
+	t := parseTarget(address)
+	if t.open {
+		return ""
+	}
+	if t.port == "" {
+		t.port = "514"
+	}
+	return c.targetRefusal(t)
+}
+
 // optionsRefusal judges where a server is checked, and the proxy it is reached
 // through. What the line does not say is the server's own.
-func (c *Control) optionsRefusal(words []word, server target, checked []string) string {
-	if proxy, ok := option(words, "socks4"); ok {
+func (c *Control) optionsRefusal(words []word, server target, checked []word) string {
+	for _, proxy := range options(words, "socks4") {
 		if why := c.targetRefusal(parseTarget(proxy)); why != "" {
 			return why
 		}
 	}
 	for _, keys := range [][2]string{{"addr", "port"}, {"agent-addr", "agent-port"}} {
-		host, hasHost := option(words, keys[0])
-		port, hasPort := option(words, keys[1])
-		hosts := checked
-		if hasHost {
-			hosts = []string{host.text}
-		} else if hasPort {
-			hosts = append(slices.Clone(hosts), server.host)
+		if why := c.checkRefusal(options(words, keys[0]), options(words, keys[1]), server, checked); why != "" {
+			return why
 		}
-		for _, h := range hosts {
-			t := target{host: h, port: server.port, open: port.open || host.open && !hasPort}
-			if hasPort {
-				t.port = port.text
-			}
+	}
+	return ""
+}
+
+// checkRefusal judges each of the addresses and ports that a line gives for checks,
+// whichever of them counts.
+func (c *Control) checkRefusal(hosts, ports []word, server target, checked []word) string {
+	named, own := len(hosts) > 0, len(ports) == 0
+	if !named {
+		hosts = slices.Clone(checked)
+		if !own {
+			hosts = append(hosts, word{text: server.host})
+		}
+	}
+	if own {
+		ports = []word{{server.port, server.open}}
+	}
+	for i := range ports {
+		if n, ok := plainPort(ports[i].text); ok && n == 0 {
+			ports[i] = word{server.port, server.open}
+		}
+	}
+	for _, h := range hosts {
+		for _, p := range ports {
+			t := target{host: h.text, port: p.text, open: p.open || h.open && own}
 			if t.port == "" && !t.open {
-				if address, err := netip.ParseAddr(h); hasHost && err == nil && c.IsLocal(address) {
-					return h + " is this node, and no port is named beside it"
+				if address, err := netip.ParseAddr(t.host); named && err == nil && c.IsLocal(address) {
+					return t.host + " is this node, and no port is named beside it"
 				}
 				continue
 			}
@@ -111,14 +144,16 @@ func (c *Control) optionsRefusal(words []word, server target, checked []string) 
 	return ""
 }
 
-// option finds the word after a keyword of a line.
-func option(words []word, key string) (word, bool) {
+// options are the words after each occurrence of a keyword in a line. HAProxy takes
+// the last; and one of them may be the value of another option instead.
+func options(words []word, key string) []word {
+	var out []word
 	for i := 1; i+1 < len(words); i++ {
 		if words[i].text == key {
-			return words[i+1], true
+			out = append(out, words[i+1])
 		}
 	}
-	return word{}, false
+	return out
 }
 
 // A target is an address of a raw line, as HAProxy's str2sa_range reads it.
@@ -175,6 +210,10 @@ func (c *Control) targetRefusal(t target) string {
 	case t.open:
 		return "its port comes from the environment"
 	}
+	port, plain := plainPort(t.port)
+	if plain && port == 0 {
+		t.port = ""
+	}
 	address, err := netip.ParseAddr(t.host)
 	local := t.host == "*" || err == nil && c.IsLocal(address)
 	switch {
@@ -188,8 +227,10 @@ func (c *Control) targetRefusal(t target) string {
 	case strings.HasPrefix(t.port, "+") || strings.HasPrefix(t.port, "-"):
 		return "its port " + t.port + " depends on the one that the client connects to"
 	}
-	use := c.use(leadingPort(t.port))
+	use := c.use(port)
 	switch {
+	case !plain:
+		return "its port " + strconv.Quote(t.port) + " is no number"
 	case use == "":
 		return ""
 	case local:
@@ -198,17 +239,12 @@ func (c *Control) targetRefusal(t target) string {
 	return t.host + ":" + t.port + " has the port of " + use + ", and HAProxy resolves names itself"
 }
 
-// leadingPort reads a number as C's atoi does, in the 16 bits of a port.
-func leadingPort(s string) uint16 {
-	end := 0
-	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
-		end++
-	}
-	n, err := strconv.ParseUint(s[:end], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return uint16(n & 0xffff)
+// plainPort reads a number in the 16 bits of a port; false for anything else, of
+// which HAProxy may make a port in its own way: blanks and signs before the digits,
+// expressions.
+func plainPort(s string) (uint16, bool) {
+	n, err := strconv.ParseUint(s, 10, 64)
+	return uint16(n & 0xffff), err == nil
 }
 
 // idleServer is a server line that keeps its name, to which other lines may refer,

@@ -24,6 +24,9 @@ const (
 	Program
 	// Environment is an environment variable of HAProxy.
 	Environment
+	// Destination is an address or a port that clients, or what they send, choose:
+	// nobody knows where such a line leads.
+	Destination
 	// Unreadable is a line that HAProxy and others could read in two ways.
 	Unreadable
 	// Unknown is a keyword, option, action or filter that HAProxy 2.6 to 3.2 does
@@ -146,10 +149,14 @@ func keywordUses() map[string]func(*uses) {
 		},
 		"external-check": func(u *uses) { u.add(Program, "external-check", u.word(2)) },
 		"option": func(u *uses) {
-			if u.word(1) == "external-check" {
+			switch u.word(1) {
+			case "external-check":
 				u.add(Program, "option", u.word(1))
+			case "transparent":
+				u.add(Destination, "option", u.word(1))
 			}
 		},
+		"transparent":  func(u *uses) { u.add(Destination, "transparent", "transparent") },
 		"filter":       (*uses).filter,
 		"http-error":   (*uses).reply,
 		"http-request": rule, "http-response": rule, "http-after-response": rule, "quic-initial": rule,
@@ -244,6 +251,8 @@ func (u *uses) action(at int) {
 	switch {
 	case isOneOf(replies, name):
 		u.reply()
+	case name == "set-dst" || name == "set-dst-port":
+		u.add(Destination, u.words[0], name)
 	case strings.HasPrefix(name, "lua."): // a function that the template's lua-load has defined
 	case !isOneOf(actions, name) && !isOneOf(actions, plain):
 		u.add(Unknown, u.words[0], strconv.Quote(u.word(at)))

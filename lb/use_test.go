@@ -13,6 +13,7 @@ func kinds(uses []lb.Use) string {
 	letter := map[lb.UseKind]string{
 		lb.ContentFile: "content", lb.CertificateFile: "certificate", lb.Socket: "socket", lb.Program: "program",
 		lb.Environment: "environment", lb.Unreadable: "unreadable", lb.Unknown: "unknown",
+		lb.Destination: "destination",
 	}
 	var all []string
 	for _, u := range uses {
@@ -58,9 +59,30 @@ func TestUses(t *testing.T) {
 		"http-request set-var(txn.x) str(a),jwt_verify(RS256,txn.key)":  "",
 		"server-state-file-name use-backend-name":                       "",
 		"acl x path -f virt@list":                                       "",
-		`http-request set-header X "a\$b"`:                              "",
-		`http-request set-header X 'a${B}'`:                             "",
-		`http-request set-header X a${B}`:                               "",
+		"server x 192.0.2.9 check":                                      "",
+		"server x [2001:db8::1]:+100":                                   "",
+		"server x 0.0.0.0:80":                                           "",
+		"server x rhttp@":                                               "",
+		"option tcplog":                                                 "",
+		"http-request set-src hdr_ip(x)":                                "",
+		// Where the client chooses the destination.
+		"server x 0.0.0.0":                           "destination 0.0.0.0",
+		"server x * check":                           "destination *",
+		"server x :0":                                "destination :0",
+		"server x [::]:+0":                           "destination [::]:+0",
+		"server x ::ffff:0.0.0.0:-1":                 "destination ::ffff:0.0.0.0:-1",
+		"server x app.example":                       "destination app.example",
+		"server x tcp4@localhost:+5":                 "destination tcp4@localhost:+5",
+		"server-template x 3 app.example":            "destination app.example",
+		"option transparent":                         "destination transparent",
+		"transparent":                                "destination transparent",
+		"http-request set-dst ipv4(127.0.0.1)":       "destination set-dst",
+		"http-request set-dst-port int(8500)":        "destination set-dst-port",
+		"tcp-request content set-dst src if TRUE":    "destination set-dst",
+		"tcp-request connection set-dst-port int(1)": "destination set-dst-port",
+		`http-request set-header X "a\$b"`:           "",
+		`http-request set-header X 'a${B}'`:          "",
+		`http-request set-header X a${B}`:            "",
 
 		// Contents.
 		"acl x path -f /x":                                             "content /x",

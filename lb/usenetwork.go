@@ -1,6 +1,9 @@
 package lb
 
-import "strings"
+import (
+	"net/netip"
+	"strings"
+)
 
 // network finds the addresses of a line that are none of a network. HAProxy expands
 // environment variables in addresses with and without quotes.
@@ -12,8 +15,10 @@ func (u *uses) network(keyword string) {
 		}
 	case "server":
 		u.address(keyword, u.word(2))
+		u.destination(keyword, u.word(2))
 	case "server-template":
 		u.address(keyword, u.word(3))
+		u.destination(keyword, u.word(3))
 	case "dispatch", "source":
 		u.address(keyword, u.word(1))
 	case "log":
@@ -47,6 +52,21 @@ func (u *uses) address(by, address string) {
 	prefix, _, found := strings.Cut(rest, "@")
 	if strings.HasPrefix(rest, "/") || found && !isOneOf(networkPrefixes, prefix) {
 		u.add(Socket, by, address)
+	}
+}
+
+// destination notes the address of a server whose port is the one that the client
+// connected to (or said so in the PROXY protocol), if the host does not say for
+// certain that it is another machine: a name, or none, which is the one that the
+// client connected to. An address of this node is a Control's to refuse.
+func (u *uses) destination(by, address string) {
+	t := parseTarget(word{text: address})
+	port, plain := plainPort(t.port)
+	if t.host == "" || plain && port != 0 || strings.Contains(address, "$") {
+		return
+	}
+	if a, err := netip.ParseAddr(t.host); err != nil || a.Unmap().IsUnspecified() {
+		u.add(Destination, by, address)
 	}
 }
 

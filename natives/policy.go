@@ -1,7 +1,7 @@
 // Package natives judges what the raw lines of frontends and backends may have
-// HAProxy reach: files, sockets, programs and environment variables. It resolves
-// the names of files, as HAProxy will, and never opens one. Which lines reach
-// what is lb's knowledge.
+// HAProxy reach: files, sockets, programs, environment variables and whatever
+// clients choose. It resolves the names of files, as HAProxy will, and never opens
+// one. Which lines reach what is lb's knowledge.
 package natives
 
 import (
@@ -118,6 +118,9 @@ func (p Policy) judgeUse(use lb.Use) (f lb.FieldError, bad bool) {
 	case lb.Program:
 		f.Problem = by(use) + strconv.Quote(use.Name) + " runs a program or uses rights over this machine"
 		f.Expected = "a line that does not" + allowAny
+	case lb.Destination:
+		f.Problem = by(use) + strconv.Quote(use.Name) + " lets clients choose where connections lead, also to what administers this node"
+		f.Expected = "an address with a port" + allowAny
 	case lb.Environment:
 		f.Problem = by(use) + "reads HAProxy's environment variable " + strconv.Quote(use.Name)
 		f.Expected = "the value itself, a dollar sign in single quotes or after a backslash" + allowAny

@@ -179,6 +179,8 @@ func TestCheckAny(t *testing.T) {
 		"external-check command /bin/true":                       true,
 		`http-request set-header X "$HOME"`:                      true,
 		"newkeyword x":                                           true,
+		"http-request set-dst hdr_ip(x)":                         true,
+		"server x 0.0.0.0":                                       true,
 		"http-request return file ROOT/etc/thalassa/tokens":      false,
 		"http-request return file ROOT/root/../etc/haproxy/hard": false,
 		"bind unix@ROOT/run/thalassa/haproxy.sock":               false,

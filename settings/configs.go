@@ -91,7 +91,7 @@ func (s *Agent) HAProxy(log *slog.Logger) haproxy.Config {
 	return haproxy.Config{
 		Mode: haproxy.Mode(s.haproxy), Binary: s.haproxyBinary, ConfigPath: s.cfgPath, PIDPath: s.pidPath,
 		StatsSocket: s.statsSocket, MasterSocket: s.masterSocket, StartupLog: filepath.Join(s.dbPath, "haproxy.startup.log"),
-		Sudo: s.sudo, Users: s.haproxyUsers(), Former: s.former, Logger: log,
+		Sudo: s.sudo, Users: s.haproxyUsers(), Former: s.former, CreateFolder: s.createFolder, Logger: log,
 	}
 }
 

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -58,6 +59,18 @@ func (s *Agent) MakeRunDir() error {
 		return fmt.Errorf("making the run-time directory: %w", err)
 	}
 	return nil
+}
+
+// createFolder creates a missing directory of HAProxy's sockets or pid file.
+func (s *Agent) createFolder(dir string) error {
+	if dir == s.runDir {
+		return s.MakeRunDir()
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	worker, _ := lookup(s.Process().User) // one that does not exist HAProxy will tell
+	return s.runDirs.letPass(dir, worker)
 }
 
 // SharedPaths lists the settings whose files another user may take the place of.

@@ -81,9 +81,7 @@ func (d runDirs) check(dir string) error {
 	}
 }
 
-// makeDir makes a run-time directory with mode 0700. HAProxy's workers are to reach the
-// socket in it over which stick tables outlive a reload: where they run as another
-// user they may pass, and see nothing; their group alone where root makes it.
+// makeDir makes a run-time directory with mode 0700, which workers may pass.
 func (d runDirs) makeDir(dir string, worker *account) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -91,6 +89,13 @@ func (d runDirs) makeDir(dir string, worker *account) error {
 	if err := d.check(dir); err != nil {
 		return err
 	}
+	return d.letPass(dir, worker)
+}
+
+// letPass has HAProxy's workers reach the socket in a directory over which stick tables
+// outlive a reload: where they run as another user they may pass, and see nothing; their
+// group alone where root makes it.
+func (d runDirs) letPass(dir string, worker *account) error {
 	if worker == nil || int(worker.uid) == d.uid {
 		return nil
 	}
