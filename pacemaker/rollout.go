@@ -172,7 +172,7 @@ func refusal(answers []NodeAnswer) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	return &lb.RefusedError{Stage: "check", Output: strings.Join(lines, "\n")}
+	return &lb.RefusedError{Stage: "check", Output: "nothing has changed\n" + strings.Join(lines, "\n")}
 }
 
 // askable returns the running nodes.
