@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"fmt"
+
 	"thalassa/consul"
 )
 

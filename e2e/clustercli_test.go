@@ -326,7 +326,7 @@ func (s steered) testRollout(t *testing.T) {
 	// One node does not want it: nobody gets it.
 	s.Node("n3").Run("touch", "/etc/refuse")
 	out, words := s.call(5, "rollout")
-	s.wants(out+words, "n3", "this node takes nothing", "nothing has changed", "generation 2 stays")
+	s.wants(out+words, "n3", "this node takes nothing", "nothing has changed", "generation 2 unchanged")
 	if g := s.generation(); g != "2" {
 		t.Errorf("generation %s", g)
 	}

@@ -86,8 +86,12 @@ func (d Description) checkTimes() []lb.FieldError {
 		path string
 		time time.Duration
 	}{
-		{"monitor", d.Monitor}, {"deep-monitor", d.DeepMonitor}, {"address-monitor", d.AddressMonitor},
-		{"start", d.Start}, {"stop", d.Stop}, {"failure-timeout", d.FailureTimeout},
+		{"monitor", d.Monitor},
+		{"deep-monitor", d.DeepMonitor},
+		{"address-monitor", d.AddressMonitor},
+		{"start", d.Start},
+		{"stop", d.Stop},
+		{"failure-timeout", d.FailureTimeout},
 	} {
 		if t.time < 100*time.Millisecond {
 			bad = append(bad, lb.FieldError{Path: t.path, Problem: t.time.String() + " is too short", Expected: "100ms or more"})
