@@ -122,6 +122,9 @@ func (e endpoint) dial(ctx context.Context) (net.Conn, error) {
 	foreign := e.trust.checkPath(e.path)
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", e.path)
+	if f, ok := errors.AsType[*ForeignError](foreign); ok && f.leftover && NotListening(err) {
+		return nil, err // a stranger has left a socket where no stranger may write
+	}
 	if err != nil {
 		return nil, cmp.Or(foreign, err)
 	}

@@ -26,6 +26,8 @@ type ForeignError struct {
 	Fault string
 	// Trusted are the user ids that were expected.
 	Trusted []uint32
+
+	leftover bool // the socket is the owner's, and no directory on the way
 }
 
 // Error names the socket, its owner and who was expected.
@@ -148,7 +150,7 @@ func (t trust) checkOwner(socket, at string, info fs.FileInfo, last bool) error 
 	default:
 		return nil
 	}
-	return &ForeignError{Path: socket, Owner: stat.Uid, Fault: fault, Trusted: t}
+	return &ForeignError{Path: socket, Owner: stat.Uid, Fault: fault, Trusted: t, leftover: what == "it "}
 }
 
 // account is how a user is told: "nobody (uid 65534)", or "uid 4711" where the number

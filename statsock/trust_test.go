@@ -206,3 +206,24 @@ func TestHAProxyIsKnownByItsStarter(t *testing.T) {
 		})
 	}
 }
+
+// A dead socket that a stranger left where no stranger may write any more is no way to
+// HAProxy, and nobody else's.
+func TestStrangersDeadSocketIsNobodys(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	if err := errors.Join(os.Lchown(path, testkit.Nobody, testkit.Nobody), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := statsock.New(path).ShowInfo(t.Context()); !statsock.NotListening(err) || errors.As(err, new(*statsock.ForeignError)) {
+		t.Errorf("got %v", err)
+	}
+}
