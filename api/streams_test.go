@@ -101,12 +101,12 @@ func dial(ctx context.Context, url string, options *websocket.DialOptions) (*web
 }
 
 // leave ends the connection without a word.
-func (s *subscriber) leave() { _ = s.conn.CloseNow() }
+func (p *subscriber) leave() { _ = p.conn.CloseNow() }
 
-func (s *subscriber) say(text string) {
-	s.t.Helper()
-	if err := s.conn.Write(s.t.Context(), websocket.MessageText, []byte(text)); err != nil {
-		s.t.Fatal(err)
+func (p *subscriber) say(text string) {
+	p.t.Helper()
+	if err := p.conn.Write(p.t.Context(), websocket.MessageText, []byte(text)); err != nil {
+		p.t.Fatal(err)
 	}
 }
 
@@ -128,52 +128,52 @@ func (p *subscriber) next() message {
 }
 
 // learn does what docs/streams.md tells clients to do.
-func (s *subscriber) learn(m message) {
+func (p *subscriber) learn(m message) {
 	switch m.Type {
 	case "state":
-		s.known[m.Topic] = map[string]map[string]any{}
+		p.known[m.Topic] = map[string]map[string]any{}
 		for _, o := range m.Objects {
-			s.known[m.Topic][o["id"].(string)] = o
+			p.known[m.Topic][o["id"].(string)] = o
 		}
 	case "delta":
 		for _, o := range m.Changed {
 			id := o["id"].(string)
 			if m.Topic == "stat" || m.Topic == "totals" {
-				o = testkit.Merge(s.known[m.Topic][id], o)
+				o = testkit.Merge(p.known[m.Topic][id], o)
 			}
-			s.known[m.Topic][id] = o
+			p.known[m.Topic][id] = o
 		}
 		for _, id := range m.Removed {
-			delete(s.known[m.Topic], id)
+			delete(p.known[m.Topic], id)
 		}
 	}
 }
 
 // wait reads frames until an object is as it should be.
-func (s *subscriber) wait(topic, id string, ok func(object map[string]any) bool) {
-	s.t.Helper()
-	for !ok(s.known[topic][id]) {
-		s.next()
+func (p *subscriber) wait(topic, id string, ok func(object map[string]any) bool) {
+	p.t.Helper()
+	for !ok(p.known[topic][id]) {
+		p.next()
 	}
 }
 
 // until reads frames up to one that is wanted.
-func (s *subscriber) until(wanted func(message) bool) message {
-	s.t.Helper()
+func (p *subscriber) until(wanted func(message) bool) message {
+	p.t.Helper()
 	for {
-		if m := s.next(); wanted(m) {
+		if m := p.next(); wanted(m) {
 			return m
 		}
 	}
 }
 
 // closed reads to the end, and gives the code.
-func (s *subscriber) closed() websocket.StatusCode {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), patience)
+func (p *subscriber) closed() websocket.StatusCode {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.t.Context()), patience)
 	defer cancel()
 	for {
-		if _, _, err := s.conn.Read(ctx); err != nil {
+		if _, _, err := p.conn.Read(ctx); err != nil {
 			return websocket.CloseStatus(err)
 		}
 	}

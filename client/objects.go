@@ -4,9 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
+
 	"thalassa/api/node"
 	"thalassa/lb"
-	"time"
 )
 
 // A Frontend is where clients connect.
