@@ -101,7 +101,7 @@ func TestResourceAgentsExitCodes(t *testing.T) {
 		says   string
 	}{
 		{"monitor", nil, 7, "HAProxy does not run"},
-		{"start", []string{"OCF_RESKEY_CRM_meta_timeout=1000"}, 5, "ocf-exit-reason:there is no configuration"},
+		{"start", []string{"OCF_RESKEY_CRM_meta_timeout=1000"}, 5, "ocf-exit-reason:the configuration"},
 		{"start", []string{"OCF_RESKEY_drain_time=soon"}, 6, "ocf-exit-reason:invalid parameters: drain_time"},
 		{"stop", nil, 0, ""},
 		{"promote", nil, 3, "promote"},
