@@ -51,7 +51,7 @@ func (h clusterHandlers) status() (cluster.Status, error) {
 		v = h.view.View()
 	}
 	if v.State == cluster.StateNone {
-		return v, &Failure{
+		return v, &ResponseError{
 			Status: http.StatusNotFound, Code: "not_found",
 			Message: "this node is in no cluster: Pacemaker does not run here, or the agent's setting cluster is off",
 		}

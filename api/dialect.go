@@ -23,7 +23,7 @@ import (
 //   - The guard: a handler runs when the Host header, the origin and the role of the
 //     caller have been checked. Author names the caller.
 //   - Errors: a handler returns any error. The server logs those that callers must not
-//     see, and hands Render a Failure.
+//     see, and hands Render a ResponseError.
 //   - Limits: the server bounds headers, times and, by Body, the size of bodies.
 type Dialect interface {
 	// Routes lists the routes. New calls it once.
@@ -32,7 +32,7 @@ type Dialect interface {
 	// rendered by it, even if they match no route.
 	Owns(path string) bool
 	// Render answers a request with a failure. The headers of the failure are set.
-	Render(c echo.Context, f *Failure) error
+	Render(c echo.Context, f *ResponseError) error
 }
 
 // A Route is one method of one path. GET routes answer HEAD, too; OPTIONS is

@@ -26,7 +26,7 @@ func (d *plainDialect) Routes(a *api.Agent) []api.Route {
 
 func (d *plainDialect) Owns(path string) bool { return strings.HasPrefix(path, "/plain/") }
 
-func (d *plainDialect) Render(c echo.Context, f *api.Failure) error {
+func (d *plainDialect) Render(c echo.Context, f *api.ResponseError) error {
 	return c.String(f.Status, f.Code+": "+f.Message)
 }
 

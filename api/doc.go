@@ -8,7 +8,7 @@
 //   - A Dialect (dialect.go) is one REST interface. The one of docs/api.md is
 //     nodedialect.go, the table of its routes, with a type of handlers for each kind of
 //     object. Its documents are package node; openapi.json describes it.
-//   - A handler's error becomes a Failure (failures.go), which the dialect renders.
+//   - A handler's error becomes a ResponseError (failures.go), which the dialect renders.
 //   - The publisher (publisher.go, *topic.go, *topics.go) keeps the topics of the
 //     websocket up to date; package live serves them.
 //   - metrics.go, gauges.go and exporter.go are what Prometheus reads.

@@ -15,9 +15,9 @@ import (
 	"thalassa/lb"
 )
 
-// A Failure is an error that callers see. It is an error itself, so that a
+// A ResponseError is an error that callers see. It is an error itself, so that a
 // handler can return it. A Dialect gives it its form.
-type Failure struct {
+type ResponseError struct {
 	Status int
 	Header http.Header // further headers; may be nil
 
@@ -31,17 +31,17 @@ type Failure struct {
 }
 
 // Error is the sentence.
-func (f *Failure) Error() string { return f.Message }
+func (f *ResponseError) Error() string { return f.Message }
 
 // retryAfter is how many seconds a caller is asked to wait before it tries again
 // something that is unavailable.
 const retryAfter = "5"
 
-// failures finds the Failure of an error, and logs the errors that callers must not see.
+// failures finds the ResponseError of an error, and logs the errors that callers must not see.
 type failures struct{ logger *slog.Logger }
 
-// of is the Failure of err, which may be an incident.
-func (s *failures) of(err error, c echo.Context) *Failure {
+// of is the ResponseError of err, which may be an incident.
+func (s *failures) of(err error, c echo.Context) *ResponseError {
 	if f := asFailure(err, c); f != nil {
 		return f
 	}
@@ -49,20 +49,20 @@ func (s *failures) of(err error, c echo.Context) *Failure {
 }
 
 // incident logs an error that callers must not see, and gives them its id.
-func (s *failures) incident(err error, c echo.Context) *Failure {
+func (s *failures) incident(err error, c echo.Context) *ResponseError {
 	id := rand.Text()[:12]
 	r := c.Request()
 	s.logger.ErrorContext(r.Context(), "request failed", "incident", id, "method", r.Method, "path", r.URL.Path, "error", err)
-	return &Failure{
+	return &ResponseError{
 		Status: http.StatusInternalServerError, Code: "internal", Incident: id,
 		Message: "an internal error occurred; Thalassa's log has the details under incident " + id,
 	}
 }
 
-// asFailure is the Failure of an error that callers may see; nil for any other. Callers
+// asFailure is the ResponseError of an error that callers may see; nil for any other. Callers
 // do not see the errors that it was wrapped in.
-func asFailure(err error, c echo.Context) *Failure {
-	if own, ok := errors.AsType[*Failure](err); ok {
+func asFailure(err error, c echo.Context) *ResponseError {
+	if own, ok := errors.AsType[*ResponseError](err); ok {
 		return own
 	}
 	if f := routingFailure(err, c); f != nil {
@@ -72,7 +72,7 @@ func asFailure(err error, c echo.Context) *Failure {
 		return f
 	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &Failure{
+		return &ResponseError{
 			Status: http.StatusRequestEntityTooLarge, Code: "too_large",
 			Message: "the body is larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes",
 		}
@@ -81,7 +81,7 @@ func asFailure(err error, c echo.Context) *Failure {
 }
 
 // routingFailure is for requests that match no route.
-func routingFailure(err error, c echo.Context) *Failure {
+func routingFailure(err error, c echo.Context) *ResponseError {
 	var routing *echo.HTTPError
 	if !errors.As(err, &routing) {
 		return nil
@@ -89,12 +89,12 @@ func routingFailure(err error, c echo.Context) *Failure {
 	r := c.Request()
 	switch routing.Code {
 	case http.StatusNotFound:
-		return &Failure{
+		return &ResponseError{
 			Status: http.StatusNotFound, Code: "not_found",
 			Message: shown(r.URL.Path) + " is not a path of this API; GET / lists the paths",
 		}
 	case http.StatusMethodNotAllowed:
-		return &Failure{
+		return &ResponseError{
 			Status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
 			Message: shown(r.Method) + " is not a method of " + shown(r.URL.Path) + ", which allows " + c.Response().Header().Get(echo.HeaderAllow),
 		}
@@ -103,7 +103,7 @@ func routingFailure(err error, c echo.Context) *Failure {
 }
 
 // domainFailure is for the errors of package lb.
-func domainFailure(err error) *Failure {
+func domainFailure(err error) *ResponseError {
 	var (
 		invalid      *lb.InvalidError
 		notFound     *lb.NotFoundError
@@ -115,21 +115,21 @@ func domainFailure(err error) *Failure {
 	)
 	switch {
 	case errors.As(err, &invalid):
-		return &Failure{Status: http.StatusBadRequest, Code: "invalid", Message: sentence(invalid), Fields: invalid.Fields}
+		return &ResponseError{Status: http.StatusBadRequest, Code: "invalid", Message: sentence(invalid), Fields: invalid.Fields}
 	case errors.As(err, &notFound):
-		return &Failure{Status: http.StatusNotFound, Code: "not_found", Message: notFound.Error()}
+		return &ResponseError{Status: http.StatusNotFound, Code: "not_found", Message: notFound.Error()}
 	case errors.As(err, &conflict):
-		return &Failure{Status: http.StatusConflict, Code: "conflict", Message: conflict.Error(), By: conflict.By}
+		return &ResponseError{Status: http.StatusConflict, Code: "conflict", Message: conflict.Error(), By: conflict.By}
 	case errors.As(err, &stale):
-		return &Failure{Status: http.StatusConflict, Code: "conflict", Message: stale.Error()}
+		return &ResponseError{Status: http.StatusConflict, Code: "conflict", Message: stale.Error()}
 	case errors.As(err, &precondition):
-		f := &Failure{Status: http.StatusPreconditionFailed, Code: "precondition_failed", Message: precondition.Error()}
+		f := &ResponseError{Status: http.StatusPreconditionFailed, Code: "precondition_failed", Message: precondition.Error()}
 		if precondition.Current != "" {
 			f.Header = http.Header{headerETag: {precondition.Current}}
 		}
 		return f
 	case errors.As(err, &refused):
-		return &Failure{Status: http.StatusUnprocessableEntity, Code: "refused", Message: refused.Error(), Output: refused.Output}
+		return &ResponseError{Status: http.StatusUnprocessableEntity, Code: "refused", Message: refused.Error(), Output: refused.Output}
 	case errors.As(err, &unavailable):
 		return unavailableFailure(unavailable.What)
 	}
@@ -137,26 +137,26 @@ func domainFailure(err error) *Failure {
 }
 
 // clusterFailure is for failures of Pacemaker's tools.
-func clusterFailure(err error) *Failure {
+func clusterFailure(err error) *ResponseError {
 	e, ok := errors.AsType[*cluster.Error](err)
 	if !ok {
 		return nil
 	}
 	switch e.Kind {
 	case cluster.KindNotFound:
-		return &Failure{Status: http.StatusNotFound, Code: "not_found", Message: e.Error()}
+		return &ResponseError{Status: http.StatusNotFound, Code: "not_found", Message: e.Error()}
 	case cluster.KindStale, cluster.KindExists, cluster.KindUnsafe:
-		return &Failure{Status: http.StatusConflict, Code: "conflict", Message: e.Error()}
+		return &ResponseError{Status: http.StatusConflict, Code: "conflict", Message: e.Error()}
 	case cluster.KindInvalid:
-		return &Failure{Status: http.StatusUnprocessableEntity, Code: "refused", Message: e.Error(), Output: e.Said}
+		return &ResponseError{Status: http.StatusUnprocessableEntity, Code: "refused", Message: e.Error(), Output: e.Said}
 	case cluster.KindForbidden, cluster.KindUsage, cluster.KindNotConnected, cluster.KindNoQuorum, cluster.KindTimedOut,
 		cluster.KindNotInstalled, cluster.KindCrashed, cluster.KindFailed:
 	}
 	return unavailableFailure(e.Error())
 }
 
-func unavailableFailure(what string) *Failure {
-	return &Failure{
+func unavailableFailure(what string) *ResponseError {
+	return &ResponseError{
 		Status: http.StatusServiceUnavailable, Code: "unavailable", Message: what,
 		Header: http.Header{echo.HeaderRetryAfter: {retryAfter}},
 	}
@@ -164,7 +164,7 @@ func unavailableFailure(what string) *Failure {
 
 // contextFailure is for errors that come from the end of the request's own context:
 // the server ends, or the caller has closed the connection.
-func contextFailure(ctx context.Context, err error) *Failure {
+func contextFailure(ctx context.Context, err error) *ResponseError {
 	switch {
 	case !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
 		return nil

@@ -144,7 +144,7 @@ func (g *guard) verify(r *http.Request, token string) (auth.Identity, auth.Token
 	wait, first := g.limiter.admit(source(r), hash, right, g.now())
 	switch {
 	case wait > 0:
-		return auth.Identity{}, hash, &Failure{
+		return auth.Identity{}, hash, &ResponseError{
 			Status: http.StatusTooManyRequests, Code: "too_many", Message: "too many wrong tokens came from this address; try again later",
 			Header: http.Header{echo.HeaderRetryAfter: {seconds(wait)}},
 		}
@@ -176,17 +176,17 @@ func remoteIP(r *http.Request) string {
 	return remote.Addr().Unmap().WithZone("").String()
 }
 
-func forbidden(message string) *Failure {
-	return &Failure{Status: http.StatusForbidden, Code: "forbidden", Message: message}
+func forbidden(message string) *ResponseError {
+	return &ResponseError{Status: http.StatusForbidden, Code: "forbidden", Message: message}
 }
 
-func unauthorized(hint, message string) *Failure {
-	return &Failure{
+func unauthorized(hint, message string) *ResponseError {
+	return &ResponseError{
 		Status: http.StatusUnauthorized, Code: "unauthorized", Message: message,
 		Header: http.Header{echo.HeaderWWWAuthenticate: {`Bearer realm="thalassa"` + hint}},
 	}
 }
 
-func unknownToken() *Failure {
+func unknownToken() *ResponseError {
 	return unauthorized(`, error="invalid_token"`, "the token is not known")
 }

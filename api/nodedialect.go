@@ -75,7 +75,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	return routes
 }
 
-// errorDocument is a Failure as JSON.
+// errorDocument is a ResponseError as JSON.
 type errorDocument struct {
 	Message  string            `json:"error"`
 	Code     string            `json:"code"`
@@ -86,7 +86,7 @@ type errorDocument struct {
 }
 
 // Render answers with a failure as JSON.
-func (d *nodeDialect) Render(c echo.Context, f *Failure) error {
+func (d *nodeDialect) Render(c echo.Context, f *ResponseError) error {
 	return respond(c, f.Status, errorDocument{
 		Message: f.Message, Code: f.Code, Fields: node.NewFieldErrors(f.Fields), By: f.By, Output: f.Output, Incident: f.Incident,
 	})

@@ -55,7 +55,7 @@ func name(c echo.Context, param string) (lb.Name, error) {
 func body(c echo.Context) ([]byte, error) {
 	r := c.Request()
 	if ct := r.Header.Get(echo.HeaderContentType); ct != "" && !isJSON(ct) {
-		return nil, &Failure{
+		return nil, &ResponseError{
 			Status: http.StatusUnsupportedMediaType, Code: "invalid", Message: "the body is not JSON: send it with Content-Type: application/json",
 			Fields: []lb.FieldError{{Path: "Content-Type", Problem: strconv.Quote(ct) + " is not JSON", Expected: "application/json"}},
 		}

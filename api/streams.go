@@ -90,8 +90,8 @@ func hasToken(h http.Header, name, token string) bool {
 }
 
 // upgradeFailure answers requests that do not open a websocket.
-func upgradeFailure(message string) *Failure {
-	return &Failure{
+func upgradeFailure(message string) *ResponseError {
+	return &ResponseError{
 		Status: http.StatusUpgradeRequired, Code: "upgrade_required", Message: message,
 		Header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
 	}

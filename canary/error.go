@@ -86,10 +86,10 @@ func because(reason string, percent int, f *Figures) string {
 	return reason
 }
 
-// abortCause is the reason of a rollback.
-type abortCause struct{ reason string }
+// abortError is the reason of a rollback.
+type abortError struct{ reason string }
 
-func (e *abortCause) Error() string { return e.reason }
+func (e *abortError) Error() string { return e.reason }
 
 // outputError is an error of Report.
 type outputError struct{ err error }

@@ -175,7 +175,7 @@ func (r *rollout) step(ctx context.Context, percent int) (client.Applied, error)
 	case err != nil:
 		return applied, err
 	case !applied.Applied:
-		return applied, &abortCause{fmt.Sprintf("the step to %d%% is stored and not in effect: %s", percent, applied.Reason)}
+		return applied, &abortError{fmt.Sprintf("the step to %d%% is stored and not in effect: %s", percent, applied.Reason)}
 	}
 	r.percent, r.figures = percent, nil
 	return applied, nil
@@ -193,7 +193,7 @@ func (r *rollout) watch(ctx context.Context) error {
 		figures := m.read(members)
 		r.figures = &figures
 		if reason := r.failedCondition(members, figures); reason != "" {
-			return &abortCause{reason}
+			return &abortError{reason}
 		}
 		left := time.Until(end)
 		if left <= 0 {

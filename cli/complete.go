@@ -67,12 +67,12 @@ func versionsOf(ctx context.Context, c *client.Client, before []string) ([]strin
 		return nil, err
 	}
 	s, err := c.Service(ctx, b.Name)
-	return namesOf(s.Versions, func(v nodeapi.VersionCount) string { return string(v.Version) }), err
+	return namesOf(s.Versions, func(v nodeapi.VersionCount) string { return v.Version }), err
 }
 
 func serviceNames(ctx context.Context, c *client.Client, _ []string) ([]string, error) {
 	list, err := c.Services(ctx)
-	return namesOf(list, func(s nodeapi.ServiceStatus) string { return string(s.Service) }), err
+	return namesOf(list, func(s nodeapi.ServiceStatus) string { return s.Service }), err
 }
 
 func namesOf[T any](list []T, name func(T) string) []string {

@@ -212,7 +212,7 @@ func (s *screen) head() []line {
 	}
 	for _, d := range s.status.Discovery {
 		if d.Stale != "" {
-			lines = append(lines, line{"service " + string(d.Service) + " is stale: " + d.Stale, yellow})
+			lines = append(lines, line{"service " + d.Service + " is stale: " + d.Stale, yellow})
 		}
 	}
 	return lines

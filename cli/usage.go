@@ -31,7 +31,7 @@ func groupedUsage(cmd *cobra.Command) error {
 		}
 	}
 	for _, g := range settings.Groups() {
-		var flags []*pflag.Flag
+		flags := make([]*pflag.Flag, 0, len(g.Settings))
 		for _, s := range g.Settings {
 			flags = append(flags, cmd.Flags().Lookup(s.Name))
 		}

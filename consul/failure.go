@@ -14,7 +14,8 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// ErrNoLeader: Consul's servers have no leader, so their answers may be out of date.
+// ErrNoLeader says that Consul's servers have no leader, so that their answers may be out
+// of date.
 var ErrNoLeader = errors.New("consul has no leader")
 
 // A Failure is a failed request.

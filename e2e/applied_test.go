@@ -43,7 +43,7 @@ func TestAppliedMeansInEffect(t *testing.T) {
 			t.Fatalf("%v: %v", natives, answer)
 		}
 	}
-	wants := func(what string, want string) {
+	wants := func(what, want string) {
 		t.Helper()
 		testkit.Eventually(t, patience, func() error {
 			got, err := n.get()

@@ -95,7 +95,7 @@ func (b Backend) checkAddresses(fe *FieldErrors) {
 	}
 }
 
-// CheckNew checks what only a new definition must fulfil: what is stored already stays
+// CheckNew checks what only a new definition must fulfill: what is stored already stays
 // readable. The error is an *InvalidError.
 func (b Backend) CheckNew() error {
 	var fe FieldErrors

@@ -72,7 +72,7 @@ func (s *Server) Accept(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		OnPongReceived: func(context.Context, []byte) { sub.pinged.Store(false) },
 	})
 	if err != nil {
-		s.cfg.Logger.DebugContext(r.Context(), "websocket not opened", "error", err)
+		s.cfg.Logger.DebugContext(ctx, "websocket not opened", "error", err)
 		return // Accept has answered
 	}
 	conn.SetReadLimit(maxSubscription)
@@ -130,7 +130,7 @@ func (s *Server) subscribers() []*subscriber {
 func (s *Server) EndSession(id string) {
 	for _, sub := range s.subscribers() {
 		if sub.peer.Session == id {
-			sub.end(&closeReason{codeSessionOver, "the session has ended"})
+			sub.end(&closeError{codeSessionOver, "the session has ended"})
 		}
 	}
 }
@@ -158,7 +158,7 @@ func (s *Server) Close(ctx context.Context) {
 	s.closed = true
 	s.mu.Unlock()
 	for _, sub := range s.subscribers() {
-		sub.end(&closeReason{websocket.StatusGoingAway, "the agent stops"})
+		sub.end(&closeError{websocket.StatusGoingAway, "the agent stops"})
 	}
 	done := make(chan struct{})
 	go func() {

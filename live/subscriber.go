@@ -38,14 +38,14 @@ const (
 	maxTopics       = 32
 )
 
-// A closeReason is why the server closes a websocket.
-type closeReason struct {
+// A closeError is why the server closes a websocket.
+type closeError struct {
 	code   websocket.StatusCode
 	reason string
 }
 
 // Error is the reason.
-func (r *closeReason) Error() string { return r.reason }
+func (r *closeError) Error() string { return r.reason }
 
 // A subscriber is one websocket.
 type subscriber struct {
@@ -54,7 +54,7 @@ type subscriber struct {
 	writer *frameWriter // of conn
 	client *stream.Client
 	peer   Peer
-	// end ends it; the cause is a *closeReason or the connection's error.
+	// end ends it; the cause is a *closeError or the connection's error.
 	end context.CancelCauseFunc
 	ctx func() context.Context // the one that end ends
 
@@ -129,10 +129,10 @@ func (s *subscriber) close() {
 	ctx := s.ctx()
 	s.client.Leave()
 	err := context.Cause(ctx)
-	var why *closeReason
+	var why *closeError
 	switch {
 	case errors.Is(err, stream.ErrSlow), errors.Is(err, os.ErrDeadlineExceeded):
-		why = &closeReason{codeTooSlow, "too slow"}
+		why = &closeError{codeTooSlow, "too slow"}
 	case !errors.As(err, &why):
 		why = nil // the client has gone
 	}
@@ -165,7 +165,7 @@ func (s *subscriber) hello() []byte {
 
 // read reads subscriptions until the connection ends.
 func (s *subscriber) read(ctx context.Context) {
-	timeout := time.AfterFunc(subscribeTimeout, func() { s.end(&closeReason{codeNoSubscription, "no subscription came in time"}) })
+	timeout := time.AfterFunc(subscribeTimeout, func() { s.end(&closeError{codeNoSubscription, "no subscription came in time"}) })
 	defer timeout.Stop()
 	for {
 		_, data, err := s.conn.Read(ctx)
@@ -183,7 +183,7 @@ func (s *subscriber) read(ctx context.Context) {
 				Message string `json:"message"`
 			}{"error", err.Error()})
 			_ = s.writer.writeText(ctx, frame) // the close code says it too
-			s.end(&closeReason{codeBadMessage, "bad message"})
+			s.end(&closeError{codeBadMessage, "bad message"})
 			return
 		}
 		timeout.Stop()
@@ -229,7 +229,7 @@ func messageError(err error) error {
 func (s *subscriber) check() {
 	if s.peer.Check != nil {
 		if !s.peer.Check() {
-			s.end(&closeReason{codeSessionOver, "the session has ended"})
+			s.end(&closeError{codeSessionOver, "the session has ended"})
 			return
 		}
 	}

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
+
 	"thalassa/haproxy"
 	"thalassa/lb"
-	"time"
 )
 
 // Port returns an error that names the setting when port is not between least and

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
 	"thalassa/lb"
 	"thalassa/store"
 )

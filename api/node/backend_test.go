@@ -5,9 +5,10 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+
 	"thalassa/api/node"
 	"thalassa/lb"
-	"time"
 )
 
 func TestParseBackend(t *testing.T) {

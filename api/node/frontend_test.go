@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
 	"thalassa/api/node"
 	"thalassa/lb"
 )
@@ -130,13 +131,13 @@ func TestServerLinesWithTheNamesOfSlots(t *testing.T) {
 		"default-server s1": false, "server": false, "# server s1": false,
 	} {
 		text := fmt.Appendf(nil, body, native)
-		b, err := node.ParseBackend("live", text)
+		_, err := node.ParseBackend("live", text)
 		invalid, ok := errors.AsType[*lb.InvalidError](err)
 		if ok != refused || refused && (len(invalid.Fields) != 1 || invalid.Fields[0].Path != "natives[1]") {
 			t.Errorf("%q: %v", native, err)
 		}
 		stored := lb.BackendSpec{Type: "dynamic", Service: "shop", Version: "1", Natives: []string{"option httplog", native}}
-		if b, err = stored.Parse("live"); refused && (err != nil || len(b.Natives) != 2) {
+		if b, err := stored.Parse("live"); refused && (err != nil || len(b.Natives) != 2) {
 			t.Errorf("%q, stored, is read as %+v", native, b)
 		}
 	}

@@ -5,9 +5,10 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode"
+
 	"thalassa/api/node"
 	"thalassa/lb"
-	"unicode"
 )
 
 // seeds are bodies that a parser takes, and texts that try to break out, put
