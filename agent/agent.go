@@ -199,7 +199,7 @@ func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 // leave, as Consul has it. It returns when they have left the snapshot. Errors:
 // *lb.NotFoundError for a service that is not watched, *lb.ConflictError for one that
 // holds nothing, *lb.UnavailableError when it took too long.
-func (a *Agent) Accept(ctx context.Context, service lb.Name, by lb.Stamp) error {
+func (a *Agent) Accept(ctx context.Context, service lb.Name, by lb.Origin) error {
 	return a.changes.accept(ctx, service, by)
 }
 

@@ -46,7 +46,7 @@ func TestStreamOfChangesReloadsAtTheConfiguredRate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := fx.Commit(t.Context(), in.Revision, next, lb.Stamp{}); err != nil {
+			if _, err := fx.Commit(t.Context(), in.Revision, next, lb.Origin{}); err != nil {
 				t.Fatal(err)
 			}
 			in, _ = fx.Load(t.Context())
@@ -134,7 +134,7 @@ func TestRefusedAtTheStartIsRevertedByARevision(t *testing.T) {
 			t.Errorf("revision %d still holds the backend: %t; expected it gone with revision 3", in.Revision, there)
 		}
 		if fx.revisions[2].Author != "thalassa" || !strings.Contains(fx.revisions[2].Cause, "revision 2") {
-			t.Errorf("the taking back is stamped %+v", fx.revisions[2].Stamp)
+			t.Errorf("the taking back is stamped %+v", fx.revisions[2].Origin)
 		}
 		if fx.count(activity.ConfigurationReverted) != 1 || fx.count(activity.HAProxyReloadFailed) != 1 {
 			t.Errorf("the events are %v", fx.verbs())

@@ -81,7 +81,7 @@ func TestTextsInEffectAreRecorded(t *testing.T) {
 		if got := settled(); got != want {
 			t.Errorf("a member that came is a text of its own: %s", got)
 		}
-		if _, err := fx.agent.Switch(t.Context(), lb.Switch{Backend: "b", Version: "2.0.0", Stamp: lb.Stamp{Author: "bob", Cause: "POST /backends/b"}}); err != nil {
+		if _, err := fx.agent.Switch(t.Context(), lb.Switch{Backend: "b", Version: "2.0.0", Origin: lb.Origin{Author: "bob", Cause: "POST /backends/b"}}); err != nil {
 			t.Fatal(err)
 		}
 		want += "; 2 runtime POST /backends/b bob"

@@ -45,7 +45,7 @@ func (c *changes) edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 		return lb.Applied{}, refused
 	}
 	base := uint64(0)
-	applied, err := c.change(ctx, e.Stamp, doubt, func(in lb.Intent) (lb.Intent, error) {
+	applied, err := c.change(ctx, e.Origin, doubt, func(in lb.Intent) (lb.Intent, error) {
 		base = in.Revision
 		if err := c.inputs.control().Check(e); err != nil {
 			return lb.Intent{}, err
@@ -63,7 +63,7 @@ func (c *changes) edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 // the result, commits it and waits for it. A revision that HAProxy cannot start is
 // reverted by another revision. A doubt, unless nil, is the error for a result that
 // HAProxy does not refuse.
-func (c *changes) change(ctx context.Context, by lb.Stamp, doubt error, edit func(lb.Intent) (lb.Intent, error)) (lb.Applied, error) {
+func (c *changes) change(ctx context.Context, by lb.Origin, doubt error, edit func(lb.Intent) (lb.Intent, error)) (lb.Applied, error) {
 	begin := c.cfg.Now()
 	if err := c.lock.lock(ctx); err != nil {
 		return lb.Applied{}, err
@@ -125,7 +125,7 @@ func (c *changes) takeEffect(ctx context.Context, before, next lb.Intent, rev lb
 func (c *changes) standing(ctx context.Context, rev lb.Revision) outcome {
 	out := c.outcomes.latest()
 	if out.revision < rev.Number { // no round has looked at it, as right after the start
-		expected := c.outcomes.expect(expectation{revision: rev.Number, by: rev.Stamp})
+		expected := c.outcomes.expect(expectation{revision: rev.Number, by: rev.Origin})
 		defer c.outcomes.forget(expected)
 		out = c.outcomes.await(ctx, expected)
 	}

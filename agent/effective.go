@@ -37,10 +37,10 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 		return e.layout(config)
 	}
 	next := e.config
-	next.Backends = make([]lb.Pool, len(e.config.Backends))
+	next.Backends = make([]lb.ResolvedBackend, len(e.config.Backends))
 	for i, pool := range e.config.Backends {
 		if e.isOutdated(pool, snap) {
-			pool = e.layoutPool(pool.Slots, lb.Populate(pool.Backend, snap))
+			pool = e.layoutBackend(pool.Slots, lb.Populate(pool.Backend, snap))
 		}
 		next.Backends[i] = pool
 	}
@@ -54,15 +54,15 @@ func (e *effective) layout(wanted lb.Config) lb.Config {
 	return plan.Layout(plan.SlotsOf(e.config), wanted)
 }
 
-func (e *effective) layoutPool(now []lb.Slot, p lb.Pool) lb.Pool {
+func (e *effective) layoutBackend(now []lb.Slot, p lb.ResolvedBackend) lb.ResolvedBackend {
 	if e.noSpares {
 		return plan.DropSparesOf(now, p)
 	}
-	return plan.LayoutPool(now, p)
+	return plan.LayoutBackend(now, p)
 }
 
-// isOutdated reports whether the snapshot has another answer for a pool.
-func (e *effective) isOutdated(p lb.Pool, snap lb.Snapshot) bool {
+// isOutdated reports whether the snapshot has another answer for a backend.
+func (e *effective) isOutdated(p lb.ResolvedBackend, snap lb.Snapshot) bool {
 	if p.Type != "dynamic" {
 		return false
 	}
@@ -70,10 +70,10 @@ func (e *effective) isOutdated(p lb.Pool, snap lb.Snapshot) bool {
 	return known && !e.snapshot.Services[p.Service].SameAnswer(service)
 }
 
-// keepMembers gives the pools of services that the snapshot does not have the members that
+// keepMembers gives the backends of services that the snapshot does not have the members that
 // they have now.
 func (e *effective) keepMembers(wanted lb.Config, snap lb.Snapshot) lb.Config {
-	now := map[lb.Name]lb.Pool{}
+	now := map[lb.Name]lb.ResolvedBackend{}
 	for _, p := range e.config.Backends {
 		now[p.Key] = p
 	}
@@ -91,14 +91,14 @@ func (e *effective) keepMembers(wanted lb.Config, snap lb.Snapshot) lb.Config {
 // HAProxy takes them without a reload.
 func (e *effective) within(snap lb.Snapshot) lb.Config {
 	next := e.config
-	next.Backends = make([]lb.Pool, len(e.config.Backends))
+	next.Backends = make([]lb.ResolvedBackend, len(e.config.Backends))
 	for i, pool := range e.config.Backends {
 		next.Backends[i] = pool
 		if pool.Slots == nil || !e.isOutdated(pool, snap) {
 			continue
 		}
-		one, fitted := lb.Config{Backends: []lb.Pool{pool}}, plan.Fit(pool.Slots, lb.Populate(pool.Backend, snap))
-		if len(plan.Compute(&one, lb.Config{Backends: []lb.Pool{fitted}}).Reload) == 0 {
+		one, fitted := lb.Config{Backends: []lb.ResolvedBackend{pool}}, plan.Fit(pool.Slots, lb.Populate(pool.Backend, snap))
+		if len(plan.Compute(&one, lb.Config{Backends: []lb.ResolvedBackend{fitted}}).Reload) == 0 {
 			next.Backends[i] = fitted
 		}
 	}

@@ -143,7 +143,7 @@ func (fx *fixture) Load(context.Context) (lb.Intent, error) {
 	return fx.intent, nil
 }
 
-func (fx *fixture) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stamp) (lb.Revision, error) {
+func (fx *fixture) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Origin) (lb.Revision, error) {
 	fx.mu.Lock()
 	defer fx.mu.Unlock()
 	if base != fx.intent.Revision {
@@ -158,7 +158,7 @@ func (fx *fixture) Commit(ctx context.Context, base uint64, next lb.Intent, by l
 	}
 	next.Revision = base + 1
 	fx.intent = next
-	rev := lb.Revision{Number: next.Revision, Stamp: by, Changes: changes}
+	rev := lb.Revision{Number: next.Revision, Origin: by, Changes: changes}
 	fx.revisions = append(fx.revisions, rev)
 	fx.committed.Broadcast()
 	if d := fx.lag; d > 0 {
@@ -338,7 +338,7 @@ func (fx *fixture) put() (lb.Applied, error) {
 	if err != nil {
 		fx.t.Fatal(err)
 	}
-	return fx.agent.Edit(fx.t.Context(), lb.Edit{Backend: &b, Stamp: lb.Stamp{Author: "ann", Cause: "PUT /backends/b"}})
+	return fx.agent.Edit(fx.t.Context(), lb.Edit{Backend: &b, Origin: lb.Origin{Author: "ann", Cause: "PUT /backends/b"}})
 }
 
 // putNative creates a static backend with one raw line.

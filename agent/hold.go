@@ -11,7 +11,7 @@ import (
 
 // accept ends the hold of a service and returns when its instances have left the
 // snapshot.
-func (c *changes) accept(ctx context.Context, service lb.Name, by lb.Stamp) error {
+func (c *changes) accept(ctx context.Context, service lb.Name, by lb.Origin) error {
 	id := serviceObject(service).ID
 	snap := c.inputs.snapshot()
 	s, known := snap.Services[service]

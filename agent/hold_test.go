@@ -65,7 +65,7 @@ func TestHoldsAreRecordedAndAccepted(t *testing.T) {
 		fx := newFixture(t)
 		fx.holder = holder{fx: fx, down: make(chan []lb.HostPort, 1)}
 		fx.ready("1.0.0 8080", "1.0.0 8081")
-		by := lb.Stamp{Author: "ann", Cause: "POST /services/shop/accept"}
+		by := lb.Origin{Author: "ann", Cause: "POST /services/shop/accept"}
 		var conflict *lb.ConflictError
 		if err := fx.agent.Accept(t.Context(), "shop", by); !errors.As(err, &conflict) {
 			t.Errorf("accepting what is not held: %v", err)

@@ -33,7 +33,7 @@ func (c *intentCopy) load(ctx context.Context) error {
 	if err != nil || !found {
 		return err
 	}
-	by := lb.Stamp{Author: "thalassa", Cause: "importing " + c.cfg.Persistence, Time: c.cfg.Now()}
+	by := lb.Origin{Author: "thalassa", Cause: "importing " + c.cfg.Persistence, Time: c.cfg.Now()}
 	rev, err := c.cfg.Intents.Commit(ctx, in.Revision, imported, by)
 	if err != nil {
 		return fmt.Errorf("storing what %s asks for: %w", c.cfg.Persistence, err)

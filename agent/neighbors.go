@@ -14,7 +14,7 @@ import (
 // newest revision.
 type Intents interface {
 	Load(ctx context.Context) (lb.Intent, error)
-	Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stamp) (lb.Revision, error)
+	Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Origin) (lb.Revision, error)
 	Wait(ctx context.Context, after uint64) error
 }
 

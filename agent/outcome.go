@@ -32,7 +32,7 @@ type outcome struct {
 type expectation struct {
 	revision uint64
 	template *template.Template // nil: any
-	by       lb.Stamp
+	by       lb.Origin
 	done     chan outcome // one slot
 }
 

@@ -77,7 +77,7 @@ func losesAllMembers(running, wanted lb.Config) bool {
 	for _, p := range running.Backends {
 		now[p.Key] = p.Members
 	}
-	return slices.ContainsFunc(wanted.Backends, func(p lb.Pool) bool {
+	return slices.ContainsFunc(wanted.Backends, func(p lb.ResolvedBackend) bool {
 		serves := func(m lb.Member) bool {
 			return slices.ContainsFunc(now[p.Key], func(n lb.Member) bool { return n.Address == m.Address })
 		}

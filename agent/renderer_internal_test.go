@@ -40,7 +40,7 @@ func TestRendererKeepsOneText(t *testing.T) {
 	of(changed, other, 3, "another template")
 	r.release(changed, other)
 	of(changed, other, 4, "after its release")
-	invalid := lb.Config{Backends: []lb.Pool{{Backend: lb.Backend{Key: "b\nglobal"}}}}
+	invalid := lb.Config{Backends: []lb.ResolvedBackend{{Backend: lb.Backend{Key: "b\nglobal"}}}}
 	if _, err := r.of(changed, invalid); err == nil {
 		t.Error("a key with a line break was rendered")
 	}

@@ -88,7 +88,7 @@ func (r *reporter) members(before running, t target, cause string) {
 	if !before.isKnown() {
 		return
 	}
-	old := map[lb.Name]lb.Pool{}
+	old := map[lb.Name]lb.ResolvedBackend{}
 	for _, p := range before.config.Backends {
 		old[p.Key] = p
 	}

@@ -68,7 +68,7 @@ func (r *reverter) refusedBy(out outcome) *unconfirmed {
 // revertLate reverts a revision that HAProxy has refused after its author was told that
 // it is stored and not yet in effect. A later revision by somebody else stays.
 func (r *reverter) revertLate(ctx context.Context, u *unconfirmed, refused error) {
-	_, err := r.store(ctx, u.before, u.rev, r.stamp(u.rev), refused)
+	_, err := r.store(ctx, u.before, u.rev, r.origin(u.rev), refused)
 	if err != nil && !errors.As(err, new(*lb.StaleRevisionError)) {
 		if !u.failed {
 			r.cfg.Logger.ErrorContext(ctx, "refused configuration not taken back, trying again", "revision", u.rev.Number, "error", err)
@@ -81,7 +81,7 @@ func (r *reverter) revertLate(ctx context.Context, u *unconfirmed, refused error
 // revert restores the intent before a revision that HAProxy could not start, waits until
 // that is in effect, and returns the refusal.
 func (r *reverter) revert(ctx context.Context, before lb.Intent, rev lb.Revision, refused *lb.RefusedError) error {
-	by := r.stamp(rev)
+	by := r.origin(rev)
 	expected := r.outcomes.expect(expectation{revision: rev.Number + 1, by: by})
 	defer r.outcomes.forget(expected)
 	back, err := r.store(ctx, before, rev, by, refused)
@@ -95,15 +95,15 @@ func (r *reverter) revert(ctx context.Context, before lb.Intent, rev lb.Revision
 	return refused
 }
 
-func (r *reverter) stamp(rev lb.Revision) lb.Stamp {
-	return lb.Stamp{
+func (r *reverter) origin(rev lb.Revision) lb.Origin {
+	return lb.Origin{
 		Author: "thalassa", Time: r.cfg.Now(),
 		Cause: "taking back revision " + strconv.FormatUint(rev.Number, 10) + ", which HAProxy could not start",
 	}
 }
 
 // store stores the intent before a revision as a revision of its own, and records that.
-func (r *reverter) store(ctx context.Context, before lb.Intent, rev lb.Revision, by lb.Stamp, refused error) (lb.Revision, error) {
+func (r *reverter) store(ctx context.Context, before lb.Intent, rev lb.Revision, by lb.Origin, refused error) (lb.Revision, error) {
 	back, err := r.cfg.Intents.Commit(ctx, rev.Number, before, by)
 	if err != nil {
 		return back, fmt.Errorf("taking back revision %d: %w", rev.Number, err)

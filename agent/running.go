@@ -54,7 +54,7 @@ func (r *running) setConfig(config lb.Config) {
 	r.publish(&now)
 }
 
-// allowSpares lets pools grow again: another HAProxy runs, which may be allowed more.
+// allowSpares lets backends grow again: another HAProxy runs, which may be allowed more.
 func (r *running) allowSpares() {
 	if !r.isKnown() || !r.noSpares {
 		return

@@ -28,7 +28,7 @@ func (c *changes) switchVersion(ctx context.Context, s lb.Switch) (lb.Applied, e
 	}
 	var base uint64
 	var before lb.Backend
-	applied, err := c.change(ctx, s.Stamp, nil, func(in lb.Intent) (lb.Intent, error) {
+	applied, err := c.change(ctx, s.Origin, nil, func(in lb.Intent) (lb.Intent, error) {
 		// Others may have changed something meanwhile, here and in Consul.
 		var err error
 		if b, err = in.Switched(s); err != nil {
@@ -38,10 +38,10 @@ func (c *changes) switchVersion(ctx context.Context, s lb.Switch) (lb.Applied, e
 			return lb.Intent{}, &lb.ConflictError{ID: b.ID(), Reason: noHealthy(b, service, 0)}
 		}
 		base, before = in.Revision, in.Backends[s.Backend]
-		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Stamp: s.Stamp})
+		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Origin: s.Origin})
 	})
 	if err == nil && applied.Revision > base {
-		c.cfg.Journal.Note(switchedEvent(before, b, s.Stamp, applied))
+		c.cfg.Journal.Note(switchedEvent(before, b, s.Origin, applied))
 		c.persister.wake()
 	}
 	return applied, err

@@ -31,18 +31,18 @@ func (h backendHandlers) list(c echo.Context) error {
 }
 
 // find is the backend that the path names, with its members.
-func (h backendHandlers) find(c echo.Context) (lb.Pool, error) {
+func (h backendHandlers) find(c echo.Context) (lb.ResolvedBackend, error) {
 	key, err := name(c, "key")
 	if err != nil {
-		return lb.Pool{}, err
+		return lb.ResolvedBackend{}, err
 	}
 	in, err := h.agent.Intent(c.Request().Context())
 	if err != nil {
-		return lb.Pool{}, err
+		return lb.ResolvedBackend{}, err
 	}
 	b, ok := in.Backends[key]
 	if !ok {
-		return lb.Pool{}, &lb.NotFoundError{ID: lb.Backend{Key: key}.ID()}
+		return lb.ResolvedBackend{}, &lb.NotFoundError{ID: lb.Backend{Key: key}.ID()}
 	}
 	return lb.Populate(b, h.agent.Snapshot()), nil
 }
@@ -113,7 +113,7 @@ func (h backendHandlers) members(c echo.Context) error {
 }
 
 // respondLeaving lists the former members of a backend that still have connections.
-func (h backendHandlers) respondLeaving(c echo.Context, b lb.Pool) error {
+func (h backendHandlers) respondLeaving(c echo.Context, b lb.ResolvedBackend) error {
 	if h.connections == nil {
 		return &lb.UnavailableError{What: "connections are not available"}
 	}
@@ -125,7 +125,7 @@ func (h backendHandlers) respondLeaving(c echo.Context, b lb.Pool) error {
 }
 
 // respondStats lists the members of a backend with HAProxy's statistics.
-func (h backendHandlers) respondStats(c echo.Context, b lb.Pool) error {
+func (h backendHandlers) respondStats(c echo.Context, b lb.ResolvedBackend) error {
 	if h.stats == nil {
 		return &lb.UnavailableError{What: "statistics are not available"}
 	}

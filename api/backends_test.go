@@ -220,10 +220,10 @@ func TestChangesCarryAuthorCauseAndTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := list[0].Stamp, (lb.Stamp{Author: "boss", Cause: "DELETE /frontends/www", Time: at0()}); got != want {
+	if got, want := list[0].Origin, (lb.Origin{Author: "boss", Cause: "DELETE /frontends/www", Time: at0()}); got != want {
 		t.Errorf("stamp %+v, want %+v", got, want)
 	}
-	if got, want := list[1].Stamp, (lb.Stamp{Author: "deployer", Cause: "POST /backends/live", Time: at0()}); got != want {
+	if got, want := list[1].Origin, (lb.Origin{Author: "deployer", Cause: "POST /backends/live", Time: at0()}); got != want {
 		t.Errorf("stamp %+v, want %+v", got, want)
 	}
 	if by := list[2].Author; by != "anonymous@127.0.0.1" {

@@ -24,7 +24,7 @@ func edit(c echo.Context, a *Agent, e lb.Edit) (lb.Applied, error) {
 	if e.IfMatch, e.IfNoneMatch, err = conditions(c.Request()); err != nil {
 		return lb.Applied{}, err
 	}
-	e.Stamp = a.Stamp(c)
+	e.Origin = a.Origin(c)
 	return a.Edit(c.Request().Context(), e)
 }
 

@@ -21,7 +21,7 @@ type Changer interface {
 	Edit(ctx context.Context, e lb.Edit) (lb.Applied, error)
 	Switch(ctx context.Context, s lb.Switch) (lb.Applied, error)
 	// Accept ends the hold of a service.
-	Accept(ctx context.Context, service lb.Name, by lb.Stamp) error
+	Accept(ctx context.Context, service lb.Name, by lb.Origin) error
 }
 
 // Views shows the configuration by operators, the instances in Consul, and the status.

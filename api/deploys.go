@@ -25,7 +25,7 @@ func (h backendHandlers) deploy(c echo.Context) error {
 	if ifNew {
 		return h.refuseNew(c, key)
 	}
-	sw.Stamp = h.agent.Stamp(c)
+	sw.Origin = h.agent.Origin(c)
 	applied, err := h.switchAndWait(c, sw)
 	if err != nil {
 		return err

@@ -66,10 +66,10 @@ func newAgent(cfg Config) *Agent {
 // Status is that of Views; calls at the same time share one reading.
 func (a *Agent) Status(ctx context.Context) (lb.Status, error) { return a.statuses.status(ctx) }
 
-// Stamp says who changes what, and when.
-func (a *Agent) Stamp(c echo.Context) lb.Stamp {
+// Origin says who changes what, and when.
+func (a *Agent) Origin(c echo.Context) lb.Origin {
 	r := c.Request()
-	return lb.Stamp{Author: Author(c), Cause: r.Method + " " + r.URL.Path, Time: a.now()}
+	return lb.Origin{Author: Author(c), Cause: r.Method + " " + r.URL.Path, Time: a.now()}
 }
 
 // dialectKey is where an echo.Context holds the dialect of the matched route.

@@ -39,7 +39,7 @@ func (d *plainDialect) version(c echo.Context) error {
 }
 
 func (d *plainDialect) remove(c echo.Context) error {
-	_, err := d.agent.Edit(c.Request().Context(), lb.Edit{Delete: "backend/" + c.Param("key"), Stamp: d.agent.Stamp(c)})
+	_, err := d.agent.Edit(c.Request().Context(), lb.Edit{Delete: "backend/" + c.Param("key"), Origin: d.agent.Origin(c)})
 	if err != nil {
 		return err
 	}

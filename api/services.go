@@ -35,7 +35,7 @@ func (h serviceHandlers) accept(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.agent.Accept(c.Request().Context(), key, h.agent.Stamp(c)); err != nil {
+	if err := h.agent.Accept(c.Request().Context(), key, h.agent.Origin(c)); err != nil {
 		return err
 	}
 	return h.respond(c, key)

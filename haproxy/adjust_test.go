@@ -29,8 +29,8 @@ type stage struct {
 }
 
 // pool is a dynamic backend with members of weight 1.
-func pool(key lb.Name, members ...lb.HostPort) lb.Pool {
-	p := lb.Pool{Backend: lb.Backend{Key: key, Type: "dynamic", Service: "shop", Version: "1", Mode: "http", Balance: "roundrobin"}}
+func pool(key lb.Name, members ...lb.HostPort) lb.ResolvedBackend {
+	p := lb.ResolvedBackend{Backend: lb.Backend{Key: key, Type: "dynamic", Service: "shop", Version: "1", Mode: "http", Balance: "roundrobin"}}
 	for _, m := range members {
 		p.Members = append(p.Members, lb.Member{Address: m, Weight: 1})
 	}
@@ -38,8 +38,8 @@ func pool(key lb.Name, members ...lb.HostPort) lb.Pool {
 }
 
 // configOf has a frontend that leads to the first of the pools.
-func (fx *fixture) configOf(pools ...lb.Pool) lb.Config {
-	sorted := slices.SortedFunc(slices.Values(pools), func(a, b lb.Pool) int { return cmp.Compare(a.Key, b.Key) })
+func (fx *fixture) configOf(pools ...lb.ResolvedBackend) lb.Config {
+	sorted := slices.SortedFunc(slices.Values(pools), func(a, b lb.ResolvedBackend) int { return cmp.Compare(a.Key, b.Key) })
 	return lb.Config{
 		Process: lb.Process{
 			StatsSocket: fx.cfg.StatsSocket, MaxConn: 1000, HardStopAfter: 10 * time.Second,
@@ -54,7 +54,7 @@ func (fx *fixture) configOf(pools ...lb.Pool) lb.Config {
 }
 
 // raise starts HAProxy with the pools.
-func (fx *fixture) raise(pools ...lb.Pool) *stage {
+func (fx *fixture) raise(pools ...lb.ResolvedBackend) *stage {
 	fx.t.Helper()
 	s := &stage{fixture: fx}
 	s.reload(plan.Layout(nil, fx.configOf(pools...)))
@@ -80,14 +80,14 @@ func (s *stage) render(config lb.Config) template.Rendered {
 }
 
 // next lays the pools out for what runs.
-func (s *stage) next(pools ...lb.Pool) (lb.Config, plan.Correction) {
+func (s *stage) next(pools ...lb.ResolvedBackend) (lb.Config, plan.Correction) {
 	s.t.Helper()
 	wanted := plan.Layout(plan.SlotsOf(s.running), s.configOf(pools...))
 	return wanted, plan.Correction{Change: plan.Compute(&s.running, wanted), Ops: plan.Repair(wanted, s.servers()).Ops}
 }
 
 // become changes the pools at run time.
-func (s *stage) become(pools ...lb.Pool) {
+func (s *stage) become(pools ...lb.ResolvedBackend) {
 	s.t.Helper()
 	wanted, change := s.next(pools...)
 	if len(change.Reload) > 0 {
@@ -280,8 +280,8 @@ func TestManyAtOnce(t *testing.T) {
 			}
 			return out
 		}
-		pools := func(network string, count int) []lb.Pool {
-			out := []lb.Pool{pool("live", crowd(network, 60*count)...)}
+		pools := func(network string, count int) []lb.ResolvedBackend {
+			out := []lb.ResolvedBackend{pool("live", crowd(network, 60*count)...)}
 			for i := range 30 {
 				out = append(out, pool(lb.Name(fmt.Sprint("other-", i)), crowd(network, count)...))
 			}
@@ -301,7 +301,7 @@ func TestWeightsOfEveryAlgorithm(t *testing.T) {
 		algorithms := []string{
 			"roundrobin", "leastconn", "first", "random", "random(3)", "static-rr", "source", "uri", "uri depth 2", "url_param q", "hdr(host)", "rdp-cookie",
 		}
-		pools := make([]lb.Pool, len(algorithms))
+		pools := make([]lb.ResolvedBackend, len(algorithms))
 		for i, algorithm := range algorithms {
 			pools[i] = pool(lb.Name(fmt.Sprint("b", i)), lb.HostPort{Host: "127.0.0.1", Port: 1})
 			pools[i].Balance = algorithm

@@ -61,7 +61,7 @@ func TestReplacedWorkersKeepTheirServers(t *testing.T) {
 	each(t, func(fx *fixture) {
 		hold := make(chan struct{})
 		a, b := web(fx.t, "a", "::1", hold), web(fx.t, "b", "127.0.0.1", nil)
-		fixed := lb.Pool{Backend: lb.Backend{Key: "live", Type: "static", Mode: "http", Balance: "roundrobin"}}
+		fixed := lb.ResolvedBackend{Backend: lb.Backend{Key: "live", Type: "static", Mode: "http", Balance: "roundrobin"}}
 		fixed.Members = []lb.Member{{Address: a, Weight: 1}}
 		s := fx.raise(fixed)
 		answer := make(chan error, 1)

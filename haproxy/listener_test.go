@@ -128,7 +128,7 @@ func TestBindsOfAllKindsAreApplied(t *testing.T) {
 			if i == 0 {
 				line += fmt.Sprintf(",unix@%s,:::%d", filepath.Join(fx.dir, "web"), testkit.Port(fx.t))
 			}
-			next.Frontends[0].Natives = append(next.Frontends[0].Natives, lb.Native(line))
+			next.Frontends[0].Natives = append(next.Frontends[0].Natives, lb.RawLine(line))
 		}
 		reload := func(mode string) {
 			begin := time.Now()

@@ -85,7 +85,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 
 // reachesFiles reports whether a line of haproxy.cfg may name something outside of it.
 func reachesFiles(line string) bool {
-	return len(lb.Native(strings.TrimSpace(line)).Uses()) > 0
+	return len(lb.RawLine(strings.TrimSpace(line)).Uses()) > 0
 }
 
 // onlyKnown masks all unknown words; line is the line of haproxy.cfg in the message.

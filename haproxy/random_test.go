@@ -16,8 +16,8 @@ type dealer struct{ *rand.Rand }
 
 // deal gives three pools some members each; those of the last have no weights,
 // which its algorithm would not take.
-func (d dealer) deal() []lb.Pool {
-	pools := []lb.Pool{pool("live"), pool("raw"), pool("pinned")}
+func (d dealer) deal() []lb.ResolvedBackend {
+	pools := []lb.ResolvedBackend{pool("live"), pool("raw"), pool("pinned")}
 	pools[1].Mode, pools[1].Balance, pools[2].Balance = "tcp", "leastconn", "source"
 	for i := range pools {
 		for n := range 4 + d.IntN(6) {

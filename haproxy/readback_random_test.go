@@ -20,7 +20,7 @@ const optionsOf = "ssl verify none|ssl verify none|no-ssl|port N|port N|addr H|a
 	"|backup|slowstart 1s|observe layer4|maxconn 9|source 127.0.0.1|cookie ssl|agent-send port"
 
 // options makes some lines of options, in any order.
-func (d dealer) options(more ...string) (natives []lb.Native) {
+func (d dealer) options(more ...string) (natives []lb.RawLine) {
 	choice := append(strings.Split(optionsOf, "|"), more...)
 	for range d.IntN(3) {
 		line := []string{"default-server"}
@@ -28,7 +28,7 @@ func (d dealer) options(more ...string) (natives []lb.Native) {
 			option := strings.ReplaceAll(choice[d.IntN(len(choice))], "N", strconv.Itoa(1+d.IntN(200)))
 			line = append(line, strings.ReplaceAll(option, "H", fmt.Sprintf("127.0.0.%d", 1+d.IntN(9))))
 		}
-		natives = append(natives, lb.Native(strings.Join(line, " ")))
+		natives = append(natives, lb.RawLine(strings.Join(line, " ")))
 	}
 	if d.IntN(3) == 0 {
 		natives = append(natives, "option httpchk")

@@ -142,13 +142,13 @@ func (fx *fixture) asFresh(when string) {
 // A variant is a configuration of one backend: raw lines in it, and what an
 // administrator's template makes of the rest.
 type variant struct {
-	natives []lb.Native
+	natives []lb.RawLine
 	edits   []string // pairs: what is replaced by what in the rendering
 	weights []int    // of the members, 1 where there is none
 }
 
 // apply makes HAProxy run a pool in a variant.
-func (s *stage) apply(p lb.Pool, v variant) error {
+func (s *stage) apply(p lb.ResolvedBackend, v variant) error {
 	s.t.Helper()
 	p.Natives, p.Members = v.natives, slices.Clone(p.Members)
 	for i, weight := range v.weights {
@@ -188,7 +188,7 @@ func secure(tb testing.TB) (lb.HostPort, string) {
 	return encrypted(tb, "served")
 }
 
-func lines(natives ...lb.Native) variant { return variant{natives: natives} }
+func lines(natives ...lb.RawLine) variant { return variant{natives: natives} }
 
 // defaultServer is a default-server line in the section of defaults.
 func defaultServer(options string) variant {
@@ -288,7 +288,7 @@ func (s *stage) change(name, kind string, c optionCase) {
 func (v variant) replaced(r *strings.Replacer) variant {
 	v.natives, v.edits = slices.Clone(v.natives), slices.Clone(v.edits)
 	for i := range v.natives {
-		v.natives[i] = lb.Native(r.Replace(string(v.natives[i])))
+		v.natives[i] = lb.RawLine(r.Replace(string(v.natives[i])))
 	}
 	for i := range v.edits {
 		v.edits[i] = r.Replace(v.edits[i])
@@ -326,7 +326,7 @@ func TestWhatAnotherStateFileOverridesIsRefused(t *testing.T) {
 			fx.t.Fatal(err)
 		}
 		next := pool("live", a)
-		next.Natives = []lb.Native{"load-server-state-from-file local", lb.Native("server-state-file-name " + stale)}
+		next.Natives = []lb.RawLine{"load-server-state-from-file local", lb.RawLine("server-state-file-name " + stale)}
 		wanted, _ := s.next(next)
 		rendered := s.render(wanted)
 		_, err = fx.Apply(t.Context(), rendered.Bytes, rendered.Fingerprint)
@@ -349,7 +349,7 @@ func TestWhatAnotherStateFileOverridesIsRefused(t *testing.T) {
 func TestDeviationsAreTold(t *testing.T) {
 	each(t, func(fx *fixture) {
 		a := well(fx.t, "a")
-		fixed := lb.Pool{Backend: lb.Backend{Key: "pinned", Type: "static", Mode: "http", Balance: "roundrobin"}, Members: []lb.Member{{Address: a, Weight: 1}}}
+		fixed := lb.ResolvedBackend{Backend: lb.Backend{Key: "pinned", Type: "static", Mode: "http", Balance: "roundrobin"}, Members: []lb.Member{{Address: a, Weight: 1}}}
 		s := fx.raise(pool("live", a), fixed)
 		name := fixed.Members[0].ServerName()
 		client := statsock.New(fx.cfg.StatsSocket)

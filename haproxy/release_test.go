@@ -164,7 +164,7 @@ func BenchmarkRelease(b *testing.B) {
 	for _, binary := range testkit.HAProxies(b) {
 		b.Run(binary.Version, func(b *testing.B) {
 			fx := newFixture(b, binary.Path)
-			var sets [2]lb.Pool
+			var sets [2]lb.ResolvedBackend
 			for i := range sets {
 				sets[i] = pool("live")
 				for j := range 100 {
@@ -180,14 +180,14 @@ func BenchmarkRelease(b *testing.B) {
 				s.adjust(change.Ops...)
 				switches, s.running = append(switches, time.Since(begin)), wanted
 			}
-			reload := func(pools ...lb.Pool) time.Duration {
+			reload := func(pools ...lb.ResolvedBackend) time.Duration {
 				wanted, _ := s.next(pools...)
 				<-time.After(300 * time.Millisecond) // the master has done with the last one
 				begin := time.Now()
 				s.reload(wanted)
 				return time.Since(begin)
 			}
-			many := make([]lb.Pool, 50)
+			many := make([]lb.ResolvedBackend, 50)
 			for i := range many {
 				many[i] = sets[i%2]
 				many[i].Key = lb.Name(fmt.Sprintf("live-%d", i))

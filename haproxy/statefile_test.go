@@ -44,7 +44,7 @@ func well(tb testing.TB, name string) lb.HostPort {
 }
 
 // checked is a pool with HTTP checks.
-func checked(every time.Duration, members ...lb.HostPort) lb.Pool {
+func checked(every time.Duration, members ...lb.HostPort) lb.ResolvedBackend {
 	p := pool("live", members...)
 	p.Health = &lb.Health{Method: "GET", URI: "/check", Version: "HTTP/1.0", Interval: every}
 	return p
@@ -117,7 +117,7 @@ func TestHealthSurvivesReloads(t *testing.T) {
 func TestReloadsKeepWhatIsNotInTheFile(t *testing.T) {
 	each(t, func(fx *fixture) {
 		a, b := well(fx.t, "a"), well(fx.t, "b")
-		fixed := lb.Pool{Backend: lb.Backend{Key: "pinned", Type: "static", Mode: "http", Balance: "roundrobin"}}
+		fixed := lb.ResolvedBackend{Backend: lb.Backend{Key: "pinned", Type: "static", Mode: "http", Balance: "roundrobin"}}
 		for _, m := range []lb.HostPort{a, b} {
 			fixed.Members = append(fixed.Members, lb.Member{Address: m, Weight: 1})
 		}
@@ -173,7 +173,7 @@ func TestOutdatedStateIsForgotten(t *testing.T) {
 		t.Errorf("the next agent leaves %q", got)
 	}
 	other := pool("live", well(t, "b"))
-	other.Natives = []lb.Native{"bind-process 1 2 3 4 5"} // refused at the check
+	other.Natives = []lb.RawLine{"bind-process 1 2 3 4 5"} // refused at the check
 	next, _ := s.next(other)
 	if _, err := fx.Apply(t.Context(), s.render(next).Bytes, "x"); err == nil {
 		t.Error("HAProxy took it")
@@ -192,7 +192,7 @@ var finished = regexp.MustCompile(`id=thalassa disabled=0 flags=0x[0-9a-f]*3 `)
 func TestStickTablesSurviveReloads(t *testing.T) {
 	each(t, func(fx *fixture) {
 		live := pool("live", well(fx.t, "a"))
-		live.Natives = []lb.Native{
+		live.Natives = []lb.RawLine{
 			"stick-table type string len 32 size 1k expire 1h store http_req_cnt peers thalassa",
 			"http-request track-sc0 str(everybody)",
 		}

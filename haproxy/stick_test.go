@@ -23,7 +23,7 @@ func TestStickTablesSurviveReloadsOfAnotherUser(t *testing.T) {
 			fx.t.Fatal(err)
 		}
 		live := pool("live", well(fx.t, "a"))
-		live.Natives = []lb.Native{
+		live.Natives = []lb.RawLine{
 			"stick-table type string len 32 size 1k expire 1h store http_req_cnt peers thalassa",
 			"http-request track-sc0 str(everybody)",
 		}

@@ -24,7 +24,7 @@ type Backend struct {
 	Host     string  // Host header sent to members; empty: the client's
 	Health   *Health // HTTP check; nil: a TCP connect every DefaultCheckInterval
 	Mode     string  // "http" or "tcp"
-	Natives  []Native
+	Natives  []RawLine
 	Members  []HostPort // static only, sorted as given, no duplicates
 }
 

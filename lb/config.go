@@ -12,13 +12,13 @@ import (
 type Config struct {
 	Process   Process
 	Frontends []Frontend
-	Backends  []Pool
+	Backends  []ResolvedBackend
 }
 
 // Part is the configuration with no other backends than those named, in sorted order.
 func (c Config) Part(names []Name) Config {
 	part := c
-	part.Backends = make([]Pool, 0, len(names))
+	part.Backends = make([]ResolvedBackend, 0, len(names))
 	for _, name := range names {
 		if i, ok := c.find(name); ok {
 			part.Backends = append(part.Backends, c.Backends[i])
@@ -40,7 +40,7 @@ func (c Config) With(part Config) Config {
 }
 
 func (c Config) find(name Name) (int, bool) {
-	return slices.BinarySearchFunc(c.Backends, name, func(p Pool, name Name) int { return cmp.Compare(p.Key, name) })
+	return slices.BinarySearchFunc(c.Backends, name, func(p ResolvedBackend, name Name) int { return cmp.Compare(p.Key, name) })
 }
 
 // Process holds the settings of HAProxy itself.
@@ -66,13 +66,13 @@ type Process struct {
 	StatsBind *Bind
 }
 
-// A Pool is a backend with its members found.
-type Pool struct {
+// A ResolvedBackend is a backend with its members found.
+type ResolvedBackend struct {
 	Backend
 	// Members of a dynamic backend are sorted by address, those of a static one
 	// stay in the operator's order; no address stands twice.
 	Members []Member
-	// Slots are the pool's server lines, where its members change while HAProxy
+	// Slots are the backend's server lines, where its members change while HAProxy
 	// runs: as many as it has room for, each member in one of them. nil: each
 	// member has a line of its own.
 	Slots []Slot
@@ -82,15 +82,15 @@ type Pool struct {
 	Arrivals int
 }
 
-// A Member is one server of a pool.
+// A Member is one server of a backend.
 type Member struct {
 	Address HostPort
 	// Weight in HAProxy's scale, 0 to 256.
 	Weight int
-	// Service and Version it was found under; empty in a static pool.
+	// Service and Version it was found under; empty in a static backend.
 	Service Name
 	Version Version
-	// LastKnown is when Consul last confirmed it; zero in a static pool.
+	// LastKnown is when Consul last confirmed it; zero in a static backend.
 	LastKnown time.Time
 	// Meta is the instance's Consul meta.
 	Meta map[string]string
@@ -120,8 +120,8 @@ func Resolve(in Intent, snap Snapshot, p Process) Config {
 
 // Populate finds the members of one backend. Where it divides its traffic
 // between versions, the weights see to that.
-func Populate(b Backend, snap Snapshot) Pool {
-	p := Pool{Backend: b}
+func Populate(b Backend, snap Snapshot) ResolvedBackend {
+	p := ResolvedBackend{Backend: b}
 	if b.Type == "static" {
 		for _, a := range b.Members {
 			p.Members = append(p.Members, Member{Address: a, Weight: 1})

@@ -131,7 +131,7 @@ func (c *Control) CheckFrontend(f Frontend) error {
 	return fe.Err()
 }
 
-func (c *Control) checkLines(fe *FieldErrors, lines []Native) {
+func (c *Control) checkLines(fe *FieldErrors, lines []RawLine) {
 	for i, why := range c.refusedLines(lines) {
 		if why != "" {
 			fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(lines[i]))+": "+why, expectedMember)
@@ -177,7 +177,7 @@ func (c *Control) Strip(config Config) (Config, []LeftOut) {
 	var out []LeftOut
 	backends := config.Backends
 	for i, p := range config.Backends {
-		stripped, left := c.stripPool(p)
+		stripped, left := c.stripBackend(p)
 		if len(left) == 0 {
 			continue
 		}
@@ -204,7 +204,7 @@ func (c *Control) Strip(config Config) (Config, []LeftOut) {
 	return config, out
 }
 
-func (c *Control) stripPool(p Pool) (Pool, []LeftOut) {
+func (c *Control) stripBackend(p ResolvedBackend) (ResolvedBackend, []LeftOut) {
 	var out []LeftOut
 	members := make([]Member, 0, len(p.Members))
 	for _, m := range p.Members {
@@ -224,7 +224,7 @@ func (c *Control) stripPool(p Pool) (Pool, []LeftOut) {
 
 // stripLines are the raw lines of an object without those that lead to control
 // addresses.
-func (c *Control) stripLines(object string, lines []Native) (natives []Native, out []LeftOut) {
+func (c *Control) stripLines(object string, lines []RawLine) (natives []RawLine, out []LeftOut) {
 	why := c.refusedLines(lines)
 	for i, n := range lines {
 		if why[i] == "" {

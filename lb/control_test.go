@@ -149,7 +149,7 @@ func TestControlJudgesRawLines(t *testing.T) {
 		"default log tcp@127.0.0.1:8500 local0", "log udp@192.0.2.7:8301 sample 1:2 local0",
 	}
 	for _, line := range refused {
-		b := lb.Backend{Key: "b", Type: "static", Natives: []lb.Native{"option httplog", lb.Native(line)}}
+		b := lb.Backend{Key: "b", Type: "static", Natives: []lb.RawLine{"option httplog", lb.RawLine(line)}}
 		var invalid *lb.InvalidError
 		if err := c.CheckBackend(b); !errors.As(err, &invalid) || invalid.Fields[0].Path != "natives[1]" || invalid.Fields[0].Expected == "" {
 			t.Errorf("%s gives %v", line, err)
@@ -165,12 +165,12 @@ func TestControlJudgesRawLines(t *testing.T) {
 		"log global", "log 127.0.0.1 local0", "log 127.0.0.1:514 len 10000 local0", "log /dev/log local0", "log stdout format raw local0", "log ring@x local0", "log backend@x local0",
 		"server x 192.0.2.9:0", "server x 127.0.0.1:80 check port 0", "log 192.0.2.9:8500 local0", "log ::1 local0", `log "$LOG:514" local0`, `log "$LOG" local0`, "no log", "log",
 	} {
-		b := lb.Backend{Key: "b", Type: "static", Natives: []lb.Native{lb.Native(line)}}
+		b := lb.Backend{Key: "b", Type: "static", Natives: []lb.RawLine{lb.RawLine(line)}}
 		if err := c.CheckBackend(b); err != nil {
 			t.Errorf("%s is refused: %v", line, err)
 		}
 	}
-	twoLines := lb.Backend{Natives: []lb.Native{"default-server check addr 127.0.0.1 port 9000", "server x 192.0.2.9:80 port 10000"}}
+	twoLines := lb.Backend{Natives: []lb.RawLine{"default-server check addr 127.0.0.1 port 9000", "server x 192.0.2.9:80 port 10000"}}
 	if c.CheckBackend(twoLines) == nil {
 		t.Error("a check's address of one line and its port of another lead to the API")
 	}
@@ -180,7 +180,7 @@ func TestControlJudgesRawLines(t *testing.T) {
 func TestControlJudgesFrontends(t *testing.T) {
 	t.Parallel()
 	c := control()
-	f := lb.Frontend{Key: "web", Natives: []lb.Native{"option httplog", "log tcp@127.0.0.1:8500 format raw local0"}}
+	f := lb.Frontend{Key: "web", Natives: []lb.RawLine{"option httplog", "log tcp@127.0.0.1:8500 format raw local0"}}
 	var invalid *lb.InvalidError
 	if err := c.CheckFrontend(f); !errors.As(err, &invalid) || len(invalid.Fields) != 1 || invalid.Fields[0].Path != "natives[1]" || !strings.Contains(invalid.Fields[0].Problem, "Consul") {
 		t.Errorf("a log of Consul's gives %v", err)
@@ -231,17 +231,17 @@ func TestControlMarksInstances(t *testing.T) {
 func TestControlStrips(t *testing.T) {
 	t.Parallel()
 	c := control()
-	before := lb.Config{Backends: []lb.Pool{
+	before := lb.Config{Backends: []lb.ResolvedBackend{
 		{Backend: lb.Backend{Key: "a"}, Members: []lb.Member{{Address: lb.HostPort{Host: "192.0.2.50", Port: 80}}}},
 		{
-			Backend: lb.Backend{Key: "b", Natives: []lb.Native{
+			Backend: lb.Backend{Key: "b", Natives: []lb.RawLine{
 				"use-server x if TRUE", "server x 127.0.0.1:10000 check", "server-template w 3 127.0.0.1:8500", `server "a b" 127.0.0.1:10000`, "dispatch 127.0.0.1:10000", "option httplog",
 			}},
 			Members: []lb.Member{{Address: lb.HostPort{Host: "127.0.0.1", Port: 8500}}, {Address: lb.HostPort{Host: "192.0.2.51", Port: 80}}},
 		},
 	}}
 	after, left := c.Strip(before)
-	want := []lb.Native{"use-server x if TRUE", "server x 127.0.0.1:1 disabled", "server-template w 3 127.0.0.1:1 disabled", "option httplog"}
+	want := []lb.RawLine{"use-server x if TRUE", "server x 127.0.0.1:1 disabled", "server-template w 3 127.0.0.1:1 disabled", "option httplog"}
 	if b := after.Backends[1]; !slices.Equal(b.Natives, want) || len(b.Members) != 1 || b.Members[0].Address.Host != "192.0.2.51" {
 		t.Errorf("left %q and %v", b.Natives, b.Members)
 	}
@@ -280,7 +280,7 @@ func FuzzControl(f *testing.F) {
 		if refused := c.Refusal(address) != ""; refused != (isControl && local) {
 			t.Errorf("%s refused: %v, a control port: %v, of this node or a name: %v", address, refused, isControl, local)
 		}
-		line := lb.Backend{Natives: []lb.Native{lb.Native("server x " + address.String())}}
+		line := lb.Backend{Natives: []lb.RawLine{lb.RawLine("server x " + address.String())}}
 		if refused := c.CheckBackend(line) != nil; refused != (c.Refusal(address) != "") {
 			t.Errorf("the raw line of %s is refused: %v", address, refused)
 		}

@@ -12,7 +12,7 @@ import (
 // there; empty: it leads to no control address. Where clients choose the target
 // (http-request set-dst, a server without a port) that cannot be told; such a use is
 // a Destination.
-func (c *Control) refusedLines(lines []Native) []string {
+func (c *Control) refusedLines(lines []RawLine) []string {
 	out := make([]string, len(lines))
 	if c == nil {
 		return out
@@ -26,7 +26,7 @@ func (c *Control) refusedLines(lines []Native) []string {
 
 // defaultCheckHosts are the addresses at which default-server lines have servers
 // checked.
-func defaultCheckHosts(lines []Native) []word {
+func defaultCheckHosts(lines []RawLine) []word {
 	var hosts []word
 	for _, n := range lines {
 		words := rawWords(n)
@@ -249,7 +249,7 @@ func plainPort(s string) (uint16, bool) {
 
 // idleServer is a server line that keeps its name, to which other lines may refer,
 // and gets no traffic; false where a line has none to keep.
-func idleServer(n Native) (Native, bool) {
+func idleServer(n RawLine) (RawLine, bool) {
 	words := rawWords(n)
 	kept := 2
 	if len(words) > 0 && words[0].text == "server-template" {
@@ -267,7 +267,7 @@ func idleServer(n Native) (Native, bool) {
 		}
 		parts = append(parts, w.text)
 	}
-	return Native(strings.Join(parts, " ") + " " + SpareAddress().String() + " disabled"), true
+	return RawLine(strings.Join(parts, " ") + " " + SpareAddress().String() + " disabled"), true
 }
 
 // A word of a raw line.
@@ -278,7 +278,7 @@ type word struct {
 
 // rawWords are the words of a raw line. A quote that is not closed ends with it, as
 // HAProxy refuses such a line anyway.
-func rawWords(n Native) []word {
+func rawWords(n RawLine) []word {
 	w, _ := SplitWords(string(n))
 	out := make([]word, len(w.Values))
 	for i, text := range w.Values {

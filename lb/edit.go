@@ -18,11 +18,11 @@ type Edit struct {
 	IfMatch []string
 	// IfNoneMatch demands that the object does not exist yet.
 	IfNoneMatch bool
-	Stamp       Stamp
+	Origin      Origin
 }
 
-// A Stamp says who caused a change, and what for.
-type Stamp struct {
+// An Origin says who caused a change, and what for.
+type Origin struct {
 	Author string
 	Cause  string // e.g. "PUT /backends/live"
 	Time   time.Time
@@ -126,7 +126,7 @@ type Switch struct {
 	// Wait is how long a healthy instance of each version may take to appear.
 	Wait    time.Duration
 	IfMatch []string
-	Stamp   Stamp
+	Origin  Origin
 }
 
 // Applied says what became of an accepted change.
@@ -144,7 +144,7 @@ type Applied struct {
 // A Revision is one accepted change in the store's history.
 type Revision struct {
 	Number  uint64
-	Stamp   // who, why, when
+	Origin  // who, why, when
 	Changes []ObjectChange
 }
 

@@ -9,7 +9,7 @@ type Frontend struct {
 	Mode      string // "http" or "tcp"
 	Keepalive string // "default", "close" or "server-close"
 	Rules     []Rule
-	Natives   []Native
+	Natives   []RawLine
 	// Register is the Consul service that this frontend is announced as;
 	// empty: not announced.
 	Register Name

@@ -13,14 +13,14 @@ func FuzzParseNative(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		native, err := lb.ParseNative(s)
+		native, err := lb.ParseRawLine(s)
 		if err != nil {
 			return
 		}
 		if strings.ContainsFunc(strings.ReplaceAll(string(native), "\t", " "), func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }) {
 			t.Errorf("%q was taken", native)
 		}
-		if again, err := lb.ParseNative(string(native)); err != nil || again != native {
+		if again, err := lb.ParseRawLine(string(native)); err != nil || again != native {
 			t.Errorf("%q, and then %q, %v", native, again, err)
 		}
 		// As HAProxy splits it: blanks are spaces and tabs, # ends a word.

@@ -22,8 +22,8 @@ type DrainingMember struct {
 }
 
 // Leaving finds the servers among those with connections that are no members of
-// the pool, sorted by address.
-func (p Pool) Leaving(connections []ServerConnections, snap Snapshot) []DrainingMember {
+// the backend, sorted by address.
+func (p ResolvedBackend) Leaving(connections []ServerConnections, snap Snapshot) []DrainingMember {
 	byAddress := map[HostPort]*DrainingMember{}
 	for _, c := range connections {
 		if slices.ContainsFunc(p.Members, func(m Member) bool { return m.Address == c.Address }) {

@@ -73,7 +73,7 @@ func TestTextParsers(t *testing.T) {
 			},
 		},
 		"native": {
-			parser(lb.ParseNative, func(n lb.Native) string { return string(n) }),
+			parser(lb.ParseRawLine, func(n lb.RawLine) string { return string(n) }),
 			map[string]string{
 				"option forwardfor": "option forwardfor", "  maxconn 10\t": "maxconn 10", "# a remark": "# a remark",
 				"no option httplog": "no option httplog", "http-request deny if { path -m beg \"/a # b\" }": "http-request deny if { path -m beg \"/a # b\" }",

@@ -63,8 +63,8 @@ func snapshot(instances ...lb.Instance) lb.Snapshot {
 	return lb.Snapshot{Services: map[lb.Name]lb.Service{"shop": {Name: "shop", Seen: time.UnixMilli(1700000000000), Instances: instances}}}
 }
 
-// members of a pool as "port*weight".
-func members(p lb.Pool) []string {
+// members of a backend as "port*weight".
+func members(p lb.ResolvedBackend) []string {
 	out := make([]string, 0, len(p.Members))
 	for _, m := range p.Members {
 		out = append(out, fmt.Sprintf("%d*%d", m.Address.Port, m.Weight))

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A Slot is one server line of a pool whose members change while HAProxy runs.
+// A Slot is one server line of a backend whose members change while HAProxy runs.
 // The line keeps its name and takes one member after the other, so that
 // membership needs no reload. Who serves is told by the member, never by the
 // slot's name.
@@ -42,9 +42,9 @@ type Server struct {
 // asks nor checks a server in maintenance.
 func SpareAddress() HostPort { return HostPort{Host: "127.0.0.1", Port: 1} }
 
-// Servers lists the pool's server lines: its slots where it has any, else a line
+// Servers lists the backend's server lines: its slots where it has any, else a line
 // for each member, named by its address.
-func (p Pool) Servers() []Server {
+func (p ResolvedBackend) Servers() []Server {
 	if p.Slots == nil {
 		out := make([]Server, len(p.Members))
 		for i, m := range p.Members {
@@ -63,9 +63,9 @@ func (p Pool) Servers() []Server {
 	return out
 }
 
-// Emptied is the pool with all its slots spare: what a reload would be needed
-// for to change. A pool without slots is itself.
-func (p Pool) Emptied() Pool {
+// Emptied is the backend with all its slots spare: what a reload would be needed
+// for to change. A backend without slots is itself.
+func (p ResolvedBackend) Emptied() ResolvedBackend {
 	if p.Slots != nil {
 		p.Slots = make([]Slot, len(p.Slots))
 		p.Members = nil
@@ -73,9 +73,9 @@ func (p Pool) Emptied() Pool {
 	return p
 }
 
-// Same reports whether two pools are one value: copies that share everything. It
-// costs next to nothing; pools that are merely equal may be told apart.
-func (p Pool) Same(o Pool) bool {
+// Same reports whether two backends are one value: copies that share everything. It
+// costs next to nothing; backends that are merely equal may be told apart.
+func (p ResolvedBackend) Same(o ResolvedBackend) bool {
 	return p.Key == o.Key && p.Type == o.Type && p.Service == o.Service && p.Version == o.Version && shared(p.Versions, o.Versions) &&
 		p.Balance == o.Balance && p.Host == o.Host && p.Mode == o.Mode && p.Health == o.Health &&
 		shared(p.Natives, o.Natives) && shared(p.Backend.Members, o.Backend.Members) &&

@@ -43,7 +43,7 @@ type Use struct {
 
 // Uses lists what the line has HAProxy reach outside of haproxy.cfg, each once.
 // Where HAProxy's own reading depends on its version, all readings count.
-func (n Native) Uses() []Use {
+func (n RawLine) Uses() []Use {
 	w, err := SplitWords(string(n))
 	u := uses{words: w.Values}
 	switch {

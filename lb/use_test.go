@@ -223,7 +223,7 @@ func TestUses(t *testing.T) {
 		"stats-file /x":                 `unknown "stats-file"`,
 		"newkeyword x path -f /x":       `content /x, unknown "newkeyword"`,
 	} {
-		if got := kinds(lb.Native(line).Uses()); got != want {
+		if got := kinds(lb.RawLine(line).Uses()); got != want {
 			t.Errorf("%s\n got %s\nwant %s", line, got, want)
 		}
 	}
@@ -253,7 +253,7 @@ func TestUsesQuoted(t *testing.T) {
 		{"option", "external-check"},
 		{"log", "stdout", "local0"},
 	} {
-		want := kinds(lb.Native(strings.Join(words, " ")).Uses())
+		want := kinds(lb.RawLine(strings.Join(words, " ")).Uses())
 		if want == "" {
 			t.Errorf("%v reaches nothing", words)
 		}
@@ -263,7 +263,7 @@ func TestUsesQuoted(t *testing.T) {
 				changed[at] = quote(words[at])
 				for _, sep := range []string{" ", "\t ", "   "} {
 					line := strings.Join(changed, sep)
-					if got := kinds(lb.Native(line).Uses()); got != want {
+					if got := kinds(lb.RawLine(line).Uses()); got != want {
 						t.Errorf("way %d: %q reaches %q, want %q", i, line, got, want)
 					}
 				}
@@ -279,7 +279,7 @@ func FuzzUses(f *testing.F) {
 	f.Add("http-request set-header X %[path,map(\"/a\\ b\",c)]")
 	f.Add("bind 'unix@/x',:80 crt \\x2fx # y")
 	f.Fuzz(func(t *testing.T, line string) {
-		n, err := lb.ParseNative(line)
+		n, err := lb.ParseRawLine(line)
 		if err != nil {
 			return
 		}
@@ -289,7 +289,7 @@ func FuzzUses(f *testing.F) {
 				t.Errorf("%q: %+v has no kind", line, u)
 			}
 		}
-		if w, err := lb.SplitWords(string(n)); err == nil && len(w.Values) > 0 && !strings.HasSuffix(string(n), `\`) && len(lb.Native(string(n)+" # -f /x").Uses()) != len(uses) {
+		if w, err := lb.SplitWords(string(n)); err == nil && len(w.Values) > 0 && !strings.HasSuffix(string(n), `\`) && len(lb.RawLine(string(n)+" # -f /x").Uses()) != len(uses) {
 			t.Errorf("%q: a comment changes what it reaches", line)
 		}
 	})

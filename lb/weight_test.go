@@ -23,7 +23,7 @@ func crowd(v lb.Version, weights ...int) []lb.Instance {
 
 func equal(n, weight int) []int { return slices.Repeat([]int{weight}, n) }
 
-func populated(t *testing.T, s lb.Split, crowds ...[]lb.Instance) lb.Pool {
+func populated(t *testing.T, s lb.Split, crowds ...[]lb.Instance) lb.ResolvedBackend {
 	t.Helper()
 	b := backend(t, "live", `{"type": "dynamic", "service": "shop", "version": "1"}`)
 	b.Version, b.Versions = "", s
@@ -31,7 +31,7 @@ func populated(t *testing.T, s lb.Split, crowds ...[]lb.Instance) lb.Pool {
 }
 
 // totals are the sums of weights by version.
-func totals(p lb.Pool) map[lb.Version]int {
+func totals(p lb.ResolvedBackend) map[lb.Version]int {
 	out := map[lb.Version]int{}
 	for _, m := range p.Members {
 		out[m.Version] += m.Weight
@@ -143,7 +143,7 @@ func TestSharesHold(t *testing.T) {
 	}
 }
 
-func checkWeights(t *testing.T, pool lb.Pool, crowds [][]lb.Instance) {
+func checkWeights(t *testing.T, pool lb.ResolvedBackend, crowds [][]lb.Instance) {
 	t.Helper()
 	consul := map[lb.HostPort]int{}
 	for _, i := range slices.Concat(crowds...) {
@@ -170,7 +170,7 @@ func checkWeights(t *testing.T, pool lb.Pool, crowds [][]lb.Instance) {
 	}
 }
 
-func describe(p lb.Pool) string {
+func describe(p lb.ResolvedBackend) string {
 	var text strings.Builder
 	for _, m := range p.Members {
 		fmt.Fprintf(&text, " %s*%d", m.Version, m.Weight)
@@ -179,7 +179,7 @@ func describe(p lb.Pool) string {
 }
 
 // Pools that differ in how they divide traffic are not one value.
-func TestSplitMakesAnotherPool(t *testing.T) {
+func TestSplitMakesAnotherBackend(t *testing.T) {
 	t.Parallel()
 	pool := populated(t, lb.Split{{Version: "1", Weight: 1}}, crowd("1", 1))
 	other := pool

@@ -76,7 +76,7 @@ func (s *spy) opens(line string) bool {
 // tells reports whether the line's uses have k, or its folder, among them, or would
 // be refused for another reason than a file.
 func (s *spy) tells(line string) bool {
-	for _, u := range lb.Native(line).Uses() {
+	for _, u := range lb.RawLine(line).Uses() {
 		if u.Kind != lb.ContentFile && u.Kind != lb.CertificateFile {
 			return true
 		}
@@ -138,7 +138,7 @@ func TestHAProxyOpensWhatIsTold(t *testing.T) {
 					opened++
 				}
 				if opens && !s.tells(line) {
-					t.Errorf("%s: HAProxy opens the file, and lb tells of %v", line, lb.Native(line).Uses())
+					t.Errorf("%s: HAProxy opens the file, and lb tells of %v", line, lb.RawLine(line).Uses())
 				}
 			}
 			if opened < 40 {
@@ -155,7 +155,7 @@ func FuzzHAProxyOpens(f *testing.F) {
 	}
 	s := newSpy(f, testkit.HAProxy(f))
 	f.Fuzz(func(t *testing.T, text string) {
-		n, err := lb.ParseNative(text)
+		n, err := lb.ParseRawLine(text)
 		if err != nil || strings.Contains(text, "jwt_verify") || !strings.Contains(text, "k") && !strings.Contains(text, `\x6`) {
 			return
 		}
@@ -220,7 +220,7 @@ func example(entry string) string {
 
 func unknown(line string) []lb.Use {
 	var out []lb.Use
-	for _, u := range lb.Native(line).Uses() {
+	for _, u := range lb.RawLine(line).Uses() {
 		if u.Kind == lb.Unknown {
 			out = append(out, u)
 		}

@@ -87,7 +87,7 @@ func (p Policy) judge(f *lb.Frontend, b *lb.Backend) (known, unknown []lb.FieldE
 			}
 		}
 	}
-	var lines []lb.Native
+	var lines []lb.RawLine
 	if f != nil {
 		lines = f.Natives
 	}

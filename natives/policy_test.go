@@ -75,11 +75,11 @@ func (m machine) policy() natives.Policy {
 // refusal is what a policy says of a line, ROOT being the machine's.
 func (m machine) refusal(p natives.Policy, line string) string {
 	m.t.Helper()
-	n, err := lb.ParseNative(strings.ReplaceAll(line, "ROOT", m.root))
+	n, err := lb.ParseRawLine(strings.ReplaceAll(line, "ROOT", m.root))
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	edit := lb.Edit{Frontend: &lb.Frontend{Key: "web", Natives: []lb.Native{"option httplog", n}}}
+	edit := lb.Edit{Frontend: &lb.Frontend{Key: "web", Natives: []lb.RawLine{"option httplog", n}}}
 	refused, doubt := p.Check(edit)
 	if backend, _ := p.Check(lb.Edit{Backend: &lb.Backend{Key: "web", Natives: edit.Frontend.Natives}}); (backend == nil) != (refused == nil) {
 		m.t.Errorf("%s: a frontend is judged %v, a backend %v", line, refused, backend)
@@ -210,8 +210,8 @@ func TestCheckBalance(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	in := lb.Intent{
-		Frontends: map[lb.Name]lb.Frontend{"web": {Key: "web", Natives: []lb.Native{"option httplog", "bind unix@/x"}}},
-		Backends:  map[lb.Name]lb.Backend{"b": {Key: "b", Natives: []lb.Native{"newkeyword"}}, "a": {Key: "a", Natives: []lb.Native{"option external-check"}}},
+		Frontends: map[lb.Name]lb.Frontend{"web": {Key: "web", Natives: []lb.RawLine{"option httplog", "bind unix@/x"}}},
+		Backends:  map[lb.Name]lb.Backend{"b": {Key: "b", Natives: []lb.RawLine{"newkeyword"}}, "a": {Key: "a", Natives: []lb.RawLine{"option external-check"}}},
 	}
 	got := natives.Policy{}.Warnings(in)
 	if len(got) != 3 || !strings.HasPrefix(got[0], "backend/a: natives[0]: ") || !strings.HasPrefix(got[1], "backend/b: natives[0]: ") ||

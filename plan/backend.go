@@ -41,7 +41,7 @@ func pretendText(on bool) string {
 	return "default"
 }
 
-func (c *Change) compareBackend(a, b lb.Pool) {
+func (c *Change) compareBackend(a, b lb.ResolvedBackend) {
 	r := reasons{object: b.ID()}
 	r.add("balance", changed(a.Balance, b.Balance))
 	r.add("health", changed(healthText(a, b), healthText(b, a)))
@@ -77,7 +77,7 @@ func (c *Change) compareBackend(a, b lb.Pool) {
 
 // compareServers counts the servers of p that change without a reload, and lists the
 // reasons why others need one.
-func compareServers(p lb.Pool, now []lb.ServerState) (changes int, obstacles []Reason) {
+func compareServers(p lb.ResolvedBackend, now []lb.ServerState) (changes int, obstacles []Reason) {
 	reload, index := reasons{object: p.ID()}, serverIndex{servers: now}
 	for i, want := range p.Servers() {
 		is, ok := index.find(i, want.Name)
@@ -99,7 +99,7 @@ func compareServers(p lb.Pool, now []lb.ServerState) (changes int, obstacles []R
 }
 
 // compareMembers says in words which members and weights differ.
-func compareMembers(a, b lb.Pool) []Reason {
+func compareMembers(a, b lb.ResolvedBackend) []Reason {
 	r := reasons{object: b.ID()}
 	members, weights := listChanged(texts(a.Members, address), texts(b.Members, address)), weightsChanged(a.Members, b.Members)
 	r.add("members", members)
@@ -110,7 +110,7 @@ func compareMembers(a, b lb.Pool) []Reason {
 	return r.list
 }
 
-func slotsText(p lb.Pool) string {
+func slotsText(p lb.ResolvedBackend) string {
 	if p.Slots == nil {
 		return ""
 	}
@@ -118,8 +118,8 @@ func slotsText(p lb.Pool) string {
 }
 
 // healthText describes p's check. Only server lines contain the interval, so it counts only
-// where p and the other pool both have servers.
-func healthText(p, other lb.Pool) string {
+// where p and the other backend both have servers.
+func healthText(p, other lb.ResolvedBackend) string {
 	text := ""
 	if h := p.Health; h != nil {
 		text = h.Method + " " + h.URI + " " + h.Version
@@ -134,7 +134,7 @@ func healthText(p, other lb.Pool) string {
 }
 
 // sentHost is the Host header that members get to see in requests or checks.
-func sentHost(p lb.Pool) string {
+func sentHost(p lb.ResolvedBackend) string {
 	if p.Mode == "http" || p.Health != nil {
 		return p.Host
 	}
@@ -159,8 +159,8 @@ func weightsChanged(a, b []lb.Member) []string {
 }
 
 // origin is where p's members come from: the versions, with the service when the
-// other pool's is another one.
-func origin(p, other lb.Pool) string {
+// other backend's is another one.
+func origin(p, other lb.ResolvedBackend) string {
 	switch {
 	case p.Type != "dynamic":
 		return "static"

@@ -118,7 +118,7 @@ func closing(f lb.Frontend) string {
 	return f.Keepalive
 }
 
-func nativeText(n lb.Native) string { return string(n) }
+func nativeText(n lb.RawLine) string { return string(n) }
 
 // ruleText gives a rule the way haproxy.cfg would name it.
 func ruleText(r lb.Rule) string {

@@ -16,9 +16,9 @@ func base() lb.Config {
 		Frontends: []lb.Frontend{{
 			Key: "web", Mode: "http", Keepalive: "default", Backend: "live", Binds: []lb.Bind{{Port: 80}, {Host: "::1", Port: 81}},
 			Rules:   []lb.Rule{{Type: "path", Operation: "path_beg", Values: []string{"/api", "/v1"}, Backend: "api"}},
-			Natives: []lb.Native{"option forwardfor", "maxconn 10"},
+			Natives: []lb.RawLine{"option forwardfor", "maxconn 10"},
 		}},
-		Backends: []lb.Pool{
+		Backends: []lb.ResolvedBackend{
 			{Backend: lb.Backend{Key: "api", Type: "static", Mode: "http", Balance: "roundrobin"}},
 			{
 				Backend: lb.Backend{Key: "live", Type: "dynamic", Service: "shop", Version: "1.0.0", Mode: "http", Balance: "roundrobin"},
@@ -90,7 +90,7 @@ func TestCompute(t *testing.T) {
 			"frontend/web mode: http → tcp", "frontend/web rules: -path_beg /api /v1 to backend/api",
 		}},
 		{
-			"natives", func(c *lb.Config) { c.Frontends[0].Natives = []lb.Native{"option forwardfor", "maxconn 20"} },
+			"natives", func(c *lb.Config) { c.Frontends[0].Natives = []lb.RawLine{"option forwardfor", "maxconn 20"} },
 			[]string{"frontend/web natives: -maxconn 10", "frontend/web natives: +maxconn 20"},
 		},
 		{"rules", func(c *lb.Config) {
@@ -98,7 +98,7 @@ func TestCompute(t *testing.T) {
 		}, []string{"frontend/web rules: +hdr_dom(host) example.org to backend/live"}},
 		{"announced as", func(c *lb.Config) { c.Frontends[0].Register = "shop" }, nil},
 		{"backend created", func(c *lb.Config) {
-			c.Backends = append(c.Backends, lb.Pool{Backend: lb.Backend{Key: "next", Mode: "http", Balance: "source"}})
+			c.Backends = append(c.Backends, lb.ResolvedBackend{Backend: lb.Backend{Key: "next", Mode: "http", Balance: "source"}})
 		}, []string{"backend/next created"}},
 		{"backend removed", func(c *lb.Config) { c.Backends = c.Backends[1:] }, []string{"backend/api removed"}},
 		{
@@ -187,8 +187,8 @@ func TestComputeLeavesItsInputAlone(t *testing.T) {
 
 func TestChangeWithoutRunTime(t *testing.T) {
 	t.Parallel()
-	running := plan.Layout(nil, lb.Config{Backends: []lb.Pool{poolOf("1")}})
-	wanted := plan.Layout(plan.SlotsOf(running), lb.Config{Backends: []lb.Pool{poolOf("1 2")}})
+	running := plan.Layout(nil, lb.Config{Backends: []lb.ResolvedBackend{poolOf("1")}})
+	wanted := plan.Layout(plan.SlotsOf(running), lb.Config{Backends: []lb.ResolvedBackend{poolOf("1 2")}})
 	change := plan.Compute(&running, wanted)
 	if got := change.Without(""); got.Servers != 1 || len(got.Reload) != 0 {
 		t.Errorf("nothing is lacking: %+v", got)

@@ -6,9 +6,9 @@ import (
 	"thalassa/lb"
 )
 
-// Fit is LayoutPool for a pool that has to do with the slots it has now: members
+// Fit is LayoutBackend for a backend that has to do with the slots it has now: members
 // that would need another one are left out, and no room is kept for a switch.
-func Fit(now []lb.Slot, p lb.Pool) lb.Pool {
+func Fit(now []lb.Slot, p lb.ResolvedBackend) lb.ResolvedBackend {
 	p.Arrivals = 0
 	inSlot := map[lb.HostPort]bool{}
 	room := 0
@@ -25,5 +25,5 @@ func Fit(now []lb.Slot, p lb.Pool) lb.Pool {
 		}
 		return !inSlot[m.Address] && room < 0
 	})
-	return LayoutPool(now, p)
+	return LayoutBackend(now, p)
 }

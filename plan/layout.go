@@ -7,7 +7,7 @@ import (
 	"thalassa/lb"
 )
 
-// Bounds of the spare slots that a pool is laid out with; see room.
+// Bounds of the spare slots that a backend is laid out with; see room.
 const (
 	minSpare, maxSpare = 3, 128
 	// fewSpare takes the place of maxSpare in a configuration with manyMembers.
@@ -52,7 +52,7 @@ func SlotsIn(servers []lb.ServerState) Slots {
 }
 
 // Reassign is Layout for a running HAProxy whose servers somebody else has changed: a
-// member whose slot was taken gets another one. No pool grows for spare slots, which would
+// member whose slot was taken gets another one. No backend grows for spare slots, which would
 // cost a reload.
 func Reassign(c lb.Config, servers []lb.ServerState) lb.Config {
 	now := SlotsIn(servers)
@@ -70,9 +70,9 @@ func Reassign(c lb.Config, servers []lb.ServerState) lb.Config {
 // spare in now, unused ones first: a slot that this change vacates may still have requests
 // under way.
 //
-// A new pool has room for a switch to another version (see room). A pool grows to twice as
+// A new backend has room for a switch to another version (see room). A backend grows to twice as
 // many slots when the spare ones do not suffice for its members, or for such a switch. It
-// never shrinks. Static pools, and those with a member that has a host name, get no slots:
+// never shrinks. Static backends, and those with a member that has a host name, get no slots:
 // HAProxy can change only addresses at run time.
 func Layout(now Slots, wanted lb.Config) lb.Config {
 	members, spareLimit := 0, maxSpare
@@ -85,26 +85,30 @@ func Layout(now Slots, wanted lb.Config) lb.Config {
 	return layout(now, wanted, spareLimit)
 }
 
-// LayoutPool is Layout for one pool.
-func LayoutPool(now []lb.Slot, p lb.Pool) lb.Pool { return layoutPool(now, p, maxSpare) }
+// LayoutBackend is Layout for one backend.
+func LayoutBackend(now []lb.Slot, p lb.ResolvedBackend) lb.ResolvedBackend {
+	return layoutBackend(now, p, maxSpare)
+}
 
-// DropSpares is Layout for a HAProxy that cannot have as many server lines: a pool grows
+// DropSpares is Layout for a HAProxy that cannot have as many server lines: a backend grows
 // only by the members that find no slot.
 func DropSpares(now Slots, wanted lb.Config) lb.Config { return layout(now, wanted, noSpares) }
 
-// DropSparesOf is DropSpares for one pool.
-func DropSparesOf(now []lb.Slot, p lb.Pool) lb.Pool { return layoutPool(now, p, noSpares) }
+// DropSparesOf is DropSpares for one backend.
+func DropSparesOf(now []lb.Slot, p lb.ResolvedBackend) lb.ResolvedBackend {
+	return layoutBackend(now, p, noSpares)
+}
 
 func layout(now Slots, wanted lb.Config, spareLimit int) lb.Config {
-	pools := make([]lb.Pool, len(wanted.Backends))
+	pools := make([]lb.ResolvedBackend, len(wanted.Backends))
 	for i, p := range wanted.Backends {
-		pools[i] = layoutPool(now[p.Key], p, spareLimit)
+		pools[i] = layoutBackend(now[p.Key], p, spareLimit)
 	}
 	wanted.Backends = pools
 	return wanted
 }
 
-func layoutPool(now []lb.Slot, p lb.Pool, spareLimit int) lb.Pool {
+func layoutBackend(now []lb.Slot, p lb.ResolvedBackend, spareLimit int) lb.ResolvedBackend {
 	p.Slots = nil
 	if slotted(p) {
 		p.Slots = assign(now, p, spareLimit)
@@ -112,7 +116,7 @@ func layoutPool(now []lb.Slot, p lb.Pool, spareLimit int) lb.Pool {
 	return p
 }
 
-func slotted(p lb.Pool) bool {
+func slotted(p lb.ResolvedBackend) bool {
 	if p.Type != "dynamic" {
 		return false
 	}
@@ -124,8 +128,8 @@ func slotted(p lb.Pool) bool {
 	return true
 }
 
-// assign is Layout for the slots of one pool.
-func assign(now []lb.Slot, p lb.Pool, spareLimit int) []lb.Slot {
+// assign is Layout for the slots of one backend.
+func assign(now []lb.Slot, p lb.ResolvedBackend, spareLimit int) []lb.Slot {
 	slots, arriving := keep(now, p.Members)
 	free := empty(slots, now)
 	size := len(now)
@@ -146,18 +150,18 @@ func assign(now []lb.Slot, p lb.Pool, spareLimit int) []lb.Slot {
 	return slots
 }
 
-// successors are how many members of other versions a pool keeps room for. A switch needs
+// successors are how many members of other versions a backend keeps room for. A switch needs
 // slots for the members of both versions, since a slot in use must not take another
-// address. It is as many as the other version has, at most as many as the pool has members
+// address. It is as many as the other version has, at most as many as the backend has members
 // or maxSpare: each line costs a file descriptor and memory.
-func successors(p lb.Pool) int {
+func successors(p lb.ResolvedBackend) int {
 	return min(p.Arrivals, max(len(p.Members), maxSpare))
 }
 
-// room is how many spare slots a pool is laid out with: for its successors, or for a version
+// room is how many spare slots a backend is laid out with: for its successors, or for a version
 // not seen yet as many as there are members, up to spareLimit; and one more for an instance
 // that comes in between.
-func room(p lb.Pool, spareLimit int) int {
+func room(p lb.ResolvedBackend, spareLimit int) int {
 	return max(minSpare, min(len(p.Members)+1, spareLimit), successors(p)+1)
 }
 

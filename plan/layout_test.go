@@ -22,10 +22,10 @@ func at(text string) lb.HostPort {
 	return lb.HostPort(b)
 }
 
-// poolOf is a dynamic pool with members of weight 1 at addresses as at reads
+// poolOf is a dynamic backend with members of weight 1 at addresses as at reads
 // them.
-func poolOf(addresses string) lb.Pool {
-	p := lb.Pool{Backend: lb.Backend{Key: "live", Type: "dynamic", Service: "shop", Version: "1", Mode: "http", Balance: "roundrobin"}}
+func poolOf(addresses string) lb.ResolvedBackend {
+	p := lb.ResolvedBackend{Backend: lb.Backend{Key: "live", Type: "dynamic", Service: "shop", Version: "1", Mode: "http", Balance: "roundrobin"}}
 	for a := range strings.FieldsSeq(addresses) {
 		p.Members = append(p.Members, lb.Member{Address: at(a), Weight: 1})
 	}
@@ -97,7 +97,7 @@ func TestLayout(t *testing.T) {
 			t.Parallel()
 			now := slotsOf(c.now)
 			wanted := poolOf(c.members)
-			laid := plan.LayoutPool(now, wanted)
+			laid := plan.LayoutBackend(now, wanted)
 			if got := slotsText(laid.Slots); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
@@ -132,24 +132,24 @@ func TestDropSpares(t *testing.T) {
 	}
 	first, second := poolOf("1"), poolOf("2 3")
 	first.Key, second.Key = "first", "second"
-	c := plan.DropSpares(plan.Slots{"second": slotsOf("2")}, lb.Config{Backends: []lb.Pool{first, second}})
+	c := plan.DropSpares(plan.Slots{"second": slotsOf("2")}, lb.Config{Backends: []lb.ResolvedBackend{first, second}})
 	if got := slotsText(c.Backends[0].Slots) + ", " + slotsText(c.Backends[1].Slots); got != "1, 2 3" {
 		t.Errorf("got %s", got)
 	}
 }
 
-func TestLayoutGivesOnlyDynamicPoolsSlots(t *testing.T) {
+func TestLayoutGivesOnlyDynamicBackendsSlots(t *testing.T) {
 	t.Parallel()
 	named, static := poolOf("1 a.example.org:80"), poolOf("1 2")
 	static.Type = "static"
-	for _, p := range []lb.Pool{named, static} {
-		if got := plan.LayoutPool(slotsOf("1 2 - -"), p); got.Slots != nil || len(got.Members) != 2 {
+	for _, p := range []lb.ResolvedBackend{named, static} {
+		if got := plan.LayoutBackend(slotsOf("1 2 - -"), p); got.Slots != nil || len(got.Members) != 2 {
 			t.Errorf("%s: %+v", p.Type, got)
 		}
 	}
 }
 
-// TestLayoutKeepsRoomForASwitch counts slots by the members of a pool, the instances
+// TestLayoutKeepsRoomForASwitch counts slots by the members of a backend, the instances
 // of another version, and the slots that there are.
 func TestLayoutKeepsRoomForASwitch(t *testing.T) {
 	t.Parallel()
@@ -187,7 +187,7 @@ func TestLayoutKeepsRoomForASwitch(t *testing.T) {
 			}
 			now = append(now, slot)
 		}
-		if got := len(plan.LayoutPool(now, p).Slots); got != c.want {
+		if got := len(plan.LayoutBackend(now, p).Slots); got != c.want {
 			t.Errorf("%+v: got %d", c, got)
 		}
 		if len(now) == 0 {
@@ -199,11 +199,11 @@ func TestLayoutKeepsRoomForASwitch(t *testing.T) {
 	}
 }
 
-// TestLayoutOfManyMembers: where there are thousands of servers each pool has few
+// TestLayoutOfManyMembers: where there are thousands of servers each backend has few
 // spare ones, but for versions that are there.
 func TestLayoutOfManyMembers(t *testing.T) {
 	t.Parallel()
-	var pools []lb.Pool
+	var pools []lb.ResolvedBackend
 	for n := range 500 {
 		p := poolOf("1 2 3 4 5 6 7 8 9 10")
 		p.Key = lb.Name(fmt.Sprintf("p%d", n))
@@ -221,11 +221,11 @@ func TestLayoutOfManyMembers(t *testing.T) {
 // TestGrowthDoubles: members that come one by one cost a logarithm of reloads.
 func TestGrowthDoubles(t *testing.T) {
 	t.Parallel()
-	p, growths := plan.LayoutPool(nil, poolOf("")), 0
+	p, growths := plan.LayoutBackend(nil, poolOf("")), 0
 	for n := 1; n <= 200; n++ {
 		size := len(p.Slots)
 		p.Members = append(p.Members, lb.Member{Address: at(fmt.Sprintf("10.0.1.%d:80", n)), Weight: 1})
-		if p = plan.LayoutPool(p.Slots, p); len(p.Slots) != size {
+		if p = plan.LayoutBackend(p.Slots, p); len(p.Slots) != size {
 			growths++
 		}
 	}
@@ -238,7 +238,7 @@ func TestLayoutTakesTheNewWeightAndMeta(t *testing.T) {
 	t.Parallel()
 	p := poolOf("1")
 	p.Members[0].Weight, p.Members[0].Meta = 7, map[string]string{"pid": "1"}
-	got := plan.LayoutPool(slotsOf("- 1 - -"), p).Slots[1].Member
+	got := plan.LayoutBackend(slotsOf("- 1 - -"), p).Slots[1].Member
 	if got == nil || got.Weight != 7 || got.Meta["pid"] != "1" {
 		t.Errorf("got %+v", got)
 	}
@@ -248,7 +248,7 @@ func TestLayoutOfAConfiguration(t *testing.T) {
 	t.Parallel()
 	other := poolOf("3")
 	other.Key = "other"
-	c := plan.Layout(plan.Slots{"live": slotsOf("- 1 - -"), "gone": slotsOf("9")}, lb.Config{Backends: []lb.Pool{poolOf("1"), other}})
+	c := plan.Layout(plan.Slots{"live": slotsOf("- 1 - -"), "gone": slotsOf("9")}, lb.Config{Backends: []lb.ResolvedBackend{poolOf("1"), other}})
 	if got := slotsText(c.Backends[0].Slots) + "|" + slotsText(c.Backends[1].Slots); got != "- 1 - -|3 - - -" {
 		t.Errorf("got %s", got)
 	}
@@ -333,7 +333,7 @@ func TestReassign(t *testing.T) {
 		}
 		p.Arrivals = 2
 		p.Slots = slotsOf(c.slots)
-		settled := plan.Reassign(lb.Config{Backends: []lb.Pool{p}}, statesOf("live", c.servers...))
+		settled := plan.Reassign(lb.Config{Backends: []lb.ResolvedBackend{p}}, statesOf("live", c.servers...))
 		if got := slotsText(settled.Backends[0].Slots); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
 		}

@@ -116,7 +116,7 @@ func (b *balancer) serving() map[lb.Name]bool {
 	return out
 }
 
-// slotted makes a configuration of dynamic pools whose structure is the same
+// slotted makes a configuration of dynamic backends whose structure is the same
 // every time.
 func (g generator) slotted() lb.Config {
 	c := lb.Config{Process: lb.Process{StatsSocket: "/run/a.sock"}}
@@ -128,7 +128,7 @@ func (g generator) slotted() lb.Config {
 		if b.Balance == "source" {
 			weighing = 8
 		}
-		c.Backends = append(c.Backends, lb.Pool{Backend: b, Members: g.members(pick(g, 3, 6, 12), g.IntN(weighing) == 0)})
+		c.Backends = append(c.Backends, lb.ResolvedBackend{Backend: b, Members: g.members(pick(g, 3, 6, 12), g.IntN(weighing) == 0)})
 	}
 	return c
 }

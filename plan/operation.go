@@ -37,7 +37,7 @@ func isTaken(op lb.ServerOp, is lb.ServerState) bool { return op.Address != nil 
 
 // obstacle says why only a reload can do what an operation is for; what is empty when
 // the operation can be carried out.
-func obstacle(p lb.Pool, op lb.ServerOp, want lb.Server, is lb.ServerState) (what string, detail []string) {
+func obstacle(p lb.ResolvedBackend, op lb.ServerOp, want lb.Server, is lb.ServerState) (what string, detail []string) {
 	switch {
 	case op.Weight != nil && !takesWeights(p.Balance):
 		return "weight", []string{weightText(want.Name, is.Weight, want.Weight)}
@@ -84,7 +84,7 @@ type step struct {
 	rank int
 }
 
-// rank orders operations. Servers get traffic before others lose it, so that a pool is
+// rank orders operations. Servers get traffic before others lose it, so that a backend is
 // never empty in between. Servers that stay get heavier before others come, and lighter
 // after others have gone. So no server has more traffic in between than before and
 // after, not even for a millisecond: it may be light for a reason.
@@ -125,9 +125,9 @@ func takesWeights(balance string) bool {
 	return false
 }
 
-// states are the servers of a pool as HAProxy has them when it runs the pool. The
+// states are the servers of a backend as HAProxy has them when it runs the backend. The
 // address of a spare one is not known: it may be that of a former member.
-func states(p lb.Pool) []lb.ServerState {
+func states(p lb.ResolvedBackend) []lb.ServerState {
 	servers := p.Servers()
 	out := make([]lb.ServerState, len(servers))
 	for i, s := range servers {

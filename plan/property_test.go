@@ -61,7 +61,7 @@ func (g generator) frontend(key lb.Name) lb.Frontend {
 			lb.Rule{Type: "path", Operation: "path_beg", Values: []string{"/a", "/b"}, Backend: pick(g, lb.Name("a"), "b")},
 			lb.Rule{Type: "header", Header: pick(g, "host", "Host"), Operation: "hdr", Values: some(g, "x", "it's", "z"), Backend: "c"},
 		)),
-		Natives: some(g, lb.Native("option forwardfor"), "option forwardfor", "# a remark"), Register: pick(g, lb.Name(""), "shop"),
+		Natives: some(g, lb.RawLine("option forwardfor"), "option forwardfor", "# a remark"), Register: pick(g, lb.Name(""), "shop"),
 	}
 }
 
@@ -71,11 +71,11 @@ func (g generator) shuffled(rules []lb.Rule) []lb.Rule {
 	return rules
 }
 
-func (g generator) pool(key lb.Name) lb.Pool {
-	p := lb.Pool{Backend: lb.Backend{
+func (g generator) pool(key lb.Name) lb.ResolvedBackend {
+	p := lb.ResolvedBackend{Backend: lb.Backend{
 		Key: key, Type: pick(g, "static", "dynamic"), Service: pick(g, lb.Name("shop"), "store"), Version: pick(g, lb.Version("1"), "2"),
 		Balance: pick(g, "roundrobin", "source"), Host: pick(g, "", "example.org"), Mode: pick(g, "http", "tcp"),
-		Natives: some(g, lb.Native("timeout server 1s")),
+		Natives: some(g, lb.RawLine("timeout server 1s")),
 	}}
 	if p.Type == "dynamic" && g.IntN(4) == 0 {
 		p.Version, p.Versions = "", lb.Split{{Version: "1", Weight: pick(g, 1, 9)}, {Version: "2", Weight: 1}}
@@ -109,7 +109,7 @@ func (g generator) neighbor(c lb.Config) lb.Config {
 		}
 	case 2:
 		if len(next.Backends) > 0 {
-			g.changePool(&next.Backends[g.IntN(len(next.Backends))])
+			g.changeBackend(&next.Backends[g.IntN(len(next.Backends))])
 		}
 	default:
 		return other
@@ -137,7 +137,7 @@ func (g generator) changeFrontend(f *lb.Frontend) {
 	}
 }
 
-func (g generator) changePool(p *lb.Pool) {
+func (g generator) changeBackend(p *lb.ResolvedBackend) {
 	other := g.pool(p.Key)
 	switch g.IntN(8) {
 	case 0:

@@ -93,7 +93,7 @@ func (x *serverIndex) find(place int, name string) (lb.ServerState, bool) {
 }
 
 // repair adds the differences of one backend and returns the operations for it.
-func (c *Correction) repair(p lb.Pool, now []lb.ServerState) []step {
+func (c *Correction) repair(p lb.ResolvedBackend, now []lb.ServerState) []step {
 	runtime, reload := reasons{object: p.ID()}, reasons{object: p.ID()}
 	index := serverIndex{servers: now}
 	var steps []step

@@ -11,11 +11,11 @@ import (
 // ten thousand, and which are looked at every few seconds.
 func TestRepairOfRightServersAllocatesNothing(t *testing.T) {
 	const count = 1000
-	p := lb.Pool{Backend: lb.Backend{Key: "live", Balance: "roundrobin"}, Slots: make([]lb.Slot, count)}
+	p := lb.ResolvedBackend{Backend: lb.Backend{Key: "live", Balance: "roundrobin"}, Slots: make([]lb.Slot, count)}
 	for i := range p.Slots {
 		p.Slots[i].Member = &lb.Member{Address: lb.HostPort{Host: lb.Host("10.0.0." + strconv.Itoa(i)), Port: 80}, Weight: 1}
 	}
-	config, servers := lb.Config{Backends: []lb.Pool{p}}, states(p)
+	config, servers := lb.Config{Backends: []lb.ResolvedBackend{p}}, states(p)
 	names := testing.AllocsPerRun(10, func() { _ = p.Servers() })
 	got := testing.AllocsPerRun(10, func() {
 		if change := Repair(config, servers); !change.Empty() {

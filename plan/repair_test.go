@@ -51,7 +51,7 @@ func reasonTexts(reasons []plan.Reason) []string {
 }
 
 // weighted sets the weights of members, in their order.
-func weighted(p lb.Pool, weights ...int) lb.Pool {
+func weighted(p lb.ResolvedBackend, weights ...int) lb.ResolvedBackend {
 	p.Members = slices.Clone(p.Members)
 	for i, w := range weights {
 		p.Members[i].Weight = w
@@ -59,10 +59,10 @@ func weighted(p lb.Pool, weights ...int) lb.Pool {
 	return p
 }
 
-// A transition is a change of one slotted pool and what has to be done.
+// A transition is a change of one slotted backend and what has to be done.
 type transition struct {
 	name     string
-	from, to lb.Pool
+	from, to lb.ResolvedBackend
 	balance  string // roundrobin
 	mode     string // http
 	ops      []string
@@ -169,7 +169,7 @@ func TestComputeOfSlots(t *testing.T) {
 	for _, c := range transitions() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			for _, p := range []*lb.Pool{&c.from, &c.to} {
+			for _, p := range []*lb.ResolvedBackend{&c.from, &c.to} {
 				if c.balance != "" {
 					p.Balance = c.balance
 				}
@@ -177,8 +177,8 @@ func TestComputeOfSlots(t *testing.T) {
 					p.Mode = c.mode
 				}
 			}
-			running := plan.Layout(nil, lb.Config{Backends: []lb.Pool{c.from}})
-			wanted := plan.Layout(plan.SlotsOf(running), lb.Config{Backends: []lb.Pool{c.to}})
+			running := plan.Layout(nil, lb.Config{Backends: []lb.ResolvedBackend{c.from}})
+			wanted := plan.Layout(plan.SlotsOf(running), lb.Config{Backends: []lb.ResolvedBackend{c.to}})
 			change := plan.Compute(&running, wanted)
 			if got := reasonTexts(change.Reload); !slices.Equal(got, c.reload) {
 				t.Errorf("reasons to reload:\ngot  %q\nwant %q", got, c.reload)
@@ -208,32 +208,32 @@ func TestComputeOfSlotsInUse(t *testing.T) {
 	t.Parallel()
 	from, to := poolOf("1"), poolOf("2")
 	from.Slots, to.Slots = slotsOf("1 -"), slotsOf("2 -")
-	change := plan.Compute(&lb.Config{Backends: []lb.Pool{from}}, lb.Config{Backends: []lb.Pool{to}})
+	change := plan.Compute(&lb.Config{Backends: []lb.ResolvedBackend{from}}, lb.Config{Backends: []lb.ResolvedBackend{to}})
 	want := []string{"backend/live members: -10.0.0.1:80, +10.0.0.2:80", "backend/live slots: s1 is in use by 10.0.0.1:80"}
 	if got := reasonTexts(change.Reload); !slices.Equal(got, want) || len(change.Runtime) != 0 {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	from.Mode, to.Mode = "tcp", "tcp"
-	running, wanted := lb.Config{Backends: []lb.Pool{from}}, lb.Config{Backends: []lb.Pool{to}}
+	running, wanted := lb.Config{Backends: []lb.ResolvedBackend{from}}, lb.Config{Backends: []lb.ResolvedBackend{to}}
 	change = plan.Compute(&running, wanted)
 	if got := opTexts(plan.Ops(running, wanted)); !slices.Equal(got, []string{"s1 addr 10.0.0.2:80 up"}) || len(change.Reload) != 0 {
 		t.Errorf("in mode tcp: %q, %q", got, change.Diff())
 	}
 }
 
-func TestComputeReloadsForTheRestOfAPool(t *testing.T) {
+func TestComputeReloadsForTheRestOfABackend(t *testing.T) {
 	t.Parallel()
-	running := plan.Layout(nil, lb.Config{Backends: []lb.Pool{poolOf("1")}})
+	running := plan.Layout(nil, lb.Config{Backends: []lb.ResolvedBackend{poolOf("1")}})
 	other := poolOf("1 2")
 	other.Balance = "leastconn"
-	wanted := plan.Layout(plan.SlotsOf(running), lb.Config{Backends: []lb.Pool{other}})
+	wanted := plan.Layout(plan.SlotsOf(running), lb.Config{Backends: []lb.ResolvedBackend{other}})
 	change := plan.Compute(&running, wanted)
 	if got := change.Diff(); !slices.Equal(got, []string{"backend/live balance: roundrobin → leastconn", "backend/live members: +10.0.0.2:80"}) || len(change.Reload) != 1 {
 		t.Errorf("got %q, reasons to reload %v", got, change.Reload)
 	}
 	static := poolOf("1")
 	static.Type = "static"
-	change = plan.Compute(&running, plan.Layout(plan.SlotsOf(running), lb.Config{Backends: []lb.Pool{static}}))
+	change = plan.Compute(&running, plan.Layout(plan.SlotsOf(running), lb.Config{Backends: []lb.ResolvedBackend{static}}))
 	if got := reasonTexts(change.Reload); !slices.Equal(got, []string{"backend/live slots: 4 → none"}) {
 		t.Errorf("dynamic becomes static: %q", got)
 	}
@@ -277,7 +277,7 @@ func TestRepair(t *testing.T) {
 		if c.balance != "" {
 			p.Balance = c.balance
 		}
-		change := plan.Repair(lb.Config{Backends: []lb.Pool{p}}, statesOf("live", append(c.servers, unused...)...))
+		change := plan.Repair(lb.Config{Backends: []lb.ResolvedBackend{p}}, statesOf("live", append(c.servers, unused...)...))
 		runtime, reload := strings.Join(reasonTexts(change.Runtime), "; "), strings.Join(reasonTexts(change.Reload), "; ")
 		if reload != c.reload || runtime != c.runtime || !slices.Equal(opTexts(change.Ops), c.ops) {
 			t.Errorf("%s: got %q, %q, reload %q\nwant %q, %q, %q", c.name, opTexts(change.Ops), runtime, reload, c.ops, c.runtime, c.reload)
@@ -289,7 +289,7 @@ func TestRepairOfSpareSlots(t *testing.T) {
 	t.Parallel()
 	p := poolOf("")
 	p.Slots = make([]lb.Slot, 4)
-	change := plan.Repair(lb.Config{Backends: []lb.Pool{p}}, statesOf("live", "s1 6", "s2 7 drain weight 9", "s3 8 maint weight 7", "s4 9 maint drain"))
+	change := plan.Repair(lb.Config{Backends: []lb.ResolvedBackend{p}}, statesOf("live", "s1 6", "s2 7 drain weight 9", "s3 8 maint weight 7", "s4 9 maint drain"))
 	if got, want := opTexts(change.Ops), []string{"s3 weight 1", "s1 maint", "s2 maint weight 1"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -298,11 +298,11 @@ func TestRepairOfSpareSlots(t *testing.T) {
 	}
 }
 
-func TestRepairLeavesPoolsWithoutSlotsAlone(t *testing.T) {
+func TestRepairLeavesBackendsWithoutSlotsAlone(t *testing.T) {
 	t.Parallel()
 	static := poolOf("1")
 	static.Type = "static"
-	change := plan.Repair(lb.Config{Backends: []lb.Pool{static}}, statesOf("live", "10.0.0.1:80 6 maint", "s1 7"))
+	change := plan.Repair(lb.Config{Backends: []lb.ResolvedBackend{static}}, statesOf("live", "10.0.0.1:80 6 maint", "s1 7"))
 	if !change.Empty() {
 		t.Errorf("got %q", change.Diff())
 	}
@@ -311,7 +311,7 @@ func TestRepairLeavesPoolsWithoutSlotsAlone(t *testing.T) {
 // TestRepairOfSettings: what a server has otherwise than its file says needs another
 // worker, whether a slot or not, and whatever else is to be done.
 func TestRepairOfSettings(t *testing.T) {
-	wanted := plan.Layout(nil, lb.Config{Backends: []lb.Pool{weighted(lb.Pool{
+	wanted := plan.Layout(nil, lb.Config{Backends: []lb.ResolvedBackend{weighted(lb.ResolvedBackend{
 		Backend: lb.Backend{Key: "live", Type: "dynamic", Service: "shop", Mode: "http", Balance: "roundrobin"},
 		Members: []lb.Member{{Address: lb.HostPort{Host: "10.0.0.1", Port: 80}}},
 	}, 1)}})

@@ -30,7 +30,7 @@ func TestRawLinesOfSettings(t *testing.T) {
 		"bind unix@/etc/haproxy/x":                                     false,
 		"option external-check":                                        false,
 	} {
-		refused, _ := s.RawLines().Check(lb.Edit{Frontend: &lb.Frontend{Natives: []lb.Native{lb.Native(line)}}})
+		refused, _ := s.RawLines().Check(lb.Edit{Frontend: &lb.Frontend{Natives: []lb.RawLine{lb.RawLine(line)}}})
 		if (refused == nil) != allowed {
 			t.Errorf("%s: %v", line, refused)
 		}
@@ -42,7 +42,7 @@ func TestRawLinesOfSettings(t *testing.T) {
 	for line, allowed := range map[string]bool{
 		"bind unix@/etc/haproxy/x": true, "errorfile 503 /etc/passwd": true, "errorfile 503 /srv/a/tokens": false,
 	} {
-		refused, _ := s.RawLines().Check(lb.Edit{Frontend: &lb.Frontend{Natives: []lb.Native{lb.Native(line)}}})
+		refused, _ := s.RawLines().Check(lb.Edit{Frontend: &lb.Frontend{Natives: []lb.RawLine{lb.RawLine(line)}}})
 		if (refused == nil) != allowed {
 			t.Errorf("with any, %s: %v", line, refused)
 		}

@@ -132,7 +132,7 @@ func TestRefreshWaitsForFiguresOfTheMoment(t *testing.T) {
 func TestMembersThatChangeBetweenTwoLooks(t *testing.T) {
 	w, _, _, s1, _ := crowdedShop(t)
 	w.set(func() { s1.requests = 60 }) // still the former member's
-	w.config.Backends = []lb.Pool{pool("10.0.0.1:80 2.0.0", "10.0.0.2:80 1.0.0", "", "")}
+	w.config.Backends = []lb.ResolvedBackend{pool("10.0.0.1:80 2.0.0", "10.0.0.2:80 1.0.0", "", "")}
 	w.sample()
 	if w.askedAboutMembers() {
 		t.Fatal("members were asked about")

@@ -17,7 +17,7 @@ type fixture struct {
 	known   bool
 }
 
-func newFixture(t *testing.T, pools []lb.Pool, lines ...*row) *fixture {
+func newFixture(t *testing.T, pools []lb.ResolvedBackend, lines ...*row) *fixture {
 	t.Helper()
 	w := &fixture{haproxy: newHAProxy(t, 100, lines...), config: lb.Config{Backends: pools}, known: true}
 	w.sampler = stats.New(stats.Config{
@@ -35,9 +35,9 @@ func member(address, version string) lb.Member {
 	return lb.Member{Address: lb.HostPort(bind), Service: "shop", Version: lb.Version(version), Weight: 1}
 }
 
-// pool is the backend live whose members are in slots; "" is a spare one.
-func pool(members ...string) lb.Pool {
-	p := lb.Pool{Backend: lb.Backend{Key: "live", Type: "dynamic"}, Slots: make([]lb.Slot, len(members))}
+// backend is the backend live whose members are in slots; "" is a spare one.
+func pool(members ...string) lb.ResolvedBackend {
+	p := lb.ResolvedBackend{Backend: lb.Backend{Key: "live", Type: "dynamic"}, Slots: make([]lb.Slot, len(members))}
 	for i, text := range members {
 		if text == "" {
 			continue
@@ -93,6 +93,6 @@ const (
 func shop(t *testing.T) (w *fixture, web, live, s1, s2 *row) {
 	t.Helper()
 	web, live, s1, s2 = frontend("web"), backend("live"), server("live", "s1", "10.0.0.1:80"), server("live", "s2", "10.0.0.2:80")
-	w = newFixture(t, []lb.Pool{pool("10.0.0.1:80 1.0.0", "10.0.0.2:80 1.0.0", "", "")}, web, s1, s2, live)
+	w = newFixture(t, []lb.ResolvedBackend{pool("10.0.0.1:80 1.0.0", "10.0.0.2:80 1.0.0", "", "")}, web, s1, s2, live)
 	return w, web, live, s1, s2
 }

@@ -5,37 +5,37 @@ import "thalassa/lb"
 // A layout is the members of HAProxy's backends.
 type layout struct {
 	version uint64 // grows with every change
-	config  []lb.Pool
-	pools   map[string]*pool
+	config  []lb.ResolvedBackend
+	pools   map[string]*backendMembers
 }
 
-// A pool is the members of one backend.
-type pool struct {
-	of lb.Pool
+// backendMembers are the members of one backend.
+type backendMembers struct {
+	of lb.ResolvedBackend
 	// members is the index of a member in of.Members by the address, where members take
 	// slots in turn, else by the name of the line.
 	members map[string]int
 }
 
 // update replaces the configuration and reports whether it changed.
-func (l *layout) update(backends []lb.Pool) bool {
+func (l *layout) update(backends []lb.ResolvedBackend) bool {
 	if l.pools != nil && same(l.config, backends) {
 		return false
 	}
-	pools := make(map[string]*pool, len(backends))
+	pools := make(map[string]*backendMembers, len(backends))
 	for _, b := range backends {
 		if old := l.pools[string(b.Key)]; old != nil && old.of.Same(b) {
 			pools[string(b.Key)] = old
 			continue
 		}
-		pools[string(b.Key)] = newPool(b)
+		pools[string(b.Key)] = newBackendMembers(b)
 	}
 	l.config, l.pools = backends, pools
 	l.version++
 	return true
 }
 
-func same(a, b []lb.Pool) bool {
+func same(a, b []lb.ResolvedBackend) bool {
 	if len(a) != len(b) {
 		return false
 	}
@@ -47,8 +47,8 @@ func same(a, b []lb.Pool) bool {
 	return true
 }
 
-func newPool(b lb.Pool) *pool {
-	p := &pool{of: b, members: make(map[string]int, len(b.Members))}
+func newBackendMembers(b lb.ResolvedBackend) *backendMembers {
+	p := &backendMembers{of: b, members: make(map[string]int, len(b.Members))}
 	for i, m := range b.Members {
 		if b.Slots != nil {
 			p.members[m.Address.String()] = i
@@ -60,7 +60,7 @@ func newPool(b lb.Pool) *pool {
 }
 
 // member is the member in a line; false: none that belongs there.
-func (p *pool) member(server, address string) (lb.Member, bool) {
+func (p *backendMembers) member(server, address string) (lb.Member, bool) {
 	if p.of.Slots == nil {
 		return p.known(server)
 	}
@@ -75,7 +75,7 @@ func (p *pool) member(server, address string) (lb.Member, bool) {
 	return p.known(lb.HostPort(bind).String())
 }
 
-func (p *pool) known(by string) (lb.Member, bool) {
+func (p *backendMembers) known(by string) (lb.Member, bool) {
 	i, ok := p.members[by]
 	if !ok {
 		return lb.Member{}, false

@@ -13,7 +13,7 @@ func TestMembersThatTakeALineCountForThemselves(t *testing.T) {
 	w.sample()
 	const cID = "stat/backend/live/10.0.0.3:80"
 	w.set(func() { live.requests, s1.requests, s2.requests, s1.address = 110, 65, 45, "10.0.0.3:80" })
-	w.config.Backends = []lb.Pool{pool("10.0.0.3:80 1.1.0", "10.0.0.2:80 1.0.0", "", "")}
+	w.config.Backends = []lb.ResolvedBackend{pool("10.0.0.3:80 1.1.0", "10.0.0.2:80 1.0.0", "", "")}
 	w.sample()
 	w.wantsTotals(map[string]int64{liveID: 110, bID: 45, cID: 0})
 	c := w.find(cID)
@@ -32,7 +32,7 @@ func TestMembersThatTakeALineCountForThemselves(t *testing.T) {
 	// Back again, in another line.
 	s3 := server("live", "s3", "10.0.0.1:80")
 	w.set(func() { w.lines[100] = append(w.lines[100], s3) })
-	w.config.Backends = []lb.Pool{pool("10.0.0.3:80 1.1.0", "10.0.0.2:80 1.0.0", "10.0.0.1:80 1.0.0", "")}
+	w.config.Backends = []lb.ResolvedBackend{pool("10.0.0.3:80 1.1.0", "10.0.0.2:80 1.0.0", "10.0.0.1:80 1.0.0", "")}
 	w.sample()
 	w.set(func() { s3.requests = 3 })
 	w.sample()
@@ -46,7 +46,7 @@ func TestMembersAreToldApartByVersion(t *testing.T) {
 	w.set(func() { s1.requests = 50 })
 	w.sample()
 	w.set(func() { s1.requests = 60 })
-	w.config.Backends = []lb.Pool{pool("10.0.0.1:80 2.0.0", "10.0.0.2:80 1.0.0", "", "")}
+	w.config.Backends = []lb.ResolvedBackend{pool("10.0.0.1:80 2.0.0", "10.0.0.2:80 1.0.0", "", "")}
 	w.sample()
 	w.wantsTotals(map[string]int64{aID: 0})
 	w.set(func() { s1.requests = 61 })
@@ -78,9 +78,9 @@ func TestMembersInMaintenanceStay(t *testing.T) {
 }
 
 func TestStaticMembersAreKnownByTheirLine(t *testing.T) {
-	p := lb.Pool{Backend: lb.Backend{Key: "live", Type: "static"}, Members: []lb.Member{{Address: lb.HostPort{Host: "db.example", Port: 80}}}}
+	p := lb.ResolvedBackend{Backend: lb.Backend{Key: "live", Type: "static"}, Members: []lb.Member{{Address: lb.HostPort{Host: "db.example", Port: 80}}}}
 	line := server("live", "db.example:80", "10.9.9.9:80")
-	w := newFixture(t, []lb.Pool{p}, line, backend("live"))
+	w := newFixture(t, []lb.ResolvedBackend{p}, line, backend("live"))
 	w.sample()
 	w.set(func() { line.requests = 4 })
 	w.sample()

@@ -148,7 +148,7 @@ func (s *Sampler) query(ctx context.Context, what scope) error {
 }
 
 // commit ends a tick at whose start the worker before was the present one.
-func (s *Sampler) commit(ctx context.Context, backends []lb.Pool, before *worker, what scope) {
+func (s *Sampler) commit(ctx context.Context, backends []lb.ResolvedBackend, before *worker, what scope) {
 	now, info := time.Now(), s.reader.scanner.Info
 	members := s.workers.Load().members
 	if what.has(servers) {

@@ -32,7 +32,7 @@ type Removed struct{ ID, Key string }
 
 // commit applies the answers of the workers in a tick, the present one first; what is
 // the scope of the query to the present one.
-func (t *table) commit(now time.Time, backends []lb.Pool, what scope, workers []*worker) {
+func (t *table) commit(now time.Time, backends []lb.ResolvedBackend, what scope, workers []*worker) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.begin(now, false)
@@ -40,13 +40,13 @@ func (t *table) commit(now time.Time, backends []lb.Pool, what scope, workers []
 }
 
 // amend applies answers about servers between two ticks.
-func (t *table) amend(now time.Time, backends []lb.Pool, workers []*worker) {
+func (t *table) amend(now time.Time, backends []lb.ResolvedBackend, workers []*worker) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.apply(now, backends, servers, workers)
 }
 
-func (t *table) apply(now time.Time, backends []lb.Pool, what scope, workers []*worker) {
+func (t *table) apply(now time.Time, backends []lb.ResolvedBackend, what scope, workers []*worker) {
 	if t.layout.update(backends) {
 		t.updateMembers(now)
 	}

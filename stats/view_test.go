@@ -152,12 +152,12 @@ func TestOnlyWhatChangedIsTold(t *testing.T) {
 		changed[aID]["status"] != "DOWN" || changed[liveID]["healthy"] != 1.0 {
 		t.Errorf("changed %v", changed)
 	}
-	w.config.Backends = []lb.Pool{pool("", "10.0.0.2:80 1.0.0", "", "")}
+	w.config.Backends = []lb.ResolvedBackend{pool("", "10.0.0.2:80 1.0.0", "", "")}
 	w.sample()
 	if _, removed := w.changes(); !slices.Equal(removed, []string{aID}) {
 		t.Errorf("removed %v", removed)
 	}
-	w.config.Backends = []lb.Pool{pool("10.0.0.1:80 1.0.0", "10.0.0.2:80 1.0.0", "", "")}
+	w.config.Backends = []lb.ResolvedBackend{pool("10.0.0.1:80 1.0.0", "10.0.0.2:80 1.0.0", "", "")}
 	w.sample()
 	if changed, _ = w.changes(); changed[aID]["type"] != "backendMember" {
 		t.Errorf("what is back is told as %v", changed[aID])

@@ -56,7 +56,7 @@ func sampleStore(t *testing.T) ([]byte, contents) {
 	path := filepath.Join(t.TempDir(), "sample.db")
 	db := open(t, path, store.Options{MaxRevisions: 30})
 	for n := range 40 {
-		if _, err := db.Commit(ctx, uint64(n), storetest.Sample(strconv.Itoa(n)), lb.Stamp{Author: "operator", Time: time.Unix(int64(n), 0)}); err != nil {
+		if _, err := db.Commit(ctx, uint64(n), storetest.Sample(strconv.Itoa(n)), lb.Origin{Author: "operator", Time: time.Unix(int64(n), 0)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -146,7 +146,7 @@ func tryDamaged(t *testing.T, name string, file []byte, expected contents) bool 
 	}
 	in := storetest.Sample("after")
 	in.Revision = got.Intent.Revision + 1
-	if _, err := db.Commit(ctx, got.Intent.Revision, in, lb.Stamp{}); err != nil {
+	if _, err := db.Commit(ctx, got.Intent.Revision, in, lb.Origin{}); err != nil {
 		t.Fatalf("%s: the store cannot be written: %v", name, err)
 	}
 	if err := db.Close(); err != nil {

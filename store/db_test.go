@@ -104,7 +104,7 @@ func TestReopened(t *testing.T) {
 	if s, err := db.LoadSnapshot(ctx); err != nil || len(s.Services) != 0 {
 		t.Fatalf("a new store has a snapshot: %+v, %v", s, err)
 	}
-	if _, err := db.Commit(ctx, 0, storetest.Sample("1"), lb.Stamp{Author: "operator"}); err != nil {
+	if _, err := db.Commit(ctx, 0, storetest.Sample("1"), lb.Origin{Author: "operator"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(db.AppendEvents(ctx, events(1, 3)), db.SaveSnapshot(ctx, sampleSnapshot())); err != nil {
@@ -180,7 +180,7 @@ func TestOpenedByManyAtOnce(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				_, err = db.Commit(t.Context(), in.Revision, storetest.Sample(strconv.FormatUint(in.Revision, 10)), lb.Stamp{})
+				_, err = db.Commit(t.Context(), in.Revision, storetest.Sample(strconv.FormatUint(in.Revision, 10)), lb.Origin{})
 				return err
 			}()
 		}()
@@ -262,7 +262,7 @@ func TestClosed(t *testing.T) {
 	if _, err := db.Load(t.Context()); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Load: %v", err)
 	}
-	if _, err := db.Commit(t.Context(), 0, storetest.Sample("1"), lb.Stamp{}); !errors.Is(err, os.ErrClosed) {
+	if _, err := db.Commit(t.Context(), 0, storetest.Sample("1"), lb.Origin{}); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Commit: %v", err)
 	}
 	if err := db.Close(); err != nil {
@@ -275,13 +275,13 @@ func TestClosed(t *testing.T) {
 func TestFileGoneUnderway(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	db := open(t, path, store.Options{})
-	if _, err := db.Commit(t.Context(), 0, storetest.Sample("1"), lb.Stamp{}); err != nil {
+	if _, err := db.Commit(t.Context(), 0, storetest.Sample("1"), lb.Origin{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Commit(t.Context(), 1, storetest.Sample("2"), lb.Stamp{}); err == nil {
+	if _, err := db.Commit(t.Context(), 1, storetest.Sample("2"), lb.Origin{}); err == nil {
 		t.Error("a commit into nothing was acknowledged")
 	}
 	for range 2 {
@@ -289,7 +289,7 @@ func TestFileGoneUnderway(t *testing.T) {
 			t.Errorf("revision %d loaded from nothing: %v", in.Revision, err)
 		}
 	}
-	if _, err := db.Commit(t.Context(), 1, storetest.Sample("2"), lb.Stamp{}); err == nil {
+	if _, err := db.Commit(t.Context(), 1, storetest.Sample("2"), lb.Origin{}); err == nil {
 		t.Error("a commit into nothing was acknowledged")
 	}
 }
@@ -298,7 +298,7 @@ func TestOldRevisionsAreDropped(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	db := open(t, path, store.Options{MaxRevisions: 5})
 	for n := range 12 {
-		if _, err := db.Commit(t.Context(), uint64(n), storetest.Sample(strconv.Itoa(n)), lb.Stamp{}); err != nil {
+		if _, err := db.Commit(t.Context(), uint64(n), storetest.Sample(strconv.Itoa(n)), lb.Origin{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -320,7 +320,7 @@ func TestOldRevisionsAreDropped(t *testing.T) {
 	}
 	db = open(t, path, store.Options{MaxRevisions: 2})
 	check(db, 12, 5) // until the next commit
-	if _, err := db.Commit(t.Context(), 12, storetest.Sample("12"), lb.Stamp{}); err != nil {
+	if _, err := db.Commit(t.Context(), 12, storetest.Sample("12"), lb.Origin{}); err != nil {
 		t.Fatal(err)
 	}
 	check(db, 13, 2)
@@ -351,7 +351,7 @@ func TestReadersAndWritersAtOnce(t *testing.T) {
 		}()
 	}
 	for n := range 60 {
-		if _, err := db.Commit(ctx, uint64(n), storetest.Sample(strconv.Itoa(n)), lb.Stamp{}); err != nil {
+		if _, err := db.Commit(ctx, uint64(n), storetest.Sample(strconv.Itoa(n)), lb.Origin{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := errors.Join(db.AppendEvents(ctx, events(n+1, 1)), db.SaveSnapshot(ctx, sampleSnapshot())); err != nil {

@@ -73,7 +73,7 @@ func (d *DB) keep(in lb.Intent) {
 //
 // After an error the stored intent is as it was. The one exception is a disk
 // that fails to confirm the very last write of the transaction: then Load tells.
-func (d *DB) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stamp) (lb.Revision, error) {
+func (d *DB) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Origin) (lb.Revision, error) {
 	docs, err := documents(next)
 	if err != nil {
 		return lb.Revision{}, err

@@ -51,7 +51,7 @@ func writer(path string) error {
 		return err
 	}
 	for n := in.Revision; ; n++ {
-		rev, err := db.Commit(ctx, n, storetest.Sample(strconv.FormatUint(n+1, 10)), lb.Stamp{Author: "writer", Time: time.Now()})
+		rev, err := db.Commit(ctx, n, storetest.Sample(strconv.FormatUint(n+1, 10)), lb.Origin{Author: "writer", Time: time.Now()})
 		if err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func runFull(path string, fill, drain func() error) error {
 		return err
 	}
 	defer func() { _ = db.Close() }() // a second Close does nothing
-	if _, err := db.Commit(ctx, 0, storetest.Sample("0"), lb.Stamp{}); err != nil {
+	if _, err := db.Commit(ctx, 0, storetest.Sample("0"), lb.Origin{}); err != nil {
 		return err
 	}
 	if err := fill(); err != nil {
@@ -110,7 +110,7 @@ func runFull(path string, fill, drain func() error) error {
 	revision, failures := uint64(1), 0
 	for failures < 20 {
 		next := storetest.Sample(strconv.FormatUint(revision, 10))
-		_, err := db.Commit(ctx, revision, next, lb.Stamp{Author: string(make([]byte, 3000))})
+		_, err := db.Commit(ctx, revision, next, lb.Origin{Author: string(make([]byte, 3000))})
 		if err == nil {
 			revision++
 			failures = 0
@@ -130,7 +130,7 @@ func runFull(path string, fill, drain func() error) error {
 	if err := drain(); err != nil {
 		return err
 	}
-	if _, err := db.Commit(ctx, revision, storetest.Sample("after"), lb.Stamp{}); err != nil {
+	if _, err := db.Commit(ctx, revision, storetest.Sample("after"), lb.Origin{}); err != nil {
 		return fmt.Errorf("with room again: %w", err)
 	}
 	if err := db.Close(); err != nil {

@@ -30,7 +30,7 @@ func TestReadPersistenceOfTheOriginal(t *testing.T) {
 			},
 			"db": {
 				Key: "db", Binds: []lb.Bind{{Host: "10.2.2.2", Port: 5432}}, Backend: "db", Mode: "tcp", Keepalive: "close",
-				Natives: []lb.Native{"option tcplog"},
+				Natives: []lb.RawLine{"option tcplog"},
 			},
 		},
 		Backends: map[lb.Name]lb.Backend{

@@ -97,7 +97,7 @@ type changeDoc struct {
 }
 
 func (d revisionDoc) revision() (lb.Revision, error) {
-	rev := lb.Revision{Number: d.Number, Stamp: lb.Stamp{Author: d.Author, Cause: d.Cause, Time: d.Time}}
+	rev := lb.Revision{Number: d.Number, Origin: lb.Origin{Author: d.Author, Cause: d.Cause, Time: d.Time}}
 	for _, c := range d.Changes {
 		change := lb.ObjectChange{ID: c.ID}
 		for _, side := range []struct {

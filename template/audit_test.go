@@ -22,13 +22,13 @@ func auditConfig() lb.Config {
 					{Type: "path", Operation: "path_beg", Values: []string{"/a"}, Backend: "api"},
 					{Type: "path", Operation: "path_beg", Values: []string{"it's"}, Backend: "live"},
 				},
-				Natives: []lb.Native{"option forwardfor", "# a remark", "bind *:82"},
+				Natives: []lb.RawLine{"option forwardfor", "# a remark", "bind *:82"},
 			},
 		},
-		Backends: []lb.Pool{
+		Backends: []lb.ResolvedBackend{
 			{Backend: lb.Backend{Key: "api", Mode: "http", Balance: "roundrobin"}},
 			{
-				Backend: lb.Backend{Key: "live", Mode: "http", Balance: "roundrobin", Natives: []lb.Native{"server a 10.0.0.9:80"}},
+				Backend: lb.Backend{Key: "live", Mode: "http", Balance: "roundrobin", Natives: []lb.RawLine{"server a 10.0.0.9:80"}},
 				Members: []lb.Member{{Address: lb.HostPort{Host: "10.0.0.1", Port: 80}}, {Address: lb.HostPort{Host: "10.0.0.2", Port: 80}}},
 			},
 		},

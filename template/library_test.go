@@ -11,10 +11,10 @@ import (
 )
 
 // poolsOf are so many backends of a server each.
-func poolsOf(count int) []lb.Pool {
-	pools := make([]lb.Pool, count)
+func poolsOf(count int) []lb.ResolvedBackend {
+	pools := make([]lb.ResolvedBackend, count)
 	for i := range pools {
-		pools[i] = lb.Pool{
+		pools[i] = lb.ResolvedBackend{
 			Backend: lb.Backend{Key: lb.Name(fmt.Sprintf("b%d", i)), Mode: "http", Balance: "roundrobin"},
 			Members: []lb.Member{{Address: lb.HostPort{Host: "10.0.0.1", Port: uint16(8000 + i)}, Weight: 1}},
 		}
@@ -37,7 +37,7 @@ func TestWhatIsReadInTwoWaysIsAlwaysRefused(t *testing.T) {
 		}
 		bad := config
 		bad.Backends = poolsOf(count)
-		bad.Backends[i].Natives = []lb.Native{"###_config-snippet_### BEGIN"}
+		bad.Backends[i].Natives = []lb.RawLine{"###_config-snippet_### BEGIN"}
 		for range 2 {
 			_, err := tmpl.Render(bad)
 			if refused, ok := errors.AsType[*lb.RefusedError](err); !ok || !strings.Contains(refused.Output, "in two ways") {

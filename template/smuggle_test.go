@@ -202,7 +202,7 @@ func TestMeta(t *testing.T) {
 	t.Parallel()
 	render := func(m lb.Member) string {
 		m.Address = lb.HostPort{Host: "10.0.0.1", Port: 80}
-		config := lb.Config{Backends: []lb.Pool{{Backend: lb.Backend{Key: "live", Mode: "http", Balance: "source"}, Members: []lb.Member{m}}}}
+		config := lb.Config{Backends: []lb.ResolvedBackend{{Backend: lb.Backend{Key: "live", Mode: "http", Balance: "source"}, Members: []lb.Member{m}}}}
 		out, err := template.Default().Render(config)
 		if err != nil {
 			t.Fatal(err)

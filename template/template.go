@@ -74,16 +74,16 @@ func sample() lb.Config {
 			{
 				Key: "sample-http", Binds: []lb.Bind{{Port: 80}}, Mode: "http", Keepalive: "default", Backend: "sample-http",
 				Rules:   []lb.Rule{{Type: "path", Operation: "path_beg", Values: []string{"/api"}, Backend: "sample-http"}},
-				Natives: []lb.Native{"option forwardfor"},
+				Natives: []lb.RawLine{"option forwardfor"},
 			},
 			{Key: "sample-tcp", Binds: []lb.Bind{{Port: 81}}, Mode: "tcp", Keepalive: "default", Backend: "sample-tcp"},
 		},
-		Backends: []lb.Pool{
+		Backends: []lb.ResolvedBackend{
 			{
 				Backend: lb.Backend{
 					Key: "sample-http", Type: "static", Balance: "roundrobin", Mode: "http", Host: "example.org",
 					Health:  &lb.Health{Method: "GET", URI: "/", Version: "HTTP/1.1", Interval: lb.DefaultCheckInterval},
-					Natives: []lb.Native{"option forwardfor"},
+					Natives: []lb.RawLine{"option forwardfor"},
 				},
 				Members: []lb.Member{
 					{Address: lb.HostPort{Host: "192.0.2.1", Port: 80}, Weight: 1},
@@ -123,7 +123,7 @@ func (t *Template) Render(c lb.Config) (Rendered, error) {
 // fingerprint names the rendering of c with all slots spare: what changes while
 // HAProxy runs leaves it as it is.
 func (t *Template) fingerprint(c lb.Config) (string, error) {
-	pools := make([]lb.Pool, len(c.Backends))
+	pools := make([]lb.ResolvedBackend, len(c.Backends))
 	for i, p := range c.Backends {
 		pools[i] = p.Emptied()
 	}

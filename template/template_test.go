@@ -205,7 +205,7 @@ func BenchmarkRender(b *testing.B) {
 	config := lb.Config{Process: lb.Process{StatsSocket: "/run/haproxy.sock"}}
 	for i := range 1000 {
 		key := lb.Name(fmt.Sprintf("backend-%d", i))
-		pool := lb.Pool{Backend: lb.Backend{Key: key, Mode: "http", Balance: "roundrobin"}}
+		pool := lb.ResolvedBackend{Backend: lb.Backend{Key: key, Mode: "http", Balance: "roundrobin"}}
 		for n := range 10 {
 			host := lb.Host(fmt.Sprintf("10.0.%d.%d", i/250, i%250))
 			pool.Members = append(pool.Members, lb.Member{Address: lb.HostPort{Host: host, Port: uint16(8000 + n)}, Weight: 1})

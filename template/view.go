@@ -169,7 +169,7 @@ func newRuleView(number int, r lb.Rule) RuleView {
 	return v
 }
 
-func newBackendView(p lb.Pool) BackendView {
+func newBackendView(p lb.ResolvedBackend) BackendView {
 	v := BackendView{
 		Key: string(p.Key), Mode: p.Mode, Balance: p.Balance, Natives: texts(p.Natives),
 		Servers: make([]ServerView, 0, max(len(p.Members), len(p.Slots))),
@@ -206,7 +206,7 @@ func statsName(c lb.Config) string {
 	return string(name)
 }
 
-func texts(natives []lb.Native) []string {
+func texts(natives []lb.RawLine) []string {
 	out := make([]string, len(natives))
 	for i, n := range natives {
 		out[i] = string(n)

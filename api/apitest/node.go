@@ -124,7 +124,7 @@ func (n *Node) Hold(service lb.Name) {
 }
 
 // Accept lets go of what a service holds.
-func (n *Node) Accept(ctx context.Context, service lb.Name, by lb.Stamp) error {
+func (n *Node) Accept(ctx context.Context, service lb.Name, by lb.Origin) error {
 	if _, err := n.Intent(ctx); err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (n *Node) replace(service lb.Name, change func(lb.Service) lb.Service) {
 
 // Edit applies an edit.
 func (n *Node) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
-	return n.change(ctx, e.Stamp, func(in lb.Intent) (lb.Intent, error) { return in.Apply(e) })
+	return n.change(ctx, e.Origin, func(in lb.Intent) (lb.Intent, error) { return in.Apply(e) })
 }
 
 // Switch points a backend at other versions, once those are healthy.
@@ -192,8 +192,8 @@ func (n *Node) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 			return lb.Applied{}, &lb.ConflictError{ID: b.ID(), Reason: reason}
 		}
 	}
-	return n.change(ctx, s.Stamp, func(in lb.Intent) (lb.Intent, error) {
-		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Stamp: s.Stamp})
+	return n.change(ctx, s.Origin, func(in lb.Intent) (lb.Intent, error) {
+		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Origin: s.Origin})
 	})
 }
 
@@ -207,7 +207,7 @@ func (n *Node) switched(s lb.Switch) (lb.Backend, error) {
 }
 
 // change makes the next intent, a revision and an event of an edit.
-func (n *Node) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (lb.Intent, error)) (lb.Applied, error) {
+func (n *Node) change(ctx context.Context, by lb.Origin, edit func(lb.Intent) (lb.Intent, error)) (lb.Applied, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.trouble != nil {
@@ -223,7 +223,7 @@ func (n *Node) change(ctx context.Context, by lb.Stamp, edit func(lb.Intent) (lb
 		next.Revision++
 		n.intent = next
 		n.views.Broadcast()
-		n.revisions = append(n.revisions, lb.Revision{Number: next.Revision, Stamp: by, Changes: changes})
+		n.revisions = append(n.revisions, lb.Revision{Number: next.Revision, Origin: by, Changes: changes})
 		applied = lb.Applied{Applied: true, Path: "reload", Duration: 1500 * time.Microsecond, Revision: next.Revision}
 		n.configs = append(n.configs, lb.Recorded{
 			Number: uint64(len(n.configs) + 1), Time: by.Time, Revision: next.Revision, Cause: by.Cause, Author: by.Author,

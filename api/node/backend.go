@@ -158,7 +158,7 @@ func splitSpec(raw json.RawMessage) *lb.SplitSpec {
 }
 
 // NewBackend makes the answer for a backend with the members that it has now.
-func NewBackend(p lb.Pool) Backend {
+func NewBackend(p lb.ResolvedBackend) Backend {
 	return Backend{definition: newDefinition(p.Backend), Members: NewMembers(p.Members)}
 }
 

@@ -30,7 +30,7 @@ func TestParseBackend(t *testing.T) {
 			`{"type": "static", "balance": "leastconn", "host": "Example.org:8080", "mode": "tcp", "natives": ["a"],
 			  "health": {"method": "HEAD", "uri": "/h", "httpVersion": "HTTP/1.1", "interval": 500}}`,
 			lb.Backend{
-				Type: "static", Balance: "leastconn", Mode: "tcp", Host: "Example.org:8080", Natives: []lb.Native{"a"},
+				Type: "static", Balance: "leastconn", Mode: "tcp", Host: "Example.org:8080", Natives: []lb.RawLine{"a"},
 				Health: &lb.Health{Method: "HEAD", URI: "/h", Version: "HTTP/1.1", Interval: 500 * time.Millisecond},
 			},
 		},

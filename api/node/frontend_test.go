@@ -37,7 +37,7 @@ func TestParseFrontend(t *testing.T) {
 	}`))
 	want := lb.Frontend{
 		Key: "web", Binds: []lb.Bind{{Port: 80}, {Host: "::1", Port: 443}, {Host: "127.0.0.1", Port: 81}}, Backend: "live",
-		Mode: "http", Keepalive: "close", Natives: []lb.Native{"option forwardfor"}, Register: "edge",
+		Mode: "http", Keepalive: "close", Natives: []lb.RawLine{"option forwardfor"}, Register: "edge",
 		Rules: []lb.Rule{
 			{Type: "path", Operation: "path_beg", Values: []string{"/a", "/b"}, Backend: "a"},
 			{Type: "header", Header: "Host", Operation: "hdr_dom", Values: []string{"example.org"}, Backend: "b"},

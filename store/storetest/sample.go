@@ -8,8 +8,8 @@ import (
 )
 
 // stamp is when and by whom the n-th change of a test is made.
-func stamp(n int) lb.Stamp {
-	return lb.Stamp{
+func stamp(n int) lb.Origin {
+	return lb.Origin{
 		Author: "operator-" + strconv.Itoa(n),
 		Cause:  "PUT /backends/live",
 		Time:   time.Date(2026, 3, 1, 12, 0, n, 987654321, time.FixedZone("", 3600)),
@@ -22,7 +22,7 @@ func Sample(version string) lb.Intent {
 	live := lb.Backend{
 		Key: "live", Type: "dynamic", Service: "shop", Version: lb.Version(version), Balance: "uri depth 2", Host: "shop.example:8080",
 		Health: &lb.Health{Method: "HEAD", URI: "/health?q=<&>", Version: "HTTP/1.1", Interval: 1500 * time.Millisecond},
-		Mode:   "http", Natives: []lb.Native{"option httplog", `http-request set-header X-A "é <b> & 'c'"`},
+		Mode:   "http", Natives: []lb.RawLine{"option httplog", `http-request set-header X-A "é <b> & 'c'"`},
 	}
 	split := lb.Backend{
 		Key: "split", Type: "dynamic", Service: "shop", Balance: "roundrobin", Mode: "http",
@@ -38,7 +38,7 @@ func Sample(version string) lb.Intent {
 			{Type: "path", Operation: "path_beg", Values: []string{"/a", "/b"}, Backend: "live"},
 			{Type: "header", Header: "host", Operation: "hdr_dom", Values: []string{"shop.example"}, Backend: "live"},
 		},
-		Natives: []lb.Native{"maxconn 100"}, Register: "www-frontend",
+		Natives: []lb.RawLine{"maxconn 100"}, Register: "www-frontend",
 	}
 	tcp := lb.Frontend{
 		Key: "tcp", Binds: []lb.Bind{{Host: "127.0.0.1", Port: 5432}}, Backend: "data.base:1", Mode: "tcp", Keepalive: "default",

@@ -21,7 +21,7 @@ const patience = 30 * time.Second
 // Intents keeps what operators asked for.
 type Intents interface {
 	Load(ctx context.Context) (lb.Intent, error)
-	Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Stamp) (lb.Revision, error)
+	Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Origin) (lb.Revision, error)
 	Wait(ctx context.Context, after uint64) error
 }
 
@@ -73,7 +73,7 @@ func load(t *testing.T, s Store) lb.Intent {
 	return in
 }
 
-func commit(t *testing.T, s Store, base uint64, next lb.Intent, by lb.Stamp) lb.Revision {
+func commit(t *testing.T, s Store, base uint64, next lb.Intent, by lb.Origin) lb.Revision {
 	t.Helper()
 	rev, err := s.Commit(t.Context(), base, next, by)
 	if err != nil {
@@ -171,7 +171,7 @@ func (s suite) testHistory() {
 	for n := range 7 {
 		rev := commit(t, s, uint64(n), Sample(strconv.Itoa(n)), stamp(n))
 		if !rev.Time.Equal(stamp(n).Time) || rev.Author != stamp(n).Author || rev.Cause != stamp(n).Cause {
-			t.Fatalf("the stamp is %+v", rev.Stamp)
+			t.Fatalf("the stamp is %+v", rev.Origin)
 		}
 		made = append([]lb.Revision{rev}, made...)
 	}
@@ -193,7 +193,7 @@ func (s suite) testRefused() {
 	misplaced.Backends["other"] = misplaced.Backends["live"]
 	unreadable := Sample("2")
 	b := unreadable.Backends["live"]
-	b.Natives = []lb.Native{"backend sneaked-in"}
+	b.Natives = []lb.RawLine{"backend sneaked-in"}
 	unreadable.Backends["live"] = b
 	for name, in := range map[string]lb.Intent{"dangling": dangling, "misplaced": misplaced, "unreadable": unreadable} {
 		var invalid *lb.InvalidError

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// A Native is one raw line of haproxy.cfg that an operator wrote. It stays
+// A RawLine is one raw line of haproxy.cfg that an operator wrote. It stays
 // inside its own section: it holds no line break, opens no section and is no
 // preprocessor directive (HAProxy configuration manual, 2.4 and 4).
-type Native string
+type RawLine string
 
 // maxLine bounds what becomes one line, or one word, of haproxy.cfg, so that it
 // stays within what HAProxy reads even when it has to be quoted.
@@ -25,8 +25,8 @@ func IsSection(keyword string) bool {
 	return keyword != "" && !strings.Contains(keyword, " ") && strings.Contains(sectionKeywords, " "+keyword+" ")
 }
 
-// ParseNative checks one raw line; surrounding blanks are dropped.
-func ParseNative(s string) (Native, error) {
+// ParseRawLine checks one raw line; surrounding blanks are dropped.
+func ParseRawLine(s string) (RawLine, error) {
 	const expected = "one line of haproxy.cfg that belongs into this section"
 	line := strings.TrimSpace(s)
 	switch {
@@ -47,7 +47,7 @@ func ParseNative(s string) (Native, error) {
 	case IsSection(keyword):
 		return "", bad(strconv.Quote(line)+" opens a section", expected)
 	}
-	return Native(line), nil
+	return RawLine(line), nil
 }
 
 // nativeKeyword is the word that decides what the line is. A comment ends a word
@@ -64,17 +64,17 @@ func nativeKeyword(line string) string {
 	return words[0]
 }
 
-func parseNatives(fe *FieldErrors, in []string) []Native {
-	out := slices.Grow([]Native(nil), len(in))
+func parseNatives(fe *FieldErrors, in []string) []RawLine {
+	out := slices.Grow([]RawLine(nil), len(in))
 	for i, s := range in {
-		n, err := ParseNative(s)
+		n, err := ParseRawLine(s)
 		fe.AddErr("natives["+strconv.Itoa(i)+"]", err)
 		out = append(out, n)
 	}
 	return out
 }
 
-func nativeTexts(natives []Native) []string {
+func nativeTexts(natives []RawLine) []string {
 	out := make([]string, len(natives))
 	for i, n := range natives {
 		out[i] = string(n)
