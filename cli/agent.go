@@ -17,7 +17,7 @@ func newAgent(env environment) *cobra.Command {
 keeps running, and the next agent adopts it.
 
 Every flag is also a key of the settings file (--config). The camelCase flag names of
-the original Thalassa work, too. docs/cli.md explains each setting.`,
+the original Thalassa also work. docs/cli.md explains each setting.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.Load(cmd.Flags(), env.Getenv); err != nil {

@@ -44,7 +44,8 @@ func newCheck(env environment) *cobra.Command {
 		Short: "Check settings, template, HAProxy and Consul without changing anything",
 		Long: `Checks the settings, the API's address and tokens, the directories, HAProxy, the template
 and Consul, and prints a line for each. It takes the flags of "thalassa agent" and changes
-nothing. The exit code is 1 when a check fails; Consul may be away.`,
+nothing. The exit code is 1 when a check fails. If Consul does not answer, that is only a
+warning.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.Load(cmd.Flags(), env.Getenv); err != nil {

@@ -143,7 +143,11 @@ func newAction(o *onNode, kind, use, short string) *cobra.Command {
 	o.waitFlags(cmd)
 	f := cmd.Flags()
 	if slices.Contains([]string{cluster.Move, cluster.StartMaintenance, cluster.Cleanup}, kind) {
-		f.StringVar(&a.Resource, "resource", "", "`name` of the resource (default: all)")
+		all := "all"
+		if kind == cluster.Move {
+			all = "every floating IP"
+		}
+		f.StringVar(&a.Resource, "resource", "", "`name` of the resource (default: "+all+")")
 	}
 	if slices.Contains([]string{cluster.StartMaintenance, cluster.Cleanup}, kind) {
 		f.StringVar(&a.Node, "node", "", "`name` of a node (default: all)")

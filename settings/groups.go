@@ -40,8 +40,8 @@ func apiGroup() Group {
 			{Name: "host", Explanation: "An address that is not loopback needs `token-file`, or `insecure-no-auth`. `::` listens on all addresses."},
 			{Name: "port", Explanation: "With 0 the system chooses a port; the log shows it."},
 			{Name: "token-file", Explanation: "One token a line: `ROLE NAME TOKEN`. ROLE is `read`, `deploy` or `admin`. NAME is the author of changes. " +
-				"TOKEN has at least 16 characters, or is `sha256:` and the hex digest of such a token. The file must not be readable by other users. " +
-				"The agent reads a changed file again. Without this file, everybody who reaches the API may change everything."},
+				"TOKEN has at least 16 characters, or is `sha256:` and the hex digest of such a token. Other users must not be able to read the file. " +
+				"The agent reads a changed file again. Without this file, every user of the machine may change everything; connections that HAProxy opens have no rights."},
 			{Name: "allowed-hosts", Explanation: "Without tokens the API accepts only requests whose Host header is `localhost`, an IP address or one of these names. " +
 				"This keeps web pages from reaching the API through a DNS name of their own (DNS rebinding)."},
 			{Name: "insecure-no-auth", Explanation: "Everybody who reaches the address may change everything."},
@@ -97,8 +97,8 @@ func haproxyGroup() Group {
 				"`external`: systemd or another program starts it. Reloads work the same way in all modes."},
 			{Name: "haproxy-binary", Explanation: "A path, or a name that is looked up in `PATH` and in the `sbin` directories."},
 			{Name: "haproxy-cfg-path", Explanation: "Its directory must be writable, because files are staged there."},
-			{Name: "haproxy-pid-path", Explanation: "Default: `haproxy.pid` in the run-time directory, see [Sockets and pid file](installing.md#sockets-and-pid-file)."},
-			{Name: "haproxy-socket-path", Explanation: "Default: `haproxy.sock` in the run-time directory. A directory where every user may create files, such as `/tmp`, works with a warning."},
+			{Name: "haproxy-pid-path", Explanation: "The file is called `haproxy.pid`; see [Sockets and pid file](installing.md#sockets-and-pid-file)."},
+			{Name: "haproxy-socket-path", Explanation: "The default file is `haproxy.sock`. A directory where every user may create files, such as `/tmp`, works with a warning."},
 			{Name: "haproxy-master-socket-path", Explanation: "Default: `master.sock` in the run-time directory, or `haproxy.master.sock` beside a stats socket that is set."},
 			{Name: "haproxy-peers-socket-path", Explanation: "Stick tables survive a reload over this socket. Default: `haproxy.peers.sock` in the directory of the stats socket."},
 			{Name: "haproxy-user", Explanation: "The default applies if root starts HAProxy and the user exists."},
