@@ -137,7 +137,7 @@ func (s *Agent) Flags(f *pflag.FlagSet) {
 	f.BoolVar(&s.sudo, "sudo", false, "use of sudo to start HAProxy")
 	f.StringVar(&s.templateFile, "template-file", "", "template `file` of haproxy.cfg (default: the embedded one)")
 	f.StringSliceVar(&s.nativesDirs, "natives-dirs", natives.Dirs(), "`directories` of the files that raw lines (natives) may read")
-	f.StringVar(&s.allowNatives, "allow-natives", nativesFiles, "`reach` of raw lines: files (in natives-dirs) or any")
+	f.StringVar(&s.allowNatives, "allow-natives", nativesFiles, "`scope` of raw lines: files (in natives-dirs) or any")
 
 	f.StringVar(&s.cluster, "cluster", "auto", "`mode` of the Pacemaker integration: auto, on or off")
 
