@@ -24,7 +24,7 @@ import (
 //     caller have been checked. Author names the caller.
 //   - Errors: a handler returns any error. The server logs those that callers must not
 //     see, and hands Render a ResponseError.
-//   - Limits: the server bounds headers, times and, by Body, the size of bodies.
+//   - Limits: the server bounds headers and times. A handler bounds the body that it reads.
 type Dialect interface {
 	// Routes lists the routes. New calls it once.
 	Routes(a *Agent) []Route
