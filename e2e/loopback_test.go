@@ -103,7 +103,7 @@ func TestInstanceAtControlAddress(t *testing.T) {
 
 // A PUT of such a member, or raw line, names the field.
 func TestControlAddressIsRefused(t *testing.T) {
-	n := newNode(t, "127.0.0.1:1", "--register=false")
+	n := newNode(t, "127.0.0.1:1", "--register=false", "--allow-natives", "any")
 	n.start()
 	for _, body := range []string{
 		fmt.Sprintf(`{"type":"static","members":[{"host":"127.0.0.2","port":%d}]}`, n.api),
@@ -115,7 +115,8 @@ func TestControlAddressIsRefused(t *testing.T) {
 	} {
 		answer := n.call(400, http.MethodPut, "/backends/pwned", body)
 		fields, _ := answer["fields"].([]any)
-		if len(fields) != 1 || !strings.Contains(fmt.Sprint(fields), "expected:an address that does not administer this node") {
+		said := fmt.Sprint(fields)
+		if len(fields) != 1 || !strings.Contains(said, "expected:an address that does not administer this node") && !strings.Contains(said, "is the agent's own") {
 			t.Errorf("%s is answered with %v", body, answer)
 		}
 	}
@@ -124,7 +125,7 @@ func TestControlAddressIsRefused(t *testing.T) {
 // Where a line chooses its target by the request, nothing can be refused beforehand:
 // the API finds out that HAProxy is at the other end.
 func TestHAProxyHasNoRights(t *testing.T) {
-	n := newNode(t, "127.0.0.1:1", "--register=false")
+	n := newNode(t, "127.0.0.1:1", "--register=false", "--allow-natives", "any")
 	n.start()
 	n.call(200, http.MethodPut, "/backends/dynamic", fmt.Sprintf(
 		`{"type":"static","natives":["http-request set-dst str(127.0.0.1)","http-request set-dst-port int(%d)","server any 0.0.0.0:0","http-reuse always"]}`, n.api))

@@ -252,7 +252,7 @@ func TestSettingsFile(t *testing.T) {
 	for name, c := range map[string]struct{ content, want string }{
 		"unknown key": {"label: a\nhaproxy-sokket-path: /x\n", file + ":2: haproxy-sokket-path is not a setting"},
 		"wrong type":  {"port: high\n", file + `:1: port: "high" is not a whole number`},
-		"twice":       {"label: a\ndbPath: /x\ndb-path: /y\n", file + ":3: db-path stands here twice"},
+		"twice":       {"label: a\ndbPath: /x\ndb-path: /y\n", file + ":3: db-path is set twice"},
 		"no mapping":  {"- a\n", file + ":1: expected a mapping"},
 		"open host":   {"host: 0.0.0.0\n", "token-file"},
 		"camel case":  {"haproxyCfgPath: /nonexistent/haproxy.cfg\n", "haproxy-cfg-path: /nonexistent cannot be written to"},

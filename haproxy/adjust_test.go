@@ -79,11 +79,16 @@ func (s *stage) render(config lb.Config) template.Rendered {
 	return rendered
 }
 
-// next lays the pools out for what runs.
-func (s *stage) next(pools ...lb.ResolvedBackend) (lb.Config, plan.Correction) {
+// next lays the backends out for what runs.
+func (s *stage) next(backends ...lb.ResolvedBackend) (lb.Config, plan.Change) {
+	wanted := plan.Layout(plan.SlotsOf(s.running), s.configOf(backends...))
+	return wanted, plan.Compute(&s.running, wanted)
+}
+
+// ops are what makes the servers that run those of a configuration.
+func (s *stage) ops(wanted lb.Config) []lb.ServerOp {
 	s.t.Helper()
-	wanted := plan.Layout(plan.SlotsOf(s.running), s.configOf(pools...))
-	return wanted, plan.Correction{Change: plan.Compute(&s.running, wanted), Ops: plan.Repair(wanted, s.servers()).Ops}
+	return plan.Repair(wanted, s.servers()).Ops
 }
 
 // become changes the pools at run time.
@@ -93,7 +98,7 @@ func (s *stage) become(pools ...lb.ResolvedBackend) {
 	if len(change.Reload) > 0 {
 		s.t.Fatalf("cannot be done at run time: %.500q", change.Reload)
 	}
-	s.adjust(change.Ops...)
+	s.adjust(s.ops(wanted)...)
 	s.running = wanted
 	s.stands()
 }

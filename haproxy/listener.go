@@ -85,10 +85,11 @@ func encrypts(options []string) bool {
 // errNotServed says that a bind is not served as the file says.
 var errNotServed = errors.New("haproxy does not serve it")
 
-// tryListeners connects to the binds of a worker's file. In mode http neither a connection
-// nor a TLS handshake reaches a server. In mode tcp it would, so only the listening
-// socket is looked for. A bind that cannot be tried counts as served, and so does one
-// with a full queue.
+// tryListeners makes sure that a worker listens on the binds of its file: by the kernel's
+// tables, as HAProxy counts a connection without a request as a bad request, and in mode
+// tcp it would reach a server. A bind of mode http that requires TLS is tried with a
+// handshake, which reaches no server. A bind that cannot be tried counts as served, and so
+// does one with a full queue.
 func (rb *readback) tryListeners(ctx context.Context, worker int, binds []*listener) error {
 	stat, err := readStat(worker)
 	if err != nil || !rb.members.includes(stat.parent) {
@@ -130,7 +131,7 @@ func (l *listener) await(ctx context.Context, worker int) error {
 
 // try returns errNotServed when the bind certainly is not served as the file says.
 func (l *listener) try(ctx context.Context, worker int) error {
-	if l.section.mode != "http" {
+	if !l.tls || l.section.mode != "http" {
 		return l.listens(worker)
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, l.network, l.address)
@@ -141,9 +142,6 @@ func (l *listener) try(ctx context.Context, worker int) error {
 		return err
 	}
 	defer conn.Close()
-	if !l.tls {
-		return nil
-	}
 	err = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx) //nolint:gosec // only whether it is TLS
 	if _, isOther := errors.AsType[tls.RecordHeaderError](err); isOther {
 		return fmt.Errorf("%w: it does not speak TLS", errNotServed)

@@ -56,8 +56,9 @@ func TestSwitchesUnderLoad(t *testing.T) {
 				s.reload(wanted)
 				reloads++
 			} else {
+				ops := s.ops(wanted)
 				begin := time.Now()
-				waited += s.patient(change.Ops)
+				waited += s.patient(ops)
 				took = append(took, time.Since(begin))
 				s.running = wanted
 			}

@@ -85,7 +85,7 @@ func TestRandomChanges(t *testing.T) {
 				s.reload(wanted)
 				reloads++
 			} else {
-				s.adjust(change.Ops...)
+				s.adjust(s.ops(wanted)...)
 				s.running = wanted
 				runtime++
 			}

@@ -175,9 +175,10 @@ func BenchmarkRelease(b *testing.B) {
 			s := fx.raise(sets[0])
 			var switches, reloads, large []time.Duration
 			for i := range 60 {
-				wanted, change := s.next(sets[1-i%2])
+				wanted, _ := s.next(sets[1-i%2])
+				ops := s.ops(wanted)
 				begin := time.Now()
-				s.adjust(change.Ops...)
+				s.adjust(ops...)
 				switches, s.running = append(switches, time.Since(begin)), wanted
 			}
 			reload := func(pools ...lb.ResolvedBackend) time.Duration {

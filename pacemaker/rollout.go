@@ -284,11 +284,18 @@ func asked(v cluster.Status) string {
 	return ""
 }
 
-// oneLine converts a reason to the value of an attribute.
+// oneLine converts a reason to the value of an attribute. It is ASCII: without a locale
+// Pacemaker's tools refuse any other character.
 func oneLine(s string) string {
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
+	s = strings.Join(strings.Fields(strings.ReplaceAll(s, "…", "...")), " ")
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
 	if len(s) > maxReason {
-		s = strings.ToValidUTF8(s[:maxReason], "") + "…"
+		s = s[:maxReason] + "..."
 	}
 	return s
 }

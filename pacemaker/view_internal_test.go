@@ -152,6 +152,9 @@ func TestRolloutAnswers(t *testing.T) {
 	if got := oneLine("a\n  b\tc" + strings.Repeat("ü", 500)); strings.ContainsAny(got, "\n\t") || len(got) > maxReason+4 {
 		t.Errorf("%q", got)
 	}
+	if got := oneLine("parsing '…' of Zürich\x00\xff"); got != "parsing '...' of Z?rich??" {
+		t.Errorf("got %q", got)
+	}
 }
 
 func TestXMLKeepsWhatItSays(t *testing.T) {
