@@ -28,18 +28,10 @@ type Frontend struct {
 }
 
 // A Rule sends matching requests to a backend.
-type Rule struct {
-	Type      string `json:"type"`
-	Header    string `json:"header,omitempty"`
-	Operation string `json:"operation"`
-	Value     string `json:"value"`
-	Backend   string `json:"backend"`
-}
+type Rule = node.Rule
 
 // A Registration announces a frontend in Consul.
-type Registration struct {
-	Name string `json:"name"`
-}
+type Registration = node.Registration
 
 // A Backend is what requests are balanced over.
 type Backend struct {
@@ -94,15 +86,7 @@ type Member struct {
 }
 
 // Applied is what became of a change.
-type Applied struct {
-	// Applied is false while the change is stored and not yet in effect; Reason
-	// says why.
-	Applied    bool    `json:"applied"`
-	Path       string  `json:"path"` // "runtime", "reload" or "none"
-	Reason     string  `json:"reason,omitempty"`
-	Revision   uint64  `json:"revision"`
-	DurationMS float64 `json:"durationMs"`
-}
+type Applied = node.Applied
 
 // Frontends lists all frontends, by key.
 func (c *Client) Frontends(ctx context.Context) ([]Frontend, error) {
