@@ -13,6 +13,9 @@ type Backend struct {
 	definition
 
 	Members []Member `json:"members"`
+	// Unused are the first MaxUnused instances and members that get no requests, where
+	// that was asked for.
+	Unused []UnusedInstance `json:"unused,omitzero"`
 }
 
 // A BackendDefinition is a backend as operators defined it, as revisions show it.
@@ -90,6 +93,8 @@ type backendBody struct {
 	Mode     string          `json:"mode"`
 	Natives  []string        `json:"natives"`
 	Members  json.RawMessage `json:"members,omitempty"` // of a static backend, see memberBody
+
+	Unused json.RawMessage `json:"unused,omitempty"` // read-only
 }
 
 // memberBody takes what a listing of members shows, so that a body read before can be put
