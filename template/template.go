@@ -114,7 +114,10 @@ func (t *Template) Render(c lb.Config) (Rendered, error) {
 	if err != nil {
 		return Rendered{}, refused(err)
 	}
-	if v.Fingerprint, err = t.fingerprint(c); err != nil {
+	if v.Process.PeersBind, err = t.peersBind(v); err != nil {
+		return Rendered{}, refused(err)
+	}
+	if v.Fingerprint, err = t.fingerprint(c, v.Process.PeersBind); err != nil {
 		return Rendered{}, refused(err)
 	}
 	out, err := t.execute(v, t.length.Load())
@@ -130,13 +133,15 @@ func (t *Template) Render(c lb.Config) (Rendered, error) {
 
 // fingerprint names the rendering of c with all slots spare: what changes while
 // HAProxy runs leaves it as it is.
-func (t *Template) fingerprint(c lb.Config) (string, error) {
+func (t *Template) fingerprint(c lb.Config, peersBind string) (string, error) {
 	pools := make([]lb.ResolvedBackend, len(c.Backends))
 	for i, p := range c.Backends {
 		pools[i] = p.Emptied()
 	}
 	c.Backends = pools
-	unnamed, err := t.execute(newView(c), t.length.Load())
+	v := newView(c)
+	v.Process.PeersBind = peersBind
+	unnamed, err := t.execute(v, t.length.Load())
 	if err != nil {
 		return "", err
 	}
