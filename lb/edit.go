@@ -141,6 +141,12 @@ type Applied struct {
 	Revision uint64
 }
 
+// A Proposal is an intent that is to become a revision, and who asks for it.
+type Proposal struct {
+	Intent
+	Origin Origin
+}
+
 // A Revision is one accepted change in the store's history.
 type Revision struct {
 	Number  uint64
