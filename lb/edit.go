@@ -181,6 +181,23 @@ func (in Intent) Changes(next Intent) []ObjectChange {
 	return out
 }
 
+// DiffersInMembersOnly reports whether two intents have the same frontends and backends
+// but for members: those that a static backend lists, and the service and versions that a
+// dynamic one asks for.
+func (in Intent) DiffersInMembersOnly(next Intent) bool {
+	return !slices.ContainsFunc(in.Changes(next), func(c ObjectChange) bool {
+		before, wasBackend := c.Before.(Backend)
+		after, isBackend := c.After.(Backend)
+		return !wasBackend || !isBackend || !sameObject(before.withoutMembers(), after.withoutMembers())
+	})
+}
+
+// withoutMembers is the backend without what decides on its members.
+func (b Backend) withoutMembers() Backend {
+	b.Service, b.Version, b.Versions, b.Members = "", "", nil, nil
+	return b
+}
+
 // A StaleRevisionError is a commit on top of a revision that is not the newest
 // one: somebody else was faster. Load again and repeat.
 type StaleRevisionError struct {
