@@ -163,7 +163,7 @@ func (c *changes) candidate(ctx context.Context, next lb.Intent) (lb.Config, err
 		return lb.Config{}, err
 	}
 	next.Revision++ // it is another one, whatever it will be called
-	return inheritMembers(c.current.Load().resolve(next, snap, c.cfg.Process, c.inputs.control()), inherited), nil
+	return inheritMembers(c.current.Load().resolve(next, snap, processWith(c.cfg, c.templates.current()), c.inputs.control()), inherited), nil
 }
 
 // needsReload reports whether HAProxy needs a new file for a candidate.
