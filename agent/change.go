@@ -149,7 +149,7 @@ func (c *changes) check(ctx context.Context, next lb.Intent) error {
 	}
 	now := c.current.Load()
 	next.Revision++ // it is another one, whatever it will be called
-	config := inheritMembers(now.resolve(next, snap, c.cfg.Process, c.inputs.control()), inherited)
+	config := inheritMembers(now.resolve(next, snap, processWith(c.cfg, c.templates.current()), c.inputs.control()), inherited)
 	if now != nil && len(plan.Compute(&now.config, config).Reload) == 0 {
 		return nil // only members change, for which HAProxy needs no new file
 	}

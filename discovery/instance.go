@@ -106,12 +106,22 @@ func parseInstance(e *consul.Entry, acceptWarning bool) (lb.Instance, error) {
 	i.Meta = boundedMeta(e.Service.Meta)
 	i.Status = aggregate(e.Checks)
 	i.Healthy = isHealthy(i.Status, acceptWarning)
-	i.Weight = e.Service.Weights.Passing
-	if i.Status == consul.Warning {
-		i.Weight = e.Service.Weights.Warning
-	}
-	i.Weight = min(max(i.Weight, 1), 65535)
+	i.Weight = weightOf(e.Service.Weights, i.Status)
 	return i, nil
+}
+
+// weightOf is the weight of an instance in a status. Consul knows no passing weight of 0:
+// an answer that has one has no weights, and each is 1 then. A warning weight of 0 means
+// none of the traffic.
+func weightOf(w consul.Weights, status string) int {
+	const greatest = 65535
+	if w.Passing < 1 {
+		w = consul.Weights{Passing: 1, Warning: max(w.Warning, 1)}
+	}
+	if status == consul.Warning {
+		return min(max(w.Warning, 0), greatest)
+	}
+	return min(w.Passing, greatest)
 }
 
 func parseHostPort(address string, port int) (lb.HostPort, error) {

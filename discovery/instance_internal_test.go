@@ -78,6 +78,11 @@ func TestParseInstancesAddressAndWeight(t *testing.T) {
 		"weight":         {func(e *consul.Entry) { e.Service.Weights = consul.Weights{Passing: 5, Warning: 2} }, "10.0.0.1:80 5"},
 		"great weight":   {func(e *consul.Entry) { e.Service.Weights.Passing = 1 << 30 }, "10.0.0.1:80 65535"},
 		"negative":       {func(e *consul.Entry) { e.Service.Weights.Passing = -5 }, "10.0.0.1:80 1"},
+		"no traffic in warning": {func(e *consul.Entry) {
+			e.Service.Weights = consul.Weights{Passing: 3}
+			e.Checks[0].Status = "warning"
+		}, "10.0.0.1:80 0"},
+		"no weights in warning": {func(e *consul.Entry) { e.Service.Weights = consul.Weights{}; e.Checks[0].Status = "warning" }, "10.0.0.1:80 1"},
 		"warning weight": {func(e *consul.Entry) { e.Service.Weights.Warning = 2; e.Checks[0].Status = "warning" }, "10.0.0.1:80 2"},
 	} {
 		got, out := parseInstances([]*consul.Entry{entry(test.change)}, false)
@@ -148,7 +153,7 @@ func FuzzParseInstances(f *testing.F) {
 					t.Error(err)
 				}
 			}
-			if i.Weight < 1 || i.Weight > 65535 || len(i.Meta) > maxMeta || len(i.Tags) > maxTags {
+			if i.Weight < 0 || i.Weight > 65535 || len(i.Meta) > maxMeta || len(i.Tags) > maxTags {
 				t.Errorf("unbounded: %+v", i)
 			}
 		}

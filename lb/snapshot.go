@@ -41,7 +41,8 @@ type Instance struct {
 	Version Version // service meta "version"; empty: see Tags
 	Tags    []string
 	Meta    map[string]string
-	// Weight for the status the instance is in, as Consul has it (1 to 65535).
+	// Weight for the status the instance is in, as Consul has it (0 to 65535). 0: none of
+	// the traffic while other members have some.
 	Weight int
 	// Status is Consul's aggregated check status: passing, warning, critical or
 	// maintenance.
