@@ -71,19 +71,9 @@ type Health struct {
 	Interval    int64  `json:"interval,omitempty"` // milliseconds
 }
 
-// A Member is one server of a backend.
-type Member struct {
-	ID        string            `json:"id"`
-	Name      string            `json:"name"`    // the Consul service; empty in a static backend
-	Version   string            `json:"version"` // of that service
-	Host      string            `json:"host"`
-	Port      int               `json:"port"`
-	LastKnown int64             `json:"lastKnown,omitempty"` // milliseconds since the epoch
-	Meta      map[string]string `json:"meta"`
-	// Stats is what HAProxy counts for it; only MembersWithStats asks. nil:
-	// HAProxy does not have the member yet.
-	Stats *node.ServerStats `json:"stats,omitempty"`
-}
+// A Member is one server of a backend. Only MembersWithStats asks for its Stats; nil:
+// HAProxy does not have the member yet.
+type Member = node.Member
 
 // Applied is what became of a change.
 type Applied = node.Applied
