@@ -83,7 +83,7 @@ func (s *schedule) applyService(svc *service, r result, now time.Time) {
 // acceptAnswer stores an answer that evaluate accepted.
 func (s *schedule) acceptAnswer(svc *service, next lb.Service, v verdict, r result, now time.Time) {
 	before := svc.current
-	if v.changed || before.Stale != "" || !svc.known {
+	if v.changed || v.explained || before.Stale != "" || !svc.known {
 		s.published, s.changed = false, true
 	}
 	s.confirmed = true

@@ -16,6 +16,9 @@ type Backend struct {
 	// "agent-check", or empty.
 	WeightsBy string   `json:"weightsBy,omitempty"`
 	Members   []Member `json:"members"`
+	// Unused are the first MaxUnused instances and members that get no requests, where
+	// that was asked for.
+	Unused []UnusedInstance `json:"unused,omitzero"`
 }
 
 // A BackendDefinition is a backend as operators defined it, as revisions show it.
@@ -94,7 +97,8 @@ type backendBody struct {
 	Natives  []string        `json:"natives"`
 	Members  json.RawMessage `json:"members,omitempty"` // of a static backend, see memberBody
 
-	WeightsBy json.RawMessage `json:"weightsBy,omitempty"` // read-only, and ignored
+	Unused    json.RawMessage `json:"unused,omitempty"`    // read-only, and ignored
+	WeightsBy json.RawMessage `json:"weightsBy,omitempty"` // likewise
 }
 
 // memberBody takes what a listing of members shows, so that a body read before can be put
