@@ -182,7 +182,7 @@ func toolError(q call, err error, stdout, stderr []byte) error {
 	if !q.plain {
 		said = append(errorTexts(stdout), stderr...)
 	}
-	e.Said = toolMessage(q.tool, string(said))
+	e.Said = maskText(toolMessage(q.tool, string(said)))
 	return e
 }
 
