@@ -25,6 +25,7 @@ type table struct {
 	removed []Removed // since the last call of Changes
 	layout  layout
 	spare   []*Counters // zero
+	moves   []Move      // since the last call of takeMoves
 }
 
 // Removed is an object that no longer exists.
@@ -126,7 +127,7 @@ func (t *table) find(l *line, present bool) *Series {
 	l.series, l.layout, l.foundFor = nil, t.layout.version, l.address
 	name := Series{Kind: l.key.kind, Key: l.key.proxy}
 	if l.key.kind == statsock.KindServer {
-		p, ours := t.layout.pools[l.key.proxy]
+		p, ours := t.layout.members[l.key.proxy]
 		if !ours {
 			name.Address = l.key.server
 		} else if m, ok := p.member(l.key.server, l.address); ok {
@@ -161,9 +162,9 @@ func (t *table) updateMembers(now time.Time) {
 		}
 		s.seen = false
 	}
-	for key, p := range t.layout.pools {
+	for key, p := range t.layout.members {
 		for _, i := range p.members {
-			t.listMember(key, p.of.Members[i])
+			t.listMember(key, p.of.Members[i], now)
 		}
 	}
 	for _, s := range t.order {
@@ -171,7 +172,7 @@ func (t *table) updateMembers(now time.Time) {
 			continue
 		}
 		if !s.seen && s.listed {
-			s.listed, s.unlisted = false, now
+			s.listed, s.unlisted, s.moves.last = false, now, ""
 			t.removed = append(t.removed, Removed{s.ID(), s.Key})
 		}
 		s.seen = false
@@ -179,7 +180,7 @@ func (t *table) updateMembers(now time.Time) {
 }
 
 // listMember makes a member visible to readers.
-func (t *table) listMember(key string, m lb.Member) {
+func (t *table) listMember(key string, m lb.Member, now time.Time) {
 	name := Series{Kind: statsock.KindServer, Key: key, Address: m.Address.String()}
 	s := t.series[name.ID()]
 	if s == nil {
@@ -192,14 +193,14 @@ func (t *table) listMember(key string, m lb.Member) {
 		s.Member, s.Version = id, string(m.Version)
 	}
 	if !s.listed {
-		s.listed = true
+		s.listed, s.moves.since = true, now
 		s.changed.note(partWhole, true)
 	}
 	s.seen = true
 }
 
 // isUnmanaged reports whether a series is about a server that is not Thalassa's.
-func (t *table) isUnmanaged(s *Series) bool { return t.layout.pools[s.Key] == nil }
+func (t *table) isUnmanaged(s *Series) bool { return t.layout.members[s.Key] == nil }
 
 // endTick ends a tick for the objects in the scope of the query: rates, missing
 // members, history. The others stay as they are.
@@ -212,6 +213,7 @@ func (t *table) endTick(now time.Time, what scope) {
 		switch {
 		case s.seen:
 			t.end(s, now)
+			t.noteMove(s, now)
 			s.seen = false
 		case s.Kind == statsock.KindServer && s.Member != "" && s.listed:
 			s.next = &Gauges{Status: "MAINT"} // HAProxy does not list such servers
