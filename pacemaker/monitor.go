@@ -155,10 +155,10 @@ func view(cib *CIB, m monitorXML, self string) cluster.Status {
 	for _, f := range m.Failures {
 		v.Failures = append(v.Failures, f.failure())
 	}
-	addresses := cib.addresses()
+	addresses, ours := cib.addresses(), cib.withHAProxy()
 	for _, r := range v.Resources {
 		if address, ok := addresses[r.ID]; ok {
-			ip := cluster.FloatingIP{Resource: r.ID, Address: address, Nodes: r.Nodes()}
+			ip := cluster.FloatingIP{Resource: r.ID, Address: address, Nodes: r.Nodes(), HAProxy: ours[r.ID]}
 			if len(ip.Nodes) > 0 {
 				ip.Node = ip.Nodes[0]
 			}
