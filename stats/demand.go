@@ -73,6 +73,7 @@ func (s *Sampler) refreshMembers(ctx context.Context) {
 	s.throttle.asked, s.throttle.betweenTicks = time.Now(), true
 	workers := append([]*worker{s.reader.present}, s.reader.readOld(ctx, servers)...)
 	s.table.amend(s.throttle.asked, config.Backends, workers)
+	s.reader.forgetEnded()
 	a := *s.workers.Load()
 	a.members = s.throttle.asked
 	s.workers.Store(&a)
