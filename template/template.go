@@ -24,6 +24,7 @@ type Template struct {
 	parsed       *template.Template
 	confirmation *confirmation
 	length       *atomic.Int64 // of the last text; the next is mostly as long
+	asksAgents   bool
 }
 
 // A Rendered is a configuration as HAProxy reads it.
@@ -56,11 +57,18 @@ func Parse(name, source string) (*Template, error) {
 		return nil, fmt.Errorf("parsing template: %s", strings.TrimPrefix(err.Error(), "template: "))
 	}
 	t := &Template{parsed: parsed, confirmation: &confirmation{}, length: &atomic.Int64{}}
+	for line := range strings.Lines(source) {
+		t.asksAgents = t.asksAgents || lb.AsksAgent(line)
+	}
 	if _, err := t.Render(sample()); err != nil {
 		return nil, fmt.Errorf("trying template %s: %w", name, err)
 	}
 	return t, nil
 }
+
+// AsksAgents reports whether a line of the template, whatever its conditions, makes
+// HAProxy ask agents about servers (agent-check).
+func (t *Template) AsksAgents() bool { return t.asksAgents }
 
 // sample is a configuration that leads through most of a template.
 func sample() lb.Config {
