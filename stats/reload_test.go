@@ -146,7 +146,7 @@ func TestHeldWorkersEndWithTheirLastConnection(t *testing.T) {
 				_ = http.NewResponseController(w).Flush()
 				<-proceed
 			})
-			t.Cleanup(finish) // or the server would wait for its handler
+			t.Cleanup(finish)                                                          // or the server would wait for its handler
 			client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // idle ones keep a worker, too
 			response, err := client.Get("http://" + s.web)
 			if err != nil {
