@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
@@ -55,7 +54,7 @@ func (o *onNode) cluster() (*pacemaker.Cluster, error) {
 	if o.output != "" && o.output != "json" && o.output != "table" {
 		return nil, usageError{fmt.Errorf("--output: %q is not known, expected json or table", o.output)}
 	}
-	other, name := pacemaker.OtherCIB(os.Getenv)
+	other, name := pacemaker.OtherCIB(o.env.Getenv)
 	if name != "" {
 		fmt.Fprintln(o.env.Stderr, "thalassa: this is "+name+", not the running cluster")
 	}
