@@ -16,6 +16,7 @@ import (
 	"thalassa/agent"
 	"thalassa/api"
 	"thalassa/auth"
+	"thalassa/canary"
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
@@ -103,9 +104,13 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 	if err := a.Import(ctx); err != nil { // before the API tells of what is stored
 		return false, err
 	}
+	canaries, err := canary.New(ctx, canary.Config{Node: a, Store: db, Journal: events, Stats: process.Stats, Logger: n.log})
+	if err != nil {
+		return false, err
+	}
 	cluster, watch := n.cluster()
 	sampler := n.sampler(a, process)
-	server, err := n.api(a, db, process, events, sampler, cluster, watch)
+	server, err := n.api(a, db, process, events, sampler, canaries, cluster, watch)
 	if err != nil {
 		return false, err
 	}
@@ -120,6 +125,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 	g.Go(func() error { return process.Run(gctx, onExit(a, events)) })
 	g.Go(func() error { return a.Run(gctx) })
 	g.Go(func() error { return sampler.Run(gctx) })
+	g.Go(func() error { return canaries.Run(gctx) })
 	g.Go(func() error { return server.Follow(gctx) })
 	g.Go(func() error { return server.Serve(gctx, listener) })
 	if watch != nil {
@@ -214,10 +220,10 @@ func (n node) sampler(a *agent.Agent, p *haproxy.Process) *stats.Sampler {
 	return stats.New(cfg)
 }
 
-func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log, sampler *stats.Sampler, c *pacemaker.Cluster, w *pacemaker.Watcher) (*api.Server, error) {
+func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log, sampler *stats.Sampler, canaries *canary.Runner, c *pacemaker.Cluster, w *pacemaker.Watcher) (*api.Server, error) {
 	cfg := n.settings.API(n.log)
 	cfg.Changes, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = a, a, a.Changed, sampler, version()
-	cfg.Activity, cfg.History, cfg.Configs = events, db, db
+	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = events, db, db, canaries
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.Installed, p.Stats, p.Connections
 	if file := n.settings.TokenFile(); file != "" {
