@@ -51,7 +51,7 @@ func (m *driftMonitor) mayCheck() bool { return m.running.isKnown() && !m.runnin
 // reports whether there was anything to repair.
 func (m *driftMonitor) repair(ctx context.Context, o observation) bool {
 	change := m.drift(o)
-	if change.Empty() {
+	if change.Empty() || !m.pace.take(time.Now()) {
 		return false
 	}
 	e, reasons := m.reporter.repairedEvent(m.running.revision, change), change.Reload
@@ -70,7 +70,13 @@ func (m *driftMonitor) repair(ctx context.Context, o observation) bool {
 		m.running.requireReload(reasons) // a round sorts it out
 		m.look.send()
 	}
-	m.reporter.repaired(ctx, e)
+	isReported, isLast := m.pace.reports()
+	if isLast {
+		e.Reasons = append(e.Reasons, contestedReason)
+	}
+	if isReported {
+		m.reporter.repaired(ctx, e)
+	}
 	return true
 }
 

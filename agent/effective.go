@@ -32,7 +32,7 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 		config, _ := control.Strip(wanted())
 		return plan.Layout(nil, config)
 	}
-	if e.revision != in.Revision || e.control != control {
+	if e.revision != in.Revision || e.control != control || e.config.Process.AgentChecks != p.AgentChecks {
 		config, _ := control.Strip(e.keepMembers(wanted(), snap))
 		return e.layout(config)
 	}
@@ -40,7 +40,7 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 	next.Backends = make([]lb.ResolvedBackend, len(e.config.Backends))
 	for i, pool := range e.config.Backends {
 		if e.isOutdated(pool, snap) {
-			pool = e.layoutBackend(pool.Slots, lb.Populate(pool.Backend, snap))
+			pool = e.layoutBackend(pool.Slots, e.config.Process.Populate(pool.Backend, snap))
 		}
 		next.Backends[i] = pool
 	}
@@ -97,7 +97,7 @@ func (e *effective) within(snap lb.Snapshot) lb.Config {
 		if pool.Slots == nil || !e.isOutdated(pool, snap) {
 			continue
 		}
-		one, fitted := lb.Config{Backends: []lb.ResolvedBackend{pool}}, plan.Fit(pool.Slots, lb.Populate(pool.Backend, snap))
+		one, fitted := lb.Config{Backends: []lb.ResolvedBackend{pool}}, plan.Fit(pool.Slots, e.config.Process.Populate(pool.Backend, snap))
 		if len(plan.Compute(&one, lb.Config{Backends: []lb.ResolvedBackend{fitted}}).Reload) == 0 {
 			next.Backends[i] = fitted
 		}

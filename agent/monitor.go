@@ -37,6 +37,7 @@ type driftMonitor struct {
 	began    uint64 // rounds when that look began
 	missed   int    // looks in a row
 
+	pace   repairPace
 	worker int       // whose servers were read last; 0: not known
 	due    time.Time // when they are to be read again
 	lost   string    // the control paths that were lost at the last look

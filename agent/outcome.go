@@ -31,6 +31,7 @@ type outcome struct {
 // revision and uses its template.
 type expectation struct {
 	revision uint64
+	last     uint64             // the highest revision that is its own; 0: revision alone
 	template *template.Template // nil: any
 	by       lb.Origin
 	done     chan outcome // one slot
@@ -38,6 +39,11 @@ type expectation struct {
 
 func (e *expectation) isMetBy(out outcome) bool {
 	return out.revision >= e.revision && (e.template == nil || e.template == out.template)
+}
+
+// isAbout reports whether the change makes that revision.
+func (e *expectation) isAbout(revision uint64) bool {
+	return e != nil && revision >= e.revision && revision <= max(e.revision, e.last)
 }
 
 // outcomes hands the outcome of a round to the change that waits for it. Its methods

@@ -31,7 +31,7 @@ func (r *reconciler) desired(ctx context.Context) (target, error) {
 		return t, err
 	}
 	t.noSpares = r.running.isKnown() && r.running.noSpares
-	t.config = inheritMembers(r.running.resolve(t.intent, t.snapshot, r.cfg.Process, t.control), inherited)
+	t.config = inheritMembers(r.running.resolve(t.intent, t.snapshot, processWith(r.cfg, t.template), t.control), inherited)
 	r.warnings.update(ctx, t)
 	if err := r.earlier.guard(ctx, t); err != nil {
 		return t, err

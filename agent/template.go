@@ -5,8 +5,17 @@ import (
 	"os"
 	"sync"
 
+	"thalassa/lb"
 	"thalassa/template"
 )
+
+// processWith is HAProxy's own settings with a template, which may make HAProxy ask agents
+// about servers.
+func processWith(cfg *Config, t *template.Template) lb.Process {
+	p := cfg.Process
+	p.AgentChecks = t.AsksAgents()
+	return p
+}
 
 // templateFile is the template in use and the file it came from.
 type templateFile struct {

@@ -136,7 +136,7 @@ func (w *templateWatcher) check(ctx context.Context, tmpl *template.Template) er
 	if err != nil {
 		return err
 	}
-	rendered, err := w.renderer.of(tmpl, w.current.Load().resolve(in, w.inputs.snapshot(), w.cfg.Process, w.inputs.control()))
+	rendered, err := w.renderer.of(tmpl, w.current.Load().resolve(in, w.inputs.snapshot(), processWith(w.cfg, tmpl), w.inputs.control()))
 	if err != nil {
 		return err
 	}

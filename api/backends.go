@@ -8,12 +8,14 @@ import (
 
 	"thalassa/api/node"
 	"thalassa/lb"
+	"thalassa/stats"
 )
 
 // backendHandlers show and change backends.
 type backendHandlers struct {
 	agent       *Agent
 	stats       func(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error)       // may be nil
+	sampler     *stats.Sampler                                                             // may be nil
 	connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error) // may be nil
 }
 
@@ -47,17 +49,28 @@ func (h backendHandlers) find(c echo.Context) (lb.ResolvedBackend, error) {
 	return lb.Populate(b, h.agent.Snapshot()), nil
 }
 
-// show answers 304 for static backends only: the members of a dynamic backend
+// show answers with a backend; with unused=1, also with what gets no requests. It
+// answers 304 for static backends only: the members of a dynamic backend
 // change, but its entity tag, which is that of the definition, does not.
 func (h backendHandlers) show(c echo.Context) error {
 	b, err := h.find(c)
 	if err != nil {
 		return err
 	}
-	if unchanged(c, b.ETag()) && b.Type == "static" {
+	q := &params{values: c.QueryParams()}
+	withUnused := q.flag("unused")
+	if err := q.err(); err != nil {
+		return err
+	}
+	out, same := node.NewBackend(b), unchanged(c, b.ETag())
+	if withUnused { // it may differ
+		out.Unused = node.NewUnused(b.Unused(h.agent.Snapshot(), h.health(c.Request().Context(), b.Key)))
+		return respond(c, http.StatusOK, out)
+	}
+	if same && b.Type == "static" {
 		return c.NoContent(http.StatusNotModified)
 	}
-	return respond(c, http.StatusOK, node.NewBackend(b))
+	return respond(c, http.StatusOK, out)
 }
 
 func (h backendHandlers) put(c echo.Context) error {

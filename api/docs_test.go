@@ -109,7 +109,7 @@ func TestExamplesOfTheDocumentation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.2:8080 2.0.0")
+	node.Discover("demo", "10.1.0.1:8080 1.0.0", "10.1.0.2:8080 1.1.0")
 	node.Count("10.1.0.1:8080", lb.ServerStats{
 		Check: "L4OK", Sessions: 1, Requests: 1800, Responses: lb.Responses{Success: 1795, ClientError: 4, ServerError: 1}, ResponseTimeMS: 3,
 	})

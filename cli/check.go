@@ -24,6 +24,7 @@ import (
 	"thalassa/lb"
 	"thalassa/settings"
 	"thalassa/store"
+	"thalassa/template"
 )
 
 // checkTime bounds each step that asks another program.
@@ -112,6 +113,7 @@ func (k checks) steps() []step {
 		{what: "folders", run: k.checkDirectories},
 		{what: "haproxy", run: p.Version},
 		{what: "template", run: func(ctx context.Context) (string, error) { return k.checkTemplate(ctx, p) }},
+		{what: "tables", warn: true, run: k.checkStickTables},
 		{what: "natives", warn: true, run: k.checkRawLines},
 		{what: "consul", warn: true, run: func(ctx context.Context) (string, error) { return discovery.Ping(ctx, watch) }},
 	}
@@ -200,24 +202,43 @@ func writable(dir string) error {
 // checkTemplate renders what the persistence file asks for, or a sample, and has
 // HAProxy check it.
 func (k checks) checkTemplate(ctx context.Context, p *haproxy.Process) (string, error) {
+	config, what, err := k.render()
+	if err != nil {
+		return "", err
+	}
+	if err := p.Check(ctx, config); err != nil {
+		return "", err
+	}
+	name := cmp.Or(k.settings.Loop(k.log).TemplateFile, "the embedded one")
+	return name + ", accepted by haproxy with " + what, nil
+}
+
+// render renders what the persistence file asks for, or a sample, with the template.
+func (k checks) render() (config []byte, what string, err error) {
 	loop := k.settings.Loop(k.log)
 	tmpl, err := agent.ReadTemplate(loop.TemplateFile)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
-	name := cmp.Or(loop.TemplateFile, "the embedded one")
 	in, what, err := sampleIntent(loop.Persistence)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	rendered, err := tmpl.Render(lb.Resolve(in, lb.Snapshot{}, loop.Process))
+	return rendered.Bytes, what, err
+}
+
+// checkStickTables shows what keeps a new worker from getting the stick tables.
+func (k checks) checkStickTables(context.Context) (string, error) {
+	config, _, err := k.render()
 	if err != nil {
-		return "", err
+		return "not checked: the template cannot be rendered", nil //nolint:nilerr // the step before has said why
 	}
-	if err := p.Check(ctx, rendered.Bytes); err != nil {
-		return "", err
+	var problems []error
+	for _, w := range template.Warnings(config) {
+		problems = append(problems, errors.New(w))
 	}
-	return name + ", accepted by haproxy with " + what, nil
+	return "those with peers survive reloads", errors.Join(problems...)
 }
 
 // checkRawLines shows the raw lines of the persistence file that an edit could not write

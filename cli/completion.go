@@ -8,7 +8,7 @@ func newCompletion(env environment) *cobra.Command {
 	return &cobra.Command{
 		Use:       "completion SHELL",
 		Short:     "Print the completion script for bash, zsh or fish",
-		Example:   "  source <(thalassa completion bash)\n  thalassa completion fish > ~/.config/fish/completions/thalassa.fish",
+		Example:   "  source <(thalassa completion bash)\n  thalassa completion fish > thalassa.fish",
 		Args:      arguments,
 		ValidArgs: []string{"bash", "zsh", "fish"},
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	nodeapi "thalassa/api/node"
 	"thalassa/cli"
@@ -30,16 +31,26 @@ func TestDeployOfASplit(t *testing.T) {
 	s.does("backend/live is at shop 2.0.0 with 1 member and in effect after 2 ms (reload, revision 6)\n", "deploy", "live", "2.0.0")
 }
 
-// answering makes the member of version 2.0.0 answer ten requests whenever the
-// API is asked, so many of them badly.
-func (s *fixture) answering(bad int64) {
-	var n atomic.Int64
-	s.asked = func() {
-		times := n.Add(1)
-		s.Count("10.1.0.3:8080", lb.ServerStats{
-			Requests: 10 * times, Responses: lb.Responses{Success: (10 - bad) * times, ServerError: bad * times}, ResponseTimeMS: 3,
-		})
-	}
+// answering makes the member of version 2.0.0 answer ten requests every few
+// milliseconds until stop is called, so many of them badly.
+func (s *fixture) answering(bad int64) (stop func()) {
+	ctx, cancel := context.WithCancel(s.tb.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(5 * time.Millisecond)
+		defer ticker.Stop()
+		for times := int64(1); ctx.Err() == nil; times++ {
+			s.Count("10.1.0.3:8080", lb.ServerStats{
+				Requests: 10 * times, Responses: lb.Responses{Success: (10 - bad) * times, ServerError: bad * times}, ResponseTimeMS: 3,
+			})
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
 }
 
 // fits compares the lines of an output with patterns.
@@ -75,7 +86,7 @@ func TestCanary(t *testing.T) {
 
 func TestCanaryThatGoesBack(t *testing.T) {
 	s := shop(t)
-	s.answering(2)
+	stop := s.answering(2)
 	r := s.run("deploy", "live", "2.0.0", "--canary", "5,100", "--every", "1h")
 	if r.code != cli.ExitConflict {
 		t.Fatalf("%+v", r)
@@ -83,7 +94,7 @@ func TestCanaryThatGoesBack(t *testing.T) {
 	fits(t, r.out, `  5%  1\.0\.0=95,2\.0\.0=5 with 3 members .*`, `  5%  going back: version 2\.0\.0 broke 5xx>1%`)
 	fits(t, r.errors, `thalassa: backend/live is back at shop 1\.0\.0: at 5% version 2\.0\.0 broke 5xx>1% \(\d+ requests, 20% 5xx, 0% errors, 3 ms\)`)
 
-	s.asked = nil
+	stop()
 	r = s.run("deploy", "live", "2.0.0", "--canary", "5,100", "--every", "200ms")
 	if r.code != cli.ExitOK || !strings.Contains(r.out, "  5%  0 requests, 0% 5xx, 0% errors, 0 ms; 20 are needed to judge\n") {
 		t.Errorf("without traffic: %+v", r)
@@ -125,9 +136,7 @@ func TestCanaryThatIsInterrupted(t *testing.T) {
 	s := shop(t)
 	ctx, stop := context.WithCancel(t.Context())
 	s.answering(0)
-	count := s.asked
 	s.asked = func() {
-		count()
 		if in, err := s.Intent(ctx); err == nil && in.Backends["live"].Versions != nil {
 			stop()
 		}

@@ -46,7 +46,7 @@ func frontendObjects() objects {
 	return objects{
 		kind:   "frontend",
 		keys:   frontendKeys,
-		sample: `{"bind": "*:80", "backend": "live"}`,
+		sample: `{"bind": "127.0.0.1:8082", "backend": "live"}`,
 		list: func(ctx context.Context, r *remote, c *client.Client) error {
 			list, err := c.Frontends(ctx)
 			if err != nil {
@@ -74,7 +74,7 @@ func backendObjects() objects {
 	return objects{
 		kind:   "backend",
 		keys:   backendKeys,
-		sample: `{"type": "dynamic", "name": "shop", "version": "1.0.0"}`,
+		sample: `{"type": "dynamic", "name": "demo", "version": "1.0.0"}`,
 		list: func(ctx context.Context, r *remote, c *client.Client) error {
 			list, err := c.Backends(ctx)
 			if err != nil {
@@ -87,7 +87,9 @@ func backendObjects() objects {
 				}
 			})
 		},
-		get: func(ctx context.Context, c *client.Client, key string) (any, error) { return c.Backend(ctx, key) },
+		get: func(ctx context.Context, c *client.Client, key string) (any, error) {
+			return c.BackendWithUnused(ctx, key)
+		},
 		put: func(ctx context.Context, c *client.Client, key string, doc json.RawMessage) (any, client.Applied, error) {
 			b, applied, err := c.PutBackend(ctx, key, doc)
 			return changedBackend{b, applied}, applied, err
@@ -130,7 +132,7 @@ func newObjects(env environment, o objects) *cobra.Command {
 		},
 		&cobra.Command{
 			Use: "put KEY FILE", Short: "Create or replace a " + o.kind + " from a JSON file (-: standard input)", Args: arguments, ValidArgsFunction: r.complete(true, o.keys),
-			Example: fmt.Sprintf("  echo '%s' | thalassa %ss put KEY -", o.sample, o.kind),
+			Example: fmt.Sprintf("  echo '%s' | thalassa %ss put other -", o.sample, o.kind),
 			RunE:    func(cmd *cobra.Command, args []string) error { return r.put(cmd.Context(), o, args[0], args[1]) },
 		},
 		&cobra.Command{

@@ -79,7 +79,7 @@ func commandSections(root *cobra.Command) string {
 
 // section is about one command: its usage, text, flags and examples.
 func section(b *strings.Builder, c *cobra.Command) {
-	fmt.Fprintf(b, "    %s\n\n", c.UseLine())
+	fmt.Fprintf(b, "```text usage\n%s\n```\n\n", c.UseLine())
 	text := c.Long
 	if text == "" {
 		text = c.Short + "."
@@ -91,23 +91,39 @@ func section(b *strings.Builder, c *cobra.Command) {
 		b.WriteString(flagTable(c.NonInheritedFlags()))
 	}
 	if c.Example != "" {
-		b.WriteString("Examples:\n\n" + paragraphs(c.Example) + "\n\n")
+		b.WriteString("Examples:\n\n")
+		if strings.HasPrefix(c.CommandPath(), "thalassa cluster ") {
+			b.WriteString("<!-- not run: needs a Pacemaker cluster -->\n")
+		}
+		b.WriteString("```sh\n" + unindent(c.Example) + "\n```\n\n")
 	}
 }
 
 // paragraphs is the text of a help as Markdown: what is indented is a list or
 // preformatted.
 func paragraphs(text string) string {
-	lines := strings.Split(text, "\n")
-	for i, l := range lines {
-		switch {
-		case strings.HasPrefix(l, "  - "):
-			lines[i] = l[2:]
-		case strings.HasPrefix(l, "  "):
-			lines[i] = "  " + l
+	var out []string
+	code := false // within a preformatted part
+	for l := range strings.SplitSeq(text, "\n") {
+		item := strings.HasPrefix(l, "  - ")
+		if is := strings.HasPrefix(l, "  ") && !item; is != code {
+			code = is
+			out = append(out, map[bool]string{true: "```text", false: "```"}[code])
 		}
+		if item || code {
+			l = l[2:]
+		}
+		out = append(out, l)
 	}
-	return strings.Join(lines, "\n")
+	if code {
+		out = append(out, "```")
+	}
+	return strings.Join(out, "\n")
+}
+
+// unindent removes the indentation of an example.
+func unindent(text string) string {
+	return strings.TrimPrefix(strings.ReplaceAll(text, "\n  ", "\n"), "  ")
 }
 
 // flagTable is empty without flags of the command's own: help and the flags of the

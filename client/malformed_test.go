@@ -89,6 +89,7 @@ func TestWhatIsNoAgent(t *testing.T) {
 }
 
 func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
 	c := canned(t, func(w http.ResponseWriter, _ *http.Request) {
 		block := make([]byte, 1<<20)
 		for range 65 {

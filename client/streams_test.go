@@ -56,6 +56,7 @@ func (s *scriptedAgent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // What a client goes on from is what it has seen whole: a state may have been
 // cut off, and another agent counts anew.
 func TestStreamsGoOnFromWhatWasSeenWhole(t *testing.T) {
+	t.Parallel()
 	const first, second = `{"type":"hello","epoch":"a","seq":12}`, `{"type":"hello","epoch":"b","seq":2}`
 	s := &scriptedAgent{frames: [][]string{
 		{first, `{"type":"state","topic":"backends","seq":10}`, `{"type":"state","topic":"stat","seq":12}`, `{"type":"delta","topic":"stat","seq":12}`},

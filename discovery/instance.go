@@ -74,7 +74,7 @@ func silent(entries []*consul.Entry, acceptWarning bool) map[identity]bool {
 		if e == nil || e.Service == nil || e.Node == nil {
 			continue
 		}
-		own := slices.DeleteFunc(slices.Clone(e.Checks), func(c consul.Check) bool {
+		own := slices.DeleteFunc(slices.Clone(e.Checks), func(c consul.EntryCheck) bool {
 			return c.CheckID == serfHealth && c.ServiceID == "" && c.Status == consul.Critical
 		})
 		if len(own) < len(e.Checks) && isHealthy(aggregate(own), acceptWarning) {
@@ -106,12 +106,22 @@ func parseInstance(e *consul.Entry, acceptWarning bool) (lb.Instance, error) {
 	i.Meta = boundedMeta(e.Service.Meta)
 	i.Status = aggregate(e.Checks)
 	i.Healthy = isHealthy(i.Status, acceptWarning)
-	i.Weight = e.Service.Weights.Passing
-	if i.Status == consul.Warning {
-		i.Weight = e.Service.Weights.Warning
-	}
-	i.Weight = min(max(i.Weight, 1), 65535)
+	i.Weight = weightOf(e.Service.Weights, i.Status)
 	return i, nil
+}
+
+// weightOf is the weight of an instance in a status. Consul knows no passing weight of 0:
+// an answer that has one has no weights, and each is 1 then. A warning weight of 0 means
+// none of the traffic.
+func weightOf(w consul.Weights, status string) int {
+	const greatest = 65535
+	if w.Passing < 1 {
+		w = consul.Weights{Passing: 1, Warning: max(w.Warning, 1)}
+	}
+	if status == consul.Warning {
+		return min(max(w.Warning, 0), greatest)
+	}
+	return min(w.Passing, greatest)
 }
 
 func parseHostPort(address string, port int) (lb.HostPort, error) {
@@ -128,12 +138,12 @@ func parseHostPort(address string, port int) (lb.HostPort, error) {
 // aggregate returns the status of an instance: maintenance if it or its node is in
 // maintenance mode, else the worst status of its checks, or passing without checks.
 // An unknown status is critical.
-func aggregate(checks []consul.Check) string {
+func aggregate(checks []consul.EntryCheck) string {
 	const maintenance = 3
 	worst := 0
 	for _, c := range checks {
 		switch {
-		case c.CheckID == consul.NodeMaintenance || strings.HasPrefix(c.CheckID, consul.ServiceMaintenancePrefix):
+		case isMaintenance(c.Check):
 			worst = maintenance
 		case c.Status == consul.Passing:
 		case c.Status == consul.Warning:
@@ -143,6 +153,10 @@ func aggregate(checks []consul.Check) string {
 		}
 	}
 	return [...]string{consul.Passing, consul.Warning, consul.Critical, consul.Maintenance}[worst]
+}
+
+func isMaintenance(c consul.Check) bool {
+	return c.CheckID == consul.NodeMaintenance || strings.HasPrefix(c.CheckID, consul.ServiceMaintenancePrefix)
 }
 
 func isHealthy(status string, acceptWarning bool) bool {

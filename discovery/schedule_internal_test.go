@@ -22,7 +22,11 @@ func TestScheduleLosesNoUpdate(t *testing.T) {
 		for _, lag := range []time.Duration{0, 30 * time.Millisecond, -1} {
 			t.Run(fmt.Sprintf("%d services, lag %v", services, lag), func(t *testing.T) {
 				t.Parallel()
-				for seed := range uint64(8) {
+				seeds := 8
+				if testing.Short() { // the time grows with the square of the services
+					seeds = max(1, 20/services)
+				}
+				for seed := range uint64(seeds) {
 					sim := newSimulation(t, seed, services, maxWatched)
 					sim.lag = lag
 					sim.inBursts(simulatedNames(services))
@@ -73,6 +77,9 @@ func TestScheduleIdles(t *testing.T) {
 		{200, 1700, 4400, 80 * time.Second},   // 176 refreshed every 30 to 60 s, 26 queries that block for 45 s
 		{1000, 2600, 5200, 270 * time.Second}, // 976 refreshed every 125 to 250 s
 	} {
+		if testing.Short() && c.services > 200 {
+			continue // the time grows with the square of the services
+		}
 		sim := newSimulation(t, 1, c.services, 24)
 		names := simulatedNames(c.services)
 		sim.schedule.want(names, sim.now)

@@ -45,6 +45,7 @@ func accepting(t *testing.T, network, address string) (*net.Listener, *atomic.In
 // TestBindsAreTried: what nobody serves, or serves otherwise than the file says, is
 // found, and nothing is sent to who is behind a bind.
 func TestBindsAreTried(t *testing.T) {
+	t.Parallel()
 	web, secure := httptest.NewServer(http.NotFoundHandler()), httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(web.Close)
 	t.Cleanup(secure.Close)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"thalassa/lb"
 	"thalassa/plan"
 	"thalassa/statsock"
+	"thalassa/template"
 )
 
 // Workers that run as another user hand their stick tables over through a directory
@@ -18,40 +20,80 @@ import (
 func TestStickTablesSurviveReloadsOfAnotherUser(t *testing.T) {
 	testkit.NeedsRoot(t)
 	each(t, func(fx *fixture) {
-		err := errors.Join(os.Chown(fx.dir, 0, testkit.Nobody), os.Chmod(fx.dir, 0o710)) //nolint:gosec // see above
-		if err != nil {
-			fx.t.Fatal(err)
-		}
-		live := pool("live", well(fx.t, "a"))
-		live.Natives = []lb.RawLine{
-			"stick-table type string len 32 size 1k expire 1h store http_req_cnt peers thalassa",
-			"http-request track-sc0 str(everybody)",
-		}
-		config := func(balance string) lb.Config {
-			live.Balance = balance
-			c := fx.configOf(live)
-			c.Process.User, c.Process.Group = "nobody", "nogroup"
-			return plan.Layout(nil, c)
-		}
-		client := statsock.New(fx.cfg.StatsSocket)
-		says := func(command, want string) error {
+		fx.keepsStickTables(template.Default(), lb.Process{User: "nobody", Group: "nogroup"})
+	})
+}
+
+// Distributions confine the workers with such lines in the global section.
+func TestStickTablesSurviveReloadsOfConfinedWorkers(t *testing.T) {
+	testkit.NeedsRoot(t)
+	for name, lines := range map[string]string{
+		"chroot": "chroot JAIL\nuser nobody\ngroup nogroup\nulimit-n 4000\nno insecure-fork-wanted\nnbthread 2",
+		"quoted": "chroot 'JAIL'\nuid 65534\ngid 65534\nnbthread 1",
+		"user":   "user nobody\ngroup nogroup",
+		"uid":    "uid 65534\ngid 65534\nset-dumpable",
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(fx *fixture) {
+				jail := filepath.Join(fx.dir, "jail")
+				if err := os.Mkdir(jail, 0o755); err != nil { //nolint:gosec // as distributions do
+					fx.t.Fatal(err)
+				}
+				source := strings.Replace(template.DefaultSource(), "global\n", "global\n"+strings.ReplaceAll(lines, "JAIL", jail)+"\n", 1)
+				tmpl, err := template.Parse("confined", source)
+				if err != nil {
+					fx.t.Fatal(err)
+				}
+				fx.keepsStickTables(tmpl, lb.Process{})
+			})
+		})
+	}
+}
+
+// keepsStickTables expects that a table keeps its entries over two reloads.
+func (fx *fixture) keepsStickTables(tmpl *template.Template, users lb.Process) {
+	fx.t.Helper()
+	err := errors.Join(os.Chown(fx.dir, 0, testkit.Nobody), os.Chmod(fx.dir, 0o710)) //nolint:gosec // passed, not read
+	if err != nil {
+		fx.t.Fatal(err)
+	}
+	live := pool("live", well(fx.t, "a"))
+	live.Natives = []lb.RawLine{
+		"stick-table type string len 32 size 1k expire 1h store http_req_cnt peers thalassa",
+		"http-request track-sc0 str(everybody)",
+	}
+	client := statsock.New(fx.cfg.StatsSocket)
+	awaits := func(command string, isThere func(string) bool) {
+		fx.t.Helper()
+		testkit.Eventually(fx.t, patience, func() error {
 			answer, err := client.Do(fx.t.Context(), command)
-			if err == nil && !strings.Contains(answer, want) {
+			if err == nil && !isThere(answer) {
 				err = fmt.Errorf("%s says %s", command, answer)
 			}
 			return err
-		}
-		s := &stage{fixture: fx}
-		s.reload(config("roundrobin"))
-		fx.answered()
-		testkit.Eventually(fx.t, patience, func() error {
-			peers, err := client.Do(fx.t.Context(), "show peers thalassa")
-			if err == nil && !finished.MatchString(peers) {
-				err = fmt.Errorf("the peers say %s", peers)
-			}
-			return err
 		})
-		s.reload(config("leastconn"))
-		testkit.Eventually(fx.t, patience, func() error { return says("show table live", "http_req_cnt=20\n") })
-	})
+	}
+	reload := func(balance string) {
+		fx.t.Helper()
+		live.Balance = balance
+		c := fx.configOf(live)
+		c.Process.User, c.Process.Group = users.User, users.Group
+		rendered, err := tmpl.Render(plan.Layout(nil, c))
+		if err == nil {
+			_, err = fx.Apply(fx.t.Context(), rendered.Bytes, rendered.Fingerprint)
+		}
+		if err != nil {
+			fx.t.Fatal(err)
+		}
+		if w := template.Warnings(rendered.Bytes); len(w) > 0 {
+			fx.t.Errorf("warnings: %q", w)
+		}
+	}
+	reload("roundrobin")
+	fx.answered()
+	for _, balance := range []string{"leastconn", "roundrobin"} {
+		awaits("show peers thalassa", finished.MatchString)
+		reload(balance)
+		awaits("show table live", func(table string) bool { return strings.Contains(table, "http_req_cnt=20\n") })
+	}
 }

@@ -64,6 +64,8 @@ type Process struct {
 	HardStopAfter time.Duration
 	// StatsBind is the address of HAProxy's own statistics page; nil: none.
 	StatsBind *Bind
+	// AgentChecks: the template makes HAProxy ask agents about servers, of any backend.
+	AgentChecks bool
 }
 
 // A ResolvedBackend is a backend with its members found.
@@ -80,6 +82,9 @@ type ResolvedBackend struct {
 	// healthy instances of the greatest version of the service that has no traffic
 	// now. 0 where that is not known.
 	Arrivals int
+	// AgentCheck: an agent that HAProxy asks owns the weights and states of the servers.
+	// Members have the weights that its percentages are of.
+	AgentCheck bool
 }
 
 // A Member is one server of a backend.
@@ -113,14 +118,32 @@ func (m Member) ID() string {
 func Resolve(in Intent, snap Snapshot, p Process) Config {
 	c := Config{Process: p, Frontends: in.SortedFrontends()}
 	for _, b := range in.SortedBackends() {
-		c.Backends = append(c.Backends, Populate(b, snap))
+		c.Backends = append(c.Backends, p.Populate(b, snap))
 	}
 	return c
+}
+
+// Populate is Populate for a HAProxy with these settings.
+func (p Process) Populate(b Backend, snap Snapshot) ResolvedBackend {
+	found := Populate(b, snap)
+	if p.AgentChecks && !found.AgentCheck {
+		found = found.leaveToAgent()
+	}
+	return found
 }
 
 // Populate finds the members of one backend. Where it divides its traffic
 // between versions, the weights see to that.
 func Populate(b Backend, snap Snapshot) ResolvedBackend {
+	p := findMembers(b, snap)
+	if b.AsksAgent() {
+		p = p.leaveToAgent()
+	}
+	return p
+}
+
+// findMembers is Populate with the weights that Consul and the split ask for.
+func findMembers(b Backend, snap Snapshot) ResolvedBackend {
 	p := ResolvedBackend{Backend: b}
 	if b.Type == "static" {
 		for _, a := range b.Members {
@@ -140,6 +163,7 @@ func Populate(b Backend, snap Snapshot) ResolvedBackend {
 	}
 	slices.SortStableFunc(p.Members, compareMembers)
 	p.Members = slices.CompactFunc(p.Members, func(a, b Member) bool { return a.Address == b.Address })
+	shareNothing(p.Members)
 	if b.Versions == nil {
 		scaleWeights(p.Members)
 	} else {

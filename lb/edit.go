@@ -141,6 +141,12 @@ type Applied struct {
 	Revision uint64
 }
 
+// A Proposal is an intent that is to become a revision, and who asks for it.
+type Proposal struct {
+	Intent
+	Origin Origin
+}
+
 // A Revision is one accepted change in the store's history.
 type Revision struct {
 	Number  uint64
@@ -173,6 +179,23 @@ func (in Intent) Changes(next Intent) []ObjectChange {
 		}
 	}
 	return out
+}
+
+// DiffersInMembersOnly reports whether two intents have the same frontends and backends
+// but for members: those that a static backend lists, and the service and versions that a
+// dynamic one asks for.
+func (in Intent) DiffersInMembersOnly(next Intent) bool {
+	return !slices.ContainsFunc(in.Changes(next), func(c ObjectChange) bool {
+		before, wasBackend := c.Before.(Backend)
+		after, isBackend := c.After.(Backend)
+		return !wasBackend || !isBackend || !sameObject(before.withoutMembers(), after.withoutMembers())
+	})
+}
+
+// withoutMembers is the backend without what decides on its members.
+func (b Backend) withoutMembers() Backend {
+	b.Service, b.Version, b.Versions, b.Members = "", "", nil, nil
+	return b
 }
 
 // A StaleRevisionError is a commit on top of a revision that is not the newest

@@ -92,6 +92,7 @@ func TestPopulate(t *testing.T) {
 		"the first of an address": {[]lb.Instance{instance(1, weight(5)), instance(2), instance(1, weight(7))}, []string{"1*5", "2*1"}},
 		"weights that fit":        {[]lb.Instance{instance(1, weight(256)), instance(2, weight(1)), instance(3, weight(0))}, []string{"1*256", "2*1", "3*0"}},
 		"weights in proportion":   {[]lb.Instance{instance(1, weight(1000)), instance(2, weight(500)), instance(3, weight(1)), instance(4, weight(0))}, []string{"1*256", "2*128", "3*1", "4*0"}},
+		"nobody has a weight":     {[]lb.Instance{instance(1, weight(0)), instance(2, weight(0))}, []string{"1*1", "2*1"}},
 		"the greatest weight":     {[]lb.Instance{instance(1, weight(65535)), instance(2, weight(65535))}, []string{"1*256", "2*256"}},
 	} {
 		t.Run(name, func(t *testing.T) {

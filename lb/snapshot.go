@@ -31,6 +31,12 @@ type Service struct {
 	Hold *Hold
 	// Released says why the last hold ended; empty: there was none in this run.
 	Released string
+	// Faults are what is wrong with registrations of the service, sorted by node and id:
+	// those that are not valid, and those with checks that do not pass. At most MaxFaults.
+	Faults []Fault
+	// Page is the URL of the service in Consul's web UI, as the agent reaches Consul;
+	// empty while that is not known.
+	Page string
 }
 
 // An Instance is one registration of a service.
@@ -41,7 +47,8 @@ type Instance struct {
 	Version Version // service meta "version"; empty: see Tags
 	Tags    []string
 	Meta    map[string]string
-	// Weight for the status the instance is in, as Consul has it (1 to 65535).
+	// Weight for the status the instance is in, as Consul has it (0 to 65535). 0: none of
+	// the traffic while other members have some.
 	Weight int
 	// Status is Consul's aggregated check status: passing, warning, critical or
 	// maintenance.

@@ -8,7 +8,7 @@ import (
 // maxWeight is the greatest weight HAProxy takes.
 const maxWeight = 256
 
-// scaleWeights brings Consul's weights (1 to 65535) into HAProxy's range: as
+// scaleWeights brings Consul's weights (0 to 65535) into HAProxy's range: as
 // they are while they fit, else in proportion with the greatest at 256. A
 // member that Consul gives traffic keeps at least 1.
 func scaleWeights(members []Member) {
@@ -23,6 +23,17 @@ func scaleWeights(members []Member) {
 		if members[i].Weight > 0 {
 			members[i].Weight = max(1, members[i].Weight*maxWeight/greatest)
 		}
+	}
+}
+
+// shareNothing divides the traffic equally where Consul gives every member the weight 0:
+// that means none of the traffic while others have some.
+func shareNothing(members []Member) {
+	if slices.ContainsFunc(members, func(m Member) bool { return m.Weight > 0 }) {
+		return
+	}
+	for i := range members {
+		members[i].Weight = 1
 	}
 }
 

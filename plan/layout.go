@@ -73,7 +73,9 @@ func Reassign(c lb.Config, servers []lb.ServerState) lb.Config {
 // A new backend has room for a switch to another version (see room). A backend grows to twice as
 // many slots when the spare ones do not suffice for its members, or for such a switch. It
 // never shrinks. Static backends, and those with a member that has a host name, get no slots:
-// HAProxy can change only addresses at run time.
+// HAProxy can change only addresses at run time. Nor do those with agent checks: HAProxy asks
+// the agent of a spare line, too, which may put it to use, and percentages are of the weight
+// in haproxy.cfg.
 func Layout(now Slots, wanted lb.Config) lb.Config {
 	members, spareLimit := 0, maxSpare
 	for _, p := range wanted.Backends {
@@ -117,7 +119,7 @@ func layoutBackend(now []lb.Slot, p lb.ResolvedBackend, spareLimit int) lb.Resol
 }
 
 func slotted(p lb.ResolvedBackend) bool {
-	if p.Type != "dynamic" {
+	if p.Type != "dynamic" || p.AgentCheck {
 		return false
 	}
 	for _, m := range p.Members {

@@ -339,3 +339,13 @@ func TestReassign(t *testing.T) {
 		}
 	}
 }
+
+// TestNoSlotsWithAgentChecks: HAProxy asks the agent of a spare line, too.
+func TestNoSlotsWithAgentChecks(t *testing.T) {
+	t.Parallel()
+	p := poolOf("1 2")
+	p.AgentCheck = true
+	if got := plan.LayoutBackend(slotsOf("1 2 - -"), p); got.Slots != nil || len(got.Servers()) != 2 {
+		t.Errorf("got %s", slotsText(got.Slots))
+	}
+}

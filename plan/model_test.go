@@ -186,8 +186,11 @@ func carryOut(t *testing.T, b *balancer, change plan.Change, wanted lb.Config) (
 // configurations.
 func TestOperationsDoWhatAReloadWouldDo(t *testing.T) {
 	t.Parallel()
-	runtime, reloads := 0, 0
-	for seed := range uint64(60) {
+	runtime, reloads, seeds := 0, 0, 60
+	if testing.Short() {
+		seeds = 6
+	}
+	for seed := range uint64(seeds) {
 		g := generator{rand.New(rand.NewPCG(seed, 1))}
 		running := plan.Layout(nil, g.slotted())
 		b := load(running)
@@ -207,7 +210,7 @@ func TestOperationsDoWhatAReloadWouldDo(t *testing.T) {
 			running = wanted
 		}
 	}
-	if t.Logf("%d changes at run time, %d reloads", runtime, reloads); runtime < 500 || reloads < 100 {
+	if t.Logf("%d changes at run time, %d reloads", runtime, reloads); runtime < 8*seeds || reloads < 3*seeds/2 {
 		t.Errorf("%d changes at run time, %d reloads: want more", runtime, reloads)
 	}
 }
@@ -335,8 +338,10 @@ func checkFoundAgain(t *testing.T, running lb.Config, b *balancer) {
 
 func TestRepairRestoresTheConfiguration(t *testing.T) {
 	t.Parallel()
-	reloads := 0
-	const pairs = 1500
+	reloads, pairs := 0, 1500
+	if testing.Short() {
+		pairs = 150
+	}
 	for seed := range uint64(pairs) {
 		g := rand.New(rand.NewPCG(seed, 3))
 		drift := make([]byte, 3*g.IntN(6))

@@ -51,11 +51,6 @@ type Agent struct {
 
 	haproxy       string
 	haproxyBinary string
-	statsSocket   string
-	masterSocket  string
-	peersSocket   string
-	pidPath       string
-	cfgPath       string
 	haproxyUser   string
 	haproxyGroup  string
 	haproxyLog    string
@@ -71,17 +66,12 @@ type Agent struct {
 	nativesDirs   []string
 	allowNatives  string
 	cluster       string
-	persistence   string
-	dbPath        string
 	debug         bool
 	logFormat     string
 
 	consulEnvToken string // from the environment; a token file wins
 
-	// Set by check for paths that nobody has named:
-	runDirs runDirs
-	runDir  string         // the run-time directory; empty: not used
-	former  *haproxy.Paths // where HAProxy was by default before; nil: nowhere else
+	paths
 }
 
 // Flags declares every setting with its default and help. What takes longer to

@@ -40,6 +40,7 @@ func (f *fixture) askedAboutMembers() bool {
 }
 
 func TestMembersWaitWhileNobodyLooks(t *testing.T) {
+	t.Parallel()
 	w, web, _, s1, _ := crowdedShop(t)
 	w.sampler.Changes(false, false)
 	w.set(func() { web.requests, s1.requests = 10, 10 })
@@ -68,6 +69,7 @@ func TestMembersWaitWhileNobodyLooks(t *testing.T) {
 // Who begins to look gets figures of the moment between two ticks, and no other
 // history for it.
 func TestWhoLooksIsToldSoon(t *testing.T) {
+	t.Parallel()
 	w, web, _, s1, _ := crowdedShop(t)
 	before := w.object(webID)
 	if w.sampler.RefreshRequested(t.Context()) {
@@ -130,6 +132,7 @@ func TestRefreshWaitsForFiguresOfTheMoment(t *testing.T) {
 
 // Another version at the same address, in a tick in which nobody asks about it.
 func TestMembersThatChangeBetweenTwoLooks(t *testing.T) {
+	t.Parallel()
 	w, _, _, s1, _ := crowdedShop(t)
 	w.set(func() { s1.requests = 60 }) // still the former member's
 	w.config.Backends = []lb.ResolvedBackend{pool("10.0.0.1:80 2.0.0", "10.0.0.2:80 1.0.0", "", "")}

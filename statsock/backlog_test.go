@@ -59,6 +59,7 @@ func TestHungWorkerLeavesTheMasterFree(t *testing.T) {
 // Workers that hang take up a bounded part of what the master has, and give it
 // back when they end.
 func TestBacklogIsBounded(t *testing.T) {
+	t.Parallel()
 	var open atomic.Int32
 	release := make(chan struct{})
 	s := serve(t, func(conn net.Conn, _ string) {

@@ -25,7 +25,7 @@ type Server struct {
 	// Maintenance and Draining are what an administrator or the configuration
 	// asked for.
 	Maintenance, Draining bool
-	// Up: the server is in operation, by its checks.
+	// Up: the server is in operation, by its checks, or ends in order (disable-on-404).
 	Up bool
 	// CheckAddress and AgentAddress are the addresses that checks go to instead of the
 	// server's own; empty: none. A port of 0 is the server's own as well.
@@ -195,7 +195,7 @@ func parseServer[T string | []byte](fields []T, places []int, text func(T) strin
 	s := Server{
 		Backend: text(field(0)), Name: text(field(1)), Address: text(field(2)), Port: port, Weight: weight,
 		Maintenance: admin&adminMaintenance != 0, Draining: admin&adminDraining != 0,
-		Up: operation == 1 || operation == 2, Partial: len(places) == len(serverColumns()),
+		Up: operation != 0, Partial: len(places) == len(serverColumns()),
 	}
 	if s.Partial {
 		return s, nil

@@ -90,6 +90,9 @@ func TestOldConfigsAreDropped(t *testing.T) {
 
 // Texts that do not pack well are dropped by their size; the newest stays.
 func TestLargeConfigsAreDropped(t *testing.T) {
+	if testing.Short() {
+		t.Skip("stores 40 MiB")
+	}
 	db := open(t, filepath.Join(t.TempDir(), "store.db"), store.Options{})
 	text := make([]byte, 10<<20)
 	source := rand.NewChaCha8([32]byte{})

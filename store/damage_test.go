@@ -168,6 +168,9 @@ func TestTruncatedFile(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	edges := []int{1, 15, 79, 80, 4095, 4096, 4097, page + 79, page + 80, 2*page - 1, 2 * page, 3 * page, 4*page - 1, 4 * page, len(file) - 1, len(file) - page}
 	random := make([]int, 40)
+	if testing.Short() {
+		random = random[:4]
+	}
 	for i := range random {
 		random[i] = 1 + rng.IntN(len(file)-1)
 	}
@@ -234,7 +237,11 @@ func TestWreckedPages(t *testing.T) {
 	page := os.Getpagesize()
 	rng := rand.New(rand.NewPCG(5, 6))
 	pages := len(file) / page
-	for range 100 {
+	rounds := 100
+	if testing.Short() {
+		rounds = 20
+	}
+	for range rounds {
 		wrecked := bytes.Clone(file)
 		at, from := rng.IntN(pages)*page, rng.IntN(pages)*page
 		var what string

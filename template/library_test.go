@@ -29,7 +29,11 @@ func TestWhatIsReadInTwoWaysIsAlwaysRefused(t *testing.T) {
 	const count = 200
 	config := lb.Config{Process: lb.Process{StatsSocket: "/run/haproxy.sock"}, Backends: poolsOf(count)}
 	tmpl := template.Default()
-	for i := range count {
+	step := 1
+	if testing.Short() {
+		step = 19
+	}
+	for i := 0; i < count; i += step {
 		if i%2 == 0 {
 			if _, err := tmpl.Render(config); err != nil {
 				t.Fatal(err)

@@ -24,6 +24,7 @@ type Template struct {
 	parsed       *template.Template
 	confirmation *confirmation
 	length       *atomic.Int64 // of the last text; the next is mostly as long
+	asksAgents   bool
 }
 
 // A Rendered is a configuration as HAProxy reads it.
@@ -56,11 +57,18 @@ func Parse(name, source string) (*Template, error) {
 		return nil, fmt.Errorf("parsing template: %s", strings.TrimPrefix(err.Error(), "template: "))
 	}
 	t := &Template{parsed: parsed, confirmation: &confirmation{}, length: &atomic.Int64{}}
+	for line := range strings.Lines(source) {
+		t.asksAgents = t.asksAgents || lb.AsksAgent(line)
+	}
 	if _, err := t.Render(sample()); err != nil {
 		return nil, fmt.Errorf("trying template %s: %w", name, err)
 	}
 	return t, nil
 }
+
+// AsksAgents reports whether a line of the template, whatever its conditions, makes
+// HAProxy ask agents about servers (agent-check).
+func (t *Template) AsksAgents() bool { return t.asksAgents }
 
 // sample is a configuration that leads through most of a template.
 func sample() lb.Config {
@@ -106,7 +114,10 @@ func (t *Template) Render(c lb.Config) (Rendered, error) {
 	if err != nil {
 		return Rendered{}, refused(err)
 	}
-	if v.Fingerprint, err = t.fingerprint(c); err != nil {
+	if v.Process.PeersBind, err = t.peersBind(v); err != nil {
+		return Rendered{}, refused(err)
+	}
+	if v.Fingerprint, err = t.fingerprint(c, v.Process.PeersBind); err != nil {
 		return Rendered{}, refused(err)
 	}
 	out, err := t.execute(v, t.length.Load())
@@ -122,13 +133,15 @@ func (t *Template) Render(c lb.Config) (Rendered, error) {
 
 // fingerprint names the rendering of c with all slots spare: what changes while
 // HAProxy runs leaves it as it is.
-func (t *Template) fingerprint(c lb.Config) (string, error) {
+func (t *Template) fingerprint(c lb.Config, peersBind string) (string, error) {
 	pools := make([]lb.ResolvedBackend, len(c.Backends))
 	for i, p := range c.Backends {
 		pools[i] = p.Emptied()
 	}
 	c.Backends = pools
-	unnamed, err := t.execute(newView(c), t.length.Load())
+	v := newView(c)
+	v.Process.PeersBind = peersBind
+	unnamed, err := t.execute(v, t.length.Load())
 	if err != nil {
 		return "", err
 	}

@@ -34,6 +34,7 @@ type ProcessView struct {
 	SocketUser    string        // owner of the stats socket, or empty; needs quote
 	StateFile     string        // how servers stood before a reload, or empty; needs quote
 	PeersSocket   string        // path of the socket for stick tables, or empty; needs quote
+	PeersBind     string        // the bind line for stick tables after its keyword, or empty
 	User          string        // or empty; needs quote
 	Group         string        // or empty; needs quote
 	Log           string        // target and facility in HAProxy's words, or empty

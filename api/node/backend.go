@@ -12,7 +12,13 @@ import (
 type Backend struct {
 	definition
 
-	Members []Member `json:"members"`
+	// WeightsBy names who sets weights and states of its servers in the place of Thalassa:
+	// "agent-check", or empty.
+	WeightsBy string   `json:"weightsBy,omitempty"`
+	Members   []Member `json:"members"`
+	// Unused are the first MaxUnused instances and members that get no requests, where
+	// that was asked for.
+	Unused []UnusedInstance `json:"unused,omitzero"`
 }
 
 // A BackendDefinition is a backend as operators defined it, as revisions show it.
@@ -90,6 +96,9 @@ type backendBody struct {
 	Mode     string          `json:"mode"`
 	Natives  []string        `json:"natives"`
 	Members  json.RawMessage `json:"members,omitempty"` // of a static backend, see memberBody
+
+	Unused    json.RawMessage `json:"unused,omitempty"`    // read-only, and ignored
+	WeightsBy json.RawMessage `json:"weightsBy,omitempty"` // likewise
 }
 
 // memberBody takes what a listing of members shows, so that a body read before can be put
@@ -159,7 +168,11 @@ func splitSpec(raw json.RawMessage) *lb.SplitSpec {
 
 // NewBackend makes the answer for a backend with the members that it has now.
 func NewBackend(p lb.ResolvedBackend) Backend {
-	return Backend{definition: newDefinition(p.Backend), Members: NewMembers(p.Members)}
+	out := Backend{definition: newDefinition(p.Backend), Members: NewMembers(p.Members)}
+	if p.AgentCheck {
+		out.WeightsBy = "agent-check"
+	}
+	return out
 }
 
 // NewBackendDefinition makes the answer for a backend as operators defined it.

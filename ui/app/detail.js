@@ -15,6 +15,7 @@ import { pathOf, query, route } from "./router.js";
 import { Trouble } from "./rows.js";
 import { valuesOf } from "./series.js";
 import { SwitchButton } from "./switch.js";
+import { Unused } from "./unused.js";
 
 /** @param {{kind: "frontend"|"backend", name: string}} props */
 export function Detail({ kind, name }) {
@@ -43,7 +44,7 @@ export function Detail({ kind, name }) {
     <${Notices} />
     <${Now} stat=${stat} tcp=${o.mode === "tcp"} />
     <${Charts} id=${"stat/" + id} tcp=${o.mode === "tcp"} backend=${kind === "backend"} />
-    ${kind === "backend" ? html`<section class="panel" aria-label="Members"><h2>Members</h2><${Members} backend=${o} full /></section><${UsedBy} name=${name} />` : html`<${Rules} frontend=${o} />`}
+    ${kind === "backend" ? html`<section class="panel" aria-label="Members"><h2>Members</h2><${Members} backend=${o} full /></section><${Unused} backend=${o} /><${UsedBy} name=${name} />` : html`<${Rules} frontend=${o} />`}
     ${o.natives?.length > 0 && html`<section class="panel" aria-label="Raw lines"><h2>Raw lines</h2>
       <pre tabindex="0" aria-label="Raw lines of haproxy.cfg">${o.natives.join("\n")}</pre></section>`}
     <${Definition} object=${o} />
