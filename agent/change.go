@@ -48,13 +48,19 @@ func (c *changes) edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 		return lb.Applied{}, refused
 	}
 	base := uint64(0)
+	var unknown error
 	applied, err := c.change(ctx, e.Origin, doubt, func(in lb.Intent) (lb.Intent, error) {
 		base = in.Revision
 		if err := c.inputs.control().Check(e); err != nil {
 			return lb.Intent{}, err
 		}
-		return in.Apply(e)
+		next, err := in.Apply(e)
+		unknown = next.UnknownTargets(e)
+		return next, err
 	})
+	if unknown != nil && isRefusal(err) {
+		err = unknown // it names the field, and HAProxy a line
+	}
 	if err == nil && applied.Revision > base {
 		c.cfg.Journal.Note(editedEvent(e, applied))
 		c.persister.wake()

@@ -261,7 +261,7 @@ func (w *fixture) verbs() string {
 // runner makes the Runner of an agent.
 func (w *fixture) runner() *canary.Runner {
 	w.t.Helper()
-	r, err := canary.New(w.t.Context(), canary.Config{Node: w, Store: w, Journal: w, Stats: w.Stats, Look: 2 * time.Second})
+	r, err := canary.New(w.t.Context(), canary.Config{Node: w, Store: w, Journal: w, Stats: w.Stats, Interval: 2 * time.Second})
 	if err != nil {
 		w.t.Fatal(err)
 	}

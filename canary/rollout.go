@@ -254,13 +254,13 @@ func (c *rollout) foreign(ctx context.Context) error {
 	return err
 }
 
-// retry calls try until it succeeds, fails for good, or Patience is over.
+// retry calls try until it succeeds, fails for good, or MaxOutage is over.
 func (c *rollout) retry(ctx context.Context, try func() error) error {
 	const first, last = 250 * time.Millisecond, 2 * time.Second
 	begin, wait := c.cfg.Now(), first
 	for {
 		err := try()
-		if err == nil || ctx.Err() != nil || !errors.As(err, new(*lb.UnavailableError)) || c.cfg.Now().Sub(begin) > c.cfg.Patience {
+		if err == nil || ctx.Err() != nil || !errors.As(err, new(*lb.UnavailableError)) || c.cfg.Now().Sub(begin) > c.cfg.MaxOutage {
 			return err
 		}
 		if c.current().Phase == lb.CanaryStarting {

@@ -43,19 +43,19 @@ type Config struct {
 	// Stats reads HAProxy's statistics of the servers of a backend.
 	Stats func(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error)
 
-	// Look is the time between two readings (a twentieth of a step, between 100 ms
+	// Interval is the time between two readings (a twentieth of a step, between 100 ms
 	// and 1 s).
-	Look time.Duration
-	// Patience is how long readings and changes may fail before the canary goes back,
+	Interval time.Duration
+	// MaxOutage is how long readings and changes may fail before the canary goes back,
 	// and how long going back is repeated (1 min).
-	Patience time.Duration
-	Now      func() time.Time // time.Now
-	Logger   *slog.Logger     // discards
+	MaxOutage time.Duration
+	Now       func() time.Time // time.Now
+	Logger    *slog.Logger     // discards
 }
 
 func (c Config) withDefaults() Config {
-	if c.Patience <= 0 {
-		c.Patience = time.Minute
+	if c.MaxOutage <= 0 {
+		c.MaxOutage = time.Minute
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -38,7 +38,7 @@ func (c *rollout) watch(ctx context.Context) error {
 			c.endStep()
 			return c.save(ctx)
 		}
-		look := c.cfg.Look
+		look := c.cfg.Interval
 		if look <= 0 {
 			look = min(max(state.Every/20, 100*time.Millisecond), time.Second)
 		}
@@ -89,7 +89,7 @@ func (c *rollout) endStep() {
 	})
 }
 
-// read reads the members and their counters, again and again for Patience. It is an
+// read reads the members and their counters, again and again for MaxOutage. It is an
 // error if somebody else has changed the backend.
 func (c *rollout) read(ctx context.Context) (out []reading, err error) {
 	err = c.retry(ctx, func() error {

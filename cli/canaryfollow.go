@@ -173,7 +173,7 @@ func (e *canaryError) Error() string {
 	case e.Phase == lb.CanaryStuck:
 		return fmt.Sprintf("%s could not go back to %s and is left at %s: %s; it should have, because %s", id, e.From, e.Selection, e.Problem, e.because())
 	}
-	s := fmt.Sprintf("%s is back at %s %s: %s", id, e.Service, e.Selection, e.because())
+	s := fmt.Sprintf("%s was rolled back to %s %s: %s", id, e.Service, e.Selection, e.because())
 	if e.Pending != "" {
 		s += "; this is stored and not yet in effect: " + e.Pending
 	}

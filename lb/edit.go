@@ -58,7 +58,10 @@ func (in Intent) Apply(e Edit) (Intent, error) {
 			return Intent{}, err
 		}
 	}
-	return next, next.Validate()
+	if err := next.Validate(); err != nil || e.Frontend == nil {
+		return next, err
+	}
+	return next, next.checkRawLines(*e.Frontend)
 }
 
 // cloned is maps.Clone that never returns nil.
@@ -73,12 +76,16 @@ func (in Intent) remove(id string) error {
 		return &NotFoundError{ID: id}
 	}
 	key := keyOf(id)
-	if id == (Frontend{Key: key}).ID() {
+	isFrontend := id == (Frontend{Key: key}).ID()
+	if by := in.RoutedBy(key); len(by) > 0 && !isFrontend {
+		return &ConflictError{ID: id, Reason: "is still routed to by " + strings.Join(by, ", "), By: by}
+	}
+	if by := in.usedBy(id); len(by) > 0 {
+		return &ConflictError{ID: id, Reason: "is still named by raw lines of " + strings.Join(by, ", "), By: by}
+	}
+	if isFrontend {
 		delete(in.Frontends, key)
 		return nil
-	}
-	if by := in.RoutedBy(key); len(by) > 0 {
-		return &ConflictError{ID: id, Reason: "is still routed to by " + strings.Join(by, ", "), By: by}
 	}
 	delete(in.Backends, key)
 	return nil

@@ -149,6 +149,19 @@ func (s *Agent) Loopback() bool {
 // Listen is the address of the API, host:port.
 func (s *Agent) Listen() string { return net.JoinHostPort(s.host, strconv.Itoa(s.port)) }
 
+// Reach is where this machine reaches the API, host:port; empty: the system chooses
+// the port.
+func (s *Agent) Reach() string {
+	if s.port == 0 {
+		return ""
+	}
+	host := s.host
+	if a, err := netip.ParseAddr(host); err == nil && a.IsUnspecified() {
+		host = map[bool]string{true: "127.0.0.1", false: "::1"}[a.Unmap().Is4()]
+	}
+	return net.JoinHostPort(host, strconv.Itoa(s.port))
+}
+
 // Consul is Consul's address in the form of [discovery.Config].
 func (s *Agent) Consul() string {
 	if strings.Contains(s.consulAddress, "://") {

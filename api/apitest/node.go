@@ -54,7 +54,7 @@ func New(now func() time.Time) (*Node, error) {
 	}
 	n := &Node{Log: log, now: now, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}}
 	n.Canaries, err = canary.New(context.Background(), canary.Config{
-		Node: n, Store: canaryStore{}, Journal: log, Stats: n.Stats, Look: 10 * time.Millisecond, Now: now,
+		Node: n, Store: canaryStore{}, Journal: log, Stats: n.Stats, Interval: 10 * time.Millisecond, Now: now,
 	})
 	return n, err
 }

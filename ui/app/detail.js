@@ -11,6 +11,7 @@ import { Members } from "./members.js";
 import { Notices } from "./notices.js";
 import { Figure, meanTime, statusKind, statusOf } from "./numbers.js";
 import { Badge, Button, Empty, Loading, Title } from "./parts.js";
+import { addresses, rawTargets } from "./rawlines.js";
 import { pathOf, query, route } from "./router.js";
 import { Trouble } from "./rows.js";
 import { valuesOf } from "./series.js";
@@ -34,7 +35,7 @@ export function Detail({ kind, name }) {
   return html`${crumbs}
     <div class="head">
       ${kind === "backend" && html`<${Donut} large healthy=${stat?.healthy} members=${stat?.members ?? o.members?.length ?? 0} />`}
-      <div><${Title}>${name}</${Title}><p class="sub">${kind === "backend" ? html`<${BackendWords} backend=${o} />` : html`<code>${o.bind}</code>`}</p></div>
+      <div><${Title}>${name}</${Title}><p class="sub">${kind === "backend" ? html`<${BackendWords} backend=${o} />` : html`<code>${addresses(o)}</code>`}</p></div>
       <${Badge} kind=${statusKind(statusOf(stat))}>${statusOf(stat) ?? "not in HAProxy"}</${Badge}>
       <span class="grow"></span>
       ${o.type === "dynamic" && html`<${SwitchButton} backend=${o} />`}
@@ -101,10 +102,10 @@ function Rules({ frontend: f }) {
  * @param {{name: string}} props */
 function UsedBy({ name }) {
   const frontends = (list("frontends").value ?? []).map((id) => object(id).value).filter(Boolean);
-  const users = frontends.filter((f) => f.backend === name || f.rules.some((/** @type {any} */ r) => r.backend === name));
+  const users = frontends.filter((f) => f.backend === name || f.rules.some((/** @type {any} */ r) => r.backend === name) || rawTargets(f).includes(name));
   return html`<section class="panel" aria-label="Used by"><h2>Used by</h2>
     ${users.length === 0 ? html`<p class="muted">No frontend uses this backend, so it gets no requests.</p>`
-      : html`<ul class="links">${users.map((f) => html`<li key=${f.id}><a href=${pathOf(f.id)}>${f.key}</a> <code>${f.bind}</code> <span class="muted">${f.backend === name ? "default backend" : "by rule"}</span></li>`)}</ul>`}
+      : html`<ul class="links">${users.map((f) => html`<li key=${f.id}><a href=${pathOf(f.id)}>${f.key}</a> <code>${addresses(f)}</code> <span class="muted">${f.backend === name ? "default backend" : f.rules.some((/** @type {any} */ r) => r.backend === name) ? "by rule" : "by raw line"}</span></li>`)}</ul>`}
   </section>`;
 }
 
