@@ -18,6 +18,7 @@ type table struct {
 	mu      sync.RWMutex
 	tick    uint64
 	at      time.Time // of the tick
+	lost    bool      // see commit
 	gaps    [HistoryLength]bool
 	series  map[string]*Series // by ID
 	order   []*Series          // in the order of creation
@@ -25,18 +26,22 @@ type table struct {
 	removed []Removed // since the last call of Changes
 	layout  layout
 	spare   []*Counters // zero
+	moves   []Move      // since the last call of takeMoves
 }
 
 // Removed is an object that no longer exists.
 type Removed struct{ ID, Key string }
 
 // commit applies the answers of the workers in a tick, the present one first; what is
-// the scope of the query to the present one.
-func (t *table) commit(now time.Time, backends []lb.ResolvedBackend, what scope, workers []*worker) {
+// the scope of the query to the present one. lost: a worker has ended whose last counts
+// nobody knows, so the rates of the tick are unknown.
+func (t *table) commit(now time.Time, backends []lb.ResolvedBackend, what scope, workers []*worker, lost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.begin(now, false)
+	t.lost = lost
 	t.apply(now, backends, what, workers)
+	t.lost = false
 }
 
 // amend applies answers about servers between two ticks.
@@ -109,7 +114,7 @@ func (t *table) grow(s *Series, d *Counters) {
 
 // end ends a tick for a series.
 func (t *table) end(s *Series, now time.Time) {
-	s.update(now)
+	s.update(now, t.lost)
 	if s.grown != nil {
 		*s.grown = Counters{}
 		t.spare = append(t.spare, s.grown)
@@ -163,7 +168,7 @@ func (t *table) updateMembers(now time.Time) {
 	}
 	for key, p := range t.layout.members {
 		for _, i := range p.members {
-			t.listMember(key, p.of.Members[i])
+			t.listMember(key, p.of.Members[i], now)
 		}
 	}
 	for _, s := range t.order {
@@ -171,7 +176,7 @@ func (t *table) updateMembers(now time.Time) {
 			continue
 		}
 		if !s.seen && s.listed {
-			s.listed, s.unlisted = false, now
+			s.listed, s.unlisted, s.moves.last = false, now, ""
 			t.removed = append(t.removed, Removed{s.ID(), s.Key})
 		}
 		s.seen = false
@@ -179,7 +184,7 @@ func (t *table) updateMembers(now time.Time) {
 }
 
 // listMember makes a member visible to readers.
-func (t *table) listMember(key string, m lb.Member) {
+func (t *table) listMember(key string, m lb.Member, now time.Time) {
 	name := Series{Kind: statsock.KindServer, Key: key, Address: m.Address.String()}
 	s := t.series[name.ID()]
 	if s == nil {
@@ -192,7 +197,7 @@ func (t *table) listMember(key string, m lb.Member) {
 		s.Member, s.Version = id, string(m.Version)
 	}
 	if !s.listed {
-		s.listed = true
+		s.listed, s.moves.since = true, now
 		s.changed.note(partWhole, true)
 	}
 	s.seen = true
@@ -212,6 +217,7 @@ func (t *table) endTick(now time.Time, what scope) {
 		switch {
 		case s.seen:
 			t.end(s, now)
+			t.noteMove(s, now)
 			s.seen = false
 		case s.Kind == statsock.KindServer && s.Member != "" && s.listed:
 			s.next = &Gauges{Status: "MAINT"} // HAProxy does not list such servers

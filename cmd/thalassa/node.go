@@ -8,19 +8,17 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"thalassa/activity"
 	"thalassa/agent"
-	"thalassa/api"
-	"thalassa/auth"
 	"thalassa/canary"
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
-	"thalassa/pacemaker"
 	"thalassa/settings"
 	"thalassa/stats"
 	"thalassa/store"
@@ -42,13 +40,20 @@ func (n node) run(ctx context.Context) error {
 	if names, paths := n.settings.SharedPaths(); len(names) > 0 {
 		n.log.WarnContext(ctx, "paths are in a directory where every user of this machine may make files; another one is safer", "settings", names, "paths", paths)
 	}
-	process := haproxy.New(n.settings.HAProxy(n.log))
+	var sampler atomic.Pointer[stats.Sampler]
+	cfg := n.settings.HAProxy(n.log)
+	cfg.BeforeReload = func(ctx context.Context) {
+		if s := sampler.Load(); s != nil {
+			s.Hold(ctx)
+		}
+	}
+	process := haproxy.New(cfg)
 	release, err := process.Claim(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	begun, err := n.runWith(ctx, process)
+	begun, err := n.runWith(ctx, process, sampler.Store)
 	if !begun && ctx.Err() == nil {
 		n.keepServing(ctx, process)
 	}
@@ -71,8 +76,9 @@ func (n node) keepServing(ctx context.Context, p *haproxy.Process) {
 }
 
 // runWith is run for a HAProxy that nobody else looks after. It has not begun when
-// something is wrong that was to be found out before.
-func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool, err error) {
+// something is wrong that was to be found out before. sampling is called with the sampler
+// that then runs.
+func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling func(*stats.Sampler)) (begun bool, err error) {
 	s := n.settings
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen())
 	if err != nil {
@@ -109,8 +115,11 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 		return false, err
 	}
 	cluster, watch := n.cluster()
-	sampler := n.sampler(a, process)
-	server, err := n.api(a, db, process, events, sampler, canaries, cluster, watch)
+	sampler := n.sampler(a, process, events)
+	sampling(sampler)
+	server, err := n.api(served{
+		agent: a, db: db, process: process, events: events, sampler: sampler, canaries: canaries, cluster: cluster, watcher: watch,
+	})
 	if err != nil {
 		return false, err
 	}
@@ -214,29 +223,10 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 }
 
 // sampler asks HAProxy for its statistics.
-func (n node) sampler(a *agent.Agent, p *haproxy.Process) *stats.Sampler {
+func (n node) sampler(a *agent.Agent, p *haproxy.Process, events *activity.Log) *stats.Sampler {
 	cfg := n.settings.Stats(n.log)
-	cfg.Layout, cfg.Detour = a.Effective, p.Detour
+	cfg.Layout, cfg.Detour, cfg.Moved = a.Effective, p.Detour, noteMoves(events)
 	return stats.New(cfg)
-}
-
-func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log, sampler *stats.Sampler, canaries *canary.Runner, c *pacemaker.Cluster, w *pacemaker.Watcher) (*api.Server, error) {
-	cfg := n.settings.API(n.log)
-	cfg.Changes, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = a, a, a.Changed, sampler, version()
-	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = events, db, db, canaries
-	cfg.Admit = n.settings.Peers().Check
-	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.Installed, p.Stats, p.Connections
-	if file := n.settings.TokenFile(); file != "" {
-		tokens, err := auth.Open(file, n.log)
-		if err != nil {
-			return nil, settings.Error{Err: err}
-		}
-		cfg.Tokens = tokens
-	}
-	if w != nil {
-		cfg.Cluster, cfg.ClusterActions = w, &steering{cluster: c, watcher: w, events: events}
-	}
-	return api.New(cfg), nil
 }
 
 // onExit records that HAProxy has ended, and that it runs again, and lets the
