@@ -41,8 +41,8 @@ type Tokens struct {
 }
 
 // Open reads a token file. The error names file and line, and never a token. It is an
-// error if other users may read or write the file. A nil logger
-// discards.
+// error if other users may read or write the file, unless it is a container's secret: of
+// root and on a read-only mount, which is logged. A nil logger discards.
 func Open(path string, logger *slog.Logger) (*Tokens, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -51,6 +51,10 @@ func Open(path string, logger *slog.Logger) (*Tokens, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading tokens: %w", err)
 	}
+	if at.shared {
+		logger.Warn("token file is readable by every user of this container", "file", path)
+	}
+	at.shared = false // statFile does not know it
 	return &Tokens{path: path, logger: logger, entries: entries, checked: time.Now(), read: at}, nil
 }
 
