@@ -19,6 +19,7 @@ import (
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
+	"thalassa/lb"
 	"thalassa/pacemaker"
 	"thalassa/settings"
 	"thalassa/stats"
@@ -31,6 +32,8 @@ type node struct {
 	log      *slog.Logger
 	// ready runs once HAProxy is in step for the first time; may be nil.
 	ready func(ctx context.Context, api net.Addr, events *activity.Log) error
+	// serviceNames lists the services in Consul's catalog; set by runWith.
+	serviceNames func(ctx context.Context) ([]lb.Name, error)
 }
 
 // run keeps the node running until ctx ends, which is no error.
@@ -95,6 +98,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 	if err != nil {
 		return false, err
 	}
+	n.serviceNames = watcher.Names
 	administered := control.New(n.settings.Control(listener.Addr(), n.log))
 	a, registrar, err := n.agent(db, watcher, process, events, listener.Addr(), administered)
 	if err != nil {
@@ -217,7 +221,7 @@ func (n node) sampler(a *agent.Agent, p *haproxy.Process, events *activity.Log) 
 func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log, sampler *stats.Sampler, c *pacemaker.Cluster, w *pacemaker.Watcher) (*api.Server, error) {
 	cfg := n.settings.API(n.log)
 	cfg.Changes, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = a, a, a.Changed, sampler, version()
-	cfg.Activity, cfg.History, cfg.Configs = events, db, db
+	cfg.Activity, cfg.History, cfg.Configs, cfg.ServiceNames = events, db, db, n.serviceNames
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.Installed, p.Stats, p.Connections
 	if file := n.settings.TokenFile(); file != "" {
