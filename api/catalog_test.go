@@ -20,5 +20,5 @@ func TestCatalog(t *testing.T) {
 	same(t, s.get("/catalog").body, `{"services":[]}`)
 	err = &lb.UnavailableError{What: "Consul's list of services is not available: connection refused"}
 	s.get("/catalog").refused(t, http.StatusServiceUnavailable, "unavailable")
-	newFixture(t).get("/catalog").refused(t, http.StatusServiceUnavailable, "unavailable")
+	newFixture(t, func(c *api.Config) { c.ServiceNames = nil }).get("/catalog").refused(t, http.StatusServiceUnavailable, "unavailable")
 }

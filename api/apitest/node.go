@@ -57,7 +57,8 @@ func New(now func() time.Time) (*Node, error) {
 func (n *Node) Config() api.Config {
 	return api.Config{
 		Changes: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats, Connections: n.Connections,
-		Version: "1.2.3", Now: n.now, Configs: n,
+		ServiceNames: n.ServiceNames,
+		Version:      "1.2.3", Now: n.now, Configs: n,
 	}
 }
 
@@ -101,6 +102,11 @@ func (n *Node) Discover(service lb.Name, instances ...string) {
 		})
 	}
 	n.replace(service, func(lb.Service) lb.Service { return s })
+}
+
+// ServiceNames lists the services that are known.
+func (n *Node) ServiceNames(context.Context) ([]lb.Name, error) {
+	return slices.Sorted(maps.Keys(n.Snapshot().Services)), nil
 }
 
 // Find makes known what is wrong with registrations of a service.
