@@ -75,6 +75,9 @@ type Config struct {
 	// for Stats.
 	Connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error)
 
+	// Canaries carries out deploys in steps; nil: nobody does.
+	Canaries Canaries
+
 	// Changed returns a channel that is closed when Views may have changed; nil: they
 	// never change.
 	Changed func() <-chan struct{}

@@ -26,7 +26,8 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	const get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
 	var routes []Route
 	about := aboutHandlers{version: d.cfg.Version, routes: func() []Route { return routes }}
-	state := stateHandlers{agent: a, failures: d.failures}
+	canaries := canaryHandlers{agent: a, canaries: d.cfg.Canaries}
+	state := stateHandlers{agent: a, failures: d.failures, canaries: canaries.underWay}
 	frontends := frontendHandlers{a}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, sampler: d.cfg.Sampler, connections: d.cfg.Connections}
 	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames}
@@ -45,6 +46,9 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{post, "/backends/{key}", auth.Deploy, "switch a backend to another version or service, or split its traffic between versions", backends.deploy},
 		{del, "/backends/{key}", auth.Admin, "remove a backend", backends.delete},
 		{get, "/backends/{key}/members", auth.Read, "the members of a backend; query: stats, leaving", backends.members},
+		{get, "/backends/{key}/canary", auth.Read, "the last canary of a backend", canaries.show},
+		{post, "/backends/{key}/canary", auth.Deploy, "deploy a version in steps", canaries.start},
+		{post, "/backends/{key}/canary/{action}", auth.Deploy, "pause, resume, back, finish or renew a canary", canaries.act},
 		{get, "/haproxy/config", auth.Read, "haproxy.cfg as last written, as text", history.currentConfig},
 		{get, "/haproxy/configs", auth.Read, "each haproxy.cfg that was in effect, newest first; query: before, limit", history.listConfigs},
 		{get, "/haproxy/configs/{number}", auth.Read, "one of them with its text", history.showConfig},

@@ -11,17 +11,17 @@ import (
 func TestBindFieldTakesWhatHAProxyTakes(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"*:443 ssl crt /etc/ssl/x.pem":                            "*:443 ssl crt /etc/ssl/x.pem",
+		"*:443 ssl crt /etc/ssl/x.pem":                             "*:443 ssl crt /etc/ssl/x.pem",
 		" 10.0.0.1:443,  10.0.0.2:443 ssl crt /x alpn h2,http/1.1": "10.0.0.1:443,10.0.0.2:443 ssl crt /x alpn h2,http/1.1",
-		"*:80 , *:81 accept-proxy":                                "*:80,*:81 accept-proxy",
-		"*:8000-8010":                                             "*:8000-8010",
-		"ipv6@*:80":                                               "ipv6@*:80",
-		":::80 v4v6":                                              ":::80 v4v6",
-		"quic4@:443 ssl crt /x":                                   "quic4@:443 ssl crt /x",
-		"unix@/run/x.sock mode 666":                               "unix@/run/x.sock mode 666",
-		"/run/x.sock":                                             "/run/x.sock",
-		"*:80 # all":                                              "*:80",
-		`*:443 ssl crt "/etc/ssl/a b.pem"`:                        `*:443 ssl crt "/etc/ssl/a b.pem"`,
+		"*:80 , *:81 accept-proxy":                                 "*:80,*:81 accept-proxy",
+		"*:8000-8010":                                              "*:8000-8010",
+		"ipv6@*:80":                                                "ipv6@*:80",
+		":::80 v4v6":                                               ":::80 v4v6",
+		"quic4@:443 ssl crt /x":                                    "quic4@:443 ssl crt /x",
+		"unix@/run/x.sock mode 666":                                "unix@/run/x.sock mode 666",
+		"/run/x.sock":                                              "/run/x.sock",
+		"*:80 # all":                                               "*:80",
+		`*:443 ssl crt "/etc/ssl/a b.pem"`:                         `*:443 ssl crt "/etc/ssl/a b.pem"`,
 	} {
 		f, err := lb.FrontendSpec{Bind: text, Backend: "live"}.Parse("web")
 		if err != nil || f.Spec().Bind != want {

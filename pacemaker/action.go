@@ -67,6 +67,9 @@ func (c *Cluster) predictAction(ctx context.Context, cib *CIB, now cluster.Statu
 // executed as well: the end of ctx only ends the waiting. A Move leaves no
 // constraint behind, even if it fails.
 func (c *Cluster) Do(ctx context.Context, a cluster.Action) (cluster.Status, error) {
+	if err := c.checkLive(a.Kind); err != nil {
+		return cluster.Status{}, err
+	}
 	cib, err := c.Query(ctx)
 	if err != nil {
 		return cluster.Status{}, err
@@ -86,6 +89,9 @@ func (c *Cluster) Do(ctx context.Context, a cluster.Action) (cluster.Status, err
 		if _, err := c.run(begun, q); err != nil {
 			return now, fmt.Errorf("%s: %w", a.Kind, err)
 		}
+	}
+	if !c.isLive() {
+		return c.Now(ctx)
 	}
 	view, err := c.Settled(ctx, a.Wait)
 	if err != nil {
@@ -143,15 +149,15 @@ func clearMove(resource, node string) call {
 	return call{tool: "crm_resource", args: []string{"--clear", "-r", resource, "-N", node}}
 }
 
-// movable returns the resources to move: the named one, or those with the floating
-// IPs.
+// movable returns the resources to move: the named one, or those with the floating IPs of
+// HAProxy. Those of other services stay.
 func movable(v cluster.Status, resource string) []string {
 	if resource != "" {
 		return []string{resource}
 	}
 	var out []string
 	for _, r := range v.Resources {
-		if !slices.ContainsFunc(v.FloatingIPs, func(ip cluster.FloatingIP) bool { return ip.Resource == r.ID }) {
+		if !slices.ContainsFunc(v.FloatingIPs, func(ip cluster.FloatingIP) bool { return ip.HAProxy && ip.Resource == r.ID }) {
 			continue
 		}
 		id := r.ID

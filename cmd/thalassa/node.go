@@ -8,19 +8,17 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"thalassa/activity"
 	"thalassa/agent"
-	"thalassa/api"
-	"thalassa/auth"
+	"thalassa/canary"
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
-	"thalassa/lb"
-	"thalassa/pacemaker"
 	"thalassa/settings"
 	"thalassa/stats"
 	"thalassa/store"
@@ -32,8 +30,6 @@ type node struct {
 	log      *slog.Logger
 	// ready runs once HAProxy is in step for the first time; may be nil.
 	ready func(ctx context.Context, api net.Addr, events *activity.Log) error
-	// serviceNames lists the services in Consul's catalog; set by runWith.
-	serviceNames func(ctx context.Context) ([]lb.Name, error)
 }
 
 // run keeps the node running until ctx ends, which is no error.
@@ -44,13 +40,20 @@ func (n node) run(ctx context.Context) error {
 	if names, paths := n.settings.SharedPaths(); len(names) > 0 {
 		n.log.WarnContext(ctx, "paths are in a directory where every user of this machine may make files; another one is safer", "settings", names, "paths", paths)
 	}
-	process := haproxy.New(n.settings.HAProxy(n.log))
+	var sampler atomic.Pointer[stats.Sampler]
+	cfg := n.settings.HAProxy(n.log)
+	cfg.BeforeReload = func(ctx context.Context) {
+		if s := sampler.Load(); s != nil {
+			s.Hold(ctx)
+		}
+	}
+	process := haproxy.New(cfg)
 	release, err := process.Claim(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	begun, err := n.runWith(ctx, process)
+	begun, err := n.runWith(ctx, process, sampler.Store)
 	if !begun && ctx.Err() == nil {
 		n.keepServing(ctx, process)
 	}
@@ -73,8 +76,9 @@ func (n node) keepServing(ctx context.Context, p *haproxy.Process) {
 }
 
 // runWith is run for a HAProxy that nobody else looks after. It has not begun when
-// something is wrong that was to be found out before.
-func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool, err error) {
+// something is wrong that was to be found out before. sampling is called with the sampler
+// that then runs.
+func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling func(*stats.Sampler)) (begun bool, err error) {
 	s := n.settings
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen())
 	if err != nil {
@@ -98,7 +102,6 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 	if err != nil {
 		return false, err
 	}
-	n.serviceNames = watcher.Names
 	administered := control.New(n.settings.Control(listener.Addr(), n.log))
 	a, registrar, err := n.agent(db, watcher, process, events, listener.Addr(), administered)
 	if err != nil {
@@ -107,9 +110,17 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 	if err := a.Import(ctx); err != nil { // before the API tells of what is stored
 		return false, err
 	}
+	canaries, err := canary.New(ctx, canary.Config{Node: a, Store: db, Journal: events, Stats: process.Stats, Logger: n.log})
+	if err != nil {
+		return false, err
+	}
 	cluster, watch := n.cluster()
 	sampler := n.sampler(a, process, events)
-	server, err := n.api(a, db, process, events, sampler, cluster, watch)
+	sampling(sampler)
+	server, err := n.api(served{
+		agent: a, db: db, process: process, events: events, sampler: sampler, canaries: canaries, cluster: cluster, watcher: watch,
+		discovery: watcher,
+	})
 	if err != nil {
 		return false, err
 	}
@@ -124,6 +135,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 	g.Go(func() error { return process.Run(gctx, onExit(a, events)) })
 	g.Go(func() error { return a.Run(gctx) })
 	g.Go(func() error { return sampler.Run(gctx) })
+	g.Go(func() error { return canaries.Run(gctx) })
 	g.Go(func() error { return server.Follow(gctx) })
 	g.Go(func() error { return server.Serve(gctx, listener) })
 	if watch != nil {
@@ -216,25 +228,6 @@ func (n node) sampler(a *agent.Agent, p *haproxy.Process, events *activity.Log) 
 	cfg := n.settings.Stats(n.log)
 	cfg.Layout, cfg.Detour, cfg.Moved = a.Effective, p.Detour, noteMoves(events)
 	return stats.New(cfg)
-}
-
-func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log, sampler *stats.Sampler, c *pacemaker.Cluster, w *pacemaker.Watcher) (*api.Server, error) {
-	cfg := n.settings.API(n.log)
-	cfg.Changes, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = a, a, a.Changed, sampler, version()
-	cfg.Activity, cfg.History, cfg.Configs, cfg.ServiceNames = events, db, db, n.serviceNames
-	cfg.Admit = n.settings.Peers().Check
-	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.Installed, p.Stats, p.Connections
-	if file := n.settings.TokenFile(); file != "" {
-		tokens, err := auth.Open(file, n.log)
-		if err != nil {
-			return nil, settings.Error{Err: err}
-		}
-		cfg.Tokens, cfg.SessionFile = tokens, n.settings.Sessions()
-	}
-	if w != nil {
-		cfg.Cluster, cfg.ClusterActions = w, &steering{cluster: c, watcher: w, events: events}
-	}
-	return api.New(cfg), nil
 }
 
 // onExit records that HAProxy has ended, and that it runs again, and lets the
