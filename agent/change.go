@@ -101,7 +101,7 @@ func (c *changes) edited(p *pendingChange) (before, next lb.Intent, err error) {
 	if before, err = c.inputs.intent(p.ctx); err != nil {
 		return before, lb.Intent{}, err
 	}
-	next, err = p.edit(before)
+	next, err = p.permitted(before)
 	return before, next, err
 }
 

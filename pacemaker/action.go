@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"thalassa/cluster"
+	"thalassa/internal/permit"
 	"thalassa/lb"
 )
 
@@ -84,6 +85,9 @@ func (c *Cluster) Do(ctx context.Context, a cluster.Action) (cluster.Status, err
 	if a.Kind == cluster.Move {
 		return c.move(ctx, cib, now, a)
 	}
+	if err := permit.Check(ctx); err != nil {
+		return now, err
+	}
 	begun := context.WithoutCancel(ctx)
 	for _, q := range steps(now, a) {
 		if _, err := c.run(begun, q); err != nil {
@@ -108,6 +112,9 @@ func (c *Cluster) move(ctx context.Context, cib *CIB, now cluster.Status, a clus
 		return now, &lb.NotFoundError{ID: "resource that is a floating IP"}
 	}
 	if _, err := c.predictAction(ctx, cib, now, a); err != nil {
+		return now, err
+	}
+	if err := permit.Check(ctx); err != nil {
 		return now, err
 	}
 	defer func() { // even if the caller has gone
