@@ -119,6 +119,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 	sampling(sampler)
 	server, err := n.api(served{
 		agent: a, db: db, process: process, events: events, sampler: sampler, canaries: canaries, cluster: cluster, watcher: watch,
+		discovery: watcher,
 	})
 	if err != nil {
 		return false, err
