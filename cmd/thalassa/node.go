@@ -119,6 +119,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 	sampling(sampler)
 	server, err := n.api(served{
 		agent: a, db: db, process: process, events: events, sampler: sampler, canaries: canaries, cluster: cluster, watcher: watch,
+		discovery: watcher,
 	})
 	if err != nil {
 		return false, err
@@ -193,6 +194,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 	cfg := s.Loop(n.log)
 	cfg.Intents, cfg.Source, cfg.Holder, cfg.HAProxy, cfg.Runtime = db, w, w, p, p
 	cfg.Journal, cfg.Memory, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, p.Drops, version()
+	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, haproxy.MemoryLimit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
 	process := s.HAProxy(n.log)
 	switch process.Mode {
