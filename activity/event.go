@@ -23,6 +23,7 @@ const (
 	HAProxyExited         Verb = "haproxyExited"        // unexpectedly
 	HAProxyReloaded       Verb = "haproxyReloaded"      // a new worker has started
 	HAProxyReloadFailed   Verb = "haproxyReloadFailed"  // the previous configuration keeps running
+	ReloadsSlowed         Verb = "reloadsSlowed"        // old workers cost too much memory, or are close to a limit
 	ConfigurationWaiting  Verb = "configurationWaiting" // for Consul, the store or whoever starts HAProxy
 	ServersRepaired       Verb = "serversRepaired"      // another program had changed the running HAProxy
 	ControlPathLost       Verb = "controlPathLost"      // a socket of HAProxy no longer leads to it

@@ -98,7 +98,11 @@ func (r *reconciler) reload(ctx context.Context, t target, change plan.Change) o
 		if err != nil {
 			return outcome{err: err}
 		}
-		if waited { // the world has moved on meanwhile
+		slowed, err := r.slowdown.wait(ctx)
+		if err != nil {
+			return outcome{err: err}
+		}
+		if waited || slowed { // the world has moved on meanwhile
 			if t, err = r.desired(ctx); err != nil {
 				return r.fail(ctx, t, err)
 			}

@@ -18,6 +18,7 @@ export const kinds = {
   haproxyReloadFailed: { title: "Reload failed", kind: "bad" },
   configurationWaiting: { title: "Configuration pending", kind: "fair" },
   serversRepaired: { title: "Servers repaired", kind: "fair" },
+  reloadsSlowed: { title: "Reloads slowed down", kind: "fair" },
   controlPathLost: { title: "Control socket lost", kind: "fair" },
   controlPathRegained: { title: "Control socket back", kind: "good" },
   backendSwitched: { title: "Backend switched", kind: "info" },
