@@ -60,6 +60,9 @@ type Config struct {
 	Activity Log
 	History  History
 	Configs  Archive
+	// ServiceNames lists the services in Consul's catalog; *lb.UnavailableError while
+	// Consul does not answer. nil: they are not available.
+	ServiceNames func(ctx context.Context) ([]lb.Name, error)
 	// HAProxyConfig reads haproxy.cfg as last written;
 	// *lb.UnavailableError while there is none.
 	HAProxyConfig func(ctx context.Context) ([]byte, error)

@@ -30,7 +30,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	state := stateHandlers{agent: a, failures: d.failures, canaries: canaries.underWay}
 	frontends := frontendHandlers{a}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, sampler: d.cfg.Sampler, connections: d.cfg.Connections}
-	services := serviceHandlers{a}
+	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames}
 	history := historyHandlers{history: d.cfg.History, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
 	activity := activityHandlers{d.cfg.Activity}
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
@@ -52,6 +52,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{get, "/haproxy/config", auth.Read, "haproxy.cfg as last written, as text", history.currentConfig},
 		{get, "/haproxy/configs", auth.Read, "each haproxy.cfg that was in effect, newest first; query: before, limit", history.listConfigs},
 		{get, "/haproxy/configs/{number}", auth.Read, "one of them with its text", history.showConfig},
+		{get, "/catalog", auth.Read, "the names of all services in Consul, watched or not", services.catalog},
 		{get, "/services", auth.Read, "the watched Consul services with their versions", services.list},
 		{get, "/services/{name}", auth.Read, "one service with its instances", services.show},
 		{post, "/services/{name}/accept", auth.Deploy, "confirm that the held instances are gone", services.accept},

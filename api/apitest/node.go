@@ -73,7 +73,8 @@ func (canaryStore) Canaries(context.Context) ([]lb.CanaryState, error) { return 
 func (n *Node) Config() api.Config {
 	return api.Config{
 		Changes: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats, Connections: n.Connections,
-		Version: "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries,
+		ServiceNames: n.ServiceNames,
+		Version:      "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries,
 	}
 }
 
@@ -117,6 +118,11 @@ func (n *Node) Discover(service lb.Name, instances ...string) {
 		})
 	}
 	n.replace(service, func(lb.Service) lb.Service { return s })
+}
+
+// ServiceNames lists the services that are known.
+func (n *Node) ServiceNames(context.Context) ([]lb.Name, error) {
+	return slices.Sorted(maps.Keys(n.Snapshot().Services)), nil
 }
 
 // Find makes known what is wrong with registrations of a service.

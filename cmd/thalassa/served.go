@@ -6,6 +6,7 @@ import (
 	"thalassa/api"
 	"thalassa/auth"
 	"thalassa/canary"
+	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/pacemaker"
 	"thalassa/settings"
@@ -15,20 +16,22 @@ import (
 
 // served is what the API shows and changes.
 type served struct {
-	agent    *agent.Agent
-	db       *store.DB
-	process  *haproxy.Process
-	events   *activity.Log
-	sampler  *stats.Sampler
-	canaries *canary.Runner
-	cluster  *pacemaker.Cluster // nil: none, as watcher
-	watcher  *pacemaker.Watcher
+	discovery *discovery.Watcher
+	agent     *agent.Agent
+	db        *store.DB
+	process   *haproxy.Process
+	events    *activity.Log
+	sampler   *stats.Sampler
+	canaries  *canary.Runner
+	cluster   *pacemaker.Cluster // nil: none, as watcher
+	watcher   *pacemaker.Watcher
 }
 
 // api makes the server of the API.
 func (n node) api(p served) (*api.Server, error) {
 	cfg := n.settings.API(n.log)
 	cfg.Changes, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent.Changed, p.sampler, version()
+	cfg.ServiceNames = p.discovery.Names
 	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.canaries
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
