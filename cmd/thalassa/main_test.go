@@ -69,7 +69,7 @@ func TestADatabaseOfANewerVersionEndsTheAgentForGood(t *testing.T) {
 	}
 	var out, errs strings.Builder
 	args := []string{"agent", "--port", "0", "--db-path", filepath.Dir(path)}
-	code := run(t.Context(), args, cli.Environment{
+	code := run(t.Context(), nil, args, cli.Environment{
 		Program: "thalassa", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Getenv: func(string) string { return "" },
 	})
 	if code != 2 || !strings.Contains(errs.String(), "has schema 2, and this version knows only 1") {
