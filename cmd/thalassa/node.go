@@ -30,6 +30,8 @@ type node struct {
 	log      *slog.Logger
 	// ready runs once HAProxy is in step for the first time; may be nil.
 	ready func(ctx context.Context, api net.Addr, events *activity.Log) error
+	// hangup is what SIGHUP does; nil: the signal is not caught.
+	hangup *hangup
 }
 
 // run keeps the node running until ctx ends, which is no error.
@@ -126,6 +128,12 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 	}
 	n.log.InfoContext(ctx, "thalassa agent", "version", version(), "api", "http://"+listener.Addr().String(), "consul", s.Consul(), "haproxy", string(s.HAProxy(n.log).Mode))
 
+	if n.ready == nil { // not a demo, which ends with its terminal
+		n.hangup.set(func() {
+			n.log.InfoContext(ctx, "SIGHUP: reloading haproxy, so that it reads renewed files")
+			a.Renewed()
+		})
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return watcher.Run(gctx) })
 	g.Go(func() error { return administered.Run(gctx) })
@@ -161,7 +169,8 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 }
 
 // openStore opens the database. One that is damaged has been set aside; the
-// agent goes on with a new one and the persistence file, and says so loudly.
+// agent goes on with a new one and the persistence file, and says so loudly. One of a
+// newer version is an error in the settings: they name another path or another program.
 func (n node) openStore(ctx context.Context) (*store.DB, error) {
 	path := n.settings.Database()
 	options := store.Options{Logger: n.log}
@@ -172,9 +181,12 @@ func (n node) openStore(ctx context.Context) (*store.DB, error) {
 		db, err = store.Open(path, options)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening the database: %w", err)
+		err = fmt.Errorf("opening the database: %w", err)
 	}
-	return db, nil
+	if errors.As(err, new(*store.SchemaError)) {
+		return nil, settings.Error{Err: err} // a restart would not help
+	}
+	return db, err
 }
 
 func (n node) watcher(ctx context.Context, db *store.DB) (*discovery.Watcher, error) {
