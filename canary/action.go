@@ -14,13 +14,14 @@ func (c *rollout) ask(ctx context.Context, a lb.CanaryAction, by lb.Origin) erro
 	if a == lb.CanaryRenew {
 		return nil
 	}
+	c.note(askedEvent(c.current(), a, by))
+	err := c.save(ctx)
 	c.changed.Broadcast()
 	select {
 	case c.poke <- struct{}{}:
 	default:
 	}
-	c.note(askedEvent(c.current(), a, by))
-	return c.save(ctx)
+	return err
 }
 
 // enter enters an action in the state, unless the phase does not allow it.

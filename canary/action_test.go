@@ -197,6 +197,55 @@ func TestRestartOfTheAgent(t *testing.T) {
 	}
 }
 
+// What an earlier agent has stored of Consul's answers is no reason to go back.
+func TestRestartWithOldAnswersOfConsul(t *testing.T) {
+	bubble(t, func(w *fixture) {
+		r := w.runner()
+		stop := w.running(r)
+		if _, err := r.Start(w.t.Context(), w.request()); err != nil {
+			w.t.Fatal(err)
+		}
+		pass(10 * time.Second)
+		stop()
+		old := time.Now()
+		w.healthy["2"] = 0
+		w.seen = func() time.Time { // Consul answers after 5 s
+			if time.Since(old) < 5*time.Second {
+				return old
+			}
+			w.healthy["2"] = 3
+			return time.Now()
+		}
+		r = w.runner()
+		w.onRead[w.reads+1] = func() error {
+			if w.healthy["2"] == 0 {
+				w.t.Error("the canary judges by an old answer")
+			}
+			return nil
+		}
+		w.running(r)
+		if s := w.await(r, lb.CanaryPhase.IsEnd); s.Phase != lb.CanaryDone {
+			w.t.Errorf("%+v", s)
+		}
+	})
+	bubble(t, func(w *fixture) { // and Consul may stay away
+		r := w.runner()
+		stop := w.running(r)
+		if _, err := r.Start(w.t.Context(), w.request()); err != nil {
+			w.t.Fatal(err)
+		}
+		pass(10 * time.Second)
+		stop()
+		old := time.Now()
+		w.seen = func() time.Time { return old }
+		r = w.runner()
+		w.running(r)
+		if s := w.await(r, lb.CanaryPhase.IsEnd); s.Phase != lb.CanaryDone {
+			w.t.Errorf("%+v", s)
+		}
+	})
+}
+
 // An agent that is killed in the middle of something leaves what was stored by then.
 func TestDeathOfTheAgent(t *testing.T) {
 	kill := func(w *fixture, is func(lb.CanaryState) bool) *canary.Runner {

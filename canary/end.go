@@ -36,6 +36,8 @@ func (c *rollout) end(ctx context.Context, change func(*lb.CanaryState)) {
 	state.Ended, state.Next, state.Problem = c.cfg.Now(), "", ""
 	change(&state)
 	ctx = context.WithoutCancel(ctx)
+	c.saving.Lock()
+	defer c.saving.Unlock()
 	if err := c.cfg.Store.SaveCanary(ctx, state); err != nil {
 		c.cfg.Logger.WarnContext(ctx, "end of a canary not stored", "backend", string(state.Backend), "error", err)
 	}

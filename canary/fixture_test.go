@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,9 +38,10 @@ type fixture struct {
 	appears  time.Time // when the first instance of version 2 is there
 	pending  string    // why switches do not take effect
 
+	mu     sync.Mutex // guards what callers of actions note and store, too
 	stored map[lb.Name]lb.CanaryState
 	events []activity.Event
-	states []lb.CanaryState // as they were stored
+	seen   func() time.Time // of Consul's answer; now
 }
 
 // behavior is how a version's members answer.
@@ -65,6 +68,7 @@ func newFixture(t *testing.T) *fixture {
 		lines:    map[string]*counter{},
 		onSwitch: map[int]func(func()) error{}, onRead: map[int]func() error{},
 		stored: map[lb.Name]lb.CanaryState{},
+		seen:   time.Now,
 	}
 }
 
@@ -113,7 +117,7 @@ func (w *fixture) work() {
 
 // address is that of an instance.
 func address(version string, i int) lb.HostPort {
-	return lb.HostPort{Host: lb.Host("10.0.0." + fmt.Sprint(len(version)+i+1)), Port: uint16(9000 + int(version[len(version)-1]))}
+	return lb.HostPort{Host: lb.Host("10.0.0." + strconv.Itoa(len(version)+i+1)), Port: uint16(9000 + int(version[len(version)-1]))}
 }
 
 func (w *fixture) absent() error {
@@ -134,7 +138,7 @@ func (w *fixture) Intent(ctx context.Context) (lb.Intent, error) {
 
 // Snapshot is the healthy instances.
 func (w *fixture) Snapshot() lb.Snapshot {
-	s := lb.Service{Name: "shop"}
+	s := lb.Service{Name: "shop", Seen: w.seen()}
 	for version, n := range w.healthy {
 		for i := range n {
 			s.Instances = append(s.Instances, lb.Instance{Address: address(version, i), Version: lb.Version(version), Healthy: true, Weight: 1})
@@ -223,8 +227,9 @@ func (w *fixture) missing(split lb.Split) string {
 
 // SaveCanary keeps a state.
 func (w *fixture) SaveCanary(_ context.Context, s lb.CanaryState) error {
+	w.mu.Lock()
 	w.stored[s.Backend] = s
-	w.states = append(w.states, s)
+	w.mu.Unlock()
 	if w.onSave != nil {
 		w.onSave(s)
 	}
@@ -247,7 +252,11 @@ func (w *fixture) Canaries(context.Context) ([]lb.CanaryState, error) {
 }
 
 // Note keeps an event.
-func (w *fixture) Note(e activity.Event) { w.events = append(w.events, e) }
+func (w *fixture) Note(e activity.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, e)
+}
 
 // verbs are those of the events.
 func (w *fixture) verbs() string {

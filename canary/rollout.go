@@ -19,6 +19,9 @@ type rollout struct {
 	cfg     *Config
 	changed *wake.Signal
 	poke    chan struct{} // one slot: an action was asked for
+	resumed time.Time     // when the agent took it from the store; zero: it did not
+
+	saving sync.Mutex // keeps a state from being stored over a newer one
 
 	mu        sync.Mutex
 	state     lb.CanaryState
@@ -48,6 +51,8 @@ func (c *rollout) update(change func(*lb.CanaryState)) {
 
 // save stores the state.
 func (c *rollout) save(ctx context.Context) error {
+	c.saving.Lock()
+	defer c.saving.Unlock()
 	if err := c.cfg.Store.SaveCanary(ctx, c.current()); err != nil {
 		return fmt.Errorf("storing the canary: %w", err)
 	}
@@ -77,6 +82,7 @@ func (c *rollout) begin(ctx context.Context) error {
 
 // run carries out the canary to its end, or to the end of ctx.
 func (c *rollout) run(ctx context.Context) {
+	c.awaitConsul(ctx)
 	err := c.advance(ctx)
 	switch foreign := (*foreignError)(nil); {
 	case ctx.Err() != nil: // it continues after the agent's restart
@@ -87,6 +93,20 @@ func (c *rollout) run(ctx context.Context) {
 	default:
 		c.startGoingBack(ctx, err.Error())
 		c.goBack(ctx)
+	}
+}
+
+// awaitConsul waits, after a restart of the agent, until Consul has confirmed the
+// service: what an earlier agent has stored may lack the new version. It waits at most
+// for MaxOutage; then the last good members count, as they do for HAProxy.
+func (c *rollout) awaitConsul(ctx context.Context) {
+	service := c.current().Service
+	for c.cfg.Now().Sub(c.resumed) <= c.cfg.MaxOutage { // never for one that was not resumed
+		s, known := c.cfg.Node.Snapshot().Services[service]
+		if known && s.Stale == "" && s.Seen.After(c.resumed) || wake.Pause(ctx, 100*time.Millisecond) != nil {
+			return
+		}
+		c.update(func(s *lb.CanaryState) { s.Problem = "Consul has not confirmed service " + string(service) + " yet" })
 	}
 }
 

@@ -98,6 +98,7 @@ func New(ctx context.Context, cfg Config) (*Runner, error) {
 			continue
 		}
 		c := r.newRollout(state)
+		c.resumed = r.cfg.Now()
 		r.canaries[state.Backend] = c
 		if !state.Phase.IsEnd() {
 			r.waiting = append(r.waiting, c)
