@@ -1,8 +1,8 @@
 package agent_test
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +13,7 @@ import (
 // crowd are instances of a version, and their ports.
 func crowd(version string, from, count int) (instances, ports []string) {
 	for i := range count {
-		ports = append(ports, fmt.Sprint(from+i))
+		ports = append(ports, strconv.Itoa(from+i))
 		instances = append(instances, version+" "+ports[i])
 	}
 	return instances, ports

@@ -3,8 +3,9 @@ package agent
 import (
 	"context"
 	"errors"
-	"thalassa/plan"
 	"time"
+
+	"thalassa/plan"
 )
 
 const (

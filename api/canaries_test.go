@@ -18,7 +18,7 @@ func canaryFixture(t *testing.T) *fixture {
 	s.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.2:8080 2.0.0")
 	s.do("PUT", "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`).wants(t, 200, nil)
 	s.do("PUT", "/backends/files", `{"type":"static","members":[]}`).wants(t, 200, nil)
-	go func() { _ = s.Node.Run(t.Context()) }()
+	go func() { _ = s.Run(t.Context()) }()
 	return s
 }
 
@@ -116,7 +116,7 @@ func TestCanariesInStreams(t *testing.T) {
 	s := streamingFixture(t)
 	s.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.2:8080 2.0.0")
 	s.put("/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
-	go func() { _ = s.Node.Run(t.Context()) }()
+	go func() { _ = s.Run(t.Context()) }()
 	p := s.subscriber(t)
 	p.next()
 	p.say(`{"type":"subscribe","topics":["canaries"],"keys":["live"]}`)

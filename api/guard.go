@@ -100,16 +100,22 @@ func (g *guard) protect(r Route) echo.HandlerFunc {
 			return err
 		}
 		if who.ask != nil {
-			c.SetRequest(c.Request().WithContext(permit.With(c.Request().Context(), func() error {
-				now, err := who.ask()
-				if err != nil {
-					return err
-				}
-				return allow(now, r)
-			})))
+			c.SetRequest(askingAgain(c.Request(), who.ask, r))
 		}
 		return r.Handle(c)
 	}
+}
+
+// askingAgain is a request whose context tells after each wait whether the caller still
+// has the right to it.
+func askingAgain(request *http.Request, ask func() (auth.Identity, error), r Route) *http.Request {
+	return request.WithContext(permit.With(request.Context(), func() error {
+		now, err := ask()
+		if err != nil {
+			return err
+		}
+		return allow(now, r)
+	}))
 }
 
 // allow checks that the caller's role is enough for a route.

@@ -22,8 +22,8 @@ func TestGrowthFrom3To300(t *testing.T) {
 			n, f := sailingOn(t, binary.Path, all[:3]...)
 			load := testkit.StartLoad(t, testkit.LoadConfig{Address: n.address(), KeepAlive: 4, Fresh: 4, Pause: 5 * time.Millisecond, For: 5 * time.Minute})
 			n.withoutReload(func() {
-				for from, to := 3, 0; from < most; from = to {
-					to = min(2*from+1, most)
+				for from := 3; from < most; from = min(2*from+1, most) {
+					to := min(2*from+1, most)
 					f.come(1, all[from:to]...)
 					n.agrees(f, all[:to]...)
 				}

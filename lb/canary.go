@@ -165,7 +165,7 @@ func (c Canary) forward(others Split, percent int) (Split, error) {
 	if len(others) > 1 {
 		parts = 100
 	}
-	shares := []Share{{Version: c.Version, Weight: parts * percent}}
+	shares := append(make([]Share, 0, 1+len(others)), Share{Version: c.Version, Weight: parts * percent})
 	for _, share := range others {
 		share.Weight = max(1, parts*(100-percent)*share.Weight/total)
 		shares = append(shares, share)
