@@ -37,6 +37,7 @@ const (
 	MembersHeld           Verb = "membersHeld"        // too many instances are missing in Consul; they stay in use
 	MembersReleased       Verb = "membersReleased"    // a hold ended
 	MembersLeftOut        Verb = "membersLeftOut"     // because their addresses administer this node
+	MemberSet             Verb = "memberSet"          // an operator asked for its state or weight, or that ended
 	Imported              Verb = "imported"           // from a persistence file
 	StoreDamaged          Verb = "storeDamaged"       // a damaged store was set aside
 	ClusterChanged        Verb = "clusterChanged"     // an action on the Pacemaker cluster ended

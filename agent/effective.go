@@ -39,8 +39,11 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 	next := e.config
 	next.Backends = make([]lb.ResolvedBackend, len(e.config.Backends))
 	for i, pool := range e.config.Backends {
-		if e.isOutdated(pool, snap) {
+		switch {
+		case e.isOutdated(pool, snap):
 			pool = e.layoutBackend(pool.Slots, e.config.Process.Populate(pool.Backend, snap))
+		case !snap.Overrides.SameFor(pool.Key, e.snapshot.Overrides):
+			pool = e.layoutBackend(pool.Slots, pool.Overridden(snap.Overrides))
 		}
 		next.Backends[i] = pool
 	}
@@ -81,7 +84,8 @@ func (e *effective) keepMembers(wanted lb.Config, snap lb.Snapshot) lb.Config {
 		old, there := now[p.Key]
 		if _, known := snap.Services[p.Service]; !known && there && p.Type == "dynamic" && old.Type == p.Type &&
 			old.Service == p.Service && old.Selection() == p.Selection() {
-			wanted.Backends[i].Members = old.Members
+			p.Members = old.Members
+			wanted.Backends[i] = p.Overridden(snap.Overrides)
 		}
 	}
 	return wanted
@@ -94,10 +98,15 @@ func (e *effective) within(snap lb.Snapshot) lb.Config {
 	next.Backends = make([]lb.ResolvedBackend, len(e.config.Backends))
 	for i, pool := range e.config.Backends {
 		next.Backends[i] = pool
-		if pool.Slots == nil || !e.isOutdated(pool, snap) {
+		isOutdated := e.isOutdated(pool, snap)
+		if pool.Slots == nil || !isOutdated && snap.Overrides.SameFor(pool.Key, e.snapshot.Overrides) {
 			continue
 		}
-		one, fitted := lb.Config{Backends: []lb.ResolvedBackend{pool}}, plan.Fit(pool.Slots, e.config.Process.Populate(pool.Backend, snap))
+		now := pool.Overridden(snap.Overrides)
+		if isOutdated {
+			now = e.config.Process.Populate(pool.Backend, snap)
+		}
+		one, fitted := lb.Config{Backends: []lb.ResolvedBackend{pool}}, plan.Fit(pool.Slots, now)
 		if len(plan.Compute(&one, lb.Config{Backends: []lb.ResolvedBackend{fitted}}).Reload) == 0 {
 			next.Backends[i] = fitted
 		}

@@ -72,6 +72,9 @@ type Config struct {
 	// for Stats.
 	Connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error)
 
+	// Members changes single members; nil: nobody can.
+	Members MemberChanger
+
 	// Changed returns a channel that is closed when Views may have changed; nil: they
 	// never change.
 	Changed func() <-chan struct{}

@@ -28,7 +28,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	about := aboutHandlers{version: d.cfg.Version, routes: func() []Route { return routes }}
 	state := stateHandlers{agent: a, failures: d.failures}
 	frontends := frontendHandlers{a}
-	backends := backendHandlers{agent: a, stats: d.cfg.Stats, connections: d.cfg.Connections}
+	backends := backendHandlers{agent: a, stats: d.cfg.Stats, connections: d.cfg.Connections, changeMember: d.cfg.Members}
 	services := serviceHandlers{a}
 	history := historyHandlers{history: d.cfg.History, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
 	activity := activityHandlers{d.cfg.Activity}
@@ -45,6 +45,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{post, "/backends/{key}", auth.Deploy, "switch a backend to another version or service, or split its traffic between versions", backends.deploy},
 		{del, "/backends/{key}", auth.Admin, "remove a backend", backends.delete},
 		{get, "/backends/{key}/members", auth.Read, "the members of a backend; query: stats, leaving", backends.members},
+		{post, "/backends/{key}/members/{id}", auth.Deploy, "drain a member, take it out of use, or give it another weight", backends.setMember},
 		{get, "/haproxy/config", auth.Read, "haproxy.cfg as last written, as text", history.currentConfig},
 		{get, "/haproxy/configs", auth.Read, "each haproxy.cfg that was in effect, newest first; query: before, limit", history.listConfigs},
 		{get, "/haproxy/configs/{number}", auth.Read, "one of them with its text", history.showConfig},

@@ -83,6 +83,8 @@ type Member struct {
 	// Stats is what HAProxy counts for it; only MembersWithStats asks. nil:
 	// HAProxy does not have the member yet.
 	Stats *node.ServerStats `json:"stats,omitempty"`
+	// Override is what an operator asked for the member; nil: nothing.
+	Override *node.Override `json:"override,omitempty"`
 }
 
 // Applied is what became of a change.

@@ -99,6 +99,14 @@ type Member struct {
 	LastKnown time.Time
 	// Meta is the instance's Consul meta.
 	Meta map[string]string
+	// Override is what an operator asked for the member; nil: nothing. Weight and
+	// Maintenance follow from it.
+	Override *Override
+	// Maintenance: an operator has taken the member out of use.
+	Maintenance bool
+
+	own    int  // weight without overrides
+	hasOwn bool // own counts
 }
 
 // ServerName names the member in haproxy.cfg: its address without brackets
@@ -125,21 +133,19 @@ func Resolve(in Intent, snap Snapshot, p Process) Config {
 
 // Populate is Populate for a HAProxy with these settings.
 func (p Process) Populate(b Backend, snap Snapshot) ResolvedBackend {
-	found := Populate(b, snap)
-	if p.AgentChecks && !found.AgentCheck {
-		found = found.leaveToAgent()
-	}
-	return found
+	return populate(b, snap, p.AgentChecks)
 }
 
 // Populate finds the members of one backend. Where it divides its traffic
 // between versions, the weights see to that.
-func Populate(b Backend, snap Snapshot) ResolvedBackend {
+func Populate(b Backend, snap Snapshot) ResolvedBackend { return populate(b, snap, false) }
+
+func populate(b Backend, snap Snapshot, asksAgent bool) ResolvedBackend {
 	p := findMembers(b, snap)
-	if b.AsksAgent() {
+	if asksAgent || b.AsksAgent() {
 		p = p.leaveToAgent()
 	}
-	return p
+	return p.Overridden(snap.Overrides)
 }
 
 // findMembers is Populate with the weights that Consul and the split ask for.

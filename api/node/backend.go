@@ -16,6 +16,8 @@ type Backend struct {
 	// "agent-check", or empty.
 	WeightsBy string   `json:"weightsBy,omitempty"`
 	Members   []Member `json:"members"`
+	// Overrides are those of members that it does not have now, and may have again.
+	Overrides []DormantOverride `json:"overrides,omitempty"`
 }
 
 // A BackendDefinition is a backend as operators defined it, as revisions show it.
@@ -94,7 +96,9 @@ type backendBody struct {
 	Natives  []string        `json:"natives"`
 	Members  json.RawMessage `json:"members,omitempty"` // of a static backend, see memberBody
 
-	WeightsBy json.RawMessage `json:"weightsBy,omitempty"` // read-only, and ignored
+	// Read-only, and ignored.
+	WeightsBy json.RawMessage `json:"weightsBy,omitempty"`
+	Overrides json.RawMessage `json:"overrides,omitempty"`
 }
 
 // memberBody takes what a listing of members shows, so that a body read before can be put
@@ -107,6 +111,7 @@ type memberBody struct {
 	Port      int             `json:"port"`
 	LastKnown json.RawMessage `json:"lastKnown,omitempty"`
 	Meta      json.RawMessage `json:"meta,omitempty"`
+	Override  json.RawMessage `json:"override,omitempty"`
 }
 
 // ParseBackend decodes and checks the body of the backend named key. The members of a

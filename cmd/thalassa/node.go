@@ -177,7 +177,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 	s := n.settings
 	cfg := s.Loop(n.log)
 	cfg.Intents, cfg.Source, cfg.Holder, cfg.HAProxy, cfg.Runtime = db, w, w, p, p
-	cfg.Journal, cfg.Memory, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, p.Drops, version()
+	cfg.Journal, cfg.Memory, cfg.Overrides, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, db, p.Drops, version()
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
 	process := s.HAProxy(n.log)
 	switch process.Mode {
@@ -216,7 +216,7 @@ func (n node) sampler(a *agent.Agent, p *haproxy.Process) *stats.Sampler {
 
 func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log, sampler *stats.Sampler, c *pacemaker.Cluster, w *pacemaker.Watcher) (*api.Server, error) {
 	cfg := n.settings.API(n.log)
-	cfg.Changes, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = a, a, a.Changed, sampler, version()
+	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = a, a, a, a.Changed, sampler, version()
 	cfg.Activity, cfg.History, cfg.Configs = events, db, db
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.Installed, p.Stats, p.Connections

@@ -29,6 +29,7 @@ export const kinds = {
   discoveryRecovered: { title: "Discovery recovered", kind: "good" },
   membersHeld: { title: "Members held", kind: "bad" },
   membersReleased: { title: "Members released", kind: "good" },
+  memberSet: { title: "Member state set", kind: "info" },
   membersLeftOut: { title: "Members ignored", kind: "bad" },
   imported: { title: "Imported", kind: "info" },
   storeDamaged: { title: "Database damaged", kind: "bad" },
