@@ -130,7 +130,7 @@ package: build ## Build the Debian package in bin, with thalassa-cib if it is bu
 docker: ## Build the container image thalassa:latest
 	@docker build --tag thalassa .
 
-install: build ## Install program, systemd unit, example settings (PREFIX= DESTDIR=)
+install: build ## Install program, systemd unit, man pages, example settings (PREFIX= DESTDIR=)
 	@install -D -m 0755 bin/thalassa $(DESTDIR)$(PREFIX)/bin/thalassa
 	@install -D -m 0644 packaging/thalassa.service $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa.service
 	@sed -i 's|=/usr/local/bin/thalassa|=$(PREFIX)/bin/thalassa|' $(DESTDIR)$(PREFIX)/lib/systemd/system/thalassa.service
@@ -138,6 +138,13 @@ install: build ## Install program, systemd unit, example settings (PREFIX= DESTD
 	@install -D -m 0644 packaging/thalassa.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/thalassa.conf
 	@install -D -m 0755 packaging/ocf-haproxy $(DESTDIR)/usr/lib/ocf/resource.d/thalassa/haproxy
 	@install -D -m 0644 packaging/thalassa.yaml $(DESTDIR)$(PREFIX)/share/doc/thalassa/thalassa.yaml
+	@rm -rf bin/man && mkdir -p bin/man && bin/thalassa manpages bin/man
+	@install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
+	@install -m 0644 bin/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	@install -m 0644 bin/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	@bin/thalassa completion bash | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/bash-completion/completions/thalassa
+	@bin/thalassa completion zsh | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_thalassa
+	@bin/thalassa completion fish | install -D -m 0644 /dev/stdin $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/thalassa.fish
 
 clean: ## Remove what was built here (the cached tools stay)
 	@rm -rf bin coverage.out

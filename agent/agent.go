@@ -90,18 +90,20 @@ func New(cfg Config) (*Agent, error) {
 		outcomes: a.outcomes, lock: a.lock, persister: a.persister,
 	}
 	earlier := &earlierRun{cfg: a.cfg, inputs: a.inputs, renderer: a.renderer, inStep: a.inStep}
+	rate := newReloadRate(a.cfg)
 	reverter := &reverter{cfg: a.cfg, interest: a.interest, outcomes: a.outcomes}
 	a.changes = &changes{
 		cfg: a.cfg, inputs: a.inputs, interest: a.interest, lines: a.lines, earlier: earlier, renderer: a.renderer,
 		templates: file, current: a.current, outcomes: a.outcomes, reverter: reverter, persister: a.persister, lock: a.lock,
+		reloads: rate, queue: &changeQueue{}, leading: make(chan struct{}, 1), proving: make(chan struct{}, aloneChecks),
 	}
 	a.members = &memberStates{cfg: a.cfg, inputs: a.inputs, current: a.current, outcomes: a.outcomes, lock: a.lock, changed: newPoke()}
-	a.reconciler = a.newReconciler(earlier, reverter)
+	a.reconciler = a.newReconciler(earlier, reverter, rate)
 	return a, nil
 }
 
 // newReconciler makes the loop.
-func (a *Agent) newReconciler(earlier *earlierRun, reverter *reverter) *reconciler {
+func (a *Agent) newReconciler(earlier *earlierRun, reverter *reverter, rate *reloadRate) *reconciler {
 	running := &running{published: a.current}
 	reporter := &reporter{cfg: a.cfg, outcomes: a.outcomes}
 	servers := &serverUpdater{cfg: a.cfg, running: running, reporter: reporter}
@@ -109,7 +111,7 @@ func (a *Agent) newReconciler(earlier *earlierRun, reverter *reverter) *reconcil
 		cfg: a.cfg, inputs: a.inputs, templates: a.templates.file, earlier: earlier, renderer: a.renderer,
 		outcomes: a.outcomes, reverter: reverter, persister: a.persister, reporter: reporter, warnings: a.warnings,
 		look: a.look, restarted: a.restarted, inStep: a.inStep,
-		running: running, servers: servers, reloads: newReloadSchedule(a.cfg),
+		running: running, servers: servers, reloads: &reloadSchedule{cfg: a.cfg, rate: rate},
 		monitor: &driftMonitor{cfg: a.cfg, inputs: a.inputs, running: running, servers: servers, reporter: reporter, look: a.look},
 	}
 }

@@ -13,7 +13,7 @@ func (r *reporter) cause(before running, t target) (author, cause string) {
 	switch {
 	case !before.isKnown():
 		return "", "start of the agent"
-	case t.intent.Revision != before.revision && p != nil && p.revision == t.intent.Revision:
+	case t.intent.Revision != before.revision && p.isAbout(t.intent.Revision):
 		return p.by.Author, p.by.Cause
 	case t.intent.Revision != before.revision:
 		return "", fmt.Sprintf("revision %d", t.intent.Revision)
@@ -43,7 +43,7 @@ func (r *reporter) propagation(before running, t target) float64 {
 	p := r.outcomes.current()
 	var known time.Time
 	if t.intent.Revision != before.revision {
-		if p != nil && p.revision == t.intent.Revision {
+		if p.isAbout(t.intent.Revision) {
 			known = p.by.Time
 		}
 	} else {

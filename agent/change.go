@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +30,10 @@ type changes struct {
 	reverter  *reverter
 	persister *persister
 	lock      *changeLock
+	reloads   *reloadRate
+	queue     *changeQueue
+	leading   chan struct{} // full while somebody gathers and checks what is in the queue
+	proving   chan struct{} // has a value for each change that is checked alone
 }
 
 // edit carries out one change of a frontend or backend and returns when it is in effect.
@@ -45,13 +48,19 @@ func (c *changes) edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 		return lb.Applied{}, refused
 	}
 	base := uint64(0)
+	var unknown error
 	applied, err := c.change(ctx, e.Origin, doubt, func(in lb.Intent) (lb.Intent, error) {
 		base = in.Revision
 		if err := c.inputs.control().Check(e); err != nil {
 			return lb.Intent{}, err
 		}
-		return in.Apply(e)
+		next, err := in.Apply(e)
+		unknown = next.UnknownTargets(e)
+		return next, err
 	})
+	if unknown != nil && isRefusal(err) {
+		err = unknown // it names the field, and HAProxy a line
+	}
 	if err == nil && applied.Revision > base {
 		c.cfg.Journal.Note(editedEvent(e, applied))
 		c.persister.wake()
@@ -63,46 +72,64 @@ func (c *changes) edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 // the result, commits it and waits for it. A revision that HAProxy cannot start is
 // reverted by another revision. A doubt, unless nil, is the error for a result that
 // HAProxy does not refuse.
+//
+// A change that HAProxy takes without a reload is carried out at once. The others wait for
+// each other and share a check and a reload.
 func (c *changes) change(ctx context.Context, by lb.Origin, doubt error, edit func(lb.Intent) (lb.Intent, error)) (lb.Applied, error) {
-	begin := c.cfg.Now()
-	if err := c.lock.lock(ctx); err != nil {
-		return lb.Applied{}, err
+	p := &pendingChange{ctx: ctx, by: by, begin: c.cfg.Now(), edit: edit, done: make(chan answer, 1)}
+	if doubt != nil {
+		return lb.Applied{}, cmp.Or(c.checkAlone(p), doubt)
 	}
-	defer c.lock.unlock()
-	before, err := c.inputs.intent(ctx)
-	if err != nil {
-		return lb.Applied{}, err
+	if c.mayAvoidReload(p) {
+		applied, isDone, err := c.avoidReload(p)
+		if isDone {
+			return applied, err
+		}
 	}
-	next, err := edit(before)
-	if err != nil {
-		return lb.Applied{}, err
-	}
-	if err := cmp.Or(c.check(ctx, next), doubt); err != nil {
-		return lb.Applied{}, err
-	}
-	defer c.interest.borrow(before.Services()...)() // for going back
-	expected := c.outcomes.expect(expectation{revision: before.Revision + 1, by: by})
-	defer c.outcomes.forget(expected)
-	rev, err := c.cfg.Intents.Commit(ctx, before.Revision, next, by)
-	if err != nil {
-		return lb.Applied{}, fmt.Errorf("storing the change: %w", err)
-	}
-	// The change is stored: it is completed even if the caller goes away.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
-	defer cancel()
-	out, err := c.takeEffect(ctx, before, next, rev, expected)
-	if err != nil {
-		return lb.Applied{}, err
-	}
-	applied := lb.Applied{Applied: out.err == nil, Path: out.path, Duration: c.cfg.Now().Sub(begin), Revision: rev.Number}
-	if out.err != nil {
-		applied.Path, applied.Reason = pathNone, out.err.Error()
-	}
-	return applied, nil
+	return c.share(p)
 }
 
-// takeEffect waits until a revision that was stored is in effect. One that HAProxy cannot
-// start is reverted, and the error is the refusal.
+// mayAvoidReload reports whether a change concerns nothing but which members backends
+// have.
+func (c *changes) mayAvoidReload(p *pendingChange) bool {
+	before, next, err := c.edited(p)
+	return err == nil && before.DiffersInMembersOnly(next)
+}
+
+// edited is the newest intent before and after a change.
+func (c *changes) edited(p *pendingChange) (before, next lb.Intent, err error) {
+	if before, err = c.inputs.intent(p.ctx); err != nil {
+		return before, lb.Intent{}, err
+	}
+	next, err = p.edit(before)
+	return before, next, err
+}
+
+// avoidReload carries out a change that needs no reload. isDone is false for any other,
+// of which nothing has been done.
+func (c *changes) avoidReload(p *pendingChange) (applied lb.Applied, isDone bool, err error) {
+	if err := c.lock.lock(p.ctx); err != nil {
+		return lb.Applied{}, true, err
+	}
+	defer c.lock.unlock()
+	before, next, err := c.edited(p)
+	if err != nil {
+		return lb.Applied{}, true, err
+	}
+	candidate, err := c.candidate(p.ctx, next)
+	if err != nil {
+		return lb.Applied{}, true, err
+	}
+	if c.needsReload(candidate) {
+		return lb.Applied{}, false, nil
+	}
+	c.carryOut(p.ctx, before, []*pendingChange{p}, []lb.Proposal{{Intent: next, Origin: p.by}})
+	a := <-p.done
+	return a.applied, true, a.err
+}
+
+// takeEffect waits until revisions that were stored are in effect; rev is the last of
+// them. Those that HAProxy cannot start are reverted, and the error is the refusal.
 func (c *changes) takeEffect(ctx context.Context, before, next lb.Intent, rev lb.Revision, expected *expectation) (outcome, error) {
 	if rev.Number == before.Revision {
 		return c.standing(ctx, rev), nil
@@ -133,23 +160,44 @@ func (c *changes) standing(ctx context.Context, rev lb.Revision) outcome {
 	return out
 }
 
-// check renders the candidate and has HAProxy check it before anything is stored. The
-// round takes the same text, unless members change in between.
-func (c *changes) check(ctx context.Context, next lb.Intent) error {
+// candidate is what HAProxy is to run with an intent that is not stored yet. The round
+// takes the same, unless members change in between.
+func (c *changes) candidate(ctx context.Context, next lb.Intent) (lb.Config, error) {
 	snap := c.inputs.snapshot()
 	inherited, err := c.earlier.members(ctx, next, snap)
 	if err != nil {
-		return err
+		return lb.Config{}, err
 	}
-	now := c.current.Load()
 	next.Revision++ // it is another one, whatever it will be called
-	config := inheritMembers(now.resolve(next, snap, processWith(c.cfg, c.templates.current()), c.inputs.control()), inherited)
-	if now != nil && len(plan.Compute(&now.config, config).Reload) == 0 {
-		return nil // only members change, for which HAProxy needs no new file
+	return inheritMembers(c.current.Load().resolve(next, snap, processWith(c.cfg, c.templates.current()), c.inputs.control()), inherited), nil
+}
+
+// needsReload reports whether HAProxy needs a new file for a candidate.
+func (c *changes) needsReload(candidate lb.Config) bool {
+	now := c.current.Load()
+	return now == nil || len(plan.Compute(&now.config, candidate).Reload) > 0
+}
+
+// check renders the candidate for an intent and has HAProxy check it before anything is
+// stored.
+func (c *changes) check(ctx context.Context, next lb.Intent) (lb.Config, error) {
+	candidate, err := c.candidate(ctx, next)
+	if err != nil || !c.needsReload(candidate) {
+		return candidate, err
 	}
-	rendered, err := c.renderer.of(c.templates.current(), config)
+	rendered, err := c.renderer.of(c.templates.current(), candidate)
+	if err != nil {
+		return candidate, err
+	}
+	return candidate, c.cfg.HAProxy.Check(ctx, rendered.Bytes)
+}
+
+// checkAlone checks a change as if it were the only one. Nothing is stored.
+func (c *changes) checkAlone(p *pendingChange) error {
+	_, next, err := c.edited(p)
 	if err != nil {
 		return err
 	}
-	return c.cfg.HAProxy.Check(ctx, rendered.Bytes)
+	_, err = c.check(p.ctx, next)
+	return err
 }

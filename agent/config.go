@@ -74,8 +74,9 @@ type Config struct {
 
 	// Times.
 
-	// Quiet is how long discovery must be silent before a round (2 ms), and
-	// MaxSettle how long a round waits for that at most (50 ms).
+	// The first change in Consul after a pause of MaxSettle (50 ms) is acted upon at
+	// once. For later ones, Quiet is how long discovery must be silent before a round
+	// (2 ms), and MaxSettle how long the round waits for that at most.
 	Quiet, MaxSettle time.Duration
 	// FirstAnswer is how long a change waits for Consul's first answer about a
 	// service that was not watched before (2 s).

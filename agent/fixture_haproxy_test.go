@@ -15,7 +15,14 @@ import (
 
 // The HAProxy of a fixture.
 
-func (fx *fixture) Check(_ context.Context, config []byte) error {
+func (fx *fixture) Check(ctx context.Context, config []byte) error {
+	fx.mu.Lock()
+	hangs := fx.checkHangs != "" && strings.Contains(string(config), fx.checkHangs)
+	fx.mu.Unlock()
+	if hangs {
+		pause(ctx, 30*time.Second)
+		return &lb.UnavailableError{What: "haproxy -c takes too long"}
+	}
 	fx.mu.Lock()
 	defer fx.mu.Unlock()
 	fx.checked++

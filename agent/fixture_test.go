@@ -49,6 +49,7 @@ type fixture struct {
 	deaf      error            // every Adjust fails
 	// check and start refuse configurations that hold these words.
 	checkRefuses, startRefuses string
+	checkHangs                 string        // the check of such a configuration does not end
 	down                       error         // every Apply fails
 	unclear                    error         // every State fails
 	full                       error         // every Check fails
@@ -144,29 +145,43 @@ func (fx *fixture) Load(context.Context) (lb.Intent, error) {
 }
 
 func (fx *fixture) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Origin) (lb.Revision, error) {
+	revs, err := fx.CommitAll(ctx, base, []lb.Proposal{{Intent: next, Origin: by}})
+	if err != nil {
+		return lb.Revision{}, err
+	}
+	return revs[0], nil
+}
+
+func (fx *fixture) CommitAll(ctx context.Context, base uint64, proposals []lb.Proposal) ([]lb.Revision, error) {
 	fx.mu.Lock()
 	defer fx.mu.Unlock()
 	if base != fx.intent.Revision {
-		return lb.Revision{}, &lb.StaleRevisionError{Base: base, Current: fx.intent.Revision}
+		return nil, &lb.StaleRevisionError{Base: base, Current: fx.intent.Revision}
 	}
 	if fx.unwritable != nil && len(fx.revisions) > 0 {
-		return lb.Revision{}, fx.unwritable
+		return nil, fx.unwritable
 	}
-	changes := fx.intent.Changes(next)
-	if len(changes) == 0 {
-		return lb.Revision{Number: base}, nil
+	var out []lb.Revision
+	for _, p := range proposals {
+		rev := lb.Revision{Number: fx.intent.Revision, Origin: p.Origin, Changes: fx.intent.Changes(p.Intent)}
+		if len(rev.Changes) > 0 {
+			rev.Number++
+			fx.intent = p.Intent
+			fx.intent.Revision = rev.Number
+			fx.revisions = append(fx.revisions, rev)
+		}
+		out = append(out, rev)
 	}
-	next.Revision = base + 1
-	fx.intent = next
-	rev := lb.Revision{Number: next.Revision, Origin: by, Changes: changes}
-	fx.revisions = append(fx.revisions, rev)
+	if fx.intent.Revision == base {
+		return out, nil
+	}
 	fx.committed.Broadcast()
 	if d := fx.lag; d > 0 {
 		fx.mu.Unlock()
 		pause(context.WithoutCancel(ctx), d)
 		fx.mu.Lock()
 	}
-	return rev, nil
+	return out, nil
 }
 
 func (fx *fixture) Wait(ctx context.Context, after uint64) error {

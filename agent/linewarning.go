@@ -35,7 +35,7 @@ func (w *lineWarnings) update(ctx context.Context, in lb.Intent) {
 	if w.cfg.RawLines == nil {
 		return
 	}
-	now := w.cfg.RawLines.Warnings(in)
+	now := append(w.cfg.RawLines.Warnings(in), in.Overrides()...)
 	if more := len(now) - maxLineWarnings; more > 0 {
 		now = append(now[:maxLineWarnings], fmt.Sprintf("%d more raw lines would be refused now", more))
 	}

@@ -9,12 +9,13 @@ import (
 	"thalassa/lb"
 )
 
-// Intents is the store of what operators asked for. Commit is a
-// compare-and-set: it fails with *lb.StaleRevisionError when base is not the
-// newest revision.
+// Intents is the store of what operators asked for. Commit and CommitAll are
+// compare-and-set: they fail with *lb.StaleRevisionError when base is not the
+// newest revision. CommitAll makes a revision of each proposal, or none at all.
 type Intents interface {
 	Load(ctx context.Context) (lb.Intent, error)
 	Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Origin) (lb.Revision, error)
+	CommitAll(ctx context.Context, base uint64, proposals []lb.Proposal) ([]lb.Revision, error)
 	Wait(ctx context.Context, after uint64) error
 }
 

@@ -33,6 +33,7 @@ type outcome struct {
 // revision and uses its template and its overrides.
 type expectation struct {
 	revision uint64
+	last     uint64             // the highest revision that is its own; 0: revision alone
 	template *template.Template // nil: any
 	// overrides of members; nil: any
 	overrides *lb.Overrides
@@ -43,6 +44,11 @@ type expectation struct {
 func (e *expectation) isMetBy(out outcome) bool {
 	return out.revision >= e.revision && (e.template == nil || e.template == out.template) &&
 		(e.overrides == nil || e.overrides == out.overrides)
+}
+
+// isAbout reports whether the change makes that revision.
+func (e *expectation) isAbout(revision uint64) bool {
+	return e != nil && revision >= e.revision && revision <= max(e.revision, e.last)
 }
 
 // outcomes hands the outcome of a round to the change that waits for it. Its methods

@@ -38,6 +38,7 @@ type reconciler struct {
 	monitor *driftMonitor
 	reloads *reloadSchedule
 	retry   retry
+	settled time.Time // when the loop acted on a change in Consul last
 }
 
 // A retry is the timer of the next round when nothing else asks for one.
@@ -111,6 +112,7 @@ func (r *reconciler) next(ctx context.Context) (out outcome, ok bool) {
 	case <-r.cfg.Source.Changed():
 		r.inputs.broadcast()
 		r.settle(ctx)
+		r.settled = time.Now()
 	}
 	return r.round(ctx), true
 }
@@ -139,9 +141,13 @@ func (r *reconciler) awaitConsul(ctx context.Context) {
 	}
 }
 
-// settle lets a burst of discovery changes pass, so that it costs one round. A change
-// that waits for a round ends it early.
+// settle lets a burst of discovery changes pass, so that it costs one round. The first
+// change after a pause does not wait: what follows it is gathered while its round runs.
+// An operator's change that waits for a round ends the wait early.
 func (r *reconciler) settle(ctx context.Context) {
+	if time.Since(r.settled) > r.cfg.MaxSettle {
+		return
+	}
 	deadline := time.NewTimer(r.cfg.MaxSettle)
 	defer deadline.Stop()
 	quiet := time.NewTimer(r.cfg.Quiet)

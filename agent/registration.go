@@ -14,8 +14,8 @@ func register(cfg *Config, in lb.Intent) {
 	}
 	services := []discovery.Registration{cfg.Self}
 	for _, f := range in.SortedFrontends() {
-		if f.Register != "" {
-			services = append(services, registration(cfg, f))
+		if bind, ok := f.Address(); ok && f.Register != "" {
+			services = append(services, registration(cfg, f, bind))
 		}
 	}
 	cfg.Announcer.Set(services)
@@ -24,8 +24,7 @@ func register(cfg *Config, in lb.Intent) {
 // registration announces a frontend at its first address, checked by a TCP connect. A
 // frontend on every address is registered without one, which in Consul means the node's
 // own.
-func registration(cfg *Config, f lb.Frontend) discovery.Registration {
-	bind := f.Binds[0]
+func registration(cfg *Config, f lb.Frontend, bind lb.Bind) discovery.Registration {
 	address, check := bind.Host, lb.HostPort(bind)
 	switch bind.Host {
 	case "", "0.0.0.0":
@@ -39,7 +38,7 @@ func registration(cfg *Config, f lb.Frontend) discovery.Registration {
 		Tags:    cfg.Self.Tags,
 		Address: address,
 		Port:    bind.Port,
-		Meta:    map[string]string{"frontend": string(f.Key), "binds": strconv.Itoa(len(f.Binds))},
+		Meta:    map[string]string{"frontend": string(f.Key), "binds": strconv.Itoa(f.Listeners())},
 		Check:   &discovery.Check{TCP: check.String()},
 		Stays:   cfg.Outlived,
 	}

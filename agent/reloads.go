@@ -11,24 +11,41 @@ import (
 	"thalassa/plan"
 )
 
-// A reloadSchedule says when HAProxy may be reloaded: it bounds the rate of all reloads,
-// and defers those that Consul triggered. It belongs to the loop's goroutine.
+// A reloadSchedule says when the loop may reload HAProxy: it keeps to the rate, and defers those that Consul triggered. It belongs to the loop's goroutine.
 type reloadSchedule struct {
-	cfg     *Config
-	limiter *rate.Limiter
-	due     time.Time // when a deferred reload is due; zero: none is deferred
+	cfg  *Config
+	rate *reloadRate
+	due  time.Time // when a deferred reload is due; zero: none is deferred
 }
 
-func newReloadSchedule(cfg *Config) *reloadSchedule {
-	return &reloadSchedule{cfg: cfg, limiter: rate.NewLimiter(rate.Every(cfg.ReloadEvery), cfg.ReloadBurst)}
+// A reloadRate bounds the rate of all reloads. Its methods may be called from any
+// goroutine.
+type reloadRate struct{ limiter *rate.Limiter }
+
+func newReloadRate(cfg *Config) *reloadRate {
+	return &reloadRate{limiter: rate.NewLimiter(rate.Every(cfg.ReloadEvery), cfg.ReloadBurst)}
 }
 
 // wait waits until the rate allows another reload, and tells whether that took time.
-func (s *reloadSchedule) wait(ctx context.Context) (waited bool, err error) {
-	if s.limiter.Allow() {
+func (r *reloadRate) wait(ctx context.Context) (waited bool, err error) {
+	if r.limiter.Allow() {
 		return false, nil
 	}
-	return true, s.limiter.Wait(ctx)
+	return true, r.limiter.Wait(ctx)
+}
+
+// awaitAllowed waits until a reload would not have to wait.
+func (r *reloadRate) awaitAllowed(ctx context.Context) {
+	missing := 1 - r.limiter.Tokens()
+	if missing <= 0 {
+		return
+	}
+	timer := time.NewTimer(time.Duration(missing / float64(r.limiter.Limit()) * float64(time.Second)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // defers reports whether a reload is not due yet. Its time is chosen at random, once for

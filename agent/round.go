@@ -94,7 +94,7 @@ func (r *reconciler) adjust(ctx context.Context, t target, change plan.Change) o
 // reload makes HAProxy run the target with a new worker, at the configured rate.
 func (r *reconciler) reload(ctx context.Context, t target, change plan.Change) outcome {
 	if !r.running.idle {
-		waited, err := r.reloads.wait(ctx)
+		waited, err := r.reloads.rate.wait(ctx)
 		if err != nil {
 			return outcome{err: err}
 		}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -84,8 +85,9 @@ func noHealthy(b lb.Backend, s lb.Service, wait time.Duration) string {
 	for i, v := range known {
 		versions[i] = fmt.Sprintf("%s (%d of %d healthy)", v.Version, v.Healthy, v.Total)
 	}
-	if len(versions) == 0 {
-		return reason + "; Consul knows no instance of that service"
+	reason += "; Consul knows " + cmp.Or(strings.Join(versions, ", "), "no instance of that service")
+	if why := s.WhyNone(missing); why != "" {
+		reason += "; not usable: " + why
 	}
-	return reason + "; Consul knows " + strings.Join(versions, ", ")
+	return reason
 }

@@ -8,12 +8,14 @@ import (
 
 	"thalassa/api/node"
 	"thalassa/lb"
+	"thalassa/stats"
 )
 
 // backendHandlers show and change backends.
 type backendHandlers struct {
 	agent       *Agent
 	stats       func(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error)       // may be nil
+	sampler     *stats.Sampler                                                             // may be nil
 	connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error) // may be nil
 
 	changeMember MemberChanger // may be nil
@@ -49,7 +51,8 @@ func (h backendHandlers) find(c echo.Context) (lb.ResolvedBackend, error) {
 	return lb.Populate(b, h.agent.Snapshot()), nil
 }
 
-// show answers 304 for static backends only: the members of a dynamic backend
+// show answers with a backend; with unused=1, also with what gets no requests. It
+// answers 304 for static backends only: the members of a dynamic backend
 // change, but its entity tag, which is that of the definition, does not.
 func (h backendHandlers) show(c echo.Context) error {
 	b, err := h.find(c)
@@ -57,10 +60,20 @@ func (h backendHandlers) show(c echo.Context) error {
 		return err
 	}
 	overridden := len(h.agent.Snapshot().Overrides.Of(b.Key)) > 0 // which the tag does not tell
-	if unchanged(c, b.ETag()) && b.Type == "static" && !overridden {
+	q := &params{values: c.QueryParams()}
+	withUnused := q.flag("unused")
+	if err := q.err(); err != nil {
+		return err
+	}
+	out, same := newBackend(b, h.agent.Snapshot()), unchanged(c, b.ETag())
+	if withUnused { // it may differ
+		out.Unused = node.NewUnused(b.Unused(h.agent.Snapshot(), h.health(c.Request().Context(), b.Key)))
+		return respond(c, http.StatusOK, out)
+	}
+	if same && b.Type == "static" && !overridden {
 		return c.NoContent(http.StatusNotModified)
 	}
-	return respond(c, http.StatusOK, newBackend(b, h.agent.Snapshot()))
+	return respond(c, http.StatusOK, out)
 }
 
 // newBackend is the answer for a backend with the overrides of its members.

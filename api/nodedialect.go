@@ -28,7 +28,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	about := aboutHandlers{version: d.cfg.Version, routes: func() []Route { return routes }}
 	state := stateHandlers{agent: a, failures: d.failures}
 	frontends := frontendHandlers{a}
-	backends := backendHandlers{agent: a, stats: d.cfg.Stats, connections: d.cfg.Connections, changeMember: d.cfg.Members}
+	backends := backendHandlers{agent: a, stats: d.cfg.Stats, sampler: d.cfg.Sampler, connections: d.cfg.Connections, changeMember: d.cfg.Members}
 	services := serviceHandlers{a}
 	history := historyHandlers{history: d.cfg.History, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
 	activity := activityHandlers{d.cfg.Activity}
@@ -40,7 +40,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{put, "/frontends/{key}", auth.Admin, "create or replace a frontend", frontends.put},
 		{del, "/frontends/{key}", auth.Admin, "remove a frontend", frontends.delete},
 		{get, "/backends", auth.Read, "all backends with their members", backends.list},
-		{get, "/backends/{key}", auth.Read, "one backend with its members", backends.show},
+		{get, "/backends/{key}", auth.Read, "one backend with its members; query: unused", backends.show},
 		{put, "/backends/{key}", auth.Admin, "create or replace a backend", backends.put},
 		{post, "/backends/{key}", auth.Deploy, "switch a backend to another version or service, or split its traffic between versions", backends.deploy},
 		{del, "/backends/{key}", auth.Admin, "remove a backend", backends.delete},

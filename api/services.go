@@ -49,7 +49,7 @@ func (h serviceHandlers) respond(c echo.Context, key lb.Name) error {
 	snap := h.agent.Snapshot()
 	for _, status := range lb.ServiceStatuses(in, snap) {
 		if status.Service == key {
-			return respond(c, http.StatusOK, node.NewService(status, snap.Services[key].Instances))
+			return respond(c, http.StatusOK, node.NewService(status, snap.Services[key]))
 		}
 	}
 	return &lb.NotFoundError{ID: "service/" + string(key)}

@@ -26,8 +26,8 @@ type Drain struct {
 	Deployed []lb.Version
 	// Within is the maximum time to wait.
 	Within time.Duration
-	// Look is the time between two readings (500 ms).
-	Look time.Duration
+	// Interval is the time between two readings (500 ms).
+	Interval time.Duration
 	// Report gets every change of the remaining members; nil: none is reported.
 	Report func(Drained) error
 }
@@ -72,8 +72,8 @@ func (e *UndrainedError) Error() string { return e.Why + ": " + e.String() }
 // *UndrainedError, also when ctx ends, and errors of the agent that are not
 // temporary.
 func (d Drain) Run(ctx context.Context, agent Drainer) (Drained, error) {
-	if d.Look <= 0 {
-		d.Look = 500 * time.Millisecond
+	if d.Interval <= 0 {
+		d.Interval = 500 * time.Millisecond
 	}
 	begin := time.Now()
 	within, cancel := context.WithTimeout(ctx, d.Within) // also bounds an agent that hangs
@@ -98,7 +98,7 @@ func (d Drain) Run(ctx context.Context, agent Drainer) (Drained, error) {
 		if state.Done {
 			return state, nil
 		}
-		_ = wake.Pause(within, d.Look) // its end is checked below
+		_ = wake.Pause(within, d.Interval) // its end is checked below
 		switch {
 		case ctx.Err() != nil:
 			return state, &UndrainedError{state, "interrupted"}

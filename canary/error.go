@@ -24,7 +24,7 @@ type AbortedError struct {
 
 // Error says which versions the backend has, and why, with the figures.
 func (e *AbortedError) Error() string {
-	s := fmt.Sprintf("%s is back at %s %s: %s", e.ID, e.Service, e.Selection, because(e.Reason, e.Percent, e.Figures))
+	s := fmt.Sprintf("%s was rolled back to %s %s: %s", e.ID, e.Service, e.Selection, because(e.Reason, e.Percent, e.Figures))
 	if e.Pending != "" {
 		s += "; this is stored and not yet in effect: " + e.Pending
 	}

@@ -244,7 +244,7 @@ func (w *fixture) deploy(ctx context.Context, adjust ...func(*canary.Config)) er
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	cfg := canary.Config{Backend: "live", Version: "2", Steps: []int{5, 25, 50, 100}, Look: 2 * time.Second, AbortOn: abortOn, Report: func(e canary.Event) error {
+	cfg := canary.Config{Backend: "live", Version: "2", Steps: []int{5, 25, 50, 100}, Interval: 2 * time.Second, AbortOn: abortOn, Report: func(e canary.Event) error {
 		w.said = append(w.said, fmt.Sprintf("%s %d%% %s", e.Kind, e.Percent, e.Selection))
 		if w.onReport != nil {
 			return w.onReport(e)

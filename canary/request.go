@@ -68,7 +68,7 @@ func (r *rollout) request(ctx context.Context, d client.DeployRequest) (client.A
 			return applied, lookErr
 		case done:
 			return client.Applied{Applied: true}, nil
-		case !client.IsTemporary(err) || time.Since(begin) > r.Patience:
+		case !client.IsTemporary(err) || time.Since(begin) > r.MaxOutage:
 			return applied, err
 		}
 		if err := wake.Pause(ctx, wait); err != nil {
@@ -143,12 +143,12 @@ func (r *rollout) readMembers(ctx context.Context) ([]client.Member, error) {
 }
 
 // retry calls ask until it succeeds, fails with an error that is not temporary, or
-// Patience is over.
+// MaxOutage is over.
 func (r *rollout) retry(ctx context.Context, ask func(context.Context) error) error {
 	begin, wait, told := time.Now(), firstPause, false
 	for {
 		err := ask(ctx)
-		if err == nil || ctx.Err() != nil || !client.IsTemporary(err) || time.Since(begin) > r.Patience {
+		if err == nil || ctx.Err() != nil || !client.IsTemporary(err) || time.Since(begin) > r.MaxOutage {
 			return err
 		}
 		if !told {

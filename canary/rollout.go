@@ -33,12 +33,12 @@ type Config struct {
 	MinRequests int64
 	// Wait is how long to wait for a healthy instance before the first step.
 	Wait time.Duration
-	// Look is the time between two readings of the counters (a twentieth of Every,
+	// Interval is the time between two readings of the counters (a twentieth of Every,
 	// between 100 ms and 1 s).
-	Look time.Duration
-	// Patience is how long the agent may be unreachable before the rollout rolls back,
+	Interval time.Duration
+	// MaxOutage is how long the agent may be unreachable before the rollout rolls back,
 	// and how long the rollback is retried (1 min).
-	Patience time.Duration
+	MaxOutage time.Duration
 	// Report gets every event; an error ends the rollout. nil: events are discarded.
 	Report func(Event) error
 }
@@ -50,8 +50,8 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	def(&c.Every, time.Minute)
-	def(&c.Look, min(max(c.Every/20, 100*time.Millisecond), time.Second))
-	def(&c.Patience, time.Minute)
+	def(&c.Interval, min(max(c.Every/20, 100*time.Millisecond), time.Second))
+	def(&c.MaxOutage, time.Minute)
 	if c.MinRequests <= 0 {
 		c.MinRequests = 20
 	}
@@ -199,7 +199,7 @@ func (r *rollout) watch(ctx context.Context) error {
 		if left <= 0 {
 			return r.report(Event{Kind: Watched, Judged: figures.Requests >= r.MinRequests})
 		}
-		if err := wake.Pause(ctx, min(left, r.Look)); err != nil {
+		if err := wake.Pause(ctx, min(left, r.Interval)); err != nil {
 			return err
 		}
 	}

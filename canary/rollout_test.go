@@ -100,7 +100,7 @@ func TestBadVersionGoesBack(t *testing.T) {
 				if last := w.said[len(w.said)-1]; last != "goingBack 5% 1=95,2=5" {
 					t.Errorf("said %q", w.said)
 				}
-				if text := e.Error(); !strings.HasPrefix(text, "backend/live is back at shop 1: at 5% ") || !strings.Contains(text, "% errors, ") {
+				if text := e.Error(); !strings.HasPrefix(text, "backend/live was rolled back to shop 1: at 5% ") || !strings.Contains(text, "% errors, ") {
 					t.Error(text)
 				}
 			})

@@ -79,7 +79,7 @@ func TestCanaryThatGoesBack(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	fits(t, r.out, `  5%  1\.0\.0=95,2\.0\.0=5 with 3 members .*`, `  5%  going back: version 2\.0\.0 broke 5xx>1%`)
-	fits(t, r.errors, `thalassa: backend/live is back at shop 1\.0\.0: at 5% version 2\.0\.0 broke 5xx>1% \(\d+ requests, 20% 5xx, 0% errors, 3 ms\)`)
+	fits(t, r.errors, `thalassa: backend/live was rolled back to shop 1\.0\.0: at 5% version 2\.0\.0 broke 5xx>1% \(\d+ requests, 20% 5xx, 0% errors, 3 ms\)`)
 
 	s.asked = nil
 	r = s.run("deploy", "live", "2.0.0", "--canary", "5,100", "--every", "200ms")
@@ -131,7 +131,7 @@ func TestCanaryThatIsInterrupted(t *testing.T) {
 		Program: "thalassa", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs,
 		Getenv: func(name string) string { return s.env[name] },
 	})
-	if code != cli.ExitConflict || !strings.Contains(errs.String(), "backend/live is back at shop 1.0.0: at 5% it was interrupted") {
+	if code != cli.ExitConflict || !strings.Contains(errs.String(), "backend/live was rolled back to shop 1.0.0: at 5% it was interrupted") {
 		t.Errorf("exit code %d, stderr %q, stdout %q", code, &errs, &out)
 	}
 	if in, err := s.Intent(t.Context()); err != nil || in.Backends["live"].Selection() != "1.0.0" {

@@ -39,7 +39,7 @@ func exitMeanings() []exitMeaning {
 		{exitUsage, "wrong arguments or input", "Arguments, settings or input are wrong. The message names the field."},
 		{exitNotFound, "not found", "The object does not exist."},
 		{exitConflict, "conflict", "The current state does not allow the change, for example because the version has no healthy instance, " +
-			"or the object was changed at the same time. `deploy --canary`: the backend is back at its previous version, or somebody else changed it."},
+			"or the object was changed at the same time. `deploy --canary`: the backend was rolled back to its previous version, or somebody else changed it."},
 		{exitRefused, "refused by HAProxy or Pacemaker", "HAProxy or Pacemaker does not accept the result. Its own message follows."},
 		{exitUnavailable, "unavailable", "The agent, or Pacemaker, cannot be reached or cannot answer now. A change was stored but is not yet in effect. " +
 			"`deploy --drain`: former members still have connections. `status`: HAProxy does not run the requested configuration. " +

@@ -87,7 +87,9 @@ func backendObjects() objects {
 				}
 			})
 		},
-		get: func(ctx context.Context, c *client.Client, key string) (any, error) { return c.Backend(ctx, key) },
+		get: func(ctx context.Context, c *client.Client, key string) (any, error) {
+			return c.BackendWithUnused(ctx, key)
+		},
 		put: func(ctx context.Context, c *client.Client, key string, doc json.RawMessage) (any, client.Applied, error) {
 			b, applied, err := c.PutBackend(ctx, key, doc)
 			return changedBackend{b, applied}, applied, err

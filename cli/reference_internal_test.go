@@ -44,17 +44,6 @@ func referenceRoot() *cobra.Command {
 	}})
 }
 
-// visible are the commands below cmd that help lists, but for help itself.
-func visible(cmd *cobra.Command) []*cobra.Command {
-	var list []*cobra.Command
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() && c.Name() != "help" {
-			list = append(list, c)
-		}
-	}
-	return list
-}
-
 func commandList(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString("| command | |\n|---|---|\n")

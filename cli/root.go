@@ -38,9 +38,9 @@ Exit codes: ` + exitSummary(),
 	root.SetGlobalNormalizationFunc(settings.Kebab)
 	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(
-		newAgent(env), newDev(env), newCheck(env), newVersion(env), newSweep(env),
+		newAgent(env), newDev(env), newCheck(env), newHealth(env), newVersion(env), newSweep(env),
 		newStatus(env), newTop(env), newObjects(env, frontendObjects()), newObjects(env, backendObjects()),
-		newDeploy(env), newMember(env), newAccept(env), newCluster(env), newConfig(env), newTemplate(env), newActivity(env), newCompletion(env), newOCF(env),
+		newDeploy(env), newMember(env), newAccept(env), newCluster(env), newConfig(env), newTemplate(env), newActivity(env), newCompletion(env), newManPages(env), newOCF(env),
 	)
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {

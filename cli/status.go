@@ -76,6 +76,9 @@ func statusTable(w io.Writer, s nodeapi.Status) {
 		if len(d.Versions) == 0 {
 			row(w, d.Service, "-", "0 of 0", state)
 		}
+		for _, f := range d.Unusable {
+			row(w, d.Service, orDash(f.Version), "unusable", f.ID+" on "+f.Node+": "+f.Reason)
+		}
 		for _, v := range d.Versions {
 			row(w, d.Service, v.Version, fmt.Sprintf("%d of %d", v.Healthy, v.Total), state)
 		}

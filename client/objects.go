@@ -49,6 +49,9 @@ type Backend struct {
 	Mode     string        `json:"mode"`
 	Natives  []string      `json:"natives"`
 	Members  []Member      `json:"members"`
+	// Unused are the first 200 instances and members that get no requests; only
+	// BackendWithUnused has them.
+	Unused []UnusedInstance `json:"unused,omitzero"`
 	// ETag is the state of the definition, for IfMatch; members do not change
 	// it, and lists do not have it.
 	ETag string `json:"-"`
@@ -71,21 +74,9 @@ type Health struct {
 	Interval    int64  `json:"interval,omitempty"` // milliseconds
 }
 
-// A Member is one server of a backend.
-type Member struct {
-	ID        string            `json:"id"`
-	Name      string            `json:"name"`    // the Consul service; empty in a static backend
-	Version   string            `json:"version"` // of that service
-	Host      string            `json:"host"`
-	Port      int               `json:"port"`
-	LastKnown int64             `json:"lastKnown,omitempty"` // milliseconds since the epoch
-	Meta      map[string]string `json:"meta"`
-	// Stats is what HAProxy counts for it; only MembersWithStats asks. nil:
-	// HAProxy does not have the member yet.
-	Stats *node.ServerStats `json:"stats,omitempty"`
-	// Override is what an operator asked for the member; nil: nothing.
-	Override *node.Override `json:"override,omitempty"`
-}
+// A Member is one server of a backend. Only MembersWithStats asks for its Stats; nil:
+// HAProxy does not have the member yet.
+type Member = node.Member
 
 // Applied is what became of a change.
 type Applied = node.Applied
@@ -131,6 +122,18 @@ func (c *Client) Backends(ctx context.Context) ([]Backend, error) {
 func (c *Client) Backend(ctx context.Context, key string) (Backend, error) {
 	var b Backend
 	header, err := c.transport.get(ctx, object("backends", key), &b)
+	b.ETag = header.Get("Etag")
+	return b, err
+}
+
+// An UnusedInstance is an instance or a member that a backend sends no requests to.
+type UnusedInstance = node.UnusedInstance
+
+// BackendWithUnused looks up a backend with its members, and with what it sends no
+// requests to.
+func (c *Client) BackendWithUnused(ctx context.Context, key string) (Backend, error) {
+	var b Backend
+	header, err := c.transport.get(ctx, object("backends", key)+"?unused=1", &b)
 	b.ETag = header.Get("Etag")
 	return b, err
 }

@@ -47,6 +47,12 @@ func (c *Client) Readiness(ctx context.Context) (Readiness, error) {
 	return Readiness{*answered.Ready, answered.Reasons, answered.Stale}, nil
 }
 
+// Alive asks whether the agent works; nil: it does. It takes no token.
+func (c *Client) Alive(ctx context.Context) error {
+	_, err := c.transport.do(ctx, call{method: http.MethodGet, path: "/healthz"})
+	return err
+}
+
 // Version is the agent's version.
 func (c *Client) Version(ctx context.Context) (string, error) {
 	var v struct {

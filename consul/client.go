@@ -23,6 +23,7 @@ type Client struct {
 	api    *api.Client
 	stream *http.Client
 	base   url.URL
+	scope  map[string]string // query parameters of every request
 }
 
 // New returns a client, which connects when it is first used. The error names an
@@ -54,7 +55,7 @@ func newClient(next http.RoundTripper, base url.URL, s Config) (*Client, error) 
 		token: &token{path: s.TokenFile, value: s.Token},
 		scope: map[string]string{"dc": s.Datacenter, "ns": s.Namespace, "partition": s.Partition},
 	}
-	c := &Client{stream: g.client(maxStream), base: base}
+	c := &Client{stream: g.client(maxStream), base: base, scope: g.scope}
 	var err error
 	c.api, err = api.NewClient(&api.Config{
 		Address: base.Host, Scheme: base.Scheme, PathPrefix: base.Path, HttpClient: g.client(maxBody),

@@ -21,13 +21,14 @@ const (
 type Entry struct {
 	Node    *Node
 	Service *Service
-	Checks  []Check // of the instance and of its node
+	Checks  []EntryCheck // of the instance and of its node
 }
 
 // A Node is the node of an instance.
 type Node struct {
-	Node    string // its name
-	Address string
+	Node       string // its name
+	Address    string
+	Datacenter string
 }
 
 // A Service is the registration of an instance.
@@ -59,6 +60,14 @@ func (s *Service) DefaultPort() int {
 		}
 	}
 	return s.Port
+}
+
+// An EntryCheck is a health check in the answer for one service, with what people read.
+type EntryCheck struct {
+	Check
+
+	Name, Output string
+	Notes        string // of maintenance mode: the reason
 }
 
 // Check has the used fields of a health check. ServiceID and ServiceName are empty for

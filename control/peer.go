@@ -11,18 +11,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"thalassa/lb"
 )
 
 const (
-	// peerTime bounds what finding out about one connection may take, and peersAtOnce
-	// how many are looked at together: a HAProxy with many connections has as many
-	// entries in /proc.
+	// peerTime is how long finding out about a connection may take, and looksAtOnce how
+	// many looks at /proc there are at the same time. A HAProxy with many connections has
+	// as many entries in /proc. Connections that wait for a look share it.
 	peerTime    = 5 * time.Second
-	peersAtOnce = 4
+	looksAtOnce = 2
 	// maxProcFile bounds what is read of a file in /proc.
 	maxProcFile = 64 << 10
 )
@@ -37,8 +36,10 @@ type Peers struct {
 	program string
 	paths   []string
 	users   []uint32
-	slots   chan struct{}
 	proc    string // where proc(5) is mounted
+
+	looking chan struct{} // has a value for each look under way
+	queue   questions
 }
 
 // NewPeers makes Peers for a HAProxy whose program has this path, which is started with
@@ -46,7 +47,7 @@ type Peers struct {
 // run as one of these users where that is not the agent's own. Connections of any other
 // HAProxy on the machine count as well, as far as the agent may look.
 func NewPeers(program string, paths []string, users ...uint32) *Peers {
-	return &Peers{program: filepath.Base(program), paths: paths, users: users, slots: make(chan struct{}, peersAtOnce), proc: "/proc"}
+	return &Peers{program: filepath.Base(program), paths: paths, users: users, proc: "/proc", looking: make(chan struct{}, looksAtOnce)}
 }
 
 // Check finds out whether a connection that was accepted at the address to, from the
@@ -57,12 +58,6 @@ func NewPeers(program string, paths []string, users ...uint32) *Peers {
 func (p *Peers) Check(ctx context.Context, from, to netip.AddrPort) error {
 	ctx, cancel := context.WithTimeout(ctx, peerTime)
 	defer cancel()
-	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
-	case <-ctx.Done():
-		return fmt.Errorf("finding out where the connection comes from: %w", ctx.Err())
-	}
 	owner, err := findSocket(from, to)
 	if err != nil {
 		local, localErr := localPrefixes()
@@ -71,42 +66,12 @@ func (p *Peers) Check(ctx context.Context, from, to netip.AddrPort) error {
 		}
 		return errors.Join(err, localErr)
 	}
-	if err := p.judge(ctx, owner); err != nil {
+	if err := p.ask(ctx, owner); err != nil {
 		return err
 	}
 	// Who held it may have ended before their sockets were read.
 	if now, err := findSocket(from, to); err != nil || now != owner {
 		return errors.Join(errNoSocket, err)
-	}
-	return nil
-}
-
-// judge looks for the socket among those of every HAProxy.
-func (p *Peers) judge(ctx context.Context, owner socketOwner) error {
-	all, err := p.processes()
-	if err != nil {
-		return err
-	}
-	looked := false
-	for _, h := range all {
-		if h.uid != owner.uid {
-			continue // a socket's user is that of the process that has opened it
-		}
-		holds, err := p.holds(ctx, h.pid, owner.inode)
-		switch {
-		case holds:
-			return ErrHAProxy
-		case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ESRCH):
-			continue // it has ended meanwhile
-		case errors.Is(err, os.ErrPermission) && (h.leads || p.isForeign(h.pid)):
-			continue // the master opens no connections, and another one is nobody's here
-		case err != nil:
-			return fmt.Errorf("it cannot be told whether the connection comes out of HAProxy, whose user it has: %w", err)
-		}
-		looked = true
-	}
-	if own := os.Geteuid(); !looked && own != 0 && int64(own) != int64(owner.uid) && slices.Contains(p.users, owner.uid) {
-		return errors.New("it cannot be told whether the connection comes out of HAProxy, whose user it has")
 	}
 	return nil
 }
@@ -221,34 +186,4 @@ func (p *Peers) read(pid int, file string) (string, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxProcFile))
 	return string(data), err
-}
-
-// holds reports whether a process has a socket open.
-func (p *Peers) holds(ctx context.Context, pid int, inode uint32) (bool, error) {
-	dir, err := os.Open(filepath.Join(p.proc, strconv.Itoa(pid), "fd"))
-	if err != nil {
-		return false, err
-	}
-	defer dir.Close()
-	want := "socket:[" + strconv.FormatUint(uint64(inode), 10) + "]"
-	for {
-		names, err := dir.Readdirnames(1024)
-		for _, name := range names {
-			link, err := os.Readlink(filepath.Join(dir.Name(), name))
-			if err == nil && link == want {
-				return true, nil
-			}
-			if err != nil && !errors.Is(err, os.ErrNotExist) { // it has been closed meanwhile
-				return false, err
-			}
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return false, nil
-		case err != nil:
-			return false, err
-		case ctx.Err() != nil:
-			return false, ctx.Err()
-		}
-	}
 }

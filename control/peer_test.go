@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -95,6 +96,12 @@ func through(t *testing.T, l net.Listener, global ...string) net.Conn {
 	t.Helper()
 	front := fmt.Sprintf("127.0.0.1:%d", testkit.Port(t))
 	testkit.RunHAProxy(t, testkit.HAProxy(t), testkit.HAProxyConfig{Address: front, Backend: target(l), Global: global})
+	return throughFront(t, l, front)
+}
+
+// throughFront sends a request to HAProxy's address front, and gives what l accepts.
+func throughFront(t *testing.T, l net.Listener, front string) net.Conn {
+	t.Helper()
 	client := dial(t, front)
 	if _, err := client.Write([]byte("PUT /backends/pwned HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx")); err != nil {
 		t.Fatal(err)
@@ -251,4 +258,33 @@ func TestManyConnections(t *testing.T) {
 	if err := p.Check(ctx, from, to); !errors.Is(err, context.Canceled) {
 		t.Errorf("without time a connection gets %v", err)
 	}
+}
+
+// TestConnectionsShareLooks asks about two hundred connections at the same time, every
+// other one through HAProxy. Each is answered as if it were alone.
+func TestConnectionsShareLooks(t *testing.T) {
+	t.Parallel()
+	l := listen(t, "127.0.0.1:0")
+	front := fmt.Sprintf("127.0.0.1:%d", testkit.Port(t))
+	testkit.RunHAProxy(t, testkit.HAProxy(t), testkit.HAProxyConfig{Address: front, Backend: target(l)})
+	p := control.NewPeers("haproxy", nil)
+	var all sync.WaitGroup
+	for range 100 {
+		for _, isHAProxy := range []bool{true, false} {
+			var c net.Conn
+			if isHAProxy {
+				c = throughFront(t, l, front)
+			} else {
+				dial(t, target(l))
+				c = accept(t, l)
+			}
+			from, to := ends(c)
+			all.Go(func() {
+				if err := p.Check(t.Context(), from, to); isHAProxy != errors.Is(err, control.ErrHAProxy) || !isHAProxy && err != nil {
+					t.Errorf("HAProxy's is %t: %v", isHAProxy, err)
+				}
+			})
+		}
+	}
+	all.Wait()
 }

@@ -1,5 +1,11 @@
 package discovery
 
+import "time"
+
+// firstRecheck is how long the two digests of a service may differ at first, for
+// example because one of two answers is still on its way.
+const firstRecheck = 250 * time.Millisecond
+
 // A catalog is what the queries over the whole catalog have returned. They are used
 // when there are more services than watch slots.
 type catalog struct {
@@ -36,6 +42,25 @@ func (c *catalog) digest(svc *service) uint64 {
 // the service.
 func (c *catalog) differs(svc *service) bool {
 	return c.checkDigests != nil && svc.index > 0 && c.digest(svc) != svc.serviceDigest
+}
+
+// compare compares the answer for a service with the answer about all checks. If
+// they differ, one of them is older. If the answer about all checks changed during
+// this request, this one may be older: request the service again. Otherwise a
+// change of the other answer is on its way: wait for it. The longer they differ,
+// the fewer requests are sent.
+func (c *catalog) compare(svc *service, now time.Time) {
+	before := svc.catalogDigest
+	svc.catalogDigest = c.digest(svc)
+	switch {
+	case !c.differs(svc):
+		svc.rechecks, svc.recheck = 0, time.Time{}
+	case svc.catalogDigest != before:
+		svc.outdated = true
+	default:
+		svc.recheck = now.Add(min(firstRecheck<<min(svc.rechecks, maxQuick+maxQuick), refreshEvery))
+		svc.rechecks++
+	}
 }
 
 // applyChecks marks the services whose checks have changed as outdated. A service

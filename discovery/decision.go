@@ -65,7 +65,7 @@ type planner struct {
 }
 
 // decide chooses what to start and what to cancel. It changes nothing.
-func (s *schedule) decide(now time.Time) decision {
+func decide(s *schedule, now time.Time) decision {
 	p := planner{schedule: s, now: now, watching: s.watching, fetching: s.fetching}
 	p.catalogQueries()
 	p.probeQuery()
@@ -207,9 +207,9 @@ func (p *planner) add(svc *service, use slot, index uint64) {
 	p.start = append(p.start, task{slot: use, query: &svc.query, service: svc, index: index, epoch: p.catalog.epoch})
 }
 
-// next is the first time after now at which a query becomes due. Queries that are
+// nextDue is the first time after now at which a query becomes due. Queries that are
 // due already wait for a slot, and so for a request to end.
-func (s *schedule) next(now time.Time) time.Time {
+func nextDue(s *schedule, now time.Time) time.Time {
 	next := now.Add(refreshEvery)
 	consider := func(t time.Time) {
 		if t.After(now) && t.Before(next) {

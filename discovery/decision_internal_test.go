@@ -83,13 +83,13 @@ func TestDecide(t *testing.T) {
 		"a new epoch":     {"a b c", func(s *schedule) { watched(s, "b", "c"); s.catalog.epoch++ }, "critical tags checks a"},
 		"not needed":      {"a b", func(s *schedule) { s.catalog.tags.busy = true }, "b? a? | tags"},
 		"held instances":  {"a b", func(s *schedule) { s.held = 1 }, "probe b? a?"},
-		"an outage":       {"a b", func(s *schedule) { s.outage = true }, "probe b? a?"},
+		"an outage":       {"a b", func(s *schedule) { s.outage.noted = true }, "probe b? a?"},
 		"no slots at all": {"a b c", func(s *schedule) { watched(s, "b", "c"); s.fetching = fetchConns; s.services["a"].outdated = true }, "critical tags checks"},
 	} {
 		s := scheduleOf(known(c.services))
 		c.change(s)
 		before := stateOf(s)
-		if got := describe(s, s.decide(now)); got != c.want {
+		if got := describe(s, decide(s, now)); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 		if after := stateOf(s); after != before {

@@ -58,7 +58,7 @@ func digestOf(seed maphash.Seed, name lb.Name, entries []*consul.Entry) (sum uin
 		for _, c := range e.Checks {
 			// The node's own checks come with each of its instances.
 			if c.ServiceName != "" || !repeated {
-				d.add(c)
+				d.add(c.Check)
 			}
 		}
 		if !repeated {

@@ -160,7 +160,7 @@ func TestHoldAfterAStart(t *testing.T) {
 func TestSilent(t *testing.T) {
 	t.Parallel()
 	entry := func(id string, checks ...consul.Check) *consul.Entry {
-		return &consul.Entry{Node: &consul.Node{Node: "n"}, Service: &consul.Service{ID: id}, Checks: checks}
+		return &consul.Entry{Node: &consul.Node{Node: "n"}, Service: &consul.Service{ID: id}, Checks: reports(checks...)}
 	}
 	gossip := func(status string) consul.Check { return consul.Check{CheckID: serfHealth, Status: status} }
 	own := func(status string) consul.Check {

@@ -74,7 +74,7 @@ func silent(entries []*consul.Entry, acceptWarning bool) map[identity]bool {
 		if e == nil || e.Service == nil || e.Node == nil {
 			continue
 		}
-		own := slices.DeleteFunc(slices.Clone(e.Checks), func(c consul.Check) bool {
+		own := slices.DeleteFunc(slices.Clone(e.Checks), func(c consul.EntryCheck) bool {
 			return c.CheckID == serfHealth && c.ServiceID == "" && c.Status == consul.Critical
 		})
 		if len(own) < len(e.Checks) && isHealthy(aggregate(own), acceptWarning) {
@@ -138,12 +138,12 @@ func parseHostPort(address string, port int) (lb.HostPort, error) {
 // aggregate returns the status of an instance: maintenance if it or its node is in
 // maintenance mode, else the worst status of its checks, or passing without checks.
 // An unknown status is critical.
-func aggregate(checks []consul.Check) string {
+func aggregate(checks []consul.EntryCheck) string {
 	const maintenance = 3
 	worst := 0
 	for _, c := range checks {
 		switch {
-		case c.CheckID == consul.NodeMaintenance || strings.HasPrefix(c.CheckID, consul.ServiceMaintenancePrefix):
+		case isMaintenance(c.Check):
 			worst = maintenance
 		case c.Status == consul.Passing:
 		case c.Status == consul.Warning:
@@ -153,6 +153,10 @@ func aggregate(checks []consul.Check) string {
 		}
 	}
 	return [...]string{consul.Passing, consul.Warning, consul.Critical, consul.Maintenance}[worst]
+}
+
+func isMaintenance(c consul.Check) bool {
+	return c.CheckID == consul.NodeMaintenance || strings.HasPrefix(c.CheckID, consul.ServiceMaintenancePrefix)
 }
 
 func isHealthy(status string, acceptWarning bool) bool {

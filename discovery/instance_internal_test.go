@@ -12,11 +12,20 @@ import (
 	"thalassa/lb"
 )
 
+// reports are checks as the answer for one service has them.
+func reports(checks ...consul.Check) []consul.EntryCheck {
+	out := make([]consul.EntryCheck, len(checks))
+	for i, c := range checks {
+		out[i].Check = c
+	}
+	return out
+}
+
 func entry(change func(*consul.Entry)) *consul.Entry {
 	e := &consul.Entry{
 		Node:    &consul.Node{Node: "n", Address: "10.0.0.1"},
 		Service: &consul.Service{ID: "web-1", Port: 80},
-		Checks:  []consul.Check{{CheckID: "serfHealth", Status: "passing"}},
+		Checks:  reports(consul.Check{CheckID: "serfHealth", Status: "passing"}),
 	}
 	change(e)
 	return e
@@ -42,7 +51,7 @@ func TestParseInstancesStatus(t *testing.T) {
 	} {
 		for _, c := range checks {
 			for _, acceptWarning := range []bool{false, true} {
-				got, _ := parseInstances([]*consul.Entry{entry(func(e *consul.Entry) { e.Checks = c })}, acceptWarning)
+				got, _ := parseInstances([]*consul.Entry{entry(func(e *consul.Entry) { e.Checks = reports(c...) })}, acceptWarning)
 				healthy := want == "passing" || want == "warning" && acceptWarning
 				if got[0].Status != want || got[0].Healthy != healthy {
 					t.Errorf("%+v, warnings accepted %t: %s, healthy %t, want %s and %t", c, acceptWarning, got[0].Status, got[0].Healthy, want, healthy)
@@ -182,7 +191,7 @@ func TestDigestsAgreeHoweverTheyWereMade(t *testing.T) {
 		return v
 	}
 	on := func(node string, list ...consul.Check) *consul.Entry {
-		return &consul.Entry{Node: &consul.Node{Node: node}, Checks: list}
+		return &consul.Entry{Node: &consul.Node{Node: node}, Checks: reports(list...)}
 	}
 	service, nodes := digestOf(seed, "Web", []*consul.Entry{
 		on("n1", checks[0], checks[3]), on("n1", checks[0], checks[4]), on("n2", checks[1], checks[5]),

@@ -18,7 +18,7 @@ const (
 )
 
 // needsProbe reports whether a service holds instances, or there is an outage.
-func (s *schedule) needsProbe() bool { return s.held > 0 || s.outage }
+func (s *schedule) needsProbe() bool { return s.held > 0 || s.outage.noted }
 
 // applyProbe processes the result of the probe.
 func (s *schedule) applyProbe(r result, now time.Time) {

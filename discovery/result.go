@@ -9,10 +9,6 @@ import (
 	"thalassa/lb"
 )
 
-// firstRecheck is how long the two digests of a service may differ at first, for
-// example because one of two answers is still on its way.
-const firstRecheck = 250 * time.Millisecond
-
 // A result is the outcome of a task.
 type result struct {
 	task task
@@ -50,7 +46,7 @@ func (s *schedule) apply(r result, now time.Time) {
 	if svc := r.task.service; svc != nil && s.services[svc.name] == svc {
 		s.applyService(svc, r, now)
 	}
-	s.noteOutage(now)
+	s.notes = append(s.notes, s.outage.note(s.queries, now)...)
 }
 
 // applyService processes the result of a request for one service.
@@ -67,15 +63,15 @@ func (s *schedule) applyService(svc *service, r result, now time.Time) {
 		s.failService(svc, consul.Diagnose(r.err), now)
 		return
 	}
-	if svc.outage || s.outage && now.Sub(s.outageSince) < s.policy.time {
-		s.expectRecovery(now) // other queries may fail first, or for other reasons
+	if svc.outage || s.outage.isRecent(now, s.policy.time) {
+		s.outage.expectRecovery(now, s.policy.time) // other queries may fail first, or for other reasons
 	}
 	next, v := evaluate(svc.current, r.answer, s.policy, s.evidence(svc, now))
 	switch {
 	case v.refused != "":
 		s.failService(svc, consul.Failure{Reason: v.refused, Outage: !r.answer.Leader}, now)
 	case v.restart:
-		s.expectRecovery(now)
+		s.outage.expectRecovery(now, s.policy.time)
 		svc.restart(now)
 	case v.verify:
 		svc.index, svc.due = 0, now
@@ -87,7 +83,7 @@ func (s *schedule) applyService(svc *service, r result, now time.Time) {
 // acceptAnswer stores an answer that evaluate accepted.
 func (s *schedule) acceptAnswer(svc *service, next lb.Service, v verdict, r result, now time.Time) {
 	before := svc.current
-	if v.changed || before.Stale != "" || !svc.known {
+	if v.changed || v.explained || before.Stale != "" || !svc.known {
 		s.published, s.changed = false, true
 	}
 	s.confirmed = true
@@ -102,7 +98,7 @@ func (s *schedule) acceptAnswer(svc *service, next lb.Service, v verdict, r resu
 	s.succeed(&svc.query, svc.name, r, v.changed, now)
 	s.keepCount(svc, before, r.answer, now)
 	s.notes = append(s.notes, svc.noteLeftOut(r.leftOut)...)
-	s.compare(svc, now)
+	s.catalog.compare(svc, now)
 }
 
 // failService keeps the instances of a service and marks it as not confirmed.
@@ -111,25 +107,6 @@ func (s *schedule) failService(svc *service, f consul.Failure, now time.Time) {
 	s.changed = s.changed || svc.known && svc.current.Stale == ""
 	s.published = false
 	svc.current.Stale = f.Reason
-}
-
-// compare compares the answer for a service with the answer about all checks. If
-// they differ, one of them is older. If the answer about all checks changed during
-// this request, this one may be older: request the service again. Otherwise a
-// change of the other answer is on its way: wait for it. The longer they differ,
-// the fewer requests are sent.
-func (s *schedule) compare(svc *service, now time.Time) {
-	before := svc.catalogDigest
-	svc.catalogDigest = s.catalog.digest(svc)
-	switch {
-	case !s.catalog.differs(svc):
-		svc.rechecks, svc.recheck = 0, time.Time{}
-	case svc.catalogDigest != before:
-		svc.outdated = true
-	default:
-		svc.recheck = now.Add(min(firstRecheck<<min(svc.rechecks, maxQuick+maxQuick), refreshEvery))
-		svc.rechecks++
-	}
 }
 
 // applyCatalog processes the result of a request over the whole catalog.
@@ -143,7 +120,7 @@ func (s *schedule) applyCatalog(r result, now time.Time) {
 		return
 	}
 	if r.meta.Index < r.task.index {
-		s.expectRecovery(now)
+		s.outage.expectRecovery(now, s.policy.time)
 		q.restart(now)
 		return
 	}

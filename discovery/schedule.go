@@ -29,21 +29,19 @@ type schedule struct {
 	nextRefresh   time.Time // no refresh before
 	nextPreempted time.Time // no preemption before
 
-	policy          policy
-	held            int       // services that hold instances
-	probe           query     // used while a service holds instances, and in an outage
-	readable        time.Time // when the token could read something last
-	recoveringUntil time.Time // until then, Consul may not know all services again
+	policy   policy
+	held     int       // services that hold instances
+	probe    query     // used while a service holds instances, and in an outage
+	readable time.Time // when the token could read something last
+	outage   outage
 
 	random func() float64 // from [0,1)
 	notes  []note         // to be logged
 	begun  time.Time      // first call of want; zero: not yet
 
-	published   bool      // the published snapshot is up to date
-	confirmed   bool      // some services were confirmed since it was published
-	changed     bool      // users of the snapshot must be notified
-	outage      bool      // a query fails because of an outage, as logged last
-	outageSince time.Time // when that was logged
+	published bool // the published snapshot is up to date
+	confirmed bool // some services were confirmed since it was published
+	changed   bool // users of the snapshot must be notified
 }
 
 // watchesCatalog reports whether there are too many services for a blocking query
@@ -94,11 +92,11 @@ func (s *schedule) add(n lb.Name, now time.Time) {
 // assign decides what to start and what to cancel now, and notes that as done.
 func (s *schedule) assign(now time.Time) decision {
 	s.update(now)
-	d := s.decide(now)
+	d := decide(s, now)
 	s.commit(d, now)
 	d.cancel = append(d.cancel, s.unwanted...)
 	s.unwanted = nil
-	d.next = s.next(now)
+	d.next = nextDue(s, now)
 	return d
 }
 

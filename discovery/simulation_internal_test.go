@@ -256,7 +256,7 @@ func (sim *simulation) answer(t task, s state, at time.Time) result {
 			entries = []*consul.Entry{{
 				Node:    &consul.Node{Node: "n", Address: "10.0.0.1"},
 				Service: &consul.Service{ID: string(n), Port: int(i.port)},
-				Checks:  []consul.Check{{Node: "n", CheckID: "up", Status: s.node}, {Node: "n", CheckID: string(n), ServiceID: string(n), ServiceName: string(n), Status: i.status}},
+				Checks:  reports(consul.Check{Node: "n", CheckID: "up", Status: s.node}, consul.Check{Node: "n", CheckID: string(n), ServiceID: string(n), ServiceName: string(n), Status: i.status}),
 			}}
 		}
 		r.answer = answer{Meta: r.meta, asked: t.index, at: at}

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -15,6 +16,8 @@ type answer struct {
 	asked     uint64 // index of the request; 0: it did not block
 	at        time.Time
 	instances []lb.Instance
+	faults    []lb.Fault
+	page      string            // of the service in Consul's UI; empty: not known
 	silent    map[identity]bool // those for which only the check of the node fails
 }
 
@@ -52,6 +55,8 @@ type verdict struct {
 	verify bool
 	// changed: the instances or the hold differ from before, or are the first.
 	changed bool
+	// explained: what people read about the service differs from before.
+	explained bool
 }
 
 // evaluate decides whether to use an answer. It returns the new state of the
@@ -76,13 +81,18 @@ func evaluate(previous lb.Service, a answer, p policy, e evidence) (lb.Service, 
 	}
 	e.restarted = e.restarted || a.Index < previous.Index || previous.Stale == Unconfirmed
 	next.Index, next.Seen, next.Stale = max(1, a.Index), a.at, ""
+	next.Page = cmp.Or(a.page, previous.Page)
+	explained := next.Page != previous.Page
+	if !sameFaults(previous.Faults, a.faults) {
+		next.Faults, explained = a.faults, true
+	}
 	var instances []lb.Instance
 	instances, next.Hold, next.Released = hold(previous, a, p, e)
 	if previous.Seen.IsZero() || !sameInstances(previous.Instances, instances) {
 		next.Instances = instances
-		return next, verdict{changed: true}
+		return next, verdict{changed: true, explained: explained}
 	}
-	return next, verdict{changed: !sameHold(previous.Hold, next.Hold)}
+	return next, verdict{changed: !sameHold(previous.Hold, next.Hold), explained: explained}
 }
 
 // hold returns the new instances of a service: those of the answer, and the lost

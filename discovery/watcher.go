@@ -246,6 +246,10 @@ func (w *Watcher) askService(ctx context.Context, r *result) {
 	begun := time.Now()
 	r.answer = answer{Meta: m, asked: r.task.index, at: begun}
 	r.answer.instances, r.leftOut = parseInstances(entries, w.acceptWarning)
+	r.answer.faults = faultsOf(entries)
+	if len(entries) > 0 && entries[0] != nil && entries[0].Node != nil {
+		r.answer.page = w.client.Page(string(name), entries[0].Node.Datacenter)
+	}
 	r.answer.silent = silent(entries, w.acceptWarning)
 	r.serviceDigest, r.nodes = digestOf(w.seed, name, entries)
 	r.meta.Cost += time.Since(begun)

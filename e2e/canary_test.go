@@ -194,7 +194,7 @@ func TestCanaryOfABadVersionGoesBack(t *testing.T) {
 			n.withoutReload(func() {
 				out, why := n.shell("").run(4, "", canaryOf("1m", "--abort-on", "5xx>1%,errors>1%,rtime>200ms")...)
 				holds(t, "output", out, " 10%  1=90,2=10 with 3 members and in effect", " 10%  going back: version 2 "+c.reason)
-				if !regexp.MustCompile(`^thalassa: backend/live is back at shop 1: at 10% version 2 ` + c.reason + ` \(\d+ requests, [\d.]+% 5xx, [\d.]+% errors, [\d.]+ ms\)\n$`).MatchString(why) {
+				if !regexp.MustCompile(`^thalassa: backend/live was rolled back to shop 1: at 10% version 2 ` + c.reason + ` \(\d+ requests, [\d.]+% 5xx, [\d.]+% errors, [\d.]+ ms\)\n$`).MatchString(why) {
 					t.Errorf("the reason is %s", why)
 				}
 				load.Await(load.Result().Requests + 100) // those under way
@@ -254,7 +254,7 @@ func TestCanaryThatIsStoppedGoesBack(t *testing.T) {
 		if err == nil {
 			err = cmd.Wait()
 		}
-		if code := exitCode(err); code != 4 || !strings.HasPrefix(why.String(), "thalassa: backend/live is back at shop 1: at 10% ") {
+		if code := exitCode(err); code != 4 || !strings.HasPrefix(why.String(), "thalassa: backend/live was rolled back to shop 1: at 10% ") {
 			t.Errorf("%s: exit code %d (%v), %s", name, code, err, why)
 		}
 		n.settles(f, "1-a")
@@ -308,7 +308,7 @@ func TestCanaryThatLosesItsGround(t *testing.T) {
 	f.come(1, "2-a", "3-a")
 	cmd, _, why := n.begun(canaryOf("1m")...)
 	f.leave("2-a")
-	if code := exitCode(cmd.Wait()); code != 4 || !strings.Contains(why.String(), "backend/live is back at shop 1: at 10% version 2 has no healthy instance any more") {
+	if code := exitCode(cmd.Wait()); code != 4 || !strings.Contains(why.String(), "backend/live was rolled back to shop 1: at 10% version 2 has no healthy instance any more") {
 		t.Errorf("exit code %d, %s", code, why)
 	}
 	n.settles(f, "1-a")

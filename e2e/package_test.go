@@ -23,6 +23,7 @@ mount -t tmpfs run /mnt/root/run
 install -m 0644 "$1" /mnt/root/root/thalassa.deb
 exec chroot /mnt/root /bin/sh -ec '
 	cd /
+	rm -f /var/lib/man-db/auto-update # its index of all manuals takes long
 	dpkg --install /root/thalassa.deb
 	echo "user: $(id -nu thalassa)"
 	! getent group haclient >/dev/null || echo "in haclient: $(id -nG thalassa | grep -cw haclient)"
@@ -70,6 +71,23 @@ exec chroot /mnt/root /bin/sh -ec '
 	grep -cE "^admin node" /etc/thalassa/tokens
 	[ "$(ls /etc/thalassa)" = "$(printf "thalassa.yaml\ntokens")" ] || ls /etc/thalassa
 	dpkg --purge thalassa
+	# The manual and the completions came with it, and went. systemd, as far as the
+	# scripts ask for it:
+	mkdir -p /run/systemd/system /usr/local/sbin
+	printf "#!/bin/sh\\necho systemctl \"\$*\"\\n" >/usr/local/sbin/systemctl
+	chmod 0755 /usr/local/sbin/systemctl
+	dpkg --force-confmiss --force-confnew --install /root/thalassa.deb | sed "s/^/shipped: /"
+	for path in man/man1/thalassa.1.gz man/man1/thalassa-deploy.1.gz man/man5/thalassa.yaml.5.gz; do
+		gzip --decompress --stdout "/usr/share/$path" | grep -c "^.TH" | sed "s|^|$path: |"
+	done
+	for path in bash-completion/completions/thalassa zsh/vendor-completions/_thalassa fish/vendor_completions.d/thalassa.fish; do
+		grep -q thalassa "/usr/share/$path" && echo "completion: $path"
+	done
+	dpkg --purge thalassa >/dev/null
+	echo "# serves traffic" >>/etc/haproxy/haproxy.cfg
+	dpkg --install /root/thalassa.deb 2>&1 | sed "s/^/own: /"
+	dpkg --install /root/thalassa.deb 2>&1 | sed "s/^/upgrade: /"
+	dpkg --purge thalassa >/dev/null
 	for path in /usr/bin/thalassa /etc/thalassa /var/lib/thalassa /usr/lib/ocf/resource.d/thalassa/haproxy; do
 		[ ! -e "$path" ] || echo "left behind: $path"
 	done
@@ -133,10 +151,18 @@ func TestPackage(t *testing.T) {
 		"in haclient later: 1", "interest-noawait /usr/sbin/pacemakerd",
 		"user: thalassa", "/run/thalassa thalassa 750", "/var/lib/thalassa thalassa 750", "/etc/thalassa/thalassa.yaml root 644", "/etc/thalassa/tokens root 640", "group: thalassa", "token lines: 1", "tokens kept: yes",
 		"holds a new token of role admin", "member: 0", "stranger: 7", "tokens after removal: kept", "tokens of another place", "token-file is not set", "tokens of no place",
+		"man/man1/thalassa.1.gz: 1", "man/man1/thalassa-deploy.1.gz: 1", "man/man5/thalassa.yaml.5.gz: 1",
+		"completion: bash-completion", "completion: zsh/", "completion: fish/",
+		"shipped: systemctl --quiet disable --now haproxy.service", "own: thalassa: haproxy.service runs with a configuration of your own",
 		"/usr/bin/thalassa root 755", "ExecStart=/usr/bin/thalassa agent", "version: thalassa", "resource agent: 12", "\n1\n",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("%q is missing", want)
+		}
+	}
+	for _, harm := range []string{"own: systemctl --quiet disable", "upgrade: systemctl --quiet disable", "upgrade: thalassa: haproxy"} {
+		if strings.Contains(string(out), harm) {
+			t.Errorf("%q: HAProxy is somebody's own", harm)
 		}
 	}
 	if strings.Contains(string(out), "left behind") || t.Failed() {

@@ -145,9 +145,9 @@ func TestEveryCommandOfThePagesRunsOrSaysWhyNot(t *testing.T) {
 
 func TestCodeThatNobodyRunsIsRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"Run this:\n\n    make demo\n":          "3: code is indented",
-		"```\nmake demo\n```\n":                 "1: the block has no language",
-		"```sh\nmake demo\n":                    "1: the block has no end",
+		"Run this:\n\n    make demo\n":         "3: code is indented",
+		"```\nmake demo\n```\n":                "1: the block has no language",
+		"```sh\nmake demo\n":                   "1: the block has no end",
 		"- a list\n    that goes on\n\nEnd.\n": "",
 	} {
 		_, err := blocks([]byte(text))

@@ -110,7 +110,7 @@ func TestSwitchByClickingAndUndo(t *testing.T) {
 	n.answers("1.1.0-0", "1.1.0-1", "1.1.0-2")
 	p.reads(`[aria-label="Backend live"]`, "3/3", "1.1.0")
 	p.click(".toast .link")
-	p.reads(".toasts", "live is back at 1.0.0")
+	p.reads(".toasts", "live was switched back to 1.0.0")
 	n.answers("1.0.0-0", "1.0.0-1")
 
 	// Traffic is divided with a slider, which takes keys as well.

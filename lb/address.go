@@ -164,11 +164,3 @@ func parseBinds(s string) ([]Bind, error) {
 	}
 	return binds, nil
 }
-
-func joinBinds(binds []Bind) string {
-	parts := make([]string, len(binds))
-	for i, b := range binds {
-		parts[i] = b.String()
-	}
-	return strings.Join(parts, ",")
-}

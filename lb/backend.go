@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -101,6 +102,7 @@ func (b Backend) CheckNew() error {
 	var fe FieldErrors
 	b.checkServerLines(&fe)
 	b.checkAddresses(&fe)
+	b.checkOverrides(&fe)
 	return fe.Err()
 }
 
@@ -113,14 +115,17 @@ func (s BackendSpec) Parse(key Name) (Backend, error) {
 	var err error
 	b.Mode, err = oneOf(s.Mode, "http", "tcp")
 	fe.AddErr("mode", err)
-	b.Balance, err = parseBalance(s.Balance, b.Mode)
+	b.Natives = parseNatives(&fe, s.Natives)
+	b.Balance, err = parseBalance(cmp.Or(s.Balance, rawBalance(b.Natives)), b.Mode)
 	fe.AddErr("balance", err)
 	if s.Host != "" {
 		b.Host, err = parseHostHeader(s.Host)
 		fe.AddErr("host", err)
 	}
-	b.Natives = parseNatives(&fe, s.Natives)
 	b.Health = parseHealth(&fe, s.Health, s.Host != "")
+	if interval := b.serverDefaults().interval; b.Health != nil && s.Health.Interval == nil && interval > 0 {
+		b.Health.Interval = interval
+	}
 	switch s.Type {
 	case "dynamic":
 		b.Type = s.Type
@@ -276,12 +281,13 @@ func (b Backend) Selection() string {
 // ID is "backend/KEY".
 func (b Backend) ID() string { return "backend/" + string(b.Key) }
 
-// CheckInterval is the time between two health checks of a member.
+// CheckInterval is the time between two health checks of a member: that of Health, or of
+// a raw default-server line.
 func (b Backend) CheckInterval() time.Duration {
-	if b.Health == nil {
-		return DefaultCheckInterval
+	if b.Health != nil {
+		return b.Health.Interval
 	}
-	return b.Health.Interval
+	return cmp.Or(b.serverDefaults().interval, DefaultCheckInterval)
 }
 
 // Spec is what Parse makes this backend of.

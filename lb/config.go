@@ -152,8 +152,12 @@ func populate(b Backend, snap Snapshot, asksAgent bool) ResolvedBackend {
 func findMembers(b Backend, snap Snapshot) ResolvedBackend {
 	p := ResolvedBackend{Backend: b}
 	if b.Type == "static" {
+		weight := 1
+		if w := b.serverDefaults().weight; w >= 0 {
+			weight = w // of a raw default-server line
+		}
 		for _, a := range b.Members {
-			p.Members = append(p.Members, Member{Address: a, Weight: 1})
+			p.Members = append(p.Members, Member{Address: a, Weight: weight})
 		}
 		return p
 	}

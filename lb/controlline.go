@@ -196,6 +196,7 @@ func parseTarget(w word) target {
 	return t
 }
 
+// targetRefusal judges where a connection goes; empty: it may.
 func (c *Control) targetRefusal(t target) string {
 	switch {
 	case t.inner:
@@ -210,6 +211,11 @@ func (c *Control) targetRefusal(t target) string {
 	case t.open:
 		return "its port comes from the environment"
 	}
+	return c.portRefusal(t)
+}
+
+// portRefusal judges a host with the port that is written beside it.
+func (c *Control) portRefusal(t target) string {
 	port, plain := plainPort(t.port)
 	if plain && port == 0 {
 		t.port = ""

@@ -58,7 +58,10 @@ func (in Intent) Apply(e Edit) (Intent, error) {
 			return Intent{}, err
 		}
 	}
-	return next, next.Validate()
+	if err := next.Validate(); err != nil || e.Frontend == nil {
+		return next, err
+	}
+	return next, next.checkRawLines(*e.Frontend)
 }
 
 // cloned is maps.Clone that never returns nil.
@@ -73,12 +76,16 @@ func (in Intent) remove(id string) error {
 		return &NotFoundError{ID: id}
 	}
 	key := keyOf(id)
-	if id == (Frontend{Key: key}).ID() {
+	isFrontend := id == (Frontend{Key: key}).ID()
+	if by := in.RoutedBy(key); len(by) > 0 && !isFrontend {
+		return &ConflictError{ID: id, Reason: "is still routed to by " + strings.Join(by, ", "), By: by}
+	}
+	if by := in.usedBy(id); len(by) > 0 {
+		return &ConflictError{ID: id, Reason: "is still named by raw lines of " + strings.Join(by, ", "), By: by}
+	}
+	if isFrontend {
 		delete(in.Frontends, key)
 		return nil
-	}
-	if by := in.RoutedBy(key); len(by) > 0 {
-		return &ConflictError{ID: id, Reason: "is still routed to by " + strings.Join(by, ", "), By: by}
 	}
 	delete(in.Backends, key)
 	return nil
@@ -141,6 +148,12 @@ type Applied struct {
 	Revision uint64
 }
 
+// A Proposal is an intent that is to become a revision, and who asks for it.
+type Proposal struct {
+	Intent
+	Origin Origin
+}
+
 // A Revision is one accepted change in the store's history.
 type Revision struct {
 	Number  uint64
@@ -173,6 +186,23 @@ func (in Intent) Changes(next Intent) []ObjectChange {
 		}
 	}
 	return out
+}
+
+// DiffersInMembersOnly reports whether two intents have the same frontends and backends
+// but for members: those that a static backend lists, and the service and versions that a
+// dynamic one asks for.
+func (in Intent) DiffersInMembersOnly(next Intent) bool {
+	return !slices.ContainsFunc(in.Changes(next), func(c ObjectChange) bool {
+		before, wasBackend := c.Before.(Backend)
+		after, isBackend := c.After.(Backend)
+		return !wasBackend || !isBackend || !sameObject(before.withoutMembers(), after.withoutMembers())
+	})
+}
+
+// withoutMembers is the backend without what decides on its members.
+func (b Backend) withoutMembers() Backend {
+	b.Service, b.Version, b.Versions, b.Members = "", "", nil, nil
+	return b
 }
 
 // A StaleRevisionError is a commit on top of a revision that is not the newest

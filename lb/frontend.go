@@ -1,11 +1,16 @@
 package lb
 
+import "strings"
+
 // A Frontend is where clients connect: addresses, and the rules that choose a
 // backend.
 type Frontend struct {
-	Key       Name
-	Binds     []Bind // at least one, no duplicates
-	Backend   Name   // default backend; may be empty when there are rules
+	Key   Name
+	Binds []Bind // no duplicates; empty where RawBind is set or only Natives bind
+	// RawBind is a whole bind line in the place of Binds: addresses of any form, or with
+	// options, e.g. "bind *:443 ssl crt /etc/ssl/x.pem".
+	RawBind   RawLine
+	Backend   Name   // default backend; may be empty when there are rules, or raw lines route
 	Mode      string // "http" or "tcp"
 	Keepalive string // "default", "close" or "server-close"
 	Rules     []Rule
@@ -18,7 +23,7 @@ type Frontend struct {
 // A FrontendSpec is a frontend as somebody wrote it: text that nobody has checked.
 // An empty Mode or Keepalive stands for the default.
 type FrontendSpec struct {
-	Bind      string // addresses, separated by commas
+	Bind      string // addresses, separated by commas, and options; empty where Natives bind
 	Backend   string
 	Mode      string
 	Keepalive string
@@ -33,15 +38,17 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	var fe FieldErrors
 	f := Frontend{Key: key}
 	var err error
-	f.Binds, err = parseBinds(s.Bind)
-	fe.AddErr("bind", err)
+	f.Natives = parseNatives(&fe, s.Natives)
+	if s.Bind != "" || !hasBindLine(f.Natives) {
+		f.Binds, f.RawBind, err = parseBindField(s.Bind)
+		fe.AddErr("bind", err)
+	}
 	f.Mode, err = oneOf(s.Mode, "http", "tcp")
 	fe.AddErr("mode", err)
 	f.Keepalive, err = oneOf(s.Keepalive, "default", "close", "server-close")
 	fe.AddErr("keepalive", err)
 	f.Rules = parseRules(&fe, s.Rules)
-	f.Natives = parseNatives(&fe, s.Natives)
-	if s.Backend != "" || len(s.Rules) == 0 {
+	if s.Backend != "" || len(s.Rules) == 0 && len(f.rawTargets()) == 0 {
 		f.Backend, err = ParseName(s.Backend)
 		fe.AddErr("backend", err)
 	}
@@ -51,6 +58,9 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	if s.Register != nil {
 		f.Register, err = ParseName(*s.Register)
 		fe.AddErr("register.name", err)
+		if _, ok := f.Address(); !ok {
+			fe.Add("register", "needs an address with a TCP port, and nothing binds one", "an address in bind, or no register")
+		}
 	}
 	return f, fe.Err()
 }
@@ -58,7 +68,7 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 // Spec is what Parse makes this frontend of.
 func (f Frontend) Spec() FrontendSpec {
 	s := FrontendSpec{
-		Bind: joinBinds(f.Binds), Backend: string(f.Backend), Mode: f.Mode, Keepalive: f.Keepalive,
+		Bind: strings.Join(f.BindTexts(), ","), Backend: string(f.Backend), Mode: f.Mode, Keepalive: f.Keepalive,
 		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives),
 	}
 	for i, r := range f.Rules {

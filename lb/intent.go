@@ -45,7 +45,7 @@ func (in Intent) Services() []Name {
 func (in Intent) RoutedBy(backend Name) []string {
 	var ids []string
 	for _, f := range in.SortedFrontends() {
-		if slices.Contains(f.Targets(), backend) {
+		if f.routesTo(backend) {
 			ids = append(ids, f.ID())
 		}
 	}

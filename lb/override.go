@@ -1,201 +1,192 @@
 package lb
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// The states that an operator asks for one member.
-const (
-	StateReady = "ready" // in use, as Consul and HAProxy's checks have it
-	StateDrain = "drain" // no new requests; HAProxy's weight is 0
-	StateMaint = "maint" // no requests and no checks
-)
+// What follows finds raw lines that set what a field sets as well. One of the two would
+// silently win, and which one depends on the template.
 
-// MaxOverrides bounds how many members have an override at a time, in all backends.
-const MaxOverrides = 1000
-
-// An Override is what an operator asked for one member of a backend, until it ends. The
-// operator owns the member's state or weight then, whatever Consul says.
-type Override struct {
-	Backend Name
-	Member  HostPort
-	State   string    // StateReady, StateDrain or StateMaint
-	Weight  Weighting // the zero value: the member's own weight
-	Until   time.Time // when it ends; zero: when an operator ends it
-	Reason  string    // by the operator; may be empty
-	Origin  Origin
+// An override is a raw line at odds with a field.
+type override struct {
+	field string // that sets the same, e.g. "mode"
+	value string // of the field; empty: described by expected alone
 }
 
-// IsNeutral reports whether the override asks for nothing.
-func (o Override) IsNeutral() bool { return o.State == StateReady && o.Weight == Weighting{} }
-
-// String is what it asks for: "drain", "ready with weight 50%".
-func (o Override) String() string {
-	if o.Weight == (Weighting{}) {
-		return o.State
-	}
-	return o.State + " with weight " + o.Weight.String()
-}
-
-// A Weighting is a weight in the place of a member's own. The zero value is none.
-type Weighting struct {
-	IsSet   bool
-	Value   int  // 0 to 256; in percent 0 to 100
-	Percent bool // of the member's own weight
-}
-
-// String gives "20" or "50%".
-func (w Weighting) String() string {
-	text := strconv.Itoa(w.Value)
-	if w.Percent {
-		text += "%"
-	}
-	return text
-}
-
-// ParseWeighting reads what String writes.
-func ParseWeighting(s string) (Weighting, error) {
-	number, isPercent := strings.CutSuffix(s, "%")
-	n, err := strconv.ParseUint(number, 10, 16)
-	if err != nil || n > maxWeight || isPercent && n > 100 {
-		return Weighting{}, bad(strconv.Quote(s)+" is not a weight", `0 to 256, or "0%" to "100%" of the member's own weight`)
-	}
-	return Weighting{IsSet: true, Value: int(n), Percent: isPercent}, nil
-}
-
-// of is the weight of a member whose own weight is given.
-func (w Weighting) of(own int) int {
-	switch {
-	case !w.IsSet:
-		return own
-	case w.Percent:
-		return (own*w.Value + 50) / 100
-	}
-	return w.Value
-}
-
-// Overrides are those of all members, sorted by backend and member. They are immutable;
-// nil is none.
-type Overrides struct{ list []Override }
-
-// NewOverrides makes Overrides of a list in any order; the last one of a member counts.
-func NewOverrides(list []Override) *Overrides {
-	o := &Overrides{}
-	for _, one := range list {
-		o = o.With(one)
-	}
-	return o
-}
-
-// All lists them.
-func (o *Overrides) All() []Override {
-	if o == nil {
-		return nil
-	}
-	return o.list
-}
-
-// Of lists those of one backend.
-func (o *Overrides) Of(backend Name) []Override {
-	all := o.All()
-	first, _ := slices.BinarySearchFunc(all, backend, func(x Override, b Name) int { return cmp.Compare(x.Backend, b) })
-	end := first
-	for end < len(all) && all[end].Backend == backend {
-		end++
-	}
-	return all[first:end:end]
-}
-
-// Find is the override of a member.
-func (o *Overrides) Find(backend Name, member HostPort) (Override, bool) {
-	of := o.Of(backend)
-	i := slices.IndexFunc(of, func(x Override) bool { return x.Member == member })
-	if i < 0 {
-		return Override{}, false
-	}
-	return of[i], true
-}
-
-// With has another override for its member. A neutral one ends the present one.
-func (o *Overrides) With(x Override) *Overrides {
-	list := slices.DeleteFunc(slices.Clone(o.All()), func(y Override) bool { return y.Backend == x.Backend && y.Member == x.Member })
-	if !x.IsNeutral() {
-		list = append(list, x)
-	}
-	slices.SortFunc(list, func(a, b Override) int {
-		return cmp.Or(cmp.Compare(a.Backend, b.Backend), cmp.Compare(a.Member.Host, b.Member.Host), cmp.Compare(a.Member.Port, b.Member.Port))
-	})
-	return &Overrides{list}
-}
-
-// Living are those that have not ended: their time is not over, their backend exists, and
-// a static one lists the member. It is o itself where all of them live.
-func (o *Overrides) Living(now time.Time, in Intent) *Overrides {
-	living := slices.DeleteFunc(slices.Clone(o.All()), func(x Override) bool {
-		b, ok := in.Backends[x.Backend]
-		isOver := !x.Until.IsZero() && !now.Before(x.Until)
-		return isOver || !ok || b.Type == "static" && !slices.Contains(b.Members, x.Member)
-	})
-	if len(living) == len(o.All()) {
-		return o
-	}
-	return &Overrides{living}
-}
-
-// NextEnd is when the first of them ends; zero: none ends by itself.
-func (o *Overrides) NextEnd() time.Time {
-	var next time.Time
-	for _, x := range o.All() {
-		if !x.Until.IsZero() && (next.IsZero() || x.Until.Before(next)) {
-			next = x.Until
+// CheckNew checks what only a new definition must fulfill: what is stored already stays
+// readable. The error is an *InvalidError.
+func (f Frontend) CheckNew() error {
+	var fe FieldErrors
+	f.checkOwnListeners(&fe)
+	for i, n := range f.Natives {
+		if o, ok := f.overridden(lineWords(n)); ok {
+			addOverride(&fe, i, n, o)
 		}
 	}
-	return next
+	return fe.Err()
 }
 
-// SameFor reports whether a backend has the same overrides.
-func (o *Overrides) SameFor(backend Name, other *Overrides) bool {
-	return o == other || slices.Equal(o.Of(backend), other.Of(backend))
-}
-
-// Overridden is the backend with its members as overrides have them, whatever other
-// overrides they had before.
-func (p ResolvedBackend) Overridden(o *Overrides) ResolvedBackend {
-	of := o.Of(p.Key)
-	if len(of) == 0 && !slices.ContainsFunc(p.Members, func(m Member) bool { return m.hasOwn }) {
-		return p
-	}
-	p.Members = slices.Clone(p.Members)
-	divides := slices.ContainsFunc(of, func(x Override) bool { return x.Weight.Percent })
-	for i := range p.Members {
-		m := &p.Members[i]
-		if m.hasOwn {
-			m.Weight = m.own
-		}
-		m.own, m.hasOwn, m.Override, m.Maintenance = m.Weight, len(of) > 0, nil, false
-	}
-	if divides {
-		raiseWeights(p.Members)
-	}
-	for i := range p.Members {
-		m := &p.Members[i]
-		if j := slices.IndexFunc(of, func(x Override) bool { return x.Member == m.Address }); j >= 0 {
-			m.override(&of[j], p.AgentCheck)
+// Overrides are one sentence for each raw line of the intent that is at odds with a field
+// of its object, sorted by object.
+func (in Intent) Overrides() []string {
+	var out []string
+	note := func(id string, err error) {
+		if invalid, ok := err.(*InvalidError); ok {
+			for _, field := range invalid.Fields {
+				out = append(out, id+": "+field.Error()+"; it stays in effect until it is edited")
+			}
 		}
 	}
-	return p
+	for _, b := range in.SortedBackends() {
+		var fe FieldErrors
+		b.checkOverrides(&fe)
+		note(b.ID(), fe.Err())
+	}
+	for _, f := range in.SortedFrontends() {
+		note(f.ID(), f.CheckNew())
+	}
+	return append(out, in.sharedListeners()...)
 }
 
-// override puts the member into the state that an operator asks for. With an agent that
-// HAProxy asks, the weight keeps requests away as well: its word may end a maintenance.
-func (m *Member) override(o *Override, hasAgent bool) {
-	m.Override, m.Weight = o, o.Weight.of(m.Weight)
-	m.Maintenance = o.State == StateMaint
-	if o.State == StateDrain || m.Maintenance && hasAgent {
-		m.Weight = 0
+// sharedListeners are one sentence for each address of a raw line that another frontend
+// has as well.
+func (in Intent) sharedListeners() []string {
+	var out []string
+	frontends := in.SortedFrontends()
+	all := make([][]listener, len(frontends))
+	for i, f := range frontends {
+		all[i] = f.listeners()
+		for _, l := range all[i] {
+			for j := range i {
+				if slices.ContainsFunc(all[j], l.overlaps) {
+					out = append(out, f.ID()+": "+l.path+": "+l.text+" is bound by "+frontends[j].ID()+" too, so that each gets a part of the connections")
+				}
+			}
+		}
+	}
+	return out
+}
+
+func addOverride(fe *FieldErrors, i int, n RawLine, o override) {
+	expected := "no such line"
+	if o.value != "" {
+		expected = "the same as " + o.field + " (" + o.value + "), or no such line"
+	}
+	fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(n))+" sets what the field "+o.field+" sets", expected)
+}
+
+// lineWords are the words of a raw line.
+func lineWords(n RawLine) []string {
+	w, _ := SplitWords(string(n))
+	return w.Values
+}
+
+// wordAt is the word at a position, or "".
+func wordAt(words []string, at int) string {
+	if at < len(words) {
+		return words[at]
+	}
+	return ""
+}
+
+// closingOptions choose how connections end after a request; the last one counts.
+const closingOptions = " http-keep-alive http-server-close httpclose forceclose http-tunnel "
+
+func (f Frontend) overridden(words []string) (override, bool) {
+	value := wordAt(words, 1)
+	switch wordAt(words, 0) {
+	case "mode":
+		return override{"mode", f.Mode}, value != f.Mode
+	case "default_backend":
+		return override{"backend", string(f.Backend)}, f.Backend != "" && value != string(f.Backend)
+	case "option":
+		own := map[string]string{"close": "httpclose", "server-close": "http-server-close"}[f.Keepalive]
+		return override{"keepalive", f.Keepalive}, own != "" && isOneOf(closingOptions, value) && value != own
+	case "acl":
+		digits, ok := strings.CutPrefix(value, "rule_")
+		number, err := strconv.Atoi(digits)
+		return override{field: "rules"}, ok && err == nil && number >= 1 && number <= len(f.Rules)
+	}
+	return override{}, false
+}
+
+// checkOwnListeners refuses an address that the frontend binds twice.
+func (f Frontend) checkOwnListeners(fe *FieldErrors) {
+	all := f.listeners()
+	for i, l := range all {
+		for _, o := range all[:i] {
+			if l.overlaps(o) && (l.path != o.path || l.text != o.text) {
+				fe.Add(l.path, strconv.Quote(l.text)+" is bound by "+o.path+" already", "each address once")
+				break
+			}
+		}
+	}
+}
+
+// checkOverrides refuses raw lines that set what a field of the backend, or the agent for
+// each of its servers, sets.
+func (b Backend) checkOverrides(fe *FieldErrors) {
+	for i, n := range b.Natives {
+		words := lineWords(n)
+		if wordAt(words, 0) == "default-server" {
+			b.checkDefaultServer(fe, i, words)
+		} else if o, ok := b.overridden(words); ok {
+			addOverride(fe, i, n, o)
+		}
+	}
+}
+
+// checkOptions are the options that choose how servers are checked.
+const checkOptions = " external-check httpchk ldap-check mysql-check pgsql-check redis-check smtpchk spop-check ssl-hello-chk tcp-check "
+
+func (b Backend) overridden(words []string) (override, bool) {
+	value := wordAt(words, 1)
+	switch wordAt(words, 0) {
+	case "mode":
+		return override{"mode", b.Mode}, value != b.Mode
+	case "balance":
+		text := strings.Join(words[1:], " ")
+		return override{"balance", b.Balance}, text != b.Balance
+	case "option":
+		return override{field: "health"}, b.Health != nil && isOneOf(checkOptions, value) && len(words) > 1 &&
+			(value != "httpchk" || len(words) > 2)
+	case "no":
+		return override{field: "health"}, b.Health != nil && value == "option" && wordAt(words, 2) == "httpchk"
+	case "http-check":
+		return override{field: "health"}, b.Health != nil && (value == "send" || value == "connect")
+	case "http-request":
+		name := strings.ToLower(wordAt(words, 2))
+		return override{"host", b.Host}, b.Host != "" && b.Mode == "http" && name == "host" &&
+			slices.Contains([]string{"set-header", "add-header", "replace-header", "replace-value", "del-header"}, value)
+	}
+	return override{}, false
+}
+
+// checkDefaultServer refuses options that each server line sets itself. Those that have a
+// field, or that the agent takes over, are named there.
+func (b Backend) checkDefaultServer(fe *FieldErrors, i int, words []string) {
+	path := "natives[" + strconv.Itoa(i) + "]"
+	settings := b.serverDefaults()
+	for at := 1; at < len(words); at++ {
+		option, value := words[at], wordAt(words, at+1)
+		switch {
+		case option == "no-check":
+			fe.Add(path, "no-check has no effect: every server is checked", "no such option")
+		case option == "disabled":
+			fe.Add(path, "disabled has no effect: the agent decides which servers get traffic", "no such option")
+		case option == "weight" && b.Type == "dynamic":
+			fe.Add(path, "weight has no effect: the weights of a dynamic backend are Consul's", "no such option")
+		case option == "weight" && settings.weight < 0, option == "inter" && settings.interval == 0:
+			fe.Add(path, option+" "+strconv.Quote(value)+" cannot be read", "a weight of 0 to 256, an interval of 1 ms to 24 h")
+		case option == "inter" && b.Health != nil && b.Health.Interval != settings.interval:
+			fe.Add(path, "inter "+value+" sets what health.interval sets", "the same as health.interval ("+b.Health.Interval.String()+"), or no such option")
+		case option == "init-addr" && !settings.resolves:
+			fe.Add(path, "init-addr has no effect: every server line has its own", "resolvers beside it, or no such option")
+		}
+		if isOneOf(serverValues, option) {
+			at++
+		}
 	}
 }

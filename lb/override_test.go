@@ -1,133 +1,174 @@
 package lb_test
 
 import (
+	"encoding/json"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"thalassa/lb"
 )
 
-func TestMemberChangeNamesEveryBadField(t *testing.T) {
+func TestRawLinesDoNotOverrideFields(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		spec lb.MemberChangeSpec
-		want string
+		body, line string
+		taken      bool
 	}{
-		{lb.MemberChangeSpec{State: "drain", For: "30m", Reason: "new disk"}, ""},
-		{lb.MemberChangeSpec{Weight: "256"}, ""},
-		{lb.MemberChangeSpec{State: "ready", Weight: "0%"}, ""},
-		{lb.MemberChangeSpec{}, "state"},
-		{lb.MemberChangeSpec{State: "down", Weight: "257", For: "1ms", Reason: "a\nb"}, "state weight for reason"},
-		{lb.MemberChangeSpec{Weight: "101%", For: "9000h"}, "weight for"},
-		{lb.MemberChangeSpec{State: "READY", Weight: "-1", For: "soon", Reason: strings.Repeat("x", 201)}, "state weight for reason"},
+		{`{}`, "mode tcp", false},
+		{`{}`, "mode http", true},
+		{`{"backend": "live"}`, "default_backend other", false},
+		{`{"backend": "live"}`, "default_backend live", true},
+		{`{"rules": [{"type": "path", "operation": "path", "value": "/", "backend": "api"}]}`, "acl rule_1 src 10.0.0.0/8", false},
+		{`{"rules": [{"type": "path", "operation": "path", "value": "/", "backend": "api"}]}`, "acl rule_2 src 10.0.0.0/8", true},
+		{`{"keepalive": "close"}`, "option http-keep-alive", false},
+		{`{"keepalive": "close"}`, "option httpclose", true},
+		{`{}`, "option httpclose", true},
 	} {
-		_, err := c.spec.Parse("live", "10.0.0.1:80")
-		var paths []string
-		if invalid, ok := errors.AsType[*lb.InvalidError](err); ok {
-			for _, f := range invalid.Fields {
-				paths = append(paths, f.Path)
-			}
+		f := frontend(t, "x", `{"bind": "*:1", "backend": "live"}`)
+		spec := f.Spec()
+		decode(t, c.body, &spec)
+		spec.Natives = []string{c.line}
+		parsed, err := spec.Parse("x")
+		if err != nil {
+			t.Fatal(err)
 		}
-		if got := strings.Join(paths, " "); got != c.want || (err == nil) != (c.want == "") {
-			t.Errorf("%+v: got %q, %v, want %q", c.spec, got, err, c.want)
+		if err := parsed.CheckNew(); (err == nil) != c.taken {
+			t.Errorf("frontend %s with %q: %v", c.body, c.line, err)
 		}
-	}
-}
-
-func override(member uint16, state, weight string) lb.Override {
-	o := lb.Override{Backend: "live", Member: lb.HostPort{Host: "10.0.0.1", Port: member}, State: state}
-	if weight != "" {
-		var err error
-		if o.Weight, err = lb.ParseWeighting(weight); err != nil {
-			panic(err) // a mistake of the test
-		}
-	}
-	return o
-}
-
-// TestOverriddenMembers: an operator's word for a member counts, and its end leaves no
-// trace.
-func TestOverriddenMembers(t *testing.T) {
-	t.Parallel()
-	b := *backend(t, "live", `{"type": "dynamic", "service": "shop", "version": "1"}`)
-	snap := snapshot(instance(1), instance(2, func(i *lb.Instance) { i.Weight = 2 }))
-	text := func(p lb.ResolvedBackend) string {
-		out := make([]string, len(p.Members))
-		for i, m := range p.Members {
-			out[i] = fmt.Sprintf("%d*%d", m.Address.Port, m.Weight)
-			if m.Maintenance {
-				out[i] += " maint"
-			}
-		}
-		return strings.Join(out, ", ")
 	}
 	for _, c := range []struct {
-		list []lb.Override
-		want string
+		body, line string
+		taken      bool
 	}{
-		{nil, "1*1, 2*2"},
-		{[]lb.Override{override(1, "drain", "")}, "1*0, 2*2"},
-		{[]lb.Override{override(1, "maint", "")}, "1*1 maint, 2*2"},
-		{[]lb.Override{override(2, "ready", "7")}, "1*1, 2*7"},
-		{[]lb.Override{override(1, "ready", "50%")}, "1*50, 2*200"},
-		{[]lb.Override{override(1, "drain", "50%"), override(2, "maint", "0")}, "1*0, 2*0 maint"},
-		{[]lb.Override{override(9, "drain", "")}, "1*1, 2*2"},
+		{`{}`, "mode tcp", false},
+		{`{"balance": "source"}`, "balance leastconn", false},
+		{`{}`, "balance leastconn", true},
+		{`{}`, "balance nonsense", false},
+		{`{"health": {}}`, "option httpchk GET /x", false},
+		{`{"health": {}}`, "option mysql-check", false},
+		{`{"health": {}}`, "http-check send meth HEAD", false},
+		{`{"health": {}}`, "http-check expect status 200", true},
+		{`{}`, "option httpchk GET /x", true},
+		{`{"host": "a"}`, "http-request set-header host b", false},
+		{`{}`, "http-request set-header host b", true},
+		{`{}`, "default-server no-check", false},
+		{`{}`, "default-server disabled", false},
+		{`{}`, "default-server inter 20s", true},
+		{`{"health": {"interval": 2000}}`, "default-server inter 20s", false},
+		{`{"health": {"interval": 20000}}`, "default-server inter 20s", true},
+		{`{"health": {}}`, "default-server inter 20s", true},
+		{`{}`, "default-server inter never", false},
+		{`{}`, "default-server weight 100", true},
+		{`{}`, "default-server weight 257", false},
+		{`{"type": "dynamic", "service": "a", "version": "1", "members": null}`, "default-server weight 100", false},
+		{`{}`, "default-server init-addr none", false},
+		{`{}`, "default-server resolvers mine init-addr none", true},
+		{`{}`, "default-server cookie weight maxconn 7", true},
 	} {
-		snap.Overrides = lb.NewOverrides(c.list)
-		p := lb.Populate(b, snap)
-		if got := text(p); got != c.want {
-			t.Errorf("%v: got %s, want %s", c.list, got, c.want)
+		spec := lb.BackendSpec{Type: "static", Members: []lb.MemberSpec{{Host: "10.0.0.1", Port: 80}}}
+		decode(t, c.body, &spec)
+		spec.Natives = []string{c.line}
+		b, err := spec.Parse("x")
+		if err == nil {
+			err = b.CheckNew()
 		}
-		if got := text(p.Overridden(nil)); got != "1*1, 2*2" {
-			t.Errorf("%v: %s when it has ended", c.list, got)
+		if (err == nil) != c.taken {
+			t.Errorf("backend %s with %q: %v", c.body, c.line, err)
 		}
-	}
-	agent := b
-	agent.Natives = []lb.RawLine{"default-server agent-check agent-port 9"}
-	snap.Overrides = lb.NewOverrides([]lb.Override{override(1, "maint", "")})
-	if got := text(lb.Populate(agent, snap)); got != "1*0 maint, 2*200" {
-		t.Errorf("with an agent, whose word may end a maintenance: %s", got)
 	}
 }
 
-func TestOverridesEnd(t *testing.T) {
+func TestDefaultServerIsTheTypedSetting(t *testing.T) {
 	t.Parallel()
-	now := time.Unix(1000, 0)
-	timed, forever, gone, foreign := override(1, "drain", ""), override(2, "maint", ""), override(3, "drain", ""), override(4, "drain", "")
-	timed.Until, gone.Backend, foreign.Backend = now.Add(time.Minute), "gone", "api"
-	o := lb.NewOverrides([]lb.Override{timed, forever, gone, foreign})
-	in := lb.Intent{Backends: map[lb.Name]lb.Backend{
-		"live": {Key: "live", Type: "dynamic"},
-		"api":  {Key: "api", Type: "static", Members: []lb.HostPort{{Host: "10.0.0.1", Port: 80}}},
-	}}
-	if got := o.NextEnd(); !got.Equal(timed.Until) {
-		t.Errorf("the next end is %s", got)
+	b := backend(t, "x", `{"type": "static", "members": [{"host": "10.0.0.1", "port": 80}], "natives": ["balance leastconn", "default-server maxconn 9 inter 20s weight 100"]}`)
+	if b.CheckInterval() != 20*time.Second || b.Balance != "leastconn" {
+		t.Errorf("interval %s, balance %q", b.CheckInterval(), b.Balance)
 	}
-	ports := func(o *lb.Overrides) (out []uint16) {
-		for _, x := range o.All() {
-			out = append(out, x.Member.Port)
+	if w := lb.Populate(*b, lb.Snapshot{}).Members[0].Weight; w != 100 {
+		t.Errorf("weight %d", w)
+	}
+	b = backend(t, "x", `{"type": "static", "health": {}, "natives": ["default-server inter 20s"]}`)
+	if b.CheckInterval() != 20*time.Second || b.CheckNew() != nil {
+		t.Errorf("interval %s, %v", b.CheckInterval(), b.CheckNew())
+	}
+}
+
+func TestRawLinesReferToBackends(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		"default_backend idle", "use_backend idle if TRUE", `use_backend "idle" if TRUE`,
+		"http-request deny if { nbsrv(idle) lt 1 }", "http-request set-header x %[be_conn(idle)]", "acl up srv_is_up(idle/s1)",
+		"stick match src table idle", "http-request track-sc0 src table idle", "acl many src,table_conn_rate(idle) gt 9", "http-request deny if { sc0_conn_rate(idle) gt 9 }",
+	} {
+		f := rawFrontend(t, "x", "bind *:99", line)
+		if line == "default_backend idle" {
+			f = frontend(t, "x", `{"natives": ["bind *:99", "default_backend idle"]}`)
 		}
-		return out
+		in, err := intent(t).Apply(lb.Edit{Frontend: f})
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		_, err = in.Apply(lb.Edit{Delete: "backend/idle"})
+		if conflict, ok := errors.AsType[*lb.ConflictError](err); !ok || len(conflict.By) != 1 || conflict.By[0] != "frontend/x" {
+			t.Errorf("deleting what %q names: %v", line, err)
+		}
+		if _, err := in.Apply(lb.Edit{Delete: "frontend/x"}); err != nil {
+			t.Error(err)
+		}
 	}
-	living := o.Living(now, in)
-	if got := ports(living); !slices.Equal(got, []uint16{1, 2}) {
-		t.Errorf("living: %v", got)
+	for _, line := range []string{"http-request set-header idle x", "acl a hdr(idle) x", "use_backend %[req.hdr(idle)]", "# idle"} {
+		in, err := intent(t).Apply(lb.Edit{Frontend: rawFrontend(t, "x", "bind *:99", line)})
+		if err == nil {
+			_, err = in.Apply(lb.Edit{Delete: "backend/idle"})
+		}
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
 	}
-	if again := living.Living(now.Add(59*time.Second), in); again != living {
-		t.Error("what lives is another value")
+	in, err := intent(t).Apply(lb.Edit{Backend: backend(t, "y", `{"type": "static", "natives": ["server a 10.0.0.1:80 track idle/s1"]}`)})
+	if err == nil {
+		_, err = in.Apply(lb.Edit{Delete: "backend/idle"})
 	}
-	if got := ports(living.Living(now.Add(time.Minute), in)); !slices.Equal(got, []uint16{2}) {
-		t.Errorf("after a minute: %v", got)
+	if conflict, ok := errors.AsType[*lb.ConflictError](err); !ok || conflict.By[0] != "backend/y" {
+		t.Errorf("deleting what a server tracks: %v", err)
 	}
-	if got := living.With(override(2, "ready", "")); len(got.All()) != 1 {
-		t.Errorf("ready again: %v", got.All())
+}
+
+func TestRawTargetsFitTheMode(t *testing.T) {
+	t.Parallel()
+	_, err := intent(t).Apply(lb.Edit{Frontend: rawFrontend(t, "x", "bind *:99", "use_backend raw if TRUE")})
+	if _, ok := errors.AsType[*lb.InvalidError](err); !ok {
+		t.Errorf("a backend in mode tcp: %v", err)
 	}
-	var none *lb.Overrides
-	if none.Living(now, in) != nil || len(none.Of("live")) != 0 || !none.NextEnd().IsZero() {
-		t.Error("no overrides have some")
+	e := lb.Edit{Frontend: rawFrontend(t, "x", "bind *:99", "use_backend nowhere if TRUE")}
+	in, err := intent(t).Apply(e)
+	if err != nil || in.UnknownTargets(e) == nil {
+		t.Errorf("a backend that may be the template's: %v, %v", err, in.UnknownTargets(e))
+	}
+}
+
+func TestStoredOverridesAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	in := lb.Intent{
+		Frontends: map[lb.Name]lb.Frontend{
+			"a": *rawFrontend(t, "a", "bind *:99"), "b": *rawFrontend(t, "b", "bind 0.0.0.0:99", "mode tcp"),
+		},
+		Backends: map[lb.Name]lb.Backend{"live": *backend(t, "live", `{"type": "static", "natives": ["default-server no-check"]}`)},
+	}
+	if got := in.Overrides(); len(got) != 3 {
+		t.Errorf("%q", got)
+	}
+	if got := intent(t).Overrides(); len(got) != 0 {
+		t.Errorf("%q", got)
+	}
+}
+
+// decode changes the fields of a specification.
+func decode(tb testing.TB, body string, spec any) {
+	tb.Helper()
+	if err := json.Unmarshal([]byte(body), spec); err != nil {
+		tb.Fatal(err)
 	}
 }

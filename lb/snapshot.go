@@ -34,6 +34,12 @@ type Service struct {
 	Hold *Hold
 	// Released says why the last hold ended; empty: there was none in this run.
 	Released string
+	// Faults are what is wrong with registrations of the service, sorted by node and id:
+	// those that are not valid, and those with checks that do not pass. At most MaxFaults.
+	Faults []Fault
+	// Page is the URL of the service in Consul's web UI, as the agent reaches Consul;
+	// empty while that is not known.
+	Page string
 }
 
 // An Instance is one registration of a service.

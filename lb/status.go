@@ -52,6 +52,9 @@ type ServiceStatus struct {
 	Versions []VersionCount
 	// Hold says which instances are kept against Consul's word; nil: none.
 	Hold *Hold
+	// Unusable are the registrations that are not valid.
+	Unusable []Fault
+	Page     string // see Service
 }
 
 // ServiceStatuses says what is known of every service that the intent needs or
@@ -67,7 +70,7 @@ func ServiceStatuses(in Intent, snap Snapshot) []ServiceStatus {
 	out := make([]ServiceStatus, 0, len(names))
 	for _, n := range slices.Sorted(maps.Keys(names)) {
 		s, known := snap.Services[n]
-		status := ServiceStatus{Service: n, Known: known, Seen: s.Seen, Stale: s.Stale, Versions: s.Versions(), Hold: s.Hold}
+		status := ServiceStatus{Service: n, Known: known, Seen: s.Seen, Stale: s.Stale, Versions: s.Versions(), Hold: s.Hold, Unusable: s.Unusable(), Page: s.Page}
 		if !known {
 			status.Stale = snap.Unanswered[n]
 		}

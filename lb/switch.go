@@ -40,7 +40,7 @@ func parseWait(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 || d > MaxWait {
-		return 0, bad(strconv.Quote(s)+" is not a time to wait", `a duration up to 10m, e.g. "30s"`)
+		return 0, bad(strconv.Quote(s)+" is not a duration to wait", `a duration up to 10m, e.g. "30s"`)
 	}
 	return d, nil
 }

@@ -90,6 +90,7 @@ func (p Policy) judge(f *lb.Frontend, b *lb.Backend) (known, unknown []lb.FieldE
 	var lines []lb.RawLine
 	if f != nil {
 		lines = f.Natives
+		judge("bind", f.RawBind.Uses())
 	}
 	if b != nil {
 		lines = b.Natives

@@ -94,7 +94,7 @@ func compareFrontends(a, b []lb.Frontend) []Reason {
 func compareFrontend(a, b lb.Frontend) []Reason {
 	r := reasons{object: b.ID()}
 	r.add("backend", changed(string(a.Backend), string(b.Backend)))
-	r.add("bind", listChanged(texts(a.Binds, lb.Bind.String), texts(b.Binds, lb.Bind.String)))
+	r.add("bind", listChanged(a.BindTexts(), b.BindTexts()))
 	if closing(a) != closing(b) {
 		r.add("keepalive", changed(a.Keepalive, b.Keepalive))
 	}

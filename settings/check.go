@@ -44,7 +44,7 @@ func (s *Agent) check() error {
 	if err := errors.Join(c.problems...); err != nil {
 		return Error{err}
 	}
-	return s.completePaths()
+	return s.paths.complete()
 }
 
 func (c *checker) checkAPI() {

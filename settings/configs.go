@@ -158,37 +158,8 @@ func (s *Agent) Cluster(log *slog.Logger) (pacemaker.Config, bool) {
 	return pacemaker.Config{MayBeNone: s.cluster == "auto" && s.haproxy != "pacemaker", Logger: log}, true
 }
 
-// Database is the path of the embedded database.
-func (s *Agent) Database() string { return filepath.Join(s.dbPath, "thalassa.db") }
-
 // StatsPage is the address of HAProxy's own statistics page; empty: none.
 func (s *Agent) StatsPage() string { return s.haproxyStats }
-
-// A Directory is one in which the agent creates files or sockets.
-type Directory struct {
-	Setting string // that names it
-	Path    string
-	Created bool // by the agent, with the directories above it
-}
-
-// Directories are all that the agent must be able to write to.
-func (s *Agent) Directories() []Directory {
-	list := []Directory{
-		{Setting: "haproxy-cfg-path", Path: filepath.Dir(s.cfgPath)},
-		{Setting: "haproxy-socket-path", Path: filepath.Dir(s.statsSocket)},
-		{Setting: "haproxy-master-socket-path", Path: filepath.Dir(s.masterSocket)},
-		{Setting: "haproxy-peers-socket-path", Path: filepath.Dir(s.peersSocket)},
-		{Setting: "haproxy-pid-path", Path: filepath.Dir(s.pidPath)},
-		{Setting: "db-path", Path: s.dbPath, Created: true},
-	}
-	for i, d := range list {
-		list[i].Created = d.Created || d.Path == s.runDir
-	}
-	if s.persistence != "" {
-		list = append(list, Directory{Setting: "persistence", Path: filepath.Dir(s.persistence)})
-	}
-	return list
-}
 
 // String is the settings in one line, for people.
 func (s *Agent) String() string {

@@ -15,36 +15,53 @@ func formerPaths() haproxy.Paths {
 	return haproxy.Paths{StatsSocket: "/tmp/haproxy.status.sock", MasterSocket: "/tmp/haproxy.master.sock", PIDPath: "/var/run/haproxy.pid"}
 }
 
-// completePaths sets the paths of HAProxy's sockets and pid file that nobody has named.
-func (s *Agent) completePaths() error {
-	stats, pid := s.statsSocket == "", s.pidPath == ""
+// paths are the files, sockets and directories that settings name, or that the agent
+// chooses for those that are not named.
+type paths struct {
+	statsSocket  string
+	masterSocket string
+	peersSocket  string
+	pidPath      string
+	cfgPath      string
+	persistence  string
+	dbPath       string
+
+	// Of paths that nobody has named:
+	runDirs runDirs
+	runDir  string         // the run-time directory; empty: not used
+	former  *haproxy.Paths // where HAProxy was by default before; nil: nowhere else
+}
+
+// complete sets the paths of HAProxy's sockets and pid file that nobody has named.
+func (p *paths) complete() error {
+	stats, pid := p.statsSocket == "", p.pidPath == ""
 	if stats || pid {
-		dir, err := s.runDirs.choose()
+		dir, err := p.runDirs.choose()
 		if err != nil {
 			return Error{fmt.Errorf("there is no run-time directory for HAProxy's sockets: %w; "+
-				"name others with haproxy-socket-path and haproxy-pid-path, or make %s for this user", err, s.runDirs.system)}
+				"name others with haproxy-socket-path and haproxy-pid-path, or make %s for this user", err, p.runDirs.system)}
 		}
-		s.runDir = dir
+		p.runDir = dir
 	}
 	if pid {
-		s.pidPath = filepath.Join(s.runDir, "haproxy.pid")
+		p.pidPath = filepath.Join(p.runDir, "haproxy.pid")
 	}
 	if stats {
-		s.statsSocket = filepath.Join(s.runDir, "haproxy.sock")
+		p.statsSocket = filepath.Join(p.runDir, "haproxy.sock")
 	}
 	switch former := formerPaths(); {
-	case s.masterSocket != "":
+	case p.masterSocket != "":
 	case stats:
-		s.masterSocket = filepath.Join(s.runDir, "master.sock")
+		p.masterSocket = filepath.Join(p.runDir, "master.sock")
 		if !pid {
-			former.PIDPath = s.pidPath
+			former.PIDPath = p.pidPath
 		}
-		s.former = &former
+		p.former = &former
 	default:
-		s.masterSocket = filepath.Join(filepath.Dir(s.statsSocket), "haproxy.master.sock")
+		p.masterSocket = filepath.Join(filepath.Dir(p.statsSocket), "haproxy.master.sock")
 	}
-	if s.peersSocket == "" {
-		s.peersSocket = filepath.Join(filepath.Dir(s.statsSocket), "haproxy.peers.sock")
+	if p.peersSocket == "" {
+		p.peersSocket = filepath.Join(filepath.Dir(p.statsSocket), "haproxy.peers.sock")
 	}
 	return nil
 }
@@ -74,20 +91,49 @@ func (s *Agent) createFolder(dir string) error {
 }
 
 // SharedPaths lists the settings whose files another user may take the place of.
-func (s *Agent) SharedPaths() (settings, paths []string) {
-	for _, p := range []struct{ setting, path string }{
-		{"haproxy-socket-path", s.statsSocket},
-		{"haproxy-master-socket-path", s.masterSocket},
-		{"haproxy-peers-socket-path", s.peersSocket},
-		{"haproxy-pid-path", s.pidPath},
-		{"haproxy-cfg-path", s.cfgPath},
-		{"persistence", s.persistence},
+func (p *paths) SharedPaths() (settings, files []string) {
+	for _, one := range []struct{ setting, path string }{
+		{"haproxy-socket-path", p.statsSocket},
+		{"haproxy-master-socket-path", p.masterSocket},
+		{"haproxy-peers-socket-path", p.peersSocket},
+		{"haproxy-pid-path", p.pidPath},
+		{"haproxy-cfg-path", p.cfgPath},
+		{"persistence", p.persistence},
 	} {
-		if p.path != "" && isShared(filepath.Dir(p.path)) {
-			settings, paths = append(settings, p.setting), append(paths, p.path)
+		if one.path != "" && isShared(filepath.Dir(one.path)) {
+			settings, files = append(settings, one.setting), append(files, one.path)
 		}
 	}
-	return settings, paths
+	return settings, files
+}
+
+// Database is the path of the embedded database.
+func (p *paths) Database() string { return filepath.Join(p.dbPath, "thalassa.db") }
+
+// A Directory is one in which the agent creates files or sockets.
+type Directory struct {
+	Setting string // that names it
+	Path    string
+	Created bool // by the agent, with the directories above it
+}
+
+// Directories are all that the agent must be able to write to.
+func (p *paths) Directories() []Directory {
+	list := []Directory{
+		{Setting: "haproxy-cfg-path", Path: filepath.Dir(p.cfgPath)},
+		{Setting: "haproxy-socket-path", Path: filepath.Dir(p.statsSocket)},
+		{Setting: "haproxy-master-socket-path", Path: filepath.Dir(p.masterSocket)},
+		{Setting: "haproxy-peers-socket-path", Path: filepath.Dir(p.peersSocket)},
+		{Setting: "haproxy-pid-path", Path: filepath.Dir(p.pidPath)},
+		{Setting: "db-path", Path: p.dbPath, Created: true},
+	}
+	for i, d := range list {
+		list[i].Created = d.Created || d.Path == p.runDir
+	}
+	if p.persistence != "" {
+		list = append(list, Directory{Setting: "persistence", Path: filepath.Dir(p.persistence)})
+	}
+	return list
 }
 
 // haproxyUsers are those who may run HAProxy beside root and the user of this program.

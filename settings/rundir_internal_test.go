@@ -165,8 +165,8 @@ func TestChooseRunDir(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "none does not exist, and XDG_RUNTIME_DIR is not set") {
 		t.Errorf("got %v", err)
 	}
-	s := Agent{runDirs: runDirs{system: "/nonexistent/thalassa", uid: 54321}}
-	if err := s.completePaths(); err == nil || !strings.Contains(err.Error(), "haproxy-socket-path") || !errors.As(err, new(Error)) {
+	s := Agent{paths: paths{runDirs: runDirs{system: "/nonexistent/thalassa", uid: 54321}}}
+	if err := s.paths.complete(); err == nil || !strings.Contains(err.Error(), "haproxy-socket-path") || !errors.As(err, new(Error)) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -51,11 +51,6 @@ type Agent struct {
 
 	haproxy       string
 	haproxyBinary string
-	statsSocket   string
-	masterSocket  string
-	peersSocket   string
-	pidPath       string
-	cfgPath       string
 	haproxyUser   string
 	haproxyGroup  string
 	haproxyLog    string
@@ -71,17 +66,12 @@ type Agent struct {
 	nativesDirs   []string
 	allowNatives  string
 	cluster       string
-	persistence   string
-	dbPath        string
 	debug         bool
 	logFormat     string
 
 	consulEnvToken string // from the environment; a token file wins
 
-	// Set by check for paths that nobody has named:
-	runDirs runDirs
-	runDir  string         // the run-time directory; empty: not used
-	former  *haproxy.Paths // where HAProxy was by default before; nil: nowhere else
+	paths
 }
 
 // Flags declares every setting with its default and help. What takes longer to
@@ -158,6 +148,19 @@ func (s *Agent) Loopback() bool {
 
 // Listen is the address of the API, host:port.
 func (s *Agent) Listen() string { return net.JoinHostPort(s.host, strconv.Itoa(s.port)) }
+
+// Reach is where this machine reaches the API, host:port; empty: the system chooses
+// the port.
+func (s *Agent) Reach() string {
+	if s.port == 0 {
+		return ""
+	}
+	host := s.host
+	if a, err := netip.ParseAddr(host); err == nil && a.IsUnspecified() {
+		host = map[bool]string{true: "127.0.0.1", false: "::1"}[a.Unmap().Is4()]
+	}
+	return net.JoinHostPort(host, strconv.Itoa(s.port))
+}
 
 // Consul is Consul's address in the form of [discovery.Config].
 func (s *Agent) Consul() string {

@@ -68,8 +68,7 @@ func TestMembersWaitWhileNobodyLooks(t *testing.T) {
 
 // Who begins to look gets figures of the moment between two ticks, and no other
 // history for it.
-func TestWhoLooksIsToldSoon(t *testing.T) {
-	t.Parallel()
+func TestWhoLooksIsToldSoon(t *testing.T) { // not parallel: others would delay its answers
 	w, web, _, s1, _ := crowdedShop(t)
 	before := w.object(webID)
 	if w.sampler.RefreshRequested(t.Context()) {

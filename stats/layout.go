@@ -6,7 +6,7 @@ import "thalassa/lb"
 type layout struct {
 	version uint64 // grows with every change
 	config  []lb.ResolvedBackend
-	pools   map[string]*backendMembers
+	members map[string]*backendMembers
 }
 
 // backendMembers are the members of one backend.
@@ -19,18 +19,18 @@ type backendMembers struct {
 
 // update replaces the configuration and reports whether it changed.
 func (l *layout) update(backends []lb.ResolvedBackend) bool {
-	if l.pools != nil && same(l.config, backends) {
+	if l.members != nil && same(l.config, backends) {
 		return false
 	}
-	pools := make(map[string]*backendMembers, len(backends))
+	members := make(map[string]*backendMembers, len(backends))
 	for _, b := range backends {
-		if old := l.pools[string(b.Key)]; old != nil && old.of.Same(b) {
-			pools[string(b.Key)] = old
+		if old := l.members[string(b.Key)]; old != nil && old.of.Same(b) {
+			members[string(b.Key)] = old
 			continue
 		}
-		pools[string(b.Key)] = newBackendMembers(b)
+		members[string(b.Key)] = newBackendMembers(b)
 	}
-	l.config, l.pools = backends, pools
+	l.config, l.members = backends, members
 	l.version++
 	return true
 }

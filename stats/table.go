@@ -126,7 +126,7 @@ func (t *table) find(l *line, present bool) *Series {
 	l.series, l.layout, l.foundFor = nil, t.layout.version, l.address
 	name := Series{Kind: l.key.kind, Key: l.key.proxy}
 	if l.key.kind == statsock.KindServer {
-		p, ours := t.layout.pools[l.key.proxy]
+		p, ours := t.layout.members[l.key.proxy]
 		if !ours {
 			name.Address = l.key.server
 		} else if m, ok := p.member(l.key.server, l.address); ok {
@@ -161,7 +161,7 @@ func (t *table) updateMembers(now time.Time) {
 		}
 		s.seen = false
 	}
-	for key, p := range t.layout.pools {
+	for key, p := range t.layout.members {
 		for _, i := range p.members {
 			t.listMember(key, p.of.Members[i])
 		}
@@ -199,7 +199,7 @@ func (t *table) listMember(key string, m lb.Member) {
 }
 
 // isUnmanaged reports whether a series is about a server that is not Thalassa's.
-func (t *table) isUnmanaged(s *Series) bool { return t.layout.pools[s.Key] == nil }
+func (t *table) isUnmanaged(s *Series) bool { return t.layout.members[s.Key] == nil }
 
 // endTick ends a tick for the objects in the scope of the query: rates, missing
 // members, history. The others stay as they are.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -65,57 +64,14 @@ func (d *DB) keep(in lb.Intent) {
 	}
 }
 
-// Commit makes next the newest revision, provided that base still is; when it is
-// not, the error is a *lb.StaleRevisionError. The answer's number is base+1;
-// next.Revision does not matter. When next holds the same objects as are stored,
-// no revision is made and the answer is the one that base is. An intent that
-// could not be loaded again is refused with lb's errors.
-//
-// After an error the stored intent is as it was. The one exception is a disk
-// that fails to confirm the very last write of the transaction: then Load tells.
+// Commit is CommitAll of one proposal.
 func (d *DB) Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Origin) (lb.Revision, error) {
-	docs, err := documents(next)
+	revs, err := d.CommitAll(ctx, base, []lb.Proposal{{Intent: next, Origin: by}})
 	if err != nil {
 		return lb.Revision{}, err
 	}
-	by.Time = by.Time.UTC().Round(0) // as it will be read
-	doc := revisionDoc{Number: base, Author: by.Author, Cause: by.Cause, Time: by.Time}
-	err = d.update(ctx, "committing a revision", func(tx *bbolt.Tx) error {
-		var head intentHead
-		if err := read(tx, intentKey, &head); err != nil {
-			return err
-		}
-		if head.Revision != base {
-			return &lb.StaleRevisionError{Base: base, Current: head.Revision}
-		}
-		if doc.Changes, err = changes(tx, docs); err != nil {
-			return err
-		}
-		if len(doc.Changes) == 0 {
-			return errUnchanged
-		}
-		doc.Number++
-		return d.advance(tx, head, doc)
-	})
-	switch {
-	case err == nil:
-		next.Revision = doc.Number
-		d.keep(next)
-	case !errors.Is(err, errUnchanged):
-		d.newest.Store(nil) // the file knows
-	}
-	d.committed.Broadcast() // whoever waits looks for himself
-	if errors.Is(err, errUnchanged) {
-		return d.revision(ctx, base)
-	}
-	if err != nil {
-		return lb.Revision{}, err
-	}
-	return doc.revision()
+	return revs[0], nil
 }
-
-// errUnchanged ends the transaction of a commit that changes nothing.
-var errUnchanged = errors.New("nothing has changed")
 
 // Wait returns nil as soon as a revision newer than after is stored, and Load
 // gives it. Otherwise the error is that of ctx, or os.ErrClosed.
@@ -157,29 +113,43 @@ func addObject(in lb.Intent, id string, doc []byte) error {
 
 // documents are the objects of an intent by id, ready to be stored.
 func documents(in lb.Intent) (map[string][]byte, error) {
-	if err := in.Validate(); err != nil {
+	if err := checkStorable(in); err != nil {
 		return nil, err
 	}
 	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends))
-	add := func(key, own lb.Name, object lb.Object) error {
-		if key != own {
-			return &lb.InvalidError{Fields: []lb.FieldError{{Path: "key", Problem: object.ID() + " stands under the key " + string(key)}}}
-		}
-		doc, err := encodeObject(object)
-		docs[object.ID()] = doc
+	add := func(object lb.Object) (err error) {
+		docs[object.ID()], err = encodeObject(object)
 		return err
 	}
-	for key, f := range in.Frontends {
-		if err := add(key, f.Key, f); err != nil {
+	for _, f := range in.Frontends {
+		if err := add(f); err != nil {
 			return nil, err
 		}
 	}
-	for key, b := range in.Backends {
-		if err := add(key, b.Key, b); err != nil {
+	for _, b := range in.Backends {
+		if err := add(b); err != nil {
 			return nil, err
 		}
 	}
 	return docs, nil
+}
+
+// checkStorable refuses an intent that could not be loaded again.
+func checkStorable(in lb.Intent) error {
+	misplaced := func(key lb.Name, object lb.Object) error {
+		return &lb.InvalidError{Fields: []lb.FieldError{{Path: "key", Problem: object.ID() + " stands under the key " + string(key)}}}
+	}
+	for key, f := range in.Frontends {
+		if key != f.Key {
+			return misplaced(key, f)
+		}
+	}
+	for key, b := range in.Backends {
+		if key != b.Key {
+			return misplaced(key, b)
+		}
+	}
+	return in.Validate()
 }
 
 // objects are the stored documents by id.
@@ -245,20 +215,21 @@ func equal(id string, stored, next []byte) (bool, error) {
 	return bytes.Equal(doc, next), err
 }
 
-// advance stores a revision and what it changes, and drops the revisions that
-// are too old.
-func (d *DB) advance(tx *bbolt.Tx, head intentHead, rev revisionDoc) error {
+// writeRevision stores a revision and what it changes.
+func writeRevision(tx *bbolt.Tx, rev revisionDoc) error {
 	bucket := tx.Bucket([]byte(objectBucket))
 	for _, c := range rev.Changes {
 		if err := replace(bucket, []byte(c.ID), c.After); err != nil {
 			return err
 		}
 	}
-	if err := write(tx, revisionBucket, number(rev.Number), rev); err != nil {
-		return err
-	}
-	head.Revision = rev.Number
-	for ; head.Revision-head.First >= uint64(d.maxRevisions); head.First++ {
+	return write(tx, revisionBucket, number(rev.Number), rev)
+}
+
+// writeHead stores which revision is the newest, with a digest of the objects, and
+// drops all but the given number of the newest revisions.
+func writeHead(tx *bbolt.Tx, head intentHead, most int) error {
+	for ; head.Revision-head.First >= uint64(most); head.First++ {
 		if err := tx.Bucket([]byte(revisionBucket)).Delete(number(head.First)); err != nil {
 			return err
 		}

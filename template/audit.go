@@ -34,7 +34,7 @@ func (v View) check() error {
 func checkStatsBind(c lb.Config) error {
 	stats := c.Process.StatsBind
 	for _, f := range c.Frontends {
-		if stats != nil && slices.ContainsFunc(f.Binds, stats.Same) {
+		if stats != nil && f.ListensOn(*stats) {
 			return fmt.Errorf("%s binds %s, the address of HAProxy's own statistics page (haproxy-stats-bind)", f.ID(), stats)
 		}
 	}
@@ -173,7 +173,7 @@ func (f FrontendView) compare(s section) error {
 		fallback = []string{f.Backend}
 	}
 	return cmp.Or(
-		s.expect("bind", 1, f.Binds),
+		s.expectBinds(f.Binds),
 		s.expect("use_backend", 1, targets),
 		s.expect("default_backend", 1, fallback),
 		s.expect("server", 1, nil),
@@ -228,6 +228,32 @@ func withWords(natives []string) []string {
 		}
 	}
 	return out
+}
+
+// expectBinds demands bind lines that begin with those texts. A template may add options.
+func (s section) expectBinds(wanted []string) error {
+	words := make([][]string, len(wanted))
+	addresses := make([]string, len(wanted))
+	for i, text := range wanted {
+		w, err := lb.SplitWords(text)
+		if err != nil || len(w.Values) == 0 || strings.Join(w.Raw, " ") != text { // or a part is a comment
+			return fmt.Errorf("bind %s: it cannot be read", abridged(text))
+		}
+		words[i], addresses[i] = w.Values, w.Values[0]
+	}
+	if err := s.expect("bind", 1, addresses); err != nil {
+		return err
+	}
+	for _, l := range s.lines {
+		if l.keyword() != "bind" || len(l.words) < 2 {
+			continue
+		}
+		if want := words[0]; len(l.words) <= len(want) || !slices.Equal(l.words[1:len(want)+1], want) {
+			return fmt.Errorf("the section %q has the line %s where bind %s went in", s.title(), abridged(l.text), abridged(strings.Join(want, " ")))
+		}
+		words = words[1:]
+	}
+	return nil
 }
 
 // expect demands the words at position at of the lines that begin with keyword.

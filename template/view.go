@@ -1,6 +1,7 @@
 package template
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ type StatsView struct {
 type FrontendView struct {
 	Key     string
 	Mode    string   // "http" or "tcp"
-	Binds   []string // addresses, at least one
+	Binds   []string // an address each, or addresses with options; empty where Natives bind
 	Backend string   // default backend, may be empty when there are rules
 	// Keepalive is "default", "close" or "server-close". "default" leaves the
 	// choice to HAProxy, except that Rules ask for PretendKeepalive then.
@@ -137,9 +138,7 @@ func newView(c lb.Config) View {
 	for i, p := range c.Backends {
 		v.Backends[i] = newBackendView(p)
 		v.Backends[i].PretendKeepalive = pretending[p.Key]
-		for _, s := range v.Backends[i].Servers {
-			v.Resolving = v.Resolving || s.Resolve
-		}
+		v.Resolving = v.Resolving || slices.ContainsFunc(p.Members, func(m lb.Member) bool { return !m.Address.Host.IsIP() })
 	}
 	if c.Process.StatsBind != nil {
 		v.Stats = &StatsView{Name: statsName(c), Bind: c.Process.StatsBind.String()}
@@ -151,10 +150,7 @@ func newFrontendView(f lb.Frontend) FrontendView {
 	v := FrontendView{
 		Key: string(f.Key), Mode: f.Mode, Backend: string(f.Backend),
 		Keepalive: f.Keepalive, Natives: texts(f.Natives),
-		PretendKeepalive: f.PretendsKeepalive(),
-	}
-	for _, b := range f.Binds {
-		v.Binds = append(v.Binds, b.String())
+		PretendKeepalive: f.PretendsKeepalive(), Binds: f.BindTexts(),
 	}
 	for i, r := range f.Rules {
 		v.Rules = append(v.Rules, newRuleView(i+1, r))
@@ -182,10 +178,11 @@ func newBackendView(p lb.ResolvedBackend) BackendView {
 	if p.Health != nil {
 		v.Health = &HealthView{Method: p.Health.Method, URI: p.Health.URI, Version: p.Health.Version, Host: p.Host}
 	}
+	own, interval := p.HasResolvers(), p.CheckInterval() // own: raw lines say how names are resolved
 	for _, s := range p.Servers() {
 		v.Servers = append(v.Servers, ServerView{
-			Name: s.Name, Address: s.Address.String(), Resolve: !s.Address.Host.IsIP(),
-			Interval: p.CheckInterval(), Weight: s.Weight, Spare: s.Spare || s.Maintenance,
+			Name: s.Name, Address: s.Address.String(), Resolve: !own && !s.Address.Host.IsIP(),
+			Interval: interval, Weight: s.Weight, Spare: s.Spare || s.Maintenance,
 		})
 	}
 	return v

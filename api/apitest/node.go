@@ -103,6 +103,14 @@ func (n *Node) Discover(service lb.Name, instances ...string) {
 	n.replace(service, func(lb.Service) lb.Service { return s })
 }
 
+// Find makes known what is wrong with registrations of a service.
+func (n *Node) Find(service lb.Name, faults ...lb.Fault) {
+	n.replace(service, func(s lb.Service) lb.Service {
+		s.Faults = faults
+		return s
+	})
+}
+
 // Lose has Consul not answer for a service any more.
 func (n *Node) Lose(service lb.Name, reason string) {
 	n.replace(service, func(s lb.Service) lb.Service {

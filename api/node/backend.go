@@ -18,6 +18,9 @@ type Backend struct {
 	Members   []Member `json:"members"`
 	// Overrides are those of members that it does not have now, and may have again.
 	Overrides []DormantOverride `json:"overrides,omitempty"`
+	// Unused are the first MaxUnused instances and members that get no requests, where
+	// that was asked for.
+	Unused []UnusedInstance `json:"unused,omitzero"`
 }
 
 // A BackendDefinition is a backend as operators defined it, as revisions show it.
@@ -97,8 +100,9 @@ type backendBody struct {
 	Members  json.RawMessage `json:"members,omitempty"` // of a static backend, see memberBody
 
 	// Read-only, and ignored.
-	WeightsBy json.RawMessage `json:"weightsBy,omitempty"`
 	Overrides json.RawMessage `json:"overrides,omitempty"`
+	Unused    json.RawMessage `json:"unused,omitempty"`    // read-only, and ignored
+	WeightsBy json.RawMessage `json:"weightsBy,omitempty"` // likewise
 }
 
 // memberBody takes what a listing of members shows, so that a body read before can be put

@@ -48,7 +48,10 @@ func ParseFrontend(key string, body []byte) (lb.Frontend, error) {
 	}
 	f, err := in.spec().Parse(name)
 	fe.AddErr("", err)
-	return f, fe.Err()
+	if err := fe.Err(); err != nil {
+		return f, err
+	}
+	return f, f.CheckNew()
 }
 
 func (in Frontend) spec() lb.FrontendSpec {

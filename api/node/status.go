@@ -44,6 +44,10 @@ type ServiceStatus struct {
 	Stale    string         `json:"stale,omitempty"`
 	Versions []VersionCount `json:"versions"`
 	Hold     *Hold          `json:"hold,omitempty"`
+	// Unusable are the registrations that are not valid; at most 100.
+	Unusable []Fault `json:"unusable,omitempty"`
+	// ConsulPage is the URL of the service in Consul's web UI.
+	ConsulPage string `json:"consulPage,omitempty"`
 }
 
 // A VersionCount is how many instances of a version there are.
@@ -82,6 +86,10 @@ type Instance struct {
 	Healthy bool              `json:"healthy"`
 	Held    bool              `json:"held,omitempty"`
 	Refused string            `json:"refused,omitempty"`
+	// Reason says why no backend uses the instance, or why it is held.
+	Reason string `json:"reason,omitempty"`
+	// Checks that do not pass.
+	Checks []Check `json:"checks,omitempty"`
 }
 
 // NewStatus makes the answer for the status.
@@ -103,9 +111,12 @@ func NewServiceStatuses(list []lb.ServiceStatus) []ServiceStatus {
 
 // NewServiceStatus makes the answer for a service.
 func NewServiceStatus(s lb.ServiceStatus) ServiceStatus {
-	out := ServiceStatus{Service: string(s.Service), Known: s.Known, Seen: s.Seen, Stale: s.Stale, Versions: make([]VersionCount, len(s.Versions))}
+	out := ServiceStatus{Service: string(s.Service), Known: s.Known, Seen: s.Seen, Stale: s.Stale, ConsulPage: s.Page, Versions: make([]VersionCount, len(s.Versions))}
 	for i, v := range s.Versions {
 		out.Versions[i] = VersionCount{Version: string(v.Version), Total: v.Total, Healthy: v.Healthy}
+	}
+	for _, f := range s.Unusable {
+		out.Unusable = append(out.Unusable, NewFault(f))
 	}
 	if h := s.Hold; h != nil {
 		out.Hold = &Hold{Since: h.Since, Until: h.Until, Lost: h.Lost, Reason: h.Reason, Doubt: string(h.Doubt)}
@@ -116,14 +127,19 @@ func NewServiceStatus(s lb.ServiceStatus) ServiceStatus {
 // String is what to tell people of a hold: reason and doubt.
 func (h Hold) String() string { return lb.Hold{Reason: h.Reason, Doubt: lb.Doubt(h.Doubt)}.String() }
 
-// NewService makes the answer for a service with its instances.
-func NewService(s lb.ServiceStatus, instances []lb.Instance) Service {
-	out := Service{ServiceStatus: NewServiceStatus(s), Instances: make([]Instance, len(instances))}
-	for i, in := range instances {
+// NewService makes the answer for a service with its instances, and with the checks that
+// do not pass.
+func NewService(status lb.ServiceStatus, s lb.Service) Service {
+	out := Service{ServiceStatus: NewServiceStatus(status), Instances: make([]Instance, len(s.Instances))}
+	for i, f := range status.Unusable {
+		out.Unusable[i].Checks = newChecks(f.Checks)
+	}
+	for i, in := range s.Instances {
+		reason, checks := s.Reason(in)
 		out.Instances[i] = Instance{
 			ID: in.ID, Node: in.Node, Address: Address{Host: string(in.Address.Host), Port: int(in.Address.Port)},
 			Version: string(in.Version), Tags: in.Tags, Meta: in.Meta, Weight: in.Weight, Status: in.Status,
-			Healthy: in.Healthy, Held: in.Held, Refused: in.Refused,
+			Healthy: in.Healthy, Held: in.Held, Refused: in.Refused, Reason: reason, Checks: newChecks(checks),
 		}
 	}
 	return out

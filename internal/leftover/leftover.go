@@ -1,6 +1,5 @@
-// Package leftover removes the temporary files and folders of programs that were
-// killed before they could. It removes nothing that may be in use, and nothing of
-// anybody else's.
+// Package leftover removes temporary files and folders that killed programs left
+// behind. It removes nothing that may be in use, and nothing of other users.
 package leftover
 
 import (
@@ -15,25 +14,26 @@ import (
 	"time"
 )
 
-// A Kind is what a program leaves in one folder.
+// A Kind describes the temporary files that a program creates in one folder.
 type Kind struct {
 	Dir string
-	// Prefixes are what os.CreateTemp, or os.MkdirTemp, puts its number after.
+	// Prefixes are the beginnings of the names; os.CreateTemp or os.MkdirTemp adds a
+	// number.
 	Prefixes []string
-	// Folders: they are folders, and go with all that is in them.
+	// Folders: they are folders. They are removed with their contents.
 	Folders bool
-	// After is the age at which nobody can be using one any more.
+	// After is the age from which on no program uses one any more.
 	After time.Duration
-	// Owns reports whether one is ours (of the user this program runs as).
+	// Owns reports whether a file is ours (one of the user of this program).
 	Owns func(fs.FileInfo) bool
 }
 
-// StagedPrefix begins the names of files that are written beside path, to take its
-// place when they are complete. They are hidden, and do not end as path does.
+// StagedPrefix is the beginning of the names of files that are written beside path and
+// renamed to it when they are complete. They are hidden, and have another extension.
 func StagedPrefix(path string) string { return "." + filepath.Base(path) + "." }
 
-// Sweep removes what is old, and tells the logger of each. What is not there, or
-// cannot be removed, is no error.
+// Sweep removes old files and logs each. A file that is missing or cannot be removed
+// is not an error.
 func (k Kind) Sweep(ctx context.Context, logger *slog.Logger) {
 	entries, err := os.ReadDir(k.Dir)
 	if err != nil {
@@ -56,7 +56,7 @@ func (k Kind) Sweep(ctx context.Context, logger *slog.Logger) {
 	}
 }
 
-// names reports whether a name is one of these.
+// names reports whether a file name has one of the prefixes.
 func (k Kind) names(name string) bool {
 	return slices.ContainsFunc(k.Prefixes, func(prefix string) bool {
 		number, ok := strings.CutPrefix(name, prefix)

@@ -17,8 +17,8 @@ func Pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// UnlessOver is err, or nil when ctx has ended: who waits or works until then has
-// come to no error.
+// UnlessOver returns err, or nil if ctx has ended: the end of a context is not an
+// error of what runs until then.
 func UnlessOver(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err

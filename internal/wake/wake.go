@@ -1,11 +1,11 @@
 // Package wake lets any number of goroutines wait for the next change of
-// something that another one owns. It carries no value: who is woken reads the
-// owner's state again. A goroutine that waits for time alone pauses.
+// something that another goroutine owns. A signal carries no value: the receiver reads
+// the owner's state again. Pause waits for a time.
 package wake
 
 import "sync"
 
-// A Signal wakes everybody who waits. The zero value is ready; all methods may
+// A Signal wakes all goroutines that wait for it. The zero value is ready; all methods may
 // be called concurrently.
 type Signal struct {
 	mu sync.Mutex
@@ -23,7 +23,7 @@ func (s *Signal) Next() <-chan struct{} {
 	return s.ch
 }
 
-// Broadcast wakes everybody who waits now.
+// Broadcast wakes all goroutines that wait now.
 func (s *Signal) Broadcast() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

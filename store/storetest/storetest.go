@@ -22,6 +22,7 @@ const patience = 30 * time.Second
 type Intents interface {
 	Load(ctx context.Context) (lb.Intent, error)
 	Commit(ctx context.Context, base uint64, next lb.Intent, by lb.Origin) (lb.Revision, error)
+	CommitAll(ctx context.Context, base uint64, proposals []lb.Proposal) ([]lb.Revision, error)
 	Wait(ctx context.Context, after uint64) error
 }
 
@@ -46,6 +47,8 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"Changes", suite.testChanges},
 		{"History", suite.testHistory},
 		{"Refused", suite.testRefused},
+		{"Several", suite.testSeveral},
+		{"SeveralOrNone", suite.testSeveralOrNone},
 		{"CanceledContext", suite.testCanceledContext},
 		{"Independence", suite.testIndependence},
 		{"ConcurrentCommits", suite.testConcurrentCommits},

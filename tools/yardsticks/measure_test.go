@@ -129,3 +129,33 @@ func TestReport(t *testing.T) {
 		t.Error("a file that is not Go was measured")
 	}
 }
+
+// The code of this project stays within the limits of CONTRIBUTING.md.
+func TestLimits(t *testing.T) {
+	m, err := measure("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	methods := make([]named, 0, len(m.Methods))
+	for name, n := range m.Methods {
+		methods = append(methods, named{name, n})
+	}
+	for _, limit := range []struct {
+		what string
+		of   []named
+		most int
+	}{
+		{"methods", methods, 30},
+		{"parameters", m.Parameters, 7},
+		{"branches", m.Branching, 19},
+	} {
+		if len(limit.of) < 100 {
+			t.Errorf("%s: only %d things were measured", limit.what, len(limit.of))
+		}
+		for _, one := range limit.of {
+			if one.Value > limit.most {
+				t.Errorf("%s has %d %s, at most %d are allowed", one.Name, one.Value, limit.what, limit.most)
+			}
+		}
+	}
+}

@@ -11,10 +11,12 @@ import { Members } from "./members.js";
 import { Notices } from "./notices.js";
 import { Figure, meanTime, statusKind, statusOf } from "./numbers.js";
 import { Badge, Button, Empty, Loading, Title } from "./parts.js";
+import { addresses, rawTargets } from "./rawlines.js";
 import { pathOf, query, route } from "./router.js";
 import { Trouble } from "./rows.js";
 import { valuesOf } from "./series.js";
 import { SwitchButton } from "./switch.js";
+import { Unused } from "./unused.js";
 
 /** @param {{kind: "frontend"|"backend", name: string}} props */
 export function Detail({ kind, name }) {
@@ -33,7 +35,7 @@ export function Detail({ kind, name }) {
   return html`${crumbs}
     <div class="head">
       ${kind === "backend" && html`<${Donut} large healthy=${stat?.healthy} members=${stat?.members ?? o.members?.length ?? 0} />`}
-      <div><${Title}>${name}</${Title}><p class="sub">${kind === "backend" ? html`<${BackendWords} backend=${o} />` : html`<code>${o.bind}</code>`}</p></div>
+      <div><${Title}>${name}</${Title}><p class="sub">${kind === "backend" ? html`<${BackendWords} backend=${o} />` : html`<code>${addresses(o)}</code>`}</p></div>
       <${Badge} kind=${statusKind(statusOf(stat))}>${statusOf(stat) ?? "not in HAProxy"}</${Badge}>
       <span class="grow"></span>
       ${o.type === "dynamic" && html`<${SwitchButton} backend=${o} />`}
@@ -43,7 +45,7 @@ export function Detail({ kind, name }) {
     <${Notices} />
     <${Now} stat=${stat} tcp=${o.mode === "tcp"} />
     <${Charts} id=${"stat/" + id} tcp=${o.mode === "tcp"} backend=${kind === "backend"} />
-    ${kind === "backend" ? html`<section class="panel" aria-label="Members"><h2>Members</h2><${Members} backend=${o} full /></section><${UsedBy} name=${name} />` : html`<${Rules} frontend=${o} />`}
+    ${kind === "backend" ? html`<section class="panel" aria-label="Members"><h2>Members</h2><${Members} backend=${o} full /></section><${Unused} backend=${o} /><${UsedBy} name=${name} />` : html`<${Rules} frontend=${o} />`}
     ${o.natives?.length > 0 && html`<section class="panel" aria-label="Raw lines"><h2>Raw lines</h2>
       <pre tabindex="0" aria-label="Raw lines of haproxy.cfg">${o.natives.join("\n")}</pre></section>`}
     <${Definition} object=${o} />
@@ -100,10 +102,10 @@ function Rules({ frontend: f }) {
  * @param {{name: string}} props */
 function UsedBy({ name }) {
   const frontends = (list("frontends").value ?? []).map((id) => object(id).value).filter(Boolean);
-  const users = frontends.filter((f) => f.backend === name || f.rules.some((/** @type {any} */ r) => r.backend === name));
+  const users = frontends.filter((f) => f.backend === name || f.rules.some((/** @type {any} */ r) => r.backend === name) || rawTargets(f).includes(name));
   return html`<section class="panel" aria-label="Used by"><h2>Used by</h2>
     ${users.length === 0 ? html`<p class="muted">No frontend uses this backend, so it gets no requests.</p>`
-      : html`<ul class="links">${users.map((f) => html`<li key=${f.id}><a href=${pathOf(f.id)}>${f.key}</a> <code>${f.bind}</code> <span class="muted">${f.backend === name ? "default backend" : "by rule"}</span></li>`)}</ul>`}
+      : html`<ul class="links">${users.map((f) => html`<li key=${f.id}><a href=${pathOf(f.id)}>${f.key}</a> <code>${addresses(f)}</code> <span class="muted">${f.backend === name ? "default backend" : f.rules.some((/** @type {any} */ r) => r.backend === name) ? "by rule" : "by raw line"}</span></li>`)}</ul>`}
   </section>`;
 }
 

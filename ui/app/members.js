@@ -30,7 +30,7 @@ export function Members({ backend, full }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Members of ${backend.key}`}>
     <table class=${classes("members", full && "full")}>
       <thead><tr>
-        <th scope="col">Member</th>${several && html`<th scope="col">Version</th>`}<th scope="col">Status</th><th scope="col">Check</th>
+        <th scope="col">Member</th>${several && html`<th scope="col">Version</th>`}<th scope="col">Status</th><th scope="col" class="check">Check</th>
         <th scope="col" class="number">Weight</th><th scope="col" class="number rate">${tcp ? "Conn./s" : "Req./s"}</th>
         <th scope="col" class="number">Conn.</th><th scope="col" class="number">Errors/s</th><th scope="col" class="number">${tcp ? "Session" : "Response"}</th>
         ${full && html`<th scope="col" class="number">Bytes out</th><th scope="col">Instance</th><th scope="col">Operator</th>`}
@@ -72,12 +72,29 @@ function Row({ backend, member: m, several, tcp, full }) {
   </tr>`;
 }
 
-/** The result of the last check: HAProxy's code, with an explanation as tooltip.
+/** The result of the last check: HAProxy's code. A failed one is explained in view, a
+ * passed one in the tooltip.
  * @param {{check: import("./types.js").Stat["check"]}} props */
 function Check({ check }) {
   if (!check?.status) return html`<span class="muted">${format.unknown}</span>`;
-  const words = [explain(check.status), check.description, check.durationMs !== undefined && `took ${format.duration(check.durationMs)}`].filter(Boolean).join("; ");
-  return html`<span title=${words}>${check.status}${check.code ? ` ${check.code}` : ""}</span>`;
+  const took = check.durationMs !== undefined && `took ${format.duration(check.durationMs)}`;
+  const words = [explain(check.status), check.description].filter(Boolean).join("; ");
+  return html`<span title=${[words, took].filter(Boolean).join("; ")}>${check.status}${check.code ? ` ${check.code}` : ""}</span>
+    ${isFailed(check.status) && html`<span class="sub words">${checkWords(check)}</span>`}`;
+}
+
+/** @param {string} status as in HAProxy's column check_status */
+export function isFailed(status) {
+  return !/^(\* )?(L4OK|L6OK|L7OK|L7OKC|PROCOK|INI|UNK)$/.test(status);
+}
+
+/** A check's result in words: its meaning, and what HAProxy saw.
+ * @param {NonNullable<import("./types.js").Stat["check"]>} check */
+export function checkWords(check) {
+  const meaning = explain(check.status);
+  // HAProxy's description begins with its own words for the status.
+  const saw = (check.description ?? "").replace(/^[^:]*: ?/, "");
+  return meaning ? [meaning, saw].filter(Boolean).join(": ") : check.description ?? "";
 }
 
 /** @param {string} status as in HAProxy's column check_status */
@@ -87,7 +104,8 @@ export function explain(status) {
     L4OK: "connection accepted", L4TOUT: "connection timed out", L4CON: "connection failed",
     L6OK: "TLS handshake succeeded", L6TOUT: "TLS handshake timed out", L6RSP: "TLS handshake failed", L7OK: "check passed",
     L7OKC: "check passed conditionally", L7TOUT: "no response in time", L7RSP: "invalid response",
-    L7STS: "error response", INI: "not checked yet", SOCKERR: "socket error",
+    L7STS: "error response", INI: "not checked yet", SOCKERR: "socket error", UNK: "unknown",
+    PROCERR: "check program failed", PROCTOUT: "check program timed out", PROCOK: "check program succeeded",
   };
   return words[status.replace(/^\* /, "")] ?? "";
 }

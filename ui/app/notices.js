@@ -14,11 +14,13 @@ export function Notices() {
   const services = (list("services").value ?? []).map((id) => object(id).value).filter(Boolean);
   const held = services.filter((s) => s.hold);
   const stale = services.filter((s) => s.stale && !s.hold && s.known);
+  const unusable = services.filter((s) => s.unusable?.length);
   const unknown = services.filter((s) => !s.known);
   return html`<div class="notices">
     ${status && !status.haproxy.running && !status.haproxy.idle && html`<${Notice} kind="bad" title="HAProxy is not running">This node serves no traffic. If the agent starts HAProxy here, it will try again; otherwise start HAProxy yourself.</${Notice}>`}
     ${status?.problem && html`<${Notice} kind="bad" title="The latest configuration is not in effect">${sentence(status.problem)}</${Notice}>`}
     ${status?.haproxy.lost && html`<${Notice} kind="fair" title="A control socket of HAProxy is lost">${sentence(status.haproxy.lost)}</${Notice}>`}
+    ${unusable.length > 0 && html`<${Unusable} services=${unusable} />`}
     ${held.map((s) => html`<${Held} key=${s.id} service=${s} />`)}
     ${stale.length > 0 && html`<${Stale} services=${stale} />`}
     ${unknown.length > 0 && html`<${Notice} kind="info" title=${`Consul has not answered yet for ${names(unknown)}`}>
@@ -37,6 +39,17 @@ export function Notice({ kind, title, children, actions }) {
   return html`<section class=${classes("notice", kind)} aria-label=${title}>
     <${Icon} name="warning" /><div class="grow"><p class="title">${title}</p><div>${children}</div></div>${actions}
   </section>`;
+}
+
+/** Registrations that are not valid.
+ * @param {{services: import("./types.js").Service[]}} props */
+function Unusable({ services }) {
+  const all = services.flatMap((s) => (s.unusable ?? []).map((u) => ({ ...u, service: s.service })));
+  const most = 5;
+  return html`<${Notice} kind="fair" title=${`Registrations in Consul that cannot be used: ${names(services)}`}>
+    <ul>${all.slice(0, most).map((u) => html`<li key=${u.service + u.node + u.id}><b>${u.id}</b> on ${u.node} (<code>${u.address}</code>): ${sentence(u.reason)}</li>`)}
+      ${all.length > most && html`<li>${all.length - most} more.</li>`}</ul>
+  </${Notice}>`;
 }
 
 /** Consul does not confirm these services; their members stay in use.

@@ -7,6 +7,7 @@ import { follow, object } from "./live.js";
 import { Members } from "./members.js";
 import { Figures, statusKind } from "./numbers.js";
 import { Badge, Button, useVisible } from "./parts.js";
+import { addresses } from "./rawlines.js";
 import { pathOf } from "./router.js";
 import { SwitchButton } from "./switch.js";
 
@@ -23,7 +24,7 @@ export function FrontendRow({ id }) {
     <div class="line">
       <i class=${classes("light", statusKind(stat?.status))} title=${stat?.status ?? "not in HAProxy"}></i>
       <div class="what"><a class="name" href=${pathOf(id)}>${f.key}</a>
-        <span class="sub"><code>${f.bind}</code>${f.mode === "tcp" && html` <${Badge}>tcp</${Badge}>`}</span></div>
+        <span class="sub"><code>${addresses(f)}</code>${f.mode === "tcp" && html` <${Badge}>tcp</${Badge}>`}</span></div>
       <div class="to"><span class="sub">→ ${f.backend ? html`<a href=${pathOf("backend/" + f.backend)}>${f.backend}</a>` : "rules only"}</span>
         ${rules > 0 && html`<span class="sub">${words(f)}</span>`}</div>
       <${Figures} stat=${stat} tcp=${f.mode === "tcp"} responses=${false} />

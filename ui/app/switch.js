@@ -134,7 +134,7 @@ async function switchTo(b, to, back) {
   const how = data.path === "runtime" ? ", without a reload" : data.path === "reload" ? " with a reload" : "";
   toast({
     kind: data.applied ? "good" : "bad",
-    text: data.applied ? `${b.key} ${back ? "is back at" : "now goes to"} ${describe(body)}${how}${took}.` : `Saved, but not in effect yet: ${data.reason}`,
+    text: data.applied ? `${b.key} ${back ? "was switched back to" : "now goes to"} ${describe(body)}${how}${took}.` : `Saved, but not in effect yet: ${data.reason}`,
     seconds: 30,
     action: back ? undefined : { label: "Undo", run: () => undo(b, etag) },
   });

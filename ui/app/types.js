@@ -108,6 +108,18 @@
  * @property {string} [stale]
  * @property {{version: string, total: number, healthy: number}[]} versions
  * @property {Hold} [hold] instances that Consul no longer lists stay in use
+ * @property {{id: string, node: string, address: string, version?: string, reason: string}[]} [unusable] registrations that are not valid
+ * @property {string} [consulPage] the service in Consul's UI, as the agent reaches Consul
+ *
+ * @typedef {object} UnusedInstance what a backend sends no requests to
+ * @property {string} [id] Consul's
+ * @property {string} [node]
+ * @property {string} address
+ * @property {string} [version]
+ * @property {string} kind
+ * @property {string} reason
+ * @property {{id: string, name?: string, status: string, output?: string, ofNode?: boolean}[]} [checks]
+ * @property {{status: string, check?: string, code?: number, output?: string, since?: string}} [haproxy]
  *
  * @typedef {object} Status
  * @property {string} version

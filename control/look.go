@@ -1,0 +1,170 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// A question is whether HAProxy holds a socket.
+type question struct {
+	owner  socketOwner
+	looked bool       // the sockets of some HAProxy of that user could be read
+	answer chan error // one slot; nil: HAProxy does not hold it
+}
+
+// questions are those that wait for a look at /proc. A look answers all that waited when
+// it began. The methods may be called from any goroutine.
+type questions struct {
+	mu      sync.Mutex
+	waiting []*question
+}
+
+func (qs *questions) add(q *question) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	qs.waiting = append(qs.waiting, q)
+}
+
+func (qs *questions) take() []*question {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	taken := qs.waiting
+	qs.waiting = nil
+	return taken
+}
+
+func (qs *questions) remove(q *question) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	qs.waiting = slices.DeleteFunc(qs.waiting, func(w *question) bool { return w == q })
+}
+
+// ask waits for a look that begins from now on, or takes it itself.
+func (p *Peers) ask(ctx context.Context, owner socketOwner) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("finding out where the connection comes from: %w", err)
+	}
+	q := &question{owner: owner, answer: make(chan error, 1)}
+	p.queue.add(q)
+	looking := p.looking
+	for {
+		select {
+		case err := <-q.answer:
+			return err
+		case looking <- struct{}{}:
+			p.look(ctx, p.queue.take())
+			<-looking
+			looking = nil // this question is answered, or another look is about to
+		case <-ctx.Done():
+			p.queue.remove(q)
+			return fmt.Errorf("finding out where the connection comes from: %w", ctx.Err())
+		}
+	}
+}
+
+// look answers questions by one look at every HAProxy.
+func (p *Peers) look(ctx context.Context, open []*question) {
+	if len(open) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), peerTime) // the others wait, too
+	defer cancel()
+	all, err := p.processes()
+	if err != nil {
+		for _, q := range open {
+			q.answer <- err
+		}
+		return
+	}
+	for _, h := range all {
+		open = p.lookAt(ctx, h, open)
+	}
+	for _, q := range open {
+		q.answer <- p.unseen(q)
+	}
+}
+
+// lookAt answers the questions that one HAProxy answers, and returns the others.
+func (p *Peers) lookAt(ctx context.Context, h process, open []*question) (left []*question) {
+	asked := map[string]bool{}
+	for _, q := range open {
+		if q.owner.uid == h.uid { // a socket's user is that of the process that has opened it
+			asked[q.owner.link()] = true
+		}
+	}
+	if len(asked) == 0 {
+		return open
+	}
+	held, err := p.held(ctx, h.pid, asked)
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ESRCH):
+		return open // it has ended meanwhile
+	case errors.Is(err, os.ErrPermission) && (h.leads || p.isForeign(h.pid)):
+		return open // the master opens no connections, and another one is nobody's here
+	}
+	for _, q := range open {
+		switch link := q.owner.link(); {
+		case q.owner.uid != h.uid:
+			left = append(left, q)
+		case held[link]:
+			q.answer <- ErrHAProxy
+		case err != nil:
+			q.answer <- fmt.Errorf("it cannot be told whether the connection comes out of HAProxy, whose user it has: %w", err)
+		default:
+			q.looked = true
+			left = append(left, q)
+		}
+	}
+	return left
+}
+
+// unseen is the answer for a socket that no HAProxy was seen to hold.
+func (p *Peers) unseen(q *question) error {
+	if own := os.Geteuid(); !q.looked && own != 0 && int64(own) != int64(q.owner.uid) && slices.Contains(p.users, q.owner.uid) {
+		return errors.New("it cannot be told whether the connection comes out of HAProxy, whose user it has")
+	}
+	return nil
+}
+
+// link is what proc(5) shows for a descriptor of the socket.
+func (o socketOwner) link() string { return "socket:[" + strconv.FormatUint(uint64(o.inode), 10) + "]" }
+
+// held returns which of some sockets a process has open.
+func (p *Peers) held(ctx context.Context, pid int, links map[string]bool) (map[string]bool, error) {
+	dir, err := os.Open(filepath.Join(p.proc, strconv.Itoa(pid), "fd"))
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	found := map[string]bool{}
+	for len(found) < len(links) {
+		names, err := dir.Readdirnames(1024)
+		for _, name := range names {
+			link, err := os.Readlink(filepath.Join(dir.Name(), name))
+			if err != nil && !errors.Is(err, os.ErrNotExist) { // it has been closed meanwhile
+				return found, err
+			}
+			if strings.HasPrefix(link, "socket:") && links[link] {
+				found[link] = true
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return found, nil
+		case err != nil:
+			return found, err
+		case ctx.Err() != nil:
+			return found, ctx.Err()
+		}
+	}
+	return found, nil
+}

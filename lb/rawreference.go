@@ -1,0 +1,152 @@
+package lb
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A rawTarget is a backend that a raw line of a frontend routes to.
+type rawTarget struct {
+	path    string // "natives[0]"
+	backend Name
+}
+
+// rawTargets lists the backends that raw lines route to. Targets that an expression
+// computes are not among them.
+func (f Frontend) rawTargets() []rawTarget {
+	var out []rawTarget
+	for i, n := range f.Natives {
+		words := rawWords(n)
+		if len(words) < 2 || words[0].text != "use_backend" && words[0].text != "default_backend" {
+			continue
+		}
+		if name, err := ParseName(words[1].text); err == nil && !words[1].open {
+			out = append(out, rawTarget{"natives[" + strconv.Itoa(i) + "]", name})
+		}
+	}
+	return out
+}
+
+// routesTo reports whether the frontend can send a request to a backend, by a field or by
+// a raw line.
+func (f Frontend) routesTo(backend Name) bool {
+	return slices.Contains(f.Targets(), backend) ||
+		slices.ContainsFunc(f.rawTargets(), func(t rawTarget) bool { return t.backend == backend })
+}
+
+// checkRawLines checks the raw lines of a new or changed object against all others: that
+// an address is bound once, and that a backend fits the mode. It does not check what is
+// stored of other objects. The error is a *ConflictError or an *InvalidError.
+func (in Intent) checkRawLines(f Frontend) error {
+	own := f.listeners()
+	for _, other := range in.SortedFrontends() {
+		if other.Key == f.Key {
+			continue
+		}
+		for _, o := range other.listeners() {
+			if i := slices.IndexFunc(own, o.overlaps); i >= 0 {
+				reason := own[i].text + " (" + own[i].path + ") is bound by " + other.ID() + " already"
+				if o.path != "bind" {
+					reason += " (" + o.path + ")"
+				}
+				return &ConflictError{ID: f.ID(), Reason: reason, By: []string{other.ID()}}
+			}
+		}
+	}
+	var fe FieldErrors
+	for _, t := range f.rawTargets() {
+		if _, ok := in.Backends[t.backend]; ok {
+			in.checkTarget(&fe, t.path, f, t.backend)
+		}
+	}
+	return fe.Err()
+}
+
+// UnknownTargets says which raw lines of an edited frontend route to something that is no
+// backend of the intent: the template may have it. The error is an *InvalidError.
+func (in Intent) UnknownTargets(e Edit) error {
+	if e.Frontend == nil {
+		return nil
+	}
+	var fe FieldErrors
+	for _, t := range e.Frontend.rawTargets() {
+		if _, ok := in.Backends[t.backend]; !ok {
+			in.checkTarget(&fe, t.path, *e.Frontend, t.backend)
+		}
+	}
+	return fe.Err()
+}
+
+// proxyFetches take the name of a proxy, or of a server in one, as their first argument
+// (configuration manual, 7.3).
+const proxyFetches = " avg_queue be_conn be_conn_free be_conn_rate be_sess_rate be_server_timeout be_tunnel_timeout connslots fe_conn" +
+	" fe_req_rate fe_sess_rate nbsrv queue srv_conn srv_conn_free srv_is_up srv_iweight srv_queue srv_sess_rate srv_uweight" +
+	" srv_weight table_avail table_cnt "
+
+// names reports whether a raw line of another section names the proxy: its servers, its
+// stick table or its counters.
+func (n RawLine) names(proxy Name) bool {
+	text := string(proxy)
+	if !strings.Contains(string(n), text) {
+		return false
+	}
+	words := lineWords(n)
+	if wordAt(words, 0) == "log" && wordAt(words, 1) == "backend@"+text {
+		return true
+	}
+	for i, word := range words {
+		next := wordAt(words, i+1)
+		owner, _, _ := strings.Cut(next, "/")
+		switch {
+		case word == "track" && owner == text && owner != next, word == "table" && next == text,
+			word == "attach-srv" && owner == text && owner != next:
+			return true
+		case fetchNames(word, text):
+			return true
+		}
+	}
+	return false
+}
+
+// fetchNames reports whether an expression has the proxy as the argument of a fetch, e.g.
+// "nbsrv(live)" or "%[srv_is_up(live/s1)]".
+func fetchNames(word, proxy string) bool {
+	for {
+		name, rest, ok := strings.Cut(word, "(")
+		if !ok {
+			return false
+		}
+		if i := strings.LastIndexFunc(name, func(r rune) bool { return !isNameRune(r) }); i >= 0 {
+			name = name[i+1:]
+		}
+		argument, _, _ := strings.Cut(rest, ")")
+		first, _, _ := strings.Cut(argument, ",")
+		first, _, _ = strings.Cut(first, "/")
+		isTable := strings.HasPrefix(name, "table_") || strings.HasPrefix(name, "sc") || name == "in_table"
+		switch {
+		case isOneOf(proxyFetches, name) && first == proxy:
+			return true
+		case isTable && (argument == proxy || strings.HasSuffix(argument, ","+proxy)):
+			return true
+		}
+		word = rest
+	}
+}
+
+// usedBy lists the ids of the other objects whose raw lines name a frontend or backend.
+func (in Intent) usedBy(id string) []string {
+	var out []string
+	note := func(other string, lines []RawLine) {
+		if other != id && slices.ContainsFunc(lines, func(n RawLine) bool { return n.names(keyOf(id)) }) {
+			out = append(out, other)
+		}
+	}
+	for _, b := range in.SortedBackends() {
+		note(b.ID(), b.Natives)
+	}
+	for _, f := range in.SortedFrontends() {
+		note(f.ID(), f.Natives)
+	}
+	return out
+}

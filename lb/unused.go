@@ -1,0 +1,277 @@
+package lb
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An UnusedInstance is an instance or a static member that a backend sends no requests
+// to, and why.
+type UnusedInstance struct {
+	ID      string // Consul's; empty of a static member
+	Node    string
+	Address string // HOST:PORT as registered
+	Version string // as registered
+	Status  string // Consul's; empty where that is not known
+	Kind    UnusedKind
+	// Reason is a clause.
+	Reason string
+	Checks []Check
+	// HAProxy is what HAProxy says of the server; nil: it is no member of the backend.
+	HAProxy *ServerHealth
+}
+
+// An UnusedKind classifies the reasons.
+type UnusedKind string
+
+// The kinds.
+const (
+	UnusedInvalid   UnusedKind = "invalid"   // the registration is not valid
+	UnusedHAProxy   UnusedKind = "haproxy"   // a member that HAProxy does not use
+	UnusedConsul    UnusedKind = "consul"    // not healthy in Consul
+	UnusedRefused   UnusedKind = "refused"   // its address administers this node
+	UnusedDuplicate UnusedKind = "duplicate" // another instance has its address
+	UnusedVersion   UnusedKind = "version"   // the backend uses other versions
+)
+
+// A ServerHealth is what HAProxy says of one server.
+type ServerHealth struct {
+	Address HostPort
+	// Status is HAProxy's, e.g. "UP", "DOWN 1/2", "MAINT", "DRAIN", "no check".
+	Status string
+	// Check is the result of the last check, e.g. "L4CON"; empty without checks.
+	// Code is that of HTTP, Output what the check met.
+	Check  string
+	Code   int
+	Output string
+	// Since is the time of the last change of the status.
+	Since time.Time
+}
+
+// A serverClass classifies HAProxy's status of a server.
+type serverClass int
+
+const (
+	classUp serverClass = iota
+	classDown
+	classDrain
+	classMaint
+	classUnknown
+)
+
+// class is that of a status such as "UP 1/3", "DOWN (agent)", "MAINT (via a/b)", "NOLB".
+func (h ServerHealth) class() serverClass {
+	switch {
+	case strings.HasPrefix(h.Status, "UP"), h.Status == "no check":
+		return classUp
+	case strings.HasPrefix(h.Status, "DOWN"):
+		return classDown
+	case strings.HasPrefix(h.Status, "DRAIN"), strings.HasPrefix(h.Status, "NOLB"):
+		return classDrain
+	case strings.HasPrefix(h.Status, "MAINT"):
+		return classMaint
+	}
+	return classUnknown
+}
+
+// IsUp reports whether HAProxy sends requests to the server; a status that is not known
+// counts as up.
+func (h ServerHealth) IsUp() bool { c := h.class(); return c == classUp || c == classUnknown }
+
+// IsDown reports whether HAProxy's checks find the server down.
+func (h ServerHealth) IsDown() bool { return h.class() == classDown }
+
+// IsDraining reports whether the server gets only requests of existing sessions.
+func (h ServerHealth) IsDraining() bool { return h.class() == classDrain }
+
+// IsMaintenance reports whether the server is in maintenance.
+func (h ServerHealth) IsMaintenance() bool { return h.class() == classMaint }
+
+// CheckText is the result of the last check in words: "L7STS 503 (error response):
+// Service Unavailable". Empty: there is none.
+func (h ServerHealth) CheckText() string {
+	if h.Check == "" {
+		return ""
+	}
+	text := h.Check
+	if h.Code > 0 {
+		text += " " + strconv.Itoa(h.Code)
+	}
+	if words := CheckMeaning(h.Check); words != "" {
+		text += " (" + words + ")"
+	}
+	if output := oneLine(h.Output); output != "" {
+		text += ": " + output
+	}
+	return text
+}
+
+// Reason says why the server gets no requests; empty: it does.
+func (h ServerHealth) Reason() string {
+	check := ""
+	if text := h.CheckText(); text != "" {
+		check = ": " + text
+	}
+	switch h.class() {
+	case classDown:
+		return "HAProxy finds it down" + check
+	case classDrain:
+		return "HAProxy drains it (" + h.Status + ")"
+	case classMaint:
+		return "HAProxy has it in maintenance (" + h.Status + ")"
+	}
+	return ""
+}
+
+// CheckMeaning explains a check result of HAProxy (management guide, 9.1, "check_status");
+// empty: it is not known.
+func CheckMeaning(result string) string {
+	switch strings.TrimPrefix(result, "* ") {
+	case "UNK":
+		return "unknown"
+	case "INI":
+		return "not checked yet"
+	case "SOCKERR":
+		return "socket error"
+	case "L4OK":
+		return "connection accepted"
+	case "L4TOUT":
+		return "connection timed out"
+	case "L4CON":
+		return "connection failed"
+	case "L6OK":
+		return "TLS handshake succeeded"
+	case "L6TOUT":
+		return "TLS handshake timed out"
+	case "L6RSP":
+		return "TLS handshake failed"
+	case "L7OK":
+		return "check passed"
+	case "L7OKC":
+		return "check passed conditionally"
+	case "L7TOUT":
+		return "no response in time"
+	case "L7RSP":
+		return "invalid response"
+	case "L7STS":
+		return "error response"
+	case "PROCERR":
+		return "check program failed"
+	case "PROCTOUT":
+		return "check program timed out"
+	case "PROCOK":
+		return "check program succeeded"
+	}
+	return ""
+}
+
+// Unused lists what the backend sends no requests to, sorted by how much it calls for
+// attention: registrations that are not valid, members that HAProxy does not use, then
+// instances that are not healthy, then those of other versions. health is what HAProxy
+// says of the backend's servers; it may lack some.
+func (p ResolvedBackend) Unused(snap Snapshot, health []ServerHealth) []UnusedInstance {
+	service := snap.Services[p.Service]
+	if p.Type == "static" {
+		service = Service{}
+	}
+	byAddress := make(map[HostPort]ServerHealth, len(health))
+	for _, h := range health {
+		byAddress[h.Address] = h
+	}
+	var out []UnusedInstance
+	for _, f := range service.Unusable() {
+		if !slices.ContainsFunc(service.Instances, func(i Instance) bool { return i.ID == f.ID && i.Node == f.Node }) {
+			out = append(out, UnusedInstance{ID: f.ID, Node: f.Node, Address: f.Address, Version: f.Version, Kind: UnusedInvalid, Reason: f.Problem, Checks: f.Checks})
+		}
+	}
+	for _, m := range p.Members {
+		if h, known := byAddress[m.Address]; known && !h.IsUp() {
+			out = append(out, service.unusedMember(m, h))
+		}
+	}
+	return append(out, p.notMembers(service)...)
+}
+
+// unusedMember is a member that HAProxy does not use.
+func (s Service) unusedMember(m Member, h ServerHealth) UnusedInstance {
+	u := UnusedInstance{Address: m.Address.String(), Version: string(m.Version), Kind: UnusedHAProxy, Reason: h.Reason(), HAProxy: &h}
+	for _, i := range s.Instances {
+		if i.Address == m.Address && i.Healthy {
+			u.ID, u.Node, u.Status = i.ID, i.Node, i.Status
+		}
+	}
+	return u
+}
+
+// notMembers lists the instances of the service that are no members of the backend.
+func (p ResolvedBackend) notMembers(service Service) []UnusedInstance {
+	split, used := p.Split(), map[HostPort]identity{}
+	var unhealthy, others []UnusedInstance
+	for _, i := range service.Instances {
+		_, ours := split.of(i)
+		if _, taken := used[i.Address]; ours && i.Healthy && !taken {
+			used[i.Address] = identity{i.Node, i.ID}
+			continue
+		}
+		u := service.unused(i)
+		switch {
+		case u.Reason != "":
+			unhealthy = append(unhealthy, u)
+		case ours:
+			u.Kind, u.Reason = UnusedDuplicate, "instance " + used[i.Address].id + " has the same address"
+			unhealthy = append(unhealthy, u)
+		default:
+			u.Kind, u.Reason = UnusedVersion, otherVersion(i, p.Backend)
+			others = append(others, u)
+		}
+	}
+	return append(unhealthy, others...)
+}
+
+type identity struct{ node, id string }
+
+// unused describes an instance, with the reason why no backend uses it; empty: one may.
+func (s Service) unused(i Instance) UnusedInstance {
+	u := UnusedInstance{ID: i.ID, Node: i.Node, Address: i.Address.String(), Version: string(i.Version), Status: i.Status}
+	f, faulty := s.fault(i)
+	if faulty {
+		u.Checks, u.Version = f.Checks, cmp.Or(f.Version, u.Version)
+	}
+	switch {
+	case i.Refused != "":
+		u.Kind, u.Reason = UnusedRefused, i.Refused
+	case !i.Healthy:
+		u.Kind = UnusedConsul
+		u.Reason = cmp.Or(Fault{Checks: f.Checks}.reason(), "Consul's status is "+i.Status)
+		if i.Status == statusWarning {
+			u.Reason += "; that is not accepted (setting accept-warning)"
+		}
+	case f.Problem != "":
+		u.Kind, u.Reason = UnusedInvalid, f.Problem
+	}
+	return u
+}
+
+// Reason says why no backend uses the instance, or why it is in use although Consul does
+// not list it; empty: nothing keeps a backend from using it.
+func (s Service) Reason(i Instance) (reason string, checks []Check) {
+	u := s.unused(i)
+	if u.Reason == "" && i.Held && s.Hold != nil {
+		u.Reason = "held in use: " + s.Hold.String()
+	}
+	return u.Reason, u.Checks
+}
+
+func otherVersion(i Instance, b Backend) string {
+	has := "has no version"
+	switch {
+	case i.Version != "":
+		has = "has version " + string(i.Version)
+	case len(i.Tags) > 0:
+		has = "has no version, and the tags " + oneLine(strings.Join(i.Tags, ", "))
+	}
+	return has + "; the backend uses " + b.Selection()
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"go.etcd.io/bbolt"
+
+	"thalassa/lb"
+)
+
+// errUnchanged ends the transaction of a commit that changes nothing.
+var errUnchanged = errors.New("nothing has changed")
+
+// CommitAll makes each proposal a revision, in their order, provided that base is
+// the newest revision; when it is not, the error is a *lb.StaleRevisionError. All
+// of them are stored in one transaction, or none. The revisions are numbered from
+// base+1. A proposal with the same objects as the one before it makes no revision,
+// and its answer is the revision before it. The revisions of the proposals' intents
+// do not matter. An intent that could not be loaded again is refused with lb's
+// errors.
+//
+// After an error the stored intent is as it was. The one exception is a disk
+// that fails to confirm the very last write of the transaction: then Load tells.
+func (d *DB) CommitAll(ctx context.Context, base uint64, proposals []lb.Proposal) ([]lb.Revision, error) {
+	states, err := documentsOfAll(proposals)
+	if err != nil {
+		return nil, err
+	}
+	made := make([]revisionDoc, len(proposals))
+	newest := base
+	err = d.update(ctx, "committing revisions", func(tx *bbolt.Tx) error {
+		made, newest, err = commitAll(tx, d.maxRevisions, base, proposals, states)
+		return err
+	})
+	switch {
+	case err == nil:
+		next := proposals[len(proposals)-1].Intent
+		next.Revision = newest
+		d.keep(next)
+	case !errors.Is(err, errUnchanged):
+		d.newest.Store(nil) // the file knows
+	}
+	d.committed.Broadcast() // whoever waits looks for himself
+	if err != nil && !errors.Is(err, errUnchanged) {
+		return nil, err
+	}
+	return d.answers(ctx, base, made)
+}
+
+// commitAll writes the revisions into a transaction.
+func commitAll(tx *bbolt.Tx, most int, base uint64, proposals []lb.Proposal, states []map[string][]byte) (made []revisionDoc, newest uint64, err error) {
+	var head intentHead
+	if err := read(tx, intentKey, &head); err != nil {
+		return nil, base, err
+	}
+	if head.Revision != base {
+		return nil, base, &lb.StaleRevisionError{Base: base, Current: head.Revision}
+	}
+	for i, p := range proposals {
+		by := p.Origin
+		rev := revisionDoc{Number: head.Revision, Author: by.Author, Cause: by.Cause, Time: by.Time.UTC().Round(0)} // as it will be read
+		if rev.Changes, err = changes(tx, states[i]); err != nil {
+			return nil, base, err
+		}
+		if len(rev.Changes) > 0 {
+			rev.Number++
+			head.Revision = rev.Number
+			if err := writeRevision(tx, rev); err != nil {
+				return nil, base, err
+			}
+		}
+		made = append(made, rev)
+	}
+	if head.Revision == base {
+		return made, base, errUnchanged
+	}
+	return made, head.Revision, writeHead(tx, head, most)
+}
+
+// answers are the revisions that the proposals have become. A proposal that changed
+// nothing stands for the revision before it.
+func (d *DB) answers(ctx context.Context, base uint64, made []revisionDoc) ([]lb.Revision, error) {
+	var out []lb.Revision
+	for i, doc := range made {
+		var rev lb.Revision
+		var err error
+		switch {
+		case len(doc.Changes) > 0:
+			rev, err = doc.revision()
+		case i > 0:
+			rev = out[i-1]
+		default:
+			rev, err = d.revision(ctx, base)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rev)
+	}
+	return out, nil
+}
+
+// documentsOfAll are the objects of each proposal by id, ready to be stored. What a
+// proposal shares with the one before it is encoded once.
+func documentsOfAll(proposals []lb.Proposal) ([]map[string][]byte, error) {
+	states := make([]map[string][]byte, len(proposals))
+	for i, p := range proposals {
+		if i == 0 {
+			docs, err := documents(p.Intent)
+			if err != nil {
+				return nil, err
+			}
+			states[i] = docs
+			continue
+		}
+		if err := checkStorable(p.Intent); err != nil {
+			return nil, err
+		}
+		states[i] = maps.Clone(states[i-1])
+		for _, change := range proposals[i-1].Intent.Changes(p.Intent) {
+			if change.After == nil {
+				delete(states[i], change.ID)
+				continue
+			}
+			doc, err := encodeObject(change.After)
+			if err != nil {
+				return nil, err
+			}
+			states[i][change.ID] = doc
+		}
+	}
+	return states, nil
+}
