@@ -37,6 +37,9 @@ const (
 	MembersHeld           Verb = "membersHeld"        // too many instances are missing in Consul; they stay in use
 	MembersReleased       Verb = "membersReleased"    // a hold ended
 	MembersLeftOut        Verb = "membersLeftOut"     // because their addresses administer this node
+	MemberUp              Verb = "memberUp"           // HAProxy sends requests to it again
+	MemberDown            Verb = "memberDown"         // HAProxy's checks find it down
+	MemberDrain           Verb = "memberDrain"        // HAProxy sends it only requests of existing sessions
 	MemberSet             Verb = "memberSet"          // an operator asked for its state or weight, or that ended
 	Imported              Verb = "imported"           // from a persistence file
 	StoreDamaged          Verb = "storeDamaged"       // a damaged store was set aside

@@ -83,7 +83,9 @@ func New(cfg Config) (*Agent, error) {
 		cfg: a.cfg, inStep: a.inStep, current: a.current, renderer: a.renderer, due: newPoke(),
 		file:    &configFile{cfg: a.cfg, renderer: a.renderer, current: a.current},
 		archive: &archiver{cfg: a.cfg, renderer: a.renderer},
-		copy:    &intentCopy{cfg: a.cfg, inputs: a.inputs},
+		copy: &intentCopy{cfg: a.cfg, inputs: a.inputs, importer: &importer{
+			cfg: a.cfg, inputs: a.inputs, templates: file, renderer: a.renderer,
+		}},
 	}
 	a.templates = &templateWatcher{
 		cfg: a.cfg, file: file, seen: seen, inputs: a.inputs, renderer: a.renderer, current: a.current,

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"thalassa/activity"
 	"thalassa/lb"
@@ -12,8 +13,9 @@ import (
 // An intentCopy is the JSON copy of the intent. The store is what counts, but the copy is
 // what is left when that is damaged. The persister's goroutine writes it.
 type intentCopy struct {
-	cfg    *Config
-	inputs *inputs
+	cfg      *Config
+	inputs   *inputs
+	importer *importer
 
 	revision *uint64 // that it holds; nil: not known
 	failing  bool
@@ -29,19 +31,20 @@ func (c *intentCopy) load(ctx context.Context) error {
 	if err != nil || in.Revision > 0 {
 		return err
 	}
-	imported, found, err := store.ReadPersistence(c.cfg.Persistence)
+	im, found, err := c.importer.take(ctx)
 	if err != nil || !found {
 		return err
 	}
 	by := lb.Origin{Author: "thalassa", Cause: "importing " + c.cfg.Persistence, Time: c.cfg.Now()}
-	rev, err := c.cfg.Intents.Commit(ctx, in.Revision, imported, by)
+	rev, err := c.cfg.Intents.Commit(ctx, in.Revision, im.Intent, by)
 	if err != nil {
 		return fmt.Errorf("storing what %s asks for: %w", c.cfg.Persistence, err)
 	}
 	c.cfg.Logger.InfoContext(ctx, "persistence file imported", "file", c.cfg.Persistence,
-		"frontends", len(imported.Frontends), "backends", len(imported.Backends))
+		"frontends", len(im.Intent.Frontends), "backends", len(im.Intent.Backends), "left_out", len(im.Left))
 	c.cfg.Journal.Note(activity.Event{
 		Verb: activity.Imported, Object: agentObject(c.cfg.Label), Author: by.Author, Cause: by.Cause, Revision: rev.Number,
+		Error: strings.Join(im.Left, "\n"),
 	})
 	return nil
 }

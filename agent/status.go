@@ -20,7 +20,7 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 		Revision: in.Revision, Discovery: lb.ServiceStatuses(in, a.Snapshot()),
 	}
 	last := a.outcomes.latest()
-	s.Warnings = append(slices.Clone(a.warnings.current()), a.lines.current()...)
+	s.Warnings = slices.Concat(a.warnings.current(), a.lines.current(), a.persister.copy.importer.warnings())
 	s.InEffect = last.inEffect
 	switch {
 	case last.err != nil:

@@ -95,6 +95,9 @@ type Config struct {
 
 	// Tokens are the tokens of callers; nil: whoever Admit admits has every right.
 	Tokens *auth.Tokens
+	// SessionFile keeps the sessions of browsers over a restart; empty: they end with
+	// the process.
+	SessionFile string
 	// Loopback says that the listener is on the loopback. Without tokens only
 	// requests whose Host header is localhost, an IP address or one of
 	// AllowedHosts are served then. Otherwise a web page could reach the API

@@ -52,6 +52,9 @@ func newGuard(cfg Config) *guard {
 		tokens: cfg.Tokens, sessions: auth.NewSessions(cfg.Tokens, cfg.Now), now: cfg.Now, logger: cfg.Logger,
 		admitter: admitter{check: cfg.Admit, now: cfg.Now, logger: cfg.Logger},
 	}
+	if cfg.SessionFile != "" && cfg.Tokens != nil {
+		g.sessions.Keep(cfg.SessionFile, cfg.Logger)
+	}
 	if cfg.Loopback && cfg.Tokens == nil {
 		g.hosts = []string{"", "localhost"} // HTTP/1.0 knows no Host; browsers always send one
 		for _, host := range cfg.AllowedHosts {

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/auth"
+	"thalassa/internal/strictjson"
 	"thalassa/live"
 )
 
@@ -58,7 +59,7 @@ func (h sessionHandlers) login(c echo.Context) error {
 	var in struct {
 		Token string `json:"token"`
 	}
-	if err := json.Unmarshal(data, &in); err != nil {
+	if err := json.Unmarshal(strictjson.WithoutMark(data), &in); err != nil {
 		return invalidField("body", "is not a JSON object with a token", `{"token":"…"}`)
 	}
 	if h.guard.tokens == nil {

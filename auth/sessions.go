@@ -26,12 +26,13 @@ type Session struct {
 }
 
 // Sessions are the sessions of browsers. They are kept in memory and end with the
-// process. A session ends early when its token is removed from the token file, and its
+// process, unless Keep names a file. A session ends early when its token is removed from the token file, and its
 // role follows that of the token. Make it with NewSessions; all
 // methods may be called concurrently.
 type Sessions struct {
 	tokens *Tokens
 	now    func() time.Time
+	file   *sessionFile // nil: none; set before use
 
 	mu   sync.Mutex
 	byID map[[sha256.Size]byte]Session // by the hash of their ids
@@ -53,11 +54,16 @@ func (s *Sessions) Begin(bearer string) (id string, session Session, ok bool) {
 	_, _ = rand.Read(raw[:]) // never fails
 	id = base64.RawURLEncoding.EncodeToString(raw[:])
 	session = Session{Identity: who, Expires: s.now().Add(SessionLifetime), hash: hash}
+	s.add(sha256.Sum256([]byte(id)), session)
+	s.store()
+	return id, session, true
+}
+
+func (s *Sessions) add(key [sha256.Size]byte, session Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.makeRoom()
-	s.byID[sha256.Sum256([]byte(id))] = session
-	return id, session, true
+	s.byID[key] = session
 }
 
 // Find looks up a session; false: there is none, or it has ended.
@@ -80,9 +86,17 @@ func (s *Sessions) Find(id string) (Session, bool) {
 
 // End ends a session, if there is one of that id.
 func (s *Sessions) End(id string) {
+	if s.remove(sha256.Sum256([]byte(id))) {
+		s.store()
+	}
+}
+
+func (s *Sessions) remove(key [sha256.Size]byte) (existed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.byID, sha256.Sum256([]byte(id)))
+	_, existed = s.byID[key]
+	delete(s.byID, key)
+	return existed
 }
 
 // makeRoom makes room for one more; mu is held.

@@ -1,12 +1,16 @@
 package auth_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"thalassa/auth"
+	"thalassa/internal/testkit"
 )
 
 func sessions(t *testing.T, content string) (*auth.Sessions, string) {
@@ -132,4 +136,70 @@ func TestSessionsAreUsedConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A session outlives the process; one that was ended, or whose token is gone, does not.
+func TestSessionsOutliveTheProcess(t *testing.T) {
+	s, tokens := sessions(t, "deploy ci "+deployToken+"\nadmin ops "+adminToken)
+	path := filepath.Join(t.TempDir(), "sessions.json")
+	s.Keep(path, testkit.Logger(t))
+	kept, ended, revoked := begin(t, s, adminToken), begin(t, s, adminToken), begin(t, s, deployToken)
+	s.End(ended)
+	data, err := os.ReadFile(path)
+	must(t, err)
+	for _, secret := range []string{kept, ended, revoked, adminToken, deployToken} {
+		if strings.Contains(string(data), secret) {
+			t.Errorf("the file has the secret %s", secret)
+		}
+	}
+	again := func(content string) *auth.Sessions {
+		replace(t, tokens, content)
+		opened, err := auth.Open(tokens, nil)
+		must(t, err)
+		next := auth.NewSessions(opened, time.Now)
+		next.Keep(path, testkit.Logger(t))
+		return next
+	}
+	next := again("admin boss " + adminToken)
+	if got, ok := next.Find(kept); !ok || got.Identity != (auth.Identity{Name: "boss", Role: auth.Admin}) {
+		t.Errorf("after a restart: %+v, %v", got, ok)
+	}
+	next = again("deploy ci " + deployToken + "\nadmin ops " + adminToken)
+	for name, id := range map[string]string{"ended": ended, "revoked": revoked} {
+		if _, ok := next.Find(id); ok {
+			t.Errorf("the %s session came back", name)
+		}
+	}
+	info, err := os.Stat(path)
+	must(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+}
+
+// A session file that is damaged, or that others may read or write, costs the sessions
+// and nothing else.
+func TestBadSessionFileCostsTheSessions(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"damaged":  func(path string) error { return os.WriteFile(path, []byte(`[{"id":"`), 0o600) },
+		"odd":      func(path string) error { return os.WriteFile(path, []byte(`[{"id":"00","token":"zz"},{}]`), 0o600) },
+		"readable": func(path string) error { return os.Chmod(path, 0o644) },
+		"gone":     os.Remove,
+	} {
+		s, tokens := sessions(t, "admin ops "+adminToken)
+		path := filepath.Join(t.TempDir(), "sessions.json")
+		s.Keep(path, testkit.Logger(t))
+		id := begin(t, s, adminToken)
+		must(t, spoil(path))
+		opened, err := auth.Open(tokens, nil)
+		must(t, err)
+		next := auth.NewSessions(opened, time.Now)
+		next.Keep(path, testkit.Logger(t))
+		if _, ok := next.Find(id); ok {
+			t.Errorf("%s: the session is there", name)
+		}
+		if _, ok := next.Find(begin(t, next, adminToken)); !ok {
+			t.Errorf("%s: no new session", name)
+		}
+	}
 }

@@ -259,9 +259,12 @@ func (k checks) checkRawLines(context.Context) (string, error) {
 // and a backend that show the template everything a config can hold.
 func sampleIntent(persistence string) (lb.Intent, string, error) {
 	if persistence != "" {
-		in, found, err := store.ReadPersistence(persistence)
+		im, found, err := store.ImportPersistence(persistence)
+		if len(im.Left) > 0 {
+			err = fmt.Errorf("%s: the agent would not import all of it:\n%s", persistence, strings.Join(im.Left, "\n"))
+		}
 		if err != nil || found {
-			return in, persistence, err
+			return im.Intent, persistence, err
 		}
 	}
 	f, err := lb.FrontendSpec{

@@ -72,6 +72,13 @@ func TestWhatIsNotUsedIsNamedWithItsReason(t *testing.T) {
 	p.ask(`document.querySelector("[aria-label='Not used']").scrollIntoView()`, new(any))
 	p.shot("unused-phone")
 
+	// The dead one has a page with its history: what Consul said, and what HAProxy found.
+	p.look(look{width: 1280, height: 900})
+	p.visit("/overview/backends/live?member=127.0.0.1:9")
+	p.reads("dialog", "Member 127.0.0.1:9 of live", "DOWN", "L4CON: connection failed: Connection refused", "Down in total", "Member down", "Member healthy in Consul")
+	p.shot("member")
+	p.visit("/overview/backends/live")
+
 	// What gets well is used, and no longer listed.
 	consul.SetStatus("ill", "passing")
 	p.sees(`![...document.querySelectorAll("table.unused tr")].some(e => e.innerText.includes("database"))`)

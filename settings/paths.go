@@ -110,6 +110,9 @@ func (p *paths) SharedPaths() (settings, files []string) {
 // Database is the path of the embedded database.
 func (p *paths) Database() string { return filepath.Join(p.dbPath, "thalassa.db") }
 
+// Sessions is the file with the sessions of browsers.
+func (p *paths) Sessions() string { return filepath.Join(p.dbPath, "sessions.json") }
+
 // A Directory is one in which the agent creates files or sockets.
 type Directory struct {
 	Setting string // that names it

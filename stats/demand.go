@@ -72,6 +72,7 @@ func (s *Sampler) refreshMembers(ctx context.Context) {
 	}
 	s.throttle.asked, s.throttle.betweenTicks = time.Now(), true
 	workers := append([]*worker{s.reader.present}, s.reader.readOld(ctx, servers)...)
+	defer s.reportMoves()
 	s.table.amend(s.throttle.asked, config.Backends, workers)
 	a := *s.workers.Load()
 	a.members = s.throttle.asked

@@ -15,6 +15,7 @@ type fixture struct {
 	sampler *stats.Sampler
 	config  lb.Config
 	known   bool
+	moves   []stats.Move // reported
 }
 
 func newFixture(t *testing.T, pools []lb.ResolvedBackend, lines ...*row) *fixture {
@@ -23,6 +24,7 @@ func newFixture(t *testing.T, pools []lb.ResolvedBackend, lines ...*row) *fixtur
 	w.sampler = stats.New(stats.Config{
 		Client: statsock.New(w.stats), Master: statsock.NewMaster(w.master),
 		Layout: func() (lb.Config, bool) { return w.config, w.known },
+		Moved:  func(m []stats.Move) { w.moves = append(w.moves, m...) },
 	})
 	return w
 }

@@ -32,7 +32,10 @@ type Config struct {
 	Occupied func(pid int) (time.Duration, error)
 	// Interval between two ticks (1 s).
 	Interval time.Duration
-	Logger   *slog.Logger // discards
+	// Moved is called with what HAProxy decided about members since the last call. It
+	// must not block, or call the Sampler. nil: nobody is told.
+	Moved  func([]Move)
+	Logger *slog.Logger // discards
 }
 
 // A Sampler queries HAProxy once per tick for any number of readers. Make it
@@ -109,6 +112,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 // sample is one tick.
 func (s *Sampler) sample(ctx context.Context) {
 	defer s.ticked.Broadcast()
+	defer s.reportMoves()
 	config, known := s.layout()
 	what := proxies
 	if known && s.throttle.isDue(time.Now(), s.demand.hasSubscribers.Load(), s.cfg.Interval) {

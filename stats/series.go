@@ -43,6 +43,7 @@ type Series struct {
 	changed  changes   // since the last call of Changes
 	read     time.Time // end of the last tick in which HAProxy was queried about it
 	history  history
+	moves    moves
 
 	// Since read.
 	grown     *Counters // nil: nothing was counted
@@ -152,5 +153,6 @@ func (s *Series) remember(tick uint64) {
 func (s *Series) restart() {
 	s.Total, s.grown, s.Rate, s.Known, s.read = Counters{}, nil, Rates{}, false, time.Time{}
 	s.Gauges, s.Since, s.history, s.restarted = Gauges{}, time.Time{}, history{}, true
+	s.moves = moves{since: s.moves.since}
 	s.changed.note(partWhole, true)
 }

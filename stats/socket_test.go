@@ -36,6 +36,7 @@ type row struct {
 	requests, bytes, e5xx, sessions int
 	current, max                    int
 	change                          int
+	check, last                     string
 }
 
 func frontend(proxy string) *row { return &row{proxy: proxy, server: "FRONTEND", status: "OPEN"} }
@@ -133,14 +134,14 @@ func (h *haproxy) table(pid int, command string) string {
 	mask := -1
 	_, question, _ := strings.Cut(command, "show stat")
 	_, _ = fmt.Sscanf(question, " -1 %d", &mask) // else all
-	text.WriteString("# pxname,svname,type,mode,addr,status,stot,req_tot,bout,hrsp_5xx,scur,smax,weight,lastchg,rtime,\n")
+	text.WriteString("# pxname,svname,type,mode,addr,status,stot,req_tot,bout,hrsp_5xx,scur,smax,weight,lastchg,rtime,check_status,last_chk,\n")
 	for _, r := range h.lines[pid] {
 		if mask&(1<<r.kind) == 0 || r.kind == 2 && strings.HasPrefix(r.status, "MAINT") {
 			continue
 		}
 		sessions := r.requests + r.sessions
-		fmt.Fprintf(&text, "%s,%s,%d,http,%s,%s,%d,%d,%d,%d,%d,%d,1,%d,2,\n", r.proxy, r.server, r.kind, r.address, r.status,
-			sessions, r.requests, r.bytes, r.e5xx, r.current, r.max, r.change)
+		fmt.Fprintf(&text, "%s,%s,%d,http,%s,%s,%d,%d,%d,%d,%d,%d,1,%d,2,%s,%s,\n", r.proxy, r.server, r.kind, r.address, r.status,
+			sessions, r.requests, r.bytes, r.e5xx, r.current, r.max, r.change, r.check, r.last)
 	}
 	return text.String() + "\n"
 }

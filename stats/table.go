@@ -25,6 +25,7 @@ type table struct {
 	removed []Removed // since the last call of Changes
 	layout  layout
 	spare   []*Counters // zero
+	moves   []Move      // since the last call of takeMoves
 }
 
 // Removed is an object that no longer exists.
@@ -163,7 +164,7 @@ func (t *table) updateMembers(now time.Time) {
 	}
 	for key, p := range t.layout.members {
 		for _, i := range p.members {
-			t.listMember(key, p.of.Members[i])
+			t.listMember(key, p.of.Members[i], now)
 		}
 	}
 	for _, s := range t.order {
@@ -171,7 +172,7 @@ func (t *table) updateMembers(now time.Time) {
 			continue
 		}
 		if !s.seen && s.listed {
-			s.listed, s.unlisted = false, now
+			s.listed, s.unlisted, s.moves.last = false, now, ""
 			t.removed = append(t.removed, Removed{s.ID(), s.Key})
 		}
 		s.seen = false
@@ -179,7 +180,7 @@ func (t *table) updateMembers(now time.Time) {
 }
 
 // listMember makes a member visible to readers.
-func (t *table) listMember(key string, m lb.Member) {
+func (t *table) listMember(key string, m lb.Member, now time.Time) {
 	name := Series{Kind: statsock.KindServer, Key: key, Address: m.Address.String()}
 	s := t.series[name.ID()]
 	if s == nil {
@@ -192,7 +193,7 @@ func (t *table) listMember(key string, m lb.Member) {
 		s.Member, s.Version = id, string(m.Version)
 	}
 	if !s.listed {
-		s.listed = true
+		s.listed, s.moves.since = true, now
 		s.changed.note(partWhole, true)
 	}
 	s.seen = true
@@ -212,6 +213,7 @@ func (t *table) endTick(now time.Time, what scope) {
 		switch {
 		case s.seen:
 			t.end(s, now)
+			t.noteMove(s, now)
 			s.seen = false
 		case s.Kind == statsock.KindServer && s.Member != "" && s.listed:
 			s.next = &Gauges{Status: "MAINT"} // HAProxy does not list such servers

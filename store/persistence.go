@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"thalassa/internal/leftover"
+	"thalassa/internal/strictjson"
 	"thalassa/lb"
 )
 
@@ -126,20 +127,10 @@ func replaceFile(path string, data []byte) error {
 // The error is an *lb.InvalidError whose paths name object and field, e.g.
 // `backends["live"].health.interval`, or an *lb.ConflictError.
 func ParsePersistence(data []byte) (lb.Intent, error) {
-	var file struct {
-		Version   *int            `json:"version"`
-		Frontends json.RawMessage `json:"frontends"`
-		Backends  json.RawMessage `json:"backends"`
+	r, err := readObjects(data)
+	if err != nil {
+		return lb.Intent{}, err
 	}
-	if err := json.Unmarshal(data, &file); err != nil {
-		return lb.Intent{}, wrong("file", "is not a persistence file: "+err.Error(), `{"version":1,"frontends":[…],"backends":[…]}`)
-	}
-	if file.Version != nil && *file.Version != persistenceVersion {
-		return lb.Intent{}, wrong("version", strconv.Itoa(*file.Version)+" is not known here", "1")
-	}
-	r := persistenceReader{in: emptyIntent()}
-	r.list("frontends", file.Frontends, r.frontend)
-	r.list("backends", file.Backends, r.backend)
 	if len(r.bad) > 0 {
 		return lb.Intent{}, &lb.InvalidError{Fields: r.bad}
 	}
@@ -147,6 +138,27 @@ func ParsePersistence(data []byte) (lb.Intent, error) {
 		return lb.Intent{}, err
 	}
 	return r.in, nil
+}
+
+// readObjects reads every object of a persistence file. The error is an *lb.InvalidError
+// for what is no such file.
+func readObjects(data []byte) (*persistenceReader, error) {
+	var file struct {
+		Version   *int            `json:"version"`
+		Frontends json.RawMessage `json:"frontends"`
+		Backends  json.RawMessage `json:"backends"`
+	}
+	data = strictjson.WithoutMark(data)
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, wrong("file", "is not a persistence file: "+err.Error(), `{"version":1,"frontends":[…],"backends":[…]}`)
+	}
+	if file.Version != nil && *file.Version != persistenceVersion {
+		return nil, wrong("version", strconv.Itoa(*file.Version)+" is not known here", "1")
+	}
+	r := &persistenceReader{in: emptyIntent()}
+	r.list("frontends", file.Frontends, r.frontend)
+	r.list("backends", file.Backends, r.backend)
+	return r, nil
 }
 
 func wrong(path, problem, expected string) error {
@@ -257,6 +269,7 @@ func (r *persistenceReader) frontend(path string, f fields) {
 	}
 	if _, taken := r.in.Frontends[frontend.Key]; taken {
 		r.fail(path, "stands there twice", "each key once")
+		return
 	}
 	r.in.Frontends[frontend.Key] = frontend
 }
@@ -280,6 +293,7 @@ func (r *persistenceReader) backend(path string, f fields) {
 	}
 	if _, taken := r.in.Backends[backend.Key]; taken {
 		r.fail(path, "stands there twice", "each key once")
+		return
 	}
 	r.in.Backends[backend.Key] = backend
 }

@@ -104,7 +104,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 		return false, err
 	}
 	cluster, watch := n.cluster()
-	sampler := n.sampler(a, process)
+	sampler := n.sampler(a, process, events)
 	server, err := n.api(a, db, process, events, sampler, cluster, watch)
 	if err != nil {
 		return false, err
@@ -208,9 +208,9 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 }
 
 // sampler asks HAProxy for its statistics.
-func (n node) sampler(a *agent.Agent, p *haproxy.Process) *stats.Sampler {
+func (n node) sampler(a *agent.Agent, p *haproxy.Process, events *activity.Log) *stats.Sampler {
 	cfg := n.settings.Stats(n.log)
-	cfg.Layout, cfg.Detour = a.Effective, p.Detour
+	cfg.Layout, cfg.Detour, cfg.Moved = a.Effective, p.Detour, noteMoves(events)
 	return stats.New(cfg)
 }
 
@@ -225,7 +225,7 @@ func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *acti
 		if err != nil {
 			return nil, settings.Error{Err: err}
 		}
-		cfg.Tokens = tokens
+		cfg.Tokens, cfg.SessionFile = tokens, n.settings.Sessions()
 	}
 	if w != nil {
 		cfg.Cluster, cfg.ClusterActions = w, &steering{cluster: c, watcher: w, events: events}

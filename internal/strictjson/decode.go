@@ -33,9 +33,13 @@ func DecodeLenient(data []byte, v any) error { return decode("", data, v, true) 
 // DecodeLenientAt is DecodeLenient for a part of a document: path is where it is.
 func DecodeLenientAt(path string, data []byte, v any) error { return decode(path, data, v, true) }
 
+// WithoutMark is a document without the byte order mark that some editors and programs
+// put before UTF-8 (RFC 8259, section 8.1 allows a reader to ignore it).
+func WithoutMark(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\ufeff")) }
+
 func decode(path string, data []byte, v any, lenient bool) error {
 	c := checker{lenient: lenient}
-	c.decode(path, data, v)
+	c.decode(path, WithoutMark(data), v)
 	return c.Err()
 }
 

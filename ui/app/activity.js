@@ -8,7 +8,7 @@ import { list, model, now } from "./live.js";
 import { Badge, Button, Empty, Loading, Problem, Title } from "./parts.js";
 import { get } from "./rest.js";
 import { pathOf, query, route } from "./router.js";
-import { kinds, kindOf, matches, wordsOf } from "./events.js";
+import { grouped, kinds, kindOf, matches, severityOf, wordsOf } from "./events.js";
 
 /** @typedef {import("./types.js").Event} Event */
 
@@ -52,7 +52,7 @@ export function Activity() {
     <${Filters} text=${text} verb=${verb} about=${about} events=${known} />
     ${shown.length === 0 && !busy ? html`<${Empty} title=${known.length ? "No matches" : "No events yet"}>
       ${known.length > 0 && html`<${Button} kind="link" onClick=${() => query({ q: null, verb: null, object: null })}>Show all</${Button}>`}</${Empty}>`
-      : html`<ol class="events" aria-label="Events, newest first">${shown.map((e) => html`<${Entry} key=${e.seq} event=${e} />`)}</ol>`}
+      : html`<ol class="events" aria-label="Events, newest first">${grouped(shown).map((g) => html`<${Entry} key=${g.main.seq} group=${g} />`)}</ol>`}
     <${Problem} error=${error} onRetry=${load} />
     <p class="more">${end ? html`<span class="muted">No older events are kept.</span>` : html`<${Button} busy=${busy} onClick=${load}>Show older events</${Button}>`}</p>`;
 }
@@ -80,18 +80,21 @@ function Filters({ text, verb, about, events }) {
   </div>`;
 }
 
-/** @param {{event: Event}} props */
-function Entry({ event: e }) {
+/** A row: the events of one cause.
+ * @param {{group: import("./events.js").Group}} props */
+function Entry({ group }) {
+  const { main: e, parts } = group;
   const kind = kindOf(e);
-  const more = e.diff?.length || e.reasons?.length || e.error || e.author || e.cause || e.revision;
-  const head = html`<span class=${classes("dot", kind.kind)} aria-hidden="true"></span>
+  const more = parts.length || e.diff?.length || e.reasons?.length || e.error || e.author || e.cause || e.revision;
+  const head = html`<span class=${classes("dot", severityOf(group))} aria-hidden="true"></span>
     <time datetime=${new Date(e.time).toISOString()} title=${new Date(e.time).toString()}>${format.clock(e.time, now.peek())}</time>
     <span class="verb">${kind.title}</span><span class="object">${e.object.id}</span>
-    <span class="sub grow">${wordsOf(e)}</span>
+    <span class="sub grow">${e.author && html`<b>${e.author}</b>: `}${wordsOf(e)}${parts.length > 0 && html` <span class="count">+${parts.length}</span>`}</span>
     ${e.path && e.path !== "none" && html`<${Badge} kind=${e.path === "reload" ? "fair" : ""}>${e.path}</${Badge}>`}
     ${e.durationMs ? html`<span class="took">${format.duration(e.durationMs)}</span>` : ""}`;
   if (!more) return html`<li class="event"><div class="summary">${head}</div></li>`;
-  return html`<li class="event"><details><summary class="summary">${head}</summary><${Body} event=${e} /></details></li>`;
+  return html`<li class="event"><details><summary class="summary">${head}</summary><${Body} event=${e} />
+    ${parts.length > 0 && html`<h3 class="with">Events of the same cause</h3><ol class="parts" aria-label="Events of the same cause">${parts.map((p) => html`<${Entry} key=${p.seq} group=${{ main: p, parts: [] }} />`)}</ol>`}</details></li>`;
 }
 
 /** @param {{event: Event}} props */

@@ -7,6 +7,7 @@ import * as format from "./format.js";
 import { Donut } from "./graphs.js";
 import { html } from "./html.js";
 import { list, object } from "./live.js";
+import { MemberDialog } from "./memberpage.js";
 import { Members } from "./members.js";
 import { Notices } from "./notices.js";
 import { Figure, meanTime, statusKind, statusOf } from "./numbers.js";
@@ -31,6 +32,7 @@ export function Detail({ kind, name }) {
     return html`${crumbs}<${Title}>${name}</${Title}><${Empty} title=${`No ${kind} ${name}`}>
       <p>It was deleted, or never existed. <a href="/overview">Go to the overview</a></p></${Empty}>`;
   }
+  const member = route.value.query.get("member");
   const edit = route.value.query.get("edit") !== null;
   return html`${crumbs}
     <div class="head">
@@ -50,6 +52,7 @@ export function Detail({ kind, name }) {
       <pre tabindex="0" aria-label="Raw lines of haproxy.cfg">${o.natives.join("\n")}</pre></section>`}
     <${Definition} object=${o} />
     ${edit && html`<${FormDialog} kind=${kind} name=${name} onClose=${() => query({ edit: null })} />`}
+    ${kind === "backend" && member && html`<${MemberDialog} key=${member} backend=${o} address=${member} onClose=${() => query({ member: null })} />`}
     ${removing && html`<${DeleteDialog} id=${id} onClose=${() => setRemoving(false)} />`}`;
 }
 

@@ -7,8 +7,8 @@
 export const kinds = {
   started: { title: "Agent started", kind: "good" },
   stopped: { title: "Agent stopped", kind: "fair" },
-  online: { title: "Member online", kind: "good" },
-  offline: { title: "Member offline", kind: "fair" },
+  online: { title: "Member healthy in Consul", kind: "info" },
+  offline: { title: "Member gone from Consul", kind: "fair" },
   haproxyConfigChanged: { title: "haproxy.cfg changed", kind: "info" },
   haproxyRestarted: { title: "HAProxy restarted", kind: "fair" },
   haproxyStarted: { title: "HAProxy started", kind: "good" },
@@ -31,6 +31,9 @@ export const kinds = {
   membersReleased: { title: "Members released", kind: "good" },
   memberSet: { title: "Member state set", kind: "info" },
   membersLeftOut: { title: "Members ignored", kind: "bad" },
+  memberUp: { title: "Member up", kind: "good" },
+  memberDown: { title: "Member down", kind: "bad" },
+  memberDrain: { title: "Member draining", kind: "fair" },
   imported: { title: "Imported", kind: "info" },
   storeDamaged: { title: "Database damaged", kind: "bad" },
   clusterChanged: { title: "Cluster changed", kind: "info" },
@@ -60,4 +63,48 @@ export function matches(e, { text, verb, about }) {
   if (!text) return true;
   const hay = [e.verb, kindOf(e).title, e.object.id, e.cause, e.author, e.error, ...(e.reasons ?? []), ...(e.diff ?? [])].join("\n").toLowerCase();
   return text.toLowerCase().split(/\s+/).filter(Boolean).every((word) => hay.includes(word));
+}
+
+/** How long after its first event others still belong to a cause. */
+const groupMS = 10_000;
+
+/** @typedef {{main: Event, parts: Event[]}} Group an event and the others of its cause */
+
+/** Joins the events of one cause: of one author, within a few seconds. The change that
+ * somebody asked for stands for them, else the newest.
+ * @param {Event[]} events newest first
+ * @returns {Group[]} in the order of their newest events */
+export function grouped(events) {
+  /** @type {Map<string, Event[]>} the last group of each cause */
+  const open = new Map();
+  /** @type {Event[][]} */
+  const groups = [];
+  for (const e of events) {
+    const key = e.cause ? JSON.stringify([e.cause, e.author ?? "", e.revision ?? 0]) : "";
+    const group = key ? open.get(key) : undefined;
+    if (group && group[0].time - e.time <= groupMS) {
+      group.push(e);
+      continue;
+    }
+    const fresh = [e];
+    groups.push(fresh);
+    if (key) open.set(key, fresh);
+  }
+  return groups.map((group) => {
+    const main = group.find((e) => asked.has(e.verb)) ?? group[0];
+    return { main, parts: group.filter((e) => e !== main) };
+  });
+}
+
+/** Verbs of what somebody asked for. */
+const asked = new Set(["backendSwitched", "configurationChanged", "configurationReverted", "templateChanged", "templateRefused", "clusterChanged", "membersReleased", "imported"]);
+
+const severities = ["good", "info", "fair", "bad"];
+
+/** The severity of a group: the worst of what is in it, if that is bad.
+ * @param {Group} group */
+export function severityOf({ main, parts }) {
+  const own = kindOf(main).kind;
+  const worst = [own, ...parts.map((e) => kindOf(e).kind)].sort((a, b) => severities.indexOf(b) - severities.indexOf(a))[0];
+  return worst === "bad" ? worst : own;
 }

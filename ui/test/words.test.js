@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { chosen, troubled } from "../app/filter.js";
 import * as format from "../app/format.js";
-import { kindOf, kinds, matches, wordsOf } from "../app/events.js";
+import { grouped, kindOf, kinds, matches, severityOf, wordsOf } from "../app/events.js";
 import { describe, move, percent } from "../app/split.js";
 
 test("numbers", () => {
@@ -85,4 +85,23 @@ test("titles and summaries of events", () => {
   assert.ok(matches(event, { ...any, verb: "haproxyReloadFailed", about: "haproxy" }));
   assert.equal(matches(event, { ...any, text: "bob" }), false);
   assert.equal(matches(event, { ...any, about: "backend/x" }), false);
+});
+
+test("the events of one cause are one row", () => {
+  let seq = 100;
+  /** @param {object} o */
+  const event = (o) => /** @type {any} */ ({ seq: seq--, time: seq * 10, object: { id: "haproxy", type: "haproxy" }, verb: "haproxyReloaded", ...o });
+  const put = { cause: "PUT /backends/x", author: "ann", revision: 7 };
+  const events = [
+    event({ ...put, verb: "configurationChanged" }), event(put), event({ verb: "memberDown", cause: "HAProxy: down" }), event({ ...put, verb: "haproxyConfigChanged" }),
+    event({ ...put, revision: 6 }), event({ verb: "started" }), event({ verb: "stopped" }), event({ ...put, time: -60_000 }), event({ ...put, author: "bob" }),
+    event({ cause: "consul: shop@3", verb: "online" }), event({ cause: "consul: shop@3", verb: "haproxyReloadFailed", error: "no" }),
+  ];
+  const groups = grouped(events);
+  assert.deepEqual(groups.map((g) => [g.main.verb, g.parts.length]), [
+    ["configurationChanged", 2], ["memberDown", 0], ["haproxyReloaded", 0], ["started", 0], ["stopped", 0], ["haproxyReloaded", 0], ["haproxyReloaded", 0], ["online", 1],
+  ]);
+  assert.equal(groups.reduce((n, g) => n + 1 + g.parts.length, 0), events.length, "no event is lost");
+  assert.equal(severityOf(groups[0]), "info");
+  assert.equal(severityOf(groups[7]), "bad", "a failure in it is seen");
 });

@@ -1,0 +1,169 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// maxSessionFile bounds the session file: maxSessions sessions and some room.
+const maxSessionFile = 4 << 20
+
+// A sessionFile keeps sessions over a restart of the process. It has the hashes of their
+// ids and tokens, so that nobody who reads it can use them.
+type sessionFile struct {
+	path   string
+	logger *slog.Logger
+
+	mu     sync.Mutex // held while the file is written
+	failed bool       // the last attempt to write failed
+}
+
+// A storedSession is one session in the file.
+type storedSession struct {
+	ID      string    `json:"id"`    // SHA-256 of the id, hexadecimal
+	Token   string    `json:"token"` // SHA-256 of the token
+	Expires time.Time `json:"expires"`
+}
+
+// Keep restores the sessions that are in a file, and keeps the file up to date from now
+// on. A session whose token is not valid any more, or that has expired, ends. A file that
+// cannot be read or written is logged and costs the sessions. Call it before any other
+// method.
+func (s *Sessions) Keep(path string, logger *slog.Logger) {
+	s.file = &sessionFile{path: path, logger: logger}
+	stored, err := s.file.read()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		logger.Warn("sessions of the last run not readable, browsers have to log in again", "error", err)
+	}
+	s.restore(stored)
+	if len(stored) > len(s.byID) {
+		s.store()
+	}
+}
+
+// restore adds stored sessions that are still valid.
+func (s *Sessions) restore(stored []storedSession) {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range stored {
+		id, errID := parseHash(e.ID)
+		token, errToken := parseHash(e.Token)
+		who, known := s.tokens.Identify(TokenHash(token))
+		remaining := e.Expires.Sub(now)
+		if errID != nil || errToken != nil || !known || remaining <= 0 || remaining > SessionLifetime || len(s.byID) == maxSessions {
+			continue
+		}
+		s.byID[id] = Session{Identity: who, Expires: e.Expires, hash: token}
+	}
+}
+
+// store writes all sessions to the file, if there is one.
+func (s *Sessions) store() {
+	if s.file == nil {
+		return
+	}
+	s.file.mu.Lock()
+	defer s.file.mu.Unlock()
+	s.file.write(s.stored())
+}
+
+// stored is all sessions as the file has them.
+func (s *Sessions) stored() []storedSession {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]storedSession, 0, len(s.byID))
+	for id, session := range s.byID {
+		out = append(out, storedSession{ID: hex.EncodeToString(id[:]), Token: hex.EncodeToString(session.hash[:]), Expires: session.Expires})
+	}
+	return out
+}
+
+func parseHash(digits string) (hash [sha256.Size]byte, err error) {
+	raw, err := hex.DecodeString(digits)
+	if err == nil && copy(hash[:], raw) != len(raw) || len(raw) != len(hash) {
+		err = errors.New("not a SHA-256")
+	}
+	return hash, err
+}
+
+// read reads the file. One that others may write is not trusted.
+func (f *sessionFile) read() ([]storedSession, error) {
+	file, err := os.Open(f.path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s: mode %v, expected a regular file of mode 0600", f.path, mode)
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxSessionFile))
+	if err != nil {
+		return nil, err
+	}
+	var stored []storedSession
+	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&stored); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.path, err)
+	}
+	return stored, nil
+}
+
+// write replaces the file; mu is held. The first failure after a success is logged.
+func (f *sessionFile) write(stored []storedSession) {
+	err := f.replace(stored)
+	if err != nil && !f.failed {
+		f.logger.WarnContext(context.Background(), "sessions not stored, browsers have to log in again after a restart", "error", err)
+	}
+	f.failed = err != nil
+}
+
+// replace writes the file beside its place and renames it.
+func (f *sessionFile) replace(stored []storedSession) error {
+	data, err := json.Marshal(stored)
+	if err != nil {
+		return err
+	}
+	staged := f.path + ".new"
+	if err := os.Remove(staged); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a crash
+		return err
+	}
+	file, err := os.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(staged, f.path)
+	}
+	if err != nil {
+		_ = os.Remove(staged) // or the next attempt does
+		return err
+	}
+	return syncFolder(filepath.Dir(f.path))
+}
+
+// syncFolder makes a rename durable.
+func syncFolder(path string) error {
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}

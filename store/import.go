@@ -1,0 +1,114 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+
+	"thalassa/lb"
+)
+
+// An Import is what can be taken over from a persistence file.
+type Import struct {
+	Intent lb.Intent
+	// Left is one sentence for each thing in the file that is wrong, and for what had to be
+	// left out because of it. Empty: everything is taken over.
+	Left []string
+}
+
+// ImportPersistence reads a persistence file like ReadPersistence, but takes over what can
+// be: an object that is wrong is left out, and so is a frontend that routes to it. The
+// error is about the file itself, which cannot be read. found is false when there is none.
+func ImportPersistence(path string) (im Import, found bool, err error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Import{Intent: emptyIntent()}, false, nil
+	}
+	if err != nil {
+		return Import{Intent: emptyIntent()}, false, fmt.Errorf("reading the persistence file: %w", err)
+	}
+	return parseImport(data), true, nil
+}
+
+// parseImport takes over what can be taken over.
+func parseImport(data []byte) Import {
+	r, err := readObjects(data)
+	if err != nil {
+		return Import{Intent: emptyIntent(), Left: []string{err.Error()}}
+	}
+	im := Import{Intent: r.in}
+	for _, field := range r.bad {
+		im.Left = append(im.Left, field.Error())
+	}
+	im.settle()
+	return im
+}
+
+// Drop leaves an object out, "frontend/KEY" or "backend/KEY", and every frontend that
+// needs it.
+func (im *Import) Drop(id, reason string) {
+	switch o := im.Intent.Object(id).(type) {
+	case lb.Frontend:
+		delete(im.Intent.Frontends, o.Key)
+	case lb.Backend:
+		delete(im.Intent.Backends, o.Key)
+	default:
+		return
+	}
+	im.Left = append(im.Left, id+" is left out: "+reason)
+	im.settle()
+}
+
+// settle leaves out frontends until the rest fits together.
+func (im *Import) settle() {
+	for range len(im.Intent.Frontends) {
+		err := im.Intent.Validate()
+		if err == nil {
+			return
+		}
+		for _, f := range im.Intent.SortedFrontends() {
+			without := im.Intent
+			without.Frontends = map[lb.Name]lb.Frontend{f.Key: f}
+			if alone := without.Validate(); alone != nil {
+				delete(im.Intent.Frontends, f.Key)
+				im.Left = append(im.Left, f.ID()+" is left out: "+alone.Error())
+			}
+		}
+		conflict, ok := errors.AsType[*lb.ConflictError](im.Intent.Validate())
+		if !ok {
+			continue
+		}
+		if f, ok := im.Intent.Object(conflict.ID).(lb.Frontend); ok {
+			delete(im.Intent.Frontends, f.Key)
+			im.Left = append(im.Left, f.ID()+" is left out: "+conflict.Reason)
+		}
+	}
+}
+
+// KeepImported copies the file that was imported, since the next revision overwrites it,
+// and returns the name of the copy. An earlier copy stays.
+func KeepImported(path string) (string, error) {
+	path = followed(path)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("keeping the persistence file: %w", err)
+	}
+	for n := 0; n < 100; n++ {
+		name := path + ".imported"
+		if n > 0 {
+			name += "-" + strconv.Itoa(n+1)
+		}
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("keeping the persistence file: %w", err)
+		}
+		_, err = f.Write(data)
+		return name, errors.Join(err, f.Sync(), f.Close())
+	}
+	return "", fmt.Errorf("keeping the persistence file: there are too many copies %s.imported-N", path)
+}
