@@ -90,14 +90,21 @@ func TestMemberStates(t *testing.T) {
 			n.restartHAProxy()
 			n.stands("live", a, "maint")
 			n.stands("fixed", a, "maint")
-			f.leave("1-a")
-			n.stands("live", f.address["1-b"], "ready 1")
-			f.come(1, "1-a")
-			n.stands("live", a, "maint")
-			shown := fmt.Sprint(n.call(200, http.MethodGet, "/backends/live", "")["members"])
-			if !strings.Contains(shown, "state:maint") {
-				t.Errorf("the member is shown as %s", shown)
+			shows := func(members int, text string) {
+				t.Helper()
+				testkit.Eventually(t, patience, func() error {
+					_, body := n.try(http.MethodGet, "/backends/live", "")
+					if got := strings.Count(body, `"lastKnown"`); got != members || !strings.Contains(body, text) {
+						return fmt.Errorf("expected %d members and %s: %s", members, text, body)
+					}
+					return nil
+				})
 			}
+			f.leave("1-a")
+			shows(1, `"overrides":[{"state":"maint"`)
+			f.come(1, "1-a")
+			shows(2, `"override":{"state":"maint"`)
+			n.stands("live", a, "maint")
 			set("fixed", a, `{"state":"ready"}`)
 			n.stands("fixed", a, "ready 1")
 			set("live", a, `{"state":"drain","for":"2s","reason":"new disk"}`)
