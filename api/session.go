@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -9,7 +10,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/auth"
-	"thalassa/internal/strictjson"
 	"thalassa/live"
 )
 
@@ -59,7 +59,7 @@ func (h sessionHandlers) login(c echo.Context) error {
 	var in struct {
 		Token string `json:"token"`
 	}
-	if err := json.Unmarshal(strictjson.WithoutMark(data), &in); err != nil {
+	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &in); err != nil {
 		return invalidField("body", "is not a JSON object with a token", `{"token":"…"}`)
 	}
 	if h.guard.tokens == nil {

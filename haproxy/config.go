@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"context"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -69,6 +70,9 @@ type Config struct {
 	ReloadTimeout time.Duration
 	// StopGrace is how long Stop waits for the last connections to end (5 s).
 	StopGrace time.Duration
+	// BeforeReload is called before each request for a reload, with the worker still
+	// serving; it must return within a second. nil: nothing.
+	BeforeReload func(ctx context.Context)
 	// Logger logs the starts, reloads and ends of HAProxy (discarded).
 	Logger *slog.Logger
 }

@@ -108,6 +108,9 @@ func (rl *reloader) replaceWorker(ctx context.Context, before observation, file 
 		defer forget()
 	}
 	rl.startupLog.setMark()
+	if rl.cfg.BeforeReload != nil {
+		rl.cfg.BeforeReload(ctx)
+	}
 	err = w.ask(ctx, before)
 	if err == nil {
 		asked := time.Now()

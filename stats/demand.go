@@ -74,6 +74,7 @@ func (s *Sampler) refreshMembers(ctx context.Context) {
 	workers := append([]*worker{s.reader.present}, s.reader.readOld(ctx, servers)...)
 	defer s.reportMoves()
 	s.table.amend(s.throttle.asked, config.Backends, workers)
+	s.reader.forgetEnded()
 	a := *s.workers.Load()
 	a.members = s.throttle.asked
 	s.workers.Store(&a)

@@ -2,6 +2,7 @@ package stats
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -32,6 +33,13 @@ type workerReader struct {
 	present *worker // nil: HAProxy has not answered yet
 	old     []*worker
 	load    load // of the present worker
+
+	holder    holder
+	holdAgain time.Time    // earliest time of the next try to hold the present worker
+	forgotten map[int]bool // PIDs of living workers that are not read any more
+	// lost says that a worker has ended since the last tick before its counters were
+	// read for the last time.
+	lost bool
 }
 
 // read reads the present worker, and gives the time that it took.
@@ -84,7 +92,7 @@ func (r *workerReader) replace(ctx context.Context, before *worker) {
 // are forgotten; what they counted stays in the totals.
 func (r *workerReader) findOld(ctx context.Context) {
 	if r.master == nil {
-		r.old = nil
+		r.old = slices.DeleteFunc(r.old, func(w *worker) bool { return !w.ended && r.holder.of(w.pid) == nil })
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, oldTimeout)
@@ -93,22 +101,42 @@ func (r *workerReader) findOld(ctx context.Context) {
 	if err != nil {
 		return // the next tick asks again
 	}
-	var old []*worker
-	for _, pid := range procs.PIDs() {
-		if pid == r.present.pid {
-			continue
-		}
-		i := slices.IndexFunc(r.old, func(w *worker) bool { return w.pid == pid })
-		if i < 0 {
-			old = append(old, newWorker(pid, !r.met))
-			continue
-		}
-		old = append(old, r.old[i])
+	pids := procs.PIDs()
+	for _, w := range r.old {
+		r.lost = r.lost || !w.ended && !slices.Contains(pids, w.pid)
 	}
-	r.old = old[:min(len(old), maxOld)]
+	r.old = slices.DeleteFunc(r.old, func(w *worker) bool { return !w.ended && !slices.Contains(pids, w.pid) })
+	maps.DeleteFunc(r.forgotten, func(pid int, _ bool) bool { return !slices.Contains(pids, pid) })
+	for _, pid := range pids {
+		if pid != r.present.pid && !r.forgotten[pid] {
+			r.workerOf(pid)
+		}
+	}
+	r.forget()
 }
 
-// readOld reads the old workers, all at once, and gives those that answered in time.
+// forget forgets old workers that are not held where there are too many.
+func (r *workerReader) forget() {
+	room := maxOld
+	r.old = slices.DeleteFunc(r.old, func(w *worker) bool {
+		if w.ended || r.holder.of(w.pid) != nil {
+			return false
+		}
+		if room--; room >= 0 {
+			return false
+		}
+		r.forgotten[w.pid], r.lost = true, true
+		return true
+	})
+}
+
+// forgetEnded forgets the workers whose last counts are in the totals.
+func (r *workerReader) forgetEnded() {
+	r.old = slices.DeleteFunc(r.old, func(w *worker) bool { return w.ended })
+}
+
+// readOld reads the old workers, at most maxOld of them and all at once, and gives those
+// that answered in time, and those that were read for the last time.
 func (r *workerReader) readOld(ctx context.Context, what scope) []*worker {
 	if len(r.old) == 0 {
 		return nil
@@ -116,18 +144,42 @@ func (r *workerReader) readOld(ctx context.Context, what scope) []*worker {
 	within, cancel := context.WithTimeout(ctx, oldTimeout)
 	defer cancel()
 	scanned := make([]*worker, len(r.old))
+	asked, failed := 0, false
 	var all sync.WaitGroup
-	for i, w := range r.old {
-		all.Go(func() {
-			scanned[i], _ = scan(within, &w.scanner, r.master.Worker(w.pid), what.query(), func() *worker { return w })
-		})
+	for i, w := range slices.Backward(r.old) { // of too many, the newest count most
+		switch {
+		case w.ended:
+			scanned[i] = w
+		case asked < maxOld:
+			asked++
+			all.Go(func() { scanned[i] = r.readOne(within, w, what) })
+		}
 	}
 	all.Wait()
+	for i, w := range scanned {
+		failed = failed || w == nil && r.holder.of(r.old[i].pid) == nil
+	}
 	answered := slices.DeleteFunc(scanned, func(w *worker) bool { return w == nil })
-	if len(answered) < len(r.old) {
+	if failed {
 		r.findOld(ctx)
 	}
 	return answered
+}
+
+// readOne reads an old worker; nil: it does not answer.
+func (r *workerReader) readOne(ctx context.Context, w *worker, what scope) *worker {
+	if held := r.holder.of(w.pid); held != nil {
+		if r.scanHeld(ctx, held, w, what) != nil {
+			r.holder.release(held) // the session is of no use any more
+			return nil
+		}
+		return w
+	}
+	if r.master == nil {
+		return nil
+	}
+	read, _ := scan(ctx, &w.scanner, r.master.Worker(w.pid), what.query(), func() *worker { return w })
+	return read
 }
 
 // idle is the percentage of its time for which the present worker is idle.

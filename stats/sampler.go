@@ -48,7 +48,7 @@ type Sampler struct {
 	workers atomic.Pointer[answer]
 	demand  demand
 
-	// Used by Run alone.
+	// Used by Run alone, except reader.holder.
 	reader   workerReader
 	throttle throttle
 	silent   bool // HAProxy did not answer in the last tick
@@ -81,7 +81,10 @@ func New(cfg Config) *Sampler {
 	}
 	s := &Sampler{
 		cfg: cfg, table: table{series: map[string]*Series{}, byKey: map[string][]*Series{}},
-		reader: workerReader{client: cfg.Client, master: cfg.Master, detour: cfg.Detour, occupied: cfg.Occupied},
+		reader: workerReader{
+			client: cfg.Client, master: cfg.Master, detour: cfg.Detour, occupied: cfg.Occupied,
+			holder: holder{client: cfg.Client, holds: map[int]*hold{}}, forgotten: map[int]bool{},
+		},
 	}
 	s.demand.requested = make(chan struct{}, 1)
 	s.workers.Store(&answer{})
@@ -95,9 +98,14 @@ func (s *Sampler) Interval() time.Duration { return s.cfg.Interval }
 func (s *Sampler) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.Interval)
 	defer tick.Stop()
+	look := time.NewTicker(holdInterval)
+	defer look.Stop()
+	defer s.reader.holder.close()
 	s.sample(ctx)
 	for {
 		select {
+		case now := <-look.C:
+			s.reader.settle(ctx, now)
 		case <-tick.C:
 			s.sample(ctx)
 		case <-s.demand.requested:
@@ -165,7 +173,9 @@ func (s *Sampler) commit(ctx context.Context, backends []lb.ResolvedBackend, bef
 	}
 	workers := append([]*worker{s.reader.present}, s.reader.readOld(ctx, ofOld)...)
 	s.reader.met = true
-	s.table.commit(now, backends, what, workers)
+	s.table.commit(now, backends, what, workers, s.reader.lost)
+	s.reader.lost = false
+	s.reader.forgetEnded()
 	s.workers.Store(&answer{Workers{PID: s.reader.present.pid, Old: len(s.reader.old)}, info, now, members})
 }
 

@@ -28,7 +28,8 @@ type Series struct {
 
 	Gauges Gauges
 	// Total is the counts since the agent started, Rate the counts per second in the
-	// last tick. Known is false while there is no earlier reading.
+	// last tick. Known is false while there is no earlier reading, and in a tick in which
+	// a worker has ended before its last counts were read.
 	Total Counters
 	Rate  Rates
 	Known bool
@@ -65,10 +66,11 @@ func (s *Series) ID() string {
 	}
 }
 
-// update ends a tick in which HAProxy was queried about the object.
-func (s *Series) update(now time.Time) {
+// update ends a tick in which HAProxy was queried about the object. lost: some counts of
+// the tick are unknown.
+func (s *Series) update(now time.Time, lost bool) {
 	var rate Rates
-	known := !s.read.IsZero() && now.After(s.read)
+	known := !lost && !s.read.IsZero() && now.After(s.read)
 	if known && s.grown != nil {
 		rate = s.grown.per(now.Sub(s.read).Seconds())
 	}

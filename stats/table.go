@@ -18,6 +18,7 @@ type table struct {
 	mu      sync.RWMutex
 	tick    uint64
 	at      time.Time // of the tick
+	lost    bool      // see commit
 	gaps    [HistoryLength]bool
 	series  map[string]*Series // by ID
 	order   []*Series          // in the order of creation
@@ -32,12 +33,15 @@ type table struct {
 type Removed struct{ ID, Key string }
 
 // commit applies the answers of the workers in a tick, the present one first; what is
-// the scope of the query to the present one.
-func (t *table) commit(now time.Time, backends []lb.ResolvedBackend, what scope, workers []*worker) {
+// the scope of the query to the present one. lost: a worker has ended whose last counts
+// nobody knows, so the rates of the tick are unknown.
+func (t *table) commit(now time.Time, backends []lb.ResolvedBackend, what scope, workers []*worker, lost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.begin(now, false)
+	t.lost = lost
 	t.apply(now, backends, what, workers)
+	t.lost = false
 }
 
 // amend applies answers about servers between two ticks.
@@ -110,7 +114,7 @@ func (t *table) grow(s *Series, d *Counters) {
 
 // end ends a tick for a series.
 func (t *table) end(s *Series, now time.Time) {
-	s.update(now)
+	s.update(now, t.lost)
 	if s.grown != nil {
 		*s.grown = Counters{}
 		t.spare = append(t.spare, s.grown)

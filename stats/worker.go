@@ -53,6 +53,7 @@ type worker struct {
 	order    []*line // in HAProxy's order
 	scans    uint64  // so far
 	complete bool    // the last one was
+	ended    bool    // the last scan followed its last connection
 	spare    []*Counters
 
 	scanner statsock.Scanner // for when it is an old worker

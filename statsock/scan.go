@@ -74,6 +74,23 @@ func (s *Scanner) Scan(ctx context.Context, c *Client, q StatQuery, each func(*S
 	})
 }
 
+// ScanSession is Scan in a session that was begun with a Client of a stats socket.
+func (s *Scanner) ScanSession(ctx context.Context, session *Session, q StatQuery, each func(*Stat) error) error {
+	s.Info = Info{}
+	answers, err := session.Do(ctx, "show info", q.command())
+	if err != nil {
+		return err
+	}
+	if s.Info, err = readInfo(answers[0]); err != nil {
+		return err
+	}
+	s.reset(strings.NewReader(answers[1] + "\n"))
+	if err := s.scan(each); err != nil {
+		return fmt.Errorf("reading show stat: %w", err)
+	}
+	return nil
+}
+
 func (s *Scanner) reset(r io.Reader) {
 	d := &s.decoder
 	if d.r == nil {

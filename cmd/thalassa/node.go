@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -41,13 +42,20 @@ func (n node) run(ctx context.Context) error {
 	if names, paths := n.settings.SharedPaths(); len(names) > 0 {
 		n.log.WarnContext(ctx, "paths are in a directory where every user of this machine may make files; another one is safer", "settings", names, "paths", paths)
 	}
-	process := haproxy.New(n.settings.HAProxy(n.log))
+	var sampler atomic.Pointer[stats.Sampler]
+	cfg := n.settings.HAProxy(n.log)
+	cfg.BeforeReload = func(ctx context.Context) {
+		if s := sampler.Load(); s != nil {
+			s.Hold(ctx)
+		}
+	}
+	process := haproxy.New(cfg)
 	release, err := process.Claim(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	begun, err := n.runWith(ctx, process)
+	begun, err := n.runWith(ctx, process, sampler.Store)
 	if !begun && ctx.Err() == nil {
 		n.keepServing(ctx, process)
 	}
@@ -70,8 +78,9 @@ func (n node) keepServing(ctx context.Context, p *haproxy.Process) {
 }
 
 // runWith is run for a HAProxy that nobody else looks after. It has not begun when
-// something is wrong that was to be found out before.
-func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool, err error) {
+// something is wrong that was to be found out before. sampling is called with the sampler
+// that then runs.
+func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling func(*stats.Sampler)) (begun bool, err error) {
 	s := n.settings
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen())
 	if err != nil {
@@ -105,6 +114,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process) (begun bool
 	}
 	cluster, watch := n.cluster()
 	sampler := n.sampler(a, process, events)
+	sampling(sampler)
 	server, err := n.api(a, db, process, events, sampler, cluster, watch)
 	if err != nil {
 		return false, err
