@@ -43,6 +43,7 @@ setup: ## Get all that development needs: HAProxy, Consul, Chromium, Pacemaker, 
 	@tools/setup haproxy consul chromium pacemaker golangci-lint shellcheck ui-tools
 
 build: ## Build bin/thalassa, static (as does go build ./cmd/thalassa)
+	@echo 'Building bin/thalassa'
 	@CGO_ENABLED=0 go build -trimpath -o bin/thalassa ./cmd/thalassa
 
 build-ha: build ## Build bin/thalassa-cib too, which watches a Pacemaker cluster (needs cgo)
@@ -51,15 +52,21 @@ build-ha: build ## Build bin/thalassa-cib too, which watches a Pacemaker cluster
 
 demo: build ## Run Consul, HAProxy and Thalassa with example services (ARGS="…")
 	@tools/setup haproxy consul
+	@echo 'Starting Consul, HAProxy, the agent and the example services'
 	@exec bin/thalassa dev $(ARGS)
 
+# Of the tests that pass, only those of the whole program are listed as they end: they
+# are the slow ones. Failed and skipped tests are listed with what they say.
+LISTED := grep --line-buffered -vE '^PASS (e2e\.[^ ]*/|([^e]|e[^2])[^ ]*\.(Test|Fuzz|Example))'
+
 test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.2 RERUN=2)
-	@tools/setup haproxy consul chromium pacemaker ui-tools nfpm
+	@tools/setup haproxy consul chromium pacemaker ui-tools nfpm image
 	@mkdir -p bin/test && rm -f bin/test/tried-again
-	@$(WITH) go tool -modfile=tools/go.mod gotestsum --format standard-quiet --hide-summary skipped --packages '$(PKG)' \
+	@echo 'Building the tests of $(PKG) with the race detector; results follow as tests end'
+	@$(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --packages '$(PKG)' \
 	  --rerun-fails=$(RERUN) --rerun-fails-max-failures 6 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
 	  --rerun-fails-report bin/test/tried-again -- \
-	  -race -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(if $(RUN),-run '$(RUN)')
+	  -race -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(if $(RUN),-run '$(RUN)') | $(LISTED)
 	@[ ! -s bin/test/tried-again ] || { echo 'These failed, and were tried again (runs, failures):'; cat bin/test/tried-again; }
 
 # go test -short skips what calls testkit.Needs; package e2e needs everything.

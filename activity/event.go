@@ -23,6 +23,7 @@ const (
 	HAProxyExited         Verb = "haproxyExited"        // unexpectedly
 	HAProxyReloaded       Verb = "haproxyReloaded"      // a new worker has started
 	HAProxyReloadFailed   Verb = "haproxyReloadFailed"  // the previous configuration keeps running
+	ReloadsSlowed         Verb = "reloadsSlowed"        // old workers cost too much memory, or are close to a limit
 	ConfigurationWaiting  Verb = "configurationWaiting" // for Consul, the store or whoever starts HAProxy
 	ServersRepaired       Verb = "serversRepaired"      // another program had changed the running HAProxy
 	ControlPathLost       Verb = "controlPathLost"      // a socket of HAProxy no longer leads to it
@@ -44,6 +45,16 @@ const (
 	Imported              Verb = "imported"           // from a persistence file
 	StoreDamaged          Verb = "storeDamaged"       // a damaged store was set aside
 	ClusterChanged        Verb = "clusterChanged"     // an action on the Pacemaker cluster ended
+
+	CanaryStarted     Verb = "canaryStarted"     // the first step is in effect
+	CanaryPaused      Verb = "canaryPaused"      // it stays at its step
+	CanaryResumed     Verb = "canaryResumed"     // it goes on
+	CanaryInterrupted Verb = "canaryInterrupted" // somebody asked it to go back
+	CanaryFinished    Verb = "canaryFinished"    // somebody asked for all requests at once
+	CanaryDone        Verb = "canaryDone"        // the version has all requests
+	CanaryWentBack    Verb = "canaryWentBack"    // the former versions have all requests again
+	CanarySuperseded  Verb = "canarySuperseded"  // another change of the backend ended it
+	CanaryStuck       Verb = "canaryStuck"       // it could not go back
 )
 
 // An Object is what an event is about.

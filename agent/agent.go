@@ -113,7 +113,7 @@ func (a *Agent) newReconciler(earlier *earlierRun, reverter *reverter, rate *rel
 		cfg: a.cfg, inputs: a.inputs, templates: a.templates.file, earlier: earlier, renderer: a.renderer,
 		outcomes: a.outcomes, reverter: reverter, persister: a.persister, reporter: reporter, warnings: a.warnings,
 		look: a.look, restarted: a.restarted, inStep: a.inStep,
-		running: running, servers: servers, reloads: &reloadSchedule{cfg: a.cfg, rate: rate},
+		running: running, servers: servers, reloads: &reloadSchedule{cfg: a.cfg, rate: rate}, slowdown: &slowdown{cfg: a.cfg},
 		monitor: &driftMonitor{cfg: a.cfg, inputs: a.inputs, running: running, servers: servers, reporter: reporter, look: a.look},
 	}
 }

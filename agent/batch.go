@@ -124,14 +124,14 @@ func (c *changes) accepted(ctx context.Context, base lb.Intent, batch []*pending
 }
 
 // compose edits an intent by one change after the other. It answers those that do not
-// apply, and those that nobody waits for any more.
+// apply, those that nobody waits for any more, and those whose callers have lost the right.
 func compose(in lb.Intent, batch []*pendingChange) (kept []*pendingChange, proposals []lb.Proposal) {
 	for _, p := range batch {
 		if p.ctx.Err() != nil {
 			p.fail(context.Cause(p.ctx))
 			continue
 		}
-		next, err := p.edit(in)
+		next, err := p.permitted(in)
 		if err != nil {
 			p.fail(err)
 			continue

@@ -101,7 +101,7 @@ func (c *changes) edited(p *pendingChange) (before, next lb.Intent, err error) {
 	if before, err = c.inputs.intent(p.ctx); err != nil {
 		return before, lb.Intent{}, err
 	}
-	next, err = p.edit(before)
+	next, err = p.permitted(before)
 	return before, next, err
 }
 
@@ -175,7 +175,11 @@ func (c *changes) candidate(ctx context.Context, next lb.Intent) (lb.Config, err
 // needsReload reports whether HAProxy needs a new file for a candidate.
 func (c *changes) needsReload(candidate lb.Config) bool {
 	now := c.current.Load()
-	return now == nil || len(plan.Compute(&now.config, candidate).Reload) > 0
+	if now == nil {
+		return true
+	}
+	change := plan.Compute(&now.config, candidate)
+	return len(change.Reload) > 0 || now.fixesLines(candidate, change) != ""
 }
 
 // check renders the candidate for an intent and has HAProxy check it before anything is

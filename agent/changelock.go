@@ -24,7 +24,7 @@ func (l *changeLock) lock(ctx context.Context) error {
 	case l.slot <- struct{}{}:
 	case <-l.ended.done:
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	if l.ended.isSet() { // the slot does not matter any more
 		return &lb.UnavailableError{What: stopping}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"thalassa/discovery"
+	"thalassa/haproxy"
 	"thalassa/lb"
 )
 
@@ -91,6 +92,12 @@ type Config struct {
 
 	// What tests replace.
 
+	// OldWorkers measures the workers that reloads have replaced; nil: reloads do not wait
+	// for them.
+	OldWorkers func(ctx context.Context) haproxy.OldWorkers
+	// OldWorkerMemory is how much memory they may use, in bytes, until reloads are slowed
+	// down; 0: any.
+	OldWorkerMemory uint64
 	// Chance chooses a time from 0 up to, and without, the one given (at random).
 	Chance func(time.Duration) time.Duration
 	Now    func() time.Time // time.Now

@@ -19,6 +19,8 @@ type effective struct {
 	file uint64
 	// noSpares: HAProxy may not have more spare slots than it has.
 	noSpares bool
+	// fixed says why HAProxy adds no server lines to a backend, where it has refused to.
+	fixed map[lb.Name]string
 }
 
 // resolve finds the members of every backend and gives them slots, the present ones if
@@ -102,14 +104,46 @@ func (e *effective) within(snap lb.Snapshot) lb.Config {
 		if pool.Slots == nil || !isOutdated && snap.Overrides.SameFor(pool.Key, e.snapshot.Overrides) {
 			continue
 		}
-		now := pool.Overridden(snap.Overrides)
+		wanted := pool.Overridden(snap.Overrides)
 		if isOutdated {
-			now = e.config.Process.Populate(pool.Backend, snap)
+			wanted = e.config.Process.Populate(pool.Backend, snap)
 		}
-		one, fitted := lb.Config{Backends: []lb.ResolvedBackend{pool}}, plan.Fit(pool.Slots, now)
-		if len(plan.Compute(&one, lb.Config{Backends: []lb.ResolvedBackend{fitted}}).Reload) == 0 {
-			next.Backends[i] = fitted
+		for _, p := range []lb.ResolvedBackend{e.layoutBackend(pool.Slots, wanted), plan.Fit(pool.Slots, wanted)} {
+			if e.takesAtRuntime(pool, p) {
+				next.Backends[i] = p
+				break
+			}
 		}
 	}
 	return next
+}
+
+// takesAtRuntime reports whether a backend becomes another one without a reload.
+func (e *effective) takesAtRuntime(from, to lb.ResolvedBackend) bool {
+	one, other := lb.Config{Backends: []lb.ResolvedBackend{from}}, lb.Config{Backends: []lb.ResolvedBackend{to}}
+	change := plan.Compute(&one, other)
+	return len(change.Reload) == 0 && e.fixesLines(e.config.With(other), change) == ""
+}
+
+// fixesLines says why the server lines that a change to next adds need a reload; "": they
+// do not.
+func (e *effective) fixesLines(next lb.Config, change plan.Change) string {
+	switch {
+	case change.Lines == 0 || len(change.Reload) > 0:
+		return ""
+	case e.noSpares:
+		return "haproxy may not open the files for more servers"
+	}
+	grown := change.Backends()
+	for _, name := range grown {
+		if why := e.fixed[name]; why != "" {
+			return why
+		}
+	}
+	before, err := e.template.Fingerprint(e.config.Part(grown))
+	after, laterErr := e.template.Fingerprint(next.Part(grown))
+	if err != nil || laterErr != nil || before != after {
+		return "the template makes more of the number of servers than their lines"
+	}
+	return ""
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"errors"
+	"maps"
 
 	"thalassa/haproxy"
 	"thalassa/lb"
@@ -23,6 +24,19 @@ func outputOf(err error) string {
 		return refused.Output
 	}
 	return err.Error()
+}
+
+// fixedBy is the reasons why HAProxy adds no server lines to backends, with that of an
+// error of a change at run time.
+func fixedBy(fixed map[lb.Name]string, err error) map[lb.Name]string {
+	e, ok := errors.AsType[*haproxy.LinesError](err)
+	if !ok {
+		return fixed
+	}
+	out := map[lb.Name]string{}
+	maps.Copy(out, fixed)
+	out[e.Backend] = e.Why
+	return out
 }
 
 // A reloadError says why servers cannot be put right without a reload.
@@ -47,6 +61,9 @@ func reasonsOf(err error) []plan.Reason {
 	}
 	if e, ok := errors.AsType[*reloadError](err); ok {
 		return e.reasons
+	}
+	if e, ok := errors.AsType[*haproxy.LinesError](err); ok {
+		return []plan.Reason{{Object: lb.Backend{Key: e.Backend}.ID(), What: "slots", Detail: []string{e.Why}}}
 	}
 	return []plan.Reason{{Object: "process", What: "runtime", Detail: []string{err.Error()}}}
 }

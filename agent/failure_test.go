@@ -26,6 +26,9 @@ func (fx *fixture) stored(revision uint64, body string) {
 
 const shop = `{"type":"dynamic","name":"shop","version":"1.0.0"}`
 
+// hashed is shop with an algorithm under which only a reload adds server lines.
+const hashed = `{"type":"dynamic","name":"shop","version":"1.0.0","balance":"source"}`
+
 func TestUnchangedRevisionIsInEffectOnlyAfterARound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
@@ -352,7 +355,7 @@ func TestAcceptedSwitchIsRecordedThoughNotInEffect(t *testing.T) {
 func TestMembersFollowConsulWhileAReloadIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
-		fx.stored(1, shop)
+		fx.stored(1, hashed)
 		fx.checkRefuses = " s8 " // there is no room for more than seven
 		fx.consul("shop", 1, "", "1.0.0 1001")
 		fx.run()
@@ -376,7 +379,7 @@ func TestMembersFollowConsulWhileAReloadIsRefused(t *testing.T) {
 func TestAllMembersAreReplacedWhileAReloadIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fx := newFixture(t)
-		fx.stored(1, shop)
+		fx.stored(1, hashed)
 		fx.checkRefuses = " s8 "
 		fx.consul("shop", 1, "", "1.0.0 1001")
 		fx.run()

@@ -167,8 +167,34 @@ func (fx *fixture) Adjust(_ context.Context, about []lb.Name, decide func([]lb.S
 	return errors.New("servers are not as they should be")
 }
 
+// addLine makes the line of an op that adds one, behind the others of its backend.
+func (fx *fixture) addLine(op lb.ServerOp) error {
+	if !op.Add {
+		return nil
+	}
+	if fx.fixed != "" {
+		return &haproxy.LinesError{Backend: op.Backend, Why: fx.fixed}
+	}
+	if fx.most > 0 && len(fx.servers) >= fx.most {
+		return &haproxy.LinesError{Backend: op.Backend, Why: "haproxy may open 5 files"}
+	}
+	end := 0
+	for i, s := range fx.servers {
+		if s.Backend == op.Backend {
+			end = i + 1
+		}
+	}
+	fx.servers = slices.Insert(fx.servers, end, lb.ServerState{
+		Backend: op.Backend, Server: op.Server, Address: lb.SpareAddress(), Weight: 1, Maintenance: true, Added: true,
+	})
+	return nil
+}
+
 func (fx *fixture) operate(ops []lb.ServerOp) error {
 	for _, op := range ops {
+		if err := fx.addLine(op); err != nil {
+			return err
+		}
 		i := slices.IndexFunc(fx.servers, func(s lb.ServerState) bool { return s.Backend == op.Backend && s.Server == op.Server })
 		if i < 0 {
 			return errors.New("no such server")

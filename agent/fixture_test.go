@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,8 @@ type fixture struct {
 
 	holder                    holder        // discovery's other side
 	lacks                     string        // for changes at run time
+	fixed                     string        // why no server line is added at run time
+	definition                string        // that put stores; "": shop
 	lost                      string        // ways to HAProxy; each reload brings them back
 	between                   func()        // called with the lock, between two steps of an Adjust
 	emptied                   bool          // an operation has left no server in use
@@ -349,7 +352,7 @@ func (fx *fixture) serves(ports ...string) {
 
 // put creates backend b of service shop in version 1.0.0.
 func (fx *fixture) put() (lb.Applied, error) {
-	b, err := node.ParseBackend("b", []byte(`{"type":"dynamic","name":"shop","version":"1.0.0"}`))
+	b, err := node.ParseBackend("b", []byte(cmp.Or(fx.definition, shop)))
 	if err != nil {
 		fx.t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"thalassa/internal/permit"
 	"thalassa/lb"
 )
 
@@ -27,6 +28,15 @@ type answer struct {
 	// isOpen: the check of several changes has not come to an end. This one is to be
 	// checked alone.
 	isOpen bool
+}
+
+// permitted edits an intent, provided that the caller still has the right to the change: it
+// may have waited.
+func (p *pendingChange) permitted(in lb.Intent) (lb.Intent, error) {
+	if err := permit.Check(p.ctx); err != nil {
+		return lb.Intent{}, err
+	}
+	return p.edit(in)
 }
 
 func (p *pendingChange) fail(err error) { p.done <- answer{err: err} }

@@ -33,12 +33,13 @@ type reconciler struct {
 	restarted poke // HAProxy was started again
 	inStep    *latch
 
-	running *running
-	servers *serverUpdater
-	monitor *driftMonitor
-	reloads *reloadSchedule
-	retry   retry
-	settled time.Time // when the loop acted on a change in Consul last
+	running  *running
+	servers  *serverUpdater
+	monitor  *driftMonitor
+	reloads  *reloadSchedule
+	slowdown *slowdown
+	retry    retry
+	settled  time.Time // when the loop acted on a change in Consul last
 }
 
 // A retry is the timer of the next round when nothing else asks for one.

@@ -10,11 +10,11 @@ import (
 )
 
 // fleetOf is a fixture whose agent defers reloads for less than an hour, and which has
-// a backend of four slots with one member.
+// a backend of four slots with one member, to which only a reload adds slots.
 func fleetOf(t *testing.T, chance func(time.Duration) time.Duration) *fixture {
 	t.Helper()
 	fx := newFixture(t)
-	fx.jitter, fx.chance = time.Hour, chance
+	fx.jitter, fx.chance, fx.definition = time.Hour, chance, hashed
 	fx.ready("1.0.0 1001")
 	fx.serves("1001")
 	return fx

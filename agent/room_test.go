@@ -49,16 +49,16 @@ func TestFirstSwitchOfManyNeedsNoReload(t *testing.T) {
 		}
 		fx.consul("shop", 3, "", slices.Concat(old, same, greater)...)
 		fx.serves(ports...)
-		if n := fx.attempts() - before; n != 1 {
-			t.Errorf("a greater version cost %d reloads, expected 1", n)
+		if n := fx.attempts() - before; n != 0 {
+			t.Errorf("a greater version cost %d reloads", n)
 		}
 		deploy("3")
 		fx.serves(morePorts...)
 		deploy("1")
 		deploy("2")
 		fx.serves(ports...)
-		if n := fx.attempts() - before; n != 1 {
-			t.Errorf("the switches after it cost %d reloads", n-1)
+		if n := fx.attempts() - before; n != 0 {
+			t.Errorf("the switches after it cost %d reloads", n)
 		}
 	})
 }

@@ -60,6 +60,7 @@ func (r *reconciler) adopt(ctx context.Context, t target) outcome {
 		return r.reload(ctx, t, unknown)
 	}
 	if change = change.Without(state.Lacks); len(change.Reload) > 0 {
+		r.running.requireReload(change.Reload) // the file may be right, and the servers are not
 		return r.reload(ctx, t, unknown)
 	}
 	r.running.expectFingerprint(state.Fingerprint)
@@ -78,6 +79,7 @@ func (r *reconciler) adjust(ctx context.Context, t target, change plan.Change) o
 				return outcome{err: ctx.Err()}
 			}
 			r.cfg.Logger.WarnContext(ctx, "change at run time failed, reloading haproxy", "error", err)
+			t.fixed = fixedBy(t.fixed, err)
 			r.running.requireReload(reasonsOf(err))
 			change.Reload = append(change.Reload, r.running.reasons...)
 			return r.reload(ctx, t, change)
@@ -98,7 +100,11 @@ func (r *reconciler) reload(ctx context.Context, t target, change plan.Change) o
 		if err != nil {
 			return outcome{err: err}
 		}
-		if waited { // the world has moved on meanwhile
+		slowed, err := r.slowdown.wait(ctx)
+		if err != nil {
+			return outcome{err: err}
+		}
+		if waited || slowed { // the world has moved on meanwhile
 			if t, err = r.desired(ctx); err != nil {
 				return r.fail(ctx, t, err)
 			}

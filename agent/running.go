@@ -54,13 +54,24 @@ func (r *running) setConfig(config lb.Config) {
 	r.publish(&now)
 }
 
-// allowSpares lets backends grow again: another HAProxy runs, which may be allowed more.
-func (r *running) allowSpares() {
-	if !r.isKnown() || !r.noSpares {
+// fixLines notes what an error of a change at run time says about lines. It holds as long
+// as the revision and the template.
+func (r *running) fixLines(err error) {
+	if !r.isKnown() || err == nil {
 		return
 	}
 	now := *r.effective
-	now.noSpares = false
+	now.fixed = fixedBy(r.fixed, err)
+	r.publish(&now)
+}
+
+// allowSpares lets backends grow again: another HAProxy runs, which may be allowed more.
+func (r *running) allowSpares() {
+	if !r.isKnown() || !r.noSpares && r.fixed == nil {
+		return
+	}
+	now := *r.effective
+	now.noSpares, now.fixed = false, nil
 	r.publish(&now)
 }
 

@@ -49,6 +49,7 @@ func (s *serverUpdater) apply(ctx context.Context, wanted lb.Config, change plan
 		}
 		return next.Ops, nil
 	})
+	s.running.fixLines(err)
 	return wanted.With(part), found, err
 }
 

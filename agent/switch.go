@@ -58,7 +58,7 @@ func (c *changes) awaitHealthy(ctx context.Context, b lb.Backend, wait time.Dura
 		return nil
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	return &lb.ConflictError{ID: b.ID(), Reason: noHealthy(b, s, wait)}
 }

@@ -30,7 +30,12 @@ func (r *reconciler) desired(ctx context.Context) (target, error) {
 	if err != nil {
 		return t, err
 	}
-	t.noSpares = r.running.isKnown() && r.running.noSpares
+	if r.running.isKnown() {
+		t.noSpares = r.running.noSpares
+		if r.running.revision == t.intent.Revision && r.running.template == t.template {
+			t.fixed = r.running.fixed
+		}
+	}
 	t.config = inheritMembers(r.running.resolve(t.intent, t.snapshot, processWith(r.cfg, t.template), t.control), inherited)
 	r.warnings.update(ctx, t)
 	if err := r.earlier.guard(ctx, t); err != nil {
@@ -47,5 +52,5 @@ func (r *reconciler) difference(t target) plan.Change {
 	}
 	change := plan.Compute(&r.running.config, t.config)
 	change.Reload = append(change.Reload, r.running.reasons...)
-	return change.Without(r.running.lacks)
+	return change.Without(r.running.lacks).WithoutLines(r.running.fixesLines(t.config, change))
 }

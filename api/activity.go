@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/activity"
+	"thalassa/internal/permit"
 )
 
 // maxWait is the longest long poll.
@@ -47,6 +48,9 @@ func (h activityHandlers) await(ctx context.Context, q activity.Query, wait time
 			return events, err
 		}
 		if err := h.log.Wait(bounded, newest); err != nil {
+			if err := permit.Check(ctx); err != nil {
+				return nil, err
+			}
 			if bounded.Err() != nil {
 				continue // query once more
 			}

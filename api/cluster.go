@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/cluster"
+	"thalassa/internal/permit"
 	"thalassa/lb"
 )
 
@@ -130,6 +131,9 @@ func (h clusterHandlers) monitor(c echo.Context) error {
 		select {
 		case <-next:
 		case <-bounded.Done():
+		}
+		if err := permit.Check(bounded); err != nil {
+			return err
 		}
 	}
 }

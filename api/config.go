@@ -60,6 +60,9 @@ type Config struct {
 	Activity Log
 	History  History
 	Configs  Archive
+	// ServiceNames lists the services in Consul's catalog; *lb.UnavailableError while
+	// Consul does not answer. nil: they are not available.
+	ServiceNames func(ctx context.Context) ([]lb.Name, error)
 	// HAProxyConfig reads haproxy.cfg as last written;
 	// *lb.UnavailableError while there is none.
 	HAProxyConfig func(ctx context.Context) ([]byte, error)
@@ -74,6 +77,8 @@ type Config struct {
 
 	// Members changes single members; nil: nobody can.
 	Members MemberChanger
+	// Canaries carries out deploys in steps; nil: nobody does.
+	Canaries Canaries
 
 	// Changed returns a channel that is closed when Views may have changed; nil: they
 	// never change.

@@ -1,6 +1,9 @@
 package api
 
 import (
+	"context"
+	"errors"
+
 	"github.com/labstack/echo/v4"
 
 	"thalassa/api/node"
@@ -41,12 +44,16 @@ func (h backendHandlers) deploy(c echo.Context) error {
 	return h.respondChanged(c, b, applied)
 }
 
-// switchAndWait also ends with the server. While it waits for the version nothing has
-// been changed; after that the Changer completes the change.
+// switchAndWait also ends with the server, and when the caller loses its right. While it
+// waits for the version nothing has been changed; after that the Changer completes the change.
 func (h backendHandlers) switchAndWait(c echo.Context, sw lb.Switch) (lb.Applied, error) {
 	ctx, cancel := waiting(c.Request().Context())
 	defer cancel()
-	return h.agent.Switch(ctx, sw)
+	applied, err := h.agent.Switch(ctx, sw)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return applied, err
 }
 
 // refuseNew answers a deploy under the condition that the backend does not exist:

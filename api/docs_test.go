@@ -17,7 +17,7 @@ import (
 )
 
 // docs are the pages of the REST API in the order in which their examples run.
-var docs = []string{"../docs/api-objects.md", "../docs/api-state.md", "../docs/api.md"}
+var docs = []string{"../docs/api-objects.md", "../docs/api-state.md", "../docs/api-canary.md", "../docs/api.md"}
 
 func readDocs(t *testing.T) string {
 	t.Helper()
@@ -118,6 +118,7 @@ func TestExamplesOfTheDocumentation(t *testing.T) {
 	})
 	server := httptest.NewServer(api.New(node.Config()))
 	defer server.Close()
+	go func() { _ = node.Run(t.Context()) }()
 	s := &fixture{Node: node, tb: t, url: server.URL}
 	list := blocks(readDocs(t))
 	performed := 0

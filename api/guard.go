@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/auth"
+	"thalassa/internal/permit"
 )
 
 // callerKey is where the echo.Context of a guarded request holds its caller.
@@ -25,6 +26,9 @@ type caller struct {
 	session string
 	// check identifies the caller again; nil: the caller cannot change.
 	check func() (auth.Identity, bool)
+	// ask is check after a look at the token file, with the error to answer with; nil
+	// with check.
+	ask func() (auth.Identity, error)
 }
 
 // Author is the name of the caller of a guarded request; empty on open routes.
@@ -92,11 +96,28 @@ func (g *guard) protect(r Route) echo.HandlerFunc {
 			return err
 		}
 		c.Set(callerKey, who)
-		if !who.Allows(r.Need) {
-			return forbidden(fmt.Sprintf("token %s has the role %s, but %s %s needs the role %s", who.Name, who.Role, r.Method, r.Path, r.Need))
+		if err := allow(who.Identity, r); err != nil {
+			return err
+		}
+		if who.ask != nil {
+			c.SetRequest(c.Request().WithContext(permit.With(c.Request().Context(), func() error {
+				now, err := who.ask()
+				if err != nil {
+					return err
+				}
+				return allow(now, r)
+			})))
 		}
 		return r.Handle(c)
 	}
+}
+
+// allow checks that the caller's role is enough for a route.
+func allow(who auth.Identity, r Route) error {
+	if who.Allows(r.Need) {
+		return nil
+	}
+	return forbidden(fmt.Sprintf("token %s has the role %s, but %s %s needs the role %s", who.Name, who.Role, r.Method, r.Path, r.Need))
 }
 
 // identify finds the caller by a token, else by a session. Without a token file the
@@ -120,7 +141,16 @@ func (g *guard) identify(r *http.Request) (caller, error) {
 	if err != nil {
 		return caller{}, err
 	}
-	return caller{Identity: who, check: func() (auth.Identity, bool) { return g.tokens.Identify(hash) }}, nil
+	return caller{
+		Identity: who,
+		check:    func() (auth.Identity, bool) { return g.tokens.Identify(hash) },
+		ask: func() (auth.Identity, error) {
+			if now, ok := g.tokens.IdentifyNow(hash); ok {
+				return now, nil
+			}
+			return auth.Identity{}, unknownToken()
+		},
+	}, nil
 }
 
 // identifySession finds the caller by the session cookie.
@@ -135,9 +165,15 @@ func (g *guard) identifySession(r *http.Request) (caller, error) {
 	}
 	who, ok := find()
 	if !ok {
-		return caller{}, unauthorized(`, error="invalid_token"`, "the session has ended")
+		return caller{}, sessionEnded()
 	}
-	return caller{Identity: who, session: cookie.Value, check: find}, nil
+	ask := func() (auth.Identity, error) {
+		if session, ok := g.sessions.FindNow(cookie.Value); ok {
+			return session.Identity, nil
+		}
+		return auth.Identity{}, sessionEnded()
+	}
+	return caller{Identity: who, session: cookie.Value, check: find, ask: ask}, nil
 }
 
 // verify finds the owner of a token. A source of many wrong tokens has to wait; the
@@ -188,6 +224,10 @@ func unauthorized(hint, message string) *ResponseError {
 		Status: http.StatusUnauthorized, Code: "unauthorized", Message: message,
 		Header: http.Header{echo.HeaderWWWAuthenticate: {`Bearer realm="thalassa"` + hint}},
 	}
+}
+
+func sessionEnded() *ResponseError {
+	return unauthorized(`, error="invalid_token"`, "the session has ended")
 }
 
 func unknownToken() *ResponseError {

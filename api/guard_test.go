@@ -4,9 +4,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/lb"
 )
 
 // requests are one of each kind that takes a role, and the role's number: 0
@@ -40,6 +42,7 @@ var requests = []struct {
 	{"POST", "/cluster/actions/cleanup", "{}", 3},
 	{"POST", "/cluster/simulate/cleanup", "{}", 3},
 	{"GET", "/openapi.json", "", 1},
+	{"GET", "/catalog", "", 1},
 	{"GET", "/metrics", "", 1},
 	{"GET", "/streams", "", 1}, // which wants to be a websocket
 	{"POST", "/backends/live", `{"version":"1.0.0"}`, 2},
@@ -50,6 +53,9 @@ var requests = []struct {
 	{"DELETE", "/backends/files", "", 3},
 	{"GET", "/haproxy/configs", "", 1},
 	{"GET", "/haproxy/configs/1", "", 1},
+	{"GET", "/backends/live/canary", "", 1},
+	{"POST", "/backends/live/canary", `{"version":"1.0.0","steps":[100]}`, 2}, // which has all requests
+	{"POST", "/backends/live/canary/renew", "", 2},
 }
 
 func TestRoles(t *testing.T) {
@@ -57,6 +63,11 @@ func TestRoles(t *testing.T) {
 	for _, q := range requests {
 		covered[q.method+" "+q.path] = true
 		s := filledFixture(t, apitest.Guarded(t), inCluster(apitest.NewCluster()))
+		if strings.HasPrefix(q.path, "/backends/live/canary") && q.body == "" {
+			if _, err := s.Canaries.Start(t.Context(), lb.Canary{Backend: "live", Version: "2.0.0", Steps: []int{5, 100}, Every: time.Hour}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		anonymous := s.do(q.method, q.path, q.body)
 		if want := http.StatusUnauthorized; q.need > 0 && anonymous.status != want || q.need == 0 && anonymous.status != 200 {
 			t.Errorf("%s %s without a token: %d", q.method, q.path, anonymous.status)
@@ -79,7 +90,7 @@ func TestRoles(t *testing.T) {
 		if path == "/session" { // has tests of its own
 			continue
 		}
-		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "{action}", "cleanup").Replace(path)
+		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "canary/{action}", "canary/renew", "{action}", "cleanup").Replace(path)
 		for method := range mapOf(item) {
 			live, files := strings.ReplaceAll(path, "{key}", "live"), strings.ReplaceAll(path, "{key}", "files")
 			if m := strings.ToUpper(method); m != "PARAMETERS" && !covered[m+" "+live] && !covered[m+" "+files] {

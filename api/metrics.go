@@ -16,6 +16,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/auth"
+	"thalassa/internal/permit"
 	"thalassa/stats"
 )
 
@@ -143,6 +144,9 @@ func (m *metrics) serve(c echo.Context) error {
 		if err := encoder.Encode(f); err != nil {
 			return fmt.Errorf("encoding metrics: %w", err)
 		}
+	}
+	if err := permit.Check(c.Request().Context()); err != nil {
+		return err
 	}
 	c.Response().Header().Set(echo.HeaderContentType, string(format))
 	c.Response().WriteHeader(http.StatusOK)

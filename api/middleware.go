@@ -1,8 +1,10 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -93,6 +95,10 @@ func (s *Server) fail(err error, c echo.Context) {
 		return
 	}
 	f := s.failures.of(err, c)
+	if f.Status == http.StatusNotFound && errors.Is(err, echo.ErrNotFound) && s.dialect(c) == s.dialects[len(s.dialects)-1] && ui.WantsPage(c.Request()) {
+		s.site.NotFound(c.Response(), c.Request())
+		return
+	}
 	maps.Copy(c.Response().Header(), f.Header)
 	if err := s.dialect(c).Render(c, f); err != nil {
 		s.cfg.Logger.DebugContext(c.Request().Context(), "answer not written", "error", err)

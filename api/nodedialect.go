@@ -26,10 +26,11 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	const get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
 	var routes []Route
 	about := aboutHandlers{version: d.cfg.Version, routes: func() []Route { return routes }}
-	state := stateHandlers{agent: a, failures: d.failures}
+	canaries := canaryHandlers{agent: a, canaries: d.cfg.Canaries}
+	state := stateHandlers{agent: a, failures: d.failures, canaries: canaries.underWay}
 	frontends := frontendHandlers{a}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, sampler: d.cfg.Sampler, connections: d.cfg.Connections, changeMember: d.cfg.Members}
-	services := serviceHandlers{a}
+	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames}
 	history := historyHandlers{history: d.cfg.History, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
 	activity := activityHandlers{d.cfg.Activity}
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
@@ -46,9 +47,13 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{del, "/backends/{key}", auth.Admin, "remove a backend", backends.delete},
 		{get, "/backends/{key}/members", auth.Read, "the members of a backend; query: stats, leaving", backends.members},
 		{post, "/backends/{key}/members/{id}", auth.Deploy, "drain a member, take it out of use, or give it another weight", backends.setMember},
+		{get, "/backends/{key}/canary", auth.Read, "the last canary of a backend", canaries.show},
+		{post, "/backends/{key}/canary", auth.Deploy, "deploy a version in steps", canaries.start},
+		{post, "/backends/{key}/canary/{action}", auth.Deploy, "pause, resume, back, finish or renew a canary", canaries.act},
 		{get, "/haproxy/config", auth.Read, "haproxy.cfg as last written, as text", history.currentConfig},
 		{get, "/haproxy/configs", auth.Read, "each haproxy.cfg that was in effect, newest first; query: before, limit", history.listConfigs},
 		{get, "/haproxy/configs/{number}", auth.Read, "one of them with its text", history.showConfig},
+		{get, "/catalog", auth.Read, "the names of all services in Consul, watched or not", services.catalog},
 		{get, "/services", auth.Read, "the watched Consul services with their versions", services.list},
 		{get, "/services/{name}", auth.Read, "one service with its instances", services.show},
 		{post, "/services/{name}/accept", auth.Deploy, "confirm that the held instances are gone", services.accept},

@@ -57,6 +57,17 @@ func TestProgramsGetTheAPI(t *testing.T) {
 	if r := s.page("/overview/backends/a/b"); r.status != 404 {
 		t.Errorf("a path below a page: %d", r.status)
 	}
+	for _, path := range []string{"/overwiew", "/overview/backend/live", "/backends/live/x/y/z", "/nothing"} {
+		if r := s.page(path); r.status != 404 || !strings.HasPrefix(r.header.Get("Content-Type"), "text/html") || r.header.Get("Content-Security-Policy") == "" {
+			t.Errorf("a browser at %s: %d %s", path, r.status, r.header.Get("Content-Type"))
+		}
+		if r := s.raw("GET", path); r.status != 404 || r.json() == nil {
+			t.Errorf("a program at %s: %d %s", path, r.status, r.body)
+		}
+	}
+	if r := s.page("/backends/nobody"); r.status != 404 || r.json() == nil { // an answer of the API
+		t.Errorf("an object that does not exist: %d %s", r.status, r.body)
+	}
 	if r := s.raw("POST", "/overview", browser); r.status != 404 && r.status != 405 {
 		t.Errorf("POST of a page: %d", r.status)
 	}

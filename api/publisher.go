@@ -23,6 +23,7 @@ type publisher struct {
 	activity *activityPublisher
 	stats    *statsPublisher   // nil: there are no statistics
 	cluster  *clusterPublisher // nil: there is no cluster
+	canaries *canaryPublisher  // nil: there are no canaries
 }
 
 // newPublisher opens the topics, in the order in which clients are told their names.
@@ -36,6 +37,9 @@ func newPublisher(cfg Config, agent *Agent, count func(activity.Event)) *publish
 	}
 	if cfg.Cluster != nil {
 		p.cluster = &clusterPublisher{view: cfg.Cluster, topic: cfg.Hub.Set("cluster", false)}
+	}
+	if cfg.Canaries != nil {
+		p.canaries = &canaryPublisher{view: cfg.Canaries, topic: cfg.Hub.Set("canaries", true)}
 	}
 	p.activity = &activityPublisher{
 		topic: cfg.Hub.Log("activity", recentEvents), log: cfg.Activity, count: count, statusChanged: p.status.poke,
@@ -51,6 +55,9 @@ func (p *publisher) run(ctx context.Context) error {
 	g.Go(func() error { return p.activity.run(ctx) })
 	if p.stats != nil {
 		g.Go(func() error { return p.stats.run(ctx) })
+	}
+	if p.canaries != nil {
+		g.Go(func() error { return p.canaries.run(ctx) })
 	}
 	if p.cluster != nil {
 		g.Go(func() error { return p.cluster.run(ctx) })

@@ -17,6 +17,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"thalassa/internal/permit"
 	"thalassa/lb"
 )
 
@@ -68,7 +69,7 @@ func body(c echo.Context) ([]byte, error) {
 	case err != nil: // the connection failed, or the body is incomplete
 		return nil, invalidField("body", "is incomplete", "one JSON object")
 	}
-	return data, nil
+	return data, permit.Check(r.Context()) // the body may have taken long
 }
 
 func isJSON(contentType string) bool {
@@ -103,8 +104,14 @@ func respondTagged(c echo.Context, v any) error {
 	return write(c, http.StatusOK, echo.MIMEApplicationJSON, append(data, '\n'))
 }
 
-// write sends an answer, which may take writeTimeout from now.
+// write sends an answer, which may take writeTimeout from now. Whoever has lost the right
+// to read meanwhile gets nothing; what has changed is told in any case.
 func write(c echo.Context, status int, contentType string, data []byte) error {
+	if r := c.Request(); r.Method == http.MethodGet || r.Method == http.MethodHead {
+		if err := permit.Check(r.Context()); err != nil && status < http.StatusBadRequest {
+			return err
+		}
+	}
 	err := http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(writeTimeout))
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return fmt.Errorf("setting the deadline of the answer: %w", err)

@@ -125,14 +125,3 @@ func isClosing(ctx context.Context) bool {
 	end, ok := ctx.Value(closing{}).(context.Context)
 	return ok && end.Err() != nil
 }
-
-// waiting is ctx for a request that only waits: it also ends with the server.
-func waiting(ctx context.Context) (context.Context, context.CancelFunc) {
-	out, cancel := context.WithCancel(ctx)
-	end, ok := ctx.Value(closing{}).(context.Context)
-	if !ok {
-		return out, cancel
-	}
-	stop := context.AfterFunc(end, cancel)
-	return out, func() { stop(); cancel() }
-}

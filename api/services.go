@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -10,7 +11,22 @@ import (
 )
 
 // serviceHandlers show the watched Consul services and end their holds.
-type serviceHandlers struct{ agent *Agent }
+type serviceHandlers struct {
+	agent *Agent
+	names func(ctx context.Context) ([]lb.Name, error) // may be nil
+}
+
+// catalog lists the names of all services in Consul, watched or not.
+func (h serviceHandlers) catalog(c echo.Context) error {
+	if h.names == nil {
+		return &lb.UnavailableError{What: "Consul's list of services is not available"}
+	}
+	names, err := h.names(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, node.NewCatalog(names))
+}
 
 func (h serviceHandlers) list(c echo.Context) error {
 	in, err := h.agent.Intent(c.Request().Context())

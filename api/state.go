@@ -12,6 +12,7 @@ import (
 type stateHandlers struct {
 	agent    *Agent
 	failures *failures
+	canaries func() []node.Canary // that are under way
 }
 
 func (h stateHandlers) status(c echo.Context) error {
@@ -19,7 +20,9 @@ func (h stateHandlers) status(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, node.NewStatus(status))
+	out := node.NewStatus(status)
+	out.Canaries = h.canaries()
+	return respond(c, http.StatusOK, out)
 }
 
 // healthz answers while the process works, whatever the state of HAProxy.

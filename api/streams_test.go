@@ -195,7 +195,7 @@ func TestStreamsTellStatesAndChanges(t *testing.T) {
 	p := s.subscriber(t)
 	hello := p.next()
 	if hello.Type != "hello" || hello.Protocol != "thalassa.v1" || hello.Version != "1.2.3" || hello.Label != "edge" || hello.Epoch == "" ||
-		hello.History != 300 || !slices.Equal(hello.Topics, []string{"status", "frontends", "backends", "services", "activity"}) {
+		hello.History != 300 || !slices.Equal(hello.Topics, []string{"status", "frontends", "backends", "services", "canaries", "activity"}) {
 		t.Errorf("hello is %+v", hello)
 	}
 	p.say(`{"type":"subscribe","topics":["status","frontends","backends","services","activity"]}`)

@@ -32,11 +32,15 @@ type fileVersion struct {
 	modified, changed int64 // ns; permissions affect changed too
 	size              int64
 	inode             uint64
+	shared            bool // other users may read it, as it is a container's secret
 }
 
 // readFile opens, checks and parses a token file. The version is that of the file that
 // was read, also if it is refused; it is zero if there is no file.
-func readFile(path string) ([]entry, fileVersion, error) {
+func readFile(path string) ([]entry, fileVersion, error) { return readFileIn(path, "/") }
+
+// readFileIn is readFile where root is the root directory, a container's or not.
+func readFileIn(path, root string) ([]entry, fileVersion, error) {
 	// O_NONBLOCK: opening a FIFO must not block.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -51,8 +55,11 @@ func readFile(path string) ([]entry, fileVersion, error) {
 	switch mode := info.Mode(); {
 	case !mode.IsRegular():
 		return nil, at, fmt.Errorf("%s: is not a regular file", path)
-	case mode.Perm()&0o007 != 0:
-		return nil, at, fmt.Errorf("%s: mode %04o makes it readable by other users, expected 0600 or 0640", path, mode.Perm())
+	case mode.Perm()&0o007 == 0:
+	case isMountedSecret(f, info, root):
+		at.shared = true
+	default:
+		return nil, at, fmt.Errorf("%s: mode %04o makes it readable by other users, expected 0600 or 0640; in a container, a file of root on a read-only mount", path, mode.Perm())
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	switch {

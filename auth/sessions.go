@@ -67,7 +67,12 @@ func (s *Sessions) add(key [sha256.Size]byte, session Session) {
 }
 
 // Find looks up a session; false: there is none, or it has ended.
-func (s *Sessions) Find(id string) (Session, bool) {
+func (s *Sessions) Find(id string) (Session, bool) { return s.find(id, s.tokens.Identify) }
+
+// FindNow is Find after a look at the token file, however recent the last one is.
+func (s *Sessions) FindNow(id string) (Session, bool) { return s.find(id, s.tokens.IdentifyNow) }
+
+func (s *Sessions) find(id string, identify func(TokenHash) (Identity, bool)) (Session, bool) {
 	key := sha256.Sum256([]byte(id))
 	s.mu.Lock()
 	session, ok := s.byID[key]
@@ -76,7 +81,7 @@ func (s *Sessions) Find(id string) (Session, bool) {
 		return Session{}, false
 	}
 	if s.now().Before(session.Expires) {
-		if session.Identity, ok = s.tokens.Identify(session.hash); ok {
+		if session.Identity, ok = identify(session.hash); ok {
 			return session, true
 		}
 	}

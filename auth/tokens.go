@@ -41,8 +41,8 @@ type Tokens struct {
 }
 
 // Open reads a token file. The error names file and line, and never a token. It is an
-// error if other users may read or write the file. A nil logger
-// discards.
+// error if other users may read or write the file, unless it is a container's secret: of
+// root and on a read-only mount, which is logged. A nil logger discards.
 func Open(path string, logger *slog.Logger) (*Tokens, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
@@ -51,6 +51,10 @@ func Open(path string, logger *slog.Logger) (*Tokens, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading tokens: %w", err)
 	}
+	if at.shared {
+		logger.Warn("token file is readable by every user of this container", "file", path)
+	}
+	at.shared = false // statFile does not know it
 	return &Tokens{path: path, logger: logger, entries: entries, checked: time.Now(), read: at}, nil
 }
 
@@ -75,12 +79,19 @@ func (t *Tokens) Verify(bearer string) (Identity, TokenHash, bool) {
 }
 
 // Identify finds the owner of a token by its hash; false: the token is not valid.
-func (t *Tokens) Identify(hash TokenHash) (Identity, bool) {
+func (t *Tokens) Identify(hash TokenHash) (Identity, bool) { return t.identify(hash, checkEvery) }
+
+// IdentifyNow is Identify after a look at the file, however recent the last one is.
+func (t *Tokens) IdentifyNow(hash TokenHash) (Identity, bool) { return t.identify(hash, 0) }
+
+// identify is Identify with a look at the file unless the last one is more recent than
+// the given time.
+func (t *Tokens) identify(hash TokenHash, recent time.Duration) (Identity, bool) {
 	if t == nil {
 		return Identity{}, false
 	}
 	var found Identity
-	for _, e := range t.current() {
+	for _, e := range t.current(recent) {
 		if subtle.ConstantTimeCompare(hash[:], e.hash[:]) == 1 {
 			found = e.who // no early return, so that the time does not depend on the line
 		}
@@ -88,13 +99,13 @@ func (t *Tokens) Identify(hash TokenHash) (Identity, bool) {
 	return found, found.Role != 0
 }
 
-// current is the valid entries, after a check of the file if one is due. Meanwhile
-// other callers get the former entries.
-func (t *Tokens) current() []entry {
+// current is the valid entries, after a check of the file unless the last one is more
+// recent than the given time. Meanwhile other callers get the former entries.
+func (t *Tokens) current(recent time.Duration) []entry {
 	now := time.Now()
 	t.mu.Lock()
 	entries := t.entries
-	due := !t.reading && now.Sub(t.checked) >= checkEvery
+	due := !t.reading && now.Sub(t.checked) >= recent
 	if due {
 		t.reading = true
 	}

@@ -2,26 +2,24 @@ package canary_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/http"
 	"slices"
-	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"thalassa/api/node"
+	"thalassa/activity"
 	"thalassa/canary"
-	"thalassa/client"
 	"thalassa/lb"
 )
 
-// A fixture is an agent, a HAProxy and the traffic through it, in memory. It is
-// used in a synctest bubble by one goroutine.
+// A fixture is an agent with its store, a HAProxy and the traffic through it, in memory.
+// It is used in a synctest bubble, while a canary is under way only by the canary.
 type fixture struct {
 	t *testing.T
 
-	backend client.Backend // without members
-	edits   int            // its entity tag
+	backend lb.Backend // no Key: it does not exist
 
 	healthy map[string]int      // instances of each version
 	nature  map[string]behavior // of each version
@@ -29,16 +27,18 @@ type fixture struct {
 	traffic time.Time           // was worked off until then
 	rate    int                 // requests a second
 
-	asked    int                                // deploys
-	onDeploy map[int]func(applied func()) error // instead of the n-th deploy; applied does it
+	asked    int                                // switches
+	onSwitch map[int]func(applied func()) error // instead of the n-th switch; applied does it
 	onRead   map[int]func() error               // before the n-th reading of counters
+	onSave   func(lb.CanaryState)
 	reads    int
 	away     time.Time // no answer until then
 	appears  time.Time // when the first instance of version 2 is there
-	pending  string    // why deploys do not take effect
+	pending  string    // why switches do not take effect
 
-	said     []string // the events
-	onReport func(canary.Event) error
+	stored map[lb.Name]lb.CanaryState
+	events []activity.Event
+	states []lb.CanaryState // as they were stored
 }
 
 // behavior is how a version's members answer.
@@ -49,44 +49,39 @@ type behavior struct {
 	status string // of HAProxy's check; UP
 }
 
+// bubble runs a test with a fixture of its own, and a clock that costs nothing.
+func bubble(t *testing.T, f func(w *fixture)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { f(newFixture(t)) })
+}
+
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	return &fixture{
 		t: t, rate: 100, traffic: time.Now(),
-		backend:  client.Backend{ID: "backend/live", Key: "live", Type: "dynamic", Name: "shop", Version: "1"},
+		backend:  lb.Backend{Key: "live", Type: "dynamic", Service: "shop", Version: "1", Balance: "roundrobin", Mode: "http"},
 		healthy:  map[string]int{"1": 3, "2": 3},
 		nature:   map[string]behavior{"1": {ms: 5}, "2": {ms: 5}},
 		lines:    map[string]*counter{},
-		onDeploy: map[int]func(func()) error{}, onRead: map[int]func() error{},
+		onSwitch: map[int]func(func()) error{}, onRead: map[int]func() error{},
+		stored: map[lb.Name]lb.CanaryState{},
 	}
 }
 
 // change is a change of the definition.
-func (w *fixture) change(f func(*client.Backend)) {
+func (w *fixture) change(f func(*lb.Backend)) {
 	w.work()
 	f(&w.backend)
-	w.edits++
-}
-
-func (w *fixture) current() client.Backend {
-	b := w.backend
-	b.ETag = strconv.Quote(strconv.Itoa(w.edits))
-	b.Members = w.members()
-	return b
 }
 
 // split is what the traffic goes to.
 func (w *fixture) split() lb.Split {
-	split := lb.Split(w.backend.Versions)
-	if len(split) == 0 {
-		split = lb.Split{{Version: lb.Version(w.backend.Version), Weight: 100}}
-	}
-	return slices.DeleteFunc(slices.Clone(split), func(s lb.Share) bool { return s.Weight == 0 || w.healthy[string(s.Version)] == 0 })
+	return slices.DeleteFunc(slices.Clone(w.backend.Split()), func(s lb.Share) bool { return s.Weight == 0 || w.healthy[string(s.Version)] == 0 })
 }
 
 func (w *fixture) line(version string) *counter {
 	if w.lines[version] == nil {
-		w.lines[version] = &counter{ServerStats: node.ServerStats{Server: "s" + version}}
+		w.lines[version] = &counter{ServerStats: lb.ServerStats{Server: "s" + version}}
 	}
 	return w.lines[version]
 }
@@ -116,51 +111,40 @@ func (w *fixture) work() {
 	}
 }
 
-func (w *fixture) members() []client.Member {
-	var list []client.Member
-	for _, s := range w.split() {
-		for i := range w.healthy[string(s.Version)] {
-			m := w.line(string(s.Version)).member(string(s.Version), fmt.Sprint(s.Version, "/", i))
-			m.Stats.Status = "UP"
-			if status := w.nature[m.Version].status; status != "" {
-				m.Stats.Status = status
-			}
-			if i > 0 { // the first has it all
-				m.Stats = &node.ServerStats{Server: fmt.Sprint("s", s.Version, i), Status: m.Stats.Status}
-			}
-			list = append(list, m)
-		}
-	}
-	return list
-}
-
-func answer(status int, code, message string) error {
-	return &client.Error{Status: status, Code: code, Message: message}
+// address is that of an instance.
+func address(version string, i int) lb.HostPort {
+	return lb.HostPort{Host: lb.Host("10.0.0." + fmt.Sprint(len(version)+i+1)), Port: uint16(9000 + int(version[len(version)-1]))}
 }
 
 func (w *fixture) absent() error {
 	if time.Now().Before(w.away) {
-		return answer(http.StatusServiceUnavailable, "unavailable", "nobody answers")
-	}
-	if w.backend.ID == "" {
-		return answer(http.StatusNotFound, "not_found", "backend/live does not exist")
+		return &lb.UnavailableError{What: "nobody answers"}
 	}
 	return nil
 }
 
-// Backend reads the backend.
-func (w *fixture) Backend(ctx context.Context, _ string) (client.Backend, error) {
-	if ctx.Err() != nil {
-		return client.Backend{}, ctx.Err()
+// Intent is the backend, if it exists.
+func (w *fixture) Intent(ctx context.Context) (lb.Intent, error) {
+	in := lb.Intent{Backends: map[lb.Name]lb.Backend{}}
+	if w.backend.Key != "" {
+		in.Backends[w.backend.Key] = w.backend
 	}
-	if err := w.absent(); err != nil {
-		return client.Backend{}, err
-	}
-	return w.current(), nil
+	return in, errors.Join(ctx.Err(), w.absent())
 }
 
-// MembersWithStats reads the counters.
-func (w *fixture) MembersWithStats(ctx context.Context, _ string) ([]client.Member, error) {
+// Snapshot is the healthy instances.
+func (w *fixture) Snapshot() lb.Snapshot {
+	s := lb.Service{Name: "shop"}
+	for version, n := range w.healthy {
+		for i := range n {
+			s.Instances = append(s.Instances, lb.Instance{Address: address(version, i), Version: lb.Version(version), Healthy: true, Weight: 1})
+		}
+	}
+	return lb.Snapshot{Services: map[lb.Name]lb.Service{"shop": s}}
+}
+
+// Stats reads the counters.
+func (w *fixture) Stats(ctx context.Context, _ lb.Name) ([]lb.ServerStats, error) {
 	w.work()
 	w.reads++
 	if f := w.onRead[w.reads]; f != nil {
@@ -168,99 +152,193 @@ func (w *fixture) MembersWithStats(ctx context.Context, _ string) ([]client.Memb
 			return nil, err
 		}
 	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err := w.absent(); err != nil {
+	if err := errors.Join(ctx.Err(), w.absent()); err != nil {
 		return nil, err
 	}
-	return w.members(), nil
+	var list []lb.ServerStats
+	for version, n := range w.healthy {
+		for i := range n {
+			s := w.line(version).ServerStats
+			if i > 0 { // the first has it all
+				s = lb.ServerStats{Server: fmt.Sprint("s", version, i)}
+			}
+			s.Address, s.Status = address(version, i), "UP"
+			if status := w.nature[version].status; status != "" {
+				s.Status = status
+			}
+			list = append(list, s)
+		}
+	}
+	return list, nil
 }
 
-// Deploy checks the condition and health, and changes the versions.
-func (w *fixture) Deploy(ctx context.Context, _ string, d client.DeployRequest, conditions ...client.Condition) (client.Backend, client.Applied, error) {
+// Switch checks the condition and health, and changes the versions.
+func (w *fixture) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 	w.work()
 	w.asked++
-	if ctx.Done() != nil {
-		w.t.Error("a change can be cut short")
+	applied := lb.Applied{Applied: w.pending == "", Path: "runtime", Reason: w.pending, Revision: uint64(w.asked), Duration: 2 * time.Millisecond}
+	in, err := w.Intent(context.WithoutCancel(ctx))
+	if err != nil {
+		return lb.Applied{}, err
 	}
-	header := http.Header{}
-	for _, c := range conditions {
-		c(header)
+	next, err := in.Switched(s)
+	if err != nil {
+		return lb.Applied{}, err
 	}
-	applied := client.Applied{Applied: w.pending == "", Path: "runtime", Reason: w.pending, Revision: uint64(w.edits + 1), DurationMS: 2}
-	do := func() {
-		if d.Version != w.backend.Version || d.Versions.String() != lb.Split(w.backend.Versions).String() {
-			w.change(func(b *client.Backend) { b.Version, b.Versions = d.Version, node.Versions(d.Versions) })
-		}
+	do := func() { w.change(func(b *lb.Backend) { *b = next }) }
+	if f := w.onSwitch[w.asked]; f != nil {
+		return applied, f(do)
 	}
-	if f := w.onDeploy[w.asked]; f != nil {
-		if err := f(do); err != nil {
-			return client.Backend{}, client.Applied{}, err
-		}
-		return w.current(), applied, nil
+	if len(s.IfMatch) > 0 && !slices.Contains(s.IfMatch, w.backend.ETag()) {
+		return lb.Applied{}, &lb.PreconditionError{ID: "backend/live", Current: w.backend.ETag()}
 	}
-	if err := w.absent(); err != nil {
-		return client.Backend{}, client.Applied{}, err
-	}
-	if header.Get("If-Match") != w.current().ETag {
-		return client.Backend{}, client.Applied{}, answer(http.StatusPreconditionFailed, "precondition_failed", "backend/live has changed")
-	}
-	for end := time.Now().Add(d.Wait); ; {
-		missing := w.missing(d)
+	for end := time.Now().Add(s.Wait); ; {
+		missing := w.missing(next.Split())
 		if missing == "" {
 			break
 		}
-		if !time.Now().Before(end) {
-			return client.Backend{}, client.Applied{}, answer(http.StatusConflict, "conflict", "backend/live: version "+missing+" of service shop has no healthy instance")
+		if err := ctx.Err(); err != nil {
+			return lb.Applied{}, err
 		}
-		pause(100 * time.Millisecond)
+		if !time.Now().Before(end) {
+			return lb.Applied{}, &lb.ConflictError{ID: "backend/live", Reason: "version " + missing + " of service shop has no healthy instance"}
+		}
+		<-time.After(100 * time.Millisecond)
 	}
 	do()
-	return w.current(), applied, ctx.Err()
+	return applied, nil
 }
 
-func (w *fixture) missing(d client.DeployRequest) string {
+func (w *fixture) missing(split lb.Split) string {
 	if !w.appears.IsZero() && !time.Now().Before(w.appears) {
 		w.healthy["2"] = 1
 	}
-	if d.Version != "" && w.healthy[d.Version] == 0 {
-		return d.Version
-	}
-	for _, s := range d.Versions {
-		if s.Weight > 0 && w.healthy[string(s.Version)] == 0 {
-			return string(s.Version)
+	for _, v := range split.Active() {
+		if w.healthy[string(v)] == 0 {
+			return string(v)
 		}
 	}
 	return ""
 }
 
-func pause(d time.Duration) { <-time.After(d) }
+// SaveCanary keeps a state.
+func (w *fixture) SaveCanary(_ context.Context, s lb.CanaryState) error {
+	w.stored[s.Backend] = s
+	w.states = append(w.states, s)
+	if w.onSave != nil {
+		w.onSave(s)
+	}
+	return nil
+}
 
-// deploy makes a canary of version 2 in four steps of a minute each.
-func (w *fixture) deploy(ctx context.Context, adjust ...func(*canary.Config)) error {
+// DeleteCanary forgets a state.
+func (w *fixture) DeleteCanary(_ context.Context, backend lb.Name) error {
+	delete(w.stored, backend)
+	return nil
+}
+
+// Canaries lists the states.
+func (w *fixture) Canaries(context.Context) ([]lb.CanaryState, error) {
+	var list []lb.CanaryState
+	for _, s := range w.stored {
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// Note keeps an event.
+func (w *fixture) Note(e activity.Event) { w.events = append(w.events, e) }
+
+// verbs are those of the events.
+func (w *fixture) verbs() string {
+	var out []activity.Verb
+	for _, e := range w.events {
+		out = append(out, e.Verb)
+	}
+	return fmt.Sprint(out)
+}
+
+// runner makes the Runner of an agent.
+func (w *fixture) runner() *canary.Runner {
 	w.t.Helper()
-	abortOn, err := canary.ParseConditions("5xx>1%,errors>2%,rtime>500ms")
+	r, err := canary.New(w.t.Context(), canary.Config{Node: w, Store: w, Journal: w, Stats: w.Stats, Interval: 2 * time.Second})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	cfg := canary.Config{Backend: "live", Version: "2", Steps: []int{5, 25, 50, 100}, Interval: 2 * time.Second, AbortOn: abortOn, Report: func(e canary.Event) error {
-		w.said = append(w.said, fmt.Sprintf("%s %d%% %s", e.Kind, e.Percent, e.Selection))
-		if w.onReport != nil {
-			return w.onReport(e)
-		}
-		return nil
-	}}
-	for _, a := range adjust {
-		a(&cfg)
+	return r
+}
+
+// request is a canary of version 2 in four steps of a minute each.
+func (w *fixture) request(adjust ...func(*lb.Canary)) lb.Canary {
+	w.t.Helper()
+	abortOn, err := lb.ParseCanaryConditions("5xx>1%,errors>2%,rtime>500ms")
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	return canary.Run(ctx, w, cfg)
+	c := lb.Canary{
+		Backend: "live", Version: "2", Steps: []int{5, 25, 50, 100}, Every: time.Minute, MinRequests: 20, AbortOn: abortOn,
+		Origin: lb.Origin{Author: "ann"},
+	}
+	for _, a := range adjust {
+		a(&c)
+	}
+	return c
+}
+
+// deploy makes a canary and waits for its end.
+func (w *fixture) deploy(ctx context.Context, adjust ...func(*lb.Canary)) (lb.CanaryState, error) {
+	w.t.Helper()
+	r := w.runner()
+	w.running(r)
+	if s, err := r.Start(ctx, w.request(adjust...)); err != nil {
+		return s, err
+	}
+	return w.await(r, lb.CanaryPhase.IsEnd), nil
+}
+
+// running runs a Runner until stop is called, at the latest to the end of the test.
+func (w *fixture) running(r *canary.Runner) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := r.Run(ctx); err != nil {
+			w.t.Error(err)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	w.t.Cleanup(stop)
+	return stop
+}
+
+// await waits for a phase.
+func (w *fixture) await(r *canary.Runner, reached func(lb.CanaryPhase) bool) lb.CanaryState {
+	w.t.Helper()
+	for {
+		next := r.Changed()
+		s, err := r.Canary("live")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if reached(s.Phase) {
+			return s
+		}
+		<-next
+	}
 }
 
 // stands demands which versions the backend is at.
 func (w *fixture) stands(selection string) {
 	w.t.Helper()
 	if got := w.backend.Selection(); got != selection {
-		w.t.Errorf("the backend is at %s, want %s; %q", got, selection, w.said)
+		w.t.Errorf("the backend is at %s, want %s; %s", got, selection, w.verbs())
+	}
+}
+
+// aborted demands that a canary has gone back, for a reason.
+func aborted(t *testing.T, s lb.CanaryState, err error, percent int, reason string) {
+	t.Helper()
+	if err != nil || s.Phase != lb.CanaryBack || s.Percent != percent || !contains(s.Reason, reason) {
+		t.Fatalf("%v, %s at %d%% because %s, want a way back at %d%% because %s", err, s.Phase, s.Percent, s.Reason, percent, reason)
 	}
 }

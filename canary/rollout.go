@@ -2,233 +2,287 @@ package canary
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
-	"thalassa/client"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
 
-// An Agent is the node agent that carries out the steps, as *client.Client does.
-type Agent interface {
-	Backend(ctx context.Context, key string) (client.Backend, error)
-	MembersWithStats(ctx context.Context, key string) ([]client.Member, error)
-	Deploy(ctx context.Context, key string, d client.DeployRequest, conditions ...client.Condition) (client.Backend, client.Applied, error)
-}
-
-// Config says what to deploy, and how. Backend, Version and Steps are required.
-type Config struct {
-	Backend string // key
-	Version string // to deploy
-	// Steps are the percentages of the traffic that the version gets in turn:
-	// ascending, the last one 100; see ParseSteps.
-	Steps []int
-	// Every is how long a step lasts (1 min).
-	Every time.Duration
-	// AbortOn are the conditions under which the rollout rolls back.
-	AbortOn []Condition
-	// MinRequests is how many requests the version must have had in a step before
-	// conditions are checked (20).
-	MinRequests int64
-	// Wait is how long to wait for a healthy instance before the first step.
-	Wait time.Duration
-	// Interval is the time between two readings of the counters (a twentieth of Every,
-	// between 100 ms and 1 s).
-	Interval time.Duration
-	// MaxOutage is how long the agent may be unreachable before the rollout rolls back,
-	// and how long the rollback is retried (1 min).
-	MaxOutage time.Duration
-	// Report gets every event; an error ends the rollout. nil: events are discarded.
-	Report func(Event) error
-}
-
-func (c Config) withDefaults() Config {
-	def := func(d *time.Duration, v time.Duration) {
-		if *d <= 0 {
-			*d = v
-		}
-	}
-	def(&c.Every, time.Minute)
-	def(&c.Interval, min(max(c.Every/20, 100*time.Millisecond), time.Second))
-	def(&c.MaxOutage, time.Minute)
-	if c.MinRequests <= 0 {
-		c.MinRequests = 20
-	}
-	if c.Report == nil {
-		c.Report = func(Event) error { return nil }
-	}
-	return c
-}
-
-// A rollout is a deploy in progress.
+// A rollout is one canary. One goroutine carries it out; others read its state and ask
+// for actions.
 type rollout struct {
-	Config
-	agent   Agent
-	id      string   // of the backend
-	service string   // of the backend at the start
-	old     lb.Split // the versions with traffic beside the new one
+	cfg     *Config
+	changed *wake.Signal
+	poke    chan struct{} // one slot: an action was asked for
 
-	backend client.Backend // after the last step, or at the start
-	wanted  string         // the versions of the last request; empty: none
-	begun   bool           // a request has changed the backend, or may have
-	percent int            // of the step that is in effect; 0: none is
-	figures *Figures       // of the present step; nil: there are none
+	mu        sync.Mutex
+	state     lb.CanaryState
+	finishing bool      // all requests were asked for
+	author    string    // who asked for the end; empty: nobody
+	renewed   time.Time // the lease
 }
 
-// Run deploys, and returns when the version has all traffic, or none again.
-// Errors: *AbortedError after a rollback, *ForeignError if somebody else has
-// changed the backend, *StuckError if the rollback failed, and before the
-// first step those of the agent. When ctx ends, it rolls back.
-func Run(ctx context.Context, agent Agent, cfg Config) error {
-	r := &rollout{Config: cfg.withDefaults(), agent: agent}
-	b, err := agent.Backend(ctx, cfg.Backend)
-	if err != nil {
-		return err
-	}
-	if b.Type != "dynamic" {
-		return &lb.ConflictError{ID: b.ID, Reason: "is static: it lists its members itself and has no version to deploy"}
-	}
-	r.id, r.service, r.old, r.backend = b.ID, b.Name, others(b, cfg.Version), b
-	for _, percent := range r.Steps {
-		if len(r.old) == 0 { // the version has all traffic already
-			percent = 100
-		}
-		applied, err := r.step(ctx, percent)
-		e := Event{Kind: Stepped, Path: applied.Path, DurationMS: applied.DurationMS, Revision: applied.Revision}
-		if err == nil && percent == 100 {
-			e.Kind = Done
-			return r.Report(r.complete(e))
-		}
-		if err == nil {
-			err = r.report(e)
-		}
-		if err == nil {
-			err = r.watch(ctx)
-		}
-		if err != nil {
-			return r.conclude(ctx, err)
-		}
+func (r *Runner) newRollout(state lb.CanaryState) *rollout {
+	return &rollout{cfg: &r.cfg, changed: &r.changed, poke: make(chan struct{}, 1), state: state, renewed: r.cfg.Now()}
+}
+
+// current is the state now.
+func (c *rollout) current() lb.CanaryState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+// update changes the state and tells readers.
+func (c *rollout) update(change func(*lb.CanaryState)) {
+	c.mu.Lock()
+	change(&c.state)
+	c.mu.Unlock()
+	c.changed.Broadcast()
+}
+
+// save stores the state.
+func (c *rollout) save(ctx context.Context) error {
+	if err := c.cfg.Store.SaveCanary(ctx, c.current()); err != nil {
+		return fmt.Errorf("storing the canary: %w", err)
 	}
 	return nil
 }
 
-// others are the versions with traffic, except one.
-func others(b client.Backend, version string) lb.Split {
-	split := lb.Split(b.Versions)
-	if len(split) == 0 {
-		split = lb.Split{{Version: lb.Version(b.Version), Weight: 100}}
+// begin makes the first step. After an error nothing has changed. A step that is stored
+// and not in effect is no error: the canary goes back then.
+func (c *rollout) begin(ctx context.Context) error {
+	state := c.current()
+	err := c.step(ctx, state.NextPercent(), state.Wait)
+	aborted, foreign := (*abortError)(nil), (*foreignError)(nil)
+	switch {
+	case errors.As(err, &aborted):
+		c.startGoingBack(context.WithoutCancel(ctx), aborted.reason)
+	case errors.As(err, &foreign):
+		return &lb.ConflictError{ID: lb.Backend{Key: state.Backend}.ID(), Reason: "was changed by somebody else before the first step"}
+	case err != nil:
+		return err
 	}
-	var out lb.Split
-	for _, share := range split {
-		if share.Weight > 0 && string(share.Version) != version {
-			out = append(out, share)
+	c.note(startedEvent(c.current()))
+	if err == nil && c.current().Percent == 100 {
+		c.finish(ctx)
+	}
+	return nil
+}
+
+// run carries out the canary to its end, or to the end of ctx.
+func (c *rollout) run(ctx context.Context) {
+	err := c.advance(ctx)
+	switch foreign := (*foreignError)(nil); {
+	case ctx.Err() != nil: // it continues after the agent's restart
+	case err == nil:
+		c.finish(ctx)
+	case errors.As(err, &foreign):
+		c.end(ctx, func(s *lb.CanaryState) { s.Phase, s.Now = lb.CanarySuperseded, foreign.now })
+	default:
+		c.startGoingBack(ctx, err.Error())
+		c.goBack(ctx)
+	}
+}
+
+// advance makes one step after the other. The error is the reason to go back, or a
+// *foreignError.
+func (c *rollout) advance(ctx context.Context) error {
+	if err := c.goingBack(); err != nil {
+		return err
+	}
+	if err := c.pickUp(ctx); err != nil {
+		return err
+	}
+	for c.current().Percent < 100 {
+		next := 100
+		switch err := c.watch(ctx); {
+		case err == nil:
+			next = c.current().NextPercent()
+		case !errors.Is(err, errFinish):
+			return err
+		}
+		if err := c.step(ctx, next, 0); err != nil {
+			return err
 		}
 	}
-	return out
+	return c.goingBack()
 }
 
-// forward is the request that gives the version its percentage, and the others
-// the rest in proportion.
-func (r *rollout) forward(percent int) (client.DeployRequest, error) {
-	if percent == 100 {
-		return client.DeployRequest{Version: r.Version}, nil
+// goingBack is the reason to go back that was given meanwhile; nil: there is none.
+func (c *rollout) goingBack() error {
+	if state := c.current(); state.Phase == lb.CanaryGoingBack {
+		return &abortError{state.Reason}
 	}
-	parts := 1 // of a percent
-	total := 0
-	for _, share := range r.old {
-		total += share.Weight
-	}
-	if len(r.old) > 1 {
-		parts = 100
-	}
-	shares := []lb.Share{{Version: lb.Version(r.Version), Weight: parts * percent}}
-	for _, share := range r.old {
-		share.Weight = max(1, parts*(100-percent)*share.Weight/total)
-		shares = append(shares, share)
-	}
-	split, err := lb.NewSplit(shares...)
-	return client.DeployRequest{Versions: split}, err
+	return nil
 }
 
-// backward is the request that gives the others all traffic again.
-func (r *rollout) backward() client.DeployRequest {
-	if len(r.old) == 1 {
-		return client.DeployRequest{Version: string(r.old[0].Version)}
+// pickUp continues where a former agent ended: a step that it had asked for may be in
+// effect.
+func (c *rollout) pickUp(ctx context.Context) error {
+	state := c.current()
+	if state.Next == "" {
+		return nil
 	}
-	return client.DeployRequest{Versions: r.old}
+	_, taken, err := c.backend(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !taken: // the step is asked for again
+		c.update(func(s *lb.CanaryState) { s.Next = "" })
+		return nil
+	}
+	next := state.NextPercent()
+	c.update(func(s *lb.CanaryState) {
+		s.Phase = lb.CanaryRunning
+		c.taken(s, next, lb.CanaryStep{})
+	})
+	return c.save(ctx)
 }
 
 // step gives the version its percentage.
-func (r *rollout) step(ctx context.Context, percent int) (client.Applied, error) {
-	d, err := r.forward(percent)
+func (c *rollout) step(ctx context.Context, percent int, wait time.Duration) error {
+	sw, err := c.current().Forward(percent)
 	if err != nil {
-		return client.Applied{}, fmt.Errorf("dividing the traffic: %w", err)
+		return err
 	}
-	var applied client.Applied
-	if r.wanted == "" {
-		applied, err = r.requestWhenHealthy(ctx, d)
-	} else {
-		applied, err = r.request(ctx, d)
-	}
+	sw.Wait = wait
+	starting := c.current().Phase == lb.CanaryStarting
+	applied, err := c.request(ctx, sw)
 	switch {
 	case err != nil:
-		return applied, err
+		return err
+	case !applied.Applied && !starting && ctx.Err() != nil: // because the agent is stopping
+		return ctx.Err()
 	case !applied.Applied:
-		return applied, &abortError{fmt.Sprintf("the step to %d%% is stored and not in effect: %s", percent, applied.Reason)}
+		c.update(func(s *lb.CanaryState) { s.Tag, s.Next, s.Selection = s.Next, "", selection(sw) })
+		return &abortError{fmt.Sprintf("the step to %d%% is stored and not in effect: %s", percent, applied.Reason)}
 	}
-	r.percent, r.figures = percent, nil
-	return applied, nil
+	members := 0
+	ctx = context.WithoutCancel(ctx) // the step is in effect
+	if in, err := c.cfg.Node.Intent(ctx); err == nil {
+		members = len(lb.Populate(in.Backends[sw.Backend], c.cfg.Node.Snapshot()).Members)
+	}
+	c.update(func(s *lb.CanaryState) {
+		if s.Phase == lb.CanaryStarting {
+			s.Phase = lb.CanaryRunning
+		}
+		c.taken(s, percent, lb.CanaryStep{Path: applied.Path, Duration: applied.Duration, Revision: applied.Revision, Members: members})
+	})
+	return c.save(ctx)
 }
 
-// watch reads the version's members until the step's time is over.
-func (r *rollout) watch(ctx context.Context) error {
-	end := time.Now().Add(r.Every)
-	m := meter{version: r.Version}
-	for {
-		members, err := r.readMembers(ctx)
+// taken enters a step that is in effect.
+func (c *rollout) taken(s *lb.CanaryState, percent int, step lb.CanaryStep) {
+	sw, err := s.Forward(percent)
+	if err == nil {
+		s.Selection = selection(sw)
+	}
+	if s.Next != "" {
+		s.Tag, s.Next = s.Next, ""
+	}
+	s.Percent, s.Began, s.Measured, s.New, s.Old, s.Problem = percent, c.cfg.Now(), 0, nil, nil, ""
+	step.Percent, step.Selection, step.Time = percent, s.Selection, s.Began
+	s.History = append(slices.Clip(s.History), step)
+}
+
+// selection is the versions of a switch as a text.
+func selection(sw lb.Switch) string {
+	return lb.Backend{Type: "dynamic", Version: sw.Version, Versions: sw.Versions}.Selection()
+}
+
+// request carries out a switch on condition that nobody else has changed the backend
+// since the last step. It repeats what fails for a time.
+func (c *rollout) request(ctx context.Context, sw lb.Switch) (applied lb.Applied, err error) {
+	err = c.retry(ctx, func() error {
+		b, taken, err := c.backend(ctx)
 		if err != nil {
 			return err
 		}
-		figures := m.read(members)
-		r.figures = &figures
-		if reason := r.failedCondition(members, figures); reason != "" {
-			return &abortError{reason}
+		if taken {
+			c.update(func(s *lb.CanaryState) { s.Tag, s.Next = s.Next, "" })
 		}
-		left := time.Until(end)
-		if left <= 0 {
-			return r.report(Event{Kind: Watched, Judged: figures.Requests >= r.MinRequests})
-		}
-		if err := wake.Pause(ctx, min(left, r.Interval)); err != nil {
+		wanted, err := lb.Intent{Backends: map[lb.Name]lb.Backend{b.Key: b}}.Switched(sw)
+		if err != nil {
 			return err
 		}
+		c.update(func(s *lb.CanaryState) { s.Next = wanted.ETag() })
+		if err := c.save(ctx); err != nil {
+			return err
+		}
+		sw.IfMatch = []string{b.ETag()}
+		applied, err = c.cfg.Node.Switch(ctx, sw)
+		if precondition := (*lb.PreconditionError)(nil); errors.As(err, &precondition) {
+			return c.foreign(ctx)
+		}
+		return err
+	})
+	return applied, err
+}
+
+// backend reads the backend. taken: the request under way has been carried out. The
+// error is a *foreignError if somebody else has changed it.
+func (c *rollout) backend(ctx context.Context) (b lb.Backend, taken bool, err error) {
+	in, err := c.cfg.Node.Intent(ctx)
+	if err != nil {
+		return lb.Backend{}, false, err
+	}
+	state := c.current()
+	b, ok := in.Backends[state.Backend]
+	switch {
+	case !ok:
+		return b, false, &foreignError{}
+	case state.Next != "" && b.ETag() == state.Next:
+		return b, true, nil
+	case b.ETag() != state.Tag:
+		return b, false, &foreignError{now: strings.TrimSpace(string(b.Service) + " " + b.Selection())}
+	}
+	return b, false, nil
+}
+
+// foreign is the error for a backend that somebody else has changed.
+func (c *rollout) foreign(ctx context.Context) error {
+	b, _, err := c.backend(ctx)
+	if err == nil { // and changed back
+		err = &foreignError{now: string(b.Service) + " " + b.Selection()}
+	}
+	return err
+}
+
+// retry calls try until it succeeds, fails for good, or MaxOutage is over.
+func (c *rollout) retry(ctx context.Context, try func() error) error {
+	const first, last = 250 * time.Millisecond, 2 * time.Second
+	begin, wait := c.cfg.Now(), first
+	for {
+		err := try()
+		if err == nil || ctx.Err() != nil || !errors.As(err, new(*lb.UnavailableError)) || c.cfg.Now().Sub(begin) > c.cfg.MaxOutage {
+			return err
+		}
+		if c.current().Phase == lb.CanaryStarting {
+			return err // the caller waits, and nothing has changed
+		}
+		c.update(func(s *lb.CanaryState) { s.Problem = err.Error() })
+		if err := c.pause(ctx, wait); err != nil {
+			return err
+		}
+		wait = min(2*wait, last)
 	}
 }
 
-// failedCondition is the condition that failed, as a clause; empty: none.
-func (r *rollout) failedCondition(members []client.Member, f Figures) string {
-	healthy, up := 0, 0
-	for _, m := range members {
-		if m.Version != r.Version {
-			continue
-		}
-		healthy++
-		if m.Stats == nil || !isDown(m.Stats.Status) {
-			up++
-		}
+// pause waits for a time, or until an action is asked for.
+func (c *rollout) pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.poke:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	switch {
-	case healthy == 0:
-		return "version " + r.Version + " has no healthy instance any more"
-	case up == 0:
-		return "HAProxy's checks find every instance of version " + r.Version + " down"
-	case f.Requests < r.MinRequests:
-		return ""
-	}
-	for _, c := range r.AbortOn {
-		if c.holds(f) {
-			return "version " + r.Version + " broke " + c.String()
-		}
-	}
-	return ""
+	return nil
 }

@@ -45,8 +45,8 @@ func newCheck(env environment) *cobra.Command {
 		Short: "Check settings, template, HAProxy and Consul without changing anything",
 		Long: `Checks the settings, the API's address and tokens, the directories, HAProxy, the template
 and Consul, and prints a line for each. It takes the flags of "thalassa agent" and changes
-nothing. The exit code is 1 when a check fails. If Consul does not answer, that is only a
-warning.`,
+nothing. It asks Consul what the agent asks. The exit code is 1 when a check fails. If Consul
+does not answer, that is only a warning.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.Load(cmd.Flags(), env.Getenv); err != nil {
@@ -116,6 +116,7 @@ func (k checks) steps() []step {
 		{what: "tables", warn: true, run: k.checkStickTables},
 		{what: "natives", warn: true, run: k.checkRawLines},
 		{what: "consul", warn: true, run: func(ctx context.Context) (string, error) { return discovery.Ping(ctx, watch) }},
+		{what: "queries", run: func(ctx context.Context) (string, error) { return discovery.TryQueries(ctx, watch) }},
 	}
 	if names, paths := k.settings.SharedPaths(); len(names) > 0 {
 		steps = append(steps, step{what: "paths", warn: true, run: func(context.Context) (string, error) {

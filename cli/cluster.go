@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"thalassa/cluster"
+	"thalassa/ocf"
 	"thalassa/pacemaker"
 	"thalassa/settings"
 )
@@ -53,7 +54,13 @@ func (o *onNode) cluster() (*pacemaker.Cluster, error) {
 	if o.output != "" && o.output != "json" && o.output != "table" {
 		return nil, usageError{fmt.Errorf("--output: %q is not known, expected json or table", o.output)}
 	}
-	return pacemaker.New(pacemaker.Config{Tools: o.tools, Stream: o.env.CIBProgram}), nil
+	other, name := pacemaker.OtherCIB(o.env.Getenv)
+	if name != "" {
+		fmt.Fprintln(o.env.Stderr, "thalassa: this is "+name+", not the running cluster")
+	}
+	return pacemaker.New(pacemaker.Config{
+		Tools: o.tools, Stream: o.env.CIBProgram, OtherCIB: other, CheckParameters: ocf.CheckParameters, Defaults: ocf.Defaults(),
+	}), nil
 }
 
 // waitFlags declares the flags of a command that changes something.

@@ -145,7 +145,7 @@ func newAction(o *onNode, kind, use, short string) *cobra.Command {
 	if slices.Contains([]string{cluster.Move, cluster.StartMaintenance, cluster.Cleanup}, kind) {
 		all := "all"
 		if kind == cluster.Move {
-			all = "every floating IP"
+			all = "every floating IP of HAProxy"
 		}
 		f.StringVar(&a.Resource, "resource", "", "`name` of the resource (default: "+all+")")
 	}

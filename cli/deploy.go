@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"thalassa/canary"
 	"thalassa/client"
 	"thalassa/lb"
 )
@@ -17,7 +15,7 @@ import (
 func newDeploy(env environment) *cobra.Command {
 	r := &remote{env: env}
 	var d client.DeployRequest
-	var w walk
+	var w canaryFlags
 	var drain time.Duration
 	cmd := &cobra.Command{
 		Use:   "deploy BACKEND VERSION",
@@ -26,13 +24,16 @@ func newDeploy(env environment) *cobra.Command {
 to that version. When the version has no healthy instance, nothing changes and the exit
 code is 4. VERSION may name several versions with weights: 1.0.0=90,1.1.0=10.
 
-With --canary the version gets its traffic in steps; each step lasts --every. In each
-step the command watches HAProxy's counters of the version's members. The backend goes
-back to the previous version, with exit code 4, when
+With --canary the agent gives the version its traffic in steps; each step lasts --every.
+In each step the agent watches HAProxy's counters of the version's members. The backend
+goes back to the previous version, with exit code 4, when
 
   - a condition of --abort-on is met after at least --min-requests requests,
   - the version has no healthy instance left, or
-  - the command is interrupted with Ctrl-C.
+  - the command is interrupted with Ctrl-C, or the agent does not hear of it for a minute.
+
+With --detach the command ends after the first step, and the agent continues alone.
+"thalassa canary" shows the canary, and pauses, resumes, finishes or ends it.
 
 Conditions are separated by commas:
 
@@ -40,8 +41,8 @@ Conditions are separated by commas:
   errors>P%    requests without a connection or without a complete response, in percent
   rtime>TIME   mean response time, up to the response headers, e.g. 500ms
 
-When somebody else changes the backend during a canary, the command leaves it as it is
-and ends with exit code 4.
+A deploy or another change of the backend ends the canary: the backend stays as it was
+changed, and the exit code is 4.
 
 With --drain the command then waits until former members have no request or connection
 in progress. They get no new requests after the deploy. When the time is over, the
@@ -55,7 +56,7 @@ command prints what is left and ends with exit code 6; the deploy stays in effec
 			if err := parseTarget(cmd, args[1], &d); err != nil {
 				return err
 			}
-			walking, err := w.parse(cmd, d)
+			isCanary, err := w.parse(cmd, d)
 			if err != nil {
 				return err
 			}
@@ -66,15 +67,15 @@ command prints what is left and ends with exit code 6; the deploy stays in effec
 			if err != nil {
 				return err
 			}
-			if walking {
-				err = r.walk(cmd.Context(), c, w.config(args[0], d))
+			if isCanary {
+				err = r.canary(cmd.Context(), c, args[0], w.request(d))
 			} else {
 				err = r.deploy(cmd.Context(), c, args[0], d)
 			}
 			if err != nil || drain == 0 {
 				return err
 			}
-			return r.drain(cmd.Context(), c, canary.Drain{Backend: args[0], Deployed: deployedVersions(d), Within: drain})
+			return r.drain(cmd.Context(), c, client.Drain{Backend: args[0], Deployed: deployedVersions(d), Within: drain})
 		},
 	}
 	r.flags(cmd)
@@ -101,8 +102,8 @@ func parseTarget(cmd *cobra.Command, text string, d *client.DeployRequest) error
 }
 
 // drain waits for the last connections to former members, and tells of them.
-func (r *remote) drain(ctx context.Context, c *client.Client, d canary.Drain) error {
-	d.Report = func(state canary.Drained) error {
+func (r *remote) drain(ctx context.Context, c *client.Client, d client.Drain) error {
+	d.Report = func(state client.Drained) error {
 		if r.output == "json" {
 			return encodeLine(r.env.Stdout, state)
 		}
@@ -135,52 +136,4 @@ func (r *remote) deploy(ctx context.Context, c *client.Client, key string, d cli
 
 func deployed(id, service, selection string, members int) string {
 	return fmt.Sprintf("%s is at %s %s with %s", id, service, selection, count(members, "member"))
-}
-
-// walk carries out a deploy in several steps, and tells of each in a line.
-func (r *remote) walk(ctx context.Context, c *client.Client, cfg canary.Config) error {
-	// An output that nobody reads any more is an error, which has the walk go
-	// back, instead of the end of the program in the middle of it.
-	_, stop := r.env.notify(syscall.SIGPIPE)
-	defer stop()
-	cfg.Report = func(e canary.Event) error {
-		if r.output == "json" {
-			return encodeLine(r.env.Stdout, e)
-		}
-		_, err := fmt.Fprintln(r.env.Stdout, walkLine(cfg, e))
-		return err
-	}
-	return canary.Run(ctx, c, cfg)
-}
-
-// walkLine tells of an event: "  5%  312 requests, 0% 5xx, 0% errors, 3 ms".
-func walkLine(cfg canary.Config, e canary.Event) string {
-	what := ""
-	switch e.Kind {
-	case canary.Done:
-		return deployed(e.Backend, e.Service, e.Selection, e.Members) + effect(e)
-	case canary.Stepped:
-		what = e.Selection + " with " + count(e.Members, "member") + effect(e)
-	case canary.Watched:
-		what = e.Figures.String()
-		if !e.Judged {
-			what += fmt.Sprintf("; %d are needed to judge", cfg.MinRequests)
-		}
-	case canary.Waiting:
-		what = "waiting for the agent: " + e.Reason
-	case canary.GoingBack:
-		what = "going back: " + e.Reason
-	}
-	return fmt.Sprintf("%3d%%  %s", e.Percent, what)
-}
-
-// effect says how a step came into effect.
-func effect(e canary.Event) string {
-	switch e.Path {
-	case "": // the agent's answer was lost
-		return " and in effect"
-	case "none":
-		return fmt.Sprintf(", nothing had to change (revision %d)", e.Revision)
-	}
-	return fmt.Sprintf(" and in effect after %.0f ms (%s, revision %d)", e.DurationMS, e.Path, e.Revision)
 }

@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
-	"thalassa/canary"
+	nodeapi "thalassa/api/node"
 	"thalassa/cli"
+	"thalassa/client"
 	"thalassa/lb"
 )
 
@@ -28,16 +31,26 @@ func TestDeployOfASplit(t *testing.T) {
 	s.does("backend/live is at shop 2.0.0 with 1 member and in effect after 2 ms (reload, revision 6)\n", "deploy", "live", "2.0.0")
 }
 
-// answering makes the member of version 2.0.0 answer ten requests whenever the
-// API is asked, so many of them badly.
-func (s *fixture) answering(bad int64) {
-	var n atomic.Int64
-	s.asked = func() {
-		times := n.Add(1)
-		s.Count("10.1.0.3:8080", lb.ServerStats{
-			Requests: 10 * times, Responses: lb.Responses{Success: (10 - bad) * times, ServerError: bad * times}, ResponseTimeMS: 3,
-		})
-	}
+// answering makes the member of version 2.0.0 answer ten requests every few
+// milliseconds until stop is called, so many of them badly.
+func (s *fixture) answering(bad int64) (stop func()) {
+	ctx, cancel := context.WithCancel(s.tb.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(5 * time.Millisecond)
+		defer ticker.Stop()
+		for times := int64(1); ctx.Err() == nil; times++ {
+			s.Count("10.1.0.3:8080", lb.ServerStats{
+				Requests: 10 * times, Responses: lb.Responses{Success: (10 - bad) * times, ServerError: bad * times}, ResponseTimeMS: 3,
+			})
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
 }
 
 // fits compares the lines of an output with patterns.
@@ -73,7 +86,7 @@ func TestCanary(t *testing.T) {
 
 func TestCanaryThatGoesBack(t *testing.T) {
 	s := shop(t)
-	s.answering(2)
+	stop := s.answering(2)
 	r := s.run("deploy", "live", "2.0.0", "--canary", "5,100", "--every", "1h")
 	if r.code != cli.ExitConflict {
 		t.Fatalf("%+v", r)
@@ -81,7 +94,7 @@ func TestCanaryThatGoesBack(t *testing.T) {
 	fits(t, r.out, `  5%  1\.0\.0=95,2\.0\.0=5 with 3 members .*`, `  5%  going back: version 2\.0\.0 broke 5xx>1%`)
 	fits(t, r.errors, `thalassa: backend/live was rolled back to shop 1\.0\.0: at 5% version 2\.0\.0 broke 5xx>1% \(\d+ requests, 20% 5xx, 0% errors, 3 ms\)`)
 
-	s.asked = nil
+	stop()
 	r = s.run("deploy", "live", "2.0.0", "--canary", "5,100", "--every", "200ms")
 	if r.code != cli.ExitOK || !strings.Contains(r.out, "  5%  0 requests, 0% 5xx, 0% errors, 0 ms; 20 are needed to judge\n") {
 		t.Errorf("without traffic: %+v", r)
@@ -99,18 +112,22 @@ func TestCanaryAsJSON(t *testing.T) {
 	if r.code != cli.ExitOK || len(lines) != 3 {
 		t.Fatalf("%+v", r)
 	}
-	var kinds []canary.Kind
+	var kinds []string
 	for _, line := range lines {
-		var e canary.Event
+		var e struct {
+			Kind, Backend, Service string
+			Percent                int
+			Figures, Old           *nodeapi.CanaryFigures
+		}
 		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Backend != "backend/live" || e.Service != "shop" {
 			t.Errorf("%s: %v", line, err)
 		}
 		kinds = append(kinds, e.Kind)
-		if e.Kind == canary.Watched && (e.Figures.Requests == 0 || e.Figures.ServerErrors*10 != e.Figures.Requests || e.Percent != 5) {
+		if e.Kind == "watched" && (e.Old == nil || e.Figures.Requests == 0 || e.Figures.ServerErrors*10 != e.Figures.Requests || e.Percent != 5) {
 			t.Errorf("%s", line)
 		}
 	}
-	if kinds[0] != canary.Stepped || kinds[1] != canary.Watched || kinds[2] != canary.Done {
+	if !slices.Equal(kinds, []string{"stepped", "watched", "done"}) {
 		t.Errorf("%v", kinds)
 	}
 }
@@ -119,9 +136,7 @@ func TestCanaryThatIsInterrupted(t *testing.T) {
 	s := shop(t)
 	ctx, stop := context.WithCancel(t.Context())
 	s.answering(0)
-	count := s.asked
 	s.asked = func() {
-		count()
 		if in, err := s.Intent(ctx); err == nil && in.Backends["live"].Versions != nil {
 			stop()
 		}
@@ -163,6 +178,37 @@ func TestCanaryWhoseAgentGoesAway(t *testing.T) {
 	s.fails(cli.ExitUnavailable, "not now", "deploy", "live", "2.0.0", "--canary", "5,100")
 }
 
+// A detached command ends after the first step; others see and steer the canary.
+func TestDetachedCanary(t *testing.T) {
+	s := shop(t)
+	s.answering(0)
+	s.does("  5%  1.0.0=95,2.0.0=5 with 3 members and in effect after 2 ms (reload, revision 4)\n",
+		"deploy", "live", "2.0.0", "--canary", "5,50,100", "--every", "1h", "--detach")
+	s.fails(cli.ExitConflict, "backend/live: a canary of version 2.0.0 is under way (running, 5%)", "deploy", "live", "2.0.0", "--canary", "100")
+	if r := s.run("status"); !strings.Contains(r.out, "canary    backend/live is at shop 1.0.0=95,2.0.0=5, canary of 2.0.0 running at 5%") {
+		t.Errorf("%+v", r)
+	}
+	s.does("backend/live is at shop 1.0.0=95,2.0.0=5, canary of 2.0.0 paused at 5%\n", "canary", "pause", "live")
+	s.fails(cli.ExitConflict, "canary/live: cannot pause, because its phase is paused", "canary", "pause", "live")
+	s.does("backend/live is at shop 1.0.0=95,2.0.0=5, canary of 2.0.0 running at 5%\n", "canary", "resume", "live")
+	r := s.run("canary", "show", "live")
+	for _, want := range []string{
+		`canary\s+shop 1\.0\.0 -> 2\.0\.0, running at 5%\n`, `steps\s+5,50,100 each for 1h0m0s\n`, `goes back if\s+5xx>1%,errors>1%\n`,
+		`VERSION\s+REQUESTS\s+PER SECOND\s+5XX\s+ERRORS\s+MEAN TIME\s+MEASURED\n2\.0\.0\s+\d+\s`, `\n1\.0\.0\s+0\s`,
+	} {
+		if !regexp.MustCompile(want).MatchString(r.out) {
+			t.Errorf("there is no %s in\n%s", want, r.out)
+		}
+	}
+	s.does("backend/live is at shop 1.0.0, canary of 2.0.0 back at 5%\n", "canary", "back", "live")
+	s.does("  5%  1.0.0=95,2.0.0=5 with 3 members and in effect after 2 ms (reload, revision 6)\n",
+		"deploy", "live", "2.0.0", "--canary", "5,50,100", "--every", "1h", "--detach")
+	s.does("backend/live is at shop 2.0.0, canary of 2.0.0 done at 100%\n", "canary", "finish", "live")
+	s.fails(cli.ExitNotFound, "canary/files does not exist", "canary", "back", "files")
+	s.fails(cli.ExitUsage, "--detach needs --canary", "deploy", "live", "1.0.0", "--detach")
+	s.fails(cli.ExitUsage, "--detach and --drain exclude each other", "deploy", "live", "1.0.0", "--canary", "100", "--detach", "--drain", "1s")
+}
+
 // TestDeployThatDrains waits for the connections to former members, which are there
 // until the agent was asked some times.
 func TestDeployThatDrains(t *testing.T) {
@@ -188,7 +234,7 @@ func TestDeployThatDrains(t *testing.T) {
 	s.Connect(lb.ServerConnections{Address: lb.HostPort{Host: "10.1.0.3", Port: 8080}, Replaced: true})
 	r = s.run("deploy", "live", "1.0.0", "--drain", "50ms", "-o", "json")
 	lines := strings.Split(strings.TrimSpace(r.out), "\n")
-	var last canary.Drained
+	var last client.Drained
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || last.Done || len(last.Left) != 1 || !last.Left[0].Replaced || last.Left[0].Version != "2.0.0" {
 		t.Errorf("%s: %v", r.out, err)
 	}

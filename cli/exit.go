@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"thalassa/canary"
 	"thalassa/client"
 	"thalassa/cluster"
 	"thalassa/lb"
@@ -42,7 +41,7 @@ func exitMeanings() []exitMeaning {
 			"or the object was changed at the same time. `deploy --canary`: the backend was rolled back to its previous version, or somebody else changed it."},
 		{exitRefused, "refused by HAProxy or Pacemaker", "HAProxy or Pacemaker does not accept the result. Its own message follows."},
 		{exitUnavailable, "unavailable", "The agent, or Pacemaker, cannot be reached or cannot answer now. A change was stored but is not yet in effect. " +
-			"`deploy --drain`: former members still have connections. `status`: HAProxy does not run the requested configuration. " +
+			"`deploy --drain`: former members still have connections. `deploy --canary`: the backend could not go back. `status`: HAProxy does not run the requested configuration. " +
 			"`cluster status`: something failed."},
 		{exitForbidden, "not permitted", "The token is missing or unknown, or its role does not allow the request."},
 	}
@@ -106,8 +105,8 @@ func exitCode(err error) int {
 		return clusterCode(err)
 	case errors.As(err, new(*lb.RefusedError)):
 		return exitRefused
-	case client.IsUnreachable(err), errors.Is(err, errNotInEffect), errors.Is(err, errNotReady), errors.Is(err, errClusterTrouble),
-		errors.As(err, new(*canary.UndrainedError)):
+	case client.IsUnreachable(err), errors.Is(err, errNotInEffect), errors.Is(err, errNotReady), errors.Is(err, errClusterTrouble), errors.As(err, new(*canaryError)),
+		errors.As(err, new(*client.UndrainedError)):
 		return exitUnavailable
 	case errors.As(err, &answer):
 		return answerCode(answer)
@@ -137,7 +136,8 @@ func clusterCode(err error) int {
 
 // isConflict reports whether the state of the backend ended a deploy.
 func isConflict(err error) bool {
-	return errors.As(err, new(*canary.AbortedError)) || errors.As(err, new(*canary.ForeignError)) || errors.As(err, new(*lb.ConflictError))
+	var canary *canaryError
+	return errors.As(err, &canary) && canary.exitCode() == exitConflict || errors.As(err, new(*lb.ConflictError))
 }
 
 // answerCode is the exit code for what an agent answered. What something else

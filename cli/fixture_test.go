@@ -56,6 +56,9 @@ func open(tb testing.TB, adjust ...func(*api.Config)) *fixture {
 		a(&cfg)
 	}
 	s := &fixture{Node: node, tb: tb}
+	ctx, cancel := context.WithCancel(context.Background())
+	tb.Cleanup(cancel)
+	go func() { _ = node.Run(ctx) }()
 	server := httptest.NewServer(s.watched(api.New(cfg)))
 	tb.Cleanup(server.Close)
 	s.url = server.URL

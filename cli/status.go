@@ -55,6 +55,9 @@ func statusTable(w io.Writer, s nodeapi.Status) {
 	if _, reasons := s.Ready(); len(reasons) > 0 {
 		row(w, "problem", strings.Join(reasons, "; "))
 	}
+	for _, c := range s.Canaries {
+		row(w, "canary", canaryLine(c))
+	}
 	if len(s.Discovery) == 0 {
 		return
 	}

@@ -102,6 +102,9 @@ type FloatingIP struct {
 	// Pacemaker: more than one is an error.
 	Node  string   `json:"node"`
 	Nodes []string `json:"nodes"`
+	// HAProxy: the address belongs to HAProxy: it is in a group with HAProxy, colocated
+	// with it, or made by thalassa cluster apply.
+	HAProxy bool `json:"haproxy"`
 }
 
 // A Failure is a failed operation that has not been cleaned up.

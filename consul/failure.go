@@ -93,3 +93,10 @@ func oneLine(separator, s string) string {
 	}
 	return separator + s
 }
+
+// IsRefused reports whether Consul answered a request and refuses it for what it asks, or
+// for who asks: a status of 400 to 499.
+func IsRefused(err error) bool {
+	status, ok := errors.AsType[api.StatusError](err)
+	return ok && status.Code >= 400 && status.Code < 500
+}

@@ -83,16 +83,16 @@ func TestParseInstancesAddressAndWeight(t *testing.T) {
 		"the default of several": {func(e *consul.Entry) {
 			e.Service.Ports = []consul.Port{{Name: "a", Port: 81}, {Name: "b", Port: 82, Default: true}}
 		}, "10.0.0.1:82 1"},
-		"no service":     {func(e *consul.Entry) { e.Service = nil }, ""},
-		"weight":         {func(e *consul.Entry) { e.Service.Weights = consul.Weights{Passing: 5, Warning: 2} }, "10.0.0.1:80 5"},
-		"great weight":   {func(e *consul.Entry) { e.Service.Weights.Passing = 1 << 30 }, "10.0.0.1:80 65535"},
-		"negative":       {func(e *consul.Entry) { e.Service.Weights.Passing = -5 }, "10.0.0.1:80 1"},
+		"no service":   {func(e *consul.Entry) { e.Service = nil }, ""},
+		"weight":       {func(e *consul.Entry) { e.Service.Weights = consul.Weights{Passing: 5, Warning: 2} }, "10.0.0.1:80 5"},
+		"great weight": {func(e *consul.Entry) { e.Service.Weights.Passing = 1 << 30 }, "10.0.0.1:80 65535"},
+		"negative":     {func(e *consul.Entry) { e.Service.Weights.Passing = -5 }, "10.0.0.1:80 1"},
 		"no traffic in warning": {func(e *consul.Entry) {
 			e.Service.Weights = consul.Weights{Passing: 3}
 			e.Checks[0].Status = "warning"
 		}, "10.0.0.1:80 0"},
 		"no weights in warning": {func(e *consul.Entry) { e.Service.Weights = consul.Weights{}; e.Checks[0].Status = "warning" }, "10.0.0.1:80 1"},
-		"warning weight": {func(e *consul.Entry) { e.Service.Weights.Warning = 2; e.Checks[0].Status = "warning" }, "10.0.0.1:80 2"},
+		"warning weight":        {func(e *consul.Entry) { e.Service.Weights.Warning = 2; e.Checks[0].Status = "warning" }, "10.0.0.1:80 2"},
 	} {
 		got, out := parseInstances([]*consul.Entry{entry(test.change)}, false)
 		have := ""

@@ -39,6 +39,8 @@ type Watcher struct {
 
 	mu       sync.Mutex
 	commands []command
+
+	names names
 }
 
 // New returns a Watcher whose snapshot is cfg.Initial. It sends no request before

@@ -254,7 +254,7 @@ func TestCanaryThatIsStoppedGoesBack(t *testing.T) {
 		if err == nil {
 			err = cmd.Wait()
 		}
-		if code := exitCode(err); code != 4 || !strings.HasPrefix(why.String(), "thalassa: backend/live was rolled back to shop 1: at 10% ") {
+		if code := exitCode(err); code != 4 || !regexp.MustCompile(`^thalassa: backend/live was rolled back to shop 1: at (10|50)% it was interrupted`).MatchString(why.String()) {
 			t.Errorf("%s: exit code %d (%v), %s", name, code, err, why)
 		}
 		n.settles(f, "1-a")
@@ -320,4 +320,41 @@ func TestCanaryThatLosesItsGround(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, why)
 	}
 	n.settles(f, "3-a")
+}
+
+// A detached canary needs nobody: it continues after the agent was killed.
+func TestDetachedCanaryOverAgents(t *testing.T) {
+	n, f := sailing(t, "1-a", "1-b")
+	f.come(1, "2-a", "2-b")
+	load := testkit.StartLoad(t, testkit.LoadConfig{Address: n.address(), KeepAlive: 8, Fresh: 8, Pause: time.Millisecond, For: 2 * time.Minute})
+	begin := time.Now()
+	out, _ := n.shell("").run(0, "", canaryOf("3s", "--detach")...)
+	if took := time.Since(begin); took > 3*time.Second || strings.Count(out, "\n") != 1 {
+		t.Errorf("the command took %s and printed %s", took, out)
+	}
+	load.Await(load.Result().Requests + 500)
+	n.signal(syscall.SIGKILL)
+	n.start()
+	out, _ = n.shell("").run(0, "", "status")
+	holds(t, "status", out, "canary of 2 running at ")
+	n.settles(f, "2-a", "2-b")
+	c := n.call(200, http.MethodGet, "/backends/live/canary", "")
+	history, _ := c["history"].([]any)
+	if c["phase"] != "done" || len(history) != 3 {
+		t.Fatalf("the canary is %v", c)
+	}
+	for _, step := range history[:2] {
+		step, _ := step.(map[string]any)
+		for _, side := range []string{"new", "old"} {
+			figures, _ := step[side].(map[string]any)
+			if requests, _ := figures["requests"].(float64); requests < 20 || figures["5xx"] != 0.0 || figures["errors"] != 0.0 {
+				t.Errorf("%s in %v", side, step)
+			}
+		}
+	}
+	if r := load.Stop(); r.Failed > 0 {
+		t.Fatalf("%d of %d requests failed: %v", r.Failed, r.Requests, r.Errors)
+	}
+	events, _ := n.shell("").run(0, "", "activity", "--filter", "canary")
+	holds(t, "activity", events, "canaryStarted", "canaryDone")
 }

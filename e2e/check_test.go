@@ -195,6 +195,16 @@ func TestCheckOfAWholeInstallation(t *testing.T) {
 	holds(t, "haproxy", found["haproxy"], testkit.HAProxies(t)[0].Version)
 }
 
+// Consul's community edition has no namespaces, and answers every query with 400.
+func TestCheckMakesTheAgentsQueries(t *testing.T) {
+	b := newBench(t)
+	consul := testkit.Consul(t).Address()
+	for setting, value := range map[string]string{"consul-namespace": "x", "consul-partition": "x"} {
+		found := b.check(t, 1, map[string]string{"service-reg": consul, setting: value})
+		holds(t, setting, found["queries"], "FAIL  queries")
+	}
+}
+
 func readFile(tb testing.TB, path string) string {
 	tb.Helper()
 	data, err := os.ReadFile(path)

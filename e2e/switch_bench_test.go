@@ -11,7 +11,15 @@ import (
 // BenchmarkSwitch100 measures a switch of a backend of a hundred servers to as many
 // others, the first one included, under load, with each release of HAProxy: the
 // time from the request to its answer, when new requests go to the new version.
-func BenchmarkSwitch100(b *testing.B) {
+func BenchmarkSwitch100(b *testing.B) { benchmarkSwitch100(b, 100) }
+
+// BenchmarkSwitchAdded100 is BenchmarkSwitch100 for a backend that began with three
+// servers: HAProxy has got all other lines while it runs.
+func BenchmarkSwitchAdded100(b *testing.B) { benchmarkSwitch100(b, 3) }
+
+// benchmarkSwitch100 measures it for a backend that begins with a number of servers.
+func benchmarkSwitch100(b *testing.B, first int) {
+	b.Helper()
 	for _, binary := range testkit.HAProxies(b) {
 		b.Run(binary.Version, func(b *testing.B) {
 			const servers, switches = 100, 40
@@ -25,11 +33,13 @@ func BenchmarkSwitch100(b *testing.B) {
 					versions[v] = append(versions[v], fmt.Sprintf("%d-%d", v, i))
 				}
 			}
-			f.come(1, versions[0]...)
+			f.come(1, versions[0][:first]...)
 			n.call(200, "PUT", "/backends/live", `{"type":"dynamic","name":"shop","version":"0"}`)
 			n.call(200, "PUT", "/frontends/web", fmt.Sprintf(`{"bind":%q,"backend":"live"}`, n.address()))
-			n.settles(f, versions[0]...)
+			n.settles(f, versions[0][:first]...)
 			before := n.reloads()
+			f.come(1, versions[0][first:]...)
+			n.settles(f, versions[0]...)
 			f.come(1, versions[1]...) // and the agent has no part in that
 			load := testkit.StartLoad(b, testkit.LoadConfig{Address: n.address(), KeepAlive: 4, Fresh: 4, Pause: 20 * time.Millisecond, For: 10 * time.Minute})
 			took := make([]time.Duration, 0, switches)

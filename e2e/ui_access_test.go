@@ -136,12 +136,12 @@ func TestKeyboard(t *testing.T) {
 	// A window holds the focus, Escape closes it, and the focus is back.
 	p.ask(`document.querySelector("[title^='Switch live']").focus()`, new(any))
 	p.press("\r")
-	p.sees(`document.activeElement.matches("dialog input:checked")`)
+	p.sees(`document.activeElement.matches("dialog input[type=radio]:not(:checked)")`)
 	p.press("\x1b")
 	p.sees(`!document.querySelector("dialog") && document.activeElement.matches("[title^='Switch live']")`)
 	p.press("\r")
-	p.sees(`document.activeElement.matches("dialog input:checked")`)
-	p.ask(`document.querySelector("dialog input:not(:checked)").focus()`, new(any))
+	p.sees(`document.activeElement.matches("dialog input[type=radio]:not(:checked)")`)
+	p.ask(`document.querySelector("dialog input[value='1.1.0']").focus()`, new(any))
 	p.press(" ")
 	p.press("\r")
 	p.reads(".toast", "live now goes to 1.1.0")
@@ -162,6 +162,12 @@ func TestPhone(t *testing.T) {
 			t.Errorf("%s: too small for a finger: %v", path, found)
 		}
 		p.shot("phone" + strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(path))
+	}
+	p.excuse("404")
+	for _, path := range []string{"/overview/backend/live", "/overwiew", "/activity/x"} {
+		p.visit(path)
+		p.reads("main", "Page not found", "Go to the overview")
+		p.sees(fits)
 	}
 	p.visit("/overview")
 	p.reads(`[aria-label="Backend live"]`, "2/2")

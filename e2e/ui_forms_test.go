@@ -19,6 +19,18 @@ func TestCreateEditAndDeleteByForms(t *testing.T) {
 	p.excuse("400", "409", "412", "422")
 	p.reads("dialog", "New backend", "roundrobin")
 
+	// Every service in Consul is suggested, watched or not.
+	p.sees(`["consul", "shop"].every(name => [...document.querySelectorAll("#f-name-list option")].some(o => o.value === name))`)
+
+	// Every missing field is named at once, and the page need not be searched for them.
+	p.click("dialog .primary")
+	p.reads("#f-key-error", "Is missing")
+	p.reads("#f-name-error", "Is missing")
+	p.reads("#f-version-error", "Is missing")
+	p.reads("dialog .problem", "3 fields need a correction")
+	p.sees(`document.activeElement.id === "f-key"`)
+	p.shot("form-missing")
+
 	// The API's errors stand at their fields.
 	p.write("#f-key", "files")
 	p.ask(choose("#f-type", "static"), new(any))
@@ -40,6 +52,7 @@ func TestCreateEditAndDeleteByForms(t *testing.T) {
 	// Somebody else was faster.
 	p.click(".head .button:nth-last-child(2)")
 	p.reads("dialog", "Edit backend files")
+	p.sees(`document.querySelector("#f-balance")`) // it is loaded
 	n.call(200, http.MethodPut, "/backends/files", `{"type":"static","balance":"source","members":[{"host":"127.0.0.1","port":8081}]}`)
 	p.write("#f-balance", "leastconn")
 	p.click("dialog .primary")
@@ -57,6 +70,7 @@ func TestCreateEditAndDeleteByForms(t *testing.T) {
 	p.write("#f-natives", "no-such-keyword at all")
 	p.click("dialog .primary")
 	p.reads(".problem pre", "no-such-keyword")
+	p.sees(`(r => r.top >= 0 && r.bottom <= innerHeight)(document.querySelector(".problem pre").getBoundingClientRect())`)
 	p.shot("refused")
 	p.write("#f-natives", "option forwardfor")
 	p.click("dialog .primary")

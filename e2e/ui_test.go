@@ -100,7 +100,8 @@ func TestSwitchByClickingAndUndo(t *testing.T) {
 	n := loaded(t)
 	p := openPage(t, n, "/overview", look{})
 	p.click(`[title^="Switch live"]`)
-	p.reads("dialog", "1.1.0", "3 of 3 instances healthy", "2 of 2 instances healthy", "No change")
+	p.reads("dialog", "1.1.0", "3 of 3 instances healthy", "2 of 2 instances healthy", "current", "Choose a version")
+	p.sees(`!document.querySelector("dialog input:checked") && document.querySelector("dialog .primary").disabled`) // nothing is chosen for the user
 	p.shot("switch")
 	p.click(`dialog input[value="1.1.0"]`)
 	p.reads("dialog footer", "Switch to 1.1.0")

@@ -18,14 +18,15 @@ import (
 const maxAttempts = 4
 
 // Adjust changes servers of some backends of the running HAProxy without a reload.
-// decide returns the ops for the states of all servers of those backends. Adjust changes
-// all addresses first, then the rest of each op in order. It calls decide again with the
+// decide returns the ops for the states of all servers of those backends. Adjust adds lines
+// for servers in use first, then changes all addresses, then the rest of each op in order,
+// and adds spare lines last. It calls decide again with the
 // new states until there are no more ops. Another program may reload HAProxy at any time:
 // ops for one worker are never applied to another, and the last worker that is read
-// serves. After an error, also one of decide's, some ops may be in effect: read the
-// servers, or reload.
+// serves. A *LinesError says that only a reload adds a line. After an error, also one of
+// decide's, some ops may be in effect: read the servers, or reload.
 func (p *Process) Adjust(ctx context.Context, about []lb.Name, decide func([]lb.ServerState) ([]lb.ServerOp, error)) error {
-	if err := p.runtime.adjust(ctx, &adjustment{about: about, decide: decide, file: p.readback.last()}); err != nil {
+	if err := p.runtime.adjust(ctx, &adjustment{about: about, decide: decide, file: p.readback.last(), added: int(p.runtime.added.Load())}); err != nil {
 		return fmt.Errorf("changing servers of the running haproxy: %w", err)
 	}
 	return nil
@@ -39,6 +40,8 @@ type adjustment struct {
 	ops  []lb.ServerOp
 	said string
 	file *outline // that the worker was started with
+	// added are the lines that the worker has beside those of its file.
+	added int
 }
 
 func (ra *runtimeAPI) adjust(ctx context.Context, a *adjustment) error {
@@ -49,6 +52,7 @@ func (ra *runtimeAPI) adjust(ctx context.Context, a *adjustment) error {
 		return err
 	}
 	defer ra.changes.unlock()
+	defer func() { ra.added.Store(int64(a.added)) }()
 	for n := 0; ; n++ {
 		session, err := ra.router.client(ctx).Begin(ctx)
 		if err != nil {
@@ -84,11 +88,16 @@ func (a *adjustment) attempt(ctx context.Context, session *statsock.Session, las
 	if last {
 		return false, cmp.Or(verify(before, byID(servers), said), errors.New("another program keeps changing them"))
 	}
+	if err := a.addLines(ctx, session, false); err != nil {
+		return false, err
+	}
 	if err := setAddresses(ctx, session, a.ops); err != nil {
 		return false, err
 	}
-	a.said, err = runCommands(ctx, session, a.ops, commands)
-	return false, err
+	if a.said, err = runCommands(ctx, session, a.ops, commands); err != nil {
+		return false, err
+	}
+	return false, a.addLines(ctx, session, true)
 }
 
 // checkServing returns errStopping when the worker no longer serves.

@@ -13,6 +13,9 @@ type serverDefinition struct {
 	// before is the hash of the default-server lines before it.
 	before  uint64
 	section *scope
+	// options are the words of default-server and of the line, only of the first slot: the
+	// model for lines that are added.
+	options []string
 }
 
 // alike reports whether two definitions lead to the same health of a server. It does not
@@ -25,6 +28,7 @@ func (d *serverDefinition) alike(o *serverDefinition) bool {
 type scope struct {
 	kind, name string
 	server     serverSettings // of default-server
+	options    []string       // of default-server
 	sum        uint64         // hash of the lines that decide the health of servers
 	mode       string
 	disabled   bool
@@ -35,6 +39,9 @@ type outline struct {
 	global  uint64                                   // hash of the lines that decide the health of all servers
 	servers map[lb.Name]map[string]*serverDefinition // by backend and name
 	binds   []*listener
+	// boundsSockets: the number of sockets follows from the file, not from how many files
+	// HAProxy may open.
+	boundsSockets bool
 }
 
 // server is the definition of a server; nil: there is none.
@@ -43,6 +50,15 @@ func (o *outline) server(backend lb.Name, name string) *serverDefinition {
 		return nil
 	}
 	return o.servers[backend][name]
+}
+
+// model is the definition that a line has which was added at run time: that of the first
+// slot of its backend; nil: there is none.
+func (o *outline) model(backend lb.Name, name string) *serverDefinition {
+	if lb.SlotIndex(name) < 0 {
+		return nil
+	}
+	return o.server(backend, lb.SlotName(0))
 }
 
 // isAlike reports whether d, a definition of o, and its counterpart in another outline are
@@ -148,6 +164,7 @@ func globalKeywords() []string {
 
 func (o *outliner) setGlobal(words []string) {
 	o.prefixed = o.prefixed || words[0] == "unix-bind"
+	o.boundsSockets = o.boundsSockets || words[0] == "maxconn" || words[0] == "ulimit-n"
 	for _, keyword := range globalKeywords() {
 		if strings.HasPrefix(words[0], keyword) {
 			o.global = hashWord(o.global, strings.Join(words, " "))
@@ -166,6 +183,7 @@ func (o *outliner) proxyLine(words []string, isClear bool) {
 	case "default-server":
 		s.server.unclear = s.server.unclear || !isClear
 		s.server.add(o.options, words[1:])
+		s.options = append(slices.Clip(s.options), words[1:]...) // other sections have the same array
 	case "bind":
 		if isClear && len(words) > 1 {
 			o.binds = append(o.binds, listenersOf(s, words[1:])...)
@@ -187,6 +205,9 @@ func (s *scope) define(t optionTable, words []string, isClear bool) *serverDefin
 	d.rest = 0
 	d.add(t, words[3:])
 	d.unclear = d.unclear || !isClear
+	if lb.SlotIndex(words[1]) == 0 {
+		d.options = slices.Concat(s.options, words[3:])
+	}
 	if bind, err := lb.ParseBind(words[2]); err == nil && bind.Host != "" {
 		d.address = lb.HostPort(bind)
 	}

@@ -73,6 +73,9 @@ func rows(tb testing.TB, socket string) []string {
 			if (name == "srv_addr" || name == "srv_port") && admin&1 != 0 && lb.SlotIndex(value("srv_name")) >= 0 {
 				v = "spare"
 			}
+			if name == "srv_use_ssl" && v == "-1" {
+				v = "0" // "no-ssl", which an added line leaves out
+			}
 			fmt.Fprintf(&row, "%s=%s ", strings.TrimPrefix(name, "srv_"), v)
 		}
 		for _, name := range []string{"srv_check_state", "srv_agent_state"} {

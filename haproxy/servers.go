@@ -18,6 +18,7 @@ type runtimeAPI struct {
 	readback *readback
 
 	lines atomic.Int64 // number of servers when all were read last
+	added atomic.Int64 // of them, and since then, those that the worker's file does not have
 }
 
 // Servers reads the states of all servers of the running HAProxy.
@@ -30,7 +31,17 @@ func (p *Process) Servers(ctx context.Context) ([]lb.ServerState, error) {
 		return nil, fmt.Errorf("reading the servers of the running haproxy: %w", err)
 	}
 	p.runtime.lines.Store(int64(len(servers)))
+	p.runtime.added.Store(int64(countAdded(servers)))
 	return servers, nil
+}
+
+func countAdded(servers []lb.ServerState) (n int) {
+	for _, s := range servers {
+		if s.Added && lb.SlotIndex(s.Server) >= 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // serverState is the state of a server, with how it deviates from the file.
@@ -39,7 +50,12 @@ func (o *outline) serverState(s statsock.Server) lb.ServerState {
 		Backend: lb.Name(s.Backend), Server: s.Name, Address: address(s.Address, s.Port),
 		Weight: s.Weight, Maintenance: s.Maintenance, Draining: s.Draining, Up: s.Up,
 	}
-	if d := o.server(out.Backend, s.Name); d != nil {
+	d := o.server(out.Backend, s.Name)
+	if d == nil {
+		d = o.model(out.Backend, s.Name)
+		out.Added = o != nil
+	}
+	if d != nil {
 		out.Deviation = d.deviation(s)
 		if out.Deviation == "" && lb.SlotIndex(s.Name) < 0 {
 			out.Deviation = d.otherAddress(s)

@@ -110,7 +110,8 @@ func readsState(config []byte, path string) bool {
 }
 
 // carryHealth selects the servers that the running and the wanted configuration define
-// alike, and that have what the running one says. Slots get the weight and the state of
+// alike, and that have what the running one says. A slot that was added at run time is
+// defined as the first of its backend. Slots get the weight and the state of
 // the wanted configuration; spare slots are left out. Other servers keep what an
 // administrator has set, unless the configuration changes their weight or state.
 func carryHealth(dump statsock.ServerDump, running, wanted *outline) handover {
@@ -120,6 +121,9 @@ func carryHealth(dump statsock.ServerDump, running, wanted *outline) handover {
 	for _, l := range dump.Lines {
 		backend := lb.Name(l.Backend)
 		before, d := running.server(backend, l.Name), wanted.server(backend, l.Name)
+		if before == nil {
+			before = running.model(backend, l.Name)
+		}
 		if d == nil || running.global != wanted.global || !wanted.isAlike(backend, d, running, before) ||
 			before.deviation(l.Server) != "" || !d.isAt(l) {
 			continue

@@ -110,6 +110,8 @@ type ServerState struct {
 	// with, weight, state and the address of a slot aside: "has check port 1, expected
 	// 8080". Empty: nothing, or nobody knows.
 	Deviation string
+	// Added: that file does not have the line. It is compared with the first of its backend.
+	Added bool
 }
 
 // A ServerOp changes one server line of a running HAProxy. The fields that are
@@ -117,6 +119,9 @@ type ServerState struct {
 type ServerOp struct {
 	Backend Name
 	Server  string
+	// Add makes the line, as the first of its backend is: in maintenance, and checked once
+	// it is in use. Spare lines are made after all else.
+	Add     bool
 	Address *HostPort
 	// Unused demands of another Address that no connection to the former one is
 	// in use: HAProxy 2.6 would reuse it for the server's next requests once its

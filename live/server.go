@@ -138,10 +138,15 @@ func (s *Server) EndSession(id string) {
 // Run closes the websockets whose clients do not answer or have lost their rights,
 // until ctx ends, which is no error.
 func (s *Server) Run(ctx context.Context) error {
-	tick := time.NewTicker(checkEvery)
+	tick, ask := time.NewTicker(checkEvery), time.NewTicker(askEvery)
 	defer tick.Stop()
+	defer ask.Stop()
 	for {
 		select {
+		case <-ask.C:
+			for _, sub := range s.subscribers() {
+				sub.checkRights()
+			}
 		case <-tick.C:
 			for _, sub := range s.subscribers() {
 				sub.check()

@@ -29,9 +29,10 @@ const (
 	subscribeTimeout = 10 * time.Second
 	// frameTimeout is how long a client may take to read one frame.
 	frameTimeout = 10 * time.Second
-	// checkEvery is the time between two checks whether clients answer and still
-	// have their rights.
+	// checkEvery is the time between two checks whether clients answer.
 	checkEvery = 15 * time.Second
+	// askEvery is the time between two checks whether they still have their rights.
+	askEvery = time.Second
 	// The bounds of a subscription.
 	maxSubscription = 256 << 10
 	maxKeys         = 5000
@@ -224,15 +225,16 @@ func messageError(err error) error {
 	return fmt.Errorf("%s has the wrong type: %s", typing.Field, typing.Value)
 }
 
-// check ends s if the client does not answer or has lost its rights. It does not block:
-// the client has until the next check to answer.
-func (s *subscriber) check() {
-	if s.peer.Check != nil {
-		if !s.peer.Check() {
-			s.end(&closeError{codeSessionOver, "the session has ended"})
-			return
-		}
+// checkRights ends s if the client has lost its rights.
+func (s *subscriber) checkRights() {
+	if s.peer.Check != nil && !s.peer.Check() {
+		s.end(&closeError{codeSessionOver, "the session has ended"})
 	}
+}
+
+// check ends s if the client does not answer. It does not block: the client has until the
+// next check to answer.
+func (s *subscriber) check() {
 	if s.pinged.Swap(true) {
 		s.end(errGone)
 		return

@@ -1,6 +1,7 @@
 package ocf
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"thalassa/lb"
 )
 
 // noAgent is the agent_url of a node without a thalassa agent.
@@ -44,9 +47,9 @@ func parse(given map[string]string) (values, error) {
 		pidFile: text["pidfile"], startupLog: text["startup_log"], user: text["user"], agentURL: text["agent_url"], checkURL: text["check_url"],
 		drain: 5 * time.Second,
 	}
-	var problems []string
+	var problems []problem
 	bad := func(name, format string, args ...any) {
-		problems = append(problems, name+": "+fmt.Sprintf(format, args...))
+		problems = append(problems, problem{name, fmt.Sprintf(format, args...)})
 	}
 	for _, name := range []string{"config", "stats_socket", "master_socket", "pidfile", "startup_log"} {
 		if !filepath.IsAbs(text[name]) {
@@ -69,10 +72,56 @@ func parse(given map[string]string) (values, error) {
 	}
 	v.openFiles = files
 	if len(problems) > 0 {
-		slices.Sort(problems)
-		return v, fmt.Errorf("%s", strings.Join(problems, "; "))
+		slices.SortFunc(problems, func(a, b problem) int { return strings.Compare(a.name, b.name) })
+		return v, problemsError(problems)
 	}
 	return v, nil
+}
+
+// A problem is what is wrong with a parameter.
+type problem struct{ name, what string }
+
+// problemsError is the error for parameters, sorted by name.
+type problemsError []problem
+
+func (e problemsError) Error() string {
+	texts := make([]string, len(e))
+	for i, p := range e {
+		texts[i] = p.name + ": " + p.what
+	}
+	return strings.Join(texts, "; ")
+}
+
+// CheckParameters validates parameters of the resource as the resource agent does, and
+// refuses names that it does not have. The error is an *lb.InvalidError, whose paths are
+// like "parameters.drain_time".
+func CheckParameters(given map[string]string) error {
+	var fe lb.FieldErrors
+	names := ParameterNames()
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		switch {
+		case !slices.Contains(names, name):
+			fe.Add("parameters."+name, "is no parameter of HAProxy's resource agent", "one of "+strings.Join(names, ", "))
+		case name == "generation":
+			fe.Add("parameters."+name, "is set by rollouts", "no value")
+		}
+	}
+	_, err := parse(given)
+	if wrong, ok := errors.AsType[problemsError](err); ok {
+		for _, p := range wrong {
+			fe.Add("parameters."+p.name, p.what, "")
+		}
+	}
+	return fe.Err()
+}
+
+// Defaults are the values of the parameters that a resource does not set.
+func Defaults() map[string]string {
+	out := map[string]string{}
+	for _, p := range parameters() {
+		out[p.name] = p.fallback
+	}
+	return out
 }
 
 // parseTime parses a time of Pacemaker: seconds, or a number with a unit.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"thalassa/cluster"
+	"thalassa/internal/permit"
 	"thalassa/lb"
 )
 
@@ -67,6 +68,9 @@ func (c *Cluster) predictAction(ctx context.Context, cib *CIB, now cluster.Statu
 // executed as well: the end of ctx only ends the waiting. A Move leaves no
 // constraint behind, even if it fails.
 func (c *Cluster) Do(ctx context.Context, a cluster.Action) (cluster.Status, error) {
+	if err := c.checkLive(a.Kind); err != nil {
+		return cluster.Status{}, err
+	}
 	cib, err := c.Query(ctx)
 	if err != nil {
 		return cluster.Status{}, err
@@ -81,11 +85,17 @@ func (c *Cluster) Do(ctx context.Context, a cluster.Action) (cluster.Status, err
 	if a.Kind == cluster.Move {
 		return c.move(ctx, cib, now, a)
 	}
+	if err := permit.Check(ctx); err != nil {
+		return now, err
+	}
 	begun := context.WithoutCancel(ctx)
 	for _, q := range steps(now, a) {
 		if _, err := c.run(begun, q); err != nil {
 			return now, fmt.Errorf("%s: %w", a.Kind, err)
 		}
+	}
+	if !c.isLive() {
+		return c.Now(ctx)
 	}
 	view, err := c.Settled(ctx, a.Wait)
 	if err != nil {
@@ -102,6 +112,9 @@ func (c *Cluster) move(ctx context.Context, cib *CIB, now cluster.Status, a clus
 		return now, &lb.NotFoundError{ID: "resource that is a floating IP"}
 	}
 	if _, err := c.predictAction(ctx, cib, now, a); err != nil {
+		return now, err
+	}
+	if err := permit.Check(ctx); err != nil {
 		return now, err
 	}
 	defer func() { // even if the caller has gone
@@ -143,15 +156,15 @@ func clearMove(resource, node string) call {
 	return call{tool: "crm_resource", args: []string{"--clear", "-r", resource, "-N", node}}
 }
 
-// movable returns the resources to move: the named one, or those with the floating
-// IPs.
+// movable returns the resources to move: the named one, or those with the floating IPs of
+// HAProxy. Those of other services stay.
 func movable(v cluster.Status, resource string) []string {
 	if resource != "" {
 		return []string{resource}
 	}
 	var out []string
 	for _, r := range v.Resources {
-		if !slices.ContainsFunc(v.FloatingIPs, func(ip cluster.FloatingIP) bool { return ip.Resource == r.ID }) {
+		if !slices.ContainsFunc(v.FloatingIPs, func(ip cluster.FloatingIP) bool { return ip.HAProxy && ip.Resource == r.ID }) {
 			continue
 		}
 		id := r.ID

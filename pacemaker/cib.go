@@ -83,7 +83,7 @@ func (c *CIB) primitives() []*element {
 func (c *CIB) fencing() cluster.Fencing {
 	f := cluster.Fencing{Enabled: !isFalse(c.property("stonith-enabled")), Devices: []string{}}
 	for _, p := range c.primitives() {
-		if p.attr("class") == "stonith" {
+		if strings.HasPrefix(agentOf(c.root.child("configuration", "resources"), p), "stonith:") {
 			f.Devices = append(f.Devices, p.attr("id"))
 		}
 	}
@@ -93,15 +93,16 @@ func (c *CIB) fencing() cluster.Fencing {
 // addresses returns the address of each floating IP by resource.
 func (c *CIB) addresses() map[string]string {
 	out := map[string]string{}
+	resources := c.root.child("configuration", "resources")
 	for _, p := range c.primitives() {
-		if p.attr("class") != "ocf" || !strings.HasPrefix(p.attr("type"), "IPaddr") && p.attr("type") != "IPv6addr" {
+		kind := agentOf(resources, p)
+		kind = kind[strings.LastIndex(kind, ":")+1:]
+		if !strings.HasPrefix(kind, "IPaddr") && kind != "IPv6addr" {
 			continue
 		}
-		ip := p.nvpair("instance_attributes", "ip")
-		if ip == "" {
-			ip = p.nvpair("instance_attributes", "ipv6addr")
-		}
-		if mask := p.nvpair("instance_attributes", "cidr_netmask"); mask != "" {
+		parameters := parametersOf(resources, p)
+		ip := valueOr(parameters["ip"], parameters["ipv6addr"])
+		if mask := parameters["cidr_netmask"]; mask != "" {
 			ip += "/" + mask
 		}
 		out[p.attr("id")] = ip

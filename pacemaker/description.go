@@ -25,6 +25,9 @@ const (
 	Mandatory = "mandatory"
 )
 
+// thalassaAgent is Thalassa's own resource agent.
+const thalassaAgent = "ocf:thalassa:haproxy"
+
 // A Description describes HAProxy and its floating IPs in the cluster in short form.
 type Description struct {
 	// Name of the HAProxy resource (haproxy); the other names derive from it.
@@ -73,7 +76,7 @@ func (d Description) Complete() (Description, error) {
 		}
 	}
 	orText(&d.Name, "haproxy")
-	orText(&d.Agent, "ocf:thalassa:haproxy")
+	orText(&d.Agent, thalassaAgent)
 	orText(&d.Topology, Clone)
 	orText(&d.Order, Optional)
 	orTime(&d.Monitor, 500*time.Millisecond)

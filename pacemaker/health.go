@@ -11,7 +11,7 @@ import (
 // role returns the role of this node in the cluster.
 func role(v cluster.Status) string {
 	for _, ip := range v.FloatingIPs {
-		if ip.Node == v.Self {
+		if ip.HAProxy && ip.Node == v.Self {
 			return "active"
 		}
 	}
@@ -32,10 +32,15 @@ func role(v cluster.Status) string {
 	return "offline"
 }
 
+// isHAProxy reports whether a resource is a HAProxy.
+func isHAProxy(agent, id string) bool {
+	return strings.HasSuffix(agent, ":haproxy") || strings.HasSuffix(agent, ":haproxy.service") || id == "haproxy"
+}
+
 // runsHAProxy reports whether a HAProxy resource runs on a node.
 func runsHAProxy(v cluster.Status, node string) bool {
 	for _, r := range v.Resources {
-		if !strings.HasSuffix(r.Agent, ":haproxy") && r.ID != "haproxy" {
+		if !isHAProxy(r.Agent, r.ID) {
 			continue
 		}
 		for _, p := range r.Places {
@@ -71,6 +76,9 @@ func assess(v cluster.Status) (state string, reasons []string) {
 			worse(cluster.StateErrors, "the floating IP %s is on no node", ip.Address)
 		}
 	}
+	for _, twice := range heldTwice(v.FloatingIPs) {
+		worse(cluster.StateErrors, "%s", twice)
+	}
 	for _, n := range v.Nodes {
 		if n.State == "offline" || n.State == "unclean" || n.State == "pending" {
 			worse(cluster.StateErrors, "node %s is %s", n.Name, n.State)
@@ -96,6 +104,20 @@ func assess(v cluster.Status) (state string, reasons []string) {
 		worse(cluster.StateNoFencing, "%s", NoFencing(v.Fencing))
 	}
 	return state, reasons
+}
+
+// heldTwice names the resources that hold the same address.
+func heldTwice(list []cluster.FloatingIP) []string {
+	var out []string
+	holder := map[string]string{}
+	for _, ip := range list {
+		address, _, _ := strings.Cut(ip.Address, "/")
+		if other := holder[address]; other != "" && address != "" {
+			out = append(out, fmt.Sprintf("the resources %s and %s both hold the address %s", other, ip.Resource, address))
+		}
+		holder[address] = ip.Resource
+	}
+	return out
 }
 
 // failureReason is the agent's reason for a failure, or the meaning of its exit code.

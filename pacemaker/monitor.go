@@ -155,10 +155,10 @@ func view(cib *CIB, m monitorXML, self string) cluster.Status {
 	for _, f := range m.Failures {
 		v.Failures = append(v.Failures, f.failure())
 	}
-	addresses := cib.addresses()
+	addresses, ours := cib.addresses(), cib.withHAProxy()
 	for _, r := range v.Resources {
 		if address, ok := addresses[r.ID]; ok {
-			ip := cluster.FloatingIP{Resource: r.ID, Address: address, Nodes: r.Nodes()}
+			ip := cluster.FloatingIP{Resource: r.ID, Address: address, Nodes: r.Nodes(), HAProxy: ours[r.ID]}
 			if len(ip.Nodes) > 0 {
 				ip.Node = ip.Nodes[0]
 			}
@@ -274,7 +274,7 @@ func (f failureXML) failure() cluster.Failure {
 	}
 	out := cluster.Failure{
 		Node: f.Node, Resource: base(resource), Operation: task, Code: f.Code, Call: f.Call,
-		Meaning: f.Meaning, Reason: f.Reason, Status: f.Status,
+		Meaning: f.Meaning, Reason: maskText(f.Reason), Status: f.Status,
 	}
 	out.Interval, _ = strconv.Atoi(strings.TrimSuffix(f.Interval, "ms"))
 	for _, layout := range []string{"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -07:00", time.ANSIC} {

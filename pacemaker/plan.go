@@ -36,8 +36,14 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	if err := c.checkParameters(d); err != nil {
+		return Plan{}, err
+	}
 	cib, err := c.Query(ctx)
 	if err != nil {
+		return Plan{}, err
+	}
+	if err := d.clash(cib.root.child("configuration", "resources"), c.cfg.Defaults); err != nil {
 		return Plan{}, err
 	}
 	p := Plan{Epoch: cib.Epoch, from: cib, Changes: []string{}, Warnings: c.warnings(ctx, cib, d)}
@@ -52,8 +58,10 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	after := p.to
 	if after == nil {
 		after = cib
-	} else if err := c.verify(ctx, after); err != nil {
+	} else if found, err := c.verify(ctx, cib, after); err != nil {
 		return p, err
+	} else {
+		p.Warnings = append(p.Warnings, found...)
 	}
 	p.Consequences, err = c.predict(ctx, after)
 	return p, err
@@ -200,10 +208,16 @@ func keep(want, resources *element) {
 // done, and the error is of kind KindStale. Changes of the status do not matter.
 func (c *Cluster) Apply(ctx context.Context, p Plan, wait time.Duration) (cluster.Status, error) {
 	if p.to == nil {
+		if !c.isLive() {
+			return c.Now(ctx)
+		}
 		return c.Settled(ctx, wait)
 	}
 	if err := c.patch(ctx, p.from, p.to); err != nil {
 		return cluster.Status{}, fmt.Errorf("writing the configuration: %w", err)
+	}
+	if !c.isLive() {
+		return c.Now(ctx)
 	}
 	v, err := c.Settled(ctx, wait)
 	if err != nil {

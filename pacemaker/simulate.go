@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,45 +130,4 @@ func (t *tools) predict(ctx context.Context, cib *CIB, args ...string) (cluster.
 	}
 	actions := s.consequences()
 	return cluster.Consequences{Actions: actions, Text: cluster.Summarize(actions), After: view(cib, m, "")}, nil
-}
-
-// verify validates a CIB with crm_verify. The error contains its messages, which name
-// elements and attributes, but no values of parameters. Missing fencing, an error for
-// crm_verify, is not an error here: the caller decides about it.
-func (t *tools) verify(ctx context.Context, cib *CIB) error {
-	err := withFile(cib.data, func(path string) error {
-		_, err := t.run(ctx, call{tool: "crm_verify", args: []string{"-V", "-x", path}, plain: true})
-		e, ok := errors.AsType[*cluster.Error](err)
-		if !ok {
-			return err
-		}
-		e.Said = strings.ReplaceAll(e.Said, path+":", "line ")
-		if e.Kind == cluster.KindFailed {
-			e.Kind = cluster.KindInvalid
-		}
-		if e.Kind == cluster.KindInvalid && onlyFencing(e.Said) {
-			return nil
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("checking the configuration: %w", err)
-	}
-	return nil
-}
-
-// onlyFencing reports whether crm_verify reports only missing fencing.
-func onlyFencing(said string) bool {
-	found := false
-	for line := range strings.SplitSeq(said, "; ") {
-		low := strings.ToLower(line)
-		switch {
-		case strings.Contains(low, "stonith"), strings.Contains(low, "fencing"), strings.Contains(low, "clusters with shared data"):
-			found = true
-		case strings.HasPrefix(low, "errors found during check"), strings.HasPrefix(low, "configuration invalid"):
-		default:
-			return false
-		}
-	}
-	return found
 }

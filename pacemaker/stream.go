@@ -37,7 +37,7 @@ func (t *tools) stream(ctx context.Context, report func(cluster.Epoch)) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path)
 	cmd.Dir = "/"
-	cmd.Env = environment("")
+	cmd.Env = baseEnvironment()
 	cmd.WaitDelay = killDelay
 	stderr := &limitedBuffer{max: maxStderr}
 	cmd.Stderr = stderr

@@ -39,6 +39,15 @@ type Config struct {
 	// File is a CIB to use instead of the running cluster. Actions change the file,
 	// and the cluster never settles.
 	File string
+	// OtherCIB are variables of the environment, as OtherCIB returns them: they name the
+	// CIB that is used in place of the running cluster's. There, nothing runs and nothing
+	// settles: a change is done when it is written.
+	OtherCIB []string
+	// CheckParameters validates parameters of the resource agent ocf:thalassa:haproxy
+	// (any are valid), and Defaults has the values of those that a resource does not
+	// set.
+	CheckParameters func(map[string]string) error
+	Defaults        map[string]string
 	// MayBeNone lets a Watcher report that there is no cluster (cluster.StateNone)
 	// instead of an offline one, as long as Pacemaker has neither answered nor stored
 	// a CIB on this node.
@@ -117,6 +126,8 @@ type call struct {
 	plain bool
 	// differs: the tool exits with 1 if it has found a difference.
 	differs bool
+	// said receives the start of its standard error; nil: nobody needs it.
+	said *bytes.Buffer
 	// within replaces Config.Timeout for a tool that waits for other nodes.
 	within time.Duration
 }
@@ -136,12 +147,15 @@ func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 	}
 	cmd := exec.CommandContext(limited, path, args...)
 	cmd.Dir = "/"
-	cmd.Env = environment(cmp.Or(q.file, t.cfg.File))
+	cmd.Env = t.environment(q.file)
 	cmd.Stdin = bytes.NewReader(q.stdin)
 	cmd.WaitDelay = killDelay
 	stdout, stderr := &limitedBuffer{max: maxStdout}, &limitedBuffer{max: maxStderr}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err = cmd.Run()
+	if q.said != nil {
+		q.said.Write(stderr.Bytes())
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -155,14 +169,22 @@ func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 	return nil, toolError(q, err, stdout.Bytes(), stderr.Bytes())
 }
 
-// environment returns the environment of a tool: messages in English, times in UTC.
-func environment(file string) []string {
-	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TZ=UTC"}
-	if file != "" {
-		env = append(env, "CIB_file="+file)
+// environment returns the environment of a tool: messages in English, times in UTC, and
+// the CIB to use.
+func (t *tools) environment(file string) []string {
+	env := baseEnvironment()
+	if file = cmp.Or(file, t.cfg.File); file != "" {
+		return append(env, "CIB_file="+file)
 	}
-	return env
+	return append(env, t.cfg.OtherCIB...)
 }
+
+func baseEnvironment() []string {
+	return []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "TZ=UTC"}
+}
+
+// isLive reports whether the tools use the CIB of the running cluster.
+func (t *tools) isLive() bool { return len(t.cfg.OtherCIB) == 0 }
 
 // toolError returns the error of a failed tool. Of its standard output, it only
 // contains the errors in the XML: the rest may repeat a refused CIB.
@@ -182,7 +204,7 @@ func toolError(q call, err error, stdout, stderr []byte) error {
 	if !q.plain {
 		said = append(errorTexts(stdout), stderr...)
 	}
-	e.Said = toolMessage(q.tool, string(said))
+	e.Said = maskText(toolMessage(q.tool, string(said)))
 	return e
 }
 

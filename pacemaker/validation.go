@@ -33,8 +33,10 @@ func (d Description) checkNames() []lb.FieldError {
 		}
 	}
 	check("name", d.Name)
-	for _, n := range d.Prefer {
-		check("prefer", n)
+	for _, n := range d.Prefer { // a node's name may begin with a digit
+		if _, err := lb.ParseName(n); err != nil || strings.Contains(n, ":") || n[0] == '-' {
+			bad = append(bad, lb.FieldError{Path: "prefer", Problem: strconv.Quote(n) + " is not the name of a node", Expected: "letters, digits and . _ -"})
+		}
 	}
 	for p := range d.Parameters {
 		check("parameters", p)
@@ -73,6 +75,10 @@ func (d Description) checkAddresses() []lb.FieldError {
 			bad = append(bad, lb.FieldError{Path: "ip", Problem: a.String() + " is set twice", Expected: "each address once"})
 		case ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback():
 			bad = append(bad, lb.FieldError{Path: "ip", Problem: a.String() + " is not the address of a host", Expected: "an unused address of the network"})
+		case isEndOf(a):
+			bad = append(bad, lb.FieldError{Path: "ip", Problem: a.String() + " is the first or last address of its network, which no host has", Expected: "another address, or another prefix length"})
+		case ip.IsLinkLocalUnicast() && d.Interface == "":
+			bad = append(bad, lb.FieldError{Path: "interface", Problem: "is missing for the link-local address " + a.String(), Expected: "the interface of its network"})
 		}
 		seen[ip] = true
 	}
@@ -104,6 +110,15 @@ func (d Description) checkTimes() []lb.FieldError {
 		})
 	}
 	return bad
+}
+
+// isEndOf reports whether an IPv4 address is that of its network, or the broadcast address.
+func isEndOf(a netip.Prefix) bool {
+	if !a.Addr().Is4() || a.Bits() > 30 {
+		return false
+	}
+	next := a.Addr().Next()
+	return a.Addr() == a.Masked().Addr() || !next.IsValid() || !a.Contains(next)
 }
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }

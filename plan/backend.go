@@ -55,18 +55,20 @@ func (c *Change) compareBackend(a, b lb.ResolvedBackend) {
 		c.Reload = append(append(c.Reload, r.list...), members...)
 		return
 	}
-	r.add("slots", changed(slotsText(a), slotsText(b)))
-	c.Reload = append(c.Reload, r.list...)
-	if len(a.Slots) != len(b.Slots) {
-		c.Reload = append(c.Reload, members...)
+	lines, slots := max(0, len(b.Slots)-len(a.Slots)), compareSlots(a, b)
+	if len(slots) > 0 && !addsLines(a, b) {
+		c.Reload = append(append(append(c.Reload, r.list...), slots...), members...)
 		return
 	}
+	c.Reload = append(c.Reload, r.list...)
 	servers, obstacles := compareServers(b, states(a))
 	c.Servers += servers
 	if len(obstacles) == 0 {
-		c.Runtime = append(c.Runtime, members...)
+		c.Lines += lines
+		c.Runtime = append(append(c.Runtime, slots...), members...)
 		return
 	}
+	c.Reload = append(c.Reload, slots...)
 	c.Reload = append(c.Reload, members...)
 	for _, reason := range obstacles { // the reasons about members are more precise
 		if !slices.ContainsFunc(members, func(r Reason) bool { return r.What == reason.What }) {
@@ -81,6 +83,10 @@ func compareServers(p lb.ResolvedBackend, now []lb.ServerState) (changes int, ob
 	reload, index := reasons{object: p.ID()}, serverIndex{servers: now}
 	for i, want := range p.Servers() {
 		is, ok := index.find(i, want.Name)
+		if !ok && index.takes(p, want) {
+			changes++
+			continue
+		}
 		if !ok {
 			reload.add(missing(want))
 			continue
@@ -109,13 +115,6 @@ func compareMembers(a, b lb.ResolvedBackend) []Reason {
 		r.add("version", changed(origin(a, b), origin(b, a)))
 	}
 	return r.list
-}
-
-func slotsText(p lb.ResolvedBackend) string {
-	if p.Slots == nil {
-		return ""
-	}
-	return strconv.Itoa(len(p.Slots))
 }
 
 // healthText describes p's check. Only server lines contain the interval, so it counts only

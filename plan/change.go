@@ -11,8 +11,10 @@ import (
 // A Change is what has to be done to get from one configuration to another.
 // Reasons are sorted by object, then by what differs.
 type Change struct {
-	// Servers counts the servers that change without a reload.
+	// Servers counts the servers that change without a reload, those of Lines among them.
 	Servers int
+	// Lines counts the server lines that are added without a reload.
+	Lines int
 	// Runtime holds the differences that need no reload.
 	Runtime []Reason
 	// Reload holds the reasons to reload HAProxy; empty: no reload.
@@ -55,10 +57,22 @@ func (c Change) Without(lacks string) Change {
 	if lacks == "" || len(c.Runtime)+c.Servers == 0 {
 		return c
 	}
-	c.Reload = sorted(slices.Concat(c.Reload, c.Runtime, []Reason{{
-		Object: "process", What: "runtime", Detail: []string{"the stats socket lacks " + lacks},
-	}}))
-	c.Servers, c.Runtime = 0, nil
+	return c.reloading("the stats socket lacks " + lacks)
+}
+
+// WithoutLines is the change where no server line can be added without a reload, for the
+// reason why; an empty one: they can.
+func (c Change) WithoutLines(why string) Change {
+	if why == "" || c.Lines == 0 {
+		return c
+	}
+	return c.reloading(why)
+}
+
+// reloading is the change with a reload for everything, for a reason.
+func (c Change) reloading(why string) Change {
+	c.Reload = sorted(slices.Concat(c.Reload, c.Runtime, []Reason{{Object: "process", What: "runtime", Detail: []string{why}}}))
+	c.Servers, c.Lines, c.Runtime = 0, 0, nil
 	return c
 }
 

@@ -71,11 +71,12 @@ func Reassign(c lb.Config, servers []lb.ServerState) lb.Config {
 // under way.
 //
 // A new backend has room for a switch to another version (see room). A backend grows to twice as
-// many slots when the spare ones do not suffice for its members, or for such a switch. It
-// never shrinks. Static backends, and those with a member that has a host name, get no slots:
-// HAProxy can change only addresses at run time. Nor do those with agent checks: HAProxy asks
-// the agent of a spare line, too, which may put it to use, and percentages are of the weight
-// in haproxy.cfg.
+// many slots when the spare ones do not suffice for its members, or for such a switch; the
+// running HAProxy adds them unless that takes a reload (see takesLines). It never shrinks.
+// Static backends, and those with a member that has a host name, get no slots: HAProxy can
+// change only addresses at run time. Nor do those with agent checks: HAProxy asks the agent of
+// a spare line, too, which may put it to use, and percentages are of the weight in
+// haproxy.cfg.
 func Layout(now Slots, wanted lb.Config) lb.Config {
 	members, spareLimit := 0, maxSpare
 	for _, p := range wanted.Backends {
@@ -141,10 +142,16 @@ func assign(now []lb.Slot, p lb.ResolvedBackend, spareLimit int) []lb.Slot {
 		size = max(1, size+len(arriving)-len(empty(slots, nil)), size)
 	case spareLimit != noSpares && (isShort || hasNoRoom):
 		size = max(2*size, len(p.Members)+room(p, spareLimit))
+		if takesLines(p) {
+			size = max(size, len(now)-len(free)+len(arriving))
+		}
 	}
 	if isShort || size > len(now) {
 		slots = append(slots, make([]lb.Slot, size-len(now))...)
 		free = empty(slots, nil) // nothing is under way in a new worker
+		if spareLimit != noSpares && takesLines(p) {
+			free = empty(slots, append(slices.Clone(now), make([]lb.Slot, size-len(now))...))
+		}
 	}
 	for i, m := range arriving {
 		slots[free[i]] = lb.Slot{Member: m}

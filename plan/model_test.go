@@ -55,6 +55,14 @@ func (b *balancer) adjust(ops []lb.ServerOp, seen func()) error {
 		return s, nil
 	}
 	for _, op := range ops {
+		if op.Add {
+			if err := b.add(op); err != nil {
+				return err
+			}
+			seen()
+		}
+	}
+	for _, op := range ops {
 		s, err := find(op)
 		if err != nil {
 			return err
@@ -88,6 +96,26 @@ func (b *balancer) adjust(ops []lb.ServerOp, seen func()) error {
 			seen()
 		}
 	}
+	return nil
+}
+
+// add makes a spare line behind the others of its backend.
+func (b *balancer) add(op lb.ServerOp) error {
+	id, end := string(op.Backend)+"/"+op.Server, 0
+	for i, other := range b.order {
+		if b.servers[other].Backend == op.Backend {
+			end = i + 1
+		}
+	}
+	switch {
+	case b.servers[id] != nil:
+		return fmt.Errorf("%s exists", id)
+	case b.static[op.Backend]:
+		return fmt.Errorf("the balance algorithm of %s is static", op.Backend)
+	}
+	b.order = slices.Insert(b.order, end, id)
+	b.servers[id] = &lb.ServerState{Backend: op.Backend, Server: op.Server, Address: lb.SpareAddress(), Weight: 1, Maintenance: true, Up: true, Added: true}
+	b.loaded[id] = 1
 	return nil
 }
 
@@ -215,11 +243,11 @@ func TestOperationsDoWhatAReloadWouldDo(t *testing.T) {
 	}
 }
 
-// checkReasons accepts weights under a static algorithm and a lack of slots.
+// checkReasons accepts weights and a lack of slots under a static algorithm.
 func checkReasons(t *testing.T, change plan.Change, running, wanted lb.Config) {
 	t.Helper()
 	for i, p := range wanted.Backends {
-		grown := len(p.Slots) > len(running.Backends[i].Slots)
+		grown := p.Balance == "source" && len(p.Slots) > len(running.Backends[i].Slots)
 		heavy := p.Balance == "source" && slices.ContainsFunc(slices.Concat(p.Members, running.Backends[i].Members), func(m lb.Member) bool { return m.Weight != 1 })
 		for _, r := range change.Reload {
 			if r.Object == p.ID() && !grown && !heavy {

@@ -33,7 +33,7 @@ func operation(want lb.Server, is lb.ServerState) lb.ServerOp {
 
 // isNothing reports whether an operation changes nothing.
 func isNothing(op lb.ServerOp) bool {
-	return op.Address == nil && op.Weight == nil && !op.Maintenance && !op.Ready
+	return !op.Add && op.Address == nil && op.Weight == nil && !op.Maintenance && !op.Ready
 }
 
 // isTaken reports whether an operation gives another address to a server in use.
@@ -94,10 +94,12 @@ type step struct {
 // rank orders operations. Servers get traffic before others lose it, so that a backend is
 // never empty in between. Servers that stay get heavier before others come, and lighter
 // after others have gone. So no server has more traffic in between than before and
-// after, not even for a millisecond: it may be light for a reason.
+// after, not even for a millisecond: it may be light for a reason. Spare lines can wait.
 func rank(op lb.ServerOp, is lb.ServerState) int {
-	const heavier, coming, going, lighter = 0, 1, 2, 3
+	const heavier, coming, going, lighter, spare = 0, 1, 2, 3, 4
 	switch {
+	case op.Add && !op.Ready:
+		return spare
 	case op.Maintenance:
 		return going
 	case op.Ready || op.Address != nil:

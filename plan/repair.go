@@ -14,7 +14,7 @@ type Correction struct {
 // configuration are as they should be, whatever somebody did to them. The weight and
 // state of servers outside slots are left alone, as is HAProxy's own opinion of their
 // health. Reasons to reload instead are:
-//   - a slot that HAProxy does not have;
+//   - a slot that HAProxy does not have and cannot add (see takesLines);
 //   - a weight that the balance algorithm of a backend cannot take;
 //   - in mode http, another address for a slot in use: requests would go on to the
 //     former address over the connections in use (lb.ServerOp, Unused);
@@ -28,18 +28,18 @@ func Repair(wanted lb.Config, servers []lb.ServerState) Correction {
 			steps = append(steps, c.repair(p, by[p.Key])...)
 		}
 	}
-	c.Reload = append(c.Reload, deviations(servers)...)
+	c.Reload = append(c.Reload, deviations(wanted, servers)...)
 	c.Ops, c.Servers = inOrder(steps), len(steps)
 	c.Runtime, c.Reload = sorted(c.Runtime), sorted(c.Reload)
 	return c
 }
 
 // deviations are reasons to reload for servers that differ from their file. HAProxy lists
-// the servers of a backend together.
-func deviations(servers []lb.ServerState) []Reason {
+// the servers of a backend together. A line that somebody else has added is nobody's.
+func deviations(wanted lb.Config, servers []lb.ServerState) []Reason {
 	var list []Reason
 	for _, s := range servers {
-		if s.Deviation == "" {
+		if s.Deviation == "" || s.Added && !isSlot(wanted, s) {
 			continue
 		}
 		object, detail := lb.Backend{Key: s.Backend}.ID(), s.Server+" "+s.Deviation
@@ -75,6 +75,7 @@ func byBackend(servers []lb.ServerState) map[lb.Name][]lb.ServerState {
 type serverIndex struct {
 	servers []lb.ServerState
 	byName  map[string]lb.ServerState // nil: every server was at its place so far
+	last    int                       // the greatest number of a slot, counted from 1; 0: not known yet
 }
 
 // find is a server that is probably at this place in the list.
@@ -99,6 +100,13 @@ func (c *Correction) repair(p lb.ResolvedBackend, now []lb.ServerState) []step {
 	var steps []step
 	for i, want := range p.Servers() {
 		is, ok := index.find(i, want.Name)
+		if !ok && index.takes(p, want) {
+			op := addition(p, want)
+			steps = append(steps, step{op, rank(op, is)})
+			runtime.add("servers", describeAddition(want))
+			c.Lines++
+			continue
+		}
 		if !ok {
 			reload.add(missing(want))
 			continue

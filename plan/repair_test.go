@@ -13,6 +13,9 @@ import (
 // opText writes an operation in few words.
 func opText(op lb.ServerOp) string {
 	words := []string{op.Server}
+	if op.Add {
+		words = append(words, "add")
+	}
 	if op.Address != nil {
 		words = append(words, "addr "+op.Address.String())
 	}
@@ -151,10 +154,35 @@ func transitions() []transition {
 			reload: []string{"backend/live members: -10.0.0.2:80", "backend/live weight: s2 weight 5 → 1"},
 		},
 		{
-			name: "more than there is room for", from: poolOf("1"), to: poolOf("2 3 4 5"),
+			name: "more than there is room for", from: poolOf("1"), to: weighted(poolOf("2 3 4 5 6"), 1, 1, 1, 1, 7),
+			ops: []string{
+				"s2 addr 10.0.0.2:80 unused ready", "s3 addr 10.0.0.3:80 unused ready", "s4 addr 10.0.0.4:80 unused ready",
+				"s5 add addr 10.0.0.5:80 ready", "s6 add addr 10.0.0.6:80 weight 7 ready", "s1 maint",
+				"s7 add", "s8 add", "s9 add", "s10 add", "s11 add",
+			},
+			runtime: []string{
+				"backend/live members: -10.0.0.1:80, +10.0.0.2:80, +10.0.0.3:80, +10.0.0.4:80, +10.0.0.5:80, +10.0.0.6:80",
+				"backend/live slots: 4 → 11",
+			},
+		},
+		{
+			name: "more than there is room for, all slots in use", from: poolOf("1 2 3"), to: poolOf("4 5 6 7 8 9 10 11"),
+			runtime: []string{
+				"backend/live members: -10.0.0.1:80, -10.0.0.2:80, -10.0.0.3:80, +10.0.0.4:80, +10.0.0.5:80, +10.0.0.6:80, +10.0.0.7:80," +
+					" +10.0.0.8:80, +10.0.0.9:80, +10.0.0.10:80, +10.0.0.11:80",
+				"backend/live slots: 7 → 17",
+			},
+			ops: []string{
+				"s4 addr 10.0.0.4:80 unused ready", "s5 addr 10.0.0.5:80 unused ready", "s6 addr 10.0.0.6:80 unused ready", "s7 addr 10.0.0.7:80 unused ready",
+				"s8 add addr 10.0.0.8:80 ready", "s9 add addr 10.0.0.9:80 ready", "s10 add addr 10.0.0.10:80 ready", "s11 add addr 10.0.0.11:80 ready",
+				"s1 maint", "s2 maint", "s3 maint", "s12 add", "s13 add", "s14 add", "s15 add", "s16 add", "s17 add",
+			},
+		},
+		{
+			name: "more than there is room for under a static algorithm", balance: "uri", from: poolOf("1"), to: poolOf("2 3 4 5"),
 			reload: []string{
 				"backend/live members: -10.0.0.1:80, +10.0.0.2:80, +10.0.0.3:80, +10.0.0.4:80, +10.0.0.5:80",
-				"backend/live slots: 4 → 9",
+				"backend/live slots: 4 → 9, balance uri takes no lines at run time",
 			},
 		},
 		{
@@ -266,6 +294,7 @@ func TestRepair(t *testing.T) {
 		{name: "another address, in use", servers: []string{"s1 6", "s2 2 weight 5"}, reload: "backend/live slots: s1 is in use by 10.0.0.6:80"},
 		{name: "another port, in use", servers: []string{"s1 10.0.0.1:81", "s2 2 weight 5"}, reload: "backend/live slots: s1 is in use by 10.0.0.1:81"},
 		{name: "lost", servers: []string{"s2 2 weight 5"}, reload: "backend/live slots: s1 is missing"},
+		{name: "lost between others", servers: []string{"s1 1"}, reload: "backend/live slots: s2 is missing"},
 		{name: "static algorithm", balance: "source", servers: []string{"s1 1 weight 0", "s2 2 weight 5"}, reload: "backend/live weight: s1 weight 0 → 1"},
 		{
 			name: "static algorithm, out of use", balance: "source", servers: []string{"s1 1 maint", "s2 2 weight 5"}, ops: []string{"s1 ready"},
@@ -295,6 +324,58 @@ func TestRepairOfSpareSlots(t *testing.T) {
 	}
 	if got, want := reasonTexts(change.Runtime), []string{"backend/live servers: -10.0.0.6:80, -10.0.0.7:80, s3 weight 7 → 1"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestRepairAddsLines that HAProxy lacks behind the others, as after a reload with an
+// older file.
+func TestRepairAddsLines(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ balance, native, reload string }{
+		{balance: "roundrobin"},
+		{balance: "leastconn"},
+		{balance: "uri", native: "hash-type  consistent sdbm"},
+		{balance: "source", native: "hash-type map-based", reload: "backend/live slots: s3 is missing, s4 is missing"},
+		{balance: "static-rr", native: "hash-type consistent", reload: "backend/live slots: s3 is missing, s4 is missing"},
+	} {
+		p := poolOf("1 2 3")
+		p.Balance, p.Slots = c.balance, slotsOf("1 2 3 -")
+		if c.native != "" {
+			p.Natives = []lb.RawLine{lb.RawLine(c.native)}
+		}
+		got := plan.Repair(lb.Config{Backends: []lb.ResolvedBackend{p}}, statesOf("live", "s1 1", "s2 2", "foreign 9"))
+		if c.reload != "" {
+			if reload := strings.Join(reasonTexts(got.Reload), "; "); reload != c.reload || got.Lines != 0 {
+				t.Errorf("%s: %d lines and %q, want %q", c.balance, got.Lines, reload, c.reload)
+			}
+			continue
+		}
+		ops, runtime := opTexts(got.Ops), strings.Join(reasonTexts(got.Runtime), "; ")
+		if !slices.Equal(ops, []string{"s3 add addr 10.0.0.3:80 ready", "s4 add"}) || got.Lines != 2 ||
+			runtime != "backend/live servers: +10.0.0.3:80, +s4" || len(got.Reload) > 0 {
+			t.Errorf("%s: %q, %d lines, %q, %v", c.balance, ops, got.Lines, runtime, got.Reload)
+		}
+		if by := got.WithoutLines("the template counts servers"); by.Lines+by.Servers != 0 ||
+			strings.Join(reasonTexts(by.Reload), "; ") != "backend/live servers: +10.0.0.3:80, +s4; process runtime: the template counts servers" {
+			t.Errorf("without lines: %+v", by)
+		}
+	}
+}
+
+// TestRepairOfAddedLines: those of slots are compared, and what somebody else has added is
+// left alone.
+func TestRepairOfAddedLines(t *testing.T) {
+	t.Parallel()
+	p := poolOf("1")
+	p.Slots = slotsOf("1 -")
+	servers := statesOf("live", "s1 1", "s2 127.0.0.1:1 maint", "s3 9")
+	for i := range servers {
+		servers[i].Added, servers[i].Deviation = i > 0, "has TLS off, expected on"
+	}
+	servers[0].Deviation = ""
+	got := plan.Repair(lb.Config{Backends: []lb.ResolvedBackend{p}}, servers)
+	if reload := strings.Join(reasonTexts(got.Reload), "; "); reload != "backend/live servers: s2 has TLS off, expected on" {
+		t.Errorf("got %q", reload)
 	}
 }
 

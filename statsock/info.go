@@ -27,6 +27,8 @@ type Info struct {
 	SessRate    int   // sessions in the last second
 	IdlePercent int   // share of time spent waiting; 0 is saturated
 	Threads     int
+	// MaxSockets is how many sockets the worker reckons with, by its file.
+	MaxSockets int
 }
 
 // readInfo is parseInfo with context for the error.
@@ -45,6 +47,7 @@ func (i *Info) infoFields() map[string]any {
 		"Version": &i.Version, "Pid": &i.PID, "Uptime_sec": &i.Uptime, "node": &i.Node, "description": &i.Description, "Stopping": &i.Stopping,
 		"CurrConns": &i.CurrConns, "Maxconn": &i.MaxConn, "CumConns": &i.CumConns, "CumReq": &i.CumReq,
 		"ConnRate": &i.ConnRate, "SessRate": &i.SessRate, "Idle_pct": &i.IdlePercent, "Nbthread": &i.Threads,
+		"Maxsock": &i.MaxSockets,
 	}
 }
 

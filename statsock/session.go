@@ -119,7 +119,7 @@ func show[T any](ctx context.Context, s *Session, command string, parse func(str
 	for i, b := range backends {
 		commands[i] = command + " " + b
 	}
-	answers, err := s.doAll(ctx, commands)
+	answers, err := s.DoAll(ctx, commands...)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func show[T any](ctx context.Context, s *Session, command string, parse func(str
 // Change has commands carried out, in their order. words are what HAProxy had to say
 // about them, which may be no more than what it did.
 func (s *Session) Change(ctx context.Context, commands ...string) (words []string, err error) {
-	answers, err := s.doAll(ctx, commands)
+	answers, err := s.DoAll(ctx, commands...)
 	if err != nil {
 		return nil, err
 	}
@@ -152,8 +152,8 @@ func (s *Session) Change(ctx context.Context, commands ...string) (words []strin
 // maxLine bounds a line of joined commands, well below HAProxy's buffer.
 const maxLine = 8 << 10
 
-// doAll is Do for any number of commands, in as many lines as they take.
-func (s *Session) doAll(ctx context.Context, commands []string) ([]string, error) {
+// DoAll is Do for any number of commands, in as many lines as they take.
+func (s *Session) DoAll(ctx context.Context, commands ...string) ([]string, error) {
 	answers := make([]string, 0, len(commands))
 	for len(answers) < len(commands) {
 		rest, length := commands[len(answers):], 0
@@ -203,14 +203,19 @@ func readAnswers(r io.Reader, count int) ([]string, error) {
 	return nil, fmt.Errorf("answers are longer than %d bytes", maxAnswer)
 }
 
-// separate tells answers apart: each ends with a blank line. What stands behind the
-// last blank line is left out.
+// separate tells answers apart: each ends with a blank line, but for some refusals of
+// HAProxy 2.6 ("Backend must use a dynamic load balancing …"), which only the prompt ends.
+// What stands behind the last end is left out.
 func separate(text string) (answers []string) {
 	for {
 		text = strings.TrimPrefix(text, prompt)
 		end := 0
 		if !strings.HasPrefix(text, "\n") {
 			end = strings.Index(text, "\n\n") + 1
+			if p := strings.Index(text, "\n"+prompt) + 1; p > 0 && (end == 0 || p < end) {
+				answers, text = append(answers, text[:p]), text[p:]
+				continue
+			}
 			if end == 0 {
 				return answers
 			}

@@ -26,7 +26,9 @@ func TestSeparate(t *testing.T) {
 		{"a\nb\n\n\nc\n\n> ", []string{"a\nb\n", "", "c\n"}},     // since then
 		{"\n\na\n\n> ", []string{"", "", "a\n"}},
 		{"a\n\n> b\n", []string{"a\n"}},
-		{"a\n> ", nil},
+		{"a\n> ", []string{"a\n"}},                     // a refusal of 2.6
+		{"a\n> b\nc\n\n> ", []string{"a\n", "b\nc\n"}}, // and another answer behind it
+		{"\n> a\n> \n> ", []string{"", "a\n", ""}},
 	} {
 		if got := statsock.Separate(c.text); !slices.Equal(got, c.want) {
 			t.Errorf("%q: got %q, want %q", c.text, got, c.want)

@@ -37,6 +37,9 @@
 // of HAProxy's preprocessor (.if and its like) has to stand outside of sections
 // made from .Frontends and .Backends.
 //
+// The number of server lines of a dynamic backend changes while HAProxy runs, unless a
+// template makes more of it than the lines of slots, all alike but for their members.
+//
 // The Fingerprint tells which configuration a running HAProxy has. Written into
 // the global section as
 //

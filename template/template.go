@@ -3,9 +3,7 @@ package template
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	_ "embed" // the default template
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -129,24 +127,6 @@ func (t *Template) Render(c lb.Config) (Rendered, error) {
 		return Rendered{}, refused(err)
 	}
 	return Rendered{Bytes: out, Fingerprint: v.Fingerprint}, nil
-}
-
-// fingerprint names the rendering of c with all slots spare: what changes while
-// HAProxy runs leaves it as it is.
-func (t *Template) fingerprint(c lb.Config, peersBind string) (string, error) {
-	pools := make([]lb.ResolvedBackend, len(c.Backends))
-	for i, p := range c.Backends {
-		pools[i] = p.Emptied()
-	}
-	c.Backends = pools
-	v := newView(c)
-	v.Process.PeersBind = peersBind
-	unnamed, err := t.execute(v, t.length.Load())
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(unnamed)
-	return hex.EncodeToString(sum[:6]), nil
 }
 
 // execute gives the text for v, which is probably about so long; it ends with a line

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -231,6 +232,58 @@ func TestTemplateDirectory(t *testing.T) {
 	for _, path := range goldens {
 		if _, err := os.Stat(strings.TrimSuffix(path, ".golden") + ".json"); err != nil {
 			t.Errorf("%s has no input: %v", path, err)
+		}
+	}
+}
+
+// TestFingerprintLeavesTheNumberOfSlotsOut, which changes while HAProxy runs; what a
+// template makes of it otherwise does not.
+func TestFingerprintLeavesTheNumberOfSlotsOut(t *testing.T) {
+	config := func(kind string, slots ...int) lb.Config {
+		var c lb.Config
+		for i, n := range slots {
+			p := lb.ResolvedBackend{Backend: lb.Backend{Key: lb.Name("b" + strconv.Itoa(i)), Type: kind, Mode: "http", Balance: "roundrobin"}}
+			for m := range n {
+				p.Members = append(p.Members, lb.Member{Address: lb.HostPort{Host: "10.0.0.1", Port: uint16(1 + m)}, Weight: 1}) //nolint:gosec // small
+			}
+			if kind == "dynamic" {
+				p.Slots, p.Members = make([]lb.Slot, n), nil
+			} else {
+				p.Natives = []lb.RawLine{"server s1 10.0.0.9:1", "server s2 10.0.0.9:1"}[:n]
+			}
+			c.Backends = append(c.Backends, p)
+		}
+		return c
+	}
+	replaced := func(old, text string) *template.Template {
+		tmpl, err := template.Parse("test", strings.Replace(template.DefaultSource(), old, text, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tmpl
+	}
+	line := "    server {{.Name}} {{.Address}} check"
+	for _, c := range []struct {
+		name          string
+		tmpl          *template.Template
+		before, after lb.Config
+		same          bool
+	}{
+		{"more slots", template.Default(), config("dynamic", 1, 4), config("dynamic", 3, 9), true},
+		{"other lines", replaced(" check inter", " check port 1 inter"), config("dynamic", 3), config("dynamic", 30), true},
+		{"another backend", template.Default(), config("dynamic", 1), config("dynamic", 1, 1), false},
+		{"raw lines of the names", template.Default(), config("static", 1), config("static", 2), false},
+		{"the number itself", replaced("balance {{.Balance}}", "balance {{.Balance}}\n    fullconn {{len .Servers}}"), config("dynamic", 3), config("dynamic", 4), false},
+		{"a line for each", replaced(line, "    # {{.Name}}\n"+line), config("dynamic", 3), config("dynamic", 4), false},
+		{"lines that differ", replaced(line, line+"{{if eq .Name \"s4\"}} backup{{end}}"), config("dynamic", 3), config("dynamic", 4), false},
+	} {
+		before, err := c.tmpl.Render(c.before)
+		after, laterErr := c.tmpl.Render(c.after)
+		if err != nil || laterErr != nil || (before.Fingerprint == after.Fingerprint) != c.same {
+			t.Errorf("%s: %s and %s, %v, %v", c.name, before.Fingerprint, after.Fingerprint, err, laterErr)
+		}
+		if f, err := c.tmpl.Fingerprint(c.after); err != nil || f != after.Fingerprint {
+			t.Errorf("%s: by itself it is %s, %v, rendered %s", c.name, f, err, after.Fingerprint)
 		}
 	}
 }

@@ -34,6 +34,13 @@ func Serves(r *http.Request) bool {
 		IsPage(r.URL.Path) && prefersHTML(strings.Join(r.Header.Values("Accept"), ","))
 }
 
+// WantsPage reports whether a request for an address that nothing else serves is to be
+// answered with a page: the client prefers text/html, as browsers do.
+func WantsPage(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && !strings.HasPrefix(r.URL.Path, assetPrefix) &&
+		prefersHTML(strings.Join(r.Header.Values("Accept"), ","))
+}
+
 // prefersHTML reports whether an Accept header lists text/html with a higher quality
 // than JSON. "*/*" does not count: programs send it.
 func prefersHTML(accept string) bool {

@@ -168,10 +168,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !strings.HasPrefix(r.URL.Path, assetPrefix) {
-		h.Set("Content-Security-Policy", s.policy)
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "no-cache")
+		s.setPageHeaders(h)
 		s.page.serve(w, r)
 		return
 	}
@@ -182,6 +179,26 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	asset.serve(w, r)
+}
+
+// NotFound answers with the page and status 404. The page says that there is none at
+// this address.
+func (s *Site) NotFound(w http.ResponseWriter, r *http.Request) {
+	s.setPageHeaders(w.Header())
+	w.Header().Set("Content-Type", s.page.contentType)
+	w.Header().Add("Vary", "Accept")
+	w.WriteHeader(http.StatusNotFound)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(s.page.data) // it fails if the browser has gone
+	}
+}
+
+// setPageHeaders sets the headers of a page.
+func (s *Site) setPageHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", s.policy)
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-cache")
 }
 
 func (d *document) serve(w http.ResponseWriter, r *http.Request) {

@@ -16,6 +16,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/api"
+	"thalassa/canary"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
@@ -23,7 +24,8 @@ import (
 // A Node stands in for agent, store and discovery. All methods may be called
 // concurrently.
 type Node struct {
-	Log *activity.Log
+	Log      *activity.Log
+	Canaries *canary.Runner // carries out canaries while Run does
 
 	now     func() time.Time
 	changed wake.Signal // the snapshot has
@@ -50,14 +52,29 @@ func New(now func() time.Time) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Node{Log: log, now: now, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}}, nil
+	n := &Node{Log: log, now: now, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}}
+	n.Canaries, err = canary.New(context.Background(), canary.Config{
+		Node: n, Store: canaryStore{}, Journal: log, Stats: n.Stats, Interval: 10 * time.Millisecond, Now: now,
+	})
+	return n, err
 }
+
+// Run carries out canaries until ctx ends.
+func (n *Node) Run(ctx context.Context) error { return n.Canaries.Run(ctx) }
+
+// A canaryStore keeps nothing: the Runner has all canaries of its time.
+type canaryStore struct{}
+
+func (canaryStore) SaveCanary(context.Context, lb.CanaryState) error   { return nil }
+func (canaryStore) DeleteCanary(context.Context, lb.Name) error        { return nil }
+func (canaryStore) Canaries(context.Context) ([]lb.CanaryState, error) { return nil, nil }
 
 // Config is what api.New needs of the node.
 func (n *Node) Config() api.Config {
 	return api.Config{
 		Changes: n, Members: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats, Connections: n.Connections,
-		Version: "1.2.3", Now: n.now, Configs: n,
+		ServiceNames: n.ServiceNames,
+		Version:      "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries,
 	}
 }
 
@@ -101,6 +118,11 @@ func (n *Node) Discover(service lb.Name, instances ...string) {
 		})
 	}
 	n.replace(service, func(lb.Service) lb.Service { return s })
+}
+
+// ServiceNames lists the services that are known.
+func (n *Node) ServiceNames(context.Context) ([]lb.Name, error) {
+	return slices.Sorted(maps.Keys(n.Snapshot().Services)), nil
 }
 
 // Find makes known what is wrong with registrations of a service.

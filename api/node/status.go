@@ -17,6 +17,8 @@ type Status struct {
 	Warnings  []string        `json:"warnings,omitempty"`
 	HAProxy   HAProxyStatus   `json:"haproxy"`
 	Discovery []ServiceStatus `json:"discovery"` // sorted by service
+	// Canaries that are under way, by backend; the topic "status" is without them.
+	Canaries []Canary `json:"canaries,omitempty"`
 }
 
 // Ready reports whether HAProxy runs what was asked for, or why not.

@@ -15,12 +15,10 @@ import (
 
 	"thalassa/activity"
 	"thalassa/agent"
-	"thalassa/api"
-	"thalassa/auth"
+	"thalassa/canary"
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
-	"thalassa/pacemaker"
 	"thalassa/settings"
 	"thalassa/stats"
 	"thalassa/store"
@@ -112,10 +110,17 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 	if err := a.Import(ctx); err != nil { // before the API tells of what is stored
 		return false, err
 	}
+	canaries, err := canary.New(ctx, canary.Config{Node: a, Store: db, Journal: events, Stats: process.Stats, Logger: n.log})
+	if err != nil {
+		return false, err
+	}
 	cluster, watch := n.cluster()
 	sampler := n.sampler(a, process, events)
 	sampling(sampler)
-	server, err := n.api(a, db, process, events, sampler, cluster, watch)
+	server, err := n.api(served{
+		agent: a, db: db, process: process, events: events, sampler: sampler, canaries: canaries, cluster: cluster, watcher: watch,
+		discovery: watcher,
+	})
 	if err != nil {
 		return false, err
 	}
@@ -130,6 +135,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 	g.Go(func() error { return process.Run(gctx, onExit(a, events)) })
 	g.Go(func() error { return a.Run(gctx) })
 	g.Go(func() error { return sampler.Run(gctx) })
+	g.Go(func() error { return canaries.Run(gctx) })
 	g.Go(func() error { return server.Follow(gctx) })
 	g.Go(func() error { return server.Serve(gctx, listener) })
 	if watch != nil {
@@ -188,6 +194,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 	cfg := s.Loop(n.log)
 	cfg.Intents, cfg.Source, cfg.Holder, cfg.HAProxy, cfg.Runtime = db, w, w, p, p
 	cfg.Journal, cfg.Memory, cfg.Overrides, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, db, p.Drops, version()
+	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, haproxy.MemoryLimit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
 	process := s.HAProxy(n.log)
 	switch process.Mode {
@@ -222,25 +229,6 @@ func (n node) sampler(a *agent.Agent, p *haproxy.Process, events *activity.Log) 
 	cfg := n.settings.Stats(n.log)
 	cfg.Layout, cfg.Detour, cfg.Moved = a.Effective, p.Detour, noteMoves(events)
 	return stats.New(cfg)
-}
-
-func (n node) api(a *agent.Agent, db *store.DB, p *haproxy.Process, events *activity.Log, sampler *stats.Sampler, c *pacemaker.Cluster, w *pacemaker.Watcher) (*api.Server, error) {
-	cfg := n.settings.API(n.log)
-	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = a, a, a, a.Changed, sampler, version()
-	cfg.Activity, cfg.History, cfg.Configs = events, db, db
-	cfg.Admit = n.settings.Peers().Check
-	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.Installed, p.Stats, p.Connections
-	if file := n.settings.TokenFile(); file != "" {
-		tokens, err := auth.Open(file, n.log)
-		if err != nil {
-			return nil, settings.Error{Err: err}
-		}
-		cfg.Tokens, cfg.SessionFile = tokens, n.settings.Sessions()
-	}
-	if w != nil {
-		cfg.Cluster, cfg.ClusterActions = w, &steering{cluster: c, watcher: w, events: events}
-	}
-	return api.New(cfg), nil
 }
 
 // onExit records that HAProxy has ended, and that it runs again, and lets the

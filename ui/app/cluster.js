@@ -82,13 +82,13 @@ function Cell({ resource: r, node }) {
 
 /** @param {{cluster: Cluster, node: ClusterNode, onAction: (a: Action) => void}} props */
 function NodeHead({ cluster: c, node: n, onAction }) {
-  const holds = c.floatingIPs.some((ip) => ip.node === n.name);
+  const holds = c.floatingIPs.some((ip) => ip.haproxy && ip.node === n.name);
   const out = n.state === "standby" || n.state === "maintenance";
   return html`<div class="node"><b>${n.name}</b> <${Badge} kind=${kindOf(n.state)}>${n.state}</${Badge}>${n.dc && html` <${Badge} title="Designated controller">DC</${Badge}>`}</div>
     <div class="node">
       ${out ? html`<${Button} role="admin" label=${`Online ${n.name}`} onClick=${() => onAction({ kind: "online", node: n.name, title: `Bring ${n.name} online?`, label: "Bring online", done: `${n.name} is online.` })}>Online…</${Button}>`
         : html`<${Button} role="admin" label=${`Standby ${n.name}`} onClick=${() => onAction({ kind: "standby", node: n.name, title: `Put ${n.name} in standby?`, label: "Standby", done: `${n.name} is in standby.` })}>Standby…</${Button}>`}
-      ${!holds && c.floatingIPs.length > 0 && n.state === "online" && html`<${Button} role="admin" label=${`Move here: ${n.name}`}
+      ${!holds && c.floatingIPs.some((ip) => ip.haproxy) && n.state === "online" && html`<${Button} role="admin" label=${`Move here: ${n.name}`}
         onClick=${() => onAction({ kind: "move", node: n.name, title: `Move the floating IP to ${n.name}?`, label: "Move", done: `The floating IP is on ${n.name}.` })}>Move here…</${Button}>`}
     </div>`;
 }

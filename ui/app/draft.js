@@ -90,3 +90,49 @@ export function operationWords(operation) {
   const words = { beg: "begins with", end: "ends with", sub: "contains", dir: "contains directory", dom: "contains domain", reg: "matches regular expression" };
   return words[operation.split("_")[1] ?? ""] ?? "equals";
 }
+
+/** @typedef {import("./types.js").FieldError} FieldError */
+
+/** The required fields of a form that are empty, all at once.
+ * @param {"backend"|"frontend"} kind
+ * @param {any} d
+ * @param {boolean} isNew
+ * @returns {FieldError[]} */
+export function missing(kind, d, isNew) {
+  /** @type {FieldError[]} */
+  const out = [];
+  const need = (/** @type {string} */ path, /** @type {string|undefined} */ value, /** @type {string} */ expected) => {
+    if (!value?.trim()) out.push({ path, problem: "is missing", expected });
+  };
+  if (isNew) need("key", d.key, "letters, digits and _ . : -");
+  if (kind === "frontend") {
+    need("bind", d.bind, "an address to listen at, e.g. *:80");
+    if (d.mode !== "tcp") {
+      d.rules.forEach((/** @type {any} */ r, /** @type {number} */ i) => {
+        if (r.type === "header") need(`rules[${i}].header`, r.header, "the name of a header");
+        need(`rules[${i}].value`, r.value, "what to compare with");
+        need(`rules[${i}].backend`, r.backend, "a backend");
+      });
+    }
+  } else if (d.type === "dynamic") {
+    need("name", d.name, "a service in Consul");
+    if (!d.versions) need("version", d.version, "a version of that service");
+  } else {
+    d.members.forEach((/** @type {any} */ m, /** @type {number} */ i) => {
+      if (!m.host && !m.port) return; // an empty line is no member
+      need(`members[${i}].host`, m.host, "an address");
+      need(`members[${i}].port`, m.port, "1 to 65535");
+    });
+  }
+  if (kind === "backend" && d.checked === "http") need("health.uri", d.uri, "a path, e.g. /healthz");
+  return out;
+}
+
+/** Errors that no field of the form shows, because there is none for them.
+ * @param {"backend"|"frontend"} kind
+ * @param {FieldError[]} errors */
+export function unshown(kind, errors) {
+  const fields = { backend: /^(key|type|name|version|mode|balance|host|natives.*|health\.(method|uri|httpVersion|interval)|members\[\d+\]\.(host|port))$/,
+    frontend: /^(key|bind|backend|mode|keepalive|natives.*|register\.name|rules\[\d+\]\.(type|header|operation|value|backend))$/ };
+  return errors.filter((e) => !fields[kind].test(e.path));
+}

@@ -18,6 +18,7 @@ export const kinds = {
   haproxyReloadFailed: { title: "Reload failed", kind: "bad" },
   configurationWaiting: { title: "Configuration pending", kind: "fair" },
   serversRepaired: { title: "Servers repaired", kind: "fair" },
+  reloadsSlowed: { title: "Reloads slowed down", kind: "fair" },
   controlPathLost: { title: "Control socket lost", kind: "fair" },
   controlPathRegained: { title: "Control socket back", kind: "good" },
   backendSwitched: { title: "Backend switched", kind: "info" },
@@ -37,6 +38,15 @@ export const kinds = {
   imported: { title: "Imported", kind: "info" },
   storeDamaged: { title: "Database damaged", kind: "bad" },
   clusterChanged: { title: "Cluster changed", kind: "info" },
+  canaryStarted: { title: "Canary started", kind: "info" },
+  canaryPaused: { title: "Canary paused", kind: "fair" },
+  canaryResumed: { title: "Canary resumed", kind: "info" },
+  canaryInterrupted: { title: "Canary interrupted", kind: "fair" },
+  canaryFinished: { title: "Canary finished early", kind: "info" },
+  canaryDone: { title: "Canary done", kind: "good" },
+  canaryWentBack: { title: "Canary went back", kind: "bad" },
+  canarySuperseded: { title: "Canary superseded", kind: "fair" },
+  canaryStuck: { title: "Canary stuck", kind: "bad" },
 };
 
 /** The title and severity of an event. An error makes it severe.

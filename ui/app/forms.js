@@ -1,13 +1,13 @@
 // Dialogs that create, edit and delete frontends and backends.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { BackendFields, FrontendFields } from "./objectfields.js";
-import { backendBody, backendDraft, changes, frontendBody, frontendDraft } from "./draft.js";
+import { backendBody, backendDraft, changes, frontendBody, frontendDraft, missing, unshown } from "./draft.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
 import { list, object } from "./live.js";
-import { Button, Dialog, Loading, Problem, toast } from "./parts.js";
-import { address, call, Failure } from "./rest.js";
+import { Button, Dialog, Loading, Problem, sentence, toast } from "./parts.js";
+import { address, call, Failure, get } from "./rest.js";
 import { go, pathOf } from "./router.js";
 
 /** @typedef {"backend"|"frontend"} Kind */
@@ -36,6 +36,7 @@ export function FormDialog({ kind, name, onClose }) {
   useEffect(() => {
     if (name) void load();
   }, [kind, name]);
+  const catalog = useCatalog(kind === "backend");
   const save = async (/** @type {string} */ etag) => {
     setBusy(true);
     setError(null);
@@ -53,20 +54,26 @@ export function FormDialog({ kind, name, onClose }) {
   };
   const submit = (/** @type {Event} */ e) => {
     e.preventDefault();
-    void save(loaded?.etag ?? "");
+    const empty = missing(kind, draft, !name);
+    if (empty.length > 0) setError(new Failure(400, { error: "required fields are missing", fields: empty }));
+    else void save(loaded?.etag ?? "");
   };
+  const form = useRef(/** @type {HTMLFormElement|null} */ (null));
+  useEffect(() => {
+    if (error) reveal(form.current);
+  }, [error]);
   const title = name ? `Edit ${kind} ${name}` : `New ${kind}`;
   const taken = error?.status === 412 && !name;
   const errors = taken ? [{ path: "key", problem: `a ${kind} with this name already exists` }] : error?.fields ?? [];
   const Fields = /** @type {any} */ (kind === "backend" ? BackendFields : FrontendFields);
   return html`<${Dialog} title=${title} wide busy=${busy} onClose=${onClose}>
-    <form onSubmit=${submit} novalidate>
+    <form ref=${form} onSubmit=${submit} novalidate>
       <div class="body">
         ${!draft ? error ? html`<${Problem} error=${error} onRetry=${load} />` : html`<${Loading} lines=${5} />` : html`
           <${Fields} draft=${draft} isNew=${!name} errors=${errors} onChange=${(/** @type {any} */ part) => setDraft({ ...draft, ...part })}
-            services=${servicesOf()} backends=${keysOf("backends")} />
+            services=${servicesOf()} catalog=${catalog} backends=${keysOf("backends")} />
           ${theirs ? html`<${Conflict} kind=${kind} base=${loaded?.object} theirs=${theirs} mine=${draft} onTheirs=${load} onMine=${() => save(theirs.etag)} />`
-            : error && !taken && html`<${Problem} error=${error} />`}`}
+            : error && !taken && html`<${Refused} kind=${kind} error=${error} />`}`}
       </div>
       <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
         <${Button} kind="primary" type="submit" role="admin" busy=${busy} disabled=${!draft || Boolean(theirs)}>${name ? "Save" : "Create"}</${Button}></footer>
@@ -74,16 +81,50 @@ export function FormDialog({ kind, name, onClose }) {
   </${Dialog}>`;
 }
 
+/** Brings what is wrong into view: the first field that is not valid, else the message.
+ * @param {HTMLElement|null} form */
+function reveal(form) {
+  const field = /** @type {HTMLElement|null|undefined} */ (form?.querySelector("[aria-invalid=true]"));
+  field?.closest("details")?.setAttribute("open", "");
+  field?.focus({ preventScroll: true });
+  (field ?? form?.querySelector(".problem"))?.scrollIntoView({ block: field ? "center" : "end" });
+}
+
+/** Why nothing was saved. What fields show already is not repeated.
+ * @param {{kind: Kind, error: Failure}} props */
+function Refused({ kind, error }) {
+  const rest = unshown(kind, error.fields);
+  if (error.fields.length === 0 || error.output) return html`<${Problem} error=${error} />`;
+  const marked = error.fields.length - rest.length;
+  return html`<div class="problem" role="alert"><div>
+    ${marked > 0 && html`<p>Nothing is saved. ${format.count(marked, "field")} ${marked === 1 ? "needs" : "need"} a correction; the messages are at the fields.</p>`}
+    ${rest.map((e) => html`<p key=${e.path}>${sentence(`${e.path}: ${e.problem}${e.expected ? `; expected ${e.expected}` : ""}`)}</p>`)}
+  </div></div>`;
+}
+
 /** @param {Kind} kind
  * @param {string} key
  * @param {any} body
  * @param {Record<string, string>} headers */
 async function put(kind, key, body, headers) {
-  if (!key) throw new Failure(400, { error: "the name is missing", fields: [{ path: "key", problem: "is missing", expected: "letters, digits and _ . : -" }] });
   const { data } = await call("PUT", address(`${kind}/${key}`), { body, headers });
   const took = format.duration(data.durationMs);
   toast(data.applied ? { kind: "good", text: `${kind}/${key} is in effect (${{ none: "no change was necessary", runtime: "without a reload", reload: "with a reload" }[/** @type {string} */ (data.path)] ?? data.path}, ${took}).` }
     : { kind: "bad", text: `${kind}/${key} is saved, but not in effect yet: ${data.reason}`, seconds: 15 });
+}
+
+/** The names of all services in Consul, for suggestions; empty until they are known.
+ * @param {boolean} wanted
+ * @returns {string[]} */
+function useCatalog(wanted) {
+  const [names, setNames] = useState(/** @type {string[]} */ ([]));
+  useEffect(() => {
+    if (!wanted) return undefined;
+    const stop = new AbortController();
+    get("/catalog", stop.signal).then((c) => setNames(c.services), () => {}); // without it, the watched services are suggested
+    return () => stop.abort();
+  }, [wanted]);
+  return names;
 }
 
 /** @param {string} topic */

@@ -32,7 +32,7 @@ export function Members({ backend, full }) {
   }
   const tcp = backend.mode === "tcp";
   const several = Boolean(backend.versions) || new Set(members.map((m) => m.version)).size > 1;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${`Members of ${backend.key}`}>
+  return html`<p class="more-right" aria-hidden="true">Scroll for more columns →</p><div class="scroll" tabindex="0" role="region" aria-label=${`Members of ${backend.key}`}>
     <table class=${classes("members", full && "full")}>
       <thead><tr>
         <th scope="col">Member</th>${several && html`<th scope="col">Version</th>`}<th scope="col">Status</th><th scope="col" class="check">Check</th>

@@ -32,7 +32,8 @@ export function Figures({ stat, tcp, responses = true }) {
  * @param {Stat|undefined} stat
  * @param {boolean} [tcp] */
 export function meanTime(stat, tcp) {
-  return format.duration(tcp ? stat?.timesMs?.total : stat?.timesMs?.response);
+  const ms = tcp ? stat?.timesMs?.total : stat?.timesMs?.response;
+  return ms === 0 && (stat?.rate?.requests ?? 0) > 0 ? "<1 ms" : format.duration(ms); // HAProxy's means are whole milliseconds
 }
 
 /** HAProxy's status of a proxy, without the counts that a backend's status has.

@@ -6,12 +6,12 @@ import { html } from "./html.js";
 import { describe } from "./split.js";
 
 /** @typedef {{draft: any, isNew: boolean, errors: import("./types.js").FieldError[], onChange: (part: any) => void,
- *   services: import("./types.js").Service[], backends: string[]}} FieldsProps */
+ *   services: import("./types.js").Service[], backends: string[], catalog: string[]}} FieldsProps */
 
 const balances = ["roundrobin", "leastconn", "source", "random", "uri", "first", "static-rr", "hdr(Host)", "url_param id"];
 
 /** @param {FieldsProps} props */
-export function BackendFields({ draft: d, isNew, errors, onChange, services }) {
+export function BackendFields({ draft: d, isNew, errors, onChange, services, catalog }) {
   const field = (/** @type {string} */ path, /** @type {string} */ name, /** @type {any} */ rest) =>
     html`<${Field} path=${path} value=${d[name]} errors=${errors} onChange=${(/** @type {string} */ v) => onChange({ [name]: v })} ...${rest} />`;
   const service = services.find((s) => s.service === d.name);
@@ -20,7 +20,7 @@ export function BackendFields({ draft: d, isNew, errors, onChange, services }) {
     ${isNew && field("key", "key", { label: "Name", required: true, placeholder: "live", hint: "Frontends refer to the backend by this name. Letters, digits and _ . : -" })}
     ${field("type", "type", { label: "Members from", options: [["dynamic", "Consul: healthy instances of a service"], ["static", "Static: a list of addresses"]] })}
     ${d.type === "dynamic" ? html`<div class="pair">
-      ${field("name", "name", { label: "Consul service", required: true, list: services.map((s) => s.service), placeholder: "shop" })}
+      ${field("name", "name", { label: "Consul service", required: true, list: [...new Set([...services.map((s) => s.service), ...catalog])].sort(), placeholder: "shop" })}
       ${d.versions ? html`<div class="field"><span class="label">Versions</span><p>${describe(d)}</p>
           <p class="hint">Traffic is divided. Use the version button to change the shares. <button type="button" class="button link" onClick=${() => onChange({ versions: undefined, version: Object.keys(d.versions)[0] })}>Use one version</button></p></div>`
         : field("version", "version", { label: "Version", required: true, list: versions, placeholder: "1.0.0", hint: "The version in an instance's service meta, or one of its tags." })}</div>`
@@ -40,7 +40,7 @@ export function BackendFields({ draft: d, isNew, errors, onChange, services }) {
       ${field("health.uri", "uri", { label: "Path", placeholder: "/healthz", hint: "A response with status 2xx or 3xx is healthy." })}
       ${field("health.httpVersion", "httpVersion", { label: "HTTP version", options: [["HTTP/1.0", "HTTP/1.0"], ["HTTP/1.1", "HTTP/1.1, needs a Host header"]] })}
       ${field("health.interval", "interval", { label: "Interval in ms", number: true })}</div>`}
-    <${More} title="Host header and raw lines" open=${Boolean(d.host || d.natives)}>
+    <${More} title="Host header and raw lines" open=${Boolean(d.host || d.natives || errors.some((e) => /^(host|natives)/.test(e.path)))}>
       ${field("host", "host", { label: "Host header", placeholder: "unchanged", hint: "Replaces the client's Host header in requests to members." })}
       ${field("natives", "natives", { label: "Raw lines for haproxy.cfg", lines: 4, code: true, hint: "One directive per line, in HAProxy's syntax. HAProxy checks them before they take effect." })}
     </${More}>`;

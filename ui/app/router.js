@@ -8,12 +8,22 @@ import { signal } from "@preact/signals";
  * @param {URL} url
  * @returns {Route} */
 export function parse(url) {
-  const [, page, kinds, key] = url.pathname.split("/").map(decodeURIComponent);
   const query = url.searchParams;
-  if (page === "overview" && key && (kinds === "backends" || kinds === "frontends")) {
+  const [page, kinds, key, ...rest] = decoded(url.pathname.slice(1).split("/"));
+  if (page === "overview" && key && rest.length === 0 && (kinds === "backends" || kinds === "frontends")) {
     return { page: "detail", kind: kinds === "backends" ? "backend" : "frontend", key, query };
   }
-  return { page: page || "overview", query };
+  return { page: kinds === undefined ? page || "overview" : "missing", query };
+}
+
+/** The parts of a path. One that is not encoded properly is of no page.
+ * @param {string[]} parts */
+function decoded(parts) {
+  try {
+    return parts.map(decodeURIComponent);
+  } catch {
+    return ["missing"];
+  }
 }
 
 const here = () => parse(new URL(location.href));

@@ -32,13 +32,15 @@ function SwitchDialog({ backend: b, onClose }) {
   /** @type {import("./types.js").Service|undefined} */
   const service = object("service/" + b.name).value;
   const [divide, setDivide] = useState(Boolean(b.versions));
-  const [version, setVersion] = useState(b.version ?? "");
-  const [parts, setParts] = useState(() => initial(b, service));
+  const [version, setVersion] = useState(""); // nothing is chosen for the user
+  const [moved, setParts] = useState(/** @type {Record<string, number>|null} */ (null)); // null: not touched, as the backend is
+  const parts = moved ?? initial(b, service);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
   const versions = known(b, service);
   const unknown = service?.known === false; // Consul has not answered yet
   const wanted = divide ? { versions: parts } : { version };
+  const chosen = divide || version !== "";
   const same = JSON.stringify(sorted(wanted)) === JSON.stringify(sorted(selection(b)));
   const healthy = (/** @type {string} */ v) => versions.find((known) => known.version === v)?.healthy ?? 0;
   const empty = divide ? Object.keys(parts).filter((v) => parts[v] > 0 && !healthy(v)) : version && !healthy(version) ? [version] : [];
@@ -74,7 +76,7 @@ function SwitchDialog({ backend: b, onClose }) {
         ${busy && html`<p role="status" class="muted">Switching. This takes until new requests go to ${divide ? "all versions" : version}…</p>`}
       </div>
       <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
-        <${Button} kind="primary" type="submit" role="deploy" busy=${busy} disabled=${same}>${same ? "No change" : `Switch to ${describe(wanted)}`}</${Button}></footer>
+        <${Button} kind="primary" type="submit" role="deploy" busy=${busy} disabled=${same || !chosen}>${!chosen ? "Choose a version" : same ? "No change" : `Switch to ${describe(wanted)}`}</${Button}></footer>
     </form>
   </${Dialog}>`;
 }

@@ -169,7 +169,7 @@
  * @property {string} role of this node
  * @property {ClusterNode[]} nodes
  * @property {ClusterResource[]} resources
- * @property {{resource: string, address: string, node: string, nodes: string[]}[]} floatingIPs
+ * @property {{resource: string, address: string, node: string, nodes: string[], haproxy: boolean}[]} floatingIPs
  * @property {ClusterFailure[]} failures
  * @property {boolean} settled
  *

@@ -1,4 +1,4 @@
-package canary
+package client
 
 import (
 	"context"
@@ -8,14 +8,13 @@ import (
 	"strings"
 	"time"
 
-	"thalassa/client"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
 
-// A Drainer lists the former members of a backend, as *client.Client does.
+// A Drainer lists the former members of a backend, as *Client does.
 type Drainer interface {
-	Leaving(ctx context.Context, key string) ([]client.DrainingMember, error)
+	Leaving(ctx context.Context, key string) ([]DrainingMember, error)
 }
 
 // Drain waits until the former members of a backend have no connections.
@@ -36,9 +35,9 @@ type Drain struct {
 type Drained struct {
 	Backend string `json:"backend"`
 	// Done: no former member has a connection or may get one.
-	Done       bool                    `json:"drained"`
-	DurationMS float64                 `json:"durationMs"`
-	Left       []client.DrainingMember `json:"left"`
+	Done       bool             `json:"drained"`
+	DurationMS float64          `json:"durationMs"`
+	Left       []DrainingMember `json:"left"`
 }
 
 // String is the progress as a sentence.
@@ -86,13 +85,13 @@ func (d Drain) Run(ctx context.Context, agent Drainer) (Drained, error) {
 		case err == nil:
 			state.Left = d.left(list)
 			state.Done = len(state.Left) == 0
-		case within.Err() == nil && !client.IsTemporary(err):
+		case within.Err() == nil && !IsTemporary(err):
 			return state, err
 		}
 		if now := state.String(); err == nil && !state.Done && now != said && d.Report != nil {
 			said = now
 			if err := d.Report(state); err != nil {
-				return state, &outputError{err}
+				return state, fmt.Errorf("reporting an event failed: %w", err)
 			}
 		}
 		if state.Done {
@@ -111,6 +110,6 @@ func (d Drain) Run(ctx context.Context, agent Drainer) (Drained, error) {
 }
 
 // left are the members of the list whose version is not deployed.
-func (d Drain) left(list []client.DrainingMember) []client.DrainingMember {
-	return slices.DeleteFunc(list, func(l client.DrainingMember) bool { return slices.Contains(d.Deployed, lb.Version(l.Version)) })
+func (d Drain) left(list []DrainingMember) []DrainingMember {
+	return slices.DeleteFunc(list, func(l DrainingMember) bool { return slices.Contains(d.Deployed, lb.Version(l.Version)) })
 }

@@ -5,16 +5,14 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"thalassa/api/node"
 	"thalassa/canary"
-	"thalassa/client"
 	"thalassa/lb"
 )
 
 // A counter counts as HAProxy does for one line: what is given out is a mean over
 // the last 512 responses, rounded up, and all of it begins again with a worker.
 type counter struct {
-	node.ServerStats
+	lb.ServerStats
 	sum float64
 }
 
@@ -34,12 +32,12 @@ func (c *counter) respond(status int, ms float64) {
 	c.ResponseTimeMS = int64(math.Ceil(c.sum / n))
 }
 
-func (c *counter) member(version, id string) client.Member {
+func (c *counter) member(version, id string) canary.Member {
 	stats := c.ServerStats
-	return client.Member{ID: id, Version: version, Stats: &stats}
+	return canary.Member{ID: id, Version: version, Stats: &stats}
 }
 
-func (c *counter) restart() { *c = counter{ServerStats: node.ServerStats{Server: c.Server}} }
+func (c *counter) restart() { *c = counter{ServerStats: lb.ServerStats{Server: c.Server}} }
 
 func TestFiguresAreOfTheStepAlone(t *testing.T) {
 	t.Parallel()
@@ -50,8 +48,8 @@ func TestFiguresAreOfTheStepAlone(t *testing.T) {
 	}
 	one.ResponseErrors, one.ConnectErrors, one.Redispatches = 10, 20, 30
 	read := canary.NewMeter("2")
-	all := func() []client.Member {
-		return []client.Member{old.member("1", "old"), one.member("2", "one"), two.member("2", "two"), {ID: "new", Version: "2"}}
+	all := func() []canary.Member {
+		return []canary.Member{old.member("1", "old"), one.member("2", "one"), two.member("2", "two"), {ID: "new", Version: "2"}}
 	}
 	if f := read(all()); f.Requests != 0 || f.ServerErrors != 0 || f.Errors != 0 || f.ResponseTimeMS != 0 {
 		t.Errorf("at the beginning: %+v", f)
@@ -73,10 +71,10 @@ func TestFiguresAreOfTheStepAlone(t *testing.T) {
 	if math.Abs(f.ResponseTimeMS-30) > 5 {
 		t.Errorf("%v ms, want about 30", f.ResponseTimeMS)
 	}
-	if got, want := (canary.Figures{Requests: 125, ServerErrors: 1, Errors: 4, ResponseTimeMS: 30.126}).String(), "125 requests, 0.8% 5xx, 3.2% errors, 30.13 ms"; got != want {
+	if got, want := (lb.CanaryFigures{Requests: 125, ServerErrors: 1, Errors: 4, ResponseTimeMS: 30.126}).String(), "125 requests, 0.8% 5xx, 3.2% errors, 30.13 ms"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got, want := (canary.Figures{Requests: 1, Errors: 3}).String(), "1 request, 0% 5xx, 100% errors, 0 ms"; got != want {
+	if got, want := (lb.CanaryFigures{Requests: 1, Errors: 3}).String(), "1 request, 0% 5xx, 100% errors, 0 ms"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -89,13 +87,13 @@ func TestFiguresSurviveReloadsAndMoves(t *testing.T) {
 	for range 300 {
 		lines := make([]*counter, 4)
 		for i := range lines {
-			lines[i] = &counter{ServerStats: node.ServerStats{Server: lb.SlotName(i)}}
+			lines[i] = &counter{ServerStats: lb.ServerStats{Server: lb.SlotName(i)}}
 			for range random.IntN(900) {
 				lines[i].respond(500, 1)
 			}
 		}
 		at := []int{0, 1} // the line of each member; -1: it is away
-		members := func() (list []client.Member) {
+		members := func() (list []canary.Member) {
 			for id, place := range at {
 				if place >= 0 {
 					list = append(list, lines[place].member("2", string(rune('a'+id))))
@@ -105,7 +103,7 @@ func TestFiguresSurviveReloadsAndMoves(t *testing.T) {
 		}
 		read := canary.NewMeter("2")
 		read(members())
-		var want canary.Figures
+		var want lb.CanaryFigures
 		for range 20 {
 			switch random.IntN(6) {
 			case 0: // a reload
@@ -139,8 +137,8 @@ func TestFiguresSurviveReloadsAndMoves(t *testing.T) {
 
 func TestFiguresAfterAReload(t *testing.T) {
 	t.Parallel()
-	c := &counter{ServerStats: node.ServerStats{Server: "s1"}}
-	members := func() []client.Member { return []client.Member{c.member("2", "one")} }
+	c := &counter{ServerStats: lb.ServerStats{Server: "s1"}}
+	members := func() []canary.Member { return []canary.Member{c.member("2", "one")} }
 	read := canary.NewMeter("2")
 	for range 100 {
 		c.respond(200, 10)
@@ -184,11 +182,11 @@ func TestResponseTime(t *testing.T) {
 						c.respond(200, formerMS)
 					}
 					read := canary.NewMeter("2")
-					read([]client.Member{c.member("2", "one")})
+					read([]canary.Member{c.member("2", "one")})
 					for range now {
 						c.respond(200, ms)
 					}
-					f := read([]client.Member{c.member("2", "one")})
+					f := read([]canary.Member{c.member("2", "one")})
 					// A millisecond of rounding in the sum of 512 is spread over few responses.
 					if tolerance := 2 + 512/float64(now); math.Abs(f.ResponseTimeMS-ms) > tolerance {
 						t.Errorf("%d responses of %v ms after %d of %v ms: %v ms", now, ms, former, formerMS, f.ResponseTimeMS)

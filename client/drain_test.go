@@ -1,4 +1,4 @@
-package canary_test
+package client_test
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"thalassa/canary"
 	"thalassa/client"
 	"thalassa/lb"
 )
@@ -44,12 +43,12 @@ func silence(status int) func() ([]client.DrainingMember, error) {
 }
 
 // drain waits a minute for the members of all versions but 2 and returns what was reported.
-func (p *drainingAgent) drain(ctx context.Context) (canary.Drained, []string, error) {
+func (p *drainingAgent) drain(ctx context.Context) (client.Drained, []string, error) {
 	var said []string
-	state, err := canary.Drain{
+	state, err := client.Drain{
 		Backend: "live", Within: time.Minute,
 		Deployed: []lb.Version{"2"},
-		Report:   func(d canary.Drained) error { said = append(said, d.String()); return nil },
+		Report:   func(d client.Drained) error { said = append(said, d.String()); return nil },
 	}.Run(ctx, p)
 	return state, said, err
 }
@@ -82,7 +81,7 @@ func TestDrainThatTakesTooLong(t *testing.T) {
 		begin := time.Now()
 		p := &drainingAgent{answers: []func() ([]client.DrainingMember, error){list(leaves(1, 2, true))}}
 		state, said, err := p.drain(t.Context())
-		undrained := &canary.UndrainedError{}
+		undrained := &client.UndrainedError{}
 		if !errors.As(err, &undrained) || undrained.Left[0].Connections != 2 || state.Done || len(said) != 1 || time.Since(begin) != time.Minute {
 			t.Errorf("got %+v, %v after %s", state, err, time.Since(begin))
 		}
@@ -108,7 +107,7 @@ func TestDrainEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		agent := &hung{drainingAgent{answers: []func() ([]client.DrainingMember, error){list(leaves(1, 2, false))}}}
-		state, err := canary.Drain{Backend: "live", Within: time.Minute}.Run(t.Context(), agent)
+		state, err := client.Drain{Backend: "live", Within: time.Minute}.Run(t.Context(), agent)
 		if took := time.Since(begin); took != time.Minute {
 			t.Errorf("it took %s", took)
 		}

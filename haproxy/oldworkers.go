@@ -1,0 +1,81 @@
+package haproxy
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// OldWorkers is what the workers cost that a reload has replaced.
+type OldWorkers struct {
+	Count int
+	// Memory that they do not share with files, in bytes.
+	Memory uint64
+	// Reloads that the oldest has seen. HAProxy ends it when they are more than
+	// mworker-max-reloads.
+	Reloads int
+}
+
+// OldWorkers measures the old workers; the zero value where the master does not answer.
+func (p *Process) OldWorkers(ctx context.Context) OldWorkers {
+	ctx, cancel := context.WithTimeout(ctx, masterTimeout)
+	defer cancel()
+	seen, err := p.finder.observe(ctx)
+	if err != nil || seen.procs == nil {
+		return OldWorkers{}
+	}
+	var old OldWorkers
+	for _, w := range seen.procs.OldWorkers {
+		bytes, err := memoryOf(w.PID)
+		if err != nil {
+			continue // it has ended
+		}
+		old.Count++
+		old.Memory += bytes
+		old.Reloads = max(old.Reloads, w.Reloads)
+	}
+	return old
+}
+
+// memoryOf is the resident memory of a process without what it shares with files, in
+// bytes (proc_pid_statm(5)).
+func memoryOf(pid int) (uint64, error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 3 {
+		return 0, fmt.Errorf("statm of process %d has %d fields", pid, len(fields))
+	}
+	resident, err := strconv.ParseUint(fields[1], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	shared, err := strconv.ParseUint(fields[2], 10, 64)
+	if err != nil || shared > resident {
+		return 0, fmt.Errorf("statm of process %d: %q", pid, text)
+	}
+	return (resident - shared) * uint64(os.Getpagesize()), nil //nolint:gosec // positive
+}
+
+// MemoryLimit is the memory of this machine, or of the control group if that is less, in
+// bytes; 0: unknown.
+func MemoryLimit() uint64 {
+	limit := uint64(0)
+	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+		var kib uint64
+		if _, err := fmt.Sscanf(string(text), "MemTotal: %d kB", &kib); err == nil {
+			limit = kib << 10
+		}
+	}
+	if text, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
+		n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+		if err == nil && (limit == 0 || n < limit) {
+			limit = n
+		}
+	}
+	return limit
+}

@@ -1,0 +1,26 @@
+// Package permit lets whoever works for a caller ask whether the caller still has the
+// right to it. A caller may lose the right while its request waits.
+package permit
+
+import "context"
+
+// key is where a context holds the question.
+type key struct{}
+
+// With gives work done under the context a right that may end. ask returns nil while the
+// caller has the right, else the error to answer with. It may be called from any goroutine.
+func With(ctx context.Context, ask func() error) context.Context {
+	return context.WithValue(ctx, key{}, ask)
+}
+
+// IsLimited reports whether the right to work under the context may end.
+func IsLimited(ctx context.Context) bool { return ctx.Value(key{}) != nil }
+
+// Check returns nil while the caller has the right, else the error to answer with. Ask
+// after every wait, and right before something changes.
+func Check(ctx context.Context) error {
+	if ask, ok := ctx.Value(key{}).(func() error); ok {
+		return ask()
+	}
+	return nil
+}

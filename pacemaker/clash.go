@@ -1,0 +1,129 @@
+package pacemaker
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"thalassa/lb"
+)
+
+// checkParameters validates the parameters of Thalassa's resource agent.
+func (c *Cluster) checkParameters(d Description) error {
+	if d.Agent != thalassaAgent || c.cfg.CheckParameters == nil {
+		return nil
+	}
+	return c.cfg.CheckParameters(d.Parameters)
+}
+
+// clash reports a resource of the cluster that has what the Description is to have: an
+// address, or the sockets and files of a HAProxy. Two resources with the same address
+// run on two nodes at once, and two HAProxys with the same socket are taken for one. The
+// error is an *lb.ConflictError.
+func (d Description) clash(resources *element, defaults map[string]string) error {
+	if resources == nil {
+		return nil
+	}
+	for _, top := range resources.children {
+		if d.isOurs(top) {
+			continue
+		}
+		for _, p := range append(top.all("primitive"), top) {
+			if p.name != "primitive" || p.attr("id") == d.Name {
+				continue
+			}
+			if err := d.clashWith(p.attr("id"), agentOf(resources, p), parametersOf(resources, p), defaults); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (d Description) clashWith(id, agent string, has, defaults map[string]string) error {
+	if ip, ok := addressIn(agent, has); ok {
+		i := slices.IndexFunc(d.Addresses, func(a netip.Prefix) bool { return a.Addr() == ip })
+		if i >= 0 {
+			return &lb.ConflictError{ID: "resource/" + id, Reason: "already holds the address " + ip.String() + "; remove that resource, or choose another address"}
+		}
+	}
+	if agent != thalassaAgent || d.Agent != thalassaAgent {
+		return nil
+	}
+	for _, name := range []string{"config", "stats_socket", "master_socket", "pidfile", "startup_log"} {
+		theirs, ours := valueOr(has[name], defaults[name]), valueOr(d.Parameters[name], defaults[name])
+		if theirs == ours && ours != "" {
+			return &lb.ConflictError{ID: "resource/" + id, Reason: "already uses " + name + "=" + ours + "; set another one with --parameter " + name + "=…"}
+		}
+	}
+	return nil
+}
+
+func valueOr(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
+
+// addressIn is the address of a resource that holds one.
+func addressIn(agent string, parameters map[string]string) (netip.Addr, bool) {
+	kind := agent[strings.LastIndex(agent, ":")+1:]
+	if !strings.HasPrefix(agent, "ocf:") || !strings.HasPrefix(kind, "IPaddr") && kind != "IPv6addr" {
+		return netip.Addr{}, false
+	}
+	ip, err := netip.ParseAddr(valueOr(parameters["ip"], parameters["ipv6addr"]))
+	return ip.Unmap(), err == nil
+}
+
+// templateOf is the template of a primitive; nil: it has none.
+func templateOf(resources, primitive *element) *element {
+	name := primitive.attr("template")
+	if name == "" {
+		return nil
+	}
+	return resources.byID(name)
+}
+
+// agentOf is the agent of a primitive, its own or its template's: ocf:heartbeat:IPaddr2.
+func agentOf(resources, primitive *element) string {
+	e := primitive
+	if template := templateOf(resources, primitive); template != nil {
+		e = template
+	}
+	agent := e.attr("class")
+	if provider := e.attr("provider"); provider != "" {
+		agent += ":" + provider
+	}
+	return agent + ":" + e.attr("type")
+}
+
+// parametersOf are the parameters of a primitive: its own, and those of its template that
+// it does not set. Sets and pairs may refer to others by id.
+func parametersOf(resources, primitive *element) map[string]string {
+	out := map[string]string{}
+	for _, e := range []*element{templateOf(resources, primitive), primitive} {
+		if e == nil {
+			continue
+		}
+		for _, set := range e.children {
+			if set.name != "instance_attributes" {
+				continue
+			}
+			for _, pair := range referred(resources, set).children {
+				if pair.name == "nvpair" {
+					out[valueOr(pair.attr("name"), referred(resources, pair).attr("name"))] = referred(resources, pair).attr("value")
+				}
+			}
+		}
+	}
+	return out
+}
+
+// referred is the element that id-ref names, or else the element itself.
+func referred(resources, e *element) *element {
+	if other := resources.byID(e.attr("id-ref")); e.attr("id-ref") != "" && other != nil {
+		return other
+	}
+	return e
+}

@@ -1,0 +1,76 @@
+package template
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+
+	"thalassa/lb"
+)
+
+// Fingerprint is that of Render. It costs a fraction of it, since nothing is read back. The
+// error is an *lb.RefusedError of stage "render".
+func (t *Template) Fingerprint(c lb.Config) (string, error) {
+	bind, err := t.peersBind(newView(c))
+	if err != nil {
+		return "", refused(err)
+	}
+	fingerprint, err := t.fingerprint(c, bind)
+	if err != nil {
+		return "", refused(err)
+	}
+	return fingerprint, nil
+}
+
+// fingerprint names the rendering of c with all slots spare, and without the lines of slots
+// that are as the first of their backend: what changes while HAProxy runs leaves it as it
+// is. A template that makes something else of the number of servers has other fingerprints
+// for other numbers.
+func (t *Template) fingerprint(c lb.Config, peersBind string) (string, error) {
+	pools := make([]lb.ResolvedBackend, len(c.Backends))
+	slotted := make(map[string]bool, len(c.Backends))
+	for i, p := range c.Backends {
+		pools[i] = p.Emptied()
+		slotted[string(p.Key)] = p.Slots != nil
+	}
+	c.Backends = pools
+	v := newView(c)
+	v.Process.PeersBind = peersBind
+	text, err := t.execute(v, t.length.Load())
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(foldSlots(text, slotted))
+	return hex.EncodeToString(sum[:6]), nil
+}
+
+// foldSlots takes the lines of slots out of a text, in place, that are as the first of
+// their backend but for the name.
+func foldSlots(text []byte, slotted map[string]bool) []byte {
+	kept := text[:0]
+	first, inSlotted := []byte(nil), false
+	for line := range bytes.Lines(text) {
+		keyword, rest := cutWord(line)
+		name, options := cutWord(rest)
+		switch {
+		case lb.IsSection(string(keyword)):
+			first, inSlotted = nil, string(keyword) == "backend" && slotted[string(name)]
+		case inSlotted && string(keyword) == "server" && lb.SlotIndex(string(name)) == 0:
+			first = bytes.Clone(options) // kept is written where the text is
+		case inSlotted && string(keyword) == "server" && lb.SlotIndex(string(name)) > 0 && first != nil && bytes.Equal(options, first):
+			continue
+		}
+		kept = append(kept, line...)
+	}
+	return kept
+}
+
+// cutWord is the first word of a line, and what follows it.
+func cutWord(line []byte) (word, rest []byte) {
+	line = bytes.TrimLeft(line, " \t")
+	end := bytes.IndexAny(line, " \t\n")
+	if end < 0 {
+		return line, nil
+	}
+	return line[:end], line[end:]
+}
