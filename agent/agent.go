@@ -42,6 +42,7 @@ type Agent struct {
 	ended     *latch       // no round will follow any more
 	look      poke         // asks for a round
 	restarted poke         // HAProxy was started again
+	renewed   poke         // files that haproxy.cfg names may have changed
 
 	inputs   *inputs
 	interest *interest
@@ -72,7 +73,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	a := &Agent{
 		cfg: &cfg, started: cfg.Now(),
-		views: &wake.Signal{}, inStep: newLatch(), ended: newLatch(), look: newPoke(), restarted: newPoke(),
+		views: &wake.Signal{}, inStep: newLatch(), ended: newLatch(), look: newPoke(), restarted: newPoke(), renewed: newPoke(),
 		interest: &interest{source: cfg.Source}, current: &atomic.Pointer[effective]{}, renderer: newRenderer(),
 		lines: &lineWarnings{cfg: &cfg}, warnings: &controlWarnings{cfg: &cfg},
 	}
@@ -112,7 +113,7 @@ func (a *Agent) newReconciler(earlier *earlierRun, reverter *reverter, rate *rel
 	return &reconciler{
 		cfg: a.cfg, inputs: a.inputs, templates: a.templates.file, earlier: earlier, renderer: a.renderer,
 		outcomes: a.outcomes, reverter: reverter, persister: a.persister, reporter: reporter, warnings: a.warnings,
-		look: a.look, restarted: a.restarted, inStep: a.inStep,
+		look: a.look, restarted: a.restarted, renewed: a.renewed, inStep: a.inStep,
 		running: running, servers: servers, reloads: &reloadSchedule{cfg: a.cfg, rate: rate}, slowdown: &slowdown{cfg: a.cfg},
 		monitor: &driftMonitor{cfg: a.cfg, inputs: a.inputs, running: running, servers: servers, reporter: reporter, look: a.look},
 	}
@@ -176,6 +177,10 @@ func (a *Agent) Import(ctx context.Context) error {
 // Restarted tells that HAProxy has ended and runs again, with the file on disk. What
 // changed a moment before may not be in it: the servers are looked at at once.
 func (a *Agent) Restarted() { a.restarted.send() }
+
+// Renewed tells that files which haproxy.cfg names, such as certificates, may have
+// changed: HAProxy is reloaded, if it runs here.
+func (a *Agent) Renewed() { a.renewed.send() }
 
 // Look asks for a round soon, e.g. because HAProxy has ended.
 func (a *Agent) Look() { a.look.send() }

@@ -69,6 +69,8 @@ type Config struct {
 	// TemplateFile is the user's template (the embedded one). It is read again when it
 	// changes.
 	TemplateFile string
+	// Hosts are the names that the node itself knows; nil: localhost.
+	Hosts *HostsFile
 	// Persistence is the JSON copy of the intent (none). It is rewritten after every
 	// revision, beside the loop.
 	Persistence string

@@ -56,8 +56,8 @@ func (m *memberStates) set(ctx context.Context, c lb.MemberChange) (lb.Member, l
 	if err != nil {
 		return lb.Member{}, lb.Applied{}, err
 	}
-	present, _ := before.Find(c.Backend, member.Address)
-	next := before.With(c.Override(member.Address, present)).Living(m.cfg.Now(), in)
+	present, _ := before.Find(c.Backend, member.Given())
+	next := before.With(c.Override(member.Given(), present)).Living(m.cfg.Now(), in)
 	if len(next.All()) > lb.MaxOverrides {
 		return lb.Member{}, lb.Applied{}, &lb.ConflictError{ID: lb.Backend{Key: c.Backend}.ID(), Reason: fmt.Sprintf("%d members have an override already, which is the most there may be", lb.MaxOverrides)}
 	}
@@ -69,7 +69,7 @@ func (m *memberStates) set(ctx context.Context, c lb.MemberChange) (lb.Member, l
 	if out.err != nil {
 		applied.Path, applied.Reason = pathNone, out.err.Error()
 	}
-	now, _ := next.Find(c.Backend, member.Address)
+	now, _ := next.Find(c.Backend, member.Given())
 	if present.State != "" || now.State != "" {
 		m.cfg.Journal.Note(memberEvent(c.Backend, member, present, now, applied, c.Origin))
 	}
@@ -196,7 +196,7 @@ func memberEvent(backend lb.Name, member lb.Member, before, after lb.Override, a
 	}
 	e := activity.Event{
 		Verb: activity.MemberSet, Object: activity.Object{ID: lb.Backend{Key: backend}.ID(), Type: "backend", Key: string(backend)},
-		Author: by.Author, Cause: by.Cause, Diff: []string{member.Address.String() + " " + text(before) + " → " + text(after)},
+		Author: by.Author, Cause: by.Cause, Diff: []string{member.Given().String() + " " + text(before) + " → " + text(after)},
 		Revision: applied.Revision, Path: applied.Path, DurationMS: float64(applied.Duration.Microseconds()) / 1000, Error: applied.Reason,
 	}
 	if after.Reason != "" {

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"thalassa/plan"
 	"time"
 )
 
@@ -31,6 +32,7 @@ type reconciler struct {
 
 	look      poke // look again now
 	restarted poke // HAProxy was started again
+	renewed   poke // files that haproxy.cfg names may have changed
 	inStep    *latch
 
 	running  *running
@@ -106,6 +108,8 @@ func (r *reconciler) next(ctx context.Context) (out outcome, ok bool) {
 		r.running.allowSpares()
 		r.monitor.invalidate()
 		r.monitor.check(ctx)
+	case <-r.renewed:
+		r.rereadFiles()
 	case <-r.look:
 	case <-r.cfg.ControlChanged:
 		r.inputs.broadcast()
@@ -116,6 +120,14 @@ func (r *reconciler) next(ctx context.Context) (out outcome, ok bool) {
 		r.settled = time.Now()
 	}
 	return r.round(ctx), true
+}
+
+// rereadFiles has the next round reload HAProxy, if it runs here, though its
+// configuration is the same.
+func (r *reconciler) rereadFiles() {
+	if r.running.isKnown() && !r.running.idle {
+		r.running.requireReload([]plan.Reason{{Object: "process", What: "files renewed"}})
+	}
 }
 
 // awaitConsul gives Consul a moment for its first answers, and more as long as they keep

@@ -14,6 +14,7 @@ import (
 func processWith(cfg *Config, t *template.Template) lb.Process {
 	p := cfg.Process
 	p.AgentChecks = t.AsksAgents()
+	p.Hosts = cfg.Hosts.Hosts()
 	return p
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -69,7 +70,7 @@ func rootPage(root *cobra.Command, version string) string {
 	m.item("/etc/thalassa/tokens", "Tokens of the API. Commands use one of them if the user may read the file.")
 	m.section("EXIT STATUS")
 	for _, e := range exitMeanings() {
-		m.item(fmt.Sprint(e.code), plain(e.long))
+		m.item(strconv.Itoa(e.code), plain(e.long))
 	}
 	return m.String()
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -99,10 +100,12 @@ b inspect --type image thalassa
 // command runs a command with the image's files as root directory, in namespaces of
 // its own or, with a process, in that one's.
 func (m *containerImage) command(process int, args ...string) *exec.Cmd {
-	enter := []string{"unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--propagation", "private", "sh", "-ec",
-		`ip link set lo up; mount -t proc proc "$0/proc"; mount --rbind /dev "$0/dev"; exec chroot "$0" "$@"`, m.root}
+	enter := []string{
+		"unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--propagation", "private", "sh", "-ec",
+		`ip link set lo up; mount -t proc proc "$0/proc"; mount --rbind /dev "$0/dev"; exec chroot "$0" "$@"`, m.root,
+	}
 	if process != 0 {
-		enter = []string{"nsenter", "--target", fmt.Sprint(process), "--mount", "--net", "--pid", "chroot", m.root}
+		enter = []string{"nsenter", "--target", strconv.Itoa(process), "--mount", "--net", "--pid", "chroot", m.root}
 	}
 	cmd := exec.Command(enter[0], append(append(enter[1:], "setpriv", "--reuid", m.config.User, "--regid", m.config.User, "--clear-groups", "--inh-caps=-all"), args...)...)
 	cmd.Env = m.config.Env
@@ -130,7 +133,9 @@ func (m *containerImage) run(tb testing.TB, flags ...string) *container {
 	go func() { c.exit <- c.cmd.Wait() }()
 	tb.Cleanup(func() {
 		_ = c.cmd.Process.Kill()
-		<-c.exit
+		if err := <-c.exit; err != nil {
+			tb.Log("the container:", err)
+		}
 	})
 	return c
 }

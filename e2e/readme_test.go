@@ -105,7 +105,7 @@ func (m *terminal) start(cmd *exec.Cmd) {
 	m.input = input
 	m.tb.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		for range m.answers { //nolint:revive // until it is closed
+		for range m.answers {
 		}
 		_ = cmd.Wait()
 	})

@@ -66,6 +66,9 @@ type Process struct {
 	StatsBind *Bind
 	// AgentChecks: the template makes HAProxy ask agents about servers, of any backend.
 	AgentChecks bool
+	// Hosts are the names that the node itself knows; nil: localhost. They do not show in
+	// haproxy.cfg but in the addresses of members.
+	Hosts *Hosts
 }
 
 // A ResolvedBackend is a backend with its members found.
@@ -90,6 +93,8 @@ type ResolvedBackend struct {
 // A Member is one server of a backend.
 type Member struct {
 	Address HostPort
+	// Named is the host name that Address was found under (Hosts); empty: it is as given.
+	Named Host
 	// Weight in HAProxy's scale, 0 to 256.
 	Weight int
 	// Service and Version it was found under; empty in a static backend.
@@ -109,15 +114,21 @@ type Member struct {
 	hasOwn bool // own counts
 }
 
-// ServerName names the member in haproxy.cfg: its address without brackets
+// host is the host as it was given.
+func (m Member) host() string { return string(cmp.Or(m.Named, m.Address.Host)) }
+
+// Given is the member's address as it was given: with the host name that was resolved.
+func (m Member) Given() HostPort { return HostPort{Host: Host(m.host()), Port: m.Address.Port} }
+
+// ServerName names the member in haproxy.cfg: its address as given, without brackets
 // (HAProxy allows A-Z a-z 0-9 _ . : - there).
 func (m Member) ServerName() string {
-	return string(m.Address.Host) + ":" + strconv.Itoa(int(m.Address.Port))
+	return m.host() + ":" + strconv.Itoa(int(m.Address.Port))
 }
 
 // ID is "/NAME/VERSION/HOST/PORT" with Consul's service name and version.
 func (m Member) ID() string {
-	return "/" + string(m.Service) + "/" + string(m.Version) + "/" + string(m.Address.Host) + "/" + strconv.Itoa(int(m.Address.Port))
+	return "/" + string(m.Service) + "/" + string(m.Version) + "/" + m.host() + "/" + strconv.Itoa(int(m.Address.Port))
 }
 
 // Resolve finds the members of every backend: the healthy instances of the
@@ -133,7 +144,9 @@ func Resolve(in Intent, snap Snapshot, p Process) Config {
 
 // Populate is Populate for a HAProxy with these settings.
 func (p Process) Populate(b Backend, snap Snapshot) ResolvedBackend {
-	return populate(b, snap, p.AgentChecks)
+	found := populate(b, snap, p.AgentChecks)
+	p.Hosts.resolved(found.Members)
+	return found
 }
 
 // Populate finds the members of one backend. Where it divides its traffic

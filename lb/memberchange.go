@@ -72,7 +72,7 @@ func (in Intent) CheckMatch(id string, tags []string) error {
 // backend and those that have an override. The error is a *NotFoundError.
 func (p ResolvedBackend) FindMember(id string, o *Overrides) (Member, error) {
 	is := func(m Member) bool {
-		return id == m.Address.String() || id == m.ServerName() || id == m.ID()
+		return id == m.Given().String() || id == m.Address.String() || id == m.ServerName() || id == m.ID()
 	}
 	if i := slices.IndexFunc(p.Members, is); i >= 0 {
 		return p.Members[i], nil

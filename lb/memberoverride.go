@@ -183,7 +183,7 @@ func (p ResolvedBackend) Overridden(o *Overrides) ResolvedBackend {
 	}
 	for i := range p.Members {
 		m := &p.Members[i]
-		if j := slices.IndexFunc(of, func(x Override) bool { return x.Member == m.Address }); j >= 0 {
+		if j := slices.IndexFunc(of, func(x Override) bool { return x.Member == m.Given() }); j >= 0 {
 			m.override(&of[j], p.AgentCheck)
 		}
 	}

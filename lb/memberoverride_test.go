@@ -131,3 +131,16 @@ func TestOverridesEnd(t *testing.T) {
 		t.Error("no overrides have some")
 	}
 }
+
+// TestOverrideOfANamedMember: it is of the name, also when that is resolved.
+func TestOverrideOfANamedMember(t *testing.T) {
+	t.Parallel()
+	p := lb.ResolvedBackend{Backend: lb.Backend{Key: "live"}, Members: []lb.Member{{Address: lb.HostPort{Host: "127.0.0.1", Port: 80}, Named: "localhost", Weight: 1}}}
+	o := lb.NewOverrides([]lb.Override{{Backend: "live", Member: lb.HostPort{Host: "localhost", Port: 80}, State: "drain"}})
+	if got := p.Overridden(o).Members[0]; got.Weight != 0 || got.Override == nil {
+		t.Errorf("got %+v", got)
+	}
+	if m, err := p.FindMember("localhost:80", nil); err != nil || m.Given().String() != "localhost:80" {
+		t.Errorf("found %+v, %v", m, err)
+	}
+}

@@ -141,7 +141,12 @@ func sentHost(p lb.ResolvedBackend) string {
 	return ""
 }
 
-func address(m lb.Member) string { return m.Address.String() }
+func address(m lb.Member) string {
+	if m.Named != "" { // the line is called by its name
+		return m.Address.String() + " (" + string(m.Named) + ")"
+	}
+	return m.Address.String()
+}
 
 // weightsChanged compares the weights of the members that both have.
 func weightsChanged(a, b []lb.Member) []string {

@@ -124,7 +124,7 @@ func slotted(p lb.ResolvedBackend) bool {
 		return false
 	}
 	for _, m := range p.Members {
-		if !m.Address.Host.IsIP() {
+		if !m.Address.Host.IsIP() || m.Named != "" {
 			return false
 		}
 	}

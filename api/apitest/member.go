@@ -26,8 +26,8 @@ func (n *Node) SetMember(ctx context.Context, c lb.MemberChange) (lb.Member, lb.
 	if err != nil {
 		return m, lb.Applied{}, err
 	}
-	present, _ := n.snapshot.Overrides.Find(b.Key, m.Address)
-	n.snapshot.Overrides = n.snapshot.Overrides.With(c.Override(m.Address, present))
+	present, _ := n.snapshot.Overrides.Find(b.Key, m.Given())
+	n.snapshot.Overrides = n.snapshot.Overrides.With(c.Override(m.Given(), present))
 	n.views.Broadcast()
 	shown := lb.ResolvedBackend{Backend: b, Members: []lb.Member{m}}.Overridden(n.snapshot.Overrides)
 	return shown.Members[0], lb.Applied{Applied: true, Path: "runtime", Revision: in.Revision}, nil

@@ -57,7 +57,7 @@ func NewDormantOverrides(p lb.ResolvedBackend, o *lb.Overrides) []DormantOverrid
 	for _, x := range o.Of(p.Key) {
 		present := false
 		for _, m := range p.Members {
-			present = present || m.Address == x.Member
+			present = present || m.Given() == x.Member
 		}
 		if !present {
 			out = append(out, DormantOverride{*newOverride(&x), string(x.Member.Host), int(x.Member.Port)})

@@ -17,21 +17,24 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	code := run(ctx, os.Args[1:], cli.Environment{
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, cancel := context.WithCancel(ctx)
+	h := newHangup(cancel)
+	code := run(ctx, h, os.Args[1:], cli.Environment{
 		Program: os.Args[0], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Notify: notify,
 		TokenFile: "/etc/thalassa/tokens",
 	})
+	cancel()
 	stop()
 	os.Exit(code)
 }
 
 // run is the program: it returns the exit code.
-func run(ctx context.Context, args []string, env cli.Environment) int {
+func run(ctx context.Context, h *hangup, args []string, env cli.Environment) int {
 	return cli.Run(ctx, args, env, cli.Parts{
 		Version: version(), CIBProgram: cibProgram(),
 		Agent: func(ctx context.Context, n cli.Node) error {
-			return node{settings: n.Settings, log: n.Logger, ready: n.Ready}.run(ctx)
+			return node{settings: n.Settings, log: n.Logger, ready: n.Ready, hangup: h}.run(ctx)
 		},
 	})
 }

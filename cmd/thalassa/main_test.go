@@ -18,7 +18,7 @@ func TestSettingsThatThePartsRefuse(t *testing.T) {
 	} {
 		var out, errs strings.Builder
 		args := append([]string{"agent", "--port", "0", "--db-path", t.TempDir()}, strings.Fields(flags)...)
-		code := run(t.Context(), args, cli.Environment{
+		code := run(t.Context(), nil, args, cli.Environment{
 			Program: "thalassa", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Getenv: func(string) string { return "" },
 		})
 		if code != 2 || out.Len() > 0 || !strings.Contains(errs.String(), says) {

@@ -30,6 +30,8 @@ type node struct {
 	log      *slog.Logger
 	// ready runs once HAProxy is in step for the first time; may be nil.
 	ready func(ctx context.Context, api net.Addr, events *activity.Log) error
+	// hangup is what SIGHUP does; nil: the signal is not caught.
+	hangup *hangup
 }
 
 // run keeps the node running until ctx ends, which is no error.
@@ -126,6 +128,12 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 	}
 	n.log.InfoContext(ctx, "thalassa agent", "version", version(), "api", "http://"+listener.Addr().String(), "consul", s.Consul(), "haproxy", string(s.HAProxy(n.log).Mode))
 
+	if n.ready == nil { // not a demo, which ends with its terminal
+		n.hangup.set(func() {
+			n.log.InfoContext(ctx, "SIGHUP: reloading haproxy, so that it reads renewed files")
+			a.Renewed()
+		})
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return watcher.Run(gctx) })
 	g.Go(func() error { return administered.Run(gctx) })

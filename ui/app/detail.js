@@ -1,6 +1,7 @@
 // One frontend or backend with everything about it.
 
 import { useState } from "preact/hooks";
+import { CanaryPanel } from "./canary.js";
 import { Chart } from "./chart.js";
 import { DeleteDialog, FormDialog } from "./forms.js";
 import * as format from "./format.js";
@@ -45,6 +46,7 @@ export function Detail({ kind, name }) {
       <${Button} role="admin" icon="trash" kind="danger" onClick=${() => setRemoving(true)}>Delete</${Button}>
     </div>
     <${Notices} />
+    ${kind === "backend" && html`<${CanaryPanel} name=${name} />`}
     <${Now} stat=${stat} tcp=${o.mode === "tcp"} />
     <${Charts} id=${"stat/" + id} tcp=${o.mode === "tcp"} backend=${kind === "backend"} />
     ${kind === "backend" ? html`<section class="panel" aria-label="Members"><h2>Members</h2><${Members} backend=${o} full /></section><${Unused} backend=${o} /><${UsedBy} name=${name} />` : html`<${Rules} frontend=${o} />`}

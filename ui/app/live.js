@@ -127,7 +127,7 @@ function connect() {
 
 /** @param {string[]} available */
 function wanted(available) {
-  const all = ["status", "frontends", "backends", "services", "stat", "activity", "cluster"];
+  const all = ["status", "frontends", "backends", "services", "canaries", "stat", "activity", "cluster"];
   return all.filter((topic) => available.includes(topic));
 }
 

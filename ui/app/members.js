@@ -64,7 +64,7 @@ function Row({ backend, member: m, several, tcp, full }) {
   const since = stat?.check?.sinceMs;
   const about = [m.meta?.hostname, m.meta?.pid && `pid ${m.meta.pid}`].filter(Boolean).join(", ");
   return html`<tr ref=${ref}>
-    <th scope="row"><a class="address" href=${`/overview/backends/${encodeURIComponent(backend)}?member=${encodeURIComponent(addressOf(m))}`} title="Up and down history">${addressOf(m)}</a></th>
+    <th scope="row"><a class="address" href=${`/overview/backends/${encodeURIComponent(backend.key)}?member=${encodeURIComponent(addressOf(m))}`} title="Up and down history">${addressOf(m)}</a></th>
     ${several && html`<td><${Badge} title=${m.version}>${m.version}</${Badge}></td>`}
     <td><${Badge} kind=${statusKind(stat?.status)}>${stat?.status ?? "not in HAProxy"}</${Badge}>${!full && m.override && html` <${Badge} kind="fair" title=${askedBy(m.override)}>${asked(m.override)}</${Badge}>`}</td>
     <td><${Check} check=${stat?.check} />${full && since ? html` <span class="muted">${format.age(since, now.peek())}</span>` : ""}</td>

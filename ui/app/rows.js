@@ -1,6 +1,7 @@
 // The rows of the overview: a frontend or a backend.
 
 import { useRef, useState } from "preact/hooks";
+import { CanaryBadge } from "./canary.js";
 import { Donut } from "./graphs.js";
 import { classes, html } from "./html.js";
 import { follow, object } from "./live.js";
@@ -64,7 +65,7 @@ export function BackendRow({ id, open }) {
       <${Donut} healthy=${stat?.healthy} members=${stat?.members ?? b.members?.length ?? 0} />
       <div class="what"><a class="name" href=${pathOf(id)}>${b.key}</a>
         <span class="sub">${b.type === "dynamic" ? b.name : "static"} · ${b.balance}${b.mode === "tcp" ? " · tcp" : ""}</span></div>
-      <div class="to">${b.type === "dynamic" && html`<${SwitchButton} backend=${b} />`}<${Trouble} service=${service} /></div>
+      <div class="to">${b.type === "dynamic" && html`<${SwitchButton} backend=${b} />`}<${CanaryBadge} name=${b.key} /><${Trouble} service=${service} /></div>
       <${Figures} stat=${stat} tcp=${b.mode === "tcp"} />
       <${Button} kind="quiet" class="toggle" icon="chevron" label=${`${isOpen ? "Hide" : "Show"} members of ${b.key}`} onClick=${toggle} />
     </div>

@@ -194,3 +194,31 @@
  */
 
 export {};
+
+/** The figures of one side of a canary in a step.
+ * @typedef {Object} CanaryFigures
+ * @property {number} requests
+ * @property {number} rate per second
+ * @property {number} 5xx
+ * @property {number} errors
+ * @property {number} responseTimeMs mean */
+
+/** A deploy in steps.
+ * @typedef {Object} Canary
+ * @property {string} id
+ * @property {string} backend key
+ * @property {string} version
+ * @property {string} from
+ * @property {number[]} steps
+ * @property {string} every
+ * @property {string} abortOn
+ * @property {string} phase
+ * @property {number} percent
+ * @property {number} measuredMs
+ * @property {CanaryFigures} [new]
+ * @property {CanaryFigures} [old]
+ * @property {string} [reason]
+ * @property {string} [problem]
+ * @property {string} [pending]
+ * @property {string} [now]
+ * @property {string} [ended] */
