@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -137,8 +138,8 @@ func blamed(in lb.Intent, text []byte, complaint string) []string {
 // sectionAt is the id of the section that the last of the lines stands in; empty: none of
 // a frontend or backend.
 func sectionAt(lines []string) string {
-	for n := len(lines) - 1; n >= 0; n-- {
-		words := strings.Fields(lines[n])
+	for _, line := range slices.Backward(lines) {
+		words := strings.Fields(line)
 		if len(words) == 0 || !lb.IsSection(words[0]) {
 			continue
 		}
@@ -152,7 +153,7 @@ func sectionAt(lines []string) string {
 
 // withRawLines lists the ids of the objects with lines that only HAProxy understands.
 func withRawLines(in lb.Intent) []string {
-	var ids []string
+	ids := make([]string, 0, len(in.Frontends)+len(in.Backends))
 	for _, f := range in.SortedFrontends() {
 		if len(f.Natives) > 0 || f.RawBind != "" {
 			ids = append(ids, f.ID())
@@ -167,7 +168,7 @@ func withRawLines(in lb.Intent) []string {
 }
 
 func allObjects(in lb.Intent) []string {
-	var ids []string
+	ids := make([]string, 0, len(in.Frontends)+len(in.Backends))
 	for _, f := range in.SortedFrontends() {
 		ids = append(ids, f.ID())
 	}

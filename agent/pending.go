@@ -12,7 +12,7 @@ import (
 
 // A pendingChange is a change that somebody waits for.
 type pendingChange struct {
-	ctx   context.Context // of who waits; it ends nothing that is stored already
+	ctx   context.Context //nolint:containedctx // of who waits, while others carry the change out; it ends nothing that is stored
 	by    lb.Origin
 	begin time.Time
 	edit  func(lb.Intent) (lb.Intent, error) // may be called several times

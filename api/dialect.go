@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,15 +57,26 @@ type Agent struct {
 	Views
 
 	statuses *statusCoalescer
+	tokens   *auth.Tokens
 	now      func() time.Time
 }
 
 func newAgent(cfg Config) *Agent {
-	return &Agent{Changer: cfg.Changes, Views: cfg.Views, statuses: newStatusCoalescer(cfg.Views.Status), now: cfg.Now}
+	return &Agent{Changer: cfg.Changes, Views: cfg.Views, statuses: newStatusCoalescer(cfg.Views.Status), tokens: cfg.Tokens, now: cfg.Now}
 }
 
-// Status is that of Views; calls at the same time share one reading.
-func (a *Agent) Status(ctx context.Context) (lb.Status, error) { return a.statuses.status(ctx) }
+// Status is that of Views with a warning while the token file is unusable; calls at the
+// same time share one reading.
+func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
+	status, err := a.statuses.status(ctx)
+	if problem := a.tokens.Problem(); problem != "" && err == nil {
+		status.Warnings = slices.Concat(status.Warnings, []string{formerTokens + ": " + problem})
+	}
+	return status, err
+}
+
+// formerTokens warns of an unusable token file.
+const formerTokens = "the token file is unusable, and the former tokens stay valid: nothing is revoked"
 
 // Origin says who changes what, and when.
 func (a *Agent) Origin(c echo.Context) lb.Origin {

@@ -39,12 +39,17 @@ func (h stateHandlers) readyz(c echo.Context) error {
 		Reasons []string `json:"reasons"`
 		Stale   []string `json:"stale,omitempty"`
 		Lost    string   `json:"lost,omitempty"`
+		// Warnings are sentences for everybody: they name no file.
+		Warnings []string `json:"warnings,omitempty"`
 	}
 	if status, err := h.agent.Status(c.Request().Context()); err == nil {
 		out.Ready, out.Reasons = status.Ready()
 		out.Stale, out.Lost = status.Stale(), status.HAProxy.Lost
 	} else {
 		out.Reasons = []string{h.failures.of(err, c).Message}
+	}
+	if h.agent.tokens.Problem() != "" {
+		out.Warnings = []string{formerTokens}
 	}
 	out.Reasons = orEmpty(out.Reasons)
 	if !out.Ready {

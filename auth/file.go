@@ -112,7 +112,7 @@ func parse(path string, data []byte) ([]entry, error) {
 		entries = append(entries, e)
 	}
 	if len(entries) == 0 {
-		return nil, fmt.Errorf("%s: has no token, expected lines of ROLE NAME TOKEN", path)
+		return nil, fmt.Errorf("%s: has no token, expected lines of ROLE NAME TOKEN; to revoke all tokens, leave one line with a new token", path)
 	}
 	return entries, nil
 }

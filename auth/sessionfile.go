@@ -2,7 +2,6 @@ package auth
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -128,7 +127,7 @@ func (f *sessionFile) read() ([]storedSession, error) {
 func (f *sessionFile) write(stored []storedSession) {
 	err := f.replace(stored)
 	if err != nil && !f.failed {
-		f.logger.WarnContext(context.Background(), "sessions not stored, browsers have to log in again after a restart", "error", err)
+		f.logger.Warn("sessions not stored, browsers have to log in again after a restart", "error", err)
 	}
 	f.failed = err != nil
 }

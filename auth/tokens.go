@@ -34,6 +34,7 @@ type Tokens struct {
 	entries []entry   // valid now; replaced, never written to
 	checked time.Time // time of the last check of the file
 	reading bool      // a caller is checking the file
+	shown   string    // the problem as of that check
 
 	// Of the last reading of the file; used by the caller that set reading.
 	read    fileVersion
@@ -63,6 +64,18 @@ func Open(path string, logger *slog.Logger) (*Tokens, error) {
 func (t *Tokens) Authenticate(bearer string) (Identity, bool) {
 	who, _, ok := t.Verify(bearer)
 	return who, ok
+}
+
+// Problem is a sentence that says why the file is unusable, so that tokens that it no longer
+// holds stay valid; empty if it is usable. It looks at the file like Authenticate.
+func (t *Tokens) Problem() string {
+	if t == nil {
+		return ""
+	}
+	t.current(checkEvery)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.shown
 }
 
 // A TokenHash is the SHA-256 of a token that a caller has shown.
@@ -116,7 +129,7 @@ func (t *Tokens) current(recent time.Duration) []entry {
 	entries = t.refreshed(entries)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.entries, t.checked, t.reading = entries, now, false
+	t.entries, t.checked, t.reading, t.shown = entries, now, false, t.problem
 	return entries
 }
 
@@ -130,7 +143,7 @@ func (t *Tokens) refreshed(former []entry) []entry {
 	t.read = at
 	if err != nil {
 		if err.Error() != t.problem {
-			t.logger.Error("token file unusable, former tokens stay valid", "path", t.path, "error", err)
+			t.logger.Error("token file unusable, former tokens stay valid: nothing is revoked", "path", t.path, "error", err)
 		}
 		t.problem = err.Error()
 		return former

@@ -29,7 +29,7 @@ func faultsOf(entries []*consul.Entry) []lb.Fault {
 			failing = append(failing, identified(f, e))
 		}
 	}
-	out := append(invalid, failing...)
+	out := slices.Concat(invalid, failing)
 	out = out[:min(len(out), lb.MaxFaults)]
 	slices.SortFunc(out, func(a, b lb.Fault) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.ID, b.ID)) })
 	return out

@@ -1,7 +1,7 @@
 package discovery
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,12 +37,12 @@ func TestFaultsOf(t *testing.T) {
 		"service maintenance": {failing(consul.EntryCheck{Check: consul.Check{CheckID: "_service_maintenance:web-1", ServiceID: "web-1", Status: "critical"}, Notes: "new disk"}), "10.0.0.1:80 : web-1 on n: it is in maintenance mode: new disk"},
 		"node maintenance":    {failing(consul.EntryCheck{Check: consul.Check{CheckID: "_node_maintenance", Status: "critical"}}), "10.0.0.1:80 : web-1 on n: its node is in maintenance mode"},
 	} {
-		got := ""
+		var got strings.Builder
 		for _, f := range faultsOf([]*consul.Entry{nil, {}, entry(test.change)}) {
-			got += f.Address + " " + f.Version + ": " + f.String()
+			got.WriteString(f.Address + " " + f.Version + ": " + f.String())
 		}
-		if got != test.want {
-			t.Errorf("%s:\ngot  %s\nwant %s", name, got, test.want)
+		if got.String() != test.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, got.String(), test.want)
 		}
 	}
 }
@@ -52,9 +52,9 @@ func TestFaultsAreBounded(t *testing.T) {
 	var entries []*consul.Entry
 	for n := range 3 * lb.MaxFaults {
 		entries = append(entries, entry(func(e *consul.Entry) {
-			e.Service.ID = fmt.Sprint(n)
+			e.Service.ID = strconv.Itoa(n)
 			for i := range 3 * maxFaultChecks {
-				e.Checks = append(e.Checks, consul.EntryCheck{Check: consul.Check{CheckID: fmt.Sprint(i), Status: "critical"}, Output: strings.Repeat("ä", maxText)})
+				e.Checks = append(e.Checks, consul.EntryCheck{Check: consul.Check{CheckID: strconv.Itoa(i), Status: "critical"}, Output: strings.Repeat("ä", maxText)})
 			}
 		}))
 	}

@@ -53,10 +53,10 @@ func lineListeners(field string, n RawLine) []listener {
 		return nil
 	}
 	var out []listener
-	scope := ""
+	var scope strings.Builder
 	for _, key := range []string{"interface", "namespace"} {
 		for _, value := range options(words[1:], key) {
-			scope += " " + key + " " + value.text
+			scope.WriteString(" " + key + " " + value.text)
 		}
 	}
 	for text := range strings.SplitSeq(words[1].text, ",") {
@@ -64,7 +64,7 @@ func lineListeners(field string, n RawLine) []listener {
 		if !ok || l.network == "" {
 			continue
 		}
-		l.path, l.scope = field, scope
+		l.path, l.scope = field, scope.String()
 		out = append(out, l)
 		if l.host == "::" && hasWord(words[2:], "v4v6") && !hasWord(words[2:], "v6only") {
 			l.host = "*"

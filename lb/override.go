@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +34,7 @@ func (f Frontend) CheckNew() error {
 func (in Intent) Overrides() []string {
 	var out []string
 	note := func(id string, err error) {
-		if invalid, ok := err.(*InvalidError); ok {
+		if invalid, ok := errors.AsType[*InvalidError](err); ok {
 			for _, field := range invalid.Fields {
 				out = append(out, id+": "+field.Error()+"; it stays in effect until it is edited")
 			}

@@ -122,6 +122,7 @@ func (h ServerHealth) Reason() string {
 		return "HAProxy drains it (" + h.Status + ")"
 	case classMaint:
 		return "HAProxy has it in maintenance (" + h.Status + ")"
+	case classUp, classUnknown:
 	}
 	return ""
 }
@@ -221,7 +222,7 @@ func (p ResolvedBackend) notMembers(service Service) []UnusedInstance {
 		case u.Reason != "":
 			unhealthy = append(unhealthy, u)
 		case ours:
-			u.Kind, u.Reason = UnusedDuplicate, "instance " + used[i.Address].id + " has the same address"
+			u.Kind, u.Reason = UnusedDuplicate, "instance "+used[i.Address].id+" has the same address"
 			unhealthy = append(unhealthy, u)
 		default:
 			u.Kind, u.Reason = UnusedVersion, otherVersion(i, p.Backend)

@@ -78,14 +78,14 @@ func TestServerHealth(t *testing.T) {
 		"NOLB": "drain", "NOLB 1/2": "drain", "DRAIN": "drain", "DRAIN (agent)": "drain", "MAINT": "maint", "MAINT (via web/a)": "maint", "MAINT (resolution)": "maint",
 	} {
 		h := lb.ServerHealth{Status: status}
-		got := ""
+		var got strings.Builder
 		for word, is := range map[string]bool{"up": h.IsUp(), "down": h.IsDown(), "drain": h.IsDraining(), "maint": h.IsMaintenance()} {
 			if is {
-				got += word
+				got.WriteString(word)
 			}
 		}
-		if got != want || h.IsUp() != (h.Reason() == "") {
-			t.Errorf("%q is %q (%s), want %q", status, got, h.Reason(), want)
+		if got.String() != want || h.IsUp() != (h.Reason() == "") {
+			t.Errorf("%q is %q (%s), want %q", status, got.String(), h.Reason(), want)
 		}
 	}
 	for _, code := range []string{"UNK", "INI", "SOCKERR", "L4OK", "L4TOUT", "L4CON", "L6OK", "L6TOUT", "L6RSP", "L7OK", "L7OKC", "L7TOUT", "L7RSP", "L7STS", "PROCERR", "PROCTOUT", "PROCOK", "* L4CON"} {

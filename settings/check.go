@@ -44,7 +44,7 @@ func (s *Agent) check() error {
 	if err := errors.Join(c.problems...); err != nil {
 		return Error{err}
 	}
-	return s.paths.complete()
+	return s.complete()
 }
 
 func (c *checker) checkAPI() {

@@ -166,7 +166,7 @@ func TestChooseRunDir(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	s := Agent{paths: paths{runDirs: runDirs{system: "/nonexistent/thalassa", uid: 54321}}}
-	if err := s.paths.complete(); err == nil || !strings.Contains(err.Error(), "haproxy-socket-path") || !errors.As(err, new(Error)) {
+	if err := s.complete(); err == nil || !strings.Contains(err.Error(), "haproxy-socket-path") || !errors.As(err, new(Error)) {
 		t.Errorf("got %v", err)
 	}
 }

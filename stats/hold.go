@@ -50,28 +50,27 @@ type holder struct {
 	closed bool
 }
 
-// hold begins a session with the worker that serves, unless there is one. It returns
-// the worker's PID.
-func (h *holder) hold(ctx context.Context) (pid int, err error) {
+// hold begins a session with the worker that serves, unless there is one.
+func (h *holder) hold(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, holdTimeout)
 	defer cancel()
 	session, err := h.client.Begin(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	info, err := session.ShowInfo(ctx)
 	if err != nil {
 		session.End()
-		return 0, err
+		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || h.holds[info.PID] != nil {
 		session.End()
-		return info.PID, nil
+		return nil
 	}
 	h.holds[info.PID] = &hold{pid: info.PID, session: session}
-	return info.PID, nil
+	return nil
 }
 
 // list is all holds, by the age of the process as far as PIDs tell it.
@@ -110,7 +109,7 @@ func (h *holder) close() {
 // It is to be called before a reload. Without Hold, the sampler notices a reload within
 // a tenth of a second; a worker that was replaced again by then may be missed.
 func (s *Sampler) Hold(ctx context.Context) {
-	_, _ = s.reader.holder.hold(ctx) // what is missed is marked as unknown
+	_ = s.reader.holder.hold(ctx) // what is missed is marked as unknown
 }
 
 // settle looks at the held workers. Those that have no connection any more are read for
@@ -125,7 +124,7 @@ func (r *workerReader) settle(ctx context.Context, now time.Time) {
 		serving, replaced = serving || isServing, replaced || isNew
 	}
 	if replaced || !serving && !r.holdAgain.After(now) {
-		if _, err := r.holder.hold(ctx); err != nil {
+		if err := r.holder.hold(ctx); err != nil {
 			r.holdAgain = now.Add(laterInterval)
 		}
 	}

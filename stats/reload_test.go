@@ -86,11 +86,20 @@ func (s *site) reload(isOurs bool, before int) (pid int) {
 	if isOurs {
 		s.sampler.Hold(s.t.Context())
 	}
-	s.eventually(func() error { // a master that executes itself anew does not listen
-		_, err := s.master.Reload(s.t.Context())
-		return err
+	var asked time.Time
+	s.eventually(func() error { // a master that executes itself anew reads no command
+		info, err := statsock.New(s.h.StatsSocket).ShowInfo(s.t.Context())
+		if pid = info.PID; err == nil && pid != before && !info.Stopping {
+			return nil
+		}
+		if time.Since(asked) > time.Second {
+			if _, err := s.master.Reload(s.t.Context()); err == nil {
+				asked = time.Now()
+			}
+		}
+		return fmt.Errorf("worker %d serves (%v)", pid, err) //nolint:errorlint // for the message
 	})
-	return s.serves(before)
+	return pid
 }
 
 // Every request is counted, whatever reloads come: the agent's own in a row, and those

@@ -119,7 +119,7 @@ func documentsOfAll(proposals []lb.Proposal) ([]map[string][]byte, error) {
 			return nil, err
 		}
 		states[i] = maps.Clone(states[i-1])
-		for _, change := range proposals[i-1].Intent.Changes(p.Intent) {
+		for _, change := range proposals[i-1].Changes(p.Intent) {
 			if change.After == nil {
 				delete(states[i], change.ID)
 				continue

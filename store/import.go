@@ -95,7 +95,7 @@ func KeepImported(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("keeping the persistence file: %w", err)
 	}
-	for n := 0; n < 100; n++ {
+	for n := range 100 {
 		name := path + ".imported"
 		if n > 0 {
 			name += "-" + strconv.Itoa(n+1)

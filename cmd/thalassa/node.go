@@ -169,7 +169,8 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 }
 
 // openStore opens the database. One that is damaged has been set aside; the
-// agent goes on with a new one and the persistence file, and says so loudly.
+// agent goes on with a new one and the persistence file, and says so loudly. One of a
+// newer version is an error in the settings: they name another path or another program.
 func (n node) openStore(ctx context.Context) (*store.DB, error) {
 	path := n.settings.Database()
 	options := store.Options{Logger: n.log}
@@ -180,9 +181,12 @@ func (n node) openStore(ctx context.Context) (*store.DB, error) {
 		db, err = store.Open(path, options)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening the database: %w", err)
+		err = fmt.Errorf("opening the database: %w", err)
 	}
-	return db, nil
+	if errors.As(err, new(*store.SchemaError)) {
+		return nil, settings.Error{Err: err} // a restart would not help
+	}
+	return db, err
 }
 
 func (n node) watcher(ctx context.Context, db *store.DB) (*discovery.Watcher, error) {

@@ -15,8 +15,10 @@ func (s suite) testSeveral() {
 	second := with(first, "two")
 	third := with(second, "three")
 	revs, err := s.CommitAll(t.Context(), 1, []lb.Proposal{
-		{Intent: first, Origin: stamp(2)}, {Intent: second, Origin: stamp(3)},
-		{Intent: second, Origin: stamp(4)}, {Intent: third, Origin: stamp(5)},
+		{Intent: first, Origin: stamp(2)},
+		{Intent: second, Origin: stamp(3)},
+		{Intent: second, Origin: stamp(4)},
+		{Intent: third, Origin: stamp(5)},
 	})
 	if err != nil {
 		t.Fatal(err)
