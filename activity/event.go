@@ -41,6 +41,7 @@ const (
 	MemberUp              Verb = "memberUp"           // HAProxy sends requests to it again
 	MemberDown            Verb = "memberDown"         // HAProxy's checks find it down
 	MemberDrain           Verb = "memberDrain"        // HAProxy sends it only requests of existing sessions
+	MemberSet             Verb = "memberSet"          // an operator asked for its state or weight, or that ended
 	Imported              Verb = "imported"           // from a persistence file
 	StoreDamaged          Verb = "storeDamaged"       // a damaged store was set aside
 	ClusterChanged        Verb = "clusterChanged"     // an action on the Pacemaker cluster ended

@@ -10,6 +10,7 @@
 //     time (serverUpdater), the driftMonitor, deferred reloads (reloadSchedule) and the
 //     activity log of the loop (reporter).
 //   - The changes of operators, with what reverts a refused one (reverter).
+//   - The memberStates carry out what operators ask for single members.
 //   - The persister writes haproxy.cfg, its archive, the JSON copy and the activity log.
 //   - The templateWatcher takes a changed template over.
 //
@@ -54,6 +55,7 @@ type Agent struct {
 	warnings   *controlWarnings
 	persister  *persister
 	changes    *changes
+	members    *memberStates
 	templates  *templateWatcher
 	reconciler *reconciler
 }
@@ -98,6 +100,7 @@ func New(cfg Config) (*Agent, error) {
 		templates: file, current: a.current, outcomes: a.outcomes, reverter: reverter, persister: a.persister, lock: a.lock,
 		reloads: rate, queue: &changeQueue{}, leading: make(chan struct{}, 1), proving: make(chan struct{}, aloneChecks),
 	}
+	a.members = &memberStates{cfg: a.cfg, inputs: a.inputs, current: a.current, outcomes: a.outcomes, lock: a.lock, changed: newPoke()}
 	a.reconciler = a.newReconciler(earlier, reverter, rate)
 	return a, nil
 }
@@ -133,6 +136,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { return a.persister.run(ctx) })
 	g.Go(func() error { return a.followIntents(ctx) })
 	g.Go(func() error { return a.templates.run(ctx) })
+	g.Go(func() error { return a.members.run(ctx) })
 	err := g.Wait()
 	a.cfg.Journal.Note(activity.Event{Verb: activity.Stopped, Object: agentObject(a.cfg.Label)})
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
@@ -161,10 +165,14 @@ func (a *Agent) followIntents(ctx context.Context) error {
 	}
 }
 
-// Import takes over the JSON file of an earlier installation when nothing is stored yet.
+// Import reads the overrides of members that are stored, and takes over the JSON file of
+// an earlier installation when nothing is stored yet.
 // The store wins otherwise: the file is its copy. Whoever shows the intent to others
 // before Run begins calls it first, so that nothing seems to be missing.
-func (a *Agent) Import(ctx context.Context) error { return a.persister.copy.load(ctx) }
+func (a *Agent) Import(ctx context.Context) error {
+	a.members.load(ctx)
+	return a.persister.copy.load(ctx)
+}
 
 // Restarted tells that HAProxy has ended and runs again, with the file on disk. What
 // changed a moment before may not be in it: the servers are looked at at once.
@@ -210,6 +218,14 @@ func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 // holds nothing, *lb.UnavailableError when it took too long.
 func (a *Agent) Accept(ctx context.Context, service lb.Name, by lb.Origin) error {
 	return a.changes.accept(ctx, service, by)
+}
+
+// SetMember asks for the state or weight of one member of a backend, and returns when that
+// is in effect, with the member as it is then. Errors: *lb.NotFoundError for a backend or
+// member that does not exist; *lb.PreconditionError; *lb.RefusedError when HAProxy does
+// not take it, and everything is as before.
+func (a *Agent) SetMember(ctx context.Context, c lb.MemberChange) (lb.Member, lb.Applied, error) {
+	return a.members.set(ctx, c)
 }
 
 // Changed returns a channel that is closed when what Intent, Snapshot, Status or

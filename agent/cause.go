@@ -17,6 +17,8 @@ func (r *reporter) cause(before running, t target) (author, cause string) {
 		return p.by.Author, p.by.Cause
 	case t.intent.Revision != before.revision:
 		return "", fmt.Sprintf("revision %d", t.intent.Revision)
+	case p != nil && p.overrides != nil && p.overrides == t.snapshot.Overrides:
+		return p.by.Author, p.by.Cause
 	case p != nil && p.template == t.template:
 		return "", "template"
 	}

@@ -25,10 +25,11 @@ type Config struct {
 
 	// What it may work with.
 
-	Archive   Archive   // keeps the texts of haproxy.cfg; nil: no text is kept
-	RawLines  RawLines  // checks raw lines; nil: all are accepted
-	Announcer Announcer // registers the agent and frontends in Consul; nil: nothing is registered
-	Holder    Holder    // is told what HAProxy finds down; nil: nothing is ever held
+	Archive   Archive       // keeps the texts of haproxy.cfg; nil: no text is kept
+	RawLines  RawLines      // checks raw lines; nil: all are accepted
+	Announcer Announcer     // registers the agent and frontends in Consul; nil: nothing is registered
+	Overrides OverrideStore // keeps overrides of members; nil: they end with the agent
+	Holder    Holder        // is told what HAProxy finds down; nil: nothing is ever held
 
 	// Registration in Consul.
 

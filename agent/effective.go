@@ -41,8 +41,11 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 	next := e.config
 	next.Backends = make([]lb.ResolvedBackend, len(e.config.Backends))
 	for i, pool := range e.config.Backends {
-		if e.isOutdated(pool, snap) {
+		switch {
+		case e.isOutdated(pool, snap):
 			pool = e.layoutBackend(pool.Slots, e.config.Process.Populate(pool.Backend, snap))
+		case !snap.Overrides.SameFor(pool.Key, e.snapshot.Overrides):
+			pool = e.layoutBackend(pool.Slots, pool.Overridden(snap.Overrides))
 		}
 		next.Backends[i] = pool
 	}
@@ -83,7 +86,8 @@ func (e *effective) keepMembers(wanted lb.Config, snap lb.Snapshot) lb.Config {
 		old, there := now[p.Key]
 		if _, known := snap.Services[p.Service]; !known && there && p.Type == "dynamic" && old.Type == p.Type &&
 			old.Service == p.Service && old.Selection() == p.Selection() {
-			wanted.Backends[i].Members = old.Members
+			p.Members = old.Members
+			wanted.Backends[i] = p.Overridden(snap.Overrides)
 		}
 	}
 	return wanted
@@ -96,10 +100,14 @@ func (e *effective) within(snap lb.Snapshot) lb.Config {
 	next.Backends = make([]lb.ResolvedBackend, len(e.config.Backends))
 	for i, pool := range e.config.Backends {
 		next.Backends[i] = pool
-		if pool.Slots == nil || !e.isOutdated(pool, snap) {
+		isOutdated := e.isOutdated(pool, snap)
+		if pool.Slots == nil || !isOutdated && snap.Overrides.SameFor(pool.Key, e.snapshot.Overrides) {
 			continue
 		}
-		wanted := e.config.Process.Populate(pool.Backend, snap)
+		wanted := pool.Overridden(snap.Overrides)
+		if isOutdated {
+			wanted = e.config.Process.Populate(pool.Backend, snap)
+		}
 		for _, p := range []lb.ResolvedBackend{e.layoutBackend(pool.Slots, wanted), plan.Fit(pool.Slots, wanted)} {
 			if e.takesAtRuntime(pool, p) {
 				next.Backends[i] = p

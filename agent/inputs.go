@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"thalassa/internal/wake"
@@ -17,7 +18,8 @@ type inputs struct {
 	views  *wake.Signal
 	marked marker
 
-	changed wake.Signal // the snapshot or the control addresses have changed
+	changed   wake.Signal                  // the snapshot or the control addresses have changed
+	overrides atomic.Pointer[lb.Overrides] // memberStates writes it; nil: there are none
 }
 
 // intent is what operators asked for now.
@@ -29,9 +31,12 @@ func (i *inputs) intent(ctx context.Context) (lb.Intent, error) {
 	return in, nil
 }
 
-// snapshot is what discovery knows now. Instances at control addresses are refused.
+// snapshot is what discovery knows now, with the overrides of members. Instances at
+// control addresses are refused.
 func (i *inputs) snapshot() lb.Snapshot {
-	return i.marked.mark(i.cfg.Source.Snapshot(), i.control())
+	snap := i.marked.mark(i.cfg.Source.Snapshot(), i.control())
+	snap.Overrides = i.overrides.Load()
+	return snap
 }
 
 // control is which addresses administer this node now.

@@ -61,6 +61,13 @@ type Memory interface {
 	SaveSnapshot(ctx context.Context, s lb.Snapshot) error
 }
 
+// OverrideStore keeps what operators asked for single members over a restart.
+type OverrideStore interface {
+	// LoadOverrides leaves out those that cannot be read, which the error names.
+	LoadOverrides(ctx context.Context) ([]lb.Override, error)
+	SaveOverrides(ctx context.Context, list []lb.Override) error
+}
+
 // RawLines finds out what the raw lines of frontends and backends reach.
 type RawLines interface {
 	// Check looks at the raw lines of an edit: refused is why it is refused at once,

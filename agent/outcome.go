@@ -22,23 +22,28 @@ const stopping = "the agent is stopping"
 type outcome struct {
 	revision uint64             // of the intent that the round looked at
 	template *template.Template // that it rendered with
-	path     string
-	err      error  // why that intent is not in effect
-	inEffect uint64 // the revision that is
+	// overrides of members that it dealt with
+	overrides *lb.Overrides
+	path      string
+	err       error  // why that intent is not in effect
+	inEffect  uint64 // the revision that is
 }
 
 // An expectation is what the change under way waits for: a round that looks at its
-// revision and uses its template.
+// revision and uses its template and its overrides.
 type expectation struct {
 	revision uint64
 	last     uint64             // the highest revision that is its own; 0: revision alone
 	template *template.Template // nil: any
-	by       lb.Origin
-	done     chan outcome // one slot
+	// overrides of members; nil: any
+	overrides *lb.Overrides
+	by        lb.Origin
+	done      chan outcome // one slot
 }
 
 func (e *expectation) isMetBy(out outcome) bool {
-	return out.revision >= e.revision && (e.template == nil || e.template == out.template)
+	return out.revision >= e.revision && (e.template == nil || e.template == out.template) &&
+		(e.overrides == nil || e.overrides == out.overrides)
 }
 
 // isAbout reports whether the change makes that revision.

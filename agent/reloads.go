@@ -65,7 +65,8 @@ func (s *reloadSchedule) clear() { s.due = time.Time{} }
 // mayDefer reports whether a reload can be deferred: there is a HAProxy to reload, and
 // only a change in Consul calls for it.
 func (r *reconciler) mayDefer(t target) bool {
-	return r.cfg.ReloadJitter > 0 && !r.running.idle && t.intent.Revision == r.running.revision && !r.running.awaitsReload()
+	return r.cfg.ReloadJitter > 0 && !r.running.idle && t.intent.Revision == r.running.revision &&
+		t.snapshot.Overrides == r.running.snapshot.Overrides && !r.running.awaitsReload()
 }
 
 // deferReload changes the members that HAProxy takes without a reload. A backend that

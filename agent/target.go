@@ -15,7 +15,7 @@ type target struct {
 }
 
 func (t target) outcome(path string, err error) outcome {
-	return outcome{revision: t.intent.Revision, template: t.template, path: path, err: err}
+	return outcome{revision: t.intent.Revision, template: t.template, overrides: t.snapshot.Overrides, path: path, err: err}
 }
 
 // desired works out what HAProxy is to run now. On an error the target still tells the

@@ -17,6 +17,8 @@ type backendHandlers struct {
 	stats       func(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error)       // may be nil
 	sampler     *stats.Sampler                                                             // may be nil
 	connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error) // may be nil
+
+	changeMember MemberChanger // may be nil
 }
 
 func (h backendHandlers) list(c echo.Context) error {
@@ -27,7 +29,7 @@ func (h backendHandlers) list(c echo.Context) error {
 	snap := h.agent.Snapshot()
 	out := []node.Backend{}
 	for _, b := range in.SortedBackends() {
-		out = append(out, node.NewBackend(lb.Populate(b, snap)))
+		out = append(out, newBackend(lb.Populate(b, snap), snap))
 	}
 	return respondTagged(c, out)
 }
@@ -57,20 +59,28 @@ func (h backendHandlers) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	overridden := len(h.agent.Snapshot().Overrides.Of(b.Key)) > 0 // which the tag does not tell
 	q := &params{values: c.QueryParams()}
 	withUnused := q.flag("unused")
 	if err := q.err(); err != nil {
 		return err
 	}
-	out, same := node.NewBackend(b), unchanged(c, b.ETag())
+	out, same := newBackend(b, h.agent.Snapshot()), unchanged(c, b.ETag())
 	if withUnused { // it may differ
 		out.Unused = node.NewUnused(b.Unused(h.agent.Snapshot(), h.health(c.Request().Context(), b.Key)))
 		return respond(c, http.StatusOK, out)
 	}
-	if same && b.Type == "static" {
+	if same && b.Type == "static" && !overridden {
 		return c.NoContent(http.StatusNotModified)
 	}
 	return respond(c, http.StatusOK, out)
+}
+
+// newBackend is the answer for a backend with the overrides of its members.
+func newBackend(p lb.ResolvedBackend, snap lb.Snapshot) node.Backend {
+	out := node.NewBackend(p)
+	out.Overrides = node.NewDormantOverrides(p, snap.Overrides)
+	return out
 }
 
 func (h backendHandlers) put(c echo.Context) error {
@@ -91,7 +101,8 @@ func (h backendHandlers) put(c echo.Context) error {
 
 func (h backendHandlers) respondChanged(c echo.Context, b lb.Backend, applied lb.Applied) error {
 	c.Response().Header().Set(headerETag, b.ETag())
-	return respond(c, http.StatusOK, changed{node.NewBackend(lb.Populate(b, h.agent.Snapshot())), applied})
+	snap := h.agent.Snapshot()
+	return respond(c, http.StatusOK, changed{newBackend(lb.Populate(b, snap), snap), applied})
 }
 
 func (h backendHandlers) delete(c echo.Context) error {

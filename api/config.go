@@ -75,6 +75,8 @@ type Config struct {
 	// for Stats.
 	Connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error)
 
+	// Members changes single members; nil: nobody can.
+	Members MemberChanger
 	// Canaries carries out deploys in steps; nil: nobody does.
 	Canaries Canaries
 

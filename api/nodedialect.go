@@ -29,7 +29,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	canaries := canaryHandlers{agent: a, canaries: d.cfg.Canaries}
 	state := stateHandlers{agent: a, failures: d.failures, canaries: canaries.underWay}
 	frontends := frontendHandlers{a}
-	backends := backendHandlers{agent: a, stats: d.cfg.Stats, sampler: d.cfg.Sampler, connections: d.cfg.Connections}
+	backends := backendHandlers{agent: a, stats: d.cfg.Stats, sampler: d.cfg.Sampler, connections: d.cfg.Connections, changeMember: d.cfg.Members}
 	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames}
 	history := historyHandlers{history: d.cfg.History, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
 	activity := activityHandlers{d.cfg.Activity}
@@ -46,6 +46,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{post, "/backends/{key}", auth.Deploy, "switch a backend to another version or service, or split its traffic between versions", backends.deploy},
 		{del, "/backends/{key}", auth.Admin, "remove a backend", backends.delete},
 		{get, "/backends/{key}/members", auth.Read, "the members of a backend; query: stats, leaving", backends.members},
+		{post, "/backends/{key}/members/{id}", auth.Deploy, "drain a member, take it out of use, or give it another weight", backends.setMember},
 		{get, "/backends/{key}/canary", auth.Read, "the last canary of a backend", canaries.show},
 		{post, "/backends/{key}/canary", auth.Deploy, "deploy a version in steps", canaries.start},
 		{post, "/backends/{key}/canary/{action}", auth.Deploy, "pause, resume, back, finish or renew a canary", canaries.act},

@@ -62,9 +62,9 @@ func (p *viewPublisher) publish(last published, in lb.Intent, snap lb.Snapshot) 
 	backends := make([]stream.Object, 0, len(in.Backends))
 	for _, b := range in.SortedBackends() {
 		object, ok := last.backends[b.Key]
-		if !ok || last.intent.Revision != in.Revision || !last.snapshot.Services[b.Service].SameAnswer(snap.Services[b.Service]) {
+		if !ok || last.intent.Revision != in.Revision || !last.snapshot.Overrides.SameFor(b.Key, snap.Overrides) || !last.snapshot.Services[b.Service].SameAnswer(snap.Services[b.Service]) {
 			var err error
-			if object, err = encoded(b.ID(), string(b.Key), tagged{node.NewBackend(lb.Populate(b, snap)), b.ETag()}); err != nil {
+			if object, err = encoded(b.ID(), string(b.Key), tagged{newBackend(lb.Populate(b, snap), snap), b.ETag()}); err != nil {
 				return last, err
 			}
 		}

@@ -65,8 +65,9 @@ func (n *node) round(f *fleet) {
 	})
 }
 
-// survivesItsWorker kills HAProxy's worker, which takes its master along.
-func (n *node) survivesItsWorker(f *fleet) {
+// restartHAProxy kills HAProxy's worker, which takes its master along, and waits until
+// another one answers.
+func (n *node) restartHAProxy() {
 	n.tb.Helper()
 	info, err := statsock.New(n.path("h.sock")).ShowInfo(n.tb.Context())
 	if err != nil {
@@ -82,6 +83,12 @@ func (n *node) survivesItsWorker(f *fleet) {
 		}
 		return err
 	})
+}
+
+// survivesItsWorker kills HAProxy's worker and looks at the members.
+func (n *node) survivesItsWorker(f *fleet) {
+	n.tb.Helper()
+	n.restartHAProxy()
 	n.settles(f, "2-a", "2-b", "2-c")
 	f.leave("2-a")
 	n.settles(f, "2-b", "2-c")

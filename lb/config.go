@@ -104,10 +104,21 @@ type Member struct {
 	LastKnown time.Time
 	// Meta is the instance's Consul meta.
 	Meta map[string]string
+	// Override is what an operator asked for the member; nil: nothing. Weight and
+	// Maintenance follow from it.
+	Override *Override
+	// Maintenance: an operator has taken the member out of use.
+	Maintenance bool
+
+	own    int  // weight without overrides
+	hasOwn bool // own counts
 }
 
 // host is the host as it was given.
 func (m Member) host() string { return string(cmp.Or(m.Named, m.Address.Host)) }
+
+// Given is the member's address as it was given: with the host name that was resolved.
+func (m Member) Given() HostPort { return HostPort{Host: Host(m.host()), Port: m.Address.Port} }
 
 // ServerName names the member in haproxy.cfg: its address as given, without brackets
 // (HAProxy allows A-Z a-z 0-9 _ . : - there).
@@ -133,22 +144,21 @@ func Resolve(in Intent, snap Snapshot, p Process) Config {
 
 // Populate is Populate for a HAProxy with these settings.
 func (p Process) Populate(b Backend, snap Snapshot) ResolvedBackend {
-	found := Populate(b, snap)
+	found := populate(b, snap, p.AgentChecks)
 	p.Hosts.resolved(found.Members)
-	if p.AgentChecks && !found.AgentCheck {
-		found = found.leaveToAgent()
-	}
 	return found
 }
 
 // Populate finds the members of one backend. Where it divides its traffic
 // between versions, the weights see to that.
-func Populate(b Backend, snap Snapshot) ResolvedBackend {
+func Populate(b Backend, snap Snapshot) ResolvedBackend { return populate(b, snap, false) }
+
+func populate(b Backend, snap Snapshot, asksAgent bool) ResolvedBackend {
 	p := findMembers(b, snap)
-	if b.AsksAgent() {
+	if asksAgent || b.AsksAgent() {
 		p = p.leaveToAgent()
 	}
-	return p
+	return p.Overridden(snap.Overrides)
 }
 
 // findMembers is Populate with the weights that Consul and the split ask for.

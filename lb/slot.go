@@ -36,6 +36,8 @@ type Server struct {
 	Address HostPort
 	Weight  int  // 0 to 256
 	Spare   bool // in maintenance, the address means nothing
+	// Maintenance: an operator has taken the member out of use.
+	Maintenance bool
 }
 
 // SpareAddress is the address in a slot that has had no member: HAProxy neither
@@ -48,14 +50,14 @@ func (p ResolvedBackend) Servers() []Server {
 	if p.Slots == nil {
 		out := make([]Server, len(p.Members))
 		for i, m := range p.Members {
-			out[i] = Server{Name: m.ServerName(), Address: m.Address, Weight: m.Weight}
+			out[i] = Server{Name: m.ServerName(), Address: m.Address, Weight: m.Weight, Maintenance: m.Maintenance}
 		}
 		return out
 	}
 	out := make([]Server, len(p.Slots))
 	for i, s := range p.Slots {
 		if s.Member != nil {
-			out[i] = Server{Name: SlotName(i), Address: s.Member.Address, Weight: s.Member.Weight}
+			out[i] = Server{Name: SlotName(i), Address: s.Member.Address, Weight: s.Member.Weight, Maintenance: s.Member.Maintenance}
 		} else {
 			out[i] = Server{Name: SlotName(i), Address: SpareAddress(), Weight: 1, Spare: true}
 		}

@@ -7,12 +7,15 @@ import (
 )
 
 // A Snapshot is what Consul said about every watched service that it has
-// answered for. It is immutable: whoever needs another one makes a copy.
+// answered for, and what operators asked for single members. It is immutable: whoever
+// needs another one makes a copy.
 type Snapshot struct {
 	Services map[Name]Service
 	// Unanswered says why a watched service is not in Services, empty while
 	// Consul has just been asked.
 	Unanswered map[Name]string
+	// Overrides are what operators asked for single members; nil: nothing.
+	Overrides *Overrides
 }
 
 // A Service is Consul's last word on one service.

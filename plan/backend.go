@@ -110,6 +110,7 @@ func compareMembers(a, b lb.ResolvedBackend) []Reason {
 	members, weights := listChanged(texts(a.Members, address), texts(b.Members, address)), weightsChanged(a.Members, b.Members)
 	r.add("members", members)
 	r.add("weight", weights)
+	r.add("state", statesChanged(a.Members, b.Members))
 	if len(members) > 0 || len(weights) > 0 {
 		r.add("version", changed(origin(a, b), origin(b, a)))
 	}
@@ -160,6 +161,29 @@ func weightsChanged(a, b []lb.Member) []string {
 		}
 	}
 	return detail
+}
+
+// statesChanged compares which members are in maintenance; one that is new counts as ready
+// before.
+func statesChanged(a, b []lb.Member) []string {
+	inMaintenance := map[lb.HostPort]bool{}
+	for _, m := range a {
+		inMaintenance[m.Address] = m.Maintenance
+	}
+	var detail []string
+	for _, m := range b {
+		for _, d := range changed(stateText(inMaintenance[m.Address]), stateText(m.Maintenance)) {
+			detail = append(detail, address(m)+" "+d)
+		}
+	}
+	return detail
+}
+
+func stateText(isInMaintenance bool) string {
+	if isInMaintenance {
+		return lb.StateMaint
+	}
+	return lb.StateReady
 }
 
 // origin is where p's members come from: the versions, with the service when the

@@ -29,7 +29,7 @@ type Reason struct {
 	// "runtime" (why nothing can change while it runs), "settings", "unknown". Of a
 	// frontend: "bind", "backend", "keepalive", "mode", "natives", "rules". Of a
 	// backend: "balance", "health", "host", "keepalive", "members", "mode",
-	// "natives", "servers", "slots", "version", "weight".
+	// "natives", "servers", "slots", "state", "version", "weight".
 	What string
 	// Detail names the differences: "+127.0.0.1:9001" came, "-127.0.0.1:9000"
 	// went, "1.0.0 → 1.1.0" changed. Empty where What says it all.

@@ -21,7 +21,11 @@ func operation(want lb.Server, is lb.ServerState) lb.ServerOp {
 	}
 	if want.Address != is.Address {
 		address := want.Address
-		op.Address, op.Up = &address, !is.Maintenance
+		op.Address, op.Up = &address, !is.Maintenance && !want.Maintenance
+	}
+	if want.Maintenance {
+		op.Maintenance = !is.Maintenance
+		return op
 	}
 	op.Ready = is.Maintenance || is.Draining
 	return op
@@ -55,6 +59,9 @@ func missing(want lb.Server) (what string, detail []string) {
 // describe says what an operation puts right.
 func describe(op lb.ServerOp, want lb.Server, is lb.ServerState) []string {
 	var detail []string
+	if want.Maintenance && op.Address == nil && op.Maintenance {
+		return []string{want.Address.String() + " was in use"}
+	}
 	if op.Maintenance || isTaken(op, is) {
 		detail = append(detail, "-"+is.Address.String())
 	}
@@ -63,7 +70,7 @@ func describe(op lb.ServerOp, want lb.Server, is lb.ServerState) []string {
 		return append(detail, "+"+want.Address.String())
 	case op.Maintenance:
 		return detail
-	case want.Spare:
+	case want.Spare, want.Maintenance:
 		return []string{weightText(want.Name, is.Weight, want.Weight)}
 	case op.Weight != nil:
 		detail = append(detail, weightText(want.Address.String(), is.Weight, want.Weight))
@@ -133,7 +140,7 @@ func states(p lb.ResolvedBackend) []lb.ServerState {
 	servers := p.Servers()
 	out := make([]lb.ServerState, len(servers))
 	for i, s := range servers {
-		out[i] = lb.ServerState{Backend: p.Key, Server: s.Name, Address: s.Address, Weight: s.Weight, Maintenance: s.Spare}
+		out[i] = lb.ServerState{Backend: p.Key, Server: s.Name, Address: s.Address, Weight: s.Weight, Maintenance: s.Spare || s.Maintenance}
 		if s.Spare {
 			out[i].Address = lb.HostPort{}
 		}

@@ -37,6 +37,10 @@ const (
 	textBucket   = "texts"   // the same number → packedText
 )
 
+// overrideBucket has what operators asked for single members: backend/address →
+// overrideDoc. A file may lack it, and damage in it is no reason not to open the file.
+const overrideBucket = "overrides"
+
 // The entries of metaBucket.
 const (
 	schemaKey = "schema" // schemaEntry

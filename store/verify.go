@@ -81,7 +81,7 @@ func (s *section) add(e element) error {
 		if _, err := opened(s.name, e.key, e.value); err != nil {
 			s.fail(err)
 		}
-	case snapshotBucket, configBucket, textBucket: // their damage is not fatal, see LoadSnapshot
+	case snapshotBucket, configBucket, textBucket, overrideBucket: // their damage is not fatal, see LoadSnapshot
 	default:
 		s.objects[string(e.key)] = slices.Clone(e.value)
 	}

@@ -107,7 +107,8 @@ type ServerView struct {
 	Resolve  bool
 	Interval time.Duration // between two checks
 	Weight   int           // 0 to 256
-	// Spare says that nobody is behind this line yet: it must carry "disabled",
+	// Spare says that nobody is behind this line yet, or that an operator has taken its
+	// member out of use: it must carry "disabled",
 	// and a member may take it while HAProxy runs.
 	Spare bool
 }
@@ -181,7 +182,7 @@ func newBackendView(p lb.ResolvedBackend) BackendView {
 	for _, s := range p.Servers() {
 		v.Servers = append(v.Servers, ServerView{
 			Name: s.Name, Address: s.Address.String(), Resolve: !own && !s.Address.Host.IsIP(),
-			Interval: interval, Weight: s.Weight, Spare: s.Spare,
+			Interval: interval, Weight: s.Weight, Spare: s.Spare || s.Maintenance,
 		})
 	}
 	return v

@@ -72,7 +72,7 @@ func (canaryStore) Canaries(context.Context) ([]lb.CanaryState, error) { return 
 // Config is what api.New needs of the node.
 func (n *Node) Config() api.Config {
 	return api.Config{
-		Changes: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats, Connections: n.Connections,
+		Changes: n, Members: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats, Connections: n.Connections,
 		ServiceNames: n.ServiceNames,
 		Version:      "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries,
 	}

@@ -16,6 +16,8 @@ type Backend struct {
 	// "agent-check", or empty.
 	WeightsBy string   `json:"weightsBy,omitempty"`
 	Members   []Member `json:"members"`
+	// Overrides are those of members that it does not have now, and may have again.
+	Overrides []DormantOverride `json:"overrides,omitempty"`
 	// Unused are the first MaxUnused instances and members that get no requests, where
 	// that was asked for.
 	Unused []UnusedInstance `json:"unused,omitzero"`
@@ -97,6 +99,8 @@ type backendBody struct {
 	Natives  []string        `json:"natives"`
 	Members  json.RawMessage `json:"members,omitempty"` // of a static backend, see memberBody
 
+	// Read-only, and ignored.
+	Overrides json.RawMessage `json:"overrides,omitempty"`
 	Unused    json.RawMessage `json:"unused,omitempty"`    // read-only, and ignored
 	WeightsBy json.RawMessage `json:"weightsBy,omitempty"` // likewise
 }
@@ -111,6 +115,7 @@ type memberBody struct {
 	Port      int             `json:"port"`
 	LastKnown json.RawMessage `json:"lastKnown,omitempty"`
 	Meta      json.RawMessage `json:"meta,omitempty"`
+	Override  json.RawMessage `json:"override,omitempty"`
 }
 
 // ParseBackend decodes and checks the body of the backend named key. The members of a

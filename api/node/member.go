@@ -13,13 +13,15 @@ type Member struct {
 	Meta      map[string]string `json:"meta"`                // of the Consul instance
 	// Stats is what HAProxy counts, where that was asked for and is known.
 	Stats *ServerStats `json:"stats,omitempty"`
+	// Override is what an operator asked for the member; nil: nothing.
+	Override *Override `json:"override,omitempty"`
 }
 
 // NewMember makes the answer for a member.
 func NewMember(m lb.Member) Member {
 	out := Member{
 		ID: m.ID(), Name: string(m.Service), Version: string(m.Version),
-		Host: string(m.Address.Host), Port: int(m.Address.Port), Meta: m.Meta,
+		Host: string(m.Address.Host), Port: int(m.Address.Port), Meta: m.Meta, Override: newOverride(m.Override),
 	}
 	if out.Meta == nil {
 		out.Meta = map[string]string{}

@@ -30,7 +30,7 @@ type served struct {
 // api makes the server of the API.
 func (n node) api(p served) (*api.Server, error) {
 	cfg := n.settings.API(n.log)
-	cfg.Changes, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent.Changed, p.sampler, version()
+	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.ServiceNames = p.discovery.Names
 	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.canaries
 	cfg.Admit = n.settings.Peers().Check

@@ -61,7 +61,7 @@ export function Detail({ kind, name }) {
 /** @param {{backend: import("./types.js").Backend}} props */
 function BackendWords({ backend: b }) {
   const service = b.name ? object("service/" + b.name).value : undefined;
-  return html`${b.type === "dynamic" ? html`Consul service <b>${b.name}</b>` : "Static"} · ${b.balance} · ${b.mode} <${Trouble} service=${service} />`;
+  return html`${b.type === "dynamic" ? html`Consul service <b>${b.name}</b>` : "Static"} · ${b.balance} · ${b.mode}${b.weightsBy && html` · weights and states by <b>${b.weightsBy}</b>`} <${Trouble} service=${service} />`;
 }
 
 /** @param {{stat: import("./types.js").Stat|undefined, tcp: boolean}} props */
@@ -117,7 +117,7 @@ function UsedBy({ name }) {
 /** The definition, as a PUT accepts it.
  * @param {{object: any}} props */
 function Definition({ object: o }) {
-  const { etag, members, id, _type, ...rest } = o;
+  const { etag, members, id, _type, weightsBy, overrides, ...rest } = o;
   const shown = o.type === "static" ? { ...rest, members: members?.map((/** @type {any} */ m) => ({ host: m.host, port: m.port })) } : rest;
   return html`<details class="panel"><summary>Definition as JSON</summary>
     <pre tabindex="0" aria-label="Definition">${JSON.stringify(shown, null, 2)}</pre></details>`;

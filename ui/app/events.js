@@ -30,6 +30,7 @@ export const kinds = {
   discoveryRecovered: { title: "Discovery recovered", kind: "good" },
   membersHeld: { title: "Members held", kind: "bad" },
   membersReleased: { title: "Members released", kind: "good" },
+  memberSet: { title: "Member state set", kind: "info" },
   membersLeftOut: { title: "Members ignored", kind: "bad" },
   memberUp: { title: "Member up", kind: "good" },
   memberDown: { title: "Member down", kind: "bad" },

@@ -5,6 +5,7 @@ import * as format from "./format.js";
 import { Sparkline } from "./graphs.js";
 import { classes, html } from "./html.js";
 import { follow, now, object } from "./live.js";
+import { asked, askedBy, Dormant, MemberState } from "./memberstate.js";
 import { meanTime, statusKind } from "./numbers.js";
 import { Badge, Empty, useVisible } from "./parts.js";
 import { valuesOf } from "./series.js";
@@ -27,7 +28,7 @@ export function addressOf(m) {
 export function Members({ backend, full }) {
   const members = [...(backend.members ?? [])].sort((a, b) => (a.version ?? "").localeCompare(b.version ?? "", "en", { numeric: true })); // stable: by address within a version
   if (members.length === 0) {
-    return html`<${Empty} title="No members">${whyNone(backend)}</${Empty}>`;
+    return html`<${Empty} title="No members">${whyNone(backend)}</${Empty}>${full && html`<${Dormant} backend=${backend} />`}`;
   }
   const tcp = backend.mode === "tcp";
   const several = Boolean(backend.versions) || new Set(members.map((m) => m.version)).size > 1;
@@ -37,11 +38,11 @@ export function Members({ backend, full }) {
         <th scope="col">Member</th>${several && html`<th scope="col">Version</th>`}<th scope="col">Status</th><th scope="col" class="check">Check</th>
         <th scope="col" class="number">Weight</th><th scope="col" class="number rate">${tcp ? "Conn./s" : "Req./s"}</th>
         <th scope="col" class="number">Conn.</th><th scope="col" class="number">Errors/s</th><th scope="col" class="number">${tcp ? "Session" : "Response"}</th>
-        ${full && html`<th scope="col" class="number">Bytes out</th><th scope="col">Instance</th>`}
+        ${full && html`<th scope="col" class="number">Bytes out</th><th scope="col">Instance</th><th scope="col">Operator</th>`}
       </tr></thead>
-      <tbody>${members.map((m) => html`<${Row} key=${m.host + ":" + m.port} backend=${backend.key} member=${m} several=${several} tcp=${tcp} full=${full} />`)}</tbody>
+      <tbody>${members.map((m) => html`<${Row} key=${m.host + ":" + m.port} backend=${backend} member=${m} several=${several} tcp=${tcp} full=${full} />`)}</tbody>
     </table>
-  </div>`;
+  </div>${full && html`<${Dormant} backend=${backend} />`}`;
 }
 
 /** @param {import("./types.js").Backend} b */
@@ -53,26 +54,26 @@ function whyNone(b) {
     : `Consul has no healthy instance of ${b.name} ${of}. Requests get a 503 until there is one.`;
 }
 
-/** @param {{backend: string, member: Member, several: boolean, tcp: boolean, full?: boolean}} props */
+/** @param {{backend: import("./types.js").Backend, member: Member, several: boolean, tcp: boolean, full?: boolean}} props */
 function Row({ backend, member: m, several, tcp, full }) {
   const ref = useRef(/** @type {HTMLElement|null} */ (null));
   const visible = useVisible(ref);
   /** @type {import("./types.js").Stat|undefined} */
-  const stat = follow(statID(backend, m), visible);
+  const stat = follow(statID(backend.key, m), visible);
   const values = stat && valuesOf(stat);
   const since = stat?.check?.sinceMs;
   const about = [m.meta?.hostname, m.meta?.pid && `pid ${m.meta.pid}`].filter(Boolean).join(", ");
   return html`<tr ref=${ref}>
-    <th scope="row"><a class="address" href=${`/overview/backends/${encodeURIComponent(backend)}?member=${encodeURIComponent(addressOf(m))}`} title="Up and down history">${addressOf(m)}</a></th>
+    <th scope="row"><a class="address" href=${`/overview/backends/${encodeURIComponent(backend.key)}?member=${encodeURIComponent(addressOf(m))}`} title="Up and down history">${addressOf(m)}</a></th>
     ${several && html`<td><${Badge} title=${m.version}>${m.version}</${Badge}></td>`}
-    <td><${Badge} kind=${statusKind(stat?.status)}>${stat?.status ?? "not in HAProxy"}</${Badge}></td>
+    <td><${Badge} kind=${statusKind(stat?.status)}>${stat?.status ?? "not in HAProxy"}</${Badge}>${!full && m.override && html` <${Badge} kind="fair" title=${askedBy(m.override)}>${asked(m.override)}</${Badge}>`}</td>
     <td><${Check} check=${stat?.check} />${full && since ? html` <span class="muted">${format.age(since, now.peek())}</span>` : ""}</td>
     <td class="number">${format.number(stat?.weight)}</td>
     <td class="number rate"><${Sparkline} id=${stat?.id} /><span>${format.number(values?.requests)}</span></td>
     <td class="number">${format.number(values?.connections)}</td>
     <td class=${classes("number", values && values.errors > 0 && "bad")}>${format.number(values?.errors)}</td>
     <td class="number">${meanTime(stat, tcp)}</td>
-    ${full && html`<td class="number">${values && !Number.isNaN(values.bytesOut) ? format.bytes(values.bytesOut) + "/s" : format.unknown}</td><td class="muted">${about || format.unknown}</td>`}
+    ${full && html`<td class="number">${values && !Number.isNaN(values.bytesOut) ? format.bytes(values.bytesOut) + "/s" : format.unknown}</td><td class="muted">${about || format.unknown}</td><td><${MemberState} backend=${backend} member=${m} /></td>`}
   </tr>`;
 }
 

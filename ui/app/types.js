@@ -65,6 +65,15 @@
  * @property {string} [name]
  * @property {Record<string, string>} [meta]
  * @property {number} [lastKnown]
+ * @property {Override} [override]
+ *
+ * @typedef {object} Override what an operator asked for a member
+ * @property {"ready"|"drain"|"maint"} state
+ * @property {number|string} [weight]
+ * @property {string} [until]
+ * @property {string} [by]
+ * @property {string} [reason]
+ * @property {string} since
  *
  * @typedef {object} Health
  * @property {string} [method]
@@ -84,7 +93,9 @@
  * @property {string} [host]
  * @property {Health} [health]
  * @property {string[]} natives
+ * @property {string} [weightsBy] who sets weights and states of the servers
  * @property {Member[]} [members]
+ * @property {(Override & {host: string, port: number})[]} [overrides] of members that are not here now
  * @property {string} [etag]
  *
  * @typedef {{since?: string, until?: string, lost?: number, reason?: string, doubt?: string}} Hold

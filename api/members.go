@@ -1,0 +1,56 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api/node"
+	"thalassa/lb"
+)
+
+// MemberChanger carries out what is asked for single members. When a call returns, the
+// change is in effect, or its Applied says why not. Errors: *lb.NotFoundError,
+// *lb.PreconditionError, *lb.RefusedError, *lb.UnavailableError.
+type MemberChanger interface {
+	SetMember(ctx context.Context, c lb.MemberChange) (lb.Member, lb.Applied, error)
+}
+
+// setMember drains a member, takes it out of use, or gives it another weight.
+func (h backendHandlers) setMember(c echo.Context) error {
+	key, data, err := document(c)
+	if err != nil {
+		return err
+	}
+	id, err := url.PathUnescape(c.Param("id"))
+	if err != nil || c.Request().URL.RawPath == "" {
+		id = c.Param("id") // decoded already
+	}
+	change, err := node.ParseMemberChange(key, id, data)
+	if err != nil {
+		return err
+	}
+	var ifNew bool
+	if change.IfMatch, ifNew, err = conditions(c.Request()); err != nil {
+		return err
+	}
+	switch {
+	case ifNew:
+		return h.refuseNew(c, key)
+	case h.changeMember == nil:
+		return &lb.UnavailableError{What: "members cannot be changed"}
+	}
+	change.Origin = h.agent.Origin(c)
+	member, applied, err := h.changeMember.SetMember(c.Request().Context(), change)
+	if err != nil {
+		return err
+	}
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(headerETag, in.Backends[key].ETag())
+	return respond(c, http.StatusOK, changed{node.NewMember(member), applied})
+}
