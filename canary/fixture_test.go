@@ -297,8 +297,8 @@ func (w *fixture) request(adjust ...func(*lb.Canary)) lb.Canary {
 // deploy makes a canary and waits for its end.
 func (w *fixture) deploy(ctx context.Context, adjust ...func(*lb.Canary)) (lb.CanaryState, error) {
 	w.t.Helper()
-	r := w.runner()
-	w.running(r)
+	r := w.runner() //nolint:contextcheck // it lives as long as the test
+	w.running(r)    //nolint:contextcheck // as long as the test
 	if s, err := r.Start(ctx, w.request(adjust...)); err != nil {
 		return s, err
 	}

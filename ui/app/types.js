@@ -196,12 +196,8 @@
 export {};
 
 /** The figures of one side of a canary in a step.
- * @typedef {Object} CanaryFigures
- * @property {number} requests
- * @property {number} rate per second
- * @property {number} 5xx
- * @property {number} errors
- * @property {number} responseTimeMs mean */
+ * @typedef {{requests: number, rate: number, "5xx": number, errors: number, responseTimeMs: number}} CanaryFigures
+ *   rate per second, responseTimeMs mean */
 
 /** A deploy in steps.
  * @typedef {Object} Canary
