@@ -118,7 +118,7 @@ func TestRequestsAreLoggedAtDebugOnly(t *testing.T) {
 func TestUnknownPaths(t *testing.T) {
 	s := filledFixture(t)
 	for _, path := range []string{
-		"/nowhere", "/frontends/", "/frontends/www/", "/frontends/a/b", "/frontends/a%2Fb/c", "/backends/live/members/x",
+		"/nowhere", "/frontends/", "/frontends/www/", "/frontends/a/b", "/frontends/a%2Fb/c", "/backends/live/member/x",
 		"//", "/%2e", "/haproxy", "/Frontends", "/favicon.ico",
 	} {
 		for _, method := range []string{"GET", "PUT", "POST", "DELETE"} {

@@ -47,6 +47,7 @@ var requests = []struct {
 	{"GET", "/streams", "", 1}, // which wants to be a websocket
 	{"POST", "/backends/live", `{"version":"1.0.0"}`, 2},
 	{"POST", "/services/shop/accept", "", 2},
+	{"POST", "/backends/files/members/10.10.10.10:8080", `{"state":"drain"}`, 2},
 	{"PUT", "/frontends/www", `{"bind":"*:80","backend":"live"}`, 3},
 	{"PUT", "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`, 3},
 	{"DELETE", "/frontends/www", "", 3},
@@ -90,7 +91,7 @@ func TestRoles(t *testing.T) {
 		if path == "/session" { // has tests of its own
 			continue
 		}
-		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "canary/{action}", "canary/renew", "{action}", "cleanup").Replace(path)
+		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup").Replace(path)
 		for method := range mapOf(item) {
 			live, files := strings.ReplaceAll(path, "{key}", "live"), strings.ReplaceAll(path, "{key}", "files")
 			if m := strings.ToUpper(method); m != "PARAMETERS" && !covered[m+" "+live] && !covered[m+" "+files] {

@@ -36,7 +36,7 @@ is in effect. MEMBER is HOST:PORT. STATE is
 The state stays over reloads and restarts, also when the member leaves Consul and comes
 back, until --for is over or somebody sets "ready". "thalassa backends get" shows it with
 who set it and why.`,
-		Example: `  echo '{"type": "static", "members": [{"host": "10.0.0.5", "port": 8080}]}' | thalassa backends put old -
+		Example: `  echo '{"type":"static","members":[{"host":"10.0.0.5","port":8080}]}' | thalassa backends put old -
   thalassa member old 10.0.0.5:8080 drain --for 30m --reason "new disk"
   thalassa member old 10.0.0.5:8080 ready
   thalassa backends delete old`,

@@ -68,16 +68,8 @@ func assess(v cluster.Status) (state string, reasons []string) {
 	if v.DC == "" {
 		worse(cluster.StateErrors, "no DC is elected")
 	}
-	for _, ip := range v.FloatingIPs {
-		switch {
-		case len(ip.Nodes) > 1:
-			worse(cluster.StateErrors, "the floating IP %s is on %s", ip.Address, strings.Join(ip.Nodes, " and "))
-		case ip.Node == "":
-			worse(cluster.StateErrors, "the floating IP %s is on no node", ip.Address)
-		}
-	}
-	for _, twice := range heldTwice(v.FloatingIPs) {
-		worse(cluster.StateErrors, "%s", twice)
+	for _, problem := range addressProblems(v.FloatingIPs) {
+		worse(cluster.StateErrors, "%s", problem)
 	}
 	for _, n := range v.Nodes {
 		if n.State == "offline" || n.State == "unclean" || n.State == "pending" {
@@ -106,11 +98,18 @@ func assess(v cluster.Status) (state string, reasons []string) {
 	return state, reasons
 }
 
-// heldTwice names the resources that hold the same address.
-func heldTwice(list []cluster.FloatingIP) []string {
+// addressProblems says which floating IPs are not on one node, and which resources hold
+// the same one.
+func addressProblems(list []cluster.FloatingIP) []string {
 	var out []string
 	holder := map[string]string{}
 	for _, ip := range list {
+		switch {
+		case len(ip.Nodes) > 1:
+			out = append(out, fmt.Sprintf("the floating IP %s is on %s", ip.Address, strings.Join(ip.Nodes, " and ")))
+		case ip.Node == "":
+			out = append(out, fmt.Sprintf("the floating IP %s is on no node", ip.Address))
+		}
 		address, _, _ := strings.Cut(ip.Address, "/")
 		if other := holder[address]; other != "" && address != "" {
 			out = append(out, fmt.Sprintf("the resources %s and %s both hold the address %s", other, ip.Resource, address))
