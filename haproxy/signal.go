@@ -24,7 +24,11 @@ func (ms *members) signal(ctx context.Context, m member, sig syscall.Signal) err
 		return nil
 	}
 	if !m.child {
-		if err := ms.verifyNamed(m.identity); err != nil {
+		err := ms.verifyNamed(m.identity)
+		switch {
+		case err != nil && m.isEnding(ctx):
+			return nil // a process that ends loses its command line first
+		case err != nil:
 			return fmt.Errorf("sending %s: %w", sig, err)
 		}
 	}
@@ -36,6 +40,16 @@ func (ms *members) signal(ctx context.Context, m member, sig syscall.Signal) err
 		return fmt.Errorf("sending %s to haproxy (process %d): %w", sig, m.pid, err)
 	}
 	return nil
+}
+
+// endingTime is how long a process may take from losing its command line to its end.
+const endingTime = 200 * time.Millisecond
+
+// isEnding reports whether a member ends within a moment.
+func (m member) isEnding(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, endingTime)
+	defer cancel()
+	return poll(ctx, func() (bool, error) { return !m.alive(), nil }) == nil
 }
 
 // end signals members repeatedly until all have ended or the time is over. SIGUSR1 goes
