@@ -210,3 +210,13 @@ func TestMoveTakesOnlyHAProxysAddresses(t *testing.T) {
 		}
 	}
 }
+
+// TestAnotherTopologyOfARunningCluster: the HAProxys of the clone still run when the group
+// is planned, which is no error of the configuration.
+func TestAnotherTopologyOfARunningCluster(t *testing.T) {
+	c, _ := onFile(t, "failed.xml")
+	p, err := c.Plan(t.Context(), pacemaker.Description{Addresses: prefixes(t, "10.77.0.100/24"), Agent: "ocf:heartbeat:Dummy", Topology: pacemaker.Group})
+	if err != nil || !strings.Contains(strings.Join(p.Changes, "\n"), "create group haproxy-group") {
+		t.Errorf("%q, %v", p.Changes, err)
+	}
+}

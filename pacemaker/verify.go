@@ -76,7 +76,9 @@ func (t *tools) findings(ctx context.Context, cib *CIB) (findings, error) {
 // which begins with file and line.
 var finding = regexp.MustCompile(`^(?:\(\w+\)\s+)?(?:[^\s:]*:\d+: )?(.*?)(error|warning)\s*: (.+)$`)
 
-// readFindings reads crm_verify's messages, each once.
+// readFindings reads crm_verify's messages, each once. Its last line says whether there are
+// errors in the configuration. Without it, what the scheduler logs as errors is about the
+// state of the cluster, such as a resource that runs on too many nodes.
 func readFindings(said, path string) findings {
 	var f findings
 	for line := range strings.Lines(said) {
@@ -93,6 +95,9 @@ func readFindings(said, path string) findings {
 		if !slices.Contains(*list, text) {
 			*list = append(*list, text)
 		}
+	}
+	if !strings.Contains(said, "Errors found") {
+		f.errors, f.warnings = nil, slices.Concat(f.errors, f.warnings)
 	}
 	return f
 }
