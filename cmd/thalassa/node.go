@@ -49,6 +49,9 @@ func (n node) run(ctx context.Context) error {
 			s.Hold(ctx)
 		}
 	}
+	if names, files := n.settings.OpenSecrets(); len(names) > 0 {
+		n.log.WarnContext(ctx, "secrets are readable by every user of this machine, expected mode 0600 or 0640", "settings", names, "files", files)
+	}
 	process := haproxy.New(cfg)
 	release, err := process.Claim(ctx)
 	if err != nil {

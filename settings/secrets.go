@@ -1,0 +1,21 @@
+package settings
+
+import "os"
+
+// OpenSecrets lists the settings whose files hold a secret that every user of the machine
+// may read: Consul's token and key. Files that are not there, or cannot be looked at, are
+// left out.
+func (s *Agent) OpenSecrets() (settings, files []string) {
+	for _, one := range []struct{ setting, path string }{
+		{"consul-token-file", s.consulToken},
+		{"consul-key-file", s.consulKey},
+	} {
+		if one.path == "" {
+			continue
+		}
+		if info, err := os.Stat(one.path); err == nil && info.Mode().Perm()&0o004 != 0 {
+			settings, files = append(settings, one.setting), append(files, one.path)
+		}
+	}
+	return settings, files
+}
