@@ -95,13 +95,11 @@ func (c *CIB) addresses() map[string]string {
 	out := map[string]string{}
 	resources := c.root.child("configuration", "resources")
 	for _, p := range c.primitives() {
-		kind := agentOf(resources, p)
-		kind = kind[strings.LastIndex(kind, ":")+1:]
-		if !strings.HasPrefix(kind, "IPaddr") && kind != "IPv6addr" {
+		if !isAddress(agentOf(resources, p)) {
 			continue
 		}
 		parameters := parametersOf(resources, p)
-		ip := valueOr(parameters["ip"], parameters["ipv6addr"])
+		ip := ipIn(parameters)
 		if mask := parameters["cidr_netmask"]; mask != "" {
 			ip += "/" + mask
 		}

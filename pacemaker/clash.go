@@ -1,6 +1,7 @@
 package pacemaker
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ func (d Description) clashWith(id, agent string, has, defaults map[string]string
 		return nil
 	}
 	for _, name := range []string{"config", "stats_socket", "master_socket", "pidfile", "startup_log"} {
-		theirs, ours := valueOr(has[name], defaults[name]), valueOr(d.Parameters[name], defaults[name])
+		theirs, ours := cmp.Or(has[name], defaults[name]), cmp.Or(d.Parameters[name], defaults[name])
 		if theirs == ours && ours != "" {
 			return &lb.ConflictError{ID: "resource/" + id, Reason: "already uses " + name + "=" + ours + "; set another one with --parameter " + name + "=…"}
 		}
@@ -59,21 +60,24 @@ func (d Description) clashWith(id, agent string, has, defaults map[string]string
 	return nil
 }
 
-func valueOr(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
-}
-
 // addressIn is the address of a resource that holds one.
 func addressIn(agent string, parameters map[string]string) (netip.Addr, bool) {
-	kind := agent[strings.LastIndex(agent, ":")+1:]
-	if !strings.HasPrefix(agent, "ocf:") || !strings.HasPrefix(kind, "IPaddr") && kind != "IPv6addr" {
+	if !isAddress(agent) {
 		return netip.Addr{}, false
 	}
-	ip, err := netip.ParseAddr(valueOr(parameters["ip"], parameters["ipv6addr"]))
+	ip, err := netip.ParseAddr(ipIn(parameters))
 	return ip.Unmap(), err == nil
+}
+
+// isAddress reports whether a resource of that agent is an address.
+func isAddress(agent string) bool {
+	kind := agent[strings.LastIndex(agent, ":")+1:]
+	return strings.HasPrefix(agent, "ocf:") && (strings.HasPrefix(kind, "IPaddr") || kind == "IPv6addr")
+}
+
+// ipIn is the address among the parameters of such a resource, as it is written.
+func ipIn(parameters map[string]string) string {
+	return cmp.Or(parameters["ip"], parameters["ipv6addr"])
 }
 
 // templateOf is the template of a primitive; nil: it has none.
@@ -112,7 +116,7 @@ func parametersOf(resources, primitive *element) map[string]string {
 			}
 			for _, pair := range referred(resources, set).children {
 				if pair.name == "nvpair" {
-					out[valueOr(pair.attr("name"), referred(resources, pair).attr("name"))] = referred(resources, pair).attr("value")
+					out[cmp.Or(pair.attr("name"), referred(resources, pair).attr("name"))] = referred(resources, pair).attr("value")
 				}
 			}
 		}
