@@ -105,7 +105,16 @@ func TestTopLeavesTheTerminalClean(t *testing.T) {
 				return nil
 			})
 			if how == "key" {
-				if _, err := user.WriteString("rq"); err != nil {
+				if _, err := user.WriteString("r\x1b[B/who\r"); err != nil {
+					t.Fatal(err)
+				}
+				testkit.Eventually(t, 20*time.Second, func() error {
+					if text := screen.String(); !strings.Contains(text, "r req*") || !strings.Contains(text, "search: who") {
+						return fmt.Errorf("shown is %q", text)
+					}
+					return nil
+				})
+				if _, err := user.WriteString("q"); err != nil {
 					t.Fatal(err)
 				}
 			} else {
