@@ -28,7 +28,7 @@ requests, errors and response time; m shows or hides members; q quits. With --on
 when the output is not a terminal, the command prints the figures once.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}
