@@ -113,26 +113,26 @@ func TestPlainCredentialsAreRefused(t *testing.T) {
 func TestSessionOverTLS(t *testing.T) {
 	s, c := secured(t, apitest.Guarded(t))
 	url := "https" + strings.TrimPrefix(s.url, "http")
-	res := overTLS(t, c, "POST", url+"/session", `{"token":"`+apitest.ReadToken+`"}`, nil)
-	i := slices.IndexFunc(res.Cookies(), func(c *http.Cookie) bool { return c.Name == "__Host-thalassa_session" })
+	_, cookies := overTLS(t, c, "POST", url+"/session", `{"token":"`+apitest.ReadToken+`"}`, nil)
+	i := slices.IndexFunc(cookies, func(c *http.Cookie) bool { return c.Name == "__Host-thalassa_session" })
 	if i < 0 {
-		t.Fatalf("cookies %v", res.Cookies())
+		t.Fatalf("cookies %v", cookies)
 	}
-	cookie := res.Cookies()[i]
+	cookie := cookies[i]
 	if !cookie.Secure || !cookie.HttpOnly || cookie.Path != "/" || cookie.Domain != "" || cookie.SameSite != http.SameSiteStrictMode {
 		t.Errorf("the cookie is %v", cookie)
 	}
-	if res := overTLS(t, c, "GET", url+"/frontends", "", cookie); res.StatusCode != 200 {
-		t.Errorf("with the session: %d", res.StatusCode)
+	if status, _ := overTLS(t, c, "GET", url+"/frontends", "", cookie); status != http.StatusOK {
+		t.Errorf("with the session: %d", status)
 	}
 	plain := *cookie
 	plain.Name = "thalassa_session" // which a plain page of the same host could have set
-	if res := overTLS(t, c, "GET", url+"/frontends", "", &plain); res.StatusCode != 401 {
-		t.Errorf("with a cookie that may come from a plain page: %d", res.StatusCode)
+	if status, _ := overTLS(t, c, "GET", url+"/frontends", "", &plain); status != http.StatusUnauthorized {
+		t.Errorf("with a cookie that may come from a plain page: %d", status)
 	}
 }
 
-func overTLS(t *testing.T, c *http.Client, method, url, body string, cookie *http.Cookie) *http.Response {
+func overTLS(t *testing.T, c *http.Client, method, url, body string, cookie *http.Cookie) (status int, cookies []*http.Cookie) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -148,7 +148,7 @@ func overTLS(t *testing.T, c *http.Client, method, url, body string, cookie *htt
 	if err := res.Body.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return res
+	return res.StatusCode, res.Cookies()
 }
 
 func TestCertificateIsShown(t *testing.T) {

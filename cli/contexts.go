@@ -55,14 +55,12 @@ func (c *contexts) put(one connection) {
 	})
 }
 
-// remove removes a context; false: there is none.
-func (c *contexts) remove(name string) bool {
-	before := len(c.List)
+// remove removes a context, if there is one.
+func (c *contexts) remove(name string) {
 	c.List = slices.DeleteFunc(c.List, func(one connection) bool { return one.Name == name })
 	if c.Current == name {
 		c.Current = ""
 	}
-	return len(c.List) < before
 }
 
 // contextsFile is where the contexts are; empty: the user has no home.

@@ -79,8 +79,8 @@ func (r *remote) roots(pin, address string) (*x509.CertPool, error) {
 	}
 	data, err := os.ReadFile(file)
 	switch {
-	case own && err != nil: // not for this user, or there is none
-		return nil, nil
+	case own && err != nil:
+		return nil, nil //nolint:nilerr // not for this user, or there is none
 	case err != nil:
 		return nil, fmt.Errorf("reading the CAs: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -62,8 +63,8 @@ func trusting(t *testing.T, file string) *http.Client {
 }
 
 // askTLS asks the API over TLS for a path.
-func (n *node) askTLS(c *http.Client, path string) (int, string, error) {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, fmt.Sprintf("https://127.0.0.1:%d%s", n.api, path), http.NoBody)
+func (n *node) askTLS(ctx context.Context, c *http.Client, path string) (int, string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("https://127.0.0.1:%d%s", n.api, path), http.NoBody)
 	if err != nil {
 		return 0, "", err
 	}
@@ -83,7 +84,7 @@ func TestTLS(t *testing.T) {
 	t.Parallel()
 	n := secureNode(t, "--tls", "auto")
 	c := trusting(t, n.path("tls/api.crt"))
-	if status, body, err := n.askTLS(c, "/status"); status != http.StatusOK || !strings.Contains(body, `"fingerprint"`) {
+	if status, body, err := n.askTLS(t.Context(), c, "/status"); status != http.StatusOK || !strings.Contains(body, `"fingerprint"`) {
 		t.Fatalf("%d %s %v", status, body, err)
 	}
 
@@ -101,14 +102,15 @@ func TestTLS(t *testing.T) {
 	}
 	fresh := trusting(t, n.path("tls/api.crt"))
 	begin := time.Now()
-	if status, _, err := n.askTLS(fresh, "/version"); status != http.StatusOK || time.Since(begin) > 5*time.Second { // they may be silent for ten
+	if status, _, err := n.askTLS(t.Context(), fresh, "/version"); status != http.StatusOK || time.Since(begin) > 5*time.Second { // they may be silent for ten
 		t.Errorf("beside silent connections: %d %v after %s", status, err, time.Since(begin))
 	}
 
-	ws, _, err := websocket.Dial(t.Context(), fmt.Sprintf("wss://127.0.0.1:%d/streams", n.api), &websocket.DialOptions{
-		HTTPClient: trusting(t, n.path("tls/api.crt")), Subprotocols: []string{"thalassa.v1"},
-		HTTPHeader: http.Header{"Authorization": {"Bearer " + tlsToken}},
-	})
+	ws, _, err := websocket.Dial( //nolint:bodyclose // the library closes it
+		t.Context(), fmt.Sprintf("wss://127.0.0.1:%d/streams", n.api), &websocket.DialOptions{
+			HTTPClient: trusting(t, n.path("tls/api.crt")), Subprotocols: []string{"thalassa.v1"},
+			HTTPHeader: http.Header{"Authorization": {"Bearer " + tlsToken}},
+		})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +139,7 @@ func TestTLS(t *testing.T) {
 
 	n.signal(syscall.SIGINT)
 	n.start()
-	if status, _, err := n.askTLS(c, "/version"); status != http.StatusOK {
+	if status, _, err := n.askTLS(t.Context(), c, "/version"); status != http.StatusOK {
 		t.Errorf("after a restart: %d %v", status, err)
 	}
 }
@@ -165,7 +167,7 @@ func TestCertificateIsRenewedUnderLoad(t *testing.T) {
 	var made [2]*listen.SelfSigned
 	for i := range made {
 		var err error
-		made[i], err = listen.NewSelfSigned(listen.SelfSignedConfig{Dir: filepath.Join(dir, fmt.Sprint(i)), Names: func() []string { return []string{"127.0.0.1"} }})
+		made[i], err = listen.NewSelfSigned(listen.SelfSignedConfig{Dir: filepath.Join(dir, strconv.Itoa(i)), Names: func() []string { return []string{"127.0.0.1"} }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +175,7 @@ func TestCertificateIsRenewedUnderLoad(t *testing.T) {
 	install := func(i int, names ...string) {
 		t.Helper()
 		for _, name := range names {
-			data, err := os.ReadFile(filepath.Join(dir, fmt.Sprint(i), name))
+			data, err := os.ReadFile(filepath.Join(dir, strconv.Itoa(i), name))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -204,7 +206,7 @@ func TestCertificateIsRenewedUnderLoad(t *testing.T) {
 				return nil
 			}}}}
 			asked.Add(1)
-			if status, _, err := n.askTLS(c, "/version"); status != http.StatusOK {
+			if status, _, err := n.askTLS(t.Context(), c, "/version"); status != http.StatusOK { //nolint:contextcheck // a request under way is to end
 				failed.Add(1)
 				t.Logf("%d %v", status, err)
 			}
