@@ -63,7 +63,7 @@ command prints what is left and ends with exit code 6; the deploy stays in effec
 			if cmd.Flags().Changed("drain") && drain <= 0 {
 				return mistake(cmd, "--drain: %s is too short, expected more than 0s", drain)
 			}
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -37,6 +37,8 @@ type fixture struct {
 	tb  testing.TB
 	url string
 	env map[string]string
+	// certificate is that of the installed agent on this node; empty: there is none.
+	certificate string
 
 	asked func() // runs when a request comes in; may be nil
 
@@ -141,7 +143,7 @@ func (s *fixture) execute(stdin string, args ...string) result {
 	defer cancel()
 	code := run(ctx, args, cli.Environment{
 		Program: "thalassa", Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs,
-		Getenv: func(name string) string { return s.env[name] },
+		Getenv: func(name string) string { return s.env[name] }, Certificate: s.certificate,
 	})
 	r := result{code, out.String(), errs.String()}
 	if ctx.Err() != nil && s.tb.Context().Err() == nil {

@@ -36,7 +36,7 @@ is not a terminal, the command prints the figures once.
 MS is HAProxy's mean response time of the last 1024 requests, in whole milliseconds.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}

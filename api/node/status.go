@@ -17,6 +17,8 @@ type Status struct {
 	Warnings  []string        `json:"warnings,omitempty"`
 	HAProxy   HAProxyStatus   `json:"haproxy"`
 	Discovery []ServiceStatus `json:"discovery"` // sorted by service
+	// TLS is the API's certificate; nil: it is served in plain, or this is the topic "status".
+	TLS *TLS `json:"tls,omitempty"`
 	// Canaries that are under way, by backend; the topic "status" is without them.
 	Canaries []Canary `json:"canaries,omitempty"`
 }

@@ -90,6 +90,10 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 		return false, fmt.Errorf("listening for the API: %w", err)
 	}
 	defer listener.Close() // closed by the server already, except on a failing start
+	port, err := n.secure(ctx, listener)
+	if err != nil {
+		return false, err
+	}
 	db, err := n.openStore(ctx)
 	if err != nil {
 		return false, err
@@ -124,12 +128,12 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 	sampling(sampler)
 	server, err := n.api(served{
 		agent: a, db: db, process: process, events: events, sampler: sampler, canaries: canaries, cluster: cluster, watcher: watch,
-		discovery: watcher,
+		discovery: watcher, certificate: port.info(),
 	})
 	if err != nil {
 		return false, err
 	}
-	n.log.InfoContext(ctx, "thalassa agent", "version", version(), "api", "http://"+listener.Addr().String(), "consul", s.Consul(), "haproxy", string(s.HAProxy(n.log).Mode))
+	n.log.InfoContext(ctx, "thalassa agent", "version", version(), "api", port.url(), "consul", s.Consul(), "haproxy", string(s.HAProxy(n.log).Mode))
 
 	if n.ready == nil { // not a demo, which ends with its terminal
 		n.hangup.set(func() {
@@ -148,7 +152,8 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 	g.Go(func() error { return sampler.Run(gctx) })
 	g.Go(func() error { return canaries.Run(gctx) })
 	g.Go(func() error { return server.Follow(gctx) })
-	g.Go(func() error { return server.Serve(gctx, listener) })
+	g.Go(func() error { return server.Serve(gctx, port) })
+	g.Go(func() error { return port.run(gctx) })
 	if watch != nil {
 		g.Go(func() error { return watch.Run(gctx) })
 		g.Go(func() error { return watch.Answer(gctx, onDisk(process)) })

@@ -8,6 +8,7 @@ import (
 	"thalassa/canary"
 	"thalassa/discovery"
 	"thalassa/haproxy"
+	"thalassa/listen"
 	"thalassa/pacemaker"
 	"thalassa/settings"
 	"thalassa/stats"
@@ -25,12 +26,15 @@ type served struct {
 	canaries  *canary.Runner
 	cluster   *pacemaker.Cluster // nil: none, as watcher
 	watcher   *pacemaker.Watcher
+	// certificate describes that of the API; nil: there is none.
+	certificate func() listen.Info
 }
 
 // api makes the server of the API.
 func (n node) api(p served) (*api.Server, error) {
 	cfg := n.settings.API(n.log)
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
+	cfg.Certificate = p.certificate
 	cfg.ServiceNames = p.discovery.Names
 	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.canaries
 	cfg.Admit = n.settings.Peers().Check
