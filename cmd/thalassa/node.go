@@ -119,20 +119,23 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 	if err := a.Import(ctx); err != nil { // before the API tells of what is stored
 		return false, err
 	}
-	canaries, err := canary.New(ctx, canary.Config{Node: a, Store: db, Journal: events, Stats: process.Stats, Logger: n.log})
+	tokens, err := n.tokens()
+	if err != nil {
+		return false, err
+	}
+	canaries, err := canary.New(ctx, canary.Config{
+		Node: a, Store: db, Journal: events, Stats: process.Stats, Permit: mayDeploy(tokens), Logger: n.log,
+	})
 	if err != nil {
 		return false, err
 	}
 	cluster, watch := n.cluster()
 	sampler := n.sampler(a, process, events)
 	sampling(sampler)
-	server, err := n.api(served{
+	server := n.api(served{
 		agent: a, db: db, process: process, events: events, sampler: sampler, canaries: canaries, cluster: cluster, watcher: watch,
-		discovery: watcher, certificate: port.info(),
+		discovery: watcher, certificate: port.info(), tokens: tokens,
 	})
-	if err != nil {
-		return false, err
-	}
 	n.log.InfoContext(ctx, "thalassa agent", "version", version(), "api", port.url(), "consul", s.Consul(), "haproxy", string(s.HAProxy(n.log).Mode))
 
 	if n.ready == nil { // not a demo, which ends with its terminal

@@ -10,7 +10,6 @@ import (
 	"thalassa/haproxy"
 	"thalassa/listen"
 	"thalassa/pacemaker"
-	"thalassa/settings"
 	"thalassa/stats"
 	"thalassa/store"
 )
@@ -28,10 +27,11 @@ type served struct {
 	watcher   *pacemaker.Watcher
 	// certificate describes that of the API; nil: there is none.
 	certificate func() listen.Info
+	tokens      *auth.Tokens // nil: none are needed
 }
 
 // api makes the server of the API.
-func (n node) api(p served) (*api.Server, error) {
+func (n node) api(p served) *api.Server {
 	cfg := n.settings.API(n.log)
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.Certificate = p.certificate
@@ -39,15 +39,11 @@ func (n node) api(p served) (*api.Server, error) {
 	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.canaries
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
-	if file := n.settings.TokenFile(); file != "" {
-		tokens, err := auth.Open(file, n.log)
-		if err != nil {
-			return nil, settings.Error{Err: err}
-		}
-		cfg.Tokens, cfg.SessionFile = tokens, n.settings.Sessions()
+	if p.tokens != nil {
+		cfg.Tokens, cfg.SessionFile = p.tokens, n.settings.Sessions()
 	}
 	if p.watcher != nil {
 		cfg.Cluster, cfg.ClusterActions = p.watcher, &steering{cluster: p.cluster, watcher: p.watcher, events: p.events}
 	}
-	return api.New(cfg), nil
+	return api.New(cfg)
 }
