@@ -82,7 +82,7 @@ func rooms() map[string][]string {
 		"natives":             {"lb"},
 		"plan":                {"lb"},
 		"activity":            {"internal/wake"},
-		"canary":              {"activity", "lb", "internal/wake"},
+		"canary":              {"activity", "lb", "internal/permit", "internal/wake"},
 		"statsock":            {"lb"},
 		"haproxy":             {"statsock", "lb", "internal/leftover"},
 		"stats":               {"statsock", "lb", "internal/wake"},
