@@ -103,8 +103,11 @@ type Config struct {
 	// requests on it are then sent to https. nil: the API is served in plain.
 	Certificate func() listen.Info
 
-	// Tokens are the tokens of callers; nil: whoever Admit admits has every right.
+	// Tokens are the tokens of callers. Without Tokens and Access whoever Admit admits has
+	// every right.
 	Tokens *auth.Tokens
+	// Access has users, further tokens and certificates of callers; may be nil.
+	Access *auth.Access
 	// SessionFile keeps the sessions of browsers over a restart; empty: they end with
 	// the process.
 	SessionFile string

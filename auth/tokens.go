@@ -17,7 +17,7 @@ const checkEvery = time.Second
 //
 //	ROLE NAME TOKEN
 //
-// where ROLE is read, deploy or admin, NAME appears in the history of changes,
+// where ROLE is read, deploy, operate or admin, NAME appears in the history of changes,
 // and TOKEN has at least 16 characters or is sha256: and the hexadecimal
 // SHA-256 of a token. Empty lines and lines that begin with # are ignored. Two lines
 // may share a name, so that a token can be replaced without interruption.

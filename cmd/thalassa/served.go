@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"thalassa/activity"
 	"thalassa/agent"
 	"thalassa/api"
@@ -45,6 +47,13 @@ func (n node) api(p served) (*api.Server, error) {
 			return nil, settings.Error{Err: err}
 		}
 		cfg.Tokens, cfg.SessionFile = tokens, n.settings.Sessions()
+	}
+	if file := n.settings.AccessFile(); file != "" {
+		access, err := auth.OpenAccess(file, time.Now, n.log)
+		if err != nil {
+			return nil, settings.Error{Err: err}
+		}
+		cfg.Access, cfg.SessionFile = access, n.settings.Sessions()
 	}
 	if p.watcher != nil {
 		cfg.Cluster, cfg.ClusterActions = p.watcher, &steering{cluster: p.cluster, watcher: p.watcher, events: p.events}
