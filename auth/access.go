@@ -100,7 +100,7 @@ func OpenAccess(path string, now func() time.Time, logger *slog.Logger) (*Access
 	}
 	at.shared = false // statFile does not know it
 	return &Access{
-		file:   reloaded[*accessList]{path: path, what: "access file", load: readAccess, logger: logger, value: list, checked: time.Now(), read: at},
+		file:   reloaded[*accessList]{path: path, load: readAccess, logger: logger, value: list, checked: time.Now(), read: at},
 		hasher: newHasher(), now: now,
 	}, nil
 }

@@ -11,7 +11,6 @@ import (
 // is logged once. All methods may be called concurrently.
 type reloaded[T any] struct {
 	path   string
-	what   string // it is, for the log
 	load   func(path string) (T, fileVersion, error)
 	logger *slog.Logger
 
@@ -58,12 +57,12 @@ func (r *reloaded[T]) refreshed(former T) T {
 	r.read = at
 	if err != nil {
 		if err.Error() != r.problem {
-			r.logger.Error(r.what+" unusable, what it said before stays valid: nothing is revoked", "path", r.path, "error", err)
+			r.logger.Error("access file unusable, what it said before stays valid: nothing is revoked", "path", r.path, "error", err)
 		}
 		r.problem = err.Error()
 		return former
 	}
-	r.logger.Info(r.what+" reloaded", "path", r.path)
+	r.logger.Info("access file reloaded", "path", r.path)
 	r.problem = ""
 	return value
 }

@@ -127,7 +127,7 @@ func (l *login) logIn(ctx context.Context, cfg *client.Config, host string) (who
 		}
 		return client.WhoAmI(ctx, *cfg)
 	}
-	password := ""
+	var password string
 	if l.passwordFile != "" {
 		password, err = firstLine(l.passwordFile)
 	} else {

@@ -119,7 +119,7 @@ func passwordFlag(cmd *cobra.Command, file *string) {
 
 // newPassword reads a password, at a terminal twice, and hashes it.
 func (a *accessCommand) newPassword(name, file string) (hash string, err error) {
-	password := ""
+	var password string
 	if file != "" {
 		password, err = firstLine(file)
 	} else {

@@ -11,7 +11,7 @@ import (
 
 // The tokens of Guarded, by role; their names are reader, deployer, operator and boss.
 const (
-	ReadToken   = "r-0123456789abcdef"
+	ReadToken    = "r-0123456789abcdef"
 	DeployToken  = "d-0123456789abcdef"
 	OperateToken = "o-0123456789abcdef"
 	AdminToken   = "a-0123456789abcdef"
