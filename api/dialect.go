@@ -62,7 +62,7 @@ type Agent struct {
 }
 
 func newAgent(cfg Config) *Agent {
-	return &Agent{Changer: cfg.Changes, Views: cfg.Views, statuses: newStatusCoalescer(cfg.Views.Status), authority: auth.NewAuthority(cfg.Tokens, cfg.Access), now: cfg.Now}
+	return &Agent{Changer: cfg.Changes, Views: cfg.Views, statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, now: cfg.Now}
 }
 
 // Status is that of Views with a warning while the token file or the access file is unusable; calls at the

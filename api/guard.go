@@ -52,15 +52,14 @@ type guard struct {
 
 // newGuard makes the guard that cfg asks for.
 func newGuard(cfg Config) *guard {
-	authority := auth.NewAuthority(cfg.Tokens, cfg.Access)
 	g := &guard{
-		authority: authority, sessions: auth.NewSessions(authority, cfg.Now), now: cfg.Now, logger: cfg.Logger,
+		authority: cfg.Authority, sessions: auth.NewSessions(cfg.Authority, cfg.Now), now: cfg.Now, logger: cfg.Logger,
 		admitter: admitter{check: cfg.Admit, now: cfg.Now, logger: cfg.Logger},
 	}
-	if cfg.SessionFile != "" && authority != nil {
+	if cfg.SessionFile != "" && cfg.Authority != nil {
 		g.sessions.Keep(cfg.SessionFile, cfg.Logger)
 	}
-	if cfg.Loopback && authority == nil {
+	if cfg.Loopback && cfg.Authority == nil {
 		g.hosts = []string{"", "localhost"} // HTTP/1.0 knows no Host; browsers always send one
 		for _, host := range cfg.AllowedHosts {
 			g.hosts = append(g.hosts, hostOnly(host))

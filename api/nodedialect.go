@@ -30,8 +30,9 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	certificate := certificateHandlers{d.cfg.Certificate}
 	state := stateHandlers{agent: a, failures: d.failures, canaries: canaries.underWay, tls: certificate.document}
 	frontends := frontendHandlers{a}
-	backends := backendHandlers{agent: a, stats: d.cfg.Stats, sampler: d.cfg.Sampler, connections: d.cfg.Connections, changeMember: d.cfg.Members}
-	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames}
+	health := serverHealth{d.cfg.Sampler}
+	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
+	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames, health: health}
 	history := historyHandlers{history: d.cfg.History, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
 	activity := activityHandlers{d.cfg.Activity}
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}

@@ -187,7 +187,7 @@ func withUser(t *testing.T) func(*api.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(c *api.Config) { c.Access = access }
+	return func(c *api.Config) { c.Authority = auth.NewAuthority(nil, access) }
 }
 
 func TestPasswordsOverTLS(t *testing.T) {

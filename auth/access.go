@@ -250,11 +250,14 @@ func (a *Access) token(hash TokenHash, recent time.Duration) (Identity, bool) {
 			found = &list.Tokens[i] // no early return, so that the time does not depend on the place
 		}
 	}
-	if found == nil || !found.ends.IsZero() && !a.now().Before(found.ends) {
+	if found == nil || !found.isValid(a.now()) {
 		return Identity{}, false
 	}
 	return found.who, true
 }
+
+// isValid reports whether a token has not expired.
+func (t accessToken) isValid(now time.Time) bool { return t.ends.IsZero() || now.Before(t.ends) }
 
 // user finds a user who can log in.
 func (a *Access) user(name string, recent time.Duration) (accessUser, bool) {

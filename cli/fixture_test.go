@@ -49,14 +49,7 @@ type fixture struct {
 // open starts a fixture; adjust may change the API's configuration.
 func open(tb testing.TB, adjust ...func(*api.Config)) *fixture {
 	tb.Helper()
-	node, err := apitest.New(nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	cfg := node.Config()
-	for _, a := range adjust {
-		a(&cfg)
-	}
+	node, cfg := apitest.Prepare(tb, adjust...)
 	s := &fixture{Node: node, tb: tb}
 	ctx, cancel := context.WithCancel(context.Background())
 	tb.Cleanup(cancel)

@@ -168,7 +168,7 @@ func TestLoginWithPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, address, dir := overTLS(t, func(c *api.Config) { c.Access = access })
+	s, address, dir := overTLS(t, func(c *api.Config) { c.Authority = auth.NewAuthority(nil, access) })
 	ca := filepath.Join(dir, "api.crt")
 	if r := s.execute("wrong horse\n", "login", "https://"+address, "--user", "ann", "--ca-file", ca); r.code != cli.ExitForbidden {
 		t.Errorf("%+v", r)

@@ -24,11 +24,7 @@ import (
 // streaming is an agent's API with streams, of a HAProxy that is away.
 func streaming(t *testing.T) (url string) {
 	t.Helper()
-	node, err := apitest.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := node.Config()
+	_, cfg := apitest.Prepare(t)
 	cfg.Sampler = stats.New(stats.Config{Client: statsock.New("/nonexistent"), Interval: 100 * time.Millisecond})
 	server := api.New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())

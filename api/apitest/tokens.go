@@ -29,5 +29,5 @@ func Guarded(tb testing.TB) func(*api.Config) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return func(c *api.Config) { c.Tokens = tokens }
+	return func(c *api.Config) { c.Authority = auth.NewAuthority(tokens, nil) }
 }

@@ -73,7 +73,7 @@ function Certificate() {
     return null;
   }
   return html`<p class="muted fingerprint">
-    The agent has signed its certificate itself. Its SHA-256, as <code>thalassa status</code> on the node shows it:
+    The agent has signed its certificate itself. Its SHA-256, as <code>thalassa status</code> on the node shows it:${" "}
     <code>${certificate.fingerprint}</code>
   </p>`;
 }
