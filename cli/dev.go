@@ -86,7 +86,7 @@ With --load, the demo sends requests to its own frontend, for an hour at most.`,
 	f.StringVar(&d.haproxyBinary, "haproxy-binary", "haproxy", "HAProxy `executable`")
 	f.IntVar(&d.port, "web-port", 8080, "`port` of the frontend, or another if it is in use")
 	f.IntVar(&d.apiPort, "port", 10000, "`port` of the API, or another if it is in use")
-	f.IntVar(&d.load, "load", 0, fmt.Sprintf("requests `per second` to the frontend, 1 to %d; without a number %d", dev.MaxLoadRate, demoLoad))
+	f.IntVar(&d.load, "load", 0, fmt.Sprintf("requests `per second` to the frontend, at most %d (bare: %d)", dev.MaxLoadRate, demoLoad))
 	f.Lookup("load").NoOptDefVal = strconv.Itoa(demoLoad)
 	f.BoolVar(&debug, "debug", false, "the agent's log on standard error")
 	return cmd
