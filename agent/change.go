@@ -33,8 +33,8 @@ type changes struct {
 	lock      *changeLock
 	reloads   *reloadRate
 	queue     batch.Queue[*pendingChange] // that wait for a reload
-	leading   chan struct{} // full while somebody gathers and checks what is in the queue
-	proving   chan struct{} // has a value for each change that is checked alone
+	leading   chan struct{}               // full while somebody gathers and checks what is in the queue
+	proving   chan struct{}               // has a value for each change that is checked alone
 }
 
 // edit carries out one change of a frontend or backend and returns when it is in effect.
@@ -170,7 +170,9 @@ func (c *changes) candidate(ctx context.Context, next lb.Intent) (lb.Config, err
 		return lb.Config{}, err
 	}
 	next.Revision++ // it is another one, whatever it will be called
-	return inheritMembers(c.current.Load().resolve(next, snap, processWith(c.cfg, c.templates.current()), c.inputs.control()), inherited), nil
+	now := c.current.Load()
+	config := inheritMembers(now.resolve(next, snap, processWith(c.cfg, c.templates.current()), c.inputs.control()), inherited)
+	return limitServers(c.cfg.MaxServers, now.slots(), config)
 }
 
 // needsReload reports whether HAProxy needs a new file for a candidate.
