@@ -49,7 +49,7 @@ func (h stateHandlers) readyz(c echo.Context) error {
 	} else {
 		out.Reasons = []string{h.failures.of(err, c).Message}
 	}
-	if h.agent.tokens.Problem() != "" {
+	if len(h.agent.authority.Problems()) > 0 {
 		out.Warnings = []string{formerTokens}
 	}
 	out.Reasons = orEmpty(out.Reasons)

@@ -362,7 +362,7 @@ func TestTheTokenIsSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := newNode(t).Config()
-	cfg.Tokens = tokens
+	cfg.Authority = auth.NewAuthority(tokens, nil)
 	server := httptest.NewServer(api.New(cfg))
 	defer server.Close()
 	if _, err := connect(t, server.URL).Backends(t.Context()); err == nil {

@@ -85,7 +85,7 @@ func TestWhatIsNotUsedIsNamedWithItsReason(t *testing.T) {
 	p.look(look{width: 1280, height: 900, dark: true})
 	p.shot("unused-dark")
 	p.look(look{width: 390, height: 844, phone: true})
-	p.sees(`document.documentElement.scrollWidth <= innerWidth`)
+	p.sees(`document.documentElement.scrollWidth <= document.documentElement.clientWidth`)
 	p.ask(`document.querySelector("[aria-label='Not used']").scrollIntoView()`, new(any))
 	p.shot("unused-phone")
 

@@ -141,6 +141,9 @@ func (s *Agent) Peers() *control.Peers {
 	return control.NewPeers(s.haproxyBinary, []string{s.cfgPath, s.masterSocket}, users...)
 }
 
+// AccessFile is the file of users, tokens and certificates; empty: there is none.
+func (s *Agent) AccessFile() string { return s.accessFile }
+
 // TokenFile is the file of the API's bearer tokens; empty: everybody who reaches the
 // API may do everything.
 func (s *Agent) TokenFile() string { return s.tokenFile }

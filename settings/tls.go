@@ -1,7 +1,10 @@
 package settings
 
 import (
+	"crypto/x509"
+	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -42,6 +45,22 @@ func (s *Agent) CertificateFiles(log *slog.Logger) (source *listen.Files, ok boo
 		return nil, true, Error{Err: err}
 	}
 	return source, true, nil
+}
+
+// ClientCAs are the CAs that sign certificates of the API's clients; nil: these have none.
+func (s *Agent) ClientCAs() (*x509.CertPool, error) {
+	if s.clientCA == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(s.clientCA)
+	if err != nil {
+		return nil, Error{Err: fmt.Errorf("client-ca: %w", err)}
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, Error{Err: fmt.Errorf("client-ca: %s has no certificate in PEM form", s.clientCA)}
+	}
+	return pool, nil
 }
 
 // SelfSigned configures the agent's own certificate.

@@ -16,7 +16,6 @@ import (
 	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/pacemaker"
-	"thalassa/settings"
 	"thalassa/stats"
 	"thalassa/store"
 )
@@ -30,6 +29,7 @@ type parts struct {
 	registrar    *discovery.Registrar // nil: nothing is registered
 	administered *control.Watcher
 	agent        *agent.Agent
+	authority    *auth.Authority // nil: nobody has to show anything
 	canaries     *canary.Runner
 	sampler      *stats.Sampler
 	cluster      *pacemaker.Cluster // nil: none, as watcher
@@ -55,14 +55,19 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if err := p.agent.Import(ctx); err != nil { // before the API tells of what is stored
 		return p, err
 	}
-	p.canaries, err = canary.New(ctx, canary.Config{Node: p.agent, Store: db, Journal: p.events, Stats: process.Stats, Logger: n.log})
+	if p.authority, err = n.authority(); err != nil {
+		return p, err
+	}
+	p.canaries, err = canary.New(ctx, canary.Config{
+		Node: p.agent, Store: db, Journal: p.events, Stats: process.Stats, Permit: mayDeploy(p.authority), Logger: n.log,
+	})
 	if err != nil {
 		return p, err
 	}
 	p.cluster, p.watcher = n.cluster()
 	p.sampler = n.sampler(p.agent, process, p.events)
-	p.server, err = n.api(p)
-	return p, err
+	p.server = n.api(p)
+	return p, nil
 }
 
 // runParts runs the parts until ctx ends or one of them fails.
@@ -99,7 +104,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 }
 
 // api makes the server of the API.
-func (n node) api(p parts) (*api.Server, error) {
+func (n node) api(p parts) *api.Server {
 	cfg := n.settings.API(n.log)
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.Certificate = p.port.info()
@@ -107,15 +112,11 @@ func (n node) api(p parts) (*api.Server, error) {
 	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.canaries
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
-	if file := n.settings.TokenFile(); file != "" {
-		tokens, err := auth.Open(file, n.log)
-		if err != nil {
-			return nil, settings.Error{Err: err}
-		}
-		cfg.Tokens, cfg.SessionFile = tokens, n.settings.Sessions()
+	if p.authority != nil {
+		cfg.Authority, cfg.SessionFile = p.authority, n.settings.Sessions()
 	}
 	if p.watcher != nil {
 		cfg.Cluster, cfg.ClusterActions = p.watcher, &steering{cluster: p.cluster, watcher: p.watcher, events: p.events}
 	}
-	return api.New(cfg), nil
+	return api.New(cfg)
 }
