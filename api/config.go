@@ -9,6 +9,7 @@ import (
 	"thalassa/activity"
 	"thalassa/auth"
 	"thalassa/lb"
+	"thalassa/listen"
 	"thalassa/stats"
 	"thalassa/stream"
 )
@@ -98,8 +99,12 @@ type Config struct {
 	Cluster        ClusterView
 	ClusterActions ClusterActions
 
-	// Tokens are the tokens of callers; nil: whoever Admit admits has every right.
-	Tokens *auth.Tokens
+	// Certificate describes the API's certificate where the listener serves TLS; plain
+	// requests on it are then sent to https. nil: the API is served in plain.
+	Certificate func() listen.Info
+
+	// Authority knows the callers; nil: whoever Admit admits has every right.
+	Authority *auth.Authority
 	// SessionFile keeps the sessions of browsers over a restart; empty: they end with
 	// the process.
 	SessionFile string

@@ -13,8 +13,12 @@ import (
 	"thalassa/live"
 )
 
-// cookieName is where a browser keeps its session.
-const cookieName = "thalassa_session"
+// cookieName is where a browser keeps its session. Over TLS it is secureCookieName,
+// which browsers take and send over TLS only, and from this host alone.
+const (
+	cookieName       = "thalassa_session"
+	secureCookieName = "__Host-thalassa_session"
+)
 
 // sessionHandlers begin, show and end the sessions of browsers.
 type sessionHandlers struct {
@@ -28,10 +32,11 @@ type sessionDocument struct {
 	Role           string     `json:"role"`
 	Authentication bool       `json:"authentication"` // tokens are needed here
 	Expires        *time.Time `json:"expires,omitempty"`
+	Token          string     `json:"token,omitempty"` // of a login that asked for it
 }
 
 func (h sessionHandlers) document(who auth.Identity) sessionDocument {
-	return sessionDocument{Name: who.Name, Role: who.Role.String(), Authentication: h.guard.tokens != nil}
+	return sessionDocument{Name: who.Name, Role: who.Role.String(), Authentication: h.guard.authority != nil}
 }
 
 // show tells callers who they are.
@@ -49,34 +54,59 @@ func (h sessionHandlers) show(c echo.Context) error {
 	return respond(c, http.StatusOK, out)
 }
 
-// login begins a session for the owner of a token.
+// credentials are what a login shows: a token, or a user's name and password.
+type credentials struct {
+	Token    string `json:"token"`
+	User     string `json:"user"`
+	Password string `json:"password"`
+	// Bearer asks for the session as a token, for programs without cookies.
+	Bearer bool `json:"bearer"`
+}
+
+// verify checks what a login shows. A password is taken over TLS, and on the loopback.
+func (h sessionHandlers) verify(r *http.Request, in credentials) (auth.Proof, error) {
+	if in.User == "" && in.Password == "" {
+		_, proof, err := h.guard.verifyToken(r, in.Token)
+		return proof, err
+	}
+	if in.Token != "" {
+		return auth.Proof{}, invalidField("token", "is there together with a password", "either of them")
+	}
+	_, proof, err := h.guard.verifyPassword(r, in.User, in.Password)
+	return proof, err
+}
+
+// login begins a session for the owner of a token, or for a user.
 func (h sessionHandlers) login(c echo.Context) error {
 	r := c.Request()
 	data, err := body(c)
 	if err != nil {
 		return err
 	}
-	var in struct {
-		Token string `json:"token"`
-	}
+	var in credentials
 	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &in); err != nil {
-		return invalidField("body", "is not a JSON object with a token", `{"token":"…"}`)
+		return invalidField("body", "is not a JSON object with a token, or with user and password", `{"token":"…"} or {"user":"…","password":"…"}`)
 	}
-	if h.guard.tokens == nil {
+	if h.guard.authority == nil {
 		return h.show(c)
 	}
-	if _, _, err := h.guard.verify(r, in.Token); err != nil {
+	proof, err := h.verify(r, in)
+	if err != nil {
 		return err
 	}
-	id, session, ok := h.guard.sessions.Begin(strings.TrimSpace(in.Token))
-	if !ok { // it has just left the token file
+	id, session, ok := h.guard.sessions.Begin(proof)
+	if !ok { // it is not valid any more
 		return unknownToken()
 	}
 	h.end(r) // the former session of the browser
 	h.guard.logger.InfoContext(r.Context(), "session begun", "name", session.Name, "role", session.Role.String(), "remote", r.RemoteAddr)
-	c.SetCookie(sessionCookie(r, id, session.Expires, 0))
 	out := h.document(session.Identity)
 	out.Expires = &session.Expires
+	if in.Bearer {
+		out.Token = id
+	} else {
+		c.SetCookie(sessionCookie(r, id, session.Expires, 0))
+	}
 	return respond(c, http.StatusOK, out)
 }
 
@@ -92,19 +122,39 @@ func (h sessionHandlers) logout(c echo.Context) error {
 
 // end ends the session of a request and closes its websockets.
 func (h sessionHandlers) end(r *http.Request) {
-	if cookie, err := r.Cookie(cookieName); err == nil {
-		h.guard.sessions.End(cookie.Value)
-		h.live.EndSession(cookie.Value)
+	id := ""
+	if cookie, err := sessionOf(r); err == nil {
+		id = cookie.Value
+	} else if scheme, token, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " "); strings.EqualFold(scheme, "Bearer") {
+		id = strings.TrimSpace(token)
+	}
+	if id != "" {
+		h.guard.sessions.End(id)
+		h.live.EndSession(id)
 	}
 }
 
-// sessionCookie is a cookie that scripts cannot read and other sites cannot send. A
+// sessionCookie is a cookie that scripts cannot read and other sites cannot send.
+func sessionCookie(r *http.Request, id string, expires time.Time, maxAge int) *http.Cookie {
+	name, secure := cookieNameOf(r)
+	return &http.Cookie{
+		Name: name, Value: id, Path: "/", Expires: expires, MaxAge: maxAge,
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: secure,
+	}
+}
+
+// sessionOf is the cookie with the session of a request.
+func sessionOf(r *http.Request) (*http.Cookie, error) {
+	name, _ := cookieNameOf(r)
+	return r.Cookie(name)
+}
+
+// cookieNameOf is the name of the session's cookie, and whether it is for TLS only. A
 // proxy before the agent may terminate TLS; a forged X-Forwarded-Proto only makes
 // browsers more careful.
-func sessionCookie(r *http.Request, id string, expires time.Time, maxAge int) *http.Cookie {
-	return &http.Cookie{
-		Name: cookieName, Value: id, Path: "/", Expires: expires, MaxAge: maxAge,
-		HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		Secure: r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
+func cookieNameOf(r *http.Request) (name string, secure bool) {
+	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		return secureCookieName, true
 	}
+	return cookieName, false
 }

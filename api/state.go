@@ -13,6 +13,7 @@ type stateHandlers struct {
 	agent    *Agent
 	failures *failures
 	canaries func() []node.Canary // that are under way
+	tls      func() *node.TLS
 }
 
 func (h stateHandlers) status(c echo.Context) error {
@@ -21,7 +22,7 @@ func (h stateHandlers) status(c echo.Context) error {
 		return err
 	}
 	out := node.NewStatus(status)
-	out.Canaries = h.canaries()
+	out.Canaries, out.TLS = h.canaries(), h.tls()
 	return respond(c, http.StatusOK, out)
 }
 
@@ -53,7 +54,7 @@ func (h stateHandlers) readyz(c echo.Context) error {
 	} else {
 		out.Reasons = []string{h.failures.of(err, c).Message}
 	}
-	if h.agent.tokens.Problem() != "" {
+	if len(h.agent.authority.Problems()) > 0 {
 		out.Warnings = []string{formerTokens}
 	}
 	out.Reasons = orEmpty(out.Reasons)

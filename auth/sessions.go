@@ -18,42 +18,42 @@ const (
 	maxSessions = 10_000
 )
 
-// A Session is a caller who has shown a token.
+// A Session is a caller who has shown a token or a password.
 type Session struct {
 	Identity
 	Expires time.Time
-	hash    TokenHash
+	proof   Proof
 }
 
 // Sessions are the sessions of browsers. They are kept in memory and end with the
-// process, unless Keep names a file. A session ends early when its token is removed from the token file, and its
-// role follows that of the token. Make it with NewSessions; all
+// process, unless Keep names a file. A session ends early when what began it is not valid
+// any more, and its role follows. Make it with NewSessions; all
 // methods may be called concurrently.
 type Sessions struct {
-	tokens *Tokens
-	now    func() time.Time
-	file   *sessionFile // nil: none; set before use
+	authority *Authority
+	now       func() time.Time
+	file      *sessionFile // nil: none; set before use
 
 	mu   sync.Mutex
 	byID map[[sha256.Size]byte]Session // by the hash of their ids
 }
 
-// NewSessions makes an empty set of sessions for the tokens.
-func NewSessions(tokens *Tokens, now func() time.Time) *Sessions {
-	return &Sessions{tokens: tokens, now: now, byID: map[[sha256.Size]byte]Session{}}
+// NewSessions makes an empty set of sessions of those whom an authority knows.
+func NewSessions(authority *Authority, now func() time.Time) *Sessions {
+	return &Sessions{authority: authority, now: now, byID: map[[sha256.Size]byte]Session{}}
 }
 
-// Begin makes a session for the owner of a token. The id of 256 random bits
+// Begin makes a session for whoever has shown a proof. The id of 256 random bits
 // is not stored.
-func (s *Sessions) Begin(bearer string) (id string, session Session, ok bool) {
-	who, hash, ok := s.tokens.Verify(bearer)
-	if !ok {
+func (s *Sessions) Begin(proof Proof) (id string, session Session, ok bool) {
+	who, ok := s.authority.Identify(proof)
+	if !ok || proof.Kind == ByCertificate { // which comes with each connection anyway
 		return "", Session{}, false
 	}
 	var raw [32]byte
 	_, _ = rand.Read(raw[:]) // never fails
 	id = base64.RawURLEncoding.EncodeToString(raw[:])
-	session = Session{Identity: who, Expires: s.now().Add(SessionLifetime), hash: hash}
+	session = Session{Identity: who, Expires: s.now().Add(SessionLifetime), proof: proof}
 	s.add(sha256.Sum256([]byte(id)), session)
 	s.store()
 	return id, session, true
@@ -67,12 +67,12 @@ func (s *Sessions) add(key [sha256.Size]byte, session Session) {
 }
 
 // Find looks up a session; false: there is none, or it has ended.
-func (s *Sessions) Find(id string) (Session, bool) { return s.find(id, s.tokens.Identify) }
+func (s *Sessions) Find(id string) (Session, bool) { return s.find(id, s.authority.Identify) }
 
-// FindNow is Find after a look at the token file, however recent the last one is.
-func (s *Sessions) FindNow(id string) (Session, bool) { return s.find(id, s.tokens.IdentifyNow) }
+// FindNow is Find after a look at the files, however recent the last one is.
+func (s *Sessions) FindNow(id string) (Session, bool) { return s.find(id, s.authority.IdentifyNow) }
 
-func (s *Sessions) find(id string, identify func(TokenHash) (Identity, bool)) (Session, bool) {
+func (s *Sessions) find(id string, identify func(Proof) (Identity, bool)) (Session, bool) {
 	key := sha256.Sum256([]byte(id))
 	s.mu.Lock()
 	session, ok := s.byID[key]
@@ -81,7 +81,7 @@ func (s *Sessions) find(id string, identify func(TokenHash) (Identity, bool)) (S
 		return Session{}, false
 	}
 	if s.now().Before(session.Expires) {
-		if session.Identity, ok = identify(session.hash); ok {
+		if session.Identity, ok = identify(session.proof); ok {
 			return session, true
 		}
 	}

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"crypto/sha256"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,12 +19,17 @@ func sessions(t *testing.T, content string) (*auth.Sessions, string) {
 	path := tokenFile(t, content)
 	tokens, err := auth.Open(path, nil)
 	must(t, err)
-	return auth.NewSessions(tokens, time.Now), path
+	return auth.NewSessions(auth.NewAuthority(tokens, nil), time.Now), path
+}
+
+// proof is what is kept of a token.
+func proof(token string) auth.Proof {
+	return auth.Proof{Kind: auth.ByToken, Hash: sha256.Sum256([]byte(token))}
 }
 
 func begin(t *testing.T, s *auth.Sessions, token string) string {
 	t.Helper()
-	id, session, ok := s.Begin(token)
+	id, session, ok := s.Begin(proof(token))
 	if !ok || len(id) != 43 || session.Role == 0 {
 		t.Fatalf("Begin gave %q, %+v, %v", id, session, ok)
 	}
@@ -53,7 +59,7 @@ func TestSessionsStandForTheirToken(t *testing.T) {
 		s.End(id)
 	}
 	for _, token := range []string{"", readToken, deployToken + "x"} {
-		if id, _, ok := s.Begin(token); ok {
+		if id, _, ok := s.Begin(proof(token)); ok {
 			t.Errorf("%q begins %q", token, id)
 		}
 	}
@@ -62,7 +68,7 @@ func TestSessionsStandForTheirToken(t *testing.T) {
 func TestSessionsEndInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := sessions(t, "admin ops "+adminToken)
-		id, session, _ := s.Begin(adminToken)
+		id, session, _ := s.Begin(proof(adminToken))
 		if got := time.Until(session.Expires); got != auth.SessionLifetime {
 			t.Errorf("expires in %v", got)
 		}
@@ -127,7 +133,7 @@ func TestSessionsAreUsedConcurrently(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
-				id, _, _ := s.Begin(adminToken)
+				id, _, _ := s.Begin(proof(adminToken))
 				if _, ok := s.Find(id); !ok {
 					t.Error("a session is not found")
 				}
@@ -156,7 +162,7 @@ func TestSessionsOutliveTheProcess(t *testing.T) {
 		replace(t, tokens, content)
 		opened, err := auth.Open(tokens, nil)
 		must(t, err)
-		next := auth.NewSessions(opened, time.Now)
+		next := auth.NewSessions(auth.NewAuthority(opened, nil), time.Now)
 		next.Keep(path, testkit.Logger(t))
 		return next
 	}
@@ -193,7 +199,7 @@ func TestBadSessionFileCostsTheSessions(t *testing.T) {
 		must(t, spoil(path))
 		opened, err := auth.Open(tokens, nil)
 		must(t, err)
-		next := auth.NewSessions(opened, time.Now)
+		next := auth.NewSessions(auth.NewAuthority(opened, nil), time.Now)
 		next.Keep(path, testkit.Logger(t))
 		if _, ok := next.Find(id); ok {
 			t.Errorf("%s: the session is there", name)

@@ -20,7 +20,7 @@ func newStatus(env environment) *cobra.Command {
 not run the requested configuration, or a backend has no member.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -69,6 +69,9 @@ func statusTable(w io.Writer, s nodeapi.Status) {
 	}
 	for _, e := range s.Empty {
 		row(w, "empty", e.String())
+	}
+	if s.TLS != nil {
+		row(w, "certificate", fmt.Sprintf("SHA-256 %s, expires %s", s.TLS.Fingerprint, s.TLS.NotAfter.Format(time.DateOnly)))
 	}
 	for _, c := range s.Canaries {
 		row(w, "canary", canaryLine(c))

@@ -34,10 +34,7 @@ func start(t *testing.T) (*apitest.Node, *client.Client) {
 
 func newNode(t *testing.T) *apitest.Node {
 	t.Helper()
-	node, err := apitest.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	node, _ := apitest.Prepare(t)
 	return node
 }
 
@@ -365,7 +362,7 @@ func TestTheTokenIsSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := newNode(t).Config()
-	cfg.Tokens = tokens
+	cfg.Authority = auth.NewAuthority(tokens, nil)
 	server := httptest.NewServer(api.New(cfg))
 	defer server.Close()
 	if _, err := connect(t, server.URL).Backends(t.Context()); err == nil {

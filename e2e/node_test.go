@@ -56,6 +56,7 @@ type node struct {
 	api    int
 	web    int // the port that frontends of the tests bind
 	flags  []string
+	secure bool // the API has TLS
 	// haproxy is the executable.
 	haproxy string
 

@@ -39,9 +39,17 @@ func apiGroup() Group {
 		Settings: []Setting{
 			{Name: "host", Explanation: "An address that is not loopback needs `token-file`, or `insecure-no-auth`. `::` listens on all addresses."},
 			{Name: "port", Explanation: "With 0 the system chooses a port; the log shows it."},
+			{Name: "tls", Explanation: "`auto`: the agent makes a certificate of its own and renews it. `files`: the certificate of `tls-cert` and `tls-key`. " +
+				"Default: `files` if these are set; else `off` on a loopback address and with `insecure-no-auth`, and `auto` on any other address. See [access.md](access.md)."},
+			{Name: "tls-cert", Explanation: "The agent reads a changed pair again. One that does not fit, or has expired, is logged and not used."},
+			{Name: "tls-key"},
+			{Name: "tls-names", Explanation: "Names and addresses by which clients reach the API, beside those of this machine: an alias, a floating IP."},
 			{Name: "token-file", Explanation: "One token a line: `ROLE NAME TOKEN`. ROLE is `read`, `deploy` or `admin`. NAME is the author of changes. " +
 				"TOKEN has at least 16 characters, or is `sha256:` and the hex digest of such a token. Other users must not be able to read the file. " +
 				"The agent reads a changed file again. Without this file, every user of the machine may change everything; connections that HAProxy opens have no rights."},
+			{Name: "access-file", Explanation: "Users with passwords, tokens that expire, and certificates of clients, in YAML. `thalassa user` and `thalassa token` write it; see [access.md](access.md#users-tokens-and-certificates). " +
+				"It may be used beside `token-file` or instead."},
+			{Name: "client-ca", Explanation: "Needs TLS and `access-file`. Clients may show a certificate that one of these CAs has signed. Read once at start."},
 			{Name: "allowed-hosts", Explanation: "Without tokens the API accepts only requests whose Host header is `localhost`, an IP address or one of these names. " +
 				"This keeps web pages from reaching the API through a DNS name of their own (DNS rebinding)."},
 			{Name: "insecure-no-auth", Explanation: "Everybody who reaches the address may change everything."},
