@@ -78,6 +78,8 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{get, "/session", 0, "the identity of the caller", d.sessions.show},
 		{post, "/session", 0, "begin a session with a token", d.sessions.login},
 		{del, "/session", 0, "end the session", d.sessions.logout},
+		{get, "/sessions", auth.Read, "the caller's sessions; for an admin everybody's", d.sessions.list},
+		{del, "/sessions/{id}", auth.Read, "end one of them", d.sessions.endListed},
 		{get, "/tls", 0, "the certificate of this API", certificate.show},
 		{get, "/openapi.json", auth.Read, "the OpenAPI description of this API", about.openAPI},
 	}

@@ -94,7 +94,7 @@ func (h sessionHandlers) login(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	id, session, ok := h.guard.sessions.Begin(proof)
+	id, session, ok := h.guard.sessions.Begin(proof, remoteIP(r))
 	if !ok { // it is not valid any more
 		return unknownToken()
 	}
@@ -130,7 +130,7 @@ func (h sessionHandlers) end(r *http.Request) {
 	}
 	if id != "" {
 		h.guard.sessions.End(id)
-		h.live.EndSession(id)
+		h.live.EndSession(auth.SessionID(id))
 	}
 }
 

@@ -65,7 +65,7 @@ func parsePasswordHash(text string) (passwordHash, error) {
 		parts[3] != fmt.Sprintf("m=%d,t=%d,p=%d", h.memory, h.time, h.threads) {
 		return passwordHash{}, malformed
 	}
-	if h.memory < 8*uint32(h.threads) || h.memory > maxHashMemory || h.time < 1 || h.time > maxHashTime || h.threads < 1 || h.threads > 4 {
+	if !h.isInRange() {
 		return passwordHash{}, fmt.Errorf("has parameters out of range, expected at most m=%d,t=%d,p=4", maxHashMemory, maxHashTime)
 	}
 	var errSalt, errKey error
@@ -75,6 +75,12 @@ func parsePasswordHash(text string) (passwordHash, error) {
 		return passwordHash{}, malformed
 	}
 	return h, nil
+}
+
+// isInRange reports whether the parameters are valid, and a check costs a bounded amount.
+func (h passwordHash) isInRange() bool {
+	return h.threads >= 1 && h.threads <= 4 && h.time >= 1 && h.time <= maxHashTime &&
+		h.memory >= 8*uint32(h.threads) && h.memory <= maxHashMemory
 }
 
 func (h passwordHash) derive(password string, length uint32) []byte {

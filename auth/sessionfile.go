@@ -36,6 +36,8 @@ type storedSession struct {
 	Token   string    `json:"token"`          // Hash of the proof, hexadecimal
 	Kind    ProofKind `json:"kind,omitempty"` // of the proof; empty: a token
 	User    string    `json:"user,omitempty"` // of the proof
+	From    string    `json:"from,omitempty"`
+	Begun   time.Time `json:"begun,omitzero"`
 	Expires time.Time `json:"expires"`
 }
 
@@ -69,7 +71,9 @@ func (s *Sessions) restore(stored []storedSession) {
 		if errID != nil || errToken != nil || !known || remaining <= 0 || remaining > SessionLifetime || len(s.byID) == maxSessions {
 			continue
 		}
-		s.byID[id] = Session{Identity: who, Expires: e.Expires, proof: proof}
+		s.byID[id] = Session{
+			Identity: who, ID: publicID(id), Kind: proof.Kind, From: e.From, Begun: e.Begun, Used: now, Expires: e.Expires, proof: proof,
+		}
 	}
 }
 
@@ -89,7 +93,7 @@ func (s *Sessions) stored() []storedSession {
 	defer s.mu.Unlock()
 	out := make([]storedSession, 0, len(s.byID))
 	for id, session := range s.byID {
-		out = append(out, storedSession{ID: hex.EncodeToString(id[:]), Token: hex.EncodeToString(session.proof.Hash[:]), Kind: session.proof.Kind, User: session.proof.User, Expires: session.Expires})
+		out = append(out, storedSession{ID: hex.EncodeToString(id[:]), Token: hex.EncodeToString(session.proof.Hash[:]), Kind: session.proof.Kind, User: session.proof.User, From: session.From, Begun: session.Begun, Expires: session.Expires})
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"sync"
@@ -12,8 +13,10 @@ import (
 )
 
 const (
-	// SessionLifetime is how long a session lasts.
+	// SessionLifetime is how long a session lasts, and IdleLifetime how long it lasts
+	// without a request and without an open page.
 	SessionLifetime = 12 * time.Hour
+	IdleLifetime    = 4 * time.Hour
 	// maxSessions bounds how many there are; a further one ends the oldest.
 	maxSessions = 10_000
 )
@@ -21,8 +24,25 @@ const (
 // A Session is a caller who has shown a token or a password.
 type Session struct {
 	Identity
+	ID      string    // for lists; nobody can log in with it
+	Kind    ProofKind // of what began it
+	From    string    // address that began it; empty: not known
+	Begun   time.Time
+	Used    time.Time // last time
 	Expires time.Time
 	proof   Proof
+}
+
+// SessionID is the ID of a session for lists, of the id that is its owner's secret.
+func SessionID(id string) string {
+	key := sha256.Sum256([]byte(id))
+	return publicID(key)
+}
+
+func publicID(key [sha256.Size]byte) string {
+	const length = 8 // bytes
+	sum := sha256.Sum256(key[:])
+	return hex.EncodeToString(sum[:length])
 }
 
 // Sessions are the sessions of browsers. They are kept in memory and end with the
@@ -45,7 +65,7 @@ func NewSessions(authority *Authority, now func() time.Time) *Sessions {
 
 // Begin makes a session for whoever has shown a proof. The id of 256 random bits
 // is not stored.
-func (s *Sessions) Begin(proof Proof) (id string, session Session, ok bool) {
+func (s *Sessions) Begin(proof Proof, from string) (id string, session Session, ok bool) {
 	who, ok := s.authority.Identify(proof)
 	if !ok || proof.Kind == ByCertificate { // which comes with each connection anyway
 		return "", Session{}, false
@@ -53,8 +73,9 @@ func (s *Sessions) Begin(proof Proof) (id string, session Session, ok bool) {
 	var raw [32]byte
 	_, _ = rand.Read(raw[:]) // never fails
 	id = base64.RawURLEncoding.EncodeToString(raw[:])
-	session = Session{Identity: who, Expires: s.now().Add(SessionLifetime), proof: proof}
-	s.add(sha256.Sum256([]byte(id)), session)
+	now, key := s.now(), sha256.Sum256([]byte(id))
+	session = Session{Identity: who, ID: publicID(key), Kind: proof.Kind, From: from, Begun: now, Used: now, Expires: now.Add(SessionLifetime), proof: proof}
+	s.add(key, session)
 	s.store()
 	return id, session, true
 }
@@ -80,13 +101,65 @@ func (s *Sessions) find(id string, identify func(Proof) (Identity, bool)) (Sessi
 	if !ok {
 		return Session{}, false
 	}
-	if s.now().Before(session.Expires) {
+	if now := s.now(); session.isAlive(now) {
 		if session.Identity, ok = identify(session.proof); ok {
+			s.use(key, now)
 			return session, true
 		}
 	}
 	s.End(id)
 	return Session{}, false
+}
+
+// isAlive reports whether a session has ended neither by its age nor by disuse.
+func (s Session) isAlive(now time.Time) bool {
+	return now.Before(s.Expires) && now.Sub(s.Used) < IdleLifetime
+}
+
+// use notes that a session was used.
+func (s *Sessions) use(key [sha256.Size]byte, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if session, ok := s.byID[key]; ok {
+		session.Used = now
+		s.byID[key] = session
+	}
+}
+
+// List lists the sessions of a name, newest first; of everybody if name is empty.
+func (s *Sessions) List(name string) []Session {
+	s.mu.Lock()
+	all := slices.Collect(maps.Values(s.byID))
+	s.mu.Unlock()
+	now := s.now()
+	all = slices.DeleteFunc(all, func(one Session) bool {
+		who, valid := s.authority.Identify(one.proof)
+		return !valid || !one.isAlive(now) || name != "" && who.Name != name
+	})
+	slices.SortFunc(all, func(a, b Session) int { return cmp.Or(b.Begun.Compare(a.Begun), cmp.Compare(a.ID, b.ID)) })
+	return all
+}
+
+// EndListed ends the session with an ID of List, if it is of that name, or of anybody if
+// name is empty; false: there is none.
+func (s *Sessions) EndListed(id, name string) bool {
+	if !s.removeListed(id, name) {
+		return false
+	}
+	s.store()
+	return true
+}
+
+func (s *Sessions) removeListed(id, name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, session := range s.byID {
+		if session.ID == id && (name == "" || session.Name == name) {
+			delete(s.byID, key)
+			return true
+		}
+	}
+	return false
 }
 
 // End ends a session, if there is one of that id.

@@ -42,8 +42,6 @@ instead, and stores a session that ends after twelve hours.
 If no known CA has signed the agent's certificate, the command shows its SHA-256, as
 "thalassa status" on the node does, and asks whether to trust it. It remembers the key:
 an agent that shows another key later is refused.`,
-		Example: `  thalassa login https://lb1.example:10000
-  thalassa login https://lb1.example:10000 --token-file token --fingerprint "$SHA256"`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l.input = bufio.NewReader(env.Stdin)

@@ -38,7 +38,7 @@ func (a *accessCommand) newToken() *cobra.Command {
 		Use:     "new NAME",
 		Short:   "Make a token and print it, once",
 		Long:    `Prints the token alone on standard output. Nothing else ever shows it again.`,
-		Example: `  thalassa token new ci --role deploy --expires 90d > token`,
+		Example: `  thalassa token new ci --role deploy --expires 90d --access-file access.yaml > token`,
 		Args:    arguments,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if _, err := auth.ParseRole(role); err != nil {

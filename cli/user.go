@@ -77,7 +77,7 @@ func (a *accessCommand) addUser() *cobra.Command {
 		Use:     "add NAME",
 		Short:   "Add a user",
 		Long:    `Asks for a password, unless --password-file names a file whose first line is one.`,
-		Example: `  thalassa user add ann --role admin`,
+		Example: `  echo 'a long passphrase' | thalassa user add ann --role admin --access-file access.yaml`,
 		Args:    arguments,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if _, err := auth.ParseRole(role); err != nil {

@@ -185,6 +185,10 @@ func TestLoginWithPassword(t *testing.T) {
 	p.reads(".who", "ann", "read")
 	p.reads(".empty", "No frontends and backends yet")
 	p.shot("login-done")
+	p.click(`.who a`)
+	p.reads("h1", "Account")
+	p.reads("table", "ann", "this one", "password")
+	p.shot("account")
 	remove := exec.CommandContext(t.Context(), build(t), "user", "remove", "ann", "--access-file", file)
 	if out, err := remove.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -69,7 +69,7 @@ func (c *checker) checkTLS() {
 	default:
 		c.bad("tls: %q is not known, expected %s, %s or %s", s.tls, tlsOff, tlsAuto, tlsFiles)
 	}
-	switch files := s.TLS() == tlsFiles; {
+	switch files := s.TLS().Mode() == tlsFiles; {
 	case files && s.tlsCert == "":
 		c.bad("tls-cert: is not set, expected the PEM file of the API's certificate")
 	case files && s.tlsKey == "":
@@ -79,7 +79,7 @@ func (c *checker) checkTLS() {
 	case !files && s.tlsKey != "":
 		c.bad("tls-key: is set, but tls is %s, expected %s", s.tls, tlsFiles)
 	}
-	if s.clientCA != "" && s.TLS() == tlsOff {
+	if s.clientCA != "" && s.TLS().Mode() == tlsOff {
 		c.bad("client-ca: is set, but tls is off, expected auto or files")
 	}
 	if s.clientCA != "" && s.accessFile == "" {

@@ -18,24 +18,24 @@ type secured struct {
 
 // secure puts TLS in front of a listener.
 func (n node) secure(ctx context.Context, l net.Listener) (secured, error) {
-	clients, err := n.settings.ClientCAs()
+	clients, err := n.settings.TLS().ClientCAs()
 	if err != nil {
 		return secured{}, err
 	}
 	plain := secured{Listener: l, run: func(context.Context) error { return nil }}
-	files, ok, err := n.settings.CertificateFiles(n.log)
+	files, ok, err := n.settings.TLS().Files(n.log)
 	switch {
 	case err != nil:
 		return secured{}, err
 	case ok:
 		return newSecured(l, files, clients, files.Run), nil
-	case n.settings.TLS() == "off":
-		if n.settings.IsPlainOnNetwork() {
+	case n.settings.TLS().Mode() == "off":
+		if n.settings.TLS().IsPlainOnNetwork() {
 			n.log.WarnContext(ctx, "the API is served without TLS: whoever sees its packets can read tokens and sessions", "setting", "tls")
 		}
 		return plain, nil
 	}
-	own, err := listen.NewSelfSigned(n.settings.SelfSigned(n.log))
+	own, err := listen.NewSelfSigned(n.settings.TLS().SelfSigned(n.log))
 	if err != nil {
 		return secured{}, fmt.Errorf("setting up TLS for the API: %w", err)
 	}

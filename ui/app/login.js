@@ -6,12 +6,29 @@ import { get } from "./rest.js";
 import { go, route } from "./router.js";
 import { login } from "./session.js";
 
-// What this browser logged in with last time.
-const remembered = "thalassa-login";
+const remembered = "thalassa.login";
+
+/** What this browser logged in with last time: "token" or "password". */
+function lastKind() {
+  try {
+    return localStorage.getItem(remembered) === "password" ? "password" : "token";
+  } catch {
+    return "token"; // storage is forbidden
+  }
+}
+
+/** @param {string} kind */
+function rememberKind(kind) {
+  try {
+    localStorage.setItem(remembered, kind);
+  } catch {
+    // Storage is forbidden: the next login begins with the token.
+  }
+}
 
 /** The login form. After the login it opens the page that was requested. */
 export function Login() {
-  const [kind, setKind] = useState(localStorage.getItem(remembered) === "password" ? "password" : "token");
+  const [kind, setKind] = useState(lastKind);
   const [user, setUser] = useState("");
   const [secret, setSecret] = useState("");
   const [busy, setBusy] = useState(false);
@@ -23,7 +40,7 @@ export function Login() {
     setError(null);
     try {
       await login(byToken ? { token: secret.trim() } : { user: user.trim(), password: secret });
-      localStorage.setItem(remembered, kind);
+      rememberKind(kind);
       const next = route.peek().query.get("next") ?? "";
       go(/^\/(?![/\\])/.test(next) ? next : "/overview", { replace: true });
     } catch (failure) {
