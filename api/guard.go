@@ -190,7 +190,7 @@ func (g *guard) verify(r *http.Request, token string) (auth.Identity, auth.Token
 	switch {
 	case wait > 0:
 		return auth.Identity{}, hash, &ResponseError{
-			Status: http.StatusTooManyRequests, Code: "too_many", Message: "too many wrong tokens came from this address; try again later",
+			Status: http.StatusTooManyRequests, Code: "too_many", Message: "too many wrong tokens came from this address, or from many; try again later",
 			Header: http.Header{echo.HeaderRetryAfter: {seconds(wait)}},
 		}
 	case right:
