@@ -42,6 +42,16 @@ func readFile(path string) ([]entry, fileVersion, error) { return readFileIn(pat
 // readFileIn is readFile where root is the root directory, a container's or not. A program
 // that shows a token, and trusts none, may leave the owner unchecked.
 func readFileIn(path, root string, checkOwner bool) ([]entry, fileVersion, error) {
+	data, at, err := readSecret(path, root, checkOwner)
+	if err != nil {
+		return nil, at, err
+	}
+	entries, err := parse(path, data)
+	return entries, at, err
+}
+
+// readSecret reads a file that other users must not be able to read.
+func readSecret(path, root string, checkOwner bool) ([]byte, fileVersion, error) {
 	// O_NONBLOCK: opening a FIFO must not block.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -71,8 +81,7 @@ func readFileIn(path, root string, checkOwner bool) ([]entry, fileVersion, error
 	case len(data) > maxFile:
 		return nil, at, fmt.Errorf("%s: is larger than %d bytes", path, maxFile)
 	}
-	entries, err := parse(path, data)
-	return entries, at, err
+	return data, at, nil
 }
 
 // isForeign reports whether a file belongs to another user than root and this program's:
