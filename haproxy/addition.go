@@ -142,8 +142,8 @@ func (o *outline) lineOptions(backend lb.Name) *lineOptions {
 }
 
 // Options that an added line has not, since they mean nothing to it: a slot has an IP
-// address, its own weight, and is in maintenance at first. HAProxy numbers it itself.
-const meaningless = " weight enabled disabled id init-addr resolvers resolve-net resolve-opts resolve-prefer stick "
+// address, its own weight, and is in maintenance at first.
+const meaningless = " weight enabled disabled init-addr resolvers resolve-net resolve-opts resolve-prefer stick "
 
 // Options that "no-" takes back. HAProxy accepts no such "no-" on an added line.
 const revocable = " agent-check backup check check-reuse-pool check-send-proxy check-ssl send-proxy send-proxy-v2" +

@@ -63,8 +63,8 @@ type serverSettings struct {
 	ownAgentHost, ownAgentPort bool // set by options of their own
 	// unclear: how HAProxy reads the line is unknown.
 	unclear bool
-	// rest is the hash of all options except weight, enabled, disabled, id and the
-	// intervals of checks.
+	// rest is the hash of all options except weight, enabled, disabled and the intervals
+	// of checks.
 	rest uint64
 }
 
@@ -83,7 +83,7 @@ func (s *serverSettings) add(t optionTable, words []string) {
 		}
 		words = words[1+n:]
 		switch option {
-		case "weight", "enabled", "disabled", "id", "inter", "fastinter", "downinter", "agent-inter":
+		case "weight", "enabled", "disabled", "inter", "fastinter", "downinter", "agent-inter":
 		default:
 			s.rest = hashWord(hashWord(s.rest, option), value)
 		}
