@@ -41,7 +41,7 @@ func TestReloadReadsRenewedFiles(t *testing.T) {
 	file := filepath.Join(dir, "503.http")
 	page := func(text string) {
 		t.Helper()
-		if err := os.WriteFile(file, []byte("HTTP/1.0 503 Service Unavailable\r\n\r\n"+text), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte("HTTP/1.0 200 OK\r\n\r\n"+text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
