@@ -31,6 +31,7 @@ type changes struct {
 	reverter  *reverter
 	persister *persister
 	lock      *changeLock
+	renewals  *renewals
 	reloads   *reloadRate
 	queue     batch.Queue[*pendingChange] // that wait for a reload
 	leading   chan struct{}               // full while somebody gathers and checks what is in the queue
