@@ -40,7 +40,7 @@ command that changes something waits for the final state of the cluster and show
 	f.StringVarP(&o.output, "output", "o", "", "output `format`: json or table")
 	f.StringVar(&o.tools, "tools", "", "`directory` of Pacemaker's tools (default: the standard directories)")
 	cmd.AddCommand(
-		newClusterPlan(o, false), newClusterPlan(o, true), newClusterStatus(o), newRollout(o),
+		newClusterPlan(o, false), newClusterPlan(o, true), newDestroy(o), newClusterStatus(o), newRollout(o),
 		newAction(o, cluster.Move, "move NODE", "Move the floating IP to a node"),
 		newAction(o, cluster.Standby, "standby NODE", "Put a node in standby: all resources leave it"),
 		newAction(o, cluster.Online, "online NODE", "Put a node back online"),
@@ -89,7 +89,10 @@ func (d *describing) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&d.addresses, "ip", nil, "floating `address` with prefix length, e.g. 192.0.2.10/24; repeatable")
 	f.StringVar(&d.Interface, "interface", "", "network `interface` of the floating IPs (default: by their network)")
 	f.StringSliceVar(&d.Prefer, "prefer", nil, "preferred `nodes` of the floating IPs at start, best first")
+	f.StringSliceVar(&d.Nodes, "nodes", nil, "`nodes` that may run HAProxy and have the floating IPs (default: all)")
+	f.StringSliceVar(&d.Watch, "watch-network", nil, "`interface` or address without which a node has no floating IP; repeatable")
 	f.DurationVar(&d.Monitor, "monitor", 500*time.Millisecond, "`interval` of HAProxy's shallow monitor")
+	f.DurationVar(&d.MonitorTimeout, "monitor-timeout", 10*time.Second, "`timeout` of HAProxy's shallow monitor")
 	f.DurationVar(&d.DeepMonitor, "deep-monitor", 10*time.Second, "`interval` of HAProxy's deep monitor (depth 10)")
 	f.DurationVar(&d.AddressMonitor, "address-monitor", 5*time.Second, "`interval` of the floating IPs' monitor")
 	f.DurationVar(&d.Start, "start-timeout", time.Minute, "`timeout` of HAProxy's start")
@@ -126,6 +129,7 @@ func (d *describing) description(cmd *cobra.Command) (pacemaker.Description, err
 
 func newClusterPlan(o *onNode, apply bool) *cobra.Command {
 	var d describing
+	force := false
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what apply would change, and what the cluster would do",
@@ -146,6 +150,9 @@ func newClusterPlan(o *onNode, apply bool) *cobra.Command {
 			if !apply || o.dryRun {
 				return o.showPlan(p, nil)
 			}
+			if err := p.CheckAnswers(); err != nil && !force {
+				return err
+			}
 			return o.apply(cmd, c, p)
 		},
 	}
@@ -157,6 +164,7 @@ final state. Before that, Pacemaker checks the configuration and simulates the r
 A second apply changes nothing. Resources that another program created are left alone.`
 		cmd.Example = "  thalassa cluster apply --ip 192.0.2.10/24 --ip 2001:db8::10/64 --prefer lb1"
 		o.waitFlags(cmd)
+		cmd.Flags().BoolVar(&force, "force", false, "apply though a node has not answered")
 	}
 	return cmd
 }
@@ -196,6 +204,9 @@ func (o *onNode) showPlan(p pacemaker.Plan, after *cluster.Status) error {
 		}
 		for _, c := range p.Changes {
 			row(w, c)
+		}
+		if len(p.NodeByNode) > 0 {
+			row(w, "node by node: "+strings.Join(p.NodeByNode, ", "))
 		}
 		textRows(w, p.Consequences)
 	})

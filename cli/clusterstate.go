@@ -126,7 +126,7 @@ func clusterTable(w io.Writer, v cluster.Status) {
 // newAction is a command that does one thing to the cluster.
 func newAction(o *onNode, kind, use, short string) *cobra.Command {
 	a := cluster.Action{Kind: kind}
-	off := false
+	off, force := false, false
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -137,11 +137,12 @@ func newAction(o *onNode, kind, use, short string) *cobra.Command {
 				a.Kind = cluster.EndMaintenance
 			}
 			a.Wait = o.wait
-			return o.act(cmd.Context(), a)
+			return o.act(cmd.Context(), a, force)
 		},
 	}
 	o.waitFlags(cmd)
 	f := cmd.Flags()
+	f.BoolVar(&force, "force", false, "action even if Pacemaker cannot predict its consequences in time")
 	if slices.Contains([]string{cluster.Move, cluster.StartMaintenance, cluster.Cleanup}, kind) {
 		all := "all"
 		if kind == cluster.Move {
@@ -158,14 +159,21 @@ func newAction(o *onNode, kind, use, short string) *cobra.Command {
 	return cmd
 }
 
-// act shows what the cluster will do, does it and shows the final state.
-func (o *onNode) act(ctx context.Context, a cluster.Action) error {
+// act shows what the cluster will do, does it and shows the final state. force: it does so
+// without a prediction if that takes too long.
+func (o *onNode) act(ctx context.Context, a cluster.Action, force bool) error {
 	c, err := o.cluster()
 	if err != nil {
 		return err
 	}
 	seen, err := c.Predict(ctx, a)
-	if err != nil {
+	switch late := cluster.IsKind(err, cluster.KindTimedOut); {
+	case late && force && !o.dryRun:
+		fmt.Fprintln(o.env.Stderr, "thalassa: WARNING: going on without a prediction:", err)
+		seen.Text = nil
+	case late && !o.dryRun:
+		return fmt.Errorf("%w. Nothing has changed; --force goes on without a prediction", err)
+	case err != nil:
 		return err
 	}
 	if o.dryRun {

@@ -42,6 +42,8 @@ func TestCluster(t *testing.T) {
 	})
 	t.Run("rollout", s.rollout)
 	t.Run("bad file on one node", s.badFile)
+	t.Run("wrong inputs", s.wrongInputs)
+	t.Run("node by node", s.nodeByNode)
 	for _, daemon := range slices.Backward(cluster.Daemons()) {
 		t.Run(daemon+" killed", func(t *testing.T) {
 			t.Log(s.disturb(func(n *cluster.Node) { n.KillProcess(t, daemon) }, s.calm))

@@ -300,6 +300,7 @@ func TestClusterCommands(t *testing.T) {
 		s.wants(words, "fence", "choose another name")
 	})
 	t.Run("failures have meanings", s.testMeanings)
+	t.Run("others' resources", s.testForeign)
 }
 
 func (s steered) generation() string {

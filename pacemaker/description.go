@@ -47,8 +47,14 @@ type Description struct {
 	// Prefer lists the preferred nodes of the floating IPs, best first. They apply
 	// when the addresses start; the addresses do not move back by themselves.
 	Prefer []string
+	// Nodes that may run HAProxy and have the floating IPs; empty: all.
+	Nodes []string
+	// Watch lists what a node must have for the floating IPs: interfaces with a carrier,
+	// and addresses of which at least one answers pings. See watches.
+	Watch []string
 
 	Monitor        time.Duration // interval of the shallow monitor of HAProxy (500 ms)
+	MonitorTimeout time.Duration // time limit of the shallow monitor: HAProxy may stall that long (10 s)
 	DeepMonitor    time.Duration // interval of the monitor of depth 10 (10 s)
 	AddressMonitor time.Duration // interval of the monitors of the addresses (5 s)
 	Start          time.Duration // time limit of a start and of a reload (60 s)
@@ -80,6 +86,7 @@ func (d Description) Complete() (Description, error) {
 	orText(&d.Topology, Clone)
 	orText(&d.Order, Optional)
 	orTime(&d.Monitor, 500*time.Millisecond)
+	orTime(&d.MonitorTimeout, 10*time.Second)
 	orTime(&d.DeepMonitor, 10*time.Second)
 	orTime(&d.AddressMonitor, 5*time.Second)
 	orTime(&d.Start, time.Minute)
@@ -136,12 +143,12 @@ func (d Description) isOurs(e *element) bool {
 	if _, err := strconv.Atoi(strings.TrimPrefix(rest, "-")); ok && (rest == "" || rest == "s" || strings.HasPrefix(rest, "-") && err == nil) {
 		return true
 	}
-	return id == d.cloneID() || id == d.groupID()
+	return id == d.cloneID() || id == d.groupID() || d.isWatch(id)
 }
 
 // resources returns the resources with their mark, in the order of the CIB.
 func (d Description) resources() []*element {
-	list := d.unmarked()
+	list := append(d.unmarked(), d.watches()...)
 	for _, e := range list {
 		e.set("description", mark)
 	}
@@ -175,7 +182,7 @@ func (d Description) haproxy() *element {
 	}
 	operations := el("operations").add(
 		operation(d.Name, "start", 0, d.Start), operation(d.Name, "stop", 0, d.Stop), operation(d.Name, "reload-agent", 0, d.Start),
-		operation(d.Name, "monitor", d.Monitor, 20*time.Second),
+		operation(d.Name, "monitor", d.Monitor, d.MonitorTimeout),
 		operation(d.Name, "monitor", d.DeepMonitor, 20*time.Second).add(
 			pairs("instance_attributes", d.Name+"-monitor-"+seconds(d.DeepMonitor), "OCF_CHECK_LEVEL", "10"),
 		),
@@ -224,7 +231,7 @@ func (d Description) constraints() []*element {
 		score := max(1, d.Stickiness/2-i)
 		out = append(out, el("rsc_location", "id", prefix+"prefers-"+node, "rsc", d.home(), "node", node, "score", strconv.Itoa(score)))
 	}
-	return out
+	return slices.Concat(out, d.onlyOnNodes(), d.watchConstraints())
 }
 
 // pairs returns a set of name-value pairs of a resource, with the ids that

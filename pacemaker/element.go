@@ -13,14 +13,18 @@ import (
 // maxDepth bounds how deep XML may be nested.
 const maxDepth = 100
 
-// An element of XML. The order of attributes and children is kept; comments and
-// text between elements, which a CIB has no use for, are not.
+// An element of XML. The order of attributes and children is kept. A comment in an
+// element is a child named commentName. Text between elements, which a CIB has no use
+// for, is lost.
 type element struct {
 	name     string
 	attrs    []xml.Attr
 	children []*element
-	text     string // of an element without children
+	text     string // of a comment, or of an element without children
 }
+
+// commentName is no name of an element.
+const commentName = "#comment"
 
 // parseXML reads one document.
 func parseXML(data []byte) (*element, error) {
@@ -47,6 +51,10 @@ func parseXML(data []byte) (*element, error) {
 			stack = append(stack, e)
 		case xml.EndElement:
 			stack = stack[:len(stack)-1]
+		case xml.Comment:
+			if top != root {
+				top.children = append(top.children, &element{name: commentName, text: string(t)})
+			}
 		case xml.CharData:
 			top.text += string(t)
 		}
@@ -168,11 +176,36 @@ func (e *element) clone() *element {
 	return c
 }
 
-// equal compares by what is meant: attributes in any order, children in theirs.
+// equal compares by what is meant: attributes in any order, children in theirs, without
+// comments.
 func (e *element) equal(o *element) bool {
 	return o != nil && e.name == o.name && len(e.attrs) == len(o.attrs) &&
 		!slices.ContainsFunc(e.attrs, func(a xml.Attr) bool { return o.attr(a.Name.Local) != a.Value }) &&
-		slices.EqualFunc(e.children, o.children, (*element).equal)
+		slices.EqualFunc(e.elements(), o.elements(), (*element).equal)
+}
+
+// elements are the children that are no comments.
+func (e *element) elements() []*element {
+	return slices.DeleteFunc(slices.Clone(e.children), func(c *element) bool { return c.name == commentName })
+}
+
+// takeComments puts the comments of an older version of e, and of its descendants with
+// the same ids, before the other children.
+func (e *element) takeComments(older *element) {
+	var comments []*element
+	for _, c := range older.children {
+		if c.name == commentName {
+			comments = append(comments, c)
+			continue
+		}
+		for _, own := range e.children {
+			if own.name == c.name && own.attr("id") == c.attr("id") {
+				own.takeComments(c)
+				break
+			}
+		}
+	}
+	e.children = append(comments, e.children...)
 }
 
 // nvpair is the value of a name in sets of name-value pairs below e.
@@ -201,6 +234,10 @@ func (e *element) bytes() []byte {
 }
 
 func (e *element) write(b *bytes.Buffer, depth int) {
+	if e.name == commentName {
+		b.WriteString(strings.Repeat("  ", depth) + "<!--" + e.text + "-->\n")
+		return
+	}
 	b.WriteString(strings.Repeat("  ", depth) + "<" + e.name)
 	for _, a := range e.attrs {
 		name := a.Name.Local
@@ -226,4 +263,10 @@ func (e *element) write(b *bytes.Buffer, depth int) {
 	default:
 		b.WriteString("/>\n")
 	}
+}
+
+// unescape decodes XML's entities in text that Pacemaker has escaped twice, as it does
+// with the reasons of failures (2.1.5).
+func unescape(text string) string {
+	return strings.NewReplacer("&quot;", `"`, "&apos;", "'", "&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(text)
 }

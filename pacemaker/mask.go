@@ -34,6 +34,7 @@ func maskElement(e *element, set string) {
 			e.attrs[i].Value = masked
 		}
 	}
+	e.children = e.elements() // comments are free text
 	for _, child := range e.children {
 		maskElement(child, set)
 	}

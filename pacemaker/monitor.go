@@ -274,7 +274,7 @@ func (f failureXML) failure() cluster.Failure {
 	}
 	out := cluster.Failure{
 		Node: f.Node, Resource: base(resource), Operation: task, Code: f.Code, Call: f.Call,
-		Meaning: f.Meaning, Reason: maskText(f.Reason), Status: f.Status,
+		Meaning: f.Meaning, Reason: maskText(unescape(f.Reason)), Status: f.Status,
 	}
 	out.Interval, _ = strconv.Atoi(strings.TrimSuffix(f.Interval, "ms"))
 	for _, layout := range []string{"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -07:00", time.ANSIC} {

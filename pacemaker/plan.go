@@ -24,8 +24,18 @@ type Plan struct {
 	Consequences cluster.Consequences `json:"simulation"`
 	// Epoch of the CIB from which it was made.
 	Epoch cluster.Epoch `json:"epoch"`
+	// Nodes are the answers of the nodes that may run HAProxy: whether they have what the
+	// plan needs. Empty: none was asked.
+	Nodes []NodeAnswer `json:"nodes,omitempty"`
+	// NodeByNode lists the nodes on which HAProxy restarts, in that order, each when it
+	// runs again on those before. Empty: it restarts nowhere, or everywhere at once.
+	NodeByNode []string `json:"nodeByNode,omitempty"`
 
-	from, to *CIB // to is nil if there is nothing to do
+	from, to   *CIB // to is nil if there is nothing to do
+	haproxy    string
+	removed    []string // by PlanDestroy
+	isThalassa bool     // HAProxy has Thalassa's resource agent
+	home       string   // of the floating IPs
 }
 
 // Plan computes the changes for a Description, validates the result with Pacemaker,
@@ -43,10 +53,13 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	if err := d.checkNodes(cib); err != nil {
+		return Plan{}, err
+	}
 	if err := d.clash(cib.root.child("configuration", "resources"), c.cfg.Defaults); err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Epoch: cib.Epoch, from: cib, Changes: []string{}, Warnings: c.warnings(ctx, cib, d)}
+	p := Plan{Epoch: cib.Epoch, from: cib, Changes: []string{}, Warnings: c.warnings(ctx, cib, d), haproxy: d.Name, home: d.home(), isThalassa: d.Agent == thalassaAgent}
 	p.to, err = cib.next(func(configuration *element) error {
 		var err error
 		p.Changes, err = d.edit(configuration)
@@ -63,8 +76,16 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	} else {
 		p.Warnings = append(p.Warnings, found...)
 	}
-	p.Consequences, err = c.predict(ctx, after)
-	return p, err
+	if p.Consequences, err = c.predict(ctx, after); err != nil {
+		return p, err
+	}
+	if p.to == nil {
+		return p, nil
+	}
+	if err := c.planNodeByNode(ctx, &p); err != nil {
+		return p, err
+	}
+	return p, c.checkNeeds(ctx, d, cib, after, &p)
 }
 
 // warnings returns what makes a failover slow or dangerous.
@@ -118,13 +139,11 @@ func (d Description) edit(configuration *element) (changes []string, err error) 
 			return gone
 		})
 		for _, w := range section.want {
-			line, err := d.put(section.in, w)
+			lines, err := d.put(section.in, w)
 			if err != nil {
 				return nil, err
 			}
-			if line != "" {
-				changes = append(changes, line)
-			}
+			changes = append(changes, lines...)
 		}
 	}
 	return append(changes, setTransitionDelay(configuration)...), nil
@@ -135,6 +154,9 @@ func (d Description) edit(configuration *element) (changes []string, err error) 
 // first one while it writes the others, it sleeps for a second before it tries again
 // (Pacemaker 2.1 and 3.0, do_pe_invoke_callback). That delayed half of all failovers.
 const transitionDelay = 50 * time.Millisecond
+
+// ownDelay ends the id of a transition-delay that was set here.
+const ownDelay = "thalassa-transition-delay"
 
 // setTransitionDelay sets the cluster's transition-delay if it is not set.
 func setTransitionDelay(configuration *element) (changes []string) {
@@ -150,33 +172,34 @@ func setTransitionDelay(configuration *element) (changes []string) {
 		properties.add(set)
 	}
 	value := milliseconds(transitionDelay)
-	set.add(el("nvpair", "id", set.attr("id")+"-transition-delay", "name", "transition-delay", "value", value))
+	set.add(el("nvpair", "id", set.attr("id")+"-"+ownDelay, "name", "transition-delay", "value", value))
 	return []string{"set transition-delay to " + value}
 }
 
 // put creates or replaces an element of a section.
-func (d Description) put(section, want *element) (change string, err error) {
+func (d Description) put(section, want *element) (changes []string, err error) {
 	id := want.attr("id")
 	for i, e := range section.children {
 		if e.attr("id") != id {
 			continue
 		}
 		if e.equal(want) {
-			return "", nil
+			return nil, nil
 		}
 		if !d.isOurs(e) || e.name != want.name {
-			return "", &lb.ConflictError{ID: "resource/" + id, Reason: "a " + e.name + " of that name exists that thalassa has not made; choose another name"}
+			return nil, &lb.ConflictError{ID: "resource/" + id, Reason: "a " + e.name + " of that name exists that thalassa has not made; choose another name"}
 		}
+		want.takeComments(e)
 		section.children[i] = want
-		return "change " + want.name + " " + id, nil
+		return append([]string{"change " + want.name + " " + id}, differences(e, want)...), nil
 	}
 	for _, part := range append(want.all("primitive"), want) {
 		if other := section.byID(part.attr("id")); other != nil {
-			return "", &lb.ConflictError{ID: "resource/" + part.attr("id"), Reason: "a " + other.name + " of that name exists elsewhere in the cluster; choose another name"}
+			return nil, &lb.ConflictError{ID: "resource/" + part.attr("id"), Reason: "a " + other.name + " of that name exists elsewhere in the cluster; choose another name"}
 		}
 	}
 	section.add(want)
-	return "create " + want.name + " " + id, nil
+	return []string{"create " + want.name + " " + id}, nil
 }
 
 // keep copies the values from the cluster that operators and rollouts set.
@@ -212,6 +235,9 @@ func (c *Cluster) Apply(ctx context.Context, p Plan, wait time.Duration) (cluste
 			return c.Now(ctx)
 		}
 		return c.Settled(ctx, wait)
+	}
+	if len(p.NodeByNode) > 0 && c.isLive() {
+		return c.applyNodeByNode(ctx, p, wait)
 	}
 	if err := c.patch(ctx, p.from, p.to); err != nil {
 		return cluster.Status{}, fmt.Errorf("writing the configuration: %w", err)

@@ -34,7 +34,7 @@ func (c *Cluster) predictReload(ctx context.Context, cib *CIB, r Rollout, genera
 			return fmt.Errorf("simulating: %w", err)
 		}
 		var err error
-		s, err = c.simulate(ctx, path)
+		s, err = c.simulate(ctx, cib, path)
 		return err
 	})
 	if err != nil {

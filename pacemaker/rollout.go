@@ -2,29 +2,15 @@ package pacemaker
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"thalassa/cluster"
-	"thalassa/internal/wake"
 	"thalassa/lb"
 )
-
-// A rollout asks the agents of all nodes, and they answer, with these transient node
-// attributes.
-const (
-	askAttribute    = "thalassa-validate"
-	answerAttribute = "thalassa-validated"
-)
-
-// maxReason limits the answer of an agent in bytes.
-const maxReason = 400
 
 // A Rollout makes HAProxy load the configuration on disk, on all nodes.
 type Rollout struct {
@@ -40,6 +26,8 @@ type NodeAnswer struct {
 	Node   string `json:"node"`
 	Valid  bool   `json:"valid"`
 	Reason string `json:"reason,omitempty"`
+	// Silent: the agent did not answer. Then it is not Valid either.
+	Silent bool `json:"silent,omitempty"`
 }
 
 // RolledOut is the result of a rollout.
@@ -56,9 +44,9 @@ type RolledOut struct {
 	Cluster  cluster.Status `json:"cluster"`
 }
 
-// Rollout asks the agent of every running node to validate its configuration. Then it
-// increases the resource's parameter "generation", and Pacemaker reloads HAProxy
-// wherever it runs. It changes nothing if a node refuses (*lb.RefusedError), or if
+// Rollout asks the agent of every running node that may run HAProxy to validate its
+// configuration. Then it increases the resource's parameter "generation", and Pacemaker
+// reloads HAProxy wherever it runs. It changes nothing if a node refuses (*lb.RefusedError), or if
 // Pacemaker would restart HAProxy instead (*lb.ConflictError). If a reload fails, it
 // restores the previous generation, and the error is an *lb.ConflictError.
 func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
@@ -85,9 +73,13 @@ func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
 	if err != nil {
 		return out, err
 	}
-	asked := askable(before)
-	defer c.removeAnswers(context.WithoutCancel(ctx), asked) // last, because it costs the nodes time during the reload
-	if out.Nodes, err = c.validate(ctx, asked, r.Validate); err != nil {
+	mayRun, err := c.mayRun(ctx, cib, r.Resource)
+	if err != nil {
+		return out, err
+	}
+	q := question{ask: askAttribute, answer: answerAttribute, nodes: askable(before, mayRun), within: r.Validate}
+	defer c.forget(context.WithoutCancel(ctx), q) // last, because it costs the nodes time during the reload
+	if out.Nodes, err = c.askNodes(ctx, q); err != nil {
 		return out, err
 	}
 	if err := refusal(out.Nodes); err != nil {
@@ -178,127 +170,14 @@ func refusal(answers []NodeAnswer) error {
 	return &lb.RefusedError{Stage: "check", Output: "nothing has changed\n" + strings.Join(lines, "\n")}
 }
 
-// askable returns the running nodes.
-func askable(v cluster.Status) []string {
+// askable returns the running nodes among those that may run HAProxy; nil: all may.
+func askable(v cluster.Status, mayRun []string) []string {
 	var nodes []string
 	for _, n := range v.Nodes {
-		if n.State == "offline" || n.State == "unclean" || n.State == "pending" {
+		if n.State == "offline" || n.State == "unclean" || n.State == "pending" || mayRun != nil && !slices.Contains(mayRun, n.Name) {
 			continue
 		}
 		nodes = append(nodes, n.Name)
 	}
 	return nodes
-}
-
-// removeAnswers removes the request and the answers. A leftover is harmless.
-func (c *Cluster) removeAnswers(ctx context.Context, nodes []string) {
-	_ = c.setAttributes(ctx, nodes, askAttribute, "")
-	_ = c.setAttributes(ctx, nodes, answerAttribute, "")
-}
-
-// validate asks the agents of these nodes, and waits for their answers.
-func (c *Cluster) validate(ctx context.Context, open []string, within time.Duration) ([]NodeAnswer, error) {
-	request := rand.Text()[:12]
-	if err := c.setAttributes(ctx, open, askAttribute, request); err != nil {
-		return nil, err
-	}
-	limited, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	answers := make([]NodeAnswer, len(open))
-	for {
-		cib, err := c.Query(limited)
-		if err != nil && ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		missing := 0
-		for i, name := range open {
-			answers[i] = NodeAnswer{Node: name, Reason: "its agent did not answer within " + within.String() + "; check that thalassa runs there"}
-			if err != nil {
-				missing++
-				continue
-			}
-			if answer, ok := strings.CutPrefix(cib.attributes()[name][answerAttribute], request+" "); ok {
-				answers[i] = NodeAnswer{Node: name, Valid: answer == "ok", Reason: strings.TrimPrefix(answer, "ok")}
-			} else {
-				missing++
-			}
-		}
-		if missing == 0 || limited.Err() != nil {
-			return answers, nil
-		}
-		_ = wake.Pause(limited, settleEvery) // its end is checked above
-	}
-}
-
-// setAttributes sets a transient attribute of several nodes at the same time.
-func (t *tools) setAttributes(ctx context.Context, nodes []string, name, value string) error {
-	var g errgroup.Group
-	for _, n := range nodes {
-		g.Go(func() error { return t.setAttribute(ctx, n, name, value) })
-	}
-	return g.Wait()
-}
-
-// setAttribute sets a transient attribute of a node; an empty value removes it.
-func (t *tools) setAttribute(ctx context.Context, node, name, value string) error {
-	args := []string{"-n", name, "-N", node, "-U", value}
-	if value == "" {
-		args = []string{"-n", name, "-N", node, "-D"}
-	}
-	if _, err := t.run(ctx, call{tool: "attrd_updater", args: args, plain: true}); err != nil {
-		return fmt.Errorf("setting the attribute %s of %s: %w", name, node, err)
-	}
-	return nil
-}
-
-// Answer answers the rollouts that ask this node until ctx ends, which is not an
-// error. check validates the configuration on this node's disk with HAProxy.
-func (w *Watcher) Answer(ctx context.Context, check func(context.Context) error) error {
-	answered := ""
-	for {
-		next := w.Changed()
-		v := w.View()
-		if request := asked(v); request != "" && request != answered && v.State != cluster.StateOffline {
-			answer := "ok"
-			if err := check(ctx); err != nil {
-				answer = oneLine(err.Error())
-			}
-			if err := w.cluster.setAttribute(ctx, v.Self, answerAttribute, request+" "+answer); err != nil {
-				w.cluster.cfg.Logger.WarnContext(ctx, "answering a rollout failed", "error", err)
-			} else {
-				answered = request
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-next:
-		}
-	}
-}
-
-// asked returns the rollout that asks this node; empty: none.
-func asked(v cluster.Status) string {
-	for _, n := range v.Nodes {
-		if n.Name == v.Self {
-			return n.Attributes[askAttribute]
-		}
-	}
-	return ""
-}
-
-// oneLine converts a reason to the value of an attribute. It is ASCII: without a locale
-// Pacemaker's tools refuse any other character.
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(strings.ReplaceAll(s, "…", "...")), " ")
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s)
-	if len(s) > maxReason {
-		s = s[:maxReason] + "..."
-	}
-	return s
 }

@@ -68,7 +68,7 @@ func (c *Cluster) readState(ctx context.Context, want bool) (view cluster.Status
 	}
 	var s simulationXML
 	if err := withFile(cib.data, func(path string) error {
-		s, err = c.simulate(ctx, path)
+		s, err = c.simulate(ctx, cib, path)
 		return err
 	}); err != nil {
 		return cluster.Status{}, false, err

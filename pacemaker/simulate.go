@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"thalassa/cluster"
 )
@@ -94,11 +96,20 @@ func (s simulationXML) unlistedStops(listed []cluster.Consequence) []cluster.Con
 	return out
 }
 
-// simulate runs the scheduler on a CIB in a file. It does not change the cluster.
+// schedulerTime is the time limit of a run of the scheduler, which takes longer for a
+// larger cluster: 10 ms more for each resource on each node, and 10 minutes at most.
+func (c *CIB) schedulerTime(base time.Duration) time.Duration {
+	return min(base+time.Duration(len(c.primitives())*len(c.nodeNames()))*10*time.Millisecond, 10*time.Minute)
+}
+
+// simulate runs the scheduler on a CIB in a file at path. It does not change the cluster.
 // args inject events, such as the failure of a node.
-func (t *tools) simulate(ctx context.Context, path string, args ...string) (simulationXML, error) {
+func (t *tools) simulate(ctx context.Context, cib *CIB, path string, args ...string) (simulationXML, error) {
 	args = append([]string{"-x", path, "-S"}, args...)
-	out, err := t.run(ctx, call{tool: "crm_simulate", args: args, file: path})
+	out, err := t.run(ctx, call{tool: "crm_simulate", args: args, file: path, within: cib.schedulerTime(t.cfg.Timeout)})
+	if failed, ok := errors.AsType[*cluster.Error](err); ok && failed.Kind == cluster.KindTimedOut {
+		failed.Said += fmt.Sprintf("; the cluster has %d resources on %d nodes", len(cib.primitives()), len(cib.nodeNames()))
+	}
 	if err != nil {
 		return simulationXML{}, fmt.Errorf("simulating: %w", err)
 	}
@@ -114,7 +125,7 @@ func (t *tools) predict(ctx context.Context, cib *CIB, args ...string) (cluster.
 	var s simulationXML
 	err := withFile(cib.data, func(path string) error {
 		var err error
-		s, err = t.simulate(ctx, path, args...)
+		s, err = t.simulate(ctx, cib, path, args...)
 		return err
 	})
 	if err != nil {

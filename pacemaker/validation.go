@@ -12,7 +12,7 @@ import (
 
 // check reports every invalid field. The error is an *lb.InvalidError.
 func (d Description) check() error {
-	bad := slices.Concat(d.checkNames(), d.checkChoices(), d.checkAddresses(), d.checkTimes())
+	bad := slices.Concat(d.checkNames(), d.checkChoices(), d.checkAddresses(), d.checkTimes(), d.checkWatch())
 	if d.Stickiness < 0 || d.Threshold < 0 {
 		bad = append(bad, lb.FieldError{Path: "stickiness", Problem: "or threshold is negative", Expected: "0 or more"})
 	}
@@ -36,6 +36,11 @@ func (d Description) checkNames() []lb.FieldError {
 	for _, n := range d.Prefer { // a node's name may begin with a digit
 		if _, err := lb.ParseName(n); err != nil || strings.Contains(n, ":") || n[0] == '-' {
 			bad = append(bad, lb.FieldError{Path: "prefer", Problem: strconv.Quote(n) + " is not the name of a node", Expected: "letters, digits and . _ -"})
+		}
+	}
+	for _, n := range d.Nodes {
+		if _, err := lb.ParseName(n); err != nil || strings.Contains(n, ":") || n[0] == '-' {
+			bad = append(bad, lb.FieldError{Path: "nodes", Problem: strconv.Quote(n) + " is not the name of a node", Expected: "letters, digits and . _ -"})
 		}
 	}
 	for p := range d.Parameters {
@@ -93,6 +98,7 @@ func (d Description) checkTimes() []lb.FieldError {
 		time time.Duration
 	}{
 		{"monitor", d.Monitor},
+		{"monitor-timeout", d.MonitorTimeout},
 		{"deep-monitor", d.DeepMonitor},
 		{"address-monitor", d.AddressMonitor},
 		{"start", d.Start},

@@ -6,6 +6,7 @@ import (
 	"thalassa/activity"
 	"thalassa/cluster"
 	"thalassa/haproxy"
+	"thalassa/ocf"
 	"thalassa/pacemaker"
 )
 
@@ -30,6 +31,13 @@ func onDisk(p *haproxy.Process) func(context.Context) error {
 		}
 		return p.Check(ctx, config)
 	}
+}
+
+// meets checks whether this node has what a plan of the cluster needs.
+func (n node) meets(ctx context.Context, needs pacemaker.Needs) error {
+	return ocf.CheckHost(ctx, ocf.Config{Logger: n.log}, ocf.Host{
+		Parameters: needs.Parameters, Addresses: needs.Addresses, Interface: needs.Interface, Watched: needs.Watched, Elsewhere: needs.Elsewhere,
+	})
 }
 
 // steering acts on the cluster and leaves a note of it.

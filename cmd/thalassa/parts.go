@@ -89,7 +89,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.port.run)
 	if p.watcher != nil {
 		run(p.watcher.Run)
-		run(func(ctx context.Context) error { return p.watcher.Answer(ctx, onDisk(p.process)) })
+		run(func(ctx context.Context) error { return p.watcher.Answer(ctx, pacemaker.Checks{Rollout: onDisk(p.process), Needs: n.meets}) })
 	}
 	if n.ready != nil {
 		run(func(ctx context.Context) error {

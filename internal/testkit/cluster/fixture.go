@@ -25,13 +25,16 @@ import (
 	"thalassa/internal/testkit"
 )
 
-// The addresses of a fixture. Node n<i> has 10.99.0.<i> and fd99::<i>.
+// The addresses of a fixture. Node n<i> has 10.99.0.<i> and fd99::<i>, and in a network
+// that corosync does not use 10.98.0.<i>.
 const (
 	// Outside is where Consul and the services are.
 	Outside = "10.99.0.254"
 	// Floating is an address that is free, and so is Floating6.
 	Floating  = "10.99.0.100"
 	Floating6 = "fd99::100"
+	// FloatingService is a free address of the network that corosync does not use.
+	FloatingService = "10.98.0.100"
 )
 
 //go:embed outside.sh

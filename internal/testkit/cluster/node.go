@@ -112,7 +112,10 @@ func (n *Node) reset(cable string) {
 	script := fmt.Sprintf(`ip link set %[1]s %[2]s
 		ip -n %[1]s addr flush dev eth0 scope global
 		ip -n %[1]s addr add 10.99.0.%[3]d/24 dev eth0
-		ip -n %[1]s addr add fd99::%[3]d/64 dev eth0 nodad`, n.Name, cable, n.number)
+		ip -n %[1]s addr add fd99::%[3]d/64 dev eth0 nodad
+		ip link set %[1]ss up
+		ip -n %[1]s addr flush dev eth1 scope global
+		ip -n %[1]s addr add 10.98.0.%[3]d/24 dev eth1`, n.Name, cable, n.number)
 	if out, err := n.fixture.inOutside("/bin/sh", "-ec", script).CombinedOutput(); err != nil && !n.fixture.over.Load() {
 		n.fixture.tb.Errorf("resetting the network of %s: %v: %s", n.Name, err, out)
 	}
@@ -124,10 +127,19 @@ func (n *Node) Unplug() { n.cable("down") }
 // Plug puts the cable in again.
 func (n *Node) Plug() { n.cable("up") }
 
-func (n *Node) cable(state string) {
+// UnplugService pulls the cable of the network that corosync does not use; eth1 has no
+// carrier then. PlugService puts it in again.
+func (n *Node) UnplugService() { n.setCable(n.Name+"s", "down") }
+
+// PlugService puts the cable in again.
+func (n *Node) PlugService() { n.setCable(n.Name+"s", "up") }
+
+func (n *Node) cable(state string) { n.setCable(n.Name, state) }
+
+func (n *Node) setCable(name, state string) {
 	n.fixture.tb.Helper()
 	n.disturb()
-	if out, err := n.fixture.inOutside("ip", "link", "set", n.Name, state).CombinedOutput(); err != nil {
+	if out, err := n.fixture.inOutside("ip", "link", "set", name, state).CombinedOutput(); err != nil {
 		n.fixture.tb.Fatalf("the cable of %s: %v: %s", n.Name, err, out)
 	}
 }

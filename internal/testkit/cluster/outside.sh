@@ -17,7 +17,11 @@ ip addr add 10.99.0.254/24 dev switch
 ip addr add fd99::254/64 dev switch nodad
 ip link set switch up
 
-cable() { # NAME HOST-PART: a network namespace with eth0, on a cable to the switch
+# A second switch, for a network that corosync does not use.
+ip link add service type bridge forward_delay 0
+ip link set service up
+
+cable() { # NAME HOST-PART: a network namespace with eth0 and eth1, on cables to the switches
   ip netns add "$1"
   ip link add "$1" type veth peer name eth0 netns "$1"
   ip link set "$1" master switch
@@ -26,6 +30,11 @@ cable() { # NAME HOST-PART: a network namespace with eth0, on a cable to the swi
   ip -n "$1" link set eth0 up
   ip -n "$1" addr add "10.99.0.$2/24" dev eth0
   ip -n "$1" addr add "fd99::$2/64" dev eth0 nodad
+  ip link add "$1s" type veth peer name eth1 netns "$1"
+  ip link set "$1s" master service
+  ip link set "$1s" up
+  ip -n "$1" link set eth1 up
+  ip -n "$1" addr add "10.98.0.$2/24" dev eth1
 }
 cable client 253
 i=0

@@ -1,0 +1,145 @@
+package pacemaker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"thalassa/cluster"
+	"thalassa/lb"
+)
+
+// PlanDestroy computes how to take back what Apply has made for a Description of this
+// name (haproxy): its resources and constraints, what crm_resource has left of moves and
+// bans of them, and the cluster's transition-delay if Apply has set it and no other HAProxy
+// of Thalassa's is left. Nothing else changes: if anything else refers to one of the
+// resources, the error is an *lb.ConflictError that names it.
+func (c *Cluster) PlanDestroy(ctx context.Context, name string) (Plan, error) {
+	d := Description{Name: name}
+	if name == "" {
+		d.Name = "haproxy"
+	}
+	cib, err := c.Query(ctx)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{Epoch: cib.Epoch, from: cib, Changes: []string{}, Warnings: []string{}, haproxy: d.Name}
+	p.to, err = cib.next(func(configuration *element) error {
+		p.Changes, p.removed, err = d.takeBack(configuration)
+		return err
+	})
+	if err != nil {
+		return p, err
+	}
+	if p.to == nil {
+		return p, &lb.NotFoundError{ID: "resource/" + d.Name + " made by thalassa cluster apply"}
+	}
+	found, err := c.verify(ctx, cib, p.to)
+	if err != nil {
+		return p, err
+	}
+	p.Warnings = append(p.Warnings, found...)
+	if p.Consequences, err = c.predict(ctx, p.to); err != nil {
+		return p, err
+	}
+	return p, leftRunning(p.Consequences.After, p.removed)
+}
+
+// takeBack removes what was made from the Description. removed are the ids of resources.
+func (d Description) takeBack(configuration *element) (changes, removed []string, err error) {
+	resources, constraints := configuration.ensure("resources"), configuration.ensure("constraints")
+	for _, top := range slices.Clone(resources.children) {
+		if top.name == commentName || !d.isOurs(top) {
+			continue
+		}
+		changes = append(changes, "remove "+top.name+" "+top.attr("id"))
+		removed = append(removed, top.attr("id"))
+		for _, p := range top.all("primitive") {
+			removed = append(removed, p.attr("id"))
+		}
+		resources.children = slices.DeleteFunc(resources.children, func(e *element) bool { return e == top })
+	}
+	for _, e := range slices.Clone(constraints.children) {
+		left := strings.HasPrefix(e.attr("id"), "cli-") && slices.Contains(removed, e.attr("rsc"))
+		if e.name == commentName || !left && !d.isOurs(e) {
+			continue
+		}
+		changes = append(changes, "remove "+e.name+" "+e.attr("id"))
+		constraints.children = slices.DeleteFunc(constraints.children, func(o *element) bool { return o == e })
+	}
+	if err := checkReferences(configuration, removed); err != nil {
+		return nil, nil, err
+	}
+	if !slices.ContainsFunc(resources.children, func(e *element) bool { return e.attr("description") == mark }) {
+		changes = append(changes, resetTransitionDelay(configuration)...)
+	}
+	return changes, removed, nil
+}
+
+// checkReferences reports an element that refers to one of these resources.
+func checkReferences(e *element, removed []string) error {
+	for _, c := range e.children {
+		names := []string{"rsc", "with-rsc", "first", "then", "reference"}
+		if strings.HasSuffix(c.name, "_ref") {
+			names = []string{"id"}
+		}
+		for _, name := range names {
+			if id := c.attr(name); id != "" && slices.Contains(removed, id) {
+				where := c.name + " " + c.attr("id")
+				if strings.HasSuffix(c.name, "_ref") {
+					where = e.name + " " + e.attr("id")
+				}
+				return &lb.ConflictError{ID: "resource/" + id, Reason: where + " refers to it, and was not made by thalassa cluster apply; remove that first"}
+			}
+		}
+		if err := checkReferences(c, removed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resetTransitionDelay removes the transition-delay that setTransitionDelay has set.
+func resetTransitionDelay(configuration *element) (changes []string) {
+	for _, set := range configuration.child("crm_config").all("cluster_property_set") {
+		set.children = slices.DeleteFunc(set.children, func(p *element) bool {
+			own := strings.HasSuffix(p.attr("id"), "-"+ownDelay) && p.attr("value") == milliseconds(transitionDelay)
+			if own {
+				changes = append(changes, "unset transition-delay, which is "+p.attr("value"))
+			}
+			return own
+		})
+	}
+	return changes
+}
+
+// leftRunning reports resources that Pacemaker would not stop, or has not stopped.
+func leftRunning(v cluster.Status, removed []string) error {
+	for _, r := range v.Resources {
+		if slices.Contains(removed, r.ID) && len(r.Places) > 0 {
+			return &lb.ConflictError{ID: "resource/" + r.ID, Reason: "it would keep running on " + strings.Join(r.Nodes(), ", ") +
+				" without Pacemaker: end its maintenance, or let Pacemaker stop orphans (stop-orphan-resources)"}
+		}
+	}
+	return nil
+}
+
+// Destroy executes a plan of PlanDestroy with one change of the CIB, waits until the
+// cluster has settled, and checks that the resources do not run any more. If the
+// configuration has changed since the plan was made, nothing is done, and the error is of
+// kind KindStale.
+func (c *Cluster) Destroy(ctx context.Context, p Plan, wait time.Duration) (cluster.Status, error) {
+	if err := c.patch(ctx, p.from, p.to); err != nil {
+		return cluster.Status{}, fmt.Errorf("writing the configuration: %w", err)
+	}
+	if !c.isLive() {
+		return c.Now(ctx)
+	}
+	v, err := c.Settled(ctx, wait)
+	if err != nil {
+		return v, err
+	}
+	return v, leftRunning(v, p.removed)
+}
