@@ -46,7 +46,7 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	if err := d.clash(cib.root.child("configuration", "resources"), c.cfg.Defaults); err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Epoch: cib.Epoch, from: cib, Changes: []string{}, Warnings: c.warnings(ctx, cib, d)}
+	p := Plan{Epoch: cib.Epoch, from: cib, Changes: []string{}, Warnings: []string{}}
 	p.to, err = cib.next(func(configuration *element) error {
 		var err error
 		p.Changes, err = d.edit(configuration)
@@ -63,14 +63,17 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	} else {
 		p.Warnings = append(p.Warnings, found...)
 	}
-	p.Consequences, err = c.predict(ctx, after)
-	return p, err
+	if p.Consequences, err = c.predict(ctx, after); err != nil {
+		return p, err
+	}
+	p.Warnings = append(c.warnings(ctx, cib, p.Consequences.After, d), p.Warnings...)
+	return p, d.placed(p.Consequences.After, after)
 }
 
 // warnings returns what makes a failover slow or dangerous.
-func (c *Cluster) warnings(ctx context.Context, cib *CIB, d Description) []string {
+func (c *Cluster) warnings(ctx context.Context, cib *CIB, predicted cluster.Status, d Description) []string {
 	out := []string{}
-	if f := cib.fencing(); !f.Works() {
+	if f := predicted.Fencing; !f.Works() {
 		out = append(out, "NO FENCING: "+NoFencing(f)+". Configure a fence device before production use")
 		if f.Enabled && len(f.Devices) == 0 {
 			out = append(out, "Pacemaker starts no resources while stonith-enabled is true without a fence device")
@@ -103,7 +106,7 @@ func (d Description) edit(configuration *element) (changes []string, err error) 
 	for _, section := range []struct {
 		in   *element
 		want []*element
-	}{{resources, d.resources()}, {constraints, d.constraints()}} {
+	}{{resources, d.resources()}, {constraints, append(d.constraints(), d.optIn(configuration)...)}} {
 		wanted := map[string]*element{}
 		for _, w := range section.want {
 			wanted[w.attr("id")] = w
