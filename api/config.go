@@ -121,6 +121,10 @@ type Config struct {
 	// the reason why not, as a clause. nil: every connection has.
 	Admit func(ctx context.Context, from, to netip.AddrPort) error
 
+	// BodyBytes is the maximum size of the large bodies under way, all together (8 MiB),
+	// and AnswerBytes the memory for large answers (64 MiB). One caller gets half of each.
+	BodyBytes, AnswerBytes int64
+
 	// Dialects are further REST interfaces beside the one of docs/api.md; nil: none.
 	Dialects []Dialect
 
@@ -139,6 +143,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxWebsockets <= 0 {
 		c.MaxWebsockets = 4096
+	}
+	if c.BodyBytes <= 0 {
+		c.BodyBytes = 8 << 20
+	}
+	if c.AnswerBytes <= 0 {
+		c.AnswerBytes = 64 << 20
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -74,7 +74,7 @@ func TestPlainRequestsAreSentToHTTPS(t *testing.T) {
 		{"GET", "/backends/live?unused=1", here, 301, "https://" + here + "/backends/live?unused=1"},
 		{"HEAD", "/", here, 301, "https://" + here + "/"},
 		{"PUT", "/backends/live", here, 308, "https://" + here + "/backends/live"},
-		{"POST", "/session", here, 308, "https://" + here + "/session"},
+		{"POST", "/backends/live", here, 308, "https://" + here + "/backends/live"},
 		{"DELETE", "/nowhere", here, 308, "https://" + here + "/nowhere"},
 		{"GET", "/", "lb1.example", 301, "https://lb1.example:" + port + "/"},
 		{"GET", "/", "LB1.example.:8443", 301, "https://LB1.example.:8443/"},
@@ -82,6 +82,8 @@ func TestPlainRequestsAreSentToHTTPS(t *testing.T) {
 		{"GET", "/", "evil.example", 421, ""},
 		{"GET", "/", "lb1.example.evil.example", 421, ""},
 		{"GET", "/", "192.0.2.8", 421, ""},
+		{"GET", "/", "lb1.example:x", 421, ""},
+		{"GET", "/", "lb1.example:99999", 421, ""},
 		{"GET", "//evil.example/x", here, 301, "https://" + here + "//evil.example/x"},
 	} {
 		r := s.send(tt.method, tt.path, "", "Host: "+tt.host)
@@ -110,6 +112,7 @@ func TestPlainCredentialsAreRefused(t *testing.T) {
 			}
 		}
 	}
+	s.send("POST", "/session", `{"token":"`+apitest.AdminToken+`"}`).refused(t, 400, "tls_required")
 	if r := s.send("GET", "/", "", "Cookie: theme=dark"); r.status != 301 {
 		t.Errorf("another cookie: %d", r.status)
 	}

@@ -1,25 +1,14 @@
 package auth
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-
-	"go.yaml.in/yaml/v3"
-
-	"thalassa/lb"
 )
 
 // An Access is an access file: users with passwords, tokens that may expire, and
@@ -50,44 +39,6 @@ type Access struct {
 	now    func() time.Time
 }
 
-// accessList is what an access file says.
-type accessList struct {
-	Users        []accessUser        `yaml:"users"`
-	Tokens       []accessToken       `yaml:"tokens"`
-	Certificates []accessCertificate `yaml:"certificates"`
-}
-
-type accessUser struct {
-	Name     string `yaml:"name"`
-	Role     string `yaml:"role"`
-	Password string `yaml:"password"` // empty: this user cannot log in
-
-	who  Identity
-	hash passwordHash
-}
-
-type accessToken struct {
-	Name    string `yaml:"name"`
-	Role    string `yaml:"role"`
-	SHA256  string `yaml:"sha256"`
-	Expires string `yaml:"expires"` // RFC 3339; empty: never
-
-	who  Identity
-	hash TokenHash
-	ends time.Time // zero: never
-}
-
-type accessCertificate struct {
-	Name       string `yaml:"name"`
-	Role       string `yaml:"role"`
-	DNS        string `yaml:"dns"`
-	Email      string `yaml:"email"`
-	URI        string `yaml:"uri"`
-	CommonName string `yaml:"commonName"`
-
-	who Identity
-}
-
 // OpenAccess reads an access file. The error names the entry and the field, and never a
 // secret. Other users must not be able to read the file. A nil logger discards.
 func OpenAccess(path string, now func() time.Time, logger *slog.Logger) (*Access, error) {
@@ -116,7 +67,7 @@ func (a *Access) Problem() string {
 
 // readAccess opens, checks and parses an access file.
 func readAccess(path string) (*accessList, fileVersion, error) {
-	data, at, err := readSecret(path, "/")
+	data, at, err := readSecret(path, "/", true)
 	if err != nil {
 		return nil, at, err
 	}
@@ -125,116 +76,6 @@ func readAccess(path string) (*accessList, fileVersion, error) {
 		err = fmt.Errorf("%s: %w", path, err)
 	}
 	return list, at, err
-}
-
-// parseAccess reads and checks the text of an access file.
-func parseAccess(data []byte) (*accessList, error) {
-	list := &accessList{}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(list); err != nil && !errors.Is(err, io.EOF) {
-		return nil, withoutValues(err)
-	}
-	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, errors.New("has more than one document")
-	}
-	names := map[string]bool{}
-	for i := range list.Users {
-		u := &list.Users[i]
-		if err := u.complete(names); err != nil {
-			return nil, fmt.Errorf("users[%d].%w", i, err)
-		}
-	}
-	hashes := map[TokenHash]bool{}
-	for i := range list.Tokens {
-		t := &list.Tokens[i]
-		if err := t.complete(hashes); err != nil {
-			return nil, fmt.Errorf("tokens[%d].%w", i, err)
-		}
-	}
-	for i := range list.Certificates {
-		c := &list.Certificates[i]
-		if err := c.complete(); err != nil {
-			return nil, fmt.Errorf("certificates[%d].%w", i, err)
-		}
-	}
-	return list, nil
-}
-
-// withoutValues is an error of the YAML library without what it quotes of the file, which
-// may be a password in the wrong place.
-func withoutValues(err error) error {
-	typed, ok := errors.AsType[*yaml.TypeError](err)
-	if !ok {
-		line, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "yaml: "), ":")
-		return errors.New("is not YAML: " + line)
-	}
-	text := typed.Errors[0]
-	if before, _, found := strings.Cut(text, "`"); found {
-		text = strings.TrimSpace(before) + " a value of the wrong type"
-	}
-	return errors.New(text)
-}
-
-// identity reads name and role, which all kinds of entries have.
-func identity(name, role string) (Identity, error) {
-	if _, err := lb.ParseName(name); err != nil || strings.Contains(name, ":") {
-		return Identity{}, errors.New("name: is not valid, expected 1 to 128 characters out of A-Z a-z 0-9 _ . -")
-	}
-	r, err := ParseRole(role)
-	if err != nil {
-		return Identity{}, fmt.Errorf("role: %w", err)
-	}
-	return Identity{Name: name, Role: r}, nil
-}
-
-func (u *accessUser) complete(names map[string]bool) (err error) {
-	if u.who, err = identity(u.Name, u.Role); err != nil {
-		return err
-	}
-	if names[u.Name] {
-		return fmt.Errorf("name: %s is there twice", u.Name)
-	}
-	names[u.Name] = true
-	if u.Password == "" {
-		return nil
-	}
-	if u.hash, err = parsePasswordHash(u.Password); err != nil {
-		return fmt.Errorf("password: %w", err)
-	}
-	return nil
-}
-
-func (t *accessToken) complete(hashes map[TokenHash]bool) (err error) {
-	if t.who, err = identity(t.Name, t.Role); err != nil {
-		return err
-	}
-	hash, err := parseToken(prefix + t.SHA256)
-	if err != nil {
-		return errors.New("sha256: is not 64 hexadecimal digits; thalassa token new writes it")
-	}
-	if t.hash = hash; hashes[t.hash] {
-		return errors.New("sha256: another token has it, too")
-	}
-	hashes[t.hash] = true
-	if t.Expires == "" {
-		return nil
-	}
-	if t.ends, err = time.Parse(time.RFC3339, t.Expires); err != nil {
-		return errors.New("expires: is not a time, expected one such as 2027-02-01T00:00:00Z")
-	}
-	return nil
-}
-
-func (c *accessCertificate) complete() (err error) {
-	if c.who, err = identity(c.Name, c.Role); err != nil {
-		return err
-	}
-	set := slices.DeleteFunc([]string{c.DNS, c.Email, c.URI, c.CommonName}, func(s string) bool { return s == "" })
-	if len(set) != 1 {
-		return errors.New("dns: expected one of dns, email, uri and commonName")
-	}
-	return nil
 }
 
 // token finds the owner of a token that has not expired, after a look at the file unless
@@ -324,48 +165,4 @@ func (c accessCertificate) fits(cert *x509.Certificate) bool {
 		return false
 	}
 	return cert.Subject.CommonName == c.CommonName
-}
-
-// knownPasswords remembers passwords that were right, so that a client that shows one
-// with every request does not cost 100 ms each time. It keeps a keyed hash of each, with
-// a key that ends with the process. The zero value is ready.
-type knownPasswords struct {
-	mu  sync.Mutex
-	key []byte
-	set map[[sha256.Size]byte]struct{}
-}
-
-// maxKnown bounds them.
-const maxKnown = 1024
-
-// has reports whether a password was right for the user's present hash.
-func (k *knownPasswords) has(u accessUser, password string) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.key == nil {
-		return false
-	}
-	_, ok := k.set[k.digest(u, password)]
-	return ok
-}
-
-func (k *knownPasswords) add(u accessUser, password string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.key == nil {
-		k.key = make([]byte, sha256.Size)
-		_, _ = rand.Read(k.key) // never fails
-	}
-	if k.set == nil || len(k.set) >= maxKnown {
-		k.set = map[[sha256.Size]byte]struct{}{}
-	}
-	k.set[k.digest(u, password)] = struct{}{}
-}
-
-// digest is a password's keyed hash; mu is held. The stored hash is part of it, so that
-// another password ends it.
-func (k *knownPasswords) digest(u accessUser, password string) [sha256.Size]byte {
-	m := hmac.New(sha256.New, k.key)
-	fmt.Fprintf(m, "%d %s %s %s", len(u.Name), u.Name, u.Password, password)
-	return [sha256.Size]byte(m.Sum(nil))
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -108,7 +109,8 @@ func parseHash(digits string) (hash [sha256.Size]byte, err error) {
 
 // read reads the file. One that others may write is not trusted.
 func (f *sessionFile) read() ([]storedSession, error) {
-	file, err := os.Open(f.path)
+	// O_NONBLOCK: opening a FIFO must not block.
+	file, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +121,9 @@ func (f *sessionFile) read() ([]storedSession, error) {
 	}
 	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%s: mode %v, expected a regular file of mode 0600", f.path, mode)
+	}
+	if isForeign(info) {
+		return nil, fmt.Errorf("%s: belongs to user %d, expected root or user %d", f.path, ownerOf(info), os.Geteuid())
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxSessionFile))
 	if err != nil {

@@ -407,3 +407,22 @@ func TestDeployOfASplit(t *testing.T) {
 		t.Errorf("%+v, %v", b, err)
 	}
 }
+
+func TestPutsSayHowTheyAreCarriedOut(t *testing.T) {
+	for _, c := range []struct {
+		put  client.Put
+		want string
+	}{
+		{client.Put{Document: json.RawMessage(`{"type":"static"}`)}, `{"type":"static"}`},
+		{client.Put{Document: json.RawMessage(` {"type":"static"}`), Force: true}, `{"force":true,"type":"static"}`},
+		{client.Put{Document: json.RawMessage(`{ }`), Wait: time.Second}, `{"wait":"1s"}`},
+		{client.Put{Document: client.Backend{Type: "static"}, Force: true, Wait: time.Minute}, `{"force":true,"wait":"1m0s","type":"static","balance":"","mode":"","natives":null,"members":null}`},
+	} {
+		if got, err := json.Marshal(c.put); err != nil || string(got) != c.want {
+			t.Errorf("%s, %v, want %s", got, err, c.want)
+		}
+	}
+	if got, err := json.Marshal(client.Put{Document: []string{"x"}, Force: true}); err == nil {
+		t.Errorf("a list is taken: %s", got)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
+	"thalassa/internal/memory"
 	"thalassa/settings"
 	"thalassa/stats"
 	"thalassa/store"
@@ -33,6 +34,7 @@ type node struct {
 
 // run keeps the node running until ctx ends, which is no error.
 func (n node) run(ctx context.Context) error {
+	n.limitMemory(ctx)
 	if err := n.settings.MakeRunDir(); err != nil {
 		return err
 	}
@@ -158,7 +160,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 	cfg := s.Loop(n.log)
 	cfg.Intents, cfg.Source, cfg.Holder, cfg.HAProxy, cfg.Runtime = db, w, w, p, p
 	cfg.Journal, cfg.Memory, cfg.Overrides, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, db, p.Drops, version()
-	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, haproxy.MemoryLimit()/4
+	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
 	process := s.HAProxy(n.log)
 	switch process.Mode {
