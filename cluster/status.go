@@ -72,7 +72,7 @@ func (f Fencing) Works() bool {
 type Node struct {
 	Name string `json:"name"`
 	// Type is member, remote or guest. Host is the resource that runs a guest.
-	Type string `json:"type"`
+	Type string `json:"type,omitempty"`
 	Host string `json:"host,omitempty"`
 	// State is online, standby, maintenance, pending, unclean or offline.
 	State     string   `json:"state"`
@@ -112,7 +112,7 @@ type Placement struct {
 	Node  string `json:"node"`
 	State string `json:"state"`
 	// Role is started, promoted or unpromoted.
-	Role string `json:"role"`
+	Role string `json:"role,omitempty"`
 }
 
 // Nodes returns the names of the nodes where the resource runs.
