@@ -88,7 +88,11 @@ func (o *onNode) showCluster(v cluster.Status) error {
 }
 
 func clusterTable(w io.Writer, v cluster.Status) {
-	quorum, fencing := "quorum", "fencing by "+strings.Join(v.Fencing.Devices, ", ")
+	devices := slices.DeleteFunc(slices.Clone(v.Fencing.Devices), func(d string) bool { return slices.Contains(v.Fencing.Idle, d) })
+	if v.Fencing.Watchdog {
+		devices = append(devices, "watchdog")
+	}
+	quorum, fencing := "quorum", "fencing by "+strings.Join(devices, ", ")
 	if !v.Quorum {
 		quorum = "NO QUORUM"
 	}
@@ -112,6 +116,9 @@ func clusterTable(w io.Writer, v cluster.Status) {
 	row(w, "RESOURCE", "STATE", "ON")
 	for _, r := range v.Resources {
 		row(w, r.ID, r.State, orDash(strings.Join(r.Nodes(), ", ")))
+		for _, why := range r.Why {
+			row(w, "", "", why)
+		}
 	}
 	if len(v.Failures) == 0 {
 		return

@@ -29,8 +29,10 @@ type Status struct {
 	DC      string   `json:"dc"`      // empty: none is elected
 	Quorum  bool     `json:"quorum"`  // of this node's partition
 	// Maintenance: the whole cluster is in maintenance mode.
-	Maintenance bool    `json:"maintenance"`
-	Fencing     Fencing `json:"fencing"`
+	Maintenance bool `json:"maintenance"`
+	// StopAll: stop-all-resources is set, so Pacemaker runs nothing.
+	StopAll bool    `json:"stopAll"`
+	Fencing Fencing `json:"fencing"`
 
 	Self string `json:"node"` // this node's name
 	// Role of this node: active (has a floating IP), ready (runs HAProxy), idle,
@@ -41,6 +43,12 @@ type Status struct {
 	Resources   []Resource   `json:"resources"`
 	FloatingIPs []FloatingIP `json:"floatingIPs"`
 	Failures    []Failure    `json:"failures"`
+	Tickets     []Ticket     `json:"tickets,omitempty"`
+	Bans        []Ban        `json:"bans,omitempty"`
+	FailCounts  []FailCount  `json:"failCounts,omitempty"`
+	// FenceHistory has the latest fencing actions, newest first. Only a running
+	// cluster has it.
+	FenceHistory []FenceEvent `json:"fenceHistory,omitempty"`
 	// Settled: no operation is pending.
 	Settled bool `json:"settled"`
 }
@@ -49,27 +57,41 @@ type Status struct {
 type Fencing struct {
 	Enabled bool     `json:"enabled"`
 	Devices []string `json:"devices"`
+	// Idle are those of Devices that no node runs: disabled, stopped or failed.
+	Idle []string `json:"idleDevices,omitempty"`
+	// Watchdog: nodes without quorum reset themselves (SBD without a disk).
+	Watchdog bool `json:"watchdog"`
 }
 
-// Works reports whether fencing is enabled and has a device.
-func (f Fencing) Works() bool { return f.Enabled && len(f.Devices) > 0 }
+// Works reports whether fencing is enabled, and a device or a watchdog does it.
+func (f Fencing) Works() bool {
+	return f.Enabled && (f.Watchdog || len(f.Devices) > len(f.Idle))
+}
 
 // A Node is a member of the cluster.
 type Node struct {
 	Name string `json:"name"`
+	// Type is member, remote or guest. Host is the resource that runs a guest.
+	Type string `json:"type,omitempty"`
+	Host string `json:"host,omitempty"`
 	// State is online, standby, maintenance, pending, unclean or offline.
 	State     string   `json:"state"`
 	DC        bool     `json:"dc"`
 	Resources []string `json:"resources"` // running there
 	// Attributes are the node's transient ones.
 	Attributes map[string]string `json:"attributes"`
+	// Utilization is its capacity, by name.
+	Utilization map[string]string `json:"utilization,omitempty"`
 }
 
 // A Resource is a primitive, or the primitive of a clone, with all its instances.
 type Resource struct {
 	ID string `json:"id"`
-	// In is its clone or group; empty: none.
-	In    string `json:"in"`
+	// In is its outermost clone, group or bundle; empty: none. Containers are all of
+	// them, the outermost first.
+	In         string   `json:"in"`
+	Containers []string `json:"containers,omitempty"`
+
 	Clone bool   `json:"clone"`
 	Agent string `json:"agent"` // ocf:thalassa:haproxy
 	// State is started, stopped, starting, stopping, failed, blocked, disabled or
@@ -77,12 +99,20 @@ type Resource struct {
 	State string `json:"state"`
 	// Places are the nodes of its instances, with their states.
 	Places []Placement `json:"places"`
+	// Managed: Pacemaker manages each of its instances.
+	Managed bool `json:"managed"`
+	// Why has sentences that explain why it is not where it should be.
+	Why []string `json:"why,omitempty"`
+	// Utilization is the capacity it needs, by name.
+	Utilization map[string]string `json:"utilization,omitempty"`
 }
 
 // A Placement is an instance of a resource on a node.
 type Placement struct {
 	Node  string `json:"node"`
 	State string `json:"state"`
+	// Role is started, promoted or unpromoted.
+	Role string `json:"role,omitempty"`
 }
 
 // Nodes returns the names of the nodes where the resource runs.
@@ -99,9 +129,11 @@ type FloatingIP struct {
 	Resource string `json:"resource"`
 	Address  string `json:"address"`
 	// Node has the address; empty: none. Nodes are all nodes that have it according to
-	// Pacemaker: more than one is an error.
+	// Pacemaker: more than one is an error, unless Shared.
 	Node  string   `json:"node"`
 	Nodes []string `json:"nodes"`
+	// Shared: its resource is a clone, so it is on several nodes on purpose.
+	Shared bool `json:"shared,omitempty"`
 	// HAProxy: the address belongs to HAProxy: it is in a group with HAProxy, colocated
 	// with it, or made by thalassa cluster apply.
 	HAProxy bool `json:"haproxy"`

@@ -1,9 +1,11 @@
 package pacemaker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,7 +73,16 @@ func (c *Cluster) Epoch(ctx context.Context) (cluster.Epoch, error) {
 
 // property returns a cluster option; empty: not set.
 func (c *CIB) property(name string) string {
-	return c.root.child("configuration", "crm_config").nvpair("cluster_property_set", name)
+	config := c.section("crm_config")
+	if config == nil {
+		return ""
+	}
+	for _, set := range config.children { // Pacemaker reads this one first
+		if value := el("", "").add(set).nvpair("cluster_property_set", name); set.attr("id") == "cib-bootstrap-options" && value != "" {
+			return value
+		}
+	}
+	return config.nvpair("cluster_property_set", name)
 }
 
 // primitives returns all primitives, also those in groups and clones.
@@ -79,33 +90,34 @@ func (c *CIB) primitives() []*element {
 	return c.root.child("configuration", "resources").all("primitive")
 }
 
-// fencing returns whether fencing is enabled, and its devices.
-func (c *CIB) fencing() cluster.Fencing {
-	f := cluster.Fencing{Enabled: !isFalse(c.property("stonith-enabled")), Devices: []string{}}
+// section is the part of the configuration with that name; nil: there is none.
+func (c *CIB) section(name string) *element { return c.root.child("configuration", name) }
+
+// fencing returns whether fencing is enabled, its devices, and which of them no node
+// runs. enabled is the effective option, as Pacemaker reads it; empty: unknown.
+func (c *CIB) fencing(enabled string, resources []cluster.Resource) cluster.Fencing {
+	enabled = cmp.Or(enabled, c.property("stonith-enabled"), c.property("stonith_enabled"))
+	f := cluster.Fencing{Enabled: !isFalse(enabled), Devices: []string{}, Watchdog: c.hasWatchdog()}
 	for _, p := range c.primitives() {
-		if strings.HasPrefix(agentOf(c.root.child("configuration", "resources"), p), "stonith:") {
-			f.Devices = append(f.Devices, p.attr("id"))
+		if !strings.HasPrefix(agentOf(c.section("resources"), p), "stonith:") {
+			continue
+		}
+		id := p.attr("id")
+		f.Devices = append(f.Devices, id)
+		if slices.ContainsFunc(resources, func(r cluster.Resource) bool {
+			return r.ID == id && (len(r.Places) == 0 || r.State == "failed" || r.State == "blocked")
+		}) {
+			f.Idle = append(f.Idle, id)
 		}
 	}
 	return f
 }
 
-// addresses returns the address of each floating IP by resource.
-func (c *CIB) addresses() map[string]string {
-	out := map[string]string{}
-	resources := c.root.child("configuration", "resources")
-	for _, p := range c.primitives() {
-		if !isAddress(agentOf(resources, p)) {
-			continue
-		}
-		parameters := parametersOf(resources, p)
-		ip := ipIn(parameters)
-		if mask := parameters["cidr_netmask"]; mask != "" {
-			ip += "/" + mask
-		}
-		out[p.attr("id")] = ip
-	}
-	return out
+// hasWatchdog reports whether nodes reset themselves by their watchdogs: SBD without a
+// disk, for which stonith-watchdog-timeout is set.
+func (c *CIB) hasWatchdog() bool {
+	timeout := strings.TrimSpace(c.property("stonith-watchdog-timeout"))
+	return isTrue(c.property("have-watchdog")) && strings.Trim(strings.TrimRight(timeout, "smhunie"), "0") != ""
 }
 
 // attributes returns the transient attributes of each node by its name.

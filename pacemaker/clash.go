@@ -2,6 +2,7 @@ package pacemaker
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -105,19 +106,33 @@ func agentOf(resources, primitive *element) string {
 // parametersOf are the parameters of a primitive: its own, and those of its template that
 // it does not set. Sets and pairs may refer to others by id.
 func parametersOf(resources, primitive *element) map[string]string {
+	return inherited(resources, primitive, "instance_attributes")
+}
+
+// inherited are the pairs in sets of a primitive and its template, by name.
+func inherited(resources, primitive *element, set string) map[string]string {
 	out := map[string]string{}
 	for _, e := range []*element{templateOf(resources, primitive), primitive} {
-		if e == nil {
+		maps.Copy(out, pairsIn(resources, e, set))
+	}
+	return out
+}
+
+// pairsIn are the pairs in an element's own sets, by name. Of two with one name, the
+// first counts.
+func pairsIn(section, e *element, name string) map[string]string {
+	out := map[string]string{}
+	if e == nil {
+		return out
+	}
+	for _, set := range e.children {
+		if set.name != name {
 			continue
 		}
-		for _, set := range e.children {
-			if set.name != "instance_attributes" {
-				continue
-			}
-			for _, pair := range referred(resources, set).children {
-				if pair.name == "nvpair" {
-					out[cmp.Or(pair.attr("name"), referred(resources, pair).attr("name"))] = referred(resources, pair).attr("value")
-				}
+		for _, pair := range referred(section, set).children {
+			key := cmp.Or(pair.attr("name"), referred(section, pair).attr("name"))
+			if _, known := out[key]; pair.name == "nvpair" && !known {
+				out[key] = referred(section, pair).attr("value")
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package pacemaker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/xml"
 	"fmt"
@@ -9,7 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+	"sync"
 
 	"thalassa/cluster"
 )
@@ -26,14 +27,19 @@ type monitorXML struct {
 	Options struct {
 		Maintenance bool `xml:"maintenance-mode,attr"`
 		StopAll     bool `xml:"stop-all-resources,attr"`
+		// Fencing is empty if the option is unknown.
+		Fencing string `xml:"stonith-enabled,attr"`
 	} `xml:"summary>cluster_options"`
 	Nodes     []nodeXML    `xml:"nodes>node"`
 	Resources resourcesXML `xml:"resources"`
 	Failures  []failureXML `xml:"failures>failure"`
+	detailXML
 }
 
 type nodeXML struct {
 	Name        string `xml:"name,attr"`
+	Type        string `xml:"type,attr"`
+	Guest       string `xml:"id_as_resource,attr"`
 	Online      bool   `xml:"online,attr"`
 	Standby     bool   `xml:"standby,attr"`
 	OnFail      bool   `xml:"standby_onfail,attr"`
@@ -45,10 +51,11 @@ type nodeXML struct {
 
 // resourcesXML has resources and their containers, in any nesting.
 type resourcesXML struct {
-	Plain   []resourceXML  `xml:"resource"`
-	Clones  []containerXML `xml:"clone"`
-	Groups  []containerXML `xml:"group"`
-	Bundles []containerXML `xml:"bundle>replica"`
+	Plain    []resourceXML  `xml:"resource"`
+	Clones   []containerXML `xml:"clone"`
+	Groups   []containerXML `xml:"group"`
+	Bundles  []containerXML `xml:"bundle"`
+	Replicas []containerXML `xml:"replica"` // of a bundle, numbered
 }
 
 type containerXML struct {
@@ -86,26 +93,39 @@ type failureXML struct {
 	Task     string `xml:"task,attr"`
 }
 
-// View returns the status of the cluster in a CIB, from Pacemaker's own tools.
+// View returns the status of the cluster in a CIB, from Pacemaker's own tools: what is,
+// and what the scheduler has yet to do.
 func (c *Cluster) View(ctx context.Context, cib *CIB) (cluster.Status, error) {
-	var out []byte
-	err := withFile(cib.data, func(path string) error {
-		var err error
-		out, err = c.run(ctx, call{tool: "crm_mon", args: []string{"-1"}, file: path})
+	var m monitorXML
+	var next planned
+	var ended sync.WaitGroup
+	err := withFile(cib.data, func(path string) (err error) {
+		ended.Go(func() { next = c.planned(ctx, path) })
+		defer ended.Wait()
+		m, err = c.monitor(ctx, path)
 		return err
 	})
 	if err != nil {
-		return cluster.Status{}, fmt.Errorf("reading the state of the cluster: %w", err)
-	}
-	var m monitorXML
-	if err := xml.NewDecoder(bytes.NewReader(out)).Decode(&m); err != nil {
-		return cluster.Status{}, fmt.Errorf("reading the state of the cluster: %w", err)
+		return cluster.Status{}, err
 	}
 	self, err := os.Hostname()
 	if err != nil {
 		return cluster.Status{}, fmt.Errorf("reading the host name: %w", err)
 	}
-	return view(cib, m, c.self(ctx, cib, self)), nil
+	m.Fencing = c.fenceHistory(ctx)
+	return view(cib, m, next, c.self(ctx, cib, self)), nil
+}
+
+// monitor runs crm_mon on a CIB in a file.
+func (t *tools) monitor(ctx context.Context, path string) (m monitorXML, err error) {
+	out, err := t.run(ctx, call{tool: "crm_mon", args: []string{"-1"}, file: path})
+	if err == nil {
+		err = xml.NewDecoder(bytes.NewReader(out)).Decode(&m)
+	}
+	if err != nil {
+		return m, fmt.Errorf("reading the state of the cluster: %w", err)
+	}
+	return m, nil
 }
 
 // Now returns the current status of the cluster.
@@ -139,34 +159,30 @@ func unknownStatus() cluster.Status {
 	}
 }
 
-// view combines the output of crm_mon with what only the CIB has.
-func view(cib *CIB, m monitorXML, self string) cluster.Status {
+// view combines the output of crm_mon with what only the CIB has, and what the scheduler
+// has yet to do.
+func view(cib *CIB, m monitorXML, next planned, self string) cluster.Status {
 	v := unknownStatus()
 	v.Epoch, v.Name, v.Version, v.DC, v.Quorum = cib.Epoch, cib.property("cluster-name"), version(m.DC.Version), m.DC.Name, m.DC.Quorum
-	v.Maintenance, v.Fencing, v.Self, v.Settled = m.Options.Maintenance, cib.fencing(), self, true
+	v.Maintenance, v.StopAll, v.Self, v.Settled = m.Options.Maintenance, m.Options.StopAll, self, true
 	if !m.DC.Present { // without a DC, only the CIB has it
 		v.Quorum = isTrue(cib.root.attr("have-quorum"))
 	}
-	m.Resources.walk("", false, func(r resourceXML, in string, clone bool) { addResource(&v, r, in, clone) })
+	m.Resources.walk(nil, false, func(r resourceXML, in []string, clone bool) { addResource(&v, r, in, clone) })
+	v.Fencing = cib.fencing(m.Options.Fencing, v.Resources)
+	m.addTo(&v)
+	addUtilization(&v, cib)
 	attributes := cib.attributes()
 	for _, n := range m.Nodes {
-		v.Nodes = append(v.Nodes, node(n, attributes[n.Name], v.Resources))
+		v.Nodes = append(v.Nodes, node(n, attributes[n.Name], cib.capacity(n.Name), v.Resources))
 	}
 	for _, f := range m.Failures {
 		v.Failures = append(v.Failures, f.failure())
 	}
-	addresses, ours := cib.addresses(), cib.withHAProxy()
-	for _, r := range v.Resources {
-		if address, ok := addresses[r.ID]; ok {
-			ip := cluster.FloatingIP{Resource: r.ID, Address: address, Nodes: r.Nodes(), HAProxy: ours[r.ID]}
-			if len(ip.Nodes) > 0 {
-				ip.Node = ip.Nodes[0]
-			}
-			v.FloatingIPs = append(v.FloatingIPs, ip)
-		}
-	}
+	v.FloatingIPs = cib.floatingIPs(v.Resources)
 	v.Role = role(v)
-	v.State, v.Reasons = assess(v)
+	explain(&v, cib)
+	v.State, v.Reasons = assess(v, next)
 	return v
 }
 
@@ -176,35 +192,41 @@ func version(s string) string {
 	return s
 }
 
-// walk visits every resource with its outermost container.
-func (r resourcesXML) walk(in string, clone bool, visit func(r resourceXML, in string, clone bool)) {
+// walk visits every resource with its containers, the outermost first. A replica has no
+// name of its own and is none of them.
+func (r resourcesXML) walk(in []string, clone bool, visit func(r resourceXML, in []string, clone bool)) {
 	for _, p := range r.Plain {
 		visit(p, in, clone)
 	}
-	for _, list := range [][]containerXML{r.Clones, r.Groups, r.Bundles} {
-		for _, c := range list {
-			id := in
-			if id == "" {
-				id = base(c.ID)
-			}
-			isClone := clone || slices.ContainsFunc(r.Clones, func(o containerXML) bool { return o.ID == c.ID })
-			c.walk(id, isClone, visit)
-		}
+	for _, c := range r.Clones {
+		c.walk(append(slices.Clone(in), base(c.ID)), true, visit)
+	}
+	for _, c := range slices.Concat(r.Groups, r.Bundles) {
+		c.walk(append(slices.Clone(in), base(c.ID)), clone, visit)
+	}
+	for _, c := range r.Replicas {
+		c.walk(in, clone, visit)
 	}
 }
 
 // addResource adds an instance to its resource.
-func addResource(v *cluster.Status, r resourceXML, in string, clone bool) {
+func addResource(v *cluster.Status, r resourceXML, in []string, clone bool) {
 	id := base(r.ID)
 	state := resourceState(r)
 	i := slices.IndexFunc(v.Resources, func(o cluster.Resource) bool { return o.ID == id })
 	if i < 0 {
 		i = len(v.Resources)
-		v.Resources = append(v.Resources, cluster.Resource{ID: id, In: in, Clone: clone, Agent: r.Agent, State: "stopped", Places: []cluster.Placement{}})
+		v.Resources = append(v.Resources, cluster.Resource{
+			ID: id, Containers: in, Clone: clone, Agent: r.Agent, State: "stopped", Managed: true, Places: []cluster.Placement{},
+		})
+		if len(in) > 0 {
+			v.Resources[i].In = in[0]
+		}
 	}
 	known := &v.Resources[i]
+	known.Managed = known.Managed && r.Managed
 	for _, n := range r.Nodes {
-		known.Places = append(known.Places, cluster.Placement{Node: n.Name, State: state})
+		known.Places = append(known.Places, cluster.Placement{Node: n.Name, State: state, Role: roleOf(r.Role)})
 	}
 	slices.SortFunc(known.Places, func(a, b cluster.Placement) int { return strings.Compare(a.Node, b.Node) })
 	if rank(state) > rank(known.State) {
@@ -212,6 +234,18 @@ func addResource(v *cluster.Status, r resourceXML, in string, clone bool) {
 	}
 	// A recurring monitor that waits for its first result is not a change.
 	v.Settled = v.Settled && (r.Pending == "" || r.Pending == "Monitoring")
+}
+
+// roleOf is the role of an instance: started, promoted or unpromoted. Older releases say
+// Master and Slave.
+func roleOf(role string) string {
+	switch role = strings.ToLower(role); role {
+	case "master":
+		return "promoted"
+	case "slave":
+		return "unpromoted"
+	}
+	return role
 }
 
 // rank orders states by importance.
@@ -238,8 +272,14 @@ func resourceState(r resourceXML) string {
 	return "stopped"
 }
 
-func node(n nodeXML, attributes map[string]string, resources []cluster.Resource) cluster.Node {
-	out := cluster.Node{Name: n.Name, DC: n.IsDC, State: "online", Resources: []string{}, Attributes: attributes}
+func node(n nodeXML, attributes, capacity map[string]string, resources []cluster.Resource) cluster.Node {
+	out := cluster.Node{
+		Name: n.Name, Type: cmp.Or(n.Type, "member"), Host: n.Guest, DC: n.IsDC, State: "online",
+		Resources: []string{}, Attributes: attributes, Utilization: capacity,
+	}
+	if n.Guest != "" {
+		out.Type = "guest"
+	}
 	if out.Attributes == nil {
 		out.Attributes = map[string]string{}
 	}
@@ -263,8 +303,7 @@ func node(n nodeXML, attributes map[string]string, resources []cluster.Resource)
 	return out
 }
 
-// failure converts a failure. Its time is "2026-01-02 15:04:05Z", with " +02:00", or
-// in the format of C's ctime, which is always UTC here.
+// failure converts a failure.
 func (f failureXML) failure() cluster.Failure {
 	resource, task := f.Key, f.Task
 	if i := strings.LastIndex(f.Key, "_"+f.Task+"_"); f.Task != "" && i > 0 {
@@ -277,11 +316,6 @@ func (f failureXML) failure() cluster.Failure {
 		Meaning: f.Meaning, Reason: maskText(unescape(f.Reason)), Status: f.Status,
 	}
 	out.Interval, _ = strconv.Atoi(strings.TrimSuffix(f.Interval, "ms"))
-	for _, layout := range []string{"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00", "2006-01-02 15:04:05 -07:00", time.ANSIC} {
-		if t, err := time.Parse(layout, f.Changed); err == nil {
-			out.Time = t.UTC()
-			break
-		}
-	}
+	out.Time = parseTime(f.Changed)
 	return out
 }

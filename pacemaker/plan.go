@@ -59,7 +59,7 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	if err := d.clash(cib.root.child("configuration", "resources"), c.cfg.Defaults); err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Epoch: cib.Epoch, from: cib, Changes: []string{}, Warnings: c.warnings(ctx, cib, d), haproxy: d.Name, home: d.home(), isThalassa: d.Agent == thalassaAgent}
+	p := Plan{Epoch: cib.Epoch, from: cib, Changes: []string{}, Warnings: []string{}, haproxy: d.Name, home: d.home(), isThalassa: d.Agent == thalassaAgent}
 	p.to, err = cib.next(func(configuration *element) error {
 		var err error
 		p.Changes, err = d.edit(configuration)
@@ -79,6 +79,10 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	if p.Consequences, err = c.predict(ctx, after); err != nil {
 		return p, err
 	}
+	p.Warnings = append(c.warnings(ctx, cib, p.Consequences.After, d), p.Warnings...)
+	if err := d.placed(p.Consequences.After, after); err != nil {
+		return p, err
+	}
 	if p.to == nil {
 		return p, nil
 	}
@@ -89,9 +93,9 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 }
 
 // warnings returns what makes a failover slow or dangerous.
-func (c *Cluster) warnings(ctx context.Context, cib *CIB, d Description) []string {
+func (c *Cluster) warnings(ctx context.Context, cib *CIB, predicted cluster.Status, d Description) []string {
 	out := []string{}
-	if f := cib.fencing(); !f.Works() {
+	if f := predicted.Fencing; !f.Works() {
 		out = append(out, "NO FENCING: "+NoFencing(f)+". Configure a fence device before production use")
 		if f.Enabled && len(f.Devices) == 0 {
 			out = append(out, "Pacemaker starts no resources while stonith-enabled is true without a fence device")
@@ -124,7 +128,7 @@ func (d Description) edit(configuration *element) (changes []string, err error) 
 	for _, section := range []struct {
 		in   *element
 		want []*element
-	}{{resources, d.resources()}, {constraints, d.constraints()}} {
+	}{{resources, d.resources()}, {constraints, append(d.constraints(), d.optIn(configuration)...)}} {
 		wanted := map[string]*element{}
 		for _, w := range section.want {
 			wanted[w.attr("id")] = w

@@ -133,12 +133,12 @@ func (t *tools) predict(ctx context.Context, cib *CIB, args ...string) (cluster.
 	}
 	m := monitorXML{Nodes: s.After.Nodes, Resources: s.After.Resources, Failures: s.After.Failures}
 	m.DC.Version, m.DC.Quorum, m.DC.Present = cib.property("dc-version"), isTrue(cib.root.attr("have-quorum")), true
-	m.Options.Maintenance = isTrue(cib.property("maintenance-mode"))
+	m.Options.Maintenance, m.Options.StopAll = isTrue(cib.property("maintenance-mode")), isTrue(cib.property("stop-all-resources"))
 	for _, n := range m.Nodes {
 		if n.IsDC {
 			m.DC.Name = n.Name
 		}
 	}
 	actions := s.consequences()
-	return cluster.Consequences{Actions: actions, Text: cluster.Summarize(actions), After: view(cib, m, "")}, nil
+	return cluster.Consequences{Actions: actions, Text: cluster.Summarize(actions), After: view(cib, m, planned{}, "")}, nil
 }

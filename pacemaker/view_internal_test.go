@@ -26,7 +26,7 @@ func viewOf(t *testing.T, monitor, self string) cluster.Status {
 	if err := xml.Unmarshal([]byte("<pacemaker-result>"+monitor+"</pacemaker-result>"), &m); err != nil {
 		t.Fatal(err)
 	}
-	return view(cib, m, self)
+	return view(cib, m, planned{}, self)
 }
 
 const (

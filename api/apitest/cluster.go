@@ -33,8 +33,8 @@ func NewCluster() *Cluster {
 				{Name: "n2", State: "online", Resources: []string{"haproxy"}, Attributes: map[string]string{"load": "1"}},
 			},
 			Resources: []cluster.Resource{
-				{ID: "haproxy", In: "haproxy-clone", Clone: true, Agent: "ocf:thalassa:haproxy", State: "started", Places: []cluster.Placement{{Node: "n1", State: "started"}, {Node: "n2", State: "started"}}},
-				{ID: "vip", Agent: "ocf:heartbeat:IPaddr2", State: "started", Places: []cluster.Placement{{Node: "n1", State: "started"}}},
+				{ID: "haproxy", In: "haproxy-clone", Clone: true, Agent: "ocf:thalassa:haproxy", State: "started", Managed: true, Places: []cluster.Placement{{Node: "n1", State: "started"}, {Node: "n2", State: "started"}}},
+				{ID: "vip", Agent: "ocf:heartbeat:IPaddr2", State: "started", Managed: true, Places: []cluster.Placement{{Node: "n1", State: "started"}}},
 			},
 			FloatingIPs: []cluster.FloatingIP{{Resource: "vip", Address: "192.0.2.10/24", Node: "n1", Nodes: []string{"n1"}, HAProxy: true}},
 			Failures:    []cluster.Failure{{Node: "n2", Resource: "haproxy", Operation: "monitor", Interval: 2000, Code: 7, Status: "complete", Meaning: "not running", Call: 3}},

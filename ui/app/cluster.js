@@ -53,8 +53,8 @@ export function ClusterPage() {
 /** @param {{cluster: Cluster}} props */
 function Addresses({ cluster: c }) {
   return html`<section class="panel" aria-label="Floating IPs"><h2>Floating IPs</h2>
-    <ul class="links">${c.floatingIPs.map((ip) => html`<li key=${ip.resource}><code>${ip.address}</code> ${ip.nodes.length === 1
-      ? html`on <b>${ip.node}</b>` : html`<${Badge} kind="bad">${ip.nodes.length ? `on ${ip.nodes.join(" and ")}` : "on no node"}</${Badge}>`}</li>`)}</ul>
+    <ul class="links">${c.floatingIPs.map((ip) => html`<li key=${ip.resource}><code>${ip.address}</code> ${ip.nodes.length === 1 || (ip.shared && ip.node)
+      ? html`on <b>${ip.nodes.join(", ")}</b>` : html`<${Badge} kind="bad">${ip.nodes.length ? `on ${ip.nodes.join(" and ")}` : "on no node"}</${Badge}>`}</li>`)}</ul>
     ${c.floatingIPs.length === 0 && html`<p class="muted">No floating IP. <code>thalassa cluster apply</code> creates one.</p>`}
   </section>`;
 }
@@ -66,7 +66,7 @@ function Matrix({ cluster: c, onAction }) {
       <thead><tr><th scope="col">Resource</th>${c.nodes.map((n) => html`<th key=${n.name} scope="col"><${NodeHead} cluster=${c} node=${n} onAction=${onAction} /></th>`)}</tr></thead>
       <tbody>${c.resources.map((r) => html`<tr key=${r.id}>
         <th scope="row"><b>${r.id}</b> ${kindOf(r.state) !== "good" && html`<${Badge} kind=${kindOf(r.state)}>${r.state}</${Badge}>`}
-          <span class="sub">${r.agent}</span></th>
+          <span class="sub">${r.agent}</span>${(r.why ?? []).map((w) => html` <span key=${w} class="sub">${sentence(w)}</span>`)}</th>
         ${c.nodes.map((n) => html`<td key=${n.name}><${Cell} resource=${r} node=${n.name} /></td>`)}
       </tr>`)}</tbody>
     </table></div>

@@ -170,12 +170,12 @@
  * @property {string} role of this node
  * @property {ClusterNode[]} nodes
  * @property {ClusterResource[]} resources
- * @property {{resource: string, address: string, node: string, nodes: string[], haproxy: boolean}[]} floatingIPs
+ * @property {{resource: string, address: string, node: string, nodes: string[], shared?: boolean, haproxy: boolean}[]} floatingIPs
  * @property {ClusterFailure[]} failures
  * @property {boolean} settled
  *
  * @typedef {{name: string, state: string, dc: boolean, resources: string[], attributes: Record<string, string>}} ClusterNode
- * @typedef {{id: string, in: string, clone: boolean, agent: string, state: string, places: {node: string, state: string}[]}} ClusterResource
+ * @typedef {{id: string, in: string, clone: boolean, agent: string, state: string, why?: string[], places: {node: string, state: string}[]}} ClusterResource
  * @typedef {{node: string, resource: string, operation: string, intervalMs: number, code: number, status: string, meaning: string, reason: string, call: number, time: string}} ClusterFailure
  *
  * @typedef {object} FieldError

@@ -1,0 +1,139 @@
+package pacemaker_test
+
+import (
+	"archive/tar"
+	"cmp"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"thalassa/cluster"
+	"thalassa/internal/testkit"
+	"thalassa/pacemaker"
+)
+
+// corpus reads the CIBs of Pacemaker's scheduler tests, and what its scheduler makes of
+// each, from the archive that THALASSA_SCHEDULER_CIBS names.
+func corpus(t *testing.T) (cibs, summaries map[string]string) {
+	t.Helper()
+	f, err := os.Open(cmp.Or(os.Getenv("THALASSA_SCHEDULER_CIBS"), filepath.Join("..", "..", "shared", "data", "pacemaker-scheduler.tar.gz")))
+	if err != nil {
+		t.Skip("the CIBs of Pacemaker's scheduler tests are not here; THALASSA_SCHEDULER_CIBS names their archive")
+	}
+	defer f.Close() //nolint:errcheck // read only
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cibs, summaries = map[string]string{}, map[string]string{}
+	for archive := tar.NewReader(z); ; {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return cibs, summaries
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(io.LimitReader(archive, 16<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(h.Name), filepath.Ext(h.Name))
+		switch filepath.Ext(h.Name) {
+		case ".xml":
+			cibs[name] = string(data)
+		case ".summary":
+			summaries[name] = string(data)
+		}
+	}
+}
+
+var (
+	secretPair = regexp.MustCompile(`name="[^"]*passw[^"]*"[^>]* value="([^"]{4,})"`)
+	actionLine = regexp.MustCompile(`(?m)^  \* (Fence|Start|Stop|Recover|Restart|Move|Migrate|Promote|Demote)`)
+)
+
+// TestSchedulerCases runs status, plan, move and cleanup on each CIB of Pacemaker's own
+// scheduler tests. With -short, it takes every twentieth.
+func TestSchedulerCases(t *testing.T) {
+	cibs, summaries := corpus(t)
+	if !pacemaker.New(pacemaker.Config{}).Installed() {
+		testkit.Missing(t, "Pacemaker's tools are not installed; make setup installs them")
+	}
+	step := 1
+	if testing.Short() {
+		step = 20
+	}
+	for i, name := range slices.Sorted(maps.Keys(cibs)) {
+		if i%step != 0 {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			schedulerCase(t, cibs[name], summaries[name])
+		})
+	}
+}
+
+func schedulerCase(t *testing.T, cib, summary string) {
+	path := filepath.Join(t.TempDir(), "cib.xml")
+	if err := os.WriteFile(path, []byte(cib), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := pacemaker.New(pacemaker.Config{File: path})
+	v, err := c.Now(t.Context())
+	if err != nil {
+		t.Logf("status: %v", err)
+		noSecrets(t, cib, err)
+		return
+	}
+	before, _, _ := strings.Cut(summary, "Transition Summary:")
+	_, decided, _ := strings.Cut(summary, "Transition Summary:")
+	decided, _, _ = strings.Cut(decided, "Executing Cluster Transition:")
+	if v.State == cluster.StateOK {
+		if action := actionLine.FindString(decided); action != "" {
+			t.Errorf("the state is ok, and the scheduler decides: %s", strings.TrimSpace(decided))
+		}
+		for _, word := range []string{"FAILED", "(blocked)", "unmanaged", "UNCLEAN", "OFFLINE", "maintenance"} {
+			if strings.Contains(before, word) {
+				t.Errorf("the state is ok, and the summary says %s: %s", word, before)
+			}
+		}
+	}
+	said := []any{v}
+	note := func(result any, err error) { said = append(said, result, err) }
+	note(c.Plan(t.Context(), pacemaker.Description{Name: "edge", Agent: "ocf:heartbeat:Dummy", Addresses: prefixes(t, "192.0.2.250/24")}))
+	note(c.Predict(t.Context(), cluster.Action{Kind: cluster.Cleanup}))
+	if len(v.Nodes) > 0 && len(v.FloatingIPs) > 0 {
+		note(c.Predict(t.Context(), cluster.Action{Kind: cluster.Move, Node: v.Nodes[0].Name, Resource: v.FloatingIPs[0].Resource}))
+	}
+	noSecrets(t, cib, said...)
+}
+
+// noSecrets checks that nothing that was said has a password of the CIB.
+func noSecrets(t *testing.T, cib string, said ...any) {
+	t.Helper()
+	for _, s := range said {
+		text, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, ok := s.(error); ok {
+			text = fmt.Append(text, e)
+		}
+		for _, m := range secretPair.FindAllStringSubmatch(cib, -1) {
+			if strings.Contains(string(text), `"`+m[1]+`"`) {
+				t.Errorf("a password leaves: %s", m[0])
+			}
+		}
+	}
+}
