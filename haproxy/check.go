@@ -85,6 +85,9 @@ func (k *checker) checkUnlessRecent(ctx context.Context, config []byte) error {
 }
 
 func (k *checker) run(ctx context.Context, config []byte) error {
+	if err := k.program.confirm(ctx); err != nil {
+		return err
+	}
 	staged, err := stage(k.cfg.ConfigPath, config)
 	if err != nil {
 		return fmt.Errorf("staging: %w", err)

@@ -40,6 +40,9 @@ func (la *launcher) start(ctx context.Context, config []byte, fingerprint string
 	if err := la.awaitStrays(ctx); err != nil {
 		return 0, fmt.Errorf("starting haproxy: %w", err)
 	}
+	if err := la.program.confirm(ctx); err != nil {
+		return 0, fmt.Errorf("starting haproxy: %w", err)
+	}
 	la.former.leave(ctx)
 	la.stateFile.empty(ctx)
 	if err := la.prepare(); err != nil {

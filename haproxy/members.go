@@ -64,6 +64,9 @@ func (ms *members) verify(pid int) error {
 	default:
 		wrong = ms.wrongUser(pid)
 	}
+	if wrong == "" && ms.cfg.refuseOther(pid) != nil {
+		wrong = "was started with another file than " + ms.cfg.ConfigPath
+	}
 	if wrong == "" {
 		return nil
 	}

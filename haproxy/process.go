@@ -75,7 +75,7 @@ func (p *Process) connectChanges(master *statsock.Master, former *formerPaths) {
 		router: p.router, former: former, stateFile: p.stateFile, waiter: waiter, child: p.child, stopper: p.stopper,
 	}
 	p.reloader = &reloader{
-		cfg: p.cfg, logger: p.logger, files: p.files, startupLog: p.startupLog, finder: p.finder, router: p.router,
+		cfg: p.cfg, logger: p.logger, program: p.program, files: p.files, startupLog: p.startupLog, finder: p.finder, router: p.router,
 		keeper: p.keeper, recovery: p.recovery, stateFile: p.stateFile, readback: p.readback, waiter: waiter,
 	}
 	p.applier = &applier{
