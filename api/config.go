@@ -116,6 +116,11 @@ type Config struct {
 	// the reason why not, as a clause. nil: every connection has.
 	Admit func(ctx context.Context, from, to netip.AddrPort) error
 
+	// LogProblem is a sentence that says why the log is not written now; empty: it is.
+	// LogDropped is how many of its lines were dropped. nil: none ever is.
+	LogProblem func() string
+	LogDropped func() uint64
+
 	// Dialects are further REST interfaces beside the one of docs/api.md; nil: none.
 	Dialects []Dialect
 
@@ -134,6 +139,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxWebsockets <= 0 {
 		c.MaxWebsockets = 4096
+	}
+	if c.LogProblem == nil {
+		c.LogProblem = func() string { return "" }
+	}
+	if c.LogDropped == nil {
+		c.LogDropped = func() uint64 { return 0 }
 	}
 	if c.Now == nil {
 		c.Now = time.Now

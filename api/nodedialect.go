@@ -27,7 +27,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	var routes []Route
 	about := aboutHandlers{version: d.cfg.Version, routes: func() []Route { return routes }}
 	canaries := canaryHandlers{agent: a, canaries: d.cfg.Canaries}
-	state := stateHandlers{agent: a, failures: d.failures, canaries: canaries.underWay}
+	state := stateHandlers{agent: a, failures: d.failures, logProblem: d.cfg.LogProblem, canaries: canaries.underWay}
 	frontends := frontendHandlers{a}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, sampler: d.cfg.Sampler, connections: d.cfg.Connections, changeMember: d.cfg.Members}
 	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames}

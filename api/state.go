@@ -12,7 +12,9 @@ import (
 type stateHandlers struct {
 	agent    *Agent
 	failures *failures
-	canaries func() []node.Canary // that are under way
+	// logProblem says why the log is not written now; "": it is.
+	logProblem func() string
+	canaries   func() []node.Canary // that are under way
 }
 
 func (h stateHandlers) status(c echo.Context) error {
@@ -50,6 +52,9 @@ func (h stateHandlers) readyz(c echo.Context) error {
 	}
 	if h.agent.tokens.Problem() != "" {
 		out.Warnings = []string{formerTokens}
+	}
+	if problem := h.logProblem(); problem != "" {
+		out.Warnings = append(out.Warnings, problem)
 	}
 	out.Reasons = orEmpty(out.Reasons)
 	if !out.Ready {

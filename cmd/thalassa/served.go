@@ -35,6 +35,7 @@ func (n node) api(p served) (*api.Server, error) {
 	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.canaries
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
+	cfg.LogProblem, cfg.LogDropped = n.queue.Problem, n.queue.Dropped
 	if file := n.settings.TokenFile(); file != "" {
 		tokens, err := auth.Open(file, n.log)
 		if err != nil {

@@ -76,6 +76,7 @@ func rooms() map[string][]string {
 		"internal/wake":       nil,
 		"internal/leftover":   nil,
 		"internal/permit":     nil,
+		"internal/logqueue":   nil,
 		"auth":                {"lb"},
 		"template":            {"lb"},
 		"natives":             {"lb"},
@@ -98,10 +99,10 @@ func rooms() map[string][]string {
 		"agent":               {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "internal/permit", "internal/wake"},
 		"ocf":                 {"haproxy", "lb", "internal/wake"},
 		"dev":                 nil,
-		"settings":            {"natives", "consul", "control", "agent", "api", "discovery", "haproxy", "pacemaker", "stats", "statsock", "lb"},
+		"settings":            {"natives", "consul", "control", "agent", "api", "discovery", "haproxy", "pacemaker", "stats", "statsock", "lb", "internal/logqueue"},
 		"cli": {
 			"settings", "agent", "api/node", "client", "cluster", "pacemaker", "discovery", "haproxy", "store", "auth", "ocf", "dev",
-			"template", "activity", "lb", "internal/wake",
+			"template", "activity", "lb", "internal/logqueue", "internal/wake",
 		},
 		"cmd/thalassa": {Anything},
 
