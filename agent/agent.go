@@ -98,7 +98,7 @@ func New(cfg Config) (*Agent, error) {
 	a.changes = &changes{
 		cfg: a.cfg, inputs: a.inputs, interest: a.interest, lines: a.lines, earlier: earlier, renderer: a.renderer,
 		templates: file, current: a.current, outcomes: a.outcomes, reverter: reverter, persister: a.persister, lock: a.lock,
-		reloads: rate, queue: &changeQueue{}, leading: make(chan struct{}, 1), proving: make(chan struct{}, aloneChecks),
+		reloads: rate, leading: make(chan struct{}, 1), proving: make(chan struct{}, aloneChecks),
 	}
 	a.members = &memberStates{cfg: a.cfg, inputs: a.inputs, current: a.current, outcomes: a.outcomes, lock: a.lock, changed: newPoke()}
 	a.reconciler = a.newReconciler(earlier, reverter, rate)

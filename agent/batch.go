@@ -23,7 +23,7 @@ const (
 // share carries out a change together with those that wait at the same time.
 func (c *changes) share(p *pendingChange) (lb.Applied, error) {
 	for {
-		c.queue.add(p)
+		c.queue.Add(p)
 		a := c.await(p)
 		if !a.isOpen || p.isProven {
 			return a.applied, a.err
@@ -44,7 +44,7 @@ func (c *changes) await(p *pendingChange) answer {
 			return a
 		case leading <- struct{}{}:
 			c.carryOutWaiting(p.ctx)
-			if !c.queue.has(p) {
+			if !c.queue.Has(p) {
 				leading = nil // this change is being carried out
 			}
 			continue
@@ -52,7 +52,7 @@ func (c *changes) await(p *pendingChange) answer {
 		case <-c.lock.ended.done:
 		}
 		switch {
-		case !c.queue.remove(p): // it is being carried out
+		case !c.queue.Remove(p): // it is being carried out
 			return <-p.done
 		case p.ctx.Err() != nil:
 			return answer{err: context.Cause(p.ctx)}
@@ -80,7 +80,7 @@ func (c *changes) carryOutWaiting(ctx context.Context) {
 	defer release()
 	ctx = context.WithoutCancel(ctx) // the others wait, too
 	c.reloads.awaitAllowed(ctx)
-	batch := c.queue.take(maxShared)
+	batch := c.queue.Take(maxShared)
 	base, err := c.inputs.intent(ctx)
 	if err != nil {
 		failAll(batch, err)

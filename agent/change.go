@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"thalassa/internal/batch"
 	"thalassa/lb"
 	"thalassa/plan"
 )
@@ -31,7 +32,7 @@ type changes struct {
 	persister *persister
 	lock      *changeLock
 	reloads   *reloadRate
-	queue     *changeQueue
+	queue     batch.Queue[*pendingChange] // that wait for a reload
 	leading   chan struct{} // full while somebody gathers and checks what is in the queue
 	proving   chan struct{} // has a value for each change that is checked alone
 }

@@ -101,6 +101,7 @@ func (o *outcomes) await(ctx context.Context, e *expectation) outcome {
 	case <-ctx.Done():
 		what = "HAProxy has not taken the change within " + settleTime.String()
 	}
+	o.forget(e) // what is reported from now on is left to the reverter
 	select {
 	case out := <-e.done: // the last round
 		return out

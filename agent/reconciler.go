@@ -82,8 +82,8 @@ func (r *reconciler) run(ctx context.Context) error {
 			continue
 		}
 		out.inEffect = r.running.revision
-		isExpected := r.outcomes.report(out)
-		if u := r.reverter.refusedBy(out); u != nil && !isExpected {
+		u := r.reverter.refusedBy(out) // before a change learns of it, and watches it again
+		if isExpected := r.outcomes.report(out); u != nil && !isExpected {
 			r.reverter.revertLate(ctx, u, out.err)
 		}
 		if ctx.Err() != nil {

@@ -8,14 +8,13 @@ import (
 
 	"thalassa/api/node"
 	"thalassa/lb"
-	"thalassa/stats"
 )
 
 // backendHandlers show and change backends.
 type backendHandlers struct {
 	agent       *Agent
-	stats       func(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error)       // may be nil
-	sampler     *stats.Sampler                                                             // may be nil
+	stats       func(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error) // may be nil
+	health      serverHealth
 	connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error) // may be nil
 
 	changeMember MemberChanger // may be nil
@@ -67,7 +66,7 @@ func (h backendHandlers) show(c echo.Context) error {
 	}
 	out, same := newBackend(b, h.agent.Snapshot()), unchanged(c, b.ETag())
 	if withUnused { // it may differ
-		out.Unused = node.NewUnused(b.Unused(h.agent.Snapshot(), h.health(c.Request().Context(), b.Key)))
+		out.Unused = node.NewUnused(b.Unused(h.agent.Snapshot(), h.health.read(c.Request().Context())(b.Key)))
 		return respond(c, http.StatusOK, out)
 	}
 	if same && b.Type == "static" && !overridden {

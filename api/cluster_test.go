@@ -168,11 +168,8 @@ func TestMonitorAnswersAtOnceWhenTheCIBIsAnother(t *testing.T) {
 
 func TestMonitorGivesUpAfterAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		node, err := apitest.New(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cfg, c := node.Config(), apitest.NewCluster()
+		_, cfg := apitest.Prepare(t)
+		c := apitest.NewCluster()
 		cfg.Cluster, cfg.ClusterActions = c, c
 		begun, w := time.Now(), httptest.NewRecorder()
 		api.New(cfg).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/monitor?0:12:34", nil))
@@ -184,11 +181,8 @@ func TestMonitorGivesUpAfterAMinute(t *testing.T) {
 
 // A change between the look and the wait must not be lost, for none of many.
 func TestMonitorLosesNoChange(t *testing.T) {
-	node, err := apitest.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg, c := node.Config(), apitest.NewCluster()
+	_, cfg := apitest.Prepare(t)
+	c := apitest.NewCluster()
 	cfg.Cluster, cfg.ClusterActions = c, c
 	handler := api.New(cfg)
 	const clients, changes = 2000, 50

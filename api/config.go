@@ -9,6 +9,7 @@ import (
 	"thalassa/activity"
 	"thalassa/auth"
 	"thalassa/lb"
+	"thalassa/listen"
 	"thalassa/stats"
 	"thalassa/stream"
 )
@@ -97,6 +98,10 @@ type Config struct {
 	// if the node is in no cluster.
 	Cluster        ClusterView
 	ClusterActions ClusterActions
+
+	// Certificate describes the API's certificate where the listener serves TLS; plain
+	// requests on it are then sent to https. nil: the API is served in plain.
+	Certificate func() listen.Info
 
 	// Tokens are the tokens of callers; nil: whoever Admit admits has every right.
 	Tokens *auth.Tokens

@@ -30,12 +30,9 @@ func FuzzRequests(f *testing.F) {
 		if err != nil || u.Host != "" || !strings.HasPrefix(target, "/") || !isToken(method) {
 			return // net/http would not have let it through
 		}
-		node, err := apitest.New(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		node, cfg := apitest.Prepare(t)
 		node.Discover("shop", "10.1.0.1:8080 1.0.0")
-		server := api.New(node.Config())
+		server := api.New(cfg)
 		ask(t, server, "PUT", &url.URL{Path: "/backends/live"}, `{"type":"dynamic","name":"shop","version":"1.0.0"}`, "")
 		ask(t, server, method, u, body, tags)
 	})

@@ -161,7 +161,7 @@ func (g *guard) identify(r *http.Request) (caller, error) {
 
 // identifySession finds the caller by the session cookie.
 func (g *guard) identifySession(r *http.Request) (caller, error) {
-	cookie, err := r.Cookie(cookieName)
+	cookie, err := sessionOf(r)
 	if err != nil {
 		return caller{}, unauthorized("", "this request needs a token: Authorization: Bearer TOKEN")
 	}

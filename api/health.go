@@ -5,19 +5,23 @@ import (
 	"time"
 
 	"thalassa/lb"
+	"thalassa/stats"
 )
 
 // healthPatience is how long an answer waits for newer figures of members.
 const healthPatience = 500 * time.Millisecond
 
-// health is what HAProxy says of the servers of a backend, as the sampler has read it;
-// empty while HAProxy does not answer.
-func (h backendHandlers) health(ctx context.Context, backend lb.Name) []lb.ServerHealth {
+// A serverHealth tells what HAProxy says of servers, as a sampler has read it.
+type serverHealth struct{ sampler *stats.Sampler } // may be nil
+
+// read gives what HAProxy says of the servers of a backend: nothing while HAProxy does not
+// answer. The figures are of now, or as old as HAProxy's load demands.
+func (h serverHealth) read(ctx context.Context) func(backend lb.Name) []lb.ServerHealth {
 	if h.sampler == nil {
-		return nil
+		return func(lb.Name) []lb.ServerHealth { return nil }
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthPatience)
 	defer cancel()
 	h.sampler.Refresh(ctx)
-	return h.sampler.Health(string(backend))
+	return func(backend lb.Name) []lb.ServerHealth { return h.sampler.Health(string(backend)) }
 }

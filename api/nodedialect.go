@@ -27,10 +27,14 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	var routes []Route
 	about := aboutHandlers{version: d.cfg.Version, routes: func() []Route { return routes }}
 	canaries := canaryHandlers{agent: a, canaries: d.cfg.Canaries}
-	state := stateHandlers{agent: a, failures: d.failures, logProblem: d.cfg.LogProblem, canaries: canaries.underWay}
+	certificate := certificateHandlers{d.cfg.Certificate}
+	state := stateHandlers{
+		agent: a, failures: d.failures, logProblem: d.cfg.LogProblem, canaries: canaries.underWay, tls: certificate.document,
+	}
 	frontends := frontendHandlers{a}
-	backends := backendHandlers{agent: a, stats: d.cfg.Stats, sampler: d.cfg.Sampler, connections: d.cfg.Connections, changeMember: d.cfg.Members}
-	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames}
+	health := serverHealth{d.cfg.Sampler}
+	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
+	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames, health: health}
 	history := historyHandlers{history: d.cfg.History, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
 	activity := activityHandlers{d.cfg.Activity}
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
@@ -76,6 +80,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{get, "/session", 0, "the identity of the caller", d.sessions.show},
 		{post, "/session", 0, "begin a session with a token", d.sessions.login},
 		{del, "/session", 0, "end the session", d.sessions.logout},
+		{get, "/tls", 0, "the certificate of this API", certificate.show},
 		{get, "/openapi.json", auth.Read, "the OpenAPI description of this API", about.openAPI},
 	}
 	return routes

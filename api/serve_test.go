@@ -67,11 +67,7 @@ type bubble struct {
 func inBubble(t *testing.T, adjust func(*api.Config), f func(b *bubble)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		node, err := apitest.New(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cfg := node.Config()
+		node, cfg := apitest.Prepare(t)
 		if adjust != nil {
 			adjust(&cfg)
 		}
@@ -133,17 +129,14 @@ func (b *bubble) fill(t *testing.T) {
 }
 
 func TestServeEndsWithItsContext(t *testing.T) {
-	node, err := apitest.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	node, cfg := apitest.Prepare(t)
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- api.New(node.Config()).Serve(ctx, l) }()
+	go func() { served <- api.New(cfg).Serve(ctx, l) }()
 	s := &fixture{Node: node, tb: t, url: "http://" + l.Addr().String()}
 	s.get("/healthz").wants(t, 200, nil)
 	stop()
@@ -157,13 +150,10 @@ func TestServeEndsWithItsContext(t *testing.T) {
 }
 
 func TestServeTellsOfABrokenListener(t *testing.T) {
-	node, err := apitest.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, cfg := apitest.Prepare(t)
 	l := newPipeListener()
 	_ = l.Close()
-	if err := api.New(node.Config()).Serve(t.Context(), l); !errors.Is(err, net.ErrClosed) || !strings.HasPrefix(err.Error(), "serving the API: ") {
+	if err := api.New(cfg).Serve(t.Context(), l); !errors.Is(err, net.ErrClosed) || !strings.HasPrefix(err.Error(), "serving the API: ") {
 		t.Errorf("Serve: %v", err)
 	}
 }

@@ -50,7 +50,7 @@ func New(cfg Config) *Server {
 	s.publisher = newPublisher(cfg, s.agent, metrics.count)
 	s.live = live.New(liveConfig(cfg))
 	s.echo.HTTPErrorHandler = s.fail
-	s.echo.Use(s.observe, s.rescue, harden, s.checkHost, s.checkOrigin, s.pages)
+	s.echo.Use(s.observe, s.rescue, harden, s.requireTLS, s.checkHost, s.checkOrigin, s.pages)
 	for _, d := range cfg.Dialects {
 		s.add(d)
 	}

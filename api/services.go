@@ -12,8 +12,9 @@ import (
 
 // serviceHandlers show the watched Consul services and end their holds.
 type serviceHandlers struct {
-	agent *Agent
-	names func(ctx context.Context) ([]lb.Name, error) // may be nil
+	agent  *Agent
+	names  func(ctx context.Context) ([]lb.Name, error) // may be nil
+	health serverHealth
 }
 
 // catalog lists the names of all services in Consul, watched or not.
@@ -36,7 +37,7 @@ func (h serviceHandlers) list(c echo.Context) error {
 	return respond(c, http.StatusOK, node.NewServiceStatuses(lb.ServiceStatuses(in, h.agent.Snapshot())))
 }
 
-// show answers with a watched service and its instances.
+// show answers with a watched service, its instances, and what HAProxy says of them.
 func (h serviceHandlers) show(c echo.Context) error {
 	key, err := name(c, "name")
 	if err != nil {
@@ -65,7 +66,8 @@ func (h serviceHandlers) respond(c echo.Context, key lb.Name) error {
 	snap := h.agent.Snapshot()
 	for _, status := range lb.ServiceStatuses(in, snap) {
 		if status.Service == key {
-			return respond(c, http.StatusOK, node.NewService(status, snap.Services[key]))
+			servers := lb.ServersOf(key, in, snap, h.health.read(c.Request().Context()))
+			return respond(c, http.StatusOK, node.NewService(status, snap.Services[key], servers))
 		}
 	}
 	return &lb.NotFoundError{ID: "service/" + string(key)}

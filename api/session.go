@@ -13,8 +13,12 @@ import (
 	"thalassa/live"
 )
 
-// cookieName is where a browser keeps its session.
-const cookieName = "thalassa_session"
+// cookieName is where a browser keeps its session. Over TLS it is secureCookieName,
+// which browsers take and send over TLS only, and from this host alone.
+const (
+	cookieName       = "thalassa_session"
+	secureCookieName = "__Host-thalassa_session"
+)
 
 // sessionHandlers begin, show and end the sessions of browsers.
 type sessionHandlers struct {
@@ -92,19 +96,33 @@ func (h sessionHandlers) logout(c echo.Context) error {
 
 // end ends the session of a request and closes its websockets.
 func (h sessionHandlers) end(r *http.Request) {
-	if cookie, err := r.Cookie(cookieName); err == nil {
+	if cookie, err := sessionOf(r); err == nil {
 		h.guard.sessions.End(cookie.Value)
 		h.live.EndSession(cookie.Value)
 	}
 }
 
-// sessionCookie is a cookie that scripts cannot read and other sites cannot send. A
+// sessionCookie is a cookie that scripts cannot read and other sites cannot send.
+func sessionCookie(r *http.Request, id string, expires time.Time, maxAge int) *http.Cookie {
+	name, secure := cookieNameOf(r)
+	return &http.Cookie{
+		Name: name, Value: id, Path: "/", Expires: expires, MaxAge: maxAge,
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: secure,
+	}
+}
+
+// sessionOf is the cookie with the session of a request.
+func sessionOf(r *http.Request) (*http.Cookie, error) {
+	name, _ := cookieNameOf(r)
+	return r.Cookie(name)
+}
+
+// cookieNameOf is the name of the session's cookie, and whether it is for TLS only. A
 // proxy before the agent may terminate TLS; a forged X-Forwarded-Proto only makes
 // browsers more careful.
-func sessionCookie(r *http.Request, id string, expires time.Time, maxAge int) *http.Cookie {
-	return &http.Cookie{
-		Name: cookieName, Value: id, Path: "/", Expires: expires, MaxAge: maxAge,
-		HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		Secure: r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
+func cookieNameOf(r *http.Request) (name string, secure bool) {
+	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
+		return secureCookieName, true
 	}
+	return cookieName, false
 }

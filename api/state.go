@@ -15,6 +15,7 @@ type stateHandlers struct {
 	// logProblem says why the log is not written now; "": it is.
 	logProblem func() string
 	canaries   func() []node.Canary // that are under way
+	tls        func() *node.TLS
 }
 
 func (h stateHandlers) status(c echo.Context) error {
@@ -23,7 +24,7 @@ func (h stateHandlers) status(c echo.Context) error {
 		return err
 	}
 	out := node.NewStatus(status)
-	out.Canaries = h.canaries()
+	out.Canaries, out.TLS = h.canaries(), h.tls()
 	return respond(c, http.StatusOK, out)
 }
 

@@ -23,14 +23,7 @@ const patience = 20 * time.Second
 // streamingFixture is a fixture that keeps its streams up to date.
 func streamingFixture(tb testing.TB, adjust ...func(*api.Config)) *fixture {
 	tb.Helper()
-	node, err := apitest.New(nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	cfg := node.Config()
-	for _, a := range adjust {
-		a(&cfg)
-	}
+	node, cfg := apitest.Prepare(tb, adjust...)
 	handler := api.New(cfg)
 	server := httptest.NewServer(handler)
 	tb.Cleanup(server.Close)

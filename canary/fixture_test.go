@@ -41,7 +41,8 @@ type fixture struct {
 	mu     sync.Mutex // guards what callers of actions note and store, too
 	stored map[lb.Name]lb.CanaryState
 	events []activity.Event
-	seen   func() time.Time // of Consul's answer; now
+	seen   func() time.Time          // of Consul's answer; now
+	permit func(author string) error // nil: everybody may deploy
 }
 
 // behavior is how a version's members answer.
@@ -270,7 +271,7 @@ func (w *fixture) verbs() string {
 // runner makes the Runner of an agent.
 func (w *fixture) runner() *canary.Runner {
 	w.t.Helper()
-	r, err := canary.New(w.t.Context(), canary.Config{Node: w, Store: w, Journal: w, Stats: w.Stats, Interval: 2 * time.Second})
+	r, err := canary.New(w.t.Context(), canary.Config{Node: w, Store: w, Journal: w, Stats: w.Stats, Permit: w.permit, Interval: 2 * time.Second})
 	if err != nil {
 		w.t.Fatal(err)
 	}

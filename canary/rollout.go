@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"thalassa/internal/permit"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
@@ -127,7 +128,7 @@ func (c *rollout) advance(ctx context.Context) error {
 		case !errors.Is(err, errFinish):
 			return err
 		}
-		if err := c.step(ctx, next, 0); err != nil {
+		if err := c.step(c.limited(ctx), next, 0); err != nil {
 			return err
 		}
 	}
@@ -220,6 +221,9 @@ func selection(sw lb.Switch) string {
 // since the last step. It repeats what fails for a time.
 func (c *rollout) request(ctx context.Context, sw lb.Switch) (applied lb.Applied, err error) {
 	err = c.retry(ctx, func() error {
+		if err := permit.Check(ctx); err != nil { // at first, and after each wait
+			return err
+		}
 		b, taken, err := c.backend(ctx)
 		if err != nil {
 			return err

@@ -42,6 +42,10 @@ type Config struct {
 	Journal Journal
 	// Stats reads HAProxy's statistics of the servers of a backend.
 	Stats func(ctx context.Context, backend lb.Name) ([]lb.ServerStats, error)
+	// Permit is asked before every step and at every reading whether an author still has
+	// the right to deploy. An error is the clause that follows the author's name. nil:
+	// everybody has the right.
+	Permit func(author string) error
 
 	// Interval is the time between two readings (a twentieth of a step, between 100 ms
 	// and 1 s).

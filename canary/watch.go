@@ -56,6 +56,9 @@ func (c *rollout) judge(members []reading) error {
 	if err := c.goingBack(); err != nil {
 		return err
 	}
+	if err := c.permitted(); err != nil {
+		return err
+	}
 	state := c.current()
 	if reason := unhealthy(state.Version, members); reason != "" {
 		return &abortError{reason}

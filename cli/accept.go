@@ -18,7 +18,7 @@ service has no held instances.`,
 		Args:              arguments,
 		ValidArgsFunction: r.complete(false, serviceNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}

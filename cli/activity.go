@@ -26,7 +26,7 @@ a JSON document.`,
 			if q.Limit < 1 || q.Limit > activity.MaxLimit {
 				return mistake(cmd, "--limit: %d is out of range, expected 1 to %d", q.Limit, activity.MaxLimit)
 			}
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}

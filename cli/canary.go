@@ -41,7 +41,7 @@ func (r *remote) canaryShow() *cobra.Command {
 		Short: "Show the last canary of a backend, with figures by version",
 		Args:  arguments, ValidArgsFunction: r.complete(false, dynamicKeys),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -60,7 +60,7 @@ func (r *remote) canaryAction(a lb.CanaryAction, short string) *cobra.Command {
 		Short: short,
 		Args:  arguments, ValidArgsFunction: r.complete(false, dynamicKeys),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}

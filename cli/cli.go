@@ -31,6 +31,9 @@ type Environment struct {
 	// TokenFile is the token file of an installed agent on this node. Users who may read
 	// it need not name a token. Empty: there is none.
 	TokenFile string
+	// Certificate is the certificate that an installed agent on this node has made for
+	// its API, which commands on this node trust. Empty: there is none.
+	Certificate string
 	// Notify sends the signals to c until stop is called; nil: none come.
 	Notify func(c chan<- os.Signal, signals ...os.Signal) (stop func())
 }

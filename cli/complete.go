@@ -28,7 +28,7 @@ func (r *remote) complete(files bool, arguments ...lister) cobra.CompletionFunc 
 			}
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		c, err := r.client()
+		c, err := r.client(cmd.Context())
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -11,7 +11,7 @@ func newConfig(env environment) *cobra.Command {
 		Short: "Print the current haproxy.cfg",
 		Args:  arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}

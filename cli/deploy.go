@@ -12,15 +12,8 @@ import (
 	"thalassa/lb"
 )
 
-func newDeploy(env environment) *cobra.Command {
-	r := &remote{env: env}
-	var d client.DeployRequest
-	var w canaryFlags
-	var drain time.Duration
-	cmd := &cobra.Command{
-		Use:   "deploy BACKEND VERSION",
-		Short: "Switch a backend to another version, at once or in steps",
-		Long: `Switches a backend to another version of its service, and returns when new requests go
+// deployHelp is the long description of `thalassa deploy`.
+const deployHelp = `Switches a backend to another version of its service, and returns when new requests go
 to that version. When the version has no healthy instance, nothing changes and the exit
 code is 4. VERSION may name several versions with weights: 1.0.0=90,1.1.0=10.
 
@@ -46,46 +39,64 @@ changed, and the exit code is 4.
 
 With --drain the command then waits until former members have no request or connection
 in progress. They get no new requests after the deploy. When the time is over, the
-command prints what is left and ends with exit code 6; the deploy stays in effect.`,
+command prints what is left and ends with exit code 6; the deploy stays in effect.`
+
+// A deployment is `thalassa deploy`.
+type deployment struct {
+	*remote
+	request client.DeployRequest
+	steps   canaryFlags
+	within  time.Duration // for the last connections to former members; 0: they are not waited for
+}
+
+func newDeploy(env environment) *cobra.Command {
+	d := &deployment{remote: &remote{env: env}}
+	cmd := &cobra.Command{
+		Use:   "deploy BACKEND VERSION",
+		Short: "Switch a backend to another version, at once or in steps",
+		Long:  deployHelp,
 		Example: `  thalassa deploy live 1.1.0 --wait 30s
   thalassa deploy live 1.0.0=90,1.1.0=10
   thalassa deploy live 1.1.0 --canary 5,25,50,100 --every 1m --abort-on "5xx>1%,rtime>500ms"`,
 		Args:              arguments,
-		ValidArgsFunction: r.complete(false, dynamicKeys, versionsOf),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := parseTarget(cmd, args[1], &d); err != nil {
-				return err
-			}
-			isCanary, err := w.parse(cmd, d)
-			if err != nil {
-				return err
-			}
-			if cmd.Flags().Changed("drain") && drain <= 0 {
-				return mistake(cmd, "--drain: %s is too short, expected more than 0s", drain)
-			}
-			c, err := r.client()
-			if err != nil {
-				return err
-			}
-			if isCanary {
-				err = r.canary(cmd.Context(), c, args[0], w.request(d))
-			} else {
-				err = r.deploy(cmd.Context(), c, args[0], d)
-			}
-			if err != nil || drain == 0 {
-				return err
-			}
-			return r.drain(cmd.Context(), c, client.Drain{Backend: args[0], Deployed: deployedVersions(d), Within: drain})
-		},
+		ValidArgsFunction: d.complete(false, dynamicKeys, versionsOf),
+		RunE:              func(cmd *cobra.Command, args []string) error { return d.run(cmd, args[0], args[1]) },
 	}
-	r.flags(cmd)
+	d.flags(cmd)
 	f := cmd.Flags()
-	f.DurationVar(&d.Wait, "wait", 0, "maximum `time` to wait for a healthy instance, e.g. 30s")
-	f.StringVar(&d.Service, "service", "", "Consul `service` to switch to (default: the present one)")
-	f.BoolVar(&d.Force, "force", false, "deploy even without a healthy instance")
-	f.DurationVar(&drain, "drain", 0, "maximum `time` to wait for the last connections to former members")
-	w.flags(f)
+	f.DurationVar(&d.request.Wait, "wait", 0, "maximum `time` to wait for a healthy instance, e.g. 30s")
+	f.StringVar(&d.request.Service, "service", "", "Consul `service` to switch to (default: the present one)")
+	f.BoolVar(&d.request.Force, "force", false, "deploy even without a healthy instance")
+	f.DurationVar(&d.within, "drain", 0, "maximum `time` to wait for the last connections to former members")
+	d.steps.flags(f)
 	return cmd
+}
+
+// run deploys a version, or several with their weights, to a backend.
+func (d *deployment) run(cmd *cobra.Command, backend, version string) error {
+	if err := parseTarget(cmd, version, &d.request); err != nil {
+		return err
+	}
+	isCanary, err := d.steps.parse(cmd, d.request)
+	if err != nil {
+		return err
+	}
+	if cmd.Flags().Changed("drain") && d.within <= 0 {
+		return mistake(cmd, "--drain: %s is too short, expected more than 0s", d.within)
+	}
+	c, err := d.client(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if isCanary {
+		err = d.canary(cmd.Context(), c, backend, d.steps.request(d.request))
+	} else {
+		err = d.deploy(cmd.Context(), c, backend, d.request)
+	}
+	if err != nil || d.within == 0 {
+		return err
+	}
+	return d.drain(cmd.Context(), c, client.Drain{Backend: backend, Deployed: deployedVersions(d.request), Within: d.within})
 }
 
 // parseTarget reads one version, or several with their weights.

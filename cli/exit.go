@@ -174,7 +174,7 @@ func describe(err error) string {
 	case answer.Code == "":
 		return err.Error() + ": this is not a Thalassa agent"
 	case answer.Status == http.StatusUnauthorized:
-		return err.Error() + "; set --token-file or THALASSA_TOKEN"
+		return err.Error() + "; set --token-file or THALASSA_TOKEN, or use thalassa login"
 	case answer.Output != "":
 		words := strings.TrimSpace(answer.Output)
 		first, _, _ := strings.Cut(words, "\n")

@@ -37,6 +37,8 @@ type fixture struct {
 	tb  testing.TB
 	url string
 	env map[string]string
+	// certificate is that of the installed agent on this node; empty: there is none.
+	certificate string
 
 	asked func() // runs when a request comes in; may be nil
 
@@ -47,14 +49,7 @@ type fixture struct {
 // open starts a fixture; adjust may change the API's configuration.
 func open(tb testing.TB, adjust ...func(*api.Config)) *fixture {
 	tb.Helper()
-	node, err := apitest.New(nil)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	cfg := node.Config()
-	for _, a := range adjust {
-		a(&cfg)
-	}
+	node, cfg := apitest.Prepare(tb, adjust...)
 	s := &fixture{Node: node, tb: tb}
 	ctx, cancel := context.WithCancel(context.Background())
 	tb.Cleanup(cancel)
@@ -141,7 +136,7 @@ func (s *fixture) execute(stdin string, args ...string) result {
 	defer cancel()
 	code := run(ctx, args, cli.Environment{
 		Program: "thalassa", Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs,
-		Getenv: func(name string) string { return s.env[name] },
+		Getenv: func(name string) string { return s.env[name] }, Certificate: s.certificate,
 	})
 	r := result{code, out.String(), errs.String()}
 	if ctx.Err() != nil && s.tb.Context().Err() == nil {

@@ -55,7 +55,7 @@ who set it and why.`,
 				}
 			}
 			q.State = args[2]
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -107,7 +107,7 @@ func newObjects(env environment, o objects) *cobra.Command {
 		Short: "List, show, change and delete " + o.kind + "s",
 		Args:  arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -119,7 +119,7 @@ func newObjects(env environment, o objects) *cobra.Command {
 		&cobra.Command{
 			Use: "get KEY", Short: "Show a " + o.kind + " as JSON, as put accepts it", Args: arguments, ValidArgsFunction: r.complete(false, o.keys),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				c, err := r.client()
+				c, err := r.client(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -138,7 +138,7 @@ func newObjects(env environment, o objects) *cobra.Command {
 		&cobra.Command{
 			Use: "delete KEY", Short: "Delete a " + o.kind, Args: arguments, ValidArgsFunction: r.complete(false, o.keys),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				c, err := r.client()
+				c, err := r.client(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -155,7 +155,7 @@ func newObjects(env environment, o objects) *cobra.Command {
 }
 
 func (r *remote) put(ctx context.Context, o objects, key, file string) error {
-	c, err := r.client()
+	c, err := r.client(ctx)
 	if err != nil {
 		return err
 	}

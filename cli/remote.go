@@ -4,24 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/netip"
-	neturl "net/url"
-	"os"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-
-	"thalassa/auth"
-	"thalassa/client"
 )
 
 // remote is what the commands that talk to an agent have in common.
 type remote struct {
 	env       environment
-	address   string
+	address   string // as --agent says; empty: the environment or a context does
 	tokenFile string
+	caFile    string
 	output    string
 }
 
@@ -33,65 +27,10 @@ func (r *remote) flags(cmd *cobra.Command) {
 
 // agentFlags declares the flags that say which agent to talk to, and as whom.
 func (r *remote) agentFlags(cmd *cobra.Command) {
-	address := r.env.Getenv("THALASSA_AGENT")
-	if address == "" {
-		address = client.DefaultAddress
-	}
 	f := cmd.PersistentFlags()
-	f.StringVar(&r.address, "agent", address, "`URL` of the agent; overrides THALASSA_AGENT")
+	f.StringVar(&r.address, "agent", "", "`URL` or context of the agent; overrides THALASSA_AGENT")
 	f.StringVar(&r.tokenFile, "token-file", "", "`file` with the API token; overrides THALASSA_TOKEN")
-}
-
-// client of the agent that the flags name.
-func (r *remote) client() (*client.Client, error) {
-	if r.output != "" && r.output != "json" && r.output != "table" {
-		return nil, usageError{fmt.Errorf("--output: %q is not known, expected json or table", r.output)}
-	}
-	token, err := r.token()
-	if err != nil {
-		return nil, usageError{fmt.Errorf("reading the token: %w", err)}
-	}
-	c, err := client.New(client.Config{Address: r.address, Token: token})
-	if err != nil {
-		return nil, usageError{err}
-	}
-	return c, nil
-}
-
-// token to show to the agent; empty: none.
-func (r *remote) token() (string, error) {
-	if r.tokenFile == "" {
-		if token := r.env.Getenv("THALASSA_TOKEN"); token != "" {
-			return token, nil
-		}
-		return r.nodeToken(), nil
-	}
-	data, err := os.ReadFile(r.tokenFile)
-	if err != nil {
-		return "", err
-	}
-	words := strings.Fields(string(data))
-	if len(words) != 1 {
-		return "", fmt.Errorf("%s holds %d words, expected the token alone", r.tokenFile, len(words))
-	}
-	return words[0], nil
-}
-
-// nodeToken is a token of the installed agent of this node, where the caller may read
-// its token file; empty: there is none for this agent. It is shown to no other node.
-func (r *remote) nodeToken() string {
-	u, err := neturl.Parse(r.address)
-	if err != nil || r.env.TokenFile == "" {
-		return ""
-	}
-	if a, err := netip.ParseAddr(u.Hostname()); u.Hostname() != "localhost" && (err != nil || !a.Unmap().IsLoopback()) {
-		return ""
-	}
-	token, err := auth.PlainToken(r.env.TokenFile)
-	if err != nil {
-		return "" // not for this user, or there is none: the agent says whether it takes one
-	}
-	return token
+	f.StringVar(&r.caFile, "ca-file", "", "PEM `file` of the CAs of the agent's certificate; overrides THALASSA_CA_FILE")
 }
 
 // show prints v as JSON when that was asked for, else what table writes.

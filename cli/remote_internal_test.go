@@ -28,12 +28,11 @@ func TestNodeToken(t *testing.T) {
 		{"http://localhost.example:10000", "", path, ""},
 		{"http://127.0.0.1.example:10000", "", path, ""},
 		{"http://127.0.0.1@192.0.2.1/", "", path, ""},
-		{"localhost:10000", "", path, ""}, // no URL
 	} {
-		r := remote{address: tt.address, env: environment{Environment: Environment{TokenFile: tt.tokens, Getenv: func(name string) string {
+		r := remote{env: environment{Environment: Environment{TokenFile: tt.tokens, Getenv: func(name string) string {
 			return map[string]string{"THALASSA_TOKEN": tt.environment}[name]
 		}}}}
-		if got, err := r.token(); err != nil || got != tt.want {
+		if got, err := r.token("", tt.address); err != nil || got != tt.want {
 			t.Errorf("%s: token %q, %v; want %q", tt.address, got, err, tt.want)
 		}
 	}

@@ -22,8 +22,10 @@ type screen struct {
 	stats          map[string]figures
 	trouble        string // why there is nothing new
 
-	sort    byte // n, r, e or t
+	sort    key // n, r, e or t
 	members bool
+	search  search
+	scroll  scroll
 }
 
 // A line is one line of a screen. Its text is free of control characters.
@@ -33,8 +35,9 @@ type line struct {
 }
 
 const (
-	red    = 31
-	yellow = 33
+	reverse = 7
+	red     = 31
+	yellow  = 33
 )
 
 // painted is the line as a terminal shows it in its color.
@@ -131,39 +134,73 @@ func (s *screen) field(topic, id, name string) string {
 	return text
 }
 
-// lines draws everything, no wider than width (0: as wide as it is).
+// lines draws everything, no wider than width (0: as wide as it is). With a height it is
+// a window: the state is at its top, the keys are at its bottom, and the lines between
+// them are those that are scrolled to.
 func (s *screen) lines(width, height int) []line {
-	out := []tableRow{{}, {cells: headings("FRONTEND", "", "BIND")}}
-	for _, f := range s.sorted("frontend", "") {
-		out = append(out, s.figuresRow(f.Key, f, f.Status, "", s.field("frontends", "frontend/"+f.Key, "bind")))
+	head := s.head()
+	rows, headings := s.rows()
+	body := table(rows, width)
+	if height <= 0 {
+		return fit(append(head, body...), width)
 	}
-	out = append(out, tableRow{}, tableRow{cells: headings("BACKEND", "UP", "VERSION")})
-	for _, f := range s.sorted("backend", "") {
-		up := strconv.Itoa(f.Healthy) + "/" + strconv.Itoa(f.Members)
-		status, _, _ := strings.Cut(f.Status, " (")
-		out = append(out, s.figuresRow(f.Key, f, status, up, s.versionOf(f.Key)))
-		if !s.members {
-			continue
-		}
-		for _, m := range s.sorted("backendMember", f.Key) {
-			out = append(out, s.figuresRow("  "+m.Key, m, m.Status, m.Check.Status, m.Version))
-		}
-	}
-	return fit(append(s.head(), table(out, width)...), width, height)
+	head = head[:min(len(head), max(1, height-3))]
+	room := max(0, height-len(head)-1)
+	out := append(head, s.scroll.window(body, headings, room)...)
+	out = append(out, line{s.hints(), reverse})
+	return fit(out[max(0, len(out)-height):], width)
 }
 
-// headings are those of a part of the table.
-func headings(name, third, fourth string) []string {
+// rows are those of the table that the search finds, and the indexes of its headings.
+func (s *screen) rows() (rows []tableRow, headings []int) {
+	head := func(name, third, fourth string) {
+		rows = append(rows, tableRow{})
+		headings = append(headings, len(rows))
+		rows = append(rows, tableRow{cells: columnHeadings(name, third, fourth)})
+	}
+	head("FRONTEND", "", "BIND")
+	for _, f := range s.sorted("frontend", "") {
+		if bind := s.field("frontends", "frontend/"+f.Key, "bind"); s.search.finds(f.Key, f.Status, bind) {
+			rows = append(rows, s.figuresRow(f.Key, f, f.Status, "", bind))
+		}
+	}
+	head("BACKEND", "UP", "VERSION")
+	for _, f := range s.sorted("backend", "") {
+		rows = append(rows, s.backendRows(f)...)
+	}
+	return rows, headings
+}
+
+// backendRows are a backend and its members: all of them if the search finds the backend,
+// else those that it finds.
+func (s *screen) backendRows(f figures) []tableRow {
+	status, _, _ := strings.Cut(f.Status, " (")
+	version := s.versionOf(f.Key)
+	found := s.search.finds(f.Key, status, version, s.field("backends", "backend/"+f.Key, "name"))
+	var members []tableRow
+	for _, m := range s.sorted("backendMember", f.Key) {
+		if found || s.search.finds(m.Key, m.Status, m.Check.Status, m.Version) {
+			members = append(members, s.figuresRow("  "+m.Key, m, m.Status, m.Check.Status, m.Version))
+		}
+	}
+	if !found && len(members) == 0 {
+		return nil
+	}
+	if !s.members {
+		members = nil
+	}
+	up := strconv.Itoa(f.Healthy) + "/" + strconv.Itoa(f.Members)
+	return append([]tableRow{s.figuresRow(f.Key, f, status, up, version)}, members...)
+}
+
+// columnHeadings are those of a part of the table.
+func columnHeadings(name, third, fourth string) []string {
 	return []string{name, "STATUS", third, fourth, "REQ/S", "ERR/S", "CONN", "QUEUE", "MS", "IN/S", "OUT/S"}
 }
 
-// fit cuts lines to a window; it says how many there are no room for. What they
-// hold comes from others and must not move the cursor.
-func fit(lines []line, width, height int) []line {
-	if height > 0 && len(lines) > height {
-		hidden := len(lines) - height + 1
-		lines = append(lines[:height-1:height-1], line{text: "… " + count(hidden, "more line")})
-	}
+// fit cuts lines to a width. What they hold comes from others and must not move the
+// cursor.
+func fit(lines []line, width int) []line {
 	for i, l := range lines {
 		lines[i].text = clip(oneLine(l.text), width)
 	}

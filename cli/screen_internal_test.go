@@ -123,7 +123,7 @@ func TestTopSortsAndHides(t *testing.T) {
 		}
 		return strings.Join(names, " ")
 	}
-	for key, want := range map[byte]string{'n': "live old", 'r': "old live", 'e': "live old", 't': "live old"} {
+	for key, want := range map[key]string{'n': "live old", 'r': "old live", 'e': "live old", 't': "live old"} {
 		if !s.press(key) || order() != want {
 			t.Errorf("%c gives %s, want %s", key, order(), want)
 		}

@@ -20,7 +20,7 @@ func newStatus(env environment) *cobra.Command {
 not run the requested configuration.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -54,6 +54,9 @@ func statusTable(w io.Writer, s nodeapi.Status) {
 	row(w, "revision", fmt.Sprintf("%d, in effect %d", s.Revision, s.InEffect))
 	if _, reasons := s.Ready(); len(reasons) > 0 {
 		row(w, "problem", strings.Join(reasons, "; "))
+	}
+	if s.TLS != nil {
+		row(w, "certificate", fmt.Sprintf("SHA-256 %s, expires %s", s.TLS.Fingerprint, s.TLS.NotAfter.Format(time.DateOnly)))
 	}
 	for _, c := range s.Canaries {
 		row(w, "canary", canaryLine(c))

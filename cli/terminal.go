@@ -73,16 +73,27 @@ func (t *terminal) draw(lines []line) {
 
 func (t *terminal) write(text string) { _, _ = io.WriteString(t.out, text) }
 
+// maxSequence bounds the sequence of one key, in bytes.
+const maxSequence = 32
+
 // keys gives what is typed, until the program ends.
-func (t *terminal) keys() <-chan byte {
-	keys := make(chan byte)
+func (t *terminal) keys() <-chan key {
+	keys := make(chan key)
 	go func() {
-		var buf [1]byte
+		var buf [256]byte
+		pending := ""
 		for {
-			if n, err := t.in.Read(buf[:]); err != nil || n == 0 {
+			n, err := t.in.Read(buf[:])
+			if err != nil || n == 0 {
 				return
 			}
-			keys <- buf[0]
+			typed, rest := decodeKeys(pending + string(buf[:n]))
+			if pending = rest; len(pending) > maxSequence {
+				pending = ""
+			}
+			for _, k := range typed {
+				keys <- k
+			}
 		}
 	}()
 	return keys

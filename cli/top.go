@@ -23,12 +23,20 @@ func newTop(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top",
 		Short: "Show live traffic and the state of members",
-		Long: `Shows live figures of frontends, backends and members. Keys: n, r, e and t sort by name,
-requests, errors and response time; m shows or hides members; q quits. With --once, or
-when the output is not a terminal, the command prints the figures once.`,
+		Long: `Shows live figures of frontends, backends and members. With --once, or when the output
+is not a terminal, the command prints the figures once.
+
+  n r e t             sort by name, requests, errors, response time
+  /                   search: only what holds the text is shown; Esc shows all again
+  m                   show or hide members
+  arrows PgUp PgDn    scroll, as do k, j, b and the space bar
+  Home End            first and last lines, as do g and G
+  q                   quit
+
+MS is HAProxy's mean response time of the last 1024 requests, in whole milliseconds.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := r.client()
+			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -110,8 +118,8 @@ func runTop(ctx context.Context, c *client.Client, t *terminal, env environment)
 			if err := s.take(f); err != nil {
 				return err
 			}
-		case key := <-keys:
-			if !s.press(key) {
+		case k := <-keys:
+			if !s.press(k) {
 				return nil
 			}
 		case <-resized:
@@ -122,17 +130,4 @@ func runTop(ctx context.Context, c *client.Client, t *terminal, env environment)
 		}
 		t.draw(s.lines(t.size()))
 	}
-}
-
-// press does what a key asks for; false: it asks to end.
-func (s *screen) press(key byte) bool {
-	switch key {
-	case 'q', 'Q', 3, 4: // Ctrl-C and Ctrl-D where they are no signals
-		return false
-	case 'n', 'r', 'e', 't':
-		s.sort = key
-	case 'm':
-		s.members = !s.members
-	}
-	return true
 }

@@ -24,11 +24,7 @@ import (
 // streaming is an agent's API with streams, of a HAProxy that is away.
 func streaming(t *testing.T) (url string) {
 	t.Helper()
-	node, err := apitest.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := node.Config()
+	_, cfg := apitest.Prepare(t)
 	cfg.Sampler = stats.New(stats.Config{Client: statsock.New("/nonexistent"), Interval: 100 * time.Millisecond})
 	server := api.New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -105,7 +101,16 @@ func TestTopLeavesTheTerminalClean(t *testing.T) {
 				return nil
 			})
 			if how == "key" {
-				if _, err := user.WriteString("rq"); err != nil {
+				if _, err := user.WriteString("r\x1b[B/who\r"); err != nil {
+					t.Fatal(err)
+				}
+				testkit.Eventually(t, 20*time.Second, func() error {
+					if text := screen.String(); !strings.Contains(text, "r req*") || !strings.Contains(text, "search: who") {
+						return fmt.Errorf("shown is %q", text)
+					}
+					return nil
+				})
+				if _, err := user.WriteString("q"); err != nil {
 					t.Fatal(err)
 				}
 			} else {

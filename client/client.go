@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -23,6 +24,11 @@ type Config struct {
 	// Timeout bounds a call, in addition to the time that the agent is asked to wait
 	// (1 min). A change may take long: HAProxy has to accept it.
 	Timeout time.Duration
+	// RootCAs sign the certificate of an https address; nil: those of the system.
+	RootCAs *x509.CertPool
+	// Pin is the SHA-256 of the only key that the agent at an https address may have, in
+	// the form of listen.Fingerprint; its certificate may then be any. Empty: RootCAs decide.
+	Pin string
 	// Transport carries the requests; nil: one of the client's own, which uses
 	// no proxy.
 	Transport http.RoundTripper
@@ -55,7 +61,8 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Transport == nil {
 		cfg.Transport = &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-			TLSHandshakeTimeout: 10 * time.Second,
+			TLSHandshakeTimeout: handshakeTime,
+			TLSClientConfig:     cfg.tls(),
 			MaxIdleConnsPerHost: 4,
 			IdleConnTimeout:     time.Minute,
 		}

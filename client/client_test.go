@@ -34,10 +34,7 @@ func start(t *testing.T) (*apitest.Node, *client.Client) {
 
 func newNode(t *testing.T) *apitest.Node {
 	t.Helper()
-	node, err := apitest.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	node, _ := apitest.Prepare(t)
 	return node
 }
 

@@ -14,7 +14,7 @@ type Error struct {
 	// Code says for programs what kind of error it is: "invalid",
 	// "unauthorized", "forbidden", "not_found", "method_not_allowed",
 	// "conflict", "precondition_failed", "too_large", "too_many", "refused",
-	// "unavailable" or "internal". Empty: the answer did not come from an agent.
+	// "tls_required", "misdirected", "unavailable" or "internal". Empty: the answer did not come from an agent.
 	Code    string            `json:"code"`
 	Message string            `json:"error"`  // one sentence
 	Fields  []node.FieldError `json:"fields"` // every bad part of the request
@@ -30,6 +30,12 @@ func (e *Error) Error() string { return e.Message }
 // newError makes the error of a failed call. If the answer is not JSON of an agent, e.g.
 // a proxy's page, the error has its status.
 func newError(res *http.Response, body []byte) *Error {
+	if to, err := res.Location(); err == nil && to.Scheme == "https" && to.Host == res.Request.URL.Host {
+		return &Error{
+			Status: http.StatusBadRequest, Code: "tls_required",
+			Message: "the agent at " + to.Host + " is served with TLS, expected a URL that begins with https://",
+		}
+	}
 	e := &Error{}
 	if err := json.Unmarshal(body, e); err != nil || e.Message == "" {
 		e = &Error{Message: res.Request.URL.Redacted() + " answers " + res.Status}

@@ -24,11 +24,13 @@ type AgentService struct {
 // An AgentCheck is a check that an agent runs for a service. Exactly one of HTTP
 // and TCP is set.
 type AgentCheck struct {
-	ID       string
-	HTTP     string // URL
-	TCP      string // host:port
-	Status   string // until the first check
-	Interval time.Duration
+	ID   string
+	HTTP string // URL
+	// SkipVerify lets HTTPS have any certificate.
+	SkipVerify bool
+	TCP        string // host:port
+	Status     string // until the first check
+	Interval   time.Duration
 	// Timeout of one check; 0: Consul's default.
 	Timeout time.Duration
 	// DeregisterCriticalAfter: the agent removes a service that is critical for that
@@ -79,7 +81,7 @@ func (c *Client) Register(ctx context.Context, s AgentService) error {
 	}
 	if k := s.Check; k != nil {
 		in.Check = &api.AgentServiceCheck{
-			CheckID: k.ID, HTTP: k.HTTP, TCP: k.TCP, Interval: k.Interval.String(), Status: k.Status,
+			CheckID: k.ID, HTTP: k.HTTP, TLSSkipVerify: k.SkipVerify, TCP: k.TCP, Interval: k.Interval.String(), Status: k.Status,
 			Timeout: optional(k.Timeout), DeregisterCriticalServiceAfter: optional(k.DeregisterCriticalAfter),
 		}
 	}

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 )
 
@@ -21,51 +21,24 @@ type question struct {
 	answer chan error // one slot; nil: HAProxy does not hold it
 }
 
-// questions are those that wait for a look at /proc. A look answers all that waited when
-// it began. The methods may be called from any goroutine.
-type questions struct {
-	mu      sync.Mutex
-	waiting []*question
-}
-
-func (qs *questions) add(q *question) {
-	qs.mu.Lock()
-	defer qs.mu.Unlock()
-	qs.waiting = append(qs.waiting, q)
-}
-
-func (qs *questions) take() []*question {
-	qs.mu.Lock()
-	defer qs.mu.Unlock()
-	taken := qs.waiting
-	qs.waiting = nil
-	return taken
-}
-
-func (qs *questions) remove(q *question) {
-	qs.mu.Lock()
-	defer qs.mu.Unlock()
-	qs.waiting = slices.DeleteFunc(qs.waiting, func(w *question) bool { return w == q })
-}
-
 // ask waits for a look that begins from now on, or takes it itself.
 func (p *Peers) ask(ctx context.Context, owner socketOwner) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("finding out where the connection comes from: %w", err)
 	}
 	q := &question{owner: owner, answer: make(chan error, 1)}
-	p.queue.add(q)
+	p.queue.Add(q)
 	looking := p.looking
 	for {
 		select {
 		case err := <-q.answer:
 			return err
 		case looking <- struct{}{}:
-			p.look(ctx, p.queue.take())
+			p.look(ctx, p.queue.Take(math.MaxInt))
 			<-looking
 			looking = nil // this question is answered, or another look is about to
 		case <-ctx.Done():
-			p.queue.remove(q)
+			p.queue.Remove(q)
 			return fmt.Errorf("finding out where the connection comes from: %w", ctx.Err())
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"thalassa/internal/batch"
 	"thalassa/lb"
 )
 
@@ -39,7 +40,7 @@ type Peers struct {
 	proc    string // where proc(5) is mounted
 
 	looking chan struct{} // has a value for each look under way
-	queue   questions
+	queue   batch.Queue[*question] // a look answers all that wait when it begins
 }
 
 // NewPeers makes Peers for a HAProxy whose program has this path, which is started with

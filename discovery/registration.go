@@ -27,7 +27,9 @@ type Registration struct {
 // A Check is a health check that Consul runs. Exactly one of HTTP and TCP is set.
 type Check struct {
 	HTTP string // URL; any 2xx passes
-	TCP  string // host:port; a connection passes
+	// SkipVerify lets HTTPS have any certificate.
+	SkipVerify bool
+	TCP        string // host:port; a connection passes
 	// Passing counts the instance as healthy until its first check; otherwise it
 	// is critical until then.
 	Passing bool
@@ -69,7 +71,7 @@ func (r Registration) service() consul.AgentService {
 	}
 	if c := r.Check; c != nil {
 		out.Check = &consul.AgentCheck{
-			ID: r.checkID(), HTTP: c.HTTP, TCP: c.TCP, Interval: cmp.Or(c.Interval, defaultCheckInterval),
+			ID: r.checkID(), HTTP: c.HTTP, SkipVerify: c.SkipVerify, TCP: c.TCP, Interval: cmp.Or(c.Interval, defaultCheckInterval),
 			Status: c.initialStatus(), Timeout: c.Timeout, DeregisterCriticalAfter: c.DeregisterCriticalAfter,
 		}
 	}

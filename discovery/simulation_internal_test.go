@@ -23,6 +23,49 @@ type state struct {
 	node     string // status of the node's own check
 	// checks and catalog are the indexes of the tables.
 	checks, catalog uint64
+
+	// What the queries over the whole catalog return; nil: not asked yet.
+	all, critical *digests
+	tags          map[string]uint64
+}
+
+// digestsOf returns the digests of all checks, or of the critical ones.
+func (s *state) digestsOf(seed maphash.Seed, critical bool) *digests {
+	cached := &s.all
+	if critical {
+		cached = &s.critical
+	}
+	if *cached != nil {
+		return *cached
+	}
+	d := newDigests(seed)
+	add := func(c consul.Check) {
+		if !critical || c.Status == consul.Critical {
+			d.add(c)
+		}
+	}
+	add(consul.Check{Node: "n", CheckID: "up", Status: s.node})
+	for n, i := range s.services {
+		if i.present {
+			add(consul.Check{Node: "n", CheckID: string(n), ServiceID: string(n), ServiceName: string(n), Status: i.status})
+		}
+	}
+	*cached = d
+	return d
+}
+
+// tagDigests returns the digests of the tags.
+func (s *state) tagDigests(seed maphash.Seed) map[string]uint64 {
+	if s.tags == nil {
+		tags := map[string][]string{}
+		for n, i := range s.services {
+			if i.present {
+				tags[string(n)] = nil
+			}
+		}
+		s.tags = digestTags(seed, tags)
+	}
+	return s.tags
 }
 
 // An instance is the only one of its service.
@@ -39,7 +82,7 @@ type simulation struct {
 	t       *testing.T
 	random  *rand.Rand
 	seed    maphash.Seed
-	history []state
+	history []*state
 	down    [2]time.Time // no answers between these times
 	// lag is how far behind the server is; negative: each request goes to another
 	// server, with another lag.
@@ -61,7 +104,8 @@ type delivery struct {
 	lag   time.Duration // of that server
 	at    time.Time     // when the result arrives, as far as the future is known
 	ended time.Time     // when it was canceled; zero: it was not
-	result
+	state *state        // that the server answers with; nil: there is no answer, but err
+	err   error
 }
 
 const simulatedWait = 45 * time.Second
@@ -71,7 +115,7 @@ func newSimulation(t *testing.T, seed uint64, services, maxWatched int) *simulat
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	sim := &simulation{
 		t: t, random: rand.New(rand.NewPCG(seed, 1)), seed: maphash.MakeSeed(), now: start, //nolint:gosec // to be repeated
-		history: []state{{since: start.Add(-time.Hour), services: map[lb.Name]instance{}, node: consul.Passing, checks: 1, catalog: 1}},
+		history: []*state{{since: start.Add(-time.Hour), services: map[lb.Name]instance{}, node: consul.Passing, checks: 1, catalog: 1}},
 	}
 	sim.schedule = &schedule{services: map[lb.Name]*service{}, maxWatched: maxWatched, random: sim.random.Float64, policy: testPolicy}
 	for _, n := range simulatedNames(services) {
@@ -136,19 +180,29 @@ func (sim *simulation) blink(at time.Time) time.Time {
 }
 
 // after is a copy of the last state, to be changed.
-func (sim *simulation) after(at time.Time) state {
-	next := sim.history[len(sim.history)-1]
-	next.since, next.services = at, maps.Clone(next.services)
-	return next
+func (sim *simulation) after(at time.Time) *state {
+	last := sim.history[len(sim.history)-1]
+	return &state{since: at, services: maps.Clone(last.services), node: last.node, checks: last.checks, catalog: last.catalog}
 }
 
 // at is the state at a time.
-func (sim *simulation) at(t time.Time) state {
-	i, _ := slices.BinarySearchFunc(sim.history, t, func(s state, t time.Time) int { return s.since.Compare(t) })
+func (sim *simulation) at(t time.Time) *state {
+	i, _ := slices.BinarySearchFunc(sim.history, t, func(s *state, t time.Time) int { return s.since.Compare(t) })
 	if i == len(sim.history) || sim.history[i].since.After(t) {
 		i--
 	}
 	return sim.history[i]
+}
+
+// since are the states that begin after a time.
+func (sim *simulation) since(t time.Time) []*state {
+	i, _ := slices.BinarySearchFunc(sim.history, t, func(s *state, t time.Time) int {
+		if s.since.After(t) {
+			return 1
+		}
+		return -1
+	})
+	return sim.history[i:]
 }
 
 // ask sends the request of a task.
@@ -188,14 +242,23 @@ func (sim *simulation) resolve(d *delivery) {
 		if d.begun.Before(sim.down[0]) {
 			d.at = sim.down[0].Add(d.back)
 		}
-		d.result = result{task: d.task, err: errors.New("connection refused")}
+		d.state, d.err = nil, errors.New("connection refused")
 	} else {
-		d.result = sim.answer(d.task, sim.at(read.Add(-d.lag)), d.at)
+		d.state, d.err = sim.at(read.Add(-d.lag)), nil
 	}
 	if at := d.ended.Add(d.back); !d.ended.IsZero() && at.Before(d.at) { // else the answer is faster
-		d.at, d.result = at, result{task: d.task, err: context.Canceled}
+		d.at, d.state, d.err = at, nil, context.Canceled
 	}
-	d.took = d.at.Sub(d.begun)
+}
+
+// result is what a request has returned.
+func (sim *simulation) result(d *delivery) result {
+	r := result{task: d.task, err: d.err}
+	if d.state != nil {
+		r = sim.answer(d.task, d.state, d.at)
+	}
+	r.took = d.at.Sub(d.begun)
+	return r
 }
 
 // wake is when a blocking query is answered that reaches the server at read.
@@ -203,15 +266,18 @@ func (sim *simulation) wake(t task, read time.Time, lag time.Duration) time.Time
 	if sim.indexOf(t, sim.at(read.Add(-lag))) > t.index {
 		return read
 	}
-	for _, s := range sim.history {
-		if seen := s.since.Add(lag); seen.After(read) && seen.Before(read.Add(simulatedWait)) && sim.indexOf(t, s) > t.index {
-			return seen
+	for _, s := range sim.since(read.Add(-lag)) {
+		if !s.since.Add(lag).Before(read.Add(simulatedWait)) {
+			break
+		}
+		if sim.indexOf(t, s) > t.index {
+			return s.since.Add(lag)
 		}
 	}
 	return read.Add(simulatedWait)
 }
 
-func (sim *simulation) indexOf(t task, s state) uint64 {
+func (sim *simulation) indexOf(t task, s *state) uint64 {
 	switch t.query {
 	case &sim.schedule.catalog.checks, &sim.schedule.catalog.critical:
 		return s.checks
@@ -223,30 +289,13 @@ func (sim *simulation) indexOf(t task, s state) uint64 {
 	return s.services[t.service.name].index
 }
 
-func (sim *simulation) answer(t task, s state, at time.Time) result {
+func (sim *simulation) answer(t task, s *state, at time.Time) result {
 	r := result{task: t, meta: consul.Meta{Index: sim.indexOf(t, s), Leader: true}}
 	switch t.query {
 	case &sim.schedule.catalog.checks, &sim.schedule.catalog.critical:
-		r.digests = newDigests(sim.seed)
-		add := func(c consul.Check) {
-			if t.query == &sim.schedule.catalog.checks || c.Status == consul.Critical {
-				r.digests.add(c)
-			}
-		}
-		add(consul.Check{Node: "n", CheckID: "up", Status: s.node})
-		for n, i := range s.services {
-			if i.present {
-				add(consul.Check{Node: "n", CheckID: string(n), ServiceID: string(n), ServiceName: string(n), Status: i.status})
-			}
-		}
+		r.digests = s.digestsOf(sim.seed, t.query == &sim.schedule.catalog.critical)
 	case &sim.schedule.catalog.tags:
-		tags := map[string][]string{}
-		for n, i := range s.services {
-			if i.present {
-				tags[string(n)] = nil
-			}
-		}
-		r.tags = digestTags(sim.seed, tags)
+		r.tags = s.tagDigests(sim.seed)
 	case &sim.schedule.probe:
 		r.readable = true
 	default:
@@ -290,9 +339,9 @@ func (sim *simulation) run(end time.Time) {
 		}
 		sim.now = next
 		for len(sim.pending) > 0 && !sim.pending[0].at.After(sim.now) {
-			r := sim.pending[0].result
+			d := sim.pending[0]
 			sim.pending = sim.pending[1:]
-			sim.schedule.apply(r, sim.now)
+			sim.schedule.apply(sim.result(d), sim.now)
 		}
 	}
 }

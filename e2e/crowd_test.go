@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -47,8 +49,14 @@ type delays struct {
 // crowd starts one that follows topics.
 func (n *node) crowd(number int, subscription string) *crowd {
 	n.tb.Helper()
+	return n.crowdAt(fmt.Sprintf("127.0.0.1:%d", n.api), number, subscription)
+}
+
+// crowdAt is crowd for an address, which begins with tls:// if the API has TLS.
+func (n *node) crowdAt(address string, number int, subscription string) *crowd {
+	n.tb.Helper()
 	c := &crowd{tb: n.tb, cmd: exec.Command(os.Args[0])}
-	c.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=127.0.0.1:%d %d %s", crowdEnv, n.api, number, subscription))
+	c.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %s", crowdEnv, address, number, subscription))
 	c.cmd.Stderr = os.Stderr
 	var err error
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
@@ -129,9 +137,19 @@ func (p *crowdProcess) report(number int) crowdReport {
 	return r
 }
 
+// dialRaw connects to an address, and takes tls:// from it.
+func dialRaw(address *string) (net.Conn, error) {
+	host, secure := strings.CutPrefix(*address, "tls://")
+	*address = host
+	if secure {
+		return tls.Dial("tcp", host, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) //nolint:gosec // what it shows is tested elsewhere
+	}
+	return net.Dial("tcp", host)
+}
+
 // connectRaw opens a websocket without a library.
 func connectRaw(address string, subscription []byte) (net.Conn, *bufio.Reader, error) {
-	conn, err := net.Dial("tcp", address)
+	conn, err := dialRaw(&address)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -100,42 +100,13 @@ func TestPackage(t *testing.T) {
 	testkit.Tool(t, "dpkg-deb")
 	testkit.Tool(t, "unshare")
 	testkit.HAProxy(t) // which it depends on
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	nfpm := filepath.Join(cache, "thalassa/nfpm")
-	if _, err := os.Stat(nfpm); err != nil {
-		testkit.Missing(t, "nfpm is not built; tools/setup nfpm builds it")
-	}
-	dir := t.TempDir()
-	program, err := os.ReadFile(build(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "thalassa"), program, 0o755); err != nil { //nolint:gosec // a program
-		t.Fatal(err)
-	}
 	stream := buildStream(t)
-	if stream != nil {
-		if err := os.WriteFile(filepath.Join(dir, "thalassa-cib"), stream, 0o755); err != nil { //nolint:gosec // a program
-			t.Fatal(err)
-		}
-	}
-	cmd := exec.Command("../tools/package", nfpm)
-	cmd.Env = append(os.Environ(), "BIN="+dir, "VERSION=1.2.3")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	packages, err := filepath.Glob(filepath.Join(dir, "thalassa_1.2.3_*.deb"))
-	if err != nil || len(packages) != 1 {
-		t.Fatalf("the packages are %v (%v)", packages, err)
-	}
-	for _, missing := range lostLinks(t, packages[0]) {
+	deb := debianPackages(t, stream, "1.2.3")[0]
+	for _, missing := range lostLinks(t, deb) {
 		t.Errorf("the README leads to %s, which is not in the package", missing)
 	}
-	cmd = exec.Command("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--propagation", "private",
-		"/bin/sh", "-ec", installPackage, "install", packages[0])
+	cmd := exec.Command("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--propagation", "private",
+		"/bin/sh", "-ec", installPackage, "install", deb)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8"}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -168,6 +139,46 @@ func TestPackage(t *testing.T) {
 	if strings.Contains(string(out), "left behind") || t.Failed() {
 		t.Errorf("%s", out)
 	}
+}
+
+// debianPackages builds a package of each version, with thalassa-cib unless stream is nil.
+func debianPackages(t *testing.T, stream []byte, versions ...string) (paths []string) {
+	t.Helper()
+	testkit.Tool(t, "dpkg-deb")
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nfpm := filepath.Join(cache, "thalassa/nfpm")
+	if _, err := os.Stat(nfpm); err != nil {
+		testkit.Missing(t, "nfpm is not built; tools/setup nfpm builds it")
+	}
+	dir := t.TempDir()
+	program, err := os.ReadFile(build(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"thalassa": program, "thalassa-cib": stream} {
+		if data == nil {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o755); err != nil { //nolint:gosec // a program
+			t.Fatal(err)
+		}
+	}
+	for _, version := range versions {
+		cmd := exec.Command("../tools/package", nfpm)
+		cmd.Env = append(os.Environ(), "BIN="+dir, "VERSION="+version)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		found, err := filepath.Glob(filepath.Join(dir, "thalassa_"+version+"_*.deb"))
+		if err != nil || len(found) != 1 {
+			t.Fatalf("the packages are %v (%v)", found, err)
+		}
+		paths = append(paths, found[0])
+	}
+	return paths
 }
 
 // lostLinks are those of the README that lead nowhere in a package.

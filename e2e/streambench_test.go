@@ -215,6 +215,28 @@ func BenchmarkFollowers(b *testing.B) {
 	}
 }
 
+// BenchmarkFollowersTLS is BenchmarkFollowers over TLS, without the clients that read
+// nothing.
+func BenchmarkFollowersTLS(b *testing.B) {
+	const followers, turn = 1000, 15 * time.Second
+	n := staticNode(b, 100, 1, true, "--tls", "auto")
+	load := testkit.StartLoad(b, testkit.LoadConfig{Address: n.address(), KeepAlive: 4, Pause: 10 * time.Millisecond, For: 5 * time.Minute})
+	defer load.Stop()
+	address := fmt.Sprintf("tls://127.0.0.1:%d", n.api)
+	const subscription = `{"type":"subscribe","topics":["backends","stat","activity"]}`
+	n.crowdAt(address, 1, subscription)
+	<-time.After(10 * time.Second)
+	before := n.residentMB()
+	all := n.crowdAt(address, followers, subscription)
+	<-time.After(10 * time.Second)
+	all.report()
+	cpu := n.used(turn)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(cpu, "cpu-%")
+	all.tell(b, "")
+	b.ReportMetric((n.residentMB()-before)*1024/followers, "KB/client")
+}
+
 // tell reports what a crowd has seen since it reported last.
 func (c *crowd) tell(b *testing.B, suffix string) crowdReport {
 	b.Helper()

@@ -152,7 +152,7 @@ func TestPhone(t *testing.T) {
 	n := loaded(t)
 	p := openPage(t, n, "/overview", look{width: 390, height: 844, phone: true})
 	p.reads(`[aria-label="Backend live"]`, "2/2", "requests/s")
-	fits := `document.documentElement.scrollWidth <= innerWidth`
+	fits := `document.documentElement.scrollWidth <= document.documentElement.clientWidth`
 	small := `[...document.querySelectorAll("button, .bar nav a, input, select")].filter(e => { const r = e.getBoundingClientRect(); return r.width && r.height < 28; }).map(e => e.outerHTML.slice(0, 90))`
 	for _, path := range []string{"/overview", "/overview/backends/live", "/activity", "/config", "/overview?new=frontend", "/overview?new=backend"} {
 		p.visit(path)
@@ -221,7 +221,7 @@ func (p *page) keepsTogether(where string, l look) {
 		if (!e.clientWidth || e.closest("svg, canvas, .hidden, .plot") || getComputedStyle(e).overflowX !== "visible") return false;
 		if (e.scrollWidth > e.clientWidth + 1) return true;
 		for (let up = e; (up = up.parentElement);) if (getComputedStyle(up).overflowX !== "visible") return false;
-		return e.getBoundingClientRect().right > innerWidth + 1;
+		return e.getBoundingClientRect().right > document.documentElement.clientWidth + 1;
 	}).map((e) => e.outerHTML.slice(0, 90)).slice(0, 3)`, &out)
 	if len(out) > 0 {
 		p.shot(strconv.FormatInt(l.width, 10))

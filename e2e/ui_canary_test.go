@@ -23,6 +23,8 @@ func TestCanaryOnThePages(t *testing.T) {
 	p.click(`[aria-label="Canary"] .canary-actions button.danger`)
 	p.reads(`[aria-label="Canary"]`, "went back at 20%", "It was interrupted by")
 	p.sees(`!document.querySelector("[aria-label='Canary'] .canary-actions")`)
-	p.look(look{width: 390, height: 844})
+	p.look(look{width: 390, height: 844, phone: true})
+	p.sees(`document.documentElement.scrollWidth <= document.documentElement.clientWidth`)
+	p.reads(`[aria-label="Canary"]`, "Scroll for more columns")
 	p.shot("canary-phone")
 }

@@ -28,12 +28,8 @@ func TestOverviewOfANodeWithoutItsHAProxy(t *testing.T) {
 // The page on a node whose cluster is in memory: a browser cannot get into the
 // fixture's namespaces.
 func TestClusterPage(t *testing.T) {
-	inMemory, err := apitest.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, cfg := apitest.Prepare(t)
 	c := apitest.NewCluster()
-	cfg := inMemory.Config()
 	cfg.Cluster, cfg.ClusterActions = c, c
 	handler := api.New(cfg)
 	followed := make(chan error, 1)

@@ -45,9 +45,26 @@ func TestWhatIsNotUsedIsNamedWithItsReason(t *testing.T) {
 			t.Errorf("/services does not name %s: %s", id, services)
 		}
 	}
-	service := n.call(200, http.MethodGet, "/services/shop", "")
-	if page, _ := service["consulPage"].(string); page != "http://"+consul.Address()+"/ui/dc1/services/shop/instances" {
-		t.Errorf("Consul's page is %v", service["consulPage"])
+	var service struct {
+		ConsulPage string
+		Instances  []struct {
+			ID      string
+			HAProxy []struct{ Backend, Status, Check, Reason string }
+		}
+	}
+	_, body := n.try(http.MethodGet, "/services/shop", "")
+	if err := json.Unmarshal([]byte(body), &service); err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range service.Instances {
+		got := fmt.Sprint(in.HAProxy)
+		want := map[string]string{"dead": "[{live DOWN L4CON HAProxy finds it down: L4CON (connection failed): Connection refused}]", "1.0.0-0": "[{live UP L4OK }]"}[in.ID]
+		if want == "" && got != "[]" && got != "[{live UP L4OK }]" || want != "" && got != want {
+			t.Errorf("HAProxy says of %s: %s, expected %s", in.ID, got, want)
+		}
+	}
+	if page := service.ConsulPage; page != "http://"+consul.Address()+"/ui/dc1/services/shop/instances" {
+		t.Errorf("Consul's page is %v", service.ConsulPage)
 	}
 	if status, body := n.try(http.MethodPost, "/backends/live", `{"version":"2.0.0"}`); status != http.StatusConflict || !strings.Contains(body, "portless on") || !strings.Contains(body, "0 is not a port") {
 		t.Errorf("%d %s", status, body)
@@ -68,7 +85,7 @@ func TestWhatIsNotUsedIsNamedWithItsReason(t *testing.T) {
 	p.look(look{width: 1280, height: 900, dark: true})
 	p.shot("unused-dark")
 	p.look(look{width: 390, height: 844, phone: true})
-	p.sees(`document.documentElement.scrollWidth <= innerWidth`)
+	p.sees(`document.documentElement.scrollWidth <= document.documentElement.clientWidth`)
 	p.ask(`document.querySelector("[aria-label='Not used']").scrollIntoView()`, new(any))
 	p.shot("unused-phone")
 
@@ -78,6 +95,11 @@ func TestWhatIsNotUsedIsNamedWithItsReason(t *testing.T) {
 	p.reads("dialog", "Member 127.0.0.1:9 of live", "DOWN", "L4CON: connection failed: Connection refused", "Down in total", "Member down", "Member healthy in Consul")
 	p.shot("member")
 	p.visit("/overview/backends/live")
+
+	// Who took a member out of use is named.
+	n.call(200, http.MethodPost, "/backends/live/members/127.0.0.1:9", `{"state":"maint","reason":"new disk"}`)
+	p.reads("table.unused", "HAProxy has it in maintenance (MAINT)", "asked for maint: new disk")
+	n.call(200, http.MethodPost, "/backends/live/members/127.0.0.1:9", `{"state":"ready"}`)
 
 	// What gets well is used, and no longer listed.
 	consul.SetStatus("ill", "passing")

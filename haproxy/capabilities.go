@@ -16,12 +16,12 @@ func neededCommands() []string {
 type capabilities struct {
 	router *router
 
-	mu     sync.Mutex
-	probed probed // of the last worker that was asked
+	mu   sync.Mutex
+	last missing // of the worker that was asked last
 }
 
-// probed is what a worker lacks.
-type probed struct {
+// missing is what a worker lacks.
+type missing struct {
 	worker int
 	lacks  string
 }
@@ -31,7 +31,7 @@ type probed struct {
 // another level. Without an answer it is "": every change is read back anyway.
 func (cp *capabilities) lacks(ctx context.Context, worker int) string {
 	cp.mu.Lock()
-	known := cp.probed
+	known := cp.last
 	cp.mu.Unlock()
 	if known.worker == worker {
 		return known.lacks
@@ -42,13 +42,13 @@ func (cp *capabilities) lacks(ctx context.Context, worker int) string {
 	if err != nil {
 		return ""
 	}
-	missing := slices.DeleteFunc(neededCommands(), offer.Has)
+	names := slices.DeleteFunc(neededCommands(), offer.Has)
 	if offer.Level != "admin" {
-		missing = append(missing, "level admin")
+		names = append(names, "level admin")
 	}
-	lacks := strings.Join(missing, ", ")
+	lacks := strings.Join(names, ", ")
 	cp.mu.Lock()
 	defer cp.mu.Unlock()
-	cp.probed = probed{worker, lacks}
+	cp.last = missing{worker, lacks}
 	return lacks
 }

@@ -34,12 +34,12 @@ type listener struct {
 	network string // "tcp" or "unix"
 	address string
 	tls     bool // a TLS handshake can be tried
-	section *scope
+	section *section
 }
 
 // listenersOf reads a bind line without its keyword. It leaves out what bindAddresses
 // leaves out, and addresses that only some packets reach (configuration manual, 5.1).
-func listenersOf(s *scope, words []string) []*listener {
+func listenersOf(s *section, words []string) []*listener {
 	options := words[1:]
 	for _, elsewhere := range []string{"interface", "namespace", "transparent"} {
 		if slices.Contains(options, elsewhere) {

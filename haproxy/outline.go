@@ -12,7 +12,7 @@ type serverDefinition struct {
 	serverSettings
 	// before is the hash of the default-server lines before it.
 	before  uint64
-	section *scope
+	section *section
 	// options are the words of default-server and of the line, only of the first slot: the
 	// model for lines that are added.
 	options []string
@@ -24,8 +24,8 @@ func (d *serverDefinition) alike(o *serverDefinition) bool {
 	return !d.unclear && !o.unclear && d.rest == o.rest && d.before == o.before && d.section.sum == o.section.sum
 }
 
-// A scope is what a proxy or defaults section sets for its lines.
-type scope struct {
+// A section is what a proxy or defaults section sets for its lines.
+type section struct {
 	kind, name string
 	server     serverSettings // of default-server
 	options    []string       // of default-server
@@ -85,17 +85,17 @@ func (o *outline) isAlike(backend lb.Name, d *serverDefinition, other *outline, 
 type outliner struct {
 	outline
 	options  optionTable
-	scope    *scope
-	defaults map[string]*scope // by name; "": the last section
-	depth    int               // nesting of .if
-	prefixed bool              // "unix-bind" may change the paths of unix sockets
+	current  *section
+	defaults map[string]*section // by name; "": the last section
+	depth    int                 // nesting of .if
+	prefixed bool                // "unix-bind" may change the paths of unix sockets
 }
 
 // outlineOf reads a configuration that has passed HAProxy's check.
 func outlineOf(config []byte) *outline {
 	o := outliner{
 		outline: outline{servers: map[lb.Name]map[string]*serverDefinition{}},
-		options: newOptionTable(), scope: &scope{}, defaults: map[string]*scope{"": {mode: "tcp", server: serverSettings{weight: 1}}},
+		options: newOptionTable(), current: &section{}, defaults: map[string]*section{"": {mode: "tcp", server: serverSettings{weight: 1}}},
 	}
 	for l := range configLines(config) {
 		o.line(l.words, l.isClear && o.depth == 0)
@@ -111,16 +111,16 @@ func (o *outliner) line(words []string, isClear bool) {
 	switch {
 	case keyword == ".if":
 		o.depth++
-		o.scope.sum = hashWord(o.scope.sum, strings.Join(words, " "))
+		o.current.sum = hashWord(o.current.sum, strings.Join(words, " "))
 	case keyword == ".endif":
 		o.depth--
 	case strings.HasPrefix(keyword, "."):
-		o.scope.sum = hashWord(o.scope.sum, strings.Join(words, " "))
+		o.current.sum = hashWord(o.current.sum, strings.Join(words, " "))
 	case lb.IsSection(keyword):
 		o.begin(words)
-	case o.scope.kind == "global":
+	case o.current.kind == "global":
 		o.setGlobal(words)
-	case slices.Contains([]string{"defaults", "backend", "listen", "frontend"}, o.scope.kind):
+	case slices.Contains([]string{"defaults", "backend", "listen", "frontend"}, o.current.kind):
 		o.proxyLine(words, isClear)
 	}
 }
@@ -140,11 +140,11 @@ func (o *outliner) begin(words []string) {
 	}
 	base := o.defaults[from]
 	if words[0] == "defaults" && from == "" || base == nil {
-		base = &scope{mode: "tcp", server: serverSettings{weight: 1}}
+		base = &section{mode: "tcp", server: serverSettings{weight: 1}}
 	}
 	next := *base
 	next.kind, next.name = words[0], name
-	o.scope = &next
+	o.current = &next
 	switch next.kind {
 	case "defaults":
 		o.defaults[""] = &next
@@ -174,7 +174,7 @@ func (o *outliner) setGlobal(words []string) {
 
 // proxyLine reads a line of a proxy or of defaults.
 func (o *outliner) proxyLine(words []string, isClear bool) {
-	s := o.scope
+	s := o.current
 	switch words[0] {
 	case "mode":
 		s.mode = strings.Join(words[1:], " ")
@@ -200,7 +200,7 @@ func (o *outliner) proxyLine(words []string, isClear bool) {
 }
 
 // define reads a server line.
-func (s *scope) define(t optionTable, words []string, isClear bool) *serverDefinition {
+func (s *section) define(t optionTable, words []string, isClear bool) *serverDefinition {
 	d := &serverDefinition{serverSettings: s.server, before: s.server.rest, section: s}
 	d.rest = 0
 	d.add(t, words[3:])

@@ -31,11 +31,11 @@ func StateFile(configPath string) string {
 // noState is a state file without servers. HAProxy warns about a missing one.
 const noState = "1\n"
 
-// A handover is the state that a new worker gets.
-type handover struct {
+// A carriedState is the state that a new worker gets.
+type carriedState struct {
 	state string
 	// kept are the servers, by BACKEND/SERVER, whose weight and administrative state are
-	// handed over as well.
+	// carried over as well.
 	kept map[string]bool
 }
 
@@ -114,8 +114,8 @@ func readsState(config []byte, path string) bool {
 // defined as the first of its backend. Slots get the weight and the state of
 // the wanted configuration; spare slots are left out. Other servers keep what an
 // administrator has set, unless the configuration changes their weight or state.
-func carryHealth(dump statsock.ServerDump, running, wanted *outline) handover {
-	c := handover{kept: map[string]bool{}}
+func carryHealth(dump statsock.ServerDump, running, wanted *outline) carriedState {
+	c := carriedState{kept: map[string]bool{}}
 	var b strings.Builder
 	b.WriteString(dump.Heading)
 	for _, l := range dump.Lines {

@@ -178,43 +178,51 @@ func (p ResolvedBackend) Unused(snap Snapshot, health []ServerHealth) []UnusedIn
 	if p.Type == "static" {
 		service = Service{}
 	}
-	byAddress := make(map[HostPort]ServerHealth, len(health))
-	for _, h := range health {
-		byAddress[h.Address] = h
-	}
 	var out []UnusedInstance
 	for _, f := range service.Unusable() {
 		if !slices.ContainsFunc(service.Instances, func(i Instance) bool { return i.ID == f.ID && i.Node == f.Node }) {
 			out = append(out, UnusedInstance{ID: f.ID, Node: f.Node, Address: f.Address, Version: f.Version, Kind: UnusedInvalid, Reason: f.Problem, Checks: f.Checks})
 		}
 	}
+	used, servers := p.used(service), p.servers(health)
 	for _, m := range p.Members {
-		if h, known := byAddress[m.Address]; known && !h.IsUp() {
-			out = append(out, service.unusedMember(m, h))
+		if s, known := servers[m.Address]; known && !s.IsUp() {
+			out = append(out, unusedMember(m, used[m.Address], s))
 		}
 	}
 	return append(out, p.notMembers(service)...)
 }
 
-// unusedMember is a member that HAProxy does not use.
-func (s Service) unusedMember(m Member, h ServerHealth) UnusedInstance {
-	u := UnusedInstance{Address: m.Address.String(), Version: string(m.Version), Kind: UnusedHAProxy, Reason: h.Reason(), HAProxy: &h}
+// used lists the instances that are members of the backend, by address: of several with
+// one address the first.
+func (p ResolvedBackend) used(s Service) map[HostPort]Instance {
+	split, out := p.Split(), map[HostPort]Instance{}
 	for _, i := range s.Instances {
-		if i.Address == m.Address && i.Healthy {
-			u.ID, u.Node, u.Status = i.ID, i.Node, i.Status
+		_, ours := split.of(i)
+		if _, taken := out[i.Address]; ours && i.Healthy && !taken {
+			out[i.Address] = i
 		}
 	}
-	return u
+	return out
+}
+
+// unusedMember is a member that HAProxy does not use. i is its instance; the zero value:
+// it has none.
+func unusedMember(m Member, i Instance, s InstanceServer) UnusedInstance {
+	return UnusedInstance{
+		ID: i.ID, Node: i.Node, Status: i.Status, Address: m.Address.String(), Version: string(m.Version),
+		Kind: UnusedHAProxy, Reason: s.Reason(), HAProxy: &s.ServerHealth,
+	}
 }
 
 // notMembers lists the instances of the service that are no members of the backend.
 func (p ResolvedBackend) notMembers(service Service) []UnusedInstance {
-	split, used := p.Split(), map[HostPort]identity{}
+	split, used := p.Split(), p.used(service)
 	var unhealthy, others []UnusedInstance
 	for _, i := range service.Instances {
 		_, ours := split.of(i)
-		if _, taken := used[i.Address]; ours && i.Healthy && !taken {
-			used[i.Address] = identity{i.Node, i.ID}
+		first := used[i.Address]
+		if ours && i.Healthy && first.is(i) {
 			continue
 		}
 		u := service.unused(i)
@@ -222,7 +230,7 @@ func (p ResolvedBackend) notMembers(service Service) []UnusedInstance {
 		case u.Reason != "":
 			unhealthy = append(unhealthy, u)
 		case ours:
-			u.Kind, u.Reason = UnusedDuplicate, "instance "+used[i.Address].id+" has the same address"
+			u.Kind, u.Reason = UnusedDuplicate, "instance "+first.ID+" has the same address"
 			unhealthy = append(unhealthy, u)
 		default:
 			u.Kind, u.Reason = UnusedVersion, otherVersion(i, p.Backend)
@@ -232,7 +240,8 @@ func (p ResolvedBackend) notMembers(service Service) []UnusedInstance {
 	return append(unhealthy, others...)
 }
 
-type identity struct{ node, id string }
+// is reports whether both are the same registration.
+func (i Instance) is(other Instance) bool { return i.ID == other.ID && i.Node == other.Node }
 
 // unused describes an instance, with the reason why no backend uses it; empty: one may.
 func (s Service) unused(i Instance) UnusedInstance {

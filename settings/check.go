@@ -52,11 +52,37 @@ func (c *checker) checkAPI() {
 	if !s.Loopback() && s.tokenFile == "" && !s.insecureNoAuth {
 		c.bad("host: %s is not a loopback address; set token-file, or insecure-no-auth to serve without tokens", s.host)
 	}
+	c.checkTLS()
 	if s.statsInterval < 100*time.Millisecond || s.statsInterval > time.Minute {
 		c.bad("stats-interval: %s is out of range, expected 100ms to 1m", s.statsInterval)
 	}
 	if s.logFormat != "text" && s.logFormat != "json" {
 		c.bad("log-format: %q is not known, expected text or json", s.logFormat)
+	}
+}
+
+// checkTLS is about the certificate of the API.
+func (c *checker) checkTLS() {
+	s := c.settings
+	switch s.tls {
+	case "", tlsOff, tlsAuto, tlsFiles:
+	default:
+		c.bad("tls: %q is not known, expected %s, %s or %s", s.tls, tlsOff, tlsAuto, tlsFiles)
+	}
+	switch files := s.TLS() == tlsFiles; {
+	case files && s.tlsCert == "":
+		c.bad("tls-cert: is not set, expected the PEM file of the API's certificate")
+	case files && s.tlsKey == "":
+		c.bad("tls-key: is not set, expected the PEM file of the key of %s", s.tlsCert)
+	case !files && s.tlsCert != "":
+		c.bad("tls-cert: is set, but tls is %s, expected %s", s.tls, tlsFiles)
+	case !files && s.tlsKey != "":
+		c.bad("tls-key: is set, but tls is %s, expected %s", s.tls, tlsFiles)
+	}
+	for _, name := range s.tlsNames {
+		if _, err := lb.ParseHost(name); err != nil {
+			c.bad("tls-names: %v", err)
+		}
 	}
 }
 

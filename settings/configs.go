@@ -92,6 +92,10 @@ func (s *Agent) Registration(listening netip.AddrPort, version string) discovery
 		Meta:  map[string]string{"version": version, "location": s.location, "hostname": hostname},
 		Check: &discovery.Check{HTTP: "http://" + check.String() + "/healthz"},
 	}
+	if s.TLS() != tlsOff { // its certificate is not one that Consul knows
+		r.Check = &discovery.Check{HTTP: "https://" + check.String() + "/healthz", SkipVerify: true}
+		r.Meta["scheme"] = "https"
+	}
 	if s.label != "" {
 		r.Tags = []string{s.label}
 	}

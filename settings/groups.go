@@ -39,6 +39,11 @@ func apiGroup() Group {
 		Settings: []Setting{
 			{Name: "host", Explanation: "An address that is not loopback needs `token-file`, or `insecure-no-auth`. `::` listens on all addresses."},
 			{Name: "port", Explanation: "With 0 the system chooses a port; the log shows it."},
+			{Name: "tls", Explanation: "`auto`: the agent makes a certificate of its own and renews it. `files`: the certificate of `tls-cert` and `tls-key`. " +
+				"Default: `files` if these are set; else `off` on a loopback address and with `insecure-no-auth`, and `auto` on any other address. See [access.md](access.md)."},
+			{Name: "tls-cert", Explanation: "The agent reads a changed pair again. One that does not fit, or has expired, is logged and not used."},
+			{Name: "tls-key"},
+			{Name: "tls-names", Explanation: "Names and addresses by which clients reach the API, beside those of this machine: an alias, a floating IP."},
 			{Name: "token-file", Explanation: "One token a line: `ROLE NAME TOKEN`. ROLE is `read`, `deploy` or `admin`. NAME is the author of changes. " +
 				"TOKEN has at least 16 characters, or is `sha256:` and the hex digest of such a token. Other users must not be able to read the file. " +
 				"The agent reads a changed file again. Without this file, every user of the machine may change everything; connections that HAProxy opens have no rights."},

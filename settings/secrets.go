@@ -3,12 +3,13 @@ package settings
 import "os"
 
 // OpenSecrets lists the settings whose files hold a secret that every user of the machine
-// may read: Consul's token and key. Files that are not there, or cannot be looked at, are
+// may read: Consul's token and key, and the API's key. Files that are not there, or cannot be looked at, are
 // left out.
 func (s *Agent) OpenSecrets() (settings, files []string) {
 	for _, one := range []struct{ setting, path string }{
 		{"consul-token-file", s.consulToken},
 		{"consul-key-file", s.consulKey},
+		{"tls-key", s.tlsKey},
 	} {
 		if one.path == "" {
 			continue

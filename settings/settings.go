@@ -26,6 +26,10 @@ type Agent struct {
 	port           int
 	label          string
 	location       string
+	tls            string
+	tlsCert        string
+	tlsKey         string
+	tlsNames       []string
 	tokenFile      string
 	allowedHosts   []string
 	insecureNoAuth bool
@@ -84,6 +88,10 @@ func (s *Agent) Flags(f *pflag.FlagSet) {
 	f.IntVar(&s.port, "port", 10000, "listen `port` of the API")
 	f.StringVar(&s.label, "label", "", "logical `name` of this load balancer")
 	f.StringVar(&s.location, "location", "", "`location` of this node, shown in Consul")
+	f.StringVar(&s.tls, "tls", "", "`mode` of TLS for the API: off, auto or files")
+	f.StringVar(&s.tlsCert, "tls-cert", "", "PEM `file` of the API's certificate and its chain")
+	f.StringVar(&s.tlsKey, "tls-key", "", "PEM `file` of the certificate's key")
+	f.StringSliceVar(&s.tlsNames, "tls-names", nil, "additional `names` and addresses of the API")
 	f.StringVar(&s.tokenFile, "token-file", "", "`file` of bearer tokens for the API")
 	f.StringSliceVar(&s.allowedHosts, "allowed-hosts", nil, "additional host `names` that the API accepts without tokens")
 	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "API without tokens on an address that is not loopback")

@@ -1,6 +1,9 @@
 package stats
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Sample is one tick.
 func (s *Sampler) Sample(ctx context.Context) {
@@ -17,4 +20,12 @@ func (s *Sampler) RefreshRequested(ctx context.Context) (asked bool) {
 	default:
 		return false
 	}
+}
+
+// Pass is a time that passes without a tick: members were queried that much longer ago.
+func (s *Sampler) Pass(d time.Duration) {
+	s.throttle.asked = s.throttle.asked.Add(-d)
+	a := *s.workers.Load()
+	a.members = a.members.Add(-d)
+	s.workers.Store(&a)
 }

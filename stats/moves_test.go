@@ -2,6 +2,7 @@ package stats_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ func (f *fixture) told() string {
 		out = append(out, fmt.Sprintf("%s %s %s (%s)", m.Health.Address, m.To, m.Health.Status, m.Health.CheckText()))
 	}
 	f.moves = nil
+	slices.Sort(out) // those of one tick come in any order
 	return strings.Join(out, ", ")
 }
 

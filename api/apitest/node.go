@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"thalassa/activity"
@@ -57,6 +58,20 @@ func New(now func() time.Time) (*Node, error) {
 		Node: n, Store: canaryStore{}, Journal: log, Stats: n.Stats, Interval: 10 * time.Millisecond, Now: now,
 	})
 	return n, err
+}
+
+// Prepare makes a node, and what api.New needs of it, as each adjust changes that.
+func Prepare(tb testing.TB, adjust ...func(*api.Config)) (*Node, api.Config) {
+	tb.Helper()
+	n, err := New(nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cfg := n.Config()
+	for _, a := range adjust {
+		a(&cfg)
+	}
+	return n, cfg
 }
 
 // Run carries out canaries until ctx ends.
@@ -348,26 +363,25 @@ func (n *Node) Status(context.Context) (lb.Status, error) {
 func (n *Node) Revisions(_ context.Context, before uint64, limit int) ([]lb.Revision, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var out []lb.Revision
-	for _, r := range slices.Backward(n.revisions) {
-		if (before == 0 || r.Number < before) && len(out) < limit {
-			out = append(out, r)
+	return newest(n.revisions, before, limit, func(r lb.Revision) uint64 { return r.Number }), n.trouble
+}
+
+// newest lists what has numbers below before, unless that is 0, from the last on.
+func newest[T any](all []T, before uint64, limit int, number func(T) uint64) []T {
+	var out []T
+	for _, v := range slices.Backward(all) {
+		if (before == 0 || number(v) < before) && len(out) < limit {
+			out = append(out, v)
 		}
 	}
-	return out, n.trouble
+	return out
 }
 
 // Configs lists a text for each revision.
 func (n *Node) Configs(_ context.Context, before uint64, limit int) ([]lb.Recorded, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var out []lb.Recorded
-	for _, r := range slices.Backward(n.configs) {
-		if (before == 0 || r.Number < before) && len(out) < limit {
-			out = append(out, r)
-		}
-	}
-	return out, n.trouble
+	return newest(n.configs, before, limit, func(r lb.Recorded) uint64 { return r.Number }), n.trouble
 }
 
 // ConfigText is one of them; its text is the cause of the revision.

@@ -17,6 +17,8 @@ type Status struct {
 	Warnings  []string        `json:"warnings,omitempty"`
 	HAProxy   HAProxyStatus   `json:"haproxy"`
 	Discovery []ServiceStatus `json:"discovery"` // sorted by service
+	// TLS is the API's certificate; nil: it is served in plain, or this is the topic "status".
+	TLS *TLS `json:"tls,omitempty"`
 	// Canaries that are under way, by backend; the topic "status" is without them.
 	Canaries []Canary `json:"canaries,omitempty"`
 }
@@ -92,6 +94,24 @@ type Instance struct {
 	Reason string `json:"reason,omitempty"`
 	// Checks that do not pass.
 	Checks []Check `json:"checks,omitempty"`
+	// HAProxy has a server for each backend whose member the instance is.
+	HAProxy []InstanceServer `json:"haproxy,omitempty"`
+}
+
+// An InstanceServer is what HAProxy says of the server that an instance is in one backend.
+type InstanceServer struct {
+	Backend string `json:"backend"`
+	ServerHealth
+	// Reason says why the server gets no requests.
+	Reason string `json:"reason,omitempty"`
+}
+
+func newInstanceServers(list []lb.InstanceServer) []InstanceServer {
+	out := make([]InstanceServer, len(list))
+	for i, s := range list {
+		out[i] = InstanceServer{Backend: string(s.Backend), ServerHealth: newServerHealth(s.ServerHealth), Reason: s.Reason()}
+	}
+	return out
 }
 
 // NewStatus makes the answer for the status.
@@ -129,9 +149,9 @@ func NewServiceStatus(s lb.ServiceStatus) ServiceStatus {
 // String is what to tell people of a hold: reason and doubt.
 func (h Hold) String() string { return lb.Hold{Reason: h.Reason, Doubt: lb.Doubt(h.Doubt)}.String() }
 
-// NewService makes the answer for a service with its instances, and with the checks that
-// do not pass.
-func NewService(status lb.ServiceStatus, s lb.Service) Service {
+// NewService makes the answer for a service with its instances, the checks that do not
+// pass, and what lb.ServersOf says of each instance.
+func NewService(status lb.ServiceStatus, s lb.Service, servers [][]lb.InstanceServer) Service {
 	out := Service{ServiceStatus: NewServiceStatus(status), Instances: make([]Instance, len(s.Instances))}
 	for i, f := range status.Unusable {
 		out.Unusable[i].Checks = newChecks(f.Checks)
@@ -142,6 +162,9 @@ func NewService(status lb.ServiceStatus, s lb.Service) Service {
 			ID: in.ID, Node: in.Node, Address: Address{Host: string(in.Address.Host), Port: int(in.Address.Port)},
 			Version: string(in.Version), Tags: in.Tags, Meta: in.Meta, Weight: in.Weight, Status: in.Status,
 			Healthy: in.Healthy, Held: in.Held, Refused: in.Refused, Reason: reason, Checks: newChecks(checks),
+		}
+		if i < len(servers) {
+			out.Instances[i].HAProxy = newInstanceServers(servers[i])
 		}
 	}
 	return out

@@ -58,6 +58,10 @@ func NewFault(f lb.Fault) Fault {
 	return Fault{ID: f.ID, Node: f.Node, Address: f.Address, Version: f.Version, Reason: f.Problem}
 }
 
+func newServerHealth(h lb.ServerHealth) ServerHealth {
+	return ServerHealth{Status: h.Status, Check: h.Check, Code: h.Code, Output: h.Output, Since: h.Since}
+}
+
 func newChecks(list []lb.Check) []Check {
 	out := make([]Check, len(list))
 	for i, c := range list {
@@ -75,7 +79,8 @@ func NewUnused(list []lb.UnusedInstance) []UnusedInstance {
 			ID: u.ID, Node: u.Node, Address: u.Address, Version: u.Version, Status: u.Status, Kind: string(u.Kind), Reason: u.Reason, Checks: newChecks(u.Checks),
 		}
 		if h := u.HAProxy; h != nil {
-			out[i].HAProxy = &ServerHealth{Status: h.Status, Check: h.Check, Code: h.Code, Output: h.Output, Since: h.Since}
+			health := newServerHealth(*h)
+			out[i].HAProxy = &health
 		}
 	}
 	return out

@@ -22,7 +22,7 @@ func main() {
 	h := newHangup(cancel)
 	code := run(ctx, h, os.Args[1:], cli.Environment{
 		Program: os.Args[0], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Notify: notify,
-		TokenFile: "/etc/thalassa/tokens",
+		TokenFile: "/etc/thalassa/tokens", Certificate: "/var/lib/thalassa/tls/api.crt",
 	})
 	cancel()
 	stop()

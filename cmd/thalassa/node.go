@@ -11,11 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"thalassa/activity"
 	"thalassa/agent"
-	"thalassa/canary"
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
@@ -95,6 +92,10 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 		return false, fmt.Errorf("listening for the API: %w", err)
 	}
 	defer listener.Close() // closed by the server already, except on a failing start
+	port, err := n.secure(ctx, listener)
+	if err != nil {
+		return false, err
+	}
 	db, err := n.openStore(ctx)
 	if err != nil {
 		return false, err
@@ -104,72 +105,20 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 			n.log.ErrorContext(ctx, "database not closed", "error", err)
 		}
 	}()
-	events, err := activity.NewLog(ctx, db, time.Now, n.log)
-	if err != nil {
-		return false, fmt.Errorf("reading the activity: %w", err)
-	}
-	watcher, err := n.watcher(ctx, db)
+	p, err := n.assemble(ctx, db, process, port)
 	if err != nil {
 		return false, err
 	}
-	administered := control.New(n.settings.Control(listener.Addr(), n.log))
-	a, registrar, err := n.agent(db, watcher, process, events, listener.Addr(), administered)
-	if err != nil {
-		return false, err
-	}
-	if err := a.Import(ctx); err != nil { // before the API tells of what is stored
-		return false, err
-	}
-	canaries, err := canary.New(ctx, canary.Config{Node: a, Store: db, Journal: events, Stats: process.Stats, Logger: n.log})
-	if err != nil {
-		return false, err
-	}
-	cluster, watch := n.cluster()
-	sampler := n.sampler(a, process, events)
-	sampling(sampler)
-	server, err := n.api(served{
-		agent: a, db: db, process: process, events: events, sampler: sampler, canaries: canaries, cluster: cluster, watcher: watch,
-		discovery: watcher,
-	})
-	if err != nil {
-		return false, err
-	}
-	n.log.InfoContext(ctx, "thalassa agent", "version", version(), "api", "http://"+listener.Addr().String(), "consul", s.Consul(), "haproxy", string(s.HAProxy(n.log).Mode))
-
+	sampling(p.sampler)
+	n.log.InfoContext(ctx, "thalassa agent", "version", version(), "api", port.url(), "consul", s.Consul(), "haproxy", string(s.HAProxy(n.log).Mode))
 	if n.ready == nil { // not a demo, which ends with its terminal
 		n.hangup.set(func() {
 			n.log.InfoContext(ctx, "SIGHUP: reloading haproxy, so that it reads renewed files")
-			a.Renewed()
+			p.agent.Renewed()
 		})
 	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return watcher.Run(gctx) })
-	g.Go(func() error { return administered.Run(gctx) })
-	if registrar != nil {
-		g.Go(func() error { return registrar.Run(gctx) })
-	}
-	g.Go(func() error { return process.Run(gctx, onExit(a, events)) })
-	g.Go(func() error { return a.Run(gctx) })
-	g.Go(func() error { return sampler.Run(gctx) })
-	g.Go(func() error { return canaries.Run(gctx) })
-	g.Go(func() error { return server.Follow(gctx) })
-	g.Go(func() error { return server.Serve(gctx, listener) })
-	if watch != nil {
-		g.Go(func() error { return watch.Run(gctx) })
-		g.Go(func() error { return watch.Answer(gctx, onDisk(process)) })
-	}
-	if n.ready != nil {
-		g.Go(func() error {
-			select {
-			case <-a.InStep():
-				return n.ready(gctx, listener.Addr(), events)
-			case <-gctx.Done():
-				return nil
-			}
-		})
-	}
-	err = g.Wait()
-	_ = events.Flush(ctx) // what the API's last requests have noted; a failure has been logged
+	err = n.runParts(ctx, p)
+	_ = p.events.Flush(ctx) // what the API's last requests have noted; a failure has been logged
 	if s.StopsHAProxy() {
 		err = errors.Join(err, n.stopHAProxy(ctx, process))
 	}

@@ -54,7 +54,7 @@ export function CanaryPanel({ name }) {
 function Figures({ canary: c }) {
   const row = (/** @type {string} */ version, /** @type {string} */ side, /** @type {CanaryFigures|undefined} */ f) => f && html`<tr key=${side}>
     <th scope="row">${version} <span class="muted">${side}</span></th><td>${f.requests}</td><td>${format.number(f.rate)}</td><td>${f["5xx"]}</td><td>${f.errors}</td><td>${f.responseTimeMs} ms</td></tr>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Figures by version"><table>
+  return html`<p class="more-right" aria-hidden="true">Scroll for more columns →</p><div class="scroll" tabindex="0" role="region" aria-label="Figures by version"><table>
     <thead><tr><th scope="col">Version</th><th scope="col">Requests</th><th scope="col">per second</th><th scope="col">5xx</th><th scope="col">Errors</th><th scope="col">Mean response</th></tr></thead>
     <tbody>${row(c.version, "new", c.new)}${row(c.from || format.unknown, "old", c.old)}</tbody></table></div>
     <p class="muted">Of this step, within ${Math.round(c.measuredMs / 1000)} s. HAProxy gives mean times and no percentiles.</p>`;

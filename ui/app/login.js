@@ -1,7 +1,8 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { Mark } from "./icons.js";
 import { Button, Problem, Title } from "./parts.js";
+import { get } from "./rest.js";
 import { go, route } from "./router.js";
 import { login } from "./session.js";
 
@@ -36,6 +37,25 @@ export function Login() {
       </div>
       <div id="token-problem"><${Problem} error=${error} /></div>
       <${Button} kind="primary" type="submit" busy=${busy}>Log in</${Button}>
+      <${Certificate} />
     </form>
   </main>`;
+}
+
+/** The SHA-256 of a certificate that the agent has signed itself, to compare with what the browser shows. */
+function Certificate() {
+  const [certificate, setCertificate] = useState(/** @type {any} */ (null));
+  useEffect(() => {
+    if (location.protocol !== "https:") {
+      return;
+    }
+    get("/tls").then(setCertificate, () => {}); // the page works without
+  }, []);
+  if (!certificate?.selfSigned) {
+    return null;
+  }
+  return html`<p class="muted fingerprint">
+    The agent has signed its certificate itself. Its SHA-256, as <code>thalassa status</code> on the node shows it:
+    <code>${certificate.fingerprint}</code>
+  </p>`;
 }

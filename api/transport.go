@@ -1,0 +1,81 @@
+package api
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// inPlain are the paths that are answered without TLS, too: supervisors ask for them,
+// and the answers name nothing that is secret.
+func inPlain() []string { return []string{"/healthz", "/readyz"} }
+
+// requireTLS sends plain requests to https, where the API is served with TLS. It refuses
+// those that name another host, and those with a credential, which has been readable on
+// the way.
+func (s *Server) requireTLS(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if s.cfg.Certificate == nil || r.TLS != nil {
+			return next(c)
+		}
+		if hasCredential(r) {
+			return &ResponseError{
+				Status: http.StatusBadRequest, Code: "tls_required", Header: http.Header{"Connection": {"close"}},
+				Message: "this address is served with TLS, and the request sent a token, password or session without; others may have read it: replace it, and use https",
+			}
+		}
+		if slices.Contains(inPlain(), r.URL.Path) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			return next(c)
+		}
+		if !s.isOwnHost(r) {
+			return &ResponseError{
+				Status: http.StatusMisdirectedRequest, Code: "misdirected",
+				Message: "the Host header names " + shown(hostOnly(r.Host)) + ", which is no name of this agent; tls-names adds one",
+			}
+		}
+		status := http.StatusPermanentRedirect
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			status = http.StatusMovedPermanently
+		}
+		return c.Redirect(status, "https://"+securePort(r)+r.URL.RequestURI())
+	}
+}
+
+// hasCredential reports whether a request shows who sent it.
+func hasCredential(r *http.Request) bool {
+	if r.Header.Get(echo.HeaderAuthorization) != "" {
+		return true
+	}
+	return slices.ContainsFunc(r.Cookies(), func(c *http.Cookie) bool { return c.Name == cookieName || c.Name == secureCookieName })
+}
+
+// isOwnHost reports whether the Host header is a name of this agent: one of its
+// certificate, a configured one, or the address that the connection was made to.
+func (s *Server) isOwnHost(r *http.Request) bool {
+	host := hostOnly(r.Host)
+	if to, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		if a, err := netip.ParseAddr(host); err == nil && a.Unmap() == to.AddrPort().Addr().Unmap().WithZone("") {
+			return true
+		}
+	}
+	is := func(name string) bool { return strings.EqualFold(hostOnly(name), host) }
+	return slices.ContainsFunc(s.cfg.Certificate().Names, is) || slices.ContainsFunc(s.cfg.AllowedHosts, is)
+}
+
+// securePort is the host of a plain request with the port that it came to, which it does
+// not name if that is http's.
+func securePort(r *http.Request) string {
+	if _, _, err := net.SplitHostPort(r.Host); err == nil {
+		return r.Host
+	}
+	port := "80"
+	if to, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		_, port, _ = net.SplitHostPort(to.String())
+	}
+	return net.JoinHostPort(strings.Trim(r.Host, "[]"), port)
+}

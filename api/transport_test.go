@@ -1,0 +1,168 @@
+package api_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"thalassa/api"
+	"thalassa/api/apitest"
+	"thalassa/listen"
+)
+
+// secured is a fixture whose port serves TLS, and a client that trusts it.
+func secured(t *testing.T, adjust ...func(*api.Config)) (*fixture, *http.Client) {
+	t.Helper()
+	own, err := listen.NewSelfSigned(listen.SelfSignedConfig{
+		Dir: t.TempDir(), Names: func() []string { return []string{"127.0.0.1", "lb1.example", "192.0.2.7"} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := filledFixture(t, adjust...)
+	cfg := s.Config()
+	cfg.Certificate = func() listen.Info { return listen.Describe(own) }
+	for _, a := range adjust {
+		a(&cfg)
+	}
+	server := &http.Server{Handler: api.New(cfg), ReadHeaderTimeout: patience}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listen.NewPort(l, listen.NewTLSConfig(own))) }()
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	s.url = "http://" + l.Addr().String()
+	pool := x509.NewCertPool()
+	pool.AddCert(own.Certificate().Leaf)
+	return s, &http.Client{
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func TestPlainRequestsAreSentToHTTPS(t *testing.T) {
+	s, _ := secured(t, apitest.Guarded(t))
+	here := strings.TrimPrefix(s.url, "http://")
+	_, port, err := net.SplitHostPort(here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		method, path, host string
+		status             int
+		location           string
+	}{
+		{"GET", "/backends/live?unused=1", here, 301, "https://" + here + "/backends/live?unused=1"},
+		{"HEAD", "/", here, 301, "https://" + here + "/"},
+		{"PUT", "/backends/live", here, 308, "https://" + here + "/backends/live"},
+		{"POST", "/session", here, 308, "https://" + here + "/session"},
+		{"DELETE", "/nowhere", here, 308, "https://" + here + "/nowhere"},
+		{"GET", "/", "lb1.example", 301, "https://lb1.example:" + port + "/"},
+		{"GET", "/", "LB1.example.:8443", 301, "https://LB1.example.:8443/"},
+		{"GET", "/", "192.0.2.7", 301, "https://192.0.2.7:" + port + "/"},
+		{"GET", "/", "evil.example", 421, ""},
+		{"GET", "/", "lb1.example.evil.example", 421, ""},
+		{"GET", "/", "192.0.2.8", 421, ""},
+		{"GET", "//evil.example/x", here, 301, "https://" + here + "//evil.example/x"},
+	} {
+		r := s.send(tt.method, tt.path, "", "Host: "+tt.host)
+		if r.status != tt.status || r.header.Get("Location") != tt.location {
+			t.Errorf("%s %s at %s: %d to %q, want %d to %q", tt.method, tt.path, tt.host, r.status, r.header.Get("Location"), tt.status, tt.location)
+		}
+	}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if r := s.send("GET", path, "", "Host: evil.example"); r.status != 200 {
+			t.Errorf("%s: %d", path, r.status)
+		}
+	}
+}
+
+// Whoever sends a credential in the clear is told that others may know it.
+func TestPlainCredentialsAreRefused(t *testing.T) {
+	s, _ := secured(t, apitest.Guarded(t))
+	for _, header := range []string{
+		bearer(apitest.AdminToken), bearer("wrong"), "Authorization: Basic YW5uOng=",
+		"Cookie: thalassa_session=x", "Cookie: a=b; __Host-thalassa_session=x",
+	} {
+		for _, path := range []string{"/frontends", "/healthz", "/session", "/streams"} {
+			r := s.send("GET", path, "", header)
+			if f := r.refused(t, 400, "tls_required"); !strings.Contains(f.Error, "replace it") {
+				t.Errorf("%s with %s: %q", path, header, f.Error)
+			}
+		}
+	}
+	if r := s.send("GET", "/", "", "Cookie: theme=dark"); r.status != 301 {
+		t.Errorf("another cookie: %d", r.status)
+	}
+}
+
+func TestSessionOverTLS(t *testing.T) {
+	s, c := secured(t, apitest.Guarded(t))
+	url := "https" + strings.TrimPrefix(s.url, "http")
+	_, cookies := overTLS(t, c, "POST", url+"/session", `{"token":"`+apitest.ReadToken+`"}`, nil)
+	i := slices.IndexFunc(cookies, func(c *http.Cookie) bool { return c.Name == "__Host-thalassa_session" })
+	if i < 0 {
+		t.Fatalf("cookies %v", cookies)
+	}
+	cookie := cookies[i]
+	if !cookie.Secure || !cookie.HttpOnly || cookie.Path != "/" || cookie.Domain != "" || cookie.SameSite != http.SameSiteStrictMode {
+		t.Errorf("the cookie is %v", cookie)
+	}
+	if status, _ := overTLS(t, c, "GET", url+"/frontends", "", cookie); status != http.StatusOK {
+		t.Errorf("with the session: %d", status)
+	}
+	plain := *cookie
+	plain.Name = "thalassa_session" // which a plain page of the same host could have set
+	if status, _ := overTLS(t, c, "GET", url+"/frontends", "", &plain); status != http.StatusUnauthorized {
+		t.Errorf("with a cookie that may come from a plain page: %d", status)
+	}
+}
+
+func overTLS(t *testing.T, c *http.Client, method, url, body string, cookie *http.Cookie) (status int, cookies []*http.Cookie) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cookie != nil {
+		req.AddCookie(cookie)
+	}
+	res, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, res.Cookies()
+}
+
+func TestCertificateIsShown(t *testing.T) {
+	info := listen.Info{Fingerprint: strings.Repeat("AB:", 31) + "CD", PublicKey: strings.Repeat("01:", 31) + "23", Names: []string{"lb1.example"}, SelfSigned: true}
+	s := filledFixture(t, apitest.Guarded(t), func(c *api.Config) { c.Certificate = func() listen.Info { return info } })
+	s.raw("GET", "/tls").refusedOrMoved(t)
+	plain := filledFixture(t, apitest.Guarded(t))
+	plain.get("/tls").refused(t, 404, "not_found")
+}
+
+// refusedOrMoved checks that a plain request is not answered.
+func (r reply) refusedOrMoved(t *testing.T) {
+	t.Helper()
+	if r.status != 301 && r.status != 421 {
+		t.Errorf("status %d: %s", r.status, r.body)
+	}
+}

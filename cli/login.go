@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	neturl "net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"thalassa/client"
+)
+
+// login is the command of that name.
+type login struct {
+	env         environment
+	name        string
+	tokenFile   string
+	caFile      string
+	fingerprint string
+	input       *bufio.Reader
+}
+
+func newLogin(env environment) *cobra.Command {
+	l := &login{env: env}
+	cmd := &cobra.Command{
+		Use:   "login URL",
+		Short: "Remember an agent, its certificate and a token",
+		Long: `Asks for a token, shows it to the agent, and stores both in contexts.json in the
+directory thalassa of the user's configuration (mode 0600). Other commands then talk to
+this agent; "thalassa context" switches to another one.
+
+If no known CA has signed the agent's certificate, the command shows its SHA-256, as
+"thalassa status" on the node does, and asks whether to trust it. It remembers the key:
+an agent that shows another key later is refused.`,
+		Example: `  thalassa login https://lb1.example:10000
+  thalassa login https://lb1.example:10000 --token-file token --fingerprint "$SHA256"`,
+		Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l.input = bufio.NewReader(env.Stdin)
+			return l.run(cmd.Context(), args[0])
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&l.name, "name", "", "`name` of the context (default: the host of the URL)")
+	f.StringVar(&l.tokenFile, "token-file", "", "`file` with the token (default: asks for it)")
+	f.StringVar(&l.caFile, "ca-file", "", "PEM `file` of the CAs of the agent's certificate")
+	f.StringVar(&l.fingerprint, "fingerprint", "", "`SHA-256` of the certificate that is to be trusted")
+	return cmd
+}
+
+func (l *login) run(ctx context.Context, address string) error {
+	if !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
+	address = strings.TrimSuffix(address, "/")
+	u, err := neturl.Parse(address)
+	if err != nil || u.Host == "" {
+		return usageError{fmt.Errorf("%q is not the address of an agent, expected a URL such as https://lb1.example:10000", address)}
+	}
+	r := &remote{env: l.env, caFile: l.caFile}
+	cfg := client.Config{Address: address}
+	if cfg.RootCAs, err = r.roots("", address); err != nil {
+		return usageError{err}
+	}
+	switch {
+	case u.Scheme == "https":
+		if cfg.Pin, err = l.pin(ctx, cfg); err != nil {
+			return err
+		}
+	case !isLoopback(address):
+		return usageError{fmt.Errorf("%s has no TLS, so that everybody on the way could read the token; expected a URL that begins with https://", address)}
+	}
+	if cfg.Token, err = l.token(u.Host); err != nil {
+		return err
+	}
+	who, err := client.WhoAmI(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return l.store(cfg, u.Hostname(), who)
+}
+
+// pin is the key of an agent whose certificate no CA vouches for, but the user does;
+// empty: a CA does.
+func (l *login) pin(ctx context.Context, cfg client.Config) (string, error) {
+	shown, err := client.Inspect(ctx, cfg)
+	if err != nil {
+		return "", err
+	}
+	if l.fingerprint != "" {
+		if !strings.EqualFold(strings.ReplaceAll(l.fingerprint, ":", ""), strings.ReplaceAll(shown.Fingerprint, ":", "")) {
+			return "", usageError{fmt.Errorf("--fingerprint: the agent shows a certificate with the SHA-256 %s", shown.Fingerprint)}
+		}
+		return shown.PublicKey, nil
+	}
+	if shown.Doubt == nil {
+		return "", nil
+	}
+	fmt.Fprintf(l.env.Stderr, "The certificate of %s is not known: %v\n", cfg.Address, shown.Doubt)
+	fmt.Fprintf(l.env.Stderr, "  names    %s\n  expires  %s\n  SHA-256  %s\n", strings.Join(shown.Names, ", "), shown.NotAfter.UTC().Format(time.DateOnly), shown.Fingerprint)
+	fmt.Fprint(l.env.Stderr, "\"thalassa status\" on the node shows the right SHA-256. Trust this one? (yes/no) ")
+	answer, err := l.line()
+	if err != nil {
+		return "", err
+	}
+	if answer != "yes" {
+		return "", usageError{errors.New("the certificate is not trusted; expected the answer yes, or --fingerprint or --ca-file")}
+	}
+	return shown.PublicKey, nil
+}
+
+// token to show to the agent.
+func (l *login) token(host string) (string, error) {
+	if l.tokenFile != "" {
+		token, err := tokenOf(l.tokenFile)
+		if err != nil {
+			return "", usageError{fmt.Errorf("reading the token: %w", err)}
+		}
+		return token, nil
+	}
+	fmt.Fprintf(l.env.Stderr, "Token for %s: ", host)
+	defer hideInput(l.env.Stdin)()
+	token, err := l.line()
+	fmt.Fprintln(l.env.Stderr)
+	switch {
+	case err != nil:
+		return "", err
+	case token == "":
+		return "", usageError{errors.New("there is no token, expected one")}
+	}
+	return token, nil
+}
+
+// line reads a line of standard input.
+func (l *login) line() (string, error) {
+	const longest = 4096
+	text, err := l.input.ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("reading standard input: %w", err)
+	}
+	if len(text) > longest {
+		return "", usageError{fmt.Errorf("the line is longer than %d characters", longest)}
+	}
+	return strings.TrimSpace(text), nil
+}
+
+// store makes the agent the current context.
+func (l *login) store(cfg client.Config, host string, who client.Identity) error {
+	all, err := l.env.readContexts()
+	if err != nil {
+		return err
+	}
+	name := l.name
+	if name == "" {
+		name = host
+	}
+	all.put(connection{Name: name, URL: cfg.Address, Pin: cfg.Pin, Token: cfg.Token})
+	all.Current = name
+	if err := l.env.writeContexts(all); err != nil {
+		return err
+	}
+	fmt.Fprintf(l.env.Stdout, "logged in to %s as %s, role %s; context %s\n", cfg.Address, who.Name, who.Role, name)
+	return nil
+}
+
+// hideInput keeps a terminal from showing what is typed, until show is called.
+func hideInput(stdin io.Reader) (show func()) {
+	f, ok := stdin.(*os.File)
+	if !ok || !isTerminal(stdin) {
+		return func() {}
+	}
+	before, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	if err != nil {
+		return func() {}
+	}
+	hidden := *before
+	hidden.Lflag &^= unix.ECHO
+	if err := unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, &hidden); err != nil {
+		return func() {}
+	}
+	return func() { _ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, before) }
+}

@@ -1,0 +1,130 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"thalassa/listen"
+)
+
+// handshakeTime bounds a TLS handshake.
+const handshakeTime = 10 * time.Second
+
+// tls is the TLS side of a client: the certificate must be signed by one of RootCAs for
+// the host of the address, or have the pinned key.
+func (cfg Config) tls() *tls.Config {
+	out := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs}
+	if cfg.Pin != "" {
+		out.InsecureSkipVerify = true // VerifyConnection does it instead
+		out.VerifyConnection = func(s tls.ConnectionState) error {
+			if got := listen.Fingerprint(s.PeerCertificates[0].RawSubjectPublicKeyInfo); got != cfg.Pin {
+				return &PinError{Want: cfg.Pin, Got: got}
+			}
+			return nil
+		}
+	}
+	return out
+}
+
+// A PinError is a server that has another key than the pinned one.
+type PinError struct {
+	Want, Got string // in the form of listen.Fingerprint
+}
+
+// Error says what this may mean.
+func (e *PinError) Error() string {
+	return "the agent shows another key (SHA-256 " + e.Got + ") than before (" + e.Want + "): it was installed anew, or another server answers in its place"
+}
+
+// A Certificate is what a server shows.
+type Certificate struct {
+	listen.Info
+	// Doubt is why the certificate is not trusted; nil: it is.
+	Doubt error
+}
+
+// Inspect asks the server at an https address for its certificate, and sends nothing
+// else. The error is about the connection.
+func Inspect(ctx context.Context, cfg Config) (Certificate, error) {
+	u, err := url.Parse(cfg.Address)
+	if err != nil {
+		return Certificate{}, fmt.Errorf("%q is not the address of an agent", cfg.Address)
+	}
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	trusted := cfg.tls()
+	trusted.InsecureSkipVerify = true // what it shows is verified below
+	trusted.VerifyConnection = nil
+	conn, err := (&tls.Dialer{Config: trusted}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return Certificate{}, &unreachableError{err}
+	}
+	defer conn.Close()
+	secure, ok := conn.(*tls.Conn)
+	if !ok {
+		return Certificate{}, errors.New("the connection has no TLS")
+	}
+	chain := secure.ConnectionState().PeerCertificates
+	between := x509.NewCertPool()
+	for _, c := range chain[1:] {
+		between.AddCert(c)
+	}
+	_, doubt := chain[0].Verify(x509.VerifyOptions{DNSName: u.Hostname(), Roots: cfg.RootCAs, Intermediates: between})
+	return Certificate{Info: listen.DescribeCertificate(chain[0]), Doubt: doubt}, nil
+}
+
+// MovesToTLS reports whether an agent at an http address is served with TLS at the same
+// address. It sends no token.
+func MovesToTLS(ctx context.Context, address string) bool {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, address+"/session", http.NoBody)
+	if err != nil {
+		return false
+	}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := (&http.Client{CheckRedirect: stay, Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	to, err := res.Location()
+	return err == nil && to.Scheme == "https" && to.Host == req.URL.Host
+}
+
+// An Identity is who an agent takes a caller for.
+type Identity struct {
+	Name           string     `json:"name"`
+	Role           string     `json:"role"`
+	Authentication bool       `json:"authentication"` // the agent needs tokens
+	Expires        *time.Time `json:"expires"`        // of a session; nil: none
+}
+
+// WhoAmI asks an agent who the caller is.
+func WhoAmI(ctx context.Context, cfg Config) (Identity, error) {
+	c, err := New(cfg)
+	if err != nil {
+		return Identity{}, err
+	}
+	a, err := c.transport.do(ctx, call{method: http.MethodGet, path: "/session"})
+	if err != nil {
+		return Identity{}, err
+	}
+	var who Identity
+	if err := json.Unmarshal(a.body, &who); err != nil || who.Name == "" {
+		return Identity{}, a.unexpected("no identity")
+	}
+	return who, nil
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"thalassa/activity"
+	"thalassa/agent"
+	"thalassa/api"
+	"thalassa/auth"
+	"thalassa/canary"
+	"thalassa/control"
+	"thalassa/discovery"
+	"thalassa/haproxy"
+	"thalassa/pacemaker"
+	"thalassa/stats"
+	"thalassa/store"
+)
+
+// parts are what a node is made of. They do not run yet.
+type parts struct {
+	db           *store.DB
+	process      *haproxy.Process
+	events       *activity.Log
+	discovery    *discovery.Watcher
+	registrar    *discovery.Registrar // nil: nothing is registered
+	administered *control.Watcher
+	agent        *agent.Agent
+	tokens       *auth.Tokens // nil: none are needed
+	canaries     *canary.Runner
+	sampler      *stats.Sampler
+	cluster      *pacemaker.Cluster // nil: none, as watcher
+	watcher      *pacemaker.Watcher
+	port         secured
+	server       *api.Server
+}
+
+// assemble makes the parts of a node, and imports what an earlier installation has left.
+func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Process, port secured) (p parts, err error) {
+	p.db, p.process, p.port = db, process, port
+	addr := port.Addr()
+	if p.events, err = activity.NewLog(ctx, db, time.Now, n.log); err != nil {
+		return p, fmt.Errorf("reading the activity: %w", err)
+	}
+	if p.discovery, err = n.watcher(ctx, db); err != nil {
+		return p, err
+	}
+	p.administered = control.New(n.settings.Control(addr, n.log))
+	if p.agent, p.registrar, err = n.agent(db, p.discovery, process, p.events, addr, p.administered); err != nil {
+		return p, err
+	}
+	if err := p.agent.Import(ctx); err != nil { // before the API tells of what is stored
+		return p, err
+	}
+	if p.tokens, err = n.tokens(); err != nil {
+		return p, err
+	}
+	p.canaries, err = canary.New(ctx, canary.Config{
+		Node: p.agent, Store: db, Journal: p.events, Stats: process.Stats, Permit: mayDeploy(p.tokens), Logger: n.log,
+	})
+	if err != nil {
+		return p, err
+	}
+	p.cluster, p.watcher = n.cluster()
+	p.sampler = n.sampler(p.agent, process, p.events)
+	p.server = n.api(p)
+	return p, nil
+}
+
+// runParts runs the parts until ctx ends or one of them fails.
+func (n node) runParts(ctx context.Context, p parts) error {
+	g, ctx := errgroup.WithContext(ctx)
+	run := func(part func(context.Context) error) { g.Go(func() error { return part(ctx) }) }
+	run(p.discovery.Run)
+	run(p.administered.Run)
+	if p.registrar != nil {
+		run(p.registrar.Run)
+	}
+	run(func(ctx context.Context) error { return p.process.Run(ctx, onExit(p.agent, p.events)) })
+	run(p.agent.Run)
+	run(p.sampler.Run)
+	run(p.canaries.Run)
+	run(p.server.Follow)
+	run(func(ctx context.Context) error { return p.server.Serve(ctx, p.port) })
+	run(p.port.run)
+	if p.watcher != nil {
+		run(p.watcher.Run)
+		run(func(ctx context.Context) error { return p.watcher.Answer(ctx, onDisk(p.process)) })
+	}
+	if n.ready != nil {
+		run(func(ctx context.Context) error {
+			select {
+			case <-p.agent.InStep():
+				return n.ready(ctx, p.port.Addr(), p.events)
+			case <-ctx.Done():
+				return nil
+			}
+		})
+	}
+	return g.Wait()
+}
+
+// api makes the server of the API.
+func (n node) api(p parts) *api.Server {
+	cfg := n.settings.API(n.log)
+	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
+	cfg.Certificate = p.port.info()
+	cfg.LogProblem, cfg.LogDropped = n.queue.Problem, n.queue.Dropped
+	cfg.ServiceNames = p.discovery.Names
+	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.canaries
+	cfg.Admit = n.settings.Peers().Check
+	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
+	if p.tokens != nil {
+		cfg.Tokens, cfg.SessionFile = p.tokens, n.settings.Sessions()
+	}
+	if p.watcher != nil {
+		cfg.Cluster, cfg.ClusterActions = p.watcher, &steering{cluster: p.cluster, watcher: p.watcher, events: p.events}
+	}
+	return api.New(cfg)
+}

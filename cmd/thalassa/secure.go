@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"thalassa/listen"
+)
+
+// secured is the listener of the API, with TLS where the settings ask for it.
+type secured struct {
+	net.Listener
+	source listen.Source                   // nil: the API is served in plain
+	run    func(ctx context.Context) error // keeps the certificate up to date
+}
+
+// secure puts TLS in front of a listener.
+func (n node) secure(ctx context.Context, l net.Listener) (secured, error) {
+	plain := secured{Listener: l, run: func(context.Context) error { return nil }}
+	files, ok, err := n.settings.CertificateFiles(n.log)
+	switch {
+	case err != nil:
+		return secured{}, err
+	case ok:
+		return newSecured(l, files, files.Run), nil
+	case n.settings.TLS() == "off":
+		if n.settings.IsPlainOnNetwork() {
+			n.log.WarnContext(ctx, "the API is served without TLS: whoever sees its packets can read tokens and sessions", "setting", "tls")
+		}
+		return plain, nil
+	}
+	own, err := listen.NewSelfSigned(n.settings.SelfSigned(n.log))
+	if err != nil {
+		return secured{}, fmt.Errorf("setting up TLS for the API: %w", err)
+	}
+	return newSecured(l, own, own.Run), nil
+}
+
+func newSecured(l net.Listener, source listen.Source, run func(context.Context) error) secured {
+	return secured{Listener: listen.NewPort(l, listen.NewTLSConfig(source)), source: source, run: run}
+}
+
+// url is the address of the API.
+func (s secured) url() string {
+	if s.source == nil {
+		return "http://" + s.Addr().String()
+	}
+	return "https://" + s.Addr().String()
+}
+
+// info describes the certificate; nil: there is none.
+func (s secured) info() func() listen.Info {
+	if s.source == nil {
+		return nil
+	}
+	return func() listen.Info { return listen.Describe(s.source) }
+}

@@ -1,0 +1,60 @@
+package listen
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"time"
+)
+
+// A Source has the certificate of a port. Its methods may be called concurrently.
+type Source interface {
+	// Certificate is the one to show now, with its Leaf.
+	Certificate() *tls.Certificate
+}
+
+// NewTLSConfig is the configuration of a TLS port with the certificate of a source: TLS
+// 1.3, and TLS 1.2 with forward secrecy and authenticated encryption; HTTP/2 and HTTP/1.1.
+// Sessions are resumed with tickets whose keys change by themselves.
+func NewTLSConfig(s Source) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		CipherSuites: []uint16{ // of TLS 1.2; those of 1.3 are all good
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
+		NextProtos:     []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.Certificate(), nil },
+	}
+}
+
+// Info is what may be known of the certificate of a port.
+type Info struct {
+	Fingerprint string    // SHA-256 of the certificate: 32 pairs of upper-case digits with colons
+	PublicKey   string    // SHA-256 of the public key (SubjectPublicKeyInfo), in the same form
+	NotAfter    time.Time // when it expires
+	Names       []string  // DNS names, then addresses
+	SelfSigned  bool
+}
+
+// Describe is what may be known of the certificate of a source.
+func Describe(s Source) Info {
+	return DescribeCertificate(s.Certificate().Leaf)
+}
+
+// DescribeCertificate is what may be known of a certificate.
+func DescribeCertificate(leaf *x509.Certificate) Info {
+	return Info{
+		Fingerprint: Fingerprint(leaf.Raw), PublicKey: Fingerprint(leaf.RawSubjectPublicKeyInfo), NotAfter: leaf.NotAfter,
+		Names: names(leaf), SelfSigned: leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil,
+	}
+}
+
+// names are the names and addresses that a certificate is for.
+func names(c *x509.Certificate) []string {
+	out := append([]string(nil), c.DNSNames...)
+	for _, a := range c.IPAddresses {
+		out = append(out, a.String())
+	}
+	return out
+}

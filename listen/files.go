@@ -1,0 +1,118 @@
+package listen
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// filesEvery is how often Files looks whether its files have changed.
+const filesEvery = time.Second
+
+// Files is a Source that reads a certificate with its chain, and its key, from two PEM
+// files. It reads changed files again. A pair that does not fit, or has expired, is
+// logged and not used; the former pair stays.
+type Files struct {
+	certificate, key string
+	logger           *slog.Logger
+	now              func() time.Time
+
+	current atomic.Pointer[tls.Certificate]
+	read    [2]fileState // of the pair that was read last; used by Run
+}
+
+// A fileState identifies a state of a file.
+type fileState struct {
+	modified time.Time
+	size     int64
+}
+
+// NewFiles reads the files. The error names the file and what is wrong, and is never
+// about a part of the key. A nil logger discards.
+func NewFiles(certificate, key string, now func() time.Time, logger *slog.Logger) (*Files, error) {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	f := &Files{certificate: certificate, key: key, logger: logger, now: now}
+	f.read = f.states()
+	pair, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	f.current.Store(pair)
+	return f, nil
+}
+
+// Certificate is the pair that was read last and is good.
+func (f *Files) Certificate() *tls.Certificate { return f.current.Load() }
+
+// Run reads changed files until ctx ends, which is no error. Both files are read when
+// neither has changed for a while, because whoever renews them writes one after the other.
+func (f *Files) Run(ctx context.Context) error {
+	tick := time.NewTicker(filesEvery)
+	defer tick.Stop()
+	before := f.read
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		now := f.states()
+		settled := now == before
+		before = now
+		if settled && now != f.read {
+			f.read = now
+			f.reload(ctx)
+		}
+	}
+}
+
+func (f *Files) reload(ctx context.Context) {
+	pair, err := f.load()
+	if err != nil {
+		f.logger.ErrorContext(ctx, "the API's new certificate is not used, the former one stays", "error", err)
+		return
+	}
+	f.current.Store(pair)
+	f.logger.InfoContext(ctx, "the API has a new certificate", "sha256", Fingerprint(pair.Leaf.Raw), "names", names(pair.Leaf), "expires", pair.Leaf.NotAfter)
+}
+
+// load reads the pair.
+func (f *Files) load() (*tls.Certificate, error) {
+	chain, err := readFile(f.certificate)
+	if err != nil {
+		return nil, fmt.Errorf("tls-cert: %w", err)
+	}
+	key, err := readFile(f.key)
+	if err != nil {
+		return nil, fmt.Errorf("tls-key: %w", err)
+	}
+	pair, err := tls.X509KeyPair(chain, key)
+	if err != nil {
+		return nil, fmt.Errorf("tls-cert: %s and tls-key %s are no pair: %w", f.certificate, f.key, err)
+	}
+	if pair.Leaf == nil {
+		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
+			return nil, fmt.Errorf("tls-cert: %s: %w", f.certificate, err)
+		}
+	}
+	if now := f.now(); !now.Before(pair.Leaf.NotAfter) {
+		return nil, fmt.Errorf("tls-cert: %s expired at %s", f.certificate, pair.Leaf.NotAfter.UTC().Format(time.RFC3339))
+	}
+	return &pair, nil
+}
+
+func (f *Files) states() (s [2]fileState) {
+	for i, path := range []string{f.certificate, f.key} {
+		if info, err := os.Stat(path); err == nil {
+			s[i] = fileState{info.ModTime(), info.Size()}
+		}
+	}
+	return s
+}

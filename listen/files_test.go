@@ -1,0 +1,102 @@
+package listen_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thalassa/listen"
+)
+
+// put writes the certificate and key of an own certificate made in another directory.
+func put(t *testing.T, from, certificate, key string) {
+	t.Helper()
+	for to, name := range map[string]string{certificate: "api.crt", key: "api.key"} {
+		if to == "" {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFilesAreReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	certificate, key := filepath.Join(dir, "a.pem"), filepath.Join(dir, "a.key")
+	synctest.Test(t, func(t *testing.T) {
+		made := [2]string{filepath.Join(dir, "1"), filepath.Join(dir, "2")}
+		first, second := selfSigned(t, made[0], time.Now).Certificate().Leaf, selfSigned(t, made[1], time.Now).Certificate().Leaf
+		put(t, made[0], certificate, key)
+		f, err := listen.NewFiles(certificate, key, time.Now, nil)
+		if err != nil || !f.Certificate().Leaf.Equal(first) {
+			t.Fatalf("reads another certificate, %v", err)
+		}
+		go func() { _ = f.Run(t.Context()) }()
+		put(t, made[1], certificate, "")
+		touch(t, certificate)
+		time.Sleep(10 * time.Second)
+		if !f.Certificate().Leaf.Equal(first) {
+			t.Error("a certificate without its key is used")
+		}
+		put(t, made[1], "", key)
+		touch(t, key)
+		time.Sleep(10 * time.Second)
+		if !f.Certificate().Leaf.Equal(second) {
+			t.Error("the new pair is not used")
+		}
+		for _, path := range []string{certificate, key} {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		if !f.Certificate().Leaf.Equal(second) {
+			t.Error("the pair goes with its files")
+		}
+	})
+}
+
+// touch gives a file the time of the bubble, which differs from its last one.
+func touch(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Chtimes(path, time.Now(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBadPairs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	selfSigned(t, a, nil)
+	selfSigned(t, b, nil)
+	expired := filepath.Join(dir, "expired")
+	selfSigned(t, expired, func() time.Time { return time.Now().AddDate(-3, 0, 0) })
+	large := filepath.Join(dir, "large")
+	if err := os.WriteFile(large, make([]byte, 2<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	crt, key := "/api.crt", "/api.key"
+	for _, tt := range []struct{ certificate, key, want string }{
+		{a + crt, b + key, "no pair"},
+		{a + key, a + crt, "no pair"},
+		{a + crt, a + "/none", "tls-key"},
+		{a + "/none", a + key, "tls-cert"},
+		{dir, a + key, "not a regular file"},
+		{large, a + key, "larger than"},
+		{expired + crt, expired + key, "expired at"},
+	} {
+		_, err := listen.NewFiles(tt.certificate, tt.key, time.Now, nil)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s and %s: %v, want %s", tt.certificate, tt.key, err, tt.want)
+		}
+	}
+}

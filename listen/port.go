@@ -1,0 +1,145 @@
+package listen
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thalassa/internal/wake"
+)
+
+const (
+	// firstByteTime is how long a connection may send nothing.
+	firstByteTime = 10 * time.Second
+	// record is the first byte of a TLS connection: the type of a handshake record
+	// (RFC 8446, section 5.1).
+	record = 0x16
+)
+
+// A Port is a listener for TLS and plain connections. Accept returns a *tls.Conn, whose
+// handshake is still to come, for a connection that begins with a TLS record, and the
+// connection itself for any other. Make it with NewPort.
+type Port struct {
+	net.Listener
+	config *tls.Config
+
+	ready chan net.Conn
+	ended context.Context //nolint:containedctx // the end of Close, not of a call
+	end   context.CancelFunc
+	err   error // of the listener; set before ended is over
+	begin sync.Once
+}
+
+// NewPort makes a Port of a TCP listener. The configuration must have a certificate.
+func NewPort(l net.Listener, config *tls.Config) *Port {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Port{Listener: l, config: config, ready: make(chan net.Conn), ended: ctx, end: cancel}
+}
+
+// Accept returns the next connection whose first byte is there. An error is that of the
+// listener, which has ended then.
+func (p *Port) Accept() (net.Conn, error) {
+	p.begin.Do(func() { go p.accept() })
+	select {
+	case conn := <-p.ready:
+		return conn, nil
+	case <-p.ended.Done():
+		return nil, p.err
+	}
+}
+
+// Close closes the listener, and connections that Accept has not returned.
+func (p *Port) Close() error {
+	err := p.Listener.Close()
+	p.begin.Do(func() { p.stop(net.ErrClosed) })
+	return err
+}
+
+// accept takes connections until the listener ends. Temporary failures, as when there is
+// no file descriptor left, are tried again after a pause.
+func (p *Port) accept() {
+	const longest = time.Second
+	pause := 5 * time.Millisecond
+	for {
+		conn, err := p.Listener.Accept()
+		if err == nil {
+			pause = 5 * time.Millisecond
+			go p.sort(conn)
+			continue
+		}
+		if !isTemporary(err) {
+			p.stop(err)
+			return
+		}
+		_ = wake.Pause(p.ended, pause)
+		pause = min(2*pause, longest)
+	}
+}
+
+// isTemporary reports whether a listener may accept connections after this error.
+func isTemporary(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) ||
+		errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.ECONNABORTED)
+}
+
+func (p *Port) stop(err error) {
+	p.err = err
+	p.end()
+}
+
+// sort waits for the first byte of a connection and hands the connection on.
+func (p *Port) sort(conn net.Conn) {
+	first, err := peek(conn)
+	if err != nil {
+		_ = conn.Close() // it sent nothing, or has gone
+		return
+	}
+	if first == record {
+		conn = tls.Server(conn, p.config)
+	}
+	select {
+	case p.ready <- conn:
+	case <-p.ended.Done():
+		_ = conn.Close() // nobody accepts any more
+	}
+}
+
+// peek waits for the first byte of a connection and leaves it there to be read.
+func peek(conn net.Conn) (first byte, err error) {
+	c, ok := conn.(syscall.Conn)
+	if !ok {
+		return 0, errors.New("the connection has no socket")
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(firstByteTime)); err != nil {
+		return 0, err
+	}
+	var b [1]byte
+	n, failed := 0, error(nil)
+	err = raw.Read(func(fd uintptr) bool {
+		for {
+			n, _, failed = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK)
+			if !errors.Is(failed, unix.EINTR) {
+				return !errors.Is(failed, unix.EAGAIN)
+			}
+		}
+	})
+	switch {
+	case err != nil:
+		return 0, err
+	case failed != nil:
+		return 0, failed
+	case n == 0:
+		return 0, errors.New("closed without a byte")
+	}
+	return b[0], conn.SetReadDeadline(time.Time{})
+}
