@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -49,18 +50,37 @@ func (pr *program) confirm(ctx context.Context) error {
 // confirmMaster is confirm for the program that a master executes anew at a reload: the
 // one it was started as.
 func (pr *program) confirmMaster(ctx context.Context, pid int) error {
-	args := argumentsOf(pid)
-	if len(args) == 0 || !filepath.IsAbs(args[0]) {
+	path := startedAs(pid)
+	if !filepath.IsAbs(path) {
 		return nil // it is looked up in HAProxy's own environment
 	}
 	owner := ownerOf(pid)
 	if os.Geteuid() == 0 && owner != 0 && (pr.cfg.User == nil || owner != pr.cfg.User.UID) {
 		return nil // root runs nothing that another user has named
 	}
-	if _, err := os.Stat(args[0]); err != nil {
+	if _, err := os.Stat(path); err != nil {
 		return nil //nolint:nilerr // HAProxy may see other files, and says so itself
 	}
-	return pr.confirmFile(ctx, args[0])
+	return pr.confirmFile(ctx, path)
+}
+
+// startedAs is the name that a process was started by (argv[0]), as far as that is the
+// program that it runs; "" otherwise, as for one that an emulator runs. A dynamic loader
+// may have been told the name (--argv0).
+func startedAs(pid int) string {
+	args := argumentsOf(pid)
+	if len(args) > 2 && args[1] == "--argv0" {
+		return args[2]
+	}
+	program, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+	if err != nil || len(args) == 0 {
+		return ""
+	}
+	program = strings.TrimSuffix(program, " (deleted)")
+	if resolved, err := filepath.EvalSymlinks(args[0]); program != args[0] && (err != nil || program != resolved) {
+		return ""
+	}
+	return args[0]
 }
 
 func (pr *program) confirmFile(ctx context.Context, path string) error {
