@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 )
 
@@ -41,8 +42,7 @@ func readFile(path string) ([]entry, fileVersion, error) { return readFileIn(pat
 
 // readFileIn is readFile where root is the root directory, a container's or not.
 func readFileIn(path, root string) ([]entry, fileVersion, error) {
-	// O_NONBLOCK: opening a FIFO must not block.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := safefile.Open(path)
 	if err != nil {
 		return nil, fileVersion{}, err // names the path
 	}

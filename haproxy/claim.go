@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"thalassa/internal/safefile"
 )
 
 // Claim makes this program the only one that manages the HAProxy at ConfigPath, and the
@@ -54,7 +56,7 @@ func (c *Config) describe(path string) string {
 // is syscall.EWOULDBLOCK when another program has the lock.
 func lockBeside(path string) (*os.File, error) {
 	dir, base := filepath.Split(path)
-	f, err := os.OpenFile(filepath.Join(dir, "."+base+".lock"), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	f, err := safefile.OpenFile(filepath.Join(dir, "."+base+".lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}

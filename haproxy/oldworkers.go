@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"thalassa/internal/safefile"
 )
 
 // OldWorkers is what the workers cost that a reload has replaced.
@@ -42,7 +44,7 @@ func (p *Process) OldWorkers(ctx context.Context) OldWorkers {
 // memoryOf is the resident memory of a process without what it shares with files, in
 // bytes (proc_pid_statm(5)).
 func memoryOf(pid int) (uint64, error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	text, err := safefile.Read("/proc/"+strconv.Itoa(pid)+"/statm", maxProc)
 	if err != nil {
 		return 0, err
 	}
@@ -65,13 +67,13 @@ func memoryOf(pid int) (uint64, error) {
 // bytes; 0: unknown.
 func MemoryLimit() uint64 {
 	limit := uint64(0)
-	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+	if text, err := safefile.Read("/proc/meminfo", maxProc); err == nil {
 		var kib uint64
 		if _, err := fmt.Sscanf(string(text), "MemTotal: %d kB", &kib); err == nil {
 			limit = kib << 10
 		}
 	}
-	if text, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
+	if text, err := safefile.Read("/sys/fs/cgroup/memory.max", maxProc); err == nil {
 		n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
 		if err == nil && (limit == 0 || n < limit) {
 			limit = n

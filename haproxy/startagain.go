@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 )
 
@@ -18,8 +19,9 @@ func (a *applier) startAgain(ctx context.Context) (worker int, err error) {
 }
 
 func (a *applier) startLastGood(ctx context.Context) (worker int, err error) {
-	worker, err = a.launcher.start(ctx, nil, "")
-	if err == nil || !errors.As(err, new(*lb.RefusedError)) {
+	if _, err = a.files.installed(); errors.Is(err, safefile.ErrNotRegular) {
+		err = fmt.Errorf("starting haproxy: %w", err) // it would wait for a FIFO
+	} else if worker, err = a.launcher.start(ctx, nil, ""); err == nil || !errors.As(err, new(*lb.RefusedError)) {
 		return worker, err
 	}
 	good, readErr := a.files.read(a.files.lastGood())
