@@ -59,21 +59,25 @@ demo: build ## Run Consul, HAProxy and Thalassa with example services (ARGS="…
 # are the slow ones. Failed and skipped tests are listed with what they say.
 LISTED := grep --line-buffered -vE '^PASS (e2e\.[^ ]*/|([^e]|e[^2])[^ ]*\.(Test|Fuzz|Example))'
 
+# Package e2e takes longest by far, so it begins first.
+TESTED := $(if $(filter ./...,$(PKG)),./e2e ./...,$(PKG))
+
 test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.2 RERUN=2)
 	@tools/setup haproxy consul chromium pacemaker ui-tools nfpm image
 	@mkdir -p bin/test && rm -f bin/test/tried-again
 	@echo 'Building the tests of $(PKG) with the race detector; results follow as tests end'
-	@$(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --packages '$(PKG)' \
+	@$(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --packages '$(TESTED)' \
 	  --rerun-fails=$(RERUN) --rerun-fails-max-failures 6 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
 	  --rerun-fails-report bin/test/tried-again -- \
-	  -race -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(if $(RUN),-run '$(RUN)') | $(LISTED)
+	  -race -ldflags=-w -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(if $(RUN),-run '$(RUN)') | $(LISTED)
 	@[ ! -s bin/test/tried-again ] || { echo 'These failed, and were tried again (runs, failures):'; cat bin/test/tried-again; }
 
-# go test -short skips what calls testkit.Needs; package e2e needs everything.
+# go test -short skips what calls testkit.Needs; package e2e needs everything. Without
+# debug information the linker takes half the time; races are reported with lines all the same.
 quick: ## Test all that needs no root, cluster, browser or server (about a minute), with the race detector
 	@mkdir -p bin/test
 	@failed=0; go tool -modfile=tools/go.mod gotestsum --format standard-quiet --hide-summary skipped --jsonfile bin/test/quick.json \
-	  --packages "$$(go list ./... | grep -v /e2e$$ | tr '\n' ' ')" -- -short -race -timeout 5m || failed=1; \
+	  --packages "$$(go list ./... | grep -v /e2e$$ | tr '\n' ' ')" -- -short -race -ldflags=-w -p 3 -timeout 5m || failed=1; \
 	(cd tools && go test ./yardsticks) || failed=1; \
 	echo 'Skipped: package e2e, and these numbers of tests:'; \
 	{ grep -oE ': needs [A-Za-z]+' bin/test/quick.json || true; } | sort | uniq -c | sed 's/: needs/that need/'; \

@@ -48,6 +48,9 @@ func (c *changes) edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 	if refused != nil {
 		return lb.Applied{}, refused
 	}
+	if err := c.awaitServed(ctx, e); err != nil {
+		return lb.Applied{}, err
+	}
 	base := uint64(0)
 	var unknown error
 	applied, err := c.change(ctx, e.Origin, doubt, func(in lb.Intent) (lb.Intent, error) {
@@ -57,10 +60,16 @@ func (c *changes) edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 		}
 		next, err := in.Apply(e)
 		unknown = next.UnknownTargets(e)
+		if err == nil {
+			err = c.checkServed(in, e)
+		}
 		return next, err
 	})
 	if unknown != nil && isRefusal(err) {
 		err = unknown // it names the field, and HAProxy a line
+	}
+	if err == nil {
+		c.warnEmpty(ctx, e, &applied)
 	}
 	if err == nil && applied.Revision > base {
 		c.cfg.Journal.Note(editedEvent(e, applied))

@@ -30,7 +30,7 @@ func editedEvent(e lb.Edit, applied lb.Applied) activity.Event {
 		Verb: activity.ConfigurationChanged, Object: activity.Object{ID: e.ID(), Type: kind, Key: key},
 		Author: e.Origin.Author, Cause: e.Origin.Cause, Diff: []string{e.ID() + " " + what},
 		Revision: applied.Revision, Path: applied.Path, DurationMS: float64(applied.Duration.Microseconds()) / 1000,
-		Error: applied.Reason,
+		Error: applied.Reason, Reasons: applied.Warnings,
 	}
 }
 
@@ -39,7 +39,7 @@ func switchedEvent(before, after lb.Backend, by lb.Origin, applied lb.Applied) a
 		Verb: activity.BackendSwitched, Object: backendObject(after), Author: by.Author, Cause: by.Cause,
 		Diff:     []string{fmt.Sprintf("%s %s → %s %s", before.Service, before.Selection(), after.Service, after.Selection())},
 		Revision: applied.Revision, Path: applied.Path, DurationMS: float64(applied.Duration.Microseconds()) / 1000,
-		Error: applied.Reason,
+		Error: applied.Reason, Reasons: applied.Warnings,
 	}
 }
 

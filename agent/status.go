@@ -19,6 +19,7 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 		Version: a.cfg.Version, Label: a.cfg.Label, Started: a.started,
 		Revision: in.Revision, Discovery: lb.ServiceStatuses(in, a.Snapshot()),
 	}
+	s.Empty = emptyBackends(in, a.Snapshot(), a.current.Load(), nil)
 	last := a.outcomes.latest()
 	s.Warnings = slices.Concat(a.warnings.current(), a.lines.current(), a.persister.copy.importer.warnings())
 	if a.cfg.LogProblem != nil && a.cfg.LogProblem() != "" {

@@ -1,11 +1,7 @@
 package agent
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"thalassa/lb"
@@ -35,12 +31,17 @@ func (c *changes) switchVersion(ctx context.Context, s lb.Switch) (lb.Applied, e
 		if b, err = in.Switched(s); err != nil {
 			return lb.Intent{}, err
 		}
-		if service := c.inputs.snapshot().Services[b.Service]; !s.Force && len(service.Missing(b.Split())) > 0 {
-			return lb.Intent{}, &lb.ConflictError{ID: b.ID(), Reason: noHealthy(b, service, 0)}
+		if !s.Force {
+			if err := c.inputs.snapshot().Services[b.Service].CheckHealthy(b, 0); err != nil {
+				return lb.Intent{}, err
+			}
 		}
 		base, before = in.Revision, in.Backends[s.Backend]
 		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Origin: s.Origin})
 	})
+	if err == nil {
+		c.warnEmpty(ctx, lb.Edit{Backend: &b}, &applied)
+	}
 	if err == nil && applied.Revision > base {
 		c.cfg.Journal.Note(switchedEvent(before, b, s.Origin, applied))
 		c.persister.wake()
@@ -48,46 +49,52 @@ func (c *changes) switchVersion(ctx context.Context, s lb.Switch) (lb.Applied, e
 	return applied, err
 }
 
+// awaitHealthy waits for a healthy instance of each version that a backend gives traffic to.
 func (c *changes) awaitHealthy(ctx context.Context, b lb.Backend, wait time.Duration) error {
 	healthy := func(s lb.Service) bool { return len(s.Missing(b.Split())) == 0 }
 	if !c.inputs.awaitAnswer(ctx, b.Service, max(wait, c.cfg.FirstAnswer)) {
 		return &lb.UnavailableError{What: "Consul has not answered about service " + string(b.Service) + " yet, so nobody knows whether " + b.Selection() + " is healthy"}
 	}
 	s, _, ok := c.inputs.await(ctx, b.Service, wait, healthy)
-	if ok {
-		return nil
-	}
-	if ctx.Err() != nil {
+	if !ok && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return &lb.ConflictError{ID: b.ID(), Reason: noHealthy(b, s, wait)}
+	return s.CheckHealthy(b, wait)
 }
 
-// noHealthy says what Consul knows instead of the versions asked for.
-func noHealthy(b lb.Backend, s lb.Service, wait time.Duration) string {
-	missing := s.Missing(b.Split())
-	names := make([]string, len(missing))
-	for i, v := range missing {
-		names[i] = string(v)
+// awaitServed is awaitHealthy for an edit that needs it.
+func (c *changes) awaitServed(ctx context.Context, e lb.Edit) error {
+	in, err := c.inputs.intent(ctx)
+	if err != nil {
+		return err
 	}
-	reason := fmt.Sprintf("version %s of service %s has no healthy instance", strings.Join(names, ""), b.Service)
-	if len(names) != 1 {
-		reason = fmt.Sprintf("versions %s of service %s have no healthy instance", strings.Join(names, " and "), b.Service)
+	b, needed := in.NeedsHealthy(e)
+	if !needed {
+		return nil
 	}
-	if wait > 0 {
-		reason += " after " + wait.String()
+	if _, err := in.Apply(e); err != nil { // nothing to wait for
+		return err
 	}
-	if s.Hold != nil && slices.ContainsFunc(missing, s.Keeps) {
-		return reason + " that Consul still lists (" + s.Hold.String() + ")"
+	return c.awaitHealthy(ctx, b, e.Wait)
+}
+
+// checkServed refuses an edit that would take the last members from a backend.
+func (c *changes) checkServed(in lb.Intent, e lb.Edit) error {
+	b, needed := in.NeedsHealthy(e)
+	if !needed {
+		return nil
 	}
-	known := s.Versions()
-	versions := make([]string, len(known))
-	for i, v := range known {
-		versions[i] = fmt.Sprintf("%s (%d of %d healthy)", v.Version, v.Healthy, v.Total)
+	return c.inputs.snapshot().Services[b.Service].CheckHealthy(b, 0)
+}
+
+// warnEmpty notes which of the backends that a change concerns have no member now.
+func (c *changes) warnEmpty(ctx context.Context, e lb.Edit, applied *lb.Applied) {
+	keys := e.Concerns()
+	in, err := c.inputs.intent(ctx)
+	if err != nil || len(keys) == 0 {
+		return // the change itself is done
 	}
-	reason += "; Consul knows " + cmp.Or(strings.Join(versions, ", "), "no instance of that service")
-	if why := s.WhyNone(missing); why != "" {
-		reason += "; not usable: " + why
+	for _, empty := range emptyBackends(in, c.inputs.snapshot(), c.current.Load(), keys) {
+		applied.Warnings = append(applied.Warnings, empty.String())
 	}
-	return reason
 }

@@ -122,7 +122,7 @@ func TestAdmissionIsOfTheConnection(t *testing.T) {
 func TestAdmissionWithTokens(t *testing.T) {
 	t.Parallel()
 	s := filledFixture(t, func(c *api.Config) {
-		c.Tokens = &auth.Tokens{}
+		c.Authority = auth.NewAuthority(&auth.Tokens{}, nil)
 		c.Admit = func(context.Context, netip.AddrPort, netip.AddrPort) error {
 			t.Error("asked, with tokens")
 			return errors.New("refused")

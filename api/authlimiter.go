@@ -63,6 +63,25 @@ func (l *authLimiter) admit(source string, hash auth.TokenHash, right bool, now 
 	return 0, false
 }
 
+// wait is how long a source has to wait before it may try a password of a user, who is
+// known by the name and by the key that admit gets; 0: not at all.
+func (l *authLimiter) wait(source, name string, key auth.TokenHash, now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.trusted[trustedToken{source, key}] {
+		return 0
+	}
+	free := now.Add((freeFailures - 1) * failureEvery)
+	return max(0, l.debt[source].Sub(free), l.debt[name].Sub(free))
+}
+
+// failName records a wrong password of a user, wherever it came from.
+func (l *authLimiter) failName(name string, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fail(name, now)
+}
+
 // fail records a failure, and reports whether it is the first for a while. The caller
 // holds mu.
 func (l *authLimiter) fail(source string, now time.Time) (first bool) {

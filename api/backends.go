@@ -87,15 +87,15 @@ func (h backendHandlers) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	b, err := node.ParseBackend(string(key), data)
+	e, err := node.ParsePut(string(key), data)
 	if err != nil {
 		return err
 	}
-	applied, err := edit(c, h.agent, lb.Edit{Backend: &b})
+	applied, err := edit(c, h.agent, e)
 	if err != nil {
 		return err
 	}
-	return h.respondChanged(c, b, applied)
+	return h.respondChanged(c, *e.Backend, applied)
 }
 
 func (h backendHandlers) respondChanged(c echo.Context, b lb.Backend, applied lb.Applied) error {

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -25,7 +27,23 @@ func edit(c echo.Context, a *Agent, e lb.Edit) (lb.Applied, error) {
 		return lb.Applied{}, err
 	}
 	e.Origin = a.Origin(c)
-	return a.Edit(c.Request().Context(), e)
+	if e.Wait == 0 {
+		return a.Edit(c.Request().Context(), e)
+	}
+	return untilEnd(c, func(ctx context.Context) (lb.Applied, error) { return a.Edit(ctx, e) })
+}
+
+// untilEnd carries out a change, which may wait for a healthy instance. The wait also ends
+// with the server, and when the caller loses its right; nothing has been changed then.
+// After that the Changer completes the change.
+func untilEnd(c echo.Context, change func(context.Context) (lb.Applied, error)) (lb.Applied, error) {
+	ctx, cancel := waiting(c.Request().Context())
+	defer cancel()
+	applied, err := change(ctx)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return applied, err
 }
 
 // remove removes the object with an id and answers.

@@ -4,19 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"slices"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"thalassa/cluster"
-	"thalassa/internal/permit"
 	"thalassa/lb"
 )
-
-// monitorWait is the longest that a monitor request waits.
-const monitorWait = 60 * time.Second
 
 // ClusterView shows the Pacemaker cluster that this node is part of, as
 // *pacemaker.Watcher has it.
@@ -99,59 +93,6 @@ func (h clusterHandlers) showCIB(c echo.Context) error {
 	}
 	c.Response().Header().Set(headerETag, clusterTag(v))
 	return write(c, http.StatusOK, echo.MIMEApplicationXMLCharsetUTF8, cib)
-}
-
-// monitor answers with the version of the CIB as soon as it differs from the one that
-// the caller knows, and after a minute in any case.
-func (h clusterHandlers) monitor(c echo.Context) error {
-	known, err := monitorEpoch(c.Request().URL.RawQuery)
-	if err != nil {
-		return err
-	}
-	bounded, cancel := waiting(c.Request().Context())
-	defer cancel()
-	bounded, cancel = context.WithTimeout(bounded, monitorWait)
-	defer cancel()
-	for {
-		var next <-chan struct{}
-		if h.view != nil {
-			next = h.view.Changed() // taken before the status is read, so that no change is missed
-		}
-		v, err := h.status()
-		switch {
-		case err != nil:
-			return err
-		case v.State == cluster.StateOffline:
-			return &lb.UnavailableError{What: "Pacemaker does not answer on this node"}
-		case known == nil || v.Epoch != *known || bounded.Err() != nil:
-			return respond(c, http.StatusOK, struct {
-				Epoch cluster.Epoch `json:"epoch"`
-			}{v.Epoch})
-		}
-		select {
-		case <-next:
-		case <-bounded.Done():
-		}
-		if err := permit.Check(bounded); err != nil {
-			return err
-		}
-	}
-}
-
-// monitorEpoch reads the query of a monitor request, which is an epoch and nothing
-// else; nil: there is none.
-func monitorEpoch(query string) (*cluster.Epoch, error) {
-	if query == "" {
-		return nil, nil //nolint:nilnil // documented
-	}
-	text, err := url.QueryUnescape(query)
-	if err == nil {
-		var e cluster.Epoch
-		if e, err = cluster.ParseEpoch(text); err == nil {
-			return &e, nil
-		}
-	}
-	return nil, invalidField("query", "is not a version of the CIB", "admin_epoch:epoch:num_updates, e.g. 0:12:34")
 }
 
 func (h clusterHandlers) simulate(c echo.Context) error {

@@ -161,20 +161,50 @@ func TestMonitorAnswersAtOnceWhenTheCIBIsAnother(t *testing.T) {
 		same(t, s.get("/monitor.json"+query).body, `{"epoch":"0:12:34"}`)
 	}
 	s.get("/monitor?12").refused(t, 400, "invalid")
-	s.get("/monitor?epoch=0:12:34").refused(t, 400, "invalid")
+	for _, query := range []string{"epoch=0:12:34", "0:1:2&0:1:2", "0:1:2&wait=soon", "0:1:2&wait=11m", "0:1:2&heartbeat=1ms", "0:1:2&hearbeat=5s", "%zz"} {
+		s.get("/monitor?"+query).refused(t, 400, "invalid")
+	}
 	c.Change(func(v *cluster.Status) { v.State = cluster.StateOffline })
 	s.get("/monitor?0:12:34").refused(t, 503, "unavailable")
 }
 
-func TestMonitorGivesUpAfterAMinute(t *testing.T) {
+// Monitor requests end before proxies give up, and send blanks when they are to wait
+// longer.
+func TestMonitorWaitsAsLongAsItMay(t *testing.T) {
+	for query, want := range map[string]struct {
+		took   time.Duration
+		blanks int
+	}{
+		"0:12:34": {25 * time.Second, 0}, "0:12:34&wait=90s": {90 * time.Second, 0}, "wait=0s&0:12:34": {0, 0},
+		"0:12:34&wait=61s&heartbeat=10s": {61 * time.Second, 6}, "0:12:34&heartbeat=30s": {25 * time.Second, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			_, cfg := apitest.Prepare(t)
+			c := apitest.NewCluster()
+			cfg.Cluster, cfg.ClusterActions = c, c
+			begun, w := time.Now(), httptest.NewRecorder()
+			api.New(cfg).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/monitor?"+query, nil))
+			if w.Code != 200 || time.Since(begun) != want.took {
+				t.Errorf("%s: %d after %s: %s", query, w.Code, time.Since(begun), w.Body)
+			}
+			if got, expected := w.Body.String(), strings.Repeat(" ", want.blanks)+`{"epoch":"0:12:34"}`+"\n"; got != expected {
+				t.Errorf("%s: %q, expected %q", query, got, expected)
+			}
+		})
+	}
+}
+
+// After a blank, the status has been sent: what goes wrong then is in the body.
+func TestMonitorFailsAfterAHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, cfg := apitest.Prepare(t)
 		c := apitest.NewCluster()
 		cfg.Cluster, cfg.ClusterActions = c, c
-		begun, w := time.Now(), httptest.NewRecorder()
-		api.New(cfg).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/monitor?0:12:34", nil))
-		if w.Code != 200 || time.Since(begun) != time.Minute {
-			t.Errorf("%d after %s: %s", w.Code, time.Since(begun), w.Body)
+		time.AfterFunc(1500*time.Millisecond, func() { c.Change(func(v *cluster.Status) { v.State = cluster.StateOffline }) })
+		w := httptest.NewRecorder()
+		api.New(cfg).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/monitor?0:12:34&heartbeat=1s", nil))
+		if w.Code != 200 || w.Body.String() != ` {"error":"Pacemaker does not answer on this node"}`+"\n" {
+			t.Errorf("%d %q", w.Code, w.Body)
 		}
 	})
 }

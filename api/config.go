@@ -103,8 +103,8 @@ type Config struct {
 	// requests on it are then sent to https. nil: the API is served in plain.
 	Certificate func() listen.Info
 
-	// Tokens are the tokens of callers; nil: whoever Admit admits has every right.
-	Tokens *auth.Tokens
+	// Authority knows the callers; nil: whoever Admit admits has every right.
+	Authority *auth.Authority
 	// SessionFile keeps the sessions of browsers over a restart; empty: they end with
 	// the process.
 	SessionFile string

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 
 	"github.com/labstack/echo/v4"
 
@@ -29,7 +28,7 @@ func (h backendHandlers) deploy(c echo.Context) error {
 		return h.refuseNew(c, key)
 	}
 	sw.Origin = h.agent.Origin(c)
-	applied, err := h.switchAndWait(c, sw)
+	applied, err := untilEnd(c, func(ctx context.Context) (lb.Applied, error) { return h.agent.Switch(ctx, sw) })
 	if err != nil {
 		return err
 	}
@@ -42,18 +41,6 @@ func (h backendHandlers) deploy(c echo.Context) error {
 		return &lb.NotFoundError{ID: lb.Backend{Key: key}.ID()}
 	}
 	return h.respondChanged(c, b, applied)
-}
-
-// switchAndWait also ends with the server, and when the caller loses its right. While it
-// waits for the version nothing has been changed; after that the Changer completes the change.
-func (h backendHandlers) switchAndWait(c echo.Context, sw lb.Switch) (lb.Applied, error) {
-	ctx, cancel := waiting(c.Request().Context())
-	defer cancel()
-	applied, err := h.agent.Switch(ctx, sw)
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	return applied, err
 }
 
 // refuseNew answers a deploy under the condition that the backend does not exist:

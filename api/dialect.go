@@ -56,26 +56,26 @@ type Agent struct {
 	Changer
 	Views
 
-	statuses *statusCoalescer
-	tokens   *auth.Tokens
-	now      func() time.Time
+	statuses  *statusCoalescer
+	authority *auth.Authority
+	now       func() time.Time
 }
 
 func newAgent(cfg Config) *Agent {
-	return &Agent{Changer: cfg.Changes, Views: cfg.Views, statuses: newStatusCoalescer(cfg.Views.Status), tokens: cfg.Tokens, now: cfg.Now}
+	return &Agent{Changer: cfg.Changes, Views: cfg.Views, statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, now: cfg.Now}
 }
 
-// Status is that of Views with a warning while the token file is unusable; calls at the
+// Status is that of Views with a warning while the token file or the access file is unusable; calls at the
 // same time share one reading.
 func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 	status, err := a.statuses.status(ctx)
-	if problem := a.tokens.Problem(); problem != "" && err == nil {
+	for _, problem := range a.authority.Problems() {
 		status.Warnings = slices.Concat(status.Warnings, []string{formerTokens + ": " + problem})
 	}
 	return status, err
 }
 
-// formerTokens warns of an unusable token file.
+// formerTokens warns of an unusable token file or access file.
 const formerTokens = "the token file is unusable, and the former tokens stay valid: nothing is revoked"
 
 // Origin says who changes what, and when.

@@ -203,7 +203,7 @@ func TestTokenFileOfTheDocumentation(t *testing.T) {
 			t.Fatal(err)
 		}
 		for token, name := range map[string]string{"cq2vXJ8Zf7sYwLr4": "dashboard", "pK4wZ8tGv2Lq7XcD": "ci", "9hT6mKpQ3xBn1RzE": "ops"} {
-			if who, ok := tokens.Authenticate(token); !ok || who.Name != name {
+			if who, _, ok := auth.NewAuthority(tokens, nil).Token(token); !ok || who.Name != name {
 				t.Errorf("%s's token: %v, %v", name, who, ok)
 			}
 		}

@@ -40,26 +40,26 @@ func Author(c echo.Context) string {
 // A guard decides which requests are handled, and on whose behalf: it checks the Host
 // header, the origin, the token or session, the connection and the role.
 type guard struct {
-	tokens   *auth.Tokens // nil: no tokens are needed
-	sessions *auth.Sessions
-	limiter  authLimiter
-	admitter admitter
-	hosts    []string // allowed in a Host header beside addresses; nil: any
-	origins  http.CrossOriginProtection
-	now      func() time.Time
-	logger   *slog.Logger
+	authority *auth.Authority // nil: nobody has to show anything
+	sessions  *auth.Sessions
+	limiter   authLimiter
+	admitter  admitter
+	hosts     []string // allowed in a Host header beside addresses; nil: any
+	origins   http.CrossOriginProtection
+	now       func() time.Time
+	logger    *slog.Logger
 }
 
 // newGuard makes the guard that cfg asks for.
 func newGuard(cfg Config) *guard {
 	g := &guard{
-		tokens: cfg.Tokens, sessions: auth.NewSessions(cfg.Tokens, cfg.Now), now: cfg.Now, logger: cfg.Logger,
+		authority: cfg.Authority, sessions: auth.NewSessions(cfg.Authority, cfg.Now), now: cfg.Now, logger: cfg.Logger,
 		admitter: admitter{check: cfg.Admit, now: cfg.Now, logger: cfg.Logger},
 	}
-	if cfg.SessionFile != "" && cfg.Tokens != nil {
+	if cfg.SessionFile != "" && cfg.Authority != nil {
 		g.sessions.Keep(cfg.SessionFile, cfg.Logger)
 	}
-	if cfg.Loopback && cfg.Tokens == nil {
+	if cfg.Loopback && cfg.Authority == nil {
 		g.hosts = []string{"", "localhost"} // HTTP/1.0 knows no Host; browsers always send one
 		for _, host := range cfg.AllowedHosts {
 			g.hosts = append(g.hosts, hostOnly(host))
@@ -126,81 +126,6 @@ func allow(who auth.Identity, r Route) error {
 	return forbidden(fmt.Sprintf("token %s has the role %s, but %s %s needs the role %s", who.Name, who.Role, r.Method, r.Path, r.Need))
 }
 
-// identify finds the caller by a token, else by a session. Without a token file the
-// caller is anonymous and has every right, provided that the connection is admitted.
-func (g *guard) identify(r *http.Request) (caller, error) {
-	if g.tokens == nil {
-		if err := g.admitter.admit(r); err != nil {
-			return caller{}, err
-		}
-		return caller{Identity: auth.Identity{Name: "anonymous@" + remoteIP(r), Role: auth.Admin}}, nil
-	}
-	header := r.Header.Values(echo.HeaderAuthorization)
-	if len(header) == 0 {
-		return g.identifySession(r)
-	}
-	scheme, token, _ := strings.Cut(header[0], " ")
-	if len(header) > 1 || !strings.EqualFold(scheme, "Bearer") {
-		return caller{}, unauthorized(`, error="invalid_request"`, "the Authorization header is not of the form Bearer TOKEN")
-	}
-	who, hash, err := g.verify(r, token)
-	if err != nil {
-		return caller{}, err
-	}
-	return caller{
-		Identity: who,
-		check:    func() (auth.Identity, bool) { return g.tokens.Identify(hash) },
-		ask: func() (auth.Identity, error) {
-			if now, ok := g.tokens.IdentifyNow(hash); ok {
-				return now, nil
-			}
-			return auth.Identity{}, unknownToken()
-		},
-	}, nil
-}
-
-// identifySession finds the caller by the session cookie.
-func (g *guard) identifySession(r *http.Request) (caller, error) {
-	cookie, err := sessionOf(r)
-	if err != nil {
-		return caller{}, unauthorized("", "this request needs a token: Authorization: Bearer TOKEN")
-	}
-	find := func() (auth.Identity, bool) {
-		session, ok := g.sessions.Find(cookie.Value)
-		return session.Identity, ok
-	}
-	who, ok := find()
-	if !ok {
-		return caller{}, sessionEnded()
-	}
-	ask := func() (auth.Identity, error) {
-		if session, ok := g.sessions.FindNow(cookie.Value); ok {
-			return session.Identity, nil
-		}
-		return auth.Identity{}, sessionEnded()
-	}
-	return caller{Identity: who, session: cookie.Value, check: find, ask: ask}, nil
-}
-
-// verify finds the owner of a token. A source of many wrong tokens has to wait; the
-// first wrong one is logged.
-func (g *guard) verify(r *http.Request, token string) (auth.Identity, auth.TokenHash, error) {
-	who, hash, right := g.tokens.Verify(strings.TrimSpace(token))
-	wait, first := g.limiter.admit(source(r), hash, right, g.now())
-	switch {
-	case wait > 0:
-		return auth.Identity{}, hash, &ResponseError{
-			Status: http.StatusTooManyRequests, Code: "too_many", Message: "too many wrong tokens came from this address; try again later",
-			Header: http.Header{echo.HeaderRetryAfter: {seconds(wait)}},
-		}
-	case right:
-		return who, hash, nil
-	case first:
-		g.logger.WarnContext(r.Context(), "wrong token", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path)
-	}
-	return auth.Identity{}, hash, unknownToken()
-}
-
 // hostOnly is a Host header without port, brackets and trailing dot, in lower
 // case.
 func hostOnly(host string) string {
@@ -223,19 +148,4 @@ func remoteIP(r *http.Request) string {
 
 func forbidden(message string) *ResponseError {
 	return &ResponseError{Status: http.StatusForbidden, Code: "forbidden", Message: message}
-}
-
-func unauthorized(hint, message string) *ResponseError {
-	return &ResponseError{
-		Status: http.StatusUnauthorized, Code: "unauthorized", Message: message,
-		Header: http.Header{echo.HeaderWWWAuthenticate: {`Bearer realm="thalassa"` + hint}},
-	}
-}
-
-func sessionEnded() *ResponseError {
-	return unauthorized(`, error="invalid_token"`, "the session has ended")
-}
-
-func unknownToken() *ResponseError {
-	return unauthorized(`, error="invalid_token"`, "the token is not known")
 }

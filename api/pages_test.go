@@ -82,7 +82,7 @@ func TestPagesTakeNoTokenAndDataDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newFixture(t, func(c *api.Config) { c.Tokens = tokens })
+	s := newFixture(t, func(c *api.Config) { c.Authority = auth.NewAuthority(tokens, nil) })
 	r := s.page("/activity")
 	if r.status != 200 {
 		t.Fatalf("the page: %d", r.status)

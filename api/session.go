@@ -32,10 +32,11 @@ type sessionDocument struct {
 	Role           string     `json:"role"`
 	Authentication bool       `json:"authentication"` // tokens are needed here
 	Expires        *time.Time `json:"expires,omitempty"`
+	Token          string     `json:"token,omitempty"` // of a login that asked for it
 }
 
 func (h sessionHandlers) document(who auth.Identity) sessionDocument {
-	return sessionDocument{Name: who.Name, Role: who.Role.String(), Authentication: h.guard.tokens != nil}
+	return sessionDocument{Name: who.Name, Role: who.Role.String(), Authentication: h.guard.authority != nil}
 }
 
 // show tells callers who they are.
@@ -53,34 +54,59 @@ func (h sessionHandlers) show(c echo.Context) error {
 	return respond(c, http.StatusOK, out)
 }
 
-// login begins a session for the owner of a token.
+// credentials are what a login shows: a token, or a user's name and password.
+type credentials struct {
+	Token    string `json:"token"`
+	User     string `json:"user"`
+	Password string `json:"password"`
+	// Bearer asks for the session as a token, for programs without cookies.
+	Bearer bool `json:"bearer"`
+}
+
+// verify checks what a login shows. A password is taken over TLS, and on the loopback.
+func (h sessionHandlers) verify(r *http.Request, in credentials) (auth.Proof, error) {
+	if in.User == "" && in.Password == "" {
+		_, proof, err := h.guard.verifyToken(r, in.Token)
+		return proof, err
+	}
+	if in.Token != "" {
+		return auth.Proof{}, invalidField("token", "is there together with a password", "either of them")
+	}
+	_, proof, err := h.guard.verifyPassword(r, in.User, in.Password)
+	return proof, err
+}
+
+// login begins a session for the owner of a token, or for a user.
 func (h sessionHandlers) login(c echo.Context) error {
 	r := c.Request()
 	data, err := body(c)
 	if err != nil {
 		return err
 	}
-	var in struct {
-		Token string `json:"token"`
-	}
+	var in credentials
 	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &in); err != nil {
-		return invalidField("body", "is not a JSON object with a token", `{"token":"…"}`)
+		return invalidField("body", "is not a JSON object with a token, or with user and password", `{"token":"…"} or {"user":"…","password":"…"}`)
 	}
-	if h.guard.tokens == nil {
+	if h.guard.authority == nil {
 		return h.show(c)
 	}
-	if _, _, err := h.guard.verify(r, in.Token); err != nil {
+	proof, err := h.verify(r, in)
+	if err != nil {
 		return err
 	}
-	id, session, ok := h.guard.sessions.Begin(strings.TrimSpace(in.Token))
-	if !ok { // it has just left the token file
+	id, session, ok := h.guard.sessions.Begin(proof, remoteIP(r))
+	if !ok { // it is not valid any more
 		return unknownToken()
 	}
 	h.end(r) // the former session of the browser
 	h.guard.logger.InfoContext(r.Context(), "session begun", "name", session.Name, "role", session.Role.String(), "remote", r.RemoteAddr)
-	c.SetCookie(sessionCookie(r, id, session.Expires, 0))
 	out := h.document(session.Identity)
 	out.Expires = &session.Expires
+	if in.Bearer {
+		out.Token = id
+	} else {
+		c.SetCookie(sessionCookie(r, id, session.Expires, 0))
+	}
 	return respond(c, http.StatusOK, out)
 }
 
@@ -96,9 +122,15 @@ func (h sessionHandlers) logout(c echo.Context) error {
 
 // end ends the session of a request and closes its websockets.
 func (h sessionHandlers) end(r *http.Request) {
+	id := ""
 	if cookie, err := sessionOf(r); err == nil {
-		h.guard.sessions.End(cookie.Value)
-		h.live.EndSession(cookie.Value)
+		id = cookie.Value
+	} else if scheme, token, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " "); strings.EqualFold(scheme, "Bearer") {
+		id = strings.TrimSpace(token)
+	}
+	if id != "" {
+		h.guard.sessions.End(id)
+		h.live.EndSession(auth.SessionID(id))
 	}
 }
 

@@ -185,3 +185,32 @@ func TestANewSessionEndsTheFormerOne(t *testing.T) {
 	s.do("POST", "/session", `{"token":"`+apitest.ReadToken+`"}`, former).wants(t, 200, nil)
 	s.get("/status", former).refused(t, http.StatusUnauthorized, "unauthorized")
 }
+
+// Everybody sees and ends their own sessions, an admin those of all.
+func TestListOfSessions(t *testing.T) {
+	s := filledFixture(t, apitest.Guarded(t))
+	viewer, boss := s.login(t, apitest.ReadToken), s.login(t, apitest.AdminToken)
+	type listed struct {
+		ID, Name, Role, Kind, From string
+		Own                        bool
+	}
+	var own, all []listed
+	s.get("/sessions", viewer).wants(t, 200, &own)
+	s.get("/sessions", boss).wants(t, 200, &all)
+	if len(own) != 1 || !own[0].Own || own[0].Name != "reader" || own[0].Kind != "token" || own[0].From != "127.0.0.1" || len(all) != 2 {
+		t.Fatalf("%+v, %+v", own, all)
+	}
+	for _, l := range all {
+		if strings.Contains(viewer+boss, l.ID) {
+			t.Errorf("%s is a part of a cookie", l.ID)
+		}
+		if l.Name == "boss" {
+			s.do("DELETE", "/sessions/"+l.ID, "", viewer).refused(t, 404, "not_found")
+		}
+	}
+	s.get("/sessions").refused(t, 401, "unauthorized")
+	s.do("DELETE", "/sessions/"+own[0].ID, "").refused(t, 401, "unauthorized")
+	s.do("DELETE", "/sessions/"+own[0].ID, "", boss).wants(t, 200, nil)
+	s.get("/frontends", viewer).refused(t, 401, "unauthorized")
+	s.get("/frontends", boss).wants(t, 200, nil)
+}

@@ -35,7 +35,9 @@ func (h stateHandlers) healthz(c echo.Context) error {
 	}{true})
 }
 
-// readyz answers 200 while HAProxy runs the requested configuration, else 503.
+// readyz answers 200 while HAProxy runs the requested configuration, else 503. The reasons
+// also name backends without members: these are no fault of this node, and a node that
+// were not ready for that would leave its other backends without it.
 func (h stateHandlers) readyz(c echo.Context) error {
 	var out struct {
 		Ready   bool     `json:"ready"`
@@ -47,11 +49,14 @@ func (h stateHandlers) readyz(c echo.Context) error {
 	}
 	if status, err := h.agent.Status(c.Request().Context()); err == nil {
 		out.Ready, out.Reasons = status.Ready()
+		for _, e := range status.Empty {
+			out.Reasons = append(out.Reasons, e.Brief())
+		}
 		out.Stale, out.Lost = status.Stale(), status.HAProxy.Lost
 	} else {
 		out.Reasons = []string{h.failures.of(err, c).Message}
 	}
-	if h.agent.tokens.Problem() != "" {
+	if len(h.agent.authority.Problems()) > 0 {
 		out.Warnings = []string{formerTokens}
 	}
 	if problem := h.logProblem(); problem != "" {

@@ -165,3 +165,23 @@ func TestRevisions(t *testing.T) {
 		}
 	}
 }
+
+// A backend without members is named everywhere, and no fault of this node.
+func TestBackendsWithoutMembersAreNamed(t *testing.T) {
+	s := filledFixture(t)
+	s.do("PUT", "/backends/live", `{"type":"dynamic","name":"shop","version":"9"}`).refused(t, 409, "conflict")
+	s.do("PUT", "/backends/live", `{"type":"dynamic","name":"shop","version":"9","wait":"11m"}`).refused(t, 400, "invalid")
+	var applied node.Applied
+	s.do("PUT", "/backends/live", `{"type":"dynamic","name":"shop","version":"9","force":true}`).wants(t, 200, &applied)
+	const brief = "backend/live has no member: version 9 of service shop has no healthy instance"
+	const detail = "Consul knows 1.0.0 (2 of 2 healthy), 2.0.0 (1 of 1 healthy)"
+	if !slices.Equal(applied.Warnings, []string{brief + "; " + detail}) {
+		t.Errorf("warnings %q", applied.Warnings)
+	}
+	var status node.Status
+	s.get("/status").wants(t, 200, &status)
+	if len(status.Empty) != 1 || status.Empty[0].Detail != detail || !slices.Equal(status.Empty[0].RoutedBy, []string{"frontend/www"}) {
+		t.Errorf("empty %+v", status.Empty)
+	}
+	same(t, s.get("/readyz").body, `{"ready":true,"reasons":["`+brief+`"]}`)
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"thalassa/auth"
 	"thalassa/live"
 	"thalassa/stats"
 )
@@ -52,7 +53,7 @@ func (h streamHandlers) open(c echo.Context) error {
 
 // peer is the caller for package live.
 func (c caller) peer() live.Peer {
-	p := live.Peer{Name: c.Name, Session: c.session}
+	p := live.Peer{Name: c.Name, Session: sessionID(c.session)}
 	if check := c.check; check != nil {
 		p.Check = func() bool {
 			_, ok := check()
@@ -95,4 +96,12 @@ func upgradeFailure(message string) *ResponseError {
 		Status: http.StatusUpgradeRequired, Code: "upgrade_required", Message: message,
 		Header: http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}},
 	}
+}
+
+// sessionID is a session's ID for lists; empty for none.
+func sessionID(session string) string {
+	if session == "" {
+		return ""
+	}
+	return auth.SessionID(session)
 }

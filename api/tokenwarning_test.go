@@ -30,7 +30,7 @@ func TestAnUnusableTokenFileIsTold(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := newFixture(t, func(c *api.Config) { c.Tokens = tokens })
+			s := newFixture(t, func(c *api.Config) { c.Authority = auth.NewAuthority(tokens, nil) })
 			if warned(t, s, "/readyz", "", 0) || warned(t, s, "/status", token, 0) {
 				t.Error("warned of a good file")
 			}

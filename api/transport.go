@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -46,9 +47,9 @@ func (s *Server) requireTLS(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// hasCredential reports whether a request shows who sent it.
+// hasCredential reports whether a request shows who sent it, in its header or as a login.
 func hasCredential(r *http.Request) bool {
-	if r.Header.Get(echo.HeaderAuthorization) != "" {
+	if r.Header.Get(echo.HeaderAuthorization) != "" || r.Method == http.MethodPost && r.URL.Path == "/session" {
 		return true
 	}
 	return slices.ContainsFunc(r.Cookies(), func(c *http.Cookie) bool { return c.Name == cookieName || c.Name == secureCookieName })
@@ -58,6 +59,11 @@ func hasCredential(r *http.Request) bool {
 // certificate, a configured one, or the address that the connection was made to.
 func (s *Server) isOwnHost(r *http.Request) bool {
 	host := hostOnly(r.Host)
+	if _, port, err := net.SplitHostPort(r.Host); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return false
+		}
+	}
 	if to, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
 		if a, err := netip.ParseAddr(host); err == nil && a.Unmap() == to.AddrPort().Addr().Unmap().WithZone("") {
 			return true

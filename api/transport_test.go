@@ -3,15 +3,20 @@ package api_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/auth"
 	"thalassa/listen"
 )
 
@@ -36,7 +41,7 @@ func secured(t *testing.T, adjust ...func(*api.Config)) (*fixture, *http.Client)
 	}
 	server := &http.Server{Handler: api.New(cfg), ReadHeaderTimeout: patience}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listen.NewPort(l, listen.NewTLSConfig(own))) }()
+	go func() { served <- server.Serve(listen.NewPort(l, listen.NewTLSConfig(own, nil))) }()
 	t.Cleanup(func() {
 		if err := server.Close(); err != nil {
 			t.Error(err)
@@ -69,7 +74,7 @@ func TestPlainRequestsAreSentToHTTPS(t *testing.T) {
 		{"GET", "/backends/live?unused=1", here, 301, "https://" + here + "/backends/live?unused=1"},
 		{"HEAD", "/", here, 301, "https://" + here + "/"},
 		{"PUT", "/backends/live", here, 308, "https://" + here + "/backends/live"},
-		{"POST", "/session", here, 308, "https://" + here + "/session"},
+		{"POST", "/backends/live", here, 308, "https://" + here + "/backends/live"},
 		{"DELETE", "/nowhere", here, 308, "https://" + here + "/nowhere"},
 		{"GET", "/", "lb1.example", 301, "https://lb1.example:" + port + "/"},
 		{"GET", "/", "LB1.example.:8443", 301, "https://LB1.example.:8443/"},
@@ -77,6 +82,8 @@ func TestPlainRequestsAreSentToHTTPS(t *testing.T) {
 		{"GET", "/", "evil.example", 421, ""},
 		{"GET", "/", "lb1.example.evil.example", 421, ""},
 		{"GET", "/", "192.0.2.8", 421, ""},
+		{"GET", "/", "lb1.example:x", 421, ""},
+		{"GET", "/", "lb1.example:99999", 421, ""},
 		{"GET", "//evil.example/x", here, 301, "https://" + here + "//evil.example/x"},
 	} {
 		r := s.send(tt.method, tt.path, "", "Host: "+tt.host)
@@ -105,6 +112,7 @@ func TestPlainCredentialsAreRefused(t *testing.T) {
 			}
 		}
 	}
+	s.send("POST", "/session", `{"token":"`+apitest.AdminToken+`"}`).refused(t, 400, "tls_required")
 	if r := s.send("GET", "/", "", "Cookie: theme=dark"); r.status != 301 {
 		t.Errorf("another cookie: %d", r.status)
 	}
@@ -165,4 +173,85 @@ func (r reply) refusedOrMoved(t *testing.T) {
 	if r.status != 301 && r.status != 421 {
 		t.Errorf("status %d: %s", r.status, r.body)
 	}
+}
+
+// withUser is an API with the user ann, of role operate, beside the tokens.
+func withUser(t *testing.T) func(*api.Config) {
+	t.Helper()
+	hash, err := auth.HashPassword("correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "access.yaml")
+	if err := os.WriteFile(path, []byte("users: [{name: ann, role: operate, password: '"+hash+"'}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	access, err := auth.OpenAccess(path, time.Now, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(c *api.Config) { c.Authority = auth.NewAuthority(nil, access) }
+}
+
+func TestPasswordsOverTLS(t *testing.T) {
+	s, c := secured(t, apitest.Guarded(t), withUser(t))
+	url := "https" + strings.TrimPrefix(s.url, "http")
+	for _, tt := range []struct {
+		user, password, method, path string
+		want                         int
+	}{
+		{"ann", "correct horse", "GET", "/frontends", 200},
+		{"ann", "correct horse", "DELETE", "/frontends/www", 403},
+		{"ann", "wrong horse", "GET", "/frontends", 401},
+		{"bob", "correct horse", "GET", "/frontends", 401},
+		{"boss", apitest.AdminToken, "GET", "/frontends", 401},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), tt.method, url+tt.path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth(tt.user, tt.password)
+		res, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil || res.StatusCode != tt.want {
+			t.Errorf("%s with %q: %s %s is %d, want %d", tt.user, tt.password, tt.method, tt.path, res.StatusCode, tt.want)
+		}
+	}
+	status, cookies := overTLS(t, c, "POST", url+"/session", `{"user":"ann","password":"correct horse"}`, nil)
+	if status != http.StatusOK || len(cookies) != 1 {
+		t.Fatalf("login: %d %v", status, cookies)
+	}
+	if status, _ := overTLS(t, c, "GET", url+"/frontends", "", cookies[0]); status != http.StatusOK {
+		t.Errorf("with the session: %d", status)
+	}
+	for _, body := range []string{`{"user":"ann","password":"x"}`, `{"user":"ann"}`, `{"password":"correct horse"}`, `{}`} {
+		if status, _ := overTLS(t, c, "POST", url+"/session", body, nil); status != http.StatusUnauthorized {
+			t.Errorf("login with %s: %d", body, status)
+		}
+	}
+}
+
+// Without TLS a password in a header is not taken, right or wrong.
+func TestBasicNeedsTLS(t *testing.T) {
+	s := filledFixture(t, apitest.Guarded(t), withUser(t))
+	right := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("ann:correct horse"))
+	if f := s.get("/frontends", right).refused(t, 401, "unauthorized"); !strings.Contains(f.Error, "TLS") {
+		t.Errorf("%q", f.Error)
+	}
+	s.do("POST", "/session", `{"user":"ann","password":"correct horse","token":"x"}`).refused(t, 400, "invalid")
+}
+
+// Whoever guesses has to wait, and the user does not where they have logged in before.
+func TestGuessedPasswords(t *testing.T) {
+	s := filledFixture(t, apitest.Guarded(t), withUser(t))
+	s.do("POST", "/session", `{"user":"ann","password":"correct horse"}`).wants(t, 200, nil)
+	for range 10 {
+		s.do("POST", "/session", `{"user":"eve","password":"x"}`).refused(t, 401, "unauthorized")
+	}
+	if r := s.do("POST", "/session", `{"user":"eve","password":"x"}`); r.status != 429 || r.header.Get("Retry-After") == "" {
+		t.Errorf("after ten wrong ones: %d", r.status)
+	}
+	s.do("POST", "/session", `{"user":"ann","password":"correct horse"}`).wants(t, 200, nil)
 }

@@ -36,7 +36,7 @@ func revocable(t *testing.T, lines string) (adjust func(*api.Config), rewrite fu
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(c *api.Config) { c.Tokens = tokens }, rewrite
+	return func(c *api.Config) { c.Authority = auth.NewAuthority(tokens, nil) }, rewrite
 }
 
 const (

@@ -42,6 +42,16 @@ func readFile(path string) ([]entry, fileVersion, error) { return readFileIn(pat
 
 // readFileIn is readFile where root is the root directory, a container's or not.
 func readFileIn(path, root string) ([]entry, fileVersion, error) {
+	data, at, err := readSecret(path, root)
+	if err != nil {
+		return nil, at, err
+	}
+	entries, err := parse(path, data)
+	return entries, at, err
+}
+
+// readSecret reads a file that other users must not be able to read.
+func readSecret(path, root string) ([]byte, fileVersion, error) {
 	f, err := safefile.Open(path)
 	if err != nil {
 		return nil, fileVersion{}, err // names the path
@@ -68,8 +78,7 @@ func readFileIn(path, root string) ([]entry, fileVersion, error) {
 	case len(data) > maxFile:
 		return nil, at, fmt.Errorf("%s: is larger than %d bytes", path, maxFile)
 	}
-	entries, err := parse(path, data)
-	return entries, at, err
+	return data, at, nil
 }
 
 // statFile is the version of the file now; zero if that is not known.

@@ -8,15 +8,16 @@ type Role int
 
 // The roles, weakest first.
 const (
-	Read   Role = iota + 1 // read everything
-	Deploy                 // and switch backends to another version
-	Admin                  // and create, replace and delete
+	Read    Role = iota + 1 // read everything
+	Deploy                  // and switch backends to another version
+	Operate                 // and reload, and act on the cluster
+	Admin                   // and create, replace and delete
 )
 
 // roleNames are the names in the order of the constants.
-func roleNames() []string { return []string{"read", "deploy", "admin"} }
+func roleNames() []string { return []string{"read", "deploy", "operate", "admin"} }
 
-// ParseRole accepts "read", "deploy" or "admin". The error does not quote s,
+// ParseRole accepts "read", "deploy", "operate" or "admin". The error does not quote s,
 // which may be a token in the wrong column.
 func ParseRole(s string) (Role, error) {
 	for i, name := range roleNames() {

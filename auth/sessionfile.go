@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -33,8 +34,12 @@ type sessionFile struct {
 
 // A storedSession is one session in the file.
 type storedSession struct {
-	ID      string    `json:"id"`    // SHA-256 of the id, hexadecimal
-	Token   string    `json:"token"` // SHA-256 of the token
+	ID      string    `json:"id"`             // SHA-256 of the id, hexadecimal
+	Token   string    `json:"token"`          // Hash of the proof, hexadecimal
+	Kind    ProofKind `json:"kind,omitempty"` // of the proof; empty: a token
+	User    string    `json:"user,omitempty"` // of the proof
+	From    string    `json:"from,omitempty"`
+	Begun   time.Time `json:"begun,omitzero"`
 	Expires time.Time `json:"expires"`
 }
 
@@ -61,13 +66,16 @@ func (s *Sessions) restore(stored []storedSession) {
 	defer s.mu.Unlock()
 	for _, e := range stored {
 		id, errID := parseHash(e.ID)
-		token, errToken := parseHash(e.Token)
-		who, known := s.tokens.Identify(TokenHash(token))
+		hash, errToken := parseHash(e.Token)
+		proof := Proof{Kind: cmp.Or(e.Kind, ByToken), User: e.User, Hash: hash}
+		who, known := s.authority.Identify(proof)
 		remaining := e.Expires.Sub(now)
 		if errID != nil || errToken != nil || !known || remaining <= 0 || remaining > SessionLifetime || len(s.byID) == maxSessions {
 			continue
 		}
-		s.byID[id] = Session{Identity: who, Expires: e.Expires, hash: token}
+		s.byID[id] = Session{
+			Identity: who, ID: publicID(id), Kind: proof.Kind, From: e.From, Begun: e.Begun, Used: now, Expires: e.Expires, proof: proof,
+		}
 	}
 }
 
@@ -87,7 +95,7 @@ func (s *Sessions) stored() []storedSession {
 	defer s.mu.Unlock()
 	out := make([]storedSession, 0, len(s.byID))
 	for id, session := range s.byID {
-		out = append(out, storedSession{ID: hex.EncodeToString(id[:]), Token: hex.EncodeToString(session.hash[:]), Expires: session.Expires})
+		out = append(out, storedSession{ID: hex.EncodeToString(id[:]), Token: hex.EncodeToString(session.proof.Hash[:]), Kind: session.proof.Kind, User: session.proof.User, From: session.From, Begun: session.Begun, Expires: session.Expires})
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"sync"
@@ -12,49 +13,69 @@ import (
 )
 
 const (
-	// SessionLifetime is how long a session lasts.
+	// SessionLifetime is how long a session lasts, and IdleLifetime how long it lasts
+	// without a request and without an open page.
 	SessionLifetime = 12 * time.Hour
+	IdleLifetime    = 4 * time.Hour
 	// maxSessions bounds how many there are; a further one ends the oldest.
 	maxSessions = 10_000
 )
 
-// A Session is a caller who has shown a token.
+// A Session is a caller who has shown a token or a password.
 type Session struct {
 	Identity
+	ID      string    // for lists; nobody can log in with it
+	Kind    ProofKind // of what began it
+	From    string    // address that began it; empty: not known
+	Begun   time.Time
+	Used    time.Time // last time
 	Expires time.Time
-	hash    TokenHash
+	proof   Proof
+}
+
+// SessionID is the ID of a session for lists, of the id that is its owner's secret.
+func SessionID(id string) string {
+	key := sha256.Sum256([]byte(id))
+	return publicID(key)
+}
+
+func publicID(key [sha256.Size]byte) string {
+	const length = 8 // bytes
+	sum := sha256.Sum256(key[:])
+	return hex.EncodeToString(sum[:length])
 }
 
 // Sessions are the sessions of browsers. They are kept in memory and end with the
-// process, unless Keep names a file. A session ends early when its token is removed from the token file, and its
-// role follows that of the token. Make it with NewSessions; all
+// process, unless Keep names a file. A session ends early when what began it is not valid
+// any more, and its role follows. Make it with NewSessions; all
 // methods may be called concurrently.
 type Sessions struct {
-	tokens *Tokens
-	now    func() time.Time
-	file   *sessionFile // nil: none; set before use
+	authority *Authority
+	now       func() time.Time
+	file      *sessionFile // nil: none; set before use
 
 	mu   sync.Mutex
 	byID map[[sha256.Size]byte]Session // by the hash of their ids
 }
 
-// NewSessions makes an empty set of sessions for the tokens.
-func NewSessions(tokens *Tokens, now func() time.Time) *Sessions {
-	return &Sessions{tokens: tokens, now: now, byID: map[[sha256.Size]byte]Session{}}
+// NewSessions makes an empty set of sessions of those whom an authority knows.
+func NewSessions(authority *Authority, now func() time.Time) *Sessions {
+	return &Sessions{authority: authority, now: now, byID: map[[sha256.Size]byte]Session{}}
 }
 
-// Begin makes a session for the owner of a token. The id of 256 random bits
+// Begin makes a session for whoever has shown a proof. The id of 256 random bits
 // is not stored.
-func (s *Sessions) Begin(bearer string) (id string, session Session, ok bool) {
-	who, hash, ok := s.tokens.Verify(bearer)
-	if !ok {
+func (s *Sessions) Begin(proof Proof, from string) (id string, session Session, ok bool) {
+	who, ok := s.authority.Identify(proof)
+	if !ok || proof.Kind == ByCertificate { // which comes with each connection anyway
 		return "", Session{}, false
 	}
 	var raw [32]byte
 	_, _ = rand.Read(raw[:]) // never fails
 	id = base64.RawURLEncoding.EncodeToString(raw[:])
-	session = Session{Identity: who, Expires: s.now().Add(SessionLifetime), hash: hash}
-	s.add(sha256.Sum256([]byte(id)), session)
+	now, key := s.now(), sha256.Sum256([]byte(id))
+	session = Session{Identity: who, ID: publicID(key), Kind: proof.Kind, From: from, Begun: now, Used: now, Expires: now.Add(SessionLifetime), proof: proof}
+	s.add(key, session)
 	s.store()
 	return id, session, true
 }
@@ -67,12 +88,12 @@ func (s *Sessions) add(key [sha256.Size]byte, session Session) {
 }
 
 // Find looks up a session; false: there is none, or it has ended.
-func (s *Sessions) Find(id string) (Session, bool) { return s.find(id, s.tokens.Identify) }
+func (s *Sessions) Find(id string) (Session, bool) { return s.find(id, s.authority.Identify) }
 
-// FindNow is Find after a look at the token file, however recent the last one is.
-func (s *Sessions) FindNow(id string) (Session, bool) { return s.find(id, s.tokens.IdentifyNow) }
+// FindNow is Find after a look at the files, however recent the last one is.
+func (s *Sessions) FindNow(id string) (Session, bool) { return s.find(id, s.authority.IdentifyNow) }
 
-func (s *Sessions) find(id string, identify func(TokenHash) (Identity, bool)) (Session, bool) {
+func (s *Sessions) find(id string, identify func(Proof) (Identity, bool)) (Session, bool) {
 	key := sha256.Sum256([]byte(id))
 	s.mu.Lock()
 	session, ok := s.byID[key]
@@ -80,13 +101,65 @@ func (s *Sessions) find(id string, identify func(TokenHash) (Identity, bool)) (S
 	if !ok {
 		return Session{}, false
 	}
-	if s.now().Before(session.Expires) {
-		if session.Identity, ok = identify(session.hash); ok {
+	if now := s.now(); session.isAlive(now) {
+		if session.Identity, ok = identify(session.proof); ok {
+			s.use(key, now)
 			return session, true
 		}
 	}
 	s.End(id)
 	return Session{}, false
+}
+
+// isAlive reports whether a session has ended neither by its age nor by disuse.
+func (s Session) isAlive(now time.Time) bool {
+	return now.Before(s.Expires) && now.Sub(s.Used) < IdleLifetime
+}
+
+// use notes that a session was used.
+func (s *Sessions) use(key [sha256.Size]byte, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if session, ok := s.byID[key]; ok {
+		session.Used = now
+		s.byID[key] = session
+	}
+}
+
+// List lists the sessions of a name, newest first; of everybody if name is empty.
+func (s *Sessions) List(name string) []Session {
+	s.mu.Lock()
+	all := slices.Collect(maps.Values(s.byID))
+	s.mu.Unlock()
+	now := s.now()
+	all = slices.DeleteFunc(all, func(one Session) bool {
+		who, valid := s.authority.Identify(one.proof)
+		return !valid || !one.isAlive(now) || name != "" && who.Name != name
+	})
+	slices.SortFunc(all, func(a, b Session) int { return cmp.Or(b.Begun.Compare(a.Begun), cmp.Compare(a.ID, b.ID)) })
+	return all
+}
+
+// EndListed ends the session with an ID of List, if it is of that name, or of anybody if
+// name is empty; false: there is none.
+func (s *Sessions) EndListed(id, name string) bool {
+	if !s.removeListed(id, name) {
+		return false
+	}
+	s.store()
+	return true
+}
+
+func (s *Sessions) removeListed(id, name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, session := range s.byID {
+		if session.ID == id && (name == "" || session.Name == name) {
+			delete(s.byID, key)
+			return true
+		}
+	}
+	return false
 }
 
 // End ends a session, if there is one of that id.

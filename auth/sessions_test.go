@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"crypto/sha256"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,12 +19,17 @@ func sessions(t *testing.T, content string) (*auth.Sessions, string) {
 	path := tokenFile(t, content)
 	tokens, err := auth.Open(path, nil)
 	must(t, err)
-	return auth.NewSessions(tokens, time.Now), path
+	return auth.NewSessions(auth.NewAuthority(tokens, nil), time.Now), path
+}
+
+// proof is what is kept of a token.
+func proof(token string) auth.Proof {
+	return auth.Proof{Kind: auth.ByToken, Hash: sha256.Sum256([]byte(token))}
 }
 
 func begin(t *testing.T, s *auth.Sessions, token string) string {
 	t.Helper()
-	id, session, ok := s.Begin(token)
+	id, session, ok := s.Begin(proof(token), "127.0.0.1")
 	if !ok || len(id) != 43 || session.Role == 0 {
 		t.Fatalf("Begin gave %q, %+v, %v", id, session, ok)
 	}
@@ -53,7 +59,7 @@ func TestSessionsStandForTheirToken(t *testing.T) {
 		s.End(id)
 	}
 	for _, token := range []string{"", readToken, deployToken + "x"} {
-		if id, _, ok := s.Begin(token); ok {
+		if id, _, ok := s.Begin(proof(token), "127.0.0.1"); ok {
 			t.Errorf("%q begins %q", token, id)
 		}
 	}
@@ -62,11 +68,17 @@ func TestSessionsStandForTheirToken(t *testing.T) {
 func TestSessionsEndInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := sessions(t, "admin ops "+adminToken)
-		id, session, _ := s.Begin(adminToken)
+		id, session, _ := s.Begin(proof(adminToken), "")
 		if got := time.Until(session.Expires); got != auth.SessionLifetime {
 			t.Errorf("expires in %v", got)
 		}
-		time.Sleep(auth.SessionLifetime - time.Second)
+		for range int(auth.SessionLifetime/auth.IdleLifetime)*2 - 1 { // in use
+			time.Sleep(auth.IdleLifetime / 2)
+			if _, ok := s.Find(id); !ok {
+				t.Error("over too early")
+			}
+		}
+		time.Sleep(auth.IdleLifetime/2 - time.Second)
 		if _, ok := s.Find(id); !ok {
 			t.Error("over too early")
 		}
@@ -75,6 +87,46 @@ func TestSessionsEndInTime(t *testing.T) {
 			t.Error("not over in time")
 		}
 	})
+}
+
+func TestSessionsEndWithoutUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sessions(t, "admin ops "+adminToken)
+		id, _, _ := s.Begin(proof(adminToken), "")
+		time.Sleep(auth.IdleLifetime)
+		if list := s.List(""); len(list) > 0 {
+			t.Errorf("listed: %+v", list)
+		}
+		if _, ok := s.Find(id); ok {
+			t.Error("not over in time")
+		}
+	})
+}
+
+// A list names no id that lets anybody in, and ends sessions of their owner only.
+func TestListedSessions(t *testing.T) {
+	t.Parallel()
+	s, _ := sessions(t, "deploy ci "+deployToken+"\nadmin ops "+adminToken)
+	one, two := begin(t, s, deployToken), begin(t, s, adminToken)
+	all := s.List("")
+	if len(all) != 2 || len(s.List("ci")) != 1 || len(s.List("eve")) != 0 {
+		t.Fatalf("%+v", all)
+	}
+	for _, listed := range all {
+		if _, ok := s.Find(listed.ID); ok || listed.From != "127.0.0.1" || listed.Kind != auth.ByToken {
+			t.Errorf("%+v", listed)
+		}
+	}
+	id := auth.SessionID(one)
+	if s.EndListed(id, "ops") || !s.EndListed(id, "ci") || s.EndListed(id, "ci") {
+		t.Error("the owner does not count")
+	}
+	if _, ok := s.Find(one); ok {
+		t.Error("it has not ended")
+	}
+	if !s.EndListed(auth.SessionID(two), "") {
+		t.Error("an admin cannot end it")
+	}
 }
 
 func TestSessionsFollowTheTokenFile(t *testing.T) {
@@ -127,7 +179,7 @@ func TestSessionsAreUsedConcurrently(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
-				id, _, _ := s.Begin(adminToken)
+				id, _, _ := s.Begin(proof(adminToken), "")
 				if _, ok := s.Find(id); !ok {
 					t.Error("a session is not found")
 				}
@@ -156,7 +208,7 @@ func TestSessionsOutliveTheProcess(t *testing.T) {
 		replace(t, tokens, content)
 		opened, err := auth.Open(tokens, nil)
 		must(t, err)
-		next := auth.NewSessions(opened, time.Now)
+		next := auth.NewSessions(auth.NewAuthority(opened, nil), time.Now)
 		next.Keep(path, testkit.Logger(t))
 		return next
 	}
@@ -193,7 +245,7 @@ func TestBadSessionFileCostsTheSessions(t *testing.T) {
 		must(t, spoil(path))
 		opened, err := auth.Open(tokens, nil)
 		must(t, err)
-		next := auth.NewSessions(opened, time.Now)
+		next := auth.NewSessions(auth.NewAuthority(opened, nil), time.Now)
 		next.Keep(path, testkit.Logger(t))
 		if _, ok := next.Find(id); ok {
 			t.Errorf("%s: the session is there", name)

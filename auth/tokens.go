@@ -17,7 +17,7 @@ const checkEvery = time.Second
 //
 //	ROLE NAME TOKEN
 //
-// where ROLE is read, deploy or admin, NAME appears in the history of changes,
+// where ROLE is read, deploy, operate or admin, NAME appears in the history of changes,
 // and TOKEN has at least 16 characters or is sha256: and the hexadecimal
 // SHA-256 of a token. Empty lines and lines that begin with # are ignored. Two lines
 // may share a name, so that a token can be replaced without interruption.
@@ -59,15 +59,8 @@ func Open(path string, logger *slog.Logger) (*Tokens, error) {
 	return &Tokens{path: path, logger: logger, entries: entries, checked: time.Now(), read: at}, nil
 }
 
-// Authenticate finds the owner of a token. Its duration does not depend on how similar
-// a wrong token is.
-func (t *Tokens) Authenticate(bearer string) (Identity, bool) {
-	who, _, ok := t.Verify(bearer)
-	return who, ok
-}
-
 // Problem is a sentence that says why the file is unusable, so that tokens that it no longer
-// holds stay valid; empty if it is usable. It looks at the file like Authenticate.
+// holds stay valid; empty if it is usable. It looks at the file like identify.
 func (t *Tokens) Problem() string {
 	if t == nil {
 		return ""
@@ -81,24 +74,9 @@ func (t *Tokens) Problem() string {
 // A TokenHash is the SHA-256 of a token that a caller has shown.
 type TokenHash [sha256.Size]byte
 
-// Verify is Authenticate with the hash, which Identify takes later.
-func (t *Tokens) Verify(bearer string) (Identity, TokenHash, bool) {
-	if t == nil || len(bearer) < minToken {
-		return Identity{}, TokenHash{}, false
-	}
-	hash := TokenHash(sha256.Sum256([]byte(bearer)))
-	who, ok := t.Identify(hash)
-	return who, hash, ok
-}
-
-// Identify finds the owner of a token by its hash; false: the token is not valid.
-func (t *Tokens) Identify(hash TokenHash) (Identity, bool) { return t.identify(hash, checkEvery) }
-
-// IdentifyNow is Identify after a look at the file, however recent the last one is.
-func (t *Tokens) IdentifyNow(hash TokenHash) (Identity, bool) { return t.identify(hash, 0) }
-
-// identify is Identify with a look at the file unless the last one is more recent than
-// the given time.
+// identify finds the owner of a token by its hash, after a look at the file unless the
+// last one is more recent than the given time. false: the token is not valid. Its duration
+// does not depend on how similar a wrong token is.
 func (t *Tokens) identify(hash TokenHash, recent time.Duration) (Identity, bool) {
 	if t == nil {
 		return Identity{}, false
@@ -115,6 +93,9 @@ func (t *Tokens) identify(hash TokenHash, recent time.Duration) (Identity, bool)
 // current is the valid entries, after a check of the file unless the last one is more
 // recent than the given time. Meanwhile other callers get the former entries.
 func (t *Tokens) current(recent time.Duration) []entry {
+	if t == nil {
+		return nil
+	}
 	now := time.Now()
 	t.mu.Lock()
 	entries := t.entries

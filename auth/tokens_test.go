@@ -100,7 +100,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"two words", "\nread " + secret + "\n", ":2: has 2 words, expected ROLE NAME TOKEN"},
 		{"four words", "read ci " + secret + " # ci\n", ":1: has 5 words"},
 		{"columns mixed up", secret + " ci read\n", ":1: the role is not one of"},
-		{"an unknown role", "root ci " + secret + "\n", ":1: the role is not one of [read deploy admin]"},
+		{"an unknown role", "root ci " + secret + "\n", ":1: the role is not one of [read deploy operate admin]"},
 		{"token as name", "read " + secret + "/x ci\n", ":1: the name is not"},
 		{"a name like an anonymous author", "read anonymous@10.0.0.1 " + secret + "\n", ":1: the name is not"},
 		{"a short token", "read ci s3cr3t\n", ":1: the token is shorter than 16"},

@@ -149,12 +149,22 @@ func (k checks) checkAPI(ctx context.Context) (string, error) {
 }
 
 func (k checks) checkTokens(context.Context) (string, error) {
-	switch {
-	case k.settings.TokenFile() != "":
-		if _, err := auth.Open(k.settings.TokenFile(), k.log); err != nil {
+	var files []string
+	if file := k.settings.TokenFile(); file != "" {
+		if _, err := auth.Open(file, k.log); err != nil {
 			return "", err
 		}
-		return k.settings.TokenFile(), nil
+		files = append(files, file)
+	}
+	if file := k.settings.AccessFile(); file != "" {
+		if _, err := auth.OpenAccess(file, time.Now, k.log); err != nil {
+			return "", err
+		}
+		files = append(files, file)
+	}
+	switch {
+	case len(files) > 0:
+		return strings.Join(files, ", "), nil
 	case k.settings.Loopback():
 		return "none; the API is reachable from this machine only", nil
 	}

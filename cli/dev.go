@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,13 +27,19 @@ import (
 // devPrefix begins the name of every folder that a demo makes.
 const devPrefix = "thalassa-dev-"
 
-// demoVersions are the versions of the demo service, demoInstances of each.
+// The demo service has demoInstances of each version.
 const (
 	demoService   = "demo"
 	demoLive      = "1.0.0"
 	demoStaged    = "1.1.0"
+	demoFaulty    = "1.2.0" // healthy for its checks, and faulty
 	demoInstances = 3
+
+	demoLoad = 50 // requests per second of --load
 )
+
+// demoFlaws are those of the faulty version.
+func demoFlaws() dev.Flaws { return dev.Flaws{FailEvery: 4, Delay: 40 * time.Millisecond} }
 
 // demo is `thalassa dev`.
 type demo struct {
@@ -42,6 +49,7 @@ type demo struct {
 	consulBinary  string
 	haproxyBinary string
 	port, apiPort int
+	load          int // requests per second; 0: none
 }
 
 func newDev(env environment) *cobra.Command {
@@ -51,8 +59,11 @@ func newDev(env environment) *cobra.Command {
 		Use:   "dev",
 		Short: "Run a complete demo on this machine",
 		Long: `Runs a complete demo on loopback until Ctrl-C: a Consul agent in development mode, a web
-service with two versions of three instances each, HAProxy and the node agent. The demo
-leaves nothing behind.`,
+service with three versions of three instances each, HAProxy and the node agent. The demo
+leaves nothing behind. Version 1.2.0 of the service answers every fourth request with
+status 500.
+
+With --load, the demo sends requests to its own frontend, for an hour at most.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			level := slog.LevelError
@@ -61,6 +72,9 @@ leaves nothing behind.`,
 			}
 			if err := cmp.Or(settings.Port("port", d.apiPort, 0), settings.Port("web-port", d.port, 0)); err != nil {
 				return mistake(cmd, "--%w", err)
+			}
+			if d.load < 0 || d.load > dev.MaxLoadRate {
+				return mistake(cmd, "--load is %d, expected 0 to %d requests per second", d.load, dev.MaxLoadRate)
 			}
 			d.log = slog.New(slog.NewTextHandler(env.Stderr, &slog.HandlerOptions{Level: level}))
 			return ended(cmd.Context(), d.run(cmd.Context()))
@@ -72,6 +86,8 @@ leaves nothing behind.`,
 	f.StringVar(&d.haproxyBinary, "haproxy-binary", "haproxy", "HAProxy `executable`")
 	f.IntVar(&d.port, "web-port", 8080, "`port` of the frontend, or another if it is in use")
 	f.IntVar(&d.apiPort, "port", 10000, "`port` of the API, or another if it is in use")
+	f.IntVar(&d.load, "load", 0, fmt.Sprintf("requests `per second` to the frontend, at most %d (bare: %d)", dev.MaxLoadRate, demoLoad))
+	f.Lookup("load").NoOptDefVal = strconv.Itoa(demoLoad)
 	f.BoolVar(&debug, "debug", false, "the agent's log on standard error")
 	return cmd
 }
@@ -164,28 +180,42 @@ func (d demo) runWith(ctx context.Context, dir string) error {
 		defer stopWebs()
 		return d.env.Agent(ctx, Node{Settings: s, Logger: d.log, Ready: func(ctx context.Context, api net.Addr, events *activity.Log) error {
 			d.welcome(s, api)
-			return d.follow(ctx, events)
+			g, ctx := errgroup.WithContext(ctx)
+			if d.load > 0 {
+				g.Go(func() error { return d.frontendLoad().Run(ctx) })
+			}
+			g.Go(func() error { return d.follow(ctx, events) })
+			return g.Wait()
 		}})
 	})
 	return g.Wait()
+}
+
+// frontendLoad is what --load sends.
+func (d demo) frontendLoad() dev.Load {
+	port := uint16(d.port) //nolint:gosec // it is checked, or one that was free
+	return dev.Load{Address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port), Rate: d.load}
 }
 
 // demoWebs takes ports for every instance and says how to register them.
 func demoWebs(ctx context.Context) ([]*dev.Web, []discovery.Registration, error) {
 	var webs []*dev.Web
 	var services []discovery.Registration
-	for _, version := range []string{demoLive, demoStaged} {
+	for _, version := range []string{demoLive, demoStaged, demoFaulty} {
 		for number := 1; number <= demoInstances; number++ {
 			w, err := dev.ListenWeb(ctx, demoService, version, number)
 			if err != nil {
 				return nil, nil, err
+			}
+			if version == demoFaulty {
+				w.Flaws = demoFlaws()
 			}
 			webs = append(webs, w)
 			services = append(services, discovery.Registration{
 				ID: fmt.Sprintf("%s-%s-%d", demoService, version, number), Name: demoService,
 				Address: "127.0.0.1", Port: w.Port(),
 				Meta:  map[string]string{"version": version, "pid": strconv.Itoa(os.Getpid())},
-				Check: &discovery.Check{HTTP: fmt.Sprintf("http://127.0.0.1:%d/", w.Port()), Passing: true, Interval: time.Second},
+				Check: &discovery.Check{HTTP: fmt.Sprintf("http://127.0.0.1:%d%s", w.Port(), dev.HealthPath), Passing: true, Interval: time.Second},
 			})
 		}
 	}

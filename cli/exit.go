@@ -41,7 +41,7 @@ func exitMeanings() []exitMeaning {
 			"or the object was changed at the same time. `deploy --canary`: the backend was rolled back to its previous version, or somebody else changed it."},
 		{exitRefused, "refused by HAProxy or Pacemaker", "HAProxy or Pacemaker does not accept the result. Its own message follows."},
 		{exitUnavailable, "unavailable", "The agent, or Pacemaker, cannot be reached or cannot answer now. A change was stored but is not yet in effect. " +
-			"`deploy --drain`: former members still have connections. `deploy --canary`: the backend could not go back. `status`: HAProxy does not run the requested configuration. " +
+			"`deploy --drain`: former members still have connections. `deploy --canary`: the backend could not go back. `status`: HAProxy does not run the requested configuration, or a backend has no member. " +
 			"`cluster status`: something failed."},
 		{exitForbidden, "not permitted", "The token is missing or unknown, or its role does not allow the request."},
 	}
@@ -74,6 +74,8 @@ var (
 	errNotInEffect = errors.New("stored, but not yet in effect")
 	// errNotReady ends a look at an agent whose HAProxy runs something else.
 	errNotReady = errors.New("HAProxy does not run the requested configuration")
+	// errEmpty ends a look at an agent with backends that nobody serves.
+	errEmpty = errors.New("backends without members")
 	// errInterrupted ends a command that was told to stop before it was done.
 	errInterrupted = errors.New("interrupted before the agent answered")
 )
@@ -105,7 +107,7 @@ func exitCode(err error) int {
 		return clusterCode(err)
 	case errors.As(err, new(*lb.RefusedError)):
 		return exitRefused
-	case client.IsUnreachable(err), errors.Is(err, errNotInEffect), errors.Is(err, errNotReady), errors.Is(err, errClusterTrouble), errors.As(err, new(*canaryError)),
+	case client.IsUnreachable(err), errors.Is(err, errNotInEffect), errors.Is(err, errNotReady), errors.Is(err, errEmpty), errors.Is(err, errClusterTrouble), errors.As(err, new(*canaryError)),
 		errors.As(err, new(*client.UndrainedError)):
 		return exitUnavailable
 	case errors.As(err, &answer):

@@ -19,12 +19,14 @@ import (
 
 // login is the command of that name.
 type login struct {
-	env         environment
-	name        string
-	tokenFile   string
-	caFile      string
-	fingerprint string
-	input       *bufio.Reader
+	env          environment
+	name         string
+	user         string
+	passwordFile string
+	tokenFile    string
+	caFile       string
+	fingerprint  string
+	input        *bufio.Reader
 }
 
 func newLogin(env environment) *cobra.Command {
@@ -34,13 +36,12 @@ func newLogin(env environment) *cobra.Command {
 		Short: "Remember an agent, its certificate and a token",
 		Long: `Asks for a token, shows it to the agent, and stores both in contexts.json in the
 directory thalassa of the user's configuration (mode 0600). Other commands then talk to
-this agent; "thalassa context" switches to another one.
+this agent; "thalassa context" switches to another one. With --user it asks for a password
+instead, and stores a session that ends after twelve hours.
 
 If no known CA has signed the agent's certificate, the command shows its SHA-256, as
 "thalassa status" on the node does, and asks whether to trust it. It remembers the key:
 an agent that shows another key later is refused.`,
-		Example: `  thalassa login https://lb1.example:10000
-  thalassa login https://lb1.example:10000 --token-file token --fingerprint "$SHA256"`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l.input = bufio.NewReader(env.Stdin)
@@ -49,6 +50,8 @@ an agent that shows another key later is refused.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&l.name, "name", "", "`name` of the context (default: the host of the URL)")
+	f.StringVar(&l.user, "user", "", "`name` of a user, who logs in with a password")
+	f.StringVar(&l.passwordFile, "password-file", "", "`file` with the user's password (default: asks for it)")
 	f.StringVar(&l.tokenFile, "token-file", "", "`file` with the token (default: asks for it)")
 	f.StringVar(&l.caFile, "ca-file", "", "PEM `file` of the CAs of the agent's certificate")
 	f.StringVar(&l.fingerprint, "fingerprint", "", "`SHA-256` of the certificate that is to be trusted")
@@ -77,10 +80,7 @@ func (l *login) run(ctx context.Context, address string) error {
 	case !isLoopback(address):
 		return usageError{fmt.Errorf("%s has no TLS, so that everybody on the way could read the token; expected a URL that begins with https://", address)}
 	}
-	if cfg.Token, err = l.token(u.Host); err != nil {
-		return err
-	}
-	who, err := client.WhoAmI(ctx, cfg)
+	who, err := l.logIn(ctx, &cfg, u.Host)
 	if err != nil {
 		return err
 	}
@@ -116,6 +116,32 @@ func (l *login) pin(ctx context.Context, cfg client.Config) (string, error) {
 	return shown.PublicKey, nil
 }
 
+// logIn shows the agent a token, or a name and a password, and leaves the token in cfg
+// that later commands show.
+func (l *login) logIn(ctx context.Context, cfg *client.Config, host string) (who client.Identity, err error) {
+	if l.user == "" {
+		if cfg.Token, err = l.token(host); err != nil {
+			return client.Identity{}, err
+		}
+		return client.WhoAmI(ctx, *cfg)
+	}
+	var password string
+	if l.passwordFile != "" {
+		password, err = firstLine(l.passwordFile)
+	} else {
+		fmt.Fprintf(l.env.Stderr, "Password of %s for %s: ", l.user, host)
+		show := hideInput(l.env.Stdin)
+		password, err = readLine(l.input)
+		show()
+		fmt.Fprintln(l.env.Stderr)
+	}
+	if err != nil {
+		return client.Identity{}, usageError{fmt.Errorf("reading the password: %w", err)}
+	}
+	cfg.Token, who, err = client.LogIn(ctx, *cfg, l.user, password)
+	return who, err
+}
+
 // token to show to the agent.
 func (l *login) token(host string) (string, error) {
 	if l.tokenFile != "" {
@@ -140,13 +166,9 @@ func (l *login) token(host string) (string, error) {
 
 // line reads a line of standard input.
 func (l *login) line() (string, error) {
-	const longest = 4096
-	text, err := l.input.ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("reading standard input: %w", err)
-	}
-	if len(text) > longest {
-		return "", usageError{fmt.Errorf("the line is longer than %d characters", longest)}
+	text, err := readLine(l.input)
+	if err != nil {
+		return "", usageError{fmt.Errorf("reading standard input: %w", err)}
 	}
 	return strings.TrimSpace(text), nil
 }

@@ -8,15 +8,17 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/auth"
 	"thalassa/cli"
 	"thalassa/listen"
 )
 
 // overTLS is a shop whose API needs tokens and has TLS, and the certificate's directory.
-func overTLS(t *testing.T) (s *fixture, address, dir string) {
+func overTLS(t *testing.T, adjust ...func(*api.Config)) (s *fixture, address, dir string) {
 	t.Helper()
 	s = shop(t, apitest.Guarded(t))
 	dir = t.TempDir()
@@ -26,6 +28,9 @@ func overTLS(t *testing.T) (s *fixture, address, dir string) {
 	}
 	cfg := s.Config()
 	apitest.Guarded(t)(&cfg)
+	for _, a := range adjust {
+		a(&cfg)
+	}
 	cfg.Certificate = func() listen.Info { return listen.Describe(own) }
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -33,7 +38,7 @@ func overTLS(t *testing.T) (s *fixture, address, dir string) {
 	}
 	server := &http.Server{Handler: api.New(cfg), ReadHeaderTimeout: patience}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listen.NewPort(l, listen.NewTLSConfig(own))) }()
+	go func() { served <- server.Serve(listen.NewPort(l, listen.NewTLSConfig(own, nil))) }()
 	t.Cleanup(func() {
 		if err := errors.Join(server.Close(), <-served); !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
@@ -146,6 +151,38 @@ func TestLoginWithoutQuestions(t *testing.T) {
 		if r := s.run(append([]string{"login", "--token-file", token}, tt.args...)...); r.code != tt.code {
 			t.Errorf("%v: %+v", tt.args, r)
 		}
+	}
+}
+
+func TestLoginWithPassword(t *testing.T) {
+	t.Parallel()
+	hash, err := auth.HashPassword("correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "access.yaml")
+	if err := os.WriteFile(file, []byte("users: [{name: ann, role: operate, password: '"+hash+"'}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	access, err := auth.OpenAccess(file, time.Now, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, address, dir := overTLS(t, func(c *api.Config) { c.Authority = auth.NewAuthority(nil, access) })
+	ca := filepath.Join(dir, "api.crt")
+	if r := s.execute("wrong horse\n", "login", "https://"+address, "--user", "ann", "--ca-file", ca); r.code != cli.ExitForbidden {
+		t.Errorf("%+v", r)
+	}
+	r := s.execute("yes\ncorrect horse\n", "login", "https://"+address, "--user", "ann")
+	if r.code != cli.ExitOK || !strings.Contains(r.out, "as ann, role operate") {
+		t.Fatalf("%+v", r)
+	}
+	if r := s.run("backends"); r.code != cli.ExitOK {
+		t.Errorf("%+v", r)
+	}
+	stored, err := os.ReadFile(filepath.Join(s.env["HOME"], ".config/thalassa/contexts.json"))
+	if err != nil || strings.Contains(string(stored), "horse") {
+		t.Errorf("%s, %v", stored, err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"thalassa/client"
 )
@@ -23,6 +24,8 @@ type objects struct {
 	get    func(ctx context.Context, c *client.Client, key string) (any, error)
 	put    func(ctx context.Context, c *client.Client, key string, document json.RawMessage) (any, client.Applied, error)
 	remove func(ctx context.Context, c *client.Client, key string) (client.Applied, error)
+	// flags declares what put takes; nil: nothing.
+	flags func(f *pflag.FlagSet)
 }
 
 // An object after a change is shown as the agent answers: with what became of
@@ -71,8 +74,13 @@ func frontendObjects() objects {
 }
 
 func backendObjects() objects {
+	var how client.Put
 	return objects{
-		kind:   "backend",
+		kind: "backend",
+		flags: func(f *pflag.FlagSet) {
+			f.BoolVar(&how.Force, "force", false, "put even without a healthy instance")
+			f.DurationVar(&how.Wait, "wait", 0, "maximum `time` to wait for a healthy instance, e.g. 30s")
+		},
 		keys:   backendKeys,
 		sample: `{"type": "dynamic", "name": "demo", "version": "1.0.0"}`,
 		list: func(ctx context.Context, r *remote, c *client.Client) error {
@@ -91,7 +99,8 @@ func backendObjects() objects {
 			return c.BackendWithUnused(ctx, key)
 		},
 		put: func(ctx context.Context, c *client.Client, key string, doc json.RawMessage) (any, client.Applied, error) {
-			b, applied, err := c.PutBackend(ctx, key, doc)
+			how.Document = doc
+			b, applied, err := c.PutBackend(ctx, key, how)
 			return changedBackend{b, applied}, applied, err
 		},
 		remove: func(ctx context.Context, c *client.Client, key string) (client.Applied, error) {
@@ -115,6 +124,14 @@ func newObjects(env environment, o objects) *cobra.Command {
 		},
 	}
 	r.flags(cmd)
+	put := &cobra.Command{
+		Use: "put KEY FILE", Short: "Create or replace a " + o.kind + " from a JSON file (-: standard input)", Args: arguments, ValidArgsFunction: r.complete(true, o.keys),
+		Example: fmt.Sprintf("  echo '%s' | thalassa %ss put other -", o.sample, o.kind),
+		RunE:    func(cmd *cobra.Command, args []string) error { return r.put(cmd.Context(), o, args[0], args[1]) },
+	}
+	if o.flags != nil {
+		o.flags(put.Flags())
+	}
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "get KEY", Short: "Show a " + o.kind + " as JSON, as put accepts it", Args: arguments, ValidArgsFunction: r.complete(false, o.keys),
@@ -130,11 +147,7 @@ func newObjects(env environment, o objects) *cobra.Command {
 				return r.show(object, nil)
 			},
 		},
-		&cobra.Command{
-			Use: "put KEY FILE", Short: "Create or replace a " + o.kind + " from a JSON file (-: standard input)", Args: arguments, ValidArgsFunction: r.complete(true, o.keys),
-			Example: fmt.Sprintf("  echo '%s' | thalassa %ss put other -", o.sample, o.kind),
-			RunE:    func(cmd *cobra.Command, args []string) error { return r.put(cmd.Context(), o, args[0], args[1]) },
-		},
+		put,
 		&cobra.Command{
 			Use: "delete KEY", Short: "Delete a " + o.kind, Args: arguments, ValidArgsFunction: r.complete(false, o.keys),
 			RunE: func(cmd *cobra.Command, args []string) error {
@@ -213,6 +226,9 @@ func (r *remote) showApplied(what string, object any, a client.Applied) error {
 			row(w, fmt.Sprintf("%s, nothing had to change (revision %d)", what, a.Revision))
 		default:
 			row(w, fmt.Sprintf("%s and in effect after %.0f ms (%s, revision %d)", what, a.DurationMS, a.Path, a.Revision))
+		}
+		for _, warning := range a.Warnings {
+			row(w, "warning: "+warning)
 		}
 	})
 	if err == nil && !a.Applied {

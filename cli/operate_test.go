@@ -63,7 +63,7 @@ func TestAccept(t *testing.T) {
 func TestChangesTellWhatBecameOfThem(t *testing.T) {
 	s := shop(t)
 	file := filepath.Join(t.TempDir(), "b-1.json")
-	if err := os.WriteFile(file, []byte(`{"type":"static","members":[]}`), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(`{"type":"static","members":[{"host":"10.4.0.1","port":80}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	const how = " and in effect after 2 ms (reload, revision "
@@ -72,7 +72,8 @@ func TestChangesTellWhatBecameOfThem(t *testing.T) {
 	s.does("backend/b deleted"+how+"5)\n", "backends", "delete", "b")
 	s.does("backend/live is at shop 2.0.0 with 1 member"+how+"6)\n", "deploy", "live", "2.0.0")
 	s.does("backend/live is at shop 1.0.0 with 2 members"+how+"7)\n", "deploy", "live", "1.0.0", "--wait", "1s")
-	s.does("backend/live is at shop 9 with 0 members"+how+"8)\n", "deploy", "live", "9", "--force")
+	s.does("backend/live is at shop 9 with 0 members"+how+"8)\n"+
+		"warning: backend/live has no member: version 9 of service shop has no healthy instance; Consul knows 1.0.0 (2 of 2 healthy), 2.0.0 (1 of 1 healthy)\n", "deploy", "live", "9", "--force")
 	s.Discover("toys", "10.3.0.1:80 1")
 	s.does("backend/live is at toys 1 with 1 member"+how+"9)\n", "deploy", "live", "1", "--service", "toys")
 	s.does("frontend/www deleted"+how+"10)\n", "frontends", "delete", "www")
@@ -199,5 +200,20 @@ func TestDocuments(t *testing.T) {
 	s.failsWith(`[]`, cli.ExitUsage, "", "frontends", "put", "f", "-")
 	if s.answered() == nil {
 		t.Error("no document came to the API")
+	}
+}
+
+func TestBackendsWithoutMembers(t *testing.T) {
+	s := shop(t)
+	const document = `{"type":"dynamic","name":"shop","version":"9"}`
+	s.failsWith(document, cli.ExitConflict, "version 9 of service shop has no healthy instance", "backends", "put", "live", "-")
+	s.failsWith(document, cli.ExitConflict, "has no healthy instance after 10ms", "backends", "put", "live", "-", "--wait", "10ms")
+	const warning = "warning: backend/live has no member: version 9 of service shop has no healthy instance"
+	if r := s.runWith(document, "backends", "put", "live", "-", "--force"); r.code != cli.ExitOK || !strings.Contains(r.out, warning) {
+		t.Errorf("%+v", r)
+	}
+	r := s.execute("", "status")
+	if r.code != cli.ExitUnavailable || !strings.Contains(r.errors, "backends without members: backend/live") || !strings.Contains(r.out, "empty     backend/live has no member") {
+		t.Errorf("%+v", r)
 	}
 }

@@ -17,7 +17,7 @@ func newStatus(env environment) *cobra.Command {
 		Use:   "status",
 		Short: "Show the state of the agent, HAProxy and Consul",
 		Long: `Shows the state of the agent, HAProxy and Consul. The exit code is 6 when HAProxy does
-not run the requested configuration.`,
+not run the requested configuration, or a backend has no member.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := r.client(cmd.Context())
@@ -34,11 +34,23 @@ not run the requested configuration.`,
 			if ready, reasons := s.Ready(); !ready {
 				return fmt.Errorf("%w: %s", errNotReady, strings.Join(reasons, "; "))
 			}
-			return nil
+			return emptyError(s.Empty)
 		},
 	}
 	r.flags(cmd)
 	return cmd
+}
+
+// emptyError names the backends without members; nil: there are none.
+func emptyError(list []nodeapi.EmptyBackend) error {
+	if len(list) == 0 {
+		return nil
+	}
+	ids := make([]string, len(list))
+	for i, e := range list {
+		ids[i] = e.ID
+	}
+	return fmt.Errorf("%w: %s", errEmpty, strings.Join(ids, ", "))
 }
 
 func statusTable(w io.Writer, s nodeapi.Status) {
@@ -54,6 +66,9 @@ func statusTable(w io.Writer, s nodeapi.Status) {
 	row(w, "revision", fmt.Sprintf("%d, in effect %d", s.Revision, s.InEffect))
 	if _, reasons := s.Ready(); len(reasons) > 0 {
 		row(w, "problem", strings.Join(reasons, "; "))
+	}
+	for _, e := range s.Empty {
+		row(w, "empty", e.String())
 	}
 	if s.TLS != nil {
 		row(w, "certificate", fmt.Sprintf("SHA-256 %s, expires %s", s.TLS.Fingerprint, s.TLS.NotAfter.Format(time.DateOnly)))

@@ -24,11 +24,16 @@ func (d demo) welcome(s *settings.Agent, api net.Addr) {
 	if baseURL(api) != client.DefaultAddress {
 		command += " --agent " + baseURL(api)
 	}
+	faulty, loadLine := "", ""
+	if d.load > 0 {
+		loadLine = fmt.Sprintf("  load      %d requests per second to it, for an hour at most\n", d.load)
+		faulty = fmt.Sprintf("  %s deploy live %s --canary 10,50,100 --every 10s   # goes back: version %[2]s answers every fourth request with 500\n", command, demoFaulty)
+	}
 	fmt.Fprintf(d.env.Stdout, `
 The demo is running. Press Ctrl-C to stop it.
 
   traffic   http://127.0.0.1:%[1]d/   version %[2]s; with the header "Host: staged" version %[3]s
-  web UI    %[4]s/overview
+%[8]s  web UI    %[4]s/overview
   API       %[4]s/
   HAProxy   http://%[5]s/   HAProxy's statistics page
   Consul    http://%[6]s/ui/
@@ -37,11 +42,11 @@ Try this in another terminal:
 
   for i in 1 2 3; do curl -s http://127.0.0.1:%[1]d/; done
   %[7]s deploy live %[3]s
-  %[7]s status
+%[9]s  %[7]s status
 
 Activity:
 
-`, d.port, demoLive, demoStaged, baseURL(api), s.StatsPage(), d.consulAddress, command)
+`, d.port, demoLive, demoStaged, baseURL(api), s.StatsPage(), d.consulAddress, command, loadLine, faulty)
 }
 
 // follow prints activity as it happens until ctx ends.

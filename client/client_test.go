@@ -362,7 +362,7 @@ func TestTheTokenIsSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := newNode(t).Config()
-	cfg.Tokens = tokens
+	cfg.Authority = auth.NewAuthority(tokens, nil)
 	server := httptest.NewServer(api.New(cfg))
 	defer server.Close()
 	if _, err := connect(t, server.URL).Backends(t.Context()); err == nil {
@@ -405,5 +405,24 @@ func TestDeployOfASplit(t *testing.T) {
 	}
 	if b, _, err = c.Deploy(ctx, "live", client.DeployRequest{Version: "2.0.0"}); err != nil || b.Versions != nil || b.Selection() != "2.0.0" {
 		t.Errorf("%+v, %v", b, err)
+	}
+}
+
+func TestPutsSayHowTheyAreCarriedOut(t *testing.T) {
+	for _, c := range []struct {
+		put  client.Put
+		want string
+	}{
+		{client.Put{Document: json.RawMessage(`{"type":"static"}`)}, `{"type":"static"}`},
+		{client.Put{Document: json.RawMessage(` {"type":"static"}`), Force: true}, `{"force":true,"type":"static"}`},
+		{client.Put{Document: json.RawMessage(`{ }`), Wait: time.Second}, `{"wait":"1s"}`},
+		{client.Put{Document: client.Backend{Type: "static"}, Force: true, Wait: time.Minute}, `{"force":true,"wait":"1m0s","type":"static","balance":"","mode":"","natives":null,"members":null}`},
+	} {
+		if got, err := json.Marshal(c.put); err != nil || string(got) != c.want {
+			t.Errorf("%s, %v, want %s", got, err, c.want)
+		}
+	}
+	if got, err := json.Marshal(client.Put{Document: []string{"x"}, Force: true}); err == nil {
+		t.Errorf("a list is taken: %s", got)
 	}
 }

@@ -171,9 +171,13 @@ func (c *Client) Leaving(ctx context.Context, key string) ([]DrainingMember, err
 }
 
 // PutBackend creates or replaces a backend. The document is any value that encodes to
-// its JSON: a Backend, a node.Backend, a json.RawMessage.
+// its JSON: a Backend, a node.Backend, a json.RawMessage, or one of them in a Put.
 func (c *Client) PutBackend(ctx context.Context, key string, document any, conditions ...Condition) (Backend, Applied, error) {
-	return c.transport.changeBackend(ctx, call{method: http.MethodPut, path: object("backends", key), body: document, conditions: conditions})
+	q := call{method: http.MethodPut, path: object("backends", key), body: document, conditions: conditions}
+	if p, ok := document.(Put); ok {
+		q.wait = max(p.Wait, 0)
+	}
+	return c.transport.changeBackend(ctx, q)
 }
 
 // DeleteBackend removes a backend. While a frontend routes to it the error's

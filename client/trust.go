@@ -112,6 +112,27 @@ type Identity struct {
 	Expires        *time.Time `json:"expires"`        // of a session; nil: none
 }
 
+// LogIn begins a session with a name and a password. The token stands for it.
+func LogIn(ctx context.Context, cfg Config, user, password string) (token string, who Identity, err error) {
+	c, err := New(cfg)
+	if err != nil {
+		return "", Identity{}, err
+	}
+	body := map[string]any{"user": user, "password": password, "bearer": true}
+	a, err := c.transport.do(ctx, call{method: http.MethodPost, path: "/session", body: body})
+	if err != nil {
+		return "", Identity{}, err
+	}
+	var out struct {
+		Identity
+		Token string `json:"token"`
+	}
+	if err := json.Unmarshal(a.body, &out); err != nil || out.Token == "" {
+		return "", Identity{}, a.unexpected("no session")
+	}
+	return out.Token, out.Identity, nil
+}
+
 // WhoAmI asks an agent who the caller is.
 func WhoAmI(ctx context.Context, cfg Config) (Identity, error) {
 	c, err := New(cfg)

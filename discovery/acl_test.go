@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -81,7 +80,7 @@ func TestWatcherUnderACLs(t *testing.T) {
 	})
 	t.Run("a token that nobody knows", func(t *testing.T) {
 		const unknown = "deadbeef-0000-0000-0000-000000000000"
-		log := &logged{}
+		log := &testkit.Log{}
 		w := watch(t, discovery.Config{
 			Address: consul.Address(), Token: unknown, Initial: known,
 			Logger: loggerTo(log),
@@ -99,24 +98,6 @@ func TestWatcherUnderACLs(t *testing.T) {
 		w := watch(t, discovery.Config{Address: consul.Address()}, "web")
 		await(t, w, "web", "nothing, which Consul says without a hint", instances(0))
 	})
-}
-
-// logged collects log lines.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 func TestWatcherKeepsInstancesWhenRightsAreTakenAway(t *testing.T) {

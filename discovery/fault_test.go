@@ -21,7 +21,7 @@ import (
 func TestWatcherOutlivesConsul(t *testing.T) {
 	t.Parallel()
 	consul := testkit.Consul(t)
-	log := &logged{}
+	log := &testkit.Log{}
 	w := watch(t, discovery.Config{Address: consul.Address(), Logger: loggerTo(log)}, "web", "api", "empty")
 	consul.Register(testkit.Instance{Service: "web", Port: 80})
 	consul.Register(testkit.Instance{Service: "api", Port: 81})

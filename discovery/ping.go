@@ -12,13 +12,9 @@ import (
 // error names an invalid setting, or says that Consul does not answer or has no
 // leader. Success does not prove that the token may read services.
 func Ping(ctx context.Context, cfg Config) (string, error) {
-	cfg, err := cfg.withDefaults()
+	c, err := newClient(cfg)
 	if err != nil {
-		return "", fmt.Errorf("asking consul: %w", err)
-	}
-	c, err := consul.New(cfg.server())
-	if err != nil {
-		return "", fmt.Errorf("asking consul: %w", err)
+		return "", err
 	}
 	defer c.Close()
 	leader, err := c.Leader(ctx)
@@ -35,13 +31,9 @@ func Ping(ctx context.Context, cfg Config) (string, error) {
 // The error says that Consul refuses one of them, for example because it does not know the
 // namespace or the token. Where Consul does not answer, nothing is refused.
 func TryQueries(ctx context.Context, cfg Config) (string, error) {
-	cfg, err := cfg.withDefaults()
+	c, err := newClient(cfg)
 	if err != nil {
-		return "", fmt.Errorf("asking consul: %w", err)
-	}
-	c, err := consul.New(cfg.server())
-	if err != nil {
-		return "", fmt.Errorf("asking consul: %w", err)
+		return "", err
 	}
 	defer c.Close()
 	if _, err := c.Leader(ctx); err != nil {
@@ -63,4 +55,17 @@ func TryQueries(ctx context.Context, cfg Config) (string, error) {
 		return "answered, without an instance of service consul: the token may not read every service", nil
 	}
 	return "answered", nil
+}
+
+// newClient makes a client of Consul for one call. The caller closes it.
+func newClient(cfg Config) (*consul.Client, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("asking consul: %w", err)
+	}
+	c, err := consul.New(cfg.server())
+	if err != nil {
+		return nil, fmt.Errorf("asking consul: %w", err)
+	}
+	return c, nil
 }

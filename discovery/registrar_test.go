@@ -75,7 +75,7 @@ func TestRegistrarOutlivesConsul(t *testing.T) {
 	t.Parallel()
 	consul := testkit.Consul(t)
 	consul.Kill()
-	log := &logged{}
+	log := &testkit.Log{}
 	r, stop := registrar(t, discovery.RegistrarConfig{Address: consul.Address(), Interval: 200 * time.Millisecond, Logger: loggerTo(log)})
 	r.Set([]discovery.Registration{{ID: "lb-1", Name: "lb", Port: 1}})
 	registered := func() bool {
@@ -141,7 +141,7 @@ func TestRegistrationsThatStay(t *testing.T) {
 func TestRegistrarNeedsRights(t *testing.T) {
 	t.Parallel()
 	consul := guarded(t)
-	log := &logged{}
+	log := &testkit.Log{}
 	secret, setRules := newToken(t, consul, "registrar", `service "lb" { policy = "read" }`)
 	r, _ := registrar(t, discovery.RegistrarConfig{Address: consul.Address(), Token: secret, Interval: 200 * time.Millisecond, Logger: loggerTo(log)})
 	r.Set([]discovery.Registration{{ID: "lb-1", Name: "lb", Port: 1}})

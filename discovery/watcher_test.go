@@ -243,7 +243,7 @@ func TestWatcherTellsOfAnInstanceLeftOutOnce(t *testing.T) {
 	t.Parallel()
 	consul := testkit.Consul(t)
 	consul.Register(testkit.Instance{ID: "odd", Service: "web", Address: "10.0.0.5; server evil", Port: 80})
-	log := &logged{}
+	log := &testkit.Log{}
 	w := watch(t, discovery.Config{Address: consul.Address(), WaitTime: 50 * time.Millisecond, Logger: loggerTo(log)}, "web")
 	seen := await(t, w, "web", "an answer", instances(0)).Seen
 	for range 3 {

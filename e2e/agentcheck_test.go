@@ -79,6 +79,7 @@ func (n *node) awaitServers(backend string, expected func(statsock.Server) bool)
 func TestAgentChecksOwnWeightsAndStates(t *testing.T) {
 	for _, binary := range testkit.HAProxies(t) {
 		t.Run(binary.Version, func(t *testing.T) {
+			t.Parallel()
 			consul := testkit.Consul(t)
 			f := newFleet(t, consul)
 			n := newNode(t, consul.Address(), "--hold-min", "100")

@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/security"
 	"github.com/chromedp/chromedp"
 
 	"thalassa/internal/testkit"
@@ -101,6 +102,12 @@ func openPage(tb testing.TB, n *node, path string, l look) *page {
 	})
 	if err := errors.Join(chromedp.Do(ctx), chromedp.Listen(ctx, p.hear)); err != nil {
 		tb.Fatal(err)
+	}
+	if n.secure {
+		p.base = strings.Replace(p.base, "http://", "https://", 1)
+		if _, err := chromedp.Call(p.ctx, security.SetIgnoreCertificateErrors, security.SetIgnoreCertificateErrorsParams{Ignore: true}); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	p.look(l)
 	p.visit(path)

@@ -17,6 +17,7 @@ import (
 // that it is there for. Each time the service comes back with the members that
 // Consul knows then, and never do two nodes hold the address.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	s := newClusterFixture(t, clone)
 	s.onAll()
 	t.Run("standby", s.standby)
@@ -264,6 +265,7 @@ func (s *clusterFixture) reloaded(before []process, but ...string) []process {
 // TestClusterOfOtherReleases is about Pacemaker 3, whose tools and schemas are
 // others.
 func TestClusterOfOtherReleases(t *testing.T) {
+	t.Parallel()
 	roots := cluster.Roots()
 	if len(roots) == 0 {
 		t.Skip("there is no other release of Pacemaker; tools/setup pacemakers makes one")
@@ -295,6 +297,7 @@ func TestClusterOfOtherReleases(t *testing.T) {
 // TestClusterGroup has HAProxy on one node at a time: the node that takes over
 // starts it with the members of that moment.
 func TestClusterGroup(t *testing.T) {
+	t.Parallel()
 	s := newClusterFixture(t, group)
 	e := s.disturb((*cluster.Node).Kill, s.moved)
 	t.Log(e)

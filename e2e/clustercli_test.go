@@ -171,6 +171,7 @@ func (s steered) wants(text string, parts ...string) {
 }
 
 func TestClusterCommands(t *testing.T) {
+	t.Parallel()
 	s := steer(t, testcluster.Config{})
 	description := []string{"--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating + "/24", "--ip", testcluster.Floating6 + "/64", "--prefer", "n2"}
 	apply := append([]string{"apply"}, description...)
@@ -399,6 +400,7 @@ func epoch(root string) string {
 // TestClusterCommandsOfOtherReleases is about Pacemaker 3, whose tools, schemas
 // and XML are others.
 func TestClusterCommandsOfOtherReleases(t *testing.T) {
+	t.Parallel()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -428,6 +430,7 @@ func TestClusterCommandsOfOtherReleases(t *testing.T) {
 }
 
 func TestClusterWithoutFencingAndWithASlowToken(t *testing.T) {
+	t.Parallel()
 	s := steer(t, testcluster.Config{NoFencing: true, Nodes: 2, Token: 5000})
 	out, words := s.call(0, "plan", "--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating+"/24")
 	s.wants(words, "NO FENCING", "SLOW FAILOVER", "token is 5000", "two nodes")

@@ -24,7 +24,7 @@ type demo struct {
 	web, api int
 	cmd      *exec.Cmd
 	exit     chan struct{}
-	out      *logBuffer
+	out      *testkit.Log
 }
 
 func startDemo(tb testing.TB) *demo {
@@ -37,7 +37,7 @@ func startDemo(tb testing.TB) *demo {
 	}
 	tb.Cleanup(func() { _ = os.RemoveAll(tmp) })
 	ports := testkit.Ports(tb, 2)
-	d := &demo{tb: tb, tmp: tmp, web: ports[0], api: ports[1], out: &logBuffer{}, exit: make(chan struct{})}
+	d := &demo{tb: tb, tmp: tmp, web: ports[0], api: ports[1], out: &testkit.Log{}, exit: make(chan struct{})}
 	d.cmd = exec.Command(build(tb), "dev", "--web-port", strconv.Itoa(d.web), "--port", strconv.Itoa(d.api), "--consul-binary", consul, "--haproxy-binary", haproxy)
 	d.cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.out

@@ -118,14 +118,14 @@ type container struct {
 	*containerImage
 	cmd  *exec.Cmd
 	exit chan error
-	log  *logBuffer
+	log  *testkit.Log
 }
 
 // run runs the image as an engine would: the entry point, with flags behind it, is
 // process 1.
 func (m *containerImage) run(tb testing.TB, flags ...string) *container {
 	tb.Helper()
-	c := &container{containerImage: m, cmd: m.command(0, append(m.config.Entrypoint, flags...)...), exit: make(chan error, 1), log: &logBuffer{}}
+	c := &container{containerImage: m, cmd: m.command(0, append(m.config.Entrypoint, flags...)...), exit: make(chan error, 1), log: &testkit.Log{}}
 	c.cmd.Stdout, c.cmd.Stderr = c.log, c.log
 	if err := c.cmd.Start(); err != nil {
 		tb.Fatal(err)
@@ -179,6 +179,7 @@ func (c *container) health() error {
 // The image runs HAProxy and the agent, its HEALTHCHECK asks at the address of the
 // settings, and it ends in order.
 func TestContainerImage(t *testing.T) {
+	t.Parallel()
 	m := buildImage(t)
 	if _, kept := m.config.Volumes["/var/lib/thalassa"]; !kept || m.config.User != "thalassa" {
 		t.Errorf("the image is %+v, expected the user thalassa and a volume for the database", m.config)

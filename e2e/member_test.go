@@ -48,6 +48,7 @@ func (n *node) stands(backend, address, expected string) {
 func TestMemberStates(t *testing.T) {
 	for _, binary := range testkit.HAProxies(t) {
 		t.Run(binary.Version, func(t *testing.T) {
+			t.Parallel()
 			n, f := sailingOn(t, binary.Path, "1-a", "1-b")
 			a := f.address["1-a"]
 			_, port, _ := strings.Cut(a, ":")

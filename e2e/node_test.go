@@ -56,6 +56,7 @@ type node struct {
 	api    int
 	web    int // the port that frontends of the tests bind
 	flags  []string
+	secure bool // the API has TLS
 	// haproxy is the executable.
 	haproxy string
 
@@ -64,7 +65,7 @@ type node struct {
 
 	agent *exec.Cmd
 	exit  chan struct{}
-	log   *logBuffer
+	log   *testkit.Log
 }
 
 // newNode prepares a node; start runs its agent. HAProxy is stopped at the
@@ -77,7 +78,7 @@ func newNode(tb testing.TB, consul string, flags ...string) *node {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	n := &node{tb: tb, dir: dir, consul: consul, api: ports[0], web: ports[1], flags: flags, haproxy: haproxy, log: &logBuffer{}}
+	n := &node{tb: tb, dir: dir, consul: consul, api: ports[0], web: ports[1], flags: flags, haproxy: haproxy, log: &testkit.Log{}}
 	tb.Cleanup(n.cleanUp)
 	return n
 }
@@ -299,22 +300,4 @@ func (n *node) answers(want ...string) {
 		}
 		return nil
 	})
-}
-
-// logBuffer collects what the agent prints.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -38,6 +38,9 @@ var reasonsNotToRun = []string{
 	"needs a Consul with ACLs",
 	"needs a container engine",
 	"starts a second HAProxy",
+	"needs a second machine",
+	"needs an agent with TLS",
+	"edits /etc",
 }
 
 // pages are README.md and the pages of docs, in the order in which docs/README.md

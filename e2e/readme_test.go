@@ -18,17 +18,18 @@ import (
 
 // shellProgram is what a reader's terminal does. It sources the files of the steps
 // whose names it reads, so that they share a working directory and variables. The
-// answer is "done STEP", after a line for each command that failed. The step "make
-// demo" runs in the background, after the one of an earlier page has ended.
+// answer is "done STEP", after a line for each command that failed. A step that begins
+// with "make demo" runs in the background, after the one of an earlier page has ended.
 const shellProgram = `
 ip link set lo up
 set -m -E -o pipefail
 exec 3>&1
 demo=
 while read -r step; do
-	if [ "$(cat "$steps/$step")" = "make demo" ]; then
+	text=$(cat "$steps/$step")
+	if [ "${text#make demo}" != "$text" ]; then
 		[ -z "$demo" ] || { kill -INT -- "-$demo"; wait "$demo"; } 2>/dev/null
-		make demo >"$steps/$step.out" 2>&1 </dev/null &
+		eval "exec $text" >"$steps/$step.out" 2>&1 </dev/null &
 		demo=$!
 	else
 		trap 'printf "failed %s: %s\n" "$?" "${BASH_COMMAND//$'"'\\n'"'/ }" >&3' ERR
@@ -127,7 +128,7 @@ func copySource(tb testing.TB, to string) {
 func (m *terminal) run(step, commands string) (output string, failed []string) {
 	m.tb.Helper()
 	path := filepath.Join(m.steps, step)
-	if commands != demoCommand {
+	if !strings.HasPrefix(commands, demoCommand) {
 		commands += "trap - ERR\n"
 	}
 	if err := errors.Join(os.WriteFile(path, []byte(commands), 0o600), os.WriteFile(path+".out", nil, 0o600)); err != nil {
@@ -161,8 +162,8 @@ func (m *terminal) output(step string) string {
 	return string(data)
 }
 
-// demoCommand is the block that starts the demo.
-const demoCommand = "make demo\n"
+// demoCommand begins the block that starts the demo.
+const demoCommand = "make demo"
 
 var httpStatus = regexp.MustCompile(`(?m)^HTTP status: (\d+)\n`)
 
@@ -173,7 +174,7 @@ func (m *terminal) perform(path string, b, next block) string {
 	at := fmt.Sprintf("%s:%d", path, b.line)
 	step := strings.NewReplacer("/", "-", ":", "-").Replace(at)
 	m.tb.Logf("%s: %s", at, b.text)
-	if b.text == demoCommand {
+	if strings.HasPrefix(b.text, demoCommand) {
 		m.run(step, b.text)
 		testkit.Eventually(m.tb, 2*patience, func() error {
 			if out := m.output(step); !strings.Contains(out, "Activity:") {
@@ -216,6 +217,7 @@ var outputs = map[string][]string{
 		"demo 1.0.0, instance ", "demo 1.1.0, instance ",
 		"3 of 3", "backend/live is at demo 1.1.0", "demo 1.1.0, instance ", "backend/live is at demo 1.0.0",
 		"backend/live is at demo 1.0.0=90,1.1.0=10", "backend/live is at demo 1.0.0",
+		"going back: version 1.2.0 broke 5xx>1%", "backend/live was rolled back to demo 1.0.0", "back at 10%", "canaryWentBack",
 		"backend/next stored and in effect", "frontend/next stored and in effect", "demo 1.1.0, instance ",
 		"backend/next stored, nothing had to change", "frontend/next deleted", "backend/next deleted",
 		"configurationChanged", "\nfrontend web\n", "live",

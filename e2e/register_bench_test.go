@@ -177,7 +177,7 @@ func consulTemplate(b *testing.B, flags ...string) subject {
 		"-template", fmt.Sprintf("%s:%s:kill -USR2 %d", file, h.ConfigPath, h.PID),
 	}, flags...)
 	cmd := exec.Command(binary, args...)
-	said := &logBuffer{}
+	said := &testkit.Log{}
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)

@@ -183,10 +183,16 @@ func sailing(tb testing.TB, names ...string) (*node, *fleet) {
 // sailingOn does it with this HAProxy.
 func sailingOn(tb testing.TB, haproxy string, names ...string) (*node, *fleet) {
 	tb.Helper()
+	return sailingWith(tb, haproxy, nil, names...)
+}
+
+// sailingWith does it with further flags of the agent.
+func sailingWith(tb testing.TB, haproxy string, flags []string, names ...string) (*node, *fleet) {
+	tb.Helper()
 	consul := testkit.Consul(tb)
 	f := newFleet(tb, consul)
 	// These fleets are small and in a hurry: what goes is gone.
-	n := newNode(tb, consul.Address(), "--hold-min", "100")
+	n := newNode(tb, consul.Address(), append([]string{"--hold-min", "100"}, flags...)...)
 	n.haproxy = haproxy
 	n.start()
 	f.come(1, names...)

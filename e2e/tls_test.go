@@ -37,7 +37,7 @@ func secureNode(t *testing.T, flags ...string) *node {
 	if err := os.WriteFile(tokens, []byte("admin ops "+tlsToken+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n.flags = append([]string{"--token-file", tokens, "--register=true"}, flags...)
+	n.flags, n.secure = append([]string{"--token-file", tokens}, flags...), true
 	n.start()
 	testkit.Eventually(t, patience, func() error {
 		if status, body := n.try(http.MethodGet, "/readyz", ""); status != http.StatusOK {
@@ -157,6 +157,43 @@ func fetch(t *testing.T, url string) (int, string) {
 	defer res.Body.Close()
 	body, _ := io.ReadAll(res.Body)
 	return res.StatusCode, string(body)
+}
+
+// A user logs in with a password over TLS: the page shows the certificate, the session is
+// the browser's, and what the role does not allow is not offered.
+func TestLoginWithPassword(t *testing.T) {
+	testkit.Tool(t, "chromium")
+	file := filepath.Join(t.TempDir(), "access.yaml")
+	add := exec.CommandContext(t.Context(), build(t), "user", "add", "ann", "--role", "read", "--access-file", file)
+	add.Stdin = strings.NewReader("correct horse\n")
+	if out, err := add.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	n := secureNode(t, "--tls", "auto", "--access-file", file)
+	p := openPage(t, n, "/overview", look{})
+	p.excuse("401")
+	p.sees(`location.pathname === "/login"`)
+	p.reads(".fingerprint", "SHA-256")
+	p.click(`form .button:not(.primary)`)
+	p.write("#user", "ann")
+	p.write("#password", "wrong horse")
+	p.press("\r")
+	p.reads(".problem", "Name or password is wrong")
+	p.shot("login-password")
+	p.write("#password", "correct horse")
+	p.press("\r")
+	p.reads(".who", "ann", "read")
+	p.reads(".empty", "No frontends and backends yet")
+	p.shot("login-done")
+	p.click(`.who a`)
+	p.reads("h1", "Account")
+	p.reads("table", "ann", "this one", "password")
+	p.shot("account")
+	remove := exec.CommandContext(t.Context(), build(t), "user", "remove", "ann", "--access-file", file)
+	if out, err := remove.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	p.sees(`location.pathname === "/login"`) // at once, though nobody has clicked
 }
 
 // A renewed certificate serves new connections; none fails meanwhile, and a bad pair

@@ -95,6 +95,25 @@ func TestCreateEditAndDeleteByForms(t *testing.T) {
 	p.sees(`document.querySelector("[aria-label='Backend live']") && !document.querySelector("[aria-label='Backend files']")`)
 }
 
+// The form leaves a backend without members only if the user insists, and the overview says so.
+func TestFormAsksBeforeABackendIsEmpty(t *testing.T) {
+	n := loaded(t)
+	p := openPage(t, n, "/overview/backends/live?edit=1", look{width: 1280, height: 1000})
+	p.excuse("409")
+	p.write("#f-version", "9")
+	p.click("dialog .primary")
+	p.reads("dialog .problem", "version 9 of service shop has no healthy instance")
+	p.shot("form-empty")
+	if got := n.call(200, http.MethodGet, "/backends/live", "")["version"]; got != "1.0.0" {
+		t.Errorf("the version is %v", got)
+	}
+	p.click("dialog .body .danger")
+	p.reads(".toasts", "backend/live is in effect", "has no member")
+	p.visit("/overview")
+	p.reads(".notices", "1 backend without members", "backend/live, used by frontend/web", "Version 9 of service shop has no healthy instance")
+	p.shot("empty")
+}
+
 // choose picks an option as a person does, with the event that follows.
 func choose(selector, value string) string {
 	return fmt.Sprintf(`(e => { e.value = %q; e.dispatchEvent(new Event("change", {bubbles: true})); })(document.querySelector(%q))`, value, selector)

@@ -99,6 +99,14 @@ func TestWhatIsNotUsedIsNamedWithItsReason(t *testing.T) {
 	// Who took a member out of use is named.
 	n.call(200, http.MethodPost, "/backends/live/members/127.0.0.1:9", `{"state":"maint","reason":"new disk"}`)
 	p.reads("table.unused", "HAProxy has it in maintenance (MAINT)", "asked for maint: new disk")
+	live := n.call(200, http.MethodGet, "/backends/live", "")["members"].([]any)
+	for _, m := range live {
+		if port := m.(map[string]any)["port"].(float64); port != 9 {
+			n.call(200, http.MethodPost, fmt.Sprintf("/backends/live/members/127.0.0.1:%.0f", port), `{"state":"drain","reason":"later"}`)
+			break
+		}
+	}
+	p.reads("table.unused", "It has weight 0", "asked for drain: later")
 	n.call(200, http.MethodPost, "/backends/live/members/127.0.0.1:9", `{"state":"ready"}`)
 
 	// What gets well is used, and no longer listed.

@@ -23,6 +23,7 @@ type LinesError struct {
 	Why     string
 }
 
+// Error names the backend and the reason.
 func (e *LinesError) Error() string {
 	return "adding server lines to backend " + string(e.Backend) + ": " + e.Why
 }

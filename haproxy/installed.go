@@ -31,32 +31,39 @@ func (c *configFiles) installed() ([]byte, error) {
 // Resume starts HAProxy with the file on disk, or with the last good one. It does nothing
 // when HAProxy runs. The error is fs.ErrNotExist when there is no file.
 func (p *Process) Resume(ctx context.Context) error {
-	if err := p.applier.resume(ctx); err != nil {
-		return fmt.Errorf("resuming haproxy: %w", err)
-	}
-	return nil
+	_, err := p.ResumeTelling(ctx)
+	return err
 }
 
-func (a *applier) resume(ctx context.Context) error {
+// ResumeTelling is Resume. refused is why HAProxy was started with the last good file;
+// nil: it runs the file that was on disk.
+func (p *Process) ResumeTelling(ctx context.Context) (refused *lb.RefusedError, err error) {
+	if refused, err = p.applier.resume(ctx); err != nil {
+		return nil, fmt.Errorf("resuming haproxy: %w", err)
+	}
+	return refused, nil
+}
+
+func (a *applier) resume(ctx context.Context) (refused *lb.RefusedError, err error) {
 	if a.cfg.Mode != Managed {
-		return errors.New("something else manages it")
+		return nil, errors.New("something else manages it")
 	}
 	if err := a.changes.lock(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	defer a.changes.unlock()
 	seen, err := a.finder.awaitAnswer(ctx)
 	if err != nil || seen.isRunning() {
-		return err
+		return nil, err
 	}
 	if _, err := os.Stat(a.cfg.ConfigPath); err != nil {
-		return err
+		return nil, err
 	}
-	if _, err = a.startAgain(context.WithoutCancel(ctx)); err != nil {
-		return err
+	if _, refused, err = a.startLastGood(context.WithoutCancel(ctx)); err != nil {
+		return nil, err
 	}
 	a.files.keepInstalled(ctx)
-	return nil
+	return refused, nil
 }
 
 // Drops reports whether config lacks a frontend or backend of the file on disk. It is

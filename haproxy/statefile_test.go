@@ -190,39 +190,5 @@ var finished = regexp.MustCompile(`id=thalassa disabled=0 flags=0x[0-9a-f]*3 `)
 // HAProxy 2.6 hands them on only once it has given up to get some itself, five
 // seconds after its start.
 func TestStickTablesSurviveReloads(t *testing.T) {
-	each(t, func(fx *fixture) {
-		live := pool("live", well(fx.t, "a"))
-		live.Natives = []lb.RawLine{
-			"stick-table type string len 32 size 1k expire 1h store http_req_cnt peers thalassa",
-			"http-request track-sc0 str(everybody)",
-		}
-		s := fx.raise(live)
-		client := statsock.New(fx.cfg.StatsSocket)
-		do := func(command string) string {
-			answer, err := client.Do(fx.t.Context(), command)
-			if err != nil {
-				fx.t.Fatal(err)
-			}
-			return answer
-		}
-		fx.answered()
-		testkit.Eventually(fx.t, patience, func() error {
-			if peers := do("show peers thalassa"); !finished.MatchString(peers) {
-				return fmt.Errorf("the peers say %s", peers)
-			}
-			return nil
-		})
-		for reload, balance := range []string{"leastconn", "random", "roundrobin"} {
-			live.Balance = balance
-			next, _ := s.next(live)
-			s.reload(next)
-			testkit.Eventually(fx.t, patience, func() error {
-				if table := do("show table live"); !strings.Contains(table, fmt.Sprintf("http_req_cnt=%d\n", 20*(reload+1))) {
-					return fmt.Errorf("after reload %d the table is %s", reload+1, table)
-				}
-				return nil
-			})
-			fx.answered()
-		}
-	})
+	each(t, func(fx *fixture) { fx.countsOn(nil) })
 }

@@ -57,21 +57,11 @@ func (fx *fixture) keepsStickTables(tmpl *template.Template, users lb.Process) {
 	if err != nil {
 		fx.t.Fatal(err)
 	}
-	live := pool("live", well(fx.t, "a"))
-	live.Natives = []lb.RawLine{
-		"stick-table type string len 32 size 1k expire 1h store http_req_cnt peers thalassa",
-		"http-request track-sc0 str(everybody)",
-	}
+	live := countingPool(fx.t)
 	client := statsock.New(fx.cfg.StatsSocket)
 	awaits := func(command string, isThere func(string) bool) {
 		fx.t.Helper()
-		testkit.Eventually(fx.t, patience, func() error {
-			answer, err := client.Do(fx.t.Context(), command)
-			if err == nil && !isThere(answer) {
-				err = fmt.Errorf("%s says %s", command, answer)
-			}
-			return err
-		})
+		fx.awaitAnswer(client, command, isThere)
 	}
 	reload := func(balance string) {
 		fx.t.Helper()
@@ -95,5 +85,51 @@ func (fx *fixture) keepsStickTables(tmpl *template.Template, users lb.Process) {
 		awaits("show peers thalassa", finished.MatchString)
 		reload(balance)
 		awaits("show table live", func(table string) bool { return strings.Contains(table, "http_req_cnt=20\n") })
+	}
+}
+
+// countingPool is the backend live, which counts its requests in a stick table.
+func countingPool(tb testing.TB) lb.ResolvedBackend {
+	tb.Helper()
+	live := pool("live", well(tb, "a"))
+	live.Natives = []lb.RawLine{
+		"stick-table type string len 32 size 1k expire 1h store http_req_cnt peers thalassa",
+		"http-request track-sc0 str(everybody)",
+	}
+	return live
+}
+
+// awaitAnswer waits until the answer to a command is as expected.
+func (fx *fixture) awaitAnswer(client *statsock.Client, command string, isExpected func(string) bool) {
+	fx.t.Helper()
+	testkit.Eventually(fx.t, patience, func() error {
+		answer, err := client.Do(fx.t.Context(), command)
+		if err == nil && !isExpected(answer) {
+			err = fmt.Errorf("%s says %s", command, answer)
+		}
+		return err
+	})
+}
+
+// countsOn expects that the stick table of countingPool counts on over reloads. before is
+// called before each of them; it may be nil.
+func (fx *fixture) countsOn(before func()) {
+	fx.t.Helper()
+	live := countingPool(fx.t)
+	s := fx.raise(live)
+	client := statsock.New(fx.cfg.StatsSocket)
+	fx.answered()
+	fx.awaitAnswer(client, "show peers thalassa", finished.MatchString)
+	for reload, balance := range []string{"leastconn", "random", "roundrobin"} {
+		if before != nil {
+			before()
+		}
+		live.Balance = balance
+		next, _ := s.next(live)
+		s.reload(next)
+		fx.awaitAnswer(client, "show table live", func(table string) bool {
+			return strings.Contains(table, fmt.Sprintf("http_req_cnt=%d\n", 20*(reload+1)))
+		})
+		fx.answered()
 	}
 }

@@ -78,7 +78,7 @@ func (s CanarySpec) Parse(key Name) (Canary, error) {
 			fe.Add("minRequests", strconv.FormatInt(c.MinRequests, 10)+" is too few", "1 or more")
 		}
 	}
-	c.Wait, err = parseWait(s.Wait)
+	c.Wait, err = ParseWait(s.Wait)
 	fe.AddErr("wait", err)
 	if s.Lease != "" {
 		c.Lease, err = time.ParseDuration(s.Lease)

@@ -18,7 +18,11 @@ type Edit struct {
 	IfMatch []string
 	// IfNoneMatch demands that the object does not exist yet.
 	IfNoneMatch bool
-	Origin      Origin
+	// Force changes a backend that a frontend leads to even if it has no member then.
+	Force bool
+	// Wait is how long a healthy instance of each version may take to appear.
+	Wait   time.Duration
+	Origin Origin
 }
 
 // An Origin says who caused a change, and what for.
@@ -146,6 +150,9 @@ type Applied struct {
 	Reason   string
 	Duration time.Duration // from the request to being in effect
 	Revision uint64
+	// Warnings are sentences about what is in effect and probably not meant, e.g. that a
+	// backend has no member.
+	Warnings []string
 }
 
 // A Proposal is an intent that is to become a revision, and who asks for it.

@@ -6,12 +6,19 @@ import "cmp"
 type InstanceServer struct {
 	Backend Name
 	ServerHealth
-	// Override is what an operator asked for the member; nil: nothing.
+	// Weight of the member, and what an operator asked for it; nil: nothing.
+	Weight   int
 	Override *Override
 }
 
 // Reason says why the server gets no requests; empty: it does.
-func (s InstanceServer) Reason() string { return withOperator(s.ServerHealth.Reason(), s.Override) }
+func (s InstanceServer) Reason() string {
+	reason := s.ServerHealth.Reason()
+	if reason == "" && s.Weight == 0 {
+		reason = "it has weight 0, so it gets only requests of sessions that it has"
+	}
+	return withOperator(reason, s.Override)
+}
 
 // withOperator adds to the reason why HAProxy does not use a server who asked for that.
 func withOperator(reason string, o *Override) string {
@@ -55,7 +62,7 @@ func (p ResolvedBackend) servers(health []ServerHealth) map[HostPort]InstanceSer
 	out := make(map[HostPort]InstanceServer, len(p.Members))
 	for _, m := range p.Members {
 		if h, known := byAddress[m.Address]; known {
-			out[m.Address] = InstanceServer{Backend: p.Key, ServerHealth: h, Override: m.Override}
+			out[m.Address] = InstanceServer{Backend: p.Key, ServerHealth: h, Weight: m.Weight, Override: m.Override}
 		}
 	}
 	return out

@@ -17,6 +17,7 @@ func TestServersOfInstances(t *testing.T) {
 	in := lb.Intent{Backends: map[lb.Name]lb.Backend{
 		"live":   {Key: "live", Type: "dynamic", Service: "web", Version: "1"},
 		"all":    {Key: "all", Type: "dynamic", Service: "web", Versions: lb.Split{{"1", 50}, {"2", 50}}},
+		"drain":  {Key: "drain", Type: "dynamic", Service: "web", Version: "1"},
 		"other":  {Key: "other", Type: "dynamic", Service: "till", Version: "1"},
 		"static": {Key: "static", Type: "static"},
 	}}
@@ -24,18 +25,20 @@ func TestServersOfInstances(t *testing.T) {
 		Services: map[lb.Name]lb.Service{"web": service},
 		Overrides: lb.NewOverrides([]lb.Override{
 			{Backend: "all", Member: second, State: lb.StateMaint, Reason: "new\ndisk", Origin: lb.Origin{Author: "ops"}},
+			{Backend: "drain", Member: first, State: lb.StateDrain, Reason: "new disk"},
 			{Backend: "all", Member: first, State: lb.StateReady, Weight: lb.Weighting{IsSet: true, Value: 5}},
 		}),
 	}
 	health := map[lb.Name][]lb.ServerHealth{
 		"live":   {{Address: first, Status: "DOWN", Check: "L4CON", Output: "Connection refused"}, {Address: second, Status: "DOWN"}},
 		"all":    {{Address: first, Status: "UP"}, {Address: second, Status: "MAINT"}},
+		"drain":  {{Address: first, Status: "UP"}},
 		"other":  {{Address: first, Status: "DOWN"}},
 		"static": {{Address: first, Status: "DOWN"}},
 	}
 	servers := lb.ServersOf("web", in, snap, func(b lb.Name) []lb.ServerHealth { return health[b] })
 	for i, want := range [][]string{
-		{"all UP: ", "live DOWN: HAProxy finds it down: L4CON (connection failed): Connection refused"},
+		{"all UP: ", "drain UP: it has weight 0, so it gets only requests of sessions that it has; an operator asked for drain: new disk", "live DOWN: HAProxy finds it down: L4CON (connection failed): Connection refused"},
 		{"all MAINT: HAProxy has it in maintenance (MAINT); ops asked for maint: new disk"},
 		nil, // which only has the address of the first
 	} {
@@ -49,6 +52,12 @@ func TestServersOfInstances(t *testing.T) {
 	}
 	if down := lb.Populate(in.Backends["live"], snap).Unused(snap, health["live"])[0]; down.ID != "a" || down.HAProxy == nil {
 		t.Errorf("the member that is down is %+v", down)
+	}
+	for _, known := range [][]lb.ServerHealth{health["drain"], nil} {
+		list := lb.Populate(in.Backends["drain"], snap).Unused(snap, known)
+		if len(list) != 3 || list[0].ID != "a" || list[0].Kind != lb.UnusedWeight || (list[0].HAProxy == nil) != (known == nil) {
+			t.Errorf("of a drained member, with %v: %+v", known, list)
+		}
 	}
 	unused := lb.Populate(in.Backends["all"], snap).Unused(snap, health["all"])
 	if len(unused) != 2 || unused[0].ID != "b" || unused[0].Reason != "HAProxy has it in maintenance (MAINT); ops asked for maint: new disk" {

@@ -22,7 +22,9 @@ type Status struct {
 	// Consul, because it leads to an address that administers this node; and raw lines
 	// that stay in effect and would be refused now. At most 100 of each. They do not make
 	// the agent unready.
-	Warnings  []string
+	Warnings []string
+	// Empty are the backends without members, by key. They do not make the agent unready.
+	Empty     []EmptyBackend
 	HAProxy   HAProxyStatus
 	Discovery []ServiceStatus // sorted by service
 }

@@ -28,13 +28,13 @@ func (s SwitchSpec) Parse(key Name) (Switch, error) {
 		fe.AddErr("name", err)
 	}
 	out.Version, out.Versions = parseSelection(&fe, s.Version, s.Versions)
-	out.Wait, err = parseWait(s.Wait)
+	out.Wait, err = ParseWait(s.Wait)
 	fe.AddErr("wait", err)
 	return out, fe.Err()
 }
 
-// parseWait accepts a duration between 0 and MaxWait; "" is 0.
-func parseWait(s string) (time.Duration, error) {
+// ParseWait accepts a duration between 0 and MaxWait; "" is 0.
+func ParseWait(s string) (time.Duration, error) {
 	if s == "" {
 		return 0, nil
 	}

@@ -31,6 +31,7 @@ type UnusedKind string
 const (
 	UnusedInvalid   UnusedKind = "invalid"   // the registration is not valid
 	UnusedHAProxy   UnusedKind = "haproxy"   // a member that HAProxy does not use
+	UnusedWeight    UnusedKind = "weight"    // a member of weight 0
 	UnusedConsul    UnusedKind = "consul"    // not healthy in Consul
 	UnusedRefused   UnusedKind = "refused"   // its address administers this node
 	UnusedDuplicate UnusedKind = "duplicate" // another instance has its address
@@ -170,7 +171,8 @@ func CheckMeaning(result string) string {
 }
 
 // Unused lists what the backend sends no requests to, sorted by how much it calls for
-// attention: registrations that are not valid, members that HAProxy does not use, then
+// attention: registrations that are not valid, members that HAProxy does not use or that
+// have weight 0, then
 // instances that are not healthy, then those of other versions. health is what HAProxy
 // says of the backend's servers; it may lack some.
 func (p ResolvedBackend) Unused(snap Snapshot, health []ServerHealth) []UnusedInstance {
@@ -186,7 +188,11 @@ func (p ResolvedBackend) Unused(snap Snapshot, health []ServerHealth) []UnusedIn
 	}
 	used, servers := p.used(service), p.servers(health)
 	for _, m := range p.Members {
-		if s, known := servers[m.Address]; known && !s.IsUp() {
+		s, known := servers[m.Address]
+		if !known { // its weight is known all the same
+			s = InstanceServer{Backend: p.Key, Weight: m.Weight, Override: m.Override}
+		}
+		if s.Reason() != "" {
 			out = append(out, unusedMember(m, used[m.Address], s))
 		}
 	}
@@ -209,10 +215,17 @@ func (p ResolvedBackend) used(s Service) map[HostPort]Instance {
 // unusedMember is a member that HAProxy does not use. i is its instance; the zero value:
 // it has none.
 func unusedMember(m Member, i Instance, s InstanceServer) UnusedInstance {
-	return UnusedInstance{
+	u := UnusedInstance{
 		ID: i.ID, Node: i.Node, Status: i.Status, Address: m.Address.String(), Version: string(m.Version),
-		Kind: UnusedHAProxy, Reason: s.Reason(), HAProxy: &s.ServerHealth,
+		Kind: UnusedHAProxy, Reason: s.Reason(),
 	}
+	if s.Status != "" {
+		u.HAProxy = &s.ServerHealth
+	}
+	if s.IsUp() {
+		u.Kind = UnusedWeight
+	}
+	return u
 }
 
 // notMembers lists the instances of the service that are no members of the backend.

@@ -15,8 +15,16 @@ type Source interface {
 // NewTLSConfig is the configuration of a TLS port with the certificate of a source: TLS
 // 1.3, and TLS 1.2 with forward secrecy and authenticated encryption; HTTP/2 and HTTP/1.1.
 // Sessions are resumed with tickets whose keys change by themselves.
-func NewTLSConfig(s Source) *tls.Config {
+//
+// Certificates of clients are asked for if clients has the CAs that sign them; a client
+// may come without one.
+func NewTLSConfig(s Source, clients *x509.CertPool) *tls.Config {
+	ask := tls.NoClientCert
+	if clients != nil {
+		ask = tls.VerifyClientCertIfGiven
+	}
 	return &tls.Config{
+		ClientAuth: ask, ClientCAs: clients,
 		MinVersion: tls.VersionTLS12,
 		CipherSuites: []uint16{ // of TLS 1.2; those of 1.3 are all good
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,

@@ -24,7 +24,7 @@ func serve(t *testing.T, s listen.Source, h http.HandlerFunc) (address string) {
 	}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listen.NewPort(l, listen.NewTLSConfig(s))) }()
+	go func() { served <- server.Serve(listen.NewPort(l, listen.NewTLSConfig(s, nil))) }()
 	t.Cleanup(func() {
 		if err := server.Close(); err != nil {
 			t.Error(err)
@@ -106,7 +106,7 @@ func TestOldVersionsAndSuitesAreRefused(t *testing.T) {
 	address := serve(t, own, transport)
 	var weak []uint16
 	for _, s := range slices.Concat(tls.InsecureCipherSuites(), tls.CipherSuites()) {
-		if slices.Contains(s.SupportedVersions, tls.VersionTLS12) && !slices.Contains(listen.NewTLSConfig(own).CipherSuites, s.ID) {
+		if slices.Contains(s.SupportedVersions, tls.VersionTLS12) && !slices.Contains(listen.NewTLSConfig(own, nil).CipherSuites, s.ID) {
 			weak = append(weak, s.ID)
 		}
 	}
@@ -176,7 +176,7 @@ func TestEndOfAPort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := listen.NewPort(l, listen.NewTLSConfig(own))
+		p := listen.NewPort(l, listen.NewTLSConfig(own, nil))
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)

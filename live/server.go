@@ -33,7 +33,7 @@ type Config struct {
 // A Peer is who opened a websocket.
 type Peer struct {
 	Name string // for the log
-	// Session is the id of the session that identified the peer; empty: none.
+	// Session is the ID for lists of the session that identified the peer; empty: none.
 	Session string
 	// Check reports whether the peer still has its rights; nil: always.
 	Check func() bool
@@ -126,7 +126,7 @@ func (s *Server) subscribers() []*subscriber {
 	return out
 }
 
-// EndSession closes the websockets of a session.
+// EndSession closes the websockets of a session, known by its ID for lists.
 func (s *Server) EndSession(id string) {
 	for _, sub := range s.subscribers() {
 		if sub.peer.Session == id {

@@ -36,8 +36,9 @@ type Config struct {
 }
 
 const (
-	// patience is how long HAProxy may not answer a monitor.
-	patience = 3 * time.Second
+	// settleTime is how long a monitor waits for a reload in progress to end, before a
+	// refused connection or a missing process counts.
+	settleTime = 3 * time.Second
 	// healthTime is the time limit of the thalassa agent's answer.
 	healthTime = 2 * time.Second
 	// pollInterval is the time between two checks.
@@ -155,7 +156,7 @@ func (x *execution) users() []uint32 {
 
 // start returns when HAProxy answers on its stats socket and at every address of its
 // configuration. If HAProxy does not start with the newest file, it is started with
-// the last good one.
+// the last good one, and the result is Degraded.
 func (x *execution) start(ctx context.Context) Result {
 	if _, err := x.process.Version(ctx); err != nil {
 		return result(Installed, "%v", err)
@@ -171,7 +172,8 @@ func (x *execution) start(ctx context.Context) Result {
 	}
 	x.process = x.as(who)
 	x.forget()
-	if err := x.process.Resume(ctx); err != nil {
+	older, err := x.process.ResumeTelling(ctx)
+	if err != nil {
 		if refused, is := errors.AsType[*lb.RefusedError](err); is {
 			return result(Args, "HAProxy does not start with %s: %s", x.config, oneLine(refused.Output))
 		}
@@ -180,12 +182,26 @@ func (x *execution) start(ctx context.Context) Result {
 	for {
 		last := x.answers(ctx)
 		if last.Code == OK {
-			return x.reachable(ctx, x.timeout)
+			break
 		}
 		if !pause(ctx) {
 			return last
 		}
 	}
+	if r := x.reachable(ctx, x.timeout); r.Code != OK || older == nil {
+		return r
+	}
+	return x.startedWithOlder(ctx, older)
+}
+
+// startedWithOlder reports that HAProxy serves, but with the last good file. So does the
+// monitor, until another worker serves.
+func (x *execution) startedWithOlder(ctx context.Context, refused *lb.RefusedError) Result {
+	r := result(Degraded, "started with the last good file, the newest is refused: %s", oneLine(refused.Output))
+	if err := x.remember(ctx, r.Reason); err != nil {
+		r.Reason += "; " + err.Error()
+	}
+	return r
 }
 
 // stop stops HAProxy. It succeeds if none runs.
@@ -205,7 +221,7 @@ func (x *execution) stop(ctx context.Context) Result {
 // enough time for it, and for the check afterwards, when it begins.
 func (x *execution) reload(ctx context.Context, err error) Result {
 	whole := x.timeout - margin(x.timeout)
-	after := min(patience, whole/4)
+	after := whole / 4
 	if err == nil {
 		begin, cancel := context.WithTimeout(ctx, whole-x.within-after)
 		defer cancel()

@@ -85,8 +85,45 @@ func TestABadFileIsOfThisNodeAlone(t *testing.T) {
 	s.want(ocf.OK, "stop", 0)
 	// With a file that HAProxy has run once a bad one does no harm.
 	s.put("global\n    no such keyword\n")
-	s.want(ocf.OK, "start", 0)
+	for _, c := range []struct {
+		action string
+		level  int
+	}{{"start", 0}, {"monitor", 10}} {
+		if reason := s.want(ocf.Degraded, c.action, c.level); !strings.Contains(reason, "last good") || !strings.Contains(reason, "keyword") {
+			t.Errorf("%s: the reason is %q", c.action, reason)
+		}
+	}
 	s.answers("one")
+	s.want(ocf.OK, "monitor", 0)
+	s.write("two")
+	s.want(ocf.OK, "reload-agent", 0)
+	s.want(ocf.OK, "monitor", 10)
+}
+
+// A stall that is shorter than the timeout of the monitor is no failure.
+func TestMonitorTakesTheTimeOfItsOperation(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	s.write("one")
+	s.want(ocf.OK, "start", 0)
+	for _, level := range []int{0, 10} {
+		pids := append(s.workers(), s.master())
+		s.signal(syscall.SIGSTOP, pids...)
+		time.AfterFunc(4*time.Second, func() {
+			for _, pid := range pids {
+				_ = syscall.Kill(pid, syscall.SIGCONT) // a process that is gone fails the monitor
+			}
+		})
+		s.want(ocf.OK, "monitor", level)
+	}
+	s.timeout = 2 * time.Second
+	freeze(t, s.workers()...)
+	begun := time.Now()
+	s.want(ocf.Generic, "monitor", 0)
+	if took := time.Since(begun); took > s.timeout {
+		t.Errorf("the monitor took %s and had %s", took, s.timeout)
+	}
+	s.timeout = patience
 }
 
 func TestWrongParametersAreWrongEverywhereButDoNotKeepHAProxyRunning(t *testing.T) {
@@ -378,8 +415,10 @@ func TestDepths(t *testing.T) {
 	s.parameters["check_url"] = "http://127.0.0.1:1/"
 	s.want(ocf.Generic, "monitor", 20)
 
+	s.timeout = 2 * time.Second
 	freeze(t, s.workers()...)
 	s.want(ocf.Generic, "monitor", 0)
+	s.timeout = patience
 }
 
 func TestAFrontendThatDoesNotListenIsAFailureAtDepth10(t *testing.T) {

@@ -54,7 +54,7 @@ func TestMetadata(t *testing.T) {
 			t.Errorf("%s is not described in full: %+v", p.Name, p)
 		}
 	}
-	if !slices.Equal(names, ocf.ParameterNames()) || !slices.Equal(reloadable, []string{"generation"}) {
+	if !slices.Equal(names, ocf.ParameterNames()) || !slices.Equal(reloadable, []string{"drain_time", "agent_url", "check_url", "generation"}) {
 		t.Errorf("parameters %v, reloadable %v", names, reloadable)
 	}
 	actions := map[string]bool{}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"thalassa/lb"
@@ -12,21 +13,22 @@ import (
 
 // monitor checks HAProxy; a greater level checks more.
 func (x *execution) monitor(ctx context.Context, level int) Result {
-	patient, cancel := context.WithTimeout(ctx, patience)
+	patient, cancel := context.WithTimeout(ctx, x.patience(level))
 	defer cancel()
+	begun := time.Now()
 	for {
-		r := x.answers(patient)
+		r, stalls := x.look(patient)
 		if r.Code == OK {
 			break
 		}
-		if r.Code == NotRunning || !pause(patient) {
+		if r.Code == NotRunning || !stalls && time.Since(begun) > settleTime || !pause(patient) {
 			return r
 		}
 	}
 	if level < 10 {
 		return ok()
 	}
-	if r := x.reachable(ctx, patience); r.Code != OK {
+	if r := x.reachable(patient, settleTime); r.Code != OK {
 		return r
 	}
 	if level >= 20 {
@@ -37,39 +39,56 @@ func (x *execution) monitor(ctx context.Context, level int) Result {
 	return x.fresh(ctx)
 }
 
+// patience is how long HAProxy may not answer a monitor: as long as its operation may
+// take, without the time for the thalassa agent's answer, which comes last.
+func (x *execution) patience(level int) time.Duration {
+	whole := x.timeout - margin(x.timeout)
+	if level < 10 {
+		return whole
+	}
+	return whole - min(healthTime, whole/4)
+}
+
 // answers checks once whether HAProxy runs and a worker answers.
 func (x *execution) answers(ctx context.Context) Result {
+	r, _ := x.look(ctx)
+	return r
+}
+
+// look is answers. stalls: HAProxy may answer when it gets more time.
+func (x *execution) look(ctx context.Context) (r Result, stalls bool) {
 	state, err := x.process.State(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return result(Generic, "HAProxy does not answer in time")
+		return result(Generic, "HAProxy does not answer in time"), true
 	case err != nil:
-		return result(Generic, "%v", err)
+		return result(Generic, "%v", err), true
 	case !state.Running && state.Foreign != "":
-		return result(NotRunning, "HAProxy does not run; %s", state.Foreign)
+		return result(NotRunning, "HAProxy does not run; %s", state.Foreign), false
 	case state.Foreign != "" && !state.Answers:
-		return result(Generic, "HAProxy (process %d) is not accessible: %s", state.MasterPID, state.Foreign)
+		return result(Generic, "HAProxy (process %d) is not accessible: %s", state.MasterPID, state.Foreign), false
 	case !state.Running:
-		return result(NotRunning, "HAProxy does not run")
+		return result(NotRunning, "HAProxy does not run"), false
 	case state.MasterPID == 0:
-		return result(Generic, "the master of HAProxy's worker (process %d) is gone", state.WorkerPID)
+		return result(Generic, "the master of HAProxy's worker (process %d) is gone", state.WorkerPID), false
 	case !state.Answers:
-		return result(Generic, "HAProxy (process %d) runs, but does not answer on %s", state.MasterPID, x.statsSocket)
+		return result(Generic, "HAProxy (process %d) runs, but does not answer on %s", state.MasterPID, x.statsSocket), true
 	}
-	return ok()
+	return ok(), false
 }
 
-// reachable connects to every address of the configuration. It tries for a while,
-// because a reload may be in progress.
-func (x *execution) reachable(ctx context.Context, within time.Duration) Result {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
+// reachable connects to every address of the configuration. An address that refuses may
+// do so for a while, because a reload may be in progress; one that does not answer may
+// take as long as ctx.
+func (x *execution) reachable(ctx context.Context, refusing time.Duration) Result {
+	begun := time.Now()
 	for {
 		address, why := x.process.Silent(ctx)
 		if why == nil {
 			return ok()
 		}
-		if !pause(ctx) {
+		refuses := errors.Is(why, syscall.ECONNREFUSED) && time.Since(begun) > refusing
+		if refuses || !pause(ctx) {
 			return result(Generic, "connecting to %s failed: %v", address, why)
 		}
 	}

@@ -29,9 +29,9 @@ func parameters() []parameter {
 		{"startup_log", "string", "/var/lib/thalassa/haproxy.startup.log", false, "File for HAProxy's startup messages", aboutStartupLog},
 		{"user", "string", "", false, "User of the HAProxy processes", aboutUser},
 		{"open_files", "integer", "524288", false, "Maximum open files", aboutOpenFiles},
-		{"drain_time", "time", "5s", false, "Time for open connections at a stop", aboutDrainTime},
-		{"agent_url", "string", "http://127.0.0.1:10000", false, "API of the thalassa agent of this node", aboutAgentURL},
-		{"check_url", "string", "", false, "URL that the monitor requests at depth 20", aboutCheckURL},
+		{"drain_time", "time", "5s", true, "Time for open connections at a stop", aboutDrainTime},
+		{"agent_url", "string", "http://127.0.0.1:10000", true, "API of the thalassa agent of this node", aboutAgentURL},
+		{"check_url", "string", "", true, "URL that the monitor requests at depth 20", aboutCheckURL},
 		{"generation", "string", "0", true, "Number of the configuration's rollout", aboutGeneration},
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -219,7 +218,7 @@ func TestWatcherFindsAClusterThatComes(t *testing.T) {
 func TestWatcherPollsWhereTheStreamCannotRun(t *testing.T) {
 	_, path := onFile(t, "failed.xml")
 	dir := tools(t, map[string]string{"thalassa-cib": `echo "error while loading shared libraries: libcib.so.27" >&2; exit 127`})
-	var log lines
+	var log testkit.Log
 	w := watch(t, pacemaker.New(pacemaker.Config{
 		File: path, Stream: filepath.Join(dir, "thalassa-cib"), Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	}))
@@ -234,22 +233,4 @@ func TestWatcherPollsWhereTheStreamCannotRun(t *testing.T) {
 	if strings.Contains(log.String(), "has ended") {
 		t.Errorf("it was started again: %s", &log)
 	}
-}
-
-// lines is a log that is written and read at the same time.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

@@ -80,11 +80,27 @@ func (c *Change) compareBackend(a, b lb.ResolvedBackend) {
 // compareServers counts the servers of p that change without a reload, and lists the
 // reasons why others need one.
 func compareServers(p lb.ResolvedBackend, now []lb.ServerState) (changes int, obstacles []Reason) {
-	reload, index := reasons{object: p.ID()}, serverIndex{servers: now}
+	reload := reasons{object: p.ID()}
+	eachDifference(p, now, &reload, func(difference) { changes++ })
+	return changes, reload.merged()
+}
+
+// A difference is a server that has to change, and can without a reload.
+type difference struct {
+	want lb.Server
+	is   lb.ServerState
+	op   lb.ServerOp // without the backend
+	adds bool        // a line for the server; is and op are zero
+}
+
+// eachDifference calls a function for each difference between the servers of p and those
+// that HAProxy has. It adds the reasons why other servers need a reload.
+func eachDifference(p lb.ResolvedBackend, now []lb.ServerState, reload *reasons, do func(difference)) {
+	index := serverIndex{servers: now}
 	for i, want := range p.Servers() {
 		is, ok := index.find(i, want.Name)
 		if !ok && index.takes(p, want) {
-			changes++
+			do(difference{want: want, adds: true})
 			continue
 		}
 		if !ok {
@@ -98,10 +114,9 @@ func compareServers(p lb.ResolvedBackend, now []lb.ServerState) (changes int, ob
 		if what, detail := obstacle(p, op, want, is); what != "" {
 			reload.add(what, detail)
 		} else {
-			changes++
+			do(difference{want: want, is: is, op: op})
 		}
 	}
-	return changes, reload.merged()
 }
 
 // compareMembers says in words which members and weights differ.

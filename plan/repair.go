@@ -96,33 +96,19 @@ func (x *serverIndex) find(place int, name string) (lb.ServerState, bool) {
 // repair adds the differences of one backend and returns the operations for it.
 func (c *Correction) repair(p lb.ResolvedBackend, now []lb.ServerState) []step {
 	runtime, reload := reasons{object: p.ID()}, reasons{object: p.ID()}
-	index := serverIndex{servers: now}
 	var steps []step
-	for i, want := range p.Servers() {
-		is, ok := index.find(i, want.Name)
-		if !ok && index.takes(p, want) {
-			op := addition(p, want)
-			steps = append(steps, step{op, rank(op, is)})
-			runtime.add("servers", describeAddition(want))
+	eachDifference(p, now, &reload, func(d difference) {
+		op := d.op
+		if d.adds {
+			op = addition(p, d.want)
+			runtime.add("servers", describeAddition(d.want))
 			c.Lines++
-			continue
-		}
-		if !ok {
-			reload.add(missing(want))
-			continue
-		}
-		op := operation(want, is)
-		if isNothing(op) {
-			continue
-		}
-		if what, detail := obstacle(p, op, want, is); what != "" {
-			reload.add(what, detail)
 		} else {
 			op.Backend, op.Unused = p.Key, op.Address != nil && p.Mode != "tcp"
-			steps = append(steps, step{op, rank(op, is)})
-			runtime.add("servers", describe(op, want, is))
+			runtime.add("servers", describe(op, d.want, d.is))
 		}
-	}
+		steps = append(steps, step{op, rank(op, d.is)})
+	})
 	c.Runtime = append(c.Runtime, runtime.merged()...)
 	c.Reload = append(c.Reload, reload.merged()...)
 	return steps

@@ -49,8 +49,8 @@ func (s *Agent) check() error {
 
 func (c *checker) checkAPI() {
 	s := c.settings
-	if !s.Loopback() && s.tokenFile == "" && !s.insecureNoAuth {
-		c.bad("host: %s is not a loopback address; set token-file, or insecure-no-auth to serve without tokens", s.host)
+	if !s.Loopback() && s.tokenFile == "" && s.accessFile == "" && !s.insecureNoAuth {
+		c.bad("host: %s is not a loopback address; set token-file or access-file, or insecure-no-auth to serve without tokens", s.host)
 	}
 	c.checkTLS()
 	if s.statsInterval < 100*time.Millisecond || s.statsInterval > time.Minute {
@@ -69,7 +69,7 @@ func (c *checker) checkTLS() {
 	default:
 		c.bad("tls: %q is not known, expected %s, %s or %s", s.tls, tlsOff, tlsAuto, tlsFiles)
 	}
-	switch files := s.TLS() == tlsFiles; {
+	switch files := s.TLS().Mode() == tlsFiles; {
 	case files && s.tlsCert == "":
 		c.bad("tls-cert: is not set, expected the PEM file of the API's certificate")
 	case files && s.tlsKey == "":
@@ -78,6 +78,12 @@ func (c *checker) checkTLS() {
 		c.bad("tls-cert: is set, but tls is %s, expected %s", s.tls, tlsFiles)
 	case !files && s.tlsKey != "":
 		c.bad("tls-key: is set, but tls is %s, expected %s", s.tls, tlsFiles)
+	}
+	if s.clientCA != "" && s.TLS().Mode() == tlsOff {
+		c.bad("client-ca: is set, but tls is off, expected auto or files")
+	}
+	if s.clientCA != "" && s.accessFile == "" {
+		c.bad("client-ca: is set, but access-file is not, which says whom a certificate is for")
 	}
 	for _, name := range s.tlsNames {
 		if _, err := lb.ParseHost(name); err != nil {

@@ -92,7 +92,7 @@ func (s *Agent) Registration(listening netip.AddrPort, version string) discovery
 		Meta:  map[string]string{"version": version, "location": s.location, "hostname": hostname},
 		Check: &discovery.Check{HTTP: "http://" + check.String() + "/healthz"},
 	}
-	if s.TLS() != tlsOff { // its certificate is not one that Consul knows
+	if s.TLS().Mode() != tlsOff { // its certificate is not one that Consul knows
 		r.Check = &discovery.Check{HTTP: "https://" + check.String() + "/healthz", SkipVerify: true}
 		r.Meta["scheme"] = "https"
 	}
@@ -107,7 +107,8 @@ func (s *Agent) HAProxy(log *slog.Logger) haproxy.Config {
 	return haproxy.Config{
 		Mode: haproxy.Mode(s.haproxy), Binary: s.haproxyBinary, ConfigPath: s.cfgPath, PIDPath: s.pidPath,
 		StatsSocket: s.statsSocket, MasterSocket: s.masterSocket, StartupLog: filepath.Join(s.dbPath, "haproxy.startup.log"),
-		Exclusive: s.haproxy != string(haproxy.External), Sudo: s.sudo, Users: s.haproxyUsers(), Former: s.former, CreateFolder: s.createFolder, Logger: log,
+		Exclusive: s.haproxy != string(haproxy.External),
+		Sudo:      s.sudo, Users: s.haproxyUsers(), Former: s.former, CreateFolder: func(dir string) error { return createFolder(s, dir) }, Logger: log,
 	}
 }
 
@@ -152,6 +153,9 @@ func (s *Agent) Peers() *control.Peers {
 	}
 	return control.NewPeers(s.haproxyBinary, []string{s.cfgPath, s.masterSocket}, users...)
 }
+
+// AccessFile is the file of users, tokens and certificates; empty: there is none.
+func (s *Agent) AccessFile() string { return s.accessFile }
 
 // TokenFile is the file of the API's bearer tokens; empty: everybody who reaches the
 // API may do everything.

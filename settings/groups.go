@@ -47,6 +47,9 @@ func apiGroup() Group {
 			{Name: "token-file", Explanation: "One token a line: `ROLE NAME TOKEN`. ROLE is `read`, `deploy` or `admin`. NAME is the author of changes. " +
 				"TOKEN has at least 16 characters, or is `sha256:` and the hex digest of such a token. Other users must not be able to read the file. " +
 				"The agent reads a changed file again. Without this file, every user of the machine may change everything; connections that HAProxy opens have no rights."},
+			{Name: "access-file", Explanation: "Users with passwords, tokens that expire, and certificates of clients, in YAML. `thalassa user` and `thalassa token` write it; see [access.md](access.md#users-tokens-and-certificates). " +
+				"It may be used beside `token-file` or instead."},
+			{Name: "client-ca", Explanation: "Needs TLS and `access-file`. Clients may show a certificate that one of these CAs has signed. Read once at start."},
 			{Name: "allowed-hosts", Explanation: "Without tokens the API accepts only requests whose Host header is `localhost`, an IP address or one of these names. " +
 				"This keeps web pages from reaching the API through a DNS name of their own (DNS rebinding)."},
 			{Name: "insecure-no-auth", Explanation: "Everybody who reaches the address may change everything."},

@@ -79,7 +79,7 @@ func (s *Agent) MakeRunDir() error {
 }
 
 // createFolder creates a missing directory of HAProxy's sockets or pid file.
-func (s *Agent) createFolder(dir string) error {
+func createFolder(s *Agent, dir string) error {
 	if dir == s.runDir {
 		return s.MakeRunDir()
 	}

@@ -30,7 +30,9 @@ type Agent struct {
 	tlsCert        string
 	tlsKey         string
 	tlsNames       []string
+	clientCA       string
 	tokenFile      string
+	accessFile     string
 	allowedHosts   []string
 	insecureNoAuth bool
 	statsInterval  time.Duration
@@ -93,6 +95,8 @@ func (s *Agent) Flags(f *pflag.FlagSet) {
 	f.StringVar(&s.tlsKey, "tls-key", "", "PEM `file` of the certificate's key")
 	f.StringSliceVar(&s.tlsNames, "tls-names", nil, "additional `names` and addresses of the API")
 	f.StringVar(&s.tokenFile, "token-file", "", "`file` of bearer tokens for the API")
+	f.StringVar(&s.accessFile, "access-file", "", "`file` of users, tokens and certificates for the API")
+	f.StringVar(&s.clientCA, "client-ca", "", "PEM `file` of the CAs of the API's clients")
 	f.StringSliceVar(&s.allowedHosts, "allowed-hosts", nil, "additional host `names` that the API accepts without tokens")
 	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "API without tokens on an address that is not loopback")
 	f.BoolVar(&s.metricsOpen, "metrics-open", false, "/metrics without a token")

@@ -1,7 +1,10 @@
 package settings
 
 import (
+	"crypto/x509"
+	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -16,8 +19,15 @@ const (
 	tlsFiles = "files"
 )
 
-// TLS is how the API is served: off, auto or files.
-func (s *Agent) TLS() string {
+// TLS is how the API is served.
+type TLS struct{ s *Agent }
+
+// TLS returns the settings of the API's certificate.
+func (s *Agent) TLS() TLS { return TLS{s} }
+
+// Mode is off, auto or files.
+func (t TLS) Mode() string {
+	s := t.s
 	switch {
 	case s.tls != "":
 		return s.tls
@@ -30,30 +40,46 @@ func (s *Agent) TLS() string {
 }
 
 // IsPlainOnNetwork reports whether tokens travel over a network as plain text.
-func (s *Agent) IsPlainOnNetwork() bool { return s.TLS() == tlsOff && !s.Loopback() }
+func (t TLS) IsPlainOnNetwork() bool { return t.Mode() == tlsOff && !t.s.Loopback() }
 
-// CertificateFiles configures a certificate that others renew; ok if there is one.
-func (s *Agent) CertificateFiles(log *slog.Logger) (source *listen.Files, ok bool, err error) {
-	if s.TLS() != tlsFiles {
+// Files configures a certificate that others renew; ok if there is one.
+func (t TLS) Files(log *slog.Logger) (source *listen.Files, ok bool, err error) {
+	if t.Mode() != tlsFiles {
 		return nil, false, nil
 	}
-	source, err = listen.NewFiles(s.tlsCert, s.tlsKey, time.Now, log)
+	source, err = listen.NewFiles(t.s.tlsCert, t.s.tlsKey, time.Now, log)
 	if err != nil {
 		return nil, true, Error{Err: err}
 	}
 	return source, true, nil
 }
 
+// ClientCAs are the CAs that sign certificates of the API's clients; nil: these have none.
+func (t TLS) ClientCAs() (*x509.CertPool, error) {
+	if t.s.clientCA == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(t.s.clientCA)
+	if err != nil {
+		return nil, Error{Err: fmt.Errorf("client-ca: %w", err)}
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, Error{Err: fmt.Errorf("client-ca: %s has no certificate in PEM form", t.s.clientCA)}
+	}
+	return pool, nil
+}
+
 // SelfSigned configures the agent's own certificate.
-func (s *Agent) SelfSigned(log *slog.Logger) listen.SelfSignedConfig {
+func (t TLS) SelfSigned(log *slog.Logger) listen.SelfSignedConfig {
 	return listen.SelfSignedConfig{
-		Dir: filepath.Join(s.dbPath, "tls"), Logger: log, Now: time.Now,
+		Dir: filepath.Join(t.s.dbPath, "tls"), Logger: log, Now: time.Now,
 		Names: func() []string {
 			local, err := listen.LocalNames("/etc/hosts")
 			if err != nil {
 				log.Warn("names of this machine not known", "error", err)
 			}
-			return append(slices.Clone(s.tlsNames), local...)
+			return append(slices.Clone(t.s.tlsNames), local...)
 		},
 	}
 }

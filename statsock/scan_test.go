@@ -124,6 +124,7 @@ func TestScannerMakesNoGarbage(t *testing.T) {
 
 // Names that come and go must not stay for ever.
 func TestScannerForgets(t *testing.T) {
+	t.Parallel()
 	info := string(fixture(t, "show-info-2.6.12.txt"))
 	n := 0
 	socket := serve(t, func(conn net.Conn, _ string) {

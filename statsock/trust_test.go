@@ -91,9 +91,9 @@ func TestNamedUserIsTrusted(t *testing.T) {
 	testkit.NeedsRoot(t)
 	path := filepath.Join(testkit.StickyDir(t), "s")
 	received := count(t, testkit.ListenAs(t, testkit.Nobody, path))
-	if _, err := statsock.New(path, other, testkit.Nobody).Begin(t.Context()); err != nil {
-		t.Error(err)
-	}
+	session, err := statsock.New(path, other, testkit.Nobody).Begin(t.Context())
+	must(t, err)
+	session.End() // or received would wait for it
 	if _, err := statsock.New(path, other).Begin(t.Context()); err == nil || !strings.Contains(err.Error(), "expected root (uid 0) or uid 54321") {
 		t.Errorf("got %v", err)
 	}

@@ -163,6 +163,7 @@ func tryDamaged(t *testing.T, name string, file []byte, expected contents) bool 
 }
 
 func TestTruncatedFile(t *testing.T) {
+	t.Parallel()
 	file, expected := sampleStore(t)
 	page := os.Getpagesize()
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -187,6 +188,7 @@ func TestTruncatedFile(t *testing.T) {
 }
 
 func TestFlippedBit(t *testing.T) {
+	t.Parallel()
 	file, expected := sampleStore(t)
 	var used []int // flips in the empty rest of pages are no test
 	for i, b := range file {
@@ -233,6 +235,7 @@ func TestDamagedHeaders(t *testing.T) {
 }
 
 func TestWreckedPages(t *testing.T) {
+	t.Parallel()
 	file, expected := sampleStore(t)
 	page := os.Getpagesize()
 	rng := rand.New(rand.NewPCG(5, 6))
@@ -306,6 +309,7 @@ func edited(t *testing.T, file []byte, edit func(tx *bbolt.Tx) error) []byte {
 
 // TestSoundFileWithWrongContent takes files that bbolt finds nothing wrong with.
 func TestSoundFileWithWrongContent(t *testing.T) {
+	t.Parallel()
 	file, expected := sampleStore(t)
 	remove := func(bucket, key string) func(tx *bbolt.Tx) error {
 		return func(tx *bbolt.Tx) error { return tx.Bucket([]byte(bucket)).Delete([]byte(key)) }

@@ -124,6 +124,7 @@ func TestReopened(t *testing.T) {
 }
 
 func TestLocked(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "store.db")
 	cmd := child(t, "holder", path)
 	stdin, err := cmd.StdinPipe()
@@ -327,10 +328,15 @@ func TestOldRevisionsAreDropped(t *testing.T) {
 }
 
 func TestReadersAndWritersAtOnce(t *testing.T) {
+	t.Parallel()
 	db := fresh(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	const readers = 4
+	commits := 60
+	if testing.Short() { // the readers read all revisions each time, without a pause
+		commits = 15
+	}
 	ended := make(chan error, readers)
 	for range readers {
 		go func() {
@@ -350,7 +356,7 @@ func TestReadersAndWritersAtOnce(t *testing.T) {
 			ended <- nil
 		}()
 	}
-	for n := range 60 {
+	for n := range commits {
 		if _, err := db.Commit(ctx, uint64(n), storetest.Sample(strconv.Itoa(n)), lb.Origin{}); err != nil {
 			t.Fatal(err)
 		}
@@ -364,7 +370,7 @@ func TestReadersAndWritersAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if seq, err := db.LastSeq(t.Context()); err != nil || seq != 60 {
+	if seq, err := db.LastSeq(t.Context()); err != nil || seq != uint64(commits) {
 		t.Errorf("last event %d: %v", seq, err)
 	}
 }

@@ -203,9 +203,22 @@ func (n *Node) replace(service lb.Name, change func(lb.Service) lb.Service) {
 	n.views.Broadcast()
 }
 
-// Edit applies an edit.
+// Edit applies an edit, once its backend has healthy instances if it needs them.
 func (n *Node) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
-	return n.change(ctx, e.Origin, func(in lb.Intent) (lb.Intent, error) { return in.Apply(e) })
+	in, err := n.Intent(ctx)
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	if b, needed := in.NeedsHealthy(e); needed {
+		if err := n.awaitHealthy(ctx, b, e.Wait); err != nil {
+			return lb.Applied{}, err
+		}
+	}
+	applied, err := n.change(ctx, e.Origin, func(in lb.Intent) (lb.Intent, error) { return in.Apply(e) })
+	if err == nil {
+		applied.Warnings = n.warnings(e.Concerns())
+	}
+	return applied, err
 }
 
 // Switch points a backend at other versions, once those are healthy.
@@ -214,32 +227,51 @@ func (n *Node) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 	if err != nil {
 		return lb.Applied{}, err
 	}
-	patience, cancel := context.WithTimeout(ctx, s.Wait)
+	if !s.Force {
+		if err := n.awaitHealthy(ctx, b, s.Wait); err != nil {
+			return lb.Applied{}, err
+		}
+	}
+	applied, err := n.change(ctx, s.Origin, func(in lb.Intent) (lb.Intent, error) {
+		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Origin: s.Origin})
+	})
+	if err == nil {
+		applied.Warnings = n.warnings([]lb.Name{b.Key})
+	}
+	return applied, err
+}
+
+// awaitHealthy waits for a healthy instance of each version of a backend.
+func (n *Node) awaitHealthy(ctx context.Context, b lb.Backend, wait time.Duration) error {
+	patience, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	for !s.Force {
+	for {
 		next := n.changed.Next()
-		service := n.Snapshot().Services[b.Service]
-		missing := service.Missing(b.Split())
-		if len(missing) == 0 {
-			break
+		err := n.Snapshot().Services[b.Service].CheckHealthy(b, wait)
+		if err == nil {
+			return nil
 		}
 		select {
 		case <-next:
 		case <-patience.Done():
-			if ctx.Err() != nil {
-				return lb.Applied{}, ctx.Err()
-			}
-			var known []string
-			for _, v := range service.Versions() {
-				known = append(known, fmt.Sprintf("%s (%d of %d healthy)", v.Version, v.Healthy, v.Total))
-			}
-			reason := fmt.Sprintf("version %s of service %s has no healthy instance after %s; Consul knows %s", missing[0], b.Service, s.Wait, strings.Join(known, ", "))
-			return lb.Applied{}, &lb.ConflictError{ID: b.ID(), Reason: reason}
+			return cmp.Or(ctx.Err(), err)
 		}
 	}
-	return n.change(ctx, s.Origin, func(in lb.Intent) (lb.Intent, error) {
-		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Origin: s.Origin})
-	})
+}
+
+// warnings say which of the backends have no member.
+func (n *Node) warnings(keys []lb.Name) []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []string
+	for _, key := range keys {
+		if b, ok := n.intent.Backends[key]; ok {
+			if e, isEmpty := n.intent.Empty(lb.Populate(b, n.snapshot), n.snapshot); isEmpty {
+				out = append(out, e.String())
+			}
+		}
+	}
+	return out
 }
 
 func (n *Node) switched(s lb.Switch) (lb.Backend, error) {
@@ -352,10 +384,16 @@ func (n *Node) Snapshot() lb.Snapshot {
 func (n *Node) Status(context.Context) (lb.Status, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	var empty []lb.EmptyBackend
+	for _, b := range n.intent.SortedBackends() {
+		if e, isEmpty := n.intent.Empty(lb.Populate(b, n.snapshot), n.snapshot); isEmpty {
+			empty = append(empty, e)
+		}
+	}
 	return lb.Status{
 		Version: "1.2.3", Label: "edge", Started: time.UnixMilli(0).UTC(), Revision: n.intent.Revision, InEffect: n.intent.Revision,
 		HAProxy:   lb.HAProxyStatus{Running: !n.down, Idle: n.idle, Version: "2.6.12", MasterPID: 100, WorkerPID: 101},
-		Discovery: lb.ServiceStatuses(n.intent, n.snapshot),
+		Discovery: lb.ServiceStatuses(n.intent, n.snapshot), Empty: empty,
 	}, n.trouble
 }
 

@@ -99,6 +99,10 @@ type backendBody struct {
 	Natives  []string        `json:"natives"`
 	Members  json.RawMessage `json:"members,omitempty"` // of a static backend, see memberBody
 
+	// How it is put, as in a switchBody.
+	Force bool   `json:"force,omitempty"`
+	Wait  string `json:"wait,omitempty"`
+
 	// Read-only, and ignored.
 	Overrides json.RawMessage `json:"overrides,omitempty"`
 	Unused    json.RawMessage `json:"unused,omitempty"`    // read-only, and ignored
@@ -119,11 +123,20 @@ type memberBody struct {
 }
 
 // ParseBackend decodes and checks the body of the backend named key. The members of a
-// dynamic backend are read-only and ignored.
+// dynamic backend are read-only and ignored, as are force and wait.
 func ParseBackend(key string, body []byte) (lb.Backend, error) {
+	e, err := ParsePut(key, body)
+	if err != nil {
+		return lb.Backend{}, err
+	}
+	return *e.Backend, nil
+}
+
+// ParsePut is ParseBackend for the edit that puts the backend, with force and wait.
+func ParsePut(key string, body []byte) (lb.Edit, error) {
 	var in backendBody
 	if err := strictjson.Decode(body, &in); err != nil {
-		return lb.Backend{}, err
+		return lb.Edit{}, err
 	}
 	var fe lb.FieldErrors
 	name := checkIdentity(&fe, "backend", key, in.ID, in.JSONTyp, in.Key)
@@ -131,10 +144,13 @@ func ParseBackend(key string, body []byte) (lb.Backend, error) {
 	b, specErr := spec.Parse(name)
 	fe.AddErr("", specErr)
 	fe.AddErr("", err)
+	e := lb.Edit{Backend: &b, Force: in.Force}
+	e.Wait, err = lb.ParseWait(in.Wait)
+	fe.AddErr("wait", err)
 	if err := fe.Err(); err != nil {
-		return b, err
+		return e, err
 	}
-	return b, b.CheckNew()
+	return e, b.CheckNew()
 }
 
 func (in backendBody) spec() (lb.BackendSpec, error) {

@@ -41,13 +41,15 @@ type Applied struct {
 	Reason     string  `json:"reason,omitempty"`
 	Revision   uint64  `json:"revision"`
 	DurationMS float64 `json:"durationMs"` // milliseconds with fraction
+	// Warnings are sentences, e.g. that a backend has no member.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // NewApplied makes the answer for a change.
 func NewApplied(a lb.Applied) Applied {
 	return Applied{
 		Applied: a.Applied, Path: a.Path, Reason: a.Reason, Revision: a.Revision,
-		DurationMS: float64(a.Duration.Microseconds()) / 1000,
+		DurationMS: float64(a.Duration.Microseconds()) / 1000, Warnings: a.Warnings,
 	}
 }
 

@@ -15,6 +15,7 @@ type Status struct {
 	InEffect  uint64          `json:"inEffect"`
 	Problem   string          `json:"problem,omitempty"`
 	Warnings  []string        `json:"warnings,omitempty"`
+	Empty     []EmptyBackend  `json:"empty,omitempty"` // by key
 	HAProxy   HAProxyStatus   `json:"haproxy"`
 	Discovery []ServiceStatus `json:"discovery"` // sorted by service
 	// TLS is the API's certificate; nil: it is served in plain, or this is the topic "status".
@@ -26,6 +27,26 @@ type Status struct {
 // Ready reports whether HAProxy runs what was asked for, or why not.
 func (s Status) Ready() (bool, []string) {
 	return lb.Status{Problem: s.Problem, HAProxy: lb.HAProxyStatus(s.HAProxy)}.Ready()
+}
+
+// An EmptyBackend is a backend without members; lb.EmptyBackend has the meaning of its fields.
+type EmptyBackend struct {
+	ID       string   `json:"id"`
+	RoutedBy []string `json:"routedBy"`
+	Reason   string   `json:"reason"`
+	Detail   string   `json:"detail,omitempty"`
+}
+
+// String is a sentence with all that is known.
+func (e EmptyBackend) String() string { return lb.EmptyBackend(e).String() }
+
+func newEmptyBackends(list []lb.EmptyBackend) []EmptyBackend {
+	var out []EmptyBackend
+	for _, e := range list {
+		e.RoutedBy = append([]string{}, e.RoutedBy...)
+		out = append(out, EmptyBackend(e))
+	}
+	return out
 }
 
 // HAProxyStatus is how the running HAProxy stands.
@@ -118,7 +139,7 @@ func newInstanceServers(list []lb.InstanceServer) []InstanceServer {
 func NewStatus(s lb.Status) Status {
 	return Status{
 		Version: s.Version, Label: s.Label, Started: s.Started, Revision: s.Revision, InEffect: s.InEffect, Problem: s.Problem, Warnings: s.Warnings,
-		HAProxy: HAProxyStatus(s.HAProxy), Discovery: NewServiceStatuses(s.Discovery),
+		HAProxy: HAProxyStatus(s.HAProxy), Discovery: NewServiceStatuses(s.Discovery), Empty: newEmptyBackends(s.Empty),
 	}
 }
 

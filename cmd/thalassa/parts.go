@@ -29,7 +29,7 @@ type parts struct {
 	registrar    *discovery.Registrar // nil: nothing is registered
 	administered *control.Watcher
 	agent        *agent.Agent
-	tokens       *auth.Tokens // nil: none are needed
+	authority    *auth.Authority // nil: nobody has to show anything
 	canaries     *canary.Runner
 	sampler      *stats.Sampler
 	cluster      *pacemaker.Cluster // nil: none, as watcher
@@ -55,11 +55,11 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if err := p.agent.Import(ctx); err != nil { // before the API tells of what is stored
 		return p, err
 	}
-	if p.tokens, err = n.tokens(); err != nil {
+	if p.authority, err = n.authority(); err != nil {
 		return p, err
 	}
 	p.canaries, err = canary.New(ctx, canary.Config{
-		Node: p.agent, Store: db, Journal: p.events, Stats: process.Stats, Permit: mayDeploy(p.tokens), Logger: n.log,
+		Node: p.agent, Store: db, Journal: p.events, Stats: process.Stats, Permit: mayDeploy(p.authority), Logger: n.log,
 	})
 	if err != nil {
 		return p, err
@@ -113,8 +113,8 @@ func (n node) api(p parts) *api.Server {
 	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.canaries
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
-	if p.tokens != nil {
-		cfg.Tokens, cfg.SessionFile = p.tokens, n.settings.Sessions()
+	if p.authority != nil {
+		cfg.Authority, cfg.SessionFile = p.authority, n.settings.Sessions()
 	}
 	if p.watcher != nil {
 		cfg.Cluster, cfg.ClusterActions = p.watcher, &steering{cluster: p.cluster, watcher: p.watcher, events: p.events}

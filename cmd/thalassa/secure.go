@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net"
 
@@ -17,28 +18,32 @@ type secured struct {
 
 // secure puts TLS in front of a listener.
 func (n node) secure(ctx context.Context, l net.Listener) (secured, error) {
+	clients, err := n.settings.TLS().ClientCAs()
+	if err != nil {
+		return secured{}, err
+	}
 	plain := secured{Listener: l, run: func(context.Context) error { return nil }}
-	files, ok, err := n.settings.CertificateFiles(n.log)
+	files, ok, err := n.settings.TLS().Files(n.log)
 	switch {
 	case err != nil:
 		return secured{}, err
 	case ok:
-		return newSecured(l, files, files.Run), nil
-	case n.settings.TLS() == "off":
-		if n.settings.IsPlainOnNetwork() {
+		return newSecured(l, files, clients, files.Run), nil
+	case n.settings.TLS().Mode() == "off":
+		if n.settings.TLS().IsPlainOnNetwork() {
 			n.log.WarnContext(ctx, "the API is served without TLS: whoever sees its packets can read tokens and sessions", "setting", "tls")
 		}
 		return plain, nil
 	}
-	own, err := listen.NewSelfSigned(n.settings.SelfSigned(n.log))
+	own, err := listen.NewSelfSigned(n.settings.TLS().SelfSigned(n.log))
 	if err != nil {
 		return secured{}, fmt.Errorf("setting up TLS for the API: %w", err)
 	}
-	return newSecured(l, own, own.Run), nil
+	return newSecured(l, own, clients, own.Run), nil
 }
 
-func newSecured(l net.Listener, source listen.Source, run func(context.Context) error) secured {
-	return secured{Listener: listen.NewPort(l, listen.NewTLSConfig(source)), source: source, run: run}
+func newSecured(l net.Listener, source listen.Source, clients *x509.CertPool, run func(context.Context) error) secured {
+	return secured{Listener: listen.NewPort(l, listen.NewTLSConfig(source, clients)), source: source, run: run}
 }
 
 // url is the address of the API.

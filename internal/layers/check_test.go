@@ -76,7 +76,7 @@ func TestCheck(t *testing.T) {
 		{"pflag", "settings/x.go", `import _ "github.com/spf13/pflag"`, ""},
 		{"cli asks the API through client", "cli/x.go", `import _ "thalassa/api"`, "cli may not import api"},
 		{"settings know no command", "settings/x.go", `import _ "thalassa/cli"`, "settings may not import cli"},
-		{"yaml elsewhere", "auth/x.go", `import _ "go.yaml.in/yaml/v3"`, "settings owns"},
+		{"yaml elsewhere", "agent/x.go", `import _ "go.yaml.in/yaml/v3"`, "settings owns the settings file"},
 		{"go-pacemaker elsewhere", "agent/x.go", `import _ "github.com/ClusterLabs/go-pacemaker"`, "cmd/thalassa-cib owns"},
 		{"pam elsewhere", "api/x.go", `import _ "github.com/msteinert/pam/v2"`, "auth owns"},
 		{"metrics elsewhere", "agent/x.go", `import _ "github.com/prometheus/client_golang/prometheus"`, "api owns"},

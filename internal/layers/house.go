@@ -130,7 +130,7 @@ func imports() []Import {
 		{Path: "go.etcd.io", Owners: []string{"store"}, Why: "store owns bbolt"},
 		{Path: "github.com/spf13/cobra", Owners: []string{"cli"}, Why: "cli owns cobra"},
 		{Path: "github.com/spf13/pflag", Owners: []string{"cli", "settings"}, Why: "only settings and cli read flags"},
-		{Path: "go.yaml.in/yaml", Owners: []string{"settings"}, Why: "settings owns the settings file"},
+		{Path: "go.yaml.in/yaml", Owners: []string{"settings", "auth"}, Why: "settings owns the settings file, auth the access file"},
 		{Path: "github.com/ClusterLabs", Owners: []string{"cmd/thalassa-cib"}, Why: "cmd/thalassa-cib owns go-pacemaker"},
 		{Path: "github.com/msteinert", Owners: []string{"auth"}, Why: "auth owns PAM"},
 		{Path: "os/exec", Owners: []string{"haproxy", "pacemaker", "dev"}, Why: "few packages start processes"},

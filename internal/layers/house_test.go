@@ -8,21 +8,34 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"thalassa/internal/layers"
 )
 
+// source is the module that this package stands in.
+type source struct {
+	fset *token.FileSet
+	pkgs []layers.Package
+}
+
+// parse reads all of it once.
+var parse = sync.OnceValues(func() (source, error) {
+	fset := token.NewFileSet()
+	pkgs, err := layers.Load(fset, "../..")
+	return source{fset, pkgs}, err
+})
+
 // TestHouse checks the module that this package stands in.
 func TestHouse(t *testing.T) {
 	t.Parallel()
-	fset := token.NewFileSet()
-	pkgs, err := layers.Load(fset, "../..")
+	module, err := parse()
 	if err != nil {
 		t.Fatal(err)
 	}
-	house := layers.House()
-	for _, v := range layers.Check(house, fset, pkgs) {
+	house, pkgs := layers.House(), module.pkgs
+	for _, v := range layers.Check(house, module.fset, pkgs) {
 		t.Error(v)
 	}
 	for _, p := range pkgs {
@@ -37,12 +50,12 @@ func TestHouse(t *testing.T) {
 // TestHouse cannot pass because it looked at nothing.
 func TestLoad(t *testing.T) {
 	t.Parallel()
-	pkgs, err := layers.Load(token.NewFileSet(), "../..")
+	module, err := parse()
 	if err != nil {
 		t.Fatal(err)
 	}
 	loaded := map[string]int{}
-	for _, p := range pkgs {
+	for _, p := range module.pkgs {
 		loaded[p.Path] = len(p.Files)
 	}
 	listed := goList(t)

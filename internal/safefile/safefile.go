@@ -90,6 +90,11 @@ func Sync(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
+// OpenDir opens a directory, for example to lock it.
+func OpenDir(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+}
+
 // ChangeDir changes owner and mode of a directory that belongs to the user of this
 // program. It follows no symbolic link at the end of the path. An id of -1 stays as it is.
 func ChangeDir(path string, uid, gid int, mode os.FileMode) error {

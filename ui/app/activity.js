@@ -8,7 +8,7 @@ import { list, model, now } from "./live.js";
 import { Badge, Button, Empty, Loading, Problem, Title } from "./parts.js";
 import { get } from "./rest.js";
 import { pathOf, query, route } from "./router.js";
-import { grouped, kinds, kindOf, matches, severityOf, wordsOf } from "./events.js";
+import { grouped, kinds, kindOf, matches, nameOf, severityOf, wordsOf } from "./events.js";
 
 /** @typedef {import("./types.js").Event} Event */
 
@@ -69,6 +69,7 @@ function merged(live, older) {
 function Filters({ text, verb, about, events }) {
   const verbs = [...new Set([...events.map((e) => e.verb), ...(verb ? [verb] : [])])].sort();
   const objects = [...new Set([...events.map((e) => e.object.id), ...(about ? [about] : [])])].sort();
+  const names = new Map(events.map((e) => [e.object.id, nameOf(e)]));
   const select = (/** @type {string} */ label, /** @type {string} */ name, /** @type {string} */ value, /** @type {string[]} */ options, /** @type {(o: string) => string} */ words) => html`
     <select aria-label=${label} value=${value} onChange=${(/** @type {any} */ e) => query({ [name]: e.target.value })}>
       <option value="">${label}: all</option>${options.map((o) => html`<option key=${o} value=${o} selected=${o === value}>${words(o)}</option>`)}</select>`;
@@ -76,7 +77,7 @@ function Filters({ text, verb, about, events }) {
     <div class="search"><${Icon} name="search" /><input type="search" aria-label="Search events" placeholder="Search cause, author, changes…" value=${text}
       onInput=${(/** @type {any} */ e) => query({ q: e.target.value })} /></div>
     ${select("Event", "verb", verb, verbs, (v) => kinds[v]?.title ?? v)}
-    ${select("Object", "object", about, objects, (o) => o)}
+    ${select("Object", "object", about, objects, (o) => names.get(o) ?? o)}
   </div>`;
 }
 
@@ -88,7 +89,7 @@ function Entry({ group }) {
   const more = parts.length || e.diff?.length || e.reasons?.length || e.error || e.author || e.cause || e.revision;
   const head = html`<span class=${classes("dot", severityOf(group))} aria-hidden="true"></span>
     <time datetime=${new Date(e.time).toISOString()} title=${new Date(e.time).toString()}>${format.clock(e.time, now.peek())}</time>
-    <span class="verb">${kind.title}</span><span class="object">${e.object.id}</span>
+    <span class="verb">${kind.title}</span><span class="object">${nameOf(e)}</span>
     <span class="sub grow">${e.author && html`<b>${e.author}</b>: `}${wordsOf(e)}${parts.length > 0 && html` <span class="count">+${parts.length}</span>`}</span>
     ${e.path && e.path !== "none" && html`<${Badge} kind=${e.path === "reload" ? "fair" : ""}>${e.path}</${Badge}>`}
     ${e.durationMs ? html`<span class="took">${format.duration(e.durationMs)}</span>` : ""}`;

@@ -1,6 +1,7 @@
 // The frame around all pages.
 
 import { useEffect, useState } from "preact/hooks";
+import { Account } from "./account.js";
 import { Activity } from "./activity.js";
 import { ClusterPage } from "./cluster.js";
 import { ConfigPage } from "./config.js";
@@ -26,7 +27,7 @@ export function App() {
   const at = route.value;
   const label = object("status").value?.label ?? hello.value?.label;
   useEffect(() => {
-    const name = at.key ?? pages.find((p) => p.page === at.page)?.title ?? (at.page === "login" ? "Log in" : "Not found");
+    const name = at.key ?? pages.find((p) => p.page === at.page)?.title ?? ({ login: "Log in", account: "Account" }[at.page] ?? "Not found");
     document.title = [name, label, "Thalassa"].filter(Boolean).join(" · ");
   });
   if (at.page === "login") return html`<${Login} /><${Toasts} />`;
@@ -52,6 +53,8 @@ function Page() {
       return html`<${ConfigPage} />`;
     case "cluster":
       return html`<${ClusterPage} />`;
+    case "account":
+      return html`<${Account} />`;
   }
   return html`<${Title}>Page not found</${Title}><${Empty} title="There is no page at this address."><a href="/overview">Go to the overview</a></${Empty}>`;
 }
@@ -121,6 +124,6 @@ function ThemeSwitch() {
 function Who() {
   const who = identity.value;
   if (!who?.authentication) return null;
-  return html`<span class="who"><span title=${`Role: ${who.role}`}>${who.name} <small>${who.role}</small></span>
+  return html`<span class="who"><a href="/account" title=${`Role: ${who.role}. Account and sessions`}>${who.name} <small>${who.role}</small></a>
     <${Button} kind="quiet" icon="out" label="Log out" onClick=${logout} /></span>`;
 }

@@ -76,7 +76,7 @@ function timeOfDay(seconds) {
 function options(box, stroke, format, whole) {
   const axis = { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
   return {
-    width: box.clientWidth, height: box.clientHeight, padding: [8, 8, 0, 0],
+    width: box.clientWidth, height: box.clientHeight, padding: [8, 20, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { x: { time: true }, y: { range: (/** @type {any} */ _, /** @type {number} */ __, /** @type {number} */ max) => [0, max > 0 ? max * 1.1 : 1] } },

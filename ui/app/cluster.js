@@ -40,8 +40,8 @@ export function ClusterPage() {
       <span class="muted">Pacemaker ${c.version}, DC ${c.dc || "none"}, ${c.quorum ? "quorum" : "no quorum"}, this node: ${c.node} (${c.role})</span>
       <span class="grow"></span>
       ${c.maintenance
-        ? html`<${Button} role="admin" onClick=${() => setAction({ kind: "ready", title: "End maintenance?", label: "End maintenance", done: "Maintenance ended." })}>End maintenance…</${Button}>`
-        : html`<${Button} role="admin" onClick=${() => setAction({ kind: "maintenance", title: "Start maintenance of the cluster?", label: "Start maintenance", done: "The cluster is in maintenance. Pacemaker starts, stops and moves nothing." })}>Maintenance…</${Button}>`}
+        ? html`<${Button} role="operate" onClick=${() => setAction({ kind: "ready", title: "End maintenance?", label: "End maintenance", done: "Maintenance ended." })}>End maintenance…</${Button}>`
+        : html`<${Button} role="operate" onClick=${() => setAction({ kind: "maintenance", title: "Start maintenance of the cluster?", label: "Start maintenance", done: "The cluster is in maintenance. Pacemaker starts, stops and moves nothing." })}>Maintenance…</${Button}>`}
     </div>
     <div class="notices">${c.reasons.map((r) => html`<${Notice} key=${r} kind=${kindOf(c.state) === "bad" ? "bad" : "fair"} title=${sentence(r)} />`)}</div>
     <${Addresses} cluster=${c} />
@@ -86,9 +86,9 @@ function NodeHead({ cluster: c, node: n, onAction }) {
   const out = n.state === "standby" || n.state === "maintenance";
   return html`<div class="node"><b>${n.name}</b> <${Badge} kind=${kindOf(n.state)}>${n.state}</${Badge}>${n.dc && html` <${Badge} title="Designated controller">DC</${Badge}>`}</div>
     <div class="node">
-      ${out ? html`<${Button} role="admin" label=${`Online ${n.name}`} onClick=${() => onAction({ kind: "online", node: n.name, title: `Bring ${n.name} online?`, label: "Bring online", done: `${n.name} is online.` })}>Online…</${Button}>`
-        : html`<${Button} role="admin" label=${`Standby ${n.name}`} onClick=${() => onAction({ kind: "standby", node: n.name, title: `Put ${n.name} in standby?`, label: "Standby", done: `${n.name} is in standby.` })}>Standby…</${Button}>`}
-      ${!holds && c.floatingIPs.some((ip) => ip.haproxy) && n.state === "online" && html`<${Button} role="admin" label=${`Move here: ${n.name}`}
+      ${out ? html`<${Button} role="operate" label=${`Online ${n.name}`} onClick=${() => onAction({ kind: "online", node: n.name, title: `Bring ${n.name} online?`, label: "Bring online", done: `${n.name} is online.` })}>Online…</${Button}>`
+        : html`<${Button} role="operate" label=${`Standby ${n.name}`} onClick=${() => onAction({ kind: "standby", node: n.name, title: `Put ${n.name} in standby?`, label: "Standby", done: `${n.name} is in standby.` })}>Standby…</${Button}>`}
+      ${!holds && c.floatingIPs.some((ip) => ip.haproxy) && n.state === "online" && html`<${Button} role="operate" label=${`Move here: ${n.name}`}
         onClick=${() => onAction({ kind: "move", node: n.name, title: `Move the floating IP to ${n.name}?`, label: "Move", done: `The floating IP is on ${n.name}.` })}>Move here…</${Button}>`}
     </div>`;
 }
@@ -102,7 +102,7 @@ function Failures({ cluster: c, onAction }) {
         <td>${Date.parse(f.time) > 0 ? format.clock(f.time, now.peek()) : format.unknown}</td><td>${f.node}</td><td>${f.resource}</td><td>${f.operation}</td>
         <td>${f.code} ${f.meaning}</td><td>${f.reason || (f.status === "complete" ? format.unknown : f.status)}</td></tr>`)}</tbody>
     </table></div>
-    <p><${Button} role="admin" onClick=${() => onAction({ kind: "cleanup", title: "Clean up all failures?", label: "Clean up", done: "The failures are cleared." })}>Clean up…</${Button}></p>
+    <p><${Button} role="operate" onClick=${() => onAction({ kind: "cleanup", title: "Clean up all failures?", label: "Clean up", done: "The failures are cleared." })}>Clean up…</${Button}></p>
   </section>`;
 }
 
@@ -140,6 +140,6 @@ function ActionDialog({ action, onClose }) {
       ${busy && html`<p role="status" class="muted">Waiting for the cluster to settle…</p>`}
     </div>
     <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
-      <${Button} kind="primary" role="admin" busy=${busy} disabled=${prediction === null} onClick=${confirm}>${action.label}</${Button}></footer>
+      <${Button} kind="primary" role="operate" busy=${busy} disabled=${prediction === null} onClick=${confirm}>${action.label}</${Button}></footer>
   </${Dialog}>`;
 }

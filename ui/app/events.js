@@ -59,6 +59,8 @@ export function kindOf(e) {
 /** The summary of an event.
  * @param {Event} e */
 export function wordsOf(e) {
+  const says = /^HAProxy: (.*)/.exec(e.verb.startsWith("member") ? e.cause ?? "" : "")?.[1]; // which server of which backend
+  if (says) return [says, e.reasons?.join(", ")].filter(Boolean).join(": ");
   const first = e.error?.split("\n")[0] ?? e.diff?.[0] ?? e.reasons?.join(", ") ?? "";
   const more = !e.error && (e.diff?.length ?? 0) > 1 ? ` and ${(e.diff?.length ?? 0) - 1} more` : "";
   return first ? first + more : (e.cause ?? "");
@@ -71,8 +73,14 @@ export function matches(e, { text, verb, about }) {
   if (verb && e.verb !== verb) return false;
   if (about && e.object.id !== about) return false;
   if (!text) return true;
-  const hay = [e.verb, kindOf(e).title, e.object.id, e.cause, e.author, e.error, ...(e.reasons ?? []), ...(e.diff ?? [])].join("\n").toLowerCase();
+  const hay = [e.verb, kindOf(e).title, e.object.id, nameOf(e), e.cause, e.author, e.error, ...(e.reasons ?? []), ...(e.diff ?? [])].join("\n").toLowerCase();
   return text.toLowerCase().split(/\s+/).filter(Boolean).every((word) => hay.includes(word));
+}
+
+/** What people call the object of an event: the address of a member, else its id.
+ * @param {Event} e */
+export function nameOf(e) {
+  return e.object.type === "backendMember" && e.object.key ? e.object.key : e.object.id;
 }
 
 /** How long after its first event others still belong to a cause. */

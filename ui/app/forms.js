@@ -37,11 +37,11 @@ export function FormDialog({ kind, name, onClose }) {
     if (name) void load();
   }, [kind, name]);
   const catalog = useCatalog(kind === "backend");
-  const save = async (/** @type {string} */ etag) => {
+  const save = async (/** @type {string} */ etag, force = false) => {
     setBusy(true);
     setError(null);
     try {
-      await put(kind, name ?? draft.key.trim(), bodyOf[kind](draft), name ? { "If-Match": etag } : { "If-None-Match": "*" });
+      await put(kind, name ?? draft.key.trim(), { ...bodyOf[kind](draft), ...(force ? { force } : {}) }, name ? { "If-Match": etag } : { "If-None-Match": "*" });
       onClose();
       if (!name) go(pathOf(`${kind}/${draft.key.trim()}`));
     } catch (failure) {
@@ -73,7 +73,9 @@ export function FormDialog({ kind, name, onClose }) {
           <${Fields} draft=${draft} isNew=${!name} errors=${errors} onChange=${(/** @type {any} */ part) => setDraft({ ...draft, ...part })}
             services=${servicesOf()} catalog=${catalog} backends=${keysOf("backends")} />
           ${theirs ? html`<${Conflict} kind=${kind} base=${loaded?.object} theirs=${theirs} mine=${draft} onTheirs=${load} onMine=${() => save(theirs.etag)} />`
-            : error && !taken && html`<${Refused} kind=${kind} error=${error} />`}`}
+            : error && !taken && html`<${Refused} kind=${kind} error=${error} />`}
+          ${kind === "backend" && error?.status === 409 && html`<p class="actions">A frontend uses this backend. Without members it answers with 503.
+            <${Button} kind="danger" role="admin" busy=${busy} onClick=${() => save(loaded?.etag ?? "", true)}>Save without members</${Button}></p>`}`}
       </div>
       <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
         <${Button} kind="primary" type="submit" role="admin" busy=${busy} disabled=${!draft || Boolean(theirs)}>${name ? "Save" : "Create"}</${Button}></footer>
@@ -109,7 +111,8 @@ function Refused({ kind, error }) {
 async function put(kind, key, body, headers) {
   const { data } = await call("PUT", address(`${kind}/${key}`), { body, headers });
   const took = format.duration(data.durationMs);
-  toast(data.applied ? { kind: "good", text: `${kind}/${key} is in effect (${{ none: "no change was necessary", runtime: "without a reload", reload: "with a reload" }[/** @type {string} */ (data.path)] ?? data.path}, ${took}).` }
+  const warnings = (data.warnings ?? []).map(sentence).join(" ");
+  toast(data.applied ? { kind: warnings ? "bad" : "good", ...(warnings ? { seconds: 15 } : {}), text: `${kind}/${key} is in effect (${{ none: "no change was necessary", runtime: "without a reload", reload: "with a reload" }[/** @type {string} */ (data.path)] ?? data.path}, ${took}). ${warnings}`.trim() }
     : { kind: "bad", text: `${kind}/${key} is saved, but not in effect yet: ${data.reason}`, seconds: 15 });
 }
 

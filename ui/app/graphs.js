@@ -3,6 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { classes, html } from "./html.js";
 import { seriesOf, tick } from "./live.js";
+import { sums } from "./series.js";
 
 /** A line of the last values of a series, without axes. It is drawn again with
  * each tick while it is visible. Screen readers skip it: the numbers are beside it.
@@ -36,14 +37,7 @@ export function Sparkline({ id, name = "requests", sum, bad }) {
  * @param {import("./series.js").Name} name */
 function added(ids, name) {
   const size = 120;
-  const out = new Float64Array(size).fill(NaN);
-  for (const id of ids) {
-    const values = seriesOf(id)?.read(name, size);
-    values?.forEach((v, i) => {
-      if (!Number.isNaN(v)) out[i] = (Number.isNaN(out[i]) ? 0 : out[i]) + v;
-    });
-  }
-  return out;
+  return sums(ids.flatMap((id) => seriesOf(id)?.read(name, size) ?? []), size);
 }
 
 /** @param {HTMLCanvasElement} canvas

@@ -6,17 +6,41 @@ import { get } from "./rest.js";
 import { go, route } from "./router.js";
 import { login } from "./session.js";
 
+const remembered = "thalassa.login";
+
+/** What this browser logged in with last time: "token" or "password". */
+function lastKind() {
+  try {
+    return localStorage.getItem(remembered) === "password" ? "password" : "token";
+  } catch {
+    return "token"; // storage is forbidden
+  }
+}
+
+/** @param {string} kind */
+function rememberKind(kind) {
+  try {
+    localStorage.setItem(remembered, kind);
+  } catch {
+    // Storage is forbidden: the next login begins with the token.
+  }
+}
+
 /** The login form. After the login it opens the page that was requested. */
 export function Login() {
-  const [token, setToken] = useState("");
+  const [kind, setKind] = useState(lastKind);
+  const [user, setUser] = useState("");
+  const [secret, setSecret] = useState("");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
+  const byToken = kind === "token";
   const submit = async (/** @type {Event} */ e) => {
     e.preventDefault();
     setBusy(true);
     setError(null);
     try {
-      await login(token.trim());
+      await login(byToken ? { token: secret.trim() } : { user: user.trim(), password: secret });
+      rememberKind(kind);
       const next = route.peek().query.get("next") ?? "";
       go(/^\/(?![/\\])/.test(next) ? next : "/overview", { replace: true });
     } catch (failure) {
@@ -25,18 +49,29 @@ export function Login() {
       setBusy(false);
     }
   };
+  const change = () => {
+    setKind(byToken ? "password" : "token");
+    setSecret("");
+    setError(null);
+  };
+  const field = byToken ? "token" : "password";
   return html`<main class="login">
     <form onSubmit=${submit}>
       <${Mark} />
       <${Title}>Log in to Thalassa</${Title}>
-      <p class="muted">Enter a token from this load balancer's token file. The browser stores a session, not the token.</p>
+      <p class="muted">${byToken ? "Enter a token of this load balancer." : "Enter your name and password."} The browser stores a session, not the ${field}.</p>
+      ${!byToken && html`<div class="field">
+        <label for="user">Name</label>
+        <input id="user" autocomplete="username" required autofocus value=${user} onInput=${(/** @type {any} */ e) => setUser(e.target.value)} />
+      </div>`}
       <div class=${error ? "field bad" : "field"}>
-        <label for="token">Token</label>
-        <input id="token" type="password" autocomplete="current-password" required autofocus aria-describedby=${error ? "token-problem" : undefined}
-          aria-invalid=${error ? "true" : undefined} value=${token} onInput=${(/** @type {any} */ e) => setToken(e.target.value)} />
+        <label for=${field}>${byToken ? "Token" : "Password"}</label>
+        <input id=${field} type="password" autocomplete="current-password" required autofocus=${byToken} aria-describedby=${error ? "problem" : undefined}
+          aria-invalid=${error ? "true" : undefined} value=${secret} onInput=${(/** @type {any} */ e) => setSecret(e.target.value)} />
       </div>
-      <div id="token-problem"><${Problem} error=${error} /></div>
+      <div id="problem"><${Problem} error=${error} /></div>
       <${Button} kind="primary" type="submit" busy=${busy}>Log in</${Button}>
+      <${Button} onClick=${change}>${byToken ? "Use a name and password" : "Use a token"}</${Button}>
       <${Certificate} />
     </form>
   </main>`;
@@ -55,7 +90,7 @@ function Certificate() {
     return null;
   }
   return html`<p class="muted fingerprint">
-    The agent has signed its certificate itself. Its SHA-256, as <code>thalassa status</code> on the node shows it:
+    The agent has signed its certificate itself. Its SHA-256, as <code>thalassa status</code> on the node shows it:${" "}
     <code>${certificate.fingerprint}</code>
   </p>`;
 }

@@ -73,7 +73,7 @@ function Row({ backend, member: m, several, tcp, full }) {
     <td class="number">${format.number(values?.connections)}</td>
     <td class=${classes("number", values && values.errors > 0 && "bad")}>${format.number(values?.errors)}</td>
     <td class="number">${meanTime(stat, tcp)}</td>
-    ${full && html`<td class="number">${values && !Number.isNaN(values.bytesOut) ? format.bytes(values.bytesOut) + "/s" : format.unknown}</td><td class="muted">${about || format.unknown}</td><td><${MemberState} backend=${backend} member=${m} /></td>`}
+    ${full && html`<td class="number">${values && !Number.isNaN(values.bytesOut) ? format.bytes(values.bytesOut) + "/s" : format.unknown}</td><td class="muted">${about || format.unknown}</td><td class="operator"><${MemberState} backend=${backend} member=${m} /></td>`}
   </tr>`;
 }
 

@@ -8,6 +8,7 @@ import { Icon } from "./icons.js";
 import { list, now, object } from "./live.js";
 import { Button, Dialog, Problem, sentence, toast } from "./parts.js";
 import { call } from "./rest.js";
+import { pathOf } from "./router.js";
 
 export function Notices() {
   const status = object("status").value;
@@ -20,6 +21,7 @@ export function Notices() {
     ${status && !status.haproxy.running && !status.haproxy.idle && html`<${Notice} kind="bad" title="HAProxy is not running">This node serves no traffic. If the agent starts HAProxy here, it will try again; otherwise start HAProxy yourself.</${Notice}>`}
     ${status?.problem && html`<${Notice} kind="bad" title="The latest configuration is not in effect">${sentence(status.problem)}</${Notice}>`}
     ${status?.haproxy.lost && html`<${Notice} kind="fair" title="A control socket of HAProxy is lost">${sentence(status.haproxy.lost)}</${Notice}>`}
+    ${(status?.empty?.length ?? 0) > 0 && html`<${Unserved} backends=${status?.empty ?? []} />`}
     ${unusable.length > 0 && html`<${Unusable} services=${unusable} />`}
     ${held.map((s) => html`<${Held} key=${s.id} service=${s} />`)}
     ${stale.length > 0 && html`<${Stale} services=${stale} />`}
@@ -39,6 +41,17 @@ export function Notice({ kind, title, children, actions }) {
   return html`<section class=${classes("notice", kind)} aria-label=${title}>
     <${Icon} name="warning" /><div class="grow"><p class="title">${title}</p><div>${children}</div></div>${actions}
   </section>`;
+}
+
+/** Backends without members. Those that a frontend uses answer with 503.
+ * @param {{backends: import("./types.js").Status["empty"] & {}}} props */
+function Unserved({ backends }) {
+  const most = 5;
+  const used = backends.some((b) => b.routedBy.length > 0);
+  return html`<${Notice} kind=${used ? "bad" : "fair"} title=${`${format.count(backends.length, "backend")} without members`}>
+    <ul>${backends.slice(0, most).map((b) => html`<li key=${b.id}><a href=${pathOf(b.id)}>${b.id}</a>${b.routedBy.length > 0 && html`, used by ${b.routedBy.join(", ")}`}: ${sentence([b.reason, b.detail].filter(Boolean).join("; "))}</li>`)}
+      ${backends.length > most && html`<li>${backends.length - most} more.</li>`}</ul>
+  </${Notice}>`;
 }
 
 /** Registrations that are not valid.

@@ -7,7 +7,7 @@ import { Icon } from "./icons.js";
 import { refusal } from "./session.js";
 
 /** A button. If the user lacks the role, it is disabled and says why.
- * @param {{kind?: string, role?: "deploy"|"admin", busy?: boolean, disabled?: boolean, icon?: any,
+ * @param {{kind?: string, role?: "deploy"|"operate"|"admin", busy?: boolean, disabled?: boolean, icon?: any,
  *   label?: string, title?: string, type?: string, onClick?: (e: Event) => void, children?: any, class?: string}} props */
 export function Button({ kind = "", role, busy, disabled, icon, label, title, type = "button", onClick, children, class: extra }) {
   const why = role ? refusal(role) : "";

@@ -29,6 +29,25 @@ export function total(values) {
   return known.length ? known.reduce((a, b) => a + b, 0) : null;
 }
 
+/** The sums of several rows of values, NaN where none is known. A row that has a gap makes one in
+ * the sums, which would dip without it; before its first value it counts as nothing.
+ * @param {Float64Array[]} rows
+ * @param {number} size of each row
+ * @returns {Float64Array} */
+export function sums(rows, size) {
+  const out = new Float64Array(size).fill(NaN);
+  const gaps = new Set();
+  for (const row of rows) {
+    const first = row.findIndex((v) => !Number.isNaN(v));
+    row.forEach((v, i) => {
+      if (!Number.isNaN(v)) out[i] = (Number.isNaN(out[i]) ? 0 : out[i]) + v;
+      else if (first >= 0 && i > first) gaps.add(i);
+    });
+  }
+  for (const i of gaps) out[i] = NaN;
+  return out;
+}
+
 /** A ring buffer of values for each name. A tick without data repeats the last values. */
 export class Series {
   /** @param {number} interval milliseconds between two values

@@ -31,10 +31,10 @@ export function toLogin() {
   go("/login?next=" + encodeURIComponent(location.pathname + location.search), { replace: true });
 }
 
-/** @param {string} token
+/** @param {{token: string}|{user: string, password: string}} credentials
  * @throws {Failure} */
-export async function login(token) {
-  await call("POST", "/session", { body: { token } });
+export async function login(credentials) {
+  await call("POST", "/session", { body: credentials });
   await identify();
 }
 
@@ -47,10 +47,10 @@ export async function logout() {
   }
 }
 
-const rank = ["none", "read", "deploy", "admin"];
+const rank = ["none", "read", "deploy", "operate", "admin"];
 
 /** Why the user may not do something that needs a role; empty: they may.
- * @param {"deploy"|"admin"} role */
+ * @param {"deploy"|"operate"|"admin"} role */
 export function refusal(role) {
   const who = identity.value;
   if (!who || rank.indexOf(who.role) >= rank.indexOf(role)) return "";

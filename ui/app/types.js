@@ -128,6 +128,7 @@
  * @property {number} revision
  * @property {number} inEffect
  * @property {string} [problem]
+ * @property {{id: string, routedBy: string[], reason: string, detail?: string}[]} [empty] backends without members
  * @property {{running: boolean, idle?: boolean, version?: string, masterPid?: number, workerPid?: number, reloads: number, oldWorkers: number, lost?: string}} haproxy
  *
  * @typedef {object} Event

@@ -38,10 +38,17 @@ export function Unused({ backend: b }) {
   return html`<section class="panel" aria-label="Not used"><h2>Not used <span class="count">${list ? faulty.length : ""}</span></h2>
     <${Problem} error=${error} />
     ${!list ? !error && html`<${Loading} lines=${2} />` : faulty.length > 0 ? html`<${Table} list=${faulty} />`
-      : html`<p class="muted">${b.type === "dynamic" ? `HAProxy uses every healthy instance of ${b.name} in the chosen versions.` : "HAProxy uses every member."}</p>`}
+      : html`<p class="muted">${allUsed(b)}</p>`}
     ${others.length > 0 && html`<details class="others"><summary>${format.count(others.length, "instance")} of other versions</summary><${Table} list=${others} /></details>`}
     ${page && html`<p><a href=${page} target="_blank" rel="noreferrer">${b.name} in Consul</a></p>`}
   </section>`;
+}
+
+/** What a backend without unused instances uses.
+ * @param {import("./types.js").Backend} b */
+function allUsed(b) {
+  if (!b.members?.length) return b.type === "dynamic" ? `Consul lists no instance of ${b.name} in the chosen versions.` : "There are no members.";
+  return b.type === "dynamic" ? `HAProxy uses every healthy instance of ${b.name} in the chosen versions.` : "HAProxy uses every member.";
 }
 
 /** The address of Consul's page, if a browser elsewhere can use it.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Series, total, valuesOf } from "../app/series.js";
+import { Series, sums, total, valuesOf } from "../app/series.js";
 
 /** @param {number} n */
 const all = (n) => ({ requests: n, connections: n, errors: n, responseMs: n, bytesOut: n });
@@ -10,6 +10,12 @@ test("a sum contains the known values, and is null without any", () => {
   assert.equal(total([0]), 0);
   assert.equal(total([NaN, NaN]), null);
   assert.equal(total([]), null);
+});
+
+test("a gap in one of several rows is a gap in their sum, and no dip", () => {
+  const rows = [[1, 1, NaN, 1, 1], [NaN, 2, NaN, 2, NaN], [NaN, NaN, NaN, 3, 3], [NaN, NaN, NaN, NaN, NaN]].map((r) => Float64Array.from(r));
+  assert.deepEqual([...sums(rows, 5)], [1, 3, NaN, 6, NaN]);
+  assert.deepEqual([...sums([], 2)], [NaN, NaN]);
 });
 
 test("missing values of an object are unknown", () => {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { chosen, troubled } from "../app/filter.js";
 import * as format from "../app/format.js";
-import { grouped, kindOf, kinds, matches, severityOf, wordsOf } from "../app/events.js";
+import { grouped, kindOf, kinds, matches, nameOf, severityOf, wordsOf } from "../app/events.js";
 import { describe, move, percent } from "../app/split.js";
 
 test("numbers", () => {
@@ -76,6 +76,11 @@ test("titles and summaries of events", () => {
   assert.equal(wordsOf(event), "line one");
   assert.equal(wordsOf({ ...event, error: undefined }), "+ a and 1 more");
   assert.equal(wordsOf({ ...event, error: undefined, diff: undefined }), "PUT /backends/x");
+  const down = { ...event, verb: "memberDown", error: undefined, diff: undefined, object: { id: "///10.0.0.1/80", type: "backendMember", key: "10.0.0.1:80" }, cause: "HAProxy: backend/live s1 is DOWN", reasons: ["L4CON (connection failed)", "down for 3s in total"] };
+  assert.equal(wordsOf(down), "backend/live s1 is DOWN: L4CON (connection failed), down for 3s in total");
+  assert.equal(nameOf(down), "10.0.0.1:80");
+  assert.equal(nameOf(event), "haproxy");
+  assert.ok(matches(down, { text: "10.0.0.1:80", verb: "", about: "" }));
   assert.deepEqual(kindOf({ ...event, verb: "serviceHeld" }), { title: "Service Held", kind: "bad" });
   assert.equal(kindOf({ ...event, verb: "clusterChanged" }).kind, "bad");
   assert.equal(kindOf({ ...event, verb: "clusterChanged", error: undefined }).kind, "info");

@@ -1,0 +1,175 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/auth"
+)
+
+// identify finds the caller by an Authorization header, else by a session, else by the
+// certificate of the connection. Where nobody has to show anything the caller is
+// anonymous and has every right, provided that the connection is admitted.
+func (g *guard) identify(r *http.Request) (caller, error) {
+	if g.authority == nil {
+		if err := g.admitter.admit(r); err != nil {
+			return caller{}, err
+		}
+		return caller{Identity: auth.Identity{Name: "anonymous@" + remoteIP(r), Role: auth.Admin}}, nil
+	}
+	header := r.Header.Values(echo.HeaderAuthorization)
+	if len(header) > 0 {
+		return g.identifyHeader(r, header)
+	}
+	if cookie, err := sessionOf(r); err == nil {
+		return g.identifySession(cookie.Value)
+	}
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		if who, proof, ok := g.authority.Certificate(r.TLS.PeerCertificates[0]); ok {
+			return g.callerOf(who, proof, sessionEnded), nil
+		}
+		return caller{}, unauthorized("", "the client's certificate is not in the access file")
+	}
+	return caller{}, unauthorized("", "this request needs a token: Authorization: Bearer TOKEN")
+}
+
+// identifyHeader finds the caller by a token, or over TLS by name and password.
+func (g *guard) identifyHeader(r *http.Request, header []string) (caller, error) {
+	scheme, value, _ := strings.Cut(header[0], " ")
+	switch name, password, isBasic := r.BasicAuth(); {
+	case len(header) > 1 || !isBasic && !strings.EqualFold(scheme, "Bearer"):
+		return caller{}, unauthorized(`, error="invalid_request"`, "the Authorization header is not of the form Bearer TOKEN, or Basic with name and password")
+	case !isBasic && g.isSession(value):
+		return g.identifySession(strings.TrimSpace(value))
+	case !isBasic:
+		who, proof, err := g.verifyToken(r, value)
+		if err != nil {
+			return caller{}, err
+		}
+		return g.callerOf(who, proof, unknownToken), nil
+	case r.TLS == nil:
+		return caller{}, unauthorized(`, error="invalid_request"`, "a password is taken over TLS only; replace this one, which others may have read")
+	default:
+		who, proof, err := g.verifyPassword(r, name, password)
+		if err != nil {
+			return caller{}, err
+		}
+		return g.callerOf(who, proof, wrongPassword), nil
+	}
+}
+
+// callerOf is whoever has shown a proof; lost is the error once it is not valid any more.
+func (g *guard) callerOf(who auth.Identity, proof auth.Proof, lost func() *ResponseError) caller {
+	return caller{
+		Identity: who,
+		check:    func() (auth.Identity, bool) { return g.authority.Identify(proof) },
+		ask: func() (auth.Identity, error) {
+			if now, ok := g.authority.IdentifyNow(proof); ok {
+				return now, nil
+			}
+			return auth.Identity{}, lost()
+		},
+	}
+}
+
+// isSession reports whether a token is the id of a session.
+func (g *guard) isSession(token string) bool {
+	_, ok := g.sessions.Find(strings.TrimSpace(token))
+	return ok
+}
+
+// identifySession finds the caller by the id of a session.
+func (g *guard) identifySession(id string) (caller, error) {
+	find := func() (auth.Identity, bool) {
+		session, ok := g.sessions.Find(id)
+		return session.Identity, ok
+	}
+	who, ok := find()
+	if !ok {
+		return caller{}, sessionEnded()
+	}
+	ask := func() (auth.Identity, error) {
+		if session, ok := g.sessions.FindNow(id); ok {
+			return session.Identity, nil
+		}
+		return auth.Identity{}, sessionEnded()
+	}
+	return caller{Identity: who, session: id, check: find, ask: ask}, nil
+}
+
+// verifyToken finds the owner of a token. A source of many wrong tokens has to wait; the
+// first wrong one is logged.
+func (g *guard) verifyToken(r *http.Request, token string) (auth.Identity, auth.Proof, error) {
+	who, proof, right := g.authority.Token(strings.TrimSpace(token))
+	wait, first := g.limiter.admit(source(r), proof.Hash, right, g.now())
+	switch {
+	case wait > 0:
+		return auth.Identity{}, auth.Proof{}, tooManyAttempts(wait, "tokens")
+	case right:
+		return who, proof, nil
+	case first:
+		g.logger.WarnContext(r.Context(), "wrong token", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path)
+	}
+	return auth.Identity{}, auth.Proof{}, unknownToken()
+}
+
+// verifyPassword finds a user. Wrong passwords count for the source and for the name: a
+// name that others guess for has to wait at sources where it has not logged in before.
+func (g *guard) verifyPassword(r *http.Request, name, password string) (auth.Identity, auth.Proof, error) {
+	from, key := source(r), auth.TokenHash(sha256.Sum256([]byte("user\n"+name)))
+	if wait := g.limiter.wait(from, "user "+name, key, g.now()); wait > 0 {
+		return auth.Identity{}, auth.Proof{}, tooManyAttempts(wait, "passwords")
+	}
+	who, proof, right, err := g.authority.Password(r.Context(), name, password)
+	if errors.Is(err, auth.ErrBusy) || errors.Is(err, context.DeadlineExceeded) {
+		return auth.Identity{}, auth.Proof{}, &ResponseError{
+			Status: http.StatusTooManyRequests, Code: "too_many", Message: "too many passwords wait for their check; try again later",
+			Header: http.Header{echo.HeaderRetryAfter: {"1"}},
+		}
+	}
+	if err != nil {
+		return auth.Identity{}, auth.Proof{}, err
+	}
+	_, first := g.limiter.admit(from, key, right, g.now())
+	if right {
+		return who, proof, nil
+	}
+	g.limiter.failName("user "+name, g.now())
+	if first {
+		g.logger.WarnContext(r.Context(), "wrong password", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path)
+	}
+	return auth.Identity{}, auth.Proof{}, wrongPassword()
+}
+
+// tooManyAttempts asks for a pause after wrong tokens or passwords.
+func tooManyAttempts(wait time.Duration, what string) *ResponseError {
+	return &ResponseError{
+		Status: http.StatusTooManyRequests, Code: "too_many", Message: "too many wrong " + what + " came from this address; try again later",
+		Header: http.Header{echo.HeaderRetryAfter: {seconds(wait)}},
+	}
+}
+
+func unauthorized(hint, message string) *ResponseError {
+	return &ResponseError{
+		Status: http.StatusUnauthorized, Code: "unauthorized", Message: message,
+		Header: http.Header{echo.HeaderWWWAuthenticate: {`Bearer realm="thalassa"` + hint}},
+	}
+}
+
+func sessionEnded() *ResponseError {
+	return unauthorized(`, error="invalid_token"`, "the session has ended")
+}
+
+func unknownToken() *ResponseError {
+	return unauthorized(`, error="invalid_token"`, "the token is not known")
+}
+
+func wrongPassword() *ResponseError {
+	return unauthorized(`, error="invalid_token"`, "name or password is wrong")
+}

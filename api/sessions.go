@@ -1,0 +1,60 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/auth"
+	"thalassa/lb"
+)
+
+// A listedSession is a session as JSON.
+type listedSession struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Role    string    `json:"role"`
+	Kind    string    `json:"kind"` // what began it: token or password
+	From    string    `json:"from,omitempty"`
+	Begun   time.Time `json:"begun"`
+	Used    time.Time `json:"used"`
+	Expires time.Time `json:"expires"`
+	Own     bool      `json:"own"` // the request's
+}
+
+// list lists the caller's sessions, and for an admin everybody's.
+func (h sessionHandlers) list(c echo.Context) error {
+	who, _ := c.Get(callerKey).(caller)
+	own := sessionID(who.session)
+	out := []listedSession{}
+	for _, s := range h.guard.sessions.List(ownerOf(who)) {
+		out = append(out, listedSession{
+			ID: s.ID, Name: s.Name, Role: s.Role.String(), Kind: string(s.Kind), From: s.From,
+			Begun: s.Begun.UTC(), Used: s.Used.UTC(), Expires: s.Expires.UTC(), Own: s.ID == own,
+		})
+	}
+	return respond(c, http.StatusOK, out)
+}
+
+// endListed ends a session of the caller, and for an admin anybody's.
+func (h sessionHandlers) endListed(c echo.Context) error {
+	who, _ := c.Get(callerKey).(caller)
+	id := c.Param("id")
+	if !h.guard.sessions.EndListed(id, ownerOf(who)) {
+		return &lb.NotFoundError{ID: "session/" + shown(id)}
+	}
+	h.live.EndSession(id)
+	h.guard.logger.InfoContext(c.Request().Context(), "session ended", "session", id, "by", who.Name)
+	return respond(c, http.StatusOK, struct {
+		ID string `json:"id"`
+	}{"session/" + id})
+}
+
+// ownerOf is whose sessions a caller may see and end; empty: everybody's.
+func ownerOf(who caller) string {
+	if who.Allows(auth.Admin) {
+		return ""
+	}
+	return who.Name
+}

@@ -1,0 +1,163 @@
+package auth
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"thalassa/lb"
+)
+
+// accessList is what an access file says.
+type accessList struct {
+	Users        []accessUser        `yaml:"users"`
+	Tokens       []accessToken       `yaml:"tokens"`
+	Certificates []accessCertificate `yaml:"certificates"`
+}
+
+type accessUser struct {
+	Name     string `yaml:"name"`
+	Role     string `yaml:"role"`
+	Password string `yaml:"password"` // empty: this user cannot log in
+
+	who  Identity
+	hash passwordHash
+}
+
+type accessToken struct {
+	Name    string `yaml:"name"`
+	Role    string `yaml:"role"`
+	SHA256  string `yaml:"sha256"`
+	Expires string `yaml:"expires"` // RFC 3339; empty: never
+
+	who  Identity
+	hash TokenHash
+	ends time.Time // zero: never
+}
+
+type accessCertificate struct {
+	Name       string `yaml:"name"`
+	Role       string `yaml:"role"`
+	DNS        string `yaml:"dns"`
+	Email      string `yaml:"email"`
+	URI        string `yaml:"uri"`
+	CommonName string `yaml:"commonName"`
+
+	who Identity
+}
+
+// parseAccess reads and checks the text of an access file.
+func parseAccess(data []byte) (*accessList, error) {
+	list := &accessList{}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(list); err != nil && !errors.Is(err, io.EOF) {
+		return nil, withoutValues(err)
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("has more than one document")
+	}
+	names := map[string]bool{}
+	for i := range list.Users {
+		u := &list.Users[i]
+		if err := u.complete(names); err != nil {
+			return nil, fmt.Errorf("users[%d].%w", i, err)
+		}
+	}
+	hashes := map[TokenHash]bool{}
+	for i := range list.Tokens {
+		t := &list.Tokens[i]
+		if err := t.complete(hashes); err != nil {
+			return nil, fmt.Errorf("tokens[%d].%w", i, err)
+		}
+	}
+	for i := range list.Certificates {
+		c := &list.Certificates[i]
+		if err := c.complete(); err != nil {
+			return nil, fmt.Errorf("certificates[%d].%w", i, err)
+		}
+	}
+	return list, nil
+}
+
+// withoutValues is an error of the YAML library without what it quotes of the file, which
+// may be a password in the wrong place.
+func withoutValues(err error) error {
+	typed, ok := errors.AsType[*yaml.TypeError](err)
+	if !ok {
+		line, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "yaml: "), ":")
+		return errors.New("is not YAML: " + line)
+	}
+	text := typed.Errors[0]
+	if before, _, found := strings.Cut(text, "`"); found {
+		text = strings.TrimSpace(before) + " a value of the wrong type"
+	}
+	return errors.New(text)
+}
+
+// identity reads name and role, which all kinds of entries have.
+func identity(name, role string) (Identity, error) {
+	if _, err := lb.ParseName(name); err != nil || strings.Contains(name, ":") {
+		return Identity{}, errors.New("name: is not valid, expected 1 to 128 characters out of A-Z a-z 0-9 _ . -")
+	}
+	r, err := ParseRole(role)
+	if err != nil {
+		return Identity{}, fmt.Errorf("role: %w", err)
+	}
+	return Identity{Name: name, Role: r}, nil
+}
+
+func (u *accessUser) complete(names map[string]bool) (err error) {
+	if u.who, err = identity(u.Name, u.Role); err != nil {
+		return err
+	}
+	if names[u.Name] {
+		return fmt.Errorf("name: %s is there twice", u.Name)
+	}
+	names[u.Name] = true
+	if u.Password == "" {
+		return nil
+	}
+	if u.hash, err = parsePasswordHash(u.Password); err != nil {
+		return fmt.Errorf("password: %w", err)
+	}
+	return nil
+}
+
+func (t *accessToken) complete(hashes map[TokenHash]bool) (err error) {
+	if t.who, err = identity(t.Name, t.Role); err != nil {
+		return err
+	}
+	hash, err := parseToken(prefix + t.SHA256)
+	if err != nil {
+		return errors.New("sha256: is not 64 hexadecimal digits; thalassa token new writes it")
+	}
+	if t.hash = hash; hashes[t.hash] {
+		return errors.New("sha256: another token has it, too")
+	}
+	hashes[t.hash] = true
+	if t.Expires == "" {
+		return nil
+	}
+	if t.ends, err = time.Parse(time.RFC3339, t.Expires); err != nil {
+		return errors.New("expires: is not a time, expected one such as 2027-02-01T00:00:00Z")
+	}
+	return nil
+}
+
+func (c *accessCertificate) complete() (err error) {
+	if c.who, err = identity(c.Name, c.Role); err != nil {
+		return err
+	}
+	set := slices.DeleteFunc([]string{c.DNS, c.Email, c.URI, c.CommonName}, func(s string) bool { return s == "" })
+	if len(set) != 1 {
+		return errors.New("dns: expected one of dns, email, uri and commonName")
+	}
+	return nil
+}

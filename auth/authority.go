@@ -1,0 +1,131 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"strings"
+	"time"
+)
+
+// A Proof is what a caller has shown, in a form that can be kept and asked again. Whoever
+// reads it cannot log in with it.
+type Proof struct {
+	Kind ProofKind
+	User string // whose password it was
+	// Hash is the SHA-256 of the token, of the user's line in the access file, or of the
+	// certificate.
+	Hash TokenHash
+
+	certificate *x509.Certificate
+}
+
+// A ProofKind is a way to show who one is.
+type ProofKind string
+
+// The kinds of proofs.
+const (
+	ByToken       ProofKind = "token"
+	ByPassword    ProofKind = "password"
+	ByCertificate ProofKind = "certificate"
+)
+
+// An Authority identifies callers by what they show: by a token file, an access file or
+// both. All methods may be called concurrently. A nil *Authority knows nobody.
+type Authority struct {
+	tokens *Tokens
+	access *Access
+}
+
+// NewAuthority makes an Authority of a token file and an access file; nil if there is
+// neither.
+func NewAuthority(tokens *Tokens, access *Access) *Authority {
+	if tokens == nil && access == nil {
+		return nil
+	}
+	return &Authority{tokens: tokens, access: access}
+}
+
+// Problems are sentences that say why a file is unusable, so that what it no longer allows
+// stays valid.
+func (a *Authority) Problems() []string {
+	if a == nil {
+		return nil
+	}
+	var out []string
+	for _, p := range []string{a.tokens.Problem(), a.access.Problem()} {
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// HasPasswords reports whether anybody can log in with a password.
+func (a *Authority) HasPasswords() bool { return a != nil && a.access.HasPasswords() }
+
+// Token finds the owner of a token. Its duration does not depend on how similar a wrong
+// token is.
+func (a *Authority) Token(bearer string) (Identity, Proof, bool) {
+	if len(bearer) < minToken {
+		return Identity{}, Proof{}, false
+	}
+	p := Proof{Kind: ByToken, Hash: sha256.Sum256([]byte(bearer))}
+	who, ok := a.identify(p, checkEvery)
+	return who, p, ok
+}
+
+// Password finds a user by name and password. The error is ErrBusy or that of ctx.
+func (a *Authority) Password(ctx context.Context, name, password string) (Identity, Proof, bool, error) {
+	if a == nil || a.access == nil || len(password) > maxPassword {
+		return Identity{}, Proof{}, false, nil
+	}
+	u, ok, err := a.access.password(ctx, name, password)
+	if !ok {
+		return Identity{}, Proof{}, false, err
+	}
+	return u.who, u.proof(), true, nil
+}
+
+// Certificate finds whom the certificate of a client is for. A trusted CA has signed it.
+func (a *Authority) Certificate(c *x509.Certificate) (Identity, Proof, bool) {
+	p := Proof{Kind: ByCertificate, Hash: sha256.Sum256(c.Raw), certificate: c}
+	who, ok := a.identify(p, checkEvery)
+	return who, p, ok
+}
+
+// Identify finds who has shown a proof; false: it is not valid any more.
+func (a *Authority) Identify(p Proof) (Identity, bool) { return a.identify(p, checkEvery) }
+
+// IdentifyNow is Identify after a look at the files, however recent the last one is.
+func (a *Authority) IdentifyNow(p Proof) (Identity, bool) { return a.identify(p, 0) }
+
+func (a *Authority) identify(p Proof, recent time.Duration) (Identity, bool) {
+	if a == nil {
+		return Identity{}, false
+	}
+	switch p.Kind {
+	case ByToken:
+		if who, ok := a.tokens.identify(p.Hash, recent); ok {
+			return who, true
+		}
+		return a.access.token(p.Hash, recent)
+	case ByPassword:
+		u, ok := a.access.user(p.User, recent)
+		if !ok || u.proof().Hash != p.Hash {
+			return Identity{}, false
+		}
+		return u.who, true
+	case ByCertificate:
+		if p.certificate == nil || a.access == nil || a.access.now().After(p.certificate.NotAfter) {
+			return Identity{}, false
+		}
+		return a.access.certificate(p.certificate, recent)
+	}
+	return Identity{}, false
+}
+
+// proof is that of the user's present password.
+func (u accessUser) proof() Proof {
+	return Proof{Kind: ByPassword, User: u.Name, Hash: sha256.Sum256([]byte(strings.Join([]string{u.Name, u.Password}, "\n")))}
+}

@@ -1,0 +1,241 @@
+package auth
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/sys/unix"
+
+	"thalassa/internal/safefile"
+	"thalassa/lb"
+)
+
+// NewToken is a token of 256 random bits.
+func NewToken() string {
+	var raw [32]byte
+	_, _ = rand.Read(raw[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(raw[:])
+}
+
+// An Entry is a user or a token of an access file, without secrets.
+type Entry struct {
+	Name    string
+	Role    string
+	Expires time.Time // of a token; zero: never
+	// NoPassword says that a user cannot log in with a password.
+	NoPassword bool
+}
+
+// An AccessEdit is an access file that is being changed. Comments and order stay.
+type AccessEdit struct{ doc yaml.Node }
+
+// EditAccess changes an access file, which is made if it does not exist. Other edits wait;
+// the file is replaced as a whole, and only by one that OpenAccess takes. Owner, group and
+// mode stay; a new file has mode 0600. The error of change is returned as it is.
+func EditAccess(path string, change func(*AccessEdit) error) error {
+	unlock, err := lockDirectory(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("changing the access file: %w", err)
+	}
+	defer unlock()
+	data, at, err := readSecret(path, "/")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("changing the access file: %w", err)
+	}
+	if _, err := parseAccess(data); err != nil {
+		return fmt.Errorf("changing the access file: %s: %w", path, err)
+	}
+	edit := &AccessEdit{}
+	if err := yaml.Unmarshal(data, &edit.doc); err != nil {
+		return fmt.Errorf("changing the access file: %s: %w", path, withoutValues(err))
+	}
+	if edit.doc.Kind == 0 {
+		edit.doc = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode}}}
+	}
+	if err := change(edit); err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	if err := errors.Join(encoder.Encode(&edit.doc), encoder.Close()); err != nil {
+		return fmt.Errorf("changing the access file: %w", err)
+	}
+	if _, err := parseAccess(out.Bytes()); err != nil {
+		return fmt.Errorf("changing the access file: %w", err)
+	}
+	if err := replaceSecret(path, out.Bytes(), at); err != nil {
+		return fmt.Errorf("changing the access file: %w", err)
+	}
+	return nil
+}
+
+// ListAccess lists the users and the tokens of an access file.
+func ListAccess(path string) (users, tokens []Entry, err error) {
+	list, _, err := readAccess(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the access file: %w", err)
+	}
+	for _, u := range list.Users {
+		users = append(users, Entry{Name: u.Name, Role: u.Role, NoPassword: u.Password == ""})
+	}
+	for _, t := range list.Tokens {
+		tokens = append(tokens, Entry{Name: t.Name, Role: t.Role, Expires: t.ends})
+	}
+	return users, tokens, nil
+}
+
+// AddUser adds a user with a hash of HashPassword; *lb.ConflictError if the name is there.
+func (e *AccessEdit) AddUser(name, role, hash string) error {
+	if e.find("users", name) >= 0 {
+		return &lb.ConflictError{ID: "user " + name, Reason: "exists already"}
+	}
+	e.add("users", "name", name, "role", role, "password", hash)
+	return nil
+}
+
+// SetPassword gives a user another password.
+func (e *AccessEdit) SetPassword(name, hash string) error {
+	i := e.find("users", name)
+	if i < 0 {
+		return &lb.NotFoundError{ID: "user " + name}
+	}
+	user := e.list("users").Content[i]
+	if value := field(user, "password"); value != nil {
+		value.SetString(hash)
+		return nil
+	}
+	user.Content = append(user.Content, text("password"), text(hash))
+	return nil
+}
+
+// AddToken adds a token; a zero time: it never expires. Several may have one name.
+func (e *AccessEdit) AddToken(name, role, token string, expires time.Time) {
+	sum := sha256.Sum256([]byte(token))
+	words := []string{"name", name, "role", role, "sha256", hex.EncodeToString(sum[:])}
+	if !expires.IsZero() {
+		words = append(words, "expires", expires.UTC().Format(time.RFC3339))
+	}
+	e.add("tokens", words...)
+}
+
+// RemoveUser removes a user.
+func (e *AccessEdit) RemoveUser(name string) error { return e.remove("users", "user ", name) }
+
+// RemoveToken removes all tokens of a name.
+func (e *AccessEdit) RemoveToken(name string) error { return e.remove("tokens", "token ", name) }
+
+func (e *AccessEdit) remove(kind, what, name string) error {
+	found := false
+	for i := e.find(kind, name); i >= 0; i = e.find(kind, name) {
+		found = true
+		list := e.list(kind)
+		list.Content = append(list.Content[:i:i], list.Content[i+1:]...)
+	}
+	if !found {
+		return &lb.NotFoundError{ID: what + name}
+	}
+	return nil
+}
+
+// find is the place of the first entry with a name; -1: there is none.
+func (e *AccessEdit) find(kind, name string) int {
+	list := e.list(kind)
+	if list == nil {
+		return -1
+	}
+	for i, entry := range list.Content {
+		if value := field(entry, "name"); value != nil && value.Value == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// list is the list of a kind; nil: there is none.
+func (e *AccessEdit) list(kind string) *yaml.Node { return field(e.doc.Content[0], kind) }
+
+// add adds an entry of keys and values to the list of a kind.
+func (e *AccessEdit) add(kind string, words ...string) {
+	list := e.list(kind)
+	top := e.doc.Content[0]
+	switch {
+	case list == nil:
+		list = &yaml.Node{Kind: yaml.SequenceNode}
+		top.Content = append(top.Content, text(kind), list)
+	case list.Kind != yaml.SequenceNode: // "users:" without entries
+		*list = yaml.Node{Kind: yaml.SequenceNode, HeadComment: list.HeadComment, LineComment: list.LineComment}
+	}
+	if len(list.Content) == 0 {
+		list.Style = 0 // not []
+	}
+	entry := &yaml.Node{Kind: yaml.MappingNode}
+	for _, w := range words {
+		entry.Content = append(entry.Content, text(w))
+	}
+	list.Content = append(list.Content, entry)
+}
+
+// field is the value of a key of a mapping; nil: it has none.
+func field(mapping *yaml.Node, key string) *yaml.Node {
+	for i := 0; mapping.Kind == yaml.MappingNode && i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return mapping.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func text(s string) *yaml.Node {
+	n := &yaml.Node{}
+	n.SetString(s)
+	return n
+}
+
+// lockDirectory keeps other edits of files in a directory out.
+func lockDirectory(dir string) (unlock func(), err error) {
+	f, err := safefile.OpenDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("locking %s: %w", dir, err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// replaceSecret writes a file beside its place and renames it. The new file has owner,
+// group and mode of the former one, if there is one.
+func replaceSecret(path string, data []byte, former fileVersion) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if info, statErr := os.Stat(path); statErr == nil && former.inode != 0 {
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+			err = errors.Join(err, f.Chown(int(owner.Uid), int(owner.Gid)))
+		}
+		err = errors.Join(err, f.Chmod(info.Mode().Perm()))
+	}
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // else it stays: nobody else can read it
+		return err
+	}
+	return safefile.Sync(filepath.Dir(path))
+}

@@ -1,0 +1,52 @@
+import { useEffect, useState } from "preact/hooks";
+import * as format from "./format.js";
+import { html } from "./html.js";
+import { now } from "./live.js";
+import { Badge, Button, Empty, Problem, Title, toast } from "./parts.js";
+import { call, get } from "./rest.js";
+import { identity, logout } from "./session.js";
+
+const meaning = /** @type {Record<string, string>} */ ({
+  read: "read everything",
+  deploy: "read everything, and switch versions",
+  operate: "read everything, switch versions, and act on the cluster",
+  admin: "change everything",
+});
+
+/** Who is logged in, what they may do, and their sessions; for an admin those of all. */
+export function Account() {
+  const who = identity.value;
+  const [sessions, setSessions] = useState(/** @type {any[]|null} */ (null));
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const load = () => get("/sessions").then(setSessions, setError);
+  useEffect(() => void load(), []);
+  const end = async (/** @type {any} */ s) => {
+    if (s.own) return logout();
+    try {
+      await call("DELETE", "/sessions/" + encodeURIComponent(s.id));
+      toast({ text: `The session of ${s.name} has ended.`, kind: "good" });
+    } catch (failure) {
+      setError(failure);
+    }
+    return load();
+  };
+  const time = now.value;
+  return html`<div class="head"><${Title}>Account</${Title}></div>
+    ${who && html`<p><b>${who.name}</b> has the role <${Badge}>${who.role}</${Badge}> and may ${meaning[who.role] ?? "do nothing"}.</p>`}
+    <section class="panel" aria-label="Sessions"><h2>${who?.role === "admin" ? "Sessions of all users" : "Your sessions"}</h2>
+    <${Problem} error=${error} />
+    ${sessions?.length === 0 && html`<${Empty} title="There are no sessions.">Requests with a token in a header have none.</${Empty}>`}
+    ${sessions && sessions.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="Sessions"><table>
+      <thead><tr><th>Name</th><th>Role</th><th>Begun</th><th>From</th><th>With</th><th>Last used</th><th>Ends</th><th><span class="sr">Action</span></th></tr></thead>
+      <tbody>${sessions.map((s) => html`<tr key=${s.id}>
+        <td>${s.name} ${s.own && html`<${Badge} kind="good">this one</${Badge}>`}</td>
+        <td>${s.role}</td>
+        <td>${format.age(Date.parse(s.begun), time)}</td>
+        <td>${s.from ?? "–"}</td>
+        <td>${s.kind}</td>
+        <td>${format.age(Date.parse(s.used), time)}</td>
+        <td>${new Date(s.expires).toLocaleString()}</td>
+        <td><${Button} label=${`End the session of ${s.name}`} onClick=${() => end(s)}>${s.own ? "Log out" : "End"}</${Button}></td>
+      </tr>`)}</tbody></table></div>`}
+    </section>`;
+}
