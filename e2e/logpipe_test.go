@@ -88,7 +88,7 @@ func TestLogThatNobodyReads(t *testing.T) {
 		t.Error("the metrics have no dropped lines")
 	}
 
-	var text logBuffer
+	var text testkit.Log
 	go func() { _, _ = io.Copy(&text, reader) }() // ends with the pipe
 	testkit.Eventually(t, patience, func() error {
 		if !strings.Contains(text.String(), "log lines dropped") {
