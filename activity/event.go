@@ -99,6 +99,18 @@ type Event struct {
 // ten thousand stored events stay a file of reasonable size.
 const maxText = 64 << 10
 
+// Size is about how many bytes the event takes, in memory and as JSON.
+func (e Event) Size() int {
+	const fixed = 300 // the other fields with their names
+	size := fixed + len(e.Object.ID) + len(e.Object.Key) + len(e.Cause) + len(e.Author) + len(e.Error)
+	for _, lines := range [][]string{e.Reasons, e.Diff} {
+		for _, line := range lines {
+			size += len(line) + len(`"",`)
+		}
+	}
+	return size
+}
+
 // normalized is the event as it is logged: independent of the caller's slices,
 // bounded, and without values that JSON does not have.
 func (e Event) normalized() Event {

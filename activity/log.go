@@ -12,7 +12,7 @@ import (
 )
 
 // TailSize is how many of the newest events a Log keeps in memory at least; it
-// keeps twice as many at most.
+// keeps twice as many at most. Large events are fewer: they take MaxBytes at most.
 const TailSize = 1000
 
 // storeTimeout bounds one attempt to store events.
@@ -50,6 +50,7 @@ type Log struct {
 	storing chan struct{} // one slot: whoever fills it may append to the store
 
 	mu         sync.Mutex
+	tailBytes  int     // of tail, see Event.Size
 	tail       []Event // ascending; elements never change, so a reader may keep the slice
 	last       uint64  // Seq of the newest event
 	stored     uint64  // events after it are not in the store yet
@@ -69,11 +70,15 @@ func NewLog(ctx context.Context, store Store, now func() time.Time, logger *slog
 	if err != nil {
 		return nil, fmt.Errorf("reading the newest events: %w", err)
 	}
-	return &Log{
+	l := &Log{
 		store: store, now: now, logger: logger,
 		storing: make(chan struct{}, 1),
 		tail:    tail, last: last, stored: last,
-	}, nil
+	}
+	for _, e := range tail {
+		l.tailBytes += e.Size()
+	}
+	return l, nil
 }
 
 // Note logs e as Record does, but leaves storing it to the next Flush, Record or
@@ -98,9 +103,24 @@ func (l *Log) add(e Event) {
 	l.last++
 	e.Seq, e.Time = l.last, l.now().UnixMilli()
 	if len(l.tail) >= 2*TailSize {
-		l.tail = slices.Clone(l.tail[len(l.tail)-TailSize+1:])
+		l.forget(len(l.tail) - TailSize + 1)
 	}
-	l.tail = append(l.tail, e)
+	l.tail, l.tailBytes = append(l.tail, e), l.tailBytes+e.Size()
+	if l.tailBytes > MaxBytes {
+		n, size := 0, l.tailBytes
+		for ; size > MaxBytes/2 && n < len(l.tail)-1; n++ {
+			size -= l.tail[n].Size()
+		}
+		l.forget(n)
+	}
+}
+
+// forget drops the oldest n events from memory. The caller holds mu.
+func (l *Log) forget(n int) {
+	for _, e := range l.tail[:n] {
+		l.tailBytes -= e.Size()
+	}
+	l.tail = slices.Clone(l.tail[n:])
 }
 
 // Flush stores the events that are not stored yet. The first error after a success is

@@ -12,6 +12,10 @@ const (
 	MaxLimit     = 1000
 )
 
+// MaxBytes bounds the events of one answer, see Event.Size: it ends with the event that
+// reaches it, and has fewer events than asked for then. The next query finds the rest.
+const MaxBytes = 8 << 20
+
 // A Query selects events. The zero value asks for the newest DefaultLimit.
 type Query struct {
 	// Since is the sequence number of the last event that the reader has. The answer is
@@ -56,31 +60,53 @@ func (q Query) Match(e Event) bool {
 	return q.Filter == "" || e.contains(strings.ToLower(q.Filter))
 }
 
+// A Page collects the events that answer a query. The zero value is of no use: see
+// Query.Page.
+type Page struct {
+	q      Query
+	events []Event
+	bytes  int
+}
+
+// Page is an empty answer.
+func (q Query) Page() *Page { return &Page{q: q, events: []Event{}} }
+
+// Add adds an event if it matches, and reports whether the answer has room for more. Events
+// come in the order of the query: the newest first if it wants the newest.
+func (p *Page) Add(e Event) (room bool) {
+	if p.q.Match(e) {
+		p.events, p.bytes = append(p.events, e), p.bytes+e.Size()
+	}
+	return len(p.events) < p.q.Size() && p.bytes < MaxBytes
+}
+
+// Events are the events of the answer, ascending by Seq, never nil. Nothing can be added
+// after that.
+func (p *Page) Events() []Event {
+	if p.q.Newest() {
+		slices.Reverse(p.events)
+	}
+	return p.events
+}
+
 // Select returns the events that answer the query, ascending by Seq, as events
 // must be.
 func (q Query) Select(events []Event) []Event {
-	out := []Event{}
+	page := q.Page()
 	if q.Newest() {
 		for _, e := range slices.Backward(events) {
-			if len(out) == q.Size() {
+			if !page.Add(e) {
 				break
 			}
-			if q.Match(e) {
-				out = append(out, e)
-			}
 		}
-		slices.Reverse(out)
-		return out
+		return page.Events()
 	}
 	for _, e := range events {
-		if len(out) == q.Size() {
+		if !page.Add(e) {
 			break
 		}
-		if q.Match(e) {
-			out = append(out, e)
-		}
 	}
-	return out
+	return page.Events()
 }
 
 // contains reports whether the event's text contains lower, which is in lower case.

@@ -15,7 +15,10 @@ import (
 const maxWait = 10 * time.Minute
 
 // activityHandlers show the activity log.
-type activityHandlers struct{ log Log }
+type activityHandlers struct {
+	log     Log
+	answers *answers // bounds what is read of the log
+}
 
 // list answers a query of the activity log as soon as there is an event, at the latest
 // after the time that the query waits.
@@ -27,34 +30,45 @@ func (h activityHandlers) list(c echo.Context) error {
 	if q.Since > h.log.Last() {
 		q.Since = 0 // the number is from a log that no longer exists
 	}
-	events, err := h.await(c.Request().Context(), q, wait)
+	events, release, err := h.await(c, q, wait)
 	if err != nil {
 		return err
 	}
+	defer release()
+	defer func() { h.answers.learn(c.Path(), c.Response().Size) }()
 	return respond(c, http.StatusOK, orEmpty(events))
 }
 
 // await is the answer to q as soon as it has an event; it is empty when the time is
-// over or the server ends.
-func (h activityHandlers) await(ctx context.Context, q activity.Query, wait time.Duration) ([]activity.Event, error) {
+// over or the server ends. What it takes from the budget of answers is to be released.
+func (h activityHandlers) await(c echo.Context, q activity.Query, wait time.Duration) (found []activity.Event, release func(), err error) {
+	ctx := c.Request().Context()
 	bounded, cancel := waiting(ctx)
 	defer cancel()
 	bounded, cancel = context.WithTimeout(bounded, wait)
 	defer cancel()
 	for {
 		newest := h.log.Last() // read before the events, so that none is missed
+		release, err := h.answers.hold(c)
+		if err != nil {
+			return nil, nil, err
+		}
 		events, err := h.log.Events(ctx, q)
-		if err != nil || len(events) > 0 || bounded.Err() != nil {
-			return events, err
+		if err == nil && (len(events) > 0 || bounded.Err() != nil) {
+			return events, release, nil
+		}
+		release()
+		if err != nil {
+			return nil, nil, err
 		}
 		if err := h.log.Wait(bounded, newest); err != nil {
 			if err := permit.Check(ctx); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if bounded.Err() != nil {
 				continue // query once more
 			}
-			return nil, err
+			return nil, nil, err
 		}
 		q.Since = max(q.Since, newest) // none up to there matches
 	}

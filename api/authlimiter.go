@@ -19,18 +19,37 @@ const (
 	// maxSources bounds how many sources with failures are remembered, and how many
 	// right tokens with their sources.
 	maxSources = 4096
+	// freeForAll are how many wrong tokens all sources together may show before tokens
+	// that nobody has shown right have to be shown twice; then one more every everybodyEvery.
+	freeForAll     = 300
+	everybodyEvery = 100 * time.Millisecond
 )
 
 // An authLimiter slows down sources that try tokens. While a source has to wait, right
 // tokens from it are refused too; otherwise the answers would tell which are right. A
 // token that was right from that source before is always accepted, so that a program
-// with a wrong token does not lock out a program beside it. The zero value is ready.
+// with a wrong token does not lock out a program beside it.
+//
+// Many sources that try tokens together meet a second bound. While it is reached, a token
+// that was never right has to be shown twice, with a pause in between. So nobody with a
+// right token is locked out, and each guess takes an address for that time. The zero value
+// is ready.
 type authLimiter struct {
 	mu sync.Mutex
 	// debt is the time until which a source pays for its failures. While that is less
 	// than freeFailures ahead, the source may go on.
 	debt    map[string]time.Time
 	trusted map[trustedToken]bool
+	// everybody is the time until which all sources together pay for their failures.
+	everybody time.Time
+	proven    map[auth.TokenHash]bool // right before, from anywhere
+	again     map[string]promise      // by source
+}
+
+// A promise is a token that is looked at when its source shows it again.
+type promise struct {
+	hash auth.TokenHash
+	from time.Time
 }
 
 // A trustedToken is a token that was right, and the source it came from.
@@ -52,15 +71,41 @@ func (l *authLimiter) admit(source string, hash auth.TokenHash, right bool, now 
 	if wait := l.debt[source].Sub(now.Add((freeFailures - 1) * failureEvery)); wait > 0 {
 		return wait, false
 	}
+	if wait := l.secondLook(source, hash, right, now); wait > 0 {
+		return wait, false
+	}
 	if !right {
 		return 0, l.fail(source, now)
 	}
 	if l.trusted == nil {
-		l.trusted = map[trustedToken]bool{}
+		l.trusted, l.proven = map[trustedToken]bool{}, map[auth.TokenHash]bool{}
 	}
 	makeRoom(l.trusted)
 	l.trusted[token] = true
+	makeRoom(l.proven)
+	l.proven[hash] = true
 	return 0, false
+}
+
+// secondLook is how long a source has to wait until it may show a token again, while too
+// many sources show wrong ones. The caller holds mu.
+func (l *authLimiter) secondLook(source string, hash auth.TokenHash, right bool, now time.Time) time.Duration {
+	if !l.everybody.After(now.Add((freeForAll-1)*everybodyEvery)) || right && l.proven[hash] {
+		return 0
+	}
+	if p, ok := l.again[source]; ok && p.hash == hash {
+		if wait := p.from.Sub(now); wait > 0 {
+			return wait
+		}
+		delete(l.again, source)
+		return 0
+	}
+	if l.again == nil {
+		l.again = map[string]promise{}
+	}
+	makeRoom(l.again)
+	l.again[source] = promise{hash: hash, from: now.Add(failureEvery)}
+	return failureEvery
 }
 
 // wait is how long a source has to wait before it may try a password of a user, who is
@@ -100,6 +145,10 @@ func (l *authLimiter) fail(source string, now time.Time) (first bool) {
 		until = now
 	}
 	l.debt[source] = until.Add(failureEvery)
+	if l.everybody.Before(now) {
+		l.everybody = now
+	}
+	l.everybody = l.everybody.Add(everybodyEvery)
 	return first
 }
 

@@ -44,6 +44,54 @@ func TestPatienceIsBounded(t *testing.T) {
 	}
 }
 
+// Many addresses that guess together are slowed down, and lock out nobody whose token is
+// right: neither one that was right before, from anywhere, nor a new one.
+func TestManySourcesGuessTogether(t *testing.T) {
+	t.Parallel()
+	var l authLimiter
+	now := time.Unix(1_700_000_000, 0)
+	known, unknown := auth.TokenHash{1}, auth.TokenHash{2}
+	if wait, _ := l.admit("office", known, true, now); wait > 0 {
+		t.Fatalf("a right token waits %v", wait)
+	}
+	guesses := 0 // that were looked at
+	guess := func(round int) {
+		for i := range 2000 {
+			hash := auth.TokenHash{3, byte(i), byte(i >> 8), byte(round)}
+			if wait, _ := l.admit(fmt.Sprint("guesser", i), hash, false, now); wait == 0 {
+				guesses++
+			}
+		}
+	}
+	for round := range 5 {
+		guess(round)
+	}
+	if guesses > freeForAll+10 {
+		t.Errorf("%d guesses of 2000 addresses were looked at within a moment", guesses)
+	}
+	for _, from := range []string{"office", "home"} {
+		if wait, _ := l.admit(from, known, true, now); wait > 0 {
+			t.Errorf("a token that was right before waits %v at %s", wait, from)
+		}
+	}
+	wait, _ := l.admit("train", unknown, true, now)
+	if wait <= 0 || wait > failureEvery {
+		t.Fatalf("a new token has to be shown again after %v", wait)
+	}
+	now = now.Add(wait)
+	guess(9)
+	if wait, _ := l.admit("train", unknown, true, now); wait > 0 {
+		t.Errorf("a new token that is shown again waits %v once more", wait)
+	}
+	now = now.Add(time.Hour)
+	if wait, _ := l.admit("hotel", auth.TokenHash{4}, true, now); wait > 0 {
+		t.Errorf("an hour later a right token waits %v", wait)
+	}
+	if len(l.again) > maxSources || len(l.proven) > maxSources {
+		t.Errorf("%d addresses and %d tokens are remembered", len(l.again), len(l.proven))
+	}
+}
+
 func TestSources(t *testing.T) {
 	for remote, want := range map[string]string{
 		"192.0.2.7:1":                      "192.0.2.7",

@@ -126,6 +126,10 @@ type Config struct {
 	LogProblem func() string
 	LogDropped func() uint64
 
+	// BodyBytes is the maximum size of the large bodies under way, all together (8 MiB),
+	// and AnswerBytes the memory for large answers (64 MiB). One caller gets half of each.
+	BodyBytes, AnswerBytes int64
+
 	// Dialects are further REST interfaces beside the one of docs/api.md; nil: none.
 	Dialects []Dialect
 
@@ -150,6 +154,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.LogDropped == nil {
 		c.LogDropped = func() uint64 { return 0 }
+	}
+	if c.BodyBytes <= 0 {
+		c.BodyBytes = 8 << 20
+	}
+	if c.AnswerBytes <= 0 {
+		c.AnswerBytes = 64 << 20
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -25,7 +25,8 @@ import (
 //     caller have been checked. Author names the caller.
 //   - Errors: a handler returns any error. The server logs those that callers must not
 //     see, and hands Render a ResponseError.
-//   - Limits: the server bounds headers and times. A handler bounds the body that it reads.
+//   - Limits: the server bounds headers, times, and the bytes of all bodies and answers
+//     under way. A handler bounds the body that it reads.
 type Dialect interface {
 	// Routes lists the routes. New calls it once.
 	Routes(a *Agent) []Route
@@ -91,7 +92,9 @@ const dialectKey = "dialect"
 func (s *Server) add(d Dialect) {
 	s.dialects = append(s.dialects, d)
 	for _, r := range d.Routes(s.agent) {
-		protected := s.guard.protect(r)
+		guarded := r
+		guarded.Handle = s.answers.bounded(r, r.Handle)
+		protected := s.guard.protect(guarded)
 		handle := func(c echo.Context) error {
 			c.Set(dialectKey, d)
 			return protected(c)

@@ -43,9 +43,38 @@ type failures struct{ logger *slog.Logger }
 // of is the ResponseError of err, which may be an incident.
 func (s *failures) of(err error, c echo.Context) *ResponseError {
 	if f := asFailure(err, c); f != nil {
-		return f
+		return f.bounded()
 	}
 	return s.incident(err, c)
+}
+
+// Bounds of what an error repeats of the request, or of what HAProxy says.
+const (
+	maxMessage = 4 << 10
+	maxOutput  = 64 << 10
+	maxBy      = 1000
+)
+
+// bounded is the error without what is too much of it: its size does not follow from that
+// of the request.
+func (f *ResponseError) bounded() *ResponseError {
+	out := *f
+	out.Message, out.Output = cut(f.Message, maxMessage), cut(f.Output, maxOutput)
+	out.By = f.By[:min(len(f.By), maxBy)]
+	var fields lb.FieldErrors
+	fields.AddErr("", &lb.InvalidError{Fields: f.Fields})
+	if invalid, ok := errors.AsType[*lb.InvalidError](fields.Err()); ok {
+		out.Fields = invalid.Fields
+	}
+	return &out
+}
+
+// cut is s in so many bytes.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // incident logs an error that callers must not see, and gives them its id.
@@ -179,13 +208,14 @@ func contextFailure(ctx context.Context, err error) *ResponseError {
 // sentence is the message for an invalid document: its first problem, and the number of
 // further ones.
 func sentence(e *lb.InvalidError) string {
-	switch len(e.Fields) {
-	case 0:
+	switch further := len(e.Fields) - 1 + e.More; {
+	case len(e.Fields) == 0:
 		return "the request is not valid"
-	case 1:
+	case further == 0:
 		return e.Fields[0].Error()
+	default:
+		return e.Fields[0].Error() + " (and " + strconv.Itoa(further) + " more)"
 	}
-	return e.Fields[0].Error() + " (and " + strconv.Itoa(len(e.Fields)-1) + " more)"
 }
 
 // invalidField is the error of one bad part of a request.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strconv"
 
@@ -14,27 +13,9 @@ import (
 // historyHandlers show accepted changes and the texts of haproxy.cfg.
 type historyHandlers struct {
 	history History
+	answers *answers // bounds what is read of the history
 	archive Archive
 	config  func(ctx context.Context) ([]byte, error)
-}
-
-func (h historyHandlers) listRevisions(c echo.Context) error {
-	p := parameters(c.Request(), "before", "limit")
-	before, limit := p.number("before"), p.limit()
-	if err := p.err(); err != nil {
-		return err
-	}
-	list, err := h.history.Revisions(c.Request().Context(), before, limit)
-	if err != nil {
-		return err
-	}
-	out := make([]node.Revision, len(list))
-	for i, r := range list {
-		if out[i], err = node.NewRevision(r); err != nil {
-			return fmt.Errorf("encoding revision %d: %w", r.Number, err)
-		}
-	}
-	return respond(c, http.StatusOK, out)
 }
 
 // currentConfig answers with haproxy.cfg as last written.

@@ -150,7 +150,7 @@ func (g *guard) verifyPassword(r *http.Request, name, password string) (auth.Ide
 // tooManyAttempts asks for a pause after wrong tokens or passwords.
 func tooManyAttempts(wait time.Duration, what string) *ResponseError {
 	return &ResponseError{
-		Status: http.StatusTooManyRequests, Code: "too_many", Message: "too many wrong " + what + " came from this address; try again later",
+		Status: http.StatusTooManyRequests, Code: "too_many", Message: "too many wrong " + what + " came from this address, or from many; try again later",
 		Header: http.Header{echo.HeaderRetryAfter: {seconds(wait)}},
 	}
 }

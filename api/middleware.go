@@ -27,11 +27,16 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// rescue logs a panic of a handler with its stack and makes it an error.
+// rescue logs a panic of a handler with its stack and makes it an error. A handler that
+// aborts its answer gets what it asks for.
 func (s *Server) rescue(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
-			if p := recover(); p != nil {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler: //nolint:errorlint // as net/http compares it
+				panic(p) // closes the connection
+			default:
 				err = s.failures.incident(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), c)
 			}
 		}()

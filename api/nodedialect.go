@@ -14,6 +14,7 @@ type nodeDialect struct {
 	cfg      Config
 	metrics  *metrics
 	failures *failures
+	answers  *answers
 	sessions sessionHandlers
 	streams  streamHandlers
 }
@@ -35,8 +36,8 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	health := serverHealth{d.cfg.Sampler}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
 	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames, health: health}
-	history := historyHandlers{history: d.cfg.History, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
-	activity := activityHandlers{d.cfg.Activity}
+	history := historyHandlers{history: d.cfg.History, answers: d.answers, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
+	activity := activityHandlers{log: d.cfg.Activity, answers: d.answers}
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
 	routes = []Route{
 		{get, "/", auth.Read, "this list", about.index},

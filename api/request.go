@@ -64,7 +64,7 @@ func body(c echo.Context) ([]byte, error) {
 	data, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
+	case errors.As(err, &tooLarge), errors.As(err, new(*ResponseError)):
 		return nil, err
 	case err != nil: // the connection failed, or the body is incomplete
 		return nil, invalidField("body", "is incomplete", "one JSON object")

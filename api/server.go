@@ -37,6 +37,8 @@ type Server struct {
 	agent     *Agent
 	guard     *guard
 	failures  *failures
+	bodies    *budget  // of all requests under way
+	answers   *answers // that are made and written
 	site      *ui.Site
 	publisher *publisher
 	live      *live.Server // the websockets
@@ -46,16 +48,17 @@ type Server struct {
 func New(cfg Config) *Server {
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, echo: echo.New(), agent: newAgent(cfg), guard: newGuard(cfg), failures: &failures{cfg.Logger}, site: ui.New()}
+	s.bodies, s.answers = newBudget("large bodies", cfg.BodyBytes), newAnswers(cfg.AnswerBytes)
 	metrics := newMetrics(cfg, newScraper(cfg, s.agent).read)
 	s.publisher = newPublisher(cfg, s.agent, metrics.count)
 	s.live = live.New(liveConfig(cfg))
 	s.echo.HTTPErrorHandler = s.fail
-	s.echo.Use(s.observe, s.rescue, harden, s.requireTLS, s.checkHost, s.checkOrigin, s.pages)
+	s.echo.Use(s.observe, s.rescue, harden, s.requireTLS, s.checkHost, s.checkOrigin, s.pages, s.meter)
 	for _, d := range cfg.Dialects {
 		s.add(d)
 	}
 	s.add(&nodeDialect{
-		cfg: cfg, metrics: metrics, failures: s.failures,
+		cfg: cfg, metrics: metrics, failures: s.failures, answers: s.answers,
 		sessions: sessionHandlers{guard: s.guard, live: s.live}, streams: streamHandlers{s.live},
 	})
 	return s

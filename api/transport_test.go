@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,10 +176,13 @@ func (r reply) refusedOrMoved(t *testing.T) {
 	}
 }
 
+// correctHorse is the hash of a password; to make one takes long.
+var correctHorse = sync.OnceValues(func() (string, error) { return auth.HashPassword("correct horse") })
+
 // withUser is an API with the user ann, of role operate, beside the tokens.
 func withUser(t *testing.T) func(*api.Config) {
 	t.Helper()
-	hash, err := auth.HashPassword("correct horse")
+	hash, err := correctHorse()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +249,8 @@ func TestBasicNeedsTLS(t *testing.T) {
 
 // Whoever guesses has to wait, and the user does not where they have logged in before.
 func TestGuessedPasswords(t *testing.T) {
-	s := filledFixture(t, apitest.Guarded(t), withUser(t))
+	now := at0() // stands still, however long a check of a password takes
+	s := filledFixture(t, apitest.Guarded(t), withUser(t), func(c *api.Config) { c.Now = func() time.Time { return now } })
 	s.do("POST", "/session", `{"user":"ann","password":"correct horse"}`).wants(t, 200, nil)
 	for range 10 {
 		s.do("POST", "/session", `{"user":"eve","password":"x"}`).refused(t, 401, "unauthorized")

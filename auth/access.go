@@ -67,7 +67,7 @@ func (a *Access) Problem() string {
 
 // readAccess opens, checks and parses an access file.
 func readAccess(path string) (*accessList, fileVersion, error) {
-	data, at, err := readSecret(path, "/")
+	data, at, err := readSecret(path, "/", true)
 	if err != nil {
 		return nil, at, err
 	}

@@ -49,7 +49,7 @@ func EditAccess(path string, change func(*AccessEdit) error) error {
 		return fmt.Errorf("changing the access file: %w", err)
 	}
 	defer unlock()
-	data, at, err := readSecret(path, "/")
+	data, at, err := readSecret(path, "/", false)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("changing the access file: %w", err)
 	}

@@ -38,11 +38,12 @@ type fileVersion struct {
 
 // readFile opens, checks and parses a token file. The version is that of the file that
 // was read, also if it is refused; it is zero if there is no file.
-func readFile(path string) ([]entry, fileVersion, error) { return readFileIn(path, "/") }
+func readFile(path string) ([]entry, fileVersion, error) { return readFileIn(path, "/", true) }
 
-// readFileIn is readFile where root is the root directory, a container's or not.
-func readFileIn(path, root string) ([]entry, fileVersion, error) {
-	data, at, err := readSecret(path, root)
+// readFileIn is readFile where root is the root directory, a container's or not. A program
+// that shows a token, and trusts none, may leave the owner unchecked.
+func readFileIn(path, root string, checkOwner bool) ([]entry, fileVersion, error) {
+	data, at, err := readSecret(path, root, checkOwner)
 	if err != nil {
 		return nil, at, err
 	}
@@ -51,7 +52,7 @@ func readFileIn(path, root string) ([]entry, fileVersion, error) {
 }
 
 // readSecret reads a file that other users must not be able to read.
-func readSecret(path, root string) ([]byte, fileVersion, error) {
+func readSecret(path, root string, checkOwner bool) ([]byte, fileVersion, error) {
 	f, err := safefile.Open(path)
 	if err != nil {
 		return nil, fileVersion{}, err // names the path
@@ -65,6 +66,8 @@ func readSecret(path, root string) ([]byte, fileVersion, error) {
 	switch mode := info.Mode(); {
 	case !mode.IsRegular():
 		return nil, at, fmt.Errorf("%s: is not a regular file", path)
+	case checkOwner && isForeign(info):
+		return nil, at, fmt.Errorf("%s: belongs to user %d, who could write tokens of its own, expected root or user %d", path, ownerOf(info), os.Geteuid())
 	case mode.Perm()&0o007 == 0:
 	case isMountedSecret(f, info, root):
 		at.shared = true
@@ -79,6 +82,22 @@ func readSecret(path, root string) ([]byte, fileVersion, error) {
 		return nil, at, fmt.Errorf("%s: is larger than %d bytes", path, maxFile)
 	}
 	return data, at, nil
+}
+
+// isForeign reports whether a file belongs to another user than root and this program's:
+// that user can write it, or give itself the right to.
+func isForeign(info fs.FileInfo) bool {
+	owner := ownerOf(info)
+	return owner != 0 && owner != os.Geteuid()
+}
+
+// ownerOf is the user that a file belongs to.
+func ownerOf(info fs.FileInfo) int {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return os.Geteuid() // not on Linux
+	}
+	return int(stat.Uid)
 }
 
 // statFile is the version of the file now; zero if that is not known.

@@ -73,7 +73,7 @@ func TestMountedSecretIsTakenInAContainerOnly(t *testing.T) {
 		}
 	}
 	taken := func(name, root string) bool {
-		_, at, err := readFileIn(filepath.Join(dir, name), root)
+		_, at, err := readFileIn(filepath.Join(dir, name), root, true)
 		return err == nil && at.shared
 	}
 	if taken("secret", container) {

@@ -12,7 +12,7 @@ import (
 // file, for programs of the same node that may read the file. The error is that of
 // Open, or says that there is no such token.
 func PlainToken(path string) (string, error) {
-	if _, _, err := readFile(path); err != nil {
+	if _, _, err := readFileIn(path, "/", false); err != nil {
 		return "", fmt.Errorf("reading tokens: %w", err)
 	}
 	data, err := safefile.Read(path, maxFile)

@@ -122,6 +122,9 @@ func (f *sessionFile) read() ([]storedSession, error) {
 	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%s: mode %v, expected a regular file of mode 0600", f.path, mode)
 	}
+	if isForeign(info) {
+		return nil, fmt.Errorf("%s: belongs to user %d, expected root or user %d", f.path, ownerOf(info), os.Geteuid())
+	}
 	data, err := io.ReadAll(io.LimitReader(file, maxSessionFile))
 	if err != nil {
 		return nil, err

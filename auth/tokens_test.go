@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"thalassa/auth"
+	"thalassa/internal/testkit"
 )
 
 const (
@@ -147,6 +148,20 @@ func TestOpenRefusesFilesThatOthersGetAt(t *testing.T) {
 		if _, err := auth.Open(path, nil); err != nil {
 			t.Errorf("mode %v: %v", mode, err)
 		}
+	}
+}
+
+func TestOpenRefusesFilesOfOtherUsers(t *testing.T) {
+	testkit.NeedsRoot(t)
+	path := tokenFile(t, "read ci "+readToken)
+	if err := os.Chown(path, 65533, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := auth.Open(path, nil); err == nil || !strings.Contains(err.Error(), "belongs to user 65533") {
+		t.Errorf("error %v", err)
+	}
+	if token, err := auth.PlainToken(path); err != nil || token != readToken { // it trusts nobody
+		t.Errorf("token %q, error %v", token, err)
 	}
 }
 

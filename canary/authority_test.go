@@ -2,6 +2,7 @@ package canary_test
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,10 +11,10 @@ import (
 )
 
 // revoked is the answer about one author from a moment on.
-func (w *fixture) revoked(author string) *bool {
-	gone := false
+func (w *fixture) revoked(author string) *atomic.Bool {
+	var gone atomic.Bool // the runner asks in a goroutine of its own
 	w.permit = func(name string) error {
-		if gone && name == author {
+		if gone.Load() && name == author {
 			return errors.New("has no token any more")
 		}
 		return nil
@@ -26,7 +27,7 @@ func TestAuthorWithoutTheRight(t *testing.T) {
 		bubble(t, func(w *fixture) {
 			gone := w.revoked("ann")
 			r := w.begun(70 * time.Second)
-			*gone = true
+			gone.Store(true)
 			pass(3 * time.Second)
 			s := w.await(r, lb.CanaryPhase.IsEnd)
 			aborted(w.t, s, nil, 25, "ann, who started it, has no token any more")
@@ -39,7 +40,7 @@ func TestAuthorWithoutTheRight(t *testing.T) {
 	t.Run("right before a step", func(t *testing.T) {
 		bubble(t, func(w *fixture) {
 			gone := w.revoked("ann")
-			w.atEnd(25, func() { *gone = true })
+			w.atEnd(25, func() { gone.Store(true) })
 			s, err := w.deploy(w.t.Context())
 			aborted(w.t, s, err, 25, "ann, who started it")
 			w.stands("1")
@@ -50,7 +51,7 @@ func TestAuthorWithoutTheRight(t *testing.T) {
 			gone := w.revoked("ann")
 			w.onSwitch[3] = func(func()) error {
 				w.away = time.Now().Add(20 * time.Second)
-				*gone = true
+				gone.Store(true)
 				return w.absent()
 			}
 			s, err := w.deploy(w.t.Context())
@@ -63,7 +64,7 @@ func TestAuthorWithoutTheRight(t *testing.T) {
 			gone := w.revoked("ann")
 			r := w.begun(10 * time.Second)
 			w.act(r, lb.CanaryPause)
-			*gone = true
+			gone.Store(true)
 			pass(3 * time.Second)
 			aborted(w.t, w.await(r, lb.CanaryPhase.IsEnd), nil, 5, "ann, who started it")
 		})
@@ -77,7 +78,7 @@ func TestAuthorWithoutTheRight(t *testing.T) {
 			}
 			pass(70 * time.Second)
 			stop()
-			*w.revoked("ann") = true
+			w.revoked("ann").Store(true)
 			r = w.runner()
 			w.running(r)
 			aborted(w.t, w.await(r, lb.CanaryPhase.IsEnd), nil, 25, "ann, who started it")
@@ -92,7 +93,7 @@ func TestFinishIsOfWhoAsksForIt(t *testing.T) {
 		gone := w.revoked("bob")
 		w.onSwitch[2] = func(func()) error {
 			w.away = time.Now().Add(20 * time.Second)
-			*gone = true
+			gone.Store(true)
 			return w.absent()
 		}
 		r := w.begun(10 * time.Second)
@@ -101,7 +102,7 @@ func TestFinishIsOfWhoAsksForIt(t *testing.T) {
 	})
 	bubble(t, func(w *fixture) {
 		gone := w.revoked("ann")
-		w.onSwitch[2] = func(do func()) error { *gone = true; do(); return nil }
+		w.onSwitch[2] = func(do func()) error { gone.Store(true); do(); return nil }
 		r := w.begun(10 * time.Second)
 		if s := w.act(r, lb.CanaryFinish); s.Phase != lb.CanaryDone {
 			w.t.Errorf("%+v", s)

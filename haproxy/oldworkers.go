@@ -62,22 +62,3 @@ func memoryOf(pid int) (uint64, error) {
 	}
 	return (resident - shared) * uint64(os.Getpagesize()), nil //nolint:gosec // positive
 }
-
-// MemoryLimit is the memory of this machine, or of the control group if that is less, in
-// bytes; 0: unknown.
-func MemoryLimit() uint64 {
-	limit := uint64(0)
-	if text, err := safefile.Read("/proc/meminfo", maxProc); err == nil {
-		var kib uint64
-		if _, err := fmt.Sscanf(string(text), "MemTotal: %d kB", &kib); err == nil {
-			limit = kib << 10
-		}
-	}
-	if text, err := safefile.Read("/sys/fs/cgroup/memory.max", maxProc); err == nil {
-		n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-		if err == nil && (limit == 0 || n < limit) {
-			limit = n
-		}
-	}
-	return limit
-}

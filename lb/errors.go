@@ -31,14 +31,18 @@ func (e FieldError) Error() string {
 // InvalidError is a document with one or more bad fields. Nothing of the
 // document was used.
 type InvalidError struct {
-	Fields []FieldError
+	Fields []FieldError // at most MaxFields where FieldErrors has collected them
+	More   int          // further bad fields, which Fields does not have
 }
 
-// Error lists every bad field.
+// Error lists the bad fields.
 func (e *InvalidError) Error() string {
 	parts := make([]string, len(e.Fields))
 	for i, f := range e.Fields {
 		parts[i] = f.Error()
+	}
+	if e.More > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", e.More))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -100,39 +104,6 @@ type UnavailableError struct {
 
 // Error is the sentence itself.
 func (e *UnavailableError) Error() string { return e.What }
-
-// FieldErrors collects what is wrong with one document. The zero value holds nothing.
-type FieldErrors struct {
-	list []FieldError
-}
-
-// Add records a problem of the field at path; expected may be empty.
-func (fe *FieldErrors) Add(path, problem, expected string) {
-	fe.list = append(fe.list, FieldError{Path: path, Problem: problem, Expected: expected})
-}
-
-// AddErr records err under path when it is a FieldError, the fields of an *InvalidError
-// with their own paths, or else the text of err. A nil err is no problem.
-func (fe *FieldErrors) AddErr(path string, err error) {
-	switch err := err.(type) { //nolint:errorlint // made by this package's parsers, never wrapped
-	case nil:
-	case FieldError:
-		err.Path = path
-		fe.list = append(fe.list, err)
-	case *InvalidError:
-		fe.list = append(fe.list, err.Fields...)
-	default:
-		fe.Add(path, err.Error(), "")
-	}
-}
-
-// Err is an *InvalidError with all that was recorded; nil: nothing was.
-func (fe *FieldErrors) Err() error {
-	if len(fe.list) == 0 {
-		return nil
-	}
-	return &InvalidError{Fields: fe.list}
-}
 
 // bad makes the error of a parser that does not know its field's path yet.
 func bad(problem, expected string) FieldError {

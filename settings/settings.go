@@ -85,7 +85,17 @@ type Agent struct {
 func (s *Agent) Flags(f *pflag.FlagSet) {
 	s.runDirs = runDirs{system: systemRunDir, uid: os.Geteuid()}
 	f.StringVar(&s.file, "config", "", "settings `file` in YAML; flags override it")
+	apiFlags(s, f)
+	consulFlags(s, f)
+	haproxyFlags(s, f)
+	f.StringVar(&s.cluster, "cluster", "auto", "`mode` of the Pacemaker integration: auto, on or off")
+	f.StringVar(&s.persistence, "persistence", "", "JSON `file` with a copy of the configured frontends and backends")
+	f.StringVar(&s.dbPath, "db-path", "/var/lib/thalassa", "`directory` of the embedded database")
+	f.BoolVar(&s.debug, "debug", false, "debug messages in the log")
+	f.StringVar(&s.logFormat, "log-format", "text", "`format` of the log: text or json")
+}
 
+func apiFlags(s *Agent, f *pflag.FlagSet) {
 	f.StringVar(&s.host, "host", "127.0.0.1", "listen `address` of the API")
 	f.IntVar(&s.port, "port", 10000, "listen `port` of the API")
 	f.StringVar(&s.label, "label", "", "logical `name` of this load balancer")
@@ -101,7 +111,9 @@ func (s *Agent) Flags(f *pflag.FlagSet) {
 	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "API without tokens on an address that is not loopback")
 	f.BoolVar(&s.metricsOpen, "metrics-open", false, "/metrics without a token")
 	f.DurationVar(&s.statsInterval, "stats-interval", time.Second, "`interval` between reads of HAProxy's statistics")
+}
 
+func consulFlags(s *Agent, f *pflag.FlagSet) {
 	f.StringVar(&s.consulAddress, "service-reg", "127.0.0.1", "`address` of Consul: host, host:port, URL or unix:///path")
 	f.IntVar(&s.consulPort, "service-reg-port", 8500, "`port` of Consul, where --service-reg has none")
 	f.StringVar(&s.datacenter, "datacenter", "", "Consul `datacenter` (default: that of the Consul agent)")
@@ -118,7 +130,9 @@ func (s *Agent) Flags(f *pflag.FlagSet) {
 	f.IntVar(&s.holdMin, "hold-min", 2, "minimum `number` of lost instances that needs confirmation")
 	f.DurationVar(&s.holdTime, "hold-time", 5*time.Minute, "maximum `time` to hold lost instances without other confirmation")
 	f.BoolVar(&s.register, "register", true, "registration of the agent and its frontends in Consul")
+}
 
+func haproxyFlags(s *Agent, f *pflag.FlagSet) {
 	f.StringVar(&s.haproxy, "haproxy", "managed", "start `mode` of HAProxy: managed, pacemaker or external")
 	f.StringVar(&s.haproxyBinary, "haproxy-binary", "haproxy", "HAProxy `executable`")
 	f.StringVar(&s.statsSocket, "haproxy-socket-path", "", "`path` of HAProxy's stats socket (default: in the run-time directory)")
@@ -140,13 +154,6 @@ func (s *Agent) Flags(f *pflag.FlagSet) {
 	f.StringVar(&s.templateFile, "template-file", "", "template `file` of haproxy.cfg (default: the embedded one)")
 	f.StringSliceVar(&s.nativesDirs, "natives-dirs", natives.Dirs(), "`directories` of the files that raw lines (natives) may read")
 	f.StringVar(&s.allowNatives, "allow-natives", nativesFiles, "`scope` of raw lines: files (in natives-dirs) or any")
-
-	f.StringVar(&s.cluster, "cluster", "auto", "`mode` of the Pacemaker integration: auto, on or off")
-
-	f.StringVar(&s.persistence, "persistence", "", "JSON `file` with a copy of the configured frontends and backends")
-	f.StringVar(&s.dbPath, "db-path", "/var/lib/thalassa", "`directory` of the embedded database")
-	f.BoolVar(&s.debug, "debug", false, "debug messages in the log")
-	f.StringVar(&s.logFormat, "log-format", "text", "`format` of the log: text or json")
 }
 
 // Loopback reports whether only this machine can reach the API.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -41,23 +40,23 @@ func (d *DB) AppendEvents(ctx context.Context, events []activity.Event) error {
 
 // Events answers a query, ascending by Seq, never with nil.
 func (d *DB) Events(ctx context.Context, q activity.Query) ([]activity.Event, error) {
-	out := []activity.Event{}
+	page := q.Page()
 	err := d.view(ctx, "reading activity", func(tx *bbolt.Tx) error {
 		c := tx.Bucket([]byte(eventBucket)).Cursor()
 		first, step := func() ([]byte, []byte) { return c.Seek(number(q.Since + 1)) }, c.Next
 		if q.Newest() {
 			first, step = func() ([]byte, []byte) { return below(c, q.Before) }, c.Prev
 		}
-		for key, value := first(); key != nil && len(out) < q.Size(); key, value = step() {
+		for key, value := first(); key != nil; key, value = step() {
 			var e activity.Event
 			if err := decode(eventBucket, key, value, &e); err != nil {
 				return err
 			}
-			if e.Seq <= q.Since {
-				break // walking back
+			if e.Seq <= q.Since { // walking back
+				break
 			}
-			if q.Match(e) {
-				out = append(out, e)
+			if !page.Add(e) {
+				break
 			}
 		}
 		return nil
@@ -65,10 +64,7 @@ func (d *DB) Events(ctx context.Context, q activity.Query) ([]activity.Event, er
 	if err != nil {
 		return nil, err
 	}
-	if q.Newest() {
-		slices.Reverse(out)
-	}
-	return out, nil
+	return page.Events(), nil
 }
 
 // LastSeq is the number of the newest event ever stored; 0: none was.

@@ -17,6 +17,7 @@ import (
 	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/internal/logqueue"
+	"thalassa/internal/memory"
 	"thalassa/settings"
 	"thalassa/stats"
 	"thalassa/store"
@@ -38,6 +39,7 @@ func (n node) run(ctx context.Context) error {
 	if n.ready == nil { // not a demo, which ends with its terminal
 		surviveClosedPipes()
 	}
+	n.limitMemory(ctx)
 	if err := n.settings.MakeRunDir(); err != nil {
 		return err
 	}
@@ -163,7 +165,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 	cfg := s.Loop(n.log)
 	cfg.Intents, cfg.Source, cfg.Holder, cfg.HAProxy, cfg.Runtime = db, w, w, p, p
 	cfg.Journal, cfg.Memory, cfg.Overrides, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, db, p.Drops, version()
-	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, haproxy.MemoryLimit()/4
+	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
 	cfg.LogProblem = n.queue.Problem
 	process := s.HAProxy(n.log)

@@ -15,6 +15,7 @@ import (
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
+	"thalassa/internal/memory"
 	"thalassa/pacemaker"
 	"thalassa/stats"
 	"thalassa/store"
@@ -106,6 +107,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 // api makes the server of the API.
 func (n node) api(p parts) *api.Server {
 	cfg := n.settings.API(n.log)
+	cfg.BodyBytes, cfg.AnswerBytes = requestMemory(memory.Limit())
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.Certificate = p.port.info()
 	cfg.LogProblem, cfg.LogDropped = n.queue.Problem, n.queue.Dropped

@@ -76,6 +76,7 @@ func rooms() map[string][]string {
 		"internal/batch":      nil,
 		"internal/wake":       nil,
 		"internal/leftover":   nil,
+		"internal/memory":     nil,
 		"internal/permit":     nil,
 		"internal/logqueue":   nil,
 		"internal/safefile":   nil,

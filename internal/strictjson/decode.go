@@ -8,11 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"maps"
 	"reflect"
-	"slices"
-	"strconv"
-	"strings"
 
 	"thalassa/lb"
 )
@@ -52,8 +48,7 @@ type checker struct {
 
 func (c *checker) decode(path string, data []byte, v any) {
 	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	var doc any
+	var doc json.RawMessage // of any shape, without values of its own
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
 		c.Add(orBody(path), "is empty", "one JSON object")
@@ -69,7 +64,9 @@ func (c *checker) decode(path string, data []byte, v any) {
 		c.Add(orBody(path), "holds more than one JSON document", "one JSON object")
 		return
 	}
-	c.checkShape(path, doc, reflect.TypeOf(v).Elem())
+	w := walker{dec: json.NewDecoder(bytes.NewReader(doc)), lenient: c.lenient}
+	w.dec.UseNumber()
+	c.AddErr("", w.check(path, reflect.TypeOf(v).Elem()))
 	if c.Err() != nil {
 		return
 	}
@@ -83,80 +80,6 @@ func orBody(path string) string {
 		return "body"
 	}
 	return path
-}
-
-// checkShape compares doc with the type it is to be decoded into. null stands
-// for an absent value everywhere, as it does for encoding/json.
-func (c *checker) checkShape(path string, doc any, t reflect.Type) {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if doc == nil || t == reflect.TypeFor[json.RawMessage]() {
-		return
-	}
-	var ok bool
-	switch t.Kind() {
-	case reflect.Struct:
-		var object map[string]any
-		if object, ok = doc.(map[string]any); ok {
-			c.checkObject(path, object, t)
-		}
-	case reflect.Slice:
-		var list []any
-		list, ok = doc.([]any)
-		for i, element := range list {
-			c.checkShape(path+"["+strconv.Itoa(i)+"]", element, t.Elem())
-		}
-	case reflect.String:
-		_, ok = doc.(string)
-	case reflect.Bool:
-		_, ok = doc.(bool)
-	default: // the integers
-		var number json.Number
-		if number, ok = doc.(json.Number); ok {
-			_, err := strconv.ParseInt(number.String(), 10, 64)
-			ok = err == nil
-		}
-	}
-	if !ok {
-		c.Add(orBody(path), "is "+jsonKind(doc), goKind(t))
-	}
-}
-
-// checkObject compares the fields of object with those of the struct t.
-func (c *checker) checkObject(path string, object map[string]any, t reflect.Type) {
-	known := map[string]reflect.Type{}
-	names := make([]string, 0, t.NumField())
-	for field := range t.Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		known[name] = field.Type
-		names = append(names, name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		inner := strings.TrimPrefix(path+"."+name, ".")
-		switch {
-		case known[name] != nil:
-			c.checkShape(inner, object[name], known[name])
-		case !c.lenient:
-			c.Add(inner, "is not a field of this object", "one of "+strings.Join(names, ", "))
-		}
-	}
-}
-
-// jsonKind says what a decoded value is.
-func jsonKind(doc any) string {
-	switch doc := doc.(type) {
-	case map[string]any:
-		return "an object"
-	case []any:
-		return "an array"
-	case string:
-		return "a string"
-	case bool:
-		return strconv.FormatBool(doc)
-	default:
-		return "the number " + doc.(json.Number).String() //nolint:forcetypeassert // nothing else is left
-	}
 }
 
 // goKind says what a type takes.

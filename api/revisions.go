@@ -1,0 +1,137 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api/node"
+	"thalassa/internal/permit"
+)
+
+const (
+	// revisionCost is what is taken from the budget of answers to read one revision.
+	revisionCost = 4 << 20
+	// sendSize is how much of a list is collected before it is sent. A shorter list is
+	// sent as a whole, with its length.
+	sendSize = 64 << 10
+)
+
+// listRevisions answers with the history. A revision may have a megabyte and more: they are
+// read, encoded and sent one after the other.
+func (h historyHandlers) listRevisions(c echo.Context) error {
+	p := parameters(c.Request(), "before", "limit")
+	before, limit := p.number("before"), p.limit()
+	if err := p.err(); err != nil {
+		return err
+	}
+	out := &pieces{c: c}
+	out.WriteByte('[')
+	for n := range limit {
+		number, err := h.addRevision(out, before, n > 0)
+		if err != nil {
+			return out.abort(err)
+		}
+		if number == 0 {
+			break
+		}
+		before = number
+		if number == 1 {
+			break
+		}
+	}
+	out.WriteString("]\n")
+	return out.close()
+}
+
+// addRevision adds the newest revision before a number, and returns its number; 0: there
+// is none.
+func (h historyHandlers) addRevision(out *pieces, before uint64, further bool) (number uint64, err error) {
+	ctx := out.c.Request().Context()
+	release, err := h.answers.acquire(ctx, payer(out.c), revisionCost)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	list, err := h.history.Revisions(ctx, before, 1)
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	number = list[0].Number
+	doc, err := node.NewRevision(list[0])
+	if err != nil {
+		return 0, fmt.Errorf("encoding revision %d: %w", number, err)
+	}
+	list = nil
+	if further {
+		out.WriteByte(',')
+	}
+	if err := json.NewEncoder(out).Encode(doc); err != nil {
+		return 0, err
+	}
+	out.Truncate(out.Len() - 1) // the encoder's end of line
+	return number, out.send()
+}
+
+// pieces is an answer that is sent piece by piece.
+type pieces struct {
+	bytes.Buffer
+
+	c     echo.Context
+	begun time.Time // zero: nothing has been sent
+}
+
+// send sends what has been collected if that is much. Whoever has lost the right to read
+// gets no further piece.
+func (p *pieces) send() error {
+	if p.Len() < sendSize {
+		return nil
+	}
+	if err := permit.Check(p.c.Request().Context()); err != nil {
+		return err
+	}
+	if p.begun.IsZero() {
+		p.begun = time.Now()
+		p.c.Response().Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+		p.c.Response().WriteHeader(http.StatusOK)
+	}
+	deadline := time.Now().Add(writeTimeout)
+	if last := p.begun.Add(maxWait); last.Before(deadline) {
+		deadline = last
+	}
+	err := http.NewResponseController(p.c.Response()).SetWriteDeadline(deadline)
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("setting the deadline of the answer: %w", err)
+	}
+	_, err = p.c.Response().Write(p.Bytes())
+	p.Reset()
+	if p.Cap() > 2*sendSize {
+		p.Buffer = bytes.Buffer{}
+	}
+	return err
+}
+
+// abort ends an answer that cannot be completed: with err, or by closing the connection
+// where a part has been sent, so that nobody takes it for the whole.
+func (p *pieces) abort(err error) error {
+	if p.begun.IsZero() {
+		return err
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// close sends the rest.
+func (p *pieces) close() error {
+	if p.begun.IsZero() {
+		return write(p.c, http.StatusOK, echo.MIMEApplicationJSON, p.Bytes())
+	}
+	if _, err := p.c.Response().Write(p.Bytes()); err != nil {
+		return p.abort(err)
+	}
+	return nil
+}
