@@ -42,7 +42,7 @@ type Agent struct {
 	ended     *latch       // no round will follow any more
 	look      poke         // asks for a round
 	restarted poke         // HAProxy was started again
-	renewed   poke         // files that haproxy.cfg names may have changed
+	renewals  *renewals
 
 	inputs   *inputs
 	interest *interest
@@ -73,7 +73,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	a := &Agent{
 		cfg: &cfg, started: cfg.Now(),
-		views: &wake.Signal{}, inStep: newLatch(), ended: newLatch(), look: newPoke(), restarted: newPoke(), renewed: newPoke(),
+		views: &wake.Signal{}, inStep: newLatch(), ended: newLatch(), look: newPoke(), restarted: newPoke(), renewals: &renewals{poke: newPoke()},
 		interest: &interest{source: cfg.Source}, current: &atomic.Pointer[effective]{}, renderer: newRenderer(),
 		lines: &lineWarnings{cfg: &cfg}, warnings: &controlWarnings{cfg: &cfg},
 	}
@@ -97,7 +97,7 @@ func New(cfg Config) (*Agent, error) {
 	reverter := &reverter{cfg: a.cfg, interest: a.interest, outcomes: a.outcomes}
 	a.changes = &changes{
 		cfg: a.cfg, inputs: a.inputs, interest: a.interest, lines: a.lines, earlier: earlier, renderer: a.renderer,
-		templates: file, current: a.current, outcomes: a.outcomes, reverter: reverter, persister: a.persister, lock: a.lock,
+		templates: file, current: a.current, outcomes: a.outcomes, reverter: reverter, persister: a.persister, lock: a.lock, renewals: a.renewals,
 		reloads: rate, leading: make(chan struct{}, 1), proving: make(chan struct{}, aloneChecks),
 	}
 	a.members = &memberStates{cfg: a.cfg, inputs: a.inputs, current: a.current, outcomes: a.outcomes, lock: a.lock, changed: newPoke()}
@@ -113,7 +113,7 @@ func (a *Agent) newReconciler(earlier *earlierRun, reverter *reverter, rate *rel
 	return &reconciler{
 		cfg: a.cfg, inputs: a.inputs, templates: a.templates.file, earlier: earlier, renderer: a.renderer,
 		outcomes: a.outcomes, reverter: reverter, persister: a.persister, reporter: reporter, warnings: a.warnings,
-		look: a.look, restarted: a.restarted, renewed: a.renewed, inStep: a.inStep,
+		look: a.look, restarted: a.restarted, renewals: a.renewals, inStep: a.inStep,
 		running: running, servers: servers, reloads: &reloadSchedule{cfg: a.cfg, rate: rate}, slowdown: &slowdown{cfg: a.cfg},
 		monitor: &driftMonitor{cfg: a.cfg, inputs: a.inputs, running: running, servers: servers, reporter: reporter, look: a.look},
 	}
@@ -180,7 +180,14 @@ func (a *Agent) Restarted() { a.restarted.send() }
 
 // Renewed tells that files which haproxy.cfg names, such as certificates, may have
 // changed: HAProxy is reloaded, if it runs here.
-func (a *Agent) Renewed() { a.renewed.send() }
+func (a *Agent) Renewed() { a.renewals.request() }
+
+// Reload is Renewed for who waits until the new worker of HAProxy serves. Errors:
+// *lb.RefusedError when HAProxy does not take what it reads, and the former worker keeps
+// serving.
+func (a *Agent) Reload(ctx context.Context, by lb.Origin) (lb.Applied, error) {
+	return a.changes.reloadFiles(ctx, by)
+}
 
 // Look asks for a round soon, e.g. because HAProxy has ended.
 func (a *Agent) Look() { a.look.send() }

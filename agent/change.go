@@ -31,10 +31,11 @@ type changes struct {
 	reverter  *reverter
 	persister *persister
 	lock      *changeLock
+	renewals  *renewals
 	reloads   *reloadRate
 	queue     batch.Queue[*pendingChange] // that wait for a reload
-	leading   chan struct{} // full while somebody gathers and checks what is in the queue
-	proving   chan struct{} // has a value for each change that is checked alone
+	leading   chan struct{}               // full while somebody gathers and checks what is in the queue
+	proving   chan struct{}               // has a value for each change that is checked alone
 }
 
 // edit carries out one change of a frontend or backend and returns when it is in effect.

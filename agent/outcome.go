@@ -24,6 +24,7 @@ type outcome struct {
 	template *template.Template // that it rendered with
 	// overrides of members that it dealt with
 	overrides *lb.Overrides
+	renewal   uint64 // the last request to reload that it dealt with
 	path      string
 	err       error  // why that intent is not in effect
 	inEffect  uint64 // the revision that is
@@ -37,13 +38,14 @@ type expectation struct {
 	template *template.Template // nil: any
 	// overrides of members; nil: any
 	overrides *lb.Overrides
+	renewal   uint64 // request to reload; 0: none
 	by        lb.Origin
 	done      chan outcome // one slot
 }
 
 func (e *expectation) isMetBy(out outcome) bool {
 	return out.revision >= e.revision && (e.template == nil || e.template == out.template) &&
-		(e.overrides == nil || e.overrides == out.overrides)
+		(e.overrides == nil || e.overrides == out.overrides) && out.renewal >= e.renewal
 }
 
 // isAbout reports whether the change makes that revision.

@@ -33,7 +33,8 @@ type reconciler struct {
 
 	look      poke // look again now
 	restarted poke // HAProxy was started again
-	renewed   poke // files that haproxy.cfg names may have changed
+	renewals  *renewals
+	renewed   uint64 // the last of them that was dealt with
 	inStep    *latch
 
 	running  *running
@@ -81,7 +82,11 @@ func (r *reconciler) run(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		out.inEffect = r.running.revision
+		out.inEffect, out.renewal = r.running.revision, r.renewed
+		if r.outcomes.isRefusedRenewal(out) {
+			r.running.withdrawReload()
+			r.look.send()
+		}
 		u := r.reverter.refusedBy(out) // before a change learns of it, and watches it again
 		if isExpected := r.outcomes.report(out); u != nil && !isExpected {
 			r.reverter.revertLate(ctx, u, out.err)
@@ -109,7 +114,7 @@ func (r *reconciler) next(ctx context.Context) (out outcome, ok bool) {
 		r.running.allowSpares()
 		r.monitor.invalidate()
 		r.monitor.check(ctx)
-	case <-r.renewed:
+	case <-r.renewals.poke:
 		r.rereadFiles()
 	case <-r.look:
 	case <-r.cfg.ControlChanged:
@@ -126,7 +131,8 @@ func (r *reconciler) next(ctx context.Context) (out outcome, ok bool) {
 // rereadFiles has the next round reload HAProxy, if it runs here, though its
 // configuration is the same.
 func (r *reconciler) rereadFiles() {
-	if r.running.isKnown() && !r.running.idle {
+	r.renewed = r.renewals.number.Load()
+	if !r.running.idle {
 		r.running.requireReload([]plan.Reason{{Object: "process", What: "files renewed"}})
 	}
 }

@@ -40,7 +40,7 @@ func (r *reconciler) round(ctx context.Context) outcome {
 func (r *reconciler) adopt(ctx context.Context, t target) outcome {
 	unknown := r.difference(t)
 	state, err := r.cfg.HAProxy.State(ctx)
-	if err != nil || !state.Running {
+	if err != nil || !state.Running || r.running.awaitsReload() {
 		return r.reload(ctx, t, unknown)
 	}
 	servers, err := r.cfg.Runtime.Servers(ctx)

@@ -64,6 +64,9 @@ type Config struct {
 	// ServiceNames lists the services in Consul's catalog; *lb.UnavailableError while
 	// Consul does not answer. nil: they are not available.
 	ServiceNames func(ctx context.Context) ([]lb.Name, error)
+	// Reload reloads HAProxy, so that it reads renewed files, and returns when the new
+	// worker serves; *lb.RefusedError if it does not accept them. nil: not available.
+	Reload func(ctx context.Context, by lb.Origin) (lb.Applied, error)
 	// HAProxyConfig reads haproxy.cfg as last written;
 	// *lb.UnavailableError while there is none.
 	HAProxyConfig func(ctx context.Context) ([]byte, error)

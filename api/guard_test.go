@@ -52,6 +52,7 @@ var requests = []struct {
 	{"PUT", "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`, 4},
 	{"DELETE", "/frontends/www", "", 4},
 	{"DELETE", "/backends/files", "", 4},
+	{"POST", "/haproxy/reload", "", 3},
 	{"GET", "/haproxy/configs", "", 1},
 	{"GET", "/haproxy/configs/1", "", 1},
 	{"GET", "/backends/live/canary", "", 1},

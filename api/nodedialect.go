@@ -58,6 +58,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{get, "/haproxy/config", auth.Read, "haproxy.cfg as last written, as text", history.currentConfig},
 		{get, "/haproxy/configs", auth.Read, "each haproxy.cfg that was in effect, newest first; query: before, limit", history.listConfigs},
 		{get, "/haproxy/configs/{number}", auth.Read, "one of them with its text", history.showConfig},
+		{post, "/haproxy/reload", auth.Operate, "reload HAProxy, so that it reads renewed files", reloadHandler{agent: a, reload: d.cfg.Reload}.handle},
 		{get, "/catalog", auth.Read, "the names of all services in Consul, watched or not", services.catalog},
 		{get, "/services", auth.Read, "the watched Consul services with their versions", services.list},
 		{get, "/services/{name}", auth.Read, "one service with its instances", services.show},

@@ -22,7 +22,8 @@ func newAgent(env environment) *cobra.Command {
 		Short: "Run the node agent",
 		Long: `Runs the node agent of a load balancer. On SIGTERM or SIGINT the agent stops; HAProxy
 keeps running, and the next agent adopts it. On SIGHUP the agent reloads HAProxy, so that
-it reads renewed certificates and other files. Templates and tokens need no signal.
+it reads renewed certificates and other files, as "thalassa reload" does. Templates and
+tokens need no signal.
 
 Every flag is also a key of the settings file (--config). The camelCase flag names of
 the original Thalassa also work. docs/cli.md explains each setting.`,

@@ -217,3 +217,9 @@ func TestBackendsWithoutMembers(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+func TestReload(t *testing.T) {
+	s := shop(t)
+	s.does("haproxy reloaded after 2 ms, worker 101 serves\n", "reload")
+	sameJSON(t, "reload", s.run("reload", "-o", "json").out, string(s.answered()))
+}

@@ -88,8 +88,8 @@ func (canaryStore) Canaries(context.Context) ([]lb.CanaryState, error) { return 
 func (n *Node) Config() api.Config {
 	return api.Config{
 		Changes: n, Members: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats, Connections: n.Connections,
-		ServiceNames: n.ServiceNames,
-		Version:      "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries,
+		ServiceNames: n.ServiceNames, Reload: n.Reload,
+		Version: "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries,
 	}
 }
 
@@ -413,6 +413,13 @@ func newest[T any](all []T, before uint64, limit int, number func(T) uint64) []T
 		}
 	}
 	return out
+}
+
+// Reload reloads HAProxy, which has no file to read here.
+func (n *Node) Reload(context.Context, lb.Origin) (lb.Applied, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return lb.Applied{Applied: true, Path: "reload", Duration: 1500 * time.Microsecond, Revision: n.intent.Revision}, n.trouble
 }
 
 // Configs lists a text for each revision.

@@ -61,6 +61,11 @@ type HAProxyStatus struct {
 	Lost       string `json:"lost,omitempty"`
 }
 
+// Reloaded is the answer to a reload, beside the fields of Applied.
+type Reloaded struct {
+	HAProxy HAProxyStatus `json:"haproxy"` // after the reload
+}
+
 // ServiceStatus is how a watched service stands.
 type ServiceStatus struct {
 	Service  string         `json:"service"`

@@ -3,24 +3,29 @@ package main
 import (
 	"os"
 	"os/signal"
-	"sync/atomic"
+	"sync"
 	"syscall"
 )
 
 // A hangup is what SIGHUP does: it ends a command, as the end of its terminal does, and
-// makes a running agent read files again.
-type hangup struct{ reread atomic.Pointer[func()] }
+// makes an agent read files again. An agent that has just started does so as soon as it
+// can.
+type hangup struct {
+	mu      sync.Mutex
+	reread  func() // nil: not yet, or this is no agent
+	pending bool   // a signal came before reread was known
+}
 
-// newHangup catches the signal for the rest of the program. end is called for each
-// unless something else was set.
-func newHangup(end func()) *hangup {
+// newHangup catches the signal for the rest of the program. end is called for each, unless
+// this is the agent.
+func newHangup(isAgent bool, end func()) *hangup {
 	h := &hangup{}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
 	go func() {
 		for range signals {
-			if reread := h.reread.Load(); reread != nil {
-				(*reread)()
+			if isAgent {
+				h.happen()
 			} else {
 				end()
 			}
@@ -29,9 +34,26 @@ func newHangup(end func()) *hangup {
 	return h
 }
 
-// set has the signal call reread; a nil hangup catches none.
+// happen rereads the files, now or when set says how.
+func (h *hangup) happen() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.pending = h.reread == nil; !h.pending {
+		h.reread()
+	}
+}
+
+// set has the signal call reread, which returns soon, at once if it has come already. A nil
+// hangup catches none.
 func (h *hangup) set(reread func()) {
-	if h != nil {
-		h.reread.Store(&reread)
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reread = reread
+	if h.pending {
+		h.pending = false
+		reread()
 	}
 }

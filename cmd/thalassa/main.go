@@ -19,7 +19,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	ctx, cancel := context.WithCancel(ctx)
-	h := newHangup(cancel)
+	h := newHangup(len(os.Args) > 1 && os.Args[1] == "agent", cancel)
 	code := run(ctx, h, os.Args[1:], cli.Environment{
 		Program: os.Args[0], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Notify: notify,
 		TokenFile: "/etc/thalassa/tokens", Certificate: "/var/lib/thalassa/tls/api.crt",
