@@ -96,6 +96,9 @@ type Config struct {
 	// so that a fleet that sees the same change does not reload at once (no delay).
 	ReloadJitter time.Duration
 
+	// MaxServers bounds the server lines of haproxy.cfg, spare ones included (no bound).
+	MaxServers int
+
 	// What tests replace.
 
 	// OldWorkers measures the workers that reloads have replaced; nil: reloads do not wait

@@ -52,6 +52,14 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 	return next
 }
 
+// slots are the slots that HAProxy has; none for a nil e.
+func (e *effective) slots() plan.Slots {
+	if e == nil {
+		return nil
+	}
+	return plan.SlotsOf(e.config)
+}
+
 func (e *effective) layout(wanted lb.Config) lb.Config {
 	if e.noSpares {
 		return plan.DropSpares(plan.SlotsOf(e.config), wanted)
@@ -94,9 +102,9 @@ func (e *effective) keepMembers(wanted lb.Config, snap lb.Snapshot) lb.Config {
 }
 
 // within is the configuration with the members that Consul knows now, as far as
-// HAProxy takes them without a reload.
-func (e *effective) within(snap lb.Snapshot) lb.Config {
-	next := e.config
+// HAProxy takes them without a reload and with at most limit server lines (0: any number).
+func (e *effective) within(snap lb.Snapshot, limit int) lb.Config {
+	next, lines := e.config, serverLines(e.config)
 	next.Backends = make([]lb.ResolvedBackend, len(e.config.Backends))
 	for i, pool := range e.config.Backends {
 		next.Backends[i] = pool
@@ -109,8 +117,9 @@ func (e *effective) within(snap lb.Snapshot) lb.Config {
 			wanted = e.config.Process.Populate(pool.Backend, snap)
 		}
 		for _, p := range []lb.ResolvedBackend{e.layoutBackend(pool.Slots, wanted), plan.Fit(pool.Slots, wanted)} {
-			if e.takesAtRuntime(pool, p) {
-				next.Backends[i] = p
+			grown := lines - linesOf(pool) + linesOf(p)
+			if (limit <= 0 || grown <= max(limit, lines)) && e.takesAtRuntime(pool, p) {
+				next.Backends[i], lines = p, grown
 				break
 			}
 		}

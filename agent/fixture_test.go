@@ -77,6 +77,7 @@ type fixture struct {
 	checked                   int           // texts that HAProxy has checked
 	passed                    string        // the last one that it did not refuse
 	most                      int           // server lines that HAProxy can have; 0: any number
+	maxServers                int           // of the agent
 	lag                       time.Duration // from what Commit has stored to its return
 }
 
@@ -111,6 +112,7 @@ func (fx *fixture) make() {
 		Drops:        func([]byte) (bool, error) { return fx.drops, nil },
 		Process:      lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute},
 		TemplateFile: fx.templateFile, Persistence: fx.persistence, ReloadJitter: fx.jitter, Chance: fx.chance, MayBeIdle: fx.idle,
+		MaxServers: fx.maxServers,
 	})
 	if err != nil {
 		fx.t.Fatal(err)

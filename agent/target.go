@@ -37,6 +37,9 @@ func (r *reconciler) desired(ctx context.Context) (target, error) {
 		}
 	}
 	t.config = inheritMembers(r.running.resolve(t.intent, t.snapshot, processWith(r.cfg, t.template), t.control), inherited)
+	if t.config, err = limitServers(r.cfg.MaxServers, r.running.slots(), t.config); err != nil {
+		return t, err
+	}
 	r.warnings.update(ctx, t)
 	if err := r.earlier.guard(ctx, t); err != nil {
 		return t, err

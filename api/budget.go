@@ -40,13 +40,18 @@ func newBudget(what string, total int64) *budget {
 // The error is a *ResponseError, or that of ctx. release gives them back; it may be called
 // more than once.
 func (b *budget) acquire(ctx context.Context, caller string, size int64) (release func(), err error) {
+	return b.acquireWithin(ctx, caller, size, budgetWait)
+}
+
+// acquireWithin is acquire for a request that may wait longer, or not so long.
+func (b *budget) acquireWithin(ctx context.Context, caller string, size int64, wait time.Duration) (release func(), err error) {
 	w := &waiter{caller: caller, size: min(max(size, 0), b.share), granted: make(chan struct{})}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, w)
 	b.grant()
 	b.mu.Unlock()
 	release = sync.OnceFunc(func() { b.release(w) })
-	timeout := time.NewTimer(budgetWait)
+	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
 	select {
 	case <-w.granted:

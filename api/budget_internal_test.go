@@ -113,3 +113,24 @@ func TestAnswersLearnTheirSize(t *testing.T) {
 		t.Error("a larger answer does not count")
 	}
 }
+
+// A list that has been begun waits for its next piece for longer than a request waits to
+// begin, and so does not end in the middle.
+func TestBegunAnswersWaitLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget("bytes", 100)
+		holder, ok := take(t, b, "a", 50)
+		if !ok {
+			t.Fatal("a caller with nothing waits")
+		}
+		list := &pieces{}
+		if got := list.patience(); got != budgetWait {
+			t.Errorf("an answer that has not begun waits for %s", got)
+		}
+		list.begun = time.Now()
+		time.AfterFunc(3*budgetWait, holder)
+		if _, err := b.acquireWithin(t.Context(), "a", 10, list.patience()); err != nil || time.Since(list.begun) != 3*budgetWait {
+			t.Errorf("after %s: %v", time.Since(list.begun), err)
+		}
+	})
+}

@@ -53,7 +53,7 @@ func (h historyHandlers) listRevisions(c echo.Context) error {
 // is none.
 func (h historyHandlers) addRevision(out *pieces, before uint64, further bool) (number uint64, err error) {
 	ctx := out.c.Request().Context()
-	release, err := h.answers.acquire(ctx, payer(out.c), revisionCost)
+	release, err := h.answers.acquireWithin(ctx, payer(out.c), revisionCost, out.patience())
 	if err != nil {
 		return 0, err
 	}
@@ -114,6 +114,15 @@ func (p *pieces) send() error {
 		p.Buffer = bytes.Buffer{}
 	}
 	return err
+}
+
+// patience is how long the next piece may wait for its bytes: for long once a part has
+// been sent, because an answer that is cut is worth nothing.
+func (p *pieces) patience() time.Duration {
+	if p.begun.IsZero() {
+		return budgetWait
+	}
+	return time.Until(p.begun.Add(maxWait))
 }
 
 // abort ends an answer that cannot be completed: with err, or by closing the connection

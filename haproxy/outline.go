@@ -2,6 +2,7 @@ package haproxy
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"thalassa/lb"
@@ -203,15 +204,26 @@ func (o *outliner) proxyLine(words []string, isClear bool) {
 func (s *section) define(t optionTable, words []string, isClear bool) *serverDefinition {
 	d := &serverDefinition{serverSettings: s.server, before: s.server.rest, section: s}
 	d.rest = 0
-	d.add(t, words[3:])
+	options := withoutNumber(words[1], words[3:])
+	d.add(t, options)
 	d.unclear = d.unclear || !isClear
 	if lb.SlotIndex(words[1]) == 0 {
-		d.options = slices.Concat(s.options, words[3:])
+		d.options = slices.Concat(s.options, options)
 	}
 	if bind, err := lb.ParseBind(words[2]); err == nil && bind.Host != "" {
 		d.address = lb.HostPort(bind)
 	}
 	return d
+}
+
+// withoutNumber is the options of a slot without the number that HAProxy would give it
+// itself, as it does to a line that is added.
+func withoutNumber(slot string, options []string) []string {
+	number := strconv.Itoa(lb.SlotIndex(slot) + 1)
+	if i := slices.Index(options, "id"); i >= 0 && i+1 < len(options) && options[i+1] == number && number != "0" {
+		return slices.Concat(options[:i], options[i+2:])
+	}
+	return options
 }
 
 // decidesHealth reports whether a line of a proxy, other than default-server, affects the

@@ -138,6 +138,9 @@ func (c *checker) checkHAProxy() {
 	if s.hardStopAfter < 0 {
 		c.bad("haproxy-hard-stop-after: %s is negative, expected 0s (no limit) or more", s.hardStopAfter)
 	}
+	if s.maxServers < 1 {
+		c.bad("haproxy-max-servers: %d is too few, expected 1 or more", s.maxServers)
+	}
 	if s.maxconn < 0 {
 		c.bad("haproxy-maxconn: %d is negative, expected 1 or more, or 0 to let HAProxy choose", s.maxconn)
 	}

@@ -120,7 +120,7 @@ func (s *Agent) Loop(log *slog.Logger) agent.Config {
 	return agent.Config{
 		Process: s.Process(), Label: s.label, TemplateFile: s.templateFile, Persistence: s.persistence, RawLines: s.RawLines(),
 		Hosts:       agent.NewHostsFile("/etc/hosts"),
-		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, ReloadJitter: s.reloadJitter, Logger: log,
+		ReloadEvery: s.reloadEvery, ReloadBurst: s.reloadBurst, ReloadJitter: s.reloadJitter, MaxServers: s.maxServers, Logger: log,
 	}
 }
 

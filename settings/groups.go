@@ -114,6 +114,7 @@ func haproxyGroup() Group {
 			{Name: "haproxy-log"},
 			{Name: "haproxy-stats-bind"},
 			{Name: "haproxy-maxconn"},
+			{Name: "haproxy-max-servers", Explanation: "Spare lines count. A change that needs more is refused; new members that Consul reports stay unused ([Limits](limits.md))."},
 			{Name: "template-file", Explanation: "`thalassa template` prints the embedded template. The agent reads a changed file again."},
 			{Name: "natives-dirs", Explanation: "[Security](security.md#raw-lines) says which files count as certificates and which are never allowed."},
 			{Name: "allow-natives", Explanation: "`any` also allows sockets and programs: role admin is then as powerful as HAProxy's user on this machine. See [Security](security.md#raw-lines)."},

@@ -62,6 +62,7 @@ type Agent struct {
 	haproxyLog    string
 	haproxyStats  string
 	maxconn       int
+	maxServers    int
 	hardStopAfter time.Duration
 	reloadEvery   time.Duration
 	reloadBurst   int
@@ -145,6 +146,7 @@ func haproxyFlags(s *Agent, f *pflag.FlagSet) {
 	f.StringVar(&s.haproxyLog, "haproxy-log", "/dev/log local0", "`target` and facility of HAProxy's log; empty: no log")
 	f.StringVar(&s.haproxyStats, "haproxy-stats-bind", "127.0.0.1:1988", "`host:port` of HAProxy's statistics page; empty: no page")
 	f.IntVar(&s.maxconn, "haproxy-maxconn", 4096, "maximum `number` of concurrent connections; 0: chosen by HAProxy")
+	f.IntVar(&s.maxServers, "haproxy-max-servers", 50_000, "maximum `number` of server lines in haproxy.cfg")
 	f.DurationVar(&s.hardStopAfter, "haproxy-hard-stop-after", 5*time.Minute, "maximum `time` that a replaced worker keeps its connections")
 	f.DurationVar(&s.reloadEvery, "reload-every", 500*time.Millisecond, "mean `interval` between reloads during a stream of changes")
 	f.IntVar(&s.reloadBurst, "reload-burst", 10, "`number` of reloads without a pause between them")

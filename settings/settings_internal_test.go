@@ -85,6 +85,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"no pace":            {args: []string{"--reload-every", "0s"}, want: []string{"reload-every: 0s"}},
 		"no reload":          {args: []string{"--reload-burst", "0"}, want: []string{"reload-burst: 0"}},
 		"a stop in the past": {args: []string{"--haproxy-hard-stop-after", "-5m"}, want: []string{"haproxy-hard-stop-after: -5m"}},
+		"no server":          {args: []string{"--haproxy-max-servers", "0"}, want: []string{"haproxy-max-servers: 0"}},
 		"fewer than none":    {args: []string{"--haproxy-maxconn", "-1"}, want: []string{"haproxy-maxconn: -1"}},
 		"few connections":    {args: []string{"--consul-max-connections", "3"}, want: []string{"consul-max-connections: 3"}},
 	} {

@@ -111,6 +111,21 @@ type ServerView struct {
 	// member out of use: it must carry "disabled",
 	// and a member may take it while HAProxy runs.
 	Spare bool
+	// ID is the number of the line in its backend, from 1 on, where it is to be said; 0: it
+	// need not be. HAProxy gives the same numbers itself.
+	ID int
+}
+
+// manyLines is from how many server lines on a backend numbers them. HAProxy 2.6 and 3.0
+// compare the name of each line without a number to those of all others: 20,000 lines take
+// 5 s, and with numbers 0.3 s.
+const manyLines = 1000
+
+// numbers reports whether the lines of a backend say their numbers. Raw server lines come
+// first and would lose theirs.
+func numbers(p lb.ResolvedBackend) bool {
+	isServer := func(n lb.RawLine) bool { return strings.HasPrefix(string(n), "server") }
+	return max(len(p.Members), len(p.Slots)) >= manyLines && !slices.ContainsFunc(p.Natives, isServer)
 }
 
 // newView projects c. Slices are in c's order.
@@ -179,11 +194,16 @@ func newBackendView(p lb.ResolvedBackend) BackendView {
 		v.Health = &HealthView{Method: p.Health.Method, URI: p.Health.URI, Version: p.Health.Version, Host: p.Host}
 	}
 	own, interval := p.HasResolvers(), p.CheckInterval() // own: raw lines say how names are resolved
-	for _, s := range p.Servers() {
-		v.Servers = append(v.Servers, ServerView{
+	isNumbered := numbers(p)
+	for i, s := range p.Servers() {
+		line := ServerView{
 			Name: s.Name, Address: s.Address.String(), Resolve: !own && !s.Address.Host.IsIP(),
 			Interval: interval, Weight: s.Weight, Spare: s.Spare || s.Maintenance,
-		})
+		}
+		if isNumbered {
+			line.ID = i + 1
+		}
+		v.Servers = append(v.Servers, line)
 	}
 	return v
 }
