@@ -31,6 +31,10 @@ type Config struct {
 	Overrides OverrideStore // keeps overrides of members; nil: they end with the agent
 	Holder    Holder        // is told what HAProxy finds down; nil: nothing is ever held
 
+	// LogProblem is a sentence that says why the log is not written now; empty: it is.
+	// nil: always.
+	LogProblem func() string
+
 	// Registration in Consul.
 
 	// Self is the agent's own registration; frontends' share its tags and meta.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 )
 
@@ -38,7 +39,7 @@ func (f *HostsFile) Hosts() *lb.Hosts {
 	if err != nil || f.hosts != nil && info.ModTime().Equal(f.modified) && info.Size() == f.size {
 		return f.hosts
 	}
-	file, err := os.Open(f.path)
+	file, err := safefile.Open(f.path)
 	if err != nil {
 		return f.hosts
 	}

@@ -22,6 +22,9 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 	s.Empty = emptyBackends(in, a.Snapshot(), a.current.Load(), nil)
 	last := a.outcomes.latest()
 	s.Warnings = slices.Concat(a.warnings.current(), a.lines.current(), a.persister.copy.importer.warnings())
+	if a.cfg.LogProblem != nil && a.cfg.LogProblem() != "" {
+		s.Warnings = append(s.Warnings, a.cfg.LogProblem())
+	}
 	s.InEffect = last.inEffect
 	switch {
 	case last.err != nil:

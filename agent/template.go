@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 	"thalassa/template"
 )
@@ -26,6 +27,9 @@ type templateFile struct {
 	tmpl *template.Template
 }
 
+// maxTemplate bounds a template file, in bytes.
+const maxTemplate = 16 << 20
+
 // openTemplate reads the file, and returns it as it was before.
 func openTemplate(path string) (*templateFile, os.FileInfo, error) {
 	seen, _ := os.Stat(path) // before it is read: a later change is seen then
@@ -39,7 +43,7 @@ func ReadTemplate(path string) (*template.Template, error) {
 	if path == "" {
 		return template.Default(), nil
 	}
-	source, err := os.ReadFile(path)
+	source, err := safefile.Read(path, maxTemplate)
 	if err != nil {
 		return nil, fmt.Errorf("reading the template: %w", err)
 	}

@@ -124,6 +124,11 @@ type Config struct {
 	// the reason why not, as a clause. nil: every connection has.
 	Admit func(ctx context.Context, from, to netip.AddrPort) error
 
+	// LogProblem is a sentence that says why the log is not written now; empty: it is.
+	// LogDropped is how many of its lines were dropped. nil: none ever is.
+	LogProblem func() string
+	LogDropped func() uint64
+
 	// BodyBytes is the maximum size of the large bodies under way, all together (8 MiB),
 	// and AnswerBytes the memory for large answers (64 MiB). One caller gets half of each.
 	BodyBytes, AnswerBytes int64
@@ -146,6 +151,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxWebsockets <= 0 {
 		c.MaxWebsockets = 4096
+	}
+	if c.LogProblem == nil {
+		c.LogProblem = func() string { return "" }
+	}
+	if c.LogDropped == nil {
+		c.LogDropped = func() uint64 { return 0 }
 	}
 	if c.BodyBytes <= 0 {
 		c.BodyBytes = 8 << 20

@@ -29,7 +29,9 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	about := aboutHandlers{version: d.cfg.Version, routes: func() []Route { return routes }}
 	canaries := canaryHandlers{agent: a, canaries: d.cfg.Canaries}
 	certificate := certificateHandlers{d.cfg.Certificate}
-	state := stateHandlers{agent: a, failures: d.failures, canaries: canaries.underWay, tls: certificate.document}
+	state := stateHandlers{
+		agent: a, failures: d.failures, logProblem: d.cfg.LogProblem, canaries: canaries.underWay, tls: certificate.document,
+	}
 	frontends := frontendHandlers{a}
 	health := serverHealth{d.cfg.Sampler}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}

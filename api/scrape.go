@@ -19,6 +19,7 @@ type scrape struct {
 	services map[lb.Name]lb.Service
 	clients  int
 	slow     uint64
+	dropped  uint64         // lines of the log
 	sampled  time.Time      // last answer of HAProxy; zero: there was none, or there is no sampler
 	cluster  cluster.Status // its State is empty where this node is in no cluster
 }
@@ -29,15 +30,16 @@ type scraper struct {
 	hub     *stream.Hub
 	sampler *stats.Sampler // may be nil
 	cluster ClusterView    // may be nil
+	dropped func() uint64
 	now     func() time.Time
 }
 
 func newScraper(cfg Config, agent *Agent) *scraper {
-	return &scraper{agent: agent, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, now: cfg.Now}
+	return &scraper{agent: agent, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, dropped: cfg.LogDropped, now: cfg.Now}
 }
 
 func (s *scraper) read(ctx context.Context) scrape {
-	m := scrape{now: s.now(), services: s.agent.Snapshot().Services, clients: s.hub.Clients(), slow: s.hub.Slow()}
+	m := scrape{now: s.now(), services: s.agent.Snapshot().Services, clients: s.hub.Clients(), slow: s.hub.Slow(), dropped: s.dropped()}
 	status, err := s.agent.Status(ctx)
 	m.status, m.known = status, err == nil
 	if in, err := s.agent.Intent(ctx); err == nil {

@@ -12,8 +12,10 @@ import (
 type stateHandlers struct {
 	agent    *Agent
 	failures *failures
-	canaries func() []node.Canary // that are under way
-	tls      func() *node.TLS
+	// logProblem says why the log is not written now; "": it is.
+	logProblem func() string
+	canaries   func() []node.Canary // that are under way
+	tls        func() *node.TLS
 }
 
 func (h stateHandlers) status(c echo.Context) error {
@@ -56,6 +58,9 @@ func (h stateHandlers) readyz(c echo.Context) error {
 	}
 	if len(h.agent.authority.Problems()) > 0 {
 		out.Warnings = []string{formerTokens}
+	}
+	if problem := h.logProblem(); problem != "" {
+		out.Warnings = append(out.Warnings, problem)
 	}
 	out.Reasons = orEmpty(out.Reasons)
 	if !out.Ready {

@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/sys/unix"
 
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 )
 
@@ -204,7 +205,7 @@ func text(s string) *yaml.Node {
 
 // lockDirectory keeps other edits of files in a directory out.
 func lockDirectory(dir string) (unlock func(), err error) {
-	f, err := os.Open(dir)
+	f, err := safefile.OpenDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -236,5 +237,5 @@ func replaceSecret(path string, data []byte, former fileVersion) error {
 		_ = os.Remove(f.Name()) // else it stays: nobody else can read it
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return safefile.Sync(filepath.Dir(path))
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 )
 
@@ -52,8 +53,7 @@ func readFileIn(path, root string, checkOwner bool) ([]entry, fileVersion, error
 
 // readSecret reads a file that other users must not be able to read.
 func readSecret(path, root string, checkOwner bool) ([]byte, fileVersion, error) {
-	// O_NONBLOCK: opening a FIFO must not block.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := safefile.Open(path)
 	if err != nil {
 		return nil, fileVersion{}, err // names the path
 	}

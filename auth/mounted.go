@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"thalassa/internal/safefile"
 )
 
 // Container engines mount secrets as files of root that everybody may read, on a read-only
@@ -40,10 +42,10 @@ func isContainer(root string) bool {
 			return true
 		}
 	}
-	if cgroup, err := os.ReadFile(filepath.Join(root, "proc/1/cgroup")); err == nil && containerPaths.Match(cgroup) {
+	if cgroup, err := safefile.Read(filepath.Join(root, "proc/1/cgroup"), 16<<20); err == nil && containerPaths.Match(cgroup) {
 		return true
 	}
-	mounts, _ := os.ReadFile(filepath.Join(root, "proc/self/mountinfo")) // none: it is no container
+	mounts, _ := safefile.Read(filepath.Join(root, "proc/self/mountinfo"), 16<<20) // none: it is no container
 	for line := range strings.Lines(string(mounts)) {
 		if fields := strings.Fields(line); len(fields) > 4 && fields[4] == "/" && strings.Contains(line, " overlay ") && containerPaths.MatchString(line) {
 			return true

@@ -3,8 +3,9 @@ package auth
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strings"
+
+	"thalassa/internal/safefile"
 )
 
 // PlainToken is the first token of the strongest role among the clear-text tokens of a
@@ -14,7 +15,7 @@ func PlainToken(path string) (string, error) {
 	if _, _, err := readFileIn(path, "/", false); err != nil {
 		return "", fmt.Errorf("reading tokens: %w", err)
 	}
-	data, err := os.ReadFile(path)
+	data, err := safefile.Read(path, maxFile)
 	if err != nil {
 		return "", fmt.Errorf("reading tokens: %w", err)
 	}

@@ -14,8 +14,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
+
+	"thalassa/internal/safefile"
 )
 
 // maxSessionFile bounds the session file: maxSessions sessions and some room.
@@ -109,8 +110,7 @@ func parseHash(digits string) (hash [sha256.Size]byte, err error) {
 
 // read reads the file. One that others may write is not trusted.
 func (f *sessionFile) read() ([]storedSession, error) {
-	// O_NONBLOCK: opening a FIFO must not block.
-	file, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := safefile.Open(f.path)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (f *sessionFile) replace(stored []storedSession) error {
 	if err := os.Remove(staged); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a crash
 		return err
 	}
-	file, err := os.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := safefile.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -168,14 +168,5 @@ func (f *sessionFile) replace(stored []storedSession) error {
 		_ = os.Remove(staged) // or the next attempt does
 		return err
 	}
-	return syncFolder(filepath.Dir(f.path))
-}
-
-// syncFolder makes a rename durable.
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return safefile.Sync(filepath.Dir(f.path))
 }

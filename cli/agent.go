@@ -1,12 +1,19 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"thalassa/settings"
 )
+
+// lastLines is how long the end of the agent waits for the reader of its log.
+const lastLines = time.Second
 
 func newAgent(env environment) *cobra.Command {
 	var s settings.Agent
@@ -28,10 +35,22 @@ the original Thalassa also work. docs/cli.md explains each setting.`,
 			if env.Getenv("GOGC") == "" {
 				debug.SetGCPercent(50) // on a load balancer memory costs more than the little CPU time that this takes
 			}
-			return ended(cmd.Context(), env.Agent(cmd.Context(), Node{Settings: &s, Logger: s.Logger(env.Stderr)}))
+			return runAgent(cmd.Context(), env, &s)
 		},
 	}
 	s.Flags(cmd.Flags())
 	cmd.SetUsageFunc(groupedUsage)
 	return cmd
+}
+
+// runAgent runs the agent. Its log, and what it ended with, wait for no reader.
+func runAgent(ctx context.Context, env environment, s *settings.Agent) error {
+	logger, log := s.QueuedLogger(env.Stderr)
+	defer log.Flush(lastLines)
+	err := ended(ctx, env.Agent(ctx, Node{Settings: s, Logger: logger, Log: log}))
+	if err == nil || interrupted(ctx, err) {
+		return err
+	}
+	fmt.Fprintln(log, "thalassa:", describe(err))
+	return errors.Join(errReported, err)
 }

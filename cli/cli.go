@@ -17,6 +17,7 @@ import (
 	"os"
 
 	"thalassa/activity"
+	"thalassa/internal/logqueue"
 	"thalassa/settings"
 )
 
@@ -49,6 +50,7 @@ type Parts struct {
 type Node struct {
 	Settings *settings.Agent
 	Logger   *slog.Logger
+	Log      *logqueue.Queue // of Logger; nil: it has none
 	// Ready runs once HAProxy runs the configuration for the first time, with the
 	// address of the API and the log of activity; may be nil.
 	Ready func(ctx context.Context, api net.Addr, events *activity.Log) error

@@ -5,7 +5,12 @@ import (
 	"os"
 	"strings"
 	"sync"
+
+	"thalassa/internal/safefile"
 )
+
+// maxToken bounds a token file, in bytes.
+const maxToken = 64 << 10
 
 // token is the ACL token in use. It has no String method and is never logged.
 type token struct {
@@ -65,7 +70,7 @@ func (t *token) look(before os.FileInfo) (value string, info os.FileInfo, err er
 	if before != nil && os.SameFile(info, before) && info.ModTime().Equal(before.ModTime()) && info.Size() == before.Size() {
 		return "", nil, nil
 	}
-	text, err := os.ReadFile(t.path)
+	text, err := safefile.Read(t.path, maxToken)
 	if err != nil {
 		return "", nil, err
 	}

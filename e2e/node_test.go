@@ -60,6 +60,9 @@ type node struct {
 	// haproxy is the executable.
 	haproxy string
 
+	// stderr is the agent's standard error; nil: log.
+	stderr *os.File
+
 	agent *exec.Cmd
 	exit  chan struct{}
 	log   *testkit.Log
@@ -111,6 +114,9 @@ func (n *node) startOnly() {
 	n.tb.Helper()
 	n.agent = exec.Command(build(n.tb), n.arguments()...)
 	n.agent.Stdout, n.agent.Stderr = n.log, n.log
+	if n.stderr != nil {
+		n.agent.Stderr = n.stderr
+	}
 	if err := n.agent.Start(); err != nil {
 		n.tb.Fatal(err)
 	}

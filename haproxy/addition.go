@@ -3,11 +3,11 @@ package haproxy
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 	"thalassa/statsock"
 )
@@ -93,7 +93,7 @@ func (a *adjustment) checkSockets(ctx context.Context, session *statsock.Session
 
 // fileLimit is how many files a process may allow itself to open; 0: unknown, or no limit.
 func fileLimit(pid int) int {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/limits")
+	data, err := safefile.Read("/proc/"+strconv.Itoa(pid)+"/limits", maxProc)
 	if err != nil {
 		return 0
 	}

@@ -134,6 +134,9 @@ func (a *applier) findForChange(ctx context.Context) (observation, error) {
 	case !before.isRunning():
 		return before, nil
 	}
+	if err := a.cfg.refuseOther(before.master.pid); err != nil {
+		return before, err
+	}
 	a.peers.check(ctx, before.master)
 	return before, a.keeper.clearForReload(before.master)
 }

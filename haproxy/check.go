@@ -85,16 +85,14 @@ func (k *checker) checkUnlessRecent(ctx context.Context, config []byte) error {
 }
 
 func (k *checker) run(ctx context.Context, config []byte) error {
-	staged, err := stage(k.cfg.ConfigPath, config)
+	if err := k.program.confirm(ctx); err != nil {
+		return err
+	}
+	staged, err := stageAs(k.cfg.ConfigPath, config, filePerm, k.cfg.User)
 	if err != nil {
 		return fmt.Errorf("staging: %w", err)
 	}
 	defer os.Remove(staged) //nolint:errcheck // a leftover is harmless and hidden
-	if u := k.cfg.User; u != nil {
-		if err := os.Lchown(staged, int(u.UID), int(u.GID)); err != nil {
-			return fmt.Errorf("staging: %w", err)
-		}
-	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	cmd, err := k.program.command(ctx, "-c", "-f", staged)

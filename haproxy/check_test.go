@@ -49,7 +49,10 @@ func TestCheck(t *testing.T) {
 	})
 }
 
-// TestNothingIsInheritedByACheck: neither a check nor the question for the version has
+// answersV has a script pass for HAProxy.
+const answersV = "[ \"$1\" != -v ] || exec echo HAProxy version 2.6 2026/01/01\n"
+
+// TestNothingIsInheritedByACheck: neither a check, nor the question before it whether this is HAProxy, nor that for the version has
 // the environment of this program, which may hold tokens.
 func TestNothingIsInheritedByACheck(t *testing.T) {
 	t.Setenv("CONSUL_HTTP_TOKEN", "secret")
@@ -68,7 +71,7 @@ func TestNothingIsInheritedByACheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(cfg.StartupLog)
-	if err != nil || strings.Count(string(got), "PATH=") != 2 || strings.Contains(string(got), "TOKEN") {
+	if err != nil || strings.Count(string(got), "PATH=") != 3 || strings.Contains(string(got), "TOKEN") {
 		t.Errorf("the environment is %q, %v", got, err)
 	}
 }
@@ -118,7 +121,7 @@ func TestCheckThatCannotBeMade(t *testing.T) {
 func TestCrashingCheck(t *testing.T) {
 	fx := newFixture(t, testkit.HAProxy(t))
 	crash := filepath.Join(t.TempDir(), "haproxy")
-	if err := os.WriteFile(crash, []byte("#!/bin/sh\nkill -SEGV $$\n"), 0o700); err != nil {
+	if err := os.WriteFile(crash, []byte("#!/bin/sh\n"+answersV+"kill -SEGV $$\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	err := fx.another(func(c *haproxy.Config) { c.Binary = crash }).Check(t.Context(), fx.config("one"))
@@ -148,7 +151,7 @@ func TestCheckWhosePipeStaysOpen(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "haproxy")
-	if err := os.WriteFile(binary, []byte("#!/bin/sh\nsleep 2 &\n"), 0o700); err != nil {
+	if err := os.WriteFile(binary, []byte("#!/bin/sh\n"+answersV+"sleep 2 &\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	p := haproxy.New(haproxy.Config{Binary: binary, ConfigPath: filepath.Join(dir, "haproxy.cfg")})

@@ -21,8 +21,17 @@ func TestClaimIsForOneAtATime(t *testing.T) {
 	if _, err := haproxy.New(cfg).Claim(t.Context()); err == nil || !strings.Contains(err.Error(), "another agent looks after "+cfg.ConfigPath) {
 		t.Errorf("the second claim: %v", err)
 	}
-	other := cfg
-	other.ConfigPath += ".other"
+	for _, socket := range []string{cfg.MasterSocket, cfg.StatsSocket} {
+		other := paths(t.TempDir())
+		if other.MasterSocket = socket; socket == cfg.StatsSocket {
+			other.MasterSocket, other.StatsSocket = filepath.Join(filepath.Dir(other.ConfigPath), "master"), socket
+		}
+		if _, err := haproxy.New(other).Claim(t.Context()); err == nil || !strings.Contains(err.Error(), "another agent looks after "+socket) {
+			t.Errorf("another file with the socket %s: %v", socket, err)
+		}
+	}
+	other := paths(t.TempDir())
+	other.ConfigPath = cfg.ConfigPath + ".other"
 	if releaseOther, err := haproxy.New(other).Claim(t.Context()); err != nil {
 		t.Errorf("another HAProxy: %v", err)
 	} else {
@@ -48,8 +57,10 @@ func TestKilledBetweenInstallationAndVerdict(t *testing.T) {
 			t.Fatal(err)
 		}
 		release()
-		if err := os.Remove(filepath.Join(fx.dir, ".haproxy.cfg.lock")); err != nil {
-			t.Error(err)
+		for _, path := range []string{".haproxy.cfg.lock", ".master.lock", ".stats.lock"} {
+			if err := os.Remove(filepath.Join(fx.dir, path)); err != nil {
+				t.Error(err)
+			}
 		}
 		if _, err := os.Stat(former); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the former file: %v", err)

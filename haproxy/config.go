@@ -49,6 +49,10 @@ type Config struct {
 	// HAProxy 2.6 explains a failed reload only there. Run and reloads empty it when it is
 	// longer than 1 MiB. Empty: the output is lost.
 	StartupLog string
+	// Exclusive: a HAProxy that was started with another file than ConfigPath is not
+	// adopted, changed or stopped, though its sockets are ours. External HAProxy may have
+	// any arguments.
+	Exclusive bool
 	// Sudo runs the binary, and kill, through "sudo -n".
 	Sudo bool
 	// User runs HAProxy and owns its sockets and files when root starts it (the user of

@@ -2,13 +2,16 @@ package haproxy
 
 import (
 	"crypto/sha256"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"sync"
-	"syscall"
+
+	"thalassa/internal/safefile"
 )
+
+// maxConfig bounds a haproxy.cfg, in bytes. One with 50,000 servers has 10 MB.
+const maxConfig = 256 << 20
 
 // configFiles are the configuration at ConfigPath and what is kept beside it.
 type configFiles struct {
@@ -25,31 +28,9 @@ type configFiles struct {
 // have created: otherwise the user could read root's files through HAProxy.
 func (c *configFiles) read(path string) ([]byte, error) {
 	if c.cfg.User == nil {
-		return os.ReadFile(path)
+		return safefile.Read(path, maxConfig)
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if err := c.cfg.User.checkOwner(f); err != nil {
-		return nil, err
-	}
-	return io.ReadAll(f)
-}
-
-// checkOwner returns an error unless the user could have created the file. A hard link to
-// another user's file is an error.
-func (u User) checkOwner(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !info.Mode().IsRegular() || !ok || stat.Uid != u.UID && stat.Nlink > 1 {
-		return fmt.Errorf("%s: is not a regular file of its user", f.Name())
-	}
-	return nil
+	return safefile.ReadOwned(path, maxConfig, c.cfg.User.UID)
 }
 
 // intend stores the argument of Install. It returns what is in effect.
@@ -87,7 +68,7 @@ type digest struct {
 
 // isOf reports whether the file at path has the digest.
 func (d digest) isOf(path string) bool {
-	f, err := openFile(path)
+	f, err := safefile.Open(path)
 	if err != nil {
 		return false
 	}
@@ -103,7 +84,7 @@ func digestOf(content []byte) digest {
 
 // mask is maskText for output about the file on disk.
 func (c *configFiles) mask(text string) string {
-	config, err := os.ReadFile(c.cfg.ConfigPath)
+	config, err := c.read(c.cfg.ConfigPath)
 	if err != nil {
 		config = nil // then everything is masked
 	}
@@ -112,14 +93,7 @@ func (c *configFiles) mask(text string) string {
 
 // readSmall reads a small regular file of ours. A link is an error.
 func (c *configFiles) readSmall(path string) ([]byte, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxOutput {
-		return nil, os.ErrInvalid
-	}
-	return c.read(path)
+	return safefile.ReadOwned(path, maxOutput, append(c.cfg.users(), uint32(os.Geteuid()))...) //nolint:gosec // ids are never negative on Linux
 }
 
 // An installedFile is the configuration on disk and its outline.

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"thalassa/internal/safefile"
 )
 
 // A fileSwap is a replaced file that can still be restored, also on a full disk.
@@ -58,14 +60,14 @@ func (s *fileSwap) undo() error {
 		if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return syncPath(filepath.Dir(s.path))
+		return safefile.Sync(filepath.Dir(s.path))
 	}
 	if err := os.Rename(s.backup, s.path); err != nil {
 		return err
 	}
 	// Two names of one file: rename(2) does nothing then.
 	_ = os.Remove(s.backup)
-	return syncPath(filepath.Dir(s.path))
+	return safefile.Sync(filepath.Dir(s.path))
 }
 
 // close removes the previous file.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"thalassa/internal/safefile"
 	"thalassa/statsock"
 )
 
@@ -123,7 +124,7 @@ func (fp *formerPaths) readsConfig(pid int) bool {
 	if fp.cfg.Mode == External {
 		return true
 	}
-	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	line, err := safefile.Read("/proc/"+strconv.Itoa(pid)+"/cmdline", maxProc)
 	if err != nil {
 		return false
 	}

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"thalassa/internal/safefile"
 )
 
 // An identity identifies one process: its id may be used again, but not together with its
@@ -50,7 +51,7 @@ type procStat struct {
 }
 
 func readStat(pid int) (procStat, error) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	data, err := safefile.Read("/proc/"+strconv.Itoa(pid)+"/stat", maxProc)
 	if err != nil {
 		return procStat{}, err
 	}
@@ -67,3 +68,6 @@ func readStat(pid int) (procStat, error) {
 	state := fields[0]
 	return procStat{dead: state == "Z" || state == "X" || state == "x", parent: parent, born: fields[19]}, nil
 }
+
+// maxProc bounds what is read of a file in /proc or /sys, in bytes: arguments may be long.
+const maxProc = 4 << 20

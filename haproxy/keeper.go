@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 )
 
@@ -72,7 +73,7 @@ func (c *Config) createFolder(dir string) error {
 	}
 	err := os.MkdirAll(dir, 0o750)
 	if u := c.User; u != nil && err == nil {
-		err = os.Lchown(dir, int(u.UID), int(u.GID)) // the parent may be that user's
+		err = safefile.ChangeDir(dir, int(u.UID), int(u.GID), 0o750) // the parent may be that user's
 	}
 	return err
 }

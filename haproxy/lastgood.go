@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"thalassa/internal/safefile"
 )
 
 func (c *configFiles) lastGood() string { return c.cfg.ConfigPath + ".last-good" }
@@ -31,6 +33,9 @@ func (c *configFiles) keepOriginal() error {
 		}
 	}
 	content, err := c.read(c.cfg.ConfigPath)
+	if errors.Is(err, safefile.ErrNotRegular) {
+		return nil // it has no content to keep
+	}
 	if errors.Is(err, fs.ErrNotExist) || strings.HasPrefix(description(content), descriptionPrefix) {
 		return nil // there is none, or an agent wrote it for a later start
 	}

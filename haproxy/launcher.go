@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 	"thalassa/statsock"
 )
@@ -35,6 +35,9 @@ type launcher struct {
 // must only be called when none runs. On error none is left running. The error is a
 // *lb.RefusedError of stage "start" when HAProxy does not start with the file.
 func (la *launcher) start(ctx context.Context, config []byte, fingerprint string) (worker int, err error) {
+	if err := la.program.confirm(ctx); err != nil {
+		return 0, fmt.Errorf("starting haproxy: %w", err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, la.cfg.ReloadTimeout)
 	defer cancel()
 	if err := la.awaitStrays(ctx); err != nil {
@@ -159,7 +162,7 @@ func (la *launcher) isSquatted(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	name, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	name, err := safefile.Read("/proc/"+strconv.Itoa(pid)+"/comm", maxProc)
 	return err == nil && strings.TrimSpace(string(name)) != "haproxy"
 }
 

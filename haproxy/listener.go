@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"thalassa/internal/safefile"
 )
 
 const (
@@ -167,7 +169,7 @@ func (l *listener) listens(worker int) error {
 // isListed looks for a listening socket in a table of the kernel (proc_net(5)). The tables
 // of TCP list listening sockets first.
 func isListed(table, network, address string) (bool, error) {
-	f, err := os.Open(table)
+	f, err := safefile.Open(table)
 	if err != nil {
 		return false, err
 	}

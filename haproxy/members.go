@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 )
 
@@ -64,6 +65,9 @@ func (ms *members) verify(pid int) error {
 	default:
 		wrong = ms.wrongUser(pid)
 	}
+	if wrong == "" && ms.cfg.refuseOther(pid) != nil {
+		wrong = "was started with another file than " + ms.cfg.ConfigPath
+	}
 	if wrong == "" {
 		return nil
 	}
@@ -72,7 +76,7 @@ func (ms *members) verify(pid int) error {
 
 // hasMasterSocket reports whether the command line of a process has our master socket.
 func (ms *members) hasMasterSocket(pid int) bool {
-	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	line, err := safefile.Read("/proc/"+strconv.Itoa(pid)+"/cmdline", maxProc)
 	if err != nil || !bytes.Contains(line, []byte("\x00-S\x00")) {
 		return false
 	}
@@ -135,7 +139,7 @@ func (ms *members) runsHAProxy(pid int) bool {
 
 // isScript reports whether a program is run by another one.
 func isScript(path string) bool {
-	f, err := openFile(path)
+	f, err := safefile.Open(path)
 	if err != nil {
 		return false
 	}
@@ -148,7 +152,7 @@ func isScript(path string) bool {
 // wrongUser names the user of a process when that user may not run HAProxy; "": the user
 // may. The real and the effective user count.
 func (ms *members) wrongUser(pid int) string {
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	status, err := safefile.Read("/proc/"+strconv.Itoa(pid)+"/status", maxProc)
 	if err != nil {
 		return "has no readable user"
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"thalassa/internal/safefile"
 )
 
 // OldWorkers is what the workers cost that a reload has replaced.
@@ -42,7 +44,7 @@ func (p *Process) OldWorkers(ctx context.Context) OldWorkers {
 // memoryOf is the resident memory of a process without what it shares with files, in
 // bytes (proc_pid_statm(5)).
 func memoryOf(pid int) (uint64, error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	text, err := safefile.Read("/proc/"+strconv.Itoa(pid)+"/statm", maxProc)
 	if err != nil {
 		return 0, err
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"thalassa/internal/safefile"
 )
 
 // A pidFile restores the pid file that HAProxy has written.
@@ -36,7 +38,7 @@ func pidPaths(pid int) (paths []string) {
 
 // argumentsOf are the arguments of a process; none when it has ended.
 func argumentsOf(pid int) []string {
-	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	line, err := safefile.Read("/proc/"+strconv.Itoa(pid)+"/cmdline", maxProc)
 	if err != nil {
 		return nil
 	}
@@ -95,15 +97,11 @@ func (pf *pidFile) replace(content []byte) error {
 			return err
 		}
 	}
-	name, err := stage(pf.cfg.PIDPath, content)
+	name, err := stageAs(pf.cfg.PIDPath, content, 0o644, nil) // as HAProxy creates it: everybody may read it
 	if err != nil {
 		return err
 	}
-	err = os.Chmod(name, 0o644) //nolint:gosec // as HAProxy creates it: everybody may read it
-	if err == nil {
-		err = os.Rename(name, pf.cfg.PIDPath)
-	}
-	if err != nil {
+	if err := os.Rename(name, pf.cfg.PIDPath); err != nil {
 		return errors.Join(err, os.Remove(name))
 	}
 	return nil

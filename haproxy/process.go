@@ -2,6 +2,7 @@ package haproxy
 
 import (
 	"log/slog"
+	"os"
 
 	"thalassa/statsock"
 )
@@ -45,7 +46,11 @@ func New(cfg Config) *Process {
 	p.program = &program{cfg: c}
 	p.files = &configFiles{cfg: c, logger: c.Logger}
 	p.checker = &checker{cfg: c, logger: c.Logger, program: p.program}
-	p.startupLog = &startupLog{path: c.StartupLog, changes: p.changes}
+	log := c.StartupLog
+	if log == os.DevNull {
+		log = "" // there is nothing to read
+	}
+	p.startupLog = &startupLog{path: log, isShared: c.User != nil, changes: p.changes}
 	p.members = &members{cfg: c, program: p.program, files: p.files}
 	former := &formerPaths{cfg: c, logger: c.Logger}
 	p.finder = &finder{cfg: c, logger: c.Logger, stats: stats, master: master, members: p.members, former: former}
@@ -75,7 +80,7 @@ func (p *Process) connectChanges(master *statsock.Master, former *formerPaths) {
 		router: p.router, former: former, stateFile: p.stateFile, waiter: waiter, child: p.child, stopper: p.stopper,
 	}
 	p.reloader = &reloader{
-		cfg: p.cfg, logger: p.logger, files: p.files, startupLog: p.startupLog, finder: p.finder, router: p.router,
+		cfg: p.cfg, logger: p.logger, program: p.program, files: p.files, startupLog: p.startupLog, finder: p.finder, router: p.router,
 		keeper: p.keeper, recovery: p.recovery, stateFile: p.stateFile, readback: p.readback, waiter: waiter,
 	}
 	p.applier = &applier{

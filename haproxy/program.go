@@ -16,7 +16,10 @@ import (
 const outputDelay = 10 * time.Second
 
 // A program is HAProxy's executable, and how it is run.
-type program struct{ cfg *Config }
+type program struct {
+	cfg     *Config
+	genuine genuine
+}
 
 // path finds the executable, also in the sbin folders, which an ordinary user's PATH does
 // not have.
@@ -42,17 +45,27 @@ func (pr *program) command(ctx context.Context, args ...string) (*exec.Cmd, erro
 	if err != nil {
 		return nil, err
 	}
-	cmd := pr.withSudo(ctx, binary, args...)
-	if u := pr.cfg.User; u != nil { // a configuration may run programs, also during a check
+	return pr.withUser(pr.withSudo(ctx, binary, args...)), nil
+}
+
+// withUser has a command run as Config.User: a configuration may run programs, also
+// during a check.
+func (pr *program) withUser(cmd *exec.Cmd) *exec.Cmd {
+	if u := pr.cfg.User; u != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.UID, Gid: u.GID}}
 	}
-	return cmd, nil
+	return cmd
 }
 
 func (pr *program) withSudo(ctx context.Context, name string, args ...string) *exec.Cmd {
 	if pr.cfg.Sudo {
 		name, args = "sudo", append([]string{"-n", "--", name}, args...)
 	}
+	return pr.plain(ctx, name, args...)
+}
+
+// plain prepares a call of a program as the user of this one.
+func (pr *program) plain(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = "/"
 	cmd.Env = pr.cfg.Env
@@ -62,20 +75,15 @@ func (pr *program) withSudo(ctx context.Context, name string, args ...string) *e
 
 // Version asks the binary for its version, e.g. "2.6.12-1+deb12u4".
 func (p *Process) Version(ctx context.Context) (string, error) {
-	cmd, err := p.program.command(ctx, "-v")
+	path, err := p.program.path()
 	if err != nil {
 		return "", fmt.Errorf("asking haproxy for its version: %w", err)
 	}
-	out, err := cmd.Output()
+	version, err := p.program.versionOf(ctx, path)
 	if err != nil {
-		return "", fmt.Errorf("asking haproxy for its version: %w", err)
+		return "", fmt.Errorf("asking haproxy for its version: %s: %w", path, err)
 	}
-	// "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/"
-	fields := strings.Fields(string(out))
-	if len(fields) < 3 || fields[1] != "version" {
-		return "", fmt.Errorf("asking haproxy for its version: it said %.100q", out)
-	}
-	return fields[2], nil
+	return version, nil
 }
 
 // masterArgument is the value of -S. HAProxy creates the socket as the user it

@@ -14,6 +14,7 @@ import (
 type reloader struct {
 	cfg        *Config
 	logger     *slog.Logger
+	program    *program
 	files      *configFiles
 	startupLog *startupLog
 	finder     *finder
@@ -31,6 +32,9 @@ type reloader struct {
 // the old worker still serves. After another error the outcome is unknown. The reload
 // also recovers lost paths where possible.
 func (rl *reloader) reload(ctx context.Context, before observation, config []byte, fingerprint string) (worker int, err error) {
+	if err := rl.program.confirmMaster(ctx, before.master.pid); err != nil {
+		return 0, fmt.Errorf("reloading haproxy: %w", err)
+	}
 	if err := rl.keeper.clearForReload(before.master); err != nil {
 		return 0, fmt.Errorf("reloading haproxy: %w", err)
 	}

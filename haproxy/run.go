@@ -128,10 +128,11 @@ func (w *watch) checkSocket(ctx context.Context) {
 func (w *watch) adopt(ctx context.Context) {
 	w.p.startupLog.setMarkOnce()
 	w.seen, w.since = w.p.finder.last(), time.Now()
-	if w.seen.pid != 0 {
+	if w.seen.pid != 0 && w.p.cfg.refuseOther(w.seen.pid) == nil {
 		return
 	}
-	if seen, err := w.p.finder.observe(ctx); err == nil {
+	w.seen = identity{}
+	if seen, err := w.p.finder.observe(ctx); err == nil && w.p.cfg.refuseOther(seen.master.pid) == nil {
 		w.seen = seen.master
 	}
 }

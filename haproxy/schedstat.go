@@ -2,11 +2,12 @@ package haproxy
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"thalassa/internal/safefile"
 )
 
 // Occupied is the total time that the threads of a process have run or waited for a
@@ -20,7 +21,7 @@ func Occupied(pid int) (time.Duration, error) {
 	}
 	total := time.Duration(0)
 	for _, path := range threads {
-		text, err := os.ReadFile(path)
+		text, err := safefile.Read(path, maxProc)
 		if err != nil {
 			return 0, fmt.Errorf("reading scheduling statistics: %w", err)
 		}

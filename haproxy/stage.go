@@ -3,13 +3,13 @@ package haproxy
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"thalassa/internal/leftover"
+	"thalassa/internal/safefile"
 )
 
 // filePerm protects the passwords of a configuration from other users. HAProxy reads
@@ -21,6 +21,12 @@ const filePerm = 0o640
 // (-f folder/) reads it. For root it gets the owner of the file at path. On error no
 // file is left.
 func stage(path string, content []byte) (name string, err error) {
+	return stageAs(path, content, filePerm, nil)
+}
+
+// stageAs is stage with a mode and, unless that is nil, an owner. Both are set by the
+// file's descriptor: its directory may be another user's.
+func stageAs(path string, content []byte, mode os.FileMode, owner *User) (name string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), leftover.StagedPrefix(path)+"*")
 	if err != nil {
 		return "", err
@@ -31,7 +37,12 @@ func stage(path string, content []byte) (name string, err error) {
 		}
 	}()
 	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(filePerm), chownLike(f, path), f.Close())
+	err = errors.Join(err, f.Chmod(mode))
+	if owner != nil {
+		err = errors.Join(err, f.Chown(int(owner.UID), int(owner.GID)), f.Close())
+	} else {
+		err = errors.Join(err, chownLike(f, path), f.Close())
+	}
 	return f.Name(), err
 }
 
@@ -55,7 +66,7 @@ func replace(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	err = syncPath(name)
+	err = safefile.Sync(name)
 	if err == nil {
 		err = os.Rename(name, path)
 	}
@@ -63,7 +74,7 @@ func replace(path string, content []byte) error {
 		_ = os.Remove(name)
 		return err
 	}
-	return syncPath(filepath.Dir(path))
+	return safefile.Sync(filepath.Dir(path))
 }
 
 // renameInto replaces a file atomically. It may be lost in a power cut.
@@ -78,40 +89,13 @@ func renameInto(path string, content []byte) error {
 	return nil
 }
 
-// syncPath flushes a file or a directory to disk.
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
-}
-
 // hasContent reports whether the file at path holds content.
 func hasContent(path string, content []byte) bool {
-	f, err := openFile(path)
+	f, err := safefile.Open(path)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
 	there, err := io.ReadAll(io.LimitReader(f, int64(len(content))+1))
 	return err == nil && bytes.Equal(there, content)
-}
-
-// openFile opens a regular file to read. A FIFO, on which a reader may wait for ever, is
-// an error.
-func openFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: is not a regular file", path)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
 }

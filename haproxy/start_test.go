@@ -248,7 +248,7 @@ func TestHangingStart(t *testing.T) {
 	fx := newFixture(t, testkit.HAProxy(t))
 	script := filepath.Join(t.TempDir(), "haproxy")
 	pid := filepath.Join(fx.dir, "script-pid")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\n[ \"$1\" = -W ] || exit 0\necho $$ >"+pid+"\nexec sleep 1000\n"), 0o700); err != nil {
+	if err := os.WriteFile(script, []byte("#!/bin/sh\n"+answersV+"[ \"$1\" = -W ] || exit 0\necho $$ >"+pid+"\nexec sleep 1000\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	p := fx.another(func(c *haproxy.Config) { c.Binary, c.ReloadTimeout = script, 300*time.Millisecond })

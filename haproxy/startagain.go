@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 )
 
@@ -18,7 +19,7 @@ func (a *applier) startAgain(ctx context.Context) (worker int, err error) {
 // startLastGood is startAgain. refused is why HAProxy does not run the file that was on
 // disk; nil: it runs that one.
 func (a *applier) startLastGood(ctx context.Context) (worker int, refused *lb.RefusedError, err error) {
-	if worker, err = a.launcher.start(ctx, nil, ""); err == nil {
+	if worker, err = a.startInstalled(ctx); err == nil {
 		a.readback.compare(ctx, worker)
 		return worker, nil, nil
 	}
@@ -42,4 +43,13 @@ func (a *applier) startLastGood(ctx context.Context) (worker int, refused *lb.Re
 	a.logger.WarnContext(ctx, "haproxy started with the last good configuration", "path", a.cfg.ConfigPath, "reason", err)
 	a.readback.compare(ctx, worker)
 	return worker, refused, nil
+}
+
+// startInstalled starts HAProxy with the file on disk. What is no file counts as refused:
+// HAProxy would wait for the other end of a FIFO.
+func (a *applier) startInstalled(ctx context.Context) (worker int, err error) {
+	if _, err := a.files.installed(); errors.Is(err, safefile.ErrNotRegular) {
+		return 0, &lb.RefusedError{Stage: "start", Output: err.Error()}
+	}
+	return a.launcher.start(ctx, nil, "")
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"thalassa/internal/safefile"
 )
 
 const (
@@ -18,8 +20,10 @@ const (
 
 // A startupLog is the file that HAProxy's standard output and error go to.
 type startupLog struct {
-	path    string // "": none
-	changes changeLock
+	path string // "": none
+	// isShared: the folder is another user's, whose obstacles are an error.
+	isShared bool
+	changes  changeLock
 
 	mu     sync.Mutex
 	mark   int64 // length of the file at the last start or reload
@@ -30,15 +34,33 @@ type startupLog struct {
 // emptied while HAProxy has it open.
 func (l *startupLog) open() (*os.File, error) {
 	if l.path == "" {
-		return os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+		return safefile.Discard()
 	}
-	return l.file(os.O_WRONLY | os.O_APPEND | os.O_CREATE)
+	const flags = os.O_WRONLY | os.O_APPEND | os.O_CREATE
+	f, err := l.file(flags)
+	if err == nil || l.isShared || !l.isObstructed() {
+		return f, err
+	}
+	if err := os.Remove(l.path); err != nil {
+		return safefile.Discard() // HAProxy does not wait for it
+	}
+	return l.file(flags)
 }
 
-// file opens the log without following a link or waiting for a FIFO: another user may own
-// the folder.
+// isObstructed reports whether a link, a FIFO or a socket has the name of the log.
+func (l *startupLog) isObstructed() bool {
+	info, err := os.Lstat(l.path)
+	if err != nil {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return info.Mode()&(fs.ModeSymlink|fs.ModeNamedPipe|fs.ModeSocket) != 0 || info.Mode().IsRegular() && ok && stat.Nlink > 1
+}
+
+// file opens the log. Another user may own the folder: nothing but a regular file with
+// one name is opened.
 func (l *startupLog) file(flags int) (*os.File, error) {
-	return os.OpenFile(l.path, flags|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o640)
+	return safefile.OpenFile(l.path, flags, 0o640)
 }
 
 // isLong reports whether the log has grown too long.

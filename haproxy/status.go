@@ -37,7 +37,8 @@ type State struct {
 	Regain bool
 }
 
-// State asks HAProxy for its state. A HAProxy that does not run is no error. State waits
+// State asks HAProxy for its state. A HAProxy that does not run is no error; one that is
+// not ours (see Config.Exclusive) is a *lb.UnavailableError. State waits
 // up to two seconds for a master that re-executes itself.
 func (p *Process) State(ctx context.Context) (State, error) {
 	seen, err := p.finder.awaitAnswer(ctx)
@@ -46,6 +47,9 @@ func (p *Process) State(ctx context.Context) (State, error) {
 		seen.whySilent = err
 	case err != nil:
 		return State{}, fmt.Errorf("finding haproxy: %w", err)
+	}
+	if err := p.cfg.refuseOther(seen.master.pid); err != nil {
+		return State{}, err
 	}
 	s := State{Running: seen.isRunning(), MasterPID: seen.master.pid}
 	if seen.procs != nil {

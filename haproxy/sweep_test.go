@@ -35,7 +35,7 @@ func (fx *fixture) staged() []string {
 // something staged.
 func (fx *fixture) stageAndDie() (path string) {
 	fx.t.Helper()
-	if err := os.WriteFile(filepath.Join(fx.dir, "slow"), []byte("#!/bin/sh\nexec sleep 1000\n"), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(fx.dir, "slow"), []byte("#!/bin/sh\n"+answersV+"exec sleep 1000\n"), 0o700); err != nil {
 		fx.t.Fatal(err)
 	}
 	cmd := exec.CommandContext(fx.t.Context(), os.Args[0], "-test.run=none")

@@ -2,35 +2,18 @@ package listen
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+
+	"thalassa/internal/safefile"
 )
 
 // maxFile bounds the files of certificates and keys: bytes.
 const maxFile = 1 << 20
 
 // readFile reads a regular file.
-func readFile(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not block
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: is not a regular file", path)
-	case info.Size() > maxFile:
-		return nil, fmt.Errorf("%s: is larger than %d bytes", path, maxFile)
-	}
-	return io.ReadAll(io.LimitReader(f, maxFile))
-}
+func readFile(path string) ([]byte, error) { return safefile.Read(path, maxFile) }
 
 // writeFile writes a file beside its place, syncs it and renames it.
 func writeFile(path string, data []byte, mode fs.FileMode) error {
@@ -38,7 +21,7 @@ func writeFile(path string, data []byte, mode fs.FileMode) error {
 	if err := os.Remove(staged); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a crash
 		return err
 	}
-	f, err := os.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	f, err := safefile.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
@@ -51,9 +34,5 @@ func writeFile(path string, data []byte, mode fs.FileMode) error {
 		_ = os.Remove(staged) // or the next attempt does
 		return err
 	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return safefile.Sync(filepath.Dir(path))
 }

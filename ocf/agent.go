@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"thalassa/haproxy"
+	"thalassa/internal/safefile"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
@@ -255,24 +254,24 @@ func (x *execution) refusal() string { return x.pidFile + ".refused" }
 // directory may belong to another user, who must not redirect root with a link.
 func (x *execution) remember(ctx context.Context, reason string) error {
 	x.forget()
-	f, err := os.OpenFile(x.refusal(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // not secret
+	f, err := safefile.OpenFile(x.refusal(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) // not secret
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, "%d\n%s", x.worker(ctx), reason)
+	_, err = fmt.Fprintf(f, "%d\n%.*s", x.worker(ctx), maxReason/2, reason)
 	return errors.Join(err, f.Close())
 }
+
+// maxReason bounds the file with the reason of a refused reload, in bytes.
+const maxReason = 64 << 10
 
 // refused returns why the last reload was refused; "" if it succeeded, or if another
 // reload has since: then another worker serves.
 func (x *execution) refused(ctx context.Context) string {
-	// O_NONBLOCK: a FIFO in its place must not block.
-	f, err := os.OpenFile(x.refusal(), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	text, err := safefile.ReadOwned(x.refusal(), maxReason, uint32(os.Geteuid())) //nolint:gosec // ids are never negative on Linux
 	if err != nil {
-		return "" // the usual case
+		return "" // there is none, the usual case, or somebody else's file is in its place
 	}
-	defer f.Close()
-	text, _ := io.ReadAll(io.LimitReader(f, 64<<10))
 	worker, reason, _ := strings.Cut(string(text), "\n")
 	if now := x.worker(ctx); now != 0 && strconv.Itoa(now) != worker {
 		x.forget()

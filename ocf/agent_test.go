@@ -157,6 +157,11 @@ func TestAMonitorWaitsForNoNote(t *testing.T) {
 	if err := syscall.Mkfifo(s.parameters["pidfile"]+".refused", 0o600); err != nil {
 		t.Fatal(err)
 	}
+	held, err := os.OpenFile(s.parameters["pidfile"]+".refused", os.O_RDWR, 0) // both ends, and nothing comes
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
 	ended := make(chan ocf.Result, 1)
 	go func() { ended <- s.do("monitor", 10) }()
 	select {

@@ -16,6 +16,7 @@ import (
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
+	"thalassa/internal/logqueue"
 	"thalassa/lb"
 	"thalassa/pacemaker"
 	"thalassa/stats"
@@ -32,6 +33,17 @@ func (s *Agent) Logger(w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// QueuedLogger is Logger for a log for whose reader nobody waits. Lines that were dropped
+// are logged when the log can be written again.
+func (s *Agent) QueuedLogger(w io.Writer) (*slog.Logger, *logqueue.Queue) {
+	queue := logqueue.New(w)
+	logger := s.Logger(queue)
+	queue.OnLoss(func(lines uint64) {
+		logger.Warn("log lines dropped, because they could not be written", "lines", lines)
+	})
+	return logger, queue
 }
 
 // Discovery configures the watcher of Consul, which begins with what an earlier run
@@ -95,7 +107,8 @@ func (s *Agent) HAProxy(log *slog.Logger) haproxy.Config {
 	return haproxy.Config{
 		Mode: haproxy.Mode(s.haproxy), Binary: s.haproxyBinary, ConfigPath: s.cfgPath, PIDPath: s.pidPath,
 		StatsSocket: s.statsSocket, MasterSocket: s.masterSocket, StartupLog: filepath.Join(s.dbPath, "haproxy.startup.log"),
-		Sudo: s.sudo, Users: s.haproxyUsers(), Former: s.former, CreateFolder: func(dir string) error { return createFolder(s, dir) }, Logger: log,
+		Exclusive: s.haproxy != string(haproxy.External),
+		Sudo:      s.sudo, Users: s.haproxyUsers(), Former: s.former, CreateFolder: func(dir string) error { return createFolder(s, dir) }, Logger: log,
 	}
 }
 

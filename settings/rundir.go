@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"thalassa/internal/safefile"
 )
 
 // systemRunDir is the run-time directory of a system's agent: for HAProxy's sockets and
@@ -100,9 +102,9 @@ func (d runDirs) letPass(dir string, worker *account) error {
 		return nil
 	}
 	if d.uid != 0 {
-		return os.Chmod(dir, 0o711) //nolint:gosec // see above
+		return safefile.ChangeDir(dir, -1, -1, 0o711)
 	}
-	return errors.Join(os.Lchown(dir, -1, int(worker.gid)), os.Chmod(dir, 0o710)) //nolint:gosec // see above
+	return safefile.ChangeDir(dir, -1, int(worker.gid), 0o710)
 }
 
 func owner(info fs.FileInfo) int {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"thalassa/internal/safefile"
 )
 
 // lockInterval is the time between two attempts to lock the file.
@@ -51,7 +53,7 @@ func open(path string, o Options) (*bbolt.DB, *os.File, error) {
 func acquire(path string, timeout time.Duration) (*os.File, error) {
 	deadline := time.Now().Add(timeout)
 	for {
-		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		file, err := safefile.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("opening the store: %w", err)
 		}
@@ -106,7 +108,7 @@ func create(path string) (*bbolt.DB, *os.File, error) {
 	if err := os.Remove(staged); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a crash
 		return nil, nil, fmt.Errorf("creating the store %s: %w", path, err)
 	}
-	file, err := os.OpenFile(staged, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := safefile.OpenFile(staged, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, nil, fmt.Errorf("creating the store: %w", err)
 	}
@@ -205,10 +207,5 @@ func move(from, to string) error {
 // syncDir makes the present entries of path's directory survive a crash of the
 // machine.
 func syncDir(path string) error {
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return safefile.Sync(filepath.Dir(path))
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 )
 
@@ -22,7 +23,7 @@ type Import struct {
 // be: an object that is wrong is left out, and so is a frontend that routes to it. The
 // error is about the file itself, which cannot be read. found is false when there is none.
 func ImportPersistence(path string) (im Import, found bool, err error) {
-	data, err := os.ReadFile(path)
+	data, err := safefile.Read(path, maxPersistence)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Import{Intent: emptyIntent()}, false, nil
 	}
@@ -91,7 +92,7 @@ func (im *Import) settle() {
 // and returns the name of the copy. An earlier copy stays.
 func KeepImported(path string) (string, error) {
 	path = followed(path)
-	data, err := os.ReadFile(path)
+	data, err := safefile.Read(path, maxPersistence)
 	if err != nil {
 		return "", fmt.Errorf("keeping the persistence file: %w", err)
 	}
@@ -100,7 +101,7 @@ func KeepImported(path string) (string, error) {
 		if n > 0 {
 			name += "-" + strconv.Itoa(n+1)
 		}
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+		f, err := safefile.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}

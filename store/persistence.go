@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"thalassa/internal/leftover"
+	"thalassa/internal/safefile"
 	"thalassa/internal/strictjson"
 	"thalassa/lb"
 )
@@ -22,11 +23,14 @@ import (
 // persistenceVersion is the one version of the persistence file there is.
 const persistenceVersion = 1
 
+// maxPersistence bounds a persistence file, in bytes.
+const maxPersistence = 256 << 20
+
 // ReadPersistence reads a persistence file, that of the original Thalassa or one
 // of WritePersistence; found is false when there is none. The error names the
 // file and what ParsePersistence found wrong; nothing of a wrong file is used.
 func ReadPersistence(path string) (in lb.Intent, found bool, err error) {
-	data, err := os.ReadFile(path)
+	data, err := safefile.Read(path, maxPersistence)
 	if errors.Is(err, fs.ErrNotExist) {
 		return lb.Intent{}, false, nil
 	}

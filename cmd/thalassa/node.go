@@ -16,6 +16,7 @@ import (
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
+	"thalassa/internal/logqueue"
 	"thalassa/internal/memory"
 	"thalassa/settings"
 	"thalassa/stats"
@@ -26,6 +27,7 @@ import (
 type node struct {
 	settings *settings.Agent
 	log      *slog.Logger
+	queue    *logqueue.Queue // of log; nil: none
 	// ready runs once HAProxy is in step for the first time; may be nil.
 	ready func(ctx context.Context, api net.Addr, events *activity.Log) error
 	// hangup is what SIGHUP does; nil: the signal is not caught.
@@ -34,6 +36,9 @@ type node struct {
 
 // run keeps the node running until ctx ends, which is no error.
 func (n node) run(ctx context.Context) error {
+	if n.ready == nil { // not a demo, which ends with its terminal
+		surviveClosedPipes()
+	}
 	n.limitMemory(ctx)
 	if err := n.settings.MakeRunDir(); err != nil {
 		return err
@@ -162,6 +167,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 	cfg.Journal, cfg.Memory, cfg.Overrides, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, db, p.Drops, version()
 	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
+	cfg.LogProblem = n.queue.Problem
 	process := s.HAProxy(n.log)
 	switch process.Mode {
 	case haproxy.Managed:
