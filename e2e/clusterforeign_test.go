@@ -115,10 +115,10 @@ func (s steered) withoutCarrier(t *testing.T, node, to string) {
 		if i < 0 || v.FloatingIPs[i].Node != to {
 			return fmt.Errorf("the floating IPs are %+v, expected vip on %s", v.FloatingIPs, to)
 		}
+		if out := s.Node(to).Run("ip", "-o", "addr"); !strings.Contains(out, testcluster.FloatingService+"/24") {
+			return fmt.Errorf("%s does not have the address yet:\n%s", to, out) // it is being started
+		}
 		return nil
 	})
 	t.Logf("the address left %s %s after its network had died", node, time.Since(begun).Round(10*time.Millisecond))
-	if out := s.Node(to).Run("ip", "-o", "addr"); !strings.Contains(out, testcluster.FloatingService+"/24") {
-		t.Errorf("%s does not have the address:\n%s", to, out)
-	}
 }
