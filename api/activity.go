@@ -49,7 +49,7 @@ func (h activityHandlers) await(c echo.Context, q activity.Query, wait time.Dura
 	defer cancel()
 	for {
 		newest := h.log.Last() // read before the events, so that none is missed
-		release, err := h.answers.hold(c)
+		release, err := h.answers.hold(c.Request().Context(), payer(c), c.Path())
 		if err != nil {
 			return nil, nil, err
 		}

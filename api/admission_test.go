@@ -76,7 +76,7 @@ func TestAdmissionIsOfTheConnection(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
-	go func() { done <- api.New(cfg).Serve(ctx, l) }()
+	go func() { done <- api.New(cfg).Serve(ctx, l) }() //nolint:contextcheck // handlers have that of their request
 	defer func() {
 		stop()
 		if err := <-done; err != nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"sync"
 
@@ -28,9 +29,9 @@ func newAnswers(total int64) *answers {
 	return &answers{budget: newBudget("large answers", total), sizes: map[string]int64{}}
 }
 
-// hold takes what an answer of the request's route may need.
-func (a *answers) hold(c echo.Context) (release func(), err error) {
-	return a.acquire(c.Request().Context(), payer(c), answerCost*a.expected(c.Path()))
+// hold takes what an answer of a route may need.
+func (a *answers) hold(ctx context.Context, caller, route string) (release func(), err error) {
+	return a.acquire(ctx, caller, answerCost*a.expected(route))
 }
 
 // expected is the expected size of an answer.
@@ -61,7 +62,7 @@ func (a *answers) bounded(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 		return next
 	}
 	return func(c echo.Context) error {
-		release, err := a.hold(c)
+		release, err := a.hold(c.Request().Context(), payer(c), c.Path())
 		if err != nil {
 			return err
 		}

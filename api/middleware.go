@@ -34,7 +34,7 @@ func (s *Server) rescue(next echo.HandlerFunc) echo.HandlerFunc {
 		defer func() {
 			switch p := recover(); p {
 			case nil:
-			case http.ErrAbortHandler: //nolint:errorlint // as net/http compares it
+			case http.ErrAbortHandler:
 				panic(p) // closes the connection
 			default:
 				err = s.failures.incident(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), c)

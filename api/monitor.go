@@ -79,7 +79,7 @@ func (h clusterHandlers) awaitEpoch(ctx context.Context, known *cluster.Epoch, b
 		case v.State == cluster.StateOffline:
 			return v.Epoch, &lb.UnavailableError{What: "Pacemaker does not answer on this node"}
 		case known == nil || v.Epoch != *known || ctx.Err() != nil:
-			return v.Epoch, nil
+			return v.Epoch, nil //nolint:nilerr // the end of the time is an answer
 		}
 		select {
 		case <-next:

@@ -67,7 +67,6 @@ func (h historyHandlers) addRevision(out *pieces, before uint64, further bool) (
 	if err != nil {
 		return 0, fmt.Errorf("encoding revision %d: %w", number, err)
 	}
-	list = nil
 	if further {
 		out.WriteByte(',')
 	}

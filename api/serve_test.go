@@ -136,7 +136,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- api.New(cfg).Serve(ctx, l) }()
+	go func() { served <- api.New(cfg).Serve(ctx, l) }() //nolint:contextcheck // handlers have that of their request
 	s := &fixture{Node: node, tb: t, url: "http://" + l.Addr().String()}
 	s.get("/healthz").wants(t, 200, nil)
 	stop()

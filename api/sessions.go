@@ -27,8 +27,9 @@ type listedSession struct {
 func (h sessionHandlers) list(c echo.Context) error {
 	who, _ := c.Get(callerKey).(caller)
 	own := sessionID(who.session)
-	out := []listedSession{}
-	for _, s := range h.guard.sessions.List(ownerOf(who)) {
+	list := h.guard.sessions.List(ownerOf(who))
+	out := make([]listedSession, 0, len(list))
+	for _, s := range list {
 		out = append(out, listedSession{
 			ID: s.ID, Name: s.Name, Role: s.Role.String(), Kind: string(s.Kind), From: s.From,
 			Begun: s.Begun.UTC(), Used: s.Used.UTC(), Expires: s.Expires.UTC(), Own: s.ID == own,

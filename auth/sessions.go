@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// SessionLifetime is how long a session lasts, and IdleLifetime how long it lasts
-	// without a request and without an open page.
+	// SessionLifetime is how long a session lasts.
 	SessionLifetime = 12 * time.Hour
-	IdleLifetime    = 4 * time.Hour
+	// IdleLifetime is how long a session lasts without a request and without an open page.
+	IdleLifetime = 4 * time.Hour
 	// maxSessions bounds how many there are; a further one ends the oldest.
 	maxSessions = 10_000
 )

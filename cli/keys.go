@@ -135,7 +135,7 @@ func (s *screen) hints() string {
 	if status := s.search.status(); status != "" {
 		parts[1] = status
 	}
-	sorts := "sort:"
+	sorts := []string{"sort:"}
 	for _, by := range []struct {
 		key  key
 		name string
@@ -144,9 +144,9 @@ func (s *screen) hints() string {
 		if s.sort == by.key {
 			mark = "*"
 		}
-		sorts += " " + string(rune(by.key)) + " " + by.name + mark
+		sorts = append(sorts, string(rune(by.key))+" "+by.name+mark)
 	}
-	parts = append(parts, sorts, "m members")
+	parts = append(parts, strings.Join(sorts, " "), "m members")
 	if status := s.scroll.status(); status != "" {
 		parts = append([]string{status}, append(parts, "PgUp PgDn scroll")...)
 	}

@@ -22,7 +22,7 @@ func TestKeysOfTerminals(t *testing.T) {
 		}
 		first, rest := decodeKeys(sent[:cut])
 		second, _ := decodeKeys(rest + sent[cut:])
-		if got := append(first, second...); !slices.Equal(got, want) {
+		if got := slices.Concat(first, second); !slices.Equal(got, want) {
 			t.Errorf("cut at %d: got %v, want %v", cut, got, want)
 		}
 	}

@@ -146,7 +146,7 @@ func (s *screen) lines(width, height int) []line {
 	}
 	head = head[:min(len(head), max(1, height-3))]
 	room := max(0, height-len(head)-1)
-	out := append(head, s.scroll.window(body, headings, room)...)
+	out := slices.Concat(head, s.scroll.window(body, headings, room))
 	out = append(out, line{s.hints(), reverse})
 	return fit(out[max(0, len(out)-height):], width)
 }
@@ -272,6 +272,7 @@ func (s *screen) sorted(kind, backend string) []figures {
 			by = cmp.Compare(b.errors(), a.errors())
 		case 't':
 			by = cmp.Compare(b.TimesMs.Response, a.TimesMs.Response)
+		default: // by name
 		}
 		return cmp.Or(by, cmp.Compare(a.Key, b.Key))
 	})

@@ -24,6 +24,7 @@ func (s *scroll) press(k key) {
 		s.first = 0
 	case keyEnd, 'G':
 		s.first = s.total
+	default: // another key moves nothing
 	}
 	s.first = min(max(0, s.first), max(0, s.total-s.room))
 }

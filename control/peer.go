@@ -39,7 +39,7 @@ type Peers struct {
 	users   []uint32
 	proc    string // where proc(5) is mounted
 
-	looking chan struct{} // has a value for each look under way
+	looking chan struct{}          // has a value for each look under way
 	queue   batch.Queue[*question] // a look answers all that wait when it begins
 }
 

@@ -41,9 +41,12 @@ func (s steered) testForeign(t *testing.T) {
 	description := []string{"--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.FloatingService + "/24", "--watch-network", "eth1"}
 	apply := append([]string{"apply"}, description...)
 	for _, c := range [][]string{
-		append([]string{"plan"}, description...), apply, append(apply, "--nodes", "n1,n2"), {"rollout"},
-		{"maintenance", "--resource", "haproxy-clone"}, {"maintenance", "--resource", "haproxy-clone", "--off"},
-		{"cleanup", "--resource", "vip"}, {"destroy", "--dry-run"},
+		append([]string{"plan"}, description...), apply, append(apply, "--nodes", "n1,n2"),
+		{"rollout"},
+		{"maintenance", "--resource", "haproxy-clone"},
+		{"maintenance", "--resource", "haproxy-clone", "--off"},
+		{"cleanup", "--resource", "vip"},
+		{"destroy", "--dry-run"},
 	} {
 		out, _ := s.call(0, c...)
 		untouched(strings.Join(c, " "))
@@ -84,16 +87,17 @@ func (s steered) testForeign(t *testing.T) {
 // that started them.
 func (s steered) foreign() string {
 	s.t.Helper()
-	out := s.Any().Run("cibadmin", "-Q", "--xpath", "//group[@id='db']")
+	var out strings.Builder
+	out.WriteString(s.Any().Run("cibadmin", "-Q", "--xpath", "//group[@id='db']"))
 	for _, n := range s.Nodes {
 		for line := range strings.Lines(n.Run("cibadmin", "-Ql", "-o", "status")) {
 			if _, op, ok := strings.Cut(line, `<lrm_rsc_op id="db-`); ok && strings.Contains(op, `operation="start"`) {
 				_, key, _ := strings.Cut(op, `transition-key="`)
-				out += fmt.Sprintf("%s: %.40s\n", n.Name, key)
+				fmt.Fprintf(&out, "%s: %.40s\n", n.Name, key)
 			}
 		}
 	}
-	return out
+	return out.String()
 }
 
 // withoutCarrier pulls the cable of the service's network on a node, where the address is

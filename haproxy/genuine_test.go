@@ -39,8 +39,8 @@ func TestProgramThatIsNotHAProxy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			fx := newFixture(t, testkit.HAProxy(t))
 			wrapper := filepath.Join(fx.dir, "haproxy")
-			real := "#!/bin/sh\nexec " + fx.cfg.Binary + " \"$@\"\n"
-			program(t, wrapper, real)
+			forwarding := "#!/bin/sh\nexec " + fx.cfg.Binary + " \"$@\"\n"
+			program(t, wrapper, forwarding)
 			p := fx.another(func(c *haproxy.Config) { c.Binary = wrapper })
 			if _, err := p.Apply(t.Context(), fx.config("one"), "one"); err != nil {
 				t.Fatal(err)
@@ -50,7 +50,7 @@ func TestProgramThatIsNotHAProxy(t *testing.T) {
 			_, err := p.Apply(t.Context(), fx.config("two"), "two")
 			wantUnavailable(t, err, wrapper+" is not HAProxy")
 			fx.agree("one")
-			program(t, wrapper, real)
+			program(t, wrapper, forwarding)
 			if _, err := p.Apply(t.Context(), fx.config("two"), "two"); err != nil {
 				t.Fatal(err)
 			}

@@ -38,8 +38,10 @@ func TestEmptyBackends(t *testing.T) {
 	}{
 		"has a member":        {dynamic("live", "1"), ""},
 		"no healthy instance": {dynamic("live", "2"), "backend/live has no member: version 2 of service shop has no healthy instance; Consul knows 1 (1 of 1 healthy)"},
-		"two versions": {lb.Backend{Key: "b", Type: "dynamic", Service: "shop", Versions: split(t, "2=1,3=1,4=0")},
-			"backend/b has no member: versions 2 and 3 of service shop have no healthy instance; Consul knows 1 (1 of 1 healthy)"},
+		"two versions": {
+			lb.Backend{Key: "b", Type: "dynamic", Service: "shop", Versions: split(t, "2=1,3=1,4=0")},
+			"backend/b has no member: versions 2 and 3 of service shop have no healthy instance; Consul knows 1 (1 of 1 healthy)",
+		},
 		"Consul is silent":          {lb.Backend{Key: "b", Type: "dynamic", Service: "gone", Version: "1"}, "backend/b has no member: Consul has not answered about service gone yet; connection refused"},
 		"lists none":                {lb.Backend{Key: "b", Type: "static"}, "backend/b has no member: it lists none"},
 		"a server of its own":       {lb.Backend{Key: "b", Type: "static", Natives: []lb.RawLine{"server x 10.0.0.9:80"}}, ""},

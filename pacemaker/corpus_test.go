@@ -29,7 +29,7 @@ func corpus(t *testing.T) (cibs, summaries map[string]string) {
 	if err != nil {
 		t.Skip("the CIBs of Pacemaker's scheduler tests are not here; THALASSA_SCHEDULER_CIBS names their archive")
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	z, err := gzip.NewReader(f)
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +85,7 @@ func TestSchedulerCases(t *testing.T) {
 }
 
 func schedulerCase(t *testing.T, cib, summary string) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "cib.xml")
 	if err := os.WriteFile(path, []byte(cib), 0o600); err != nil {
 		t.Fatal(err)

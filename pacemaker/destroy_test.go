@@ -83,8 +83,10 @@ func TestDestroyTakesBackWhatApplyMade(t *testing.T) {
 func TestDestroyRefusesWhatOthersNeed(t *testing.T) {
 	for name, tc := range map[string]struct{ section, xml, words string }{
 		"a colocation": {"constraints", `<rsc_colocation id="db-near" rsc="db" with-rsc="haproxy-clone" score="10"/>`, "rsc_colocation db-near refers to it"},
-		"a set": {"constraints", `<rsc_order id="db-set" kind="Optional"><resource_set id="db-set-0"><resource_ref id="vip"/><resource_ref id="db"/></resource_set></rsc_order>`,
-			"resource_set db-set-0 refers to it"},
+		"a set": {
+			"constraints", `<rsc_order id="db-set" kind="Optional"><resource_set id="db-set-0"><resource_ref id="vip"/><resource_ref id="db"/></resource_set></rsc_order>`,
+			"resource_set db-set-0 refers to it",
+		},
 		"unmanaged": {"crm_config", `<cluster_property_set id="zz"><nvpair id="zz1" name="maintenance-mode" value="true"/></cluster_property_set>`, "keep running on"},
 		"orphans":   {"crm_config", `<cluster_property_set id="zz"><nvpair id="zz1" name="stop-orphan-resources" value="false"/></cluster_property_set>`, "keep running on"},
 	} {

@@ -51,8 +51,9 @@ func differences(old, want *element) []string {
 
 // resourceNames are the resources in e with their kinds: "primitive vip".
 func (e *element) resourceNames() []string {
-	var out []string
-	for _, p := range e.all("primitive") {
+	list := e.all("primitive")
+	out := make([]string, 0, len(list))
+	for _, p := range list {
 		out = append(out, "primitive "+p.attr("id"))
 	}
 	return out

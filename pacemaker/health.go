@@ -89,7 +89,7 @@ func assess(v cluster.Status, next planned) (state string, reasons []string) {
 		d.worse(cluster.StateErrors, "%s of %s failed on %s: %s", f.Operation, f.Resource, f.Node, failureReason(f))
 	}
 	for _, sentence := range next {
-		d.worse(cluster.StateErrors, "Pacemaker %s", sentence)
+		d.worse(cluster.StateChanging, "Pacemaker %s", sentence)
 	}
 	d.maintenance(v)
 	if !v.Fencing.Works() {

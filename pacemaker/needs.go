@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"time"
@@ -37,9 +38,7 @@ func (d Description) needs() Needs {
 	n.Watched, _ = d.watched()
 	if d.Agent == thalassaAgent {
 		n.Parameters = map[string]string{}
-		for name, value := range d.Parameters {
-			n.Parameters[name] = value
-		}
+		maps.Copy(n.Parameters, d.Parameters)
 	}
 	return n
 }

@@ -28,8 +28,8 @@ func (c *Cluster) planNodeByNode(ctx context.Context, p *Plan) error {
 	}
 	first, err := p.upTo(order[:1])
 	if err != nil {
-		p.Warnings = append(p.Warnings, atOnce) // another topology, for example
-		return nil
+		p.Warnings = append(p.Warnings, atOnce)
+		return nil //nolint:nilerr // it is not possible, for example with another topology
 	}
 	seen, err := c.predict(ctx, first)
 	if err != nil {

@@ -61,8 +61,9 @@ func (d Description) checkNodes(cib *CIB) error {
 
 // nodeNames lists the nodes in the configuration.
 func (c *CIB) nodeNames() []string {
-	var out []string
-	for _, n := range c.root.child("configuration", "nodes").all("node") {
+	list := c.root.child("configuration", "nodes").all("node")
+	out := make([]string, 0, len(list))
+	for _, n := range list {
 		out = append(out, n.attr("uname"))
 	}
 	return out

@@ -79,7 +79,7 @@ func (d Description) watchConstraints() []*element {
 	if len(addresses) > 0 {
 		ids = append(ids, d.watchID(""))
 	}
-	var out []*element
+	out := make([]*element, 0, 2*len(ids))
 	for _, name := range ids {
 		id := d.Name + "-thalassa-needs-" + name
 		rule := el("rule", "id", id+"-rule", "score", noNetwork).add(

@@ -41,7 +41,10 @@ type EmptyBackend struct {
 func (e EmptyBackend) String() string { return lb.EmptyBackend(e).String() }
 
 func newEmptyBackends(list []lb.EmptyBackend) []EmptyBackend {
-	var out []EmptyBackend
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]EmptyBackend, 0, len(list))
 	for _, e := range list {
 		e.RoutedBy = append([]string{}, e.RoutedBy...)
 		out = append(out, EmptyBackend(e))

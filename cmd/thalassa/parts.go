@@ -67,7 +67,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	}
 	p.cluster, p.watcher = n.cluster()
 	p.sampler = n.sampler(p.agent, process, p.events)
-	p.server = n.api(p)
+	p.server = n.api(p) //nolint:contextcheck // handlers have that of their request
 	return p, nil
 }
 
@@ -89,7 +89,9 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.port.run)
 	if p.watcher != nil {
 		run(p.watcher.Run)
-		run(func(ctx context.Context) error { return p.watcher.Answer(ctx, pacemaker.Checks{Rollout: onDisk(p.process), Needs: n.meets}) })
+		run(func(ctx context.Context) error {
+			return p.watcher.Answer(ctx, pacemaker.Checks{Rollout: onDisk(p.process), Needs: n.meets})
+		})
 	}
 	if n.ready != nil {
 		run(func(ctx context.Context) error {

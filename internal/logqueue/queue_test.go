@@ -57,13 +57,13 @@ func TestLinesAreWrittenInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sink{}
 		q := logqueue.New(s)
-		want := ""
+		var want strings.Builder
 		for i := range 100 {
 			line(q, "line %d", i)
-			want += fmt.Sprintf("line %d\n", i)
+			fmt.Fprintf(&want, "line %d\n", i)
 		}
 		q.Flush(time.Second)
-		if got := s.String(); got != want {
+		if got := s.String(); got != want.String() {
 			t.Errorf("written:\n%s", got)
 		}
 		if q.Dropped() != 0 || q.Problem() != "" {
