@@ -7,17 +7,13 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"thalassa/api"
 	"thalassa/api/apitest"
-	"thalassa/auth"
 	"thalassa/listen"
 )
 
@@ -176,25 +172,10 @@ func (r reply) refusedOrMoved(t *testing.T) {
 	}
 }
 
-// correctHorse is the hash of a password; to make one takes long.
-var correctHorse = sync.OnceValues(func() (string, error) { return auth.HashPassword("correct horse") })
-
-// withUser is an API with the user ann, of role operate, beside the tokens.
+// withUser is an API with the user ann, of role operate, instead of the tokens.
 func withUser(t *testing.T) func(*api.Config) {
 	t.Helper()
-	hash, err := correctHorse()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "access.yaml")
-	if err := os.WriteFile(path, []byte("users: [{name: ann, role: operate, password: '"+hash+"'}]\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	access, err := auth.OpenAccess(path, time.Now, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(c *api.Config) { c.Authority = auth.NewAuthority(nil, access) }
+	return func(c *api.Config) { c.Authority = apitest.User(t) }
 }
 
 func TestPasswordsOverTLS(t *testing.T) {

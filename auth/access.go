@@ -122,7 +122,7 @@ func (a *Access) password(ctx context.Context, name, password string) (accessUse
 	}
 	hash := u.hash
 	if !ok {
-		hash = passwordHash{memory: hashMemory, time: hashTime, threads: hashThreads, salt: make([]byte, saltLength), key: make([]byte, keyLength)}
+		hash = a.nobody()
 	}
 	right, err := a.hasher.matches(ctx, hash, password)
 	if err != nil || !right || !ok {
@@ -130,6 +130,18 @@ func (a *Access) password(ctx context.Context, name, password string) (accessUse
 	}
 	a.known.add(u, password)
 	return u, true, nil
+}
+
+// nobody is a hash that no password has, with the parameters of the first user, or those of
+// new hashes.
+func (a *Access) nobody() passwordHash {
+	h := passwordHash{memory: hashMemory, time: hashTime, threads: hashThreads}
+	list := a.file.current(checkEvery).Users
+	if i := slices.IndexFunc(list, func(u accessUser) bool { return u.Password != "" }); i >= 0 {
+		h = list[i].hash
+	}
+	h.salt, h.key = make([]byte, saltLength), make([]byte, keyLength)
+	return h
 }
 
 // HasPasswords reports whether anybody can log in with a password.

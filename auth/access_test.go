@@ -29,17 +29,16 @@ var ciHash = func() string {
 func accessFile(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "access.yaml")
-	replace(t, path, strings.ReplaceAll(text, "PASSWORD", "'"+correctHorse()+"'"))
+	replace(t, path, strings.ReplaceAll(text, "PASSWORD", "'"+correctHorse+"'"))
 	return path
 }
 
-var correctHorse = sync.OnceValue(func() string {
-	hash, err := auth.HashPassword("correct horse")
-	if err != nil {
-		panic(err)
-	}
-	return hash
-})
+// correctHorse and batteryStaple are hashes of "correct horse" and "battery staple" with
+// parameters that cost a test little.
+const (
+	correctHorse  = "$argon2id$v=19$m=64,t=1,p=1$c2FsdCBvZiB0aGUgdGVzdHM$JOpPo/8cXYNjUd9bTIOSDT9YlzoJxczwMXshShmEEUk"
+	batteryStaple = "$argon2id$v=19$m=64,t=1,p=1$c2FsdCBvZiB0aGUgdGVzdHM$GBxtaGiTIdomCXWC0pDJMwLYieePPgBwoYls+x+3w7U"
+)
 
 func authority(t *testing.T, text string) (*auth.Authority, string) {
 	t.Helper()
@@ -81,21 +80,18 @@ func TestPasswords(t *testing.T) {
 
 // A password that has been replaced, a removed user and a lesser role count at once.
 func TestAccessFileIsReadAgain(t *testing.T) {
-	correctHorse()
 	synctest.Test(t, func(t *testing.T) {
 		a, path := authority(t, "users: [{name: ann, role: admin, password: PASSWORD}]\n")
 		_, proof, ok, err := a.Password(t.Context(), "ann", "correct horse")
 		if !ok || err != nil {
 			t.Fatal(err)
 		}
-		replace(t, path, "users: [{name: ann, role: read, password: '"+correctHorse()+"'}]\n")
+		replace(t, path, "users: [{name: ann, role: read, password: '"+correctHorse+"'}]\n")
 		time.Sleep(2 * time.Second)
 		if who, ok := a.Identify(proof); !ok || who.Role != auth.Read {
 			t.Errorf("a lesser role: %+v, %t", who, ok)
 		}
-		other, err := auth.HashPassword("battery staple")
-		must(t, err)
-		replace(t, path, "users: [{name: ann, role: read, password: '"+other+"'}]\n")
+		replace(t, path, "users: [{name: ann, role: read, password: '"+batteryStaple+"'}]\n")
 		time.Sleep(2 * time.Second)
 		if who, ok := a.Identify(proof); ok {
 			t.Errorf("another password: %+v", who)
@@ -218,7 +214,9 @@ func TestPasswordsThatAreNotTaken(t *testing.T) {
 // at a time.
 func TestCrowdOfLogins(t *testing.T) {
 	t.Parallel()
-	a, _ := authority(t, "users: [{name: ann, role: admin, password: PASSWORD}]\n")
+	hash, err := auth.HashPassword("correct horse") // which takes as long as any
+	must(t, err)
+	a, _ := authority(t, "users: [{name: ann, role: admin, password: '"+hash+"'}]\n")
 	const crowd = 100
 	var wg sync.WaitGroup
 	errs := make(chan error, crowd)

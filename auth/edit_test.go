@@ -21,7 +21,7 @@ func TestEditAccess(t *testing.T) {
 	token := auth.NewToken()
 	must(t, auth.EditAccess(path, func(e *auth.AccessEdit) error {
 		e.AddToken("ci", "deploy", token, time.Now().Add(time.Hour))
-		return errors.Join(e.AddUser("bob", "read", correctHorse()), e.SetPassword("ann", correctHorse()))
+		return errors.Join(e.AddUser("bob", "read", correctHorse), e.SetPassword("ann", correctHorse))
 	}))
 	data, err := os.ReadFile(path)
 	must(t, err)
@@ -41,12 +41,12 @@ func TestEditAccess(t *testing.T) {
 		t.Errorf("bob is %+v, %v", who, err)
 	}
 	for name, change := range map[string]func(*auth.AccessEdit) error{
-		"twice":      func(e *auth.AccessEdit) error { return e.AddUser("ann", "read", correctHorse()) },
-		"unknown":    func(e *auth.AccessEdit) error { return e.SetPassword("eve", correctHorse()) },
+		"twice":      func(e *auth.AccessEdit) error { return e.AddUser("ann", "read", correctHorse) },
+		"unknown":    func(e *auth.AccessEdit) error { return e.SetPassword("eve", correctHorse) },
 		"gone":       func(e *auth.AccessEdit) error { return e.RemoveUser("eve") },
 		"no token":   func(e *auth.AccessEdit) error { return e.RemoveToken("eve") },
-		"a bad role": func(e *auth.AccessEdit) error { return e.AddUser("eve", "root", correctHorse()) },
-		"a bad name": func(e *auth.AccessEdit) error { return e.AddUser("e ve", "read", correctHorse()) },
+		"a bad role": func(e *auth.AccessEdit) error { return e.AddUser("eve", "root", correctHorse) },
+		"a bad name": func(e *auth.AccessEdit) error { return e.AddUser("e ve", "read", correctHorse) },
 		"no hash":    func(e *auth.AccessEdit) error { return e.AddUser("eve", "read", "secret") },
 	} {
 		if err := auth.EditAccess(path, change); err == nil || strings.Contains(err.Error(), "secret") {
@@ -71,7 +71,7 @@ func TestEditMakesTheFile(t *testing.T) {
 		if before != "" {
 			must(t, os.WriteFile(path, []byte(before), 0o600))
 		}
-		must(t, auth.EditAccess(path, func(e *auth.AccessEdit) error { return e.AddUser("ann", "admin", correctHorse()) }))
+		must(t, auth.EditAccess(path, func(e *auth.AccessEdit) error { return e.AddUser("ann", "admin", correctHorse) }))
 		if at, err := os.Stat(path); err != nil || at.Mode() != 0o600 {
 			t.Errorf("%v, %v", at, err)
 		}
@@ -107,7 +107,7 @@ func TestEditsAtTheSameTime(t *testing.T) {
 		t.Errorf("%d tokens, %v", len(tokens), err)
 	}
 	var conflict *lb.ConflictError
-	add := func(e *auth.AccessEdit) error { return e.AddUser("ann", "read", correctHorse()) }
+	add := func(e *auth.AccessEdit) error { return e.AddUser("ann", "read", correctHorse) }
 	must(t, auth.EditAccess(path, add))
 	if err := auth.EditAccess(path, add); !errors.As(err, &conflict) {
 		t.Errorf("a second ann: %v", err)

@@ -8,11 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"thalassa/api"
 	"thalassa/api/apitest"
-	"thalassa/auth"
 	"thalassa/cli"
 	"thalassa/listen"
 )
@@ -156,19 +154,7 @@ func TestLoginWithoutQuestions(t *testing.T) {
 
 func TestLoginWithPassword(t *testing.T) {
 	t.Parallel()
-	hash, err := auth.HashPassword("correct horse")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "access.yaml")
-	if err := os.WriteFile(file, []byte("users: [{name: ann, role: operate, password: '"+hash+"'}]\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	access, err := auth.OpenAccess(file, time.Now, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, address, dir := overTLS(t, func(c *api.Config) { c.Authority = auth.NewAuthority(nil, access) })
+	s, address, dir := overTLS(t, func(c *api.Config) { c.Authority = apitest.User(t) })
 	ca := filepath.Join(dir, "api.crt")
 	if r := s.execute("wrong horse\n", "login", "https://"+address, "--user", "ann", "--ca-file", ca); r.code != cli.ExitForbidden {
 		t.Errorf("%+v", r)

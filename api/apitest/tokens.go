@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"thalassa/api"
 	"thalassa/auth"
@@ -30,4 +31,24 @@ func Guarded(tb testing.TB) func(*api.Config) {
 		tb.Fatal(err)
 	}
 	return func(c *api.Config) { c.Authority = auth.NewAuthority(tokens, nil) }
+}
+
+// Password is that of ann, the user of the authority of User.
+const Password = "correct horse"
+
+// passwordHash is the hash of Password, with parameters that cost a test little.
+const passwordHash = "$argon2id$v=19$m=64,t=1,p=1$c2FsdCBvZiB0aGUgdGVzdHM$JOpPo/8cXYNjUd9bTIOSDT9YlzoJxczwMXshShmEEUk"
+
+// User is an authority that knows one user: ann, of role operate.
+func User(tb testing.TB) *auth.Authority {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "access.yaml")
+	if err := os.WriteFile(path, []byte("users: [{name: ann, role: operate, password: '"+passwordHash+"'}]\n"), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	access, err := auth.OpenAccess(path, time.Now, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return auth.NewAuthority(nil, access)
 }
