@@ -33,7 +33,7 @@ func TestCanaryOfARevokedToken(t *testing.T) {
 	write("admin ann " + boss) // devon has left
 	testkit.Eventually(t, patience, func() error {
 		out, _ := ann.run(0, "", "canary", "show", "live")
-		if !strings.Contains(out, "devon, who started it, has no token any more") || !strings.Contains(out, "back") {
+		if !strings.Contains(out, "devon, who started it, has no token or user any more") || !strings.Contains(out, "back") {
 			return errors.New(out)
 		}
 		return nil
