@@ -162,7 +162,7 @@ func TestDisconnectedAndBack(t *testing.T) {
 	p.ask("window.stays = true", new(any))
 	n.signal(syscall.SIGKILL)
 	p.reads(".strip.bad", "No connection to the agent", "values shown are from", "HAProxy keeps running")
-	p.sees(`Number(getComputedStyle(document.querySelector(".row")).opacity) < 0.8`)
+	p.sees(`getComputedStyle(document.querySelector(".row")).filter.startsWith("grayscale")`)
 	p.reads(`[aria-label="Backend live"]`, "2/2")
 	p.reads(".pulse", "Disconnected")
 	p.shot("disconnected")
