@@ -50,6 +50,7 @@ esac
 
 // picky is a HAProxy that takes no configuration where /etc/refuse is.
 const picky = `#!/bin/sh
+[ "$1" != -v ] || exec haproxy "$@"
 [ ! -e /etc/refuse ] || { echo "[ALERT]    (1) : config : this node takes nothing" >&2; exit 1; }
 exec haproxy "$@"
 `

@@ -10,13 +10,13 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"thalassa/haproxy"
+	"thalassa/internal/safefile"
 )
 
 // A Host is what a cluster needs on a node.
@@ -65,11 +65,14 @@ func CheckHost(ctx context.Context, cfg Config, h Host) error {
 	return errors.Join(wrong...)
 }
 
+// maxConfig bounds the haproxy.cfg that is looked at: bytes.
+const maxConfig = 64 << 20
+
 // checkBinds reports a bind of the configuration that only works on the node with the
 // floating IP. HAProxy works there until its next start.
 func checkBinds(h Host) error {
 	v, _ := parse(h.Parameters) // validate-all has reported what is invalid
-	config, err := os.ReadFile(v.config)
+	config, err := safefile.Read(v.config, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the agent has not written it yet
 	}
@@ -95,7 +98,7 @@ func nonlocalBind(a netip.Addr) string {
 }
 
 func isOn(option string) bool {
-	value, err := os.ReadFile(option)
+	value, err := safefile.Read(option, 64)
 	return err == nil && strings.TrimSpace(string(value)) != "0"
 }
 
@@ -106,7 +109,7 @@ func hasNetwork(a netip.Prefix) bool {
 	if a.Addr().Is6() {
 		path, route = "/proc/net/ipv6_route", route6
 	}
-	f, err := os.Open(path)
+	f, err := safefile.Open(path)
 	if err != nil {
 		return true // not known
 	}
