@@ -63,15 +63,19 @@ var (
 )
 
 // TestSchedulerCases runs status, plan, move and cleanup on each CIB of Pacemaker's own
-// scheduler tests. With -short, it takes every twentieth.
+// scheduler tests: on all where THALASSA_SCHEDULER_CIBS names them, which takes minutes,
+// else on every eighth, and with -short on every twentieth.
 func TestSchedulerCases(t *testing.T) {
 	cibs, summaries := corpus(t)
 	if !pacemaker.New(pacemaker.Config{}).Installed() {
 		testkit.Missing(t, "Pacemaker's tools are not installed; make setup installs them")
 	}
-	step := 1
-	if testing.Short() {
+	step := 8
+	switch {
+	case testing.Short():
 		step = 20
+	case os.Getenv("THALASSA_SCHEDULER_CIBS") != "":
+		step = 1
 	}
 	for i, name := range slices.Sorted(maps.Keys(cibs)) {
 		if i%step != 0 {
