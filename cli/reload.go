@@ -31,7 +31,7 @@ code is 5.`,
 			if err != nil {
 				return err
 			}
-			h, applied, err := c.Reload(cmd.Context())
+			h, applied, err := client.Reload(cmd.Context(), c)
 			if err != nil {
 				return err
 			}

@@ -96,7 +96,7 @@ func (c *Client) Accept(ctx context.Context, name string) (Service, error) {
 // Reload reloads HAProxy, so that it reads renewed files such as certificates, and returns
 // when the new worker serves, with what runs then. Files that HAProxy does not accept are
 // "refused".
-func (c *Client) Reload(ctx context.Context) (node.HAProxyStatus, Applied, error) {
+func Reload(ctx context.Context, c *Client) (node.HAProxyStatus, Applied, error) {
 	var r node.Reloaded
 	applied, _, err := c.transport.change(ctx, call{method: http.MethodPost, path: "/haproxy/reload"}, &r)
 	return r.HAProxy, applied, err

@@ -11,7 +11,7 @@ import (
 )
 
 // checkParameters validates the parameters of Thalassa's resource agent.
-func (c *Cluster) checkParameters(d Description) error {
+func checkParameters(c *Cluster, d Description) error {
 	if d.Agent != thalassaAgent || c.cfg.CheckParameters == nil {
 		return nil
 	}

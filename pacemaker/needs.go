@@ -33,7 +33,7 @@ type Needs struct {
 }
 
 // needs are what the Description needs on a node.
-func (d Description) needs() Needs {
+func needs(d Description) Needs {
 	n := Needs{Addresses: d.Addresses, Interface: d.Interface, Elsewhere: d.Topology == Clone}
 	n.Watched, _ = d.watched()
 	if d.Agent == thalassaAgent {
@@ -58,7 +58,7 @@ func (c *Cluster) checkNeeds(ctx context.Context, d Description, cib, after *CIB
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(d.needs())
+	text, err := json.Marshal(needs(d))
 	if err != nil {
 		return fmt.Errorf("asking the nodes: %w", err)
 	}

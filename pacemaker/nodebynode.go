@@ -141,7 +141,7 @@ func (c *Cluster) applyNodeByNode(ctx context.Context, p Plan, wait time.Duratio
 			return view, err
 		}
 		if i > 0 {
-			if err := c.vacate(ctx, p, node, p.NodeByNode[0], wait); err != nil {
+			if err := vacate(ctx, c, p, node, p.NodeByNode[0], wait); err != nil {
 				return view, err
 			}
 		}
@@ -160,7 +160,7 @@ func (c *Cluster) applyNodeByNode(ctx context.Context, p Plan, wait time.Duratio
 }
 
 // vacate moves the floating IPs to another node if they are on this one.
-func (c *Cluster) vacate(ctx context.Context, p Plan, node, to string, wait time.Duration) error {
+func vacate(ctx context.Context, c *Cluster, p Plan, node, to string, wait time.Duration) error {
 	v, err := c.Now(ctx)
 	if err != nil {
 		return err

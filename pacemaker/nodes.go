@@ -37,7 +37,7 @@ func (d Description) onlyOn(resource string) []*element {
 
 // checkNodes refuses nodes that the cluster does not have, and preferred nodes that may
 // not run HAProxy. The error is an *lb.InvalidError.
-func (d Description) checkNodes(cib *CIB) error {
+func checkNodes(d Description, cib *CIB) error {
 	if len(d.Nodes) == 0 {
 		return nil
 	}

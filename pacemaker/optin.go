@@ -10,7 +10,7 @@ import (
 // placed refuses a plan for an opt-in cluster (symmetric-cluster=false) in which no
 // constraint allows a resource of the Description anywhere. The error is an
 // *lb.ConflictError.
-func (d Description) placed(predicted cluster.Status, cib *CIB) error {
+func placed(d Description, predicted cluster.Status, cib *CIB) error {
 	if !isFalse(cib.property("symmetric-cluster")) {
 		return nil
 	}
@@ -31,7 +31,7 @@ func (d Description) placed(predicted cluster.Status, cib *CIB) error {
 
 // optIn returns the constraints that allow HAProxy of a Clone on the nodes of Prefer and
 // Nodes, in an opt-in cluster.
-func (d Description) optIn(configuration *element) []*element {
+func optIn(d Description, configuration *element) []*element {
 	symmetric := (&CIB{root: el("cib").add(configuration)}).property("symmetric-cluster")
 	if d.Topology != Clone || !isFalse(symmetric) {
 		return nil

@@ -46,14 +46,14 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	if err := c.checkParameters(d); err != nil {
+	if err := checkParameters(c, d); err != nil {
 		return Plan{}, err
 	}
 	cib, err := c.Query(ctx)
 	if err != nil {
 		return Plan{}, err
 	}
-	if err := d.checkNodes(cib); err != nil {
+	if err := checkNodes(d, cib); err != nil {
 		return Plan{}, err
 	}
 	if err := d.clash(cib.root.child("configuration", "resources"), c.cfg.Defaults); err != nil {
@@ -79,8 +79,8 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	if p.Consequences, err = c.predict(ctx, after); err != nil {
 		return p, err
 	}
-	p.Warnings = append(c.warnings(ctx, cib, p.Consequences.After, d), p.Warnings...)
-	if err := d.placed(p.Consequences.After, after); err != nil {
+	p.Warnings = append(warnings(ctx, c, cib, p.Consequences.After, d), p.Warnings...)
+	if err := placed(d, p.Consequences.After, after); err != nil {
 		return p, err
 	}
 	if p.to == nil {
@@ -93,7 +93,7 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 }
 
 // warnings returns what makes a failover slow or dangerous.
-func (c *Cluster) warnings(ctx context.Context, cib *CIB, predicted cluster.Status, d Description) []string {
+func warnings(ctx context.Context, c *Cluster, cib *CIB, predicted cluster.Status, d Description) []string {
 	out := []string{}
 	if f := predicted.Fencing; !f.Works() {
 		out = append(out, "NO FENCING: "+NoFencing(f)+". Configure a fence device before production use")
@@ -128,7 +128,7 @@ func (d Description) edit(configuration *element) (changes []string, err error) 
 	for _, section := range []struct {
 		in   *element
 		want []*element
-	}{{resources, d.resources()}, {constraints, append(d.constraints(), d.optIn(configuration)...)}} {
+	}{{resources, d.resources()}, {constraints, append(d.constraints(), optIn(d, configuration)...)}} {
 		wanted := map[string]*element{}
 		for _, w := range section.want {
 			wanted[w.attr("id")] = w

@@ -12,7 +12,7 @@ import (
 
 // check reports every invalid field. The error is an *lb.InvalidError.
 func (d Description) check() error {
-	bad := slices.Concat(d.checkNames(), d.checkChoices(), d.checkAddresses(), d.checkTimes(), d.checkWatch())
+	bad := slices.Concat(d.checkNames(), d.checkChoices(), d.checkAddresses(), d.checkTimes(), checkWatch(d))
 	if d.Stickiness < 0 || d.Threshold < 0 {
 		bad = append(bad, lb.FieldError{Path: "stickiness", Problem: "or threshold is negative", Expected: "0 or more"})
 	}

@@ -91,7 +91,7 @@ func (d Description) watchConstraints() []*element {
 }
 
 // checkWatch checks the interfaces and addresses to watch.
-func (d Description) checkWatch() []lb.FieldError {
+func checkWatch(d Description) []lb.FieldError {
 	var bad []lb.FieldError
 	for i, w := range d.Watch {
 		switch _, err := netip.ParseAddr(w); {

@@ -108,7 +108,7 @@ func (s *Agent) HAProxy(log *slog.Logger) haproxy.Config {
 		Mode: haproxy.Mode(s.haproxy), Binary: s.haproxyBinary, ConfigPath: s.cfgPath, PIDPath: s.pidPath,
 		StatsSocket: s.statsSocket, MasterSocket: s.masterSocket, StartupLog: filepath.Join(s.dbPath, "haproxy.startup.log"),
 		Exclusive: s.haproxy != string(haproxy.External),
-		Sudo:      s.sudo, Users: s.haproxyUsers(), Former: s.former, CreateFolder: func(dir string) error { return createFolder(s, dir) }, Logger: log,
+		Sudo:      s.sudo, Users: haproxyUsers(s), Former: s.former, CreateFolder: func(dir string) error { return createFolder(s, dir) }, Logger: log,
 	}
 }
 
@@ -145,7 +145,7 @@ func (s *Agent) Control(listening net.Addr, log *slog.Logger) control.Config {
 
 // Peers finds out whether HAProxy is the other end of a connection to the API.
 func (s *Agent) Peers() *control.Peers {
-	users := s.haproxyUsers()
+	users := haproxyUsers(s)
 	for _, name := range []string{s.haproxyUser, "haproxy"} {
 		if a, err := lookup(name); err == nil { // else there is no such user
 			users = append(users, a.uid)
@@ -163,7 +163,7 @@ func (s *Agent) TokenFile() string { return s.tokenFile }
 
 // Stats configures the sampler of HAProxy's statistics; the caller adds the layout.
 func (s *Agent) Stats(log *slog.Logger) stats.Config {
-	users := s.haproxyUsers()
+	users := haproxyUsers(s)
 	return stats.Config{
 		Client: statsock.New(s.statsSocket, users...), Master: statsock.NewMaster(s.masterSocket, users...),
 		Occupied: haproxy.Occupied, Interval: s.statsInterval, Logger: log,

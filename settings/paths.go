@@ -140,7 +140,7 @@ func (p *paths) Directories() []Directory {
 }
 
 // haproxyUsers are those who may run HAProxy beside root and the user of this program.
-func (s *Agent) haproxyUsers() []uint32 {
+func haproxyUsers(s *Agent) []uint32 {
 	var out []uint32
 	name := s.Process().User
 	if name == "" && s.haproxy == string(haproxy.External) {
