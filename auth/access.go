@@ -51,7 +51,13 @@ func OpenAccess(path string, now func() time.Time, logger *slog.Logger) (*Access
 	}
 	at.shared = false // statFile does not know it
 	return &Access{
-		file:   reloaded[*accessList]{path: path, load: readAccess, logger: logger, value: list, checked: time.Now(), read: at},
+		file: reloaded[*accessList]{
+			path: path, load: readAccess, value: list, checked: time.Now(), read: at,
+			changed: func(*accessList, *accessList, bool) { logger.Info("access file reloaded", "path", path) },
+			unusable: func(err error) {
+				logger.Error("access file unusable, what it said before stays valid: nothing is revoked", "path", path, "error", err)
+			},
+		},
 		hasher: newHasher(), now: now,
 	}, nil
 }

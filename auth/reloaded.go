@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"log/slog"
 	"sync"
 	"time"
 )
@@ -10,9 +9,12 @@ import (
 // second. If the file has become unusable, what it said before stays valid and the error
 // is logged once. All methods may be called concurrently.
 type reloaded[T any] struct {
-	path   string
-	load   func(path string) (T, fileVersion, error)
-	logger *slog.Logger
+	path string
+	load func(path string) (T, fileVersion, error)
+	// changed logs a file that was read again, and unusable one that could not be.
+	// mended: it was unusable before.
+	changed  func(former, value T, mended bool)
+	unusable func(err error)
 
 	mu      sync.Mutex
 	value   T         // valid now; replaced, never written to
@@ -57,12 +59,12 @@ func (r *reloaded[T]) refreshed(former T) T {
 	r.read = at
 	if err != nil {
 		if err.Error() != r.problem {
-			r.logger.Error("access file unusable, what it said before stays valid: nothing is revoked", "path", r.path, "error", err)
+			r.unusable(err)
 		}
 		r.problem = err.Error()
 		return former
 	}
-	r.logger.Info("access file reloaded", "path", r.path)
+	r.changed(former, value, r.problem != "")
 	r.problem = ""
 	return value
 }

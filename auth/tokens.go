@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -26,20 +25,7 @@ const checkEvery = time.Second
 // has become unusable (missing, empty, readable by others, a bad line), the former
 // tokens stay valid and the error is logged once. All methods may be called
 // concurrently; those of a nil *Tokens know no token.
-type Tokens struct {
-	path   string
-	logger *slog.Logger
-
-	mu      sync.Mutex
-	entries []entry   // valid now; replaced, never written to
-	checked time.Time // time of the last check of the file
-	reading bool      // a caller is checking the file
-	shown   string    // the problem as of that check
-
-	// Of the last reading of the file; used by the caller that set reading.
-	read    fileVersion
-	problem string // logged already; empty: none
-}
+type Tokens struct{ file reloaded[[]entry] }
 
 // Open reads a token file. The error names file and line, and never a token. It is an
 // error if other users may read or write the file, unless it is a container's secret: of
@@ -56,7 +42,17 @@ func Open(path string, logger *slog.Logger) (*Tokens, error) {
 		logger.Warn("token file is readable by every user of this container", "file", path)
 	}
 	at.shared = false // statFile does not know it
-	return &Tokens{path: path, logger: logger, entries: entries, checked: time.Now(), read: at}, nil
+	return &Tokens{file: reloaded[[]entry]{
+		path: path, load: readFile, value: entries, checked: time.Now(), read: at,
+		changed: func(former, now []entry, mended bool) {
+			if mended || !slices.Equal(former, now) {
+				logger.Info("token file reloaded", "path", path, "tokens", len(now))
+			}
+		},
+		unusable: func(err error) {
+			logger.Error("token file unusable, former tokens stay valid: nothing is revoked", "path", path, "error", err)
+		},
+	}}, nil
 }
 
 // Problem is a sentence that says why the file is unusable, so that tokens that it no longer
@@ -65,10 +61,7 @@ func (t *Tokens) Problem() string {
 	if t == nil {
 		return ""
 	}
-	t.current(checkEvery)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.shown
+	return t.file.trouble()
 }
 
 // A TokenHash is the SHA-256 of a token that a caller has shown.
@@ -96,42 +89,5 @@ func (t *Tokens) current(recent time.Duration) []entry {
 	if t == nil {
 		return nil
 	}
-	now := time.Now()
-	t.mu.Lock()
-	entries := t.entries
-	due := !t.reading && now.Sub(t.checked) >= recent
-	if due {
-		t.reading = true
-	}
-	t.mu.Unlock()
-	if !due {
-		return entries
-	}
-	entries = t.refreshed(entries)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.entries, t.checked, t.reading, t.shown = entries, now, false, t.problem
-	return entries
-}
-
-// refreshed reads the file if it has changed, and gives the entries that are
-// valid from now on.
-func (t *Tokens) refreshed(former []entry) []entry {
-	if statFile(t.path) == t.read {
-		return former
-	}
-	entries, at, err := readFile(t.path)
-	t.read = at
-	if err != nil {
-		if err.Error() != t.problem {
-			t.logger.Error("token file unusable, former tokens stay valid: nothing is revoked", "path", t.path, "error", err)
-		}
-		t.problem = err.Error()
-		return former
-	}
-	if t.problem != "" || !slices.Equal(former, entries) {
-		t.logger.Info("token file reloaded", "path", t.path, "tokens", len(entries))
-	}
-	t.problem = ""
-	return entries
+	return t.file.current(recent)
 }
