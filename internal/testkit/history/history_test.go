@@ -27,7 +27,7 @@ func given(o history.Operation, v history.Value) history.Operation {
 	return o
 }
 
-var read = history.Operation{Kind: history.Read} //nolint:gochecknoglobals // a value of the tests
+var read = history.Operation{Kind: history.Read}
 
 func begin(client int, op history.Operation) step { return step{client: client, op: op} }
 
