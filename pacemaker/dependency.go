@@ -65,12 +65,15 @@ func (x explainer) runs(id string) bool {
 	return !slices.ContainsFunc(x.meant(id), func(r cluster.Resource) bool { return len(r.Places) == 0 })
 }
 
-// withheld are the resources that an operator or a ticket keeps from running: themselves,
-// or one that they need.
+// withheld are the resources that an operator or a ticket keeps from running, or as they
+// are: themselves, or one that they need.
 func (x explainer) withheld() map[string]bool {
 	out := map[string]bool{}
 	for _, r := range x.v.Resources {
-		if r.State == "disabled" || x.v.StopAll && len(r.Places) == 0 || r.State == "stopped" && len(x.tickets(r)) > 0 {
+		switch {
+		case r.State == "disabled", x.v.StopAll && len(r.Places) == 0,
+			r.State == "stopped" && len(x.tickets(r)) > 0,
+			r.State == "blocked" && len(x.frozen(r)) > 0 && len(x.failures(r)) == 0:
 			out[r.ID] = true
 		}
 	}

@@ -129,8 +129,9 @@ func isPlainOption(value string) bool {
 	return true
 }
 
-// isPacemakers reports whether a value is a word that Pacemaker's option or meta attribute
-// of that name can have, or a name in one that holds names.
+// isPacemakers reports whether a value is a word, in an option or meta attribute of
+// Pacemaker whose values are words or numbers, or a name in one that holds names. It may
+// be a wrong word: then its error can be found.
 func isPacemakers(name, value string) bool {
 	switch name {
 	case "cluster-name", "remote-node", "remote-addr":
@@ -138,18 +139,18 @@ func isPacemakers(name, value string) bool {
 	case "dc-version":
 		return versionForm.MatchString(value)
 	}
-	return slices.Contains(strings.Fields(map[string]string{
-		"cluster-infrastructure": "corosync cman openais heartbeat classic", "no-quorum-policy": "ignore stop freeze demote suicide fence",
-		"stonith-action": "reboot off poweroff on", "fence-reaction": "stop panic",
-		"placement-strategy": "default utilization minimal balanced", "node-health-strategy": "none migrate-on-red only-green progressive custom",
-		"target-role": "Started Stopped Promoted Unpromoted Master Slave", "multiple-active": "block stop_only stop_start stop_unexpected",
-		"on-fail": "ignore block stop restart standby fence demote restart-container", "requires": "nothing quorum fencing unfencing",
-		"container-attribute-target": "host", "resource-stickiness": "default",
-	}[name]), value)
+	return wordForm.MatchString(value) && slices.Contains(strings.Fields(`cluster-infrastructure have-watchdog no-quorum-policy
+		stonith-action stonith-enabled fence-reaction placement-strategy node-health-strategy symmetric-cluster stop-all-resources
+		maintenance-mode cluster-recheck-interval dc-deadtime election-timeout shutdown-escalation transition-delay
+		crmd-transition-delay target-role is-managed maintenance multiple-active on-fail requires interleave notify
+		ordered globally-unique promotable allow-migrate critical container-attribute-target clone-max clone-node-max
+		promoted-max promoted-node-max resource-stickiness migration-threshold failure-timeout priority timeout interval
+		record-pending standby`), name)
 }
 
 var (
 	nameForm    = regexp.MustCompile(`^[\w .,;:@%/+-]*$`)
+	wordForm    = regexp.MustCompile(`^[A-Za-z_-]{1,20}$`)
 	versionForm = regexp.MustCompile(`^[\d.]+(-[\w.-]{1,20})?$`)
 	urlForm     = regexp.MustCompile(`^https?://[\w.:\[\]/-]*$`)
 )

@@ -89,7 +89,10 @@ func hasNoConnection(v cluster.Status, n cluster.Node) bool {
 func (d *verdict) resources(v cluster.Status, x situation) {
 	for _, r := range v.Resources {
 		stopped := r.State == "stopped" && r.Managed && !x.withheld[r.ID] && !x.next.starts(r.ID) && !isPart(v, r)
-		if r.State == "failed" || r.State == "blocked" || stopped {
+		switch {
+		case r.State == "blocked" && x.withheld[r.ID]:
+			d.worse(cluster.StateMaintenance, "resource %s is left as it is%s", r.ID, after(": ", r.Why))
+		case r.State == "failed", r.State == "blocked", stopped:
 			d.worse(cluster.StateErrors, "resource %s is %s%s", r.ID, r.State, after(": ", r.Why))
 		}
 	}

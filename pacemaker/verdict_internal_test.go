@@ -93,6 +93,9 @@ func TestVerdict(t *testing.T) {
 		"blocked": {func(v *cluster.Status, _ *situation) {
 			v.Resources[2].State, v.Resources[2].Managed = "blocked", false
 		}, cluster.StateErrors, "resource vm is blocked"},
+		"frozen": {func(v *cluster.Status, x *situation) {
+			v.Resources[2].State, v.Resources[2].Managed, x.withheld["vm"] = "blocked", false, true
+		}, cluster.StateMaintenance, "resource vm is left as it is"},
 		"unmanaged": {func(v *cluster.Status, _ *situation) { v.Resources[2].Managed = false }, cluster.StateMaintenance, "vm is not managed"},
 	} {
 		v, x := well(t, "ignore")
