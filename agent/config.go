@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"thalassa/discovery"
@@ -37,6 +38,8 @@ type Config struct {
 	// StoreProblem is a sentence that says why Intents takes no revision now; empty: it
 	// does. nil: always.
 	StoreProblem func() string
+	// Notices are further warnings for Status; nil: there are none.
+	Notices func() []string
 
 	// Registration in Consul.
 
@@ -118,6 +121,8 @@ type Config struct {
 	Chance func(time.Duration) time.Duration
 	Now    func() time.Time // time.Now
 	Logger *slog.Logger     // discards
+
+	tuning *atomic.Pointer[Tuning] // Tune writes it
 }
 
 func (c Config) withDefaults() Config {
@@ -143,5 +148,8 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	tuning := c.Tuning()
+	c.tuning = &atomic.Pointer[Tuning]{}
+	c.tuning.Store(&tuning)
 	return c
 }

@@ -30,6 +30,9 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 			s.Warnings = append(s.Warnings, text)
 		}
 	}
+	if a.cfg.Notices != nil {
+		s.Warnings = append(s.Warnings, a.cfg.Notices()...)
+	}
 	s.InEffect = last.inEffect
 	switch {
 	case last.err != nil:

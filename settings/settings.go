@@ -78,6 +78,7 @@ type Agent struct {
 
 	consulEnvToken string // from the environment; a token file wins
 
+	source
 	paths
 }
 

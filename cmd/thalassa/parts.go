@@ -82,6 +82,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	}
 	run(func(ctx context.Context) error { return p.process.Run(ctx, onExit(p.agent, p.events)) })
 	run(p.agent.Run)
+	run(func(ctx context.Context) error { return n.reread.run(ctx, p) })
 	run(p.sampler.Run)
 	run(p.canaries.Run)
 	run(p.server.Follow)

@@ -77,7 +77,7 @@ func rooms() map[string][]string {
 		"internal/wake":       nil,
 		"internal/leftover":   nil,
 		"internal/memory":     nil,
-		"internal/permit":     nil,
+		"internal/permit":     {"lb"},
 		"internal/logqueue":   nil,
 		"internal/heartbeat":  nil,
 		"internal/safefile":   nil,
