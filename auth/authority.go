@@ -89,6 +89,15 @@ func (a *Authority) Problems() []string {
 // HasPasswords reports whether anybody can log in with a password.
 func (a *Authority) HasPasswords() bool { return a != nil && a.files.Load().access.HasPasswords() }
 
+// HasUser reports whether there is a user of that name who can log in with a password.
+func (a *Authority) HasUser(name string) bool {
+	if a == nil {
+		return false
+	}
+	_, ok := a.files.Load().access.user(name, checkEvery)
+	return ok
+}
+
 // HidesSome reports whether there are callers who do not see all objects.
 func (a *Authority) HidesSome() bool { return a != nil && a.files.Load().access.hidesSome() }
 

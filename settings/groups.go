@@ -52,6 +52,10 @@ func apiGroup() Group {
 				"The agent reads a changed file again. Without this file, every user of the machine may change everything; connections that HAProxy opens have no rights."},
 			{Name: "access-file", Live: true, Explanation: "Users with passwords, tokens that expire, and certificates of clients, in YAML. `thalassa user` and `thalassa token` write it; see [access.md](access.md#users-tokens-and-certificates). " +
 				"It may be used beside `token-file` or instead."},
+			{Name: "audit-file", Explanation: "JSON lines, one for each change, login and refusal; older files are beside it, with the suffixes `.1` to `.7`. See [access.md](access.md#audit)."},
+			{Name: "audit-syslog", Explanation: "Facility authpriv. A syslog that does not read holds nothing up: records are dropped, and the log says so."},
+			{Name: "audit-max-age", Explanation: "1h or more."},
+			{Name: "audit-max-size", Explanation: "1 to 1024. All files together."},
 			{Name: "client-ca", Explanation: "Needs TLS and `access-file`. Clients may show a certificate that one of these CAs has signed. Read at start and on SIGHUP."},
 			{Name: "allowed-hosts", Explanation: "Without tokens the API accepts only requests whose Host header is `localhost`, an IP address or one of these names. " +
 				"This keeps web pages from reaching the API through a DNS name of their own (DNS rebinding)."},

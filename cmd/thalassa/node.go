@@ -121,6 +121,9 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 	}
 	err = n.runParts(ctx, p)
 	_ = p.events.Flush(ctx) // what the API's last requests have noted; a failure has been logged
+	if err := p.audit.Close(auditGrace); err != nil {
+		n.log.ErrorContext(ctx, "audit log not closed", "error", err)
+	}
 	if s.StopsHAProxy() {
 		err = errors.Join(err, n.stopHAProxy(ctx, process))
 	}
