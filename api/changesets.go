@@ -55,25 +55,21 @@ func (h changesetHandlers) carryOut(c echo.Context, set stage.Changeset, dryRun 
 		}
 		return respond(c, http.StatusOK, doc)
 	}
-	before, err := h.agent.Intent(c.Request().Context())
+	var changes []lb.ObjectChange
+	applied, err := untilEnd(c, func(ctx context.Context) (applied lb.Applied, err error) {
+		applied, changes, err = h.agent.Apply(ctx, set)
+		return applied, err
+	})
 	if err != nil {
 		return err
 	}
-	applied, err := untilEnd(c, func(ctx context.Context) (lb.Applied, error) { return h.agent.Apply(ctx, set) })
-	if err != nil {
-		return err
-	}
-	after, err := set.Apply(before) // of the edits alone, whatever else has changed
-	if err != nil {
-		after = before
-	}
-	changes, err := node.NewChanges(before.Changes(after))
+	docs, err := node.NewChanges(changes)
 	if err != nil {
 		return err
 	}
 	return respond(c, http.StatusOK, changed{struct {
 		Changes []node.Change `json:"changes"`
-	}{changes}, applied})
+	}{docs}, applied})
 }
 
 // definitions answers with all frontends and backends as operators defined them.

@@ -21,7 +21,7 @@ func (g *guard) identify(r *http.Request) (caller, error) {
 		if err := g.admitter.admit(r); err != nil {
 			return caller{}, err
 		}
-		return caller{Identity: auth.Identity{Name: "anonymous@" + remoteIP(r), Role: auth.Admin}}, nil
+		return caller{Identity: auth.Identity{Name: "anonymous@" + remoteIP(r), Grant: auth.Grant{Role: auth.Admin}}}, nil
 	}
 	header := r.Header.Values(echo.HeaderAuthorization)
 	if len(header) > 0 {

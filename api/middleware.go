@@ -104,6 +104,9 @@ func (s *Server) fail(err error, c echo.Context) {
 		s.site.NotFound(c.Response(), c.Request())
 		return
 	}
+	if sight, limited := sightOf(c.Request().Context()); limited {
+		f = sight.failure(f)
+	}
 	maps.Copy(c.Response().Header(), f.Header)
 	if err := s.dialect(c).Render(c, f); err != nil {
 		s.cfg.Logger.DebugContext(c.Request().Context(), "answer not written", "error", err)

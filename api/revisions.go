@@ -37,49 +37,53 @@ func (h historyHandlers) listRevisions(c echo.Context) error {
 	}
 	out := &pieces{c: c}
 	out.WriteByte('[')
-	for n := range limit {
-		number, err := h.addRevision(out, before, n > 0)
+	for n := 0; n < limit; {
+		number, added, err := h.addRevision(out, before, n > 0)
 		if err != nil {
 			return out.abort(err)
 		}
-		if number == 0 {
+		if added {
+			n++
+		}
+		if number <= 1 {
 			break
 		}
 		before = number
-		if number == 1 {
-			break
-		}
 	}
 	out.WriteString("]\n")
 	return out.close()
 }
 
 // addRevision adds the newest revision before a number, and returns its number; 0: there
-// is none.
-func (h historyHandlers) addRevision(out *pieces, before uint64, further bool) (number uint64, err error) {
+// is none. One that did nothing to what the caller sees is not added.
+func (h historyHandlers) addRevision(out *pieces, before uint64, further bool) (number uint64, added bool, err error) {
 	ctx := out.c.Request().Context()
 	release, err := h.answers.acquireWithin(ctx, payer(out.c), revisionCost, out.patience())
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	defer release()
 	list, err := h.history.Revisions(ctx, before, 1)
 	if err != nil || len(list) == 0 {
-		return 0, err
+		return 0, false, err
 	}
 	number = list[0].Number
-	doc, err := node.NewRevision(list[0])
+	revision, seen, err := h.agent.revision(ctx, list[0])
+	if err != nil || !seen {
+		return number, false, err
+	}
+	doc, err := node.NewRevision(revision)
 	if err != nil {
-		return 0, fmt.Errorf("encoding revision %d: %w", number, err)
+		return 0, false, fmt.Errorf("encoding revision %d: %w", number, err)
 	}
 	if further {
 		out.WriteByte(',')
 	}
 	if err := json.NewEncoder(out).Encode(doc); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	out.Truncate(out.Len() - 1) // the encoder's end of line
-	return number, out.send()
+	return number, true, out.send()
 }
 
 // showRevision answers with one revision, or for "3..7" with the difference between two.
@@ -96,6 +100,13 @@ func (h historyHandlers) showRevision(c echo.Context) error {
 	rev, err := h.history.Revision(ctx, n)
 	if err != nil {
 		return err
+	}
+	rev, seen, err := h.agent.revision(ctx, rev)
+	switch {
+	case err != nil:
+		return err
+	case !seen:
+		return &lb.NotFoundError{ID: "revisions/" + first}
 	}
 	doc, err := node.NewRevision(rev)
 	if err != nil {
@@ -143,7 +154,11 @@ func (h historyHandlers) compareRevisions(c echo.Context, first, last string) er
 	if err != nil {
 		return err
 	}
-	changes, err := node.NewChanges(before.Changes(after))
+	seen, err := h.agent.seenChanges(ctx, before.Changes(after))
+	if err != nil {
+		return err
+	}
+	changes, err := node.NewChanges(seen)
 	if err != nil {
 		return err
 	}
@@ -157,6 +172,9 @@ func (h historyHandlers) compareRevisions(c echo.Context, first, last string) er
 // compareConfigs is the difference between the texts of haproxy.cfg that two revisions had
 // at last; nil where one of them is not recorded.
 func (h historyHandlers) compareConfigs(ctx context.Context, from, to uint64) (*string, error) {
+	if _, limited := sightOf(ctx); limited {
+		return nil, nil
+	}
 	texts := make([][]byte, 2)
 	for i, n := range []uint64{from, to} {
 		_, text, err := h.archive.ConfigOf(ctx, n)

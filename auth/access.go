@@ -184,3 +184,6 @@ func (c accessCertificate) fits(cert *x509.Certificate) bool {
 	}
 	return cert.Subject.CommonName == c.CommonName
 }
+
+// hidesSome reports whether an entry hides objects.
+func (a *Access) hidesSome() bool { return a != nil && a.file.current(checkEvery).hides }

@@ -64,6 +64,9 @@ func (a *Authority) Problems() []string {
 // HasPasswords reports whether anybody can log in with a password.
 func (a *Authority) HasPasswords() bool { return a != nil && a.access.HasPasswords() }
 
+// HidesSome reports whether there are callers who do not see all objects.
+func (a *Authority) HidesSome() bool { return a != nil && a.access.hidesSome() }
+
 // Token finds the owner of a token. Its duration does not depend on how similar a wrong
 // token is.
 func (a *Authority) Token(bearer string) (Identity, Proof, bool) {

@@ -68,7 +68,7 @@ type routes map[Name][]Name
 func (in Intent) routes() routes {
 	out := routes{}
 	for key, f := range in.Frontends {
-		out[key] = f.allTargets()
+		out[key] = f.AllTargets()
 	}
 	return out
 }
@@ -78,7 +78,7 @@ func (r routes) follow(e Edit) {
 	switch {
 	case r == nil:
 	case e.Frontend != nil:
-		r[e.Frontend.Key] = e.Frontend.allTargets()
+		r[e.Frontend.Key] = e.Frontend.AllTargets()
 	case e.Delete == (Frontend{Key: keyOf(e.Delete)}).ID():
 		delete(r, keyOf(e.Delete))
 	}
@@ -94,16 +94,6 @@ func (r routes) lead(backend Name) bool {
 	return false
 }
 
-// allTargets are the backends that the frontend leads to, by a field or by a raw line.
-func (f Frontend) allTargets() []Name {
-	keys := f.Targets()
-	for _, t := range f.rawTargets() {
-		keys = append(keys, t.backend)
-	}
-	slices.Sort(keys)
-	return slices.Compact(keys)
-}
-
 // Concerns lists the backends that an edit concerns: the one that is put or switched, or
 // those that the frontend leads to.
 func (e Edit) Concerns() []Name {
@@ -113,7 +103,7 @@ func (e Edit) Concerns() []Name {
 	case e.Switch != nil:
 		return []Name{e.Switch.Backend}
 	case e.Frontend != nil:
-		return e.Frontend.allTargets()
+		return e.Frontend.AllTargets()
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"thalassa/activity"
 	"thalassa/api"
 	"thalassa/canary"
+	"thalassa/internal/permit"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 	"thalassa/stage"
@@ -316,6 +317,9 @@ func (n *Node) change(ctx context.Context, by lb.Origin, edit func(lb.Intent) (l
 		return lb.Applied{}, n.trouble
 	}
 	next, err := edit(n.intent)
+	if err == nil {
+		err = permit.Judge(ctx, n.intent, next)
+	}
 	if err != nil {
 		return lb.Applied{}, err
 	}

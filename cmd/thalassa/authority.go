@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"thalassa/auth"
+	"thalassa/lb"
 	"thalassa/settings"
 )
 
@@ -28,16 +29,16 @@ func (n node) authority() (*auth.Authority, error) {
 	return auth.NewAuthority(tokens, access), nil
 }
 
-// mayDeploy asks whether the owner of a name has the right to deploy now; nil where
+// mayDeploy asks whether the owner of a name has the right to deploy a backend now; nil where
 // everybody has it.
-func mayDeploy(authority *auth.Authority) func(name string) error {
+func mayDeploy(authority *auth.Authority) func(name string, backend lb.Name) error {
 	if authority == nil {
 		return nil
 	}
-	return func(name string) error {
-		if authority.AllowsNow(name, auth.Deploy) {
+	return func(name string, backend lb.Name) error {
+		if authority.AllowsNow(name, auth.Deploy, lb.Backend{Key: backend}.ID()) {
 			return nil
 		}
-		return errors.New("has no token or user any more with the role " + auth.Deploy.String() + " or above")
+		return errors.New("has no token or user any more with the role " + auth.Deploy.String() + " or above for that backend")
 	}
 }

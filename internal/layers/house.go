@@ -79,7 +79,7 @@ func rooms() map[string][]string {
 		"internal/wake":       nil,
 		"internal/leftover":   nil,
 		"internal/memory":     nil,
-		"internal/permit":     nil,
+		"internal/permit":     {"lb"},
 		"internal/logqueue":   nil,
 		"internal/safefile":   nil,
 		"auth":                {"lb", "internal/safefile"},
