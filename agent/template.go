@@ -6,18 +6,8 @@ import (
 	"sync"
 
 	"thalassa/internal/safefile"
-	"thalassa/lb"
 	"thalassa/template"
 )
-
-// processWith is HAProxy's own settings with a template, which may make HAProxy ask agents
-// about servers.
-func processWith(cfg *Config, t *template.Template) lb.Process {
-	p := cfg.Process
-	p.AgentChecks = t.AsksAgents()
-	p.Hosts = cfg.Hosts.Hosts()
-	return p
-}
 
 // templateFile is the template in use and the file it came from.
 type templateFile struct {

@@ -23,6 +23,7 @@ const callerKey = "caller"
 // A caller is who sent a request, and how to check that again.
 type caller struct {
 	auth.Identity
+	how auth.ProofKind // what the caller has shown; empty: nothing
 	// session is the id of the session that identified the caller; empty: none.
 	session string
 	// check identifies the caller again; nil: the caller cannot change.
@@ -102,6 +103,9 @@ func (g *guard) protect(r Route) echo.HandlerFunc {
 		var badName error // which the handler answers with
 		if q.object, badName = r.object(c); badName != nil && who.IsLimited() {
 			return badName
+		}
+		if strings.Contains(q.object, "/") && badName == nil {
+			c.Set(objectKey, q.object)
 		}
 		ctx := withLimits(c.Request().Context(), who.Grant, r.Need)
 		if err := g.check(ctx, who.Identity, q); err != nil {

@@ -25,7 +25,7 @@ func TestNothingLeaks(t *testing.T) {
 	for _, r := range routesOf(t) {
 		z := newZoo(t, authority)
 		for _, token := range blind {
-			if r.Method == "GET" {
+			if r.Method == http.MethodGet {
 				w := asked(z.handler, r.Method, r.path(false), "", token)
 				if text := header(w.Header()) + w.Body.String(); strings.Contains(text, "zebra") || strings.Contains(text, "10.66.") || strings.Contains(text, "7.7.7") {
 					t.Errorf("%s tells %s: %s", r, token, text)

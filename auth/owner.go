@@ -8,12 +8,13 @@ func (a *Authority) AllowsNow(name string, need Role, object string) bool {
 	if a == nil {
 		return false
 	}
-	for _, e := range a.tokens.current(0) {
+	files := a.files.Load()
+	for _, e := range files.tokens.current(0) {
 		if e.who.Name == name && e.who.Allows(need, object) {
 			return true
 		}
 	}
-	return a.access.allows(name, need, object)
+	return files.access.allows(name, need, object)
 }
 
 // allows is AllowsNow for an access file.

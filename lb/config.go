@@ -71,6 +71,16 @@ type Process struct {
 	Hosts *Hosts
 }
 
+// Equal reports whether HAProxy has the same settings.
+func (p Process) Equal(o Process) bool {
+	a, b := p.StatsBind, o.StatsBind
+	if (a == nil) != (b == nil) || a != nil && *a != *b {
+		return false
+	}
+	p.StatsBind, o.StatsBind = nil, nil
+	return p == o
+}
+
 // A ResolvedBackend is a backend with its members found.
 type ResolvedBackend struct {
 	Backend

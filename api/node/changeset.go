@@ -11,6 +11,13 @@ import (
 	"thalassa/stage"
 )
 
+// The methods of edits.
+const (
+	methodPut    = "PUT"
+	methodPost   = "POST"
+	methodDelete = "DELETE"
+)
+
 // changesetBody is a changeset as the API takes it.
 type changesetBody struct {
 	Message string     `json:"message"`
@@ -85,25 +92,25 @@ func (in editBody) target() (kind, key string, err error) {
 
 // change is the edit without its conditions.
 func (in editBody) change(kind, key string) (lb.Edit, error) {
-	if strictjson.IsAbsent(in.Body) && in.Method != "DELETE" {
+	if strictjson.IsAbsent(in.Body) && in.Method != methodDelete {
 		return lb.Edit{}, lb.FieldError{Path: "body", Problem: "is missing", Expected: "the body of the request"}
 	}
 	switch {
-	case in.Method == "DELETE" && !strictjson.IsAbsent(in.Body):
+	case in.Method == methodDelete && !strictjson.IsAbsent(in.Body):
 		return lb.Edit{}, lb.FieldError{Path: "body", Problem: "does not belong to DELETE", Expected: "no body"}
-	case in.Method == "DELETE":
+	case in.Method == methodDelete:
 		name, err := lb.ParseName(key)
 		if err != nil {
 			return lb.Edit{}, below("path", err)
 		}
 		return lb.Edit{Delete: strings.TrimSuffix(kind, "s") + "/" + string(name)}, nil
-	case in.Method == "PUT" && kind == "frontends":
+	case in.Method == methodPut && kind == "frontends":
 		f, err := ParseFrontend(key, in.Body)
 		return lb.Edit{Frontend: &f}, inBody(err)
-	case in.Method == "PUT":
+	case in.Method == methodPut:
 		e, err := ParsePut(key, in.Body)
 		return e, inBody(err)
-	case in.Method == "POST" && kind == "backends":
+	case in.Method == methodPost && kind == "backends":
 		s, err := ParseSwitch(key, in.Body)
 		return s.Edit(), inBody(err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	"thalassa/auth"
@@ -11,22 +12,26 @@ import (
 
 // authority opens the token file and the access file; nil: there is neither.
 func (n node) authority() (*auth.Authority, error) {
-	var (
-		tokens *auth.Tokens
-		access *auth.Access
-		err    error
-	)
-	if file := n.settings.TokenFile(); file != "" {
-		if tokens, err = auth.Open(file, n.log); err != nil {
-			return nil, settings.Error{Err: err}
-		}
-	}
-	if file := n.settings.AccessFile(); file != "" {
-		if access, err = auth.OpenAccess(file, time.Now, n.log); err != nil {
-			return nil, settings.Error{Err: err}
-		}
+	tokens, access, err := openCallers(n.settings, n.log)
+	if err != nil {
+		return nil, err
 	}
 	return auth.NewAuthority(tokens, access), nil
+}
+
+// openCallers opens the token file and the access file; nil: there is none.
+func openCallers(s *settings.Agent, log *slog.Logger) (tokens *auth.Tokens, access *auth.Access, err error) {
+	if file := s.TokenFile(); file != "" {
+		if tokens, err = auth.Open(file, log); err != nil {
+			return nil, nil, settings.Error{Err: err}
+		}
+	}
+	if file := s.AccessFile(); file != "" {
+		if access, err = auth.OpenAccess(file, time.Now, log); err != nil {
+			return nil, nil, settings.Error{Err: err}
+		}
+	}
+	return tokens, access, nil
 }
 
 // mayDeploy asks whether the owner of a name has the right to deploy a backend now; nil where
