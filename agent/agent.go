@@ -27,6 +27,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"thalassa/activity"
+	"thalassa/internal/heartbeat"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 	"thalassa/stage"
@@ -110,11 +111,13 @@ func New(cfg Config) (*Agent, error) {
 func (a *Agent) newReconciler(earlier *earlierRun, reverter *reverter, rate *reloadRate) *reconciler {
 	running := &running{published: a.current}
 	reporter := &reporter{cfg: a.cfg, outcomes: a.outcomes}
-	servers := &serverUpdater{cfg: a.cfg, running: running, reporter: reporter}
+	beat := heartbeat.New("the control loop")
+	servers := &serverUpdater{cfg: a.cfg, running: running, reporter: reporter, beat: beat}
 	return &reconciler{
 		cfg: a.cfg, inputs: a.inputs, templates: a.templates.file, earlier: earlier, renderer: a.renderer,
 		outcomes: a.outcomes, reverter: reverter, persister: a.persister, reporter: reporter, warnings: a.warnings,
 		look: a.look, restarted: a.restarted, renewals: a.renewals, inStep: a.inStep,
+		beat:    beat,
 		running: running, servers: servers, reloads: &reloadSchedule{cfg: a.cfg, rate: rate}, slowdown: &slowdown{cfg: a.cfg},
 		monitor: &driftMonitor{cfg: a.cfg, inputs: a.inputs, running: running, servers: servers, reporter: reporter, look: a.look},
 	}
@@ -193,6 +196,10 @@ func (a *Agent) Reload(ctx context.Context, by lb.Origin) (lb.Applied, error) {
 
 // Look asks for a round soon, e.g. because HAProxy has ended.
 func (a *Agent) Look() { a.look.send() }
+
+// Hangs is a sentence that says in which step the loop hangs, and since when; empty: it
+// turns.
+func (a *Agent) Hangs() string { return a.reconciler.beat.Problem() }
 
 // InStep is closed once HAProxy runs what was asked for, for the first time since the
 // agent was made.

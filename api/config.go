@@ -141,6 +141,13 @@ type Config struct {
 	// LogDropped is how many of its lines were dropped. nil: none ever is.
 	LogProblem func() string
 	LogDropped func() uint64
+	// StoreProblem is a sentence for everybody that says why nothing can be stored now;
+	// empty: it can. nil: always.
+	StoreProblem func() string
+
+	// Hangs are sentences that say which loop of the agent hangs, in which step and since
+	// when; empty: all turn. nil: always.
+	Hangs func() []string
 
 	// BodyBytes is the maximum size of the large bodies under way, all together (8 MiB),
 	// and AnswerBytes the memory for large answers (64 MiB). One caller gets half of each.
@@ -167,6 +174,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.LogProblem == nil {
 		c.LogProblem = func() string { return "" }
+	}
+	if c.StoreProblem == nil {
+		c.StoreProblem = func() string { return "" }
+	}
+	if c.Hangs == nil {
+		c.Hangs = func() []string { return nil }
 	}
 	if c.LogDropped == nil {
 		c.LogDropped = func() uint64 { return 0 }

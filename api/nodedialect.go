@@ -30,7 +30,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	canaries := canaryHandlers{agent: a, canaries: d.cfg.Canaries}
 	certificate := certificateHandlers{d.cfg.Certificate}
 	state := stateHandlers{
-		agent: a, failures: d.failures, logProblem: d.cfg.LogProblem, canaries: canaries.underWay, tls: certificate.document,
+		agent: a, failures: d.failures, problems: []func() string{d.cfg.LogProblem, d.cfg.StoreProblem}, hangs: d.cfg.Hangs, canaries: canaries.underWay, tls: certificate.document,
 	}
 	frontends := frontendHandlers{a}
 	health := serverHealth{d.cfg.Sampler}
@@ -80,7 +80,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{get, "/monitor", auth.Read, OnNode, "wait until the CIB differs from the version ?admin_epoch:epoch:num_updates", cluster.monitor},
 		{get, "/monitor.json", auth.Read, OnNode, "the same", cluster.monitor},
 		{get, "/status", auth.Read, OnMany, "the state of agent, HAProxy and discovery", state.status},
-		{get, "/healthz", 0, OnCaller, "200 while the agent's process works", state.healthz},
+		{get, "/healthz", 0, OnCaller, "200 while the agent works, else 503 with reasons", state.healthz},
 		{get, "/readyz", 0, OnMany, "200 while HAProxy runs the requested configuration, else 503 with reasons", state.readyz},
 		{get, "/version", auth.Read, OnCaller, "the agent's version", about.showVersion},
 		{get, "/streams", auth.Read, OnMany, "a websocket that sends states and then changes", d.streams.open},
