@@ -71,6 +71,7 @@ func (c *changes) edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
 	}
 	if err == nil {
 		c.warnEmpty(ctx, e, &applied)
+		c.warnHash(e.Backend, &applied)
 	}
 	if err == nil && applied.Revision > base {
 		c.cfg.Journal.Note(editedEvent(e, applied))

@@ -41,6 +41,7 @@ func (c *changes) switchVersion(ctx context.Context, s lb.Switch) (lb.Applied, e
 	})
 	if err == nil {
 		c.warnEmpty(ctx, lb.Edit{Backend: &b}, &applied)
+		c.warnHash(&b, &applied)
 	}
 	if err == nil && applied.Revision > base {
 		c.cfg.Journal.Note(switchedEvent(before, b, s.Origin, applied))
@@ -85,6 +86,17 @@ func (c *changes) checkServed(in lb.Intent, e lb.Edit) error {
 		return nil
 	}
 	return c.inputs.snapshot().Services[b.Service].CheckHealthy(b, 0)
+}
+
+// warnHash notes that other load balancers send the keys of a backend to other members. b
+// may be nil.
+func (c *changes) warnHash(b *lb.Backend, applied *lb.Applied) {
+	if b == nil {
+		return
+	}
+	if text := processWith(c.cfg, c.templates.current()).UnstableHash(*b); text != "" {
+		applied.Warnings = append(applied.Warnings, text)
+	}
 }
 
 // warnEmpty notes which of the backends that a change concerns have no member now.

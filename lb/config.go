@@ -66,9 +66,20 @@ type Process struct {
 	StatsBind *Bind
 	// AgentChecks: the template makes HAProxy ask agents about servers, of any backend.
 	AgentChecks bool
+	// HashKey: HAProxy has the server option "hash-key", and the template writes it.
+	HashKey bool
+	// Unnumbered: the template does not write the numbers of server lines.
+	Unnumbered bool
+	// HashType is the argument of "hash-type" in the template; empty: it has none.
+	HashType string
 	// Hosts are the names that the node itself knows; nil: localhost. They do not show in
 	// haproxy.cfg but in the addresses of members.
 	Hosts *Hosts
+}
+
+// ResolvesAs reports whether backends resolve to the same with other settings.
+func (p Process) ResolvesAs(o Process) bool {
+	return p.AgentChecks == o.AgentChecks && p.HashKey == o.HashKey && p.HashType == o.HashType && p.Hosts == o.Hosts
 }
 
 // A ResolvedBackend is a backend with its members found.
@@ -88,6 +99,8 @@ type ResolvedBackend struct {
 	// AgentCheck: an agent that HAProxy asks owns the weights and states of the servers.
 	// Members have the weights that its percentages are of.
 	AgentCheck bool
+	// Placement says what decides which member a key gets, where the backend hashes.
+	Placement Placement
 }
 
 // A Member is one server of a backend.
@@ -146,6 +159,7 @@ func Resolve(in Intent, snap Snapshot, p Process) Config {
 func (p Process) Populate(b Backend, snap Snapshot) ResolvedBackend {
 	found := populate(b, snap, p.AgentChecks)
 	p.Hosts.resolved(found.Members)
+	found.Placement = p.placement(b)
 	return found
 }
 

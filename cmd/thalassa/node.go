@@ -167,7 +167,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 	cfg.Journal, cfg.Memory, cfg.Overrides, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, db, p.Drops, version()
 	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
-	cfg.LogProblem = n.queue.Problem
+	cfg.LogProblem, cfg.HashKeys = n.queue.Problem, p.HashKeys
 	process := s.HAProxy(n.log)
 	switch process.Mode {
 	case haproxy.Managed:
