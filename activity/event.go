@@ -33,6 +33,8 @@ const (
 	ConfigurationReverted Verb = "configurationReverted" // HAProxy refused it
 	TemplateChanged       Verb = "templateChanged"
 	TemplateRefused       Verb = "templateRefused"
+	SettingsChanged       Verb = "settingsChanged"    // a signal had them read again
+	SettingsRefused       Verb = "settingsRefused"    // the former ones stay in use
 	DiscoveryStale        Verb = "discoveryStale"     // Consul no longer confirms a service
 	DiscoveryRecovered    Verb = "discoveryRecovered" // it does again
 	MembersHeld           Verb = "membersHeld"        // too many instances are missing in Consul; they stay in use

@@ -90,7 +90,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	a.templates = &templateWatcher{
 		cfg: a.cfg, file: file, seen: seen, inputs: a.inputs, renderer: a.renderer, current: a.current,
-		outcomes: a.outcomes, lock: a.lock, persister: a.persister,
+		outcomes: a.outcomes, lock: a.lock, persister: a.persister, renewals: a.renewals, reread: newPoke(),
 	}
 	earlier := &earlierRun{cfg: a.cfg, inputs: a.inputs, renderer: a.renderer, inStep: a.inStep}
 	rate := newReloadRate(a.cfg)
@@ -178,11 +178,12 @@ func (a *Agent) Import(ctx context.Context) error {
 // changed a moment before may not be in it: the servers are looked at at once.
 func (a *Agent) Restarted() { a.restarted.send() }
 
-// Renewed tells that files which haproxy.cfg names, such as certificates, may have
-// changed: HAProxy is reloaded, if it runs here.
-func (a *Agent) Renewed() { a.renewals.request() }
+// Renewed tells that the template, or files which haproxy.cfg names, such as certificates,
+// may have changed: the template is read again, and HAProxy is reloaded, if it runs here.
+func (a *Agent) Renewed() { a.templates.reread.send() }
 
-// Reload is Renewed for who waits until the new worker of HAProxy serves. Errors:
+// Reload reloads HAProxy, which reads all its files again, and returns when its new worker
+// serves. Errors:
 // *lb.RefusedError when HAProxy does not take what it reads, and the former worker keeps
 // serving.
 func (a *Agent) Reload(ctx context.Context, by lb.Origin) (lb.Applied, error) {

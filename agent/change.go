@@ -181,9 +181,9 @@ func (c *changes) candidate(ctx context.Context, next lb.Intent) (lb.Config, err
 		return lb.Config{}, err
 	}
 	next.Revision++ // it is another one, whatever it will be called
-	now := c.current.Load()
-	config := inheritMembers(now.resolve(next, snap, processWith(c.cfg, c.templates.current()), c.inputs.control()), inherited)
-	return limitServers(c.cfg.MaxServers, now.slots(), config)
+	now, tuning := c.current.Load(), c.cfg.tuned()
+	config := inheritMembers(now.resolve(next, snap, tuning.processWith(c.cfg, c.templates.current()), c.inputs.control()), inherited)
+	return limitServers(tuning.MaxServers, now.slots(), config)
 }
 
 // needsReload reports whether HAProxy needs a new file for a candidate.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"thalassa/discovery"
@@ -34,6 +35,8 @@ type Config struct {
 	// LogProblem is a sentence that says why the log is not written now; empty: it is.
 	// nil: always.
 	LogProblem func() string
+	// Notices are further warnings for Status; nil: there are none.
+	Notices func() []string
 
 	// Registration in Consul.
 
@@ -115,6 +118,8 @@ type Config struct {
 	Chance func(time.Duration) time.Duration
 	Now    func() time.Time // time.Now
 	Logger *slog.Logger     // discards
+
+	tuning *atomic.Pointer[Tuning] // Tune writes it
 }
 
 func (c Config) withDefaults() Config {
@@ -139,5 +144,8 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	tuning := c.Tuning()
+	c.tuning = &atomic.Pointer[Tuning]{}
+	c.tuning.Store(&tuning)
 	return c
 }

@@ -34,7 +34,7 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 		config, _ := control.Strip(wanted())
 		return plan.Layout(nil, config)
 	}
-	if e.revision != in.Revision || e.control != control || !e.config.Process.ResolvesAs(p) {
+	if e.revision != in.Revision || e.control != control || !e.config.Process.Equal(p) {
 		config, _ := control.Strip(e.keepMembers(wanted(), snap))
 		return e.layout(config)
 	}

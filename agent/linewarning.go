@@ -23,19 +23,21 @@ type lineWarnings struct {
 // check asks what the raw lines of an edit reach. doubt holds only if HAProxy accepts
 // them.
 func (w *lineWarnings) check(e lb.Edit) (refused, doubt error) {
-	if w.cfg.RawLines == nil {
+	lines := w.cfg.tuned().RawLines
+	if lines == nil {
 		return nil, nil
 	}
-	return w.cfg.RawLines.Check(e)
+	return lines.Check(e)
 }
 
 // update warns of raw lines that are stored and would be refused now, each once. They
 // stay in effect: an agent of a stricter version must not take traffic away.
 func (w *lineWarnings) update(ctx context.Context, in lb.Intent) {
-	if w.cfg.RawLines == nil {
+	lines := w.cfg.tuned().RawLines
+	if lines == nil {
 		return
 	}
-	now := append(w.cfg.RawLines.Warnings(in), in.Overrides()...)
+	now := append(lines.Warnings(in), in.Overrides()...)
 	if more := len(now) - maxLineWarnings; more > 0 {
 		now = append(now[:maxLineWarnings], fmt.Sprintf("%d more raw lines would be refused now", more))
 	}

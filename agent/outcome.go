@@ -22,6 +22,7 @@ const stopping = "the agent is stopping"
 type outcome struct {
 	revision uint64             // of the intent that the round looked at
 	template *template.Template // that it rendered with
+	tuning   *Tuning            // that it used
 	// overrides of members that it dealt with
 	overrides *lb.Overrides
 	renewal   uint64 // the last request to reload that it dealt with
@@ -36,6 +37,7 @@ type expectation struct {
 	revision uint64
 	last     uint64             // the highest revision that is its own; 0: revision alone
 	template *template.Template // nil: any
+	tuning   *Tuning            // nil: any
 	// overrides of members; nil: any
 	overrides *lb.Overrides
 	renewal   uint64 // request to reload; 0: none
@@ -44,7 +46,7 @@ type expectation struct {
 }
 
 func (e *expectation) isMetBy(out outcome) bool {
-	return out.revision >= e.revision && (e.template == nil || e.template == out.template) &&
+	return out.revision >= e.revision && (e.template == nil || e.template == out.template) && (e.tuning == nil || e.tuning == out.tuning) &&
 		(e.overrides == nil || e.overrides == out.overrides) && out.renewal >= e.renewal
 }
 

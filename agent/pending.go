@@ -29,12 +29,16 @@ type answer struct {
 }
 
 // permitted edits an intent, provided that the caller still has the right to the change: it
-// may have waited.
+// may have waited, and others may have changed what it is about.
 func (p *pendingChange) permitted(in lb.Intent) (lb.Intent, error) {
 	if err := permit.Check(p.ctx); err != nil {
 		return lb.Intent{}, err
 	}
-	return p.edit(in)
+	next, err := p.edit(in)
+	if err != nil {
+		return next, err
+	}
+	return next, permit.Judge(p.ctx, in, next)
 }
 
 func (p *pendingChange) fail(err error) { p.done <- answer{err: err} }

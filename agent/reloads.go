@@ -26,6 +26,12 @@ func newReloadRate(cfg *Config) *reloadRate {
 	return &reloadRate{limiter: rate.NewLimiter(rate.Every(cfg.ReloadEvery), cfg.ReloadBurst)}
 }
 
+// set is another rate from now on.
+func (r *reloadRate) set(t *Tuning) {
+	r.limiter.SetLimit(rate.Every(t.ReloadEvery))
+	r.limiter.SetBurst(t.ReloadBurst)
+}
+
 // wait waits until the rate allows another reload, and tells whether that took time.
 func (r *reloadRate) wait(ctx context.Context) (waited bool, err error) {
 	if r.limiter.Allow() {
@@ -52,7 +58,7 @@ func (r *reloadRate) awaitAllowed(ctx context.Context) {
 // all changes until then.
 func (s *reloadSchedule) defers(change plan.Change) bool {
 	if s.due.IsZero() {
-		wait := s.cfg.Chance(s.cfg.ReloadJitter)
+		wait := s.cfg.Chance(s.cfg.tuned().ReloadJitter)
 		s.due = time.Now().Add(wait)
 		s.cfg.Logger.Info("reload deferred", "wait", wait, "reasons", enumerate(change.Diff()))
 	}
@@ -65,8 +71,8 @@ func (s *reloadSchedule) clear() { s.due = time.Time{} }
 // mayDefer reports whether a reload can be deferred: there is a HAProxy to reload, and
 // only a change in Consul calls for it.
 func (r *reconciler) mayDefer(t target) bool {
-	return r.cfg.ReloadJitter > 0 && !r.running.idle && t.intent.Revision == r.running.revision &&
-		t.snapshot.Overrides == r.running.snapshot.Overrides && !r.running.awaitsReload()
+	return t.tuning.ReloadJitter > 0 && !r.running.idle && t.intent.Revision == r.running.revision &&
+		t.snapshot.Overrides == r.running.snapshot.Overrides && t.config.Process.Equal(r.running.config.Process) && !r.running.awaitsReload()
 }
 
 // deferReload changes the members that HAProxy takes without a reload. A backend that
@@ -75,7 +81,7 @@ func (r *reconciler) mayDefer(t target) bool {
 func (r *reconciler) deferReload(ctx context.Context, t target) outcome {
 	r.reporter.freshness(t.snapshot)
 	r.servers.update(ctx, t.snapshot)
-	t.config = r.running.resolve(t.intent, t.snapshot, processWith(r.cfg, t.template), t.control)
+	t.config = r.running.resolve(t.intent, t.snapshot, t.tuning.processWith(r.cfg, t.template), t.control)
 	change := r.difference(t)
 	switch {
 	case ctx.Err() != nil:

@@ -95,7 +95,7 @@ func (s *serverUpdater) update(ctx context.Context, snap lb.Snapshot) {
 // updateOnce reports whether it has changed anything.
 func (s *serverUpdater) updateOnce(ctx context.Context, snap lb.Snapshot) bool {
 	begin := time.Now()
-	wanted := s.running.within(snap, s.cfg.MaxServers)
+	wanted := s.running.within(snap, s.cfg.tuned().MaxServers)
 	change := plan.Compute(&s.running.config, wanted).Without(s.running.lacks)
 	if change.Servers == 0 {
 		return false

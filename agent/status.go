@@ -25,6 +25,9 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 	if a.cfg.LogProblem != nil && a.cfg.LogProblem() != "" {
 		s.Warnings = append(s.Warnings, a.cfg.LogProblem())
 	}
+	if a.cfg.Notices != nil {
+		s.Warnings = append(s.Warnings, a.cfg.Notices()...)
+	}
 	s.InEffect = last.inEffect
 	switch {
 	case last.err != nil:

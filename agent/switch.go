@@ -94,7 +94,7 @@ func (c *changes) warnHash(b *lb.Backend, applied *lb.Applied) {
 	if b == nil {
 		return
 	}
-	if text := processWith(c.cfg, c.templates.current()).UnstableHash(*b); text != "" {
+	if text := c.cfg.tuned().processWith(c.cfg, c.templates.current()).UnstableHash(*b); text != "" {
 		applied.Warnings = append(applied.Warnings, text)
 	}
 }

@@ -10,18 +10,19 @@ import (
 // target is what a round wants HAProxy to run.
 type target struct {
 	effective
+	tuning     *Tuning
 	intent     lb.Intent
 	isComplete bool
 }
 
 func (t target) outcome(path string, err error) outcome {
-	return outcome{revision: t.intent.Revision, template: t.template, overrides: t.snapshot.Overrides, path: path, err: err}
+	return outcome{revision: t.intent.Revision, template: t.template, tuning: t.tuning, overrides: t.snapshot.Overrides, path: path, err: err}
 }
 
 // desired works out what HAProxy is to run now. On an error the target still tells the
 // revision.
 func (r *reconciler) desired(ctx context.Context) (target, error) {
-	t := target{effective: effective{template: r.templates.current(), snapshot: r.inputs.snapshot(), control: r.inputs.control()}}
+	t := target{tuning: r.cfg.tuned(), effective: effective{template: r.templates.current(), snapshot: r.inputs.snapshot(), control: r.inputs.control()}}
 	var err error
 	if t.intent, err = r.inputs.intent(ctx); err != nil {
 		return t, err
@@ -36,8 +37,8 @@ func (r *reconciler) desired(ctx context.Context) (target, error) {
 			t.fixed = r.running.fixed
 		}
 	}
-	t.config = inheritMembers(r.running.resolve(t.intent, t.snapshot, processWith(r.cfg, t.template), t.control), inherited)
-	if t.config, err = limitServers(r.cfg.MaxServers, r.running.slots(), t.config); err != nil {
+	t.config = inheritMembers(r.running.resolve(t.intent, t.snapshot, t.tuning.processWith(r.cfg, t.template), t.control), inherited)
+	if t.config, err = limitServers(t.tuning.MaxServers, r.running.slots(), t.config); err != nil {
 		return t, err
 	}
 	r.warnings.update(ctx, t)

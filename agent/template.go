@@ -6,20 +6,8 @@ import (
 	"sync"
 
 	"thalassa/internal/safefile"
-	"thalassa/lb"
 	"thalassa/template"
 )
-
-// processWith is HAProxy's own settings with a template, which may make HAProxy ask agents
-// about servers, and hash in another way.
-func processWith(cfg *Config, t *template.Template) lb.Process {
-	p := cfg.Process
-	p.AgentChecks = t.AsksAgents()
-	p.HashType, p.Unnumbered = t.HashType(), !t.WritesNumbers()
-	p.HashKey = t.WritesHashKeys() && cfg.HashKeys != nil && cfg.HashKeys()
-	p.Hosts = cfg.Hosts.Hosts()
-	return p
-}
 
 // templateFile is the template in use and the file it came from.
 type templateFile struct {

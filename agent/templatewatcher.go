@@ -26,6 +26,8 @@ type templateWatcher struct {
 	outcomes  *outcomes
 	lock      *changeLock
 	persister *persister
+	renewals  *renewals
+	reread    poke // read it now, and then have HAProxy read its files
 
 	// seen is the file whose content was tried last, good or bad; nil: no file, or none
 	// that was tried.
@@ -39,19 +41,25 @@ type templateWatcher struct {
 // is recorded and the former stays. One that cannot be tried now (a full disk) is tried
 // again.
 func (w *templateWatcher) run(ctx context.Context) error {
-	if w.file.path == "" {
-		return nil
-	}
 	tick := time.NewTicker(templateEvery)
 	defer tick.Stop()
+	if w.file.path == "" {
+		tick.Stop()
+	}
 	for {
+		renew := false
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-w.reread:
+			renew = true
 		}
-		if w.changed() {
+		if w.file.path != "" && w.changed() {
 			w.read(ctx)
+		}
+		if renew {
+			w.renewals.request()
 		}
 	}
 }
@@ -136,7 +144,7 @@ func (w *templateWatcher) check(ctx context.Context, tmpl *template.Template) er
 	if err != nil {
 		return err
 	}
-	rendered, err := w.renderer.of(tmpl, w.current.Load().resolve(in, w.inputs.snapshot(), processWith(w.cfg, tmpl), w.inputs.control()))
+	rendered, err := w.renderer.of(tmpl, w.current.Load().resolve(in, w.inputs.snapshot(), w.cfg.tuned().processWith(w.cfg, tmpl), w.inputs.control()))
 	if err != nil {
 		return err
 	}

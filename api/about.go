@@ -24,6 +24,7 @@ func (h aboutHandlers) index(c echo.Context) error {
 		Method  string `json:"method"`
 		Path    string `json:"path"`
 		Role    string `json:"role"` // that a token needs; "none": no token
+		On      string `json:"on"`   // what it concerns; see Route.On
 		Summary string `json:"summary"`
 	}
 	out := struct {
@@ -32,7 +33,7 @@ func (h aboutHandlers) index(c echo.Context) error {
 		Routes  []entry `json:"routes"`
 	}{Name: "Thalassa", Version: h.version}
 	for _, r := range h.routes() {
-		out.Routes = append(out.Routes, entry{r.Method, r.Path, r.Need.String(), r.Summary})
+		out.Routes = append(out.Routes, entry{r.Method, r.Path, r.Need.String(), r.On, r.Summary})
 	}
 	return respond(c, http.StatusOK, out)
 }

@@ -43,7 +43,7 @@ type authLimiter struct {
 	// everybody is the time until which all sources together pay for their failures.
 	everybody time.Time
 	proven    map[auth.TokenHash]bool // right before, from anywhere
-	again     map[string]promise      // by source
+	again     map[string]promise      // by source, and by source and name
 }
 
 // A promise is a token that is looked at when its source shows it again.
@@ -93,6 +93,12 @@ func (l *authLimiter) secondLook(source string, hash auth.TokenHash, right bool,
 	if !l.everybody.After(now.Add((freeForAll-1)*everybodyEvery)) || right && l.proven[hash] {
 		return 0
 	}
+	return l.keepPromise(source, hash, now)
+}
+
+// keepPromise is how long whoever shows something has to wait until it may show it again;
+// 0: it has waited. The caller holds mu.
+func (l *authLimiter) keepPromise(source string, hash auth.TokenHash, now time.Time) time.Duration {
 	if p, ok := l.again[source]; ok && p.hash == hash {
 		if wait := p.from.Sub(now); wait > 0 {
 			return wait
@@ -109,7 +115,9 @@ func (l *authLimiter) secondLook(source string, hash auth.TokenHash, right bool,
 }
 
 // wait is how long a source has to wait before it may try a password of a user, who is
-// known by the name and by the key that admit gets; 0: not at all.
+// known by the name and by the key that admit gets; 0: not at all. While many sources guess
+// for a name, each that has waited gets its try: whoever else guesses, the user is not
+// locked out, and each guess takes an address for that time.
 func (l *authLimiter) wait(source, name string, key auth.TokenHash, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +125,13 @@ func (l *authLimiter) wait(source, name string, key auth.TokenHash, now time.Tim
 		return 0
 	}
 	free := now.Add((freeFailures - 1) * failureEvery)
-	return max(0, l.debt[source].Sub(free), l.debt[name].Sub(free))
+	if wait := l.debt[source].Sub(free); wait > 0 {
+		return wait
+	}
+	if !l.debt[name].After(free) {
+		return 0
+	}
+	return l.keepPromise(source+" "+name, key, now)
 }
 
 // failName records a wrong password of a user, wherever it came from.

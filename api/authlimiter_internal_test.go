@@ -105,3 +105,36 @@ func TestSources(t *testing.T) {
 		}
 	}
 }
+
+// Whoever guesses for a name from many addresses does not lock its user out of a new one.
+func TestGuessesForANameLockNobodyOut(t *testing.T) {
+	var l authLimiter
+	now := time.Now()
+	key := auth.TokenHash{1}
+	guess := func(source string) (tried bool) {
+		if l.wait(source, "user ann", key, now) > 0 {
+			return false
+		}
+		l.admit(source, key, false, now)
+		l.failName("user ann", now)
+		return true
+	}
+	for i := range 100 {
+		guess(fmt.Sprintf("192.0.2.%d", i))
+	}
+	wait := l.wait("198.51.100.1", "user ann", key, now)
+	if wait <= 0 || wait > failureEvery {
+		t.Fatalf("a new address waits %s", wait)
+	}
+	for now = now.Add(time.Second); ; now = now.Add(time.Second) { // the others go on, and take each chance
+		for i := range 100 {
+			guess(fmt.Sprintf("192.0.2.%d", i))
+		}
+		if wait -= time.Second; wait <= 0 {
+			break
+		}
+	}
+	if again := l.wait("198.51.100.1", "user ann", key, now); again > 0 {
+		t.Errorf("after its time it waits %s more", again)
+	}
+}

@@ -25,7 +25,7 @@ func (h backendHandlers) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	snap := h.agent.Snapshot()
+	snap := h.agent.Snapshot(c.Request().Context())
 	out := []node.Backend{}
 	for _, b := range in.SortedBackends() {
 		out = append(out, newBackend(lb.Populate(b, snap), snap))
@@ -47,7 +47,7 @@ func (h backendHandlers) find(c echo.Context) (lb.ResolvedBackend, error) {
 	if !ok {
 		return lb.ResolvedBackend{}, &lb.NotFoundError{ID: lb.Backend{Key: key}.ID()}
 	}
-	return lb.Populate(b, h.agent.Snapshot()), nil
+	return lb.Populate(b, h.agent.Snapshot(c.Request().Context())), nil
 }
 
 // show answers with a backend; with unused=1, also with what gets no requests. It
@@ -58,15 +58,15 @@ func (h backendHandlers) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	overridden := len(h.agent.Snapshot().Overrides.Of(b.Key)) > 0 // which the tag does not tell
+	overridden := len(h.agent.Snapshot(c.Request().Context()).Overrides.Of(b.Key)) > 0 // which the tag does not tell
 	q := &params{values: c.QueryParams()}
 	withUnused := q.flag("unused")
 	if err := q.err(); err != nil {
 		return err
 	}
-	out, same := newBackend(b, h.agent.Snapshot()), unchanged(c, b.ETag())
+	out, same := newBackend(b, h.agent.Snapshot(c.Request().Context())), unchanged(c, b.ETag())
 	if withUnused { // it may differ
-		out.Unused = node.NewUnused(b.Unused(h.agent.Snapshot(), h.health.read(c.Request().Context())(b.Key)))
+		out.Unused = node.NewUnused(b.Unused(h.agent.Snapshot(c.Request().Context()), h.health.read(c.Request().Context())(b.Key)))
 		return respond(c, http.StatusOK, out)
 	}
 	if same && b.Type == "static" && !overridden {
@@ -100,7 +100,7 @@ func (h backendHandlers) put(c echo.Context) error {
 
 func (h backendHandlers) respondChanged(c echo.Context, b lb.Backend, applied lb.Applied) error {
 	c.Response().Header().Set(headerETag, b.ETag())
-	snap := h.agent.Snapshot()
+	snap := h.agent.Snapshot(c.Request().Context())
 	return respond(c, http.StatusOK, changed{newBackend(lb.Populate(b, snap), snap), applied})
 }
 
@@ -144,7 +144,7 @@ func (h backendHandlers) respondLeaving(c echo.Context, b lb.ResolvedBackend) er
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, node.NewDrainingMembers(b.Leaving(connections, h.agent.Snapshot())))
+	return respond(c, http.StatusOK, node.NewDrainingMembers(b.Leaving(connections, h.agent.Snapshot(c.Request().Context()))))
 }
 
 // respondStats lists the members of a backend with HAProxy's statistics.

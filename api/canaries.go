@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -109,10 +110,14 @@ func (h canaryHandlers) act(c echo.Context) error {
 	return respond(c, http.StatusOK, node.NewCanary(state))
 }
 
-// underWay are the canaries that have not ended.
-func (h canaryHandlers) underWay() []node.Canary {
+// underWay are the canaries that have not ended and that the caller sees.
+func (h canaryHandlers) underWay(ctx context.Context) []node.Canary {
 	if h.canaries == nil {
 		return nil
 	}
-	return node.NewCanaries(h.canaries.Canaries())
+	list := h.canaries.Canaries()
+	if s, limited := sightOf(ctx); limited {
+		list = slices.DeleteFunc(slices.Clone(list), func(c lb.CanaryState) bool { return !s.seesBackend(c.Backend) })
+	}
+	return node.NewCanaries(list)
 }

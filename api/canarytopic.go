@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"thalassa/api/node"
+	"thalassa/lb"
 	"thalassa/stream"
 )
 
@@ -11,23 +12,34 @@ import (
 type canaryPublisher struct {
 	view  CanaryView
 	topic *stream.Topic
+	sees  func(backend lb.Name) bool // nil: all
 }
 
 func (p *canaryPublisher) run(ctx context.Context) error {
 	for {
 		next := p.view.Changed()
-		list := p.view.Canaries()
-		objects := make([]stream.Object, len(list))
-		for i, s := range list {
-			id := "canary/" + string(s.Backend)
-			var err error
-			if objects[i], err = encoded(id, string(s.Backend), identified{id, node.NewCanary(s)}); err != nil {
-				return err
-			}
+		if err := p.publish(); err != nil {
+			return err
 		}
-		p.topic.Replace(objects)
 		if !waitForNews(ctx, next) {
 			return nil
 		}
 	}
+}
+
+func (p *canaryPublisher) publish() error {
+	objects := []stream.Object{}
+	for _, s := range p.view.Canaries() {
+		if p.sees != nil && !p.sees(s.Backend) {
+			continue
+		}
+		id := "canary/" + string(s.Backend)
+		object, err := encoded(id, string(s.Backend), identified{id, node.NewCanary(s)})
+		if err != nil {
+			return err
+		}
+		objects = append(objects, object)
+	}
+	p.topic.Replace(objects)
+	return nil
 }

@@ -108,6 +108,8 @@ type Config struct {
 
 	// Authority knows the callers; nil: whoever Admit admits has every right.
 	Authority *auth.Authority
+	// Audit gets changes, logins and refusals; nil: nobody does.
+	Audit Auditor
 	// SessionFile keeps the sessions of browsers over a restart; empty: they end with
 	// the process.
 	SessionFile string

@@ -1,16 +1,12 @@
 package api
 
 import (
-	"context"
 	"net/http"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"thalassa/auth"
-	"thalassa/lb"
 )
 
 // A Dialect is one REST interface of the agent: routes, documents and the form of
@@ -21,8 +17,8 @@ import (
 // The server does for every dialect what is not a matter of its documents:
 //
 //   - Reads and changes: the Agent that Routes gets is all that a handler needs.
-//   - The guard: a handler runs when the Host header, the origin and the role of the
-//     caller have been checked. Author names the caller.
+//   - The guard: a handler runs when the Host header, the origin, and the right of the caller
+//     to the object that Route.On names have been checked. Author names the caller.
 //   - Errors: a handler returns any error. The server logs those that callers must not
 //     see, and hands Render a ResponseError.
 //   - Limits: the server bounds headers, times, and the bytes of all bodies and answers
@@ -43,6 +39,7 @@ type Route struct {
 	Method  string
 	Path    string    // parameters in braces
 	Need    auth.Role // 0: open to everybody
+	On      string    // what it concerns: OnNode, OnMany, OnCaller, or an object such as "backend/{key}"
 	Summary string    // one line for the index
 	Handle  echo.HandlerFunc
 }
@@ -50,39 +47,6 @@ type Route struct {
 // echoPath turns "/a/{key}" into echo's "/a/:key".
 func (r Route) echoPath() string {
 	return strings.NewReplacer("{", ":", "}", "").Replace(r.Path)
-}
-
-// An Agent is what dialects show and change. All methods may be called concurrently.
-type Agent struct {
-	Changer
-	Views
-
-	statuses  *statusCoalescer
-	authority *auth.Authority
-	now       func() time.Time
-}
-
-func newAgent(cfg Config) *Agent {
-	return &Agent{Changer: cfg.Changes, Views: cfg.Views, statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, now: cfg.Now}
-}
-
-// Status is that of Views with a warning while the token file or the access file is unusable; calls at the
-// same time share one reading.
-func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
-	status, err := a.statuses.status(ctx)
-	for _, problem := range a.authority.Problems() {
-		status.Warnings = slices.Concat(status.Warnings, []string{formerTokens + ": " + problem})
-	}
-	return status, err
-}
-
-// formerTokens warns of an unusable token file or access file.
-const formerTokens = "the token file is unusable, and the former tokens stay valid: nothing is revoked"
-
-// Origin says who changes what, and when.
-func (a *Agent) Origin(c echo.Context) lb.Origin {
-	r := c.Request()
-	return lb.Origin{Author: Author(c), Cause: r.Method + " " + r.URL.Path, Time: a.now()}
 }
 
 // dialectKey is where an echo.Context holds the dialect of the matched route.

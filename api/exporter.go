@@ -20,26 +20,30 @@ type family struct {
 }
 
 // writeHAProxyMetrics writes the statistics of the sampler in Prometheus' text format,
-// one family at a time, so that only one is in memory.
-func writeHAProxyMetrics(w io.Writer, sampler *stats.Sampler) error {
+// one family at a time, so that only one is in memory. sees says which objects the reader
+// may know, who gets nothing of the process then; nil: all.
+func writeHAProxyMetrics(w io.Writer, sampler *stats.Sampler, sees func(*stats.Series) bool) error {
 	var buf []byte
 	for _, f := range families() {
 		for _, kind := range f.kinds {
-			buf = f.append(buf[:0], kind, sampler)
+			buf = f.append(buf[:0], kind, sampler, sees)
 			if _, err := w.Write(buf); err != nil {
 				return err
 			}
 		}
 	}
+	if sees != nil {
+		return nil
+	}
 	_, err := w.Write(appendProcess(buf[:0], sampler))
 	return err
 }
 
-func (f family) append(dst []byte, kind stats.Kind, sampler *stats.Sampler) []byte {
+func (f family) append(dst []byte, kind stats.Kind, sampler *stats.Sampler, sees func(*stats.Series) bool) []byte {
 	name := "haproxy_" + kind.String() + "_" + f.name
 	dst = appendHeading(dst, name, f.help, f.counter)
 	sampler.Visit(func(s *stats.Series) {
-		if s.Kind != kind {
+		if s.Kind != kind || sees != nil && !sees(s) {
 			return
 		}
 		f.write(s, func(v float64, labels ...string) {

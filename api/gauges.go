@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -21,9 +22,13 @@ type gauge struct {
 	read func(scrape, func(v float64, labels ...string))
 }
 
-func newGaugeCollector(read func(context.Context) scrape) gaugeCollector {
+// newGaugeCollector collects the gauges of some names; nil: all.
+func newGaugeCollector(read func(context.Context) scrape, names []string) gaugeCollector {
 	c := gaugeCollector{read: read}
 	for _, g := range gauges() {
+		if names != nil && !slices.Contains(names, g.name) {
+			continue
+		}
 		c.gauges = append(c.gauges, gauge{prometheus.NewDesc(g.name, g.help, g.labels, nil), g.read})
 	}
 	return c
@@ -106,6 +111,14 @@ func gauges() []gaugeKind {
 		{"thalassa_cluster_state", "State of the Pacemaker cluster as this node sees it: 1 for the current state.", []string{"state"}, clusterState},
 		{"thalassa_cluster_floating_ip_nodes", "Nodes that have a floating IP, as Pacemaker on this node knows it; 1 is healthy.", []string{"resource", "address"}, addressHolders},
 		{"thalassa_service_instances", "Instances of a service in Consul, by version and health.", []string{"service", "version", "health"}, instances},
+	}
+}
+
+// objectGauges are the names of the gauges that tell of objects, each for itself.
+func objectGauges() []string {
+	return []string{
+		"thalassa_frontends", "thalassa_backends", "thalassa_discovery_age_seconds", "thalassa_discovery_stale",
+		"thalassa_service_held", "thalassa_service_instances",
 	}
 }
 

@@ -1,7 +1,7 @@
 package api
 
 import (
-	"fmt"
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +14,7 @@ import (
 
 	"thalassa/auth"
 	"thalassa/internal/permit"
+	"thalassa/lb"
 )
 
 // callerKey is where the echo.Context of a guarded request holds its caller.
@@ -22,6 +23,7 @@ const callerKey = "caller"
 // A caller is who sent a request, and how to check that again.
 type caller struct {
 	auth.Identity
+	how auth.ProofKind // what the caller has shown; empty: nothing
 	// session is the id of the session that identified the caller; empty: none.
 	session string
 	// check identifies the caller again; nil: the caller cannot change.
@@ -46,6 +48,7 @@ type guard struct {
 	admitter  admitter
 	hosts     []string // allowed in a Host header beside addresses; nil: any
 	origins   http.CrossOriginProtection
+	intent    func(context.Context) (lb.Intent, error)
 	now       func() time.Time
 	logger    *slog.Logger
 }
@@ -54,7 +57,7 @@ type guard struct {
 func newGuard(cfg Config) *guard {
 	g := &guard{
 		authority: cfg.Authority, sessions: auth.NewSessions(cfg.Authority, cfg.Now), now: cfg.Now, logger: cfg.Logger,
-		admitter: admitter{check: cfg.Admit, now: cfg.Now, logger: cfg.Logger},
+		intent: cfg.Views.Intent, admitter: admitter{check: cfg.Admit, now: cfg.Now, logger: cfg.Logger},
 	}
 	if cfg.SessionFile != "" && cfg.Authority != nil {
 		g.sessions.Keep(cfg.SessionFile, cfg.Logger)
@@ -85,7 +88,7 @@ func (g *guard) checkOrigin(r *http.Request) error {
 	return nil
 }
 
-// protect is a route's handler behind the check of the caller's role.
+// protect is a route's handler behind the check of the caller's rights.
 func (g *guard) protect(r Route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if r.Need == 0 {
@@ -96,34 +99,44 @@ func (g *guard) protect(r Route) echo.HandlerFunc {
 			return err
 		}
 		c.Set(callerKey, who)
-		if err := allow(who.Identity, r); err != nil {
+		q := claim{route: r}
+		var badName error // which the handler answers with
+		if q.object, badName = r.object(c); badName != nil && who.IsLimited() {
+			return badName
+		}
+		if strings.Contains(q.object, "/") && badName == nil {
+			c.Set(objectKey, q.object)
+		}
+		ctx := withLimits(c.Request().Context(), who.Grant, r.Need)
+		if err := g.check(ctx, who.Identity, q); err != nil {
 			return err
 		}
+		if l, limited := limitsOf(ctx); limited {
+			ctx = permit.WithJudge(ctx, l.judge)
+		}
 		if who.ask != nil {
-			c.SetRequest(askingAgain(c.Request(), who.ask, r))
+			ctx = g.askingAgain(ctx, who, q)
+		}
+		if ctx != c.Request().Context() {
+			c.SetRequest(c.Request().WithContext(ctx))
 		}
 		return r.Handle(c)
 	}
 }
 
-// askingAgain is a request whose context tells after each wait whether the caller still
-// has the right to it.
-func askingAgain(request *http.Request, ask func() (auth.Identity, error), r Route) *http.Request {
-	return request.WithContext(permit.With(request.Context(), func() error {
-		now, err := ask()
+// askingAgain is a context that tells after each wait whether the caller still has the
+// right to the request, and sees what it saw.
+func (g *guard) askingAgain(ctx context.Context, who caller, q claim) context.Context {
+	return permit.With(ctx, func() error {
+		now, err := who.ask()
 		if err != nil {
 			return err
 		}
-		return allow(now, r)
-	}))
-}
-
-// allow checks that the caller's role is enough for a route.
-func allow(who auth.Identity, r Route) error {
-	if who.Allows(r.Need) {
-		return nil
-	}
-	return forbidden(fmt.Sprintf("token %s has the role %s, but %s %s needs the role %s", who.Name, who.Role, r.Method, r.Path, r.Need))
+		if !now.Same(who.Grant) && (now.IsLimited() || who.IsLimited()) {
+			return errChanged()
+		}
+		return g.check(ctx, now, q)
+	})
 }
 
 // hostOnly is a Host header without port, brackets and trailing dot, in lower

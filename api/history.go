@@ -12,6 +12,7 @@ import (
 
 // historyHandlers show accepted changes and the texts of haproxy.cfg.
 type historyHandlers struct {
+	agent   *Agent
 	history History
 	answers *answers // bounds what is read of the history
 	archive Archive

@@ -21,7 +21,7 @@ func (g *guard) identify(r *http.Request) (caller, error) {
 		if err := g.admitter.admit(r); err != nil {
 			return caller{}, err
 		}
-		return caller{Identity: auth.Identity{Name: "anonymous@" + remoteIP(r), Role: auth.Admin}}, nil
+		return caller{Identity: auth.Identity{Name: "anonymous@" + remoteIP(r), Grant: auth.Grant{Role: auth.Admin}}}, nil
 	}
 	header := r.Header.Values(echo.HeaderAuthorization)
 	if len(header) > 0 {
@@ -67,8 +67,8 @@ func (g *guard) identifyHeader(r *http.Request, header []string) (caller, error)
 // callerOf is whoever has shown a proof; lost is the error once it is not valid any more.
 func (g *guard) callerOf(who auth.Identity, proof auth.Proof, lost func() *ResponseError) caller {
 	return caller{
-		Identity: who,
-		check:    func() (auth.Identity, bool) { return g.authority.Identify(proof) },
+		Identity: who, how: proof.Kind,
+		check: func() (auth.Identity, bool) { return g.authority.Identify(proof) },
 		ask: func() (auth.Identity, error) {
 			if now, ok := g.authority.IdentifyNow(proof); ok {
 				return now, nil
@@ -86,13 +86,13 @@ func (g *guard) isSession(token string) bool {
 
 // identifySession finds the caller by the id of a session.
 func (g *guard) identifySession(id string) (caller, error) {
+	found, ok := g.sessions.Find(id)
+	if !ok {
+		return caller{}, sessionEnded()
+	}
 	find := func() (auth.Identity, bool) {
 		session, ok := g.sessions.Find(id)
 		return session.Identity, ok
-	}
-	who, ok := find()
-	if !ok {
-		return caller{}, sessionEnded()
 	}
 	ask := func() (auth.Identity, error) {
 		if session, ok := g.sessions.FindNow(id); ok {
@@ -100,7 +100,7 @@ func (g *guard) identifySession(id string) (caller, error) {
 		}
 		return auth.Identity{}, sessionEnded()
 	}
-	return caller{Identity: who, session: id, check: find, ask: ask}, nil
+	return caller{Identity: found.Identity, how: found.Kind, session: id, check: find, ask: ask}, nil
 }
 
 // verifyToken finds the owner of a token. A source of many wrong tokens has to wait; the

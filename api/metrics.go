@@ -23,6 +23,7 @@ import (
 // metrics are the agent's own figures, and serve those of HAProxy beside them. The latter
 // (exporter.go) are in no registry: ten thousand servers are too many for one.
 type metrics struct {
+	read        func(context.Context) scrape
 	registry    *prometheus.Registry
 	sampler     *stats.Sampler // nil: there are no statistics of HAProxy
 	begin       time.Time
@@ -36,7 +37,7 @@ type metrics struct {
 // newMetrics makes metrics with a registry of their own. read gives the figures of the moment.
 func newMetrics(cfg Config, read func(context.Context) scrape) *metrics {
 	m := &metrics{
-		registry: prometheus.NewRegistry(), sampler: cfg.Sampler, begin: cfg.Now(),
+		read: read, registry: prometheus.NewRegistry(), sampler: cfg.Sampler, begin: cfg.Now(),
 		rounds: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "thalassa_rounds_total", Help: "Changes applied to HAProxy, by path and result.",
 		}, []string{"path", "result"}),
@@ -69,7 +70,7 @@ func newMetrics(cfg Config, read func(context.Context) scrape) *metrics {
 		ConstLabels: prometheus.Labels{"version": cfg.Version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.rounds, m.reloads, m.duration, m.propagation, m.events, build, newGaugeCollector(read),
+	m.registry.MustRegister(m.rounds, m.reloads, m.duration, m.propagation, m.events, build, newGaugeCollector(read, nil),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -130,10 +131,31 @@ func (m *metrics) refresh(ctx context.Context) {
 	m.sampler.Refresh(ctx)
 }
 
+// registryFor has the agent's own figures for a caller. Whoever does not see all objects gets
+// those of the objects that are seen, and none of the node.
+func (m *metrics) registryFor(ctx context.Context) (registry *prometheus.Registry, sees func(*stats.Series) bool) {
+	s, limited := sightOf(ctx)
+	if !limited {
+		return m.registry, nil
+	}
+	registry = prometheus.NewRegistry()
+	registry.MustRegister(newGaugeCollector(func(context.Context) scrape { return m.read(ctx) }, objectGauges()))
+	return registry, func(series *stats.Series) bool { return s.grant.Sees(proxyID(series)) }
+}
+
+// proxyID is the object that a series belongs to.
+func proxyID(s *stats.Series) string {
+	if s.Kind == stats.Frontend {
+		return "frontend/" + s.Key
+	}
+	return "backend/" + s.Key
+}
+
 // serve answers in Prometheus' text format.
 func (m *metrics) serve(c echo.Context) error {
 	m.refresh(c.Request().Context())
-	families, err := m.registry.Gather()
+	registry, sees := m.registryFor(c.Request().Context())
+	families, err := registry.Gather()
 	if err != nil {
 		return fmt.Errorf("gathering metrics: %w", err)
 	}
@@ -155,7 +177,7 @@ func (m *metrics) serve(c echo.Context) error {
 		return nil //nolint:nilerr // the reader has closed the connection
 	}
 	if m.sampler != nil {
-		_ = writeHAProxyMetrics(w, m.sampler) // fails when the reader has closed the connection
+		_ = writeHAProxyMetrics(w, m.sampler, sees) // fails when the reader has closed the connection
 	}
 	return nil
 }

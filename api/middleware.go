@@ -13,13 +13,14 @@ import (
 	"thalassa/ui"
 )
 
-// observe logs every request at debug level, after its answer.
+// observe logs every request at debug level, and tells the audit log, after its answer.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begin := time.Now()
 		if err := next(c); err != nil {
 			s.fail(err, c)
 		}
+		s.audit(c)
 		r := c.Request()
 		s.cfg.Logger.DebugContext(r.Context(), "request answered", "method", r.Method, "path", r.URL.Path,
 			"status", c.Response().Status, "duration", time.Since(begin), "remote", r.RemoteAddr, "author", Author(c))
@@ -100,9 +101,13 @@ func (s *Server) fail(err error, c echo.Context) {
 		return
 	}
 	f := s.failures.of(err, c)
+	c.Set(refusalKey, f.Code)
 	if f.Status == http.StatusNotFound && errors.Is(err, echo.ErrNotFound) && s.dialect(c) == s.dialects[len(s.dialects)-1] && ui.WantsPage(c.Request()) {
 		s.site.NotFound(c.Response(), c.Request())
 		return
+	}
+	if sight, limited := sightOf(c.Request().Context()); limited {
+		f = sight.failure(f)
 	}
 	maps.Copy(c.Response().Header(), f.Header)
 	if err := s.dialect(c).Render(c, f); err != nil {

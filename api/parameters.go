@@ -113,10 +113,27 @@ func (p *params) since() (seq uint64, at time.Time) {
 	if seq, err := strconv.ParseUint(s, 10, 64); err == nil {
 		return seq, time.Time{}
 	}
-	// A "+" that was not percent-encoded has become a space.
-	at, err := time.Parse(time.RFC3339, strings.ReplaceAll(s, " ", "+"))
+	at, err := parseTime(s)
 	if err != nil {
 		p.add("since", strconv.Quote(s)+" is neither a sequence number nor a time", "a whole number or RFC 3339, e.g. 2006-01-02T15:04:05Z")
 	}
 	return 0, at
+}
+
+// time accepts a time; zero when it is absent.
+func (p *params) time(name string) time.Time {
+	s := p.text(name)
+	if s == "" {
+		return time.Time{}
+	}
+	at, err := parseTime(s)
+	if err != nil {
+		p.add(name, strconv.Quote(s)+" is not a time", "RFC 3339, e.g. 2006-01-02T15:04:05Z")
+	}
+	return at
+}
+
+// parseTime also accepts a "+" that was not percent-encoded and has become a space.
+func parseTime(s string) (time.Time, error) {
+	return time.Parse(time.RFC3339, strings.ReplaceAll(s, " ", "+"))
 }

@@ -31,7 +31,7 @@ type publisher struct {
 func newPublisher(cfg Config, agent *Agent, count func(activity.Event)) *publisher {
 	p := &publisher{}
 	p.status = newStatusPublisher(cfg.Hub, agent)
-	p.views = newViewPublisher(cfg, p.status.poke)
+	p.views = newViewPublisher(cfg, agent, p.status.poke)
 	if cfg.Sampler != nil {
 		p.stats = newStatsPublisher(cfg.Hub, cfg.Sampler, p.status.poke)
 	}
@@ -63,6 +63,20 @@ func (p *publisher) run(ctx context.Context) error {
 		g.Go(func() error { return p.cluster.run(ctx) })
 	}
 	return g.Wait()
+}
+
+// publishNow publishes what is known of status, objects and canaries.
+func (p *publisher) publishNow(ctx context.Context) error {
+	if err := p.status.publish(ctx); err != nil {
+		return err
+	}
+	if p.canaries != nil {
+		if err := p.canaries.publish(); err != nil {
+			return err
+		}
+	}
+	_, err := p.views.publishNow(ctx, published{})
+	return err
 }
 
 // waitForNews waits for publishPause and then for next; false: ctx has ended.

@@ -84,6 +84,9 @@ func isJSON(contentType string) bool {
 
 // respond answers with v as JSON.
 func respond(c echo.Context, status int, v any) error {
+	if done, ok := v.(changed); ok {
+		c.Set(revisionKey, done.applied.Revision)
+	}
 	data, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encoding the answer: %w", err)

@@ -32,49 +32,53 @@ func (h historyHandlers) listRevisions(c echo.Context) error {
 	}
 	out := &pieces{c: c}
 	out.WriteByte('[')
-	for n := range limit {
-		number, err := h.addRevision(out, before, n > 0)
+	for n := 0; n < limit; {
+		number, added, err := h.addRevision(out, before, n > 0)
 		if err != nil {
 			return out.abort(err)
 		}
-		if number == 0 {
+		if added {
+			n++
+		}
+		if number <= 1 {
 			break
 		}
 		before = number
-		if number == 1 {
-			break
-		}
 	}
 	out.WriteString("]\n")
 	return out.close()
 }
 
 // addRevision adds the newest revision before a number, and returns its number; 0: there
-// is none.
-func (h historyHandlers) addRevision(out *pieces, before uint64, further bool) (number uint64, err error) {
+// is none. One that did nothing to what the caller sees is not added.
+func (h historyHandlers) addRevision(out *pieces, before uint64, further bool) (number uint64, added bool, err error) {
 	ctx := out.c.Request().Context()
 	release, err := h.answers.acquireWithin(ctx, payer(out.c), revisionCost, out.patience())
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	defer release()
 	list, err := h.history.Revisions(ctx, before, 1)
 	if err != nil || len(list) == 0 {
-		return 0, err
+		return 0, false, err
 	}
 	number = list[0].Number
-	doc, err := node.NewRevision(list[0])
+	revision, seen, err := h.agent.revision(ctx, list[0])
+	if err != nil || !seen {
+		return number, false, err
+	}
+	doc, err := node.NewRevision(revision)
 	if err != nil {
-		return 0, fmt.Errorf("encoding revision %d: %w", number, err)
+		return 0, false, fmt.Errorf("encoding revision %d: %w", number, err)
 	}
 	if further {
 		out.WriteByte(',')
 	}
 	if err := json.NewEncoder(out).Encode(doc); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	out.Truncate(out.Len() - 1) // the encoder's end of line
-	return number, out.send()
+	return number, true, out.send()
 }
 
 // pieces is an answer that is sent piece by piece.

@@ -39,7 +39,7 @@ func newScraper(cfg Config, agent *Agent) *scraper {
 }
 
 func (s *scraper) read(ctx context.Context) scrape {
-	m := scrape{now: s.now(), services: s.agent.Snapshot().Services, clients: s.hub.Clients(), slow: s.hub.Slow(), dropped: s.dropped()}
+	m := scrape{now: s.now(), services: s.agent.Snapshot(ctx).Services, clients: s.hub.Clients(), slow: s.hub.Slow(), dropped: s.dropped()}
 	status, err := s.agent.Status(ctx)
 	m.status, m.known = status, err == nil
 	if in, err := s.agent.Intent(ctx); err == nil {

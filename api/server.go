@@ -41,6 +41,7 @@ type Server struct {
 	answers   *answers // that are made and written
 	site      *ui.Site
 	publisher *publisher
+	sights    *sightStreams
 	live      *live.Server // the websockets
 }
 
@@ -51,6 +52,7 @@ func New(cfg Config) *Server {
 	s.bodies, s.answers = newBudget("large bodies", cfg.BodyBytes), newAnswers(cfg.AnswerBytes)
 	metrics := newMetrics(cfg, newScraper(cfg, s.agent).read)
 	s.publisher = newPublisher(cfg, s.agent, metrics.count)
+	s.sights = newSightStreams(cfg, s.agent, s.publisher.stats)
 	s.live = live.New(liveConfig(cfg))
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.Use(s.observe, s.rescue, harden, s.requireTLS, s.checkHost, s.checkOrigin, s.pages, s.meter)
@@ -59,7 +61,7 @@ func New(cfg Config) *Server {
 	}
 	s.add(&nodeDialect{
 		cfg: cfg, metrics: metrics, failures: s.failures, answers: s.answers,
-		sessions: sessionHandlers{guard: s.guard, live: s.live}, streams: streamHandlers{s.live},
+		sessions: sessionHandlers{guard: s.guard, live: s.live}, streams: streamHandlers{s.live, s.sights},
 	})
 	return s
 }
@@ -69,6 +71,7 @@ func New(cfg Config) *Server {
 func (s *Server) Follow(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.publisher.run(ctx) })
+	g.Go(func() error { return s.sights.run(ctx) })
 	g.Go(func() error { return s.live.Run(ctx) })
 	return g.Wait()
 }

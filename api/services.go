@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -26,6 +27,14 @@ func (h serviceHandlers) catalog(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if s, limited := sightOf(c.Request().Context()); limited {
+		in, err := h.agent.Intent(c.Request().Context())
+		if err != nil {
+			return err
+		}
+		sees := s.services(in)
+		names = slices.DeleteFunc(slices.Clone(names), func(n lb.Name) bool { return !sees(n) })
+	}
 	return respond(c, http.StatusOK, node.NewCatalog(names))
 }
 
@@ -34,7 +43,7 @@ func (h serviceHandlers) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, node.NewServiceStatuses(lb.ServiceStatuses(in, h.agent.Snapshot())))
+	return respond(c, http.StatusOK, node.NewServiceStatuses(lb.ServiceStatuses(in, h.agent.Snapshot(c.Request().Context()))))
 }
 
 // show answers with a watched service, its instances, and what HAProxy says of them.
@@ -63,7 +72,7 @@ func (h serviceHandlers) respond(c echo.Context, key lb.Name) error {
 	if err != nil {
 		return err
 	}
-	snap := h.agent.Snapshot()
+	snap := h.agent.Snapshot(c.Request().Context())
 	for _, status := range lb.ServiceStatuses(in, snap) {
 		if status.Service == key {
 			servers := lb.ServersOf(key, in, snap, h.health.read(c.Request().Context()))

@@ -76,6 +76,18 @@ func (h sessionHandlers) verify(r *http.Request, in credentials) (auth.Proof, er
 	return proof, err
 }
 
+// attempt is what is known of whoever has shown wrong credentials. A name that no user has
+// may be a password in the wrong field.
+func (h sessionHandlers) attempt(in credentials) caller {
+	switch {
+	case in.User == "" && in.Password == "":
+		return caller{how: auth.ByToken}
+	case h.guard.authority.HasUser(in.User):
+		return caller{Identity: auth.Identity{Name: in.User}, how: auth.ByPassword}
+	}
+	return caller{how: auth.ByPassword}
+}
+
 // login begins a session for the owner of a token, or for a user.
 func (h sessionHandlers) login(c echo.Context) error {
 	r := c.Request()
@@ -92,12 +104,14 @@ func (h sessionHandlers) login(c echo.Context) error {
 	}
 	proof, err := h.verify(r, in)
 	if err != nil {
+		c.Set(loginKey, h.attempt(in))
 		return err
 	}
 	id, session, ok := h.guard.sessions.Begin(proof, remoteIP(r))
 	if !ok { // it is not valid any more
 		return unknownToken()
 	}
+	c.Set(loginKey, caller{Identity: session.Identity, how: session.Kind, session: id})
 	h.end(r) // the former session of the browser
 	h.guard.logger.InfoContext(r.Context(), "session begun", "name", session.Name, "role", session.Role.String(), "remote", r.RemoteAddr)
 	out := h.document(session.Identity)
@@ -113,6 +127,9 @@ func (h sessionHandlers) login(c echo.Context) error {
 // logout ends the caller's session.
 func (h sessionHandlers) logout(c echo.Context) error {
 	r := c.Request()
+	if who, err := h.guard.identify(r); err == nil {
+		c.Set(callerKey, who)
+	}
 	h.end(r)
 	c.SetCookie(sessionCookie(r, "", time.Time{}, -1))
 	return respond(c, http.StatusOK, struct {

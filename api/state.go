@@ -1,11 +1,14 @@
 package api
 
 import (
+	"context"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
 	"thalassa/api/node"
+	"thalassa/lb"
 )
 
 // stateHandlers show the state of the node.
@@ -14,7 +17,7 @@ type stateHandlers struct {
 	failures *failures
 	// logProblem says why the log is not written now; "": it is.
 	logProblem func() string
-	canaries   func() []node.Canary // that are under way
+	canaries   func(context.Context) []node.Canary // that are under way
 	tls        func() *node.TLS
 }
 
@@ -24,7 +27,7 @@ func (h stateHandlers) status(c echo.Context) error {
 		return err
 	}
 	out := node.NewStatus(status)
-	out.Canaries, out.TLS = h.canaries(), h.tls()
+	out.Canaries, out.TLS = h.canaries(c.Request().Context()), h.tls()
 	return respond(c, http.StatusOK, out)
 }
 
@@ -37,7 +40,8 @@ func (h stateHandlers) healthz(c echo.Context) error {
 
 // readyz answers 200 while HAProxy runs the requested configuration, else 503. The reasons
 // also name backends without members: these are no fault of this node, and a node that
-// were not ready for that would leave its other backends without it.
+// were not ready for that would leave its other backends without it. Where some callers do
+// not see all objects, the reasons name none.
 func (h stateHandlers) readyz(c echo.Context) error {
 	var out struct {
 		Ready   bool     `json:"ready"`
@@ -48,6 +52,9 @@ func (h stateHandlers) readyz(c echo.Context) error {
 		Warnings []string `json:"warnings,omitempty"`
 	}
 	if status, err := h.agent.Status(c.Request().Context()); err == nil {
+		if h.agent.authority.HidesSome() {
+			status = nameless(status)
+		}
 		out.Ready, out.Reasons = status.Ready()
 		for _, e := range status.Empty {
 			out.Reasons = append(out.Reasons, e.Brief())
@@ -68,4 +75,23 @@ func (h stateHandlers) readyz(c echo.Context) error {
 		return respond(c, http.StatusServiceUnavailable, out)
 	}
 	return respond(c, http.StatusOK, out)
+}
+
+// nameless is a status for everybody, where some may not know all objects: it names none.
+func nameless(s lb.Status) lb.Status {
+	if s.Problem != "" {
+		s.Problem = "the newest configuration is not in effect"
+	}
+	if len(s.Empty) > 0 {
+		s.Empty = []lb.EmptyBackend{{ID: "a backend", Reason: "GET /status names it"}}
+	}
+	isStale := slices.ContainsFunc(s.Discovery, func(d lb.ServiceStatus) bool { return d.Stale != "" })
+	s.Discovery = nil
+	if isStale {
+		s.Discovery = []lb.ServiceStatus{{Service: "a service", Stale: "Consul does not confirm it; GET /status names it"}}
+	}
+	if s.HAProxy.Lost != "" {
+		s.HAProxy.Lost = "a socket does not lead to HAProxy any more"
+	}
+	return s
 }

@@ -33,15 +33,25 @@ func (p *statusPublisher) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if status, err := p.agent.Status(ctx); err == nil { // otherwise it is published after the next poke
-			object, err := encoded("status", "", identified{"status", node.NewStatus(status)})
-			if err != nil {
-				return err
-			}
-			p.topic.Replace([]stream.Object{object})
+		if err := p.publish(ctx); err != nil {
+			return err
 		}
 		if !wait(ctx, 2*publishPause) {
 			return nil
 		}
 	}
+}
+
+// publish publishes the status. One that cannot be read is published after the next poke.
+func (p *statusPublisher) publish(ctx context.Context) error {
+	status, err := p.agent.Status(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // it is no fault of the publisher
+	}
+	object, err := encoded("status", "", identified{"status", node.NewStatus(status)})
+	if err != nil {
+		return err
+	}
+	p.topic.Replace([]stream.Object{object})
+	return nil
 }

@@ -30,7 +30,10 @@ func liveConfig(cfg Config) live.Config {
 }
 
 // streamHandlers open websockets.
-type streamHandlers struct{ live *live.Server }
+type streamHandlers struct {
+	live   *live.Server
+	sights *sightStreams
+}
 
 // open turns a request into a websocket, and returns: the websocket keeps nothing of the
 // request.
@@ -47,7 +50,14 @@ func (h streamHandlers) open(c echo.Context) error {
 		end = context.Background()
 	}
 	who, _ := c.Get(callerKey).(caller)
-	h.live.Accept(end, c.Response(), r, who.peer())
+	peer := who.peer()
+	if who.HidesRest() {
+		var err error
+		if peer.Hub, peer.Left, err = h.sights.join(who.Grant); err != nil {
+			return err
+		}
+	}
+	h.live.Accept(end, c.Response(), r, peer)
 	return nil
 }
 
@@ -55,9 +65,14 @@ func (h streamHandlers) open(c echo.Context) error {
 func (c caller) peer() live.Peer {
 	p := live.Peer{Name: c.Name, Session: sessionID(c.session)}
 	if check := c.check; check != nil {
-		p.Check = func() bool {
-			_, ok := check()
-			return ok
+		p.Check = func() error {
+			switch now, ok := check(); {
+			case !ok:
+				return sessionEnded()
+			case !now.SeesSame(c.Grant):
+				return live.ErrChanged
+			}
+			return nil
 		}
 	}
 	return p

@@ -10,18 +10,18 @@ import (
 
 // A viewPublisher publishes frontends, backends and services.
 type viewPublisher struct {
-	views   Views
+	agent   *Agent
 	changed func() <-chan struct{}
-	// statusChanged is called after each look at the views.
+	// statusChanged is called after each look at the agent.
 	statusChanged func()
 
 	frontends, backends, services *stream.Topic
 }
 
-func newViewPublisher(cfg Config, statusChanged func()) *viewPublisher {
+func newViewPublisher(cfg Config, agent *Agent, statusChanged func()) *viewPublisher {
 	h := cfg.Hub
 	return &viewPublisher{
-		views: cfg.Views, changed: cfg.Changed, statusChanged: statusChanged,
+		agent: agent, changed: cfg.Changed, statusChanged: statusChanged,
 		frontends: h.Set("frontends", true), backends: h.Set("backends", true), services: h.Set("services", false),
 	}
 }
@@ -30,16 +30,25 @@ func (p *viewPublisher) run(ctx context.Context) error {
 	var last published
 	for {
 		next := p.changed()
-		if in, err := p.views.Intent(ctx); err == nil { // otherwise it is published when it can be read again
-			if last, err = p.publish(last, in, p.views.Snapshot()); err != nil {
-				return err
-			}
+		var err error
+		if last, err = p.publishNow(ctx, last); err != nil {
+			return err
 		}
 		p.statusChanged()
 		if !waitForNews(ctx, next) {
 			return nil
 		}
 	}
+}
+
+// publishNow publishes what has changed since the last publication. What cannot be read is
+// published when it can.
+func (p *viewPublisher) publishNow(ctx context.Context, last published) (published, error) {
+	in, err := p.agent.Intent(ctx)
+	if err != nil {
+		return last, nil //nolint:nilerr // it is no fault of the publisher
+	}
+	return p.publish(last, in, p.agent.Snapshot(ctx))
 }
 
 // published is an intent and a snapshot, and the backends that were published of them.

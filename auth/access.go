@@ -71,6 +71,13 @@ func (a *Access) Problem() string {
 	return a.file.trouble()
 }
 
+// look reads the file if it has changed.
+func (a *Access) look() {
+	if a != nil {
+		a.file.current(0)
+	}
+}
+
 // readAccess opens, checks and parses an access file.
 func readAccess(path string) (*accessList, fileVersion, error) {
 	data, at, err := readSecret(path, "/", true)
@@ -184,3 +191,6 @@ func (c accessCertificate) fits(cert *x509.Certificate) bool {
 	}
 	return cert.Subject.CommonName == c.CommonName
 }
+
+// hidesSome reports whether an entry hides objects.
+func (a *Access) hidesSome() bool { return a != nil && a.file.current(checkEvery).hides }

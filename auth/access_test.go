@@ -69,7 +69,7 @@ func TestPasswords(t *testing.T) {
 		{"ann", strings.Repeat("x", 100_000), false},
 	} {
 		who, proof, ok, err := a.Password(t.Context(), tt.name, tt.password)
-		if ok != tt.want || err != nil || ok && who != (auth.Identity{Name: "ann", Role: auth.Admin}) {
+		if ok != tt.want || err != nil || ok && who != (auth.Identity{Name: "ann", Grant: auth.Grant{Role: auth.Admin}}) {
 			t.Errorf("%s %.20q: %+v, %t, %v", tt.name, tt.password, who, ok, err)
 		}
 		if again, valid := a.Identify(proof); valid != tt.want || again != who {
@@ -121,7 +121,7 @@ func TestAccessTokensExpire(t *testing.T) {
 		begin := time.Now()
 		a, _ := authority(t, "tokens: [{name: ci, role: deploy, sha256: "+ciHash+", expires: "+begin.Add(time.Hour).UTC().Format(time.RFC3339)+"}]\n")
 		who, proof, ok := a.Token(deployToken)
-		if !ok || who != (auth.Identity{Name: "ci", Role: auth.Deploy}) {
+		if !ok || who != (auth.Identity{Name: "ci", Grant: auth.Grant{Role: auth.Deploy}}) {
 			t.Fatalf("%+v, %t", who, ok)
 		}
 		time.Sleep(time.Hour - time.Second)

@@ -19,12 +19,16 @@ type accessList struct {
 	Users        []accessUser        `yaml:"users"`
 	Tokens       []accessToken       `yaml:"tokens"`
 	Certificates []accessCertificate `yaml:"certificates"`
+
+	hides bool // some entry hides objects
 }
 
 type accessUser struct {
 	Name     string `yaml:"name"`
 	Role     string `yaml:"role"`
 	Password string `yaml:"password"` // empty: this user cannot log in
+
+	limits `yaml:",inline"`
 
 	who  Identity
 	hash passwordHash
@@ -35,6 +39,8 @@ type accessToken struct {
 	Role    string `yaml:"role"`
 	SHA256  string `yaml:"sha256"`
 	Expires string `yaml:"expires"` // RFC 3339; empty: never
+
+	limits `yaml:",inline"`
 
 	who  Identity
 	hash TokenHash
@@ -49,7 +55,32 @@ type accessCertificate struct {
 	URI        string `yaml:"uri"`
 	CommonName string `yaml:"commonName"`
 
+	limits `yaml:",inline"`
+
 	who Identity
+}
+
+// limits are the fields that limit an entry to some objects. They are nodes, so that an
+// empty one is refused and not taken for a missing one.
+type limits struct {
+	On  yaml.Node `yaml:"on"`  // patterns; missing: all objects
+	See yaml.Node `yaml:"see"` // false: the others are not seen
+}
+
+// grant reads a role with its limits.
+func (l limits) grant(role Role) (Grant, error) {
+	var patterns []string
+	if l.On.Kind != 0 {
+		patterns = []string{}
+		if l.On.Kind != yaml.SequenceNode || l.On.Decode(&patterns) != nil {
+			return Grant{}, errors.New("on: is not a list, expected patterns such as [backend/shop-*]")
+		}
+	}
+	sees := true
+	if l.See.Kind != 0 && (l.See.ShortTag() != "!!bool" || l.See.Decode(&sees) != nil) {
+		return Grant{}, errors.New("see: is not true or false")
+	}
+	return NewGrant(role, patterns, sees)
 }
 
 // parseAccess reads and checks the text of an access file.
@@ -83,7 +114,25 @@ func parseAccess(data []byte) (*accessList, error) {
 			return nil, fmt.Errorf("certificates[%d].%w", i, err)
 		}
 	}
+	for _, who := range list.identities() {
+		list.hides = list.hides || who.HidesRest()
+	}
 	return list, nil
+}
+
+// identities are those of all entries.
+func (l *accessList) identities() []Identity {
+	var out []Identity
+	for _, u := range l.Users {
+		out = append(out, u.who)
+	}
+	for _, t := range l.Tokens {
+		out = append(out, t.who)
+	}
+	for _, c := range l.Certificates {
+		out = append(out, c.who)
+	}
+	return out
 }
 
 // withoutValues is an error of the YAML library without what it quotes of the file, which
@@ -101,8 +150,8 @@ func withoutValues(err error) error {
 	return errors.New(text)
 }
 
-// identity reads name and role, which all kinds of entries have.
-func identity(name, role string) (Identity, error) {
+// identity reads name, role and limits, which all kinds of entries have.
+func identity(name, role string, l limits) (Identity, error) {
 	if _, err := lb.ParseName(name); err != nil || strings.Contains(name, ":") {
 		return Identity{}, errors.New("name: is not valid, expected 1 to 128 characters out of A-Z a-z 0-9 _ . -")
 	}
@@ -110,11 +159,12 @@ func identity(name, role string) (Identity, error) {
 	if err != nil {
 		return Identity{}, fmt.Errorf("role: %w", err)
 	}
-	return Identity{Name: name, Role: r}, nil
+	grant, err := l.grant(r)
+	return Identity{Name: name, Grant: grant}, err
 }
 
 func (u *accessUser) complete(names map[string]bool) (err error) {
-	if u.who, err = identity(u.Name, u.Role); err != nil {
+	if u.who, err = identity(u.Name, u.Role, u.limits); err != nil {
 		return err
 	}
 	if names[u.Name] {
@@ -131,7 +181,7 @@ func (u *accessUser) complete(names map[string]bool) (err error) {
 }
 
 func (t *accessToken) complete(hashes map[TokenHash]bool) (err error) {
-	if t.who, err = identity(t.Name, t.Role); err != nil {
+	if t.who, err = identity(t.Name, t.Role, t.limits); err != nil {
 		return err
 	}
 	hash, err := parseToken(prefix + t.SHA256)
@@ -152,7 +202,7 @@ func (t *accessToken) complete(hashes map[TokenHash]bool) (err error) {
 }
 
 func (c *accessCertificate) complete() (err error) {
-	if c.who, err = identity(c.Name, c.Role); err != nil {
+	if c.who, err = identity(c.Name, c.Role, c.limits); err != nil {
 		return err
 	}
 	set := slices.DeleteFunc([]string{c.DNS, c.Email, c.URI, c.CommonName}, func(s string) bool { return s == "" })

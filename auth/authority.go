@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,6 +34,11 @@ const (
 // An Authority identifies callers by what they show: by a token file, an access file or
 // both. All methods may be called concurrently. A nil *Authority knows nobody.
 type Authority struct {
+	files atomic.Pointer[authorityFiles]
+}
+
+// authorityFiles are the files of an Authority; nil: there is no such file.
+type authorityFiles struct {
 	tokens *Tokens
 	access *Access
 }
@@ -43,7 +49,25 @@ func NewAuthority(tokens *Tokens, access *Access) *Authority {
 	if tokens == nil && access == nil {
 		return nil
 	}
-	return &Authority{tokens: tokens, access: access}
+	a := &Authority{}
+	a.Replace(tokens, access)
+	return a
+}
+
+// Replace has other files say from now on who the callers are. What only the former ones
+// allow ends with the next request. One of the files may be nil.
+func (a *Authority) Replace(tokens *Tokens, access *Access) {
+	a.files.Store(&authorityFiles{tokens: tokens, access: access})
+}
+
+// Look reads files that have changed now, and not only at the next use.
+func (a *Authority) Look() {
+	if a == nil {
+		return
+	}
+	files := a.files.Load()
+	files.tokens.current(0)
+	files.access.look()
 }
 
 // Problems are sentences that say why a file is unusable, so that what it no longer allows
@@ -52,8 +76,9 @@ func (a *Authority) Problems() []string {
 	if a == nil {
 		return nil
 	}
+	files := a.files.Load()
 	var out []string
-	for _, p := range []string{a.tokens.Problem(), a.access.Problem()} {
+	for _, p := range []string{files.tokens.Problem(), files.access.Problem()} {
 		if p != "" {
 			out = append(out, p)
 		}
@@ -62,7 +87,19 @@ func (a *Authority) Problems() []string {
 }
 
 // HasPasswords reports whether anybody can log in with a password.
-func (a *Authority) HasPasswords() bool { return a != nil && a.access.HasPasswords() }
+func (a *Authority) HasPasswords() bool { return a != nil && a.files.Load().access.HasPasswords() }
+
+// HasUser reports whether there is a user of that name who can log in with a password.
+func (a *Authority) HasUser(name string) bool {
+	if a == nil {
+		return false
+	}
+	_, ok := a.files.Load().access.user(name, checkEvery)
+	return ok
+}
+
+// HidesSome reports whether there are callers who do not see all objects.
+func (a *Authority) HidesSome() bool { return a != nil && a.files.Load().access.hidesSome() }
 
 // Token finds the owner of a token. Its duration does not depend on how similar a wrong
 // token is.
@@ -77,10 +114,14 @@ func (a *Authority) Token(bearer string) (Identity, Proof, bool) {
 
 // Password finds a user by name and password. The error is ErrBusy or that of ctx.
 func (a *Authority) Password(ctx context.Context, name, password string) (Identity, Proof, bool, error) {
-	if a == nil || a.access == nil || len(password) > maxPassword {
+	if a == nil || len(password) > maxPassword {
 		return Identity{}, Proof{}, false, nil
 	}
-	u, ok, err := a.access.password(ctx, name, password)
+	access := a.files.Load().access
+	if access == nil {
+		return Identity{}, Proof{}, false, nil
+	}
+	u, ok, err := access.password(ctx, name, password)
 	if !ok {
 		return Identity{}, Proof{}, false, err
 	}
@@ -104,23 +145,24 @@ func (a *Authority) identify(p Proof, recent time.Duration) (Identity, bool) {
 	if a == nil {
 		return Identity{}, false
 	}
+	files := a.files.Load()
 	switch p.Kind {
 	case ByToken:
-		if who, ok := a.tokens.identify(p.Hash, recent); ok {
+		if who, ok := files.tokens.identify(p.Hash, recent); ok {
 			return who, true
 		}
-		return a.access.token(p.Hash, recent)
+		return files.access.token(p.Hash, recent)
 	case ByPassword:
-		u, ok := a.access.user(p.User, recent)
+		u, ok := files.access.user(p.User, recent)
 		if !ok || u.proof().Hash != p.Hash {
 			return Identity{}, false
 		}
 		return u.who, true
 	case ByCertificate:
-		if p.certificate == nil || a.access == nil || a.access.now().After(p.certificate.NotAfter) {
+		if p.certificate == nil || files.access == nil || files.access.now().After(p.certificate.NotAfter) {
 			return Identity{}, false
 		}
-		return a.access.certificate(p.certificate, recent)
+		return files.access.certificate(p.certificate, recent)
 	}
 	return Identity{}, false
 }

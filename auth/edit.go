@@ -28,10 +28,14 @@ func NewToken() string {
 	return base64.RawURLEncoding.EncodeToString(raw[:])
 }
 
-// An Entry is a user or a token of an access file, without secrets.
+// An Entry is a user, a token or a certificate of an access file, without secrets.
 type Entry struct {
-	Name    string
-	Role    string
+	Name string
+	Role string
+	// On are the patterns that it is limited to; nil: all objects.
+	On []string `json:",omitempty"`
+	// Hides says that other objects are not seen.
+	Hides   bool      `json:",omitempty"`
 	Expires time.Time // of a token; zero: never
 	// NoPassword says that a user cannot log in with a password.
 	NoPassword bool
@@ -88,21 +92,46 @@ func ListAccess(path string) (users, tokens []Entry, err error) {
 		return nil, nil, fmt.Errorf("reading the access file: %w", err)
 	}
 	for _, u := range list.Users {
-		users = append(users, Entry{Name: u.Name, Role: u.Role, NoPassword: u.Password == ""})
+		e := u.who.entry()
+		e.NoPassword = u.Password == ""
+		users = append(users, e)
 	}
 	for _, t := range list.Tokens {
-		tokens = append(tokens, Entry{Name: t.Name, Role: t.Role, Expires: t.ends})
+		e := t.who.entry()
+		e.Expires = t.ends
+		tokens = append(tokens, e)
 	}
 	return users, tokens, nil
 }
 
+// entry is what an Entry has of an identity.
+func (i Identity) entry() Entry {
+	return Entry{Name: i.Name, Role: i.Role.String(), On: i.Patterns(), Hides: i.HidesRest()}
+}
+
 // AddUser adds a user with a hash of HashPassword; *lb.ConflictError if the name is there.
-func (e *AccessEdit) AddUser(name, role, hash string) error {
+func (e *AccessEdit) AddUser(name, hash string, g Grant) error {
 	if e.find("users", name) >= 0 {
 		return &lb.ConflictError{ID: "user " + name, Reason: "exists already"}
 	}
-	e.add("users", "name", name, "role", role, "password", hash)
+	user := e.add("users", "name", name, "role", g.Role.String(), "password", hash)
+	limit(user, g)
 	return nil
+}
+
+// limit adds the limits of a grant to an entry.
+func limit(entry *yaml.Node, g Grant) {
+	if !g.IsLimited() {
+		return
+	}
+	on := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+	for _, p := range g.Patterns() {
+		on.Content = append(on.Content, text(p))
+	}
+	entry.Content = append(entry.Content, text("on"), on)
+	if g.HidesRest() {
+		entry.Content = append(entry.Content, text("see"), &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "false"})
+	}
 }
 
 // SetPassword gives a user another password.
@@ -121,13 +150,13 @@ func (e *AccessEdit) SetPassword(name, hash string) error {
 }
 
 // AddToken adds a token; a zero time: it never expires. Several may have one name.
-func (e *AccessEdit) AddToken(name, role, token string, expires time.Time) {
+func (e *AccessEdit) AddToken(name, token string, g Grant, expires time.Time) {
 	sum := sha256.Sum256([]byte(token))
-	words := []string{"name", name, "role", role, "sha256", hex.EncodeToString(sum[:])}
+	words := []string{"name", name, "role", g.Role.String(), "sha256", hex.EncodeToString(sum[:])}
 	if !expires.IsZero() {
 		words = append(words, "expires", expires.UTC().Format(time.RFC3339))
 	}
-	e.add("tokens", words...)
+	limit(e.add("tokens", words...), g)
 }
 
 // RemoveUser removes a user.
@@ -167,7 +196,7 @@ func (e *AccessEdit) find(kind, name string) int {
 func (e *AccessEdit) list(kind string) *yaml.Node { return field(e.doc.Content[0], kind) }
 
 // add adds an entry of keys and values to the list of a kind.
-func (e *AccessEdit) add(kind string, words ...string) {
+func (e *AccessEdit) add(kind string, words ...string) (entry *yaml.Node) {
 	list := e.list(kind)
 	top := e.doc.Content[0]
 	switch {
@@ -180,11 +209,12 @@ func (e *AccessEdit) add(kind string, words ...string) {
 	if len(list.Content) == 0 {
 		list.Style = 0 // not []
 	}
-	entry := &yaml.Node{Kind: yaml.MappingNode}
+	entry = &yaml.Node{Kind: yaml.MappingNode}
 	for _, w := range words {
 		entry.Content = append(entry.Content, text(w))
 	}
 	list.Content = append(list.Content, entry)
+	return entry
 }
 
 // field is the value of a key of a mapping; nil: it has none.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -20,8 +21,8 @@ func TestEditAccess(t *testing.T) {
 	must(t, os.Chmod(path, 0o640)) //nolint:gosec // as the package makes it
 	token := auth.NewToken()
 	must(t, auth.EditAccess(path, func(e *auth.AccessEdit) error {
-		e.AddToken("ci", "deploy", token, time.Now().Add(time.Hour))
-		return errors.Join(e.AddUser("bob", "read", correctHorse), e.SetPassword("ann", correctHorse))
+		e.AddToken("ci", token, auth.Grant{Role: auth.Deploy}, time.Now().Add(time.Hour))
+		return errors.Join(e.AddUser("bob", correctHorse, auth.Grant{Role: auth.Read}), e.SetPassword("ann", correctHorse))
 	}))
 	data, err := os.ReadFile(path)
 	must(t, err)
@@ -41,13 +42,13 @@ func TestEditAccess(t *testing.T) {
 		t.Errorf("bob is %+v, %v", who, err)
 	}
 	for name, change := range map[string]func(*auth.AccessEdit) error{
-		"twice":      func(e *auth.AccessEdit) error { return e.AddUser("ann", "read", correctHorse) },
+		"twice":      func(e *auth.AccessEdit) error { return e.AddUser("ann", correctHorse, auth.Grant{Role: auth.Read}) },
 		"unknown":    func(e *auth.AccessEdit) error { return e.SetPassword("eve", correctHorse) },
 		"gone":       func(e *auth.AccessEdit) error { return e.RemoveUser("eve") },
 		"no token":   func(e *auth.AccessEdit) error { return e.RemoveToken("eve") },
-		"a bad role": func(e *auth.AccessEdit) error { return e.AddUser("eve", "root", correctHorse) },
-		"a bad name": func(e *auth.AccessEdit) error { return e.AddUser("e ve", "read", correctHorse) },
-		"no hash":    func(e *auth.AccessEdit) error { return e.AddUser("eve", "read", "secret") },
+		"a bad role": func(e *auth.AccessEdit) error { return e.AddUser("eve", correctHorse, auth.Grant{}) },
+		"a bad name": func(e *auth.AccessEdit) error { return e.AddUser("e ve", correctHorse, auth.Grant{Role: auth.Read}) },
+		"no hash":    func(e *auth.AccessEdit) error { return e.AddUser("eve", "secret", auth.Grant{Role: auth.Read}) },
 	} {
 		if err := auth.EditAccess(path, change); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
@@ -71,11 +72,11 @@ func TestEditMakesTheFile(t *testing.T) {
 		if before != "" {
 			must(t, os.WriteFile(path, []byte(before), 0o600))
 		}
-		must(t, auth.EditAccess(path, func(e *auth.AccessEdit) error { return e.AddUser("ann", "admin", correctHorse) }))
+		must(t, auth.EditAccess(path, func(e *auth.AccessEdit) error { return e.AddUser("ann", correctHorse, auth.Grant{Role: auth.Admin}) }))
 		if at, err := os.Stat(path); err != nil || at.Mode() != 0o600 {
 			t.Errorf("%v, %v", at, err)
 		}
-		if users, _, err := auth.ListAccess(path); err != nil || len(users) != 1 || users[0] != (auth.Entry{Name: "ann", Role: "admin"}) {
+		if users, _, err := auth.ListAccess(path); err != nil || len(users) != 1 || !reflect.DeepEqual(users[0], auth.Entry{Name: "ann", Role: "admin"}) {
 			t.Errorf("%q: %+v, %v", before, users, err)
 		}
 	}
@@ -94,7 +95,7 @@ func TestEditsAtTheSameTime(t *testing.T) {
 	for i := range edits {
 		wg.Go(func() {
 			err := auth.EditAccess(path, func(e *auth.AccessEdit) error {
-				e.AddToken(fmt.Sprintf("t%d", i), "read", auth.NewToken(), time.Time{})
+				e.AddToken(fmt.Sprintf("t%d", i), auth.NewToken(), auth.Grant{Role: auth.Read}, time.Time{})
 				return nil
 			})
 			if err != nil {
@@ -107,7 +108,7 @@ func TestEditsAtTheSameTime(t *testing.T) {
 		t.Errorf("%d tokens, %v", len(tokens), err)
 	}
 	var conflict *lb.ConflictError
-	add := func(e *auth.AccessEdit) error { return e.AddUser("ann", "read", correctHorse) }
+	add := func(e *auth.AccessEdit) error { return e.AddUser("ann", correctHorse, auth.Grant{Role: auth.Read}) }
 	must(t, auth.EditAccess(path, add))
 	if err := auth.EditAccess(path, add); !errors.As(err, &conflict) {
 		t.Errorf("a second ann: %v", err)

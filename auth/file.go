@@ -158,7 +158,7 @@ func parseLine(text string) (entry, error) {
 		return entry{}, errors.New("the name is not valid, expected 1 to 128 characters out of A-Z a-z 0-9 _ . : -")
 	}
 	hash, err := parseToken(fields[2])
-	return entry{hash: hash, who: Identity{Name: fields[1], Role: role}}, err
+	return entry{hash: hash, who: Identity{Name: fields[1], Grant: Grant{Role: role}}}, err
 }
 
 // parseToken accepts a token or, with the prefix, the hash of one.

@@ -1,39 +1,40 @@
 package auth
 
 // AllowsNow reports whether any token, user or certificate of that name allows what a role
-// does, after a look at the files. Work that goes on without its caller, such as a deploy
+// does to an object, after a look at the files. Work that goes on without its caller, such as a deploy
 // in steps, asks again with it: a token that replaced another one under the same name
 // counts.
-func (a *Authority) AllowsNow(name string, need Role) bool {
+func (a *Authority) AllowsNow(name string, need Role, object string) bool {
 	if a == nil {
 		return false
 	}
-	for _, e := range a.tokens.current(0) {
-		if e.who.Name == name && e.who.Allows(need) {
+	files := a.files.Load()
+	for _, e := range files.tokens.current(0) {
+		if e.who.Name == name && e.who.Allows(need, object) {
 			return true
 		}
 	}
-	return a.access.allows(name, need)
+	return files.access.allows(name, need, object)
 }
 
 // allows is AllowsNow for an access file.
-func (a *Access) allows(name string, need Role) bool {
+func (a *Access) allows(name string, need Role, object string) bool {
 	if a == nil {
 		return false
 	}
 	list, now := a.file.current(0), a.now()
 	for _, u := range list.Users {
-		if u.Name == name && u.Password != "" && u.who.Allows(need) {
+		if u.Name == name && u.Password != "" && u.who.Allows(need, object) {
 			return true
 		}
 	}
 	for _, t := range list.Tokens {
-		if t.Name == name && t.isValid(now) && t.who.Allows(need) {
+		if t.Name == name && t.isValid(now) && t.who.Allows(need, object) {
 			return true
 		}
 	}
 	for _, c := range list.Certificates {
-		if c.Name == name && c.who.Allows(need) {
+		if c.Name == name && c.who.Allows(need, object) {
 			return true
 		}
 	}

@@ -41,11 +41,8 @@ func (r Role) Allows(need Role) bool {
 	return r >= Read && r <= Admin && need >= Read && need <= r
 }
 
-// An Identity is a caller who proved who they are.
+// An Identity is a caller who proved who they are, and what they may do.
 type Identity struct {
 	Name string // of the token, e.g. "ci"; follows the rule of lb.Name
-	Role Role
+	Grant
 }
-
-// Allows reports whether the identity's role includes need.
-func (i Identity) Allows(need Role) bool { return i.Role.Allows(need) }

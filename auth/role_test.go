@@ -14,8 +14,8 @@ func TestRolesIncludeTheWeakerOnes(t *testing.T) {
 			if got, want := have.Allows(need), i >= j; got != want {
 				t.Errorf("%v.Allows(%v) = %v, want %v", have, need, got, want)
 			}
-			who := auth.Identity{Name: "x", Role: have}
-			if who.Allows(need) != have.Allows(need) {
+			who := auth.Identity{Name: "x", Grant: auth.Grant{Role: have}}
+			if who.Allows(need, auth.TheNode) != have.Allows(need) {
 				t.Errorf("an identity with role %v does not allow what the role allows", have)
 			}
 		}
@@ -31,7 +31,7 @@ func TestRolesOutsideTheThreeAllowNothing(t *testing.T) {
 			t.Errorf("role %d is called %q", int(r), r)
 		}
 	}
-	if (auth.Identity{}).Allows(auth.Read) {
+	if (auth.Identity{}).Allows(auth.Read, auth.TheNode) {
 		t.Error("the zero Identity may read")
 	}
 }

@@ -42,7 +42,7 @@ func TestSessionsStandForTheirToken(t *testing.T) {
 	if one == two {
 		t.Error("two sessions share an id")
 	}
-	if got, ok := s.Find(one); !ok || got.Identity != (auth.Identity{Name: "ci", Role: auth.Deploy}) {
+	if got, ok := s.Find(one); !ok || got.Identity != (auth.Identity{Name: "ci", Grant: auth.Grant{Role: auth.Deploy}}) {
 		t.Errorf("Find: %+v, %v", got, ok)
 	}
 	s.End(one)
@@ -135,7 +135,7 @@ func TestSessionsFollowTheTokenFile(t *testing.T) {
 		id := begin(t, s, adminToken)
 		replace(t, path, "read viewer "+adminToken)
 		time.Sleep(2 * time.Second)
-		if got, ok := s.Find(id); !ok || got.Identity != (auth.Identity{Name: "viewer", Role: auth.Read}) {
+		if got, ok := s.Find(id); !ok || got.Identity != (auth.Identity{Name: "viewer", Grant: auth.Grant{Role: auth.Read}}) {
 			t.Errorf("after a change of the role: %+v, %v", got, ok)
 		}
 		replace(t, path, "read other "+readToken)
@@ -213,7 +213,7 @@ func TestSessionsOutliveTheProcess(t *testing.T) {
 		return next
 	}
 	next := again("admin boss " + adminToken)
-	if got, ok := next.Find(kept); !ok || got.Identity != (auth.Identity{Name: "boss", Role: auth.Admin}) {
+	if got, ok := next.Find(kept); !ok || got.Identity != (auth.Identity{Name: "boss", Grant: auth.Grant{Role: auth.Admin}}) {
 		t.Errorf("after a restart: %+v, %v", got, ok)
 	}
 	next = again("deploy ci " + deployToken + "\nadmin ops " + adminToken)

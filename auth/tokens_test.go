@@ -55,9 +55,9 @@ func open(tb testing.TB, content string) *auth.Tokens {
 func TestAuthenticate(t *testing.T) {
 	tokens := open(t, "# who may do what\n\nread dashboard "+readToken+"\n\tdeploy  ci\t"+hashed(deployToken)+"  \nadmin ops "+adminToken)
 	tests := map[string]auth.Identity{
-		readToken:   {Name: "dashboard", Role: auth.Read},
-		deployToken: {Name: "ci", Role: auth.Deploy},
-		adminToken:  {Name: "ops", Role: auth.Admin},
+		readToken:   {Name: "dashboard", Grant: auth.Grant{Role: auth.Read}},
+		deployToken: {Name: "ci", Grant: auth.Grant{Role: auth.Deploy}},
+		adminToken:  {Name: "ops", Grant: auth.Grant{Role: auth.Admin}},
 	}
 	for bearer, want := range tests {
 		if got, ok := tokens.Authenticate(bearer); !ok || got != want {
@@ -333,7 +333,7 @@ func FuzzOpen(f *testing.F) {
 			return
 		}
 		for word := range strings.FieldsSeq(content) {
-			if who, ok := tokens.Authenticate(word); ok && !who.Allows(auth.Read) {
+			if who, ok := tokens.Authenticate(word); ok && !who.Allows(auth.Read, auth.TheNode) {
 				t.Errorf("%v is known and may not even read", who)
 			}
 		}

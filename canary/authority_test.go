@@ -13,7 +13,7 @@ import (
 // revoked is the answer about one author from a moment on.
 func (w *fixture) revoked(author string) *atomic.Bool {
 	var gone atomic.Bool // the runner asks in a goroutine of its own
-	w.permit = func(name string) error {
+	w.permit = func(name string, _ lb.Name) error {
 		if gone.Load() && name == author {
 			return errors.New("has no token any more")
 		}

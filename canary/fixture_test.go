@@ -42,7 +42,7 @@ type fixture struct {
 	stored map[lb.Name]lb.CanaryState
 	events []activity.Event
 	seen   func() time.Time          // of Consul's answer; now
-	permit func(author string) error // nil: everybody may deploy
+	permit func(author string, backend lb.Name) error // nil: everybody may deploy
 }
 
 // behavior is how a version's members answer.

@@ -45,7 +45,7 @@ type Config struct {
 	// Permit is asked before every step and at every reading whether an author still has
 	// the right to deploy. An error is the clause that follows the author's name. nil:
 	// everybody has the right.
-	Permit func(author string) error
+	Permit func(author string, backend lb.Name) error
 
 	// Interval is the time between two readings (a twentieth of a step, between 100 ms
 	// and 1 s).

@@ -21,9 +21,11 @@ func newAgent(env environment) *cobra.Command {
 		Use:   "agent",
 		Short: "Run the node agent",
 		Long: `Runs the node agent of a load balancer. On SIGTERM or SIGINT the agent stops; HAProxy
-keeps running, and the next agent adopts it. On SIGHUP the agent reloads HAProxy, so that
-it reads renewed certificates and other files, as "thalassa reload" does. Templates and
-tokens need no signal.
+keeps running, and the next agent adopts it. On SIGHUP the agent reads its settings, the
+template and the token files again, and reloads HAProxy, so that it reads renewed
+certificates and other files. docs/cli.md says which settings can change without a
+restart; the others are logged. Wrong settings change nothing. "thalassa reload" reloads
+HAProxy alone. Templates and tokens need no signal.
 
 Every flag is also a key of the settings file (--config). The camelCase flag names of
 the original Thalassa also work. docs/cli.md explains each setting.`,

@@ -68,6 +68,17 @@ func (o *onNode) waitFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.DurationVar(&o.wait, "wait", 2*time.Minute, "maximum `time` to wait for the final state")
 	f.BoolVar(&o.dryRun, "dry-run", false, "preview without changes")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return positive(cmd, "wait") }
+}
+
+// positive refuses durations of flags that are not above 0.
+func positive(cmd *cobra.Command, flags ...string) error {
+	for _, name := range flags {
+		if given, err := cmd.Flags().GetDuration(name); err != nil || given <= 0 {
+			return mistake(cmd, "--%s: %s is too short, expected more than 0s", name, given)
+		}
+	}
+	return nil
 }
 
 // describing is a description as flags and file have it.
@@ -76,6 +87,8 @@ type describing struct {
 
 	file                  string
 	addresses, parameters []string
+	stickiness, threshold int
+	failureTimeout        time.Duration
 }
 
 func (d *describing) flags(cmd *cobra.Command) {
@@ -97,9 +110,9 @@ func (d *describing) flags(cmd *cobra.Command) {
 	f.DurationVar(&d.AddressMonitor, "address-monitor", 5*time.Second, "`interval` of the floating IPs' monitor")
 	f.DurationVar(&d.Start, "start-timeout", time.Minute, "`timeout` of HAProxy's start")
 	f.DurationVar(&d.Stop, "stop-timeout", time.Minute, "`timeout` of HAProxy's stop, after which the node is fenced")
-	f.IntVar(&d.Stickiness, "stickiness", 100, "`score` of resource stickiness")
-	f.IntVar(&d.Threshold, "migration-threshold", 3, "`number` of failures after which a resource leaves a node")
-	f.DurationVar(&d.FailureTimeout, "failure-timeout", time.Minute, "`time` after which a failure expires")
+	f.IntVar(&d.stickiness, "stickiness", 100, "`score` of resource stickiness")
+	f.IntVar(&d.threshold, "migration-threshold", 3, "`number` of failures after which a resource leaves a node; 0: never")
+	f.DurationVar(&d.failureTimeout, "failure-timeout", time.Minute, "`time` after which a failure expires; 0: never")
 }
 
 func (d *describing) description(cmd *cobra.Command) (pacemaker.Description, error) {
@@ -108,7 +121,12 @@ func (d *describing) description(cmd *cobra.Command) (pacemaker.Description, err
 			return d.Description, err
 		}
 	}
+	// In a Description, 0 is the default of these. Nobody who gives a 0 means that.
+	if err := positive(cmd, "monitor", "monitor-timeout", "deep-monitor", "address-monitor", "start-timeout", "stop-timeout"); err != nil {
+		return d.Description, err
+	}
 	out := d.Description
+	out.Stickiness, out.Threshold, out.FailureTimeout = &d.stickiness, &d.threshold, &d.failureTimeout
 	out.Parameters = map[string]string{}
 	for _, p := range d.parameters {
 		name, value, ok := strings.Cut(p, "=")

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"thalassa/cli"
+	"thalassa/internal/testkit"
 )
 
 // Each failure of Pacemaker's tools has its exit code and its words.
@@ -56,6 +57,54 @@ func TestClusterDescriptionFromAFile(t *testing.T) {
 		got := open(t).run("cluster", "plan", "-f", file, "--tools", t.TempDir())
 		if got.code != cli.ExitUsage || !strings.Contains(got.errors, words) {
 			t.Errorf("%s: exit code %d: %s", content, got.code, got.errors)
+		}
+	}
+}
+
+// A zero is a value, and not the default: it is refused where it has no meaning.
+func TestClusterRefusesZeros(t *testing.T) {
+	shell := open(t)
+	for _, command := range [][]string{
+		{"plan", "--monitor", "0"}, {"apply", "--stop-timeout", "0s"}, {"standby", "n1", "--wait", "0"}, {"apply", "--wait", "-1s"},
+		{"rollout", "--validate-timeout", "0"}, {"rollout", "--wait", "0"}, {"destroy", "--wait", "0"},
+	} {
+		got := shell.run(append(append([]string{"cluster"}, command...), "--tools", t.TempDir())...)
+		if flag := command[len(command)-2]; got.code != cli.ExitUsage || !strings.Contains(got.errors, flag+": ") {
+			t.Errorf("%s: exit code %d: %s", command, got.code, got.errors)
+		}
+	}
+}
+
+// What flags and files say about the failures of a resource reaches the plan as it is.
+func TestClusterPlanWithZeros(t *testing.T) {
+	testkit.Needs(t, "Pacemaker")
+	if _, err := os.Stat("/usr/sbin/crm_mon"); err != nil {
+		testkit.Missing(t, "crm_mon is not installed; make setup installs it")
+	}
+	cib := filepath.Join(t.TempDir(), "cib.xml")
+	data, err := os.ReadFile(filepath.Join("..", "pacemaker", "testdata", "empty.xml"))
+	if err == nil {
+		err = os.WriteFile(cib, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := func(args ...string) string {
+		var out, errs strings.Builder
+		code := run(t.Context(), append([]string{"cluster"}, args...), cli.Environment{
+			Program: "thalassa", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs,
+			Getenv: func(name string) string { return map[string]string{"CIB_file": cib}[name] },
+		})
+		if code != cli.ExitOK {
+			t.Fatalf("exit code %d: %s", code, &errs)
+		}
+		return out.String()
+	}
+	plan("apply", "--ip", "192.0.2.10/24", "--resource-agent", "ocf:heartbeat:Dummy", "--stickiness", "0", "--migration-threshold", "0", "--failure-timeout", "0")
+	got := plan("plan", "--ip", "192.0.2.10/24", "--resource-agent", "ocf:heartbeat:Dummy")
+	for _, want := range []string{"resource-stickiness of vip to 100, which is 0", "migration-threshold of haproxy to 3, which is 0", "failure-timeout of vip to 60s, which is 0s"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %s", want, got)
 		}
 	}
 }

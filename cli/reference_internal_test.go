@@ -167,7 +167,11 @@ func settingTables() string {
 			flag := f.Lookup(one.Name)
 			_, usage := pflag.UnquoteUsage(flag)
 			meaning := strings.ToUpper(usage[:1]) + usage[1:] + "."
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", one.Name, defaultOf(flag), strings.TrimSpace(meaning+" "+one.Explanation))
+			live := ""
+			if one.Live {
+				live = " Takes effect on SIGHUP."
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", one.Name, defaultOf(flag), strings.TrimSpace(meaning+" "+one.Explanation)+live)
 		}
 		b.WriteString("\n")
 	}

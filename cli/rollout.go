@@ -51,6 +51,7 @@ Pacemaker would restart HAProxy instead of reloading it.`,
 	f.DurationVar(&r.Validate, "validate-timeout", 15*time.Second, "maximum `time` to wait for the agents' answers")
 	f.BoolVar(&r.Restart, "restart", false, "restart of HAProxy where Pacemaker cannot reload it")
 	f.DurationVar(&r.Wait, "wait", 2*time.Minute, "maximum `time` to wait for the final state")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return positive(cmd, "wait", "validate-timeout") }
 	return cmd
 }
 

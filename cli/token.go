@@ -33,16 +33,19 @@ The file has the SHA-256 of each token. A running agent reads it again within a 
 }
 
 func (a *accessCommand) newToken() *cobra.Command {
-	role, expires := "", ""
+	var g grantFlags
+	expires := ""
 	cmd := &cobra.Command{
 		Use:     "new NAME",
 		Short:   "Make a token and print it, once",
-		Long:    `Prints the token alone on standard output. Nothing else ever shows it again.`,
+		Long: `Prints the token alone on standard output. Nothing else ever shows it again.
+With --on the role counts for the named objects only. * stands for any characters.`,
 		Example: `  thalassa token new ci --role deploy --expires 90d --access-file access.yaml > token`,
 		Args:    arguments,
 		RunE: func(_ *cobra.Command, args []string) error {
-			if _, err := auth.ParseRole(role); err != nil {
-				return usageError{fmt.Errorf("--role: %w", err)}
+			grant, err := g.grant()
+			if err != nil {
+				return usageError{err}
 			}
 			end, err := expiry(expires, time.Now())
 			if err != nil {
@@ -50,7 +53,7 @@ func (a *accessCommand) newToken() *cobra.Command {
 			}
 			token := auth.NewToken()
 			err = a.edit(func(e *auth.AccessEdit) error {
-				e.AddToken(args[0], role, token, end)
+				e.AddToken(args[0], token, grant, end)
 				return nil
 			})
 			if err != nil {
@@ -60,7 +63,7 @@ func (a *accessCommand) newToken() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&role, "role", "", "`role`: read, deploy, operate or admin")
+	g.declare(cmd)
 	cmd.Flags().StringVar(&expires, "expires", "", "`time` until it expires, e.g. 12h or 90d (default: never)")
 	return cmd
 }
@@ -91,13 +94,13 @@ func (a *accessCommand) listTokens() error {
 		return usageError{err}
 	}
 	return (&remote{env: a.env}).show(tokens, func(w io.Writer) {
-		row(w, "NAME", "ROLE", "EXPIRES")
+		row(w, "NAME", "ROLE", "EXPIRES", "ON")
 		for _, t := range tokens {
 			end := "never"
 			if !t.Expires.IsZero() {
 				end = t.Expires.UTC().Format(time.RFC3339)
 			}
-			row(w, t.Name, t.Role, end)
+			row(w, t.Name, t.Role, end, scope(t))
 		}
 	})
 }

@@ -60,37 +60,41 @@ func (a *accessCommand) listUsers() error {
 		return usageError{err}
 	}
 	return (&remote{env: a.env}).show(users, func(w io.Writer) {
-		row(w, "NAME", "ROLE", "LOGIN")
+		row(w, "NAME", "ROLE", "LOGIN", "ON")
 		for _, u := range users {
 			login := "password"
 			if u.NoPassword {
 				login = "none"
 			}
-			row(w, u.Name, u.Role, login)
+			row(w, u.Name, u.Role, login, scope(u))
 		}
 	})
 }
 
 func (a *accessCommand) addUser() *cobra.Command {
-	role, passwordFile := "", ""
+	var g grantFlags
+	passwordFile := ""
 	cmd := &cobra.Command{
-		Use:     "add NAME",
-		Short:   "Add a user",
-		Long:    `Asks for a password, unless --password-file names a file whose first line is one.`,
-		Example: `  echo 'a long passphrase' | thalassa user add ann --role admin --access-file access.yaml`,
-		Args:    arguments,
+		Use:   "add NAME",
+		Short: "Add a user",
+		Long: `Asks for a password, unless --password-file names a file whose first line is one.
+With --on the role counts for the named objects only. * stands for any characters.`,
+		Example: `  echo 'a long passphrase' | thalassa user add ann --role admin --access-file access.yaml
+  thalassa user add sam --role deploy --on 'backend/shop-*' --password-file secret`,
+		Args: arguments,
 		RunE: func(_ *cobra.Command, args []string) error {
-			if _, err := auth.ParseRole(role); err != nil {
-				return usageError{fmt.Errorf("--role: %w", err)}
+			grant, err := g.grant()
+			if err != nil {
+				return usageError{err}
 			}
 			hash, err := a.newPassword(args[0], passwordFile)
 			if err != nil {
 				return err
 			}
-			return a.edit(func(e *auth.AccessEdit) error { return e.AddUser(args[0], role, hash) })
+			return a.edit(func(e *auth.AccessEdit) error { return e.AddUser(args[0], hash, grant) })
 		},
 	}
-	cmd.Flags().StringVar(&role, "role", "", "`role`: read, deploy, operate or admin")
+	g.declare(cmd)
 	passwordFlag(cmd, &passwordFile)
 	return cmd
 }

@@ -41,6 +41,10 @@ func TestUserAndToken(t *testing.T) {
 		{"", in("token", "new", "ci", "--role", "deploy", "--expires", "-1h"), cli.ExitUsage},
 		{"", in("token", "new", "ci", "--role", "deploy", "--expires", "99999999d"), cli.ExitUsage},
 		{"", in("token", "remove", "ci"), cli.ExitNotFound},
+		{"", in("token", "new", "ci", "--role", "deploy", "--on", "shop"), cli.ExitUsage},
+		{"", in("token", "new", "ci", "--role", "deploy", "--on", ""), cli.ExitUsage},
+		{"", in("token", "new", "ci", "--role", "deploy", "--hide-others"), cli.ExitUsage},
+		{"", in("token", "new", "ci", "--role", "read", "--on", "backend/shop"), cli.ExitUsage},
 		{"", []string{"user", "--access-file", file + "-none"}, cli.ExitUsage},
 	} {
 		if r := s.runWith(tt.stdin, tt.args...); r.code != tt.code {
@@ -57,7 +61,7 @@ func TestUserAndToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := auth.NewAuthority(nil, access)
-	if who, _, ok := a.Token(token); !ok || who != (auth.Identity{Name: "ci", Role: auth.Deploy}) {
+	if who, _, ok := a.Token(token); !ok || who != (auth.Identity{Name: "ci", Grant: auth.Grant{Role: auth.Deploy}}) {
 		t.Errorf("the token is %+v, %t", who, ok)
 	}
 	for name, password := range map[string]string{"ann": "another horse", "bob": "battery staple"} {
@@ -69,6 +73,12 @@ func TestUserAndToken(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	if r := s.run(in("token")...); !strings.Contains(r.out, "ci    deploy  20") || strings.Contains(r.out, token) {
+		t.Errorf("%+v", r)
+	}
+	if r := s.run(in("token", "new", "shop", "--role", "deploy", "--on", "backend/shop-*,frontend/www", "--hide-others")...); r.code != cli.ExitOK {
+		t.Errorf("%+v", r)
+	}
+	if r := s.run(in("token")...); !strings.Contains(r.out, "backend/shop-* frontend/www (hides the rest)") {
 		t.Errorf("%+v", r)
 	}
 	if r := s.run(in("token", "remove", "ci")...); r.code != cli.ExitOK {

@@ -77,9 +77,14 @@ type Process struct {
 	Hosts *Hosts
 }
 
-// ResolvesAs reports whether backends resolve to the same with other settings.
-func (p Process) ResolvesAs(o Process) bool {
-	return p.AgentChecks == o.AgentChecks && p.HashKey == o.HashKey && p.HashType == o.HashType && p.Hosts == o.Hosts
+// Equal reports whether HAProxy has the same settings.
+func (p Process) Equal(o Process) bool {
+	a, b := p.StatsBind, o.StatsBind
+	if (a == nil) != (b == nil) || a != nil && *a != *b {
+		return false
+	}
+	p.StatsBind, o.StatsBind = nil, nil
+	return p == o
 }
 
 // A ResolvedBackend is a backend with its members found.

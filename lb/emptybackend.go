@@ -145,12 +145,7 @@ func (e Edit) Concerns() []Name {
 	case e.Backend != nil:
 		return []Name{e.Backend.Key}
 	case e.Frontend != nil:
-		keys := e.Frontend.Targets()
-		for _, t := range e.Frontend.rawTargets() {
-			keys = append(keys, t.backend)
-		}
-		slices.Sort(keys)
-		return slices.Compact(keys)
+		return e.Frontend.AllTargets()
 	}
 	return nil
 }

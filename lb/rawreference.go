@@ -28,6 +28,17 @@ func (f Frontend) rawTargets() []rawTarget {
 	return out
 }
 
+// AllTargets lists the backends that the frontend can send a request to, by a field or by a
+// raw line, sorted. Those that an expression computes are not among them.
+func (f Frontend) AllTargets() []Name {
+	keys := f.Targets()
+	for _, t := range f.rawTargets() {
+		keys = append(keys, t.backend)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
 // routesTo reports whether the frontend can send a request to a backend, by a field or by
 // a raw line.
 func (f Frontend) routesTo(backend Name) bool {

@@ -3,6 +3,7 @@ package live
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -35,9 +36,17 @@ type Peer struct {
 	Name string // for the log
 	// Session is the ID for lists of the session that identified the peer; empty: none.
 	Session string
-	// Check reports whether the peer still has its rights; nil: always.
-	Check func() bool
+	// Check returns nil while the peer has the rights that it had. ErrChanged asks it to
+	// connect again; any other error ends its session. nil: it always has them.
+	Check func() error
+	// Hub has the topics of the peer; nil: that of Config.
+	Hub *stream.Hub
+	// Left is called when the websocket has ended, or was not opened; nil: nothing is.
+	Left func()
 }
+
+// ErrChanged says that a peer has other rights than when it opened its websocket.
+var ErrChanged = errors.New("the rights have changed, connect again")
 
 // A Server serves websockets. Its methods may be called from any goroutine.
 type Server struct {
@@ -66,21 +75,23 @@ func New(cfg Config) *Server {
 //
 // The caller has checked who may open it, and that the request names Protocol.
 func (s *Server) Accept(ctx context.Context, w http.ResponseWriter, r *http.Request, peer Peer) {
-	sub := &subscriber{server: s, peer: peer}
+	sub := &subscriber{server: s, peer: peer, hub: cmp.Or(peer.Hub, s.cfg.Hub)}
 	conn, err := websocket.Accept(smallBuffers{w, &sub.writer}, r, &websocket.AcceptOptions{
 		Subprotocols: []string{Protocol}, InsecureSkipVerify: true, // the caller has checked the origin
 		OnPongReceived: func(context.Context, []byte) { sub.pinged.Store(false) },
 	})
 	if err != nil {
 		s.cfg.Logger.DebugContext(ctx, "websocket not opened", "error", err)
+		sub.left()
 		return // Accept has answered
 	}
 	conn.SetReadLimit(maxSubscription)
 	own, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	sub.conn, sub.end, sub.ctx = conn, end, func() context.Context { return own }
-	sub.client = s.cfg.Hub.JoinFunc(sub.wake)
+	sub.client = sub.hub.JoinFunc(sub.wake)
 	if !s.add(own, sub) {
 		sub.client.Leave()
+		sub.left()
 		_ = conn.Close(websocket.StatusTryAgainLater, "too many websockets")
 	}
 }

@@ -22,6 +22,7 @@ const (
 	codeBadMessage     websocket.StatusCode = 4002
 	codeTooSlow        websocket.StatusCode = 4003
 	codeSessionOver    websocket.StatusCode = 4004
+	codeChanged                             = websocket.StatusServiceRestart
 )
 
 const (
@@ -54,6 +55,7 @@ type subscriber struct {
 	conn   *websocket.Conn
 	writer *frameWriter // of conn
 	client *stream.Client
+	hub    *stream.Hub // of client
 	peer   Peer
 	// end ends it; the cause is a *closeError or the connection's error.
 	end context.CancelCauseFunc
@@ -129,6 +131,7 @@ func (s *subscriber) write(frame []byte) error    { return s.writer.writeText(s.
 func (s *subscriber) close() {
 	ctx := s.ctx()
 	s.client.Leave()
+	s.left()
 	err := context.Cause(ctx)
 	var why *closeError
 	switch {
@@ -157,7 +160,7 @@ func (s *subscriber) hello() []byte {
 		Interval int64    `json:"interval"`
 		History  int      `json:"history"`
 		Topics   []string `json:"topics"`
-	}{"hello", Protocol, cfg.Version, cfg.Label, cfg.Hub.Epoch(), cfg.Hub.Seq(), cfg.Interval.Milliseconds(), cfg.History, cfg.Hub.Topics()})
+	}{"hello", Protocol, cfg.Version, cfg.Label, s.hub.Epoch(), s.hub.Seq(), cfg.Interval.Milliseconds(), cfg.History, s.hub.Topics()})
 	if err != nil { // never: all fields can be encoded
 		return []byte(`{}`)
 	}
@@ -225,10 +228,23 @@ func messageError(err error) error {
 	return fmt.Errorf("%s has the wrong type: %s", typing.Field, typing.Value)
 }
 
-// checkRights ends s if the client has lost its rights.
+// checkRights ends s if the client has lost its rights, or has others.
 func (s *subscriber) checkRights() {
-	if s.peer.Check != nil && !s.peer.Check() {
+	if s.peer.Check == nil {
+		return
+	}
+	switch err := s.peer.Check(); {
+	case errors.Is(err, ErrChanged):
+		s.end(&closeError{codeChanged, err.Error()})
+	case err != nil:
 		s.end(&closeError{codeSessionOver, "the session has ended"})
+	}
+}
+
+// left tells the peer's owner that s has ended.
+func (s *subscriber) left() {
+	if s.peer.Left != nil {
+		s.peer.Left()
 	}
 }
 

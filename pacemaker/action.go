@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"thalassa/cluster"
 	"thalassa/internal/permit"
@@ -43,7 +42,7 @@ func (c *Cluster) predictAction(ctx context.Context, cib *CIB, now cluster.Statu
 	}
 	var after *CIB
 	err := withFile(cib.data, func(path string) error {
-		for _, q := range steps(now, a) {
+		for _, q := range steps(cib, now, a) {
 			q.file = path
 			if _, err := c.run(ctx, q); err != nil {
 				return err
@@ -57,8 +56,12 @@ func (c *Cluster) predictAction(ctx context.Context, cib *CIB, now cluster.Statu
 		return cluster.Consequences{}, fmt.Errorf("simulating: %w", err)
 	}
 	predicted, err := c.predict(ctx, after)
-	if err == nil && a.Kind == cluster.Move {
+	switch {
+	case err != nil:
+	case a.Kind == cluster.Move:
 		err = checkReachable(predicted.After, a, movable(now, a.Resource))
+	case a.Kind == cluster.EndMaintenance && sameConfiguration(cib, after):
+		err = checkManaged(predicted.After, a)
 	}
 	return predicted, err
 }
@@ -89,13 +92,17 @@ func (c *Cluster) Do(ctx context.Context, a cluster.Action) (cluster.Status, err
 		return now, err
 	}
 	begun := context.WithoutCancel(ctx)
-	for _, q := range steps(now, a) {
+	for _, q := range steps(cib, now, a) {
 		if _, err := c.run(begun, q); err != nil {
 			return now, fmt.Errorf("%s: %w", a.Kind, err)
 		}
 	}
 	if !c.isLive() {
-		return c.Now(ctx)
+		view, err := c.Now(ctx)
+		if err == nil && (a.Kind == cluster.StartMaintenance || a.Kind == cluster.EndMaintenance) {
+			err = checkResult(view, a)
+		}
+		return view, err
 	}
 	view, err := c.Settled(ctx, a.Wait)
 	if err != nil {
@@ -124,7 +131,7 @@ func (c *Cluster) move(ctx context.Context, cib *CIB, now cluster.Status, a clus
 			_, _ = c.run(end, clearMove(r, a.Node)) // the constraint also ends by itself
 		}
 	}()
-	for _, q := range steps(now, a) {
+	for _, q := range steps(cib, now, a) {
 		if _, err := c.run(ctx, q); err != nil {
 			return now, fmt.Errorf("move: %w", err)
 		}
@@ -191,8 +198,8 @@ func checkReachable(v cluster.Status, a cluster.Action, list []string) error {
 	return nil
 }
 
-// steps returns the calls that execute an action.
-func steps(v cluster.Status, a cluster.Action) []call {
+// steps returns the calls that execute an action on a CIB and its status.
+func steps(cib *CIB, v cluster.Status, a cluster.Action) []call {
 	switch a.Kind {
 	case cluster.Standby:
 		return []call{attribute(a.Node, "standby", "on")}
@@ -207,9 +214,9 @@ func steps(v cluster.Status, a cluster.Action) []call {
 		}
 		return out
 	case cluster.StartMaintenance:
-		return maintenance(a, "true")
+		return maintenance(cib, a, "true")
 	case cluster.EndMaintenance:
-		return maintenance(a, "")
+		return maintenance(cib, a, "")
 	case cluster.Cleanup:
 		args := []string{"-C"}
 		if a.Resource != "" {
@@ -229,34 +236,14 @@ func steps(v cluster.Status, a cluster.Action) []call {
 	return nil
 }
 
-// maintenance sets maintenance of the node or resource of the action, or of the
-// whole cluster. An empty value ends it.
-func maintenance(a cluster.Action, value string) []call {
-	var out []call
-	if a.Node != "" {
-		out = append(out, attribute(a.Node, "maintenance", value))
-	}
-	if a.Resource != "" {
-		out = append(out, meta(a.Resource, "maintenance", value))
-	}
-	if len(out) == 0 {
-		out = append(out, call{tool: "crm_attribute", args: withValue([]string{"-t", "crm_config", "-n", "maintenance-mode"}, "-D", value)})
-	}
-	return out
-}
-
 // attribute sets a permanent node attribute; an empty value removes it.
 func attribute(node, name, value string) call {
 	return call{tool: "crm_attribute", args: withValue([]string{"-N", node, "-n", name}, "-D", value)}
 }
 
-// meta sets a meta attribute of a resource; an empty value removes it.
+// meta sets a meta attribute of a resource.
 func meta(resource, name, value string) call {
-	args := []string{"-r", resource, "--meta"}
-	if value == "" {
-		return call{tool: "crm_resource", args: append(args, "-d", name)}
-	}
-	return call{tool: "crm_resource", args: append(args, "-p", name, "-v", value)}
+	return call{tool: "crm_resource", args: []string{"-r", resource, "--meta", "-p", name, "-v", value}}
 }
 
 func withValue(args []string, remove, value string) []string {
@@ -276,22 +263,6 @@ func checkNames(v cluster.Status, a cluster.Action) error {
 	}
 	if a.Resource != "" && !slices.ContainsFunc(v.Resources, func(r cluster.Resource) bool { return r.ID == a.Resource || r.In == a.Resource }) {
 		return &lb.NotFoundError{ID: "resource/" + a.Resource}
-	}
-	return nil
-}
-
-// checkResult reports if the state after an action is not the expected one.
-func checkResult(v cluster.Status, a cluster.Action) error {
-	for _, n := range v.Nodes {
-		if n.Name != a.Node {
-			continue
-		}
-		if a.Kind == cluster.Standby && n.State == "online" || a.Kind == cluster.Online && (n.State == "standby" || n.State == "maintenance") {
-			return &lb.ConflictError{ID: "node/" + n.Name, Reason: "the node is " + n.State + " now: somebody else has changed it meanwhile"}
-		}
-		if a.Kind == cluster.Standby && len(n.Resources) > 0 && n.State == "standby" {
-			return &lb.ConflictError{ID: "node/" + n.Name, Reason: "resources still running there: " + strings.Join(n.Resources, ", ")}
-		}
 	}
 	return nil
 }

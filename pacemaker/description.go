@@ -1,6 +1,7 @@
 package pacemaker
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -59,13 +60,14 @@ type Description struct {
 	AddressMonitor time.Duration // interval of the monitors of the addresses (5 s)
 	Start          time.Duration // time limit of a start and of a reload (60 s)
 	Stop           time.Duration // time limit of a stop; then the node is fenced (60 s)
-	// Stickiness is the resource-stickiness (100).
-	Stickiness int
+	// Stickiness is the resource-stickiness (nil: 100).
+	Stickiness *int
 	// Threshold is the migration-threshold: after that many failures, a resource
-	// leaves the node (3).
-	Threshold int
-	// FailureTimeout is the failure-timeout, after which failures expire (60 s).
-	FailureTimeout time.Duration
+	// leaves the node (nil: 3). 0: never.
+	Threshold *int
+	// FailureTimeout is the failure-timeout, after which failures expire (nil: 60 s).
+	// 0: never.
+	FailureTimeout *time.Duration
 }
 
 // Complete sets the defaults and validates the result. The error is an
@@ -91,13 +93,9 @@ func (d Description) Complete() (Description, error) {
 	orTime(&d.AddressMonitor, 5*time.Second)
 	orTime(&d.Start, time.Minute)
 	orTime(&d.Stop, time.Minute)
-	orTime(&d.FailureTimeout, time.Minute)
-	if d.Stickiness == 0 {
-		d.Stickiness = 100
-	}
-	if d.Threshold == 0 {
-		d.Threshold = 3
-	}
+	d.Stickiness = cmp.Or(d.Stickiness, new(100))
+	d.Threshold = cmp.Or(d.Threshold, new(3))
+	d.FailureTimeout = cmp.Or(d.FailureTimeout, new(time.Minute))
 	return d, d.check()
 }
 
@@ -212,8 +210,8 @@ func (d Description) address(id string, a netip.Prefix) *element {
 
 // meta returns the meta attributes of a resource.
 func (d Description) meta(id string) *element {
-	return pairs("meta_attributes", id, "resource-stickiness", strconv.Itoa(d.Stickiness),
-		"migration-threshold", strconv.Itoa(d.Threshold), "failure-timeout", seconds(d.FailureTimeout))
+	return pairs("meta_attributes", id, "resource-stickiness", strconv.Itoa(*d.Stickiness),
+		"migration-threshold", strconv.Itoa(*d.Threshold), "failure-timeout", seconds(*d.FailureTimeout))
 }
 
 // constraints returns those that keep addresses with HAProxy, and those of Prefer.
@@ -227,8 +225,9 @@ func (d Description) constraints() []*element {
 		)
 	}
 	for i, node := range d.Prefer {
-		// Less than the stickiness, so that no resource moves back.
-		score := max(1, d.Stickiness/2-i)
+		// Less than the stickiness, so that no resource moves back, unless the stickiness
+		// is too small for an order of the nodes.
+		score := max(len(d.Prefer), *d.Stickiness/2) - i
 		out = append(out, el("rsc_location", "id", prefix+"prefers-"+node, "rsc", d.home(), "node", node, "score", strconv.Itoa(score)))
 	}
 	return slices.Concat(out, d.onlyOnNodes(), d.watchConstraints())

@@ -107,7 +107,7 @@ func TestPlanIsIdempotent(t *testing.T) {
 			if _, err := c.Apply(t.Context(), p, time.Millisecond); !cluster.IsKind(err, cluster.KindStale) {
 				t.Errorf("a plan that is out of date: %v", err)
 			}
-			d.Stickiness = 200
+			d.Stickiness = new(200)
 			changed, err := c.Plan(t.Context(), d)
 			if err != nil || len(changed.Changes) == 0 || strings.HasPrefix(changed.Changes[0], "create") {
 				t.Errorf("with another stickiness: %q, %v", changed.Changes, err)
@@ -211,15 +211,17 @@ func TestDescriptionsThatAreRefused(t *testing.T) {
 		return pacemaker.Description{Addresses: prefixes(t, "192.0.2.10/24")}
 	}
 	for field, change := range map[string]func(*pacemaker.Description){
-		"name":            func(d *pacemaker.Description) { d.Name = `x" y="` },
-		"agent":           func(d *pacemaker.Description) { d.Agent = "systemd:haproxy" },
-		"topology":        func(d *pacemaker.Description) { d.Topology = "ring" },
-		"ip":              func(d *pacemaker.Description) { d.Addresses = append(d.Addresses, d.Addresses...) },
-		"prefer":          func(d *pacemaker.Description) { d.Prefer = []string{"-n"} },
-		"parameters":      func(d *pacemaker.Description) { d.Parameters = map[string]string{"a b": ""} },
-		"monitor":         func(d *pacemaker.Description) { d.Monitor = -1 },
-		"deep-monitor":    func(d *pacemaker.Description) { d.Monitor, d.DeepMonitor = time.Second, time.Second },
-		"failure-timeout": func(d *pacemaker.Description) { d.FailureTimeout = time.Millisecond },
+		"name":                func(d *pacemaker.Description) { d.Name = `x" y="` },
+		"agent":               func(d *pacemaker.Description) { d.Agent = "systemd:haproxy" },
+		"topology":            func(d *pacemaker.Description) { d.Topology = "ring" },
+		"ip":                  func(d *pacemaker.Description) { d.Addresses = append(d.Addresses, d.Addresses...) },
+		"prefer":              func(d *pacemaker.Description) { d.Prefer = []string{"-n"} },
+		"parameters":          func(d *pacemaker.Description) { d.Parameters = map[string]string{"a b": ""} },
+		"monitor":             func(d *pacemaker.Description) { d.Monitor = -1 },
+		"deep-monitor":        func(d *pacemaker.Description) { d.Monitor, d.DeepMonitor = time.Second, time.Second },
+		"stickiness":          func(d *pacemaker.Description) { d.Stickiness = new(-1) },
+		"migration-threshold": func(d *pacemaker.Description) { d.Threshold = new(1000001) },
+		"failure-timeout":     func(d *pacemaker.Description) { d.FailureTimeout = new(time.Millisecond) },
 	} {
 		d := sound()
 		change(&d)
@@ -228,7 +230,7 @@ func TestDescriptionsThatAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
-	if d, err := sound().Complete(); err != nil || d.Topology != pacemaker.Clone || d.Stickiness != 100 {
+	if d, err := sound().Complete(); err != nil || d.Topology != pacemaker.Clone || *d.Stickiness != 100 {
 		t.Errorf("%+v, %v", d, err)
 	}
 }

@@ -13,8 +13,13 @@ import (
 // check reports every invalid field. The error is an *lb.InvalidError.
 func (d Description) check() error {
 	bad := slices.Concat(d.checkNames(), d.checkChoices(), d.checkAddresses(), d.checkTimes(), checkWatch(d))
-	if d.Stickiness < 0 || d.Threshold < 0 {
-		bad = append(bad, lb.FieldError{Path: "stickiness", Problem: "or threshold is negative", Expected: "0 or more"})
+	for _, n := range []struct {
+		path  string
+		value int
+	}{{"stickiness", *d.Stickiness}, {"migration-threshold", *d.Threshold}} {
+		if n.value < 0 || n.value > infinity {
+			bad = append(bad, lb.FieldError{Path: n.path, Problem: strconv.Itoa(n.value) + " is out of range", Expected: "0 to " + strconv.Itoa(infinity)})
+		}
 	}
 	if len(bad) == 0 {
 		return nil
@@ -103,8 +108,11 @@ func (d Description) checkTimes() []lb.FieldError {
 		{"address-monitor", d.AddressMonitor},
 		{"start", d.Start},
 		{"stop", d.Stop},
-		{"failure-timeout", d.FailureTimeout},
+		{"failure-timeout", *d.FailureTimeout},
 	} {
+		if t.path == "failure-timeout" && t.time == 0 { // failures do not expire
+			continue
+		}
 		if t.time < 100*time.Millisecond {
 			bad = append(bad, lb.FieldError{Path: t.path, Problem: t.time.String() + " is too short", Expected: "100ms or more"})
 		}

@@ -63,7 +63,7 @@ func (d Description) watch(id, provider, kind string, every time.Duration, param
 	)
 	primitive := el("primitive", "id", id, "class", "ocf", "provider", provider, "type", kind).add(
 		pairs("instance_attributes", id, append(parameters, "name", id)...), operations,
-		pairs("meta_attributes", id, "migration-threshold", "0", "failure-timeout", seconds(d.FailureTimeout)),
+		pairs("meta_attributes", id, "migration-threshold", "0", "failure-timeout", seconds(*d.FailureTimeout)),
 	)
 	return el("clone", "id", id+"-clone").add(primitive)
 }

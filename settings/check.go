@@ -34,8 +34,17 @@ func (c *checker) bad(format string, args ...any) {
 // check finds mistakes that no single flag can know, and completes the paths of
 // sockets. Errors name the setting.
 func (s *Agent) check() error {
+	if err := s.validate(); err != nil {
+		return err
+	}
+	return s.complete()
+}
+
+// validate finds mistakes that no single flag can know. Errors name the setting.
+func (s *Agent) validate() error {
 	c := checker{settings: s, problems: []error{Port("port", s.port, 0), Port("service-reg-port", s.consulPort, 1)}} // nil where all is well
 	c.checkAPI()
+	c.checkAudit()
 	c.checkConsul()
 	c.checkMode()
 	c.checkHAProxy()
@@ -44,7 +53,7 @@ func (s *Agent) check() error {
 	if err := errors.Join(c.problems...); err != nil {
 		return Error{err}
 	}
-	return s.complete()
+	return nil
 }
 
 func (c *checker) checkAPI() {

@@ -3,7 +3,6 @@ package settings
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -16,35 +15,11 @@ import (
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
-	"thalassa/internal/logqueue"
 	"thalassa/lb"
 	"thalassa/pacemaker"
 	"thalassa/stats"
 	"thalassa/statsock"
 )
-
-// Logger returns the log that the settings ask for, written to w.
-func (s *Agent) Logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: slog.LevelInfo}
-	if s.debug {
-		options.Level = slog.LevelDebug
-	}
-	if s.logFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
-}
-
-// QueuedLogger is Logger for a log for whose reader nobody waits. Lines that were dropped
-// are logged when the log can be written again.
-func (s *Agent) QueuedLogger(w io.Writer) (*slog.Logger, *logqueue.Queue) {
-	queue := logqueue.New(w)
-	logger := s.Logger(queue)
-	queue.OnLoss(func(lines uint64) {
-		logger.Warn("log lines dropped, because they could not be written", "lines", lines)
-	})
-	return logger, queue
-}
 
 // Discovery configures the watcher of Consul, which begins with what an earlier run
 // has found.

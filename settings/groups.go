@@ -12,6 +12,9 @@ type Group struct {
 type Setting struct {
 	Name        string // of the flag
 	Explanation string // Markdown, whole sentences; empty: the help says it all
+	// Live: a new value takes effect when the settings are read again; otherwise the agent
+	// needs a restart.
+	Live bool
 }
 
 // Groups are all settings of the agent in the order in which they are shown.
@@ -26,8 +29,8 @@ func general() Group {
 			{Name: "config", Explanation: "A flag on the command line overrides the same key in the file. This is the only flag that is not a key itself."},
 			{Name: "label", Explanation: "Shown in `thalassa status` and in the web UI, and a tag of the agent's service in Consul."},
 			{Name: "location", Explanation: "Metadata of the agent's service in Consul, for example a cloud region."},
-			{Name: "log-format"},
-			{Name: "debug"},
+			{Name: "log-format", Live: true},
+			{Name: "debug", Live: true},
 		},
 	}
 }
@@ -44,12 +47,16 @@ func apiGroup() Group {
 			{Name: "tls-cert", Explanation: "The agent reads a changed pair again. One that does not fit, or has expired, is logged and not used."},
 			{Name: "tls-key"},
 			{Name: "tls-names", Explanation: "Names and addresses by which clients reach the API, beside those of this machine: an alias, a floating IP."},
-			{Name: "token-file", Explanation: "One token a line: `ROLE NAME TOKEN`. ROLE is `read`, `deploy` or `admin`. NAME is the author of changes. " +
+			{Name: "token-file", Live: true, Explanation: "One token a line: `ROLE NAME TOKEN`. ROLE is `read`, `deploy` or `admin`. NAME is the author of changes. " +
 				"TOKEN has at least 16 characters, or is `sha256:` and the hex digest of such a token. Other users must not be able to read the file. " +
 				"The agent reads a changed file again. Without this file, every user of the machine may change everything; connections that HAProxy opens have no rights."},
-			{Name: "access-file", Explanation: "Users with passwords, tokens that expire, and certificates of clients, in YAML. `thalassa user` and `thalassa token` write it; see [access.md](access.md#users-tokens-and-certificates). " +
+			{Name: "access-file", Live: true, Explanation: "Users with passwords, tokens that expire, and certificates of clients, in YAML. `thalassa user` and `thalassa token` write it; see [access.md](access.md#users-tokens-and-certificates). " +
 				"It may be used beside `token-file` or instead."},
-			{Name: "client-ca", Explanation: "Needs TLS and `access-file`. Clients may show a certificate that one of these CAs has signed. Read once at start."},
+			{Name: "audit-file", Explanation: "JSON lines, one for each change, login and refusal; older files are beside it, with the suffixes `.1` to `.7`. See [access.md](access.md#audit)."},
+			{Name: "audit-syslog", Explanation: "Facility authpriv. A syslog that does not read holds nothing up: records are dropped, and the log says so."},
+			{Name: "audit-max-age", Explanation: "1h or more."},
+			{Name: "audit-max-size", Explanation: "1 to 1024. All files together."},
+			{Name: "client-ca", Explanation: "Needs TLS and `access-file`. Clients may show a certificate that one of these CAs has signed. Read at start and on SIGHUP."},
 			{Name: "allowed-hosts", Explanation: "Without tokens the API accepts only requests whose Host header is `localhost`, an IP address or one of these names. " +
 				"This keeps web pages from reaching the API through a DNS name of their own (DNS rebinding)."},
 			{Name: "insecure-no-auth", Explanation: "Everybody who reaches the address may change everything."},
@@ -70,7 +77,7 @@ func consulGroup() Group {
 			{Name: "consul-namespace"},
 			{Name: "consul-partition"},
 			{Name: "consul-token-file", Explanation: "The agent reads a changed file again. Without this file the token is taken from the environment variable `CONSUL_HTTP_TOKEN`."},
-			{Name: "consul-ca-file", Explanation: "Read once at start. Default: the CAs of the system."},
+			{Name: "consul-ca-file", Explanation: "Read at start and on SIGHUP. Default: the CAs of the system."},
 			{Name: "consul-cert-file", Explanation: "Read again for each connection, together with its key."},
 			{Name: "consul-key-file"},
 			{Name: "consul-tls-name"},
@@ -111,13 +118,13 @@ func haproxyGroup() Group {
 			{Name: "haproxy-peers-socket-path", Explanation: "Stick tables survive a reload over this socket. Default: `haproxy.peers.sock` in the directory of the stats socket."},
 			{Name: "haproxy-user", Explanation: "The default applies if root starts HAProxy and the user exists."},
 			{Name: "haproxy-group"},
-			{Name: "haproxy-log"},
+			{Name: "haproxy-log", Live: true},
 			{Name: "haproxy-stats-bind"},
-			{Name: "haproxy-maxconn"},
-			{Name: "haproxy-max-servers", Explanation: "Spare lines count. A change that needs more is refused; new members that Consul reports stay unused ([Limits](limits.md))."},
+			{Name: "haproxy-maxconn", Live: true},
+			{Name: "haproxy-max-servers", Live: true, Explanation: "Spare lines count. A change that needs more is refused; new members that Consul reports stay unused ([Limits](limits.md))."},
 			{Name: "template-file", Explanation: "`thalassa template` prints the embedded template. The agent reads a changed file again."},
-			{Name: "natives-dirs", Explanation: "[Security](security.md#raw-lines) says which files count as certificates and which are never allowed."},
-			{Name: "allow-natives", Explanation: "`any` also allows sockets and programs: role admin is then as powerful as HAProxy's user on this machine. See [Security](security.md#raw-lines)."},
+			{Name: "natives-dirs", Live: true, Explanation: "[Security](security.md#raw-lines) says which files count as certificates and which are never allowed."},
+			{Name: "allow-natives", Live: true, Explanation: "`any` also allows sockets and programs: role admin is then as powerful as HAProxy's user on this machine. See [Security](security.md#raw-lines)."},
 			{Name: "stop-haproxy", Explanation: "Without it HAProxy keeps running when the agent stops, and the next agent adopts it. Only with `haproxy: managed`."},
 			{Name: "sudo"},
 		},
@@ -129,10 +136,10 @@ func reloadGroup() Group {
 	return Group{
 		Title: "Reloads",
 		Settings: []Setting{
-			{Name: "reload-every"},
-			{Name: "reload-burst", Explanation: "After a quiet period this many reloads may follow each other at once."},
-			{Name: "reload-jitter", Explanation: "Keeps a fleet of load balancers from reloading at the same time. Changes by operators are never delayed. With 0s no reload is delayed."},
-			{Name: "haproxy-hard-stop-after", Explanation: "A reload replaces HAProxy's worker; the old one finishes its connections until this time is over. With 0s there is no limit."},
+			{Name: "reload-every", Live: true},
+			{Name: "reload-burst", Live: true, Explanation: "After a quiet period this many reloads may follow each other at once."},
+			{Name: "reload-jitter", Live: true, Explanation: "Keeps a fleet of load balancers from reloading at the same time. Changes by operators are never delayed. With 0s no reload is delayed."},
+			{Name: "haproxy-hard-stop-after", Live: true, Explanation: "A reload replaces HAProxy's worker; the old one finishes its connections until this time is over. With 0s there is no limit."},
 		},
 	}
 }

@@ -20,6 +20,7 @@ func (e Error) Unwrap() error { return e.Err }
 // the environment, and checks them. getenv is os.Getenv or stands in for it. The error
 // is an [Error].
 func (s *Agent) Load(f *pflag.FlagSet, getenv func(string) string) error {
+	s.flags, s.given, s.getenv = f, changedFlags(f), getenv
 	if s.file != "" {
 		if err := LoadFile(f, s.file); err != nil {
 			return err

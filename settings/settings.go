@@ -33,6 +33,7 @@ type Agent struct {
 	clientCA       string
 	tokenFile      string
 	accessFile     string
+	audit          auditSettings
 	allowedHosts   []string
 	insecureNoAuth bool
 	statsInterval  time.Duration
@@ -78,6 +79,7 @@ type Agent struct {
 
 	consulEnvToken string // from the environment; a token file wins
 
+	source
 	paths
 }
 
@@ -107,6 +109,10 @@ func apiFlags(s *Agent, f *pflag.FlagSet) {
 	f.StringSliceVar(&s.tlsNames, "tls-names", nil, "additional `names` and addresses of the API")
 	f.StringVar(&s.tokenFile, "token-file", "", "`file` of bearer tokens for the API")
 	f.StringVar(&s.accessFile, "access-file", "", "`file` of users, tokens and certificates for the API")
+	f.StringVar(&s.audit.file, "audit-file", "", "`file` of the audit log (default: audit.jsonl in --db-path)")
+	f.BoolVar(&s.audit.syslog, "audit-syslog", false, "audit log also to syslog")
+	f.DurationVar(&s.audit.maxAge, "audit-max-age", 90*24*time.Hour, "maximum `age` of records of the audit log")
+	f.IntVar(&s.audit.maxSize, "audit-max-size", 64, "maximum size of the audit log in `MiB`")
 	f.StringVar(&s.clientCA, "client-ca", "", "PEM `file` of the CAs of the API's clients")
 	f.StringSliceVar(&s.allowedHosts, "allowed-hosts", nil, "additional host `names` that the API accepts without tokens")
 	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "API without tokens on an address that is not loopback")

@@ -18,6 +18,7 @@ import (
 	"thalassa/activity"
 	"thalassa/api"
 	"thalassa/canary"
+	"thalassa/internal/permit"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
@@ -27,6 +28,7 @@ import (
 type Node struct {
 	Log      *activity.Log
 	Canaries *canary.Runner // carries out canaries while Run does
+	Audited  *Auditor
 
 	now     func() time.Time
 	changed wake.Signal // the snapshot has
@@ -53,7 +55,7 @@ func New(now func() time.Time) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{Log: log, now: now, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}}
+	n := &Node{Log: log, Audited: &Auditor{}, now: now, snapshot: lb.Snapshot{Services: map[lb.Name]lb.Service{}}}
 	n.Canaries, err = canary.New(context.Background(), canary.Config{
 		Node: n, Store: canaryStore{}, Journal: log, Stats: n.Stats, Interval: 10 * time.Millisecond, Now: now,
 	})
@@ -89,7 +91,7 @@ func (n *Node) Config() api.Config {
 	return api.Config{
 		Changes: n, Members: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats, Connections: n.Connections,
 		ServiceNames: n.ServiceNames, Reload: n.Reload,
-		Version: "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries,
+		Version: "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries, Audit: n.Audited,
 	}
 }
 
@@ -291,6 +293,9 @@ func (n *Node) change(ctx context.Context, by lb.Origin, edit func(lb.Intent) (l
 		return lb.Applied{}, n.trouble
 	}
 	next, err := edit(n.intent)
+	if err == nil {
+		err = permit.Judge(ctx, n.intent, next)
+	}
 	if err != nil {
 		return lb.Applied{}, err
 	}

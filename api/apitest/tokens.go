@@ -1,6 +1,8 @@
 package apitest
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -31,6 +33,53 @@ func Guarded(tb testing.TB) func(*api.Config) {
 		tb.Fatal(err)
 	}
 	return func(c *api.Config) { c.Authority = auth.NewAuthority(tokens, nil) }
+}
+
+// The tokens of Limited. Those of a Shop are limited to ShopObjects, and those of a Blind
+// do not see anything else.
+const (
+	ShopDeployToken  = "sd-0123456789abcdef"
+	ShopAdminToken   = "sa-0123456789abcdef"
+	BlindReadToken   = "br-0123456789abcdef"
+	BlindDeployToken = "bd-0123456789abcdef"
+	BlindAdminToken  = "ba-0123456789abcdef"
+)
+
+// ShopObjects are the patterns of the limited tokens of Limited.
+const ShopObjects = "[backend/shop-*, frontend/www]"
+
+// AccessFile writes an access file with the tokens of Guarded and those with limits.
+func AccessFile(tb testing.TB) (path string) {
+	tb.Helper()
+	path = filepath.Join(tb.TempDir(), "access.yaml")
+	text := "tokens:\n"
+	add := func(name, role, token, limits string) {
+		sum := sha256.Sum256([]byte(token))
+		text += fmt.Sprintf("  - {name: %s, role: %s, sha256: %x%s}\n", name, role, sum, limits)
+	}
+	add("reader", "read", ReadToken, "")
+	add("deployer", "deploy", DeployToken, "")
+	add("operator", "operate", OperateToken, "")
+	add("boss", "admin", AdminToken, "")
+	add("shop-deployer", "deploy", ShopDeployToken, ", on: "+ShopObjects)
+	add("shop-boss", "admin", ShopAdminToken, ", on: "+ShopObjects)
+	add("blind-reader", "read", BlindReadToken, ", see: false, on: "+ShopObjects)
+	add("blind-deployer", "deploy", BlindDeployToken, ", see: false, on: "+ShopObjects)
+	add("blind-boss", "admin", BlindAdminToken, ", see: false, on: "+ShopObjects)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
+// Limited makes an API ask for a token of AccessFile.
+func Limited(tb testing.TB) func(*api.Config) {
+	tb.Helper()
+	access, err := auth.OpenAccess(AccessFile(tb), time.Now, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return func(c *api.Config) { c.Authority = auth.NewAuthority(nil, access) }
 }
 
 // Password is that of ann, the user of the authority of User.

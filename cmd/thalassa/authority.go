@@ -2,42 +2,48 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	"thalassa/auth"
+	"thalassa/lb"
 	"thalassa/settings"
 )
 
 // authority opens the token file and the access file; nil: there is neither.
 func (n node) authority() (*auth.Authority, error) {
-	var (
-		tokens *auth.Tokens
-		access *auth.Access
-		err    error
-	)
-	if file := n.settings.TokenFile(); file != "" {
-		if tokens, err = auth.Open(file, n.log); err != nil {
-			return nil, settings.Error{Err: err}
-		}
-	}
-	if file := n.settings.AccessFile(); file != "" {
-		if access, err = auth.OpenAccess(file, time.Now, n.log); err != nil {
-			return nil, settings.Error{Err: err}
-		}
+	tokens, access, err := openCallers(n.settings, n.log)
+	if err != nil {
+		return nil, err
 	}
 	return auth.NewAuthority(tokens, access), nil
 }
 
-// mayDeploy asks whether the owner of a name has the right to deploy now; nil where
+// openCallers opens the token file and the access file; nil: there is none.
+func openCallers(s *settings.Agent, log *slog.Logger) (tokens *auth.Tokens, access *auth.Access, err error) {
+	if file := s.TokenFile(); file != "" {
+		if tokens, err = auth.Open(file, log); err != nil {
+			return nil, nil, settings.Error{Err: err}
+		}
+	}
+	if file := s.AccessFile(); file != "" {
+		if access, err = auth.OpenAccess(file, time.Now, log); err != nil {
+			return nil, nil, settings.Error{Err: err}
+		}
+	}
+	return tokens, access, nil
+}
+
+// mayDeploy asks whether the owner of a name has the right to deploy a backend now; nil where
 // everybody has it.
-func mayDeploy(authority *auth.Authority) func(name string) error {
+func mayDeploy(authority *auth.Authority) func(name string, backend lb.Name) error {
 	if authority == nil {
 		return nil
 	}
-	return func(name string) error {
-		if authority.AllowsNow(name, auth.Deploy) {
+	return func(name string, backend lb.Name) error {
+		if authority.AllowsNow(name, auth.Deploy, lb.Backend{Key: backend}.ID()) {
 			return nil
 		}
-		return errors.New("has no token or user any more with the role " + auth.Deploy.String() + " or above")
+		return errors.New("has no token or user any more with the role " + auth.Deploy.String() + " or above for that backend")
 	}
 }

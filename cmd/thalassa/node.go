@@ -32,6 +32,8 @@ type node struct {
 	ready func(ctx context.Context, api net.Addr, events *activity.Log) error
 	// hangup is what SIGHUP does; nil: the signal is not caught.
 	hangup *hangup
+	// reread follows settings that change while the agent runs; run makes it.
+	reread *rereader
 }
 
 // run keeps the node running until ctx ends, which is no error.
@@ -39,6 +41,7 @@ func (n node) run(ctx context.Context) error {
 	if n.ready == nil { // not a demo, which ends with its terminal
 		surviveClosedPipes()
 	}
+	n.reread = newRereader(n.settings, n.log)
 	n.limitMemory(ctx)
 	if err := n.settings.MakeRunDir(); err != nil {
 		return err
@@ -114,13 +117,13 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 	sampling(p.sampler)
 	n.log.InfoContext(ctx, "thalassa agent", "version", version(), "api", port.url(), "consul", s.Consul(), "haproxy", string(s.HAProxy(n.log).Mode))
 	if n.ready == nil { // not a demo, which ends with its terminal
-		n.hangup.set(func() {
-			n.log.InfoContext(ctx, "SIGHUP: reloading haproxy, so that it reads renewed files")
-			p.agent.Renewed()
-		})
+		n.hangup.set(n.reread.ask)
 	}
 	err = n.runParts(ctx, p)
 	_ = p.events.Flush(ctx) // what the API's last requests have noted; a failure has been logged
+	if err := p.audit.Close(auditGrace); err != nil {
+		n.log.ErrorContext(ctx, "audit log not closed", "error", err)
+	}
 	if s.StopsHAProxy() {
 		err = errors.Join(err, n.stopHAProxy(ctx, process))
 	}
@@ -167,7 +170,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 	cfg.Journal, cfg.Memory, cfg.Overrides, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, db, p.Drops, version()
 	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
-	cfg.LogProblem, cfg.HashKeys = n.queue.Problem, p.HashKeys
+	cfg.LogProblem, cfg.Notices, cfg.HashKeys = n.queue.Problem, n.reread.Notices, p.HashKeys
 	process := s.HAProxy(n.log)
 	switch process.Mode {
 	case haproxy.Managed:

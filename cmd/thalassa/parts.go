@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"thalassa/activity"
 	"thalassa/agent"
 	"thalassa/api"
+	"thalassa/audit"
 	"thalassa/auth"
 	"thalassa/canary"
 	"thalassa/control"
@@ -31,6 +33,7 @@ type parts struct {
 	administered *control.Watcher
 	agent        *agent.Agent
 	authority    *auth.Authority // nil: nobody has to show anything
+	audit        *audit.Log
 	canaries     *canary.Runner
 	sampler      *stats.Sampler
 	cluster      *pacemaker.Cluster // nil: none, as watcher
@@ -62,6 +65,9 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.authority, err = n.authority(); err != nil {
 		return p, err
 	}
+	if p.audit, err = n.auditLog(); err != nil {
+		return p, err
+	}
 	p.canaries, err = canary.New(ctx, canary.Config{
 		Node: p.agent, Store: db, Journal: p.events, Stats: process.Stats, Permit: mayDeploy(p.authority), Logger: n.log,
 	})
@@ -85,6 +91,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	}
 	run(func(ctx context.Context) error { return p.process.Run(ctx, onExit(p.agent, p.events)) })
 	run(p.agent.Run)
+	run(func(ctx context.Context) error { return n.reread.run(ctx, p) })
 	run(p.sampler.Run)
 	run(p.canaries.Run)
 	run(p.server.Follow)
@@ -115,9 +122,11 @@ func (n node) api(p parts) *api.Server {
 	cfg.BodyBytes, cfg.AnswerBytes = requestMemory(memory.Limit())
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.Certificate = p.port.info()
-	cfg.LogProblem, cfg.LogDropped = n.queue.Problem, n.queue.Dropped
+	cfg.LogProblem = func() string { return cmp.Or(n.queue.Problem(), p.audit.Problem()) }
+	cfg.LogDropped = n.queue.Dropped
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
 	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.canaries
+	cfg.Audit = p.audit
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
 	if p.authority != nil {

@@ -26,6 +26,8 @@ export const kinds = {
   configurationReverted: { title: "Configuration reverted", kind: "bad" },
   templateChanged: { title: "Template changed", kind: "info" },
   templateRefused: { title: "Template refused", kind: "bad" },
+  settingsChanged: { title: "Settings changed", kind: "info" },
+  settingsRefused: { title: "Settings refused", kind: "bad" },
   discoveryStale: { title: "Discovery stale", kind: "bad" },
   discoveryRecovered: { title: "Discovery recovered", kind: "good" },
   membersHeld: { title: "Members held", kind: "bad" },

@@ -1,0 +1,148 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/auth"
+	"thalassa/lb"
+)
+
+// An Agent is what dialects show and change. Under the context of a request it shows what
+// the caller sees, and refuses what the caller may not do. All methods may be called
+// concurrently.
+type Agent struct {
+	changes Changer
+	views   Views
+
+	statuses  *statusCoalescer
+	authority *auth.Authority
+	now       func() time.Time
+}
+
+func newAgent(cfg Config) *Agent {
+	return &Agent{changes: cfg.Changes, views: cfg.Views, statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, now: cfg.Now}
+}
+
+// Intent is the frontends and backends. A name that the caller does not see is "_hidden_".
+func (a *Agent) Intent(ctx context.Context) (lb.Intent, error) {
+	in, err := a.views.Intent(ctx)
+	if s, limited := sightOf(ctx); limited && err == nil {
+		return s.intent(in), nil
+	}
+	return in, err
+}
+
+// Snapshot is the instances of the services; none if the caller is limited and the intent
+// cannot be read.
+func (a *Agent) Snapshot(ctx context.Context) lb.Snapshot {
+	snap := a.views.Snapshot()
+	s, limited := sightOf(ctx)
+	if !limited {
+		return snap
+	}
+	in, err := a.views.Intent(ctx)
+	if err != nil {
+		return lb.Snapshot{}
+	}
+	return s.snapshot(in, snap)
+}
+
+// Status is that of Views with a warning while the token file or the access file is unusable; calls at the
+// same time share one reading.
+func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
+	status, err := a.statuses.status(ctx)
+	if s, limited := sightOf(ctx); limited && err == nil {
+		in, err := a.views.Intent(ctx)
+		if err != nil {
+			return lb.Status{}, err
+		}
+		status = s.status(in, status)
+	}
+	for _, problem := range a.authority.Problems() {
+		status.Warnings = slices.Concat(status.Warnings, []string{formerTokens + ": " + problem})
+	}
+	return status, err
+}
+
+// formerTokens warns of an unusable token file or access file.
+const formerTokens = "the token file is unusable, and the former tokens stay valid: nothing is revoked"
+
+// Edit is that of Changer. What the caller may not do is refused before anything of the
+// configuration is compared with it.
+func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
+	return a.change(ctx, func(in lb.Intent) lb.ObjectChange {
+		c := lb.ObjectChange{ID: e.ID(), Before: in.Object(e.ID())}
+		switch {
+		case e.Frontend != nil:
+			c.After = *e.Frontend
+		case e.Backend != nil:
+			c.After = *e.Backend
+		}
+		return c
+	}, func() (lb.Applied, error) { return a.changes.Edit(ctx, e) })
+}
+
+// Switch is that of Changer.
+func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
+	return a.change(ctx, func(in lb.Intent) lb.ObjectChange {
+		c := lb.ObjectChange{ID: lb.Backend{Key: s.Backend}.ID()}
+		if before, ok := in.Backends[s.Backend]; ok {
+			after := before
+			if s.Service != "" {
+				after.Service = s.Service
+			}
+			c.Before, c.After = before, after
+		}
+		return c
+	}, func() (lb.Applied, error) { return a.changes.Switch(ctx, s) })
+}
+
+// change makes a change that the limits of the caller allow. Where it is carried out, it
+// is judged again.
+func (a *Agent) change(ctx context.Context, change func(lb.Intent) lb.ObjectChange, do func() (lb.Applied, error)) (lb.Applied, error) {
+	l, limited := limitsOf(ctx)
+	if !limited {
+		return do()
+	}
+	in, err := a.views.Intent(ctx)
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	if err := l.judgeChange(in, change(in)); err != nil {
+		return lb.Applied{}, err
+	}
+	applied, err := do()
+	if s, blind := sightOf(ctx); blind && err == nil {
+		applied = s.applied(applied)
+	}
+	return applied, err
+}
+
+// Accept is that of Changer.
+func (a *Agent) Accept(ctx context.Context, service lb.Name, by lb.Origin) error {
+	return a.changes.Accept(ctx, service, by)
+}
+
+// Origin says who changes what, and when.
+func (a *Agent) Origin(c echo.Context) lb.Origin {
+	r := c.Request()
+	return lb.Origin{Author: Author(c), Cause: r.Method + " " + r.URL.Path, Time: a.now()}
+}
+
+// revision is a revision as the caller sees it; false: it did nothing to what the caller sees.
+func (a *Agent) revision(ctx context.Context, r lb.Revision) (lb.Revision, bool, error) {
+	s, limited := sightOf(ctx)
+	if !limited {
+		return r, true, nil
+	}
+	in, err := a.views.Intent(ctx)
+	if err != nil {
+		return r, false, err
+	}
+	r, seen := s.revision(in, r)
+	return r, seen, nil
+}

@@ -1,0 +1,110 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/audit"
+)
+
+// An Auditor is the audit log, as *audit.Log is.
+type Auditor interface {
+	// Add adds a record. It never waits.
+	Add(r audit.Record)
+	// Records answers a query, newest first.
+	Records(ctx context.Context, q audit.Query) ([]audit.Record, error)
+}
+
+// Where an echo.Context holds what the audit log is told, beside callerKey.
+const (
+	objectKey   = "object"   // id of the object that the request concerns
+	revisionKey = "revision" // that the request has made
+	refusalKey  = "refusal"  // code of the error
+	loginKey    = "login"    // the caller of a login
+)
+
+// audit records a request after its answer: changes and logins, and what was refused to a
+// caller who has shown something.
+func (s *Server) audit(c echo.Context) {
+	if s.cfg.Audit == nil {
+		return
+	}
+	r := c.Request()
+	who, proven := c.Get(callerKey).(caller)
+	if login, ok := c.Get(loginKey).(caller); ok {
+		who, proven = login, c.Response().Status < http.StatusBadRequest
+	}
+	refusal, _ := c.Get(refusalKey).(string)
+	record := audit.Record{
+		Name: who.Name, Proven: proven, From: remoteIP(r), How: string(who.how), Session: sessionID(who.session),
+		Method: r.Method, Path: r.URL.Path, Status: c.Response().Status, Refusal: refusal,
+	}
+	record.Object, _ = c.Get(objectKey).(string)
+	record.Revision, _ = c.Get(revisionKey).(uint64)
+	if !proven && record.How == "" {
+		record.How = shownBy(r)
+	}
+	switch {
+	case r.URL.Path == "/session" && r.Method == http.MethodPost:
+		record.Action = audit.Login
+	case r.URL.Path == "/session" && r.Method == http.MethodDelete:
+		record.Action = audit.Logout
+	case !isSafe(r.Method):
+		record.Action = audit.Change
+	case isRefusal(record.Status) && (proven || record.How != ""):
+		record.Action = audit.Refused
+	default:
+		return
+	}
+	s.cfg.Audit.Add(record)
+}
+
+// isSafe reports whether requests of a method change nothing (RFC 9110, 9.2.1).
+func isSafe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
+func isRefusal(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusTooManyRequests
+}
+
+// shownBy is how a caller has tried to prove who it is; empty: not at all.
+func shownBy(r *http.Request) string {
+	scheme, _, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
+	_, err := sessionOf(r)
+	switch {
+	case strings.EqualFold(scheme, "Basic"):
+		return "password"
+	case scheme != "":
+		return "token"
+	case err == nil:
+		return "session"
+	case r.TLS != nil && len(r.TLS.VerifiedChains) > 0:
+		return "certificate"
+	}
+	return ""
+}
+
+// auditHandlers show the audit log.
+type auditHandlers struct{ log Auditor }
+
+// list answers a query of the audit log, newest first.
+func (h auditHandlers) list(c echo.Context) error {
+	p := parameters(c.Request(), "name", "since", "before", "limit")
+	q := audit.Query{Name: p.text("name"), Before: p.number("before"), Limit: p.limit()}
+	q.Since = p.time("since")
+	if err := p.err(); err != nil {
+		return err
+	}
+	if h.log == nil {
+		return unavailableFailure("there is no audit log")
+	}
+	records, err := h.log.Records(c.Request().Context(), q)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, orEmpty(records))
+}

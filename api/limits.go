@@ -1,0 +1,150 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"thalassa/auth"
+	"thalassa/lb"
+)
+
+// limits judge the changes of a caller whose grant is limited to objects. need is the role
+// that the changes take.
+type limits struct {
+	grant auth.Grant
+	need  auth.Role
+}
+
+// judge refuses a change of the intent that concerns anything outside of the limits: an
+// object, or a name in an object. Whoever is limited writes no raw lines, because these may
+// name anything.
+func (l limits) judge(before, next lb.Intent) error {
+	for _, c := range before.Changes(next) {
+		if err := l.judgeChange(before, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l limits) judgeChange(in lb.Intent, c lb.ObjectChange) error {
+	if !l.grant.Allows(l.need, c.ID) {
+		return outside(l.grant, "a change of "+c.ID)
+	}
+	switch after := c.After.(type) {
+	case lb.Frontend:
+		former, _ := c.Before.(lb.Frontend)
+		return l.judgeFrontend(in, former, after)
+	case lb.Backend:
+		former, _ := c.Before.(lb.Backend)
+		return l.judgeBackend(in, former, after)
+	}
+	if former, ok := c.Before.(lb.Frontend); ok { // which is removed
+		return l.judgeTargets(former)
+	}
+	return nil
+}
+
+// judgeFrontend also judges the former frontend: to take a backend out of a frontend is a
+// change of what that backend gets.
+func (l limits) judgeFrontend(in lb.Intent, former, after lb.Frontend) error {
+	var fe lb.FieldErrors
+	l.addTargets(&fe, after)
+	if after.Register != "" && after.Register != former.Register && !l.namesService(after.Register, in) {
+		fe.Add("register.name", strconv.Quote(string(after.Register))+" is a service outside of your limits", l.expected())
+	}
+	if after.RawBind != former.RawBind {
+		fe.Add("bind", "is a whole line of haproxy.cfg, and your role is limited to some objects", "addresses without options")
+	}
+	l.addRawLines(&fe, former.Natives, after.Natives)
+	if err := fe.Err(); err != nil {
+		return refusal(fe, l.grant)
+	}
+	return l.judgeTargets(former)
+}
+
+// judgeTargets refuses to change a frontend that leads to something outside of the limits.
+func (l limits) judgeTargets(f lb.Frontend) error {
+	for _, target := range f.AllTargets() {
+		if !l.grant.Allows(l.need, lb.Backend{Key: target}.ID()) {
+			return forbidden(f.ID() + " also leads to a backend outside of your limits (" + l.grant.String() + ")")
+		}
+	}
+	return nil
+}
+
+func (l limits) addTargets(fe *lb.FieldErrors, f lb.Frontend) {
+	add := func(path string, target lb.Name) {
+		if !l.grant.Allows(l.need, lb.Backend{Key: target}.ID()) {
+			fe.Add(path, strconv.Quote(string(target))+" is a backend outside of your limits", l.expected())
+		}
+	}
+	for i, r := range f.Rules {
+		add(fmt.Sprintf("rules[%d].backend", i), r.Backend)
+	}
+	if f.Backend != "" {
+		add("backend", f.Backend)
+	}
+}
+
+func (l limits) judgeBackend(in lb.Intent, former, after lb.Backend) error {
+	var fe lb.FieldErrors
+	if after.Service != "" && after.Service != former.Service && !l.namesService(after.Service, in) {
+		fe.Add("name", strconv.Quote(string(after.Service))+" is a service outside of your limits", l.expected())
+	}
+	l.addRawLines(&fe, former.Natives, after.Natives)
+	if fe.Err() != nil {
+		return refusal(fe, l.grant)
+	}
+	return nil
+}
+
+func (l limits) addRawLines(fe *lb.FieldErrors, former, after []lb.RawLine) {
+	if !slices.Equal(former, after) {
+		fe.Add("natives", "are lines of haproxy.cfg, and your role is limited to some objects", "the raw lines that the object has")
+	}
+}
+
+func (l limits) expected() string { return "one of " + fmt.Sprint(l.grant.Patterns()) }
+
+// refusal is the error of a change with fields outside of the limits.
+func refusal(fe lb.FieldErrors, grant auth.Grant) error {
+	f := forbidden("the change names something outside of your limits (" + grant.String() + "): " + fe.Err().Error())
+	if invalid, ok := errors.AsType[*lb.InvalidError](fe.Err()); ok {
+		f.Fields = invalid.Fields
+	}
+	return f
+}
+
+// namesService reports whether a backend within the limits may use a service: a pattern
+// names it, or such a backend uses it already.
+func (l limits) namesService(service lb.Name, in lb.Intent) bool {
+	if l.grant.Allows(l.need, serviceID(service)) {
+		return true
+	}
+	for _, b := range in.Backends {
+		if b.Service == service && l.grant.Allows(l.need, b.ID()) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasService reports whether a service is within the limits: a pattern names it, or all
+// backends that use it are.
+func (l limits) hasService(service lb.Name, in lb.Intent) bool {
+	used := false
+	for _, b := range in.Backends {
+		if b.Service != service {
+			continue
+		}
+		if used = true; !l.grant.Allows(l.need, b.ID()) {
+			return l.grant.Allows(l.need, serviceID(service))
+		}
+	}
+	return used || l.grant.Allows(l.need, serviceID(service))
+}
+
+func serviceID(service lb.Name) string { return "service/" + string(service) }

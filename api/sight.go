@@ -1,0 +1,291 @@
+package api
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"thalassa/activity"
+	"thalassa/auth"
+	"thalassa/lb"
+)
+
+// hidden stands for a name that a caller does not see.
+const hidden = "_hidden_"
+
+// A sight is what the owner of a grant that hides objects sees of the node. It is pure:
+// each method makes the value as the caller sees it, and leaves the value that it gets
+// alone. What is hidden of a text must not depend on words that the caller has chosen:
+// the caller would learn which names exist.
+type sight struct{ grant auth.Grant }
+
+func (s sight) seesBackend(key lb.Name) bool { return s.grant.Sees(lb.Backend{Key: key}.ID()) }
+
+// seesService reports whether a service is seen: by a pattern, or because a backend that
+// is seen uses it.
+func (s sight) seesService(service lb.Name, in lb.Intent) bool {
+	if s.grant.Sees(serviceID(service)) {
+		return true
+	}
+	for _, b := range in.Backends {
+		if b.Service == service && s.seesBackend(b.Key) {
+			return true
+		}
+	}
+	return false
+}
+
+// services are the services that are seen.
+func (s sight) services(in lb.Intent) func(lb.Name) bool {
+	used := map[lb.Name]bool{}
+	for _, b := range in.Backends {
+		if s.seesBackend(b.Key) {
+			used[b.Service] = true
+		}
+	}
+	return func(name lb.Name) bool { return name != "" && (used[name] || s.grant.Sees(serviceID(name))) }
+}
+
+// intent is the objects that are seen, without the names of others.
+func (s sight) intent(in lb.Intent) lb.Intent {
+	out := lb.Intent{Revision: in.Revision, Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}}
+	names := s.hiddenNames(in)
+	for key, f := range in.Frontends {
+		if s.grant.Sees(f.ID()) {
+			out.Frontends[key] = s.frontend(f, names)
+		}
+	}
+	for key, b := range in.Backends {
+		if s.seesBackend(key) {
+			b.Natives = s.lines(b.Natives, names)
+			out.Backends[key] = b
+		}
+	}
+	return out
+}
+
+func (s sight) frontend(f lb.Frontend, names nameSet) lb.Frontend {
+	if f.Backend != "" && !s.seesBackend(f.Backend) {
+		f.Backend = hidden
+	}
+	f.Rules = slices.Clone(f.Rules)
+	for i := range f.Rules {
+		if !s.seesBackend(f.Rules[i].Backend) {
+			f.Rules[i].Backend = hidden
+		}
+	}
+	if names[string(f.Register)] {
+		f.Register = hidden
+	}
+	f.Natives = s.lines(f.Natives, names)
+	return f
+}
+
+// lines are raw lines, with a comment in the place of those that name what is not seen.
+func (s sight) lines(list []lb.RawLine, names nameSet) []lb.RawLine {
+	out := slices.Clone(list)
+	for i, line := range out {
+		hides := names.in(string(line))
+		for _, target := range (lb.Frontend{Natives: list[i : i+1]}).AllTargets() {
+			hides = hides || !s.seesBackend(target)
+		}
+		if hides {
+			out[i] = "# " + hidden
+		}
+	}
+	return out
+}
+
+// snapshot is what is known of the services that are seen.
+func (s sight) snapshot(in lb.Intent, snap lb.Snapshot) lb.Snapshot {
+	sees := s.services(in)
+	out := lb.Snapshot{Services: map[lb.Name]lb.Service{}, Unanswered: map[lb.Name]string{}}
+	for name, service := range snap.Services {
+		if sees(name) {
+			out.Services[name] = service
+		}
+	}
+	for name, why := range snap.Unanswered {
+		if sees(name) {
+			out.Unanswered[name] = why
+		}
+	}
+	out.Overrides = lb.NewOverrides(slices.DeleteFunc(slices.Clone(snap.Overrides.All()), func(o lb.Override) bool { return !s.seesBackend(o.Backend) }))
+	return out
+}
+
+// status is the status of the node without what it says of other objects.
+func (s sight) status(in lb.Intent, status lb.Status) lb.Status {
+	sees := s.services(in)
+	if status.Problem != "" {
+		status.Problem = "the newest configuration is not in effect"
+	}
+	if status.HAProxy.Lost != "" {
+		status.HAProxy.Lost = "a socket does not lead to HAProxy any more"
+	}
+	status.Warnings = slices.DeleteFunc(slices.Clone(status.Warnings), func(w string) bool {
+		id, _, _ := strings.Cut(w, " ")
+		return !strings.Contains(id, "/") || !s.grant.Sees(strings.TrimSuffix(id, ":")) || s.namesHidden(w)
+	})
+	status.Empty = slices.DeleteFunc(slices.Clone(status.Empty), func(e lb.EmptyBackend) bool { return !s.grant.Sees(e.ID) })
+	for i := range status.Empty {
+		status.Empty[i].RoutedBy = slices.DeleteFunc(slices.Clone(status.Empty[i].RoutedBy), func(id string) bool { return !s.grant.Sees(id) })
+	}
+	status.Discovery = slices.DeleteFunc(slices.Clone(status.Discovery), func(d lb.ServiceStatus) bool { return !sees(d.Service) })
+	return status
+}
+
+// event is an event about an object that is seen; false: it is about something else.
+func (s sight) event(in lb.Intent, e activity.Event) (activity.Event, bool) {
+	kind, rest, _ := strings.Cut(e.Object.ID, "/")
+	key, _, _ := strings.Cut(rest, "/")
+	switch kind {
+	case "frontend", "backend":
+		if !s.grant.Sees(kind + "/" + key) {
+			return e, false
+		}
+	case "service", "": // a member's id is /SERVICE/VERSION/HOST/PORT
+		if key == "" || !s.seesService(lb.Name(key), in) {
+			return e, false
+		}
+	default:
+		return e, false
+	}
+	if e.Verb == activity.BackendSwitched { // SERVICE VERSION → SERVICE VERSION
+		e.Diff = slices.DeleteFunc(slices.Clone(e.Diff), func(line string) bool { return !s.seesServices(line, in) })
+	}
+	e.Reasons = slices.DeleteFunc(slices.Clone(e.Reasons), s.namesHidden)
+	if e.Error != "" { // what HAProxy says may name any line of the file
+		e.Error = hidden
+	}
+	return e, true
+}
+
+// seesServices reports whether both services of a switch are seen.
+func (s sight) seesServices(line string, in lb.Intent) bool {
+	for _, side := range strings.Split(line, " → ") {
+		service, _, _ := strings.Cut(side, " ")
+		if !s.seesService(lb.Name(service), in) {
+			return false
+		}
+	}
+	return true
+}
+
+// revision is what a revision did to objects that are seen; false: nothing.
+func (s sight) revision(in lb.Intent, r lb.Revision) (lb.Revision, bool) {
+	names := s.hiddenNames(in)
+	changes := r.Changes
+	r.Changes = nil
+	for _, c := range changes {
+		if !s.grant.Sees(c.ID) {
+			_, key, _ := strings.Cut(c.ID, "/")
+			names[key] = true
+		}
+	}
+	for _, c := range changes {
+		if s.grant.Sees(c.ID) {
+			r.Changes = append(r.Changes, lb.ObjectChange{ID: c.ID, Before: s.object(c.Before, names), After: s.object(c.After, names)})
+		}
+	}
+	return r, len(r.Changes) > 0
+}
+
+func (s sight) object(o lb.Object, names nameSet) lb.Object {
+	switch o := o.(type) {
+	case lb.Frontend:
+		return s.frontend(o, names)
+	case lb.Backend:
+		o.Natives = s.lines(o.Natives, names)
+		return o
+	}
+	return o
+}
+
+// applied is the outcome of a change of what is seen. Its reason may be about anything.
+func (s sight) applied(a lb.Applied) lb.Applied {
+	if a.Reason != "" {
+		a.Reason = "the newest configuration is not in effect"
+	}
+	a.Warnings = slices.DeleteFunc(slices.Clone(a.Warnings), s.namesHidden)
+	return a
+}
+
+// failure is an error without what it says of other objects. What HAProxy says may name
+// any line of the file.
+func (s sight) failure(f *ResponseError) *ResponseError {
+	out := *f
+	if f.Code == "refused" {
+		out.Output, out.Fields = "", nil
+		out.Message = "HAProxy refuses the configuration; what it says is for those who see all objects"
+	}
+	out.By = slices.DeleteFunc(slices.Clone(f.By), func(id string) bool { return !s.grant.Sees(id) })
+	out.Fields = slices.DeleteFunc(slices.Clone(f.Fields), func(e lb.FieldError) bool { return s.namesHidden(e.Problem) || s.namesHidden(e.Expected) })
+	if len(out.By) < len(f.By) || s.namesHidden(out.Message) {
+		out.Message = "objects that you do not see are in the way of this request"
+	}
+	return &out
+}
+
+// namesHidden reports whether a text has the id of a frontend or backend that is not seen,
+// whether it exists or not.
+func (s sight) namesHidden(text string) bool {
+	for _, kind := range []string{"frontend/", "backend/"} {
+		for rest := text; ; {
+			_, after, found := strings.Cut(rest, kind)
+			if !found {
+				break
+			}
+			end := strings.IndexFunc(after, func(r rune) bool { return !isNameRune(r) })
+			if end < 0 {
+				end = len(after)
+			}
+			if name := strings.TrimRight(after[:end], ".:"); name != "" && !s.grant.Sees(kind+name) {
+				return true
+			}
+			rest = after
+		}
+	}
+	return false
+}
+
+// isNameRune reports whether an lb.Name may have a character.
+func isNameRune(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_.:-", r)
+}
+
+// A nameSet is the names that a caller does not see.
+type nameSet map[string]bool
+
+// hiddenNames are the names of all objects and services that are not seen, unless an object
+// that is seen has the name, too.
+func (s sight) hiddenNames(in lb.Intent) nameSet {
+	out, sees := nameSet{}, s.services(in)
+	for key, f := range in.Frontends {
+		if !s.grant.Sees(f.ID()) {
+			out[string(key)] = true
+		}
+	}
+	for key, b := range in.Backends {
+		if !s.seesBackend(key) {
+			out[string(key)] = true
+		}
+		if b.Service != "" && !sees(b.Service) {
+			out[string(b.Service)] = true
+		}
+	}
+	return out
+}
+
+// in reports whether a text has one of the names as a word.
+func (n nameSet) in(text string) bool {
+	if len(n) == 0 {
+		return false
+	}
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !isNameRune(r) }) {
+		if n[word] || n[strings.Trim(word, ".:")] {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,233 @@
+package audit_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"thalassa/audit"
+)
+
+// A clock goes forward by hand.
+type clock struct{ at time.Time }
+
+func (c *clock) now() time.Time { return c.at }
+
+func open(t *testing.T, cfg audit.Config) *audit.Log {
+	t.Helper()
+	l, err := audit.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close(time.Second) })
+	return l
+}
+
+func records(t *testing.T, l *audit.Log, q audit.Query) []audit.Record {
+	t.Helper()
+	list, err := l.Records(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func TestRecordsAreNumberedAndKept(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	c := &clock{time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
+	l := open(t, audit.Config{Path: path, Now: c.now})
+	for i := range 10 {
+		c.at = c.at.Add(time.Minute)
+		l.Add(audit.Record{Proven: true, Name: []string{"ann", "bob"}[i%2], From: "192.0.2.1", Action: audit.Change, Method: "PUT", Path: "/backends/live", Revision: uint64(i)})
+	}
+	if err := l.Close(time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = f.WriteString(`{"seq":11,"na`) // a crash
+	_ = f.Close()
+	l = open(t, audit.Config{Path: path, Now: c.now})
+	l.Add(audit.Record{Proven: true, Name: "ann", Action: audit.Login})
+	all := records(t, l, audit.Query{})
+	if len(all) != 11 || all[0].Seq != 11 || all[0].Action != audit.Login || all[10].Seq != 1 || all[10].Path != "/backends/live" {
+		t.Fatalf("%+v", all)
+	}
+	for _, tt := range []struct {
+		q    audit.Query
+		want []uint64
+	}{
+		{audit.Query{Limit: 2}, []uint64{11, 10}},
+		{audit.Query{Limit: 2, Before: 10}, []uint64{9, 8}},
+		{audit.Query{Name: "bob", Limit: 3}, []uint64{10, 8, 6}},
+		{audit.Query{Name: "bob", Since: all[3].Time}, []uint64{10, 8}},
+		{audit.Query{Name: "eve"}, nil},
+		{audit.Query{Before: 1}, nil},
+	} {
+		var got []uint64
+		for _, r := range records(t, l, tt.q) {
+			got = append(got, r.Seq)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(tt.want) {
+			t.Errorf("%+v: %v, want %v", tt.q, got, tt.want)
+		}
+	}
+}
+
+func TestLogIsBounded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "audit.jsonl")
+	const bound = 64 << 10
+	l := open(t, audit.Config{Path: path, MaxBytes: bound})
+	for i := range 3000 {
+		l.Add(audit.Record{Proven: true, Name: "ann", Action: audit.Change, Path: strings.Repeat("x", 1000), Revision: uint64(i + 1)})
+		if i%500 == 0 {
+			records(t, l, audit.Query{Limit: 1}) // waits until all is written
+		}
+	}
+	list := records(t, l, audit.Query{Limit: 1000})
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := int64(0)
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += info.Size()
+	}
+	if size > bound || len(files) != 8 || list[0].Seq != 3000 || len(list) < 50 {
+		t.Errorf("%d bytes in %d files, the newest of %d is %+v", size, len(files), len(list), list[0])
+	}
+	for i, r := range list {
+		if r.Seq != 3000-uint64(i) {
+			t.Fatalf("record %d after the newest is %d", i, r.Seq)
+		}
+	}
+	if l.Dropped() > 0 || l.Problem() != "" {
+		t.Errorf("%d dropped, %s", l.Dropped(), l.Problem())
+	}
+}
+
+func TestOldRecordsGo(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	c := &clock{time.Now()}
+	l := open(t, audit.Config{Path: path, MaxAge: 8 * time.Hour, Now: c.now})
+	for range 40 {
+		l.Add(audit.Record{Proven: true, Name: "ann"})
+		records(t, l, audit.Query{Limit: 1})
+		c.at = c.at.Add(20 * time.Minute)
+		now := c.at
+		if old, err := filepath.Glob(path + ".*"); err == nil && len(old) > 0 {
+			_ = os.Chtimes(old[0], time.Time{}, now) // rotated now, by that clock
+		}
+	}
+	list := records(t, l, audit.Query{Limit: 1000})
+	if oldest := list[len(list)-1]; c.at.Sub(oldest.Time) > 11*time.Hour {
+		t.Errorf("the oldest of %d is of %s, now is %s", len(list), oldest.Time, c.at)
+	}
+}
+
+// Somebody who is not known cannot push the records of the others out.
+func TestUnknownCallersAreBounded(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.Now()}
+	l := open(t, audit.Config{Path: filepath.Join(t.TempDir(), "audit.jsonl"), Now: c.now})
+	for range 1000 {
+		l.Add(audit.Record{Name: "bob", From: "192.0.2.9", Action: audit.Login, Refusal: "unauthorized"})
+	}
+	l.Add(audit.Record{Proven: true, Name: "ann", Action: audit.Login})
+	if list := records(t, l, audit.Query{Limit: 1000}); len(list) != 61 || list[0].Name != "ann" {
+		t.Errorf("%d records, the newest is %+v", len(list), list[0])
+	}
+	for range 100 {
+		l.Add(audit.Record{Proven: true, Name: "ann", Action: audit.Change, Refusal: "forbidden"})
+		l.Add(audit.Record{Proven: true, Name: "ann", Action: audit.Change})
+	}
+	if list := records(t, l, audit.Query{Limit: 1000, Name: "ann"}); len(list) != 161 {
+		t.Errorf("%d records of ann", len(list))
+	}
+	c.at = c.at.Add(time.Minute)
+	l.Add(audit.Record{From: "192.0.2.9", Action: audit.Login, Refusal: "unauthorized"})
+	if list := records(t, l, audit.Query{Limit: 1}); list[0].Suppressed != 940 {
+		t.Errorf("%+v", list[0])
+	}
+}
+
+// stuck is a syslog that takes nothing for a time.
+type stuck struct {
+	gate chan struct{}
+	mu   sync.Mutex
+	got  bytes.Buffer
+}
+
+func (s *stuck) Write(p []byte) (int, error) {
+	<-s.gate
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if bytes.Contains(p, []byte(`"seq":1,`)) {
+		return 0, errors.New("broken")
+	}
+	return s.got.Write(p)
+}
+
+func TestASlowReaderHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	s := &stuck{gate: make(chan struct{})}
+	l := open(t, audit.Config{Path: filepath.Join(t.TempDir(), "audit.jsonl"), Also: s})
+	begin := time.Now()
+	for range 5000 {
+		l.Add(audit.Record{Proven: true, Name: "ann", Action: audit.Change})
+		if time.Since(begin) > 20*time.Second {
+			t.Fatal("adding waits")
+		}
+	}
+	if l.Dropped() < 5000-4096-1 {
+		t.Errorf("%d dropped", l.Dropped())
+	}
+	close(s.gate)
+	if err := l.Close(10 * time.Second); err != nil {
+		t.Error(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := bytes.Count(s.got.Bytes(), []byte("\n")); n < 4000 {
+		t.Errorf("%d lines came", n)
+	}
+}
+
+func TestNilKeepsNothing(t *testing.T) {
+	t.Parallel()
+	var l *audit.Log
+	l.Add(audit.Record{Proven: true, Name: "ann"})
+	if list := records(t, l, audit.Query{}); len(list) != 0 || l.Problem() != "" || l.Dropped() != 0 || l.Close(0) != nil {
+		t.Error("it keeps something")
+	}
+}
+
+func TestBadPaths(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, path := range []string{"", "audit.jsonl", dir, dir + "/", dir + "/none/audit.jsonl"} {
+		if l, err := audit.Open(audit.Config{Path: path}); err == nil {
+			_ = l.Close(0)
+			t.Errorf("%q is taken", path)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// TheNode is the object of what concerns the node as a whole, such as a reload.
+const TheNode = ""
+
+// A Grant is what a caller may do: a role on all objects, or on those of some patterns.
+// The zero Grant allows nothing. A Grant is immutable and may be used by any goroutine.
+//
+// Objects are named by kind and name: "frontend/www", "backend/live", "service/shop".
+type Grant struct {
+	Role Role
+	on   *objects // nil: all objects
+}
+
+// objects are those that a grant is limited to.
+type objects struct {
+	patterns  []string // "backend/shop-*"
+	hidesRest bool     // the others are not seen
+}
+
+// NewGrant makes a Grant. Patterns are a kind (frontend, backend or service), a slash and
+// a name, in which * stands for any characters; nil: all objects. seesRest says whether
+// the objects that no pattern matches may be read. The error names the field.
+func NewGrant(role Role, patterns []string, seesRest bool) (Grant, error) {
+	g := Grant{Role: role}
+	switch {
+	case patterns == nil && !seesRest:
+		return Grant{}, errors.New("see: is false, and there is no on: expected the objects that are seen")
+	case patterns == nil:
+		return g, nil
+	case len(patterns) == 0:
+		return Grant{}, errors.New("on: is empty, expected patterns such as backend/shop-*, or no on for all objects")
+	case len(patterns) > maxPatterns:
+		return Grant{}, fmt.Errorf("on: has %d patterns, expected at most %d", len(patterns), maxPatterns)
+	case role == Read && seesRest:
+		return Grant{}, errors.New("see: is not false, and on limits nothing else for the role read: expected see: false")
+	}
+	for i, p := range patterns {
+		if err := checkPattern(p); err != nil {
+			return Grant{}, fmt.Errorf("on[%d]: %w", i, err)
+		}
+	}
+	sorted := slices.Compact(slices.Sorted(slices.Values(patterns)))
+	g.on = &objects{patterns: sorted, hidesRest: !seesRest}
+	return g, nil
+}
+
+const (
+	maxPatterns = 100
+	maxPattern  = 140 // characters: a kind and a name
+)
+
+// checkPattern does not repeat what may be a secret in the wrong place.
+func checkPattern(p string) error {
+	kind, name, _ := strings.Cut(p, "/")
+	valid := slices.Contains([]string{"frontend", "backend", "service"}, kind) && name != "" && len(p) <= maxPattern
+	for i := range len(name) {
+		c := name[i]
+		valid = valid && ('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("_.:-*", c) >= 0)
+	}
+	if !valid {
+		return errors.New("is not a pattern, expected frontend/NAME, backend/NAME or service/NAME, where * stands for any characters")
+	}
+	return nil
+}
+
+// Allows reports whether the grant allows what a role may do to an object, or to TheNode.
+// Whoever is limited to objects may do nothing to the node, but read it unless the grant
+// hides what it does not name.
+func (g Grant) Allows(need Role, object string) bool {
+	return g.Role.Allows(need) && (g.on == nil || g.on.match(object) || need == Read && !g.on.hidesRest)
+}
+
+// Sees reports whether the grant allows to read an object, or TheNode.
+func (g Grant) Sees(object string) bool { return g.Allows(Read, object) }
+
+// IsLimited reports whether there are objects on which the grant does not allow its role.
+func (g Grant) IsLimited() bool { return g.on != nil }
+
+// HidesRest reports whether there are objects that the grant does not allow to read.
+func (g Grant) HidesRest() bool { return g.on != nil && g.on.hidesRest }
+
+// Patterns are those that the grant is limited to, sorted; nil: it is not limited. They
+// must not be changed.
+func (g Grant) Patterns() []string {
+	if g.on == nil {
+		return nil
+	}
+	return g.on.patterns
+}
+
+// Same reports whether two grants allow the same.
+func (g Grant) Same(o Grant) bool {
+	return g.Role == o.Role && g.SeesSame(o) && slices.Equal(g.Patterns(), o.Patterns())
+}
+
+// SeesSame reports whether the same objects are seen by two grants.
+func (g Grant) SeesSame(o Grant) bool { return g.Sight() == o.Sight() }
+
+// Sight names the objects that are seen: grants with the same Sight see the same. It is
+// empty for grants that see everything.
+func (g Grant) Sight() string {
+	if !g.HidesRest() {
+		return ""
+	}
+	return strings.Join(g.on.patterns, " ")
+}
+
+// String says in words what the grant is limited to: "deploy on backend/shop-*".
+func (g Grant) String() string {
+	if g.on == nil {
+		return g.Role.String()
+	}
+	return g.Role.String() + " on " + strings.Join(g.on.patterns, ", ")
+}
+
+func (o *objects) match(object string) bool {
+	return slices.ContainsFunc(o.patterns, func(p string) bool {
+		ok, err := path.Match(p, object)
+		return ok && err == nil // checkPattern admits no other pattern
+	})
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"thalassa/audit"
+	"thalassa/settings"
+)
+
+// auditGrace is how long the end of the agent waits for the audit log to be written.
+const auditGrace = 2 * time.Second
+
+// auditLog opens the audit log. One that cannot be written keeps the agent from starting:
+// nobody would know who did what.
+func (n node) auditLog() (*audit.Log, error) {
+	cfg, withSyslog := n.settings.Audit(n.log)
+	if withSyslog {
+		w, err := audit.Syslog()
+		if err != nil {
+			return nil, settings.Error{Err: fmt.Errorf("audit-syslog: %w", err)}
+		}
+		cfg.Also = w
+	}
+	log, err := audit.Open(cfg)
+	if err != nil {
+		return nil, settings.Error{Err: fmt.Errorf("audit-file: %w", err)}
+	}
+	return log, nil
+}

@@ -1,0 +1,105 @@
+package pacemaker
+
+import (
+	"slices"
+	"strings"
+
+	"thalassa/cluster"
+	"thalassa/lb"
+)
+
+// checkResult reports if the state after an action is not the expected one. The error is an
+// *lb.ConflictError.
+func checkResult(v cluster.Status, a cluster.Action) error {
+	switch a.Kind {
+	case cluster.Standby, cluster.Online:
+		return checkNode(v, a)
+	case cluster.StartMaintenance:
+		return checkUnmanaged(v, a)
+	case cluster.EndMaintenance:
+		return checkManaged(v, a)
+	case cluster.Start, cluster.Stop:
+		return checkRunning(v, a)
+	}
+	return nil
+}
+
+// checkNode reports a node that is not in standby after Standby, or not online after Online.
+func checkNode(v cluster.Status, a cluster.Action) error {
+	n := nodeNamed(v, a.Node)
+	switch {
+	case a.Kind == cluster.Standby && n.State == "online", a.Kind == cluster.Online && (n.State == "standby" || n.State == "maintenance"):
+		return &lb.ConflictError{ID: "node/" + a.Node, Reason: "the node is " + n.State + " now: somebody else has changed it meanwhile"}
+	case a.Kind == cluster.Standby && len(n.Resources) > 0 && n.State == "standby":
+		return &lb.ConflictError{ID: "node/" + a.Node, Reason: "resources still running there: " + strings.Join(n.Resources, ", ")}
+	}
+	return nil
+}
+
+// nodeNamed is the node of that name; the zero value: there is none.
+func nodeNamed(v cluster.Status, name string) cluster.Node {
+	i := slices.IndexFunc(v.Nodes, func(n cluster.Node) bool { return n.Name == name })
+	if i < 0 {
+		return cluster.Node{}
+	}
+	return v.Nodes[i]
+}
+
+// named are the resources that an action means: the one of that name, or those in it.
+func named(v cluster.Status, name string) []cluster.Resource {
+	return slices.DeleteFunc(slices.Clone(v.Resources), func(r cluster.Resource) bool { return !slices.Contains(names(r), name) })
+}
+
+// checkManaged reports what Pacemaker does not manage after the end of a maintenance. The
+// end takes back what its beginning has written, and nothing that others have.
+func checkManaged(v cluster.Status, a cluster.Action) error {
+	const others = "; thalassa cluster maintenance has not set that, and leaves it"
+	if a.Node == "" && a.Resource == "" && v.Maintenance {
+		return &lb.ConflictError{ID: "cluster", Reason: "the cluster is still in maintenance" + others}
+	}
+	if a.Node != "" && nodeNamed(v, a.Node).State == "maintenance" {
+		return &lb.ConflictError{ID: "node/" + a.Node, Reason: "the node is still in maintenance, by an attribute that ends when it restarts, or by the whole cluster's" + others}
+	}
+	if a.Resource == "" {
+		return nil
+	}
+	for _, r := range named(v, a.Resource) {
+		if !r.Managed {
+			return &lb.ConflictError{ID: "resource/" + r.ID, Reason: "Pacemaker still does not manage it" + after(": ", r.Why) + others}
+		}
+	}
+	return nil
+}
+
+// checkUnmanaged reports what Pacemaker still manages after the beginning of a maintenance.
+func checkUnmanaged(v cluster.Status, a cluster.Action) error {
+	if a.Node == "" && a.Resource == "" && !v.Maintenance {
+		return &lb.ConflictError{ID: "cluster", Reason: "the cluster is not in maintenance: somebody else has changed it meanwhile"}
+	}
+	if n := nodeNamed(v, a.Node); a.Node != "" && n.State == "online" {
+		return &lb.ConflictError{ID: "node/" + a.Node, Reason: "the node is not in maintenance: somebody else has changed it meanwhile"}
+	}
+	if a.Resource == "" {
+		return nil
+	}
+	for _, r := range named(v, a.Resource) {
+		if r.Managed {
+			return &lb.ConflictError{ID: "resource/" + r.ID, Reason: "Pacemaker still manages it: it has a maintenance or is-managed of its own"}
+		}
+	}
+	return nil
+}
+
+// checkRunning reports a resource that runs after Stop, or nowhere after Start.
+func checkRunning(v cluster.Status, a cluster.Action) error {
+	for _, r := range named(v, a.Resource) {
+		switch {
+		case a.Kind == cluster.Stop && len(r.Places) > 0:
+			return &lb.ConflictError{ID: "resource/" + r.ID, Reason: "it still runs on " + strings.Join(r.Nodes(), ", ") + after(": ", r.Why)}
+		case r.ID != a.Resource && r.State == "disabled": // a part that has a target-role of its own
+		case a.Kind == cluster.Start && len(r.Places) == 0:
+			return &lb.ConflictError{ID: "resource/" + r.ID, Reason: "it runs nowhere" + after(": ", r.Why)}
+		}
+	}
+	return nil
+}
