@@ -62,23 +62,30 @@ LISTED := grep --line-buffered -vE '^PASS (e2e\.[^ ]*/|([^e]|e[^2])[^ ]*\.(Test|
 # Package e2e takes longest by far, so it begins first.
 TESTED := $(if $(filter ./...,$(PKG)),./e2e ./...,$(PKG))
 
+# The yardsticks are tested with everything else; tools is a module of its own.
+YARDSTICKS := (cd tools && go test ./yardsticks)
+
 test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.2 RERUN=2)
 	@tools/setup haproxy consul chromium pacemaker ui-tools nfpm image
 	@mkdir -p bin/test && rm -f bin/test/tried-again
 	@echo 'Building the tests of $(PKG) with the race detector; results follow as tests end'
-	@$(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --packages '$(TESTED)' \
+	@failed=0; $(if $(filter ./...,$(PKG)),$(if $(RUN),,$(YARDSTICKS) || failed=1;)) \
+	$(WITH) go tool -modfile=tools/go.mod gotestsum --format testname --packages '$(TESTED)' \
 	  --rerun-fails=$(RERUN) --rerun-fails-max-failures 6 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
 	  --rerun-fails-report bin/test/tried-again -- \
-	  -race -ldflags=-w -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(if $(RUN),-run '$(RUN)') | $(LISTED)
+	  -race -ldflags=-w -artifacts -outputdir $(CURDIR)/bin/test -timeout 40m $(if $(RUN),-run '$(RUN)') | $(LISTED) || failed=1; \
+	exit $$failed
 	@[ ! -s bin/test/tried-again ] || { echo 'These failed, and were tried again (runs, failures):'; cat bin/test/tried-again; }
 
 # go test -short skips what calls testkit.Needs; package e2e needs everything. Without
-# debug information the linker takes half the time; races are reported with lines all the same.
+# symbols the linker takes half the time; races are reported with lines all the same. The
+# race detector waits a second for races at the end of each package; a tenth is enough.
 quick: ## Test all that needs no root, cluster, browser or server (about a minute), with the race detector
 	@mkdir -p bin/test
-	@failed=0; go tool -modfile=tools/go.mod gotestsum --format standard-quiet --hide-summary skipped --jsonfile bin/test/quick.json \
-	  --packages "$$(go list ./... | grep -v /e2e$$ | tr '\n' ' ')" -- -short -race -ldflags=-w -p 3 -timeout 5m || failed=1; \
-	(cd tools && go test ./yardsticks) || failed=1; \
+	@failed=0; GORACE=atexit_sleep_ms=100 \
+	go tool -modfile=tools/go.mod gotestsum --format standard-quiet --hide-summary skipped --jsonfile bin/test/quick.json \
+	  --packages "$$(go list ./... | grep -v /e2e$$ | tr '\n' ' ')" -- -short -race -ldflags='-s -w' -p 4 -timeout 5m || failed=1; \
+	$(YARDSTICKS) || failed=1; \
 	echo 'Skipped: package e2e, and these numbers of tests:'; \
 	{ grep -oE ': needs [A-Za-z]+' bin/test/quick.json || true; } | sort | uniq -c | sed 's/: needs/that need/'; \
 	exit $$failed

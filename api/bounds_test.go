@@ -1,21 +1,24 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"thalassa/api"
 	"thalassa/lb"
 )
 
 // An error has a size of its own, whatever the request has.
 func TestErrorsAreShort(t *testing.T) {
-	const size = 300 << 10
+	const size, most = 64 << 10, 16 << 10
 	repeat := func(s string) string { return strings.Repeat(s, size/len(s)) }
 	var fields strings.Builder
 	for i := 0; fields.Len() < size; i++ {
@@ -43,7 +46,7 @@ func TestErrorsAreShort(t *testing.T) {
 			if reply.status != http.StatusBadRequest {
 				t.Errorf("%s: PUT %s: status %d, want 400", name, path, reply.status)
 			}
-			if len(reply.body) > 128<<10 {
+			if len(reply.body) > most {
 				t.Errorf("%s: PUT %s: an answer of %d bytes", name, path, len(reply.body))
 			}
 			var document struct{ Fields []any }
@@ -61,22 +64,77 @@ func TestErrorsAreShort(t *testing.T) {
 	}
 }
 
-// largeHistory is a fixture with revisions of almost a megabyte each.
-func largeHistory(t *testing.T, revisions int) *fixture {
+// largeHistory is a fixture with revisions, each of which has so many lines of 4 KB.
+func largeHistory(t *testing.T, revisions, lines int, adjust ...func(*api.Config)) *fixture {
 	t.Helper()
-	s := newFixture(t)
+	s := newFixture(t, adjust...)
 	line := `"# ` + strings.Repeat("x", 4000) + `"`
-	lines := strings.TrimSuffix(strings.Repeat(line+",", 210), ",")
+	all := strings.TrimSuffix(strings.Repeat(line+",", lines), ",")
 	for i := range revisions {
-		s.put("/backends/live", fmt.Sprintf(`{"type":"static","natives":["# %d",%s]}`, i, lines))
+		s.put("/backends/live", fmt.Sprintf(`{"type":"static","natives":["# %d",%s]}`, i, all))
 	}
 	return s
 }
 
+// countedHistory counts the revisions that are read.
+type countedHistory struct {
+	api.History
+	read int
+}
+
+func (h *countedHistory) Revisions(ctx context.Context, before uint64, limit int) ([]lb.Revision, error) {
+	list, err := h.History.Revisions(ctx, before, limit)
+	h.read += len(list)
+	return list, err
+}
+
+// pieceRecorder records an answer, and how large the pieces are in which it is written.
+type pieceRecorder struct {
+	*httptest.ResponseRecorder
+	written func(size int)
+}
+
+func (r *pieceRecorder) Write(p []byte) (int, error) {
+	r.written(len(p))
+	return r.ResponseRecorder.Write(p)
+}
+
+// A revision is read after the one before it has been sent.
+func TestHistoriesAreSentPieceByPiece(t *testing.T) {
+	const revisions, lines, size = 5, 18, 18 * 4000
+	history := &countedHistory{}
+	s := largeHistory(t, revisions, lines, func(c *api.Config) {
+		history.History = c.History
+		c.History = history
+	})
+	cfg := s.Config()
+	cfg.History = history
+	pieces := 0
+	w := &pieceRecorder{httptest.NewRecorder(), func(n int) {
+		if n < size {
+			return // the end of the list
+		}
+		if pieces++; history.read != pieces || n > 3*size {
+			t.Errorf("piece %d of %d bytes is written after %d revisions were read", pieces, n, history.read)
+		}
+	}}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/revisions?limit=1000", http.NoBody)
+	r.RemoteAddr = "127.0.0.1:1"
+	history.read = 0
+	api.New(cfg).ServeHTTP(w, r)
+	var list []struct{ Number int }
+	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list) != revisions || pieces != revisions {
+		t.Errorf("%d revisions in %d pieces, want %d; %v", len(list), pieces, revisions, err)
+	}
+}
+
 // A history of many megabytes is answered completely, and is never in memory as a whole.
 func TestLargeHistoriesAreStreamed(t *testing.T) {
+	if testing.Short() { // TestHistoriesAreSentPieceByPiece says the same of a small one
+		t.Skip("takes long")
+	}
 	const revisions, readers, most = 20, 2, 64 << 20
-	s := largeHistory(t, revisions)
+	s := largeHistory(t, revisions, 210)
 	var before runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)

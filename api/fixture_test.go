@@ -43,9 +43,14 @@ func (r reply) json() any {
 func newFixture(tb testing.TB, adjust ...func(*api.Config)) *fixture {
 	tb.Helper()
 	node, cfg := apitest.Prepare(tb, adjust...)
-	server := httptest.NewServer(api.New(cfg))
+	handler := api.New(cfg)
+	server := httptest.NewServer(handler)
 	tb.Cleanup(server.Close)
-	return &fixture{Node: node, tb: tb, url: server.URL}
+	f := &fixture{Node: node, tb: tb, url: server.URL}
+	if len(adjust) == 0 {
+		f.unguarded = handler
+	}
+	return f
 }
 
 // filledFixture is a fixture with services, backends and frontends to look at.

@@ -52,7 +52,7 @@ func windowText(s *screen, width, height int) string {
 
 // Every line can be reached, its heading stays in view, and the state and the keys never go.
 func TestTopScrolls(t *testing.T) {
-	s := crowded(t, 100)
+	s := crowded(t, 60)
 	all := windowText(s, 120, 0)
 	for _, k := range []key{keyPageDown, ' ', keyDown, 'j'} {
 		s.press(keyHome)
@@ -78,11 +78,11 @@ func TestTopScrolls(t *testing.T) {
 		}
 	}
 	s.press(keyEnd)
-	if window := windowText(s, 120, 20); !strings.Contains(window, "\nold ") || !strings.Contains(window, " of 110  ") {
+	if window := windowText(s, 120, 20); !strings.Contains(window, "\nold ") || !strings.Contains(window, " of 70  ") {
 		t.Errorf("the end is\n%s", window)
 	}
 	s.press(keyPageUp)
-	if before := s.scroll.first; before >= 110-17 || s.press('k') && s.scroll.first != before-1 {
+	if before := s.scroll.first; before >= 70-17 || s.press('k') && s.scroll.first != before-1 {
 		t.Errorf("after PgUp and k the first line is %d of %d", s.scroll.first, before)
 	}
 	s.press('m') // now all of it fits

@@ -26,14 +26,14 @@ func TestScheduleLosesNoUpdate(t *testing.T) {
 		for _, lag := range []time.Duration{0, 30 * time.Millisecond, -1} {
 			t.Run(fmt.Sprintf("%d services, lag %v", services, lag), func(t *testing.T) {
 				t.Parallel()
-				seeds := 8
+				seeds, bursts := 8, 25
 				if testing.Short() {
-					seeds = max(1, 16/services)
+					seeds, bursts = max(1, 16/services), 10
 				}
 				for seed := range uint64(seeds) {
 					sim := newSimulation(t, seed, services, maxWatched)
 					sim.lag = lag
-					sim.inBursts(simulatedNames(services))
+					sim.inBursts(simulatedNames(services), bursts)
 					if limit := maxWatched + fetchConns + catalogConns; sim.greatest > limit {
 						t.Fatalf("seed %d: %d queries at once, want at most %d", seed, sim.greatest, limit)
 					}
@@ -45,10 +45,10 @@ func TestScheduleLosesNoUpdate(t *testing.T) {
 
 // inBursts makes many changes at once, repeatedly, and expects all to be known soon
 // after each burst. Half of the services are wanted later, during changes.
-func (sim *simulation) inBursts(names []lb.Name) {
+func (sim *simulation) inBursts(names []lb.Name, bursts int) {
 	sim.t.Helper()
 	sim.schedule.want(names[:len(names)/2+1], sim.now)
-	for burst := range 25 {
+	for burst := range bursts {
 		end := sim.now
 		for range 1 + sim.random.IntN(25) {
 			end = sim.change(end.Add(time.Duration(sim.random.ExpFloat64()*float64(15*time.Millisecond))), names)
@@ -78,10 +78,11 @@ func TestScheduleIdles(t *testing.T) {
 		services, least, most int
 		age                   time.Duration
 	}{
+		{60, 600, 1600, 80 * time.Second},     // 36 refreshed every 30 to 60 s, 26 queries that block for 45 s
 		{200, 1700, 4400, 80 * time.Second},   // 176 refreshed every 30 to 60 s, 26 queries that block for 45 s
 		{1000, 2600, 5200, 270 * time.Second}, // 976 refreshed every 125 to 250 s
 	} {
-		if testing.Short() && c.services > 200 {
+		if testing.Short() && c.services > 60 {
 			continue // the time grows with the square of the services
 		}
 		sim := newSimulation(t, 1, c.services, 24)
@@ -108,19 +109,19 @@ func TestScheduleIdles(t *testing.T) {
 // others.
 func TestScheduleRecoversAtOnce(t *testing.T) {
 	t.Parallel()
-	services := 200
+	services, outage := 200, time.Hour
 	if testing.Short() {
-		services = 50
+		services, outage = 50, 15*time.Minute
 	}
 	sim := newSimulation(t, 1, services, 24)
 	names := simulatedNames(services)
 	sim.schedule.want(names, sim.now)
 	sim.run(sim.now.Add(10 * time.Second))
-	sim.down = [2]time.Time{sim.now, sim.now.Add(time.Hour)}
+	sim.down = [2]time.Time{sim.now, sim.now.Add(outage)}
 	for _, d := range sim.pending {
 		sim.resolve(d)
 	}
-	sim.run(sim.now.Add(50 * time.Minute))
+	sim.run(sim.down[1].Add(-10 * time.Minute))
 	for n, s := range sim.schedule.snapshot().Services {
 		if s.Stale == "" || len(s.Instances) != 1 {
 			t.Fatalf("%s is %+v, want its instance, stale", n, s)

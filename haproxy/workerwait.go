@@ -143,8 +143,8 @@ func (w *workerWait) serves(ctx context.Context, seen observation) (bool, error)
 		}
 		// Another program has reloaded HAProxy with another file: request it again.
 		w.old, w.worker, w.reloads = append(w.old, w.worker), 0, seen.procs.Master.Reloads
-		if !hasContent(w.cfg.ConfigPath, w.config) {
-			err = replace(w.cfg.ConfigPath, w.config)
+		if !w.cfg.disk.hasContent(w.cfg.ConfigPath, w.config) {
+			err = w.cfg.disk.replace(w.cfg.ConfigPath, w.config)
 		}
 		return false, err
 	}

@@ -64,17 +64,15 @@ var (
 
 // TestSchedulerCases runs status, plan, move and cleanup on each CIB of Pacemaker's own
 // scheduler tests: on all where THALASSA_SCHEDULER_CIBS names them, which takes minutes,
-// else on every eighth, and with -short on every twentieth.
+// else on every eighth.
 func TestSchedulerCases(t *testing.T) {
+	testkit.Needs(t, "Pacemaker")
 	cibs, summaries := corpus(t)
 	if !pacemaker.New(pacemaker.Config{}).Installed() {
 		testkit.Missing(t, "Pacemaker's tools are not installed; make setup installs them")
 	}
 	step := 8
-	switch {
-	case testing.Short():
-		step = 20
-	case os.Getenv("THALASSA_SCHEDULER_CIBS") != "":
+	if os.Getenv("THALASSA_SCHEDULER_CIBS") != "" {
 		step = 1
 	}
 	for i, name := range slices.Sorted(maps.Keys(cibs)) {

@@ -199,7 +199,7 @@ func TestFlippedBit(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	rounds := 400
 	if testing.Short() {
-		rounds = 40
+		rounds = 20
 	}
 	setAside := 0
 	for range rounds {
@@ -242,7 +242,7 @@ func TestWreckedPages(t *testing.T) {
 	pages := len(file) / page
 	rounds := 100
 	if testing.Short() {
-		rounds = 20
+		rounds = 10
 	}
 	for range rounds {
 		wrecked := bytes.Clone(file)

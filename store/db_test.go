@@ -335,7 +335,7 @@ func TestReadersAndWritersAtOnce(t *testing.T) {
 	const readers = 4
 	commits := 60
 	if testing.Short() { // the readers read all revisions each time, without a pause
-		commits = 15
+		commits = 8
 	}
 	ended := make(chan error, readers)
 	for range readers {

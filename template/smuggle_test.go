@@ -200,10 +200,11 @@ func (a attempt) run(t *testing.T, rendering []byte) bool {
 // the rendering.
 func TestMeta(t *testing.T) {
 	t.Parallel()
+	tmpl := template.Default()
 	render := func(m lb.Member) string {
 		m.Address = lb.HostPort{Host: "10.0.0.1", Port: 80}
 		config := lb.Config{Backends: []lb.ResolvedBackend{{Backend: lb.Backend{Key: "live", Mode: "http", Balance: "source"}, Members: []lb.Member{m}}}}
-		out, err := template.Default().Render(config)
+		out, err := tmpl.Render(config)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,11 +14,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"thalassa/internal/testkit"
 	"thalassa/ui"
 )
+
+// site is what all tests ask.
+var site = sync.OnceValue(ui.New)
 
 func get(t *testing.T, path string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
@@ -28,7 +32,7 @@ func get(t *testing.T, path string, headers ...string) *httptest.ResponseRecorde
 		r.Header.Set(name, value)
 	}
 	w := httptest.NewRecorder()
-	ui.New().ServeHTTP(w, r)
+	site().ServeHTTP(w, r)
 	return w
 }
 

@@ -123,7 +123,8 @@ func (n node) api(p parts) *api.Server {
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.Certificate = p.port.info()
 	cfg.LogProblem = func() string { return cmp.Or(n.queue.Problem(), p.audit.Problem()) }
-	cfg.LogDropped = n.queue.Dropped
+	cfg.LogDropped, cfg.StoreProblem = n.queue.Dropped, p.db.Problem
+	cfg.Hangs = hangs(p.agent.Hangs, p.process.Hangs)
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
 	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.canaries
 	cfg.Audit = p.audit
@@ -136,4 +137,17 @@ func (n node) api(p parts) *api.Server {
 		cfg.Cluster, cfg.ClusterActions = p.watcher, &steering{cluster: p.cluster, watcher: p.watcher, events: p.events}
 	}
 	return api.New(cfg)
+}
+
+// hangs are the sentences of the loops that hang.
+func hangs(loops ...func() string) func() []string {
+	return func() []string {
+		var all []string
+		for _, problem := range loops {
+			if text := problem(); text != "" {
+				all = append(all, text)
+			}
+		}
+		return all
+	}
 }

@@ -16,6 +16,35 @@ import (
 type walker struct {
 	dec     *json.Decoder
 	lenient bool // unknown fields are no problem
+	shapes  map[reflect.Type]shape
+}
+
+// A shape is the fields of a struct by their JSON names, and a list of these names in the
+// order of the struct.
+type shape struct {
+	types map[string]reflect.Type
+	names string
+}
+
+// shape returns the fields of a struct.
+func (w *walker) shape(t reflect.Type) shape {
+	s, known := w.shapes[t]
+	if known {
+		return s
+	}
+	s.types = make(map[string]reflect.Type, t.NumField())
+	names := make([]string, 0, t.NumField())
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		s.types[name] = f.Type
+		names = append(names, name)
+	}
+	s.names = strings.Join(names, ", ")
+	if w.shapes == nil {
+		w.shapes = map[reflect.Type]shape{}
+	}
+	w.shapes[t] = s
+	return s
 }
 
 // check compares the next value with the type it is to be decoded into. null stands for
@@ -86,13 +115,7 @@ type field struct {
 // checkObject compares the fields of an object with those of the struct t. Its problems
 // are in the order of their names.
 func (w *walker) checkObject(path string, t reflect.Type) error {
-	known := map[string]reflect.Type{}
-	names := make([]string, 0, t.NumField())
-	for f := range t.Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		known[name] = f.Type
-		names = append(names, name)
-	}
+	known := w.shape(t)
 	var wrong []field
 	more := 0
 	for w.dec.More() {
@@ -101,10 +124,10 @@ func (w *walker) checkObject(path string, t reflect.Type) error {
 			return err
 		}
 		name, _ := token.(string) // names always are
-		if known[name] != nil {
-			err = w.check(inner(path, name), known[name])
+		if of := known.types[name]; of != nil {
+			err = w.check(inner(path, name), of)
 		} else {
-			err = w.checkUnknown(inner(path, name), names)
+			err = w.checkUnknown(inner(path, name), known.names)
 		}
 		switch {
 		case err == nil:
@@ -131,12 +154,12 @@ func (w *walker) checkObject(path string, t reflect.Type) error {
 func inner(path, name string) string { return strings.TrimPrefix(path+"."+name, ".") }
 
 // checkUnknown skips the value of a field that the type does not have.
-func (w *walker) checkUnknown(path string, names []string) error {
+func (w *walker) checkUnknown(path, names string) error {
 	if err := w.skip(); err != nil || w.lenient {
 		return err
 	}
 	var fe lb.FieldErrors
-	fe.Add(path, "is not a field of this object", "one of "+strings.Join(names, ", "))
+	fe.Add(path, "is not a field of this object", "one of "+names)
 	return fe.Err()
 }
 
