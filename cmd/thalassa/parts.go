@@ -61,6 +61,9 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.agent, p.registrar, err = n.agent(db, p.discovery, process, p.events, addr, p.administered); err != nil {
 		return p, err
 	}
+	if err := process.LearnKeywords(ctx); err != nil {
+		n.log.WarnContext(ctx, "haproxy not asked for its keywords", "error", err)
+	}
 	if err := p.agent.Import(ctx); err != nil { // before the API tells of what is stored
 		return p, err
 	}
