@@ -92,6 +92,9 @@ type Applied struct {
 	Revision uint64
 	// Draft is the number of the draft that has the change; nothing is in effect.
 	Draft string
+	// Backend is what a Switch has made of its backend, whatever others have made of it
+	// since; nil after an Edit.
+	Backend *Backend
 	// Warnings are sentences about what is in effect and probably not meant, e.g. that a
 	// backend has no member.
 	Warnings []string
