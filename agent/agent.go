@@ -30,6 +30,7 @@ import (
 	"thalassa/internal/heartbeat"
 	"thalassa/internal/wake"
 	"thalassa/lb"
+	"thalassa/stage"
 )
 
 // An Agent keeps HAProxy in step with intent and discovery. Make it with New, let Run
@@ -215,7 +216,21 @@ func (a *Agent) Intent(ctx context.Context) (lb.Intent, error) { return a.inputs
 // HAProxy would not take the result; *lb.UnavailableError when that cannot be told now.
 // After an error what was asked for and what runs are as before.
 func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
-	return a.changes.edit(ctx, e)
+	applied, err := a.changes.apply(ctx, stage.Of(e))
+	return applied, stage.Single(err)
+}
+
+// Apply carries out a changeset as one revision, with one reload at most, and returns when
+// it is in effect. Errors are those of Edit, in an *lb.EditError where they are about one
+// of several edits. After an error what was asked for and what runs are as before.
+func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, error) {
+	return a.changes.apply(ctx, set)
+}
+
+// Preview tells what a changeset would do now, and has HAProxy check the result. Nothing
+// is stored or changed, and it waits for no healthy instance. Errors are those of Apply.
+func (a *Agent) Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
+	return a.changes.preview(ctx, set)
 }
 
 // Switch points a backend at another version, or divides its traffic between versions,

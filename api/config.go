@@ -10,6 +10,7 @@ import (
 	"thalassa/auth"
 	"thalassa/lb"
 	"thalassa/listen"
+	"thalassa/stage"
 	"thalassa/stats"
 	"thalassa/stream"
 )
@@ -21,6 +22,11 @@ import (
 type Changer interface {
 	Edit(ctx context.Context, e lb.Edit) (lb.Applied, error)
 	Switch(ctx context.Context, s lb.Switch) (lb.Applied, error)
+	// Apply carries out a changeset as one revision. An error about one of several edits
+	// is an *lb.EditError.
+	Apply(ctx context.Context, set stage.Changeset) (lb.Applied, error)
+	// Preview tells what a changeset would do; HAProxy has checked it. Nothing changes.
+	Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error)
 	// Accept ends the hold of a service.
 	Accept(ctx context.Context, service lb.Name, by lb.Origin) error
 }
@@ -42,9 +48,12 @@ type Log interface {
 }
 
 // History is the revisions of the intent, newest first. Before 0
-// means to start with the newest.
+// means to start with the newest. An unknown number is an *lb.NotFoundError.
 type History interface {
 	Revisions(ctx context.Context, before uint64, limit int) ([]lb.Revision, error)
+	Revision(ctx context.Context, number uint64) (lb.Revision, error)
+	// IntentAt is what operators asked for as of a revision; 0: nothing.
+	IntentAt(ctx context.Context, number uint64) (lb.Intent, error)
 }
 
 // Archive is the texts of haproxy.cfg that were in effect, newest first. Before 0
@@ -52,6 +61,8 @@ type History interface {
 type Archive interface {
 	Configs(ctx context.Context, before uint64, limit int) ([]lb.Recorded, error)
 	ConfigText(ctx context.Context, number uint64) (lb.Recorded, []byte, error)
+	// ConfigOf is the newest one that was in effect for a revision of the intent.
+	ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, []byte, error)
 }
 
 // Config is what a Server needs. The first six fields are required.

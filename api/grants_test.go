@@ -122,19 +122,19 @@ func (r listedRoute) body(path string) string {
 		service = "zebra"
 	}
 	switch {
-	case r.Method == "GET" || r.Method == "DELETE":
+	case r.Method == http.MethodGet || r.Method == http.MethodDelete:
 		return ""
 	case path == "/session":
 		return `{"token":"` + apitest.ReadToken + `"}`
-	case r.Method == "PUT" && strings.HasPrefix(path, "/frontends/"):
+	case r.Method == http.MethodPut && strings.HasPrefix(path, "/frontends/"):
 		return `{"bind":"*:80` + fmt.Sprint(len(service)) + `","backend":"` + service + `-live"}`
-	case r.Method == "PUT" && strings.HasPrefix(path, "/backends/"):
+	case r.Method == http.MethodPut && strings.HasPrefix(path, "/backends/"):
 		return `{"type":"dynamic","name":"` + service + `","version":"2.0.0"}`
 	case strings.Contains(path, "/members/"):
 		return `{"state":"drain"}`
-	case r.Method == "POST" && strings.HasSuffix(path, "/canary"):
+	case r.Method == http.MethodPost && strings.HasSuffix(path, "/canary"):
 		return `{"version":"2.0.0","steps":[100]}`
-	case r.Method == "POST" && strings.HasPrefix(path, "/backends/") && !strings.Contains(path, "/canary/"):
+	case r.Method == http.MethodPost && strings.HasPrefix(path, "/backends/") && !strings.Contains(path, "/canary/"):
 		return `{"version":"2.0.0"}`
 	}
 	return "{}"

@@ -37,6 +37,8 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
 	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames, health: health}
 	history := historyHandlers{agent: a, history: d.cfg.History, answers: d.answers, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
+	changesets := changesetHandlers{a}
+	restore := restoreHandler{changesets: changesets, history: d.cfg.History}
 	activity := activityHandlers{log: sightedLog{d.cfg.Activity, d.cfg.Views.Intent}, answers: d.answers}
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
 	routes = []Route{
@@ -65,6 +67,10 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{post, "/services/{name}/accept", auth.Deploy, "service/{name}", "confirm that the held instances are gone", services.accept},
 		{get, "/activity", auth.Read, OnMany, "the activity log; query: since, before, filter, limit, wait", activity.list},
 		{get, "/revisions", auth.Read, OnMany, "accepted changes, newest first; query: before, limit", history.listRevisions},
+		{get, "/revisions/{number}", auth.Read, OnMany, "one revision, or for 3..7 the difference between two", history.showRevision},
+		{post, "/revisions/{number}/restore", auth.Admin, OnNode, "make everything as it was as of a revision; query: dryRun", restore.handle},
+		{post, changesPath, auth.Admin, OnMany, "several changes as one, all or nothing; query: dryRun", changesets.apply},
+		{get, "/definitions", auth.Read, OnMany, "all frontends and backends as operators defined them", changesets.definitions},
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
 		{get, "/cluster/nodes", auth.Read, OnNode, "the cluster's nodes", cluster.showNodes},
 		{get, "/cluster/resources", auth.Read, OnNode, "the cluster's resources", cluster.showResources},

@@ -25,7 +25,7 @@ func TestNothingLeaks(t *testing.T) {
 	for _, r := range routesOf(t) {
 		z := newZoo(t, authority)
 		for _, token := range blind {
-			if r.Method == "GET" {
+			if r.Method == http.MethodGet {
 				w := asked(z.handler, r.Method, r.path(false), "", token)
 				if text := header(w.Header()) + w.Body.String(); strings.Contains(text, "zebra") || strings.Contains(text, "10.66.") || strings.Contains(text, "7.7.7") {
 					t.Errorf("%s tells %s: %s", r, token, text)
@@ -78,6 +78,12 @@ func TestLimitsOfChanges(t *testing.T) {
 				w := asked(z.handler, tt.method, sub.Replace(tt.path), sub.Replace(tt.body), token)
 				if w.Code != http.StatusForbidden {
 					t.Errorf("%s %s %s: %d %s", tt.method, sub.Replace(tt.path), sub.Replace(tt.body), w.Code, w.Body)
+				}
+				for _, query := range []string{"", "?dryRun=1"} { // the same among others
+					set := inChangeset(tt.method, sub.Replace(tt.path), sub.Replace(tt.body))
+					if w := asked(z.handler, "POST", "/changes"+query, set, token); w.Code != http.StatusForbidden {
+						t.Errorf("%s%s: %d %s", set, query, w.Code, w.Body)
+					}
 				}
 				answers[i] = strings.ReplaceAll(w.Body.String(), name, "NAME")
 			}
@@ -233,4 +239,20 @@ func TestChangedLimitsActAtOnce(t *testing.T) {
 	if r := <-polled; r.status != 403 {
 		t.Errorf("the long poll: %d %s", r.status, r.body)
 	}
+}
+
+// inChangeset is a changeset with an edit of what everybody may edit, and another one.
+func inChangeset(method, path, body string) string {
+	edits := []map[string]any{
+		{"method": "PUT", "path": "/backends/shop-other", "body": json.RawMessage(`{"type":"static"}`)},
+		{"method": method, "path": path},
+	}
+	if body != "" {
+		edits[1]["body"] = json.RawMessage(body)
+	}
+	set, err := json.Marshal(map[string]any{"edits": edits})
+	if err != nil {
+		panic(err) // a mistake of the test
+	}
+	return string(set)
 }
