@@ -34,7 +34,7 @@ func (c *changes) apply(ctx context.Context, set stage.Changeset) (lb.Applied, e
 	if err != nil {
 		return applied, err
 	}
-	c.warnEmpty(ctx, set.Concerns(), &applied)
+	c.warn(ctx, set.Concerns(), &applied)
 	if applied.Revision > base {
 		c.note(set, before, applied)
 		c.persister.wake()

@@ -68,6 +68,10 @@ type Config struct {
 	// run, its configuration is kept in place for its start.
 	MayBeIdle bool
 
+	// HashKeys tells whether HAProxy has the server option "hash-key"; nil: it has not. It
+	// must not wait.
+	HashKeys func() bool
+
 	// What every configuration and Status contain.
 
 	Process lb.Process // HAProxy's own settings, rendered into every configuration

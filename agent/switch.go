@@ -40,7 +40,7 @@ func (c *changes) switchVersion(ctx context.Context, s lb.Switch) (lb.Applied, e
 		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Origin: s.Origin})
 	})
 	if err == nil {
-		c.warnEmpty(ctx, []lb.Name{b.Key}, &applied)
+		c.warn(ctx, []lb.Name{b.Key}, &applied)
 	}
 	if err == nil && applied.Revision > base {
 		c.cfg.Journal.Note(switchedEvent(before, b, s.Origin, applied))
@@ -60,18 +60,4 @@ func (c *changes) awaitHealthy(ctx context.Context, b lb.Backend, wait time.Dura
 		return context.Cause(ctx)
 	}
 	return s.CheckHealthy(b, wait)
-}
-
-// warnEmpty notes which of some backends have no member now.
-func (c *changes) warnEmpty(ctx context.Context, backends []lb.Name, applied *lb.Applied) {
-	if len(backends) == 0 {
-		return
-	}
-	in, err := c.inputs.intent(ctx)
-	if err != nil {
-		return // the change itself is done
-	}
-	for _, empty := range emptyBackends(in, c.inputs.snapshot(), c.current.Load(), backends) {
-		applied.Warnings = append(applied.Warnings, empty.String())
-	}
 }

@@ -18,6 +18,7 @@ import (
 	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/internal/memory"
+	"thalassa/lb"
 	"thalassa/pacemaker"
 	"thalassa/stats"
 	"thalassa/store"
@@ -52,9 +53,16 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.discovery, err = n.watcher(ctx, db); err != nil {
 		return p, err
 	}
-	p.administered = control.New(n.settings.Control(addr, n.log))
+	administered := n.settings.Control(addr, n.log)
+	administered.ConsulPorts = func(ctx context.Context) ([]uint16, error) {
+		return discovery.Ports(ctx, n.reread.current.Load().Discovery(lb.Snapshot{}, n.log))
+	}
+	p.administered = control.New(administered)
 	if p.agent, p.registrar, err = n.agent(db, p.discovery, process, p.events, addr, p.administered); err != nil {
 		return p, err
+	}
+	if err := process.LearnKeywords(ctx); err != nil {
+		n.log.WarnContext(ctx, "haproxy not asked for its keywords", "error", err)
 	}
 	if err := p.agent.Import(ctx); err != nil { // before the API tells of what is stored
 		return p, err

@@ -61,7 +61,7 @@ export function Detail({ kind, name }) {
 /** @param {{backend: import("./types.js").Backend}} props */
 function BackendWords({ backend: b }) {
   const service = b.name ? object("service/" + b.name).value : undefined;
-  return html`${b.type === "dynamic" ? html`Consul service <b>${b.name}</b>` : "Static"} · ${b.balance} · ${b.mode}${b.weightsBy && html` · weights and states by <b>${b.weightsBy}</b>`} <${Trouble} service=${service} />`;
+  return html`${b.type === "dynamic" ? html`Consul service <b>${b.name}</b>` : "Static"} · ${b.balance}${b.hashStable && " (by address)"} · ${b.mode}${b.weightsBy && html` · weights and states by <b>${b.weightsBy}</b>`} <${Trouble} service=${service} />`;
 }
 
 /** @param {{stat: import("./types.js").Stat|undefined, tcp: boolean}} props */
