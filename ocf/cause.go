@@ -3,7 +3,6 @@ package ocf
 import (
 	"context"
 	"errors"
-	"os/exec"
 	"regexp"
 	"strings"
 
@@ -62,11 +61,8 @@ func cause(err error) string {
 		root = next
 	}
 	first := oneLine(root.Error())
-	switch {
-	case errors.Is(root, context.DeadlineExceeded):
+	if errors.Is(root, context.DeadlineExceeded) {
 		first = "no answer in time"
-	case errors.Is(root, exec.ErrNotFound):
-		first = "program not found"
 	}
 	before := strings.TrimSuffix(whole, ": "+oneLine(root.Error()))
 	switch before {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"syscall"
 	"testing"
 
@@ -38,7 +37,6 @@ func TestCauseOfErrors(t *testing.T) {
 	for want, err := range map[string]error{
 		"connection refused (stopping haproxy: asking the master socket /a/very/long/path/to/a/socket/of/somebody: dial unix: connect)": deep,
 		"no answer in time (asking)":                   fmt.Errorf("asking: %w", context.DeadlineExceeded),
-		"program not found (exec: \"hapr\")":           &exec.Error{Name: "hapr", Err: exec.ErrNotFound},
 		"permission denied (open /x)":                  &os.PathError{Op: "open", Path: "/x", Err: syscall.EACCES},
 		"one sentence":                                 errors.New("one sentence"),
 		"two | lines":                                  errors.New("two\nlines"),
