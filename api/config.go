@@ -19,7 +19,7 @@ import (
 
 // Changer carries out changes. When a call returns, the change is in effect, or its
 // Applied says why not. Errors: those of lb.Intent.Apply, *lb.RefusedError,
-// *lb.UnavailableError. The end of ctx ends the waiting; a change that has been stored by
+// *lb.UnavailableError. After a Switch, the Applied has the backend. The end of ctx ends the waiting; a change that has been stored by
 // then stays.
 type Changer interface {
 	Edit(ctx context.Context, e lb.Edit) (lb.Applied, error)
