@@ -76,14 +76,19 @@ func (a *Agent) changeDraft(ctx context.Context, id string, edits []lb.Edit) (lb
 	if err != nil {
 		return lb.Applied{}, err
 	}
-	_, err = a.drafts.UpdateDraft(ctx, id, func(d stage.Draft) (stage.Draft, error) {
+	d, err := a.drafts.UpdateDraft(ctx, id, func(d stage.Draft) (stage.Draft, error) {
 		next, err := d.With(in, edits, a.now())
 		if err != nil {
 			return d, err
 		}
 		return next, next.Check()
 	})
-	return lb.Applied{Path: "none", Revision: in.Revision, Draft: id, Reason: "draft " + id + " is not committed"}, err
+	applied := lb.Applied{Path: "none", Revision: in.Revision, Draft: id, Reason: "draft " + id + " is not committed"}
+	if len(edits) == 1 && edits[0].Switch != nil {
+		b := d.View(in).Backends[edits[0].Switch.Backend]
+		applied.Backend = &b
+	}
+	return applied, err
 }
 
 // draftHandlers collect changes before they are carried out.
