@@ -80,6 +80,8 @@ type Event struct {
 	Cause string `json:"cause,omitempty"`
 	// Author is who requested it; empty: nobody.
 	Author string `json:"author,omitempty"`
+	// Message is what for, in the author's words.
+	Message string `json:"message,omitempty"`
 	// Reasons of the way it was done, e.g. of a reload.
 	Reasons []string `json:"reasons,omitempty"`
 	// Diff of the configuration, line by line.
@@ -104,7 +106,7 @@ const maxText = 64 << 10
 // Size is about how many bytes the event takes, in memory and as JSON.
 func (e Event) Size() int {
 	const fixed = 300 // the other fields with their names
-	size := fixed + len(e.Object.ID) + len(e.Object.Key) + len(e.Cause) + len(e.Author) + len(e.Error)
+	size := fixed + len(e.Object.ID) + len(e.Object.Key) + len(e.Cause) + len(e.Author) + len(e.Message) + len(e.Error)
 	for _, lines := range [][]string{e.Reasons, e.Diff} {
 		for _, line := range lines {
 			size += len(line) + len(`"",`)

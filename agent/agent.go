@@ -27,8 +27,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"thalassa/activity"
+	"thalassa/internal/heartbeat"
 	"thalassa/internal/wake"
 	"thalassa/lb"
+	"thalassa/stage"
 )
 
 // An Agent keeps HAProxy in step with intent and discovery. Make it with New, let Run
@@ -109,11 +111,13 @@ func New(cfg Config) (*Agent, error) {
 func (a *Agent) newReconciler(earlier *earlierRun, reverter *reverter, rate *reloadRate) *reconciler {
 	running := &running{published: a.current}
 	reporter := &reporter{cfg: a.cfg, outcomes: a.outcomes}
-	servers := &serverUpdater{cfg: a.cfg, running: running, reporter: reporter}
+	beat := heartbeat.New("the control loop")
+	servers := &serverUpdater{cfg: a.cfg, running: running, reporter: reporter, beat: beat}
 	return &reconciler{
 		cfg: a.cfg, inputs: a.inputs, templates: a.templates.file, earlier: earlier, renderer: a.renderer,
 		outcomes: a.outcomes, reverter: reverter, persister: a.persister, reporter: reporter, warnings: a.warnings,
 		look: a.look, restarted: a.restarted, renewals: a.renewals, inStep: a.inStep,
+		beat:    beat,
 		running: running, servers: servers, reloads: &reloadSchedule{cfg: a.cfg, rate: rate}, slowdown: &slowdown{cfg: a.cfg},
 		monitor: &driftMonitor{cfg: a.cfg, inputs: a.inputs, running: running, servers: servers, reporter: reporter, look: a.look},
 	}
@@ -193,6 +197,10 @@ func (a *Agent) Reload(ctx context.Context, by lb.Origin) (lb.Applied, error) {
 // Look asks for a round soon, e.g. because HAProxy has ended.
 func (a *Agent) Look() { a.look.send() }
 
+// Hangs is a sentence that says in which step the loop hangs, and since when; empty: it
+// turns.
+func (a *Agent) Hangs() string { return a.reconciler.beat.Problem() }
+
 // InStep is closed once HAProxy runs what was asked for, for the first time since the
 // agent was made.
 func (a *Agent) InStep() <-chan struct{} { return a.inStep.done }
@@ -208,7 +216,21 @@ func (a *Agent) Intent(ctx context.Context) (lb.Intent, error) { return a.inputs
 // HAProxy would not take the result; *lb.UnavailableError when that cannot be told now.
 // After an error what was asked for and what runs are as before.
 func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
-	return a.changes.edit(ctx, e)
+	applied, err := a.changes.apply(ctx, stage.Of(e))
+	return applied, stage.Single(err)
+}
+
+// Apply carries out a changeset as one revision, with one reload at most, and returns when
+// it is in effect. Errors are those of Edit, in an *lb.EditError where they are about one
+// of several edits. After an error what was asked for and what runs are as before.
+func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, error) {
+	return a.changes.apply(ctx, set)
+}
+
+// Preview tells what a changeset would do now, and has HAProxy check the result. Nothing
+// is stored or changed, and it waits for no healthy instance. Errors are those of Apply.
+func (a *Agent) Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
+	return a.changes.preview(ctx, set)
 }
 
 // Switch points a backend at another version, or divides its traffic between versions,

@@ -38,47 +38,6 @@ type changes struct {
 	proving   chan struct{}               // has a value for each change that is checked alone
 }
 
-// edit carries out one change of a frontend or backend and returns when it is in effect.
-func (c *changes) edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
-	if e.Backend != nil && e.Backend.Type == "dynamic" {
-		// With its members known, the first configuration with the backend has them.
-		defer c.interest.borrow(e.Backend.Service)()
-		c.inputs.awaitAnswer(ctx, e.Backend.Service, c.cfg.FirstAnswer)
-	}
-	refused, doubt := c.lines.check(e)
-	if refused != nil {
-		return lb.Applied{}, refused
-	}
-	if err := c.awaitServed(ctx, e); err != nil {
-		return lb.Applied{}, err
-	}
-	base := uint64(0)
-	var unknown error
-	applied, err := c.change(ctx, e.Origin, doubt, func(in lb.Intent) (lb.Intent, error) {
-		base = in.Revision
-		if err := c.inputs.control().Check(e); err != nil {
-			return lb.Intent{}, err
-		}
-		next, err := in.Apply(e)
-		unknown = next.UnknownTargets(e)
-		if err == nil {
-			err = c.checkServed(in, e)
-		}
-		return next, err
-	})
-	if unknown != nil && isRefusal(err) {
-		err = unknown // it names the field, and HAProxy a line
-	}
-	if err == nil {
-		c.warnEmpty(ctx, e, &applied)
-	}
-	if err == nil && applied.Revision > base {
-		c.cfg.Journal.Note(editedEvent(e, applied))
-		c.persister.wake()
-	}
-	return applied, err
-}
-
 // change makes one new revision out of the newest: it edits the intent, has HAProxy check
 // the result, commits it and waits for it. A revision that HAProxy cannot start is
 // reverted by another revision. A doubt, unless nil, is the error for a result that
@@ -202,11 +161,17 @@ func (c *changes) check(ctx context.Context, next lb.Intent) (lb.Config, error) 
 	if err != nil || !c.needsReload(candidate) {
 		return candidate, err
 	}
+	_, err = c.checkText(ctx, candidate)
+	return candidate, err
+}
+
+// checkText renders a candidate and has HAProxy check the text.
+func (c *changes) checkText(ctx context.Context, candidate lb.Config) ([]byte, error) {
 	rendered, err := c.renderer.of(c.templates.current(), candidate)
 	if err != nil {
-		return candidate, err
+		return nil, err
 	}
-	return candidate, c.cfg.HAProxy.Check(ctx, rendered.Bytes)
+	return rendered.Bytes, c.cfg.HAProxy.Check(ctx, rendered.Bytes)
 }
 
 // checkAlone checks a change as if it were the only one. Nothing is stored.

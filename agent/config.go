@@ -35,6 +35,9 @@ type Config struct {
 	// LogProblem is a sentence that says why the log is not written now; empty: it is.
 	// nil: always.
 	LogProblem func() string
+	// StoreProblem is a sentence that says why Intents takes no revision now; empty: it
+	// does. nil: always.
+	StoreProblem func() string
 	// Notices are further warnings for Status; nil: there are none.
 	Notices func() []string
 
@@ -64,6 +67,10 @@ type Config struct {
 	// MayBeIdle: Pacemaker runs HAProxy on this node or on others. Where it does not
 	// run, its configuration is kept in place for its start.
 	MayBeIdle bool
+
+	// HashKeys tells whether HAProxy has the server option "hash-key"; nil: it has not. It
+	// must not wait.
+	HashKeys func() bool
 
 	// What every configuration and Status contain.
 
@@ -99,6 +106,10 @@ type Config struct {
 	// so that a fleet that sees the same change does not reload at once (no delay).
 	ReloadJitter time.Duration
 
+	// LongestChange is how long HAProxy and Runtime take at most for one change, each
+	// without the wait for another one (2 min).
+	LongestChange time.Duration
+
 	// MaxServers bounds the server lines of haproxy.cfg, spare ones included (no bound).
 	MaxServers int
 
@@ -128,6 +139,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxSettle, 50*time.Millisecond)
 	def(&c.ReloadEvery, 500*time.Millisecond)
 	def(&c.FirstAnswer, 2*time.Second)
+	def(&c.LongestChange, 2*time.Minute)
 	if c.ReloadBurst <= 0 {
 		c.ReloadBurst = 10
 	}

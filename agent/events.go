@@ -6,6 +6,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/lb"
+	"thalassa/stage"
 )
 
 func agentObject(label string) activity.Object {
@@ -20,15 +21,36 @@ func backendObject(b lb.Backend) activity.Object {
 	return activity.Object{ID: b.ID(), Type: "backend", Key: string(b.Key)}
 }
 
-func editedEvent(e lb.Edit, applied lb.Applied) activity.Event {
+func editedEvent(e lb.Edit, by lb.Origin, applied lb.Applied) activity.Event {
 	kind, key, _ := strings.Cut(e.ID(), "/")
 	what := "put"
-	if e.Delete != "" {
+	switch {
+	case e.Delete != "":
 		what = "deleted"
+	case e.Switch != nil:
+		what = "switched"
 	}
 	return activity.Event{
 		Verb: activity.ConfigurationChanged, Object: activity.Object{ID: e.ID(), Type: kind, Key: key},
-		Author: e.Origin.Author, Cause: e.Origin.Cause, Diff: []string{e.ID() + " " + what},
+		Author: by.Author, Cause: by.Cause, Message: by.Message, Diff: []string{e.ID() + " " + what},
+		Revision: applied.Revision, Path: applied.Path, DurationMS: float64(applied.Duration.Microseconds()) / 1000,
+		Error: applied.Reason, Reasons: applied.Warnings,
+	}
+}
+
+// changesetEvent names each object that a changeset changed.
+func changesetEvent(set stage.Changeset, changes []lb.ObjectChange, applied lb.Applied) activity.Event {
+	diff := make([]string, len(changes))
+	for i, change := range changes {
+		what := "put"
+		if change.After == nil {
+			what = "deleted"
+		}
+		diff[i] = change.ID + " " + what
+	}
+	return activity.Event{
+		Verb: activity.ConfigurationChanged, Object: activity.Object{ID: "configuration", Type: "configuration"},
+		Author: set.Origin.Author, Cause: set.Origin.Cause, Message: set.Origin.Message, Diff: diff,
 		Revision: applied.Revision, Path: applied.Path, DurationMS: float64(applied.Duration.Microseconds()) / 1000,
 		Error: applied.Reason, Reasons: applied.Warnings,
 	}

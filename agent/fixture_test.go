@@ -55,6 +55,7 @@ type fixture struct {
 	unclear                    error         // every State fails
 	full                       error         // every Check fails
 	unwritable                 error         // every Commit but the first fails
+	stuck, commitStuck         chan struct{} // every Load, every Commit waits for its end; nil: none does
 	look                       time.Duration // what a State takes
 
 	control        *lb.Control   // addresses of the node
@@ -143,7 +144,25 @@ func (fx *fixture) begin() (stop func()) {
 	}
 }
 
+// set changes the fixture.
+func (fx *fixture) set(change func()) {
+	fx.mu.Lock()
+	defer fx.mu.Unlock()
+	change()
+}
+
+// hang waits while the disk of the store hangs.
+func (fx *fixture) hang(on *chan struct{}) {
+	fx.mu.Lock()
+	stuck := *on
+	fx.mu.Unlock()
+	if stuck != nil {
+		<-stuck
+	}
+}
+
 func (fx *fixture) Load(context.Context) (lb.Intent, error) {
+	fx.hang(&fx.stuck)
 	fx.mu.Lock()
 	defer fx.mu.Unlock()
 	return fx.intent, nil
@@ -158,6 +177,7 @@ func (fx *fixture) Commit(ctx context.Context, base uint64, next lb.Intent, by l
 }
 
 func (fx *fixture) CommitAll(ctx context.Context, base uint64, proposals []lb.Proposal) ([]lb.Revision, error) {
+	fx.hang(&fx.commitStuck)
 	fx.mu.Lock()
 	defer fx.mu.Unlock()
 	if base != fx.intent.Revision {

@@ -18,6 +18,8 @@ type inputs struct {
 	views  *wake.Signal
 	marked marker
 
+	loading *loading // of the loop; nil: none is under way
+
 	changed   wake.Signal                  // the snapshot or the control addresses have changed
 	overrides atomic.Pointer[lb.Overrides] // memberStates writes it; nil: there are none
 }
@@ -29,6 +31,49 @@ func (i *inputs) intent(ctx context.Context) (lb.Intent, error) {
 		return lb.Intent{}, fmt.Errorf("loading the stored configuration: %w", err)
 	}
 	return in, nil
+}
+
+// storeTime is how long the loop waits for the stored intent at most. It is in memory,
+// except after a failure of the disk.
+const storeTime = 5 * time.Second
+
+// A loading is an intent that is being loaded for the loop.
+type loading struct {
+	done   chan struct{}
+	intent lb.Intent
+	err    error
+}
+
+func (l *loading) isOver() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// intentSoon is intent for the loop, which does not wait for a disk that hangs. Only the
+// loop calls it.
+func (i *inputs) intentSoon(ctx context.Context) (lb.Intent, error) {
+	l := i.loading
+	if l == nil || l.isOver() { // what was loaded meanwhile may be old
+		l = &loading{done: make(chan struct{})}
+		go func() {
+			l.intent, l.err = i.intent(ctx)
+			close(l.done)
+		}()
+	}
+	timer := time.NewTimer(storeTime)
+	defer timer.Stop()
+	select {
+	case <-l.done:
+		i.loading = nil
+		return l.intent, l.err
+	case <-timer.C:
+		i.loading = l
+		return lb.Intent{}, &lb.UnavailableError{What: "the database has not answered within " + storeTime.String()}
+	}
 }
 
 // snapshot is what discovery knows now, with the overrides of members. Instances at

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"thalassa/internal/heartbeat"
 	"thalassa/plan"
 )
 
@@ -15,6 +16,9 @@ const (
 	// Consul answers within milliseconds or not at all.
 	firstAnswers    = 500 * time.Millisecond
 	allFirstAnswers = 10 * firstAnswers
+	// roundTime is how long a round takes at most beside what HAProxy needs. With 50,000
+	// servers it takes seconds.
+	roundTime = 30 * time.Second
 )
 
 // A reconciler is the loop that keeps HAProxy in step: it owns what runs. Everything in
@@ -36,6 +40,7 @@ type reconciler struct {
 	renewals  *renewals
 	renewed   uint64 // the last of them that was dealt with
 	inStep    *latch
+	beat      *heartbeat.Beat
 
 	running  *running
 	servers  *serverUpdater
@@ -73,8 +78,12 @@ func (r *reconciler) run(ctx context.Context) error {
 	r.monitor.start()
 	defer r.retry.timer.Stop()
 	defer r.monitor.stop()
+	defer r.beat.Idle()
+	defer r.reverter.late.Wait()
+	r.beat.Busy("the wait for Consul's first answers", allFirstAnswers+roundTime)
 	r.awaitConsul(ctx)
 	for {
+		r.beat.Idle()
 		out, ok := r.next(ctx)
 		if ctx.Err() != nil && (!ok || errors.Is(out.err, ctx.Err())) {
 			return nil // this round has dealt with nothing
@@ -107,10 +116,13 @@ func (r *reconciler) next(ctx context.Context) (out outcome, ok bool) {
 	case <-ctx.Done():
 		return outcome{}, false
 	case <-r.monitor.timer.C:
+		r.beat.Busy("a look at HAProxy", roundTime)
 		return r.outcomes.latest(), r.monitor.begin(ctx)
 	case o := <-r.monitor.observed:
+		r.beat.Busy("a repair of HAProxy", roundTime)
 		return r.outcomes.latest(), r.monitor.finish(ctx, o)
 	case <-r.restarted:
+		r.beat.Busy("a look at a HAProxy that was started again", roundTime)
 		r.running.allowSpares()
 		r.monitor.invalidate()
 		r.monitor.check(ctx)
@@ -125,6 +137,7 @@ func (r *reconciler) next(ctx context.Context) (out outcome, ok bool) {
 		r.settle(ctx)
 		r.settled = time.Now()
 	}
+	r.beat.Busy("a round", roundTime)
 	return r.round(ctx), true
 }
 
@@ -144,7 +157,7 @@ func (r *reconciler) awaitConsul(ctx context.Context) {
 	defer cancel()
 	timer := time.NewTimer(firstAnswers)
 	defer timer.Stop()
-	in, err := r.inputs.intent(ctx)
+	in, err := r.inputs.intentSoon(ctx)
 	if err != nil {
 		return // the first round reports it
 	}

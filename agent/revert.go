@@ -25,6 +25,8 @@ type reverter struct {
 	interest *interest
 	outcomes *outcomes
 
+	late sync.WaitGroup // revertLate
+
 	mu     sync.Mutex
 	newest *unconfirmed // nil: there is none
 }
@@ -66,8 +68,13 @@ func (r *reverter) refusedBy(out outcome) *unconfirmed {
 }
 
 // revertLate reverts a revision that HAProxy has refused after its author was told that
-// it is stored and not yet in effect. A later revision by somebody else stays.
+// it is stored and not yet in effect. A later revision by somebody else stays. It does so
+// beside the loop, which waits for no disk.
 func (r *reverter) revertLate(ctx context.Context, u *unconfirmed, refused error) {
+	r.late.Go(func() { r.takeBack(ctx, u, refused) })
+}
+
+func (r *reverter) takeBack(ctx context.Context, u *unconfirmed, refused error) {
 	_, err := r.store(ctx, u.before, u.rev, r.origin(u.rev), refused)
 	if err != nil && !errors.As(err, new(*lb.StaleRevisionError)) {
 		if !u.failed {

@@ -96,11 +96,13 @@ func (r *reconciler) adjust(ctx context.Context, t target, change plan.Change) o
 // reload makes HAProxy run the target with a new worker, at the configured rate.
 func (r *reconciler) reload(ctx context.Context, t target, change plan.Change) outcome {
 	if !r.running.idle {
+		done := r.beat.Step("the wait until HAProxy may be reloaded", 2*(r.cfg.ReloadEvery+maxSlowdown))
 		waited, err := r.reloads.rate.wait(ctx)
 		if err != nil {
 			return outcome{err: err}
 		}
 		slowed, err := r.slowdown.wait(ctx)
+		done()
 		if err != nil {
 			return outcome{err: err}
 		}
@@ -146,7 +148,9 @@ func (r *reconciler) apply(ctx context.Context, t target) (application, error) {
 	if r.running.awaitsReload() {
 		fingerprint = "" // HAProxy may show the right one, and needs a reload nevertheless
 	}
+	done := r.beat.Step("a reload or start of HAProxy", 2*r.cfg.LongestChange)
 	out, err := r.cfg.HAProxy.Apply(ctx, rendered.Bytes, fingerprint)
+	done()
 	return application{Outcome: out, fingerprint: rendered.Fingerprint}, err
 }
 

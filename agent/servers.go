@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"thalassa/activity"
+	"thalassa/internal/heartbeat"
 	"thalassa/lb"
 	"thalassa/plan"
 )
@@ -16,6 +17,7 @@ type serverUpdater struct {
 	cfg      *Config
 	running  *running
 	reporter *reporter
+	beat     *heartbeat.Beat
 
 	// suspect: some servers were not as expected, and nobody has looked at the others
 	// since.
@@ -35,6 +37,7 @@ func (s *serverUpdater) apply(ctx context.Context, wanted lb.Config, change plan
 		known := e.config.Part(about)
 		expected = &known
 	}
+	defer s.beat.Step("a change of servers at run time", 2*s.cfg.LongestChange)()
 	err = s.cfg.Runtime.Adjust(ctx, about, func(servers []lb.ServerState) ([]lb.ServerOp, error) {
 		if expected != nil {
 			if drift := plan.Repair(*expected, servers); !drift.Empty() {

@@ -22,8 +22,13 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 	s.Empty = emptyBackends(in, a.Snapshot(), a.current.Load(), nil)
 	last := a.outcomes.latest()
 	s.Warnings = slices.Concat(a.warnings.current(), a.lines.current(), a.persister.copy.importer.warnings())
-	if a.cfg.LogProblem != nil && a.cfg.LogProblem() != "" {
-		s.Warnings = append(s.Warnings, a.cfg.LogProblem())
+	for _, problem := range []func() string{a.cfg.LogProblem, a.cfg.StoreProblem} {
+		if problem == nil {
+			continue
+		}
+		if text := problem(); text != "" {
+			s.Warnings = append(s.Warnings, text)
+		}
 	}
 	if a.cfg.Notices != nil {
 		s.Warnings = append(s.Warnings, a.cfg.Notices()...)

@@ -40,7 +40,8 @@ func (c *changes) switchVersion(ctx context.Context, s lb.Switch) (lb.Applied, e
 		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Origin: s.Origin})
 	})
 	if err == nil {
-		c.warnEmpty(ctx, lb.Edit{Backend: &b}, &applied)
+		applied.Backend = &b
+		c.warn(ctx, []lb.Name{b.Key}, &applied)
 	}
 	if err == nil && applied.Revision > base {
 		c.cfg.Journal.Note(switchedEvent(before, b, s.Origin, applied))
@@ -60,41 +61,4 @@ func (c *changes) awaitHealthy(ctx context.Context, b lb.Backend, wait time.Dura
 		return context.Cause(ctx)
 	}
 	return s.CheckHealthy(b, wait)
-}
-
-// awaitServed is awaitHealthy for an edit that needs it.
-func (c *changes) awaitServed(ctx context.Context, e lb.Edit) error {
-	in, err := c.inputs.intent(ctx)
-	if err != nil {
-		return err
-	}
-	b, needed := in.NeedsHealthy(e)
-	if !needed {
-		return nil
-	}
-	if _, err := in.Apply(e); err != nil { // nothing to wait for
-		return err
-	}
-	return c.awaitHealthy(ctx, b, e.Wait)
-}
-
-// checkServed refuses an edit that would take the last members from a backend.
-func (c *changes) checkServed(in lb.Intent, e lb.Edit) error {
-	b, needed := in.NeedsHealthy(e)
-	if !needed {
-		return nil
-	}
-	return c.inputs.snapshot().Services[b.Service].CheckHealthy(b, 0)
-}
-
-// warnEmpty notes which of the backends that a change concerns have no member now.
-func (c *changes) warnEmpty(ctx context.Context, e lb.Edit, applied *lb.Applied) {
-	keys := e.Concerns()
-	in, err := c.inputs.intent(ctx)
-	if err != nil || len(keys) == 0 {
-		return // the change itself is done
-	}
-	for _, empty := range emptyBackends(in, c.inputs.snapshot(), c.current.Load(), keys) {
-		applied.Warnings = append(applied.Warnings, empty.String())
-	}
 }

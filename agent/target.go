@@ -24,7 +24,7 @@ func (t target) outcome(path string, err error) outcome {
 func (r *reconciler) desired(ctx context.Context) (target, error) {
 	t := target{tuning: r.cfg.tuned(), effective: effective{template: r.templates.current(), snapshot: r.inputs.snapshot(), control: r.inputs.control()}}
 	var err error
-	if t.intent, err = r.inputs.intent(ctx); err != nil {
+	if t.intent, err = r.inputs.intentSoon(ctx); err != nil {
 		return t, err
 	}
 	inherited, err := r.earlier.members(ctx, t.intent, t.snapshot)

@@ -35,6 +35,8 @@ func (c *Config) tuned() *Tuning { return c.tuning.Load() }
 func (t *Tuning) processWith(cfg *Config, tmpl *template.Template) lb.Process {
 	p := t.Process
 	p.AgentChecks = tmpl.AsksAgents()
+	p.HashType, p.Unnumbered = tmpl.HashType(), !tmpl.WritesNumbers()
+	p.HashKey = tmpl.WritesHashKeys() && cfg.HashKeys != nil && cfg.HashKeys()
 	p.Hosts = cfg.Hosts.Hosts()
 	return p
 }

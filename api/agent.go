@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"thalassa/auth"
 	"thalassa/lb"
+	"thalassa/stage"
 )
 
 // An Agent is what dialects show and change. Under the context of a request it shows what
@@ -74,45 +76,88 @@ const formerTokens = "the token file is unusable, and the former tokens stay val
 // Edit is that of Changer. What the caller may not do is refused before anything of the
 // configuration is compared with it.
 func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
-	return a.change(ctx, func(in lb.Intent) lb.ObjectChange {
-		c := lb.ObjectChange{ID: e.ID(), Before: in.Object(e.ID())}
-		switch {
-		case e.Frontend != nil:
-			c.After = *e.Frontend
-		case e.Backend != nil:
-			c.After = *e.Backend
-		}
-		return c
-	}, func() (lb.Applied, error) { return a.changes.Edit(ctx, e) })
+	return a.change(ctx, []lb.Edit{e}, func() (lb.Applied, error) { return a.changes.Edit(ctx, e) })
 }
 
 // Switch is that of Changer.
 func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
-	return a.change(ctx, func(in lb.Intent) lb.ObjectChange {
-		c := lb.ObjectChange{ID: lb.Backend{Key: s.Backend}.ID()}
-		if before, ok := in.Backends[s.Backend]; ok {
-			after := before
-			if s.Service != "" {
-				after.Service = s.Service
-			}
-			c.Before, c.After = before, after
+	return a.change(ctx, []lb.Edit{s.Edit()}, func() (lb.Applied, error) { return a.changes.Switch(ctx, s) })
+}
+
+// Apply is that of Changer, with what the edits have changed.
+func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, []lb.ObjectChange, error) {
+	before, err := a.views.Intent(ctx)
+	if err != nil {
+		return lb.Applied{}, nil, err
+	}
+	applied, err := a.change(ctx, set.Edits, func() (lb.Applied, error) { return a.changes.Apply(ctx, set) })
+	if err != nil {
+		return applied, nil, err
+	}
+	after, err := set.Apply(before) // the edits alone, whatever else has changed meanwhile
+	if err != nil {
+		after = before
+	}
+	changes, err := a.seenChanges(ctx, before.Changes(after))
+	return applied, changes, err
+}
+
+// Preview is that of Changer. Whoever does not see everything gets no text of haproxy.cfg.
+func (a *Agent) Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
+	if err := a.judge(ctx, set.Edits); err != nil {
+		return stage.Preview{}, err
+	}
+	p, err := a.changes.Preview(ctx, set)
+	s, limited := sightOf(ctx)
+	if err != nil || !limited {
+		return p, err
+	}
+	p.Before, p.After = nil, nil
+	p.Reasons = slices.DeleteFunc(slices.Clone(p.Reasons), s.namesHidden)
+	p.Warnings = slices.DeleteFunc(slices.Clone(p.Warnings), s.namesHidden)
+	p.Changes, err = a.seenChanges(ctx, p.Changes)
+	return p, err
+}
+
+// changeOf is what an edit makes of its object.
+func changeOf(in lb.Intent, e lb.Edit) lb.ObjectChange {
+	c := lb.ObjectChange{ID: e.ID(), Before: in.Object(e.ID())}
+	switch {
+	case e.Frontend != nil:
+		c.After = *e.Frontend
+	case e.Backend != nil:
+		c.After = *e.Backend
+	case e.Switch != nil:
+		if b, ok := in.Backends[e.Switch.Backend]; ok {
+			b.Service = cmp.Or(e.Switch.Service, b.Service)
+			c.After = b
 		}
-		return c
-	}, func() (lb.Applied, error) { return a.changes.Switch(ctx, s) })
+	}
+	return c
+}
+
+// judge refuses edits that the limits of the caller do not allow.
+func (a *Agent) judge(ctx context.Context, edits []lb.Edit) error {
+	l, limited := limitsOf(ctx)
+	if !limited {
+		return nil
+	}
+	in, err := a.views.Intent(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range edits {
+		if err := l.judgeChange(in, changeOf(in, e)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // change makes a change that the limits of the caller allow. Where it is carried out, it
 // is judged again.
-func (a *Agent) change(ctx context.Context, change func(lb.Intent) lb.ObjectChange, do func() (lb.Applied, error)) (lb.Applied, error) {
-	l, limited := limitsOf(ctx)
-	if !limited {
-		return do()
-	}
-	in, err := a.views.Intent(ctx)
-	if err != nil {
-		return lb.Applied{}, err
-	}
-	if err := l.judgeChange(in, change(in)); err != nil {
+func (a *Agent) change(ctx context.Context, edits []lb.Edit, do func() (lb.Applied, error)) (lb.Applied, error) {
+	if err := a.judge(ctx, edits); err != nil {
 		return lb.Applied{}, err
 	}
 	applied, err := do()
@@ -120,6 +165,12 @@ func (a *Agent) change(ctx context.Context, change func(lb.Intent) lb.ObjectChan
 		applied = s.applied(applied)
 	}
 	return applied, err
+}
+
+// seenChanges are changes of objects as the caller sees them.
+func (a *Agent) seenChanges(ctx context.Context, changes []lb.ObjectChange) ([]lb.ObjectChange, error) {
+	r, _, err := a.revision(ctx, lb.Revision{Changes: changes})
+	return r.Changes, err
 }
 
 // Accept is that of Changer.

@@ -10,17 +10,23 @@ import (
 	"thalassa/auth"
 	"thalassa/lb"
 	"thalassa/listen"
+	"thalassa/stage"
 	"thalassa/stats"
 	"thalassa/stream"
 )
 
 // Changer carries out changes. When a call returns, the change is in effect, or its
 // Applied says why not. Errors: those of lb.Intent.Apply, *lb.RefusedError,
-// *lb.UnavailableError. The end of ctx ends the waiting; a change that has been stored by
+// *lb.UnavailableError. After a Switch, the Applied has the backend. The end of ctx ends the waiting; a change that has been stored by
 // then stays.
 type Changer interface {
 	Edit(ctx context.Context, e lb.Edit) (lb.Applied, error)
 	Switch(ctx context.Context, s lb.Switch) (lb.Applied, error)
+	// Apply carries out a changeset as one revision. An error about one of several edits
+	// is an *lb.EditError.
+	Apply(ctx context.Context, set stage.Changeset) (lb.Applied, error)
+	// Preview tells what a changeset would do; HAProxy has checked it. Nothing changes.
+	Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error)
 	// Accept ends the hold of a service.
 	Accept(ctx context.Context, service lb.Name, by lb.Origin) error
 }
@@ -42,9 +48,12 @@ type Log interface {
 }
 
 // History is the revisions of the intent, newest first. Before 0
-// means to start with the newest.
+// means to start with the newest. An unknown number is an *lb.NotFoundError.
 type History interface {
 	Revisions(ctx context.Context, before uint64, limit int) ([]lb.Revision, error)
+	Revision(ctx context.Context, number uint64) (lb.Revision, error)
+	// IntentAt is what operators asked for as of a revision; 0: nothing.
+	IntentAt(ctx context.Context, number uint64) (lb.Intent, error)
 }
 
 // Archive is the texts of haproxy.cfg that were in effect, newest first. Before 0
@@ -52,6 +61,8 @@ type History interface {
 type Archive interface {
 	Configs(ctx context.Context, before uint64, limit int) ([]lb.Recorded, error)
 	ConfigText(ctx context.Context, number uint64) (lb.Recorded, []byte, error)
+	// ConfigOf is the newest one that was in effect for a revision of the intent.
+	ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, []byte, error)
 }
 
 // Config is what a Server needs. The first six fields are required.
@@ -130,6 +141,13 @@ type Config struct {
 	// LogDropped is how many of its lines were dropped. nil: none ever is.
 	LogProblem func() string
 	LogDropped func() uint64
+	// StoreProblem is a sentence for everybody that says why nothing can be stored now;
+	// empty: it can. nil: always.
+	StoreProblem func() string
+
+	// Hangs are sentences that say which loop of the agent hangs, in which step and since
+	// when; empty: all turn. nil: always.
+	Hangs func() []string
 
 	// BodyBytes is the maximum size of the large bodies under way, all together (8 MiB),
 	// and AnswerBytes the memory for large answers (64 MiB). One caller gets half of each.
@@ -156,6 +174,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.LogProblem == nil {
 		c.LogProblem = func() string { return "" }
+	}
+	if c.StoreProblem == nil {
+		c.StoreProblem = func() string { return "" }
+	}
+	if c.Hangs == nil {
+		c.Hangs = func() []string { return nil }
 	}
 	if c.LogDropped == nil {
 		c.LogDropped = func() uint64 { return 0 }

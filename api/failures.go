@@ -98,7 +98,7 @@ func asFailure(err error, c echo.Context) *ResponseError {
 		return f
 	}
 	if f := domainFailure(err); f != nil {
-		return f
+		return f.ofEdit(err)
 	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &ResponseError{
@@ -129,6 +129,26 @@ func routingFailure(err error, c echo.Context) *ResponseError {
 		}
 	}
 	return nil
+}
+
+// ofEdit is the failure with the edit named that it is about, where it is about one of
+// several.
+func (f *ResponseError) ofEdit(err error) *ResponseError {
+	edit, ok := errors.AsType[*lb.EditError](err)
+	if !ok {
+		return f
+	}
+	out, name := *f, "edits["+strconv.Itoa(edit.Index)+"]"
+	out.Message = name + ": " + f.Message
+	if len(f.Fields) > 0 && f.Fields[0].Path != "" { // the message begins with it
+		out.Message = name + ".body." + f.Message
+	}
+	out.Fields = make([]lb.FieldError, len(f.Fields))
+	for i, field := range f.Fields {
+		field.Path = name + ".body." + field.Path
+		out.Fields[i] = field
+	}
+	return &out
 }
 
 // domainFailure is for the errors of package lb.

@@ -52,12 +52,14 @@ func routesOf(t *testing.T) []listedRoute {
 // zoo is a node with objects of the shop and of the zebra, and a canary of each.
 type zoo struct {
 	*apitest.Node
-	handler http.Handler
+	handler   http.Handler
+	pacemaker *apitest.Cluster
 }
 
 func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
 	t.Helper()
-	node, cfg := apitest.Prepare(t, authority, inCluster(apitest.NewCluster()))
+	pacemaker := apitest.NewCluster()
+	node, cfg := apitest.Prepare(t, authority, inCluster(pacemaker))
 	for _, name := range []string{"shop", "zebra"} {
 		digit := map[string]string{"shop": "1", "zebra": "66"}[name]
 		node.Discover(lb.Name(name), "10."+digit+".0.1:8080 1.0.0", "10."+digit+".0.2:8080 2.0.0")
@@ -83,7 +85,7 @@ func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
 		}
 		node.Hold(service)
 	}
-	return &zoo{Node: node, handler: api.New(cfg)}
+	return &zoo{Node: node, handler: api.New(cfg), pacemaker: pacemaker}
 }
 
 // asked asks a handler directly.
@@ -122,19 +124,19 @@ func (r listedRoute) body(path string) string {
 		service = "zebra"
 	}
 	switch {
-	case r.Method == "GET" || r.Method == "DELETE":
+	case r.Method == http.MethodGet || r.Method == http.MethodDelete:
 		return ""
 	case path == "/session":
 		return `{"token":"` + apitest.ReadToken + `"}`
-	case r.Method == "PUT" && strings.HasPrefix(path, "/frontends/"):
+	case r.Method == http.MethodPut && strings.HasPrefix(path, "/frontends/"):
 		return `{"bind":"*:80` + fmt.Sprint(len(service)) + `","backend":"` + service + `-live"}`
-	case r.Method == "PUT" && strings.HasPrefix(path, "/backends/"):
+	case r.Method == http.MethodPut && strings.HasPrefix(path, "/backends/"):
 		return `{"type":"dynamic","name":"` + service + `","version":"2.0.0"}`
 	case strings.Contains(path, "/members/"):
 		return `{"state":"drain"}`
-	case r.Method == "POST" && strings.HasSuffix(path, "/canary"):
+	case r.Method == http.MethodPost && strings.HasSuffix(path, "/canary"):
 		return `{"version":"2.0.0","steps":[100]}`
-	case r.Method == "POST" && strings.HasPrefix(path, "/backends/") && !strings.Contains(path, "/canary/"):
+	case r.Method == http.MethodPost && strings.HasPrefix(path, "/backends/") && !strings.Contains(path, "/canary/"):
 		return `{"version":"2.0.0"}`
 	}
 	return "{}"

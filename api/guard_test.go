@@ -31,6 +31,10 @@ var requests = []struct {
 	{"GET", "/services/shop", "", 1},
 	{"GET", "/activity", "", 1},
 	{"GET", "/revisions", "", 1},
+	{"GET", "/revisions/1", "", 1},
+	{"GET", "/definitions", "", 1},
+	{"POST", "/revisions/1/restore", "", 4},
+	{"POST", "/changes", `{"edits":[{"method":"DELETE","path":"/frontends/www"}]}`, 4},
 	{"GET", "/status", "", 1},
 	{"GET", "/version", "", 1},
 	{"GET", "/cluster", "", 1},
@@ -43,6 +47,7 @@ var requests = []struct {
 	{"POST", "/cluster/simulate/cleanup", "{}", 3},
 	{"GET", "/openapi.json", "", 1},
 	{"GET", "/audit", "", 4},
+	{"GET", "/access", "", 4},
 	{"GET", "/catalog", "", 1},
 	{"GET", "/metrics", "", 1},
 	{"GET", "/streams", "", 1}, // which wants to be a websocket

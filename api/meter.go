@@ -42,8 +42,8 @@ func (s *Server) meter(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 		size := r.ContentLength
-		if size < 0 || size > maxBody {
-			size = maxBody
+		if most := largestBody(c); size < 0 || size > most {
+			size = most
 		}
 		release := func() {}
 		defer func() { release() }()
@@ -53,6 +53,14 @@ func (s *Server) meter(next echo.HandlerFunc) echo.HandlerFunc {
 		})}
 		return next(c)
 	}
+}
+
+// largestBody is how much of the body the handler of a request reads at most.
+func largestBody(c echo.Context) int64 {
+	if c.Path() == changesPath {
+		return maxChangeset
+	}
+	return maxBody
 }
 
 // payer is whose share of a budget a request takes.

@@ -30,13 +30,15 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	canaries := canaryHandlers{agent: a, canaries: d.cfg.Canaries}
 	certificate := certificateHandlers{d.cfg.Certificate}
 	state := stateHandlers{
-		agent: a, failures: d.failures, logProblem: d.cfg.LogProblem, canaries: canaries.underWay, tls: certificate.document,
+		agent: a, failures: d.failures, problems: []func() string{d.cfg.LogProblem, d.cfg.StoreProblem}, hangs: d.cfg.Hangs, canaries: canaries.underWay, tls: certificate.document,
 	}
 	frontends := frontendHandlers{a}
 	health := serverHealth{d.cfg.Sampler}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
 	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames, health: health}
 	history := historyHandlers{agent: a, history: d.cfg.History, answers: d.answers, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
+	changesets := changesetHandlers{a}
+	restore := restoreHandler{changesets: changesets, history: d.cfg.History}
 	activity := activityHandlers{log: sightedLog{d.cfg.Activity, d.cfg.Views.Intent}, answers: d.answers}
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
 	routes = []Route{
@@ -65,6 +67,10 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{post, "/services/{name}/accept", auth.Deploy, "service/{name}", "confirm that the held instances are gone", services.accept},
 		{get, "/activity", auth.Read, OnMany, "the activity log; query: since, before, filter, limit, wait", activity.list},
 		{get, "/revisions", auth.Read, OnMany, "accepted changes, newest first; query: before, limit", history.listRevisions},
+		{get, "/revisions/{number}", auth.Read, OnMany, "one revision, or for 3..7 the difference between two", history.showRevision},
+		{post, "/revisions/{number}/restore", auth.Admin, OnNode, "make everything as it was as of a revision; query: dryRun", restore.handle},
+		{post, changesPath, auth.Admin, OnMany, "several changes as one, all or nothing; query: dryRun", changesets.apply},
+		{get, "/definitions", auth.Read, OnMany, "all frontends and backends as operators defined them", changesets.definitions},
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
 		{get, "/cluster/nodes", auth.Read, OnNode, "the cluster's nodes", cluster.showNodes},
 		{get, "/cluster/resources", auth.Read, OnNode, "the cluster's resources", cluster.showResources},
@@ -74,7 +80,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{get, "/monitor", auth.Read, OnNode, "wait until the CIB differs from the version ?admin_epoch:epoch:num_updates", cluster.monitor},
 		{get, "/monitor.json", auth.Read, OnNode, "the same", cluster.monitor},
 		{get, "/status", auth.Read, OnMany, "the state of agent, HAProxy and discovery", state.status},
-		{get, "/healthz", 0, OnCaller, "200 while the agent's process works", state.healthz},
+		{get, "/healthz", 0, OnCaller, "200 while the agent works, else 503 with reasons", state.healthz},
 		{get, "/readyz", 0, OnMany, "200 while HAProxy runs the requested configuration, else 503 with reasons", state.readyz},
 		{get, "/version", auth.Read, OnCaller, "the agent's version", about.showVersion},
 		{get, "/streams", auth.Read, OnMany, "a websocket that sends states and then changes", d.streams.open},
@@ -84,6 +90,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{del, "/session", 0, OnCaller, "end the session", d.sessions.logout},
 		{get, "/sessions", auth.Read, OnCaller, "the caller's sessions; for an admin everybody's", d.sessions.list},
 		{del, "/sessions/{id}", auth.Read, OnCaller, "end one of them", d.sessions.endListed},
+		{get, "/access", auth.Admin, OnNode, "users, tokens and certificates with their rights, without secrets", accessHandlers{a.authority}.list},
 		{get, "/audit", auth.Admin, OnNode, "changes, logins and refusals, newest first; query: name, since, before, limit", auditHandlers{d.cfg.Audit}.list},
 		{get, "/tls", 0, OnCaller, "the certificate of this API", certificate.show},
 		{get, "/openapi.json", auth.Read, OnCaller, "the OpenAPI description of this API", about.openAPI},

@@ -21,7 +21,7 @@ import (
 	"thalassa/lb"
 )
 
-// maxBody is the maximum size of a body.
+// maxBody is the maximum size of a body where nothing else is said.
 const maxBody = 1 << 20
 
 const headerETag = "Etag" // in http.Header's canonical form
@@ -51,9 +51,12 @@ func name(c echo.Context, param string) (lb.Name, error) {
 	return "", invalidField(param, f.Problem, f.Expected)
 }
 
-// body reads a JSON body. Content-Type may be missing. A form or plain text is refused,
-// because a web page may send these to any site.
-func body(c echo.Context) ([]byte, error) {
+// body reads a JSON body of at most maxBody bytes.
+func body(c echo.Context) ([]byte, error) { return bodyOf(c, maxBody) }
+
+// bodyOf reads a JSON body of at most so many bytes. Content-Type may be missing. A form or
+// plain text is refused, because a web page may send these to any site.
+func bodyOf(c echo.Context, most int64) ([]byte, error) {
 	r := c.Request()
 	if ct := r.Header.Get(echo.HeaderContentType); ct != "" && !isJSON(ct) {
 		return nil, &ResponseError{
@@ -61,7 +64,7 @@ func body(c echo.Context) ([]byte, error) {
 			Fields: []lb.FieldError{{Path: "Content-Type", Problem: strconv.Quote(ct) + " is not JSON", Expected: "application/json"}},
 		}
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBody))
+	data, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, most))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge), errors.As(err, new(*ResponseError)):

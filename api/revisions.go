@@ -2,16 +2,21 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"thalassa/api/node"
 	"thalassa/internal/permit"
+	"thalassa/lb"
+	"thalassa/stage"
 )
 
 const (
@@ -79,6 +84,112 @@ func (h historyHandlers) addRevision(out *pieces, before uint64, further bool) (
 	}
 	out.Truncate(out.Len() - 1) // the encoder's end of line
 	return number, true, out.send()
+}
+
+// showRevision answers with one revision, or for "3..7" with the difference between two.
+func (h historyHandlers) showRevision(c echo.Context) error {
+	first, last, isRange := strings.Cut(c.Param("number"), "..")
+	if isRange {
+		return h.compareRevisions(c, first, last)
+	}
+	n, err := revisionNumber(first)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	rev, err := h.history.Revision(ctx, n)
+	if err != nil {
+		return err
+	}
+	rev, seen, err := h.agent.revision(ctx, rev)
+	switch {
+	case err != nil:
+		return err
+	case !seen:
+		return &lb.NotFoundError{ID: "revisions/" + first}
+	}
+	doc, err := node.NewRevision(rev)
+	if err != nil {
+		return fmt.Errorf("encoding revision %d: %w", n, err)
+	}
+	out := struct {
+		node.Revision
+		Config *node.Recorded `json:"config,omitempty"`
+	}{Revision: doc}
+	recorded, _, err := h.archive.ConfigOf(ctx, n)
+	_, limited := sightOf(ctx)
+	switch {
+	case limited: // the file is that of all objects
+	case err == nil:
+		out.Config = new(node.NewRecorded(recorded))
+	case !errors.As(err, new(*lb.NotFoundError)):
+		return err
+	}
+	return respond(c, http.StatusOK, out)
+}
+
+func revisionNumber(text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, invalidField("number", shown(text)+" is not a revision", "the number of a revision, or two as in 3..7")
+	}
+	return n, nil
+}
+
+// compareRevisions answers with the difference between two revisions: of the objects, and
+// of haproxy.cfg where both texts are still recorded.
+func (h historyHandlers) compareRevisions(c echo.Context, first, last string) error {
+	from, err := revisionNumber(first)
+	if err != nil {
+		return err
+	}
+	to, err := revisionNumber(last)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	before, err := h.history.IntentAt(ctx, from)
+	if err != nil {
+		return err
+	}
+	after, err := h.history.IntentAt(ctx, to)
+	if err != nil {
+		return err
+	}
+	seen, err := h.agent.seenChanges(ctx, before.Changes(after))
+	if err != nil {
+		return err
+	}
+	changes, err := node.NewChanges(seen)
+	if err != nil {
+		return err
+	}
+	config, err := h.compareConfigs(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, node.Difference{From: from, To: to, Changes: changes, Config: config})
+}
+
+// compareConfigs is the difference between the texts of haproxy.cfg that two revisions had
+// at last; nil where one of them is not recorded.
+func (h historyHandlers) compareConfigs(ctx context.Context, from, to uint64) (*string, error) {
+	if _, limited := sightOf(ctx); limited {
+		return nil, nil
+	}
+	texts := make([][]byte, 2)
+	for i, n := range []uint64{from, to} {
+		_, text, err := h.archive.ConfigOf(ctx, n)
+		if errors.As(err, new(*lb.NotFoundError)) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		texts[i] = text
+	}
+	name := func(n uint64) string { return "haproxy.cfg of revision " + strconv.FormatUint(n, 10) }
+	return new(stage.Difference(name(from), name(to), texts[0], texts[1])), nil
 }
 
 // pieces is an answer that is sent piece by piece.

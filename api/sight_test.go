@@ -25,10 +25,18 @@ func TestNothingLeaks(t *testing.T) {
 	for _, r := range routesOf(t) {
 		z := newZoo(t, authority)
 		for _, token := range blind {
-			if r.Method == "GET" {
+			if r.Method == http.MethodGet {
 				w := asked(z.handler, r.Method, r.path(false), "", token)
 				if text := header(w.Header()) + w.Body.String(); strings.Contains(text, "zebra") || strings.Contains(text, "10.66.") || strings.Contains(text, "7.7.7") {
 					t.Errorf("%s tells %s: %s", r, token, text)
+				}
+			}
+			if strings.HasPrefix(r.Path, "/revisions/{number}") && r.Method == "GET" {
+				for _, number := range []string{"2", "6", "7", "1..7", "7..1"} {
+					path := "/revisions/" + number
+					if text := asked(z.handler, "GET", path, "", token).Body.String(); strings.Contains(text, "zebra") || strings.Contains(text, "fingerprint") {
+						t.Errorf("%s tells %s: %s", path, token, text)
+					}
 				}
 			}
 			if !strings.Contains(r.On, "{") {
@@ -79,6 +87,12 @@ func TestLimitsOfChanges(t *testing.T) {
 				if w.Code != http.StatusForbidden {
 					t.Errorf("%s %s %s: %d %s", tt.method, sub.Replace(tt.path), sub.Replace(tt.body), w.Code, w.Body)
 				}
+				for _, query := range []string{"", "?dryRun=1"} { // the same among others
+					set := inChangeset(tt.method, sub.Replace(tt.path), sub.Replace(tt.body))
+					if w := asked(z.handler, "POST", "/changes"+query, set, token); w.Code != http.StatusForbidden {
+						t.Errorf("%s%s: %d %s", set, query, w.Code, w.Body)
+					}
+				}
 				answers[i] = strings.ReplaceAll(w.Body.String(), name, "NAME")
 			}
 			if answers[0] != answers[1] {
@@ -95,6 +109,36 @@ func TestLimitsOfChanges(t *testing.T) {
 				t.Errorf("%v: %d %s", tt, w.Code, w.Body)
 			}
 		}
+	}
+}
+
+// Edits that are carried out together have the same limits, and so has a preview of them.
+func TestLimitsOfChangesets(t *testing.T) {
+	z := newZoo(t, apitest.Limited(t))
+	edit := func(method, path, body string) string {
+		return `{"method":"` + method + `","path":"` + path + `"` + body + `}`
+	}
+	own := edit("PUT", "/backends/shop-new", `,"body":{"type":"dynamic","name":"shop","version":"1.0.0"}`)
+	for _, foreign := range []string{
+		edit("DELETE", "/backends/zebra-spare", ""),
+		edit("DELETE", "/backends/nobody", ""),
+		edit("POST", "/backends/zebra-live", `,"body":{"version":"1.0.0"}`),
+		edit("POST", "/backends/shop-live", `,"body":{"name":"zebra","version":"1.0.0"}`),
+		edit("PUT", "/frontends/www", `,"body":{"bind":"*:80","backend":"zebra-live"}`),
+		edit("PUT", "/backends/shop-raw", `,"body":{"type":"static","natives":["option httpchk"]}`),
+	} {
+		for _, query := range []string{"", "?dryRun=1"} {
+			for _, token := range []string{apitest.ShopAdminToken, apitest.BlindAdminToken} {
+				w := asked(z.handler, "POST", "/changes"+query, `{"edits":[`+own+`,`+foreign+`]}`, token)
+				if w.Code != http.StatusForbidden {
+					t.Errorf("%s%s: %d %s", foreign, query, w.Code, w.Body)
+				}
+			}
+		}
+	}
+	w := asked(z.handler, "POST", "/changes", `{"message":"more","edits":[`+own+`,`+strings.ReplaceAll(own, "new", "more")+`]}`, apitest.BlindAdminToken)
+	if w.Code != http.StatusOK || strings.Contains(w.Body.String(), "zebra") {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 
@@ -233,4 +277,20 @@ func TestChangedLimitsActAtOnce(t *testing.T) {
 	if r := <-polled; r.status != 403 {
 		t.Errorf("the long poll: %d %s", r.status, r.body)
 	}
+}
+
+// inChangeset is a changeset with an edit of what everybody may edit, and another one.
+func inChangeset(method, path, body string) string {
+	edits := []map[string]any{
+		{"method": "PUT", "path": "/backends/shop-other", "body": json.RawMessage(`{"type":"static"}`)},
+		{"method": method, "path": path},
+	}
+	if body != "" {
+		edits[1]["body"] = json.RawMessage(body)
+	}
+	set, err := json.Marshal(map[string]any{"edits": edits})
+	if err != nil {
+		panic(err) // a mistake of the test
+	}
+	return string(set)
 }

@@ -15,10 +15,13 @@ import (
 type stateHandlers struct {
 	agent    *Agent
 	failures *failures
-	// logProblem says why the log is not written now; "": it is.
-	logProblem func() string
-	canaries   func(context.Context) []node.Canary // that are under way
-	tls        func() *node.TLS
+	// problems say why the log is not written now, and why nothing can be stored; "": it
+	// is, and can.
+	problems []func() string
+	// hangs says which loop of the agent hangs.
+	hangs    func() []string
+	canaries func(context.Context) []node.Canary // that are under way
+	tls      func() *node.TLS
 }
 
 func (h stateHandlers) status(c echo.Context) error {
@@ -31,11 +34,18 @@ func (h stateHandlers) status(c echo.Context) error {
 	return respond(c, http.StatusOK, out)
 }
 
-// healthz answers while the process works, whatever the state of HAProxy.
+// healthz answers 200 while the loops of the agent turn, whatever the state of HAProxy,
+// else 503. The reasons are sentences for everybody.
 func (h stateHandlers) healthz(c echo.Context) error {
-	return respond(c, http.StatusOK, struct {
-		Healthy bool `json:"healthy"`
-	}{true})
+	var out struct {
+		Healthy bool     `json:"healthy"`
+		Reasons []string `json:"reasons,omitempty"`
+	}
+	out.Reasons = h.hangs()
+	if out.Healthy = len(out.Reasons) == 0; !out.Healthy {
+		return respond(c, http.StatusServiceUnavailable, out)
+	}
+	return respond(c, http.StatusOK, out)
 }
 
 // readyz answers 200 while HAProxy runs the requested configuration, else 503. The reasons
@@ -66,8 +76,10 @@ func (h stateHandlers) readyz(c echo.Context) error {
 	if len(h.agent.authority.Problems()) > 0 {
 		out.Warnings = []string{formerTokens}
 	}
-	if problem := h.logProblem(); problem != "" {
-		out.Warnings = append(out.Warnings, problem)
+	for _, problem := range h.problems {
+		if text := problem(); text != "" {
+			out.Warnings = append(out.Warnings, text)
+		}
 	}
 	out.Reasons = orEmpty(out.Reasons)
 	if !out.Ready {

@@ -41,7 +41,7 @@ type fixture struct {
 	mu     sync.Mutex // guards what callers of actions note and store, too
 	stored map[lb.Name]lb.CanaryState
 	events []activity.Event
-	seen   func() time.Time          // of Consul's answer; now
+	seen   func() time.Time                           // of Consul's answer; now
 	permit func(author string, backend lb.Name) error // nil: everybody may deploy
 }
 

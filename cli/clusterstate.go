@@ -24,8 +24,9 @@ func newClusterStatus(o *onNode) *cobra.Command {
 		Use:   "status",
 		Short: "Show nodes, resources, failures and the floating IP",
 		Long: `Shows nodes, resources, failures and the node that has the floating IP. The exit code is
-6 when something failed, no node has the floating IP, or there is no quorum. With -f the
-command shows every change until Ctrl-C; with -o json it prints a line for each.`,
+6 when something failed, no node has the floating IP although nobody stopped it, or there
+is no quorum. With -f the command shows every change until Ctrl-C; with -o json it prints
+a line for each.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := o.cluster()

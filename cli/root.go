@@ -40,7 +40,7 @@ Exit codes: ` + exitSummary(),
 	root.AddCommand(
 		newAgent(env), newDev(env), newCheck(env), newHealth(env), newVersion(env), newSweep(env),
 		newLogin(env), newContext(env), newUser(env), newToken(env), newStatus(env), newTop(env), newObjects(env, frontendObjects()), newObjects(env, backendObjects()),
-		newDeploy(env), newMember(env), newCanary(env), newAccept(env), newReload(env), newCluster(env), newConfig(env), newTemplate(env), newActivity(env), newCompletion(env), newManPages(env), newOCF(env),
+		newDeploy(env), newMember(env), newCanary(env), newAccept(env), newReload(env), newApply(env), newExport(env), newRevisions(env), newDiff(env), newRollback(env), newCluster(env), newConfig(env), newTemplate(env), newActivity(env), newCompletion(env), newManPages(env), newOCF(env),
 	)
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
@@ -63,15 +63,17 @@ func badFlag(cmd *cobra.Command, err error) error {
 }
 
 // arguments demands the arguments that the command's Use names, none of them
-// empty: an unset variable in a script must not become another request.
+// empty: an unset variable in a script must not become another request. One in
+// brackets, the last, may be missing.
 func arguments(cmd *cobra.Command, args []string) error {
 	names := strings.Fields(cmd.Use)[1:]
+	least := len(slices.DeleteFunc(slices.Clone(names), func(name string) bool { return strings.HasPrefix(name, "[") }))
 	switch {
 	case cmd.HasSubCommands() && len(args) > 0:
 		return unknown(cmd, args[0])
 	case len(names) == 0 && len(args) > 0:
 		return mistake(cmd, "%s takes no arguments, got %q", cmd.Name(), args)
-	case len(args) != len(names):
+	case len(args) < least || len(args) > len(names):
 		return mistake(cmd, "expected %s, got %q", strings.Join(names, " "), args)
 	}
 	if i := slices.Index(args, ""); i >= 0 {

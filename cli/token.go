@@ -36,8 +36,8 @@ func (a *accessCommand) newToken() *cobra.Command {
 	var g grantFlags
 	expires := ""
 	cmd := &cobra.Command{
-		Use:     "new NAME",
-		Short:   "Make a token and print it, once",
+		Use:   "new NAME",
+		Short: "Make a token and print it, once",
 		Long: `Prints the token alone on standard output. Nothing else ever shows it again.
 With --on the role counts for the named objects only. * stands for any characters.`,
 		Example: `  thalassa token new ci --role deploy --expires 90d --access-file access.yaml > token`,

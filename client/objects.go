@@ -44,11 +44,13 @@ type Backend struct {
 	// Versions divide the traffic, and there is no Version then.
 	Versions node.Versions `json:"versions,omitempty"`
 	Balance  string        `json:"balance"`
-	Host     string        `json:"host,omitempty"`
-	Health   *Health       `json:"health,omitempty"`
-	Mode     string        `json:"mode"`
-	Natives  []string      `json:"natives"`
-	Members  []Member      `json:"members"`
+	// HashStable: a hash chooses the same member on every load balancer.
+	HashStable bool     `json:"hashStable,omitempty"`
+	Host       string   `json:"host,omitempty"`
+	Health     *Health  `json:"health,omitempty"`
+	Mode       string   `json:"mode"`
+	Natives    []string `json:"natives"`
+	Members    []Member `json:"members"`
 	// Unused are the first 200 instances and members that get no requests; only
 	// BackendWithUnused has them.
 	Unused []UnusedInstance `json:"unused,omitzero"`

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -49,8 +50,17 @@ func (c *Client) Readiness(ctx context.Context) (Readiness, error) {
 
 // Alive asks whether the agent works; nil: it does. It takes no token.
 func (c *Client) Alive(ctx context.Context) error {
-	_, err := c.transport.do(ctx, call{method: http.MethodGet, path: "/healthz"})
-	return err
+	a, err := c.transport.do(ctx, call{method: http.MethodGet, path: "/healthz", also: http.StatusServiceUnavailable})
+	if err != nil || a.status != http.StatusServiceUnavailable {
+		return err
+	}
+	var answered struct {
+		Reasons []string `json:"reasons"`
+	}
+	if err := a.decode(&answered); err != nil {
+		return err
+	}
+	return &Error{Status: a.status, Message: cmp.Or(strings.Join(answered.Reasons, "; "), http.StatusText(a.status))}
 }
 
 // Version is the agent's version.

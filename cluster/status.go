@@ -6,6 +6,7 @@ import "time"
 const (
 	StateOK          = "ok"
 	StateNoFencing   = "no-fencing"  // works, but a hanging node may keep the floating IP
+	StateDegraded    = "degraded"    // works, but not as it should: an agent says so, or quorum is ignored
 	StateChanging    = "changing"    // Pacemaker is about to start, stop, move or fence
 	StateMaintenance = "maintenance" // Pacemaker does nothing
 	StateErrors      = "errors"      // a resource has failed, or a node is missing
@@ -17,7 +18,7 @@ const (
 
 // States lists the states of an existing cluster, the best first.
 func States() []string {
-	return []string{StateOK, StateNoFencing, StateChanging, StateMaintenance, StateErrors, StateNoQuorum, StateOffline}
+	return []string{StateOK, StateNoFencing, StateDegraded, StateChanging, StateMaintenance, StateErrors, StateNoQuorum, StateOffline}
 }
 
 // A Status is the status of the cluster in one CIB of this node.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 
 	"github.com/hashicorp/consul/api"
 )
@@ -24,6 +25,17 @@ type Client struct {
 	stream *http.Client
 	base   url.URL
 	scope  map[string]string // query parameters of every request
+	link   *atomic.Pointer[link]
+}
+
+// A link is how requests reach Consul, and the token that they show.
+type link struct {
+	next  http.RoundTripper
+	token *token
+}
+
+func newLink(next http.RoundTripper, s Config) *link {
+	return &link{next: next, token: &token{path: s.TokenFile, value: s.Token}}
 }
 
 // New returns a client, which connects when it is first used. The error names an
@@ -51,11 +63,11 @@ func NewWithTransport(s Config, next http.RoundTripper) (*Client, error) {
 
 func newClient(next http.RoundTripper, base url.URL, s Config) (*Client, error) {
 	g := requester{
-		next:  next,
-		token: &token{path: s.TokenFile, value: s.Token},
+		link:  &atomic.Pointer[link]{},
 		scope: map[string]string{"dc": s.Datacenter, "ns": s.Namespace, "partition": s.Partition},
 	}
-	c := &Client{stream: g.client(maxStream), base: base, scope: g.scope}
+	g.link.Store(newLink(next, s))
+	c := &Client{stream: g.client(maxStream), base: base, scope: g.scope, link: g.link}
 	var err error
 	c.api, err = api.NewClient(&api.Config{
 		Address: base.Host, Scheme: base.Scheme, PathPrefix: base.Path, HttpClient: g.client(maxBody),
@@ -68,6 +80,27 @@ func newClient(next http.RoundTripper, base url.URL, s Config) (*Client, error) 
 	return c, nil
 }
 
+// Follow has later requests use the token and the TLS settings of s, whose files are read
+// now. All other settings must be those of New. Requests under way end as they began. The
+// error names an invalid setting; nothing has changed then.
+func (c *Client) Follow(s Config) error {
+	e, err := parseAddress(s.Address, s.TLS != TLSConfig{})
+	if err != nil {
+		return err
+	}
+	transport, err := s.transport(e)
+	if err != nil {
+		return err
+	}
+	next := newLink(transport, s)
+	if _, err := next.token.current(); err != nil {
+		return err
+	}
+	former := c.link.Swap(next)
+	former.closeIdle()
+	return nil
+}
+
 // Host returns the address of Consul: host:port, or localhost for a unix socket.
 func (c *Client) Host() string { return c.base.Host }
 
@@ -77,8 +110,7 @@ func (c *Client) Close() { c.stream.CloseIdleConnections() }
 // requester sends every request. It sets the token and the scope, whatever
 // api.NewClient found in the environment, and limits the size of the answer.
 type requester struct {
-	next  http.RoundTripper
-	token *token
+	link  *atomic.Pointer[link]
 	scope map[string]string // query parameters; an empty value: none
 	limit int64
 }
@@ -93,15 +125,18 @@ func (g requester) client(limit int64) *http.Client {
 }
 
 // CloseIdleConnections implements what http.Client.CloseIdleConnections calls.
-func (g requester) CloseIdleConnections() {
-	if t, ok := g.next.(interface{ CloseIdleConnections() }); ok {
+func (g requester) CloseIdleConnections() { g.link.Load().closeIdle() }
+
+func (l *link) closeIdle() {
+	if t, ok := l.next.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
 }
 
 // RoundTrip implements http.RoundTripper.
 func (g requester) RoundTrip(req *http.Request) (*http.Response, error) {
-	token, err := g.token.current()
+	link := g.link.Load()
+	token, err := link.token.current()
 	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close() // required of a RoundTripper
@@ -121,7 +156,7 @@ func (g requester) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	req.URL.RawQuery = query.Encode()
-	resp, err := g.next.RoundTrip(req)
+	resp, err := link.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}

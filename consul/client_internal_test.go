@@ -91,6 +91,46 @@ func TestGuardOverridesTheEnvironment(t *testing.T) {
 	}
 }
 
+// Later requests show another token. Settings that cannot be used change nothing.
+func TestFollow(t *testing.T) {
+	t.Parallel()
+	tokens := make(chan string, 1)
+	remote := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tokens <- r.Header.Get("X-Consul-Token")
+		_, _ = io.WriteString(w, "[]")
+	}))
+	t.Cleanup(remote.Close)
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("second\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(Config{Address: remote.URL, Token: "first", MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	for _, step := range []struct {
+		with  Config
+		works bool
+		token string
+	}{
+		{Config{Address: remote.URL, Token: "first", MaxConns: 1}, true, "first"},
+		{Config{Address: remote.URL, TokenFile: file + ".missing", MaxConns: 1}, false, "first"},
+		{Config{Address: remote.URL, TokenFile: file, MaxConns: 1}, true, "second"},
+		{Config{Address: "https://" + c.Host(), TLS: TLSConfig{CAFile: file}}, false, "second"},
+	} {
+		if err := c.Follow(step.with); (err == nil) != step.works {
+			t.Errorf("%+v: %v", step.with, err)
+		}
+		if _, _, err := c.Service(t.Context(), "web", 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-tokens; got != step.token {
+			t.Errorf("%+v: the token is %q, want %q", step.with, got, step.token)
+		}
+	}
+}
+
 func TestTokenFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "token")

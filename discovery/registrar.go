@@ -49,10 +49,7 @@ const leaveTimeout = 3 * time.Second
 // NewRegistrar returns a Registrar without registrations. The error names an invalid
 // setting.
 func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
-	c, err := consul.New(consul.Config{
-		Address: cfg.Address, Token: cfg.Token, TokenFile: cfg.TokenFile,
-		Namespace: cfg.Namespace, Partition: cfg.Partition, TLS: cfg.TLS, MaxConns: 1,
-	})
+	c, err := consul.New(cfg.server())
 	if err != nil {
 		return nil, fmt.Errorf("registering in consul: %w", err)
 	}
@@ -70,6 +67,17 @@ func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
 		r.timeout = defaultTimeout
 	}
 	return r, nil
+}
+
+// Follow has later requests use the token and the TLS settings of cfg. All other settings
+// must be those of NewRegistrar. The error names an invalid setting; nothing has changed then.
+func (r *Registrar) Follow(cfg RegistrarConfig) error { return r.client.Follow(cfg.server()) }
+
+func (cfg RegistrarConfig) server() consul.Config {
+	return consul.Config{
+		Address: cfg.Address, Token: cfg.Token, TokenFile: cfg.TokenFile,
+		Namespace: cfg.Namespace, Partition: cfg.Partition, TLS: cfg.TLS, MaxConns: 1,
+	}
 }
 
 // Set replaces the set of registrations. Of several with the same ID, the last one

@@ -73,6 +73,10 @@ func New(cfg Config) (*Watcher, error) {
 	return w, nil
 }
 
+// Follow has later queries use the token and the TLS settings of cfg. All other settings
+// must be those of New. The error names an invalid setting; nothing has changed then.
+func (w *Watcher) Follow(cfg Config) error { return w.client.Follow(cfg.server()) }
+
 // restore returns the services of an earlier run, validated again, with health by
 // the current settings, and marked as not confirmed.
 func restore(old lb.Snapshot, acceptWarning bool) map[lb.Name]lb.Service {

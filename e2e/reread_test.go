@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"thalassa/internal/testkit"
+	"thalassa/listen"
 )
 
 // reread writes the node's settings file, and signals the agent, which must leave an event
@@ -116,4 +117,60 @@ func TestHangupReadsTheSettings(t *testing.T) {
 	if got := n.warnings(); strings.Contains(got, "refused") || strings.Contains(got, "restart") {
 		t.Errorf("warnings of good settings: %s", got)
 	}
+}
+
+// SIGHUP brings other files of tokens and certificates into effect; files that cannot be
+// used change nothing.
+func TestHangupFollowsOtherFiles(t *testing.T) {
+	n := newNode(t, testkit.Consul(t).Address())
+	for _, version := range []string{"a", "b"} {
+		if _, err := listen.NewSelfSigned(listen.SelfSignedConfig{Dir: n.path(version), Names: func() []string { return []string{"127.0.0.1"} }}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settings := func(token, version, more string) string {
+		file := n.path("tokens-" + version)
+		if err := os.WriteFile(file, []byte("admin ops "+token+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("token-file: %s\ntls-cert: %s\ntls-key: %s\n%s", file, n.path(version+"/api.crt"), n.path(version+"/api.key"), more)
+	}
+	const other = "another-token-of-16"
+	if err := os.WriteFile(n.path("thalassa.yaml"), []byte(settings(other, "a", "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.flags, n.secure = []string{"--config", n.path("thalassa.yaml")}, true
+	n.start()
+	reread := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(n.path("thalassa.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n.hangUp()
+	}
+	// With the certificate that is not b's, or the token that is not tlsToken, this fails.
+	asks := func(version string, want int) {
+		t.Helper()
+		testkit.Eventually(t, patience, func() error {
+			status, body, err := n.askTLS(t.Context(), trusting(t, n.path(version+"/api.crt")), "/activity")
+			if err != nil || status != want {
+				return fmt.Errorf("%d %s %w", status, body, err)
+			}
+			return nil
+		})
+	}
+	asks("a", http.StatusUnauthorized)
+	reread(settings(tlsToken, "b", ""))
+	asks("b", http.StatusOK)
+	reread(settings(other, "a", "consul-token-file: "+n.path("none")+"\n"))
+	testkit.Eventually(t, patience, func() error {
+		_, body, err := n.askTLS(t.Context(), trusting(t, n.path("b/api.crt")), "/activity?filter=settingsRefused")
+		if err != nil || !strings.Contains(body, "consul-token-file") {
+			return fmt.Errorf("the token file of Consul is not refused: %s %w", body, err)
+		}
+		return nil
+	})
+	asks("b", http.StatusOK)
+	reread(settings(other, "a", ""))
+	asks("a", http.StatusUnauthorized)
 }

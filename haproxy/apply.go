@@ -148,7 +148,7 @@ func (a *applier) isApplied(ctx context.Context, before observation, config []by
 		worker, ok := a.isInEffect(ctx, config, fingerprint)
 		return Outcome{WorkerPID: worker}, ok
 	}
-	return Outcome{Idle: true}, a.cfg.Mode == Pacemaker && hasContent(a.cfg.ConfigPath, config)
+	return Outcome{Idle: true}, a.cfg.Mode == Pacemaker && a.cfg.disk.hasContent(a.cfg.ConfigPath, config)
 }
 
 // leaveStart is the result of an installation where something else starts HAProxy.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -88,11 +87,11 @@ func (k *checker) run(ctx context.Context, config []byte) error {
 	if err := k.program.confirm(ctx); err != nil {
 		return err
 	}
-	staged, err := stageAs(k.cfg.ConfigPath, config, filePerm, k.cfg.User)
+	staged, err := k.cfg.disk.stageAs(k.cfg.ConfigPath, config, filePerm, k.cfg.User)
 	if err != nil {
 		return fmt.Errorf("staging: %w", err)
 	}
-	defer os.Remove(staged) //nolint:errcheck // a leftover is harmless and hidden
+	defer k.cfg.disk.remove(staged)
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	cmd, err := k.program.command(ctx, "-c", "-f", staged)

@@ -69,8 +69,8 @@ func lockBeside(path string) (*os.File, error) {
 // finishSwap restores the previous file of an interrupted reload, unless the worker runs
 // the new one: whether HAProxy takes that is unknown.
 func (a *applier) finishSwap(ctx context.Context) {
-	swap := fileSwap{path: a.cfg.ConfigPath, backup: asidePath(a.cfg.ConfigPath)}
-	if _, err := os.Lstat(swap.backup); err != nil {
+	swap := fileSwap{disk: a.cfg.disk, path: a.cfg.ConfigPath, backup: asidePath(a.cfg.ConfigPath)}
+	if is, _ := a.cfg.disk.exists(swap.backup); !is {
 		return // no reload was interrupted
 	}
 	file, err := a.files.read(swap.path)

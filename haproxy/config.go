@@ -79,6 +79,8 @@ type Config struct {
 	BeforeReload func(ctx context.Context)
 	// Logger logs the starts, reloads and ends of HAProxy (discarded).
 	Logger *slog.Logger
+
+	disk *disk // of this HAProxy's files
 }
 
 // A User is an ordinary user that HAProxy runs as, who may also bind ports below
@@ -97,6 +99,9 @@ func (c Config) withDefaults() *Config {
 	defaultTo(&c.StopGrace, 5*time.Second)
 	if c.Env == nil {
 		c.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	}
+	if c.disk == nil {
+		c.disk = newDisk()
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

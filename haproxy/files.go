@@ -27,10 +27,12 @@ type configFiles struct {
 // anything there. Then root follows no link, and reads only a file that the user could
 // have created: otherwise the user could read root's files through HAProxy.
 func (c *configFiles) read(path string) ([]byte, error) {
-	if c.cfg.User == nil {
-		return safefile.Read(path, maxConfig)
-	}
-	return safefile.ReadOwned(path, maxConfig, c.cfg.User.UID)
+	return tell(c.cfg.disk, path, func(func() bool) ([]byte, error) {
+		if c.cfg.User == nil {
+			return safefile.Read(path, maxConfig)
+		}
+		return safefile.ReadOwned(path, maxConfig, c.cfg.User.UID)
+	})
 }
 
 // intend stores the argument of Install. It returns what is in effect.
@@ -93,7 +95,9 @@ func (c *configFiles) mask(text string) string {
 
 // readSmall reads a small regular file of ours. A link is an error.
 func (c *configFiles) readSmall(path string) ([]byte, error) {
-	return safefile.ReadOwned(path, maxOutput, append(c.cfg.users(), uint32(os.Geteuid()))...) //nolint:gosec // ids are never negative on Linux
+	return tell(c.cfg.disk, path, func(func() bool) ([]byte, error) {
+		return safefile.ReadOwned(path, maxOutput, append(c.cfg.users(), uint32(os.Geteuid()))...) //nolint:gosec // ids are never negative on Linux
+	})
 }
 
 // An installedFile is the configuration on disk and its outline.

@@ -27,7 +27,13 @@ const versionTimeout = 10 * time.Second
 // genuine remembers the executables that are known to be HAProxy.
 type genuine struct {
 	mu    sync.Mutex
-	known map[string]executable // by path
+	known map[string]release // by path
+}
+
+// A release is an executable that is HAProxy, and its version.
+type release struct {
+	executable
+	version string
 }
 
 // An executable identifies the content of a program.
@@ -44,7 +50,11 @@ func (pr *program) confirm(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return pr.confirmFile(ctx, path)
+	version, err := pr.confirmFile(ctx, path)
+	if err == nil {
+		pr.keywords.learn(ctx, pr, path, version)
+	}
+	return err
 }
 
 // confirmMaster is confirm for the program that a master executes anew at a reload: the
@@ -61,7 +71,8 @@ func (pr *program) confirmMaster(ctx context.Context, pid int) error {
 	if _, err := os.Stat(path); err != nil {
 		return nil //nolint:nilerr // HAProxy may see other files, and says so itself
 	}
-	return pr.confirmFile(ctx, path)
+	_, err := pr.confirmFile(ctx, path)
+	return err
 }
 
 // startedAs is the name that a process was started by (argv[0]), as far as that is the
@@ -83,27 +94,28 @@ func startedAs(pid int) string {
 	return args[0]
 }
 
-func (pr *program) confirmFile(ctx context.Context, path string) error {
+// confirmFile returns the version of an executable that is HAProxy; empty: unknown.
+func (pr *program) confirmFile(ctx context.Context, path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return err
+		return "", err
 	}
 	now := executableOf(info)
-	if pr.genuine.is(path, now) {
-		return nil
+	if version, ok := pr.genuine.version(path, now); ok {
+		return version, nil
 	}
 	version, err := pr.versionOf(ctx, path)
 	switch {
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return "", ctx.Err()
 	case pr.cfg.Sudo && errors.Is(err, fs.ErrPermission):
-		return nil // only root may run it
+		return "", nil // only root may run it
 	case err != nil:
-		return &lb.UnavailableError{What: fmt.Sprintf("%s is not HAProxy, so that it is neither started nor reloaded: %v", path, err)}
+		return "", &lb.UnavailableError{What: fmt.Sprintf("%s is not HAProxy, so that it is neither started nor reloaded: %v", path, err)}
 	case version != "" && !isScript(path): // a script may run another program the next time
-		pr.genuine.add(path, now)
+		pr.genuine.add(path, release{now, version})
 	}
-	return nil
+	return version, nil
 }
 
 // versionOf is the version that an executable names for -v. The error says that it names
@@ -134,18 +146,19 @@ func executableOf(info fs.FileInfo) executable {
 	return e
 }
 
-// is reports whether the executable at path is known to be HAProxy.
-func (g *genuine) is(path string, now executable) bool {
+// version is that of the executable at path, if it is known to be HAProxy.
+func (g *genuine) version(path string, now executable) (string, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.known[path] == now
+	known := g.known[path]
+	return known.version, known.executable == now
 }
 
-func (g *genuine) add(path string, now executable) {
+func (g *genuine) add(path string, r release) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.known == nil {
-		g.known = map[string]executable{}
+		g.known = map[string]release{}
 	}
-	g.known[path] = now
+	g.known[path] = r
 }

@@ -24,8 +24,8 @@ func (p *Process) Install(ctx context.Context, config []byte) error {
 	if p.files.lastInEffect() != before || !p.applier.mayInstall(ctx, config) {
 		return nil
 	}
-	if !hasContent(p.cfg.ConfigPath, config) {
-		if err := replace(p.cfg.ConfigPath, config); err != nil {
+	if !p.cfg.disk.hasContent(p.cfg.ConfigPath, config) {
+		if err := p.cfg.disk.replace(p.cfg.ConfigPath, config); err != nil {
 			return fmt.Errorf("installing configuration: %w", err)
 		}
 	}
@@ -49,8 +49,10 @@ func (a *applier) mayInstall(ctx context.Context, config []byte) bool {
 	return err == nil && ok && hasFingerprint(there, own) && digestOf(there) == a.files.lastInEffect()
 }
 
-// Intact reports whether the file on disk is the last argument of Install.
+// Intact reports whether the file on disk is the last argument of Install, as far as the
+// disk answers.
 func (p *Process) Intact() bool {
 	intended := p.files.lastIntended()
-	return intended.isOf(p.cfg.ConfigPath)
+	is, err := tell(p.cfg.disk, p.cfg.ConfigPath, func(func() bool) (bool, error) { return intended.isOf(p.cfg.ConfigPath), nil })
+	return is || err != nil
 }

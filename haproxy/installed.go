@@ -1,11 +1,11 @@
 package haproxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -56,8 +56,8 @@ func (a *applier) resume(ctx context.Context) (refused *lb.RefusedError, err err
 	if err != nil || seen.isRunning() {
 		return nil, err
 	}
-	if _, err := os.Stat(a.cfg.ConfigPath); err != nil {
-		return nil, err
+	if is, err := a.cfg.disk.exists(a.cfg.ConfigPath); err != nil || !is {
+		return nil, cmp.Or(err, fs.ErrNotExist)
 	}
 	if _, refused, err = a.startLastGood(context.WithoutCancel(ctx)); err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (p *Process) Drops(config []byte) (bool, error) {
 	case err != nil:
 		return false, fmt.Errorf("reading the installed configuration: %w", err)
 	}
-	if _, err := os.Stat(p.files.lastGood()); err != nil && !strings.HasPrefix(description(there), descriptionPrefix) {
+	if is, _ := p.cfg.disk.exists(p.files.lastGood()); !is && !strings.HasPrefix(description(there), descriptionPrefix) {
 		return false, nil // no agent has written it
 	}
 	kept := proxies(config)
@@ -97,7 +97,7 @@ func proxies(config []byte) []string {
 // isInEffect reports whether the serving worker and the file on disk have this
 // configuration.
 func (a *applier) isInEffect(ctx context.Context, config []byte, expect string) (worker int, ok bool) {
-	if expect == "" || !hasContent(a.cfg.ConfigPath, config) {
+	if expect == "" || !a.cfg.disk.hasContent(a.cfg.ConfigPath, config) {
 		return 0, false
 	}
 	info, err := a.router.showInfo(ctx)

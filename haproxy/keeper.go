@@ -1,9 +1,7 @@
 package haproxy
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -29,7 +27,7 @@ type pathKeeper struct {
 func (pk *pathKeeper) clearForReload(master identity) error {
 	pk.keepFolders(master)
 	for _, path := range pk.masterPaths(master) {
-		if err := clearPath(path, ownerOf(master.pid)); err != nil {
+		if err := pk.cfg.disk.clearPath(path, ownerOf(master.pid)); err != nil {
 			return &lb.UnavailableError{What: fmt.Sprintf("HAProxy would end at a reload, because it cannot create %s again: %v", path, err)}
 		}
 	}
@@ -56,10 +54,10 @@ func (pk *pathKeeper) keepFolders(master identity) {
 func (c *Config) createFolders(logger *slog.Logger, paths []string) {
 	for _, path := range paths {
 		dir := filepath.Dir(path)
-		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		if is, err := c.disk.exists(dir); is || err != nil {
 			continue
 		}
-		if err := c.createFolder(dir); err != nil {
+		if err := c.disk.Do(dir, func(func() bool) error { return c.createFolder(dir) }); err != nil {
 			logger.Error("creating the missing directory of haproxy's sockets failed", "path", dir, "error", err)
 			continue
 		}
@@ -76,6 +74,11 @@ func (c *Config) createFolder(dir string) error {
 		err = safefile.ChangeDir(dir, int(u.UID), int(u.GID), 0o750) // the parent may be that user's
 	}
 	return err
+}
+
+// clearPath is the function of this name.
+func (d *disk) clearPath(path string, uid uint32) error {
+	return d.Do(path, func(func() bool) error { return clearPath(path, uid) })
 }
 
 // clearPath checks that a user can create a file at a path, and removes a file that the

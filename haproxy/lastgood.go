@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"strings"
 
 	"thalassa/internal/safefile"
@@ -15,10 +14,10 @@ func (c *configFiles) lastGood() string { return c.cfg.ConfigPath + ".last-good"
 // keepLastGood stores a configuration that a worker has started with. It logs an error,
 // which does not undo the success.
 func (c *configFiles) keepLastGood(ctx context.Context, config []byte) {
-	if hasContent(c.lastGood(), config) {
+	if c.cfg.disk.hasContent(c.lastGood(), config) {
 		return
 	}
-	if err := replace(c.lastGood(), config); err != nil {
+	if err := c.cfg.disk.replace(c.lastGood(), config); err != nil {
 		c.logger.WarnContext(ctx, "keeping the last good configuration failed", "path", c.lastGood(), "error", err)
 	}
 }
@@ -28,8 +27,8 @@ func (c *configFiles) keepLastGood(ctx context.Context, config []byte) {
 func (c *configFiles) keepOriginal() error {
 	original := c.cfg.ConfigPath + ".before-thalassa"
 	for _, ours := range []string{c.lastGood(), original} {
-		if _, err := os.Stat(ours); err == nil {
-			return nil
+		if is, err := c.cfg.disk.exists(ours); is || err != nil {
+			return err
 		}
 	}
 	content, err := c.read(c.cfg.ConfigPath)
@@ -42,7 +41,7 @@ func (c *configFiles) keepOriginal() error {
 	if err != nil {
 		return err
 	}
-	return replace(original, content)
+	return c.cfg.disk.replace(original, content)
 }
 
 // keepInstalled is keepLastGood of the file on disk.

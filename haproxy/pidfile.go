@@ -2,7 +2,6 @@ package haproxy
 
 import (
 	"bytes"
-	"errors"
 	"log/slog"
 	"os"
 	"slices"
@@ -92,6 +91,10 @@ func (pf *pidFile) keep(master identity) {
 
 // replace writes the pid file in the place of any file, link or empty directory.
 func (pf *pidFile) replace(content []byte) error {
+	return pf.cfg.disk.Do(pf.cfg.PIDPath, func(abandoned func() bool) error { return pf.exchange(content, abandoned) })
+}
+
+func (pf *pidFile) exchange(content []byte, abandoned func() bool) error {
 	if info, err := os.Lstat(pf.cfg.PIDPath); err == nil && info.IsDir() {
 		if err := os.Remove(pf.cfg.PIDPath); err != nil {
 			return err
@@ -101,8 +104,5 @@ func (pf *pidFile) replace(content []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(name, pf.cfg.PIDPath); err != nil {
-		return errors.Join(err, os.Remove(name))
-	}
-	return nil
+	return exchange(name, pf.cfg.PIDPath, abandoned)
 }

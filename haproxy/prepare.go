@@ -29,7 +29,7 @@ func (la *launcher) prepare() error {
 	}
 	for _, path := range paths {
 		// HAProxy's own refusal would look like one of the configuration.
-		if err := clearPath(path, uid); err != nil {
+		if err := la.cfg.disk.clearPath(path, uid); err != nil {
 			return &lb.UnavailableError{What: fmt.Sprintf("HAProxy cannot be started, because it cannot create %s: %v", path, err)}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 
+	"thalassa/internal/heartbeat"
 	"thalassa/statsock"
 )
 
@@ -35,6 +36,7 @@ type Process struct {
 	applier    *applier
 	runtime    *runtimeAPI
 	offers     *capabilities
+	beat       *heartbeat.Beat // of Run
 }
 
 // New returns a Process without touching anything: no file is opened and no
@@ -50,7 +52,8 @@ func New(cfg Config) *Process {
 	if log == os.DevNull {
 		log = "" // there is nothing to read
 	}
-	p.startupLog = &startupLog{path: log, isShared: c.User != nil, changes: p.changes}
+	p.beat = heartbeat.New("the watch on HAProxy")
+	p.startupLog = &startupLog{path: log, disk: c.disk, isShared: c.User != nil, changes: p.changes}
 	p.members = &members{cfg: c, program: p.program, files: p.files}
 	former := &formerPaths{cfg: c, logger: c.Logger}
 	p.finder = &finder{cfg: c, logger: c.Logger, stats: stats, master: master, members: p.members, former: former}
@@ -73,7 +76,7 @@ func (p *Process) connectChanges(master *statsock.Master, former *formerPaths) {
 	p.stateFile = &stateFile{cfg: p.cfg, logger: p.logger, files: p.files, router: p.router, readback: p.readback}
 	waiter := &workerWaiter{
 		cfg: p.cfg, master: master, files: p.files, startupLog: p.startupLog, members: p.members,
-		finder: p.finder, router: p.router, child: p.child,
+		finder: p.finder, router: p.router, child: p.child, ends: &unclearEnds{},
 	}
 	launcher := &launcher{
 		cfg: p.cfg, logger: p.logger, program: p.program, startupLog: p.startupLog, members: p.members, finder: p.finder,

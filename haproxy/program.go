@@ -17,8 +17,9 @@ const outputDelay = 10 * time.Second
 
 // A program is HAProxy's executable, and how it is run.
 type program struct {
-	cfg     *Config
-	genuine genuine
+	cfg      *Config
+	genuine  genuine
+	keywords keywords
 }
 
 // path finds the executable, also in the sbin folders, which an ordinary user's PATH does

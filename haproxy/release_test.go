@@ -117,6 +117,7 @@ func observed(fx *fixture) map[string]string {
 		"`wait` for a condition":                                                    word[offer.Has("wait")],
 		"`add server`, `del server`":                                                word[offer.Has("add server") && offer.Has("del server")],
 		"`add backend`":                                                             word[offer.Has("add backend")],
+		"server option `hash-key` ([Hashing](hashing.md))":                          word[fx.HashKeys()],
 		"**path** for members, weights, versions":                                   path,
 	}
 }

@@ -48,7 +48,7 @@ func (rl *reloader) reload(ctx context.Context, before observation, config []byt
 	if anew == nil {
 		return rl.reloadFile(ctx, before, config, fingerprint)
 	}
-	if err := replace(rl.cfg.ConfigPath, anew); err != nil {
+	if err := rl.cfg.disk.replace(rl.cfg.ConfigPath, anew); err != nil {
 		return 0, fmt.Errorf("reloading haproxy: %w", err)
 	}
 	if config == nil {
@@ -56,8 +56,8 @@ func (rl *reloader) reload(ctx context.Context, before observation, config []byt
 	} else {
 		worker, err = rl.reloadFile(ctx, before, anew, fingerprint)
 	}
-	if hasContent(rl.cfg.ConfigPath, anew) {
-		if err := replace(rl.cfg.ConfigPath, file); err != nil {
+	if rl.cfg.disk.hasContent(rl.cfg.ConfigPath, anew) {
+		if err := rl.cfg.disk.replace(rl.cfg.ConfigPath, file); err != nil {
 			rl.logger.ErrorContext(ctx, "restoring the usual spelling of sockets failed", "path", rl.cfg.ConfigPath, "error", err)
 		}
 	}

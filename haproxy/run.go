@@ -55,7 +55,9 @@ func (p *Process) Run(ctx context.Context, notify func(Exit)) error {
 	defer tick.Stop()
 	w := watch{p: p, notify: notify}
 	for {
+		p.beat.Busy("a look at HAProxy", lookTime)
 		w.check(ctx)
+		p.beat.Idle()
 		select {
 		case <-ctx.Done():
 			return nil
@@ -93,6 +95,7 @@ func (w *watch) check(ctx context.Context) {
 		w.checkSocket(ctx)
 		return
 	}
+	defer w.p.beat.Step("the start of a HAProxy that has ended", 2*w.p.LongestChange())()
 	if w.p.changes.lock(ctx) != nil {
 		return
 	}

@@ -61,35 +61,70 @@ func chownLike(f *os.File, path string) error {
 
 // replace replaces the file at path atomically and durably: a reader sees the previous
 // or the new file, also after a power cut. On error the previous file remains.
-func replace(path string, content []byte) error {
+func (d *disk) replace(path string, content []byte) error {
+	return d.Do(path, func(abandoned func() bool) error { return replace(path, content, abandoned) })
+}
+
+// replace is disk.replace within a piece of work.
+func replace(path string, content []byte, abandoned func() bool) error {
 	name, err := stage(path, content)
 	if err != nil {
 		return err
 	}
-	err = safefile.Sync(name)
-	if err == nil {
-		err = os.Rename(name, path)
+	if err := safefile.Sync(name); err != nil {
+		return errors.Join(err, os.Remove(name))
 	}
-	if err != nil {
-		_ = os.Remove(name)
+	if err := exchange(name, path, abandoned); err != nil {
 		return err
 	}
 	return safefile.Sync(filepath.Dir(path))
 }
 
 // renameInto replaces a file atomically. It may be lost in a power cut.
-func renameInto(path string, content []byte) error {
-	name, err := stage(path, content)
+func (d *disk) renameInto(path string, content []byte) error {
+	return d.Do(path, func(abandoned func() bool) error {
+		name, err := stage(path, content)
+		if err != nil {
+			return err
+		}
+		return exchange(name, path, abandoned)
+	})
+}
+
+// exchange gives a staged file its name, or removes it.
+func exchange(staged, path string, abandoned func() bool) error {
+	err := safefile.ErrHangs
+	if !abandoned() {
+		err = os.Rename(staged, path)
+	}
 	if err != nil {
-		return err
+		_ = os.Remove(staged)
 	}
-	if err := os.Rename(name, path); err != nil {
-		return errors.Join(err, os.Remove(name))
-	}
-	return nil
+	return err
+}
+
+// stageAs stages a file; see the function of this name.
+func (d *disk) stageAs(path string, content []byte, mode os.FileMode, owner *User) (name string, err error) {
+	return tell(d, path, func(abandoned func() bool) (string, error) {
+		name, err := stageAs(path, content, mode, owner)
+		if err == nil && abandoned() {
+			err = os.Remove(name)
+		}
+		return name, err
+	})
+}
+
+// remove removes a file of ours; what fails is left to the next sweep.
+func (d *disk) remove(path string) {
+	_ = d.Do(path, func(func() bool) error { return os.Remove(path) })
 }
 
 // hasContent reports whether the file at path holds content.
+func (d *disk) hasContent(path string, content []byte) bool {
+	has, err := tell(d, path, func(func() bool) (bool, error) { return hasContent(path, content), nil })
+	return err == nil && has
+}
+
 func hasContent(path string, content []byte) bool {
 	f, err := safefile.Open(path)
 	if err != nil {

@@ -28,7 +28,7 @@ func (a *applier) startLastGood(ctx context.Context) (worker int, refused *lb.Re
 		return worker, nil, err
 	}
 	good, readErr := a.files.read(a.files.lastGood())
-	if readErr != nil || hasContent(a.cfg.ConfigPath, good) {
+	if readErr != nil || a.cfg.disk.hasContent(a.cfg.ConfigPath, good) {
 		return 0, nil, err // there is no other file
 	}
 	swap, installErr := a.files.swap(good)

@@ -5,8 +5,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"thalassa/internal/safefile"
 )
@@ -21,6 +24,7 @@ const (
 // A startupLog is the file that HAProxy's standard output and error go to.
 type startupLog struct {
 	path string // "": none
+	disk *disk
 	// isShared: the folder is another user's, whose obstacles are an error.
 	isShared bool
 	changes  changeLock
@@ -36,15 +40,33 @@ func (l *startupLog) open() (*os.File, error) {
 	if l.path == "" {
 		return safefile.Discard()
 	}
-	const flags = os.O_WRONLY | os.O_APPEND | os.O_CREATE
-	f, err := l.file(flags)
+	f, err := l.openWritable()
+	if errors.Is(err, safefile.ErrHangs) {
+		return safefile.Discard() // HAProxy would hang with its first line
+	}
 	if err == nil || l.isShared || !l.isObstructed() {
 		return f, err
 	}
 	if err := os.Remove(l.path); err != nil {
 		return safefile.Discard() // HAProxy does not wait for it
 	}
-	return l.file(flags)
+	return l.openWritable()
+}
+
+// openWritable opens the log for HAProxy, whose own writes must not hang.
+func (l *startupLog) openWritable() (*os.File, error) {
+	return tell(l.disk, l.path, func(abandoned func() bool) (*os.File, error) {
+		f, err := l.file(os.O_WRONLY | os.O_APPEND | os.O_CREATE)
+		if err != nil {
+			return nil, err
+		}
+		now := []unix.Timespec{{Nsec: unix.UTIME_NOW}, {Nsec: unix.UTIME_NOW}}
+		_ = unix.UtimesNanoAt(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(int(f.Fd())), now, 0) // waits where a write would
+		if abandoned() {
+			return nil, f.Close()
+		}
+		return f, nil
+	})
 }
 
 // isObstructed reports whether a link, a FIFO or a socket has the name of the log.
@@ -65,22 +87,31 @@ func (l *startupLog) file(flags int) (*os.File, error) {
 
 // isLong reports whether the log has grown too long.
 func (l *startupLog) isLong() bool {
-	info, err := os.Lstat(l.path)
+	info, err := tell(l.disk, l.path, func(func() bool) (fs.FileInfo, error) { return os.Lstat(l.path) })
 	return err == nil && info.Size() > maxLog
 }
 
 // empty empties the log, and reports whether it could.
 func (l *startupLog) empty() bool {
+	return l.disk.Do(l.path, func(func() bool) error { return l.truncate() }) == nil
+}
+
+func (l *startupLog) truncate() error {
 	f, err := l.file(os.O_WRONLY)
 	if err != nil {
-		return false
+		return err
 	}
 	defer f.Close()
-	return f.Truncate(0) == nil
+	return f.Truncate(0)
 }
 
 // begin empties a log that has grown too long. It returns the length.
 func (l *startupLog) begin() int64 {
+	length, _ := tell(l.disk, l.path, func(func() bool) (int64, error) { return l.length(), nil })
+	return length
+}
+
+func (l *startupLog) length() int64 {
 	f, err := l.file(os.O_WRONLY)
 	if err != nil {
 		return 0
@@ -96,6 +127,10 @@ func (l *startupLog) begin() int64 {
 // since returns what was written after mark, at most the last maxOutput bytes. Without a
 // log that is "".
 func (l *startupLog) since(mark int64) (string, error) {
+	return tell(l.disk, l.path, func(func() bool) (string, error) { return l.after(mark) })
+}
+
+func (l *startupLog) after(mark int64) (string, error) {
 	f, err := l.file(os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil

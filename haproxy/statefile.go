@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -80,19 +79,20 @@ func (sf *stateFile) write(ctx context.Context, path string, wanted *outline) (k
 		return nil, err
 	}
 	c := carryHealth(dump, running, wanted)
-	return c.kept, renameInto(path, []byte(c.state))
+	return c.kept, sf.cfg.disk.renameInto(path, []byte(c.state))
 }
 
 // empty empties the state file, and creates it where haproxy.cfg names it.
 func (sf *stateFile) empty(ctx context.Context) {
 	path := StateFile(sf.cfg.ConfigPath)
 	config, _ := sf.files.read(sf.cfg.ConfigPath) // without a file nothing reads the state
-	if _, err := os.Stat(path); hasContent(path, []byte(noState)) || errors.Is(err, fs.ErrNotExist) && !readsState(config, path) {
+	is, existErr := sf.cfg.disk.exists(path)
+	if sf.cfg.disk.hasContent(path, []byte(noState)) || existErr == nil && !is && !readsState(config, path) {
 		return
 	}
-	err := renameInto(path, []byte(noState))
+	err := sf.cfg.disk.renameInto(path, []byte(noState))
 	if err != nil {
-		err = errors.Join(err, os.Remove(path))
+		sf.cfg.disk.remove(path)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		sf.logger.ErrorContext(ctx, "outdated state of servers not removed", "path", path, "error", err)

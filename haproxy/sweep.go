@@ -18,10 +18,14 @@ const staleAfter = 10 * checkTimeout
 // names and owners.
 func (c *configFiles) sweep(ctx context.Context) {
 	path := c.cfg.ConfigPath
-	leftover.Kind{
+	stale := leftover.Kind{
 		Dir: filepath.Dir(path), Prefixes: []string{leftover.StagedPrefix(path), leftover.StagedPrefix(StateFile(path)), leftover.StagedPrefix(asidePath(path))},
 		After: staleAfter, Owns: c.owns,
-	}.Sweep(ctx, c.logger)
+	}
+	_ = c.cfg.disk.Do(path, func(func() bool) error {
+		stale.Sweep(ctx, c.logger)
+		return nil
+	})
 }
 
 // owns reports whether a staged file belongs to this user. For root also the owner of

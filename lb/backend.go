@@ -21,12 +21,15 @@ type Backend struct {
 	Version Version // of that service; dynamic only, and empty where Versions are
 	// Versions of that service divide the traffic; nil: Version gets it all.
 	Versions Split
-	Balance  string  // HAProxy's algorithm with its arguments, e.g. "roundrobin", "uri depth 2"
-	Host     string  // Host header sent to members; empty: the client's
-	Health   *Health // HTTP check; nil: a TCP connect every DefaultCheckInterval
-	Mode     string  // "http" or "tcp"
-	Natives  []RawLine
-	Members  []HostPort // static only, sorted as given, no duplicates
+	Balance  string // HAProxy's algorithm with its arguments, e.g. "roundrobin", "uri depth 2"
+	// HashStable: an algorithm that hashes chooses the same member on every load balancer
+	// with the same members, if need be with a reload for each change of them.
+	HashStable bool
+	Host       string  // Host header sent to members; empty: the client's
+	Health     *Health // HTTP check; nil: a TCP connect every DefaultCheckInterval
+	Mode       string  // "http" or "tcp"
+	Natives    []RawLine
+	Members    []HostPort // static only, sorted as given, no duplicates
 }
 
 // Health is an HTTP check of a backend's members.
@@ -40,16 +43,17 @@ type Health struct {
 // A BackendSpec is a backend as somebody wrote it: text that nobody has checked. Empty
 // fields stand for their defaults.
 type BackendSpec struct {
-	Type     string
-	Service  string
-	Version  string
-	Versions *SplitSpec // nil: Version alone
-	Balance  string
-	Host     string
-	Health   *HealthSpec // nil: a TCP connect
-	Mode     string
-	Natives  []string
-	Members  []MemberSpec // static only
+	Type       string
+	Service    string
+	Version    string
+	Versions   *SplitSpec // nil: Version alone
+	Balance    string
+	HashStable bool
+	Host       string
+	Health     *HealthSpec // nil: a TCP connect
+	Mode       string
+	Natives    []string
+	Members    []MemberSpec // static only
 }
 
 // A HealthSpec is an HTTP check as somebody wrote it, unchecked.
@@ -103,6 +107,7 @@ func (b Backend) CheckNew() error {
 	b.checkServerLines(&fe)
 	b.checkAddresses(&fe)
 	b.checkOverrides(&fe)
+	b.checkHashStable(&fe)
 	return fe.Err()
 }
 
@@ -118,6 +123,7 @@ func (s BackendSpec) Parse(key Name) (Backend, error) {
 	b.Natives = parseNatives(&fe, s.Natives)
 	b.Balance, err = parseBalance(cmp.Or(s.Balance, rawBalance(b.Natives)), b.Mode)
 	fe.AddErr("balance", err)
+	b.HashStable = s.HashStable
 	if s.Host != "" {
 		b.Host, err = parseHostHeader(s.Host)
 		fe.AddErr("host", err)
@@ -294,7 +300,7 @@ func (b Backend) CheckInterval() time.Duration {
 func (b Backend) Spec() BackendSpec {
 	s := BackendSpec{
 		Type: b.Type, Service: string(b.Service), Version: string(b.Version), Versions: b.Versions.spec(),
-		Balance: b.Balance, Host: b.Host, Mode: b.Mode, Natives: nativeTexts(b.Natives),
+		Balance: b.Balance, HashStable: b.HashStable, Host: b.Host, Mode: b.Mode, Natives: nativeTexts(b.Natives),
 	}
 	if b.Health != nil {
 		ms := b.Health.Interval.Milliseconds()
@@ -319,6 +325,9 @@ func (b Backend) digest() digest {
 		d.list()
 	}
 	d.list(nativeTexts(b.Natives)...)
+	if b.HashStable {
+		d.list("hashStable")
+	}
 	for _, m := range b.Members {
 		d.list(m.String())
 	}

@@ -66,6 +66,12 @@ type Process struct {
 	StatsBind *Bind
 	// AgentChecks: the template makes HAProxy ask agents about servers, of any backend.
 	AgentChecks bool
+	// HashKey: HAProxy has the server option "hash-key", and the template writes it.
+	HashKey bool
+	// Unnumbered: the template does not write the numbers of server lines.
+	Unnumbered bool
+	// HashType is the argument of "hash-type" in the template; empty: it has none.
+	HashType string
 	// Hosts are the names that the node itself knows; nil: localhost. They do not show in
 	// haproxy.cfg but in the addresses of members.
 	Hosts *Hosts
@@ -98,6 +104,8 @@ type ResolvedBackend struct {
 	// AgentCheck: an agent that HAProxy asks owns the weights and states of the servers.
 	// Members have the weights that its percentages are of.
 	AgentCheck bool
+	// Placement says what decides which member a key gets, where the backend hashes.
+	Placement Placement
 }
 
 // A Member is one server of a backend.
@@ -156,6 +164,7 @@ func Resolve(in Intent, snap Snapshot, p Process) Config {
 func (p Process) Populate(b Backend, snap Snapshot) ResolvedBackend {
 	found := populate(b, snap, p.AgentChecks)
 	p.Hosts.resolved(found.Members)
+	found.Placement = p.placement(b)
 	return found
 }
 

@@ -3,15 +3,15 @@ package lb
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
-// An Edit is one change an operator asks for. Exactly one of Frontend, Backend
-// and Delete is set.
+// An Edit is one change an operator asks for. Exactly one of Frontend, Backend,
+// Switch and Delete is set.
 type Edit struct {
 	Frontend *Frontend // create or replace
 	Backend  *Backend  // create or replace
+	Switch   *Switch   // to other versions; its conditions are those of the edit
 	Delete   string    // id of the object to remove, "frontend/KEY" or "backend/KEY"
 	// IfMatch holds the entity tags one of which the object must have now, "*"
 	// for any; empty: no condition.
@@ -29,7 +29,9 @@ type Edit struct {
 type Origin struct {
 	Author string
 	Cause  string // e.g. "PUT /backends/live"
-	Time   time.Time
+	// Message is what for, in the author's words; at most MaxMessage bytes.
+	Message string
+	Time    time.Time
 }
 
 // ID of the object the edit is about.
@@ -39,60 +41,10 @@ func (e Edit) ID() string {
 		return e.Frontend.ID()
 	case e.Backend != nil:
 		return e.Backend.ID()
+	case e.Switch != nil:
+		return Backend{Key: e.Switch.Backend}.ID()
 	}
 	return e.Delete
-}
-
-// Apply makes the intent after the edit; in stays as it is. Errors:
-// *PreconditionError, *NotFoundError (deleting what is not there),
-// *ConflictError (deleting a backend still routed to, an address bound twice),
-// *InvalidError (a reference that does not hold).
-func (in Intent) Apply(e Edit) (Intent, error) {
-	if err := in.checkPrecondition(e); err != nil {
-		return Intent{}, err
-	}
-	next := Intent{Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends)}
-	switch {
-	case e.Frontend != nil:
-		next.Frontends[e.Frontend.Key] = *e.Frontend
-	case e.Backend != nil:
-		next.Backends[e.Backend.Key] = *e.Backend
-	default:
-		if err := next.remove(e.Delete); err != nil {
-			return Intent{}, err
-		}
-	}
-	if err := next.Validate(); err != nil || e.Frontend == nil {
-		return next, err
-	}
-	return next, next.checkRawLines(*e.Frontend)
-}
-
-// cloned is maps.Clone that never returns nil.
-func cloned[T any](m map[Name]T) map[Name]T {
-	out := make(map[Name]T, len(m)+1)
-	maps.Copy(out, m)
-	return out
-}
-
-func (in Intent) remove(id string) error {
-	if in.Object(id) == nil {
-		return &NotFoundError{ID: id}
-	}
-	key := keyOf(id)
-	isFrontend := id == (Frontend{Key: key}).ID()
-	if by := in.RoutedBy(key); len(by) > 0 && !isFrontend {
-		return &ConflictError{ID: id, Reason: "is still routed to by " + strings.Join(by, ", "), By: by}
-	}
-	if by := in.usedBy(id); len(by) > 0 {
-		return &ConflictError{ID: id, Reason: "is still named by raw lines of " + strings.Join(by, ", "), By: by}
-	}
-	if isFrontend {
-		delete(in.Frontends, key)
-		return nil
-	}
-	delete(in.Backends, key)
-	return nil
 }
 
 // Object finds a frontend or backend by its id; nil when there is none.
@@ -103,23 +55,6 @@ func (in Intent) Object(id string) Object {
 	}
 	if b, ok := in.Backends[key]; ok && b.ID() == id {
 		return b
-	}
-	return nil
-}
-
-func (in Intent) checkPrecondition(e Edit) error {
-	if len(e.IfMatch) == 0 && !e.IfNoneMatch {
-		return nil
-	}
-	object, current := in.Object(e.ID()), ""
-	if object != nil {
-		current = object.ETag()
-	}
-	if e.IfNoneMatch && object != nil {
-		return &PreconditionError{ID: e.ID(), Current: current}
-	}
-	if len(e.IfMatch) > 0 && (object == nil || !slices.Contains(e.IfMatch, current) && !slices.Contains(e.IfMatch, "*")) {
-		return &PreconditionError{ID: e.ID(), Current: current}
 	}
 	return nil
 }
@@ -140,6 +75,11 @@ type Switch struct {
 	Origin  Origin
 }
 
+// Edit is the switch as one edit among others.
+func (s Switch) Edit() Edit {
+	return Edit{Switch: &s, IfMatch: s.IfMatch, Force: s.Force, Wait: s.Wait, Origin: s.Origin}
+}
+
 // Applied says what became of an accepted change.
 type Applied struct {
 	// Applied is false while the change is stored but not yet in effect, e.g.
@@ -150,6 +90,9 @@ type Applied struct {
 	Reason   string
 	Duration time.Duration // from the request to being in effect
 	Revision uint64
+	// Backend is what a Switch has made of its backend, whatever others have made of it
+	// since; nil after an Edit.
+	Backend *Backend
 	// Warnings are sentences about what is in effect and probably not meant, e.g. that a
 	// backend has no member.
 	Warnings []string

@@ -79,19 +79,6 @@ func (n RawLine) answers() bool {
 // finalActions are the actions of rules after which no server is chosen.
 const finalActions = " deny redirect reject return silent-drop tarpit use-service "
 
-// NeedsHealthy returns the backend of an edit that may only be made while each version
-// with traffic has a healthy instance: a dynamic one that a frontend leads to, with
-// another service or other versions than before. false: the edit needs none, or it is
-// forced.
-func (in Intent) NeedsHealthy(e Edit) (Backend, bool) {
-	if e.Backend == nil || e.Backend.Type != "dynamic" || e.Force || len(in.RoutedBy(e.Backend.Key)) == 0 {
-		return Backend{}, false
-	}
-	before := in.Backends[e.Backend.Key]
-	isSame := before.Type == "dynamic" && before.Service == e.Backend.Service && slices.Equal(before.Split(), e.Backend.Split())
-	return *e.Backend, !isSame
-}
-
 // CheckHealthy is the error for a backend that gives traffic to versions without a healthy
 // instance: a *ConflictError that says what Consul knows instead. waited is how long the
 // caller has waited for them.
@@ -136,16 +123,4 @@ func (s Service) instead(missing []Version) string {
 		text += "; not usable: " + why
 	}
 	return text
-}
-
-// Concerns lists the backends that an edit concerns: the one that is put, or those that
-// the frontend leads to.
-func (e Edit) Concerns() []Name {
-	switch {
-	case e.Backend != nil:
-		return []Name{e.Backend.Key}
-	case e.Frontend != nil:
-		return e.Frontend.AllTargets()
-	}
-	return nil
 }

@@ -96,12 +96,12 @@ func TestEditsThatNeedHealthyInstances(t *testing.T) {
 		"a removal":                    {lb.Edit{Delete: "backend/idle"}, false},
 		"static before, dynamic after": {lb.Edit{Backend: new(dynamic("list", "2"))}, false},
 	} {
-		if _, got := in.NeedsHealthy(c.edit); got != c.want {
+		if got := len(in.NeedHealthy([]lb.Edit{c.edit})) > 0; got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 	in.Frontends["www"] = lb.Frontend{Key: "www", Mode: "http", Backend: "list"}
-	if _, got := in.NeedsHealthy(lb.Edit{Backend: new(dynamic("list", "2"))}); !got {
+	if len(in.NeedHealthy([]lb.Edit{{Backend: new(dynamic("list", "2"))}})) == 0 {
 		t.Error("a static backend becomes dynamic, and needs no instance")
 	}
 }

@@ -59,14 +59,7 @@ func (in Intent) RoutedBy(backend Name) []string {
 func (in Intent) Validate() error {
 	owner := map[Bind]Frontend{}
 	for _, f := range in.SortedFrontends() {
-		var fe FieldErrors
-		for i, r := range f.Rules {
-			in.checkTarget(&fe, "rules["+strconv.Itoa(i)+"].backend", f, r.Backend)
-		}
-		if f.Backend != "" {
-			in.checkTarget(&fe, "backend", f, f.Backend)
-		}
-		if err := fe.Err(); err != nil {
+		if err := in.checkTargets(f); err != nil {
 			return err
 		}
 		for _, b := range f.Binds {
@@ -77,6 +70,19 @@ func (in Intent) Validate() error {
 		}
 	}
 	return nil
+}
+
+// checkTargets checks that every backend that the fields of a frontend name exists and
+// fits its mode. The error is an *InvalidError.
+func (in Intent) checkTargets(f Frontend) error {
+	var fe FieldErrors
+	for i, r := range f.Rules {
+		in.checkTarget(&fe, "rules["+strconv.Itoa(i)+"].backend", f, r.Backend)
+	}
+	if f.Backend != "" {
+		in.checkTarget(&fe, "backend", f, f.Backend)
+	}
+	return fe.Err()
 }
 
 func (in Intent) checkTarget(fe *FieldErrors, path string, f Frontend, key Name) {

@@ -183,6 +183,8 @@ func (b Backend) checkDefaultServer(fe *FieldErrors, i int, words []string) {
 			fe.Add(path, option+" "+strconv.Quote(value)+" cannot be read", "a weight of 0 to 256, an interval of 1 ms to 24 h")
 		case option == "inter" && b.Health != nil && b.Health.Interval != settings.interval:
 			fe.Add(path, "inter "+value+" sets what health.interval sets", "the same as health.interval ("+b.Health.Interval.String()+"), or no such option")
+		case option == "hash-key" && b.HashStable && value != "addr-port":
+			fe.Add(path, "hash-key "+value+" sets what hashStable sets", "addr-port, or no such option")
 		case option == "init-addr" && !settings.resolves:
 			fe.Add(path, "init-addr has no effect: every server line has its own", "resolvers beside it, or no such option")
 		}

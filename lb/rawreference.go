@@ -48,14 +48,15 @@ func (f Frontend) routesTo(backend Name) bool {
 
 // checkRawLines checks the raw lines of a new or changed object against all others: that
 // an address is bound once, and that a backend fits the mode. It does not check what is
-// stored of other objects. The error is a *ConflictError or an *InvalidError.
-func (in Intent) checkRawLines(f Frontend) error {
+// stored of other objects. bound has the listeners of all frontends. The error is a
+// *ConflictError or an *InvalidError.
+func (in Intent) checkRawLines(f Frontend, bound []boundFrontend) error {
 	own := f.listeners()
-	for _, other := range in.SortedFrontends() {
+	for _, other := range bound {
 		if other.Key == f.Key {
 			continue
 		}
-		for _, o := range other.listeners() {
+		for _, o := range other.listeners {
 			if i := slices.IndexFunc(own, o.overlaps); i >= 0 {
 				reason := own[i].text + " (" + own[i].path + ") is bound by " + other.ID() + " already"
 				if o.path != "bind" {
@@ -72,6 +73,23 @@ func (in Intent) checkRawLines(f Frontend) error {
 		}
 	}
 	return fe.Err()
+}
+
+// A boundFrontend is a frontend with what it listens on.
+type boundFrontend struct {
+	Frontend
+
+	listeners []listener
+}
+
+// bound has all frontends with what they listen on, by key.
+func (in Intent) bound() []boundFrontend {
+	frontends := in.SortedFrontends()
+	out := make([]boundFrontend, len(frontends))
+	for i, f := range frontends {
+		out[i] = boundFrontend{f, f.listeners()}
+	}
+	return out
 }
 
 // UnknownTargets says which raw lines of an edited frontend route to something that is no

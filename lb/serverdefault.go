@@ -13,6 +13,7 @@ type serverDefaults struct {
 	interval time.Duration // 0: not said, or not readable
 	weight   int           // -1: not said, or not readable
 	resolves bool          // they name a resolvers section
+	hashKey  string        // empty: not said
 }
 
 func (b Backend) serverDefaults() serverDefaults {
@@ -34,6 +35,8 @@ func (b Backend) serverDefaults() serverDefaults {
 				d.weight = parseWeight(value)
 			case "resolvers":
 				d.resolves = true
+			case "hash-key":
+				d.hashKey = value
 			}
 			if isOneOf(serverValues, words[at]) {
 				at++

@@ -36,6 +36,7 @@ type Server struct {
 	Address HostPort
 	Weight  int  // 0 to 256
 	Spare   bool // in maintenance, the address means nothing
+	ID      int  // the number of the line that it has to say; 0: HAProxy chooses it
 	// Maintenance: an operator has taken the member out of use.
 	Maintenance bool
 }
@@ -45,12 +46,15 @@ type Server struct {
 func SpareAddress() HostPort { return HostPort{Host: "127.0.0.1", Port: 1} }
 
 // Servers lists the backend's server lines: its slots where it has any, else a line
-// for each member, named by its address.
+// for each member, named by its address, in the order of the members or as Placement says.
 func (p ResolvedBackend) Servers() []Server {
 	if p.Slots == nil {
 		out := make([]Server, len(p.Members))
 		for i, m := range p.Members {
 			out[i] = Server{Name: m.ServerName(), Address: m.Address, Weight: m.Weight, Maintenance: m.Maintenance}
+		}
+		if p.Placement == PlacedByNumber {
+			numberByAddress(out, p.rawNumbers())
 		}
 		return out
 	}
@@ -79,7 +83,7 @@ func (p ResolvedBackend) Emptied() ResolvedBackend {
 // costs next to nothing; backends that are merely equal may be told apart.
 func (p ResolvedBackend) Same(o ResolvedBackend) bool {
 	return p.Key == o.Key && p.Type == o.Type && p.Service == o.Service && p.Version == o.Version && shared(p.Versions, o.Versions) &&
-		p.Balance == o.Balance && p.Host == o.Host && p.Mode == o.Mode && p.Health == o.Health &&
+		p.Balance == o.Balance && p.Host == o.Host && p.Mode == o.Mode && p.Health == o.Health && p.Placement == o.Placement && p.HashStable == o.HashStable &&
 		shared(p.Natives, o.Natives) && shared(p.Backend.Members, o.Backend.Members) &&
 		shared(p.Members, o.Members) && shared(p.Slots, o.Slots)
 }

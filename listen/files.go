@@ -18,13 +18,16 @@ const filesEvery = time.Second
 // files. It reads changed files again. A pair that does not fit, or has expired, is
 // logged and not used; the former pair stays.
 type Files struct {
-	certificate, key string
-	logger           *slog.Logger
-	now              func() time.Time
+	paths  atomic.Pointer[pairPaths]
+	logger *slog.Logger
+	now    func() time.Time
 
 	current atomic.Pointer[tls.Certificate]
 	read    [2]fileState // of the pair that was read last; used by Run
 }
+
+// pairPaths are the files of a certificate and its key.
+type pairPaths struct{ certificate, key string }
 
 // A fileState identifies a state of a file.
 type fileState struct {
@@ -38,14 +41,25 @@ func NewFiles(certificate, key string, now func() time.Time, logger *slog.Logger
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	f := &Files{certificate: certificate, key: key, logger: logger, now: now}
-	f.read = f.states()
-	pair, err := f.load()
-	if err != nil {
+	f := &Files{logger: logger, now: now}
+	if err := f.Follow(certificate, key); err != nil {
 		return nil, err
 	}
-	f.current.Store(pair)
+	f.read = f.states()
 	return f, nil
+}
+
+// Follow reads the pair from other files from now on. The error is that of NewFiles; the
+// former files stay in use then.
+func (f *Files) Follow(certificate, key string) error {
+	paths := &pairPaths{certificate: certificate, key: key}
+	pair, err := f.load(*paths)
+	if err != nil {
+		return err
+	}
+	f.paths.Store(paths)
+	f.current.Store(pair)
+	return nil
 }
 
 // Certificate is the pair that was read last and is good.
@@ -74,7 +88,7 @@ func (f *Files) Run(ctx context.Context) error {
 }
 
 func (f *Files) reload(ctx context.Context) {
-	pair, err := f.load()
+	pair, err := f.load(*f.paths.Load())
 	if err != nil {
 		f.logger.ErrorContext(ctx, "the API's new certificate is not used, the former one stays", "error", err)
 		return
@@ -84,32 +98,33 @@ func (f *Files) reload(ctx context.Context) {
 }
 
 // load reads the pair.
-func (f *Files) load() (*tls.Certificate, error) {
-	chain, err := readFile(f.certificate)
+func (f *Files) load(p pairPaths) (*tls.Certificate, error) {
+	chain, err := readFile(p.certificate)
 	if err != nil {
 		return nil, fmt.Errorf("tls-cert: %w", err)
 	}
-	key, err := readFile(f.key)
+	key, err := readFile(p.key)
 	if err != nil {
 		return nil, fmt.Errorf("tls-key: %w", err)
 	}
 	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
-		return nil, fmt.Errorf("tls-cert: %s and tls-key %s are no pair: %w", f.certificate, f.key, err)
+		return nil, fmt.Errorf("tls-cert: %s and tls-key %s are no pair: %w", p.certificate, p.key, err)
 	}
 	if pair.Leaf == nil {
 		if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
-			return nil, fmt.Errorf("tls-cert: %s: %w", f.certificate, err)
+			return nil, fmt.Errorf("tls-cert: %s: %w", p.certificate, err)
 		}
 	}
 	if now := f.now(); !now.Before(pair.Leaf.NotAfter) {
-		return nil, fmt.Errorf("tls-cert: %s expired at %s", f.certificate, pair.Leaf.NotAfter.UTC().Format(time.RFC3339))
+		return nil, fmt.Errorf("tls-cert: %s expired at %s", p.certificate, pair.Leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
 	return &pair, nil
 }
 
 func (f *Files) states() (s [2]fileState) {
-	for i, path := range []string{f.certificate, f.key} {
+	p := f.paths.Load()
+	for i, path := range []string{p.certificate, p.key} {
 		if info, err := os.Stat(path); err == nil {
 			s[i] = fileState{info.ModTime(), info.Size()}
 		}

@@ -64,6 +64,34 @@ func TestFilesAreReadAgain(t *testing.T) {
 	})
 }
 
+// Another pair of paths is used at once, and what is renewed there later; one that is no
+// pair changes nothing.
+func TestFilesFollowOtherPaths(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		made := [3]string{filepath.Join(dir, "1"), filepath.Join(dir, "2"), filepath.Join(dir, "3")}
+		first, second, third := selfSigned(t, made[0], time.Now).Certificate().Leaf, selfSigned(t, made[1], time.Now).Certificate().Leaf, selfSigned(t, made[2], time.Now).Certificate().Leaf
+		f, err := listen.NewFiles(made[0]+"/api.crt", made[0]+"/api.key", time.Now, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = f.Run(t.Context()) }()
+		if err := f.Follow(made[1]+"/api.crt", made[0]+"/api.key"); err == nil || !f.Certificate().Leaf.Equal(first) {
+			t.Errorf("no pair: %v", err)
+		}
+		if err := f.Follow(made[1]+"/api.crt", made[1]+"/api.key"); err != nil || !f.Certificate().Leaf.Equal(second) {
+			t.Errorf("the pair of other paths: %v", err)
+		}
+		time.Sleep(10 * time.Second)
+		put(t, made[2], made[1]+"/api.crt", made[1]+"/api.key")
+		touch(t, made[1]+"/api.crt")
+		time.Sleep(10 * time.Second)
+		if !f.Certificate().Leaf.Equal(third) {
+			t.Error("what is renewed at the other paths is not used")
+		}
+	})
+}
+
 // touch gives a file the time of the bubble, which differs from its last one.
 func touch(t *testing.T, path string) {
 	t.Helper()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,7 +28,7 @@ const (
 // connection itself for any other. Make it with NewPort.
 type Port struct {
 	net.Listener
-	config *tls.Config
+	config atomic.Pointer[tls.Config]
 
 	ready chan net.Conn
 	ended context.Context //nolint:containedctx // the end of Close, not of a call
@@ -39,8 +40,14 @@ type Port struct {
 // NewPort makes a Port of a TCP listener. The configuration must have a certificate.
 func NewPort(l net.Listener, config *tls.Config) *Port {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Port{Listener: l, config: config, ready: make(chan net.Conn), ended: ctx, end: cancel}
+	p := &Port{Listener: l, ready: make(chan net.Conn), ended: ctx, end: cancel}
+	p.Configure(config)
+	return p
 }
+
+// Configure replaces the configuration for the connections that come from now on. Sessions
+// of former ones are not resumed.
+func (p *Port) Configure(config *tls.Config) { p.config.Store(config) }
 
 // Accept returns the next connection whose first byte is there. An error is that of the
 // listener, which has ended then.
@@ -101,7 +108,7 @@ func (p *Port) sort(conn net.Conn) {
 		return
 	}
 	if first == record {
-		conn = tls.Server(conn, p.config)
+		conn = tls.Server(conn, p.config.Load())
 	}
 	select {
 	case p.ready <- conn:

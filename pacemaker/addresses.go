@@ -22,6 +22,9 @@ func (c *CIB) addresses() map[string]string {
 		if mask := parameters["cidr_netmask"]; mask != "" {
 			ip += "/" + mask
 		}
+		if !addressForm.MatchString(ip) { // it is none, and may be anything else
+			ip = ""
+		}
 		out[p.attr("id")] = ip
 	}
 	return out

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"thalassa/cluster"
 )
@@ -18,6 +19,9 @@ type CIB struct {
 	Epoch cluster.Epoch
 	data  []byte
 	root  *element
+
+	once    sync.Once
+	secrets []string // found once, see Hide
 }
 
 // ParseCIB parses a complete CIB.

@@ -112,6 +112,9 @@ func schedulerCase(t *testing.T, cib, summary string) {
 			}
 		}
 	}
+	if isHealthy(before, decided) && slices.Contains([]string{cluster.StateErrors, cluster.StateNoQuorum, cluster.StateChanging}, v.State) {
+		t.Errorf("the scheduler has nothing to do and everything runs, and the state is %s: %q", v.State, v.Reasons)
+	}
 	said := []any{v}
 	note := func(result any, err error) { said = append(said, result, err) }
 	note(c.Plan(t.Context(), pacemaker.Description{Name: "edge", Agent: "ocf:heartbeat:Dummy", Addresses: prefixes(t, "192.0.2.250/24")}))
@@ -120,6 +123,13 @@ func schedulerCase(t *testing.T, cib, summary string) {
 		note(c.Predict(t.Context(), cluster.Action{Kind: cluster.Move, Node: v.Nodes[0].Name, Resource: v.FloatingIPs[0].Resource}))
 	}
 	noSecrets(t, cib, said...)
+}
+
+// isHealthy reports whether everything runs as it should in the summary of a cluster: all
+// is well, or stopped on purpose.
+func isHealthy(before, decided string) bool {
+	unusual := regexp.MustCompile(`(?m)FAILED|blocked|BLOCKED from|unmanaged|UNCLEAN|OFFLINE|maintenance|pending|Failed|Stopped\s*$`)
+	return !strings.Contains(decided, "  * ") && !unusual.MatchString(strings.ReplaceAll(before, "0 BLOCKED from", ""))
 }
 
 // noSecrets checks that nothing that was said has a password of the CIB.

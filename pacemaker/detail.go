@@ -51,8 +51,8 @@ type fenceXML struct {
 	Time   string `xml:"completed,attr"`
 }
 
-// addTo adds the details to a status.
-func (d detailXML) addTo(v *cluster.Status) {
+// addTo adds the details to the status of a CIB.
+func (d detailXML) addTo(v *cluster.Status, cib *CIB) {
 	for _, t := range d.Tickets {
 		v.Tickets = append(v.Tickets, cluster.Ticket{ID: t.ID, Granted: t.Status == "granted", Standby: t.Standby})
 	}
@@ -67,13 +67,13 @@ func (d detailXML) addTo(v *cluster.Status) {
 		}
 	}
 	for _, f := range d.Fencing[:min(len(d.Fencing), maxFenceEvents)] {
-		v.FenceHistory = append(v.FenceHistory, f.event())
+		v.FenceHistory = append(v.FenceHistory, f.event(cib))
 	}
 }
 
-// event converts one fencing action.
-func (f fenceXML) event() cluster.FenceEvent {
-	out := cluster.FenceEvent{Node: f.Node, Action: f.Action, Status: f.Status, Device: f.Device, Reason: maskText(f.Reason)}
+// event converts one fencing action. The CIB knows secrets that its reason may have.
+func (f fenceXML) event(cib *CIB) cluster.FenceEvent {
+	out := cluster.FenceEvent{Node: f.Node, Action: f.Action, Status: f.Status, Device: f.Device, Reason: cib.Hide(unescape(f.Reason))}
 	out.Time = parseTime(f.Time)
 	return out
 }
@@ -119,7 +119,7 @@ func (t *tools) fenceHistory(ctx context.Context) []fenceXML {
 func (c *CIB) capacity(node string) map[string]string {
 	for _, n := range c.section("nodes").all("node") {
 		if n.attr("uname") == node {
-			return pairsIn(c.section("nodes"), n, "utilization")
+			return shownPairs("utilization", pairsIn(c.section("nodes"), n, "utilization"))
 		}
 	}
 	return nil
@@ -130,7 +130,7 @@ func addUtilization(v *cluster.Status, c *CIB) {
 	resources := c.section("resources")
 	for i, r := range v.Resources {
 		if p := resources.byID(r.ID); p != nil && p.name == "primitive" {
-			v.Resources[i].Utilization = inherited(resources, p, "utilization")
+			v.Resources[i].Utilization = shownPairs("utilization", inherited(resources, p, "utilization"))
 		}
 	}
 }

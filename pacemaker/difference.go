@@ -103,7 +103,11 @@ func (e *element) describeAttributes(of string, but []string, note func(setting)
 		values[a.Name.Local] = a.Value
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !slices.Contains(but, name) {
+		switch {
+		case slices.Contains(but, name):
+		case values[name] != "" && !isHarmless(e, "", name, values[name]):
+			note(setting{name + of, masked})
+		default:
 			note(setting{name + of, values[name]})
 		}
 	}

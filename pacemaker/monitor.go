@@ -34,6 +34,8 @@ type monitorXML struct {
 	Resources resourcesXML `xml:"resources"`
 	Failures  []failureXML `xml:"failures>failure"`
 	detailXML
+
+	running bool // the CIB is that of a running cluster
 }
 
 type nodeXML struct {
@@ -82,6 +84,7 @@ type resourceXML struct {
 
 type failureXML struct {
 	Key      string `xml:"op_key,attr"`
+	ID       string `xml:"id,attr"` // in place of the key, if the operation has none
 	Node     string `xml:"node,attr"`
 	Meaning  string `xml:"exitstatus,attr"`
 	Reason   string `xml:"exitreason,attr"`
@@ -112,6 +115,7 @@ func (c *Cluster) View(ctx context.Context, cib *CIB) (cluster.Status, error) {
 	if err != nil {
 		return cluster.Status{}, fmt.Errorf("reading the host name: %w", err)
 	}
+	m.running = c.isLive() && c.cfg.File == ""
 	m.Fencing = c.fenceHistory(ctx)
 	return view(cib, m, next, c.self(ctx, cib, self)), nil
 }
@@ -170,19 +174,19 @@ func view(cib *CIB, m monitorXML, next planned, self string) cluster.Status {
 	}
 	m.Resources.walk(nil, false, func(r resourceXML, in []string, clone bool) { addResource(&v, r, in, clone) })
 	v.Fencing = cib.fencing(m.Options.Fencing, v.Resources)
-	m.addTo(&v)
+	m.addTo(&v, cib)
 	addUtilization(&v, cib)
 	attributes := cib.attributes()
 	for _, n := range m.Nodes {
-		v.Nodes = append(v.Nodes, node(n, attributes[n.Name], cib.capacity(n.Name), v.Resources))
+		v.Nodes = append(v.Nodes, node(n, shownAttributes(attributes[n.Name]), cib.capacity(n.Name), v.Resources))
 	}
 	for _, f := range m.Failures {
-		v.Failures = append(v.Failures, f.failure())
+		v.Failures = append(v.Failures, f.failure(cib))
 	}
 	v.FloatingIPs = cib.floatingIPs(v.Resources)
 	v.Role = role(v)
-	explain(&v, cib)
-	v.State, v.Reasons = assess(v, next)
+	withheld := explain(&v, cib)
+	v.State, v.Reasons = assess(v, situation{cib, next, m.running, withheld})
 	return v
 }
 
@@ -303,17 +307,21 @@ func node(n nodeXML, attributes, capacity map[string]string, resources []cluster
 	return out
 }
 
-// failure converts a failure.
-func (f failureXML) failure() cluster.Failure {
-	resource, task := f.Key, f.Task
-	if i := strings.LastIndex(f.Key, "_"+f.Task+"_"); f.Task != "" && i > 0 {
-		resource = f.Key[:i]
-	} else if parts := strings.Split(f.Key, "_"); len(parts) > 2 {
+// failure converts a failure. The CIB knows secrets that its reason may have.
+func (f failureXML) failure(cib *CIB) cluster.Failure {
+	key := cmp.Or(f.Key, f.ID)
+	resource, task := key, f.Task
+	if i := strings.LastIndex(key, "_"+f.Task+"_"); f.Task != "" && i > 0 {
+		resource = key[:i]
+	} else if parts := strings.Split(key, "_"); len(parts) > 2 {
 		resource, task = strings.Join(parts[:len(parts)-2], "_"), parts[len(parts)-2]
 	}
 	out := cluster.Failure{
 		Node: f.Node, Resource: base(resource), Operation: task, Code: f.Code, Call: f.Call,
-		Meaning: f.Meaning, Reason: maskText(unescape(f.Reason)), Status: f.Status,
+		Meaning: f.Meaning, Reason: cib.Hide(unescape(f.Reason)), Status: f.Status,
+	}
+	if out.Reason == "none" { // Pacemaker's word for an agent that gave no reason
+		out.Reason = ""
 	}
 	out.Interval, _ = strconv.Atoi(strings.TrimSuffix(f.Interval, "ms"))
 	out.Time = parseTime(f.Changed)

@@ -159,7 +159,7 @@ func (w *Watcher) answer(ctx context.Context, ask, reply string, check func(cont
 	for {
 		next := w.Changed()
 		v := w.View()
-		request, text, _ := strings.Cut(asked(v, ask), " ")
+		request, text, _ := strings.Cut(w.asked(v.Self, ask), " ")
 		if request != "" && request != answered && v.State != cluster.StateOffline {
 			answer := "ok"
 			if err := check(ctx, text); err != nil {
@@ -179,14 +179,14 @@ func (w *Watcher) answer(ctx context.Context, ask, reply string, check func(cont
 	}
 }
 
-// asked returns what this node is asked; empty: nothing.
-func asked(v cluster.Status, ask string) string {
-	for _, n := range v.Nodes {
-		if n.Name == v.Self {
-			return n.Attributes[ask]
-		}
+// asked returns what this node is asked; empty: nothing. The view masks what may be a
+// secret, and a question may have one.
+func (w *Watcher) asked(self, ask string) string {
+	cib, _ := w.CIB() // nil: nothing is known yet
+	if cib == nil {
+		return ""
 	}
-	return ""
+	return cib.attributes()[self][ask]
 }
 
 // oneLine converts a reason to the value of an attribute. It is ASCII: without a locale

@@ -73,7 +73,7 @@ func (s simulationXML) consequences() []cluster.Consequence {
 			c.Node = cmp.Or(r.Dest, r.Source)
 		}
 		if r.Blocked {
-			c.Action = "not be able to " + c.Action
+			c.Action = cannot + c.Action
 		}
 		out = append(out, c)
 	}

@@ -166,7 +166,7 @@ func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay), q.differs && cmd.ProcessState.ExitCode() == 1:
 		return stdout.Bytes(), nil
 	}
-	return nil, toolError(q, err, stdout.Bytes(), stderr.Bytes())
+	return nil, t.toolError(q, err, stdout.Bytes(), stderr.Bytes())
 }
 
 // environment returns the environment of a tool: messages in English, times in UTC, and
@@ -188,7 +188,7 @@ func (t *tools) isLive() bool { return len(t.cfg.OtherCIB) == 0 }
 
 // toolError returns the error of a failed tool. Of its standard output, it only
 // contains the errors in the XML: the rest may repeat a refused CIB.
-func toolError(q call, err error, stdout, stderr []byte) error {
+func (t *tools) toolError(q call, err error, stdout, stderr []byte) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
@@ -204,8 +204,23 @@ func toolError(q call, err error, stdout, stderr []byte) error {
 	if !q.plain {
 		said = append(errorTexts(stdout), stderr...)
 	}
-	e.Said = maskText(toolMessage(q.tool, string(said)))
+	e.Said = t.used(q).Hide(toolMessage(q.tool, string(said)))
 	return e
+}
+
+// used is the CIB in the file that a tool has used; nil: another one, or it cannot be read.
+func (t *tools) used(q call) *CIB {
+	path := cmp.Or(q.file, t.cfg.File)
+	for _, variable := range t.cfg.OtherCIB {
+		if file, ok := strings.CutPrefix(variable, "CIB_file="); ok && path == "" {
+			path = file
+		}
+	}
+	cib, err := readCIB(path)
+	if err != nil {
+		return nil
+	}
+	return cib
 }
 
 // errorTexts returns the errors in a tool's XML output.

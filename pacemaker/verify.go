@@ -49,14 +49,13 @@ func (t *tools) verify(ctx context.Context, before, after *CIB) (warnings []stri
 // (CRM_EX_CONFIG).
 const invalidCIB = 78
 
-// findings runs crm_verify on a CIB. Its messages name elements and attributes, but no
-// values of parameters.
+// findings runs crm_verify on a CIB. Secrets of the CIB are masked in its messages.
 func (t *tools) findings(ctx context.Context, cib *CIB) (findings, error) {
 	var f findings
 	err := withFile(cib.data, func(path string) error {
 		var said bytes.Buffer
 		_, err := t.run(ctx, call{tool: "crm_verify", args: []string{"-VV", "-x", path}, plain: true, said: &said})
-		f = readFindings(said.String(), path)
+		f = readFindings(cib, said.String(), path)
 		failed, ok := errors.AsType[*cluster.Error](err)
 		switch {
 		case ok && failed.Code == invalidCIB && len(f.errors)+len(f.warnings) > 0:
@@ -79,7 +78,7 @@ var finding = regexp.MustCompile(`^(?:\(\w+\)\s+)?(?:[^\s:]*:\d+: )?(.*?)(error|
 // readFindings reads crm_verify's messages, each once. Its last line says whether there are
 // errors in the configuration. Without it, what the scheduler logs as errors is about the
 // state of the cluster, such as a resource that runs on too many nodes.
-func readFindings(said, path string) findings {
+func readFindings(cib *CIB, said, path string) findings {
 	var f findings
 	for line := range strings.Lines(said) {
 		line = strings.TrimSpace(strings.ReplaceAll(line, path, ""))
@@ -91,7 +90,7 @@ func readFindings(said, path string) findings {
 		if m[2] == "error" {
 			list = &f.errors
 		}
-		text := maskText(strings.ToValidUTF8(elementOf(m[1])+m[3], "?"))
+		text := cib.Hide(strings.ToValidUTF8(elementOf(m[1])+m[3], "?"))
 		if !slices.Contains(*list, text) {
 			*list = append(*list, text)
 		}

@@ -22,7 +22,7 @@ func viewOf(t *testing.T, monitor, self string) cluster.Status {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var m monitorXML
+	m := monitorXML{running: true}
 	if err := xml.Unmarshal([]byte("<pacemaker-result>"+monitor+"</pacemaker-result>"), &m); err != nil {
 		t.Fatal(err)
 	}
@@ -96,12 +96,12 @@ func TestFailuresAreReadInEveryForm(t *testing.T) {
 		"ctime":    {Key: "haproxy:1_monitor_2000", Task: "monitor", Interval: "2000", Changed: "Fri Jan  2 15:04:05 2026"},
 		"old task": {Key: "haproxy_monitor_2000", Interval: "2000", Changed: "2026-01-02 15:04:05Z"},
 	} {
-		got := f.failure()
+		got := f.failure(nil)
 		if got.Resource != "haproxy" || got.Operation != "monitor" || got.Interval != 2000 || !got.Time.Equal(at) {
 			t.Errorf("%s: %+v", form, got)
 		}
 	}
-	got := failureXML{Key: "my_proxy_reload-agent_0", Task: "reload-agent", Changed: "some day"}.failure()
+	got := failureXML{Key: "my_proxy_reload-agent_0", Task: "reload-agent", Changed: "some day"}.failure(nil)
 	if got.Resource != "my_proxy" || got.Operation != "reload-agent" || !got.Time.IsZero() {
 		t.Errorf("%+v", got)
 	}

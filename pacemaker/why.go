@@ -1,6 +1,7 @@
 package pacemaker
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,8 +10,9 @@ import (
 	"thalassa/cluster"
 )
 
-// explain says of every resource that is not where it should be, why.
-func explain(v *cluster.Status, c *CIB) {
+// explain says of every resource that is not where it should be, why. It returns those that
+// an operator or a ticket keeps from running.
+func explain(v *cluster.Status, c *CIB) (withheld map[string]bool) {
 	x := explainer{v: v, cib: c, constraints: c.section("constraints")}
 	for i := range v.Resources {
 		r := &v.Resources[i]
@@ -18,12 +20,13 @@ func explain(v *cluster.Status, c *CIB) {
 		case "stopped", "disabled":
 			r.Why = x.stopped(*r)
 		case "failed", "blocked":
-			r.Why = x.failures(*r)
+			r.Why = append(x.frozen(*r), x.failures(*r)...)
 		}
-		if !r.Managed {
-			r.Why = append(r.Why, x.unmanaged(*r))
+		if reason := x.unmanaged(*r); !r.Managed && (reason != "" || len(r.Why) == 0) {
+			r.Why = append(r.Why, cmp.Or(reason, "its operations or its node do not allow it"))
 		}
 	}
+	return x.withheld()
 }
 
 // explainer has what explains a status.
@@ -33,9 +36,28 @@ type explainer struct {
 	constraints *element
 }
 
-// names are the ids by which constraints can mean a resource: its own, and those of its
-// containers.
+// names are the ids of a resource and of its containers.
 func names(r cluster.Resource) []string { return append([]string{r.ID}, r.Containers...) }
+
+// ids are the ids by which constraints can mean a resource: its names, its template, and
+// the tags of these.
+func (x explainer) ids(r cluster.Resource) []string {
+	list := names(r)
+	if p := x.cib.section("resources").byID(r.ID); p != nil && p.attr("template") != "" {
+		list = append(list, p.attr("template"))
+	}
+	for _, tag := range x.cib.section("tags").all("tag") {
+		if slices.ContainsFunc(tag.all("obj_ref"), func(ref *element) bool { return slices.Contains(list, ref.attr("id")) }) {
+			list = append(list, tag.attr("id"))
+		}
+	}
+	return list
+}
+
+// meant are the resources that an id in a constraint means.
+func (x explainer) meant(id string) []cluster.Resource {
+	return slices.DeleteFunc(slices.Clone(x.v.Resources), func(r cluster.Resource) bool { return !slices.Contains(x.ids(r), id) })
+}
 
 // stopped says why a resource does not run: what stops it everywhere, or else what keeps
 // it off each node.
@@ -51,7 +73,9 @@ func (x explainer) stopped(r cluster.Resource) []string {
 		return []string{"this part of the cluster has no quorum"}
 	}
 	why := x.tickets(r)
-	why = append(why, x.dependencies(r)...)
+	for _, d := range x.dependencies(r) {
+		why = append(why, d.String())
+	}
 	if f := x.v.Fencing; f.Enabled && !f.Watchdog && len(f.Devices) == 0 {
 		why = append(why, "stonith-enabled is true and there is no fence device, so Pacemaker starts nothing")
 	}
@@ -77,7 +101,7 @@ func (x explainer) onNode(r cluster.Resource, n cluster.Node) string {
 		}
 	}
 	for _, b := range x.v.Bans {
-		if slices.Contains(names(r), b.Resource) && b.Node == n.Name && !b.PromotedOnly {
+		if slices.Contains(x.ids(r), b.Resource) && b.Node == n.Name && !b.PromotedOnly {
 			return fmt.Sprintf("the constraint %s keeps it off %s", b.ID, n.Name)
 		}
 	}
@@ -105,7 +129,7 @@ func (x explainer) isAllowed(r cluster.Resource, node string) bool {
 // means reports whether a constraint names a resource, one of its containers, or a set
 // with one of them.
 func (x explainer) means(e *element, r cluster.Resource) bool {
-	list := names(r)
+	list := x.ids(r)
 	return slices.Contains(list, e.attr("rsc")) || slices.ContainsFunc(e.all("resource_ref"), func(ref *element) bool {
 		return slices.Contains(list, ref.attr("id"))
 	})
@@ -131,74 +155,6 @@ func (x explainer) lacks(r cluster.Resource, n cluster.Node) string {
 	return ""
 }
 
-// tickets says which tickets a resource lacks.
-func (x explainer) tickets(r cluster.Resource) []string {
-	var why []string
-	for _, e := range x.constraints.all("rsc_ticket") {
-		if !x.means(e, r) {
-			continue
-		}
-		id := e.attr("ticket")
-		i := slices.IndexFunc(x.v.Tickets, func(t cluster.Ticket) bool { return t.ID == id })
-		switch {
-		case i < 0 || !x.v.Tickets[i].Granted:
-			why = append(why, "the ticket "+id+" is not granted")
-		case x.v.Tickets[i].Standby:
-			why = append(why, "the ticket "+id+" is in standby")
-		}
-	}
-	return why
-}
-
-// dependencies says which resources do not run that a resource needs: members of its
-// group before it, and those of its constraints.
-func (x explainer) dependencies(r cluster.Resource) []string {
-	var why []string
-	need := func(id, because string) {
-		if line := id + ", which it needs, does not run" + because; id != "" && !x.runs(id) && !slices.Contains(why, line) {
-			why = append(why, line)
-		}
-	}
-	resources := x.cib.section("resources")
-	for _, id := range r.Containers {
-		group := resources.byID(id)
-		if group == nil || group.name != "group" || isFalse(group.nvpair("meta_attributes", "ordered")) {
-			continue
-		}
-		for _, p := range group.all("primitive") {
-			if p.attr("id") == r.ID {
-				break
-			}
-			need(p.attr("id"), "")
-		}
-	}
-	for _, e := range slices.Concat(x.constraints.all("rsc_colocation"), x.constraints.all("rsc_order")) {
-		needed, dependent := e.attr("with-rsc"), e.attr("rsc")
-		switch {
-		case e.name == "rsc_order" && (e.attr("kind") == "Optional" || e.attr("score") == "0"):
-			continue
-		case e.name == "rsc_order":
-			needed, dependent = e.attr("first"), e.attr("then")
-		case e.attr("score") != "INFINITY" && e.attr("score") != "":
-			continue
-		}
-		if slices.Contains(names(r), dependent) {
-			need(needed, " (constraint "+e.attr("id")+")")
-		}
-	}
-	return why
-}
-
-// runs reports whether a resource, or every one in a container, runs somewhere.
-func (x explainer) runs(id string) bool {
-	for _, r := range x.v.Resources {
-		if slices.Contains(names(r), id) && len(r.Places) == 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // failures says which operations of a resource failed.
 func (x explainer) failures(r cluster.Resource) []string {
 	var why []string
@@ -210,7 +166,7 @@ func (x explainer) failures(r cluster.Resource) []string {
 	return why
 }
 
-// unmanaged says why Pacemaker does not manage a resource.
+// unmanaged says why Pacemaker does not manage a resource; empty: unknown.
 func (x explainer) unmanaged(r cluster.Resource) string {
 	resources := x.cib.section("resources")
 	for _, id := range names(r) {
@@ -245,5 +201,5 @@ func (x explainer) unmanaged(r cluster.Resource) string {
 			return "the default of " + name + " is " + value
 		}
 	}
-	return "its operations or its node do not allow it"
+	return ""
 }

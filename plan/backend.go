@@ -48,9 +48,13 @@ func (c *Change) compareBackend(a, b lb.ResolvedBackend) {
 	if sentHost(a) != sentHost(b) {
 		r.add("host", changed(a.Host, b.Host))
 	}
+	r.add("hash", changed(a.Placement.String(), b.Placement.String()))
 	r.add("mode", changed(a.Mode, b.Mode))
 	r.add("natives", listChanged(texts(a.Natives, nativeText), texts(b.Natives, nativeText)))
 	members := compareMembers(a, b)
+	if b.Placement == lb.PlacedByNumber && a.Placement == b.Placement && len(members) > 0 {
+		r.add("hash", []string{"hashStable numbers the server lines by address, which takes a reload"})
+	}
 	if a.Slots == nil && b.Slots == nil {
 		c.Reload = append(append(c.Reload, r.list...), members...)
 		return

@@ -28,7 +28,7 @@ type Reason struct {
 	// What differs. Of any object: "created", "removed". Of the process:
 	// "runtime" (why nothing can change while it runs), "settings", "unknown". Of a
 	// frontend: "bind", "backend", "keepalive", "mode", "natives", "rules". Of a
-	// backend: "balance", "health", "host", "keepalive", "members", "mode",
+	// backend: "balance", "hash", "health", "host", "keepalive", "members", "mode",
 	// "natives", "servers", "slots", "state", "version", "weight".
 	What string
 	// Detail names the differences: "+127.0.0.1:9001" came, "-127.0.0.1:9000"

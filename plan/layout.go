@@ -76,7 +76,8 @@ func Reassign(c lb.Config, servers []lb.ServerState) lb.Config {
 // Static backends, and those with a member that has a host name, get no slots: HAProxy can
 // change only addresses at run time. Nor do those with agent checks: HAProxy asks the agent of
 // a spare line, too, which may put it to use, and percentages are of the weight in
-// haproxy.cfg.
+// haproxy.cfg. Nor do those that hash by the numbers of their lines (lb.PlacedByNumber): a slot
+// keeps its number when its member changes.
 func Layout(now Slots, wanted lb.Config) lb.Config {
 	members, spareLimit := 0, maxSpare
 	for _, p := range wanted.Backends {
@@ -120,7 +121,7 @@ func layoutBackend(now []lb.Slot, p lb.ResolvedBackend, spareLimit int) lb.Resol
 }
 
 func slotted(p lb.ResolvedBackend) bool {
-	if p.Type != "dynamic" || p.AgentCheck {
+	if p.Type != "dynamic" || p.AgentCheck || p.Placement == lb.PlacedByNumber {
 		return false
 	}
 	for _, m := range p.Members {

@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -31,12 +30,19 @@ func (s *Agent) Discovery(initial lb.Snapshot, log *slog.Logger) discovery.Confi
 	return discovery.Config{
 		Address: s.Consul(), Token: token, TokenFile: s.consulToken,
 		Datacenter: s.datacenter, Namespace: s.namespace, Partition: s.partition,
-		TLS:           consul.TLSConfig{CAFile: s.consulCA, CertFile: s.consulCert, KeyFile: s.consulKey, ServerName: s.consulName},
+		TLS:           s.consulTLS(),
 		AcceptWarning: s.acceptWarning, MaxConns: s.consulMaxConns,
 		HoldShare: s.holdShare, HoldMin: s.holdMin, HoldTime: s.holdTime,
 		Initial: initial, Logger: log,
 	}
 }
+
+func (s *Agent) consulTLS() consul.TLSConfig {
+	return consul.TLSConfig{CAFile: s.consulCA, CertFile: s.consulCert, KeyFile: s.consulKey, ServerName: s.consulName}
+}
+
+// HasConsulCA reports whether Consul's certificate is verified with CAs of a file.
+func (s *Agent) HasConsulCA() bool { return s.consulCA != "" }
 
 // Registers reports whether the agent registers itself in Consul.
 func (s *Agent) Registers() bool { return s.register }
@@ -108,13 +114,11 @@ func (s *Agent) API(log *slog.Logger) api.Config {
 }
 
 // Control configures the watch on the addresses that administer this node, where the API
-// listens at listening.
+// listens at listening. The caller adds how to ask Consul for its ports.
 func (s *Agent) Control(listening net.Addr, log *slog.Logger) control.Config {
-	consul := s.Discovery(lb.Snapshot{}, log)
 	return control.Config{
 		API: control.AddrPort(listening), Stats: s.Process().StatsBind, Sockets: []string{s.statsSocket, s.masterSocket, s.peersSocket},
 		Consul: s.Consul(), Logger: log,
-		ConsulPorts: func(ctx context.Context) ([]uint16, error) { return discovery.Ports(ctx, consul) },
 	}
 }
 

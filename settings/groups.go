@@ -44,8 +44,8 @@ func apiGroup() Group {
 			{Name: "port", Explanation: "With 0 the system chooses a port; the log shows it."},
 			{Name: "tls", Explanation: "`auto`: the agent makes a certificate of its own and renews it. `files`: the certificate of `tls-cert` and `tls-key`. " +
 				"Default: `files` if these are set; else `off` on a loopback address and with `insecure-no-auth`, and `auto` on any other address. See [access.md](access.md)."},
-			{Name: "tls-cert", Explanation: "The agent reads a changed pair again. One that does not fit, or has expired, is logged and not used."},
-			{Name: "tls-key"},
+			{Name: "tls-cert", Live: true, Explanation: "The agent reads a changed pair again. One that does not fit, or has expired, is logged and not used."},
+			{Name: "tls-key", Live: true},
 			{Name: "tls-names", Explanation: "Names and addresses by which clients reach the API, beside those of this machine: an alias, a floating IP."},
 			{Name: "token-file", Live: true, Explanation: "One token a line: `ROLE NAME TOKEN`. ROLE is `read`, `deploy` or `admin`. NAME is the author of changes. " +
 				"TOKEN has at least 16 characters, or is `sha256:` and the hex digest of such a token. Other users must not be able to read the file. " +
@@ -56,7 +56,7 @@ func apiGroup() Group {
 			{Name: "audit-syslog", Explanation: "Facility authpriv. A syslog that does not read holds nothing up: records are dropped, and the log says so."},
 			{Name: "audit-max-age", Explanation: "1h or more."},
 			{Name: "audit-max-size", Explanation: "1 to 1024. All files together."},
-			{Name: "client-ca", Explanation: "Needs TLS and `access-file`. Clients may show a certificate that one of these CAs has signed. Read at start and on SIGHUP."},
+			{Name: "client-ca", Live: true, Explanation: "Needs TLS and `access-file`. Clients may show a certificate that one of these CAs has signed. Read at start and on SIGHUP."},
 			{Name: "allowed-hosts", Explanation: "Without tokens the API accepts only requests whose Host header is `localhost`, an IP address or one of these names. " +
 				"This keeps web pages from reaching the API through a DNS name of their own (DNS rebinding)."},
 			{Name: "insecure-no-auth", Explanation: "Everybody who reaches the address may change everything."},
@@ -76,11 +76,11 @@ func consulGroup() Group {
 			{Name: "datacenter"},
 			{Name: "consul-namespace"},
 			{Name: "consul-partition"},
-			{Name: "consul-token-file", Explanation: "The agent reads a changed file again. Without this file the token is taken from the environment variable `CONSUL_HTTP_TOKEN`."},
-			{Name: "consul-ca-file", Explanation: "Read at start and on SIGHUP. Default: the CAs of the system."},
-			{Name: "consul-cert-file", Explanation: "Read again for each connection, together with its key."},
-			{Name: "consul-key-file"},
-			{Name: "consul-tls-name"},
+			{Name: "consul-token-file", Live: true, Explanation: "The agent reads a changed file again. Without this file the token is taken from the environment variable `CONSUL_HTTP_TOKEN`."},
+			{Name: "consul-ca-file", Live: true, Explanation: "Read at start and on SIGHUP. Default: the CAs of the system."},
+			{Name: "consul-cert-file", Live: true, Explanation: "Read again for each connection, together with its key."},
+			{Name: "consul-key-file", Live: true},
+			{Name: "consul-tls-name", Live: true},
 			{Name: "consul-max-connections", Explanation: "At least 12. The limit holds for any number of services: the services that changed last have a blocking query each, " +
 				"and queries over the whole catalog cover the others."},
 			{Name: "accept-warning"},

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/spf13/pflag"
+
+	"thalassa/consul"
 )
 
 // source is where settings were read, so that they can be read again.
@@ -78,9 +80,9 @@ type Transition struct {
 	Restart []Change
 }
 
-// Has reports whether a setting has a new value that takes effect now.
-func (t Transition) Has(name string) bool {
-	return slices.ContainsFunc(t.Changed, func(c Change) bool { return c.Name == name })
+// Has reports whether one of the settings has a new value that takes effect now.
+func (t Transition) Has(names ...string) bool {
+	return slices.ContainsFunc(t.Changed, func(c Change) bool { return slices.Contains(names, c.Name) })
 }
 
 // Follow works out which of newer settings can take effect while the agent runs. All wait
@@ -95,7 +97,7 @@ func (s *Agent) Follow(newer *Agent) Transition {
 			t.Restart = append(t.Restart, c)
 		}
 	}
-	t.Next = s.mixed(newer, t.Has)
+	t.Next = s.mixed(newer, func(name string) bool { return t.Has(name) })
 	if t.Next.validate() != nil {
 		return Transition{Next: s, Restart: s.changes(newer)}
 	}
@@ -118,8 +120,11 @@ func liveSettings() map[string]bool {
 func (s *Agent) mayFollow(newer *Agent, name string) bool {
 	knowsCallers := func(a *Agent) bool { return a.tokenFile != "" || a.accessFile != "" }
 	switch name {
-	case "tls-cert", "tls-key", "tls-names", "client-ca":
+	case "tls-cert", "tls-key", "client-ca":
 		return s.TLS().Mode() == newer.TLS().Mode()
+	case "consul-ca-file", "consul-cert-file", "consul-key-file", "consul-tls-name": // with the first one the address is HTTPS
+		var none consul.TLSConfig
+		return (s.consulTLS() == none) == (newer.consulTLS() == none)
 	case "token-file", "access-file":
 		return knowsCallers(s) == knowsCallers(newer)
 	}

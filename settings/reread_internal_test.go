@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,7 +91,7 @@ func TestRereadSettings(t *testing.T) {
 func TestEveryLiveSettingFollows(t *testing.T) {
 	live := 0
 	values := map[string]string{"log-format": "json", "allow-natives": "any", "natives-dirs": "/other"}
-	base := "token-file: /t\naccess-file: /a\n"
+	base := "token-file: /t\naccess-file: /a\ntls-cert: /c\ntls-key: /k\nclient-ca: /ca\nconsul-ca-file: /consul\nconsul-cert-file: /cert\nconsul-key-file: /key"
 	s, rewrite := rereadable(t, base)
 	s.flags.VisitAll(func(f *pflag.Flag) {
 		if !liveSettings()[f.Name] {
@@ -110,13 +111,8 @@ func TestEveryLiveSettingFollows(t *testing.T) {
 				value = "/other/file"
 			}
 		}
-		text := f.Name + ": " + value + "\n"
-		for line := range strings.Lines(base) {
-			if !strings.HasPrefix(line, f.Name+":") {
-				text += line
-			}
-		}
-		rewrite(text)
+		lines := slices.DeleteFunc(strings.Split(base, "\n"), func(line string) bool { return strings.HasPrefix(line, f.Name+":") })
+		rewrite(strings.Join(append(lines, f.Name+": "+value), "\n"))
 		newer, err := s.Reread()
 		if err != nil {
 			t.Error(err)

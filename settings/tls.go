@@ -54,6 +54,17 @@ func (t TLS) Files(log *slog.Logger) (source *listen.Files, ok bool, err error) 
 	return source, true, nil
 }
 
+// FollowFiles has a certificate of Files follow the paths of these settings.
+func (t TLS) FollowFiles(source *listen.Files) error {
+	if err := source.Follow(t.s.tlsCert, t.s.tlsKey); err != nil {
+		return Error{Err: err}
+	}
+	return nil
+}
+
+// HasClientCA reports whether clients may show certificates.
+func (t TLS) HasClientCA() bool { return t.s.clientCA != "" }
+
 // ClientCAs are the CAs that sign certificates of the API's clients; nil: these have none.
 func (t TLS) ClientCAs() (*x509.CertPool, error) {
 	if t.s.clientCA == "" {

@@ -60,7 +60,7 @@ func commitAll(tx *bbolt.Tx, most int, base uint64, proposals []lb.Proposal, sta
 	}
 	for i, p := range proposals {
 		by := p.Origin
-		rev := revisionDoc{Number: head.Revision, Author: by.Author, Cause: by.Cause, Time: by.Time.UTC().Round(0)} // as it will be read
+		rev := revisionDoc{Number: head.Revision, Author: by.Author, Cause: by.Cause, Message: by.Message, Time: by.Time.UTC().Round(0)} // as it will be read
 		if rev.Changes, err = changes(tx, states[i]); err != nil {
 			return nil, base, err
 		}

@@ -75,6 +75,7 @@ type DB struct {
 	writing   chan struct{} // one slot: who fills it may change the file or close it
 	closed    chan struct{} // by Close
 	closing   atomic.Bool
+	writes    writeState
 	// broken is why the file cannot be used any more; see guarded.
 	broken atomic.Pointer[brokenError]
 }
@@ -131,7 +132,19 @@ func (d *DB) update(ctx context.Context, doing string, fn func(*bbolt.Tx) error)
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	}
-	return d.guarded(ctx, doing, func() error { return d.bolt.Update(fn) })
+	return d.guarded(ctx, doing, func() error {
+		done, refused := d.writes.begin(), error(nil)
+		err := d.bolt.Update(func(tx *bbolt.Tx) error {
+			refused = fn(tx)
+			return refused
+		})
+		if refused != nil {
+			d.writes.end()
+			return err
+		}
+		done(err)
+		return err
+	})
 }
 
 // A brokenError is a file that failed while it was in use.

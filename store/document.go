@@ -45,19 +45,20 @@ type registrationDoc struct {
 
 // backendDoc is a stored backend.
 type backendDoc struct {
-	ID       string          `json:"id,omitempty"`
-	JSONTyp  string          `json:"_type,omitempty"`
-	Key      string          `json:"key,omitempty"`
-	Type     string          `json:"type"`
-	Name     string          `json:"name,omitempty"` // of the Consul service
-	Version  string          `json:"version,omitempty"`
-	Versions json.RawMessage `json:"versions,omitempty"` // weights by version
-	Balance  string          `json:"balance"`
-	Host     string          `json:"host,omitempty"`
-	Health   *healthDoc      `json:"health,omitempty"`
-	Mode     string          `json:"mode"`
-	Natives  []string        `json:"natives"`
-	Members  json.RawMessage `json:"members,omitempty"` // of a static one: []memberDoc
+	ID         string          `json:"id,omitempty"`
+	JSONTyp    string          `json:"_type,omitempty"`
+	Key        string          `json:"key,omitempty"`
+	Type       string          `json:"type"`
+	Name       string          `json:"name,omitempty"` // of the Consul service
+	Version    string          `json:"version,omitempty"`
+	Versions   json.RawMessage `json:"versions,omitempty"` // weights by version
+	Balance    string          `json:"balance"`
+	HashStable bool            `json:"hashStable,omitempty"`
+	Host       string          `json:"host,omitempty"`
+	Health     *healthDoc      `json:"health,omitempty"`
+	Mode       string          `json:"mode"`
+	Natives    []string        `json:"natives"`
+	Members    json.RawMessage `json:"members,omitempty"` // of a static one: []memberDoc
 }
 
 type healthDoc struct {
@@ -107,7 +108,7 @@ func backendDocument(b lb.Backend) (backendDoc, error) {
 	s := b.Spec()
 	doc := backendDoc{
 		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type, Name: s.Service, Version: s.Version,
-		Balance: s.Balance, Host: s.Host, Mode: s.Mode, Natives: s.Natives,
+		Balance: s.Balance, HashStable: s.HashStable, Host: s.Host, Mode: s.Mode, Natives: s.Natives,
 	}
 	if h := s.Health; h != nil {
 		doc.Health = &healthDoc{Method: h.Method, URI: h.URI, HTTPVersion: h.Version, Interval: h.Interval}
@@ -185,7 +186,7 @@ func decodeBackend(data []byte) (lb.Backend, error) {
 	var fe lb.FieldErrors
 	key := parseIdentity(&fe, "backend", doc.ID, doc.JSONTyp, doc.Key)
 	s := lb.BackendSpec{
-		Type: doc.Type, Service: doc.Name, Version: doc.Version, Balance: doc.Balance, Host: doc.Host,
+		Type: doc.Type, Service: doc.Name, Version: doc.Version, Balance: doc.Balance, HashStable: doc.HashStable, Host: doc.Host,
 		Mode: doc.Mode, Natives: doc.Natives,
 	}
 	if h := doc.Health; h != nil {

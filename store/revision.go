@@ -84,6 +84,7 @@ type revisionDoc struct {
 	Number  uint64      `json:"number"`
 	Author  string      `json:"author"`
 	Cause   string      `json:"cause"`
+	Message string      `json:"message,omitempty"`
 	Time    time.Time   `json:"time"`
 	Changes []changeDoc `json:"changes"`
 }
@@ -97,7 +98,7 @@ type changeDoc struct {
 }
 
 func (d revisionDoc) revision() (lb.Revision, error) {
-	rev := lb.Revision{Number: d.Number, Origin: lb.Origin{Author: d.Author, Cause: d.Cause, Time: d.Time}}
+	rev := lb.Revision{Number: d.Number, Origin: lb.Origin{Author: d.Author, Cause: d.Cause, Message: d.Message, Time: d.Time}}
 	for _, c := range d.Changes {
 		change := lb.ObjectChange{ID: c.ID}
 		for _, side := range []struct {

@@ -35,9 +35,11 @@ func (t *Template) fingerprint(c lb.Config, peersBind string) (string, error) {
 	}
 	c.Backends = pools
 	v := newView(c)
-	for _, b := range v.Backends {
-		for i := range b.Servers {
-			b.Servers[i].ID = 0 // HAProxy has the same numbers where they are not said
+	for i, b := range v.Backends {
+		for j := range b.Servers {
+			if pools[i].Placement != lb.PlacedByNumber {
+				b.Servers[j].ID = 0 // HAProxy has the same numbers where they are not said
+			}
 		}
 	}
 	v.Process.PeersBind = peersBind

@@ -23,6 +23,9 @@ type Template struct {
 	confirmation *confirmation
 	length       *atomic.Int64 // of the last text; the next is mostly as long
 	asksAgents   bool
+	hashType     string
+	writesKeys   bool
+	writesIDs    bool
 }
 
 // A Rendered is a configuration as HAProxy reads it.
@@ -57,6 +60,9 @@ func Parse(name, source string) (*Template, error) {
 	t := &Template{parsed: parsed, confirmation: &confirmation{}, length: &atomic.Int64{}}
 	for line := range strings.Lines(source) {
 		t.asksAgents = t.asksAgents || lb.AsksAgent(line)
+		t.writesKeys = t.writesKeys || strings.Contains(line, ".HashKey")
+		t.writesIDs = t.writesIDs || strings.Contains(line, ".ID")
+		t.hashType = cmp.Or(lb.HashType(line), t.hashType)
 	}
 	if _, err := t.Render(sample()); err != nil {
 		return nil, fmt.Errorf("trying template %s: %w", name, err)
@@ -67,6 +73,16 @@ func Parse(name, source string) (*Template, error) {
 // AsksAgents reports whether a line of the template, whatever its conditions, makes
 // HAProxy ask agents about servers (agent-check).
 func (t *Template) AsksAgents() bool { return t.asksAgents }
+
+// HashType is the argument of the last hash-type line of the template, whatever its
+// conditions; empty: there is none.
+func (t *Template) HashType() string { return t.hashType }
+
+// WritesNumbers reports whether the template uses ID of servers.
+func (t *Template) WritesNumbers() bool { return t.writesIDs }
+
+// WritesHashKeys reports whether the template uses HashKey of servers.
+func (t *Template) WritesHashKeys() bool { return t.writesKeys }
 
 // sample is a configuration that leads through most of a template.
 func sample() lb.Config {

@@ -111,9 +111,12 @@ type ServerView struct {
 	// member out of use: it must carry "disabled",
 	// and a member may take it while HAProxy runs.
 	Spare bool
-	// ID is the number of the line in its backend, from 1 on, where it is to be said; 0: it
-	// need not be. HAProxy gives the same numbers itself.
+	// ID is the number of the line in its backend where it is to be said; 0: it need not
+	// be.
 	ID int
+	// HashKey says that the line needs "hash-key addr-port": its address decides which
+	// requests it gets.
+	HashKey bool
 }
 
 // manyLines is from how many server lines on a backend numbers them. HAProxy 2.6 and 3.0
@@ -199,9 +202,10 @@ func newBackendView(p lb.ResolvedBackend) BackendView {
 		line := ServerView{
 			Name: s.Name, Address: s.Address.String(), Resolve: !own && !s.Address.Host.IsIP(),
 			Interval: interval, Weight: s.Weight, Spare: s.Spare || s.Maintenance,
+			ID: s.ID, HashKey: p.Placement == lb.PlacedByAddress,
 		}
-		if isNumbered {
-			line.ID = i + 1
+		if isNumbered && line.ID == 0 {
+			line.ID = i + 1 // which HAProxy gives it itself
 		}
 		v.Servers = append(v.Servers, line)
 	}

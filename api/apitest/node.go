@@ -21,6 +21,7 @@ import (
 	"thalassa/internal/permit"
 	"thalassa/internal/wake"
 	"thalassa/lb"
+	"thalassa/stage"
 )
 
 // A Node stands in for agent, store and discovery. All methods may be called
@@ -207,20 +208,44 @@ func (n *Node) replace(service lb.Name, change func(lb.Service) lb.Service) {
 
 // Edit applies an edit, once its backend has healthy instances if it needs them.
 func (n *Node) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
+	applied, err := n.Apply(ctx, stage.Of(e))
+	return applied, stage.Single(err)
+}
+
+// Apply applies a changeset, once its backends have healthy instances if they need them.
+func (n *Node) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, error) {
 	in, err := n.Intent(ctx)
 	if err != nil {
 		return lb.Applied{}, err
 	}
-	if b, needed := in.NeedsHealthy(e); needed {
-		if err := n.awaitHealthy(ctx, b, e.Wait); err != nil {
-			return lb.Applied{}, err
+	for _, need := range in.NeedHealthy(set.Edits) {
+		if err := n.awaitHealthy(ctx, need.Backend, need.Wait); err != nil {
+			return lb.Applied{}, stage.About(need.Edit, err)
 		}
 	}
-	applied, err := n.change(ctx, e.Origin, func(in lb.Intent) (lb.Intent, error) { return in.Apply(e) })
+	applied, err := n.change(ctx, set.Origin, set.Apply)
 	if err == nil {
-		applied.Warnings = n.warnings(e.Concerns())
+		applied.Warnings = n.warnings(set.Concerns())
 	}
 	return applied, err
+}
+
+// Preview tells what a changeset would do. Every change takes a reload.
+func (n *Node) Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
+	in, err := n.Intent(ctx)
+	if err != nil {
+		return stage.Preview{}, err
+	}
+	next, err := set.Apply(in)
+	if err != nil {
+		return stage.Preview{}, err
+	}
+	out := stage.Preview{Base: in.Revision, Changes: in.Changes(next), Path: "none"}
+	if len(out.Changes) > 0 {
+		out.Path, out.Reasons = "reload", []string{out.Changes[0].ID + " created"}
+		out.Before, out.After = []byte("# before\n"), []byte("# after\n")
+	}
+	return out, nil
 }
 
 // Switch points a backend at other versions, once those are healthy.
@@ -238,7 +263,7 @@ func (n *Node) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Origin: s.Origin})
 	})
 	if err == nil {
-		applied.Warnings = n.warnings([]lb.Name{b.Key})
+		applied.Backend, applied.Warnings = &b, n.warnings([]lb.Name{b.Key})
 	}
 	return applied, err
 }

@@ -46,10 +46,12 @@ type definition struct {
 	Version  string   `json:"version,omitempty"` // of that service; dynamic only
 	Versions Versions `json:"versions,omitempty"`
 	Balance  string   `json:"balance"`
-	Host     string   `json:"host,omitempty"`
-	Health   *Health  `json:"health,omitempty"`
-	Mode     string   `json:"mode"`
-	Natives  []string `json:"natives"`
+	// HashStable: a hash chooses the same member on every load balancer.
+	HashStable bool     `json:"hashStable,omitempty"`
+	Host       string   `json:"host,omitempty"`
+	Health     *Health  `json:"health,omitempty"`
+	Mode       string   `json:"mode"`
+	Natives    []string `json:"natives"`
 }
 
 // Versions are an lb.Split as JSON: an object of weights by version.
@@ -85,19 +87,20 @@ type Health struct {
 
 // backendBody is a backend as the API takes it.
 type backendBody struct {
-	ID       string          `json:"id,omitempty"`
-	JSONTyp  string          `json:"_type,omitempty"`
-	Key      string          `json:"key,omitempty"`
-	Type     string          `json:"type"`
-	Name     string          `json:"name,omitempty"`
-	Version  string          `json:"version,omitempty"`
-	Versions json.RawMessage `json:"versions,omitempty"` // see strictjson.Numbers
-	Balance  string          `json:"balance"`
-	Host     string          `json:"host,omitempty"`
-	Health   *Health         `json:"health,omitempty"`
-	Mode     string          `json:"mode"`
-	Natives  []string        `json:"natives"`
-	Members  json.RawMessage `json:"members,omitempty"` // of a static backend, see memberBody
+	ID         string          `json:"id,omitempty"`
+	JSONTyp    string          `json:"_type,omitempty"`
+	Key        string          `json:"key,omitempty"`
+	Type       string          `json:"type"`
+	Name       string          `json:"name,omitempty"`
+	Version    string          `json:"version,omitempty"`
+	Versions   json.RawMessage `json:"versions,omitempty"` // see strictjson.Numbers
+	Balance    string          `json:"balance"`
+	HashStable bool            `json:"hashStable,omitempty"`
+	Host       string          `json:"host,omitempty"`
+	Health     *Health         `json:"health,omitempty"`
+	Mode       string          `json:"mode"`
+	Natives    []string        `json:"natives"`
+	Members    json.RawMessage `json:"members,omitempty"` // of a static backend, see memberBody
 
 	// How it is put, as in a switchBody.
 	Force bool   `json:"force,omitempty"`
@@ -155,7 +158,7 @@ func ParsePut(key string, body []byte) (lb.Edit, error) {
 
 func (in backendBody) spec() (lb.BackendSpec, error) {
 	s := lb.BackendSpec{
-		Type: in.Type, Service: in.Name, Version: in.Version, Balance: in.Balance, Host: in.Host,
+		Type: in.Type, Service: in.Name, Version: in.Version, Balance: in.Balance, HashStable: in.HashStable, Host: in.Host,
 		Mode: in.Mode, Natives: in.Natives, Versions: splitSpec(in.Versions),
 	}
 	if h := in.Health; h != nil {
@@ -212,7 +215,7 @@ func newDefinition(b lb.Backend) definition {
 	s := b.Spec()
 	out := definition{
 		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type,
-		Name: s.Service, Version: s.Version, Versions: Versions(b.Versions), Balance: s.Balance, Host: s.Host,
+		Name: s.Service, Version: s.Version, Versions: Versions(b.Versions), Balance: s.Balance, HashStable: s.HashStable, Host: s.Host,
 		Mode: s.Mode, Natives: s.Natives,
 	}
 	if h := s.Health; h != nil {

@@ -58,6 +58,7 @@ type Revision struct {
 	Number  uint64    `json:"number"`
 	Author  string    `json:"author"`
 	Cause   string    `json:"cause"` // e.g. "PUT /backends/live"
+	Message string    `json:"message,omitempty"`
 	Time    time.Time `json:"time"`
 	Changes []Change  `json:"changes"`
 }
@@ -70,21 +71,20 @@ type Change struct {
 	After  json.RawMessage `json:"after"`
 }
 
+// A Difference is what has changed from one revision to another.
+type Difference struct {
+	From    uint64   `json:"from"`
+	To      uint64   `json:"to"`
+	Changes []Change `json:"changes"`
+	// Config is the difference of haproxy.cfg in the unified format; nil: the texts are not
+	// recorded any more, or a revision was never in effect.
+	Config *string `json:"config"`
+}
+
 // NewRevision makes the answer for a revision.
 func NewRevision(r lb.Revision) (Revision, error) {
-	out := Revision{Number: r.Number, Author: r.Author, Cause: r.Cause, Time: r.Time, Changes: make([]Change, len(r.Changes))}
-	for i, c := range r.Changes {
-		before, err := definitionOf(c.Before)
-		if err != nil {
-			return Revision{}, err
-		}
-		after, err := definitionOf(c.After)
-		if err != nil {
-			return Revision{}, err
-		}
-		out.Changes[i] = Change{ID: c.ID, Before: before, After: after}
-	}
-	return out, nil
+	changes, err := NewChanges(r.Changes)
+	return Revision{Number: r.Number, Author: r.Author, Cause: r.Cause, Message: r.Message, Time: r.Time, Changes: changes}, err
 }
 
 // definitionOf is the document of a definition; null for none.

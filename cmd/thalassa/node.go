@@ -170,7 +170,8 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 	cfg.Journal, cfg.Memory, cfg.Overrides, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, db, p.Drops, version()
 	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
-	cfg.LogProblem, cfg.Notices = n.queue.Problem, n.reread.Notices
+	cfg.LogProblem, cfg.Notices, cfg.HashKeys = n.queue.Problem, n.reread.Notices, p.HashKeys
+	cfg.StoreProblem, cfg.LongestChange = db.Problem, p.LongestChange()
 	process := s.HAProxy(n.log)
 	switch process.Mode {
 	case haproxy.Managed:

@@ -18,6 +18,7 @@ import (
 	"thalassa/discovery"
 	"thalassa/haproxy"
 	"thalassa/internal/memory"
+	"thalassa/lb"
 	"thalassa/pacemaker"
 	"thalassa/stats"
 	"thalassa/store"
@@ -52,9 +53,16 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.discovery, err = n.watcher(ctx, db); err != nil {
 		return p, err
 	}
-	p.administered = control.New(n.settings.Control(addr, n.log))
+	administered := n.settings.Control(addr, n.log)
+	administered.ConsulPorts = func(ctx context.Context) ([]uint16, error) {
+		return discovery.Ports(ctx, n.reread.current.Load().Discovery(lb.Snapshot{}, n.log))
+	}
+	p.administered = control.New(administered)
 	if p.agent, p.registrar, err = n.agent(db, p.discovery, process, p.events, addr, p.administered); err != nil {
 		return p, err
+	}
+	if err := process.LearnKeywords(ctx); err != nil {
+		n.log.WarnContext(ctx, "haproxy not asked for its keywords", "error", err)
 	}
 	if err := p.agent.Import(ctx); err != nil { // before the API tells of what is stored
 		return p, err
@@ -120,7 +128,8 @@ func (n node) api(p parts) *api.Server {
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.Certificate = p.port.info()
 	cfg.LogProblem = func() string { return cmp.Or(n.queue.Problem(), p.audit.Problem()) }
-	cfg.LogDropped = n.queue.Dropped
+	cfg.LogDropped, cfg.StoreProblem = n.queue.Dropped, p.db.Problem
+	cfg.Hangs = hangs(p.agent.Hangs, p.process.Hangs)
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
 	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.canaries
 	cfg.Audit = p.audit
@@ -133,4 +142,17 @@ func (n node) api(p parts) *api.Server {
 		cfg.Cluster, cfg.ClusterActions = p.watcher, &steering{cluster: p.cluster, watcher: p.watcher, events: p.events}
 	}
 	return api.New(cfg)
+}
+
+// hangs are the sentences of the loops that hang.
+func hangs(loops ...func() string) func() []string {
+	return func() []string {
+		var all []string
+		for _, problem := range loops {
+			if text := problem(); text != "" {
+				all = append(all, text)
+			}
+		}
+		return all
+	}
 }

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"thalassa/activity"
+	"thalassa/discovery"
 	"thalassa/lb"
 	"thalassa/settings"
 )
@@ -19,14 +21,16 @@ import (
 type rereader struct {
 	log     *slog.Logger
 	asked   chan struct{}
-	current *settings.Agent // belongs to the goroutine of run
+	current atomic.Pointer[settings.Agent] // in effect; run replaces it
 
 	mu      sync.Mutex
 	notices []string // for the status
 }
 
 func newRereader(s *settings.Agent, log *slog.Logger) *rereader {
-	return &rereader{log: log, asked: make(chan struct{}, 1), current: s}
+	r := &rereader{log: log, asked: make(chan struct{}, 1)}
+	r.current.Store(s)
+	return r
 }
 
 // ask has run read everything again soon.
@@ -67,19 +71,19 @@ func (r *rereader) run(ctx context.Context, p parts) error {
 
 // settings takes over what can change.
 func (r *rereader) settings(ctx context.Context, p parts) {
-	newer, err := r.current.Reread()
+	newer, err := r.current.Load().Reread()
 	if err != nil {
 		r.refuse(ctx, p, err)
 		return
 	}
-	t := r.current.Follow(newer)
+	t := r.current.Load().Follow(newer)
 	if err := r.follow(ctx, p, t); err != nil {
 		if ctx.Err() == nil {
 			r.refuse(ctx, p, err)
 		}
 		return
 	}
-	r.current = t.Next
+	r.current.Store(t.Next)
 	var restarts []string
 	for _, c := range t.Restart {
 		restarts = append(restarts, c.Name+": needs a restart")
@@ -90,28 +94,91 @@ func (r *rereader) settings(ctx context.Context, p parts) {
 
 // follow brings the settings of a transition into effect, or none of them.
 func (r *rereader) follow(ctx context.Context, p parts, t settings.Transition) error {
-	if len(t.Changed) == 0 {
-		return nil
-	}
-	replace, err := r.authority(p, t)
+	commit, err := r.prepare(p, t)
 	if err != nil {
 		return err
 	}
-	if err := p.agent.Tune(ctx, t.Next.Loop(r.log).Tuning()); err != nil {
-		return refusedBy(err, t)
+	if len(t.Changed) > 0 {
+		if err := p.agent.Tune(ctx, t.Next.Loop(r.log).Tuning()); err != nil {
+			return refusedBy(err, t)
+		}
 	}
-	replace()
 	t.Next.StyleLog(r.log)
-	return nil
+	return commit()
 }
 
-// authority opens the files of users and tokens that t names.
-func (r *rereader) authority(p parts, t settings.Transition) (replace func(), err error) {
-	if !t.Has("token-file") && !t.Has("access-file") {
-		return func() {}, nil
+// prepare reads the files that t names for the first time, and those that are read on
+// SIGHUP alone. Nothing changes before commit.
+func (r *rereader) prepare(p parts, t settings.Transition) (commit func() error, err error) {
+	var commits []func() error
+	for _, prepare := range []func(parts, settings.Transition) (func() error, error){r.callers, r.port, r.consul} {
+		commit, err := prepare(p, t)
+		if err != nil {
+			return nil, err
+		}
+		commits = append(commits, commit)
+	}
+	return func() error {
+		var failed []error // a file has been replaced since it was prepared
+		for _, commit := range commits {
+			failed = append(failed, commit())
+		}
+		return errors.Join(failed...)
+	}, nil
+}
+
+func unchanged() error { return nil }
+
+// callers are the files of users and tokens.
+func (r *rereader) callers(p parts, t settings.Transition) (commit func() error, err error) {
+	if !t.Has("token-file", "access-file") {
+		return unchanged, nil
 	}
 	tokens, access, err := openCallers(t.Next, r.log)
-	return func() { p.authority.Replace(tokens, access) }, err
+	return func() error {
+		p.authority.Replace(tokens, access)
+		return nil
+	}, err
+}
+
+// port is the certificate of the API, and the CAs of its clients.
+func (r *rereader) port(p parts, t settings.Transition) (commit func() error, err error) {
+	tls := t.Next.TLS()
+	if p.port.source == nil || !tls.HasClientCA() && !t.Has("client-ca", "tls-cert", "tls-key") {
+		return unchanged, nil
+	}
+	clients, err := tls.ClientCAs()
+	if err != nil {
+		return nil, err
+	}
+	if t.Has("tls-cert", "tls-key") {
+		if _, _, err := tls.Files(r.log); err != nil {
+			return nil, err
+		}
+	}
+	return func() error { return p.port.follow(tls, clients, t.Has("tls-cert", "tls-key")) }, nil
+}
+
+// consul is the token of Consul, and the files of TLS for it.
+func (r *rereader) consul(p parts, t settings.Transition) (commit func() error, err error) {
+	if !t.Next.HasConsulCA() && !t.Has("consul-token-file", "consul-ca-file", "consul-cert-file", "consul-key-file", "consul-tls-name") {
+		return unchanged, nil
+	}
+	discovered, registered := t.Next.Discovery(lb.Snapshot{}, r.log), t.Next.Registrar(r.log)
+	trial, err := discovery.NewRegistrar(registered)
+	if err == nil {
+		err = trial.Follow(registered) // reads the token, too
+	}
+	if err != nil {
+		return nil, fmt.Errorf("consul-token-file, consul-ca-file, consul-cert-file, consul-key-file: %w", err)
+	}
+	return func() error {
+		err := p.discovery.Follow(discovered)
+		if p.registrar != nil {
+			err = errors.Join(err, p.registrar.Follow(registered))
+		}
+		return err
+	}, nil
 }
 
 // refusedBy names the settings that HAProxy may have refused.
@@ -131,7 +198,7 @@ func refusedBy(err error, t settings.Transition) error {
 // refuse says that the settings stay as they are, and why.
 func (r *rereader) refuse(ctx context.Context, p parts, err error) {
 	r.log.ErrorContext(ctx, "settings refused, the former ones stay in use", "error", err)
-	p.events.Note(activity.Event{Verb: activity.SettingsRefused, Object: settingsObject(r.current), Error: err.Error()})
+	p.events.Note(activity.Event{Verb: activity.SettingsRefused, Object: settingsObject(r.current.Load()), Error: err.Error()})
 	r.notice("the settings were refused, and the former ones stay in use: " + firstLines(err.Error()))
 }
 
@@ -153,7 +220,7 @@ func (r *rereader) report(ctx context.Context, p parts, t settings.Transition, r
 	} else {
 		r.log.InfoContext(ctx, "settings changed", "changed", diff)
 	}
-	p.events.Note(activity.Event{Verb: activity.SettingsChanged, Object: settingsObject(r.current), Cause: "SIGHUP", Diff: diff, Reasons: restarts})
+	p.events.Note(activity.Event{Verb: activity.SettingsChanged, Object: settingsObject(r.current.Load()), Cause: "SIGHUP", Diff: diff, Reasons: restarts})
 }
 
 func settingsObject(s *settings.Agent) activity.Object {

@@ -7,6 +7,7 @@ import (
 	"net"
 
 	"thalassa/listen"
+	"thalassa/settings"
 )
 
 // secured is the listener of the API, with TLS where the settings ask for it.
@@ -44,6 +45,19 @@ func (n node) secure(ctx context.Context, l net.Listener) (secured, error) {
 
 func newSecured(l net.Listener, source listen.Source, clients *x509.CertPool, run func(context.Context) error) secured {
 	return secured{Listener: listen.NewPort(l, listen.NewTLSConfig(source, clients)), source: source, run: run}
+}
+
+// follow takes over other CAs of clients and, if the paths are other ones, the certificate.
+func (s secured) follow(tls settings.TLS, clients *x509.CertPool, isMoved bool) error {
+	if files, ok := s.source.(*listen.Files); ok && isMoved {
+		if err := tls.FollowFiles(files); err != nil {
+			return err
+		}
+	}
+	if port, ok := s.Listener.(*listen.Port); ok {
+		port.Configure(listen.NewTLSConfig(s.source, clients))
+	}
+	return nil
 }
 
 // url is the address of the API.

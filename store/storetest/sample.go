@@ -20,7 +20,7 @@ func stamp(n int) lb.Origin {
 // dynamic backend, so that another one makes another intent.
 func Sample(version string) lb.Intent {
 	live := lb.Backend{
-		Key: "live", Type: "dynamic", Service: "shop", Version: lb.Version(version), Balance: "uri depth 2", Host: "shop.example:8080",
+		Key: "live", Type: "dynamic", Service: "shop", Version: lb.Version(version), Balance: "uri depth 2", HashStable: true, Host: "shop.example:8080",
 		Health: &lb.Health{Method: "HEAD", URI: "/health?q=<&>", Version: "HTTP/1.1", Interval: 1500 * time.Millisecond},
 		Mode:   "http", Natives: []lb.RawLine{"option httplog", `http-request set-header X-A "é <b> & 'c'"`},
 	}

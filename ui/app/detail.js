@@ -42,8 +42,8 @@ export function Detail({ kind, name }) {
       <${Badge} kind=${statusKind(statusOf(stat))}>${statusOf(stat) ?? "not in HAProxy"}</${Badge}>
       <span class="grow"></span>
       ${o.type === "dynamic" && html`<${SwitchButton} backend=${o} />`}
-      <${Button} role="admin" icon="edit" onClick=${() => query({ edit: "1" })}>Edit</${Button}>
-      <${Button} role="admin" icon="trash" kind="danger" onClick=${() => setRemoving(true)}>Delete</${Button}>
+      <${Button} role="admin" on=${`${kind}/${name}`} icon="edit" onClick=${() => query({ edit: "1" })}>Edit</${Button}>
+      <${Button} role="admin" on=${`${kind}/${name}`} icon="trash" kind="danger" onClick=${() => setRemoving(true)}>Delete</${Button}>
     </div>
     <${Notices} />
     ${kind === "backend" && html`<${CanaryPanel} name=${name} />`}
@@ -61,7 +61,7 @@ export function Detail({ kind, name }) {
 /** @param {{backend: import("./types.js").Backend}} props */
 function BackendWords({ backend: b }) {
   const service = b.name ? object("service/" + b.name).value : undefined;
-  return html`${b.type === "dynamic" ? html`Consul service <b>${b.name}</b>` : "Static"} · ${b.balance} · ${b.mode}${b.weightsBy && html` · weights and states by <b>${b.weightsBy}</b>`} <${Trouble} service=${service} />`;
+  return html`${b.type === "dynamic" ? html`Consul service <b>${b.name}</b>` : "Static"} · ${b.balance}${b.hashStable && " (by address)"} · ${b.mode}${b.weightsBy && html` · weights and states by <b>${b.weightsBy}</b>`} <${Trouble} service=${service} />`;
 }
 
 /** @param {{stat: import("./types.js").Stat|undefined, tcp: boolean}} props */

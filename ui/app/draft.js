@@ -3,7 +3,7 @@
 /** @typedef {import("./types.js").Backend} Backend
  *  @typedef {import("./types.js").Frontend} Frontend */
 
-/** @typedef {{key: string, type: string, name: string, version: string, versions?: Record<string, number>, balance: string, mode: string, host: string,
+/** @typedef {{key: string, type: string, name: string, version: string, versions?: Record<string, number>, balance: string, hashStable: string, mode: string, host: string,
  *   checked: string, method: string, uri: string, httpVersion: string, interval: string, natives: string, members: {host: string, port: string}[]}} BackendDraft
  * @typedef {{key: string, bind: string, backend: string, mode: string, keepalive: string, rules: import("./types.js").Rule[], natives: string, register: string}} FrontendDraft */
 
@@ -12,7 +12,7 @@
 export function backendDraft(b) {
   return {
     key: b?.key ?? "", type: b?.type ?? "dynamic", name: b?.name ?? "", version: b?.version ?? "", versions: b?.versions,
-    balance: b?.balance ?? "roundrobin", mode: b?.mode ?? "http", host: b?.host ?? "",
+    balance: b?.balance ?? "roundrobin", hashStable: b?.hashStable ? "yes" : "no", mode: b?.mode ?? "http", host: b?.host ?? "",
     checked: b?.health ? "http" : "tcp", method: b?.health?.method ?? "GET", uri: b?.health?.uri ?? "/",
     httpVersion: b?.health?.httpVersion ?? "HTTP/1.0", interval: String(b?.health?.interval ?? 2000),
     natives: (b?.natives ?? []).join("\n"),
@@ -29,6 +29,7 @@ export function backendBody(d) {
     type: d.type, mode: d.mode, balance: d.balance, natives: lines(d.natives),
     ...(dynamic ? { name: d.name, ...(d.versions ? { versions: d.versions } : { version: d.version }) }
       : { members: d.members.filter((m) => m.host || m.port).map((m) => ({ host: m.host.trim(), port: integer(m.port) })) }),
+    ...(d.hashStable === "yes" ? { hashStable: true } : {}),
     ...(d.host ? { host: d.host } : {}),
     ...(d.checked === "http" ? { health: { method: d.method, uri: d.uri, httpVersion: d.httpVersion, interval: integer(d.interval) } } : {}),
   };
@@ -51,6 +52,12 @@ export function frontendBody(d) {
     ...(d.backend ? { backend: d.backend } : {}),
     ...(d.register ? { register: { name: d.register } } : {}),
   };
+}
+
+/** Whether a balance algorithm hashes.
+ * @param {string} balance */
+export function hashes(balance) {
+  return /^(source|uri|url_param|hdr|rdp-cookie|hash)\b/.test(balance.trim());
 }
 
 /** @param {string} text */
@@ -132,7 +139,7 @@ export function missing(kind, d, isNew) {
  * @param {"backend"|"frontend"} kind
  * @param {FieldError[]} errors */
 export function unshown(kind, errors) {
-  const fields = { backend: /^(key|type|name|version|mode|balance|host|natives.*|health\.(method|uri|httpVersion|interval)|members\[\d+\]\.(host|port))$/,
+  const fields = { backend: /^(key|type|name|version|mode|balance|hashStable|host|natives.*|health\.(method|uri|httpVersion|interval)|members\[\d+\]\.(host|port))$/,
     frontend: /^(key|bind|backend|mode|keepalive|natives.*|register\.name|rules\[\d+\]\.(type|header|operation|value|backend))$/ };
   return errors.filter((e) => !fields[kind].test(e.path));
 }

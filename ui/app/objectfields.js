@@ -1,7 +1,7 @@
 // The form fields of a backend and of a frontend, with explanations.
 
 import { Field, More, Repeated } from "./fields.js";
-import { operations, operationWords } from "./draft.js";
+import { hashes, operations, operationWords } from "./draft.js";
 import { html } from "./html.js";
 import { describe } from "./split.js";
 
@@ -34,6 +34,8 @@ export function BackendFields({ draft: d, isNew, errors, onChange, services, cat
       ${field("mode", "mode", { label: "Mode", options: [["http", "http: HAProxy processes HTTP requests"], ["tcp", "tcp: HAProxy forwards connections"]] })}
       ${field("balance", "balance", { label: "Balance", list: balances, hint: html`Which member gets the next request. <b>roundrobin</b>: in turn. <b>leastconn</b>: the one with the fewest connections; good for long connections. <b>source</b>: by client address. <b>uri</b>: by path; good for caches.` })}
     </div>
+    ${(hashes(d.balance) || d.hashStable === "yes") && field("hashStable", "hashStable", { label: "Same member on every load balancer", options: [["no", "no: the server lines decide"], ["yes", "yes: the addresses decide"]],
+      hint: html`With <b>yes</b>, a change of the members may need a reload. The raw line <code>hash-type consistent</code> avoids it from HAProxy 3.0 on.` })}
     ${field("health", "checked", { label: "Health check", options: [["tcp", "TCP: connect to the port every 2 s"], ["http", "HTTP: send a request"]], hint: "A member whose checks fail gets no requests." })}
     ${d.checked === "http" && html`<div class="pair">
       ${field("health.method", "method", { label: "Method", list: ["GET", "HEAD", "OPTIONS"] })}

@@ -89,6 +89,7 @@
  * @property {string} [version]
  * @property {Record<string, number>} [versions]
  * @property {string} balance
+ * @property {boolean} [hashStable]
  * @property {string} mode
  * @property {string} [host]
  * @property {Health} [health]

@@ -1,0 +1,29 @@
+package agent
+
+import (
+	"context"
+
+	"thalassa/lb"
+)
+
+// warn notes what is in effect with a change that concerns some backends, and probably not
+// meant: that they have no member now, or that other load balancers send their keys
+// elsewhere.
+func (c *changes) warn(ctx context.Context, backends []lb.Name, applied *lb.Applied) {
+	if len(backends) == 0 {
+		return
+	}
+	in, err := c.inputs.intent(ctx)
+	if err != nil {
+		return // the change itself is done
+	}
+	for _, empty := range emptyBackends(in, c.inputs.snapshot(), c.current.Load(), backends) {
+		applied.Warnings = append(applied.Warnings, empty.String())
+	}
+	process := c.cfg.tuned().processWith(c.cfg, c.templates.current())
+	for _, key := range backends {
+		if text := process.UnstableHash(in.Backends[key]); text != "" {
+			applied.Warnings = append(applied.Warnings, text)
+		}
+	}
+}

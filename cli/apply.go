@@ -1,0 +1,332 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/client"
+	"thalassa/manifest"
+)
+
+// maxManifest is the maximum size of a file that is applied.
+const maxManifest = 16 << 20
+
+// An application is `thalassa apply`.
+type application struct {
+	*remote
+	path    string
+	dryRun  bool
+	prune   bool
+	force   bool
+	wait    time.Duration
+	message string
+}
+
+func newApply(env environment) *cobra.Command {
+	a := &application{remote: &remote{env: env}}
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "Make frontends and backends equal to files",
+		Long: `Makes frontends and backends equal to those in a YAML or JSON file, or in all such files
+of a directory, as one change: all of it takes effect, with one reload at most, or
+nothing does. What is equal already stays as it is. The command prints what it changes.
+
+  frontends:
+    web: {bind: "*:80", backend: live}
+  backends:
+    live: {type: dynamic, name: shop, version: "1.0.0"}
+
+With --prune, frontends and backends that no file has are deleted. With --dry-run the
+command shows the difference, of haproxy.cfg too, and changes nothing.`,
+		Example: `  thalassa export > lb.yaml
+  thalassa apply -f lb.yaml --dry-run
+  thalassa apply -f lb.yaml --message "from the repository"`,
+		Args: arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd) },
+	}
+	a.flags(cmd)
+	f := cmd.Flags()
+	f.StringVarP(&a.path, "filename", "f", "", "`path` of a file or directory; -: standard input")
+	f.BoolVar(&a.dryRun, "dry-run", false, "show what would change, and change nothing")
+	f.BoolVar(&a.prune, "prune", false, "delete frontends and backends that no file has")
+	f.BoolVar(&a.force, "force", false, "apply even without a healthy instance")
+	f.DurationVar(&a.wait, "wait", 0, "maximum `time` to wait for healthy instances, e.g. 30s")
+	f.StringVarP(&a.message, "message", "m", "", "`text` that the history shows with the change")
+	return cmd
+}
+
+func (a *application) run(cmd *cobra.Command) error {
+	if a.path == "" {
+		return mistake(cmd, "--filename is missing, expected the path of a file or directory")
+	}
+	objects, err := a.read()
+	if err != nil {
+		return usageError{err}
+	}
+	c, err := a.client(cmd.Context())
+	if err != nil {
+		return err
+	}
+	set, err := a.changeset(cmd.Context(), c, objects)
+	if err != nil {
+		return err
+	}
+	if len(set.Edits) == 0 {
+		return usageError{fmt.Errorf("%s has no frontend and no backend", a.path)}
+	}
+	if a.dryRun {
+		preview, err := client.NewChangesets(c).Preview(cmd.Context(), set)
+		if err != nil {
+			return naming(set, err)
+		}
+		return a.showPreview(preview)
+	}
+	changed, err := client.NewChangesets(c).Apply(cmd.Context(), set, a.wait)
+	if err != nil {
+		return naming(set, err)
+	}
+	return a.showChanged(changed)
+}
+
+// read reads the file, or all files of the directory.
+func (a *application) read() (manifest.Objects, error) {
+	if a.path == "-" {
+		data, err := io.ReadAll(io.LimitReader(a.env.Stdin, maxManifest))
+		if err != nil {
+			return nil, fmt.Errorf("reading standard input: %w", err)
+		}
+		return manifest.Parse("standard input", data)
+	}
+	files := []string{a.path}
+	info, err := os.Stat(a.path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		if files, err = manifestsIn(a.path); err != nil {
+			return nil, err
+		}
+	}
+	all := manifest.Objects{}
+	for _, file := range files {
+		objects, err := readManifest(file)
+		if err != nil {
+			return nil, err
+		}
+		if err := all.Add(file, objects); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// manifestsIn lists the files of YAML and JSON in a directory and below it, sorted. Hidden
+// files and directories are left out.
+func manifestsIn(dir string) ([]string, error) {
+	var files []string
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case path != dir && entry.Name()[0] == '.' && entry.IsDir():
+			return fs.SkipDir
+		case entry.IsDir() || entry.Name()[0] == '.':
+		case slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(path)):
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("%s has no file that ends in .yaml, .yml or .json", dir)
+	}
+	return files, err
+}
+
+func readManifest(path string) (manifest.Objects, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxManifest+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	case len(data) > maxManifest:
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxManifest)
+	}
+	return manifest.Parse(path, data)
+}
+
+// changeset has an edit for each object in the files, and with --prune one for each object
+// that they do not have.
+func (a *application) changeset(ctx context.Context, c *client.Client, objects manifest.Objects) (client.Changeset, error) {
+	set := client.Changeset{Message: a.message}
+	if a.prune {
+		present, err := exported(ctx, c)
+		if err != nil {
+			return set, err
+		}
+		for _, id := range present.IDs() {
+			if _, isWanted := objects[id]; !isWanted {
+				set.Edits = append(set.Edits, client.Edit{Method: http.MethodDelete, Path: pathOf(id)})
+			}
+		}
+	}
+	for _, id := range objects.IDs() {
+		body, err := a.withOptions(id, objects[id])
+		if err != nil {
+			return set, err
+		}
+		set.Edits = append(set.Edits, client.Edit{Method: http.MethodPut, Path: pathOf(id), Body: body})
+	}
+	return set, nil
+}
+
+// withOptions adds force and wait to the body of a backend.
+func (a *application) withOptions(id manifest.ID, body json.RawMessage) (json.RawMessage, error) {
+	if id.Kind != manifest.Backends || !a.force && a.wait == 0 {
+		return body, nil
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return nil, fmt.Errorf("%s: %w", id, err)
+	}
+	options := map[string]any{}
+	if a.force {
+		options["force"] = true
+	}
+	if a.wait != 0 {
+		options["wait"] = a.wait.String()
+	}
+	for name, value := range options {
+		encoded, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		fields[name] = encoded
+	}
+	return json.Marshal(fields)
+}
+
+func pathOf(id manifest.ID) string {
+	if id.Kind == manifest.Frontends {
+		return client.FrontendPath(id.Key)
+	}
+	return client.BackendPath(id.Key)
+}
+
+// naming is an error about edits that names their objects: the files do not number them.
+func naming(set client.Changeset, err error) error {
+	answer, ok := errors.AsType[*client.Error](err)
+	if !ok {
+		return err
+	}
+	named := *answer
+	named.Message = nameEdits(set, answer.Message)
+	named.Fields = slices.Clone(answer.Fields)
+	for i, f := range named.Fields {
+		named.Fields[i].Path = nameEdits(set, f.Path)
+	}
+	return &named
+}
+
+// nameEdits replaces the number of an edit at the beginning of a text, as in
+// "edits[3].body.bind", by the object, as in "frontends/web.bind".
+func nameEdits(set client.Changeset, text string) string {
+	number, rest, ok := strings.Cut(strings.TrimPrefix(text, "edits["), "]")
+	i, err := strconv.Atoi(number)
+	if !ok || err != nil || i < 0 || i >= len(set.Edits) {
+		return text
+	}
+	return strings.TrimPrefix(set.Edits[i].Path, "/") + strings.TrimPrefix(rest, ".body")
+}
+
+// showPreview tells what a change would do.
+func (r *remote) showPreview(p client.Preview) error {
+	return r.show(p, func(w io.Writer) {
+		showChanges(w, p.Changes)
+		switch {
+		case len(p.Changes) == 0:
+			row(w, "no change")
+		case p.Path == "reload":
+			row(w, fmt.Sprintf("%s would change, with a reload of HAProxy:", count(len(p.Changes), "object")))
+			for _, reason := range p.Reasons {
+				row(w, "  "+reason)
+			}
+		default:
+			row(w, count(len(p.Changes), "object")+" would change, without a reload")
+		}
+		for _, warning := range p.Warnings {
+			row(w, "warning: "+warning)
+		}
+		showText(w, p.Config)
+	})
+}
+
+// showChanged tells what a change has done. One that is not in effect ends the command
+// with exitUnavailable.
+func (r *remote) showChanged(c client.Changed) error {
+	if len(c.Changes) == 0 && c.Applied.Applied {
+		return r.show(c, func(w io.Writer) { row(w, fmt.Sprintf("no change (revision %d)", c.Revision)) })
+	}
+	if r.output != "json" {
+		if err := r.show(c, func(w io.Writer) { showChanges(w, c.Changes) }); err != nil {
+			return err
+		}
+	}
+	return r.showApplied(count(len(c.Changes), "object")+" changed", c, c.Applied)
+}
+
+// showChanges prints a line for each object, and below it one for each field that differs.
+func showChanges(w io.Writer, changes []client.Change) {
+	for _, change := range changes {
+		before, after := fieldsOf(change.Before), fieldsOf(change.After)
+		switch {
+		case before == nil:
+			row(w, "+ "+change.ID)
+		case after == nil:
+			row(w, "- "+change.ID)
+		default:
+			row(w, "~ "+change.ID)
+			for _, name := range slices.Sorted(maps.Keys(union(before, after))) {
+				if was, is := before[name], after[name]; was != is {
+					row(w, fmt.Sprintf("    %s: %s → %s", name, orDash(was), orDash(is)))
+				}
+			}
+		}
+	}
+}
+
+// fieldsOf are the fields of an object as JSON texts; nil for null.
+func fieldsOf(doc json.RawMessage) map[string]string {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(doc, &fields); err != nil || fields == nil {
+		return nil
+	}
+	out := make(map[string]string, len(fields))
+	for name, value := range fields {
+		out[name] = string(value)
+	}
+	return out
+}
+
+func union(a, b map[string]string) map[string]string {
+	out := maps.Clone(a)
+	maps.Copy(out, b)
+	return out
+}

@@ -1,0 +1,45 @@
+package haproxy
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"thalassa/internal/safefile"
+)
+
+// diskTime bounds one piece of work on files. The lock is held meanwhile, so that a HAProxy
+// that was killed is started again this much later at most while a disk hangs.
+const diskTime = 4 * time.Second
+
+// A disk works on files, and does not wait for ever for a file system that hangs.
+type disk struct{ *safefile.Patience }
+
+func newDisk() *disk { return &disk{safefile.NewPatience(diskTime)} }
+
+// exists reports whether anything is at path. A file system that hangs is an error.
+func (d *disk) exists(path string) (bool, error) {
+	_, err := tell(d, path, func(func() bool) (fs.FileInfo, error) { return os.Stat(path) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// tell returns what do finds out about path.
+func tell[T any](d *disk, path string, do func(abandoned func() bool) (T, error)) (T, error) {
+	found := make(chan T, 1)
+	err := d.Do(path, func(abandoned func() bool) error {
+		value, err := do(abandoned)
+		if err == nil {
+			found <- value
+		}
+		return err
+	})
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return <-found, nil
+}

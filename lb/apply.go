@@ -1,0 +1,188 @@
+package lb
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// MaxMessage bounds the message of an Origin, in bytes.
+const MaxMessage = 1000
+
+// An EditError says which of several edits an error is about.
+type EditError struct {
+	Index int // of the edit, from 0
+	Err   error
+}
+
+// Error is the error behind the number of the edit.
+func (e *EditError) Error() string { return fmt.Sprintf("edits[%d]: %v", e.Index, e.Err) }
+
+// Unwrap is the error alone.
+func (e *EditError) Unwrap() error { return e.Err }
+
+// Apply makes the intent after the edit; in stays as it is. Errors:
+// *PreconditionError, *NotFoundError (deleting or switching what is not there),
+// *ConflictError (deleting a backend still routed to, an address bound twice, switching a
+// static backend), *InvalidError (a reference that does not hold).
+func (in Intent) Apply(e Edit) (Intent, error) {
+	next, err := in.ApplyAll([]Edit{e})
+	if single, ok := errors.AsType[*EditError](err); ok {
+		return next, single.Err
+	}
+	return next, err
+}
+
+// ApplyAll makes the intent after several edits; in stays as it is. The edits are made in
+// their order, and a condition of an edit is about what those before it have made. What
+// objects ask of each other must hold after the last edit only. An error is one of
+// Apply's, in an *EditError where it is about one edit.
+func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
+	next := Intent{Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends)}
+	for i, e := range edits {
+		if err := next.edit(e); err != nil {
+			return Intent{}, &EditError{i, err}
+		}
+	}
+	if i, err := next.checkDeleted(edits); err != nil {
+		return Intent{}, &EditError{i, err}
+	}
+	if err := next.Validate(); err != nil {
+		return next, next.blame(edits, err)
+	}
+	if i, err := next.checkNewLines(edits); err != nil {
+		return next, &EditError{i, err}
+	}
+	return next, nil
+}
+
+// cloned is maps.Clone that never returns nil.
+func cloned[T any](m map[Name]T) map[Name]T {
+	out := make(map[Name]T, len(m)+1)
+	maps.Copy(out, m)
+	return out
+}
+
+// edit carries out one edit in an intent that nobody else has yet. What other objects ask
+// of it is not checked.
+func (in Intent) edit(e Edit) error {
+	if err := in.checkPrecondition(e); err != nil {
+		return err
+	}
+	switch {
+	case e.Frontend != nil:
+		in.Frontends[e.Frontend.Key] = *e.Frontend
+	case e.Backend != nil:
+		in.Backends[e.Backend.Key] = *e.Backend
+	case e.Switch != nil:
+		b, err := in.Switched(*e.Switch)
+		if err != nil {
+			return err
+		}
+		in.Backends[b.Key] = b
+	default:
+		return in.remove(e.Delete)
+	}
+	return nil
+}
+
+func (in Intent) checkPrecondition(e Edit) error {
+	if len(e.IfMatch) == 0 && !e.IfNoneMatch {
+		return nil
+	}
+	object, current := in.Object(e.ID()), ""
+	if object != nil {
+		current = object.ETag()
+	}
+	if e.IfNoneMatch && object != nil {
+		return &PreconditionError{ID: e.ID(), Current: current}
+	}
+	if len(e.IfMatch) > 0 && (object == nil || !slices.Contains(e.IfMatch, current) && !slices.Contains(e.IfMatch, "*")) {
+		return &PreconditionError{ID: e.ID(), Current: current}
+	}
+	return nil
+}
+
+func (in Intent) remove(id string) error {
+	key := keyOf(id)
+	switch in.Object(id).(type) {
+	case Frontend:
+		delete(in.Frontends, key)
+	case Backend:
+		delete(in.Backends, key)
+	default:
+		return &NotFoundError{ID: id}
+	}
+	return nil
+}
+
+// checkDeleted checks that no other object names what edits have deleted, and returns
+// the index of the edit that the error is about.
+func (in Intent) checkDeleted(edits []Edit) (int, error) {
+	for i, e := range edits {
+		if e.Delete == "" || in.Object(e.Delete) != nil { // made again by a later edit
+			continue
+		}
+		isBackend := e.Delete == (Backend{Key: keyOf(e.Delete)}).ID()
+		if by := in.RoutedBy(keyOf(e.Delete)); len(by) > 0 && isBackend {
+			return i, &ConflictError{ID: e.Delete, Reason: "is still routed to by " + strings.Join(by, ", "), By: by}
+		}
+		if by := in.usedBy(e.Delete); len(by) > 0 {
+			return i, &ConflictError{ID: e.Delete, Reason: "is still named by raw lines of " + strings.Join(by, ", "), By: by}
+		}
+	}
+	return 0, nil
+}
+
+// blame finds the edit that Validate's error comes from.
+func (in Intent) blame(edits []Edit, err error) error {
+	conflict, _ := errors.AsType[*ConflictError](err)
+	for i := len(edits) - 1; i >= 0; i-- {
+		e := edits[i]
+		switch object := in.Object(e.ID()).(type) {
+		case Frontend:
+			if conflict != nil && (conflict.ID == e.ID() || slices.Contains(conflict.By, e.ID())) {
+				return &EditError{i, err}
+			}
+			if conflict == nil && in.checkTargets(object) != nil {
+				return &EditError{i, in.checkTargets(object)}
+			}
+		case Backend:
+			if conflict == nil && in.misfits(object) {
+				return &EditError{i, err}
+			}
+		}
+	}
+	return err
+}
+
+// misfits reports whether a frontend that leads to a backend may not.
+func (in Intent) misfits(b Backend) bool {
+	return slices.ContainsFunc(in.SortedFrontends(), func(f Frontend) bool {
+		return f.routesTo(b.Key) && in.checkTargets(f) != nil
+	})
+}
+
+// checkNewLines checks the raw lines of the frontends that edits put, and returns the
+// index of the edit that the error is about.
+func (in Intent) checkNewLines(edits []Edit) (int, error) {
+	var bound []boundFrontend
+	for i, e := range edits {
+		if e.Frontend == nil {
+			continue
+		}
+		f, isThere := in.Frontends[e.Frontend.Key]
+		if !isThere { // deleted by a later edit
+			continue
+		}
+		if bound == nil {
+			bound = in.bound()
+		}
+		if err := in.checkRawLines(f, bound); err != nil {
+			return i, err
+		}
+	}
+	return 0, nil
+}

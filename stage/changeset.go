@@ -1,0 +1,91 @@
+package stage
+
+import (
+	"errors"
+	"strconv"
+
+	"thalassa/lb"
+)
+
+// MaxEdits is the maximum number of edits in a changeset.
+const MaxEdits = 20000
+
+// A Changeset is several edits that become one revision, or of which none is carried out.
+type Changeset struct {
+	// Edits are made in this order; the origins of single edits do not matter.
+	Edits  []lb.Edit
+	Origin lb.Origin
+}
+
+// Of is the changeset of a single edit.
+func Of(e lb.Edit) Changeset { return Changeset{Edits: []lb.Edit{e}, Origin: e.Origin} }
+
+// Check refuses a changeset without edits, one with too many, and too long a message. The
+// error is an *lb.InvalidError.
+func (c Changeset) Check() error {
+	var fe lb.FieldErrors
+	if n := len(c.Edits); n == 0 {
+		fe.Add("edits", "is empty", "at least one edit")
+	} else if n > MaxEdits {
+		fe.Add("edits", "has "+strconv.Itoa(n)+" edits", "at most "+strconv.Itoa(MaxEdits))
+	}
+	if n := len(c.Origin.Message); n > lb.MaxMessage {
+		fe.Add("message", "has "+strconv.Itoa(n)+" bytes", "at most "+strconv.Itoa(lb.MaxMessage))
+	}
+	return fe.Err()
+}
+
+// Apply makes the intent after all edits; in stays as it is. Errors are those of
+// lb.Intent.ApplyAll.
+func (c Changeset) Apply(in lb.Intent) (lb.Intent, error) { return in.ApplyAll(c.Edits) }
+
+// About is an error about one of the edits, an *lb.EditError; nil for nil.
+func About(edit int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &lb.EditError{Index: edit, Err: err}
+}
+
+// Single is an error about the only edit of a changeset, without its number.
+func Single(err error) error {
+	if about, ok := errors.AsType[*lb.EditError](err); ok {
+		return about.Err
+	}
+	return err
+}
+
+// Concerns lists the backends that the edits concern, each once, in their order.
+func (c Changeset) Concerns() []lb.Name {
+	var out []lb.Name
+	seen := map[lb.Name]bool{}
+	for _, e := range c.Edits {
+		for _, key := range e.Concerns() {
+			if !seen[key] {
+				seen[key] = true
+				out = append(out, key)
+			}
+		}
+	}
+	return out
+}
+
+// Services lists the Consul services that the edits ask for, each once.
+func (c Changeset) Services() []lb.Name {
+	var out []lb.Name
+	seen := map[lb.Name]bool{"": true}
+	for _, e := range c.Edits {
+		var service lb.Name
+		switch {
+		case e.Backend != nil && e.Backend.Type == "dynamic":
+			service = e.Backend.Service
+		case e.Switch != nil:
+			service = e.Switch.Service
+		}
+		if !seen[service] {
+			seen[service] = true
+			out = append(out, service)
+		}
+	}
+	return out
+}

@@ -1,0 +1,63 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// slowAfter is how long a write may take until Problem tells it.
+const slowAfter = 2 * time.Second
+
+// A writeState is how the last write went.
+type writeState struct {
+	mu      sync.Mutex
+	begun   time.Time // the write under way; zero: there is none
+	failure error     // of the last one
+}
+
+// begin notes that a write begins. done notes what became of it.
+func (w *writeState) begin() (done func(err error)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.begun = time.Now()
+	return func(err error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.begun, w.failure = time.Time{}, err
+	}
+}
+
+// end notes that a write ends without the disk.
+func (w *writeState) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.begun = time.Time{}
+}
+
+// Problem is a sentence for everybody that says why the database does not take a write
+// now; empty: it took the last one.
+func (d *DB) Problem() string {
+	w := &d.writes
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case d.broken.Load() != nil:
+		return "the database failed while it was in use: restart the agent"
+	case !w.begun.IsZero() && time.Since(w.begun) > slowAfter:
+		return fmt.Sprintf("the disk of the database hangs: a write has waited for %s", time.Since(w.begun).Round(time.Second))
+	case w.failure != nil:
+		return "the database cannot be written: " + reason(w.failure)
+	}
+	return ""
+}
+
+// reason is why a write failed, without a path.
+func reason(err error) string {
+	if code, ok := errors.AsType[syscall.Errno](err); ok {
+		return code.Error()
+	}
+	return "see the agent's log"
+}
