@@ -172,7 +172,7 @@ func (s sight) event(in lb.Intent, e activity.Event) (activity.Event, bool) {
 
 // seesServices reports whether both services of a switch are seen.
 func (s sight) seesServices(line string, in lb.Intent) bool {
-	for _, side := range strings.Split(line, " → ") {
+	for side := range strings.SplitSeq(line, " → ") {
 		service, _, _ := strings.Cut(side, " ")
 		if !s.seesService(lb.Name(service), in) {
 			return false

@@ -31,7 +31,7 @@ func TestNothingLeaks(t *testing.T) {
 					t.Errorf("%s tells %s: %s", r, token, text)
 				}
 			}
-			if strings.HasPrefix(r.Path, "/revisions/{number}") && r.Method == "GET" {
+			if strings.HasPrefix(r.Path, "/revisions/{number}") && r.Method == http.MethodGet {
 				for _, number := range []string{"2", "6", "7", "1..7", "7..1"} {
 					path := "/revisions/" + number
 					if text := asked(z.handler, "GET", path, "", token).Body.String(); strings.Contains(text, "zebra") || strings.Contains(text, "fingerprint") {
