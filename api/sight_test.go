@@ -76,6 +76,7 @@ func TestLimitsOfChanges(t *testing.T) {
 			{"PUT", "/backends/NAME", `{"type":"static"}`},
 			{"PUT", "/backends/shop-new", `{"type":"dynamic","name":"NAME","version":"1.0.0"}`},
 			{"PUT", "/backends/shop-new", `{"type":"static","natives":["http-request return status 200"]}`},
+			{"PUT", "/backends/shop-new", `{"type":"static","balance":"hash nbsrv(NAME)"}`},
 			{"POST", "/backends/shop-live", `{"version":"1.0.0","name":"NAME"}`},
 			{"POST", "/backends/shop-live", `{"version":"1.0.0","name":"NAME","force":true}`},
 			{"DELETE", "/backends/NAME-spare", ""},
@@ -252,7 +253,7 @@ func TestStreamsAreFiltered(t *testing.T) {
 
 // A change of what somebody sees ends open websockets and long polls.
 func TestChangedLimitsActAtOnce(t *testing.T) {
-	path := apitest.AccessFile(t)
+	path := apitest.AccessFile(t, apitest.ShopObjects)
 	access, err := auth.OpenAccess(path, time.Now, nil)
 	if err != nil {
 		t.Fatal(err)
