@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -65,12 +67,13 @@ type Archive interface {
 	ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, []byte, error)
 }
 
-// Config is what a Server needs. The first six fields are required.
+// Config is what a Server needs. The first seven fields are required.
 type Config struct {
 	Changes  Changer
 	Views    Views
 	Activity Log
 	History  History
+	Drafts   Drafts
 	Configs  Archive
 	// ServiceNames lists the services in Consul's catalog; *lb.UnavailableError while
 	// Consul does not answer. nil: they are not available.
@@ -107,6 +110,17 @@ type Config struct {
 	OpenMetrics bool
 	// MaxWebsockets is the maximum number of open websockets (4096).
 	MaxWebsockets int
+	// MaxWebsocketsOfCaller is the maximum number of them from one address, and with one
+	// token (256).
+	MaxWebsocketsOfCaller int
+	// ConnState is told of the connections of the server; nil: nobody is.
+	ConnState func(net.Conn, http.ConnState)
+	// OpenConnections are how many connections are open, and how many were refused or closed
+	// because there were too many, ever; nil: that is not known.
+	OpenConnections func() (open int, refused uint64)
+	// Refused is called with the reason, a sentence, when a websocket is refused because
+	// there are too many; nil: nobody is. It must not wait.
+	Refused func(why string)
 
 	// Cluster is the cluster of this node, and ClusterActions act on it. Both are nil
 	// if the node is in no cluster.
@@ -174,6 +188,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.LogProblem == nil {
 		c.LogProblem = func() string { return "" }
+	}
+	if c.OpenConnections == nil {
+		c.OpenConnections = func() (int, uint64) { return 0, 0 }
+	}
+	if c.Refused == nil {
+		c.Refused = func(string) {}
 	}
 	if c.StoreProblem == nil {
 		c.StoreProblem = func() string { return "" }

@@ -57,6 +57,8 @@ type node struct {
 	web    int // the port that frontends of the tests bind
 	flags  []string
 	secure bool // the API has TLS
+	// wrap makes another command of the agent's; nil: none.
+	wrap func(*exec.Cmd) *exec.Cmd
 	// haproxy is the executable.
 	haproxy string
 
@@ -72,13 +74,16 @@ type node struct {
 // test's end.
 func newNode(tb testing.TB, consul string, flags ...string) *node {
 	tb.Helper()
-	haproxy := testkit.HAProxy(tb)
+	haproxy, isChosen := releases.Load(tb.Name())
+	if !isChosen {
+		haproxy = testkit.HAProxy(tb)
+	}
 	ports := testkit.Ports(tb, 2)
 	dir, err := os.MkdirTemp("", "thalassa-node-") //nolint:usetesting // short: a socket's path has 107 bytes
 	if err != nil {
 		tb.Fatal(err)
 	}
-	n := &node{tb: tb, dir: dir, consul: consul, api: ports[0], web: ports[1], flags: flags, haproxy: haproxy, log: &testkit.Log{}}
+	n := &node{tb: tb, dir: dir, consul: consul, api: ports[0], web: ports[1], flags: flags, haproxy: haproxy.(string), log: &testkit.Log{}} //nolint:forcetypeassert // both are //nolint:forcetypeassert // both are
 	tb.Cleanup(n.cleanUp)
 	return n
 }
@@ -113,6 +118,9 @@ func (n *node) start() {
 func (n *node) startOnly() {
 	n.tb.Helper()
 	n.agent = exec.Command(build(n.tb), n.arguments()...)
+	if n.wrap != nil {
+		n.agent = n.wrap(n.agent)
+	}
 	n.agent.Stdout, n.agent.Stderr = n.log, n.log
 	if n.stderr != nil {
 		n.agent.Stderr = n.stderr
