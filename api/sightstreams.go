@@ -72,6 +72,16 @@ func (s *sightStreams) join(grant auth.Grant) (*stream.Hub, func(), error) {
 	return one.hub, func() { s.leave(key, one) }, nil
 }
 
+// clients is the number of websockets that have such a hub.
+func (s *sightStreams) clients() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.open {
+		n += one.users
+	}
+	return n
+}
+
 func (s *sightStreams) leave(key string, one *sightStream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
