@@ -31,7 +31,7 @@ func TestVerifyJudgesByTheReader(t *testing.T) {
 	} {
 		for kind, verify := range map[string]func(string, auth.Reader) error{"tokens": auth.VerifyTokens, "access": auth.VerifyAccess} {
 			path := filepath.Join(t.TempDir(), kind)
-			text := "ops admin a-long-enough-token-of-somebody\n"
+			text := "admin ops a-long-enough-token-of-somebody-else\n"
 			if kind == "access" {
 				text = "users: []\n"
 			}
