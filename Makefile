@@ -34,7 +34,7 @@ ARGS ?=
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test quick test-haproxys soak cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package docker install clean
+.PHONY: help setup build build-ha demo test quick test-haproxys soak linearizable cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,10 @@ test-haproxys: ## Run the tests that use HAProxy with each of its releases
 soak: ## Change, reload and kill at random for long (DURATION=30m SEED=1 HAPROXY=3.2)
 	@tools/setup haproxy consul
 	@CI=true THALASSA_SOAK=$(DURATION) THALASSA_SOAK_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestSoak$$' ./e2e
+
+linearizable: ## Kill at random while clients change and read, and check the record (DURATION=30m SEED=1)
+	@tools/setup haproxy consul
+	@CI=true THALASSA_LINEARIZABLE=$(DURATION) THALASSA_LINEARIZABLE_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestLinearizable$$' ./e2e
 
 screenshots: ## Make the pictures of the README from the demo under load
 	@tools/setup haproxy consul chromium

@@ -45,6 +45,7 @@ const (
 	MemberDrain           Verb = "memberDrain"        // HAProxy sends it only requests of existing sessions
 	MemberSet             Verb = "memberSet"          // an operator asked for its state or weight, or that ended
 	Imported              Verb = "imported"           // from a persistence file
+	ConnectionsRefused    Verb = "connectionsRefused" // to the API, because there were too many
 	StoreDamaged          Verb = "storeDamaged"       // a damaged store was set aside
 	ClusterChanged        Verb = "clusterChanged"     // an action on the Pacemaker cluster ended
 

@@ -25,6 +25,9 @@ func (c *changes) share(p *pendingChange) (lb.Applied, error) {
 	for {
 		c.queue.Add(p)
 		a := c.await(p)
+		if a.isEarly {
+			continue
+		}
 		if !a.isOpen || p.isProven {
 			return a.applied, a.err
 		}
@@ -87,16 +90,17 @@ func (c *changes) carryOutWaiting(ctx context.Context) {
 		return
 	}
 	defer time.AfterFunc(slowCheck, release).Stop()
-	candidate, accepted := c.accepted(ctx, base, batch)
+	candidate, accepted := c.accepted(ctx, base, base, batch)
 	if len(accepted) > 0 {
 		c.commit(ctx, base.Revision, candidate, accepted)
 	}
 }
 
 // accepted returns the changes that HAProxy takes, one on top of the other, and what it is
-// to run with all of them. The others are answered.
-func (c *changes) accepted(ctx context.Context, base lb.Intent, batch []*pendingChange) (lb.Config, []*pendingChange) {
-	kept, proposals := compose(base, batch)
+// to run with all of them. The others are answered. base is what is stored, with changes
+// that were accepted already.
+func (c *changes) accepted(ctx context.Context, stored, base lb.Intent, batch []*pendingChange) (lb.Config, []*pendingChange) {
+	kept, proposals := compose(stored, base, batch)
 	if len(kept) == 0 {
 		return lb.Config{}, nil
 	}
@@ -111,12 +115,12 @@ func (c *changes) accepted(ctx context.Context, base lb.Intent, batch []*pending
 		leaveOpen(kept, err)
 		return lb.Config{}, nil
 	}
-	first, left := c.accepted(ctx, base, kept[:len(kept)/2])
-	_, proposals = compose(base, left)
+	first, left := c.accepted(ctx, stored, base, kept[:len(kept)/2])
+	_, proposals = compose(stored, base, left)
 	if len(proposals) > 0 {
 		base = proposals[len(proposals)-1].Intent
 	}
-	second, right := c.accepted(ctx, base, kept[len(kept)/2:])
+	second, right := c.accepted(ctx, stored, base, kept[len(kept)/2:])
 	if len(right) == 0 {
 		return first, left
 	}
@@ -125,7 +129,9 @@ func (c *changes) accepted(ctx context.Context, base lb.Intent, batch []*pending
 
 // compose edits an intent by one change after the other. It answers those that do not
 // apply, those that nobody waits for any more, and those whose callers have lost the right.
-func compose(in lb.Intent, batch []*pendingChange) (kept []*pendingChange, proposals []lb.Proposal) {
+// A change that applies to the stored intent, and not after those before it, has to wait
+// for what becomes of them: they are not stored yet.
+func compose(stored, in lb.Intent, batch []*pendingChange) (kept []*pendingChange, proposals []lb.Proposal) {
 	for _, p := range batch {
 		if p.ctx.Err() != nil {
 			p.fail(context.Cause(p.ctx))
@@ -133,7 +139,8 @@ func compose(in lb.Intent, batch []*pendingChange) (kept []*pendingChange, propo
 		}
 		next, err := p.permitted(in)
 		if err != nil {
-			p.fail(err)
+			_, err = p.permitted(stored)
+			p.done <- answer{err: err, isEarly: err == nil}
 			continue
 		}
 		in = next
@@ -156,7 +163,7 @@ func (c *changes) commit(ctx context.Context, base uint64, checked lb.Config, ba
 		failAll(batch, err)
 		return
 	}
-	kept, proposals := compose(before, batch)
+	kept, proposals := compose(before, before, batch)
 	if len(kept) == 0 {
 		return
 	}
@@ -215,7 +222,7 @@ func (c *changes) carryOutAnew(ctx context.Context, part []*pendingChange) {
 		failAll(part, err)
 		return
 	}
-	if kept, proposals := compose(before, part); len(kept) > 0 {
+	if kept, proposals := compose(before, before, part); len(kept) > 0 {
 		c.carryOut(ctx, before, kept, proposals)
 	}
 }

@@ -229,3 +229,42 @@ func TestFirstChangeIsActedUponAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestChangesAreJudgedByWhatIsStored: a condition that a change in the same batch would
+// break holds if HAProxy refuses that change.
+func TestChangesAreJudgedByWhatIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fx := newFixture(t)
+		fx.ready("1.0.0 1001")
+		if _, err := fx.putNative("x", "timeout server 1s"); err != nil {
+			t.Fatal(err)
+		}
+		in, err := fx.agent.Intent(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := in.Backends["x"]
+		fx.checkRefuses = "timeout server 17s"
+		var all sync.WaitGroup
+		all.Go(func() { _, err = fx.putNative("first", "timeout server 2s") })
+		synctest.Wait()
+		var bad, good, stale error
+		all.Go(func() { _, bad = fx.putNative("x", fx.checkRefuses) })
+		synctest.Wait()
+		edit := func(line string, tag string) error {
+			b := x
+			b.Natives = []lb.RawLine{lb.RawLine(line)}
+			_, err := fx.agent.Edit(t.Context(), lb.Edit{Backend: &b, IfMatch: []string{tag}})
+			return err
+		}
+		all.Go(func() { good = edit("timeout server 3s", x.ETag()) })
+		all.Go(func() { stale = edit("timeout server 4s", `"other"`) })
+		all.Wait()
+		if err != nil || !refused(bad) || good != nil || !errors.As(stale, new(*lb.PreconditionError)) {
+			t.Errorf("the first: %v; the bad one: %v; the one with a condition: %v; the one with a wrong condition: %v", err, bad, good, stale)
+		}
+		if !strings.Contains(fx.config(), "timeout server 3s") {
+			t.Errorf("HAProxy runs\n%s", fx.config())
+		}
+	})
+}

@@ -17,8 +17,9 @@ const (
 	slowdownLook = 250 * time.Millisecond
 	// manyReloads is when an old worker is close to mworker-max-reloads of the default
 	// template (1000), at which HAProxy ends it with its connections. With maxSlowdown
-	// each, the rest takes 15 minutes.
+	// each, the rest takes 15 minutes. Of another limit it is the same share.
 	manyReloads = 900
+	ofReloads   = 1000
 )
 
 // A slowdown delays reloads while old workers cost too much: each reload may leave one
@@ -54,11 +55,14 @@ func (s *slowdown) wait(ctx context.Context) (waited bool, err error) {
 
 // excess says what old workers have too much of; "": nothing.
 func (s *slowdown) excess(old haproxy.OldWorkers) string {
-	limit := s.cfg.OldWorkerMemory
+	limit, many := s.cfg.OldWorkerMemory, manyReloads
+	if old.MaxReloads > 0 {
+		many = max(1, old.MaxReloads*manyReloads/ofReloads)
+	}
 	switch {
 	case limit > 0 && old.Memory > limit:
 		return fmt.Sprintf("%d old workers use %d MiB of memory, more than %d MiB", old.Count, old.Memory>>20, limit>>20)
-	case old.Reloads >= manyReloads:
+	case old.Reloads >= many:
 		return fmt.Sprintf("an old worker has seen %d reloads", old.Reloads)
 	}
 	return ""

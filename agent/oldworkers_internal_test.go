@@ -30,6 +30,9 @@ func TestReloadsWaitForOldWorkersThatCostTooMuch(t *testing.T) {
 		{"few", haproxy.OldWorkers{Count: 3, Memory: 100 << 20, Reloads: 899}, 0, 0, 0, ""},
 		{"memory", haproxy.OldWorkers{Count: 9, Memory: 101 << 20, Reloads: 9}, 0, maxSlowdown, maxSlowdown + time.Second, "9 old workers use 101 MiB of memory, more than 100 MiB"},
 		{"relieved", haproxy.OldWorkers{Count: 9, Memory: 101 << 20}, 2 * time.Second, 2 * time.Second, 3 * time.Second, "9 old workers"},
+		{"a small limit", haproxy.OldWorkers{Count: 1, Memory: 1, Reloads: 45, MaxReloads: 50}, 0, maxSlowdown, maxSlowdown + time.Second, "an old worker has seen 45 reloads"},
+		{"below a small limit", haproxy.OldWorkers{Count: 1, Memory: 1, Reloads: 44, MaxReloads: 50}, 0, 0, 0, ""},
+		{"a large limit", haproxy.OldWorkers{Count: 1, Memory: 1, Reloads: 1700, MaxReloads: 2000}, 0, 0, 0, ""},
 		{"reloads", haproxy.OldWorkers{Count: 1, Memory: 1, Reloads: 900}, 0, maxSlowdown, maxSlowdown + time.Second, "an old worker has seen 900 reloads"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -26,6 +26,9 @@ type answer struct {
 	// isOpen: the check of several changes has not come to an end. This one is to be
 	// checked alone.
 	isOpen bool
+	// isEarly: whether the change applies depends on others that are not stored yet. It is
+	// to wait again.
+	isEarly bool
 }
 
 // permitted edits an intent, provided that the caller still has the right to the change: it

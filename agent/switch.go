@@ -40,6 +40,7 @@ func (c *changes) switchVersion(ctx context.Context, s lb.Switch) (lb.Applied, e
 		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Origin: s.Origin})
 	})
 	if err == nil {
+		applied.Backend = &b
 		c.warn(ctx, []lb.Name{b.Key}, &applied)
 	}
 	if err == nil && applied.Revision > base {

@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 
 // Changer carries out changes. When a call returns, the change is in effect, or its
 // Applied says why not. Errors: those of lb.Intent.Apply, *lb.RefusedError,
-// *lb.UnavailableError. The end of ctx ends the waiting; a change that has been stored by
+// *lb.UnavailableError. After a Switch, the Applied has the backend. The end of ctx ends the waiting; a change that has been stored by
 // then stays.
 type Changer interface {
 	Edit(ctx context.Context, e lb.Edit) (lb.Applied, error)
@@ -110,6 +112,17 @@ type Config struct {
 	OpenMetrics bool
 	// MaxWebsockets is the maximum number of open websockets (4096).
 	MaxWebsockets int
+	// MaxWebsocketsOfCaller is the maximum number of them from one address, and with one
+	// token (256).
+	MaxWebsocketsOfCaller int
+	// ConnState is told of the connections of the server; nil: nobody is.
+	ConnState func(net.Conn, http.ConnState)
+	// OpenConnections are how many connections are open, and how many were refused or closed
+	// because there were too many, ever; nil: that is not known.
+	OpenConnections func() (open int, refused uint64)
+	// Refused is called with the reason, a sentence, when a websocket is refused because
+	// there are too many; nil: nobody is. It must not wait.
+	Refused func(why string)
 
 	// Cluster is the cluster of this node, and ClusterActions act on it. Both are nil
 	// if the node is in no cluster.
@@ -177,6 +190,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.LogProblem == nil {
 		c.LogProblem = func() string { return "" }
+	}
+	if c.OpenConnections == nil {
+		c.OpenConnections = func() (int, uint64) { return 0, 0 }
+	}
+	if c.Refused == nil {
+		c.Refused = func(string) {}
 	}
 	if c.StoreProblem == nil {
 		c.StoreProblem = func() string { return "" }

@@ -32,15 +32,7 @@ func (h backendHandlers) deploy(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	in, err := h.agent.Intent(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	b, ok := in.Backends[key]
-	if !ok { // removed by another request in the meantime
-		return &lb.NotFoundError{ID: lb.Backend{Key: key}.ID()}
-	}
-	return h.respondChanged(c, b, applied)
+	return h.respondChanged(c, *applied.Backend, applied)
 }
 
 // refuseNew answers a deploy under the condition that the backend does not exist:

@@ -126,3 +126,37 @@ func TestMembersThatHAProxyDoesNotHave(t *testing.T) {
 		t.Errorf("%d %s", r.status, r.body)
 	}
 }
+
+// overtaken is a Changer whose switches are followed by a change of somebody else before
+// they are answered.
+type overtaken struct {
+	api.Changer
+	by lb.Edit
+}
+
+func (o overtaken) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
+	applied, err := o.Changer.Switch(ctx, s)
+	if err == nil {
+		_, err = o.Edit(ctx, o.by)
+	}
+	return applied, err
+}
+
+// The answer to a deploy has what the deploy has made, and the entity tag of that: who
+// sends it back does not undo the change of somebody else.
+func TestDeployIsAnsweredWithItsOwnBackend(t *testing.T) {
+	for _, by := range []lb.Edit{
+		{Backend: &lb.Backend{Key: "free", Type: "dynamic", Service: "shop", Version: "2.0.0", Balance: "roundrobin", Mode: "http", Host: "other"}},
+		{Delete: "backend/free"},
+	} {
+		s := filledFixture(t, func(c *api.Config) { c.Changes = overtaken{c.Changes, by} })
+		s.put("/backends/free", `{"type":"dynamic","name":"shop","version":"2.0.0"}`)
+		var got struct{ Version, Host string }
+		r := s.do("POST", "/backends/free", `{"version":"1.0.0"}`)
+		r.wants(t, 200, &got)
+		if got.Version != "1.0.0" || got.Host != "" {
+			t.Errorf("the answer is %s", r.body)
+		}
+		s.do("PUT", "/backends/free", `{"type":"dynamic","name":"shop","version":"1.0.0"}`, "If-Match: "+r.header.Get("ETag")).wants(t, 412, nil)
+	}
+}

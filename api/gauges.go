@@ -87,6 +87,9 @@ func gauges() []gaugeKind {
 		plain("thalassa_backends", "Number of backends.", func(m scrape) float64 { return float64(len(m.intent.Backends)) }),
 		plain("thalassa_websocket_clients", "Open websockets.", func(m scrape) float64 { return float64(m.clients) }),
 		plain("thalassa_websocket_slow_clients", "Websockets closed because their clients were too slow, since the agent started.", func(m scrape) float64 { return float64(m.slow) }),
+		plain("thalassa_websocket_refused", "Websockets refused because there were too many, since the agent started.", func(m scrape) float64 { return float64(m.unopened) }),
+		plain("thalassa_api_connections", "Open connections to the API.", func(m scrape) float64 { return float64(m.open) }),
+		plain("thalassa_api_connections_refused", "Connections to the API that were refused, or closed for others, because there were too many, since the agent started.", func(m scrape) float64 { return float64(m.refused) }),
 		plain("thalassa_log_dropped_lines", "Lines of the agent's log that were dropped because nobody read it, since the agent started.", func(m scrape) float64 { return float64(m.dropped) }),
 		plain("thalassa_stats_age_seconds", "Age of HAProxy's statistics; -1: there are none.", func(m scrape) float64 {
 			if m.sampled.IsZero() {

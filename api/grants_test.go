@@ -52,12 +52,14 @@ func routesOf(t *testing.T) []listedRoute {
 // zoo is a node with objects of the shop and of the zebra, and a canary of each.
 type zoo struct {
 	*apitest.Node
-	handler http.Handler
+	handler   http.Handler
+	pacemaker *apitest.Cluster
 }
 
 func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
 	t.Helper()
-	node, cfg := apitest.Prepare(t, authority, inCluster(apitest.NewCluster()))
+	pacemaker := apitest.NewCluster()
+	node, cfg := apitest.Prepare(t, authority, inCluster(pacemaker))
 	for _, name := range []string{"shop", "zebra"} {
 		digit := map[string]string{"shop": "1", "zebra": "66"}[name]
 		node.Discover(lb.Name(name), "10."+digit+".0.1:8080 1.0.0", "10."+digit+".0.2:8080 2.0.0")
@@ -83,7 +85,7 @@ func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
 		}
 		node.Hold(service)
 	}
-	return &zoo{Node: node, handler: api.New(cfg)}
+	return &zoo{Node: node, handler: api.New(cfg), pacemaker: pacemaker}
 }
 
 // asked asks a handler directly.

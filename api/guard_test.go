@@ -47,6 +47,7 @@ var requests = []struct {
 	{"POST", "/cluster/simulate/cleanup", "{}", 3},
 	{"GET", "/openapi.json", "", 1},
 	{"GET", "/audit", "", 4},
+	{"GET", "/access", "", 4},
 	{"GET", "/catalog", "", 1},
 	{"GET", "/metrics", "", 1},
 	{"GET", "/streams", "", 1}, // which wants to be a websocket

@@ -90,6 +90,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{del, "/session", 0, OnCaller, "end the session", d.sessions.logout},
 		{get, "/sessions", auth.Read, OnCaller, "the caller's sessions; for an admin everybody's", d.sessions.list},
 		{del, "/sessions/{id}", auth.Read, OnCaller, "end one of them", d.sessions.endListed},
+		{get, "/access", auth.Admin, OnNode, "users, tokens and certificates with their rights, without secrets", accessHandlers{a.authority}.list},
 		{get, "/audit", auth.Admin, OnNode, "changes, logins and refusals, newest first; query: name, since, before, limit", auditHandlers{d.cfg.Audit}.list},
 		{get, "/tls", 0, OnCaller, "the certificate of this API", certificate.show},
 		{get, "/openapi.json", auth.Read, OnCaller, "the OpenAPI description of this API", about.openAPI},

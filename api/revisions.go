@@ -117,7 +117,9 @@ func (h historyHandlers) showRevision(c echo.Context) error {
 		Config *node.Recorded `json:"config,omitempty"`
 	}{Revision: doc}
 	recorded, _, err := h.archive.ConfigOf(ctx, n)
+	_, limited := sightOf(ctx)
 	switch {
+	case limited: // the file is that of all objects
 	case err == nil:
 		out.Config = new(node.NewRecorded(recorded))
 	case !errors.As(err, new(*lb.NotFoundError)):

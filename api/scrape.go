@@ -20,6 +20,9 @@ type scrape struct {
 	clients  int
 	slow     uint64
 	dropped  uint64         // lines of the log
+	open     int            // connections
+	refused  uint64         // connections
+	unopened uint64         // websockets that were refused
 	sampled  time.Time      // last answer of HAProxy; zero: there was none, or there is no sampler
 	cluster  cluster.Status // its State is empty where this node is in no cluster
 }
@@ -32,14 +35,18 @@ type scraper struct {
 	cluster ClusterView    // may be nil
 	dropped func() uint64
 	now     func() time.Time
+	open    func() (open int, refused uint64)
+	refused func() uint64 // websockets
 }
 
-func newScraper(cfg Config, agent *Agent) *scraper {
-	return &scraper{agent: agent, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, dropped: cfg.LogDropped, now: cfg.Now}
+func newScraper(cfg Config, agent *Agent, refused func() uint64) *scraper {
+	return &scraper{open: cfg.OpenConnections, refused: refused, agent: agent, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, dropped: cfg.LogDropped, now: cfg.Now}
 }
 
 func (s *scraper) read(ctx context.Context) scrape {
 	m := scrape{now: s.now(), services: s.agent.Snapshot(ctx).Services, clients: s.hub.Clients(), slow: s.hub.Slow(), dropped: s.dropped()}
+	m.open, m.refused = s.open()
+	m.unopened = s.refused()
 	status, err := s.agent.Status(ctx)
 	m.status, m.known = status, err == nil
 	if in, err := s.agent.Intent(ctx); err == nil {

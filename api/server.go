@@ -50,7 +50,7 @@ func New(cfg Config) *Server {
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, echo: echo.New(), agent: newAgent(cfg), guard: newGuard(cfg), failures: &failures{cfg.Logger}, site: ui.New()}
 	s.bodies, s.answers = newBudget("large bodies", cfg.BodyBytes), newAnswers(cfg.AnswerBytes)
-	metrics := newMetrics(cfg, newScraper(cfg, s.agent).read)
+	metrics := newMetrics(cfg, newScraper(cfg, s.agent, func() uint64 { return s.live.Refused() }).read)
 	s.publisher = newPublisher(cfg, s.agent, metrics.count)
 	s.sights = newSightStreams(cfg, s.agent, s.publisher.stats)
 	s.live = live.New(liveConfig(cfg))
@@ -61,7 +61,7 @@ func New(cfg Config) *Server {
 	}
 	s.add(&nodeDialect{
 		cfg: cfg, metrics: metrics, failures: s.failures, answers: s.answers,
-		sessions: sessionHandlers{guard: s.guard, live: s.live}, streams: streamHandlers{s.live, s.sights},
+		sessions: sessionHandlers{guard: s.guard, live: s.live}, streams: streamHandlers{s.live, s.sights, cfg.Refused},
 	})
 	return s
 }
@@ -93,6 +93,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ConnContext:       withAdmission,
+		ConnState:         s.cfg.ConnState,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 	}

@@ -30,13 +30,21 @@ type sessionHandlers struct {
 type sessionDocument struct {
 	Name           string     `json:"name"`
 	Role           string     `json:"role"`
-	Authentication bool       `json:"authentication"` // tokens are needed here
+	On             []string   `json:"on,omitempty"`      // patterns that the role is limited to; absent: all objects
+	See            *bool      `json:"see,omitempty"`     // false: other objects are hidden; absent: the role is not limited
+	Authentication bool       `json:"authentication"`    // tokens are needed here
+	How            string     `json:"how,omitempty"`     // what the caller has shown: token, password or certificate
+	Session        string     `json:"session,omitempty"` // its ID in GET /sessions
 	Expires        *time.Time `json:"expires,omitempty"`
 	Token          string     `json:"token,omitempty"` // of a login that asked for it
 }
 
 func (h sessionHandlers) document(who auth.Identity) sessionDocument {
-	return sessionDocument{Name: who.Name, Role: who.Role.String(), Authentication: h.guard.authority != nil}
+	out := sessionDocument{Name: who.Name, Role: who.Role.String(), Authentication: h.guard.authority != nil, On: who.Patterns()}
+	if who.IsLimited() {
+		out.See = new(!who.HidesRest())
+	}
+	return out
 }
 
 // show tells callers who they are.
@@ -46,6 +54,7 @@ func (h sessionHandlers) show(c echo.Context) error {
 		return err
 	}
 	out := h.document(who.Identity)
+	out.How, out.Session = string(who.how), sessionID(who.session)
 	if who.session != "" {
 		if session, ok := h.guard.sessions.Find(who.session); ok {
 			out.Expires = &session.Expires
@@ -115,7 +124,7 @@ func (h sessionHandlers) login(c echo.Context) error {
 	h.end(r) // the former session of the browser
 	h.guard.logger.InfoContext(r.Context(), "session begun", "name", session.Name, "role", session.Role.String(), "remote", r.RemoteAddr)
 	out := h.document(session.Identity)
-	out.Expires = &session.Expires
+	out.How, out.Session, out.Expires = string(session.Kind), session.ID, &session.Expires
 	if in.Bearer {
 		out.Token = id
 	} else {

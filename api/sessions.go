@@ -15,7 +15,8 @@ type listedSession struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
 	Role    string    `json:"role"`
-	Kind    string    `json:"kind"` // what began it: token or password
+	On      []string  `json:"on,omitempty"` // patterns that the role is limited to
+	Kind    string    `json:"kind"`         // what began it: token or password
 	From    string    `json:"from,omitempty"`
 	Begun   time.Time `json:"begun"`
 	Used    time.Time `json:"used"`
@@ -31,7 +32,7 @@ func (h sessionHandlers) list(c echo.Context) error {
 	out := make([]listedSession, 0, len(list))
 	for _, s := range list {
 		out = append(out, listedSession{
-			ID: s.ID, Name: s.Name, Role: s.Role.String(), Kind: string(s.Kind), From: s.From,
+			ID: s.ID, Name: s.Name, Role: s.Role.String(), On: s.Patterns(), Kind: string(s.Kind), From: s.From,
 			Begun: s.Begun.UTC(), Used: s.Used.UTC(), Expires: s.Expires.UTC(), Own: s.ID == own,
 		})
 	}

@@ -148,11 +148,20 @@ func (s sight) event(in lb.Intent, e activity.Event) (activity.Event, bool) {
 		if key == "" || !s.seesService(lb.Name(key), in) {
 			return e, false
 		}
+	case "configuration": // several objects, of which the lines of Diff name one each
+		diff := slices.DeleteFunc(slices.Clone(e.Diff), s.namesHidden)
+		if len(diff) == 0 {
+			return e, false
+		}
+		if len(diff) < len(e.Diff) {
+			e.Message = ""
+		}
 	default:
 		return e, false
 	}
+	e.Diff = slices.DeleteFunc(slices.Clone(e.Diff), s.namesHidden)
 	if e.Verb == activity.BackendSwitched { // SERVICE VERSION → SERVICE VERSION
-		e.Diff = slices.DeleteFunc(slices.Clone(e.Diff), func(line string) bool { return !s.seesServices(line, in) })
+		e.Diff = slices.DeleteFunc(e.Diff, func(line string) bool { return !s.seesServices(line, in) })
 	}
 	e.Reasons = slices.DeleteFunc(slices.Clone(e.Reasons), s.namesHidden)
 	if e.Error != "" { // what HAProxy says may name any line of the file
@@ -187,6 +196,9 @@ func (s sight) revision(in lb.Intent, r lb.Revision) (lb.Revision, bool) {
 		if s.grant.Sees(c.ID) {
 			r.Changes = append(r.Changes, lb.ObjectChange{ID: c.ID, Before: s.object(c.Before, names), After: s.object(c.After, names)})
 		}
+	}
+	if len(r.Changes) < len(changes) {
+		r.Message = "" // it may be about the others
 	}
 	return r, len(r.Changes) > 0
 }

@@ -31,6 +31,14 @@ func TestNothingLeaks(t *testing.T) {
 					t.Errorf("%s tells %s: %s", r, token, text)
 				}
 			}
+			if strings.HasPrefix(r.Path, "/revisions/{number}") && r.Method == "GET" {
+				for _, number := range []string{"2", "6", "7", "1..7", "7..1"} {
+					path := "/revisions/" + number
+					if text := asked(z.handler, "GET", path, "", token).Body.String(); strings.Contains(text, "zebra") || strings.Contains(text, "fingerprint") {
+						t.Errorf("%s tells %s: %s", path, token, text)
+					}
+				}
+			}
 			if !strings.Contains(r.On, "{") {
 				continue
 			}
@@ -101,6 +109,36 @@ func TestLimitsOfChanges(t *testing.T) {
 				t.Errorf("%v: %d %s", tt, w.Code, w.Body)
 			}
 		}
+	}
+}
+
+// Edits that are carried out together have the same limits, and so has a preview of them.
+func TestLimitsOfChangesets(t *testing.T) {
+	z := newZoo(t, apitest.Limited(t))
+	edit := func(method, path, body string) string {
+		return `{"method":"` + method + `","path":"` + path + `"` + body + `}`
+	}
+	own := edit("PUT", "/backends/shop-new", `,"body":{"type":"dynamic","name":"shop","version":"1.0.0"}`)
+	for _, foreign := range []string{
+		edit("DELETE", "/backends/zebra-spare", ""),
+		edit("DELETE", "/backends/nobody", ""),
+		edit("POST", "/backends/zebra-live", `,"body":{"version":"1.0.0"}`),
+		edit("POST", "/backends/shop-live", `,"body":{"name":"zebra","version":"1.0.0"}`),
+		edit("PUT", "/frontends/www", `,"body":{"bind":"*:80","backend":"zebra-live"}`),
+		edit("PUT", "/backends/shop-raw", `,"body":{"type":"static","natives":["option httpchk"]}`),
+	} {
+		for _, query := range []string{"", "?dryRun=1"} {
+			for _, token := range []string{apitest.ShopAdminToken, apitest.BlindAdminToken} {
+				w := asked(z.handler, "POST", "/changes"+query, `{"edits":[`+own+`,`+foreign+`]}`, token)
+				if w.Code != http.StatusForbidden {
+					t.Errorf("%s%s: %d %s", foreign, query, w.Code, w.Body)
+				}
+			}
+		}
+	}
+	w := asked(z.handler, "POST", "/changes", `{"message":"more","edits":[`+own+`,`+strings.ReplaceAll(own, "new", "more")+`]}`, apitest.BlindAdminToken)
+	if w.Code != http.StatusOK || strings.Contains(w.Body.String(), "zebra") {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

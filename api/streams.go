@@ -21,7 +21,7 @@ const historyLength = stats.HistoryLength
 func liveConfig(cfg Config) live.Config {
 	out := live.Config{
 		Hub: cfg.Hub, Version: cfg.Version, Label: cfg.Label, History: historyLength,
-		MaxSubscribers: cfg.MaxWebsockets, Logger: cfg.Logger,
+		MaxSubscribers: cfg.MaxWebsockets, MaxOfPeer: cfg.MaxWebsocketsOfCaller, Logger: cfg.Logger,
 	}
 	if cfg.Sampler != nil {
 		out.Interval = cfg.Sampler.Interval()
@@ -33,6 +33,8 @@ func liveConfig(cfg Config) live.Config {
 type streamHandlers struct {
 	live   *live.Server
 	sights *sightStreams
+	// refused is told why a websocket was refused.
+	refused func(why string)
 }
 
 // open turns a request into a websocket, and returns: the websocket keeps nothing of the
@@ -51,6 +53,13 @@ func (h streamHandlers) open(c echo.Context) error {
 	}
 	who, _ := c.Get(callerKey).(caller)
 	peer := who.peer()
+	if peer.Address = source(r); who.check != nil {
+		peer.Token = who.Name
+	}
+	if why := h.live.Refuses(peer); why != "" {
+		h.refused(why)
+		return tooManyWebsockets(why)
+	}
 	if who.HidesRest() {
 		var err error
 		if peer.Hub, peer.Left, err = h.sights.join(who.Grant); err != nil {
@@ -103,6 +112,14 @@ func hasToken(h http.Header, name, token string) bool {
 			return strings.EqualFold(strings.TrimSpace(s), token)
 		})
 	})
+}
+
+// tooManyWebsockets answers a caller that has too many websockets.
+func tooManyWebsockets(why string) *ResponseError {
+	return &ResponseError{
+		Status: http.StatusTooManyRequests, Code: "too_many", Message: why,
+		Header: http.Header{echo.HeaderRetryAfter: {retryAfter}},
+	}
 }
 
 // upgradeFailure answers requests that do not open a websocket.

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -339,6 +340,35 @@ func TestStreamsHaveABound(t *testing.T) {
 	two.next()
 	if _, status, err := s.dial(t.Context()); err == nil || status != http.StatusServiceUnavailable {
 		t.Errorf("a third one: %v", err)
+	}
+	one.leave()
+	testkit.Eventually(t, patience, func() error {
+		conn, _, err := s.dial(t.Context())
+		if err == nil {
+			_ = conn.CloseNow()
+		}
+		return err
+	})
+}
+
+// An address, or a token from any address, cannot take all websockets.
+func TestWebsocketsOfOneCallerHaveABound(t *testing.T) {
+	var why atomic.Pointer[string]
+	s := streamingFixture(t, func(c *api.Config) {
+		c.MaxWebsocketsOfCaller = 2
+		c.Refused = func(text string) { why.Store(&text) }
+	})
+	one, two := s.subscriber(t), s.subscriber(t)
+	one.next()
+	two.next()
+	if _, status, err := s.dial(t.Context()); err == nil || status != http.StatusTooManyRequests {
+		t.Errorf("a third one: %d, %v", status, err)
+	}
+	if text := why.Load(); text == nil || !strings.Contains(*text, "address 127.0.0.1") {
+		t.Errorf("refused because %v", text)
+	}
+	if metrics := string(s.get("/metrics").body); !strings.Contains(metrics, "\nthalassa_websocket_refused 1\n") {
+		t.Error("the metrics do not count the refusal")
 	}
 	one.leave()
 	testkit.Eventually(t, patience, func() error {

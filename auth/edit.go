@@ -30,6 +30,10 @@ func NewToken() string {
 
 // An Entry is a user, a token or a certificate of an access file, without secrets.
 type Entry struct {
+	// Kind is what proves the identity; File is "tokens" for the token file and "access" for
+	// the access file.
+	Kind ProofKind `json:"-"`
+	File string    `json:"-"`
 	Name string
 	Role string
 	// On are the patterns that it is limited to; nil: all objects.
@@ -39,6 +43,8 @@ type Entry struct {
 	Expires time.Time // of a token; zero: never
 	// NoPassword says that a user cannot log in with a password.
 	NoPassword bool
+	// Subject is what a certificate is known by, e.g. "dns:ci.example.com".
+	Subject string `json:",omitempty"`
 }
 
 // An AccessEdit is an access file that is being changed. Comments and order stay.
@@ -91,22 +97,16 @@ func ListAccess(path string) (users, tokens []Entry, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the access file: %w", err)
 	}
-	for _, u := range list.Users {
-		e := u.who.entry()
-		e.NoPassword = u.Password == ""
-		users = append(users, e)
-	}
-	for _, t := range list.Tokens {
-		e := t.who.entry()
-		e.Expires = t.ends
-		tokens = append(tokens, e)
+	for _, e := range list.entries() {
+		switch e.Kind {
+		case ByPassword:
+			users = append(users, e)
+		case ByToken:
+			tokens = append(tokens, e)
+		case ByCertificate:
+		}
 	}
 	return users, tokens, nil
-}
-
-// entry is what an Entry has of an identity.
-func (i Identity) entry() Entry {
-	return Entry{Name: i.Name, Role: i.Role.String(), On: i.Patterns(), Hides: i.HidesRest()}
 }
 
 // AddUser adds a user with a hash of HashPassword; *lb.ConflictError if the name is there.

@@ -76,7 +76,7 @@ func TestEditMakesTheFile(t *testing.T) {
 		if at, err := os.Stat(path); err != nil || at.Mode() != 0o600 {
 			t.Errorf("%v, %v", at, err)
 		}
-		if users, _, err := auth.ListAccess(path); err != nil || len(users) != 1 || !reflect.DeepEqual(users[0], auth.Entry{Name: "ann", Role: "admin"}) {
+		if users, _, err := auth.ListAccess(path); err != nil || len(users) != 1 || !reflect.DeepEqual(users[0], auth.Entry{Kind: auth.ByPassword, File: "access", Name: "ann", Role: "admin"}) {
 			t.Errorf("%q: %+v, %v", before, users, err)
 		}
 	}

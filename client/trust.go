@@ -108,6 +108,7 @@ func MovesToTLS(ctx context.Context, address string) bool {
 type Identity struct {
 	Name           string     `json:"name"`
 	Role           string     `json:"role"`
+	On             []string   `json:"on"`             // patterns that the role is limited to; nil: all objects
 	Authentication bool       `json:"authentication"` // the agent needs tokens
 	Expires        *time.Time `json:"expires"`        // of a session; nil: none
 }

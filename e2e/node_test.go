@@ -57,6 +57,8 @@ type node struct {
 	web    int // the port that frontends of the tests bind
 	flags  []string
 	secure bool // the API has TLS
+	// wrap makes another command of the agent's; nil: none.
+	wrap func(*exec.Cmd) *exec.Cmd
 	// haproxy is the executable.
 	haproxy string
 
@@ -113,6 +115,9 @@ func (n *node) start() {
 func (n *node) startOnly() {
 	n.tb.Helper()
 	n.agent = exec.Command(build(n.tb), n.arguments()...)
+	if n.wrap != nil {
+		n.agent = n.wrap(n.agent)
+	}
 	n.agent.Stdout, n.agent.Stderr = n.log, n.log
 	if n.stderr != nil {
 		n.agent.Stderr = n.stderr

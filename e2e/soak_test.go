@@ -52,20 +52,7 @@ func (o outage) took(f testkit.Failure) bool {
 // worker takes along. THALASSA_SOAK is its duration, THALASSA_SOAK_SEED makes the
 // same choices again; the long form is `make soak`.
 func TestSoak(t *testing.T) {
-	duration, seed := 16*time.Second, rand.Uint64()
-	if text := os.Getenv("THALASSA_SOAK"); text != "" {
-		var err error
-		if duration, err = time.ParseDuration(text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if text := os.Getenv("THALASSA_SOAK_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("soaking for %s, THALASSA_SOAK_SEED=%d", duration, seed)
+	duration, seed := lasting(t, "THALASSA_SOAK", 16*time.Second)
 	s := newSoak(t, seed, duration)
 	begin := time.Now()
 	all := slices.Concat(gentle(), violent())
@@ -83,6 +70,27 @@ func TestSoak(t *testing.T) {
 		}
 	}
 	s.conclude(gauges, before)
+}
+
+// lasting returns how long a test of random actions takes, and the seed of its choices:
+// from the environment variables NAME and NAME_SEED, or short and at random.
+func lasting(t *testing.T, name string, short time.Duration) (duration time.Duration, seed uint64) {
+	t.Helper()
+	duration, seed = short, rand.Uint64()
+	if text := os.Getenv(name); text != "" {
+		var err error
+		if duration, err = time.ParseDuration(text); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	if text := os.Getenv(name + "_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("%s_SEED: %v", name, err)
+		}
+	}
+	t.Logf("%s=%s %s_SEED=%d", name, duration, name, seed)
+	return duration, seed
 }
 
 func newSoak(t *testing.T, seed uint64, duration time.Duration) *soak {

@@ -22,7 +22,7 @@ import (
 func staticNode(tb testing.TB, backends, members int, all bool, flags ...string) *node {
 	tb.Helper()
 	consul := testkit.Consul(tb)
-	n := newNode(tb, consul.Address(), append([]string{"--persistence", "", "--haproxy-maxconn", "1000"}, flags...)...)
+	n := newNode(tb, consul.Address(), append([]string{"--persistence", "", "--haproxy-maxconn", "1000", "--max-connections-per-address", "4000", "--max-websockets-per-caller", "4000"}, flags...)...)
 	n.flags[1] = n.path("persist.json")
 	web := testkit.StartWeb(tb, "hello")
 	type object map[string]any

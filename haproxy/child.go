@@ -1,10 +1,8 @@
 package haproxy
 
 import (
-	"errors"
 	"os/exec"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -31,25 +29,19 @@ type lastChild struct {
 	child *child // nil: none
 }
 
-// killed names the signal that ended the last child; "": none did, or that is unknown.
-func (lc *lastChild) killed() string {
+// killed names the signal by which somebody else has ended a process, if that is the last
+// child; "": none did, or that is unknown.
+func (lc *lastChild) killed(pid int) string {
 	c := lc.last()
-	if c == nil {
+	if c == nil || c.pid != pid {
 		return ""
 	}
 	select {
 	case <-c.ended:
-	case <-time.After(answerTimeout): // another process has ended
+		return killedBy(c.err)
+	case <-time.After(answerTimeout): // it has not been waited for yet
 		return ""
 	}
-	exit, ok := errors.AsType[*exec.ExitError](c.err)
-	if !ok {
-		return ""
-	}
-	if status, ok := exit.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
-		return ""
-	}
-	return c.exitText()
 }
 
 // reap waits for the end of a child and wakes Run.

@@ -79,6 +79,9 @@ func (la *launcher) start(ctx context.Context, config []byte, fingerprint string
 
 // failedStart says why HAProxy ended before it served.
 func (la *launcher) failedStart(w *workerWait, c *child) error {
+	if how := killedBy(c.err); how != "" {
+		return killedError(how)
+	}
 	output := la.startupLog.sinceMark()
 	if la.cfg.Sudo && firstAlert(output) == "" {
 		return fmt.Errorf("%s: %s", c.exitText(), readable(output)) // sudo's own refusal

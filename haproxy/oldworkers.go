@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -18,6 +19,8 @@ type OldWorkers struct {
 	// Reloads that the oldest has seen. HAProxy ends it when they are more than
 	// mworker-max-reloads.
 	Reloads int
+	// MaxReloads is mworker-max-reloads of haproxy.cfg; 0: it does not say.
+	MaxReloads int
 }
 
 // OldWorkers measures the old workers; the zero value where the master does not answer.
@@ -30,15 +33,32 @@ func (p *Process) OldWorkers(ctx context.Context) OldWorkers {
 	}
 	var old OldWorkers
 	for _, w := range seen.procs.OldWorkers {
-		bytes, err := memoryOf(w.PID)
+		memory, err := memoryOf(w.PID)
 		if err != nil {
 			continue // it has ended
 		}
 		old.Count++
-		old.Memory += bytes
+		old.Memory += memory
 		old.Reloads = max(old.Reloads, w.Reloads)
 	}
+	if old.Count > 0 {
+		if config, err := p.files.installed(); err == nil {
+			old.MaxReloads = maxReloads(config)
+		}
+	}
 	return old
+}
+
+// maxReloads finds mworker-max-reloads, which only a global section can have.
+func maxReloads(config []byte) (most int) {
+	for line := range bytes.Lines(config) {
+		if fields := bytes.Fields(line); len(fields) > 1 && string(fields[0]) == "mworker-max-reloads" {
+			if n, err := strconv.Atoi(string(fields[1])); err == nil {
+				most = max(n, 0)
+			}
+		}
+	}
+	return most
 }
 
 // memoryOf is the resident memory of a process without what it shares with files, in

@@ -76,7 +76,7 @@ func (p *Process) connectChanges(master *statsock.Master, former *formerPaths) {
 	p.stateFile = &stateFile{cfg: p.cfg, logger: p.logger, files: p.files, router: p.router, readback: p.readback}
 	waiter := &workerWaiter{
 		cfg: p.cfg, master: master, files: p.files, startupLog: p.startupLog, members: p.members,
-		finder: p.finder, router: p.router, child: p.child,
+		finder: p.finder, router: p.router, child: p.child, ends: &unclearEnds{},
 	}
 	launcher := &launcher{
 		cfg: p.cfg, logger: p.logger, program: p.program, startupLog: p.startupLog, members: p.members, finder: p.finder,

@@ -16,6 +16,8 @@ import (
 // A workerWait is the wait for a new worker.
 type workerWait struct {
 	*workerWaiter
+	// masterPID is the master of the reload; 0: none ran before.
+	masterPID int
 	// old are the workers before the reload.
 	old []int
 	// reloads and failed are the master's counts before the reload; reloads is -1 when it
@@ -43,11 +45,12 @@ type workerWaiter struct {
 	finder     *finder
 	router     *router
 	child      *lastChild
+	ends       *unclearEnds
 }
 
 // newWait begins a wait for a worker that is not among those of before.
 func (ww *workerWaiter) newWait(before observation, config []byte, fingerprint string) *workerWait {
-	w := &workerWait{workerWaiter: ww, old: before.workers(), reloads: -1, config: config, reachable: ww.router.lostReason() == "" || !before.isRunning()}
+	w := &workerWait{workerWaiter: ww, masterPID: before.master.pid, old: before.workers(), reloads: -1, config: config, reachable: ww.router.lostReason() == "" || !before.isRunning()}
 	if before.procs != nil {
 		w.reloads, w.failed = before.procs.Master.Reloads, before.procs.Failed
 	}
@@ -86,15 +89,6 @@ func (w *workerWait) isDone(ctx context.Context) (bool, error) {
 		return false, w.masterEnded()
 	}
 	return w.isDoneBy(ctx, seen)
-}
-
-// masterEnded is the error for a master that has ended: a refusal, unless a signal has
-// ended it.
-func (w *workerWait) masterEnded() error {
-	if how := w.child.killed(); how != "" {
-		return &lb.UnavailableError{What: "HAProxy was killed during the change (" + how + "); the configuration may be good"}
-	}
-	return w.refused("", "haproxy's master has ended")
 }
 
 // isDoneBy is isDone for a living master. One more failed reload is a refusal, and so is a
@@ -139,6 +133,7 @@ func (w *workerWait) serves(ctx context.Context, seen observation) (bool, error)
 			return false, w.unreachable()
 		}
 		if w.expect == "" || fingerprint(info) == w.expect {
+			w.ends.forget()
 			return true, nil
 		}
 		// Another program has reloaded HAProxy with another file: request it again.
@@ -166,11 +161,14 @@ func (w *workerWait) unreachable() error {
 }
 
 // refused returns the error for HAProxy's output: the answer to the reload or the startup
-// log. Without an alert in it, it begins with the observed cause. With alerts, warnings
+// log. It is a refusal unless somebody has killed a worker. Without an alert in it, it begins with the observed cause. With alerts, warnings
 // are left out: during a reload most are the old worker's.
 func (w *workerWait) refused(output, seen string) error {
 	if output == "" {
 		output = w.startupLog.sinceMark()
+	}
+	if err := w.notRefused(output); err != nil {
+		return err
 	}
 	output, alerted := onlyAlerts(maskText(output, w.cfg.ConfigPath, w.config))
 	if !alerted && seen != "" {

@@ -90,6 +90,9 @@ type Applied struct {
 	Reason   string
 	Duration time.Duration // from the request to being in effect
 	Revision uint64
+	// Backend is what a Switch has made of its backend, whatever others have made of it
+	// since; nil after an Edit.
+	Backend *Backend
 	// Warnings are sentences about what is in effect and probably not meant, e.g. that a
 	// backend has no member.
 	Warnings []string

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -27,6 +28,9 @@ type Config struct {
 	History  int           // samples in the history of an object
 	// MaxSubscribers is the maximum number of open websockets; default: 4096.
 	MaxSubscribers int
+	// MaxOfPeer is the maximum number of them from one address, and of one name; default:
+	// 256.
+	MaxOfPeer int
 	// Logger logs closed websockets at debug level; default: discards.
 	Logger *slog.Logger
 }
@@ -34,6 +38,9 @@ type Config struct {
 // A Peer is who opened a websocket.
 type Peer struct {
 	Name string // for the log
+	// Address is where it comes from; empty: that is not counted. Token is whose
+	// websockets are counted together; empty: nobody's.
+	Address, Token string
 	// Session is the ID for lists of the session that identified the peer; empty: none.
 	Session string
 	// Check returns nil while the peer has the rights that it had. ErrChanged asks it to
@@ -55,6 +62,8 @@ type Server struct {
 
 	mu      sync.Mutex
 	all     map[*subscriber]struct{}
+	counts  map[string]int // of all, by counted
+	refused uint64
 	closed  bool
 	serving sync.WaitGroup
 }
@@ -62,10 +71,11 @@ type Server struct {
 // New makes a Server. It starts nothing.
 func New(cfg Config) *Server {
 	cfg.MaxSubscribers = cmp.Or(cfg.MaxSubscribers, 4096)
+	cfg.MaxOfPeer = cmp.Or(cfg.MaxOfPeer, 256)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Server{cfg: cfg, all: map[*subscriber]struct{}{}}
+	return &Server{cfg: cfg, all: map[*subscriber]struct{}{}, counts: map[string]int{}}
 }
 
 // Accept turns a request into a websocket and returns. It answers the request
@@ -100,10 +110,14 @@ func (s *Server) Accept(ctx context.Context, w http.ResponseWriter, r *http.Requ
 func (s *Server) add(ctx context.Context, sub *subscriber) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.all) >= s.cfg.MaxSubscribers {
+	if s.refusal(sub.peer) != "" {
+		s.refused++
 		return false
 	}
 	s.all[sub] = struct{}{}
+	for _, key := range sub.peer.counted() {
+		s.counts[key]++
+	}
 	s.serving.Add(1)
 	context.AfterFunc(ctx, func() { //nolint:contextcheck // it has ended
 		defer s.serving.Done()
@@ -111,6 +125,7 @@ func (s *Server) add(ctx context.Context, sub *subscriber) bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.all, sub)
+		s.uncount(sub.peer)
 	})
 	sub.wake() //nolint:contextcheck // it uses that of the subscriber
 	// The end of a context would close the connection before a reason is sent.
@@ -124,6 +139,62 @@ func (s *Server) IsFull() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.closed || len(s.all) >= s.cfg.MaxSubscribers
+}
+
+// Refuses says why a peer may not open another websocket, because it has too many; empty:
+// it may. A refusal is counted.
+func (s *Server) Refuses(p Peer) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	why := s.tooMany(p)
+	if why != "" {
+		s.refused++
+	}
+	return why
+}
+
+// Refused is how many websockets were refused because there were too many, ever.
+func (s *Server) Refused() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
+}
+
+// refusal says why no websocket of a peer is served; empty: one is. The caller holds mu.
+func (s *Server) refusal(p Peer) string {
+	if s.closed || len(s.all) >= s.cfg.MaxSubscribers {
+		return "too many websockets"
+	}
+	return s.tooMany(p)
+}
+
+func (s *Server) tooMany(p Peer) string {
+	for _, key := range p.counted() {
+		if s.counts[key] >= s.cfg.MaxOfPeer {
+			return fmt.Sprintf("too many websockets of %s are open, at most %d may be", key, s.cfg.MaxOfPeer)
+		}
+	}
+	return ""
+}
+
+// uncount is the end of a websocket of a peer. The caller holds mu.
+func (s *Server) uncount(p Peer) {
+	for _, key := range p.counted() {
+		if s.counts[key]--; s.counts[key] == 0 {
+			delete(s.counts, key)
+		}
+	}
+}
+
+// counted are the things of a peer whose websockets are counted together.
+func (p Peer) counted() (keys []string) {
+	if p.Address != "" {
+		keys = append(keys, "address "+p.Address)
+	}
+	if p.Token != "" {
+		keys = append(keys, "token "+p.Token)
+	}
+	return keys
 }
 
 // subscribers are the open websockets.

@@ -102,7 +102,7 @@ func (x *execution) do(ctx context.Context, r Request) Result {
 		return x.reload(ctx, err)
 	case "validate-all":
 		if err != nil {
-			return result(Installed, "%v", err)
+			return result(Installed, "%s", cause(err))
 		}
 		return x.validate(ctx)
 	default:
@@ -159,25 +159,25 @@ func (x *execution) users() []uint32 {
 // the last good one, and the result is Degraded.
 func (x *execution) start(ctx context.Context) Result {
 	if _, err := x.process.Version(ctx); err != nil {
-		return result(Installed, "%v", err)
+		return result(Installed, "%s", cause(err))
 	}
 	wait, cancel := context.WithTimeout(ctx, x.timeout/2)
 	defer cancel()
 	if err := x.process.AwaitFile(wait); err != nil {
-		return result(Installed, "the configuration %s does not exist; check that the thalassa agent runs on this node", x.config)
+		return result(Installed, "no configuration file %s; check that the thalassa agent runs on this node", x.config)
 	}
 	who, err := x.owner()
 	if err != nil {
-		return result(Installed, "%v", err)
+		return result(Installed, "%s", cause(err))
 	}
 	x.process = x.as(who)
 	x.forget()
 	older, err := x.process.ResumeTelling(ctx)
 	if err != nil {
 		if refused, is := errors.AsType[*lb.RefusedError](err); is {
-			return result(Args, "HAProxy does not start with %s: %s", x.config, oneLine(refused.Output))
+			return result(Args, "%s; HAProxy does not start with %s: %s", cause(refused), x.config, oneLine(refused.Output))
 		}
-		return result(Generic, "%v", err)
+		return result(Generic, "%s", cause(err))
 	}
 	for {
 		last := x.answers(ctx)
@@ -197,7 +197,7 @@ func (x *execution) start(ctx context.Context) Result {
 // startedWithOlder reports that HAProxy serves, but with the last good file. So does the
 // monitor, until another worker serves.
 func (x *execution) startedWithOlder(ctx context.Context, refused *lb.RefusedError) Result {
-	r := result(Degraded, "started with the last good file, the newest is refused: %s", oneLine(refused.Output))
+	r := result(Degraded, "%s; started with the last good file, the newest is refused: %s", cause(refused), oneLine(refused.Output))
 	if err := x.remember(ctx, r.Reason); err != nil {
 		r.Reason += "; " + err.Error()
 	}
@@ -207,7 +207,7 @@ func (x *execution) startedWithOlder(ctx context.Context, refused *lb.RefusedErr
 // stop stops HAProxy. It succeeds if none runs.
 func (x *execution) stop(ctx context.Context) Result {
 	if err := x.process.Stop(ctx); err != nil {
-		return result(Generic, "%v", err)
+		return result(Generic, "%s", cause(err))
 	}
 	x.forget()
 	return ok()
@@ -236,11 +236,10 @@ func (x *execution) reload(ctx context.Context, err error) Result {
 	if r := x.answers(checking); r.Code != OK {
 		return r
 	}
-	message := err.Error()
+	r := result(OK, "%s; HAProxy refused %s and keeps running with the previous configuration", cause(err), x.config)
 	if refused, is := errors.AsType[*lb.RefusedError](err); is {
-		message = oneLine(refused.Output)
+		r.Reason += ": " + oneLine(refused.Output)
 	}
-	r := Result{Reason: "HAProxy refused " + x.config + " and keeps running with the previous configuration: " + message}
 	if err := x.remember(checking, r.Reason); err != nil {
 		r.Reason += "; " + err.Error()
 	}
@@ -296,25 +295,20 @@ func (x *execution) forget() { _ = os.Remove(x.refusal()) }
 // this node only.
 func (x *execution) validate(ctx context.Context) Result {
 	if _, err := x.process.Version(ctx); err != nil {
-		return result(Installed, "%v", err)
+		return result(Installed, "%s", cause(err))
 	}
 	err := x.process.CheckFile(ctx)
 	if refused, is := errors.AsType[*lb.RefusedError](err); is {
-		return result(Args, "HAProxy refuses %s: %s", x.config, oneLine(refused.Output))
+		return result(Args, "%s; HAProxy refuses %s: %s", cause(refused), x.config, oneLine(refused.Output))
 	}
 	if _, is := errors.AsType[*lb.UnavailableError](err); is {
-		return result(Installed, "%v", err)
+		return result(Installed, "%s", cause(err))
 	}
 	if err != nil {
-		return result(Generic, "%v", err)
+		return result(Generic, "%s", cause(err))
 	}
 	return ok()
 }
 
 // pause waits for pollInterval; false: the time is over.
 func pause(ctx context.Context) bool { return wake.Pause(ctx, pollInterval) == nil }
-
-// oneLine converts text to one line, as Pacemaker shows it.
-func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), " | ")
-}

@@ -33,7 +33,8 @@ func (c Code) String() string {
 // A Result is the result of an action.
 type Result struct {
 	Code Code
-	// Reason is a sentence for operators; empty with OK.
+	// Reason is a sentence for operators, with its cause first: Pacemaker keeps 128 bytes.
+	// It is empty with OK, unless a reload was refused.
 	Reason string
 	// Output is for standard output.
 	Output string

@@ -62,11 +62,11 @@ func (x *execution) look(ctx context.Context) (r Result, stalls bool) {
 	case ctx.Err() != nil:
 		return result(Generic, "HAProxy does not answer in time"), true
 	case err != nil:
-		return result(Generic, "%v", err), true
+		return result(Generic, "%s", cause(err)), true
 	case !state.Running && state.Foreign != "":
 		return result(NotRunning, "HAProxy does not run; %s", state.Foreign), false
 	case state.Foreign != "" && !state.Answers:
-		return result(Generic, "HAProxy (process %d) is not accessible: %s", state.MasterPID, state.Foreign), false
+		return result(Generic, "%s; HAProxy (process %d) is not accessible", state.Foreign, state.MasterPID), false
 	case !state.Running:
 		return result(NotRunning, "HAProxy does not run"), false
 	case state.MasterPID == 0:
@@ -89,7 +89,7 @@ func (x *execution) reachable(ctx context.Context, refusing time.Duration) Resul
 		}
 		refuses := errors.Is(why, syscall.ECONNREFUSED) && time.Since(begun) > refusing
 		if refuses || !pause(ctx) {
-			return result(Generic, "connecting to %s failed: %v", address, why)
+			return result(Generic, "no connection to %s: %s", address, cause(why))
 		}
 	}
 }
@@ -103,10 +103,10 @@ func (x *execution) deep(ctx context.Context) Result {
 	}
 	err := x.process.CheckFile(ctx)
 	if refused, is := errors.AsType[*lb.RefusedError](err); is {
-		return result(Degraded, "HAProxy runs, but would refuse %s now: %s", x.config, oneLine(refused.Output))
+		return result(Degraded, "%s; HAProxy runs, but would refuse %s now: %s", cause(refused), x.config, oneLine(refused.Output))
 	}
 	if err != nil {
-		return result(Degraded, "HAProxy runs, but %v", err)
+		return result(Degraded, "%s; HAProxy runs", cause(err))
 	}
 	return ok()
 }
@@ -115,15 +115,15 @@ func (x *execution) deep(ctx context.Context) Result {
 func (x *execution) ask(ctx context.Context) Result {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, x.checkURL, http.NoBody)
 	if err != nil {
-		return result(Generic, "%v", err)
+		return result(Generic, "%s", cause(err))
 	}
 	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
 	if err != nil {
-		return result(Generic, "%v", err)
+		return result(Generic, "%s", cause(err))
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode >= http.StatusInternalServerError {
-		return result(Degraded, "%s answers with status %s", x.checkURL, answer.Status)
+		return result(Degraded, "status %s from %s", answer.Status, x.checkURL)
 	}
 	return ok()
 }
@@ -142,9 +142,9 @@ func (x *execution) fresh(ctx context.Context) Result {
 	wrong, err := x.cfg.Health(ctx, x.agentURL)
 	switch {
 	case err != nil:
-		return result(Degraded, "HAProxy runs, but its configuration is not kept up to date: %v", err)
+		return result(Degraded, "no answer from the thalassa agent: %s; HAProxy runs, but its configuration is not kept up to date", cause(err))
 	case len(wrong) > 0:
-		return result(Degraded, "HAProxy runs, but its configuration may be out of date: %s", oneLine(strings.Join(wrong, "; ")))
+		return result(Degraded, "%s; HAProxy runs, but its configuration may be out of date", oneLine(strings.Join(wrong, "; ")))
 	}
 	return ok()
 }

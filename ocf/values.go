@@ -53,12 +53,12 @@ func parse(given map[string]string) (values, error) {
 	}
 	for _, name := range []string{"config", "stats_socket", "master_socket", "pidfile", "startup_log"} {
 		if !filepath.IsAbs(text[name]) {
-			bad(name, "%q is not an absolute path", text[name])
+			bad(name, "is not an absolute path: %q", text[name])
 		}
 	}
 	for _, name := range []string{"agent_url", "check_url"} {
 		if u, err := url.Parse(text[name]); text[name] != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-			bad(name, "%q is not an HTTP URL", text[name])
+			bad(name, "is not an HTTP URL: %q", text[name])
 		}
 	}
 	if drain, err := parseTime(text["drain_time"]); err != nil {
@@ -68,7 +68,7 @@ func parse(given map[string]string) (values, error) {
 	}
 	files, err := strconv.ParseUint(text["open_files"], 10, 32)
 	if err != nil {
-		bad("open_files", "%q is not a number", text["open_files"])
+		bad("open_files", "is not a number: %q", text["open_files"])
 	}
 	v.openFiles = files
 	if len(problems) > 0 {
@@ -133,7 +133,7 @@ func parseTime(text string) (time.Duration, error) {
 	unit, known := units[strings.TrimSpace(text[len(number):])]
 	n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 31)
 	if err != nil || !known || n > uint64(math.MaxInt64/max(unit, 1)) {
-		return 0, fmt.Errorf("%q is not a time, expected a number with one of the units %s", text, strings.Join(slices.Sorted(maps.Keys(units))[1:], ", "))
+		return 0, fmt.Errorf("is not a time: %q, expected a number with one of the units %s", text, strings.Join(slices.Sorted(maps.Keys(units))[1:], ", "))
 	}
 	return time.Duration(n) * unit, nil
 }
@@ -143,14 +143,14 @@ func ids(name string) (uid, gid uint32, err error) {
 	u, err := user.Lookup(name)
 	if err != nil {
 		if u, err = user.LookupId(name); err != nil {
-			return 0, 0, fmt.Errorf("user: user %q does not exist on this node", name)
+			return 0, 0, fmt.Errorf("no such user on this node: %q", name)
 		}
 	}
 	both := [2]uint32{}
 	for i, id := range []string{u.Uid, u.Gid} {
 		n, err := strconv.ParseUint(id, 10, 32)
 		if err != nil {
-			return 0, 0, fmt.Errorf("user: invalid id %q of %s: %w", id, name, err)
+			return 0, 0, fmt.Errorf("invalid id %q of user %s: %w", id, name, err)
 		}
 		both[i] = uint32(n)
 	}

@@ -44,6 +44,7 @@ func (s *Agent) check() error {
 func (s *Agent) validate() error {
 	c := checker{settings: s, problems: []error{Port("port", s.port, 0), Port("service-reg-port", s.consulPort, 1)}} // nil where all is well
 	c.checkAPI()
+	c.checkConnections()
 	c.checkAudit()
 	c.checkConsul()
 	c.checkMode()

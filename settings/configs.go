@@ -109,7 +109,7 @@ func (s *Agent) Loop(log *slog.Logger) agent.Config {
 // tokens of [Agent.TokenFile].
 func (s *Agent) API(log *slog.Logger) api.Config {
 	return api.Config{
-		OpenMetrics: s.metricsOpen, Label: s.label, AllowedHosts: s.allowedHosts, Loopback: s.Loopback(), Logger: log,
+		OpenMetrics: s.metricsOpen, Label: s.label, AllowedHosts: s.allowedHosts, Loopback: s.Loopback(), MaxWebsocketsOfCaller: s.maxWebsockets, Logger: log,
 	}
 }
 

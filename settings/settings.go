@@ -64,6 +64,9 @@ type Agent struct {
 	haproxyStats  string
 	maxconn       int
 	maxServers    int
+	maxConns      int
+	maxPerAddress int
+	maxWebsockets int
 	hardStopAfter time.Duration
 	reloadEvery   time.Duration
 	reloadBurst   int
@@ -114,6 +117,7 @@ func apiFlags(s *Agent, f *pflag.FlagSet) {
 	f.DurationVar(&s.audit.maxAge, "audit-max-age", 90*24*time.Hour, "maximum `age` of records of the audit log")
 	f.IntVar(&s.audit.maxSize, "audit-max-size", 64, "maximum size of the audit log in `MiB`")
 	f.StringVar(&s.clientCA, "client-ca", "", "PEM `file` of the CAs of the API's clients")
+	connectionFlags(s, f)
 	f.StringSliceVar(&s.allowedHosts, "allowed-hosts", nil, "additional host `names` that the API accepts without tokens")
 	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "API without tokens on an address that is not loopback")
 	f.BoolVar(&s.metricsOpen, "metrics-open", false, "/metrics without a token")

@@ -13,7 +13,7 @@ const home = "/overview"
 // same path for programs.
 func IsPage(path string) bool {
 	switch path {
-	case "/", home, "/activity", "/config", "/cluster", "/login":
+	case "/", home, "/activity", "/config", "/cluster", "/login", "/account", "/access", "/audit":
 		return true
 	}
 	for _, kind := range []string{home + "/backends/", home + "/frontends/"} {

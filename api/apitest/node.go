@@ -263,7 +263,7 @@ func (n *Node) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 		return in.Apply(lb.Edit{Backend: &b, IfMatch: s.IfMatch, Origin: s.Origin})
 	})
 	if err == nil {
-		applied.Warnings = n.warnings([]lb.Name{b.Key})
+		applied.Backend, applied.Warnings = &b, n.warnings([]lb.Name{b.Key})
 	}
 	return applied, err
 }

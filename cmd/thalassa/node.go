@@ -18,6 +18,7 @@ import (
 	"thalassa/haproxy"
 	"thalassa/internal/logqueue"
 	"thalassa/internal/memory"
+	"thalassa/listen"
 	"thalassa/settings"
 	"thalassa/stats"
 	"thalassa/store"
@@ -97,7 +98,8 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 		return false, fmt.Errorf("listening for the API: %w", err)
 	}
 	defer listener.Close() // closed by the server already, except on a failing start
-	port, err := n.secure(ctx, listener)
+	gate := listen.NewGate(listener, s.Gate())
+	port, err := n.secure(ctx, gate)
 	if err != nil {
 		return false, err
 	}
@@ -110,6 +112,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 			n.log.ErrorContext(ctx, "database not closed", "error", err)
 		}
 	}()
+	port.gate = gate
 	p, err := n.assemble(ctx, db, process, port)
 	if err != nil {
 		return false, err

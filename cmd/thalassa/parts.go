@@ -129,6 +129,9 @@ func (n node) api(p parts) *api.Server {
 	cfg.Certificate = p.port.info()
 	cfg.LogProblem = func() string { return cmp.Or(n.queue.Problem(), p.audit.Problem()) }
 	cfg.LogDropped, cfg.StoreProblem = n.queue.Dropped, p.db.Problem
+	refusals := &refusals{log: n.log, events: p.events}
+	p.port.gate.OnRefusal(refusals.note)
+	cfg.ConnState, cfg.OpenConnections, cfg.Refused = p.port.gate.Track, p.port.gate.Open, refusals.note
 	cfg.Hangs = hangs(p.agent.Hangs, p.process.Hangs)
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
 	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.canaries

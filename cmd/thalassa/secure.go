@@ -13,6 +13,7 @@ import (
 // secured is the listener of the API, with TLS where the settings ask for it.
 type secured struct {
 	net.Listener
+	gate   *listen.Gate                    // below it
 	source listen.Source                   // nil: the API is served in plain
 	run    func(ctx context.Context) error // keeps the certificate up to date
 }

@@ -52,7 +52,7 @@ func House() Rules {
 	return Rules{
 		Module:   "thalassa",
 		Packages: rooms(),
-		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/layers", "e2e"},
+		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/testkit/history", "internal/layers", "e2e"},
 		Pure:     []string{"lb", "cluster", "stage", "manifest", "template", "plan"},
 		Vars:     []string{"template.libraryLock"}, // guards a variable of config-parser's
 		Imports:  imports(),
@@ -118,6 +118,7 @@ func rooms() map[string][]string {
 		"store/storetest":          {Anything},
 		"internal/testkit":         {Anything},
 		"internal/testkit/cluster": {Anything, "internal/testkit"},
+		"internal/testkit/history": nil,
 		"internal/layers":          nil,
 		"e2e":                      {Anything},
 	}
@@ -138,6 +139,7 @@ func imports() []Import {
 		{Path: "go.yaml.in/yaml", Owners: []string{"settings", "auth", "manifest"}, Why: "settings owns the settings file, auth the access file, manifest what is applied"},
 		{Path: "github.com/aymanbagabas/go-udiff", Owners: []string{"stage"}, Why: "stage owns differences of texts"},
 		{Path: "github.com/ClusterLabs", Owners: []string{"cmd/thalassa-cib"}, Why: "cmd/thalassa-cib owns go-pacemaker"},
+		{Path: "github.com/anishathalye", Owners: []string{"internal/testkit/history"}, Why: "internal/testkit/history owns porcupine"},
 		{Path: "github.com/msteinert", Owners: []string{"auth"}, Why: "auth owns PAM"},
 		{Path: "os/exec", Owners: []string{"haproxy", "pacemaker", "dev"}, Why: "few packages start processes"},
 		{Path: "os/signal", Owners: []string{"cmd"}, Why: "only cmd catches signals"},

@@ -100,7 +100,7 @@ func TestShapeOfPages(t *testing.T) {
 		if filepath.Base(path) == generated {
 			continue
 		}
-		if n := strings.Count(page, "\n"); n > maxPageLines {
+		if n := strings.Count(page, "\n"); n > maxPageLines && filepath.Base(path) != "CHANGELOG.md" { // which grows
 			t.Errorf("%s has %d lines, expected at most %d", path, n, maxPageLines)
 		}
 		for line := range strings.Lines(fenced.ReplaceAllString(page, "")) {

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import * as format from "./format.js";
+import { limitsOf } from "./grant.js";
 import { html } from "./html.js";
 import { now } from "./live.js";
 import { Badge, Button, Empty, Problem, Title, toast } from "./parts.js";
@@ -32,15 +33,16 @@ export function Account() {
   };
   const time = now.value;
   return html`<div class="head"><${Title}>Account</${Title}></div>
-    ${who && html`<p><b>${who.name}</b> has the role <${Badge}>${who.role}</${Badge}> and may ${meaning[who.role] ?? "do nothing"}.</p>`}
-    <section class="panel" aria-label="Sessions"><h2>${who?.role === "admin" ? "Sessions of all users" : "Your sessions"}</h2>
+    ${who && html`<p><b>${who.name}</b> has the role <${Badge}>${who.role}</${Badge}> and may ${meaning[who.role] ?? "do nothing"}${who.on ? html`, on <code>${limitsOf(who)}</code>` : ""}.
+      ${who.how && html` Logged in with a ${who.how}.`}</p>`}
+    <section class="panel" aria-label="Sessions"><h2>${who?.role === "admin" && !who.on ? "Sessions of all users" : "Your sessions"}</h2>
     <${Problem} error=${error} />
     ${sessions?.length === 0 && html`<${Empty} title="There are no sessions.">Requests with a token in a header have none.</${Empty}>`}
     ${sessions && sessions.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="Sessions"><table>
       <thead><tr><th>Name</th><th>Role</th><th>Begun</th><th>From</th><th>With</th><th>Last used</th><th>Ends</th><th><span class="sr">Action</span></th></tr></thead>
       <tbody>${sessions.map((s) => html`<tr key=${s.id}>
         <td>${s.name} ${s.own && html`<${Badge} kind="good">this one</${Badge}>`}</td>
-        <td>${s.role}</td>
+        <td title=${limitsOf(s)}>${s.role}${s.on ? " (limited)" : ""}</td>
         <td>${format.age(Date.parse(s.begun), time)}</td>
         <td>${s.from ?? "–"}</td>
         <td>${s.kind}</td>

@@ -1,8 +1,10 @@
 // The frame around all pages.
 
 import { useEffect, useState } from "preact/hooks";
+import { AccessPage } from "./access.js";
 import { Account } from "./account.js";
 import { Activity } from "./activity.js";
+import { AuditPage } from "./audit.js";
 import { ClusterPage } from "./cluster.js";
 import { ConfigPage } from "./config.js";
 import { Detail } from "./detail.js";
@@ -14,14 +16,31 @@ import { Login } from "./login.js";
 import { Overview } from "./overview.js";
 import { Button, Empty, Title, Toasts } from "./parts.js";
 import { route } from "./router.js";
-import { identity, logout } from "./session.js";
+import { identity, logout, seesNode } from "./session.js";
 
 const pages = [
   { page: "overview", title: "Overview" },
   { page: "activity", title: "Activity" },
   { page: "config", title: "Config" },
   { page: "cluster", title: "Cluster" },
+  { page: "access", title: "Access" },
+  { page: "audit", title: "Audit" },
 ];
+
+/** Whether a page has something for the user.
+ * @param {string} page */
+function isOffered(page) {
+  switch (page) {
+    case "config":
+      return seesNode();
+    case "cluster":
+      return Boolean(object("cluster").value);
+    case "access":
+    case "audit":
+      return Boolean(identity.value?.authentication) && seesNode("admin");
+  }
+  return true;
+}
 
 export function App() {
   const at = route.value;
@@ -55,18 +74,21 @@ function Page() {
       return html`<${ClusterPage} />`;
     case "account":
       return html`<${Account} />`;
+    case "access":
+      return html`<${AccessPage} />`;
+    case "audit":
+      return html`<${AuditPage} />`;
   }
   return html`<${Title}>Page not found</${Title}><${Empty} title="There is no page at this address."><a href="/overview">Go to the overview</a></${Empty}>`;
 }
 
 /** @param {{label?: string, page: string}} props */
 function Bar({ label, page }) {
-  const inCluster = Boolean(object("cluster").value);
   return html`<header class="bar">
     <a class="brand" href="/overview"><${Mark} /><span>Thalassa</span></a>
     ${label && html`<span class="label" title="Label of this load balancer">${label}</span>`}
     <nav aria-label="Pages">
-      ${pages.filter((p) => p.page !== "cluster" || inCluster).map((p) => html`
+      ${pages.filter((p) => isOffered(p.page)).map((p) => html`
         <a key=${p.page} href=${"/" + p.page} aria-current=${p.page === page ? "page" : undefined}>${p.title}</a>`)}
     </nav>
     <span class="grow"></span>

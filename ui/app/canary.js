@@ -75,7 +75,7 @@ function Actions({ canary: c }) {
       setBusy("");
     }
   };
-  const button = (/** @type {string} */ action, /** @type {string} */ text, kind = "") => html`<${Button} key=${action} role="deploy" kind=${kind}
+  const button = (/** @type {string} */ action, /** @type {string} */ text, kind = "") => html`<${Button} key=${action} role="deploy" on=${"backend/" + c.backend} kind=${kind}
     busy=${busy === action} disabled=${busy !== "" || !["running", "paused"].includes(c.phase)} onClick=${() => act(action)}>${text}</${Button}>`;
   return html`<${Problem} error=${error} /><p class="canary-actions">
     ${c.phase === "paused" ? button("resume", "Resume") : button("pause", "Pause")} ${button("finish", `All requests to ${c.version}`)} ${button("back", "Go back", "danger")}</p>`;

@@ -42,8 +42,8 @@ export function Detail({ kind, name }) {
       <${Badge} kind=${statusKind(statusOf(stat))}>${statusOf(stat) ?? "not in HAProxy"}</${Badge}>
       <span class="grow"></span>
       ${o.type === "dynamic" && html`<${SwitchButton} backend=${o} />`}
-      <${Button} role="admin" icon="edit" onClick=${() => query({ edit: "1" })}>Edit</${Button}>
-      <${Button} role="admin" icon="trash" kind="danger" onClick=${() => setRemoving(true)}>Delete</${Button}>
+      <${Button} role="admin" on=${`${kind}/${name}`} icon="edit" onClick=${() => query({ edit: "1" })}>Edit</${Button}>
+      <${Button} role="admin" on=${`${kind}/${name}`} icon="trash" kind="danger" onClick=${() => setRemoving(true)}>Delete</${Button}>
     </div>
     <${Notices} />
     ${kind === "backend" && html`<${CanaryPanel} name=${name} />`}

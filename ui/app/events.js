@@ -27,6 +27,7 @@ export const kinds = {
   templateChanged: { title: "Template changed", kind: "info" },
   templateRefused: { title: "Template refused", kind: "bad" },
   settingsChanged: { title: "Settings changed", kind: "info" },
+  connectionsRefused: { title: "Connections refused", kind: "bad" },
   settingsRefused: { title: "Settings refused", kind: "bad" },
   discoveryStale: { title: "Discovery stale", kind: "bad" },
   discoveryRecovered: { title: "Discovery recovered", kind: "good" },

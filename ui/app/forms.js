@@ -75,10 +75,10 @@ export function FormDialog({ kind, name, onClose }) {
           ${theirs ? html`<${Conflict} kind=${kind} base=${loaded?.object} theirs=${theirs} mine=${draft} onTheirs=${load} onMine=${() => save(theirs.etag)} />`
             : error && !taken && html`<${Refused} kind=${kind} error=${error} />`}
           ${kind === "backend" && error?.status === 409 && html`<p class="actions">A frontend uses this backend. Without members it answers with 503.
-            <${Button} kind="danger" role="admin" busy=${busy} onClick=${() => save(loaded?.etag ?? "", true)}>Save without members</${Button}></p>`}`}
+            <${Button} kind="danger" role="admin" on=${`${kind}/${name ?? ""}`} busy=${busy} onClick=${() => save(loaded?.etag ?? "", true)}>Save without members</${Button}></p>`}`}
       </div>
       <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
-        <${Button} kind="primary" type="submit" role="admin" busy=${busy} disabled=${!draft || Boolean(theirs)}>${name ? "Save" : "Create"}</${Button}></footer>
+        <${Button} kind="primary" type="submit" role="admin" on=${`${kind}/${name ?? ""}`} busy=${busy} disabled=${!draft || Boolean(theirs)}>${name ? "Save" : "Create"}</${Button}></footer>
     </form>
   </${Dialog}>`;
 }
@@ -152,7 +152,7 @@ function Conflict({ kind, base, theirs, mine, onTheirs, onMine }) {
     <p><b>Somebody else changed this ${kind} while the form was open.</b> Your changes are not saved.</p>
     ${done.length ? table(done) : html`<p class="muted">No field differs from what you opened.</p>`}
     <p>Saving yours would change: ${changes(body(theirs.data), bodyOf[kind](mine)).map((c) => c.field).join(", ") || "nothing"}.</p>
-    <p class="actions"><${Button} onClick=${onTheirs}>Discard mine, load theirs</${Button}> <${Button} kind="danger" role="admin" onClick=${onMine}>Overwrite theirs with mine</${Button}></p>
+    <p class="actions"><${Button} onClick=${onTheirs}>Discard mine, load theirs</${Button}> <${Button} kind="danger" role="admin" on=${theirs.data.id} onClick=${onMine}>Overwrite theirs with mine</${Button}></p>
   </div></div>`;
 }
 
@@ -180,6 +180,6 @@ export function DeleteDialog({ id, onClose }) {
       <p class="muted">Activity and revisions keep its last definition.</p>
       <${Problem} error=${error} />
       ${error?.by?.length > 0 && html`<ul class="links">${error.by.map((/** @type {string} */ by) => html`<li key=${by}><a href=${pathOf(by)}>${by}</a></li>`)}</ul>`}</div>
-    <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}><${Button} kind="danger" role="admin" busy=${busy} onClick=${remove}>Delete</${Button}></footer>
+    <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}><${Button} kind="danger" role="admin" on=${id} busy=${busy} onClick=${remove}>Delete</${Button}></footer>
   </${Dialog}>`;
 }

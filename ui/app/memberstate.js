@@ -34,7 +34,7 @@ export function MemberState({ backend, member: m }) {
   const [open, setOpen] = useState(false);
   const o = m.override;
   return html`${o && html`<${Badge} kind="fair" title=${askedBy(o)}>${asked(o)}</${Badge}> <span class="muted">${askedBy(o)}</span> `}
-    <${Button} kind="link" role="deploy" title=${`Change the state of ${endpoint(m)}`} onClick=${() => setOpen(true)}>${o ? "Change" : "Drain"}<span class="hidden"> ${endpoint(m)}</span></${Button}>
+    <${Button} kind="link" role="deploy" on=${"backend/" + backend.key} title=${`Change the state of ${endpoint(m)}`} onClick=${() => setOpen(true)}>${o ? "Change" : "Drain"}<span class="hidden"> ${endpoint(m)}</span></${Button}>
     ${open && html`<${StateDialog} backend=${backend} member=${m} onClose=${() => setOpen(false)} />`}`;
 }
 
@@ -93,7 +93,7 @@ function StateDialog({ backend, member: m, onClose }) {
         ${fields.length === 0 && html`<${Problem} error=${error} />`}
       </div>
       <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
-        <${Button} kind="primary" type="submit" role="deploy" busy=${busy}>Set ${state}</${Button}></footer>
+        <${Button} kind="primary" type="submit" role="deploy" on=${"backend/" + backend.key} busy=${busy}>Set ${state}</${Button}></footer>
     </form>
   </${Dialog}>`;
 }

@@ -9,6 +9,7 @@ import { list, now, object } from "./live.js";
 import { Button, Dialog, Problem, sentence, toast } from "./parts.js";
 import { call } from "./rest.js";
 import { pathOf } from "./router.js";
+import { refusal } from "./session.js";
 
 export function Notices() {
   const status = object("status").value;
@@ -74,6 +75,16 @@ function Stale({ services }) {
   </${Notice}>`;
 }
 
+/** The object that the right to accept a service is about: the service, or all backends that
+ * use it.
+ * @param {string} service */
+function acceptedObject(service) {
+  const own = "service/" + service;
+  if (!refusal("deploy", own)) return own;
+  const users = (list("backends").value ?? []).filter((id) => object(id).peek()?.name === service);
+  return users.find((id) => refusal("deploy", id)) ?? users[0] ?? own;
+}
+
 /** Many instances disappeared at once, and the agent keeps them in use.
  * @param {{service: import("./types.js").Service}} props */
 function Held({ service }) {
@@ -95,11 +106,11 @@ function Held({ service }) {
   };
   const time = (/** @type {any} */ t) => format.clock(t, now.value);
   return html`<${Notice} kind="bad" title=${`Service ${service.service} is held`}
-    actions=${html`<${Button} role="deploy" kind="danger" onClick=${() => setAsking(true)}>Accept…</${Button}>`}>
+    actions=${html`<${Button} role="deploy" on=${acceptedObject(service.service)} kind="danger" onClick=${() => setAsking(true)}>Accept…</${Button}>`}>
     ${lost ? html`<b>${format.count(lost, "instance")}</b> that Consul no longer lists ${lost === 1 ? "stays" : "stay"} in use` : "Its instances stay in use"}${since ? ` since ${time(since)}` : ""}. ${[reason, doubt].filter(Boolean).map((r) => sentence(r ?? "")).join(" ")} ${until && new Date(until).getTime() > 0 ? `Held until ${time(until)} at the latest.` : "Held until Consul confirms it, or until you accept it."}
     ${asking && html`<${Dialog} title=${`Accept Consul's list for ${service.service}?`} busy=${busy} onClose=${() => setAsking(false)}>
       <div class="body"><p>HAProxy uses the members that Consul lists now. Members that Consul no longer lists get no new requests.</p><${Problem} error=${error} /></div>
-      <footer><${Button} onClick=${() => setAsking(false)}>Cancel</${Button}><${Button} kind="danger" role="deploy" busy=${busy} onClick=${accept}>Accept</${Button}></footer>
+      <footer><${Button} onClick=${() => setAsking(false)}>Cancel</${Button}><${Button} kind="danger" role="deploy" on=${acceptedObject(service.service)} busy=${busy} onClick=${accept}>Accept</${Button}></footer>
     </${Dialog}>`}
   </${Notice}>`;
 }

@@ -32,8 +32,8 @@ export function Overview() {
   const hidden = all - shownFrontends.length - shownBackends.length;
   return html`
     <div class="head"><${Title}>Overview</${Title}><span class="grow"></span>
-      <${Button} role="admin" icon="plus" onClick=${() => query({ new: "backend" })}>Backend</${Button}>
-      <${Button} role="admin" icon="plus" onClick=${() => query({ new: "frontend" })}>Frontend</${Button}></div>
+      <${Button} role="admin" on="backend/" icon="plus" onClick=${() => query({ new: "backend" })}>Backend</${Button}>
+      <${Button} role="admin" on="frontend/" icon="plus" onClick=${() => query({ new: "frontend" })}>Frontend</${Button}></div>
     <${Notices} />
     <${Tiles} frontends=${frontends} backends=${backends} />
     ${all === 0 ? html`<${First} />` : html`
@@ -127,6 +127,6 @@ function uptime(ms) {
 function First() {
   return html`<${Empty} title="No frontends and backends yet">
     <p>First create a backend: the healthy instances of one version of a Consul service, or a list of addresses. Then create a frontend: the address where HAProxy accepts requests.</p>
-    <p><${Button} kind="primary" role="admin" icon="plus" onClick=${() => query({ new: "backend" })}>Create the first backend</${Button}></p>
+    <p><${Button} kind="primary" role="admin" on="backend/" icon="plus" onClick=${() => query({ new: "backend" })}>Create the first backend</${Button}></p>
   </${Empty}>`;
 }

@@ -6,11 +6,11 @@ import { classes, html } from "./html.js";
 import { Icon } from "./icons.js";
 import { refusal } from "./session.js";
 
-/** A button. If the user lacks the role, it is disabled and says why.
- * @param {{kind?: string, role?: "deploy"|"operate"|"admin", busy?: boolean, disabled?: boolean, icon?: any,
+/** A button. If the user lacks the role on the object, it is disabled and says why.
+ * @param {{kind?: string, role?: "deploy"|"operate"|"admin", on?: string, busy?: boolean, disabled?: boolean, icon?: any,
  *   label?: string, title?: string, type?: string, onClick?: (e: Event) => void, children?: any, class?: string}} props */
-export function Button({ kind = "", role, busy, disabled, icon, label, title, type = "button", onClick, children, class: extra }) {
-  const why = role ? refusal(role) : "";
+export function Button({ kind = "", role, on, busy, disabled, icon, label, title, type = "button", onClick, children, class: extra }) {
+  const why = role ? refusal(role, on) : "";
   return html`<button type=${type} class=${classes("button", kind, extra, why && "refused")} aria-label=${label} title=${why || title || label || undefined}
     aria-disabled=${why ? "true" : undefined} aria-busy=${busy ? "true" : undefined} disabled=${Boolean(busy || disabled)}
     onClick=${why ? () => toast({ text: why, kind: "bad" }) : onClick}>

@@ -2,9 +2,10 @@
 
 import { signal } from "@preact/signals";
 import { call, Failure } from "./rest.js";
+import { allows, includes } from "./grant.js";
 import { go, route } from "./router.js";
 
-/** @typedef {{name: string, role: string, authentication: boolean}} Identity */
+/** @typedef {{name: string, role: string, on?: string[], see?: boolean, authentication: boolean, how?: string, session?: string, expires?: string}} Identity */
 
 /** null: nobody is logged in. */
 export const identity = signal(/** @type {Identity|null} */ (null));
@@ -47,12 +48,19 @@ export async function logout() {
   }
 }
 
-const rank = ["none", "read", "deploy", "operate", "admin"];
-
 /** Why the user may not do something that needs a role; empty: they may.
- * @param {"deploy"|"operate"|"admin"} role */
-export function refusal(role) {
+ * @param {"deploy"|"operate"|"admin"} role
+ * @param {string} [object] that it is done to, e.g. "backend/live"; none: the node */
+export function refusal(role, object) {
   const who = identity.value;
-  if (!who || rank.indexOf(who.role) >= rank.indexOf(role)) return "";
-  return `This needs the role ${role}; ${who.name} has the role ${who.role}.`;
+  if (!who || allows(who, role, object)) return "";
+  if (!includes(who.role, role)) return `This needs the role ${role}; ${who.name} has the role ${who.role}.`;
+  return `${who.name} has the role ${who.role} on ${who.on?.join(", ")} only.`;
+}
+
+/** Whether the user may read what concerns the node as a whole.
+ * @param {"read"|"admin"} [role] that this needs */
+export function seesNode(role = "read") {
+  const who = identity.value;
+  return !who || allows(who, role);
 }

@@ -14,7 +14,7 @@ import { describe, move, percent, selection } from "./split.js";
  * @param {{backend: Backend}} props */
 export function SwitchButton({ backend: b }) {
   const [open, setOpen] = useState(false);
-  return html`<${Button} class="version" icon="switch" role="deploy" title=${`Switch ${b.key}: now ${describe(b)}`} onClick=${() => setOpen(true)}>
+  return html`<${Button} class="version" icon="switch" role="deploy" on=${"backend/" + b.key} title=${`Switch ${b.key}: now ${describe(b)}`} onClick=${() => setOpen(true)}>
     <span class="hidden">Switch ${b.key}: now </span>${b.versions ? html`<${SplitBar} versions=${b.versions} />` : b.version}</${Button}>
     ${open && html`<${SwitchDialog} backend=${b} onClose=${() => setOpen(false)} />`}`;
 }
@@ -76,7 +76,7 @@ function SwitchDialog({ backend: b, onClose }) {
         ${busy && html`<p role="status" class="muted">Switching. This takes until new requests go to ${divide ? "all versions" : version}…</p>`}
       </div>
       <footer><${Button} disabled=${busy} onClick=${onClose}>Cancel</${Button}>
-        <${Button} kind="primary" type="submit" role="deploy" busy=${busy} disabled=${same || !chosen}>${!chosen ? "Choose a version" : same ? "No change" : `Switch to ${describe(wanted)}`}</${Button}></footer>
+        <${Button} kind="primary" type="submit" role="deploy" on=${"backend/" + b.key} busy=${busy} disabled=${same || !chosen}>${!chosen ? "Choose a version" : same ? "No change" : `Switch to ${describe(wanted)}`}</${Button}></footer>
     </form>
   </${Dialog}>`;
 }

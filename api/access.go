@@ -1,0 +1,45 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/auth"
+)
+
+// accessHandlers show who has which rights.
+type accessHandlers struct{ authority *auth.Authority }
+
+// A grantDocument is a user, token or certificate with its rights as JSON.
+type grantDocument struct {
+	Kind    string     `json:"kind"` // user, token or certificate
+	Name    string     `json:"name"`
+	Role    string     `json:"role"`
+	On      []string   `json:"on,omitempty"`      // patterns that the role is limited to; absent: all objects
+	See     *bool      `json:"see,omitempty"`     // false: other objects are hidden; absent: the role is not limited
+	File    string     `json:"file"`              // tokens or access: the file that has it
+	Expires *time.Time `json:"expires,omitempty"` // of a token; absent: never
+	Login   *bool      `json:"login,omitempty"`   // of a user: whether it has a password
+	Subject string     `json:"subject,omitempty"` // of a certificate, e.g. "dns:ci.example.com"
+}
+
+// list lists all who may do something, without secrets.
+func (h accessHandlers) list(c echo.Context) error {
+	out := []grantDocument{}
+	for _, e := range h.authority.Entries() {
+		d := grantDocument{Kind: string(e.Kind), Name: e.Name, Role: e.Role, On: e.On, File: e.File, Subject: e.Subject}
+		if e.On != nil {
+			d.See = new(!e.Hides)
+		}
+		if !e.Expires.IsZero() {
+			d.Expires = new(e.Expires.UTC())
+		}
+		if e.Kind == auth.ByPassword {
+			d.Kind, d.Login = "user", new(!e.NoPassword)
+		}
+		out = append(out, d)
+	}
+	return respond(c, http.StatusOK, out)
+}

@@ -1,0 +1,61 @@
+package auth
+
+import "slices"
+
+// Entries are all who may do something now, in the order of the files: users, tokens and
+// certificates, without secrets. Tokens that have expired are among them.
+func (a *Authority) Entries() []Entry {
+	if a == nil {
+		return nil
+	}
+	files := a.files.Load()
+	var out []Entry
+	if files.access != nil {
+		out = slices.Clone(files.access.file.current(checkEvery).entries())
+	}
+	for _, t := range files.tokens.current(checkEvery) {
+		e := t.who.entry(ByToken)
+		e.File = "tokens"
+		out = append(out, e)
+	}
+	return out
+}
+
+// entries are those of an access file.
+func (l *accessList) entries() []Entry {
+	var out []Entry
+	for _, u := range l.Users {
+		e := u.who.entry(ByPassword)
+		e.NoPassword = u.Password == ""
+		out = append(out, e)
+	}
+	for _, t := range l.Tokens {
+		e := t.who.entry(ByToken)
+		e.Expires = t.ends
+		out = append(out, e)
+	}
+	for _, c := range l.Certificates {
+		e := c.who.entry(ByCertificate)
+		e.Subject = c.subject()
+		out = append(out, e)
+	}
+	return out
+}
+
+// entry is what an Entry has of an identity.
+func (i Identity) entry(kind ProofKind) Entry {
+	return Entry{Kind: kind, File: "access", Name: i.Name, Role: i.Role.String(), On: i.Patterns(), Hides: i.HidesRest()}
+}
+
+// subject is what the certificate is known by.
+func (c accessCertificate) subject() string {
+	switch {
+	case c.DNS != "":
+		return "dns:" + c.DNS
+	case c.Email != "":
+		return "email:" + c.Email
+	case c.URI != "":
+		return "uri:" + c.URI
+	}
+	return "commonName:" + c.CommonName
+}

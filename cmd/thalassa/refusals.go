@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"thalassa/activity"
+)
+
+// refusalPause is the time between two events about refused connections.
+const refusalPause = time.Minute
+
+// refusals notes that connections to the API are refused, once in a while.
+type refusals struct {
+	log    *slog.Logger
+	events *activity.Log
+
+	mu   sync.Mutex
+	next time.Time // no event before
+}
+
+// note notes why a connection was refused. It waits for nothing.
+func (r *refusals) note(why string) {
+	now := time.Now()
+	r.mu.Lock()
+	isDue := !now.Before(r.next)
+	if isDue {
+		r.next = now.Add(refusalPause)
+	}
+	r.mu.Unlock()
+	if !isDue {
+		return
+	}
+	r.log.WarnContext(context.Background(), "connections to the API refused", "reason", why)
+	r.events.Note(activity.Event{Verb: activity.ConnectionsRefused, Object: activity.Object{ID: "agent", Type: "agent"}, Cause: why})
+}
