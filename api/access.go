@@ -27,8 +27,9 @@ type grantDocument struct {
 
 // list lists all who may do something, without secrets.
 func (h accessHandlers) list(c echo.Context) error {
-	out := []grantDocument{}
-	for _, e := range h.authority.Entries() {
+	entries := h.authority.Entries()
+	out := make([]grantDocument, 0, len(entries))
+	for _, e := range entries {
 		d := grantDocument{Kind: string(e.Kind), Name: e.Name, Role: e.Role, On: e.On, File: e.File, Subject: e.Subject}
 		if e.On != nil {
 			d.See = new(!e.Hides)

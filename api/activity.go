@@ -76,7 +76,7 @@ func (h activityHandlers) await(c echo.Context, q activity.Query, wait time.Dura
 
 func activityQuery(r *http.Request) (activity.Query, time.Duration, error) {
 	p := parameters(r, "since", "before", "filter", "limit", "wait")
-	q := activity.Query{Before: p.number("before"), Filter: p.text("filter"), Limit: p.limit()}
+	q := activity.Query{Before: p.before(), Filter: p.text("filter"), Limit: p.limit()}
 	q.Since, q.SinceTime = p.since()
 	wait := p.duration("wait", maxWait)
 	return q, wait, p.err()

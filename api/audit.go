@@ -94,7 +94,7 @@ type auditHandlers struct{ log Auditor }
 // list answers a query of the audit log, newest first.
 func (h auditHandlers) list(c echo.Context) error {
 	p := parameters(c.Request(), "name", "since", "before", "limit")
-	q := audit.Query{Name: p.text("name"), Before: p.number("before"), Limit: p.limit()}
+	q := audit.Query{Name: p.text("name"), Before: p.before(), Limit: p.limit()}
 	q.Since = p.time("since")
 	if err := p.err(); err != nil {
 		return err

@@ -3,10 +3,10 @@ package api_test
 import (
 	"bytes"
 	"flag"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -129,7 +129,7 @@ func (r listedRoute) body(path string) string {
 	case path == "/session":
 		return `{"token":"` + apitest.ReadToken + `"}`
 	case r.Method == http.MethodPut && strings.HasPrefix(path, "/frontends/"):
-		return `{"bind":"*:80` + fmt.Sprint(len(service)) + `","backend":"` + service + `-live"}`
+		return `{"bind":"*:80` + strconv.Itoa(len(service)) + `","backend":"` + service + `-live"}`
 	case r.Method == http.MethodPut && strings.HasPrefix(path, "/backends/"):
 		return `{"type":"dynamic","name":"` + service + `","version":"2.0.0"}`
 	case strings.Contains(path, "/members/"):
@@ -169,15 +169,14 @@ func TestGrantsOfEveryRoute(t *testing.T) {
 		if !isScope(r.On) {
 			t.Errorf("%s declares %q, expected what it concerns", r, r.On)
 		}
-		row := "| `" + r.String() + "` |"
+		table = append(table, "| `"+r.String()+"` |"...)
 		for i, kind := range kinds {
 			own, other := reaches(ask(r, false, kind.token)), reaches(ask(r, true, kind.token))
 			if wantOwn, wantOther := r.allowed(i); own != wantOwn || other != wantOther {
 				t.Errorf("%s with %s: %t on the own object, want %t; %t on another, want %t", r, kind.name, own, wantOwn, other, wantOther)
 			}
-			row += " " + cell(r, own, other, i > 5) + " |"
+			table = append(table, " "+cell(r, own, other, i > 5)+" |"...)
 		}
-		table = append(table, row...)
 		table = append(table, '\n')
 	}
 	comparePage(t, "../docs/grants.md", table)

@@ -31,7 +31,7 @@ func (h historyHandlers) currentConfig(c echo.Context) error {
 // listConfigs lists each haproxy.cfg that was in effect, without the texts.
 func (h historyHandlers) listConfigs(c echo.Context) error {
 	p := parameters(c.Request(), "before", "limit")
-	before, limit := p.number("before"), p.limit()
+	before, limit := p.before(), p.limit()
 	if err := p.err(); err != nil {
 		return err
 	}

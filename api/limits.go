@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"thalassa/auth"
 	"thalassa/lb"
@@ -93,6 +94,9 @@ func (l limits) judgeBackend(in lb.Intent, former, after lb.Backend) error {
 	var fe lb.FieldErrors
 	if after.Service != "" && after.Service != former.Service && !l.namesService(after.Service, in) {
 		fe.Add("name", strconv.Quote(string(after.Service))+" is a service outside of your limits", l.expected())
+	}
+	if after.Balance != former.Balance && strings.HasPrefix(after.Balance, "hash ") {
+		fe.Add("balance", "has an expression, which may name anything, and your role is limited to some objects", "an algorithm without an expression")
 	}
 	l.addRawLines(&fe, former.Natives, after.Natives)
 	if fe.Err() != nil {

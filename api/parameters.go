@@ -52,15 +52,15 @@ func (p *params) err() error {
 
 func (p *params) text(name string) string { return p.values.Get(name) }
 
-// number accepts an unsigned integer; 0 when it is absent.
-func (p *params) number(name string) uint64 {
-	s := p.text(name)
+// before accepts a sequence number that an answer ends before; 0 when it is absent.
+func (p *params) before() uint64 {
+	s := p.text("before")
 	if s == "" {
 		return 0
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil {
-		p.add(name, strconv.Quote(s)+" is not a number", "a whole number")
+		p.add("before", strconv.Quote(s)+" is not a number", "a whole number")
 	}
 	return n
 }

@@ -31,7 +31,7 @@ const (
 // read, encoded and sent one after the other.
 func (h historyHandlers) listRevisions(c echo.Context) error {
 	p := parameters(c.Request(), "before", "limit")
-	before, limit := p.number("before"), p.limit()
+	before, limit := p.before(), p.limit()
 	if err := p.err(); err != nil {
 		return err
 	}

@@ -37,14 +37,15 @@ type scraper struct {
 	now     func() time.Time
 	open    func() (open int, refused uint64)
 	refused func() uint64 // websockets
+	limited func() int    // websockets of callers who do not see everything
 }
 
-func newScraper(cfg Config, agent *Agent, refused func() uint64) *scraper {
-	return &scraper{open: cfg.OpenConnections, refused: refused, agent: agent, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, dropped: cfg.LogDropped, now: cfg.Now}
+func newScraper(cfg Config, agent *Agent, refused func() uint64, limited func() int) *scraper {
+	return &scraper{open: cfg.OpenConnections, refused: refused, limited: limited, agent: agent, hub: cfg.Hub, sampler: cfg.Sampler, cluster: cfg.Cluster, dropped: cfg.LogDropped, now: cfg.Now}
 }
 
 func (s *scraper) read(ctx context.Context) scrape {
-	m := scrape{now: s.now(), services: s.agent.Snapshot(ctx).Services, clients: s.hub.Clients(), slow: s.hub.Slow(), dropped: s.dropped()}
+	m := scrape{now: s.now(), services: s.agent.Snapshot(ctx).Services, clients: s.hub.Clients() + s.limited(), slow: s.hub.Slow(), dropped: s.dropped()}
 	m.open, m.refused = s.open()
 	m.unopened = s.refused()
 	status, err := s.agent.Status(ctx)

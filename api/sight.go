@@ -57,8 +57,7 @@ func (s sight) intent(in lb.Intent) lb.Intent {
 	}
 	for key, b := range in.Backends {
 		if s.seesBackend(key) {
-			b.Natives = s.lines(b.Natives, names)
-			out.Backends[key] = b
+			out.Backends[key] = s.backend(b, names)
 		}
 	}
 	return out
@@ -79,6 +78,14 @@ func (s sight) frontend(f lb.Frontend, names nameSet) lb.Frontend {
 	}
 	f.Natives = s.lines(f.Natives, names)
 	return f
+}
+
+func (s sight) backend(b lb.Backend, names nameSet) lb.Backend {
+	if names.in(b.Balance) { // which may be an expression
+		b.Balance = "hash " + hidden
+	}
+	b.Natives = s.lines(b.Natives, names)
+	return b
 }
 
 // lines are raw lines, with a comment in the place of those that name what is not seen.
@@ -172,7 +179,7 @@ func (s sight) event(in lb.Intent, e activity.Event) (activity.Event, bool) {
 
 // seesServices reports whether both services of a switch are seen.
 func (s sight) seesServices(line string, in lb.Intent) bool {
-	for _, side := range strings.Split(line, " → ") {
+	for side := range strings.SplitSeq(line, " → ") {
 		service, _, _ := strings.Cut(side, " ")
 		if !s.seesService(lb.Name(service), in) {
 			return false
@@ -208,8 +215,7 @@ func (s sight) object(o lb.Object, names nameSet) lb.Object {
 	case lb.Frontend:
 		return s.frontend(o, names)
 	case lb.Backend:
-		o.Natives = s.lines(o.Natives, names)
-		return o
+		return s.backend(o, names)
 	}
 	return o
 }

@@ -31,7 +31,7 @@ func TestNothingLeaks(t *testing.T) {
 					t.Errorf("%s tells %s: %s", r, token, text)
 				}
 			}
-			if strings.HasPrefix(r.Path, "/revisions/{number}") && r.Method == "GET" {
+			if strings.HasPrefix(r.Path, "/revisions/{number}") && r.Method == http.MethodGet {
 				for _, number := range []string{"2", "6", "7", "1..7", "7..1"} {
 					path := "/revisions/" + number
 					if text := asked(z.handler, "GET", path, "", token).Body.String(); strings.Contains(text, "zebra") || strings.Contains(text, "fingerprint") {
@@ -76,6 +76,7 @@ func TestLimitsOfChanges(t *testing.T) {
 			{"PUT", "/backends/NAME", `{"type":"static"}`},
 			{"PUT", "/backends/shop-new", `{"type":"dynamic","name":"NAME","version":"1.0.0"}`},
 			{"PUT", "/backends/shop-new", `{"type":"static","natives":["http-request return status 200"]}`},
+			{"PUT", "/backends/shop-new", `{"type":"static","balance":"hash nbsrv(NAME)"}`},
 			{"POST", "/backends/shop-live", `{"version":"1.0.0","name":"NAME"}`},
 			{"POST", "/backends/shop-live", `{"version":"1.0.0","name":"NAME","force":true}`},
 			{"DELETE", "/backends/NAME-spare", ""},
@@ -252,7 +253,7 @@ func TestStreamsAreFiltered(t *testing.T) {
 
 // A change of what somebody sees ends open websockets and long polls.
 func TestChangedLimitsActAtOnce(t *testing.T) {
-	path := apitest.AccessFile(t)
+	path := apitest.AccessFile(t, apitest.ShopObjects)
 	access, err := auth.OpenAccess(path, time.Now, nil)
 	if err != nil {
 		t.Fatal(err)

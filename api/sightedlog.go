@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"thalassa/activity"
 	"thalassa/lb"
@@ -44,8 +45,8 @@ func (l sightedLog) Events(ctx context.Context, q activity.Query) ([]activity.Ev
 			rest.Since = events[len(events)-1].Seq
 			continue
 		}
-		for i := len(events) - 1; i >= 0; i-- {
-			if e, seen := s.event(in, events[i]); seen && !page.Add(e) {
+		for _, e := range slices.Backward(events) {
+			if e, seen := s.event(in, e); seen && !page.Add(e) {
 				return page.Events(), nil
 			}
 		}

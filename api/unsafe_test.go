@@ -73,8 +73,13 @@ func TestOnlyOwnPagesChangeAnything(t *testing.T) {
 		unsafe++
 		path := r.path(false)
 		for _, header := range [][2]string{
-			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Sec-Fetch-Site", "nonsense"},
-			{"Origin", "http://evil.example"}, {"Origin", "null"}, {"Origin", "http://example.com:1"}, {"Origin", "http://example.com.evil.example"},
+			{"Sec-Fetch-Site", "cross-site"},
+			{"Sec-Fetch-Site", "same-site"},
+			{"Sec-Fetch-Site", "nonsense"},
+			{"Origin", "http://evil.example"},
+			{"Origin", "null"},
+			{"Origin", "http://example.com:1"},
+			{"Origin", "http://example.com.evil.example"},
 		} {
 			q := httptest.NewRequest(r.Method, path, strings.NewReader(r.body(path))) // to example.com
 			q.Header.Set("Authorization", "Bearer "+apitest.AdminToken)

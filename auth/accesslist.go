@@ -122,7 +122,7 @@ func parseAccess(data []byte) (*accessList, error) {
 
 // identities are those of all entries.
 func (l *accessList) identities() []Identity {
-	var out []Identity
+	out := make([]Identity, 0, len(l.Users)+len(l.Tokens)+len(l.Certificates))
 	for _, u := range l.Users {
 		out = append(out, u.who)
 	}

@@ -23,7 +23,7 @@ func (a *Authority) Entries() []Entry {
 
 // entries are those of an access file.
 func (l *accessList) entries() []Entry {
-	var out []Entry
+	out := make([]Entry, 0, len(l.Users)+len(l.Tokens)+len(l.Certificates))
 	for _, u := range l.Users {
 		e := u.who.entry(ByPassword)
 		e.NoPassword = u.Password == ""

@@ -121,6 +121,7 @@ func clusterTable(w io.Writer, v cluster.Status) {
 			row(w, "", "", why)
 		}
 	}
+	fencingTable(w, v.FenceHistory)
 	if len(v.Failures) == 0 {
 		return
 	}
@@ -128,6 +129,25 @@ func clusterTable(w io.Writer, v cluster.Status) {
 	row(w, "FAILED", "OF", "ON", "CODE", "WHEN", "WHY")
 	for _, f := range v.Failures {
 		row(w, f.Operation, f.Resource, f.Node, fmt.Sprintf("%d %s", f.Code, f.Meaning), f.Time.Local().Format(time.DateTime), orDash(f.Reason))
+	}
+}
+
+// shownFencings is how many of the latest fencing actions are shown.
+const shownFencings = 5
+
+// fencingTable prints the latest fencing actions.
+func fencingTable(w io.Writer, history []cluster.FenceEvent) {
+	if len(history) == 0 {
+		return
+	}
+	row(w)
+	row(w, "FENCING", "OF", "RESULT", "WHEN", "WHY")
+	for _, f := range history[:min(len(history), shownFencings)] {
+		when := "-"
+		if !f.Time.IsZero() {
+			when = f.Time.Local().Format(time.DateTime)
+		}
+		row(w, f.Action, f.Node, f.Status, when, orDash(f.Reason))
 	}
 }
 

@@ -34,7 +34,7 @@ type FenceEvent struct {
 	Node   string `json:"node"`   // the target
 	Action string `json:"action"` // reboot, off, on
 	Status string `json:"status"` // success, failed, pending
-	Device string `json:"device"` // empty: unknown
+	Device string `json:"device"` // the node whose device did it; empty: unknown
 	Reason string `json:"reason"` // of a failure
 	// Time is when it ended; zero: it has not, or the time is unknown.
 	Time time.Time `json:"time"`

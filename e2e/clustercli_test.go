@@ -301,6 +301,21 @@ func TestClusterCommands(t *testing.T) {
 		s.wants(words, "fence", "choose another name")
 	})
 	t.Run("failures have meanings", s.testMeanings)
+	t.Run("a fencing that failed is in the history", func(t *testing.T) {
+		if out, err := s.Any().Try("stonith_admin", "--reboot", "no-such-node", "--timeout", "5"); err == nil {
+			t.Fatalf("a node that is none was fenced: %s", out)
+		}
+		v := s.status()
+		if !slices.ContainsFunc(v.FenceHistory, func(f cluster.FenceEvent) bool { return f.Node == "no-such-node" && f.Status == "failed" }) {
+			t.Errorf("history %+v", v.FenceHistory)
+		}
+		out, _ := s.call(0, "status")
+		s.wants(out, "no-such-node", "failed")
+	})
+	t.Run("a move to where it is", func(t *testing.T) {
+		out, _ := s.call(0, "move", s.holder())
+		s.wants(out, "is already on")
+	})
 	t.Run("others' resources", s.testForeign)
 }
 

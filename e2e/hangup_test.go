@@ -35,7 +35,10 @@ func TestHangupReloadsHAProxy(t *testing.T) {
 
 // A reload that is asked for reads renewed files and waits for the new worker. Files that
 // HAProxy does not accept change nothing, whether its check or only its start would notice.
-func TestReloadReadsRenewedFiles(t *testing.T) {
+func TestReloadReadsRenewedFiles(t *testing.T) { onEveryHAProxy(t, reloadReadsRenewedFiles) }
+
+func reloadReadsRenewedFiles(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	n, _ := servingOneOf(t, 1, 1, "--natives-dirs", dir)
 	file := filepath.Join(dir, "503.http")

@@ -74,13 +74,16 @@ type node struct {
 // test's end.
 func newNode(tb testing.TB, consul string, flags ...string) *node {
 	tb.Helper()
-	haproxy := testkit.HAProxy(tb)
+	haproxy, isChosen := releases.Load(tb.Name())
+	if !isChosen {
+		haproxy = testkit.HAProxy(tb)
+	}
 	ports := testkit.Ports(tb, 2)
 	dir, err := os.MkdirTemp("", "thalassa-node-") //nolint:usetesting // short: a socket's path has 107 bytes
 	if err != nil {
 		tb.Fatal(err)
 	}
-	n := &node{tb: tb, dir: dir, consul: consul, api: ports[0], web: ports[1], flags: flags, haproxy: haproxy, log: &testkit.Log{}}
+	n := &node{tb: tb, dir: dir, consul: consul, api: ports[0], web: ports[1], flags: flags, haproxy: haproxy.(string), log: &testkit.Log{}} //nolint:forcetypeassert // both are //nolint:forcetypeassert // both are
 	tb.Cleanup(n.cleanUp)
 	return n
 }

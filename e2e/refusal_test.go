@@ -55,7 +55,10 @@ func TestPutThatHAProxyRefusesChangesNothing(t *testing.T) {
 }
 
 // haproxy -c knows nothing of addresses that another process has taken.
-func TestPutThatCannotStartIsTakenBack(t *testing.T) {
+func TestPutThatCannotStartIsTakenBack(t *testing.T) { onEveryHAProxy(t, takesBackWhatCannotStart) }
+
+func takesBackWhatCannotStart(t *testing.T) {
+	t.Helper()
 	n, _ := serving(t, 1)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -127,7 +130,10 @@ func TestTemplateIsReadAgainAndABadOneIsRefused(t *testing.T) {
 	n.answers("1.0.0-0")
 }
 
-func TestKilledHAProxyIsStartedAgain(t *testing.T) {
+func TestKilledHAProxyIsStartedAgain(t *testing.T) { onEveryHAProxy(t, startsAKilledHAProxy) }
+
+func startsAKilledHAProxy(t *testing.T) {
+	t.Helper()
 	n, _ := serving(t, 1)
 	master := n.master()
 	if err := syscall.Kill(master, syscall.SIGKILL); err != nil {

@@ -48,8 +48,8 @@ func populate(tb testing.TB, consul *testkit.ConsulAgent) {
 // BenchmarkRegister measures the time from registering an instance in Consul to
 // the first request that it answers, and from deregistering it to the last request
 // that begins and that it answers, with 20 services of three instances; beside
-// the floor: the time until Consul itself tells a blocking query. It does the same
-// to consul-template, where that is installed.
+// the floors: the times until Consul itself tells a blocking query of each. It does the
+// same to consul-template, where that is installed.
 func BenchmarkRegister(b *testing.B) {
 	b.Run("thalassa", func(b *testing.B) {
 		consul := testkit.Consul(b)
@@ -78,7 +78,8 @@ func (s subject) measure(b *testing.B, samples int) testkit.LoadResult {
 	before := s.reloads()
 	load := testkit.StartLoad(b, testkit.LoadConfig{Address: s.address, Fresh: 4, Pause: time.Millisecond, For: 10 * time.Minute})
 	load.Await(100)
-	first, last, floor := make([]time.Duration, 0, samples), make([]time.Duration, 0, samples), make([]time.Duration, 0, samples)
+	first, last := make([]time.Duration, 0, samples), make([]time.Duration, 0, samples)
+	floor, lastFloor := make([]time.Duration, 0, samples), make([]time.Duration, 0, samples)
 	for i := range samples {
 		line := fmt.Sprintf("new-%d", i)
 		web := testkit.StartWeb(b, line)
@@ -94,8 +95,10 @@ func (s subject) measure(b *testing.B, samples int) testkit.LoadResult {
 		})
 		first = append(first, load.Result().First[line].Sub(begin))
 		<-time.After(pace)
+		told = blocked(b, s.consul)
 		begin = time.Now()
 		s.consul.Deregister(line)
+		lastFloor = append(lastFloor, (<-told).Sub(begin))
 		last = append(last, max(0, lastRequest(b, load, line).Sub(begin)))
 		web.Close()
 	}
@@ -103,12 +106,17 @@ func (s subject) measure(b *testing.B, samples int) testkit.LoadResult {
 	quantiles(b, "register-first-request", first)
 	quantiles(b, "deregister-last-request", last)
 	quantiles(b, "consul-floor", floor)
-	b.ReportMetric(0, "ns/op") // the time of the whole is its pace
+	quantiles(b, "consul-deregister-floor", lastFloor)
+	b.ReportMetric(median(last)/median(lastFloor), "deregister-to-floor") // both are sorted
+	b.ReportMetric(0, "ns/op")                                            // the time of the whole is its pace
 	b.ReportMetric(float64(s.reloads()-before)/float64(2*samples), "reloads/change")
 	b.ReportMetric(float64(result.Requests), "requests")
 	b.ReportMetric(float64(result.Failed), "failed")
 	return result
 }
+
+// median of sorted times, in nanoseconds.
+func median(sorted []time.Duration) float64 { return float64(sorted[len(sorted)/2]) }
 
 // lastRequest waits until an instance has got none for a while, and tells when its
 // last one began.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -12,6 +13,23 @@ import (
 	"thalassa/internal/testkit"
 	"thalassa/statsock"
 )
+
+// releases are the executables of HAProxy that tests of onEveryHAProxy use, by the tests'
+// names.
+var releases sync.Map
+
+// onEveryHAProxy runs a test of one node with each release that is at hand, at the same
+// time.
+func onEveryHAProxy(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	for _, binary := range testkit.HAProxies(t) {
+		t.Run(binary.Version, func(t *testing.T) {
+			t.Parallel()
+			releases.Store(t.Name(), binary.Path) // newNode takes it
+			test(t)
+		})
+	}
+}
 
 // TestEveryHAProxy leads each release of HAProxy that is at hand through what the
 // other tests look at more closely with one of them (make test-haproxys: with

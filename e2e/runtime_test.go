@@ -202,7 +202,10 @@ func sailingWith(tb testing.TB, haproxy string, flags []string, names ...string)
 	return n, f
 }
 
-func TestMembersComeAndGoWithoutAReload(t *testing.T) {
+func TestMembersComeAndGoWithoutAReload(t *testing.T) { onEveryHAProxy(t, membersComeAndGo) }
+
+func membersComeAndGo(t *testing.T) {
+	t.Helper()
 	n, f := sailing(t, "1-a")
 	n.withoutReload(func() {
 		f.come(1, "1-b", "1-c")
@@ -283,7 +286,10 @@ func TestGrowthBeyondTheSlotsNeedsNoReload(t *testing.T) {
 	}
 }
 
-func TestServersChangedByHandAreRepaired(t *testing.T) {
+func TestServersChangedByHandAreRepaired(t *testing.T) { onEveryHAProxy(t, changesByHandAreRepaired) }
+
+func changesByHandAreRepaired(t *testing.T) {
+	t.Helper()
 	n, f := sailing(t, "1-a", "1-b")
 	f.come(1, "2-stray")
 	socket := statsock.New(n.path("h.sock"))
@@ -331,7 +337,10 @@ func TestServersChangedByHandAreRepaired(t *testing.T) {
 
 // TestSomebodyElseReloadsHAProxy: its worker is replaced, or killed, and comes up
 // with the members that were changed at run time.
-func TestSomebodyElseReloadsHAProxy(t *testing.T) {
+func TestSomebodyElseReloadsHAProxy(t *testing.T) { onEveryHAProxy(t, foreignReloads) }
+
+func foreignReloads(t *testing.T) {
+	t.Helper()
 	n, f := sailing(t, "1-a", "1-b")
 	f.come(1, "1-c")
 	f.leave("1-a")

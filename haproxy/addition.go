@@ -138,7 +138,7 @@ func (o *outline) lineOptions(backend lb.Name) *lineOptions {
 			return &lineOptions{why: "its lines in haproxy.cfg differ in more than their members, or contain variables"}
 		}
 	}
-	return addedOptions(newOptionTable(), first.options)
+	return addedOptions(newOptionTable(), o.slotOptions[backend])
 }
 
 // Options that an added line has not, since they mean nothing to it: a slot has an IP

@@ -52,8 +52,9 @@ func TestCheck(t *testing.T) {
 // answersV has a script pass for HAProxy.
 const answersV = "[ \"$1\" != -v ] || exec echo HAProxy version 2.6 2026/01/01\n"
 
-// TestNothingIsInheritedByACheck: neither a check, nor the question before it whether this is HAProxy, nor that for the version has
-// the environment of this program, which may hold tokens.
+// TestNothingIsInheritedByACheck: neither a check, nor the questions before it whether this
+// is HAProxy and what it knows, nor that for the version has the environment of this
+// program, which may hold tokens.
 func TestNothingIsInheritedByACheck(t *testing.T) {
 	t.Setenv("CONSUL_HTTP_TOKEN", "secret")
 	t.Setenv("THALASSA_TOKEN", "secret")
@@ -71,7 +72,7 @@ func TestNothingIsInheritedByACheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(cfg.StartupLog)
-	if err != nil || strings.Count(string(got), "PATH=") != 3 || strings.Contains(string(got), "TOKEN") {
+	if err != nil || strings.Count(string(got), "PATH=") != 4 || strings.Contains(string(got), "TOKEN") {
 		t.Errorf("the environment is %q, %v", got, err)
 	}
 }

@@ -1,8 +1,8 @@
 package haproxy
 
 import (
+	"bytes"
 	"iter"
-	"strings"
 
 	"thalassa/lb"
 )
@@ -22,14 +22,14 @@ type configLine struct {
 func (l configLine) begins() bool { return lb.IsSection(l.words[0]) }
 
 // configLines are the lines of a configuration that have words. The words of a line are
-// valid until the next one.
+// valid until the next one. A string that is kept keeps its line, not the configuration.
 func configLines(config []byte) iter.Seq[configLine] {
 	return func(yield func(configLine) bool) {
 		var words lb.Words
 		var l configLine
-		for line := range strings.Lines(string(config)) {
+		for line := range bytes.Lines(config) {
 			l.number++
-			err := words.Split(line)
+			err := words.Split(string(line))
 			if len(words.Values) == 0 {
 				continue
 			}

@@ -14,9 +14,6 @@ type serverDefinition struct {
 	// before is the hash of the default-server lines before it.
 	before  uint64
 	section *section
-	// options are the words of default-server and of the line, only of the first slot: the
-	// model for lines that are added.
-	options []string
 }
 
 // alike reports whether two definitions lead to the same health of a server. It does not
@@ -40,6 +37,9 @@ type outline struct {
 	global  uint64                                   // hash of the lines that decide the health of all servers
 	servers map[lb.Name]map[string]*serverDefinition // by backend and name
 	binds   []*listener
+	// slotOptions are the words of default-server and of the line of the first slot, by
+	// backend: the model for lines that are added.
+	slotOptions map[lb.Name][]string
 	// boundsSockets: the number of sockets follows from the file, not from how many files
 	// HAProxy may open.
 	boundsSockets bool
@@ -90,12 +90,14 @@ type outliner struct {
 	defaults map[string]*section // by name; "": the last section
 	depth    int                 // nesting of .if
 	prefixed bool                // "unix-bind" may change the paths of unix sockets
+	names    map[string]string   // of servers: backends share those of slots
 }
 
 // outlineOf reads a configuration that has passed HAProxy's check.
 func outlineOf(config []byte) *outline {
 	o := outliner{
-		outline: outline{servers: map[lb.Name]map[string]*serverDefinition{}},
+		outline: outline{servers: map[lb.Name]map[string]*serverDefinition{}, slotOptions: map[lb.Name][]string{}},
+		names:   map[string]string{},
 		options: newOptionTable(), current: &section{}, defaults: map[string]*section{"": {mode: "tcp", server: serverSettings{weight: 1}}},
 	}
 	for l := range configLines(config) {
@@ -104,7 +106,8 @@ func outlineOf(config []byte) *outline {
 	if o.prefixed {
 		o.binds = slices.DeleteFunc(o.binds, func(l *listener) bool { return l.network == "unix" })
 	}
-	return &o.outline
+	found := o.outline // a pointer into o would keep what only reading needs
+	return &found
 }
 
 func (o *outliner) line(words []string, isClear bool) {
@@ -191,7 +194,7 @@ func (o *outliner) proxyLine(words []string, isClear bool) {
 		}
 	case "server":
 		if len(words) > 2 && o.servers[lb.Name(s.name)] != nil {
-			o.servers[lb.Name(s.name)][words[1]] = s.define(o.options, words, isClear)
+			o.define(words, isClear)
 		}
 		return
 	}
@@ -201,19 +204,26 @@ func (o *outliner) proxyLine(words []string, isClear bool) {
 }
 
 // define reads a server line.
-func (s *section) define(t optionTable, words []string, isClear bool) *serverDefinition {
+func (o *outliner) define(words []string, isClear bool) {
+	s := o.current
 	d := &serverDefinition{serverSettings: s.server, before: s.server.rest, section: s}
 	d.rest = 0
 	options := withoutNumber(words[1], words[3:])
-	d.add(t, options)
+	d.add(o.options, options)
 	d.unclear = d.unclear || !isClear
-	if lb.SlotIndex(words[1]) == 0 {
-		d.options = slices.Concat(s.options, options)
-	}
 	if bind, err := lb.ParseBind(words[2]); err == nil && bind.Host != "" {
 		d.address = lb.HostPort(bind)
 	}
-	return d
+	name, known := o.names[words[1]]
+	if !known {
+		name = strings.Clone(words[1])
+		o.names[name] = name
+	}
+	backend := lb.Name(s.name)
+	o.servers[backend][name] = d
+	if lb.SlotIndex(name) == 0 {
+		o.slotOptions[backend] = slices.Concat(s.options, options)
+	}
 }
 
 // withoutNumber is the options of a slot without the number that HAProxy would give it

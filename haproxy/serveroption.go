@@ -50,22 +50,21 @@ func (t optionTable) arguments(option string) (int, bool) {
 // serverSettings are the settings of a server that "show servers state" shows.
 type serverSettings struct {
 	// address has no host unless it is a plain IP address or name with a port.
-	address  lb.HostPort
-	weight   int
-	disabled bool
-	tls      bool
+	address lb.HostPort
+	weight  int
 	// check and agent are the addresses of checks and agents; zero: that of the server.
 	check, agent lb.HostPort
-	// asksAgent: an agent may set the weight and the state.
-	asksAgent bool
-	track     string // [BACKEND/]SERVER whose health it has; empty: its own
-
-	ownAgentHost, ownAgentPort bool // set by options of their own
-	// unclear: how HAProxy reads the line is unknown.
-	unclear bool
+	track        string // [BACKEND/]SERVER whose health it has; empty: its own
 	// rest is the hash of all options except weight, enabled, disabled and the intervals
 	// of checks.
 	rest uint64
+
+	disabled, tls bool
+	// asksAgent: an agent may set the weight and the state.
+	asksAgent                  bool
+	ownAgentHost, ownAgentPort bool // set by options of their own
+	// unclear: how HAProxy reads the line is unknown.
+	unclear bool
 }
 
 // add reads options in the order in which they stand (configuration manual, 5.2).

@@ -128,8 +128,8 @@ type Member struct {
 	// Maintenance: an operator has taken the member out of use.
 	Maintenance bool
 
-	own    int  // weight without overrides
 	hasOwn bool // own counts
+	own    int  // weight without overrides
 }
 
 // host is the host as it was given.
@@ -188,6 +188,7 @@ func findMembers(b Backend, snap Snapshot) ResolvedBackend {
 		if w := b.serverDefaults().weight; w >= 0 {
 			weight = w // of a raw default-server line
 		}
+		p.Members = slices.Grow(p.Members, len(b.Members))
 		for _, a := range b.Members {
 			p.Members = append(p.Members, Member{Address: a, Weight: weight})
 		}
@@ -195,6 +196,13 @@ func findMembers(b Backend, snap Snapshot) ResolvedBackend {
 	}
 	service, split := snap.Services[b.Service], b.Split()
 	p.Arrivals = service.arrivals(split)
+	count := 0
+	for _, i := range service.Instances {
+		if _, ok := split.of(i); ok && i.Healthy {
+			count++
+		}
+	}
+	p.Members = slices.Grow(p.Members, count)
 	for _, i := range service.Instances {
 		if version, ok := split.of(i); ok && i.Healthy {
 			p.Members = append(p.Members, Member{

@@ -11,9 +11,6 @@ import (
 	"thalassa/lb"
 )
 
-// moveLifetime limits the constraint of a move, in case nobody removes it.
-const moveLifetime = "PT10M"
-
 // Predict returns what an action would do. It changes nothing.
 func (c *Cluster) Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
 	cib, err := c.Query(ctx)
@@ -32,6 +29,10 @@ func (c *Cluster) predictAction(ctx context.Context, cib *CIB, now cluster.Statu
 		return cluster.Consequences{}, err
 	}
 	switch a.Kind {
+	case cluster.Move:
+		if stays, seen, err := c.stays(ctx, cib, now, a); stays || err != nil {
+			return seen, err
+		}
 	case cluster.Fence:
 		if !now.Fencing.Works() {
 			return cluster.Consequences{}, &lb.ConflictError{ID: "node/" + a.Node, Reason: NoFencing(now.Fencing)}
@@ -111,93 +112,6 @@ func (c *Cluster) Do(ctx context.Context, a cluster.Action) (cluster.Status, err
 	return view, checkResult(view, a)
 }
 
-// move moves resources to a node, and then removes the constraints that did it. The
-// resources stay there because of their stickiness.
-func (c *Cluster) move(ctx context.Context, cib *CIB, now cluster.Status, a cluster.Action) (cluster.Status, error) {
-	list := movable(now, a.Resource)
-	if len(list) == 0 {
-		return now, &lb.NotFoundError{ID: "resource that is a floating IP"}
-	}
-	if _, err := c.predictAction(ctx, cib, now, a); err != nil {
-		return now, err
-	}
-	if err := permit.Check(ctx); err != nil {
-		return now, err
-	}
-	defer func() { // even if the caller has gone
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.Timeout)
-		defer cancel()
-		for _, r := range list {
-			_, _ = c.run(end, clearMove(r, a.Node)) // the constraint also ends by itself
-		}
-	}()
-	for _, q := range steps(cib, now, a) {
-		if _, err := c.run(ctx, q); err != nil {
-			return now, fmt.Errorf("move: %w", err)
-		}
-	}
-	view, err := c.Settled(ctx, a.Wait)
-	if err == nil {
-		err = checkReachable(view, a, list)
-	}
-	if err != nil {
-		return view, err
-	}
-	for _, r := range list {
-		if _, err := c.run(ctx, clearMove(r, a.Node)); err != nil {
-			return view, fmt.Errorf("removing the constraint of the move: %w", err)
-		}
-	}
-	if view, err = c.Settled(ctx, a.Wait); err != nil {
-		return view, err
-	}
-	if err := checkReachable(view, a, list); err != nil {
-		return view, &lb.ConflictError{ID: "node/" + a.Node, Reason: "the resource moved there and back again: the scores of other nodes are greater than its stickiness"}
-	}
-	return view, nil
-}
-
-// clearMove removes the constraint of a move to a node. Without the node, it would
-// also remove bans from other nodes, which operators have set.
-func clearMove(resource, node string) call {
-	return call{tool: "crm_resource", args: []string{"--clear", "-r", resource, "-N", node}}
-}
-
-// movable returns the resources to move: the named one, or those with the floating IPs of
-// HAProxy. Those of other services stay.
-func movable(v cluster.Status, resource string) []string {
-	if resource != "" {
-		return []string{resource}
-	}
-	var out []string
-	for _, r := range v.Resources {
-		if !slices.ContainsFunc(v.FloatingIPs, func(ip cluster.FloatingIP) bool { return ip.HAProxy && ip.Resource == r.ID }) {
-			continue
-		}
-		id := r.ID
-		if r.In != "" {
-			id = r.In
-		}
-		if !slices.Contains(out, id) {
-			out = append(out, id)
-		}
-	}
-	return out
-}
-
-// checkReachable reports a resource that is not on the node after a move.
-func checkReachable(v cluster.Status, a cluster.Action, list []string) error {
-	for _, r := range v.Resources {
-		if !slices.Contains(list, r.ID) && !slices.Contains(list, r.In) {
-			continue
-		}
-		if !slices.Contains(r.Nodes(), a.Node) {
-			return &lb.ConflictError{ID: "node/" + a.Node, Reason: r.ID + " cannot run there now; see thalassa cluster status"}
-		}
-	}
-	return nil
-}
-
 // steps returns the calls that execute an action on a CIB and its status.
 func steps(cib *CIB, v cluster.Status, a cluster.Action) []call {
 	switch a.Kind {
@@ -209,7 +123,7 @@ func steps(cib *CIB, v cluster.Status, a cluster.Action) []call {
 		return []call{attribute(a.Node, "standby", ""), rebooted, attribute(a.Node, "maintenance", "")}
 	case cluster.Move:
 		var out []call
-		for _, r := range movable(v, a.Resource) {
+		for _, r := range toMove(v, a) {
 			out = append(out, call{tool: "crm_resource", args: []string{"-M", "-r", r, "-N", a.Node, "-u", moveLifetime}})
 		}
 		return out

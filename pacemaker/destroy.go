@@ -2,7 +2,6 @@ package pacemaker
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -131,15 +130,5 @@ func leftRunning(v cluster.Status, removed []string) error {
 // configuration has changed since the plan was made, nothing is done, and the error is of
 // kind KindStale.
 func (c *Cluster) Destroy(ctx context.Context, p Plan, wait time.Duration) (cluster.Status, error) {
-	if err := c.patch(ctx, p.from, p.to); err != nil {
-		return cluster.Status{}, fmt.Errorf("writing the configuration: %w", err)
-	}
-	if !c.isLive() {
-		return c.Now(ctx)
-	}
-	v, err := c.Settled(ctx, wait)
-	if err != nil {
-		return v, err
-	}
-	return v, leftRunning(v, p.removed)
+	return c.write(ctx, p, wait, func(v cluster.Status) error { return leftRunning(v, p.removed) })
 }

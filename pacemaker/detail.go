@@ -1,6 +1,7 @@
 package pacemaker
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"slices"
@@ -104,15 +105,40 @@ func (t *tools) fenceHistory(ctx context.Context) []fenceXML {
 	if !t.isLive() || t.cfg.File != "" {
 		return nil
 	}
-	out, err := t.run(ctx, call{tool: "stonith_admin", args: []string{"--history", "*"}, within: lookWithin})
-	var result struct {
-		Events []fenceXML `xml:"fence_history>fence_event"`
-	}
-	if err != nil || xml.Unmarshal(out, &result) != nil {
+	// Without -V, stonith_admin only shows the last success.
+	out, err := t.run(ctx, call{tool: "stonith_admin", args: []string{"--history", "*", "-V"}, within: lookWithin})
+	if err != nil {
 		return nil
 	}
-	slices.SortStableFunc(result.Events, func(a, b fenceXML) int { return parseTime(b.Time).Compare(parseTime(a.Time)) })
-	return result.Events
+	return readHistory(out)
+}
+
+// readHistory reads the output of stonith_admin, the latest event first. What is pending has
+// no time, and is the latest.
+func readHistory(out []byte) []fenceXML {
+	var result struct {
+		Events []fenceXML `xml:"list>fence_event"`
+		Older  []fenceXML `xml:"fence_history>fence_event"`
+	}
+	if xml.Unmarshal(out, &result) != nil {
+		return nil
+	}
+	events := append(result.Events, result.Older...)
+	slices.SortStableFunc(events, func(a, b fenceXML) int {
+		if byStatus := cmp.Compare(ended(a), ended(b)); byStatus != 0 {
+			return byStatus
+		}
+		return parseTime(b.Time).Compare(parseTime(a.Time))
+	})
+	return events
+}
+
+// ended is 0 for an action that is pending, else 1.
+func ended(f fenceXML) int {
+	if f.Status == "pending" {
+		return 0
+	}
+	return 1
 }
 
 // capacity is the utilization of a node, by name.

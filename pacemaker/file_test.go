@@ -308,6 +308,24 @@ func TestActionsThatCannotBe(t *testing.T) {
 	}
 }
 
+// A move to the node that has the address has nothing to do, and no constraint is left.
+func TestMoveToWhereItIs(t *testing.T) {
+	c, path := onFile(t, "failed.xml")
+	before, _ := os.ReadFile(path)
+	for _, a := range []cluster.Action{{Kind: cluster.Move, Node: "n2"}, {Kind: cluster.Move, Node: "n2", Resource: "vip", Wait: time.Second}} {
+		seen, err := c.Predict(t.Context(), a)
+		if err != nil || len(seen.Text) == 0 || seen.Text[0] != "vip is already on n2" {
+			t.Errorf("%q, %v", seen.Text, err)
+		}
+		if v, err := c.Do(t.Context(), a); err != nil || v.FloatingIPs[0].Node != "n2" {
+			t.Errorf("%+v, %v", v.FloatingIPs, err)
+		}
+	}
+	if after, _ := os.ReadFile(path); string(after) != string(before) {
+		t.Error("the CIB has changed")
+	}
+}
+
 // A move takes its own constraint away, and leaves what operators have forbidden.
 func TestMoveLeavesBansAlone(t *testing.T) {
 	c, path := onFile(t, "failed.xml")

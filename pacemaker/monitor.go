@@ -36,6 +36,8 @@ type monitorXML struct {
 	detailXML
 
 	running bool // the CIB is that of a running cluster
+	// found is what the scheduler says of resources that nothing else explains.
+	found map[string][]string
 }
 
 type nodeXML struct {
@@ -117,7 +119,12 @@ func (c *Cluster) View(ctx context.Context, cib *CIB) (cluster.Status, error) {
 	}
 	m.running = c.isLive() && c.cfg.File == ""
 	m.Fencing = c.fenceHistory(ctx)
-	return view(cib, m, next, c.self(ctx, cib, self)), nil
+	v := view(cib, m, next, c.self(ctx, cib, self))
+	if list := unexplained(v); len(list) > 0 {
+		m.found = c.schedulerSays(ctx, cib, list)
+		v = view(cib, m, next, v.Self)
+	}
+	return v, nil
 }
 
 // monitor runs crm_mon on a CIB in a file.
@@ -185,7 +192,7 @@ func view(cib *CIB, m monitorXML, next planned, self string) cluster.Status {
 	}
 	v.FloatingIPs = cib.floatingIPs(v.Resources)
 	v.Role = role(v)
-	withheld := explain(&v, cib)
+	withheld := explain(&v, cib, m.found)
 	v.State, v.Reasons = assess(v, situation{cib, next, m.running, withheld})
 	return v
 }

@@ -243,6 +243,12 @@ func (c *Cluster) Apply(ctx context.Context, p Plan, wait time.Duration) (cluste
 	if len(p.NodeByNode) > 0 && c.isLive() {
 		return c.applyNodeByNode(ctx, p, wait)
 	}
+	return c.write(ctx, p, wait, func(v cluster.Status) error { return inService(v, p.Consequences.After) })
+}
+
+// write executes a plan with one change of the CIB, waits until a running cluster has
+// settled, and checks the result.
+func (c *Cluster) write(ctx context.Context, p Plan, wait time.Duration, check func(cluster.Status) error) (cluster.Status, error) {
 	if err := c.patch(ctx, p.from, p.to); err != nil {
 		return cluster.Status{}, fmt.Errorf("writing the configuration: %w", err)
 	}
@@ -253,7 +259,7 @@ func (c *Cluster) Apply(ctx context.Context, p Plan, wait time.Duration) (cluste
 	if err != nil {
 		return v, err
 	}
-	return v, inService(v, p.Consequences.After)
+	return v, check(v)
 }
 
 // inService reports what should run by now, as was predicted, and does not.

@@ -133,7 +133,7 @@ func TestWithheld(t *testing.T) {
 		v.Resources = append(v.Resources, r)
 	}
 	v.Resources[0].State = "disabled"
-	got := explain(&v, cib)
+	got := explain(&v, cib, nil)
 	if len(got) != 5 || got["free"] {
 		t.Errorf("withheld %v", got)
 	}

@@ -10,15 +10,18 @@ import (
 	"thalassa/cluster"
 )
 
-// explain says of every resource that is not where it should be, why. It returns those that
-// an operator or a ticket keeps from running.
-func explain(v *cluster.Status, c *CIB) (withheld map[string]bool) {
+// explain says of every resource that is not where it should be, why. found is what the
+// scheduler says, for those that nothing else explains. It returns the resources that an
+// operator or a ticket keeps from running.
+func explain(v *cluster.Status, c *CIB, found map[string][]string) (withheld map[string]bool) {
 	x := explainer{v: v, cib: c, constraints: c.section("constraints")}
 	for i := range v.Resources {
 		r := &v.Resources[i]
 		switch r.State {
 		case "stopped", "disabled":
-			r.Why = x.stopped(*r)
+			if r.Why = x.stopped(*r); len(r.Why) == 0 {
+				r.Why = found[r.ID]
+			}
 		case "failed", "blocked":
 			r.Why = append(x.frozen(*r), x.failures(*r)...)
 		}

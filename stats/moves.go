@@ -41,15 +41,28 @@ type Move struct {
 
 // moves is what was reported of a member.
 type moves struct {
-	last       Health // empty: nothing is known
-	since      time.Time
-	reported   [flapMoves]time.Time
-	next       int // index in reported
-	unreported int
+	last     Health    // empty: nothing is known
+	reported *reported // nil: nothing was, as of most members
 }
 
-// isSteady reports whether one more move may be reported.
-func (m *moves) isSteady(now time.Time) bool { return now.Sub(m.reported[m.next]) >= flapTime }
+// reported is when the last moves of a member were reported.
+type reported struct {
+	times   [flapMoves]time.Time
+	next    int // index in times
+	skipped int // moves since, which were too many to be reported
+}
+
+// add reports a move, and returns how many were skipped before it; false: it is one too many.
+func (r *reported) add(now time.Time) (skipped int, ok bool) {
+	if now.Sub(r.times[r.next]) < flapTime {
+		r.skipped++
+		return 0, false
+	}
+	skipped = r.skipped
+	r.times[r.next], r.skipped = now, 0
+	r.next = (r.next + 1) % flapMoves
+	return skipped, true
+}
 
 // noteMove records a move of a member that was just read. A member that is up when it is
 // first seen has not moved, nor has one that has been down since before.
@@ -61,23 +74,24 @@ func (t *table) noteMove(s *Series, now time.Time) {
 	}
 	first := m.last == ""
 	m.last = to
-	if first && (to == HealthUp || s.Since.Before(m.since.Add(-moveSlack))) {
-		return
-	}
-	if !m.isSteady(now) {
-		m.unreported++
+	if first && (to == HealthUp || s.Since.Before(s.turned.Add(-moveSlack))) {
 		return
 	}
 	address, err := lb.ParseBind(s.Address)
 	if err != nil {
 		return // it is that of an lb.Member
 	}
+	if m.reported == nil {
+		m.reported = &reported{}
+	}
+	skipped, ok := m.reported.add(now)
+	if !ok {
+		return
+	}
 	t.moves = append(t.moves, Move{
 		Backend: s.Key, Member: s.Member, Server: s.Server, To: to, Health: s.health(lb.HostPort(address)),
-		Downtime: s.Gauges.Downtime, Unreported: m.unreported,
+		Downtime: s.Gauges.Downtime, Unreported: skipped,
 	})
-	m.reported[m.next], m.unreported = now, 0
-	m.next = (m.next + 1) % flapMoves
 }
 
 // decision is what HAProxy decided about a member; empty: nothing, or it is not known.

@@ -38,19 +38,18 @@ type Series struct {
 	// Since is the time of the last change of the status.
 	Since time.Time
 
-	listed   bool      // it is visible to readers
-	unlisted time.Time // since when it is not
-	dropped  bool      // it is no longer in the table
-	changed  changes   // since the last call of Changes
-	read     time.Time // end of the last tick in which HAProxy was queried about it
-	history  history
-	moves    moves
+	listed  bool      // it is visible to readers
+	dropped bool      // it is no longer in the table
+	changed changes   // since the last call of Changes
+	turned  time.Time // when it became visible, or invisible
+	read    time.Time // end of the last tick in which HAProxy was queried about it
+	history history
+	moves   moves
 
 	// Since read.
-	grown     *Counters // nil: nothing was counted
-	next      *Gauges
-	seen      bool
-	restarted bool
+	seen, restarted bool
+	grown           *Counters // nil: nothing was counted
+	next            *Gauges
 }
 
 // ID names the object: "stat/frontend/K", "stat/backend/K" or
@@ -155,6 +154,6 @@ func (s *Series) remember(tick uint64) {
 func (s *Series) restart() {
 	s.Total, s.grown, s.Rate, s.Known, s.read = Counters{}, nil, Rates{}, false, time.Time{}
 	s.Gauges, s.Since, s.history, s.restarted = Gauges{}, time.Time{}, history{}, true
-	s.moves = moves{since: s.moves.since}
+	s.moves = moves{}
 	s.changed.note(partWhole, true)
 }

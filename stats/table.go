@@ -176,7 +176,7 @@ func (t *table) updateMembers(now time.Time) {
 			continue
 		}
 		if !s.seen && s.listed {
-			s.listed, s.unlisted, s.moves.last = false, now, ""
+			s.listed, s.turned, s.moves.last = false, now, ""
 			t.removed = append(t.removed, Removed{s.ID(), s.Key})
 		}
 		s.seen = false
@@ -197,7 +197,7 @@ func (t *table) listMember(key string, m lb.Member, now time.Time) {
 		s.Member, s.Version = id, string(m.Version)
 	}
 	if !s.listed {
-		s.listed, s.moves.since = true, now
+		s.listed, s.turned = true, now
 		s.changed.note(partWhole, true)
 	}
 	s.seen = true
@@ -222,7 +222,7 @@ func (t *table) endTick(now time.Time, what scope) {
 		case s.Kind == statsock.KindServer && s.Member != "" && s.listed:
 			s.next = &Gauges{Status: "MAINT"} // HAProxy does not list such servers
 			t.end(s, now)
-		case s.Kind == statsock.KindServer && s.Member != "" && now.Sub(s.unlisted) < retention:
+		case s.Kind == statsock.KindServer && s.Member != "" && now.Sub(s.turned) < retention:
 			s.Known, s.Gauges = false, Gauges{} // it may come back
 		default:
 			t.drop(s)

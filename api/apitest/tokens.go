@@ -46,11 +46,13 @@ const (
 )
 
 // ShopObjects are the patterns of the limited tokens of Limited.
-const ShopObjects = "[backend/shop-*, frontend/www]"
+const ShopObjects = "backend/shop-*, frontend/www"
 
-// AccessFile writes an access file with the tokens of Guarded and those with limits.
-func AccessFile(tb testing.TB) (path string) {
+// AccessFile writes an access file with the tokens of Guarded and those that are limited to
+// patterns.
+func AccessFile(tb testing.TB, patterns string) (path string) {
 	tb.Helper()
+	on := ", on: [" + patterns + "]"
 	path = filepath.Join(tb.TempDir(), "access.yaml")
 	text := "tokens:\n"
 	add := func(name, role, token, limits string) {
@@ -61,11 +63,11 @@ func AccessFile(tb testing.TB) (path string) {
 	add("deployer", "deploy", DeployToken, "")
 	add("operator", "operate", OperateToken, "")
 	add("boss", "admin", AdminToken, "")
-	add("shop-deployer", "deploy", ShopDeployToken, ", on: "+ShopObjects)
-	add("shop-boss", "admin", ShopAdminToken, ", on: "+ShopObjects)
-	add("blind-reader", "read", BlindReadToken, ", see: false, on: "+ShopObjects)
-	add("blind-deployer", "deploy", BlindDeployToken, ", see: false, on: "+ShopObjects)
-	add("blind-boss", "admin", BlindAdminToken, ", see: false, on: "+ShopObjects)
+	add("shop-deployer", "deploy", ShopDeployToken, on)
+	add("shop-boss", "admin", ShopAdminToken, on)
+	add("blind-reader", "read", BlindReadToken, ", see: false"+on)
+	add("blind-deployer", "deploy", BlindDeployToken, ", see: false"+on)
+	add("blind-boss", "admin", BlindAdminToken, ", see: false"+on)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		tb.Fatal(err)
 	}
@@ -75,7 +77,7 @@ func AccessFile(tb testing.TB) (path string) {
 // Limited makes an API ask for a token of AccessFile.
 func Limited(tb testing.TB) func(*api.Config) {
 	tb.Helper()
-	access, err := auth.OpenAccess(AccessFile(tb), time.Now, nil)
+	access, err := auth.OpenAccess(AccessFile(tb, ShopObjects), time.Now, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,0 +1,125 @@
+package pacemaker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"thalassa/cluster"
+	"thalassa/internal/permit"
+	"thalassa/lb"
+)
+
+// moveLifetime limits the constraint of a move, in case nobody removes it.
+const moveLifetime = "PT10M"
+
+// move moves resources to a node, and then removes the constraints that did it. The
+// resources stay there because of their stickiness.
+func (c *Cluster) move(ctx context.Context, cib *CIB, now cluster.Status, a cluster.Action) (cluster.Status, error) {
+	all, list := movable(now, a.Resource), toMove(now, a)
+	if len(all) == 0 {
+		return now, &lb.NotFoundError{ID: "resource that is a floating IP"}
+	}
+	if stays, _, err := c.stays(ctx, cib, now, a); stays || err != nil {
+		return now, err
+	}
+	if _, err := c.predictAction(ctx, cib, now, a); err != nil {
+		return now, err
+	}
+	if err := permit.Check(ctx); err != nil {
+		return now, err
+	}
+	defer func() { // even if the caller has gone
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.Timeout)
+		defer cancel()
+		for _, r := range list {
+			_, _ = c.run(end, clearMove(r, a.Node)) // the constraint also ends by itself
+		}
+	}()
+	for _, q := range steps(cib, now, a) {
+		if _, err := c.run(ctx, q); err != nil {
+			return now, fmt.Errorf("move: %w", err)
+		}
+	}
+	view, err := c.Settled(ctx, a.Wait)
+	if err == nil {
+		err = checkReachable(view, a, all)
+	}
+	if err != nil {
+		return view, err
+	}
+	for _, r := range list {
+		if _, err := c.run(ctx, clearMove(r, a.Node)); err != nil {
+			return view, fmt.Errorf("removing the constraint of the move: %w", err)
+		}
+	}
+	if view, err = c.Settled(ctx, a.Wait); err != nil {
+		return view, err
+	}
+	if err := checkReachable(view, a, all); err != nil {
+		return view, &lb.ConflictError{ID: "node/" + a.Node, Reason: "the resource moved there and back again: the scores of other nodes are greater than its stickiness"}
+	}
+	return view, nil
+}
+
+// clearMove removes the constraint of a move to a node. Without the node, it would
+// also remove bans from other nodes, which operators have set.
+func clearMove(resource, node string) call {
+	return call{tool: "crm_resource", args: []string{"--clear", "-r", resource, "-N", node}}
+}
+
+// movable returns the resources to move: the named one, or those with the floating IPs of
+// HAProxy. Those of other services stay.
+func movable(v cluster.Status, resource string) []string {
+	if resource != "" {
+		return []string{resource}
+	}
+	var out []string
+	for _, r := range v.Resources {
+		if !slices.ContainsFunc(v.FloatingIPs, func(ip cluster.FloatingIP) bool { return ip.HAProxy && ip.Resource == r.ID }) {
+			continue
+		}
+		id := r.ID
+		if r.In != "" {
+			id = r.In
+		}
+		if !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// toMove returns those of the resources to move that are not all on the node.
+func toMove(v cluster.Status, a cluster.Action) []string {
+	return slices.DeleteFunc(movable(v, a.Resource), func(id string) bool { return checkReachable(v, a, []string{id}) == nil })
+}
+
+// stays reports whether a move has nothing to do: everything is on the node, and Pacemaker
+// leaves it there.
+func (c *Cluster) stays(ctx context.Context, cib *CIB, now cluster.Status, a cluster.Action) (bool, cluster.Consequences, error) {
+	all := movable(now, a.Resource)
+	if len(all) == 0 || len(toMove(now, a)) > 0 {
+		return false, cluster.Consequences{}, nil
+	}
+	seen, err := c.predict(ctx, cib)
+	if err != nil || checkReachable(seen.After, a, all) != nil {
+		return false, seen, err
+	}
+	seen.Text = append([]string{strings.Join(all, ", ") + " is already on " + a.Node}, seen.Text...)
+	return true, seen, nil
+}
+
+// checkReachable reports a resource that is not on the node after a move.
+func checkReachable(v cluster.Status, a cluster.Action, list []string) error {
+	for _, r := range v.Resources {
+		if !slices.Contains(list, r.ID) && !slices.Contains(list, r.In) {
+			continue
+		}
+		if !slices.Contains(r.Nodes(), a.Node) {
+			return &lb.ConflictError{ID: "node/" + a.Node, Reason: r.ID + " cannot run there now; see thalassa cluster status"}
+		}
+	}
+	return nil
+}
