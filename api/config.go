@@ -67,12 +67,13 @@ type Archive interface {
 	ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, []byte, error)
 }
 
-// Config is what a Server needs. The first six fields are required.
+// Config is what a Server needs. The first seven fields are required.
 type Config struct {
 	Changes  Changer
 	Views    Views
 	Activity Log
 	History  History
+	Drafts   Drafts
 	Configs  Archive
 	// ServiceNames lists the services in Consul's catalog; *lb.UnavailableError while
 	// Consul does not answer. nil: they are not available.
@@ -102,6 +103,9 @@ type Config struct {
 	Changed func() <-chan struct{}
 	// Sampler has HAProxy's statistics; nil: there are none.
 	Sampler *stats.Sampler
+	// Unresolved are the servers of a backend whose host names HAProxy cannot resolve, by
+	// name; nil: there are none.
+	Unresolved func(backend lb.Name) []string
 	// Hub has the topics of the websocket, to which the Server adds its own. nil: the
 	// Server makes one.
 	Hub *stream.Hub

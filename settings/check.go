@@ -33,15 +33,15 @@ func (c *checker) bad(format string, args ...any) {
 
 // check finds mistakes that no single flag can know, and completes the paths of
 // sockets. Errors name the setting.
-func (s *Agent) check() error {
-	if err := s.validate(); err != nil {
+func check(s *Agent) error {
+	if err := validate(s); err != nil {
 		return err
 	}
 	return s.complete()
 }
 
 // validate finds mistakes that no single flag can know. Errors name the setting.
-func (s *Agent) validate() error {
+func validate(s *Agent) error {
 	c := checker{settings: s, problems: []error{Port("port", s.port, 0), Port("service-reg-port", s.consulPort, 1)}} // nil where all is well
 	c.checkAPI()
 	c.checkConnections()

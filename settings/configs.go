@@ -10,7 +10,6 @@ import (
 
 	"thalassa/agent"
 	"thalassa/api"
-	"thalassa/consul"
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
@@ -19,42 +18,6 @@ import (
 	"thalassa/stats"
 	"thalassa/statsock"
 )
-
-// Discovery configures the watcher of Consul, which begins with what an earlier run
-// has found.
-func (s *Agent) Discovery(initial lb.Snapshot, log *slog.Logger) discovery.Config {
-	token := s.consulEnvToken
-	if s.consulToken != "" {
-		token = ""
-	}
-	return discovery.Config{
-		Address: s.Consul(), Token: token, TokenFile: s.consulToken,
-		Datacenter: s.datacenter, Namespace: s.namespace, Partition: s.partition,
-		TLS:           s.consulTLS(),
-		AcceptWarning: s.acceptWarning, MaxConns: s.consulMaxConns,
-		HoldShare: s.holdShare, HoldMin: s.holdMin, HoldTime: s.holdTime,
-		Initial: initial, Logger: log,
-	}
-}
-
-func (s *Agent) consulTLS() consul.TLSConfig {
-	return consul.TLSConfig{CAFile: s.consulCA, CertFile: s.consulCert, KeyFile: s.consulKey, ServerName: s.consulName}
-}
-
-// HasConsulCA reports whether Consul's certificate is verified with CAs of a file.
-func (s *Agent) HasConsulCA() bool { return s.consulCA != "" }
-
-// Registers reports whether the agent registers itself in Consul.
-func (s *Agent) Registers() bool { return s.register }
-
-// Registrar configures registration in Consul.
-func (s *Agent) Registrar(log *slog.Logger) discovery.RegistrarConfig {
-	d := s.Discovery(lb.Snapshot{}, log)
-	return discovery.RegistrarConfig{
-		Address: d.Address, Token: d.Token, TokenFile: d.TokenFile,
-		Namespace: d.Namespace, Partition: d.Partition, TLS: d.TLS, Logger: log,
-	}
-}
 
 // Registration is the agent's own service in Consul; listening is the address of its
 // API.
@@ -93,9 +56,6 @@ func (s *Agent) HAProxy(log *slog.Logger) haproxy.Config {
 	}
 }
 
-// StopsHAProxy reports whether HAProxy stops with the agent.
-func (s *Agent) StopsHAProxy() bool { return s.stopHAProxy }
-
 // Loop configures the agent's loop; the caller adds the parts that it works with.
 func (s *Agent) Loop(log *slog.Logger) agent.Config {
 	return agent.Config{
@@ -133,13 +93,6 @@ func (s *Agent) Peers() *control.Peers {
 	return control.NewPeers(s.haproxyBinary, []string{s.cfgPath, s.masterSocket}, users...)
 }
 
-// AccessFile is the file of users, tokens and certificates; empty: there is none.
-func (s *Agent) AccessFile() string { return s.accessFile }
-
-// TokenFile is the file of the API's bearer tokens; empty: everybody who reaches the
-// API may do everything.
-func (s *Agent) TokenFile() string { return s.tokenFile }
-
 // Stats configures the sampler of HAProxy's statistics; the caller adds the layout.
 func (s *Agent) Stats(log *slog.Logger) stats.Config {
 	users := haproxyUsers(s)
@@ -157,9 +110,6 @@ func (s *Agent) Cluster(log *slog.Logger) (pacemaker.Config, bool) {
 	}
 	return pacemaker.Config{MayBeNone: s.cluster == "auto" && s.haproxy != "pacemaker", Logger: log}, true
 }
-
-// StatsPage is the address of HAProxy's own statistics page; empty: none.
-func (s *Agent) StatsPage() string { return s.haproxyStats }
 
 // String is the settings in one line, for people.
 func (s *Agent) String() string {

@@ -9,9 +9,15 @@ import (
 	"thalassa/internal/logqueue"
 )
 
+// logSettings are the level and the format of the log.
+type logSettings struct {
+	debug     bool
+	logFormat string
+}
+
 // Logger returns the log that the settings ask for, written to w. [Agent.StyleLog] changes
 // it while it is in use.
-func (s *Agent) Logger(w io.Writer) *slog.Logger {
+func (s *logSettings) Logger(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelDebug} // logHandler asks before
 	h := logHandler{style: &logStyle{}, text: slog.NewTextHandler(w, options), json: slog.NewJSONHandler(w, options)}
 	h.style.follow(s)
@@ -20,7 +26,7 @@ func (s *Agent) Logger(w io.Writer) *slog.Logger {
 
 // QueuedLogger is Logger for a log for whose reader nobody waits. Lines that were dropped
 // are logged when the log can be written again.
-func (s *Agent) QueuedLogger(w io.Writer) (*slog.Logger, *logqueue.Queue) {
+func (s *logSettings) QueuedLogger(w io.Writer) (*slog.Logger, *logqueue.Queue) {
 	queue := logqueue.New(w)
 	logger := s.Logger(queue)
 	queue.OnLoss(func(lines uint64) {
@@ -31,7 +37,7 @@ func (s *Agent) QueuedLogger(w io.Writer) (*slog.Logger, *logqueue.Queue) {
 
 // StyleLog gives a log of Logger the level and format of these settings, and with it every
 // log that was made of it. Other logs stay as they are.
-func (s *Agent) StyleLog(l *slog.Logger) {
+func (s *logSettings) StyleLog(l *slog.Logger) {
 	if h, ok := l.Handler().(logHandler); ok {
 		h.style.follow(s)
 	}
@@ -43,7 +49,7 @@ type logStyle struct {
 	asJSON atomic.Bool
 }
 
-func (l *logStyle) follow(s *Agent) {
+func (l *logStyle) follow(s *logSettings) {
 	level := slog.LevelInfo
 	if s.debug {
 		level = slog.LevelDebug

@@ -27,7 +27,7 @@ func (s *Agent) Load(f *pflag.FlagSet, getenv func(string) string) error {
 		}
 	}
 	s.consulEnvToken, s.runDirs.user = getenv("CONSUL_HTTP_TOKEN"), getenv("XDG_RUNTIME_DIR")
-	return s.check()
+	return check(s)
 }
 
 // Parse returns the settings that a command line gives, as --name=value each.

@@ -90,16 +90,16 @@ func (t Transition) Has(names ...string) bool {
 func (s *Agent) Follow(newer *Agent) Transition {
 	live := liveSettings()
 	var t Transition
-	for _, c := range s.changes(newer) {
-		if live[c.Name] && s.mayFollow(newer, c.Name) {
+	for _, c := range changes(s, newer) {
+		if live[c.Name] && mayFollow(s, newer, c.Name) {
 			t.Changed = append(t.Changed, c)
 		} else {
 			t.Restart = append(t.Restart, c)
 		}
 	}
-	t.Next = s.mixed(newer, func(name string) bool { return t.Has(name) })
-	if t.Next.validate() != nil {
-		return Transition{Next: s, Restart: s.changes(newer)}
+	t.Next = mixed(s, newer, func(name string) bool { return t.Has(name) })
+	if validate(t.Next) != nil {
+		return Transition{Next: s, Restart: changes(s, newer)}
 	}
 	return t
 }
@@ -117,7 +117,7 @@ func liveSettings() map[string]bool {
 
 // mayFollow reports whether a live setting can change from s to newer. The API has TLS or
 // not, and knows its callers or not, from start to end.
-func (s *Agent) mayFollow(newer *Agent, name string) bool {
+func mayFollow(s, newer *Agent, name string) bool {
 	knowsCallers := func(a *Agent) bool { return a.tokenFile != "" || a.accessFile != "" }
 	switch name {
 	case "tls-cert", "tls-key", "client-ca":
@@ -132,7 +132,7 @@ func (s *Agent) mayFollow(newer *Agent, name string) bool {
 }
 
 // changes are the settings that differ, in the order of Groups.
-func (s *Agent) changes(newer *Agent) []Change {
+func changes(s, newer *Agent) []Change {
 	var out []Change
 	for _, g := range Groups() {
 		for _, one := range g.Settings {
@@ -150,7 +150,7 @@ func (s *Agent) File() string { return s.file }
 
 // mixed is s with those settings of newer that isNewer tells, none of which is a path of
 // [paths].
-func (s *Agent) mixed(newer *Agent, isNewer func(name string) bool) *Agent {
+func mixed(s, newer *Agent, isNewer func(name string) bool) *Agent {
 	out := &Agent{}
 	f := newFlagSet(out)
 	f.VisitAll(func(flag *pflag.Flag) {

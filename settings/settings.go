@@ -1,12 +1,9 @@
 package settings
 
 import (
-	"net"
-	"net/netip"
 	"os"
 	"os/user"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -20,67 +17,13 @@ import (
 // name in the settings file. Secrets are in files that settings name. A value comes
 // from [Agent.Flags] and [Agent.Load], or from [Parse]; afterwards it does not change.
 type Agent struct {
-	file string
+	file    string
+	cluster string
 
-	host           string
-	port           int
-	label          string
-	location       string
-	tls            string
-	tlsCert        string
-	tlsKey         string
-	tlsNames       []string
-	clientCA       string
-	tokenFile      string
-	accessFile     string
-	audit          auditSettings
-	allowedHosts   []string
-	insecureNoAuth bool
-	statsInterval  time.Duration
-	metricsOpen    bool
-
-	consulAddress  string
-	consulPort     int
-	datacenter     string
-	namespace      string
-	partition      string
-	consulToken    string // file
-	consulCA       string
-	consulCert     string
-	consulKey      string
-	consulName     string
-	consulMaxConns int
-	acceptWarning  bool
-	holdShare      float64
-	holdMin        int
-	holdTime       time.Duration
-	register       bool
-
-	haproxy       string
-	haproxyBinary string
-	haproxyUser   string
-	haproxyGroup  string
-	haproxyLog    string
-	haproxyStats  string
-	maxconn       int
-	maxServers    int
-	maxConns      int
-	maxPerAddress int
-	maxWebsockets int
-	hardStopAfter time.Duration
-	reloadEvery   time.Duration
-	reloadBurst   int
-	reloadJitter  time.Duration
-	stopHAProxy   bool
-	sudo          bool
-	templateFile  string
-	nativesDirs   []string
-	allowNatives  string
-	cluster       string
-	debug         bool
-	logFormat     string
-
-	consulEnvToken string // from the environment; a token file wins
+	apiSettings
+	consulSettings
+	haproxySettings
+	logSettings
 
 	source
 	paths
@@ -166,42 +109,6 @@ func haproxyFlags(s *Agent, f *pflag.FlagSet) {
 	f.StringVar(&s.templateFile, "template-file", "", "template `file` of haproxy.cfg (default: the embedded one)")
 	f.StringSliceVar(&s.nativesDirs, "natives-dirs", natives.Dirs(), "`directories` of the files that raw lines (natives) may read")
 	f.StringVar(&s.allowNatives, "allow-natives", nativesFiles, "`scope` of raw lines: files (in natives-dirs) or any")
-}
-
-// Loopback reports whether only this machine can reach the API.
-func (s *Agent) Loopback() bool {
-	if s.host == "localhost" {
-		return true
-	}
-	a, err := netip.ParseAddr(s.host)
-	return err == nil && a.IsLoopback()
-}
-
-// Listen is the address of the API, host:port.
-func (s *Agent) Listen() string { return net.JoinHostPort(s.host, strconv.Itoa(s.port)) }
-
-// Reach is where this machine reaches the API, host:port; empty: the system chooses
-// the port.
-func (s *Agent) Reach() string {
-	if s.port == 0 {
-		return ""
-	}
-	host := s.host
-	if a, err := netip.ParseAddr(host); err == nil && a.IsUnspecified() {
-		host = map[bool]string{true: "127.0.0.1", false: "::1"}[a.Unmap().Is4()]
-	}
-	return net.JoinHostPort(host, strconv.Itoa(s.port))
-}
-
-// Consul is Consul's address in the form of [discovery.Config].
-func (s *Agent) Consul() string {
-	if strings.Contains(s.consulAddress, "://") {
-		return s.consulAddress
-	}
-	if _, _, err := net.SplitHostPort(s.consulAddress); err == nil {
-		return s.consulAddress
-	}
-	return net.JoinHostPort(strings.Trim(s.consulAddress, "[]"), strconv.Itoa(s.consulPort))
 }
 
 // Process is what the settings say about HAProxy itself, rendered into every
