@@ -232,7 +232,7 @@ func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, err
 // Preview tells what a changeset would do now, and has HAProxy check the result. Nothing
 // is stored or changed, and it waits for no healthy instance. Errors are those of Apply.
 func (a *Agent) Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
-	return a.changes.preview(ctx, set)
+	return previewer{a.changes}.preview(ctx, set)
 }
 
 // Switch points a backend at another version, or divides its traffic between versions,

@@ -1,18 +1,16 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 
 	"thalassa/lb"
-	"thalassa/plan"
 	"thalassa/stage"
 )
 
 // apply carries out a changeset as one revision and returns when it is in effect.
 func (c *changes) apply(ctx context.Context, set stage.Changeset) (lb.Applied, error) {
 	defer c.learn(ctx, set)()
-	doubt, err := c.checkLines(set)
+	doubt, err := c.lines.checkAll(set)
 	if err != nil {
 		return lb.Applied{}, err
 	}
@@ -24,7 +22,7 @@ func (c *changes) apply(ctx context.Context, set stage.Changeset) (lb.Applied, e
 	var before lb.Intent
 	applied, err := c.change(ctx, set.Origin, doubt, func(in lb.Intent) (lb.Intent, error) {
 		base, before = in.Revision, in
-		next, err := c.made(in, set)
+		next, err := c.inputs.made(in, set)
 		unknown = unknownTargets(next, set)
 		return next, err
 	})
@@ -36,23 +34,23 @@ func (c *changes) apply(ctx context.Context, set stage.Changeset) (lb.Applied, e
 	}
 	c.warn(ctx, set.Concerns(), &applied)
 	if applied.Revision > base {
-		c.note(set, before, applied)
+		note(c.cfg.Journal, set, before, applied)
 		c.persister.wake()
 	}
 	return applied, nil
 }
 
 // note writes a changeset that made a revision to the activity log.
-func (c *changes) note(set stage.Changeset, before lb.Intent, applied lb.Applied) {
+func note(journal Journal, set stage.Changeset, before lb.Intent, applied lb.Applied) {
 	if len(set.Edits) == 1 {
-		c.cfg.Journal.Note(editedEvent(set.Edits[0], set.Origin, applied))
+		journal.Note(editedEvent(set.Edits[0], set.Origin, applied))
 		return
 	}
 	next, err := set.Apply(before)
 	if err != nil { // it has been applied to the same intent
 		return
 	}
-	c.cfg.Journal.Note(changesetEvent(set, before.Changes(next), applied))
+	journal.Note(changesetEvent(set, before.Changes(next), applied))
 }
 
 // learn has discovery watch the services that a changeset asks for, so that the first
@@ -69,41 +67,6 @@ func (c *changes) learn(ctx context.Context, set stage.Changeset) (release func(
 		c.inputs.awaitAnswer(ctx, service, max(0, deadline.Sub(c.cfg.Now())))
 	}
 	return release
-}
-
-// checkLines asks what the raw lines of all edits reach. doubt holds only if HAProxy
-// accepts them.
-func (c *changes) checkLines(set stage.Changeset) (doubt, err error) {
-	for i, e := range set.Edits {
-		refused, d := c.lines.check(e)
-		if refused != nil {
-			return nil, stage.About(i, refused)
-		}
-		doubt = cmp.Or(doubt, stage.About(i, d))
-	}
-	return doubt, nil
-}
-
-// made is the intent with a changeset, unless it leads to control addresses or would take
-// the last members from a backend.
-func (c *changes) made(in lb.Intent, set stage.Changeset) (lb.Intent, error) {
-	control := c.inputs.control()
-	for i, e := range set.Edits {
-		if err := control.Check(e); err != nil {
-			return lb.Intent{}, stage.About(i, err)
-		}
-	}
-	next, err := set.Apply(in)
-	if err != nil {
-		return next, err
-	}
-	snap := c.inputs.snapshot()
-	for _, need := range in.NeedHealthy(set.Edits) {
-		if err := snap.Services[need.Backend.Service].CheckHealthy(need.Backend, 0); err != nil {
-			return next, stage.About(need.Edit, err)
-		}
-	}
-	return next, nil
 }
 
 // awaitServed waits for the healthy instances that a changeset needs.
@@ -134,75 +97,6 @@ func unknownTargets(next lb.Intent, set stage.Changeset) error {
 		if err := next.UnknownTargets(e); err != nil {
 			return stage.About(i, err)
 		}
-	}
-	return nil
-}
-
-// preview tells what a changeset would do now.
-func (c *changes) preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
-	defer c.learn(ctx, set)()
-	doubt, err := c.checkLines(set)
-	if err != nil {
-		return stage.Preview{}, err
-	}
-	in, err := c.inputs.intent(ctx)
-	if err != nil {
-		return stage.Preview{}, err
-	}
-	next, err := c.made(in, set)
-	if err != nil {
-		return stage.Preview{}, err
-	}
-	out := stage.Preview{Base: in.Revision, Changes: in.Changes(next), Path: pathNone}
-	if len(out.Changes) == 0 {
-		return out, doubt
-	}
-	candidate, err := c.candidate(ctx, next)
-	if err != nil {
-		return out, err
-	}
-	select { // a check costs a process
-	case c.proving <- struct{}{}:
-		defer func() { <-c.proving }()
-	case <-ctx.Done():
-		return out, context.Cause(ctx)
-	}
-	if out.After, err = c.checkText(ctx, candidate); err != nil {
-		return out, cmp.Or(unknownTargets(next, set), err)
-	}
-	if doubt != nil {
-		return out, doubt
-	}
-	for _, empty := range emptyBackends(next, c.inputs.snapshot(), nil, set.Concerns()) {
-		out.Warnings = append(out.Warnings, empty.String())
-	}
-	return out, c.compare(&out, candidate)
-}
-
-// compare adds to a preview what HAProxy runs now and what it takes to get from there to
-// the candidate.
-func (c *changes) compare(out *stage.Preview, candidate lb.Config) error {
-	now := c.current.Load()
-	if now == nil {
-		out.Path, out.Reasons = pathReload, []string{"HAProxy does not run yet"}
-		return nil
-	}
-	before, err := c.renderer.render(now.template, now.config)
-	if err != nil {
-		return err
-	}
-	out.Before = before.Bytes
-	change := plan.Compute(&now.config, candidate)
-	switch why := now.fixesLines(candidate, change); {
-	case why != "":
-		change = change.WithoutLines(why)
-	case change.Empty():
-		return nil
-	}
-	out.Path = pathRuntime
-	for _, reason := range change.Reload {
-		out.Path = pathReload
-		out.Reasons = append(out.Reasons, reason.Object+" "+reason.What)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"thalassa/internal/wake"
 	"thalassa/lb"
+	"thalassa/stage"
 )
 
 // inputs are what the agent is told: what operators asked for, what discovery knows and
@@ -90,6 +91,28 @@ func (i *inputs) control() *lb.Control {
 		return nil
 	}
 	return i.cfg.Control()
+}
+
+// made is the intent with a changeset, unless it leads to control addresses or would take
+// the last members from a backend.
+func (i *inputs) made(in lb.Intent, set stage.Changeset) (lb.Intent, error) {
+	control := i.control()
+	for n, e := range set.Edits {
+		if err := control.Check(e); err != nil {
+			return lb.Intent{}, stage.About(n, err)
+		}
+	}
+	next, err := set.Apply(in)
+	if err != nil {
+		return next, err
+	}
+	snap := i.snapshot()
+	for _, need := range in.NeedHealthy(set.Edits) {
+		if err := snap.Services[need.Backend.Service].CheckHealthy(need.Backend, 0); err != nil {
+			return next, stage.About(need.Edit, err)
+		}
+	}
+	return next, nil
 }
 
 // broadcast wakes whoever waits for a change of the snapshot or shows it.

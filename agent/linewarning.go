@@ -1,12 +1,14 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"sync"
 
 	"thalassa/lb"
+	"thalassa/stage"
 )
 
 // maxLineWarnings bounds how many warnings about raw lines there are at once.
@@ -28,6 +30,18 @@ func (w *lineWarnings) check(e lb.Edit) (refused, doubt error) {
 		return nil, nil
 	}
 	return lines.Check(e)
+}
+
+// checkAll is check for all edits of a changeset. err is why one of them is refused.
+func (w *lineWarnings) checkAll(set stage.Changeset) (doubt, err error) {
+	for i, e := range set.Edits {
+		refused, d := w.check(e)
+		if refused != nil {
+			return nil, stage.About(i, refused)
+		}
+		doubt = cmp.Or(doubt, stage.About(i, d))
+	}
+	return doubt, nil
 }
 
 // update warns of raw lines that are stored and would be refused now, each once. They

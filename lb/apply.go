@@ -46,13 +46,14 @@ func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 			return Intent{}, &EditError{i, err}
 		}
 	}
-	if i, err := next.checkDeleted(edits); err != nil {
+	made := edited{next, edits}
+	if i, err := made.checkDeleted(); err != nil {
 		return Intent{}, &EditError{i, err}
 	}
 	if err := next.Validate(); err != nil {
-		return next, next.blame(edits, err)
+		return next, made.blame(err)
 	}
-	if i, err := next.checkNewLines(edits); err != nil {
+	if i, err := made.checkNewLines(); err != nil {
 		return next, &EditError{i, err}
 	}
 	return next, nil
@@ -118,10 +119,17 @@ func (in Intent) remove(id string) error {
 	return nil
 }
 
+// An edited intent is one that edits have been made in.
+type edited struct {
+	Intent
+
+	edits []Edit
+}
+
 // checkDeleted checks that no other object names what edits have deleted, and returns
 // the index of the edit that the error is about.
-func (in Intent) checkDeleted(edits []Edit) (int, error) {
-	for i, e := range edits {
+func (in edited) checkDeleted() (int, error) {
+	for i, e := range in.edits {
 		if e.Delete == "" || in.Object(e.Delete) != nil { // made again by a later edit
 			continue
 		}
@@ -137,10 +145,10 @@ func (in Intent) checkDeleted(edits []Edit) (int, error) {
 }
 
 // blame finds the edit that Validate's error comes from.
-func (in Intent) blame(edits []Edit, err error) error {
+func (in edited) blame(err error) error {
 	conflict, _ := errors.AsType[*ConflictError](err)
-	for i := len(edits) - 1; i >= 0; i-- {
-		e := edits[i]
+	for i := len(in.edits) - 1; i >= 0; i-- {
+		e := in.edits[i]
 		switch object := in.Object(e.ID()).(type) {
 		case Frontend:
 			if conflict != nil && (conflict.ID == e.ID() || slices.Contains(conflict.By, e.ID())) {
@@ -159,7 +167,7 @@ func (in Intent) blame(edits []Edit, err error) error {
 }
 
 // misfits reports whether a frontend that leads to a backend may not.
-func (in Intent) misfits(b Backend) bool {
+func (in edited) misfits(b Backend) bool {
 	return slices.ContainsFunc(in.SortedFrontends(), func(f Frontend) bool {
 		return f.routesTo(b.Key) && in.checkTargets(f) != nil
 	})
@@ -167,9 +175,9 @@ func (in Intent) misfits(b Backend) bool {
 
 // checkNewLines checks the raw lines of the frontends that edits put, and returns the
 // index of the edit that the error is about.
-func (in Intent) checkNewLines(edits []Edit) (int, error) {
+func (in edited) checkNewLines() (int, error) {
 	var bound []boundFrontend
-	for i, e := range edits {
+	for i, e := range in.edits {
 		if e.Frontend == nil {
 			continue
 		}

@@ -23,16 +23,22 @@ type packedText struct {
 	Gzip []byte `json:"gzip"`
 }
 
+// An Archive is the texts of haproxy.cfg in a database.
+type Archive struct{ db *DB }
+
+// NewArchive is that of a database.
+func NewArchive(db *DB) Archive { return Archive{db} }
+
 // RecordConfig stores a haproxy.cfg under the number after the newest one, which
 // it returns; r.Number and r.Size do not matter. Old ones are dropped, see
 // Options, and the newest one never is.
-func (d *DB) RecordConfig(ctx context.Context, r lb.Recorded, text []byte) (uint64, error) {
+func (d Archive) RecordConfig(ctx context.Context, r lb.Recorded, text []byte) (uint64, error) {
 	small, err := packed(text)
 	if err != nil {
 		return 0, fmt.Errorf("packing a configuration: %w", err)
 	}
 	r.Size, r.Time = len(text), r.Time.UTC().Round(0) // as it will be read
-	err = d.update(ctx, "storing a configuration", func(tx *bbolt.Tx) error {
+	err = d.db.update(ctx, "storing a configuration", func(tx *bbolt.Tx) error {
 		for _, name := range []string{configBucket, textBucket} {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
@@ -54,14 +60,14 @@ func (d *DB) RecordConfig(ctx context.Context, r lb.Recorded, text []byte) (uint
 }
 
 // dropConfigs drops the oldest texts that are too many or too much.
-func (d *DB) dropConfigs(tx *bbolt.Tx) error {
+func (d Archive) dropConfigs(tx *bbolt.Tx) error {
 	entries, texts := tx.Bucket([]byte(configBucket)), tx.Bucket([]byte(textBucket))
 	kept, size := 0, 0
 	var old [][]byte
 	c := texts.Cursor()
 	for key, value := c.Last(); key != nil; key, value = c.Prev() {
 		kept, size = kept+1, size+len(value)
-		if kept > 1 && (kept > d.maxConfigs || size > maxConfigBytes) {
+		if kept > 1 && (kept > d.db.maxConfigs || size > maxConfigBytes) {
 			old = append(old, bytes.Clone(key))
 		}
 	}
@@ -79,12 +85,12 @@ func (d *DB) dropConfigs(tx *bbolt.Tx) error {
 // Configs lists the recorded configurations before a number, newest first;
 // before 0 it begins with the newest one. A limit of 0 means DefaultLimit, and
 // no more than MaxLimit are answered; the slice is never nil.
-func (d *DB) Configs(ctx context.Context, before uint64, limit int) ([]lb.Recorded, error) {
+func (d Archive) Configs(ctx context.Context, before uint64, limit int) ([]lb.Recorded, error) {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
 	out := []lb.Recorded{}
-	err := d.view(ctx, "reading the recorded configurations", func(tx *bbolt.Tx) error {
+	err := d.db.view(ctx, "reading the recorded configurations", func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket([]byte(configBucket))
 		if bucket == nil {
 			return nil
@@ -107,10 +113,10 @@ func (d *DB) Configs(ctx context.Context, before uint64, limit int) ([]lb.Record
 
 // ConfigText is a recorded configuration with its text; *lb.NotFoundError when
 // there is none of that number, or none any more.
-func (d *DB) ConfigText(ctx context.Context, n uint64) (lb.Recorded, []byte, error) {
+func (d Archive) ConfigText(ctx context.Context, n uint64) (lb.Recorded, []byte, error) {
 	var doc recordedDoc
 	var p packedText
-	err := d.view(ctx, "reading a recorded configuration", func(tx *bbolt.Tx) error {
+	err := d.db.view(ctx, "reading a recorded configuration", func(tx *bbolt.Tx) error {
 		for name, v := range map[string]any{configBucket: &doc, textBucket: &p} {
 			bucket := tx.Bucket([]byte(name))
 			if bucket == nil {
@@ -134,6 +140,37 @@ func (d *DB) ConfigText(ctx context.Context, n uint64) (lb.Recorded, []byte, err
 		return lb.Recorded{}, nil, fmt.Errorf("unpacking %s: %w", configID(n), err)
 	}
 	return lb.Recorded(doc), text, nil
+}
+
+// ConfigOf is the newest haproxy.cfg that is recorded for a revision; *lb.NotFoundError
+// when there is none, or none any more.
+func (d Archive) ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, []byte, error) {
+	var found uint64
+	err := d.db.view(ctx, "looking for a recorded configuration", func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket([]byte(configBucket))
+		if bucket == nil {
+			return nil
+		}
+		c := bucket.Cursor()
+		for key, value := c.Last(); key != nil; key, value = c.Prev() {
+			var doc recordedDoc
+			if err := decode(configBucket, key, value, &doc); err != nil {
+				return err
+			}
+			if doc.Revision == revision {
+				found = doc.Number
+				return nil
+			}
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return lb.Recorded{}, nil, err
+	case found == 0:
+		return lb.Recorded{}, nil, &lb.NotFoundError{ID: "the haproxy.cfg of " + revisionID(revision)}
+	}
+	return d.ConfigText(ctx, found)
 }
 
 func configID(n uint64) string { return "haproxy/configs/" + strconv.FormatUint(n, 10) }

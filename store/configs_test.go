@@ -25,7 +25,7 @@ func recorded(revision uint64) lb.Recorded {
 
 func record(t *testing.T, db *store.DB, revision uint64, text []byte) uint64 {
 	t.Helper()
-	n, err := db.RecordConfig(t.Context(), recorded(revision), text)
+	n, err := store.NewArchive(db).RecordConfig(t.Context(), recorded(revision), text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func record(t *testing.T, db *store.DB, revision uint64, text []byte) uint64 {
 
 func numbers(t *testing.T, db *store.DB, before uint64, limit int) string {
 	t.Helper()
-	list, err := db.Configs(t.Context(), before, limit)
+	list, err := store.NewArchive(db).Configs(t.Context(), before, limit)
 	if err != nil || list == nil {
 		t.Fatal(list, err)
 	}
@@ -51,7 +51,7 @@ func TestRecordedConfigsSurviveARestart(t *testing.T) {
 	if got := numbers(t, db, 0, 0); got != "[]" {
 		t.Errorf("a new store has %s", got)
 	}
-	if _, _, err := db.ConfigText(t.Context(), 1); !errors.As(err, new(*lb.NotFoundError)) {
+	if _, _, err := store.NewArchive(db).ConfigText(t.Context(), 1); !errors.As(err, new(*lb.NotFoundError)) {
 		t.Errorf("a text of a new store: %v", err)
 	}
 	for i := uint64(1); i <= 3; i++ {
@@ -64,13 +64,13 @@ func TestRecordedConfigsSurviveARestart(t *testing.T) {
 	if got := numbers(t, db, 0, 0) + numbers(t, db, 3, 1) + numbers(t, db, 1, 0); got != "[3 2 1][2][]" {
 		t.Errorf("pages %s", got)
 	}
-	r, text, err := db.ConfigText(t.Context(), 2)
+	r, text, err := store.NewArchive(db).ConfigText(t.Context(), 2)
 	want := recorded(20)
 	want.Number, want.Size = 2, len(text)
 	if err != nil || r != want || string(text) != "global\n    maxconn 2\n" {
 		t.Errorf("number 2 is %+v %q, %v, want %+v", r, text, err, want)
 	}
-	if _, _, err := db.ConfigText(t.Context(), 4); !errors.As(err, new(*lb.NotFoundError)) {
+	if _, _, err := store.NewArchive(db).ConfigText(t.Context(), 4); !errors.As(err, new(*lb.NotFoundError)) {
 		t.Errorf("number 4: %v", err)
 	}
 }
@@ -83,7 +83,7 @@ func TestOldConfigsAreDropped(t *testing.T) {
 	if got := numbers(t, db, 0, 0); got != "[5 4]" {
 		t.Errorf("of five there are %s", got)
 	}
-	if _, _, err := db.ConfigText(t.Context(), 3); !errors.As(err, new(*lb.NotFoundError)) {
+	if _, _, err := store.NewArchive(db).ConfigText(t.Context(), 3); !errors.As(err, new(*lb.NotFoundError)) {
 		t.Errorf("one that was dropped: %v", err)
 	}
 }
@@ -105,7 +105,7 @@ func TestLargeConfigsAreDropped(t *testing.T) {
 	if got := numbers(t, db, 0, 0); got != "[4 3]" { // 10 MiB are 13.4 in JSON
 		t.Errorf("of four large ones there are %s", got)
 	}
-	if _, got, err := db.ConfigText(t.Context(), 4); err != nil || !bytes.Equal(got, text) {
+	if _, got, err := store.NewArchive(db).ConfigText(t.Context(), 4); err != nil || !bytes.Equal(got, text) {
 		t.Errorf("the newest is not what was stored: %v", err)
 	}
 }
@@ -124,10 +124,10 @@ func TestADamagedTextIsNoReasonNotToOpen(t *testing.T) {
 	if got := numbers(t, db, 0, 0); got != "[2 1]" {
 		t.Errorf("listed are %s", got)
 	}
-	if _, _, err := db.ConfigText(t.Context(), 1); err == nil || errors.As(err, new(*lb.NotFoundError)) {
+	if _, _, err := store.NewArchive(db).ConfigText(t.Context(), 1); err == nil || errors.As(err, new(*lb.NotFoundError)) {
 		t.Errorf("the damaged text: %v", err)
 	}
-	if _, text, err := db.ConfigText(t.Context(), 2); err != nil || string(text) != "global\n" {
+	if _, text, err := store.NewArchive(db).ConfigText(t.Context(), 2); err != nil || string(text) != "global\n" {
 		t.Errorf("the sound text: %q, %v", text, err)
 	}
 	if n := record(t, db, 3, []byte("global\n")); n != 3 {

@@ -34,12 +34,18 @@ type draftObjectDoc struct {
 	After json.RawMessage `json:"after"`
 }
 
+// Drafts are the drafts in a database.
+type Drafts struct{ db *DB }
+
+// NewDrafts are those of a database.
+func NewDrafts(db *DB) Drafts { return Drafts{db} }
+
 func draftID(id string) string { return "drafts/" + id }
 
 // CreateDraft stores a new draft and gives it the next number as its ID. There may be
 // stage.MaxDrafts at the same time; the error is an *lb.ConflictError then.
-func (d *DB) CreateDraft(ctx context.Context, draft stage.Draft) (stage.Draft, error) {
-	err := d.update(ctx, "storing a draft", func(tx *bbolt.Tx) error {
+func (d Drafts) CreateDraft(ctx context.Context, draft stage.Draft) (stage.Draft, error) {
+	err := d.db.update(ctx, "storing a draft", func(tx *bbolt.Tx) error {
 		bucket, err := tx.CreateBucketIfNotExists([]byte(draftBucket))
 		if err != nil {
 			return err
@@ -59,9 +65,9 @@ func (d *DB) CreateDraft(ctx context.Context, draft stage.Draft) (stage.Draft, e
 
 // UpdateDraft changes a draft, provided that change has no error. Others wait meanwhile.
 // The error is an *lb.NotFoundError, or that of change.
-func (d *DB) UpdateDraft(ctx context.Context, id string, change func(stage.Draft) (stage.Draft, error)) (stage.Draft, error) {
+func (d Drafts) UpdateDraft(ctx context.Context, id string, change func(stage.Draft) (stage.Draft, error)) (stage.Draft, error) {
 	var next stage.Draft
-	err := d.update(ctx, "storing a draft", func(tx *bbolt.Tx) error {
+	err := d.db.update(ctx, "storing a draft", func(tx *bbolt.Tx) error {
 		draft, err := readDraft(tx, id)
 		if err != nil {
 			return err
@@ -75,8 +81,8 @@ func (d *DB) UpdateDraft(ctx context.Context, id string, change func(stage.Draft
 }
 
 // DeleteDraft removes a draft; *lb.NotFoundError when there is none of that ID.
-func (d *DB) DeleteDraft(ctx context.Context, id string) error {
-	return d.update(ctx, "deleting a draft", func(tx *bbolt.Tx) error {
+func (d Drafts) DeleteDraft(ctx context.Context, id string) error {
+	return d.db.update(ctx, "deleting a draft", func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket([]byte(draftBucket))
 		if bucket == nil || bucket.Get([]byte(id)) == nil {
 			return &lb.NotFoundError{ID: draftID(id)}
@@ -86,8 +92,8 @@ func (d *DB) DeleteDraft(ctx context.Context, id string) error {
 }
 
 // Draft is one of the drafts; *lb.NotFoundError when there is none of that ID.
-func (d *DB) Draft(ctx context.Context, id string) (draft stage.Draft, err error) {
-	err = d.view(ctx, "loading a draft", func(tx *bbolt.Tx) error {
+func (d Drafts) Draft(ctx context.Context, id string) (draft stage.Draft, err error) {
+	err = d.db.view(ctx, "loading a draft", func(tx *bbolt.Tx) error {
 		draft, err = readDraft(tx, id)
 		return err
 	})
@@ -95,9 +101,9 @@ func (d *DB) Draft(ctx context.Context, id string) (draft stage.Draft, err error
 }
 
 // Drafts lists all drafts.
-func (d *DB) Drafts(ctx context.Context) ([]stage.Draft, error) {
+func (d Drafts) Drafts(ctx context.Context) ([]stage.Draft, error) {
 	list := []stage.Draft{}
-	err := d.view(ctx, "loading drafts", func(tx *bbolt.Tx) error {
+	err := d.db.view(ctx, "loading drafts", func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket([]byte(draftBucket))
 		if bucket == nil {
 			return nil

@@ -77,34 +77,3 @@ func undo(tx *bbolt.Tx, docs map[string][]byte, newest, n uint64) error {
 	}
 	return nil
 }
-
-// ConfigOf is the newest haproxy.cfg that is recorded for a revision; *lb.NotFoundError
-// when there is none, or none any more.
-func (d *DB) ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, []byte, error) {
-	var found uint64
-	err := d.view(ctx, "looking for a recorded configuration", func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(configBucket))
-		if bucket == nil {
-			return nil
-		}
-		c := bucket.Cursor()
-		for key, value := c.Last(); key != nil; key, value = c.Prev() {
-			var doc recordedDoc
-			if err := decode(configBucket, key, value, &doc); err != nil {
-				return err
-			}
-			if doc.Revision == revision {
-				found = doc.Number
-				return nil
-			}
-		}
-		return nil
-	})
-	switch {
-	case err != nil:
-		return lb.Recorded{}, nil, err
-	case found == 0:
-		return lb.Recorded{}, nil, &lb.NotFoundError{ID: "the haproxy.cfg of " + revisionID(revision)}
-	}
-	return d.ConfigText(ctx, found)
-}

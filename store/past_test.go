@@ -63,15 +63,15 @@ func TestTheNewestTextOfARevisionIsFound(t *testing.T) {
 	db := fresh(t)
 	for i, revision := range []uint64{1, 2, 2, 3} {
 		r := lb.Recorded{Time: time.Unix(int64(i), 0), Revision: revision, Path: "reload", Fingerprint: fmt.Sprint(i)}
-		if _, err := db.RecordConfig(t.Context(), r, []byte(fmt.Sprint("text ", i))); err != nil {
+		if _, err := store.NewArchive(db).RecordConfig(t.Context(), r, []byte(fmt.Sprint("text ", i))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	r, text, err := db.ConfigOf(t.Context(), 2)
+	r, text, err := store.NewArchive(db).ConfigOf(t.Context(), 2)
 	if err != nil || r.Revision != 2 || string(text) != "text 2" {
 		t.Errorf("got %+v with %q, %v", r, text, err)
 	}
-	if _, _, err := db.ConfigOf(t.Context(), 9); !errors.As(err, new(*lb.NotFoundError)) {
+	if _, _, err := store.NewArchive(db).ConfigOf(t.Context(), 9); !errors.As(err, new(*lb.NotFoundError)) {
 		t.Errorf("a revision without a text: %v", err)
 	}
 }

@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+
+	"thalassa/lb"
+	"thalassa/plan"
+	"thalassa/stage"
+)
+
+// A previewer tells what changes would do, as the one who carries them out would do it.
+type previewer struct{ *changes }
+
+// preview tells what a changeset would do now.
+func (c previewer) preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
+	defer c.learn(ctx, set)()
+	doubt, err := c.lines.checkAll(set)
+	if err != nil {
+		return stage.Preview{}, err
+	}
+	in, err := c.inputs.intent(ctx)
+	if err != nil {
+		return stage.Preview{}, err
+	}
+	next, err := c.inputs.made(in, set)
+	if err != nil {
+		return stage.Preview{}, err
+	}
+	out := stage.Preview{Base: in.Revision, Changes: in.Changes(next), Path: pathNone}
+	if len(out.Changes) == 0 {
+		return out, doubt
+	}
+	candidate, err := c.candidate(ctx, next)
+	if err != nil {
+		return out, err
+	}
+	select { // a check costs a process
+	case c.proving <- struct{}{}:
+		defer func() { <-c.proving }()
+	case <-ctx.Done():
+		return out, context.Cause(ctx)
+	}
+	if out.After, err = c.checkText(ctx, candidate); err != nil {
+		return out, cmp.Or(unknownTargets(next, set), err)
+	}
+	if doubt != nil {
+		return out, doubt
+	}
+	for _, empty := range emptyBackends(next, c.inputs.snapshot(), nil, set.Concerns()) {
+		out.Warnings = append(out.Warnings, empty.String())
+	}
+	return out, c.compare(&out, candidate)
+}
+
+// compare adds to a preview what HAProxy runs now and what it takes to get from there to
+// the candidate.
+func (c previewer) compare(out *stage.Preview, candidate lb.Config) error {
+	now := c.current.Load()
+	if now == nil {
+		out.Path, out.Reasons = pathReload, []string{"HAProxy does not run yet"}
+		return nil
+	}
+	before, err := c.renderer.render(now.template, now.config)
+	if err != nil {
+		return err
+	}
+	out.Before = before.Bytes
+	change := plan.Compute(&now.config, candidate)
+	switch why := now.fixesLines(candidate, change); {
+	case why != "":
+		change = change.WithoutLines(why)
+	case change.Empty():
+		return nil
+	}
+	out.Path = pathRuntime
+	for _, reason := range change.Reload {
+		out.Path = pathReload
+		out.Reasons = append(out.Reasons, reason.Object+" "+reason.What)
+	}
+	return nil
+}
