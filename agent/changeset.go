@@ -161,6 +161,12 @@ func (c *changes) preview(ctx context.Context, set stage.Changeset) (stage.Previ
 	if err != nil {
 		return out, err
 	}
+	select { // a check costs a process
+	case c.proving <- struct{}{}:
+		defer func() { <-c.proving }()
+	case <-ctx.Done():
+		return out, context.Cause(ctx)
+	}
 	if out.After, err = c.checkText(ctx, candidate); err != nil {
 		return out, cmp.Or(unknownTargets(next, set), err)
 	}

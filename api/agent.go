@@ -19,6 +19,7 @@ import (
 type Agent struct {
 	changes Changer
 	views   Views
+	drafts  Drafts
 
 	statuses  *statusCoalescer
 	authority *auth.Authority
@@ -26,14 +27,24 @@ type Agent struct {
 }
 
 func newAgent(cfg Config) *Agent {
-	return &Agent{changes: cfg.Changes, views: cfg.Views, statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, now: cfg.Now}
+	return &Agent{changes: cfg.Changes, views: cfg.Views, drafts: cfg.Drafts, statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, now: cfg.Now}
 }
 
 // Intent is the frontends and backends. A name that the caller does not see is "_hidden_".
 func (a *Agent) Intent(ctx context.Context) (lb.Intent, error) {
-	in, err := a.views.Intent(ctx)
+	in, err := a.configured(ctx)
 	if s, limited := sightOf(ctx); limited && err == nil {
 		return s.intent(in), nil
+	}
+	return in, err
+}
+
+// configured is the intent, or what the draft makes of it that the request is about.
+func (a *Agent) configured(ctx context.Context) (lb.Intent, error) {
+	in, err := a.views.Intent(ctx)
+	if id, ok := draftOf(ctx); ok && err == nil {
+		d, err := a.drafts.Draft(ctx, id)
+		return d.View(in), err
 	}
 	return in, err
 }
@@ -86,7 +97,7 @@ func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 
 // Apply is that of Changer, with what the edits have changed.
 func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, []lb.ObjectChange, error) {
-	before, err := a.views.Intent(ctx)
+	before, err := a.configured(ctx)
 	if err != nil {
 		return lb.Applied{}, nil, err
 	}
@@ -106,6 +117,9 @@ func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, []l
 func (a *Agent) Preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
 	if err := a.judge(ctx, set.Edits); err != nil {
 		return stage.Preview{}, err
+	}
+	if _, ok := draftOf(ctx); ok {
+		return stage.Preview{}, invalidField("dryRun", "does not go with draft", "GET /drafts/{id}/diff")
 	}
 	p, err := a.changes.Preview(ctx, set)
 	s, limited := sightOf(ctx)
@@ -159,6 +173,9 @@ func (a *Agent) judge(ctx context.Context, edits []lb.Edit) error {
 func (a *Agent) change(ctx context.Context, edits []lb.Edit, do func() (lb.Applied, error)) (lb.Applied, error) {
 	if err := a.judge(ctx, edits); err != nil {
 		return lb.Applied{}, err
+	}
+	if id, ok := draftOf(ctx); ok {
+		return a.changeDraft(ctx, id, edits)
 	}
 	applied, err := do()
 	if s, blind := sightOf(ctx); blind && err == nil {

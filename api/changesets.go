@@ -55,21 +55,27 @@ func (h changesetHandlers) carryOut(c echo.Context, set stage.Changeset, dryRun 
 		}
 		return respond(c, http.StatusOK, doc)
 	}
+	done, err := h.applied(c, set)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, done)
+}
+
+// applied carries out a changeset. The answer has what it has changed.
+func (h changesetHandlers) applied(c echo.Context, set stage.Changeset) (changed, error) {
 	var changes []lb.ObjectChange
 	applied, err := untilEnd(c, func(ctx context.Context) (applied lb.Applied, err error) {
 		applied, changes, err = h.agent.Apply(ctx, set)
 		return applied, err
 	})
 	if err != nil {
-		return err
+		return changed{}, err
 	}
 	docs, err := node.NewChanges(changes)
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, changed{struct {
+	return changed{struct {
 		Changes []node.Change `json:"changes"`
-	}{docs}, applied})
+	}{docs}, applied}, err
 }
 
 // definitions answers with all frontends and backends as operators defined them.

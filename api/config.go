@@ -67,12 +67,13 @@ type Archive interface {
 	ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, []byte, error)
 }
 
-// Config is what a Server needs. The first six fields are required.
+// Config is what a Server needs. The first seven fields are required.
 type Config struct {
 	Changes  Changer
 	Views    Views
 	Activity Log
 	History  History
+	Drafts   Drafts
 	Configs  Archive
 	// ServiceNames lists the services in Consul's catalog; *lb.UnavailableError while
 	// Consul does not answer. nil: they are not available.

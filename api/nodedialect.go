@@ -38,6 +38,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames, health: health}
 	history := historyHandlers{agent: a, history: d.cfg.History, answers: d.answers, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
 	changesets := changesetHandlers{a}
+	drafts := draftHandlers{agent: a, changesets: changesets}
 	restore := restoreHandler{changesets: changesets, history: d.cfg.History}
 	activity := activityHandlers{log: sightedLog{d.cfg.Activity, d.cfg.Views.Intent}, answers: d.answers}
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
@@ -71,6 +72,13 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{post, "/revisions/{number}/restore", auth.Admin, OnNode, "make everything as it was as of a revision; query: dryRun", restore.handle},
 		{post, changesPath, auth.Admin, OnMany, "several changes as one, all or nothing; query: dryRun", changesets.apply},
 		{get, "/definitions", auth.Read, OnMany, "all frontends and backends as operators defined them", changesets.definitions},
+		{get, "/drafts", auth.Read, OnMany, "the changes that are collected and not carried out yet", drafts.list},
+		{post, "/drafts", auth.Admin, OnMany, "begin a draft; requests with draft=ID show and change it", drafts.create},
+		{get, "/drafts/{id}", auth.Read, OnMany, "one draft", drafts.show},
+		{get, "/drafts/{id}/diff", auth.Deploy, OnMany, "what its commit would do now", drafts.diff},
+		{post, "/drafts/{id}/rebase", auth.Admin, OnMany, "end the conflicts of a draft: its objects win", drafts.rebase},
+		{post, "/drafts/{id}/commit", auth.Admin, OnMany, "carry out a draft as one change, and remove it", drafts.commit},
+		{del, "/drafts/{id}", auth.Admin, OnMany, "remove a draft", drafts.delete},
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
 		{get, "/cluster/nodes", auth.Read, OnNode, "the cluster's nodes", cluster.showNodes},
 		{get, "/cluster/resources", auth.Read, OnNode, "the cluster's resources", cluster.showResources},

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,6 +15,9 @@ import (
 // maxSights bounds how many different views of the topics there are at the same time.
 const maxSights = 64
 
+// beginTimeout is how long a caller waits for the start of the agent.
+const beginTimeout = 5 * time.Second
+
 // sightStreams publish the topics for those who do not see all objects. All who see the
 // same share a hub and its frames; those who see everything share that of Config and pay
 // nothing. A hub lasts as long as it has websockets.
@@ -21,6 +25,8 @@ type sightStreams struct {
 	cfg   Config
 	agent *Agent
 	stats *statsPublisher // nil: there are no statistics
+
+	begun chan struct{} // closed when run begins
 
 	mu     sync.Mutex
 	group  *errgroup.Group // runs the publishers; nil: not yet
@@ -36,15 +42,16 @@ type sightStream struct {
 }
 
 func newSightStreams(cfg Config, agent *Agent, stats *statsPublisher) *sightStreams {
-	return &sightStreams{cfg: cfg, agent: agent, stats: stats, open: map[string]*sightStream{}}
+	return &sightStreams{cfg: cfg, agent: agent, stats: stats, begun: make(chan struct{}), open: map[string]*sightStream{}}
 }
 
-// run lets hubs be opened until ctx ends, which is no error.
+// run lets hubs be opened until ctx ends, which is no error. Call it once.
 func (s *sightStreams) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	s.mu.Lock()
 	s.group, s.parent = group, ctx
 	s.mu.Unlock()
+	close(s.begun)
 	<-ctx.Done()
 	s.mu.Lock()
 	s.group = nil
@@ -54,6 +61,12 @@ func (s *sightStreams) run(ctx context.Context) error {
 
 // join gives the hub of a grant, and what to call when it is not used any more.
 func (s *sightStreams) join(grant auth.Grant) (*stream.Hub, func(), error) {
+	begin := time.NewTimer(beginTimeout)
+	defer begin.Stop()
+	select {
+	case <-s.begun:
+	case <-begin.C: // there is no group
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := grant.Sight()

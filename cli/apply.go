@@ -59,6 +59,7 @@ command shows the difference, of haproxy.cfg too, and changes nothing.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd) },
 	}
 	a.flags(cmd)
+	a.draftFlag(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&a.path, "filename", "f", "", "`path` of a file or directory; -: standard input")
 	f.BoolVar(&a.dryRun, "dry-run", false, "show what would change, and change nothing")

@@ -115,3 +115,37 @@ func TestAFileThatCannotBeAppliedIsNamed(t *testing.T) {
 	s.fails(cli.ExitConflict, "no healthy instance", "apply", "-f", write(t, dir, "sick.yaml", "backends: {live: {type: dynamic, name: shop, version: \"9\"}}"))
 	s.run("apply", "--force", "-f", filepath.Join(dir, "sick.yaml"))
 }
+
+func TestADraftIsCollectedAndCommitted(t *testing.T) {
+	s := shop(t)
+	if out := s.run("draft", "new", "-m", "next week").out; out != "draft 1\n" {
+		t.Errorf("got %q", out)
+	}
+	if out := s.runWith(`{"type":"static"}`, "backends", "put", "later", "-", "--draft", "1").out; !strings.Contains(out, "backend/later stored in draft 1") {
+		t.Errorf("got %s", out)
+	}
+	s.runWith(`{"backends":{"files":{"type":"static","balance":"source"}}}`, "apply", "-f", "-", "--draft", "1")
+	if out := s.run("backends", "--draft", "1").out; !strings.Contains(out, "later") || !strings.Contains(out, "source") {
+		t.Errorf("the draft shows %s", out)
+	}
+	s.fails(cli.ExitNotFound, "backend/later", "backends", "get", "later")
+	if out := s.run("draft", "diff", "1").out; !strings.Contains(out, "+ backend/later") || !strings.Contains(out, "~ backend/files") || !strings.Contains(out, "2 objects would change") {
+		t.Errorf("the difference: %s", out)
+	}
+	s.runWith(`{"type":"static","balance":"first"}`, "backends", "put", "files", "-")
+	s.fails(cli.ExitConflict, "backend/files changed since the draft did", "draft", "commit", "1")
+	if out := s.run("draft", "diff", "1").out; !strings.Contains(out, "cannot be committed") {
+		t.Errorf("the difference: %s", out)
+	}
+	if out := s.run("draft").out; !strings.Contains(out, "next week") {
+		t.Errorf("the list: %s", out)
+	}
+	s.run("draft", "rebase", "1")
+	if out := s.run("draft", "commit", "1").out; !strings.Contains(out, "2 objects changed and in effect") {
+		t.Errorf("got %s", out)
+	}
+	s.run("draft", "new")
+	s.run("draft", "delete", "2")
+	s.fails(cli.ExitNotFound, "drafts/2", "draft", "commit", "2")
+	s.fails(cli.ExitUsage, "draft", "backends", "--draft", "x")
+}

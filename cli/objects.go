@@ -124,6 +124,7 @@ func newObjects(env environment, o objects) *cobra.Command {
 		},
 	}
 	r.flags(cmd)
+	r.draftFlag(cmd)
 	put := &cobra.Command{
 		Use: "put KEY FILE", Short: "Create or replace a " + o.kind + " from a JSON file (-: standard input)", Args: arguments, ValidArgsFunction: r.complete(true, o.keys),
 		Example: fmt.Sprintf("  echo '%s' | thalassa %ss put other -", o.sample, o.kind),
@@ -220,6 +221,8 @@ func checkJSON(file string, data []byte) error {
 func (r *remote) showApplied(what string, object any, a client.Applied) error {
 	err := r.show(object, func(w io.Writer) {
 		switch {
+		case a.Draft != "":
+			row(w, fmt.Sprintf("%s in draft %s", what, a.Draft))
 		case !a.Applied:
 			row(w, fmt.Sprintf("%s as revision %d", what, a.Revision))
 		case a.Path == "none":
@@ -231,7 +234,7 @@ func (r *remote) showApplied(what string, object any, a client.Applied) error {
 			row(w, "warning: "+warning)
 		}
 	})
-	if err == nil && !a.Applied {
+	if err == nil && !a.Applied && a.Draft == "" {
 		return fmt.Errorf("%w: %s", errNotInEffect, a.Reason)
 	}
 	return err

@@ -17,6 +17,7 @@ type remote struct {
 	tokenFile string
 	caFile    string
 	output    string
+	draft     string // that the command shows and changes; empty: none
 }
 
 // flags declares the flags of a command that can show what it has in two forms.
@@ -31,6 +32,11 @@ func (r *remote) agentFlags(cmd *cobra.Command) {
 	f.StringVar(&r.address, "agent", "", "`URL` or context of the agent; overrides THALASSA_AGENT")
 	f.StringVar(&r.tokenFile, "token-file", "", "`file` with the API token; overrides THALASSA_TOKEN")
 	f.StringVar(&r.caFile, "ca-file", "", "PEM `file` of the CAs of the agent's certificate; overrides THALASSA_CA_FILE")
+}
+
+// draftFlag declares the flag of a command that can show and change a draft.
+func (r *remote) draftFlag(cmd *cobra.Command) {
+	cmd.PersistentFlags().StringVar(&r.draft, "draft", "", "`number` of a draft to show and change instead")
 }
 
 // show prints v as JSON when that was asked for, else what table writes.

@@ -26,6 +26,9 @@ func (r *remote) client(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
+	if r.draft != "" {
+		c = client.InDraft(c, r.draft)
+	}
 	return c, nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 )
 
@@ -19,6 +21,7 @@ type transport struct {
 	base    string // without a trailing slash
 	token   string
 	timeout time.Duration
+	draft   string // that requests are about; empty: none
 	http    *http.Client
 }
 
@@ -75,7 +78,7 @@ func (t transport) request(ctx context.Context, q call) (*http.Request, error) {
 		}
 		body = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(ctx, q.method, t.base+q.path, body)
+	req, err := http.NewRequestWithContext(ctx, q.method, t.base+t.inDraft(q.path), body)
 	if err != nil {
 		return nil, fmt.Errorf("making a request: %w", err)
 	}
@@ -90,6 +93,17 @@ func (t transport) request(ctx context.Context, q call) (*http.Request, error) {
 		condition(req.Header)
 	}
 	return req, nil
+}
+
+// inDraft adds the draft to the query of a path.
+func (t transport) inDraft(path string) string {
+	switch {
+	case t.draft == "":
+		return path
+	case strings.Contains(path, "?"):
+		return path + "&draft=" + url.QueryEscape(t.draft)
+	}
+	return path + "?draft=" + url.QueryEscape(t.draft)
 }
 
 // get decodes the answer to a GET into v.

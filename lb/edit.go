@@ -90,6 +90,8 @@ type Applied struct {
 	Reason   string
 	Duration time.Duration // from the request to being in effect
 	Revision uint64
+	// Draft is the number of the draft that has the change; nothing is in effect.
+	Draft string
 	// Backend is what a Switch has made of its backend, whatever others have made of it
 	// since; nil after an Edit.
 	Backend *Backend
@@ -164,4 +166,23 @@ type StaleRevisionError struct {
 // Error says that the intent has moved on.
 func (e *StaleRevisionError) Error() string {
 	return "the stored configuration has moved on since it was read"
+}
+
+// With is the intent with objects in the place of those with their ids; in stays as it
+// is. What objects ask of each other is not checked.
+func (in Intent) With(changes []ObjectChange) Intent {
+	next := Intent{Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends)}
+	for _, c := range changes {
+		switch after := c.After.(type) {
+		case Frontend:
+			next.Frontends[after.Key] = after
+		case Backend:
+			next.Backends[after.Key] = after
+		default:
+			if next.Object(c.ID) != nil {
+				_ = next.remove(c.ID) // it is there
+			}
+		}
+	}
+	return next
 }

@@ -41,6 +41,8 @@ type Applied struct {
 	Reason     string  `json:"reason,omitempty"`
 	Revision   uint64  `json:"revision"`
 	DurationMS float64 `json:"durationMs"` // milliseconds with fraction
+	// Draft is the number of the draft that has the change.
+	Draft string `json:"draft,omitempty"`
 	// Warnings are sentences, e.g. that a backend has no member.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -49,7 +51,7 @@ type Applied struct {
 func NewApplied(a lb.Applied) Applied {
 	return Applied{
 		Applied: a.Applied, Path: a.Path, Reason: a.Reason, Revision: a.Revision,
-		DurationMS: float64(a.Duration.Microseconds()) / 1000, Warnings: a.Warnings,
+		DurationMS: float64(a.Duration.Microseconds()) / 1000, Draft: a.Draft, Warnings: a.Warnings,
 	}
 }
 

@@ -134,7 +134,7 @@ func (n node) api(p parts) *api.Server {
 	cfg.ConnState, cfg.OpenConnections, cfg.Refused = p.port.gate.Track, p.port.gate.Open, refusals.note
 	cfg.Hangs = hangs(p.agent.Hangs, p.process.Hangs)
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
-	cfg.Activity, cfg.History, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.canaries
+	cfg.Activity, cfg.History, cfg.Drafts, cfg.Configs, cfg.Canaries = p.events, p.db, p.db, p.db, p.canaries
 	cfg.Audit = p.audit
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections

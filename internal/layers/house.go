@@ -95,7 +95,7 @@ func rooms() map[string][]string {
 		"stats":               {"statsock", "lb", "internal/wake"},
 		"stream":              nil,
 		"live":                {"stream"},
-		"store":               {"activity", "internal/strictjson", "lb", "internal/wake", "internal/leftover", "internal/safefile"},
+		"store":               {"activity", "internal/strictjson", "lb", "stage", "internal/wake", "internal/leftover", "internal/safefile"},
 		"consul":              {"internal/safefile"},
 		"discovery":           {"consul", "lb"},
 		"pacemaker":           {"cluster", "lb", "internal/permit", "internal/wake", "internal/leftover"},

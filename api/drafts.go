@@ -1,0 +1,267 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api/node"
+	"thalassa/lb"
+	"thalassa/stage"
+)
+
+// Drafts keeps drafts, as *store.DB does. An unknown ID is an *lb.NotFoundError.
+type Drafts interface {
+	Drafts(ctx context.Context) ([]stage.Draft, error)
+	Draft(ctx context.Context, id string) (stage.Draft, error)
+	// CreateDraft gives the draft its ID.
+	CreateDraft(ctx context.Context, d stage.Draft) (stage.Draft, error)
+	// UpdateDraft changes a draft unless change has an error; others wait meanwhile.
+	UpdateDraft(ctx context.Context, id string, change func(stage.Draft) (stage.Draft, error)) (stage.Draft, error)
+	DeleteDraft(ctx context.Context, id string) error
+}
+
+// draftKey is where the context of a request holds the ID of the draft that it is about.
+type draftKey struct{}
+
+func draftOf(ctx context.Context) (id string, ok bool) {
+	id, ok = ctx.Value(draftKey{}).(string)
+	return id, ok
+}
+
+// isDraftable reports whether requests of a path may be about a draft.
+func isDraftable(path string) bool {
+	switch path {
+	case "/frontends", "/frontends/{key}", "/backends", "/backends/{key}", "/definitions", changesPath:
+		return true
+	}
+	return false
+}
+
+// inDraft is a handler that shows and changes a draft in the place of what is configured,
+// where the query names one.
+func inDraft(r Route, next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		request := c.Request()
+		query, err := url.ParseQuery(request.URL.RawQuery)
+		if err != nil || !query.Has("draft") {
+			return next(c) // which refuses what cannot be decoded
+		}
+		id := query.Get("draft")
+		switch _, err := strconv.ParseUint(id, 10, 64); {
+		case !isDraftable(r.Path):
+			return invalidField("draft", "is not a parameter of this path", "a request about frontends, backends, definitions or changes")
+		case err != nil || len(query["draft"]) > 1:
+			return invalidField("draft", shown(id)+" is not a draft", "the number of one draft")
+		}
+		query.Del("draft")
+		request = request.WithContext(context.WithValue(request.Context(), draftKey{}, id))
+		address := *request.URL
+		address.RawQuery = query.Encode()
+		request.URL = &address
+		c.SetRequest(request)
+		return next(c)
+	}
+}
+
+// changeDraft makes edits in a draft.
+func (a *Agent) changeDraft(ctx context.Context, id string, edits []lb.Edit) (lb.Applied, error) {
+	in, err := a.views.Intent(ctx)
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	d, err := a.drafts.UpdateDraft(ctx, id, func(d stage.Draft) (stage.Draft, error) {
+		next, err := d.With(in, edits, a.now())
+		if err != nil {
+			return d, err
+		}
+		return next, next.Check()
+	})
+	applied := lb.Applied{Path: "none", Revision: in.Revision, Draft: id, Reason: "draft " + id + " is not committed"}
+	if len(edits) == 1 && edits[0].Switch != nil {
+		b := d.View(in).Backends[edits[0].Switch.Backend]
+		applied.Backend = &b
+	}
+	return applied, err
+}
+
+// draftHandlers collect changes before they are carried out.
+type draftHandlers struct {
+	agent      *Agent
+	changesets changesetHandlers
+}
+
+func (h draftHandlers) list(c echo.Context) error {
+	ctx := c.Request().Context()
+	list, err := h.agent.drafts.Drafts(ctx)
+	if err != nil {
+		return err
+	}
+	in, err := h.agent.views.Intent(ctx)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(list, func(a, b stage.Draft) int { return a.Origin.Time.Compare(b.Origin.Time) })
+	out := make([]node.Draft, len(list))
+	for i, d := range list {
+		out[i] = node.NewDraft(h.seen(ctx, d), in)
+	}
+	return respond(c, http.StatusOK, out)
+}
+
+// seen is a draft without the objects that the caller does not see.
+func (h draftHandlers) seen(ctx context.Context, d stage.Draft) stage.Draft {
+	if s, limited := sightOf(ctx); limited {
+		d.Objects = slices.DeleteFunc(slices.Clone(d.Objects), func(o stage.DraftObject) bool { return !s.grant.Sees(o.ID) })
+	}
+	return d
+}
+
+func (h draftHandlers) create(c echo.Context) error {
+	data, err := body(c)
+	if err != nil {
+		return err
+	}
+	message, err := node.ParseDraft(data)
+	if err != nil {
+		return err
+	}
+	by := h.agent.Origin(c)
+	by.Message = message
+	d, err := h.agent.drafts.CreateDraft(c.Request().Context(), stage.Draft{Origin: by, Changed: by.Time})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderLocation, "/drafts/"+d.ID)
+	return respond(c, http.StatusCreated, node.NewDraft(d, lb.Intent{}))
+}
+
+// find is the draft that the path names, and what is configured now.
+func (h draftHandlers) find(c echo.Context) (stage.Draft, lb.Intent, error) {
+	ctx := c.Request().Context()
+	d, err := h.agent.drafts.Draft(ctx, c.Param("id"))
+	if err != nil {
+		return d, lb.Intent{}, err
+	}
+	in, err := h.agent.views.Intent(ctx)
+	return d, in, err
+}
+
+func (h draftHandlers) show(c echo.Context) error {
+	d, in, err := h.find(c)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, node.NewDraft(h.seen(c.Request().Context(), d), in))
+}
+
+// diff tells what a commit would do now. What stands against it is part of the answer.
+func (h draftHandlers) diff(c echo.Context) error {
+	ctx := c.Request().Context()
+	d, in, err := h.find(c)
+	if err != nil {
+		return err
+	}
+	out := node.DraftDifference{Draft: node.NewDraft(h.seen(ctx, d), in)}
+	set, err := d.Changeset(in, h.agent.Origin(c))
+	if err == nil {
+		var preview stage.Preview
+		if preview, err = h.agent.Preview(ctx, set); err == nil {
+			out.Preview, err = node.NewPreview(preview)
+			return errors.Join(err, respond(c, http.StatusOK, out))
+		}
+	}
+	if domainFailure(err) == nil { // it says nothing of the draft
+		return err
+	}
+	return h.respondProblem(c, out, d, in, err)
+}
+
+// respondProblem answers with the changes of a draft and why they cannot be made.
+func (h draftHandlers) respondProblem(c echo.Context, out node.DraftDifference, d stage.Draft, in lb.Intent, problem error) error {
+	ctx := c.Request().Context()
+	changes, err := h.agent.seenChanges(ctx, in.Changes(d.View(in)))
+	if err != nil {
+		return err
+	}
+	if out.Preview.Changes, err = node.NewChanges(changes); err != nil {
+		return err
+	}
+	out.Preview.Base, out.Preview.Path = in.Revision, "none"
+	f := domainFailure(problem).ofEdit(problem).bounded()
+	if s, limited := sightOf(ctx); limited {
+		f = s.failure(f)
+	}
+	out.Problem, out.Output = f.Message, f.Output
+	return respond(c, http.StatusOK, out)
+}
+
+// commit carries out a draft as one revision, and removes it.
+func (h draftHandlers) commit(c echo.Context) error {
+	data, err := body(c)
+	if err != nil {
+		return err
+	}
+	how, err := node.ParseRestore(data)
+	if err != nil {
+		return err
+	}
+	d, in, err := h.find(c)
+	if err != nil {
+		return err
+	}
+	by := h.agent.Origin(c)
+	by.Message = cmp.Or(how.Message, by.Message)
+	set, err := d.Changeset(in, by)
+	if err != nil {
+		return err
+	}
+	for i := range set.Edits {
+		set.Edits[i].Force, set.Edits[i].Wait = how.Force, how.Wait
+	}
+	done, err := h.changesets.applied(c, set)
+	if err != nil {
+		return err
+	}
+	// Another commit of it would change nothing, should this fail.
+	if err := h.agent.drafts.DeleteDraft(context.WithoutCancel(c.Request().Context()), d.ID); err != nil && !errors.As(err, new(*lb.NotFoundError)) {
+		return err
+	}
+	return respond(c, http.StatusOK, done)
+}
+
+// rebase ends the conflicts of a draft: its objects win.
+func (h draftHandlers) rebase(c echo.Context) error {
+	ctx := c.Request().Context()
+	in, err := h.agent.views.Intent(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := h.agent.drafts.UpdateDraft(ctx, c.Param("id"), func(d stage.Draft) (stage.Draft, error) {
+		return d.Rebased(in), h.agent.judge(ctx, stage.Towards(in, d.View(in)))
+	})
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, node.NewDraft(h.seen(ctx, d), in))
+}
+
+func (h draftHandlers) delete(c echo.Context) error {
+	d, in, err := h.find(c)
+	if err != nil {
+		return err
+	}
+	if err := h.agent.judge(c.Request().Context(), stage.Towards(in, d.View(in))); err != nil {
+		return err
+	}
+	if err := h.agent.drafts.DeleteDraft(c.Request().Context(), d.ID); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}

@@ -1,0 +1,64 @@
+package node
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"thalassa/internal/strictjson"
+	"thalassa/lb"
+	"thalassa/stage"
+)
+
+// A Draft is a change that is collected before it is carried out.
+type Draft struct {
+	ID      string    `json:"id"`
+	Message string    `json:"message"`
+	Author  string    `json:"author"`
+	Time    time.Time `json:"time"`    // when it was begun
+	Changed time.Time `json:"changed"` // last
+	// Objects are the ids of those that it changes, sorted.
+	Objects []string `json:"objects"`
+	// Conflicts are those of them that somebody else has changed since the draft did.
+	Conflicts []string `json:"conflicts,omitempty"`
+}
+
+// NewDraft makes the answer for a draft. in is what is configured now.
+func NewDraft(d stage.Draft, in lb.Intent) Draft {
+	out := Draft{
+		ID: d.ID, Message: d.Origin.Message, Author: d.Origin.Author, Time: d.Origin.Time, Changed: d.Changed,
+		Objects: make([]string, len(d.Objects)), Conflicts: d.Conflicts(in),
+	}
+	for i, o := range d.Objects {
+		out.Objects[i] = o.ID
+	}
+	return out
+}
+
+// A DraftDifference is what a commit of a draft would do now.
+type DraftDifference struct {
+	Draft   Draft   `json:"draft"`
+	Preview Preview `json:"preview"`
+	// Problem says why the draft cannot be committed now; empty: it can. Output is what
+	// HAProxy says of it.
+	Problem string `json:"problem,omitempty"`
+	Output  string `json:"output,omitempty"`
+}
+
+// ParseDraft decodes the body of a new draft, which may be empty: what it is for.
+func ParseDraft(body []byte) (message string, err error) {
+	var in struct {
+		Message string `json:"message"`
+	}
+	if len(body) > 0 {
+		if err := strictjson.Decode(body, &in); err != nil {
+			return "", err
+		}
+	}
+	if n := len(in.Message); n > lb.MaxMessage {
+		return "", &lb.InvalidError{Fields: []lb.FieldError{{
+			Path: "message", Problem: "has " + strconv.Itoa(n) + " bytes", Expected: "at most " + strconv.Itoa(lb.MaxMessage),
+		}}}
+	}
+	return strings.TrimSpace(in.Message), nil
+}

@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/client"
+)
+
+func newDraft(env environment) *cobra.Command {
+	r := &remote{env: env}
+	cmd := &cobra.Command{
+		Use:   "draft",
+		Short: "Collect changes, look at them, and commit them as one",
+		Long: `A draft collects changes before they are carried out. "frontends", "backends" and "apply"
+take --draft: they show and change the draft, and nothing else. Without a subcommand this
+command lists the drafts.`,
+		Example: `  thalassa draft new --message "next week"
+  echo '{"type": "static"}' | thalassa backends put later - --draft 1
+  thalassa draft diff 1
+  thalassa draft commit 1`,
+		Args: arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := r.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			list, err := client.NewDrafts(c).List(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return r.show(list, func(w io.Writer) { showDrafts(w, list) })
+		},
+	}
+	r.flags(cmd)
+	cmd.AddCommand(newDraftNew(r), newDraftDiff(r), newDraftCommit(r), newDraftRebase(r), newDraftDelete(r))
+	return cmd
+}
+
+func showDrafts(w io.Writer, list []client.Draft) {
+	row(w, "DRAFT", "CHANGED", "AUTHOR", "OBJECTS", "CONFLICTS", "MESSAGE")
+	for _, d := range list {
+		row(w, d.ID, d.Changed.Local().Format(time.DateTime), orDash(d.Author), len(d.Objects), len(d.Conflicts), orDash(d.Message))
+	}
+}
+
+func newDraftNew(r *remote) *cobra.Command {
+	var message string
+	cmd := &cobra.Command{
+		Use: "new", Short: "Begin a draft", Args: arguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := r.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			d, err := client.NewDrafts(c).Begin(cmd.Context(), message)
+			if err != nil {
+				return err
+			}
+			return r.show(d, func(w io.Writer) { row(w, "draft "+d.ID) })
+		},
+	}
+	cmd.Flags().StringVarP(&message, "message", "m", "", "`text` that the history shows with the change")
+	return cmd
+}
+
+func newDraftDiff(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use: "diff DRAFT", Short: "Show what a draft changes, and whether it can be committed", Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := r.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			d, err := client.NewDrafts(c).Difference(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if d.Problem == "" {
+				return r.showPreview(d.Preview)
+			}
+			return r.show(d, func(w io.Writer) {
+				showChanges(w, d.Preview.Changes)
+				row(w, "cannot be committed: "+d.Problem)
+				showText(w, d.Output)
+			})
+		},
+	}
+}
+
+func newDraftCommit(r *remote) *cobra.Command {
+	var how client.Restore
+	cmd := &cobra.Command{
+		Use: "commit DRAFT", Short: "Carry out a draft as one change, and delete it", Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := r.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			changed, err := client.NewDrafts(c).Commit(cmd.Context(), args[0], how)
+			if err != nil {
+				return err
+			}
+			return r.showChanged(changed)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&how.Message, "message", "m", "", "`text` for the history, instead of the draft's")
+	f.BoolVar(&how.Force, "force", false, "commit even without a healthy instance")
+	f.DurationVar(&how.Wait, "wait", 0, "maximum `time` to wait for healthy instances, e.g. 30s")
+	return cmd
+}
+
+func newDraftRebase(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use: "rebase DRAFT", Short: "Let a draft win over what others have changed since", Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := r.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			d, err := client.NewDrafts(c).Rebase(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return r.show(d, func(w io.Writer) { row(w, fmt.Sprintf("draft %s has no conflicts", d.ID)) })
+		},
+	}
+}
+
+func newDraftDelete(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use: "delete DRAFT", Short: "Delete a draft", Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := r.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := client.NewDrafts(c).Delete(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			deleted := struct {
+				Deleted string `json:"deleted"`
+			}{args[0]}
+			return r.show(deleted, func(w io.Writer) { row(w, "draft "+args[0]+" deleted") })
+		},
+	}
+}

@@ -1,0 +1,69 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"thalassa/api/node"
+)
+
+// A Draft is a change that is collected before it is carried out.
+type Draft = node.Draft
+
+// A DraftDifference is what a commit of a draft would do now.
+type DraftDifference = node.DraftDifference
+
+// InDraft is a client whose requests about frontends, backends and changesets show and
+// change a draft. Other requests are refused by the agent.
+func InDraft(c *Client, id string) *Client {
+	t := c.transport
+	t.draft = id
+	return &Client{t}
+}
+
+// Drafts are those of an agent.
+type Drafts struct{ transport transport }
+
+// NewDrafts are those of an agent.
+func NewDrafts(c *Client) Drafts { return Drafts{c.transport} }
+
+// List lists all drafts, the oldest first.
+func (c Drafts) List(ctx context.Context) ([]Draft, error) {
+	var list []Draft
+	_, err := c.transport.get(ctx, "/drafts", &list)
+	return list, err
+}
+
+// Begin begins a draft; message says what for, and may be empty.
+func (c Drafts) Begin(ctx context.Context, message string) (Draft, error) {
+	body := struct {
+		Message string `json:"message,omitempty"`
+	}{message}
+	return post[Draft](ctx, c.transport, "/drafts", body, 0)
+}
+
+// Difference tells what the commit of a draft would do now.
+func (c Drafts) Difference(ctx context.Context, id string) (DraftDifference, error) {
+	var out DraftDifference
+	_, err := c.transport.get(ctx, draftPath(id)+"/diff", &out)
+	return out, err
+}
+
+// Rebase lets the draft win over what others have changed since.
+func (c Drafts) Rebase(ctx context.Context, id string) (Draft, error) {
+	return post[Draft](ctx, c.transport, draftPath(id)+"/rebase", struct{}{}, 0)
+}
+
+// Commit carries out a draft as one revision, and deletes it.
+func (c Drafts) Commit(ctx context.Context, id string, r Restore) (Changed, error) {
+	return post[Changed](ctx, c.transport, draftPath(id)+"/commit", r.body(), r.Wait)
+}
+
+// Delete deletes a draft.
+func (c Drafts) Delete(ctx context.Context, id string) error {
+	_, err := c.transport.do(ctx, call{method: http.MethodDelete, path: draftPath(id)})
+	return err
+}
+
+func draftPath(id string) string { return "/drafts/" + url.PathEscape(id) }

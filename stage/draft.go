@@ -1,0 +1,160 @@
+package stage
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"thalassa/lb"
+)
+
+// MaxDrafts is the maximum number of drafts at the same time.
+const MaxDrafts = 100
+
+// A Draft is a change that is collected before it is carried out. What it changes is shown
+// on top of what is configured, so that a change by somebody else shows at once. A Draft is
+// not changed after it was made.
+type Draft struct {
+	ID string
+	// Origin is who began it, and when; its message becomes that of the revision.
+	Origin  lb.Origin
+	Changed time.Time
+	Objects []DraftObject // sorted by ID
+}
+
+// A DraftObject is what a draft makes of one object.
+type DraftObject struct {
+	ID string // "backend/live"
+	// Base is the entity tag that the object had when the draft first changed it; empty:
+	// there was none.
+	Base  string
+	After lb.Object // nil: it is deleted
+}
+
+// View is an intent with what the draft changes. References may not hold, if somebody else
+// has changed what they lead to.
+func (d Draft) View(in lb.Intent) lb.Intent {
+	return in.With(changesOf(d.Objects))
+}
+
+func changesOf(objects []DraftObject) []lb.ObjectChange {
+	out := make([]lb.ObjectChange, len(objects))
+	for i, o := range objects {
+		out[i] = lb.ObjectChange{ID: o.ID, After: o.After}
+	}
+	return out
+}
+
+// With is the draft with further edits, made on what it shows of an intent. Errors are
+// those of lb.Intent.ApplyAll.
+func (d Draft) With(in lb.Intent, edits []lb.Edit, now time.Time) (Draft, error) {
+	view := d.View(in)
+	next, err := view.ApplyAll(edits)
+	if err != nil {
+		return d, err
+	}
+	out := d
+	out.Changed = now
+	out.Objects = slices.Clone(d.Objects)
+	for _, change := range view.Changes(next) {
+		out.set(in, change)
+	}
+	return out, nil
+}
+
+// set takes one change of an object over. What is as configured again is no change.
+func (d *Draft) set(in lb.Intent, change lb.ObjectChange) {
+	i, isThere := slices.BinarySearchFunc(d.Objects, change.ID, func(o DraftObject, id string) int { return cmp.Compare(o.ID, id) })
+	o := DraftObject{ID: change.ID, Base: tagOf(in.Object(change.ID)), After: change.After}
+	if isThere {
+		o.Base = d.Objects[i].Base
+	}
+	switch isSame := tagOf(in.Object(change.ID)) == tagOf(change.After); {
+	case isSame && isThere:
+		d.Objects = slices.Delete(d.Objects, i, i+1)
+	case isSame:
+	case isThere:
+		d.Objects[i] = o
+	default:
+		d.Objects = slices.Insert(d.Objects, i, o)
+	}
+}
+
+func tagOf(o lb.Object) string {
+	if o == nil {
+		return ""
+	}
+	return o.ETag()
+}
+
+// Conflicts lists the objects that somebody else has changed since the draft first did, and
+// that are not as the draft wants them. They are sorted.
+func (d Draft) Conflicts(in lb.Intent) []string {
+	var out []string
+	for _, o := range d.Objects {
+		if now := tagOf(in.Object(o.ID)); now != o.Base && now != tagOf(o.After) {
+			out = append(out, o.ID)
+		}
+	}
+	return out
+}
+
+// Rebased is the draft without conflicts: what others have changed since is replaced by
+// what the draft wants.
+func (d Draft) Rebased(in lb.Intent) Draft {
+	d.Objects = slices.Clone(d.Objects)
+	for i, o := range d.Objects {
+		d.Objects[i].Base = tagOf(in.Object(o.ID))
+	}
+	return d
+}
+
+// Changeset is what it takes to make an intent what the draft wants, in the name of by. It
+// holds only while the objects are as they are in the intent. The error is an
+// *lb.ConflictError that names the objects of Conflicts.
+func (d Draft) Changeset(in lb.Intent, by lb.Origin) (Changeset, error) {
+	if conflicts := d.Conflicts(in); len(conflicts) > 0 {
+		return Changeset{}, &lb.ConflictError{
+			ID: "drafts/" + d.ID, Reason: strings.Join(conflicts, ", ") + " changed since the draft did", By: conflicts,
+		}
+	}
+	by.Message = cmp.Or(by.Message, d.Origin.Message, "draft "+d.ID)
+	return Changeset{Edits: Towards(in, d.View(in)), Origin: by}, nil
+}
+
+// Size is about how many bytes the draft takes.
+func (d Draft) Size() int {
+	const fixed = 500 // of an object with its names
+	size := fixed
+	for _, o := range d.Objects {
+		size += fixed
+		switch after := o.After.(type) {
+		case lb.Frontend:
+			size += 300*len(after.Rules) + linesSize(after.Natives)
+		case lb.Backend:
+			size += 60*len(after.Members) + linesSize(after.Natives)
+		}
+	}
+	return size
+}
+
+func linesSize(lines []lb.RawLine) int {
+	size := 0
+	for _, line := range lines {
+		size += len(line)
+	}
+	return size
+}
+
+// MaxDraftSize is the maximum Size of a draft.
+const MaxDraftSize = 8 << 20
+
+// Check refuses a draft that is too large. The error is an *lb.ConflictError.
+func (d Draft) Check() error {
+	if d.Size() <= MaxDraftSize {
+		return nil
+	}
+	return &lb.ConflictError{ID: "drafts/" + d.ID, Reason: "would be larger than " + strconv.Itoa(MaxDraftSize) + " bytes: commit or delete it first"}
+}

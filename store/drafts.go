@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"thalassa/internal/strictjson"
+	"thalassa/lb"
+	"thalassa/stage"
+)
+
+// draftBucket has the drafts: id → draftDoc. A file may lack it.
+const draftBucket = "drafts"
+
+// A draftDoc is a stored stage.Draft. It is not part of a revision before it is committed.
+type draftDoc struct {
+	ID      string           `json:"id"`
+	Message string           `json:"message,omitempty"`
+	Author  string           `json:"author,omitempty"`
+	Cause   string           `json:"cause,omitempty"`
+	Time    time.Time        `json:"time"`
+	Changed time.Time        `json:"changed"`
+	Objects []draftObjectDoc `json:"objects"`
+}
+
+type draftObjectDoc struct {
+	ID    string          `json:"id"`
+	Base  string          `json:"base,omitempty"`
+	After json.RawMessage `json:"after"`
+}
+
+func draftID(id string) string { return "drafts/" + id }
+
+// CreateDraft stores a new draft and gives it the next number as its ID. There may be
+// stage.MaxDrafts at the same time; the error is an *lb.ConflictError then.
+func (d *DB) CreateDraft(ctx context.Context, draft stage.Draft) (stage.Draft, error) {
+	err := d.update(ctx, "storing a draft", func(tx *bbolt.Tx) error {
+		bucket, err := tx.CreateBucketIfNotExists([]byte(draftBucket))
+		if err != nil {
+			return err
+		}
+		if n := bucket.Stats().KeyN; n >= stage.MaxDrafts {
+			return &lb.ConflictError{ID: "drafts", Reason: "there are " + strconv.Itoa(n) + " already: commit or delete some first"}
+		}
+		n, err := bucket.NextSequence()
+		if err != nil {
+			return err
+		}
+		draft.ID = strconv.FormatUint(n, 10)
+		return writeDraft(tx, draft)
+	})
+	return draft, err
+}
+
+// UpdateDraft changes a draft, provided that change has no error. Others wait meanwhile.
+// The error is an *lb.NotFoundError, or that of change.
+func (d *DB) UpdateDraft(ctx context.Context, id string, change func(stage.Draft) (stage.Draft, error)) (stage.Draft, error) {
+	var next stage.Draft
+	err := d.update(ctx, "storing a draft", func(tx *bbolt.Tx) error {
+		draft, err := readDraft(tx, id)
+		if err != nil {
+			return err
+		}
+		if next, err = change(draft); err != nil {
+			return err
+		}
+		return writeDraft(tx, next)
+	})
+	return next, err
+}
+
+// DeleteDraft removes a draft; *lb.NotFoundError when there is none of that ID.
+func (d *DB) DeleteDraft(ctx context.Context, id string) error {
+	return d.update(ctx, "deleting a draft", func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket([]byte(draftBucket))
+		if bucket == nil || bucket.Get([]byte(id)) == nil {
+			return &lb.NotFoundError{ID: draftID(id)}
+		}
+		return bucket.Delete([]byte(id))
+	})
+}
+
+// Draft is one of the drafts; *lb.NotFoundError when there is none of that ID.
+func (d *DB) Draft(ctx context.Context, id string) (draft stage.Draft, err error) {
+	err = d.view(ctx, "loading a draft", func(tx *bbolt.Tx) error {
+		draft, err = readDraft(tx, id)
+		return err
+	})
+	return draft, err
+}
+
+// Drafts lists all drafts.
+func (d *DB) Drafts(ctx context.Context) ([]stage.Draft, error) {
+	list := []stage.Draft{}
+	err := d.view(ctx, "loading drafts", func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket([]byte(draftBucket))
+		if bucket == nil {
+			return nil
+		}
+		return bucket.ForEach(func(id, _ []byte) error {
+			draft, err := readDraft(tx, string(id))
+			list = append(list, draft)
+			return err
+		})
+	})
+	return list, err
+}
+
+func writeDraft(tx *bbolt.Tx, draft stage.Draft) error {
+	doc := draftDoc{
+		ID: draft.ID, Message: draft.Origin.Message, Author: draft.Origin.Author, Cause: draft.Origin.Cause,
+		Time: draft.Origin.Time.UTC().Round(0), Changed: draft.Changed.UTC().Round(0), Objects: make([]draftObjectDoc, len(draft.Objects)),
+	}
+	for i, o := range draft.Objects {
+		doc.Objects[i] = draftObjectDoc{ID: o.ID, Base: o.Base, After: json.RawMessage("null")}
+		if o.After == nil {
+			continue
+		}
+		after, err := encodeObject(o.After)
+		if err != nil {
+			return err
+		}
+		doc.Objects[i].After = after
+	}
+	return write(tx, draftBucket, []byte(draft.ID), doc)
+}
+
+func readDraft(tx *bbolt.Tx, id string) (stage.Draft, error) {
+	bucket := tx.Bucket([]byte(draftBucket))
+	if bucket == nil || bucket.Get([]byte(id)) == nil {
+		return stage.Draft{}, &lb.NotFoundError{ID: draftID(id)}
+	}
+	var doc draftDoc
+	if err := decode(draftBucket, []byte(id), bucket.Get([]byte(id)), &doc); err != nil {
+		return stage.Draft{}, err
+	}
+	draft := stage.Draft{
+		ID: doc.ID, Origin: lb.Origin{Author: doc.Author, Cause: doc.Cause, Message: doc.Message, Time: doc.Time},
+		Changed: doc.Changed, Objects: make([]stage.DraftObject, len(doc.Objects)),
+	}
+	for i, o := range doc.Objects {
+		draft.Objects[i] = stage.DraftObject{ID: o.ID, Base: o.Base}
+		if strictjson.IsAbsent(o.After) {
+			continue
+		}
+		after, err := decodeObject(o.ID, o.After)
+		if err != nil {
+			return stage.Draft{}, fmt.Errorf("%s in draft %s: %w", o.ID, id, err)
+		}
+		draft.Objects[i].After = after
+	}
+	return draft, nil
+}
