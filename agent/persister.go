@@ -20,7 +20,7 @@ const (
 
 // compareEvery is the time between two looks at haproxy.cfg when nothing else asks for
 // one: somebody may have edited it.
-const compareEvery = 30 * time.Second
+const compareEvery = time.Second
 
 // A persister brings the disk to where the loop is, so that no round waits for a disk:
 // haproxy.cfg after a change at run time, the archive of its texts, the JSON copy of the

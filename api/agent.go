@@ -82,7 +82,7 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 }
 
 // formerTokens warns of an unusable token file or access file.
-const formerTokens = "the token file is unusable, and the former tokens stay valid: nothing is revoked"
+const formerTokens = "the token file or the access file is unusable, and the former tokens stay valid: nothing is revoked"
 
 // Edit is that of Changer. What the caller may not do is refused before anything of the
 // configuration is compared with it.

@@ -75,36 +75,71 @@ func TestClusterRefusesZeros(t *testing.T) {
 	}
 }
 
-// What flags and files say about the failures of a resource reaches the plan as it is.
-func TestClusterPlanWithZeros(t *testing.T) {
+// onCIB runs commands about the cluster on a copy of a CIB in a file.
+func onCIB(t *testing.T, name string) (command func(args ...string) (code int, out, errs string), path string) {
+	t.Helper()
 	testkit.Needs(t, "Pacemaker")
 	if _, err := os.Stat("/usr/sbin/crm_mon"); err != nil {
 		testkit.Missing(t, "crm_mon is not installed; make setup installs it")
 	}
-	cib := filepath.Join(t.TempDir(), "cib.xml")
-	data, err := os.ReadFile(filepath.Join("..", "pacemaker", "testdata", "empty.xml"))
+	path = filepath.Join(t.TempDir(), "cib.xml")
+	data, err := os.ReadFile(filepath.Join("..", "pacemaker", "testdata", name))
 	if err == nil {
-		err = os.WriteFile(cib, data, 0o600)
+		err = os.WriteFile(path, data, 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := func(args ...string) string {
+	return func(args ...string) (int, string, string) {
 		var out, errs strings.Builder
 		code := run(t.Context(), append([]string{"cluster"}, args...), cli.Environment{
 			Program: "thalassa", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs,
-			Getenv: func(name string) string { return map[string]string{"CIB_file": cib}[name] },
+			Getenv: func(name string) string { return map[string]string{"CIB_file": path}[name] },
 		})
-		if code != cli.ExitOK {
-			t.Fatalf("exit code %d: %s", code, &errs)
-		}
-		return out.String()
+		return code, out.String(), errs.String()
+	}, path
+}
+
+// What flags and files say about the failures of a resource reaches the plan as it is.
+func TestClusterPlanWithZeros(t *testing.T) {
+	command, _ := onCIB(t, "empty.xml")
+	what := []string{"--ip", "192.0.2.10/24", "--resource-agent", "ocf:heartbeat:Dummy"}
+	if code, _, errs := command(append([]string{"apply", "--stickiness", "0", "--migration-threshold", "0", "--failure-timeout", "0"}, what...)...); code != cli.ExitOK {
+		t.Fatalf("exit code %d: %s", code, errs)
 	}
-	plan("apply", "--ip", "192.0.2.10/24", "--resource-agent", "ocf:heartbeat:Dummy", "--stickiness", "0", "--migration-threshold", "0", "--failure-timeout", "0")
-	got := plan("plan", "--ip", "192.0.2.10/24", "--resource-agent", "ocf:heartbeat:Dummy")
+	_, out, errs := command(append([]string{"plan"}, what...)...)
 	for _, want := range []string{"resource-stickiness of vip to 100, which is 0", "migration-threshold of haproxy to 3, which is 0", "failure-timeout of vip to 60s, which is 0s"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("%q is not in %s", want, got)
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in %s%s", want, out, errs)
 		}
+	}
+}
+
+// A cluster that is too large to predict can be acted on with --force, and only then.
+func TestClusterActionWithoutPrediction(t *testing.T) {
+	command, path := onCIB(t, "failed.xml")
+	dir := t.TempDir()
+	for tool, script := range map[string]string{
+		"crm_simulate": "exit 124", "cibadmin": `exec /usr/sbin/cibadmin "$@"`, "crm_mon": `exec /usr/sbin/crm_mon "$@"`,
+		"crm_node": `exec /usr/sbin/crm_node "$@"`, "crm_attribute": `exec /usr/sbin/crm_attribute "$@"`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, tool), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil { //nolint:gosec // a program
+			t.Fatal(err)
+		}
+	}
+	isStandby := func() bool {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(data), `name="standby" value="on"`)
+	}
+	code, _, errs := command("standby", "n2", "--tools", dir)
+	if code != cli.ExitUnavailable || isStandby() || !strings.Contains(errs, "2 resources on 3 nodes") || !strings.Contains(errs, "--force goes on") {
+		t.Errorf("exit code %d, standby %t: %s", code, isStandby(), errs)
+	}
+	code, _, errs = command("standby", "n2", "--tools", dir, "--force")
+	if code != cli.ExitOK || !isStandby() || !strings.Contains(errs, "without a prediction") {
+		t.Errorf("with --force: exit code %d, standby %t: %s", code, isStandby(), errs)
 	}
 }

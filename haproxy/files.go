@@ -21,6 +21,29 @@ type configFiles struct {
 	mu       sync.Mutex
 	intended digest // the last argument of Install
 	inEffect digest // the file that Install or Apply has put in effect last
+	verified struct {
+		at      inode
+		content digest
+	}
+}
+
+// isIntact reports whether the file on disk is the last argument of Install. It reads the
+// file only if that has changed since it was read.
+func (c *configFiles) isIntact() bool {
+	at, intended := inodeAt(c.cfg.ConfigPath), c.lastIntended()
+	c.mu.Lock()
+	isKnown := at != inode{} && c.verified.at == at && c.verified.content == intended
+	c.mu.Unlock()
+	if isKnown {
+		return true
+	}
+	if !intended.isOf(c.cfg.ConfigPath) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.verified.at, c.verified.content = at, intended
+	return true
 }
 
 // read reads one of our files. With Config.User the folder is that user's, who may put

@@ -52,7 +52,6 @@ func (a *applier) mayInstall(ctx context.Context, config []byte) bool {
 // Intact reports whether the file on disk is the last argument of Install, as far as the
 // disk answers.
 func (p *Process) Intact() bool {
-	intended := p.files.lastIntended()
-	is, err := tell(p.cfg.disk, p.cfg.ConfigPath, func(func() bool) (bool, error) { return intended.isOf(p.cfg.ConfigPath), nil })
+	is, err := tell(p.cfg.disk, p.cfg.ConfigPath, func(func() bool) (bool, error) { return p.files.isIntact(), nil })
 	return is || err != nil
 }

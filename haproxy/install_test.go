@@ -1,6 +1,7 @@
 package haproxy_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"syscall"
@@ -231,4 +232,28 @@ func (fx *fixture) reloadBySomebody() {
 		}
 		return err
 	})
+}
+
+// TestIntactSeesEveryEdit: a file that was compared once is compared again after every
+// change of it, also one of the same length.
+func TestIntactSeesEveryEdit(t *testing.T) {
+	fx := newFixture(t, testkit.HAProxy(t))
+	fx.apply("one")
+	content := fx.config("one")
+	if err := fx.Install(t.Context(), content); err != nil || !fx.Intact() || !fx.Intact() {
+		t.Fatalf("installed, %v", err)
+	}
+	edited := bytes.Replace(content, []byte("one"), []byte("two"), 1)
+	if err := os.WriteFile(fx.cfg.ConfigPath, edited, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if fx.Intact() {
+		t.Error("an edit of the same length is not seen")
+	}
+	if err := os.WriteFile(fx.cfg.ConfigPath, content, 0o600); err != nil || !fx.Intact() {
+		t.Errorf("the same content again, %v", err)
+	}
+	if err := os.Remove(fx.cfg.ConfigPath); err != nil || fx.Intact() {
+		t.Errorf("removed, %v: %t", err, fx.Intact())
+	}
 }

@@ -308,6 +308,25 @@ func TestActionsThatCannotBe(t *testing.T) {
 	}
 }
 
+// A prediction that takes too long says how long that was, and how large the cluster is.
+// The status does not claim that nothing is left to do.
+func TestSchedulerThatIsLate(t *testing.T) {
+	_, path := onFile(t, "failed.xml")
+	scripts := map[string]string{"crm_simulate": `case "$*" in *-R*) exit 124;; esac; exec sleep 60`}
+	for _, tool := range []string{"cibadmin", "crm_mon", "crm_node", "crm_attribute"} {
+		scripts[tool] = "exec /usr/sbin/" + tool + ` "$@"`
+	}
+	c := pacemaker.New(pacemaker.Config{File: path, Tools: tools(t, scripts), Timeout: 2 * time.Second})
+	v, err := c.Now(t.Context())
+	if err != nil || !slices.ContainsFunc(v.Reasons, func(r string) bool { return strings.Contains(r, "scheduler did not answer in time") }) {
+		t.Errorf("%q, %v", v.Reasons, err)
+	}
+	_, err = c.Predict(t.Context(), cluster.Action{Kind: cluster.Standby, Node: "n2"})
+	if !cluster.IsKind(err, cluster.KindTimedOut) || !strings.Contains(err.Error(), "killed after 2.06s; the cluster has 2 resources on 3 nodes") {
+		t.Error(err)
+	}
+}
+
 // A move to the node that has the address has nothing to do, and no constraint is left.
 func TestMoveToWhereItIs(t *testing.T) {
 	c, path := onFile(t, "failed.xml")

@@ -36,6 +36,7 @@ type monitorXML struct {
 	detailXML
 
 	running bool // the CIB is that of a running cluster
+	late    bool // the scheduler has not answered in time
 	// found is what the scheduler says of resources that nothing else explains.
 	found map[string][]string
 }
@@ -103,9 +104,10 @@ type failureXML struct {
 func (c *Cluster) View(ctx context.Context, cib *CIB) (cluster.Status, error) {
 	var m monitorXML
 	var next planned
+	var late bool
 	var ended sync.WaitGroup
 	err := withFile(cib.data, func(path string) (err error) {
-		ended.Go(func() { next = c.planned(ctx, path) })
+		ended.Go(func() { next, late = c.planned(ctx, cib, path) })
 		defer ended.Wait()
 		m, err = c.monitor(ctx, path)
 		return err
@@ -117,7 +119,7 @@ func (c *Cluster) View(ctx context.Context, cib *CIB) (cluster.Status, error) {
 	if err != nil {
 		return cluster.Status{}, fmt.Errorf("reading the host name: %w", err)
 	}
-	m.running = c.isLive() && c.cfg.File == ""
+	m.late, m.running = late, c.isLive() && c.cfg.File == ""
 	m.Fencing = c.fenceHistory(ctx)
 	v := view(cib, m, next, c.self(ctx, cib, self))
 	if list := unexplained(v); len(list) > 0 {
@@ -193,7 +195,7 @@ func view(cib *CIB, m monitorXML, next planned, self string) cluster.Status {
 	v.FloatingIPs = cib.floatingIPs(v.Resources)
 	v.Role = role(v)
 	withheld := explain(&v, cib, m.found)
-	v.State, v.Reasons = assess(v, situation{cib, next, m.running, withheld})
+	v.State, v.Reasons = assess(v, situation{cib, next, m.late, m.running, withheld})
 	return v
 }
 

@@ -10,22 +10,27 @@ import (
 	"thalassa/cluster"
 )
 
-// lookWithin limits what only explains a status. In a very large cluster the scheduler
-// takes longer; then the status is what crm_mon says.
-const lookWithin = 3 * time.Second
+const (
+	// lookWithin limits what only explains a status.
+	lookWithin = 5 * time.Second
+	// planWithin limits it in the largest cluster.
+	planWithin = 15 * time.Second
+)
 
 // planned is what the scheduler has yet to do in a CIB. Reloads are none of it: nothing
 // stops.
 type planned []cluster.Consequence
 
-// planned asks the scheduler, without simulating that anything is done.
-func (t *tools) planned(ctx context.Context, path string) planned {
+// planned asks the scheduler, without simulating that anything is done. late: it has not
+// answered in time.
+func (t *tools) planned(ctx context.Context, cib *CIB, path string) (next planned, late bool) {
 	var s simulationXML
-	out, err := t.run(ctx, call{tool: "crm_simulate", args: []string{"-x", path, "-R"}, file: path, within: lookWithin})
+	within := min(cib.schedulerTime(lookWithin), planWithin)
+	out, err := t.run(ctx, call{tool: "crm_simulate", args: []string{"-x", path, "-R"}, file: path, within: within})
 	if err != nil || xml.Unmarshal(out, &s) != nil {
-		return nil
+		return nil, cluster.IsKind(err, cluster.KindTimedOut)
 	}
-	return slices.DeleteFunc(s.consequences(), func(c cluster.Consequence) bool { return c.Action == "reload" })
+	return slices.DeleteFunc(s.consequences(), func(c cluster.Consequence) bool { return c.Action == "reload" }), false
 }
 
 // cannot begins what the scheduler would do, but cannot.

@@ -26,6 +26,7 @@ func (d *verdict) worse(to, format string, args ...any) {
 type situation struct {
 	cib      *CIB
 	next     planned
+	late     bool            // the scheduler has not answered in time: next is not known
 	running  bool            // the CIB is that of a running cluster
 	withheld map[string]bool // resources that an operator or a ticket keeps from running
 }
@@ -122,6 +123,9 @@ func isDegraded(code int) bool { return code == 190 || code == 191 }
 
 // changes adds what Pacemaker is about to do, and what it would do but cannot.
 func (d *verdict) changes(x situation) {
+	if x.late {
+		d.worse(cluster.StateDegraded, "Pacemaker's scheduler did not answer in time: what it is about to do is not known")
+	}
 	for _, c := range x.next.impossible(x.withheld) {
 		d.worse(cluster.StateErrors, "Pacemaker %s", c)
 	}

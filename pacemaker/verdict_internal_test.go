@@ -60,6 +60,7 @@ func TestVerdict(t *testing.T) {
 			stop(v, 1, "stopped")
 			x.next = planned{{Action: "start", Resource: "vip", Node: "a"}}
 		}, cluster.StateChanging, "will start vip on a"},
+		"no answer": {func(_ *cluster.Status, x *situation) { x.late = true }, cluster.StateDegraded, "scheduler did not answer in time"},
 		"cannot start": {func(v *cluster.Status, x *situation) {
 			x.next = planned{{Action: cannot + "start", Resource: "vm", Node: "a"}}
 		}, cluster.StateErrors, "will not be able to start vm"},

@@ -1,0 +1,306 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thalassa/internal/testkit"
+)
+
+// A loss is one thing that is taken away from a node and given back, and what became of it.
+type loss struct {
+	name string
+	// tells is what /readyz says meanwhile, as words of it; "": nothing, because the agent
+	// does without it or makes it again.
+	tells string
+	// flags of the agent, by the node's folder.
+	flags func(n *node) []string
+	// take takes it away, which ends what give does not give back.
+	take, give func(n *node) error
+	// made is what the agent makes again while it is away; "": nothing.
+	made string
+
+	node   *node
+	load   *testkit.Load
+	before string // what /readyz says when all is well
+	told   time.Duration
+	back   time.Duration
+	failed int
+}
+
+// losses is the list. Everything that the agent holds by a path is in it.
+func losses(t *testing.T, l *liar) []*loss {
+	t.Helper()
+	return []*loss{
+		{name: "haproxy.cfg", take: remove("haproxy.cfg"), give: nothing, made: "haproxy.cfg"},
+		{name: "HAProxy's pid file", take: remove("h.pid"), give: nothing, made: "h.pid"},
+		{name: "the stats socket", tells: "stats socket", take: remove("h.sock"), give: reload},
+		{name: "the master socket", tells: "master socket", take: remove("haproxy.master.sock"), give: reload},
+		{
+			name: "the template", tells: "", take: away("haproxy.tmpl"), give: again("haproxy.tmpl"),
+			flags: func(n *node) []string { return []string{"--template-file", n.path("haproxy.tmpl")} },
+		},
+		{
+			name: "the token file", tells: "the token file", take: away("tokens"), give: again("tokens"),
+			flags: func(n *node) []string { return []string{"--token-file", n.path("tokens")} },
+		},
+		{
+			name: "the access file", tells: "the access file", take: away("access.yaml"), give: again("access.yaml"),
+			flags: func(n *node) []string { return []string{"--access-file", n.path("access.yaml")} },
+		},
+		{name: "the name of the database", take: away("thalassa.db"), give: again("thalassa.db")},
+		{
+			name: "Consul", tells: "shop", take: func(*node) error { l.tell("*", hangUp); return nil },
+			give: func(*node) error { l.tell("*", nil); return nil },
+		},
+		{name: "file descriptors beyond those in use", take: descriptors(8), give: descriptors(-1)},
+	}
+}
+
+func nothing(*node) error { return nil }
+
+func remove(name string) func(n *node) error {
+	return func(n *node) error { return os.Remove(n.path(name)) }
+}
+
+func away(name string) func(n *node) error {
+	return func(n *node) error { return os.Rename(n.path(name), n.path(name+".away")) }
+}
+
+func again(name string) func(n *node) error {
+	return func(n *node) error { return os.Rename(n.path(name+".away"), n.path(name)) }
+}
+
+// reload has HAProxy make its sockets again, as the agent does by itself a while later.
+func reload(n *node) error { return unix.Kill(n.haproxyPID(), unix.SIGUSR2) }
+
+// descriptors lets the agent open so many files beside those that are open; -1: as many as
+// it may.
+func descriptors(more int) func(n *node) error {
+	return func(n *node) error {
+		pid := n.agent.Process.Pid
+		var limit unix.Rlimit
+		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+			return err
+		}
+		limit.Cur = limit.Max
+		if more >= 0 {
+			limit.Cur = uint64(openFiles(n.tb, pid) + more) //nolint:gosec // small
+		}
+		return unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil)
+	}
+}
+
+// TestTakenAway takes away what a node holds, each from a node of its own under load, and
+// gives it back. No request fails; /healthz is 200; /readyz tells the truth; and all is as
+// before when it is back. THALASSA_FAULTS is how long each is away. docs/faults.md has the
+// table.
+func TestTakenAway(t *testing.T) {
+	duration, _ := lasting(t, "THALASSA_FAULTS", 3*time.Second)
+	consul := testkit.Consul(t)
+	l := newLiar(t, consul.Address())
+	service(t, consul, "1.0.0", 2)
+	all := losses(t, l)
+	for _, f := range all {
+		address := consul.Address()
+		if f.name == "Consul" {
+			address = l.address()
+		}
+		f.start(t, address)
+	}
+	for _, f := range all {
+		f.serve()
+	}
+	begin := time.Now()
+	for _, f := range all {
+		f.takeAway()
+	}
+	<-time.After(time.Until(begin.Add(duration)))
+	for _, f := range all {
+		f.giveBack()
+	}
+	compareTable(t, "../docs/faults.md", "losses", lossTable(all))
+}
+
+func (f *loss) start(t *testing.T, consul string) {
+	t.Helper()
+	f.node = newNode(t, consul, "--register=false")
+	n := f.node
+	token := "admin ops 0123456789abcdef0123456789abcdef\n"
+	for name, text := range map[string]string{"haproxy.tmpl": defaultTemplate(t), "tokens": token, "access.yaml": "users: []\n"} {
+		if err := os.WriteFile(n.path(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f.flags != nil {
+		n.flags = append(n.flags, f.flags(n)...)
+	}
+	if strings.Contains(f.name, "access") {
+		n.flags = append(n.flags, "--token-file", n.path("tokens"))
+	}
+	n.startOnly()
+}
+
+func defaultTemplate(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command(build(t), "template").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// serve has the node serve, and clients ask it.
+func (f *loss) serve() {
+	n := f.node
+	n.tb.Helper()
+	testkit.Eventually(n.tb, patience, func() error {
+		code, body := n.try(http.MethodGet, "/healthz", "")
+		if code != http.StatusOK {
+			return fmt.Errorf("%s: %d %s", f.name, code, body)
+		}
+		return nil
+	})
+	f.call(http.MethodPut, "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
+	f.call(http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live"}`, n.web))
+	n.answers("1.0.0-0", "1.0.0-1")
+	testkit.Eventually(n.tb, patience, func() error {
+		code, body := n.try(http.MethodGet, "/readyz", "")
+		if f.before = body; code != http.StatusOK {
+			return fmt.Errorf("%s: /readyz %d %s", f.name, code, body)
+		}
+		return nil
+	})
+	f.load = testkit.StartLoad(n.tb, testkit.LoadConfig{Address: n.address(), KeepAlive: 1, Fresh: 1, Pause: 20 * time.Millisecond, For: 10 * time.Minute})
+}
+
+// call makes a change with the token of the node, if it wants one.
+func (f *loss) call(method, path, body string) {
+	f.node.tb.Helper()
+	testkit.Eventually(f.node.tb, patience, func() error { return f.try(method, path, body) })
+}
+
+func (f *loss) try(method, path, body string) error {
+	req, err := http.NewRequest(method, fmt.Sprintf("http://127.0.0.1:%d%s", f.node.api, path), strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if f.node.wantsToken() {
+		req.Header.Set("Authorization", "Bearer 0123456789abcdef0123456789abcdef")
+	}
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s %s: %s", f.name, method, path, resp.Status)
+	}
+	return nil
+}
+
+func (n *node) wantsToken() bool {
+	return strings.Contains(strings.Join(n.flags, " "), "--token-file")
+}
+
+// takeAway takes it away and waits until /readyz tells, or the agent has made it again.
+func (f *loss) takeAway() {
+	n := f.node
+	n.tb.Helper()
+	if err := f.take(n); err != nil {
+		n.tb.Fatalf("%s: %v", f.name, err)
+	}
+	begin := time.Now()
+	testkit.Eventually(n.tb, patience, func() error {
+		if code, body := n.try(http.MethodGet, "/healthz", ""); code != http.StatusOK {
+			return fmt.Errorf("%s: /healthz %d %s", f.name, code, body)
+		}
+		if f.made != "" {
+			_, err := os.Stat(n.path(f.made))
+			return err
+		}
+		if _, body := n.try(http.MethodGet, "/readyz", ""); !strings.Contains(body, f.tells) {
+			return fmt.Errorf("%s: /readyz says %s", f.name, body)
+		}
+		return nil
+	})
+	f.told = time.Since(begin)
+}
+
+// giveBack gives it back and waits until all is as before: what /readyz says, traffic, and
+// changes.
+func (f *loss) giveBack() {
+	n := f.node
+	n.tb.Helper()
+	if err := f.give(n); err != nil {
+		n.tb.Fatalf("%s: %v", f.name, err)
+	}
+	begin := time.Now()
+	testkit.Eventually(n.tb, patience, func() error {
+		code, body := n.try(http.MethodGet, "/readyz", "")
+		if code != http.StatusOK || body != f.before {
+			return fmt.Errorf("%s: /readyz %d %s, expected %s", f.name, code, body, f.before)
+		}
+		return f.try(http.MethodPut, "/backends/other", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`)
+	})
+	f.back = time.Since(begin)
+	r := f.load.Stop()
+	if f.failed = r.Failed; r.Failed > 0 || r.Requests < 20 {
+		n.tb.Errorf("%s: %d of %d requests failed: %v", f.name, r.Failed, r.Requests, r.Errors)
+	}
+	n.tb.Logf("%-40s told after %s, as before after %s, %d requests", f.name, f.told.Round(time.Millisecond), f.back.Round(time.Millisecond), r.Requests)
+	if *update && (f.told > 2100*time.Millisecond || f.back > 5*time.Second) {
+		n.tb.Errorf("%s: told after %s, want 2 s; as before after %s, want 5 s", f.name, f.told, f.back)
+	}
+}
+
+func lossTable(all []*loss) string {
+	var table strings.Builder
+	table.WriteString("| taken away | `/healthz` | meanwhile | failed requests | after | as before after |\n|---|---|---|---|---|---|\n")
+	for _, f := range all {
+		meanwhile := "works without it"
+		switch {
+		case f.made != "":
+			meanwhile = "the agent makes it again"
+		case f.tells != "":
+			meanwhile = "`/readyz` names: " + f.tells
+		}
+		fmt.Fprintf(&table, "| %s | 200 | %s | %d | %.1f s | %.1f s |\n", f.name, meanwhile, f.failed, f.told.Seconds(), f.back.Seconds())
+	}
+	return table.String()
+}
+
+// compareTable compares a table of a page with what was found, except for the times, or writes
+// it anew.
+func compareTable(t *testing.T, file, name, table string) {
+	t.Helper()
+	head, foot := "<!-- "+name+": written by the tests -->\n", "<!-- end of "+name+" -->\n"
+	data, err := os.ReadFile(filepath.Clean(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, isBegun := strings.Cut(string(data), head)
+	old, after, isEnded := strings.Cut(rest, foot)
+	times := regexp.MustCompile(`[0-9.]+ s \|`)
+	switch {
+	case !isBegun || !isEnded:
+		t.Fatalf("%s has no place for the table", file)
+	case *update:
+		if err := os.WriteFile(file, []byte(before+head+table+foot+after), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	case times.ReplaceAllString(old, "") != times.ReplaceAllString(table, ""):
+		t.Errorf("%s is not what the tests found (-update writes it anew):\n%s", file, table)
+	}
+}
