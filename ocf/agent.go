@@ -164,7 +164,7 @@ func (x *execution) start(ctx context.Context) Result {
 	wait, cancel := context.WithTimeout(ctx, x.timeout/2)
 	defer cancel()
 	if err := x.process.AwaitFile(wait); err != nil {
-		return result(Installed, "no configuration file %s; check that the thalassa agent runs on this node", x.config)
+		return result(Installed, "the configuration is missing: %s; check that the thalassa agent runs on this node", x.config)
 	}
 	who, err := x.owner()
 	if err != nil {

@@ -42,7 +42,7 @@ func TestReasonsBeginWithTheirCause(t *testing.T) {
 	f.parameters = with("binary", long+"haproxy")
 	begins("no program", "start", 0, ocf.Installed, "no such file")
 	f.timeout = time.Second
-	begins("no file", "start", 0, ocf.Installed, "no configuration file")
+	begins("no file", "start", 0, ocf.Installed, "the configuration is missing")
 	f.timeout = patience
 	f.write("one")
 	f.parameters = with("user", "nobody-of-that-name")
