@@ -55,6 +55,7 @@ type Agent struct {
 
 	lines      *lineWarnings
 	warnings   *controlWarnings
+	unresolved *unresolved
 	persister  *persister
 	changes    *changes
 	members    *memberStates
@@ -80,6 +81,7 @@ func New(cfg Config) (*Agent, error) {
 		lines: &lineWarnings{cfg: &cfg}, warnings: &controlWarnings{cfg: &cfg},
 	}
 	a.inputs = &inputs{cfg: a.cfg, views: a.views}
+	a.unresolved = &unresolved{cfg: a.cfg, views: a.views}
 	a.outcomes = &outcomes{look: a.look, ended: a.ended, views: a.views}
 	a.lock = newChangeLock(a.ended)
 	a.persister = &persister{
@@ -98,7 +100,7 @@ func New(cfg Config) (*Agent, error) {
 	rate := newReloadRate(a.cfg)
 	reverter := &reverter{cfg: a.cfg, interest: a.interest, outcomes: a.outcomes}
 	a.changes = &changes{
-		cfg: a.cfg, inputs: a.inputs, interest: a.interest, lines: a.lines, earlier: earlier, renderer: a.renderer,
+		cfg: a.cfg, inputs: a.inputs, interest: a.interest, lines: a.lines, unresolved: a.unresolved, earlier: earlier, renderer: a.renderer,
 		templates: file, current: a.current, outcomes: a.outcomes, reverter: reverter, persister: a.persister, lock: a.lock, renewals: a.renewals,
 		reloads: rate, leading: make(chan struct{}, 1), proving: make(chan struct{}, aloneChecks),
 	}
@@ -119,7 +121,7 @@ func (a *Agent) newReconciler(earlier *earlierRun, reverter *reverter, rate *rel
 		look: a.look, restarted: a.restarted, renewals: a.renewals, inStep: a.inStep,
 		beat:    beat,
 		running: running, servers: servers, reloads: &reloadSchedule{cfg: a.cfg, rate: rate}, slowdown: &slowdown{cfg: a.cfg},
-		monitor: &driftMonitor{cfg: a.cfg, inputs: a.inputs, running: running, servers: servers, reporter: reporter, look: a.look},
+		monitor: &driftMonitor{cfg: a.cfg, inputs: a.inputs, running: running, servers: servers, reporter: reporter, unresolved: a.unresolved, look: a.look},
 	}
 }
 
@@ -262,6 +264,9 @@ func (a *Agent) SetMember(ctx context.Context, c lb.MemberChange) (lb.Member, lb
 // Effective tell may have changed. Take it before reading them, so that nothing is
 // missed.
 func (a *Agent) Changed() <-chan struct{} { return a.views.Next() }
+
+// Unresolved are the servers of a backend whose host names HAProxy cannot resolve, by name.
+func (a *Agent) Unresolved(backend lb.Name) []string { return a.unresolved.of(backend) }
 
 // Effective is the configuration that HAProxy runs, with the slots of its members; ok is
 // false while that is not known yet. It must not be changed.

@@ -19,23 +19,24 @@ const settleTime = 30 * time.Second
 // changes carries out what operators ask for, one change at a time. Its methods may be
 // called from any goroutine.
 type changes struct {
-	cfg       *Config
-	inputs    *inputs
-	interest  *interest
-	lines     *lineWarnings
-	earlier   *earlierRun
-	renderer  *renderer
-	templates *templateFile
-	current   *atomic.Pointer[effective] // what HAProxy runs
-	outcomes  *outcomes
-	reverter  *reverter
-	persister *persister
-	lock      *changeLock
-	renewals  *renewals
-	reloads   *reloadRate
-	queue     batch.Queue[*pendingChange] // that wait for a reload
-	leading   chan struct{}               // full while somebody gathers and checks what is in the queue
-	proving   chan struct{}               // has a value for each change that is checked alone
+	cfg        *Config
+	inputs     *inputs
+	interest   *interest
+	lines      *lineWarnings
+	unresolved *unresolved
+	earlier    *earlierRun
+	renderer   *renderer
+	templates  *templateFile
+	current    *atomic.Pointer[effective] // what HAProxy runs
+	outcomes   *outcomes
+	reverter   *reverter
+	persister  *persister
+	lock       *changeLock
+	renewals   *renewals
+	reloads    *reloadRate
+	queue      batch.Queue[*pendingChange] // that wait for a reload
+	leading    chan struct{}               // full while somebody gathers and checks what is in the queue
+	proving    chan struct{}               // has a value for each change that is checked alone
 }
 
 // change makes one new revision out of the newest: it edits the intent, has HAProxy check

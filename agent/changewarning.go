@@ -7,7 +7,7 @@ import (
 )
 
 // warn notes what is in effect with a change that concerns some backends, and probably not
-// meant: that they have no member now, or that other load balancers send their keys
+// meant: that they have no member now, that host names do not resolve, or that other load balancers send their keys
 // elsewhere.
 func (c *changes) warn(ctx context.Context, backends []lb.Name, applied *lb.Applied) {
 	if len(backends) == 0 {
@@ -17,8 +17,14 @@ func (c *changes) warn(ctx context.Context, backends []lb.Name, applied *lb.Appl
 	if err != nil {
 		return // the change itself is done
 	}
-	for _, empty := range emptyBackends(in, c.inputs.snapshot(), c.current.Load(), backends) {
-		applied.Warnings = append(applied.Warnings, empty.String())
+	empty := emptyBackends(in, c.inputs.snapshot(), c.current.Load(), backends)
+	if pools := c.current.Load().pools(backends); applied.Applied {
+		c.unresolved.await(ctx, pools)
+		more, warnings := c.unresolved.tell(in, pools)
+		empty, applied.Warnings = append(empty, more...), append(applied.Warnings, warnings...)
+	}
+	for _, e := range empty {
+		applied.Warnings = append(applied.Warnings, e.String())
 	}
 	process := c.cfg.tuned().processWith(c.cfg, c.templates.current())
 	for _, key := range backends {

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"slices"
+
 	"thalassa/lb"
 	"thalassa/plan"
 	"thalassa/template"
@@ -50,6 +52,17 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 		next.Backends[i] = pool
 	}
 	return next
+}
+
+// pools are the backends of some names; nil: all of them. A nil e has none.
+func (e *effective) pools(names []lb.Name) []lb.ResolvedBackend {
+	switch {
+	case e == nil:
+		return nil
+	case names == nil:
+		return e.config.Backends
+	}
+	return e.config.Part(slices.Sorted(slices.Values(names))).Backends
 }
 
 // slots are the slots that HAProxy has; none for a nil e.

@@ -22,12 +22,13 @@ const (
 // beside the loop, so that no change waits until ten thousand servers are read.
 // Everything but the look belongs to the loop's goroutine.
 type driftMonitor struct {
-	cfg      *Config
-	inputs   *inputs
-	running  *running
-	servers  *serverUpdater
-	reporter *reporter
-	look     poke // asks for a round
+	cfg        *Config
+	inputs     *inputs
+	running    *running
+	servers    *serverUpdater
+	reporter   *reporter
+	unresolved *unresolved
+	look       poke // asks for a round
 
 	timer    *time.Timer
 	observed chan observation // one slot, for the look under way
@@ -111,6 +112,7 @@ func (m *driftMonitor) take(ctx context.Context, o observation) (repaired bool) 
 	repaired = m.mayCheck() && m.repair(ctx, o)
 	m.worker, m.due = 0, time.Now().Add(min(max(checkEvery, readCost*o.took), readAtLeastEvery))
 	if o.servers != nil {
+		m.unresolved.note(o.servers)
 		m.worker = o.state.WorkerPID
 	}
 	return repaired

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,8 +21,11 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 		Revision: in.Revision, Discovery: lb.ServiceStatuses(in, a.Snapshot()),
 	}
 	s.Empty = emptyBackends(in, a.Snapshot(), a.current.Load(), nil)
+	unresolved, warnings := a.unresolved.tell(in, a.current.Load().pools(nil))
+	s.Empty = append(s.Empty, unresolved...)
+	slices.SortFunc(s.Empty, func(a, b lb.EmptyBackend) int { return cmp.Compare(a.ID, b.ID) })
 	last := a.outcomes.latest()
-	s.Warnings = slices.Concat(a.warnings.current(), a.lines.current(), a.persister.copy.importer.warnings())
+	s.Warnings = slices.Concat(a.warnings.current(), a.lines.current(), a.persister.copy.importer.warnings(), warnings)
 	for _, problem := range []func() string{a.cfg.LogProblem, a.cfg.StoreProblem} {
 		if problem == nil {
 			continue

@@ -103,6 +103,9 @@ type Config struct {
 	Changed func() <-chan struct{}
 	// Sampler has HAProxy's statistics; nil: there are none.
 	Sampler *stats.Sampler
+	// Unresolved are the servers of a backend whose host names HAProxy cannot resolve, by
+	// name; nil: there are none.
+	Unresolved func(backend lb.Name) []string
 	// Hub has the topics of the websocket, to which the Server adds its own. nil: the
 	// Server makes one.
 	Hub *stream.Hub

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"thalassa/lb"
@@ -12,7 +13,10 @@ import (
 const healthPatience = 500 * time.Millisecond
 
 // A serverHealth tells what HAProxy says of servers, as a sampler has read it.
-type serverHealth struct{ sampler *stats.Sampler } // may be nil
+type serverHealth struct {
+	sampler    *stats.Sampler                 // nil: HAProxy says nothing
+	unresolved func(backend lb.Name) []string // nil: every name resolves
+}
 
 // read gives what HAProxy says of the servers of a backend: nothing while HAProxy does not
 // answer. The figures are of now, or as old as HAProxy's load demands.
@@ -23,5 +27,22 @@ func (h serverHealth) read(ctx context.Context) func(backend lb.Name) []lb.Serve
 	ctx, cancel := context.WithTimeout(ctx, healthPatience)
 	defer cancel()
 	h.sampler.Refresh(ctx)
-	return func(backend lb.Name) []lb.ServerHealth { return h.sampler.Health(string(backend)) }
+	return func(backend lb.Name) []lb.ServerHealth {
+		return h.withNames(backend, h.sampler.Health(string(backend)))
+	}
+}
+
+// withNames has servers in maintenance say that their host names do not resolve: the
+// sampler has no more of them than that.
+func (h serverHealth) withNames(backend lb.Name, servers []lb.ServerHealth) []lb.ServerHealth {
+	if h.unresolved == nil {
+		return servers
+	}
+	names := h.unresolved(backend)
+	for i, s := range servers {
+		if s.IsMaintenance() && slices.Contains(names, s.Address.String()) {
+			servers[i].Status = lb.StatusUnresolved
+		}
+	}
+	return servers
 }

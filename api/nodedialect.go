@@ -33,7 +33,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		agent: a, failures: d.failures, problems: []func() string{d.cfg.LogProblem, d.cfg.StoreProblem}, hangs: d.cfg.Hangs, canaries: canaries.underWay, tls: certificate.document,
 	}
 	frontends := frontendHandlers{a}
-	health := serverHealth{d.cfg.Sampler}
+	health := serverHealth{d.cfg.Sampler, d.cfg.Unresolved}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
 	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames, health: health}
 	history := historyHandlers{agent: a, history: d.cfg.History, answers: d.answers, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}

@@ -49,6 +49,7 @@ func (o *outline) serverState(s statsock.Server) lb.ServerState {
 	out := lb.ServerState{
 		Backend: lb.Name(s.Backend), Server: s.Name, Address: address(s.Address, s.Port),
 		Weight: s.Weight, Maintenance: s.Maintenance, Draining: s.Draining, Up: s.Up,
+		Unresolved: s.Unresolved,
 	}
 	d := o.server(out.Backend, s.Name)
 	if d == nil {

@@ -108,6 +108,8 @@ type ServerState struct {
 	// Maintenance: it gets no traffic and is not checked. Draining: it gets no
 	// new traffic but what belongs to a session.
 	Maintenance, Draining bool
+	// Unresolved: it is in maintenance because HAProxy cannot resolve its host name.
+	Unresolved bool
 	// Up is HAProxy's own opinion, by its checks.
 	Up bool
 	// Deviation says in words what is not as the file has it that the worker was started

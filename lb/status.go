@@ -23,7 +23,7 @@ type Status struct {
 	// that stay in effect and would be refused now. At most 100 of each. They do not make
 	// the agent unready.
 	Warnings []string
-	// Empty are the backends without members, by key. They do not make the agent unready.
+	// Empty are the backends without members, or with none whose host name resolves, by key. They do not make the agent unready.
 	Empty     []EmptyBackend
 	HAProxy   HAProxyStatus
 	Discovery []ServiceStatus // sorted by service

@@ -52,6 +52,9 @@ type ServerHealth struct {
 	Since time.Time
 }
 
+// StatusUnresolved is the status of a server whose host name HAProxy cannot resolve.
+const StatusUnresolved = "MAINT (resolution)"
+
 // A serverClass classifies HAProxy's status of a server.
 type serverClass int
 
@@ -122,6 +125,9 @@ func (h ServerHealth) Reason() string {
 	case classDrain:
 		return "HAProxy drains it (" + h.Status + ")"
 	case classMaint:
+		if h.Status == StatusUnresolved {
+			return "HAProxy cannot resolve its host name"
+		}
 		return "HAProxy has it in maintenance (" + h.Status + ")"
 	case classUp, classUnknown:
 	}

@@ -25,6 +25,8 @@ type Server struct {
 	// Maintenance and Draining are what an administrator or the configuration
 	// asked for.
 	Maintenance, Draining bool
+	// Unresolved: it is in maintenance because its host name has no address.
+	Unresolved bool
 	// Up: the server is in operation, by its checks, or ends in order (disable-on-404).
 	Up bool
 	// CheckAddress and AgentAddress are the addresses that checks go to instead of the
@@ -40,7 +42,8 @@ type Server struct {
 // SRV_ADMF_*). The bit for "disabled in the configuration", 0x04, stays set when
 // the server is put to use, and means nothing by itself.
 const (
-	adminMaintenance = 0x01 | 0x02 | 0x20
+	adminMaintenance = 0x01 | 0x02 | adminUnresolved
+	adminUnresolved  = 0x20
 	adminDraining    = 0x08 | 0x10
 )
 
@@ -195,6 +198,7 @@ func parseServer[T string | []byte](fields []T, places []int, text func(T) strin
 	s := Server{
 		Backend: text(field(0)), Name: text(field(1)), Address: text(field(2)), Port: port, Weight: weight,
 		Maintenance: admin&adminMaintenance != 0, Draining: admin&adminDraining != 0,
+		Unresolved: admin&adminUnresolved != 0,
 		Up: operation != 0, Partial: len(places) == len(serverColumns()),
 	}
 	if s.Partial {

@@ -138,6 +138,7 @@ func (n node) api(p parts) *api.Server {
 	cfg.Audit = p.audit
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
+	cfg.Unresolved = p.agent.Unresolved
 	if p.authority != nil {
 		cfg.Authority, cfg.SessionFile = p.authority, n.settings.Sessions()
 	}
