@@ -119,7 +119,7 @@ func (r *rereader) prepare(p parts, t settings.Transition) (commit func() error,
 		commits = append(commits, commit)
 	}
 	return func() error {
-		var failed []error // a file has been replaced since it was prepared
+		failed := make([]error, 0, len(commits)) // a file has been replaced since it was prepared
 		for _, commit := range commits {
 			failed = append(failed, commit())
 		}

@@ -1,0 +1,97 @@
+package api
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"thalassa/lb"
+)
+
+// applied is the outcome of a change of what is seen. Its reason may be about anything.
+func (s sight) applied(a lb.Applied) lb.Applied {
+	if a.Reason != "" {
+		a.Reason = "the newest configuration is not in effect"
+	}
+	a.Warnings = slices.DeleteFunc(slices.Clone(a.Warnings), s.namesHidden)
+	return a
+}
+
+// failure is an error without what it says of other objects. What HAProxy says may name
+// any line of the file.
+func (s sight) failure(f *ResponseError) *ResponseError {
+	out := *f
+	if f.Code == "refused" {
+		out.Output, out.Fields = "", nil
+		out.Message = "HAProxy refuses the configuration; what it says is for those who see all objects"
+	}
+	out.By = slices.DeleteFunc(slices.Clone(f.By), func(id string) bool { return !s.grant.Sees(id) })
+	out.Fields = slices.DeleteFunc(slices.Clone(f.Fields), func(e lb.FieldError) bool { return s.namesHidden(e.Problem) || s.namesHidden(e.Expected) })
+	if len(out.By) < len(f.By) || s.namesHidden(out.Message) {
+		out.Message = "objects that you do not see are in the way of this request"
+	}
+	return &out
+}
+
+// namesHidden reports whether a text has the id of a frontend or backend that is not seen,
+// whether it exists or not.
+func (s sight) namesHidden(text string) bool {
+	for _, kind := range []string{"frontend/", "backend/"} {
+		for rest := text; ; {
+			_, after, found := strings.Cut(rest, kind)
+			if !found {
+				break
+			}
+			end := strings.IndexFunc(after, func(r rune) bool { return !isNameRune(r) })
+			if end < 0 {
+				end = len(after)
+			}
+			if name := strings.TrimRight(after[:end], ".:"); name != "" && !s.grant.Sees(kind+name) {
+				return true
+			}
+			rest = after
+		}
+	}
+	return false
+}
+
+// isNameRune reports whether an lb.Name may have a character.
+func isNameRune(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_.:-", r)
+}
+
+// A nameSet is the names that a caller does not see.
+type nameSet map[string]bool
+
+// hiddenNames are the names of all objects and services that are not seen, unless an object
+// that is seen has the name, too.
+func (s sight) hiddenNames(in lb.Intent) nameSet {
+	out, sees := nameSet{}, s.services(in)
+	for key, f := range in.Frontends {
+		if !s.grant.Sees(f.ID()) {
+			out[string(key)] = true
+		}
+	}
+	for key, b := range in.Backends {
+		if !s.seesBackend(key) {
+			out[string(key)] = true
+		}
+		if b.Service != "" && !sees(b.Service) {
+			out[string(b.Service)] = true
+		}
+	}
+	return out
+}
+
+// in reports whether a text has one of the names as a word.
+func (n nameSet) in(text string) bool {
+	if len(n) == 0 {
+		return false
+	}
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !isNameRune(r) }) {
+		if n[word] || n[strings.Trim(word, ".:")] {
+			return true
+		}
+	}
+	return false
+}
