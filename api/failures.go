@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -8,10 +9,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/labstack/echo/v4"
 
 	"thalassa/cluster"
+	"thalassa/internal/safefile"
 	"thalassa/lb"
 )
 
@@ -100,6 +103,9 @@ func asFailure(err error, c echo.Context) *ResponseError {
 	if f := domainFailure(err); f != nil {
 		return f.ofEdit(err)
 	}
+	if f := diskFailure(err); f != nil {
+		return f
+	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return &ResponseError{
 			Status: http.StatusRequestEntityTooLarge, Code: "too_large",
@@ -183,6 +189,23 @@ func domainFailure(err error) *ResponseError {
 		return unavailableFailure(unavailable.What)
 	}
 	return clusterFailure(err)
+}
+
+// diskFailure is for a disk that is full, read-only or hanging.
+func diskFailure(err error) *ResponseError {
+	path := cmp.Or(safefile.PathOf(err), "a file of the agent")
+	switch {
+	case safefile.IsFull(err):
+		return &ResponseError{
+			Status: http.StatusInsufficientStorage, Code: "disk_full", Message: path + " cannot be written, because the disk is full; nothing has changed",
+			Header: http.Header{echo.HeaderRetryAfter: {retryAfter}},
+		}
+	case errors.Is(err, syscall.EROFS):
+		return unavailableFailure(path + " cannot be written, because its file system is read-only; nothing has changed")
+	case errors.Is(err, safefile.ErrHangs):
+		return unavailableFailure("a disk hangs: " + safefile.ErrHangs.Error())
+	}
+	return nil
 }
 
 // clusterFailure is for failures of Pacemaker's tools.

@@ -46,7 +46,8 @@ func newCheck(env environment) *cobra.Command {
 		Long: `Checks the settings, the API's address and tokens, the directories, HAProxy, the template
 and Consul, and prints a line for each. It takes the flags of "thalassa agent" and changes
 nothing. It asks Consul what the agent asks. The exit code is 1 when a check fails. If Consul
-does not answer, that is only a warning.`,
+does not answer, that is only a warning. Run as root, it judges token and access files by the
+owner of the directory of the database, as whom the agent will run.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := s.Load(cmd.Flags(), env.Getenv); err != nil {
@@ -150,14 +151,15 @@ func (k checks) checkAPI(ctx context.Context) (string, error) {
 
 func (k checks) checkTokens(context.Context) (string, error) {
 	var files []string
+	as := agentUser(k.settings.Database())
 	if file := k.settings.TokenFile(); file != "" {
-		if _, err := auth.Open(file, k.log); err != nil {
+		if err := auth.VerifyTokens(file, as); err != nil {
 			return "", err
 		}
 		files = append(files, file)
 	}
 	if file := k.settings.AccessFile(); file != "" {
-		if _, err := auth.OpenAccess(file, time.Now, k.log); err != nil {
+		if err := auth.VerifyAccess(file, as); err != nil {
 			return "", err
 		}
 		files = append(files, file)

@@ -100,9 +100,6 @@ func (c Config) withDefaults() *Config {
 	if c.Env == nil {
 		c.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	}
-	if c.disk == nil {
-		c.disk = newDisk()
-	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -110,6 +107,9 @@ func (c Config) withDefaults() *Config {
 		if absolute, err := filepath.Abs(*path); err == nil && *path != "" {
 			*path = absolute
 		}
+	}
+	if c.disk == nil {
+		c.disk = newDisk(c.ConfigPath)
 	}
 	return &c
 }

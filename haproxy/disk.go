@@ -14,9 +14,23 @@ import (
 const diskTime = 4 * time.Second
 
 // A disk works on files, and does not wait for ever for a file system that hangs.
-type disk struct{ *safefile.Patience }
+type disk struct {
+	*safefile.Patience
+	health *safefile.Health // of the directory of haproxy.cfg
+}
 
-func newDisk() *disk { return &disk{safefile.NewPatience(diskTime)} }
+func newDisk(configPath string) *disk {
+	return &disk{safefile.NewPatience(diskTime), safefile.NewHealth(configPath)}
+}
+
+// DiskProblem is a sentence for everybody that says why nothing can be written beside
+// haproxy.cfg; empty: the last write succeeded.
+func (p *Process) DiskProblem() string {
+	if why := p.cfg.disk.health.Problem(); why != "" {
+		return "haproxy.cfg cannot be written: " + why
+	}
+	return ""
+}
 
 // exists reports whether anything is at path. A file system that hangs is an error.
 func (d *disk) exists(path string) (bool, error) {

@@ -62,7 +62,9 @@ func chownLike(f *os.File, path string) error {
 // replace replaces the file at path atomically and durably: a reader sees the previous
 // or the new file, also after a power cut. On error the previous file remains.
 func (d *disk) replace(path string, content []byte) error {
-	return d.Do(path, func(abandoned func() bool) error { return replace(path, content, abandoned) })
+	err := d.Do(path, func(abandoned func() bool) error { return replace(path, content, abandoned) })
+	d.health.Note(err)
+	return err
 }
 
 // replace is disk.replace within a piece of work.
@@ -105,6 +107,7 @@ func exchange(staged, path string, abandoned func() bool) error {
 
 // stageAs stages a file; see the function of this name.
 func (d *disk) stageAs(path string, content []byte, mode os.FileMode, owner *User) (name string, err error) {
+	defer func() { d.health.Note(err) }()
 	return tell(d, path, func(abandoned func() bool) (string, error) {
 		name, err := stageAs(path, content, mode, owner)
 		if err == nil && abandoned() {

@@ -41,8 +41,8 @@ func (l *startupLog) open() (*os.File, error) {
 		return safefile.Discard()
 	}
 	f, err := l.openWritable()
-	if errors.Is(err, safefile.ErrHangs) {
-		return safefile.Discard() // HAProxy would hang with its first line
+	if safefile.IsDisk(err) {
+		return safefile.Discard() // HAProxy is to start without it, and not to hang with its first line
 	}
 	if err == nil || l.isShared || !l.isObstructed() {
 		return f, err

@@ -13,6 +13,7 @@ import (
 	"go.etcd.io/bbolt"
 	boltErrors "go.etcd.io/bbolt/errors"
 
+	"thalassa/internal/safefile"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
@@ -93,7 +94,7 @@ func Open(path string, o Options) (*DB, error) {
 	}
 	return &DB{
 		bolt: bolt, file: file, maxRevisions: o.MaxRevisions, maxEvents: o.MaxEvents, maxConfigs: o.MaxConfigs, logger: o.Logger,
-		writing: make(chan struct{}, 1), closed: make(chan struct{}),
+		writing: make(chan struct{}, 1), closed: make(chan struct{}), writes: writeState{disk: safefile.NewHealth(path)},
 	}, nil
 }
 

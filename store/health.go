@@ -1,11 +1,11 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"sync"
-	"syscall"
 	"time"
+
+	"thalassa/internal/safefile"
 )
 
 // slowAfter is how long a write may take until Problem tells it.
@@ -13,9 +13,10 @@ const slowAfter = 2 * time.Second
 
 // A writeState is how the last write went.
 type writeState struct {
-	mu      sync.Mutex
-	begun   time.Time // the write under way; zero: there is none
-	failure error     // of the last one
+	disk *safefile.Health
+
+	mu    sync.Mutex
+	begun time.Time // the write under way; zero: there is none
 }
 
 // begin notes that a write begins. done notes what became of it.
@@ -24,9 +25,8 @@ func (w *writeState) begin() (done func(err error)) {
 	defer w.mu.Unlock()
 	w.begun = time.Now()
 	return func(err error) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.begun, w.failure = time.Time{}, err
+		w.end()
+		w.disk.Note(err)
 	}
 }
 
@@ -48,16 +48,9 @@ func (d *DB) Problem() string {
 		return "the database failed while it was in use: restart the agent"
 	case !w.begun.IsZero() && time.Since(w.begun) > slowAfter:
 		return fmt.Sprintf("the disk of the database hangs: a write has waited for %s", time.Since(w.begun).Round(time.Second))
-	case w.failure != nil:
-		return "the database cannot be written: " + reason(w.failure)
+	}
+	if why := w.disk.Problem(); why != "" {
+		return "the database cannot be written: " + why
 	}
 	return ""
-}
-
-// reason is why a write failed, without a path.
-func reason(err error) string {
-	if code, ok := errors.AsType[syscall.Errno](err); ok {
-		return code.Error()
-	}
-	return "see the agent's log"
 }

@@ -174,7 +174,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
 	cfg.LogProblem, cfg.Notices, cfg.HashKeys = n.queue.Problem, n.reread.Notices, p.HashKeys
-	cfg.StoreProblem, cfg.LongestChange = db.Problem, p.LongestChange()
+	cfg.StoreProblem, cfg.LongestChange = storeProblem(db, p), p.LongestChange()
 	process := s.HAProxy(n.log)
 	switch process.Mode {
 	case haproxy.Managed:

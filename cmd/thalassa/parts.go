@@ -128,7 +128,7 @@ func (n node) api(p parts) *api.Server {
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.Certificate = p.port.info()
 	cfg.LogProblem = func() string { return cmp.Or(n.queue.Problem(), p.audit.Problem()) }
-	cfg.LogDropped, cfg.StoreProblem = n.queue.Dropped, p.db.Problem
+	cfg.LogDropped, cfg.StoreProblem = n.queue.Dropped, storeProblem(p.db, p.process)
 	refusals := &refusals{log: n.log, events: p.events}
 	p.port.gate.OnRefusal(refusals.note)
 	cfg.ConnState, cfg.OpenConnections, cfg.Refused = p.port.gate.Track, p.port.gate.Open, refusals.note
@@ -159,4 +159,9 @@ func hangs(loops ...func() string) func() []string {
 		}
 		return all
 	}
+}
+
+// storeProblem says why the database or haproxy.cfg cannot be written.
+func storeProblem(db *store.DB, p *haproxy.Process) func() string {
+	return func() string { return cmp.Or(db.Problem(), p.DiskProblem()) }
 }

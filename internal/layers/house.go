@@ -103,7 +103,7 @@ func rooms() map[string][]string {
 		"ui":                  nil,
 		"listen":              {"internal/wake", "internal/safefile"},
 		"client":              {"activity", "api/node", "lb", "listen", "internal/wake"},
-		"api":                 {"activity", "api/node", "audit", "auth", "cluster", "lb", "listen", "live", "stage", "stats", "stream", "ui", "internal/permit", "internal/wake"},
+		"api":                 {"activity", "api/node", "audit", "auth", "cluster", "lb", "listen", "live", "stage", "stats", "stream", "ui", "internal/permit", "internal/safefile", "internal/wake"},
 		"agent":               {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "stage", "internal/batch", "internal/heartbeat", "internal/permit", "internal/wake", "internal/safefile"},
 		"ocf":                 {"haproxy", "lb", "internal/wake", "internal/safefile"},
 		"dev":                 nil,
