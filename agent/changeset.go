@@ -12,7 +12,7 @@ import (
 // apply carries out a changeset as one revision and returns when it is in effect.
 func (c *changes) apply(ctx context.Context, set stage.Changeset) (lb.Applied, error) {
 	defer c.learn(ctx, set)()
-	doubt, err := c.checkLines(set)
+	doubt, err := c.lines.checkAll(set)
 	if err != nil {
 		return lb.Applied{}, err
 	}
@@ -24,7 +24,7 @@ func (c *changes) apply(ctx context.Context, set stage.Changeset) (lb.Applied, e
 	var before lb.Intent
 	applied, err := c.change(ctx, set.Origin, doubt, func(in lb.Intent) (lb.Intent, error) {
 		base, before = in.Revision, in
-		next, err := c.made(in, set)
+		next, err := c.inputs.made(in, set)
 		unknown = unknownTargets(next, set)
 		return next, err
 	})
@@ -36,23 +36,23 @@ func (c *changes) apply(ctx context.Context, set stage.Changeset) (lb.Applied, e
 	}
 	c.warn(ctx, set.Concerns(), &applied)
 	if applied.Revision > base {
-		c.note(set, before, applied)
+		noteChangeset(c.cfg.Journal, set, before, applied)
 		c.persister.wake()
 	}
 	return applied, nil
 }
 
-// note writes a changeset that made a revision to the activity log.
-func (c *changes) note(set stage.Changeset, before lb.Intent, applied lb.Applied) {
+// noteChangeset writes a changeset that made a revision to the activity log.
+func noteChangeset(journal Journal, set stage.Changeset, before lb.Intent, applied lb.Applied) {
 	if len(set.Edits) == 1 {
-		c.cfg.Journal.Note(editedEvent(set.Edits[0], set.Origin, applied))
+		journal.Note(editedEvent(set.Edits[0], set.Origin, applied))
 		return
 	}
 	next, err := set.Apply(before)
 	if err != nil { // it has been applied to the same intent
 		return
 	}
-	c.cfg.Journal.Note(changesetEvent(set, before.Changes(next), applied))
+	journal.Note(changesetEvent(set, before.Changes(next), applied))
 }
 
 // learn has discovery watch the services that a changeset asks for, so that the first
@@ -71,11 +71,11 @@ func (c *changes) learn(ctx context.Context, set stage.Changeset) (release func(
 	return release
 }
 
-// checkLines asks what the raw lines of all edits reach. doubt holds only if HAProxy
-// accepts them.
-func (c *changes) checkLines(set stage.Changeset) (doubt, err error) {
+// checkAll asks what the raw lines of all edits reach. doubt holds only if HAProxy accepts
+// them.
+func (w *lineWarnings) checkAll(set stage.Changeset) (doubt, err error) {
 	for i, e := range set.Edits {
-		refused, d := c.lines.check(e)
+		refused, d := w.check(e)
 		if refused != nil {
 			return nil, stage.About(i, refused)
 		}
@@ -86,18 +86,18 @@ func (c *changes) checkLines(set stage.Changeset) (doubt, err error) {
 
 // made is the intent with a changeset, unless it leads to control addresses or would take
 // the last members from a backend.
-func (c *changes) made(in lb.Intent, set stage.Changeset) (lb.Intent, error) {
-	control := c.inputs.control()
-	for i, e := range set.Edits {
+func (i *inputs) made(in lb.Intent, set stage.Changeset) (lb.Intent, error) {
+	control := i.control()
+	for n, e := range set.Edits {
 		if err := control.Check(e); err != nil {
-			return lb.Intent{}, stage.About(i, err)
+			return lb.Intent{}, stage.About(n, err)
 		}
 	}
 	next, err := set.Apply(in)
 	if err != nil {
 		return next, err
 	}
-	snap := c.inputs.snapshot()
+	snap := i.snapshot()
 	for _, need := range in.NeedHealthy(set.Edits) {
 		if err := snap.Services[need.Backend.Service].CheckHealthy(need.Backend, 0); err != nil {
 			return next, stage.About(need.Edit, err)
@@ -141,7 +141,7 @@ func unknownTargets(next lb.Intent, set stage.Changeset) error {
 // preview tells what a changeset would do now.
 func (c *changes) preview(ctx context.Context, set stage.Changeset) (stage.Preview, error) {
 	defer c.learn(ctx, set)()
-	doubt, err := c.checkLines(set)
+	doubt, err := c.lines.checkAll(set)
 	if err != nil {
 		return stage.Preview{}, err
 	}
@@ -149,7 +149,7 @@ func (c *changes) preview(ctx context.Context, set stage.Changeset) (stage.Previ
 	if err != nil {
 		return stage.Preview{}, err
 	}
-	next, err := c.made(in, set)
+	next, err := c.inputs.made(in, set)
 	if err != nil {
 		return stage.Preview{}, err
 	}
@@ -176,18 +176,17 @@ func (c *changes) preview(ctx context.Context, set stage.Changeset) (stage.Previ
 	for _, empty := range emptyBackends(next, c.inputs.snapshot(), nil, set.Concerns()) {
 		out.Warnings = append(out.Warnings, empty.String())
 	}
-	return out, c.compare(&out, candidate)
+	return out, compare(&out, c.current.Load(), c.renderer, candidate)
 }
 
 // compare adds to a preview what HAProxy runs now and what it takes to get from there to
-// the candidate.
-func (c *changes) compare(out *stage.Preview, candidate lb.Config) error {
-	now := c.current.Load()
+// the candidate. now is nil if HAProxy does not run yet.
+func compare(out *stage.Preview, now *effective, r *renderer, candidate lb.Config) error {
 	if now == nil {
 		out.Path, out.Reasons = pathReload, []string{"HAProxy does not run yet"}
 		return nil
 	}
-	before, err := c.renderer.render(now.template, now.config)
+	before, err := r.render(now.template, now.config)
 	if err != nil {
 		return err
 	}

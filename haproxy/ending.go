@@ -19,11 +19,7 @@ import (
 // sentByOthers are the signals that end a process that is well. The kernel sends the
 // others to a process that crashes.
 func sentByOthers(sig syscall.Signal) bool {
-	switch sig {
-	case syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT:
-		return true
-	}
-	return false
+	return slices.Contains([]syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT}, sig)
 }
 
 // killedBy is the signal of somebody else that ended a process; "": none did.
