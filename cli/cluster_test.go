@@ -65,8 +65,13 @@ func TestClusterDescriptionFromAFile(t *testing.T) {
 func TestClusterRefusesZeros(t *testing.T) {
 	shell := open(t)
 	for _, command := range [][]string{
-		{"plan", "--monitor", "0"}, {"apply", "--stop-timeout", "0s"}, {"standby", "n1", "--wait", "0"}, {"apply", "--wait", "-1s"},
-		{"rollout", "--validate-timeout", "0"}, {"rollout", "--wait", "0"}, {"destroy", "--wait", "0"},
+		{"plan", "--monitor", "0"},
+		{"apply", "--stop-timeout", "0s"},
+		{"standby", "n1", "--wait", "0"},
+		{"apply", "--wait", "-1s"},
+		{"rollout", "--validate-timeout", "0"},
+		{"rollout", "--wait", "0"},
+		{"destroy", "--wait", "0"},
 	} {
 		got := shell.run(append(append([]string{"cluster"}, command...), "--tools", t.TempDir())...)
 		if flag := command[len(command)-2]; got.code != cli.ExitUsage || !strings.Contains(got.errors, flag+": ") {

@@ -29,6 +29,13 @@ func ParseHost(s string) (Host, error) {
 	return Host(strings.ToLower(s)), nil
 }
 
+// isMany reports whether the host is a multicast address or the broadcast address, which
+// no connection leads to.
+func (h Host) isMany() bool {
+	a, err := netip.ParseAddr(string(h))
+	return err == nil && (a.Unmap().IsMulticast() || a.Unmap() == netip.AddrFrom4([4]byte{255, 255, 255, 255}))
+}
+
 // IsAny reports whether h is the address of no machine but of all: "0.0.0.0" or "::".
 // HAProxy would send what is for such a member to wherever the client connected to,
 // which is HAProxy.

@@ -46,14 +46,13 @@ func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 			return Intent{}, &EditError{i, err}
 		}
 	}
-	made := edited{next, edits}
-	if i, err := made.checkDeleted(); err != nil {
+	if i, err := checkDeleted(next, edits); err != nil {
 		return Intent{}, &EditError{i, err}
 	}
 	if err := next.Validate(); err != nil {
-		return next, made.blame(err)
+		return next, blame(next, edits, err)
 	}
-	if i, err := made.checkNewLines(); err != nil {
+	if i, err := checkNewLines(next, edits); err != nil {
 		return next, &EditError{i, err}
 	}
 	return next, nil
@@ -69,7 +68,7 @@ func cloned[T any](m map[Name]T) map[Name]T {
 // edit carries out one edit in an intent that nobody else has yet. What other objects ask
 // of it is not checked.
 func (in Intent) edit(e Edit) error {
-	if err := in.checkPrecondition(e); err != nil {
+	if err := checkPrecondition(in, e); err != nil {
 		return err
 	}
 	switch {
@@ -89,7 +88,7 @@ func (in Intent) edit(e Edit) error {
 	return nil
 }
 
-func (in Intent) checkPrecondition(e Edit) error {
+func checkPrecondition(in Intent, e Edit) error {
 	if len(e.IfMatch) == 0 && !e.IfNoneMatch {
 		return nil
 	}
@@ -119,17 +118,10 @@ func (in Intent) remove(id string) error {
 	return nil
 }
 
-// An edited intent is one that edits have been made in.
-type edited struct {
-	Intent
-
-	edits []Edit
-}
-
 // checkDeleted checks that no other object names what edits have deleted, and returns
 // the index of the edit that the error is about.
-func (in edited) checkDeleted() (int, error) {
-	for i, e := range in.edits {
+func checkDeleted(in Intent, edits []Edit) (int, error) {
+	for i, e := range edits {
 		if e.Delete == "" || in.Object(e.Delete) != nil { // made again by a later edit
 			continue
 		}
@@ -145,10 +137,10 @@ func (in edited) checkDeleted() (int, error) {
 }
 
 // blame finds the edit that Validate's error comes from.
-func (in edited) blame(err error) error {
+func blame(in Intent, edits []Edit, err error) error {
 	conflict, _ := errors.AsType[*ConflictError](err)
-	for i := len(in.edits) - 1; i >= 0; i-- {
-		e := in.edits[i]
+	for i := len(edits) - 1; i >= 0; i-- {
+		e := edits[i]
 		switch object := in.Object(e.ID()).(type) {
 		case Frontend:
 			if conflict != nil && (conflict.ID == e.ID() || slices.Contains(conflict.By, e.ID())) {
@@ -158,7 +150,7 @@ func (in edited) blame(err error) error {
 				return &EditError{i, in.checkTargets(object)}
 			}
 		case Backend:
-			if conflict == nil && in.misfits(object) {
+			if conflict == nil && misfits(in, object) {
 				return &EditError{i, err}
 			}
 		}
@@ -167,7 +159,7 @@ func (in edited) blame(err error) error {
 }
 
 // misfits reports whether a frontend that leads to a backend may not.
-func (in edited) misfits(b Backend) bool {
+func misfits(in Intent, b Backend) bool {
 	return slices.ContainsFunc(in.SortedFrontends(), func(f Frontend) bool {
 		return f.routesTo(b.Key) && in.checkTargets(f) != nil
 	})
@@ -175,9 +167,9 @@ func (in edited) misfits(b Backend) bool {
 
 // checkNewLines checks the raw lines of the frontends that edits put, and returns the
 // index of the edit that the error is about.
-func (in edited) checkNewLines() (int, error) {
+func checkNewLines(in Intent, edits []Edit) (int, error) {
 	var bound []boundFrontend
-	for i, e := range in.edits {
+	for i, e := range edits {
 		if e.Frontend == nil {
 			continue
 		}

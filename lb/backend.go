@@ -94,7 +94,7 @@ func unquoted(r rune) rune {
 // readable, too.
 func (b Backend) checkAddresses(fe *FieldErrors) {
 	for i, m := range b.Members {
-		if m.Host.IsAny() {
+		if m.Host.IsAny() || m.Host.isMany() {
 			fe.Add("members["+strconv.Itoa(i)+"].host", strconv.Quote(string(m.Host))+" is no address of a machine", "where the member listens")
 		}
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // canaries writes a CIB with a secret of its own at each @@, and returns what uses it.
-func canaries(t *testing.T, log *slog.Logger, change func(cib string) string) (*pacemaker.Cluster, string) {
+func canaries(t *testing.T, log *slog.Logger, change func(cib string) string) *pacemaker.Cluster {
 	t.Helper()
 	_, path := onFile(t, "canary.xml")
 	data, err := os.ReadFile(path)
@@ -33,7 +33,7 @@ func canaries(t *testing.T, log *slog.Logger, change func(cib string) string) (*
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return pacemaker.New(pacemaker.Config{File: path, Logger: log, Timeout: 20 * time.Second}), path
+	return pacemaker.New(pacemaker.Config{File: path, Logger: log, Timeout: 20 * time.Second})
 }
 
 // answers is everything that the package says about a cluster: status, CIB, plans,
@@ -103,7 +103,7 @@ func TestNoSecretLeaves(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
-			c, _ := canaries(t, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), tc.change)
+			c := canaries(t, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), tc.change)
 			said, well := answers(t, c, name != "valid")
 			var found []string
 			for _, m := range regexp.MustCompile(`.{0,60}canary\d*.{0,20}`).FindAllString(said+log.String(), -1) {
@@ -124,7 +124,7 @@ func TestNoSecretLeaves(t *testing.T) {
 // The copies of a CIB that tools read are nobody else's, and do not stay.
 func TestCopiesAreRemoved(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	c, _ := canaries(t, slog.New(slog.DiscardHandler), func(s string) string { return s })
+	c := canaries(t, slog.New(slog.DiscardHandler), func(s string) string { return s })
 	if _, err := c.Now(t.Context()); err != nil {
 		t.Fatal(err)
 	}

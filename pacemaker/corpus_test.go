@@ -112,7 +112,8 @@ func schedulerCase(t *testing.T, cib, summary string) {
 			}
 		}
 	}
-	if isHealthy(before, decided) && slices.Contains([]string{cluster.StateErrors, cluster.StateNoQuorum, cluster.StateChanging}, v.State) {
+	// Releases of Pacemaker differ in which old failures they show.
+	if isHealthy(before, decided) && len(v.Failures) == 0 && slices.Contains([]string{cluster.StateErrors, cluster.StateNoQuorum, cluster.StateChanging}, v.State) {
 		t.Errorf("the scheduler has nothing to do and everything runs, and the state is %s: %q", v.State, v.Reasons)
 	}
 	said := []any{v}

@@ -123,7 +123,7 @@ func readHistory(out []byte) []fenceXML {
 	if xml.Unmarshal(out, &result) != nil {
 		return nil
 	}
-	events := append(result.Events, result.Older...)
+	events := slices.Concat(result.Events, result.Older)
 	slices.SortStableFunc(events, func(a, b fenceXML) int {
 		if byStatus := cmp.Compare(ended(a), ended(b)); byStatus != 0 {
 			return byStatus

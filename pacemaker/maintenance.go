@@ -46,7 +46,7 @@ func maintenanceOf(resources *element, id, value string) []call {
 	if value != "" {
 		own = append(own, id+"-meta_attributes-maintenance")[:1]
 	}
-	var out []call
+	out := make([]call, 0, len(own))
 	for _, pair := range own {
 		change := []string{"-p", "maintenance", "-v", value}
 		if value == "" {

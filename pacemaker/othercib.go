@@ -27,8 +27,8 @@ func OtherCIB(lookup func(name string) string) (variables []string, name string)
 }
 
 // checkLive refuses what only a running cluster can do.
-func (c *Cluster) checkLive(kind string) error {
-	if c.isLive() || slices.Contains([]string{
+func (t *tools) checkLive(kind string) error {
+	if t.isLive() || slices.Contains([]string{
 		cluster.Standby, cluster.Online, cluster.StartMaintenance, cluster.EndMaintenance, cluster.Stop, cluster.Start,
 	}, kind) {
 		return nil

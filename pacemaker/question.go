@@ -89,9 +89,9 @@ func (c *CIB) readAnswers(attribute, request string, answers []NodeAnswer) {
 }
 
 // forget removes a question and its answers. A leftover is harmless.
-func (c *Cluster) forget(ctx context.Context, q question) {
-	_ = c.setAttributes(ctx, q.nodes, q.ask, "")
-	_ = c.setAttributes(ctx, q.nodes, q.answer, "")
+func (t *tools) forget(ctx context.Context, q question) {
+	_ = t.setAttributes(ctx, q.nodes, q.ask, "")
+	_ = t.setAttributes(ctx, q.nodes, q.answer, "")
 }
 
 // setAttributes sets a transient attribute of several nodes at the same time. It returns

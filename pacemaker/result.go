@@ -65,7 +65,7 @@ func checkManaged(v cluster.Status, a cluster.Action) error {
 	}
 	for _, r := range named(v, a.Resource) {
 		if !r.Managed {
-			return &lb.ConflictError{ID: "resource/" + r.ID, Reason: "Pacemaker still does not manage it" + after(": ", r.Why) + others}
+			return &lb.ConflictError{ID: "resource/" + r.ID, Reason: "Pacemaker still does not manage it" + because(r.Why) + others}
 		}
 	}
 	return nil
@@ -95,10 +95,10 @@ func checkRunning(v cluster.Status, a cluster.Action) error {
 	for _, r := range named(v, a.Resource) {
 		switch {
 		case a.Kind == cluster.Stop && len(r.Places) > 0:
-			return &lb.ConflictError{ID: "resource/" + r.ID, Reason: "it still runs on " + strings.Join(r.Nodes(), ", ") + after(": ", r.Why)}
+			return &lb.ConflictError{ID: "resource/" + r.ID, Reason: "it still runs on " + strings.Join(r.Nodes(), ", ") + because(r.Why)}
 		case r.ID != a.Resource && r.State == "disabled": // a part that has a target-role of its own
 		case a.Kind == cluster.Start && len(r.Places) == 0:
-			return &lb.ConflictError{ID: "resource/" + r.ID, Reason: "it runs nowhere" + after(": ", r.Why)}
+			return &lb.ConflictError{ID: "resource/" + r.ID, Reason: "it runs nowhere" + because(r.Why)}
 		}
 	}
 	return nil

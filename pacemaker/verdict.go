@@ -92,9 +92,9 @@ func (d *verdict) resources(v cluster.Status, x situation) {
 		stopped := r.State == "stopped" && r.Managed && !x.withheld[r.ID] && !x.next.starts(r.ID) && !isPart(v, r)
 		switch {
 		case r.State == "blocked" && x.withheld[r.ID]:
-			d.worse(cluster.StateMaintenance, "resource %s is left as it is%s", r.ID, after(": ", r.Why))
+			d.worse(cluster.StateMaintenance, "resource %s is left as it is%s", r.ID, because(r.Why))
 		case r.State == "failed", r.State == "blocked", stopped:
-			d.worse(cluster.StateErrors, "resource %s is %s%s", r.ID, r.State, after(": ", r.Why))
+			d.worse(cluster.StateErrors, "resource %s is %s%s", r.ID, r.State, because(r.Why))
 		}
 	}
 }
@@ -153,7 +153,7 @@ func (d *verdict) maintenance(v cluster.Status) {
 		elsewhere := func(p cluster.Placement) bool { return !away[p.Node] }
 		named := r.State == "failed" || r.State == "blocked" // by resources
 		if !r.Managed && !named && !v.Maintenance && (len(r.Places) == 0 || slices.ContainsFunc(r.Places, elsewhere)) {
-			d.worse(cluster.StateMaintenance, "resource %s is not managed by Pacemaker%s", r.ID, after(": ", r.Why))
+			d.worse(cluster.StateMaintenance, "resource %s is not managed by Pacemaker%s", r.ID, because(r.Why))
 		}
 	}
 }
@@ -175,7 +175,7 @@ func (d *verdict) addresses(v cluster.Status, x situation) {
 		case !x.withheld[r.ID]:
 			d.worse(cluster.StateErrors, "the floating IP %s is on no node", addressOf(ip))
 		case isOfHAProxy(v, ip):
-			d.worse(cluster.StateMaintenance, "the floating IP %s is on no node%s", addressOf(ip), after(": ", r.Why))
+			d.worse(cluster.StateMaintenance, "the floating IP %s is on no node%s", addressOf(ip), because(r.Why))
 		}
 		address, _, _ := strings.Cut(ip.Address, "/")
 		if other := holder[address]; other != "" && address != "" && !x.withheld[r.ID] {
@@ -200,10 +200,10 @@ func isOfHAProxy(v cluster.Status, ip cluster.FloatingIP) bool {
 	return ip.HAProxy && slices.ContainsFunc(v.Resources, func(r cluster.Resource) bool { return isHAProxy(r.Agent, r.ID) })
 }
 
-// after joins sentences behind a text; without sentences, it is empty.
-func after(text string, list []string) string {
+// because joins sentences behind a colon; without sentences, it is empty.
+func because(list []string) string {
 	if len(list) == 0 {
 		return ""
 	}
-	return text + strings.Join(list, "; ")
+	return ": " + strings.Join(list, "; ")
 }

@@ -28,7 +28,8 @@ func well(t *testing.T, policy string) (cluster.Status, situation) {
 		Nodes: []cluster.Node{{Name: "a", Type: "member", State: "online"}, {Name: "g", Type: "guest", Host: "vm", State: "online"}},
 		Resources: []cluster.Resource{
 			{ID: "haproxy", Agent: thalassaAgent, State: "started", Managed: true, Places: on},
-			{ID: "vip", State: "started", Managed: true, Places: on}, {ID: "vm", State: "started", Managed: true, Places: on},
+			{ID: "vip", State: "started", Managed: true, Places: on},
+			{ID: "vm", State: "started", Managed: true, Places: on},
 		},
 		FloatingIPs: []cluster.FloatingIP{{Resource: "vip", Address: "192.0.2.1/24", Node: "a", Nodes: []string{"a"}, HAProxy: true}},
 	}

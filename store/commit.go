@@ -46,7 +46,7 @@ func (d *DB) CommitAll(ctx context.Context, base uint64, proposals []lb.Proposal
 	if err != nil && !errors.Is(err, errUnchanged) {
 		return nil, err
 	}
-	return d.answers(ctx, base, made)
+	return answers(made, func() (lb.Revision, error) { return d.revision(ctx, base) })
 }
 
 // commitAll writes the revisions into a transaction.
@@ -80,8 +80,8 @@ func commitAll(tx *bbolt.Tx, most int, base uint64, proposals []lb.Proposal, sta
 }
 
 // answers are the revisions that the proposals have become. A proposal that changed
-// nothing stands for the revision before it.
-func (d *DB) answers(ctx context.Context, base uint64, made []revisionDoc) ([]lb.Revision, error) {
+// nothing stands for the revision before it, the first one for base.
+func answers(made []revisionDoc, base func() (lb.Revision, error)) ([]lb.Revision, error) {
 	var out []lb.Revision
 	for i, doc := range made {
 		var rev lb.Revision
@@ -92,7 +92,7 @@ func (d *DB) answers(ctx context.Context, base uint64, made []revisionDoc) ([]lb
 		case i > 0:
 			rev = out[i-1]
 		default:
-			rev, err = d.revision(ctx, base)
+			rev, err = base()
 		}
 		if err != nil {
 			return nil, err

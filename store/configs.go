@@ -54,20 +54,20 @@ func (d Archive) RecordConfig(ctx context.Context, r lb.Recorded, text []byte) (
 		if err := write(tx, textBucket, number(r.Number), packedText{small}); err != nil {
 			return err
 		}
-		return d.dropConfigs(tx)
+		return dropConfigs(tx, d.db.maxConfigs)
 	})
 	return r.Number, err
 }
 
-// dropConfigs drops the oldest texts that are too many or too much.
-func (d Archive) dropConfigs(tx *bbolt.Tx) error {
+// dropConfigs drops the oldest texts that are more than most, or too much.
+func dropConfigs(tx *bbolt.Tx, most int) error {
 	entries, texts := tx.Bucket([]byte(configBucket)), tx.Bucket([]byte(textBucket))
 	kept, size := 0, 0
 	var old [][]byte
 	c := texts.Cursor()
 	for key, value := c.Last(); key != nil; key, value = c.Prev() {
 		kept, size = kept+1, size+len(value)
-		if kept > 1 && (kept > d.db.maxConfigs || size > maxConfigBytes) {
+		if kept > 1 && (kept > most || size > maxConfigBytes) {
 			old = append(old, bytes.Clone(key))
 		}
 	}

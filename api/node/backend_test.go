@@ -93,6 +93,10 @@ func TestParseBackendNamesTheBadFields(t *testing.T) {
 			`{"type": "static", "members": [{"host": "0.0.0.0", "port": 80}, {"host": "10.0.0.1", "port": 80}, {"host": "::ffff:0.0.0.0", "port": 80}, {"host": "::", "port": 80}]}`,
 			[]string{"members[0].host", "members[2].host", "members[3].host"},
 		},
+		{
+			`{"type": "static", "members": [{"host": "224.0.0.1", "port": 80}, {"host": "ff02::1", "port": 80}, {"host": "10.0.0.1", "port": 80}, {"host": "255.255.255.255", "port": 80}, {"host": "::ffff:239.1.1.1", "port": 80}]}`,
+			[]string{"members[0].host", "members[1].host", "members[3].host", "members[4].host"},
+		},
 		{`{"type": "static", "members": [{"host": "10.0.0.1", "port": "80", "wight": 1}]}`, []string{"members[0].port", "members[0].wight"}},
 		{`{"type": "static", "id": "frontend/live"}`, []string{"id"}},
 	} {
