@@ -251,7 +251,7 @@ func TestChangesAreJudgedByWhatIsStored(t *testing.T) {
 		var bad, good, stale error
 		all.Go(func() { _, bad = fx.putNative("x", fx.checkRefuses) })
 		synctest.Wait()
-		edit := func(line string, tag string) error {
+		edit := func(line, tag string) error {
 			b := x
 			b.Natives = []lb.RawLine{lb.RawLine(line)}
 			_, err := fx.agent.Edit(t.Context(), lb.Edit{Backend: &b, IfMatch: []string{tag}})

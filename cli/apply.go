@@ -265,7 +265,7 @@ func (r *remote) showPreview(p client.Preview) error {
 		case len(p.Changes) == 0:
 			row(w, "no change")
 		case p.Path == "reload":
-			row(w, fmt.Sprintf("%s would change, with a reload of HAProxy:", count(len(p.Changes), "object")))
+			row(w, count(len(p.Changes), "object")+" would change, with a reload of HAProxy:")
 			for _, reason := range p.Reasons {
 				row(w, "  "+reason)
 			}

@@ -57,7 +57,7 @@ func TestIdleConnectionsLeaveDescriptors(t *testing.T) {
 			defer conn.Close()
 		}
 	}
-	n.restarts("1.0.0-0")
+	n.restarts()
 	n.call(200, http.MethodPut, "/backends/other", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`)
 	if code, body := n.try(http.MethodGet, "/activity?limit=50", ""); code != http.StatusOK || !strings.Contains(body, "connectionsRefused") {
 		t.Errorf("no event about refused connections: %d %s", code, body)
@@ -69,7 +69,7 @@ func TestIdleConnectionsLeaveDescriptors(t *testing.T) {
 	for _, conn := range open {
 		_ = conn.Close()
 	}
-	n.restarts("1.0.0-0")
+	n.restarts()
 }
 
 // ownAddress is an address of this machine that is not on the loopback.

@@ -89,7 +89,7 @@ func (n *node) refusesToWrite(dir, why string, status int) {
 		n.tb.Errorf("/readyz says %s", body)
 	}
 	n.answers("1.0.0-0")
-	n.restarts("1.0.0-0")
+	n.restarts()
 	after := listing(n.tb, dir)
 	for name, content := range after {
 		if was, existed := before[name]; !existed || was != content {
@@ -113,7 +113,7 @@ func (n *node) recovers(dir string) {
 		}
 		return nil
 	})
-	n.restarts("1.0.0-0")
+	n.restarts()
 }
 
 // A full disk refuses changes with a word and leaves nothing half-done.

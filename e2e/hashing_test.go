@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,7 +57,7 @@ func (n *node) owners(backend string) map[int]string {
 			n.tb.Fatal(err)
 		}
 		r.Header.Set("X-To", backend)
-		r.Header.Set("X-Key", fmt.Sprint(key))
+		r.Header.Set("X-Key", strconv.Itoa(key))
 		answer, err := client.Do(r)
 		if err != nil {
 			n.tb.Fatal(err)

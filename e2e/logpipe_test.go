@@ -31,7 +31,8 @@ func (n *node) pipe() *os.File {
 }
 
 // restarts kills HAProxy and waits until another one serves.
-func (n *node) restarts(want string) {
+func (n *node) restarts() {
+	const want = "1.0.0-0"
 	n.tb.Helper()
 	before := n.master()
 	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
@@ -82,7 +83,7 @@ func TestLogThatNobodyReads(t *testing.T) {
 
 	n.chatter()
 	n.warns("nobody reads the log")
-	n.restarts("1.0.0-0")
+	n.restarts()
 	n.call(200, http.MethodPut, "/backends/other", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`)
 	if _, metrics := n.try(http.MethodGet, "/metrics", ""); strings.Contains(metrics, "\nthalassa_log_dropped_lines 0\n") || !strings.Contains(metrics, "\nthalassa_log_dropped_lines ") {
 		t.Error("the metrics have no dropped lines")
@@ -145,7 +146,7 @@ func TestLogWithoutReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.call(200, http.MethodPut, "/backends/other", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`)
-	n.restarts("1.0.0-0")
+	n.restarts()
 	if n.exited() {
 		t.Fatal("the agent has ended")
 	}

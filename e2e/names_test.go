@@ -52,25 +52,25 @@ func TestNamesThatDoNotResolve(t *testing.T) {
 			warns(n.call(200, http.MethodPut, "/backends/live", `{"type":"dynamic","name":"shop","version":"1"}`),
 				"backend/live has no member: HAProxy cannot resolve the host names of its members: later.test")
 			n.call(200, http.MethodPut, "/frontends/web", fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"live"}`, n.web))
-			n.tells(http.MethodGet, "/readyz", true, "backend/live has no member: HAProxy cannot resolve")
-			n.tells(http.MethodGet, "/status", true, `"id":"backend/live"`, "backend/some: HAProxy cannot resolve later.test")
-			n.tells(http.MethodGet, "/backends/live?unused=true", true, "HAProxy cannot resolve its host name")
-			n.tells(http.MethodGet, "/services/shop", true, "HAProxy cannot resolve its host name")
+			n.tells("/readyz", true, "backend/live has no member: HAProxy cannot resolve")
+			n.tells("/status", true, `"id":"backend/live"`, "backend/some: HAProxy cannot resolve later.test")
+			n.tells("/backends/live?unused=true", true, "HAProxy cannot resolve its host name")
+			n.tells("/services/shop", true, "HAProxy cannot resolve its host name")
 
 			names.Set("later.test", "127.0.0.1")
 			n.answers("here")
-			n.tells(http.MethodGet, "/readyz", false, "cannot resolve")
-			n.tells(http.MethodGet, "/status", false, "cannot resolve")
-			n.tells(http.MethodGet, "/services/shop", false, "cannot resolve")
+			n.tells("/readyz", false, "cannot resolve")
+			n.tells("/status", false, "cannot resolve")
+			n.tells("/services/shop", false, "cannot resolve")
 		})
 	}
 }
 
 // tells waits until an answer has these parts, or has none of them.
-func (n *node) tells(method, path string, has bool, parts ...string) {
+func (n *node) tells(path string, has bool, parts ...string) {
 	n.tb.Helper()
 	testkit.Eventually(n.tb, patience, func() error {
-		_, body := n.try(method, path, "")
+		_, body := n.try(http.MethodGet, path, "")
 		for _, part := range parts {
 			if strings.Contains(body, part) != has {
 				return fmt.Errorf("%s is %s, expected %q to be there: %t", path, body, part, has)

@@ -139,8 +139,7 @@ func checkDeleted(in Intent, edits []Edit) (int, error) {
 // blame finds the edit that Validate's error comes from.
 func blame(in Intent, edits []Edit, err error) error {
 	conflict, _ := errors.AsType[*ConflictError](err)
-	for i := len(edits) - 1; i >= 0; i-- {
-		e := edits[i]
+	for i, e := range slices.Backward(edits) {
 		switch object := in.Object(e.ID()).(type) {
 		case Frontend:
 			if conflict != nil && (conflict.ID == e.ID() || slices.Contains(conflict.By, e.ID())) {

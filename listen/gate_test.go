@@ -31,8 +31,9 @@ func gate(t *testing.T, cfg listen.GateConfig) (*listen.Gate, string) {
 	go func() { served <- server.Serve(g) }()
 	t.Cleanup(func() {
 		close(end)
-		_ = server.Close()
-		<-served
+		if err := errors.Join(server.Close(), <-served); !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	return g, port
@@ -51,9 +52,9 @@ func dial(t *testing.T, from, port string) net.Conn {
 }
 
 // ask sends a request and returns the answer.
-func ask(conn net.Conn, path string) (string, error) {
+func ask(conn net.Conn) (string, error) {
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		return "", err
 	}
 	b := make([]byte, 4096)
@@ -79,7 +80,7 @@ func own(t *testing.T) string {
 
 func answers(t *testing.T, conn net.Conn) {
 	t.Helper()
-	if text, err := ask(conn, "/"); err != nil || !strings.Contains(text, "hello") {
+	if text, err := ask(conn); err != nil || !strings.Contains(text, "hello") {
 		t.Errorf("%q, %v", text, err)
 	}
 }
@@ -98,7 +99,7 @@ func TestIdleConnectionsOfOneAddress(t *testing.T) {
 	if open, refused := g.Open(); open > 4 || refused < 17 || !strings.Contains(<-told, "from 127.0.0.0/8") {
 		t.Errorf("%d open, %d refused", open, refused)
 	}
-	if _, err := ask(first, "/"); err == nil {
+	if _, err := ask(first); err == nil {
 		t.Error("the oldest idle connection is still open")
 	}
 }
@@ -116,7 +117,7 @@ func TestActiveConnectionsStay(t *testing.T) {
 		active = append(active, conn)
 	}
 	testkit.Eventually(t, 10*time.Second, func() error {
-		if _, err := ask(dial(t, "127.0.0.1", port), "/"); err == nil {
+		if _, err := ask(dial(t, "127.0.0.1", port)); err == nil {
 			return errors.New("a fourth connection is served")
 		}
 		return nil
@@ -128,7 +129,7 @@ func TestActiveConnectionsStay(t *testing.T) {
 		_ = conn.Close()
 	}
 	testkit.Eventually(t, 10*time.Second, func() error {
-		_, err := ask(dial(t, "127.0.0.1", port), "/")
+		_, err := ask(dial(t, "127.0.0.1", port))
 		return err
 	})
 }

@@ -203,7 +203,7 @@ func numbers(value any) any {
 		if n, err := v.Int64(); err == nil {
 			return n
 		}
-		f, _ := v.Float64() //nolint:errcheck // a JSON number; too large a one is infinite
+		f, _ := v.Float64() // a JSON number; too large a one is infinite
 		return f
 	case []any:
 		for i := range v {

@@ -2,6 +2,7 @@ package manifest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -104,11 +105,12 @@ func TestAnObjectStandsInOneFile(t *testing.T) {
 
 // TestAliasesDoNotMultiply takes a file of a few hundred bytes that stands for gigabytes.
 func TestAliasesDoNotMultiply(t *testing.T) {
-	text := "backends:\n  a:\n    a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+	var text strings.Builder
+	text.WriteString("backends:\n  a:\n    a: &a [x,x,x,x,x,x,x,x,x,x]\n")
 	for c := 'b'; c < 'k'; c++ {
-		text += "    " + string(c) + ": &" + string(c) + " [" + strings.Repeat("*"+string(c-1)+",", 9) + "*" + string(c-1) + "]\n"
+		fmt.Fprintf(&text, "    %c: &%c [%s*%c]\n", c, c, strings.Repeat("*"+string(c-1)+",", 9), c-1)
 	}
-	if _, err := manifest.Parse("f", []byte(text)); err == nil {
+	if _, err := manifest.Parse("f", []byte(text.String())); err == nil {
 		t.Error("taken")
 	}
 }

@@ -24,8 +24,9 @@ func Difference(nameBefore, nameAfter string, before, after []byte) string {
 // Towards lists the edits that make the objects of one intent those of another. Each holds
 // only while its object is as it is in from.
 func Towards(from, to lb.Intent) []lb.Edit {
-	var out []lb.Edit
-	for _, change := range from.Changes(to) {
+	changes := from.Changes(to)
+	out := make([]lb.Edit, 0, len(changes))
+	for _, change := range changes {
 		var e lb.Edit
 		switch after := change.After.(type) {
 		case lb.Frontend:

@@ -199,7 +199,7 @@ func parseServer[T string | []byte](fields []T, places []int, text func(T) strin
 		Backend: text(field(0)), Name: text(field(1)), Address: text(field(2)), Port: port, Weight: weight,
 		Maintenance: admin&adminMaintenance != 0, Draining: admin&adminDraining != 0,
 		Unresolved: admin&adminUnresolved != 0,
-		Up: operation != 0, Partial: len(places) == len(serverColumns()),
+		Up:         operation != 0, Partial: len(places) == len(serverColumns()),
 	}
 	if s.Partial {
 		return s, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -62,7 +63,7 @@ func TestEveryFormerIntentCanBeReadAgain(t *testing.T) {
 func TestTheNewestTextOfARevisionIsFound(t *testing.T) {
 	db := fresh(t)
 	for i, revision := range []uint64{1, 2, 2, 3} {
-		r := lb.Recorded{Time: time.Unix(int64(i), 0), Revision: revision, Path: "reload", Fingerprint: fmt.Sprint(i)}
+		r := lb.Recorded{Time: time.Unix(int64(i), 0), Revision: revision, Path: "reload", Fingerprint: strconv.Itoa(i)}
 		if _, err := store.NewArchive(db).RecordConfig(t.Context(), r, []byte(fmt.Sprint("text ", i))); err != nil {
 			t.Fatal(err)
 		}

@@ -57,7 +57,7 @@ func (p *Patience) Do(path string, do func(abandoned func() bool) error) error {
 	abandoned.Store(true)
 	p.add(1)
 	go func() {
-		<-done
+		_ = <-done //nolint:staticcheck // S1005: errcheck wants it
 		p.add(-1)
 	}()
 	return fmt.Errorf("%s: %w within %s", path, ErrHangs, most)
