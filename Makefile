@@ -34,7 +34,7 @@ ARGS ?=
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test quick test-haproxys soak linearizable cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package docker install clean
+.PHONY: help setup build build-ha demo test quick test-haproxys soak linearizable cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -145,6 +145,10 @@ fmt: ## Format the Go source
 
 vuln: ## Look for known vulnerabilities (asks vuln.go.dev)
 	@go tool -modfile=tools/go.mod govulncheck ./...
+
+sbom: build ## Write the bill of materials of the programs in bin as CycloneDX JSON (VERSION=)
+	@tools/setup cyclonedx-gomod
+	@tools/sbom/write $(CACHE)/cyclonedx-gomod
 
 package: build ## Build the Debian package in bin, with thalassa-cib if it is built (VERSION=)
 	@tools/setup nfpm

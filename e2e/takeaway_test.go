@@ -57,7 +57,7 @@ func losses(t *testing.T, l *liar) []*loss {
 			name: "the access file", tells: "the access file", take: away("access.yaml"), give: again("access.yaml"),
 			flags: func(n *node) []string { return []string{"--access-file", n.path("access.yaml")} },
 		},
-		{name: "the name of the database", take: away("thalassa.db"), give: again("thalassa.db")},
+		{name: "the name of the database", tells: "the database was removed", take: away("thalassa.db"), give: again("thalassa.db")},
 		{
 			name: "Consul", tells: "shop", take: func(*node) error { l.tell("*", hangUp); return nil },
 			give: func(*node) error { l.tell("*", nil); return nil },

@@ -64,6 +64,7 @@ func (o Options) withDefaults() Options {
 // happened. ctx is looked at before the transaction, which is not interrupted.
 type DB struct {
 	bolt         *bbolt.DB
+	path         string
 	file         *os.File // bolt's, locked
 	maxRevisions int
 	maxEvents    int
@@ -93,7 +94,7 @@ func Open(path string, o Options) (*DB, error) {
 		return nil, err
 	}
 	return &DB{
-		bolt: bolt, file: file, maxRevisions: o.MaxRevisions, maxEvents: o.MaxEvents, maxConfigs: o.MaxConfigs, logger: o.Logger,
+		bolt: bolt, path: path, file: file, maxRevisions: o.MaxRevisions, maxEvents: o.MaxEvents, maxConfigs: o.MaxConfigs, logger: o.Logger,
 		writing: make(chan struct{}, 1), closed: make(chan struct{}), writes: writeState{disk: safefile.NewHealth(path)},
 	}, nil
 }
@@ -134,6 +135,9 @@ func (d *DB) update(ctx context.Context, doing string, fn func(*bbolt.Tx) error)
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	}
 	return d.guarded(ctx, doing, func() error {
+		if why := d.displaced(); why != "" { // it would be gone with the next start
+			return &lb.UnavailableError{What: why}
+		}
 		done, refused := d.writes.begin(), error(nil)
 		err := d.bolt.Update(func(tx *bbolt.Tx) error {
 			refused = fn(tx)

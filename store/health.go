@@ -1,7 +1,10 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"sync"
 	"time"
 
@@ -51,6 +54,20 @@ func (d *DB) Problem() string {
 	}
 	if why := w.disk.Problem(); why != "" {
 		return "the database cannot be written: " + why
+	}
+	return d.displaced()
+}
+
+// displaced says that the path does not lead to the open file any more; empty: it does, or
+// nobody can tell.
+func (d *DB) displaced() string {
+	own, err := d.file.Stat()
+	if err != nil {
+		return ""
+	}
+	there, err := os.Stat(d.path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(own, there) {
+		return "the database was removed from " + d.path + ", and changes would be lost with the next start: put it back, or restart the agent"
 	}
 	return ""
 }

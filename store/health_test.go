@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,5 +44,37 @@ func TestDiskThatHangs(t *testing.T) {
 	}
 	if p := db.Problem(); p != "" {
 		t.Error(p)
+	}
+}
+
+// Without its name the database would be gone with the next start: nothing more is taken
+// into it, and its problem says so until it is back.
+func TestDatabaseThatWasRemoved(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "db")
+	db := open(t, path, store.Options{})
+	commit := func() error { return db.SaveOverrides(t.Context(), []lb.Override{}) }
+	for name, replace := range map[string]func() error{
+		"moved":    func() error { return nil },
+		"replaced": func() error { return os.WriteFile(path, nil, 0o600) },
+	} {
+		if err := errors.Join(os.Rename(path, path+".away"), replace()); err != nil {
+			t.Fatal(err)
+		}
+		if err := commit(); !errors.As(err, new(*lb.UnavailableError)) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: a change is answered with %v", name, err)
+		}
+		if p := db.Problem(); !strings.Contains(p, "was removed") {
+			t.Errorf("%s: problem %q", name, p)
+		}
+		if _, err := db.Load(t.Context()); err != nil {
+			t.Errorf("%s: what is stored cannot be read: %v", name, err)
+		}
+		if err := os.Rename(path+".away", path); err != nil {
+			t.Fatal(err)
+		}
+		if err := commit(); err != nil || db.Problem() != "" {
+			t.Errorf("%s: put back: %v, %q", name, err, db.Problem())
+		}
 	}
 }
