@@ -31,7 +31,7 @@ func (d *DB) CommitAll(ctx context.Context, base uint64, proposals []lb.Proposal
 	made := make([]revisionDoc, len(proposals))
 	newest := base
 	err = d.update(ctx, "committing revisions", func(tx *bbolt.Tx) error {
-		made, newest, err = commitAll(tx, d.maxRevisions, base, proposals, states)
+		made, newest, err = commitAll(tx, d.history, base, proposals, states)
 		return err
 	})
 	switch {
@@ -50,7 +50,7 @@ func (d *DB) CommitAll(ctx context.Context, base uint64, proposals []lb.Proposal
 }
 
 // commitAll writes the revisions into a transaction.
-func commitAll(tx *bbolt.Tx, most int, base uint64, proposals []lb.Proposal, states []map[string][]byte) (made []revisionDoc, newest uint64, err error) {
+func commitAll(tx *bbolt.Tx, most historyBound, base uint64, proposals []lb.Proposal, states []map[string][]byte) (made []revisionDoc, newest uint64, err error) {
 	var head intentHead
 	if err := read(tx, intentKey, &head); err != nil {
 		return nil, base, err
@@ -58,6 +58,7 @@ func commitAll(tx *bbolt.Tx, most int, base uint64, proposals []lb.Proposal, sta
 	if head.Revision != base {
 		return nil, base, &lb.StaleRevisionError{Base: base, Current: head.Revision}
 	}
+	head.Bytes = historySize(tx, head)
 	for i, p := range proposals {
 		by := p.Origin
 		rev := revisionDoc{Number: head.Revision, Author: by.Author, Cause: by.Cause, Message: by.Message, Time: by.Time.UTC().Round(0)} // as it will be read
@@ -70,6 +71,7 @@ func commitAll(tx *bbolt.Tx, most int, base uint64, proposals []lb.Proposal, sta
 			if err := writeRevision(tx, rev); err != nil {
 				return nil, base, err
 			}
+			head.Bytes += int64(len(tx.Bucket([]byte(revisionBucket)).Get(number(rev.Number))))
 		}
 		made = append(made, rev)
 	}

@@ -25,6 +25,8 @@ type Options struct {
 	Timeout time.Duration
 	// MaxRevisions is how many of the newest revisions are kept (10,000).
 	MaxRevisions int
+	// MaxRevisionBytes bounds the size of them all (256 MiB); the newest is kept in any case.
+	MaxRevisionBytes int64
 	// MaxEvents is how many of the newest events are kept (10,000).
 	MaxEvents int
 	// MaxConfigs is how many of the newest recorded configurations are kept (200).
@@ -42,6 +44,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxRevisions <= 0 {
 		o.MaxRevisions = 10_000
+	}
+	if o.MaxRevisionBytes <= 0 {
+		o.MaxRevisionBytes = 256 << 20
 	}
 	if o.MaxEvents <= 0 {
 		o.MaxEvents = 10_000
@@ -63,13 +68,13 @@ func (o Options) withDefaults() Options {
 // the program or of the machine, and what it had not finished by then never
 // happened. ctx is looked at before the transaction, which is not interrupted.
 type DB struct {
-	bolt         *bbolt.DB
-	path         string
-	file         *os.File // bolt's, locked
-	maxRevisions int
-	maxEvents    int
-	maxConfigs   int
-	logger       *slog.Logger
+	bolt       *bbolt.DB
+	path       string
+	file       *os.File // bolt's, locked
+	history    historyBound
+	maxEvents  int
+	maxConfigs int
+	logger     *slog.Logger
 
 	committed wake.Signal
 	newest    atomic.Pointer[lb.Intent] // the stored intent, nil: read it
@@ -94,7 +99,7 @@ func Open(path string, o Options) (*DB, error) {
 		return nil, err
 	}
 	return &DB{
-		bolt: bolt, path: path, file: file, maxRevisions: o.MaxRevisions, maxEvents: o.MaxEvents, maxConfigs: o.MaxConfigs, logger: o.Logger,
+		bolt: bolt, path: path, file: file, history: historyBound{o.MaxRevisions, o.MaxRevisionBytes}, maxEvents: o.MaxEvents, maxConfigs: o.MaxConfigs, logger: o.Logger,
 		writing: make(chan struct{}, 1), closed: make(chan struct{}), writes: writeState{disk: safefile.NewHealth(path)},
 	}, nil
 }

@@ -226,13 +226,35 @@ func writeRevision(tx *bbolt.Tx, rev revisionDoc) error {
 	return write(tx, revisionBucket, number(rev.Number), rev)
 }
 
+// historySize is how many bytes all revisions have.
+func historySize(tx *bbolt.Tx, head intentHead) int64 {
+	if head.Bytes > 0 {
+		return head.Bytes
+	}
+	var size int64
+	c := tx.Bucket([]byte(revisionBucket)).Cursor()
+	for key, value := c.First(); key != nil; key, value = c.Next() {
+		size += int64(len(value))
+	}
+	return size
+}
+
+// A historyBound is how much of the history is kept, the newest revision in any case.
+type historyBound struct {
+	revisions int
+	bytes     int64
+}
+
 // writeHead stores which revision is the newest, with a digest of the objects, and
-// drops all but the given number of the newest revisions.
-func writeHead(tx *bbolt.Tx, head intentHead, most int) error {
-	for ; head.Revision-head.First >= uint64(most); head.First++ {
-		if err := tx.Bucket([]byte(revisionBucket)).Delete(number(head.First)); err != nil {
+// drops the oldest revisions that are beyond the bound.
+func writeHead(tx *bbolt.Tx, head intentHead, most historyBound) error {
+	bucket := tx.Bucket([]byte(revisionBucket))
+	for head.First < head.Revision && (head.Revision-head.First >= uint64(most.revisions) || head.Bytes > most.bytes) {
+		head.Bytes -= int64(len(bucket.Get(number(head.First))))
+		if err := bucket.Delete(number(head.First)); err != nil {
 			return err
 		}
+		head.First++
 	}
 	docs, err := objects(tx)
 	if err != nil {

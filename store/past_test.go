@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,4 +77,56 @@ func TestTheNewestTextOfARevisionIsFound(t *testing.T) {
 	if _, _, err := store.NewArchive(db).ConfigOf(t.Context(), 9); !errors.As(err, new(*lb.NotFoundError)) {
 		t.Errorf("a revision without a text: %v", err)
 	}
+}
+
+func TestHistoryIsBoundedByItsSize(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	const bound = 64 << 10
+	db := open(t, path, store.Options{MaxRevisionBytes: bound})
+	in := lb.Intent{}
+	commit := func(i, size int) { // KB
+		t.Helper()
+		next, err := in.Apply(lb.Edit{Backend: &lb.Backend{
+			Key: "b", Type: "static", Mode: "http", Balance: "roundrobin", Natives: slices.Repeat([]lb.RawLine{lb.RawLine("# " + strings.Repeat(string(rune('a'+i%26)), 1000))}, size),
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Commit(t.Context(), uint64(i), next, lb.Origin{Time: time.Unix(1, 0)}); err != nil {
+			t.Fatal(err)
+		}
+		in = next
+	}
+	kept := func() int {
+		t.Helper()
+		list, err := db.Revisions(t.Context(), 0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	for i := range 40 { // each has the object before and after
+		commit(i, 4)
+	}
+	if n := kept(); n < 6 || n > 8 {
+		t.Errorf("%d revisions of 8 KB are kept in 64 KiB", n)
+	}
+	if err := db.Close(); err != nil { // what was counted goes on
+		t.Fatal(err)
+	}
+	db = open(t, path, store.Options{MaxRevisionBytes: bound})
+	commit(40, 2*bound/1000)
+	if n := kept(); n != 1 {
+		t.Errorf("%d revisions are kept beside one that is larger than the bound", n)
+	}
+	for i := 41; i < 45; i++ {
+		commit(i, 1)
+	}
+	if n := kept(); n < 3 {
+		t.Errorf("%d small revisions are kept after the large one", n)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, path, store.Options{}) // which examines the file
 }

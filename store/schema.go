@@ -63,6 +63,8 @@ type intentHead struct {
 	First    uint64 `json:"first"`    // oldest revision kept
 	Objects  int    `json:"objects"`  // how many there are
 	Digest   string `json:"digest"`   // of all objects, see digest
+	// Bytes is the size of all revisions; 0 where an older program wrote the file.
+	Bytes int64 `json:"bytes,omitempty"`
 }
 
 // An eventsHead says what eventBucket holds. Numbers may be missing between the
