@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -20,7 +19,7 @@ import (
 type Drafts interface {
 	Drafts(ctx context.Context) ([]stage.Draft, error)
 	Draft(ctx context.Context, id string) (stage.Draft, error)
-	// CreateDraft gives the draft its ID.
+	// CreateDraft gives a draft without an ID one.
 	CreateDraft(ctx context.Context, d stage.Draft) (stage.Draft, error)
 	// UpdateDraft changes a draft unless change has an error; others wait meanwhile.
 	UpdateDraft(ctx context.Context, id string, change func(stage.Draft) (stage.Draft, error)) (stage.Draft, error)
@@ -54,11 +53,11 @@ func inDraft(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c) // which refuses what cannot be decoded
 		}
 		id := query.Get("draft")
-		switch _, err := strconv.ParseUint(id, 10, 64); {
+		switch _, err := lb.ParseName(id); {
 		case !isDraftable(r.Path):
 			return invalidField("draft", "is not a parameter of this path", "a request about frontends, backends, definitions or changes")
 		case err != nil || len(query["draft"]) > 1:
-			return invalidField("draft", shown(id)+" is not a draft", "the number of one draft")
+			return invalidField("draft", shown(id)+" is not a draft", "the ID of one draft")
 		}
 		query.Del("draft")
 		request = request.WithContext(context.WithValue(request.Context(), draftKey{}, id))
@@ -128,13 +127,13 @@ func (h draftHandlers) create(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	message, err := node.ParseDraft(data)
+	id, message, err := node.ParseDraft(data)
 	if err != nil {
 		return err
 	}
 	by := h.agent.Origin(c)
 	by.Message = message
-	d, err := h.agent.drafts.CreateDraft(c.Request().Context(), stage.Draft{Origin: by, Changed: by.Time})
+	d, err := h.agent.drafts.CreateDraft(c.Request().Context(), stage.Draft{ID: id, Origin: by, Changed: by.Time})
 	if err != nil {
 		return err
 	}

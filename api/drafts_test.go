@@ -98,7 +98,12 @@ func TestRequestsThatDoNotGoWithADraft(t *testing.T) {
 			t.Errorf("%s: %+v", path, f)
 		}
 	}
-	s.get("/backends?draft=x").refused(t, 400, "invalid")
+	s.get("/backends?draft=x%20y").refused(t, 400, "invalid")
+	s.get("/backends?draft=").refused(t, 400, "invalid")
+	s.do("POST", "/drafts", `{"id":"a b"}`).refused(t, 400, "invalid")
+	s.do("POST", "/drafts", `{"id":"mine"}`).wants(t, http.StatusCreated, nil)
+	s.do("POST", "/drafts", `{"id":"mine"}`).refused(t, 409, "conflict")
+	s.get("/backends?draft=mine").wants(t, 200, nil)
 	s.get("/backends?draft=1&draft=2").refused(t, 400, "invalid")
 	s.get("/backends?draft=9").refused(t, 404, "not_found")
 	s.do("PUT", "/backends/x?draft=9", `{"type":"static"}`).refused(t, 404, "not_found")

@@ -144,8 +144,9 @@ func TestADraftIsCollectedAndCommitted(t *testing.T) {
 	if out := s.run("draft", "commit", "1").out; !strings.Contains(out, "2 objects changed and in effect") {
 		t.Errorf("got %s", out)
 	}
-	s.run("draft", "new")
-	s.run("draft", "delete", "2")
-	s.fails(cli.ExitNotFound, "drafts/2", "draft", "commit", "2")
-	s.fails(cli.ExitUsage, "draft", "backends", "--draft", "x")
+	s.run("draft", "new", "later")
+	s.fails(cli.ExitConflict, "drafts/later: exists already", "draft", "new", "later")
+	s.run("draft", "delete", "later")
+	s.fails(cli.ExitNotFound, "drafts/later", "draft", "commit", "later")
+	s.fails(cli.ExitUsage, "draft", "backends", "--draft", "a b")
 }

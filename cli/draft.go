@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,10 +19,10 @@ func newDraft(env environment) *cobra.Command {
 		Long: `A draft collects changes before they are carried out. "frontends", "backends" and "apply"
 take --draft: they show and change the draft, and nothing else. Without a subcommand this
 command lists the drafts.`,
-		Example: `  thalassa draft new --message "next week"
-  echo '{"type": "static"}' | thalassa backends put later - --draft 1
-  thalassa draft diff 1
-  thalassa draft commit 1`,
+		Example: `  thalassa draft new week-31 --message "next week"
+  echo '{"type": "static"}' | thalassa backends put later - --draft week-31
+  thalassa draft diff week-31
+  thalassa draft commit week-31`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := r.client(cmd.Context())
@@ -50,13 +51,13 @@ func showDrafts(w io.Writer, list []client.Draft) {
 func newDraftNew(r *remote) *cobra.Command {
 	var message string
 	cmd := &cobra.Command{
-		Use: "new", Short: "Begin a draft", Args: arguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "new [DRAFT]", Short: "Begin a draft, with a number unless it gets a name", Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}
-			d, err := client.NewDrafts(c).Begin(cmd.Context(), message)
+			d, err := client.NewDrafts(c).Begin(cmd.Context(), strings.Join(args, ""), message)
 			if err != nil {
 				return err
 			}

@@ -36,7 +36,7 @@ func (r *remote) agentFlags(cmd *cobra.Command) {
 
 // draftFlag declares the flag of a command that can show and change a draft.
 func (r *remote) draftFlag(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&r.draft, "draft", "", "`number` of a draft to show and change instead")
+	cmd.PersistentFlags().StringVar(&r.draft, "draft", "", "`ID` of a draft to show and change instead")
 }
 
 // show prints v as JSON when that was asked for, else what table writes.

@@ -35,11 +35,13 @@ func (c Drafts) List(ctx context.Context) ([]Draft, error) {
 	return list, err
 }
 
-// Begin begins a draft; message says what for, and may be empty.
-func (c Drafts) Begin(ctx context.Context, message string) (Draft, error) {
+// Begin begins a draft. Without an ID it gets a number. The message says what for, and may
+// be empty.
+func (c Drafts) Begin(ctx context.Context, id, message string) (Draft, error) {
 	body := struct {
+		ID      string `json:"id,omitempty"`
 		Message string `json:"message,omitempty"`
-	}{message}
+	}{id, message}
 	return post[Draft](ctx, c.transport, "/drafts", body, 0)
 }
 

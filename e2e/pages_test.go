@@ -40,6 +40,7 @@ var reasonsNotToRun = []string{
 	"starts a second HAProxy",
 	"needs a second machine",
 	"needs an agent with TLS",
+	"needs an agent with tokens",
 	"edits /etc",
 }
 

@@ -90,7 +90,7 @@ type Applied struct {
 	Reason   string
 	Duration time.Duration // from the request to being in effect
 	Revision uint64
-	// Draft is the number of the draft that has the change; nothing is in effect.
+	// Draft is the ID of the draft that has the change; nothing is in effect.
 	Draft string
 	// Backend is what a Switch has made of its backend, whatever others have made of it
 	// since; nil after an Edit.

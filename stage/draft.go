@@ -17,6 +17,7 @@ const MaxDrafts = 100
 // on top of what is configured, so that a change by somebody else shows at once. A Draft is
 // not changed after it was made.
 type Draft struct {
+	// ID is a name of lb.ParseName, which whoever began it chose, or a number.
 	ID string
 	// Origin is who began it, and when; its message becomes that of the revision.
 	Origin  lb.Origin

@@ -42,8 +42,9 @@ func NewDrafts(db *DB) Drafts { return Drafts{db} }
 
 func draftID(id string) string { return "drafts/" + id }
 
-// CreateDraft stores a new draft and gives it the next number as its ID. There may be
-// stage.MaxDrafts at the same time; the error is an *lb.ConflictError then.
+// CreateDraft stores a new draft. Without an ID it gets a number that was never one. The
+// error is an *lb.ConflictError when there is a draft with the ID, or when there are
+// stage.MaxDrafts already.
 func (d Drafts) CreateDraft(ctx context.Context, draft stage.Draft) (stage.Draft, error) {
 	err := d.db.update(ctx, "storing a draft", func(tx *bbolt.Tx) error {
 		bucket, err := tx.CreateBucketIfNotExists([]byte(draftBucket))
@@ -53,11 +54,17 @@ func (d Drafts) CreateDraft(ctx context.Context, draft stage.Draft) (stage.Draft
 		if n := bucket.Stats().KeyN; n >= stage.MaxDrafts {
 			return &lb.ConflictError{ID: "drafts", Reason: "there are " + strconv.Itoa(n) + " already: commit or delete some first"}
 		}
-		n, err := bucket.NextSequence()
-		if err != nil {
-			return err
+		isChosen := draft.ID != ""
+		for draft.ID == "" || !isChosen && bucket.Get([]byte(draft.ID)) != nil {
+			n, err := bucket.NextSequence()
+			if err != nil {
+				return err
+			}
+			draft.ID = strconv.FormatUint(n, 10)
 		}
-		draft.ID = strconv.FormatUint(n, 10)
+		if bucket.Get([]byte(draft.ID)) != nil {
+			return &lb.ConflictError{ID: draftID(draft.ID), Reason: "exists already"}
+		}
 		return writeDraft(tx, draft)
 	})
 	return draft, err

@@ -44,8 +44,13 @@ func (d *drafts) Draft(_ context.Context, id string) (stage.Draft, error) {
 func (d *drafts) CreateDraft(_ context.Context, draft stage.Draft) (stage.Draft, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.last++
-	draft.ID = strconv.Itoa(d.last)
+	if _, err := d.index(draft.ID); err == nil {
+		return draft, &lb.ConflictError{ID: "drafts/" + draft.ID, Reason: "exists already"}
+	}
+	if draft.ID == "" {
+		d.last++
+		draft.ID = strconv.Itoa(d.last)
+	}
 	d.list = append(d.list, draft)
 	return draft, nil
 }

@@ -41,7 +41,7 @@ type Applied struct {
 	Reason     string  `json:"reason,omitempty"`
 	Revision   uint64  `json:"revision"`
 	DurationMS float64 `json:"durationMs"` // milliseconds with fraction
-	// Draft is the number of the draft that has the change.
+	// Draft is the ID of the draft that has the change.
 	Draft string `json:"draft,omitempty"`
 	// Warnings are sentences, e.g. that a backend has no member.
 	Warnings []string `json:"warnings,omitempty"`

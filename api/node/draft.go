@@ -45,20 +45,25 @@ type DraftDifference struct {
 	Output  string `json:"output,omitempty"`
 }
 
-// ParseDraft decodes the body of a new draft, which may be empty: what it is for.
-func ParseDraft(body []byte) (message string, err error) {
+// ParseDraft decodes the body of a new draft, which may be empty: its ID, and what it is
+// for.
+func ParseDraft(body []byte) (id, message string, err error) {
 	var in struct {
+		ID      string `json:"id"`
 		Message string `json:"message"`
 	}
 	if len(body) > 0 {
 		if err := strictjson.Decode(body, &in); err != nil {
-			return "", err
+			return "", "", err
 		}
 	}
-	if n := len(in.Message); n > lb.MaxMessage {
-		return "", &lb.InvalidError{Fields: []lb.FieldError{{
-			Path: "message", Problem: "has " + strconv.Itoa(n) + " bytes", Expected: "at most " + strconv.Itoa(lb.MaxMessage),
-		}}}
+	var fe lb.FieldErrors
+	if in.ID != "" {
+		_, err := lb.ParseName(in.ID)
+		fe.AddErr("id", err)
 	}
-	return strings.TrimSpace(in.Message), nil
+	if n := len(in.Message); n > lb.MaxMessage {
+		fe.Add("message", "has "+strconv.Itoa(n)+" bytes", "at most "+strconv.Itoa(lb.MaxMessage))
+	}
+	return in.ID, strings.TrimSpace(in.Message), fe.Err()
 }
