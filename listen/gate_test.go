@@ -13,7 +13,8 @@ import (
 	"thalassa/listen"
 )
 
-// gate serves HTTP behind a Gate; a request to /wait is answered when the test ends.
+// gate serves HTTP behind a Gate; a request to /wait is answered when the test ends, or its
+// client goes.
 func gate(t *testing.T, cfg listen.GateConfig) (*listen.Gate, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "0.0.0.0:0")
@@ -23,7 +24,10 @@ func gate(t *testing.T, cfg listen.GateConfig) (*listen.Gate, string) {
 	g, end := listen.NewGate(l, cfg), make(chan struct{})
 	server := &http.Server{ConnState: g.Track, ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/wait" {
-			<-end
+			select {
+			case <-end:
+			case <-r.Context().Done(): // the client has gone
+			}
 		}
 		_, _ = io.WriteString(w, "hello")
 	})}
