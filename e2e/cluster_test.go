@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -162,6 +163,13 @@ func (s *clusterFixture) badFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	before, generation := s.processes(), s.commands().generation()
+	const config, bound = "/var/lib/thalassa/haproxy.cfg", "/var/lib/thalassa/bad.cfg"
+	if err := os.WriteFile(bad.Path(bound), good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bad.Run("mount", "--bind", bound, config) // or the agent would put its own file back
+	release := sync.OnceFunc(func() { bad.Run("umount", config) })
+	t.Cleanup(release)
 	client := s.cluster.Probe(cluster.Floating+":80", 10*time.Second)
 	direct := s.cluster.Probe(bad.Address()+":80", 10*time.Second)
 	s.answered(client, 20)
@@ -176,7 +184,7 @@ func (s *clusterFixture) badFile(t *testing.T) {
 			[]string{"reverted to generation " + generation, "on " + bad.Name, "refuse"},
 		},
 	} {
-		if err := os.WriteFile(path, []byte(c.file), 0o600); err != nil {
+		if err := os.WriteFile(bad.Path(bound), []byte(c.file), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		out, words := s.commands().call(c.code, "rollout")
@@ -189,6 +197,7 @@ func (s *clusterFixture) badFile(t *testing.T) {
 			t.Errorf("%s: generation %s, expected %s", c.name, now, generation)
 		}
 	}
+	release()
 	s.answered(client, 20)
 	for i, now := range s.processes() {
 		if now.master != before[i].master {
