@@ -80,7 +80,8 @@ func (a *accessCommand) addUser() *cobra.Command {
 		Long: `Asks for a password, unless --password-file names a file whose first line is one.
 With --on the role counts for the named objects only. * stands for any characters.`,
 		Example: `  echo 'a long passphrase' | thalassa user add ann --role admin --access-file access.yaml
-  echo 'another passphrase' | thalassa user add sam --role deploy --on 'backend/shop-*' --access-file access.yaml`,
+  echo 'another passphrase' |
+    thalassa user add sam --role deploy --on 'backend/shop-*' --access-file access.yaml`,
 		Args: arguments,
 		RunE: func(_ *cobra.Command, args []string) error {
 			grant, err := g.grant()
