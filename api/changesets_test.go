@@ -91,6 +91,9 @@ func TestABadChangesetIsRefusedWithTheEditNamed(t *testing.T) {
 
 // TestALargeChangesetIsTaken sends more than other requests may have.
 func TestALargeChangesetIsTaken(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds of processor time")
+	}
 	s := filledFixture(t)
 	edits := make([]string, 3000)
 	for i := range edits {
