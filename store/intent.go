@@ -30,12 +30,7 @@ func (d *DB) Load(ctx context.Context) (lb.Intent, error) {
 		if err != nil {
 			return err
 		}
-		for id, doc := range docs {
-			if err := addObject(in, id, doc); err != nil {
-				return err
-			}
-		}
-		return nil
+		return addObjects(in, docs)
 	})
 	if err != nil {
 		return lb.Intent{}, err
@@ -94,6 +89,16 @@ func (d *DB) Wait(ctx context.Context, after uint64) error {
 
 func emptyIntent() lb.Intent {
 	return lb.Intent{Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}}
+}
+
+// addObjects puts stored objects into an intent.
+func addObjects(in lb.Intent, docs map[string][]byte) error {
+	for id, doc := range docs {
+		if err := addObject(in, id, doc); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // addObject puts the stored object of that id into an intent.

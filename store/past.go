@@ -43,12 +43,7 @@ func (d *DB) IntentAt(ctx context.Context, n uint64) (lb.Intent, error) {
 		if err := undo(tx, docs, head.Revision, n); err != nil {
 			return err
 		}
-		for id, doc := range docs {
-			if err := addObject(in, id, doc); err != nil {
-				return err
-			}
-		}
-		return nil
+		return addObjects(in, docs)
 	})
 	if err != nil {
 		return lb.Intent{}, err
