@@ -17,14 +17,13 @@ func (c *changes) apply(ctx context.Context, set stage.Changeset) (lb.Applied, e
 	if err := c.awaitServed(ctx, set); err != nil {
 		return lb.Applied{}, err
 	}
-	base := uint64(0)
 	var unknown error
-	var before lb.Intent
-	applied, err := c.change(ctx, set.Origin, doubt, func(in lb.Intent) (lb.Intent, error) {
-		base, before = in.Revision, in
-		next, err := c.inputs.made(in, set)
-		unknown = unknownTargets(next, set)
-		return next, err
+	var before, after lb.Intent
+	applied, err := c.change(ctx, set.Origin, doubt, func(in lb.Intent) (_ lb.Intent, err error) {
+		before = in
+		after, err = c.inputs.made(in, set)
+		unknown = unknownTargets(after, set)
+		return after, err
 	})
 	if unknown != nil && isRefusal(err) {
 		err = unknown // it names the field, and HAProxy a line
@@ -32,25 +31,22 @@ func (c *changes) apply(ctx context.Context, set stage.Changeset) (lb.Applied, e
 	if err != nil {
 		return applied, err
 	}
+	applied.Changes = before.Changes(after)
 	c.warn(ctx, set.Concerns(), &applied)
-	if applied.Revision > base {
-		note(c.cfg.Journal, set, before, applied)
+	if applied.Revision > before.Revision {
+		note(c.cfg.Journal, set, applied)
 		c.persister.wake()
 	}
 	return applied, nil
 }
 
 // note writes a changeset that made a revision to the activity log.
-func note(journal Journal, set stage.Changeset, before lb.Intent, applied lb.Applied) {
+func note(journal Journal, set stage.Changeset, applied lb.Applied) {
 	if len(set.Edits) == 1 {
 		journal.Note(editedEvent(set.Edits[0], set.Origin, applied))
 		return
 	}
-	next, err := set.Apply(before)
-	if err != nil { // it has been applied to the same intent
-		return
-	}
-	journal.Note(changesetEvent(set, before.Changes(next), applied))
+	journal.Note(changesetEvent(set.Origin, applied))
 }
 
 // learn has discovery watch the services that a changeset asks for, so that the first

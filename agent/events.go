@@ -6,7 +6,6 @@ import (
 
 	"thalassa/activity"
 	"thalassa/lb"
-	"thalassa/stage"
 )
 
 func agentObject(label string) activity.Object {
@@ -39,9 +38,9 @@ func editedEvent(e lb.Edit, by lb.Origin, applied lb.Applied) activity.Event {
 }
 
 // changesetEvent names each object that a changeset changed.
-func changesetEvent(set stage.Changeset, changes []lb.ObjectChange, applied lb.Applied) activity.Event {
-	diff := make([]string, len(changes))
-	for i, change := range changes {
+func changesetEvent(by lb.Origin, applied lb.Applied) activity.Event {
+	diff := make([]string, len(applied.Changes))
+	for i, change := range applied.Changes {
 		what := "put"
 		if change.After == nil {
 			what = "deleted"
@@ -50,7 +49,7 @@ func changesetEvent(set stage.Changeset, changes []lb.ObjectChange, applied lb.A
 	}
 	return activity.Event{
 		Verb: activity.ConfigurationChanged, Object: activity.Object{ID: "configuration", Type: "configuration"},
-		Author: set.Origin.Author, Cause: set.Origin.Cause, Message: set.Origin.Message, Diff: diff,
+		Author: by.Author, Cause: by.Cause, Message: by.Message, Diff: diff,
 		Revision: applied.Revision, Path: applied.Path, DurationMS: float64(applied.Duration.Microseconds()) / 1000,
 		Error: applied.Reason, Reasons: applied.Warnings,
 	}

@@ -95,22 +95,14 @@ func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
 	return a.change(ctx, []lb.Edit{s.Edit()}, func() (lb.Applied, error) { return a.changes.Switch(ctx, s) })
 }
 
-// Apply is that of Changer, with what the edits have changed.
-func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, []lb.ObjectChange, error) {
-	before, err := a.configured(ctx)
-	if err != nil {
-		return lb.Applied{}, nil, err
-	}
+// Apply is that of Changer.
+func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, error) {
 	applied, err := a.change(ctx, set.Edits, func() (lb.Applied, error) { return a.changes.Apply(ctx, set) })
 	if err != nil {
-		return applied, nil, err
+		return applied, err
 	}
-	after, err := set.Apply(before) // the edits alone, whatever else has changed meanwhile
-	if err != nil {
-		after = before
-	}
-	changes, err := a.seenChanges(ctx, before.Changes(after))
-	return applied, changes, err
+	applied.Changes, err = a.seenChanges(ctx, applied.Changes)
+	return applied, err
 }
 
 // Preview is that of Changer. Whoever does not see everything gets no text of haproxy.cfg.

@@ -64,15 +64,11 @@ func (h changesetHandlers) carryOut(c echo.Context, set stage.Changeset, dryRun 
 
 // applied carries out a changeset. The answer has what it has changed.
 func (h changesetHandlers) applied(c echo.Context, set stage.Changeset) (changed, error) {
-	var changes []lb.ObjectChange
-	applied, err := untilEnd(c, func(ctx context.Context) (applied lb.Applied, err error) {
-		applied, changes, err = h.agent.Apply(ctx, set)
-		return applied, err
-	})
+	applied, err := untilEnd(c, func(ctx context.Context) (lb.Applied, error) { return h.agent.Apply(ctx, set) })
 	if err != nil {
 		return changed{}, err
 	}
-	docs, err := node.NewChanges(changes)
+	docs, err := node.NewChanges(applied.Changes)
 	return changed{struct {
 		Changes []node.Change `json:"changes"`
 	}{docs}, applied}, err

@@ -75,19 +75,27 @@ func (a *Agent) changeDraft(ctx context.Context, id string, edits []lb.Edit) (lb
 	if err != nil {
 		return lb.Applied{}, err
 	}
+	var before lb.Intent
 	d, err := a.drafts.UpdateDraft(ctx, id, func(d stage.Draft) (stage.Draft, error) {
+		before = d.View(in)
 		next, err := d.With(in, edits, a.now())
 		if err != nil {
 			return d, err
 		}
 		return next, next.Check()
 	})
-	applied := lb.Applied{Path: "none", Revision: in.Revision, Draft: id, Reason: "draft " + id + " is not committed"}
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	after := d.View(in)
+	applied := lb.Applied{
+		Path: "none", Revision: in.Revision, Draft: id, Reason: "draft " + id + " is not committed", Changes: before.Changes(after),
+	}
 	if len(edits) == 1 && edits[0].Switch != nil {
-		b := d.View(in).Backends[edits[0].Switch.Backend]
+		b := after.Backends[edits[0].Switch.Backend]
 		applied.Backend = &b
 	}
-	return applied, err
+	return applied, nil
 }
 
 // draftHandlers collect changes before they are carried out.

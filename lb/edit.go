@@ -95,6 +95,9 @@ type Applied struct {
 	// Backend is what a Switch has made of its backend, whatever others have made of it
 	// since; nil after an Edit.
 	Backend *Backend
+	// Changes are what a changeset has done to objects, whatever others have done since;
+	// sorted by id.
+	Changes []ObjectChange
 	// Warnings are sentences about what is in effect and probably not meant, e.g. that a
 	// backend has no member.
 	Warnings []string

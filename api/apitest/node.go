@@ -342,6 +342,7 @@ func (n *Node) change(ctx context.Context, by lb.Origin, edit func(lb.Intent) (l
 			Cause: by.Cause, Author: by.Author, Revision: next.Revision, Path: applied.Path,
 		})
 	}
+	applied.Changes = changes
 	if n.down {
 		applied.Applied, applied.Path, applied.Reason = false, "none", "HAProxy is not running"
 	}

@@ -30,20 +30,11 @@ func (n *Node) IntentAt(ctx context.Context, number uint64) (lb.Intent, error) {
 		if err != nil {
 			return lb.Intent{}, err
 		}
-		var edits []lb.Edit
-		for _, change := range rev.Changes {
-			switch before := change.Before.(type) {
-			case lb.Frontend:
-				edits = append(edits, lb.Edit{Frontend: &before})
-			case lb.Backend:
-				edits = append(edits, lb.Edit{Backend: &before})
-			default:
-				edits = append(edits, lb.Edit{Delete: change.ID})
-			}
+		undo := make([]lb.ObjectChange, len(rev.Changes))
+		for i, change := range rev.Changes {
+			undo[i] = lb.ObjectChange{ID: change.ID, After: change.Before}
 		}
-		if in, err = in.ApplyAll(edits); err != nil {
-			return lb.Intent{}, err
-		}
+		in = in.With(undo)
 	}
 	in.Revision = number
 	return in, n.trouble
