@@ -83,6 +83,7 @@ type DB struct {
 	closed    chan struct{} // by Close
 	closing   atomic.Bool
 	writes    writeState
+	patience  *safefile.Patience // of those who only look
 	// broken is why the file cannot be used any more; see guarded.
 	broken atomic.Pointer[brokenError]
 }
@@ -100,7 +101,7 @@ func Open(path string, o Options) (*DB, error) {
 	}
 	return &DB{
 		bolt: bolt, path: path, file: file, history: historyBound{o.MaxRevisions, o.MaxRevisionBytes}, maxEvents: o.MaxEvents, maxConfigs: o.MaxConfigs, logger: o.Logger,
-		writing: make(chan struct{}, 1), closed: make(chan struct{}), writes: writeState{disk: safefile.NewHealth(path)},
+		writing: make(chan struct{}, 1), closed: make(chan struct{}), writes: writeState{disk: safefile.NewHealth(path)}, patience: safefile.NewPatience(slowAfter),
 	}, nil
 }
 
@@ -140,12 +141,11 @@ func (d *DB) update(ctx context.Context, doing string, fn func(*bbolt.Tx) error)
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	}
 	return d.guarded(ctx, doing, func() error {
-		if why := d.displaced(); why != "" { // it would be gone with the next start
-			return &lb.UnavailableError{What: why}
-		}
 		done, refused := d.writes.begin(), error(nil)
 		err := d.bolt.Update(func(tx *bbolt.Tx) error {
-			refused = fn(tx)
+			if refused = d.displaced(); refused == nil { // it would be gone with the next start
+				refused = fn(tx)
+			}
 			return refused
 		})
 		if refused != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"thalassa/internal/safefile"
+	"thalassa/lb"
 )
 
 // slowAfter is how long a write may take until Problem tells it.
@@ -43,31 +44,43 @@ func (w *writeState) end() {
 // Problem is a sentence for everybody that says why the database does not take a write
 // now; empty: it took the last one.
 func (d *DB) Problem() string {
-	w := &d.writes
+	if d.broken.Load() != nil {
+		return "the database failed while it was in use: restart the agent"
+	}
+	if why := d.writes.problem(); why != "" {
+		return why
+	}
+	if err := d.patience.Do(d.path, func(func() bool) error { return d.displaced() }); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// problem says why the last write was not done, or has not been for long.
+func (w *writeState) problem() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch {
-	case d.broken.Load() != nil:
-		return "the database failed while it was in use: restart the agent"
-	case !w.begun.IsZero() && time.Since(w.begun) > slowAfter:
+	if !w.begun.IsZero() && time.Since(w.begun) > slowAfter {
 		return fmt.Sprintf("the disk of the database hangs: a write has waited for %s", time.Since(w.begun).Round(time.Second))
 	}
 	if why := w.disk.Problem(); why != "" {
 		return "the database cannot be written: " + why
 	}
-	return d.displaced()
+	return ""
 }
 
-// displaced says that the path does not lead to the open file any more; empty: it does, or
-// nobody can tell.
-func (d *DB) displaced() string {
+// displaced is the error that the path does not lead to the open file any more, an
+// *lb.UnavailableError; nil: it does, or nobody can tell. The file system may hang.
+func (d *DB) displaced() error {
 	own, err := d.file.Stat()
 	if err != nil {
-		return ""
+		return nil //nolint:nilerr // nobody can tell
 	}
 	there, err := os.Stat(d.path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(own, there) {
-		return "the database was removed from " + d.path + ", and changes would be lost with the next start: put it back, or restart the agent"
+		return &lb.UnavailableError{
+			What: "the database was removed from " + d.path + ", and changes would be lost with the next start: put it back, or restart the agent",
+		}
 	}
-	return ""
+	return nil
 }
