@@ -5,11 +5,21 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // MaxMessage bounds the message of an Origin, in bytes.
 const MaxMessage = 1000
+
+// CheckMessage refuses a message of more than MaxMessage bytes. The error is a FieldError
+// without a path.
+func CheckMessage(message string) error {
+	if n := len(message); n > MaxMessage {
+		return bad("has "+strconv.Itoa(n)+" bytes", "at most "+strconv.Itoa(MaxMessage))
+	}
+	return nil
+}
 
 // An EditError says which of several edits an error is about.
 type EditError struct {

@@ -29,9 +29,7 @@ func (c Changeset) Check() error {
 	} else if n > MaxEdits {
 		fe.Add("edits", "has "+strconv.Itoa(n)+" edits", "at most "+strconv.Itoa(MaxEdits))
 	}
-	if n := len(c.Origin.Message); n > lb.MaxMessage {
-		fe.Add("message", "has "+strconv.Itoa(n)+" bytes", "at most "+strconv.Itoa(lb.MaxMessage))
-	}
+	fe.AddErr("message", lb.CheckMessage(c.Origin.Message))
 	return fe.Err()
 }
 

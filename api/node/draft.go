@@ -1,7 +1,6 @@
 package node
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -62,8 +61,6 @@ func ParseDraft(body []byte) (id, message string, err error) {
 		_, err := lb.ParseName(in.ID)
 		fe.AddErr("id", err)
 	}
-	if n := len(in.Message); n > lb.MaxMessage {
-		fe.Add("message", "has "+strconv.Itoa(n)+" bytes", "at most "+strconv.Itoa(lb.MaxMessage))
-	}
+	fe.AddErr("message", lb.CheckMessage(in.Message))
 	return in.ID, strings.TrimSpace(in.Message), fe.Err()
 }

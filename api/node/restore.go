@@ -1,7 +1,6 @@
 package node
 
 import (
-	"strconv"
 	"time"
 
 	"thalassa/internal/strictjson"
@@ -29,9 +28,7 @@ func ParseRestore(body []byte) (Restore, error) {
 	}
 	out := Restore{Message: in.Message, Force: in.Force}
 	var fe lb.FieldErrors
-	if n := len(in.Message); n > lb.MaxMessage {
-		fe.Add("message", "has "+strconv.Itoa(n)+" bytes", "at most "+strconv.Itoa(lb.MaxMessage))
-	}
+	fe.AddErr("message", lb.CheckMessage(in.Message))
 	wait, err := lb.ParseWait(in.Wait)
 	fe.AddErr("wait", err)
 	out.Wait = wait
