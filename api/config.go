@@ -64,7 +64,7 @@ type Archive interface {
 	Configs(ctx context.Context, before uint64, limit int) ([]lb.Recorded, error)
 	ConfigText(ctx context.Context, number uint64) (lb.Recorded, []byte, error)
 	// ConfigOf is the newest one that was in effect for a revision of the intent.
-	ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, []byte, error)
+	ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, error)
 }
 
 // Config is what a Server needs. The first seven fields are required.

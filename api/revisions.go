@@ -116,7 +116,7 @@ func (h historyHandlers) showRevision(c echo.Context) error {
 		node.Revision
 		Config *node.Recorded `json:"config,omitempty"`
 	}{Revision: doc}
-	recorded, _, err := h.archive.ConfigOf(ctx, n)
+	recorded, err := h.archive.ConfigOf(ctx, n)
 	_, limited := sightOf(ctx)
 	switch {
 	case limited: // the file is that of all objects
@@ -171,6 +171,16 @@ func (h historyHandlers) compareRevisions(c echo.Context, first, last string) er
 	return respond(c, http.StatusOK, node.Difference{From: from, To: to, Changes: changes, Config: config})
 }
 
+// textOf is the text of haproxy.cfg that a revision had at last.
+func (h historyHandlers) textOf(ctx context.Context, revision uint64) ([]byte, error) {
+	recorded, err := h.archive.ConfigOf(ctx, revision)
+	if err != nil {
+		return nil, err
+	}
+	_, text, err := h.archive.ConfigText(ctx, recorded.Number)
+	return text, err
+}
+
 // compareConfigs is the difference between the texts of haproxy.cfg that two revisions had
 // at last; nil where one of them is not recorded.
 func (h historyHandlers) compareConfigs(ctx context.Context, from, to uint64) (*string, error) {
@@ -179,7 +189,7 @@ func (h historyHandlers) compareConfigs(ctx context.Context, from, to uint64) (*
 	}
 	texts := make([][]byte, 2)
 	for i, n := range []uint64{from, to} {
-		_, text, err := h.archive.ConfigOf(ctx, n)
+		text, err := h.textOf(ctx, n)
 		if errors.As(err, new(*lb.NotFoundError)) {
 			return nil, nil
 		}

@@ -142,14 +142,15 @@ func (d Archive) ConfigText(ctx context.Context, n uint64) (lb.Recorded, []byte,
 	return lb.Recorded(doc), text, nil
 }
 
-// ConfigOf is the newest haproxy.cfg that is recorded for a revision; *lb.NotFoundError
-// when there is none, or none any more.
-func (d Archive) ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, []byte, error) {
-	var found uint64
+// ConfigOf is the newest haproxy.cfg that is recorded for a revision, without its text;
+// *lb.NotFoundError when there is none, or none any more.
+func (d Archive) ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, error) {
+	var found recordedDoc
 	err := d.db.view(ctx, "looking for a recorded configuration", func(tx *bbolt.Tx) error {
+		none := &lb.NotFoundError{ID: "the haproxy.cfg of " + revisionID(revision)}
 		bucket := tx.Bucket([]byte(configBucket))
 		if bucket == nil {
-			return nil
+			return none
 		}
 		c := bucket.Cursor()
 		for key, value := c.Last(); key != nil; key, value = c.Prev() {
@@ -158,19 +159,13 @@ func (d Archive) ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, []
 				return err
 			}
 			if doc.Revision == revision {
-				found = doc.Number
+				found = doc
 				return nil
 			}
 		}
-		return nil
+		return none
 	})
-	switch {
-	case err != nil:
-		return lb.Recorded{}, nil, err
-	case found == 0:
-		return lb.Recorded{}, nil, &lb.NotFoundError{ID: "the haproxy.cfg of " + revisionID(revision)}
-	}
-	return d.ConfigText(ctx, found)
+	return lb.Recorded(found), err
 }
 
 func configID(n uint64) string { return "haproxy/configs/" + strconv.FormatUint(n, 10) }

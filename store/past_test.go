@@ -70,11 +70,14 @@ func TestTheNewestTextOfARevisionIsFound(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, text, err := store.NewArchive(db).ConfigOf(t.Context(), 2)
-	if err != nil || r.Revision != 2 || string(text) != "text 2" {
+	r, err := store.NewArchive(db).ConfigOf(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, text, err := store.NewArchive(db).ConfigText(t.Context(), r.Number); err != nil || r.Revision != 2 || string(text) != "text 2" {
 		t.Errorf("got %+v with %q, %v", r, text, err)
 	}
-	if _, _, err := store.NewArchive(db).ConfigOf(t.Context(), 9); !errors.As(err, new(*lb.NotFoundError)) {
+	if _, err := store.NewArchive(db).ConfigOf(t.Context(), 9); !errors.As(err, new(*lb.NotFoundError)) {
 		t.Errorf("a revision without a text: %v", err)
 	}
 }

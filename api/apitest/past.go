@@ -40,16 +40,16 @@ func (n *Node) IntentAt(ctx context.Context, number uint64) (lb.Intent, error) {
 	return in, n.trouble
 }
 
-// ConfigOf is the text that was in effect for a revision.
-func (n *Node) ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, []byte, error) {
+// ConfigOf is the configuration that was in effect for a revision.
+func (n *Node) ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, error) {
 	configs, err := n.Configs(ctx, 0, len(n.configs))
 	if err != nil {
-		return lb.Recorded{}, nil, err
+		return lb.Recorded{}, err
 	}
 	for _, r := range configs {
 		if r.Revision == revision {
-			return n.ConfigText(ctx, r.Number)
+			return r, nil
 		}
 	}
-	return lb.Recorded{}, nil, &lb.NotFoundError{ID: fmt.Sprintf("the haproxy.cfg of revisions/%d", revision)}
+	return lb.Recorded{}, &lb.NotFoundError{ID: fmt.Sprintf("the haproxy.cfg of revisions/%d", revision)}
 }
