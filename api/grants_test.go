@@ -5,7 +5,6 @@ import (
 	"flag"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/internal/testkit"
 	"thalassa/lb"
 )
 
@@ -179,7 +179,7 @@ func TestGrantsOfEveryRoute(t *testing.T) {
 		}
 		table = append(table, '\n')
 	}
-	comparePage(t, "../docs/grants.md", table)
+	testkit.ComparePage(t, "../docs/grants.md", "routes", table, *update)
 }
 
 // allowed says what a kind of grant may do by docs/access.md, apart from the product: on
@@ -241,22 +241,4 @@ A test makes each request of this table with each kind of grant, and writes this
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(kinds)) + "\n")
 	return b.Bytes()
-}
-
-// comparePage compares a page with what it should be, or writes it.
-func comparePage(t *testing.T, path string, want []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, want, 0o644); err != nil { //nolint:gosec // documentation is for everybody
-			t.Fatal(err)
-		}
-		return
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs from the routes: run make docs", path)
-	}
 }

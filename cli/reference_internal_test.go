@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"testing"
 	"text/template"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"thalassa/internal/testkit"
 	"thalassa/settings"
 )
 
@@ -181,20 +181,7 @@ func settingTables() string {
 // The reference in the documentation is the commands' own.
 func TestReferenceIsUpToDate(t *testing.T) {
 	const path = "../docs/cli.md"
-	want := reference(t)
-	if *update {
-		if err := os.WriteFile(path, want, 0o644); err != nil { //nolint:gosec // documentation is for everybody
-			t.Fatal(err)
-		}
-		return
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs from the commands: run make docs", path)
-	}
+	testkit.ComparePage(t, path, "commands", reference(t), *update)
 }
 
 // everyCommand calls see for each command, hidden ones too.
