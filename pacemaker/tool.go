@@ -227,7 +227,7 @@ func (t *tools) used(ctx context.Context, q call) *CIB {
 		}
 	}
 	if path != "" {
-		cib, _ := readCIB(path) //nolint:errcheck // nil
+		cib, _ := readCIB(path)
 		return cib
 	}
 	ask := queryCIB()
@@ -239,7 +239,7 @@ func (t *tools) used(ctx context.Context, q call) *CIB {
 	if err != nil {
 		return nil
 	}
-	cib, _ := ParseCIB(data) //nolint:errcheck // nil
+	cib, _ := ParseCIB(data)
 	return cib
 }
 
