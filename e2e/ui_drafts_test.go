@@ -70,6 +70,7 @@ func TestDraftsAndRevisionsByClicking(t *testing.T) {
 
 // Edits go to the draft and nowhere else, the pages show them, and one click commits them.
 func draftIsEditedAndCommitted(t *testing.T, n *node, p *page) {
+	t.Helper()
 	before := n.config()
 	p.reads(".empty", "No drafts")
 	p.click(p.button(".head", "Draft"))
@@ -89,7 +90,7 @@ func draftIsEditedAndCommitted(t *testing.T, n *node, p *page) {
 	p.reads(".toasts", "backend/sale is in draft 1", "Nothing is in effect yet")
 	p.reads(".strip.draft", "1 pending edit")
 	p.reads("main", "created in the draft", "only in the draft")
-	p.visit("/overview/frontends/web?edit=1") // another load of the page
+	p.visit("/overview/frontends/web?edit=1")                                                   // another load of the page
 	p.sees(`[...document.querySelectorAll("#f-backend option")].some(o => o.value === "sale")`) // its own writes
 	p.ask(choose("#f-backend", "sale"), new(any))
 	p.click("dialog .primary")
@@ -145,6 +146,7 @@ func draftIsEditedAndCommitted(t *testing.T, n *node, p *page) {
 
 // Whoever commits after somebody else chooses whose change counts.
 func conflictIsResolved(t *testing.T, n *node, p *page) {
+	t.Helper()
 	s := n.shell(boss)
 	put := func(port int, flags ...string) {
 		t.Helper()
@@ -189,6 +191,7 @@ func conflictIsResolved(t *testing.T, n *node, p *page) {
 
 // Two revisions are compared, and one is restored after a look at what that does.
 func revisionIsRestored(t *testing.T, n *node, p *page) {
+	t.Helper()
 	p.visit("/config?view=revisions")
 	p.reads(".entries", "Revision 7", "POST /drafts/mine/commit by boss", "draft mine", "for the sale", "reload")
 	p.click(p.button(".entries", "Revision 4"))
@@ -238,6 +241,7 @@ func revisionIsRestored(t *testing.T, n *node, p *page) {
 
 // What a role may not do is not offered.
 func draftsByRole(t *testing.T, n *node) {
+	t.Helper()
 	n.shell(boss).run(0, "", "draft", "new", "shared")
 	n.shell(boss).run(0, `{"type": "static"}`, "backends", "put", "extra", "-", "--draft", "shared")
 	p := login(t, n, visitor, "/drafts", look{})
