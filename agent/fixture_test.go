@@ -75,12 +75,12 @@ type fixture struct {
 	chance                    func(time.Duration) time.Duration
 	archive                   agent.Archive
 	rawLines                  agent.RawLines
-	checked                   int           // texts that HAProxy has checked
-	passed                    string        // the last one that it did not refuse
-	most                      int           // server lines that HAProxy can have; 0: any number
-	maxServers                int           // of the agent
-	hasRoute func(lb.Host) bool
-	hasLocal func(lb.LocalUse) bool
+	checked                   int    // texts that HAProxy has checked
+	passed                    string // the last one that it did not refuse
+	most                      int    // server lines that HAProxy can have; 0: any number
+	maxServers                int    // of the agent
+	hasRoute                  func(lb.Host) bool
+	hasLocal                  func(lb.LocalUse) bool
 	lag                       time.Duration // from what Commit has stored to its return
 }
 

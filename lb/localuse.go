@@ -2,6 +2,7 @@ package lb
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 )
 
@@ -46,11 +47,11 @@ func (in Intent) LocalUses(ids []string) []LocalUse {
 }
 
 func localUses(id string, lines []RawLine) []LocalUse {
-	var out []LocalUse
+	all := make([][]LocalUse, len(lines))
 	for i, n := range lines {
-		out = append(out, n.localUses(LocalUse{Object: id, Field: "natives[" + strconv.Itoa(i) + "]"})...)
+		all[i] = n.localUses(LocalUse{Object: id, Field: "natives[" + strconv.Itoa(i) + "]"})
 	}
-	return out
+	return slices.Concat(all...)
 }
 
 // localUses are those of one line; at says where it is. An interface or source of another
