@@ -14,15 +14,15 @@ import (
 	"thalassa/backup"
 )
 
-func sample(t testing.TB) []byte {
-	t.Helper()
+func sample(tb testing.TB) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	err := backup.Write(&out, backup.Header{Program: "1.2.3", Node: "lb1", Time: time.Unix(1, 0).UTC(), Revision: 7}, []backup.Entry{
 		{Kind: "object", ID: "backend/live", Doc: json.RawMessage(`{"type":"static"}`)},
 		{Kind: "draft", ID: "1", Doc: json.RawMessage(`{}`)},
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return out.Bytes()
 }

@@ -208,7 +208,7 @@ func (b *restoration) run(ctx context.Context, path string) error {
 
 // read reads a backup, and checks that it is whole.
 func (b *restoration) read(path string) ([]byte, error) {
-	in, name := io.Reader(b.env.Stdin), "standard input"
+	in, name := b.env.Stdin, "standard input"
 	if path != "-" {
 		file, err := os.Open(path)
 		if err != nil {
