@@ -44,6 +44,8 @@ var requests = []struct {
 	{"DELETE", "/drafts/1", "", 4},
 	{"POST", "/revisions/1/restore", "", 4},
 	{"POST", "/changes", `{"edits":[{"method":"DELETE","path":"/frontends/www"}]}`, 4},
+	{"GET", "/backup", "", 4},
+	{"POST", "/backup", emptyBackup, 4},
 	{"GET", "/status", "", 1},
 	{"GET", "/version", "", 1},
 	{"GET", "/cluster", "", 1},
