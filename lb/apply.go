@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -50,7 +51,7 @@ func (in Intent) Apply(e Edit) (Intent, error) {
 // objects ask of each other must hold after the last edit only. An error is one of
 // Apply's, in an *EditError where it is about one edit.
 func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
-	next := Intent{Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends)}
+	next := in.cloned()
 	for i, e := range edits {
 		if err := next.edit(e); err != nil {
 			return Intent{}, &EditError{i, err}
@@ -72,10 +73,15 @@ func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 }
 
 // cloned is maps.Clone that never returns nil.
-func cloned[T any](m map[Name]T) map[Name]T {
-	out := make(map[Name]T, len(m)+1)
+func cloned[K comparable, T any](m map[K]T) map[K]T {
+	out := make(map[K]T, len(m)+1)
 	maps.Copy(out, m)
 	return out
+}
+
+// cloned is the intent with maps of its own, none of them nil.
+func (in Intent) cloned() Intent {
+	return Intent{Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends), Sections: cloned(in.Sections)}
 }
 
 // edit carries out one edit in an intent that nobody else has yet. What other objects ask
@@ -89,6 +95,8 @@ func (in Intent) edit(e Edit) error {
 		in.Frontends[e.Frontend.Key] = *e.Frontend
 	case e.Backend != nil:
 		in.Backends[e.Backend.Key] = *e.Backend
+	case e.Section != nil:
+		in.Sections[e.Section.Key()] = *e.Section
 	case e.Switch != nil:
 		b, err := in.Switched(*e.Switch)
 		if err != nil {
@@ -125,6 +133,8 @@ func (in Intent) remove(id string) error {
 		delete(in.Frontends, key)
 	case Backend:
 		delete(in.Backends, key)
+	case Section:
+		delete(in.Sections, string(key))
 	default:
 		return &NotFoundError{ID: id}
 	}
@@ -141,6 +151,9 @@ func checkDeleted(in Intent, edits []Edit) (int, error) {
 		isBackend := e.Delete == (Backend{Key: keyOf(e.Delete)}).ID()
 		if by := in.RoutedBy(keyOf(e.Delete)); len(by) > 0 && isBackend {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still routed to by " + strings.Join(by, ", "), By: by}
+		}
+		if by := in.beginsWith(e.Delete); len(by) > 0 {
+			return i, &ConflictError{ID: e.Delete, Reason: "is still named by the field defaults of " + strings.Join(by, ", "), By: by}
 		}
 		if by := in.usedBy(e.Delete); len(by) > 0 {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still named by raw lines of " + strings.Join(by, ", "), By: by}
@@ -162,8 +175,12 @@ func blame(in Intent, edits []Edit, err error) error {
 				return &EditError{i, in.checkTargets(object)}
 			}
 		case Backend:
-			if conflict == nil && misfits(in, object) {
-				return &EditError{i, err}
+			if conflict == nil && (misfits(in, object) || in.CheckDefaults(object) != nil) {
+				return &EditError{i, cmp.Or(in.CheckDefaults(object), err)}
+			}
+		case Section:
+			if conflict == nil && in.CheckDefaults(object) != nil {
+				return &EditError{i, in.CheckDefaults(object)}
 			}
 		}
 	}
@@ -177,22 +194,26 @@ func misfits(in Intent, b Backend) bool {
 	})
 }
 
-// checkNewLines checks the raw lines of the frontends that edits put, and returns the
-// index of the edit that the error is about.
+// checkNewLines checks the raw lines of the frontends and sections that edits put, and
+// returns the index of the edit that the error is about.
 func checkNewLines(in Intent, edits []Edit) (int, error) {
-	var bound []boundFrontend
+	var bound []boundObject
 	for i, e := range edits {
-		if e.Frontend == nil {
-			continue
-		}
-		f, isThere := in.Frontends[e.Frontend.Key]
-		if !isThere { // deleted by a later edit
+		object := in.Object(e.ID())
+		if object == nil || e.Frontend == nil && e.Section == nil { // or deleted by a later edit
 			continue
 		}
 		if bound == nil {
 			bound = in.bound()
 		}
-		if err := in.checkRawLines(f, bound); err != nil {
+		var err error
+		switch object := object.(type) {
+		case Frontend:
+			err = in.checkRawLines(object, bound)
+		case Section:
+			err = checkListeners(object.ID(), object.listeners(), bound)
+		}
+		if err != nil {
 			return i, err
 		}
 	}

@@ -30,6 +30,9 @@ type Backend struct {
 	Mode       string  // "http" or "tcp"
 	Natives    []RawLine
 	Members    []HostPort // static only, sorted as given, no duplicates
+	// Defaults names the section of defaults that the backend begins with; empty: those of
+	// the template.
+	Defaults Name
 }
 
 // Health is an HTTP check of a backend's members.
@@ -54,6 +57,7 @@ type BackendSpec struct {
 	Mode       string
 	Natives    []string
 	Members    []MemberSpec // static only
+	Defaults   string       // empty: those of the template
 }
 
 // A HealthSpec is an HTTP check as somebody wrote it, unchecked.
@@ -137,6 +141,8 @@ func (s BackendSpec) Parse(key Name) (Backend, error) {
 	b.Balance, err = parseBalance(cmp.Or(s.Balance, rawBalance(b.Natives)), b.Mode)
 	fe.AddErr("balance", err)
 	b.HashStable = s.HashStable
+	b.Defaults, err = parseDefaults(s.Defaults)
+	fe.AddErr("defaults", err)
 	if s.Host != "" {
 		b.Host, err = parseHostHeader(s.Host)
 		fe.AddErr("host", err)
@@ -314,6 +320,7 @@ func (b Backend) Spec() BackendSpec {
 	s := BackendSpec{
 		Type: b.Type, Service: string(b.Service), Version: string(b.Version), Versions: b.Versions.spec(),
 		Balance: b.Balance, HashStable: b.HashStable, Host: b.Host, Mode: b.Mode, Natives: nativeTexts(b.Natives),
+		Defaults: string(b.Defaults),
 	}
 	if b.Health != nil {
 		ms := b.Health.Interval.Milliseconds()
@@ -340,6 +347,9 @@ func (b Backend) digest() digest {
 	d.list(nativeTexts(b.Natives)...)
 	if b.HashStable {
 		d.list("hashStable")
+	}
+	if b.Defaults != "" {
+		d.list("defaults", string(b.Defaults))
 	}
 	for _, m := range b.Members {
 		d.list(m.String())

@@ -7,12 +7,13 @@ import (
 )
 
 // An Edit is one change an operator asks for. Exactly one of Frontend, Backend,
-// Switch and Delete is set.
+// Section, Switch and Delete is set.
 type Edit struct {
 	Frontend *Frontend // create or replace
 	Backend  *Backend  // create or replace
+	Section  *Section  // create or replace
 	Switch   *Switch   // to other versions; its conditions are those of the edit
-	Delete   string    // id of the object to remove, "frontend/KEY" or "backend/KEY"
+	Delete   string    // id of the object to remove, "frontend/KEY", "backend/KEY" or "section/KIND/NAME"
 	// IfMatch holds the entity tags one of which the object must have now, "*"
 	// for any; empty: no condition.
 	IfMatch []string
@@ -41,13 +42,15 @@ func (e Edit) ID() string {
 		return e.Frontend.ID()
 	case e.Backend != nil:
 		return e.Backend.ID()
+	case e.Section != nil:
+		return e.Section.ID()
 	case e.Switch != nil:
 		return Backend{Key: e.Switch.Backend}.ID()
 	}
 	return e.Delete
 }
 
-// Object finds a frontend or backend by its id; nil when there is none.
+// Object finds a frontend, backend or section by its id; nil when there is none.
 func (in Intent) Object(id string) Object {
 	key := keyOf(id)
 	if f, ok := in.Frontends[key]; ok && f.ID() == id {
@@ -55,6 +58,9 @@ func (in Intent) Object(id string) Object {
 	}
 	if b, ok := in.Backends[key]; ok && b.ID() == id {
 		return b
+	}
+	if s, ok := in.Sections[string(key)]; ok && s.ID() == id {
+		return s
 	}
 	return nil
 }
@@ -133,6 +139,9 @@ func (in Intent) Changes(next Intent) []ObjectChange {
 		for _, b := range i.Backends {
 			ids[b.ID()] = true
 		}
+		for _, s := range i.Sections {
+			ids[s.ID()] = true
+		}
 	}
 	var out []ObjectChange
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
@@ -174,13 +183,15 @@ func (e *StaleRevisionError) Error() string {
 // With is the intent with objects in the place of those with their ids; in stays as it
 // is. What objects ask of each other is not checked.
 func (in Intent) With(changes []ObjectChange) Intent {
-	next := Intent{Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends)}
+	next := in.cloned()
 	for _, c := range changes {
 		switch after := c.After.(type) {
 		case Frontend:
 			next.Frontends[after.Key] = after
 		case Backend:
 			next.Backends[after.Key] = after
+		case Section:
+			next.Sections[after.Key()] = after
 		default:
 			if next.Object(c.ID) != nil {
 				_ = next.remove(c.ID) // it is there

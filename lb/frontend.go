@@ -15,6 +15,9 @@ type Frontend struct {
 	Keepalive string // "default", "close" or "server-close"
 	Rules     []Rule
 	Natives   []RawLine
+	// Defaults names the section of defaults that the frontend begins with; empty: those of
+	// the template.
+	Defaults Name
 	// Register is the Consul service that this frontend is announced as;
 	// empty: not announced.
 	Register Name
@@ -29,6 +32,7 @@ type FrontendSpec struct {
 	Keepalive string
 	Rules     []RuleSpec
 	Natives   []string
+	Defaults  string  // empty: those of the template
 	Register  *string // nil: not announced
 }
 
@@ -48,7 +52,9 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	f.Keepalive, err = oneOf(s.Keepalive, "default", "close", "server-close")
 	fe.AddErr("keepalive", err)
 	f.Rules = parseRules(&fe, s.Rules)
-	if s.Backend != "" || len(s.Rules) == 0 && len(f.rawTargets()) == 0 {
+	f.Defaults, err = parseDefaults(s.Defaults)
+	fe.AddErr("defaults", err)
+	if s.Backend != "" || len(s.Rules) == 0 && f.Defaults == "" && !canAnswer(f.Natives) {
 		f.Backend, err = ParseName(s.Backend)
 		fe.AddErr("backend", err)
 	}
@@ -69,7 +75,7 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 func (f Frontend) Spec() FrontendSpec {
 	s := FrontendSpec{
 		Bind: strings.Join(f.BindTexts(), ","), Backend: string(f.Backend), Mode: f.Mode, Keepalive: f.Keepalive,
-		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives),
+		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives), Defaults: string(f.Defaults),
 	}
 	for i, r := range f.Rules {
 		s.Rules[i] = r.spec()
@@ -96,6 +102,9 @@ func (f Frontend) digest() digest {
 	}
 	d.list(s.Natives...)
 	d.list(string(f.Register))
+	if f.Defaults != "" {
+		d.list("defaults", string(f.Defaults))
+	}
 	return d
 }
 
@@ -118,7 +127,7 @@ func (f Frontend) Targets() []Name {
 
 // PretendsKeepalive reports whether requests through this frontend go to members
 // with option http-server-close and option http-pretend-keepalive: the original's
-// reading of "default" for frontends with rules.
+// reading of "default" for frontends with rules. Named defaults say how connections end.
 func (f Frontend) PretendsKeepalive() bool {
-	return f.Mode == "http" && f.Keepalive == "default" && len(f.Rules) > 0
+	return f.Mode == "http" && f.Keepalive == "default" && len(f.Rules) > 0 && f.Defaults == ""
 }

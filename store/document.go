@@ -29,6 +29,7 @@ type frontendDoc struct {
 	Rules     []ruleDoc        `json:"rules"`
 	Natives   []string         `json:"natives"`
 	Register  *registrationDoc `json:"register,omitempty"`
+	Defaults  string           `json:"defaults,omitempty"`
 }
 
 type ruleDoc struct {
@@ -59,6 +60,7 @@ type backendDoc struct {
 	Mode       string          `json:"mode"`
 	Natives    []string        `json:"natives"`
 	Members    json.RawMessage `json:"members,omitempty"` // of a static one: []memberDoc
+	Defaults   string          `json:"defaults,omitempty"`
 }
 
 type healthDoc struct {
@@ -73,7 +75,7 @@ type memberDoc struct {
 	Port int    `json:"port"`
 }
 
-// encodeObject is the document of a frontend or backend.
+// encodeObject is the document of a frontend, backend or section.
 func encodeObject(o lb.Object) ([]byte, error) {
 	switch o := o.(type) {
 	case lb.Frontend:
@@ -84,8 +86,10 @@ func encodeObject(o lb.Object) ([]byte, error) {
 			return nil, err
 		}
 		return json.Marshal(doc)
+	case lb.Section:
+		return json.Marshal(sectionDocument(o))
 	}
-	return nil, fmt.Errorf("%T is neither a frontend nor a backend", o)
+	return nil, fmt.Errorf("%T is neither a frontend nor a backend nor a section", o)
 }
 
 func frontendDocument(f lb.Frontend) frontendDoc {
@@ -93,7 +97,7 @@ func frontendDocument(f lb.Frontend) frontendDoc {
 	doc := frontendDoc{
 		ID: f.ID(), Type: "frontend", Key: string(f.Key), Name: string(f.Key),
 		Bind: s.Bind, Backend: s.Backend, Mode: s.Mode, Keepalive: s.Keepalive,
-		Rules: make([]ruleDoc, len(s.Rules)), Natives: s.Natives,
+		Rules: make([]ruleDoc, len(s.Rules)), Natives: s.Natives, Defaults: s.Defaults,
 	}
 	for i, r := range s.Rules {
 		doc.Rules[i] = ruleDoc(r)
@@ -109,6 +113,7 @@ func backendDocument(b lb.Backend) (backendDoc, error) {
 	doc := backendDoc{
 		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type, Name: s.Service, Version: s.Version,
 		Balance: s.Balance, HashStable: s.HashStable, Host: s.Host, Mode: s.Mode, Natives: s.Natives,
+		Defaults: s.Defaults,
 	}
 	if h := s.Health; h != nil {
 		doc.Health = &healthDoc{Method: h.Method, URI: h.URI, HTTPVersion: h.Version, Interval: h.Interval}
@@ -144,8 +149,10 @@ func decodeObject(id string, data []byte) (lb.Object, error) {
 		o, err = decodeFrontend(data)
 	case "backend":
 		o, err = decodeBackend(data)
+	case "section":
+		o, err = decodeSection(data)
 	default:
-		return nil, errors.New("it is neither a frontend nor a backend")
+		return nil, errors.New("it is neither a frontend nor a backend nor a section")
 	}
 	if err == nil && o.ID() != id {
 		err = errors.New("it holds another object")
@@ -165,7 +172,7 @@ func decodeFrontend(data []byte) (lb.Frontend, error) {
 	}
 	s := lb.FrontendSpec{
 		Bind: doc.Bind, Backend: doc.Backend, Mode: doc.Mode, Keepalive: doc.Keepalive,
-		Rules: make([]lb.RuleSpec, len(doc.Rules)), Natives: doc.Natives,
+		Rules: make([]lb.RuleSpec, len(doc.Rules)), Natives: doc.Natives, Defaults: doc.Defaults,
 	}
 	for i, r := range doc.Rules {
 		s.Rules[i] = lb.RuleSpec(r)
@@ -187,7 +194,7 @@ func decodeBackend(data []byte) (lb.Backend, error) {
 	key := parseIdentity(&fe, "backend", doc.ID, doc.JSONTyp, doc.Key)
 	s := lb.BackendSpec{
 		Type: doc.Type, Service: doc.Name, Version: doc.Version, Balance: doc.Balance, HashStable: doc.HashStable, Host: doc.Host,
-		Mode: doc.Mode, Natives: doc.Natives,
+		Mode: doc.Mode, Natives: doc.Natives, Defaults: doc.Defaults,
 	}
 	if h := doc.Health; h != nil {
 		s.Health = &lb.HealthSpec{Method: h.Method, URI: h.URI, Version: h.HTTPVersion, Interval: h.Interval}

@@ -45,6 +45,7 @@ func copied(in lb.Intent) lb.Intent {
 	out.Revision = in.Revision
 	maps.Copy(out.Frontends, in.Frontends)
 	maps.Copy(out.Backends, in.Backends)
+	maps.Copy(out.Sections, in.Sections)
 	return out
 }
 
@@ -88,7 +89,7 @@ func (d *DB) Wait(ctx context.Context, after uint64) error {
 }
 
 func emptyIntent() lb.Intent {
-	return lb.Intent{Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}}
+	return lb.Intent{Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}, Sections: map[string]lb.Section{}}
 }
 
 // addObjects puts stored objects into an intent.
@@ -118,6 +119,8 @@ func place(in lb.Intent, o lb.Object) {
 		in.Frontends[o.Key] = o
 	case lb.Backend:
 		in.Backends[o.Key] = o
+	case lb.Section:
+		in.Sections[o.Key()] = o
 	}
 }
 
@@ -126,7 +129,7 @@ func documents(in lb.Intent) (map[string][]byte, error) {
 	if err := checkStorable(in); err != nil {
 		return nil, err
 	}
-	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends))
+	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends)+len(in.Sections))
 	add := func(object lb.Object) (err error) {
 		docs[object.ID()], err = encodeObject(object)
 		return err
@@ -141,22 +144,32 @@ func documents(in lb.Intent) (map[string][]byte, error) {
 			return nil, err
 		}
 	}
+	for _, s := range in.Sections {
+		if err := add(s); err != nil {
+			return nil, err
+		}
+	}
 	return docs, nil
 }
 
 // checkStorable refuses an intent that could not be loaded again.
 func checkStorable(in lb.Intent) error {
-	misplaced := func(key lb.Name, object lb.Object) error {
-		return &lb.InvalidError{Fields: []lb.FieldError{{Path: "key", Problem: object.ID() + " stands under the key " + string(key)}}}
+	misplaced := func(key string, object lb.Object) error {
+		return &lb.InvalidError{Fields: []lb.FieldError{{Path: "key", Problem: object.ID() + " stands under the key " + key}}}
 	}
 	for key, f := range in.Frontends {
 		if key != f.Key {
-			return misplaced(key, f)
+			return misplaced(string(key), f)
 		}
 	}
 	for key, b := range in.Backends {
 		if key != b.Key {
-			return misplaced(key, b)
+			return misplaced(string(key), b)
+		}
+	}
+	for key, s := range in.Sections {
+		if key != s.Key() {
+			return misplaced(key, s)
 		}
 	}
 	return in.Validate()

@@ -65,7 +65,8 @@ func encodePersistence(in lb.Intent) ([]byte, error) {
 		Version   int           `json:"version"`
 		Frontends []frontendDoc `json:"frontends"`
 		Backends  []backendDoc  `json:"backends"`
-	}{persistenceVersion, make([]frontendDoc, 0, len(in.Frontends)), make([]backendDoc, 0, len(in.Backends))}
+		Sections  []sectionDoc  `json:"sections,omitempty"`
+	}{persistenceVersion, make([]frontendDoc, 0, len(in.Frontends)), make([]backendDoc, 0, len(in.Backends)), nil}
 	for _, f := range in.SortedFrontends() {
 		doc.Frontends = append(doc.Frontends, frontendDocument(f))
 	}
@@ -75,6 +76,9 @@ func encodePersistence(in lb.Intent) ([]byte, error) {
 			return nil, err
 		}
 		doc.Backends = append(doc.Backends, backend)
+	}
+	for _, s := range in.SortedSections() {
+		doc.Sections = append(doc.Sections, sectionDocument(s))
 	}
 	return json.MarshalIndent(doc, "", "  ")
 }
@@ -151,6 +155,7 @@ func readObjects(data []byte) (*persistenceReader, error) {
 		Version   *int            `json:"version"`
 		Frontends json.RawMessage `json:"frontends"`
 		Backends  json.RawMessage `json:"backends"`
+		Sections  json.RawMessage `json:"sections"`
 	}
 	data = strictjson.WithoutMark(data)
 	if err := json.Unmarshal(data, &file); err != nil {
@@ -162,6 +167,7 @@ func readObjects(data []byte) (*persistenceReader, error) {
 	r := &persistenceReader{in: emptyIntent()}
 	r.list("frontends", file.Frontends, r.frontend)
 	r.list("backends", file.Backends, r.backend)
+	r.list("sections", file.Sections, r.section)
 	return r, nil
 }
 
@@ -300,6 +306,19 @@ func (r *persistenceReader) backend(path string, f fields) {
 		return
 	}
 	r.in.Backends[backend.Key] = backend
+}
+
+// section adds one.
+func (r *persistenceReader) section(path string, f fields) {
+	section, ok := decodeFields(r, &path, "sections", f, decodeSection)
+	if !ok {
+		return
+	}
+	if _, taken := r.in.Sections[section.Key()]; taken {
+		r.fail(path, "stands there twice", "each section once")
+		return
+	}
+	r.in.Sections[section.Key()] = section
 }
 
 // decodeFields reads one object with the checks of lb. From here on its path names it by

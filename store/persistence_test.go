@@ -45,6 +45,7 @@ func TestReadPersistenceOfTheOriginal(t *testing.T) {
 			},
 		},
 	}
+	expected.Sections = map[string]lb.Section{}
 	if !reflect.DeepEqual(in, expected) {
 		t.Errorf("got  %+v\nwant %+v", in, expected)
 	}

@@ -30,7 +30,7 @@ func Sample(version string) lb.Intent {
 	}
 	static := lb.Backend{
 		Key: "data.base:1", Type: "static", Balance: "roundrobin", Mode: "tcp",
-		Members: []lb.HostPort{{Host: "10.10.10.10", Port: 5432}, {Host: "fe80::1", Port: 5432}, {Host: "db.example", Port: 65535}},
+		Members: []lb.HostPort{{Host: "10.10.10.10", Port: 5432}, {Host: "fe80::1", Port: 5432}, {Host: "db.example", Port: 65535}}, Defaults: "strict",
 	}
 	www := lb.Frontend{
 		Key: "www", Binds: []lb.Bind{{Port: 80}, {Host: "::1", Port: 8080}}, Backend: "live", Mode: "http", Keepalive: "server-close",
@@ -41,11 +41,17 @@ func Sample(version string) lb.Intent {
 		Natives: []lb.RawLine{"maxconn 100"}, Register: "www-frontend",
 	}
 	tcp := lb.Frontend{
-		Key: "tcp", Binds: []lb.Bind{{Host: "127.0.0.1", Port: 5432}}, Backend: "data.base:1", Mode: "tcp", Keepalive: "default",
+		Key: "tcp", Binds: []lb.Bind{{Host: "127.0.0.1", Port: 5432}}, Backend: "data.base:1", Mode: "tcp", Keepalive: "default", Defaults: "softer",
 	}
 	return lb.Intent{
 		Frontends: map[lb.Name]lb.Frontend{www.Key: www, tcp.Key: tcp},
 		Backends:  map[lb.Name]lb.Backend{live.Key: live, split.Key: split, static.Key: static},
+		Sections: map[string]lb.Section{
+			"global":          {Kind: "global", Natives: []lb.RawLine{"tune.bufsize 32768"}},
+			"defaults/strict": {Kind: "defaults", Name: "strict", Natives: []lb.RawLine{"timeout connect 1s"}},
+			"defaults/softer": {Kind: "defaults", Name: "softer", Defaults: "strict"},
+			"userlist/admins": {Kind: "userlist", Name: "admins", Natives: []lb.RawLine{`user ann password "$5$é"`}},
+		},
 	}
 }
 
