@@ -34,7 +34,7 @@ ARGS ?=
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test quick test-haproxys soak linearizable cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
+.PHONY: help setup build build-ha demo test quick test-haproxys soak linearizable staged cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,6 +102,10 @@ soak: ## Change, reload and kill at random for long (DURATION=30m SEED=1 HAPROXY
 linearizable: ## Kill at random while clients change and read, and check the record (DURATION=30m SEED=1)
 	@tools/setup haproxy consul
 	@CI=true THALASSA_LINEARIZABLE=$(DURATION) THALASSA_LINEARIZABLE_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestLinearizable$$' ./e2e
+
+staged: ## Draft, commit, restore and kill at random, and compare with a model (DURATION=30m SEED=1)
+	@tools/setup haproxy consul
+	@CI=true THALASSA_STAGED=$(DURATION) THALASSA_STAGED_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestStaged$$' ./e2e
 
 screenshots: ## Make the pictures of the README from the demo under load
 	@tools/setup haproxy consul chromium
