@@ -19,7 +19,7 @@ type Frontend struct {
 	Natives   []string      `json:"natives"`
 	Register  *Registration `json:"register,omitempty"`
 	// Endpoints are names of addresses in Bind, Pools further backends that belong to the
-	// frontend: see docs/hrapi.md.
+	// frontend.
 	Endpoints []Endpoint `json:"endpoints,omitzero"`
 	Pools     []string   `json:"pools,omitempty"`
 }
