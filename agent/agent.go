@@ -56,6 +56,7 @@ type Agent struct {
 	lines      *lineWarnings
 	warnings   *controlWarnings
 	unresolved *unresolved
+	local      *localUses
 	persister  *persister
 	changes    *changes
 	members    *memberStates
@@ -81,7 +82,7 @@ func New(cfg Config) (*Agent, error) {
 		lines: &lineWarnings{cfg: &cfg}, warnings: &controlWarnings{cfg: &cfg},
 	}
 	a.inputs = &inputs{cfg: a.cfg, views: a.views}
-	a.unresolved = &unresolved{cfg: a.cfg, views: a.views}
+	a.unresolved, a.local = &unresolved{cfg: a.cfg, views: a.views}, &localUses{cfg: a.cfg}
 	a.outcomes = &outcomes{look: a.look, ended: a.ended, views: a.views}
 	a.lock = newChangeLock(a.ended)
 	a.persister = &persister{
@@ -100,7 +101,7 @@ func New(cfg Config) (*Agent, error) {
 	rate := newReloadRate(a.cfg)
 	reverter := &reverter{cfg: a.cfg, interest: a.interest, outcomes: a.outcomes}
 	a.changes = &changes{
-		cfg: a.cfg, inputs: a.inputs, interest: a.interest, lines: a.lines, unresolved: a.unresolved, earlier: earlier, renderer: a.renderer,
+		cfg: a.cfg, inputs: a.inputs, interest: a.interest, lines: a.lines, unresolved: a.unresolved, local: a.local, earlier: earlier, renderer: a.renderer,
 		templates: file, current: a.current, outcomes: a.outcomes, reverter: reverter, persister: a.persister, lock: a.lock, renewals: a.renewals,
 		reloads: rate, leading: make(chan struct{}, 1), proving: make(chan struct{}, aloneChecks),
 	}

@@ -217,8 +217,11 @@ func at(path string, err error) error {
 // parseTargetAddress reads "ip:port".
 func parseTargetAddress(path, address string) (lb.MemberSpec, error) {
 	bind, err := lb.ParseBind(address)
-	if err == nil && (bind.Host == "" || bind.Host.IsAny()) {
-		err = lb.FieldError{Problem: strconv.Quote(address) + " is no address of a machine", Expected: "ip:port, where the target listens"}
+	if err == nil && bind.Host == "" {
+		bind.Host = "0.0.0.0"
+	}
+	if why := bind.Host.NoMember(); err == nil && why != "" {
+		err = lb.FieldError{Problem: strconv.Quote(address) + " " + why, Expected: "ip:port, where the target listens"}
 	}
 	return lb.MemberSpec{Host: string(bind.Host), Port: int(bind.Port)}, at(path, err)
 }
