@@ -261,6 +261,15 @@ func (a *Agent) SetMember(ctx context.Context, c lb.MemberChange) (lb.Member, lb
 	return a.members.set(ctx, c)
 }
 
+// RestoreMembers asks again for what was asked for members before, all of it or nothing,
+// and returns when that is in effect, with what it has restored. Members of which something
+// is asked now keep that; what is over, or about members that cannot come back, stays over.
+// Errors: *lb.ConflictError for too many; *lb.RefusedError when HAProxy does not take it,
+// and everything is as before.
+func (a *Agent) RestoreMembers(ctx context.Context, list []lb.Override, by lb.Origin) ([]lb.Override, lb.Applied, error) {
+	return a.members.restore(ctx, list, by)
+}
+
 // Changed returns a channel that is closed when what Intent, Snapshot, Status or
 // Effective tell may have changed. Take it before reading them, so that nothing is
 // missed.
