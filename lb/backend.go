@@ -29,7 +29,9 @@ type Backend struct {
 	Health     *Health // HTTP check; nil: a TCP connect every DefaultCheckInterval
 	Mode       string  // "http" or "tcp"
 	Natives    []RawLine
-	Members    []HostPort // static only, sorted as given, no duplicates
+	Members    []StaticMember // static only, sorted as given, no duplicates
+	// Disabled: it is defined and has no member in use.
+	Disabled bool
 	// Defaults names the section of defaults that the backend begins with; empty: those of
 	// the template.
 	Defaults Name
@@ -58,18 +60,13 @@ type BackendSpec struct {
 	Natives    []string
 	Members    []MemberSpec // static only
 	Defaults   string       // empty: those of the template
+	Disabled   bool
 }
 
 // A HealthSpec is an HTTP check as somebody wrote it, unchecked.
 type HealthSpec struct {
 	Method, URI, Version string
 	Interval             *int64 // milliseconds; nil: DefaultCheckInterval
-}
-
-// A MemberSpec is a static member as somebody wrote it, unchecked.
-type MemberSpec struct {
-	Host string
-	Port int
 }
 
 // checkServerLines refuses raw server lines of a dynamic backend that have the names
@@ -80,7 +77,7 @@ func (b Backend) checkServerLines(fe *FieldErrors) {
 		text, _, _ := strings.Cut(strings.Map(unquoted, string(n)), "#")
 		words := append(strings.Fields(text), "", "")
 		slot := words[0] == "server" && SlotIndex(words[1]) >= 0 || words[0] == "server-template" && words[1] == "s"
-		if b.Type == "dynamic" && slot {
+		if (b.Type == "dynamic" || b.HasTargets()) && slot {
 			fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(n))+" has the name of one of the backend's own servers (s1, s2, …)", "another name")
 		}
 	}
@@ -140,7 +137,7 @@ func (s BackendSpec) Parse(key Name) (Backend, error) {
 	b.Natives = parseNatives(&fe, s.Natives)
 	b.Balance, err = parseBalance(cmp.Or(s.Balance, rawBalance(b.Natives)), b.Mode)
 	fe.AddErr("balance", err)
-	b.HashStable = s.HashStable
+	b.HashStable, b.Disabled = s.HashStable, s.Disabled
 	b.Defaults, err = parseDefaults(s.Defaults)
 	fe.AddErr("defaults", err)
 	if s.Host != "" {
@@ -170,7 +167,7 @@ func (s BackendSpec) Parse(key Name) (Backend, error) {
 }
 
 // parseMembers checks the members of a static backend, and that it names no service.
-func (s BackendSpec) parseMembers(fe *FieldErrors) []HostPort {
+func (s BackendSpec) parseMembers(fe *FieldErrors) []StaticMember {
 	if s.Service != "" {
 		fe.Add("name", "names a Consul service, and type is static", "no name, or type dynamic")
 	}
@@ -180,27 +177,7 @@ func (s BackendSpec) parseMembers(fe *FieldErrors) []HostPort {
 	if s.Versions != nil {
 		fe.Add("versions", "are versions of a Consul service, and type is static", "no versions, or type dynamic")
 	}
-	var out []HostPort
-	seen := map[HostPort]bool{}
-	for i, m := range s.Members {
-		path := "members[" + strconv.Itoa(i) + "]"
-		host, err := ParseHost(m.Host)
-		fe.AddErr(path+".host", err)
-		if m.Port < 1 || m.Port > 65535 {
-			fe.Add(path+".port", strconv.Itoa(m.Port)+" is not a port", "1 to 65535")
-			continue
-		}
-		if err != nil {
-			continue
-		}
-		a := HostPort{Host: host, Port: uint16(m.Port)}
-		if seen[a] {
-			fe.Add(path, a.String()+" is named twice", "each member once")
-		}
-		seen[a] = true
-		out = append(out, a)
-	}
-	return out
+	return parseStaticMembers(fe, s.Members)
 }
 
 func parseHealth(fe *FieldErrors, in *HealthSpec, hasHost bool) *Health {
@@ -319,7 +296,7 @@ func (b Backend) CheckInterval() time.Duration {
 func (b Backend) Spec() BackendSpec {
 	s := BackendSpec{
 		Type: b.Type, Service: string(b.Service), Version: string(b.Version), Versions: b.Versions.spec(),
-		Balance: b.Balance, HashStable: b.HashStable, Host: b.Host, Mode: b.Mode, Natives: nativeTexts(b.Natives),
+		Balance: b.Balance, HashStable: b.HashStable, Host: b.Host, Mode: b.Mode, Natives: nativeTexts(b.Natives), Disabled: b.Disabled,
 		Defaults: string(b.Defaults),
 	}
 	if b.Health != nil {
@@ -327,7 +304,7 @@ func (b Backend) Spec() BackendSpec {
 		s.Health = &HealthSpec{Method: b.Health.Method, URI: b.Health.URI, Version: b.Health.Version, Interval: &ms}
 	}
 	for _, m := range b.Members {
-		s.Members = append(s.Members, MemberSpec{Host: string(m.Host), Port: int(m.Port)})
+		s.Members = append(s.Members, m.spec())
 	}
 	return s
 }
@@ -351,8 +328,11 @@ func (b Backend) digest() digest {
 	if b.Defaults != "" {
 		d.list("defaults", string(b.Defaults))
 	}
+	if b.Disabled {
+		d.list("disabled")
+	}
 	for _, m := range b.Members {
-		d.list(m.String())
+		d.list(m.texts()...)
 	}
 	return d
 }

@@ -1,6 +1,9 @@
 package lb
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A Frontend is where clients connect: addresses, and the rules that choose a
 // backend.
@@ -21,6 +24,11 @@ type Frontend struct {
 	// Register is the Consul service that this frontend is announced as;
 	// empty: not announced.
 	Register Name
+	// Endpoints are names of addresses among Binds; not nil: see IsGateway.
+	Endpoints []Endpoint
+	// Pools are further backends that belong to the frontend. Without a Backend and raw
+	// lines that route, the first of them gets what no rule takes.
+	Pools []Name
 }
 
 // A FrontendSpec is a frontend as somebody wrote it: text that nobody has checked.
@@ -32,8 +40,10 @@ type FrontendSpec struct {
 	Keepalive string
 	Rules     []RuleSpec
 	Natives   []string
-	Defaults  string  // empty: those of the template
-	Register  *string // nil: not announced
+	Defaults  string         // empty: those of the template
+	Register  *string        // nil: not announced
+	Endpoints []EndpointSpec // of addresses in Bind; nil: see Frontend.IsGateway
+	Pools     []string
 }
 
 // Parse checks the frontend named key. The error is an *InvalidError that names every
@@ -43,7 +53,8 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	f := Frontend{Key: key}
 	var err error
 	f.Natives = parseNatives(&fe, s.Natives)
-	if s.Bind != "" || !hasBindLine(f.Natives) {
+	isGateway := s.Endpoints != nil
+	if s.Bind != "" || !isGateway && !hasBindLine(f.Natives) {
 		f.Binds, f.RawBind, err = parseBindField(s.Bind)
 		fe.AddErr("bind", err)
 	}
@@ -52,9 +63,10 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	f.Keepalive, err = oneOf(s.Keepalive, "default", "close", "server-close")
 	fe.AddErr("keepalive", err)
 	f.Rules = parseRules(&fe, s.Rules)
+	f.parseGateway(&fe, s)
 	f.Defaults, err = parseDefaults(s.Defaults)
 	fe.AddErr("defaults", err)
-	if s.Backend != "" || len(s.Rules) == 0 && f.Defaults == "" && !canAnswer(f.Natives) {
+	if s.Backend != "" || !isGateway && len(s.Rules) == 0 && f.Defaults == "" && len(f.rawTargets()) == 0 && !f.answersItself() {
 		f.Backend, err = ParseName(s.Backend)
 		fe.AddErr("backend", err)
 	}
@@ -75,7 +87,8 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 func (f Frontend) Spec() FrontendSpec {
 	s := FrontendSpec{
 		Bind: strings.Join(f.BindTexts(), ","), Backend: string(f.Backend), Mode: f.Mode, Keepalive: f.Keepalive,
-		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives), Defaults: string(f.Defaults),
+		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives), Endpoints: f.endpointSpecs(), Pools: f.poolTexts(),
+		Defaults: string(f.Defaults),
 	}
 	for i, r := range f.Rules {
 		s.Rules[i] = r.spec()
@@ -102,6 +115,7 @@ func (f Frontend) digest() digest {
 	}
 	d.list(s.Natives...)
 	d.list(string(f.Register))
+	f.digestGateway(d)
 	if f.Defaults != "" {
 		d.list("defaults", string(f.Defaults))
 	}
@@ -109,7 +123,7 @@ func (f Frontend) digest() digest {
 }
 
 // Targets lists the backends this frontend can send a request to, each once,
-// the default backend last.
+// the default backend last. Those that belong to it are among them.
 func (f Frontend) Targets() []Name {
 	var out []Name
 	seen := map[Name]bool{"": true}
@@ -119,8 +133,11 @@ func (f Frontend) Targets() []Name {
 			out = append(out, r.Backend)
 		}
 	}
-	if !seen[f.Backend] {
-		out = append(out, f.Backend)
+	for _, p := range append(slices.Clone(f.Pools), f.Backend) {
+		if !seen[p] {
+			seen[p] = true
+			out = append(out, p)
+		}
 	}
 	return out
 }

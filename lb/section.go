@@ -310,22 +310,3 @@ func parseDefaults(s string) (Name, error) {
 	}
 	return ParseName(s)
 }
-
-// canAnswer reports whether raw lines of a frontend route requests, or answer them.
-func canAnswer(lines []RawLine) bool {
-	return slices.ContainsFunc(lines, func(n RawLine) bool {
-		words := lineWords(n)
-		action := wordAt(words, 1)
-		switch wordAt(words, 0) {
-		case "use_backend", "default_backend", "redirect", "monitor-uri":
-			return len(words) > 1
-		case "stats":
-			return true
-		case "http-request":
-			return isOneOf(" redirect return deny tarpit reject use-service auth ", action)
-		case "tcp-request":
-			return isOneOf(" connection content session ", action) && isOneOf(" reject ", wordAt(words, 2))
-		}
-		return false
-	})
-}
