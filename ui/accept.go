@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -9,11 +10,18 @@ import (
 // home is the first page.
 const home = "/overview"
 
+// pages are the paths of pages, besides those of objects below home.
+func pages() []string {
+	return []string{"/", home, "/activity", "/config", "/cluster", "/login", "/account", "/access", "/audit"}
+}
+
+// Paths are those of pages and of assets. What is below them may belong to a Site, too.
+func Paths() []string { return append(pages(), assetPrefix) }
+
 // IsPage reports whether browsers get a page under the path. The API may use the
 // same path for programs.
 func IsPage(path string) bool {
-	switch path {
-	case "/", home, "/activity", "/config", "/cluster", "/login", "/account", "/access", "/audit":
+	if slices.Contains(pages(), path) {
 		return true
 	}
 	for _, kind := range []string{home + "/backends/", home + "/frontends/"} {
