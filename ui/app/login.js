@@ -3,7 +3,7 @@ import { html } from "./html.js";
 import { Mark } from "./icons.js";
 import { Button, Problem, Title } from "./parts.js";
 import { get } from "./rest.js";
-import { go, route } from "./router.js";
+import { go, parse, route } from "./router.js";
 import { login } from "./session.js";
 
 const remembered = "thalassa.login";
@@ -42,7 +42,9 @@ export function Login() {
       await login(byToken ? { token: secret.trim() } : { user: user.trim(), password: secret });
       rememberKind(kind);
       const next = route.peek().query.get("next") ?? "";
-      go(/^\/(?![/\\])/.test(next) ? next : "/overview", { replace: true });
+      if (!/^\/(?![/\\])/.test(next)) go("/overview", { replace: true });
+      else if (parse(new URL(next, location.href)).page === "missing") location.replace(next); // a route to something else
+      else go(next, { replace: true });
     } catch (failure) {
       setError(failure);
     } finally {
