@@ -94,6 +94,8 @@ type Config struct {
 	// for Stats.
 	Connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error)
 
+	// Backups makes and reads backups; nil: nobody does.
+	Backups Backups
 	// Members changes single members; nil: nobody can.
 	Members MemberChanger
 	// Canaries carries out deploys in steps; nil: nobody does.

@@ -39,6 +39,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	history := historyHandlers{agent: a, history: d.cfg.History, answers: d.answers, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
 	changesets := changesetHandlers{a}
 	drafts := draftHandlers{agent: a, changesets: changesets}
+	backups := newBackupHandlers(d.cfg, changesets, d.answers)
 	restore := restoreHandler{changesets: changesets, history: d.cfg.History}
 	activity := activityHandlers{log: sightedLog{d.cfg.Activity, d.cfg.Views.Intent}, answers: d.answers}
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
@@ -77,8 +78,11 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{get, "/drafts/{id}", auth.Read, OnMany, "one draft", drafts.show},
 		{get, "/drafts/{id}/diff", auth.Deploy, OnMany, "what its commit would do now", drafts.diff},
 		{post, "/drafts/{id}/rebase", auth.Admin, OnMany, "end the conflicts of a draft: its objects win", drafts.rebase},
+		{post, "/drafts/{id}/drop", auth.Admin, OnMany, "take what a draft changes of some objects out of it", drafts.drop},
 		{post, "/drafts/{id}/commit", auth.Admin, OnMany, "carry out a draft as one change, and remove it", drafts.commit},
 		{del, "/drafts/{id}", auth.Admin, OnMany, "remove a draft", drafts.delete},
+		{get, backupPath, auth.Admin, OnNode, "a backup of frontends, backends, settings of members and drafts", backups.make},
+		{post, backupPath, auth.Admin, OnNode, "restore a backup as one change; query: dryRun, force, wait, message", backups.restore},
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
 		{get, "/cluster/nodes", auth.Read, OnNode, "the cluster's nodes", cluster.showNodes},
 		{get, "/cluster/resources", auth.Read, OnNode, "the cluster's resources", cluster.showResources},

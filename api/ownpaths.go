@@ -13,15 +13,15 @@ type unserved struct{ Views }
 // OwnPaths are the first segments of the paths that the API and the pages have, sorted and
 // without slashes. Routes to files and applications must not take them.
 func OwnPaths() []string {
-	own := []string{"v1", "api"} // of further dialects
+	paths := append(ui.Paths(), "/v1", "/api") // of further dialects
 	for _, r := range (&nodeDialect{cfg: Config{Views: unserved{}}}).Routes(&Agent{}) {
-		own = append(own, firstSegment(r.Path))
+		paths = append(paths, r.Path)
 	}
-	for _, path := range ui.Paths() {
-		own = append(own, firstSegment(path))
+	for i, path := range paths {
+		paths[i] = firstSegment(path)
 	}
-	slices.Sort(own)
-	return slices.DeleteFunc(slices.Compact(own), func(s string) bool { return s == "" })
+	slices.Sort(paths)
+	return slices.DeleteFunc(slices.Compact(paths), func(s string) bool { return s == "" })
 }
 
 func firstSegment(path string) string {

@@ -61,7 +61,7 @@ func (s *Server) serveRoute(c echo.Context, place *routes.Place, who caller, by 
 		}
 	}()
 	err := place.Serve(c.Response(), c.Request().WithContext(ctx), by)
-	if f, ok := errors.AsType[*routes.Failure](err); ok {
+	if f, ok := errors.AsType[*routes.ServeError](err); ok {
 		return &ResponseError{Status: f.Status, Code: f.Code, Message: f.Message, Header: f.Header}
 	}
 	return err

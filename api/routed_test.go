@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -268,7 +269,7 @@ func TestSmugglingOverHTTP1(t *testing.T) {
 		"encoded twice":           {"GET /app/%252e%252e%252fbackends HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n", "400"},
 		"encoded line":            {"GET /app/first%0d%0aX:%20y HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n", "400"},
 		"h2c":                     {"GET /app/h2c HTTP/1.1\r\n" + head + "Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", "200"},
-		"websocket with a body":   {"GET /app/socket HTTP/1.1\r\n" + head + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\nContent-Length: " + fmt.Sprint(len(second)) + "\r\nConnection: close\r\n\r\n" + second, "400"},
+		"websocket with a body":   {"GET /app/socket HTTP/1.1\r\n" + head + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\nContent-Length: " + strconv.Itoa(len(second)) + "\r\nConnection: close\r\n\r\n" + second, "400"},
 		"websocket by POST":       {"POST /app/socket HTTP/1.1\r\n" + head + "Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n", "400"},
 		"two upgrades":            {"GET /app/socket HTTP/1.1\r\n" + head + "Connection: Upgrade, close\r\nUpgrade: websocket, h2c\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n", "400"},
 		"headers without an end":  {"GET /app/first HTTP/1.1\r\n" + head + "X: " + strings.Repeat("x", 2<<20) + "\r\n\r\n", "431"},
@@ -384,7 +385,8 @@ func TestRoutedWebsocketsEndWithTheServer(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- api.New(cfg).Serve(ctx, l) }()
+	server := api.New(cfg) //nolint:contextcheck // handlers have that of their request
+	go func() { served <- server.Serve(ctx, l) }()
 	c, _, err := websocket.Dial(t.Context(), "ws://"+l.Addr().String()+"/app/socket", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -49,9 +49,12 @@ func epochOf(root *element) (cluster.Epoch, error) {
 	return cluster.Epoch{Admin: n[0], Epoch: n[1], Updates: n[2]}, nil
 }
 
+// queryCIB reads the complete CIB.
+func queryCIB() call { return call{tool: "cibadmin", args: []string{"-Ql"}, plain: true} }
+
 // Query reads the complete CIB from Pacemaker on this node.
 func (c *Cluster) Query(ctx context.Context) (*CIB, error) {
-	data, err := c.run(ctx, call{tool: "cibadmin", args: []string{"-Ql"}, plain: true})
+	data, err := c.run(ctx, queryCIB())
 	if err != nil {
 		return nil, fmt.Errorf("reading the CIB: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -166,7 +167,7 @@ func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay), q.differs && cmd.ProcessState.ExitCode() == 1:
 		return stdout.Bytes(), nil
 	}
-	return nil, t.toolError(q, err, stdout.Bytes(), stderr.Bytes())
+	return nil, t.toolError(ctx, q, err, stdout.Bytes(), stderr.Bytes())
 }
 
 // environment returns the environment of a tool: messages in English, times in UTC, and
@@ -188,7 +189,7 @@ func (t *tools) isLive() bool { return len(t.cfg.OtherCIB) == 0 }
 
 // toolError returns the error of a failed tool. Of its standard output, it only
 // contains the errors in the XML: the rest may repeat a refused CIB.
-func (t *tools) toolError(q call, err error, stdout, stderr []byte) error {
+func (t *tools) toolError(ctx context.Context, q call, err error, stdout, stderr []byte) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
@@ -204,22 +205,41 @@ func (t *tools) toolError(q call, err error, stdout, stderr []byte) error {
 	if !q.plain {
 		said = append(errorTexts(stdout), stderr...)
 	}
-	e.Said = t.used(q).Hide(toolMessage(q.tool, string(said)))
+	e.Said = t.hide(ctx, q, toolMessage(q.tool, string(said)))
 	return e
 }
 
-// used is the CIB in the file that a tool has used; nil: another one, or it cannot be read.
-func (t *tools) used(q call) *CIB {
+// hide masks secrets in the message of a tool: those of the CIB that it has used, those of
+// the XML that it was given, and what has the form of a secret.
+func (t *tools) hide(ctx context.Context, q call, text string) string {
+	if root, err := parseXML(q.stdin); err == nil {
+		text = (&CIB{root: root}).Hide(text)
+	}
+	return t.used(ctx, q).Hide(text)
+}
+
+// used is the CIB that a tool has used; nil: it cannot be read.
+func (t *tools) used(ctx context.Context, q call) *CIB {
 	path := cmp.Or(q.file, t.cfg.File)
 	for _, variable := range t.cfg.OtherCIB {
 		if file, ok := strings.CutPrefix(variable, "CIB_file="); ok && path == "" {
 			path = file
 		}
 	}
-	cib, err := readCIB(path)
+	if path != "" {
+		cib, _ := readCIB(path)
+		return cib
+	}
+	ask := queryCIB()
+	if q.tool == ask.tool && slices.Equal(q.args, ask.args) {
+		return nil
+	}
+	ask.within = min(lookWithin, cmp.Or(q.within, t.cfg.Timeout))
+	data, err := t.run(ctx, ask)
 	if err != nil {
 		return nil
 	}
+	cib, _ := ParseCIB(data)
 	return cib
 }
 

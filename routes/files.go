@@ -82,9 +82,9 @@ func (s fileServer) open(name string) (*os.File, fs.FileInfo, error) {
 }
 
 // fileFailure tells callers nothing about what else there is.
-func fileFailure(err error) *Failure {
+func fileFailure(err error) *ServeError {
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-		return &Failure{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "there are no file descriptors left"}
+		return &ServeError{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "there are no file descriptors left"}
 	}
-	return &Failure{Status: http.StatusNotFound, Code: "not_found", Message: "there is no such file"}
+	return &ServeError{Status: http.StatusNotFound, Code: "not_found", Message: "there is no such file"}
 }

@@ -32,7 +32,7 @@ func site(t *testing.T, cfg routes.Config, entries ...routes.Entry) *httptest.Se
 		}
 		w.Header().Set("Content-Security-Policy", "default-src 'none'")
 		err := p.Serve(w, r, routes.Caller{Name: "ann", Role: auth.Operate, Cookies: ours()})
-		if f, ok := errors.AsType[*routes.Failure](err); ok {
+		if f, ok := errors.AsType[*routes.ServeError](err); ok {
 			maps.Copy(w.Header(), f.Header)
 			http.Error(w, f.Code+": "+f.Message, f.Status)
 		} else if err != nil {
@@ -46,25 +46,31 @@ func site(t *testing.T, cfg routes.Config, entries ...routes.Entry) *httptest.Se
 	return s
 }
 
+// reply is an answer without its body.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // get sends a request with headers "Name: value", and follows no redirect.
-func get(t *testing.T, s *httptest.Server, path string, headers ...string) (*http.Response, string) {
+func get(t *testing.T, s *httptest.Server, path string, headers ...string) (r reply, body string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Add(name, value)
+		req.Header.Add(name, value)
 	}
-	res, err := s.Client().Transport.RoundTrip(r)
+	res, err := s.Client().Transport.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
+	data, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, string(body)
+	return reply{res.StatusCode, res.Header}, string(data)
 }

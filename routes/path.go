@@ -38,8 +38,8 @@ func checkRequestPath(u *url.URL, route string) error {
 			return err
 		}
 		next, err := url.PathUnescape(rest)
-		if err != nil || next == rest {
-			return nil // the application cannot decode it further, either
+		if isLast := err != nil || next == rest; isLast { // the application cannot decode it further, either
+			return nil //nolint:nilerr // the path is as it should be
 		}
 		rest = next
 	}

@@ -72,7 +72,7 @@ func refuse(cfg Config, route Route, network, address string) error {
 		return err
 	}
 	if why := cfg.Refuses(to, route); why != "" {
-		return &Failure{Status: http.StatusForbidden, Code: "forbidden", Message: route.Path + " is refused: " + why}
+		return &ServeError{Status: http.StatusForbidden, Code: "forbidden", Message: route.Path + " is refused: " + why}
 	}
 	return nil
 }
@@ -136,21 +136,21 @@ func (p *proxy) modify(res *http.Response) error {
 }
 
 // gatewayFailure says that an application does not answer.
-func (p *proxy) gatewayFailure(err error) *Failure {
-	f := &Failure{Status: http.StatusBadGateway, Code: "unavailable", Message: "the application behind " + p.route.Path + " does not answer"}
+func (p *proxy) gatewayFailure(err error) *ServeError {
+	f := &ServeError{Status: http.StatusBadGateway, Code: "unavailable", Message: "the application behind " + p.route.Path + " does not answer"}
 	var timeout net.Error
 	switch {
 	case p.route.page != nil && errors.Is(err, fs.ErrNotExist):
-		return &Failure{Status: http.StatusNotFound, Code: "not_found", Message: p.route.page.absent}
+		return &ServeError{Status: http.StatusNotFound, Code: "not_found", Message: p.route.page.absent}
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		f.Status, f.Message = http.StatusGatewayTimeout, f.Message+" in time"
 	}
 	return f
 }
 
-// asFailure is the *Failure of an error of a connection to an application.
-func (p *proxy) asFailure(err error) *Failure {
-	if own, ok := errors.AsType[*Failure](err); ok {
+// asFailure is the *ServeError of an error of a connection to an application.
+func (p *proxy) asFailure(err error) *ServeError {
+	if own, ok := errors.AsType[*ServeError](err); ok {
 		return own
 	}
 	return p.gatewayFailure(err)

@@ -160,13 +160,15 @@ func TestProxyToASocketAndToNothing(t *testing.T) {
 		}
 		fmt.Fprint(w, "from the socket")
 	}))
-	app.Listener.Close()
+	if err := app.Listener.Close(); err != nil {
+		t.Fatal(err)
+	}
 	app.Listener = l
 	app.Start()
 	t.Cleanup(app.Close)
 	s := site(t, routes.Config{}, routes.Entry{Path: "/app/", Proxy: "unix:" + socket, Timeout: "1s", Connections: 1},
 		routes.Entry{Path: "/gone/", Proxy: "unix:" + socket + ".gone"}, routes.Entry{Path: "/closed/", Proxy: "http://127.0.0.1:1"})
-	if res, body := get(t, s, "/app/"); res.StatusCode != 200 || body != "from the socket" {
+	if res, body := get(t, s, "/app/"); res.StatusCode != http.StatusOK || body != "from the socket" {
 		t.Errorf("%d %q", res.StatusCode, body)
 	}
 	for _, route := range []string{"/gone/", "/closed/"} {
@@ -187,7 +189,7 @@ func TestProxyToASocketAndToNothing(t *testing.T) {
 	if status := <-done; status != http.StatusGatewayTimeout {
 		t.Errorf("an application that does not answer: %d", status)
 	}
-	if res, _ := get(t, s, "/app/"); res.StatusCode != 200 {
+	if res, _ := get(t, s, "/app/"); res.StatusCode != http.StatusOK {
 		t.Errorf("afterwards: %d", res.StatusCode)
 	}
 }

@@ -108,8 +108,8 @@ func newPlace(cfg Config, route Route) *Place {
 // Route is the route of the place.
 func (p *Place) Route() Route { return p.route }
 
-// Failure is why a request was not served.
-type Failure struct {
+// A ServeError is why a request was not served.
+type ServeError struct {
 	Status  int
 	Code    string // for programs
 	Message string // one sentence
@@ -117,14 +117,14 @@ type Failure struct {
 }
 
 // Error is the sentence.
-func (f *Failure) Error() string { return f.Message }
+func (f *ServeError) Error() string { return f.Message }
 
-func invalid(message string) *Failure {
-	return &Failure{Status: http.StatusBadRequest, Code: "invalid", Message: message}
+func invalid(message string) *ServeError {
+	return &ServeError{Status: http.StatusBadRequest, Code: "invalid", Message: message}
 }
 
 // Serve answers a request of a caller whom the role of the route allows it. It returns a
-// *Failure, with nothing written, if the request is refused or the application does not
+// *ServeError, with nothing written, if the request is refused or the application does not
 // answer. It ends early when the route does.
 func (p *Place) Serve(w http.ResponseWriter, r *http.Request, by Caller) error {
 	if r.URL.Path+"/" == p.route.Path {
@@ -138,14 +138,14 @@ func (p *Place) Serve(w http.ResponseWriter, r *http.Request, by Caller) error {
 	case p.free <- struct{}{}:
 		defer func() { <-p.free }()
 	default:
-		return &Failure{
+		return &ServeError{
 			Status: http.StatusServiceUnavailable, Code: "unavailable", Header: http.Header{"Retry-After": {"1"}},
 			Message: "too many requests to " + p.route.Path + " are under way",
 		}
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	defer context.AfterFunc(p.ended, cancel)()
+	defer context.AfterFunc(p.ended, cancel)() //nolint:contextcheck // both end the request
 	r = r.WithContext(ctx)
 	patient := newPatient(w)
 	r.Body = patient.body(r)
@@ -173,8 +173,8 @@ func (p *Place) check(r *http.Request) error {
 	return checkWebsocket(r)
 }
 
-func methodFailure(allow string) *Failure {
-	return &Failure{
+func methodFailure(allow string) *ServeError {
+	return &ServeError{
 		Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Message: "the path does not have this method, only " + allow,
 		Header: http.Header{"Allow": {allow}},
 	}

@@ -65,7 +65,7 @@ func (s *Agent) Routes() []routes.Route {
 func (c *checker) checkRoutes() {
 	list, err := routes.Parse(c.settings.routes, api.OwnPaths())
 	if err != nil {
-		for _, line := range strings.Split(err.Error(), "\n") {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
 			c.bad("routes: %s", line)
 		}
 		return

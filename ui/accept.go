@@ -10,9 +10,12 @@ import (
 // home is the first page.
 const home = "/overview"
 
+// draftsPage is the list of drafts; each has a page below it.
+const draftsPage = "/drafts"
+
 // pages are the paths of pages, besides those of objects below home.
 func pages() []string {
-	return []string{"/", home, "/activity", "/config", "/cluster", "/login", "/account", "/access", "/audit"}
+	return []string{"/", home, "/activity", "/config", draftsPage, "/cluster", "/login", "/account", "/access", "/audit"}
 }
 
 // Paths are those of pages and of assets. What is below them may belong to a Site, too.
@@ -24,7 +27,7 @@ func IsPage(path string) bool {
 	if slices.Contains(pages(), path) {
 		return true
 	}
-	for _, kind := range []string{home + "/backends/", home + "/frontends/"} {
+	for _, kind := range []string{home + "/backends/", home + "/frontends/", draftsPage + "/"} {
 		if key, ok := strings.CutPrefix(path, kind); ok {
 			return key != "" && !strings.Contains(key, "/")
 		}

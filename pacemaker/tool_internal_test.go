@@ -1,0 +1,52 @@
+package pacemaker
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A tool that fails on the running cluster may repeat a value of the CIB, or of a change
+// that Pacemaker refuses, in any words.
+func TestMessagesOnTheRunningClusterHaveNoSecrets(t *testing.T) {
+	cib, err := os.ReadFile(filepath.Join("testdata", "canary.xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		cibadmin, stdin, says string
+	}{
+		"of the CIB":               {cibadmin: "exec cat cib.xml", says: "the agent said hunter22 to it"},
+		"of the change":            {cibadmin: "echo '<cib/>'", stdin: `<diff><change><change-result><nvpair name="x" value="hunter22"/></change-result></change></diff>`, says: "no hunter22 here"},
+		"as XML":                   {cibadmin: "exec cat cib.xml", says: `cannot use <nvpair id="x" name="login" value="hunter22"/>`},
+		"the CIB cannot be read":   {cibadmin: "exit 102", says: "not connected, password=hunter22"},
+		"the CIB is none":          {cibadmin: "echo '<cib'", says: "no such node, password=hunter22"},
+		"the CIB takes its time":   {cibadmin: "exec sleep 60", says: "no such node, password=hunter22"},
+		"nothing of it is secret":  {cibadmin: "exec cat cib.xml", says: "node n7 is unknown"},
+		"a part of a longer value": {cibadmin: "exec cat cib.xml", says: "mount failed: option hunter22"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for file, text := range map[string]string{
+				"cib.xml":       strings.ReplaceAll(string(cib), "@@", "hunter22"),
+				"cibadmin":      "#!/bin/sh\ncd " + dir + "\n" + c.cibadmin + "\n",
+				"crm_attribute": "#!/bin/sh\necho '" + c.says + "' >&2\nexit 1\n",
+			} {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o700); err != nil { //nolint:gosec // programs
+					t.Fatal(err)
+				}
+			}
+			tools := &tools{cfg: Config{Tools: dir, Timeout: time.Second}.withDefaults()}
+			_, err := tools.run(t.Context(), call{tool: "crm_attribute", stdin: []byte(c.stdin)})
+			if err == nil || strings.Contains(err.Error(), "hunter22") {
+				t.Fatalf("%v", err)
+			}
+			if word, _, _ := strings.Cut(c.says, " "); !strings.Contains(err.Error(), word) {
+				t.Errorf("the message is missing: %v", err)
+			}
+		})
+	}
+}
