@@ -52,7 +52,7 @@ func WritePersistence(path string, in lb.Intent) error {
 	path = followed(path)
 	data, err := encodePersistence(in)
 	if err == nil {
-		err = replaceFile(path, append(data, '\n'))
+		err = safefile.Replace(path, append(data, '\n'), func(f *os.File) error { return f.Chmod(0o640) })
 	}
 	if err != nil {
 		return fmt.Errorf("writing the persistence file: %w", err)
@@ -96,32 +96,6 @@ func followed(path string) string {
 		return target
 	}
 	return path
-}
-
-// replaceFile puts a new file in the place of path in one step.
-func replaceFile(path string, data []byte) error {
-	staged, err := os.CreateTemp(filepath.Dir(path), leftover.StagedPrefix(path)+"*")
-	if err != nil {
-		return err
-	}
-	_, err = staged.Write(data)
-	if err == nil {
-		err = staged.Chmod(0o640)
-	}
-	if err == nil {
-		err = staged.Sync()
-	}
-	if closeErr := staged.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(staged.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(staged.Name()) // the first error is the one that counts
-		return err
-	}
-	return syncDir(path)
 }
 
 // ParsePersistence reads {"version":1,"frontends":[…],"backends":[…]}. Fields

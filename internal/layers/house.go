@@ -84,7 +84,7 @@ func rooms() map[string][]string {
 		"internal/permit":     {"lb"},
 		"internal/logqueue":   nil,
 		"internal/heartbeat":  nil,
-		"internal/safefile":   nil,
+		"internal/safefile":   {"internal/leftover"},
 		"auth":                {"lb", "internal/safefile"},
 		"auth/oidc":           {"internal/safefile"},
 		"audit":               {"internal/logqueue", "internal/safefile"},
@@ -114,7 +114,7 @@ func rooms() map[string][]string {
 		"settings":            {"natives", "audit", "auth", "routes", "consul", "control", "agent", "api", "discovery", "haproxy", "listen", "pacemaker", "stats", "statsock", "lb", "internal/logqueue", "internal/safefile"},
 		"cli": {
 			"settings", "agent", "api/node", "backup", "client", "cluster", "pacemaker", "discovery", "haproxy", "store", "auth", "ocf", "dev",
-			"template", "activity", "lb", "manifest", "internal/logqueue", "internal/wake",
+			"template", "activity", "lb", "manifest", "internal/logqueue", "internal/safefile", "internal/wake",
 		},
 		"cmd/thalassa": {Anything},
 
