@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -253,15 +255,19 @@ func (r *persistenceReader) frontend(path string, f fields) {
 }
 
 // backend adds one. The members of a dynamic one are Consul's business; of those
-// of a static one only host and port count.
+// of a static one only the fields of a memberDoc count.
 func (r *persistenceReader) backend(path string, f fields) {
 	if f.text("type") == "dynamic" {
 		delete(f, "members")
 	}
+	memberFields := [...]string{"host", "port", "target", "weight", "disabled"}
 	var members []fields
 	if json.Unmarshal(f["members"], &members) == nil {
-		for i, m := range members {
-			members[i] = fields{"host": m["host"], "port": m["port"]}
+		for _, m := range members {
+			maps.DeleteFunc(m, func(name string, value json.RawMessage) bool {
+				isForeign := name == "weight" && json.Unmarshal(value, new(int)) != nil
+				return isForeign || !slices.Contains(memberFields[:], name)
+			})
 		}
 		f["members"], _ = json.Marshal(members) // they have just been read
 	}

@@ -53,7 +53,7 @@ func House() Rules {
 		Module:   "thalassa",
 		Packages: rooms(),
 		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/testkit/history", "internal/layers", "e2e"},
-		Pure:     []string{"lb", "cluster", "certs", "stage", "manifest", "backup", "template", "plan"},
+		Pure:     []string{"lb", "cluster", "certs", "stage", "gateway", "manifest", "backup", "template", "plan"},
 		Vars:     []string{"template.libraryLock"}, // guards a variable of config-parser's
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
@@ -74,6 +74,7 @@ func rooms() map[string][]string {
 		"certs":               {"lb"},
 		"internal/strictjson": {"lb"},
 		"stage":               {"lb"},
+		"gateway":             {"lb"},
 		"manifest":            nil,
 		"backup":              nil,
 		"api/node":            {"backup", "internal/strictjson", "lb", "stage"},
