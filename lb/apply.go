@@ -65,6 +65,9 @@ func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 	if i, err := checkNewLines(next, edits); err != nil {
 		return next, &EditError{i, err}
 	}
+	if i, err := checkLoops(next, edits); err != nil {
+		return next, &EditError{i, err}
+	}
 	return next, nil
 }
 

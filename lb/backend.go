@@ -94,8 +94,21 @@ func unquoted(r rune) rune {
 // readable, too.
 func (b Backend) checkAddresses(fe *FieldErrors) {
 	for i, m := range b.Members {
-		if m.Host.IsAny() || m.Host.isMany() {
-			fe.Add("members["+strconv.Itoa(i)+"].host", strconv.Quote(string(m.Host))+" is no address of a machine", "where the member listens")
+		if why := m.Host.NoMember(); why != "" {
+			fe.Add("members["+strconv.Itoa(i)+"].host", strconv.Quote(string(m.Host))+" "+why, "where the member listens")
+		}
+	}
+	for i, n := range b.Natives {
+		words := rawWords(n)
+		if len(words) < 3 || words[0].text != "server" {
+			continue
+		}
+		host := Host(plainHost(parseTarget(words[2]).host))
+		if host == "*" || host == "::" {
+			continue // where the client connected to: for those who may have that
+		}
+		if why := host.NoMember(); why != "" {
+			fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(n))+": "+strconv.Quote(string(host))+" "+why, "where the server listens")
 		}
 	}
 }

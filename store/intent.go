@@ -108,6 +108,12 @@ func addObject(in lb.Intent, id string, doc []byte) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", id, err)
 	}
+	place(in, o)
+	return nil
+}
+
+// place puts an object into an intent.
+func place(in lb.Intent, o lb.Object) {
 	switch o := o.(type) {
 	case lb.Frontend:
 		in.Frontends[o.Key] = o
@@ -116,7 +122,6 @@ func addObject(in lb.Intent, id string, doc []byte) error {
 	case lb.Certificate:
 		in.Certificates[o.Key] = o
 	}
-	return nil
 }
 
 // documents are the objects of an intent by id, ready to be stored.

@@ -174,6 +174,7 @@ func (n node) agent(db *store.DB, keys *store.Keys, w *discovery.Watcher, p *hap
 	cfg.Keys = keys
 	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
+	cfg.HasRoute, cfg.HasLocal = (&control.Routes{}).Lead, control.Has
 	cfg.LogProblem, cfg.Notices, cfg.HashKeys = n.queue.Problem, n.reread.Notices, p.HashKeys
 	cfg.StoreProblem, cfg.LongestChange = storeProblem(db, p), p.LongestChange()
 	process := s.HAProxy(n.log)

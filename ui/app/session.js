@@ -32,7 +32,13 @@ export function toLogin() {
   go("/login?next=" + encodeURIComponent(location.pathname + location.search), { replace: true });
 }
 
-/** @param {{token: string}|{user: string, password: string}} credentials
+/** Opens the identity provider, which sends the browser back to the login page.
+ * @throws {Failure} */
+export async function beginLogin() {
+  location.assign((await call("POST", "/session/sso")).data.url);
+}
+
+/** @param {Record<string, string>} credentials a token; user and password; or what the identity provider has sent
  * @throws {Failure} */
 export async function login(credentials) {
   await call("POST", "/session", { body: credentials });
@@ -56,6 +62,13 @@ export function refusal(role, object) {
   if (!who || allows(who, role, object)) return "";
   if (!includes(who.role, role)) return `This needs the role ${role}; ${who.name} has the role ${who.role}.`;
   return `${who.name} has the role ${who.role} on ${who.on?.join(", ")} only.`;
+}
+
+/** An object that stands for those that the user may change: the limits of a role are kinds
+ * of objects, or single ones. */
+export function changeable() {
+  const on = identity.value?.on;
+  return on?.find((pattern) => /^(backend|frontend)\//.test(pattern)) ?? "backend/";
 }
 
 /** Whether the user may read what concerns the node as a whole.
