@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"thalassa/internal/leftover"
 	"thalassa/internal/safefile"
 )
 
@@ -93,7 +92,7 @@ func (k *Keys) write(digest string, text []byte) error {
 	if k.seal != nil {
 		text, suffix = k.seal.seal(digest, text), sealedSuffix
 	}
-	return createFile(filepath.Join(k.dir, digest+suffix), text)
+	return safefile.Replace(filepath.Join(k.dir, digest+suffix), text, nil)
 }
 
 // Has reports whether a text is stored.
@@ -179,29 +178,6 @@ func (k *Keys) encryptAll() error {
 		}
 	}
 	return nil
-}
-
-// createFile writes a file that only its owner reads, in one step, and flushes it to disk.
-func createFile(path string, data []byte) error {
-	staged, err := os.CreateTemp(filepath.Dir(path), leftover.StagedPrefix(path)+"*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = staged.Write(data)
-	if err == nil {
-		err = staged.Sync()
-	}
-	if closeErr := staged.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(staged.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(staged.Name()) // the first error is the one that counts
-		return err
-	}
-	return syncDir(path)
 }
 
 func isDigest(s string) bool {
