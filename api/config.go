@@ -184,7 +184,7 @@ func (c Config) withDefaults() Config {
 		c.Changed = func() <-chan struct{} { return nil }
 	}
 	if c.Hub == nil {
-		c.Hub = stream.New(stream.Config{})
+		c.Hub = stream.New(stream.Config{Now: c.Now})
 	}
 	if c.MaxWebsockets <= 0 {
 		c.MaxWebsockets = 4096
