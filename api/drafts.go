@@ -259,6 +259,34 @@ func (h draftHandlers) rebase(c echo.Context) error {
 	return respond(c, http.StatusOK, node.NewDraft(h.seen(ctx, d), in))
 }
 
+// drop takes what a draft changes of some objects out of it.
+func (h draftHandlers) drop(c echo.Context) error {
+	data, err := body(c)
+	if err != nil {
+		return err
+	}
+	ids, err := node.ParseDrop(data)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	in, err := h.agent.views.Intent(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := h.agent.drafts.UpdateDraft(ctx, c.Param("id"), func(d stage.Draft) (stage.Draft, error) {
+		if err := h.agent.judge(ctx, stage.Towards(in, d.Only(ids).View(in))); err != nil {
+			return d, err
+		}
+		d.Changed = h.agent.now()
+		return d.Without(ids)
+	})
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, node.NewDraft(h.seen(ctx, d), in))
+}
+
 func (h draftHandlers) delete(c echo.Context) error {
 	d, in, err := h.find(c)
 	if err != nil {

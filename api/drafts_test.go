@@ -90,6 +90,37 @@ func TestDraftsDoNotSeeEachOther(t *testing.T) {
 	same(t, s.get("/drafts").body, "[]")
 }
 
+// What is dropped is as it is configured again, and nothing else of the draft is.
+func TestDropTakesObjectsOutOfADraft(t *testing.T) {
+	s := filledFixture(t)
+	s.do("POST", "/drafts", "").wants(t, http.StatusCreated, nil)
+	s.do("PUT", "/backends/files?draft=1", `{"type":"static","balance":"source"}`).wants(t, 200, nil)
+	s.do("PUT", "/backends/more?draft=1", `{"type":"static"}`).wants(t, 200, nil)
+	s.do("DELETE", "/frontends/www?draft=1", "").wants(t, 200, nil)
+	s.put("/backends/files", `{"type":"static","balance":"first"}`)
+
+	for _, body := range []string{"", "{}", `{"objects":[]}`, `{"objects":["backend/none"]}`, `{"objects":["frontend/www","x"]}`} {
+		s.do("POST", "/drafts/1/drop", body).refused(t, 400, "invalid")
+	}
+	s.do("POST", "/drafts/9/drop", `{"objects":["backend/files"]}`).refused(t, 404, "not_found")
+	var d node.Draft
+	s.get("/drafts/1").wants(t, 200, &d)
+	if len(d.Objects) != 3 {
+		t.Errorf("a refused drop left %v", d.Objects)
+	}
+	d = node.Draft{}
+	s.do("POST", "/drafts/1/drop", `{"objects":["backend/files","frontend/www"]}`).wants(t, 200, &d)
+	if !slices.Equal(d.Objects, []string{"backend/more"}) || len(d.Conflicts) != 0 {
+		t.Errorf("draft %+v", d)
+	}
+	s.get("/frontends/www?draft=1").wants(t, 200, nil)
+	if body := string(s.get("/backends/files?draft=1").body); !strings.Contains(body, `"balance":"first"`) {
+		t.Errorf("dropped: %s", body)
+	}
+	s.do("POST", "/drafts/1/commit", "").wants(t, 200, nil)
+	s.get("/backends/more").wants(t, 200, nil)
+}
+
 func TestRequestsThatDoNotGoWithADraft(t *testing.T) {
 	s := filledFixture(t)
 	s.do("POST", "/drafts", "").wants(t, http.StatusCreated, nil)

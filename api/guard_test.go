@@ -39,6 +39,7 @@ var requests = []struct {
 	{"GET", "/drafts/1", "", 1},
 	{"GET", "/drafts/1/diff", "", 2},
 	{"POST", "/drafts/1/rebase", "", 4},
+	{"POST", "/drafts/1/drop", `{"objects":["backend/live"]}`, 4},
 	{"POST", "/drafts/1/commit", "", 4},
 	{"DELETE", "/drafts/1", "", 4},
 	{"POST", "/revisions/1/restore", "", 4},
@@ -87,6 +88,9 @@ func TestRoles(t *testing.T) {
 		if strings.HasPrefix(q.path, "/drafts/1") {
 			if _, err := s.Config().Drafts.CreateDraft(t.Context(), stage.Draft{}); err != nil {
 				t.Fatal(err)
+			}
+			if strings.HasSuffix(q.path, "/drop") { // which needs something to drop
+				s.put("/backends/live?draft=1", `{"type":"static"}`)
 			}
 		}
 		anonymous := s.do(q.method, q.path, q.body)

@@ -77,6 +77,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{get, "/drafts/{id}", auth.Read, OnMany, "one draft", drafts.show},
 		{get, "/drafts/{id}/diff", auth.Deploy, OnMany, "what its commit would do now", drafts.diff},
 		{post, "/drafts/{id}/rebase", auth.Admin, OnMany, "end the conflicts of a draft: its objects win", drafts.rebase},
+		{post, "/drafts/{id}/drop", auth.Admin, OnMany, "take what a draft changes of some objects out of it", drafts.drop},
 		{post, "/drafts/{id}/commit", auth.Admin, OnMany, "carry out a draft as one change, and remove it", drafts.commit},
 		{del, "/drafts/{id}", auth.Admin, OnMany, "remove a draft", drafts.delete},
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},

@@ -37,7 +37,7 @@ command lists the drafts.`,
 		},
 	}
 	r.flags(cmd)
-	cmd.AddCommand(newDraftNew(r), newDraftDiff(r), newDraftCommit(r), newDraftRebase(r), newDraftDelete(r))
+	cmd.AddCommand(newDraftNew(r), newDraftDiff(r), newDraftCommit(r), newDraftRebase(r), newDraftDrop(r), newDraftDelete(r))
 	return cmd
 }
 
@@ -128,6 +128,24 @@ func newDraftRebase(r *remote) *cobra.Command {
 				return err
 			}
 			return r.show(d, func(w io.Writer) { row(w, fmt.Sprintf("draft %s has no conflicts", d.ID)) })
+		},
+	}
+}
+
+func newDraftDrop(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use: "drop DRAFT OBJECT...", Short: "Take what a draft changes of objects out of it", Args: arguments,
+		Example: "  thalassa draft drop week-31 backend/live",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := r.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			d, err := client.NewDrafts(c).Drop(cmd.Context(), args[0], args[1:])
+			if err != nil {
+				return err
+			}
+			return r.show(d, func(w io.Writer) { row(w, fmt.Sprintf("draft %s changes %d objects", d.ID, len(d.Objects))) })
 		},
 	}
 }

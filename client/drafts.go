@@ -57,6 +57,14 @@ func (c Drafts) Rebase(ctx context.Context, id string) (Draft, error) {
 	return post[Draft](ctx, c.transport, draftPath(id)+"/rebase", struct{}{}, 0)
 }
 
+// Drop takes what a draft changes of some objects out of it. ids are like "backend/live".
+func (c Drafts) Drop(ctx context.Context, id string, ids []string) (Draft, error) {
+	body := struct {
+		Objects []string `json:"objects"`
+	}{ids}
+	return post[Draft](ctx, c.transport, draftPath(id)+"/drop", body, 0)
+}
+
 // Commit carries out a draft as one revision, and deletes it.
 func (c Drafts) Commit(ctx context.Context, id string, r Restore) (Changed, error) {
 	return post[Changed](ctx, c.transport, draftPath(id)+"/commit", r.body(), r.Wait)

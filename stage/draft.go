@@ -112,6 +112,25 @@ func (d Draft) Rebased(in lb.Intent) Draft {
 	return d
 }
 
+// Without is the draft without what it changes of some objects, which then are as they are
+// configured. The error is an *lb.InvalidError that names an object that it does not change.
+func (d Draft) Without(ids []string) (Draft, error) {
+	var fe lb.FieldErrors
+	for i, id := range ids {
+		if !slices.ContainsFunc(d.Objects, func(o DraftObject) bool { return o.ID == id }) {
+			fe.Add("objects["+strconv.Itoa(i)+"]", strconv.Quote(id)+" is not changed by the draft", "an object that it changes")
+		}
+	}
+	d.Objects = slices.DeleteFunc(slices.Clone(d.Objects), func(o DraftObject) bool { return slices.Contains(ids, o.ID) })
+	return d, fe.Err()
+}
+
+// Only is the draft with what it changes of some objects, and nothing else.
+func (d Draft) Only(ids []string) Draft {
+	d.Objects = slices.DeleteFunc(slices.Clone(d.Objects), func(o DraftObject) bool { return !slices.Contains(ids, o.ID) })
+	return d
+}
+
 // Changeset is what it takes to make an intent what the draft wants, in the name of by. It
 // holds only while the objects are as they are in the intent. The error is an
 // *lb.ConflictError that names the objects of Conflicts.

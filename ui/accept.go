@@ -9,14 +9,17 @@ import (
 // home is the first page.
 const home = "/overview"
 
+// draftsPage is the list of drafts; each has a page below it.
+const draftsPage = "/drafts"
+
 // IsPage reports whether browsers get a page under the path. The API may use the
 // same path for programs.
 func IsPage(path string) bool {
 	switch path {
-	case "/", home, "/activity", "/config", "/cluster", "/login", "/account", "/access", "/audit":
+	case "/", home, "/activity", "/config", draftsPage, "/cluster", "/login", "/account", "/access", "/audit":
 		return true
 	}
-	for _, kind := range []string{home + "/backends/", home + "/frontends/"} {
+	for _, kind := range []string{home + "/backends/", home + "/frontends/", draftsPage + "/"} {
 		if key, ok := strings.CutPrefix(path, kind); ok {
 			return key != "" && !strings.Contains(key, "/")
 		}

@@ -64,3 +64,18 @@ func ParseDraft(body []byte) (id, message string, err error) {
 	fe.AddErr("message", lb.CheckMessage(in.Message))
 	return in.ID, strings.TrimSpace(in.Message), fe.Err()
 }
+
+// ParseDrop decodes the body that names objects of a draft.
+func ParseDrop(body []byte) (ids []string, err error) {
+	var in struct {
+		Objects []string `json:"objects"`
+	}
+	if err := strictjson.Decode(body, &in); err != nil {
+		return nil, err
+	}
+	var fe lb.FieldErrors
+	if len(in.Objects) == 0 {
+		fe.Add("objects", "is empty", `ids of objects, e.g. ["backend/live"]`)
+	}
+	return in.Objects, fe.Err()
+}

@@ -53,7 +53,7 @@ func House() Rules {
 		Module:   "thalassa",
 		Packages: rooms(),
 		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/testkit/history", "internal/layers", "e2e"},
-		Pure:     []string{"lb", "cluster", "stage", "manifest", "template", "plan"},
+		Pure:     []string{"lb", "cluster", "certs", "stage", "manifest", "template", "plan"},
 		Vars:     []string{"template.libraryLock"}, // guards a variable of config-parser's
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
@@ -71,6 +71,7 @@ func rooms() map[string][]string {
 	return map[string][]string{
 		"lb":                  nil,
 		"cluster":             {"lb"},
+		"certs":               {"lb"},
 		"internal/strictjson": {"lb"},
 		"stage":               {"lb"},
 		"manifest":            nil,

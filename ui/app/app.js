@@ -8,6 +8,8 @@ import { AuditPage } from "./audit.js";
 import { ClusterPage } from "./cluster.js";
 import { ConfigPage } from "./config.js";
 import { Detail } from "./detail.js";
+import { DraftBar } from "./draftbar.js";
+import { DraftPage, Drafts } from "./drafts.js";
 import * as format from "./format.js";
 import { classes, html } from "./html.js";
 import { Icon, Mark } from "./icons.js";
@@ -22,6 +24,7 @@ const pages = [
   { page: "overview", title: "Overview" },
   { page: "activity", title: "Activity" },
   { page: "config", title: "Config" },
+  { page: "drafts", title: "Drafts" },
   { page: "cluster", title: "Cluster" },
   { page: "access", title: "Access" },
   { page: "audit", title: "Audit" },
@@ -50,10 +53,12 @@ export function App() {
     document.title = [name, label, "Thalassa"].filter(Boolean).join(" · ");
   });
   if (at.page === "login") return html`<${Login} /><${Toasts} />`;
+  const parents = /** @type {Record<string, string>} */ ({ detail: "overview", draft: "drafts" });
   const lost = connection.value.state === "lost";
   return html`
     <a class="skip" href="#main" data-plain>Skip to content</a>
-    <${Bar} label=${label} page=${at.page === "detail" ? "overview" : at.page} />
+    <${Bar} label=${label} page=${parents[at.page] ?? at.page} />
+    <${DraftBar} />
     <${Lost} />
     <main id="main" class=${classes("page", lost && "lost")} tabindex="-1"><${Page} /></main>
     <${Toasts} />`;
@@ -70,6 +75,10 @@ function Page() {
       return html`<${Activity} />`;
     case "config":
       return html`<${ConfigPage} />`;
+    case "drafts":
+      return html`<${Drafts} />`;
+    case "draft":
+      return html`<${DraftPage} key=${at.key} id=${at.key} />`;
     case "cluster":
       return html`<${ClusterPage} />`;
     case "account":

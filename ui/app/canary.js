@@ -1,6 +1,7 @@
 // The canary of a backend: its step, the figures of both versions, and what to do.
 
 import { useState } from "preact/hooks";
+import { atOnce } from "./editing.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
 import { object } from "./live.js";
@@ -76,7 +77,7 @@ function Actions({ canary: c }) {
     }
   };
   const button = (/** @type {string} */ action, /** @type {string} */ text, kind = "") => html`<${Button} key=${action} role="deploy" on=${"backend/" + c.backend} kind=${kind}
-    busy=${busy === action} disabled=${busy !== "" || !["running", "paused"].includes(c.phase)} onClick=${() => act(action)}>${text}</${Button}>`;
+    busy=${busy === action} disabled=${busy !== "" || !["running", "paused"].includes(c.phase)} onClick=${() => act(action)} ...${atOnce()}>${text}</${Button}>`;
   return html`<${Problem} error=${error} /><p class="canary-actions">
     ${c.phase === "paused" ? button("resume", "Resume") : button("pause", "Pause")} ${button("finish", `All requests to ${c.version}`)} ${button("back", "Go back", "danger")}</p>`;
 }

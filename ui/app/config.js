@@ -3,36 +3,30 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { diff, hunks } from "./diff.js";
 import * as format from "./format.js";
-import { highlight } from "./highlight.js";
-import { classes, html } from "./html.js";
+import { html } from "./html.js";
 import { now, object } from "./live.js";
 import { Badge, Button, Empty, Loading, Problem, Title, toast } from "./parts.js";
 import { get } from "./rest.js";
 import { query, route } from "./router.js";
+import { Revisions } from "./revisions.js";
+import { Hunks, Source } from "./source.js";
+import { useLoaded } from "./loaded.js";
 
 /** @typedef {import("./types.js").Recorded} Recorded */
 
-/** Loads data, and loads it again when the key changes.
- * @template T
- * @param {string|null} key null: load nothing
- * @param {(signal: AbortSignal) => Promise<T>} load
- * @returns {{data: T|null, error: any, again: () => void}} */
-function useLoaded(key, load) {
-  const [result, setResult] = useState(/** @type {{key: string|null, data: T|null, error: any}} */ ({ key: null, data: null, error: null }));
-  const [turn, setTurn] = useState(0);
-  useEffect(() => {
-    if (key === null) return undefined;
-    const stop = new AbortController();
-    load(stop.signal).then(
-      (data) => setResult({ key, data, error: null }),
-      (error) => stop.signal.aborted || setResult({ key, data: null, error }),
-    );
-    return () => stop.abort();
-  }, [key, turn]);
-  return { data: result.data, error: result.key === key ? result.error : null, again: () => setTurn((n) => n + 1) };
-}
+/** The two views of the page. */
+const views = [{ view: "", title: "haproxy.cfg" }, { view: "revisions", title: "Revisions" }];
 
 export function ConfigPage() {
+  const view = route.value.query.get("view") ?? "";
+  const tabs = html`<div class="tabs" role="group" aria-label="View of the configuration">${views.map((v) => html`<button key=${v.view} type="button"
+    aria-pressed=${v.view === view ? "true" : "false"} onClick=${() => query({ view: v.view || null, n: null, diff: null, r: null, with: null })}>${v.title}</button>`)}</div>`;
+  return view === "revisions" ? html`<div class="head"><${Title}>Config</${Title}></div>${tabs}<${Revisions} />` : html`<${Texts} tabs=${tabs} />`;
+}
+
+/** The texts of haproxy.cfg: the current one, and those that were in effect.
+ * @param {{tabs: any}} props */
+function Texts({ tabs }) {
   const status = object("status").value;
   const at = route.value.query;
   const chosen = Number(at.get("n") ?? 0);
@@ -59,7 +53,7 @@ export function ConfigPage() {
   const show = (/** @type {number} */ n, /** @type {boolean} */ differences) => query({ n: n ? String(n) : null, diff: n && differences ? "1" : null });
   return html`
     <div class="head"><${Title}>Config</${Title}><span class="grow"></span>
-      <${Button} disabled=${typeof text.data !== "string"} onClick=${() => copy(text.data)}>Copy</${Button}></div>
+      <${Button} disabled=${typeof text.data !== "string"} onClick=${() => copy(text.data)}>Copy</${Button}></div>${tabs}
     <div class="split-page">
       <section class="panel history" aria-label="History"><h2>History</h2>
         <${Problem} error=${history.error} onRetry=${history.again} />
@@ -101,17 +95,6 @@ function Entry({ entry: r, chosen, onShow }) {
   </button></li>`;
 }
 
-/** @param {{text: string}} props */
-function Source({ text }) {
-  return useMemo(() => html`<pre class="source" tabindex="0" aria-label="haproxy.cfg">${text.replace(/\n$/, "").split("\n").map((line, i) => html`<${CodeLine} key=${i} number=${i + 1} text=${line} />`)}</pre>`, [text]);
-}
-
-/** @param {{number: number|string, text: string, kind?: string}} props */
-function CodeLine({ number, text, kind }) {
-  const mark = kind === "added" ? "+" : kind === "removed" ? "−" : " ";
-  return html`<span class=${classes("code", kind)}><i data-n=${number}></i>${kind && html`<b>${mark}</b>`}${highlight(text).map((p, i) => (p.kind ? html`<span key=${i} class=${"t-" + p.kind}>${p.text}</span>` : p.text))}${"\n"}</span>`;
-}
-
 /** A text with the fingerprint of the other, which differs whenever anything
  * else does.
  * @param {string} before
@@ -128,5 +111,5 @@ function Difference({ before, after, first }) {
   if (first) return html`<p class="muted">This is the first text that was recorded; there is nothing to compare it with.</p><${Source} text=${after} />`;
   if (!lines) return html`<${Loading} lines=${8} />`;
   if (lines.length <= 1) return html`<${Empty} title="The text is the same as before">The revision changed nothing that HAProxy reads.</${Empty}>`;
-  return html`<pre class="source" tabindex="0" aria-label="Changes">${lines.map((l, i) => (l ? html`<${CodeLine} key=${i} number=${l.after || l.before} text=${l.text} kind=${l.kind} />` : html`<span key=${i} class="gap">⋯${"\n"}</span>`))}</pre>`;
+  return html`<${Hunks} lines=${lines} />`;
 }

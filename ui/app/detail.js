@@ -3,6 +3,8 @@
 import { useState } from "preact/hooks";
 import { CanaryPanel } from "./canary.js";
 import { Chart } from "./chart.js";
+import { DraftBadge } from "./draftbar.js";
+import { ids, shown } from "./editing.js";
 import { DeleteDialog, FormDialog } from "./forms.js";
 import * as format from "./format.js";
 import { Donut } from "./graphs.js";
@@ -15,7 +17,7 @@ import { Figure, meanTime, statusKind, statusOf } from "./numbers.js";
 import { Badge, Button, Empty, Loading, Title } from "./parts.js";
 import { addresses, rawTargets } from "./rawlines.js";
 import { pathOf, query, route } from "./router.js";
-import { Trouble } from "./rows.js";
+import { NotInEffect, Trouble } from "./rows.js";
 import { valuesOf } from "./series.js";
 import { SwitchButton } from "./switch.js";
 import { Unused } from "./unused.js";
@@ -24,7 +26,8 @@ import { Unused } from "./unused.js";
 export function Detail({ kind, name }) {
   const id = `${kind}/${name}`;
   const known = list(kind + "s").value;
-  const o = object(id).value;
+  const live = object(id).value;
+  const o = shown(id);
   const stat = object("stat/" + id).value;
   const [removing, setRemoving] = useState(false);
   const crumbs = html`<nav class="crumbs" aria-label="Breadcrumb"><a href="/overview">Overview</a> / ${kind === "backend" ? "Backends" : "Frontends"}</nav>`;
@@ -39,7 +42,7 @@ export function Detail({ kind, name }) {
     <div class="head">
       ${kind === "backend" && html`<${Donut} large healthy=${stat?.healthy} members=${stat?.members ?? o.members?.length ?? 0} />`}
       <div><${Title}>${name}</${Title}><p class="sub">${kind === "backend" ? html`<${BackendWords} backend=${o} />` : html`<code>${addresses(o)}</code>`}</p></div>
-      <${Badge} kind=${statusKind(statusOf(stat))}>${statusOf(stat) ?? "not in HAProxy"}</${Badge}>
+      <${Badge} kind=${statusKind(statusOf(stat))}>${statusOf(stat) ?? "not in HAProxy"}</${Badge}> <${DraftBadge} id=${id} />
       <span class="grow"></span>
       ${o.type === "dynamic" && html`<${SwitchButton} backend=${o} />`}
       <${Button} role="admin" on=${`${kind}/${name}`} icon="edit" onClick=${() => query({ edit: "1" })}>Edit</${Button}>
@@ -49,7 +52,7 @@ export function Detail({ kind, name }) {
     ${kind === "backend" && html`<${CanaryPanel} name=${name} />`}
     <${Now} stat=${stat} tcp=${o.mode === "tcp"} />
     <${Charts} id=${"stat/" + id} tcp=${o.mode === "tcp"} backend=${kind === "backend"} />
-    ${kind === "backend" ? html`<section class="panel" aria-label="Members"><h2>Members</h2><${Members} backend=${o} full /></section><${Unused} backend=${o} /><${UsedBy} name=${name} />` : html`<${Rules} frontend=${o} />`}
+    ${kind === "backend" ? html`<section class="panel" aria-label="Members"><h2>Members</h2>${live ? html`<${Members} backend=${live} full />` : html`<${NotInEffect} />`}</section>${live && html`<${Unused} backend=${live} />`}<${UsedBy} name=${name} />` : html`<${Rules} frontend=${o} />`}
     ${o.natives?.length > 0 && html`<section class="panel" aria-label="Raw lines"><h2>Raw lines</h2>
       <pre tabindex="0" aria-label="Raw lines of haproxy.cfg">${o.natives.join("\n")}</pre></section>`}
     <${Definition} object=${o} />
@@ -106,7 +109,7 @@ function Rules({ frontend: f }) {
 /** The frontends that use a backend.
  * @param {{name: string}} props */
 function UsedBy({ name }) {
-  const frontends = (list("frontends").value ?? []).map((id) => object(id).value).filter(Boolean);
+  const frontends = (ids("frontends") ?? []).map(shown).filter(Boolean);
   const users = frontends.filter((f) => f.backend === name || f.rules.some((/** @type {any} */ r) => r.backend === name) || rawTargets(f).includes(name));
   return html`<section class="panel" aria-label="Used by"><h2>Used by</h2>
     ${users.length === 0 ? html`<p class="muted">No frontend uses this backend, so it gets no requests.</p>`

@@ -100,3 +100,27 @@ export function hunks(all, around) {
   });
   return out;
 }
+
+/** The lines of a difference in the unified format; null stands for lines left out.
+ * @param {string} text
+ * @returns {(Line|null)[]} */
+export function unified(text) {
+  /** @type {(Line|null)[]} */
+  const out = [];
+  let before = 0;
+  let after = 0;
+  for (const line of lines(text)) {
+    const hunk = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@/.exec(line);
+    if (hunk) {
+      [before, after] = [Number(hunk[1]), Number(hunk[2])];
+      out.push(null);
+      continue;
+    }
+    if (out.length === 0 || line.startsWith("\\")) continue; // the names of the files, or "no newline"
+    const kind = line[0] === "+" ? "added" : line[0] === "-" ? "removed" : "same";
+    out.push({ kind, text: line.slice(1), before: kind === "added" ? 0 : before, after: kind === "removed" ? 0 : after });
+    if (kind !== "added") before++;
+    if (kind !== "removed") after++;
+  }
+  return out;
+}

@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { BackendFields, FrontendFields } from "./objectfields.js";
 import { backendBody, backendDraft, changes, frontendBody, frontendDraft, missing, unshown } from "./draft.js";
+import { collected, editing, ids, inDraft, mark } from "./editing.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
 import { list, object } from "./live.js";
@@ -24,7 +25,7 @@ export function FormDialog({ kind, name, onClose }) {
   const [theirs, setTheirs] = useState(/** @type {any} */ (null));
   const load = async () => {
     try {
-      const { data, etag } = await call("GET", address(`${kind}/${name}`));
+      const { data, etag } = await call("GET", inDraft(address(`${kind}/${name}`)));
       setLoaded({ object: data, etag });
       setDraft(draftOf[kind](data));
       setTheirs(null);
@@ -46,7 +47,7 @@ export function FormDialog({ kind, name, onClose }) {
       if (!name) go(pathOf(`${kind}/${draft.key.trim()}`));
     } catch (failure) {
       const f = /** @type {Failure} */ (failure);
-      if (f.status === 412 && name) setTheirs(await call("GET", address(`${kind}/${name}`)).catch(() => null));
+      if (f.status === 412 && name) setTheirs(await call("GET", inDraft(address(`${kind}/${name}`))).catch(() => null));
       setError(f);
     } finally {
       setBusy(false);
@@ -62,7 +63,7 @@ export function FormDialog({ kind, name, onClose }) {
   useEffect(() => {
     if (error) reveal(form.current);
   }, [error]);
-  const title = name ? `Edit ${kind} ${name}` : `New ${kind}`;
+  const title = (name ? `Edit ${kind} ${name}` : `New ${kind}`) + (editing.value ? ` in draft ${editing.value.id}` : "");
   const taken = error?.status === 412 && !name;
   const errors = taken ? [{ path: "key", problem: `a ${kind} with this name already exists` }] : error?.fields ?? [];
   const Fields = /** @type {any} */ (kind === "backend" ? BackendFields : FrontendFields);
@@ -109,7 +110,9 @@ function Refused({ kind, error }) {
  * @param {any} body
  * @param {Record<string, string>} headers */
 async function put(kind, key, body, headers) {
-  const { data } = await call("PUT", address(`${kind}/${key}`), { body, headers });
+  const { data } = await call("PUT", inDraft(address(`${kind}/${key}`)), { body, headers });
+  const toDraft = collected(`${kind}/${key}`, data);
+  if (toDraft) return toast(toDraft);
   const took = format.duration(data.durationMs);
   const warnings = (data.warnings ?? []).map(sentence).join(" ");
   toast(data.applied ? { kind: warnings ? "bad" : "good", ...(warnings ? { seconds: 15 } : {}), text: `${kind}/${key} is in effect (${{ none: "no change was necessary", runtime: "without a reload", reload: "with a reload" }[/** @type {string} */ (data.path)] ?? data.path}, ${took}). ${warnings}`.trim() }
@@ -130,9 +133,9 @@ function useCatalog(wanted) {
   return names;
 }
 
-/** @param {string} topic */
+/** @param {"frontends"|"backends"} topic */
 function keysOf(topic) {
-  return (list(topic).value ?? []).map((id) => id.slice(id.indexOf("/") + 1)).sort();
+  return (ids(topic) ?? []).filter((id) => mark(id) !== "deleted").map((id) => id.slice(id.indexOf("/") + 1)).sort();
 }
 
 /** @returns {import("./types.js").Service[]} */
@@ -161,13 +164,13 @@ export function DeleteDialog({ id, onClose }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {any} */ (null));
   // The ETag of the object shown: it may change while the dialog is open.
-  const [etag] = useState(() => object(id).peek()?.etag);
+  const [etag] = useState(() => (mark(id) ? undefined : object(id).peek()?.etag)); // a draft has tags of its own
   const remove = async () => {
     setBusy(true);
     setError(null);
     try {
-      await call("DELETE", address(id), { headers: etag ? { "If-Match": etag } : {} });
-      toast({ kind: "good", text: `${id} is deleted.` });
+      const { data } = await call("DELETE", inDraft(address(id)), { headers: etag ? { "If-Match": etag } : {} });
+      toast(collected(`The deletion of ${id}`, data) ?? { kind: "good", text: `${id} is deleted.` });
       go("/overview");
     } catch (failure) {
       setError(failure);
@@ -176,7 +179,7 @@ export function DeleteDialog({ id, onClose }) {
   };
   const kind = id.split("/")[0];
   return html`<${Dialog} title=${`Delete ${id}?`} busy=${busy} onClose=${onClose}>
-    <div class="body"><p>${kind === "frontend" ? "HAProxy stops listening at its addresses. Open connections are not interrupted." : "The backend is removed from haproxy.cfg. A backend that a frontend uses cannot be deleted."}</p>
+    <div class="body">${editing.value && html`<p><b>In draft ${editing.value.id}: nothing happens before its commit.</b></p>`}<p>${kind === "frontend" ? "HAProxy stops listening at its addresses. Open connections are not interrupted." : "The backend is removed from haproxy.cfg. A backend that a frontend uses cannot be deleted."}</p>
       <p class="muted">Activity and revisions keep its last definition.</p>
       <${Problem} error=${error} />
       ${error?.by?.length > 0 && html`<ul class="links">${error.by.map((/** @type {string} */ by) => html`<li key=${by}><a href=${pathOf(by)}>${by}</a></li>`)}</ul>`}</div>

@@ -1,10 +1,11 @@
 import { render } from "preact";
 import { App } from "./app.js";
+import { resume } from "./editing.js";
 import { html } from "./html.js";
 import * as live from "./live.js";
 import { refusals } from "./rest.js";
 import * as router from "./router.js";
-import { identify, toLogin } from "./session.js";
+import { identify, identity, toLogin } from "./session.js";
 
 router.begin();
 live.begin();
@@ -21,5 +22,6 @@ if (root) {
 /** Asks who is logged in until the agent answers: it may be starting. */
 async function start() {
   if (!(await identify())) setTimeout(start, 1000);
+  else if (identity.peek()) await resume();
 }
 void start();

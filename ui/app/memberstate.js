@@ -1,6 +1,7 @@
 // What an operator asked for one member: its state and weight, by whom, and why.
 
 import { useState } from "preact/hooks";
+import { atOnce } from "./editing.js";
 import { Field } from "./fields.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
@@ -34,7 +35,7 @@ export function MemberState({ backend, member: m }) {
   const [open, setOpen] = useState(false);
   const o = m.override;
   return html`${o && html`<${Badge} kind="fair" title=${askedBy(o)}>${asked(o)}</${Badge}> <span class="muted">${askedBy(o)}</span> `}
-    <${Button} kind="link" role="deploy" on=${"backend/" + backend.key} title=${`Change the state of ${endpoint(m)}`} onClick=${() => setOpen(true)}>${o ? "Change" : "Drain"}<span class="hidden"> ${endpoint(m)}</span></${Button}>
+    <${Button} kind="link" role="deploy" on=${"backend/" + backend.key} title=${`Change the state of ${endpoint(m)}`} onClick=${() => setOpen(true)} ...${atOnce()}>${o ? "Change" : "Drain"}<span class="hidden"> ${endpoint(m)}</span></${Button}>
     ${open && html`<${StateDialog} backend=${backend} member=${m} onClose=${() => setOpen(false)} />`}`;
 }
 

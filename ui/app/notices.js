@@ -2,6 +2,7 @@
 // stale.
 
 import { useState } from "preact/hooks";
+import { atOnce } from "./editing.js";
 import * as format from "./format.js";
 import { classes, html } from "./html.js";
 import { Icon } from "./icons.js";
@@ -106,7 +107,7 @@ function Held({ service }) {
   };
   const time = (/** @type {any} */ t) => format.clock(t, now.value);
   return html`<${Notice} kind="bad" title=${`Service ${service.service} is held`}
-    actions=${html`<${Button} role="deploy" on=${acceptedObject(service.service)} kind="danger" onClick=${() => setAsking(true)}>Accept…</${Button}>`}>
+    actions=${html`<${Button} role="deploy" on=${acceptedObject(service.service)} kind="danger" onClick=${() => setAsking(true)} ...${atOnce()}>Accept…</${Button}>`}>
     ${lost ? html`<b>${format.count(lost, "instance")}</b> that Consul no longer lists ${lost === 1 ? "stays" : "stay"} in use` : "Its instances stay in use"}${since ? ` since ${time(since)}` : ""}. ${[reason, doubt].filter(Boolean).map((r) => sentence(r ?? "")).join(" ")} ${until && new Date(until).getTime() > 0 ? `Held until ${time(until)} at the latest.` : "Held until Consul confirms it, or until you accept it."}
     ${asking && html`<${Dialog} title=${`Accept Consul's list for ${service.service}?`} busy=${busy} onClose=${() => setAsking(false)}>
       <div class="body"><p>HAProxy uses the members that Consul lists now. Members that Consul no longer lists get no new requests.</p><${Problem} error=${error} /></div>

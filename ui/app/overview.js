@@ -3,11 +3,12 @@
 import { useMemo } from "preact/hooks";
 import { BackendRow, FrontendRow } from "./rows.js";
 import { FormDialog } from "./forms.js";
+import { ids as idsOf, shown } from "./editing.js";
 import * as format from "./format.js";
 import { grade, Sparkline } from "./graphs.js";
 import { html } from "./html.js";
 import { Icon } from "./icons.js";
-import { hello, list, now, object } from "./live.js";
+import { hello, now, object } from "./live.js";
 import { Notices } from "./notices.js";
 import { Figure } from "./numbers.js";
 import { Badge, Button, Empty, Loading, Title } from "./parts.js";
@@ -48,12 +49,13 @@ export function Overview() {
     ${(create === "backend" || create === "frontend") && html`<${FormDialog} kind=${create} onClose=${() => query({ new: null })} />`}`;
 }
 
-/** The objects of a topic, sorted by key; null until they are known.
- * @param {string} topic
+/** The objects of a topic, sorted by key; null until they are known. The draft that is
+ * edited has its own of some.
+ * @param {"frontends"|"backends"} topic
  * @returns {any[]|null} */
 export function objectsOf(topic) {
-  const ids = list(topic).value;
-  return useMemo(() => ids && [...ids].sort((a, b) => a.localeCompare(b, "en", { numeric: true })), [ids])?.map((id) => object(id).value).filter(Boolean) ?? null;
+  const ids = idsOf(topic);
+  return useMemo(() => ids && [...ids].sort((a, b) => a.localeCompare(b, "en", { numeric: true })), [ids])?.map(shown).filter(Boolean) ?? null;
 }
 
 /** What the filters need besides the object: its statistics and its service. The

@@ -88,7 +88,7 @@ export function Problem({ error, onRetry }) {
 /** Text as a sentence: with a capital, unless it begins with a name, and a full stop.
  * @param {string} text */
 export function sentence(text) {
-  const whole = /^[\w.[\]]+:/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1).replace(/^aproxy\b/, "AProxy");
+  const whole = /^[\w.[\]]+[:/]/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1).replace(/^aproxy\b/, "AProxy");
   return /[.!?…]$/.test(whole) ? whole : whole + ".";
 }
 

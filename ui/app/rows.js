@@ -2,12 +2,14 @@
 
 import { useRef, useState } from "preact/hooks";
 import { CanaryBadge } from "./canary.js";
+import { DraftBadge } from "./draftbar.js";
+import { shown } from "./editing.js";
 import { Donut } from "./graphs.js";
 import { classes, html } from "./html.js";
 import { follow, object } from "./live.js";
 import { Members } from "./members.js";
 import { Figures, statusKind } from "./numbers.js";
-import { Badge, Button, useVisible } from "./parts.js";
+import { Badge, Button, Empty, useVisible } from "./parts.js";
 import { addresses } from "./rawlines.js";
 import { pathOf } from "./router.js";
 import { SwitchButton } from "./switch.js";
@@ -17,14 +19,14 @@ export function FrontendRow({ id }) {
   const ref = useRef(/** @type {HTMLElement|null} */ (null));
   const visible = useVisible(ref);
   /** @type {import("./types.js").Frontend|undefined} */
-  const f = object(id).value;
+  const f = shown(id);
   const stat = follow("stat/" + id, visible);
   if (!f) return null;
   const rules = f.rules.length + f.natives.length;
   return html`<article ref=${ref} class="row frontend" aria-label=${`Frontend ${f.key}`}>
     <div class="line">
       <i class=${classes("light", statusKind(stat?.status))} title=${stat?.status ?? "not in HAProxy"}></i>
-      <div class="what"><a class="name" href=${pathOf(id)}>${f.key}</a>
+      <div class="what"><a class="name" href=${pathOf(id)}>${f.key}</a> <${DraftBadge} id=${id} />
         <span class="sub"><code>${addresses(f)}</code>${f.mode === "tcp" && html` <${Badge}>tcp</${Badge}>`}</span></div>
       <div class="to"><span class="sub">→ ${f.backend ? html`<a href=${pathOf("backend/" + f.backend)}>${f.backend}</a>` : "rules only"}</span>
         ${rules > 0 && html`<span class="sub">${words(f)}</span>`}</div>
@@ -51,7 +53,7 @@ export function BackendRow({ id, open }) {
   const visible = useVisible(ref);
   const [, again] = useState(0);
   /** @type {import("./types.js").Backend|undefined} */
-  const b = object(id).value;
+  const b = shown(id);
   const stat = follow("stat/" + id, visible);
   const service = b?.name ? object("service/" + b.name).value : undefined;
   if (!b) return null;
@@ -63,14 +65,19 @@ export function BackendRow({ id, open }) {
   return html`<article ref=${ref} class=${classes("row backend", isOpen && "open")} aria-label=${`Backend ${b.key}`}>
     <div class="line">
       <${Donut} healthy=${stat?.healthy} members=${stat?.members ?? b.members?.length ?? 0} />
-      <div class="what"><a class="name" href=${pathOf(id)}>${b.key}</a>
+      <div class="what"><a class="name" href=${pathOf(id)}>${b.key}</a> <${DraftBadge} id=${id} />
         <span class="sub">${b.type === "dynamic" ? b.name : "static"} · ${b.balance}${b.mode === "tcp" ? " · tcp" : ""}</span></div>
       <div class="to">${b.type === "dynamic" && html`<${SwitchButton} backend=${b} />`}<${CanaryBadge} name=${b.key} /><${Trouble} service=${service} /></div>
       <${Figures} stat=${stat} tcp=${b.mode === "tcp"} />
       <${Button} kind="quiet" class="toggle" icon="chevron" label=${`${isOpen ? "Hide" : "Show"} members of ${b.key}`} onClick=${toggle} />
     </div>
-    ${isOpen && html`<${Members} backend=${b} />`}
+    ${isOpen && (object(id).value ? html`<${Members} backend=${object(id).value} />` : html`<${NotInEffect} />`)}
   </article>`;
+}
+
+/** In place of the members of a backend that only the draft has. */
+export function NotInEffect() {
+  return html`<${Empty} title="Not in effect">This backend is only in the draft. It has no members in HAProxy before the commit.</${Empty}>`;
 }
 
 /** @param {{service: import("./types.js").Service|undefined}} props */

@@ -58,6 +58,13 @@ export function refusal(role, object) {
   return `${who.name} has the role ${who.role} on ${who.on?.join(", ")} only.`;
 }
 
+/** An object that stands for those that the user may change: the limits of a role are kinds
+ * of objects, or single ones. */
+export function changeable() {
+  const on = identity.value?.on;
+  return on?.find((pattern) => /^(backend|frontend)\//.test(pattern)) ?? "backend/";
+}
+
 /** Whether the user may read what concerns the node as a whole.
  * @param {"read"|"admin"} [role] that this needs */
 export function seesNode(role = "read") {

@@ -1,6 +1,7 @@
 // Switches a backend to another version, or divides its traffic.
 
 import { useState } from "preact/hooks";
+import { collected, editing, inDraft } from "./editing.js";
 import * as format from "./format.js";
 import { classes, html } from "./html.js";
 import { object } from "./live.js";
@@ -56,7 +57,7 @@ function SwitchDialog({ backend: b, onClose }) {
       setBusy(false);
     }
   };
-  return html`<${Dialog} title=${`Switch ${b.key}`} busy=${busy} onClose=${onClose}>
+  return html`<${Dialog} title=${`Switch ${b.key}${editing.value ? ` in draft ${editing.value.id}` : ""}`} busy=${busy} onClose=${onClose}>
     <form onSubmit=${submit}>
       <div class="body">
         <p class="muted">Versions of <b>${b.name}</b> in Consul. When the switch is in effect, new requests go to the version you choose. Requests in progress are not interrupted.</p>
@@ -131,7 +132,9 @@ function Sliders({ parts, versions, unknown, onChange }) {
  * @param {string} [back] for an undo: the ETag that the backend must have */
 async function switchTo(b, to, back) {
   const body = to.versions ? { versions: Object.fromEntries(Object.entries(to.versions).filter(([, w]) => w > 0)) } : { version: to.version };
-  const { data, etag } = await call("POST", address(b.id), { body, headers: back ? { "If-Match": back } : {} });
+  const { data, etag } = await call("POST", inDraft(address(b.id)), { body, headers: back ? { "If-Match": back } : {} });
+  const toDraft = collected(`The switch of ${b.key}`, data);
+  if (toDraft) return toast(toDraft);
   const took = data.durationMs !== undefined ? ` in ${format.duration(data.durationMs)}` : "";
   const how = data.path === "runtime" ? ", without a reload" : data.path === "reload" ? " with a reload" : "";
   toast({

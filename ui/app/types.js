@@ -197,6 +197,20 @@
 
 export {};
 
+/** A change that is collected before it is carried out.
+ * @typedef {{id: string, message: string, author: string, time: string, changed: string, objects: string[], conflicts?: string[]}} Draft */
+
+/** What a change does to an object; before: null: it is created; after: null: it is deleted.
+ * @typedef {{id: string, before: any, after: any}} ObjectChange */
+
+/** What a change would do now; config: the difference of haproxy.cfg.
+ * @typedef {{base: number, path: string, reasons?: string[], changes: ObjectChange[], warnings?: string[], config?: string}} Preview */
+
+/** @typedef {{draft: Draft, preview: Preview, problem?: string, output?: string}} DraftDifference */
+
+/** An accepted change.
+ * @typedef {{number: number, author: string, cause: string, message?: string, time: string, changes: ObjectChange[]}} Revision */
+
 /** The figures of one side of a canary in a step.
  * @typedef {{requests: number, rate: number, "5xx": number, errors: number, responseTimeMs: number}} CanaryFigures
  *   rate per second, responseTimeMs mean */

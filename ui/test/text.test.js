@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diff, hunks } from "../app/diff.js";
+import { diff, hunks, unified } from "../app/diff.js";
 import { backendBody, backendDraft, changes, frontendBody, frontendDraft } from "../app/draft.js";
 import { highlight } from "../app/highlight.js";
 
@@ -72,4 +72,16 @@ test("changes name the fields that differ", () => {
   assert.deepEqual(changes({ a: 1, b: "x", c: [1] }, { b: "y", c: [1], d: true }), [
     { field: "a", before: "1", after: "not set" }, { field: "b", before: "x", after: "y" }, { field: "d", before: "not set", after: "true" },
   ]);
+});
+
+test("a difference in the unified format", () => {
+  const text = "--- haproxy.cfg now\n+++ haproxy.cfg then\n@@ -2,3 +2,3 @@\n same\n---- dashes\n+++ plus\n last\n\\ No newline at end of file\n";
+  assert.deepEqual(unified(text), [
+    null,
+    { kind: "same", text: "same", before: 2, after: 2 },
+    { kind: "removed", text: "--- dashes", before: 3, after: 0 },
+    { kind: "added", text: "++ plus", before: 0, after: 3 },
+    { kind: "same", text: "last", before: 4, after: 4 },
+  ]);
+  assert.deepEqual(unified(""), []);
 });

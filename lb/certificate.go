@@ -1,0 +1,92 @@
+package lb
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Certificate is what operators store under a name: certificates with their keys, which
+// a frontend serves, or the certificates of authorities, by which others are checked. The
+// keys are kept elsewhere, under the digests of Files. It is immutable.
+type Certificate struct {
+	Key Name
+	// Authority: the certificates are those of authorities, and there is no key.
+	Authority bool
+	// Files are what HAProxy loads: one for each key, or one with all authorities.
+	Files []PEMFile
+}
+
+// A PEMFile is a text in PEM for HAProxy, and what is in it.
+type PEMFile struct {
+	// Digest is the SHA-256 of the text in hexadecimal.
+	Digest string
+	// KeyType is "RSA", "ECDSA" or "Ed25519"; empty for authorities.
+	KeyType string
+	// Chain is the certificate of the key and those of its issuers, or all authorities.
+	Chain []X509
+}
+
+// An X509 is what one certificate says.
+type X509 struct {
+	Subject, Issuer string // distinguished names, RFC 2253
+	// Names are the host names and addresses of the subject, sorted.
+	Names []string
+	// Serial is the number in hexadecimal.
+	Serial              string
+	NotBefore, NotAfter time.Time // UTC, whole seconds
+	// Algorithm and size of the key, e.g. "RSA 2048", "ECDSA P-256", "Ed25519".
+	Algorithm string
+	// SHA256 is the fingerprint of the certificate in hexadecimal.
+	SHA256 string
+}
+
+// ID is "certificate/KEY".
+func (c Certificate) ID() string { return "certificate/" + string(c.Key) }
+
+// ETag is the entity tag of the certificate, quotes included: it changes with any
+// certificate or key.
+func (c Certificate) ETag() string { return entityTag(c) }
+
+func (c Certificate) digest() digest {
+	d := newDigest("certificate", string(c.Key), strconv.FormatBool(c.Authority))
+	d.list(c.Digests()...)
+	return d
+}
+
+// Digests are those of the files.
+func (c Certificate) Digests() []string {
+	out := make([]string, len(c.Files))
+	for i, f := range c.Files {
+		out[i] = f.Digest
+	}
+	return out
+}
+
+// NotAfter is when the first certificate of all chains expires.
+func (c Certificate) NotAfter() time.Time {
+	var first time.Time
+	for _, f := range c.Files {
+		for _, x := range f.Chain {
+			if first.IsZero() || x.NotAfter.Before(first) {
+				first = x.NotAfter
+			}
+		}
+	}
+	return first
+}
+
+// Matches reports whether a client that asks for a host name gets the certificate. A name
+// that begins with "*." stands for one label in its place.
+func (x X509) Matches(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	_, parent, hasParent := strings.Cut(host, ".")
+	for _, name := range x.Names {
+		name = strings.ToLower(name)
+		wildcard, isWildcard := strings.CutPrefix(name, "*.")
+		if name == host || isWildcard && hasParent && wildcard == parent {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,30 @@
+// Text of haproxy.cfg, and differences of it, with line numbers and colors.
+
+import { useMemo } from "preact/hooks";
+import { highlight } from "./highlight.js";
+import { classes, html } from "./html.js";
+import { unified } from "./diff.js";
+
+/** @param {{text: string}} props */
+export function Source({ text }) {
+  return useMemo(() => html`<pre class="source" tabindex="0" aria-label="haproxy.cfg">${text.replace(/\n$/, "").split("\n").map((line, i) => html`<${CodeLine} key=${i} number=${i + 1} text=${line} />`)}</pre>`, [text]);
+}
+
+/** @param {{number: number|string, text: string, kind?: string}} props */
+function CodeLine({ number, text, kind }) {
+  const mark = kind === "added" ? "+" : kind === "removed" ? "−" : " ";
+  return html`<span class=${classes("code", kind)}><i data-n=${number}></i>${kind && html`<b>${mark}</b>`}${highlight(text).map((p, i) => (p.kind ? html`<span key=${i} class=${"t-" + p.kind}>${p.text}</span>` : p.text))}${"\n"}</span>`;
+}
+
+/** Lines of a difference; null stands for lines left out.
+ * @param {{lines: (import("./diff.js").Line|null)[]}} props */
+export function Hunks({ lines }) {
+  return html`<pre class="source" tabindex="0" aria-label="Changes">${lines.map((l, i) => (l ? html`<${CodeLine} key=${i} number=${l.after || l.before} text=${l.text} kind=${l.kind} />` : html`<span key=${i} class="gap">⋯${"\n"}</span>`))}</pre>`;
+}
+
+/** A difference in the unified format, as the API has it.
+ * @param {{text: string}} props */
+export function Unified({ text }) {
+  const lines = useMemo(() => unified(text), [text]);
+  return html`<${Hunks} lines=${lines} />`;
+}
