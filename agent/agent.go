@@ -56,6 +56,7 @@ type Agent struct {
 	lines      *lineWarnings
 	warnings   *controlWarnings
 	unresolved *unresolved
+	local      *localUses
 	persister  *persister
 	changes    *changes
 	members    *memberStates
@@ -81,7 +82,7 @@ func New(cfg Config) (*Agent, error) {
 		lines: &lineWarnings{cfg: &cfg}, warnings: &controlWarnings{cfg: &cfg},
 	}
 	a.inputs = &inputs{cfg: a.cfg, views: a.views}
-	a.unresolved = &unresolved{cfg: a.cfg, views: a.views}
+	a.unresolved, a.local = &unresolved{cfg: a.cfg, views: a.views}, &localUses{cfg: a.cfg}
 	a.outcomes = &outcomes{look: a.look, ended: a.ended, views: a.views}
 	a.lock = newChangeLock(a.ended)
 	a.persister = &persister{
@@ -100,7 +101,7 @@ func New(cfg Config) (*Agent, error) {
 	rate := newReloadRate(a.cfg)
 	reverter := &reverter{cfg: a.cfg, interest: a.interest, outcomes: a.outcomes}
 	a.changes = &changes{
-		cfg: a.cfg, inputs: a.inputs, interest: a.interest, lines: a.lines, unresolved: a.unresolved, earlier: earlier, renderer: a.renderer,
+		cfg: a.cfg, inputs: a.inputs, interest: a.interest, lines: a.lines, unresolved: a.unresolved, local: a.local, earlier: earlier, renderer: a.renderer,
 		templates: file, current: a.current, outcomes: a.outcomes, reverter: reverter, persister: a.persister, lock: a.lock, renewals: a.renewals,
 		reloads: rate, leading: make(chan struct{}, 1), proving: make(chan struct{}, aloneChecks),
 	}
@@ -258,6 +259,15 @@ func (a *Agent) Accept(ctx context.Context, service lb.Name, by lb.Origin) error
 // not take it, and everything is as before.
 func (a *Agent) SetMember(ctx context.Context, c lb.MemberChange) (lb.Member, lb.Applied, error) {
 	return a.members.set(ctx, c)
+}
+
+// RestoreMembers asks again for what was asked for members before, all of it or nothing,
+// and returns when that is in effect, with what it has restored. Members of which something
+// is asked now keep that; what is over, or about members that cannot come back, stays over.
+// Errors: *lb.ConflictError for too many; *lb.RefusedError when HAProxy does not take it,
+// and everything is as before.
+func (a *Agent) RestoreMembers(ctx context.Context, list []lb.Override, by lb.Origin) ([]lb.Override, lb.Applied, error) {
+	return a.members.restore(ctx, list, by)
 }
 
 // Changed returns a channel that is closed when what Intent, Snapshot, Status or

@@ -24,6 +24,7 @@ type changes struct {
 	interest   *interest
 	lines      *lineWarnings
 	unresolved *unresolved
+	local      *localUses
 	earlier    *earlierRun
 	renderer   *renderer
 	templates  *templateFile

@@ -55,6 +55,11 @@ type Config struct {
 	Control func() *lb.Control
 	// ControlChanged is poked when Control has another value; nil: never.
 	ControlChanged <-chan struct{}
+	// HasRoute reports whether this machine has a route to a host; nil: to every one.
+	HasRoute func(lb.Host) bool
+	// HasLocal reports whether this machine has what a raw line names of its network; nil:
+	// all of it.
+	HasLocal func(lb.LocalUse) bool
 
 	// HAProxy at the start of the agent, and on standby.
 

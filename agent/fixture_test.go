@@ -75,10 +75,12 @@ type fixture struct {
 	chance                    func(time.Duration) time.Duration
 	archive                   agent.Archive
 	rawLines                  agent.RawLines
-	checked                   int           // texts that HAProxy has checked
-	passed                    string        // the last one that it did not refuse
-	most                      int           // server lines that HAProxy can have; 0: any number
-	maxServers                int           // of the agent
+	checked                   int    // texts that HAProxy has checked
+	passed                    string // the last one that it did not refuse
+	most                      int    // server lines that HAProxy can have; 0: any number
+	maxServers                int    // of the agent
+	hasRoute                  func(lb.Host) bool
+	hasLocal                  func(lb.LocalUse) bool
 	lag                       time.Duration // from what Commit has stored to its return
 }
 
@@ -113,7 +115,7 @@ func (fx *fixture) make() {
 		Drops:        func([]byte) (bool, error) { return fx.drops, nil },
 		Process:      lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute},
 		TemplateFile: fx.templateFile, Persistence: fx.persistence, ReloadJitter: fx.jitter, Chance: fx.chance, MayBeIdle: fx.idle,
-		MaxServers: fx.maxServers,
+		MaxServers: fx.maxServers, HasRoute: fx.hasRoute, HasLocal: fx.hasLocal,
 	})
 	if err != nil {
 		fx.t.Fatal(err)

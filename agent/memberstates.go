@@ -84,6 +84,42 @@ func (m *memberStates) set(ctx context.Context, c lb.MemberChange) (lb.Member, l
 	return shown.Members[0], applied, nil
 }
 
+// restore asks again for what was asked for members before. Members of which something is
+// asked now keep that, and what is over stays over. It returns what it has restored, when
+// that is in effect.
+func (m *memberStates) restore(ctx context.Context, list []lb.Override, by lb.Origin) ([]lb.Override, lb.Applied, error) {
+	begin := m.cfg.Now()
+	if err := m.lock.lock(ctx); err != nil {
+		return nil, lb.Applied{}, err
+	}
+	defer m.lock.unlock()
+	in, err := m.inputs.intent(ctx)
+	if err != nil {
+		return nil, lb.Applied{}, err
+	}
+	before := m.inputs.overrides.Load()
+	next, added := before.Restored(list, begin, in)
+	if len(added) == 0 {
+		return nil, lb.Applied{Applied: true, Path: pathNone, Revision: in.Revision}, nil
+	}
+	if n := len(next.All()); n > lb.MaxOverrides {
+		return nil, lb.Applied{}, &lb.ConflictError{ID: "members", Reason: fmt.Sprintf("%d members would have an override, and %d may have one", n, lb.MaxOverrides)}
+	}
+	out, err := m.replace(ctx, before, next, in.Revision, by)
+	if err != nil {
+		return nil, lb.Applied{}, err
+	}
+	applied := lb.Applied{Applied: out.err == nil, Path: out.path, Duration: m.cfg.Now().Sub(begin), Revision: in.Revision}
+	if out.err != nil {
+		applied.Path, applied.Reason = pathNone, out.err.Error()
+	}
+	for _, x := range added {
+		m.cfg.Journal.Note(memberEvent(x.Backend, lb.Member{Address: x.Member, Service: in.Backends[x.Backend].Service}, lb.Override{}, x, applied, by))
+	}
+	m.changed.send()
+	return added, applied, nil
+}
+
 // find is the member that a change is about. HAProxy may have members that Consul has not
 // told of since the agent started.
 func (m *memberStates) find(in lb.Intent, c lb.MemberChange, o *lb.Overrides) (lb.Member, error) {

@@ -12,7 +12,8 @@ import (
 )
 
 // HAProxy resolves host names itself, and keeps a server in maintenance while it cannot.
-// The agent asks no name server: it tells what HAProxy says.
+// The agent asks no name server: it tells what HAProxy says. The kernel tells which
+// addresses it has no route to.
 
 const (
 	// resolveTime is how long the answer to a change waits for HAProxy to resolve the names
@@ -85,19 +86,22 @@ func (u *unresolved) await(ctx context.Context, pools []lb.ResolvedBackend) {
 }
 
 // tell says which of some backends have no member in effect, and a sentence about each
-// that has some.
+// that has some: HAProxy cannot resolve their names, or this machine has no route to them.
 func (u *unresolved) tell(in lb.Intent, pools []lb.ResolvedBackend) (empty []lb.EmptyBackend, warnings []string) {
-	for _, p := range pools {
-		servers := u.of(p.Key)
-		if len(servers) == 0 {
-			continue
-		}
-		e, isEmpty, text := in.Unresolved(p, servers)
+	note := func(e lb.EmptyBackend, isEmpty bool, text string) {
 		switch {
 		case isEmpty:
 			empty = append(empty, e)
 		case text != "":
 			warnings = append(warnings, text)
+		}
+	}
+	for _, p := range pools {
+		if servers := u.of(p.Key); len(servers) > 0 {
+			note(in.Unresolved(p, servers))
+		}
+		if u.cfg.HasRoute != nil && !p.IsElsewhere() {
+			note(in.Unrouted(p, u.cfg.HasRoute))
 		}
 	}
 	return empty, warnings

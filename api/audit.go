@@ -24,10 +24,11 @@ const (
 	revisionKey = "revision" // that the request has made
 	refusalKey  = "refusal"  // code of the error
 	loginKey    = "login"    // the caller of a login
+	exportKey   = "export"   // true: everything that is configured was read at once
 )
 
-// audit records a request after its answer: changes and logins, and what was refused to a
-// caller who has shown something.
+// audit records a request after its answer: changes, logins and backups, and what was
+// refused to a caller who has shown something.
 func (s *Server) audit(c echo.Context) {
 	if s.cfg.Audit == nil {
 		return
@@ -54,6 +55,8 @@ func (s *Server) audit(c echo.Context) {
 		record.Action = audit.Logout
 	case !isSafe(r.Method):
 		record.Action = audit.Change
+	case c.Get(exportKey) == true:
+		record.Action = audit.Export
 	case isRefusal(record.Status) && (proven || record.How != ""):
 		record.Action = audit.Refused
 	default:

@@ -33,7 +33,7 @@ func TestFrontends(t *testing.T) {
 
 func TestPutFrontendCreatesAndReplaces(t *testing.T) {
 	s := filledFixture(t)
-	body := `{"bind":"127.0.0.1:81,[::1]:81","backend":"files","mode":"http","keepalive":"close",
+	body := `{"bind":"127.0.0.1:81,[::1]:83","backend":"files","mode":"http","keepalive":"close",
 		"rules":[
 			{"type":"path","operation":"path_beg","value":"/a /b","backend":"live"},
 			{"type":"url","operation":"url_reg","value":"^/x","backend":"live"},
@@ -47,7 +47,7 @@ func TestPutFrontendCreatesAndReplaces(t *testing.T) {
 		DurationMS     float64
 	}
 	r.wants(t, 200, &put)
-	if put.ID != "frontend/alt" || put.Bind != "127.0.0.1:81,[::1]:81" || !put.Applied || put.Path != "reload" || put.Revision != 4 || put.DurationMS != 1.5 {
+	if put.ID != "frontend/alt" || put.Bind != "127.0.0.1:81,[::1]:83" || !put.Applied || put.Path != "reload" || put.Revision != 4 || put.DurationMS != 1.5 {
 		t.Errorf("answer %s", r.body)
 	}
 	got := s.get("/frontends/alt")

@@ -126,6 +126,8 @@ func (r listedRoute) body(path string) string {
 	switch {
 	case r.Method == http.MethodGet || r.Method == http.MethodDelete:
 		return ""
+	case path == "/backup":
+		return emptyBackup
 	case path == "/session":
 		return `{"token":"` + apitest.ReadToken + `"}`
 	case r.Method == http.MethodPut && strings.HasPrefix(path, "/frontends/"):

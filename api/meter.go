@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/labstack/echo/v4"
+
+	"thalassa/backup"
 )
 
 // freeBody is how much of a body every request may read beside the budget, so that
@@ -57,8 +59,11 @@ func (s *Server) meter(next echo.HandlerFunc) echo.HandlerFunc {
 
 // largestBody is how much of the body the handler of a request reads at most.
 func largestBody(c echo.Context) int64 {
-	if c.Path() == changesPath {
+	switch c.Path() {
+	case changesPath:
 		return maxChangeset
+	case backupPath:
+		return backup.MaxBytes
 	}
 	return maxBody
 }

@@ -39,6 +39,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	history := historyHandlers{agent: a, history: d.cfg.History, answers: d.answers, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
 	changesets := changesetHandlers{a}
 	drafts := draftHandlers{agent: a, changesets: changesets}
+	backups := newBackupHandlers(d.cfg, changesets, d.answers)
 	restore := restoreHandler{changesets: changesets, history: d.cfg.History}
 	activity := activityHandlers{log: sightedLog{d.cfg.Activity, d.cfg.Views.Intent}, answers: d.answers}
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
@@ -80,6 +81,8 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{post, "/drafts/{id}/drop", auth.Admin, OnMany, "take what a draft changes of some objects out of it", drafts.drop},
 		{post, "/drafts/{id}/commit", auth.Admin, OnMany, "carry out a draft as one change, and remove it", drafts.commit},
 		{del, "/drafts/{id}", auth.Admin, OnMany, "remove a draft", drafts.delete},
+		{get, backupPath, auth.Admin, OnNode, "a backup of frontends, backends, settings of members and drafts", backups.make},
+		{post, backupPath, auth.Admin, OnNode, "restore a backup as one change; query: dryRun, force, wait, message", backups.restore},
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
 		{get, "/cluster/nodes", auth.Read, OnNode, "the cluster's nodes", cluster.showNodes},
 		{get, "/cluster/resources", auth.Read, OnNode, "the cluster's resources", cluster.showResources},
@@ -95,11 +98,13 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{get, "/streams", auth.Read, OnMany, "a websocket that sends states and then changes", d.streams.open},
 		{get, "/metrics", metricsRole(d.cfg.OpenMetrics), OnMany, "metrics for Prometheus, as text", d.metrics.serve},
 		{get, "/session", 0, OnCaller, "the identity of the caller", d.sessions.show},
-		{post, "/session", 0, OnCaller, "begin a session with a token", d.sessions.login},
+		{post, "/session", 0, OnCaller, "begin a session with a token, a password or a login at the identity provider", d.sessions.login},
 		{del, "/session", 0, OnCaller, "end the session", d.sessions.logout},
+		{get, "/session/ways", 0, OnCaller, "how to log in here", d.sessions.ways},
+		{post, "/session/sso", 0, OnCaller, "begin a login at the identity provider; the answer has its address", d.sessions.begin},
 		{get, "/sessions", auth.Read, OnCaller, "the caller's sessions; for an admin everybody's", d.sessions.list},
 		{del, "/sessions/{id}", auth.Read, OnCaller, "end one of them", d.sessions.endListed},
-		{get, "/access", auth.Admin, OnNode, "users, tokens and certificates with their rights, without secrets", accessHandlers{a.authority}.list},
+		{get, "/access", auth.Admin, OnNode, "users, tokens, certificates and groups with their rights, without secrets", accessHandlers{a.authority}.list},
 		{get, "/audit", auth.Admin, OnNode, "changes, logins and refusals, newest first; query: name, since, before, limit", auditHandlers{d.cfg.Audit}.list},
 		{get, "/tls", 0, OnCaller, "the certificate of this API", certificate.show},
 		{get, "/openapi.json", auth.Read, OnCaller, "the OpenAPI description of this API", about.openAPI},

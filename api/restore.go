@@ -36,32 +36,44 @@ func (h restoreHandler) handle(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	const attempts = 3 // somebody else may change something meanwhile
+	return retried(func() error {
+		former, err := h.history.IntentAt(c.Request().Context(), n)
+		if err != nil {
+			return err
+		}
+		how := how
+		if how.Message == "" {
+			how.Message = "restore revision " + strconv.FormatUint(n, 10)
+		}
+		set, err := h.changesets.towards(c, former, how)
+		if err != nil {
+			return err
+		}
+		return h.changesets.carryOut(c, set, dryRun)
+	})
+}
+
+// retried repeats a change that somebody else's came in between of, a few times.
+func retried(change func() error) error {
+	const attempts = 3
 	for i := 1; ; i++ {
-		err := h.restore(c, n, how, dryRun)
+		err := change()
 		if i == attempts || !errors.As(err, new(*lb.PreconditionError)) {
 			return err
 		}
 	}
 }
 
-func (h restoreHandler) restore(c echo.Context, n uint64, how node.Restore, dryRun bool) error {
-	ctx := c.Request().Context()
-	former, err := h.history.IntentAt(ctx, n)
+// towards is the changeset that makes all objects those of an intent.
+func (h changesetHandlers) towards(c echo.Context, wanted lb.Intent, how node.Restore) (stage.Changeset, error) {
+	now, err := h.agent.Intent(c.Request().Context())
 	if err != nil {
-		return err
+		return stage.Changeset{}, err
 	}
-	now, err := h.changesets.agent.Intent(ctx)
-	if err != nil {
-		return err
-	}
-	set := stage.Changeset{Edits: stage.Towards(now, former), Origin: h.changesets.agent.Origin(c)}
+	set := stage.Changeset{Edits: stage.Towards(now, wanted), Origin: h.agent.Origin(c)}
 	set.Origin.Message = how.Message
-	if set.Origin.Message == "" {
-		set.Origin.Message = "restore revision " + strconv.FormatUint(n, 10)
-	}
 	for i := range set.Edits {
 		set.Edits[i].Force, set.Edits[i].Wait = how.Force, how.Wait
 	}
-	return h.changesets.carryOut(c, set, dryRun)
+	return set, nil
 }

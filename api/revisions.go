@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -206,8 +207,9 @@ func (h historyHandlers) compareConfigs(ctx context.Context, from, to uint64) (*
 type pieces struct {
 	bytes.Buffer
 
-	c     echo.Context
-	begun time.Time // zero: nothing has been sent
+	c           echo.Context
+	contentType string    // empty: JSON
+	begun       time.Time // zero: nothing has been sent
 }
 
 // send sends what has been collected if that is much. Whoever has lost the right to read
@@ -221,7 +223,7 @@ func (p *pieces) send() error {
 	}
 	if p.begun.IsZero() {
 		p.begun = time.Now()
-		p.c.Response().Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+		p.c.Response().Header().Set(echo.HeaderContentType, cmp.Or(p.contentType, echo.MIMEApplicationJSON))
 		p.c.Response().WriteHeader(http.StatusOK)
 	}
 	deadline := time.Now().Add(writeTimeout)
@@ -261,7 +263,7 @@ func (p *pieces) abort(err error) error {
 // close sends the rest.
 func (p *pieces) close() error {
 	if p.begun.IsZero() {
-		return write(p.c, http.StatusOK, echo.MIMEApplicationJSON, p.Bytes())
+		return write(p.c, http.StatusOK, cmp.Or(p.contentType, echo.MIMEApplicationJSON), p.Bytes())
 	}
 	if _, err := p.c.Response().Write(p.Bytes()); err != nil {
 		return p.abort(err)

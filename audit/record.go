@@ -52,6 +52,7 @@ const (
 	Login   Action = "login"   // begin a session
 	Logout  Action = "logout"  // end one
 	Change  Action = "change"  // any other request that changes something
+	Export  Action = "export"  // read everything that is configured, as for a backup
 	Refused Action = "refused" // a request to read that was refused
 )
 

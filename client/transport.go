@@ -28,11 +28,19 @@ type transport struct {
 // A call is one request.
 type call struct {
 	method, path string
-	body         any // nil: none
+	body         any      // nil: none
+	content      *content // the body where it is no JSON document
 	conditions   []Condition
 	wait         time.Duration // that the agent is asked to wait
 	// also is a status that is accepted beside the successful ones.
 	also int
+}
+
+// A content is a body that is sent as it is.
+type content struct {
+	mediaType string
+	data      io.Reader
+	size      int64
 }
 
 // An answer is the response to a call that succeeded.
@@ -83,8 +91,12 @@ func (t transport) request(ctx context.Context, q call) (*http.Request, error) {
 		return nil, fmt.Errorf("making a request: %w", err)
 	}
 	req.Header.Set("Accept", "application/json")
-	if q.body != nil {
+	switch {
+	case q.body != nil:
 		req.Header.Set("Content-Type", "application/json")
+	case q.content != nil:
+		req.Header.Set("Content-Type", q.content.mediaType)
+		req.Body, req.ContentLength = io.NopCloser(q.content.data), q.content.size
 	}
 	if t.token != "" {
 		req.Header.Set("Authorization", "Bearer "+t.token)

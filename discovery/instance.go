@@ -126,8 +126,11 @@ func weightOf(w consul.Weights, status string) int {
 
 func parseHostPort(address string, port int) (lb.HostPort, error) {
 	host, err := lb.ParseHost(address)
-	if err != nil || host.IsAny() {
+	if err != nil {
 		return lb.HostPort{}, lb.FieldError{Path: "address", Problem: strconv.Quote(bounded(address)) + " is not a host"}
+	}
+	if why := host.NoMember(); why != "" {
+		return lb.HostPort{}, lb.FieldError{Path: "address", Problem: strconv.Quote(string(host)) + " " + why}
 	}
 	if port < 1 || port > 65535 {
 		return lb.HostPort{}, lb.FieldError{Path: "port", Problem: strconv.Itoa(port) + " is not a port", Expected: "1 to 65535"}

@@ -69,7 +69,7 @@ func TestParseInstancesAddressAndWeight(t *testing.T) {
 	}{
 		"node's":            {func(*consul.Entry) {}, "10.0.0.1:80 1"},
 		"service's":         {func(e *consul.Entry) { e.Service.Address = "10.0.0.2" }, "10.0.0.2:80 1"},
-		"IPv6":              {func(e *consul.Entry) { e.Service.Address = "fe80::0001" }, "[fe80::1]:80 1"},
+		"IPv6":              {func(e *consul.Entry) { e.Service.Address = "2001:db8::0001" }, "[2001:db8::1]:80 1"},
 		"a name":            {func(e *consul.Entry) { e.Service.Address = "Web.Example" }, "web.example:80 1"},
 		"no node":           {func(e *consul.Entry) { e.Node = nil; e.Service.Address = "10.0.0.2" }, "10.0.0.2:80 1"},
 		"no address at all": {func(e *consul.Entry) { e.Node.Address = "" }, ""},

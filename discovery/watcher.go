@@ -90,7 +90,7 @@ func restore(old lb.Snapshot, acceptWarning bool) map[lb.Name]lb.Service {
 		s.Instances = slices.Clone(s.Instances)
 		s.Instances = slices.DeleteFunc(s.Instances, func(i lb.Instance) bool {
 			host, err := lb.ParseHost(string(i.Address.Host))
-			return err != nil || host.IsAny() || host != i.Address.Host || i.Address.Port == 0
+			return err != nil || host.NoMember() != "" || host != i.Address.Host || i.Address.Port == 0
 		})
 		for n := range s.Instances {
 			i := &s.Instances[n]

@@ -29,19 +29,24 @@ func ParseHost(s string) (Host, error) {
 	return Host(strings.ToLower(s)), nil
 }
 
-// isMany reports whether the host is a multicast address or the broadcast address, which
-// no connection leads to.
-func (h Host) isMany() bool {
+// NoMember says why HAProxy can never connect to one machine at the address, as a clause
+// after it; empty: it can.
+func (h Host) NoMember() string {
 	a, err := netip.ParseAddr(string(h))
-	return err == nil && (a.Unmap().IsMulticast() || a.Unmap() == netip.AddrFrom4([4]byte{255, 255, 255, 255}))
-}
-
-// IsAny reports whether h is the address of no machine but of all: "0.0.0.0" or "::".
-// HAProxy would send what is for such a member to wherever the client connected to,
-// which is HAProxy.
-func (h Host) IsAny() bool {
-	a, err := netip.ParseAddr(string(h))
-	return err == nil && a.Unmap().IsUnspecified()
+	switch a = a.Unmap(); {
+	case err != nil:
+		return "" // a name
+	case a.IsUnspecified():
+		// HAProxy would connect to the address that the client connected to: its own.
+		return "is the address of no machine"
+	case a.IsMulticast():
+		return "is a multicast address"
+	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return "is the broadcast address"
+	case a.Is6() && a.IsLinkLocalUnicast():
+		return "is a link-local address, which is of an interface that HAProxy cannot be told"
+	}
+	return ""
 }
 
 // IsIP reports whether h is an address rather than a name to be resolved.

@@ -138,12 +138,27 @@ func (o *Overrides) Living(now time.Time, in Intent) *Overrides {
 	living := slices.DeleteFunc(slices.Clone(o.All()), func(x Override) bool {
 		b, ok := in.Backends[x.Backend]
 		isOver := !x.Until.IsZero() && !now.Before(x.Until)
-		return isOver || !ok || b.Type == "static" && !slices.Contains(b.Members, x.Member)
+		return isOver || !ok || b.Type == "static" && !b.lists(x.Member)
 	})
 	if len(living) == len(o.All()) {
 		return o
 	}
 	return &Overrides{living}
+}
+
+// Restored has those of a list for members that have none, as far as they live. added are
+// these.
+func (o *Overrides) Restored(list []Override, now time.Time, in Intent) (next *Overrides, added []Override) {
+	next = o.Living(now, in)
+	for _, x := range NewOverrides(list).Living(now, in).All() {
+		if _, isThere := next.Find(x.Backend, x.Member); !isThere {
+			added = append(added, x)
+		}
+	}
+	for _, x := range added {
+		next = next.With(x)
+	}
+	return next, added
 }
 
 // NextEnd is when the first of them ends; zero: none ends by itself.

@@ -102,7 +102,7 @@ func TestOverridesEnd(t *testing.T) {
 	o := lb.NewOverrides([]lb.Override{timed, forever, gone, foreign})
 	in := lb.Intent{Backends: map[lb.Name]lb.Backend{
 		"live": {Key: "live", Type: "dynamic"},
-		"api":  {Key: "api", Type: "static", Members: []lb.HostPort{{Host: "10.0.0.1", Port: 80}}},
+		"api":  {Key: "api", Type: "static", Members: []lb.StaticMember{{HostPort: lb.HostPort{Host: "10.0.0.1", Port: 80}}}},
 	}}
 	if got := o.NextEnd(); !got.Equal(timed.Until) {
 		t.Errorf("the next end is %s", got)
@@ -142,5 +142,19 @@ func TestOverrideOfANamedMember(t *testing.T) {
 	}
 	if m, err := p.FindMember("localhost:80", nil); err != nil || m.Given().String() != "localhost:80" {
 		t.Errorf("found %+v, %v", m, err)
+	}
+}
+
+// TestRestoredOverrides: what is asked for now stays, and what is over stays over.
+func TestRestoredOverrides(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	in := lb.Intent{Backends: map[lb.Name]lb.Backend{"live": *backend(t, "live", `{"type": "dynamic", "service": "shop", "version": "1"}`)}}
+	over, elsewhere := asked(3, "drain", ""), asked(4, "drain", "")
+	over.Until, elsewhere.Backend = now, "gone"
+	present := lb.NewOverrides([]lb.Override{asked(1, "maint", "")})
+	next, added := present.Restored([]lb.Override{asked(1, "drain", ""), asked(2, "ready", "50%"), over, elsewhere}, now, in)
+	if fmt.Sprint(added) != "[ready with weight 50%]" || fmt.Sprint(next.All()) != "[maint ready with weight 50%]" || len(present.All()) != 1 {
+		t.Errorf("added %v to %v", added, next.All())
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// mostNames bounds how many host names a sentence lists.
+// mostNames bounds how many hosts a sentence lists.
 const mostNames = 5
 
 // UnresolvedMembers are the members of the backend among servers, by the names of those
@@ -25,7 +25,23 @@ func (p ResolvedBackend) UnresolvedMembers(servers []string) []Member {
 // a backend. With all of its members it has none in effect; else text is a sentence about
 // those, or empty.
 func (in Intent) Unresolved(p ResolvedBackend, servers []string) (e EmptyBackend, isEmpty bool, text string) {
-	members := p.UnresolvedMembers(servers)
+	return in.lost(p, p.UnresolvedMembers(servers), "HAProxy cannot resolve the host names of its members: ", "HAProxy cannot resolve ")
+}
+
+// Unrouted tells the same of members that this machine has no route to.
+func (in Intent) Unrouted(p ResolvedBackend, isRouted func(Host) bool) (e EmptyBackend, isEmpty bool, text string) {
+	var members []Member
+	for _, m := range p.Members {
+		if !isRouted(m.Address.Host) {
+			members = append(members, m)
+		}
+	}
+	return in.lost(p, members, "this machine has no route to its members: ", "this machine has no route to ")
+}
+
+// lost tells what it means that some members of a backend get no requests. all begins the
+// reason where that is each of them, some the sentence about them elsewhere.
+func (in Intent) lost(p ResolvedBackend, members []Member, all, some string) (e EmptyBackend, isEmpty bool, text string) {
 	if len(members) == 0 {
 		return EmptyBackend{}, false, ""
 	}
@@ -39,7 +55,15 @@ func (in Intent) Unresolved(p ResolvedBackend, servers []string) (e EmptyBackend
 		list += " and " + strconv.Itoa(more) + " more"
 	}
 	if len(members) == len(p.Members) && !slices.ContainsFunc(p.Natives, RawLine.answers) {
-		return EmptyBackend{ID: p.ID(), RoutedBy: in.RoutedBy(p.Key), Reason: "HAProxy cannot resolve the host names of its members: " + list}, true, ""
+		return EmptyBackend{ID: p.ID(), RoutedBy: in.RoutedBy(p.Key), Reason: all + list}, true, ""
 	}
-	return EmptyBackend{}, false, p.ID() + ": HAProxy cannot resolve " + list + ", so these members get no requests"
+	return EmptyBackend{}, false, p.ID() + ": " + some + list + ", so these members get no requests"
+}
+
+// IsElsewhere reports whether raw lines of the backend have HAProxy connect in another way
+// than this machine's routes say.
+func (b Backend) IsElsewhere() bool {
+	return slices.ContainsFunc(b.Natives, func(n RawLine) bool {
+		return slices.ContainsFunc(lineWords(n), func(word string) bool { return isOneOf(" namespace usesrc socks4 interface ", word) })
+	})
 }

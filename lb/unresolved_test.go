@@ -30,3 +30,33 @@ func TestUnresolvedNames(t *testing.T) {
 		}
 	}
 }
+
+func TestMembersWithoutARoute(t *testing.T) {
+	t.Parallel()
+	in := lb.Intent{}
+	isRouted := func(h lb.Host) bool { return h != "2001:db8::1" && h != "2001:db8::2" }
+	for _, c := range []struct {
+		natives []string
+		members []string
+		empty   string
+		text    string
+	}{
+		{nil, []string{"10.0.0.1:80", "a.test:80"}, "", ""},
+		{nil, []string{"10.0.0.1:80", "[2001:db8::1]:80"}, "", "backend/live: this machine has no route to 2001:db8::1, so these members get no requests"},
+		{nil, []string{"[2001:db8::2]:80", "[2001:db8::1]:80"}, "backend/live has no member: this machine has no route to its members: 2001:db8::1, 2001:db8::2", ""},
+		{[]string{"server x 10.0.0.2:80"}, []string{"[2001:db8::1]:80"}, "", "backend/live: this machine has no route to 2001:db8::1, so these members get no requests"},
+	} {
+		p := lb.Populate(static(t, lb.BackendSpec{Natives: c.natives}, c.members...), lb.Snapshot{})
+		e, isEmpty, text := in.Unrouted(p, isRouted)
+		if isEmpty != (c.empty != "") || isEmpty && e.String() != c.empty || text != c.text {
+			t.Errorf("%v: %q, %q", c.members, e, text)
+		}
+	}
+	for line, want := range map[string]bool{
+		"default-server namespace blue": true, "source 0.0.0.0 usesrc clientip": true, "default-server socks4 10.0.0.1:1080": true, "source 0.0.0.0 interface eth7": true, "option httpchk": false,
+	} {
+		if b := static(t, lb.BackendSpec{Natives: []string{line}}); b.IsElsewhere() != want {
+			t.Errorf("%s: %t", line, !want)
+		}
+	}
+}

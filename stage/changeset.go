@@ -68,6 +68,15 @@ func (c Changeset) Concerns() []lb.Name {
 	return out
 }
 
+// Objects lists the ids of the objects that the edits are about, in their order.
+func (c Changeset) Objects() []string {
+	out := make([]string, len(c.Edits))
+	for i, e := range c.Edits {
+		out[i] = e.ID()
+	}
+	return out
+}
+
 // Services lists the Consul services that the edits ask for, each once.
 func (c Changeset) Services() []lb.Name {
 	var out []lb.Name

@@ -110,21 +110,36 @@ func (d Drafts) Draft(ctx context.Context, id string) (draft stage.Draft, err er
 // Drafts lists all drafts.
 func (d Drafts) Drafts(ctx context.Context) ([]stage.Draft, error) {
 	list := []stage.Draft{}
-	err := d.db.view(ctx, "loading drafts", func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(draftBucket))
-		if bucket == nil {
-			return nil
-		}
-		return bucket.ForEach(func(id, _ []byte) error {
-			draft, err := readDraft(tx, string(id))
-			list = append(list, draft)
-			return err
-		})
+	err := d.db.view(ctx, "loading drafts", func(tx *bbolt.Tx) (err error) {
+		list, err = drafts(tx)
+		return err
+	})
+	return list, err
+}
+
+func drafts(tx *bbolt.Tx) ([]stage.Draft, error) {
+	list := []stage.Draft{}
+	bucket := tx.Bucket([]byte(draftBucket))
+	if bucket == nil {
+		return list, nil
+	}
+	err := bucket.ForEach(func(id, _ []byte) error {
+		draft, err := readDraft(tx, string(id))
+		list = append(list, draft)
+		return err
 	})
 	return list, err
 }
 
 func writeDraft(tx *bbolt.Tx, draft stage.Draft) error {
+	doc, err := draftDocument(draft)
+	if err != nil {
+		return err
+	}
+	return write(tx, draftBucket, []byte(draft.ID), doc)
+}
+
+func draftDocument(draft stage.Draft) (draftDoc, error) {
 	doc := draftDoc{
 		ID: draft.ID, Message: draft.Origin.Message, Author: draft.Origin.Author, Cause: draft.Origin.Cause,
 		Time: draft.Origin.Time.UTC().Round(0), Changed: draft.Changed.UTC().Round(0), Objects: make([]draftObjectDoc, len(draft.Objects)),
@@ -136,11 +151,11 @@ func writeDraft(tx *bbolt.Tx, draft stage.Draft) error {
 		}
 		after, err := encodeObject(o.After)
 		if err != nil {
-			return err
+			return doc, err
 		}
 		doc.Objects[i].After = after
 	}
-	return write(tx, draftBucket, []byte(draft.ID), doc)
+	return doc, nil
 }
 
 func readDraft(tx *bbolt.Tx, id string) (stage.Draft, error) {
@@ -152,6 +167,10 @@ func readDraft(tx *bbolt.Tx, id string) (stage.Draft, error) {
 	if err := decode(draftBucket, []byte(id), bucket.Get([]byte(id)), &doc); err != nil {
 		return stage.Draft{}, err
 	}
+	return doc.draft()
+}
+
+func (doc draftDoc) draft() (stage.Draft, error) {
 	draft := stage.Draft{
 		ID: doc.ID, Origin: lb.Origin{Author: doc.Author, Cause: doc.Cause, Message: doc.Message, Time: doc.Time},
 		Changed: doc.Changed, Objects: make([]stage.DraftObject, len(doc.Objects)),
@@ -163,7 +182,7 @@ func readDraft(tx *bbolt.Tx, id string) (stage.Draft, error) {
 		}
 		after, err := decodeObject(o.ID, o.After)
 		if err != nil {
-			return stage.Draft{}, fmt.Errorf("%s in draft %s: %w", o.ID, id, err)
+			return stage.Draft{}, fmt.Errorf("%s in draft %s: %w", o.ID, doc.ID, err)
 		}
 		draft.Objects[i].After = after
 	}

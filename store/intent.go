@@ -107,13 +107,18 @@ func addObject(in lb.Intent, id string, doc []byte) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", id, err)
 	}
+	place(in, o)
+	return nil
+}
+
+// place puts an object into an intent.
+func place(in lb.Intent, o lb.Object) {
 	switch o := o.(type) {
 	case lb.Frontend:
 		in.Frontends[o.Key] = o
 	case lb.Backend:
 		in.Backends[o.Key] = o
 	}
-	return nil
 }
 
 // documents are the objects of an intent by id, ready to be stored.

@@ -38,8 +38,7 @@ func (d *DB) SaveOverrides(ctx context.Context, list []lb.Override) error {
 			return err
 		}
 		for _, o := range list {
-			key := string(o.Backend) + "/" + o.Member.String()
-			if err := write(tx, overrideBucket, []byte(key), overrideDocument(o)); err != nil {
+			if err := write(tx, overrideBucket, []byte(overrideKey(o)), overrideDocument(o)); err != nil {
 				return err
 			}
 		}
@@ -53,25 +52,34 @@ func (d *DB) LoadOverrides(ctx context.Context) ([]lb.Override, error) {
 	var list []lb.Override
 	var broken error
 	err := d.view(ctx, "loading overrides of members", func(tx *bbolt.Tx) error {
-		bucket := tx.Bucket([]byte(overrideBucket))
-		if bucket == nil {
-			return nil
-		}
-		return bucket.ForEach(func(key, value []byte) error {
-			var doc overrideDoc
-			err := decode(overrideBucket, key, value, &doc)
-			if err == nil {
-				var o lb.Override
-				if o, err = doc.override(); err == nil {
-					list = append(list, o)
-					return nil
-				}
-			}
-			broken = errors.Join(broken, fmt.Errorf("%s: %w", entryName(overrideBucket, key), err))
-			return nil
-		})
+		list, broken = overrides(tx)
+		return nil
 	})
 	return list, errors.Join(err, broken)
+}
+
+func overrideKey(o lb.Override) string { return string(o.Backend) + "/" + o.Member.String() }
+
+// overrides are those that can be read; the error names the others.
+func overrides(tx *bbolt.Tx) (list []lb.Override, broken error) {
+	bucket := tx.Bucket([]byte(overrideBucket))
+	if bucket == nil {
+		return nil, nil
+	}
+	_ = bucket.ForEach(func(key, value []byte) error { // which goes over all of them
+		var doc overrideDoc
+		err := decode(overrideBucket, key, value, &doc)
+		if err == nil {
+			var o lb.Override
+			if o, err = doc.override(); err == nil {
+				list = append(list, o)
+				return nil
+			}
+		}
+		broken = errors.Join(broken, fmt.Errorf("%s: %w", entryName(overrideBucket, key), err))
+		return nil
+	})
+	return list, broken
 }
 
 func overrideDocument(o lb.Override) overrideDoc {

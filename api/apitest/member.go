@@ -32,3 +32,17 @@ func (n *Node) SetMember(ctx context.Context, c lb.MemberChange) (lb.Member, lb.
 	shown := lb.ResolvedBackend{Backend: b, Members: []lb.Member{m}}.Overridden(n.snapshot.Overrides)
 	return shown.Members[0], lb.Applied{Applied: true, Path: "runtime", Revision: in.Revision}, nil
 }
+
+// RestoreMembers asks in memory for what was asked for members before.
+func (n *Node) RestoreMembers(ctx context.Context, list []lb.Override, _ lb.Origin) ([]lb.Override, lb.Applied, error) {
+	in, err := n.Intent(ctx)
+	if err != nil {
+		return nil, lb.Applied{}, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var added []lb.Override
+	n.snapshot.Overrides, added = n.snapshot.Overrides.Restored(list, n.now(), in)
+	n.views.Broadcast()
+	return added, lb.Applied{Applied: true, Path: "runtime", Revision: in.Revision}, nil
+}

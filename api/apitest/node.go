@@ -91,7 +91,7 @@ func (canaryStore) Canaries(context.Context) ([]lb.CanaryState, error) { return 
 // Config is what api.New needs of the node.
 func (n *Node) Config() api.Config {
 	return api.Config{
-		Changes: n, Members: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, Drafts: &n.drafts, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats, Connections: n.Connections,
+		Changes: n, Members: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, Drafts: &n.drafts, Backups: backups{n}, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats, Connections: n.Connections,
 		ServiceNames: n.ServiceNames, Reload: n.Reload,
 		Version: "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries, Audit: n.Audited,
 	}

@@ -178,6 +178,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 	cfg.Journal, cfg.Memory, cfg.Overrides, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, store.NewArchive(db), p.Drops, version()
 	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
+	cfg.HasRoute, cfg.HasLocal = (&control.Routes{}).Lead, control.Has
 	cfg.LogProblem, cfg.Notices, cfg.HashKeys = n.queue.Problem, n.reread.Notices, p.HashKeys
 	cfg.StoreProblem, cfg.LongestChange = storeProblem(db, p), p.LongestChange()
 	process := s.HAProxy(n.log)

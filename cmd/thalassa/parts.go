@@ -136,6 +136,7 @@ func (n node) api(p parts) *api.Server {
 	cfg.Hangs = hangs(p.agent.Hangs, p.process.Hangs)
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
 	cfg.Activity, cfg.History, cfg.Drafts, cfg.Configs, cfg.Canaries = p.events, p.db, store.NewDrafts(p.db), store.NewArchive(p.db), p.canaries
+	cfg.Backups = store.NewBackups(p.db)
 	cfg.Audit = p.audit
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections

@@ -1,0 +1,241 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api/node"
+	"thalassa/backup"
+	"thalassa/internal/permit"
+	"thalassa/lb"
+	"thalassa/stage"
+)
+
+// Backups makes and reads backups, as store.Backups does.
+type Backups interface {
+	// WriteBackup writes a backup of what is stored now; *backup.TooLargeError.
+	WriteBackup(ctx context.Context, w io.Writer, h backup.Header) error
+	// ReadBackup checks a backup wholly; *lb.InvalidError. It changes nothing.
+	ReadBackup(r io.Reader) (backup.Header, stage.Backup, error)
+}
+
+const (
+	// backupPath is the path of backups, the only one that takes bodies of backup.MaxBytes.
+	backupPath = "/backup"
+	// backupType is the media type of backups: one JSON document a line.
+	backupType = "application/x-ndjson"
+)
+
+// backupHandlers make and restore backups.
+type backupHandlers struct {
+	cfg        Config
+	changesets changesetHandlers
+	answers    *answers
+	// turn is full while a backup is made or read: one may take much memory.
+	turn chan struct{}
+}
+
+func newBackupHandlers(cfg Config, changesets changesetHandlers, a *answers) backupHandlers {
+	return backupHandlers{cfg: cfg, changesets: changesets, answers: a, turn: make(chan struct{}, 1)}
+}
+
+// wait waits until no other backup is made or read.
+func (h backupHandlers) wait(ctx context.Context) (done func(), err error) {
+	if h.cfg.Backups == nil {
+		return nil, &lb.UnavailableError{What: "there are no backups"}
+	}
+	timeout := time.NewTimer(budgetWait)
+	defer timeout.Stop()
+	select {
+	case h.turn <- struct{}{}:
+		return func() { <-h.turn }, nil
+	case <-timeout.C:
+		return nil, unavailableFailure("another backup is under way; try again later")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// make answers with a backup, piece by piece.
+func (h backupHandlers) make(c echo.Context) error {
+	if err := parameters(c.Request()).err(); err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	done, err := h.wait(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	now := h.cfg.Now().UTC().Round(0)
+	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="thalassa-`+now.Format("20060102T150405Z")+`.backup"`)
+	c.Set(exportKey, true)
+	out := &pieces{c: c, contentType: backupType}
+	err = h.cfg.Backups.WriteBackup(ctx, pieceWriter{out}, backup.Header{Program: h.cfg.Version, Node: h.cfg.Label, Time: now})
+	if tooLarge, ok := errors.AsType[*backup.TooLargeError](err); ok {
+		err = &ResponseError{Status: http.StatusConflict, Code: "conflict", Message: tooLarge.Error()}
+	}
+	if err != nil {
+		c.Response().Header().Del(echo.HeaderContentDisposition)
+		return out.abort(err)
+	}
+	return out.close()
+}
+
+// A pieceWriter sends what is written as soon as it is a piece.
+type pieceWriter struct{ pieces *pieces }
+
+func (w pieceWriter) Write(p []byte) (int, error) {
+	n, _ := w.pieces.Write(p) // which never fails
+	return n, w.pieces.send()
+}
+
+// restore makes everything as a backup has it, or with dryRun=1 tells what that would do.
+func (h backupHandlers) restore(c echo.Context) error {
+	how, dryRun, err := howToRestore(c)
+	if err != nil {
+		return err
+	}
+	done, err := h.wait(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	defer done()
+	header, b, err := h.read(c)
+	if err != nil {
+		return err
+	}
+	how.Message = cmp.Or(how.Message, "restore the backup of "+header.Time.UTC().Format(time.RFC3339))
+	doc := node.Restored{Backup: node.NewBackupHeader(header), Drafts: []string{}}
+	return retried(func() error {
+		set, err := h.changesets.towards(c, b.Intent, how)
+		if err != nil {
+			return err
+		}
+		if dryRun {
+			return h.preview(c, set, b, doc)
+		}
+		return h.carryOut(c, set, b, doc)
+	})
+}
+
+// howToRestore reads the query of a restore, whose body is the backup.
+func howToRestore(c echo.Context) (how node.Restore, dryRun bool, err error) {
+	q := parameters(c.Request(), "dryRun", "force", "wait", "message")
+	how = node.Restore{Message: q.text("message"), Force: q.flag("force")}
+	dryRun = q.flag("dryRun")
+	var fe lb.FieldErrors
+	fe.AddErr("message", lb.CheckMessage(how.Message))
+	how.Wait, err = lb.ParseWait(q.text("wait"))
+	fe.AddErr("wait", err)
+	fe.AddErr("", q.err())
+	return how, dryRun, fe.Err()
+}
+
+// read reads the body, a backup.
+func (h backupHandlers) read(c echo.Context) (backup.Header, stage.Backup, error) {
+	r := c.Request()
+	if ct := r.Header.Get(echo.HeaderContentType); ct != "" {
+		media, _, err := mime.ParseMediaType(ct)
+		if err != nil || !slices.Contains([]string{backupType, echo.MIMEOctetStream}, media) {
+			return backup.Header{}, stage.Backup{}, &ResponseError{
+				Status: http.StatusUnsupportedMediaType, Code: "invalid", Message: "the body is not a backup: send it with Content-Type: " + backupType,
+				Fields: []lb.FieldError{{Path: echo.HeaderContentType, Problem: strconv.Quote(ct) + " is not a backup", Expected: backupType}},
+			}
+		}
+	}
+	header, b, err := h.cfg.Backups.ReadBackup(http.MaxBytesReader(c.Response().Writer, r.Body, backup.MaxBytes))
+	switch {
+	case err == nil:
+		return header, b, permit.Check(r.Context()) // the body may have taken long
+	case errors.As(err, new(*lb.InvalidError)), errors.As(err, new(*http.MaxBytesError)), errors.As(err, new(*ResponseError)):
+		return header, b, err
+	}
+	return header, b, invalidField("body", "is incomplete", "a whole backup")
+}
+
+// preview tells what a restore would do.
+func (h backupHandlers) preview(c echo.Context, set stage.Changeset, b stage.Backup, doc node.Restored) error {
+	ctx := c.Request().Context()
+	p, err := h.changesets.agent.Preview(ctx, set)
+	if err != nil {
+		return err
+	}
+	preview, err := node.NewPreview(p)
+	if err != nil {
+		return err
+	}
+	_, members := h.changesets.agent.Snapshot(ctx).Overrides.Restored(b.Members, h.cfg.Now(), b.Intent)
+	doc.Members = node.NewRestoredMembers(members)
+	for _, d := range b.Drafts {
+		_, err := h.cfg.Drafts.Draft(ctx, d.ID)
+		switch {
+		case err == nil:
+			doc.Kept = append(doc.Kept, d.ID)
+		case errors.As(err, new(*lb.NotFoundError)):
+			doc.Drafts = append(doc.Drafts, d.ID)
+		default:
+			return err
+		}
+	}
+	return respond(c, http.StatusOK, struct {
+		node.Preview
+		node.Restored
+	}{preview, doc})
+}
+
+// carryOut restores frontends and backends as one revision, and then the rest. What of the
+// rest fails is a warning: the revision is made.
+func (h backupHandlers) carryOut(c echo.Context, set stage.Changeset, b stage.Backup, doc node.Restored) error {
+	applied, err := untilEnd(c, func(ctx context.Context) (lb.Applied, error) { return h.changesets.agent.Apply(ctx, set) })
+	if err != nil {
+		return err
+	}
+	changes, err := node.NewChanges(applied.Changes)
+	if err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(c.Request().Context())
+	members, warning := h.restoreMembers(ctx, b.Members, set.Origin)
+	applied.Warnings = append(slices.Clone(applied.Warnings), warning...)
+	doc.Members = node.NewRestoredMembers(members)
+	for _, d := range b.Drafts {
+		_, err := h.cfg.Drafts.CreateDraft(ctx, d)
+		switch _, getErr := h.cfg.Drafts.Draft(ctx, d.ID); {
+		case err == nil:
+			doc.Drafts = append(doc.Drafts, d.ID)
+		case getErr == nil:
+			doc.Kept = append(doc.Kept, d.ID)
+		default:
+			applied.Warnings = append(applied.Warnings, "draft "+d.ID+" is not restored: "+err.Error())
+		}
+	}
+	return respond(c, http.StatusOK, changed{struct {
+		Changes []node.Change `json:"changes"`
+		node.Restored
+	}{changes, doc}, applied})
+}
+
+// restoreMembers asks again for what was asked for members.
+func (h backupHandlers) restoreMembers(ctx context.Context, list []lb.Override, by lb.Origin) (members []lb.Override, warning []string) {
+	if len(list) == 0 || h.cfg.Members == nil {
+		return nil, nil
+	}
+	members, applied, err := h.cfg.Members.RestoreMembers(ctx, list, by)
+	switch {
+	case err != nil:
+		return nil, []string{"the settings of members are not restored: " + err.Error()}
+	case !applied.Applied:
+		return members, []string{"the settings of members are stored and not in effect yet: " + applied.Reason}
+	}
+	return members, nil
+}

@@ -1,0 +1,82 @@
+package client
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"thalassa/api/node"
+)
+
+// backupType is the media type of backups.
+const backupType = "application/x-ndjson"
+
+// Backups makes and restores backups of an agent.
+type Backups struct{ transport transport }
+
+// NewBackups are those of an agent.
+func NewBackups(c *Client) Backups { return Backups{c.transport} }
+
+// Make writes a backup to w. It does not look at what it writes: check that before you rely
+// on it, as package backup does.
+func (b Backups) Make(ctx context.Context, w io.Writer) error {
+	a, err := b.transport.do(ctx, call{method: http.MethodGet, path: "/backup", wait: changeTime})
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(a.body)
+	return err
+}
+
+// A RestoredBackup is what the restore of a backup has done.
+type RestoredBackup struct {
+	Changed
+	node.Restored
+}
+
+// A BackupPreview is what the restore of a backup would do.
+type BackupPreview struct {
+	Preview
+	node.Restored
+}
+
+// Restore makes everything as a backup of so many bytes has it, by one revision.
+func (b Backups) Restore(ctx context.Context, data io.Reader, size int64, r Restore) (RestoredBackup, error) {
+	return upload[RestoredBackup](ctx, b.transport, restoreQuery(r, false), r, data, size)
+}
+
+// Preview tells what a restore would do.
+func (b Backups) Preview(ctx context.Context, data io.Reader, size int64, r Restore) (BackupPreview, error) {
+	return upload[BackupPreview](ctx, b.transport, restoreQuery(r, true), r, data, size)
+}
+
+// upload sends a backup and decodes the answer.
+func upload[T any](ctx context.Context, t transport, path string, r Restore, data io.Reader, size int64) (T, error) {
+	var out T
+	a, err := t.do(ctx, call{
+		method: http.MethodPost, path: path, wait: changeTime + max(r.Wait, 0), content: &content{backupType, data, size},
+	})
+	if err != nil {
+		return out, err
+	}
+	return out, a.decode(&out)
+}
+
+func restoreQuery(r Restore, dryRun bool) string {
+	q := url.Values{}
+	if dryRun {
+		q.Set("dryRun", "1")
+	}
+	if r.Message != "" {
+		q.Set("message", r.Message)
+	}
+	if r.Force {
+		q.Set("force", strconv.FormatBool(r.Force))
+	}
+	if r.Wait > 0 {
+		q.Set("wait", r.Wait.String())
+	}
+	return withQuery("/backup", q)
+}

@@ -1,0 +1,265 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.etcd.io/bbolt"
+
+	"thalassa/backup"
+	"thalassa/internal/strictjson"
+	"thalassa/lb"
+	"thalassa/stage"
+)
+
+// The kinds of entries of a backup. A reader refuses any other.
+const (
+	objectEntry = "object" // frontendDoc or backendDoc by id
+	memberEntry = "member" // overrideDoc by backend/address
+	draftEntry  = "draft"  // draftDoc by ID
+)
+
+// Backups makes backups of a database, and reads them.
+type Backups struct{ db *DB }
+
+// NewBackups are those of a database.
+func NewBackups(db *DB) Backups { return Backups{db} }
+
+// WriteBackup writes a backup of one moment: frontends and backends, what is asked for
+// single members, and drafts. It sets the revision of the header. The error is a
+// *backup.TooLargeError, or that of w; nothing is written before all has been read.
+func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header) error {
+	var all stage.Backup
+	err := b.db.view(ctx, "reading what a backup has", func(tx *bbolt.Tx) error {
+		var head intentHead
+		err := read(tx, intentKey, &head)
+		if err != nil {
+			return err
+		}
+		all.Intent = emptyIntent()
+		all.Intent.Revision = head.Revision
+		docs, err := objects(tx)
+		if err != nil {
+			return err
+		}
+		if err := addObjects(all.Intent, docs); err != nil {
+			return err
+		}
+		all.Members, _ = overrides(tx) // the agent knows none that cannot be read
+		all.Drafts, err = drafts(tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return WriteBackup(w, h, all)
+}
+
+// ReadBackup is the function ReadBackup.
+func (Backups) ReadBackup(r io.Reader) (backup.Header, stage.Backup, error) { return ReadBackup(r) }
+
+// WriteBackup writes a backup, sorted, so that equal values give equal entries. It sets the
+// revision of the header. The error is a *backup.TooLargeError, or that of w.
+func WriteBackup(w io.Writer, h backup.Header, b stage.Backup) error {
+	h.Revision = b.Intent.Revision
+	docs, err := documents(b.Intent)
+	if err != nil {
+		return err
+	}
+	var out entries
+	for _, id := range slices.Sorted(maps.Keys(docs)) {
+		out = append(out, backup.Entry{Kind: objectEntry, ID: id, Doc: docs[id]})
+	}
+	for _, o := range lb.NewOverrides(b.Members).All() {
+		if err := out.add(memberEntry, overrideKey(o), overrideDocument(o)); err != nil {
+			return err
+		}
+	}
+	for _, d := range b.Drafts {
+		doc, err := draftDocument(d)
+		if err != nil {
+			return err
+		}
+		if err := out.add(draftEntry, d.ID, doc); err != nil {
+			return err
+		}
+	}
+	return backup.Write(w, h, out)
+}
+
+type entries []backup.Entry
+
+func (e *entries) add(kind, id string, doc any) error {
+	data, err := json.Marshal(doc)
+	*e = append(*e, backup.Entry{Kind: kind, ID: id, Doc: data})
+	return err
+}
+
+// ReadBackup reads a backup, and checks all of it. It changes nothing. The error is an
+// *lb.InvalidError that names what is wrong, or that of r.
+func ReadBackup(r io.Reader) (backup.Header, stage.Backup, error) {
+	in := &backupReader{Backup: stage.Backup{Intent: emptyIntent()}}
+	h, err := backup.Read(r, in.add)
+	if damaged, ok := errors.AsType[*backup.Error](err); ok {
+		return h, stage.Backup{}, &lb.InvalidError{Fields: []lb.FieldError{{Path: "body", Problem: damaged.Error()}}}
+	}
+	if err == nil {
+		err = in.bad.Err()
+	}
+	if err == nil {
+		err = in.check()
+	}
+	if err != nil {
+		return h, stage.Backup{}, err
+	}
+	in.Intent.Revision = h.Revision
+	return h, in.Backup, nil
+}
+
+// A backupReader collects what a backup has, and what is wrong with it.
+type backupReader struct {
+	stage.Backup
+
+	bad lb.FieldErrors
+}
+
+// add reads one entry. What is wrong with it is collected: the digest at the end of the
+// backup may say more.
+func (r *backupReader) add(e backup.Entry) error {
+	var err error
+	switch e.Kind {
+	case objectEntry:
+		err = r.addObject(e)
+	case memberEntry:
+		err = r.addMember(e)
+	case draftEntry:
+		err = r.addDraft(e)
+	default:
+		err = fmt.Errorf("is not known here, expected %s, %s or %s", objectEntry, memberEntry, draftEntry)
+	}
+	r.note(e.Kind+" "+strconv.Quote(e.ID), err)
+	return nil
+}
+
+// note collects an error about something in the backup; nil is none.
+func (r *backupReader) note(name string, err error) {
+	invalid, ok := errors.AsType[*lb.InvalidError](err)
+	switch {
+	case err == nil:
+	case ok:
+		for _, f := range invalid.Fields {
+			r.bad.Add(name+"."+f.Path, f.Problem, f.Expected)
+		}
+	default:
+		r.bad.Add(name, err.Error(), "")
+	}
+}
+
+func (r *backupReader) addObject(e backup.Entry) error {
+	o, err := exactObject(e.ID, e.Doc)
+	if err == nil {
+		place(r.Intent, o)
+	}
+	return err
+}
+
+func (r *backupReader) addMember(e backup.Entry) error {
+	var doc overrideDoc
+	if err := decodeExact(e.Doc, &doc); err != nil {
+		return err
+	}
+	o, err := doc.override()
+	if err != nil {
+		return err
+	}
+	if overrideKey(o) != e.ID {
+		return errors.New("is about another member, " + overrideKey(o))
+	}
+	r.Members = append(r.Members, o)
+	return nil
+}
+
+func (r *backupReader) addDraft(e backup.Entry) error {
+	var doc draftDoc
+	if err := decodeExact(e.Doc, &doc); err != nil {
+		return err
+	}
+	if _, err := lb.ParseName(doc.ID); err != nil || doc.ID != e.ID {
+		return fmt.Errorf("has the ID %q, expected %q", doc.ID, e.ID)
+	}
+	for i, o := range doc.Objects {
+		if i > 0 && o.ID <= doc.Objects[i-1].ID {
+			return errors.New("does not have its objects in the order of their ids")
+		}
+		if strictjson.IsAbsent(o.After) {
+			continue
+		}
+		if _, err := exactObject(o.ID, o.After); err != nil {
+			r.note("draft "+strconv.Quote(e.ID)+"."+o.ID, err)
+			return nil
+		}
+	}
+	d, err := doc.draft()
+	if err != nil {
+		return err
+	}
+	if err := d.Check(); err != nil {
+		return err
+	}
+	r.Drafts = append(r.Drafts, d)
+	return nil
+}
+
+// check checks what no single entry can know.
+func (r *backupReader) check() error {
+	var fe lb.FieldErrors
+	if n := len(r.Members); n > lb.MaxOverrides {
+		fe.Add("member", strconv.Itoa(n)+" members have a setting", "at most "+strconv.Itoa(lb.MaxOverrides))
+	}
+	if n := len(r.Drafts); n > stage.MaxDrafts {
+		fe.Add("draft", "there are "+strconv.Itoa(n), "at most "+strconv.Itoa(stage.MaxDrafts))
+	}
+	fe.AddErr("object", r.Intent.Validate())
+	return fe.Err()
+}
+
+// exactObject is decodeObject for a document that has no other fields.
+func exactObject(id string, data []byte) (lb.Object, error) {
+	if err := checkFields(id, data); err != nil {
+		return nil, err
+	}
+	return decodeObject(id, data)
+}
+
+// checkFields refuses a document of an object with fields that are not known here: a newer
+// program wrote them, and they would be lost.
+func checkFields(id string, data []byte) error {
+	var backend backendDoc
+	var doc any = &backend
+	if strings.HasPrefix(id, "frontend/") {
+		doc = &frontendDoc{}
+	}
+	if err := strictjson.Decode(data, doc); err != nil {
+		return err
+	}
+	if strictjson.IsAbsent(backend.Members) {
+		return nil
+	}
+	var members []memberDoc
+	return strictjson.DecodeAt("members", backend.Members, &members)
+}
+
+// decodeExact decodes a document that has times, without unknown fields.
+func decodeExact(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
