@@ -58,7 +58,7 @@ func House() Rules {
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
 		Uses:     uses(),
-		Dialers:  []string{"statsock", "consul"}, // consul: Consul's own
+		Dialers:  []string{"statsock", "consul", "auth/pam"}, // the last two: Consul's own, and that of thalassa-pam
 		Program:  "cmd/thalassa",
 		Words:    []string{"util", "utils", "common", "helper", "helpers", "type", "types", "manager", "misc"},
 		Stems:    []string{"util", "utils", "common", "helper", "helpers", "misc"},
@@ -88,6 +88,7 @@ func rooms() map[string][]string {
 		"internal/safefile":   {"internal/leftover"},
 		"auth":                {"lb", "internal/safefile"},
 		"auth/oidc":           {"internal/safefile"},
+		"auth/pam":            {"auth"},
 		"audit":               {"internal/logqueue", "internal/safefile"},
 		"template":            {"lb"},
 		"natives":             {"lb"},
@@ -146,8 +147,8 @@ func imports() []Import {
 		{Path: "github.com/anishathalye", Owners: []string{"internal/testkit/history"}, Why: "internal/testkit/history owns porcupine"},
 		{Path: "github.com/coreos", Owners: []string{"auth/oidc"}, Why: "auth/oidc owns OpenID Connect"},
 		{Path: "golang.org/x/oauth2", Owners: []string{"auth/oidc"}, Why: "auth/oidc owns OpenID Connect"},
-		{Path: "github.com/msteinert", Owners: []string{"auth"}, Why: "auth owns PAM"},
-		{Path: "os/exec", Owners: []string{"haproxy", "pacemaker", "dev"}, Why: "few packages start processes"},
+		{Path: "github.com/msteinert", Owners: []string{"cmd/thalassa-pam"}, Why: "cmd/thalassa-pam owns PAM"},
+		{Path: "os/exec", Owners: []string{"haproxy", "pacemaker", "auth/pam", "dev"}, Why: "few packages start processes"},
 		{Path: "os/signal", Owners: []string{"cmd"}, Why: "only cmd catches signals"},
 		{Path: "flag", Owners: []string{"cmd", "settings"}, Why: "only cmd and settings read flags"},
 		{Path: "log/syslog", Owners: []string{"audit"}, Why: "audit owns syslog"},
