@@ -12,6 +12,7 @@ import (
 	"thalassa/auth"
 	"thalassa/lb"
 	"thalassa/listen"
+	"thalassa/routes"
 	"thalassa/stage"
 	"thalassa/stats"
 	"thalassa/stream"
@@ -186,6 +187,9 @@ type Config struct {
 	// and AnswerBytes the memory for large answers (64 MiB). One caller gets half of each.
 	BodyBytes, AnswerBytes int64
 
+	// Routes are files and applications at paths of their own; nil: there are none.
+	Routes *routes.Router
+
 	// Dialects are further REST interfaces beside the one of docs/api.md; nil: none.
 	Dialects []Dialect
 
@@ -200,7 +204,7 @@ func (c Config) withDefaults() Config {
 		c.Changed = func() <-chan struct{} { return nil }
 	}
 	if c.Hub == nil {
-		c.Hub = stream.New(stream.Config{})
+		c.Hub = stream.New(stream.Config{Now: c.Now})
 	}
 	if c.RecheckEvery <= 0 {
 		c.RecheckEvery = auth.RecheckEvery
