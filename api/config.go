@@ -68,6 +68,14 @@ type Archive interface {
 	ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, error)
 }
 
+// A KeyStore keeps certificates with their private keys under their digests.
+type KeyStore interface {
+	// Put returns when all texts are stored.
+	Put(texts map[string][]byte) error
+	// Text is one of them; fs.ErrNotExist: there is none.
+	Text(digest string) ([]byte, error)
+}
+
 // Config is what a Server needs. The first seven fields are required.
 type Config struct {
 	Changes  Changer
@@ -137,6 +145,9 @@ type Config struct {
 	// requests on it are then sent to https. nil: the API is served in plain.
 	Certificate func() listen.Info
 
+	// Keys keeps the certificates that HAProxy serves, with their keys; nil: none are.
+	Keys KeyStore
+
 	// Authority knows the callers; nil: whoever Admit admits has every right.
 	Authority *auth.Authority
 	// Audit gets changes, logins and refusals; nil: nobody does.
@@ -193,7 +204,7 @@ func (c Config) withDefaults() Config {
 		c.Changed = func() <-chan struct{} { return nil }
 	}
 	if c.Hub == nil {
-		c.Hub = stream.New(stream.Config{})
+		c.Hub = stream.New(stream.Config{Now: c.Now})
 	}
 	if c.RecheckEvery <= 0 {
 		c.RecheckEvery = auth.RecheckEvery
