@@ -51,7 +51,7 @@ func (in Intent) Apply(e Edit) (Intent, error) {
 // objects ask of each other must hold after the last edit only. An error is one of
 // Apply's, in an *EditError where it is about one edit.
 func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
-	next := in.cloned()
+	next := in.clone()
 	for i, e := range edits {
 		if err := next.edit(e); err != nil {
 			return Intent{}, &EditError{i, err}
@@ -72,16 +72,19 @@ func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 	return next, nil
 }
 
+// clone is the intent with maps of its own.
+func (in Intent) clone() Intent {
+	return Intent{
+		Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends), Certificates: cloned(in.Certificates),
+		Sections: cloned(in.Sections),
+	}
+}
+
 // cloned is maps.Clone that never returns nil.
 func cloned[K comparable, T any](m map[K]T) map[K]T {
 	out := make(map[K]T, len(m)+1)
 	maps.Copy(out, m)
 	return out
-}
-
-// cloned is the intent with maps of its own, none of them nil.
-func (in Intent) cloned() Intent {
-	return Intent{Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends), Sections: cloned(in.Sections)}
 }
 
 // edit carries out one edit in an intent that nobody else has yet. What other objects ask
@@ -105,6 +108,8 @@ func (in Intent) edit(e Edit) error {
 		in.Backends[b.Key] = b
 	case e.Section != nil:
 		in.Sections[e.Section.Key()] = *e.Section
+	case e.Certificate != nil:
+		in.Certificates[e.Certificate.Key] = *e.Certificate
 	case e.Switch != nil:
 		b, err := in.Switched(*e.Switch)
 		if err != nil {
@@ -143,6 +148,8 @@ func (in Intent) remove(id string) error {
 		delete(in.Backends, key)
 	case Section:
 		delete(in.Sections, string(key))
+	case Certificate:
+		delete(in.Certificates, key)
 	default:
 		return &NotFoundError{ID: id}
 	}

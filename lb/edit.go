@@ -7,13 +7,15 @@ import (
 )
 
 // An Edit is one change an operator asks for. Exactly one of Frontend, Backend,
-// Section, Switch and Delete is set.
+// Certificate, Section, Switch and Delete is set.
 type Edit struct {
 	Frontend *Frontend // create or replace
 	Backend  *Backend  // create or replace
-	Section  *Section  // create or replace
-	Switch   *Switch   // to other versions; its conditions are those of the edit
-	Delete   string    // id of the object to remove, "frontend/KEY", "backend/KEY" or "section/KIND/NAME"
+	// Certificate creates or replaces one. Its keys are stored already.
+	Certificate *Certificate
+	Section     *Section // create or replace
+	Switch      *Switch  // to other versions; its conditions are those of the edit
+	Delete      string   // id of the object to remove, e.g. "frontend/KEY"
 	// IfMatch holds the entity tags one of which the object must have now, "*"
 	// for any; empty: no condition.
 	IfMatch []string
@@ -47,13 +49,15 @@ func (e Edit) ID() string {
 		return e.Backend.ID()
 	case e.Section != nil:
 		return e.Section.ID()
+	case e.Certificate != nil:
+		return e.Certificate.ID()
 	case e.Switch != nil:
 		return Backend{Key: e.Switch.Backend}.ID()
 	}
 	return e.Delete
 }
 
-// Object finds a frontend, backend or section by its id; nil when there is none.
+// Object finds what operators define by its id; nil when there is none.
 func (in Intent) Object(id string) Object {
 	key := keyOf(id)
 	if f, ok := in.Frontends[key]; ok && f.ID() == id {
@@ -64,6 +68,9 @@ func (in Intent) Object(id string) Object {
 	}
 	if s, ok := in.Sections[string(key)]; ok && s.ID() == id {
 		return s
+	}
+	if c, ok := in.Certificates[key]; ok && c.ID() == id {
+		return c
 	}
 	return nil
 }
@@ -145,6 +152,9 @@ func (in Intent) Changes(next Intent) []ObjectChange {
 		for _, s := range i.Sections {
 			ids[s.ID()] = true
 		}
+		for _, c := range i.Certificates {
+			ids[c.ID()] = true
+		}
 	}
 	var out []ObjectChange
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
@@ -186,7 +196,7 @@ func (e *StaleRevisionError) Error() string {
 // With is the intent with objects in the place of those with their ids; in stays as it
 // is. What objects ask of each other is not checked.
 func (in Intent) With(changes []ObjectChange) Intent {
-	next := in.cloned()
+	next := in.clone()
 	for _, c := range changes {
 		switch after := c.After.(type) {
 		case Frontend:
@@ -195,6 +205,8 @@ func (in Intent) With(changes []ObjectChange) Intent {
 			next.Backends[after.Key] = after
 		case Section:
 			next.Sections[after.Key()] = after
+		case Certificate:
+			next.Certificates[after.Key] = after
 		default:
 			if next.Object(c.ID) != nil {
 				_ = next.remove(c.ID) // it is there

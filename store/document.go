@@ -87,7 +87,7 @@ type memberDoc struct {
 	Disabled bool   `json:"disabled,omitempty"`
 }
 
-// encodeObject is the document of a frontend, backend or section.
+// encodeObject is the document of an object.
 func encodeObject(o lb.Object) ([]byte, error) {
 	switch o := o.(type) {
 	case lb.Frontend:
@@ -100,8 +100,10 @@ func encodeObject(o lb.Object) ([]byte, error) {
 		return json.Marshal(doc)
 	case lb.Section:
 		return json.Marshal(sectionDocument(o))
+	case lb.Certificate:
+		return json.Marshal(certificateDocument(o))
 	}
-	return nil, fmt.Errorf("%T is neither a frontend nor a backend nor a section", o)
+	return nil, fmt.Errorf("%T is no object that is stored", o)
 }
 
 func frontendDocument(f lb.Frontend) frontendDoc {
@@ -169,8 +171,10 @@ func decodeObject(id string, data []byte) (lb.Object, error) {
 		o, err = decodeBackend(data)
 	case "section":
 		o, err = decodeSection(data)
+	case "certificate":
+		o, err = decodeCertificate(data)
 	default:
-		return nil, errors.New("it is neither a frontend nor a backend nor a section")
+		return nil, errors.New("it is no frontend, backend, certificate or section")
 	}
 	if err == nil && o.ID() != id {
 		err = errors.New("it holds another object")

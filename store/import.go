@@ -47,8 +47,8 @@ func parseImport(data []byte) Import {
 	return im
 }
 
-// Drop leaves an object out, "frontend/KEY", "backend/KEY" or "section/KIND/NAME", and
-// every frontend that needs it.
+// Drop leaves an object out, e.g. "backend/KEY", and every frontend that
+// needs it.
 func (im *Import) Drop(id, reason string) {
 	switch o := im.Intent.Object(id).(type) {
 	case lb.Frontend:
@@ -57,6 +57,8 @@ func (im *Import) Drop(id, reason string) {
 		delete(im.Intent.Backends, o.Key)
 	case lb.Section:
 		delete(im.Intent.Sections, o.Key())
+	case lb.Certificate:
+		delete(im.Intent.Certificates, o.Key)
 	default:
 		return
 	}

@@ -46,6 +46,7 @@ func copied(in lb.Intent) lb.Intent {
 	maps.Copy(out.Frontends, in.Frontends)
 	maps.Copy(out.Backends, in.Backends)
 	maps.Copy(out.Sections, in.Sections)
+	maps.Copy(out.Certificates, in.Certificates)
 	return out
 }
 
@@ -89,7 +90,10 @@ func (d *DB) Wait(ctx context.Context, after uint64) error {
 }
 
 func emptyIntent() lb.Intent {
-	return lb.Intent{Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}, Sections: map[string]lb.Section{}}
+	return lb.Intent{
+		Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}, Certificates: map[lb.Name]lb.Certificate{},
+		Sections: map[string]lb.Section{},
+	}
 }
 
 // addObjects puts stored objects into an intent.
@@ -121,6 +125,8 @@ func place(in lb.Intent, o lb.Object) {
 		in.Backends[o.Key] = o
 	case lb.Section:
 		in.Sections[o.Key()] = o
+	case lb.Certificate:
+		in.Certificates[o.Key] = o
 	}
 }
 
@@ -129,7 +135,7 @@ func documents(in lb.Intent) (map[string][]byte, error) {
 	if err := checkStorable(in); err != nil {
 		return nil, err
 	}
-	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends)+len(in.Sections))
+	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends)+len(in.Certificates)+len(in.Sections))
 	add := func(object lb.Object) (err error) {
 		docs[object.ID()], err = encodeObject(object)
 		return err
@@ -146,6 +152,11 @@ func documents(in lb.Intent) (map[string][]byte, error) {
 	}
 	for _, s := range in.Sections {
 		if err := add(s); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range in.Certificates {
+		if err := add(c); err != nil {
 			return nil, err
 		}
 	}
@@ -170,6 +181,11 @@ func checkStorable(in lb.Intent) error {
 	for key, s := range in.Sections {
 		if key != s.Key() {
 			return misplaced(key, s)
+		}
+	}
+	for key, c := range in.Certificates {
+		if key != c.Key {
+			return misplaced(string(key), c)
 		}
 	}
 	return in.Validate()

@@ -68,7 +68,9 @@ func encodePersistence(in lb.Intent) ([]byte, error) {
 		Frontends []frontendDoc `json:"frontends"`
 		Backends  []backendDoc  `json:"backends"`
 		Sections  []sectionDoc  `json:"sections,omitempty"`
-	}{persistenceVersion, make([]frontendDoc, 0, len(in.Frontends)), make([]backendDoc, 0, len(in.Backends)), nil}
+		// Certificates are without keys.
+		Certificates []certificateDoc `json:"certificates,omitempty"`
+	}{Version: persistenceVersion, Frontends: make([]frontendDoc, 0, len(in.Frontends)), Backends: make([]backendDoc, 0, len(in.Backends))}
 	for _, f := range in.SortedFrontends() {
 		doc.Frontends = append(doc.Frontends, frontendDocument(f))
 	}
@@ -81,6 +83,9 @@ func encodePersistence(in lb.Intent) ([]byte, error) {
 	}
 	for _, s := range in.SortedSections() {
 		doc.Sections = append(doc.Sections, sectionDocument(s))
+	}
+	for _, c := range in.SortedCertificates() {
+		doc.Certificates = append(doc.Certificates, certificateDocument(c))
 	}
 	return json.MarshalIndent(doc, "", "  ")
 }
@@ -128,10 +133,11 @@ func ParsePersistence(data []byte) (lb.Intent, error) {
 // for what is no such file.
 func readObjects(data []byte) (*persistenceReader, error) {
 	var file struct {
-		Version   *int            `json:"version"`
-		Frontends json.RawMessage `json:"frontends"`
-		Backends  json.RawMessage `json:"backends"`
-		Sections  json.RawMessage `json:"sections"`
+		Version      *int            `json:"version"`
+		Frontends    json.RawMessage `json:"frontends"`
+		Backends     json.RawMessage `json:"backends"`
+		Certificates json.RawMessage `json:"certificates"`
+		Sections     json.RawMessage `json:"sections"`
 	}
 	data = strictjson.WithoutMark(data)
 	if err := json.Unmarshal(data, &file); err != nil {
@@ -144,6 +150,7 @@ func readObjects(data []byte) (*persistenceReader, error) {
 	r.list("frontends", file.Frontends, r.frontend)
 	r.list("backends", file.Backends, r.backend)
 	r.list("sections", file.Sections, r.section)
+	r.list("certificates", file.Certificates, r.certificate)
 	return r, nil
 }
 
@@ -299,6 +306,19 @@ func (r *persistenceReader) section(path string, f fields) {
 		return
 	}
 	r.in.Sections[section.Key()] = section
+}
+
+// certificate adds one.
+func (r *persistenceReader) certificate(path string, f fields) {
+	certificate, ok := decodeFields(r, &path, "certificates", f, decodeCertificate)
+	if !ok {
+		return
+	}
+	if _, taken := r.in.Certificates[certificate.Key]; taken {
+		r.fail(path, "stands there twice", "each key once")
+		return
+	}
+	r.in.Certificates[certificate.Key] = certificate
 }
 
 // decodeFields reads one object with the checks of lb. From here on its path names it by
