@@ -16,7 +16,7 @@ type Record struct {
 	// recorded, because it may be a password in the wrong field.
 	Name string `json:"name,omitempty"`
 	From string `json:"from"`          // address of the connection
-	How  string `json:"how,omitempty"` // token, password or certificate; session: by one of these before
+	How  string `json:"how,omitempty"` // token, password, certificate, oidc or pam; session: by one of these before
 	// Session is the ID of the session for lists.
 	Session string `json:"session,omitempty"`
 	Action  Action `json:"action"`

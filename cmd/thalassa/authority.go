@@ -6,9 +6,13 @@ import (
 	"time"
 
 	"thalassa/auth"
+	"thalassa/auth/pam"
 	"thalassa/lb"
 	"thalassa/settings"
 )
+
+// pamSocket is where systemd starts thalassa-pam for the agent.
+const pamSocket = "/run/thalassa-pam.sock"
 
 // authority opens the token file and the access file; nil: there is neither.
 func (n node) authority() (*auth.Authority, error) {
@@ -16,7 +20,9 @@ func (n node) authority() (*auth.Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	return auth.NewAuthority(tokens, access), nil
+	authority := auth.NewAuthority(tokens, access)
+	authority.UseAccounts(pam.New(pam.Config{Socket: pamSocket, Program: pamProgram()}))
+	return authority, nil
 }
 
 // openCallers opens the token file and the access file; nil: there is none.

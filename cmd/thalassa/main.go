@@ -56,6 +56,17 @@ func cibProgram() string {
 	return "thalassa-cib"
 }
 
+// pamProgram is the thalassa-pam beside this program, or that of the package.
+func pamProgram() string {
+	if own, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(own), "thalassa-pam")
+		if _, err := os.Stat(beside); err == nil {
+			return beside
+		}
+	}
+	return "/usr/bin/thalassa-pam"
+}
+
 // version of the program, as the build recorded it.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
