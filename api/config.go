@@ -12,6 +12,7 @@ import (
 	"thalassa/auth"
 	"thalassa/lb"
 	"thalassa/listen"
+	"thalassa/routes"
 	"thalassa/stage"
 	"thalassa/stats"
 	"thalassa/stream"
@@ -174,6 +175,9 @@ type Config struct {
 	// BodyBytes is the maximum size of the large bodies under way, all together (8 MiB),
 	// and AnswerBytes the memory for large answers (64 MiB). One caller gets half of each.
 	BodyBytes, AnswerBytes int64
+
+	// Routes are files and applications at paths of their own; nil: there are none.
+	Routes *routes.Router
 
 	// Dialects are further REST interfaces beside the one of docs/api.md; nil: none.
 	Dialects []Dialect

@@ -21,6 +21,7 @@ type paths struct {
 	statsSocket  string
 	masterSocket string
 	peersSocket  string
+	pageSocket   string // of HAProxy's statistics page
 	pidPath      string
 	cfgPath      string
 	persistence  string
@@ -63,6 +64,7 @@ func (p *paths) complete() error {
 	if p.peersSocket == "" {
 		p.peersSocket = filepath.Join(filepath.Dir(p.statsSocket), "haproxy.peers.sock")
 	}
+	p.pageSocket = filepath.Join(filepath.Dir(p.statsSocket), "haproxy.page.sock")
 	return nil
 }
 

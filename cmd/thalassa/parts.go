@@ -20,6 +20,7 @@ import (
 	"thalassa/internal/memory"
 	"thalassa/lb"
 	"thalassa/pacemaker"
+	"thalassa/routes"
 	"thalassa/stats"
 	"thalassa/store"
 )
@@ -40,6 +41,7 @@ type parts struct {
 	cluster      *pacemaker.Cluster // nil: none, as watcher
 	watcher      *pacemaker.Watcher
 	port         secured
+	routes       *routes.Router
 	server       *api.Server
 }
 
@@ -81,6 +83,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	}
 	p.cluster, p.watcher = n.cluster()
 	p.sampler = n.sampler(p.agent, process, p.events)
+	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Logger: n.log}, n.settings.Routes())
 	p.server = n.api(p) //nolint:contextcheck // handlers have that of their request
 	return p, nil
 }
@@ -136,7 +139,7 @@ func (n node) api(p parts) *api.Server {
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
 	cfg.Activity, cfg.History, cfg.Drafts, cfg.Configs, cfg.Canaries = p.events, p.db, store.NewDrafts(p.db), store.NewArchive(p.db), p.canaries
 	cfg.Backups = store.NewBackups(p.db)
-	cfg.Audit = p.audit
+	cfg.Audit, cfg.Routes = p.audit, p.routes
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
 	cfg.Unresolved = p.agent.Unresolved

@@ -111,7 +111,7 @@ func (r *rereader) follow(ctx context.Context, p parts, t settings.Transition) e
 // SIGHUP alone. Nothing changes before commit.
 func (r *rereader) prepare(p parts, t settings.Transition) (commit func() error, err error) {
 	var commits []func() error
-	for _, prepare := range []func(parts, settings.Transition) (func() error, error){r.callers, r.port, r.consul} {
+	for _, prepare := range []func(parts, settings.Transition) (func() error, error){r.callers, r.port, r.consul, r.routes} {
 		commit, err := prepare(p, t)
 		if err != nil {
 			return nil, err
@@ -157,6 +157,17 @@ func (r *rereader) port(p parts, t settings.Transition) (commit func() error, er
 		}
 	}
 	return func() error { return p.port.follow(tls, clients, t.Has("tls-cert", "tls-key")) }, nil
+}
+
+// routes are the files and applications behind the address of the API.
+func (r *rereader) routes(p parts, t settings.Transition) (commit func() error, err error) {
+	if !t.Has("routes") {
+		return unchanged, nil
+	}
+	return func() error {
+		p.routes.Replace(t.Next.Routes())
+		return nil
+	}, nil
 }
 
 // consul is the token of Consul, and the files of TLS for it.
