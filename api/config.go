@@ -193,7 +193,7 @@ func (c Config) withDefaults() Config {
 		c.Changed = func() <-chan struct{} { return nil }
 	}
 	if c.Hub == nil {
-		c.Hub = stream.New(stream.Config{})
+		c.Hub = stream.New(stream.Config{Now: c.Now})
 	}
 	if c.RecheckEvery <= 0 {
 		c.RecheckEvery = auth.RecheckEvery

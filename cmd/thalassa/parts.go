@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -49,7 +48,7 @@ type parts struct {
 func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Process, port secured) (p parts, err error) {
 	p.db, p.process, p.port = db, process, port
 	addr := port.Addr()
-	if p.events, err = activity.NewLog(ctx, db, time.Now, n.log); err != nil {
+	if p.events, err = activity.NewLog(ctx, db, n.now, n.log); err != nil {
 		return p, fmt.Errorf("reading the activity: %w", err)
 	}
 	if p.discovery, err = n.watcher(ctx, db); err != nil {
@@ -76,7 +75,8 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 		return p, err
 	}
 	p.canaries, err = canary.New(ctx, canary.Config{
-		Node: p.agent, Store: db, Journal: p.events, Stats: process.Stats, Permit: mayDeploy(p.authority), Logger: n.log,
+		Node: p.agent, Store: db, Journal: p.events, Stats: process.Stats, Permit: mayDeploy(p.authority),
+		Now: n.now, Logger: n.log,
 	})
 	if err != nil {
 		return p, err
@@ -127,12 +127,13 @@ func (n node) runParts(ctx context.Context, p parts) error {
 // api makes the server of the API.
 func (n node) api(p parts) *api.Server {
 	cfg := n.settings.API(n.log)
+	cfg.Now = n.now
 	cfg.BodyBytes, cfg.AnswerBytes = requestMemory(memory.Limit())
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.Certificate = p.port.info()
 	cfg.LogProblem = func() string { return cmp.Or(n.queue.Problem(), p.audit.Problem()) }
 	cfg.LogDropped, cfg.StoreProblem = n.queue.Dropped, storeProblem(p.db, p.process)
-	refusals := &refusals{log: n.log, events: p.events}
+	refusals := &refusals{now: n.now, log: n.log, events: p.events}
 	p.port.gate.OnRefusal(refusals.note)
 	cfg.ConnState, cfg.OpenConnections, cfg.Refused = p.port.gate.Track, p.port.gate.Open, refusals.note
 	cfg.Hangs = hangs(p.agent.Hangs, p.process.Hangs)

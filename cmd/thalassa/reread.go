@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"thalassa/activity"
 	"thalassa/discovery"
@@ -19,6 +20,7 @@ import (
 // A rereader reads the settings, and the files that they name, again while the agent runs.
 // Settings that are wrong, or that a part refuses, change nothing.
 type rereader struct {
+	now     func() time.Time
 	log     *slog.Logger
 	asked   chan struct{}
 	current atomic.Pointer[settings.Agent] // in effect; run replaces it
@@ -27,8 +29,8 @@ type rereader struct {
 	notices []string // for the status
 }
 
-func newRereader(s *settings.Agent, log *slog.Logger) *rereader {
-	r := &rereader{log: log, asked: make(chan struct{}, 1)}
+func newRereader(s *settings.Agent, now func() time.Time, log *slog.Logger) *rereader {
+	r := &rereader{now: now, log: log, asked: make(chan struct{}, 1)}
 	r.current.Store(s)
 	return r
 }
@@ -134,7 +136,7 @@ func (r *rereader) callers(p parts, t settings.Transition) (commit func() error,
 	if !t.Has("token-file", "access-file") {
 		return unchanged, nil
 	}
-	tokens, access, err := openCallers(t.Next, r.log)
+	tokens, access, err := openCallers(t.Next, r.now, r.log)
 	return func() error {
 		p.authority.Replace(tokens, access)
 		return nil
@@ -152,7 +154,7 @@ func (r *rereader) port(p parts, t settings.Transition) (commit func() error, er
 		return nil, err
 	}
 	if t.Has("tls-cert", "tls-key") {
-		if _, _, err := tls.Files(r.log); err != nil {
+		if _, _, err := tls.Files(r.now, r.log); err != nil {
 			return nil, err
 		}
 	}
