@@ -16,7 +16,7 @@ const pamSocket = "/run/thalassa-pam.sock"
 
 // authority opens the token file and the access file; nil: there is neither.
 func (n node) authority() (*auth.Authority, error) {
-	tokens, access, err := openCallers(n.settings, n.log)
+	tokens, access, err := openCallers(n.settings, n.now, n.log)
 	if err != nil {
 		return nil, err
 	}
@@ -26,14 +26,14 @@ func (n node) authority() (*auth.Authority, error) {
 }
 
 // openCallers opens the token file and the access file; nil: there is none.
-func openCallers(s *settings.Agent, log *slog.Logger) (tokens *auth.Tokens, access *auth.Access, err error) {
+func openCallers(s *settings.Agent, now func() time.Time, log *slog.Logger) (tokens *auth.Tokens, access *auth.Access, err error) {
 	if file := s.TokenFile(); file != "" {
 		if tokens, err = auth.Open(file, log); err != nil {
 			return nil, nil, settings.Error{Err: err}
 		}
 	}
 	if file := s.AccessFile(); file != "" {
-		if access, err = auth.OpenAccess(file, time.Now, log); err != nil {
+		if access, err = auth.OpenAccess(file, now, log); err != nil {
 			return nil, nil, settings.Error{Err: err}
 		}
 	}
