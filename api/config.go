@@ -68,6 +68,14 @@ type Archive interface {
 	ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, error)
 }
 
+// A KeyStore keeps certificates with their private keys under their digests.
+type KeyStore interface {
+	// Put returns when all texts are stored.
+	Put(texts map[string][]byte) error
+	// Text is one of them; fs.ErrNotExist: there is none.
+	Text(digest string) ([]byte, error)
+}
+
 // Config is what a Server needs. The first seven fields are required.
 type Config struct {
 	Changes  Changer
@@ -136,6 +144,9 @@ type Config struct {
 	// Certificate describes the API's certificate where the listener serves TLS; plain
 	// requests on it are then sent to https. nil: the API is served in plain.
 	Certificate func() listen.Info
+
+	// Keys keeps the certificates that HAProxy serves, with their keys; nil: none are.
+	Keys KeyStore
 
 	// Authority knows the callers; nil: whoever Admit admits has every right.
 	Authority *auth.Authority

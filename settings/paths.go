@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"thalassa/haproxy"
+	"thalassa/internal/safefile"
 )
 
 // formerPaths are the defaults of earlier releases, and of the original Thalassa.
@@ -26,6 +27,7 @@ type paths struct {
 	cfgPath      string
 	persistence  string
 	dbPath       string
+	keyFile      string // empty: stored keys are not encrypted
 
 	// Of paths that nobody has named:
 	runDirs runDirs
@@ -111,6 +113,24 @@ func (p *paths) SharedPaths() (settings, files []string) {
 
 // Database is the path of the embedded database.
 func (p *paths) Database() string { return filepath.Join(p.dbPath, "thalassa.db") }
+
+// Keys is the folder of the stored certificates and their keys.
+func (p *paths) Keys() string { return filepath.Join(p.dbPath, "certificates") }
+
+// maxKeyFile bounds the key file, in bytes.
+const maxKeyFile = 4 << 10
+
+// KeySecret is the content of the key file; nil without one. The error is an [Error].
+func (p *paths) KeySecret() ([]byte, error) {
+	if p.keyFile == "" {
+		return nil, nil
+	}
+	secret, err := safefile.Read(p.keyFile, maxKeyFile)
+	if err != nil {
+		return nil, Error{fmt.Errorf("key-file: %w", err)}
+	}
+	return secret, nil
+}
 
 // Sessions is the file with the sessions of browsers.
 func (p *paths) Sessions() string { return filepath.Join(p.dbPath, "sessions.json") }

@@ -40,6 +40,7 @@ func (s *Agent) Flags(f *pflag.FlagSet) {
 	f.StringVar(&s.cluster, "cluster", "auto", "`mode` of the Pacemaker integration: auto, on or off")
 	f.StringVar(&s.persistence, "persistence", "", "JSON `file` with a copy of the configured frontends and backends")
 	f.StringVar(&s.dbPath, "db-path", "/var/lib/thalassa", "`directory` of the embedded database")
+	f.StringVar(&s.keyFile, "key-file", "", "`file` with a secret that encrypts stored certificates and keys")
 	f.BoolVar(&s.debug, "debug", false, "debug messages in the log")
 	f.StringVar(&s.logFormat, "log-format", "text", "`format` of the log: text or json")
 }

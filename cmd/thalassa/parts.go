@@ -27,6 +27,7 @@ import (
 // parts are what a node is made of. They do not run yet.
 type parts struct {
 	db           *store.DB
+	keys         *store.Keys
 	process      *haproxy.Process
 	events       *activity.Log
 	discovery    *discovery.Watcher
@@ -48,6 +49,9 @@ type parts struct {
 func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Process, port secured) (p parts, err error) {
 	p.db, p.process, p.port = db, process, port
 	addr := port.Addr()
+	if p.keys, err = n.openKeys(); err != nil {
+		return p, err
+	}
 	if p.events, err = activity.NewLog(ctx, db, n.now, n.log); err != nil {
 		return p, fmt.Errorf("reading the activity: %w", err)
 	}
@@ -59,7 +63,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 		return discovery.Ports(ctx, n.reread.current.Load().Discovery(lb.Snapshot{}, n.log))
 	}
 	p.administered = control.New(administered)
-	if p.agent, p.registrar, err = n.agent(db, p.discovery, process, p.events, addr, p.administered); err != nil {
+	if p.agent, p.registrar, err = n.agent(db, p.keys, p.discovery, process, p.events, addr, p.administered); err != nil {
 		return p, err
 	}
 	if err := process.LearnKeywords(ctx); err != nil {
@@ -101,6 +105,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.agent.Run)
 	run(func(ctx context.Context) error { return n.reread.run(ctx, p) })
 	run(p.sampler.Run)
+	run(func(ctx context.Context) error { return sweepKeys(ctx, p.db, p.keys, n.log) })
 	run(p.canaries.Run)
 	run(p.server.Follow)
 	run(func(ctx context.Context) error { return p.server.Serve(ctx, p.port) })
@@ -140,7 +145,7 @@ func (n node) api(p parts) *api.Server {
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
 	cfg.Activity, cfg.History, cfg.Drafts, cfg.Configs, cfg.Canaries = p.events, p.db, store.NewDrafts(p.db), store.NewArchive(p.db), p.canaries
 	cfg.Backups = store.NewBackups(p.db)
-	cfg.Audit, cfg.Routes = p.audit, p.routes
+	cfg.Audit, cfg.Routes, cfg.Keys = p.audit, p.routes, p.keys
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
 	cfg.Unresolved = p.agent.Unresolved
