@@ -23,7 +23,7 @@ type Files struct {
 	now    func() time.Time
 
 	current atomic.Pointer[tls.Certificate]
-	refused atomic.Bool // the last pair that was read is not in use
+	refused atomic.Bool  // the last pair that was read is not in use
 	read    [2]fileState // of the pair that was read last; used by Run
 }
 
