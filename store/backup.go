@@ -249,6 +249,8 @@ func checkFields(id string, data []byte) error {
 		doc = &frontendDoc{}
 	case "section":
 		doc = &sectionDoc{}
+	case "certificate":
+		doc = &certificateDoc{}
 	}
 	if err := strictjson.Decode(data, doc); err != nil {
 		return err
