@@ -34,13 +34,13 @@ ARGS ?=
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test quick test-haproxys soak linearizable cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
+.PHONY: help setup build build-ha demo test quick test-haproxys soak linearizable staged cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Get all that development needs: HAProxy, Consul, Chromium, Pacemaker, the linters
-	@tools/setup haproxy consul chromium pacemaker golangci-lint shellcheck ui-tools
+	@tools/setup haproxy consul chromium pacemaker golangci-lint shellcheck ui-tools oidc-tools
 
 build: ## Build bin/thalassa, static (as does go build ./cmd/thalassa)
 	@echo 'Building bin/thalassa'
@@ -66,7 +66,7 @@ TESTED := $(if $(filter ./...,$(PKG)),./e2e ./...,$(PKG))
 YARDSTICKS := (cd tools && go test ./yardsticks)
 
 test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.2 RERUN=2)
-	@tools/setup haproxy consul chromium pacemaker ui-tools nfpm image
+	@tools/setup haproxy consul chromium pacemaker ui-tools oidc-tools nfpm image
 	@mkdir -p bin/test && rm -f bin/test/tried-again
 	@echo 'Building the tests of $(PKG) with the race detector; results follow as tests end'
 	@failed=0; $(if $(filter ./...,$(PKG)),$(if $(RUN),,$(YARDSTICKS) || failed=1;)) \
@@ -91,7 +91,7 @@ quick: ## Test all that needs no root, cluster, browser or server (about a minut
 	exit $$failed
 
 test-haproxys: ## Run the tests that use HAProxy with each of its releases
-	@tools/setup haproxy haproxys consul chromium ui-tools
+	@tools/setup haproxy haproxys consul chromium ui-tools oidc-tools
 	@tools/haproxys $(PKG) $(if $(RUN),-run '$(RUN)')
 
 soak: ## Change, reload and kill at random for long (DURATION=30m SEED=1 HAPROXY=3.2)
@@ -101,6 +101,10 @@ soak: ## Change, reload and kill at random for long (DURATION=30m SEED=1 HAPROXY
 linearizable: ## Kill at random while clients change and read, and check the record (DURATION=30m SEED=1)
 	@tools/setup haproxy consul
 	@CI=true THALASSA_LINEARIZABLE=$(DURATION) THALASSA_LINEARIZABLE_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestLinearizable$$' ./e2e
+
+staged: ## Draft, commit, restore and kill at random, and compare with a model (DURATION=30m SEED=1)
+	@tools/setup haproxy consul
+	@CI=true THALASSA_STAGED=$(DURATION) THALASSA_STAGED_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestStaged$$' ./e2e
 
 screenshots: ## Make the pictures of the README from the demo under load
 	@tools/setup haproxy consul chromium

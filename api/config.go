@@ -143,6 +143,9 @@ type Config struct {
 	// SessionFile keeps the sessions of browsers over a restart; empty: they end with
 	// the process.
 	SessionFile string
+	// RecheckEvery is how often it is asked whether the users of sessions are still there;
+	// 0: auth.RecheckEvery.
+	RecheckEvery time.Duration
 	// Loopback says that the listener is on the loopback. Without tokens only
 	// requests whose Host header is localhost, an IP address or one of
 	// AllowedHosts are served then. Otherwise a web page could reach the API
@@ -187,6 +190,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Hub == nil {
 		c.Hub = stream.New(stream.Config{})
+	}
+	if c.RecheckEvery <= 0 {
+		c.RecheckEvery = auth.RecheckEvery
 	}
 	if c.MaxWebsockets <= 0 {
 		c.MaxWebsockets = 4096

@@ -17,8 +17,9 @@ import (
 // it gives is compared with openapi.json.
 type fixture struct {
 	*apitest.Node
-	tb  testing.TB
-	url string
+	tb     testing.TB
+	url    string
+	server *api.Server
 
 	unguarded http.Handler // the same node's, for put; nil: not needed so far
 }
@@ -46,7 +47,7 @@ func newFixture(tb testing.TB, adjust ...func(*api.Config)) *fixture {
 	handler := api.New(cfg)
 	server := httptest.NewServer(handler)
 	tb.Cleanup(server.Close)
-	f := &fixture{Node: node, tb: tb, url: server.URL}
+	f := &fixture{Node: node, tb: tb, url: server.URL, server: handler}
 	if len(adjust) == 0 {
 		f.unguarded = handler
 	}

@@ -61,7 +61,7 @@ func New(cfg Config) *Server {
 	}
 	s.add(&nodeDialect{
 		cfg: cfg, metrics: metrics, failures: s.failures, answers: s.answers,
-		sessions: sessionHandlers{guard: s.guard, live: s.live}, streams: streamHandlers{s.live, s.sights, cfg.Refused},
+		sessions: sessionHandlers{guard: s.guard, live: s.live, sso: newSSOLogin(cfg)}, streams: streamHandlers{s.live, s.sights, cfg.Refused},
 	})
 	return s
 }
@@ -73,6 +73,7 @@ func (s *Server) Follow(ctx context.Context) error {
 	g.Go(func() error { return s.publisher.run(ctx) })
 	g.Go(func() error { return s.sights.run(ctx) })
 	g.Go(func() error { return s.live.Run(ctx) })
+	g.Go(func() error { return s.recheck(ctx) })
 	return g.Wait()
 }
 

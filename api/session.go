@@ -24,6 +24,7 @@ const (
 type sessionHandlers struct {
 	guard *guard
 	live  *live.Server // whose websockets end with their session
+	sso   *ssoLogin
 }
 
 // sessionDocument is the identity of a caller as JSON.
@@ -33,7 +34,7 @@ type sessionDocument struct {
 	On             []string   `json:"on,omitempty"`      // patterns that the role is limited to; absent: all objects
 	See            *bool      `json:"see,omitempty"`     // false: other objects are hidden; absent: the role is not limited
 	Authentication bool       `json:"authentication"`    // tokens are needed here
-	How            string     `json:"how,omitempty"`     // what the caller has shown: token, password or certificate
+	How            string     `json:"how,omitempty"`     // what the caller has shown: token, password, certificate or oidc
 	Session        string     `json:"session,omitempty"` // its ID in GET /sessions
 	Expires        *time.Time `json:"expires,omitempty"`
 	Token          string     `json:"token,omitempty"` // of a login that asked for it
@@ -63,41 +64,55 @@ func (h sessionHandlers) show(c echo.Context) error {
 	return respond(c, http.StatusOK, out)
 }
 
-// credentials are what a login shows: a token, or a user's name and password.
+// credentials are what a login shows: a token, a user's name and password, or what an
+// identity provider has sent with the browser.
 type credentials struct {
 	Token    string `json:"token"`
 	User     string `json:"user"`
 	Password string `json:"password"`
+	// Of a login at an identity provider, as its parameters are called (RFC 6749, RFC 9207).
+	Code             string `json:"code"`
+	State            string `json:"state"`
+	Issuer           string `json:"iss"`
+	Error            string `json:"error"`
+	ErrorDescription string `json:"error_description"`
 	// Bearer asks for the session as a token, for programs without cookies.
 	Bearer bool `json:"bearer"`
 }
 
-// verify checks what a login shows. A password is taken over TLS, and on the loopback.
-func (h sessionHandlers) verify(r *http.Request, in credentials) (auth.Proof, error) {
-	if in.User == "" && in.Password == "" {
-		_, proof, err := h.guard.verifyToken(r, in.Token)
-		return proof, err
-	}
-	if in.Token != "" {
-		return auth.Proof{}, invalidField("token", "is there together with a password", "either of them")
-	}
-	_, proof, err := h.guard.verifyPassword(r, in.User, in.Password)
-	return proof, err
-}
-
-// attempt is what is known of whoever has shown wrong credentials. A name that no user has
-// may be a password in the wrong field.
-func (h sessionHandlers) attempt(in credentials) caller {
+// verify checks what a login shows. The Identity is right also with an error, as far as it
+// is known.
+func (h sessionHandlers) verify(c echo.Context, in credentials) (auth.Identity, auth.Proof, error) {
 	switch {
-	case in.User == "" && in.Password == "":
-		return caller{how: auth.ByToken}
-	case h.guard.authority.HasUser(in.User):
-		return caller{Identity: auth.Identity{Name: in.User}, how: auth.ByPassword}
+	case in.State == "" && in.User == "" && in.Password == "":
+		return h.guard.verifyToken(c.Request(), in.Token)
+	case in.State != "" && in.Token+in.User+in.Password != "":
+		return auth.Identity{}, auth.Proof{}, invalidField("state", "is there together with a token or a password", "either of them")
+	case in.State != "":
+		return h.finish(c, in)
+	case in.Token != "":
+		return auth.Identity{}, auth.Proof{}, invalidField("token", "is there together with a password", "either of them")
 	}
-	return caller{how: auth.ByPassword}
+	who, proof, err := h.guard.verifyPassword(c.Request(), in.User, in.Password)
+	if err != nil && h.guard.authority.HasUser(in.User) { // any other name may be a password in the wrong field
+		who.Name = in.User
+	}
+	return who, proof, err
 }
 
-// login begins a session for the owner of a token, or for a user.
+// kind is what a login tries to show.
+func (in credentials) kind() auth.ProofKind {
+	switch {
+	case in.State != "":
+		return auth.ByOpenID
+	case in.User == "" && in.Password == "":
+		return auth.ByToken
+	}
+	return auth.ByPassword
+}
+
+// login begins a session for the owner of a token, for a user, or for a user of an identity
+// provider.
 func (h sessionHandlers) login(c echo.Context) error {
 	r := c.Request()
 	data, err := body(c)
@@ -111,9 +126,9 @@ func (h sessionHandlers) login(c echo.Context) error {
 	if h.guard.authority == nil {
 		return h.show(c)
 	}
-	proof, err := h.verify(r, in)
+	who, proof, err := h.verify(c, in)
 	if err != nil {
-		c.Set(loginKey, h.attempt(in))
+		c.Set(loginKey, caller{Identity: who, how: in.kind()})
 		return err
 	}
 	id, session, ok := h.guard.sessions.Begin(proof, remoteIP(r))

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -16,7 +17,7 @@ type listedSession struct {
 	Name    string    `json:"name"`
 	Role    string    `json:"role"`
 	On      []string  `json:"on,omitempty"` // patterns that the role is limited to
-	Kind    string    `json:"kind"`         // what began it: token or password
+	Kind    string    `json:"kind"`         // what began it: token, password or oidc
 	From    string    `json:"from,omitempty"`
 	Begun   time.Time `json:"begun"`
 	Used    time.Time `json:"used"`
@@ -59,4 +60,22 @@ func ownerOf(who caller) string {
 		return ""
 	}
 	return who.Name
+}
+
+// recheck asks every few minutes about the users of sessions whom somebody else vouches for,
+// until ctx ends, which is no error. Websockets end with the sessions of users who are gone.
+func (s *Server) recheck(ctx context.Context) error {
+	tick := time.NewTicker(s.cfg.RecheckEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		s.guard.sessions.Recheck(ctx, func(gone auth.Session) {
+			s.live.EndSession(gone.ID)
+			s.cfg.Logger.InfoContext(ctx, "session ended, because its user is gone", "name", gone.Name, "kind", string(gone.Kind))
+		})
+	}
 }

@@ -33,7 +33,7 @@ func (s *Server) requireTLS(next echo.HandlerFunc) echo.HandlerFunc {
 		if slices.Contains(inPlain(), r.URL.Path) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			return next(c)
 		}
-		if !s.isOwnHost(r) {
+		if !isOwnHost(s.cfg, r) {
 			return &ResponseError{
 				Status: http.StatusMisdirectedRequest, Code: "misdirected",
 				Message: "the Host header names " + shown(hostOnly(r.Host)) + ", which is no name of this agent; tls-names adds one",
@@ -57,7 +57,7 @@ func hasCredential(r *http.Request) bool {
 
 // isOwnHost reports whether the Host header is a name of this agent: one of its
 // certificate, a configured one, or the address that the connection was made to.
-func (s *Server) isOwnHost(r *http.Request) bool {
+func isOwnHost(cfg Config, r *http.Request) bool {
 	host := hostOnly(r.Host)
 	if _, port, err := net.SplitHostPort(r.Host); err == nil {
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
@@ -65,12 +65,15 @@ func (s *Server) isOwnHost(r *http.Request) bool {
 		}
 	}
 	if to, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		if host == "localhost" && to.IP.IsLoopback() {
+			return true
+		}
 		if a, err := netip.ParseAddr(host); err == nil && a.Unmap() == to.AddrPort().Addr().Unmap().WithZone("") {
 			return true
 		}
 	}
 	is := func(name string) bool { return strings.EqualFold(hostOnly(name), host) }
-	return slices.ContainsFunc(s.cfg.Certificate().Names, is) || slices.ContainsFunc(s.cfg.AllowedHosts, is)
+	return cfg.Certificate != nil && slices.ContainsFunc(cfg.Certificate().Names, is) || slices.ContainsFunc(cfg.AllowedHosts, is)
 }
 
 // securePort is the host of a plain request with the port that it came to, which it does

@@ -27,6 +27,11 @@ import (
 //	  - name: pipeline
 //	    role: deploy
 //	    dns: ci.example.com
+//	oidc:
+//	  issuer: https://id.example.com
+//	  client-id: thalassa
+//	  client-secret-file: /etc/thalassa/oidc-secret
+//	  groups: {ops: admin}
 //
 // A certificate is matched by one of dns, email, uri (subject alternative names) and
 // commonName. A changed file is read again on the next use, at most once a second; one

@@ -19,6 +19,7 @@ type accessList struct {
 	Users        []accessUser        `yaml:"users"`
 	Tokens       []accessToken       `yaml:"tokens"`
 	Certificates []accessCertificate `yaml:"certificates"`
+	OIDC         *OpenID             `yaml:"oidc"`
 
 	hides bool // some entry hides objects
 }
@@ -114,25 +115,39 @@ func parseAccess(data []byte) (*accessList, error) {
 			return nil, fmt.Errorf("certificates[%d].%w", i, err)
 		}
 	}
-	for _, who := range list.identities() {
-		list.hides = list.hides || who.HidesRest()
+	if list.OIDC != nil {
+		if err := list.OIDC.complete(); err != nil {
+			return nil, fmt.Errorf("oidc.%w", err)
+		}
 	}
+	list.hides = slices.ContainsFunc(list.grants(), Grant.HidesRest)
 	return list, nil
 }
 
-// identities are those of all entries.
-func (l *accessList) identities() []Identity {
-	out := make([]Identity, 0, len(l.Users)+len(l.Tokens)+len(l.Certificates))
+// grants are those of all entries.
+func (l *accessList) grants() []Grant {
+	out := make([]Grant, 0, len(l.Users)+len(l.Tokens)+len(l.Certificates)+len(l.groups()))
 	for _, u := range l.Users {
-		out = append(out, u.who)
+		out = append(out, u.who.Grant)
 	}
 	for _, t := range l.Tokens {
-		out = append(out, t.who)
+		out = append(out, t.who.Grant)
 	}
 	for _, c := range l.Certificates {
-		out = append(out, c.who)
+		out = append(out, c.who.Grant)
+	}
+	for _, g := range l.groups() {
+		out = append(out, g.grant)
 	}
 	return out
+}
+
+// groups are those of all sections with groups.
+func (l *accessList) groups() []groupGrant {
+	if l.OIDC == nil {
+		return nil
+	}
+	return l.OIDC.grants
 }
 
 // withoutValues is an error of the YAML library without what it quotes of the file, which

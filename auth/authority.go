@@ -13,12 +13,19 @@ import (
 // reads it cannot log in with it.
 type Proof struct {
 	Kind ProofKind
-	User string // whose password it was
-	// Hash is the SHA-256 of the token, of the user's line in the access file, or of the
-	// certificate.
+	User string // whose password it was, or the name of a user of a provider
+	// Hash is the SHA-256 of the token, of the user's line in the access file, of the
+	// certificate, or of the provider and the user's subject there.
 	Hash TokenHash
 
+	// What a provider said of a user; empty for the other kinds.
+	Subject string
+	Groups  []string
+	Until   time.Time
+
 	certificate *x509.Certificate
+	// ask asks whoever vouches for the user again; see OpenIDUser. nil: nobody is asked.
+	ask func(ctx context.Context) (groups []string, known bool, err error)
 }
 
 // A ProofKind is a way to show who one is.
@@ -29,12 +36,14 @@ const (
 	ByToken       ProofKind = "token"
 	ByPassword    ProofKind = "password"
 	ByCertificate ProofKind = "certificate"
+	ByOpenID      ProofKind = "oidc" // a login at a provider of OpenID Connect
 )
 
 // An Authority identifies callers by what they show: by a token file, an access file or
 // both. All methods may be called concurrently. A nil *Authority knows nobody.
 type Authority struct {
-	files atomic.Pointer[authorityFiles]
+	files    atomic.Pointer[authorityFiles]
+	visitors visitors
 }
 
 // authorityFiles are the files of an Authority; nil: there is no such file.
@@ -163,6 +172,8 @@ func (a *Authority) identify(p Proof, recent time.Duration) (Identity, bool) {
 			return Identity{}, false
 		}
 		return files.access.certificate(p.certificate, recent)
+	case ByOpenID:
+		return files.access.openIDUser(p, recent)
 	}
 	return Identity{}, false
 }

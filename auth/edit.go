@@ -28,7 +28,7 @@ func NewToken() string {
 	return base64.RawURLEncoding.EncodeToString(raw[:])
 }
 
-// An Entry is a user, a token or a certificate of an access file, without secrets.
+// An Entry is a user, a token, a certificate or a group of an access file, without secrets.
 type Entry struct {
 	// Kind is what proves the identity; File is "tokens" for the token file and "access" for
 	// the access file.
@@ -43,7 +43,8 @@ type Entry struct {
 	Expires time.Time // of a token; zero: never
 	// NoPassword says that a user cannot log in with a password.
 	NoPassword bool
-	// Subject is what a certificate is known by, e.g. "dns:ci.example.com".
+	// Subject is what a certificate is known by, e.g. "dns:ci.example.com", or the issuer that
+	// says who is in a group.
 	Subject string `json:",omitempty"`
 }
 
@@ -103,7 +104,7 @@ func ListAccess(path string) (users, tokens []Entry, err error) {
 			users = append(users, e)
 		case ByToken:
 			tokens = append(tokens, e)
-		case ByCertificate:
+		case ByCertificate, ByOpenID:
 		}
 	}
 	return users, tokens, nil

@@ -2,8 +2,8 @@ package auth
 
 import "slices"
 
-// Entries are all who may do something now, in the order of the files: users, tokens and
-// certificates, without secrets. Tokens that have expired are among them.
+// Entries are all who may do something now, in the order of the files: users, tokens,
+// certificates and groups, without secrets. Tokens that have expired are among them.
 func (a *Authority) Entries() []Entry {
 	if a == nil {
 		return nil
@@ -38,6 +38,13 @@ func (l *accessList) entries() []Entry {
 		e := c.who.entry(ByCertificate)
 		e.Subject = c.subject()
 		out = append(out, e)
+	}
+	if l.OIDC != nil {
+		for _, g := range l.OIDC.grants {
+			e := Identity{Name: g.group, Grant: g.grant}.entry(ByOpenID)
+			e.Subject = l.OIDC.Issuer
+			out = append(out, e)
+		}
 	}
 	return out
 }

@@ -1,7 +1,7 @@
 package auth
 
-// AllowsNow reports whether any token, user or certificate of that name allows what a role
-// does to an object, after a look at the files. Work that goes on without its caller, such as a deploy
+// AllowsNow reports whether any token, user or certificate of that name, or a user of a
+// provider who has logged in, allows what a role does to an object, after a look at the files. Work that goes on without its caller, such as a deploy
 // in steps, asks again with it: a token that replaced another one under the same name
 // counts.
 func (a *Authority) AllowsNow(name string, need Role, object string) bool {
@@ -14,7 +14,7 @@ func (a *Authority) AllowsNow(name string, need Role, object string) bool {
 			return true
 		}
 	}
-	return files.access.allows(name, need, object)
+	return files.access.allows(name, need, object) || a.visitors.allows(files.access, name, need, object)
 }
 
 // allows is AllowsNow for an access file.

@@ -20,7 +20,7 @@ import (
 )
 
 // maxSessionFile bounds the session file: maxSessions sessions and some room.
-const maxSessionFile = 4 << 20
+const maxSessionFile = 32 << 20
 
 // A sessionFile keeps sessions over a restart of the process. It has the hashes of their
 // ids and tokens, so that nobody who reads it can use them.
@@ -37,7 +37,10 @@ type storedSession struct {
 	ID      string    `json:"id"`             // SHA-256 of the id, hexadecimal
 	Token   string    `json:"token"`          // Hash of the proof, hexadecimal
 	Kind    ProofKind `json:"kind,omitempty"` // of the proof; empty: a token
-	User    string    `json:"user,omitempty"` // of the proof
+	User    string    `json:"user,omitempty"` // of the proof, as the next three
+	Subject string    `json:"subject,omitempty"`
+	Groups  []string  `json:"groups,omitempty"`
+	Until   time.Time `json:"until,omitzero"`
 	From    string    `json:"from,omitempty"`
 	Begun   time.Time `json:"begun,omitzero"`
 	Expires time.Time `json:"expires"`
@@ -67,12 +70,13 @@ func (s *Sessions) restore(stored []storedSession) {
 	for _, e := range stored {
 		id, errID := parseHash(e.ID)
 		hash, errToken := parseHash(e.Token)
-		proof := Proof{Kind: cmp.Or(e.Kind, ByToken), User: e.User, Hash: hash}
+		proof := Proof{Kind: cmp.Or(e.Kind, ByToken), User: e.User, Hash: hash, Subject: e.Subject, Groups: e.Groups, Until: e.Until}
 		who, known := s.authority.Identify(proof)
 		remaining := e.Expires.Sub(now)
 		if errID != nil || errToken != nil || !known || remaining <= 0 || remaining > SessionLifetime || len(s.byID) == maxSessions {
 			continue
 		}
+		s.authority.remember(proof, who.Name, e.Begun)
 		s.byID[id] = Session{
 			Identity: who, ID: publicID(id), Kind: proof.Kind, From: e.From, Begun: e.Begun, Used: now, Expires: e.Expires, proof: proof,
 		}
@@ -95,7 +99,11 @@ func (s *Sessions) stored() []storedSession {
 	defer s.mu.Unlock()
 	out := make([]storedSession, 0, len(s.byID))
 	for id, session := range s.byID {
-		out = append(out, storedSession{ID: hex.EncodeToString(id[:]), Token: hex.EncodeToString(session.proof.Hash[:]), Kind: session.proof.Kind, User: session.proof.User, From: session.From, Begun: session.Begun, Expires: session.Expires})
+		p := session.proof
+		out = append(out, storedSession{
+			ID: hex.EncodeToString(id[:]), Token: hex.EncodeToString(p.Hash[:]), Kind: p.Kind, User: p.User, Subject: p.Subject, Groups: p.Groups,
+			Until: p.Until, From: session.From, Begun: session.Begun, Expires: session.Expires,
+		})
 	}
 	return out
 }

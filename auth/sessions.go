@@ -74,7 +74,12 @@ func (s *Sessions) Begin(proof Proof, from string) (id string, session Session, 
 	_, _ = rand.Read(raw[:]) // never fails
 	id = base64.RawURLEncoding.EncodeToString(raw[:])
 	now, key := s.now(), sha256.Sum256([]byte(id))
-	session = Session{Identity: who, ID: publicID(key), Kind: proof.Kind, From: from, Begun: now, Used: now, Expires: now.Add(SessionLifetime), proof: proof}
+	expires := now.Add(SessionLifetime)
+	if !proof.Until.IsZero() && proof.Until.Before(expires) {
+		expires = proof.Until
+	}
+	session = Session{Identity: who, ID: publicID(key), Kind: proof.Kind, From: from, Begun: now, Used: now, Expires: expires, proof: proof}
+	s.authority.remember(proof, who.Name, now)
 	s.add(key, session)
 	s.store()
 	return id, session, true

@@ -125,7 +125,7 @@ func TestHostileFilesAreRefused(t *testing.T) {
 		"has no table Gateways":                              changed(t, `DROP TABLE Gateways`),
 		"has a view in the place of the table Gateways":      changed(t, `DROP TABLE Gateways`, `CREATE VIEW Gateways AS `+endless),
 		"has no column weight in the table Targets":          changed(t, `ALTER TABLE Targets DROP COLUMN weight`),
-		`computes the column "weight" of Targets`:              changed(t, `ALTER TABLE Targets DROP COLUMN weight`, `ALTER TABLE Targets ADD COLUMN weight AS (zeroblob(1000000000))`),
+		`computes the column "weight" of Targets`:            changed(t, `ALTER TABLE Targets DROP COLUMN weight`, `ALTER TABLE Targets ADD COLUMN weight AS (zeroblob(1000000000))`),
 		"has more than 20000 rows in the table GatewaysPool": changed(t, `WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 30000) INSERT INTO GatewaysPools (name) SELECT x FROM n`),
 	} {
 		got, err := pyhrapi.Read(t.Context(), data)

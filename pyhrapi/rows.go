@@ -54,8 +54,9 @@ func (r *reader) read() error {
 
 // bounded are the expressions that read the columns of a table, NULL for what is too long.
 func bounded(table string) []string {
-	var out []string
-	for _, name := range needed(table) {
+	names := needed(table)
+	out := make([]string, 0, 2*len(names))
+	for _, name := range names {
 		most := maxName
 		if name == "data" || name == "expanded" {
 			most = maxText

@@ -3,6 +3,7 @@ package pyhrapi
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,8 +70,7 @@ func (w writer) write(db Database) (err error) {
 	for _, u := range db.Uploads {
 		err = errors.Join(err, w.insert(uploads, "pending", u.Pending, "running", u.Running, "data", []byte(u.Text), "expanded", []byte(u.Expanded), "timestamp", timeText(u.Time)))
 	}
-	for i := len(db.Commits) - 1; i >= 0; i-- { // the newest is the first, and the last row
-		c := db.Commits[i]
+	for _, c := range slices.Backward(db.Commits) { // the newest is the first, and the last row
 		err = errors.Join(err, w.insert(commits, "revision", c.Revision, "data", []byte(c.Text), "timestamp", timeText(c.Time)))
 	}
 	return err

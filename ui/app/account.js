@@ -14,6 +14,8 @@ const meaning = /** @type {Record<string, string>} */ ({
   admin: "change everything",
 });
 
+const means = /** @type {Record<string, string>} */ ({ token: "a token", password: "a password", certificate: "a certificate", oidc: "the identity provider" });
+
 /** Who is logged in, what they may do, and their sessions; for an admin those of all. */
 export function Account() {
   const who = identity.value;
@@ -34,7 +36,7 @@ export function Account() {
   const time = now.value;
   return html`<div class="head"><${Title}>Account</${Title}></div>
     ${who && html`<p><b>${who.name}</b> has the role <${Badge}>${who.role}</${Badge}> and may ${meaning[who.role] ?? "do nothing"}${who.on ? html`, on <code>${limitsOf(who)}</code>` : ""}.
-      ${who.how && html` Logged in with a ${who.how}.`}</p>`}
+      ${who.how && html` Logged in with ${means[who.how] ?? who.how}.`}</p>`}
     <section class="panel" aria-label="Sessions"><h2>${who?.role === "admin" && !who.on ? "Sessions of all users" : "Your sessions"}</h2>
     <${Problem} error=${error} />
     ${sessions?.length === 0 && html`<${Empty} title="There are no sessions.">Requests with a token in a header have none.</${Empty}>`}

@@ -4,35 +4,74 @@ import { Mark } from "./icons.js";
 import { Button, Problem, Title } from "./parts.js";
 import { get } from "./rest.js";
 import { go, route } from "./router.js";
-import { login } from "./session.js";
+import { beginLogin, login } from "./session.js";
 
 const remembered = "thalassa.login";
+const requested = "thalassa.next";
 
-/** What this browser logged in with last time: "token" or "password". */
-function lastKind() {
+/** What this browser has stored under a name; empty: nothing.
+ * @param {"localStorage"|"sessionStorage"} storage
+ * @param {string} name */
+function stored(storage, name) {
   try {
-    return localStorage.getItem(remembered) === "password" ? "password" : "token";
+    return window[storage].getItem(name) ?? "";
   } catch {
-    return "token"; // storage is forbidden
+    return ""; // storage is forbidden
   }
 }
 
-/** @param {string} kind */
-function rememberKind(kind) {
+/** @param {"localStorage"|"sessionStorage"} storage
+ * @param {string} name
+ * @param {string} value */
+function store(storage, name, value) {
   try {
-    localStorage.setItem(remembered, kind);
+    window[storage].setItem(name, value);
   } catch {
-    // Storage is forbidden: the next login begins with the token.
+    // Storage is forbidden: the page works without.
   }
 }
 
-/** The login form. After the login it opens the page that was requested. */
+/** Opens the page that was requested before the login.
+ * @param {string} next */
+function open(next) {
+  go(/^\/(?![/\\])/.test(next) ? next : "/overview", { replace: true });
+}
+
+/** What the identity provider has sent with the browser; null: nothing.
+ * @param {URLSearchParams} query */
+function answer(query) {
+  if (!query.has("state")) return null;
+  return Object.fromEntries(["code", "state", "iss", "error", "error_description"].flatMap((name) => {
+    const value = query.get(name);
+    return value === null ? [] : [[name, value]];
+  }));
+}
+
+/** The login page: with the identity provider, a name and a password, or a token, as the
+ * agent offers. After the login it opens the page that was requested. */
 export function Login() {
-  const [kind, setKind] = useState(lastKind);
+  const [offer, setOffer] = useState(/** @type {{ways: string[], provider?: string}} */ ({ ways: ["token", "password"] }));
+  const [error, setError] = useState(/** @type {any} */ (null));
+  const [finishing, setFinishing] = useState(() => route.peek().query.has("state"));
+  useEffect(() => void get("/session/ways").then(setOffer, () => {}), []); // the form works without
+  useEffect(() => {
+    const sent = answer(route.peek().query);
+    if (!sent) return;
+    history.replaceState(null, "", "/login"); // the code is of no use to anybody who reads the history
+    login(sent).then(() => open(stored("sessionStorage", requested)), setError).finally(() => setFinishing(false));
+  }, []);
+  if (finishing) return html`<main class="login"><form><${Mark} /><${Title}>Log in to Thalassa</${Title}><p class="muted" role="status">Logging in…</p></form></main>`;
+  return html`<main class="login"><${Form} offer=${offer} error=${error} setError=${setError} /></main>`;
+}
+
+/** @param {{offer: {ways: string[], provider?: string}, error: any, setError: (e: any) => void}} props */
+function Form({ offer, error, setError }) {
+  const kinds = ["token", "password"].filter((k) => offer.ways.includes(k));
+  const [chosen, setChosen] = useState(() => stored("localStorage", remembered) || "token");
+  const kind = kinds.includes(chosen) ? chosen : kinds[0] ?? "token";
   const [user, setUser] = useState("");
   const [secret, setSecret] = useState("");
   const [busy, setBusy] = useState(false);
-  const [error, setError] = useState(/** @type {any} */ (null));
   const byToken = kind === "token";
   const submit = async (/** @type {Event} */ e) => {
     e.preventDefault();
@@ -40,9 +79,8 @@ export function Login() {
     setError(null);
     try {
       await login(byToken ? { token: secret.trim() } : { user: user.trim(), password: secret });
-      rememberKind(kind);
-      const next = route.peek().query.get("next") ?? "";
-      go(/^\/(?![/\\])/.test(next) ? next : "/overview", { replace: true });
+      store("localStorage", remembered, kind);
+      open(route.peek().query.get("next") ?? "");
     } catch (failure) {
       setError(failure);
     } finally {
@@ -50,15 +88,15 @@ export function Login() {
     }
   };
   const change = () => {
-    setKind(byToken ? "password" : "token");
+    setChosen(byToken ? "password" : "token");
     setSecret("");
     setError(null);
   };
   const field = byToken ? "token" : "password";
-  return html`<main class="login">
-    <form onSubmit=${submit}>
+  return html`<form onSubmit=${submit}>
       <${Mark} />
       <${Title}>Log in to Thalassa</${Title}>
+      ${offer.provider && html`<${Provider} url=${offer.provider} setError=${setError} />`}
       <p class="muted">${byToken ? "Enter a token of this load balancer." : "Enter your name and password."} The browser stores a session, not the ${field}.</p>
       ${!byToken && html`<div class="field">
         <label for="user">Name</label>
@@ -66,15 +104,33 @@ export function Login() {
       </div>`}
       <div class=${error ? "field bad" : "field"}>
         <label for=${field}>${byToken ? "Token" : "Password"}</label>
-        <input id=${field} type="password" autocomplete="current-password" required autofocus=${byToken} aria-describedby=${error ? "problem" : undefined}
+        <input id=${field} type="password" autocomplete="current-password" required autofocus=${byToken && !offer.provider} aria-describedby=${error ? "problem" : undefined}
           aria-invalid=${error ? "true" : undefined} value=${secret} onInput=${(/** @type {any} */ e) => setSecret(e.target.value)} />
       </div>
       <div id="problem"><${Problem} error=${error} /></div>
-      <${Button} kind="primary" type="submit" busy=${busy}>Log in</${Button}>
-      <${Button} onClick=${change}>${byToken ? "Use a name and password" : "Use a token"}</${Button}>
+      <${Button} kind=${offer.provider ? "" : "primary"} type="submit" busy=${busy}>Log in</${Button}>
+      ${kinds.length > 1 && html`<${Button} onClick=${change}>${byToken ? "Use a name and password" : "Use a token"}</${Button}>`}
       <${Certificate} />
-    </form>
-  </main>`;
+    </form>`;
+}
+
+/** The way to the identity provider, and back to this page.
+ * @param {{url: string, setError: (e: any) => void}} props */
+function Provider({ url, setError }) {
+  const [busy, setBusy] = useState(false);
+  const begin = async () => {
+    setBusy(true);
+    setError(null);
+    try {
+      store("sessionStorage", requested, route.peek().query.get("next") ?? "");
+      await beginLogin();
+    } catch (failure) {
+      setError(failure);
+      setBusy(false);
+    }
+  };
+  return html`<${Button} kind="primary" busy=${busy} onClick=${begin}>Log in with ${new URL(url).host}</${Button}>
+    <p class="or"><span>or</span></p>`;
 }
 
 /** The SHA-256 of a certificate that the agent has signed itself, to compare with what the browser shows. */

@@ -32,7 +32,13 @@ export function toLogin() {
   go("/login?next=" + encodeURIComponent(location.pathname + location.search), { replace: true });
 }
 
-/** @param {{token: string}|{user: string, password: string}} credentials
+/** Opens the identity provider, which sends the browser back to the login page.
+ * @throws {Failure} */
+export async function beginLogin() {
+  location.assign((await call("POST", "/session/sso")).data.url);
+}
+
+/** @param {Record<string, string>} credentials a token; user and password; or what the identity provider has sent
  * @throws {Failure} */
 export async function login(credentials) {
   await call("POST", "/session", { body: credentials });
