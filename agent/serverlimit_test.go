@@ -26,7 +26,7 @@ func TestServersBeyondTheLimit(t *testing.T) {
 
 		b := lb.Backend{Key: "big", Type: "static", Mode: "http", Balance: "roundrobin"}
 		for port := range 3 {
-			b.Members = append(b.Members, lb.HostPort{Host: "127.0.0.1", Port: uint16(2001 + port)}) //nolint:gosec // small
+			b.Members = append(b.Members, lb.StaticMember{HostPort: lb.HostPort{Host: "127.0.0.1", Port: uint16(2001 + port)}}) //nolint:gosec // small
 		}
 		_, err := fx.agent.Edit(t.Context(), lb.Edit{Backend: &b})
 		if !errors.As(err, new(*lb.RefusedError)) || !strings.Contains(err.Error(), "5 server lines are more than haproxy-max-servers (4); the largest backend is big with 3") {

@@ -95,7 +95,11 @@ func (h backendHandlers) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.respondChanged(c, *e.Backend, applied)
+	b, err := stored(c, h.agent, *e.Backend, applied)
+	if err != nil {
+		return err
+	}
+	return h.respondChanged(c, b, applied)
 }
 
 func (h backendHandlers) respondChanged(c echo.Context, b lb.Backend, applied lb.Applied) error {

@@ -46,6 +46,21 @@ func untilEnd(c echo.Context, change func(context.Context) (lb.Applied, error)) 
 	return applied, err
 }
 
+// stored is an object as a change has stored it, which may have kept something of the
+// object before; put is what was asked for.
+func stored[T lb.Object](c echo.Context, a *Agent, put T, applied lb.Applied) (T, error) {
+	for _, change := range applied.Changes {
+		if after, ok := change.After.(T); ok && change.ID == put.ID() {
+			return after, nil
+		}
+	}
+	in, err := a.Intent(c.Request().Context())
+	if now, ok := in.Object(put.ID()).(T); ok && err == nil {
+		return now, nil
+	}
+	return put, err
+}
+
 // remove removes the object with an id and answers.
 func remove(c echo.Context, a *Agent, id string) error {
 	applied, err := edit(c, a, lb.Edit{Delete: id})

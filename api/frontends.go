@@ -52,8 +52,11 @@ func (h frontendHandlers) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	applied, err := edit(c, h.agent, lb.Edit{Frontend: &f})
+	applied, err := edit(c, h.agent, lb.Edit{Frontend: &f, Keeps: true})
 	if err != nil {
+		return err
+	}
+	if f, err = stored(c, h.agent, f, applied); err != nil {
 		return err
 	}
 	c.Response().Header().Set(headerETag, f.ETag())

@@ -25,7 +25,7 @@ func (f *fixture) page(path string, headers ...string) reply {
 func TestBrowsersGetPages(t *testing.T) {
 	s := filledFixture(t)
 	for _, path := range []string{
-		"/overview", "/overview/backends/live", "/overview/frontends/not.there:yet", "/activity", "/config", "/drafts", "/drafts/none", "/cluster", "/login", "/account", "/access", "/audit",
+		"/overview", "/overview/backends/live", "/overview/frontends/not.there:yet", "/activity", "/config", "/drafts", "/drafts/none", "/cluster", "/login", "/account", "/access", "/audit", "/openapi",
 		"/activity?q=live&verb=online",
 	} {
 		r := s.page(path)

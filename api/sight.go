@@ -72,6 +72,12 @@ func (s sight) frontend(f lb.Frontend, names nameSet) lb.Frontend {
 			f.Rules[i].Backend = hidden
 		}
 	}
+	f.Pools = slices.Clone(f.Pools)
+	for i, p := range f.Pools {
+		if !s.seesBackend(p) {
+			f.Pools[i] = hidden
+		}
+	}
 	if names[string(f.Register)] {
 		f.Register = hidden
 	}

@@ -246,27 +246,17 @@ func lockDirectory(dir string) (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// replaceSecret writes a file beside its place and renames it. The new file has owner,
-// group and mode of the former one, if there is one.
+// replaceSecret replaces a file in one step. The new one has owner, group and mode of the
+// former one, if there is one.
 func replaceSecret(path string, data []byte, former fileVersion) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if info, statErr := os.Stat(path); statErr == nil && former.inode != 0 {
-		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-			err = errors.Join(err, f.Chown(int(owner.Uid), int(owner.Gid)))
+	return safefile.Replace(path, data, func(f *os.File) error {
+		info, err := os.Stat(path)
+		if err != nil || former.inode == 0 {
+			return nil //nolint:nilerr // it is a new one
 		}
-		err = errors.Join(err, f.Chmod(info.Mode().Perm()))
-	}
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // else it stays: nobody else can read it
-		return err
-	}
-	return safefile.Sync(filepath.Dir(path))
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+			err = f.Chown(int(owner.Uid), int(owner.Gid))
+		}
+		return errors.Join(err, f.Chmod(info.Mode().Perm()))
+	})
 }

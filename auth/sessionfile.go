@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -153,28 +152,11 @@ func (f *sessionFile) write(stored []storedSession) {
 	f.failed = err != nil
 }
 
-// replace writes the file beside its place and renames it.
+// replace replaces the file in one step.
 func (f *sessionFile) replace(stored []storedSession) error {
 	data, err := json.Marshal(stored)
 	if err != nil {
 		return err
 	}
-	staged := f.path + ".new"
-	if err := os.Remove(staged); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a crash
-		return err
-	}
-	file, err := safefile.OpenFile(staged, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(staged, f.path)
-	}
-	if err != nil {
-		_ = os.Remove(staged) // or the next attempt does
-		return err
-	}
-	return safefile.Sync(filepath.Dir(f.path))
+	return safefile.Replace(f.path, data, nil)
 }

@@ -17,6 +17,7 @@ import (
 	"thalassa/api/node"
 	"thalassa/backup"
 	"thalassa/client"
+	"thalassa/internal/safefile"
 )
 
 func newBackup(env environment) *cobra.Command {
@@ -111,40 +112,10 @@ func saveBackup(ctx context.Context, c *client.Client, path string) (savedBackup
 	if err != nil {
 		return savedBackup{}, err
 	}
-	if err := replaceFile(path, out.Bytes()); err != nil {
+	if err := safefile.Replace(path, out.Bytes(), nil); err != nil {
 		return savedBackup{}, fmt.Errorf("saving the backup: %w", err)
 	}
 	return savedBackup{File: path, Bytes: out.Len(), Time: h.Time, Revision: h.Revision, Entries: h.Entries}, nil
-}
-
-// replaceFile puts a new file, which only its owner can read, in the place of path in one
-// step. After an error the former file is there.
-func replaceFile(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	staged, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(staged.Name()) // the error says more
-		}
-	}()
-	_, err = staged.Write(data)
-	if err == nil {
-		err = staged.Sync()
-	}
-	if err = errors.Join(err, staged.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(staged.Name(), path); err != nil {
-		return err
-	}
-	parent, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(parent.Sync(), parent.Close())
 }
 
 // A restoration is `thalassa restore`.

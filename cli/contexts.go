@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"thalassa/internal/safefile"
 )
 
 // maxContexts bounds the file of contexts: bytes.
@@ -122,17 +124,7 @@ func (env environment) writeContexts(c contexts) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("storing the contexts: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "contexts.*.new") // mode 0600
-	if err != nil {
-		return fmt.Errorf("storing the contexts: %w", err)
-	}
-	_, err = f.Write(append(data, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // else it stays: nobody but the user can read it
+	if err := safefile.Replace(path, append(data, '\n'), nil); err != nil {
 		return fmt.Errorf("storing the contexts: %w", err)
 	}
 	return nil

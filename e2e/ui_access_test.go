@@ -113,7 +113,7 @@ func TestKeyboard(t *testing.T) {
 	p.reads(`[aria-label="Backend live"]`, "2/2")
 	focused := `(e => (e.getAttribute("aria-label") || e.innerText || e.tagName).trim().split("\n")[0])(document.activeElement)`
 	var order []string
-	for len(order) < 15 {
+	for len(order) < 16 {
 		p.press("\t")
 		var name string
 		p.ask(focused, &name)
@@ -128,7 +128,7 @@ func TestKeyboard(t *testing.T) {
 		}
 	}
 	got := strings.Join(order, " | ")
-	want := "Skip to content | Thalassa | Overview | Activity | Config | Drafts | Colors: system. Change to light | Backend | Frontend | " +
+	want := "Skip to content | Thalassa | Overview | Activity | Config | Drafts | API | Colors: system. Change to light | Backend | Frontend | " +
 		"Search frontends and backends | All | With problems | From Consul | Static | web"
 	if got != want {
 		t.Errorf("the focus goes\n%s, expected\n%s", got, want)

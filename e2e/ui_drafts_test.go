@@ -38,9 +38,9 @@ func guarded(t *testing.T) *node {
 }
 
 // login opens a page as the owner of a token.
-func login(t *testing.T, n *node, token, path string, l look) *page {
+func login(t *testing.T, n *node, token, path string) *page {
 	t.Helper()
-	p := openPage(t, n, path, l)
+	p := openPage(t, n, path, look{})
 	p.excuse("401")
 	p.write("#token", token)
 	p.press("\r")
@@ -59,7 +59,7 @@ func (p *page) button(within, text string) string {
 
 func TestDraftsAndRevisionsByClicking(t *testing.T) {
 	n := guarded(t)
-	p := login(t, n, boss, "/drafts", look{})
+	p := login(t, n, boss, "/drafts")
 	p.excuse("409", "404", "422")
 	t.Run("draft", func(t *testing.T) { p.tb = t; draftIsEditedAndCommitted(t, n, p) })
 	t.Run("conflict", func(t *testing.T) { p.tb = t; conflictIsResolved(t, n, p) })
@@ -244,7 +244,7 @@ func draftsByRole(t *testing.T, n *node) {
 	t.Helper()
 	n.shell(boss).run(0, "", "draft", "new", "shared")
 	n.shell(boss).run(0, `{"type": "static"}`, "backends", "put", "extra", "-", "--draft", "shared")
-	p := login(t, n, visitor, "/drafts", look{})
+	p := login(t, n, visitor, "/drafts")
 	p.reads(".drafts", "shared", "1 pending edit", "begun by boss")
 	p.sees(`[...document.querySelectorAll("main .button")].every(e => e.getAttribute("aria-disabled") === "true")`)
 	p.visit("/drafts/shared")
@@ -254,7 +254,7 @@ func draftsByRole(t *testing.T, n *node) {
 	p.click(p.button(".comparison", "Undo"))
 	p.reads(".toasts", "This needs the role admin")
 
-	p = login(t, n, ship, "/drafts", look{})
+	p = login(t, n, ship, "/drafts")
 	p.click(p.button(".drafts", "Edit in this draft"))
 	p.reads(".strip.draft", "Editing draft shared", "Diff")
 	p.sees(`!document.querySelector(".strip.draft").innerText.includes("Commit")`)

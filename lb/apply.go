@@ -86,9 +86,17 @@ func (in Intent) edit(e Edit) error {
 	}
 	switch {
 	case e.Frontend != nil:
-		in.Frontends[e.Frontend.Key] = *e.Frontend
+		f := *e.Frontend
+		if e.Keeps {
+			f = f.keepingEndpoints(in.Frontends[f.Key])
+		}
+		in.Frontends[f.Key] = f
 	case e.Backend != nil:
-		in.Backends[e.Backend.Key] = *e.Backend
+		b := *e.Backend
+		if e.Keeps {
+			b = b.keepingTargets(in.Backends[b.Key])
+		}
+		in.Backends[b.Key] = b
 	case e.Switch != nil:
 		b, err := in.Switched(*e.Switch)
 		if err != nil {

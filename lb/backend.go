@@ -29,7 +29,9 @@ type Backend struct {
 	Health     *Health // HTTP check; nil: a TCP connect every DefaultCheckInterval
 	Mode       string  // "http" or "tcp"
 	Natives    []RawLine
-	Members    []HostPort // static only, sorted as given, no duplicates
+	Members    []StaticMember // static only, sorted as given, no duplicates
+	// Disabled: it is defined and has no member in use.
+	Disabled bool
 }
 
 // Health is an HTTP check of a backend's members.
@@ -54,18 +56,13 @@ type BackendSpec struct {
 	Mode       string
 	Natives    []string
 	Members    []MemberSpec // static only
+	Disabled   bool
 }
 
 // A HealthSpec is an HTTP check as somebody wrote it, unchecked.
 type HealthSpec struct {
 	Method, URI, Version string
 	Interval             *int64 // milliseconds; nil: DefaultCheckInterval
-}
-
-// A MemberSpec is a static member as somebody wrote it, unchecked.
-type MemberSpec struct {
-	Host string
-	Port int
 }
 
 // checkServerLines refuses raw server lines of a dynamic backend that have the names
@@ -76,7 +73,7 @@ func (b Backend) checkServerLines(fe *FieldErrors) {
 		text, _, _ := strings.Cut(strings.Map(unquoted, string(n)), "#")
 		words := append(strings.Fields(text), "", "")
 		slot := words[0] == "server" && SlotIndex(words[1]) >= 0 || words[0] == "server-template" && words[1] == "s"
-		if b.Type == "dynamic" && slot {
+		if (b.Type == "dynamic" || b.HasTargets()) && slot {
 			fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(n))+" has the name of one of the backend's own servers (s1, s2, …)", "another name")
 		}
 	}
@@ -136,7 +133,7 @@ func (s BackendSpec) Parse(key Name) (Backend, error) {
 	b.Natives = parseNatives(&fe, s.Natives)
 	b.Balance, err = parseBalance(cmp.Or(s.Balance, rawBalance(b.Natives)), b.Mode)
 	fe.AddErr("balance", err)
-	b.HashStable = s.HashStable
+	b.HashStable, b.Disabled = s.HashStable, s.Disabled
 	if s.Host != "" {
 		b.Host, err = parseHostHeader(s.Host)
 		fe.AddErr("host", err)
@@ -164,7 +161,7 @@ func (s BackendSpec) Parse(key Name) (Backend, error) {
 }
 
 // parseMembers checks the members of a static backend, and that it names no service.
-func (s BackendSpec) parseMembers(fe *FieldErrors) []HostPort {
+func (s BackendSpec) parseMembers(fe *FieldErrors) []StaticMember {
 	if s.Service != "" {
 		fe.Add("name", "names a Consul service, and type is static", "no name, or type dynamic")
 	}
@@ -174,27 +171,7 @@ func (s BackendSpec) parseMembers(fe *FieldErrors) []HostPort {
 	if s.Versions != nil {
 		fe.Add("versions", "are versions of a Consul service, and type is static", "no versions, or type dynamic")
 	}
-	var out []HostPort
-	seen := map[HostPort]bool{}
-	for i, m := range s.Members {
-		path := "members[" + strconv.Itoa(i) + "]"
-		host, err := ParseHost(m.Host)
-		fe.AddErr(path+".host", err)
-		if m.Port < 1 || m.Port > 65535 {
-			fe.Add(path+".port", strconv.Itoa(m.Port)+" is not a port", "1 to 65535")
-			continue
-		}
-		if err != nil {
-			continue
-		}
-		a := HostPort{Host: host, Port: uint16(m.Port)}
-		if seen[a] {
-			fe.Add(path, a.String()+" is named twice", "each member once")
-		}
-		seen[a] = true
-		out = append(out, a)
-	}
-	return out
+	return parseStaticMembers(fe, s.Members)
 }
 
 func parseHealth(fe *FieldErrors, in *HealthSpec, hasHost bool) *Health {
@@ -313,14 +290,14 @@ func (b Backend) CheckInterval() time.Duration {
 func (b Backend) Spec() BackendSpec {
 	s := BackendSpec{
 		Type: b.Type, Service: string(b.Service), Version: string(b.Version), Versions: b.Versions.spec(),
-		Balance: b.Balance, HashStable: b.HashStable, Host: b.Host, Mode: b.Mode, Natives: nativeTexts(b.Natives),
+		Balance: b.Balance, HashStable: b.HashStable, Host: b.Host, Mode: b.Mode, Natives: nativeTexts(b.Natives), Disabled: b.Disabled,
 	}
 	if b.Health != nil {
 		ms := b.Health.Interval.Milliseconds()
 		s.Health = &HealthSpec{Method: b.Health.Method, URI: b.Health.URI, Version: b.Health.Version, Interval: &ms}
 	}
 	for _, m := range b.Members {
-		s.Members = append(s.Members, MemberSpec{Host: string(m.Host), Port: int(m.Port)})
+		s.Members = append(s.Members, m.spec())
 	}
 	return s
 }
@@ -341,8 +318,11 @@ func (b Backend) digest() digest {
 	if b.HashStable {
 		d.list("hashStable")
 	}
+	if b.Disabled {
+		d.list("disabled")
+	}
 	for _, m := range b.Members {
-		d.list(m.String())
+		d.list(m.texts()...)
 	}
 	return d
 }

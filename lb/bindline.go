@@ -86,6 +86,21 @@ func (f Frontend) BindTexts() []string {
 	return out
 }
 
+// RawBindTexts are what the bind lines say that are not of typed addresses: raw lines, and
+// addresses with options.
+func (f Frontend) RawBindTexts() []string {
+	var out []string
+	if f.RawBind != "" {
+		out = append(out, bindText(f.RawBind))
+	}
+	for _, n := range f.Natives {
+		if hasBindLine([]RawLine{n}) {
+			out = append(out, bindText(n))
+		}
+	}
+	return out
+}
+
 // hasBindLine reports whether one of the lines binds an address.
 func hasBindLine(lines []RawLine) bool {
 	return slices.ContainsFunc(lines, func(n RawLine) bool {

@@ -153,7 +153,12 @@ func (m Member) ID() string {
 // service and versions it names, or the static list. It is the one place where
 // a version is chosen.
 func Resolve(in Intent, snap Snapshot, p Process) Config {
-	c := Config{Process: p, Frontends: in.SortedFrontends()}
+	c := Config{Process: p}
+	for _, f := range in.SortedFrontends() {
+		if resolved, listens := f.resolved(); listens {
+			c.Frontends = append(c.Frontends, resolved)
+		}
+	}
 	for _, b := range in.SortedBackends() {
 		c.Backends = append(c.Backends, p.Populate(b, snap))
 	}
@@ -183,15 +188,11 @@ func populate(b Backend, snap Snapshot, asksAgent bool) ResolvedBackend {
 // findMembers is Populate with the weights that Consul and the split ask for.
 func findMembers(b Backend, snap Snapshot) ResolvedBackend {
 	p := ResolvedBackend{Backend: b}
-	if b.Type == "static" {
-		weight := 1
-		if w := b.serverDefaults().weight; w >= 0 {
-			weight = w // of a raw default-server line
-		}
-		p.Members = slices.Grow(p.Members, len(b.Members))
-		for _, a := range b.Members {
-			p.Members = append(p.Members, Member{Address: a, Weight: weight})
-		}
+	switch {
+	case b.Type == "static":
+		p.Members = b.staticMembers()
+		return p
+	case b.Disabled:
 		return p
 	}
 	service, split := snap.Services[b.Service], b.Split()

@@ -115,7 +115,7 @@ func (c *Control) CheckBackend(b Backend) error {
 	}
 	var fe FieldErrors
 	for i, m := range b.Members {
-		if why := c.Refusal(m); why != "" {
+		if why := c.Refusal(m.HostPort); why != "" {
 			fe.Add("members["+strconv.Itoa(i)+"]", why, expectedMember)
 		}
 	}

@@ -18,6 +18,9 @@ type Edit struct {
 	IfMatch []string
 	// IfNoneMatch demands that the object does not exist yet.
 	IfNoneMatch bool
+	// Keeps: what the gateways/pools dialect has given the object stays where Frontend or
+	// Backend says nothing of it: names of addresses and members, weights, states.
+	Keeps bool
 	// Force changes a backend that a frontend leads to even if it has no member then.
 	Force bool
 	// Wait is how long a healthy instance of each version may take to appear.

@@ -40,6 +40,10 @@ func (in Intent) Empty(p ResolvedBackend, snap Snapshot) (EmptyBackend, bool) {
 	e := EmptyBackend{ID: p.ID(), RoutedBy: in.RoutedBy(p.Key)}
 	service, known := snap.Services[p.Service]
 	switch {
+	case p.Disabled:
+		e.Reason = "it is disabled"
+	case p.Type == "static" && !slices.ContainsFunc(p.Backend.Members, func(m StaticMember) bool { return !m.Disabled }) && len(p.Backend.Members) > 0:
+		e.Reason = "all that it lists are disabled"
 	case p.Type == "static" && len(p.Backend.Members) > 0:
 		e.Reason = "all that it lists have addresses that administer this node"
 	case p.Type == "static":

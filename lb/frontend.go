@@ -1,6 +1,9 @@
 package lb
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A Frontend is where clients connect: addresses, and the rules that choose a
 // backend.
@@ -18,6 +21,11 @@ type Frontend struct {
 	// Register is the Consul service that this frontend is announced as;
 	// empty: not announced.
 	Register Name
+	// Endpoints are names of addresses among Binds; not nil: see IsGateway.
+	Endpoints []Endpoint
+	// Pools are further backends that belong to the frontend. Without a Backend and raw
+	// lines that route, the first of them gets what no rule takes.
+	Pools []Name
 }
 
 // A FrontendSpec is a frontend as somebody wrote it: text that nobody has checked.
@@ -29,7 +37,9 @@ type FrontendSpec struct {
 	Keepalive string
 	Rules     []RuleSpec
 	Natives   []string
-	Register  *string // nil: not announced
+	Register  *string        // nil: not announced
+	Endpoints []EndpointSpec // of addresses in Bind; nil: see Frontend.IsGateway
+	Pools     []string
 }
 
 // Parse checks the frontend named key. The error is an *InvalidError that names every
@@ -39,7 +49,8 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	f := Frontend{Key: key}
 	var err error
 	f.Natives = parseNatives(&fe, s.Natives)
-	if s.Bind != "" || !hasBindLine(f.Natives) {
+	isGateway := s.Endpoints != nil
+	if s.Bind != "" || !isGateway && !hasBindLine(f.Natives) {
 		f.Binds, f.RawBind, err = parseBindField(s.Bind)
 		fe.AddErr("bind", err)
 	}
@@ -48,7 +59,8 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	f.Keepalive, err = oneOf(s.Keepalive, "default", "close", "server-close")
 	fe.AddErr("keepalive", err)
 	f.Rules = parseRules(&fe, s.Rules)
-	if s.Backend != "" || len(s.Rules) == 0 && len(f.rawTargets()) == 0 {
+	f.parseGateway(&fe, s)
+	if s.Backend != "" || !isGateway && len(s.Rules) == 0 && len(f.rawTargets()) == 0 && !f.answersItself() {
 		f.Backend, err = ParseName(s.Backend)
 		fe.AddErr("backend", err)
 	}
@@ -69,7 +81,7 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 func (f Frontend) Spec() FrontendSpec {
 	s := FrontendSpec{
 		Bind: strings.Join(f.BindTexts(), ","), Backend: string(f.Backend), Mode: f.Mode, Keepalive: f.Keepalive,
-		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives),
+		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives), Endpoints: f.endpointSpecs(), Pools: f.poolTexts(),
 	}
 	for i, r := range f.Rules {
 		s.Rules[i] = r.spec()
@@ -96,11 +108,12 @@ func (f Frontend) digest() digest {
 	}
 	d.list(s.Natives...)
 	d.list(string(f.Register))
+	f.digestGateway(d)
 	return d
 }
 
 // Targets lists the backends this frontend can send a request to, each once,
-// the default backend last.
+// the default backend last. Those that belong to it are among them.
 func (f Frontend) Targets() []Name {
 	var out []Name
 	seen := map[Name]bool{"": true}
@@ -110,8 +123,11 @@ func (f Frontend) Targets() []Name {
 			out = append(out, r.Backend)
 		}
 	}
-	if !seen[f.Backend] {
-		out = append(out, f.Backend)
+	for _, p := range append(slices.Clone(f.Pools), f.Backend) {
+		if !seen[p] {
+			seen[p] = true
+			out = append(out, p)
+		}
 	}
 	return out
 }

@@ -82,6 +82,9 @@ func (in Intent) checkTargets(f Frontend) error {
 	if f.Backend != "" {
 		in.checkTarget(&fe, "backend", f, f.Backend)
 	}
+	for i, p := range f.Pools {
+		in.checkTarget(&fe, "pools["+strconv.Itoa(i)+"]", f, p)
+	}
 	return fe.Err()
 }
 

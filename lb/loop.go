@@ -49,15 +49,15 @@ func newLoopFinder(in Intent) *loopFinder {
 // edges are where a frontend leads to by default. A backend with raw lines may change a
 // request so that a rule leads it elsewhere the next time.
 func (l *loopFinder) edges(frontend Name) []loopEdge {
-	f := l.in.Frontends[frontend]
+	f, _ := l.in.Frontends[frontend].resolved()
 	b, ok := l.in.Backends[f.Backend]
-	if !ok || len(b.Natives) > 0 && len(f.AllTargets()) > 1 {
+	if !ok || b.Disabled || len(b.Natives) > 0 && len(f.AllTargets()) > 1 {
 		return nil
 	}
 	var out []loopEdge
 	for i, m := range b.Members {
 		for _, at := range slices.Concat(l.listeners[m.Port], l.ranges) {
-			if at.takes(m) {
+			if !m.Disabled && at.takes(m.HostPort) {
 				out = append(out, loopEdge{b, i, at.frontend})
 			}
 		}

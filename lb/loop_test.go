@@ -18,7 +18,7 @@ func TestLoopsAreRefused(t *testing.T) {
 		return lb.Edit{Frontend: &lb.Frontend{Key: lb.Name(key), Binds: []lb.Bind{b}, Backend: lb.Name(backend), Mode: "http", Natives: natives}}
 	}
 	backend := func(key, host string, port uint16, natives ...lb.RawLine) lb.Edit {
-		return lb.Edit{Backend: &lb.Backend{Key: lb.Name(key), Type: "static", Mode: "http", Members: []lb.HostPort{{Host: "192.0.2.1", Port: 1}, {Host: lb.Host(host), Port: port}}, Natives: natives}}
+		return lb.Edit{Backend: &lb.Backend{Key: lb.Name(key), Type: "static", Mode: "http", Members: []lb.StaticMember{{HostPort: lb.HostPort{Host: "192.0.2.1", Port: 1}}, {HostPort: lb.HostPort{Host: lb.Host(host), Port: port}}}, Natives: natives}}
 	}
 	for name, c := range map[string]struct {
 		edits []lb.Edit
@@ -69,9 +69,9 @@ func TestLoopsThatWereThereBefore(t *testing.T) {
 	}
 	in := lb.Intent{
 		Frontends: map[lb.Name]lb.Frontend{"f": {Key: "f", Binds: []lb.Bind{bind}, Backend: "b", Mode: "http"}},
-		Backends:  map[lb.Name]lb.Backend{"b": {Key: "b", Type: "static", Mode: "http", Members: []lb.HostPort{{Host: "127.0.0.1", Port: 80}}}},
+		Backends:  map[lb.Name]lb.Backend{"b": {Key: "b", Type: "static", Mode: "http", Members: []lb.StaticMember{{HostPort: lb.HostPort{Host: "127.0.0.1", Port: 80}}}}},
 	}
-	if _, err := in.Apply(lb.Edit{Backend: &lb.Backend{Key: "c", Type: "static", Mode: "http", Members: []lb.HostPort{{Host: "192.0.2.1", Port: 80}}}}); err != nil {
+	if _, err := in.Apply(lb.Edit{Backend: &lb.Backend{Key: "c", Type: "static", Mode: "http", Members: []lb.StaticMember{{HostPort: lb.HostPort{Host: "192.0.2.1", Port: 80}}}}}); err != nil {
 		t.Error(err)
 	}
 }

@@ -138,7 +138,7 @@ func (o *Overrides) Living(now time.Time, in Intent) *Overrides {
 	living := slices.DeleteFunc(slices.Clone(o.All()), func(x Override) bool {
 		b, ok := in.Backends[x.Backend]
 		isOver := !x.Until.IsZero() && !now.Before(x.Until)
-		return isOver || !ok || b.Type == "static" && !slices.Contains(b.Members, x.Member)
+		return isOver || !ok || b.Type == "static" && !b.lists(x.Member)
 	})
 	if len(living) == len(o.All()) {
 		return o

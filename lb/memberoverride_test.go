@@ -102,7 +102,7 @@ func TestOverridesEnd(t *testing.T) {
 	o := lb.NewOverrides([]lb.Override{timed, forever, gone, foreign})
 	in := lb.Intent{Backends: map[lb.Name]lb.Backend{
 		"live": {Key: "live", Type: "dynamic"},
-		"api":  {Key: "api", Type: "static", Members: []lb.HostPort{{Host: "10.0.0.1", Port: 80}}},
+		"api":  {Key: "api", Type: "static", Members: []lb.StaticMember{{HostPort: lb.HostPort{Host: "10.0.0.1", Port: 80}}}},
 	}}
 	if got := o.NextEnd(); !got.Equal(timed.Until) {
 		t.Errorf("the next end is %s", got)

@@ -73,7 +73,7 @@ func Reassign(c lb.Config, servers []lb.ServerState) lb.Config {
 // A new backend has room for a switch to another version (see room). A backend grows to twice as
 // many slots when the spare ones do not suffice for its members, or for such a switch; the
 // running HAProxy adds them unless that takes a reload (see takesLines). It never shrinks.
-// Static backends, and those with a member that has a host name, get no slots: HAProxy can
+// Static backends whose members have no names, and those with a member that has a host name, get no slots: HAProxy can
 // change only addresses at run time. Nor do those with agent checks: HAProxy asks the agent of
 // a spare line, too, which may put it to use, and percentages are of the weight in
 // haproxy.cfg. Nor do those that hash by the numbers of their lines (lb.PlacedByNumber): a slot
@@ -121,7 +121,7 @@ func layoutBackend(now []lb.Slot, p lb.ResolvedBackend, spareLimit int) lb.Resol
 }
 
 func slotted(p lb.ResolvedBackend) bool {
-	if p.Type != "dynamic" || p.AgentCheck || p.Placement == lb.PlacedByNumber {
+	if p.Type != "dynamic" && !p.HasTargets() || p.AgentCheck || p.Placement == lb.PlacedByNumber {
 		return false
 	}
 	for _, m := range p.Members {

@@ -60,7 +60,7 @@ func randomState(t *testing.T, r *rand.Rand) state {
 		for _, m := range b.Members {
 			if r.IntN(2) == 0 {
 				s.members = append(s.members, lb.Override{
-					Backend: b.Key, Member: m, State: chosen("drain", "maint"), Weight: lb.Weighting{IsSet: true, Value: r.IntN(100), Percent: true},
+					Backend: b.Key, Member: m.HostPort, State: chosen("drain", "maint"), Weight: lb.Weighting{IsSet: true, Value: r.IntN(100), Percent: true},
 					Until: time.Unix(int64(2e9+r.IntN(1e6)), 0).UTC(), Reason: "a new disk", Origin: lb.Origin{Author: "ann", Time: time.Unix(1, 0).UTC()},
 				})
 			}
@@ -197,22 +197,22 @@ func TestABackupIsCheckedWholly(t *testing.T) {
 	const live = `{"type":"static","balance":"roundrobin","mode":"http","natives":[],"members":[{"host":"10.0.0.1","port":80}]}`
 	sound := entry("object", "backend/live", strings.Replace(live, "{", `{"key":"live",`, 1))
 	for want, list := range map[string][]backup.Entry{
-		`object "backend/live".balance: `:                        {entry("object", "backend/live", strings.Replace(live, "roundrobin", "fair", 1))},
-		`object "backend/live".members[0].port: `:                {entry("object", "backend/live", `{"key":"live",`+strings.Replace(live, ":80", ":0", 1)[1:])},
-		`object "backend/live".members[0].weight: is not a fiel`: {entry("object", "backend/live", `{"key":"live",`+strings.Replace(live, `"port"`, `"weight":1,"port"`, 1)[1:])},
-		`object "backend/live".shiny: is not a field`:            {entry("object", "backend/live", `{"shiny":1,`+live[1:])},
-		`object "frontend/www".shiny: is not a field`:            {entry("object", "frontend/www", `{"shiny":1}`)},
-		`object "backend/other": it holds another object`:        {entry("object", "backend/other", string(sound.Doc))},
-		`object "cache/x": it is neither`:                        {entry("object", "cache/x", `{}`)},
-		`www would route to nothing`:                             {entry("object", "frontend/www", `{"key":"www","bind":"*:80","backend":"gone","mode":"http","keepalive":"default","rules":[],"natives":[]}`)},
-		`natives`:                                                {entry("object", "backend/live", `{"key":"live",`+strings.Replace(live, "[]", `["a\nb"]`, 1)[1:])},
-		`token "x": is not known here`:                           {sound, entry("token", "x", `{}`)},
-		`member "live/10.0.0.1:80".state`:                        {entry("member", "live/10.0.0.1:80", `{"backend":"live","host":"10.0.0.1","port":80,"state":"down","time":"2026-01-01T00:00:00Z"}`)},
-		`is about another member, live/10.0.0.1:80`:              {entry("member", "live/10.0.0.2:80", `{"backend":"live","host":"10.0.0.1","port":80,"state":"drain","time":"2026-01-01T00:00:00Z"}`)},
-		`member "x": json: unknown field "shiny"`:                {entry("member", "x", `{"shiny":1}`)},
-		`draft "1": has the ID "2", expected "1"`:                {entry("draft", "1", `{"id":"2"}`)},
-		`draft "1".backend/live.key: is missing`:                 {entry("draft", "1", `{"id":"1","objects":[{"id":"backend/live","after":{"type":"none"}}]}`)},
-		`draft "1": does not have its objects in the order`:      {entry("draft", "1", `{"id":"1","objects":[{"id":"b","after":null},{"id":"a","after":null}]}`)},
+		`object "backend/live".balance: `:                      {entry("object", "backend/live", strings.Replace(live, "roundrobin", "fair", 1))},
+		`object "backend/live".members[0].port: `:              {entry("object", "backend/live", `{"key":"live",`+strings.Replace(live, ":80", ":0", 1)[1:])},
+		`object "backend/live".members[0].rank: is not a fiel`: {entry("object", "backend/live", `{"key":"live",`+strings.Replace(live, `"port"`, `"rank":1,"port"`, 1)[1:])},
+		`object "backend/live".shiny: is not a field`:          {entry("object", "backend/live", `{"shiny":1,`+live[1:])},
+		`object "frontend/www".shiny: is not a field`:          {entry("object", "frontend/www", `{"shiny":1}`)},
+		`object "backend/other": it holds another object`:      {entry("object", "backend/other", string(sound.Doc))},
+		`object "cache/x": it is neither`:                      {entry("object", "cache/x", `{}`)},
+		`www would route to nothing`:                           {entry("object", "frontend/www", `{"key":"www","bind":"*:80","backend":"gone","mode":"http","keepalive":"default","rules":[],"natives":[]}`)},
+		`natives`:                                              {entry("object", "backend/live", `{"key":"live",`+strings.Replace(live, "[]", `["a\nb"]`, 1)[1:])},
+		`token "x": is not known here`:                         {sound, entry("token", "x", `{}`)},
+		`member "live/10.0.0.1:80".state`:                      {entry("member", "live/10.0.0.1:80", `{"backend":"live","host":"10.0.0.1","port":80,"state":"down","time":"2026-01-01T00:00:00Z"}`)},
+		`is about another member, live/10.0.0.1:80`:            {entry("member", "live/10.0.0.2:80", `{"backend":"live","host":"10.0.0.1","port":80,"state":"drain","time":"2026-01-01T00:00:00Z"}`)},
+		`member "x": json: unknown field "shiny"`:              {entry("member", "x", `{"shiny":1}`)},
+		`draft "1": has the ID "2", expected "1"`:              {entry("draft", "1", `{"id":"2"}`)},
+		`draft "1".backend/live.key: is missing`:               {entry("draft", "1", `{"id":"1","objects":[{"id":"backend/live","after":{"type":"none"}}]}`)},
+		`draft "1": does not have its objects in the order`:    {entry("draft", "1", `{"id":"1","objects":[{"id":"b","after":null},{"id":"a","after":null}]}`)},
 	} {
 		_, b, err := store.ReadBackup(sealed(t, list...))
 		if err == nil || !strings.Contains(err.Error(), want) || b.Intent.Backends != nil {

@@ -29,6 +29,9 @@ type frontendDoc struct {
 	Rules     []ruleDoc        `json:"rules"`
 	Natives   []string         `json:"natives"`
 	Register  *registrationDoc `json:"register,omitempty"`
+	// Of the gateways/pools dialect; an empty list of endpoints is not none.
+	Endpoints []endpointDoc `json:"endpoints,omitzero"`
+	Pools     []string      `json:"pools,omitempty"`
 }
 
 type ruleDoc struct {
@@ -37,6 +40,11 @@ type ruleDoc struct {
 	Operation string `json:"operation"`
 	Value     string `json:"value"`
 	Backend   string `json:"backend"`
+}
+
+type endpointDoc struct {
+	Name    string `json:"name"`
+	Address string `json:"address"`
 }
 
 type registrationDoc struct {
@@ -59,6 +67,7 @@ type backendDoc struct {
 	Mode       string          `json:"mode"`
 	Natives    []string        `json:"natives"`
 	Members    json.RawMessage `json:"members,omitempty"` // of a static one: []memberDoc
+	Disabled   bool            `json:"disabled,omitempty"`
 }
 
 type healthDoc struct {
@@ -69,8 +78,11 @@ type healthDoc struct {
 }
 
 type memberDoc struct {
-	Host string `json:"host"`
-	Port int    `json:"port"`
+	Host     string `json:"host"`
+	Port     int    `json:"port"`
+	Target   string `json:"target,omitempty"`
+	Weight   *int   `json:"weight,omitempty"`
+	Disabled bool   `json:"disabled,omitempty"`
 }
 
 // encodeObject is the document of a frontend or backend.
@@ -93,10 +105,16 @@ func frontendDocument(f lb.Frontend) frontendDoc {
 	doc := frontendDoc{
 		ID: f.ID(), Type: "frontend", Key: string(f.Key), Name: string(f.Key),
 		Bind: s.Bind, Backend: s.Backend, Mode: s.Mode, Keepalive: s.Keepalive,
-		Rules: make([]ruleDoc, len(s.Rules)), Natives: s.Natives,
+		Rules: make([]ruleDoc, len(s.Rules)), Natives: s.Natives, Pools: s.Pools,
 	}
 	for i, r := range s.Rules {
 		doc.Rules[i] = ruleDoc(r)
+	}
+	if s.Endpoints != nil {
+		doc.Endpoints = make([]endpointDoc, len(s.Endpoints))
+	}
+	for i, e := range s.Endpoints {
+		doc.Endpoints[i] = endpointDoc(e)
 	}
 	if s.Register != nil {
 		doc.Register = &registrationDoc{Name: *s.Register}
@@ -108,7 +126,7 @@ func backendDocument(b lb.Backend) (backendDoc, error) {
 	s := b.Spec()
 	doc := backendDoc{
 		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type, Name: s.Service, Version: s.Version,
-		Balance: s.Balance, HashStable: s.HashStable, Host: s.Host, Mode: s.Mode, Natives: s.Natives,
+		Balance: s.Balance, HashStable: s.HashStable, Host: s.Host, Mode: s.Mode, Natives: s.Natives, Disabled: s.Disabled,
 	}
 	if h := s.Health; h != nil {
 		doc.Health = &healthDoc{Method: h.Method, URI: h.URI, HTTPVersion: h.Version, Interval: h.Interval}
@@ -165,10 +183,16 @@ func decodeFrontend(data []byte) (lb.Frontend, error) {
 	}
 	s := lb.FrontendSpec{
 		Bind: doc.Bind, Backend: doc.Backend, Mode: doc.Mode, Keepalive: doc.Keepalive,
-		Rules: make([]lb.RuleSpec, len(doc.Rules)), Natives: doc.Natives,
+		Rules: make([]lb.RuleSpec, len(doc.Rules)), Natives: doc.Natives, Pools: doc.Pools,
 	}
 	for i, r := range doc.Rules {
 		s.Rules[i] = lb.RuleSpec(r)
+	}
+	if doc.Endpoints != nil {
+		s.Endpoints = make([]lb.EndpointSpec, len(doc.Endpoints))
+	}
+	for i, e := range doc.Endpoints {
+		s.Endpoints[i] = lb.EndpointSpec(e)
 	}
 	if doc.Register != nil {
 		s.Register = &doc.Register.Name
@@ -187,7 +211,7 @@ func decodeBackend(data []byte) (lb.Backend, error) {
 	key := parseIdentity(&fe, "backend", doc.ID, doc.JSONTyp, doc.Key)
 	s := lb.BackendSpec{
 		Type: doc.Type, Service: doc.Name, Version: doc.Version, Balance: doc.Balance, HashStable: doc.HashStable, Host: doc.Host,
-		Mode: doc.Mode, Natives: doc.Natives,
+		Mode: doc.Mode, Natives: doc.Natives, Disabled: doc.Disabled,
 	}
 	if h := doc.Health; h != nil {
 		s.Health = &lb.HealthSpec{Method: h.Method, URI: h.URI, Version: h.HTTPVersion, Interval: h.Interval}

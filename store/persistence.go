@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,7 +54,7 @@ func WritePersistence(path string, in lb.Intent) error {
 	path = followed(path)
 	data, err := encodePersistence(in)
 	if err == nil {
-		err = replaceFile(path, append(data, '\n'))
+		err = safefile.Replace(path, append(data, '\n'), func(f *os.File) error { return f.Chmod(0o640) })
 	}
 	if err != nil {
 		return fmt.Errorf("writing the persistence file: %w", err)
@@ -96,32 +98,6 @@ func followed(path string) string {
 		return target
 	}
 	return path
-}
-
-// replaceFile puts a new file in the place of path in one step.
-func replaceFile(path string, data []byte) error {
-	staged, err := os.CreateTemp(filepath.Dir(path), leftover.StagedPrefix(path)+"*")
-	if err != nil {
-		return err
-	}
-	_, err = staged.Write(data)
-	if err == nil {
-		err = staged.Chmod(0o640)
-	}
-	if err == nil {
-		err = staged.Sync()
-	}
-	if closeErr := staged.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(staged.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(staged.Name()) // the first error is the one that counts
-		return err
-	}
-	return syncDir(path)
 }
 
 // ParsePersistence reads {"version":1,"frontends":[…],"backends":[…]}. Fields
@@ -279,15 +255,19 @@ func (r *persistenceReader) frontend(path string, f fields) {
 }
 
 // backend adds one. The members of a dynamic one are Consul's business; of those
-// of a static one only host and port count.
+// of a static one only the fields of a memberDoc count.
 func (r *persistenceReader) backend(path string, f fields) {
 	if f.text("type") == "dynamic" {
 		delete(f, "members")
 	}
+	memberFields := [...]string{"host", "port", "target", "weight", "disabled"}
 	var members []fields
 	if json.Unmarshal(f["members"], &members) == nil {
-		for i, m := range members {
-			members[i] = fields{"host": m["host"], "port": m["port"]}
+		for _, m := range members {
+			maps.DeleteFunc(m, func(name string, value json.RawMessage) bool {
+				isForeign := name == "weight" && json.Unmarshal(value, new(int)) != nil
+				return isForeign || !slices.Contains(memberFields[:], name)
+			})
 		}
 		f["members"], _ = json.Marshal(members) // they have just been read
 	}

@@ -41,7 +41,7 @@ func TestReadPersistenceOfTheOriginal(t *testing.T) {
 			},
 			"db": {
 				Key: "db", Type: "static", Balance: "roundrobin", Mode: "tcp",
-				Members: []lb.HostPort{{Host: "10.10.10.10", Port: 5432}, {Host: "10.10.10.11", Port: 5432}},
+				Members: []lb.StaticMember{{HostPort: lb.HostPort{Host: "10.10.10.10", Port: 5432}, Weight: lb.Weighting{IsSet: true, Value: 1}}, {HostPort: lb.HostPort{Host: "10.10.10.11", Port: 5432}}},
 			},
 		},
 	}

@@ -16,7 +16,7 @@ const draftsPage = "/drafts"
 // same path for programs.
 func IsPage(path string) bool {
 	switch path {
-	case "/", home, "/activity", "/config", draftsPage, "/cluster", "/login", "/account", "/access", "/audit":
+	case "/", home, "/activity", "/config", draftsPage, "/cluster", "/login", "/account", "/access", "/audit", "/openapi":
 		return true
 	}
 	for _, kind := range []string{home + "/backends/", home + "/frontends/", draftsPage + "/"} {

@@ -32,8 +32,11 @@ type BackendDefinition struct {
 
 // An Address is where a static member listens.
 type Address struct {
-	Host string `json:"host"`
-	Port int    `json:"port"`
+	Host     string `json:"host"`
+	Port     int    `json:"port"`
+	Target   string `json:"target,omitempty"` // its name in the gateways/pools dialect
+	Weight   *int   `json:"weight,omitempty"`
+	Disabled bool   `json:"disabled,omitempty"`
 }
 
 // definition has the fields that operators set, but for the members of static backends.
@@ -52,6 +55,8 @@ type definition struct {
 	Health     *Health  `json:"health,omitempty"`
 	Mode       string   `json:"mode"`
 	Natives    []string `json:"natives"`
+	// Disabled: it has no member in use.
+	Disabled bool `json:"disabled,omitempty"`
 }
 
 // Versions are an lb.Split as JSON: an object of weights by version.
@@ -101,6 +106,7 @@ type backendBody struct {
 	Mode       string          `json:"mode"`
 	Natives    []string        `json:"natives"`
 	Members    json.RawMessage `json:"members,omitempty"` // of a static backend, see memberBody
+	Disabled   bool            `json:"disabled,omitempty"`
 
 	// How it is put, as in a switchBody.
 	Force bool   `json:"force,omitempty"`
@@ -113,7 +119,7 @@ type backendBody struct {
 }
 
 // memberBody takes what a listing of members shows, so that a body read before can be put
-// back; only host and port count.
+// back; host, port, target, weight and disabled count.
 type memberBody struct {
 	ID        string          `json:"id,omitempty"`
 	Name      string          `json:"name,omitempty"`
@@ -123,6 +129,9 @@ type memberBody struct {
 	LastKnown json.RawMessage `json:"lastKnown,omitempty"`
 	Meta      json.RawMessage `json:"meta,omitempty"`
 	Override  json.RawMessage `json:"override,omitempty"`
+	Target    string          `json:"target,omitempty"`
+	Weight    *int            `json:"weight,omitempty"`
+	Disabled  bool            `json:"disabled,omitempty"`
 }
 
 // ParseBackend decodes and checks the body of the backend named key. The members of a
@@ -147,7 +156,7 @@ func ParsePut(key string, body []byte) (lb.Edit, error) {
 	b, specErr := spec.Parse(name)
 	fe.AddErr("", specErr)
 	fe.AddErr("", err)
-	e := lb.Edit{Backend: &b, Force: in.Force}
+	e := lb.Edit{Backend: &b, Keeps: true, Force: in.Force}
 	e.Wait, err = lb.ParseWait(in.Wait)
 	fe.AddErr("wait", err)
 	if err := fe.Err(); err != nil {
@@ -159,7 +168,7 @@ func ParsePut(key string, body []byte) (lb.Edit, error) {
 func (in backendBody) spec() (lb.BackendSpec, error) {
 	s := lb.BackendSpec{
 		Type: in.Type, Service: in.Name, Version: in.Version, Balance: in.Balance, HashStable: in.HashStable, Host: in.Host,
-		Mode: in.Mode, Natives: in.Natives, Versions: splitSpec(in.Versions),
+		Mode: in.Mode, Natives: in.Natives, Versions: splitSpec(in.Versions), Disabled: in.Disabled,
 	}
 	if h := in.Health; h != nil {
 		s.Health = &lb.HealthSpec{Method: h.Method, URI: h.URI, Version: h.HTTPVersion, Interval: h.Interval}
@@ -172,7 +181,7 @@ func (in backendBody) spec() (lb.BackendSpec, error) {
 		return s, err
 	}
 	for _, m := range members {
-		s.Members = append(s.Members, lb.MemberSpec{Host: m.Host, Port: m.Port})
+		s.Members = append(s.Members, lb.MemberSpec{Host: m.Host, Port: m.Port, Target: m.Target, Weight: m.Weight, Disabled: m.Disabled})
 	}
 	return s, nil
 }
@@ -192,7 +201,7 @@ func splitSpec(raw json.RawMessage) *lb.SplitSpec {
 
 // NewBackend makes the answer for a backend with the members that it has now.
 func NewBackend(p lb.ResolvedBackend) Backend {
-	out := Backend{definition: newDefinition(p.Backend), Members: NewMembers(p.Members)}
+	out := Backend{definition: newDefinition(p.Backend), Members: NewListedMembers(p)}
 	if p.AgentCheck {
 		out.WeightsBy = "agent-check"
 	}
@@ -204,8 +213,8 @@ func NewBackendDefinition(b lb.Backend) BackendDefinition {
 	out := BackendDefinition{definition: newDefinition(b)}
 	if b.Type == "static" {
 		out.Members = make([]Address, len(b.Members))
-		for i, m := range b.Members {
-			out.Members[i] = Address{Host: string(m.Host), Port: int(m.Port)}
+		for i, m := range b.Spec().Members {
+			out.Members[i] = Address(m)
 		}
 	}
 	return out
@@ -216,7 +225,7 @@ func newDefinition(b lb.Backend) definition {
 	out := definition{
 		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type,
 		Name: s.Service, Version: s.Version, Versions: Versions(b.Versions), Balance: s.Balance, HashStable: s.HashStable, Host: s.Host,
-		Mode: s.Mode, Natives: s.Natives,
+		Mode: s.Mode, Natives: s.Natives, Disabled: s.Disabled,
 	}
 	if h := s.Health; h != nil {
 		out.Health = &Health{Method: h.Method, URI: h.URI, HTTPVersion: h.Version, Interval: h.Interval}

@@ -19,7 +19,7 @@ func TestParseBackend(t *testing.T) {
 	}{
 		"static": {
 			`{"type": "static", "members": [{"host": "10.0.0.1", "port": 80}, {"host": "[::1]", "port": 81, "id": "x", "name": "", "version": "", "lastKnown": 0, "meta": {}}]}`,
-			lb.Backend{Type: "static", Balance: "roundrobin", Mode: "http", Members: []lb.HostPort{{Host: "10.0.0.1", Port: 80}, {Host: "::1", Port: 81}}},
+			lb.Backend{Type: "static", Balance: "roundrobin", Mode: "http", Members: []lb.StaticMember{{HostPort: lb.HostPort{Host: "10.0.0.1", Port: 80}}, {HostPort: lb.HostPort{Host: "::1", Port: 81}}}},
 		},
 		"static without members": {`{"type": "static"}`, lb.Backend{Type: "static", Balance: "roundrobin", Mode: "http"}},
 		"dynamic": {

@@ -106,7 +106,7 @@ func (in editBody) change(kind, key string) (lb.Edit, error) {
 		return lb.Edit{Delete: strings.TrimSuffix(kind, "s") + "/" + string(name)}, nil
 	case in.Method == methodPut && kind == "frontends":
 		f, err := ParseFrontend(key, in.Body)
-		return lb.Edit{Frontend: &f}, inBody(err)
+		return lb.Edit{Frontend: &f, Keeps: true}, inBody(err)
 	case in.Method == methodPut:
 		e, err := ParsePut(key, in.Body)
 		return e, inBody(err)

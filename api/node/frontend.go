@@ -18,6 +18,10 @@ type Frontend struct {
 	Rules     []Rule        `json:"rules"`
 	Natives   []string      `json:"natives"`
 	Register  *Registration `json:"register,omitempty"`
+	// Endpoints are names of addresses in Bind, Pools further backends that belong to the
+	// frontend.
+	Endpoints []Endpoint `json:"endpoints,omitzero"`
+	Pools     []string   `json:"pools,omitempty"`
 }
 
 // A Rule sends matching requests to a backend; Value holds the patterns separated by blanks.
@@ -27,6 +31,12 @@ type Rule struct {
 	Operation string `json:"operation"`
 	Value     string `json:"value"`
 	Backend   string `json:"backend"`
+}
+
+// An Endpoint names one of the addresses of a frontend.
+type Endpoint struct {
+	Name    string `json:"name"`
+	Address string `json:"address"`
 }
 
 // A Registration names the Consul service that a frontend is announced as.
@@ -57,10 +67,16 @@ func ParseFrontend(key string, body []byte) (lb.Frontend, error) {
 func (in Frontend) spec() lb.FrontendSpec {
 	s := lb.FrontendSpec{
 		Bind: in.Bind, Backend: in.Backend, Mode: in.Mode, Keepalive: in.Keepalive,
-		Rules: make([]lb.RuleSpec, len(in.Rules)), Natives: in.Natives,
+		Rules: make([]lb.RuleSpec, len(in.Rules)), Natives: in.Natives, Pools: in.Pools,
 	}
 	for i, r := range in.Rules {
 		s.Rules[i] = lb.RuleSpec(r)
+	}
+	if in.Endpoints != nil {
+		s.Endpoints = make([]lb.EndpointSpec, len(in.Endpoints))
+	}
+	for i, e := range in.Endpoints {
+		s.Endpoints[i] = lb.EndpointSpec(e)
 	}
 	if in.Register != nil {
 		s.Register = &in.Register.Name
@@ -74,10 +90,16 @@ func NewFrontend(f lb.Frontend) Frontend {
 	out := Frontend{
 		ID: f.ID(), Type: "frontend", Key: string(f.Key), Name: string(f.Key),
 		Bind: s.Bind, Backend: s.Backend, Mode: s.Mode, Keepalive: s.Keepalive,
-		Rules: make([]Rule, len(s.Rules)), Natives: s.Natives,
+		Rules: make([]Rule, len(s.Rules)), Natives: s.Natives, Pools: s.Pools,
 	}
 	for i, r := range s.Rules {
 		out.Rules[i] = Rule(r)
+	}
+	if s.Endpoints != nil {
+		out.Endpoints = make([]Endpoint, len(s.Endpoints))
+	}
+	for i, e := range s.Endpoints {
+		out.Endpoints[i] = Endpoint(e)
 	}
 	if s.Register != nil {
 		out.Register = &Registration{Name: *s.Register}

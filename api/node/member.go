@@ -15,6 +15,36 @@ type Member struct {
 	Stats *ServerStats `json:"stats,omitempty"`
 	// Override is what an operator asked for the member; nil: nothing.
 	Override *Override `json:"override,omitempty"`
+	// Of a static member: its name in the gateways/pools dialect, its own weight, and
+	// whether it gets no requests.
+	Target   string `json:"target,omitempty"`
+	Weight   *int   `json:"weight,omitempty"`
+	Disabled bool   `json:"disabled,omitempty"`
+}
+
+// NewListedMembers makes the answer for the members that a backend has: of a static one
+// all that it lists. It is never nil.
+func NewListedMembers(p lb.ResolvedBackend) []Member {
+	if p.Type != "static" {
+		return NewMembers(p.Members)
+	}
+	inUse := make(map[lb.HostPort]lb.Member, len(p.Members))
+	for _, m := range p.Members {
+		inUse[m.Given()] = m
+	}
+	out := make([]Member, len(p.Backend.Members))
+	for i, m := range p.Backend.Members {
+		used, isUsed := inUse[m.HostPort]
+		if !isUsed {
+			used = lb.Member{Address: m.HostPort}
+		}
+		out[i] = NewMember(used)
+		out[i].Target, out[i].Disabled = string(m.Target), m.Disabled
+		if m.Weight.IsSet {
+			out[i].Weight = &p.Backend.Members[i].Weight.Value
+		}
+	}
+	return out
 }
 
 // NewMember makes the answer for a member.

@@ -53,7 +53,7 @@ func House() Rules {
 		Module:   "thalassa",
 		Packages: rooms(),
 		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/testkit/history", "internal/layers", "e2e"},
-		Pure:     []string{"lb", "cluster", "certs", "stage", "manifest", "backup", "template", "plan"},
+		Pure:     []string{"lb", "cluster", "certs", "stage", "gateway", "manifest", "backup", "template", "plan"},
 		Vars:     []string{"template.libraryLock"}, // guards a variable of config-parser's
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
@@ -74,6 +74,7 @@ func rooms() map[string][]string {
 		"certs":               {"lb"},
 		"internal/strictjson": {"lb"},
 		"stage":               {"lb"},
+		"gateway":             {"lb"},
 		"manifest":            nil,
 		"backup":              nil,
 		"pyhrapi":             nil,
@@ -85,7 +86,7 @@ func rooms() map[string][]string {
 		"internal/permit":     {"lb"},
 		"internal/logqueue":   nil,
 		"internal/heartbeat":  nil,
-		"internal/safefile":   nil,
+		"internal/safefile":   {"internal/leftover"},
 		"auth":                {"lb", "internal/safefile"},
 		"auth/oidc":           {"internal/safefile"},
 		"audit":               {"internal/logqueue", "internal/safefile"},
@@ -114,7 +115,7 @@ func rooms() map[string][]string {
 		"settings":            {"natives", "audit", "consul", "control", "agent", "api", "discovery", "haproxy", "listen", "pacemaker", "stats", "statsock", "lb", "internal/logqueue", "internal/safefile"},
 		"cli": {
 			"settings", "agent", "api/node", "backup", "client", "cluster", "pacemaker", "discovery", "haproxy", "store", "auth", "ocf", "dev",
-			"template", "activity", "lb", "manifest", "internal/logqueue", "internal/wake",
+			"template", "activity", "lb", "manifest", "internal/logqueue", "internal/safefile", "internal/wake",
 		},
 		"cmd/thalassa": {Anything},
 

@@ -30,7 +30,11 @@ func Sample(version string) lb.Intent {
 	}
 	static := lb.Backend{
 		Key: "data.base:1", Type: "static", Balance: "roundrobin", Mode: "tcp",
-		Members: []lb.HostPort{{Host: "10.10.10.10", Port: 5432}, {Host: "fe80::1", Port: 5432}, {Host: "db.example", Port: 65535}},
+		Members: []lb.StaticMember{
+			{HostPort: lb.HostPort{Host: "10.10.10.10", Port: 5432}, Target: "db1", Weight: lb.Weighting{IsSet: true}},
+			{HostPort: lb.HostPort{Host: "fe80::1", Port: 5432}, Target: "db2", Weight: lb.Weighting{IsSet: true, Value: 200}, Disabled: true},
+			{HostPort: lb.HostPort{Host: "db.example", Port: 65535}},
+		},
 	}
 	www := lb.Frontend{
 		Key: "www", Binds: []lb.Bind{{Port: 80}, {Host: "::1", Port: 8080}}, Backend: "live", Mode: "http", Keepalive: "server-close",
@@ -42,6 +46,7 @@ func Sample(version string) lb.Intent {
 	}
 	tcp := lb.Frontend{
 		Key: "tcp", Binds: []lb.Bind{{Host: "127.0.0.1", Port: 5432}}, Backend: "data.base:1", Mode: "tcp", Keepalive: "default",
+		Endpoints: []lb.Endpoint{{Name: "local", Bind: lb.Bind{Host: "127.0.0.1", Port: 5432}}}, Pools: []lb.Name{"data.base:1"},
 	}
 	return lb.Intent{
 		Frontends: map[lb.Name]lb.Frontend{www.Key: www, tcp.Key: tcp},
@@ -53,7 +58,7 @@ func Sample(version string) lb.Intent {
 func with(in lb.Intent, key lb.Name) lb.Intent {
 	b := lb.Backend{
 		Key: key, Type: "static", Balance: "roundrobin", Mode: "http",
-		Members: []lb.HostPort{{Host: "10.0.0.1", Port: 80}},
+		Members: []lb.StaticMember{{HostPort: lb.HostPort{Host: "10.0.0.1", Port: 80}}},
 	}
 	next, err := in.Apply(lb.Edit{Backend: &b})
 	if err != nil {

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { AccessPage } from "./access.js";
 import { Account } from "./account.js";
 import { Activity } from "./activity.js";
+import { APIPage } from "./apipage.js";
 import { AuditPage } from "./audit.js";
 import { ClusterPage } from "./cluster.js";
 import { ConfigPage } from "./config.js";
@@ -28,6 +29,7 @@ const pages = [
   { page: "cluster", title: "Cluster" },
   { page: "access", title: "Access" },
   { page: "audit", title: "Audit" },
+  { page: "openapi", title: "API" },
 ];
 
 /** Whether a page has something for the user.
@@ -87,6 +89,8 @@ function Page() {
       return html`<${AccessPage} />`;
     case "audit":
       return html`<${AuditPage} />`;
+    case "openapi":
+      return html`<${APIPage} />`;
   }
   return html`<${Title}>Page not found</${Title}><${Empty} title="There is no page at this address."><a href="/overview">Go to the overview</a></${Empty}>`;
 }

@@ -1,0 +1,284 @@
+package gateway
+
+import (
+	"slices"
+	"strconv"
+
+	"thalassa/lb"
+)
+
+// A GatewayChange is a PUT of a gateway. What is nil stays, or has its default.
+type GatewayChange struct {
+	Name      string
+	Protocol  string     // empty: as it is
+	Endpoints []Endpoint // added to those that it has, or changed
+	Default   string     // a pool, which is made if there is none; empty: none
+	Enabled   *bool      // nil: as it is; of a new one true
+	Pools     []PoolOf   // attached
+}
+
+// A PoolOf is a pool of a gateway, and a target to make it with where there is none.
+type PoolOf struct {
+	Name    string
+	Address string // empty: the pool must exist
+}
+
+// PutGateway makes or changes a gateway; isNew tells which. Endpoints of other gateways
+// move to it.
+func (m *Model) PutGateway(c GatewayChange) (isNew bool, err error) {
+	before := *m
+	defer m.undo(before, &err)
+	if m.skip[lb.Name(c.Name)] {
+		return false, invalid("gateway", strconv.Quote(c.Name)+" is the name of the dashboard", "another name")
+	}
+	f, isThere := m.frontend(c.Name)
+	if !isThere {
+		if err := checkName("gateway", c.Name); err != nil {
+			return true, err
+		}
+		f = lb.Frontend{Key: lb.Name(c.Name), Keepalive: "default"}
+	}
+	if c.Protocol != "" {
+		f.Mode = c.Protocol
+	}
+	if f.Mode != "http" && f.Mode != "tcp" {
+		return !isThere, invalid("protocol", strconv.Quote(f.Mode)+" is not a protocol of a gateway", "http or tcp")
+	}
+	if c.Enabled != nil {
+		f = enable(f, *c.Enabled)
+	}
+	f.Backend = lb.Name(c.Default)
+	if f.Pools, err = m.attached(f, c); err != nil {
+		return !isThere, err
+	}
+	for _, e := range c.Endpoints {
+		m.release(string(f.Key), e.Name)
+		if f, err = withEndpoint(f, "endpoints."+e.Name, e); err != nil {
+			return !isThere, err
+		}
+	}
+	return !isThere, m.putFrontend(f)
+}
+
+// undo takes changes back that an error ends.
+func (m *Model) undo(before Model, err *error) {
+	if *err != nil {
+		*m = before
+	}
+}
+
+// attached makes the pools that a change names and that do not exist, and lists all that
+// belong to the gateway then.
+func (m *Model) attached(f lb.Frontend, c GatewayChange) ([]lb.Name, error) {
+	pools := slices.Clone(f.Pools)
+	if _, ok := m.in.Backends[lb.Name(c.Default)]; c.Default != "" && !ok {
+		if _, err := m.PutPool(PoolChange{Name: c.Default, field: "defaultBack"}); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range c.Pools {
+		field := "pools." + p.Name
+		if _, ok := m.in.Backends[lb.Name(p.Name)]; !ok {
+			if p.Address == "" {
+				return nil, invalid(field, strconv.Quote(p.Name)+" is not a pool", `a pool that exists, or an object of new pools: {"pool": "ip:port"}`)
+			}
+			targets := []Target{{Name: p.Name, Address: p.Address}}
+			if _, err := m.PutPool(PoolChange{Name: p.Name, Targets: targets, field: field}); err != nil {
+				return nil, err
+			}
+		}
+		if !slices.Contains(pools, lb.Name(p.Name)) {
+			pools = append(pools, lb.Name(p.Name))
+		}
+	}
+	return pools, nil
+}
+
+// enable is the frontend with HAProxy listening for it, or not.
+func enable(f lb.Frontend, isEnabled bool) lb.Frontend {
+	f.Natives = slices.DeleteFunc(slices.Clone(f.Natives), func(n lb.RawLine) bool { return n == disabledLine })
+	if !isEnabled {
+		f.Natives = append(f.Natives, disabledLine)
+	}
+	return f
+}
+
+// DeleteGateway removes a gateway with its endpoints; false: there is none.
+func (m *Model) DeleteGateway(name string) bool {
+	f, ok := m.frontend(name)
+	if ok {
+		m.in = m.in.With([]lb.ObjectChange{{ID: f.ID()}})
+	}
+	return ok
+}
+
+// PutEndpoint makes or changes an endpoint; isNew tells which. One that another gateway has
+// stays there. The gateway must exist.
+func (m *Model) PutEndpoint(gateway, name, address string) (isNew bool, err error) {
+	if _, owner, ok := m.Endpoint(gateway, name); ok {
+		gateway = owner
+	} else {
+		isNew = true
+	}
+	f, err := withEndpoint(m.in.Frontends[lb.Name(gateway)], "address", Endpoint{Name: name, Address: address})
+	if err != nil {
+		return isNew, err
+	}
+	return isNew, m.putFrontend(f)
+}
+
+// DeleteEndpoint removes an endpoint, of whatever gateway; false: there is none.
+func (m *Model) DeleteEndpoint(gateway, name string) (bool, error) {
+	e, owner, ok := m.Endpoint(gateway, name)
+	if !ok {
+		return false, nil
+	}
+	f := m.in.Frontends[lb.Name(owner)]
+	if e.Raw {
+		return true, rawEndpoint(f, e)
+	}
+	return true, m.putFrontend(withoutEndpoint(f, name))
+}
+
+// release takes an endpoint away from the gateways that are not the owner.
+func (m *Model) release(owner, name string) {
+	for _, f := range m.in.Frontends {
+		has := slices.ContainsFunc(f.Endpoints, func(e lb.Endpoint) bool { return string(e.Name) == name })
+		if has && string(f.Key) != owner && !m.skip[f.Key] {
+			m.in = m.in.With([]lb.ObjectChange{{ID: f.ID(), After: withoutEndpoint(f, name)}})
+		}
+	}
+}
+
+func rawEndpoint(f lb.Frontend, e Endpoint) error {
+	return &lb.ConflictError{ID: f.ID(), Reason: strconv.Quote(e.Name) + " is part of a raw bind line: change that through /frontends/" + string(f.Key)}
+}
+
+// withEndpoint is the frontend with an endpoint added or changed.
+func withEndpoint(f lb.Frontend, path string, e Endpoint) (lb.Frontend, error) {
+	bind, err := lb.ParseBind(e.Address)
+	if err != nil {
+		return f, at(path, err)
+	}
+	for _, present := range endpointsOf(f) {
+		switch {
+		case present.Name == e.Name && present.Raw:
+			return f, rawEndpoint(f, present)
+		case present.Name != e.Name && present.Name != present.Address && present.Address == bind.String():
+			return f, &lb.ConflictError{ID: f.ID(), Reason: bind.String() + " is endpoint " + present.Name + " already"}
+		}
+	}
+	if err := checkEndpointName(f, path, e.Name); err != nil {
+		return f, err
+	}
+	if f.RawBind != "" {
+		return f, &lb.ConflictError{ID: f.ID(), Reason: "its addresses are one raw bind line: change that through /frontends/" + string(f.Key)}
+	}
+	return replaceEndpoint(f, lb.Name(e.Name), bind), nil
+}
+
+// checkEndpointName refuses a bad name of an endpoint. An address without a name has its
+// text for one.
+func checkEndpointName(f lb.Frontend, path, name string) error {
+	if slices.ContainsFunc(f.Binds, func(b lb.Bind) bool { return b.String() == name }) {
+		return nil
+	}
+	return checkName(path, name)
+}
+
+// replaceEndpoint gives an endpoint its address, at the place where it was.
+func replaceEndpoint(f lb.Frontend, name lb.Name, bind lb.Bind) lb.Frontend {
+	f.Endpoints, f.Binds = slices.Clone(f.Endpoints), slices.Clone(f.Binds)
+	i := slices.IndexFunc(f.Endpoints, func(e lb.Endpoint) bool { return e.Name == name })
+	former := bind
+	if i >= 0 {
+		former = f.Endpoints[i].Bind
+		f.Endpoints[i].Bind = bind
+	} else if j := slices.IndexFunc(f.Binds, func(b lb.Bind) bool { return b.String() == string(name) }); j >= 0 {
+		former = f.Binds[j] // which has no name, and gets none
+	} else {
+		f.Endpoints = append(f.Endpoints, lb.Endpoint{Name: name, Bind: bind})
+	}
+	if f.Endpoints == nil {
+		f.Endpoints = []lb.Endpoint{}
+	}
+	if j := slices.Index(f.Binds, former); j >= 0 {
+		f.Binds[j] = bind
+	} else {
+		f.Binds = append(f.Binds, bind)
+	}
+	return f
+}
+
+func withoutEndpoint(f lb.Frontend, name string) lb.Frontend {
+	kept := []lb.Endpoint{}
+	address := name
+	for _, e := range f.Endpoints {
+		if string(e.Name) == name {
+			address = e.Bind.String()
+			continue
+		}
+		kept = append(kept, e)
+	}
+	f.Endpoints = kept
+	f.Binds = slices.DeleteFunc(slices.Clone(f.Binds), func(b lb.Bind) bool { return b.String() == address })
+	return f
+}
+
+// Attach makes a pool belong to a gateway. Both must exist.
+func (m *Model) Attach(gateway, pool string) error {
+	f := m.in.Frontends[lb.Name(gateway)]
+	if !slices.Contains(f.AllTargets(), lb.Name(pool)) {
+		f.Pools = append(slices.Clone(f.Pools), lb.Name(pool))
+	}
+	return m.putFrontend(f)
+}
+
+// Detach takes a pool away from a gateway. A rule that leads to the pool is a
+// *lb.ConflictError; false: the pool does not belong to the gateway.
+func (m *Model) Detach(gateway, pool string) (bool, error) {
+	f, name := m.in.Frontends[lb.Name(gateway)], lb.Name(pool)
+	if !slices.Contains(f.AllTargets(), name) {
+		return false, nil
+	}
+	f = without(f, name)
+	if slices.Contains(f.AllTargets(), name) {
+		return true, &lb.ConflictError{ID: lb.Backend{Key: name}.ID(), Reason: "rules or raw lines of " + f.ID() + " lead there: change them through /frontends/" + gateway, By: []string{f.ID()}}
+	}
+	return true, m.putFrontend(f)
+}
+
+// without is the frontend without a pool, but for rules and raw lines.
+func without(f lb.Frontend, pool lb.Name) lb.Frontend {
+	f.Pools = slices.DeleteFunc(slices.Clone(f.Pools), func(p lb.Name) bool { return p == pool })
+	if f.Backend == pool {
+		f.Backend = ""
+	}
+	return f
+}
+
+// putFrontend checks a frontend and puts it into the intent. It is a gateway from then on.
+// Its pools get its protocol, unless others use theirs.
+func (m *Model) putFrontend(f lb.Frontend) error {
+	if f.Endpoints == nil {
+		f.Endpoints = []lb.Endpoint{}
+	}
+	checked, err := f.Spec().Parse(f.Key)
+	if err == nil {
+		err = checked.CheckNew()
+	}
+	if err != nil {
+		return err
+	}
+	m.in = m.in.With([]lb.ObjectChange{{ID: f.ID(), After: checked}})
+	for _, pool := range checked.AllTargets() {
+		b, ok := m.in.Backends[pool]
+		if ok && b.Mode != checked.Mode && len(m.in.RoutedBy(pool)) == 1 {
+			b.Mode = checked.Mode
+			if err := m.putBackend(b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

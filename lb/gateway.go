@@ -1,0 +1,116 @@
+package lb
+
+import (
+	"slices"
+	"strconv"
+)
+
+// What follows is what the gateways/pools dialect says of a frontend beyond the others.
+
+// An Endpoint is an address of a frontend with its name in the gateways/pools dialect.
+type Endpoint struct {
+	Name Name
+	Bind Bind
+}
+
+// An EndpointSpec is an endpoint as somebody wrote it, unchecked.
+type EndpointSpec struct{ Name, Address string }
+
+// parseGateway checks the names of addresses, and the backends that belong to a frontend.
+func (f *Frontend) parseGateway(fe *FieldErrors, s FrontendSpec) {
+	if s.Endpoints != nil {
+		f.Endpoints = make([]Endpoint, 0, len(s.Endpoints))
+	}
+	for i, in := range s.Endpoints {
+		f.addEndpoint(fe, "endpoints["+strconv.Itoa(i)+"]", in)
+	}
+	for i, name := range s.Pools {
+		key, err := ParseName(name)
+		fe.AddErr("pools["+strconv.Itoa(i)+"]", err)
+		if err == nil && !slices.Contains(f.Pools, key) {
+			f.Pools = append(f.Pools, key)
+		}
+	}
+}
+
+func (f *Frontend) addEndpoint(fe *FieldErrors, path string, in EndpointSpec) {
+	name, err := ParseName(in.Name)
+	fe.AddErr(path+".name", err)
+	bind, bindErr := ParseBind(in.Address)
+	fe.AddErr(path+".address", bindErr)
+	if err != nil || bindErr != nil {
+		return
+	}
+	if !slices.Contains(f.Binds, bind) {
+		fe.Add(path+".address", bind.String()+" is not in bind", "one of the addresses in bind")
+	}
+	for _, e := range f.Endpoints {
+		if e.Name == name || e.Bind == bind {
+			fe.Add(path, "repeats "+string(e.Name)+" at "+e.Bind.String(), "each name and each address once")
+		}
+	}
+	f.Endpoints = append(f.Endpoints, Endpoint{Name: name, Bind: bind})
+}
+
+// IsGateway reports whether the frontend may be without an address and without a backend:
+// the gateways/pools dialect defines it step by step.
+func (f Frontend) IsGateway() bool { return f.Endpoints != nil }
+
+// endpointSpecs are what parseGateway makes the endpoints of.
+func (f Frontend) endpointSpecs() []EndpointSpec {
+	if f.Endpoints == nil {
+		return nil
+	}
+	out := make([]EndpointSpec, len(f.Endpoints))
+	for i, e := range f.Endpoints {
+		out[i] = EndpointSpec{Name: string(e.Name), Address: e.Bind.String()}
+	}
+	return out
+}
+
+// poolTexts are the backends that belong to the frontend as text.
+func (f Frontend) poolTexts() []string {
+	out := make([]string, len(f.Pools))
+	for i, p := range f.Pools {
+		out[i] = string(p)
+	}
+	return out
+}
+
+// keepingEndpoints is the frontend with the names that its addresses had in an earlier
+// definition, and the backends that belonged to it, where it says nothing of them.
+func (f Frontend) keepingEndpoints(before Frontend) Frontend {
+	if f.Endpoints == nil && before.Endpoints != nil {
+		f.Endpoints = slices.DeleteFunc(slices.Clone(before.Endpoints), func(e Endpoint) bool { return !slices.Contains(f.Binds, e.Bind) })
+	}
+	if f.Pools == nil {
+		f.Pools = before.Pools
+	}
+	return f
+}
+
+// digestGateway adds what the gateways/pools dialect says, if anything.
+func (f Frontend) digestGateway(d digest) {
+	if f.Endpoints != nil {
+		d.list("endpoints")
+		for _, e := range f.endpointSpecs() {
+			d.list(e.Name, e.Address)
+		}
+	}
+	if len(f.Pools) > 0 {
+		d.list(slices.Concat([]string{"pools"}, f.poolTexts())...)
+	}
+}
+
+// resolved is the frontend as HAProxy gets it; false: it listens nowhere, and HAProxy does
+// not get it. Requests that nothing else takes go to the first of Pools.
+func (f Frontend) resolved() (Frontend, bool) {
+	if f.Backend == "" && len(f.Pools) > 0 && len(f.rawTargets()) == 0 {
+		f.Backend = f.Pools[0]
+	}
+	return f, !f.IsGateway() || len(f.Binds)+len(f.RawBindTexts()) > 0
+}
+
+// answersItself reports whether a raw line answers every request, so that the frontend
+// needs no backend.
+func (f Frontend) answersItself() bool { return slices.ContainsFunc(f.Natives, RawLine.answers) }
