@@ -22,6 +22,15 @@ type nodeDialect struct {
 // Owns reports true: the node dialect has all paths that no other dialect has.
 func (d *nodeDialect) Owns(string) bool { return true }
 
+// problems are what keeps this node from writing something down.
+func (d *nodeDialect) problems() []func() string {
+	all := []func() string{d.cfg.LogProblem, d.cfg.StoreProblem}
+	if d.sessions.guard != nil {
+		all = append(all, d.sessions.guard.sessions.Problem)
+	}
+	return all
+}
+
 // Routes is the whole interface. openapi.json describes the same routes.
 func (d *nodeDialect) Routes(a *Agent) []Route {
 	const get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
@@ -30,7 +39,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	canaries := canaryHandlers{agent: a, canaries: d.cfg.Canaries}
 	certificate := certificateHandlers{d.cfg.Certificate}
 	state := stateHandlers{
-		agent: a, failures: d.failures, problems: []func() string{d.cfg.LogProblem, d.cfg.StoreProblem}, hangs: d.cfg.Hangs, canaries: canaries.underWay, tls: certificate.document,
+		agent: a, failures: d.failures, problems: d.problems(), hangs: d.cfg.Hangs, canaries: canaries.underWay, tls: certificate.document,
 	}
 	frontends := frontendHandlers{a}
 	health := serverHealth{d.cfg.Sampler, d.cfg.Unresolved}
