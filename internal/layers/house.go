@@ -111,7 +111,7 @@ func rooms() map[string][]string {
 		"routes":              {"auth", "lb"},
 		"listen":              {"internal/wake", "internal/safefile"},
 		"client":              {"activity", "api/node", "lb", "listen", "internal/wake"},
-		"api":                 {"activity", "api/node", "audit", "auth", "auth/oidc", "backup", "certs", "cluster", "gateway", "lb", "listen", "live", "pyhrapi", "routes", "stage", "stats", "stream", "ui", "internal/permit", "internal/safefile", "internal/wake"},
+		"api":                 {"activity", "api/node", "audit", "auth", "auth/oidc", "backup", "certs", "cluster", "gateway", "imports", "lb", "listen", "live", "pyhrapi", "routes", "stage", "stats", "stream", "ui", "internal/permit", "internal/safefile", "internal/wake"},
 		"agent":               {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "stage", "internal/batch", "internal/heartbeat", "internal/permit", "internal/wake", "internal/safefile"},
 		"ocf":                 {"haproxy", "lb", "internal/wake", "internal/safefile"},
 		"dev":                 nil,
