@@ -167,7 +167,7 @@ func decodeObject(id string, data []byte) (lb.Object, error) {
 	case "certificate":
 		o, err = decodeCertificate(data)
 	default:
-		return nil, errors.New("it is no frontend, backend or certificate")
+		return nil, errors.New("it is neither a frontend nor a backend nor a certificate")
 	}
 	if err == nil && o.ID() != id {
 		err = errors.New("it holds another object")
