@@ -63,6 +63,7 @@ func apiGroup() Group {
 			{Name: "max-connections-per-address", Explanation: "At most half of `max-connections`. A proxy in front of the API is one address: raise it there. The loopback is one address too, and so is an IPv6 network of 64 bits."},
 			{Name: "max-websockets-per-caller", Explanation: "Each page of the web UI has one. Behind a proxy, raise it with `max-connections-per-address`."},
 			{Name: "insecure-no-auth", Explanation: "Everybody who reaches the address may change everything."},
+			{Name: "v1-dashboard", Explanation: "At a port from 9010 to 9099, which the commit answers. The page needs no token: an address that is not loopback shows it to everybody who reaches that. See [hrapi.md](hrapi.md)."},
 			{Name: "metrics-open", Explanation: "Lets Prometheus scrape `/metrics` without a token. All other paths still need one."},
 			{Name: "stats-interval", Explanation: "100ms to 1m."},
 		},
