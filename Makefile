@@ -46,9 +46,10 @@ build: ## Build bin/thalassa, static (as does go build ./cmd/thalassa)
 	@echo 'Building bin/thalassa'
 	@CGO_ENABLED=0 go build -trimpath -o bin/thalassa ./cmd/thalassa
 
-build-ha: build ## Build bin/thalassa-cib too, which watches a Pacemaker cluster (needs cgo)
-	@tools/setup pacemaker-dev
+build-ha: build ## Build bin/thalassa-cib too, which watches a Pacemaker cluster, and bin/thalassa-pam (cgo)
+	@tools/setup pacemaker-dev pam-dev
 	@cd cmd/thalassa-cib && CGO_ENABLED=1 go build -trimpath -o ../../bin/thalassa-cib .
+	@cd cmd/thalassa-pam && CGO_ENABLED=1 go build -trimpath -o ../../bin/thalassa-pam .
 
 demo: build ## Run Consul, HAProxy and Thalassa with example services (ARGS="…")
 	@tools/setup haproxy consul
@@ -154,7 +155,7 @@ sbom: build ## Write the bill of materials of the programs in bin as CycloneDX J
 	@tools/setup cyclonedx-gomod
 	@tools/sbom/write $(CACHE)/cyclonedx-gomod
 
-package: build ## Build the Debian package in bin, with thalassa-cib if it is built (VERSION=)
+package: build ## Build the Debian package in bin, with thalassa-cib and thalassa-pam if they are built (VERSION=)
 	@tools/setup nfpm
 	@tools/package $(CACHE)/nfpm
 

@@ -106,6 +106,9 @@ func (i *inputs) made(in lb.Intent, set stage.Changeset) (lb.Intent, error) {
 	if err != nil {
 		return next, err
 	}
+	if err := i.checkKeys(in, next); err != nil {
+		return next, err
+	}
 	snap := i.snapshot()
 	for _, need := range in.NeedHealthy(set.Edits) {
 		if err := snap.Services[need.Backend.Service].CheckHealthy(need.Backend, 0); err != nil {

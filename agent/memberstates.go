@@ -37,6 +37,12 @@ func (m *memberStates) load(ctx context.Context) {
 	if err != nil {
 		m.cfg.Logger.ErrorContext(ctx, "overrides of members not readable, these members are ready", "error", err)
 	}
+	now := m.cfg.Now()
+	for i, x := range list {
+		if !x.Until.IsZero() { // lasts as long as it did now, whatever the clock does later
+			list[i].Until = now.Add(x.Until.Sub(now))
+		}
+	}
 	m.inputs.overrides.Store(lb.NewOverrides(list))
 }
 

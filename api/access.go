@@ -12,9 +12,9 @@ import (
 // accessHandlers show who has which rights.
 type accessHandlers struct{ authority *auth.Authority }
 
-// A grantDocument is a user, token or certificate with its rights as JSON.
+// A grantDocument is a user, token, certificate or group with its rights as JSON.
 type grantDocument struct {
-	Kind    string     `json:"kind"` // user, token or certificate
+	Kind    string     `json:"kind"` // user, token, certificate; oidc or pam: a group
 	Name    string     `json:"name"`
 	Role    string     `json:"role"`
 	On      []string   `json:"on,omitempty"`      // patterns that the role is limited to; absent: all objects
@@ -22,7 +22,7 @@ type grantDocument struct {
 	File    string     `json:"file"`              // tokens or access: the file that has it
 	Expires *time.Time `json:"expires,omitempty"` // of a token; absent: never
 	Login   *bool      `json:"login,omitempty"`   // of a user: whether it has a password
-	Subject string     `json:"subject,omitempty"` // of a certificate, e.g. "dns:ci.example.com"
+	Subject string     `json:"subject,omitempty"` // of a certificate, e.g. "dns:ci.example.com"; of a group, who says who is in it
 }
 
 // list lists all who may do something, without secrets.

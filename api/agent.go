@@ -133,6 +133,8 @@ func changeOf(in lb.Intent, e lb.Edit) lb.ObjectChange {
 		c.After = *e.Frontend
 	case e.Backend != nil:
 		c.After = *e.Backend
+	case e.Certificate != nil:
+		c.After = *e.Certificate
 	case e.Switch != nil:
 		if b, ok := in.Backends[e.Switch.Backend]; ok {
 			b.Service = cmp.Or(e.Switch.Service, b.Service)

@@ -12,6 +12,7 @@ import (
 	"thalassa/auth"
 	"thalassa/lb"
 	"thalassa/listen"
+	"thalassa/routes"
 	"thalassa/stage"
 	"thalassa/stats"
 	"thalassa/stream"
@@ -65,6 +66,14 @@ type Archive interface {
 	ConfigText(ctx context.Context, number uint64) (lb.Recorded, []byte, error)
 	// ConfigOf is the newest one that was in effect for a revision of the intent.
 	ConfigOf(ctx context.Context, revision uint64) (lb.Recorded, error)
+}
+
+// A KeyStore keeps certificates with their private keys under their digests.
+type KeyStore interface {
+	// Put returns when all texts are stored.
+	Put(texts map[string][]byte) error
+	// Text is one of them; fs.ErrNotExist: there is none.
+	Text(digest string) ([]byte, error)
 }
 
 // Config is what a Server needs. The first seven fields are required.
@@ -136,6 +145,9 @@ type Config struct {
 	// requests on it are then sent to https. nil: the API is served in plain.
 	Certificate func() listen.Info
 
+	// Keys keeps the certificates that HAProxy serves, with their keys; nil: none are.
+	Keys KeyStore
+
 	// Authority knows the callers; nil: whoever Admit admits has every right.
 	Authority *auth.Authority
 	// Audit gets changes, logins and refusals; nil: nobody does.
@@ -175,6 +187,9 @@ type Config struct {
 	// and AnswerBytes the memory for large answers (64 MiB). One caller gets half of each.
 	BodyBytes, AnswerBytes int64
 
+	// Routes are files and applications at paths of their own; nil: there are none.
+	Routes *routes.Router
+
 	// Dialects are further REST interfaces beside the one of docs/api.md; nil: none.
 	Dialects []Dialect
 
@@ -189,7 +204,7 @@ func (c Config) withDefaults() Config {
 		c.Changed = func() <-chan struct{} { return nil }
 	}
 	if c.Hub == nil {
-		c.Hub = stream.New(stream.Config{})
+		c.Hub = stream.New(stream.Config{Now: c.Now})
 	}
 	if c.RecheckEvery <= 0 {
 		c.RecheckEvery = auth.RecheckEvery

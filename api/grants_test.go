@@ -32,7 +32,7 @@ var kinds = []struct{ name, token string }{
 }
 
 // An object of the shop is within the limits of apitest, one of the zebra is not.
-var inside = strings.NewReplacer("frontend/{key}", "www", "backend/{key}", "shop-live", "service/{name}", "shop")
+var inside = strings.NewReplacer("frontend/{key}", "www", "backend/{key}", "shop-live", "service/{name}", "shop", "certificate/{key}", "shop-cert")
 
 // A listedRoute is a route of GET /.
 type listedRoute struct{ Method, Path, Role, On, Summary string }
@@ -52,8 +52,9 @@ func routesOf(t *testing.T) []listedRoute {
 // zoo is a node with objects of the shop and of the zebra, and a canary of each.
 type zoo struct {
 	*apitest.Node
-	handler   http.Handler
-	pacemaker *apitest.Cluster
+	handler     http.Handler
+	pacemaker   *apitest.Cluster
+	certificate string // a body that stores one
 }
 
 func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
@@ -65,7 +66,7 @@ func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
 		node.Discover(lb.Name(name), "10."+digit+".0.1:8080 1.0.0", "10."+digit+".0.2:8080 2.0.0")
 	}
 	open := node.Config()
-	direct := api.New(open)
+	direct, pair := api.New(open), testkit.NewAuthority(t).Issue(t, "shop.example")
 	for _, put := range [][2]string{
 		{"/backends/shop-live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`},
 		{"/backends/zebra-live", `{"type":"dynamic","name":"zebra","version":"1.0.0"}`},
@@ -74,6 +75,8 @@ func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
 		{"/backends/zebra-spare", `{"type":"dynamic","name":"zebra","version":"7.7.7"}`},
 		{"/frontends/www", `{"bind":"*:80","backend":"shop-live"}`},
 		{"/frontends/zebra-www", `{"bind":"*:81","backend":"zebra-live","rules":[{"type":"path","operation":"path_beg","value":"/s","backend":"shop-live"}]}`},
+		{"/certificates/shop-cert", pair.Body()},
+		{"/certificates/zebra-cert", pair.Body()},
 	} {
 		if w := asked(direct, "PUT", put[0], put[1], ""); w.Code != 200 {
 			t.Fatalf("PUT %s: %d %s", put[0], w.Code, w.Body)
@@ -85,7 +88,7 @@ func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
 		}
 		node.Hold(service)
 	}
-	return &zoo{Node: node, handler: api.New(cfg), pacemaker: pacemaker}
+	return &zoo{Node: node, certificate: pair.Body(), handler: api.New(cfg), pacemaker: pacemaker}
 }
 
 // asked asks a handler directly.
@@ -111,7 +114,7 @@ func (r listedRoute) path(zebra bool) string {
 		key = "shop-files"
 	}
 	if zebra {
-		key = map[string]string{"www": "zebra-www", "shop": "zebra", "shop-live": "zebra-live", "shop-files": "zebra-files"}[key]
+		key = map[string]string{"www": "zebra-www", "shop": "zebra", "shop-live": "zebra-live", "shop-files": "zebra-files", "shop-cert": "zebra-cert"}[key]
 	}
 	path := strings.Replace(r.Path, "/"+kind+"s/"+param, "/"+kind+"s/"+key, 1)
 	return strings.NewReplacer("{id}", "10.10.10.10:8080", "{action}", "renew").Replace(path)
@@ -161,7 +164,11 @@ func TestGrantsOfEveryRoute(t *testing.T) {
 	z := newZoo(t, authority)
 	ask := func(r listedRoute, zebra bool, token string) *httptest.ResponseRecorder {
 		path := r.path(zebra)
-		w := asked(z.handler, r.Method, path, r.body(path), token)
+		body := r.body(path)
+		if strings.HasPrefix(path, "/certificates/") && r.Method == http.MethodPut {
+			body = z.certificate
+		}
+		w := asked(z.handler, r.Method, path, body, token)
 		if r.Method != http.MethodGet && w.Code < 300 { // something has changed
 			z = newZoo(t, authority)
 		}
@@ -206,7 +213,7 @@ func (r listedRoute) allowed(kind int) (own, other bool) {
 
 func isScope(on string) bool {
 	switch on {
-	case api.OnNode, api.OnMany, api.OnCaller, "frontend/{key}", "backend/{key}", "service/{name}":
+	case api.OnNode, api.OnMany, api.OnCaller, "frontend/{key}", "backend/{key}", "service/{name}", "certificate/{key}":
 		return true
 	}
 	return false

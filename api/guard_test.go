@@ -8,6 +8,7 @@ import (
 
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/internal/testkit"
 	"thalassa/lb"
 	"thalassa/stage"
 )
@@ -75,10 +76,14 @@ var requests = []struct {
 	{"GET", "/backends/live/canary", "", 1},
 	{"POST", "/backends/live/canary", `{"version":"1.0.0","steps":[100]}`, 2}, // which has all requests
 	{"POST", "/backends/live/canary/renew", "", 2},
+	{"GET", "/certificates", "", 1},
+	{"GET", "/certificates/live", "", 1},
+	{"PUT", "/certificates/live", "certificate", 4}, // in JSON
+	{"DELETE", "/certificates/files", "", 4},
 }
 
 func TestRoles(t *testing.T) {
-	covered := map[string]bool{}
+	covered, pair := map[string]bool{}, testkit.NewAuthority(t).Issue(t, "shop.example")
 	for _, q := range requests {
 		covered[q.method+" "+q.path] = true
 		s := filledFixture(t, apitest.Guarded(t), inCluster(apitest.NewCluster()))
@@ -86,6 +91,12 @@ func TestRoles(t *testing.T) {
 			if _, err := s.Canaries.Start(t.Context(), lb.Canary{Backend: "live", Version: "2.0.0", Steps: []int{5, 100}, Every: time.Hour}); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if q.body == "certificate" {
+			q.body = pair.Body()
+		}
+		if strings.HasPrefix(q.path, "/certificates/") {
+			s.put(q.path, pair.Body())
 		}
 		if strings.HasPrefix(q.path, "/drafts/1") {
 			if _, err := s.Config().Drafts.CreateDraft(t.Context(), stage.Draft{}); err != nil {

@@ -134,7 +134,7 @@ func (g *guard) verifyPassword(r *http.Request, name, password string) (auth.Ide
 		}
 	}
 	if err != nil {
-		return auth.Identity{}, auth.Proof{}, err
+		return who, auth.Proof{}, g.accountFailure(r, err)
 	}
 	_, first := g.limiter.admit(from, key, right, g.now())
 	if right {
@@ -145,6 +145,19 @@ func (g *guard) verifyPassword(r *http.Request, name, password string) (auth.Ide
 		g.logger.WarnContext(r.Context(), "wrong password", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path)
 	}
 	return auth.Identity{}, auth.Proof{}, wrongPassword()
+}
+
+// accountFailure is the answer to an account of the system that may not log in, in the words
+// of the system, or that cannot be looked up.
+func (g *guard) accountFailure(r *http.Request, err error) error {
+	switch {
+	case errors.As(err, new(*auth.AccountError)), errors.As(err, new(*auth.NoRoleError)):
+		return forbidden(err.Error())
+	case r.Context().Err() != nil:
+		return err
+	}
+	g.logger.WarnContext(r.Context(), "system not asked about an account", "error", err)
+	return unavailableFailure("the accounts of the system cannot be asked; the agent's log says why")
 }
 
 // tooManyAttempts asks for a pause after wrong tokens or passwords.

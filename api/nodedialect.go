@@ -35,6 +35,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	frontends := frontendHandlers{a}
 	health := serverHealth{d.cfg.Sampler, d.cfg.Unresolved}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
+	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now}
 	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames, health: health}
 	history := historyHandlers{agent: a, history: d.cfg.History, answers: d.answers, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
 	changesets := changesetHandlers{a}
@@ -59,6 +60,10 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{get, "/backends/{key}/canary", auth.Read, "backend/{key}", "the last canary of a backend", canaries.show},
 		{post, "/backends/{key}/canary", auth.Deploy, "backend/{key}", "deploy a version in steps", canaries.start},
 		{post, "/backends/{key}/canary/{action}", auth.Deploy, "backend/{key}", "pause, resume, back, finish or renew a canary", canaries.act},
+		{get, "/certificates", auth.Read, OnMany, "the certificates that HAProxy can serve, without keys", stored.list},
+		{get, "/certificates/{key}", auth.Read, "certificate/{key}", "one of them", stored.show},
+		{put, "/certificates/{key}", auth.Admin, "certificate/{key}", "store a certificate with its chain and key, or the certificates of authorities", stored.put},
+		{del, "/certificates/{key}", auth.Admin, "certificate/{key}", "remove a certificate", stored.delete},
 		{get, "/haproxy/config", auth.Read, OnNode, "haproxy.cfg as last written, as text", history.currentConfig},
 		{get, "/haproxy/configs", auth.Read, OnNode, "each haproxy.cfg that was in effect, newest first; query: before, limit", history.listConfigs},
 		{get, "/haproxy/configs/{number}", auth.Read, OnNode, "one of them with its text", history.showConfig},

@@ -57,20 +57,25 @@ func body(c echo.Context) ([]byte, error) { return bodyOf(c, maxBody) }
 // bodyOf reads a JSON body of at most so many bytes. Content-Type may be missing. A form or
 // plain text is refused, because a web page may send these to any site.
 func bodyOf(c echo.Context, most int64) ([]byte, error) {
-	r := c.Request()
-	if ct := r.Header.Get(echo.HeaderContentType); ct != "" && !isJSON(ct) {
+	if ct := c.Request().Header.Get(echo.HeaderContentType); ct != "" && !isJSON(ct) {
 		return nil, &ResponseError{
 			Status: http.StatusUnsupportedMediaType, Code: "invalid", Message: "the body is not JSON: send it with Content-Type: application/json",
 			Fields: []lb.FieldError{{Path: "Content-Type", Problem: strconv.Quote(ct) + " is not JSON", Expected: "application/json"}},
 		}
 	}
+	return readBody(c, most)
+}
+
+// readBody reads a body of any type, of at most so many bytes.
+func readBody(c echo.Context, most int64) ([]byte, error) {
+	r := c.Request()
 	data, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, most))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge), errors.As(err, new(*ResponseError)):
 		return nil, err
 	case err != nil: // the connection failed, or the body is incomplete
-		return nil, invalidField("body", "is incomplete", "one JSON object")
+		return nil, invalidField("body", "is incomplete", "as many bytes as announced")
 	}
 	return data, permit.Check(r.Context()) // the body may have taken long
 }

@@ -55,7 +55,7 @@ func New(cfg Config) *Server {
 	s.sights = newSightStreams(cfg, s.agent, s.publisher.stats)
 	s.live = live.New(liveConfig(cfg))
 	s.echo.HTTPErrorHandler = s.fail
-	s.echo.Use(s.observe, s.rescue, harden, s.requireTLS, s.checkHost, s.checkOrigin, s.pages, s.meter)
+	s.echo.Use(s.observe, s.rescue, harden, s.requireTLS, s.checkHost, s.checkOrigin, s.routed, s.pages, s.meter)
 	for _, d := range cfg.Dialects {
 		s.add(d)
 	}

@@ -34,7 +34,7 @@ type sessionDocument struct {
 	On             []string   `json:"on,omitempty"`      // patterns that the role is limited to; absent: all objects
 	See            *bool      `json:"see,omitempty"`     // false: other objects are hidden; absent: the role is not limited
 	Authentication bool       `json:"authentication"`    // tokens are needed here
-	How            string     `json:"how,omitempty"`     // what the caller has shown: token, password, certificate or oidc
+	How            string     `json:"how,omitempty"`     // what the caller has shown: token, password, certificate, oidc or pam
 	Session        string     `json:"session,omitempty"` // its ID in GET /sessions
 	Expires        *time.Time `json:"expires,omitempty"`
 	Token          string     `json:"token,omitempty"` // of a login that asked for it

@@ -17,7 +17,7 @@ type listedSession struct {
 	Name    string    `json:"name"`
 	Role    string    `json:"role"`
 	On      []string  `json:"on,omitempty"` // patterns that the role is limited to
-	Kind    string    `json:"kind"`         // what began it: token, password or oidc
+	Kind    string    `json:"kind"`         // what began it: token, password, oidc or pam
 	From    string    `json:"from,omitempty"`
 	Begun   time.Time `json:"begun"`
 	Used    time.Time `json:"used"`

@@ -47,7 +47,9 @@ func (s sight) services(in lb.Intent) func(lb.Name) bool {
 
 // intent is the objects that are seen, without the names of others.
 func (s sight) intent(in lb.Intent) lb.Intent {
-	out := lb.Intent{Revision: in.Revision, Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}}
+	out := lb.Intent{
+		Revision: in.Revision, Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}, Certificates: map[lb.Name]lb.Certificate{},
+	}
 	names := s.hiddenNames(in)
 	for key, f := range in.Frontends {
 		if s.grant.Sees(f.ID()) {
@@ -57,6 +59,11 @@ func (s sight) intent(in lb.Intent) lb.Intent {
 	for key, b := range in.Backends {
 		if s.seesBackend(key) {
 			out.Backends[key] = s.backend(b, names)
+		}
+	}
+	for key, c := range in.Certificates {
+		if s.grant.Sees(c.ID()) {
+			out.Certificates[key] = c
 		}
 	}
 	return out
@@ -152,7 +159,7 @@ func (s sight) event(in lb.Intent, e activity.Event) (activity.Event, bool) {
 	kind, rest, _ := strings.Cut(e.Object.ID, "/")
 	key, _, _ := strings.Cut(rest, "/")
 	switch kind {
-	case "frontend", "backend":
+	case "frontend", "backend", "certificate":
 		if !s.grant.Sees(kind + "/" + key) {
 			return e, false
 		}

@@ -80,6 +80,11 @@ func (s sight) hiddenNames(in lb.Intent) nameSet {
 			out[string(b.Service)] = true
 		}
 	}
+	for key, c := range in.Certificates {
+		if !s.grant.Sees(c.ID()) {
+			out[string(key)] = true
+		}
+	}
 	return out
 }
 

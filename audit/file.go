@@ -31,7 +31,18 @@ type file struct {
 	current *os.File
 	size    int64
 	begun   time.Time // of the first record of the current file
+
+	looked time.Time           // for older files that are too old
+	late   map[int64]time.Time // when they were first found so, by the time of their last record
 }
+
+const (
+	// confirmAge is how long an older file must have been too old before it is removed: a
+	// clock that has jumped ahead is set right in that time.
+	confirmAge = time.Hour
+	// lookEvery is the time between two looks for older files that are too old.
+	lookEvery = time.Minute
+)
 
 // Write appends whole lines. It begins another file before the current one is too large,
 // or holds records for longer than a part of the age.
@@ -45,6 +56,9 @@ func (f *file) Write(lines []byte) (int, error) {
 		if err := f.open(); err != nil {
 			return 0, err
 		}
+	}
+	if f.now().Sub(f.looked) >= lookEvery {
+		f.expire()
 	}
 	n, err := f.current.Write(lines)
 	f.size += int64(n)
@@ -80,8 +94,7 @@ func (f *file) open() error {
 	return nil
 }
 
-// rotate makes the current file the newest of the older ones, and removes the oldest and
-// those that are too old.
+// rotate makes the current file the newest of the older ones, and removes the oldest.
 func (f *file) rotate() error {
 	if err := f.close(); err != nil {
 		return err
@@ -91,17 +104,28 @@ func (f *file) rotate() error {
 			return fmt.Errorf("rotating the audit log: %w", err)
 		}
 	}
-	f.expire()
 	return safefile.Sync(filepath.Dir(f.path))
 }
 
-// expire removes older files whose last record is too old.
+// expire removes older files whose last record has been too old for confirmAge of this run.
 func (f *file) expire() {
+	now, late := f.now(), map[int64]time.Time{}
 	for i := 1; i < parts; i++ {
-		if info, err := os.Stat(f.part(i)); err == nil && f.now().Sub(info.ModTime()) > f.maxAge {
-			_ = os.Remove(f.part(i)) // or the next rotation does
+		info, err := os.Stat(f.part(i))
+		if err != nil || now.Sub(info.ModTime()) <= f.maxAge {
+			continue
+		}
+		written := info.ModTime().UnixNano()
+		since, known := f.late[written]
+		if !known {
+			since = now
+		}
+		late[written] = since
+		if now.Sub(since) >= confirmAge {
+			_ = os.Remove(f.part(i)) // or the next look does
 		}
 	}
+	f.late, f.looked = late, now
 }
 
 // close ends the use of the current file.
@@ -154,11 +178,7 @@ func (f *file) read(q Query) []Record {
 				continue
 			}
 			oldest = r.Seq
-			ok, done := q.match(r)
-			if done {
-				return out
-			}
-			if ok {
+			if q.match(r) {
 				out = append(out, r)
 			}
 			if len(out) == q.size() {

@@ -18,7 +18,8 @@ type Config struct {
 	// Path is the file of the log; older ones are beside it. Required, absolute.
 	Path string
 	// MaxBytes bounds all files together (64 MiB), and MaxAge how long records are kept
-	// (90 days); both by an eighth at most.
+	// (90 days); both by an eighth at most. Records leave by age after an hour of this run,
+	// so that a clock that jumps ahead for a while costs none.
 	MaxBytes int64
 	MaxAge   time.Duration
 	// Also gets each line in a Write of its own; nil: nobody does.

@@ -16,7 +16,7 @@ type Record struct {
 	// recorded, because it may be a password in the wrong field.
 	Name string `json:"name,omitempty"`
 	From string `json:"from"`          // address of the connection
-	How  string `json:"how,omitempty"` // token, password or certificate; session: by one of these before
+	How  string `json:"how,omitempty"` // token, password, certificate, oidc or pam; session: by one of these before
 	// Session is the ID of the session for lists.
 	Session string `json:"session,omitempty"`
 	Action  Action `json:"action"`
@@ -86,12 +86,10 @@ type Query struct {
 	Limit  int       // at most MaxLimit; 0: DefaultLimit
 }
 
-// match reports whether a record is in the answer, and done that no older one can be.
-func (q Query) match(r Record) (ok, done bool) {
-	if !q.Since.IsZero() && r.Time.Before(q.Since) {
-		return false, true
-	}
-	return (q.Before == 0 || r.Seq < q.Before) && (q.Name == "" || r.Name == q.Name), false
+// match reports whether a record is in the answer. The times of records may be in any
+// order: clocks are set.
+func (q Query) match(r Record) bool {
+	return !r.Time.Before(q.Since) && (q.Before == 0 || r.Seq < q.Before) && (q.Name == "" || r.Name == q.Name)
 }
 
 func (q Query) size() int {

@@ -32,6 +32,7 @@ import (
 //	  client-id: thalassa
 //	  client-secret-file: /etc/thalassa/oidc-secret
 //	  groups: {ops: admin}
+//	pam: {service: thalassa, groups: {haclient: admin}}
 //
 // A certificate is matched by one of dns, email, uri (subject alternative names) and
 // commonName. A changed file is read again on the next use, at most once a second; one
@@ -129,6 +130,11 @@ func (a *Access) user(name string, recent time.Duration) (accessUser, bool) {
 		return accessUser{}, false
 	}
 	return list.Users[i], true
+}
+
+// hasUser reports whether there is a user of that name, who may not be able to log in.
+func (a *Access) hasUser(name string) bool {
+	return slices.ContainsFunc(a.file.current(checkEvery).Users, func(u accessUser) bool { return u.Name == name })
 }
 
 // password checks a user's password. A wrong name takes as long as a wrong password. The

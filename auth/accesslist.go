@@ -20,6 +20,7 @@ type accessList struct {
 	Tokens       []accessToken       `yaml:"tokens"`
 	Certificates []accessCertificate `yaml:"certificates"`
 	OIDC         *OpenID             `yaml:"oidc"`
+	PAM          *pamSection         `yaml:"pam"`
 
 	hides bool // some entry hides objects
 }
@@ -120,6 +121,11 @@ func parseAccess(data []byte) (*accessList, error) {
 			return nil, fmt.Errorf("oidc.%w", err)
 		}
 	}
+	if list.PAM != nil {
+		if err := list.PAM.complete(); err != nil {
+			return nil, fmt.Errorf("pam.%w", err)
+		}
+	}
 	list.hides = slices.ContainsFunc(list.grants(), Grant.HidesRest)
 	return list, nil
 }
@@ -144,10 +150,14 @@ func (l *accessList) grants() []Grant {
 
 // groups are those of all sections with groups.
 func (l *accessList) groups() []groupGrant {
-	if l.OIDC == nil {
-		return nil
+	var out []groupGrant
+	if l.OIDC != nil {
+		out = append(out, l.OIDC.grants...)
 	}
-	return l.OIDC.grants
+	if l.PAM != nil {
+		out = append(out, l.PAM.grants...)
+	}
+	return out
 }
 
 // withoutValues is an error of the YAML library without what it quotes of the file, which

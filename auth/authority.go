@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -15,10 +16,10 @@ type Proof struct {
 	Kind ProofKind
 	User string // whose password it was, or the name of a user of a provider
 	// Hash is the SHA-256 of the token, of the user's line in the access file, of the
-	// certificate, or of the provider and the user's subject there.
+	// certificate, or of the provider or system and the user's name there.
 	Hash TokenHash
 
-	// What a provider said of a user; empty for the other kinds.
+	// What a provider, or the system, said of a user; empty for the other kinds.
 	Subject string
 	Groups  []string
 	Until   time.Time
@@ -37,6 +38,7 @@ const (
 	ByPassword    ProofKind = "password"
 	ByCertificate ProofKind = "certificate"
 	ByOpenID      ProofKind = "oidc" // a login at a provider of OpenID Connect
+	ByAccount     ProofKind = "pam"  // the password of an account of the system
 )
 
 // An Authority identifies callers by what they show: by a token file, an access file or
@@ -44,6 +46,9 @@ const (
 type Authority struct {
 	files    atomic.Pointer[authorityFiles]
 	visitors visitors
+
+	accounts      Accounts // nil: users of the system cannot log in
+	knownAccounts knownAccounts
 }
 
 // authorityFiles are the files of an Authority; nil: there is no such file.
@@ -96,7 +101,9 @@ func (a *Authority) Problems() []string {
 }
 
 // HasPasswords reports whether anybody can log in with a password.
-func (a *Authority) HasPasswords() bool { return a != nil && a.files.Load().access.HasPasswords() }
+func (a *Authority) HasPasswords() bool {
+	return a != nil && (a.files.Load().access.HasPasswords() || a.pam() != nil)
+}
 
 // HasUser reports whether there is a user of that name who can log in with a password.
 func (a *Authority) HasUser(name string) bool {
@@ -121,7 +128,9 @@ func (a *Authority) Token(bearer string) (Identity, Proof, bool) {
 	return who, p, ok
 }
 
-// Password finds a user by name and password. The error is ErrBusy or that of ctx.
+// Password finds a user by name and password: one of the access file, else one of the
+// system. The error is ErrBusy, that of ctx, an *AccountError or a *NoRoleError, or says why
+// the system could not be asked; a *NoRoleError comes with the name of the user.
 func (a *Authority) Password(ctx context.Context, name, password string) (Identity, Proof, bool, error) {
 	if a == nil || len(password) > maxPassword {
 		return Identity{}, Proof{}, false, nil
@@ -129,6 +138,13 @@ func (a *Authority) Password(ctx context.Context, name, password string) (Identi
 	access := a.files.Load().access
 	if access == nil {
 		return Identity{}, Proof{}, false, nil
+	}
+	if section := a.pam(); section != nil && !access.hasUser(name) {
+		who, proof, err := a.account(ctx, section, name, password)
+		if errors.Is(err, ErrWrong) {
+			return Identity{}, Proof{}, false, nil
+		}
+		return who, proof, err == nil, err
 	}
 	u, ok, err := access.password(ctx, name, password)
 	if !ok {
@@ -174,6 +190,11 @@ func (a *Authority) identify(p Proof, recent time.Duration) (Identity, bool) {
 		return files.access.certificate(p.certificate, recent)
 	case ByOpenID:
 		return files.access.openIDUser(p, recent)
+	case ByAccount:
+		if a.accounts == nil {
+			return Identity{}, false
+		}
+		return files.access.accountUser(p, recent)
 	}
 	return Identity{}, false
 }

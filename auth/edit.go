@@ -43,8 +43,8 @@ type Entry struct {
 	Expires time.Time // of a token; zero: never
 	// NoPassword says that a user cannot log in with a password.
 	NoPassword bool
-	// Subject is what a certificate is known by, e.g. "dns:ci.example.com", or the issuer that
-	// says who is in a group.
+	// Subject is what a certificate is known by, e.g. "dns:ci.example.com", or the issuer
+	// or the service of PAM that says who is in a group.
 	Subject string `json:",omitempty"`
 }
 
@@ -104,7 +104,7 @@ func ListAccess(path string) (users, tokens []Entry, err error) {
 			users = append(users, e)
 		case ByToken:
 			tokens = append(tokens, e)
-		case ByCertificate, ByOpenID:
+		case ByCertificate, ByOpenID, ByAccount:
 		}
 	}
 	return users, tokens, nil

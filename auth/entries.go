@@ -40,11 +40,21 @@ func (l *accessList) entries() []Entry {
 		out = append(out, e)
 	}
 	if l.OIDC != nil {
-		for _, g := range l.OIDC.grants {
-			e := Identity{Name: g.group, Grant: g.grant}.entry(ByOpenID)
-			e.Subject = l.OIDC.Issuer
-			out = append(out, e)
-		}
+		out = append(out, groupEntries(l.OIDC.grants, ByOpenID, l.OIDC.Issuer)...)
+	}
+	if l.PAM != nil {
+		out = append(out, groupEntries(l.PAM.grants, ByAccount, l.PAM.Service)...)
+	}
+	return out
+}
+
+// groupEntries are those of groups; subject is whoever says who is in them.
+func groupEntries(grants []groupGrant, kind ProofKind, subject string) []Entry {
+	out := make([]Entry, 0, len(grants))
+	for _, g := range grants {
+		e := Identity{Name: g.group, Grant: g.grant}.entry(kind)
+		e.Subject = subject
+		out = append(out, e)
 	}
 	return out
 }

@@ -14,7 +14,8 @@ const TheNode = ""
 // A Grant is what a caller may do: a role on all objects, or on those of some patterns.
 // The zero Grant allows nothing. A Grant is immutable and may be used by any goroutine.
 //
-// Objects are named by kind and name: "frontend/www", "backend/live", "service/shop".
+// Objects are named by kind and name: "frontend/www", "backend/live", "service/shop",
+// "certificate/www".
 type Grant struct {
 	Role Role
 	on   *objects // nil: all objects
@@ -26,7 +27,8 @@ type objects struct {
 	hidesRest bool     // the others are not seen
 }
 
-// NewGrant makes a Grant. Patterns are a kind (frontend, backend or service), a slash and
+// NewGrant makes a Grant. Patterns are a kind (frontend, backend,
+// service or certificate), a slash and
 // a name, in which * stands for any characters; nil: all objects. seesRest says whether
 // the objects that no pattern matches may be read. The error names the field.
 func NewGrant(role Role, patterns []string, seesRest bool) (Grant, error) {
@@ -61,13 +63,13 @@ const (
 // checkPattern does not repeat what may be a secret in the wrong place.
 func checkPattern(p string) error {
 	kind, name, _ := strings.Cut(p, "/")
-	valid := slices.Contains([]string{"frontend", "backend", "service"}, kind) && name != "" && len(p) <= maxPattern
+	valid := slices.Contains([]string{"frontend", "backend", "service", "certificate"}, kind) && name != "" && len(p) <= maxPattern
 	for i := range len(name) {
 		c := name[i]
 		valid = valid && ('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("_.:-*", c) >= 0)
 	}
 	if !valid {
-		return errors.New("is not a pattern, expected frontend/NAME, backend/NAME or service/NAME, where * stands for any characters")
+		return errors.New("is not a pattern, expected frontend/NAME, backend/NAME, service/NAME or certificate/NAME, where * stands for any characters")
 	}
 	return nil
 }

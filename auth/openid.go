@@ -123,8 +123,8 @@ func (a *Authority) OpenID() *OpenID {
 	return access.file.current(checkEvery).OIDC
 }
 
-// OpenIDUser finds what a user of the provider o may do. The error says why the user may
-// not log in; the name in the Identity is right all the same.
+// OpenIDUser finds what a user of the provider o may do. The error is a *NoRoleError;
+// the name in the Identity is right all the same.
 func (a *Authority) OpenIDUser(o *OpenID, u OpenIDUser) (Identity, Proof, error) {
 	p := Proof{
 		Kind: ByOpenID, User: openIDPrefix + u.Name, Subject: u.Subject, Groups: keptGroups(o.grants, u.Groups), Until: u.Until,
@@ -133,7 +133,7 @@ func (a *Authority) OpenIDUser(o *OpenID, u OpenIDUser) (Identity, Proof, error)
 	if who, ok := a.IdentifyNow(p); ok {
 		return who, p, nil
 	}
-	return Identity{Name: p.User}, Proof{}, fmt.Errorf("%s has no role here: no group of the access file is among the user's (%s)", p.User, quotedGroups(u.Groups))
+	return Identity{Name: p.User}, Proof{}, &NoRoleError{User: p.User, Groups: u.Groups}
 }
 
 // hash identifies a user of the provider. It changes with the provider and the client.

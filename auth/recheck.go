@@ -27,7 +27,7 @@ func (s *Sessions) Recheck(ctx context.Context, ended func(Session)) {
 			break
 		}
 		asking, cancel := context.WithTimeout(ctx, recheckTimeout)
-		groups, known, err := session.proof.ask(asking)
+		groups, known, err := s.authority.ask(asking, session.proof)
 		cancel()
 		switch {
 		case err != nil:
@@ -57,7 +57,7 @@ func (s *Sessions) vouched() []Session {
 	now := s.now()
 	return slices.Collect(func(yield func(Session) bool) {
 		for session := range maps.Values(s.byID) {
-			if session.proof.ask != nil && now.Sub(session.Used) < RecheckEvery && session.isAlive(now) && !yield(session) {
+			if session.proof.isVouched() && now.Sub(session.Used) < RecheckEvery && session.isAlive(now) && !yield(session) {
 				return
 			}
 		}
@@ -68,7 +68,7 @@ func (s *Sessions) vouched() []Session {
 // other ones.
 func (s *Sessions) regroup(session Session, groups []string) bool {
 	p := session.proof
-	p.Groups = s.authority.keptGroups(groups)
+	p.Groups = s.authority.keptGroups(p.Kind, groups)
 	if slices.Equal(p.Groups, session.proof.Groups) {
 		return false
 	}
@@ -84,10 +84,25 @@ func (s *Sessions) regroup(session Session, groups []string) bool {
 	return true
 }
 
-// keptGroups are the groups to keep of a user of the provider.
-func (a *Authority) keptGroups(groups []string) []string {
-	if o := a.OpenID(); o != nil {
-		return keptGroups(o.grants, groups)
+// isVouched reports whether somebody can be asked about whoever has shown the proof.
+func (p Proof) isVouched() bool { return p.ask != nil || p.Kind == ByAccount }
+
+// ask asks whoever vouches for a user; see OpenIDUser.Ask.
+func (a *Authority) ask(ctx context.Context, p Proof) (groups []string, known bool, err error) {
+	if p.Kind == ByAccount {
+		return a.askAccount(ctx, p)
 	}
-	return keptGroups(nil, groups)
+	return p.ask(ctx)
+}
+
+// keptGroups are the groups to keep of a user of the system or the provider.
+func (a *Authority) keptGroups(kind ProofKind, groups []string) []string {
+	var grants []groupGrant
+	if o := a.OpenID(); o != nil && kind == ByOpenID {
+		grants = o.grants
+	}
+	if section := a.pam(); section != nil && kind == ByAccount {
+		grants = section.grants
+	}
+	return keptGroups(grants, groups)
 }

@@ -61,7 +61,8 @@ func (s *Sessions) Keep(path string, logger *slog.Logger) {
 	}
 }
 
-// restore adds stored sessions that are still valid.
+// restore adds stored sessions that are still valid. From now on they last as long as they
+// did then, whatever the clock does.
 func (s *Sessions) restore(stored []storedSession) {
 	now := s.now()
 	s.mu.Lock()
@@ -77,7 +78,7 @@ func (s *Sessions) restore(stored []storedSession) {
 		}
 		s.authority.remember(proof, who.Name, e.Begun)
 		s.byID[id] = Session{
-			Identity: who, ID: publicID(id), Kind: proof.Kind, From: e.From, Begun: e.Begun, Used: now, Expires: e.Expires, proof: proof,
+			Identity: who, ID: publicID(id), Kind: proof.Kind, From: e.From, Begun: e.Begun, Used: now, Expires: now.Add(remaining), proof: proof,
 		}
 	}
 }

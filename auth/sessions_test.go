@@ -255,3 +255,28 @@ func TestBadSessionFileCostsTheSessions(t *testing.T) {
 		}
 	}
 }
+
+// A restored session lasts as long as it had left, whatever somebody sets the clock to.
+func TestRestoredSessionsFollowNoClockThatJumps(t *testing.T) {
+	s, tokens := sessions(t, "admin ops "+adminToken)
+	path := filepath.Join(t.TempDir(), "sessions.json")
+	s.Keep(path, testkit.Logger(t))
+	id := begin(t, s, adminToken)
+	opened, err := auth.Open(tokens, nil)
+	must(t, err)
+	clock := testkit.NewClock(t)
+	next := auth.NewSessions(auth.NewAuthority(opened, nil), clock.Now)
+	next.Keep(path, testkit.Logger(t))
+	for _, ahead := range []time.Duration{24 * time.Hour, -24 * time.Hour, 30 * 24 * time.Hour} {
+		clock.Set(ahead)
+		if _, ok := next.Find(id); !ok {
+			t.Fatalf("the session has ended with the clock %s ahead", ahead)
+		}
+	}
+	clock.Set(24 * time.Hour)
+	third := auth.NewSessions(auth.NewAuthority(opened, nil), clock.Now)
+	third.Keep(path, testkit.Logger(t))
+	if _, ok := third.Find(id); ok {
+		t.Error("a session that is over by the clock came back with a restart")
+	}
+}

@@ -14,7 +14,7 @@ type visitors struct {
 
 // remember keeps the last login of a user whom somebody else vouches for.
 func (a *Authority) remember(p Proof, name string, at time.Time) {
-	if p.Kind != ByOpenID {
+	if p.Kind != ByOpenID && p.Kind != ByAccount {
 		return
 	}
 	a.visitors.mu.Lock()
@@ -46,6 +46,10 @@ func (v *visitors) allows(access *Access, name string, need Role, object string)
 	if !ok {
 		return false
 	}
-	who, ok := access.openIDUser(last, 0)
-	return ok && who.Allows(need, object)
+	find := access.openIDUser
+	if last.Kind == ByAccount {
+		find = access.accountUser
+	}
+	who, ok := find(last, 0)
+	return ok && time.Now().Before(last.Until) && who.Allows(need, object)
 }

@@ -63,9 +63,14 @@ func newScreen() *screen {
 	return &screen{objects: map[string]map[string]map[string]json.RawMessage{}, stats: map[string]figures{}, sort: 'n', members: true}
 }
 
-// errors per second.
+// errors per second. HAProxy counts the 5xx that it answers itself for frontends and
+// backends of mode http, and not for servers.
 func (f figures) errors() float64 {
-	return f.Rate["5xx"] + f.Rate["connectErrors"] + f.Rate["responseErrors"]
+	lost := f.Rate["connectErrors"] + f.Rate["responseErrors"]
+	if f.Type == "backendMember" {
+		return f.Rate["5xx"] + lost
+	}
+	return max(f.Rate["5xx"], lost)
 }
 
 // take learns from a frame.
@@ -291,18 +296,15 @@ func (s *screen) versionOf(key string) string {
 }
 
 func (s *screen) figuresRow(name string, f figures, status, third, fourth string) tableRow {
-	rate := func(names ...string) string {
+	shown := func(v float64) string {
 		if f.Rate == nil {
 			return "-"
 		}
-		sum := 0.0
-		for _, n := range names {
-			sum += f.Rate[n]
-		}
-		return short(sum)
+		return short(v)
 	}
+	rate := func(name string) string { return shown(f.Rate[name]) }
 	r := tableRow{cells: []string{
-		name, status, third, fourth, rate("requests"), rate("5xx", "connectErrors", "responseErrors"),
+		name, status, third, fourth, rate("requests"), shown(f.errors()),
 		strconv.Itoa(f.Connections.Current), strconv.Itoa(f.Queue.Current), strconv.Itoa(f.TimesMs.Response), rate("bytesIn"), rate("bytesOut"),
 	}}
 	switch {

@@ -192,7 +192,7 @@ func (cfg Config) control(local []netip.Prefix, told *[]uint16) *lb.Control {
 			}
 		}
 	}
-	add("the agent's API", cfg.API.Port())
+	add(lb.APIUse, cfg.API.Port())
 	if cfg.Stats != nil {
 		add("HAProxy's statistics page", cfg.Stats.Port)
 	}

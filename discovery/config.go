@@ -56,6 +56,8 @@ type Config struct {
 	// Initial is the last snapshot of an earlier run. It is used, marked as not
 	// confirmed, until Consul answers.
 	Initial lb.Snapshot
+	// Now is the clock; default: time.Now.
+	Now func() time.Time
 	// Logger logs state changes; default: nothing is logged.
 	Logger *slog.Logger
 }
@@ -90,6 +92,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -123,7 +123,7 @@ func (s *schedule) release(svc *service, gone func(lb.Instance) bool, why string
 
 // evidence is what else is known when an answer for a service arrives.
 func (s *schedule) evidence(svc *service, now time.Time) evidence {
-	e := evidence{base: svc.recentMax(now), restarted: now.Before(s.outage.recoveringUntil)}
+	e := evidence{base: svc.recentMax(now), restarted: now.Before(s.outage.recoveringUntil), begun: s.begun}
 	if h := svc.current.Hold; h != nil {
 		e.readable = s.readable.After(h.Since) && now.Sub(s.readable) < 10*s.policy.look
 	}

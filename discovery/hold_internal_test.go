@@ -369,3 +369,34 @@ func TestOneServiceWithoutAnAnswerIsNoOutageForEver(t *testing.T) {
 		}
 	}
 }
+
+// Nobody knows how long ago a hold of an earlier run began: the clock may have been set in
+// between. So its time begins anew with the agent.
+func TestHoldOfAnEarlierRunBeginsAnew(t *testing.T) {
+	t.Parallel()
+	begun := time.Now()
+	for name, since := range map[string]time.Time{"long ago": begun.Add(-24 * time.Hour), "later": begun.Add(24 * time.Hour)} {
+		before := lb.Service{Name: "web", Index: 5, Seen: since, Stale: Unconfirmed, Instances: members("a b c"), Hold: &lb.Hold{Since: since, Lost: 3, Doubt: lb.DoubtRestart}}
+		s := &schedule{
+			services: map[lb.Name]*service{}, maxWatched: 5, random: func() float64 { return 0 }, policy: testPolicy,
+			initial: map[lb.Name]lb.Service{"web": before},
+		}
+		s.want([]lb.Name{"web"}, begun)
+		svc := s.services["web"]
+		if svc.current.Hold.Since.After(begun) {
+			t.Errorf("%s: held since %s, which is in the future", name, svc.current.Hold.Since)
+		}
+		at := func(after time.Duration) lb.Service {
+			now := begun.Add(after)
+			s.readable = now
+			got, _ := evaluate(svc.current, answer{Meta: consul.Meta{Index: 6, Leader: true}, at: now}, testPolicy, s.evidence(svc, now))
+			return got
+		}
+		if got := at(testPolicy.time - time.Second); ids(got) != "[a] [b] [c]" {
+			t.Errorf("%s: within the time of this run %s are left, expected all", name, ids(got))
+		}
+		if got := at(testPolicy.time + time.Second); got.Hold != nil || len(got.Instances) > 0 {
+			t.Errorf("%s: after the time of this run %s are held still", name, ids(got))
+		}
+	}
+}

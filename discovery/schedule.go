@@ -82,6 +82,10 @@ func (s *schedule) want(names []lb.Name, now time.Time) {
 func (s *schedule) add(n lb.Name, now time.Time) {
 	svc := &service{name: n, current: lb.Service{Name: n}, changedAt: now, query: query{due: now}}
 	if old, ok := s.initial[n]; ok {
+		if h := old.Hold; h != nil && h.Since.After(now) { // the clock was ahead in that run
+			held := *h
+			held.Since, old.Hold = now, &held
+		}
 		svc.current, svc.known = old, true
 		svc.resetCount(len(old.Instances))
 		delete(s.initial, n)

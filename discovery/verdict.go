@@ -40,6 +40,9 @@ type evidence struct {
 	readable bool
 	// restarted: Consul was away recently, or an index went backwards.
 	restarted bool
+	// begun is when this run of the agent began. Nobody knows how long ago a hold of an
+	// earlier run began: the clock may have jumped.
+	begun time.Time
 }
 
 // A verdict says what to make of an answer.
@@ -113,7 +116,11 @@ func hold(previous lb.Service, a answer, p policy, e evidence) (instances []lb.I
 	h.Lost = len(lost)
 	h.Doubt = doubt(lost, a, e)
 	if h.Doubt == "" || h.Doubt == lb.DoubtRestart {
-		h.Until = h.Since.Add(p.time)
+		begin := h.Since
+		if begin.Before(e.begun) {
+			begin = e.begun
+		}
+		h.Until = begin.Add(p.time)
 	}
 	switch {
 	case h.Doubt == "" && !a.at.Before(h.Since.Add(p.look)):

@@ -24,6 +24,7 @@ const Unconfirmed = "not confirmed since the agent started"
 // safe for concurrent use.
 type Watcher struct {
 	client        *consul.Client
+	now           func() time.Time
 	logger        *slog.Logger
 	acceptWarning bool
 	wait, timeout time.Duration
@@ -56,7 +57,7 @@ func New(cfg Config) (*Watcher, error) {
 		return nil, fmt.Errorf("watching consul: %w", err)
 	}
 	w := &Watcher{
-		client: c, logger: cfg.Logger,
+		client: c, now: cfg.Now, logger: cfg.Logger,
 		acceptWarning: cfg.AcceptWarning, wait: cfg.WaitTime, timeout: cfg.Timeout,
 		seed: maphash.MakeSeed(), cancels: map[*query]context.CancelFunc{},
 		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1),
@@ -140,7 +141,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	for {
-		now := time.Now()
+		now := w.now()
 		if names := w.wanted.Swap(nil); names != nil {
 			w.schedule.want(*names, now)
 		}
@@ -179,7 +180,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 // finish passes a result to the schedule.
 func (w *Watcher) finish(r result) {
 	delete(w.cancels, r.task.query)
-	w.schedule.apply(r, time.Now())
+	w.schedule.apply(r, w.now())
 }
 
 // confirmEvery is the minimum time between two snapshots that differ only in the
@@ -249,7 +250,7 @@ func (w *Watcher) askService(ctx context.Context, r *result) {
 	if err != nil {
 		return
 	}
-	begun := time.Now()
+	begun := w.now()
 	r.answer = answer{Meta: m, asked: r.task.index, at: begun}
 	r.answer.instances, r.leftOut = parseInstances(entries, w.acceptWarning)
 	r.answer.faults = faultsOf(entries)

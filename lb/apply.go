@@ -50,7 +50,7 @@ func (in Intent) Apply(e Edit) (Intent, error) {
 // objects ask of each other must hold after the last edit only. An error is one of
 // Apply's, in an *EditError where it is about one edit.
 func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
-	next := Intent{Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends)}
+	next := in.clone()
 	for i, e := range edits {
 		if err := next.edit(e); err != nil {
 			return Intent{}, &EditError{i, err}
@@ -69,6 +69,13 @@ func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 		return next, &EditError{i, err}
 	}
 	return next, nil
+}
+
+// clone is the intent with maps of its own.
+func (in Intent) clone() Intent {
+	return Intent{
+		Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends), Certificates: cloned(in.Certificates),
+	}
 }
 
 // cloned is maps.Clone that never returns nil.
@@ -97,6 +104,8 @@ func (in Intent) edit(e Edit) error {
 			b = b.keepingTargets(in.Backends[b.Key])
 		}
 		in.Backends[b.Key] = b
+	case e.Certificate != nil:
+		in.Certificates[e.Certificate.Key] = *e.Certificate
 	case e.Switch != nil:
 		b, err := in.Switched(*e.Switch)
 		if err != nil {
@@ -133,6 +142,8 @@ func (in Intent) remove(id string) error {
 		delete(in.Frontends, key)
 	case Backend:
 		delete(in.Backends, key)
+	case Certificate:
+		delete(in.Certificates, key)
 	default:
 		return &NotFoundError{ID: id}
 	}

@@ -1,6 +1,8 @@
 package lb
 
 import (
+	"crypto/sha256"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,6 +54,28 @@ func (c Certificate) digest() digest {
 	d := newDigest("certificate", string(c.Key), strconv.FormatBool(c.Authority))
 	d.list(c.Digests()...)
 	return d
+}
+
+// Check refuses what could not be stored and rendered: no file, and a digest or a type of
+// key that is none. The error is an *InvalidError.
+func (c Certificate) Check() error {
+	var fe FieldErrors
+	if len(c.Files) == 0 {
+		fe.Add("files", "is empty", "at least one file")
+	}
+	for i, f := range c.Files {
+		path := "files[" + strconv.Itoa(i) + "]"
+		if len(f.Digest) != 2*sha256.Size || strings.Trim(f.Digest, "0123456789abcdef") != "" {
+			fe.Add(path+".digest", "is no SHA-256", "64 hexadecimal digits")
+		}
+		if known := []string{"RSA", "ECDSA", "Ed25519"}; c.Authority == (f.KeyType != "") || !c.Authority && !slices.Contains(known, f.KeyType) {
+			fe.Add(path+".keyType", strconv.Quote(f.KeyType)+" is not known here", "one of "+strings.Join(known, ", ")+"; none of authorities")
+		}
+		if len(f.Chain) == 0 {
+			fe.Add(path+".chain", "is empty", "at least one certificate")
+		}
+	}
+	return fe.Err()
 }
 
 // Digests are those of the files.

@@ -43,6 +43,9 @@ func (c Config) find(name Name) (int, bool) {
 	return slices.BinarySearchFunc(c.Backends, name, func(p ResolvedBackend, name Name) int { return cmp.Compare(p.Key, name) })
 }
 
+// StatsPath is the path of HAProxy's statistics page behind the address of the API.
+const StatsPath = "/haproxy/stats/"
+
 // Process holds the settings of HAProxy itself.
 type Process struct {
 	StatsSocket string // path of the stats socket, level admin
@@ -54,6 +57,9 @@ type Process struct {
 	// PeersSocket is the path of a socket over which a new worker gets the stick
 	// tables of the one before; empty: they start empty.
 	PeersSocket string
+	// PageSocket is the path of a socket at which the workers serve HAProxy's statistics
+	// page, at StatsPath; empty: there is none. Its owner is that of StatsSocket.
+	PageSocket string
 	// User and Group the workers run as; empty: whoever starts HAProxy.
 	User, Group string
 	// Log is the target and facility of the log line, e.g. "/dev/log local0".

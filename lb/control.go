@@ -20,6 +20,9 @@ type Control struct {
 	Local []netip.Prefix
 }
 
+// APIUse is the Use of the port of the agent's API.
+const APIUse = "the agent's API"
+
 // A ControlPort is a TCP or UDP port and what listens there.
 type ControlPort struct {
 	Port uint16
@@ -57,6 +60,9 @@ func (c *Control) use(port uint16) string {
 	}
 	return ""
 }
+
+// IsAPI reports whether a port is that of the agent's own API.
+func (c *Control) IsAPI(port uint16) bool { return c.use(port) == APIUse }
 
 // IsLocal reports whether connections to an address end on this node: at its
 // loopback, at an address of its own, or at the IPv4 address that an IPv6 one stands

@@ -7,12 +7,14 @@ import (
 )
 
 // An Edit is one change an operator asks for. Exactly one of Frontend, Backend,
-// Switch and Delete is set.
+// Certificate, Switch and Delete is set.
 type Edit struct {
 	Frontend *Frontend // create or replace
 	Backend  *Backend  // create or replace
-	Switch   *Switch   // to other versions; its conditions are those of the edit
-	Delete   string    // id of the object to remove, "frontend/KEY" or "backend/KEY"
+	// Certificate creates or replaces one. Its keys are stored already.
+	Certificate *Certificate
+	Switch      *Switch // to other versions; its conditions are those of the edit
+	Delete      string  // id of the object to remove, e.g. "frontend/KEY"
 	// IfMatch holds the entity tags one of which the object must have now, "*"
 	// for any; empty: no condition.
 	IfMatch []string
@@ -44,13 +46,15 @@ func (e Edit) ID() string {
 		return e.Frontend.ID()
 	case e.Backend != nil:
 		return e.Backend.ID()
+	case e.Certificate != nil:
+		return e.Certificate.ID()
 	case e.Switch != nil:
 		return Backend{Key: e.Switch.Backend}.ID()
 	}
 	return e.Delete
 }
 
-// Object finds a frontend or backend by its id; nil when there is none.
+// Object finds a frontend, backend or certificate by its id; nil when there is none.
 func (in Intent) Object(id string) Object {
 	key := keyOf(id)
 	if f, ok := in.Frontends[key]; ok && f.ID() == id {
@@ -58,6 +62,9 @@ func (in Intent) Object(id string) Object {
 	}
 	if b, ok := in.Backends[key]; ok && b.ID() == id {
 		return b
+	}
+	if c, ok := in.Certificates[key]; ok && c.ID() == id {
+		return c
 	}
 	return nil
 }
@@ -136,6 +143,9 @@ func (in Intent) Changes(next Intent) []ObjectChange {
 		for _, b := range i.Backends {
 			ids[b.ID()] = true
 		}
+		for _, c := range i.Certificates {
+			ids[c.ID()] = true
+		}
 	}
 	var out []ObjectChange
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
@@ -177,13 +187,15 @@ func (e *StaleRevisionError) Error() string {
 // With is the intent with objects in the place of those with their ids; in stays as it
 // is. What objects ask of each other is not checked.
 func (in Intent) With(changes []ObjectChange) Intent {
-	next := Intent{Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends)}
+	next := in.clone()
 	for _, c := range changes {
 		switch after := c.After.(type) {
 		case Frontend:
 			next.Frontends[after.Key] = after
 		case Backend:
 			next.Backends[after.Key] = after
+		case Certificate:
+			next.Certificates[after.Key] = after
 		default:
 			if next.Object(c.ID) != nil {
 				_ = next.remove(c.ID) // it is there

@@ -7,13 +7,15 @@ import (
 	"strconv"
 )
 
-// An Intent is what operators asked for: every frontend and backend, as of a
+// An Intent is what operators asked for: every frontend, backend and certificate, as of a
 // revision. It is immutable; Apply makes the next one.
 type Intent struct {
 	// Revision counts accepted changes; 0 is the empty intent of a new store.
 	Revision  uint64
 	Frontends map[Name]Frontend
 	Backends  map[Name]Backend
+	// Certificates are without keys.
+	Certificates map[Name]Certificate
 }
 
 // SortedFrontends lists the frontends by key.
@@ -24,6 +26,11 @@ func (in Intent) SortedFrontends() []Frontend {
 // SortedBackends lists the backends by key.
 func (in Intent) SortedBackends() []Backend {
 	return sorted(in.Backends, func(b Backend) Name { return b.Key })
+}
+
+// SortedCertificates lists the certificates by key.
+func (in Intent) SortedCertificates() []Certificate {
+	return sorted(in.Certificates, func(c Certificate) Name { return c.Key })
 }
 
 func sorted[T any](m map[Name]T, key func(T) Name) []T {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// An Object is what operators define: a Frontend or a Backend.
+// An Object is what operators define: a Frontend, a Backend or a Certificate.
 type Object interface {
-	// ID is "frontend/KEY" or "backend/KEY".
+	// ID is "frontend/KEY", "backend/KEY" or "certificate/KEY".
 	ID() string
 	// ETag is the entity tag of the definition, quotes included.
 	ETag() string

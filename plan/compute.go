@@ -56,6 +56,7 @@ func settings(p lb.Process) []setting {
 		{"stats bind", ""},
 		{"state file", p.StateFile},
 		{"peers socket", p.PeersSocket},
+		{"socket of the statistics page", p.PageSocket},
 	}
 	if p.MaxConn > 0 {
 		list[4].value = strconv.Itoa(p.MaxConn)

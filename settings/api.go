@@ -29,6 +29,7 @@ type apiSettings struct {
 	maxConns       int
 	maxPerAddress  int
 	maxWebsockets  int
+	routes         routeList
 }
 
 // AccessFile is the file of users, tokens and certificates; empty: there is none.

@@ -19,7 +19,8 @@ type auditSettings struct {
 // auditBytes is how many bytes a MiB has.
 const auditBytes = 1 << 20
 
-// Audit configures the audit log; the caller adds syslog if withSyslog says so.
+// Audit configures the audit log; the caller adds the clock, and syslog if
+// withSyslog says so.
 func (s *Agent) Audit(log *slog.Logger) (cfg audit.Config, withSyslog bool) {
 	path := s.audit.file
 	if path == "" {
@@ -29,7 +30,7 @@ func (s *Agent) Audit(log *slog.Logger) (cfg audit.Config, withSyslog bool) {
 		path = absolute
 	}
 	return audit.Config{
-		Path: path, MaxAge: s.audit.maxAge, MaxBytes: int64(s.audit.maxSize) * auditBytes, Now: time.Now, Logger: log,
+		Path: path, MaxAge: s.audit.maxAge, MaxBytes: int64(s.audit.maxSize) * auditBytes, Logger: log,
 	}, s.audit.syslog
 }
 

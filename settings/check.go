@@ -52,6 +52,7 @@ func validate(s *Agent) error {
 	c.checkHAProxy()
 	c.checkReloads()
 	c.checkNatives()
+	c.checkRoutes()
 	if err := errors.Join(c.problems...); err != nil {
 		return Error{err}
 	}

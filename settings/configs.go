@@ -89,7 +89,7 @@ func (s *Agent) Gateways() hrapi.Config {
 // listens at listening. The caller adds how to ask Consul for its ports.
 func (s *Agent) Control(listening net.Addr, log *slog.Logger) control.Config {
 	return control.Config{
-		API: control.AddrPort(listening), Stats: s.Process().StatsBind, Sockets: []string{s.statsSocket, s.masterSocket, s.peersSocket},
+		API: control.AddrPort(listening), Stats: s.Process().StatsBind, Sockets: []string{s.statsSocket, s.masterSocket, s.peersSocket, s.pageSocket},
 		Consul: s.Consul(), Logger: log,
 	}
 }

@@ -75,6 +75,12 @@ func setFromFile(f *pflag.FlagSet, name pflag.NormalizedName, value *yaml.Node) 
 			return fmt.Errorf("%s: expected a list of strings", name)
 		}
 		text = strings.Join(items, ",")
+	case flag.Value.Type() == routeListType:
+		data, err := yaml.Marshal(value)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		text = string(data)
 	case value.Kind != yaml.ScalarNode:
 		return fmt.Errorf("%s: expected one value of type %s", name, flag.Value.Type())
 	}

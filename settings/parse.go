@@ -49,6 +49,11 @@ func newFlagSet(s *Agent) *pflag.FlagSet {
 
 // BadValue says of text what a flag expects in its place.
 func BadValue(f *pflag.Flag, text string) error {
+	if f.Value.Type() == routeListType {
+		if err := new(routeList).Set(text); err != nil {
+			return err
+		}
+	}
 	expected := "a value of type " + f.Value.Type()
 	switch f.Value.Type() {
 	case "int":

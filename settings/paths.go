@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"thalassa/haproxy"
+	"thalassa/internal/safefile"
 )
 
 // formerPaths are the defaults of earlier releases, and of the original Thalassa.
@@ -21,10 +22,12 @@ type paths struct {
 	statsSocket  string
 	masterSocket string
 	peersSocket  string
+	pageSocket   string // of HAProxy's statistics page
 	pidPath      string
 	cfgPath      string
 	persistence  string
 	dbPath       string
+	keyFile      string // empty: stored keys are not encrypted
 
 	// Of paths that nobody has named:
 	runDirs runDirs
@@ -63,6 +66,7 @@ func (p *paths) complete() error {
 	if p.peersSocket == "" {
 		p.peersSocket = filepath.Join(filepath.Dir(p.statsSocket), "haproxy.peers.sock")
 	}
+	p.pageSocket = filepath.Join(filepath.Dir(p.statsSocket), "haproxy.page.sock")
 	return nil
 }
 
@@ -109,6 +113,24 @@ func (p *paths) SharedPaths() (settings, files []string) {
 
 // Database is the path of the embedded database.
 func (p *paths) Database() string { return filepath.Join(p.dbPath, "thalassa.db") }
+
+// Keys is the folder of the stored certificates and their keys.
+func (p *paths) Keys() string { return filepath.Join(p.dbPath, "certificates") }
+
+// maxKeyFile bounds the key file, in bytes.
+const maxKeyFile = 4 << 10
+
+// KeySecret is the content of the key file; nil without one. The error is an [Error].
+func (p *paths) KeySecret() ([]byte, error) {
+	if p.keyFile == "" {
+		return nil, nil
+	}
+	secret, err := safefile.Read(p.keyFile, maxKeyFile)
+	if err != nil {
+		return nil, Error{fmt.Errorf("key-file: %w", err)}
+	}
+	return secret, nil
+}
 
 // Sessions is the file with the sessions of browsers.
 func (p *paths) Sessions() string { return filepath.Join(p.dbPath, "sessions.json") }

@@ -40,6 +40,7 @@ func (s *Agent) Flags(f *pflag.FlagSet) {
 	f.StringVar(&s.cluster, "cluster", "auto", "`mode` of the Pacemaker integration: auto, on or off")
 	f.StringVar(&s.persistence, "persistence", "", "JSON `file` with a copy of the configured frontends and backends")
 	f.StringVar(&s.dbPath, "db-path", "/var/lib/thalassa", "`directory` of the embedded database")
+	f.StringVar(&s.keyFile, "key-file", "", "`file` with a secret that encrypts stored certificates and keys")
 	f.BoolVar(&s.debug, "debug", false, "debug messages in the log")
 	f.StringVar(&s.logFormat, "log-format", "text", "`format` of the log: text or json")
 }
@@ -65,6 +66,7 @@ func apiFlags(s *Agent, f *pflag.FlagSet) {
 	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "API without tokens on an address that is not loopback")
 	f.StringVar(&s.dashboard, "v1-dashboard", "127.0.0.1", "IP `address` of HAProxy's statistics page after a commit below /v1; empty: no page")
 	f.BoolVar(&s.metricsOpen, "metrics-open", false, "/metrics without a token")
+	f.Var(&s.routes, "routes", "`list` of files and applications behind the API's address")
 	f.DurationVar(&s.statsInterval, "stats-interval", time.Second, "`interval` between reads of HAProxy's statistics")
 }
 
@@ -116,7 +118,7 @@ func haproxyFlags(s *Agent, f *pflag.FlagSet) {
 // haproxy.cfg.
 func (s *Agent) Process() lb.Process {
 	p := lb.Process{
-		StatsSocket: s.statsSocket, StateFile: haproxy.StateFile(s.cfgPath), PeersSocket: s.peersSocket, User: s.haproxyUser, Group: s.haproxyGroup, Log: s.haproxyLog,
+		StatsSocket: s.statsSocket, StateFile: haproxy.StateFile(s.cfgPath), PeersSocket: s.peersSocket, PageSocket: s.pageSocket, User: s.haproxyUser, Group: s.haproxyGroup, Log: s.haproxyLog,
 		MaxConn: s.maxconn, HardStopAfter: s.hardStopAfter,
 	}
 	if bind, err := lb.ParseBind(s.haproxyStats); err == nil { // check has said so otherwise

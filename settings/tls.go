@@ -42,12 +42,12 @@ func (t TLS) Mode() string {
 // IsPlainOnNetwork reports whether tokens travel over a network as plain text.
 func (t TLS) IsPlainOnNetwork() bool { return t.Mode() == tlsOff && !t.s.Loopback() }
 
-// Files configures a certificate that others renew; ok if there is one.
-func (t TLS) Files(log *slog.Logger) (source *listen.Files, ok bool, err error) {
+// Files configures a certificate that others renew, by the clock now; ok if there is one.
+func (t TLS) Files(now func() time.Time, log *slog.Logger) (source *listen.Files, ok bool, err error) {
 	if t.Mode() != tlsFiles {
 		return nil, false, nil
 	}
-	source, err = listen.NewFiles(t.s.tlsCert, t.s.tlsKey, time.Now, log)
+	source, err = listen.NewFiles(t.s.tlsCert, t.s.tlsKey, now, log)
 	if err != nil {
 		return nil, true, Error{Err: err}
 	}
@@ -81,10 +81,10 @@ func (t TLS) ClientCAs() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// SelfSigned configures the agent's own certificate.
+// SelfSigned configures the agent's own certificate; the caller adds the clock.
 func (t TLS) SelfSigned(log *slog.Logger) listen.SelfSignedConfig {
 	return listen.SelfSignedConfig{
-		Dir: filepath.Join(t.s.dbPath, "tls"), Logger: log, Now: time.Now,
+		Dir: filepath.Join(t.s.dbPath, "tls"), Logger: log,
 		Names: func() []string {
 			local, err := listen.LocalNames("/etc/hosts")
 			if err != nil {

@@ -33,6 +33,8 @@ func Towards(from, to lb.Intent) []lb.Edit {
 			e.Frontend = &after
 		case lb.Backend:
 			e.Backend = &after
+		case lb.Certificate:
+			e.Certificate = &after
 		default:
 			e.Delete = change.ID
 		}

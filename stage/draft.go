@@ -153,6 +153,10 @@ func (d Draft) Size() int {
 		switch after := o.After.(type) {
 		case lb.Frontend:
 			size += 300*len(after.Rules) + linesSize(after.Natives)
+		case lb.Certificate:
+			for _, f := range after.Files {
+				size += fixed * len(f.Chain)
+			}
 		case lb.Backend:
 			size += 60*len(after.Members) + linesSize(after.Natives)
 		}

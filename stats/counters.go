@@ -107,6 +107,13 @@ func round(v float64) float64 {
 	return math.Round(v/unit) * unit
 }
 
-// Errors are the responses of class 5xx, and the requests without a response, per
-// second.
-func (r *Rates) Errors() float32 { return r[Responses5xx] + r[ConnectErrors] + r[ResponseErrors] }
+// Errors are the requests that failed, per second: answered with class 5xx, or without a
+// response. HAProxy counts the 5xx that it answers itself, for example where it cannot
+// connect, for frontends and backends of mode http, and not for servers.
+func (r *Rates) Errors(kind statsock.Kind) float32 {
+	lost := r[ConnectErrors] + r[ResponseErrors]
+	if kind == statsock.KindServer {
+		return r[Responses5xx] + lost
+	}
+	return max(r[Responses5xx], lost)
+}

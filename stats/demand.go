@@ -30,7 +30,7 @@ func (a *demand) request() {
 // at most once per tick.
 func (s *Sampler) Refresh(ctx context.Context) {
 	refreshed := s.demand.refreshed.Next()
-	if !s.isOutdated(time.Now()) {
+	if !s.isOutdated(s.cfg.Now()) {
 		return
 	}
 	s.demand.request()
@@ -43,7 +43,7 @@ func (s *Sampler) Refresh(ctx context.Context) {
 // requestIfOutdated is for readers that get changes from now on: they are shown the
 // last figures, and do not wait.
 func (s *Sampler) requestIfOutdated() {
-	if s.isOutdated(time.Now()) {
+	if s.isOutdated(s.cfg.Now()) {
 		s.demand.request()
 	}
 }
@@ -57,7 +57,7 @@ func (s *Sampler) isOutdated(now time.Time) bool {
 // figures stays, and a failure is left to the next tick.
 func (s *Sampler) refreshMembers(ctx context.Context) {
 	config, known := s.layout()
-	now := time.Now()
+	now := s.cfg.Now()
 	if !known || s.reader.present == nil || s.silent || !s.isOutdated(now) || !s.throttle.isDue(now, true, s.cfg.Interval) {
 		return
 	}
@@ -70,7 +70,7 @@ func (s *Sampler) refreshMembers(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	s.throttle.asked, s.throttle.betweenTicks = time.Now(), true
+	s.throttle.asked, s.throttle.betweenTicks = s.cfg.Now(), true
 	workers := append([]*worker{s.reader.present}, s.reader.readOld(ctx, servers)...)
 	defer s.reportMoves()
 	s.table.amend(s.throttle.asked, config.Backends, workers)

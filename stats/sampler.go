@@ -35,7 +35,8 @@ type Config struct {
 	// Moved is called with what HAProxy decided about members since the last call. It
 	// must not block, or call the Sampler. nil: nobody is told.
 	Moved  func([]Move)
-	Logger *slog.Logger // discards
+	Now    func() time.Time // time.Now
+	Logger *slog.Logger     // discards
 }
 
 // A Sampler queries HAProxy once per tick for any number of readers. Make it
@@ -75,6 +76,9 @@ type Workers struct {
 func New(cfg Config) *Sampler {
 	if cfg.Interval <= 0 {
 		cfg.Interval = time.Second
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -123,7 +127,7 @@ func (s *Sampler) sample(ctx context.Context) {
 	defer s.reportMoves()
 	config, known := s.layout()
 	what := proxies
-	if known && s.throttle.isDue(time.Now(), s.demand.hasSubscribers.Load(), s.cfg.Interval) {
+	if known && s.throttle.isDue(s.cfg.Now(), s.demand.hasSubscribers.Load(), s.cfg.Interval) {
 		what = everything
 	}
 	before := s.reader.present
@@ -152,7 +156,7 @@ func (s *Sampler) query(ctx context.Context, what scope) error {
 	if err != nil {
 		return err
 	}
-	s.throttle.idle = s.reader.idle(time.Now())
+	s.throttle.idle = s.reader.idle(s.cfg.Now())
 	if what.has(servers) {
 		s.throttle.took, s.throttle.lines = took, len(s.reader.present.order)
 	}
@@ -161,7 +165,7 @@ func (s *Sampler) query(ctx context.Context, what scope) error {
 
 // commit ends a tick at whose start the worker before was the present one.
 func (s *Sampler) commit(ctx context.Context, backends []lb.ResolvedBackend, before *worker, what scope) {
-	now, info := time.Now(), s.reader.scanner.Info
+	now, info := s.cfg.Now(), s.reader.scanner.Info
 	members := s.workers.Load().members
 	if what.has(servers) {
 		s.throttle.asked, s.throttle.betweenTicks, members = now, false, now
@@ -224,7 +228,7 @@ func (s *Sampler) fail(ctx context.Context, err error) {
 		s.cfg.Logger.WarnContext(ctx, "reading haproxy statistics failed", "error", err)
 	}
 	s.workers.Store(&answer{answered: s.workers.Load().answered}) // nothing is known about members
-	s.table.markGap(time.Now())
+	s.table.markGap(s.cfg.Now())
 }
 
 // String describes the workers for logs.

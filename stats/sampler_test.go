@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"thalassa/stats"
+	"thalassa/statsock"
 )
 
 func TestTotalsAreCountedFromTheBeginning(t *testing.T) {
@@ -36,8 +37,23 @@ func TestRatesArePerSecond(t *testing.T) {
 	if got := float64(web2.Rate[stats.Requests]); !web2.Known || got < 99/took || got > 100/0.05+1 {
 		t.Errorf("%v requests/s, 100 in %v s", got, took)
 	}
-	if live2.Rate.Errors() == 0 || a.Rate[stats.BytesOut] == 0 || a.Rate[stats.Requests] != 0 {
+	if live2.Rate.Errors(live2.Kind) == 0 || a.Rate[stats.BytesOut] == 0 || a.Rate[stats.Requests] != 0 {
 		t.Errorf("rates %+v, %+v", live2.Rate, a.Rate)
+	}
+}
+
+// A request that HAProxy answers with 503, because it cannot connect, is one error of its
+// backend, and one of the server.
+func TestErrorsCountOnce(t *testing.T) {
+	rates := stats.Rates{stats.Responses5xx: 7, stats.ConnectErrors: 4, stats.ResponseErrors: 1}
+	for kind, want := range map[statsock.Kind]float32{statsock.KindFrontend: 7, statsock.KindBackend: 7, statsock.KindServer: 12} {
+		if got := rates.Errors(kind); got != want {
+			t.Errorf("kind %v: %v errors, want %v", kind, got, want)
+		}
+	}
+	tcp := stats.Rates{stats.ConnectErrors: 4}
+	if got := tcp.Errors(statsock.KindBackend); got != 4 {
+		t.Errorf("mode tcp: %v errors, want 4", got)
 	}
 }
 

@@ -142,7 +142,7 @@ func (s *Series) remember(tick uint64) {
 		}
 	}
 	rate(TrackRequests, s.Rate[Requests])
-	rate(TrackErrors, s.Rate.Errors())
+	rate(TrackErrors, s.Rate.Errors(s.Kind))
 	if s.Kind != statsock.KindServer {
 		rate(TrackBytesOut, s.Rate[BytesOut])
 	}

@@ -85,7 +85,7 @@ type memberDoc struct {
 	Disabled bool   `json:"disabled,omitempty"`
 }
 
-// encodeObject is the document of a frontend or backend.
+// encodeObject is the document of a frontend, backend or certificate.
 func encodeObject(o lb.Object) ([]byte, error) {
 	switch o := o.(type) {
 	case lb.Frontend:
@@ -96,8 +96,10 @@ func encodeObject(o lb.Object) ([]byte, error) {
 			return nil, err
 		}
 		return json.Marshal(doc)
+	case lb.Certificate:
+		return json.Marshal(certificateDocument(o))
 	}
-	return nil, fmt.Errorf("%T is neither a frontend nor a backend", o)
+	return nil, fmt.Errorf("%T is no object that is stored", o)
 }
 
 func frontendDocument(f lb.Frontend) frontendDoc {
@@ -162,8 +164,10 @@ func decodeObject(id string, data []byte) (lb.Object, error) {
 		o, err = decodeFrontend(data)
 	case "backend":
 		o, err = decodeBackend(data)
+	case "certificate":
+		o, err = decodeCertificate(data)
 	default:
-		return nil, errors.New("it is neither a frontend nor a backend")
+		return nil, errors.New("it is no frontend, backend or certificate")
 	}
 	if err == nil && o.ID() != id {
 		err = errors.New("it holds another object")

@@ -47,7 +47,7 @@ func parseImport(data []byte) Import {
 	return im
 }
 
-// Drop leaves an object out, "frontend/KEY" or "backend/KEY", and every frontend that
+// Drop leaves an object out, e.g. "backend/KEY", and every frontend that
 // needs it.
 func (im *Import) Drop(id, reason string) {
 	switch o := im.Intent.Object(id).(type) {
@@ -55,6 +55,8 @@ func (im *Import) Drop(id, reason string) {
 		delete(im.Intent.Frontends, o.Key)
 	case lb.Backend:
 		delete(im.Intent.Backends, o.Key)
+	case lb.Certificate:
+		delete(im.Intent.Certificates, o.Key)
 	default:
 		return
 	}

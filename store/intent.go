@@ -45,6 +45,7 @@ func copied(in lb.Intent) lb.Intent {
 	out.Revision = in.Revision
 	maps.Copy(out.Frontends, in.Frontends)
 	maps.Copy(out.Backends, in.Backends)
+	maps.Copy(out.Certificates, in.Certificates)
 	return out
 }
 
@@ -88,7 +89,7 @@ func (d *DB) Wait(ctx context.Context, after uint64) error {
 }
 
 func emptyIntent() lb.Intent {
-	return lb.Intent{Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}}
+	return lb.Intent{Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}, Certificates: map[lb.Name]lb.Certificate{}}
 }
 
 // addObjects puts stored objects into an intent.
@@ -118,6 +119,8 @@ func place(in lb.Intent, o lb.Object) {
 		in.Frontends[o.Key] = o
 	case lb.Backend:
 		in.Backends[o.Key] = o
+	case lb.Certificate:
+		in.Certificates[o.Key] = o
 	}
 }
 
@@ -126,7 +129,7 @@ func documents(in lb.Intent) (map[string][]byte, error) {
 	if err := checkStorable(in); err != nil {
 		return nil, err
 	}
-	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends))
+	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends)+len(in.Certificates))
 	add := func(object lb.Object) (err error) {
 		docs[object.ID()], err = encodeObject(object)
 		return err
@@ -138,6 +141,11 @@ func documents(in lb.Intent) (map[string][]byte, error) {
 	}
 	for _, b := range in.Backends {
 		if err := add(b); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range in.Certificates {
+		if err := add(c); err != nil {
 			return nil, err
 		}
 	}
@@ -157,6 +165,11 @@ func checkStorable(in lb.Intent) error {
 	for key, b := range in.Backends {
 		if key != b.Key {
 			return misplaced(key, b)
+		}
+	}
+	for key, c := range in.Certificates {
+		if key != c.Key {
+			return misplaced(key, c)
 		}
 	}
 	return in.Validate()

@@ -67,7 +67,9 @@ func encodePersistence(in lb.Intent) ([]byte, error) {
 		Version   int           `json:"version"`
 		Frontends []frontendDoc `json:"frontends"`
 		Backends  []backendDoc  `json:"backends"`
-	}{persistenceVersion, make([]frontendDoc, 0, len(in.Frontends)), make([]backendDoc, 0, len(in.Backends))}
+		// Certificates are without keys.
+		Certificates []certificateDoc `json:"certificates,omitempty"`
+	}{Version: persistenceVersion, Frontends: make([]frontendDoc, 0, len(in.Frontends)), Backends: make([]backendDoc, 0, len(in.Backends))}
 	for _, f := range in.SortedFrontends() {
 		doc.Frontends = append(doc.Frontends, frontendDocument(f))
 	}
@@ -77,6 +79,9 @@ func encodePersistence(in lb.Intent) ([]byte, error) {
 			return nil, err
 		}
 		doc.Backends = append(doc.Backends, backend)
+	}
+	for _, c := range in.SortedCertificates() {
+		doc.Certificates = append(doc.Certificates, certificateDocument(c))
 	}
 	return json.MarshalIndent(doc, "", "  ")
 }
@@ -124,9 +129,10 @@ func ParsePersistence(data []byte) (lb.Intent, error) {
 // for what is no such file.
 func readObjects(data []byte) (*persistenceReader, error) {
 	var file struct {
-		Version   *int            `json:"version"`
-		Frontends json.RawMessage `json:"frontends"`
-		Backends  json.RawMessage `json:"backends"`
+		Version      *int            `json:"version"`
+		Frontends    json.RawMessage `json:"frontends"`
+		Backends     json.RawMessage `json:"backends"`
+		Certificates json.RawMessage `json:"certificates"`
 	}
 	data = strictjson.WithoutMark(data)
 	if err := json.Unmarshal(data, &file); err != nil {
@@ -138,6 +144,7 @@ func readObjects(data []byte) (*persistenceReader, error) {
 	r := &persistenceReader{in: emptyIntent()}
 	r.list("frontends", file.Frontends, r.frontend)
 	r.list("backends", file.Backends, r.backend)
+	r.list("certificates", file.Certificates, r.certificate)
 	return r, nil
 }
 
@@ -280,6 +287,19 @@ func (r *persistenceReader) backend(path string, f fields) {
 		return
 	}
 	r.in.Backends[backend.Key] = backend
+}
+
+// certificate adds one.
+func (r *persistenceReader) certificate(path string, f fields) {
+	certificate, ok := decodeFields(r, &path, "certificates", f, decodeCertificate)
+	if !ok {
+		return
+	}
+	if _, taken := r.in.Certificates[certificate.Key]; taken {
+		r.fail(path, "stands there twice", "each key once")
+		return
+	}
+	r.in.Certificates[certificate.Key] = certificate
 }
 
 // decodeFields reads one object with the checks of lb. From here on its path names it by

@@ -44,6 +44,7 @@ func TestReadPersistenceOfTheOriginal(t *testing.T) {
 				Members: []lb.StaticMember{{HostPort: lb.HostPort{Host: "10.10.10.10", Port: 5432}, Weight: lb.Weighting{IsSet: true, Value: 1}}, {HostPort: lb.HostPort{Host: "10.10.10.11", Port: 5432}}},
 			},
 		},
+		Certificates: map[lb.Name]lb.Certificate{},
 	}
 	if !reflect.DeepEqual(in, expected) {
 		t.Errorf("got  %+v\nwant %+v", in, expected)

@@ -14,7 +14,7 @@ import (
 // here.
 func (v View) check() error {
 	p := v.Process
-	if err := checkTexts("process", []string{p.StatsSocket, p.SocketUser, p.StateFile, p.PeersSocket, p.User, p.Group, p.Log}); err != nil {
+	if err := checkTexts("process", []string{p.StatsSocket, p.SocketUser, p.StateFile, p.PeersSocket, v.page(), p.User, p.Group, p.Log}); err != nil {
 		return err
 	}
 	for _, f := range v.Frontends {
@@ -28,6 +28,14 @@ func (v View) check() error {
 		}
 	}
 	return nil
+}
+
+// page is the bind line of the statistics page for the agent; empty: there is none.
+func (v View) page() string {
+	if v.Page == nil {
+		return ""
+	}
+	return v.Page.Bind
 }
 
 // checkStatsBind refuses a frontend at the address of HAProxy's statistics page.

@@ -89,7 +89,7 @@ func sample() lb.Config {
 	bind := lb.Bind{Host: "127.0.0.1", Port: 1988}
 	return lb.Config{
 		Process: lb.Process{
-			StatsSocket: "/run/haproxy.sock", SocketUser: "root", StateFile: "/run/haproxy.state", PeersSocket: "/run/peers.sock", User: "haproxy", Group: "haproxy",
+			StatsSocket: "/run/haproxy.sock", SocketUser: "root", StateFile: "/run/haproxy.state", PeersSocket: "/run/peers.sock", PageSocket: "/run/page.sock", User: "haproxy", Group: "haproxy",
 			Log: "/dev/log local0", MaxConn: 4096, HardStopAfter: time.Minute, StatsBind: &bind,
 		},
 		Frontends: []lb.Frontend{

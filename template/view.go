@@ -22,6 +22,9 @@ type View struct {
 	Process    ProcessView
 	// Stats is HAProxy's own statistics page; nil when there is to be none.
 	Stats *StatsView
+	// Page is the same page for the agent, which shows it to its callers; nil when there is
+	// to be none.
+	Page *PageView
 	// Resolving says that some server has a host name instead of an address, so
 	// that a resolvers section is needed.
 	Resolving bool
@@ -47,6 +50,13 @@ type ProcessView struct {
 type StatsView struct {
 	Name string // of its listen section; no frontend or backend has it
 	Bind string // address
+}
+
+// A PageView says where the agent finds the statistics page.
+type PageView struct {
+	Name string // of its listen section; no frontend, backend or StatsView has it
+	Bind string // the bind line after its keyword
+	URI  string // path of the page
 }
 
 // A FrontendView is one frontend.
@@ -159,7 +169,10 @@ func newView(c lb.Config) View {
 		v.Resolving = v.Resolving || slices.ContainsFunc(p.Members, func(m lb.Member) bool { return !m.Address.Host.IsIP() })
 	}
 	if c.Process.StatsBind != nil {
-		v.Stats = &StatsView{Name: statsName(c), Bind: c.Process.StatsBind.String()}
+		v.Stats = &StatsView{Name: freeName(c, "stats"), Bind: c.Process.StatsBind.String()}
+	}
+	if c.Process.PageSocket != "" {
+		v.Page = &PageView{Name: freeName(c, "stats-page"), Bind: pageBind(c.Process), URI: lb.StatsPath}
 	}
 	return v
 }
@@ -212,9 +225,18 @@ func newBackendView(p lb.ResolvedBackend) BackendView {
 	return v
 }
 
-// statsName finds a name for the statistics page. HAProxy refuses two proxies
+// pageBind is a bind line for the agent alone.
+func pageBind(p lb.Process) string {
+	bind := quote("unix@"+p.PageSocket) + " mode 600"
+	if p.SocketUser != "" {
+		bind += " user " + quote(p.SocketUser)
+	}
+	return bind
+}
+
+// freeName finds a name for a statistics page. HAProxy refuses two proxies
 // of one kind with the same name, and operators may call theirs "stats".
-func statsName(c lb.Config) string {
+func freeName(c lb.Config, wanted lb.Name) string {
 	taken := map[lb.Name]bool{}
 	for _, f := range c.Frontends {
 		taken[f.Key] = true
@@ -222,9 +244,9 @@ func statsName(c lb.Config) string {
 	for _, p := range c.Backends {
 		taken[p.Key] = true
 	}
-	name := lb.Name("stats")
+	name := wanted
 	for n := 2; taken[name]; n++ {
-		name = lb.Name("stats-" + strconv.Itoa(n))
+		name = lb.Name(string(wanted) + "-" + strconv.Itoa(n))
 	}
 	return string(name)
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,11 +13,18 @@ const home = "/overview"
 // draftsPage is the list of drafts; each has a page below it.
 const draftsPage = "/drafts"
 
+// pages are the paths of pages, besides those of objects below home.
+func pages() []string {
+	return []string{"/", home, "/activity", "/config", draftsPage, "/cluster", "/login", "/account", "/access", "/audit", "/openapi"}
+}
+
+// Paths are those of pages and of assets. What is below them may belong to a Site, too.
+func Paths() []string { return append(pages(), assetPrefix) }
+
 // IsPage reports whether browsers get a page under the path. The API may use the
 // same path for programs.
 func IsPage(path string) bool {
-	switch path {
-	case "/", home, "/activity", "/config", draftsPage, "/cluster", "/login", "/account", "/access", "/audit", "/openapi":
+	if slices.Contains(pages(), path) {
 		return true
 	}
 	for _, kind := range []string{home + "/backends/", home + "/frontends/", draftsPage + "/"} {

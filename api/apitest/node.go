@@ -36,6 +36,7 @@ type Node struct {
 	changed wake.Signal // the snapshot has
 	views   wake.Signal // that, or the intent
 	drafts  drafts
+	keys    Keys
 
 	mu        sync.Mutex
 	intent    lb.Intent
@@ -94,7 +95,7 @@ func (n *Node) Config() api.Config {
 	return api.Config{
 		Changes: n, Members: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, Drafts: &n.drafts, Backups: backups{n}, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats, Connections: n.Connections,
 		ServiceNames: n.ServiceNames, Reload: n.Reload,
-		Version: "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries, Audit: n.Audited,
+		Version: "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries, Audit: n.Audited, Keys: &n.keys,
 		Dialects: []api.Dialect{hrapi.New(hrapi.Config{
 			Dashboard: "127.0.0.1", Variables: map[string]string{"certificates:store": "/tmp"}, HAProxyConfig: n.HAProxyConfig, Reload: n.Reload,
 		})},

@@ -96,6 +96,8 @@ func definitionOf(o lb.Object) (json.RawMessage, error) {
 		return json.Marshal(NewFrontend(o))
 	case lb.Backend:
 		return json.Marshal(NewBackendDefinition(o))
+	case lb.Certificate:
+		return json.Marshal(NewCertificate(o))
 	}
 	return json.RawMessage("null"), nil
 }

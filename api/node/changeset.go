@@ -27,7 +27,7 @@ type changesetBody struct {
 // editBody is one edit of a changeset: a request that changes a frontend or a backend.
 type editBody struct {
 	Method string `json:"method"` // "PUT", "POST" or "DELETE"
-	Path   string `json:"path"`   // "/frontends/KEY" or "/backends/KEY"
+	Path   string `json:"path"`   // "/frontends/KEY", "/backends/KEY" or "/certificates/KEY"
 	// Body is that of the request; absent for DELETE.
 	Body json.RawMessage `json:"body"`
 	// IfMatch is an entity tag that the object must have, or "*" for any.
@@ -82,9 +82,9 @@ func (in editBody) parse(path string) (lb.Edit, error) {
 func (in editBody) target() (kind, key string, err error) {
 	kind, key, ok := strings.Cut(strings.TrimPrefix(in.Path, "/"), "/")
 	decoded, escapeErr := url.PathUnescape(key)
-	if !ok || escapeErr != nil || kind != "frontends" && kind != "backends" || strings.ContainsAny(key, "/?") {
+	if !ok || escapeErr != nil || kind != "frontends" && kind != "backends" && kind != "certificates" || strings.ContainsAny(key, "/?") {
 		return "", "", lb.FieldError{
-			Problem: strconv.Quote(in.Path) + " is not the path of a frontend or backend", Expected: "/frontends/KEY or /backends/KEY",
+			Problem: strconv.Quote(in.Path) + " is not the path of a frontend, backend or certificate", Expected: "/frontends/KEY, /backends/KEY or /certificates/KEY",
 		}
 	}
 	return kind, decoded, nil
@@ -104,6 +104,10 @@ func (in editBody) change(kind, key string) (lb.Edit, error) {
 			return lb.Edit{}, below("path", err)
 		}
 		return lb.Edit{Delete: strings.TrimSuffix(kind, "s") + "/" + string(name)}, nil
+	case kind == "certificates":
+		return lb.Edit{}, lb.FieldError{
+			Path: "method", Problem: strconv.Quote(in.Method) + " of a certificate is a request of its own", Expected: "DELETE, or PUT /certificates/KEY before",
+		}
 	case in.Method == methodPut && kind == "frontends":
 		f, err := ParseFrontend(key, in.Body)
 		return lb.Edit{Frontend: &f, Keeps: true}, inBody(err)

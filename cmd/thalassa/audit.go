@@ -15,6 +15,7 @@ const auditGrace = 2 * time.Second
 // nobody would know who did what.
 func (n node) auditLog() (*audit.Log, error) {
 	cfg, withSyslog := n.settings.Audit(n.log)
+	cfg.Now = n.now
 	if withSyslog {
 		w, err := audit.Syslog()
 		if err != nil {

@@ -6,28 +6,34 @@ import (
 	"time"
 
 	"thalassa/auth"
+	"thalassa/auth/pam"
 	"thalassa/lb"
 	"thalassa/settings"
 )
 
+// pamSocket is where systemd starts thalassa-pam for the agent.
+const pamSocket = "/run/thalassa-pam.sock"
+
 // authority opens the token file and the access file; nil: there is neither.
 func (n node) authority() (*auth.Authority, error) {
-	tokens, access, err := openCallers(n.settings, n.log)
+	tokens, access, err := openCallers(n.settings, n.now, n.log)
 	if err != nil {
 		return nil, err
 	}
-	return auth.NewAuthority(tokens, access), nil
+	authority := auth.NewAuthority(tokens, access)
+	authority.UseAccounts(pam.New(pam.Config{Socket: pamSocket, Program: pamProgram()}))
+	return authority, nil
 }
 
 // openCallers opens the token file and the access file; nil: there is none.
-func openCallers(s *settings.Agent, log *slog.Logger) (tokens *auth.Tokens, access *auth.Access, err error) {
+func openCallers(s *settings.Agent, now func() time.Time, log *slog.Logger) (tokens *auth.Tokens, access *auth.Access, err error) {
 	if file := s.TokenFile(); file != "" {
 		if tokens, err = auth.Open(file, log); err != nil {
 			return nil, nil, settings.Error{Err: err}
 		}
 	}
 	if file := s.AccessFile(); file != "" {
-		if access, err = auth.OpenAccess(file, time.Now, log); err != nil {
+		if access, err = auth.OpenAccess(file, now, log); err != nil {
 			return nil, nil, settings.Error{Err: err}
 		}
 	}

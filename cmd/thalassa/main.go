@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"thalassa/cli"
 )
@@ -34,7 +35,7 @@ func run(ctx context.Context, h *hangup, args []string, env cli.Environment) int
 	return cli.Run(ctx, args, env, cli.Parts{
 		Version: version(), CIBProgram: cibProgram(),
 		Agent: func(ctx context.Context, n cli.Node) error {
-			return node{settings: n.Settings, log: n.Logger, queue: n.Log, ready: n.Ready, hangup: h}.run(ctx)
+			return node{settings: n.Settings, log: n.Logger, queue: n.Log, ready: n.Ready, hangup: h, now: time.Now}.run(ctx)
 		},
 	})
 }
@@ -54,6 +55,17 @@ func cibProgram() string {
 		}
 	}
 	return "thalassa-cib"
+}
+
+// pamProgram is the thalassa-pam beside this program, or that of the package.
+func pamProgram() string {
+	if own, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(own), "thalassa-pam")
+		if _, err := os.Stat(beside); err == nil {
+			return beside
+		}
+	}
+	return "/usr/bin/thalassa-pam"
 }
 
 // version of the program, as the build recorded it.

@@ -33,6 +33,8 @@ type node struct {
 	ready func(ctx context.Context, api net.Addr, events *activity.Log) error
 	// hangup is what SIGHUP does; nil: the signal is not caught.
 	hangup *hangup
+	// now is the wall clock of all parts. Nothing else reads it but to measure durations.
+	now func() time.Time
 	// reread follows settings that change while the agent runs; run makes it.
 	reread *rereader
 }
@@ -42,7 +44,7 @@ func (n node) run(ctx context.Context) error {
 	if n.ready == nil { // not a demo, which ends with its terminal
 		surviveClosedPipes()
 	}
-	n.reread = newRereader(n.settings, n.log)
+	n.reread = newRereader(n.settings, n.now, n.log)
 	n.limitMemory(ctx)
 	if err := n.settings.MakeRunDir(); err != nil {
 		return err
@@ -138,7 +140,7 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 // newer version is an error in the settings: they name another path or another program.
 func (n node) openStore(ctx context.Context) (*store.DB, error) {
 	path := n.settings.Database()
-	options := store.Options{Logger: n.log}
+	options := store.Options{Now: n.now, Logger: n.log}
 	db, err := store.Open(path, options)
 	if damaged := (*store.DamagedError)(nil); errors.As(err, &damaged) {
 		n.log.ErrorContext(ctx, "database damaged and set aside, going on with a new one",
@@ -159,18 +161,22 @@ func (n node) watcher(ctx context.Context, db *store.DB) (*discovery.Watcher, er
 	if err != nil {
 		n.log.WarnContext(ctx, "members of the last run not readable, waiting for consul", "error", err)
 	}
-	w, err := discovery.New(n.settings.Discovery(initial, n.log))
+	cfg := n.settings.Discovery(initial, n.log)
+	cfg.Now = n.now
+	w, err := discovery.New(cfg)
 	if err != nil {
 		return nil, settings.Error{Err: fmt.Errorf("setting up discovery: %w", err)}
 	}
 	return w, nil
 }
 
-func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, events *activity.Log, addr net.Addr, administered *control.Watcher) (*agent.Agent, *discovery.Registrar, error) {
+func (n node) agent(db *store.DB, keys *store.Keys, w *discovery.Watcher, p *haproxy.Process, events *activity.Log, addr net.Addr, administered *control.Watcher) (*agent.Agent, *discovery.Registrar, error) {
 	s := n.settings
 	cfg := s.Loop(n.log)
+	cfg.Now = n.now
 	cfg.Intents, cfg.Source, cfg.Holder, cfg.HAProxy, cfg.Runtime = db, w, w, p, p
 	cfg.Journal, cfg.Memory, cfg.Overrides, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, store.NewArchive(db), p.Drops, version()
+	cfg.Keys = keys
 	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
 	cfg.HasRoute, cfg.HasLocal = (&control.Routes{}).Lead, control.Has
@@ -207,6 +213,7 @@ func (n node) agent(db *store.DB, w *discovery.Watcher, p *haproxy.Process, even
 // sampler asks HAProxy for its statistics.
 func (n node) sampler(a *agent.Agent, p *haproxy.Process, events *activity.Log) *stats.Sampler {
 	cfg := n.settings.Stats(n.log)
+	cfg.Now = n.now
 	cfg.Layout, cfg.Detour, cfg.Moved = a.Effective, p.Detour, noteMoves(events)
 	return stats.New(cfg)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,6 +20,7 @@ import (
 	"thalassa/internal/memory"
 	"thalassa/lb"
 	"thalassa/pacemaker"
+	"thalassa/routes"
 	"thalassa/stats"
 	"thalassa/store"
 )
@@ -28,6 +28,7 @@ import (
 // parts are what a node is made of. They do not run yet.
 type parts struct {
 	db           *store.DB
+	keys         *store.Keys
 	process      *haproxy.Process
 	events       *activity.Log
 	discovery    *discovery.Watcher
@@ -41,6 +42,7 @@ type parts struct {
 	cluster      *pacemaker.Cluster // nil: none, as watcher
 	watcher      *pacemaker.Watcher
 	port         secured
+	routes       *routes.Router
 	server       *api.Server
 }
 
@@ -48,7 +50,10 @@ type parts struct {
 func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Process, port secured) (p parts, err error) {
 	p.db, p.process, p.port = db, process, port
 	addr := port.Addr()
-	if p.events, err = activity.NewLog(ctx, db, time.Now, n.log); err != nil {
+	if p.keys, err = n.openKeys(); err != nil {
+		return p, err
+	}
+	if p.events, err = activity.NewLog(ctx, db, n.now, n.log); err != nil {
 		return p, fmt.Errorf("reading the activity: %w", err)
 	}
 	if p.discovery, err = n.watcher(ctx, db); err != nil {
@@ -59,7 +64,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 		return discovery.Ports(ctx, n.reread.current.Load().Discovery(lb.Snapshot{}, n.log))
 	}
 	p.administered = control.New(administered)
-	if p.agent, p.registrar, err = n.agent(db, p.discovery, process, p.events, addr, p.administered); err != nil {
+	if p.agent, p.registrar, err = n.agent(db, p.keys, p.discovery, process, p.events, addr, p.administered); err != nil {
 		return p, err
 	}
 	if err := process.LearnKeywords(ctx); err != nil {
@@ -75,13 +80,15 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 		return p, err
 	}
 	p.canaries, err = canary.New(ctx, canary.Config{
-		Node: p.agent, Store: db, Journal: p.events, Stats: process.Stats, Permit: mayDeploy(p.authority), Logger: n.log,
+		Node: p.agent, Store: db, Journal: p.events, Stats: process.Stats, Permit: mayDeploy(p.authority),
+		Now: n.now, Logger: n.log,
 	})
 	if err != nil {
 		return p, err
 	}
 	p.cluster, p.watcher = n.cluster()
 	p.sampler = n.sampler(p.agent, process, p.events)
+	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Logger: n.log}, n.settings.Routes())
 	p.server = n.api(p) //nolint:contextcheck // handlers have that of their request
 	return p, nil
 }
@@ -99,6 +106,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.agent.Run)
 	run(func(ctx context.Context) error { return n.reread.run(ctx, p) })
 	run(p.sampler.Run)
+	run(func(ctx context.Context) error { return sweepKeys(ctx, p.db, p.keys, n.log) })
 	run(p.canaries.Run)
 	run(p.server.Follow)
 	run(func(ctx context.Context) error { return p.server.Serve(ctx, p.port) })
@@ -125,19 +133,20 @@ func (n node) runParts(ctx context.Context, p parts) error {
 // api makes the server of the API.
 func (n node) api(p parts) *api.Server {
 	cfg := n.settings.API(n.log)
+	cfg.Now = n.now
 	cfg.BodyBytes, cfg.AnswerBytes = requestMemory(memory.Limit())
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.Certificate = p.port.info()
 	cfg.LogProblem = func() string { return cmp.Or(n.queue.Problem(), p.audit.Problem()) }
 	cfg.LogDropped, cfg.StoreProblem = n.queue.Dropped, storeProblem(p.db, p.process)
-	refusals := &refusals{log: n.log, events: p.events}
+	refusals := &refusals{now: n.now, log: n.log, events: p.events}
 	p.port.gate.OnRefusal(refusals.note)
 	cfg.ConnState, cfg.OpenConnections, cfg.Refused = p.port.gate.Track, p.port.gate.Open, refusals.note
 	cfg.Hangs = hangs(p.agent.Hangs, p.process.Hangs)
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
 	cfg.Activity, cfg.History, cfg.Drafts, cfg.Configs, cfg.Canaries = p.events, p.db, store.NewDrafts(p.db), store.NewArchive(p.db), p.canaries
 	cfg.Backups = store.NewBackups(p.db)
-	cfg.Audit = p.audit
+	cfg.Audit, cfg.Routes, cfg.Keys = p.audit, p.routes, p.keys
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
 	cfg.Unresolved = p.agent.Unresolved

@@ -14,6 +14,7 @@ const refusalPause = time.Minute
 
 // refusals notes that connections to the API are refused, once in a while.
 type refusals struct {
+	now    func() time.Time
 	log    *slog.Logger
 	events *activity.Log
 
@@ -23,7 +24,7 @@ type refusals struct {
 
 // note notes why a connection was refused. It waits for nothing.
 func (r *refusals) note(why string) {
-	now := time.Now()
+	now := r.now()
 	r.mu.Lock()
 	isDue := !now.Before(r.next)
 	if isDue {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"thalassa/activity"
 	"thalassa/discovery"
@@ -19,6 +20,7 @@ import (
 // A rereader reads the settings, and the files that they name, again while the agent runs.
 // Settings that are wrong, or that a part refuses, change nothing.
 type rereader struct {
+	now     func() time.Time
 	log     *slog.Logger
 	asked   chan struct{}
 	current atomic.Pointer[settings.Agent] // in effect; run replaces it
@@ -27,8 +29,8 @@ type rereader struct {
 	notices []string // for the status
 }
 
-func newRereader(s *settings.Agent, log *slog.Logger) *rereader {
-	r := &rereader{log: log, asked: make(chan struct{}, 1)}
+func newRereader(s *settings.Agent, now func() time.Time, log *slog.Logger) *rereader {
+	r := &rereader{now: now, log: log, asked: make(chan struct{}, 1)}
 	r.current.Store(s)
 	return r
 }
@@ -111,7 +113,7 @@ func (r *rereader) follow(ctx context.Context, p parts, t settings.Transition) e
 // SIGHUP alone. Nothing changes before commit.
 func (r *rereader) prepare(p parts, t settings.Transition) (commit func() error, err error) {
 	var commits []func() error
-	for _, prepare := range []func(parts, settings.Transition) (func() error, error){r.callers, r.port, r.consul} {
+	for _, prepare := range []func(parts, settings.Transition) (func() error, error){r.callers, r.port, r.consul, r.routes} {
 		commit, err := prepare(p, t)
 		if err != nil {
 			return nil, err
@@ -134,7 +136,7 @@ func (r *rereader) callers(p parts, t settings.Transition) (commit func() error,
 	if !t.Has("token-file", "access-file") {
 		return unchanged, nil
 	}
-	tokens, access, err := openCallers(t.Next, r.log)
+	tokens, access, err := openCallers(t.Next, r.now, r.log)
 	return func() error {
 		p.authority.Replace(tokens, access)
 		return nil
@@ -152,11 +154,22 @@ func (r *rereader) port(p parts, t settings.Transition) (commit func() error, er
 		return nil, err
 	}
 	if t.Has("tls-cert", "tls-key") {
-		if _, _, err := tls.Files(r.log); err != nil {
+		if _, _, err := tls.Files(r.now, r.log); err != nil {
 			return nil, err
 		}
 	}
 	return func() error { return p.port.follow(tls, clients, t.Has("tls-cert", "tls-key")) }, nil
+}
+
+// routes are the files and applications behind the address of the API.
+func (r *rereader) routes(p parts, t settings.Transition) (commit func() error, err error) {
+	if !t.Has("routes") {
+		return unchanged, nil
+	}
+	return func() error {
+		p.routes.Replace(t.Next.Routes())
+		return nil
+	}, nil
 }
 
 // consul is the token of Consul, and the files of TLS for it.

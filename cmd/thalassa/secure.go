@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net"
+	"time"
 
 	"thalassa/listen"
 	"thalassa/settings"
@@ -16,6 +18,7 @@ type secured struct {
 	gate   *listen.Gate                    // below it
 	source listen.Source                   // nil: the API is served in plain
 	run    func(ctx context.Context) error // keeps the certificate up to date
+	now    func() time.Time                // judges certificates of clients
 }
 
 // secure puts TLS in front of a listener.
@@ -25,38 +28,49 @@ func (n node) secure(ctx context.Context, l net.Listener) (secured, error) {
 		return secured{}, err
 	}
 	plain := secured{Listener: l, run: func(context.Context) error { return nil }}
-	files, ok, err := n.settings.TLS().Files(n.log)
+	files, ok, err := n.settings.TLS().Files(n.now, n.log)
 	switch {
 	case err != nil:
 		return secured{}, err
 	case ok:
-		return newSecured(l, files, clients, files.Run), nil
+		return newSecured(l, files, clients, files.Run, n.now), nil
 	case n.settings.TLS().Mode() == "off":
 		if n.settings.TLS().IsPlainOnNetwork() {
 			n.log.WarnContext(ctx, "the API is served without TLS: whoever sees its packets can read tokens and sessions", "setting", "tls")
 		}
 		return plain, nil
 	}
-	own, err := listen.NewSelfSigned(n.settings.TLS().SelfSigned(n.log))
+	cfg := n.settings.TLS().SelfSigned(n.log)
+	cfg.Now = n.now
+	own, err := listen.NewSelfSigned(cfg)
 	if err != nil {
 		return secured{}, fmt.Errorf("setting up TLS for the API: %w", err)
 	}
-	return newSecured(l, own, clients, own.Run), nil
+	return newSecured(l, own, clients, own.Run, n.now), nil
 }
 
-func newSecured(l net.Listener, source listen.Source, clients *x509.CertPool, run func(context.Context) error) secured {
-	return secured{Listener: listen.NewPort(l, listen.NewTLSConfig(source, clients)), source: source, run: run}
+func newSecured(l net.Listener, source listen.Source, clients *x509.CertPool, run func(context.Context) error, now func() time.Time) secured {
+	s := secured{source: source, run: run, now: now}
+	s.Listener = listen.NewPort(l, s.config(clients))
+	return s
+}
+
+// config is the TLS configuration for clients whose certificates these CAs sign.
+func (s secured) config(clients *x509.CertPool) *tls.Config {
+	cfg := listen.NewTLSConfig(s.source, clients)
+	cfg.Time = s.now
+	return cfg
 }
 
 // follow takes over other CAs of clients and, if the paths are other ones, the certificate.
-func (s secured) follow(tls settings.TLS, clients *x509.CertPool, isMoved bool) error {
+func (s secured) follow(t settings.TLS, clients *x509.CertPool, isMoved bool) error {
 	if files, ok := s.source.(*listen.Files); ok && isMoved {
-		if err := tls.FollowFiles(files); err != nil {
+		if err := t.FollowFiles(files); err != nil {
 			return err
 		}
 	}
 	if port, ok := s.Listener.(*listen.Port); ok {
-		port.Configure(listen.NewTLSConfig(s.source, clients))
+		port.Configure(s.config(clients))
 	}
 	return nil
 }

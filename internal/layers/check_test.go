@@ -78,7 +78,7 @@ func TestCheck(t *testing.T) {
 		{"settings know no command", "settings/x.go", `import _ "thalassa/cli"`, "settings may not import cli"},
 		{"yaml elsewhere", "agent/x.go", `import _ "go.yaml.in/yaml/v3"`, "settings owns the settings file"},
 		{"go-pacemaker elsewhere", "agent/x.go", `import _ "github.com/ClusterLabs/go-pacemaker"`, "cmd/thalassa-cib owns"},
-		{"pam elsewhere", "api/x.go", `import _ "github.com/msteinert/pam/v2"`, "auth owns"},
+		{"pam elsewhere", "api/x.go", `import _ "github.com/msteinert/pam/v2"`, "cmd/thalassa-pam owns"},
 		{"metrics elsewhere", "agent/x.go", `import _ "github.com/prometheus/client_golang/prometheus"`, "api owns"},
 		{"library in a test", "agent/x_test.go", `import _ "github.com/hashicorp/consul/api"`, ""},
 		{"library in the testkit", "internal/testkit/x.go", `import _ "github.com/hashicorp/consul/api"`, ""},

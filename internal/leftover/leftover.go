@@ -35,6 +35,20 @@ func StagedPrefix(path string) string { return "." + filepath.Base(path) + "." }
 // Sweep removes old files and logs each. A file that is missing or cannot be removed
 // is not an error.
 func (k Kind) Sweep(ctx context.Context, logger *slog.Logger) {
+	k.each(func(path string, err error) {
+		if err != nil {
+			logger.WarnContext(ctx, "leftover of a killed program not removed", "path", path, "error", err)
+			return
+		}
+		logger.InfoContext(ctx, "leftover of a killed program removed", "path", path)
+	})
+}
+
+// Remove removes old files, as Sweep does, and tells nobody.
+func (k Kind) Remove() { k.each(func(string, error) {}) }
+
+// each removes old files, and says of each whether that was possible.
+func (k Kind) each(note func(path string, err error)) {
 	entries, err := os.ReadDir(k.Dir)
 	if err != nil {
 		return // whoever writes there will say why
@@ -48,11 +62,7 @@ func (k Kind) Sweep(ctx context.Context, logger *slog.Logger) {
 			continue
 		}
 		path := filepath.Join(k.Dir, e.Name())
-		if err := k.remove(path); err != nil {
-			logger.WarnContext(ctx, "leftover of a killed program not removed", "path", path, "error", err)
-			continue
-		}
-		logger.InfoContext(ctx, "leftover of a killed program removed", "path", path)
+		note(path, k.remove(path))
 	}
 }
 

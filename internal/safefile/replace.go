@@ -1,9 +1,7 @@
 package safefile
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -20,7 +18,7 @@ const staleAfter = time.Minute
 // attempts is removed.
 func Replace(path string, data []byte, prepare func(*os.File) error) error {
 	dir, prefix := filepath.Dir(path), leftover.StagedPrefix(path)
-	leftover.Kind{Dir: dir, Prefixes: []string{prefix}, After: staleAfter}.Sweep(context.Background(), slog.New(slog.DiscardHandler))
+	leftover.Kind{Dir: dir, Prefixes: []string{prefix}, After: staleAfter}.Remove()
 	f, err := os.CreateTemp(dir, prefix+"*")
 	if err != nil {
 		return err

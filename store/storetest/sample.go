@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"thalassa/lb"
@@ -48,9 +49,17 @@ func Sample(version string) lb.Intent {
 		Key: "tcp", Binds: []lb.Bind{{Host: "127.0.0.1", Port: 5432}}, Backend: "data.base:1", Mode: "tcp", Keepalive: "default",
 		Endpoints: []lb.Endpoint{{Name: "local", Bind: lb.Bind{Host: "127.0.0.1", Port: 5432}}}, Pools: []lb.Name{"data.base:1"},
 	}
+	shop := lb.Certificate{
+		Key: "shop",
+		Files: []lb.PEMFile{{Digest: strings.Repeat("0a", 32), KeyType: "ECDSA", Chain: []lb.X509{{
+			Subject: "CN=shop.example", Issuer: "CN=<&>", Names: []string{"*.shop.example", "shop.example"}, Serial: "1f", Algorithm: "ECDSA P-256",
+			NotBefore: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), SHA256: strings.Repeat("1b", 32),
+		}}}},
+	}
 	return lb.Intent{
-		Frontends: map[lb.Name]lb.Frontend{www.Key: www, tcp.Key: tcp},
-		Backends:  map[lb.Name]lb.Backend{live.Key: live, split.Key: split, static.Key: static},
+		Frontends:    map[lb.Name]lb.Frontend{www.Key: www, tcp.Key: tcp},
+		Backends:     map[lb.Name]lb.Backend{live.Key: live, split.Key: split, static.Key: static},
+		Certificates: map[lb.Name]lb.Certificate{shop.Key: shop},
 	}
 }
 

@@ -7,6 +7,8 @@ import { get } from "./rest.js";
 
 /** @typedef {{kind: string, name: string, role: string, on?: string[], see?: boolean, file: string, expires?: string, login?: boolean, subject?: string}} Entry */
 
+const kinds = /** @type {Record<string, string>} */ ({ user: "user", token: "token", certificate: "certificate", oidc: "group of the identity provider", pam: "group of the system" });
+
 /** Who has which rights, for admins. The files say so; the page changes nothing. */
 export function AccessPage() {
   const [entries, setEntries] = useState(/** @type {Entry[]|null} */ (null));
@@ -20,7 +22,7 @@ export function AccessPage() {
     ${entries && entries.length > 0 && html`<section class="panel" aria-label="Grants"><div class="scroll" tabindex="0" role="region" aria-label="Grants"><table>
       <thead><tr><th>Name</th><th>Kind</th><th>Role</th><th>On</th><th>File</th><th>Details</th></tr></thead>
       <tbody>${entries.map((e, i) => html`<tr key=${i}>
-        <td>${e.name}</td><td>${e.kind}</td><td>${e.role}</td><td>${e.on ? html`<code>${limitsOf(e)}</code>` : limitsOf(e)}</td><td>${e.file}</td>
+        <td>${e.name}</td><td>${kinds[e.kind] ?? e.kind}</td><td>${e.role}</td><td>${e.on ? html`<code>${limitsOf(e)}</code>` : limitsOf(e)}</td><td>${e.file}</td>
         <td><${Details} entry=${e} /></td></tr>`)}</tbody></table></div></section>`}`;
 }
 

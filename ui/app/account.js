@@ -14,7 +14,7 @@ const meaning = /** @type {Record<string, string>} */ ({
   admin: "change everything",
 });
 
-const means = /** @type {Record<string, string>} */ ({ token: "a token", password: "a password", certificate: "a certificate", oidc: "the identity provider" });
+const means = /** @type {Record<string, string>} */ ({ token: "a token", password: "a password", certificate: "a certificate", oidc: "the identity provider", pam: "the password of the system" });
 
 /** Who is logged in, what they may do, and their sessions; for an admin those of all. */
 export function Account() {

@@ -3,7 +3,7 @@ import { html } from "./html.js";
 import { Mark } from "./icons.js";
 import { Button, Problem, Title } from "./parts.js";
 import { get } from "./rest.js";
-import { go, route } from "./router.js";
+import { go, parse, route } from "./router.js";
 import { beginLogin, login } from "./session.js";
 
 const remembered = "thalassa.login";
@@ -31,10 +31,13 @@ function store(storage, name, value) {
   }
 }
 
-/** Opens the page that was requested before the login.
+/** Opens the page that was requested before the login. It may be one of another application at
+ * this address.
  * @param {string} next */
 function open(next) {
-  go(/^\/(?![/\\])/.test(next) ? next : "/overview", { replace: true });
+  const path = /^\/(?![/\\])/.test(next) ? next : "/overview";
+  if (parse(new URL(path, location.href)).page === "missing") location.replace(path);
+  else go(path, { replace: true });
 }
 
 /** What the identity provider has sent with the browser; null: nothing.

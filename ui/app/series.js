@@ -12,11 +12,14 @@ export const names = ["requests", "connections", "errors", "responseMs", "bytesO
  * @returns {Record<Name, number>} */
 export function valuesOf(stat) {
   const rate = stat.rate ?? {};
-  const errors = ["5xx", "connectErrors", "responseErrors"].map((name) => rate[name]).filter((n) => n !== undefined);
+  const failed = ["5xx", "connectErrors", "responseErrors"].map((name) => rate[name]);
+  const [answered, ...lost] = failed.map((n) => n ?? 0);
+  // HAProxy counts the 5xx that it answers itself for proxies in mode http, and not for servers.
+  const all = stat.type === "backendMember" ? answered + lost[0] + lost[1] : Math.max(answered, lost[0] + lost[1]);
   return {
     requests: rate.requests ?? rate.sessions ?? NaN,
     connections: stat.connections?.current ?? NaN,
-    errors: errors.length ? errors.reduce((a, b) => a + b, 0) : NaN,
+    errors: failed.some((n) => n !== undefined) ? all : NaN,
     responseMs: stat.timesMs?.response ?? NaN,
     bytesOut: rate.bytesOut ?? NaN,
   };

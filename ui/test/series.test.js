@@ -21,6 +21,10 @@ test("a gap in one of several rows is a gap in their sum, and no dip", () => {
 test("missing values of an object are unknown", () => {
   const v = valuesOf({ id: "x", type: "backend", key: "x", rate: { sessions: 3, connectErrors: 1, responseErrors: 2 }, connections: { current: 4, max: 9 }, timesMs: { response: 0, total: 8000 } });
   assert.deepEqual(v, { requests: 3, connections: 4, errors: 3, responseMs: 0, bytesOut: NaN });
+  const failing = { requests: 9, "5xx": 7, connectErrors: 4, responseErrors: 1 };
+  for (const [type, errors] of /** @type {const} */ ([["frontend", 7], ["backend", 7], ["backendMember", 12]])) {
+    assert.equal(valuesOf({ id: "x", type, key: "x", rate: failing }).errors, errors);
+  }
   assert.deepEqual(valuesOf({ id: "x", type: "frontend", key: "x", rate: { requests: 1, "5xx": 0 } }), { requests: 1, connections: NaN, errors: 0, responseMs: NaN, bytesOut: NaN });
 });
 

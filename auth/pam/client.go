@@ -1,0 +1,191 @@
+// Package pam asks PAM about accounts of the system, through the program thalassa-pam: one
+// question at a time, each with a process of its own. Where this process is root it starts
+// that program; elsewhere systemd does, for a connection to a socket that belongs to root.
+//
+// It never links PAM, and never sends a password to anybody but root.
+package pam
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thalassa/auth"
+)
+
+// A Config says how to reach thalassa-pam. The zero value asks nobody.
+type Config struct {
+	// Socket is the path of systemd's socket, for an agent that is not root.
+	Socket string
+	// Program is the path of thalassa-pam, for an agent that is root.
+	Program string
+	// Arguments go to the program, for tests.
+	Arguments []string
+}
+
+// Bounds of a question.
+const (
+	timeout    = 20 * time.Second // longer than that of thalassa-pam
+	maxAnswer  = 256 << 10        // bytes
+	maxWaiting = 16
+)
+
+// A Client asks thalassa-pam. All methods may be called concurrently.
+type Client struct {
+	cfg     Config
+	isRoot  bool
+	turn    chan struct{} // held by the question that is asked
+	waiting chan struct{} // filled by each question
+}
+
+// New makes a Client. It asks nobody.
+func New(cfg Config) *Client {
+	return &Client{cfg: cfg, isRoot: os.Geteuid() == 0, turn: make(chan struct{}, 1), waiting: make(chan struct{}, 1+maxWaiting)}
+}
+
+// question and answer are the lines of thalassa-pam.
+type question struct {
+	Service  string  `json:"service"`
+	User     string  `json:"user"`
+	Password *string `json:"password,omitempty"`
+}
+
+type answer struct {
+	User    string   `json:"user"`
+	Groups  []string `json:"groups"`
+	Wrong   bool     `json:"wrong"`
+	Refused string   `json:"refused"`
+	Error   string   `json:"error"`
+}
+
+// Login asks whether a user may log in with a password. The error is auth.ErrWrong, an
+// *auth.AccountError, auth.ErrBusy, or says why nobody has answered.
+func (c *Client) Login(ctx context.Context, service, user, password string) (auth.Account, error) {
+	return c.ask(ctx, question{Service: service, User: user, Password: &password})
+}
+
+// Account asks whether a user may still log in. The error is as that of Login.
+func (c *Client) Account(ctx context.Context, service, user string) (auth.Account, error) {
+	return c.ask(ctx, question{Service: service, User: user})
+}
+
+func (c *Client) ask(ctx context.Context, q question) (auth.Account, error) {
+	select {
+	case c.waiting <- struct{}{}:
+		defer func() { <-c.waiting }()
+	default:
+		return auth.Account{}, auth.ErrBusy
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return auth.Account{}, auth.ErrBusy
+	}
+	line, err := json.Marshal(q)
+	if err != nil {
+		return auth.Account{}, err
+	}
+	exchange := c.dial
+	if c.isRoot {
+		exchange = c.start
+	}
+	data, err := exchange(ctx, append(line, '\n'))
+	if err != nil {
+		return auth.Account{}, fmt.Errorf("asking PAM: %w", err)
+	}
+	var a answer
+	if err := json.Unmarshal(data, &a); err != nil {
+		return auth.Account{}, errors.New("asking PAM: thalassa-pam has not answered; its log says why")
+	}
+	switch {
+	case a.Wrong:
+		return auth.Account{}, auth.ErrWrong
+	case a.Refused != "":
+		return auth.Account{}, &auth.AccountError{User: q.User, Words: a.Refused}
+	case a.Error != "" || a.User == "":
+		return auth.Account{}, fmt.Errorf("asking PAM: %s", a.Error)
+	}
+	return auth.Account{Name: a.User, Groups: a.Groups}, nil
+}
+
+// start asks a program of its own.
+func (c *Client) start(ctx context.Context, line []byte) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, c.cfg.Program, c.cfg.Arguments...)
+	cmd.Dir, cmd.Env, cmd.Stdin = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}, bytes.NewReader(line)
+	cmd.WaitDelay = time.Second
+	var out, said bounded
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		if said.Len() > 0 {
+			return nil, errors.New(string(bytes.TrimSpace(said.Bytes())))
+		}
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// bounded keeps the first maxAnswer bytes that are written to it.
+type bounded struct{ bytes.Buffer }
+
+// Write keeps what fits.
+func (b *bounded) Write(p []byte) (int, error) {
+	b.Buffer.Write(p[:min(len(p), maxAnswer-b.Len())])
+	return len(p), nil
+}
+
+// dial asks through systemd's socket, if it belongs to root.
+func (c *Client) dial(ctx context.Context, line []byte) ([]byte, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", c.cfg.Socket)
+	if err != nil {
+		return nil, fmt.Errorf("%w (systemctl enable --now thalassa-pam.socket makes it)", err)
+	}
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return nil, err
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	if err := c.checkPeer(conn); err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(line); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(conn, maxAnswer))
+}
+
+// checkPeer refuses sockets of other users, who would get to know passwords.
+func (c *Client) checkPeer(conn net.Conn) error {
+	socket, ok := conn.(*net.UnixConn)
+	if !ok {
+		return errors.New("it is no unix socket")
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var peer *unix.Ucred
+	var peerErr error
+	err = raw.Control(func(fd uintptr) { peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	if err := errors.Join(err, peerErr); err != nil {
+		return err
+	}
+	if peer.Uid != 0 {
+		return fmt.Errorf("%s belongs to user %d, expected root", c.cfg.Socket, peer.Uid)
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package pam
+
+import (
+	"bufio"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"thalassa/auth"
+	"thalassa/internal/testkit"
+)
+
+// serve answers the questions at a listener with one line, and gives what it has got.
+func serve(l net.Listener, answer string) <-chan string {
+	got := make(chan string, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			got <- ""
+			return
+		}
+		defer conn.Close()
+		line, _ := bufio.NewReader(conn).ReadString('\n')
+		_, _ = conn.Write([]byte(answer))
+		got <- line
+	}()
+	return got
+}
+
+// An agent that is not root asks through a socket, and tells passwords to nobody but root.
+func TestDial(t *testing.T) {
+	t.Parallel()
+	testkit.NeedsRoot(t)
+	path := filepath.Join(testkit.SocketDir(t), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := New(Config{Socket: path})
+	c.isRoot = false
+	got := serve(l, `{"user":"ann","groups":["ops"]}`+"\n")
+	account, err := c.Login(t.Context(), "thalassa", "ann", "secret")
+	if err != nil || account.Name != "ann" || len(account.Groups) != 1 || !strings.Contains(<-got, `"password":"secret"`) {
+		t.Errorf("%+v, %v", account, err)
+	}
+	got = serve(l, "")
+	if _, err := c.Account(t.Context(), "thalassa", "ann"); err == nil || !strings.Contains(err.Error(), "has not answered") {
+		t.Errorf("no answer: %v", err)
+	}
+	<-got
+	foreign := filepath.Join(testkit.StickyDir(t), "s")
+	got = serve(testkit.ListenAs(t, testkit.Nobody, foreign), `{"user":"ann","groups":["ops"]}`)
+	if err := os.Chmod(foreign, 0o666); err != nil { //nolint:gosec // so that it is refused for its owner alone
+		t.Fatal(err)
+	}
+	c = New(Config{Socket: foreign})
+	c.isRoot = false
+	if _, err := c.Login(t.Context(), "thalassa", "ann", "secret"); err == nil || !strings.Contains(err.Error(), "expected root") {
+		t.Errorf("a socket of another user: %v", err)
+	}
+	if line := <-got; line != "" {
+		t.Errorf("it got %q", line)
+	}
+	c = New(Config{Socket: "/nowhere"})
+	c.isRoot = false
+	if _, err := c.Account(t.Context(), "thalassa", "ann"); err == nil || !strings.Contains(err.Error(), "thalassa-pam.socket") {
+		t.Errorf("no socket: %v", err)
+	}
+	var _ auth.Accounts = c
+}

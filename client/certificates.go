@@ -1,0 +1,53 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"thalassa/api/node"
+)
+
+// A StoredCertificate is what HAProxy can serve under a name, without keys.
+type StoredCertificate = node.Certificate
+
+// An Upload is a certificate to store, in PEM.
+type Upload struct {
+	Chain string `json:"chain"`         // may have the key
+	Key   string `json:"key,omitempty"` // may be in Chain; none of authorities
+	// AllowMissingIssuer stores a certificate without the certificate that issued it.
+	AllowMissingIssuer bool `json:"allowMissingIssuer,omitempty"`
+}
+
+// Certificates show and change the certificates that HAProxy serves.
+type Certificates struct{ client *Client }
+
+// NewCertificates are those of an agent.
+func NewCertificates(c *Client) Certificates { return Certificates{c} }
+
+// List lists all certificates, by key.
+func (c Certificates) List(ctx context.Context) ([]StoredCertificate, error) {
+	var list []StoredCertificate
+	_, err := c.client.transport.get(ctx, "/certificates", &list)
+	return list, err
+}
+
+// Get looks up a certificate.
+func (c Certificates) Get(ctx context.Context, key string) (StoredCertificate, error) {
+	var out StoredCertificate
+	_, err := c.client.transport.get(ctx, object("certificates", key), &out)
+	return out, err
+}
+
+// Put creates or replaces a certificate.
+func (c Certificates) Put(ctx context.Context, key string, upload Upload, conditions ...Condition) (StoredCertificate, Applied, error) {
+	var out StoredCertificate
+	applied, _, err := c.client.transport.change(ctx, call{method: http.MethodPut, path: object("certificates", key), body: upload, conditions: conditions}, &out)
+	return out, applied, err
+}
+
+// Delete removes a certificate. While something uses it the error's code is "conflict",
+// and By names what.
+func (c Certificates) Delete(ctx context.Context, key string, conditions ...Condition) (Applied, error) {
+	applied, _, err := c.client.transport.change(ctx, call{method: http.MethodDelete, path: object("certificates", key), conditions: conditions}, nil)
+	return applied, err
+}

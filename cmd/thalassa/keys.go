@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"thalassa/settings"
+	"thalassa/store"
+)
+
+// openKeys opens the folder of the stored certificates.
+func (n node) openKeys() (*store.Keys, error) {
+	secret, err := n.settings.KeySecret()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := store.OpenKeys(n.settings.Keys(), secret)
+	if err != nil {
+		return nil, settings.Error{Err: err}
+	}
+	return keys, nil
+}
+
+// sweepEvery is how often certificates that nothing names any more are removed.
+const sweepEvery = 24 * time.Hour
+
+// sweepKeys removes certificates that no object, draft or revision names, until ctx ends.
+func sweepKeys(ctx context.Context, db *store.DB, keys *store.Keys, log *slog.Logger) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		inUse, err := db.KeysInUse(ctx)
+		removed := 0
+		if err == nil {
+			removed, err = keys.Sweep(ctx, inUse, time.Now())
+		}
+		switch {
+		case err != nil && ctx.Err() == nil:
+			log.WarnContext(ctx, "unused certificates not removed", "error", err)
+		case removed > 0:
+			log.InfoContext(ctx, "unused certificates removed", "files", removed)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package routes_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"thalassa/routes"
+)
+
+// folder is a directory of files with ways out of it.
+func folder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	root := filepath.Join(dir, "images")
+	for path, text := range map[string]string{
+		"secret": "secret", "images/a.txt": "0123456789", "images/.htpasswd": "secret", "images/.git/config": "secret",
+		"images/docs/index.html": "<p>docs", "images/empty/keep": "", "images/b c.svg": "<svg/>", "images/50%": "half",
+	} {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, to := range map[string]string{"out": "../secret", "outside": dir, "absolute": "/etc/passwd", "inside.txt": "a.txt", "up": ".."} {
+		if err := os.Symlink(to, filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Mkfifo(filepath.Join(root, "fifo"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	s := site(t, routes.Config{}, routes.Entry{Path: "/img/", Files: folder(t)})
+	for path, want := range map[string]struct {
+		status int
+		body   string
+	}{
+		"/img/a.txt": {200, "0123456789"}, "/img/inside.txt": {200, "0123456789"}, "/img/docs/": {200, "<p>docs"}, "/img/b%20c.svg": {200, "<svg/>"},
+		"/img/50%25": {200, "half"}, "/img": {301, ""}, "/img/docs": {301, ""},
+		"/img/": {404, ""}, "/img/empty/": {404, ""}, "/img/nothing": {404, ""}, "/img/a.txt/": {404, ""}, "/img/a.txt/x": {404, ""},
+		"/img/out": {404, ""}, "/img/outside/secret": {404, ""}, "/img/absolute": {404, ""}, "/img/up/secret": {404, ""}, "/img/fifo": {404, ""},
+		"/img/.htpasswd": {404, ""}, "/img/.git/config": {404, ""}, "/img/docs/.x": {404, ""},
+		"/img/../secret": {400, ""}, "/img/docs/../a.txt": {400, ""}, "/img/./a.txt": {400, ""}, "/img//a.txt": {400, ""}, "/img//etc/passwd": {400, ""},
+		"/img/..%2fsecret": {400, ""}, "/img/%2e%2e/secret": {400, ""}, "/img/%2e%2e%2fsecret": {400, ""}, "/img/%252e%252e/secret": {400, ""},
+		"/img/..%252fsecret": {400, ""}, "/img/%25252e%25252e/x": {400, ""}, "/img/..%5csecret": {400, ""}, "/img/a.txt%00.png": {400, ""},
+		"/img/docs%2findex.html": {400, ""}, "/img/..;/secret": {400, ""}, "/%69mg/a.txt": {400, ""}, "/img%2fa.txt": {400, ""},
+		"/img/a.txt%0d%0aX:y": {400, ""}, "/img/%2525252525252e": {400, ""},
+	} {
+		res, body := get(t, s, path)
+		if res.StatusCode != want.status || want.body != "" && body != want.body {
+			t.Errorf("%s: %d %q, want %d %q", path, res.StatusCode, body, want.status, want.body)
+		}
+	}
+	if res, _ := get(t, s, "/img?x=1"); res.Header.Get("Location") != "/img/?x=1" {
+		t.Errorf("sent to %q", res.Header.Get("Location"))
+	}
+}
+
+func TestFilesAreCachedAndReadInParts(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	s := site(t, routes.Config{}, routes.Entry{Path: "/img/", Files: dir}, routes.Entry{Path: "/app/", Files: dir, Scripts: true})
+	res, _ := get(t, s, "/img/a.txt")
+	tag := res.Header.Get("Etag")
+	h := res.Header
+	if tag == "" || h.Get("Content-Type") != "text/plain; charset=utf-8" || h.Get("Cache-Control") != "private, no-cache" ||
+		h.Get("Content-Security-Policy") != "script-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'" {
+		t.Errorf("headers %v", h)
+	}
+	if res, _ := get(t, s, "/app/a.txt"); res.Header.Get("Content-Security-Policy") != "frame-ancestors 'self'; object-src 'none'; base-uri 'self'" {
+		t.Errorf("with scripts: %v", res.Header)
+	}
+	if res, body := get(t, s, "/img/a.txt", "If-None-Match: "+tag); res.StatusCode != http.StatusNotModified || body != "" {
+		t.Errorf("with the tag: %d %q", res.StatusCode, body)
+	}
+	if res, body := get(t, s, "/img/a.txt", "Range: bytes=2-4", "If-Range: "+tag); res.StatusCode != http.StatusPartialContent || body != "234" {
+		t.Errorf("a range: %d %q", res.StatusCode, body)
+	}
+	if res, _ := get(t, s, "/img/a.txt", "Range: bytes=20-"); res.StatusCode != http.StatusRequestedRangeNotSatisfiable {
+		t.Errorf("a range beyond the end: %d", res.StatusCode)
+	}
+	path := filepath.Join(dir, "a.txt")
+	if err := os.Chtimes(path, time.Time{}, time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if res, _ := get(t, s, "/img/a.txt", "If-None-Match: "+tag); res.StatusCode != http.StatusOK {
+		t.Errorf("a changed file: %d", res.StatusCode)
+	}
+	if res, _ := get(t, s, "/img/fifo"); res.StatusCode != http.StatusNotFound {
+		t.Errorf("a FIFO: %d", res.StatusCode)
+	}
+	for _, method := range []string{"POST", "PUT", "DELETE", "TRACE", "OPTIONS"} {
+		r, err := http.NewRequestWithContext(t.Context(), method, s.URL+"/img/a.txt", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := s.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusMethodNotAllowed || res.Header.Get("Allow") != "GET, HEAD" {
+			t.Errorf("%s: %d, Allow %q", method, res.StatusCode, res.Header.Get("Allow"))
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package routes
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// isIdentity reports whether a header of a request tells an application who the client is,
+// or where it comes from. Some applications take an underscore for a hyphen.
+func isIdentity(name string) bool {
+	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	return strings.HasPrefix(name, "x-forwarded") ||
+		slices.Contains([]string{"forwarded", "x-real-ip", "remote-user", "x-remote-user", "x-webauth-user", "x-auth-request-user", "proxy"}, name)
+}
+
+// cleanRequest takes what proves to us who a caller is, and what others claim of it, out of
+// the headers of a request.
+func cleanRequest(h http.Header, by Caller) {
+	for name := range h {
+		if isIdentity(name) {
+			delete(h, name)
+		}
+	}
+	if !by.Authorization {
+		h.Del("Authorization")
+	}
+	if kept := withoutCookies(h.Values("Cookie"), by.Cookies); kept != "" {
+		h.Set("Cookie", kept)
+	} else {
+		h.Del("Cookie")
+	}
+}
+
+// withoutCookies is Cookie headers as one, without the cookies of some names.
+func withoutCookies(headers, names []string) string {
+	var kept []string
+	for _, header := range headers {
+		for pair := range strings.SplitSeq(header, ";") {
+			if pair = strings.TrimSpace(pair); pair != "" && !isNamed(pair, names) {
+				kept = append(kept, pair)
+			}
+		}
+	}
+	return strings.Join(kept, "; ")
+}
+
+// isNamed reports whether a cookie has one of some names. A cookie without a name, whose
+// value looks like a cookie, has that one's.
+func isNamed(pair string, names []string) bool {
+	name, _, _ := strings.Cut(strings.TrimLeft(pair, "= \t"), "=")
+	name = strings.TrimSpace(name)
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+}
+
+// forbiddenAnswers are headers by which an application would change what browsers do with
+// the other pages of this address.
+func forbiddenAnswers() []string {
+	return []string{"Alt-Svc", "Clear-Site-Data", "Public-Key-Pins", "Service-Worker-Allowed", "Strict-Transport-Security"}
+}
+
+// cleanResponse takes out of an answer what concerns more than the route.
+func (p *proxy) cleanResponse(res *http.Response) {
+	h := res.Header
+	for _, name := range forbiddenAnswers() {
+		h.Del(name)
+	}
+	p.confineCookies(h, exchangeOf(res.Request).by.Cookies)
+	if location := h.Get("Location"); location != "" && p.route.Strip {
+		h.Set("Location", p.relocated(location, res.Request.Host))
+	}
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store") // the caller may lose the right to it
+	}
+	if page := p.route.page; page != nil {
+		h.Set("Content-Security-Policy", page.policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+	}
+}
+
+// confineCookies limits the cookies that an application sets to its route. It drops those
+// that would be read as ours.
+func (p *proxy) confineCookies(h http.Header, ours []string) {
+	lines := h.Values("Set-Cookie")
+	h.Del("Set-Cookie")
+	for _, line := range lines {
+		pair, attributes, _ := strings.Cut(line, ";")
+		if name, _, ok := strings.Cut(pair, "="); !ok || strings.TrimSpace(name) == "" || isNamed(strings.TrimSpace(pair), ours) {
+			continue
+		}
+		h.Add("Set-Cookie", p.confined(pair, attributes))
+	}
+}
+
+// confined is a cookie that browsers send to this host, and to the route alone. A name that
+// begins with __Host- means the path /, or browsers refuse the cookie.
+func (p *proxy) confined(pair, attributes string) string {
+	out := []string{strings.TrimSpace(pair)}
+	path := ""
+	for attribute := range strings.SplitSeq(attributes, ";") {
+		attribute = strings.TrimSpace(attribute)
+		name, value, _ := strings.Cut(attribute, "=")
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "path":
+			path = strings.TrimSpace(value)
+		case "domain", "":
+		default:
+			out = append(out, attribute)
+		}
+	}
+	switch route := p.route.Path; {
+	case len(pair) > 7 && strings.EqualFold(strings.TrimSpace(pair)[:7], "__Host-"):
+		path = "/"
+	case p.route.Strip && strings.HasPrefix(path, "/") && !strings.HasPrefix(path, route):
+		path = route[:len(route)-1] + path
+	case !strings.HasPrefix(path, route):
+		path = route
+	}
+	return strings.Join(append(out, "Path="+path), "; ")
+}
+
+// relocated is where the application sends the client, as the client sees it. host is that
+// of the request.
+func (p *proxy) relocated(location, host string) string {
+	u, err := url.Parse(location)
+	if err != nil || u.Host != "" && !strings.EqualFold(u.Host, host) || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, p.route.Path) {
+		return location
+	}
+	prefix := p.route.Path[:len(p.route.Path)-1]
+	u.Path = prefix + u.Path
+	if u.RawPath != "" {
+		u.RawPath = prefix + u.RawPath
+	}
+	return u.String()
+}

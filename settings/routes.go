@@ -1,0 +1,150 @@
+package settings
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"thalassa/api"
+	"thalassa/auth"
+	"thalassa/routes"
+)
+
+// routeList is the setting routes: a list in YAML, of which JSON is a part.
+type routeList []routes.Entry
+
+const routeListType = "routes"
+
+// Type is the name of the type.
+func (l *routeList) Type() string { return routeListType }
+
+// String is the list as JSON; empty for no route.
+func (l *routeList) String() string {
+	if len(*l) == 0 {
+		return ""
+	}
+	data, err := json.Marshal(*l)
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return string(data)
+}
+
+// Set replaces the list. Unknown keys are errors.
+func (l *routeList) Set(text string) error {
+	var list []routes.Entry
+	d := yaml.NewDecoder(bytes.NewReader([]byte(text)))
+	d.KnownFields(true)
+	if err := d.Decode(&list); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("expected a list such as [{path: /img/, files: /srv/images}]: %w", err)
+	}
+	*l = list
+	return nil
+}
+
+// Routes are the files and applications behind the address of the API, with HAProxy's own
+// statistics page.
+func (s *Agent) Routes() []routes.Route {
+	list, err := routes.Parse(s.routes, api.OwnPaths())
+	if err != nil {
+		panic(err) // check has refused them
+	}
+	return append(list, routes.HAProxyStats(s.pageSocket))
+}
+
+// checkRoutes refuses routes that take what is Thalassa's own, or lend its rights.
+func (c *checker) checkRoutes() {
+	list, err := routes.Parse(c.settings.routes, api.OwnPaths())
+	if err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			c.bad("routes: %s", line)
+		}
+		return
+	}
+	for _, r := range list {
+		if r.Files != "" {
+			c.checkRouteFiles(r)
+		} else {
+			c.checkRouteTarget(r)
+		}
+	}
+}
+
+// checkRouteFiles refuses a directory with a secret of the agent's own in it.
+func (c *checker) checkRouteFiles(r routes.Route) {
+	dir := resolved(r.Files)
+	for _, own := range c.settings.secretPaths() {
+		for _, path := range []string{own, resolved(own)} {
+			if path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/") || strings.HasPrefix(dir, path+"/") {
+				c.bad("routes: %s: files: %s has %s in it or above it, which readers must not get", r.Path, r.Files, own)
+				return
+			}
+		}
+	}
+}
+
+// resolved is a path without symbolic links, as far as it exists.
+func resolved(path string) string {
+	if path, err := filepath.EvalSymlinks(path); err == nil {
+		return path
+	}
+	return filepath.Clean(path)
+}
+
+// secretPaths are files and directories of which callers of the API get nothing.
+func (s *Agent) secretPaths() []string {
+	all := []string{
+		s.tokenFile, s.accessFile, s.audit.file, s.tlsKey, s.consulToken, s.consulKey, s.dbPath, s.persistence,
+		s.statsSocket, s.masterSocket, s.peersSocket, s.file,
+	}
+	all = slices.DeleteFunc(all, func(path string) bool { return path == "" })
+	for i, path := range all {
+		if absolute, err := filepath.Abs(path); err == nil {
+			all[i] = absolute
+		}
+	}
+	return all
+}
+
+// checkRouteTarget refuses HAProxy's sockets and, for readers, Consul.
+func (c *checker) checkRouteTarget(r routes.Route) {
+	s := c.settings
+	if r.Proxy.Network == "unix" && slices.ContainsFunc([]string{s.statsSocket, s.masterSocket, s.peersSocket}, func(own string) bool {
+		return own != "" && resolved(own) == resolved(r.Proxy.Address)
+	}) {
+		c.bad("routes: %s: proxy: %s is a socket by which HAProxy is controlled", r.Path, r.Proxy.Address)
+	}
+	if r.Role != auth.Admin && s.isConsul(r.Proxy) {
+		c.bad("routes: %s: role: is %s, and the application is Consul, which would lend its rights to every caller of that role; expected %s", r.Path, r.Role, auth.Admin)
+	}
+}
+
+// isConsul reports whether a target is Consul as the settings or its own defaults have it.
+// Other names of the same address are found out when the agent connects.
+func (s *Agent) isConsul(t routes.Target) bool {
+	scheme, rest, found := strings.Cut(s.Consul(), "://")
+	if !found {
+		scheme, rest = "http", s.Consul()
+	}
+	if t.Network == "unix" {
+		return scheme == "unix" && resolved(rest) == resolved(t.Address)
+	}
+	host, port, err := net.SplitHostPort(t.Address)
+	if err != nil {
+		return false
+	}
+	if port == "8500" || port == "8501" { // of Consul's HTTP and HTTPS API, by default
+		return true
+	}
+	u, err := url.Parse(scheme + "://" + rest)
+	return err == nil && scheme != "unix" && strings.EqualFold(u.Hostname(), host) && u.Port() == port
+}

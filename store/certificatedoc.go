@@ -1,0 +1,80 @@
+package store
+
+import (
+	"strconv"
+	"time"
+
+	"thalassa/internal/strictjson"
+	"thalassa/lb"
+)
+
+// certificateDoc is a stored certificate without its keys, which Keys has under the digests
+// of the files.
+type certificateDoc struct {
+	ID        string       `json:"id,omitempty"`
+	Type      string       `json:"_type,omitempty"`
+	Key       string       `json:"key,omitempty"`
+	Authority bool         `json:"authority,omitempty"`
+	Files     []pemFileDoc `json:"files"`
+}
+
+type pemFileDoc struct {
+	Digest  string    `json:"digest"`
+	KeyType string    `json:"keyType,omitempty"`
+	Chain   []x509Doc `json:"chain"`
+}
+
+type x509Doc struct {
+	Subject   string   `json:"subject"`
+	Issuer    string   `json:"issuer"`
+	Names     []string `json:"names,omitempty"`
+	Serial    string   `json:"serial"`
+	NotBefore string   `json:"notBefore"` // RFC 3339
+	NotAfter  string   `json:"notAfter"`
+	Algorithm string   `json:"algorithm"`
+	SHA256    string   `json:"sha256"`
+}
+
+func certificateDocument(c lb.Certificate) certificateDoc {
+	doc := certificateDoc{ID: c.ID(), Type: "certificate", Key: string(c.Key), Authority: c.Authority, Files: make([]pemFileDoc, len(c.Files))}
+	for i, f := range c.Files {
+		doc.Files[i] = pemFileDoc{Digest: f.Digest, KeyType: f.KeyType, Chain: make([]x509Doc, len(f.Chain))}
+		for j, x := range f.Chain {
+			doc.Files[i].Chain[j] = x509Doc{
+				Subject: x.Subject, Issuer: x.Issuer, Names: x.Names, Serial: x.Serial, Algorithm: x.Algorithm, SHA256: x.SHA256,
+				NotBefore: x.NotBefore.Format(time.RFC3339), NotAfter: x.NotAfter.Format(time.RFC3339),
+			}
+		}
+	}
+	return doc
+}
+
+func decodeCertificate(data []byte) (lb.Certificate, error) {
+	var doc certificateDoc
+	if err := strictjson.DecodeLenient(data, &doc); err != nil {
+		return lb.Certificate{}, err
+	}
+	var fe lb.FieldErrors
+	key := parseIdentity(&fe, "certificate", doc.ID, doc.Type, doc.Key)
+	c := lb.Certificate{Key: lb.Name(key), Authority: doc.Authority, Files: make([]lb.PEMFile, len(doc.Files))}
+	for i, f := range doc.Files {
+		c.Files[i] = lb.PEMFile{Digest: f.Digest, KeyType: f.KeyType, Chain: make([]lb.X509, len(f.Chain))}
+		for j, x := range f.Chain {
+			path := "files[" + strconv.Itoa(i) + "].chain[" + strconv.Itoa(j) + "]"
+			c.Files[i].Chain[j] = lb.X509{
+				Subject: x.Subject, Issuer: x.Issuer, Names: x.Names, Serial: x.Serial, Algorithm: x.Algorithm, SHA256: x.SHA256,
+				NotBefore: parseDate(&fe, path+".notBefore", x.NotBefore), NotAfter: parseDate(&fe, path+".notAfter", x.NotAfter),
+			}
+		}
+	}
+	fe.AddErr("", c.Check())
+	return c, fe.Err()
+}
+
+func parseDate(fe *lb.FieldErrors, path, text string) time.Time {
+	date, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		fe.Add(path, "is no date", "one as in RFC 3339")
+	}
+	return date.UTC()
+}

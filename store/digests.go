@@ -1,0 +1,54 @@
+package store
+
+import (
+	"bytes"
+	"context"
+
+	"go.etcd.io/bbolt"
+
+	"thalassa/lb"
+)
+
+// KeysInUse are the digests of the files of all certificates that the stored objects,
+// drafts and revisions name.
+func (d *DB) KeysInUse(ctx context.Context) (map[string]bool, error) {
+	inUse := map[string]bool{}
+	note := func(objects ...lb.Object) {
+		for _, o := range objects {
+			if c, ok := o.(lb.Certificate); ok {
+				for _, digest := range c.Digests() {
+					inUse[digest] = true
+				}
+			}
+		}
+	}
+	in, err := d.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range in.Certificates {
+		note(c)
+	}
+	drafts, err := NewDrafts(d).Drafts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, draft := range drafts {
+		for _, o := range draft.Objects {
+			note(o.After)
+		}
+	}
+	err = d.view(ctx, "reading which certificates are in use", func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte(revisionBucket)).ForEach(func(key, value []byte) error {
+			if !bytes.Contains(value, []byte(`"certificate/`)) {
+				return nil
+			}
+			rev, err := decodeRevision(key, value)
+			for _, c := range rev.Changes {
+				note(c.Before, c.After)
+			}
+			return err
+		})
+	})
+	return inUse, err
+}
