@@ -75,6 +75,7 @@ type fixture struct {
 	chance                    func(time.Duration) time.Duration
 	archive                   agent.Archive
 	rawLines                  agent.RawLines
+	keys                      agent.Keys
 	checked                   int    // texts that HAProxy has checked
 	passed                    string // the last one that it did not refuse
 	most                      int    // server lines that HAProxy can have; 0: any number
@@ -110,7 +111,7 @@ func (fx *fixture) ready(instances ...string) {
 func (fx *fixture) make() {
 	fx.t.Helper()
 	a, err := agent.New(agent.Config{
-		Intents: fx, Source: fx, HAProxy: fx, Journal: fx, Runtime: fx, Memory: fx, Holder: fx.holder, Archive: fx.archive, RawLines: fx.rawLines,
+		Intents: fx, Source: fx, HAProxy: fx, Journal: fx, Runtime: fx, Memory: fx, Holder: fx.holder, Archive: fx.archive, RawLines: fx.rawLines, Keys: fx.keys,
 		Control: fx.controlNow, ControlChanged: fx.controlChanged,
 		Drops:        func([]byte) (bool, error) { return fx.drops, nil },
 		Process:      lb.Process{StatsSocket: "/run/h.sock", MaxConn: 100, HardStopAfter: time.Minute},

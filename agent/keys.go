@@ -11,18 +11,40 @@ type Keys interface {
 	Has(digest string) bool
 }
 
+// certificateWarnings are about certificates that expire soon, and those whose keys are
+// not stored, as after an import.
+func (c *Config) certificateWarnings(in lb.Intent) []string {
+	var out []string
+	for _, cert := range in.SortedCertificates() {
+		if warning := cert.ExpiryWarning(c.Now()); warning != "" {
+			out = append(out, warning)
+		}
+		if c.lacksKey(cert) != "" {
+			out = append(out, cert.ID()+" is not stored with its key any more: put it again")
+		}
+	}
+	return out
+}
+
+// lacksKey is the first digest of a certificate that Keys does not have; empty: it has all.
+func (c *Config) lacksKey(cert lb.Certificate) string {
+	for _, digest := range cert.Digests() {
+		if c.Keys == nil || !c.Keys.Has(digest) {
+			return digest
+		}
+	}
+	return ""
+}
+
 // checkKeys refuses an intent with a new certificate whose key is not stored, as one of a
 // former revision may be. The error is an *lb.ConflictError.
 func (i *inputs) checkKeys(before, next lb.Intent) error {
 	for _, c := range next.SortedCertificates() {
-		digests := c.Digests()
-		if former, isThere := before.Certificates[c.Key]; isThere && slices.Equal(former.Digests(), digests) {
+		if former, isThere := before.Certificates[c.Key]; isThere && slices.Equal(former.Digests(), c.Digests()) {
 			continue
 		}
-		for _, digest := range digests {
-			if i.cfg.Keys == nil || !i.cfg.Keys.Has(digest) {
-				return &lb.ConflictError{ID: c.ID(), Reason: "is not stored with its key any more (SHA-256 " + digest + "): put it again"}
-			}
+		if digest := i.cfg.lacksKey(c); digest != "" {
+			return &lb.ConflictError{ID: c.ID(), Reason: "is not stored with its key any more (SHA-256 " + digest + "): put it again"}
 		}
 	}
 	return nil

@@ -30,6 +30,12 @@ func (c Config) Tuning() Tuning {
 // tuned is the Tuning in use, which nobody changes.
 func (c *Config) tuned() *Tuning { return c.tuning.Load() }
 
+// ProcessFor is HAProxy's own settings as an agent with this configuration renders them
+// with a template.
+func (c Config) ProcessFor(tmpl *template.Template) lb.Process {
+	return (&Tuning{Process: c.Process}).processWith(&c, tmpl)
+}
+
 // processWith is HAProxy's own settings with a template, which may make HAProxy ask agents
 // about servers.
 func (t *Tuning) processWith(cfg *Config, tmpl *template.Template) lb.Process {

@@ -95,3 +95,19 @@ func TestTunedRate(t *testing.T) {
 		}
 	})
 }
+
+// What renders a configuration beside the agent, such as `thalassa check`, renders what the
+// agent would.
+func TestProcessForATemplate(t *testing.T) {
+	tmpl, err := agent.ReadTemplate("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, has := range []bool{false, true} {
+		cfg := agent.Config{Process: lb.Process{MaxConn: 7}, HashKeys: func() bool { return has }}
+		p := cfg.ProcessFor(tmpl)
+		if p.MaxConn != 7 || p.HashKey != has || p.Unnumbered {
+			t.Errorf("hash keys %t: %+v", has, p)
+		}
+	}
+}

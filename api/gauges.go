@@ -111,6 +111,11 @@ func gauges() []gaugeKind {
 				set(float64(held(s)), string(s.Name))
 			}
 		}},
+		{"thalassa_certificate_not_after_seconds", "When the first certificate of a stored chain expires, in seconds since the epoch.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
+			for _, c := range m.intent.SortedCertificates() {
+				set(float64(c.NotAfter().Unix()), string(c.Key))
+			}
+		}},
 		{"thalassa_cluster_state", "State of the Pacemaker cluster as this node sees it: 1 for the current state.", []string{"state"}, clusterState},
 		{"thalassa_cluster_floating_ip_nodes", "Nodes that have a floating IP, as Pacemaker on this node knows it; 1 is healthy.", []string{"resource", "address"}, addressHolders},
 		{"thalassa_service_instances", "Instances of a service in Consul, by version and health.", []string{"service", "version", "health"}, instances},
@@ -121,7 +126,7 @@ func gauges() []gaugeKind {
 func objectGauges() []string {
 	return []string{
 		"thalassa_frontends", "thalassa_backends", "thalassa_discovery_age_seconds", "thalassa_discovery_stale",
-		"thalassa_service_held", "thalassa_service_instances",
+		"thalassa_service_held", "thalassa_service_instances", "thalassa_certificate_not_after_seconds",
 	}
 }
 

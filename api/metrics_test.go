@@ -178,6 +178,8 @@ func TestMetricsOfTheAgent(t *testing.T) {
 	s := streamingFixture(t)
 	s.Discover("shop", "10.1.0.1:8080 1.0.0", "10.1.0.3:8080 2.0.0")
 	s.put("/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
+	pair := testkit.NewAuthority(t).Issue(t, "shop.example")
+	s.put("/certificates/shop", pair.Body())
 	for _, e := range []activity.Event{
 		{Verb: activity.HAProxyConfigChanged, Path: "runtime", DurationMS: 3, PropagationMS: 12},
 		{Verb: activity.HAProxyConfigChanged, Path: "reload", DurationMS: 90},
@@ -213,6 +215,7 @@ func TestMetricsOfTheAgent(t *testing.T) {
 		{1, "thalassa_haproxy_up", nil},
 		{0, "thalassa_haproxy_idle", nil},
 		{1, "thalassa_backends", nil},
+		{float64(pair.Leaf.NotAfter.Unix()), "thalassa_certificate_not_after_seconds", []string{"certificate=shop"}},
 		{0, "thalassa_discovery_stale", []string{"service=shop"}},
 		{1, "thalassa_service_instances", []string{"service=shop", "version=2.0.0", "health=healthy"}},
 		{0, "thalassa_websocket_clients", nil},
@@ -285,6 +288,7 @@ func TestMetricsThatOthersName(t *testing.T) {
 	s, _ := clustered(t, func(c *api.Config) { c.Sampler = sampler })
 	s.Discover("shop", "10.1.0.1:8080 1.0.0")
 	s.put("/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
+	s.put("/certificates/shop", testkit.NewAuthority(t).Issue(t, "shop.example").Body())
 	known := described(s.get("/metrics").body)
 	files := []string{"../packaging/grafana-dashboard.json", "../packaging/prometheus-alerts.yaml", "../docs/metrics.md"}
 	var dashboard, alerts any

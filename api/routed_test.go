@@ -201,7 +201,7 @@ func TestWebsocketBehindARoute(t *testing.T) {
 	header := http.Header{"Cookie": {cookies[0].Name + "=" + cookies[0].Value}, "Origin": {url}}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	c, _, err := websocket.Dial(ctx, url+"/app/socket", &websocket.DialOptions{HTTPClient: client, HTTPHeader: header})
+	c, _, err := websocket.Dial(ctx, url+"/app/socket", &websocket.DialOptions{HTTPClient: client, HTTPHeader: header}) //nolint:bodyclose // there is none
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -385,9 +385,9 @@ func TestRoutedWebsocketsEndWithTheServer(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	server := api.New(cfg) //nolint:contextcheck // handlers have that of their request
+	server := api.New(cfg)
 	go func() { served <- server.Serve(ctx, l) }()
-	c, _, err := websocket.Dial(t.Context(), "ws://"+l.Addr().String()+"/app/socket", nil)
+	c, _, err := websocket.Dial(t.Context(), "ws://"+l.Addr().String()+"/app/socket", nil) //nolint:bodyclose // there is none
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,6 +96,20 @@ func (o *OpenID) Secret() (string, error) {
 	return secret, nil
 }
 
+// verify reads the client's secret as for a program that runs as that user.
+func (o *OpenID) verify(as Reader) error {
+	if o == nil || o.ClientSecretFile == "" {
+		return nil
+	}
+	if _, _, err := readSecret(o.ClientSecretFile, "/", false); err != nil {
+		return fmt.Errorf("client-secret-file: %w", err)
+	}
+	if err := as.mayTrust(o.ClientSecretFile); err != nil {
+		return fmt.Errorf("client-secret-file: %w", err)
+	}
+	return nil
+}
+
 // An OpenIDUser is a user whom a provider has identified.
 type OpenIDUser struct {
 	Subject string // sub, which never changes

@@ -195,3 +195,22 @@ func TestRecheck(t *testing.T) {
 		t.Errorf("ended: %v", gone)
 	}
 }
+
+// The check of the settings finds a secret that the agent cannot use.
+func TestVerifyTheSecretOfTheClient(t *testing.T) {
+	t.Parallel()
+	secret := filepath.Join(t.TempDir(), "secret")
+	path := accessFile(t, "oidc: {issuer: 'https://id.example.com', client-id: x, client-secret-file: '"+secret+"', groups: {a: read}}\n")
+	own := auth.Reader{UID: os.Geteuid(), GIDs: []int{os.Getegid()}}
+	if err := auth.VerifyAccess(path, own); err == nil || !strings.Contains(err.Error(), "client-secret-file") {
+		t.Errorf("without the file: %v", err)
+	}
+	replace(t, secret, "s3cret")
+	if err := auth.VerifyAccess(path, own); err != nil {
+		t.Error(err)
+	}
+	must(t, os.Chmod(secret, 0o644)) //nolint:gosec // which is the mistake
+	if err := auth.VerifyAccess(path, own); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("for everybody: %v", err)
+	}
+}

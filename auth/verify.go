@@ -22,16 +22,18 @@ func VerifyTokens(path string, as Reader) error {
 	return errors.Join(err, as.mayTrust(path))
 }
 
-// VerifyAccess is VerifyTokens for an access file, with OpenAccess.
+// VerifyAccess is VerifyTokens for an access file, with OpenAccess, and for the secret that
+// it names.
 func VerifyAccess(path string, as Reader) error {
 	data, _, err := readSecret(path, "/", false)
 	if err != nil {
 		return err
 	}
-	if _, err := parseAccess(data); err != nil {
+	list, err := parseAccess(data)
+	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return as.mayTrust(path)
+	return errors.Join(as.mayTrust(path), list.OIDC.verify(as))
 }
 
 // mayTrust returns an error unless the user can read a file, and no other user but root

@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -41,8 +40,6 @@ type Rules struct {
 	Now time.Time
 	// Known are authorities whose certificates clients have; nil: none.
 	Known []*x509.CertPool
-	// Soon is how long before its end a certificate causes a warning (14 days).
-	Soon time.Duration
 }
 
 // Parse checks an upload: that each key has its certificate, that each chain is complete
@@ -72,7 +69,9 @@ func (r Rules) Parse(name lb.Name, u Upload) (Bundle, error) {
 	if fe.Err() != nil {
 		return Bundle{}, fe.Err()
 	}
-	b.Warnings = r.warnings(b.Certificate)
+	if warning := b.Certificate.ExpiryWarning(r.Now); warning != "" {
+		b.Warnings = []string{warning}
+	}
 	return b, nil
 }
 
@@ -132,15 +131,6 @@ func (b *Bundle) add(text []byte, keyType string, chain []*x509.Certificate) {
 	}
 	b.Certificate.Files = append(b.Certificate.Files, f)
 	b.Files[digest] = text
-}
-
-// warnings tells what will end soon.
-func (r Rules) warnings(c lb.Certificate) []string {
-	soon := cmp.Or(r.Soon, 14*24*time.Hour)
-	if end := c.NotAfter(); end.Sub(r.Now) < soon {
-		return []string{fmt.Sprintf("%s expires on %s", c.ID(), end.Format(time.RFC3339))}
-	}
-	return nil
 }
 
 // leafOf is the certificate of a key; nil: there is none. Of several the one that ends

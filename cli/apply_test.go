@@ -145,6 +145,11 @@ func TestADraftIsCollectedAndCommitted(t *testing.T) {
 		t.Errorf("got %s", out)
 	}
 	s.run("draft", "new", "later")
+	s.runWith(`{"type":"static","balance":"random"}`, "backends", "put", "files", "-", "--draft", "later")
+	s.fails(cli.ExitUsage, "backend/none", "draft", "drop", "later", "backend/none")
+	if out := s.run("draft", "drop", "later", "backend/files").out; out != "draft later changes 0 objects\n" {
+		t.Errorf("drop: %q", out)
+	}
 	s.fails(cli.ExitConflict, "drafts/later: exists already", "draft", "new", "later")
 	s.run("draft", "delete", "later")
 	s.fails(cli.ExitNotFound, "drafts/later", "draft", "commit", "later")

@@ -114,7 +114,7 @@ func (k checks) steps() []step {
 		{what: "folders", run: k.checkDirectories},
 		{what: "haproxy", run: p.Version},
 		{what: "template", run: func(ctx context.Context) (string, error) { return k.checkTemplate(ctx, p) }},
-		{what: "tables", warn: true, run: k.checkStickTables},
+		{what: "tables", warn: true, run: func(ctx context.Context) (string, error) { return k.checkStickTables(ctx, p) }},
 		{what: "natives", warn: true, run: k.checkRawLines},
 		{what: "consul", warn: true, run: func(ctx context.Context) (string, error) { return discovery.Ping(ctx, watch) }},
 		{what: "queries", run: func(ctx context.Context) (string, error) { return discovery.TryQueries(ctx, watch) }},
@@ -215,7 +215,7 @@ func writable(dir string) error {
 // checkTemplate renders what the persistence file asks for, or a sample, and has
 // HAProxy check it.
 func (k checks) checkTemplate(ctx context.Context, p *haproxy.Process) (string, error) {
-	config, what, err := k.render()
+	config, what, err := k.render(ctx, p)
 	if err != nil {
 		return "", err
 	}
@@ -226,9 +226,13 @@ func (k checks) checkTemplate(ctx context.Context, p *haproxy.Process) (string, 
 	return name + ", accepted by haproxy with " + what, nil
 }
 
-// render renders what the persistence file asks for, or a sample, with the template.
-func (k checks) render() (config []byte, what string, err error) {
+// render renders what the persistence file asks for, or a sample, with the template, as the
+// agent would.
+func (k checks) render(ctx context.Context, p *haproxy.Process) (config []byte, what string, err error) {
 	loop := k.settings.Loop(k.log)
+	if err := p.LearnKeywords(ctx); err == nil { // else the step of haproxy says so
+		loop.HashKeys = p.HashKeys
+	}
 	tmpl, err := agent.ReadTemplate(loop.TemplateFile)
 	if err != nil {
 		return nil, "", err
@@ -237,13 +241,13 @@ func (k checks) render() (config []byte, what string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	rendered, err := tmpl.Render(lb.Resolve(in, lb.Snapshot{}, loop.Process))
+	rendered, err := tmpl.Render(lb.Resolve(in, lb.Snapshot{}, loop.ProcessFor(tmpl)))
 	return rendered.Bytes, what, err
 }
 
 // checkStickTables shows what keeps a new worker from getting the stick tables.
-func (k checks) checkStickTables(context.Context) (string, error) {
-	config, _, err := k.render()
+func (k checks) checkStickTables(ctx context.Context, p *haproxy.Process) (string, error) {
+	config, _, err := k.render(ctx, p)
 	if err != nil {
 		return "not checked: the template cannot be rendered", nil //nolint:nilerr // the step before has said why
 	}

@@ -97,21 +97,39 @@ func buildStream(tb testing.TB) []byte {
 	return data
 }
 
-var buildStreamOnce = sync.OnceValues(func() ([]byte, error) {
+// buildPAM is buildStream for thalassa-pam.
+func buildPAM(tb testing.TB) []byte {
+	tb.Helper()
+	data, err := buildPAMOnce()
+	if err != nil && os.Getenv("CI") != "" {
+		tb.Fatal(err)
+	} else if err != nil {
+		tb.Logf("without thalassa-pam: %.300s", err)
+	}
+	return data
+}
+
+var (
+	buildStreamOnce = sync.OnceValues(func() ([]byte, error) { return buildWithC("thalassa-cib") })
+	buildPAMOnce    = sync.OnceValues(func() ([]byte, error) { return buildWithC("thalassa-pam") })
+)
+
+// buildWithC builds a program that is a module of its own.
+func buildWithC(name string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "thalassa-e2e-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "thalassa-cib")
+	path := filepath.Join(dir, name)
 	cmd := exec.Command("go", "build", "-o", path, ".")
-	cmd.Dir = "../cmd/thalassa-cib"
+	cmd.Dir = "../cmd/" + name
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building thalassa-cib: %w: %s", err, out)
+		return nil, fmt.Errorf("building %s: %w: %s", name, err, out)
 	}
 	return os.ReadFile(path)
-})
+}
 
 // call runs a cluster command on a node and returns what it printed; the exit code
 // must be the one expected.

@@ -36,6 +36,9 @@ exec chroot /mnt/root /bin/sh -ec '
 	[ ! -e /usr/bin/thalassa-cib ] || ! command -v pacemakerd >/dev/null || echo "libraries missing: $(ldd /usr/bin/thalassa-cib | grep -c "not found")"
 	for path in /run/thalassa /var/lib/thalassa /etc/thalassa/tokens /etc/thalassa/thalassa.yaml /usr/bin/thalassa; do stat -c "%n %U %a" "$path"; done
 	grep "^ExecStart" /usr/lib/systemd/system/thalassa.service
+	[ ! -e /usr/bin/thalassa-pam ] || for path in /usr/bin/thalassa-pam /usr/lib/systemd/system/thalassa-pam.socket /etc/pam.d/thalassa; do stat -c "%n %U %a" "$path"; done
+	[ ! -e /usr/bin/thalassa-pam ] || grep "^ExecStart" "/usr/lib/systemd/system/thalassa-pam@.service"
+	[ ! -e /usr/bin/thalassa-pam ] || echo "PAM: $(echo "{\"service\":\"thalassa\",\"user\":\"daemon\"}" | thalassa-pam --user thalassa)"
 	echo "version: $(thalassa version)"
 	echo "resource agent: $(/usr/lib/ocf/resource.d/thalassa/haproxy meta-data | grep -c "<parameter ")"
 	echo "group: $(stat -c %G /etc/thalassa/tokens)"
@@ -115,6 +118,14 @@ func TestPackage(t *testing.T) {
 	if stream != nil && !strings.Contains(string(out), "libraries missing: 0") {
 		t.Error("thalassa-cib is not there, or cannot run")
 	}
+	for _, want := range []string{
+		"/usr/bin/thalassa-pam root 755", "/usr/lib/systemd/system/thalassa-pam.socket root 644", "/etc/pam.d/thalassa root 644",
+		"ExecStart=/usr/bin/thalassa-pam --user thalassa", `PAM: {"user":"daemon","groups":["daemon"]}`,
+	} {
+		if !strings.Contains(string(out), want) && buildPAM(t) != nil {
+			t.Errorf("%q is missing", want)
+		}
+	}
 	if strings.Contains(string(out), "in haclient: 0") {
 		t.Error("the user is not in the group haclient")
 	}
@@ -141,7 +152,8 @@ func TestPackage(t *testing.T) {
 	}
 }
 
-// debianPackages builds a package of each version, with thalassa-cib unless stream is nil.
+// debianPackages builds a package of each version, with thalassa-cib and thalassa-pam unless
+// stream is nil.
 func debianPackages(t *testing.T, stream []byte, versions ...string) (paths []string) {
 	t.Helper()
 	testkit.Tool(t, "dpkg-deb")
@@ -158,7 +170,11 @@ func debianPackages(t *testing.T, stream []byte, versions ...string) (paths []st
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{"thalassa": program, "thalassa-cib": stream} {
+	programs := map[string][]byte{"thalassa": program, "thalassa-cib": stream}
+	if stream != nil {
+		programs["thalassa-pam"] = buildPAM(t)
+	}
+	for name, data := range programs {
 		if data == nil {
 			continue
 		}

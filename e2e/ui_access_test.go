@@ -192,7 +192,16 @@ func TestLongNamesStayInTheirPlaces(t *testing.T) {
 	n.call(200, http.MethodPut, "/backends/"+name, `{"type":"dynamic","name":"`+name+`","version":"`+version+`"}`)
 	n.call(200, http.MethodPut, "/frontends/"+name, fmt.Sprintf(`{"bind":"127.0.0.1:%d","backend":"%s"}`, n.web, name))
 	n.call(200, http.MethodPut, "/backends/both", `{"type":"dynamic","name":"`+name+`","versions":{"`+version+`":1,"1.0.0":1}}`)
-	p := openPage(t, n, "/overview", look{})
+	n.call(201, http.MethodPost, "/drafts", `{"id":"`+name+`","message":"`+name+`"}`)
+	n.call(200, http.MethodPut, "/backends/"+name+"?draft="+name, `{"type":"dynamic","name":"`+name+`","version":"1.0.0"}`)
+	p := openPage(t, n, "/drafts", look{width: 390, height: 844, phone: true})
+	p.click(p.button(".drafts", "Edit in this draft"))
+	for _, path := range []string{"/drafts", "/drafts/" + name, "/config?view=revisions", "/overview"} {
+		p.visit(path)
+		p.sees(`document.querySelector(".strip.draft") && document.querySelector(".pulse.live") && !document.querySelector("main .loading")`)
+		p.keepsTogether("in a draft, "+path, look{width: 390})
+	}
+	p.click(p.button(".strip.draft", "Leave"))
 	for _, l := range []look{{width: 390, height: 844, phone: true}, {width: 640, height: 400}, {width: 820, height: 900}, {width: 1600, height: 900}} {
 		p.look(l)
 		for _, path := range []string{"/overview", "/overview/backends/" + name, "/overview/backends/both", "/overview/frontends/" + name, "/activity", "/config"} {

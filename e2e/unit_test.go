@@ -37,6 +37,26 @@ func TestUnit(t *testing.T) {
 	verify()
 }
 
+// TestUnitsOfPAM has systemd look at the socket and the service of thalassa-pam.
+func TestUnitsOfPAM(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd is not installed here")
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	socket, service := filepath.Join(dir, "thalassa-pam.socket"), filepath.Join(dir, "thalassa-pam@.service")
+	copyFile(t, "../packaging/thalassa-pam.socket", socket, nil)
+	copyFile(t, "../packaging/thalassa-pam@.service", service, strings.NewReplacer("/usr/local/bin/thalassa-pam", program))
+	out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", socket, filepath.Join(dir, "thalassa-pam@1.service")).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}
+
 // unitFolder has the unit alone, with a program that exists: systemd looks for it.
 func unitFolder(t *testing.T) (path string) {
 	t.Helper()

@@ -100,6 +100,22 @@ func (c Certificate) NotAfter() time.Time {
 	return first
 }
 
+// expirySoon is how long before its end a certificate is warned of.
+const expirySoon = 14 * 24 * time.Hour
+
+// ExpiryWarning is a sentence about a certificate that has expired or will within 14 days;
+// empty: it will not.
+func (c Certificate) ExpiryWarning(now time.Time) string {
+	end := c.NotAfter()
+	switch {
+	case now.After(end):
+		return c.ID() + " expired on " + end.Format(time.RFC3339)
+	case end.Sub(now) < expirySoon:
+		return c.ID() + " expires on " + end.Format(time.RFC3339)
+	}
+	return ""
+}
+
 // Matches reports whether a client that asks for a host name gets the certificate. A name
 // that begins with "*." stands for one label in its place.
 func (x X509) Matches(host string) bool {

@@ -39,7 +39,7 @@ func checkRequestPath(u *url.URL, route string) error {
 		}
 		next, err := url.PathUnescape(rest)
 		if isLast := err != nil || next == rest; isLast { // the application cannot decode it further, either
-			return nil //nolint:nilerr // the path is as it should be
+			return nil
 		}
 		rest = next
 	}

@@ -244,8 +244,11 @@ func exactObject(id string, data []byte) (lb.Object, error) {
 func checkFields(id string, data []byte) error {
 	var backend backendDoc
 	var doc any = &backend
-	if strings.HasPrefix(id, "frontend/") {
+	switch kind, _, _ := strings.Cut(id, "/"); kind {
+	case "frontend":
 		doc = &frontendDoc{}
+	case "certificate":
+		doc = &certificateDoc{}
 	}
 	if err := strictjson.Decode(data, doc); err != nil {
 		return err

@@ -77,6 +77,7 @@ func rooms() map[string][]string {
 		"gateway":             {"lb"},
 		"manifest":            nil,
 		"backup":              nil,
+		"pyhrapi":             {"gateway", "lb"},
 		"api/node":            {"backup", "certs", "internal/strictjson", "lb", "stage"},
 		"internal/batch":      nil,
 		"internal/wake":       nil,
@@ -109,7 +110,7 @@ func rooms() map[string][]string {
 		"routes":              {"auth", "lb"},
 		"listen":              {"internal/wake", "internal/safefile"},
 		"client":              {"activity", "api/node", "lb", "listen", "internal/wake"},
-		"api":                 {"activity", "api/node", "audit", "auth", "auth/oidc", "backup", "certs", "cluster", "lb", "listen", "live", "routes", "stage", "stats", "stream", "ui", "internal/permit", "internal/safefile", "internal/wake"},
+		"api":                 {"activity", "api/node", "audit", "auth", "auth/oidc", "backup", "certs", "cluster", "gateway", "lb", "listen", "live", "pyhrapi", "routes", "stage", "stats", "stream", "ui", "internal/permit", "internal/safefile", "internal/wake"},
 		"api/hrapi":           {"api", "auth", "gateway", "lb"},
 		"agent":               {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "stage", "internal/batch", "internal/heartbeat", "internal/permit", "internal/wake", "internal/safefile"},
 		"ocf":                 {"haproxy", "lb", "internal/wake", "internal/safefile"},
@@ -117,7 +118,7 @@ func rooms() map[string][]string {
 		"settings":            {"api/hrapi", "natives", "audit", "auth", "routes", "consul", "control", "agent", "api", "discovery", "haproxy", "listen", "pacemaker", "stats", "statsock", "lb", "internal/logqueue", "internal/safefile"},
 		"cli": {
 			"settings", "agent", "api/node", "backup", "client", "cluster", "pacemaker", "discovery", "haproxy", "store", "auth", "ocf", "dev",
-			"template", "activity", "lb", "manifest", "internal/logqueue", "internal/safefile", "internal/wake",
+			"template", "activity", "lb", "manifest", "pyhrapi", "internal/logqueue", "internal/safefile", "internal/wake",
 		},
 		"cmd/thalassa": {Anything},
 
@@ -145,6 +146,7 @@ func imports() []Import {
 		{Path: "github.com/spf13/pflag", Owners: []string{"cli", "settings"}, Why: "only settings and cli read flags"},
 		{Path: "go.yaml.in/yaml", Owners: []string{"settings", "auth", "manifest"}, Why: "settings owns the settings file, auth the access file, manifest what is applied"},
 		{Path: "github.com/aymanbagabas/go-udiff", Owners: []string{"stage"}, Why: "stage owns differences of texts"},
+		{Path: "zombiezen.com/go/sqlite", Owners: []string{"pyhrapi"}, Why: "pyhrapi owns SQLite"},
 		{Path: "github.com/ClusterLabs", Owners: []string{"cmd/thalassa-cib"}, Why: "cmd/thalassa-cib owns go-pacemaker"},
 		{Path: "github.com/anishathalye", Owners: []string{"internal/testkit/history"}, Why: "internal/testkit/history owns porcupine"},
 		{Path: "github.com/coreos", Owners: []string{"auth/oidc"}, Why: "auth/oidc owns OpenID Connect"},

@@ -28,6 +28,7 @@ export function AccessPage() {
 
 /** @param {{entry: Entry}} props */
 function Details({ entry: e }) {
+  if (e.kind === "pam") return html`service <code>${e.subject}</code> of PAM`;
   if (e.subject) return html`<code>${e.subject}</code>`;
   if (e.kind === "user") return e.login ? "password" : "no password";
   if (!e.expires) return e.kind === "token" ? "never expires" : "";

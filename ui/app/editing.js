@@ -16,9 +16,12 @@ export const editing = signal(/** @type {Draft|null} */ (null));
 /** What the draft makes of its objects, by id; null: it deletes the object. */
 const drafted = signal(/** @type {Map<string, any>} */ (new Map()));
 
-/** Reads which draft this tab edited before it was reloaded. */
+let wanted = ""; // the id of the draft that is edited, or being read to be edited
+let read = ""; // of which draft and revision the definitions were read
+
+/** Goes on with the draft that this tab edited before it was reloaded. */
 export async function resume() {
-  const id = stored();
+  const id = editing.peek()?.id ?? stored();
   if (id) await edit(id);
 }
 
@@ -43,12 +46,15 @@ function store(id) {
 /** Edits a draft from now on.
  * @param {string} id */
 export async function edit(id) {
+  wanted = id;
   store(id);
-  await refresh(id);
+  await refresh();
 }
 
 /** Leaves the draft, which stays as it is. */
 export function leave() {
+  wanted = "";
+  read = "";
   store(null);
   batch(() => {
     editing.value = null;
@@ -56,21 +62,23 @@ export function leave() {
   });
 }
 
-/** Reads the draft again: after each edit, and when others may have changed something.
- * @param {string} [id] of a draft that is not edited yet */
-export async function refresh(id) {
-  const draftID = id ?? editing.peek()?.id;
+/** Reads the draft again: after each edit, and when others may have changed something. */
+export async function refresh() {
+  const draftID = wanted;
   if (!draftID) return;
   try {
+    /** @type {Draft} */
     const draft = await get(`/drafts/${encodeURIComponent(draftID)}`);
-    const all = draft.objects.length > 0 ? await get(`/definitions?draft=${encodeURIComponent(draftID)}`) : { frontends: {}, backends: {} };
-    if (stored() !== null && stored() !== draftID) return; // another one is edited meanwhile
+    const state = `${draft.id} ${draft.changed} ${draft.objects.length}`;
+    const all = draft.objects.length === 0 ? { frontends: {}, backends: {} } : state === read ? null : await get(`/definitions?draft=${encodeURIComponent(draftID)}`);
+    if (wanted !== draftID) return; // it was left meanwhile, or another one is edited
+    read = state;
     batch(() => {
       editing.value = draft;
-      drafted.value = new Map(draft.objects.map((/** @type {string} */ objectID) => [objectID, definition(all, objectID)]));
+      if (all) drafted.value = new Map(draft.objects.map((objectID) => [objectID, definition(all, objectID)]));
     });
   } catch (failure) {
-    if (!(failure instanceof Failure) || failure.status !== 404) return; // the next time, perhaps
+    if (wanted !== draftID || !(failure instanceof Failure) || failure.status !== 404) return; // the next time, perhaps
     leave();
     toast({ kind: "bad", text: `Draft ${draftID} does not exist any more: it was committed or deleted. Changes take effect at once now.`, seconds: 20 });
   }

@@ -54,21 +54,22 @@ function answer(query) {
  * agent offers. After the login it opens the page that was requested. */
 export function Login() {
   const [offer, setOffer] = useState(/** @type {{ways: string[], provider?: string}} */ ({ ways: ["token", "password"] }));
-  const [error, setError] = useState(/** @type {any} */ (null));
+  const [refused, setRefused] = useState(/** @type {any} */ (null)); // the login at the identity provider
   const [finishing, setFinishing] = useState(() => route.peek().query.has("state"));
   useEffect(() => void get("/session/ways").then(setOffer, () => {}), []); // the form works without
   useEffect(() => {
     const sent = answer(route.peek().query);
     if (!sent) return;
     history.replaceState(null, "", "/login"); // the code is of no use to anybody who reads the history
-    login(sent).then(() => open(stored("sessionStorage", requested)), setError).finally(() => setFinishing(false));
+    login(sent).then(() => open(stored("sessionStorage", requested)), setRefused).finally(() => setFinishing(false));
   }, []);
   if (finishing) return html`<main class="login"><form><${Mark} /><${Title}>Log in to Thalassa</${Title}><p class="muted" role="status">Logging in…</p></form></main>`;
-  return html`<main class="login"><${Form} offer=${offer} error=${error} setError=${setError} /></main>`;
+  return html`<main class="login"><${Form} offer=${offer} refused=${refused} /></main>`;
 }
 
-/** @param {{offer: {ways: string[], provider?: string}, error: any, setError: (e: any) => void}} props */
-function Form({ offer, error, setError }) {
+/** @param {{offer: {ways: string[], provider?: string}, refused: any}} props */
+function Form({ offer, refused }) {
+  const [error, setError] = useState(/** @type {any} */ (null));
   const kinds = ["token", "password"].filter((k) => offer.ways.includes(k));
   const [chosen, setChosen] = useState(() => stored("localStorage", remembered) || "token");
   const kind = kinds.includes(chosen) ? chosen : kinds[0] ?? "token";
@@ -99,7 +100,7 @@ function Form({ offer, error, setError }) {
   return html`<form onSubmit=${submit}>
       <${Mark} />
       <${Title}>Log in to Thalassa</${Title}>
-      ${offer.provider && html`<${Provider} url=${offer.provider} setError=${setError} />`}
+      ${offer.provider ? html`<${Provider} url=${offer.provider} refused=${refused} />` : html`<${Problem} error=${refused} />`}
       <p class="muted">${byToken ? "Enter a token of this load balancer." : "Enter your name and password."} The browser stores a session, not the ${field}.</p>
       ${!byToken && html`<div class="field">
         <label for="user">Name</label>
@@ -118,9 +119,10 @@ function Form({ offer, error, setError }) {
 }
 
 /** The way to the identity provider, and back to this page.
- * @param {{url: string, setError: (e: any) => void}} props */
-function Provider({ url, setError }) {
+ * @param {{url: string, refused: any}} props refused: why a login there has failed */
+function Provider({ url, refused }) {
   const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(refused);
   const begin = async () => {
     setBusy(true);
     setError(null);
@@ -133,6 +135,7 @@ function Provider({ url, setError }) {
     }
   };
   return html`<${Button} kind="primary" busy=${busy} onClick=${begin}>Log in with ${new URL(url).host}</${Button}>
+    <${Problem} error=${error} />
     <p class="or"><span>or</span></p>`;
 }
 

@@ -9,6 +9,9 @@ import { identify, identity, toLogin } from "./session.js";
 
 router.begin();
 live.begin();
+identity.subscribe((who) => {
+  if (who) void resume();
+});
 refusals.subscribe((n) => {
   if (n > 0) toLogin();
 });
@@ -22,6 +25,5 @@ if (root) {
 /** Asks who is logged in until the agent answers: it may be starting. */
 async function start() {
   if (!(await identify())) setTimeout(start, 1000);
-  else if (identity.peek()) await resume();
 }
 void start();
