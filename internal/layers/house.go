@@ -53,12 +53,12 @@ func House() Rules {
 		Module:   "thalassa",
 		Packages: rooms(),
 		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/testkit/history", "internal/layers", "e2e"},
-		Pure:     []string{"lb", "cluster", "certs", "stage", "gateway", "manifest", "backup", "template", "plan"},
+		Pure:     []string{"lb", "cluster", "certs", "stage", "gateway", "manifest", "backup", "template", "imports", "plan"},
 		Vars:     []string{"template.libraryLock"}, // guards a variable of config-parser's
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
 		Uses:     uses(),
-		Dialers:  []string{"statsock", "consul", "auth/pam"}, // the last two: Consul's own, and that of thalassa-pam
+		Dialers:  []string{"statsock", "consul", "auth/pam", "cmd/thalassa"}, // the others: Consul's own, that of thalassa-pam, systemd's
 		Program:  "cmd/thalassa",
 		Words:    []string{"util", "utils", "common", "helper", "helpers", "type", "types", "manager", "misc"},
 		Stems:    []string{"util", "utils", "common", "helper", "helpers", "misc"},
@@ -92,6 +92,7 @@ func rooms() map[string][]string {
 		"auth/pam":            {"auth"},
 		"audit":               {"internal/logqueue", "internal/safefile"},
 		"template":            {"lb"},
+		"imports":             {"lb", "template"},
 		"natives":             {"lb"},
 		"plan":                {"lb"},
 		"activity":            {"internal/wake"},
