@@ -22,6 +22,9 @@ const (
 // one: somebody may have edited it.
 const compareEvery = time.Second
 
+// lastWriteRetry is the longest time until a write is tried again that has failed.
+const lastWriteRetry = 3 * time.Second
+
 // A persister brings the disk to where the loop is, so that no round waits for a disk:
 // haproxy.cfg after a change at run time, the archive of its texts, the JSON copy of the
 // intent, the members for a start without Consul, the activity log. What it could not
@@ -65,7 +68,7 @@ func (p *persister) run(ctx context.Context) error {
 			again.Reset(compareEvery)
 		} else {
 			again.Reset(backoff)
-			backoff = min(2*backoff, lastRetry)
+			backoff = min(2*backoff, lastWriteRetry)
 		}
 		_ = wake.Pause(ctx, min(restShare*time.Since(begin), longestRest)) // the loop sees the end
 	}

@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -53,13 +51,19 @@ func (h backupHandlers) wait(ctx context.Context) (done func(), err error) {
 	if h.cfg.Backups == nil {
 		return nil, &lb.UnavailableError{What: "there are no backups"}
 	}
+	return oneAtATime(ctx, h.turn, "backup")
+}
+
+// oneAtATime fills a channel of one slot, and waits for it for a while. what is done while
+// it is full.
+func oneAtATime(ctx context.Context, turn chan struct{}, what string) (done func(), err error) {
 	timeout := time.NewTimer(budgetWait)
 	defer timeout.Stop()
 	select {
-	case h.turn <- struct{}{}:
-		return func() { <-h.turn }, nil
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
 	case <-timeout.C:
-		return nil, unavailableFailure("another backup is under way; try again later")
+		return nil, unavailableFailure("another " + what + " is under way; try again later")
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -144,14 +148,8 @@ func howToRestore(c echo.Context) (how node.Restore, dryRun bool, err error) {
 // read reads the body, a backup.
 func (h backupHandlers) read(c echo.Context) (backup.Header, stage.Backup, error) {
 	r := c.Request()
-	if ct := r.Header.Get(echo.HeaderContentType); ct != "" {
-		media, _, err := mime.ParseMediaType(ct)
-		if err != nil || !slices.Contains([]string{backupType, echo.MIMEOctetStream}, media) {
-			return backup.Header{}, stage.Backup{}, &ResponseError{
-				Status: http.StatusUnsupportedMediaType, Code: "invalid", Message: "the body is not a backup: send it with Content-Type: " + backupType,
-				Fields: []lb.FieldError{{Path: echo.HeaderContentType, Problem: strconv.Quote(ct) + " is not a backup", Expected: backupType}},
-			}
-		}
+	if err := checkMedia(r, "a backup", backupType, echo.MIMEOctetStream); err != nil {
+		return backup.Header{}, stage.Backup{}, err
 	}
 	header, b, err := h.cfg.Backups.ReadBackup(http.MaxBytesReader(c.Response().Writer, r.Body, backup.MaxBytes))
 	switch {
@@ -196,7 +194,7 @@ func (h backupHandlers) preview(c echo.Context, set stage.Changeset, b stage.Bac
 // carryOut restores frontends and backends as one revision, and then the rest. What of the
 // rest fails is a warning: the revision is made.
 func (h backupHandlers) carryOut(c echo.Context, set stage.Changeset, b stage.Backup, doc node.Restored) error {
-	applied, err := untilEnd(c, func(ctx context.Context) (lb.Applied, error) { return h.changesets.agent.Apply(ctx, set) })
+	applied, err := h.changesets.carried(c, set)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (h changesetHandlers) carryOut(c echo.Context, set stage.Changeset, dryRun 
 
 // applied carries out a changeset. The answer has what it has changed.
 func (h changesetHandlers) applied(c echo.Context, set stage.Changeset) (changed, error) {
-	applied, err := untilEnd(c, func(ctx context.Context) (lb.Applied, error) { return h.agent.Apply(ctx, set) })
+	applied, err := h.carried(c, set)
 	if err != nil {
 		return changed{}, err
 	}
@@ -72,6 +72,11 @@ func (h changesetHandlers) applied(c echo.Context, set stage.Changeset) (changed
 	return changed{struct {
 		Changes []node.Change `json:"changes"`
 	}{docs}, applied}, err
+}
+
+// carried carries out a changeset, which may wait for healthy instances.
+func (h changesetHandlers) carried(c echo.Context, set stage.Changeset) (lb.Applied, error) {
+	return untilEnd(c, func(ctx context.Context) (lb.Applied, error) { return h.agent.Apply(ctx, set) })
 }
 
 // definitions answers with all frontends and backends as operators defined them.

@@ -37,7 +37,7 @@ func draftOf(ctx context.Context) (id string, ok bool) {
 // isDraftable reports whether requests of a path may be about a draft.
 func isDraftable(path string) bool {
 	switch path {
-	case "/frontends", "/frontends/{key}", "/backends", "/backends/{key}", "/certificates", "/certificates/{key}", "/definitions", changesPath:
+	case "/frontends", "/frontends/{key}", "/backends", "/backends/{key}", "/certificates", "/certificates/{key}", "/definitions", changesPath, importPath:
 		return true
 	}
 	return false
@@ -55,7 +55,7 @@ func inDraft(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 		id := query.Get("draft")
 		switch _, err := lb.ParseName(id); {
 		case !isDraftable(r.Path):
-			return invalidField("draft", "is not a parameter of this path", "a request about frontends, backends, certificates, definitions or changes")
+			return invalidField("draft", "is not a parameter of this path", "a request about frontends, backends, certificates, definitions, changes or an import")
 		case err != nil || len(query["draft"]) > 1:
 			return invalidField("draft", shown(id)+" is not a draft", "the ID of one draft")
 		}

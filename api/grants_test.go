@@ -131,6 +131,8 @@ func (r listedRoute) body(path string) string {
 		return ""
 	case path == "/backup":
 		return emptyBackup
+	case path == "/import/pyhrapi":
+		return pools()
 	case path == "/session":
 		return `{"token":"` + apitest.ReadToken + `"}`
 	case r.Method == http.MethodPut && strings.HasPrefix(path, "/frontends/"):

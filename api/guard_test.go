@@ -47,6 +47,7 @@ var requests = []struct {
 	{"POST", "/changes", `{"edits":[{"method":"DELETE","path":"/frontends/www"}]}`, 4},
 	{"GET", "/backup", "", 4},
 	{"POST", "/backup", emptyBackup, 4},
+	{"POST", "/import/pyhrapi", pools(), 4},
 	{"GET", "/status", "", 1},
 	{"GET", "/version", "", 1},
 	{"GET", "/cluster", "", 1},

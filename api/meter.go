@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/backup"
+	"thalassa/pyhrapi"
 )
 
 // freeBody is how much of a body every request may read beside the budget, so that
@@ -64,6 +65,8 @@ func largestBody(c echo.Context) int64 {
 		return maxChangeset
 	case backupPath:
 		return backup.MaxBytes
+	case importPath:
+		return pyhrapi.MaxBytes
 	}
 	return maxBody
 }

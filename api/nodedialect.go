@@ -22,6 +22,15 @@ type nodeDialect struct {
 // Owns reports true: the node dialect has all paths that no other dialect has.
 func (d *nodeDialect) Owns(string) bool { return true }
 
+// problems are what keeps this node from writing something down.
+func (d *nodeDialect) problems() []func() string {
+	all := []func() string{d.cfg.LogProblem, d.cfg.StoreProblem}
+	if d.sessions.guard != nil {
+		all = append(all, d.sessions.guard.sessions.Problem)
+	}
+	return all
+}
+
 // Routes is the whole interface. openapi.json describes the same routes.
 func (d *nodeDialect) Routes(a *Agent) []Route {
 	const get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
@@ -30,7 +39,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	canaries := canaryHandlers{agent: a, canaries: d.cfg.Canaries}
 	certificate := certificateHandlers{d.cfg.Certificate}
 	state := stateHandlers{
-		agent: a, failures: d.failures, problems: []func() string{d.cfg.LogProblem, d.cfg.StoreProblem}, hangs: d.cfg.Hangs, canaries: canaries.underWay, tls: certificate.document,
+		agent: a, failures: d.failures, problems: d.problems(), hangs: d.cfg.Hangs, canaries: canaries.underWay, tls: certificate.document,
 	}
 	frontends := frontendHandlers{a}
 	health := serverHealth{d.cfg.Sampler, d.cfg.Unresolved}
@@ -88,6 +97,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{del, "/drafts/{id}", auth.Admin, OnMany, "remove a draft", drafts.delete},
 		{get, backupPath, auth.Admin, OnNode, "a backup of frontends, backends, settings of members and drafts", backups.make},
 		{post, backupPath, auth.Admin, OnNode, "restore a backup as one change; query: dryRun, force, wait, message", backups.restore},
+		{post, importPath, auth.Admin, OnNode, "carry over a database of pyHrapi as one change; query: dryRun, force, wait, message", newImportHandlers(a, changesets).pyhrapi},
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
 		{get, "/cluster/nodes", auth.Read, OnNode, "the cluster's nodes", cluster.showNodes},
 		{get, "/cluster/resources", auth.Read, OnNode, "the cluster's resources", cluster.showResources},

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"thalassa/internal/safefile"
@@ -27,8 +28,9 @@ type sessionFile struct {
 	path   string
 	logger *slog.Logger
 
-	mu     sync.Mutex // held while the file is written
-	failed bool       // the last attempt to write failed
+	mu       sync.Mutex  // held while the file is written
+	failed   atomic.Bool // the last attempt to write failed
+	retrying atomic.Bool // Problem has the file written again
 }
 
 // A storedSession is one session in the file.
@@ -93,6 +95,21 @@ func (s *Sessions) store() {
 	s.file.write(s.stored())
 }
 
+// Problem is a sentence for everybody that says that sessions are not stored; empty: they
+// are, or nobody wants it. It waits for nothing, and has them stored again.
+func (s *Sessions) Problem() string {
+	if s.file == nil || !s.file.failed.Load() {
+		return ""
+	}
+	if !s.file.retrying.Swap(true) {
+		go func() {
+			defer s.file.retrying.Store(false)
+			s.store()
+		}()
+	}
+	return "sessions cannot be stored: browsers have to log in again after a restart of the agent"
+}
+
 // stored is all sessions as the file has them.
 func (s *Sessions) stored() []storedSession {
 	s.mu.Lock()
@@ -147,10 +164,10 @@ func (f *sessionFile) read() ([]storedSession, error) {
 // write replaces the file; mu is held. The first failure after a success is logged.
 func (f *sessionFile) write(stored []storedSession) {
 	err := f.replace(stored)
-	if err != nil && !f.failed {
+	if err != nil && !f.failed.Load() {
 		f.logger.Warn("sessions not stored, browsers have to log in again after a restart", "error", err)
 	}
-	f.failed = err != nil
+	f.failed.Store(err != nil)
 }
 
 // replace replaces the file in one step.

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"crypto/sha256"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -253,6 +254,33 @@ func TestBadSessionFileCostsTheSessions(t *testing.T) {
 		if _, ok := next.Find(begin(t, next, adminToken)); !ok {
 			t.Errorf("%s: no new session", name)
 		}
+	}
+}
+
+// Sessions that cannot be stored are told of, and stored when they can.
+func TestSessionsThatAreNotStored(t *testing.T) {
+	s, _ := sessions(t, "admin ops "+adminToken)
+	dir := filepath.Join(t.TempDir(), "dir")
+	must(t, os.Mkdir(dir, 0o700))
+	path := filepath.Join(dir, "sessions.json")
+	s.Keep(path, testkit.Logger(t))
+	begin(t, s, adminToken)
+	before, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.Rename(dir, dir+".away"))
+	begin(t, s, adminToken)
+	if p := s.Problem(); !strings.Contains(p, "sessions cannot be stored") {
+		t.Errorf("%q", p)
+	}
+	must(t, os.Rename(dir+".away", dir))
+	testkit.Eventually(t, 10*time.Second, func() error {
+		if p := s.Problem(); p != "" {
+			return errors.New(p)
+		}
+		return nil
+	})
+	if after, err := os.ReadFile(path); err != nil || len(after) <= len(before) {
+		t.Errorf("the file has not the second session: %v", err)
 	}
 }
 

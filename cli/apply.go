@@ -158,17 +158,9 @@ func manifestsIn(dir string) ([]string, error) {
 }
 
 func readManifest(path string) (manifest.Objects, error) {
-	file, err := os.Open(path)
+	data, err := readBounded(path, maxManifest)
 	if err != nil {
 		return nil, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxManifest+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("reading %s: %w", path, err)
-	case len(data) > maxManifest:
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxManifest)
 	}
 	return manifest.Parse(path, data)
 }

@@ -40,7 +40,7 @@ Exit codes: ` + exitSummary(),
 	root.AddCommand(
 		newAgent(env), newDev(env), newCheck(env), newHealth(env), newVersion(env), newSweep(env),
 		newLogin(env), newContext(env), newUser(env), newToken(env), newStatus(env), newTop(env), newObjects(env, frontendObjects()), newObjects(env, backendObjects()),
-		newDeploy(env), newMember(env), newCanary(env), newCertificates(env), newAccept(env), newReload(env), newApply(env), newExport(env), newBackup(env), newRestore(env), newRevisions(env), newDiff(env), newRollback(env), newDraft(env), newCluster(env), newConfig(env), newTemplate(env), newActivity(env), newCompletion(env), newManPages(env), newOCF(env),
+		newDeploy(env), newMember(env), newCanary(env), newCertificates(env), newAccept(env), newReload(env), newApply(env), newExport(env), newBackup(env), newRestore(env), newImport(env), newRevisions(env), newDiff(env), newRollback(env), newDraft(env), newCluster(env), newConfig(env), newTemplate(env), newActivity(env), newCompletion(env), newManPages(env), newOCF(env),
 	)
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {

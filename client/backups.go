@@ -10,8 +10,11 @@ import (
 	"thalassa/api/node"
 )
 
-// backupType is the media type of backups.
-const backupType = "application/x-ndjson"
+const (
+	backupPath = "/backup"
+	// backupType is the media type of backups.
+	backupType = "application/x-ndjson"
+)
 
 // Backups makes and restores backups of an agent.
 type Backups struct{ transport transport }
@@ -22,7 +25,7 @@ func NewBackups(c *Client) Backups { return Backups{c.transport} }
 // Make writes a backup to w. It does not look at what it writes: check that before you rely
 // on it, as package backup does.
 func (b Backups) Make(ctx context.Context, w io.Writer) error {
-	a, err := b.transport.do(ctx, call{method: http.MethodGet, path: "/backup", wait: changeTime})
+	a, err := b.transport.do(ctx, call{method: http.MethodGet, path: backupPath, wait: changeTime})
 	if err != nil {
 		return err
 	}
@@ -44,27 +47,26 @@ type BackupPreview struct {
 
 // Restore makes everything as a backup of so many bytes has it, by one revision.
 func (b Backups) Restore(ctx context.Context, data io.Reader, size int64, r Restore) (RestoredBackup, error) {
-	return upload[RestoredBackup](ctx, b.transport, restoreQuery(r, false), r, data, size)
+	return upload[RestoredBackup](ctx, b.transport, restoreQuery(backupPath, r, false), r, &content{backupType, data, size})
 }
 
 // Preview tells what a restore would do.
 func (b Backups) Preview(ctx context.Context, data io.Reader, size int64, r Restore) (BackupPreview, error) {
-	return upload[BackupPreview](ctx, b.transport, restoreQuery(r, true), r, data, size)
+	return upload[BackupPreview](ctx, b.transport, restoreQuery(backupPath, r, true), r, &content{backupType, data, size})
 }
 
-// upload sends a backup and decodes the answer.
-func upload[T any](ctx context.Context, t transport, path string, r Restore, data io.Reader, size int64) (T, error) {
+// upload sends a file that makes a change, and decodes the answer.
+func upload[T any](ctx context.Context, t transport, path string, r Restore, file *content) (T, error) {
 	var out T
-	a, err := t.do(ctx, call{
-		method: http.MethodPost, path: path, wait: changeTime + max(r.Wait, 0), content: &content{backupType, data, size},
-	})
+	a, err := t.do(ctx, call{method: http.MethodPost, path: path, wait: changeTime + max(r.Wait, 0), content: file})
 	if err != nil {
 		return out, err
 	}
 	return out, a.decode(&out)
 }
 
-func restoreQuery(r Restore, dryRun bool) string {
+// restoreQuery is a path with how to make a change of a file.
+func restoreQuery(path string, r Restore, dryRun bool) string {
 	q := url.Values{}
 	if dryRun {
 		q.Set("dryRun", "1")
@@ -78,5 +80,5 @@ func restoreQuery(r Restore, dryRun bool) string {
 	if r.Wait > 0 {
 		q.Set("wait", r.Wait.String())
 	}
-	return withQuery("/backup", q)
+	return withQuery(path, q)
 }

@@ -268,9 +268,12 @@ func (n *node) route() {
 func (n *node) address() string { return fmt.Sprintf("127.0.0.1:%d", n.web) }
 
 // get asks the frontend on a new connection.
-func (n *node) get() (string, error) {
+func (n *node) get() (string, error) { return getAt(n.address()) }
+
+// getAt asks what listens at an address, on a new connection.
+func getAt(address string) (string, error) {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
-	resp, err := client.Get("http://" + n.address() + "/")
+	resp, err := client.Get("http://" + address + "/")
 	if err != nil {
 		return "", err
 	}

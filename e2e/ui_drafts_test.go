@@ -119,6 +119,17 @@ func draftIsEditedAndCommitted(t *testing.T, n *node, p *page) {
 	p.reads(".code.added", "backend sale")
 	p.shot("draft-diff")
 
+	// A deletion can be taken back.
+	p.visit("/overview/backends/live")
+	p.click(p.button(".head", "Delete"))
+	p.reads("dialog", "In draft 1: nothing happens before its commit")
+	p.click("dialog .danger")
+	p.reads(`[aria-label="Backend live"]`, "deleted in the draft")
+	p.visit("/overview/backends/live")
+	p.click(p.button(".head", "Keep it"))
+	p.reads(".strip.draft", "2 pending edits")
+	p.reads(".head", "Edit", "1.0.0")
+
 	// HAProxy's own words stand where the change does.
 	p.visit("/overview/backends/sale?edit=1")
 	p.click(".more-fields summary")
@@ -260,7 +271,7 @@ func draftsByRole(t *testing.T, n *node) {
 	p.sees(`!document.querySelector(".strip.draft").innerText.includes("Commit")`)
 	p.visit("/overview")
 	p.click(`[title^="Switch live"]`)
-	p.click(`dialog input[value="1.0.0"]`)
+	p.click(`dialog input[value="1.1.0"]`)
 	p.click("dialog .primary")
 	p.reads(".strip.draft", "2 pending edits")
 	p.visit("/drafts/shared")

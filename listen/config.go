@@ -10,6 +10,9 @@ import (
 type Source interface {
 	// Certificate is the one to show now, with its Leaf.
 	Certificate() *tls.Certificate
+	// Problem is a sentence for everybody about the files of the certificate, none of which
+	// it names; empty: all is well.
+	Problem() string
 }
 
 // NewTLSConfig is the configuration of a TLS port with the certificate of a source: TLS

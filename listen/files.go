@@ -12,7 +12,7 @@ import (
 )
 
 // filesEvery is how often Files looks whether its files have changed.
-const filesEvery = time.Second
+const filesEvery = 500 * time.Millisecond
 
 // Files is a Source that reads a certificate with its chain, and its key, from two PEM
 // files. It reads changed files again. A pair that does not fit, or has expired, is
@@ -23,6 +23,7 @@ type Files struct {
 	now    func() time.Time
 
 	current atomic.Pointer[tls.Certificate]
+	refused atomic.Bool  // the last pair that was read is not in use
 	read    [2]fileState // of the pair that was read last; used by Run
 }
 
@@ -59,11 +60,21 @@ func (f *Files) Follow(certificate, key string) error {
 	}
 	f.paths.Store(paths)
 	f.current.Store(pair)
+	f.refused.Store(false)
 	return nil
 }
 
 // Certificate is the pair that was read last and is good.
 func (f *Files) Certificate() *tls.Certificate { return f.current.Load() }
+
+// Problem is a sentence for everybody that says that the files are not in use; empty: they
+// are.
+func (f *Files) Problem() string {
+	if f.refused.Load() {
+		return "the files of tls-cert and tls-key cannot be used: the former certificate stays"
+	}
+	return ""
+}
 
 // Run reads changed files until ctx ends, which is no error. Both files are read when
 // neither has changed for a while, because whoever renews them writes one after the other.
@@ -89,6 +100,7 @@ func (f *Files) Run(ctx context.Context) error {
 
 func (f *Files) reload(ctx context.Context) {
 	pair, err := f.load(*f.paths.Load())
+	f.refused.Store(err != nil)
 	if err != nil {
 		f.logger.ErrorContext(ctx, "the API's new certificate is not used, the former one stays", "error", err)
 		return

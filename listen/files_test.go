@@ -1,6 +1,8 @@
 package listen_test
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"thalassa/internal/testkit"
 	"thalassa/listen"
 )
 
@@ -127,4 +130,74 @@ func TestBadPairs(t *testing.T) {
 			t.Errorf("%s and %s: %v, want %s", tt.certificate, tt.key, err, tt.want)
 		}
 	}
+}
+
+// Files that cannot be used are told of, and those that replace them end that.
+func TestFilesThatAreTakenAway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	selfSigned(t, dir, time.Now)
+	f, err := listen.NewFiles(dir+"/api.crt", dir+"/api.key", time.Now, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- f.Run(ctx) }()
+	defer func() { stop(); <-done }()
+	former := f.Certificate()
+	await := func(want string) {
+		t.Helper()
+		begin := time.Now()
+		testkit.Eventually(t, 20*time.Second, func() error {
+			if p := f.Problem(); (p == "") != (want == "") || !strings.Contains(p, want) {
+				return fmt.Errorf("%q, expected %q", p, want)
+			}
+			return nil
+		})
+		t.Logf("%q after %s", want, time.Since(begin))
+	}
+	if err := os.Rename(dir+"/api.key", dir+"/away"); err != nil {
+		t.Fatal(err)
+	}
+	await("the former certificate stays")
+	if f.Certificate() != former {
+		t.Error("another certificate is in use")
+	}
+	if err := os.Rename(dir+"/away", dir+"/api.key"); err != nil {
+		t.Fatal(err)
+	}
+	await("")
+}
+
+// A certificate of the agent's own that is not in its file is told of, and is stored when
+// it can be.
+func TestCertificateThatIsNotStored(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(dir+"/api.crt", 0o700); err != nil { // nothing can take its place
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/api.crt/file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := selfSigned(t, dir, time.Now)
+		if p := s.Problem(); !strings.Contains(p, "cannot be stored") || s.Certificate() == nil {
+			t.Errorf("%q, certificate %v", p, s.Certificate())
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go func() { _ = s.Run(ctx) }()
+		if err := os.RemoveAll(dir + "/api.crt"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Minute)
+		if p := s.Problem(); p != "" {
+			t.Errorf("after it can be stored: %q", p)
+		}
+		if info, err := os.Stat(dir + "/api.crt"); err != nil || !info.Mode().IsRegular() {
+			t.Errorf("%v, %v", info, err)
+		}
+	})
 }

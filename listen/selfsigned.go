@@ -49,6 +49,7 @@ type SelfSigned struct {
 	cfg     SelfSignedConfig
 	key     *ecdsa.PrivateKey
 	current atomic.Pointer[tls.Certificate]
+	unsaved atomic.Bool // the file has not the present certificate
 }
 
 // NewSelfSigned reads the key and the certificate of an earlier run, or makes them. The
@@ -82,6 +83,15 @@ func NewSelfSigned(cfg SelfSignedConfig) (*SelfSigned, error) {
 // Certificate is the certificate now.
 func (s *SelfSigned) Certificate() *tls.Certificate { return s.current.Load() }
 
+// Problem is a sentence for everybody that says that the certificate is not in its file;
+// empty: it is.
+func (s *SelfSigned) Problem() string {
+	if s.unsaved.Load() {
+		return "the API's certificate cannot be stored: clients on this node do not trust it, and a restart signs another one"
+	}
+	return ""
+}
+
 // Run renews the certificate until ctx ends, which is no error.
 func (s *SelfSigned) Run(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)
@@ -109,6 +119,9 @@ func (s *SelfSigned) look() error {
 		have := names(c.Leaf)
 		lacks := slices.ContainsFunc(want, func(n string) bool { return !slices.Contains(have, n) })
 		if !lacks && !now.Before(c.Leaf.NotBefore) && now.Before(c.Leaf.NotAfter.Add(-lifetime/3)) {
+			if s.unsaved.Load() {
+				return s.store(c.Leaf)
+			}
 			return nil
 		}
 	}
@@ -118,7 +131,14 @@ func (s *SelfSigned) look() error {
 	}
 	s.use(leaf) // also if it cannot be stored
 	s.cfg.Logger.Info("the API has a new certificate", "sha256", Fingerprint(leaf.Raw), "names", names(leaf), "expires", leaf.NotAfter)
-	if err := writeFile(filepath.Join(s.cfg.Dir, "api.crt"), encode("CERTIFICATE", leaf.Raw), 0o644); err != nil {
+	return s.store(leaf)
+}
+
+// store writes the certificate to its file.
+func (s *SelfSigned) store(leaf *x509.Certificate) error {
+	err := writeFile(filepath.Join(s.cfg.Dir, "api.crt"), encode("CERTIFICATE", leaf.Raw), 0o644)
+	s.unsaved.Store(err != nil)
+	if err != nil {
 		return fmt.Errorf("storing the API's certificate: %w", err)
 	}
 	return nil

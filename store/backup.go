@@ -22,7 +22,7 @@ import (
 
 // The kinds of entries of a backup. A reader refuses any other.
 const (
-	objectEntry = "object" // frontendDoc or backendDoc by id
+	objectEntry = "object" // frontendDoc, backendDoc or sectionDoc by id
 	memberEntry = "member" // overrideDoc by backend/address
 	draftEntry  = "draft"  // draftDoc by ID
 )
@@ -244,8 +244,13 @@ func exactObject(id string, data []byte) (lb.Object, error) {
 func checkFields(id string, data []byte) error {
 	var backend backendDoc
 	var doc any = &backend
-	if strings.HasPrefix(id, "frontend/") {
+	switch kind, _, _ := strings.Cut(id, "/"); kind {
+	case "frontend":
 		doc = &frontendDoc{}
+	case "section":
+		doc = &sectionDoc{}
+	case "certificate":
+		doc = &certificateDoc{}
 	}
 	if err := strictjson.Decode(data, doc); err != nil {
 		return err

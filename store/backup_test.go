@@ -203,7 +203,7 @@ func TestABackupIsCheckedWholly(t *testing.T) {
 		`object "backend/live".shiny: is not a field`:          {entry("object", "backend/live", `{"shiny":1,`+live[1:])},
 		`object "frontend/www".shiny: is not a field`:          {entry("object", "frontend/www", `{"shiny":1}`)},
 		`object "backend/other": it holds another object`:      {entry("object", "backend/other", string(sound.Doc))},
-		`object "cache/x": it is neither`:                      {entry("object", "cache/x", `{}`)},
+		`object "cache/x": it is no frontend`:                  {entry("object", "cache/x", `{}`)},
 		`www would route to nothing`:                           {entry("object", "frontend/www", `{"key":"www","bind":"*:80","backend":"gone","mode":"http","keepalive":"default","rules":[],"natives":[]}`)},
 		`natives`:                                              {entry("object", "backend/live", `{"key":"live",`+strings.Replace(live, "[]", `["a\nb"]`, 1)[1:])},
 		`token "x": is not known here`:                         {sound, entry("token", "x", `{}`)},

@@ -12,8 +12,12 @@ import (
 	"thalassa/lb"
 )
 
-// slowAfter is how long a write may take until Problem tells it.
-const slowAfter = 2 * time.Second
+const (
+	// slowAfter is how long a look at the file may take.
+	slowAfter = 2 * time.Second
+	// tellAfter is how long a write may take until Problem tells it.
+	tellAfter = 1500 * time.Millisecond
+)
 
 // A writeState is how the last write went.
 type writeState struct {
@@ -60,7 +64,7 @@ func (d *DB) Problem() string {
 func (w *writeState) problem() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.begun.IsZero() && time.Since(w.begun) > slowAfter {
+	if !w.begun.IsZero() && time.Since(w.begun) > tellAfter {
 		return fmt.Sprintf("the disk of the database hangs: a write has waited for %s", time.Since(w.begun).Round(time.Second))
 	}
 	if why := w.disk.Problem(); why != "" {

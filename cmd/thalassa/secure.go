@@ -83,6 +83,14 @@ func (s secured) url() string {
 	return "https://" + s.Addr().String()
 }
 
+// problem says what is wrong with the files of the certificate; empty: nothing.
+func (s secured) problem() string {
+	if s.source == nil {
+		return ""
+	}
+	return s.source.Problem()
+}
+
 // info describes the certificate; nil: there is none.
 func (s secured) info() func() listen.Info {
 	if s.source == nil {

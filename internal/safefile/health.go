@@ -17,17 +17,25 @@ const (
 	tryEvery = 2 * time.Second
 	// trySize is how much has to be written for it to count as well, in bytes.
 	trySize = 128 << 10
+	// lookEvery is the time between two looks at a disk that is well.
+	lookEvery = 500 * time.Millisecond
+	// lookSize is how much a look writes, without a wait for the disk, in bytes.
+	lookSize = 4 << 10
+	// slowLook is how long a look takes at a file system that does not answer.
+	slowLook = time.Second
 )
 
-// A Health remembers whether the last file beside a path could be written. While it could
-// not, it tries again when somebody asks, so that it also knows when all is well again.
-// Make it with NewHealth. Its methods may be called concurrently.
+// A Health knows whether files can be written beside a path. It remembers how the last
+// write went, and looks itself when somebody asks. While nothing could be written, only a
+// larger attempt that reaches the disk shows that all is well again. Make it with
+// NewHealth. Its methods may be called concurrently.
 type Health struct {
 	dir string
 
 	mu      sync.Mutex
 	failure error
-	tried   time.Time
+	tried   time.Time // the end of the last attempt, write or look
+	begun   time.Time // the attempt or look under way
 	trying  bool
 }
 
@@ -62,38 +70,65 @@ func (h *Health) Note(err error) {
 	}
 }
 
-// Problem is why nothing can be written, without a path; empty: the last write succeeded.
-// It waits for nothing.
+// Problem is why nothing can be written, without a path; empty: nothing is known to keep
+// anybody from it. It waits for nothing: what its look finds is told from then on.
 func (h *Health) Problem() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.failure == nil {
-		return ""
+	every := lookEvery
+	if h.failure != nil {
+		every = tryEvery
 	}
-	if !h.trying && time.Since(h.tried) >= tryEvery {
-		h.trying = true
-		go h.try()
+	if now := time.Now(); !h.trying && now.Sub(h.tried) >= every {
+		h.trying, h.begun = true, now
+		if h.failure != nil {
+			go h.try()
+		} else {
+			go h.look()
+		}
 	}
-	if code, ok := errors.AsType[syscall.Errno](h.failure); ok {
+	code, isCode := errors.AsType[syscall.Errno](h.failure)
+	switch {
+	case isCode:
 		return code.Error()
+	case h.failure != nil, h.trying && time.Since(h.begun) >= slowLook:
+		return ErrHangs.Error()
 	}
-	return ErrHangs.Error()
+	return ""
 }
 
-// try writes a file without a name.
+// try finds out whether a disk that has failed is well again.
 func (h *Health) try() {
-	err := writeUnnamed(h.dir)
+	err := writeUnnamed(h.dir, trySize, true)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.trying, h.tried = false, time.Now()
-	if err == nil || IsDisk(err) {
+	if err == nil || isOwnFault(err) {
 		h.failure = err
 	}
 }
 
-// writeUnnamed writes to a file that is gone with its descriptor. A file system that knows
-// none counts as one that can be written.
-func writeUnnamed(dir string) error {
+// look finds out whether a disk fails. That it does not says nothing about a write that
+// has failed meanwhile.
+func (h *Health) look() {
+	err := writeUnnamed(h.dir, lookSize, false)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.trying, h.tried = false, time.Now()
+	if err != nil && isOwnFault(err) {
+		h.failure = err
+	}
+}
+
+// isOwnFault reports whether an error is about the directory and its disk, and not about
+// what this process may have.
+func isOwnFault(err error) bool {
+	return !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) && !errors.Is(err, syscall.ENOMEM)
+}
+
+// writeUnnamed writes to a file that is gone with its descriptor, and, to sync, waits for
+// the disk. A file system that knows none counts as one that can be written.
+func writeUnnamed(dir string, size int, sync bool) error {
 	f, err := os.OpenFile(dir, os.O_WRONLY|unix.O_TMPFILE, 0o600)
 	if errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.EISDIR) {
 		return nil
@@ -101,6 +136,9 @@ func writeUnnamed(dir string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(make([]byte, trySize))
-	return errors.Join(err, f.Sync(), f.Close())
+	_, err = f.Write(make([]byte, size))
+	if sync {
+		err = errors.Join(err, f.Sync())
+	}
+	return errors.Join(err, f.Close())
 }

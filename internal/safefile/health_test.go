@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -35,11 +36,48 @@ func TestHealth(t *testing.T) {
 		if p := h.Problem(); p != "the file system does not answer" {
 			t.Errorf("%q", p)
 		}
+		_ = h.Problem() // a look that is under way says nothing about that
+		synctest.Wait()
+		if p := h.Problem(); p != "the file system does not answer" {
+			t.Errorf("after a look: %q", p)
+		}
 		time.Sleep(3 * time.Second)
 		_ = h.Problem() // begins an attempt, which succeeds
 		synctest.Wait()
 		if p := h.Problem(); p != "" {
 			t.Errorf("after an attempt: %q", p)
 		}
+	})
+}
+
+// Nobody has to write for a directory that is gone, or of which the rights are, to be told.
+func TestHealthOfADirectoryThatIsGone(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "dir")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		h := safefile.NewHealth(filepath.Join(dir, "file"))
+		told := func(want string) {
+			t.Helper()
+			for range 2 { // the first one looks
+				time.Sleep(2 * time.Second)
+				_ = h.Problem()
+				synctest.Wait()
+			}
+			if p := h.Problem(); p != want {
+				t.Errorf("%q, expected %q", p, want)
+			}
+		}
+		told("")
+		if err := os.Rename(dir, dir+".away"); err != nil {
+			t.Fatal(err)
+		}
+		told("no such file or directory")
+		if err := os.Rename(dir+".away", dir); err != nil {
+			t.Fatal(err)
+		}
+		told("")
 	})
 }

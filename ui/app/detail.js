@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { CanaryPanel } from "./canary.js";
 import { Chart } from "./chart.js";
 import { DraftBadge } from "./draftbar.js";
-import { ids, shown } from "./editing.js";
+import { drop, editing, ids, mark, shown } from "./editing.js";
 import { DeleteDialog, FormDialog } from "./forms.js";
 import * as format from "./format.js";
 import { Donut } from "./graphs.js";
@@ -14,7 +14,7 @@ import { MemberDialog } from "./memberpage.js";
 import { Members } from "./members.js";
 import { Notices } from "./notices.js";
 import { Figure, meanTime, statusKind, statusOf } from "./numbers.js";
-import { Badge, Button, Empty, Loading, Title } from "./parts.js";
+import { Badge, Button, Empty, Loading, Title, toast } from "./parts.js";
 import { addresses, rawTargets } from "./rawlines.js";
 import { pathOf, query, route } from "./router.js";
 import { NotInEffect, Trouble } from "./rows.js";
@@ -44,9 +44,9 @@ export function Detail({ kind, name }) {
       <div><${Title}>${name}</${Title}><p class="sub">${kind === "backend" ? html`<${BackendWords} backend=${o} />` : html`<code>${addresses(o)}</code>`}</p></div>
       <${Badge} kind=${statusKind(statusOf(stat))}>${statusOf(stat) ?? "not in HAProxy"}</${Badge}> <${DraftBadge} id=${id} />
       <span class="grow"></span>
-      ${o.type === "dynamic" && html`<${SwitchButton} backend=${o} />`}
-      <${Button} role="admin" on=${`${kind}/${name}`} icon="edit" onClick=${() => query({ edit: "1" })}>Edit</${Button}>
-      <${Button} role="admin" on=${`${kind}/${name}`} icon="trash" kind="danger" onClick=${() => setRemoving(true)}>Delete</${Button}>
+      ${mark(id) === "deleted" ? html`<${Keep} id=${id} />` : html`${o.type === "dynamic" && html`<${SwitchButton} backend=${o} />`}
+        <${Button} role="admin" on=${id} icon="edit" onClick=${() => query({ edit: "1" })}>Edit</${Button}>
+        <${Button} role="admin" on=${id} icon="trash" kind="danger" onClick=${() => setRemoving(true)}>Delete</${Button}>`}
     </div>
     <${Notices} />
     ${kind === "backend" && html`<${CanaryPanel} name=${name} />`}
@@ -59,6 +59,14 @@ export function Detail({ kind, name }) {
     ${edit && html`<${FormDialog} kind=${kind} name=${name} onClose=${() => query({ edit: null })} />`}
     ${kind === "backend" && member && html`<${MemberDialog} key=${member} backend=${o} address=${member} onClose=${() => query({ member: null })} />`}
     ${removing && html`<${DeleteDialog} id=${id} onClose=${() => setRemoving(false)} />`}`;
+}
+
+/** Takes a deletion out of the draft that is edited.
+ * @param {{id: string}} props */
+function Keep({ id }) {
+  const draft = editing.value?.id ?? "";
+  const run = () => drop(draft, [id]).catch((failure) => toast({ kind: "bad", text: `${id} stays deleted in draft ${draft}: ${failure.message}` }));
+  return html`<${Button} role="admin" on=${id} icon="back" onClick=${run}>Keep it</${Button}>`;
 }
 
 /** @param {{backend: import("./types.js").Backend}} props */

@@ -24,7 +24,7 @@ export function PreviewPanels({ preview: p, problem, output, drop, title = "What
 }
 
 /** @param {{preview: Preview}} props */
-export function Path({ preview: p }) {
+function Path({ preview: p }) {
   if (p.changes.length === 0) return html`<p>Nothing would change.</p>`;
   const accepted = html`<p class="muted">HAProxy has checked the result and accepts it.</p>`;
   if (p.path !== "reload") {

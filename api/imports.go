@@ -1,0 +1,153 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api/node"
+	"thalassa/gateway"
+	"thalassa/internal/permit"
+	"thalassa/lb"
+	"thalassa/pyhrapi"
+	"thalassa/stage"
+)
+
+const (
+	// importPath is the path for databases of pyHrapi.
+	importPath = "/import/pyhrapi"
+	// sqliteType is the media type of SQLite databases; pyHrapi has one of its own for them.
+	sqliteType, pyhrapiType = "application/vnd.sqlite3", "application/x-sqlite2"
+)
+
+// importHandlers carry over what other programs have.
+type importHandlers struct {
+	agent      *Agent
+	changesets changesetHandlers
+	// turn is full while a database is read: one may take much memory.
+	turn chan struct{}
+}
+
+func newImportHandlers(a *Agent, changesets changesetHandlers) importHandlers {
+	return importHandlers{agent: a, changesets: changesets, turn: make(chan struct{}, 1)}
+}
+
+// pyhrapi carries over a database of pyHrapi as one change, or with dryRun=1 tells what
+// that would do.
+func (h importHandlers) pyhrapi(c echo.Context) error {
+	how, dryRun, err := howToRestore(c)
+	if err != nil {
+		return err
+	}
+	if how.Message == "" {
+		how.Message = "import of a database of pyHrapi"
+	}
+	done, err := oneAtATime(c.Request().Context(), h.turn, "import")
+	if err != nil {
+		return err
+	}
+	defer done()
+	db, err := readPyHrapi(c)
+	if err != nil {
+		return err
+	}
+	return retried(func() error { return h.carryOver(c, db, how, dryRun) })
+}
+
+// readPyHrapi reads the body, a database of pyHrapi.
+func readPyHrapi(c echo.Context) (pyhrapi.Database, error) {
+	r := c.Request()
+	if err := checkMedia(r, "a database", sqliteType, pyhrapiType, "application/x-sqlite3", echo.MIMEOctetStream); err != nil {
+		return pyhrapi.Database{}, err
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, pyhrapi.MaxBytes))
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)), errors.As(err, new(*ResponseError)):
+		return pyhrapi.Database{}, err
+	case err != nil:
+		return pyhrapi.Database{}, invalidField("body", "is incomplete", "a whole database")
+	}
+	if err := permit.Check(r.Context()); err != nil { // the body may have taken long
+		return pyhrapi.Database{}, err
+	}
+	db, err := pyhrapi.Read(r.Context(), data)
+	return db, asInvalid(err)
+}
+
+// asInvalid is an error of package pyhrapi as one about the body.
+func asInvalid(err error) error {
+	if unusable, ok := errors.AsType[*pyhrapi.Error](err); ok {
+		return invalidField("body", unusable.Error(), "")
+	}
+	return err
+}
+
+// checkMedia refuses a body of another media type. Content-Type may be missing.
+func checkMedia(r *http.Request, what string, types ...string) error {
+	ct := r.Header.Get(echo.HeaderContentType)
+	if ct == "" {
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(ct)
+	if err == nil && slices.Contains(types, media) {
+		return nil
+	}
+	return &ResponseError{
+		Status: http.StatusUnsupportedMediaType, Code: "invalid", Message: "the body is not " + what + ": send it with Content-Type: " + types[0],
+		Fields: []lb.FieldError{{Path: echo.HeaderContentType, Problem: strconv.Quote(ct) + " is not " + what, Expected: types[0]}},
+	}
+}
+
+// carryOver makes one changeset of a database.
+func (h importHandlers) carryOver(c echo.Context, db pyhrapi.Database, how node.Restore, dryRun bool) error {
+	ctx := c.Request().Context()
+	in, err := h.agent.Intent(ctx)
+	if err != nil {
+		return err
+	}
+	m := gateway.New(in, h.agent.Snapshot(ctx))
+	left, err := pyhrapi.Import(db, m)
+	if err != nil {
+		return asInvalid(err)
+	}
+	set, err := h.changesets.towards(c, m.Intent(), how)
+	if err != nil {
+		return err
+	}
+	report := node.Imported{Left: orEmpty(left)}
+	if dryRun {
+		return h.preview(c, set, report)
+	}
+	applied, err := h.changesets.carried(c, set)
+	if err != nil {
+		return err
+	}
+	changes, err := node.NewChanges(applied.Changes)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, changed{struct {
+		Changes []node.Change `json:"changes"`
+		node.Imported
+	}{changes, report}, applied})
+}
+
+func (h importHandlers) preview(c echo.Context, set stage.Changeset, report node.Imported) error {
+	p, err := h.agent.Preview(c.Request().Context(), set)
+	if err != nil {
+		return err
+	}
+	preview, err := node.NewPreview(p)
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, struct {
+		node.Preview
+		node.Imported
+	}{preview, report})
+}

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/api/node"
+	"thalassa/client"
+	"thalassa/pyhrapi"
+)
+
+// A pyhrapiImport is `thalassa import pyhrapi`.
+type pyhrapiImport struct {
+	*remote
+	dryRun bool
+	how    client.Restore
+}
+
+func newImportPyHrapi(env environment) *cobra.Command {
+	i := &pyhrapiImport{remote: &remote{env: env}}
+	cmd := &cobra.Command{
+		Use:   "pyhrapi FILE",
+		Short: "Carry over gateways and pools of a database of pyHrapi",
+		Long: `Makes frontends and backends of the gateways, endpoints, pools and targets in an SQLite
+file of pyHrapi, as one change: all of it takes effect, with one reload at most, or
+nothing does. What has the same name is replaced, the rest stays.
+
+The command says of each thing that it could not carry over why not, and what it has
+made of values that HAProxy does not know.`,
+		Example: `  thalassa import pyhrapi default.db --dry-run
+  thalassa import pyhrapi default.db --message "from pyHrapi"`,
+		Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error { return i.run(cmd.Context(), args[0]) },
+	}
+	i.flags(cmd)
+	i.draftFlag(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&i.dryRun, "dry-run", false, "show what would change, and change nothing")
+	f.StringVarP(&i.how.Message, "message", "m", "", "`text` that the history shows with the change")
+	return cmd
+}
+
+func (i *pyhrapiImport) run(ctx context.Context, path string) error {
+	data, err := readBounded(path, pyhrapi.MaxBytes)
+	if err != nil {
+		return usageError{err}
+	}
+	c, err := i.client(ctx)
+	if err != nil {
+		return err
+	}
+	imports, size := client.NewImports(c), int64(len(data))
+	if i.dryRun {
+		preview, err := imports.PreviewPyHrapi(ctx, bytes.NewReader(data), size, i.how)
+		if err != nil {
+			return err
+		}
+		if i.output == "json" {
+			return i.show(preview, nil)
+		}
+		if err := i.show(preview, func(w io.Writer) { showLeft(w, preview.Imported) }); err != nil {
+			return err
+		}
+		return i.showPreview(preview.Preview)
+	}
+	done, err := imports.PyHrapi(ctx, bytes.NewReader(data), size, i.how)
+	if err != nil {
+		return err
+	}
+	if i.output == "json" {
+		return i.showApplied("", done, done.Applied)
+	}
+	if err := i.show(done, func(w io.Writer) { showLeft(w, done.Imported) }); err != nil {
+		return err
+	}
+	return i.showChanged(done.Changed)
+}
+
+func showLeft(w io.Writer, r node.Imported) {
+	for _, sentence := range r.Left {
+		row(w, "! "+sentence)
+	}
+}
+
+// readBounded reads a file of at most so many bytes.
+func readBounded(path string, most int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	case int64(len(data)) > most:
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, most)
+	}
+	return data, nil
+}
