@@ -104,6 +104,9 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(func(ctx context.Context) error { return p.process.Run(ctx, onExit(p.agent, p.events)) })
 	run(p.agent.Run)
 	run(func(ctx context.Context) error { return n.reread.run(ctx, p) })
+	run(func(ctx context.Context) error {
+		return n.systemd.run(ctx, p.agent.InStep(), hangs(p.agent.Hangs, p.process.Hangs))
+	})
 	run(p.sampler.Run)
 	run(func(ctx context.Context) error { return sweepKeys(ctx, p.db, p.keys, n.log) })
 	run(p.canaries.Run)

@@ -58,7 +58,7 @@ func House() Rules {
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
 		Uses:     uses(),
-		Dialers:  []string{"statsock", "consul", "auth/pam"}, // the last two: Consul's own, and that of thalassa-pam
+		Dialers:  []string{"statsock", "consul", "auth/pam", "cmd/thalassa"}, // the others: Consul's own, that of thalassa-pam, systemd's
 		Program:  "cmd/thalassa",
 		Words:    []string{"util", "utils", "common", "helper", "helpers", "type", "types", "manager", "misc"},
 		Stems:    []string{"util", "utils", "common", "helper", "helpers", "misc"},
