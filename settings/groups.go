@@ -167,7 +167,7 @@ func storageGroup() Group {
 		Settings: []Setting{
 			{Name: "db-path", Explanation: "The agent creates the directory."},
 			{Name: "key-file", Explanation: "At least 32 random bytes, for example of `openssl rand -hex 32`. Certificates that are stored already are encrypted at the next start. " +
-				"What HAProxy loads stays readable for its owner. See [certificates.md](certificates.md#where-keys-are)."},
+				"See [certificates.md](certificates.md#where-keys-are)."},
 			{Name: "persistence", Explanation: "Imported when the database is empty, and rewritten after every change. Good for backups."},
 		},
 	}
