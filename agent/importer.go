@@ -83,7 +83,7 @@ func (i *importer) leaveRefused(ctx context.Context, im *store.Import) {
 // refusal is what HAProxy says against an intent, and the text that it read; nil: nothing,
 // or it cannot be asked.
 func (i *importer) refusal(ctx context.Context, in lb.Intent) ([]byte, *lb.RefusedError) {
-	if len(in.Frontends)+len(in.Backends) == 0 {
+	if len(in.Frontends)+len(in.Backends)+len(in.Sections) == 0 {
 		return nil, nil
 	}
 	tmpl := i.templates.current()
@@ -164,6 +164,14 @@ func withRawLines(in lb.Intent) []string {
 			ids = append(ids, b.ID())
 		}
 	}
+	return append(ids, sectionIDs(in)...)
+}
+
+func sectionIDs(in lb.Intent) []string {
+	ids := make([]string, 0, len(in.Sections))
+	for _, s := range in.SortedSections() {
+		ids = append(ids, s.ID())
+	}
 	return ids
 }
 
@@ -175,5 +183,5 @@ func allObjects(in lb.Intent) []string {
 	for _, b := range in.SortedBackends() {
 		ids = append(ids, b.ID())
 	}
-	return ids
+	return append(ids, sectionIDs(in)...)
 }

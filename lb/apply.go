@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -75,12 +76,13 @@ func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 func (in Intent) clone() Intent {
 	return Intent{
 		Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends), Certificates: cloned(in.Certificates),
+		Sections: cloned(in.Sections),
 	}
 }
 
 // cloned is maps.Clone that never returns nil.
-func cloned[T any](m map[Name]T) map[Name]T {
-	out := make(map[Name]T, len(m)+1)
+func cloned[K comparable, T any](m map[K]T) map[K]T {
+	out := make(map[K]T, len(m)+1)
 	maps.Copy(out, m)
 	return out
 }
@@ -104,6 +106,8 @@ func (in Intent) edit(e Edit) error {
 			b = b.keepingTargets(in.Backends[b.Key])
 		}
 		in.Backends[b.Key] = b
+	case e.Section != nil:
+		in.Sections[e.Section.Key()] = *e.Section
 	case e.Certificate != nil:
 		in.Certificates[e.Certificate.Key] = *e.Certificate
 	case e.Switch != nil:
@@ -142,6 +146,8 @@ func (in Intent) remove(id string) error {
 		delete(in.Frontends, key)
 	case Backend:
 		delete(in.Backends, key)
+	case Section:
+		delete(in.Sections, string(key))
 	case Certificate:
 		delete(in.Certificates, key)
 	default:
@@ -160,6 +166,9 @@ func checkDeleted(in Intent, edits []Edit) (int, error) {
 		isBackend := e.Delete == (Backend{Key: keyOf(e.Delete)}).ID()
 		if by := in.RoutedBy(keyOf(e.Delete)); len(by) > 0 && isBackend {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still routed to by " + strings.Join(by, ", "), By: by}
+		}
+		if by := in.beginsWith(e.Delete); len(by) > 0 {
+			return i, &ConflictError{ID: e.Delete, Reason: "is still named by the field defaults of " + strings.Join(by, ", "), By: by}
 		}
 		if by := in.usedBy(e.Delete); len(by) > 0 {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still named by raw lines of " + strings.Join(by, ", "), By: by}
@@ -181,8 +190,12 @@ func blame(in Intent, edits []Edit, err error) error {
 				return &EditError{i, in.checkTargets(object)}
 			}
 		case Backend:
-			if conflict == nil && misfits(in, object) {
-				return &EditError{i, err}
+			if conflict == nil && (misfits(in, object) || in.CheckDefaults(object) != nil) {
+				return &EditError{i, cmp.Or(in.CheckDefaults(object), err)}
+			}
+		case Section:
+			if conflict == nil && in.CheckDefaults(object) != nil {
+				return &EditError{i, in.CheckDefaults(object)}
 			}
 		}
 	}
@@ -196,22 +209,26 @@ func misfits(in Intent, b Backend) bool {
 	})
 }
 
-// checkNewLines checks the raw lines of the frontends that edits put, and returns the
-// index of the edit that the error is about.
+// checkNewLines checks the raw lines of the frontends and sections that edits put, and
+// returns the index of the edit that the error is about.
 func checkNewLines(in Intent, edits []Edit) (int, error) {
-	var bound []boundFrontend
+	var bound []boundObject
 	for i, e := range edits {
-		if e.Frontend == nil {
-			continue
-		}
-		f, isThere := in.Frontends[e.Frontend.Key]
-		if !isThere { // deleted by a later edit
+		object := in.Object(e.ID())
+		if object == nil || e.Frontend == nil && e.Section == nil { // or deleted by a later edit
 			continue
 		}
 		if bound == nil {
 			bound = in.bound()
 		}
-		if err := in.checkRawLines(f, bound); err != nil {
+		var err error
+		switch object := object.(type) {
+		case Frontend:
+			err = in.checkRawLines(object, bound)
+		case Section:
+			err = checkListeners(object.ID(), object.listeners(), bound)
+		}
+		if err != nil {
 			return i, err
 		}
 	}

@@ -32,6 +32,9 @@ type Backend struct {
 	Members    []StaticMember // static only, sorted as given, no duplicates
 	// Disabled: it is defined and has no member in use.
 	Disabled bool
+	// Defaults names the section of defaults that the backend begins with; empty: those of
+	// the template.
+	Defaults Name
 }
 
 // Health is an HTTP check of a backend's members.
@@ -56,6 +59,7 @@ type BackendSpec struct {
 	Mode       string
 	Natives    []string
 	Members    []MemberSpec // static only
+	Defaults   string       // empty: those of the template
 	Disabled   bool
 }
 
@@ -134,6 +138,8 @@ func (s BackendSpec) Parse(key Name) (Backend, error) {
 	b.Balance, err = parseBalance(cmp.Or(s.Balance, rawBalance(b.Natives)), b.Mode)
 	fe.AddErr("balance", err)
 	b.HashStable, b.Disabled = s.HashStable, s.Disabled
+	b.Defaults, err = parseDefaults(s.Defaults)
+	fe.AddErr("defaults", err)
 	if s.Host != "" {
 		b.Host, err = parseHostHeader(s.Host)
 		fe.AddErr("host", err)
@@ -291,6 +297,7 @@ func (b Backend) Spec() BackendSpec {
 	s := BackendSpec{
 		Type: b.Type, Service: string(b.Service), Version: string(b.Version), Versions: b.Versions.spec(),
 		Balance: b.Balance, HashStable: b.HashStable, Host: b.Host, Mode: b.Mode, Natives: nativeTexts(b.Natives), Disabled: b.Disabled,
+		Defaults: string(b.Defaults),
 	}
 	if b.Health != nil {
 		ms := b.Health.Interval.Milliseconds()
@@ -317,6 +324,9 @@ func (b Backend) digest() digest {
 	d.list(nativeTexts(b.Natives)...)
 	if b.HashStable {
 		d.list("hashStable")
+	}
+	if b.Defaults != "" {
+		d.list("defaults", string(b.Defaults))
 	}
 	if b.Disabled {
 		d.list("disabled")

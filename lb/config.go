@@ -13,6 +13,8 @@ type Config struct {
 	Process   Process
 	Frontends []Frontend
 	Backends  []ResolvedBackend
+	// Sections stand in the order of Intent.SortedSections.
+	Sections []Section
 }
 
 // Part is the configuration with no other backends than those named, in sorted order.
@@ -159,7 +161,7 @@ func (m Member) ID() string {
 // service and versions it names, or the static list. It is the one place where
 // a version is chosen.
 func Resolve(in Intent, snap Snapshot, p Process) Config {
-	c := Config{Process: p}
+	c := Config{Process: p, Sections: in.SortedSections()}
 	for _, f := range in.SortedFrontends() {
 		if resolved, listens := f.resolved(); listens {
 			c.Frontends = append(c.Frontends, resolved)

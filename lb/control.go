@@ -109,6 +109,8 @@ func (c *Control) Check(e Edit) error {
 		return c.CheckFrontend(*e.Frontend)
 	case e.Backend != nil:
 		return c.CheckBackend(*e.Backend)
+	case e.Section != nil:
+		return c.CheckSection(*e.Section)
 	}
 	return nil
 }
@@ -134,6 +136,14 @@ func (c *Control) CheckBackend(b Backend) error {
 func (c *Control) CheckFrontend(f Frontend) error {
 	var fe FieldErrors
 	c.checkLines(&fe, f.Natives)
+	return fe.Err()
+}
+
+// CheckSection refuses a section with raw lines that lead to a control address, as
+// CheckBackend does.
+func (c *Control) CheckSection(s Section) error {
+	var fe FieldErrors
+	c.checkLines(&fe, s.Natives)
 	return fe.Err()
 }
 
@@ -163,7 +173,7 @@ func (c *Control) Mark(s Service) Service {
 // A LeftOut is a member or raw line that was asked for and that HAProxy does not
 // get.
 type LeftOut struct {
-	Object string // id of the frontend or backend
+	Object string // id of the frontend, backend or section
 	What   string // the member's address, or the line
 	Reason string
 }
@@ -207,6 +217,13 @@ func (c *Control) Strip(config Config) (Config, []LeftOut) {
 		out = append(out, left...)
 	}
 	config.Frontends = frontends
+	sections := slices.Clone(config.Sections)
+	for i, s := range sections {
+		natives, left := c.stripLines(s.ID(), s.Natives)
+		sections[i].Natives = natives
+		out = append(out, left...)
+	}
+	config.Sections = sections
 	return config, out
 }
 

@@ -55,6 +55,8 @@ func (c *Control) lineRefusal(words, checked []word) string {
 		return c.serverRefusal(at(2), words, checked)
 	case "server-template":
 		return c.serverRefusal(at(3), words, checked)
+	case "peer", "nameserver", "mailer":
+		return c.targetRefusal(parseTarget(at(2)))
 	case "dispatch":
 		return c.targetRefusal(parseTarget(at(1)))
 	case "log":

@@ -7,14 +7,15 @@ import (
 )
 
 // An Edit is one change an operator asks for. Exactly one of Frontend, Backend,
-// Certificate, Switch and Delete is set.
+// Certificate, Section, Switch and Delete is set.
 type Edit struct {
 	Frontend *Frontend // create or replace
 	Backend  *Backend  // create or replace
 	// Certificate creates or replaces one. Its keys are stored already.
 	Certificate *Certificate
-	Switch      *Switch // to other versions; its conditions are those of the edit
-	Delete      string  // id of the object to remove, e.g. "frontend/KEY"
+	Section     *Section // create or replace
+	Switch      *Switch  // to other versions; its conditions are those of the edit
+	Delete      string   // id of the object to remove, e.g. "frontend/KEY"
 	// IfMatch holds the entity tags one of which the object must have now, "*"
 	// for any; empty: no condition.
 	IfMatch []string
@@ -46,6 +47,8 @@ func (e Edit) ID() string {
 		return e.Frontend.ID()
 	case e.Backend != nil:
 		return e.Backend.ID()
+	case e.Section != nil:
+		return e.Section.ID()
 	case e.Certificate != nil:
 		return e.Certificate.ID()
 	case e.Switch != nil:
@@ -54,7 +57,7 @@ func (e Edit) ID() string {
 	return e.Delete
 }
 
-// Object finds a frontend, backend or certificate by its id; nil when there is none.
+// Object finds what operators define by its id; nil when there is none.
 func (in Intent) Object(id string) Object {
 	key := keyOf(id)
 	if f, ok := in.Frontends[key]; ok && f.ID() == id {
@@ -62,6 +65,9 @@ func (in Intent) Object(id string) Object {
 	}
 	if b, ok := in.Backends[key]; ok && b.ID() == id {
 		return b
+	}
+	if s, ok := in.Sections[string(key)]; ok && s.ID() == id {
+		return s
 	}
 	if c, ok := in.Certificates[key]; ok && c.ID() == id {
 		return c
@@ -143,6 +149,9 @@ func (in Intent) Changes(next Intent) []ObjectChange {
 		for _, b := range i.Backends {
 			ids[b.ID()] = true
 		}
+		for _, s := range i.Sections {
+			ids[s.ID()] = true
+		}
 		for _, c := range i.Certificates {
 			ids[c.ID()] = true
 		}
@@ -194,6 +203,8 @@ func (in Intent) With(changes []ObjectChange) Intent {
 			next.Frontends[after.Key] = after
 		case Backend:
 			next.Backends[after.Key] = after
+		case Section:
+			next.Sections[after.Key()] = after
 		case Certificate:
 			next.Certificates[after.Key] = after
 		default:

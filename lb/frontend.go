@@ -18,6 +18,9 @@ type Frontend struct {
 	Keepalive string // "default", "close" or "server-close"
 	Rules     []Rule
 	Natives   []RawLine
+	// Defaults names the section of defaults that the frontend begins with; empty: those of
+	// the template.
+	Defaults Name
 	// Register is the Consul service that this frontend is announced as;
 	// empty: not announced.
 	Register Name
@@ -37,6 +40,7 @@ type FrontendSpec struct {
 	Keepalive string
 	Rules     []RuleSpec
 	Natives   []string
+	Defaults  string         // empty: those of the template
 	Register  *string        // nil: not announced
 	Endpoints []EndpointSpec // of addresses in Bind; nil: see Frontend.IsGateway
 	Pools     []string
@@ -60,7 +64,9 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	fe.AddErr("keepalive", err)
 	f.Rules = parseRules(&fe, s.Rules)
 	f.parseGateway(&fe, s)
-	if s.Backend != "" || !isGateway && len(s.Rules) == 0 && len(f.rawTargets()) == 0 && !f.answersItself() {
+	f.Defaults, err = parseDefaults(s.Defaults)
+	fe.AddErr("defaults", err)
+	if s.Backend != "" || !isGateway && len(s.Rules) == 0 && f.Defaults == "" && len(f.rawTargets()) == 0 && !f.answersItself() {
 		f.Backend, err = ParseName(s.Backend)
 		fe.AddErr("backend", err)
 	}
@@ -82,6 +88,7 @@ func (f Frontend) Spec() FrontendSpec {
 	s := FrontendSpec{
 		Bind: strings.Join(f.BindTexts(), ","), Backend: string(f.Backend), Mode: f.Mode, Keepalive: f.Keepalive,
 		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives), Endpoints: f.endpointSpecs(), Pools: f.poolTexts(),
+		Defaults: string(f.Defaults),
 	}
 	for i, r := range f.Rules {
 		s.Rules[i] = r.spec()
@@ -109,6 +116,9 @@ func (f Frontend) digest() digest {
 	d.list(s.Natives...)
 	d.list(string(f.Register))
 	f.digestGateway(d)
+	if f.Defaults != "" {
+		d.list("defaults", string(f.Defaults))
+	}
 	return d
 }
 
@@ -134,7 +144,7 @@ func (f Frontend) Targets() []Name {
 
 // PretendsKeepalive reports whether requests through this frontend go to members
 // with option http-server-close and option http-pretend-keepalive: the original's
-// reading of "default" for frontends with rules.
+// reading of "default" for frontends with rules. Named defaults say how connections end.
 func (f Frontend) PretendsKeepalive() bool {
-	return f.Mode == "http" && f.Keepalive == "default" && len(f.Rules) > 0
+	return f.Mode == "http" && f.Keepalive == "default" && len(f.Rules) > 0 && f.Defaults == ""
 }

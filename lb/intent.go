@@ -7,13 +7,16 @@ import (
 	"strconv"
 )
 
-// An Intent is what operators asked for: every frontend, backend and certificate, as of a
+// An Intent is what operators asked for: every frontend, backend, certificate and raw
+// section, as of a
 // revision. It is immutable; Apply makes the next one.
 type Intent struct {
 	// Revision counts accepted changes; 0 is the empty intent of a new store.
 	Revision  uint64
 	Frontends map[Name]Frontend
 	Backends  map[Name]Backend
+	// Sections are the other sections of haproxy.cfg, by Section.Key.
+	Sections map[string]Section
 	// Certificates are without keys.
 	Certificates map[Name]Certificate
 }
@@ -48,7 +51,8 @@ func (in Intent) Services() []Name {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// RoutedBy lists the ids of the frontends that can send requests to a backend.
+// RoutedBy lists the ids of the frontends, and of the raw sections, that can send requests
+// to a backend.
 func (in Intent) RoutedBy(backend Name) []string {
 	var ids []string
 	for _, f := range in.SortedFrontends() {
@@ -56,13 +60,18 @@ func (in Intent) RoutedBy(backend Name) []string {
 			ids = append(ids, f.ID())
 		}
 	}
+	for _, s := range in.SortedSections() {
+		if s.routesTo(backend) {
+			ids = append(ids, s.ID())
+		}
+	}
 	return ids
 }
 
 // Validate checks what no single object can know: that every backend a
-// frontend names exists and fits its mode, and that no address is bound twice.
-// The error is an *InvalidError for the first offending frontend, or a
-// *ConflictError for an address.
+// frontend names exists and fits its mode, that the defaults that an object begins with
+// exist, and that no address is bound twice. The error is an *InvalidError for the first
+// offending object, or a *ConflictError for an address.
 func (in Intent) Validate() error {
 	owner := map[Bind]Frontend{}
 	for _, f := range in.SortedFrontends() {
@@ -76,13 +85,14 @@ func (in Intent) Validate() error {
 			owner[b.plain()] = f
 		}
 	}
-	return nil
+	return in.checkAllDefaults()
 }
 
 // checkTargets checks that every backend that the fields of a frontend name exists and
 // fits its mode. The error is an *InvalidError.
 func (in Intent) checkTargets(f Frontend) error {
 	var fe FieldErrors
+	in.checkDefaults(&fe, f.ID(), f.Defaults)
 	for i, r := range f.Rules {
 		in.checkTarget(&fe, "rules["+strconv.Itoa(i)+"].backend", f, r.Backend)
 	}

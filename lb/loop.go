@@ -32,8 +32,8 @@ type loopEdge struct {
 
 func newLoopFinder(in Intent) *loopFinder {
 	l := &loopFinder{in: in, listeners: map[uint16][]boundAt{}}
-	for _, f := range in.bound() {
-		for _, b := range f.listeners {
+	for _, f := range in.SortedFrontends() {
+		for _, b := range f.listeners() {
 			switch at := (boundAt{b, f.Key}); {
 			case b.network != networkTCP || b.scope != "": // of another network, perhaps
 			case b.first == b.last:

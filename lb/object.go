@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// An Object is what operators define: a Frontend, a Backend or a Certificate.
+// An Object is what operators define: a Frontend, a Backend, a Certificate or a Section.
 type Object interface {
-	// ID is "frontend/KEY", "backend/KEY" or "certificate/KEY".
+	// ID is "frontend/KEY", "backend/KEY", "certificate/KEY" or "section/KIND/NAME".
 	ID() string
 	// ETag is the entity tag of the definition, quotes included.
 	ETag() string

@@ -20,7 +20,7 @@ type override struct {
 // readable. The error is an *InvalidError.
 func (f Frontend) CheckNew() error {
 	var fe FieldErrors
-	f.checkOwnListeners(&fe)
+	checkListenedOnce(&fe, f.listeners())
 	for i, n := range f.Natives {
 		if o, ok := f.overridden(lineWords(n)); ok {
 			addOverride(&fe, i, n, o)
@@ -113,9 +113,8 @@ func (f Frontend) overridden(words []string) (override, bool) {
 	return override{}, false
 }
 
-// checkOwnListeners refuses an address that the frontend binds twice.
-func (f Frontend) checkOwnListeners(fe *FieldErrors) {
-	all := f.listeners()
+// checkListenedOnce refuses an address that an object binds twice.
+func checkListenedOnce(fe *FieldErrors, all []listener) {
 	for i, l := range all {
 		for _, o := range all[:i] {
 			if l.overlaps(o) && (l.path != o.path || l.text != o.text) {

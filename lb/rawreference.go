@@ -14,9 +14,11 @@ type rawTarget struct {
 
 // rawTargets lists the backends that raw lines route to. Targets that an expression
 // computes are not among them.
-func (f Frontend) rawTargets() []rawTarget {
+func (f Frontend) rawTargets() []rawTarget { return rawTargets(f.Natives) }
+
+func rawTargets(lines []RawLine) []rawTarget {
 	var out []rawTarget
-	for i, n := range f.Natives {
+	for i, n := range lines {
 		words := rawWords(n)
 		if len(words) < 2 || words[0].text != "use_backend" && words[0].text != "default_backend" {
 			continue
@@ -50,21 +52,9 @@ func (f Frontend) routesTo(backend Name) bool {
 // an address is bound once, and that a backend fits the mode. It does not check what is
 // stored of other objects. bound has the listeners of all frontends. The error is a
 // *ConflictError or an *InvalidError.
-func (in Intent) checkRawLines(f Frontend, bound []boundFrontend) error {
-	own := f.listeners()
-	for _, other := range bound {
-		if other.Key == f.Key {
-			continue
-		}
-		for _, o := range other.listeners {
-			if i := slices.IndexFunc(own, o.overlaps); i >= 0 {
-				reason := own[i].text + " (" + own[i].path + ") is bound by " + other.ID() + " already"
-				if o.path != "bind" {
-					reason += " (" + o.path + ")"
-				}
-				return &ConflictError{ID: f.ID(), Reason: reason, By: []string{other.ID()}}
-			}
-		}
+func (in Intent) checkRawLines(f Frontend, bound []boundObject) error {
+	if err := checkListeners(f.ID(), f.listeners(), bound); err != nil {
+		return err
 	}
 	var fe FieldErrors
 	for _, t := range f.rawTargets() {
@@ -75,19 +65,40 @@ func (in Intent) checkRawLines(f Frontend, bound []boundFrontend) error {
 	return fe.Err()
 }
 
-// A boundFrontend is a frontend with what it listens on.
-type boundFrontend struct {
-	Frontend
+// checkListeners checks that no other object listens where one does. The error is a
+// *ConflictError.
+func checkListeners(id string, own []listener, bound []boundObject) error {
+	for _, other := range bound {
+		if other.id == id {
+			continue
+		}
+		for _, o := range other.listeners {
+			if i := slices.IndexFunc(own, o.overlaps); i >= 0 {
+				reason := own[i].text + " (" + own[i].path + ") is bound by " + other.id + " already"
+				if o.path != "bind" {
+					reason += " (" + o.path + ")"
+				}
+				return &ConflictError{ID: id, Reason: reason, By: []string{other.id}}
+			}
+		}
+	}
+	return nil
+}
 
+// A boundObject is a frontend or section with what it listens on.
+type boundObject struct {
+	id        string
 	listeners []listener
 }
 
-// bound has all frontends with what they listen on, by key.
-func (in Intent) bound() []boundFrontend {
-	frontends := in.SortedFrontends()
-	out := make([]boundFrontend, len(frontends))
-	for i, f := range frontends {
-		out[i] = boundFrontend{f, f.listeners()}
+// bound has all frontends and sections with what they listen on, sorted.
+func (in Intent) bound() []boundObject {
+	out := make([]boundObject, 0, len(in.Frontends)+len(in.Sections))
+	for _, f := range in.SortedFrontends() {
+		out = append(out, boundObject{f.ID(), f.listeners()})
+	}
+	for _, s := range in.SortedSections() {
+		out = append(out, boundObject{s.ID(), s.listeners()})
 	}
 	return out
 }
@@ -95,13 +106,19 @@ func (in Intent) bound() []boundFrontend {
 // UnknownTargets says which raw lines of an edited frontend route to something that is no
 // backend of the intent: the template may have it. The error is an *InvalidError.
 func (in Intent) UnknownTargets(e Edit) error {
-	if e.Frontend == nil {
-		return nil
-	}
 	var fe FieldErrors
-	for _, t := range e.Frontend.rawTargets() {
-		if _, ok := in.Backends[t.backend]; !ok {
-			in.checkTarget(&fe, t.path, *e.Frontend, t.backend)
+	switch {
+	case e.Frontend != nil:
+		for _, t := range e.Frontend.rawTargets() {
+			if _, ok := in.Backends[t.backend]; !ok {
+				in.checkTarget(&fe, t.path, *e.Frontend, t.backend)
+			}
+		}
+	case e.Section != nil:
+		for _, t := range e.Section.targets() {
+			if _, ok := in.Backends[t.backend]; !ok {
+				fe.Add(t.path, strconv.Quote(string(t.backend))+" is not a backend", "the key of a backend that exists")
+			}
 		}
 	}
 	return fe.Err()
@@ -176,6 +193,9 @@ func (in Intent) usedBy(id string) []string {
 	}
 	for _, f := range in.SortedFrontends() {
 		note(f.ID(), f.Natives)
+	}
+	for _, s := range in.SortedSections() {
+		note(s.ID(), s.Natives)
 	}
 	return out
 }

@@ -44,8 +44,15 @@ type Use struct {
 // Uses lists what the line has HAProxy reach outside of haproxy.cfg, each once.
 // Where HAProxy's own reading depends on its version, all readings count.
 func (n RawLine) Uses() []Use {
+	u := uses{}
+	u.readable(n, u.line)
+	return u.list
+}
+
+// readable reads the words of a line and has them judged, or says why it cannot.
+func (u *uses) readable(n RawLine, judge func()) {
 	w, err := SplitWords(string(n))
-	u := uses{words: w.Values}
+	u.words = w.Values
 	switch {
 	case err != nil:
 		u.add(Unreadable, "", err.Error())
@@ -55,9 +62,8 @@ func (n RawLine) Uses() []Use {
 		if w.Expands {
 			u.add(Environment, `"$"`, variableIn(u.words))
 		}
-		u.line()
+		judge()
 	}
-	return u.list
 }
 
 // ExpressionUses lists what a sample expression, or an argument that may be one,
@@ -102,6 +108,8 @@ func (u *uses) add(kind UseKind, by, name string) {
 	u.list = append(u.list, Use{Kind: kind, By: by, Name: name})
 }
 
+func (u *uses) unknown(keyword string) { u.add(Unknown, "", strconv.Quote(keyword)) }
+
 // word is the one at position at, or "".
 func (u *uses) word(at int) string {
 	if at < 0 || at >= len(u.words) {
@@ -119,7 +127,7 @@ func (u *uses) line() {
 	u.patternFiles()
 	keyword := u.word(0)
 	if !KnownKeyword(keyword) {
-		u.add(Unknown, "", strconv.Quote(keyword))
+		u.unknown(keyword)
 		return
 	}
 	u.network(keyword)

@@ -1,4 +1,4 @@
-// Package natives judges what the raw lines of frontends and backends may have
+// Package natives judges what the raw lines of frontends, backends and sections may have
 // HAProxy reach: files, sockets, programs, environment variables and whatever
 // clients choose. It resolves the names of files, as HAProxy will, and never opens
 // one. Which lines reach what is lb's knowledge.
@@ -40,7 +40,7 @@ func CertificateDirs() []string { return []string{"/etc/ssl", "/etc/letsencrypt"
 // HAProxy itself refuses the word, and says so better. Both are nil or a
 // *lb.InvalidError.
 func (p Policy) Check(e lb.Edit) (refused, doubt error) {
-	known, unknown := p.judge(e.Frontend, e.Backend)
+	known, unknown := p.judge(e)
 	return invalid(known), invalid(unknown)
 }
 
@@ -48,19 +48,22 @@ func (p Policy) Check(e lb.Edit) (refused, doubt error) {
 // now, sorted by object.
 func (p Policy) Warnings(in lb.Intent) []string {
 	var out []string
-	note := func(id string, f *lb.Frontend, b *lb.Backend) {
-		known, unknown := p.judge(f, b)
+	note := func(e lb.Edit) {
+		known, unknown := p.judge(e)
 		for _, field := range append(known, unknown...) {
-			out = append(out, id+": "+field.Error()+"; it stays in effect until it is edited")
+			out = append(out, e.ID()+": "+field.Error()+"; it stays in effect until it is edited")
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(in.Backends)) {
 		b := in.Backends[key]
-		note(b.ID(), nil, &b)
+		note(lb.Edit{Backend: &b})
 	}
 	for _, key := range slices.Sorted(maps.Keys(in.Frontends)) {
 		f := in.Frontends[key]
-		note(f.ID(), &f, nil)
+		note(lb.Edit{Frontend: &f})
+	}
+	for _, s := range in.SortedSections() {
+		note(lb.Edit{Section: &s})
 	}
 	return out
 }
@@ -74,7 +77,7 @@ func invalid(fields []lb.FieldError) error {
 
 // judge lists the bad uses of an object, those of unknown words apart. A backend's
 // balance may be an expression.
-func (p Policy) judge(f *lb.Frontend, b *lb.Backend) (known, unknown []lb.FieldError) {
+func (p Policy) judge(e lb.Edit) (known, unknown []lb.FieldError) {
 	judge := func(path string, all []lb.Use) {
 		for _, use := range all {
 			field, bad := p.judgeUse(use)
@@ -88,16 +91,21 @@ func (p Policy) judge(f *lb.Frontend, b *lb.Backend) (known, unknown []lb.FieldE
 		}
 	}
 	var lines []lb.RawLine
-	if f != nil {
+	if f := e.Frontend; f != nil {
 		lines = f.Natives
 		judge("bind", f.RawBind.Uses())
 	}
-	if b != nil {
+	if b := e.Backend; b != nil {
 		lines = b.Natives
 		judge("balance", lb.ExpressionUses(b.Balance))
 	}
 	for i, n := range lines {
 		judge("natives["+strconv.Itoa(i)+"]", n.Uses())
+	}
+	if e.Section != nil {
+		for i, all := range e.Section.Uses() {
+			judge("natives["+strconv.Itoa(i)+"]", all)
+		}
 	}
 	return known, unknown
 }

@@ -49,6 +49,7 @@ func (c *Change) compareBackend(a, b lb.ResolvedBackend) {
 		r.add("host", changed(a.Host, b.Host))
 	}
 	r.add("hash", changed(a.Placement.String(), b.Placement.String()))
+	r.add("defaults", changed(string(a.Defaults), string(b.Defaults)))
 	r.add("mode", changed(a.Mode, b.Mode))
 	r.add("natives", listChanged(texts(a.Natives, nativeText), texts(b.Natives, nativeText)))
 	members := compareMembers(a, b)

@@ -16,6 +16,7 @@ func Compute(running *lb.Config, wanted lb.Config) Change {
 	var change Change
 	change.Reload = compareProcesses(running.Process, wanted.Process)
 	change.Reload = append(change.Reload, compareFrontends(running.Frontends, wanted.Frontends)...)
+	change.Reload = append(change.Reload, compareSections(running.Sections, wanted.Sections)...)
 	change.compareBackends(*running, wanted)
 	change.Runtime, change.Reload = sorted(change.Runtime), sorted(change.Reload)
 	return change
@@ -99,10 +100,36 @@ func compareFrontend(a, b lb.Frontend) []Reason {
 	if closing(a) != closing(b) {
 		r.add("keepalive", changed(a.Keepalive, b.Keepalive))
 	}
+	r.add("defaults", changed(string(a.Defaults), string(b.Defaults)))
 	r.add("mode", changed(a.Mode, b.Mode))
 	r.add("natives", listChanged(texts(a.Natives, nativeText), texts(b.Natives, nativeText)))
 	r.add("rules", listChanged(texts(a.Rules, ruleText), texts(b.Rules, ruleText)))
 	return r.list
+}
+
+// compareSections finds the raw sections created, removed and changed.
+func compareSections(a, b []lb.Section) []Reason {
+	var list []Reason
+	before := map[string]lb.Section{}
+	for _, s := range a {
+		before[s.Key()] = s
+	}
+	for _, s := range b {
+		old, ok := before[s.Key()]
+		delete(before, s.Key())
+		if !ok {
+			list = append(list, Reason{Object: s.ID(), What: "created"})
+			continue
+		}
+		r := reasons{object: s.ID()}
+		r.add("defaults", changed(string(old.Defaults), string(s.Defaults)))
+		r.add("natives", listChanged(texts(old.Natives, nativeText), texts(s.Natives, nativeText)))
+		list = append(list, r.list...)
+	}
+	for _, s := range before {
+		list = append(list, Reason{Object: s.ID(), What: "removed"})
+	}
+	return list
 }
 
 // closing is how a frontend ends connections after a request; "" is up to

@@ -22,7 +22,7 @@ import (
 
 // The kinds of entries of a backup. A reader refuses any other.
 const (
-	objectEntry = "object" // frontendDoc or backendDoc by id
+	objectEntry = "object" // frontendDoc, backendDoc or sectionDoc by id
 	memberEntry = "member" // overrideDoc by backend/address
 	draftEntry  = "draft"  // draftDoc by ID
 )
@@ -247,6 +247,8 @@ func checkFields(id string, data []byte) error {
 	switch kind, _, _ := strings.Cut(id, "/"); kind {
 	case "frontend":
 		doc = &frontendDoc{}
+	case "section":
+		doc = &sectionDoc{}
 	case "certificate":
 		doc = &certificateDoc{}
 	}

@@ -29,6 +29,7 @@ type frontendDoc struct {
 	Rules     []ruleDoc        `json:"rules"`
 	Natives   []string         `json:"natives"`
 	Register  *registrationDoc `json:"register,omitempty"`
+	Defaults  string           `json:"defaults,omitempty"`
 	// Of the gateways/pools dialect; an empty list of endpoints is not none.
 	Endpoints []endpointDoc `json:"endpoints,omitzero"`
 	Pools     []string      `json:"pools,omitempty"`
@@ -67,6 +68,7 @@ type backendDoc struct {
 	Mode       string          `json:"mode"`
 	Natives    []string        `json:"natives"`
 	Members    json.RawMessage `json:"members,omitempty"` // of a static one: []memberDoc
+	Defaults   string          `json:"defaults,omitempty"`
 	Disabled   bool            `json:"disabled,omitempty"`
 }
 
@@ -85,7 +87,7 @@ type memberDoc struct {
 	Disabled bool   `json:"disabled,omitempty"`
 }
 
-// encodeObject is the document of a frontend, backend or certificate.
+// encodeObject is the document of an object.
 func encodeObject(o lb.Object) ([]byte, error) {
 	switch o := o.(type) {
 	case lb.Frontend:
@@ -96,6 +98,8 @@ func encodeObject(o lb.Object) ([]byte, error) {
 			return nil, err
 		}
 		return json.Marshal(doc)
+	case lb.Section:
+		return json.Marshal(sectionDocument(o))
 	case lb.Certificate:
 		return json.Marshal(certificateDocument(o))
 	}
@@ -107,7 +111,7 @@ func frontendDocument(f lb.Frontend) frontendDoc {
 	doc := frontendDoc{
 		ID: f.ID(), Type: "frontend", Key: string(f.Key), Name: string(f.Key),
 		Bind: s.Bind, Backend: s.Backend, Mode: s.Mode, Keepalive: s.Keepalive,
-		Rules: make([]ruleDoc, len(s.Rules)), Natives: s.Natives, Pools: s.Pools,
+		Rules: make([]ruleDoc, len(s.Rules)), Natives: s.Natives, Pools: s.Pools, Defaults: s.Defaults,
 	}
 	for i, r := range s.Rules {
 		doc.Rules[i] = ruleDoc(r)
@@ -129,6 +133,7 @@ func backendDocument(b lb.Backend) (backendDoc, error) {
 	doc := backendDoc{
 		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type, Name: s.Service, Version: s.Version,
 		Balance: s.Balance, HashStable: s.HashStable, Host: s.Host, Mode: s.Mode, Natives: s.Natives, Disabled: s.Disabled,
+		Defaults: s.Defaults,
 	}
 	if h := s.Health; h != nil {
 		doc.Health = &healthDoc{Method: h.Method, URI: h.URI, HTTPVersion: h.Version, Interval: h.Interval}
@@ -164,10 +169,12 @@ func decodeObject(id string, data []byte) (lb.Object, error) {
 		o, err = decodeFrontend(data)
 	case "backend":
 		o, err = decodeBackend(data)
+	case "section":
+		o, err = decodeSection(data)
 	case "certificate":
 		o, err = decodeCertificate(data)
 	default:
-		return nil, errors.New("it is no frontend, backend or certificate")
+		return nil, errors.New("it is no frontend, backend, certificate or section")
 	}
 	if err == nil && o.ID() != id {
 		err = errors.New("it holds another object")
@@ -187,7 +194,7 @@ func decodeFrontend(data []byte) (lb.Frontend, error) {
 	}
 	s := lb.FrontendSpec{
 		Bind: doc.Bind, Backend: doc.Backend, Mode: doc.Mode, Keepalive: doc.Keepalive,
-		Rules: make([]lb.RuleSpec, len(doc.Rules)), Natives: doc.Natives, Pools: doc.Pools,
+		Rules: make([]lb.RuleSpec, len(doc.Rules)), Natives: doc.Natives, Pools: doc.Pools, Defaults: doc.Defaults,
 	}
 	for i, r := range doc.Rules {
 		s.Rules[i] = lb.RuleSpec(r)
@@ -215,7 +222,7 @@ func decodeBackend(data []byte) (lb.Backend, error) {
 	key := parseIdentity(&fe, "backend", doc.ID, doc.JSONTyp, doc.Key)
 	s := lb.BackendSpec{
 		Type: doc.Type, Service: doc.Name, Version: doc.Version, Balance: doc.Balance, HashStable: doc.HashStable, Host: doc.Host,
-		Mode: doc.Mode, Natives: doc.Natives, Disabled: doc.Disabled,
+		Mode: doc.Mode, Natives: doc.Natives, Disabled: doc.Disabled, Defaults: doc.Defaults,
 	}
 	if h := doc.Health; h != nil {
 		s.Health = &lb.HealthSpec{Method: h.Method, URI: h.URI, Version: h.HTTPVersion, Interval: h.Interval}

@@ -55,6 +55,8 @@ func (im *Import) Drop(id, reason string) {
 		delete(im.Intent.Frontends, o.Key)
 	case lb.Backend:
 		delete(im.Intent.Backends, o.Key)
+	case lb.Section:
+		delete(im.Intent.Sections, o.Key())
 	case lb.Certificate:
 		delete(im.Intent.Certificates, o.Key)
 	default:
@@ -66,6 +68,7 @@ func (im *Import) Drop(id, reason string) {
 
 // settle leaves out frontends until the rest fits together.
 func (im *Import) settle() {
+	im.settleDefaults()
 	for range len(im.Intent.Frontends) {
 		err := im.Intent.Validate()
 		if err == nil {
@@ -86,6 +89,28 @@ func (im *Import) settle() {
 		if f, ok := im.Intent.Object(conflict.ID).(lb.Frontend); ok {
 			delete(im.Intent.Frontends, f.Key)
 			im.Left = append(im.Left, f.ID()+" is left out: "+conflict.Reason)
+		}
+	}
+}
+
+// settleDefaults leaves out sections and backends until all begin with defaults that exist.
+func (im *Import) settleDefaults() {
+	for range len(im.Intent.Sections) + 1 {
+		left := len(im.Left)
+		for _, s := range im.Intent.SortedSections() {
+			if err := im.Intent.CheckDefaults(s); err != nil {
+				delete(im.Intent.Sections, s.Key())
+				im.Left = append(im.Left, s.ID()+" is left out: "+err.Error())
+			}
+		}
+		if len(im.Left) == left {
+			break
+		}
+	}
+	for _, b := range im.Intent.SortedBackends() {
+		if err := im.Intent.CheckDefaults(b); err != nil {
+			delete(im.Intent.Backends, b.Key)
+			im.Left = append(im.Left, b.ID()+" is left out: "+err.Error())
 		}
 	}
 }

@@ -45,6 +45,7 @@ func copied(in lb.Intent) lb.Intent {
 	out.Revision = in.Revision
 	maps.Copy(out.Frontends, in.Frontends)
 	maps.Copy(out.Backends, in.Backends)
+	maps.Copy(out.Sections, in.Sections)
 	maps.Copy(out.Certificates, in.Certificates)
 	return out
 }
@@ -89,7 +90,10 @@ func (d *DB) Wait(ctx context.Context, after uint64) error {
 }
 
 func emptyIntent() lb.Intent {
-	return lb.Intent{Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}, Certificates: map[lb.Name]lb.Certificate{}}
+	return lb.Intent{
+		Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}, Certificates: map[lb.Name]lb.Certificate{},
+		Sections: map[string]lb.Section{},
+	}
 }
 
 // addObjects puts stored objects into an intent.
@@ -119,6 +123,8 @@ func place(in lb.Intent, o lb.Object) {
 		in.Frontends[o.Key] = o
 	case lb.Backend:
 		in.Backends[o.Key] = o
+	case lb.Section:
+		in.Sections[o.Key()] = o
 	case lb.Certificate:
 		in.Certificates[o.Key] = o
 	}
@@ -129,7 +135,7 @@ func documents(in lb.Intent) (map[string][]byte, error) {
 	if err := checkStorable(in); err != nil {
 		return nil, err
 	}
-	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends)+len(in.Certificates))
+	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends)+len(in.Certificates)+len(in.Sections))
 	add := func(object lb.Object) (err error) {
 		docs[object.ID()], err = encodeObject(object)
 		return err
@@ -144,6 +150,11 @@ func documents(in lb.Intent) (map[string][]byte, error) {
 			return nil, err
 		}
 	}
+	for _, s := range in.Sections {
+		if err := add(s); err != nil {
+			return nil, err
+		}
+	}
 	for _, c := range in.Certificates {
 		if err := add(c); err != nil {
 			return nil, err
@@ -154,22 +165,27 @@ func documents(in lb.Intent) (map[string][]byte, error) {
 
 // checkStorable refuses an intent that could not be loaded again.
 func checkStorable(in lb.Intent) error {
-	misplaced := func(key lb.Name, object lb.Object) error {
-		return &lb.InvalidError{Fields: []lb.FieldError{{Path: "key", Problem: object.ID() + " stands under the key " + string(key)}}}
+	misplaced := func(key string, object lb.Object) error {
+		return &lb.InvalidError{Fields: []lb.FieldError{{Path: "key", Problem: object.ID() + " stands under the key " + key}}}
 	}
 	for key, f := range in.Frontends {
 		if key != f.Key {
-			return misplaced(key, f)
+			return misplaced(string(key), f)
 		}
 	}
 	for key, b := range in.Backends {
 		if key != b.Key {
-			return misplaced(key, b)
+			return misplaced(string(key), b)
+		}
+	}
+	for key, s := range in.Sections {
+		if key != s.Key() {
+			return misplaced(key, s)
 		}
 	}
 	for key, c := range in.Certificates {
 		if key != c.Key {
-			return misplaced(key, c)
+			return misplaced(string(key), c)
 		}
 	}
 	return in.Validate()

@@ -67,6 +67,7 @@ func encodePersistence(in lb.Intent) ([]byte, error) {
 		Version   int           `json:"version"`
 		Frontends []frontendDoc `json:"frontends"`
 		Backends  []backendDoc  `json:"backends"`
+		Sections  []sectionDoc  `json:"sections,omitempty"`
 		// Certificates are without keys.
 		Certificates []certificateDoc `json:"certificates,omitempty"`
 	}{Version: persistenceVersion, Frontends: make([]frontendDoc, 0, len(in.Frontends)), Backends: make([]backendDoc, 0, len(in.Backends))}
@@ -79,6 +80,9 @@ func encodePersistence(in lb.Intent) ([]byte, error) {
 			return nil, err
 		}
 		doc.Backends = append(doc.Backends, backend)
+	}
+	for _, s := range in.SortedSections() {
+		doc.Sections = append(doc.Sections, sectionDocument(s))
 	}
 	for _, c := range in.SortedCertificates() {
 		doc.Certificates = append(doc.Certificates, certificateDocument(c))
@@ -133,6 +137,7 @@ func readObjects(data []byte) (*persistenceReader, error) {
 		Frontends    json.RawMessage `json:"frontends"`
 		Backends     json.RawMessage `json:"backends"`
 		Certificates json.RawMessage `json:"certificates"`
+		Sections     json.RawMessage `json:"sections"`
 	}
 	data = strictjson.WithoutMark(data)
 	if err := json.Unmarshal(data, &file); err != nil {
@@ -144,6 +149,7 @@ func readObjects(data []byte) (*persistenceReader, error) {
 	r := &persistenceReader{in: emptyIntent()}
 	r.list("frontends", file.Frontends, r.frontend)
 	r.list("backends", file.Backends, r.backend)
+	r.list("sections", file.Sections, r.section)
 	r.list("certificates", file.Certificates, r.certificate)
 	return r, nil
 }
@@ -287,6 +293,19 @@ func (r *persistenceReader) backend(path string, f fields) {
 		return
 	}
 	r.in.Backends[backend.Key] = backend
+}
+
+// section adds one.
+func (r *persistenceReader) section(path string, f fields) {
+	section, ok := decodeFields(r, &path, "sections", f, decodeSection)
+	if !ok {
+		return
+	}
+	if _, taken := r.in.Sections[section.Key()]; taken {
+		r.fail(path, "stands there twice", "each section once")
+		return
+	}
+	r.in.Sections[section.Key()] = section
 }
 
 // certificate adds one.

@@ -46,6 +46,7 @@ func TestReadPersistenceOfTheOriginal(t *testing.T) {
 		},
 		Certificates: map[lb.Name]lb.Certificate{},
 	}
+	expected.Sections = map[string]lb.Section{}
 	if !reflect.DeepEqual(in, expected) {
 		t.Errorf("got  %+v\nwant %+v", in, expected)
 	}

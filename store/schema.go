@@ -23,7 +23,7 @@ const schema = 1
 // of sealed.
 const (
 	metaBucket     = "meta"
-	objectBucket   = "objects"   // id → frontendDoc or backendDoc
+	objectBucket   = "objects"   // id → frontendDoc, backendDoc or sectionDoc
 	revisionBucket = "revisions" // big-endian number → revisionDoc
 	eventBucket    = "events"    // big-endian Seq → activity.Event
 	snapshotBucket = "snapshot"  // service → serviceDoc

@@ -27,6 +27,11 @@ func (v View) check() error {
 			return err
 		}
 	}
+	for _, s := range append(v.rawSections(), SectionView{Kind: lb.SectionGlobal, Natives: v.Global}, SectionView{Kind: lb.SectionDefaults, Natives: v.Defaults}) {
+		if err := checkTexts(s.title(), s.texts()); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -41,6 +46,11 @@ func (v View) page() string {
 // checkStatsBind refuses a frontend at the address of HAProxy's statistics page.
 func checkStatsBind(c lb.Config) error {
 	stats := c.Process.StatsBind
+	for _, s := range c.Sections {
+		if stats != nil && s.ListensOn(*stats) {
+			return fmt.Errorf("%s binds %s, the address of HAProxy's own statistics page (haproxy-stats-bind)", s.ID(), stats)
+		}
+	}
 	for _, f := range c.Frontends {
 		if stats != nil && f.ListensOn(*stats) {
 			return fmt.Errorf("%s binds %s, the address of HAProxy's own statistics page (haproxy-stats-bind)", f.ID(), stats)
@@ -101,12 +111,15 @@ func (t *Template) audit(v View, out []byte) error {
 	if err := compareLines(v, d); err != nil {
 		return err
 	}
+	if err := compareRaw(v, d); err != nil {
+		return err
+	}
 	return t.confirmation.confirm(d)
 }
 
-// skeleton is what the template makes of v without frontends and backends.
+// skeleton is what the template makes of v without frontends, backends and raw sections.
 func (t *Template) skeleton(v View) (document, error) {
-	v.Frontends, v.Backends = nil, nil
+	v.Frontends, v.Backends, v.NamedDefaults, v.Sections = nil, nil, nil, nil
 	out, err := t.execute(v, 0)
 	if err != nil {
 		return document{}, err
@@ -114,8 +127,8 @@ func (t *Template) skeleton(v View) (document, error) {
 	return scan(string(out))
 }
 
-// compareSections demands the sections of the skeleton, one per frontend and
-// one per backend.
+// compareSections demands the sections of the skeleton, one per frontend, one per backend
+// and one per raw section.
 func compareSections(v View, skeleton, d document) error {
 	wanted := map[string]int{}
 	for _, s := range skeleton.sections {
@@ -127,13 +140,16 @@ func compareSections(v View, skeleton, d document) error {
 	for _, b := range v.Backends {
 		wanted["backend "+b.Key]++
 	}
+	for _, s := range v.rawSections() {
+		wanted[s.title()]++
+	}
 	seen := map[string]bool{}
 	for _, s := range d.sections {
 		title := s.title()
 		if wanted[title] == 0 {
 			return fmt.Errorf("line %d opens the section %q, which was not asked for", s.line, title)
 		}
-		if proxy := s.kind == "frontend" || s.kind == "backend"; proxy && seen[title] {
+		if once := s.kind != lb.SectionGlobal && title != lb.SectionDefaults; once && seen[title] {
 			return fmt.Errorf("line %d opens the section %q for the second time", s.line, title)
 		}
 		seen[title] = true
@@ -181,6 +197,7 @@ func (f FrontendView) compare(s section) error {
 		fallback = []string{f.Backend}
 	}
 	return cmp.Or(
+		s.expectDefaults(f.Defaults),
 		s.expectBinds(f.Binds),
 		s.expect("use_backend", 1, targets),
 		s.expect("default_backend", 1, fallback),
@@ -199,6 +216,7 @@ func (b BackendView) compare(s section) error {
 		names[i], addresses[i] = server.Name, server.Address
 	}
 	return cmp.Or(
+		s.expectDefaults(b.Defaults),
 		s.expect("server", 1, names),
 		s.expect("server", 2, addresses),
 		s.expect("bind", 1, nil),

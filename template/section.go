@@ -11,8 +11,9 @@ import (
 // A section is a part of haproxy.cfg with the lines that stand in it.
 type section struct {
 	kind, name string
-	rawName    string // as written, quotes included
-	line       int    // where it opens
+	rawName    string   // as written, quotes included
+	line       int      // where it opens
+	header     []string // the words that open it
 	lines      []line
 }
 
@@ -71,7 +72,7 @@ func (d *document) add(l line) error {
 	case keyword[0] == '.':
 		d.directives++
 	case lb.IsSection(keyword):
-		s := section{kind: keyword, line: l.number}
+		s := section{kind: keyword, line: l.number, header: l.words}
 		if len(l.words) > 1 {
 			s.name, s.rawName = l.words[1], l.raw[1]
 		}

@@ -30,6 +30,14 @@ type View struct {
 	Resolving bool
 	Frontends []FrontendView // sorted by key
 	Backends  []BackendView  // sorted by key
+	// Global and Defaults are raw lines for the template's own sections of these kinds.
+	Global   []string
+	Defaults []string
+	// NamedDefaults are sections of defaults, each behind the one that it begins with. They
+	// have to stand before the template's own defaults, which hold for all that name none.
+	NamedDefaults []SectionView
+	// Sections are the other raw sections, sorted by kind and name.
+	Sections []SectionView
 }
 
 // A ProcessView holds the settings of HAProxy itself.
@@ -39,6 +47,7 @@ type ProcessView struct {
 	StateFile     string        // how servers stood before a reload, or empty; needs quote
 	PeersSocket   string        // path of the socket for stick tables, or empty; needs quote
 	PeersBind     string        // the bind line for stick tables after its keyword, or empty
+	LocalPeer     string        // name of this node among peers
 	User          string        // or empty; needs quote
 	Group         string        // or empty; needs quote
 	Log           string        // target and facility in HAProxy's words, or empty
@@ -73,6 +82,7 @@ type FrontendView struct {
 	PretendKeepalive bool
 	Rules            []RuleView // the first match wins
 	Natives          []string   // raw lines
+	Defaults         string     // the section of defaults that it begins with; empty: the last one
 }
 
 // A RuleView sends requests that match one of Values to Backend.
@@ -99,6 +109,15 @@ type BackendView struct {
 	PretendKeepalive bool
 	Natives          []string // raw lines
 	Servers          []ServerView
+	Defaults         string // the section of defaults that it begins with; empty: the last one
+}
+
+// A SectionView is a raw section.
+type SectionView struct {
+	Kind     string // "listen", "userlist", …
+	Name     string
+	Defaults string   // the section of defaults that it begins with, or empty
+	Natives  []string // raw lines
 }
 
 // A HealthView is the HTTP check of a backend's servers.
@@ -168,6 +187,7 @@ func newView(c lb.Config) View {
 		v.Backends[i].PretendKeepalive = pretending[p.Key]
 		v.Resolving = v.Resolving || slices.ContainsFunc(p.Members, func(m lb.Member) bool { return !m.Address.Host.IsIP() })
 	}
+	v.addSections(c.Sections)
 	if c.Process.StatsBind != nil {
 		v.Stats = &StatsView{Name: freeName(c, "stats"), Bind: c.Process.StatsBind.String()}
 	}
@@ -180,7 +200,7 @@ func newView(c lb.Config) View {
 func newFrontendView(f lb.Frontend) FrontendView {
 	v := FrontendView{
 		Key: string(f.Key), Mode: f.Mode, Backend: string(f.Backend),
-		Keepalive: f.Keepalive, Natives: texts(f.Natives),
+		Keepalive: f.Keepalive, Natives: texts(f.Natives), Defaults: string(f.Defaults),
 		PretendKeepalive: f.PretendsKeepalive(), Binds: f.BindTexts(),
 	}
 	for i, r := range f.Rules {
@@ -200,7 +220,7 @@ func newRuleView(number int, r lb.Rule) RuleView {
 
 func newBackendView(p lb.ResolvedBackend) BackendView {
 	v := BackendView{
-		Key: string(p.Key), Mode: p.Mode, Balance: p.Balance, Natives: texts(p.Natives),
+		Key: string(p.Key), Mode: p.Mode, Balance: p.Balance, Natives: texts(p.Natives), Defaults: string(p.Defaults),
 		Servers: make([]ServerView, 0, max(len(p.Members), len(p.Slots))),
 	}
 	if p.Mode == "http" {
@@ -243,6 +263,9 @@ func freeName(c lb.Config, wanted lb.Name) string {
 	}
 	for _, p := range c.Backends {
 		taken[p.Key] = true
+	}
+	for _, s := range c.Sections {
+		taken[s.Name] = true
 	}
 	name := wanted
 	for n := 2; taken[name]; n++ {

@@ -53,7 +53,7 @@ func House() Rules {
 		Module:   "thalassa",
 		Packages: rooms(),
 		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/testkit/history", "internal/layers", "e2e"},
-		Pure:     []string{"lb", "cluster", "certs", "stage", "gateway", "manifest", "backup", "template", "plan"},
+		Pure:     []string{"lb", "cluster", "certs", "stage", "gateway", "manifest", "backup", "template", "imports", "plan"},
 		Vars:     []string{"template.libraryLock"}, // guards a variable of config-parser's
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
@@ -92,6 +92,7 @@ func rooms() map[string][]string {
 		"auth/pam":            {"auth"},
 		"audit":               {"internal/logqueue", "internal/safefile"},
 		"template":            {"lb"},
+		"imports":             {"lb", "template"},
 		"natives":             {"lb"},
 		"plan":                {"lb"},
 		"activity":            {"internal/wake"},

@@ -36,6 +36,7 @@ func Sample(version string) lb.Intent {
 			{HostPort: lb.HostPort{Host: "fe80::1", Port: 5432}, Target: "db2", Weight: lb.Weighting{IsSet: true, Value: 200}, Disabled: true},
 			{HostPort: lb.HostPort{Host: "db.example", Port: 65535}},
 		},
+		Defaults: "strict",
 	}
 	www := lb.Frontend{
 		Key: "www", Binds: []lb.Bind{{Port: 80}, {Host: "::1", Port: 8080}}, Backend: "live", Mode: "http", Keepalive: "server-close",
@@ -48,6 +49,7 @@ func Sample(version string) lb.Intent {
 	tcp := lb.Frontend{
 		Key: "tcp", Binds: []lb.Bind{{Host: "127.0.0.1", Port: 5432}}, Backend: "data.base:1", Mode: "tcp", Keepalive: "default",
 		Endpoints: []lb.Endpoint{{Name: "local", Bind: lb.Bind{Host: "127.0.0.1", Port: 5432}}}, Pools: []lb.Name{"data.base:1"},
+		Defaults: "softer",
 	}
 	shop := lb.Certificate{
 		Key: "shop",
@@ -60,6 +62,12 @@ func Sample(version string) lb.Intent {
 		Frontends:    map[lb.Name]lb.Frontend{www.Key: www, tcp.Key: tcp},
 		Backends:     map[lb.Name]lb.Backend{live.Key: live, split.Key: split, static.Key: static},
 		Certificates: map[lb.Name]lb.Certificate{shop.Key: shop},
+		Sections: map[string]lb.Section{
+			"global":          {Kind: "global", Natives: []lb.RawLine{"tune.bufsize 32768"}},
+			"defaults/strict": {Kind: "defaults", Name: "strict", Natives: []lb.RawLine{"timeout connect 1s"}},
+			"defaults/softer": {Kind: "defaults", Name: "softer", Defaults: "strict"},
+			"userlist/admins": {Kind: "userlist", Name: "admins", Natives: []lb.RawLine{`user ann password "$5$é"`}},
+		},
 	}
 }
 

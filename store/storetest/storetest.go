@@ -106,7 +106,7 @@ func text(v any) string { return strings.ReplaceAll(fmt.Sprintf("%+v", v), "\n",
 
 func (s suite) testEmpty() {
 	t := s.T
-	want(t, "a new store", load(t, s), lb.Intent{Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}, Certificates: map[lb.Name]lb.Certificate{}})
+	want(t, "a new store", load(t, s), lb.Intent{Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}, Certificates: map[lb.Name]lb.Certificate{}, Sections: map[string]lb.Section{}})
 	want(t, "its history", len(revisions(t, s, 0, 0)), 0)
 }
 
@@ -121,7 +121,7 @@ func (s suite) testRoundTrip() {
 
 	rev = commit(t, s, 1, lb.Intent{}, stamp(2))
 	want(t, "the second revision", rev.Number, uint64(2))
-	want(t, "the empty intent", load(t, s), lb.Intent{Revision: 2, Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}, Certificates: map[lb.Name]lb.Certificate{}})
+	want(t, "the empty intent", load(t, s), lb.Intent{Revision: 2, Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}, Certificates: map[lb.Name]lb.Certificate{}, Sections: map[string]lb.Section{}})
 }
 
 func (s suite) testStaleBase() {
@@ -232,6 +232,7 @@ func (s suite) testIndependence() {
 	commit(t, s, 0, Sample("1"), stamp(1))
 	in := load(t, s)
 	clear(in.Backends)
+	clear(in.Sections)
 	clear(in.Frontends)
 	expected := Sample("1")
 	expected.Revision = 1

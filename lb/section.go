@@ -1,0 +1,312 @@
+package lb
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The kinds of sections that have a meaning here.
+const (
+	SectionGlobal   = "global"
+	SectionDefaults = "defaults"
+	SectionListen   = "listen"
+)
+
+// A Section is a section of haproxy.cfg that is neither a frontend nor a backend: its lines
+// stand there as they are written. Of the kinds global and defaults there is one without a
+// name: its lines are added to the section that the template writes itself.
+type Section struct {
+	Kind string // of SectionKinds
+	// Name is empty for the lines that are added to the template's own global or defaults.
+	Name Name
+	// Defaults names the section of defaults that a listen or defaults section begins with;
+	// empty: a listen section begins with the template's defaults, and defaults with nothing.
+	Defaults Name
+	Natives  []RawLine
+}
+
+// A SectionSpec is a section as somebody wrote it, unchecked.
+type SectionSpec struct {
+	Defaults string
+	Natives  []string
+}
+
+// SectionKinds lists the kinds of sections that can have raw lines.
+func SectionKinds() []string {
+	return []string{
+		SectionGlobal, SectionDefaults, "cache", "crt-store", "fcgi-app", "http-errors", SectionListen, "log-forward", "log-profile",
+		"mailers", "peers", "program", "resolvers", "ring", "userlist",
+	}
+}
+
+// isReserved reports whether the default template writes a section of that kind and name.
+func isReserved(kind string, name Name) bool {
+	return kind == "peers" && name == OwnPeers || kind == "resolvers" && name == "system"
+}
+
+// OwnPeers is the name of the peers section that hands stick tables over at a reload, and
+// of the local peer unless raw lines of the global section name another one.
+const OwnPeers = "thalassa"
+
+// Parse checks the section of that kind and name; the name is empty for the lines of the
+// template's own global and defaults sections. The error is an *InvalidError.
+func (s SectionSpec) Parse(kind, name string) (Section, error) {
+	var fe FieldErrors
+	out := Section{Kind: kind}
+	var err error
+	switch {
+	case !slices.Contains(SectionKinds(), kind):
+		fe.Add("kind", strconv.Quote(kind)+" is not a kind of section that can have raw lines", "one of "+strings.Join(SectionKinds(), ", "))
+	case name == "" && kind != SectionGlobal && kind != SectionDefaults:
+		fe.Add("name", "is missing", "the name of the "+kind+" section")
+	case name != "" && kind == SectionGlobal:
+		fe.Add("name", "does not belong to the global section", "no name")
+	case name != "":
+		out.Name, err = ParseName(name)
+		fe.AddErr("name", err)
+		if isReserved(kind, out.Name) {
+			fe.Add("name", kind+" "+name+" is a section of Thalassa's own", "another name")
+		}
+	}
+	if s.Defaults != "" {
+		out.Defaults, err = ParseName(s.Defaults)
+		fe.AddErr("defaults", err)
+		if kind != SectionListen && (kind != SectionDefaults || name == "") {
+			fe.Add("defaults", "does not belong to this section", "a section of kind listen, or defaults with a name")
+		}
+	}
+	out.Natives = parseNatives(&fe, s.Natives)
+	return out, fe.Err()
+}
+
+// Spec is what Parse makes this section of.
+func (s Section) Spec() SectionSpec {
+	return SectionSpec{Defaults: string(s.Defaults), Natives: nativeTexts(s.Natives)}
+}
+
+// Key is "KIND/NAME", or "global" or "defaults" for the lines of the template's own.
+func (s Section) Key() string {
+	if s.Name == "" {
+		return s.Kind
+	}
+	return s.Kind + "/" + string(s.Name)
+}
+
+// ID is "section/KIND/NAME", "section/global" or "section/defaults".
+func (s Section) ID() string { return sectionPrefix + s.Key() }
+
+const sectionPrefix = "section/"
+
+// ETag is the entity tag of the section, quotes included.
+func (s Section) ETag() string { return entityTag(s) }
+
+func (s Section) digest() digest {
+	d := newDigest("section", s.Kind, string(s.Name), string(s.Defaults))
+	d.list(nativeTexts(s.Natives)...)
+	return d
+}
+
+// IsProxy reports whether the section takes the lines of frontends and backends.
+func (s Section) IsProxy() bool { return s.Kind == SectionListen || s.Kind == SectionDefaults }
+
+// CheckNew checks what only a new definition must fulfill: that it binds no address twice,
+// and sets nothing that Thalassa itself decides on. The error is an *InvalidError.
+func (s Section) CheckNew() error {
+	var fe FieldErrors
+	checkListenedOnce(&fe, s.listeners())
+	for i, n := range s.Natives {
+		if words := lineWords(n); s.owns(words) {
+			fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(n))+" sets what Thalassa itself sets", "no such line")
+		}
+	}
+	return fe.Err()
+}
+
+// owns reports whether Thalassa decides on what a line of its own global and defaults
+// sections sets: how HAProxy runs, and how a new worker takes over from the one before.
+func (s Section) owns(words []string) bool {
+	if len(words) > 1 && (words[0] == "no" || words[0] == "default") {
+		words = words[1:]
+	}
+	switch {
+	case s.Name != "":
+		return false
+	case s.Kind == SectionGlobal:
+		return isOneOf(" daemon description master-worker mworker-max-reloads nbproc pidfile server-state-base server-state-file ", wordAt(words, 0))
+	case s.Kind == SectionDefaults:
+		return wordAt(words, 0) == "load-server-state-from-file"
+	}
+	return false
+}
+
+// listeners lists what the section listens on.
+func (s Section) listeners() []listener {
+	var out []listener
+	for i, n := range s.Natives {
+		field := "natives[" + strconv.Itoa(i) + "]"
+		line, isDatagram := strings.CutPrefix(string(n), "dgram-")
+		found := lineListeners(field, RawLine(line))
+		for _, l := range found {
+			if isDatagram && l.network == networkTCP {
+				l.network = networkUDP
+			}
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// ListensOn reports whether the section has an address in common with b.
+func (s Section) ListensOn(b Bind) bool {
+	own := Frontend{Binds: []Bind{b}}.listeners()[0]
+	return slices.ContainsFunc(s.listeners(), own.overlaps)
+}
+
+// targets lists the backends that the section routes to.
+func (s Section) targets() []rawTarget {
+	if !s.IsProxy() {
+		return nil
+	}
+	return rawTargets(s.Natives)
+}
+
+func (s Section) routesTo(backend Name) bool {
+	return slices.ContainsFunc(s.targets(), func(t rawTarget) bool { return t.backend == backend })
+}
+
+// Has reports whether one of the lines begins with the words.
+func (s Section) Has(words ...string) bool {
+	_, ok := s.Value(words...)
+	return ok
+}
+
+// Value is the word after the given ones, of the last line that begins with them.
+func (s Section) Value(words ...string) (string, bool) {
+	for _, n := range slices.Backward(s.Natives) {
+		line := lineWords(n)
+		if len(line) >= len(words) && slices.Equal(line[:len(words)], words) {
+			return wordAt(line, len(words)), true
+		}
+	}
+	return "", false
+}
+
+// SortedSections lists the sections in an order that puts each behind the defaults that it
+// begins with: defaults first, then by kind and name.
+func (in Intent) SortedSections() []Section {
+	out := make([]Section, 0, len(in.Sections))
+	depths := map[string]int{}
+	for key, s := range in.Sections {
+		depths[key] = in.depth(s)
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b Section) int {
+		rank := func(s Section) int {
+			if s.Kind == SectionDefaults {
+				return depths[s.Key()]
+			}
+			return len(in.Sections) + 1
+		}
+		if c := rank(a) - rank(b); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Key(), b.Key())
+	})
+	return out
+}
+
+// depth counts the defaults that a section begins with, one before the other; it ends with
+// the number of sections, where they form a circle.
+func (in Intent) depth(s Section) int {
+	for depth := range len(in.Sections) {
+		next, ok := in.Sections[defaultsKey(s.Defaults)]
+		if s.Defaults == "" || !ok {
+			return depth
+		}
+		s = next
+	}
+	return len(in.Sections)
+}
+
+func defaultsKey(name Name) string { return SectionDefaults + "/" + string(name) }
+
+// checkDefaults checks that the defaults that an object begins with exist.
+func (in Intent) checkDefaults(fe *FieldErrors, id string, defaults Name) {
+	if defaults == "" {
+		return
+	}
+	if _, ok := in.Sections[defaultsKey(defaults)]; !ok {
+		fe.Add("defaults", strconv.Quote(string(defaults))+" is not a section of defaults ("+id+" would begin with it)", "the name of one that exists")
+	}
+}
+
+// CheckDefaults checks that the section of defaults that an object begins with exists, and
+// that no section begins with itself. The error is an *InvalidError.
+func (in Intent) CheckDefaults(o Object) error {
+	var fe FieldErrors
+	switch o := o.(type) {
+	case Frontend:
+		in.checkDefaults(&fe, o.ID(), o.Defaults)
+	case Backend:
+		in.checkDefaults(&fe, o.ID(), o.Defaults)
+	case Section:
+		in.checkDefaults(&fe, o.ID(), o.Defaults)
+		if o.Defaults != "" && in.depth(o) == len(in.Sections) {
+			fe.Add("defaults", o.ID()+" would begin with itself", "other defaults")
+		}
+	}
+	return fe.Err()
+}
+
+// checkAllDefaults is CheckDefaults for everything but frontends.
+func (in Intent) checkAllDefaults() error {
+	for _, b := range in.Backends {
+		if b.Defaults == "" { // as most
+			continue
+		}
+		if err := in.CheckDefaults(b); err != nil {
+			return err
+		}
+	}
+	for _, s := range in.SortedSections() {
+		if err := in.CheckDefaults(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beginsWith lists the ids of the objects that begin with the section of defaults of that
+// id.
+func (in Intent) beginsWith(id string) []string {
+	s, ok := strings.CutPrefix(id, sectionPrefix+SectionDefaults+"/")
+	if !ok {
+		return nil
+	}
+	var out []string
+	for _, b := range in.SortedBackends() {
+		if string(b.Defaults) == s {
+			out = append(out, b.ID())
+		}
+	}
+	for _, f := range in.SortedFrontends() {
+		if string(f.Defaults) == s {
+			out = append(out, f.ID())
+		}
+	}
+	for _, other := range in.SortedSections() {
+		if string(other.Defaults) == s {
+			out = append(out, other.ID())
+		}
+	}
+	return out
+}
+
+// parseDefaults reads the name of a section of defaults; empty: none.
+func parseDefaults(s string) (Name, error) {
+	if s == "" {
+		return "", nil
+	}
+	return ParseName(s)
+}
