@@ -20,7 +20,7 @@ func (c *Config) certificateWarnings(in lb.Intent) []string {
 			out = append(out, warning)
 		}
 		if c.lacksKey(cert) != "" {
-			out = append(out, cert.ID()+" is not stored with its key any more: put it again")
+			out = append(out, cert.ID()+" is not stored with its key: put it again")
 		}
 	}
 	return out
@@ -44,7 +44,7 @@ func (i *inputs) checkKeys(before, next lb.Intent) error {
 			continue
 		}
 		if digest := i.cfg.lacksKey(c); digest != "" {
-			return &lb.ConflictError{ID: c.ID(), Reason: "is not stored with its key any more (SHA-256 " + digest + "): put it again"}
+			return &lb.ConflictError{ID: c.ID(), Reason: "is not stored with its key (SHA-256 " + digest + "): put it again"}
 		}
 	}
 	return nil

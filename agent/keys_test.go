@@ -57,7 +57,7 @@ func TestCertificateNeedsItsKey(t *testing.T) {
 			t.Errorf("no warning after the end, %v", err)
 		}
 		delete(known, late)
-		if !warned("certificate/shop is not stored with its key any more") {
+		if !warned("certificate/shop is not stored with its key") {
 			t.Error("no warning of a key that is gone")
 		}
 	})

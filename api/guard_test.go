@@ -128,7 +128,7 @@ func TestRoles(t *testing.T) {
 		}
 	}
 	for path, item := range mapOf(openDocument(t)["paths"]) {
-		if path == "/tls" || strings.HasPrefix(path, "/session") { // has tests of its own
+		if path == "/tls" || strings.HasPrefix(path, "/session") || strings.HasPrefix(path, "/v1/") { // has tests of its own
 			continue
 		}
 		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup").Replace(path)

@@ -86,7 +86,7 @@ func serveMonitors(mode string, in io.Reader, out io.Writer) error {
 			<-time.After(10 * time.Millisecond)
 		}
 		<-time.After(500 * time.Millisecond) // until the last handlers wait
-		runtime.GC() // each collection halves a stack that is too large
+		runtime.GC()                         // each collection halves a stack that is too large
 		runtime.GC()
 		debug.FreeOSMemory()
 		kilobytes, err := resident()
@@ -122,6 +122,7 @@ func BenchmarkMonitors(b *testing.B) {
 }
 
 func benchmarkMonitors(b *testing.B, secure bool) {
+	b.Helper()
 	const monitors, dialers = 5000, 20
 	mode := "plain"
 	if secure {

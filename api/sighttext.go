@@ -33,10 +33,10 @@ func (s sight) failure(f *ResponseError) *ResponseError {
 	return &out
 }
 
-// namesHidden reports whether a text has the id of a frontend or backend that is not seen,
-// whether it exists or not.
+// namesHidden reports whether a text has the id of a frontend, backend or certificate that
+// is not seen, whether it exists or not.
 func (s sight) namesHidden(text string) bool {
-	for _, kind := range []string{"frontend/", "backend/"} {
+	for _, kind := range []string{"frontend/", "backend/", "certificate/"} {
 		for rest := text; ; {
 			_, after, found := strings.Cut(rest, kind)
 			if !found {

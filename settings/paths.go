@@ -6,6 +6,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"thalassa/haproxy"
 	"thalassa/internal/safefile"
@@ -66,8 +67,20 @@ func (p *paths) complete() error {
 	if p.peersSocket == "" {
 		p.peersSocket = filepath.Join(filepath.Dir(p.statsSocket), "haproxy.peers.sock")
 	}
-	p.pageSocket = filepath.Join(filepath.Dir(p.statsSocket), "haproxy.page.sock")
+	p.pageSocket = pageSocket(p.statsSocket)
 	return nil
+}
+
+// pageSocket is the path of the socket of HAProxy's statistics page beside a stats socket,
+// of which it has the name, because another HAProxy may have its own there; empty: the path
+// would be too long for HAProxy.
+func pageSocket(stats string) string {
+	const longest = 90 // bytes; HAProxy binds a longer path first and renames it
+	path := strings.TrimSuffix(stats, ".sock") + ".page.sock"
+	if len(path) > longest {
+		return ""
+	}
+	return path
 }
 
 // MakeRunDir makes the run-time directory, where one is used.

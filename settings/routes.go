@@ -58,7 +58,10 @@ func (s *Agent) Routes() []routes.Route {
 	if err != nil {
 		panic(err) // check has refused them
 	}
-	return append(list, routes.HAProxyStats(s.pageSocket))
+	if s.pageSocket != "" {
+		list = append(list, routes.HAProxyStats(s.pageSocket))
+	}
+	return list
 }
 
 // checkRoutes refuses routes that take what is Thalassa's own, or lend its rights.

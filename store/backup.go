@@ -22,7 +22,7 @@ import (
 
 // The kinds of entries of a backup. A reader refuses any other.
 const (
-	objectEntry = "object" // frontendDoc, backendDoc or sectionDoc by id
+	objectEntry = "object" // frontendDoc, backendDoc, certificateDoc or sectionDoc by id
 	memberEntry = "member" // overrideDoc by backend/address
 	draftEntry  = "draft"  // draftDoc by ID
 )

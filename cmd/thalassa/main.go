@@ -35,7 +35,7 @@ func run(ctx context.Context, h *hangup, args []string, env cli.Environment) int
 	return cli.Run(ctx, args, env, cli.Parts{
 		Version: version(), CIBProgram: cibProgram(),
 		Agent: func(ctx context.Context, n cli.Node) error {
-			return node{settings: n.Settings, log: n.Logger, queue: n.Log, ready: n.Ready, hangup: h, now: time.Now}.run(ctx)
+			return node{settings: n.Settings, log: n.Logger, queue: n.Log, ready: n.Ready, hangup: h, now: time.Now, systemd: newSystemd(n.Logger)}.run(ctx)
 		},
 	})
 }

@@ -35,6 +35,8 @@ type node struct {
 	hangup *hangup
 	// now is the wall clock of all parts. Nothing else reads it but to measure durations.
 	now func() time.Time
+	// systemd is told how the agent is; nil: nobody is.
+	systemd *systemd
 	// reread follows settings that change while the agent runs; run makes it.
 	reread *rereader
 }
@@ -45,6 +47,7 @@ func (n node) run(ctx context.Context) error {
 		surviveClosedPipes()
 	}
 	n.reread = newRereader(n.settings, n.now, n.log)
+	n.reread.systemd = n.systemd
 	n.limitMemory(ctx)
 	if err := n.settings.MakeRunDir(); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"thalassa/activity"
 	"thalassa/agent"
 	"thalassa/api"
+	"thalassa/api/hrapi"
 	"thalassa/audit"
 	"thalassa/auth"
 	"thalassa/canary"
@@ -104,6 +105,9 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(func(ctx context.Context) error { return p.process.Run(ctx, onExit(p.agent, p.events)) })
 	run(p.agent.Run)
 	run(func(ctx context.Context) error { return n.reread.run(ctx, p) })
+	run(func(ctx context.Context) error {
+		return n.systemd.run(ctx, p.agent.InStep(), hangs(p.agent.Hangs, p.process.Hangs))
+	})
 	run(p.sampler.Run)
 	run(func(ctx context.Context) error { return sweepKeys(ctx, p.db, p.keys, n.log) })
 	run(p.canaries.Run)
@@ -149,6 +153,9 @@ func (n node) api(p parts) *api.Server {
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
 	cfg.Unresolved = p.agent.Unresolved
+	gateways := n.settings.Gateways()
+	gateways.HAProxyConfig, gateways.Reload = p.process.Installed, p.agent.Reload
+	cfg.Dialects = append(cfg.Dialects, hrapi.New(gateways))
 	if p.authority != nil {
 		cfg.Authority, cfg.SessionFile = p.authority, n.settings.Sessions()
 	}

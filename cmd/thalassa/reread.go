@@ -22,6 +22,7 @@ import (
 type rereader struct {
 	now     func() time.Time
 	log     *slog.Logger
+	systemd *systemd // nil: nobody is told
 	asked   chan struct{}
 	current atomic.Pointer[settings.Agent] // in effect; run replaces it
 
@@ -65,9 +66,11 @@ func (r *rereader) run(ctx context.Context, p parts) error {
 		case <-r.asked:
 		}
 		r.log.InfoContext(ctx, "SIGHUP: reading settings and files again")
+		r.systemd.reloading()
 		r.settings(ctx, p)
 		p.authority.Look()
 		p.agent.Renewed() // also with wrong settings: a renewed certificate does not wait for them
+		r.systemd.ready()
 	}
 }
 
