@@ -146,13 +146,21 @@ func changeOf(in lb.Intent, e lb.Edit) lb.ObjectChange {
 
 // judge refuses edits that the limits of the caller do not allow.
 func (a *Agent) judge(ctx context.Context, edits []lb.Edit) error {
-	l, limited := limitsOf(ctx)
-	if !limited {
+	if _, limited := limitsOf(ctx); !limited {
 		return nil
 	}
 	in, err := a.views.Intent(ctx)
 	if err != nil {
 		return err
+	}
+	return judgeEdits(ctx, in, edits)
+}
+
+// judgeEdits is judge for a configuration that has been read.
+func judgeEdits(ctx context.Context, in lb.Intent, edits []lb.Edit) error {
+	l, limited := limitsOf(ctx)
+	if !limited {
+		return nil
 	}
 	for _, e := range edits {
 		if err := l.judgeChange(in, changeOf(in, e)); err != nil {

@@ -2,9 +2,13 @@ package api_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
 
+	"thalassa/api"
 	"thalassa/api/node"
 	"thalassa/internal/testkit"
 )
@@ -114,6 +118,27 @@ func TestWrongCertificates(t *testing.T) {
 	s.do("PUT", "/certificates/corp", jsonOf(t, map[string]string{"chain": authority.PEM}))
 	if r := s.do("PUT", "/certificates/direct", testkit.KeyPair{Chain: alone, Key: pair.Key}.Body()); r.status != 200 {
 		t.Errorf("an authority that is stored: %d %s", r.status, r.body)
+	}
+}
+
+// fullKeys is a store of keys on a full disk.
+type fullKeys struct{ api.KeyStore }
+
+func (fullKeys) Put(map[string][]byte) error {
+	return fmt.Errorf("storing a certificate: %w", &fs.PathError{Op: "write", Path: "/var/lib/thalassa/certificates/x", Err: syscall.ENOSPC})
+}
+
+// On a full disk the former certificate stays, and the answer says why.
+func TestCertificateOnAFullDisk(t *testing.T) {
+	s := newFixture(t, func(c *api.Config) { c.Keys = fullKeys{c.Keys} })
+	authority := testkit.NewAuthority(t)
+	former := authority.Issue(t, "shop.example")
+	s.put("/certificates/shop", former.Body()) // past the full disk
+	s.send("PUT", "/certificates/shop", authority.Issue(t, "shop.example").Body()).refused(t, 507, "disk_full")
+	var shown storedCertificate
+	s.get("/certificates/shop").wants(t, 200, &shown)
+	if shown.Serial != former.Leaf.SerialNumber.Text(16) {
+		t.Errorf("now it is %s", shown.Serial)
 	}
 }
 

@@ -68,6 +68,11 @@ func (h changesetHandlers) applied(c echo.Context, set stage.Changeset) (changed
 	if err != nil {
 		return changed{}, err
 	}
+	return withChanges(applied)
+}
+
+// withChanges is the answer that a changeset has been carried out, with what it has changed.
+func withChanges(applied lb.Applied) (changed, error) {
 	docs, err := node.NewChanges(applied.Changes)
 	return changed{struct {
 		Changes []node.Change `json:"changes"`

@@ -225,19 +225,14 @@ func (h draftHandlers) commit(c echo.Context) error {
 	}
 	by := h.agent.Origin(c)
 	by.Message = cmp.Or(how.Message, by.Message)
-	set, err := d.Changeset(in, by)
+	applied, err := untilEnd(c, func(ctx context.Context) (lb.Applied, error) {
+		return h.agent.commit(ctx, d, in, by, func(e *lb.Edit) { e.Force, e.Wait = how.Force, how.Wait })
+	})
 	if err != nil {
 		return err
 	}
-	for i := range set.Edits {
-		set.Edits[i].Force, set.Edits[i].Wait = how.Force, how.Wait
-	}
-	done, err := h.changesets.applied(c, set)
+	done, err := withChanges(applied)
 	if err != nil {
-		return err
-	}
-	// Another commit of it would change nothing, should this fail.
-	if err := h.agent.drafts.DeleteDraft(context.WithoutCancel(c.Request().Context()), d.ID); err != nil && !errors.As(err, new(*lb.NotFoundError)) {
 		return err
 	}
 	return respond(c, http.StatusOK, done)

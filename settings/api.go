@@ -25,6 +25,7 @@ type apiSettings struct {
 	insecureNoAuth bool
 	statsInterval  time.Duration
 	metricsOpen    bool
+	dashboard      string
 	maxConns       int
 	maxPerAddress  int
 	maxWebsockets  int

@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"time"
@@ -64,6 +65,9 @@ func (c *checker) checkAPI() {
 		c.bad("host: %s is not a loopback address; set token-file or access-file, or insecure-no-auth to serve without tokens", s.host)
 	}
 	c.checkTLS()
+	if a, err := netip.ParseAddr(s.dashboard); s.dashboard != "" && (err != nil || a.Zone() != "") {
+		c.bad("v1-dashboard: %q is not an IP address", s.dashboard)
+	}
 	if s.statsInterval < 100*time.Millisecond || s.statsInterval > time.Minute {
 		c.bad("stats-interval: %s is out of range, expected 100ms to 1m", s.statsInterval)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"thalassa/agent"
 	"thalassa/api"
+	"thalassa/api/hrapi"
 	"thalassa/control"
 	"thalassa/discovery"
 	"thalassa/haproxy"
@@ -70,6 +71,17 @@ func (s *Agent) Loop(log *slog.Logger) agent.Config {
 func (s *Agent) API(log *slog.Logger) api.Config {
 	return api.Config{
 		OpenMetrics: s.metricsOpen, Label: s.label, AllowedHosts: s.allowedHosts, Loopback: s.Loopback(), MaxWebsocketsOfCaller: s.maxWebsockets, Logger: log,
+	}
+}
+
+// Gateways configures the dialect below /v1; the caller adds what it shows of HAProxy.
+func (s *Agent) Gateways() hrapi.Config {
+	return hrapi.Config{
+		Dashboard: s.dashboard,
+		Variables: map[string]string{
+			"gateway:endpoint:ip": "0.0.0.0", "gateway:endpoint:port:min": "8000", "gateway:endpoint:port:max": "8080",
+			"certificates:store": filepath.Dir(s.cfgPath),
+		},
 	}
 }
 

@@ -64,6 +64,7 @@ func apiGroup() Group {
 			{Name: "max-websockets-per-caller", Explanation: "Each page of the web UI has one. Behind a proxy, raise it with `max-connections-per-address`."},
 			{Name: "routes", Live: true, Explanation: "Each has a `path` and either `files` or `proxy`: `[{path: /img/, files: /srv/images}]`. See [routes.md](routes.md)."},
 			{Name: "insecure-no-auth", Explanation: "Everybody who reaches the address may change everything."},
+			{Name: "v1-dashboard", Explanation: "At a port from 9010 to 9099, which the commit answers. The page needs no token: an address that is not loopback shows it to everybody who reaches that. See [hrapi.md](hrapi.md)."},
 			{Name: "metrics-open", Explanation: "Lets Prometheus scrape `/metrics` without a token. All other paths still need one."},
 			{Name: "stats-interval", Explanation: "100ms to 1m."},
 		},
@@ -166,7 +167,7 @@ func storageGroup() Group {
 		Settings: []Setting{
 			{Name: "db-path", Explanation: "The agent creates the directory."},
 			{Name: "key-file", Explanation: "At least 32 random bytes, for example of `openssl rand -hex 32`. Certificates that are stored already are encrypted at the next start. " +
-				"What HAProxy loads stays readable for its owner. See [certificates.md](certificates.md#where-keys-are)."},
+				"See [certificates.md](certificates.md#where-keys-are)."},
 			{Name: "persistence", Explanation: "Imported when the database is empty, and rewritten after every change. Good for backups."},
 		},
 	}

@@ -17,6 +17,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/api"
+	"thalassa/api/hrapi"
 	"thalassa/canary"
 	"thalassa/internal/permit"
 	"thalassa/internal/wake"
@@ -95,6 +96,9 @@ func (n *Node) Config() api.Config {
 		Changes: n, Members: n, Views: n, Changed: n.Changed, Activity: n.Log, History: n, Drafts: &n.drafts, Backups: backups{n}, HAProxyConfig: n.HAProxyConfig, Stats: n.Stats, Connections: n.Connections,
 		ServiceNames: n.ServiceNames, Reload: n.Reload,
 		Version: "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries, Audit: n.Audited, Keys: &n.keys,
+		Dialects: []api.Dialect{hrapi.New(hrapi.Config{
+			Dashboard: "127.0.0.1", Variables: map[string]string{"certificates:store": "/tmp"}, HAProxyConfig: n.HAProxyConfig, Reload: n.Reload,
+		})},
 	}
 }
 

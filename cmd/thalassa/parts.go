@@ -10,6 +10,7 @@ import (
 	"thalassa/activity"
 	"thalassa/agent"
 	"thalassa/api"
+	"thalassa/api/hrapi"
 	"thalassa/audit"
 	"thalassa/auth"
 	"thalassa/canary"
@@ -152,6 +153,9 @@ func (n node) api(p parts) *api.Server {
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
 	cfg.Unresolved = p.agent.Unresolved
+	gateways := n.settings.Gateways()
+	gateways.HAProxyConfig, gateways.Reload = p.process.Installed, p.agent.Reload
+	cfg.Dialects = append(cfg.Dialects, hrapi.New(gateways))
 	if p.authority != nil {
 		cfg.Authority, cfg.SessionFile = p.authority, n.settings.Sessions()
 	}

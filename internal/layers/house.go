@@ -112,10 +112,11 @@ func rooms() map[string][]string {
 		"listen":              {"internal/wake", "internal/safefile"},
 		"client":              {"activity", "api/node", "lb", "listen", "internal/wake"},
 		"api":                 {"activity", "api/node", "audit", "auth", "auth/oidc", "backup", "certs", "cluster", "gateway", "lb", "listen", "live", "pyhrapi", "routes", "stage", "stats", "stream", "ui", "internal/permit", "internal/safefile", "internal/wake"},
+		"api/hrapi":           {"api", "auth", "gateway", "lb"},
 		"agent":               {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "stage", "internal/batch", "internal/heartbeat", "internal/permit", "internal/wake", "internal/safefile"},
 		"ocf":                 {"haproxy", "lb", "internal/wake", "internal/safefile"},
 		"dev":                 nil,
-		"settings":            {"natives", "audit", "auth", "routes", "consul", "control", "agent", "api", "discovery", "haproxy", "listen", "pacemaker", "stats", "statsock", "lb", "internal/logqueue", "internal/safefile"},
+		"settings":            {"api/hrapi", "natives", "audit", "auth", "routes", "consul", "control", "agent", "api", "discovery", "haproxy", "listen", "pacemaker", "stats", "statsock", "lb", "internal/logqueue", "internal/safefile"},
 		"cli": {
 			"settings", "agent", "api/node", "backup", "client", "cluster", "pacemaker", "discovery", "haproxy", "store", "auth", "ocf", "dev",
 			"template", "activity", "lb", "manifest", "pyhrapi", "internal/logqueue", "internal/safefile", "internal/wake",

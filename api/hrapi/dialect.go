@@ -1,0 +1,137 @@
+package hrapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api"
+	"thalassa/auth"
+	"thalassa/lb"
+)
+
+// DraftID is the draft that all changes of the dialect are collected in.
+const DraftID = "v1"
+
+// A Config is what the dialect needs beside the agent.
+type Config struct {
+	// Dashboard is the IP address that HAProxy's statistics page listens on after a
+	// commit, at a port from 9010 to 9099. Empty: there is no page.
+	Dashboard string
+	// Variables are what a text of haproxy.cfg may refer to, by name.
+	Variables map[string]string
+	// HAProxyConfig reads haproxy.cfg as last written, and Reload reloads HAProxy: see
+	// api.Config.
+	HAProxyConfig func(ctx context.Context) ([]byte, error)
+	Reload        func(ctx context.Context, by lb.Origin) (lb.Applied, error)
+}
+
+// A Dialect answers the requests below /v1.
+type Dialect struct{ cfg Config }
+
+// New makes the dialect.
+func New(cfg Config) *Dialect { return &Dialect{cfg} }
+
+// Owns reports whether a path belongs to the dialect.
+func (d *Dialect) Owns(path string) bool { return path == "/v1" || strings.HasPrefix(path, "/v1/") }
+
+// Routes lists the routes of the dialect.
+func (d *Dialect) Routes(a *api.Agent) []api.Route {
+	const get, put, post, del = http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete
+	s := staging{a}
+	gateways, pools := gatewayHandlers{s}, poolHandlers{s}
+	targets, controller, files := targetHandlers{s}, controllerHandlers{s, d.cfg}, fileHandlers{a, d.cfg}
+	const gateway, pool = "frontend/{gateway}", "backend/{pool}"
+	return []api.Route{
+		{Method: get, Path: "/v1/gateways", Need: auth.Read, On: api.OnMany, Summary: "the names of all gateways", Handle: gateways.list},
+		{Method: get, Path: "/v1/gateways/{gateway}", Need: auth.Read, On: gateway, Summary: "one gateway", Handle: gateways.show},
+		{Method: put, Path: "/v1/gateways/{gateway}", Need: auth.Admin, On: gateway, Summary: "create or change a gateway in the draft", Handle: gateways.put},
+		{Method: del, Path: "/v1/gateways/{gateway}", Need: auth.Admin, On: gateway, Summary: "remove a gateway in the draft", Handle: gateways.delete},
+		{Method: del, Path: "/v1/gateway/{gateway}", Need: auth.Admin, On: gateway, Summary: "the same", Handle: gateways.delete},
+		{Method: get, Path: "/v1/gateways/{gateway}/endpoints", Need: auth.Read, On: gateway, Summary: "the names of its endpoints", Handle: gateways.listEndpoints},
+		{Method: get, Path: "/v1/gateways/{gateway}/endpoints/{endpoint}", Need: auth.Read, On: gateway, Summary: "the address of an endpoint", Handle: gateways.showEndpoint},
+		{Method: put, Path: "/v1/gateways/{gateway}/endpoints/{endpoint}", Need: auth.Admin, On: gateway, Summary: "create or change an endpoint in the draft", Handle: gateways.putEndpoint},
+		{Method: del, Path: "/v1/gateways/{gateway}/endpoints/{endpoint}", Need: auth.Admin, On: gateway, Summary: "remove an endpoint in the draft", Handle: gateways.deleteEndpoint},
+		{Method: get, Path: "/v1/gateways/{gateway}/pools", Need: auth.Read, On: gateway, Summary: "the names of its pools", Handle: gateways.listPools},
+		{Method: get, Path: "/v1/gateways/{gateway}/pools/{pool}", Need: auth.Read, On: gateway, Summary: "the name of the pool below /v1/pools", Handle: gateways.showPool},
+		{Method: put, Path: "/v1/gateways/{gateway}/pools/{pool}", Need: auth.Admin, On: gateway, Summary: "attach a pool in the draft", Handle: gateways.attach},
+		{Method: del, Path: "/v1/gateways/{gateway}/pools/{pool}", Need: auth.Admin, On: gateway, Summary: "detach a pool in the draft", Handle: gateways.detach},
+		{Method: get, Path: "/v1/gateways/pools", Need: auth.Read, On: api.OnMany, Summary: "the names of all pools", Handle: pools.list},
+		{Method: get, Path: "/v1/gateways/pools/{pool}", Need: auth.Read, On: pool, Summary: "one pool", Handle: pools.show},
+		{Method: put, Path: "/v1/gateways/pools/{pool}", Need: auth.Admin, On: pool, Summary: "create or change a pool in the draft", Handle: pools.put},
+		{Method: del, Path: "/v1/gateways/pools/{pool}", Need: auth.Admin, On: pool, Summary: "remove a pool in the draft", Handle: pools.delete},
+		{Method: get, Path: "/v1/pools", Need: auth.Read, On: api.OnMany, Summary: "the names of all pools", Handle: pools.list},
+		{Method: get, Path: "/v1/pools/{pool}", Need: auth.Read, On: pool, Summary: "one pool", Handle: pools.show},
+		{Method: put, Path: "/v1/pools/{pool}", Need: auth.Admin, On: pool, Summary: "create or change a pool in the draft", Handle: pools.put},
+		{Method: del, Path: "/v1/pools/{pool}", Need: auth.Admin, On: pool, Summary: "remove a pool in the draft", Handle: pools.delete},
+		{Method: get, Path: "/v1/pools/{pool}/policy", Need: auth.Read, On: pool, Summary: "the algorithm and the default weight of a pool", Handle: pools.showPolicy},
+		{Method: put, Path: "/v1/pools/{pool}/policy", Need: auth.Admin, On: pool, Summary: "change them in the draft; null resets them", Handle: pools.putPolicy},
+		{Method: del, Path: "/v1/pools/{pool}/policy", Need: auth.Admin, On: pool, Summary: "reset them in the draft", Handle: pools.resetPolicy},
+		{Method: get, Path: "/v1/pools/{pool}/targets", Need: auth.Read, On: pool, Summary: "the names of its targets", Handle: targets.list},
+		{Method: get, Path: "/v1/pools/{pool}/targets/{target}", Need: auth.Read, On: pool, Summary: "one target", Handle: targets.show},
+		{Method: put, Path: "/v1/pools/{pool}/targets/{target}", Need: auth.Admin, On: pool, Summary: "create, change or move a target in the draft", Handle: targets.put},
+		{Method: del, Path: "/v1/pools/{pool}/targets/{target}", Need: auth.Admin, On: pool, Summary: "remove a target in the draft", Handle: targets.delete},
+		{Method: get, Path: "/v1/pools/{pool}/targets/{target}/check", Need: auth.Admin, On: pool, Summary: "connect to a target; one that is offline is disabled in the draft", Handle: targets.check},
+		{Method: post, Path: "/v1/pools/{pool}/targets/{target}/check", Need: auth.Admin, On: pool, Summary: "the same", Handle: targets.check},
+		{Method: post, Path: "/v1/controller/commit", Need: auth.Admin, On: api.OnMany, Summary: "carry out the draft", Handle: controller.commit},
+		{Method: get, Path: "/v1/controller/__haproxy/dashboard", Need: auth.Read, On: api.OnCaller, Summary: "redirect to HAProxy's statistics page", Handle: controller.dashboard},
+		{Method: get, Path: "/v1/controller/_export-cdb", Need: auth.Read, On: api.OnMany, Summary: "gateways and pools as a cdb file", Handle: controller.exportCDB},
+		{Method: post, Path: "/v1/haproxy/control/start", Need: auth.Operate, On: api.OnNode, Summary: "start HAProxy where it does not run", Handle: controller.start},
+		{Method: post, Path: "/v1/haproxy/control/restart", Need: auth.Operate, On: api.OnNode, Summary: "reload HAProxy", Handle: controller.restart},
+		{Method: post, Path: "/v1/haproxy/control/stop", Need: auth.Operate, On: api.OnNode, Summary: "501: the agent keeps HAProxy running", Handle: unsupported("the agent keeps HAProxy running: remove the gateways, or stop the agent with --stop-haproxy")},
+		{Method: get, Path: "/v1/haproxy/configuration/pending", Need: auth.Read, On: api.OnNode, Summary: "404: there is no text that is pending", Handle: files.pending},
+		{Method: get, Path: "/v1/haproxy/configuration/pending/expanded", Need: auth.Read, On: api.OnNode, Summary: "the same", Handle: files.pending},
+		{Method: put, Path: "/v1/haproxy/configuration/pending", Need: auth.Admin, On: api.OnNode, Summary: "501: texts of haproxy.cfg", Handle: unsupported(noTexts)},
+		{Method: del, Path: "/v1/haproxy/configuration/pending", Need: auth.Admin, On: api.OnNode, Summary: "404: there is no text that is pending", Handle: files.pending},
+		{Method: post, Path: "/v1/haproxy/configuration/commit", Need: auth.Admin, On: api.OnNode, Summary: "404: there is no text that is pending", Handle: files.commitPending},
+		{Method: get, Path: "/v1/controller/upload", Need: auth.Read, On: api.OnNode, Summary: "501: texts of haproxy.cfg", Handle: unsupported(noTexts)},
+		{Method: post, Path: "/v1/controller/upload", Need: auth.Admin, On: api.OnNode, Summary: "501: texts of haproxy.cfg", Handle: unsupported(noTexts)},
+		{Method: get, Path: "/v1/certificates", Need: auth.Read, On: api.OnNode, Summary: "501: certificates", Handle: unsupported(noCertificates)},
+		{Method: put, Path: "/v1/certificates/{certificate}", Need: auth.Admin, On: api.OnNode, Summary: "501: certificates", Handle: unsupported(noCertificates)},
+		{Method: del, Path: "/v1/certificates/{certificate}", Need: auth.Admin, On: api.OnNode, Summary: "501: certificates", Handle: unsupported(noCertificates)},
+		{Method: get, Path: "/v1/haproxy/configuration/running", Need: auth.Read, On: api.OnNode, Summary: "the name of the configuration in effect", Handle: files.running},
+		{Method: get, Path: "/v1/haproxy/configuration/running/expanded", Need: auth.Read, On: api.OnNode, Summary: "its text", Handle: files.runningText},
+		{Method: get, Path: "/v1/haproxy/configuration/variables", Need: auth.Read, On: api.OnNode, Summary: "the variables of texts of haproxy.cfg", Handle: files.variables},
+		{Method: get, Path: "/v1/haproxy/variables", Need: auth.Read, On: api.OnNode, Summary: "the same", Handle: files.variables},
+	}
+}
+
+// Render answers with a failure.
+func (d *Dialect) Render(c echo.Context, f *api.ResponseError) error {
+	out := object{"error": f.Message, "code": f.Code}
+	if c.Path() == "" || f.Code == "method_not_allowed" {
+		out["error"] = map[string]string{"not_found": "not found", "method_not_allowed": "method not allowed"}[f.Code]
+		if out["error"] == "" {
+			out["error"] = f.Message
+		}
+	}
+	if len(f.Fields) > 0 {
+		fields := make([]object, len(f.Fields))
+		for i, field := range f.Fields {
+			fields[i] = object{"path": field.Path, "problem": field.Problem, "expected": field.Expected}
+		}
+		out["fields"] = fields
+	}
+	if len(f.By) > 0 {
+		out["by"] = f.By
+	}
+	if f.Output != "" {
+		out["output"] = f.Output
+	}
+	if f.Incident != "" {
+		out["incident"] = f.Incident
+	}
+	return respond(c, f.Status, out)
+}
+
+// unsupportedError is the answer to what the agent does not do.
+func unsupportedError(why string) error {
+	return &api.ResponseError{Status: http.StatusNotImplemented, Code: "unsupported", Message: why}
+}
+
+// unsupported answers that the agent does not do something.
+func unsupported(why string) echo.HandlerFunc {
+	return func(echo.Context) error { return unsupportedError(why) }
+}

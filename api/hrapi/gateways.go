@@ -1,0 +1,329 @@
+package hrapi
+
+import (
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/gateway"
+)
+
+// The keys of answers that something is missing.
+const (
+	noGateway  = "No such gateway"
+	noGateway2 = "Gateway Not Found"
+	noEndpoint = "No such endpoint"
+	noPool     = "No such pool"
+	noPool2    = "No such Pool"
+	noTarget   = "No such target"
+)
+
+// gatewayHandlers show and change gateways, their endpoints and pools.
+type gatewayHandlers struct{ staging }
+
+func (h gatewayHandlers) list(c echo.Context) error {
+	m, err := h.model(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	names := []string{}
+	for _, g := range m.Gateways() {
+		names = append(names, g.Name)
+	}
+	return done(c, object{"Gateways": names})
+}
+
+// find is the gateway in the path; isThere is false where there is none.
+func (h gatewayHandlers) find(c echo.Context) (m *gateway.Model, g gateway.Gateway, isThere bool, err error) {
+	name, err := param(c, "gateway")
+	if err != nil {
+		return nil, g, false, err
+	}
+	if m, err = h.model(c.Request().Context()); err != nil {
+		return nil, g, false, err
+	}
+	g, isThere = m.Gateway(name)
+	g.Name = name
+	return m, g, isThere, nil
+}
+
+func (h gatewayHandlers) show(c echo.Context) error {
+	_, g, isThere, err := h.find(c)
+	switch {
+	case err != nil:
+		return err
+	case !isThere:
+		return missing(c, noGateway, g.Name)
+	}
+	endpoints := object{}
+	for _, e := range g.Endpoints {
+		endpoints[e.Name] = e.Address
+	}
+	enabled, back := map[bool]string{true: "True", false: "False"}[g.Enabled], g.Default
+	if back == "" {
+		back = gateway.None
+	}
+	return done(c, object{"gateway": g.Name, "protocol": g.Protocol, "endpoints": endpoints, "pools": g.Pools, "enable": enabled, "defaultBack": back})
+}
+
+// parseGateway reads the body of a PUT.
+func parseGateway(name string, data []byte) (change gateway.GatewayChange, err error) {
+	f, err := parseFields(data, "gateway", "protocol", "endpoints", "pools", "enable", "defaultBack")
+	if err != nil {
+		return change, err
+	}
+	change.Name = name
+	var repeated string
+	if ok, err := read(f, "gateway", "the name of the gateway", &repeated); err != nil || ok && repeated != name {
+		return change, invalid("gateway", "is not the name in the path", name)
+	}
+	if _, err := read(f, "protocol", `"http" or "tcp"`, &change.Protocol); err != nil {
+		return change, err
+	}
+	if _, ok := f["endpoints"]; !ok {
+		return change, invalid("endpoints", "is missing", `an object of addresses: {"name": "ip:port"}`)
+	}
+	endpoints, err := pairs(f, "endpoints")
+	if err != nil {
+		return change, err
+	}
+	for _, e := range endpoints {
+		change.Endpoints = append(change.Endpoints, gateway.Endpoint{Name: e.name, Address: e.address})
+	}
+	if change.Enabled, err = flag(f, "enable"); err != nil {
+		return change, err
+	}
+	if _, err = read(f, "defaultBack", "the name of a pool", &change.Default); err != nil {
+		return change, err
+	}
+	if change.Default == gateway.None {
+		change.Default = ""
+	}
+	change.Pools, err = poolsOf(f)
+	return change, err
+}
+
+// poolsOf reads the pools of a gateway: a list of names, or an object of addresses.
+func poolsOf(f fields) (out []gateway.PoolOf, err error) {
+	if _, ok := f["pools"]; !ok {
+		return nil, nil
+	}
+	var names []string
+	if _, err := read(f, "pools", "", &names); err == nil {
+		for _, name := range names {
+			out = append(out, gateway.PoolOf{Name: name})
+		}
+		return out, nil
+	}
+	list, err := pairs(f, "pools")
+	for _, p := range list {
+		out = append(out, gateway.PoolOf{Name: p.name, Address: p.address})
+	}
+	return out, err
+}
+
+func (h gatewayHandlers) put(c echo.Context) error {
+	name, err := param(c, "gateway")
+	if err != nil {
+		return err
+	}
+	data, err := body(c)
+	if err != nil {
+		return err
+	}
+	change, err := parseGateway(name, data)
+	if err != nil {
+		return err
+	}
+	if err := checkCertificates(change.Endpoints); err != nil {
+		return err
+	}
+	var isNew bool
+	err = h.change(c, func(m *gateway.Model) (err error) {
+		if _, isThere := m.Gateway(name); !isThere && change.Protocol == "" {
+			return invalid("protocol", "is missing", "http or tcp")
+		}
+		isNew, err = m.PutGateway(change)
+		return err
+	})
+	return answer(c, err, func() object { return changedAnswer(isNew, "Added gateway", name) })
+}
+
+// changedAnswer says that something was made or changed.
+func changedAnswer(isNew bool, added, name string) object {
+	if isNew {
+		return object{added: name}
+	}
+	return object{"Modified": name}
+}
+
+func (h gatewayHandlers) delete(c echo.Context) error {
+	name, err := param(c, "gateway")
+	if err != nil {
+		return err
+	}
+	err = h.change(c, func(m *gateway.Model) error {
+		if !m.DeleteGateway(name) {
+			return &missingError{noGateway2, name}
+		}
+		return nil
+	})
+	return answer(c, err, func() object { return object{"Delete Gateway": name} })
+}
+
+func (h gatewayHandlers) listEndpoints(c echo.Context) error {
+	_, g, isThere, err := h.find(c)
+	switch {
+	case err != nil:
+		return err
+	case !isThere:
+		return missing(c, noGateway2, g.Name)
+	}
+	names := []string{}
+	for _, e := range g.Endpoints {
+		names = append(names, e.Name)
+	}
+	return done(c, object{"Gateway": g.Name, "Endpoints": names})
+}
+
+func (h gatewayHandlers) showEndpoint(c echo.Context) error {
+	m, g, isThere, err := h.find(c)
+	if err != nil {
+		return err
+	}
+	name, err := param(c, "endpoint")
+	if err != nil {
+		return err
+	}
+	if !isThere {
+		return missing(c, noGateway, g.Name)
+	}
+	e, _, ok := m.Endpoint(g.Name, name)
+	if !ok {
+		return missing(c, noEndpoint, name)
+	}
+	return done(c, object{"address": e.Address})
+}
+
+// names are two names in the path.
+func names(c echo.Context, first, second string) (a, b string, err error) {
+	if a, err = param(c, first); err == nil {
+		b, err = param(c, second)
+	}
+	return a, b, err
+}
+
+func (h gatewayHandlers) putEndpoint(c echo.Context) error {
+	name, endpoint, err := names(c, "gateway", "endpoint")
+	if err != nil {
+		return err
+	}
+	data, err := body(c)
+	if err != nil {
+		return err
+	}
+	f, err := parseFields(data, "address")
+	if err != nil {
+		return err
+	}
+	var address string
+	if ok, err := read(f, "address", `"ip:port"`, &address); err != nil || !ok {
+		return orMissing(err, "address", `"ip:port"`)
+	}
+	if err := checkCertificates([]gateway.Endpoint{{Address: address}}); err != nil {
+		return err
+	}
+	var isNew bool
+	err = h.change(c, func(m *gateway.Model) (err error) {
+		if _, isThere := m.Gateway(name); !isThere {
+			return &missingError{noGateway, name}
+		}
+		isNew, err = m.PutEndpoint(name, endpoint, address)
+		return err
+	})
+	return answer(c, err, func() object { return changedAnswer(isNew, "added endpoint", endpoint) })
+}
+
+// orMissing is an error, or that a field is missing.
+func orMissing(err error, name, expected string) error {
+	if err != nil {
+		return err
+	}
+	return invalid(name, "is missing", expected)
+}
+
+func (h gatewayHandlers) deleteEndpoint(c echo.Context) error {
+	name, endpoint, err := names(c, "gateway", "endpoint")
+	if err != nil {
+		return err
+	}
+	err = h.change(c, func(m *gateway.Model) error {
+		ok, err := m.DeleteEndpoint(name, endpoint)
+		if err == nil && !ok {
+			return &missingError{noEndpoint, endpoint}
+		}
+		return err
+	})
+	return answer(c, err, func() object { return object{"Delete Endpoint": endpoint} })
+}
+
+func (h gatewayHandlers) listPools(c echo.Context) error {
+	_, g, isThere, err := h.find(c)
+	switch {
+	case err != nil:
+		return err
+	case !isThere:
+		return missing(c, noGateway, g.Name)
+	}
+	return done(c, object{"Pools": g.Pools})
+}
+
+func (h gatewayHandlers) showPool(c echo.Context) error {
+	_, g, isThere, err := h.find(c)
+	if err != nil {
+		return err
+	}
+	pool, err := param(c, "pool")
+	switch {
+	case err != nil:
+		return err
+	case !isThere:
+		return missing(c, noGateway, g.Name)
+	case !slices.Contains(g.Pools, pool):
+		return missing(c, noPool, pool)
+	}
+	return done(c, object{"pool": pool})
+}
+
+// inBoth changes the draft where the gateway and the pool in the path exist.
+func (h gatewayHandlers) inBoth(c echo.Context, change func(m *gateway.Model, name, pool string) error) (string, error) {
+	name, pool, err := names(c, "gateway", "pool")
+	if err != nil {
+		return "", err
+	}
+	return pool, h.change(c, func(m *gateway.Model) error {
+		if _, isThere := m.Gateway(name); !isThere {
+			return &missingError{noGateway, name}
+		}
+		if _, isThere := m.Pool(pool); !isThere {
+			return &missingError{noPool, pool}
+		}
+		return change(m, name, pool)
+	})
+}
+
+func (h gatewayHandlers) attach(c echo.Context) error {
+	pool, err := h.inBoth(c, func(m *gateway.Model, name, pool string) error { return m.Attach(name, pool) })
+	return answer(c, err, func() object { return object{"Added pool": pool} })
+}
+
+func (h gatewayHandlers) detach(c echo.Context) error {
+	pool, err := h.inBoth(c, func(m *gateway.Model, name, pool string) error {
+		ok, err := m.Detach(name, pool)
+		if err == nil && !ok {
+			return &missingError{noPool, pool}
+		}
+		return err
+	})
+	return answer(c, err, func() object { return object{"Delete pool": pool} })
+}

@@ -1,0 +1,180 @@
+package hrapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api"
+	"thalassa/gateway"
+	"thalassa/lb"
+)
+
+// An object is a JSON object of an answer. Its keys are sorted, with two blanks for each
+// level.
+type object = map[string]any
+
+// maxBody bounds a body.
+const maxBody = 1 << 20
+
+func respond(c echo.Context, status int, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the answer: %w", err)
+	}
+	return api.Respond(c, status, echo.MIMEApplicationJSON, append(data, '\n'))
+}
+
+func done(c echo.Context, v object) error { return respond(c, http.StatusOK, v) }
+
+func missing(c echo.Context, what, name string) error {
+	return respond(c, http.StatusNotFound, object{what: name})
+}
+
+// invalid is an error about one field of a request.
+func invalid(path, problem, expected string) error {
+	return &lb.InvalidError{Fields: []lb.FieldError{{Path: path, Problem: problem, Expected: expected}}}
+}
+
+// param is a name in the path.
+func param(c echo.Context, name string) (string, error) {
+	value := c.Param(name)
+	if c.Request().URL.RawPath == "" { // echo matched the decoded path
+		return value, nil
+	}
+	decoded, err := url.PathUnescape(value)
+	if err != nil {
+		return "", invalid(name, "is not decodable", "percent-encoding")
+	}
+	return decoded, nil
+}
+
+// body reads a JSON body. A form or plain text is refused, because a web page may send
+// these to any site.
+func body(c echo.Context) ([]byte, error) {
+	r := c.Request()
+	media, _, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
+	if err != nil || media != echo.MIMEApplicationJSON {
+		return nil, invalid("Content-Type", strconv.Quote(r.Header.Get(echo.HeaderContentType))+" is not JSON", "application/json")
+	}
+	return io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBody))
+}
+
+// fields are those of a JSON object, unread.
+type fields map[string]json.RawMessage
+
+// parseFields reads the object of a body. JSON is case-sensitive here.
+func parseFields(data []byte, known ...string) (fields, error) {
+	var f fields
+	if err := json.Unmarshal(data, &f); err != nil || f == nil {
+		return nil, invalid("body", "is not a JSON object", "one JSON object")
+	}
+	for name := range f {
+		isKnown := false
+		for _, k := range known {
+			isKnown = isKnown || k == name
+		}
+		if !isKnown {
+			return nil, invalid(name, "is not a field of this request", fmt.Sprint(known))
+		}
+	}
+	return f, nil
+}
+
+// read decodes a field; false: it is absent.
+func read[T any](f fields, name, expected string, into *T) (bool, error) {
+	raw, ok := f[name]
+	if !ok {
+		return false, nil
+	}
+	if string(raw) == "null" || json.Unmarshal(raw, into) != nil {
+		return true, invalid(name, "has another type", expected)
+	}
+	return true, nil
+}
+
+// A pair is a name with an address.
+type pair struct{ name, address string }
+
+// pairs reads an object of addresses in its order.
+func pairs(f fields, name string) ([]pair, error) {
+	const expected = `an object of addresses: {"name": "ip:port"}`
+	dec := json.NewDecoder(bytes.NewReader(f[name]))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, invalid(name, "is no object", expected)
+	}
+	out, seen := []pair{}, map[string]bool{}
+	for dec.More() {
+		key, err := dec.Token()
+		text, _ := key.(string)
+		var address string
+		if err != nil || dec.Decode(&address) != nil {
+			return nil, invalid(name+"."+text, "is no text", `"ip:port"`)
+		}
+		if seen[text] {
+			return nil, invalid(name+"."+text, "is there twice", "each name once")
+		}
+		seen[text] = true
+		out = append(out, pair{text, address})
+	}
+	return out, nil
+}
+
+// flag reads true and false, also as text; nil: it is absent.
+func flag(f fields, name string) (*bool, error) {
+	var value bool
+	var text string
+	ok, err := read(f, name, "true or false", &value)
+	if err == nil && !ok {
+		return nil, nil //nolint:nilnil // nothing is said
+	}
+	if err != nil && json.Unmarshal(f[name], &text) == nil && (text == "True" || text == "False") {
+		value, err = text == "True", nil
+	}
+	return &value, err
+}
+
+// staging shows and changes the draft.
+type staging struct{ agent *api.Agent }
+
+// model is what the draft shows.
+func (s staging) model(ctx context.Context) (*gateway.Model, error) {
+	in, err := s.agent.Staged(ctx, DraftID)
+	return gateway.New(in, s.agent.Snapshot(ctx), dashboardKey), err
+}
+
+// change changes the draft, and changes nothing where change has an error.
+func (s staging) change(c echo.Context, change func(*gateway.Model) error) error {
+	ctx := c.Request().Context()
+	snap := s.agent.Snapshot(ctx)
+	return s.agent.Stage(ctx, DraftID, s.agent.Origin(c), func(in lb.Intent) (lb.Intent, error) {
+		m := gateway.New(in, snap, dashboardKey)
+		err := change(m)
+		return m.Intent(), err
+	})
+}
+
+// A missingError is something that a request needs and that there is not: the key and the
+// value of the answer.
+type missingError struct{ what, name string }
+
+func (e *missingError) Error() string { return e.what + ": " + e.name }
+
+// answer answers after a change: with 404 where something is missing.
+func answer(c echo.Context, err error, ok func() object) error {
+	if e, is := err.(*missingError); is { //nolint:errorlint // made here, never wrapped
+		return missing(c, e.what, e.name)
+	}
+	if err != nil {
+		return err
+	}
+	return done(c, ok())
+}

@@ -1,0 +1,128 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/lb"
+	"thalassa/stage"
+)
+
+// A dialect whose changes are collected before they are carried out has one draft for all
+// its callers.
+
+// Staged is the configuration with what a draft changes, as Intent shows it. Without such a
+// draft it is what is configured.
+func (a *Agent) Staged(ctx context.Context, id string) (lb.Intent, error) {
+	in, err := a.Intent(context.WithValue(ctx, draftKey{}, id))
+	if errors.As(err, new(*lb.NotFoundError)) {
+		return a.Intent(ctx)
+	}
+	return in, err
+}
+
+// Stage changes a draft, which is begun if there is none: change makes the next
+// configuration of what the draft shows. What the caller may not do is refused.
+func (a *Agent) Stage(ctx context.Context, id string, by lb.Origin, change func(lb.Intent) (lb.Intent, error)) error {
+	in, err := a.views.Intent(ctx)
+	if err != nil {
+		return err
+	}
+	edit := func() error {
+		_, err := a.drafts.UpdateDraft(ctx, id, func(d stage.Draft) (stage.Draft, error) {
+			view := d.View(in)
+			next, err := change(view)
+			if err != nil {
+				return d, err
+			}
+			edits := stage.Towards(view, next)
+			if err := judgeEdits(ctx, in, edits); err != nil {
+				return d, err
+			}
+			if d, err = d.With(in, edits, by.Time); err != nil {
+				return d, stage.Single(err)
+			}
+			return d, d.Check()
+		})
+		return err
+	}
+	if err = edit(); !errors.As(err, new(*lb.NotFoundError)) {
+		return err
+	}
+	draft := stage.Draft{ID: id, Origin: lb.Origin{Author: by.Author, Cause: by.Cause, Time: by.Time}, Changed: by.Time}
+	if _, err := a.drafts.CreateDraft(ctx, draft); err != nil && !errors.As(err, new(*lb.ConflictError)) {
+		return err
+	}
+	return edit()
+}
+
+// CommitStaged carries out a draft as one revision and removes it. A draft that changes
+// nothing, or that there is not, is no change. Errors are those of Apply and
+// stage.Draft.Changeset.
+func (a *Agent) CommitStaged(ctx context.Context, id string, by lb.Origin) (lb.Applied, error) {
+	in, err := a.views.Intent(ctx)
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	d, err := a.drafts.Draft(ctx, id)
+	if errors.As(err, new(*lb.NotFoundError)) {
+		return lb.Applied{Applied: true, Path: "none", Revision: in.Revision}, nil
+	}
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	return a.commit(ctx, d, in, by, nil)
+}
+
+// commit carries out a draft as one revision and removes it; how sets what the edits are
+// carried out with.
+func (a *Agent) commit(ctx context.Context, d stage.Draft, in lb.Intent, by lb.Origin, how func(*lb.Edit)) (lb.Applied, error) {
+	set, err := d.Changeset(in, by)
+	if err != nil {
+		return lb.Applied{}, err
+	}
+	for i := range set.Edits {
+		if how != nil {
+			how(&set.Edits[i])
+		}
+	}
+	applied := lb.Applied{Applied: true, Path: "none", Revision: in.Revision}
+	if len(set.Edits) > 0 {
+		if applied, err = a.Apply(ctx, set); err != nil {
+			return applied, err
+		}
+	}
+	// Another commit of it would change nothing, should this fail.
+	if err := a.drafts.DeleteDraft(context.WithoutCancel(ctx), d.ID); err != nil && !errors.As(err, new(*lb.NotFoundError)) {
+		return applied, err
+	}
+	return applied, nil
+}
+
+// Respond answers with the bytes of a document. Whoever has lost the right to read
+// meanwhile gets an error.
+func Respond(c echo.Context, status int, contentType string, data []byte) error {
+	return write(c, status, contentType, data)
+}
+
+// CheckDeliberate refuses a GET that changes something where a browser may have sent it by
+// itself: for a page of another site, or with a cookie or a certificate in the place of a
+// token.
+func (a *Agent) CheckDeliberate(c echo.Context) error {
+	r := c.Request()
+	if slices.Contains([]string{http.MethodGet, http.MethodHead}, r.Method) {
+		unsafe := r.Clone(r.Context())
+		unsafe.Method = http.MethodPost
+		if err := http.NewCrossOriginProtection().Check(unsafe); err != nil {
+			return forbidden("a page of another site sent this request, and it may change something")
+		}
+		if a.authority != nil && r.Header.Get(echo.HeaderAuthorization) == "" {
+			return forbidden("this GET may change something: send a token in the header Authorization, or use POST")
+		}
+	}
+	return nil
+}
