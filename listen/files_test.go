@@ -144,7 +144,7 @@ func TestFilesThatAreTakenAway(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()
-	defer func() { stop(); <-done }()
+	defer func() { stop(); _ = <-done }() //nolint:staticcheck // S1005: errcheck wants it
 	former := f.Certificate()
 	await := func(want string) {
 		t.Helper()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -59,7 +60,7 @@ func TestSystemdIsTold(t *testing.T) {
 			m := newManager(t, address)
 			t.Setenv("NOTIFY_SOCKET", address)
 			t.Setenv("WATCHDOG_USEC", "200000")
-			t.Setenv("WATCHDOG_PID", fmt.Sprint(os.Getpid()))
+			t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
 			s := newSystemd(testkit.Logger(t))
 			if left := os.Getenv("NOTIFY_SOCKET") + os.Getenv("WATCHDOG_USEC"); left != "" {
 				t.Errorf("HAProxy would inherit %s", left)
