@@ -48,6 +48,7 @@ var requests = []struct {
 	{"GET", "/backup", "", 4},
 	{"POST", "/backup", emptyBackup, 4},
 	{"POST", "/import/pyhrapi", pools(), 4},
+	{"POST", "/import/haproxy", "defaults\n  mode http\nbackend other\n  server s 10.0.0.1:80\n", 4},
 	{"GET", "/export/pyhrapi?force=1", "", 1},
 	{"GET", "/status", "", 1},
 	{"GET", "/version", "", 1},

@@ -99,6 +99,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{get, backupPath, auth.Admin, OnNode, "a backup of frontends, backends, settings of members and drafts", backups.make},
 		{post, backupPath, auth.Admin, OnNode, "restore a backup as one change; query: dryRun, force, wait, message", backups.restore},
 		{post, importPath, auth.Admin, OnNode, "carry over a database of pyHrapi as one change; query: dryRun, force, wait, message", imports.pyhrapi},
+		{post, importHAProxyPath, auth.Admin, OnNode, "carry over a haproxy.cfg as one change; query: dryRun, replace, hostname, message", imports.haproxy},
 		{get, "/export/pyhrapi", auth.Read, OnNode, "a database of gateways and pools that pyHrapi reads; query: force", imports.exportPyHrapi},
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
 		{get, "/cluster/nodes", auth.Read, OnNode, "the cluster's nodes", cluster.showNodes},
