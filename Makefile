@@ -34,7 +34,7 @@ ARGS ?=
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test quick test-haproxys soak linearizable staged cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
+.PHONY: help setup build build-ha demo test quick test-haproxys soak linearizable faults staged cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,10 @@ test-haproxys: ## Run the tests that use HAProxy with each of its releases
 soak: ## Change, reload and kill at random for long (DURATION=30m SEED=1 HAPROXY=3.2)
 	@tools/setup haproxy consul
 	@CI=true THALASSA_SOAK=$(DURATION) THALASSA_SOAK_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestSoak$$' ./e2e
+
+faults: ## Take away what a node holds, under load, for long (FAULTS=10s)
+	@tools/setup haproxy consul
+	@CI=true THALASSA_FAULTS=$(or $(FAULTS),10s) $(WITH) go test -count 1 -v -timeout 0 -run '^TestTakenAway$$' ./e2e
 
 linearizable: ## Kill at random while clients change and read, and check the record (DURATION=30m SEED=1)
 	@tools/setup haproxy consul

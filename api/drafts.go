@@ -37,7 +37,7 @@ func draftOf(ctx context.Context) (id string, ok bool) {
 // isDraftable reports whether requests of a path may be about a draft.
 func isDraftable(path string) bool {
 	switch path {
-	case "/frontends", "/frontends/{key}", "/backends", "/backends/{key}", "/certificates", "/certificates/{key}", "/definitions", changesPath, importPath:
+	case "/frontends", "/frontends/{key}", "/backends", "/backends/{key}", "/certificates", "/certificates/{key}", "/definitions", changesPath, importPath, importHAProxyPath:
 		return true
 	}
 	return false

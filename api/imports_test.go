@@ -85,3 +85,26 @@ func TestABadDatabaseChangesNothing(t *testing.T) {
 		t.Errorf("%d revisions, %v", len(list), err)
 	}
 }
+
+// TestWhatIsExportedForPyHrapiIsNoChange: what its database cannot hold has to be left out
+// on purpose.
+func TestWhatIsExportedForPyHrapiIsNoChange(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	s.do("POST", "/import/pyhrapi", pools(pyhrapi.Target{Name: "s1", Address: "10.0.0.1:80", Weight: "200", Pool: "eta"}), databaseType).wants(t, 200, nil)
+	file := s.get("/export/pyhrapi")
+	file.wants(t, 200, nil)
+	var done struct {
+		node.Imported
+		Changes []node.Change
+	}
+	s.do("POST", "/import/pyhrapi", string(file.body), databaseType).wants(t, 200, &done)
+	if len(done.Changes) > 0 || len(done.Left) > 0 {
+		t.Errorf("changes %+v", done)
+	}
+	s.put("/backends/other", `{"type":"static","members":[{"host":"10.0.0.1","port":80}]}`)
+	if f := s.get("/export/pyhrapi").refused(t, 409, "conflict"); !strings.Contains(f.Error, `has the address 10.0.0.1:80 already`) {
+		t.Errorf("error %q", f.Error)
+	}
+	s.get("/export/pyhrapi?force=1").wants(t, 200, nil)
+}

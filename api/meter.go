@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"thalassa/backup"
+	"thalassa/imports"
 	"thalassa/pyhrapi"
 )
 
@@ -67,6 +68,8 @@ func largestBody(c echo.Context) int64 {
 		return backup.MaxBytes
 	case importPath:
 		return pyhrapi.MaxBytes
+	case importHAProxyPath:
+		return imports.MaxSize
 	}
 	return maxBody
 }

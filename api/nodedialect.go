@@ -49,6 +49,7 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 	history := historyHandlers{agent: a, history: d.cfg.History, answers: d.answers, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
 	changesets := changesetHandlers{a}
 	drafts := draftHandlers{agent: a, changesets: changesets}
+	imports := newImportHandlers(a, changesets)
 	backups := newBackupHandlers(d.cfg, changesets, d.answers)
 	restore := restoreHandler{changesets: changesets, history: d.cfg.History}
 	activity := activityHandlers{log: sightedLog{d.cfg.Activity, d.cfg.Views.Intent}, answers: d.answers}
@@ -97,7 +98,9 @@ func (d *nodeDialect) Routes(a *Agent) []Route {
 		{del, "/drafts/{id}", auth.Admin, OnMany, "remove a draft", drafts.delete},
 		{get, backupPath, auth.Admin, OnNode, "a backup of frontends, backends, settings of members and drafts", backups.make},
 		{post, backupPath, auth.Admin, OnNode, "restore a backup as one change; query: dryRun, force, wait, message", backups.restore},
-		{post, importPath, auth.Admin, OnNode, "carry over a database of pyHrapi as one change; query: dryRun, force, wait, message", newImportHandlers(a, changesets).pyhrapi},
+		{post, importPath, auth.Admin, OnNode, "carry over a database of pyHrapi as one change; query: dryRun, force, wait, message", imports.pyhrapi},
+		{post, importHAProxyPath, auth.Admin, OnNode, "carry over a haproxy.cfg as one change; query: dryRun, replace, hostname, message", imports.haproxy},
+		{get, "/export/pyhrapi", auth.Read, OnNode, "a database of gateways and pools that pyHrapi reads; query: force", imports.exportPyHrapi},
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
 		{get, "/cluster/nodes", auth.Read, OnNode, "the cluster's nodes", cluster.showNodes},
 		{get, "/cluster/resources", auth.Read, OnNode, "the cluster's resources", cluster.showResources},

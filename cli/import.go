@@ -3,12 +3,25 @@ package cli
 import "github.com/spf13/cobra"
 
 func newImport(env environment) *cobra.Command {
+	i := &haproxyImport{remote: &remote{env: env}}
 	cmd := &cobra.Command{
-		Use:   "import",
-		Short: "Carry over what another program has configured",
-		Args:  arguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "import FILE",
+		Short: "Carry over a haproxy.cfg, or what another program has configured",
+		Long: `Makes frontends, backends, rules and raw lines of a hand-written haproxy.cfg, as one
+change: all of it takes effect, with one reload at most, or nothing does. The command
+says what became of each line, and names those that cannot be carried over.`,
+		Example: `  thalassa import /etc/haproxy/haproxy.cfg --dry-run
+  thalassa import /etc/haproxy/haproxy.cfg --message "from the old load balancer"`,
+		Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error { return i.run(cmd.Context(), args[0]) },
 	}
+	i.flags(cmd)
+	i.draftFlag(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&i.dryRun, "dry-run", false, "show what would change, and change nothing")
+	f.BoolVar(&i.how.Replace, "replace", false, "replace objects of the same names")
+	f.StringVar(&i.how.Hostname, "hostname", "", "`name` of this node among peers, without localpeer in the file")
+	f.StringVarP(&i.how.Message, "message", "m", "", "`text` that the history shows with the change")
 	cmd.AddCommand(newImportPyHrapi(env))
 	return cmd
 }

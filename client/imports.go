@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"io"
+	"net/url"
 
 	"thalassa/api/node"
 )
@@ -26,6 +27,50 @@ type ImportedChanges struct {
 type ImportPreview struct {
 	Preview
 	node.Imported
+}
+
+// ImportedFileChanges are what the import of a haproxy.cfg has done.
+type ImportedFileChanges struct {
+	Changed
+	node.ImportedFile
+}
+
+// ImportedFilePreview is what the import of a haproxy.cfg would do.
+type ImportedFilePreview struct {
+	Preview
+	node.ImportedFile
+}
+
+// A FileImport says how a haproxy.cfg is carried over.
+type FileImport struct {
+	Message  string // what for; may be empty
+	Hostname string // of this node among peers; may be empty
+	Replace  bool   // objects of the same names
+}
+
+func (f FileImport) path(dryRun bool) string {
+	query := url.Values{}
+	for name, value := range map[string]string{"message": f.Message, "hostname": f.Hostname} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	for name, isSet := range map[string]bool{"replace": f.Replace, "dryRun": dryRun} {
+		if isSet {
+			query.Set(name, "1")
+		}
+	}
+	return "/import/haproxy?" + query.Encode()
+}
+
+// HAProxy carries over a haproxy.cfg of so many bytes, by one revision.
+func (c Imports) HAProxy(ctx context.Context, text io.Reader, size int64, f FileImport) (ImportedFileChanges, error) {
+	return upload[ImportedFileChanges](ctx, c.transport, f.path(false), Restore{}, &content{"text/plain", text, size})
+}
+
+// PreviewHAProxy tells what carrying over a haproxy.cfg would do.
+func (c Imports) PreviewHAProxy(ctx context.Context, text io.Reader, size int64, f FileImport) (ImportedFilePreview, error) {
+	return upload[ImportedFilePreview](ctx, c.transport, f.path(true), Restore{}, &content{"text/plain", text, size})
 }
 
 // PyHrapi carries over a database of pyHrapi of so many bytes, by one revision.

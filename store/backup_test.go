@@ -46,7 +46,11 @@ func randomState(t *testing.T, r *rand.Rand) state {
 		}
 		for j := range r.IntN(4) {
 			if spec.Type == "static" {
-				spec.Members = append(spec.Members, lb.MemberSpec{Host: chosen("10.0.0.", "10.0.1.") + strconv.Itoa(j+1), Port: 1 + r.IntN(65535)})
+				member := lb.MemberSpec{Host: chosen("10.0.0.", "10.0.1.") + strconv.Itoa(j+1), Port: 1 + r.IntN(65535), Disabled: r.IntN(4) == 0}
+				if weight := r.IntN(257); r.IntN(2) == 0 {
+					member.Target, member.Weight = "t"+strconv.Itoa(j), &weight
+				}
+				spec.Members = append(spec.Members, member)
 			}
 		}
 		if interval := int64(1000 + r.IntN(5000)); spec.Mode == "http" && r.IntN(2) == 0 {

@@ -55,6 +55,7 @@ type definition struct {
 	Health     *Health  `json:"health,omitempty"`
 	Mode       string   `json:"mode"`
 	Natives    []string `json:"natives"`
+	Defaults   string   `json:"defaults,omitempty"`
 	// Disabled: it has no member in use.
 	Disabled bool `json:"disabled,omitempty"`
 }
@@ -105,6 +106,7 @@ type backendBody struct {
 	Health     *Health         `json:"health,omitempty"`
 	Mode       string          `json:"mode"`
 	Natives    []string        `json:"natives"`
+	Defaults   string          `json:"defaults,omitempty"`
 	Members    json.RawMessage `json:"members,omitempty"` // of a static backend, see memberBody
 	Disabled   bool            `json:"disabled,omitempty"`
 
@@ -168,7 +170,7 @@ func ParsePut(key string, body []byte) (lb.Edit, error) {
 func (in backendBody) spec() (lb.BackendSpec, error) {
 	s := lb.BackendSpec{
 		Type: in.Type, Service: in.Name, Version: in.Version, Balance: in.Balance, HashStable: in.HashStable, Host: in.Host,
-		Mode: in.Mode, Natives: in.Natives, Versions: splitSpec(in.Versions), Disabled: in.Disabled,
+		Mode: in.Mode, Natives: in.Natives, Versions: splitSpec(in.Versions), Disabled: in.Disabled, Defaults: in.Defaults,
 	}
 	if h := in.Health; h != nil {
 		s.Health = &lb.HealthSpec{Method: h.Method, URI: h.URI, Version: h.HTTPVersion, Interval: h.Interval}
@@ -225,7 +227,7 @@ func newDefinition(b lb.Backend) definition {
 	out := definition{
 		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type,
 		Name: s.Service, Version: s.Version, Versions: Versions(b.Versions), Balance: s.Balance, HashStable: s.HashStable, Host: s.Host,
-		Mode: s.Mode, Natives: s.Natives, Disabled: s.Disabled,
+		Mode: s.Mode, Natives: s.Natives, Disabled: s.Disabled, Defaults: s.Defaults,
 	}
 	if h := s.Health; h != nil {
 		out.Health = &Health{Method: h.Method, URI: h.URI, HTTPVersion: h.Version, Interval: h.Interval}

@@ -96,6 +96,8 @@ func definitionOf(o lb.Object) (json.RawMessage, error) {
 		return json.Marshal(NewFrontend(o))
 	case lb.Backend:
 		return json.Marshal(NewBackendDefinition(o))
+	case lb.Section:
+		return json.Marshal(NewSection(o))
 	case lb.Certificate:
 		return json.Marshal(NewCertificate(o))
 	}

@@ -18,6 +18,7 @@ type Frontend struct {
 	Rules     []Rule        `json:"rules"`
 	Natives   []string      `json:"natives"`
 	Register  *Registration `json:"register,omitempty"`
+	Defaults  string        `json:"defaults,omitempty"`
 	// Endpoints are names of addresses in Bind, Pools further backends that belong to the
 	// frontend.
 	Endpoints []Endpoint `json:"endpoints,omitzero"`
@@ -67,7 +68,7 @@ func ParseFrontend(key string, body []byte) (lb.Frontend, error) {
 func (in Frontend) spec() lb.FrontendSpec {
 	s := lb.FrontendSpec{
 		Bind: in.Bind, Backend: in.Backend, Mode: in.Mode, Keepalive: in.Keepalive,
-		Rules: make([]lb.RuleSpec, len(in.Rules)), Natives: in.Natives, Pools: in.Pools,
+		Rules: make([]lb.RuleSpec, len(in.Rules)), Natives: in.Natives, Pools: in.Pools, Defaults: in.Defaults,
 	}
 	for i, r := range in.Rules {
 		s.Rules[i] = lb.RuleSpec(r)
@@ -90,7 +91,7 @@ func NewFrontend(f lb.Frontend) Frontend {
 	out := Frontend{
 		ID: f.ID(), Type: "frontend", Key: string(f.Key), Name: string(f.Key),
 		Bind: s.Bind, Backend: s.Backend, Mode: s.Mode, Keepalive: s.Keepalive,
-		Rules: make([]Rule, len(s.Rules)), Natives: s.Natives, Pools: s.Pools,
+		Rules: make([]Rule, len(s.Rules)), Natives: s.Natives, Pools: s.Pools, Defaults: s.Defaults,
 	}
 	for i, r := range s.Rules {
 		out.Rules[i] = Rule(r)

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+
+	"thalassa/api/node"
+	"thalassa/client"
+)
+
+// maxHAProxyFile is the maximum size of a haproxy.cfg that is imported.
+const maxHAProxyFile = 2 << 20
+
+// A haproxyImport is `thalassa import FILE`.
+type haproxyImport struct {
+	*remote
+	dryRun bool
+	how    client.FileImport
+}
+
+func (i *haproxyImport) run(ctx context.Context, path string) error {
+	data, err := readBounded(path, maxHAProxyFile)
+	if err != nil {
+		return usageError{err}
+	}
+	c, err := i.client(ctx)
+	if err != nil {
+		return err
+	}
+	imports, size := client.NewImports(c), int64(len(data))
+	if i.dryRun {
+		preview, err := imports.PreviewHAProxy(ctx, bytes.NewReader(data), size, i.how)
+		if err != nil {
+			return err
+		}
+		if i.output == "json" {
+			return i.show(preview, nil)
+		}
+		if err := i.show(preview, func(w io.Writer) { showLines(w, preview.ImportedFile) }); err != nil {
+			return err
+		}
+		return i.showPreview(preview.Preview)
+	}
+	done, err := imports.HAProxy(ctx, bytes.NewReader(data), size, i.how)
+	if err != nil {
+		return err
+	}
+	if i.output == "json" {
+		return i.showApplied("", done, done.Applied)
+	}
+	if err := i.show(done, func(w io.Writer) { showLines(w, done.ImportedFile) }); err != nil {
+		return err
+	}
+	return i.showChanged(done.Changed)
+}
+
+// showLines prints what became of each line.
+func showLines(w io.Writer, f node.ImportedFile) {
+	for _, l := range f.Lines {
+		became := l.Object
+		if l.Field != "" {
+			became += " " + l.Field
+		}
+		if became == "" {
+			became = l.Outcome
+		}
+		row(w, fmt.Sprintf("%4d", l.Number), l.Text, became, l.Note)
+	}
+}
