@@ -39,7 +39,7 @@ func valid(t *testing.T, m *gateway.Model) {
 
 func TestGatewaysAndPools(t *testing.T) {
 	m, put := model(t), must[bool](t)
-	if !put(m.PutGateway(gateway.GatewayChange{
+	if !put(m.PutGateway(gateway.Change{
 		Name: "web", Protocol: "http", Default: "eta", Pools: []gateway.PoolOf{{Name: "one", Address: "10.0.0.9:80"}},
 		Endpoints: []gateway.Endpoint{{Name: "a", Address: "127.0.0.1:80"}, {Name: "b", Address: "127.0.0.1:81"}},
 	})) {
@@ -68,9 +68,9 @@ func TestGatewaysAndPools(t *testing.T) {
 func TestNamesAreUnique(t *testing.T) {
 	m, put := model(t), must[bool](t)
 	for _, name := range []string{"g", "h"} {
-		put(m.PutGateway(gateway.GatewayChange{Name: name, Protocol: "http", Endpoints: []gateway.Endpoint{{Name: name, Address: "127.0.0.1:8" + map[string]string{"g": "0", "h": "1"}[name]}}}))
+		put(m.PutGateway(gateway.Change{Name: name, Protocol: "http", Endpoints: []gateway.Endpoint{{Name: name, Address: "127.0.0.1:8" + map[string]string{"g": "0", "h": "1"}[name]}}}))
 	}
-	put(m.PutGateway(gateway.GatewayChange{Name: "h", Endpoints: []gateway.Endpoint{{Name: "g", Address: "127.0.0.1:80"}}}))
+	put(m.PutGateway(gateway.Change{Name: "h", Endpoints: []gateway.Endpoint{{Name: "g", Address: "127.0.0.1:80"}}}))
 	g, _ := m.Gateway("g")
 	h, _ := m.Gateway("h")
 	if len(g.Endpoints) != 0 || len(h.Endpoints) != 2 {
@@ -103,7 +103,7 @@ func TestFrontendsKeepWhatTheDialectCannotExpress(t *testing.T) {
 	if len(g.Endpoints) != 2 || g.Endpoints[0].Name != "*:80" || !g.Endpoints[1].Raw || !slices.Equal(g.Pools, []string{"files", "live"}) {
 		t.Errorf("gateway %+v", g)
 	}
-	put(m.PutGateway(gateway.GatewayChange{Name: "www", Default: "live", Endpoints: []gateway.Endpoint{{Name: "plain", Address: "*:80"}}}))
+	put(m.PutGateway(gateway.Change{Name: "www", Default: "live", Endpoints: []gateway.Endpoint{{Name: "plain", Address: "*:80"}}}))
 	put(m.PutPool(gateway.PoolChange{Name: "files", Targets: []gateway.Target{{Name: "t1", Address: "10.0.0.1:80"}}}))
 	after := m.Intent().Frontends["www"]
 	if len(after.Rules) != 1 || after.Keepalive != "close" || len(after.Natives) != 2 || len(after.Binds) != 1 || after.Endpoints[0].Name != "plain" {
@@ -148,7 +148,7 @@ func TestPolicies(t *testing.T) {
 func TestProtocols(t *testing.T) {
 	m, put := model(t), must[bool](t)
 	put(m.PutPool(gateway.PoolChange{Name: "db"}))
-	put(m.PutGateway(gateway.GatewayChange{Name: "g", Protocol: "tcp", Default: "db", Endpoints: []gateway.Endpoint{{Name: "e", Address: "127.0.0.1:80"}}}))
+	put(m.PutGateway(gateway.Change{Name: "g", Protocol: "tcp", Default: "db", Endpoints: []gateway.Endpoint{{Name: "e", Address: "127.0.0.1:80"}}}))
 	valid(t, m)
 	if mode := m.Intent().Backends["db"].Mode; mode != "tcp" {
 		t.Errorf("mode %s", mode)
@@ -164,22 +164,22 @@ func TestBadValuesAreNamedAndChangeNothing(t *testing.T) {
 	m, put := model(t), must[bool](t)
 	put(m.PutPool(gateway.PoolChange{Name: "p", Targets: []gateway.Target{{Name: "t", Address: "10.0.0.1:80"}}}))
 	put(m.PutPool(gateway.PoolChange{Name: "q", Targets: []gateway.Target{{Name: "u", Address: "10.0.0.2:80"}}}))
-	put(m.PutGateway(gateway.GatewayChange{Name: "g", Protocol: "http", Endpoints: []gateway.Endpoint{{Name: "e", Address: "*:80"}}}))
-	gate := func(c gateway.GatewayChange) error { _, err := m.PutGateway(c); return err }
+	put(m.PutGateway(gateway.Change{Name: "g", Protocol: "http", Endpoints: []gateway.Endpoint{{Name: "e", Address: "*:80"}}}))
+	gate := func(c gateway.Change) error { _, err := m.PutGateway(c); return err }
 	pool := func(targets ...gateway.Target) error {
 		_, err := m.PutPool(gateway.PoolChange{Name: "p", Targets: targets})
 		return err
 	}
 	before := m.Intent()
 	for want, err := range map[string]error{
-		"gateway: ":             gate(gateway.GatewayChange{Name: "a b", Protocol: "http"}),
-		"gateway: \"dash\"":     gate(gateway.GatewayChange{Name: "dash", Protocol: "http"}),
-		"protocol: ":            gate(gateway.GatewayChange{Name: "x", Protocol: "udp"}),
-		"endpoints.e: ":         gate(gateway.GatewayChange{Name: "g", Endpoints: []gateway.Endpoint{{Name: "f", Address: "*:81"}, {Name: "e", Address: "nowhere"}}}),
-		"endpoints.a b: ":       gate(gateway.GatewayChange{Name: "g", Endpoints: []gateway.Endpoint{{Name: "a b", Address: "*:82"}}}),
-		"is endpoint e already": gate(gateway.GatewayChange{Name: "g", Endpoints: []gateway.Endpoint{{Name: "f", Address: "*:80"}}}),
-		"pools.new: \"new\"":    gate(gateway.GatewayChange{Name: "g", Pools: []gateway.PoolOf{{Name: "new"}}}),
-		"defaultBack: ":         gate(gateway.GatewayChange{Name: "g", Default: "a b"}),
+		"gateway: ":             gate(gateway.Change{Name: "a b", Protocol: "http"}),
+		"gateway: \"dash\"":     gate(gateway.Change{Name: "dash", Protocol: "http"}),
+		"protocol: ":            gate(gateway.Change{Name: "x", Protocol: "udp"}),
+		"endpoints.e: ":         gate(gateway.Change{Name: "g", Endpoints: []gateway.Endpoint{{Name: "f", Address: "*:81"}, {Name: "e", Address: "nowhere"}}}),
+		"endpoints.a b: ":       gate(gateway.Change{Name: "g", Endpoints: []gateway.Endpoint{{Name: "a b", Address: "*:82"}}}),
+		"is endpoint e already": gate(gateway.Change{Name: "g", Endpoints: []gateway.Endpoint{{Name: "f", Address: "*:80"}}}),
+		"pools.new: \"new\"":    gate(gateway.Change{Name: "g", Pools: []gateway.PoolOf{{Name: "new"}}}),
+		"defaultBack: ":         gate(gateway.Change{Name: "g", Default: "a b"}),
 		"targets.v: ":           pool(gateway.Target{Name: "v", Address: "10.0.0.1"}),
 		"targets.u: ":           pool(gateway.Target{Name: "u", Address: "*:80"}),
 		"is target t already":   pool(gateway.Target{Name: "w", Address: "10.0.0.1:80"}),

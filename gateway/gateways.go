@@ -7,8 +7,8 @@ import (
 	"thalassa/lb"
 )
 
-// A GatewayChange is a PUT of a gateway. What is nil stays, or has its default.
-type GatewayChange struct {
+// A Change is a PUT of a gateway. What is nil stays, or has its default.
+type Change struct {
 	Name      string
 	Protocol  string     // empty: as it is
 	Endpoints []Endpoint // added to those that it has, or changed
@@ -25,7 +25,7 @@ type PoolOf struct {
 
 // PutGateway makes or changes a gateway; isNew tells which. Endpoints of other gateways
 // move to it.
-func (m *Model) PutGateway(c GatewayChange) (isNew bool, err error) {
+func (m *Model) PutGateway(c Change) (isNew bool, err error) {
 	before := *m
 	defer m.undo(before, &err)
 	if m.skip[lb.Name(c.Name)] {
@@ -69,7 +69,7 @@ func (m *Model) undo(before Model, err *error) {
 
 // attached makes the pools that a change names and that do not exist, and lists all that
 // belong to the gateway then.
-func (m *Model) attached(f lb.Frontend, c GatewayChange) ([]lb.Name, error) {
+func (m *Model) attached(f lb.Frontend, c Change) ([]lb.Name, error) {
 	pools := slices.Clone(f.Pools)
 	if _, ok := m.in.Backends[lb.Name(c.Default)]; c.Default != "" && !ok {
 		if _, err := m.PutPool(PoolChange{Name: c.Default, field: "defaultBack"}); err != nil {

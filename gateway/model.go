@@ -93,7 +93,7 @@ func (m *Model) frontend(name string) (lb.Frontend, bool) {
 
 // Pools lists all pools by name.
 func (m *Model) Pools() []Pool {
-	out := []Pool{}
+	out := make([]Pool, 0, len(m.in.Backends))
 	for _, b := range m.in.SortedBackends() {
 		out = append(out, m.poolOf(b))
 	}

@@ -134,7 +134,7 @@ func (i *importer) weight(what, text string) int {
 func (i *importer) gateways() {
 	for _, g := range i.db.Gateways {
 		what := "gateway " + shown(g.Name)
-		c := gateway.GatewayChange{Name: g.Name, Protocol: g.Protocol}
+		c := gateway.Change{Name: g.Name, Protocol: g.Protocol}
 		if c.Protocol != "http" && c.Protocol != "tcp" {
 			i.leave("%s gets the protocol http: %s is neither http nor tcp", what, shown(g.Protocol))
 			c.Protocol = "http"

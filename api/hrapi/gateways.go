@@ -67,7 +67,7 @@ func (h gatewayHandlers) show(c echo.Context) error {
 }
 
 // parseGateway reads the body of a PUT.
-func parseGateway(name string, data []byte) (change gateway.GatewayChange, err error) {
+func parseGateway(name string, data []byte) (change gateway.Change, err error) {
 	f, err := parseFields(data, "gateway", "protocol", "endpoints", "pools", "enable", "defaultBack")
 	if err != nil {
 		return change, err
