@@ -10,8 +10,8 @@ func newImport(env environment) *cobra.Command {
 		Long: `Makes frontends, backends, rules and raw lines of a hand-written haproxy.cfg, as one
 change: all of it takes effect, with one reload at most, or nothing does. The command
 says what became of each line, and names those that cannot be carried over.`,
-		Example: `  thalassa import /etc/haproxy/haproxy.cfg --dry-run
-  thalassa import /etc/haproxy/haproxy.cfg --message "from the old load balancer"`,
+		Example: `  thalassa import old.cfg --dry-run
+  thalassa import old.cfg --message "from the old load balancer"`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, args []string) error { return i.run(cmd.Context(), args[0]) },
 	}

@@ -69,7 +69,7 @@ func arguments(cmd *cobra.Command, args []string) error {
 	names := strings.Fields(cmd.Use)[1:]
 	least := len(slices.DeleteFunc(slices.Clone(names), func(name string) bool { return strings.HasPrefix(name, "[") }))
 	switch {
-	case cmd.HasSubCommands() && len(args) > 0:
+	case cmd.HasSubCommands() && len(names) == 0 && len(args) > 0:
 		return unknown(cmd, args[0])
 	case len(names) == 0 && len(args) > 0:
 		return mistake(cmd, "%s takes no arguments, got %q", cmd.Name(), args)
