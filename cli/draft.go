@@ -135,7 +135,9 @@ func newDraftRebase(r *remote) *cobra.Command {
 func newDraftDrop(r *remote) *cobra.Command {
 	return &cobra.Command{
 		Use: "drop DRAFT OBJECT...", Short: "Take what a draft changes of objects out of it", Args: arguments,
-		Example: "  thalassa draft drop week-31 backend/live",
+		Example: `  thalassa draft new week-32
+  echo '{"type": "static"}' | thalassa backends put spare - --draft week-32
+  thalassa draft drop week-32 backend/spare`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := r.client(cmd.Context())
 			if err != nil {
