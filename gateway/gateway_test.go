@@ -20,6 +20,7 @@ func model(t *testing.T, edits ...lb.Edit) *gateway.Model {
 }
 
 func must[T any](t *testing.T) func(T, error) T {
+	t.Helper()
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {

@@ -81,25 +81,36 @@ func (p *proxy) health(m members) (out healthCheck, ok bool) {
 		return out, false
 	}
 	for _, l := range append(slices.Clone(p.inherited), p.file.Lines...) {
-		isOwn := l.Number > p.file.Header.Number
-		isCheck := l.Words[0] == "http-check" || l.Words[0] == "tcp-check" || l.Words[0] == "option" && len(l.Words) > 1 && strings.Contains(l.Words[1], "chk") ||
-			l.Words[0] == "option" && len(l.Words) > 1 && strings.HasSuffix(l.Words[1], "-check")
-		switch {
-		case !isCheck:
+		switch isOwn := l.Number > p.file.Header.Number; {
+		case !saysHowToCheck(l.Words):
 		case !isOwn:
 			return out, false
 		case l.Words[0] == "http-check" && len(l.Words) > 1 && l.Words[1] == "expect":
-		case out.line == 0 && l.Words[0] == "option" && l.Words[1] == "httpchk" && (len(l.Words) == 3 || len(l.Words) == 4):
+		case out.line == 0 && isPlainHTTPCheck(l.Words):
 			out.line = l.Number
-			out.spec.URI = l.Words[len(l.Words)-1]
+			out.spec.Method, out.spec.URI = "OPTIONS", l.Words[len(l.Words)-1]
 			if len(l.Words) == 4 {
 				out.spec.Method = l.Words[2]
-			} else {
-				out.spec.Method = "OPTIONS"
 			}
 		default:
 			return out, false
 		}
 	}
 	return out, out.line > 0 && strings.HasPrefix(out.spec.URI, "/")
+}
+
+// saysHowToCheck reports whether a line is about the checks of servers.
+func saysHowToCheck(words []string) bool {
+	switch words[0] {
+	case "http-check", "tcp-check":
+		return true
+	case "option":
+		return len(words) > 1 && (strings.Contains(words[1], "chk") || strings.HasSuffix(words[1], "-check"))
+	}
+	return false
+}
+
+// isPlainHTTPCheck reports whether a line is "option httpchk [METHOD] URI".
+func isPlainHTTPCheck(words []string) bool {
+	return words[0] == "option" && words[1] == "httpchk" && (len(words) == 3 || len(words) == 4)
 }

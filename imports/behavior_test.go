@@ -34,7 +34,7 @@ func configurations(t *testing.T) []string {
 }
 
 // read imports a text into nothing, and checks that raw lines may say what it says.
-func read(t *testing.T, text []byte, dir string) (lb.Intent, imports.Import) {
+func read(t *testing.T, text []byte, dir string) lb.Intent {
 	t.Helper()
 	im, err := imports.Read(text, lb.Intent{}, imports.Options{Hostname: "left"})
 	if err != nil {
@@ -50,7 +50,7 @@ func read(t *testing.T, text []byte, dir string) (lb.Intent, imports.Import) {
 	if err != nil {
 		t.Fatal(im.Blame(err))
 	}
-	return in, im
+	return in
 }
 
 // render is haproxy.cfg with what was imported.
@@ -77,7 +77,7 @@ func TestWhatIsImportedBehavesTheSame(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			original, copied := site.file(t, name), site.file(t, name)
-			in, _ := read(t, copied.text, site.dir)
+			in := read(t, copied.text, site.dir)
 			rendered := render(t, in)
 			start(t, program, original, original.text)
 			start(t, program, copied, rendered)
@@ -108,7 +108,9 @@ func start(t *testing.T, program string, f file, text []byte) {
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // it may have ended already
-		<-ended
+		if err := <-ended; err == nil {
+			t.Error("haproxy ended by itself")
+		}
 	})
 	testkit.Eventually(t, 20*time.Second, func() error {
 		select {
@@ -122,7 +124,7 @@ func start(t *testing.T, program string, f file, text []byte) {
 			if err != nil {
 				return err
 			}
-			conn.Close()
+			_ = conn.Close()
 		}
 		return nil
 	})
@@ -141,7 +143,7 @@ func TestReleasesAcceptWhatIsImported(t *testing.T) {
 	t.Parallel()
 	site := newSite(t)
 	for _, name := range configurations(t) {
-		in, _ := read(t, site.file(t, name).text, site.dir)
+		in := read(t, site.file(t, name).text, site.dir)
 		text := render(t, in)
 		path := filepath.Join(t.TempDir(), "haproxy.cfg")
 		if err := os.WriteFile(path, text, 0o600); err != nil {

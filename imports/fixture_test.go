@@ -112,7 +112,7 @@ func startHTTP(t *testing.T, name string, config *tls.Config) string {
 			fmt.Fprintf(w, "%s: %s\n", key, strings.Join(r.Header[key], "|"))
 		}
 		if r.URL.Path == "/long" {
-			io.WriteString(w, strings.Repeat("all work and no play\n", 500))
+			_, _ = io.WriteString(w, strings.Repeat("all work and no play\n", 500))
 		}
 	}))
 	server.TLS = config
@@ -142,7 +142,7 @@ func startTCP(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
 			conn, err := l.Accept()

@@ -117,7 +117,7 @@ func (in Intent) edit(e Edit) error {
 		}
 		in.Backends[b.Key] = b
 	default:
-		return in.remove(e.Delete)
+		return remove(in, e.Delete)
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func checkPrecondition(in Intent, e Edit) error {
 	return nil
 }
 
-func (in Intent) remove(id string) error {
+func remove(in Intent, id string) error {
 	key := keyOf(id)
 	switch in.Object(id).(type) {
 	case Frontend:
@@ -167,10 +167,10 @@ func checkDeleted(in Intent, edits []Edit) (int, error) {
 		if by := in.RoutedBy(keyOf(e.Delete)); len(by) > 0 && isBackend {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still routed to by " + strings.Join(by, ", "), By: by}
 		}
-		if by := in.beginsWith(e.Delete); len(by) > 0 {
+		if by := beginsWith(in, e.Delete); len(by) > 0 {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still named by the field defaults of " + strings.Join(by, ", "), By: by}
 		}
-		if by := in.usedBy(e.Delete); len(by) > 0 {
+		if by := usedBy(in, e.Delete); len(by) > 0 {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still named by raw lines of " + strings.Join(by, ", "), By: by}
 		}
 	}
@@ -224,7 +224,7 @@ func checkNewLines(in Intent, edits []Edit) (int, error) {
 		var err error
 		switch object := object.(type) {
 		case Frontend:
-			err = in.checkRawLines(object, bound)
+			err = checkRawLines(in, object, bound)
 		case Section:
 			err = checkListeners(object.ID(), object.listeners(), bound)
 		}

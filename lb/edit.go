@@ -209,7 +209,7 @@ func (in Intent) With(changes []ObjectChange) Intent {
 			next.Certificates[after.Key] = after
 		default:
 			if next.Object(c.ID) != nil {
-				_ = next.remove(c.ID) // it is there
+				_ = remove(next, c.ID) // it is there
 			}
 		}
 	}

@@ -85,27 +85,27 @@ func (in Intent) Validate() error {
 			owner[b.plain()] = f
 		}
 	}
-	return in.checkAllDefaults()
+	return checkAllDefaults(in)
 }
 
 // checkTargets checks that every backend that the fields of a frontend name exists and
 // fits its mode. The error is an *InvalidError.
 func (in Intent) checkTargets(f Frontend) error {
 	var fe FieldErrors
-	in.checkDefaults(&fe, f.ID(), f.Defaults)
+	checkDefaults(in, &fe, f.ID(), f.Defaults)
 	for i, r := range f.Rules {
-		in.checkTarget(&fe, "rules["+strconv.Itoa(i)+"].backend", f, r.Backend)
+		checkTarget(in, &fe, "rules["+strconv.Itoa(i)+"].backend", f, r.Backend)
 	}
 	if f.Backend != "" {
-		in.checkTarget(&fe, "backend", f, f.Backend)
+		checkTarget(in, &fe, "backend", f, f.Backend)
 	}
 	for i, p := range f.Pools {
-		in.checkTarget(&fe, "pools["+strconv.Itoa(i)+"]", f, p)
+		checkTarget(in, &fe, "pools["+strconv.Itoa(i)+"]", f, p)
 	}
 	return fe.Err()
 }
 
-func (in Intent) checkTarget(fe *FieldErrors, path string, f Frontend, key Name) {
+func checkTarget(in Intent, fe *FieldErrors, path string, f Frontend, key Name) {
 	b, ok := in.Backends[key]
 	if !ok {
 		fe.Add(path, strconv.Quote(string(key))+" is not a backend ("+f.ID()+" would route to nothing)", "the key of a backend that exists")

@@ -103,7 +103,7 @@ func (l *loopFinder) from(frontend Name) (loopEdge, bool) {
 func checkLoops(in Intent, edits []Edit) (int, error) {
 	var finder *loopFinder
 	for i, e := range edits {
-		for _, key := range in.startsOf(e) {
+		for _, key := range startsOf(in, e) {
 			if finder == nil {
 				finder = newLoopFinder(in)
 			}
@@ -127,7 +127,7 @@ func checkLoops(in Intent, edits []Edit) (int, error) {
 
 // startsOf are the frontends whose requests an edit may send round: the one that it puts,
 // or those that lead to the backend by default.
-func (in Intent) startsOf(e Edit) []Name {
+func startsOf(in Intent, e Edit) []Name {
 	var out []Name
 	switch {
 	case e.Frontend != nil:

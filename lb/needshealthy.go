@@ -26,7 +26,7 @@ func (in Intent) NeedHealthy(edits []Edit) []NeedsHealthy {
 			if routes == nil {
 				routes = now.routes()
 			}
-			b, isNeeded := now.wanted(e, routes)
+			b, isNeeded := wanted(now, e, routes)
 			if isNeeded {
 				out = append(out, NeedsHealthy{Backend: b, Edit: i, Wait: e.Wait})
 			}
@@ -54,7 +54,7 @@ func (e Edit) mayNeedHealthy(before Backend) bool {
 }
 
 // wanted is the backend as an edit makes it, and whether it needs a healthy instance.
-func (in Intent) wanted(e Edit, routes routes) (Backend, bool) {
+func wanted(in Intent, e Edit, routes routes) (Backend, bool) {
 	if e.Switch != nil {
 		b, err := in.Switched(*e.Switch)
 		return b, err == nil

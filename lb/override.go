@@ -48,12 +48,12 @@ func (in Intent) Overrides() []string {
 	for _, f := range in.SortedFrontends() {
 		note(f.ID(), f.CheckNew())
 	}
-	return append(out, in.sharedListeners()...)
+	return append(out, sharedListeners(in)...)
 }
 
 // sharedListeners are one sentence for each address of a raw line that another frontend
 // has as well.
-func (in Intent) sharedListeners() []string {
+func sharedListeners(in Intent) []string {
 	var out []string
 	frontends := in.SortedFrontends()
 	all := make([][]listener, len(frontends))

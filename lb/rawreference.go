@@ -52,14 +52,14 @@ func (f Frontend) routesTo(backend Name) bool {
 // an address is bound once, and that a backend fits the mode. It does not check what is
 // stored of other objects. bound has the listeners of all frontends. The error is a
 // *ConflictError or an *InvalidError.
-func (in Intent) checkRawLines(f Frontend, bound []boundObject) error {
+func checkRawLines(in Intent, f Frontend, bound []boundObject) error {
 	if err := checkListeners(f.ID(), f.listeners(), bound); err != nil {
 		return err
 	}
 	var fe FieldErrors
 	for _, t := range f.rawTargets() {
 		if _, ok := in.Backends[t.backend]; ok {
-			in.checkTarget(&fe, t.path, f, t.backend)
+			checkTarget(in, &fe, t.path, f, t.backend)
 		}
 	}
 	return fe.Err()
@@ -111,7 +111,7 @@ func (in Intent) UnknownTargets(e Edit) error {
 	case e.Frontend != nil:
 		for _, t := range e.Frontend.rawTargets() {
 			if _, ok := in.Backends[t.backend]; !ok {
-				in.checkTarget(&fe, t.path, *e.Frontend, t.backend)
+				checkTarget(in, &fe, t.path, *e.Frontend, t.backend)
 			}
 		}
 	case e.Section != nil:
@@ -181,7 +181,7 @@ func fetchNames(word, proxy string) bool {
 }
 
 // usedBy lists the ids of the other objects whose raw lines name a frontend or backend.
-func (in Intent) usedBy(id string) []string {
+func usedBy(in Intent, id string) []string {
 	var out []string
 	note := func(other string, lines []RawLine) {
 		if other != id && slices.ContainsFunc(lines, func(n RawLine) bool { return n.names(keyOf(id)) }) {

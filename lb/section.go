@@ -198,7 +198,7 @@ func (in Intent) SortedSections() []Section {
 	out := make([]Section, 0, len(in.Sections))
 	depths := map[string]int{}
 	for key, s := range in.Sections {
-		depths[key] = in.depth(s)
+		depths[key] = depth(in, s)
 		out = append(out, s)
 	}
 	slices.SortFunc(out, func(a, b Section) int {
@@ -218,7 +218,7 @@ func (in Intent) SortedSections() []Section {
 
 // depth counts the defaults that a section begins with, one before the other; it ends with
 // the number of sections, where they form a circle.
-func (in Intent) depth(s Section) int {
+func depth(in Intent, s Section) int {
 	for depth := range len(in.Sections) {
 		next, ok := in.Sections[defaultsKey(s.Defaults)]
 		if s.Defaults == "" || !ok {
@@ -232,7 +232,7 @@ func (in Intent) depth(s Section) int {
 func defaultsKey(name Name) string { return SectionDefaults + "/" + string(name) }
 
 // checkDefaults checks that the defaults that an object begins with exist.
-func (in Intent) checkDefaults(fe *FieldErrors, id string, defaults Name) {
+func checkDefaults(in Intent, fe *FieldErrors, id string, defaults Name) {
 	if defaults == "" {
 		return
 	}
@@ -247,12 +247,12 @@ func (in Intent) CheckDefaults(o Object) error {
 	var fe FieldErrors
 	switch o := o.(type) {
 	case Frontend:
-		in.checkDefaults(&fe, o.ID(), o.Defaults)
+		checkDefaults(in, &fe, o.ID(), o.Defaults)
 	case Backend:
-		in.checkDefaults(&fe, o.ID(), o.Defaults)
+		checkDefaults(in, &fe, o.ID(), o.Defaults)
 	case Section:
-		in.checkDefaults(&fe, o.ID(), o.Defaults)
-		if o.Defaults != "" && in.depth(o) == len(in.Sections) {
+		checkDefaults(in, &fe, o.ID(), o.Defaults)
+		if o.Defaults != "" && depth(in, o) == len(in.Sections) {
 			fe.Add("defaults", o.ID()+" would begin with itself", "other defaults")
 		}
 	}
@@ -260,7 +260,7 @@ func (in Intent) CheckDefaults(o Object) error {
 }
 
 // checkAllDefaults is CheckDefaults for everything but frontends.
-func (in Intent) checkAllDefaults() error {
+func checkAllDefaults(in Intent) error {
 	for _, b := range in.Backends {
 		if b.Defaults == "" { // as most
 			continue
@@ -279,7 +279,7 @@ func (in Intent) checkAllDefaults() error {
 
 // beginsWith lists the ids of the objects that begin with the section of defaults of that
 // id.
-func (in Intent) beginsWith(id string) []string {
+func beginsWith(in Intent, id string) []string {
 	s, ok := strings.CutPrefix(id, sectionPrefix+SectionDefaults+"/")
 	if !ok {
 		return nil

@@ -25,7 +25,7 @@ func (p ResolvedBackend) UnresolvedMembers(servers []string) []Member {
 // a backend. With all of its members it has none in effect; else text is a sentence about
 // those, or empty.
 func (in Intent) Unresolved(p ResolvedBackend, servers []string) (e EmptyBackend, isEmpty bool, text string) {
-	return in.lost(p, p.UnresolvedMembers(servers), "HAProxy cannot resolve the host names of its members: ", "HAProxy cannot resolve ")
+	return lost(in, p, p.UnresolvedMembers(servers), "HAProxy cannot resolve the host names of its members: ", "HAProxy cannot resolve ")
 }
 
 // Unrouted tells the same of members that this machine has no route to.
@@ -36,12 +36,12 @@ func (in Intent) Unrouted(p ResolvedBackend, isRouted func(Host) bool) (e EmptyB
 			members = append(members, m)
 		}
 	}
-	return in.lost(p, members, "this machine has no route to its members: ", "this machine has no route to ")
+	return lost(in, p, members, "this machine has no route to its members: ", "this machine has no route to ")
 }
 
 // lost tells what it means that some members of a backend get no requests. all begins the
 // reason where that is each of them, some the sentence about them elsewhere.
-func (in Intent) lost(p ResolvedBackend, members []Member, all, some string) (e EmptyBackend, isEmpty bool, text string) {
+func lost(in Intent, p ResolvedBackend, members []Member, all, some string) (e EmptyBackend, isEmpty bool, text string) {
 	if len(members) == 0 {
 		return EmptyBackend{}, false, ""
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"thalassa/lb"
 )
@@ -51,7 +52,7 @@ func (s SectionView) title() string { return s.Kind + " " + s.Name }
 
 // rawSections lists the raw sections that have a header of their own.
 func (v View) rawSections() []SectionView {
-	return append(v.NamedDefaults[:len(v.NamedDefaults):len(v.NamedDefaults)], v.Sections...)
+	return append(slices.Clip(v.NamedDefaults), v.Sections...)
 }
 
 // texts lists every string of the section that can be anything.

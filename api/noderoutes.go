@@ -1,0 +1,131 @@
+package api
+
+import (
+	"net/http"
+
+	"thalassa/auth"
+)
+
+const (
+	get  = http.MethodGet
+	put  = http.MethodPut
+	post = http.MethodPost
+	del  = http.MethodDelete
+)
+
+// objectRoutes are those of frontends, backends and certificates.
+func (d *nodeDialect) objectRoutes(a *Agent, canaries canaryHandlers) []Route {
+	frontends := frontendHandlers{a}
+	health := serverHealth{d.cfg.Sampler, d.cfg.Unresolved}
+	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
+	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now}
+	return []Route{
+		{get, "/frontends", auth.Read, OnMany, "all frontends", frontends.list},
+		{get, "/frontends/{key}", auth.Read, "frontend/{key}", "one frontend", frontends.show},
+		{put, "/frontends/{key}", auth.Admin, "frontend/{key}", "create or replace a frontend", frontends.put},
+		{del, "/frontends/{key}", auth.Admin, "frontend/{key}", "remove a frontend", frontends.delete},
+		{get, "/backends", auth.Read, OnMany, "all backends with their members", backends.list},
+		{get, "/backends/{key}", auth.Read, "backend/{key}", "one backend with its members; query: unused", backends.show},
+		{put, "/backends/{key}", auth.Admin, "backend/{key}", "create or replace a backend", backends.put},
+		{post, "/backends/{key}", auth.Deploy, "backend/{key}", "switch a backend to another version or service, or split its traffic between versions", backends.deploy},
+		{del, "/backends/{key}", auth.Admin, "backend/{key}", "remove a backend", backends.delete},
+		{get, "/backends/{key}/members", auth.Read, "backend/{key}", "the members of a backend; query: stats, leaving", backends.members},
+		{post, "/backends/{key}/members/{id}", auth.Deploy, "backend/{key}", "drain a member, take it out of use, or give it another weight", backends.setMember},
+		{get, "/backends/{key}/canary", auth.Read, "backend/{key}", "the last canary of a backend", canaries.show},
+		{post, "/backends/{key}/canary", auth.Deploy, "backend/{key}", "deploy a version in steps", canaries.start},
+		{post, "/backends/{key}/canary/{action}", auth.Deploy, "backend/{key}", "pause, resume, back, finish or renew a canary", canaries.act},
+		{get, "/certificates", auth.Read, OnMany, "the certificates that HAProxy can serve, without keys", stored.list},
+		{get, "/certificates/{key}", auth.Read, "certificate/{key}", "one of them", stored.show},
+		{put, "/certificates/{key}", auth.Admin, "certificate/{key}", "store a certificate with its chain and key, or the certificates of authorities", stored.put},
+		{del, "/certificates/{key}", auth.Admin, "certificate/{key}", "remove a certificate", stored.delete},
+	}
+}
+
+// historyRoutes are those of haproxy.cfg, of Consul's services and of what happened.
+func (d *nodeDialect) historyRoutes(a *Agent) []Route {
+	history := historyHandlers{agent: a, history: d.cfg.History, answers: d.answers, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
+	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames, health: serverHealth{d.cfg.Sampler, d.cfg.Unresolved}}
+	activity := activityHandlers{log: sightedLog{d.cfg.Activity, d.cfg.Views.Intent}, answers: d.answers}
+	restore := restoreHandler{changesets: changesetHandlers{a}, history: d.cfg.History}
+	return []Route{
+		{get, "/haproxy/config", auth.Read, OnNode, "haproxy.cfg as last written, as text", history.currentConfig},
+		{get, "/haproxy/configs", auth.Read, OnNode, "each haproxy.cfg that was in effect, newest first; query: before, limit", history.listConfigs},
+		{get, "/haproxy/configs/{number}", auth.Read, OnNode, "one of them with its text", history.showConfig},
+		{post, "/haproxy/reload", auth.Operate, OnNode, "reload HAProxy, so that it reads renewed files", reloadHandler{agent: a, reload: d.cfg.Reload}.handle},
+		{get, "/catalog", auth.Read, OnMany, "the names of all services in Consul, watched or not", services.catalog},
+		{get, "/services", auth.Read, OnMany, "the watched Consul services with their versions", services.list},
+		{get, "/services/{name}", auth.Read, "service/{name}", "one service with its instances", services.show},
+		{post, "/services/{name}/accept", auth.Deploy, "service/{name}", "confirm that the held instances are gone", services.accept},
+		{get, "/activity", auth.Read, OnMany, "the activity log; query: since, before, filter, limit, wait", activity.list},
+		{get, "/revisions", auth.Read, OnMany, "accepted changes, newest first; query: before, limit", history.listRevisions},
+		{get, "/revisions/{number}", auth.Read, OnMany, "one revision, or for 3..7 the difference between two", history.showRevision},
+		{post, "/revisions/{number}/restore", auth.Admin, OnNode, "make everything as it was as of a revision; query: dryRun", restore.handle},
+	}
+}
+
+// changeRoutes are those of several changes at once.
+func (d *nodeDialect) changeRoutes(a *Agent) []Route {
+	changesets := changesetHandlers{a}
+	drafts := draftHandlers{agent: a, changesets: changesets}
+	imports := newImportHandlers(a, changesets)
+	backups := newBackupHandlers(d.cfg, changesets, d.answers)
+	return []Route{
+		{post, changesPath, auth.Admin, OnMany, "several changes as one, all or nothing; query: dryRun", changesets.apply},
+		{get, "/definitions", auth.Read, OnMany, "all frontends and backends as operators defined them", changesets.definitions},
+		{get, "/drafts", auth.Read, OnMany, "the changes that are collected and not carried out yet", drafts.list},
+		{post, "/drafts", auth.Admin, OnMany, "begin a draft; requests with draft=ID show and change it", drafts.create},
+		{get, "/drafts/{id}", auth.Read, OnMany, "one draft", drafts.show},
+		{get, "/drafts/{id}/diff", auth.Deploy, OnMany, "what its commit would do now", drafts.diff},
+		{post, "/drafts/{id}/rebase", auth.Admin, OnMany, "end the conflicts of a draft: its objects win", drafts.rebase},
+		{post, "/drafts/{id}/drop", auth.Admin, OnMany, "take what a draft changes of some objects out of it", drafts.drop},
+		{post, "/drafts/{id}/commit", auth.Admin, OnMany, "carry out a draft as one change, and remove it", drafts.commit},
+		{del, "/drafts/{id}", auth.Admin, OnMany, "remove a draft", drafts.delete},
+		{get, backupPath, auth.Admin, OnNode, "a backup of frontends, backends, settings of members and drafts", backups.make},
+		{post, backupPath, auth.Admin, OnNode, "restore a backup as one change; query: dryRun, force, wait, message", backups.restore},
+		{post, importPath, auth.Admin, OnNode, "carry over a database of pyHrapi as one change; query: dryRun, force, wait, message", imports.pyhrapi},
+		{post, importHAProxyPath, auth.Admin, OnNode, "carry over a haproxy.cfg as one change; query: dryRun, replace, hostname, message", imports.haproxy},
+		{get, "/export/pyhrapi", auth.Read, OnNode, "a database of gateways and pools that pyHrapi reads; query: force", imports.exportPyHrapi},
+	}
+}
+
+// clusterRoutes are those of the Pacemaker cluster.
+func (d *nodeDialect) clusterRoutes() []Route {
+	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
+	return []Route{
+		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
+		{get, "/cluster/nodes", auth.Read, OnNode, "the cluster's nodes", cluster.showNodes},
+		{get, "/cluster/resources", auth.Read, OnNode, "the cluster's resources", cluster.showResources},
+		{get, "/cluster/cib.xml", auth.Read, OnNode, "the cluster's configuration and status as XML, without secrets", cluster.showCIB},
+		{post, "/cluster/actions/{action}", auth.Operate, OnNode, "act on the cluster; answered when the action is done", cluster.act},
+		{post, "/cluster/simulate/{action}", auth.Operate, OnNode, "what the cluster would do after that action", cluster.simulate},
+		{get, "/monitor", auth.Read, OnNode, "wait until the CIB differs from the version ?admin_epoch:epoch:num_updates", cluster.monitor},
+		{get, "/monitor.json", auth.Read, OnNode, "the same", cluster.monitor},
+	}
+}
+
+// stateRoutes are those of the agent's own state.
+func (d *nodeDialect) stateRoutes(about aboutHandlers, state stateHandlers) []Route {
+	return []Route{
+		{get, "/status", auth.Read, OnMany, "the state of agent, HAProxy and discovery", state.status},
+		{get, "/healthz", 0, OnCaller, "200 while the agent works, else 503 with reasons", state.healthz},
+		{get, "/readyz", 0, OnMany, "200 while HAProxy runs the requested configuration, else 503 with reasons", state.readyz},
+		{get, "/version", auth.Read, OnCaller, "the agent's version", about.showVersion},
+		{get, "/streams", auth.Read, OnMany, "a websocket that sends states and then changes", d.streams.open},
+		{get, "/metrics", metricsRole(d.cfg.OpenMetrics), OnMany, "metrics for Prometheus, as text", d.metrics.serve},
+	}
+}
+
+// accessRoutes are those of sessions, users and the audit log.
+func (d *nodeDialect) accessRoutes(a *Agent) []Route {
+	return []Route{
+		{get, "/session", 0, OnCaller, "the identity of the caller", d.sessions.show},
+		{post, "/session", 0, OnCaller, "begin a session with a token, a password or a login at the identity provider", d.sessions.login},
+		{del, "/session", 0, OnCaller, "end the session", d.sessions.logout},
+		{get, "/session/ways", 0, OnCaller, "how to log in here", d.sessions.ways},
+		{post, "/session/sso", 0, OnCaller, "begin a login at the identity provider; the answer has its address", d.sessions.begin},
+		{get, "/sessions", auth.Read, OnCaller, "the caller's sessions; for an admin everybody's", d.sessions.list},
+		{del, "/sessions/{id}", auth.Read, OnCaller, "end one of them", d.sessions.endListed},
+		{get, "/access", auth.Admin, OnNode, "users, tokens, certificates and groups with their rights, without secrets", accessHandlers{a.authority}.list},
+		{get, "/audit", auth.Admin, OnNode, "changes, logins and refusals, newest first; query: name, since, before, limit", auditHandlers{d.cfg.Audit}.list},
+	}
+}
