@@ -15,7 +15,7 @@ import (
 	"thalassa/lb"
 )
 
-// storedCertificates show and change the certificates that HAProxy serves.
+// storedCertificates show and change the certificates that are stored with their keys.
 type storedCertificates struct {
 	agent *Agent
 	keys  KeyStore

@@ -145,7 +145,7 @@ type Config struct {
 	// requests on it are then sent to https. nil: the API is served in plain.
 	Certificate func() listen.Info
 
-	// Keys keeps the certificates that HAProxy serves, with their keys; nil: none are.
+	// Keys keeps certificates with their keys; nil: none are stored.
 	Keys KeyStore
 
 	// Authority knows the callers; nil: whoever Admit admits has every right.

@@ -34,7 +34,7 @@ func (d *nodeDialect) objectRoutes(a *Agent, canaries canaryHandlers) []Route {
 		{get, "/backends/{key}/canary", auth.Read, "backend/{key}", "the last canary of a backend", canaries.show},
 		{post, "/backends/{key}/canary", auth.Deploy, "backend/{key}", "deploy a version in steps", canaries.start},
 		{post, "/backends/{key}/canary/{action}", auth.Deploy, "backend/{key}", "pause, resume, back, finish or renew a canary", canaries.act},
-		{get, "/certificates", auth.Read, OnMany, "the certificates that HAProxy can serve, without keys", stored.list},
+		{get, "/certificates", auth.Read, OnMany, "all stored certificates, without keys", stored.list},
 		{get, "/certificates/{key}", auth.Read, "certificate/{key}", "one of them", stored.show},
 		{put, "/certificates/{key}", auth.Admin, "certificate/{key}", "store a certificate with its chain and key, or the certificates of authorities", stored.put},
 		{del, "/certificates/{key}", auth.Admin, "certificate/{key}", "remove a certificate", stored.delete},

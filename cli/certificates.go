@@ -34,7 +34,7 @@ func newCertificates(env environment) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "certificates",
-		Short: "List, show, store and delete the certificates that HAProxy serves",
+		Short: "List, show, store and delete certificates",
 		Args:  arguments,
 		RunE:  list,
 	}
@@ -89,8 +89,8 @@ func putCertificate(r *remote) *cobra.Command {
 		Short: "Store a certificate with its chain and key",
 		Long: `Stores certificates in PEM under a name. CHAIN is a file with the certificate and its
 intermediate certificates in any order (-: standard input); it may have the private key as
-well. Several keys of different types may share a name. Certificates of authorities without
-a key are stored to check clients and members by.`,
+well. Several keys of different types may share a name. Certificates of authorities (CAs)
+have no key.`,
 		Example: `  openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=shop.example -days 90 \
     -keyout shop.key -out shop.crt
   thalassa certificates put shop shop.crt shop.key`,

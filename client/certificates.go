@@ -7,7 +7,7 @@ import (
 	"thalassa/api/node"
 )
 
-// A StoredCertificate is what HAProxy can serve under a name, without keys.
+// A StoredCertificate is what is stored under a name, without keys.
 type StoredCertificate = node.Certificate
 
 // An Upload is a certificate to store, in PEM.
@@ -18,7 +18,7 @@ type Upload struct {
 	AllowMissingIssuer bool `json:"allowMissingIssuer,omitempty"`
 }
 
-// Certificates show and change the certificates that HAProxy serves.
+// Certificates show and change stored certificates.
 type Certificates struct{ client *Client }
 
 // NewCertificates are those of an agent.
