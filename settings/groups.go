@@ -168,7 +168,7 @@ func storageGroup() Group {
 			{Name: "db-path", Explanation: "The agent creates the directory."},
 			{Name: "key-file", Explanation: "At least 32 random bytes, for example of `openssl rand -hex 32`. Certificates that are stored already are encrypted at the next start. " +
 				"See [certificates.md](certificates.md#where-keys-are)."},
-			{Name: "persistence", Explanation: "Imported when the database is empty, and rewritten after every change. Good for backups."},
+			{Name: "persistence", Explanation: "Imported when the database is empty, and rewritten after every change. A [backup](backup.md) has more."},
 		},
 	}
 }

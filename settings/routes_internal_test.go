@@ -28,7 +28,7 @@ func TestPageSocket(t *testing.T) {
 // Settings with a route that takes what is Thalassa's own, or lends its rights, are refused.
 func TestRoutesThatAreRefused(t *testing.T) {
 	t.Parallel()
-	base := []string{"--service-reg", "consul.example:7500", "--token-file", "/etc/thalassa/tokens", "--haproxy-socket-path", "/run/th/h.sock"}
+	base := []string{"--service-reg", "consul.example:7500", "--token-file", "/etc/thalassa/tokens", "--haproxy-socket-path", "/run/th/h.sock", "--key-file", "/srv/keys/secret"}
 	for route, says := range map[string]string{
 		`{path: /img/, files: /srv, nothing: 1}`:                     "field nothing not found",
 		`{path: /streams/, files: /srv}`:                             "routes: /streams/: path:",
@@ -38,6 +38,7 @@ func TestRoutesThatAreRefused(t *testing.T) {
 		`{path: /haproxy/stats/, files: /srv}`:                       "routes: /haproxy/stats/: path:",
 		`{path: /a/, files: /}`:                                      "routes: /a/: files: / has ",
 		`{path: /a/, files: /etc}`:                                   "has /etc/thalassa/tokens in it",
+		`{path: /a/, files: /srv/keys}`:                              "has /srv/keys/secret in it",
 		`{path: /a/, files: /var/lib/thalassa/tls}`:                  "has /var/lib/thalassa in it or above it",
 		`{path: /a/, proxy: "unix:/run/th/h.sock", role: admin}`:     "routes: /a/: proxy: /run/th/h.sock is a socket by which HAProxy is controlled",
 		`{path: /a/, proxy: "http://Consul.Example:7500"}`:           "routes: /a/: role: is read, and the application is Consul",
@@ -49,7 +50,7 @@ func TestRoutesThatAreRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %q", route, err, says)
 		}
 	}
-	if _, err := load(t, "routes: [{path: /a/, proxy: \"http://consul.example:7500\", role: admin}, {path: /b/, files: /srv}]\n", base...); err != nil {
+	if _, err := load(t, "routes: [{path: /a/, proxy: \"http://consul.example:7500\", role: admin}, {path: /b/, files: /srv/http}]\n", base...); err != nil {
 		t.Error(err)
 	}
 }
