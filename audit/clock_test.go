@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,22 +15,23 @@ import (
 func TestClockThatJumpsAheadRemovesNothing(t *testing.T) {
 	t.Parallel()
 	testkit.NewClock(t) // checks that SetWall works
-	passed, ahead := time.Now(), time.Duration(0)
+	passed := newClock(time.Now())
+	var ahead atomic.Int64
 	l := open(t, audit.Config{
 		Path: filepath.Join(t.TempDir(), "audit.jsonl"), MaxBytes: 64 << 10,
-		Now: func() time.Time { return testkit.SetWall(passed, ahead) },
+		Now: func() time.Time { return testkit.SetWall(passed.now(), time.Duration(ahead.Load())) },
 	})
 	add := func(n int) {
 		for range n {
 			l.Add(audit.Record{Proven: true, Name: "ann", Action: audit.Change, Path: "/backends/live"})
-			passed = passed.Add(time.Minute)
+			passed.pass(time.Minute)
 			records(t, l, audit.Query{Limit: 1}) // has been written
 		}
 	}
 	add(100)
-	ahead = 365 * 24 * time.Hour
+	ahead.Store(int64(365 * 24 * time.Hour))
 	add(50)
-	ahead = -24 * time.Hour
+	ahead.Store(int64(-24 * time.Hour))
 	add(50)
 	list := records(t, l, audit.Query{Limit: 1000})
 	for i, r := range list {
@@ -40,7 +42,7 @@ func TestClockThatJumpsAheadRemovesNothing(t *testing.T) {
 	if len(list) != 200 {
 		t.Fatalf("%d of 200 records are left", len(list))
 	}
-	ahead = 365 * 24 * time.Hour
+	ahead.Store(int64(365 * 24 * time.Hour))
 	add(70)
 	if list = records(t, l, audit.Query{Limit: 1000}); len(list) == 270 || list[0].Seq != 270 {
 		t.Errorf("%d of 270 records are left after the clock was a year ahead for 70 minutes", len(list))
@@ -51,10 +53,10 @@ func TestClockThatJumpsAheadRemovesNothing(t *testing.T) {
 // before it are not lost to them.
 func TestRecordsInTheOrderOfNumbers(t *testing.T) {
 	t.Parallel()
-	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	l := open(t, audit.Config{Path: filepath.Join(t.TempDir(), "audit.jsonl"), Now: func() time.Time { return at }})
+	c := newClock(time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC))
+	l := open(t, audit.Config{Path: filepath.Join(t.TempDir(), "audit.jsonl"), Now: c.now})
 	for _, jump := range []time.Duration{0, 24 * time.Hour, -48 * time.Hour, 24*time.Hour + time.Minute} {
-		at = at.Add(jump)
+		c.pass(jump)
 		l.Add(audit.Record{Proven: true, Name: "ann", Action: audit.Login})
 		records(t, l, audit.Query{Limit: 1})
 	}

@@ -8,16 +8,28 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"thalassa/audit"
 )
 
-// A clock goes forward by hand.
-type clock struct{ at time.Time }
+// A clock goes forward by hand. The log reads it from a goroutine of its own.
+type clock struct{ at atomic.Pointer[time.Time] }
 
-func (c *clock) now() time.Time { return c.at }
+func newClock(at time.Time) *clock {
+	c := &clock{}
+	c.at.Store(&at)
+	return c
+}
+
+func (c *clock) now() time.Time { return *c.at.Load() }
+
+func (c *clock) pass(d time.Duration) {
+	next := c.now().Add(d)
+	c.at.Store(&next)
+}
 
 func open(t *testing.T, cfg audit.Config) *audit.Log {
 	t.Helper()
@@ -41,10 +53,10 @@ func records(t *testing.T, l *audit.Log, q audit.Query) []audit.Record {
 func TestRecordsAreNumberedAndKept(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
-	c := &clock{time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
+	c := newClock(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC))
 	l := open(t, audit.Config{Path: path, Now: c.now})
 	for i := range 10 {
-		c.at = c.at.Add(time.Minute)
+		c.pass(time.Minute)
 		l.Add(audit.Record{Proven: true, Name: []string{"ann", "bob"}[i%2], From: "192.0.2.1", Action: audit.Change, Method: "PUT", Path: "/backends/live", Revision: uint64(i)})
 	}
 	if err := l.Close(time.Second); err != nil {
@@ -127,27 +139,27 @@ func TestLogIsBounded(t *testing.T) {
 func TestOldRecordsGo(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
-	c := &clock{time.Now()}
+	c := newClock(time.Now())
 	l := open(t, audit.Config{Path: path, MaxAge: 8 * time.Hour, Now: c.now})
 	for range 40 {
 		l.Add(audit.Record{Proven: true, Name: "ann"})
 		records(t, l, audit.Query{Limit: 1})
-		c.at = c.at.Add(20 * time.Minute)
-		now := c.at
+		c.pass(20 * time.Minute)
+		now := c.now()
 		if old, err := filepath.Glob(path + ".*"); err == nil && len(old) > 0 {
 			_ = os.Chtimes(old[0], time.Time{}, now) // rotated now, by that clock
 		}
 	}
 	list := records(t, l, audit.Query{Limit: 1000})
-	if oldest := list[len(list)-1]; c.at.Sub(oldest.Time) > 11*time.Hour {
-		t.Errorf("the oldest of %d is of %s, now is %s", len(list), oldest.Time, c.at)
+	if oldest := list[len(list)-1]; c.now().Sub(oldest.Time) > 11*time.Hour {
+		t.Errorf("the oldest of %d is of %s, now is %s", len(list), oldest.Time, c.now())
 	}
 }
 
 // Somebody who is not known cannot push the records of the others out.
 func TestUnknownCallersAreBounded(t *testing.T) {
 	t.Parallel()
-	c := &clock{time.Now()}
+	c := newClock(time.Now())
 	l := open(t, audit.Config{Path: filepath.Join(t.TempDir(), "audit.jsonl"), Now: c.now})
 	for range 1000 {
 		l.Add(audit.Record{Name: "bob", From: "192.0.2.9", Action: audit.Login, Refusal: "unauthorized"})
@@ -163,7 +175,7 @@ func TestUnknownCallersAreBounded(t *testing.T) {
 	if list := records(t, l, audit.Query{Limit: 1000, Name: "ann"}); len(list) != 161 {
 		t.Errorf("%d records of ann", len(list))
 	}
-	c.at = c.at.Add(time.Minute)
+	c.pass(time.Minute)
 	l.Add(audit.Record{From: "192.0.2.9", Action: audit.Login, Refusal: "unauthorized"})
 	if list := records(t, l, audit.Query{Limit: 1}); list[0].Suppressed != 940 {
 		t.Errorf("%+v", list[0])

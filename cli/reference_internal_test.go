@@ -81,8 +81,11 @@ func section(b *strings.Builder, c *cobra.Command) {
 	}
 	if c.Example != "" {
 		b.WriteString("Examples:\n\n")
-		if strings.HasPrefix(c.CommandPath(), "thalassa cluster ") {
+		switch path := c.CommandPath(); {
+		case strings.HasPrefix(path, "thalassa cluster "):
 			b.WriteString("<!-- not run: needs a Pacemaker cluster -->\n")
+		case path == "thalassa import pyhrapi": // which runs there
+			b.WriteString("<!-- not run: needs a second machine -->\n")
 		}
 		b.WriteString("```sh\n" + unindent(c.Example) + "\n```\n\n")
 	}

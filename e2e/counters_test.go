@@ -113,7 +113,7 @@ func TestCountersOverReloads(t *testing.T) {
 			if got := n.masterReloads() - reloads; got < 50 {
 				t.Errorf("HAProxy counts %d reloads", got)
 			}
-			if result.Failed > 0 || result.Requests < 500 {
+			if result.Failed > 0 || result.Requests < 200 {
 				t.Fatalf("%d of %d requests failed: %v", result.Failed, result.Requests, result.Errors)
 			}
 			n.untilCounted(m, before, result.Requests)
