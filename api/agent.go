@@ -24,10 +24,11 @@ type Agent struct {
 	statuses  *statusCoalescer
 	authority *auth.Authority
 	now       func() time.Time
+	databases chan struct{} // full while one of pyHrapi is read or written
 }
 
 func newAgent(cfg Config) *Agent {
-	return &Agent{changes: cfg.Changes, views: cfg.Views, drafts: cfg.Drafts, statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, now: cfg.Now}
+	return &Agent{changes: cfg.Changes, views: cfg.Views, drafts: cfg.Drafts, statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, now: cfg.Now, databases: make(chan struct{}, 1)}
 }
 
 // Intent is the frontends and backends. A name that the caller does not see is "_hidden_".

@@ -30,7 +30,7 @@ func (h importHandlers) exportPyHrapi(c echo.Context) error {
 			Message: "a database of pyHrapi does not hold everything; force=1 leaves out what it cannot: " + strings.Join(left, "; "),
 		}
 	}
-	done, err := oneAtATime(ctx, h.turn, "database")
+	done, err := h.agent.OneDatabase(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -21,6 +22,8 @@ import (
 const (
 	// importPath is the path for databases of pyHrapi.
 	importPath = "/import/pyhrapi"
+	// importSQLPath is that of package hrapi.
+	importSQLPath = "/v1/controller/_import-sql"
 	// sqliteType is the media type of SQLite databases; pyHrapi has one of its own for them.
 	sqliteType, pyhrapiType = "application/vnd.sqlite3", "application/x-sqlite2"
 )
@@ -29,12 +32,10 @@ const (
 type importHandlers struct {
 	agent      *Agent
 	changesets changesetHandlers
-	// turn is full while a database is read: one may take much memory.
-	turn chan struct{}
 }
 
 func newImportHandlers(a *Agent, changesets changesetHandlers) importHandlers {
-	return importHandlers{agent: a, changesets: changesets, turn: make(chan struct{}, 1)}
+	return importHandlers{agent: a, changesets: changesets}
 }
 
 // pyhrapi carries over a database of pyHrapi as one change, or with dryRun=1 tells what
@@ -47,24 +48,31 @@ func (h importHandlers) pyhrapi(c echo.Context) error {
 	if how.Message == "" {
 		how.Message = "import of a database of pyHrapi"
 	}
-	done, err := oneAtATime(c.Request().Context(), h.turn, "import")
+	done, err := h.agent.OneDatabase(c.Request().Context())
 	if err != nil {
 		return err
 	}
 	defer done()
-	db, err := readPyHrapi(c)
-	if err != nil {
+	if err := checkMedia(c.Request(), "a database", sqliteType, pyhrapiType, "application/x-sqlite3", echo.MIMEOctetStream); err != nil {
 		return err
+	}
+	db, err := ReadPyHrapi(c)
+	if err != nil {
+		return asInvalid(err)
 	}
 	return retried(func() error { return h.carryOver(c, db, how, dryRun) })
 }
 
-// readPyHrapi reads the body, a database of pyHrapi.
-func readPyHrapi(c echo.Context) (pyhrapi.Database, error) {
+// OneDatabase waits until no other database of pyHrapi is read or written, because one may
+// take much memory, and keeps others waiting until done is called.
+func (a *Agent) OneDatabase(ctx context.Context) (done func(), err error) {
+	return oneAtATime(ctx, a.databases, "database")
+}
+
+// ReadPyHrapi reads the body, a database of pyHrapi. The error is a *pyhrapi.Error for a
+// file that is none.
+func ReadPyHrapi(c echo.Context) (pyhrapi.Database, error) {
 	r := c.Request()
-	if err := checkMedia(r, "a database", sqliteType, pyhrapiType, "application/x-sqlite3", echo.MIMEOctetStream); err != nil {
-		return pyhrapi.Database{}, err
-	}
 	data, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, pyhrapi.MaxBytes))
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)), errors.As(err, new(*ResponseError)):
@@ -75,8 +83,7 @@ func readPyHrapi(c echo.Context) (pyhrapi.Database, error) {
 	if err := permit.Check(r.Context()); err != nil { // the body may have taken long
 		return pyhrapi.Database{}, err
 	}
-	db, err := pyhrapi.Read(r.Context(), data)
-	return db, asInvalid(err)
+	return pyhrapi.Read(r.Context(), data)
 }
 
 // asInvalid is an error of package pyhrapi as one about the body.

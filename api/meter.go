@@ -66,7 +66,7 @@ func largestBody(c echo.Context) int64 {
 		return maxChangeset
 	case backupPath:
 		return backup.MaxBytes
-	case importPath:
+	case importPath, importSQLPath:
 		return pyhrapi.MaxBytes
 	case importHAProxyPath:
 		return imports.MaxSize

@@ -77,7 +77,7 @@ func (s *Agent) API(log *slog.Logger) api.Config {
 // Gateways configures the dialect below /v1; the caller adds what it shows of HAProxy.
 func (s *Agent) Gateways() hrapi.Config {
 	return hrapi.Config{
-		Dashboard: s.dashboard,
+		Dashboard: s.dashboard, Backups: filepath.Join(s.dbPath, "v1-backups"),
 		Variables: map[string]string{
 			"gateway:endpoint:ip": "0.0.0.0", "gateway:endpoint:port:min": "8000", "gateway:endpoint:port:max": "8080",
 			"certificates:store": filepath.Dir(s.cfgPath),

@@ -26,13 +26,25 @@ type Config struct {
 	// api.Config.
 	HAProxyConfig func(ctx context.Context) ([]byte, error)
 	Reload        func(ctx context.Context, by lb.Origin) (lb.Applied, error)
+	// Backups is the folder of backups, which is made when the first one is saved. Empty:
+	// there are none.
+	Backups string
 }
 
 // A Dialect answers the requests below /v1.
-type Dialect struct{ cfg Config }
+type Dialect struct {
+	cfg     Config
+	backups *backups // nil: there are none
+}
 
 // New makes the dialect.
-func New(cfg Config) *Dialect { return &Dialect{cfg} }
+func New(cfg Config) *Dialect {
+	d := &Dialect{cfg: cfg}
+	if cfg.Backups != "" {
+		d.backups = newBackups(cfg.Backups)
+	}
+	return d
+}
 
 // Owns reports whether a path belongs to the dialect.
 func (d *Dialect) Owns(path string) bool { return path == "/v1" || strings.HasPrefix(path, "/v1/") }
@@ -43,6 +55,7 @@ func (d *Dialect) Routes(a *api.Agent) []api.Route {
 	s := staging{a}
 	gateways, pools := gatewayHandlers{s}, poolHandlers{s}
 	targets, controller, files := targetHandlers{s}, controllerHandlers{s, d.cfg}, fileHandlers{a, d.cfg}
+	databases := databaseHandlers{s, d.backups}
 	const gateway, pool = "frontend/{gateway}", "backend/{pool}"
 	return []api.Route{
 		{Method: get, Path: "/v1/gateways", Need: auth.Read, On: api.OnMany, Summary: "the names of all gateways", Handle: gateways.list},
@@ -78,6 +91,12 @@ func (d *Dialect) Routes(a *api.Agent) []api.Route {
 		{Method: post, Path: "/v1/controller/commit", Need: auth.Admin, On: api.OnMany, Summary: "carry out the draft", Handle: controller.commit},
 		{Method: get, Path: "/v1/controller/__haproxy/dashboard", Need: auth.Read, On: api.OnCaller, Summary: "redirect to HAProxy's statistics page", Handle: controller.dashboard},
 		{Method: get, Path: "/v1/controller/_export-cdb", Need: auth.Read, On: api.OnMany, Summary: "gateways and pools as a cdb file", Handle: controller.exportCDB},
+		{Method: get, Path: "/v1/controller/_export-sql", Need: auth.Read, On: api.OnNode, Summary: "gateways and pools as a database of pyHrapi; query: force", Handle: databases.exportSQL},
+		{Method: put, Path: "/v1/controller/_import-sql", Need: auth.Admin, On: api.OnNode, Summary: "add a database of pyHrapi to the draft", Handle: databases.importSQL},
+		{Method: post, Path: "/v1/controller/backup/config", Need: auth.Admin, On: api.OnNode, Summary: "501: the agent keeps each haproxy.cfg by itself", Handle: unsupported("the agent keeps each haproxy.cfg that was in effect: GET /haproxy/configs")},
+		{Method: post, Path: "/v1/controller/backup/{db}", Need: auth.Admin, On: api.OnNode, Summary: "save what the draft shows as the next version of a backup", Handle: databases.backup},
+		{Method: get, Path: "/v1/controller/restore/{db}/{version}", Need: auth.Admin, On: api.OnNode, Summary: "make the draft show what a backup has", Handle: databases.restore},
+		{Method: post, Path: "/v1/controller/restore/{db}/{version}", Need: auth.Admin, On: api.OnNode, Summary: "the same", Handle: databases.restore},
 		{Method: post, Path: "/v1/haproxy/control/start", Need: auth.Operate, On: api.OnNode, Summary: "start HAProxy where it does not run", Handle: controller.start},
 		{Method: post, Path: "/v1/haproxy/control/restart", Need: auth.Operate, On: api.OnNode, Summary: "reload HAProxy", Handle: controller.restart},
 		{Method: post, Path: "/v1/haproxy/control/stop", Need: auth.Operate, On: api.OnNode, Summary: "501: the agent keeps HAProxy running", Handle: unsupported("the agent keeps HAProxy running: remove the gateways, or stop the agent with --stop-haproxy")},

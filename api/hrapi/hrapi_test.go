@@ -248,7 +248,7 @@ func TestRoles(t *testing.T) {
 	f := newFixture(t, apitest.Guarded(t))
 	need := map[string]int{"read": 1, "deploy": 2, "operate": 3, "admin": 4}
 	for _, r := range hrapi.New(hrapi.Config{}).Routes(nil) {
-		path := strings.NewReplacer("{gateway}", "g", "{endpoint}", "e", "{pool}", "p", "{target}", "t", "{certificate}", "c").Replace(r.Path)
+		path := strings.NewReplacer("{gateway}", "g", "{endpoint}", "e", "{pool}", "p", "{target}", "t", "{certificate}", "c", "{db}", "d", "{version}", "1").Replace(r.Path)
 		if status, _, _ := f.do(r.Method, path, ""); status != 401 {
 			t.Errorf("%s %s without a token: %d", r.Method, path, status)
 		}
@@ -264,8 +264,10 @@ func TestRoles(t *testing.T) {
 	if cookie == "" {
 		t.Fatal("no session")
 	}
-	if status, _, _ := f.do("GET", "/v1/pools/p/targets/t/check", "", "Cookie: "+cookie); status != 403 {
-		t.Errorf("a GET with a cookie may change something: %d", status)
+	for _, path := range []string{"/v1/pools/p/targets/t/check", "/v1/controller/restore/d/1"} {
+		if status, _, _ := f.do("GET", path, "", "Cookie: "+cookie); status != 403 {
+			t.Errorf("GET %s with a cookie may change something: %d", path, status)
+		}
 	}
 	if status, _, _ := f.do("GET", "/v1/pools", "", "Cookie: "+cookie); status != 200 {
 		t.Errorf("a GET with a cookie may not read: %d", status)

@@ -1,0 +1,178 @@
+package hrapi
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api"
+	"thalassa/gateway"
+	"thalassa/lb"
+	"thalassa/pyhrapi"
+)
+
+// sqliteType is what pyHrapi calls SQLite databases.
+const sqliteType = "application/x-sqlite2"
+
+// databaseHandlers move the whole model: as a database of pyHrapi, and in backups.
+type databaseHandlers struct {
+	staging
+
+	backups *backups // nil: there is no folder for them
+}
+
+// exportSQL answers with what the draft shows as a database of pyHrapi. What such a
+// database cannot hold is a conflict, unless force=1 leaves it out.
+func (h databaseHandlers) exportSQL(c echo.Context) error {
+	if c.QueryParam("keys") != "" {
+		return unsupportedError("keys of certificates never leave the agent: their files are in its database folder")
+	}
+	ctx := c.Request().Context()
+	m, err := h.model(ctx)
+	if err != nil {
+		return err
+	}
+	db, left := pyhrapi.Export(m)
+	if len(left) > 0 && c.QueryParam("force") != "1" {
+		return &api.ResponseError{
+			Status: http.StatusConflict, Code: "conflict",
+			Message: "a database of pyHrapi does not hold everything; force=1 leaves out what it cannot: " + strings.Join(left, "; "),
+		}
+	}
+	release, err := h.agent.OneDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	data, err := pyhrapi.Write(db)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="default.db"`)
+	return api.Respond(c, http.StatusOK, sqliteType, data)
+}
+
+// importSQL adds what a database of pyHrapi has to the draft, or changes nothing.
+func (h databaseHandlers) importSQL(c echo.Context) error {
+	given := c.Request().Header.Get(echo.HeaderContentType)
+	if given != sqliteType {
+		return importError(c, "Content-Type is "+strconv.Quote(given)+", expected "+sqliteType)
+	}
+	release, err := h.agent.OneDatabase(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	defer release()
+	db, err := api.ReadPyHrapi(c)
+	var left []string
+	if err == nil {
+		err = h.change(c, func(m *gateway.Model) (err error) {
+			left, err = pyhrapi.Import(db, m)
+			return err
+		})
+	}
+	if unusable, ok := errors.AsType[*pyhrapi.Error](err); ok {
+		return importError(c, unusable.Error())
+	}
+	return answer(c, err, func() object {
+		out := object{"DB import": "Done"}
+		if len(left) > 0 {
+			out["left"] = left
+		}
+		return out
+	})
+}
+
+func importError(c echo.Context, why string) error {
+	return respond(c, http.StatusBadRequest, object{"Import error": why})
+}
+
+// check refuses the name of a backup, and any where no folder is set.
+func (h databaseHandlers) check(name string) error {
+	if h.backups == nil {
+		return &lb.UnavailableError{What: "there is no folder for backups"}
+	}
+	return checkBackupName(name)
+}
+
+// backup saves what the draft shows under a name.
+func (h databaseHandlers) backup(c echo.Context) error {
+	name, err := param(c, "db")
+	if err != nil {
+		return err
+	}
+	if err := h.check(name); err != nil {
+		return err
+	}
+	in, err := h.agent.Staged(c.Request().Context(), DraftID)
+	if err != nil {
+		return err
+	}
+	v, err := h.backups.save(name, in, h.agent.Origin(c).Time)
+	if err != nil {
+		return err
+	}
+	return done(c, object{"success": "uploaded " + name + ".db", "version": v.number})
+}
+
+// restore makes the draft show what a backup has. HAProxy gets it by a commit.
+func (h databaseHandlers) restore(c echo.Context) error {
+	if err := h.agent.CheckDeliberate(c); err != nil {
+		return err
+	}
+	name, text, err := names(c, "db", "version")
+	if err != nil {
+		return err
+	}
+	number, err := strconv.Atoi(text)
+	if err != nil || number < 1 {
+		return invalid("version", strconv.Quote(text)+" is not a version", "a whole number from 1 on")
+	}
+	if err := h.check(name); err != nil {
+		return err
+	}
+	saved, isThere, all, err := h.backups.load(name, number)
+	if err != nil {
+		return err
+	}
+	if !isThere {
+		list := make([]string, len(all))
+		for i, v := range all {
+			list[i] = v.String()
+		}
+		return respond(c, http.StatusNotFound, object{"error": "not found", "db list": list})
+	}
+	err = h.agent.Stage(c.Request().Context(), DraftID, h.agent.Origin(c), func(in lb.Intent) (lb.Intent, error) {
+		return restored(in, saved), nil
+	})
+	if err != nil {
+		return err
+	}
+	return done(c, object{"success": "restored database"})
+}
+
+// restored is an intent with the frontends and backends of a backup in the place of its
+// own. The dashboard, sections and certificates stay.
+func restored(in, saved lb.Intent) lb.Intent {
+	var changes []lb.ObjectChange
+	for _, f := range in.SortedFrontends() {
+		if _, stays := saved.Frontends[f.Key]; !stays && f.Key != dashboardKey {
+			changes = append(changes, lb.ObjectChange{ID: f.ID()})
+		}
+	}
+	for _, b := range in.SortedBackends() {
+		if _, stays := saved.Backends[b.Key]; !stays {
+			changes = append(changes, lb.ObjectChange{ID: b.ID()})
+		}
+	}
+	for _, f := range saved.SortedFrontends() {
+		changes = append(changes, lb.ObjectChange{ID: f.ID(), After: f})
+	}
+	for _, b := range saved.SortedBackends() {
+		changes = append(changes, lb.ObjectChange{ID: b.ID(), After: b})
+	}
+	return in.With(changes)
+}
