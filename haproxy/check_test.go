@@ -109,7 +109,7 @@ func TestCheckThatCannotBeMade(t *testing.T) {
 		"takes for ever": {func(c *haproxy.Config) { c.Binary = slow }, context.DeadlineExceeded},
 	} {
 		ctx, cancel := t.Context(), context.CancelFunc(func() {})
-		if test.want == context.DeadlineExceeded {
+		if errors.Is(test.want, context.DeadlineExceeded) {
 			ctx, cancel = context.WithTimeout(ctx, 100*time.Millisecond)
 		}
 		err := fx.another(test.edit).Check(ctx, fx.config("one"))

@@ -35,6 +35,8 @@ func Towards(from, to lb.Intent) []lb.Edit {
 			e.Backend = &after
 		case lb.Certificate:
 			e.Certificate = &after
+		case lb.Section:
+			e.Section = &after
 		default:
 			e.Delete = change.ID
 		}

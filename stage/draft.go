@@ -157,6 +157,8 @@ func (d Draft) Size() int {
 			for _, f := range after.Files {
 				size += fixed * len(f.Chain)
 			}
+		case lb.Section:
+			size += linesSize(after.Natives)
 		case lb.Backend:
 			size += 60*len(after.Members) + linesSize(after.Natives)
 		}

@@ -21,6 +21,30 @@ func static(key lb.Name, balance string) lb.Edit {
 	return lb.Edit{Backend: &lb.Backend{Key: key, Type: "static", Mode: "http", Balance: balance}}
 }
 
+// Every kind of object that has changed is put as it is to be, and never removed instead.
+func TestTowardsAnotherIntentOfEveryKind(t *testing.T) {
+	bind, err := lb.ParseBind("127.0.0.1:80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := func(line lb.RawLine) []lb.Edit {
+		return []lb.Edit{
+			{Section: &lb.Section{Kind: lb.SectionDefaults, Name: "d", Natives: []lb.RawLine{line}}},
+			{Backend: &lb.Backend{Key: "b", Type: "static", Mode: "http", Balance: "roundrobin", Natives: []lb.RawLine{line}}},
+			{Frontend: &lb.Frontend{Key: "f", Binds: []lb.Bind{bind}, Backend: "b", Mode: "http", Natives: []lb.RawLine{line}}},
+			{Certificate: &lb.Certificate{Key: "c", Files: []lb.PEMFile{{Digest: string(line)}}}},
+		}
+	}
+	from, to := intent(t, all("retries 1")...), intent(t, all("retries 2")...)
+	for _, c := range []struct{ from, to lb.Intent }{{from, to}, {lb.Intent{}, to}, {from, lb.Intent{}}} {
+		edits := stage.Towards(c.from, c.to)
+		got, err := stage.Changeset{Edits: edits}.Apply(c.from)
+		if err != nil || len(edits) != 4 || len(got.Changes(c.to)) > 0 {
+			t.Errorf("%d edits, %v, still different: %v", len(edits), err, got.Changes(c.to))
+		}
+	}
+}
+
 func TestTowardsAnotherIntent(t *testing.T) {
 	from := intent(t, static("same", "roundrobin"), static("other", "roundrobin"), static("gone", "roundrobin"))
 	to := intent(t, static("same", "roundrobin"), static("other", "leastconn"), static("new", "roundrobin"))
