@@ -136,6 +136,8 @@ func changeOf(in lb.Intent, e lb.Edit) lb.ObjectChange {
 		c.After = *e.Backend
 	case e.Certificate != nil:
 		c.After = *e.Certificate
+	case e.Section != nil:
+		c.After = *e.Section
 	case e.Switch != nil:
 		if b, ok := in.Backends[e.Switch.Backend]; ok {
 			b.Service = cmp.Or(e.Switch.Service, b.Service)
