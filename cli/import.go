@@ -1,6 +1,12 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"thalassa/client"
+)
 
 func newImport(env environment) *cobra.Command {
 	i := &haproxyImport{remote: &remote{env: env}}
@@ -24,4 +30,27 @@ says what became of each line, and names those that cannot be carried over.`,
 	f.StringVarP(&i.how.Message, "message", "m", "", "`text` that the history shows with the change")
 	cmd.AddCommand(newImportPyHrapi(env))
 	return cmd
+}
+
+// showImportPreview tells what an import would do: first what report says of what is
+// imported. document is all of it.
+func (r *remote) showImportPreview(document any, p client.Preview, report func(w io.Writer)) error {
+	if r.output == "json" {
+		return r.show(document, nil)
+	}
+	if err := r.show(document, report); err != nil {
+		return err
+	}
+	return r.showPreview(p)
+}
+
+// showImported tells what an import has done, in the same way.
+func (r *remote) showImported(document any, c client.Changed, report func(w io.Writer)) error {
+	if r.output == "json" {
+		return r.showApplied("", document, c.Applied)
+	}
+	if err := r.show(document, report); err != nil {
+		return err
+	}
+	return r.showChanged(c)
 }

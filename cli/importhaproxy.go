@@ -35,25 +35,13 @@ func (i *haproxyImport) run(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
-		if i.output == "json" {
-			return i.show(preview, nil)
-		}
-		if err := i.show(preview, func(w io.Writer) { showLines(w, preview.ImportedFile) }); err != nil {
-			return err
-		}
-		return i.showPreview(preview.Preview)
+		return i.showImportPreview(preview, preview.Preview, func(w io.Writer) { showLines(w, preview.ImportedFile) })
 	}
 	done, err := imports.HAProxy(ctx, bytes.NewReader(data), size, i.how)
 	if err != nil {
 		return err
 	}
-	if i.output == "json" {
-		return i.showApplied("", done, done.Applied)
-	}
-	if err := i.show(done, func(w io.Writer) { showLines(w, done.ImportedFile) }); err != nil {
-		return err
-	}
-	return i.showChanged(done.Changed)
+	return i.showImported(done, done.Changed, func(w io.Writer) { showLines(w, done.ImportedFile) })
 }
 
 // showLines prints what became of each line.

@@ -60,25 +60,13 @@ func (i *pyhrapiImport) run(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
-		if i.output == "json" {
-			return i.show(preview, nil)
-		}
-		if err := i.show(preview, func(w io.Writer) { showLeft(w, preview.Imported) }); err != nil {
-			return err
-		}
-		return i.showPreview(preview.Preview)
+		return i.showImportPreview(preview, preview.Preview, func(w io.Writer) { showLeft(w, preview.Imported) })
 	}
 	done, err := imports.PyHrapi(ctx, bytes.NewReader(data), size, i.how)
 	if err != nil {
 		return err
 	}
-	if i.output == "json" {
-		return i.showApplied("", done, done.Applied)
-	}
-	if err := i.show(done, func(w io.Writer) { showLeft(w, done.Imported) }); err != nil {
-		return err
-	}
-	return i.showChanged(done.Changed)
+	return i.showImported(done, done.Changed, func(w io.Writer) { showLeft(w, done.Imported) })
 }
 
 func showLeft(w io.Writer, r node.Imported) {
