@@ -198,20 +198,26 @@ func (e *StaleRevisionError) Error() string {
 func (in Intent) With(changes []ObjectChange) Intent {
 	next := in.clone()
 	for _, c := range changes {
-		switch after := c.After.(type) {
-		case Frontend:
-			next.Frontends[after.Key] = after
-		case Backend:
-			next.Backends[after.Key] = after
-		case Section:
-			next.Sections[after.Key()] = after
-		case Certificate:
-			next.Certificates[after.Key] = after
-		default:
-			if next.Object(c.ID) != nil {
-				_ = remove(next, c.ID) // it is there
-			}
+		switch {
+		case c.After != nil:
+			next.Put(c.After)
+		case next.Object(c.ID) != nil:
+			_ = remove(next, c.ID) // it is there
 		}
 	}
 	return next
+}
+
+// Put puts an object into an intent whose maps nobody else has.
+func (in Intent) Put(o Object) {
+	switch o := o.(type) {
+	case Frontend:
+		in.Frontends[o.Key] = o
+	case Backend:
+		in.Backends[o.Key] = o
+	case Section:
+		in.Sections[o.Key()] = o
+	case Certificate:
+		in.Certificates[o.Key] = o
+	}
 }

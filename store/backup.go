@@ -166,7 +166,7 @@ func (r *backupReader) note(name string, err error) {
 func (r *backupReader) addObject(e backup.Entry) error {
 	o, err := exactObject(e.ID, e.Doc)
 	if err == nil {
-		place(r.Intent, o)
+		r.Intent.Put(o)
 	}
 	return err
 }

@@ -112,22 +112,8 @@ func addObject(in lb.Intent, id string, doc []byte) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", id, err)
 	}
-	place(in, o)
+	in.Put(o)
 	return nil
-}
-
-// place puts an object into an intent.
-func place(in lb.Intent, o lb.Object) {
-	switch o := o.(type) {
-	case lb.Frontend:
-		in.Frontends[o.Key] = o
-	case lb.Backend:
-		in.Backends[o.Key] = o
-	case lb.Section:
-		in.Sections[o.Key()] = o
-	case lb.Certificate:
-		in.Certificates[o.Key] = o
-	}
 }
 
 // documents are the objects of an intent by id, ready to be stored.
