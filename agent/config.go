@@ -28,6 +28,7 @@ type Config struct {
 
 	Archive   Archive       // keeps the texts of haproxy.cfg; nil: no text is kept
 	Keys      Keys          // keeps certificates with their keys; nil: none is stored
+	Issued    Issued        // has the certificates that are ordered; nil: none is
 	RawLines  RawLines      // checks raw lines; nil: all are accepted
 	Announcer Announcer     // registers the agent and frontends in Consul; nil: nothing is registered
 	Overrides OverrideStore // keeps overrides of members; nil: they end with the agent
