@@ -167,6 +167,10 @@ func checkDeleted(in Intent, edits []Edit) (int, error) {
 		if by := in.RoutedBy(keyOf(e.Delete)); len(by) > 0 && isBackend {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still routed to by " + strings.Join(by, ", "), By: by}
 		}
+		isCertificate := e.Delete == (Certificate{Key: keyOf(e.Delete)}).ID()
+		if by := in.CertificateUsers(keyOf(e.Delete)); len(by) > 0 && isCertificate {
+			return i, &ConflictError{ID: e.Delete, Reason: "is still used by " + strings.Join(by, ", "), By: by}
+		}
 		if by := beginsWith(in, e.Delete); len(by) > 0 {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still named by the field defaults of " + strings.Join(by, ", "), By: by}
 		}
@@ -193,6 +197,10 @@ func blame(in Intent, edits []Edit, err error) error {
 			if conflict == nil && (misfits(in, object) || in.CheckDefaults(object) != nil) {
 				return &EditError{i, cmp.Or(in.CheckDefaults(object), err)}
 			}
+		case Certificate:
+			if conflict == nil && len(in.CertificateUsers(object.Key)) > 0 && in.misused(object) != nil {
+				return &EditError{i, in.misused(object)}
+			}
 		case Section:
 			if conflict == nil && in.CheckDefaults(object) != nil {
 				return &EditError{i, in.CheckDefaults(object)}
@@ -200,6 +208,23 @@ func blame(in Intent, edits []Edit, err error) error {
 		}
 	}
 	return err
+}
+
+// misused says that objects need a certificate of the other kind; nil: none does.
+func (in Intent) misused(c Certificate) error {
+	for _, o := range in.certificateUsers() {
+		var fe FieldErrors
+		checkCertificates(in, &fe, o)
+		names := slices.ContainsFunc(o.certificateUses(), func(use CertificateUse) bool { return use.Name == c.Key })
+		if fe.Err() != nil && names {
+			needs := "a certificate with a key"
+			if !c.Authority {
+				needs = "the certificates of authorities"
+			}
+			return &ConflictError{ID: c.ID(), Reason: "is used by " + o.ID() + ", which needs " + needs, By: []string{o.ID()}}
+		}
+	}
+	return nil
 }
 
 // misfits reports whether a frontend that leads to a backend may not.

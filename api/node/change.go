@@ -99,7 +99,7 @@ func definitionOf(o lb.Object) (json.RawMessage, error) {
 	case lb.Section:
 		return json.Marshal(NewSection(o))
 	case lb.Certificate:
-		return json.Marshal(NewCertificate(o))
+		return json.Marshal(newCertificate(o, nil))
 	}
 	return json.RawMessage("null"), nil
 }
