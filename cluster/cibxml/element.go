@@ -13,7 +13,7 @@ import (
 // maxDepth bounds how deep XML may be nested.
 const maxDepth = 100
 
-// An element of XML. The order of attributes and children is kept. A comment in an
+// An Element of XML. The order of attributes and children is kept. A comment in an
 // element is a child named CommentName. Text between elements, which a CIB has no use
 // for, is lost.
 type Element struct {

@@ -17,63 +17,62 @@ func (c *change) check(o *Object) error {
 	if taken := c.configuration.ByID(o.ID); c.old == nil && taken != nil && c.Kind != Nodes && taken.Name != "node" {
 		return &lb.ConflictError{ID: c.name(), Reason: "this id is taken by " + taken.Name + " " + o.ID}
 	}
-	a, has := o.Attributes, func(field string) bool {
+	has := func(field string) bool {
 		return o.Attributes[field] != "" || len(o.Refs[field]) > 0 || len(o.Lists[field]) > 0 || len(o.Extra) > 0 && field != "agent"
 	}
-	needs := func(fields string, expected string) {
-		names := strings.Split(fields, "|")
-		if !slices.ContainsFunc(names, has) {
-			fe.Add(names[0], "is missing", expected)
+	for _, r := range requirements(c.Kind) {
+		if !slices.ContainsFunc(strings.Split(r.fields, "|"), has) {
+			field, _, _ := strings.Cut(r.fields, "|")
+			fe.Add(field, "is missing", r.expected)
 		}
-	}
-	switch c.Kind {
-	case Primitives:
-		if a["template"] == "" && a["class"] == "" {
-			needs("agent", "an agent such as ocf:heartbeat:IPaddr2, or a template")
-		}
-	case Templates:
-		if a["class"] == "" {
-			needs("agent", "an agent such as ocf:heartbeat:IPaddr2")
-		}
-	case Groups:
-		needs("members", "the ids of the primitives of the group, in their order")
-	case Clones:
-		needs("member", "the id of a primitive or group")
-	case Bundles:
-		needs("container", "an object with image")
-	case Locations:
-		needs("rsc|rsc-pattern|sets", "the id of a resource")
-		if !has("rules") {
-			needs("node", "the name of a node, or rules")
-			needs("score|resource-discovery", "a score such as 100 or -INFINITY")
-		}
-	case Colocations:
-		if !has("sets") {
-			needs("rsc", "the id of a resource")
-			needs("with-rsc", "the id of a resource")
-		}
-	case Orders:
-		if !has("sets") {
-			needs("first", "the id of a resource")
-			needs("then", "the id of a resource")
-		}
-	case Tickets:
-		needs("ticket", "the name of a ticket")
-		needs("rsc|sets", "the id of a resource")
-	case Tags:
-		needs("objects", "the ids of the objects that have the tag")
-	case Alerts:
-		needs("path", "the path of a program")
-	case FencingLevels:
-		needs("target|target-pattern|target-attribute", "the name of a node")
-		needs("index", "a number from 1 to 9")
-		needs("devices", "the ids of fence devices, with commas")
-	case Roles:
-		needs("permissions", "a list of objects with kind and one of xpath, reference and object-type")
-	case Nodes, Targets, ACLGroups, Properties, ResourceDefaults, OperationDefaults:
 	}
 	c.checkScores(&fe, o)
 	return fe.Err()
+}
+
+// A requirement names fields, with |, of which an object has one.
+type requirement struct{ fields, expected string }
+
+func requirements(k Kind) []requirement {
+	const resource = "the id of a resource"
+	switch k {
+	case Primitives:
+		return []requirement{{"agent|class|template", "an agent such as ocf:heartbeat:IPaddr2, or a template"}}
+	case Templates:
+		return []requirement{{"agent|class", "an agent such as ocf:heartbeat:IPaddr2"}}
+	case Groups:
+		return []requirement{{"members", "the ids of the primitives of the group, in their order"}}
+	case Clones:
+		return []requirement{{"member", "the id of a primitive or group"}}
+	case Bundles:
+		return []requirement{{"container", "an object with image"}}
+	case Locations:
+		return []requirement{
+			{"rsc|rsc-pattern|sets", resource},
+			{"node|rules", "the name of a node, or rules"},
+			{"score|resource-discovery|rules", "a score such as 100 or -INFINITY"},
+		}
+	case Colocations:
+		return []requirement{{"rsc|sets", resource}, {"with-rsc|sets", resource}}
+	case Orders:
+		return []requirement{{"first|sets", resource}, {"then|sets", resource}}
+	case Tickets:
+		return []requirement{{"ticket", "the name of a ticket"}, {"rsc|sets", resource}}
+	case Tags:
+		return []requirement{{"objects", "the ids of the objects that have the tag"}}
+	case Alerts:
+		return []requirement{{"path", "the path of a program"}}
+	case FencingLevels:
+		return []requirement{
+			{"target|target-pattern|target-attribute", "the name of a node"},
+			{"index", "a number from 1 to 9"},
+			{"devices", "the ids of fence devices, with commas"},
+		}
+	case Roles:
+		return []requirement{{"permissions", "a list of objects with kind and one of xpath, reference and object-type"}}
+	case Nodes, Targets, ACLGroups, Properties, ResourceDefaults, OperationDefaults:
+	}
+	return nil
 }
 
 // checkScores reports scores that are none.

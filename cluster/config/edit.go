@@ -338,7 +338,7 @@ func (c *change) takeMembers(o *Object, s *shape) (members, error) {
 			inside[id] = e
 		}
 		resources := c.configuration.Ensure("resources")
-		for _, e := range (cmp.Or(c.old, cibxml.New("none"))).Elements() {
+		for _, e := range cmp.Or(c.old, cibxml.New("none")).Elements() {
 			if slices.Contains(f.elements, e.Name) && inside[e.Attr("id")] == nil {
 				resources.Add(e)
 			}

@@ -44,8 +44,9 @@ func element(configuration *cibxml.Element, k Kind, id string) *cibxml.Element {
 
 // List reads the objects of a kind from a configuration.
 func List(configuration *cibxml.Element, k Kind) []Object {
-	out := []Object{}
-	for _, e := range find(configuration, k) {
+	list := find(configuration, k)
+	out := make([]Object, 0, len(list))
+	for _, e := range list {
 		out = append(out, Read(k, e))
 	}
 	return out

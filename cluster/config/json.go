@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"thalassa/cluster/cibxml"
@@ -272,7 +273,7 @@ func (p *parser) text(at string, value any) string {
 	case json.Number:
 		return v.String()
 	case bool:
-		return fmt.Sprint(v)
+		return strconv.FormatBool(v)
 	}
 	p.Add(at, "is not a string", "a string")
 	return ""

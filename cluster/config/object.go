@@ -1,7 +1,6 @@
 package config
 
 import (
-	"maps"
 	"slices"
 
 	"thalassa/cluster/cibxml"
@@ -233,15 +232,4 @@ func (o *Object) addTo(f listField, part Object) bool {
 	}
 	o.Lists[f.name] = append(o.Lists[f.name], part)
 	return true
-}
-
-// clone is a copy that shares nothing that is changed.
-func (o *Object) clone() Object {
-	c := *o
-	c.Attributes, c.IDs, c.Lists, c.Refs = maps.Clone(o.Attributes), maps.Clone(o.IDs), maps.Clone(o.Lists), maps.Clone(o.Refs)
-	c.Values = maps.Clone(o.Values)
-	for field, values := range c.Values {
-		c.Values[field] = maps.Clone(values)
-	}
-	return c
 }

@@ -132,13 +132,13 @@ func removeReferences(configuration *cibxml.Element, id string) {
 			continue
 		}
 		gone := r.element
-		switch {
-		case r.attribute == "devices":
+		switch r.attribute {
+		case "devices":
 			r.set("")
 			if r.element.Attr("devices") != "" {
 				continue
 			}
-		case r.attribute == "template", r.attribute == "id-ref":
+		case "template", "id-ref":
 			continue // an object that is made of it: its owner must decide
 		}
 		for gone != nil {

@@ -65,6 +65,7 @@ func corpus(t *testing.T, try func(t *testing.T, configuration *cibxml.Element))
 // the configuration as it is.
 func TestNothingIsLost(t *testing.T) {
 	corpus(t, func(t *testing.T, configuration *cibxml.Element) {
+		t.Helper()
 		before := configuration.Clone()
 		edits := []Edit{}
 		for _, k := range Kinds() {
