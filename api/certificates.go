@@ -29,11 +29,13 @@ func (h storedCertificates) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	out := []node.Certificate{}
-	for _, cert := range in.SortedCertificates() {
-		out = append(out, h.document(cert))
+	list := node.NewCertificates(in)
+	for i, one := range list {
+		if cert := in.Certificates[lb.Name(one.Key)]; cert.ACME != nil {
+			list[i] = h.document(cert, in)
+		}
 	}
-	return respondTagged(c, out)
+	return respondTagged(c, list)
 }
 
 func (h storedCertificates) show(c echo.Context) error {
@@ -53,15 +55,15 @@ func (h storedCertificates) show(c echo.Context) error {
 		return c.NoContent(http.StatusNotModified)
 	}
 	c.Response().Header().Set(headerETag, cert.ETag())
-	return respond(c, http.StatusOK, h.document(cert))
+	return respond(c, http.StatusOK, h.document(cert, in))
 }
 
 // document is a certificate as JSON, with how its order stands.
-func (h storedCertificates) document(cert lb.Certificate) node.Certificate {
+func (h storedCertificates) document(cert lb.Certificate, in lb.Intent) node.Certificate {
 	if cert.ACME == nil || h.orders == nil {
-		return node.NewCertificate(cert)
+		return node.NewCertificate(cert, in)
 	}
-	return node.NewOrderedCertificate(cert.Issued(h.orders.Files(*cert.ACME)), h.orders.Status(*cert.ACME))
+	return node.NewOrderedCertificate(cert.Issued(h.orders.Files(*cert.ACME)), in, h.orders.Status(*cert.ACME))
 }
 
 // put checks a certificate, stores its keys, and then makes it a part of what is
@@ -96,9 +98,13 @@ func (h storedCertificates) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
 	applied.Warnings = slices.Concat(applied.Warnings, bundle.Warnings)
 	c.Response().Header().Set(headerETag, bundle.Certificate.ETag())
-	return respond(c, http.StatusOK, changed{node.NewCertificate(bundle.Certificate), applied})
+	return respond(c, http.StatusOK, changed{node.NewCertificate(bundle.Certificate, in), applied})
 }
 
 // putOrder makes what is to be ordered a part of what is configured. The order follows.
@@ -113,8 +119,12 @@ func (h storedCertificates) putOrder(c echo.Context, cert lb.Certificate) error 
 	if err != nil {
 		return err
 	}
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
 	c.Response().Header().Set(headerETag, cert.ETag())
-	return respond(c, http.StatusOK, changed{h.document(cert), applied})
+	return respond(c, http.StatusOK, changed{h.document(cert, in), applied})
 }
 
 // renew has a certificate ordered again. It answers at once: GET shows how that goes.
@@ -139,7 +149,7 @@ func (h storedCertificates) renew(c echo.Context) error {
 	if err := h.orders.Renew(cert); err != nil {
 		return err
 	}
-	return respond(c, http.StatusAccepted, h.document(cert))
+	return respond(c, http.StatusAccepted, h.document(cert, in))
 }
 
 func (h storedCertificates) delete(c echo.Context) error {

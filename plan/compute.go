@@ -19,6 +19,7 @@ func Compute(running *lb.Config, wanted lb.Config) Change {
 		change.Reload = append(change.Reload, Reason{Object: "process", What: "challenges", Detail: changed(running.ChallengeMap, wanted.ChallengeMap)})
 	}
 	change.Reload = append(change.Reload, compareFrontends(running.Frontends, wanted.Frontends)...)
+	change.compareTLS(*running, wanted)
 	change.Reload = append(change.Reload, compareSections(running.Sections, wanted.Sections)...)
 	change.compareBackends(*running, wanted)
 	change.Runtime, change.Reload = sorted(change.Runtime), sorted(change.Reload)
@@ -59,6 +60,7 @@ func settings(p lb.Process) []setting {
 		{"hard-stop-after", ""},
 		{"stats bind", ""},
 		{"state file", p.StateFile},
+		{"folder of certificates", p.CertificateDir},
 		{"peers socket", p.PeersSocket},
 		{"socket of the statistics page", p.PageSocket},
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"thalassa/settings"
@@ -27,7 +26,7 @@ const sweepEvery = 24 * time.Hour
 
 // sweepKeys removes certificates that no object, draft, revision or order names, until ctx
 // ends.
-func sweepKeys(ctx context.Context, p parts, log *slog.Logger) error {
+func (n node) sweepKeys(ctx context.Context, p parts) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
@@ -35,13 +34,13 @@ func sweepKeys(ctx context.Context, p parts, log *slog.Logger) error {
 		removed := 0
 		if err == nil {
 			p.issuer.KeysInUse(inUse)
-			removed, err = p.keys.Sweep(ctx, inUse, time.Now())
+			removed, err = p.keys.Sweep(ctx, inUse, n.now())
 		}
 		switch {
 		case err != nil && ctx.Err() == nil:
-			log.WarnContext(ctx, "unused certificates not removed", "error", err)
+			n.log.WarnContext(ctx, "unused certificates not removed", "error", err)
 		case removed > 0:
-			log.InfoContext(ctx, "unused certificates removed", "files", removed)
+			n.log.InfoContext(ctx, "unused certificates removed", "files", removed)
 		}
 		select {
 		case <-tick.C:
