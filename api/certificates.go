@@ -1,12 +1,9 @@
 package api
 
 import (
-	"context"
-	"crypto/x509"
 	"mime"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -16,11 +13,7 @@ import (
 )
 
 // storedCertificates show and change the certificates that are stored with their keys.
-type storedCertificates struct {
-	agent *Agent
-	keys  KeyStore
-	now   func() time.Time
-}
+type storedCertificates struct{ agent *Agent }
 
 func (h storedCertificates) list(c echo.Context) error {
 	in, err := h.agent.Intent(c.Request().Context())
@@ -56,8 +49,8 @@ func (h storedCertificates) show(c echo.Context) error {
 // put checks a certificate, stores its keys, and then makes it a part of what is
 // configured. If that fails, nothing names the keys, and they are removed later.
 func (h storedCertificates) put(c echo.Context) error {
-	if h.keys == nil {
-		return unavailableFailure("certificates are not stored here")
+	if h.agent.keys == nil {
+		return unavailableFailure(noCertificates)
 	}
 	key, err := name(c, "key")
 	if err != nil {
@@ -67,15 +60,8 @@ func (h storedCertificates) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	known, err := h.known(c.Request().Context())
+	bundle, err := h.agent.KeepCertificate(c.Request().Context(), key, upload)
 	if err != nil {
-		return err
-	}
-	bundle, err := certs.Rules{Now: h.now(), Known: known}.Parse(key, upload)
-	if err != nil {
-		return err
-	}
-	if err := h.keys.Put(bundle.Files); err != nil {
 		return err
 	}
 	applied, err := edit(c, h.agent, lb.Edit{Certificate: &bundle.Certificate})
@@ -114,29 +100,4 @@ func (h storedCertificates) upload(c echo.Context) (certs.Upload, error) {
 	}
 	upload.MissingIssuer = upload.MissingIssuer || missing
 	return upload, err
-}
-
-// known are the authorities that clients have: those of this machine, and those that are
-// stored.
-func (h storedCertificates) known(ctx context.Context) ([]*x509.CertPool, error) {
-	var pools []*x509.CertPool
-	if system, err := x509.SystemCertPool(); err == nil {
-		pools = append(pools, system)
-	}
-	in, err := h.agent.Intent(ctx)
-	if err != nil {
-		return nil, err
-	}
-	stored := x509.NewCertPool()
-	for _, cert := range in.Certificates {
-		if !cert.Authority {
-			continue
-		}
-		for _, digest := range cert.Digests() {
-			if text, err := h.keys.Text(digest); err == nil {
-				stored.AppendCertsFromPEM(text)
-			}
-		}
-	}
-	return append(pools, stored), nil
 }

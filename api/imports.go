@@ -22,8 +22,10 @@ import (
 const (
 	// importPath is the path for databases of pyHrapi.
 	importPath = "/import/pyhrapi"
-	// importSQLPath is that of package hrapi.
+	// importSQLPath, uploadPath and pendingPath are those of package hrapi.
 	importSQLPath = "/v1/controller/_import-sql"
+	uploadPath    = "/v1/controller/upload"
+	pendingPath   = "/v1/haproxy/configuration/pending"
 	// sqliteType is the media type of SQLite databases; pyHrapi has one of its own for them.
 	sqliteType, pyhrapiType = "application/vnd.sqlite3", "application/x-sqlite2"
 )

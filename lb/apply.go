@@ -90,7 +90,7 @@ func cloned[K comparable, T any](m map[K]T) map[K]T {
 // edit carries out one edit in an intent that nobody else has yet. What other objects ask
 // of it is not checked.
 func (in Intent) edit(e Edit) error {
-	if err := checkPrecondition(in, e); err != nil {
+	if err := e.CheckConditions(in); err != nil {
 		return err
 	}
 	switch {
@@ -122,7 +122,9 @@ func (in Intent) edit(e Edit) error {
 	return nil
 }
 
-func checkPrecondition(in Intent, e Edit) error {
+// CheckConditions refuses an edit whose object is not as IfMatch and IfNoneMatch demand. The
+// error is a *PreconditionError.
+func (e Edit) CheckConditions(in Intent) error {
 	if len(e.IfMatch) == 0 && !e.IfNoneMatch {
 		return nil
 	}

@@ -57,6 +57,21 @@ func (e Edit) ID() string {
 	return e.Delete
 }
 
+// Object is what the edit puts; nil: it puts nothing.
+func (e Edit) Object() Object {
+	switch {
+	case e.Frontend != nil:
+		return *e.Frontend
+	case e.Backend != nil:
+		return *e.Backend
+	case e.Section != nil:
+		return *e.Section
+	case e.Certificate != nil:
+		return *e.Certificate
+	}
+	return nil
+}
+
 // Object finds what operators define by its id; nil when there is none.
 func (in Intent) Object(id string) Object {
 	key := keyOf(id)

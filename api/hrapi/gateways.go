@@ -1,6 +1,7 @@
 package hrapi
 
 import (
+	"net/http"
 	"slices"
 
 	"github.com/labstack/echo/v4"
@@ -16,6 +17,8 @@ const (
 	noPool     = "No such pool"
 	noPool2    = "No such Pool"
 	noTarget   = "No such target"
+
+	noCertificate = "no such certificate"
 )
 
 // gatewayHandlers show and change gateways, their endpoints and pools.
@@ -48,12 +51,14 @@ func (h gatewayHandlers) find(c echo.Context) (m *gateway.Model, g gateway.Gatew
 }
 
 func (h gatewayHandlers) show(c echo.Context) error {
-	_, g, isThere, err := h.find(c)
+	m, g, isThere, err := h.find(c)
 	switch {
 	case err != nil:
 		return err
 	case !isThere:
 		return missing(c, noGateway, g.Name)
+	case unchanged(c, m.Intent()):
+		return c.NoContent(http.StatusNotModified)
 	}
 	endpoints := object{}
 	for _, e := range g.Endpoints {
