@@ -102,10 +102,16 @@ func TestConditionsHoldInARace(t *testing.T) {
 	f.want("PUT", "/v1/pools/p", `{"targets":{"t":"10.0.0.1:80"}}`, 200, "Added")
 	f.want("PUT", "/v1/gateways/g", `{"protocol":"http","endpoints":{}}`, 200, "Added")
 	for path, send := range map[string]func(i int) (body, contentType string){
-		"/v1/certificates/shop":   func(i int) (string, string) { return pairs[i].Chain + pairs[i].Key, pem },
-		"/v1/pools/p":             func(i int) (string, string) { return `{"targets":{"t":"10.0.0.1:8` + string('0'+rune(i)) + `1"}}`, "A: b" },
-		"/v1/gateways/g":          func(i int) (string, string) { return `{"endpoints":{"e":"127.0.0.1:8` + string('0'+rune(i)) + `"}}`, "A: b" },
-		"/v1/pools/p/targets/new": func(i int) (string, string) { return `{"address":"10.0.0.2:8` + string('0'+rune(i)) + `","weight":1}`, "A: b" },
+		"/v1/certificates/shop": func(i int) (string, string) { return pairs[i].Chain + pairs[i].Key, pem },
+		"/v1/pools/p": func(i int) (string, string) {
+			return `{"targets":{"t":"10.0.0.1:8` + string('0'+rune(i)) + `1"}}`, "A: b"
+		},
+		"/v1/gateways/g": func(i int) (string, string) {
+			return `{"endpoints":{"e":"127.0.0.1:8` + string('0'+rune(i)) + `"}}`, "A: b"
+		},
+		"/v1/pools/p/targets/new": func(i int) (string, string) {
+			return `{"address":"10.0.0.2:8` + string('0'+rune(i)) + `","weight":1}`, "A: b"
+		},
 	} {
 		shown, _, _ := strings.Cut(path, "/targets")
 		_, _, header := f.do("GET", shown, "")
