@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -29,6 +30,9 @@ type Frontend struct {
 	// Pools are further backends that belong to the frontend. Without a Backend and raw
 	// lines that route, the first of them gets what no rule takes.
 	Pools []Name
+	// AcceptProxy are the sources whose connections must begin with a header of the PROXY
+	// protocol, which has the client's address. Masked, no duplicates.
+	AcceptProxy []netip.Prefix
 }
 
 // A FrontendSpec is a frontend as somebody wrote it: text that nobody has checked.
@@ -44,6 +48,8 @@ type FrontendSpec struct {
 	Register  *string        // nil: not announced
 	Endpoints []EndpointSpec // of addresses in Bind; nil: see Frontend.IsGateway
 	Pools     []string
+	// AcceptProxy are addresses and networks.
+	AcceptProxy []string
 }
 
 // Parse checks the frontend named key. The error is an *InvalidError that names every
@@ -63,6 +69,7 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	f.Keepalive, err = oneOf(s.Keepalive, "default", "close", "server-close")
 	fe.AddErr("keepalive", err)
 	f.Rules = parseRules(&fe, s.Rules)
+	f.AcceptProxy = parseSources(&fe, "acceptProxy", s.AcceptProxy)
 	f.parseGateway(&fe, s)
 	f.Defaults, err = parseDefaults(s.Defaults)
 	fe.AddErr("defaults", err)
@@ -88,7 +95,7 @@ func (f Frontend) Spec() FrontendSpec {
 	s := FrontendSpec{
 		Bind: strings.Join(f.BindTexts(), ","), Backend: string(f.Backend), Mode: f.Mode, Keepalive: f.Keepalive,
 		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives), Endpoints: f.endpointSpecs(), Pools: f.poolTexts(),
-		Defaults: string(f.Defaults),
+		Defaults: string(f.Defaults), AcceptProxy: f.AcceptedSources(),
 	}
 	for i, r := range f.Rules {
 		s.Rules[i] = r.spec()
@@ -118,6 +125,9 @@ func (f Frontend) digest() digest {
 	f.digestGateway(d)
 	if f.Defaults != "" {
 		d.list("defaults", string(f.Defaults))
+	}
+	if len(s.AcceptProxy) > 0 {
+		d.list(append([]string{"acceptProxy"}, s.AcceptProxy...)...)
 	}
 	return d
 }
