@@ -20,6 +20,8 @@ type Rules struct {
 	Free    []string
 	// Uses says who may use a function or variable from outside the module.
 	Uses []Use
+	// Clocks are the files that may mention time.Now, below the module, and why.
+	Clocks map[string]string
 	// Dialers may dial a unix socket; HAProxy's are reached through statsock.
 	Dialers []string
 	// Program is the one package that ends the process, at one place.
@@ -58,6 +60,7 @@ func House() Rules {
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
 		Uses:     uses(),
+		Clocks:   clocks(),
 		Dialers:  []string{"statsock", "consul", "auth/pam", "cmd/thalassa"}, // the others: Consul's own, that of thalassa-pam, systemd's
 		Program:  "cmd/thalassa",
 		Words:    []string{"util", "utils", "common", "helper", "helpers", "type", "types", "manager", "misc"},
