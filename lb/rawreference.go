@@ -180,11 +180,15 @@ func fetchNames(word, proxy string) bool {
 	}
 }
 
-// usedBy lists the ids of the other objects whose raw lines name a frontend or backend.
+// usedBy lists the ids of the other objects whose raw lines name an object.
 func usedBy(in Intent, id string) []string {
+	names := namesOf(id)
+	if names == nil {
+		return nil
+	}
 	var out []string
 	note := func(other string, lines []RawLine) {
-		if other != id && slices.ContainsFunc(lines, func(n RawLine) bool { return n.names(keyOf(id)) }) {
+		if other != id && slices.ContainsFunc(lines, names) {
 			out = append(out, other)
 		}
 	}
@@ -192,10 +196,30 @@ func usedBy(in Intent, id string) []string {
 		note(b.ID(), b.Natives)
 	}
 	for _, f := range in.SortedFrontends() {
-		note(f.ID(), f.Natives)
+		lines := f.Natives
+		if f.RawBind != "" {
+			lines = append(slices.Clip(lines), f.RawBind)
+		}
+		note(f.ID(), lines)
 	}
 	for _, s := range in.SortedSections() {
 		note(s.ID(), s.Natives)
 	}
 	return out
+}
+
+// namesOf finds the raw lines that name an object; nil: none can.
+func namesOf(id string) func(RawLine) bool {
+	key, isSection := strings.CutPrefix(id, sectionPrefix)
+	kind, name, _ := strings.Cut(id, "/")
+	if isSection {
+		kind, name, _ = strings.Cut(key, "/")
+	}
+	switch {
+	case kind == "frontend", kind == "backend", kind == SectionListen:
+		return func(n RawLine) bool { return n.names(Name(name)) }
+	case isSection && isReferable(kind):
+		return func(n RawLine) bool { return n.namesSection(kind, name) }
+	}
+	return nil
 }
