@@ -186,40 +186,35 @@ func usedBy(in Intent, id string) []string {
 	if names == nil {
 		return nil
 	}
-	var out []string
-	note := func(other string, lines []RawLine) {
-		if other != id && slices.ContainsFunc(lines, names) {
-			out = append(out, other)
-		}
-	}
-	for _, b := range in.SortedBackends() {
-		note(b.ID(), b.Natives)
-	}
-	for _, f := range in.SortedFrontends() {
-		lines := f.Natives
-		if f.RawBind != "" {
-			lines = append(slices.Clip(lines), f.RawBind)
-		}
-		note(f.ID(), lines)
-	}
-	for _, s := range in.SortedSections() {
-		note(s.ID(), s.Natives)
-	}
-	return out
+	return in.idsOf(func(o Object) bool { return o.ID() != id && slices.ContainsFunc(rawLinesOf(o), names) })
+}
+
+// rawLinesOf are the raw lines of an object, with that of its field bind.
+func rawLinesOf(o Object) []RawLine {
+	return Match(o,
+		func(f Frontend) []RawLine {
+			if f.RawBind == "" {
+				return f.Natives
+			}
+			return append(slices.Clip(f.Natives), f.RawBind)
+		},
+		func(b Backend) []RawLine { return b.Natives },
+		func(s Section) []RawLine { return s.Natives },
+		nil,
+	)
 }
 
 // namesOf finds the raw lines that name an object; nil: none can.
 func namesOf(id string) func(RawLine) bool {
-	key, isSection := strings.CutPrefix(id, sectionPrefix)
 	kind, name, _ := strings.Cut(id, "/")
-	if isSection {
-		kind, name, _ = strings.Cut(key, "/")
+	if Kind(kind) == KindSection {
+		kind, name, _ = strings.Cut(name, "/")
+		if isReferable(kind) {
+			return func(n RawLine) bool { return n.namesSection(kind, name) }
+		}
 	}
-	switch {
-	case kind == "frontend", kind == "backend", kind == SectionListen:
+	if kind == string(KindFrontend) || kind == string(KindBackend) || kind == SectionListen {
 		return func(n RawLine) bool { return n.names(Name(name)) }
-	case isSection && isReferable(kind):
-		return func(n RawLine) bool { return n.namesSection(kind, name) }
 	}
 	return nil
 }

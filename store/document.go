@@ -89,21 +89,20 @@ type memberDoc struct {
 
 // encodeObject is the document of an object.
 func encodeObject(o lb.Object) ([]byte, error) {
-	switch o := o.(type) {
-	case lb.Frontend:
-		return json.Marshal(frontendDocument(o))
-	case lb.Backend:
-		doc, err := backendDocument(o)
-		if err != nil {
-			return nil, err
-		}
-		return json.Marshal(doc)
-	case lb.Section:
-		return json.Marshal(sectionDocument(o))
-	case lb.Certificate:
-		return json.Marshal(certificateDocument(o))
+	var err error
+	doc := lb.Match(o,
+		func(f lb.Frontend) any { return frontendDocument(f) },
+		func(b lb.Backend) (doc any) { doc, err = backendDocument(b); return doc },
+		func(s lb.Section) any { return sectionDocument(s) },
+		func(c lb.Certificate) any { return certificateDocument(c) },
+	)
+	if err == nil && doc == nil {
+		err = fmt.Errorf("%T is no object that is stored", o)
 	}
-	return nil, fmt.Errorf("%T is no object that is stored", o)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(doc)
 }
 
 func frontendDocument(f lb.Frontend) frontendDoc {
@@ -161,25 +160,20 @@ func backendDocument(b lb.Backend) (backendDoc, error) {
 // decodeObject reads the document of the object of that id. The error is an
 // *lb.InvalidError where a field is wrong.
 func decodeObject(id string, data []byte) (lb.Object, error) {
-	kind, _, _ := strings.Cut(id, "/")
-	var o lb.Object
-	var err error
-	switch kind {
-	case "frontend":
-		o, err = decodeFrontend(data)
-	case "backend":
-		o, err = decodeBackend(data)
-	case "section":
-		o, err = decodeSection(data)
-	case "certificate":
-		o, err = decodeCertificate(data)
-	default:
+	decode, ok := lb.ByKind(lb.KindOf(id), asObject(decodeFrontend), asObject(decodeBackend), asObject(decodeSection), asObject(decodeCertificate))
+	if !ok {
 		return nil, errors.New("it is no frontend, backend, certificate or section")
 	}
+	o, err := decode(data)
 	if err == nil && o.ID() != id {
 		err = errors.New("it holds another object")
 	}
 	return o, err
+}
+
+// asObject is a function that decodes one kind, as one for all kinds.
+func asObject[O lb.Object](decode func([]byte) (O, error)) func([]byte) (lb.Object, error) {
+	return func(data []byte) (lb.Object, error) { return decode(data) }
 }
 
 func decodeFrontend(data []byte) (lb.Frontend, error) {
