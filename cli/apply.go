@@ -52,7 +52,7 @@ changes.
     live: {type: dynamic, name: shop, version: "1.0.0"}
   sections:
     global: {natives: ["maxconn 20000"]}
-    userlist/staff: {natives: ["user ann password $5$…"]}
+    userlist/staff: {natives: ["user ann password $5$..."]}
 
 With --prune, frontends, backends and raw sections that no file has are deleted.
 Certificates stay. With --dry-run the command shows the difference, of haproxy.cfg too, and
