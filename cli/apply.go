@@ -51,7 +51,7 @@ changes.
   backends:
     live: {type: dynamic, name: shop, version: "1.0.0"}
   sections:
-    global: {natives: ["maxconn 20000"]}
+    global: {natives: ["maxconn 2000"]}
     userlist/staff: {natives: ["user ann password $5$..."]}
 
 With --prune, frontends, backends and raw sections that no file has are deleted.
