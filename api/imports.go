@@ -119,8 +119,13 @@ func (h importHandlers) carryOver(c echo.Context, db pyhrapi.Database, how node.
 	if err != nil {
 		return err
 	}
+	kept, refused, err := h.agent.KeepCertificates(ctx, db.Certificates, dryRun)
+	if err != nil {
+		return err
+	}
 	m := gateway.New(in, h.agent.Snapshot(ctx))
-	left, err := pyhrapi.Import(db, m)
+	m.PutCertificates(kept)
+	left, err := pyhrapi.Import(db, m, refused)
 	if err != nil {
 		return asInvalid(err)
 	}

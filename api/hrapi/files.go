@@ -2,12 +2,10 @@ package hrapi
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"thalassa/api"
-	"thalassa/gateway"
 	"thalassa/lb"
 )
 
@@ -49,14 +47,4 @@ func (h fileHandlers) variables(c echo.Context) error {
 		}
 	}
 	return done(c, out)
-}
-
-// checkCertificates refuses endpoints that name a certificate.
-func checkCertificates(endpoints []gateway.Endpoint) error {
-	for _, e := range endpoints {
-		if strings.Contains(e.Address, "@") {
-			return unsupportedError("an endpoint with a certificate is a bind line of a frontend: put it through /frontends, e.g. \"*:443 ssl crt FILE\"")
-		}
-	}
-	return nil
 }

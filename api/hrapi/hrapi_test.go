@@ -90,7 +90,7 @@ func TestRequests(t *testing.T) {
 		{"PUT", "/v1/gateways/g", `{"gateway":"g","protocol":"http"}`, 400, "endpoints: is missing"},
 		{"PUT", "/v1/gateways/g", `{"gateway":"h","protocol":"http","endpoints":{}}`, 400, "gateway: is not the name in the path"},
 		{"PUT", "/v1/gateways/g", `{"Gateway":"g","protocol":"http","endpoints":{}}`, 400, "Gateway: is not a field"},
-		{"PUT", "/v1/gateways/g", `{"protocol":"http","endpoints":{"e":"*:8081 @key.pem"}}`, 501, "certificate"},
+		{"PUT", "/v1/gateways/g", `{"protocol":"http","endpoints":{"e":"*:8081 @key.pem"}}`, 404, `{"certificate error":"no such certificate"}`},
 		{"PUT", "/v1/gateways/g", `{"protocol":"http","endpoints":{"e":"127.0.0.1"}}`, 400, "endpoints.e: "},
 		{"PUT", "/v1/gateways/g", `{"protocol":"http","endpoints":{"e":"127.0.0.1:8081"},"pools":["none"]}`, 400, "pools.none: "},
 		{"PUT", "/v1/gateways/g", `{"gateway":"g","protocol":"http","endpoints":{"e":"127.0.0.1:8081","f":"127.0.0.1:8082"},"pools":{"one":"10.0.0.9:80"},"enable":"True"}`, 200, `{"Added gateway":"g"}`},

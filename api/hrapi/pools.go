@@ -55,7 +55,7 @@ func (h poolHandlers) show(c echo.Context) error {
 	for _, t := range p.Targets {
 		targets[t.Name] = t.Address
 	}
-	return done(c, object{"enabled": p.Enabled, "targets": targets})
+	return done(c, withBeyond(object{"enabled": p.Enabled, "targets": targets}, p.Beyond))
 }
 
 func (h poolHandlers) put(c echo.Context) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -212,6 +213,9 @@ func (e *missingError) Error() string { return e.what + ": " + e.name }
 func answer(c echo.Context, err error, ok func() object) error {
 	if e, is := err.(*missingError); is { //nolint:errorlint // made here, never wrapped
 		return missing(c, e.what, e.name)
+	}
+	if _, is := errors.AsType[*gateway.NoCertificateError](err); is {
+		return missing(c, "certificate error", noCertificate)
 	}
 	if err != nil {
 		return err
