@@ -155,6 +155,7 @@ func imports() []Import {
 		{Path: "zombiezen.com/go/sqlite", Owners: []string{"pyhrapi"}, Why: "pyhrapi owns SQLite"},
 		{Path: "github.com/ClusterLabs", Owners: []string{"cmd/thalassa-cib"}, Why: "cmd/thalassa-cib owns go-pacemaker"},
 		{Path: "github.com/anishathalye", Owners: []string{"internal/testkit/history"}, Why: "internal/testkit/history owns porcupine"},
+		{Path: "google.golang.org/grpc", Owners: []string{"e2e"}, Why: "gRPC is for tests"},
 		{Path: "github.com/coreos", Owners: []string{"auth/oidc"}, Why: "auth/oidc owns OpenID Connect"},
 		{Path: "golang.org/x/oauth2", Owners: []string{"auth/oidc"}, Why: "auth/oidc owns OpenID Connect"},
 		{Path: "github.com/msteinert", Owners: []string{"cmd/thalassa-pam"}, Why: "cmd/thalassa-pam owns PAM"},
