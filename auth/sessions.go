@@ -177,7 +177,7 @@ func (s *Sessions) End(id string) {
 	if s.remove(key) {
 		s.store()
 	} else {
-		s.shared.end(key, false)
+		s.shared.end(key)
 	}
 }
 

@@ -209,8 +209,8 @@ func TestSessionsFollowTheFilesOfTheNodes(t *testing.T) {
 		}
 		_ = other
 
-		begin := strings.Index(access, "  - {name: ann")
-		must(t, os.WriteFile(m.members["b"].access, []byte(access[:begin]+access[strings.Index(access, "  - {name: bob"):]), 0o600))
+		_, bob, _ := strings.Cut(access, "  - {name: bob")
+		must(t, os.WriteFile(m.members["b"].access, []byte("users:\n  - {name: bob"+bob), 0o600))
 		time.Sleep(2 * time.Second)
 		m.holds(id, "a")
 		m.talk()

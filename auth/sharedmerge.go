@@ -268,7 +268,7 @@ func (sh *SharedSessions) Sweep() (ended []Session) {
 			sh.drop(key)
 		case !f.asked:
 		case !valid && f.held:
-			if session, ok := sh.end(key, false); ok {
+			if session, ok := sh.end(key); ok {
 				ended = append(ended, session)
 			}
 		case valid && (!f.held || !f.Same(who.Grant) || f.Name != who.Name):

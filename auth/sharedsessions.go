@@ -270,7 +270,7 @@ func (sh *SharedSessions) find(key [sha256.Size]byte, identify func(Proof) (Iden
 	}
 	if f.Identity, ok = identify(f.proof); !ok {
 		if f.held {
-			sh.end(key, false)
+			sh.end(key)
 		}
 		return Session{}, false
 	}
@@ -284,8 +284,8 @@ func (sh *SharedSessions) find(key [sha256.Size]byte, identify func(Proof) (Iden
 	return f.Session, true
 }
 
-// end ends a session of another node on all nodes. gone: the user is gone, too.
-func (sh *SharedSessions) end(key [sha256.Size]byte, gone bool) (Session, bool) {
+// end ends a session of another node on all nodes.
+func (sh *SharedSessions) end(key [sha256.Size]byte) (Session, bool) {
 	if sh == nil {
 		return Session{}, false
 	}
@@ -293,7 +293,7 @@ func (sh *SharedSessions) end(key [sha256.Size]byte, gone bool) (Session, bool) 
 	f, ok := sh.foreign[key]
 	if ok {
 		delete(sh.foreign, key)
-		sh.ends[key] = sessionEnd{ID: storedOf(key, f.Session).ID, Node: f.Node, Until: f.Expires, Gone: gone}
+		sh.ends[key] = sessionEnd{ID: storedOf(key, f.Session).ID, Node: f.Node, Until: f.Expires}
 		sh.version++
 	}
 	sh.mu.Unlock()
@@ -307,7 +307,7 @@ func (sh *SharedSessions) end(key [sha256.Size]byte, gone bool) (Session, bool) 
 func (sh *SharedSessions) endListed(id, name string) bool {
 	key, ok := sh.keyOf(id, name)
 	if ok {
-		_, ok = sh.end(key, false)
+		_, ok = sh.end(key)
 	}
 	return ok
 }

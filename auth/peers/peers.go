@@ -121,7 +121,7 @@ func (c *Carrier) read(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		c.note(&c.reading, "sessions of other nodes not readable", err)
+		c.note(&c.reading, "reading those of other nodes", err)
 		if err != nil {
 			first()
 			index = 0
@@ -220,7 +220,7 @@ func (c *Carrier) publish(ctx context.Context) error {
 		cancel()
 	}
 	if ctx.Err() == nil {
-		c.note(&c.writing, "sessions of this node not told to the others", err)
+		c.note(&c.writing, "telling those of this node", err)
 	}
 	c.cfg.Sessions.Published(sealed, version, err)
 	return err
@@ -241,7 +241,7 @@ func (c *Carrier) ask(ctx context.Context) {
 }
 
 // note keeps and logs a problem, or that it is over.
-func (c *Carrier) note(problem *string, message string, err error) {
+func (c *Carrier) note(problem *string, doing string, err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
@@ -252,9 +252,9 @@ func (c *Carrier) note(problem *string, message string, err error) {
 	c.mu.Unlock()
 	switch {
 	case text != "" && former == "":
-		c.cfg.Logger.Warn(message, "error", text)
+		c.cfg.Logger.Warn("sessions of the cluster out of step", "doing", doing, "error", text)
 	case text == "" && former != "":
-		c.cfg.Logger.Info("sessions and those of other nodes in step again")
+		c.cfg.Logger.Info("sessions of the cluster in step again", "doing", doing)
 	}
 }
 
