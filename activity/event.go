@@ -58,6 +58,13 @@ const (
 	CanaryWentBack    Verb = "canaryWentBack"    // the former versions have all requests again
 	CanarySuperseded  Verb = "canarySuperseded"  // another change of the backend ended it
 	CanaryStuck       Verb = "canaryStuck"       // it could not go back
+
+	// Of certificates: the object is {"certificate/KEY", "certificate", KEY}. Reasons has
+	// sentences, such as when it expires or when the next attempt is. A renewal has in Diff
+	// "serial A → B", a failed one its cause in Error.
+	CertificateExpiring      Verb = "certificateExpiring"      // soon, or it has expired; once for each threshold
+	CertificateRenewed       Verb = "certificateRenewed"       // HAProxy serves the new one
+	CertificateRenewalFailed Verb = "certificateRenewalFailed" // the former one stays in use
 )
 
 // An Object is what an event is about.

@@ -131,17 +131,8 @@ func (a *Agent) Preview(ctx context.Context, set stage.Changeset) (stage.Preview
 
 // changeOf is what an edit makes of its object.
 func changeOf(in lb.Intent, e lb.Edit) lb.ObjectChange {
-	c := lb.ObjectChange{ID: e.ID(), Before: in.Object(e.ID())}
-	switch {
-	case e.Frontend != nil:
-		c.After = *e.Frontend
-	case e.Backend != nil:
-		c.After = *e.Backend
-	case e.Certificate != nil:
-		c.After = *e.Certificate
-	case e.Section != nil:
-		c.After = *e.Section
-	case e.Switch != nil:
+	c := lb.ObjectChange{ID: e.ID(), Before: in.Object(e.ID()), After: e.Object()}
+	if e.Switch != nil {
 		if b, ok := in.Backends[e.Switch.Backend]; ok {
 			b.Service = cmp.Or(e.Switch.Service, b.Service)
 			c.After = b

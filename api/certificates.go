@@ -27,11 +27,7 @@ func (h storedCertificates) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	out := []node.Certificate{}
-	for _, cert := range in.SortedCertificates() {
-		out = append(out, node.NewCertificate(cert))
-	}
-	return respondTagged(c, out)
+	return respondTagged(c, node.NewCertificates(in))
 }
 
 func (h storedCertificates) show(c echo.Context) error {
@@ -50,7 +46,7 @@ func (h storedCertificates) show(c echo.Context) error {
 	if unchanged(c, cert.ETag()) {
 		return c.NoContent(http.StatusNotModified)
 	}
-	return respond(c, http.StatusOK, node.NewCertificate(cert))
+	return respond(c, http.StatusOK, node.NewCertificate(cert, in))
 }
 
 // put checks a certificate, stores its keys, and then makes it a part of what is
@@ -82,9 +78,13 @@ func (h storedCertificates) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
 	applied.Warnings = slices.Concat(applied.Warnings, bundle.Warnings)
 	c.Response().Header().Set(headerETag, bundle.Certificate.ETag())
-	return respond(c, http.StatusOK, changed{node.NewCertificate(bundle.Certificate), applied})
+	return respond(c, http.StatusOK, changed{node.NewCertificate(bundle.Certificate, in), applied})
 }
 
 func (h storedCertificates) delete(c echo.Context) error {

@@ -34,18 +34,27 @@ func (l limits) judgeChange(in lb.Intent, c lb.ObjectChange) error {
 	if !l.grant.Allows(l.need, c.ID) {
 		return outside(l.grant, "a change of "+c.ID)
 	}
-	switch after := c.After.(type) {
-	case lb.Frontend:
-		former, _ := c.Before.(lb.Frontend)
-		return l.judgeFrontend(in, former, after)
-	case lb.Backend:
-		former, _ := c.Before.(lb.Backend)
-		return l.judgeBackend(in, former, after)
+	if c.After == nil { // it is removed
+		return lb.Match(c.Before, l.judgeTargets, nil, l.refuseSection, nil)
 	}
-	if former, ok := c.Before.(lb.Frontend); ok { // which is removed
-		return l.judgeTargets(former)
-	}
-	return nil
+	return lb.Match(c.After,
+		func(after lb.Frontend) error {
+			former, _ := c.Before.(lb.Frontend)
+			return l.judgeFrontend(in, former, after)
+		},
+		func(after lb.Backend) error {
+			former, _ := c.Before.(lb.Backend)
+			return l.judgeBackend(in, former, after)
+		},
+		l.refuseSection,
+		nil, // a certificate names no object
+	)
+}
+
+// refuseSection refuses any change of a section: its lines may name anything, and are in
+// effect for others.
+func (l limits) refuseSection(s lb.Section) error {
+	return outside(l.grant, "a change of "+s.ID())
 }
 
 // judgeFrontend also judges the former frontend: to take a backend out of a frontend is a
@@ -59,6 +68,7 @@ func (l limits) judgeFrontend(in lb.Intent, former, after lb.Frontend) error {
 	if after.RawBind != former.RawBind {
 		fe.Add("bind", "is a whole line of haproxy.cfg, and your role is limited to some objects", "addresses without options")
 	}
+	l.addDefaults(&fe, former.Defaults, after.Defaults)
 	l.addRawLines(&fe, former.Natives, after.Natives)
 	if err := fe.Err(); err != nil {
 		return refusal(fe, l.grant)
@@ -76,6 +86,15 @@ func (l limits) judgeTargets(f lb.Frontend) error {
 	return nil
 }
 
+// addCertificates notes the certificates outside of the limits that an object names.
+func (l limits) addCertificates(fe *lb.FieldErrors, o lb.Object) {
+	for _, use := range lb.CertificateUses(o) {
+		if !l.grant.Allows(l.need, lb.Certificate{Key: use.Name}.ID()) {
+			fe.Add(use.Path, strconv.Quote(string(use.Name))+" is a certificate outside of your limits", l.expected())
+		}
+	}
+}
+
 func (l limits) addTargets(fe *lb.FieldErrors, f lb.Frontend) {
 	add := func(path string, target lb.Name) {
 		if !l.grant.Allows(l.need, lb.Backend{Key: target}.ID()) {
@@ -88,6 +107,7 @@ func (l limits) addTargets(fe *lb.FieldErrors, f lb.Frontend) {
 	if f.Backend != "" {
 		add("backend", f.Backend)
 	}
+	l.addCertificates(fe, f)
 }
 
 func (l limits) judgeBackend(in lb.Intent, former, after lb.Backend) error {
@@ -98,6 +118,7 @@ func (l limits) judgeBackend(in lb.Intent, former, after lb.Backend) error {
 	if after.Balance != former.Balance && strings.HasPrefix(after.Balance, "hash ") {
 		fe.Add("balance", "has an expression, which may name anything, and your role is limited to some objects", "an algorithm without an expression")
 	}
+	l.addDefaults(&fe, former.Defaults, after.Defaults)
 	l.addRawLines(&fe, former.Natives, after.Natives)
 	if fe.Err() != nil {
 		return refusal(fe, l.grant)
@@ -108,6 +129,13 @@ func (l limits) judgeBackend(in lb.Intent, former, after lb.Backend) error {
 func (l limits) addRawLines(fe *lb.FieldErrors, former, after []lb.RawLine) {
 	if !slices.Equal(former, after) {
 		fe.Add("natives", "are lines of haproxy.cfg, and your role is limited to some objects", "the raw lines that the object has")
+	}
+}
+
+// addDefaults refuses another section of defaults: its raw lines would be in effect.
+func (l limits) addDefaults(fe *lb.FieldErrors, former, after lb.Name) {
+	if after != former {
+		fe.Add("defaults", "is a section of raw lines, and your role is limited to some objects", "the defaults that the object has")
 	}
 }
 

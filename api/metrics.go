@@ -62,7 +62,10 @@ func newMetrics(cfg Config, read func(context.Context) scrape) *metrics {
 	}
 	m.rounds.WithLabelValues("reload", "failed")
 	m.reloads.WithLabelValues("frontend created")
-	for _, verb := range []activity.Verb{activity.HAProxyExited, activity.HAProxyRestarted, activity.ServersRepaired, activity.BackendSwitched} {
+	for _, verb := range []activity.Verb{
+		activity.HAProxyExited, activity.HAProxyRestarted, activity.ServersRepaired, activity.BackendSwitched,
+		activity.CertificateRenewalFailed,
+	} {
 		m.events.WithLabelValues(string(verb))
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{

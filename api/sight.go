@@ -47,26 +47,27 @@ func (s sight) services(in lb.Intent) func(lb.Name) bool {
 
 // intent is the objects that are seen, without the names of others.
 func (s sight) intent(in lb.Intent) lb.Intent {
-	out := lb.Intent{
-		Revision: in.Revision, Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}, Certificates: map[lb.Name]lb.Certificate{},
-	}
-	names := s.hiddenNames(in)
-	for key, f := range in.Frontends {
-		if s.grant.Sees(f.ID()) {
-			out.Frontends[key] = s.frontend(f, names)
-		}
-	}
-	for key, b := range in.Backends {
-		if s.seesBackend(key) {
-			out.Backends[key] = s.backend(b, names)
-		}
-	}
-	for key, c := range in.Certificates {
-		if s.grant.Sees(c.ID()) {
-			out.Certificates[key] = c
+	out, names := lb.NewIntent(), s.hiddenNames(in)
+	out.Revision = in.Revision
+	for _, o := range in.Objects() {
+		if s.grant.Sees(o.ID()) {
+			out.Put(s.object(o, names))
 		}
 	}
 	return out
+}
+
+// object is an object that is seen, without the names of others.
+func (s sight) object(o lb.Object, names nameSet) lb.Object {
+	return lb.Match(o,
+		func(f lb.Frontend) lb.Object { return s.frontend(f, names) },
+		func(b lb.Backend) lb.Object { return s.backend(b, names) },
+		func(section lb.Section) lb.Object {
+			section.Natives = s.lines(section.Natives, names)
+			return section
+		},
+		func(c lb.Certificate) lb.Object { return c },
+	)
 }
 
 func (s sight) frontend(f lb.Frontend, names nameSet) lb.Frontend {
@@ -158,16 +159,16 @@ func (s sight) status(in lb.Intent, status lb.Status) lb.Status {
 func (s sight) event(in lb.Intent, e activity.Event) (activity.Event, bool) {
 	kind, rest, _ := strings.Cut(e.Object.ID, "/")
 	key, _, _ := strings.Cut(rest, "/")
-	switch kind {
-	case "frontend", "backend", "certificate":
+	switch {
+	case slices.Contains(lb.Kinds(), lb.Kind(kind)):
 		if !s.grant.Sees(kind + "/" + key) {
 			return e, false
 		}
-	case "service", "": // a member's id is /SERVICE/VERSION/HOST/PORT
+	case kind == "service", kind == "": // a member's id is /SERVICE/VERSION/HOST/PORT
 		if key == "" || !s.seesService(lb.Name(key), in) {
 			return e, false
 		}
-	case "configuration": // several objects, of which the lines of Diff name one each
+	case kind == "configuration": // several objects, of which the lines of Diff name one each
 		diff := slices.DeleteFunc(slices.Clone(e.Diff), s.namesHidden)
 		if len(diff) == 0 {
 			return e, false
@@ -220,14 +221,4 @@ func (s sight) revision(in lb.Intent, r lb.Revision) (lb.Revision, bool) {
 		r.Message = "" // it may be about the others
 	}
 	return r, len(r.Changes) > 0
-}
-
-func (s sight) object(o lb.Object, names nameSet) lb.Object {
-	switch o := o.(type) {
-	case lb.Frontend:
-		return s.frontend(o, names)
-	case lb.Backend:
-		return s.backend(o, names)
-	}
-	return o
 }

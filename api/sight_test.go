@@ -74,6 +74,8 @@ func TestLimitsOfChanges(t *testing.T) {
 			{"PUT", "/frontends/www", `{"bind":"*:80 name NAME","backend":"shop-live"}`},
 			{"PUT", "/frontends/NAME", `{"bind":"*:80","backend":"shop-live"}`},
 			{"PUT", "/backends/NAME", `{"type":"static"}`},
+			{"PUT", "/backends/shop-new", `{"type":"static","defaults":"NAME"}`},
+			{"PUT", "/frontends/www", `{"bind":"*:80","backend":"shop-live","defaults":"NAME"}`},
 			{"PUT", "/backends/shop-new", `{"type":"dynamic","name":"NAME","version":"1.0.0"}`},
 			{"PUT", "/backends/shop-new", `{"type":"static","natives":["http-request return status 200"]}`},
 			{"PUT", "/backends/shop-new", `{"type":"static","balance":"hash nbsrv(NAME)"}`},

@@ -33,12 +33,13 @@ func (s sight) failure(f *ResponseError) *ResponseError {
 	return &out
 }
 
-// namesHidden reports whether a text has the id of a frontend, backend or certificate that
-// is not seen, whether it exists or not.
+// namesHidden reports whether a text has the id of an object that is not seen, whether it
+// exists or not.
 func (s sight) namesHidden(text string) bool {
-	for _, kind := range []string{"frontend/", "backend/", "certificate/"} {
+	for _, kind := range lb.Kinds() {
+		prefix := string(kind) + "/"
 		for rest := text; ; {
-			_, after, found := strings.Cut(rest, kind)
+			_, after, found := strings.Cut(rest, prefix)
 			if !found {
 				break
 			}
@@ -46,7 +47,7 @@ func (s sight) namesHidden(text string) bool {
 			if end < 0 {
 				end = len(after)
 			}
-			if name := strings.TrimRight(after[:end], ".:"); name != "" && !s.grant.Sees(kind+name) {
+			if name := strings.TrimRight(after[:end], ".:"); name != "" && !s.grant.Sees(prefix+name) {
 				return true
 			}
 			rest = after
@@ -67,25 +68,28 @@ type nameSet map[string]bool
 // that is seen has the name, too.
 func (s sight) hiddenNames(in lb.Intent) nameSet {
 	out, sees := nameSet{}, s.services(in)
-	for key, f := range in.Frontends {
-		if !s.grant.Sees(f.ID()) {
-			out[string(key)] = true
+	for _, o := range in.Objects() {
+		if !s.grant.Sees(o.ID()) {
+			if name := nameOf(o); name != "" {
+				out[string(name)] = true
+			}
 		}
-	}
-	for key, b := range in.Backends {
-		if !s.seesBackend(key) {
-			out[string(key)] = true
-		}
-		if b.Service != "" && !sees(b.Service) {
+		if b, ok := o.(lb.Backend); ok && b.Service != "" && !sees(b.Service) {
 			out[string(b.Service)] = true
 		}
 	}
-	for key, c := range in.Certificates {
-		if !s.grant.Sees(c.ID()) {
-			out[string(key)] = true
-		}
-	}
 	return out
+}
+
+// nameOf is the name that is hidden with an object. That of a section is not: a frontend
+// or backend that names one could not be written again.
+func nameOf(o lb.Object) lb.Name {
+	return lb.Match(o,
+		func(f lb.Frontend) lb.Name { return f.Key },
+		func(b lb.Backend) lb.Name { return b.Key },
+		nil,
+		func(c lb.Certificate) lb.Name { return c.Key },
+	)
 }
 
 // in reports whether a text has one of the names as a word.

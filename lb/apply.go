@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,7 +50,7 @@ func (in Intent) Apply(e Edit) (Intent, error) {
 // objects ask of each other must hold after the last edit only. An error is one of
 // Apply's, in an *EditError where it is about one edit.
 func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
-	next := in.clone()
+	next := in.Clone()
 	for i, e := range edits {
 		if err := next.edit(e); err != nil {
 			return Intent{}, &EditError{i, err}
@@ -72,54 +71,40 @@ func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 	return next, nil
 }
 
-// clone is the intent with maps of its own.
-func (in Intent) clone() Intent {
-	return Intent{
-		Revision: in.Revision, Frontends: cloned(in.Frontends), Backends: cloned(in.Backends), Certificates: cloned(in.Certificates),
-		Sections: cloned(in.Sections),
-	}
-}
-
-// cloned is maps.Clone that never returns nil.
-func cloned[K comparable, T any](m map[K]T) map[K]T {
-	out := make(map[K]T, len(m)+1)
-	maps.Copy(out, m)
-	return out
-}
-
 // edit carries out one edit in an intent that nobody else has yet. What other objects ask
 // of it is not checked.
 func (in Intent) edit(e Edit) error {
 	if err := checkPrecondition(in, e); err != nil {
 		return err
 	}
+	object := e.Object()
 	switch {
-	case e.Frontend != nil:
-		f := *e.Frontend
-		if e.Keeps {
-			f = f.keepingEndpoints(in.Frontends[f.Key])
-		}
-		in.Frontends[f.Key] = f
-	case e.Backend != nil:
-		b := *e.Backend
-		if e.Keeps {
-			b = b.keepingTargets(in.Backends[b.Key])
-		}
-		in.Backends[b.Key] = b
-	case e.Section != nil:
-		in.Sections[e.Section.Key()] = *e.Section
-	case e.Certificate != nil:
-		in.Certificates[e.Certificate.Key] = *e.Certificate
+	case object != nil && e.Keeps:
+		in.Put(in.keeping(object))
+	case object != nil:
+		in.Put(object)
 	case e.Switch != nil:
 		b, err := in.Switched(*e.Switch)
 		if err != nil {
 			return err
 		}
-		in.Backends[b.Key] = b
+		in.Put(b)
+	case in.Object(e.Delete) == nil:
+		return &NotFoundError{ID: e.Delete}
 	default:
-		return remove(in, e.Delete)
+		in.Remove(e.Delete)
 	}
 	return nil
+}
+
+// keeping is an object with what Edit.Keeps leaves of the one that it replaces.
+func (in Intent) keeping(o Object) Object {
+	return Match(o,
+		func(f Frontend) Object { return f.keepingEndpoints(in.Frontends[f.Key]) },
+		func(b Backend) Object { return b.keepingTargets(in.Backends[b.Key]) },
+		func(s Section) Object { return s },
+		func(c Certificate) Object { return c },
+	)
 }
 
 func checkPrecondition(in Intent, e Edit) error {
@@ -139,23 +124,6 @@ func checkPrecondition(in Intent, e Edit) error {
 	return nil
 }
 
-func remove(in Intent, id string) error {
-	key := keyOf(id)
-	switch in.Object(id).(type) {
-	case Frontend:
-		delete(in.Frontends, key)
-	case Backend:
-		delete(in.Backends, key)
-	case Section:
-		delete(in.Sections, string(key))
-	case Certificate:
-		delete(in.Certificates, key)
-	default:
-		return &NotFoundError{ID: id}
-	}
-	return nil
-}
-
 // checkDeleted checks that no other object names what edits have deleted, and returns
 // the index of the edit that the error is about.
 func checkDeleted(in Intent, edits []Edit) (int, error) {
@@ -166,6 +134,10 @@ func checkDeleted(in Intent, edits []Edit) (int, error) {
 		isBackend := e.Delete == (Backend{Key: keyOf(e.Delete)}).ID()
 		if by := in.RoutedBy(keyOf(e.Delete)); len(by) > 0 && isBackend {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still routed to by " + strings.Join(by, ", "), By: by}
+		}
+		isCertificate := e.Delete == (Certificate{Key: keyOf(e.Delete)}).ID()
+		if by := in.CertificateUsers(keyOf(e.Delete)); len(by) > 0 && isCertificate {
+			return i, &ConflictError{ID: e.Delete, Reason: "is still used by " + strings.Join(by, ", "), By: by}
 		}
 		if by := beginsWith(in, e.Delete); len(by) > 0 {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still named by the field defaults of " + strings.Join(by, ", "), By: by}
@@ -179,27 +151,42 @@ func checkDeleted(in Intent, edits []Edit) (int, error) {
 
 // blame finds the edit that Validate's error comes from.
 func blame(in Intent, edits []Edit, err error) error {
-	conflict, _ := errors.AsType[*ConflictError](err)
 	for i, e := range slices.Backward(edits) {
-		switch object := in.Object(e.ID()).(type) {
-		case Frontend:
-			if conflict != nil && (conflict.ID == e.ID() || slices.Contains(conflict.By, e.ID())) {
+		object := in.Object(e.ID())
+		if conflict, ok := errors.AsType[*ConflictError](err); ok {
+			if conflict.ID == e.ID() || slices.Contains(conflict.By, e.ID()) {
 				return &EditError{i, err}
 			}
-			if conflict == nil && in.checkTargets(object) != nil {
-				return &EditError{i, in.checkTargets(object)}
+			continue
+		}
+		own := Match(object, in.checkTargets, func(b Backend) error {
+			if misfits(in, b) {
+				return cmp.Or(in.CheckDefaults(b), err)
 			}
-		case Backend:
-			if conflict == nil && (misfits(in, object) || in.CheckDefaults(object) != nil) {
-				return &EditError{i, cmp.Or(in.CheckDefaults(object), err)}
-			}
-		case Section:
-			if conflict == nil && in.CheckDefaults(object) != nil {
-				return &EditError{i, in.CheckDefaults(object)}
-			}
+			return in.CheckDefaults(b)
+		}, func(s Section) error { return in.CheckDefaults(s) }, in.misused)
+		if own != nil {
+			return &EditError{i, own}
 		}
 	}
 	return err
+}
+
+// misused says that objects need a certificate of the other kind; nil: none does.
+func (in Intent) misused(c Certificate) error {
+	for _, o := range in.certificateUsers() {
+		var fe FieldErrors
+		checkCertificates(in, &fe, o)
+		names := slices.ContainsFunc(o.certificateUses(), func(use CertificateUse) bool { return use.Name == c.Key })
+		if fe.Err() != nil && names {
+			needs := "a certificate with a key"
+			if !c.Authority {
+				needs = "the certificates of authorities"
+			}
+			return &ConflictError{ID: c.ID(), Reason: "is used by " + o.ID() + ", which needs " + needs, By: []string{o.ID()}}
+		}
+	}
+	return nil
 }
 
 // misfits reports whether a frontend that leads to a backend may not.
@@ -214,20 +201,18 @@ func misfits(in Intent, b Backend) bool {
 func checkNewLines(in Intent, edits []Edit) (int, error) {
 	var bound []boundObject
 	for i, e := range edits {
-		object := in.Object(e.ID())
-		if object == nil || e.Frontend == nil && e.Section == nil { // or deleted by a later edit
+		if e.Object() == nil {
 			continue
 		}
 		if bound == nil {
 			bound = in.bound()
 		}
-		var err error
-		switch object := object.(type) {
-		case Frontend:
-			err = checkRawLines(in, object, bound)
-		case Section:
-			err = checkListeners(object.ID(), object.listeners(), bound)
-		}
+		err := Match(in.Object(e.ID()), // nil: deleted by a later edit
+			func(f Frontend) error { return checkRawLines(in, f, bound) },
+			nil,
+			func(s Section) error { return checkListeners(s.ID(), s.listeners(), bound) },
+			nil,
+		)
 		if err != nil {
 			return i, err
 		}

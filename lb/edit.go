@@ -1,8 +1,8 @@
 package lb
 
 import (
-	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -42,37 +42,13 @@ type Origin struct {
 
 // ID of the object the edit is about.
 func (e Edit) ID() string {
-	switch {
-	case e.Frontend != nil:
-		return e.Frontend.ID()
-	case e.Backend != nil:
-		return e.Backend.ID()
-	case e.Section != nil:
-		return e.Section.ID()
-	case e.Certificate != nil:
-		return e.Certificate.ID()
-	case e.Switch != nil:
+	if o := e.Object(); o != nil {
+		return o.ID()
+	}
+	if e.Switch != nil {
 		return Backend{Key: e.Switch.Backend}.ID()
 	}
 	return e.Delete
-}
-
-// Object finds what operators define by its id; nil when there is none.
-func (in Intent) Object(id string) Object {
-	key := keyOf(id)
-	if f, ok := in.Frontends[key]; ok && f.ID() == id {
-		return f
-	}
-	if b, ok := in.Backends[key]; ok && b.ID() == id {
-		return b
-	}
-	if s, ok := in.Sections[string(key)]; ok && s.ID() == id {
-		return s
-	}
-	if c, ok := in.Certificates[key]; ok && c.ID() == id {
-		return c
-	}
-	return nil
 }
 
 // A Switch points a dynamic backend at another version, and service, or divides
@@ -141,27 +117,19 @@ type ObjectChange struct {
 
 // Changes lists the objects that differ between two intents, sorted by id.
 func (in Intent) Changes(next Intent) []ObjectChange {
-	ids := map[string]bool{}
-	for _, i := range []Intent{in, next} {
-		for _, f := range i.Frontends {
-			ids[f.ID()] = true
-		}
-		for _, b := range i.Backends {
-			ids[b.ID()] = true
-		}
-		for _, s := range i.Sections {
-			ids[s.ID()] = true
-		}
-		for _, c := range i.Certificates {
-			ids[c.ID()] = true
-		}
-	}
 	var out []ObjectChange
-	for _, id := range slices.Sorted(maps.Keys(ids)) {
-		if before, after := in.Object(id), next.Object(id); !sameObject(before, after) {
+	for _, before := range in.Objects() {
+		id := before.ID()
+		if after := next.Object(id); !sameObject(before, after) {
 			out = append(out, ObjectChange{ID: id, Before: before, After: after})
 		}
 	}
+	for _, after := range next.Objects() {
+		if id := after.ID(); in.Object(id) == nil {
+			out = append(out, ObjectChange{ID: id, After: after})
+		}
+	}
+	slices.SortFunc(out, func(a, b ObjectChange) int { return strings.Compare(a.ID, b.ID) })
 	return out
 }
 
@@ -196,28 +164,13 @@ func (e *StaleRevisionError) Error() string {
 // With is the intent with objects in the place of those with their ids; in stays as it
 // is. What objects ask of each other is not checked.
 func (in Intent) With(changes []ObjectChange) Intent {
-	next := in.clone()
+	next := in.Clone()
 	for _, c := range changes {
-		switch {
-		case c.After != nil:
+		if c.After != nil {
 			next.Put(c.After)
-		case next.Object(c.ID) != nil:
-			_ = remove(next, c.ID) // it is there
+		} else {
+			next.Remove(c.ID)
 		}
 	}
 	return next
-}
-
-// Put puts an object into an intent whose maps nobody else has.
-func (in Intent) Put(o Object) {
-	switch o := o.(type) {
-	case Frontend:
-		in.Frontends[o.Key] = o
-	case Backend:
-		in.Backends[o.Key] = o
-	case Section:
-		in.Sections[o.Key()] = o
-	case Certificate:
-		in.Certificates[o.Key] = o
-	}
 }

@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -9,7 +10,7 @@ import (
 // backend.
 type Frontend struct {
 	Key   Name
-	Binds []Bind // no duplicates; empty where RawBind is set or only Natives bind
+	Binds []Bind // no duplicates; empty where RawBind is set, or only TLS or Natives bind
 	// RawBind is a whole bind line in the place of Binds: addresses of any form, or with
 	// options, e.g. "bind *:443 ssl crt /etc/ssl/x.pem".
 	RawBind   RawLine
@@ -29,6 +30,11 @@ type Frontend struct {
 	// Pools are further backends that belong to the frontend. Without a Backend and raw
 	// lines that route, the first of them gets what no rule takes.
 	Pools []Name
+	// AcceptProxy are the sources whose connections must begin with a header of the PROXY
+	// protocol, which has the client's address. Masked, no duplicates.
+	AcceptProxy []netip.Prefix
+	// TLS is where the frontend speaks TLS; nil: nowhere but where raw lines say so.
+	TLS *FrontendTLS
 }
 
 // A FrontendSpec is a frontend as somebody wrote it: text that nobody has checked.
@@ -44,6 +50,9 @@ type FrontendSpec struct {
 	Register  *string        // nil: not announced
 	Endpoints []EndpointSpec // of addresses in Bind; nil: see Frontend.IsGateway
 	Pools     []string
+	// AcceptProxy are addresses and networks.
+	AcceptProxy []string
+	TLS         *FrontendTLSSpec // nil: no TLS
 }
 
 // Parse checks the frontend named key. The error is an *InvalidError that names every
@@ -54,7 +63,7 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	var err error
 	f.Natives = parseNatives(&fe, s.Natives)
 	isGateway := s.Endpoints != nil
-	if s.Bind != "" || !isGateway && !hasBindLine(f.Natives) {
+	if s.Bind != "" || !isGateway && s.TLS == nil && !hasBindLine(f.Natives) {
 		f.Binds, f.RawBind, err = parseBindField(s.Bind)
 		fe.AddErr("bind", err)
 	}
@@ -62,7 +71,11 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	fe.AddErr("mode", err)
 	f.Keepalive, err = oneOf(s.Keepalive, "default", "close", "server-close")
 	fe.AddErr("keepalive", err)
+	if s.TLS != nil {
+		f.TLS = s.TLS.parse(&fe, f)
+	}
 	f.Rules = parseRules(&fe, s.Rules)
+	f.AcceptProxy = parseSources(&fe, "acceptProxy", s.AcceptProxy)
 	f.parseGateway(&fe, s)
 	f.Defaults, err = parseDefaults(s.Defaults)
 	fe.AddErr("defaults", err)
@@ -88,7 +101,7 @@ func (f Frontend) Spec() FrontendSpec {
 	s := FrontendSpec{
 		Bind: strings.Join(f.BindTexts(), ","), Backend: string(f.Backend), Mode: f.Mode, Keepalive: f.Keepalive,
 		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives), Endpoints: f.endpointSpecs(), Pools: f.poolTexts(),
-		Defaults: string(f.Defaults),
+		Defaults: string(f.Defaults), AcceptProxy: f.AcceptedSources(), TLS: f.TLS.spec(),
 	}
 	for i, r := range f.Rules {
 		s.Rules[i] = r.spec()
@@ -116,8 +129,12 @@ func (f Frontend) digest() digest {
 	d.list(s.Natives...)
 	d.list(string(f.Register))
 	f.digestGateway(d)
+	f.digestTLS(d)
 	if f.Defaults != "" {
 		d.list("defaults", string(f.Defaults))
+	}
+	if len(s.AcceptProxy) > 0 {
+		d.list(append([]string{"acceptProxy"}, s.AcceptProxy...)...)
 	}
 	return d
 }

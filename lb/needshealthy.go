@@ -17,7 +17,7 @@ type NeedsHealthy struct {
 // and that gets another service or other versions, and each that is switched. Edits that
 // are forced need nothing. An edit that cannot be made ends the list.
 func (in Intent) NeedHealthy(edits []Edit) []NeedsHealthy {
-	now := in.clone()
+	now := in.Clone()
 	var routes routes
 	var out []NeedsHealthy
 	for i, e := range edits {

@@ -5,10 +5,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
+	"slices"
 	"strings"
 )
 
-// An Object is what operators define: a Frontend, a Backend, a Certificate or a Section.
+// An Object is what operators define. Its type is one for each of Kinds.
 type Object interface {
 	// ID is "frontend/KEY", "backend/KEY", "certificate/KEY" or "section/KIND/NAME".
 	ID() string
@@ -22,6 +23,18 @@ type Object interface {
 func keyOf(id string) Name {
 	_, key, _ := strings.Cut(id, "/")
 	return Name(key)
+}
+
+// idsOf lists the ids of the objects for which is reports true, sorted.
+func (in Intent) idsOf(is func(Object) bool) []string {
+	var out []string
+	for _, o := range in.Objects() {
+		if is(o) {
+			out = append(out, o.ID())
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // sameObject reports whether two definitions are equal; nil is none.

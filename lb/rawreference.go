@@ -182,20 +182,18 @@ func fetchNames(word, proxy string) bool {
 
 // usedBy lists the ids of the other objects whose raw lines name a frontend or backend.
 func usedBy(in Intent, id string) []string {
-	var out []string
-	note := func(other string, lines []RawLine) {
-		if other != id && slices.ContainsFunc(lines, func(n RawLine) bool { return n.names(keyOf(id)) }) {
-			out = append(out, other)
-		}
-	}
-	for _, b := range in.SortedBackends() {
-		note(b.ID(), b.Natives)
-	}
-	for _, f := range in.SortedFrontends() {
-		note(f.ID(), f.Natives)
-	}
-	for _, s := range in.SortedSections() {
-		note(s.ID(), s.Natives)
-	}
-	return out
+	key := keyOf(id)
+	return in.idsOf(func(o Object) bool {
+		return o.ID() != id && slices.ContainsFunc(rawLinesOf(o), func(n RawLine) bool { return n.names(key) })
+	})
+}
+
+// rawLinesOf are the raw lines of an object.
+func rawLinesOf(o Object) []RawLine {
+	return Match(o,
+		func(f Frontend) []RawLine { return f.Natives },
+		func(b Backend) []RawLine { return b.Natives },
+		func(s Section) []RawLine { return s.Natives },
+		nil,
+	)
 }

@@ -96,7 +96,7 @@ func (s Section) Key() string {
 // ID is "section/KIND/NAME", "section/global" or "section/defaults".
 func (s Section) ID() string { return sectionPrefix + s.Key() }
 
-const sectionPrefix = "section/"
+const sectionPrefix = string(KindSection) + "/"
 
 // ETag is the entity tag of the section, quotes included.
 func (s Section) ETag() string { return entityTag(s) }
@@ -245,18 +245,21 @@ func checkDefaults(in Intent, fe *FieldErrors, id string, defaults Name) {
 // that no section begins with itself. The error is an *InvalidError.
 func (in Intent) CheckDefaults(o Object) error {
 	var fe FieldErrors
-	switch o := o.(type) {
-	case Frontend:
-		checkDefaults(in, &fe, o.ID(), o.Defaults)
-	case Backend:
-		checkDefaults(in, &fe, o.ID(), o.Defaults)
-	case Section:
-		checkDefaults(in, &fe, o.ID(), o.Defaults)
-		if o.Defaults != "" && depth(in, o) == len(in.Sections) {
-			fe.Add("defaults", o.ID()+" would begin with itself", "other defaults")
-		}
+	checkDefaults(in, &fe, o.ID(), defaultsOf(o))
+	if s, ok := o.(Section); ok && s.Defaults != "" && depth(in, s) == len(in.Sections) {
+		fe.Add("defaults", o.ID()+" would begin with itself", "other defaults")
 	}
 	return fe.Err()
+}
+
+// defaultsOf names the section of defaults that an object begins with; empty: none.
+func defaultsOf(o Object) Name {
+	return Match(o,
+		func(f Frontend) Name { return f.Defaults },
+		func(b Backend) Name { return b.Defaults },
+		func(s Section) Name { return s.Defaults },
+		nil,
+	)
 }
 
 // checkAllDefaults is CheckDefaults for everything but frontends.
@@ -284,23 +287,7 @@ func beginsWith(in Intent, id string) []string {
 	if !ok {
 		return nil
 	}
-	var out []string
-	for _, b := range in.SortedBackends() {
-		if string(b.Defaults) == s {
-			out = append(out, b.ID())
-		}
-	}
-	for _, f := range in.SortedFrontends() {
-		if string(f.Defaults) == s {
-			out = append(out, f.ID())
-		}
-	}
-	for _, other := range in.SortedSections() {
-		if string(other.Defaults) == s {
-			out = append(out, other.ID())
-		}
-	}
-	return out
+	return in.idsOf(func(o Object) bool { return string(defaultsOf(o)) == s })
 }
 
 // parseDefaults reads the name of a section of defaults; empty: none.

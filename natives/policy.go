@@ -75,40 +75,59 @@ func invalid(fields []lb.FieldError) error {
 	return &lb.InvalidError{Fields: fields}
 }
 
-// judge lists the bad uses of an object, those of unknown words apart. A backend's
-// balance may be an expression.
+// judge lists the bad uses of an object, those of unknown words apart.
 func (p Policy) judge(e lb.Edit) (known, unknown []lb.FieldError) {
-	judge := func(path string, all []lb.Use) {
-		for _, use := range all {
-			field, bad := p.judgeUse(use)
-			field.Path = path
+	for _, field := range usesOf(e.Object()) {
+		for _, use := range field.uses {
+			problem, bad := p.judgeUse(use)
+			problem.Path = field.path
 			switch {
 			case bad && use.Kind == lb.Unknown:
-				unknown = append(unknown, field)
+				unknown = append(unknown, problem)
 			case bad:
-				known = append(known, field)
+				known = append(known, problem)
 			}
-		}
-	}
-	var lines []lb.RawLine
-	if f := e.Frontend; f != nil {
-		lines = f.Natives
-		judge("bind", f.RawBind.Uses())
-	}
-	if b := e.Backend; b != nil {
-		lines = b.Natives
-		judge("balance", lb.ExpressionUses(b.Balance))
-	}
-	for i, n := range lines {
-		judge("natives["+strconv.Itoa(i)+"]", n.Uses())
-	}
-	if e.Section != nil {
-		for i, all := range e.Section.Uses() {
-			judge("natives["+strconv.Itoa(i)+"]", all)
 		}
 	}
 	return known, unknown
 }
+
+// fieldUses is what a field of an object makes HAProxy use.
+type fieldUses struct {
+	path string
+	uses []lb.Use
+}
+
+// usesOf lists what an object makes HAProxy use. A backend's balance may be an expression.
+func usesOf(o lb.Object) []fieldUses {
+	return lb.Match(o,
+		func(f lb.Frontend) []fieldUses {
+			return append([]fieldUses{{"bind", f.RawBind.Uses()}}, usesOfLines(f.Natives)...)
+		},
+		func(b lb.Backend) []fieldUses {
+			return append([]fieldUses{{"balance", lb.ExpressionUses(b.Balance)}}, usesOfLines(b.Natives)...)
+		},
+		func(s lb.Section) []fieldUses {
+			all := s.Uses()
+			out := make([]fieldUses, len(all))
+			for i, uses := range all {
+				out[i] = fieldUses{nativesField(i), uses}
+			}
+			return out
+		},
+		nil, // the files of certificates are Thalassa's own
+	)
+}
+
+func usesOfLines(lines []lb.RawLine) []fieldUses {
+	out := make([]fieldUses, len(lines))
+	for i, line := range lines {
+		out[i] = fieldUses{nativesField(i), line.Uses()}
+	}
+	return out
+}
+
+func nativesField(i int) string { return "natives[" + strconv.Itoa(i) + "]" }
 
 // allowAny ends what is expected instead of a line that only --allow-natives any
 // takes.

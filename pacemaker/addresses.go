@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 )
 
 // addresses returns the address of each floating IP by resource, as far as the CIB
@@ -22,10 +23,10 @@ func (c *CIB) addresses() map[string]string {
 		if mask := parameters["cidr_netmask"]; mask != "" {
 			ip += "/" + mask
 		}
-		if !addressForm.MatchString(ip) { // it is none, and may be anything else
+		if !cibxml.AddressForm.MatchString(ip) { // it is none, and may be anything else
 			ip = ""
 		}
-		out[p.attr("id")] = ip
+		out[p.Attr("id")] = ip
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"thalassa/cluster/cibxml"
 	"thalassa/lb"
 )
 
@@ -22,19 +23,19 @@ func checkParameters(c *Cluster, d Description) error {
 // address, or the sockets and files of a HAProxy. Two resources with the same address
 // run on two nodes at once, and two HAProxys with the same socket are taken for one. The
 // error is an *lb.ConflictError.
-func (d Description) clash(resources *element, defaults map[string]string) error {
+func (d Description) clash(resources *cibxml.Element, defaults map[string]string) error {
 	if resources == nil {
 		return nil
 	}
-	for _, top := range resources.children {
+	for _, top := range resources.Children {
 		if d.isOurs(top) {
 			continue
 		}
-		for _, p := range append(top.all("primitive"), top) {
-			if p.name != "primitive" || p.attr("id") == d.Name {
+		for _, p := range append(top.Descendants("primitive"), top) {
+			if p.Name != "primitive" || p.Attr("id") == d.Name {
 				continue
 			}
-			if err := d.clashWith(p.attr("id"), agentOf(resources, p), parametersOf(resources, p), defaults); err != nil {
+			if err := d.clashWith(p.Attr("id"), agentOf(resources, p), parametersOf(resources, p), defaults); err != nil {
 				return err
 			}
 		}
@@ -82,37 +83,37 @@ func ipIn(parameters map[string]string) string {
 }
 
 // templateOf is the template of a primitive; nil: it has none.
-func templateOf(resources, primitive *element) *element {
-	name := primitive.attr("template")
+func templateOf(resources, primitive *cibxml.Element) *cibxml.Element {
+	name := primitive.Attr("template")
 	if name == "" {
 		return nil
 	}
-	return resources.byID(name)
+	return resources.ByID(name)
 }
 
 // agentOf is the agent of a primitive, its own or its template's: ocf:heartbeat:IPaddr2.
-func agentOf(resources, primitive *element) string {
+func agentOf(resources, primitive *cibxml.Element) string {
 	e := primitive
 	if template := templateOf(resources, primitive); template != nil {
 		e = template
 	}
-	agent := e.attr("class")
-	if provider := e.attr("provider"); provider != "" {
+	agent := e.Attr("class")
+	if provider := e.Attr("provider"); provider != "" {
 		agent += ":" + provider
 	}
-	return agent + ":" + e.attr("type")
+	return agent + ":" + e.Attr("type")
 }
 
 // parametersOf are the parameters of a primitive: its own, and those of its template that
 // it does not set. Sets and pairs may refer to others by id.
-func parametersOf(resources, primitive *element) map[string]string {
+func parametersOf(resources, primitive *cibxml.Element) map[string]string {
 	return inherited(resources, primitive, "instance_attributes")
 }
 
 // inherited are the pairs in sets of a primitive and its template, by name.
-func inherited(resources, primitive *element, set string) map[string]string {
+func inherited(resources, primitive *cibxml.Element, set string) map[string]string {
 	out := map[string]string{}
-	for _, e := range []*element{templateOf(resources, primitive), primitive} {
+	for _, e := range []*cibxml.Element{templateOf(resources, primitive), primitive} {
 		maps.Copy(out, pairsIn(resources, e, set))
 	}
 	return out
@@ -120,19 +121,19 @@ func inherited(resources, primitive *element, set string) map[string]string {
 
 // pairsIn are the pairs in an element's own sets, by name. Of two with one name, the
 // first counts.
-func pairsIn(section, e *element, name string) map[string]string {
+func pairsIn(section, e *cibxml.Element, name string) map[string]string {
 	out := map[string]string{}
 	if e == nil {
 		return out
 	}
-	for _, set := range e.children {
-		if set.name != name {
+	for _, set := range e.Children {
+		if set.Name != name {
 			continue
 		}
-		for _, pair := range referred(section, set).children {
-			key := cmp.Or(pair.attr("name"), referred(section, pair).attr("name"))
-			if _, known := out[key]; pair.name == "nvpair" && !known {
-				out[key] = referred(section, pair).attr("value")
+		for _, pair := range referred(section, set).Children {
+			key := cmp.Or(pair.Attr("name"), referred(section, pair).Attr("name"))
+			if _, known := out[key]; pair.Name == "nvpair" && !known {
+				out[key] = referred(section, pair).Attr("value")
 			}
 		}
 	}
@@ -140,8 +141,8 @@ func pairsIn(section, e *element, name string) map[string]string {
 }
 
 // referred is the element that id-ref names, or else the element itself.
-func referred(resources, e *element) *element {
-	if other := resources.byID(e.attr("id-ref")); e.attr("id-ref") != "" && other != nil {
+func referred(resources, e *cibxml.Element) *cibxml.Element {
+	if other := resources.ByID(e.Attr("id-ref")); e.Attr("id-ref") != "" && other != nil {
 		return other
 	}
 	return e

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 )
 
 // readCIB reads a CIB that a tool has changed in a file.
@@ -20,41 +21,41 @@ func readCIB(path string) (*CIB, error) {
 // withoutFailures returns the CIB without the failures that a Cleanup removes.
 // crm_resource cannot do that in a file (2.1.5 crashes).
 func (c *CIB) withoutFailures(a cluster.Action) *CIB {
-	out := &CIB{Epoch: c.Epoch, root: c.root.clone()}
+	out := &CIB{Epoch: c.Epoch, root: c.root.Clone()}
 	members := c.members(a.Resource)
-	for _, state := range out.root.child("status").all("node_state") {
-		if a.Node != "" && state.attr("uname") != a.Node {
+	for _, state := range out.root.Child("status").Descendants("node_state") {
+		if a.Node != "" && state.Attr("uname") != a.Node {
 			continue
 		}
 		failed := map[string]bool{} // by their counters
-		for _, p := range state.child("transient_attributes").all("nvpair") {
-			if r, ok := failureOf(p.attr("name")); ok && (members == nil || members[r]) {
+		for _, p := range state.Child("transient_attributes").Descendants("nvpair") {
+			if r, ok := failureOf(p.Attr("name")); ok && (members == nil || members[r]) {
 				failed[r] = true
 			}
 		}
-		state.remove(func(e *element) bool {
-			r, ok := failureOf(e.attr("name"))
-			return e.name == "nvpair" && ok && failed[r]
+		state.Remove(func(e *cibxml.Element) bool {
+			r, ok := failureOf(e.Attr("name"))
+			return e.Name == "nvpair" && ok && failed[r]
 		})
-		for _, r := range state.all("lrm_resource") {
-			if members == nil || members[base(r.attr("id"))] {
-				r.remove(hasFailed)
+		for _, r := range state.Descendants("lrm_resource") {
+			if members == nil || members[base(r.Attr("id"))] {
+				r.Remove(hasFailed)
 			}
 		}
 	}
-	out.data = out.root.bytes()
+	out.data = out.root.Bytes()
 	return out
 }
 
 // hasFailed reports whether an operation in a resource's history is a failure.
 // What is left of the history stands for the probe that follows a cleanup.
-func hasFailed(e *element) bool {
-	if e.name != "lrm_rsc_op" {
+func hasFailed(e *cibxml.Element) bool {
+	if e.Name != "lrm_rsc_op" {
 		return false
 	}
-	switch e.attr("rc-code") {
+	switch e.Attr("rc-code") {
 	case "0", "7", "8", "190", "191", "193": // fine, not running, promoted, degraded, pending
-		return strings.HasSuffix(e.attr("id"), "_last_failure_0")
+		return strings.HasSuffix(e.Attr("id"), "_last_failure_0")
 	}
 	return true
 }
@@ -65,8 +66,8 @@ func (c *CIB) members(resource string) map[string]bool {
 		return nil
 	}
 	out := map[string]bool{resource: true}
-	for _, p := range c.root.child("configuration", "resources").byID(resource).all("primitive") {
-		out[p.attr("id")] = true
+	for _, p := range c.root.Child("configuration", "resources").ByID(resource).Descendants("primitive") {
+		out[p.Attr("id")] = true
 	}
 	return out
 }

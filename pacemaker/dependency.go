@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 )
 
 // A dependency is a resource that another one needs, and that does not run.
@@ -32,29 +33,29 @@ func (x explainer) dependencies(r cluster.Resource) []dependency {
 	}
 	resources := x.cib.section("resources")
 	for _, id := range r.Containers {
-		group := resources.byID(id)
-		if group == nil || group.name != "group" || isFalse(group.nvpair("meta_attributes", "ordered")) {
+		group := resources.ByID(id)
+		if group == nil || group.Name != "group" || cibxml.IsFalse(group.Pair("meta_attributes", "ordered")) {
 			continue
 		}
-		for _, p := range group.all("primitive") {
-			if p.attr("id") == r.ID {
+		for _, p := range group.Descendants("primitive") {
+			if p.Attr("id") == r.ID {
 				break
 			}
-			need(p.attr("id"), "")
+			need(p.Attr("id"), "")
 		}
 	}
-	for _, e := range slices.Concat(x.constraints.all("rsc_colocation"), x.constraints.all("rsc_order")) {
-		needed, dependent := e.attr("with-rsc"), e.attr("rsc")
+	for _, e := range slices.Concat(x.constraints.Descendants("rsc_colocation"), x.constraints.Descendants("rsc_order")) {
+		needed, dependent := e.Attr("with-rsc"), e.Attr("rsc")
 		switch {
-		case e.name == "rsc_order" && (e.attr("kind") == "Optional" || e.attr("score") == "0"):
+		case e.Name == "rsc_order" && (e.Attr("kind") == "Optional" || e.Attr("score") == "0"):
 			continue
-		case e.name == "rsc_order":
-			needed, dependent = e.attr("first"), e.attr("then")
-		case e.attr("score") != "INFINITY" && e.attr("score") != "":
+		case e.Name == "rsc_order":
+			needed, dependent = e.Attr("first"), e.Attr("then")
+		case e.Attr("score") != "INFINITY" && e.Attr("score") != "":
 			continue
 		}
 		if slices.Contains(x.ids(r), dependent) {
-			need(needed, e.attr("id"))
+			need(needed, e.Attr("id"))
 		}
 	}
 	return out

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"thalassa/cluster/cibxml"
 )
 
 // Topologies of HAProxy in a cluster.
@@ -125,16 +127,13 @@ func (d Description) home() string {
 	return d.vip(0)
 }
 
-// mark is the attribute "description" of the resources made from a Description.
-const mark = "made by thalassa cluster apply"
-
 // isOurs reports whether an element was made from a Description of this name.
-func (d Description) isOurs(e *element) bool {
-	id := e.attr("id")
-	if strings.HasPrefix(e.name, "rsc_") {
+func (d Description) isOurs(e *cibxml.Element) bool {
+	id := e.Attr("id")
+	if strings.HasPrefix(e.Name, "rsc_") {
 		return strings.HasPrefix(id, d.Name+"-thalassa-")
 	}
-	if e.attr("description") != mark {
+	if e.Attr("description") != cibxml.Mark {
 		return false
 	}
 	rest, ok := strings.CutPrefix(id, d.vip(0))
@@ -145,32 +144,32 @@ func (d Description) isOurs(e *element) bool {
 }
 
 // resources returns the resources with their mark, in the order of the CIB.
-func (d Description) resources() []*element {
+func (d Description) resources() []*cibxml.Element {
 	list := append(d.unmarked(), d.watches()...)
 	for _, e := range list {
-		e.set("description", mark)
+		e.Set("description", cibxml.Mark)
 	}
 	return list
 }
 
-func (d Description) unmarked() []*element {
-	vips := make([]*element, len(d.Addresses))
+func (d Description) unmarked() []*cibxml.Element {
+	vips := make([]*cibxml.Element, len(d.Addresses))
 	for i, a := range d.Addresses {
 		vips[i] = d.address(d.vip(i), a)
 	}
 	if d.Topology == Group {
 		// The address first: HAProxy may bind it. Members depend on those before them.
-		g := el("group", "id", d.groupID()).add(vips...).add(d.haproxy())
-		return []*element{g.add(d.meta(d.groupID()))}
+		g := cibxml.New("group", "id", d.groupID()).Add(vips...).Add(d.haproxy())
+		return []*cibxml.Element{g.Add(d.meta(d.groupID()))}
 	}
-	clone := el("clone", "id", d.cloneID()).add(d.haproxy(), pairs("meta_attributes", d.cloneID(), "interleave", "true"))
+	clone := cibxml.New("clone", "id", d.cloneID()).Add(d.haproxy(), pairs("meta_attributes", d.cloneID(), "interleave", "true"))
 	if len(vips) == 1 {
-		return []*element{clone, vips[0]}
+		return []*cibxml.Element{clone, vips[0]}
 	}
-	return []*element{clone, el("group", "id", d.home()).add(vips...).add(d.meta(d.home()))}
+	return []*cibxml.Element{clone, cibxml.New("group", "id", d.home()).Add(vips...).Add(d.meta(d.home()))}
 }
 
-func (d Description) haproxy() *element {
+func (d Description) haproxy() *cibxml.Element {
 	class, rest, _ := strings.Cut(d.Agent, ":")
 	provider, kind, _ := strings.Cut(rest, ":")
 	parameters := make([]string, 0, 2+2*len(d.Parameters))
@@ -178,19 +177,19 @@ func (d Description) haproxy() *element {
 	for _, name := range slices.Sorted(maps.Keys(d.Parameters)) {
 		parameters = append(parameters, name, d.Parameters[name])
 	}
-	operations := el("operations").add(
+	operations := cibxml.New("operations").Add(
 		operation(d.Name, "start", 0, d.Start), operation(d.Name, "stop", 0, d.Stop), operation(d.Name, "reload-agent", 0, d.Start),
 		operation(d.Name, "monitor", d.Monitor, d.MonitorTimeout),
-		operation(d.Name, "monitor", d.DeepMonitor, 20*time.Second).add(
+		operation(d.Name, "monitor", d.DeepMonitor, 20*time.Second).Add(
 			pairs("instance_attributes", d.Name+"-monitor-"+seconds(d.DeepMonitor), "OCF_CHECK_LEVEL", "10"),
 		),
 	)
-	return el("primitive", "id", d.Name, "class", class, "provider", provider, "type", kind).add(
+	return cibxml.New("primitive", "id", d.Name, "class", class, "provider", provider, "type", kind).Add(
 		pairs("instance_attributes", d.Name, parameters...), operations, d.meta(d.Name),
 	)
 }
 
-func (d Description) address(id string, a netip.Prefix) *element {
+func (d Description) address(id string, a netip.Prefix) *cibxml.Element {
 	parameters := []string{"ip", a.Addr().String(), "cidr_netmask", strconv.Itoa(a.Bits())}
 	if d.Interface != "" {
 		parameters = append(parameters, "nic", d.Interface)
@@ -200,51 +199,51 @@ func (d Description) address(id string, a netip.Prefix) *element {
 		// ensures that there is none.
 		parameters = append(parameters, "nodad", "true")
 	}
-	operations := el("operations").add(
+	operations := cibxml.New("operations").Add(
 		operation(id, "start", 0, 20*time.Second), operation(id, "stop", 0, 20*time.Second), operation(id, "monitor", d.AddressMonitor, 20*time.Second),
 	)
-	return el("primitive", "id", id, "class", "ocf", "provider", "heartbeat", "type", "IPaddr2").add(
+	return cibxml.New("primitive", "id", id, "class", "ocf", "provider", "heartbeat", "type", "IPaddr2").Add(
 		pairs("instance_attributes", id, parameters...), operations, d.meta(id),
 	)
 }
 
 // meta returns the meta attributes of a resource.
-func (d Description) meta(id string) *element {
+func (d Description) meta(id string) *cibxml.Element {
 	return pairs("meta_attributes", id, "resource-stickiness", strconv.Itoa(*d.Stickiness),
 		"migration-threshold", strconv.Itoa(*d.Threshold), "failure-timeout", seconds(*d.FailureTimeout))
 }
 
 // constraints returns those that keep addresses with HAProxy, and those of Prefer.
-func (d Description) constraints() []*element {
+func (d Description) constraints() []*cibxml.Element {
 	prefix := d.Name + "-thalassa-"
-	var out []*element
+	var out []*cibxml.Element
 	if d.Topology == Clone {
 		out = append(out,
-			el("rsc_colocation", "id", prefix+"with", "rsc", d.home(), "with-rsc", d.cloneID(), "score", "INFINITY"),
-			el("rsc_order", "id", prefix+"after", "first", d.cloneID(), "then", d.home(), "kind", map[string]string{Optional: "Optional", Mandatory: "Mandatory"}[d.Order]),
+			cibxml.New("rsc_colocation", "id", prefix+"with", "rsc", d.home(), "with-rsc", d.cloneID(), "score", "INFINITY"),
+			cibxml.New("rsc_order", "id", prefix+"after", "first", d.cloneID(), "then", d.home(), "kind", map[string]string{Optional: "Optional", Mandatory: "Mandatory"}[d.Order]),
 		)
 	}
 	for i, node := range d.Prefer {
 		// Less than the stickiness, so that no resource moves back, unless the stickiness
 		// is too small for an order of the nodes.
 		score := max(len(d.Prefer), *d.Stickiness/2) - i
-		out = append(out, el("rsc_location", "id", prefix+"prefers-"+node, "rsc", d.home(), "node", node, "score", strconv.Itoa(score)))
+		out = append(out, cibxml.New("rsc_location", "id", prefix+"prefers-"+node, "rsc", d.home(), "node", node, "score", strconv.Itoa(score)))
 	}
 	return slices.Concat(out, d.onlyOnNodes(), d.watchConstraints())
 }
 
 // pairs returns a set of name-value pairs of a resource, with the ids that
 // Pacemaker's own tools use.
-func pairs(set, id string, values ...string) *element {
-	s := el(set, "id", id+"-"+set)
+func pairs(set, id string, values ...string) *cibxml.Element {
+	s := cibxml.New(set, "id", id+"-"+set)
 	for i := 0; i+1 < len(values); i += 2 {
-		s.add(el("nvpair", "id", s.attr("id")+"-"+values[i], "name", values[i], "value", values[i+1]))
+		s.Add(cibxml.New("nvpair", "id", s.Attr("id")+"-"+values[i], "name", values[i], "value", values[i+1]))
 	}
 	return s
 }
 
-func operation(resource, name string, interval, timeout time.Duration) *element {
-	return el("op", "id", fmt.Sprintf("%s-%s-%s", resource, name, seconds(interval)),
+func operation(resource, name string, interval, timeout time.Duration) *cibxml.Element {
+	return cibxml.New("op", "id", fmt.Sprintf("%s-%s-%s", resource, name, seconds(interval)),
 		"name", name, "interval", seconds(interval), "timeout", seconds(timeout))
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 	"thalassa/lb"
 )
 
@@ -25,7 +26,7 @@ func (c *Cluster) PlanDestroy(ctx context.Context, name string) (Plan, error) {
 		return Plan{}, err
 	}
 	p := Plan{Epoch: cib.Epoch, from: cib, Changes: []string{}, Warnings: []string{}, haproxy: d.Name}
-	p.to, err = cib.next(func(configuration *element) error {
+	p.to, err = cib.next(func(configuration *cibxml.Element) error {
 		p.Changes, p.removed, err = d.takeBack(configuration)
 		return err
 	})
@@ -47,48 +48,48 @@ func (c *Cluster) PlanDestroy(ctx context.Context, name string) (Plan, error) {
 }
 
 // takeBack removes what was made from the Description. removed are the ids of resources.
-func (d Description) takeBack(configuration *element) (changes, removed []string, err error) {
-	resources, constraints := configuration.ensure("resources"), configuration.ensure("constraints")
-	for _, top := range slices.Clone(resources.children) {
-		if top.name == commentName || !d.isOurs(top) {
+func (d Description) takeBack(configuration *cibxml.Element) (changes, removed []string, err error) {
+	resources, constraints := configuration.Ensure("resources"), configuration.Ensure("constraints")
+	for _, top := range slices.Clone(resources.Children) {
+		if top.Name == cibxml.CommentName || !d.isOurs(top) {
 			continue
 		}
-		changes = append(changes, "remove "+top.name+" "+top.attr("id"))
-		removed = append(removed, top.attr("id"))
-		for _, p := range top.all("primitive") {
-			removed = append(removed, p.attr("id"))
+		changes = append(changes, "remove "+top.Name+" "+top.Attr("id"))
+		removed = append(removed, top.Attr("id"))
+		for _, p := range top.Descendants("primitive") {
+			removed = append(removed, p.Attr("id"))
 		}
-		resources.children = slices.DeleteFunc(resources.children, func(e *element) bool { return e == top })
+		resources.Children = slices.DeleteFunc(resources.Children, func(e *cibxml.Element) bool { return e == top })
 	}
-	for _, e := range slices.Clone(constraints.children) {
-		left := strings.HasPrefix(e.attr("id"), "cli-") && slices.Contains(removed, e.attr("rsc"))
-		if e.name == commentName || !left && !d.isOurs(e) {
+	for _, e := range slices.Clone(constraints.Children) {
+		left := strings.HasPrefix(e.Attr("id"), "cli-") && slices.Contains(removed, e.Attr("rsc"))
+		if e.Name == cibxml.CommentName || !left && !d.isOurs(e) {
 			continue
 		}
-		changes = append(changes, "remove "+e.name+" "+e.attr("id"))
-		constraints.children = slices.DeleteFunc(constraints.children, func(o *element) bool { return o == e })
+		changes = append(changes, "remove "+e.Name+" "+e.Attr("id"))
+		constraints.Children = slices.DeleteFunc(constraints.Children, func(o *cibxml.Element) bool { return o == e })
 	}
 	if err := checkReferences(configuration, removed); err != nil {
 		return nil, nil, err
 	}
-	if !slices.ContainsFunc(resources.children, func(e *element) bool { return e.attr("description") == mark }) {
+	if !slices.ContainsFunc(resources.Children, func(e *cibxml.Element) bool { return e.Attr("description") == cibxml.Mark }) {
 		changes = append(changes, resetTransitionDelay(configuration)...)
 	}
 	return changes, removed, nil
 }
 
 // checkReferences reports an element that refers to one of these resources.
-func checkReferences(e *element, removed []string) error {
-	for _, c := range e.children {
+func checkReferences(e *cibxml.Element, removed []string) error {
+	for _, c := range e.Children {
 		names := []string{"rsc", "with-rsc", "first", "then", "reference"}
-		if strings.HasSuffix(c.name, "_ref") {
+		if strings.HasSuffix(c.Name, "_ref") {
 			names = []string{"id"}
 		}
 		for _, name := range names {
-			if id := c.attr(name); id != "" && slices.Contains(removed, id) {
-				where := c.name + " " + c.attr("id")
-				if strings.HasSuffix(c.name, "_ref") {
-					where = e.name + " " + e.attr("id")
+			if id := c.Attr(name); id != "" && slices.Contains(removed, id) {
+				where := c.Name + " " + c.Attr("id")
+				if strings.HasSuffix(c.Name, "_ref") {
+					where = e.Name + " " + e.Attr("id")
 				}
 				return &lb.ConflictError{ID: "resource/" + id, Reason: where + " refers to it, and was not made by thalassa cluster apply; remove that first"}
 			}
@@ -101,12 +102,12 @@ func checkReferences(e *element, removed []string) error {
 }
 
 // resetTransitionDelay removes the transition-delay that setTransitionDelay has set.
-func resetTransitionDelay(configuration *element) (changes []string) {
-	for _, set := range configuration.child("crm_config").all("cluster_property_set") {
-		set.children = slices.DeleteFunc(set.children, func(p *element) bool {
-			own := strings.HasSuffix(p.attr("id"), "-"+ownDelay) && p.attr("value") == milliseconds(transitionDelay)
+func resetTransitionDelay(configuration *cibxml.Element) (changes []string) {
+	for _, set := range configuration.Child("crm_config").Descendants("cluster_property_set") {
+		set.Children = slices.DeleteFunc(set.Children, func(p *cibxml.Element) bool {
+			own := strings.HasSuffix(p.Attr("id"), "-"+ownDelay) && p.Attr("value") == milliseconds(transitionDelay)
 			if own {
-				changes = append(changes, "unset transition-delay, which is "+p.attr("value"))
+				changes = append(changes, "unset transition-delay, which is "+p.Attr("value"))
 			}
 			return own
 		})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 )
 
 const (
@@ -74,7 +75,7 @@ func (d detailXML) addTo(v *cluster.Status, cib *CIB) {
 
 // event converts one fencing action. The CIB knows secrets that its reason may have.
 func (f fenceXML) event(cib *CIB) cluster.FenceEvent {
-	out := cluster.FenceEvent{Node: f.Node, Action: f.Action, Status: f.Status, Device: f.Device, Reason: cib.Hide(unescape(f.Reason))}
+	out := cluster.FenceEvent{Node: f.Node, Action: f.Action, Status: f.Status, Device: f.Device, Reason: cib.Hide(cibxml.Unescape(f.Reason))}
 	out.Time = parseTime(f.Time)
 	return out
 }
@@ -143,9 +144,9 @@ func ended(f fenceXML) int {
 
 // capacity is the utilization of a node, by name.
 func (c *CIB) capacity(node string) map[string]string {
-	for _, n := range c.section("nodes").all("node") {
-		if n.attr("uname") == node {
-			return shownPairs("utilization", pairsIn(c.section("nodes"), n, "utilization"))
+	for _, n := range c.section("nodes").Descendants("node") {
+		if n.Attr("uname") == node {
+			return cibxml.ShownPairs("utilization", pairsIn(c.section("nodes"), n, "utilization"))
 		}
 	}
 	return nil
@@ -155,8 +156,8 @@ func (c *CIB) capacity(node string) map[string]string {
 func addUtilization(v *cluster.Status, c *CIB) {
 	resources := c.section("resources")
 	for i, r := range v.Resources {
-		if p := resources.byID(r.ID); p != nil && p.name == "primitive" {
-			v.Resources[i].Utilization = shownPairs("utilization", inherited(resources, p, "utilization"))
+		if p := resources.ByID(r.ID); p != nil && p.Name == "primitive" {
+			v.Resources[i].Utilization = cibxml.ShownPairs("utilization", inherited(resources, p, "utilization"))
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"thalassa/cluster/cibxml"
 )
 
 // A setting is a value in a resource or constraint, with the place that it has for
@@ -13,7 +15,7 @@ type setting struct{ place, value string }
 
 // differences says what changes in an element that is replaced, one line for each
 // attribute, so that nobody's setting is reverted unseen.
-func differences(old, want *element) []string {
+func differences(old, want *cibxml.Element) []string {
 	before, after := map[string]string{}, map[string]string{}
 	var places []string
 	note := func(into map[string]string) func(setting) {
@@ -22,9 +24,9 @@ func differences(old, want *element) []string {
 			places = append(places, a.place)
 		}
 	}
-	old.describe(old, "", note(before))
-	want.describe(want, "", note(after))
-	gone, added := except(old.resourceNames(), want.resourceNames()), except(want.resourceNames(), old.resourceNames())
+	describe(old, old, "", note(before))
+	describe(want, want, "", note(after))
+	gone, added := except(resourceNames(old), resourceNames(want)), except(resourceNames(want), resourceNames(old))
 	var out []string
 	for _, name := range gone {
 		out = append(out, "remove "+name)
@@ -50,11 +52,11 @@ func differences(old, want *element) []string {
 }
 
 // resourceNames are the resources in e with their kinds: "primitive vip".
-func (e *element) resourceNames() []string {
-	list := e.all("primitive")
+func resourceNames(e *cibxml.Element) []string {
+	list := e.Descendants("primitive")
 	out := make([]string, 0, len(list))
 	for _, p := range list {
-		out = append(out, "primitive "+p.attr("id"))
+		out = append(out, "primitive "+p.Attr("id"))
 	}
 	return out
 }
@@ -64,28 +66,28 @@ func hasName(names []string, id string) bool { return slices.Contains(names, "pr
 
 // describe notes the attributes in e. owner is the resource or constraint that e belongs
 // to, set the kind of name-value pairs.
-func (e *element) describe(owner *element, set string, note func(setting)) {
-	of := " of " + owner.attr("id")
+func describe(e, owner *cibxml.Element, set string, note func(setting)) {
+	of := " of " + owner.Attr("id")
 	switch {
-	case slices.Contains([]string{"primitive", "clone", "group"}, e.name), strings.HasPrefix(e.name, "rsc_"):
+	case slices.Contains([]string{"primitive", "clone", "group"}, e.Name), strings.HasPrefix(e.Name, "rsc_"):
 		owner = e
-		e.describeAttributes(" of "+e.attr("id"), []string{"id", "description"}, note)
-	case slices.Contains(pairSets(), e.name):
-		set = e.name
-	case e.name == "op":
-		of = strings.TrimSuffix(" of "+e.attr("name")+" "+interval(e.attr("interval")), " ") + of
-		e.describeAttributes(of, []string{"id", "name", "interval"}, note)
-		for _, p := range e.all("nvpair") {
-			note(setting{p.attr("name") + of, shownValue(p, "instance_attributes")})
+		describeAttributes(e, " of "+e.Attr("id"), []string{"id", "description"}, note)
+	case slices.Contains(cibxml.PairSets(), e.Name):
+		set = e.Name
+	case e.Name == "op":
+		of = strings.TrimSuffix(" of "+e.Attr("name")+" "+interval(e.Attr("interval")), " ") + of
+		describeAttributes(e, of, []string{"id", "name", "interval"}, note)
+		for _, p := range e.Descendants("nvpair") {
+			note(setting{p.Attr("name") + of, shownValue(p, "instance_attributes")})
 		}
 		return
-	case e.name == "nvpair":
-		note(setting{e.attr("name") + of, shownValue(e, set)})
-	case e.name == "rule", e.name == "expression":
-		e.describeAttributes(" of "+e.name+" "+e.attr("id")+of, []string{"id"}, note)
+	case e.Name == "nvpair":
+		note(setting{e.Attr("name") + of, shownValue(e, set)})
+	case e.Name == "rule", e.Name == "expression":
+		describeAttributes(e, " of "+e.Name+" "+e.Attr("id")+of, []string{"id"}, note)
 	}
-	for _, c := range e.children {
-		c.describe(owner, set, note)
+	for _, c := range e.Children {
+		describe(c, owner, set, note)
 	}
 }
 
@@ -97,16 +99,16 @@ func interval(text string) string {
 	return "every " + text
 }
 
-func (e *element) describeAttributes(of string, but []string, note func(setting)) {
+func describeAttributes(e *cibxml.Element, of string, but []string, note func(setting)) {
 	values := map[string]string{}
-	for _, a := range e.attrs {
+	for _, a := range e.Attrs {
 		values[a.Name.Local] = a.Value
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		switch {
 		case slices.Contains(but, name):
-		case values[name] != "" && !isHarmless(e, "", name, values[name]):
-			note(setting{name + of, masked})
+		case values[name] != "" && !cibxml.IsHarmless(e, "", name, values[name]):
+			note(setting{name + of, cibxml.Masked})
 		default:
 			note(setting{name + of, values[name]})
 		}
@@ -114,10 +116,10 @@ func (e *element) describeAttributes(of string, but []string, note func(setting)
 }
 
 // shownValue is the value of a pair, unless it may be a secret.
-func shownValue(pair *element, set string) string {
-	value := pair.attr("value")
-	if value != "" && !isHarmless(pair, set, "value", value) {
-		return masked
+func shownValue(pair *cibxml.Element, set string) string {
+	value := pair.Attr("value")
+	if value != "" && !cibxml.IsHarmless(pair, set, "value", value) {
+		return cibxml.Masked
 	}
 	return cmp.Or(value, `""`)
 }

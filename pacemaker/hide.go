@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"thalassa/cluster/cibxml"
 )
 
 const (
@@ -21,13 +23,13 @@ const (
 // what has the form of a secret. Of a nil CIB, only the latter is known.
 func (c *CIB) Hide(text string) string {
 	if c == nil || text == "" {
-		return maskText(text)
+		return cibxml.MaskText(text)
 	}
 	c.once.Do(func() { c.secrets = c.findSecrets() })
 	for _, s := range c.secrets {
 		text = replaceWord(text, s)
 	}
-	return maskText(text)
+	return cibxml.MaskText(text)
 }
 
 // findSecrets lists the values that Masked masks, and the parts of those that have some,
@@ -35,11 +37,11 @@ func (c *CIB) Hide(text string) string {
 func (c *CIB) findSecrets() []string {
 	public, secrets := c.names(), map[string]bool{}
 	note := func(s string, least int) {
-		if len(s) >= least && !public[s] && !hasPlainForm(s) {
+		if len(s) >= least && !public[s] && !cibxml.HasPlainForm(s) {
 			secrets[s] = true
 		}
 	}
-	maskElement(c.root.clone(), "", func(value string) {
+	cibxml.Mask(c.root.Clone(), "", func(value string) {
 		note(value, minSecret)
 		for _, part := range strings.FieldsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`,;=&|'":/@`, r) }) {
 			note(part, minPart)
@@ -52,12 +54,12 @@ func (c *CIB) findSecrets() []string {
 // the same spelling is masked where it is, and not wherever the name is.
 func (c *CIB) names() map[string]bool {
 	out := map[string]bool{}
-	var walk func(*element)
-	walk = func(e *element) {
+	var walk func(*cibxml.Element)
+	walk = func(e *cibxml.Element) {
 		for _, name := range []string{"id", "uname", "type", "provider", "class", "name", "operation", "ticket"} {
-			out[e.attr(name)] = true
+			out[e.Attr(name)] = true
 		}
-		for _, child := range e.children {
+		for _, child := range e.Children {
 			walk(child)
 		}
 	}
@@ -83,7 +85,7 @@ func replaceWord(text, word string) string {
 		if isWordRune(before) || isWordRune(after) {
 			b.WriteString(word)
 		} else {
-			b.WriteString(masked)
+			b.WriteString(cibxml.Masked)
 		}
 		rest = rest[i+len(word):]
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 )
 
 // maintenance sets maintenance of the node or resource of the action, or of the whole
@@ -26,19 +27,19 @@ func maintenance(cib *CIB, a cluster.Action, value string) []call {
 // maintenanceOf sets or removes the meta attribute of one resource. Its instances share
 // that of their clone. The id of the pair keeps crm_resource from changing those in the
 // resource as well.
-func maintenanceOf(resources *element, id, value string) []call {
-	for _, clone := range resources.all("clone") {
-		if slices.ContainsFunc(clone.children, func(e *element) bool { return e.attr("id") == id }) {
-			id = clone.attr("id")
+func maintenanceOf(resources *cibxml.Element, id, value string) []call {
+	for _, clone := range resources.Descendants("clone") {
+		if slices.ContainsFunc(clone.Children, func(e *cibxml.Element) bool { return e.Attr("id") == id }) {
+			id = clone.Attr("id")
 		}
 	}
 	args := []string{"-r", id, "--meta"}
 	var own []string // ids of the pairs
-	if e := resources.byID(id); e != nil {
-		for _, set := range e.children {
-			for _, p := range set.children {
-				if set.name == "meta_attributes" && p.attr("name") == "maintenance" {
-					own = append(own, p.attr("id"))
+	if e := resources.ByID(id); e != nil {
+		for _, set := range e.Children {
+			for _, p := range set.Children {
+				if set.Name == "meta_attributes" && p.Attr("name") == "maintenance" {
+					own = append(own, p.Attr("id"))
 				}
 			}
 		}

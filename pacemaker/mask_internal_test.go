@@ -3,6 +3,8 @@ package pacemaker
 import (
 	"strings"
 	"testing"
+
+	"thalassa/cluster/cibxml"
 )
 
 // TestUnknownValuesAreMasked has a secret in every place of a CIB that an operator can
@@ -46,7 +48,7 @@ func TestSecretsInMessagesAreMasked(t *testing.T) {
 		"cannot bind 10.0.0.5:80":                  "cannot bind 10.0.0.5:80",
 		"node n1:2 is unclean":                     "node n1:2 is unclean",
 	} {
-		if got := maskText(text); got != want {
+		if got := cibxml.MaskText(text); got != want {
 			t.Errorf("%q: %q, expected %q", text, got, want)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 )
 
 // monitorXML is the part of crm_mon's XML output that is used. It is the same in
@@ -152,8 +153,8 @@ func (c *Cluster) Now(ctx context.Context) (cluster.Status, error) {
 
 // self is this node's name in the cluster, which may differ from its host name.
 func (t *tools) self(ctx context.Context, cib *CIB, hostname string) string {
-	for _, n := range cib.root.child("configuration", "nodes").all("node") {
-		if n.attr("uname") == hostname {
+	for _, n := range cib.root.Child("configuration", "nodes").Descendants("node") {
+		if n.Attr("uname") == hostname {
 			return hostname
 		}
 	}
@@ -179,7 +180,7 @@ func view(cib *CIB, m monitorXML, next planned, self string) cluster.Status {
 	v.Epoch, v.Name, v.Version, v.DC, v.Quorum = cib.Epoch, cib.property("cluster-name"), version(m.DC.Version), m.DC.Name, m.DC.Quorum
 	v.Maintenance, v.StopAll, v.Self, v.Settled = m.Options.Maintenance, m.Options.StopAll, self, true
 	if !m.DC.Present { // without a DC, only the CIB has it
-		v.Quorum = isTrue(cib.root.attr("have-quorum"))
+		v.Quorum = cibxml.IsTrue(cib.root.Attr("have-quorum"))
 	}
 	m.Resources.walk(nil, false, func(r resourceXML, in []string, clone bool) { addResource(&v, r, in, clone) })
 	v.Fencing = cib.fencing(m.Options.Fencing, v.Resources)
@@ -187,7 +188,7 @@ func view(cib *CIB, m monitorXML, next planned, self string) cluster.Status {
 	addUtilization(&v, cib)
 	attributes := cib.attributes()
 	for _, n := range m.Nodes {
-		v.Nodes = append(v.Nodes, node(n, shownAttributes(attributes[n.Name]), cib.capacity(n.Name), v.Resources))
+		v.Nodes = append(v.Nodes, node(n, cibxml.ShownAttributes(attributes[n.Name]), cib.capacity(n.Name), v.Resources))
 	}
 	for _, f := range m.Failures {
 		v.Failures = append(v.Failures, f.failure(cib))
@@ -327,7 +328,7 @@ func (f failureXML) failure(cib *CIB) cluster.Failure {
 	}
 	out := cluster.Failure{
 		Node: f.Node, Resource: base(resource), Operation: task, Code: f.Code, Call: f.Call,
-		Meaning: f.Meaning, Reason: cib.Hide(unescape(f.Reason)), Status: f.Status,
+		Meaning: f.Meaning, Reason: cib.Hide(cibxml.Unescape(f.Reason)), Status: f.Status,
 	}
 	if out.Reason == "none" { // Pacemaker's word for an agent that gave no reason
 		out.Reason = ""

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 	"thalassa/lb"
 )
 
@@ -78,20 +79,20 @@ func (c *Cluster) restartOrder(ctx context.Context, p *Plan, nodes []string) ([]
 // upTo returns the CIB in which only these nodes have the new parameters of HAProxy. The
 // others keep theirs: each set of parameters has a rule that names its nodes.
 func (p *Plan) upTo(nodes []string) (*CIB, error) {
-	return p.from.next(func(configuration *element) error {
-		*configuration = *p.to.root.child("configuration").clone()
-		resources := configuration.child("resources")
-		was, is := p.from.root.child("configuration", "resources"), resources.byID(p.haproxy)
-		old := was.byID(p.haproxy)
-		if old == nil || is == nil || old.name != "primitive" || agentOf(was, old) != agentOf(resources, is) {
+	return p.from.next(func(configuration *cibxml.Element) error {
+		*configuration = *p.to.root.Child("configuration").Clone()
+		resources := configuration.Child("resources")
+		was, is := p.from.root.Child("configuration", "resources"), resources.ByID(p.haproxy)
+		old := was.ByID(p.haproxy)
+		if old == nil || is == nil || old.Name != "primitive" || agentOf(was, old) != agentOf(resources, is) {
 			return errors.New("HAProxy is not the same resource as before")
 		}
-		set := is.child("instance_attributes")
+		set := is.Child("instance_attributes")
 		if set == nil {
 			return errors.New("HAProxy has no parameters")
 		}
-		i := slices.Index(is.children, set)
-		is.children = slices.Replace(is.children, i, i+1,
+		i := slices.Index(is.Children, set)
+		is.Children = slices.Replace(is.Children, i, i+1,
 			setFor(p.haproxy, "new", "eq", nodes, parametersOf(resources, is)),
 			setFor(p.haproxy, "old", "ne", nodes, parametersOf(was, old)))
 		return nil
@@ -99,15 +100,15 @@ func (p *Plan) upTo(nodes []string) (*CIB, error) {
 }
 
 // setFor is a set of parameters for some nodes ("eq"), or for all others ("ne").
-func setFor(id, name, is string, nodes []string, parameters map[string]string) *element {
+func setFor(id, name, is string, nodes []string, parameters map[string]string) *cibxml.Element {
 	id += "-thalassa-" + name
-	rule := el("rule", "id", id+"-rule", "score", "0", "boolean-op", map[string]string{"eq": "or", "ne": "and"}[is])
+	rule := cibxml.New("rule", "id", id+"-rule", "score", "0", "boolean-op", map[string]string{"eq": "or", "ne": "and"}[is])
 	for _, n := range nodes {
-		rule.add(el("expression", "id", id+"-on-"+n, "attribute", "#uname", "operation", is, "value", n))
+		rule.Add(cibxml.New("expression", "id", id+"-on-"+n, "attribute", "#uname", "operation", is, "value", n))
 	}
-	set := el("instance_attributes", "id", id).add(rule)
+	set := cibxml.New("instance_attributes", "id", id).Add(rule)
 	for _, p := range slices.Sorted(maps.Keys(parameters)) {
-		set.add(el("nvpair", "id", id+"-"+p, "name", p, "value", parameters[p]))
+		set.Add(cibxml.New("nvpair", "id", id+"-"+p, "name", p, "value", parameters[p]))
 	}
 	return set
 }
@@ -205,15 +206,15 @@ func (c *Cluster) restore(ctx context.Context, p Plan, view cluster.Status, node
 
 // sameConfiguration compares the configurations of CIBs.
 func sameConfiguration(a, b *CIB) bool {
-	return a.root.child("configuration").equal(b.root.child("configuration"))
+	return a.root.Child("configuration").Equal(b.root.Child("configuration"))
 }
 
 // withConfigurationOf is the CIB with the configuration of another one, as its next version.
 func withConfigurationOf(now, other *CIB) *CIB {
-	root := now.root.clone()
-	*root.child("configuration") = *other.root.child("configuration").clone()
-	next, err := now.next(func(configuration *element) error {
-		*configuration = *root.child("configuration")
+	root := now.root.Clone()
+	*root.Child("configuration") = *other.root.Child("configuration").Clone()
+	next, err := now.next(func(configuration *cibxml.Element) error {
+		*configuration = *root.Child("configuration")
 		return nil
 	})
 	if err != nil || next == nil {

@@ -8,13 +8,14 @@ import (
 	"strconv"
 	"strings"
 
+	"thalassa/cluster/cibxml"
 	"thalassa/lb"
 )
 
 // onlyOnNodes returns constraints that keep the resources off all nodes but those of
 // Nodes, also off nodes that join later. Pacemaker does not even look for the resources
 // there: the resource agents may not be installed.
-func (d Description) onlyOnNodes() []*element {
+func (d Description) onlyOnNodes() []*cibxml.Element {
 	out := d.onlyOn(d.home())
 	if d.Topology == Clone {
 		out = append(out, d.onlyOn(d.cloneID())...)
@@ -23,16 +24,16 @@ func (d Description) onlyOnNodes() []*element {
 }
 
 // onlyOn is the constraint of onlyOnNodes for one resource.
-func (d Description) onlyOn(resource string) []*element {
+func (d Description) onlyOn(resource string) []*cibxml.Element {
 	if len(d.Nodes) == 0 {
 		return nil
 	}
 	id := d.Name + "-thalassa-nodes-" + resource
-	rule := el("rule", "id", id+"-rule", "score", "-INFINITY", "boolean-op", "and")
+	rule := cibxml.New("rule", "id", id+"-rule", "score", "-INFINITY", "boolean-op", "and")
 	for _, node := range d.Nodes {
-		rule.add(el("expression", "id", id+"-"+node, "attribute", "#uname", "operation", "ne", "value", node))
+		rule.Add(cibxml.New("expression", "id", id+"-"+node, "attribute", "#uname", "operation", "ne", "value", node))
 	}
-	return []*element{el("rsc_location", "id", id, "rsc", resource, "resource-discovery", "never").add(rule)}
+	return []*cibxml.Element{cibxml.New("rsc_location", "id", id, "rsc", resource, "resource-discovery", "never").Add(rule)}
 }
 
 // checkNodes refuses nodes that the cluster does not have, and preferred nodes that may
@@ -61,10 +62,10 @@ func checkNodes(d Description, cib *CIB) error {
 
 // nodeNames lists the nodes in the configuration.
 func (c *CIB) nodeNames() []string {
-	list := c.root.child("configuration", "nodes").all("node")
+	list := c.root.Child("configuration", "nodes").Descendants("node")
 	out := make([]string, 0, len(list))
 	for _, n := range list {
-		out = append(out, n.attr("uname"))
+		out = append(out, n.Attr("uname"))
 	}
 	return out
 }
@@ -106,9 +107,9 @@ func (t *tools) mayRun(ctx context.Context, cib *CIB, resource string) ([]string
 
 // outermost is the clone, group or bundle of a resource, or the resource itself.
 func (c *CIB) outermost(resource string) string {
-	for _, top := range c.root.child("configuration", "resources").elements() {
-		if top.attr("id") == resource || top.byID(resource) != nil {
-			return top.attr("id")
+	for _, top := range c.root.Child("configuration", "resources").Elements() {
+		if top.Attr("id") == resource || top.ByID(resource) != nil {
+			return top.Attr("id")
 		}
 	}
 	return resource
@@ -116,21 +117,21 @@ func (c *CIB) outermost(resource string) string {
 
 // inGoodOrder returns the CIB with all nodes in service, and without failures.
 func (c *CIB) inGoodOrder() *CIB {
-	root := c.root.clone()
-	off := func(e *element) bool {
-		return e.name == "nvpair" && (e.attr("name") == "standby" || e.attr("name") == "maintenance")
+	root := c.root.Clone()
+	off := func(e *cibxml.Element) bool {
+		return e.Name == "nvpair" && (e.Attr("name") == "standby" || e.Attr("name") == "maintenance")
 	}
-	if nodes := root.child("configuration", "nodes"); nodes != nil {
-		nodes.remove(off)
+	if nodes := root.Child("configuration", "nodes"); nodes != nil {
+		nodes.Remove(off)
 	}
-	for _, state := range root.child("status").all("node_state") {
-		state.remove(func(e *element) bool {
-			_, failure := failureOf(e.attr("name"))
-			return off(e) || e.name == "nvpair" && failure
+	for _, state := range root.Child("status").Descendants("node_state") {
+		state.Remove(func(e *cibxml.Element) bool {
+			_, failure := failureOf(e.Attr("name"))
+			return off(e) || e.Name == "nvpair" && failure
 		})
-		for _, r := range state.all("lrm_resource") {
-			r.remove(hasFailed)
+		for _, r := range state.Descendants("lrm_resource") {
+			r.Remove(hasFailed)
 		}
 	}
-	return &CIB{Epoch: c.Epoch, root: root, data: root.bytes()}
+	return &CIB{Epoch: c.Epoch, root: root, data: root.Bytes()}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 	"thalassa/lb"
 )
 
@@ -11,7 +12,7 @@ import (
 // constraint allows a resource of the Description anywhere. The error is an
 // *lb.ConflictError.
 func placed(d Description, predicted cluster.Status, cib *CIB) error {
-	if !isFalse(cib.property("symmetric-cluster")) {
+	if !cibxml.IsFalse(cib.property("symmetric-cluster")) {
 		return nil
 	}
 	x := explainer{v: &predicted, cib: cib, constraints: cib.section("constraints")}
@@ -31,18 +32,18 @@ func placed(d Description, predicted cluster.Status, cib *CIB) error {
 
 // optIn returns the constraints that allow HAProxy of a Clone on the nodes of Prefer and
 // Nodes, in an opt-in cluster.
-func optIn(d Description, configuration *element) []*element {
-	symmetric := (&CIB{root: el("cib").add(configuration)}).property("symmetric-cluster")
-	if d.Topology != Clone || !isFalse(symmetric) {
+func optIn(d Description, configuration *cibxml.Element) []*cibxml.Element {
+	symmetric := (&CIB{root: cibxml.New("cib").Add(configuration)}).property("symmetric-cluster")
+	if d.Topology != Clone || !cibxml.IsFalse(symmetric) {
 		return nil
 	}
-	var out []*element
+	var out []*cibxml.Element
 	allowed := slices.Concat(d.Prefer, d.Nodes)
 	for i, node := range allowed {
 		if slices.Contains(allowed[:i], node) {
 			continue
 		}
-		out = append(out, el("rsc_location", "id", d.Name+"-thalassa-allows-"+node, "rsc", d.cloneID(), "node", node, "score", "0"))
+		out = append(out, cibxml.New("rsc_location", "id", d.Name+"-thalassa-allows-"+node, "rsc", d.cloneID(), "node", node, "score", "0"))
 	}
 	return out
 }

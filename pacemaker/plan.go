@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 	"thalassa/lb"
 )
 
@@ -56,11 +57,11 @@ func (c *Cluster) Plan(ctx context.Context, d Description) (Plan, error) {
 	if err := checkNodes(d, cib); err != nil {
 		return Plan{}, err
 	}
-	if err := d.clash(cib.root.child("configuration", "resources"), c.cfg.Defaults); err != nil {
+	if err := d.clash(cib.root.Child("configuration", "resources"), c.cfg.Defaults); err != nil {
 		return Plan{}, err
 	}
 	p := Plan{Epoch: cib.Epoch, from: cib, Changes: []string{}, Warnings: []string{}, haproxy: d.Name, home: d.home(), isThalassa: d.Agent == thalassaAgent}
-	p.to, err = cib.next(func(configuration *element) error {
+	p.to, err = cib.next(func(configuration *cibxml.Element) error {
 		var err error
 		p.Changes, err = d.edit(configuration)
 		return err
@@ -108,9 +109,9 @@ func warnings(ctx context.Context, c *Cluster, cib *CIB, predicted cluster.Statu
 	case !cluster.IsKind(err, cluster.KindNotInstalled):
 		out = append(out, "reading corosync's token failed: "+err.Error())
 	}
-	nodes := cib.root.child("configuration", "nodes").all("node")
+	nodes := cib.root.Child("configuration", "nodes").Descendants("node")
 	for _, name := range d.Prefer {
-		if !slices.ContainsFunc(nodes, func(n *element) bool { return n.attr("uname") == name }) {
+		if !slices.ContainsFunc(nodes, func(n *cibxml.Element) bool { return n.Attr("uname") == name }) {
 			out = append(out, "the preferred node "+name+" is not in the cluster")
 		}
 	}
@@ -122,23 +123,23 @@ func warnings(ctx context.Context, c *Cluster, cib *CIB, predicted cluster.Statu
 
 // edit changes a configuration to match the Description, and returns the changes.
 // What operators have set (generation, target-role, maintenance) stays.
-func (d Description) edit(configuration *element) (changes []string, err error) {
+func (d Description) edit(configuration *cibxml.Element) (changes []string, err error) {
 	changes = []string{}
-	resources, constraints := configuration.ensure("resources"), configuration.ensure("constraints")
+	resources, constraints := configuration.Ensure("resources"), configuration.Ensure("constraints")
 	for _, section := range []struct {
-		in   *element
-		want []*element
+		in   *cibxml.Element
+		want []*cibxml.Element
 	}{{resources, d.resources()}, {constraints, append(d.constraints(), optIn(d, configuration)...)}} {
-		wanted := map[string]*element{}
+		wanted := map[string]*cibxml.Element{}
 		for _, w := range section.want {
-			wanted[w.attr("id")] = w
+			wanted[w.Attr("id")] = w
 			keep(w, resources)
 		}
-		section.in.children = slices.DeleteFunc(section.in.children, func(e *element) bool {
-			_, stays := wanted[e.attr("id")]
+		section.in.Children = slices.DeleteFunc(section.in.Children, func(e *cibxml.Element) bool {
+			_, stays := wanted[e.Attr("id")]
 			gone := !stays && d.isOurs(e)
 			if gone {
-				changes = append(changes, "remove "+e.name+" "+e.attr("id"))
+				changes = append(changes, "remove "+e.Name+" "+e.Attr("id"))
 			}
 			return gone
 		})
@@ -163,67 +164,67 @@ const transitionDelay = 50 * time.Millisecond
 const ownDelay = "thalassa-transition-delay"
 
 // setTransitionDelay sets the cluster's transition-delay if it is not set.
-func setTransitionDelay(configuration *element) (changes []string) {
-	properties := configuration.ensure("crm_config")
+func setTransitionDelay(configuration *cibxml.Element) (changes []string) {
+	properties := configuration.Ensure("crm_config")
 	for _, name := range []string{"transition-delay", "crmd-transition-delay"} {
-		if properties.nvpair("cluster_property_set", name) != "" {
+		if properties.Pair("cluster_property_set", name) != "" {
 			return nil
 		}
 	}
-	set := properties.child("cluster_property_set")
+	set := properties.Child("cluster_property_set")
 	if set == nil {
-		set = el("cluster_property_set", "id", "cib-bootstrap-options")
-		properties.add(set)
+		set = cibxml.New("cluster_property_set", "id", "cib-bootstrap-options")
+		properties.Add(set)
 	}
 	value := milliseconds(transitionDelay)
-	set.add(el("nvpair", "id", set.attr("id")+"-"+ownDelay, "name", "transition-delay", "value", value))
+	set.Add(cibxml.New("nvpair", "id", set.Attr("id")+"-"+ownDelay, "name", "transition-delay", "value", value))
 	return []string{"set transition-delay to " + value}
 }
 
 // put creates or replaces an element of a section.
-func (d Description) put(section, want *element) (changes []string, err error) {
-	id := want.attr("id")
-	for i, e := range section.children {
-		if e.attr("id") != id {
+func (d Description) put(section, want *cibxml.Element) (changes []string, err error) {
+	id := want.Attr("id")
+	for i, e := range section.Children {
+		if e.Attr("id") != id {
 			continue
 		}
-		if e.equal(want) {
+		if e.Equal(want) {
 			return nil, nil
 		}
-		if !d.isOurs(e) || e.name != want.name {
-			return nil, &lb.ConflictError{ID: "resource/" + id, Reason: "a " + e.name + " of that name exists that thalassa has not made; choose another name"}
+		if !d.isOurs(e) || e.Name != want.Name {
+			return nil, &lb.ConflictError{ID: "resource/" + id, Reason: "a " + e.Name + " of that name exists that thalassa has not made; choose another name"}
 		}
-		want.takeComments(e)
-		section.children[i] = want
-		return append([]string{"change " + want.name + " " + id}, differences(e, want)...), nil
+		want.TakeComments(e)
+		section.Children[i] = want
+		return append([]string{"change " + want.Name + " " + id}, differences(e, want)...), nil
 	}
-	for _, part := range append(want.all("primitive"), want) {
-		if other := section.byID(part.attr("id")); other != nil {
-			return nil, &lb.ConflictError{ID: "resource/" + part.attr("id"), Reason: "a " + other.name + " of that name exists elsewhere in the cluster; choose another name"}
+	for _, part := range append(want.Descendants("primitive"), want) {
+		if other := section.ByID(part.Attr("id")); other != nil {
+			return nil, &lb.ConflictError{ID: "resource/" + part.Attr("id"), Reason: "a " + other.Name + " of that name exists elsewhere in the cluster; choose another name"}
 		}
 	}
-	section.add(want)
-	return []string{"create " + want.name + " " + id}, nil
+	section.Add(want)
+	return []string{"create " + want.Name + " " + id}, nil
 }
 
 // keep copies the values from the cluster that operators and rollouts set.
-func keep(want, resources *element) {
-	for _, w := range append(want.all("primitive"), want) {
-		old := resources.byID(w.attr("id"))
+func keep(want, resources *cibxml.Element) {
+	for _, w := range append(want.Descendants("primitive"), want) {
+		old := resources.ByID(w.Attr("id"))
 		if old == nil {
 			continue
 		}
-		if g := old.nvpair("instance_attributes", "generation"); g != "" {
-			for _, p := range w.child("instance_attributes").all("nvpair") {
-				if p.attr("name") == "generation" {
-					p.set("value", g)
+		if g := old.Pair("instance_attributes", "generation"); g != "" {
+			for _, p := range w.Child("instance_attributes").Descendants("nvpair") {
+				if p.Attr("name") == "generation" {
+					p.Set("value", g)
 				}
 			}
 		}
-		for _, set := range old.children {
-			for _, p := range set.children {
-				if set.name == "meta_attributes" && slices.Contains([]string{"target-role", "maintenance", "is-managed"}, p.attr("name")) {
-					w.ensure("meta_attributes").add(p.clone())
+		for _, set := range old.Children {
+			for _, p := range set.Children {
+				if set.Name == "meta_attributes" && slices.Contains([]string{"target-role", "maintenance", "is-managed"}, p.Attr("name")) {
+					w.Ensure("meta_attributes").Add(p.Clone())
 				}
 			}
 		}
@@ -301,8 +302,8 @@ func (c *Cluster) patch(ctx context.Context, from, to *CIB) error {
 			return err
 		}
 		// Only the status has changed: repeat the change of the configuration.
-		configuration := to.root.child("configuration").clone()
-		to, again = now.next(func(c *element) error {
+		configuration := to.root.Child("configuration").Clone()
+		to, again = now.next(func(c *cibxml.Element) error {
 			*c = *configuration
 			return nil
 		})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 	"thalassa/internal/wake"
 	"thalassa/lb"
 )
@@ -113,12 +114,12 @@ func (c *Cluster) await(ctx context.Context, is func(*CIB) bool) error {
 }
 
 // operations returns the recorded operations of a resource by node.
-func (c *CIB) operations(resource string) map[string][]*element {
-	out := map[string][]*element{}
-	for _, state := range c.root.child("status").all("node_state") {
-		for _, r := range state.all("lrm_resource") {
-			if base(r.attr("id")) == resource {
-				out[state.attr("uname")] = append(out[state.attr("uname")], r.all("lrm_rsc_op")...)
+func (c *CIB) operations(resource string) map[string][]*cibxml.Element {
+	out := map[string][]*cibxml.Element{}
+	for _, state := range c.root.Child("status").Descendants("node_state") {
+		for _, r := range state.Descendants("lrm_resource") {
+			if base(r.Attr("id")) == resource {
+				out[state.Attr("uname")] = append(out[state.Attr("uname")], r.Descendants("lrm_rsc_op")...)
 			}
 		}
 	}
@@ -130,7 +131,7 @@ func (c *CIB) newestCalls(resource string) map[string]int {
 	out := map[string]int{}
 	for node, list := range c.operations(resource) {
 		for _, op := range list {
-			n, _ := strconv.Atoi(op.attr("call-id")) // -1: not finished
+			n, _ := strconv.Atoi(op.Attr("call-id")) // -1: not finished
 			out[node] = max(out[node], n)
 		}
 	}
@@ -144,11 +145,13 @@ func (c *CIB) isPending(resource string) bool {
 	for _, list := range c.operations(resource) {
 		finished := map[string]bool{}
 		for _, op := range list {
-			if op.attr("op-status") != "-1" {
-				finished[op.attr("transition-key")] = true
+			if op.Attr("op-status") != "-1" {
+				finished[op.Attr("transition-key")] = true
 			}
 		}
-		if slices.ContainsFunc(list, func(op *element) bool { return op.attr("op-status") == "-1" && !finished[op.attr("transition-key")] }) {
+		if slices.ContainsFunc(list, func(op *cibxml.Element) bool {
+			return op.Attr("op-status") == "-1" && !finished[op.Attr("transition-key")]
+		}) {
 			return true
 		}
 	}

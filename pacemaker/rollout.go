@@ -127,10 +127,10 @@ func (c *Cluster) revert(ctx context.Context, r Rollout, where []string, out *Ro
 // generation returns the parameter "generation" of a resource.
 func (c *CIB) generation(resource string) (string, error) {
 	for _, p := range c.primitives() {
-		if p.attr("id") != resource {
+		if p.Attr("id") != resource {
 			continue
 		}
-		g := p.nvpair("instance_attributes", "generation")
+		g := p.Pair("instance_attributes", "generation")
 		if g == "" {
 			g = "0"
 		}

@@ -124,15 +124,15 @@ func (x explainer) rules(id string) []string {
 	var why []string
 	resources := x.cib.section("resources")
 	list := []string{id}
-	for _, e := range slices.Concat(resources.all("group"), resources.all("clone"), resources.all("bundle")) {
-		if e.byID(id) != nil {
-			list = append(list, e.attr("id"))
+	for _, e := range slices.Concat(resources.Descendants("group"), resources.Descendants("clone"), resources.Descendants("bundle")) {
+		if e.ByID(id) != nil {
+			list = append(list, e.Attr("id"))
 		}
 	}
 	r := cluster.Resource{ID: id, Containers: list[1:]}
-	for _, e := range x.constraints.all("rsc_location") {
-		if e.child("rule") != nil && x.means(e, r) {
-			why = append(why, "the constraint "+e.attr("id")+" decides by rules where it may run")
+	for _, e := range x.constraints.Descendants("rsc_location") {
+		if e.Child("rule") != nil && x.means(e, r) {
+			why = append(why, "the constraint "+e.Attr("id")+" decides by rules where it may run")
 		}
 	}
 	return why

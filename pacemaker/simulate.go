@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 )
 
 // simulationXML is the part of crm_simulate's XML output that is used.
@@ -132,8 +133,8 @@ func (t *tools) predict(ctx context.Context, cib *CIB, args ...string) (cluster.
 		return cluster.Consequences{}, err
 	}
 	m := monitorXML{Nodes: s.After.Nodes, Resources: s.After.Resources, Failures: s.After.Failures}
-	m.DC.Version, m.DC.Quorum, m.DC.Present = cib.property("dc-version"), isTrue(cib.root.attr("have-quorum")), true
-	m.Options.Maintenance, m.Options.StopAll = isTrue(cib.property("maintenance-mode")), isTrue(cib.property("stop-all-resources"))
+	m.DC.Version, m.DC.Quorum, m.DC.Present = cib.property("dc-version"), cibxml.IsTrue(cib.root.Attr("have-quorum")), true
+	m.Options.Maintenance, m.Options.StopAll = cibxml.IsTrue(cib.property("maintenance-mode")), cibxml.IsTrue(cib.property("stop-all-resources"))
 	for _, n := range m.Nodes {
 		if n.IsDC {
 			m.DC.Name = n.Name

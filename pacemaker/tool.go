@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 	"thalassa/internal/leftover"
 )
 
@@ -212,7 +213,7 @@ func (t *tools) toolError(ctx context.Context, q call, err error, stdout, stderr
 // hide masks secrets in the message of a tool: those of the CIB that it has used, those of
 // the XML that it was given, and what has the form of a secret.
 func (t *tools) hide(ctx context.Context, q call, text string) string {
-	if root, err := parseXML(q.stdin); err == nil {
+	if root, err := cibxml.Parse(q.stdin); err == nil {
 		text = (&CIB{root: root}).Hide(text)
 	}
 	return t.used(ctx, q).Hide(text)

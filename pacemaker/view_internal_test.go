@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 	"thalassa/lb"
 )
 
@@ -163,16 +164,16 @@ func TestXMLKeepsWhatItSays(t *testing.T) {
   <c>words &amp; more</c>
 </a>
 `
-	e, err := parseXML([]byte(text))
-	if err != nil || string(e.bytes()) != text {
-		t.Errorf("%s, %v", e.bytes(), err)
+	e, err := cibxml.Parse([]byte(text))
+	if err != nil || string(e.Bytes()) != text {
+		t.Errorf("%s, %v", e.Bytes(), err)
 	}
-	c := e.clone()
-	if !c.equal(e) {
+	c := e.Clone()
+	if !c.Equal(e) {
 		t.Error("a copy differs")
 	}
-	c.byID("1").set("id", "2")
-	if c.equal(e) || e.byID("1") == nil {
+	c.ByID("1").Set("id", "2")
+	if c.Equal(e) || e.ByID("1") == nil {
 		t.Error("a copy shares something")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"thalassa/cluster/cibxml"
 	"thalassa/lb"
 )
 
@@ -43,9 +44,9 @@ func (d Description) isWatch(id string) bool {
 // watches returns a clone for each interface, and one for all addresses. Each keeps a node
 // attribute up to date, which is named like the resource: 1 or more if the network is
 // there, 0 if not.
-func (d Description) watches() []*element {
+func (d Description) watches() []*cibxml.Element {
 	interfaces, addresses := d.watched()
-	var out []*element
+	var out []*cibxml.Element
 	for _, iface := range interfaces {
 		out = append(out, d.watch(d.watchID(iface), "heartbeat", "ethmonitor", 2*time.Second,
 			"interface", iface, "link_status_only", "true", "repeat_count", "1"))
@@ -57,20 +58,20 @@ func (d Description) watches() []*element {
 	return out
 }
 
-func (d Description) watch(id, provider, kind string, every time.Duration, parameters ...string) *element {
-	operations := el("operations").add(
+func (d Description) watch(id, provider, kind string, every time.Duration, parameters ...string) *cibxml.Element {
+	operations := cibxml.New("operations").Add(
 		operation(id, "start", 0, time.Minute), operation(id, "stop", 0, 20*time.Second), operation(id, "monitor", every, time.Minute),
 	)
-	primitive := el("primitive", "id", id, "class", "ocf", "provider", provider, "type", kind).add(
+	primitive := cibxml.New("primitive", "id", id, "class", "ocf", "provider", provider, "type", kind).Add(
 		pairs("instance_attributes", id, append(parameters, "name", id)...), operations,
 		pairs("meta_attributes", id, "migration-threshold", "0", "failure-timeout", seconds(*d.FailureTimeout)),
 	)
-	return el("clone", "id", id+"-clone").add(primitive)
+	return cibxml.New("clone", "id", id+"-clone").Add(primitive)
 }
 
 // watchConstraints keep the floating IPs off nodes without a watched network. A node whose
 // state is not known, because the watch has not run yet, is not avoided.
-func (d Description) watchConstraints() []*element {
+func (d Description) watchConstraints() []*cibxml.Element {
 	interfaces, addresses := d.watched()
 	var ids []string
 	for _, iface := range interfaces {
@@ -79,12 +80,12 @@ func (d Description) watchConstraints() []*element {
 	if len(addresses) > 0 {
 		ids = append(ids, d.watchID(""))
 	}
-	out := make([]*element, 0, 2*len(ids))
+	out := make([]*cibxml.Element, 0, 2*len(ids))
 	for _, name := range ids {
 		id := d.Name + "-thalassa-needs-" + name
-		rule := el("rule", "id", id+"-rule", "score", noNetwork).add(
-			el("expression", "id", id+"-expression", "attribute", name, "operation", "lt", "value", "1", "type", "number"))
-		out = append(out, el("rsc_location", "id", id, "rsc", d.home()).add(rule))
+		rule := cibxml.New("rule", "id", id+"-rule", "score", noNetwork).Add(
+			cibxml.New("expression", "id", id+"-expression", "attribute", name, "operation", "lt", "value", "1", "type", "number"))
+		out = append(out, cibxml.New("rsc_location", "id", id, "rsc", d.home()).Add(rule))
 		out = append(out, d.onlyOn(name+"-clone")...)
 	}
 	return out

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
 )
 
 // explain says of every resource that is not where it should be, why. found is what the
@@ -36,7 +37,7 @@ func explain(v *cluster.Status, c *CIB, found map[string][]string) (withheld map
 type explainer struct {
 	v           *cluster.Status
 	cib         *CIB
-	constraints *element
+	constraints *cibxml.Element
 }
 
 // names are the ids of a resource and of its containers.
@@ -46,12 +47,12 @@ func names(r cluster.Resource) []string { return append([]string{r.ID}, r.Contai
 // the tags of these.
 func (x explainer) ids(r cluster.Resource) []string {
 	list := names(r)
-	if p := x.cib.section("resources").byID(r.ID); p != nil && p.attr("template") != "" {
-		list = append(list, p.attr("template"))
+	if p := x.cib.section("resources").ByID(r.ID); p != nil && p.Attr("template") != "" {
+		list = append(list, p.Attr("template"))
 	}
-	for _, tag := range x.cib.section("tags").all("tag") {
-		if slices.ContainsFunc(tag.all("obj_ref"), func(ref *element) bool { return slices.Contains(list, ref.attr("id")) }) {
-			list = append(list, tag.attr("id"))
+	for _, tag := range x.cib.section("tags").Descendants("tag") {
+		if slices.ContainsFunc(tag.Descendants("obj_ref"), func(ref *cibxml.Element) bool { return slices.Contains(list, ref.Attr("id")) }) {
+			list = append(list, tag.Attr("id"))
 		}
 	}
 	return list
@@ -108,7 +109,7 @@ func (x explainer) onNode(r cluster.Resource, n cluster.Node) string {
 			return fmt.Sprintf("the constraint %s keeps it off %s", b.ID, n.Name)
 		}
 	}
-	if isFalse(x.cib.property("symmetric-cluster")) && !x.isAllowed(r, n.Name) {
+	if cibxml.IsFalse(x.cib.property("symmetric-cluster")) && !x.isAllowed(r, n.Name) {
 		return "no constraint allows it on " + n.Name + " (symmetric-cluster=false)"
 	}
 	return x.lacks(r, n)
@@ -124,17 +125,17 @@ func countText(n int) string {
 // isAllowed reports whether a location constraint names the resource and the node, or
 // has a rule, which may mean any node.
 func (x explainer) isAllowed(r cluster.Resource, node string) bool {
-	return slices.ContainsFunc(x.constraints.all("rsc_location"), func(e *element) bool {
-		return x.means(e, r) && (e.attr("node") == node || e.child("rule") != nil) && !strings.HasPrefix(e.attr("score"), "-")
+	return slices.ContainsFunc(x.constraints.Descendants("rsc_location"), func(e *cibxml.Element) bool {
+		return x.means(e, r) && (e.Attr("node") == node || e.Child("rule") != nil) && !strings.HasPrefix(e.Attr("score"), "-")
 	})
 }
 
 // means reports whether a constraint names a resource, one of its containers, or a set
 // with one of them.
-func (x explainer) means(e *element, r cluster.Resource) bool {
+func (x explainer) means(e *cibxml.Element, r cluster.Resource) bool {
 	list := x.ids(r)
-	return slices.Contains(list, e.attr("rsc")) || slices.ContainsFunc(e.all("resource_ref"), func(ref *element) bool {
-		return slices.Contains(list, ref.attr("id"))
+	return slices.Contains(list, e.Attr("rsc")) || slices.ContainsFunc(e.Descendants("resource_ref"), func(ref *cibxml.Element) bool {
+		return slices.Contains(list, ref.Attr("id"))
 	})
 }
 
@@ -173,25 +174,25 @@ func (x explainer) failures(r cluster.Resource) []string {
 func (x explainer) unmanaged(r cluster.Resource) string {
 	resources := x.cib.section("resources")
 	for _, id := range names(r) {
-		e := resources.byID(id)
+		e := resources.ByID(id)
 		if e == nil {
 			continue
 		}
 		meta := pairsIn(resources, e, "meta_attributes")
-		if e.name == "primitive" {
+		if e.Name == "primitive" {
 			meta = inherited(resources, e, "meta_attributes")
 		}
 		switch {
-		case isTrue(meta["maintenance"]):
+		case cibxml.IsTrue(meta["maintenance"]):
 			return id + " is in maintenance"
-		case isFalse(meta["is-managed"]):
+		case cibxml.IsFalse(meta["is-managed"]):
 			return "is-managed of " + id + " is false"
 		}
 	}
 	switch {
 	case x.v.Maintenance:
 		return "the cluster is in maintenance"
-	case isFalse(x.cib.property("is-managed-default")):
+	case cibxml.IsFalse(x.cib.property("is-managed-default")):
 		return "is-managed-default is false"
 	}
 	for _, n := range x.v.Nodes {
@@ -200,7 +201,7 @@ func (x explainer) unmanaged(r cluster.Resource) string {
 		}
 	}
 	for _, name := range []string{"maintenance", "is-managed"} {
-		if value := x.cib.section("rsc_defaults").nvpair("meta_attributes", name); name == "maintenance" && isTrue(value) || name == "is-managed" && isFalse(value) {
+		if value := x.cib.section("rsc_defaults").Pair("meta_attributes", name); name == "maintenance" && cibxml.IsTrue(value) || name == "is-managed" && cibxml.IsFalse(value) {
 			return "the default of " + name + " is " + value
 		}
 	}

@@ -27,18 +27,9 @@ func Towards(from, to lb.Intent) []lb.Edit {
 	changes := from.Changes(to)
 	out := make([]lb.Edit, 0, len(changes))
 	for _, change := range changes {
-		var e lb.Edit
-		switch after := change.After.(type) {
-		case lb.Frontend:
-			e.Frontend = &after
-		case lb.Backend:
-			e.Backend = &after
-		case lb.Certificate:
-			e.Certificate = &after
-		case lb.Section:
-			e.Section = &after
-		default:
-			e.Delete = change.ID
+		e := lb.Edit{Delete: change.ID}
+		if change.After != nil {
+			e = lb.EditOf(change.After)
 		}
 		if change.Before == nil {
 			e.IfNoneMatch = true

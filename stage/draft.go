@@ -149,19 +149,18 @@ func (d Draft) Size() int {
 	const fixed = 500 // of an object with its names
 	size := fixed
 	for _, o := range d.Objects {
-		size += fixed
-		switch after := o.After.(type) {
-		case lb.Frontend:
-			size += 300*len(after.Rules) + linesSize(after.Natives)
-		case lb.Certificate:
-			for _, f := range after.Files {
-				size += fixed * len(f.Chain)
-			}
-		case lb.Section:
-			size += linesSize(after.Natives)
-		case lb.Backend:
-			size += 60*len(after.Members) + linesSize(after.Natives)
-		}
+		size += fixed + lb.Match(o.After,
+			func(f lb.Frontend) int { return 300*len(f.Rules) + linesSize(f.Natives) },
+			func(b lb.Backend) int { return 60*len(b.Members) + linesSize(b.Natives) },
+			func(s lb.Section) int { return linesSize(s.Natives) },
+			func(c lb.Certificate) int {
+				certificates := 0
+				for _, f := range c.Files {
+					certificates += len(f.Chain)
+				}
+				return fixed * certificates
+			},
+		)
 	}
 	return size
 }

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -44,7 +43,7 @@ func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header) 
 		if err != nil {
 			return err
 		}
-		all.Intent = emptyIntent()
+		all.Intent = lb.NewIntent()
 		all.Intent.Revision = head.Revision
 		docs, err := objects(tx)
 		if err != nil {
@@ -106,7 +105,7 @@ func (e *entries) add(kind, id string, doc any) error {
 // ReadBackup reads a backup, and checks all of it. It changes nothing. The error is an
 // *lb.InvalidError that names what is wrong, or that of r.
 func ReadBackup(r io.Reader) (backup.Header, stage.Backup, error) {
-	in := &backupReader{Backup: stage.Backup{Intent: emptyIntent()}}
+	in := &backupReader{Backup: stage.Backup{Intent: lb.NewIntent()}}
 	h, err := backup.Read(r, in.add)
 	if damaged, ok := errors.AsType[*backup.Error](err); ok {
 		return h, stage.Backup{}, &lb.InvalidError{Fields: []lb.FieldError{{Path: "body", Problem: damaged.Error()}}}
@@ -243,14 +242,9 @@ func exactObject(id string, data []byte) (lb.Object, error) {
 // program wrote them, and they would be lost.
 func checkFields(id string, data []byte) error {
 	var backend backendDoc
-	var doc any = &backend
-	switch kind, _, _ := strings.Cut(id, "/"); kind {
-	case "frontend":
-		doc = &frontendDoc{}
-	case "section":
-		doc = &sectionDoc{}
-	case "certificate":
-		doc = &certificateDoc{}
+	doc, ok := lb.ByKind[any](lb.KindOf(id), &frontendDoc{}, &backend, &sectionDoc{}, &certificateDoc{})
+	if !ok {
+		return nil // decodeObject refuses it
 	}
 	if err := strictjson.Decode(data, doc); err != nil {
 		return err

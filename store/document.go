@@ -31,8 +31,27 @@ type frontendDoc struct {
 	Register  *registrationDoc `json:"register,omitempty"`
 	Defaults  string           `json:"defaults,omitempty"`
 	// Of the gateways/pools dialect; an empty list of endpoints is not none.
-	Endpoints []endpointDoc `json:"endpoints,omitzero"`
-	Pools     []string      `json:"pools,omitempty"`
+	Endpoints []endpointDoc   `json:"endpoints,omitzero"`
+	Pools     []string        `json:"pools,omitempty"`
+	TLS       *frontendTLSDoc `json:"tls,omitempty"`
+	// AcceptProxy are addresses and networks.
+	AcceptProxy []string `json:"acceptProxy,omitempty"`
+}
+
+// frontendTLSDoc is how a stored frontend speaks TLS; an empty list of alpn is not none.
+type frontendTLSDoc struct {
+	Bind         string   `json:"bind"`
+	Certificates []string `json:"certificates"`
+	Default      string   `json:"default,omitempty"`
+	StrictSNI    bool     `json:"strictSNI,omitempty"`
+	MinVersion   string   `json:"minVersion,omitempty"`
+	Ciphers      string   `json:"ciphers,omitempty"`
+	CipherSuites string   `json:"cipherSuites,omitempty"`
+	ALPN         []string `json:"alpn,omitzero"`
+	ClientCA     string   `json:"clientCA,omitempty"`
+	ClientVerify string   `json:"clientVerify,omitempty"`
+	Redirect     bool     `json:"redirect,omitempty"`
+	HSTS         string   `json:"hsts,omitempty"`
 }
 
 type ruleDoc struct {
@@ -70,6 +89,8 @@ type backendDoc struct {
 	Members    json.RawMessage `json:"members,omitempty"` // of a static one: []memberDoc
 	Defaults   string          `json:"defaults,omitempty"`
 	Disabled   bool            `json:"disabled,omitempty"`
+	Protocol   string          `json:"protocol,omitempty"`
+	SendProxy  string          `json:"sendProxy,omitempty"`
 }
 
 type healthDoc struct {
@@ -89,21 +110,20 @@ type memberDoc struct {
 
 // encodeObject is the document of an object.
 func encodeObject(o lb.Object) ([]byte, error) {
-	switch o := o.(type) {
-	case lb.Frontend:
-		return json.Marshal(frontendDocument(o))
-	case lb.Backend:
-		doc, err := backendDocument(o)
-		if err != nil {
-			return nil, err
-		}
-		return json.Marshal(doc)
-	case lb.Section:
-		return json.Marshal(sectionDocument(o))
-	case lb.Certificate:
-		return json.Marshal(certificateDocument(o))
+	var err error
+	doc := lb.Match(o,
+		func(f lb.Frontend) any { return frontendDocument(f) },
+		func(b lb.Backend) (doc any) { doc, err = backendDocument(b); return doc },
+		func(s lb.Section) any { return sectionDocument(s) },
+		func(c lb.Certificate) any { return certificateDocument(c) },
+	)
+	if err == nil && doc == nil {
+		err = fmt.Errorf("%T is no object that is stored", o)
 	}
-	return nil, fmt.Errorf("%T is no object that is stored", o)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(doc)
 }
 
 func frontendDocument(f lb.Frontend) frontendDoc {
@@ -112,6 +132,7 @@ func frontendDocument(f lb.Frontend) frontendDoc {
 		ID: f.ID(), Type: "frontend", Key: string(f.Key), Name: string(f.Key),
 		Bind: s.Bind, Backend: s.Backend, Mode: s.Mode, Keepalive: s.Keepalive,
 		Rules: make([]ruleDoc, len(s.Rules)), Natives: s.Natives, Pools: s.Pools, Defaults: s.Defaults,
+		AcceptProxy: s.AcceptProxy,
 	}
 	for i, r := range s.Rules {
 		doc.Rules[i] = ruleDoc(r)
@@ -125,6 +146,10 @@ func frontendDocument(f lb.Frontend) frontendDoc {
 	if s.Register != nil {
 		doc.Register = &registrationDoc{Name: *s.Register}
 	}
+	if s.TLS != nil {
+		tls := frontendTLSDoc(*s.TLS)
+		doc.TLS = &tls
+	}
 	return doc
 }
 
@@ -133,7 +158,7 @@ func backendDocument(b lb.Backend) (backendDoc, error) {
 	doc := backendDoc{
 		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type, Name: s.Service, Version: s.Version,
 		Balance: s.Balance, HashStable: s.HashStable, Host: s.Host, Mode: s.Mode, Natives: s.Natives, Disabled: s.Disabled,
-		Defaults: s.Defaults,
+		Defaults: s.Defaults, Protocol: s.Protocol, SendProxy: s.SendProxy,
 	}
 	if h := s.Health; h != nil {
 		doc.Health = &healthDoc{Method: h.Method, URI: h.URI, HTTPVersion: h.Version, Interval: h.Interval}
@@ -161,25 +186,20 @@ func backendDocument(b lb.Backend) (backendDoc, error) {
 // decodeObject reads the document of the object of that id. The error is an
 // *lb.InvalidError where a field is wrong.
 func decodeObject(id string, data []byte) (lb.Object, error) {
-	kind, _, _ := strings.Cut(id, "/")
-	var o lb.Object
-	var err error
-	switch kind {
-	case "frontend":
-		o, err = decodeFrontend(data)
-	case "backend":
-		o, err = decodeBackend(data)
-	case "section":
-		o, err = decodeSection(data)
-	case "certificate":
-		o, err = decodeCertificate(data)
-	default:
+	decode, ok := lb.ByKind(lb.KindOf(id), asObject(decodeFrontend), asObject(decodeBackend), asObject(decodeSection), asObject(decodeCertificate))
+	if !ok {
 		return nil, errors.New("it is no frontend, backend, certificate or section")
 	}
+	o, err := decode(data)
 	if err == nil && o.ID() != id {
 		err = errors.New("it holds another object")
 	}
 	return o, err
+}
+
+// asObject is a function that decodes one kind, as one for all kinds.
+func asObject[O lb.Object](decode func([]byte) (O, error)) func([]byte) (lb.Object, error) {
+	return func(data []byte) (lb.Object, error) { return decode(data) }
 }
 
 func decodeFrontend(data []byte) (lb.Frontend, error) {
@@ -195,6 +215,7 @@ func decodeFrontend(data []byte) (lb.Frontend, error) {
 	s := lb.FrontendSpec{
 		Bind: doc.Bind, Backend: doc.Backend, Mode: doc.Mode, Keepalive: doc.Keepalive,
 		Rules: make([]lb.RuleSpec, len(doc.Rules)), Natives: doc.Natives, Pools: doc.Pools, Defaults: doc.Defaults,
+		AcceptProxy: doc.AcceptProxy,
 	}
 	for i, r := range doc.Rules {
 		s.Rules[i] = lb.RuleSpec(r)
@@ -207,6 +228,10 @@ func decodeFrontend(data []byte) (lb.Frontend, error) {
 	}
 	if doc.Register != nil {
 		s.Register = &doc.Register.Name
+	}
+	if doc.TLS != nil {
+		tls := lb.FrontendTLSSpec(*doc.TLS)
+		s.TLS = &tls
 	}
 	f, err := s.Parse(lb.Name(key))
 	fe.AddErr("", err)
@@ -223,6 +248,7 @@ func decodeBackend(data []byte) (lb.Backend, error) {
 	s := lb.BackendSpec{
 		Type: doc.Type, Service: doc.Name, Version: doc.Version, Balance: doc.Balance, HashStable: doc.HashStable, Host: doc.Host,
 		Mode: doc.Mode, Natives: doc.Natives, Disabled: doc.Disabled, Defaults: doc.Defaults,
+		Protocol: doc.Protocol, SendProxy: doc.SendProxy,
 	}
 	if h := doc.Health; h != nil {
 		s.Health = &lb.HealthSpec{Method: h.Method, URI: h.URI, Version: h.HTTPVersion, Interval: h.Interval}

@@ -25,10 +25,10 @@ type Import struct {
 func ImportPersistence(path string) (im Import, found bool, err error) {
 	data, err := safefile.Read(path, maxPersistence)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Import{Intent: emptyIntent()}, false, nil
+		return Import{Intent: lb.NewIntent()}, false, nil
 	}
 	if err != nil {
-		return Import{Intent: emptyIntent()}, false, fmt.Errorf("reading the persistence file: %w", err)
+		return Import{Intent: lb.NewIntent()}, false, fmt.Errorf("reading the persistence file: %w", err)
 	}
 	return parseImport(data), true, nil
 }
@@ -37,7 +37,7 @@ func ImportPersistence(path string) (im Import, found bool, err error) {
 func parseImport(data []byte) Import {
 	r, err := readObjects(data)
 	if err != nil {
-		return Import{Intent: emptyIntent(), Left: []string{err.Error()}}
+		return Import{Intent: lb.NewIntent(), Left: []string{err.Error()}}
 	}
 	im := Import{Intent: r.in}
 	for _, field := range r.bad {
@@ -50,18 +50,10 @@ func parseImport(data []byte) Import {
 // Drop leaves an object out, e.g. "backend/KEY", and every frontend that
 // needs it.
 func (im *Import) Drop(id, reason string) {
-	switch o := im.Intent.Object(id).(type) {
-	case lb.Frontend:
-		delete(im.Intent.Frontends, o.Key)
-	case lb.Backend:
-		delete(im.Intent.Backends, o.Key)
-	case lb.Section:
-		delete(im.Intent.Sections, o.Key())
-	case lb.Certificate:
-		delete(im.Intent.Certificates, o.Key)
-	default:
+	if im.Intent.Object(id) == nil {
 		return
 	}
+	im.Intent.Remove(id)
 	im.Left = append(im.Left, id+" is left out: "+reason)
 	im.settle()
 }

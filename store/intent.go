@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -17,9 +18,9 @@ import (
 // the file once and kept: nobody else can change a locked file.
 func (d *DB) Load(ctx context.Context) (lb.Intent, error) {
 	if in := d.newest.Load(); in != nil && d.usable() {
-		return copied(*in), ctx.Err()
+		return in.Clone(), ctx.Err()
 	}
-	in := emptyIntent()
+	in := lb.NewIntent()
 	err := d.view(ctx, "loading what is stored", func(tx *bbolt.Tx) error {
 		var head intentHead
 		if err := read(tx, intentKey, &head); err != nil {
@@ -39,20 +40,9 @@ func (d *DB) Load(ctx context.Context) (lb.Intent, error) {
 	return in, nil
 }
 
-// copied is the intent with maps of its own.
-func copied(in lb.Intent) lb.Intent {
-	out := emptyIntent()
-	out.Revision = in.Revision
-	maps.Copy(out.Frontends, in.Frontends)
-	maps.Copy(out.Backends, in.Backends)
-	maps.Copy(out.Sections, in.Sections)
-	maps.Copy(out.Certificates, in.Certificates)
-	return out
-}
-
 // keep remembers an intent unless a newer one is remembered already.
 func (d *DB) keep(in lb.Intent) {
-	in = copied(in)
+	in = in.Clone()
 	for {
 		old := d.newest.Load()
 		if old != nil && old.Revision >= in.Revision || d.newest.CompareAndSwap(old, &in) {
@@ -89,13 +79,6 @@ func (d *DB) Wait(ctx context.Context, after uint64) error {
 	}
 }
 
-func emptyIntent() lb.Intent {
-	return lb.Intent{
-		Frontends: map[lb.Name]lb.Frontend{}, Backends: map[lb.Name]lb.Backend{}, Certificates: map[lb.Name]lb.Certificate{},
-		Sections: map[string]lb.Section{},
-	}
-}
-
 // addObjects puts stored objects into an intent.
 func addObjects(in lb.Intent, docs map[string][]byte) error {
 	for id, doc := range docs {
@@ -121,57 +104,22 @@ func documents(in lb.Intent) (map[string][]byte, error) {
 	if err := checkStorable(in); err != nil {
 		return nil, err
 	}
-	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends)+len(in.Certificates)+len(in.Sections))
-	add := func(object lb.Object) (err error) {
-		docs[object.ID()], err = encodeObject(object)
-		return err
-	}
-	for _, f := range in.Frontends {
-		if err := add(f); err != nil {
+	docs := make(map[string][]byte, in.Len())
+	for _, object := range in.Objects() {
+		doc, err := encodeObject(object)
+		if err != nil {
 			return nil, err
 		}
-	}
-	for _, b := range in.Backends {
-		if err := add(b); err != nil {
-			return nil, err
-		}
-	}
-	for _, s := range in.Sections {
-		if err := add(s); err != nil {
-			return nil, err
-		}
-	}
-	for _, c := range in.Certificates {
-		if err := add(c); err != nil {
-			return nil, err
-		}
+		docs[object.ID()] = doc
 	}
 	return docs, nil
 }
 
 // checkStorable refuses an intent that could not be loaded again.
 func checkStorable(in lb.Intent) error {
-	misplaced := func(key string, object lb.Object) error {
-		return &lb.InvalidError{Fields: []lb.FieldError{{Path: "key", Problem: object.ID() + " stands under the key " + key}}}
-	}
-	for key, f := range in.Frontends {
-		if key != f.Key {
-			return misplaced(string(key), f)
-		}
-	}
-	for key, b := range in.Backends {
-		if key != b.Key {
-			return misplaced(string(key), b)
-		}
-	}
-	for key, s := range in.Sections {
-		if key != s.Key() {
-			return misplaced(key, s)
-		}
-	}
-	for key, c := range in.Certificates {
-		if key != c.Key {
-			return misplaced(string(key), c)
+	for key, object := range in.Objects() {
+		if _, own, _ := strings.Cut(object.ID(), "/"); own != key {
+			return &lb.InvalidError{Fields: []lb.FieldError{{Path: "key", Problem: object.ID() + " stands under the key " + key}}}
 		}
 	}
 	return in.Validate()

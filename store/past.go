@@ -26,7 +26,7 @@ func (d *DB) Revision(ctx context.Context, n uint64) (lb.Revision, error) {
 // *lb.NotFoundError for a revision that has not been made, and for one before the oldest
 // that is kept.
 func (d *DB) IntentAt(ctx context.Context, n uint64) (lb.Intent, error) {
-	in := emptyIntent()
+	in := lb.NewIntent()
 	in.Revision = n
 	err := d.view(ctx, "reading a former configuration", func(tx *bbolt.Tx) error {
 		var head intentHead

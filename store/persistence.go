@@ -146,11 +146,11 @@ func readObjects(data []byte) (*persistenceReader, error) {
 	if file.Version != nil && *file.Version != persistenceVersion {
 		return nil, wrong("version", strconv.Itoa(*file.Version)+" is not known here", "1")
 	}
-	r := &persistenceReader{in: emptyIntent()}
+	r := &persistenceReader{in: lb.NewIntent()}
 	r.list("frontends", file.Frontends, r.frontend)
 	r.list("backends", file.Backends, r.backend)
-	r.list("sections", file.Sections, r.section)
-	r.list("certificates", file.Certificates, r.certificate)
+	r.list("sections", file.Sections, func(path string, f fields) { add(r, path, "sections", f, decodeSection) })
+	r.list("certificates", file.Certificates, func(path string, f fields) { add(r, path, "certificates", f, decodeCertificate) })
 	return r, nil
 }
 
@@ -256,15 +256,7 @@ func (r *persistenceReader) frontend(path string, f fields) {
 	if f.text("key") == "" && f.text("id") == "" {
 		f.set("key", f.text("name"))
 	}
-	frontend, ok := decodeFields(r, &path, "frontends", f, decodeFrontend)
-	if !ok {
-		return
-	}
-	if _, taken := r.in.Frontends[frontend.Key]; taken {
-		r.fail(path, "stands there twice", "each key once")
-		return
-	}
-	r.in.Frontends[frontend.Key] = frontend
+	add(r, path, "frontends", f, decodeFrontend)
 }
 
 // backend adds one. The members of a dynamic one are Consul's business; of those
@@ -284,41 +276,19 @@ func (r *persistenceReader) backend(path string, f fields) {
 		}
 		f["members"], _ = json.Marshal(members) // they have just been read
 	}
-	backend, ok := decodeFields(r, &path, "backends", f, decodeBackend)
-	if !ok {
-		return
-	}
-	if _, taken := r.in.Backends[backend.Key]; taken {
-		r.fail(path, "stands there twice", "each key once")
-		return
-	}
-	r.in.Backends[backend.Key] = backend
+	add(r, path, "backends", f, decodeBackend)
 }
 
-// section adds one.
-func (r *persistenceReader) section(path string, f fields) {
-	section, ok := decodeFields(r, &path, "sections", f, decodeSection)
-	if !ok {
-		return
+// add adds one object of a list.
+func add[O lb.Object](r *persistenceReader, path, list string, f fields, decode func([]byte) (O, error)) {
+	object, ok := decodeFields(r, &path, list, f, decode)
+	switch {
+	case !ok:
+	case r.in.Object(object.ID()) != nil:
+		r.fail(path, "is there twice", "each key once")
+	default:
+		r.in.Put(object)
 	}
-	if _, taken := r.in.Sections[section.Key()]; taken {
-		r.fail(path, "stands there twice", "each section once")
-		return
-	}
-	r.in.Sections[section.Key()] = section
-}
-
-// certificate adds one.
-func (r *persistenceReader) certificate(path string, f fields) {
-	certificate, ok := decodeFields(r, &path, "certificates", f, decodeCertificate)
-	if !ok {
-		return
-	}
-	if _, taken := r.in.Certificates[certificate.Key]; taken {
-		r.fail(path, "stands there twice", "each key once")
-		return
-	}
-	r.in.Certificates[certificate.Key] = certificate
 }
 
 // decodeFields reads one object with the checks of lb. From here on its path names it by

@@ -5,6 +5,8 @@ import (
 	"io"
 	"maps"
 	"slices"
+
+	"thalassa/lb"
 )
 
 // verify reads a whole file and says what is wrong with it. An error that is
@@ -141,7 +143,7 @@ func (c contents) verifyIntent() error {
 	if err := c.meta(intentKey, &head); err != nil {
 		return err
 	}
-	in, docs := emptyIntent(), map[string][]byte{}
+	in, docs := lb.NewIntent(), map[string][]byte{}
 	objects := c.sections[objectBucket].objects
 	for _, id := range slices.Sorted(maps.Keys(objects)) {
 		doc, err := opened(objectBucket, []byte(id), objects[id])

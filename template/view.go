@@ -72,7 +72,7 @@ type PageView struct {
 type FrontendView struct {
 	Key     string
 	Mode    string   // "http" or "tcp"
-	Binds   []string // an address each, or addresses with options; empty where Natives bind
+	Binds   []string // an address each, or addresses with options, as those with TLS; empty where Natives bind
 	Backend string   // default backend, may be empty when there are rules
 	// Keepalive is "default", "close" or "server-close". "default" leaves the
 	// choice to HAProxy, except that Rules ask for PretendKeepalive then.
@@ -81,7 +81,7 @@ type FrontendView struct {
 	// routed to have their own PretendKeepalive.
 	PretendKeepalive bool
 	Rules            []RuleView // the first match wins
-	Natives          []string   // raw lines
+	Natives          []string   // lines for acceptProxy and TLS, and raw lines
 	Defaults         string     // the section of defaults that it begins with; empty: the last one
 }
 
@@ -107,7 +107,7 @@ type BackendView struct {
 	// PretendKeepalive asks for option http-pretend-keepalive: some frontend
 	// that routes here has its own PretendKeepalive.
 	PretendKeepalive bool
-	Natives          []string // raw lines
+	Natives          []string // raw lines, then one with options that all Servers have
 	Servers          []ServerView
 	Defaults         string // the section of defaults that it begins with; empty: the last one
 }
@@ -161,7 +161,11 @@ func numbers(p lb.ResolvedBackend) bool {
 }
 
 // newView projects c. Slices are in c's order.
-func newView(c lb.Config) View {
+func newView(c lb.Config) View { return viewOf(c, true) }
+
+// viewOf is newView. Without names the names of files of certificates lack what changes while
+// HAProxy runs.
+func viewOf(c lb.Config, names bool) View {
 	v := View{
 		SocketPath: c.Process.StatsSocket,
 		Process: ProcessView{
@@ -176,6 +180,8 @@ func newView(c lb.Config) View {
 	pretending := map[lb.Name]bool{}
 	for i, f := range c.Frontends {
 		v.Frontends[i] = newFrontendView(f)
+		v.Frontends[i].addTLS(c.TLSLines(f, quote, names))
+		v.Frontends[i].Natives = append(proxyLines(f.AcceptedSources()), v.Frontends[i].Natives...)
 		if v.Frontends[i].PretendKeepalive {
 			for _, target := range f.Targets() {
 				pretending[target] = true
@@ -209,6 +215,13 @@ func newFrontendView(f lb.Frontend) FrontendView {
 	return v
 }
 
+// addTLS adds the addresses with TLS to the others, and the lines for it before the raw ones:
+// templates need not know of it.
+func (v *FrontendView) addTLS(lines lb.TLSLines) {
+	v.Binds = append(slices.Clip(v.Binds), lines.Binds...)
+	v.Natives = append(lines.Rules, v.Natives...)
+}
+
 func newRuleView(number int, r lb.Rule) RuleView {
 	v := RuleView{Name: "rule_" + strconv.Itoa(number), Fetch: r.Operation, Values: r.Values, Backend: string(r.Backend)}
 	if r.Type == "header" {
@@ -222,6 +235,9 @@ func newBackendView(p lb.ResolvedBackend) BackendView {
 	v := BackendView{
 		Key: string(p.Key), Mode: p.Mode, Balance: p.Balance, Natives: texts(p.Natives), Defaults: string(p.Defaults),
 		Servers: make([]ServerView, 0, max(len(p.Members), len(p.Slots))),
+	}
+	if options := p.ServerOptions(); len(options) > 0 {
+		v.Natives = append(v.Natives, "default-server "+strings.Join(options, " "))
 	}
 	if p.Mode == "http" {
 		v.Host = p.Host
@@ -243,6 +259,16 @@ func newBackendView(p lb.ResolvedBackend) BackendView {
 		v.Servers = append(v.Servers, line)
 	}
 	return v
+}
+
+// proxyLines demand a header of the PROXY protocol of connections from some sources. They
+// stand before all rules that look at the client's address.
+func proxyLines(sources []string) []string {
+	var out []string
+	for chunk := range slices.Chunk(sources, 20) { // HAProxy bounds the words of a line
+		out = append(out, "tcp-request connection expect-proxy layer4 if { src "+strings.Join(chunk, " ")+" }")
+	}
+	return out
 }
 
 // pageBind is a bind line for the agent alone.

@@ -91,17 +91,12 @@ func NewRevision(r lb.Revision) (Revision, error) {
 
 // definitionOf is the document of a definition; null for none.
 func definitionOf(o lb.Object) (json.RawMessage, error) {
-	switch o := o.(type) {
-	case lb.Frontend:
-		return json.Marshal(NewFrontend(o))
-	case lb.Backend:
-		return json.Marshal(NewBackendDefinition(o))
-	case lb.Section:
-		return json.Marshal(NewSection(o))
-	case lb.Certificate:
-		return json.Marshal(NewCertificate(o))
-	}
-	return json.RawMessage("null"), nil
+	return json.Marshal(lb.Match(o,
+		func(f lb.Frontend) any { return NewFrontend(f) },
+		func(b lb.Backend) any { return NewBackendDefinition(b) },
+		func(s lb.Section) any { return NewSection(s) },
+		func(c lb.Certificate) any { return newCertificate(c, nil) },
+	))
 }
 
 // A Recorded is a haproxy.cfg that was in effect; lb.Recorded has the meaning of its fields.

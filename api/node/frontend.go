@@ -21,8 +21,29 @@ type Frontend struct {
 	Defaults  string        `json:"defaults,omitempty"`
 	// Endpoints are names of addresses in Bind, Pools further backends that belong to the
 	// frontend.
-	Endpoints []Endpoint `json:"endpoints,omitzero"`
-	Pools     []string   `json:"pools,omitempty"`
+	Endpoints []Endpoint   `json:"endpoints,omitzero"`
+	Pools     []string     `json:"pools,omitempty"`
+	TLS       *FrontendTLS `json:"tls,omitempty"`
+	// AcceptProxy are addresses and networks whose connections must begin with a header of
+	// the PROXY protocol.
+	AcceptProxy []string `json:"acceptProxy,omitempty"`
+}
+
+// A FrontendTLS says where a frontend speaks TLS, and how; lb.FrontendTLS has the meaning of
+// its fields.
+type FrontendTLS struct {
+	Bind         string   `json:"bind"` // comma-separated host:port
+	Certificates []string `json:"certificates"`
+	Default      string   `json:"default,omitempty"`
+	StrictSNI    bool     `json:"strictSNI,omitempty"`
+	MinVersion   string   `json:"minVersion,omitempty"`
+	Ciphers      string   `json:"ciphers,omitempty"`
+	CipherSuites string   `json:"cipherSuites,omitempty"`
+	ALPN         []string `json:"alpn,omitzero"`
+	ClientCA     string   `json:"clientCA,omitempty"`
+	ClientVerify string   `json:"clientVerify,omitempty"`
+	Redirect     bool     `json:"redirect,omitempty"`
+	HSTS         string   `json:"hsts,omitempty"`
 }
 
 // A Rule sends matching requests to a backend; Value holds the patterns separated by blanks.
@@ -69,6 +90,7 @@ func (in Frontend) spec() lb.FrontendSpec {
 	s := lb.FrontendSpec{
 		Bind: in.Bind, Backend: in.Backend, Mode: in.Mode, Keepalive: in.Keepalive,
 		Rules: make([]lb.RuleSpec, len(in.Rules)), Natives: in.Natives, Pools: in.Pools, Defaults: in.Defaults,
+		AcceptProxy: in.AcceptProxy,
 	}
 	for i, r := range in.Rules {
 		s.Rules[i] = lb.RuleSpec(r)
@@ -82,6 +104,10 @@ func (in Frontend) spec() lb.FrontendSpec {
 	if in.Register != nil {
 		s.Register = &in.Register.Name
 	}
+	if in.TLS != nil {
+		tls := lb.FrontendTLSSpec(*in.TLS)
+		s.TLS = &tls
+	}
 	return s
 }
 
@@ -92,6 +118,7 @@ func NewFrontend(f lb.Frontend) Frontend {
 		ID: f.ID(), Type: "frontend", Key: string(f.Key), Name: string(f.Key),
 		Bind: s.Bind, Backend: s.Backend, Mode: s.Mode, Keepalive: s.Keepalive,
 		Rules: make([]Rule, len(s.Rules)), Natives: s.Natives, Pools: s.Pools, Defaults: s.Defaults,
+		AcceptProxy: s.AcceptProxy,
 	}
 	for i, r := range s.Rules {
 		out.Rules[i] = Rule(r)
@@ -104,6 +131,10 @@ func NewFrontend(f lb.Frontend) Frontend {
 	}
 	if s.Register != nil {
 		out.Register = &Registration{Name: *s.Register}
+	}
+	if s.TLS != nil {
+		tls := FrontendTLS(*s.TLS)
+		out.TLS = &tls
 	}
 	return out
 }

@@ -50,6 +50,9 @@ export const kinds = {
   canaryWentBack: { title: "Canary went back", kind: "bad" },
   canarySuperseded: { title: "Canary superseded", kind: "fair" },
   canaryStuck: { title: "Canary stuck", kind: "bad" },
+  certificateExpiring: { title: "Certificate expires", kind: "bad" },
+  certificateRenewed: { title: "Certificate renewed", kind: "good" },
+  certificateRenewalFailed: { title: "Certificate not renewed", kind: "bad" },
 };
 
 /** The title and severity of an event. An error makes it severe.

@@ -1,4 +1,4 @@
-package pacemaker
+package cibxml
 
 import (
 	"regexp"
@@ -12,8 +12,8 @@ var holdsSecret = regexp.MustCompile(secretPattern)
 
 const secretPattern = `(?i)\b\w*(pass(w|wd|word|phrase)?|pwd|secret|token|api_?key|credentials?) *[=:] *[^\s,;&'"]+|//[^/@\s]*:[^/@\s]*@|authorization: *\S+ +\S+|-----BEGIN`
 
-// maskText masks the secrets in a message of a tool or of a resource agent.
-func maskText(text string) string { return holdsSecret.ReplaceAllString(text, masked) }
+// MaskText masks the secrets in a message of a tool or of a resource agent.
+func MaskText(text string) string { return holdsSecret.ReplaceAllString(text, Masked) }
 
 // isSecret reports whether a parameter of that name is masked. passw* is Pacemaker's
 // own list for its log; the others are parameters of fence agents and cloud agents.

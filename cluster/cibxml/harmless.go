@@ -1,4 +1,4 @@
-package pacemaker
+package cibxml
 
 import (
 	"regexp"
@@ -6,34 +6,37 @@ import (
 	"strings"
 )
 
-// pairSets are the elements that hold name-value pairs.
-func pairSets() []string {
+// Mark is the attribute "description" of the resources made from a Description.
+const Mark = "made by thalassa cluster apply"
+
+// PairSets are the elements that hold name-value pairs.
+func PairSets() []string {
 	return []string{"instance_attributes", "meta_attributes", "utilization", "cluster_property_set", "rsc_defaults", "op_defaults", "transient_attributes"}
 }
 
-// isHarmless reports whether an attribute of an element may be shown. set is the set of
+// IsHarmless reports whether an attribute of an element may be shown. set is the set of
 // name-value pairs that the element belongs to.
-func isHarmless(e *element, set, name, value string) bool {
+func IsHarmless(e *Element, set, name, value string) bool {
 	switch {
 	case name == "exit-reason": // a text: see Hide
 		return true
 	case name == "description":
-		return value == mark
+		return value == Mark
 	case holdsSecret.MatchString(value):
 		return false
-	case e.name == "nvpair" && name == "value":
-		return isHarmlessPair(set, e.attr("name"), value)
+	case e.Name == "nvpair" && name == "value":
+		return isHarmlessPair(set, e.Attr("name"), value)
 	case name == "options":
 		return isPlainOption(value)
-	case name == "value" && e.name == "expression":
-		return strings.HasPrefix(e.attr("attribute"), "#") || hasPlainForm(value)
+	case name == "value" && e.Name == "expression":
+		return strings.HasPrefix(e.Attr("attribute"), "#") || HasPlainForm(value)
 	case isPlainAttribute(name):
 		return true
 	case formOf(name) != nil:
 		return formOf(name).MatchString(value)
 	}
 	// The value of a recipient, the arguments of a container, digests, and what is unknown.
-	return hasPlainForm(value)
+	return HasPlainForm(value)
 }
 
 // isPlainAttribute reports whether an attribute of that name has the id or name of
@@ -53,7 +56,8 @@ var (
 	pathForm    = regexp.MustCompile(`^/[\w./@:+-]*$`)
 	imageForm   = regexp.MustCompile(`^[\w.:/-]+(@sha256:[0-9a-f]{64})?$`)
 	networkForm = regexp.MustCompile(`^(host|bridge|none|private)$`)
-	addressForm = regexp.MustCompile(`^[0-9a-fA-F.:/]+$`)
+	// AddressForm matches addresses and networks.
+	AddressForm = regexp.MustCompile(`^[0-9a-fA-F.:/]+$`)
 	rangeForm   = regexp.MustCompile(`^[0-9 ,-]+$`)
 	xpathForm   = regexp.MustCompile(`^[\w/@*.\[\]:-]*$`)
 	keyForm     = regexp.MustCompile(`^[0-9:;]*([0-9a-f]{8}|x{8})(-([0-9a-f]{4}|x{4})){3}-([0-9a-f]{12}|x{12})$`)
@@ -69,7 +73,7 @@ func formOf(name string) *regexp.Regexp {
 	case "network":
 		return networkForm
 	case "ip-range-start", "host-netmask":
-		return addressForm
+		return AddressForm
 	case "port", "internal-port", "range", "hours", "monthdays", "weekdays", "yearsdays", "yeardays", "months", "weeks", "years", "weekyears", "moon", "days", "minutes", "seconds":
 		return rangeForm
 	case "xpath":
@@ -86,37 +90,39 @@ func isHarmlessPair(set, name, value string) bool {
 	}
 	switch {
 	case set == "utilization", set == "cluster_property_set", strings.HasSuffix(set, "_defaults"), set == "meta_attributes":
-		return hasPlainForm(value) || isPacemakers(name, value)
+		return HasPlainForm(value) || isPacemakers(name, value)
 	case set == "transient_attributes":
-		return hasPlainForm(value) || strings.HasPrefix(name, "thalassa-")
+		return HasPlainForm(value) || strings.HasPrefix(name, "thalassa-")
 	}
 	return isPlainParameter(name, value) || strings.HasSuffix(name, "options") && isPlainOption(value) || !strings.ContainsAny(name, "_-") && isSwitch(value)
 }
 
-// shownPairs are name-value pairs with masks for those that may be secrets.
-func shownPairs(set string, pairs map[string]string) map[string]string {
+// ShownPairs are name-value pairs with masks for those that may be secrets.
+func ShownPairs(set string, pairs map[string]string) map[string]string {
 	for name, value := range pairs {
 		if value != "" && (holdsSecret.MatchString(value) || !isHarmlessPair(set, name, value)) {
-			pairs[name] = masked
+			pairs[name] = Masked
 		}
 	}
 	return pairs
 }
 
-// shownAttributes are the transient attributes of a node without secrets.
-func shownAttributes(attributes map[string]string) map[string]string {
-	return shownPairs("transient_attributes", attributes)
+// ShownAttributes are the transient attributes of a node without secrets.
+func ShownAttributes(attributes map[string]string) map[string]string {
+	return ShownPairs("transient_attributes", attributes)
 }
 
 // isSwitch reports whether a value is a boolean.
 func isSwitch(value string) bool {
-	return isTrue(value) && value != "1" || isFalse(value) && value != "0"
+	return IsTrue(value) && value != "1" || IsFalse(value) && value != "0"
 }
 
 // plainForm matches booleans, numbers with a unit, and scores.
 var plainForm = regexp.MustCompile(`(?i)^([-+]?(\d{1,12}(\.\d+)?(ms|s|sec|us|m|min|h|hr|%)?|infinity)|true|false|yes|no|on|off)$`)
 
-func hasPlainForm(value string) bool { return plainForm.MatchString(value) }
+// HasPlainForm reports whether a value is a boolean, a number with or without a unit, or a
+// score.
+func HasPlainForm(value string) bool { return plainForm.MatchString(value) }
 
 // isPlainOption reports whether a comma-separated list has only flags of mounts.
 func isPlainOption(value string) bool {
@@ -161,12 +167,12 @@ func isPlainParameter(name, value string) bool {
 	has := func(names string) bool { return slices.Contains(strings.Fields(names), name) }
 	switch {
 	case has(`ip ipv6addr cidr_netmask netmask broadcast ipaddr ip_address master_ip`):
-		return addressForm.MatchString(value)
+		return AddressForm.MatchString(value)
 	case has(`agent_url check_url statusurl`):
 		return urlForm.MatchString(value)
 	case has(`nodad lvs_support arp_interval arp_count arp_bg flush_routes preferred_lft open_files drain_time generation OCF_CHECK_LEVEL
 		trace_ra fake op_sleep multiplier dampen attempts ipport port delay power_timeout power_wait lanplus`):
-		return hasPlainForm(value)
+		return HasPlainForm(value)
 	case fencingParameter.MatchString(name), has(`nic iflabel clusterip_hash arp_sender send_arp_opts
 		config binary stats_socket master_socket pidfile startup_log user state host_list name interface
 		plug action method power_off_mode login username
