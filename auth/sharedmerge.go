@@ -25,7 +25,7 @@ func (sh *SharedSessions) Merge(sealed map[string][]byte) Merged {
 	now := sh.sessions.now()
 	own := map[string]time.Time{} // last use elsewhere of this node's sessions, by Session.ID
 	sh.mu.Lock()
-	out := Merged{Again: sh.ownDocument(sealed[sh.node])}
+	out := Merged{Again: sh.ownDocument(sealed[sh.node], now)}
 	changed := sh.accept(sealed, now)
 	ends := sh.endsElsewhere(now)
 	for name, n := range sh.nodes {
@@ -58,7 +58,7 @@ func (sh *SharedSessions) Merge(sealed map[string][]byte) Merged {
 
 // ownDocument looks at this node's own document and reports whether it has to be told
 // again; mu is held. One that has just been replaced may still be read.
-func (sh *SharedSessions) ownDocument(sealed []byte) (again bool) {
+func (sh *SharedSessions) ownDocument(sealed []byte, now time.Time) (again bool) {
 	const settles = 5 * time.Second
 	digest := sha256.Sum256(sealed)
 	switch place := slices.Index(sh.published, digest); {
@@ -67,7 +67,7 @@ func (sh *SharedSessions) ownDocument(sealed []byte) (again bool) {
 	case place == 0, digest == sha256.Sum256(sh.sealed):
 		return false
 	case place > 0:
-		return time.Since(sh.latest) > settles
+		return now.Sub(sh.latest) > settles
 	}
 	d, err := openDocument(sh.key, sh.node, sealed)
 	if err != nil {

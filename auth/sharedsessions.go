@@ -203,7 +203,7 @@ func (sh *SharedSessions) Published(sealed []byte, version uint64, err error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.away = err != nil; err == nil {
-		sh.told, sh.latest = max(sh.told, version), time.Now()
+		sh.told, sh.latest = max(sh.told, version), sh.sessions.now()
 		sh.published = append([][sha256.Size]byte{sha256.Sum256(sealed)}, sh.published[:min(len(sh.published), 7)]...)
 	}
 	close(sh.progress)

@@ -39,7 +39,6 @@ func (c *Client) Pairs(ctx context.Context, prefix string, index uint64, wait ti
 	if err != nil {
 		return nil, Meta{}, err
 	}
-	begun := time.Now()
 	resp, err := c.stream.Do(req)
 	if err != nil {
 		return nil, Meta{}, err
@@ -59,7 +58,6 @@ func (c *Client) Pairs(ctx context.Context, prefix string, index uint64, wait ti
 	if err := json.NewDecoder(&limitedBody{ReadCloser: resp.Body, left: maxPairs}).Decode(&pairs); err != nil {
 		return nil, Meta{}, err
 	}
-	m.Cost = time.Since(begun)
 	return pairs, m, nil
 }
 
