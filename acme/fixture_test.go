@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -41,7 +40,7 @@ func (a *answers) Answer(_ context.Context, tokens map[string]string) error {
 	defer a.mu.Unlock()
 	for name := range a.now {
 		if tokens[name] == "" {
-			if err := a.pebble.AnswerHTTP(name, ""); err != nil {
+			if err := a.pebble.AnswerHTTP(name, ""); err != nil { //nolint:contextcheck // of the test
 				return err
 			}
 		}
@@ -50,7 +49,7 @@ func (a *answers) Answer(_ context.Context, tokens map[string]string) error {
 		if a.broken.Load() {
 			text = "wrong"
 		}
-		if err := a.pebble.AnswerHTTP(name, text); err != nil {
+		if err := a.pebble.AnswerHTTP(name, text); err != nil { //nolint:contextcheck // of the test
 			return err
 		}
 	}
@@ -203,5 +202,3 @@ func must(tb testing.TB, err error) {
 		tb.Fatal(err)
 	}
 }
-
-var errTest = errors.New("not now") //nolint:gochecknoglobals // an error

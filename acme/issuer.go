@@ -156,7 +156,7 @@ func (i *Issuer) want(in lb.Intent) {
 	}
 }
 
-var errUnwanted = errors.New("nobody asks for the certificate any more") //nolint:gochecknoglobals // an error
+var errUnwanted = errors.New("nobody asks for the certificate any more")
 
 // begin begins the attempts that are due, and returns when the next is.
 func (i *Issuer) begin(ctx context.Context, group *sync.WaitGroup) time.Time {
@@ -189,7 +189,7 @@ func (i *Issuer) begin(ctx context.Context, group *sync.WaitGroup) time.Time {
 		}
 		a := i.newAttempt(ctx, i.wanted[id])
 		i.running[id] = a
-		group.Go(func() {
+		group.Go(func() { //nolint:contextcheck // that of the attempt
 			a.run()
 			<-i.slots
 			i.look()

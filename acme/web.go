@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -53,9 +54,7 @@ func (t *tokens) setOthers(ctx context.Context, others map[string]string) error 
 
 func (t *tokens) tell(ctx context.Context) error {
 	all := map[string]string{}
-	for name, text := range t.others {
-		all[name] = text
-	}
+	maps.Copy(all, t.others)
 	for name, one := range t.own {
 		all[name] = one.text
 	}
