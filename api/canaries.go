@@ -57,7 +57,7 @@ func (h canaryHandlers) start(c echo.Context) error {
 		return err
 	}
 	if ifNew {
-		return backendHandlers{agent: h.agent}.refuseNew(c, key)
+		return backendHandlers{agent: h.agent}.refuseNew(c)
 	}
 	if err := h.check(); err != nil {
 		return err

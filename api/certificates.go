@@ -23,34 +23,11 @@ type storedCertificates struct {
 }
 
 func (h storedCertificates) list(c echo.Context) error {
-	in, err := h.agent.Intent(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	out := []node.Certificate{}
-	for _, cert := range in.SortedCertificates() {
-		out = append(out, node.NewCertificate(cert))
-	}
-	return respondTagged(c, out)
+	return listObjects(c, h.agent, lb.Intent.SortedCertificates, node.NewCertificate)
 }
 
 func (h storedCertificates) show(c echo.Context) error {
-	key, err := name(c, "key")
-	if err != nil {
-		return err
-	}
-	in, err := h.agent.Intent(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	cert, ok := in.Certificates[key]
-	if !ok {
-		return &lb.NotFoundError{ID: lb.Certificate{Key: key}.ID()}
-	}
-	if unchanged(c, cert.ETag()) {
-		return c.NoContent(http.StatusNotModified)
-	}
-	return respond(c, http.StatusOK, node.NewCertificate(cert))
+	return showObject(c, h.agent, lb.KindCertificate, node.NewCertificate)
 }
 
 // put checks a certificate, stores its keys, and then makes it a part of what is
