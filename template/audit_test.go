@@ -143,7 +143,7 @@ func TestAuditRefuses(t *testing.T) {
 			t.Parallel()
 			_, err := parse(t, c.source).Render(auditConfig())
 			var refused *lb.RefusedError
-			if !errors.As(err, &refused) || refused.Stage != "render" || !strings.Contains(refused.Output, c.want) {
+			if !errors.As(err, &refused) || refused.At != "render" || !strings.Contains(refused.Output, c.want) {
 				t.Errorf("got %v\nwant %q in it", err, c.want)
 			}
 		})
@@ -177,7 +177,7 @@ func TestAuditRefusesValues(t *testing.T) {
 			change(&config)
 			out, err := template.Default().Render(config)
 			var refused *lb.RefusedError
-			if !errors.As(err, &refused) || refused.Stage != "render" {
+			if !errors.As(err, &refused) || refused.At != "render" {
 				t.Errorf("got %v\n%s", err, out.Bytes)
 			}
 		})

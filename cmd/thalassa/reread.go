@@ -204,7 +204,7 @@ func refusedBy(err error, t settings.Transition) error {
 		}
 	}
 	if refused := (*lb.RefusedError)(nil); errors.As(err, &refused) {
-		return fmt.Errorf("%s: %s: %s", strings.Join(names, ", "), refused.Stage, strings.TrimSpace(refused.Output))
+		return fmt.Errorf("%s: %s: %s", strings.Join(names, ", "), refused.At, strings.TrimSpace(refused.Output))
 	}
 	return err
 }
