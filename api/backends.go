@@ -35,7 +35,7 @@ func (h backendHandlers) list(c echo.Context) error {
 
 // find is the backend that the path names, with its members.
 func (h backendHandlers) find(c echo.Context) (lb.ResolvedBackend, error) {
-	b, err := findObject[lb.Backend](c, h.agent, lb.KindBackend)
+	b, _, err := findObject[lb.Backend](c, h.agent, lb.KindBackend)
 	if err != nil {
 		return lb.ResolvedBackend{}, err
 	}

@@ -23,7 +23,11 @@ type storedCertificates struct {
 }
 
 func (h storedCertificates) list(c echo.Context) error {
-	return listObjects(c, h.agent, lb.Intent.SortedCertificates, node.NewCertificate)
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return respondTagged(c, node.NewCertificates(in))
 }
 
 func (h storedCertificates) show(c echo.Context) error {
@@ -59,9 +63,13 @@ func (h storedCertificates) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
 	applied.Warnings = slices.Concat(applied.Warnings, bundle.Warnings)
 	c.Response().Header().Set(headerETag, bundle.Certificate.ETag())
-	return respond(c, http.StatusOK, changed{node.NewCertificate(bundle.Certificate), applied})
+	return respond(c, http.StatusOK, changed{node.NewCertificate(bundle.Certificate, in), applied})
 }
 
 func (h storedCertificates) delete(c echo.Context) error {

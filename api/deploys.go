@@ -38,7 +38,7 @@ func (h backendHandlers) deploy(c echo.Context) error {
 // refuseNew answers a deploy under the condition that the backend does not exist:
 // either there is nothing to deploy, or the condition does not hold.
 func (h backendHandlers) refuseNew(c echo.Context) error {
-	b, err := findObject[lb.Backend](c, h.agent, lb.KindBackend)
+	b, _, err := findObject[lb.Backend](c, h.agent, lb.KindBackend)
 	if err != nil {
 		return err
 	}

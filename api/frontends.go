@@ -17,7 +17,7 @@ func (h frontendHandlers) list(c echo.Context) error {
 }
 
 func (h frontendHandlers) show(c echo.Context) error {
-	return showObject(c, h.agent, lb.KindFrontend, node.NewFrontend)
+	return showObject(c, h.agent, lb.KindFrontend, func(f lb.Frontend, _ lb.Intent) node.Frontend { return node.NewFrontend(f) })
 }
 
 func (h frontendHandlers) put(c echo.Context) error {

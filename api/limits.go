@@ -86,6 +86,15 @@ func (l limits) judgeTargets(f lb.Frontend) error {
 	return nil
 }
 
+// addCertificates notes the certificates outside of the limits that an object names.
+func (l limits) addCertificates(fe *lb.FieldErrors, o lb.Object) {
+	for _, use := range lb.CertificateUses(o) {
+		if !l.grant.Allows(l.need, lb.Certificate{Key: use.Name}.ID()) {
+			fe.Add(use.Path, strconv.Quote(string(use.Name))+" is a certificate outside of your limits", l.expected())
+		}
+	}
+}
+
 func (l limits) addTargets(fe *lb.FieldErrors, f lb.Frontend) {
 	add := func(path string, target lb.Name) {
 		if !l.grant.Allows(l.need, lb.Backend{Key: target}.ID()) {
@@ -98,6 +107,7 @@ func (l limits) addTargets(fe *lb.FieldErrors, f lb.Frontend) {
 	if f.Backend != "" {
 		add("backend", f.Backend)
 	}
+	l.addCertificates(fe, f)
 }
 
 func (l limits) judgeBackend(in lb.Intent, former, after lb.Backend) error {

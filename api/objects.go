@@ -21,33 +21,33 @@ func listObjects[O lb.Object, D any](c echo.Context, a *Agent, sorted func(lb.In
 	return respondTagged(c, out)
 }
 
-// showObject answers with the document of the object of that kind and the key in the path.
-func showObject[O lb.Object, D any](c echo.Context, a *Agent, kind lb.Kind, document func(O) D) error {
-	o, err := findObject[O](c, a, kind)
+// showObject answers with the document of the object of that kind and the key in the path,
+// as it stands in what is configured.
+func showObject[O lb.Object, D any](c echo.Context, a *Agent, kind lb.Kind, document func(O, lb.Intent) D) error {
+	o, in, err := findObject[O](c, a, kind)
 	if err != nil {
 		return err
 	}
 	if unchanged(c, o.ETag()) {
 		return c.NoContent(http.StatusNotModified)
 	}
-	return respond(c, http.StatusOK, document(o))
+	return respond(c, http.StatusOK, document(o, in))
 }
 
-// findObject is the object of that kind and the key in the path. The error is an
-// *lb.NotFoundError where there is none.
-func findObject[O lb.Object](c echo.Context, a *Agent, kind lb.Kind) (found O, err error) {
+// findObject is the object of that kind and the key in the path, and what is configured.
+// The error is an *lb.NotFoundError where there is none.
+func findObject[O lb.Object](c echo.Context, a *Agent, kind lb.Kind) (found O, in lb.Intent, err error) {
 	key, err := name(c, "key")
 	if err != nil {
-		return found, err
+		return found, in, err
 	}
-	in, err := a.Intent(c.Request().Context())
-	if err != nil {
-		return found, err
+	if in, err = a.Intent(c.Request().Context()); err != nil {
+		return found, in, err
 	}
 	id := string(kind) + "/" + string(key)
 	found, ok := in.Object(id).(O)
 	if !ok {
-		return found, &lb.NotFoundError{ID: id}
+		return found, in, &lb.NotFoundError{ID: id}
 	}
-	return found, nil
+	return found, in, nil
 }

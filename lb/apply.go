@@ -135,6 +135,10 @@ func checkDeleted(in Intent, edits []Edit) (int, error) {
 		if by := in.RoutedBy(keyOf(e.Delete)); len(by) > 0 && isBackend {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still routed to by " + strings.Join(by, ", "), By: by}
 		}
+		isCertificate := e.Delete == (Certificate{Key: keyOf(e.Delete)}).ID()
+		if by := in.CertificateUsers(keyOf(e.Delete)); len(by) > 0 && isCertificate {
+			return i, &ConflictError{ID: e.Delete, Reason: "is still used by " + strings.Join(by, ", "), By: by}
+		}
 		if by := beginsWith(in, e.Delete); len(by) > 0 {
 			return i, &ConflictError{ID: e.Delete, Reason: "is still named by the field defaults of " + strings.Join(by, ", "), By: by}
 		}
@@ -160,12 +164,29 @@ func blame(in Intent, edits []Edit, err error) error {
 				return cmp.Or(in.CheckDefaults(b), err)
 			}
 			return in.CheckDefaults(b)
-		}, func(s Section) error { return in.CheckDefaults(s) }, nil)
+		}, func(s Section) error { return in.CheckDefaults(s) }, in.misused)
 		if own != nil {
 			return &EditError{i, own}
 		}
 	}
 	return err
+}
+
+// misused says that objects need a certificate of the other kind; nil: none does.
+func (in Intent) misused(c Certificate) error {
+	for _, o := range in.certificateUsers() {
+		var fe FieldErrors
+		checkCertificates(in, &fe, o)
+		names := slices.ContainsFunc(o.certificateUses(), func(use CertificateUse) bool { return use.Name == c.Key })
+		if fe.Err() != nil && names {
+			needs := "a certificate with a key"
+			if !c.Authority {
+				needs = "the certificates of authorities"
+			}
+			return &ConflictError{ID: c.ID(), Reason: "is used by " + o.ID() + ", which needs " + needs, By: []string{o.ID()}}
+		}
+	}
+	return nil
 }
 
 // misfits reports whether a frontend that leads to a backend may not.

@@ -112,8 +112,8 @@ func hasBindLine(lines []RawLine) bool {
 // Address is the first TCP address with a port that clients can be told, of the typed
 // ones or else of raw lines; false where there is none.
 func (f Frontend) Address() (Bind, bool) {
-	if len(f.Binds) > 0 {
-		return f.Binds[0], true
+	if binds := f.TypedBinds(); len(binds) > 0 {
+		return binds[0], true
 	}
 	for _, l := range f.listeners() {
 		if l.network == networkTCP && l.first > 0 {

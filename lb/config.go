@@ -15,6 +15,8 @@ type Config struct {
 	Backends  []ResolvedBackend
 	// Sections stand in the order of Intent.SortedSections.
 	Sections []Section
+	// Certificates are those that something uses and that are available, sorted by key.
+	Certificates []Certificate
 }
 
 // Part is the configuration with no other backends than those named, in sorted order.
@@ -62,6 +64,8 @@ type Process struct {
 	// PageSocket is the path of a socket at which the workers serve HAProxy's statistics
 	// page, at StatsPath; empty: there is none. Its owner is that of StatsSocket.
 	PageSocket string
+	// CertificateDir is the absolute path of the folder of TLSFiles.
+	CertificateDir string
 	// User and Group the workers run as; empty: whoever starts HAProxy.
 	User, Group string
 	// Log is the target and facility of the log line, e.g. "/dev/log local0".
@@ -161,7 +165,7 @@ func (m Member) ID() string {
 // service and versions it names, or the static list. It is the one place where
 // a version is chosen.
 func Resolve(in Intent, snap Snapshot, p Process) Config {
-	c := Config{Process: p, Sections: in.SortedSections()}
+	c := Config{Process: p, Sections: in.SortedSections(), Certificates: usedCertificates(in)}
 	for _, f := range in.SortedFrontends() {
 		if resolved, listens := f.resolved(); listens {
 			c.Frontends = append(c.Frontends, resolved)

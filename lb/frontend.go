@@ -9,7 +9,7 @@ import (
 // backend.
 type Frontend struct {
 	Key   Name
-	Binds []Bind // no duplicates; empty where RawBind is set or only Natives bind
+	Binds []Bind // no duplicates; empty where RawBind is set, or only TLS or Natives bind
 	// RawBind is a whole bind line in the place of Binds: addresses of any form, or with
 	// options, e.g. "bind *:443 ssl crt /etc/ssl/x.pem".
 	RawBind   RawLine
@@ -29,6 +29,8 @@ type Frontend struct {
 	// Pools are further backends that belong to the frontend. Without a Backend and raw
 	// lines that route, the first of them gets what no rule takes.
 	Pools []Name
+	// TLS is where the frontend speaks TLS; nil: nowhere but where raw lines say so.
+	TLS *FrontendTLS
 }
 
 // A FrontendSpec is a frontend as somebody wrote it: text that nobody has checked.
@@ -44,6 +46,7 @@ type FrontendSpec struct {
 	Register  *string        // nil: not announced
 	Endpoints []EndpointSpec // of addresses in Bind; nil: see Frontend.IsGateway
 	Pools     []string
+	TLS       *FrontendTLSSpec // nil: no TLS
 }
 
 // Parse checks the frontend named key. The error is an *InvalidError that names every
@@ -54,7 +57,7 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	var err error
 	f.Natives = parseNatives(&fe, s.Natives)
 	isGateway := s.Endpoints != nil
-	if s.Bind != "" || !isGateway && !hasBindLine(f.Natives) {
+	if s.Bind != "" || !isGateway && s.TLS == nil && !hasBindLine(f.Natives) {
 		f.Binds, f.RawBind, err = parseBindField(s.Bind)
 		fe.AddErr("bind", err)
 	}
@@ -62,6 +65,9 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 	fe.AddErr("mode", err)
 	f.Keepalive, err = oneOf(s.Keepalive, "default", "close", "server-close")
 	fe.AddErr("keepalive", err)
+	if s.TLS != nil {
+		f.TLS = s.TLS.parse(&fe, f)
+	}
 	f.Rules = parseRules(&fe, s.Rules)
 	f.parseGateway(&fe, s)
 	f.Defaults, err = parseDefaults(s.Defaults)
@@ -88,7 +94,7 @@ func (f Frontend) Spec() FrontendSpec {
 	s := FrontendSpec{
 		Bind: strings.Join(f.BindTexts(), ","), Backend: string(f.Backend), Mode: f.Mode, Keepalive: f.Keepalive,
 		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives), Endpoints: f.endpointSpecs(), Pools: f.poolTexts(),
-		Defaults: string(f.Defaults),
+		Defaults: string(f.Defaults), TLS: f.TLS.spec(),
 	}
 	for i, r := range f.Rules {
 		s.Rules[i] = r.spec()
@@ -116,6 +122,7 @@ func (f Frontend) digest() digest {
 	d.list(s.Natives...)
 	d.list(string(f.Register))
 	f.digestGateway(d)
+	f.digestTLS(d)
 	if f.Defaults != "" {
 		d.list("defaults", string(f.Defaults))
 	}

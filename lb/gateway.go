@@ -41,8 +41,8 @@ func (f *Frontend) addEndpoint(fe *FieldErrors, path string, in EndpointSpec) {
 	if err != nil || bindErr != nil {
 		return
 	}
-	if !slices.Contains(f.Binds, bind) {
-		fe.Add(path+".address", bind.String()+" is not in bind", "one of the addresses in bind")
+	if !slices.Contains(f.TypedBinds(), bind) {
+		fe.Add(path+".address", bind.String()+" is not in bind", "one of the addresses in bind or tls.bind")
 	}
 	for _, e := range f.Endpoints {
 		if e.Name == name || e.Bind == bind {
@@ -81,7 +81,7 @@ func (f Frontend) poolTexts() []string {
 // definition, and the backends that belonged to it, where it says nothing of them.
 func (f Frontend) keepingEndpoints(before Frontend) Frontend {
 	if f.Endpoints == nil && before.Endpoints != nil {
-		f.Endpoints = slices.DeleteFunc(slices.Clone(before.Endpoints), func(e Endpoint) bool { return !slices.Contains(f.Binds, e.Bind) })
+		f.Endpoints = slices.DeleteFunc(slices.Clone(before.Endpoints), func(e Endpoint) bool { return !slices.Contains(f.TypedBinds(), e.Bind) })
 	}
 	if f.Pools == nil {
 		f.Pools = before.Pools
@@ -108,7 +108,7 @@ func (f Frontend) resolved() (Frontend, bool) {
 	if f.Backend == "" && len(f.Pools) > 0 && len(f.rawTargets()) == 0 {
 		f.Backend = f.Pools[0]
 	}
-	return f, !f.IsGateway() || len(f.Binds)+len(f.RawBindTexts()) > 0
+	return f, !f.IsGateway() || len(f.TypedBinds())+len(f.RawBindTexts()) > 0
 }
 
 // answersItself reports whether a raw line answers every request, so that the frontend

@@ -69,7 +69,7 @@ func (in Intent) RoutedBy(backend Name) []string {
 }
 
 // Validate checks what no single object can know: that every backend a
-// frontend names exists and fits its mode, that the defaults that an object begins with
+// frontend names exists and fits its mode, that its certificates exist, that the defaults that an object begins with
 // exist, and that no address is bound twice. The error is an *InvalidError for the first
 // offending object, or a *ConflictError for an address.
 func (in Intent) Validate() error {
@@ -78,7 +78,7 @@ func (in Intent) Validate() error {
 		if err := in.checkTargets(f); err != nil {
 			return err
 		}
-		for _, b := range f.Binds {
+		for _, b := range f.TypedBinds() {
 			if other, taken := owner[b.plain()]; taken && other.Key != f.Key {
 				return &ConflictError{ID: f.ID(), Reason: b.String() + " is bound by " + other.ID() + " already", By: []string{other.ID()}}
 			}
@@ -89,7 +89,7 @@ func (in Intent) Validate() error {
 }
 
 // checkTargets checks that every backend that the fields of a frontend name exists and
-// fits its mode. The error is an *InvalidError.
+// fits its mode, and that the certificates exist. The error is an *InvalidError.
 func (in Intent) checkTargets(f Frontend) error {
 	var fe FieldErrors
 	checkDefaults(in, &fe, f.ID(), f.Defaults)
@@ -102,6 +102,7 @@ func (in Intent) checkTargets(f Frontend) error {
 	for i, p := range f.Pools {
 		checkTarget(in, &fe, "pools["+strconv.Itoa(i)+"]", f, p)
 	}
+	checkCertificates(in, &fe, f)
 	return fe.Err()
 }
 

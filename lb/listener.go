@@ -37,6 +37,12 @@ func (f Frontend) listeners() []listener {
 			path: "bind", text: b.String(), network: networkTCP, host: plainHost(string(b.plain().Host)), first: b.Port, last: b.Port,
 		})
 	}
+	if f.TLS != nil {
+		for _, l := range (Frontend{Binds: f.TLS.Binds}).listeners() {
+			l.path = "tls.bind"
+			out = append(out, l)
+		}
+	}
 	if f.RawBind != "" {
 		out = append(out, lineListeners("bind", f.RawBind)...)
 	}

@@ -15,6 +15,9 @@ type Change struct {
 	Servers int
 	// Lines counts the server lines that are added without a reload.
 	Lines int
+	// Certificates counts the certificates, and their uses by frontends, that change without
+	// a reload.
+	Certificates int
 	// Runtime holds the differences that need no reload.
 	Runtime []Reason
 	// Reload holds the reasons to reload HAProxy; empty: no reload.
@@ -23,11 +26,12 @@ type Change struct {
 
 // A Reason is one difference between two configurations.
 type Reason struct {
-	// Object is "frontend/KEY", "backend/KEY" or "process".
+	// Object is "frontend/KEY", "backend/KEY", "certificate/KEY" or "process".
 	Object string
 	// What differs. Of any object: "created", "removed". Of the process:
 	// "runtime" (why nothing can change while it runs), "settings", "unknown". Of a
-	// frontend: "bind", "backend", "keepalive", "mode", "natives", "rules". Of a
+	// frontend: "bind", "backend", "certificates", "keepalive", "mode", "natives", "rules",
+	// "tls". Of a certificate: "content". Of a
 	// backend: "balance", "hash", "health", "host", "keepalive", "members", "mode",
 	// "natives", "servers", "slots", "state", "version", "weight".
 	What string
@@ -37,7 +41,7 @@ type Reason struct {
 }
 
 // Empty reports whether nothing has to be done.
-func (c Change) Empty() bool { return len(c.Reload)+len(c.Runtime)+c.Servers == 0 }
+func (c Change) Empty() bool { return len(c.Reload)+len(c.Runtime)+c.Servers+c.Certificates == 0 }
 
 // Backends are those that the change is about, sorted.
 func (c Change) Backends() []lb.Name {
@@ -72,7 +76,7 @@ func (c Change) WithoutLines(why string) Change {
 // reloading is the change with a reload for everything, for a reason.
 func (c Change) reloading(why string) Change {
 	c.Reload = sorted(slices.Concat(c.Reload, c.Runtime, []Reason{{Object: "process", What: "runtime", Detail: []string{why}}}))
-	c.Servers, c.Lines, c.Runtime = 0, 0, nil
+	c.Servers, c.Lines, c.Certificates, c.Runtime = 0, 0, 0, nil
 	return c
 }
 

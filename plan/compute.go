@@ -16,6 +16,7 @@ func Compute(running *lb.Config, wanted lb.Config) Change {
 	var change Change
 	change.Reload = compareProcesses(running.Process, wanted.Process)
 	change.Reload = append(change.Reload, compareFrontends(running.Frontends, wanted.Frontends)...)
+	change.compareTLS(*running, wanted)
 	change.Reload = append(change.Reload, compareSections(running.Sections, wanted.Sections)...)
 	change.compareBackends(*running, wanted)
 	change.Runtime, change.Reload = sorted(change.Runtime), sorted(change.Reload)
@@ -56,6 +57,7 @@ func settings(p lb.Process) []setting {
 		{"hard-stop-after", ""},
 		{"stats bind", ""},
 		{"state file", p.StateFile},
+		{"folder of certificates", p.CertificateDir},
 		{"peers socket", p.PeersSocket},
 		{"socket of the statistics page", p.PageSocket},
 	}

@@ -31,8 +31,25 @@ type frontendDoc struct {
 	Register  *registrationDoc `json:"register,omitempty"`
 	Defaults  string           `json:"defaults,omitempty"`
 	// Of the gateways/pools dialect; an empty list of endpoints is not none.
-	Endpoints []endpointDoc `json:"endpoints,omitzero"`
-	Pools     []string      `json:"pools,omitempty"`
+	Endpoints []endpointDoc   `json:"endpoints,omitzero"`
+	Pools     []string        `json:"pools,omitempty"`
+	TLS       *frontendTLSDoc `json:"tls,omitempty"`
+}
+
+// frontendTLSDoc is how a stored frontend speaks TLS; an empty list of alpn is not none.
+type frontendTLSDoc struct {
+	Bind         string   `json:"bind"`
+	Certificates []string `json:"certificates"`
+	Default      string   `json:"default,omitempty"`
+	StrictSNI    bool     `json:"strictSNI,omitempty"`
+	MinVersion   string   `json:"minVersion,omitempty"`
+	Ciphers      string   `json:"ciphers,omitempty"`
+	CipherSuites string   `json:"cipherSuites,omitempty"`
+	ALPN         []string `json:"alpn,omitzero"`
+	ClientCA     string   `json:"clientCA,omitempty"`
+	ClientVerify string   `json:"clientVerify,omitempty"`
+	Redirect     bool     `json:"redirect,omitempty"`
+	HSTS         string   `json:"hsts,omitempty"`
 }
 
 type ruleDoc struct {
@@ -124,6 +141,10 @@ func frontendDocument(f lb.Frontend) frontendDoc {
 	if s.Register != nil {
 		doc.Register = &registrationDoc{Name: *s.Register}
 	}
+	if s.TLS != nil {
+		tls := frontendTLSDoc(*s.TLS)
+		doc.TLS = &tls
+	}
 	return doc
 }
 
@@ -201,6 +222,10 @@ func decodeFrontend(data []byte) (lb.Frontend, error) {
 	}
 	if doc.Register != nil {
 		s.Register = &doc.Register.Name
+	}
+	if doc.TLS != nil {
+		tls := lb.FrontendTLSSpec(*doc.TLS)
+		s.TLS = &tls
 	}
 	f, err := s.Parse(lb.Name(key))
 	fe.AddErr("", err)

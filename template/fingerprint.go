@@ -34,7 +34,7 @@ func (t *Template) fingerprint(c lb.Config, peersBind string) (string, error) {
 		slotted[string(p.Key)] = p.Slots != nil
 	}
 	c.Backends = pools
-	v := newView(c)
+	v := viewOf(c, false)
 	for i, b := range v.Backends {
 		for j := range b.Servers {
 			if pools[i].Placement != lb.PlacedByNumber {

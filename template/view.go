@@ -72,7 +72,7 @@ type PageView struct {
 type FrontendView struct {
 	Key     string
 	Mode    string   // "http" or "tcp"
-	Binds   []string // an address each, or addresses with options; empty where Natives bind
+	Binds   []string // an address each, or addresses with options, as those with TLS; empty where Natives bind
 	Backend string   // default backend, may be empty when there are rules
 	// Keepalive is "default", "close" or "server-close". "default" leaves the
 	// choice to HAProxy, except that Rules ask for PretendKeepalive then.
@@ -81,7 +81,7 @@ type FrontendView struct {
 	// routed to have their own PretendKeepalive.
 	PretendKeepalive bool
 	Rules            []RuleView // the first match wins
-	Natives          []string   // raw lines
+	Natives          []string   // lines for TLS, and raw lines
 	Defaults         string     // the section of defaults that it begins with; empty: the last one
 }
 
@@ -161,7 +161,11 @@ func numbers(p lb.ResolvedBackend) bool {
 }
 
 // newView projects c. Slices are in c's order.
-func newView(c lb.Config) View {
+func newView(c lb.Config) View { return viewOf(c, true) }
+
+// viewOf is newView. Without names the names of files of certificates lack what changes while
+// HAProxy runs.
+func viewOf(c lb.Config, names bool) View {
 	v := View{
 		SocketPath: c.Process.StatsSocket,
 		Process: ProcessView{
@@ -176,6 +180,7 @@ func newView(c lb.Config) View {
 	pretending := map[lb.Name]bool{}
 	for i, f := range c.Frontends {
 		v.Frontends[i] = newFrontendView(f)
+		v.Frontends[i].addTLS(c.TLSLines(f, quote, names))
 		if v.Frontends[i].PretendKeepalive {
 			for _, target := range f.Targets() {
 				pretending[target] = true
@@ -207,6 +212,13 @@ func newFrontendView(f lb.Frontend) FrontendView {
 		v.Rules = append(v.Rules, newRuleView(i+1, r))
 	}
 	return v
+}
+
+// addTLS adds the addresses with TLS to the others, and the lines for it before the raw ones:
+// templates need not know of it.
+func (v *FrontendView) addTLS(lines lb.TLSLines) {
+	v.Binds = append(slices.Clip(v.Binds), lines.Binds...)
+	v.Natives = append(lines.Rules, v.Natives...)
 }
 
 func newRuleView(number int, r lb.Rule) RuleView {

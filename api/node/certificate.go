@@ -21,6 +21,8 @@ type Certificate struct {
 	Expires time.Time `json:"expires"`
 	// Files are one for each key, or one with all authorities.
 	Files []CertificateFile `json:"files"`
+	// UsedBy are the ids of the objects that name it; nil in a document of what changed.
+	UsedBy []string `json:"usedBy,omitzero"`
 }
 
 // A CertificateFile is what HAProxy loads as one file; lb.PEMFile has the meaning of its
@@ -43,9 +45,22 @@ type X509 struct {
 	SHA256    string    `json:"sha256"`
 }
 
-// NewCertificate makes the answer for a certificate.
-func NewCertificate(c lb.Certificate) Certificate {
-	out := Certificate{ID: c.ID(), Type: "certificate", Key: string(c.Key), Kind: "pair", Expires: c.NotAfter(), Files: make([]CertificateFile, len(c.Files))}
+// NewCertificate makes the answer for a certificate that objects of an intent may name.
+func NewCertificate(c lb.Certificate, in lb.Intent) Certificate {
+	return newCertificate(c, orEmpty(in.CertificateUsers(c.Key)))
+}
+
+// NewCertificates makes the answers for all certificates of an intent.
+func NewCertificates(in lb.Intent) []Certificate {
+	users, out := in.AllCertificateUsers(), []Certificate{}
+	for _, c := range in.SortedCertificates() {
+		out = append(out, newCertificate(c, orEmpty(users[c.Key])))
+	}
+	return out
+}
+
+func newCertificate(c lb.Certificate, users []string) Certificate {
+	out := Certificate{UsedBy: users, ID: c.ID(), Type: "certificate", Key: string(c.Key), Kind: "pair", Expires: c.NotAfter(), Files: make([]CertificateFile, len(c.Files))}
 	if c.Authority {
 		out.Kind = "authority"
 	}
@@ -59,14 +74,19 @@ func NewCertificate(c lb.Certificate) Certificate {
 	return out
 }
 
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
 func newX509(x lb.X509) X509 {
 	out := X509{
 		Subject: x.Subject, Issuer: x.Issuer, Names: x.Names, Serial: x.Serial, NotBefore: x.NotBefore, NotAfter: x.NotAfter,
 		Algorithm: x.Algorithm, SHA256: x.SHA256,
 	}
-	if out.Names == nil {
-		out.Names = []string{}
-	}
+	out.Names = orEmpty(out.Names)
 	return out
 }
 

@@ -95,7 +95,7 @@ func definitionOf(o lb.Object) (json.RawMessage, error) {
 		func(f lb.Frontend) any { return NewFrontend(f) },
 		func(b lb.Backend) any { return NewBackendDefinition(b) },
 		func(s lb.Section) any { return NewSection(s) },
-		func(c lb.Certificate) any { return NewCertificate(c) },
+		func(c lb.Certificate) any { return newCertificate(c, nil) },
 	))
 }
 

@@ -21,8 +21,26 @@ type Frontend struct {
 	Defaults  string        `json:"defaults,omitempty"`
 	// Endpoints are names of addresses in Bind, Pools further backends that belong to the
 	// frontend.
-	Endpoints []Endpoint `json:"endpoints,omitzero"`
-	Pools     []string   `json:"pools,omitempty"`
+	Endpoints []Endpoint   `json:"endpoints,omitzero"`
+	Pools     []string     `json:"pools,omitempty"`
+	TLS       *FrontendTLS `json:"tls,omitempty"`
+}
+
+// A FrontendTLS says where a frontend speaks TLS, and how; lb.FrontendTLS has the meaning of
+// its fields.
+type FrontendTLS struct {
+	Bind         string   `json:"bind"` // comma-separated host:port
+	Certificates []string `json:"certificates"`
+	Default      string   `json:"default,omitempty"`
+	StrictSNI    bool     `json:"strictSNI,omitempty"`
+	MinVersion   string   `json:"minVersion,omitempty"`
+	Ciphers      string   `json:"ciphers,omitempty"`
+	CipherSuites string   `json:"cipherSuites,omitempty"`
+	ALPN         []string `json:"alpn,omitzero"`
+	ClientCA     string   `json:"clientCA,omitempty"`
+	ClientVerify string   `json:"clientVerify,omitempty"`
+	Redirect     bool     `json:"redirect,omitempty"`
+	HSTS         string   `json:"hsts,omitempty"`
 }
 
 // A Rule sends matching requests to a backend; Value holds the patterns separated by blanks.
@@ -82,6 +100,10 @@ func (in Frontend) spec() lb.FrontendSpec {
 	if in.Register != nil {
 		s.Register = &in.Register.Name
 	}
+	if in.TLS != nil {
+		tls := lb.FrontendTLSSpec(*in.TLS)
+		s.TLS = &tls
+	}
 	return s
 }
 
@@ -104,6 +126,10 @@ func NewFrontend(f lb.Frontend) Frontend {
 	}
 	if s.Register != nil {
 		out.Register = &Registration{Name: *s.Register}
+	}
+	if s.TLS != nil {
+		tls := FrontendTLS(*s.TLS)
+		out.TLS = &tls
 	}
 	return out
 }
