@@ -28,7 +28,7 @@ type CanaryView interface {
 	Changed() <-chan struct{}
 }
 
-// canaryHandlers start, show and steer canaries.
+// canaryHandlers start, show and control canaries.
 type canaryHandlers struct {
 	agent    *Agent
 	canaries Canaries // nil: there are none

@@ -137,7 +137,7 @@ backup does not have are deleted; "thalassa rollback" goes back.
 Then the states and weights of members, and the drafts, are restored as well. A member
 that has such a setting now keeps it, and so does a draft of the same name.
 
-The file is checked wholly first. With --dry-run the command shows the difference, of
+The whole file is checked first. With --dry-run the command shows the difference, of
 haproxy.cfg too, and changes nothing.`,
 		Example: `  thalassa restore lb.backup --dry-run
   thalassa restore lb.backup --message "new disk"`,

@@ -99,7 +99,7 @@ func (w *Watcher) followAddresses(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })()
 		go w.hear(ctx, f)
 	} else {
-		w.cfg.Logger.WarnContext(ctx, "the node's addresses are read now and then", "interval", readEvery, "error", err)
+		w.cfg.Logger.WarnContext(ctx, "the node's addresses are not watched, reading them periodically", "interval", readEvery, "error", err)
 	}
 	tick := time.NewTicker(readEvery)
 	defer tick.Stop()
@@ -117,7 +117,7 @@ func (w *Watcher) followAddresses(ctx context.Context) error {
 			now = err.Error()
 		}
 		if now != trouble && now != "" {
-			w.cfg.Logger.WarnContext(ctx, "the node's addresses are not known any more, the last ones count", "error", now)
+			w.cfg.Logger.WarnContext(ctx, "reading the node's addresses failed, the last ones stay in use", "error", now)
 		}
 		trouble = now
 	}

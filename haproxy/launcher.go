@@ -152,7 +152,7 @@ func (la *launcher) awaitStrays(ctx context.Context) error {
 		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d) answers on %s, but has no master at %s, so that it can neither be reloaded nor replaced",
 			stray, la.cfg.StatsSocket, la.cfg.MasterSocket)}
 	case len(rest) > 0:
-		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d, started with -S %s) lives, but answers on none of its sockets; "+
+		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d, started with -S %s) runs, but answers on none of its sockets; "+
 			"end it, and another one is started", rest[0].pid, la.cfg.MasterSocket)}
 	}
 	return &lb.UnavailableError{What: "another program listens on " + la.cfg.StatsSocket + ", which does not answer like HAProxy"}

@@ -136,7 +136,7 @@ func TestAuditRefuses(t *testing.T) {
 		{"commented section", skeletonTemplate("", "", when(`    global#`, "")), `opens the section "global"`},
 		{"control character", skeletonTemplate("", "", when("    option\vhttpclose", "")), "holds a control character"},
 		{"endless line", skeletonTemplate("", "", when("    "+strings.Repeat("x", 61<<10), "")), "is longer than 60 KiB"},
-		{"outside of sections", skeletonTemplate(when("daemon", ""), "", ""), "stands in no section"},
+		{"outside of sections", skeletonTemplate(when("daemon", ""), "", ""), "is outside of any section"},
 		{"a library's section", skeletonTemplate("", "", when("###_config-snippet_### BEGIN", "")), "can be read in two ways"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
