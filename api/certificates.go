@@ -40,17 +40,9 @@ func (h storedCertificates) list(c echo.Context) error {
 }
 
 func (h storedCertificates) show(c echo.Context) error {
-	key, err := name(c, "key")
+	cert, in, err := findObject[lb.Certificate](c, h.agent, lb.KindCertificate)
 	if err != nil {
 		return err
-	}
-	in, err := h.agent.Intent(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	cert, ok := in.Certificates[key]
-	if !ok {
-		return &lb.NotFoundError{ID: lb.Certificate{Key: key}.ID()}
 	}
 	if cert.ACME == nil && unchanged(c, cert.ETag()) {
 		return c.NoContent(http.StatusNotModified)
@@ -127,18 +119,10 @@ func (h storedCertificates) putOrder(c echo.Context, cert lb.Certificate) error 
 
 // renew has a certificate ordered again. It answers at once: GET shows how that goes.
 func (h storedCertificates) renew(c echo.Context) error {
-	key, err := name(c, "key")
-	if err != nil {
-		return err
-	}
-	in, err := h.agent.Intent(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	cert, ok := in.Certificates[key]
+	cert, in, err := findObject[lb.Certificate](c, h.agent, lb.KindCertificate)
 	switch {
-	case !ok:
-		return &lb.NotFoundError{ID: lb.Certificate{Key: key}.ID()}
+	case err != nil:
+		return err
 	case cert.ACME == nil:
 		return &lb.ConflictError{ID: cert.ID(), Reason: "is not ordered by ACME: store a new one instead"}
 	case h.orders == nil:

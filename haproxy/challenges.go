@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -164,15 +165,14 @@ func (c *Config) ensureMap(config []byte) error {
 // replaceMap replaces the map atomically and durably.
 func (d *disk) replaceMap(path string, content []byte, owner *User) error {
 	err := d.Do(path, func(abandoned func() bool) error {
-		name, err := stageAs(path, content, mapPerm, owner)
+		name, err := writeTempAs(path, content, mapPerm, owner)
 		if err != nil {
 			return err
 		}
 		if err := safefile.Sync(name); err != nil {
-			d.remove(name)
-			return err
+			return errors.Join(err, os.Remove(name))
 		}
-		if err := exchange(name, path, abandoned); err != nil {
+		if err := moveInto(name, path, abandoned); err != nil {
 			return err
 		}
 		return safefile.Sync(filepath.Dir(path))
