@@ -88,17 +88,17 @@ const formerTokens = "the token file or the access file is unusable, and the for
 // Edit is that of Changer. What the caller may not do is refused before anything of the
 // configuration is compared with it.
 func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
-	return a.change(ctx, []lb.Edit{e}, func() (lb.Applied, error) { return a.changes.Edit(ctx, e) })
+	return a.change(ctx, []lb.Edit{e}, e.Origin, func() (lb.Applied, error) { return a.changes.Edit(ctx, e) })
 }
 
 // Switch is that of Changer.
 func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
-	return a.change(ctx, []lb.Edit{s.Edit()}, func() (lb.Applied, error) { return a.changes.Switch(ctx, s) })
+	return a.change(ctx, []lb.Edit{s.Edit()}, s.Origin, func() (lb.Applied, error) { return a.changes.Switch(ctx, s) })
 }
 
 // Apply is that of Changer.
 func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, error) {
-	applied, err := a.change(ctx, set.Edits, func() (lb.Applied, error) { return a.changes.Apply(ctx, set) })
+	applied, err := a.change(ctx, set.Edits, set.Origin, func() (lb.Applied, error) { return a.changes.Apply(ctx, set) })
 	if err != nil {
 		return applied, err
 	}
@@ -166,12 +166,12 @@ func judgeEdits(ctx context.Context, in lb.Intent, edits []lb.Edit) error {
 
 // change makes a change that the limits of the caller allow. Where it is carried out, it
 // is judged again.
-func (a *Agent) change(ctx context.Context, edits []lb.Edit, do func() (lb.Applied, error)) (lb.Applied, error) {
+func (a *Agent) change(ctx context.Context, edits []lb.Edit, by lb.Origin, do func() (lb.Applied, error)) (lb.Applied, error) {
 	if err := a.judge(ctx, edits); err != nil {
 		return lb.Applied{}, err
 	}
 	if id, ok := draftOf(ctx); ok {
-		return a.changeDraft(ctx, id, edits)
+		return a.changeDraft(ctx, id, edits, by)
 	}
 	applied, err := do()
 	if s, blind := sightOf(ctx); blind && err == nil {

@@ -7,10 +7,11 @@ import (
 )
 
 const (
-	get  = http.MethodGet
-	put  = http.MethodPut
-	post = http.MethodPost
-	del  = http.MethodDelete
+	get   = http.MethodGet
+	put   = http.MethodPut
+	post  = http.MethodPost
+	patch = http.MethodPatch
+	del   = http.MethodDelete
 )
 
 // objectRoutes are those of frontends, backends and certificates.
@@ -97,6 +98,9 @@ func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 		{get, "/drafts", auth.Read, OnMany, "the changes that are collected and not carried out yet", drafts.list},
 		{post, "/drafts", auth.Admin, OnMany, "begin a draft; requests with draft=ID show and change it", drafts.create},
 		{get, "/drafts/{id}", auth.Read, OnMany, "one draft", drafts.show},
+		{patch, "/drafts/{id}", auth.Admin, OnMany, "give a draft another message", drafts.rename},
+		{get, "/drafts/{id}/edits", auth.Read, OnMany, "the last requests that changed a draft, newest first", drafts.edits},
+		{post, "/drafts/{id}/undo", auth.Admin, OnMany, "take the last of them back", drafts.undo},
 		{get, "/drafts/{id}/diff", auth.Deploy, OnMany, "what its commit would do now", drafts.diff},
 		{post, "/drafts/{id}/rebase", auth.Admin, OnMany, "end the conflicts of a draft: its objects win", drafts.rebase},
 		{post, "/drafts/{id}/drop", auth.Admin, OnMany, "take what a draft changes of some objects out of it", drafts.drop},

@@ -70,7 +70,8 @@ backend live from web
 // time is no change, and --prune deletes what the files do not have.
 func TestAnImportedConfigurationIsExportedAndApplied(t *testing.T) {
 	t.Parallel()
-	n, _ := serving(t, 1)
+	n := newNode(t, fmt.Sprintf("127.0.0.1:%d", testkit.Port(t))) // no service is asked for
+	n.start()
 	port := testkit.StartWeb(t, "one").Port
 	ports := testkit.Ports(t, 3)
 	file, exported := n.path("old.cfg"), n.path("lb.yaml")
