@@ -126,6 +126,31 @@ func (a *Agent) Preview(ctx context.Context, set stage.Changeset) (stage.Preview
 	return p, err
 }
 
+// previewConfigured is the haproxy.cfg that a changeset makes of what is configured, or of
+// that with the draft that the request is about.
+func (a *Agent) previewConfigured(ctx context.Context, set stage.Changeset) ([]byte, error) {
+	if err := a.judge(ctx, set.Edits); err != nil {
+		return nil, err
+	}
+	if _, ok := draftOf(ctx); ok {
+		in, err := a.views.Intent(ctx)
+		if err != nil {
+			return nil, err
+		}
+		view, err := a.configured(ctx)
+		if err != nil {
+			return nil, err
+		}
+		next, err := set.Apply(view)
+		if err != nil {
+			return nil, err
+		}
+		set.Edits = stage.Towards(in, next)
+	}
+	p, err := a.changes.Preview(ctx, set)
+	return p.After, err
+}
+
 // changeOf is what an edit makes of its object.
 func changeOf(in lb.Intent, e lb.Edit) lb.ObjectChange {
 	c := lb.ObjectChange{ID: e.ID(), Before: in.Object(e.ID()), After: e.Object()}

@@ -9,9 +9,9 @@ import { errorsOf, Field } from "./fields.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
 import { now, object } from "./live.js";
+import { useLoaded } from "./loaded.js";
 import { Badge, Button, Dialog, Empty, Loading, Problem, Title, toast } from "./parts.js";
 import { call, get } from "./rest.js";
-import { useLoaded } from "./loaded.js";
 import { go, pathOf, query, route } from "./router.js";
 import { changeable, identity, refusal } from "./session.js";
 
