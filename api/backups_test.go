@@ -16,6 +16,7 @@ import (
 	"thalassa/audit"
 	"thalassa/backup"
 	"thalassa/lb"
+	"thalassa/stage"
 )
 
 const backupType = "Content-Type: application/x-ndjson"
@@ -177,7 +178,7 @@ func TestABackupIsAudited(t *testing.T) {
 // fullBackups has more than a backup may have.
 type fullBackups struct{ api.Backups }
 
-func (fullBackups) WriteBackup(context.Context, io.Writer, backup.Header) error {
+func (fullBackups) WriteBackup(context.Context, io.Writer, backup.Header, func(stage.Backup) ([]byte, error)) error {
 	return &backup.TooLargeError{Size: 100 << 20}
 }
 

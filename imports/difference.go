@@ -88,8 +88,16 @@ func (c *comparison) add(object string, d Difference) {
 	}
 }
 
-// implied are what HAProxy does where no line says anything.
-var implied = map[string]string{"mode": "tcp", "balance": "roundrobin"} //nolint:gochecknoglobals // a constant
+// implied is what HAProxy does where no line says anything; empty: that differs.
+func implied(key string) string {
+	switch key {
+	case "mode":
+		return "tcp"
+	case "balance":
+		return "roundrobin"
+	}
+	return ""
+}
 
 func (c *comparison) compare(object string, before, after effects) {
 	for _, key := range sortedKeys(before.single, after.single) {
@@ -100,7 +108,7 @@ func (c *comparison) compare(object string, before, after effects) {
 			continue // a frontend has none
 		case was.value == is.value && (was.line > 0) == (is.line > 0), isOff(was) && isOff(is):
 			continue
-		case cmp.Or(was.value, implied[key]) == cmp.Or(is.value, implied[key]) && implied[key] != "":
+		case implied(key) != "" && cmp.Or(was.value, implied(key)) == cmp.Or(is.value, implied(key)):
 			continue
 		}
 		d := Difference{Setting: key, Before: shown(was), After: shown(is)}
