@@ -23,7 +23,7 @@ type Backups interface {
 	// WriteBackup writes a backup of what is stored now; *backup.TooLargeError. keys gives the
 	// encrypted keys of certificates; nil: they are left out.
 	WriteBackup(ctx context.Context, w io.Writer, h backup.Header, keys func(stage.Backup) ([]byte, error)) error
-	// ReadBackup checks a backup wholly; *lb.InvalidError. It changes nothing.
+	// ReadBackup checks a whole backup; *lb.InvalidError. It changes nothing.
 	ReadBackup(r io.Reader) (backup.Header, stage.Backup, error)
 	// Seal encrypts texts by digest for a passphrase, and Open decrypts them; *lb.InvalidError
 	// about the field passphrase.

@@ -150,7 +150,7 @@ that has such a setting now keeps it, and so does a draft of the same name.
 If the file has the private keys of certificates, the command takes the passphrase from a
 file, or asks for it at a terminal. Without it the keys are not restored.
 
-The file is checked wholly first. With --dry-run the command shows the difference, of
+The whole file is checked first. With --dry-run the command shows the difference, of
 haproxy.cfg too, and changes nothing.`,
 		Example: `  thalassa restore lb.backup --dry-run
   thalassa restore lb.backup --message "new disk"`,
@@ -158,12 +158,9 @@ haproxy.cfg too, and changes nothing.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return b.run(cmd, args[0]) },
 	}
 	b.flags(cmd)
-	f := cmd.Flags()
-	f.BoolVar(&b.dryRun, "dry-run", false, "show what would change, and change nothing")
-	f.BoolVar(&b.restore.Force, "force", false, "restore even without a healthy instance")
-	f.DurationVar(&b.restore.Wait, "wait", 0, "maximum `time` to wait for healthy instances, e.g. 30s")
-	f.StringVarP(&b.restore.Message, "message", "m", "", "`text` that the history shows with the change")
-	f.StringVar(&b.keys.file, "passphrase-file", "", "`file` with the passphrase of the keys (default: asks for it)")
+	changeFlags(cmd, &b.dryRun, &b.restore.Message)
+	instanceFlags(cmd, "restore", &b.restore.Force, &b.restore.Wait)
+	cmd.Flags().StringVar(&b.keys.file, "passphrase-file", "", "`file` with the passphrase of the keys (default: asks for it)")
 	return cmd
 }
 
