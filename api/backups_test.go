@@ -123,7 +123,7 @@ func TestABadBackupChangesNothing(t *testing.T) {
 		bomb.String():          "is compressed with gzip",
 		saved + "x":            "behind the end",
 		`{"version":1}` + "\n": "is not that of a backup",
-		strings.Replace(saved, `"version":1,`, `"version":2,`, 1): "a newer Thalassa",
+		strings.Replace(saved, `"version":1,`, `"version":3,`, 1): "a newer Thalassa",
 		strings.Replace(saved, "8080", "8081", 1):                 "its digest is not that of its contents",
 	} {
 		f := s.do("POST", "/backup", text, backupType).refused(t, 400, "invalid")
