@@ -13,7 +13,7 @@ import (
 // maxDepth bounds how deep XML may be nested.
 const maxDepth = 100
 
-// An element of XML. The order of attributes and children is kept. A comment in an
+// An Element of XML. The order of attributes and children is kept. A comment in an
 // element is a child named CommentName. Text between elements, which a CIB has no use
 // for, is lost.
 type Element struct {
@@ -90,6 +90,23 @@ func (e *Element) Attr(name string) string {
 	return ""
 }
 
+// Has reports whether there is an attribute, which may be empty.
+func (e *Element) Has(name string) bool {
+	return slices.ContainsFunc(e.Attrs, func(a xml.Attr) bool { return a.Name.Local == name })
+}
+
+// An Attribute is the name and value of an attribute.
+type Attribute struct{ Name, Value string }
+
+// Attributes lists the attributes in their order.
+func (e *Element) Attributes() []Attribute {
+	out := make([]Attribute, 0, len(e.Attrs))
+	for _, a := range e.Attrs {
+		out = append(out, Attribute{a.Name.Local, a.Value})
+	}
+	return out
+}
+
 // Set sets an attribute.
 func (e *Element) Set(name, value string) {
 	for i, a := range e.Attrs {
@@ -129,14 +146,15 @@ func (e *Element) Ensure(path ...string) *Element {
 	return e
 }
 
-// Descendants are the elements of that name in e, at any depth.
+// Descendants are the elements of that name in e, at any depth; of an empty name, all of
+// them.
 func (e *Element) Descendants(name string) []*Element {
 	var out []*Element
 	if e == nil {
 		return nil
 	}
 	for _, c := range e.Children {
-		if c.Name == name {
+		if c.Name == name || name == "" && c.Name != CommentName {
 			out = append(out, c)
 		}
 		out = append(out, c.Descendants(name)...)
@@ -180,7 +198,7 @@ func (e *Element) Clone() *Element {
 // Equal compares by what is meant: attributes in any order, children in theirs, without
 // comments.
 func (e *Element) Equal(o *Element) bool {
-	return o != nil && e.Name == o.Name && len(e.Attrs) == len(o.Attrs) &&
+	return o != nil && e.Name == o.Name && len(e.Attrs) == len(o.Attrs) && strings.TrimSpace(e.text) == strings.TrimSpace(o.text) &&
 		!slices.ContainsFunc(e.Attrs, func(a xml.Attr) bool { return o.Attr(a.Name.Local) != a.Value }) &&
 		slices.EqualFunc(e.Elements(), o.Elements(), (*Element).Equal)
 }
@@ -200,7 +218,7 @@ func (e *Element) TakeComments(older *Element) {
 			continue
 		}
 		for _, own := range e.Children {
-			if own.Name == c.Name && own.Attr("id") == c.Attr("id") {
+			if own != c && own.Name == c.Name && own.Attr("id") == c.Attr("id") {
 				own.TakeComments(c)
 				break
 			}

@@ -56,6 +56,7 @@ var (
 	pathForm    = regexp.MustCompile(`^/[\w./@:+-]*$`)
 	imageForm   = regexp.MustCompile(`^[\w.:/-]+(@sha256:[0-9a-f]{64})?$`)
 	networkForm = regexp.MustCompile(`^(host|bridge|none|private)$`)
+	// AddressForm matches addresses and networks.
 	AddressForm = regexp.MustCompile(`^[0-9a-fA-F.:/]+$`)
 	rangeForm   = regexp.MustCompile(`^[0-9 ,-]+$`)
 	xpathForm   = regexp.MustCompile(`^[\w/@*.\[\]:-]*$`)

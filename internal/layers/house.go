@@ -20,6 +20,8 @@ type Rules struct {
 	Free    []string
 	// Uses says who may use a function or variable from outside the module.
 	Uses []Use
+	// Clocks are the files that may mention time.Now, below the module, and why.
+	Clocks map[string]string
 	// Dialers may dial a unix socket; HAProxy's are reached through statsock.
 	Dialers []string
 	// Program is the one package that ends the process, at one place.
@@ -53,11 +55,12 @@ func House() Rules {
 		Module:   "thalassa",
 		Packages: rooms(),
 		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/testkit/history", "internal/layers", "e2e"},
-		Pure:     []string{"lb", "cluster", "cluster/cibxml", "certs", "stage", "gateway", "manifest", "backup", "template", "imports", "plan"},
+		Pure:     []string{"lb", "cluster", "cluster/cibxml", "cluster/config", "certs", "stage", "gateway", "manifest", "backup", "template", "imports", "plan"},
 		Vars:     []string{"template.libraryLock"}, // guards a variable of config-parser's
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
 		Uses:     uses(),
+		Clocks:   clocks(),
 		Dialers:  []string{"statsock", "consul", "auth/pam", "cmd/thalassa"}, // the others: Consul's own, that of thalassa-pam, systemd's
 		Program:  "cmd/thalassa",
 		Words:    []string{"util", "utils", "common", "helper", "helpers", "type", "types", "manager", "misc"},
@@ -72,6 +75,7 @@ func rooms() map[string][]string {
 		"lb":                  nil,
 		"cluster":             {"lb"},
 		"cluster/cibxml":      {},
+		"cluster/config":      {"cluster/cibxml", "lb"},
 		"certs":               {"lb"},
 		"internal/strictjson": {"lb"},
 		"stage":               {"lb"},
@@ -91,6 +95,7 @@ func rooms() map[string][]string {
 		"auth":                {"lb", "internal/safefile"},
 		"auth/oidc":           {"internal/safefile"},
 		"auth/pam":            {"auth"},
+		"auth/peers":          {"auth", "internal/wake"},
 		"audit":               {"internal/logqueue", "internal/safefile"},
 		"template":            {"lb"},
 		"imports":             {"lb", "template"},
@@ -106,7 +111,7 @@ func rooms() map[string][]string {
 		"store":               {"activity", "backup", "internal/strictjson", "lb", "stage", "internal/wake", "internal/leftover", "internal/safefile"},
 		"consul":              {"internal/safefile"},
 		"discovery":           {"consul", "lb"},
-		"pacemaker":           {"cluster", "cluster/cibxml", "lb", "internal/permit", "internal/wake", "internal/leftover"},
+		"pacemaker":           {"cluster", "cluster/cibxml", "cluster/config", "lb", "internal/permit", "internal/wake", "internal/leftover"},
 		"control":             {"lb", "internal/batch", "internal/wake"},
 		"ui":                  nil,
 		"routes":              {"auth", "lb"},
@@ -151,6 +156,7 @@ func imports() []Import {
 		{Path: "zombiezen.com/go/sqlite", Owners: []string{"pyhrapi"}, Why: "pyhrapi owns SQLite"},
 		{Path: "github.com/ClusterLabs", Owners: []string{"cmd/thalassa-cib"}, Why: "cmd/thalassa-cib owns go-pacemaker"},
 		{Path: "github.com/anishathalye", Owners: []string{"internal/testkit/history"}, Why: "internal/testkit/history owns porcupine"},
+		{Path: "google.golang.org/grpc", Owners: []string{"e2e"}, Why: "gRPC is for tests"},
 		{Path: "github.com/coreos", Owners: []string{"auth/oidc"}, Why: "auth/oidc owns OpenID Connect"},
 		{Path: "golang.org/x/oauth2", Owners: []string{"auth/oidc"}, Why: "auth/oidc owns OpenID Connect"},
 		{Path: "github.com/msteinert", Owners: []string{"cmd/thalassa-pam"}, Why: "cmd/thalassa-pam owns PAM"},
