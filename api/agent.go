@@ -20,6 +20,9 @@ type Agent struct {
 	changes Changer
 	views   Views
 	drafts  Drafts
+	history History
+	configs Archive
+	keys    KeyStore // nil: no certificates are stored
 
 	statuses  *statusCoalescer
 	authority *auth.Authority
@@ -30,7 +33,11 @@ type Agent struct {
 }
 
 func newAgent(cfg Config) *Agent {
-	return &Agent{changes: cfg.Changes, views: cfg.Views, drafts: cfg.Drafts, statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, sessionProblems: cfg.SessionProblems, now: cfg.Now, databases: make(chan struct{}, 1)}
+	return &Agent{
+		changes: cfg.Changes, views: cfg.Views, drafts: cfg.Drafts, history: cfg.History, configs: cfg.Configs, keys: cfg.Keys,
+		statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, sessionProblems: cfg.SessionProblems, now: cfg.Now,
+		databases: make(chan struct{}, 1),
+	}
 }
 
 // Intent is the frontends and backends. A name that the caller does not see is "_hidden_".
