@@ -160,7 +160,8 @@ func (n node) api(p parts) *api.Server {
 		cfg.Authority, cfg.SessionFile = p.authority, n.settings.Sessions()
 	}
 	if p.watcher != nil {
-		cfg.Cluster, cfg.ClusterActions = p.watcher, &steering{cluster: p.cluster, watcher: p.watcher, events: p.events}
+		s := &steering{cluster: p.cluster, watcher: p.watcher, events: p.events}
+		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = p.watcher, s, s
 	}
 	return api.New(cfg)
 }

@@ -72,7 +72,7 @@ func rooms() map[string][]string {
 		"lb":                  nil,
 		"cluster":             {"lb"},
 		"cluster/cibxml":      {},
-		"cluster/config":      {"cluster/cibxml", "lb"},
+		"cluster/config":      {"cluster", "cluster/cibxml", "lb", "internal/strictjson"},
 		"certs":               {"lb"},
 		"internal/strictjson": {"lb"},
 		"stage":               {"lb"},
