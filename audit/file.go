@@ -47,6 +47,9 @@ const (
 // Write appends whole lines. It begins another file before the current one is too large,
 // or holds records for longer than a part of the age.
 func (f *file) Write(lines []byte) (int, error) {
+	if f.current != nil && !f.isInPlace() {
+		_ = f.close() // somebody has removed or renamed it
+	}
 	if f.current != nil && f.size > 0 && (f.size+int64(len(lines)) > f.maxBytes || f.now().Sub(f.begun) > f.maxAge/parts) {
 		if err := f.rotate(); err != nil {
 			return 0, err
@@ -92,6 +95,16 @@ func (f *file) open() error {
 		return err
 	}
 	return nil
+}
+
+// isInPlace reports whether the current file is still the one under its name.
+func (f *file) isInPlace() bool {
+	own, err := f.current.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(f.path)
+	return err == nil && os.SameFile(own, named)
 }
 
 // rotate makes the current file the newest of the older ones, and removes the oldest.

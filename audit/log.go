@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -64,7 +63,7 @@ func Open(cfg Config) (*Log, error) {
 	}
 	f.expire()
 	l := &Log{file: f, now: cfg.Now, last: f.last(), refused: map[string]*allowance{}}
-	l.queues = append(l.queues, logqueue.New(f))
+	l.queues = append(l.queues, logqueue.NewPatient(f, retryEvery))
 	if cfg.Also != nil {
 		l.queues = append(l.queues, logqueue.New(cfg.Also))
 	}
@@ -103,6 +102,10 @@ func (l *Log) Add(r Record) {
 	}
 }
 
+// retryEvery is the time between two attempts to write records to a file that cannot be
+// written. Meanwhile they are kept, as far as the queue has room.
+const retryEvery = time.Second
+
 // flushTime bounds how long a reader waits for records that are being written.
 const flushTime = 2 * time.Second
 
@@ -134,7 +137,7 @@ func (l *Log) Problem() string {
 	}
 	for _, q := range l.queues {
 		if q.Problem() != "" {
-			return fmt.Sprintf("the audit log is not written; %d records were dropped", q.Dropped())
+			return fmt.Sprintf("the audit log is not written: %d records wait, %d were dropped", q.Waiting(), q.Dropped())
 		}
 	}
 	return ""
@@ -146,11 +149,11 @@ func (l *Log) Close(most time.Duration) error {
 	if l == nil {
 		return nil
 	}
-	for _, q := range l.queues {
-		q.Flush(most)
+	for _, q := range l.queues[1:] {
+		q.End(most)
 	}
-	if problem := l.queues[0].Problem(); problem != "" {
-		return errors.New(problem) // the file may be in use
+	if q := l.queues[0]; !q.End(most) { // the file is in use
+		return fmt.Errorf("%d records were not written: %s", q.Waiting(), q.Problem())
 	}
 	return l.file.close()
 }

@@ -12,7 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"thalassa/audit"
+	"thalassa/internal/testkit"
 )
 
 // A clock goes forward by hand. The log reads it from a goroutine of its own.
@@ -111,6 +114,9 @@ func TestLogIsBounded(t *testing.T) {
 		}
 	}
 	list := records(t, l, audit.Query{Limit: 1000})
+	for list[0].Seq < 3000 { // a slow disk: records waits for a while only
+		list = records(t, l, audit.Query{Limit: 1000})
+	}
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -242,4 +248,64 @@ func TestBadPaths(t *testing.T) {
 			t.Errorf("%q is taken", path)
 		}
 	}
+}
+
+// A file that somebody has removed is made again. One that cannot be written loses no
+// record: all are there when it can.
+func TestFileThatIsTakenAway(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "logs")
+	path := filepath.Join(dir, "audit.jsonl")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, audit.Config{Path: path})
+	add := func() { l.Add(audit.Record{Proven: true, Name: "ann", Action: audit.Change}) }
+	add()
+	records(t, l, audit.Query{})
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	add()
+	if list := records(t, l, audit.Query{}); len(list) != 1 || list[0].Seq != 2 {
+		t.Fatalf("after the file was renamed: %+v", list)
+	}
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	add()
+	add()
+	records(t, l, audit.Query{}) // waits for a while
+	if problem := l.Problem(); problem != "the audit log is not written: 2 records wait, 0 were dropped" {
+		t.Errorf("problem %q", problem)
+	}
+	if err := os.Rename(dir+".away", dir); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, 30*time.Second, func() error {
+		if list := records(t, l, audit.Query{}); len(list) != 3 || l.Problem() != "" || l.Dropped() != 0 {
+			return fmt.Errorf("%d records, %q, %d dropped", len(list), l.Problem(), l.Dropped())
+		}
+		return nil
+	})
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	add()
+	records(t, l, audit.Query{})
+	if l.Problem() == "" {
+		t.Error("a FIFO is taken for the log")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, 30*time.Second, func() error {
+		if list := records(t, l, audit.Query{}); len(list) != 1 || list[0].Seq != 5 || l.Problem() != "" {
+			return fmt.Errorf("after the FIFO: %+v, %q", list, l.Problem())
+		}
+		return nil
+	})
 }

@@ -23,6 +23,8 @@ type Frontend struct {
 	Rules     []Rule        `json:"rules"`
 	Natives   []string      `json:"natives"`
 	Register  *Registration `json:"register,omitempty"`
+	// AcceptProxy are the sources that must send a header of the PROXY protocol.
+	AcceptProxy []string `json:"acceptProxy,omitempty"`
 	// ETag is the state of the definition, for IfMatch; lists do not have it.
 	ETag string `json:"-"`
 }
@@ -51,6 +53,8 @@ type Backend struct {
 	Mode       string   `json:"mode"`
 	Natives    []string `json:"natives"`
 	Members    []Member `json:"members"`
+	Protocol   string   `json:"protocol,omitempty"`  // of HTTP to members: "h2"; empty: HTTP/1.1
+	SendProxy  string   `json:"sendProxy,omitempty"` // header of the PROXY protocol; empty: none
 	// Unused are the first 200 instances and members that get no requests; only
 	// BackendWithUnused has them.
 	Unused []UnusedInstance `json:"unused,omitzero"`

@@ -26,8 +26,7 @@ type Exit struct {
 	// Appeared: HAProxy has not ended. Pacemaker has started it, and it serves.
 	Appeared bool
 
-	Time  time.Time // when it was noticed
-	Cause string    // how it ended, with HAProxy's first alert where it wrote one
+	Cause string // how it ended, with HAProxy's first alert where it wrote one
 	// Restarted: HAProxy runs again. Otherwise a second Exit follows once it does.
 	Restarted bool
 	WorkerPID int   // the serving worker; 0: none
@@ -112,7 +111,7 @@ func (w *watch) check(ctx context.Context) {
 	case w.p.cfg.Mode == External:
 		w.reportDown(w.cause(w.seen), err)
 	case w.p.cfg.Mode == Pacemaker:
-		w.emit(Exit{Time: time.Now(), Cause: w.cause(w.seen), Err: err})
+		w.emit(Exit{Cause: w.cause(w.seen), Err: err})
 		w.p.finder.setLast(identity{})
 		*w = watch{p: w.p, notify: w.notify}
 	default:
@@ -150,7 +149,7 @@ func (w *watch) reportAppeared(ctx context.Context) {
 		w.seen = identity{} // the next check observes it again
 		return
 	}
-	w.emit(Exit{Appeared: true, Time: time.Now(), Cause: "pacemaker", WorkerPID: worker})
+	w.emit(Exit{Appeared: true, Cause: "pacemaker", WorkerPID: worker})
 }
 
 // checkReplaced reports a master that another program has started, once it serves.
@@ -191,7 +190,7 @@ func (w *watch) reportRunning(cause string, master identity, worker int) {
 		cause = w.down.Cause
 	}
 	w.seen, w.since, w.down = master, time.Now(), nil
-	w.emit(Exit{Time: time.Now(), Cause: cause, Restarted: true, WorkerPID: worker})
+	w.emit(Exit{Cause: cause, Restarted: true, WorkerPID: worker})
 }
 
 // reportDown reports once that HAProxy is down.
@@ -199,7 +198,7 @@ func (w *watch) reportDown(cause string, err error) {
 	if w.down != nil {
 		return
 	}
-	w.down = &Exit{Time: time.Now(), Cause: cause, Err: err}
+	w.down = &Exit{Cause: cause, Err: err}
 	w.emit(*w.down)
 }
 

@@ -35,6 +35,8 @@ type Backend struct {
 	// Defaults names the section of defaults that the backend begins with; empty: those of
 	// the template.
 	Defaults Name
+	// Transport is how HAProxy speaks to the members.
+	Transport Transport
 }
 
 // Health is an HTTP check of a backend's members.
@@ -61,6 +63,8 @@ type BackendSpec struct {
 	Members    []MemberSpec // static only
 	Defaults   string       // empty: those of the template
 	Disabled   bool
+	Protocol   string // of HTTP to members; empty: h1
+	SendProxy  string // empty: no header of the PROXY protocol
 }
 
 // A HealthSpec is an HTTP check as somebody wrote it, unchecked.
@@ -145,6 +149,7 @@ func (s BackendSpec) Parse(key Name) (Backend, error) {
 		fe.AddErr("host", err)
 	}
 	b.Health = parseHealth(&fe, s.Health, s.Host != "")
+	b.Transport = s.parseTransport(&fe, b.Mode)
 	if interval := b.serverDefaults().interval; b.Health != nil && s.Health.Interval == nil && interval > 0 {
 		b.Health.Interval = interval
 	}
@@ -306,6 +311,7 @@ func (b Backend) Spec() BackendSpec {
 	for _, m := range b.Members {
 		s.Members = append(s.Members, m.spec())
 	}
+	b.Transport.addTo(&s)
 	return s
 }
 
@@ -330,6 +336,9 @@ func (b Backend) digest() digest {
 	}
 	if b.Disabled {
 		d.list("disabled")
+	}
+	if texts := b.Transport.texts(); len(texts) > 0 {
+		d.list(texts...)
 	}
 	for _, m := range b.Members {
 		d.list(m.texts()...)

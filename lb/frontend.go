@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -29,6 +30,9 @@ type Frontend struct {
 	// Pools are further backends that belong to the frontend. Without a Backend and raw
 	// lines that route, the first of them gets what no rule takes.
 	Pools []Name
+	// AcceptProxy are the sources whose connections must begin with a header of the PROXY
+	// protocol, which has the client's address. Masked, no duplicates.
+	AcceptProxy []netip.Prefix
 	// TLS is where the frontend speaks TLS; nil: nowhere but where raw lines say so.
 	TLS *FrontendTLS
 }
@@ -46,7 +50,9 @@ type FrontendSpec struct {
 	Register  *string        // nil: not announced
 	Endpoints []EndpointSpec // of addresses in Bind; nil: see Frontend.IsGateway
 	Pools     []string
-	TLS       *FrontendTLSSpec // nil: no TLS
+	// AcceptProxy are addresses and networks.
+	AcceptProxy []string
+	TLS         *FrontendTLSSpec // nil: no TLS
 }
 
 // Parse checks the frontend named key. The error is an *InvalidError that names every
@@ -69,6 +75,7 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 		f.TLS = s.TLS.parse(&fe, f)
 	}
 	f.Rules = parseRules(&fe, s.Rules)
+	f.AcceptProxy = parseSources(&fe, "acceptProxy", s.AcceptProxy)
 	f.parseGateway(&fe, s)
 	f.Defaults, err = parseDefaults(s.Defaults)
 	fe.AddErr("defaults", err)
@@ -94,7 +101,7 @@ func (f Frontend) Spec() FrontendSpec {
 	s := FrontendSpec{
 		Bind: strings.Join(f.BindTexts(), ","), Backend: string(f.Backend), Mode: f.Mode, Keepalive: f.Keepalive,
 		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives), Endpoints: f.endpointSpecs(), Pools: f.poolTexts(),
-		Defaults: string(f.Defaults), TLS: f.TLS.spec(),
+		Defaults: string(f.Defaults), AcceptProxy: f.AcceptedSources(), TLS: f.TLS.spec(),
 	}
 	for i, r := range f.Rules {
 		s.Rules[i] = r.spec()
@@ -125,6 +132,9 @@ func (f Frontend) digest() digest {
 	f.digestTLS(d)
 	if f.Defaults != "" {
 		d.list("defaults", string(f.Defaults))
+	}
+	if len(s.AcceptProxy) > 0 {
+		d.list(append([]string{"acceptProxy"}, s.AcceptProxy...)...)
 	}
 	return d
 }

@@ -21,6 +21,7 @@ type override struct {
 func (f Frontend) CheckNew() error {
 	var fe FieldErrors
 	checkListenedOnce(&fe, f.listeners())
+	f.checkAcceptProxy(&fe)
 	for i, n := range f.Natives {
 		if o, ok := f.overridden(lineWords(n)); ok {
 			addOverride(&fe, i, n, o)
@@ -171,6 +172,9 @@ func (b Backend) checkDefaultServer(fe *FieldErrors, i int, words []string) {
 	settings := b.serverDefaults()
 	for at := 1; at < len(words); at++ {
 		option, value := words[at], wordAt(words, at+1)
+		if field, isSet := b.transportOption(option); isSet {
+			fe.Add(path, option+" sets what the field "+field+" sets", "no such option, or no "+field)
+		}
 		switch {
 		case option == "no-check":
 			fe.Add(path, "no-check has no effect: every server is checked", "no such option")

@@ -83,7 +83,7 @@ func (p ResolvedBackend) Emptied() ResolvedBackend {
 // costs next to nothing; backends that are merely equal may be told apart.
 func (p ResolvedBackend) Same(o ResolvedBackend) bool {
 	return p.Key == o.Key && p.Type == o.Type && p.Service == o.Service && p.Version == o.Version && shared(p.Versions, o.Versions) &&
-		p.Balance == o.Balance && p.Host == o.Host && p.Mode == o.Mode && p.Health == o.Health && p.Placement == o.Placement && p.HashStable == o.HashStable && p.Disabled == o.Disabled &&
+		p.Balance == o.Balance && p.Host == o.Host && p.Mode == o.Mode && p.Health == o.Health && p.Placement == o.Placement && p.HashStable == o.HashStable && p.Disabled == o.Disabled && p.Transport == o.Transport &&
 		shared(p.Natives, o.Natives) && shared(p.Backend.Members, o.Backend.Members) &&
 		shared(p.Members, o.Members) && shared(p.Slots, o.Slots)
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"thalassa/lb"
 )
@@ -48,6 +49,7 @@ func (c *Change) compareBackend(a, b lb.ResolvedBackend) {
 	if sentHost(a) != sentHost(b) {
 		r.add("host", changed(a.Host, b.Host))
 	}
+	r.add("connections", changed(serverOptions(a), serverOptions(b)))
 	r.add("hash", changed(a.Placement.String(), b.Placement.String()))
 	r.add("defaults", changed(string(a.Defaults), string(b.Defaults)))
 	r.add("mode", changed(a.Mode, b.Mode))
@@ -136,6 +138,9 @@ func compareMembers(a, b lb.ResolvedBackend) []Reason {
 	}
 	return r.list
 }
+
+// serverOptions are the options that all servers of p have.
+func serverOptions(p lb.ResolvedBackend) string { return strings.Join(p.ServerOptions(), " ") }
 
 // healthText describes p's check. Only server lines contain the interval, so it counts only
 // where p and the other backend both have servers.

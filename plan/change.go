@@ -30,10 +30,10 @@ type Reason struct {
 	Object string
 	// What differs. Of any object: "created", "removed". Of the process:
 	// "runtime" (why nothing can change while it runs), "settings", "unknown". Of a
-	// frontend: "bind", "backend", "certificates", "keepalive", "mode", "natives", "rules",
-	// "tls". Of a certificate: "content". Of a
-	// backend: "balance", "hash", "health", "host", "keepalive", "members", "mode",
-	// "natives", "servers", "slots", "state", "version", "weight".
+	// frontend: "acceptProxy", "bind", "backend", "certificates", "keepalive", "mode",
+	// "natives", "rules", "tls". Of a certificate: "content". Of a backend: "balance",
+	// "connections", "hash", "health", "host", "keepalive", "members", "mode", "natives",
+	// "servers", "slots", "state", "version", "weight".
 	What string
 	// Detail names the differences: "+127.0.0.1:9001" came, "-127.0.0.1:9000"
 	// went, "1.0.0 → 1.1.0" changed. Empty where What says it all.

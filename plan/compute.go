@@ -97,6 +97,7 @@ func compareFrontends(a, b []lb.Frontend) []Reason {
 
 func compareFrontend(a, b lb.Frontend) []Reason {
 	r := reasons{object: b.ID()}
+	r.add("acceptProxy", listChanged(a.AcceptedSources(), b.AcceptedSources()))
 	r.add("backend", changed(string(a.Backend), string(b.Backend)))
 	r.add("bind", listChanged(a.BindTexts(), b.BindTexts()))
 	if closing(a) != closing(b) {

@@ -34,6 +34,8 @@ type frontendDoc struct {
 	Endpoints []endpointDoc   `json:"endpoints,omitzero"`
 	Pools     []string        `json:"pools,omitempty"`
 	TLS       *frontendTLSDoc `json:"tls,omitempty"`
+	// AcceptProxy are addresses and networks.
+	AcceptProxy []string `json:"acceptProxy,omitempty"`
 }
 
 // frontendTLSDoc is how a stored frontend speaks TLS; an empty list of alpn is not none.
@@ -87,6 +89,8 @@ type backendDoc struct {
 	Members    json.RawMessage `json:"members,omitempty"` // of a static one: []memberDoc
 	Defaults   string          `json:"defaults,omitempty"`
 	Disabled   bool            `json:"disabled,omitempty"`
+	Protocol   string          `json:"protocol,omitempty"`
+	SendProxy  string          `json:"sendProxy,omitempty"`
 }
 
 type healthDoc struct {
@@ -128,6 +132,7 @@ func frontendDocument(f lb.Frontend) frontendDoc {
 		ID: f.ID(), Type: "frontend", Key: string(f.Key), Name: string(f.Key),
 		Bind: s.Bind, Backend: s.Backend, Mode: s.Mode, Keepalive: s.Keepalive,
 		Rules: make([]ruleDoc, len(s.Rules)), Natives: s.Natives, Pools: s.Pools, Defaults: s.Defaults,
+		AcceptProxy: s.AcceptProxy,
 	}
 	for i, r := range s.Rules {
 		doc.Rules[i] = ruleDoc(r)
@@ -153,7 +158,7 @@ func backendDocument(b lb.Backend) (backendDoc, error) {
 	doc := backendDoc{
 		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type, Name: s.Service, Version: s.Version,
 		Balance: s.Balance, HashStable: s.HashStable, Host: s.Host, Mode: s.Mode, Natives: s.Natives, Disabled: s.Disabled,
-		Defaults: s.Defaults,
+		Defaults: s.Defaults, Protocol: s.Protocol, SendProxy: s.SendProxy,
 	}
 	if h := s.Health; h != nil {
 		doc.Health = &healthDoc{Method: h.Method, URI: h.URI, HTTPVersion: h.Version, Interval: h.Interval}
@@ -210,6 +215,7 @@ func decodeFrontend(data []byte) (lb.Frontend, error) {
 	s := lb.FrontendSpec{
 		Bind: doc.Bind, Backend: doc.Backend, Mode: doc.Mode, Keepalive: doc.Keepalive,
 		Rules: make([]lb.RuleSpec, len(doc.Rules)), Natives: doc.Natives, Pools: doc.Pools, Defaults: doc.Defaults,
+		AcceptProxy: doc.AcceptProxy,
 	}
 	for i, r := range doc.Rules {
 		s.Rules[i] = lb.RuleSpec(r)
@@ -242,6 +248,7 @@ func decodeBackend(data []byte) (lb.Backend, error) {
 	s := lb.BackendSpec{
 		Type: doc.Type, Service: doc.Name, Version: doc.Version, Balance: doc.Balance, HashStable: doc.HashStable, Host: doc.Host,
 		Mode: doc.Mode, Natives: doc.Natives, Disabled: doc.Disabled, Defaults: doc.Defaults,
+		Protocol: doc.Protocol, SendProxy: doc.SendProxy,
 	}
 	if h := doc.Health; h != nil {
 		s.Health = &lb.HealthSpec{Method: h.Method, URI: h.URI, Version: h.HTTPVersion, Interval: h.Interval}

@@ -81,7 +81,7 @@ type FrontendView struct {
 	// routed to have their own PretendKeepalive.
 	PretendKeepalive bool
 	Rules            []RuleView // the first match wins
-	Natives          []string   // lines for TLS, and raw lines
+	Natives          []string   // lines for acceptProxy and TLS, and raw lines
 	Defaults         string     // the section of defaults that it begins with; empty: the last one
 }
 
@@ -107,7 +107,7 @@ type BackendView struct {
 	// PretendKeepalive asks for option http-pretend-keepalive: some frontend
 	// that routes here has its own PretendKeepalive.
 	PretendKeepalive bool
-	Natives          []string // raw lines
+	Natives          []string // raw lines, then one with options that all Servers have
 	Servers          []ServerView
 	Defaults         string // the section of defaults that it begins with; empty: the last one
 }
@@ -181,6 +181,7 @@ func viewOf(c lb.Config, names bool) View {
 	for i, f := range c.Frontends {
 		v.Frontends[i] = newFrontendView(f)
 		v.Frontends[i].addTLS(c.TLSLines(f, quote, names))
+		v.Frontends[i].Natives = append(proxyLines(f.AcceptedSources()), v.Frontends[i].Natives...)
 		if v.Frontends[i].PretendKeepalive {
 			for _, target := range f.Targets() {
 				pretending[target] = true
@@ -235,6 +236,9 @@ func newBackendView(p lb.ResolvedBackend) BackendView {
 		Key: string(p.Key), Mode: p.Mode, Balance: p.Balance, Natives: texts(p.Natives), Defaults: string(p.Defaults),
 		Servers: make([]ServerView, 0, max(len(p.Members), len(p.Slots))),
 	}
+	if options := p.ServerOptions(); len(options) > 0 {
+		v.Natives = append(v.Natives, "default-server "+strings.Join(options, " "))
+	}
 	if p.Mode == "http" {
 		v.Host = p.Host
 	}
@@ -255,6 +259,16 @@ func newBackendView(p lb.ResolvedBackend) BackendView {
 		v.Servers = append(v.Servers, line)
 	}
 	return v
+}
+
+// proxyLines demand a header of the PROXY protocol of connections from some sources. They
+// stand before all rules that look at the client's address.
+func proxyLines(sources []string) []string {
+	var out []string
+	for chunk := range slices.Chunk(sources, 20) { // HAProxy bounds the words of a line
+		out = append(out, "tcp-request connection expect-proxy layer4 if { src "+strings.Join(chunk, " ")+" }")
+	}
+	return out
 }
 
 // pageBind is a bind line for the agent alone.

@@ -58,6 +58,10 @@ type definition struct {
 	Defaults   string   `json:"defaults,omitempty"`
 	// Disabled: it has no member in use.
 	Disabled bool `json:"disabled,omitempty"`
+	// Protocol of HTTP to members: "h2"; empty: HTTP/1.1.
+	Protocol string `json:"protocol,omitempty"`
+	// SendProxy is the header of the PROXY protocol that members get; empty: none.
+	SendProxy string `json:"sendProxy,omitempty"`
 }
 
 // Versions are an lb.Split as JSON: an object of weights by version.
@@ -109,6 +113,8 @@ type backendBody struct {
 	Defaults   string          `json:"defaults,omitempty"`
 	Members    json.RawMessage `json:"members,omitempty"` // of a static backend, see memberBody
 	Disabled   bool            `json:"disabled,omitempty"`
+	Protocol   string          `json:"protocol,omitempty"`
+	SendProxy  string          `json:"sendProxy,omitempty"`
 
 	// How it is put, as in a switchBody.
 	Force bool   `json:"force,omitempty"`
@@ -171,6 +177,7 @@ func (in backendBody) spec() (lb.BackendSpec, error) {
 	s := lb.BackendSpec{
 		Type: in.Type, Service: in.Name, Version: in.Version, Balance: in.Balance, HashStable: in.HashStable, Host: in.Host,
 		Mode: in.Mode, Natives: in.Natives, Versions: splitSpec(in.Versions), Disabled: in.Disabled, Defaults: in.Defaults,
+		Protocol: in.Protocol, SendProxy: in.SendProxy,
 	}
 	if h := in.Health; h != nil {
 		s.Health = &lb.HealthSpec{Method: h.Method, URI: h.URI, Version: h.HTTPVersion, Interval: h.Interval}
@@ -228,6 +235,7 @@ func newDefinition(b lb.Backend) definition {
 		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type,
 		Name: s.Service, Version: s.Version, Versions: Versions(b.Versions), Balance: s.Balance, HashStable: s.HashStable, Host: s.Host,
 		Mode: s.Mode, Natives: s.Natives, Disabled: s.Disabled, Defaults: s.Defaults,
+		Protocol: s.Protocol, SendProxy: s.SendProxy,
 	}
 	if h := s.Health; h != nil {
 		out.Health = &Health{Method: h.Method, URI: h.URI, HTTPVersion: h.Version, Interval: h.Interval}

@@ -24,6 +24,9 @@ type Frontend struct {
 	Endpoints []Endpoint   `json:"endpoints,omitzero"`
 	Pools     []string     `json:"pools,omitempty"`
 	TLS       *FrontendTLS `json:"tls,omitempty"`
+	// AcceptProxy are addresses and networks whose connections must begin with a header of
+	// the PROXY protocol.
+	AcceptProxy []string `json:"acceptProxy,omitempty"`
 }
 
 // A FrontendTLS says where a frontend speaks TLS, and how; lb.FrontendTLS has the meaning of
@@ -87,6 +90,7 @@ func (in Frontend) spec() lb.FrontendSpec {
 	s := lb.FrontendSpec{
 		Bind: in.Bind, Backend: in.Backend, Mode: in.Mode, Keepalive: in.Keepalive,
 		Rules: make([]lb.RuleSpec, len(in.Rules)), Natives: in.Natives, Pools: in.Pools, Defaults: in.Defaults,
+		AcceptProxy: in.AcceptProxy,
 	}
 	for i, r := range in.Rules {
 		s.Rules[i] = lb.RuleSpec(r)
@@ -114,6 +118,7 @@ func NewFrontend(f lb.Frontend) Frontend {
 		ID: f.ID(), Type: "frontend", Key: string(f.Key), Name: string(f.Key),
 		Bind: s.Bind, Backend: s.Backend, Mode: s.Mode, Keepalive: s.Keepalive,
 		Rules: make([]Rule, len(s.Rules)), Natives: s.Natives, Pools: s.Pools, Defaults: s.Defaults,
+		AcceptProxy: s.AcceptProxy,
 	}
 	for i, r := range s.Rules {
 		out.Rules[i] = Rule(r)

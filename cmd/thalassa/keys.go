@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"thalassa/settings"
@@ -26,20 +25,20 @@ func (n node) openKeys() (*store.Keys, error) {
 const sweepEvery = 24 * time.Hour
 
 // sweepKeys removes certificates that no object, draft or revision names, until ctx ends.
-func sweepKeys(ctx context.Context, db *store.DB, keys *store.Keys, log *slog.Logger) error {
+func (n node) sweepKeys(ctx context.Context, db *store.DB, keys *store.Keys) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
 		inUse, err := db.KeysInUse(ctx)
 		removed := 0
 		if err == nil {
-			removed, err = keys.Sweep(ctx, inUse, time.Now())
+			removed, err = keys.Sweep(ctx, inUse, n.now())
 		}
 		switch {
 		case err != nil && ctx.Err() == nil:
-			log.WarnContext(ctx, "unused certificates not removed", "error", err)
+			n.log.WarnContext(ctx, "unused certificates not removed", "error", err)
 		case removed > 0:
-			log.InfoContext(ctx, "unused certificates removed", "files", removed)
+			n.log.InfoContext(ctx, "unused certificates removed", "files", removed)
 		}
 		select {
 		case <-tick.C:

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"thalassa/internal/memory"
 )
@@ -14,19 +15,43 @@ import (
 // for its old workers, and for the pages of files.
 const ownShare = 2
 
-// limitMemory sets Go's soft limit from the control groups of this process. GOMEMLIMIT,
-// where it is set, stays as it is.
-func (n node) limitMemory(ctx context.Context) {
+// limitEvery is how often the limit of the control groups is read: it may change while the
+// agent runs (systemctl set-property, docker update).
+const limitEvery = 5 * time.Second
+
+// followMemory sets Go's soft limit anew when the limit of the control groups changes,
+// until ctx ends, which is no error.
+func (n node) followMemory(ctx context.Context) error {
+	tick := time.NewTicker(limitEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			n.group = n.limitMemory(ctx)
+		}
+	}
+}
+
+// limitMemory sets Go's soft limit to a share of what the control groups of this process
+// may take, if that is not n.group any more, and returns theirs; 0: none. GOMEMLIMIT, where
+// it is set, stays as it is.
+func (n node) limitMemory(ctx context.Context) (group uint64) {
 	if os.Getenv("GOMEMLIMIT") != "" { // may be "off"
-		return
+		return 0
 	}
-	group := memory.GroupLimit()
-	if group == 0 {
-		return
+	group = memory.GroupLimit()
+	if group == n.group {
+		return group
 	}
-	limit := min(group/ownShare, math.MaxInt64)
-	debug.SetMemoryLimit(int64(limit)) //nolint:gosec // bounded
+	limit := int64(math.MaxInt64) // none
+	if group > 0 {
+		limit = int64(min(group/ownShare, math.MaxInt64)) //nolint:gosec // bounded
+	}
+	debug.SetMemoryLimit(limit)
 	n.log.InfoContext(ctx, "memory limit set from the control group", "control_group", group, "limit", limit)
+	return group
 }
 
 // requestMemory divides what the API may take of the memory of this machine or control

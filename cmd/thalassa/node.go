@@ -37,6 +37,8 @@ type node struct {
 	now func() time.Time
 	// systemd is told how the agent is; nil: nobody is.
 	systemd *systemd
+	// group is the least limit of the control groups' memory, in bytes; 0: none. run sets it.
+	group uint64
 	// reread follows settings that change while the agent runs; run makes it.
 	reread *rereader
 }
@@ -48,7 +50,7 @@ func (n node) run(ctx context.Context) error {
 	}
 	n.reread = newRereader(n.settings, n.now, n.log)
 	n.reread.systemd = n.systemd
-	n.limitMemory(ctx)
+	n.group = n.limitMemory(ctx)
 	if err := n.settings.MakeRunDir(); err != nil {
 		return err
 	}

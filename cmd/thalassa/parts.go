@@ -108,8 +108,9 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(func(ctx context.Context) error {
 		return n.systemd.run(ctx, p.agent.InStep(), hangs(p.agent.Hangs, p.process.Hangs))
 	})
+	run(n.followMemory)
 	run(p.sampler.Run)
-	run(func(ctx context.Context) error { return sweepKeys(ctx, p.db, p.keys, n.log) })
+	run(func(ctx context.Context) error { return n.sweepKeys(ctx, p.db, p.keys) })
 	run(p.canaries.Run)
 	run(p.server.Follow)
 	run(func(ctx context.Context) error { return p.server.Serve(ctx, p.port) })

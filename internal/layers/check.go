@@ -110,6 +110,7 @@ func (c *checker) checkFile(pkg string, f *ast.File) {
 	c.checkOutside(pkg, f)
 	c.checkUses(pkg, f)
 	c.checkDials(pkg, f)
+	c.checkClock(pkg, f)
 	c.checkVars(pkg, f)
 }
 

@@ -53,7 +53,11 @@ func TestCheck(t *testing.T) {
 		{"pure clock by another name", "plan/x.go", `import c "time"; func f() { g(c.Since) }`, "plan may not use time.Since"},
 		{"pure timer", "plan/x.go", `import "time"; func f() { <-time.After(1) }`, "plan may not use time.After"},
 		{"pure duration", "lb/x.go", `import "time"; const d = time.Second`, ""},
-		{"clock at the edge", "haproxy/x.go", `import "time"; func f() { _ = time.Now() }`, ""},
+		{"clock at the edge", "haproxy/x.go", `import "time"; func f() { _ = time.Now() }`, "haproxy/x.go may not use time.Now"},
+		{"clock as a value", "agent/x.go", `import "time"; var _ = f(time.Now)`, "agent/x.go may not use time.Now"},
+		{"clock of the program", "cmd/thalassa/main.go", `import "time"; func f() { _ = time.Now() }`, ""},
+		{"clock that measures", "agent/round.go", `import "time"; func f() { _ = time.Now() }`, ""},
+		{"clock of a test", "agent/x_test.go", `import "time"; func f() { _ = time.Now() }`, ""},
 		{"os at the edge", "haproxy/x.go", `import _ "os"`, ""},
 		{"pure test", "lb/x_test.go", `import ("os"; "time"); func f() { os.Remove(time.Now().String()) }`, ""},
 

@@ -20,6 +20,8 @@ type Rules struct {
 	Free    []string
 	// Uses says who may use a function or variable from outside the module.
 	Uses []Use
+	// Clocks are the files that may mention time.Now, below the module, and why.
+	Clocks map[string]string
 	// Dialers may dial a unix socket; HAProxy's are reached through statsock.
 	Dialers []string
 	// Program is the one package that ends the process, at one place.
@@ -58,6 +60,7 @@ func House() Rules {
 		Imports:  imports(),
 		Free:     []string{"golang.org/x"},
 		Uses:     uses(),
+		Clocks:   clocks(),
 		Dialers:  []string{"statsock", "consul", "auth/pam", "cmd/thalassa"}, // the others: Consul's own, that of thalassa-pam, systemd's
 		Program:  "cmd/thalassa",
 		Words:    []string{"util", "utils", "common", "helper", "helpers", "type", "types", "manager", "misc"},
@@ -152,6 +155,7 @@ func imports() []Import {
 		{Path: "zombiezen.com/go/sqlite", Owners: []string{"pyhrapi"}, Why: "pyhrapi owns SQLite"},
 		{Path: "github.com/ClusterLabs", Owners: []string{"cmd/thalassa-cib"}, Why: "cmd/thalassa-cib owns go-pacemaker"},
 		{Path: "github.com/anishathalye", Owners: []string{"internal/testkit/history"}, Why: "internal/testkit/history owns porcupine"},
+		{Path: "google.golang.org/grpc", Owners: []string{"e2e"}, Why: "gRPC is for tests"},
 		{Path: "github.com/coreos", Owners: []string{"auth/oidc"}, Why: "auth/oidc owns OpenID Connect"},
 		{Path: "golang.org/x/oauth2", Owners: []string{"auth/oidc"}, Why: "auth/oidc owns OpenID Connect"},
 		{Path: "github.com/msteinert", Owners: []string{"cmd/thalassa-pam"}, Why: "cmd/thalassa-pam owns PAM"},

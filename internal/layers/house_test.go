@@ -38,6 +38,9 @@ func TestHouse(t *testing.T) {
 	for _, v := range layers.Check(house, module.fset, pkgs) {
 		t.Error(v)
 	}
+	for _, file := range layers.UnusedClocks(house, module.fset, pkgs) {
+		t.Errorf("%s may use time.Now and does not", file)
+	}
 	for _, p := range pkgs {
 		delete(house.Packages, p.Path)
 	}

@@ -23,7 +23,10 @@ const (
 // writes, and writes it to another one in order. Make it with New. All methods may be
 // called concurrently, and those that tell something also on nil.
 type Queue struct {
-	w io.Writer
+	w     io.Writer
+	retry time.Duration
+	ended chan struct{} // closed by end when what cannot be written is to be dropped
+	end   func()
 
 	mu      sync.Mutex
 	waiting [][]byte
@@ -36,8 +39,20 @@ type Queue struct {
 	onLoss  func(lines uint64)
 }
 
-// New returns the queue before w. It starts nothing until something is written.
-func New(w io.Writer) *Queue { return &Queue{w: w} }
+// New returns the queue before w. It starts nothing until something is written. Lines that
+// w fails to write are dropped.
+func New(w io.Writer) *Queue {
+	ended := make(chan struct{})
+	return &Queue{w: w, ended: ended, end: sync.OnceFunc(func() { close(ended) })}
+}
+
+// NewPatient is New for a writer that fails for a while only, as on a full disk: the
+// queue keeps what w fails to write, and tries it again after each interval.
+func NewPatient(w io.Writer, interval time.Duration) *Queue {
+	q := New(w)
+	q.retry = interval
+	return q
+}
 
 // OnLoss has the queue call f with the number of dropped lines once it can write again.
 // f may write to the queue. Call it before the first Write.
@@ -76,7 +91,29 @@ func (q *Queue) write() {
 			return
 		}
 		_, err := q.w.Write(lines)
+		for err != nil && q.waits(err) {
+			_, err = q.w.Write(lines)
+		}
 		q.tell(q.finish(lines, err))
+	}
+}
+
+// waits notes why a write has failed, and waits until it is to be tried again; false: it is
+// not.
+func (q *Queue) waits(why error) bool {
+	q.mu.Lock()
+	q.failure = why
+	q.mu.Unlock()
+	if q.retry == 0 {
+		return false
+	}
+	timer := time.NewTimer(q.retry)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-q.ended:
+		return false
 	}
 }
 
@@ -127,6 +164,19 @@ func (q *Queue) Dropped() uint64 {
 	return q.dropped
 }
 
+// Waiting is how many writes have not been made yet.
+func (q *Queue) Waiting() int {
+	if q == nil {
+		return 0
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.done == nil {
+		return 0
+	}
+	return len(q.waiting) + 1
+}
+
 // Problem is a sentence that says why the log is not written now; empty: it is.
 func (q *Queue) Problem() string {
 	if q == nil {
@@ -144,18 +194,29 @@ func (q *Queue) Problem() string {
 	return ""
 }
 
-// Flush waits until all is written, but not longer than most.
-func (q *Queue) Flush(most time.Duration) {
+// End waits like Flush, and has a patient queue drop what cannot be written then. Write
+// nothing after it.
+func (q *Queue) End(most time.Duration) (isDone bool) {
+	isDone = q.Flush(most)
+	q.end()
+	return isDone
+}
+
+// Flush waits until all is written or dropped, but not longer than most; isDone says
+// whether it is.
+func (q *Queue) Flush(most time.Duration) (isDone bool) {
 	q.mu.Lock()
 	done := q.done
 	q.mu.Unlock()
 	if done == nil {
-		return
+		return true
 	}
 	timer := time.NewTimer(most)
 	defer timer.Stop()
 	select {
 	case <-done:
+		return true
 	case <-timer.C:
+		return false
 	}
 }

@@ -159,3 +159,30 @@ func TestNoQueue(t *testing.T) {
 		t.Error("a missing queue has dropped lines")
 	}
 }
+
+// A patient queue loses nothing to a writer that fails for a while, as far as it has room.
+func TestWriterThatFailsForAWhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &sink{err: errors.New("no space left on device")}
+		q := logqueue.NewPatient(s, time.Second)
+		line(q, "one")
+		line(q, "two")
+		q.Flush(3 * time.Second)
+		if problem := q.Problem(); q.Dropped() != 0 || q.Waiting() != 2 || !strings.Contains(problem, "no space left") {
+			t.Errorf("%d dropped, %d wait, problem %q", q.Dropped(), q.Waiting(), problem)
+		}
+		s.set(nil)
+		q.Flush(2 * time.Second)
+		if got := s.String(); got != "one\ntwo\n" || q.Problem() != "" || q.Waiting() != 0 {
+			t.Errorf("written %q, problem %q, %d wait", got, q.Problem(), q.Waiting())
+		}
+		s.set(errors.New("broken"))
+		line(q, "three")
+		q.End(time.Second)
+		synctest.Wait()
+		if q.Dropped() != 1 {
+			t.Errorf("%d dropped after the end, expected 1", q.Dropped())
+		}
+	})
+}

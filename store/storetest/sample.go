@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,7 @@ func Sample(version string) lb.Intent {
 		Key: "live", Type: "dynamic", Service: "shop", Version: lb.Version(version), Balance: "uri depth 2", HashStable: true, Host: "shop.example:8080",
 		Health: &lb.Health{Method: "HEAD", URI: "/health?q=<&>", Version: "HTTP/1.1", Interval: 1500 * time.Millisecond},
 		Mode:   "http", Natives: []lb.RawLine{"option httplog", `http-request set-header X-A "é <b> & 'c'"`},
+		Transport: lb.Transport{Protocol: "h2", SendProxy: "v2-ssl"},
 	}
 	split := lb.Backend{
 		Key: "split", Type: "dynamic", Service: "shop", Balance: "roundrobin", Mode: "http",
@@ -45,6 +47,7 @@ func Sample(version string) lb.Intent {
 			{Type: "header", Header: "host", Operation: "hdr_dom", Values: []string{"shop.example"}, Backend: "live"},
 		},
 		Natives: []lb.RawLine{"maxconn 100"}, Register: "www-frontend",
+		AcceptProxy: []netip.Prefix{netip.MustParsePrefix("10.0.0.7/32"), netip.MustParsePrefix("fd00::/8")},
 	}
 	tcp := lb.Frontend{
 		Key: "tcp", Binds: []lb.Bind{{Host: "127.0.0.1", Port: 5432}}, Backend: "data.base:1", Mode: "tcp", Keepalive: "default",

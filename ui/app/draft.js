@@ -3,16 +3,16 @@
 /** @typedef {import("./types.js").Backend} Backend
  *  @typedef {import("./types.js").Frontend} Frontend */
 
-/** @typedef {{key: string, type: string, name: string, version: string, versions?: Record<string, number>, balance: string, hashStable: string, mode: string, host: string,
+/** @typedef {{key: string, type: string, name: string, version: string, versions?: Record<string, number>, balance: string, hashStable: string, protocol: string, sendProxy: string, mode: string, host: string,
  *   checked: string, method: string, uri: string, httpVersion: string, interval: string, natives: string, members: {host: string, port: string}[]}} BackendDraft
- * @typedef {{key: string, bind: string, backend: string, mode: string, keepalive: string, rules: import("./types.js").Rule[], natives: string, register: string}} FrontendDraft */
+ * @typedef {{key: string, bind: string, backend: string, mode: string, keepalive: string, rules: import("./types.js").Rule[], natives: string, register: string, acceptProxy: string}} FrontendDraft */
 
 /** @param {Backend} [b]
  * @returns {BackendDraft} */
 export function backendDraft(b) {
   return {
     key: b?.key ?? "", type: b?.type ?? "dynamic", name: b?.name ?? "", version: b?.version ?? "", versions: b?.versions,
-    balance: b?.balance ?? "roundrobin", hashStable: b?.hashStable ? "yes" : "no", mode: b?.mode ?? "http", host: b?.host ?? "",
+    balance: b?.balance ?? "roundrobin", hashStable: b?.hashStable ? "yes" : "no", protocol: b?.protocol || "h1", sendProxy: b?.sendProxy ?? "", mode: b?.mode ?? "http", host: b?.host ?? "",
     checked: b?.health ? "http" : "tcp", method: b?.health?.method ?? "GET", uri: b?.health?.uri ?? "/",
     httpVersion: b?.health?.httpVersion ?? "HTTP/1.0", interval: String(b?.health?.interval ?? 2000),
     natives: (b?.natives ?? []).join("\n"),
@@ -30,6 +30,8 @@ export function backendBody(d) {
     ...(dynamic ? { name: d.name, ...(d.versions ? { versions: d.versions } : { version: d.version }) }
       : { members: d.members.filter((m) => m.host || m.port).map((m) => ({ host: m.host.trim(), port: integer(m.port) })) }),
     ...(d.hashStable === "yes" ? { hashStable: true } : {}),
+    ...(d.mode === "http" && d.protocol !== "h1" ? { protocol: d.protocol } : {}),
+    ...(d.sendProxy ? { sendProxy: d.sendProxy } : {}),
     ...(d.host ? { host: d.host } : {}),
     ...(d.checked === "http" ? { health: { method: d.method, uri: d.uri, httpVersion: d.httpVersion, interval: integer(d.interval) } } : {}),
   };
@@ -40,7 +42,7 @@ export function backendBody(d) {
 export function frontendDraft(f) {
   return {
     key: f?.key ?? "", bind: f?.bind ?? "", backend: f?.backend ?? "", mode: f?.mode ?? "http", keepalive: f?.keepalive ?? "default",
-    rules: (f?.rules ?? []).map((r) => ({ ...r })), natives: (f?.natives ?? []).join("\n"), register: f?.register?.name ?? "",
+    rules: (f?.rules ?? []).map((r) => ({ ...r })), natives: (f?.natives ?? []).join("\n"), register: f?.register?.name ?? "", acceptProxy: (f?.acceptProxy ?? []).join(", "),
   };
 }
 
@@ -51,6 +53,7 @@ export function frontendBody(d) {
     rules: d.mode === "tcp" ? [] : d.rules.map((r) => ({ type: r.type, operation: r.operation, value: r.value, backend: r.backend, ...(r.type === "header" ? { header: r.header ?? "" } : {}) })),
     ...(d.backend ? { backend: d.backend } : {}),
     ...(d.register ? { register: { name: d.register } } : {}),
+    ...(words(d.acceptProxy).length ? { acceptProxy: words(d.acceptProxy) } : {}),
   };
 }
 
@@ -63,6 +66,11 @@ export function hashes(balance) {
 /** @param {string} text */
 function lines(text) {
   return text.split("\n").map((l) => l.trim()).filter(Boolean);
+}
+
+/** @param {string} text separated by commas or blanks */
+function words(text) {
+  return text.split(/[\s,]+/).filter(Boolean);
 }
 
 /** @param {string} text
@@ -139,7 +147,7 @@ export function missing(kind, d, isNew) {
  * @param {"backend"|"frontend"} kind
  * @param {FieldError[]} errors */
 export function unshown(kind, errors) {
-  const fields = { backend: /^(key|type|name|version|mode|balance|hashStable|host|natives.*|health\.(method|uri|httpVersion|interval)|members\[\d+\]\.(host|port))$/,
-    frontend: /^(key|bind|backend|mode|keepalive|natives.*|register\.name|rules\[\d+\]\.(type|header|operation|value|backend))$/ };
+  const fields = { backend: /^(key|type|name|version|mode|balance|hashStable|protocol|sendProxy|host|natives.*|health\.(method|uri|httpVersion|interval)|members\[\d+\]\.(host|port))$/,
+    frontend: /^(key|bind|backend|mode|keepalive|natives.*|acceptProxy.*|register\.name|rules\[\d+\]\.(type|header|operation|value|backend))$/ };
   return errors.filter((e) => !fields[kind].test(e.path));
 }

@@ -42,6 +42,12 @@ export function BackendFields({ draft: d, isNew, errors, onChange, services, cat
       ${field("health.uri", "uri", { label: "Path", placeholder: "/healthz", hint: "A response with status 2xx or 3xx is healthy." })}
       ${field("health.httpVersion", "httpVersion", { label: "HTTP version", options: [["HTTP/1.0", "HTTP/1.0"], ["HTTP/1.1", "HTTP/1.1, needs a Host header"]] })}
       ${field("health.interval", "interval", { label: "Interval in ms", number: true })}</div>`}
+    <${More} title="Connections to members" open=${Boolean(d.sendProxy || d.protocol !== "h1" || errors.some((e) => /^(protocol|sendProxy)/.test(e.path)))}>
+      <div class="pair">
+      ${d.mode === "http" && field("protocol", "protocol", { label: "HTTP to members", options: [["h1", "HTTP/1.1"], ["h2", "HTTP/2, e.g. for gRPC"]] })}
+      ${field("sendProxy", "sendProxy", { label: "PROXY protocol", options: [["", "not sent"], ["v1", "v1: text"], ["v2", "v2: binary"], ["v2-ssl", "v2 with the client's TLS"], ["v2-ssl-cn", "v2 with the client's TLS and certificate"]],
+        hint: "Tells members the client's address at the beginning of each connection. Members must expect it." })}</div>
+    </${More}>
     <${More} title="Host header and raw lines" open=${Boolean(d.host || d.natives || errors.some((e) => /^(host|natives)/.test(e.path)))}>
       ${field("host", "host", { label: "Host header", placeholder: "unchanged", hint: "Replaces the client's Host header in requests to members." })}
       ${field("natives", "natives", { label: "Raw lines for haproxy.cfg", lines: 4, code: true, hint: "One directive per line, in HAProxy's syntax. HAProxy checks them before they take effect." })}
@@ -70,8 +76,9 @@ export function FrontendFields({ draft: d, isNew, errors, onChange, backends }) 
         <${Field} compact path=${`rules[${i}].value`} label="Value" value=${r.value} errors=${errors} placeholder="/api" onChange=${(/** @type {string} */ value) => set({ value })} />
         <${Field} compact path=${`rules[${i}].backend`} label="Backend" value=${r.backend} errors=${errors} options=${choices("choose…", r.backend)} onChange=${(/** @type {string} */ backend) => set({ backend })} />`}
     </${Repeated}>`}
-    <${More} title="Keep-alive, registration and raw lines" open=${Boolean(d.natives || d.register || d.keepalive !== "default" || errors.some((e) => /^(natives|register|keepalive)/.test(e.path)))}>
+    <${More} title="Keep-alive, registration and raw lines" open=${Boolean(d.natives || d.register || d.acceptProxy || d.keepalive !== "default" || errors.some((e) => /^(natives|register|keepalive|acceptProxy)/.test(e.path)))}>
       ${d.mode === "http" && field("keepalive", "keepalive", { label: "Keep-alive", options: [["default", "default: keep connections open on both sides"], ["server-close", "server-close: close connections to members after each response"], ["close", "close: close both sides after each response"]] })}
+      ${field("acceptProxy", "acceptProxy", { label: "PROXY protocol from", placeholder: "10.0.0.7, 10.1.0.0/16", hint: "Addresses and networks of other load balancers, separated by commas. Their connections must begin with a header of the PROXY protocol, and their word on the client's address counts." })}
       ${field("register.name", "register", { label: "Register in Consul as", placeholder: "not registered", hint: "Registers this frontend in Consul as a service of this name." })}
       ${field("natives", "natives", { label: "Raw lines for haproxy.cfg", lines: 4, code: true, hint: "One directive per line, in HAProxy's syntax. HAProxy checks them before they take effect." })}
     </${More}>`;

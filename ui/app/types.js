@@ -55,6 +55,7 @@
  * @property {Rule[]} rules
  * @property {string[]} natives
  * @property {{name: string}} [register]
+ * @property {string[]} [acceptProxy]
  * @property {string} [etag]
  *
  * @typedef {object} Member
@@ -90,6 +91,8 @@
  * @property {Record<string, number>} [versions]
  * @property {string} balance
  * @property {boolean} [hashStable]
+ * @property {string} [protocol]
+ * @property {string} [sendProxy]
  * @property {string} mode
  * @property {string} [host]
  * @property {Health} [health]
