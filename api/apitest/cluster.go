@@ -154,7 +154,7 @@ func (c *Cluster) Configure(_ context.Context, edits []config.Edit, _ time.Durat
 
 func (c *Cluster) edited(edits []config.Edit) (*cibxml.Element, config.Outcome, error) {
 	configuration, epoch, err := c.Configuration()
-	out := config.Outcome{Epoch: epoch, Changes: []string{}, Warnings: []string{}, Predicted: cluster.Consequences{Actions: []cluster.Consequence{}, Text: []string{}}}
+	out := config.Outcome{Epoch: epoch, Changes: []string{}, Warnings: []string{}, Predicted: cluster.Consequences{Actions: []cluster.Consequence{}, Text: []string{}, After: c.View()}}
 	if err != nil {
 		return nil, out, err
 	}
