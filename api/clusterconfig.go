@@ -65,8 +65,9 @@ func kindNames() string {
 
 // documents are the objects of a kind, without secrets.
 func documents(configuration *cibxml.Element, k config.Kind) []map[string]any {
-	out := []map[string]any{}
-	for _, e := range config.Elements(configuration, k) {
+	list := config.Elements(configuration, k)
+	out := make([]map[string]any, 0, len(list))
+	for _, e := range list {
 		o := config.Masked(k, e)
 		out = append(out, o.Document(k))
 	}

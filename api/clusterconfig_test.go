@@ -5,14 +5,12 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-
-	"thalassa/api"
 )
 
 // configured is a fixture on a node of a cluster that has a configuration.
-func configured(tb testing.TB, adjust ...func(*api.Config)) *fixture {
+func configured(tb testing.TB) *fixture {
 	tb.Helper()
-	s, c := clustered(tb, adjust...)
+	s, c := clustered(tb)
 	err := c.SetConfiguration(`<configuration>
 		<nodes><node id="1" uname="n1"/></nodes>
 		<resources>

@@ -116,7 +116,7 @@ func rooms() map[string][]string {
 		"routes":              {"auth", "lb"},
 		"listen":              {"internal/wake", "internal/safefile"},
 		"client":              {"activity", "api/node", "lb", "listen", "internal/wake"},
-		"api":                 {"activity", "api/node", "audit", "auth", "auth/oidc", "backup", "certs", "cluster", "gateway", "imports", "lb", "listen", "live", "pyhrapi", "routes", "stage", "stats", "stream", "ui", "internal/permit", "internal/safefile", "internal/wake"},
+		"api":                 {"activity", "api/node", "audit", "auth", "auth/oidc", "backup", "certs", "cluster", "cluster/cibxml", "cluster/config", "gateway", "imports", "lb", "listen", "live", "pyhrapi", "routes", "stage", "stats", "stream", "ui", "internal/permit", "internal/safefile", "internal/wake"},
 		"api/hrapi":           {"api", "auth", "backup", "gateway", "imports", "lb", "pyhrapi", "internal/safefile"},
 		"agent":               {"discovery", "haproxy", "store", "plan", "template", "activity", "lb", "stage", "internal/batch", "internal/heartbeat", "internal/permit", "internal/wake", "internal/safefile"},
 		"ocf":                 {"haproxy", "lb", "internal/wake", "internal/safefile"},
