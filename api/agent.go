@@ -20,15 +20,24 @@ type Agent struct {
 	changes Changer
 	views   Views
 	drafts  Drafts
+	history History
+	configs Archive
+	keys    KeyStore // nil: no certificates are stored
 
 	statuses  *statusCoalescer
 	authority *auth.Authority
-	now       func() time.Time
-	databases chan struct{} // full while one of pyHrapi is read or written
+	// sessionProblems is Config.SessionProblems.
+	sessionProblems func() []string
+	now             func() time.Time
+	databases       chan struct{} // full while one of pyHrapi is read or written
 }
 
 func newAgent(cfg Config) *Agent {
-	return &Agent{changes: cfg.Changes, views: cfg.Views, drafts: cfg.Drafts, statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, now: cfg.Now, databases: make(chan struct{}, 1)}
+	return &Agent{
+		changes: cfg.Changes, views: cfg.Views, drafts: cfg.Drafts, history: cfg.History, configs: cfg.Configs, keys: cfg.Keys,
+		statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, sessionProblems: cfg.SessionProblems, now: cfg.Now,
+		databases: make(chan struct{}, 1),
+	}
 }
 
 // Intent is the frontends and backends. A name that the caller does not see is "_hidden_".
@@ -79,6 +88,7 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 	for _, problem := range a.authority.Problems() {
 		status.Warnings = slices.Concat(status.Warnings, []string{formerTokens + ": " + problem})
 	}
+	status.Warnings = slices.Concat(status.Warnings, a.sessionProblems())
 	return status, err
 }
 

@@ -173,7 +173,7 @@ func (h clusterConfigHandlers) change(c echo.Context, op string) error {
 		}
 	}
 	if op == config.Rename || op == config.Copy {
-		if e.To, err = config.ParseTo(e.Body); err != nil {
+		if e.To, err = parseNewID(e.Body); err != nil {
 			return err
 		}
 	}
@@ -241,7 +241,7 @@ func (h clusterConfigHandlers) apply(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	edits, err := config.ParseEdits(data, clusterConfigPath)
+	edits, err := parseClusterEdits(data)
 	if err != nil {
 		return err
 	}

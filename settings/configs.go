@@ -78,9 +78,9 @@ func (s *Agent) API(log *slog.Logger) api.Config {
 func (s *Agent) Gateways() hrapi.Config {
 	return hrapi.Config{
 		Dashboard: s.dashboard, Backups: filepath.Join(s.dbPath, "v1-backups"),
-		Variables: map[string]string{
-			"gateway:endpoint:ip": "0.0.0.0", "gateway:endpoint:port:min": "8000", "gateway:endpoint:port:max": "8080",
-			"certificates:store": filepath.Dir(s.cfgPath),
+		Pending: filepath.Join(s.dbPath, "v1-pending"),
+		Variables: hrapi.Variables{
+			IP: "0.0.0.0", PortMin: 8000, PortMax: 8080, Certificates: filepath.Dir(s.cfgPath), PID: s.pidPath,
 		},
 	}
 }

@@ -47,10 +47,7 @@ func (h controllerHandlers) commit(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	word := "Started"
-	if !applied.Applied {
-		word = "Stored: " + applied.Reason
-	}
+	word := startedWord(applied)
 	out := object{"HaProxy Status": word, "Haproxy Status": word}
 	port, err := h.port(ctx)
 	if err != nil {
@@ -64,6 +61,14 @@ func (h controllerHandlers) commit(c echo.Context) error {
 		out["PID"] = status.HAProxy.WorkerPID
 	}
 	return done(c, out)
+}
+
+// startedWord says whether what was stored is in effect.
+func startedWord(applied lb.Applied) string {
+	if applied.Applied {
+		return "Started"
+	}
+	return "Stored: " + applied.Reason
 }
 
 // stageDashboard has the draft with the statistics page where the settings want it. A page

@@ -25,10 +25,14 @@ type databaseHandlers struct {
 }
 
 // exportSQL answers with what the draft shows as a database of pyHrapi. What such a
-// database cannot hold is a conflict, unless force=1 leaves it out.
+// database cannot hold is a conflict, unless force=1 leaves it out. Certificates come without
+// their keys, unless an admin asks for them with keys=1.
 func (h databaseHandlers) exportSQL(c echo.Context) error {
-	if c.QueryParam("keys") != "" {
-		return unsupportedError("keys of certificates never leave the agent: their files are in its database folder")
+	withKeys := c.QueryParam("keys") == "1"
+	if withKeys {
+		if err := h.agent.CheckKeyExport(c); err != nil {
+			return err
+		}
 	}
 	ctx := c.Request().Context()
 	m, err := h.model(ctx)
@@ -41,6 +45,9 @@ func (h databaseHandlers) exportSQL(c echo.Context) error {
 			Status: http.StatusConflict, Code: "conflict",
 			Message: "a database of pyHrapi does not hold everything; force=1 leaves out what it cannot: " + strings.Join(left, "; "),
 		}
+	}
+	if db.Certificates, err = h.agent.CertificateTexts(m.Intent(), withKeys); err != nil {
+		return err
 	}
 	release, err := h.agent.OneDatabase(ctx)
 	if err != nil {
@@ -68,9 +75,15 @@ func (h databaseHandlers) importSQL(c echo.Context) error {
 	defer release()
 	db, err := api.ReadPyHrapi(c)
 	var left []string
+	var kept []lb.Certificate
+	var refused map[string]string
+	if err == nil {
+		kept, refused, err = h.agent.KeepCertificates(c.Request().Context(), db.Certificates, false)
+	}
 	if err == nil {
 		err = h.change(c, func(m *gateway.Model) (err error) {
-			left, err = pyhrapi.Import(db, m)
+			m.PutCertificates(kept)
+			left, err = pyhrapi.Import(db, m, refused)
 			return err
 		})
 	}

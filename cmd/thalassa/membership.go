@@ -44,21 +44,21 @@ func (n node) meets(ctx context.Context, needs pacemaker.Needs) error {
 	})
 }
 
-// steering acts on the cluster and leaves a note of it.
-type steering struct {
+// notedActions acts on the cluster and leaves a note of it.
+type notedActions struct {
 	cluster *pacemaker.Cluster
 	watcher *pacemaker.Watcher
 	events  *activity.Log
 }
 
 // Predict tells what an action would do.
-func (s *steering) Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
+func (s *notedActions) Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
 	return s.cluster.Predict(ctx, a)
 }
 
 // Do carries an action out. The view is fresh, and the note stored, when it
 // returns.
-func (s *steering) Do(ctx context.Context, a cluster.Action) (cluster.Status, error) {
+func (s *notedActions) Do(ctx context.Context, a cluster.Action) (cluster.Status, error) {
 	v, err := s.cluster.Do(ctx, a)
 	s.watcher.Look()
 	id := "cluster"
@@ -80,7 +80,7 @@ func (s *steering) Do(ctx context.Context, a cluster.Action) (cluster.Status, er
 const freshWithin = 5 * time.Second
 
 // Configuration is the configuration in the view, and the version of its CIB.
-func (s *steering) Configuration() (*cibxml.Element, cluster.Epoch, error) {
+func (s *notedActions) Configuration() (*cibxml.Element, cluster.Epoch, error) {
 	cib, err := s.watcher.CIB()
 	if err != nil {
 		return nil, cluster.Epoch{}, err
@@ -92,13 +92,13 @@ func (s *steering) Configuration() (*cibxml.Element, cluster.Epoch, error) {
 }
 
 // PlanEdits tells what edits of the configuration would do.
-func (s *steering) PlanEdits(ctx context.Context, edits []config.Edit) (config.Outcome, error) {
+func (s *notedActions) PlanEdits(ctx context.Context, edits []config.Edit) (config.Outcome, error) {
 	return s.cluster.PlanEdits(ctx, edits)
 }
 
 // Configure changes the configuration. The view is fresh, and the note stored, when it
 // returns.
-func (s *steering) Configure(ctx context.Context, edits []config.Edit, wait time.Duration, author string) (config.Outcome, error) {
+func (s *notedActions) Configure(ctx context.Context, edits []config.Edit, wait time.Duration, author string) (config.Outcome, error) {
 	out, err := s.cluster.Configure(ctx, edits, wait)
 	if out.Cluster != nil {
 		s.look(context.WithoutCancel(ctx), out.Cluster.Epoch)
@@ -119,7 +119,7 @@ func (s *steering) Configure(ctx context.Context, edits []config.Edit, wait time
 }
 
 // look waits until the view shows a version of the CIB.
-func (s *steering) look(ctx context.Context, epoch cluster.Epoch) {
+func (s *notedActions) look(ctx context.Context, epoch cluster.Epoch) {
 	late, cancel := context.WithTimeout(ctx, freshWithin)
 	defer cancel()
 	for {
