@@ -9,6 +9,8 @@ import (
 // Keys has certificates with their private keys under their digests.
 type Keys interface {
 	Has(digest string) bool
+	// Text is a certificate with its key; fs.ErrNotExist: there is none.
+	Text(digest string) ([]byte, error)
 }
 
 // Issued has what has been issued last for certificates that are ordered, or a stand-in. It
