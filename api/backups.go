@@ -22,7 +22,7 @@ import (
 type Backups interface {
 	// WriteBackup writes a backup of what is stored now; *backup.TooLargeError.
 	WriteBackup(ctx context.Context, w io.Writer, h backup.Header) error
-	// ReadBackup checks a backup wholly; *lb.InvalidError. It changes nothing.
+	// ReadBackup checks a whole backup; *lb.InvalidError. It changes nothing.
 	ReadBackup(r io.Reader) (backup.Header, stage.Backup, error)
 }
 

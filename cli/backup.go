@@ -137,7 +137,7 @@ backup does not have are deleted; "thalassa rollback" goes back.
 Then the states and weights of members, and the drafts, are restored as well. A member
 that has such a setting now keeps it, and so does a draft of the same name.
 
-The file is checked wholly first. With --dry-run the command shows the difference, of
+The whole file is checked first. With --dry-run the command shows the difference, of
 haproxy.cfg too, and changes nothing.`,
 		Example: `  thalassa restore lb.backup --dry-run
   thalassa restore lb.backup --message "new disk"`,
@@ -145,11 +145,8 @@ haproxy.cfg too, and changes nothing.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return b.run(cmd.Context(), args[0]) },
 	}
 	b.flags(cmd)
-	f := cmd.Flags()
-	f.BoolVar(&b.dryRun, "dry-run", false, "show what would change, and change nothing")
-	f.BoolVar(&b.restore.Force, "force", false, "restore even without a healthy instance")
-	f.DurationVar(&b.restore.Wait, "wait", 0, "maximum `time` to wait for healthy instances, e.g. 30s")
-	f.StringVarP(&b.restore.Message, "message", "m", "", "`text` that the history shows with the change")
+	changeFlags(cmd, &b.dryRun, &b.restore.Message)
+	instanceFlags(cmd, "restore", &b.restore.Force, &b.restore.Wait)
 	return cmd
 }
 

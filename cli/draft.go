@@ -108,10 +108,8 @@ func newDraftCommit(r *remote) *cobra.Command {
 			return r.showChanged(changed)
 		},
 	}
-	f := cmd.Flags()
-	f.StringVarP(&how.Message, "message", "m", "", "`text` for the history, instead of the draft's")
-	f.BoolVar(&how.Force, "force", false, "commit even without a healthy instance")
-	f.DurationVar(&how.Wait, "wait", 0, "maximum `time` to wait for healthy instances, e.g. 30s")
+	instanceFlags(cmd, "commit", &how.Force, &how.Wait)
+	cmd.Flags().StringVarP(&how.Message, "message", "m", "", "`text` for the history, instead of the draft's")
 	return cmd
 }
 

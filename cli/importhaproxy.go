@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -21,23 +20,18 @@ type haproxyImport struct {
 }
 
 func (i *haproxyImport) run(ctx context.Context, path string) error {
-	data, err := readBounded(path, maxHAProxyFile)
-	if err != nil {
-		return usageError{err}
-	}
-	c, err := i.client(ctx)
+	imports, file, err := i.openImport(ctx, path, maxHAProxyFile)
 	if err != nil {
 		return err
 	}
-	imports, size := client.NewImports(c), int64(len(data))
 	if i.dryRun {
-		preview, err := imports.PreviewHAProxy(ctx, bytes.NewReader(data), size, i.how)
+		preview, err := imports.PreviewHAProxy(ctx, file, file.Size(), i.how)
 		if err != nil {
 			return err
 		}
 		return i.showImportPreview(preview, preview.Preview, func(w io.Writer) { showLines(w, preview.ImportedFile) })
 	}
-	done, err := imports.HAProxy(ctx, bytes.NewReader(data), size, i.how)
+	done, err := imports.HAProxy(ctx, file, file.Size(), i.how)
 	if err != nil {
 		return err
 	}

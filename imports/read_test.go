@@ -25,7 +25,7 @@ func TestWhatCannotBeCarriedOverIsRefusedByLine(t *testing.T) {
 		"environment":         {plain + "  http-request set-header X \"${HOME}\"\n", "line 8: uses a variable of the environment"},
 		"environment in bind": {"defaults\n  mode http\nfrontend f\n  bind :$PORT\n  http-request deny\n", "line 4: uses a variable of the environment"},
 		"conditional":         {plain + ".if defined(X)\nfrontend g\n  bind *:81\n.endif\n", "line 8: is a condition of HAProxy's preprocessor: .if defined(X)"},
-		"no section":          {"  bind *:80\n", "line 1: stands in no section"},
+		"no section":          {"  bind *:80\n", "line 1: is outside of any section"},
 		"processes":           {"global\n  nbproc 4\n" + plain, "line 2: asks for several processes"},
 		"code":                {"global\n  lua-load /x.lua\n" + plain, "line 2: runs code in HAProxy"},
 		"setenv":              {"global\n  setenv A b\n" + plain, "line 2: sets a variable of the environment"},

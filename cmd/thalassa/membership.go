@@ -40,21 +40,21 @@ func (n node) meets(ctx context.Context, needs pacemaker.Needs) error {
 	})
 }
 
-// steering acts on the cluster and leaves a note of it.
-type steering struct {
+// notedActions acts on the cluster and leaves a note of it.
+type notedActions struct {
 	cluster *pacemaker.Cluster
 	watcher *pacemaker.Watcher
 	events  *activity.Log
 }
 
 // Predict tells what an action would do.
-func (s *steering) Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
+func (s *notedActions) Predict(ctx context.Context, a cluster.Action) (cluster.Consequences, error) {
 	return s.cluster.Predict(ctx, a)
 }
 
 // Do carries an action out. The view is fresh, and the note stored, when it
 // returns.
-func (s *steering) Do(ctx context.Context, a cluster.Action) (cluster.Status, error) {
+func (s *notedActions) Do(ctx context.Context, a cluster.Action) (cluster.Status, error) {
 	v, err := s.cluster.Do(ctx, a)
 	s.watcher.Look()
 	id := "cluster"

@@ -149,7 +149,7 @@ func (n node) openStore(ctx context.Context) (*store.DB, error) {
 	options := store.Options{Now: n.now, Logger: n.log}
 	db, err := store.Open(path, options)
 	if damaged := (*store.DamagedError)(nil); errors.As(err, &damaged) {
-		n.log.ErrorContext(ctx, "database damaged and set aside, going on with a new one",
+		n.log.ErrorContext(ctx, "database damaged and set aside, continuing with a new one",
 			"set_aside", damaged.SetAside, "cause", damaged.Cause, "persistence", n.settings.Loop(n.log).Persistence)
 		db, err = store.Open(path, options)
 	}

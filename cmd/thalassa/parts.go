@@ -70,7 +70,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 		return p, err
 	}
 	if err := process.LearnKeywords(ctx); err != nil {
-		n.log.WarnContext(ctx, "haproxy not asked for its keywords", "error", err)
+		n.log.WarnContext(ctx, "reading haproxy's keywords failed", "error", err)
 	}
 	if err := p.agent.Import(ctx); err != nil { // before the API tells of what is stored
 		return p, err
@@ -172,7 +172,7 @@ func (n node) api(p parts) *api.Server {
 		cfg.SessionProblems = p.sessions.problems
 	}
 	if p.watcher != nil {
-		cfg.Cluster, cfg.ClusterActions = p.watcher, &steering{cluster: p.cluster, watcher: p.watcher, events: p.events}
+		cfg.Cluster, cfg.ClusterActions = p.watcher, &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
 	}
 	return api.New(cfg)
 }

@@ -110,7 +110,7 @@ func rooms() map[string][]string {
 		"live":                {"stream"},
 		"store":               {"activity", "backup", "internal/strictjson", "lb", "stage", "internal/wake", "internal/leftover", "internal/safefile"},
 		"consul":              {"internal/safefile"},
-		"discovery":           {"consul", "lb"},
+		"discovery":           {"consul", "lb", "internal/wake"},
 		"pacemaker":           {"cluster", "cluster/cibxml", "cluster/config", "lb", "internal/permit", "internal/wake", "internal/leftover"},
 		"control":             {"lb", "internal/batch", "internal/wake"},
 		"ui":                  nil,
