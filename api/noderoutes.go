@@ -7,10 +7,11 @@ import (
 )
 
 const (
-	get  = http.MethodGet
-	put  = http.MethodPut
-	post = http.MethodPost
-	del  = http.MethodDelete
+	get   = http.MethodGet
+	put   = http.MethodPut
+	patch = http.MethodPatch
+	post  = http.MethodPost
+	del   = http.MethodDelete
 )
 
 // objectRoutes are those of frontends, backends and certificates.
@@ -113,6 +114,8 @@ func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 // clusterRoutes are those of the Pacemaker cluster.
 func (d *nodeDialect) clusterRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
+	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration}
+	const object = clusterConfigPath + "/{kind}/{id}"
 	return []Route{
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
 		{get, "/cluster/nodes", auth.Read, OnNode, "the cluster's nodes", cluster.showNodes},
@@ -120,6 +123,15 @@ func (d *nodeDialect) clusterRoutes() []Route {
 		{get, "/cluster/cib.xml", auth.Read, OnNode, "the cluster's configuration and status as XML, without secrets", cluster.showCIB},
 		{post, "/cluster/actions/{action}", auth.Operate, OnNode, "act on the cluster; answered when the action is done", cluster.act},
 		{post, "/cluster/simulate/{action}", auth.Operate, OnNode, "what the cluster would do after that action", cluster.simulate},
+		{get, clusterConfigPath, auth.Read, OnNode, "the objects of the cluster's configuration by kind, without secrets", objects.list},
+		{get, clusterConfigPath + "/{kind}", auth.Read, OnNode, "those of a kind", objects.listKind},
+		{get, object, auth.Read, OnNode, "one object, as JSON or, if Accept has it, XML", objects.show},
+		{put, object, auth.Admin, OnNode, "make or replace an object; query: dryRun, wait", objects.put},
+		{patch, object, auth.Admin, OnNode, "change fields of an object; query: dryRun, wait", objects.patch},
+		{del, object, auth.Admin, OnNode, "remove an object; query: dryRun, wait, cascade", objects.remove},
+		{post, object + "/rename", auth.Admin, OnNode, "give an object another id, which references follow; query: dryRun, wait", objects.rename},
+		{post, object + "/copy", auth.Admin, OnNode, "copy an object; query: dryRun, wait", objects.copy},
+		{post, "/cluster/changes", auth.Admin, OnNode, "several changes of objects as one; query: dryRun, wait", objects.apply},
 		{get, "/monitor", auth.Read, OnNode, "wait until the CIB differs from the version ?admin_epoch:epoch:num_updates", cluster.monitor},
 		{get, "/monitor.json", auth.Read, OnNode, "the same", cluster.monitor},
 	}

@@ -172,7 +172,8 @@ func (n node) api(p parts) *api.Server {
 		cfg.SessionProblems = p.sessions.problems
 	}
 	if p.watcher != nil {
-		cfg.Cluster, cfg.ClusterActions = p.watcher, &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
+		noted := &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
+		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = p.watcher, noted, noted
 	}
 	return api.New(cfg)
 }
