@@ -149,6 +149,7 @@ func imports() []Import {
 		{Path: "github.com/coder/websocket", Owners: []string{"live", "client"}, Why: "live and client are the two ends of the websocket"},
 		{Path: "github.com/prometheus", Owners: []string{"api"}, Why: "api owns the metrics"},
 		{Path: "go.etcd.io", Owners: []string{"store"}, Why: "store owns bbolt"},
+		{Path: "filippo.io/age", Owners: []string{"store"}, Why: "store owns the encryption of keys in backups"},
 		{Path: "github.com/spf13/cobra", Owners: []string{"cli"}, Why: "cli owns cobra"},
 		{Path: "github.com/spf13/pflag", Owners: []string{"cli", "settings"}, Why: "only settings and cli read flags"},
 		{Path: "go.yaml.in/yaml", Owners: []string{"settings", "auth", "manifest"}, Why: "settings owns the settings file, auth the access file, manifest what is applied"},
