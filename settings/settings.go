@@ -69,6 +69,7 @@ func apiFlags(s *Agent, f *pflag.FlagSet) {
 	f.StringSliceVar(&s.allowedHosts, "allowed-hosts", nil, "additional host `names` that the API accepts without tokens")
 	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "API without tokens on an address that is not loopback")
 	f.StringVar(&s.dashboard, "v1-dashboard", "127.0.0.1", "IP `address` of the statistics page of /v1; empty: no page")
+	v1Flags(s, f)
 	f.BoolVar(&s.metricsOpen, "metrics-open", false, "/metrics without a token")
 	f.Var(&s.routes, "routes", "`list` of files and applications behind the API's address")
 	f.DurationVar(&s.statsInterval, "stats-interval", time.Second, "`interval` between reads of HAProxy's statistics")

@@ -171,6 +171,7 @@ func (n node) api(p parts) *api.Server {
 	cfg.Unresolved = p.agent.Unresolved
 	gateways := n.settings.Gateways()
 	gateways.HAProxyConfig, gateways.Reload = p.process.Installed, p.agent.Reload
+	gateways.Stop = n.stopForV1(p.process, p.events)
 	cfg.Dialects = append(cfg.Dialects, hrapi.New(gateways))
 	if p.authority != nil {
 		cfg.Authority, cfg.SessionFile, cfg.Share = p.authority, n.settings.Sessions(), p.share
