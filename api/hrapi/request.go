@@ -211,7 +211,7 @@ func (e *missingError) Error() string { return e.what + ": " + e.name }
 
 // answer answers after a change: with 404 where something is missing.
 func answer(c echo.Context, err error, ok func() object) error {
-	if e, is := err.(*missingError); is { //nolint:errorlint // made here, never wrapped
+	if e, is := errors.AsType[*missingError](err); is {
 		return missing(c, e.what, e.name)
 	}
 	if _, is := errors.AsType[*gateway.NoCertificateError](err); is {
