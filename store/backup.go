@@ -37,6 +37,7 @@ func NewBackups(db *DB) Backups { return Backups{db} }
 // *backup.TooLargeError, or that of w; nothing is written before all has been read.
 func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header) error {
 	var all stage.Backup
+	var staged entries
 	err := b.db.view(ctx, "reading what a backup has", func(tx *bbolt.Tx) error {
 		var head intentHead
 		err := read(tx, intentKey, &head)
@@ -53,13 +54,46 @@ func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header) 
 			return err
 		}
 		all.Members, _ = overrides(tx) // the agent knows none that cannot be read
-		all.Drafts, err = drafts(tx)
+		staged, err = draftEntries(tx)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return WriteBackup(w, h, all)
+	out, err := entriesOf(all)
+	if err != nil {
+		return err
+	}
+	h.Revision = all.Intent.Revision
+	return backup.Write(w, h, append(out, staged...))
+}
+
+// draftEntries are the drafts as they are stored, which takes less memory than their
+// values. Each is checked. Those that no backup could hold are a *backup.TooLargeError.
+func draftEntries(tx *bbolt.Tx) (out entries, err error) {
+	bucket := tx.Bucket([]byte(draftBucket))
+	if bucket == nil {
+		return nil, nil
+	}
+	size := 0
+	err = bucket.ForEach(func(_, value []byte) error {
+		size += len(value)
+		return nil
+	})
+	if err == nil && size > backup.MaxBytes {
+		err = &backup.TooLargeError{Size: size}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, bucket.ForEach(func(id, value []byte) error {
+		if _, err := readDraft(tx, string(id)); err != nil {
+			return err
+		}
+		doc, err := opened(draftBucket, id, value)
+		out = append(out, backup.Entry{Kind: draftEntry, ID: string(id), Doc: bytes.Clone(doc)})
+		return err
+	})
 }
 
 // ReadBackup is the function ReadBackup.
@@ -69,29 +103,37 @@ func (Backups) ReadBackup(r io.Reader) (backup.Header, stage.Backup, error) { re
 // revision of the header. The error is a *backup.TooLargeError, or that of w.
 func WriteBackup(w io.Writer, h backup.Header, b stage.Backup) error {
 	h.Revision = b.Intent.Revision
-	docs, err := documents(b.Intent)
+	out, err := entriesOf(b)
 	if err != nil {
 		return err
 	}
-	var out entries
+	return backup.Write(w, h, out)
+}
+
+// entriesOf are the entries of what a backup has.
+func entriesOf(b stage.Backup) (out entries, err error) {
+	docs, err := documents(b.Intent)
+	if err != nil {
+		return nil, err
+	}
 	for _, id := range slices.Sorted(maps.Keys(docs)) {
 		out = append(out, backup.Entry{Kind: objectEntry, ID: id, Doc: docs[id]})
 	}
 	for _, o := range lb.NewOverrides(b.Members).All() {
 		if err := out.add(memberEntry, overrideKey(o), overrideDocument(o)); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, d := range b.Drafts {
 		doc, err := draftDocument(d)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := out.add(draftEntry, d.ID, doc); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return backup.Write(w, h, out)
+	return out, nil
 }
 
 type entries []backup.Entry
