@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"thalassa/internal/heartbeat"
+	"thalassa/internal/wake"
 	"thalassa/plan"
 )
 
@@ -35,20 +36,21 @@ type reconciler struct {
 	reporter  *reporter
 	warnings  *controlWarnings
 
-	look      poke // look again now
-	restarted poke // HAProxy was started again
+	look      wake.Poke // look again now
+	restarted wake.Poke // HAProxy was started again
 	renewals  *renewals
 	renewed   uint64 // the last of them that was dealt with
 	inStep    *latch
 	beat      *heartbeat.Beat
 
-	running  *running
-	servers  *serverUpdater
-	monitor  *driftMonitor
-	reloads  *reloadSchedule
-	slowdown *slowdown
-	retry    retry
-	settled  time.Time // when the loop acted on a change in Consul last
+	running      *running
+	servers      *serverUpdater
+	certificates *certificateUpdater
+	monitor      *driftMonitor
+	reloads      *reloadSchedule
+	slowdown     *slowdown
+	retry        retry
+	settled      time.Time // when the loop acted on a change in Consul last
 }
 
 // A retry is the timer of the next round when nothing else asks for one.
@@ -94,7 +96,7 @@ func (r *reconciler) run(ctx context.Context) error {
 		out.inEffect, out.renewal = r.running.revision, r.renewed
 		if r.outcomes.isRefusedRenewal(out) {
 			r.running.withdrawReload()
-			r.look.send()
+			r.look.Send()
 		}
 		u := r.reverter.refusedBy(out) // before a change learns of it, and watches it again
 		if isExpected := r.outcomes.report(out); u != nil && !isExpected {

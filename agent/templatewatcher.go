@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"thalassa/activity"
+	"thalassa/internal/wake"
 	"thalassa/template"
 )
 
@@ -27,7 +28,7 @@ type templateWatcher struct {
 	lock      *changeLock
 	persister *persister
 	renewals  *renewals
-	reread    poke // read it now, and then have HAProxy read its files
+	reread    wake.Poke // read it now, and then have HAProxy read its files
 
 	// seen is the file whose content was tried last, good or bad; nil: no file, or none
 	// that was tried.
@@ -144,7 +145,11 @@ func (w *templateWatcher) check(ctx context.Context, tmpl *template.Template) er
 	if err != nil {
 		return err
 	}
-	rendered, err := w.renderer.of(tmpl, w.current.Load().resolve(in, w.inputs.snapshot(), w.cfg.tuned().processWith(w.cfg, tmpl), w.inputs.control()))
+	config := w.current.Load().resolve(w.inputs.files.available(in), w.inputs.snapshot(), w.cfg.tuned().processWith(w.cfg, tmpl), w.inputs.control())
+	rendered, err := w.renderer.of(tmpl, config)
+	if err == nil {
+		err = w.inputs.files.put(ctx, config)
+	}
 	if err != nil {
 		return err
 	}

@@ -32,22 +32,7 @@ func (h storedCertificates) list(c echo.Context) error {
 }
 
 func (h storedCertificates) show(c echo.Context) error {
-	key, err := name(c, "key")
-	if err != nil {
-		return err
-	}
-	in, err := h.agent.Intent(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	cert, ok := in.Certificates[key]
-	if !ok {
-		return &lb.NotFoundError{ID: lb.Certificate{Key: key}.ID()}
-	}
-	if unchanged(c, cert.ETag()) {
-		return c.NoContent(http.StatusNotModified)
-	}
-	return respond(c, http.StatusOK, node.NewCertificate(cert, in))
+	return showObject(c, h.agent, lb.KindCertificate, node.NewCertificate)
 }
 
 // put checks a certificate, stores its keys, and then makes it a part of what is

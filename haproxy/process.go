@@ -14,29 +14,30 @@ import (
 // It holds no state of its own: each of its parts does one thing, and is the only one
 // that writes what it knows.
 type Process struct {
-	cfg        *Config
-	logger     *slog.Logger
-	changes    changeLock
-	program    *program
-	files      *configFiles
-	checker    *checker
-	startupLog *startupLog
-	members    *members
-	finder     *finder
-	router     *router
-	peers      *peersMonitor
-	keeper     *pathKeeper
-	pidFile    *pidFile
-	recovery   *recovery
-	stateFile  *stateFile
-	readback   *readback
-	child      *lastChild
-	stopper    *stopper
-	reloader   *reloader
-	applier    *applier
-	runtime    *runtimeAPI
-	offers     *capabilities
-	beat       *heartbeat.Beat // of Run
+	cfg          *Config
+	logger       *slog.Logger
+	changes      changeLock
+	program      *program
+	files        *configFiles
+	checker      *checker
+	certificates *certificateFiles
+	startupLog   *startupLog
+	processes    *ownProcesses
+	finder       *finder
+	router       *router
+	peers        *peersMonitor
+	keeper       *pathKeeper
+	pidFile      *pidFile
+	recovery     *recovery
+	stateFile    *stateFile
+	readback     *readback
+	child        *lastChild
+	stopper      *stopper
+	reloader     *reloader
+	applier      *applier
+	runtime      *runtimeAPI
+	offers       *capabilities
+	beat         *heartbeat.Beat // of Run
 }
 
 // New returns a Process without touching anything: no file is opened and no
@@ -47,6 +48,7 @@ func New(cfg Config) *Process {
 	stats, master := statsock.New(c.StatsSocket, c.users()...), statsock.NewMaster(c.MasterSocket, c.users()...)
 	p.program = &program{cfg: c}
 	p.files = &configFiles{cfg: c, logger: c.Logger}
+	p.certificates = &certificateFiles{cfg: c, logger: c.Logger, files: p.files}
 	p.checker = &checker{cfg: c, logger: c.Logger, program: p.program}
 	log := c.StartupLog
 	if log == os.DevNull {
@@ -54,17 +56,17 @@ func New(cfg Config) *Process {
 	}
 	p.beat = heartbeat.New("the watch on HAProxy")
 	p.startupLog = &startupLog{path: log, disk: c.disk, isShared: c.User != nil, changes: p.changes}
-	p.members = &members{cfg: c, program: p.program, files: p.files}
+	p.processes = &ownProcesses{cfg: c, program: p.program, files: p.files}
 	former := &formerPaths{cfg: c, logger: c.Logger}
-	p.finder = &finder{cfg: c, logger: c.Logger, stats: stats, master: master, members: p.members, former: former}
+	p.finder = &finder{cfg: c, logger: c.Logger, stats: stats, master: master, processes: p.processes, former: former}
 	p.router = &router{cfg: c, logger: c.Logger, stats: stats, master: master, finder: p.finder}
 	p.peers = &peersMonitor{cfg: c, logger: c.Logger, files: p.files, listening: map[string]inode{}}
-	p.keeper = &pathKeeper{cfg: c, logger: c.Logger, members: p.members}
+	p.keeper = &pathKeeper{cfg: c, logger: c.Logger, processes: p.processes}
 	p.pidFile = &pidFile{cfg: c, logger: c.Logger, changes: p.changes, files: p.files}
 	p.recovery = &recovery{cfg: c, finder: p.finder, router: p.router, peers: p.peers}
-	p.readback = &readback{cfg: c, logger: c.Logger, files: p.files, router: p.router, members: p.members}
+	p.readback = &readback{cfg: c, logger: c.Logger, files: p.files, router: p.router, processes: p.processes}
 	p.child = &lastChild{died: make(chan struct{}, 1)}
-	p.stopper = &stopper{cfg: c, logger: c.Logger, members: p.members, finder: p.finder, router: p.router, former: former}
+	p.stopper = &stopper{cfg: c, logger: c.Logger, processes: p.processes, finder: p.finder, router: p.router, former: former}
 	p.runtime = &runtimeAPI{changes: p.changes, master: master, finder: p.finder, router: p.router, readback: p.readback}
 	p.offers = &capabilities{router: p.router}
 	p.connectChanges(master, former)
@@ -75,11 +77,11 @@ func New(cfg Config) *Process {
 func (p *Process) connectChanges(master *statsock.Master, former *formerPaths) {
 	p.stateFile = &stateFile{cfg: p.cfg, logger: p.logger, files: p.files, router: p.router, readback: p.readback}
 	waiter := &workerWaiter{
-		cfg: p.cfg, master: master, files: p.files, startupLog: p.startupLog, members: p.members,
+		cfg: p.cfg, master: master, files: p.files, startupLog: p.startupLog, processes: p.processes,
 		finder: p.finder, router: p.router, child: p.child, ends: &unclearEnds{},
 	}
 	launcher := &launcher{
-		cfg: p.cfg, logger: p.logger, program: p.program, startupLog: p.startupLog, members: p.members, finder: p.finder,
+		cfg: p.cfg, logger: p.logger, program: p.program, startupLog: p.startupLog, processes: p.processes, finder: p.finder,
 		router: p.router, former: former, stateFile: p.stateFile, waiter: waiter, child: p.child, stopper: p.stopper,
 	}
 	p.reloader = &reloader{

@@ -35,7 +35,9 @@ func NewBackups(db *DB) Backups { return Backups{db} }
 // WriteBackup writes a backup of one moment: frontends and backends, what is asked for
 // single members, and drafts. It sets the revision of the header. The error is a
 // *backup.TooLargeError, or that of w; nothing is written before all has been read.
-func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header) error {
+//
+// keys gives the keys of the certificates in the backup, encrypted; nil: they are left out.
+func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header, keys func(stage.Backup) ([]byte, error)) error {
 	var all stage.Backup
 	var staged entries
 	err := b.db.view(ctx, "reading what a backup has", func(tx *bbolt.Tx) error {
@@ -54,12 +56,16 @@ func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header) 
 			return err
 		}
 		all.Members, _ = overrides(tx) // the agent knows none that cannot be read
-		staged, err = draftEntries(tx)
+		staged, all.Drafts, err = draftEntries(tx)
 		return err
 	})
+	if err == nil && keys != nil {
+		all.Keys, err = keys(all)
+	}
 	if err != nil {
 		return err
 	}
+	all.Drafts = nil // staged has them
 	out, err := entriesOf(all)
 	if err != nil {
 		return err
@@ -69,31 +75,41 @@ func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header) 
 }
 
 // draftEntries are the drafts as they are stored, which takes less memory than their
-// values. Each is checked. Those that no backup could hold are a *backup.TooLargeError.
-func draftEntries(tx *bbolt.Tx) (out entries, err error) {
+// values, and the drafts with their certificates alone. Each draft is checked. Those that no
+// backup could hold are a *backup.TooLargeError.
+func draftEntries(tx *bbolt.Tx) (out entries, certificates []stage.Draft, err error) {
 	bucket := tx.Bucket([]byte(draftBucket))
 	if bucket == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	size := 0
-	err = bucket.ForEach(func(_, value []byte) error {
-		size += len(value)
-		return nil
-	})
-	if err == nil && size > backup.MaxBytes {
-		err = &backup.TooLargeError{Size: size}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return out, bucket.ForEach(func(id, value []byte) error {
-		if _, err := readDraft(tx, string(id)); err != nil {
+	err = bucket.ForEach(func(id, value []byte) error {
+		draft, err := readDraft(tx, string(id))
+		if err != nil {
 			return err
 		}
-		doc, err := opened(draftBucket, id, value)
-		out = append(out, backup.Entry{Kind: draftEntry, ID: string(id), Doc: bytes.Clone(doc)})
-		return err
+		draft.Objects = slices.DeleteFunc(draft.Objects, func(o stage.DraftObject) bool { return !isCertificate(o) })
+		draft.Edits = nil
+		certificates = append(certificates, draft)
+		var doc draftDoc
+		if err := decode(draftBucket, id, value, &doc); err != nil {
+			return err
+		}
+		doc.Edits = nil
+		if err := out.add(draftEntry, string(id), doc); err != nil {
+			return err
+		}
+		if size += len(out[len(out)-1].Doc); size > backup.MaxBytes {
+			return &backup.TooLargeError{Size: size}
+		}
+		return nil
 	})
+	return out, certificates, err
+}
+
+func isCertificate(o stage.DraftObject) bool {
+	_, is := o.After.(lb.Certificate)
+	return is
 }
 
 // ReadBackup is the function ReadBackup.
@@ -133,8 +149,16 @@ func entriesOf(b stage.Backup) (out entries, err error) {
 			return nil, err
 		}
 	}
+	if len(b.Keys) > 0 {
+		if err := out.add(backup.KeysKind, keysID, keysDoc{b.Keys}); err != nil {
+			return nil, err
+		}
+	}
 	return out, nil
 }
+
+// keysID is the id of the entry with the keys.
+const keysID = "certificates"
 
 type entries []backup.Entry
 
@@ -183,10 +207,25 @@ func (r *backupReader) add(e backup.Entry) error {
 		err = r.addMember(e)
 	case draftEntry:
 		err = r.addDraft(e)
+	case backup.KeysKind:
+		err = r.addKeys(e)
 	default:
-		err = fmt.Errorf("is not known here, expected %s, %s or %s", objectEntry, memberEntry, draftEntry)
+		err = fmt.Errorf("is not known here, expected %s, %s, %s or %s", objectEntry, memberEntry, draftEntry, backup.KeysKind)
 	}
 	r.note(e.Kind+" "+strconv.Quote(e.ID), err)
+	return nil
+}
+
+// addKeys takes the encrypted keys. Whether they can be decrypted is not known here.
+func (r *backupReader) addKeys(e backup.Entry) error {
+	var doc keysDoc
+	if err := decodeExact(e.Doc, &doc); err != nil {
+		return err
+	}
+	if e.ID != keysID || len(doc.Age) == 0 {
+		return errors.New("is damaged, expected the keys of certificates")
+	}
+	r.Keys = doc.Age
 	return nil
 }
 
