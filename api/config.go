@@ -136,10 +136,12 @@ type Config struct {
 	// there are too many; nil: nobody is. It must not wait.
 	Refused func(why string)
 
-	// Cluster is the cluster of this node, and ClusterActions act on it. Both are nil
-	// if the node is in no cluster.
-	Cluster        ClusterView
-	ClusterActions ClusterActions
+	// Cluster is the cluster of this node, ClusterActions act on it, and
+	// ClusterConfiguration changes its configuration. All are nil if the node is in no
+	// cluster.
+	Cluster              ClusterView
+	ClusterActions       ClusterActions
+	ClusterConfiguration ClusterConfiguration
 
 	// Certificate describes the API's certificate where the listener serves TLS; plain
 	// requests on it are then sent to https. nil: the API is served in plain.

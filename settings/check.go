@@ -65,6 +65,7 @@ func (c *checker) checkAPI() {
 		c.bad("host: %s is not a loopback address; set token-file or access-file, or insecure-no-auth to serve without tokens", s.host)
 	}
 	c.checkTLS()
+	c.checkV1()
 	c.checkSessions()
 	if a, err := netip.ParseAddr(s.dashboard); s.dashboard != "" && (err != nil || a.Zone() != "") {
 		c.bad("v1-dashboard: %q is not an IP address", s.dashboard)

@@ -67,6 +67,7 @@ func apiFlags(s *Agent, f *pflag.FlagSet) {
 	f.StringSliceVar(&s.allowedHosts, "allowed-hosts", nil, "additional host `names` that the API accepts without tokens")
 	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "API without tokens on an address that is not loopback")
 	f.StringVar(&s.dashboard, "v1-dashboard", "127.0.0.1", "IP `address` of the statistics page of /v1; empty: no page")
+	v1Flags(s, f)
 	f.BoolVar(&s.metricsOpen, "metrics-open", false, "/metrics without a token")
 	f.Var(&s.routes, "routes", "`list` of files and applications behind the API's address")
 	f.DurationVar(&s.statsInterval, "stats-interval", time.Second, "`interval` between reads of HAProxy's statistics")
@@ -120,7 +121,7 @@ func haproxyFlags(s *Agent, f *pflag.FlagSet) {
 // haproxy.cfg.
 func (s *Agent) Process() lb.Process {
 	p := lb.Process{
-		StatsSocket: s.statsSocket, StateFile: haproxy.StateFile(s.cfgPath), PeersSocket: s.peersSocket, PageSocket: s.pageSocket, User: s.haproxyUser, Group: s.haproxyGroup, Log: s.haproxyLog,
+		StatsSocket: s.statsSocket, StateFile: haproxy.StateFile(s.cfgPath), CertificateDir: haproxy.CertificateDir(s.cfgPath), PeersSocket: s.peersSocket, PageSocket: s.pageSocket, User: s.haproxyUser, Group: s.haproxyGroup, Log: s.haproxyLog,
 		MaxConn: s.maxconn, HardStopAfter: s.hardStopAfter,
 	}
 	if bind, err := lb.ParseBind(s.haproxyStats); err == nil { // check has said so otherwise

@@ -165,13 +165,15 @@ func (n node) api(p parts) *api.Server {
 	cfg.Unresolved = p.agent.Unresolved
 	gateways := n.settings.Gateways()
 	gateways.HAProxyConfig, gateways.Reload = p.process.Installed, p.agent.Reload
+	gateways.Stop = n.stopForV1(p.process, p.events)
 	cfg.Dialects = append(cfg.Dialects, hrapi.New(gateways))
 	if p.authority != nil {
 		cfg.Authority, cfg.SessionFile, cfg.Share = p.authority, n.settings.Sessions(), p.share
 		cfg.SessionProblems = p.sessions.problems
 	}
 	if p.watcher != nil {
-		cfg.Cluster, cfg.ClusterActions = p.watcher, &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
+		noted := &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
+		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = p.watcher, noted, noted
 	}
 	return api.New(cfg)
 }
