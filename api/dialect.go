@@ -48,7 +48,7 @@ type Route struct {
 
 // echoPath turns "/a/{key}" into echo's "/a/:key".
 func (r Route) echoPath() string {
-	return strings.NewReplacer("{", ":", "}", "").Replace(r.Path)
+	return strings.ReplaceAll(strings.ReplaceAll(r.Path, "{", ":"), "}", "")
 }
 
 // dialectKey is where an echo.Context holds the dialect of the matched route.
