@@ -53,6 +53,7 @@ func validate(s *Agent) error {
 	c.checkReloads()
 	c.checkNatives()
 	c.checkRoutes()
+	c.checkACME()
 	if err := errors.Join(c.problems...); err != nil {
 		return Error{err}
 	}
