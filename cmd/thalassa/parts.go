@@ -111,6 +111,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(n.followMemory)
 	run(p.sampler.Run)
 	run(func(ctx context.Context) error { return n.sweepKeys(ctx, p.db, p.keys) })
+	run(agent.Expiries{Intents: p.db, Store: p.db, Journal: p.events, Now: n.now, Logger: n.log}.Run)
 	run(p.canaries.Run)
 	run(p.server.Follow)
 	run(func(ctx context.Context) error { return p.server.Serve(ctx, p.port) })
