@@ -34,6 +34,7 @@ func (c *changes) apply(ctx context.Context, set stage.Changeset) (lb.Applied, e
 	applied.Changes = before.Changes(after)
 	c.warn(ctx, set.Concerns(), &applied)
 	applied.Warnings = append(applied.Warnings, c.local.of(after, set.Objects())...)
+	applied.Warnings = append(applied.Warnings, set.Ineffective()...)
 	if applied.Revision > before.Revision {
 		note(c.cfg.Journal, set, applied)
 		c.persister.wake()

@@ -50,6 +50,7 @@ func (c previewer) preview(ctx context.Context, set stage.Changeset) (stage.Prev
 	for _, empty := range emptyBackends(next, c.inputs.snapshot(), nil, set.Concerns()) {
 		out.Warnings = append(out.Warnings, empty.String())
 	}
+	out.Warnings = append(out.Warnings, set.Ineffective()...)
 	return out, c.compare(&out, candidate)
 }
 

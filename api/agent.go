@@ -23,12 +23,14 @@ type Agent struct {
 
 	statuses  *statusCoalescer
 	authority *auth.Authority
-	now       func() time.Time
-	databases chan struct{} // full while one of pyHrapi is read or written
+	// sessionProblems is Config.SessionProblems.
+	sessionProblems func() []string
+	now             func() time.Time
+	databases       chan struct{} // full while one of pyHrapi is read or written
 }
 
 func newAgent(cfg Config) *Agent {
-	return &Agent{changes: cfg.Changes, views: cfg.Views, drafts: cfg.Drafts, statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, now: cfg.Now, databases: make(chan struct{}, 1)}
+	return &Agent{changes: cfg.Changes, views: cfg.Views, drafts: cfg.Drafts, statuses: newStatusCoalescer(cfg.Views.Status), authority: cfg.Authority, sessionProblems: cfg.SessionProblems, now: cfg.Now, databases: make(chan struct{}, 1)}
 }
 
 // Intent is the frontends and backends. A name that the caller does not see is "_hidden_".
@@ -79,6 +81,7 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 	for _, problem := range a.authority.Problems() {
 		status.Warnings = slices.Concat(status.Warnings, []string{formerTokens + ": " + problem})
 	}
+	status.Warnings = slices.Concat(status.Warnings, a.sessionProblems())
 	return status, err
 }
 

@@ -126,9 +126,9 @@ func (h backupHandlers) restore(c echo.Context) error {
 			return err
 		}
 		if dryRun {
-			return h.preview(c, set, b, doc)
+			return set.Named(h.preview(c, set, b, doc))
 		}
-		return h.carryOut(c, set, b, doc)
+		return set.Named(h.carryOut(c, set, b, doc))
 	})
 }
 

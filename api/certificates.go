@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"mime"
@@ -63,14 +64,11 @@ func (h storedCertificates) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	known, err := h.known(c.Request().Context())
+	bundles, _, err := h.bundles(c.Request().Context(), []lb.Name{key}, []certs.Upload{upload})
 	if err != nil {
 		return err
 	}
-	bundle, err := certs.Rules{Now: h.now(), Known: known}.Parse(key, upload)
-	if err != nil {
-		return err
-	}
+	bundle := bundles[0]
 	if err := h.keys.Put(bundle.Files); err != nil {
 		return err
 	}
@@ -85,6 +83,30 @@ func (h storedCertificates) put(c echo.Context) error {
 	applied.Warnings = slices.Concat(applied.Warnings, bundle.Warnings)
 	c.Response().Header().Set(headerETag, bundle.Certificate.ETag())
 	return respond(c, http.StatusOK, changed{node.NewCertificate(bundle.Certificate, in), applied})
+}
+
+// bundles checks uploads, each under its key. Clients have the authorities among them. The
+// error is about the upload at a place, and of certs.Rules.Parse.
+func (h storedCertificates) bundles(ctx context.Context, keys []lb.Name, uploads []certs.Upload) (out []certs.Bundle, at int, err error) {
+	known, err := h.known(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	together := x509.NewCertPool()
+	for _, u := range uploads {
+		if len(uploads) > 1 && len(u.Key) == 0 && !bytes.Contains(u.Chain, []byte("PRIVATE KEY")) {
+			together.AppendCertsFromPEM(u.Chain)
+		}
+	}
+	rules := certs.Rules{Now: h.now(), Known: append(known, together)}
+	for i, u := range uploads {
+		b, err := rules.Parse(keys[i], u)
+		if err != nil {
+			return nil, i, err
+		}
+		out = append(out, b)
+	}
+	return out, 0, nil
 }
 
 func (h storedCertificates) delete(c echo.Context) error {

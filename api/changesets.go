@@ -3,10 +3,12 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
 	"thalassa/api/node"
+	"thalassa/certs"
 	"thalassa/lb"
 	"thalassa/stage"
 )
@@ -19,7 +21,11 @@ const maxChangeset = 4 << 20
 const changesPath = "/changes"
 
 // changesetHandlers carry out several edits as one change.
-type changesetHandlers struct{ agent *Agent }
+type changesetHandlers struct {
+	agent *Agent
+	// certificates checks and stores those that edits put; nil: edits put none.
+	certificates *storedCertificates
+}
 
 // apply carries out a changeset, or with dryRun=1 tells what it would do.
 func (h changesetHandlers) apply(c echo.Context) error {
@@ -36,39 +42,72 @@ func (h changesetHandlers) apply(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	warnings, err := h.store(c.Request().Context(), set)
+	if err != nil {
+		return err
+	}
 	message := set.Origin.Message
 	set.Origin = h.agent.Origin(c)
 	set.Origin.Message = message
-	return h.carryOut(c, set, dryRun)
+	return h.carryOut(c, set.Changeset, dryRun, warnings...)
+}
+
+// store checks the certificates that edits put, stores their keys, and completes the edits.
+// If
+// the changeset is not carried out, nothing names the keys, and they are removed later.
+func (h changesetHandlers) store(ctx context.Context, set node.Changeset) (warnings []string, err error) {
+	if len(set.Uploads) == 0 {
+		return nil, nil
+	}
+	if h.certificates == nil {
+		return nil, unavailableFailure("certificates are not stored here")
+	}
+	if err := h.agent.judge(ctx, set.Edits); err != nil {
+		return nil, err
+	}
+	uploads := make([]certs.Upload, len(set.Uploads))
+	keys := make([]lb.Name, len(set.Uploads))
+	for i, u := range set.Uploads {
+		uploads[i], keys[i] = u.Upload, set.Edits[u.Edit].Certificate.Key
+	}
+	bundles, at, err := h.certificates.bundles(ctx, keys, uploads)
+	if err != nil {
+		return nil, node.UploadError(set.Uploads[at].Edit, err)
+	}
+	for i, b := range bundles {
+		*set.Edits[set.Uploads[i].Edit].Certificate = b.Certificate
+		if err := h.certificates.keys.Put(b.Files); err != nil {
+			return nil, err
+		}
+		warnings = append(warnings, b.Warnings...)
+	}
+	return warnings, nil
 }
 
 // carryOut carries out a changeset and answers with what it has changed.
-func (h changesetHandlers) carryOut(c echo.Context, set stage.Changeset, dryRun bool) error {
+func (h changesetHandlers) carryOut(c echo.Context, set stage.Changeset, dryRun bool, warnings ...string) error {
 	if dryRun {
 		preview, err := h.agent.Preview(c.Request().Context(), set)
 		if err != nil {
 			return err
 		}
+		preview.Warnings = slices.Concat(preview.Warnings, warnings)
 		doc, err := node.NewPreview(preview)
 		if err != nil {
 			return err
 		}
 		return respond(c, http.StatusOK, doc)
 	}
-	done, err := h.applied(c, set)
+	applied, err := h.carried(c, set)
+	if err != nil {
+		return err
+	}
+	applied.Warnings = slices.Concat(applied.Warnings, warnings)
+	done, err := withChanges(applied)
 	if err != nil {
 		return err
 	}
 	return respond(c, http.StatusOK, done)
-}
-
-// applied carries out a changeset. The answer has what it has changed.
-func (h changesetHandlers) applied(c echo.Context, set stage.Changeset) (changed, error) {
-	applied, err := h.carried(c, set)
-	if err != nil {
-		return changed{}, err
-	}
-	return withChanges(applied)
 }
 
 // withChanges is the answer that a changeset has been carried out, with what it has changed.
@@ -84,7 +123,7 @@ func (h changesetHandlers) carried(c echo.Context, set stage.Changeset) (lb.Appl
 	return untilEnd(c, func(ctx context.Context) (lb.Applied, error) { return h.agent.Apply(ctx, set) })
 }
 
-// definitions answers with all frontends and backends as operators defined them.
+// definitions answers with all frontends, backends and sections as operators defined them.
 func (h changesetHandlers) definitions(c echo.Context) error {
 	in, err := h.agent.Intent(c.Request().Context())
 	if err != nil {

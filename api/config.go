@@ -155,6 +155,11 @@ type Config struct {
 	// SessionFile keeps the sessions of browsers over a restart; empty: they end with
 	// the process.
 	SessionFile string
+	// Share has the sessions hold on all nodes of a cluster; nil: on this node alone. The
+	// caller carries the documents of Server.Shared, and SessionProblems are sentences about
+	// that; nil: there are none.
+	Share           *auth.ShareConfig
+	SessionProblems func() []string
 	// RecheckEvery is how often it is asked whether the users of sessions are still there;
 	// 0: auth.RecheckEvery.
 	RecheckEvery time.Duration
@@ -208,6 +213,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.RecheckEvery <= 0 {
 		c.RecheckEvery = auth.RecheckEvery
+	}
+	if c.SessionProblems == nil {
+		c.SessionProblems = func() []string { return nil }
 	}
 	if c.MaxWebsockets <= 0 {
 		c.MaxWebsockets = 4096

@@ -17,7 +17,7 @@ import (
 )
 
 // docs are the pages of the REST API in the order in which their examples run.
-var docs = []string{"../docs/api-objects.md", "../docs/api-state.md", "../docs/api-canary.md", "../docs/api-changes.md", "../docs/api.md"}
+var docs = []string{"../docs/api-objects.md", "../docs/api-state.md", "../docs/api-canary.md", "../docs/api-changes.md", "../docs/api.md", "../docs/sections.md", "../docs/api-routes.md"}
 
 func readDocs(t *testing.T) string {
 	t.Helper()

@@ -37,7 +37,8 @@ func draftOf(ctx context.Context) (id string, ok bool) {
 // isDraftable reports whether requests of a path may be about a draft.
 func isDraftable(path string) bool {
 	switch path {
-	case "/frontends", "/frontends/{key}", "/backends", "/backends/{key}", "/certificates", "/certificates/{key}", "/definitions", changesPath, importPath, importHAProxyPath:
+	case "/frontends", "/frontends/{key}", "/backends", "/backends/{key}", "/certificates", "/certificates/{key}", "/definitions", changesPath, importPath, importHAProxyPath,
+		sectionsPath, sectionsPath + "/{kind}", sectionsPath + "/{kind}/{name}", globalPath, defaultsPath:
 		return true
 	}
 	return false
@@ -55,7 +56,7 @@ func inDraft(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 		id := query.Get("draft")
 		switch _, err := lb.ParseName(id); {
 		case !isDraftable(r.Path):
-			return invalidField("draft", "is not a parameter of this path", "a request about frontends, backends, certificates, definitions, changes or an import")
+			return invalidField("draft", "is not a parameter of this path", "a request about frontends, backends, certificates, sections, definitions, changes or an import")
 		case err != nil || len(query["draft"]) > 1:
 			return invalidField("draft", shown(id)+" is not a draft", "the ID of one draft")
 		}
@@ -183,6 +184,7 @@ func (h draftHandlers) diff(c echo.Context) error {
 			out.Preview, err = node.NewPreview(preview)
 			return errors.Join(err, respond(c, http.StatusOK, out))
 		}
+		err = set.Named(err)
 	}
 	if domainFailure(err) == nil { // it says nothing of the draft
 		return err

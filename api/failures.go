@@ -144,14 +144,20 @@ func (f *ResponseError) ofEdit(err error) *ResponseError {
 	if !ok {
 		return f
 	}
-	out, name := *f, "edits["+strconv.Itoa(edit.Index)+"]"
-	out.Message = name + ": " + f.Message
+	out, name, fields := *f, edit.Object, edit.Object+"."
+	if name == "" {
+		name = "edits[" + strconv.Itoa(edit.Index) + "]"
+		fields = name + ".body."
+	}
+	if !strings.HasPrefix(f.Message, name) { // as that of a conflict may
+		out.Message = name + ": " + f.Message
+	}
 	if len(f.Fields) > 0 && f.Fields[0].Path != "" { // the message begins with it
-		out.Message = name + ".body." + f.Message
+		out.Message = fields + f.Message
 	}
 	out.Fields = make([]lb.FieldError, len(f.Fields))
 	for i, field := range f.Fields {
-		field.Path = name + ".body." + field.Path
+		field.Path = fields + field.Path
 		out.Fields[i] = field
 	}
 	return &out

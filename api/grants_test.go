@@ -106,7 +106,7 @@ func asked(h http.Handler, method, path, body, token string) *httptest.ResponseR
 // path is the path of a route for an object of the shop, or of the zebra.
 func (r listedRoute) path(zebra bool) string {
 	if !strings.Contains(r.On, "{") {
-		return strings.NewReplacer("{number}", "1", "{action}", "cleanup", "{id}", "none").Replace(r.Path)
+		return strings.NewReplacer("{number}", "1", "{action}", "cleanup", "{id}", "none", "{kind}", "cache", "{name}", "small").Replace(r.Path)
 	}
 	kind, param, _ := strings.Cut(r.On, "/")
 	key := inside.Replace(r.On)
@@ -133,6 +133,8 @@ func (r listedRoute) body(path string) string {
 		return emptyBackup
 	case path == "/import/pyhrapi":
 		return pools()
+	case strings.HasPrefix(path, "/haproxy/") && r.Method == http.MethodPut:
+		return `{"natives":[]}`
 	case path == "/session":
 		return `{"token":"` + apitest.ReadToken + `"}`
 	case r.Method == http.MethodPut && strings.HasPrefix(path, "/frontends/"):

@@ -44,6 +44,7 @@ func Author(c echo.Context) string {
 type guard struct {
 	authority *auth.Authority // nil: nobody has to show anything
 	sessions  *auth.Sessions
+	shared    *auth.SharedSessions // nil: sessions hold on this node alone
 	limiter   authLimiter
 	admitter  admitter
 	hosts     []string // allowed in a Host header beside addresses; nil: any
@@ -61,6 +62,9 @@ func newGuard(cfg Config) *guard {
 	}
 	if cfg.SessionFile != "" && cfg.Authority != nil {
 		g.sessions.Keep(cfg.SessionFile, cfg.Logger)
+	}
+	if cfg.Share != nil && cfg.Authority != nil {
+		g.shared = g.sessions.Share(*cfg.Share)
 	}
 	if cfg.Loopback && cfg.Authority == nil {
 		g.hosts = []string{"", "localhost"} // HTTP/1.0 knows no Host; browsers always send one

@@ -83,6 +83,28 @@ var requests = []struct {
 	{"GET", "/certificates/live", "", 1},
 	{"PUT", "/certificates/live", "certificate", 4}, // in JSON
 	{"DELETE", "/certificates/files", "", 4},
+	{"GET", "/haproxy/sections", "", 1},
+	{"GET", "/haproxy/sections/userlist", "", 1},
+	{"GET", "/haproxy/sections/userlist/staff", "", 1},
+	{"PUT", "/haproxy/sections/userlist/staff", staff, 4},
+	{"DELETE", "/haproxy/sections/userlist/staff", "", 4},
+	{"GET", "/haproxy/global", "", 1},
+	{"PUT", "/haproxy/global", `{"natives":["maxconn 100"]}`, 4},
+	{"DELETE", "/haproxy/global", "", 4},
+	{"GET", "/haproxy/defaults", "", 1},
+	{"PUT", "/haproxy/defaults", `{"natives":["timeout queue 5s"]}`, 4},
+	{"DELETE", "/haproxy/defaults", "", 4},
+}
+
+// staff is the body of a userlist.
+const staff = `{"natives":["user ann insecure-password a"]}`
+
+// staffOf is the body of a section, or no lines for those of the template.
+func staffOf(path string) string {
+	if strings.HasSuffix(path, "/staff") {
+		return staff
+	}
+	return `{"natives":[]}`
 }
 
 func TestRoles(t *testing.T) {
@@ -101,6 +123,9 @@ func TestRoles(t *testing.T) {
 		}
 		if strings.HasPrefix(q.path, "/certificates/") {
 			s.put(q.path, pair.Body())
+		}
+		if strings.HasPrefix(q.path, "/haproxy/sections/userlist/") || q.path == "/haproxy/global" || q.path == "/haproxy/defaults" {
+			s.put(q.path, staffOf(q.path))
 		}
 		if strings.HasPrefix(q.path, "/drafts/1") {
 			if _, err := s.Config().Drafts.CreateDraft(t.Context(), stage.Draft{}); err != nil {
@@ -132,7 +157,7 @@ func TestRoles(t *testing.T) {
 		if path == "/tls" || strings.HasPrefix(path, "/session") || strings.HasPrefix(path, "/v1/") { // has tests of its own
 			continue
 		}
-		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup").Replace(path)
+		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup", "sections/{kind}", "sections/userlist", "/{name}", "/staff").Replace(path)
 		for method := range mapOf(item) {
 			live, files := strings.ReplaceAll(path, "{key}", "live"), strings.ReplaceAll(path, "{key}", "files")
 			if m := strings.ToUpper(method); m != "PARAMETERS" && !covered[m+" "+live] && !covered[m+" "+files] {

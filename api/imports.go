@@ -128,11 +128,11 @@ func (h importHandlers) carryOver(c echo.Context, db pyhrapi.Database, how node.
 	}
 	report := node.Imported{Left: orEmpty(left)}
 	if dryRun {
-		return h.preview(c, set, report)
+		return set.Named(h.preview(c, set, report))
 	}
 	applied, err := h.changesets.carried(c, set)
 	if err != nil {
-		return err
+		return set.Named(err)
 	}
 	changes, err := node.NewChanges(applied.Changes)
 	if err != nil {

@@ -41,12 +41,31 @@ func (d *nodeDialect) objectRoutes(a *Agent, canaries canaryHandlers) []Route {
 	}
 }
 
+// sectionRoutes are those of raw sections.
+func (d *nodeDialect) sectionRoutes(a *Agent) []Route {
+	h := sectionHandlers{a}
+	one := sectionsPath + "/{kind}/{name}"
+	return []Route{
+		{get, sectionsPath, auth.Read, OnNode, "all raw sections of haproxy.cfg", h.list},
+		{get, sectionsPath + "/{kind}", auth.Read, OnNode, "those of one kind", h.list},
+		{get, one, auth.Read, OnNode, "one of them", h.show},
+		{put, one, auth.Admin, OnNode, "create or replace a raw section", h.put},
+		{del, one, auth.Admin, OnNode, "remove a raw section", h.delete},
+		{get, globalPath, auth.Read, OnNode, "the raw lines of the global section", h.show},
+		{put, globalPath, auth.Admin, OnNode, "replace them", h.put},
+		{del, globalPath, auth.Admin, OnNode, "remove them", h.delete},
+		{get, defaultsPath, auth.Read, OnNode, "the raw lines of the template's defaults section", h.show},
+		{put, defaultsPath, auth.Admin, OnNode, "replace them", h.put},
+		{del, defaultsPath, auth.Admin, OnNode, "remove them", h.delete},
+	}
+}
+
 // historyRoutes are those of haproxy.cfg, of Consul's services and of what happened.
 func (d *nodeDialect) historyRoutes(a *Agent) []Route {
 	history := historyHandlers{agent: a, history: d.cfg.History, answers: d.answers, archive: d.cfg.Configs, config: d.cfg.HAProxyConfig}
 	services := serviceHandlers{agent: a, names: d.cfg.ServiceNames, health: serverHealth{d.cfg.Sampler, d.cfg.Unresolved}}
 	activity := activityHandlers{log: sightedLog{d.cfg.Activity, d.cfg.Views.Intent}, answers: d.answers}
-	restore := restoreHandler{changesets: changesetHandlers{a}, history: d.cfg.History}
+	restore := restoreHandler{changesets: changesetHandlers{agent: a}, history: d.cfg.History}
 	return []Route{
 		{get, "/haproxy/config", auth.Read, OnNode, "haproxy.cfg as last written, as text", history.currentConfig},
 		{get, "/haproxy/configs", auth.Read, OnNode, "each haproxy.cfg that was in effect, newest first; query: before, limit", history.listConfigs},
@@ -65,13 +84,16 @@ func (d *nodeDialect) historyRoutes(a *Agent) []Route {
 
 // changeRoutes are those of several changes at once.
 func (d *nodeDialect) changeRoutes(a *Agent) []Route {
-	changesets := changesetHandlers{a}
+	changesets := changesetHandlers{agent: a}
+	if d.cfg.Keys != nil {
+		changesets.certificates = &storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now}
+	}
 	drafts := draftHandlers{agent: a, changesets: changesets}
 	imports := newImportHandlers(a, changesets)
 	backups := newBackupHandlers(d.cfg, changesets, d.answers)
 	return []Route{
 		{post, changesPath, auth.Admin, OnMany, "several changes as one, all or nothing; query: dryRun", changesets.apply},
-		{get, "/definitions", auth.Read, OnMany, "all frontends and backends as operators defined them", changesets.definitions},
+		{get, "/definitions", auth.Read, OnMany, "all frontends, backends and raw sections as operators defined them", changesets.definitions},
 		{get, "/drafts", auth.Read, OnMany, "the changes that are collected and not carried out yet", drafts.list},
 		{post, "/drafts", auth.Admin, OnMany, "begin a draft; requests with draft=ID show and change it", drafts.create},
 		{get, "/drafts/{id}", auth.Read, OnMany, "one draft", drafts.show},
@@ -80,7 +102,7 @@ func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 		{post, "/drafts/{id}/drop", auth.Admin, OnMany, "take what a draft changes of some objects out of it", drafts.drop},
 		{post, "/drafts/{id}/commit", auth.Admin, OnMany, "carry out a draft as one change, and remove it", drafts.commit},
 		{del, "/drafts/{id}", auth.Admin, OnMany, "remove a draft", drafts.delete},
-		{get, backupPath, auth.Admin, OnNode, "a backup of frontends, backends, settings of members and drafts", backups.make},
+		{get, backupPath, auth.Admin, OnNode, "a backup of frontends, backends, raw sections, settings of members and drafts", backups.make},
 		{post, backupPath, auth.Admin, OnNode, "restore a backup as one change; query: dryRun, force, wait, message", backups.restore},
 		{post, importPath, auth.Admin, OnNode, "carry over a database of pyHrapi as one change; query: dryRun, force, wait, message", imports.pyhrapi},
 		{post, importHAProxyPath, auth.Admin, OnNode, "carry over a haproxy.cfg as one change; query: dryRun, replace, hostname, message", imports.haproxy},

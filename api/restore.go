@@ -49,7 +49,7 @@ func (h restoreHandler) handle(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		return h.changesets.carryOut(c, set, dryRun)
+		return set.Named(h.changesets.carryOut(c, set, dryRun))
 	})
 }
 

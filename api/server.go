@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
+	"thalassa/auth"
 	"thalassa/live"
 	"thalassa/ui"
 )
@@ -75,6 +76,15 @@ func (s *Server) Follow(ctx context.Context) error {
 	g.Go(func() error { return s.live.Run(ctx) })
 	g.Go(func() error { return s.recheck(ctx) })
 	return g.Wait()
+}
+
+// Shared are the sessions that hold on all nodes of the cluster; nil: they hold here alone.
+func (s *Server) Shared() *auth.SharedSessions { return s.guard.shared }
+
+// SessionEnded closes the websockets of a session that has ended other than by a request.
+func (s *Server) SessionEnded(session auth.Session) {
+	s.live.EndSession(session.ID)
+	s.cfg.Logger.Info("session ended", "session", session.ID, "name", session.Name)
 }
 
 // ServeHTTP answers one request.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -37,6 +38,7 @@ type sessionDocument struct {
 	How            string     `json:"how,omitempty"`     // what the caller has shown: token, password, certificate, oidc or pam
 	Session        string     `json:"session,omitempty"` // its ID in GET /sessions
 	Expires        *time.Time `json:"expires,omitempty"`
+	Nodes          string     `json:"nodes,omitempty"` // where the session holds; see nodes
 	Token          string     `json:"token,omitempty"` // of a login that asked for it
 }
 
@@ -140,6 +142,7 @@ func (h sessionHandlers) login(c echo.Context) error {
 	h.guard.logger.InfoContext(r.Context(), "session begun", "name", session.Name, "role", session.Role.String(), "remote", r.RemoteAddr)
 	out := h.document(session.Identity)
 	out.How, out.Session, out.Expires = string(session.Kind), session.ID, &session.Expires
+	out.Nodes = h.nodes(r)
 	if in.Bearer {
 		out.Token = id
 	} else {
@@ -156,9 +159,30 @@ func (h sessionHandlers) logout(c echo.Context) error {
 	}
 	h.end(r)
 	c.SetCookie(sessionCookie(r, "", time.Time{}, -1))
-	return respond(c, http.StatusOK, struct {
-		ID string `json:"id"`
-	}{"session"})
+	return respond(c, http.StatusOK, endedDocument{"session", h.nodes(r)})
+}
+
+// An endedDocument says that a session has ended, as JSON.
+type endedDocument struct {
+	ID    string `json:"id"`
+	Nodes string `json:"nodes,omitempty"` // where it has ended; see nodes
+}
+
+// tellTime is how long a login or a logout waits until the other nodes can know of it.
+const tellTime = 2 * time.Second
+
+// nodes says where what has just become of a session is known: all, or this while the other
+// nodes cannot be told; empty: sessions hold on one node anyway.
+func (h sessionHandlers) nodes(r *http.Request) string {
+	if h.guard.shared == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), tellTime)
+	defer cancel()
+	if h.guard.shared.Told(ctx) {
+		return "all"
+	}
+	return "this"
 }
 
 // end ends the session of a request and closes its websockets.

@@ -19,6 +19,7 @@ type listedSession struct {
 	On      []string  `json:"on,omitempty"` // patterns that the role is limited to
 	Kind    string    `json:"kind"`         // what began it: token, password, oidc or pam
 	From    string    `json:"from,omitempty"`
+	Node    string    `json:"node,omitempty"` // of the cluster, where it began
 	Begun   time.Time `json:"begun"`
 	Used    time.Time `json:"used"`
 	Expires time.Time `json:"expires"`
@@ -33,7 +34,7 @@ func (h sessionHandlers) list(c echo.Context) error {
 	out := make([]listedSession, 0, len(list))
 	for _, s := range list {
 		out = append(out, listedSession{
-			ID: s.ID, Name: s.Name, Role: s.Role.String(), On: s.Patterns(), Kind: string(s.Kind), From: s.From,
+			ID: s.ID, Name: s.Name, Role: s.Role.String(), On: s.Patterns(), Kind: string(s.Kind), From: s.From, Node: s.Node,
 			Begun: s.Begun.UTC(), Used: s.Used.UTC(), Expires: s.Expires.UTC(), Own: s.ID == own,
 		})
 	}
@@ -49,9 +50,7 @@ func (h sessionHandlers) endListed(c echo.Context) error {
 	}
 	h.live.EndSession(id)
 	h.guard.logger.InfoContext(c.Request().Context(), "session ended", "session", id, "by", who.Name)
-	return respond(c, http.StatusOK, struct {
-		ID string `json:"id"`
-	}{"session/" + id})
+	return respond(c, http.StatusOK, endedDocument{"session/" + id, h.nodes(c.Request())})
 }
 
 // ownerOf is whose sessions a caller may see and end; empty: everybody's.

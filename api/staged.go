@@ -93,7 +93,7 @@ func (a *Agent) commit(ctx context.Context, d stage.Draft, in lb.Intent, by lb.O
 	applied := lb.Applied{Applied: true, Path: "none", Revision: in.Revision}
 	if len(set.Edits) > 0 {
 		if applied, err = a.Apply(ctx, set); err != nil {
-			return applied, err
+			return applied, set.Named(err)
 		}
 	}
 	// Another commit of it would change nothing, should this fail.

@@ -76,6 +76,9 @@ func (h stateHandlers) readyz(c echo.Context) error {
 	if len(h.agent.authority.Problems()) > 0 {
 		out.Warnings = []string{formerTokens}
 	}
+	if len(h.agent.sessionProblems()) > 0 {
+		out.Warnings = append(out.Warnings, "logins do not hold on all nodes of the cluster; GET /status says why")
+	}
 	for _, problem := range h.problems {
 		if text := problem(); text != "" {
 			out.Warnings = append(out.Warnings, text)

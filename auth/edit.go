@@ -152,8 +152,7 @@ func (e *AccessEdit) SetPassword(name, hash string) error {
 
 // AddToken adds a token; a zero time: it never expires. Several may have one name.
 func (e *AccessEdit) AddToken(name, token string, g Grant, expires time.Time) {
-	sum := sha256.Sum256([]byte(token))
-	words := []string{"name", name, "role", g.Role.String(), "sha256", hex.EncodeToString(sum[:])}
+	words := []string{"name", name, "role", g.Role.String(), "sha256", fileDigest(token)}
 	if !expires.IsZero() {
 		words = append(words, "expires", expires.UTC().Format(time.RFC3339))
 	}
@@ -166,27 +165,46 @@ func (e *AccessEdit) RemoveUser(name string) error { return e.remove("users", "u
 // RemoveToken removes all tokens of a name.
 func (e *AccessEdit) RemoveToken(name string) error { return e.remove("tokens", "token ", name) }
 
+// WithdrawToken removes one token.
+func (e *AccessEdit) WithdrawToken(token string) error {
+	return e.removeWith("tokens", "token", "sha256", fileDigest(token))
+}
+
+// fileDigest is what the file has of a token.
+func fileDigest(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
 func (e *AccessEdit) remove(kind, what, name string) error {
+	return e.removeWith(kind, what+name, "name", name)
+}
+
+// removeWith removes all entries of a kind with a value. what is what is not found else.
+func (e *AccessEdit) removeWith(kind, what, key, value string) error {
 	found := false
-	for i := e.find(kind, name); i >= 0; i = e.find(kind, name) {
+	for i := e.findBy(kind, key, value); i >= 0; i = e.findBy(kind, key, value) {
 		found = true
 		list := e.list(kind)
 		list.Content = append(list.Content[:i:i], list.Content[i+1:]...)
 	}
 	if !found {
-		return &lb.NotFoundError{ID: what + name}
+		return &lb.NotFoundError{ID: what}
 	}
 	return nil
 }
 
 // find is the place of the first entry with a name; -1: there is none.
-func (e *AccessEdit) find(kind, name string) int {
+func (e *AccessEdit) find(kind, name string) int { return e.findBy(kind, "name", name) }
+
+// findBy is the place of the first entry with a value under a key; -1: there is none.
+func (e *AccessEdit) findBy(kind, key, want string) int {
 	list := e.list(kind)
 	if list == nil {
 		return -1
 	}
 	for i, entry := range list.Content {
-		if value := field(entry, "name"); value != nil && value.Value == name {
+		if value := field(entry, key); value != nil && value.Value == want {
 			return i
 		}
 	}

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
 	"maps"
 	"slices"
 	"time"
@@ -36,6 +37,7 @@ func (s *Sessions) Recheck(ctx context.Context, ended func(Session)) {
 		case !known:
 			s.authority.forget(session.Name)
 			if s.EndListed(session.ID, "") {
+				s.shared.leave(session)
 				ended(session)
 			}
 		case groups != nil:
@@ -55,12 +57,9 @@ func (s *Sessions) vouched() []Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	return slices.Collect(func(yield func(Session) bool) {
-		for session := range maps.Values(s.byID) {
-			if session.proof.isVouched() && now.Sub(session.Used) < RecheckEvery && session.isAlive(now) && !yield(session) {
-				return
-			}
-		}
+	all := append(slices.Collect(maps.Values(s.byID)), s.shared.list()...)
+	return slices.DeleteFunc(all, func(session Session) bool {
+		return !session.proof.isVouched() || now.Sub(session.Used) >= RecheckEvery || !session.isAlive(now)
 	})
 }
 
@@ -73,15 +72,60 @@ func (s *Sessions) regroup(session Session, groups []string) bool {
 		return false
 	}
 	s.authority.remember(p, session.Name, session.Begun)
+	s.shared.regroup(session, p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for key, one := range s.byID {
-		if one.ID == session.ID {
-			one.proof = p
-			s.byID[key] = one
-		}
+	if one, ok := s.byID[session.key]; ok {
+		one.proof = p
+		s.byID[session.key] = one
 	}
 	return true
+}
+
+// AskAccounts asks the system of this node about the accounts of sessions that began on
+// another one and are new here. Until it has answered they do not hold here. An account that
+// it refuses, or that it cannot be asked about, is asked about again later. Call it every
+// second or so; one call at a time.
+func (sh *SharedSessions) AskAccounts(ctx context.Context) {
+	now := sh.sessions.now()
+	for _, f := range sh.unasked(now) {
+		asking, cancel := context.WithTimeout(ctx, recheckTimeout)
+		groups, known, err := sh.sessions.authority.ask(asking, f.proof)
+		cancel()
+		if err != nil || !known {
+			sh.mu.Lock()
+			sh.asking[f.key] = now.Add(askAgain)
+			sh.mu.Unlock()
+			if err != nil {
+				return // it cannot be asked at present
+			}
+			continue
+		}
+		f.proof.Groups = sh.sessions.authority.keptGroups(f.Kind, groups)
+		sh.mu.Lock()
+		if now, ok := sh.foreign[f.key]; ok {
+			now.proof, now.asked = f.proof, true
+			sh.foreign[f.key] = now
+		}
+		sh.mu.Unlock()
+	}
+}
+
+// askAgain is the time until an account is asked about again.
+const askAgain = time.Minute
+
+// unasked are the sessions whose accounts are to be asked about.
+func (sh *SharedSessions) unasked(now time.Time) []foreignSession {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	maps.DeleteFunc(sh.asking, func(_ [sha256.Size]byte, at time.Time) bool { return !now.Before(at) })
+	var out []foreignSession
+	for key, f := range sh.foreign {
+		if _, waits := sh.asking[key]; !f.asked && !waits && f.isAlive(now) {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // isVouched reports whether somebody can be asked about whoever has shown the proof.

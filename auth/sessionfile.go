@@ -2,7 +2,6 @@ package auth
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -44,6 +43,7 @@ type storedSession struct {
 	Until   time.Time `json:"until,omitzero"`
 	From    string    `json:"from,omitempty"`
 	Begun   time.Time `json:"begun,omitzero"`
+	Used    time.Time `json:"used,omitzero"` // for other nodes; a restart begins anew
 	Expires time.Time `json:"expires"`
 }
 
@@ -70,23 +70,22 @@ func (s *Sessions) restore(stored []storedSession) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range stored {
-		id, errID := parseHash(e.ID)
-		hash, errToken := parseHash(e.Token)
-		proof := Proof{Kind: cmp.Or(e.Kind, ByToken), User: e.User, Hash: hash, Subject: e.Subject, Groups: e.Groups, Until: e.Until}
-		who, known := s.authority.Identify(proof)
+		key, session, ok := e.parse()
+		who, known := s.authority.Identify(session.proof)
 		remaining := e.Expires.Sub(now)
-		if errID != nil || errToken != nil || !known || remaining <= 0 || remaining > SessionLifetime || len(s.byID) == maxSessions {
+		if !ok || !known || remaining <= 0 || remaining > SessionLifetime || len(s.byID) == maxSessions {
 			continue
 		}
-		s.authority.remember(proof, who.Name, e.Begun)
-		s.byID[id] = Session{
-			Identity: who, ID: publicID(id), Kind: proof.Kind, From: e.From, Begun: e.Begun, Used: now, Expires: now.Add(remaining), proof: proof,
-		}
+		s.authority.remember(session.proof, who.Name, e.Begun)
+		session.Identity, session.Used, session.Expires = who, now, now.Add(remaining)
+		s.byID[key] = session
 	}
 }
 
-// store writes all sessions to the file, if there is one.
+// store writes all sessions to the file, if there is one, and tells the other nodes of the
+// cluster.
 func (s *Sessions) store() {
+	s.shared.poke()
 	if s.file == nil {
 		return
 	}
@@ -115,12 +114,8 @@ func (s *Sessions) stored() []storedSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]storedSession, 0, len(s.byID))
-	for id, session := range s.byID {
-		p := session.proof
-		out = append(out, storedSession{
-			ID: hex.EncodeToString(id[:]), Token: hex.EncodeToString(p.Hash[:]), Kind: p.Kind, User: p.User, Subject: p.Subject, Groups: p.Groups,
-			Until: p.Until, From: session.From, Begun: session.Begun, Expires: session.Expires,
-		})
+	for key, session := range s.byID {
+		out = append(out, storedOf(key, session))
 	}
 	return out
 }
@@ -133,9 +128,22 @@ func parseHash(digits string) (hash [sha256.Size]byte, err error) {
 	return hash, err
 }
 
-// read reads the file. One that others may write is not trusted.
+// read reads the file.
 func (f *sessionFile) read() ([]storedSession, error) {
-	file, err := safefile.Open(f.path)
+	data, err := readPrivate(f.path)
+	if err != nil {
+		return nil, err
+	}
+	var stored []storedSession
+	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&stored); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.path, err)
+	}
+	return stored, nil
+}
+
+// readPrivate reads a file of the agent's own. One that others may write is not trusted.
+func readPrivate(path string) ([]byte, error) {
+	file, err := safefile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -145,20 +153,12 @@ func (f *sessionFile) read() ([]storedSession, error) {
 		return nil, err
 	}
 	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s: mode %v, expected a regular file of mode 0600", f.path, mode)
+		return nil, fmt.Errorf("%s: mode %v, expected a regular file of mode 0600", path, mode)
 	}
 	if isForeign(info) {
-		return nil, fmt.Errorf("%s: belongs to user %d, expected root or user %d", f.path, ownerOf(info), os.Geteuid())
+		return nil, fmt.Errorf("%s: belongs to user %d, expected root or user %d", path, ownerOf(info), os.Geteuid())
 	}
-	data, err := io.ReadAll(io.LimitReader(file, maxSessionFile))
-	if err != nil {
-		return nil, err
-	}
-	var stored []storedSession
-	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&stored); err != nil {
-		return nil, fmt.Errorf("%s: %w", f.path, err)
-	}
-	return stored, nil
+	return io.ReadAll(io.LimitReader(file, maxSessionFile))
 }
 
 // write replaces the file; mu is held. The first failure after a success is logged.

@@ -27,10 +27,12 @@ type Session struct {
 	ID      string    // for lists; nobody can log in with it
 	Kind    ProofKind // of what began it
 	From    string    // address that began it; empty: not known
+	Node    string    // of the cluster, where it began; empty: there is none
 	Begun   time.Time
 	Used    time.Time // last time
 	Expires time.Time
 	proof   Proof
+	key     [sha256.Size]byte // hash of the id
 }
 
 // SessionID is the ID of a session for lists, of the id that is its owner's secret.
@@ -46,13 +48,14 @@ func publicID(key [sha256.Size]byte) string {
 }
 
 // Sessions are the sessions of browsers. They are kept in memory and end with the
-// process, unless Keep names a file. A session ends early when what began it is not valid
+// process, unless Keep names a file. Share has them hold on all nodes of a cluster. A session ends early when what began it is not valid
 // any more, and its role follows. Make it with NewSessions; all
 // methods may be called concurrently.
 type Sessions struct {
 	authority *Authority
 	now       func() time.Time
-	file      *sessionFile // nil: none; set before use
+	file      *sessionFile    // nil: none; set before use
+	shared    *SharedSessions // nil: they hold on this node alone; set before use
 
 	mu   sync.Mutex
 	byID map[[sha256.Size]byte]Session // by the hash of their ids
@@ -78,7 +81,7 @@ func (s *Sessions) Begin(proof Proof, from string) (id string, session Session, 
 	if !proof.Until.IsZero() && proof.Until.Before(expires) {
 		expires = proof.Until
 	}
-	session = Session{Identity: who, ID: publicID(key), Kind: proof.Kind, From: from, Begun: now, Used: now, Expires: expires, proof: proof}
+	session = Session{Identity: who, ID: publicID(key), Kind: proof.Kind, From: from, Begun: now, Used: now, Expires: expires, proof: proof, key: key}
 	s.authority.remember(proof, who.Name, now)
 	s.add(key, session)
 	s.store()
@@ -104,7 +107,7 @@ func (s *Sessions) find(id string, identify func(Proof) (Identity, bool)) (Sessi
 	session, ok := s.byID[key]
 	s.mu.Unlock()
 	if !ok {
-		return Session{}, false
+		return s.shared.find(key, identify)
 	}
 	if now := s.now(); session.isAlive(now) {
 		if session.Identity, ok = identify(session.proof); ok {
@@ -136,6 +139,7 @@ func (s *Sessions) List(name string) []Session {
 	s.mu.Lock()
 	all := slices.Collect(maps.Values(s.byID))
 	s.mu.Unlock()
+	all = append(s.shared.named(all), s.shared.list()...)
 	now := s.now()
 	all = slices.DeleteFunc(all, func(one Session) bool {
 		who, valid := s.authority.Identify(one.proof)
@@ -149,7 +153,7 @@ func (s *Sessions) List(name string) []Session {
 // name is empty; false: there is none.
 func (s *Sessions) EndListed(id, name string) bool {
 	if !s.removeListed(id, name) {
-		return false
+		return s.shared.endListed(id, name)
 	}
 	s.store()
 	return true
@@ -169,8 +173,11 @@ func (s *Sessions) removeListed(id, name string) bool {
 
 // End ends a session, if there is one of that id.
 func (s *Sessions) End(id string) {
-	if s.remove(sha256.Sum256([]byte(id))) {
+	key := sha256.Sum256([]byte(id))
+	if s.remove(key) {
 		s.store()
+	} else {
+		s.shared.end(key)
 	}
 }
 

@@ -36,6 +36,16 @@ func VerifyAccess(path string, as Reader) error {
 	return errors.Join(as.mayTrust(path), list.OIDC.verify(as))
 }
 
+// VerifyClusterKey is VerifyTokens for ReadClusterKey.
+func VerifyClusterKey(path string, as Reader) error {
+	data, _, err := readSecret(path, "/", false)
+	if err != nil {
+		return err
+	}
+	_, err = clusterSecret(path, data)
+	return errors.Join(err, as.mayTrust(path))
+}
+
 // mayTrust returns an error unless the user can read a file, and no other user but root
 // can write it.
 func (r Reader) mayTrust(path string) error {

@@ -40,18 +40,23 @@ func newApply(env environment) *cobra.Command {
 	a := &application{remote: &remote{env: env}}
 	cmd := &cobra.Command{
 		Use:   "apply",
-		Short: "Make frontends and backends equal to files",
-		Long: `Makes frontends and backends equal to those in a YAML or JSON file, or in all such files
-of a directory, as one change: all of it takes effect, with one reload at most, or
-nothing does. What is equal already stays as it is. The command prints what it changes.
+		Short: "Make frontends, backends and raw sections equal to files",
+		Long: `Makes frontends, backends and raw sections equal to those in a YAML or JSON file, or in
+all such files of a directory, as one change: all of it takes effect, with one reload at
+most, or nothing does. What is equal already stays as it is. The command prints what it
+changes.
 
   frontends:
     web: {bind: "*:80", backend: live}
   backends:
     live: {type: dynamic, name: shop, version: "1.0.0"}
+  sections:
+    global: {natives: ["maxconn 2000"]}
+    userlist/staff: {natives: ["user ann password $5$..."]}
 
-With --prune, frontends and backends that no file has are deleted. With --dry-run the
-command shows the difference, of haproxy.cfg too, and changes nothing.`,
+With --prune, frontends, backends and raw sections that no file has are deleted.
+Certificates stay. With --dry-run the command shows the difference, of haproxy.cfg too, and
+changes nothing.`,
 		Example: `  thalassa export > lb.yaml
   thalassa apply -f lb.yaml --dry-run
   thalassa apply -f lb.yaml --message "from the repository"`,
@@ -63,7 +68,7 @@ command shows the difference, of haproxy.cfg too, and changes nothing.`,
 	f := cmd.Flags()
 	f.StringVarP(&a.path, "filename", "f", "", "`path` of a file or directory; -: standard input")
 	f.BoolVar(&a.dryRun, "dry-run", false, "show what would change, and change nothing")
-	f.BoolVar(&a.prune, "prune", false, "delete frontends and backends that no file has")
+	f.BoolVar(&a.prune, "prune", false, "delete frontends, backends and raw sections that no file has")
 	f.BoolVar(&a.force, "force", false, "apply even without a healthy instance")
 	f.DurationVar(&a.wait, "wait", 0, "maximum `time` to wait for healthy instances, e.g. 30s")
 	f.StringVarP(&a.message, "message", "m", "", "`text` that the history shows with the change")
@@ -87,7 +92,7 @@ func (a *application) run(cmd *cobra.Command) error {
 		return err
 	}
 	if len(set.Edits) == 0 {
-		return usageError{fmt.Errorf("%s has no frontend and no backend", a.path)}
+		return usageError{fmt.Errorf("%s has no frontend, backend or section", a.path)}
 	}
 	if a.dryRun {
 		preview, err := client.NewChangesets(c).Preview(cmd.Context(), set)
@@ -217,8 +222,11 @@ func (a *application) withOptions(id manifest.ID, body json.RawMessage) (json.Ra
 }
 
 func pathOf(id manifest.ID) string {
-	if id.Kind == manifest.Frontends {
+	switch id.Kind {
+	case manifest.Frontends:
 		return client.FrontendPath(id.Key)
+	case manifest.Sections:
+		return client.SectionPath(id.Key)
 	}
 	return client.BackendPath(id.Key)
 }

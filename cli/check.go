@@ -164,6 +164,12 @@ func (k checks) checkTokens(context.Context) (string, error) {
 		}
 		files = append(files, file)
 	}
+	if file := k.settings.SessionKey(); file != "" {
+		if err := k.settings.VerifySessionKey(as); err != nil {
+			return "", err
+		}
+		files = append(files, file)
+	}
 	switch {
 	case len(files) > 0:
 		return strings.Join(files, ", "), nil

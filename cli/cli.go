@@ -79,7 +79,8 @@ func (env environment) notify(signals ...os.Signal) (c <-chan os.Signal, stop fu
 // standard error why that is not 0.
 func Run(ctx context.Context, args []string, outside Environment, parts Parts) int {
 	env := environment{Environment: outside, Parts: parts, exact: outside.Stdout}
-	env.Stdout, env.Stderr = printing(env.Stdout), printing(env.Stderr)
+	out := &checked{w: outside.Stdout}
+	env.Stdout, env.Stderr = printing(out), printing(env.Stderr)
 	root := newRoot(env) //nolint:contextcheck // commands get ctx from ExecuteContext
 	root.SetArgs(args)
 	root.SetIn(env.Stdin)
@@ -88,6 +89,9 @@ func Run(ctx context.Context, args []string, outside Environment, parts Parts) i
 	err := root.ExecuteContext(ctx)
 	if interrupted(ctx, err) {
 		err = errInterrupted
+	}
+	if err == nil {
+		err = out.err
 	}
 	if err != nil && !errors.Is(err, errReported) {
 		fmt.Fprintln(env.Stderr, "thalassa:", describe(err))

@@ -14,9 +14,10 @@ func newExport(env environment) *cobra.Command {
 	r := &remote{env: env}
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Print all frontends and backends, as apply reads them",
-		Long: `Prints all frontends and backends as YAML, with -o json as JSON. "thalassa apply" reads
-both. Members of dynamic backends, which Consul has, are not among it.`,
+		Short: "Print all frontends, backends and raw sections, as apply reads them",
+		Long: `Prints all frontends, backends and raw sections as YAML, with -o json as JSON. "thalassa
+apply" reads both. Members of dynamic backends, which Consul has, and certificates are not
+among it.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if r.output == "yaml" {
@@ -41,7 +42,7 @@ both. Members of dynamic backends, which Consul has, are not among it.`,
 // showObjects prints objects as a manifest.
 func (r *remote) showObjects(objects manifest.Objects) error {
 	if r.output == "json" {
-		out := map[string]map[string]json.RawMessage{manifest.Frontends: {}, manifest.Backends: {}}
+		out := map[string]map[string]json.RawMessage{manifest.Frontends: {}, manifest.Backends: {}, manifest.Sections: {}}
 		for id, body := range objects {
 			out[id.Kind][id.Key] = body
 		}
@@ -55,7 +56,7 @@ func (r *remote) showObjects(objects manifest.Objects) error {
 	return err
 }
 
-// exported reads all frontends and backends as operators defined them.
+// exported reads all frontends, backends and raw sections as operators defined them.
 func exported(ctx context.Context, c *client.Client) (manifest.Objects, error) {
 	definitions, err := client.NewChangesets(c).Definitions(ctx)
 	if err != nil {
@@ -67,6 +68,9 @@ func exported(ctx context.Context, c *client.Client) (manifest.Objects, error) {
 	}
 	for key, body := range definitions.Backends {
 		out[manifest.ID{Kind: manifest.Backends, Key: key}] = body
+	}
+	for key, body := range definitions.Sections {
+		out[manifest.ID{Kind: manifest.Sections, Key: key}] = body
 	}
 	return out, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 // objects is one kind of object as the command line handles it.
 type objects struct {
 	kind   string // "frontend"
+	key    string // of the sample, for the help; empty: "other"
 	sample string // a document to put, for the help
 	keys   lister
 	list   func(ctx context.Context, r *remote, c *client.Client) error
@@ -26,6 +28,10 @@ type objects struct {
 	remove func(ctx context.Context, c *client.Client, key string) (client.Applied, error)
 	// flags declares what put takes; nil: nothing.
 	flags func(f *pflag.FlagSet)
+	// document makes the document to put of what is read; nil: it is JSON.
+	document func(file string, data []byte) (json.RawMessage, error)
+	// file says what kind of file put reads; empty: a JSON file.
+	file string
 }
 
 // An object after a change is shown as the agent answers: with what became of
@@ -126,8 +132,8 @@ func newObjects(env environment, o objects) *cobra.Command {
 	r.flags(cmd)
 	r.draftFlag(cmd)
 	put := &cobra.Command{
-		Use: "put KEY FILE", Short: "Create or replace a " + o.kind + " from a JSON file (-: standard input)", Args: arguments, ValidArgsFunction: r.complete(true, o.keys),
-		Example: fmt.Sprintf("  echo '%s' | thalassa %ss put other -", o.sample, o.kind),
+		Use: "put KEY FILE", Short: "Create or replace a " + o.kind + " from " + cmp.Or(o.file, "a JSON file") + " (-: standard input)", Args: arguments, ValidArgsFunction: r.complete(true, o.keys),
+		Example: fmt.Sprintf("  echo '%s' | thalassa %ss put %s -", o.sample, o.kind, cmp.Or(o.key, "other")),
 		RunE:    func(cmd *cobra.Command, args []string) error { return r.put(cmd.Context(), o, args[0], args[1]) },
 	}
 	if o.flags != nil {
@@ -173,7 +179,7 @@ func (r *remote) put(ctx context.Context, o objects, key, file string) error {
 	if err != nil {
 		return err
 	}
-	document, err := readDocument(r.env.Stdin, file)
+	document, err := o.read(r.env.Stdin, file)
 	if err != nil {
 		return err
 	}
@@ -184,8 +190,8 @@ func (r *remote) put(ctx context.Context, o objects, key, file string) error {
 	return r.showApplied(o.kind+"/"+key+" stored", object, applied)
 }
 
-// readDocument reads a JSON document from a file, or from in for "-".
-func readDocument(in io.Reader, file string) (json.RawMessage, error) {
+// read reads the document to put from a file, or from in for "-".
+func (o objects) read(in io.Reader, file string) (json.RawMessage, error) {
 	var data []byte
 	var err error
 	if file == "-" {
@@ -197,10 +203,16 @@ func readDocument(in io.Reader, file string) (json.RawMessage, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("reading the document: %w", err)}
 	}
-	if err := checkJSON(file, data); err != nil {
+	document := json.RawMessage(data)
+	if o.document != nil {
+		document, err = o.document(file, data)
+	} else {
+		err = checkJSON(file, data)
+	}
+	if err != nil {
 		return nil, usageError{fmt.Errorf("reading the document: %w", err)}
 	}
-	return data, nil
+	return document, nil
 }
 
 // checkJSON names the line at which the data of a file is not JSON any more.

@@ -26,6 +26,22 @@ func (p printer) Write(text []byte) (n int, err error) {
 	return len(text), nil
 }
 
+// A checked writer remembers why a write to it failed first. Few commands look at that
+// themselves; what nobody could read must not count as done.
+type checked struct {
+	w   io.Writer
+	err error
+}
+
+// Write passes p on.
+func (c *checked) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if err != nil && c.err == nil {
+		c.err = err // which names the file
+	}
+	return n, err
+}
+
 // oneLine is text in which nothing moves the cursor, for one cell of a table or
 // one line of a list: a name must not pass for further rows.
 func oneLine(text string) string { return printable(text, "") }

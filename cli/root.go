@@ -39,7 +39,7 @@ Exit codes: ` + exitSummary(),
 	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(
 		newAgent(env), newDev(env), newCheck(env), newHealth(env), newVersion(env), newSweep(env),
-		newLogin(env), newContext(env), newUser(env), newToken(env), newStatus(env), newTop(env), newObjects(env, frontendObjects()), newObjects(env, backendObjects()),
+		newLogin(env), newContext(env), newUser(env), newToken(env), newStatus(env), newTop(env), newObjects(env, frontendObjects()), newObjects(env, backendObjects()), newObjects(env, sectionObjects()),
 		newDeploy(env), newMember(env), newCanary(env), newCertificates(env), newAccept(env), newReload(env), newApply(env), newExport(env), newBackup(env), newRestore(env), newImport(env), newRevisions(env), newDiff(env), newRollback(env), newDraft(env), newCluster(env), newConfig(env), newTemplate(env), newActivity(env), newCompletion(env), newManPages(env), newOCF(env),
 	)
 	root.InitDefaultHelpCmd()

@@ -215,9 +215,14 @@ func (c closedOutput) Write([]byte) (int, error) { return 0, c.err }
 func TestOutputThatCannotBeWritten(t *testing.T) {
 	s := shop(t)
 	gone := errors.New("the reader has gone")
+	file := filepath.Join(t.TempDir(), "access.yaml")
+	s.runWith("correct horse\n", "user", "add", "ann", "--role", "read", "--access-file", file)
+	s.run("token", "new", "first", "--role", "read", "--access-file", file)
 	for _, command := range []string{
 		"status", "status -o json", "backends", "frontends -o json", "backends get live", "config", "activity", "activity -o json", "activity -f",
 		"version", "template", "completion bash", "completion zsh", "completion fish", "deploy live 2.0.0",
+		"export", "export -o json", "draft", "revisions", "certificates", "context", "user --access-file " + file, "token --access-file " + file,
+		"token new second --role read --access-file " + file, "help", "deploy --help",
 	} {
 		var errs strings.Builder
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -229,6 +234,9 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 			t.Errorf("%s: exit code %d, stderr %q", command, code, errs.String())
 		}
 		cancel()
+	}
+	if r := s.run("token", "--access-file", file); !strings.Contains(r.out, "first") || strings.Contains(r.out, "second") {
+		t.Errorf("a token that nobody has seen stays in the file: %+v", r)
 	}
 }
 

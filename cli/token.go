@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -59,7 +60,9 @@ With --on the role counts for the named objects only. * stands for any character
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(a.env.Stdout, token)
+			if _, err := fmt.Fprintln(a.env.Stdout, token); err != nil {
+				return errors.Join(err, a.edit(func(e *auth.AccessEdit) error { return e.WithdrawToken(token) }))
+			}
 			return nil
 		},
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"thalassa/api/node"
@@ -13,7 +15,7 @@ import (
 // An Edit is one change of a Changeset.
 type Edit struct {
 	Method string          `json:"method"` // "PUT" or "DELETE", or "POST" to switch a backend
-	Path   string          `json:"path"`   // see FrontendPath and BackendPath
+	Path   string          `json:"path"`   // see FrontendPath, BackendPath and SectionPath
 	Body   json.RawMessage `json:"body,omitempty"`
 }
 
@@ -22,6 +24,16 @@ func FrontendPath(key string) string { return object("frontends", key) }
 
 // BackendPath is the path of an edit of a backend.
 func BackendPath(key string) string { return object("backends", key) }
+
+// SectionPath is the path of an edit of a raw section, by its key: "KIND/NAME", "global" or
+// "defaults".
+func SectionPath(key string) string {
+	kind, name, hasName := strings.Cut(key, "/")
+	if !hasName {
+		return "/haproxy/" + url.PathEscape(kind)
+	}
+	return "/haproxy/sections/" + url.PathEscape(kind) + "/" + url.PathEscape(name)
+}
 
 // A Changeset is several edits, of which all are carried out or none.
 type Changeset struct {
@@ -82,15 +94,16 @@ func (c Changesets) Difference(ctx context.Context, from, to uint64) (Difference
 	return out, err
 }
 
-// Definitions are all frontends and backends as operators defined them, by key, each with
-// the fields of the request that puts it.
+// Definitions are all frontends, backends and raw sections as operators defined them, by
+// key, each with the fields of the request that puts it.
 type Definitions struct {
 	Revision  uint64                     `json:"revision"`
 	Frontends map[string]json.RawMessage `json:"frontends"`
 	Backends  map[string]json.RawMessage `json:"backends"`
+	Sections  map[string]json.RawMessage `json:"sections"`
 }
 
-// Definitions reads all frontends and backends.
+// Definitions reads all frontends, backends and raw sections.
 func (c Changesets) Definitions(ctx context.Context) (Definitions, error) {
 	var out Definitions
 	_, err := c.transport.get(ctx, "/definitions", &out)

@@ -24,11 +24,19 @@ func CheckMessage(message string) error {
 // An EditError says which of several edits an error is about.
 type EditError struct {
 	Index int // of the edit, from 0
-	Err   error
+	// Object is the id of the object that the edit is about, where nobody has numbered the
+	// edits; empty: Index says more.
+	Object string
+	Err    error
 }
 
-// Error is the error behind the number of the edit.
-func (e *EditError) Error() string { return fmt.Sprintf("edits[%d]: %v", e.Index, e.Err) }
+// Error is the error behind the number of the edit, or behind its object.
+func (e *EditError) Error() string {
+	if e.Object != "" {
+		return fmt.Sprintf("%s: %v", e.Object, e.Err)
+	}
+	return fmt.Sprintf("edits[%d]: %v", e.Index, e.Err)
+}
 
 // Unwrap is the error alone.
 func (e *EditError) Unwrap() error { return e.Err }
@@ -53,20 +61,20 @@ func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 	next := in.Clone()
 	for i, e := range edits {
 		if err := next.edit(e); err != nil {
-			return Intent{}, &EditError{i, err}
+			return Intent{}, &EditError{Index: i, Err: err}
 		}
 	}
 	if i, err := checkDeleted(next, edits); err != nil {
-		return Intent{}, &EditError{i, err}
+		return Intent{}, &EditError{Index: i, Err: err}
 	}
 	if err := next.Validate(); err != nil {
 		return next, blame(next, edits, err)
 	}
 	if i, err := checkNewLines(next, edits); err != nil {
-		return next, &EditError{i, err}
+		return next, &EditError{Index: i, Err: err}
 	}
 	if i, err := checkLoops(next, edits); err != nil {
-		return next, &EditError{i, err}
+		return next, &EditError{Index: i, Err: err}
 	}
 	return next, nil
 }
@@ -155,7 +163,7 @@ func blame(in Intent, edits []Edit, err error) error {
 		object := in.Object(e.ID())
 		if conflict, ok := errors.AsType[*ConflictError](err); ok {
 			if conflict.ID == e.ID() || slices.Contains(conflict.By, e.ID()) {
-				return &EditError{i, err}
+				return &EditError{Index: i, Err: err}
 			}
 			continue
 		}
@@ -166,7 +174,7 @@ func blame(in Intent, edits []Edit, err error) error {
 			return cmp.Or(in.checkBackend(b), in.CheckDefaults(b))
 		}, func(s Section) error { return in.CheckDefaults(s) }, in.misused)
 		if own != nil {
-			return &EditError{i, own}
+			return &EditError{Index: i, Err: own}
 		}
 	}
 	return err

@@ -180,20 +180,41 @@ func fetchNames(word, proxy string) bool {
 	}
 }
 
-// usedBy lists the ids of the other objects whose raw lines name a frontend or backend.
+// usedBy lists the ids of the other objects whose raw lines name an object.
 func usedBy(in Intent, id string) []string {
-	key := keyOf(id)
-	return in.idsOf(func(o Object) bool {
-		return o.ID() != id && slices.ContainsFunc(rawLinesOf(o), func(n RawLine) bool { return n.names(key) })
-	})
+	names := namesOf(id)
+	if names == nil {
+		return nil
+	}
+	return in.idsOf(func(o Object) bool { return o.ID() != id && slices.ContainsFunc(rawLinesOf(o), names) })
 }
 
-// rawLinesOf are the raw lines of an object.
+// rawLinesOf are the raw lines of an object, with that of its field bind.
 func rawLinesOf(o Object) []RawLine {
 	return Match(o,
-		func(f Frontend) []RawLine { return f.Natives },
+		func(f Frontend) []RawLine {
+			if f.RawBind == "" {
+				return f.Natives
+			}
+			return append(slices.Clip(f.Natives), f.RawBind)
+		},
 		func(b Backend) []RawLine { return b.Natives },
 		func(s Section) []RawLine { return s.Natives },
 		nil,
 	)
+}
+
+// namesOf finds the raw lines that name an object; nil: none can.
+func namesOf(id string) func(RawLine) bool {
+	kind, name, _ := strings.Cut(id, "/")
+	if Kind(kind) == KindSection {
+		kind, name, _ = strings.Cut(name, "/")
+		if isReferable(kind) {
+			return func(n RawLine) bool { return n.namesSection(kind, name) }
+		}
+	}
+	if kind == string(KindFrontend) || kind == string(KindBackend) || kind == SectionListen {
+		return func(n RawLine) bool { return n.names(Name(name)) }
+	}
+	return nil
 }

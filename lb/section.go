@@ -117,7 +117,7 @@ func (s Section) CheckNew() error {
 	checkListenedOnce(&fe, s.listeners())
 	for i, n := range s.Natives {
 		if words := lineWords(n); s.owns(words) {
-			fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(n))+" sets what Thalassa itself sets", "no such line")
+			fe.Add("natives["+strconv.Itoa(i)+"]", strconv.Quote(string(n))+" sets what Thalassa itself sets", "no such line, or one in the template")
 		}
 	}
 	return fe.Err()
@@ -133,11 +133,33 @@ func (s Section) owns(words []string) bool {
 	case s.Name != "":
 		return false
 	case s.Kind == SectionGlobal:
-		return isOneOf(" daemon description master-worker mworker-max-reloads nbproc pidfile server-state-base server-state-file ", wordAt(words, 0))
+		return isOneOf(" daemon description master-worker mworker-max-reloads nbproc pidfile server-state-base server-state-file unix-bind ", wordAt(words, 0)) ||
+			wordAt(words, 0) == "stats" && wordAt(words, 1) == "socket"
 	case s.Kind == SectionDefaults:
 		return wordAt(words, 0) == "load-server-state-from-file"
 	}
 	return false
+}
+
+// Ineffective are one sentence for each line of the template's own defaults that frontends
+// and backends set themselves, so that it holds for listen sections alone.
+func (s Section) Ineffective() []string {
+	if s.Kind != SectionDefaults || s.Name != "" {
+		return nil
+	}
+	var out []string
+	for i, n := range s.Natives {
+		words := lineWords(n)
+		switch {
+		case isOneOf(" mode balance ", wordAt(words, 0)):
+		case wordAt(words, 0) == "default-server" && (slices.Contains(words, "inter") || slices.Contains(words, "weight")):
+		default:
+			continue
+		}
+		out = append(out, s.ID()+": natives["+strconv.Itoa(i)+"]: "+strconv.Quote(string(n))+
+			" holds for listen sections only: frontends and backends have their own")
+	}
+	return out
 }
 
 // listeners lists what the section listens on.

@@ -17,11 +17,13 @@ import (
 const (
 	Frontends = "frontends"
 	Backends  = "backends"
+	// Sections are raw sections, by "KIND/NAME", "global" or "defaults".
+	Sections = "sections"
 )
 
 // An ID names an object.
 type ID struct {
-	Kind string // Frontends or Backends
+	Kind string // Frontends, Backends or Sections
 	Key  string
 }
 
@@ -31,8 +33,8 @@ func (id ID) String() string { return id.Kind + "/" + id.Key }
 // Objects are the bodies of the requests that put objects, as JSON.
 type Objects map[ID]json.RawMessage
 
-// IDs lists the objects in an order that puts each before what refers to it: backends,
-// then frontends, each by key.
+// IDs lists the objects sorted: backends, frontends, sections, each by key. What they ask of
+// each other counts only when all are put.
 func (o Objects) IDs() []ID {
 	return slices.SortedFunc(maps.Keys(o), func(a, b ID) int {
 		return strings.Compare(a.String(), b.String())
@@ -83,8 +85,8 @@ func (o Objects) addDocument(file string, doc *yaml.Node) error {
 		switch {
 		case name.Value == "version" && value.Kind == yaml.ScalarNode: // of a persistence file
 			continue
-		case name.Value != Frontends && name.Value != Backends:
-			return fmt.Errorf("%s:%d: %q is unknown, expected %s or %s", file, name.Line, name.Value, Frontends, Backends)
+		case name.Value != Frontends && name.Value != Backends && name.Value != Sections:
+			return fmt.Errorf("%s:%d: %q is unknown, expected %s, %s or %s", file, name.Line, name.Value, Frontends, Backends, Sections)
 		case value.Tag == "!!null":
 			continue
 		}

@@ -72,7 +72,7 @@ func TestWhatIsFormattedIsReadAgain(t *testing.T) {
 func TestBadFilesAreNamedWithTheirLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"frontends: [a]":                                   "f.yaml:1: frontends is not a mapping",
-		"backend:\n  live: {}":                             `f.yaml:1: "backend" is unknown, expected frontends or backends`,
+		"backend:\n  live: {}":                             `f.yaml:1: "backend" is unknown, expected frontends, backends or sections`,
 		"backends:\n  live: 1":                             "f.yaml:2: backends/live is not a mapping",
 		"backends:\n  live: {}\n  live: {}":                `f.yaml:3: backends has "live" in line 2 already`,
 		"backends:\n  live: {}\n---\nbackends: {live: {}}": "f.yaml:4: backends/live is in the file twice",

@@ -20,6 +20,8 @@ type apiSettings struct {
 	clientCA       string
 	tokenFile      string
 	accessFile     string
+	sessionKey     string // file
+	sessionPrefix  string
 	audit          auditSettings
 	allowedHosts   []string
 	insecureNoAuth bool

@@ -65,6 +65,7 @@ func (c *checker) checkAPI() {
 		c.bad("host: %s is not a loopback address; set token-file or access-file, or insecure-no-auth to serve without tokens", s.host)
 	}
 	c.checkTLS()
+	c.checkSessions()
 	if a, err := netip.ParseAddr(s.dashboard); s.dashboard != "" && (err != nil || a.Zone() != "") {
 		c.bad("v1-dashboard: %q is not an IP address", s.dashboard)
 	}
@@ -73,6 +74,21 @@ func (c *checker) checkAPI() {
 	}
 	if s.logFormat != "text" && s.logFormat != "json" {
 		c.bad("log-format: %q is not known, expected text or json", s.logFormat)
+	}
+}
+
+// checkSessions is about sessions that hold on all nodes of a cluster.
+func (c *checker) checkSessions() {
+	s := c.settings
+	if s.sessionKey != "" && s.tokenFile == "" && s.accessFile == "" {
+		c.bad("session-key-file: is set, but neither access-file nor token-file is, so that nobody logs in")
+	}
+	const most = 200
+	if p := s.sessionPrefix; p == "" || p == "/" || p[0] == '/' || p[len(p)-1] != '/' || len(p) > most || strings.Contains(p, "//") ||
+		strings.ContainsFunc(p, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-/", r))
+		}) || strings.Contains("/"+p, "/../") || strings.Contains("/"+p, "/./") {
+		c.bad("session-kv-prefix: %q is not valid, expected one such as thalassa/sessions/ of at most %d characters out of A-Z a-z 0-9 . _ - /", p, most)
 	}
 }
 

@@ -52,6 +52,9 @@ func apiGroup() Group {
 				"The agent reads a changed file again. Without this file, every user of the machine may change everything; connections that HAProxy opens have no rights."},
 			{Name: "access-file", Live: true, Explanation: "Users with passwords, tokens that expire, and certificates of clients, in YAML. `thalassa user` and `thalassa token` write it; see [access.md](access.md#users-tokens-and-certificates). " +
 				"It may be used beside `token-file` or instead."},
+			{Name: "session-key-file", Explanation: "At least 32 random bytes, the same on all nodes of the cluster. Needs `access-file` or `token-file`. Other users must not be able to read the file. " +
+				"See [sessions.md](sessions.md)."},
+			{Name: "session-kv-prefix", Explanation: "Each cluster needs its own. The agent's token for Consul needs `key_prefix` with the policy `write` for it."},
 			{Name: "audit-file", Explanation: "JSON lines, one for each change, login and refusal; older files are beside it, with the suffixes `.1` to `.7`. See [access.md](access.md#audit)."},
 			{Name: "audit-syslog", Explanation: "Facility authpriv. A syslog that does not read holds nothing up: records are dropped, and the log says so."},
 			{Name: "audit-max-age", Explanation: "1h or more."},

@@ -148,6 +148,9 @@ func (p *paths) KeySecret() ([]byte, error) {
 // Sessions is the file with the sessions of browsers.
 func (p *paths) Sessions() string { return filepath.Join(p.dbPath, "sessions.json") }
 
+// SharedSessions is the file with what other nodes of the cluster have told about sessions.
+func (p *paths) SharedSessions() string { return filepath.Join(p.dbPath, "sessions-nodes.json") }
+
 // A Directory is one in which the agent creates files or sockets.
 type Directory struct {
 	Setting string // that names it

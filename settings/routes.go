@@ -106,7 +106,7 @@ func resolved(path string) string {
 // secretPaths are files and directories of which callers of the API get nothing.
 func (s *Agent) secretPaths() []string {
 	all := []string{
-		s.tokenFile, s.accessFile, s.audit.file, s.tlsKey, s.keyFile, s.consulToken, s.consulKey, s.dbPath, s.persistence,
+		s.tokenFile, s.accessFile, s.sessionKey, s.audit.file, s.tlsKey, s.keyFile, s.consulToken, s.consulKey, s.dbPath, s.persistence,
 		s.statsSocket, s.masterSocket, s.peersSocket, s.file,
 	}
 	all = slices.DeleteFunc(all, func(path string) bool { return path == "" })

@@ -45,6 +45,16 @@ func About(edit int, err error) error {
 	return &lb.EditError{Index: edit, Err: err}
 }
 
+// Named is an error about one of the edits, which nobody has numbered, with the object that
+// the edit is about. Other errors stay as they are.
+func (c Changeset) Named(err error) error {
+	about, ok := errors.AsType[*lb.EditError](err)
+	if !ok || about.Index >= len(c.Edits) {
+		return err
+	}
+	return &lb.EditError{Index: about.Index, Object: c.Edits[about.Index].ID(), Err: about.Err}
+}
+
 // Single is an error about the only edit of a changeset, without its number.
 func Single(err error) error {
 	if about, ok := errors.AsType[*lb.EditError](err); ok {
@@ -73,6 +83,18 @@ func (c Changeset) Objects() []string {
 	out := make([]string, len(c.Edits))
 	for i, e := range c.Edits {
 		out[i] = e.ID()
+	}
+	return out
+}
+
+// Ineffective are one sentence for each raw line of the edits that has no effect on
+// frontends and backends; see lb.Section.Ineffective.
+func (c Changeset) Ineffective() []string {
+	var out []string
+	for _, e := range c.Edits {
+		if e.Section != nil {
+			out = append(out, e.Section.Ineffective()...)
+		}
 	}
 	return out
 }

@@ -23,6 +23,8 @@ type Draft struct {
 	Origin  lb.Origin
 	Changed time.Time
 	Objects []DraftObject // sorted by ID
+	// Edits are what has changed it, the oldest first; see Since. At most MaxDraftEdits.
+	Edits []DraftEdit
 }
 
 // A DraftObject is what a draft makes of one object.
@@ -67,7 +69,7 @@ func (d Draft) With(in lb.Intent, edits []lb.Edit, now time.Time) (Draft, error)
 
 // set takes one change of an object over. What is as configured again is no change.
 func (d *Draft) set(in lb.Intent, change lb.ObjectChange) {
-	i, isThere := slices.BinarySearchFunc(d.Objects, change.ID, func(o DraftObject, id string) int { return cmp.Compare(o.ID, id) })
+	i, isThere := slices.BinarySearchFunc(d.Objects, change.ID, compareID)
 	o := DraftObject{ID: change.ID, Base: tagOf(in.Object(change.ID)), After: change.After}
 	if isThere {
 		o.Base = d.Objects[i].Base
@@ -82,6 +84,8 @@ func (d *Draft) set(in lb.Intent, change lb.ObjectChange) {
 		d.Objects = slices.Insert(d.Objects, i, o)
 	}
 }
+
+func compareID(o DraftObject, id string) int { return cmp.Compare(o.ID, id) }
 
 func tagOf(o lb.Object) string {
 	if o == nil {
@@ -144,12 +148,16 @@ func (d Draft) Changeset(in lb.Intent, by lb.Origin) (Changeset, error) {
 	return Changeset{Edits: Towards(in, d.View(in)), Origin: by}, nil
 }
 
-// Size is about how many bytes the draft takes.
-func (d Draft) Size() int {
-	const fixed = 500 // of an object with its names
-	size := fixed
-	for _, o := range d.Objects {
-		size += fixed + lb.Match(o.After,
+// Size is about how many bytes the draft takes, without its history.
+func (d Draft) Size() int { return fixedSize + sizeOf(d.Objects) }
+
+// fixedSize is that of an object with its names.
+const fixedSize = 500
+
+func sizeOf(objects []DraftObject) int {
+	size := 0
+	for _, o := range objects {
+		size += fixedSize + lb.Match(o.After,
 			func(f lb.Frontend) int { return 300*len(f.Rules) + linesSize(f.Natives) },
 			func(b lb.Backend) int { return 60*len(b.Members) + linesSize(b.Natives) },
 			func(s lb.Section) int { return linesSize(s.Natives) },
@@ -158,7 +166,7 @@ func (d Draft) Size() int {
 				for _, f := range c.Files {
 					certificates += len(f.Chain)
 				}
-				return fixed * certificates
+				return fixedSize * certificates
 			},
 		)
 	}

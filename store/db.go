@@ -90,7 +90,7 @@ type DB struct {
 
 // Open opens the store at path, or makes a new one where there is none; the
 // directory is made, too. Errors: *LockedError when another process has it open;
-// *SchemaError; *DamagedError when the file cannot be trusted, which has then
+// *SchemaError and *VersionError for one of another version; *DamagedError when the file cannot be trusted, which has then
 // been set aside, so that opening the same path again makes a new store. After
 // any other error (permissions, a disk that cannot be read) nothing has changed.
 func Open(path string, o Options) (*DB, error) {

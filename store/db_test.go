@@ -250,6 +250,37 @@ func TestNewerSchema(t *testing.T) {
 	}
 }
 
+// A store without damage that holds what this version does not know, or refuses, is no
+// damaged one: it stays, for the version that wrote it.
+func TestStoreOfAnotherVersion(t *testing.T) {
+	file, _ := sampleStore(t)
+	for name, c := range map[string]struct{ id, doc, says string }{
+		"another kind":              {"listener/live", `{"key":"live"}`, "listener/live: it is no frontend"},
+		"an object that is refused": {"backend/odd", `{"key":"odd","type":"future"}`, "backend/odd: "},
+	} {
+		other := edited(t, file, store.PutIntact(c.id, c.doc))
+		path := filepath.Join(t.TempDir(), "store.db")
+		if err := os.WriteFile(path, other, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := store.Open(path, store.Options{})
+		if !errors.As(err, new(*store.VersionError)) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if now, err := os.ReadFile(path); err != nil || !reflect.DeepEqual(now, other) {
+			t.Errorf("%s: the store was changed: %v", name, err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "store.db")
+	known := edited(t, file, store.PutIntact("backend/live", `{"key":"live","type":"static","a field of a later version":1}`))
+	if err := os.WriteFile(path, known, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if in, err := open(t, path, store.Options{}).Load(t.Context()); err != nil || in.Backends["live"].Type != "static" {
+		t.Errorf("a store with a field more: %v", err)
+	}
+}
+
 func TestClosed(t *testing.T) {
 	db := fresh(t)
 	waiting := make(chan error, 1)

@@ -44,3 +44,20 @@ func (e *SchemaError) Error() string {
 	return "the store " + e.Path + " has schema " + strconv.Itoa(e.Schema) + ", and this version knows only " + strconv.Itoa(e.Known) +
 		": start the version that wrote it, or give another path"
 }
+
+// A VersionError is a store without damage that this version cannot use, because another
+// one has written it: it has an object of a kind that is not known here, or one that is
+// refused here. It stays as it is.
+type VersionError struct {
+	Path  string
+	Cause error // names the object
+}
+
+// Error names the object and what is wrong with it.
+func (e *VersionError) Error() string {
+	return "the store " + e.Path + " was written by another version, and this one cannot use it: " + e.Cause.Error() +
+		"; start the version that wrote it, or give another path"
+}
+
+// Unwrap gives the cause.
+func (e *VersionError) Unwrap() error { return e.Cause }

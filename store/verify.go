@@ -10,8 +10,8 @@ import (
 )
 
 // verify reads a whole file and says what is wrong with it. An error that is
-// errDamage means that its content is not what was written; *SchemaError that
-// it is not for this version; any other that it could not be read.
+// errDamage means that its content is not what was written; *SchemaError and
+// *VersionError that it is not for this version; any other that it could not be read.
 func verify(r io.ReaderAt, size int64, path string) error {
 	file, err := openBolt(r, size)
 	if err != nil {
@@ -143,20 +143,23 @@ func (c contents) verifyIntent() error {
 	if err := c.meta(intentKey, &head); err != nil {
 		return err
 	}
-	in, docs := lb.NewIntent(), map[string][]byte{}
+	docs := map[string][]byte{}
 	objects := c.sections[objectBucket].objects
 	for _, id := range slices.Sorted(maps.Keys(objects)) {
 		doc, err := opened(objectBucket, []byte(id), objects[id])
 		if err != nil {
 			return err
 		}
-		if err := addObject(in, id, doc); err != nil {
-			return damage("%w", err)
-		}
 		docs[id] = doc
 	}
 	if len(docs) != head.Objects || digest(docs) != head.Digest {
 		return damage("the objects are not those of revision %d", head.Revision)
+	}
+	in := lb.NewIntent()
+	for _, id := range slices.Sorted(maps.Keys(docs)) { // they are what some version has written
+		if err := addObject(in, id, docs[id]); err != nil {
+			return &VersionError{Path: c.path, Cause: err}
+		}
 	}
 	r := c.sections[revisionBucket]
 	if head.Revision == 0 && r.count == 0 {

@@ -157,7 +157,7 @@ func compareSections(v View, skeleton, d document) error {
 	}
 	for title, missing := range wanted {
 		if missing > 0 {
-			return fmt.Errorf("the section %q is missing", title)
+			return v.missing(title)
 		}
 	}
 	return nil

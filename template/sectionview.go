@@ -76,11 +76,29 @@ func compareRaw(v View, d document) error {
 			return err
 		}
 	}
-	return errors.Join(d.expectLines(lb.SectionGlobal, v.Global), d.expectLines(lb.SectionDefaults, v.Defaults), v.checkOrder(d))
+	return errors.Join(
+		d.expectLines(lb.SectionGlobal, v.Global, "Global"), d.expectLines(lb.SectionDefaults, v.Defaults, "Defaults"), v.checkOrder(d),
+	)
 }
 
-// expectLines demands that one section of a kind without a name holds the lines.
-func (d document) expectLines(kind string, natives []string) error {
+// missing is the error about a section that a rendering lacks.
+func (v View) missing(title string) error {
+	for _, s := range v.rawSections() {
+		if s.title() != title {
+			continue
+		}
+		list := "Sections"
+		if s.Kind == lb.SectionDefaults {
+			list = "NamedDefaults"
+		}
+		return fmt.Errorf("the section %q is missing: the template has no place for raw sections, {{range .%s}}", title, list)
+	}
+	return fmt.Errorf("the section %q is missing", title)
+}
+
+// expectLines demands that one section of a kind without a name holds the lines, which are a
+// list of the View.
+func (d document) expectLines(kind string, natives []string, list string) error {
 	if len(natives) == 0 {
 		return nil
 	}
@@ -93,7 +111,7 @@ func (d document) expectLines(kind string, natives []string) error {
 			return nil
 		}
 	}
-	return err
+	return fmt.Errorf("%w: the template has no place for raw lines in its section %s, {{range .%s}}", err, kind, list)
 }
 
 // expectDefaults demands that the section begins with defaults of that name; those without

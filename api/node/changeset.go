@@ -3,9 +3,11 @@ package node
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
+	"thalassa/certs"
 	"thalassa/internal/strictjson"
 	"thalassa/lb"
 	"thalassa/stage"
@@ -27,7 +29,9 @@ type changesetBody struct {
 // editBody is one edit of a changeset: a request that changes a frontend or a backend.
 type editBody struct {
 	Method string `json:"method"` // "PUT", "POST" or "DELETE"
-	Path   string `json:"path"`   // "/frontends/KEY", "/backends/KEY" or "/certificates/KEY"
+	// Path is "/frontends/KEY", "/backends/KEY", "/certificates/KEY",
+	// "/haproxy/sections/KIND/NAME", "/haproxy/global" or "/haproxy/defaults".
+	Path string `json:"path"`
 	// Body is that of the request; absent for DELETE.
 	Body json.RawMessage `json:"body"`
 	// IfMatch is an entity tag that the object must have, or "*" for any.
@@ -36,31 +40,59 @@ type editBody struct {
 	IfNoneMatch string `json:"ifNoneMatch"`
 }
 
+// A Changeset is a changeset as the API takes it.
+type Changeset struct {
+	stage.Changeset
+
+	// Uploads are the certificates that edits put. These edits have the key alone until
+	// the uploads are checked.
+	Uploads []Upload
+}
+
+// An Upload is the certificate of an edit.
+type Upload struct {
+	certs.Upload
+
+	Edit int // index
+}
+
 // ParseChangeset decodes and checks a changeset. The bad fields of an edit are named
 // "edits[3].body.bind" and the like.
-func ParseChangeset(data []byte) (stage.Changeset, error) {
+func ParseChangeset(data []byte) (Changeset, error) {
 	var in changesetBody
 	if err := strictjson.Decode(data, &in); err != nil {
-		return stage.Changeset{}, err
+		return Changeset{}, err
 	}
-	out := stage.Changeset{Origin: lb.Origin{Message: strings.TrimSpace(in.Message)}}
+	out := Changeset{Changeset: stage.Changeset{Origin: lb.Origin{Message: strings.TrimSpace(in.Message)}}}
 	var fe lb.FieldErrors
 	for i, edit := range in.Edits {
-		e, err := edit.parse("edits[" + strconv.Itoa(i) + "]")
+		path := "edits[" + strconv.Itoa(i) + "]"
+		e, err := edit.parse(path)
 		fe.AddErr("", err)
 		out.Edits = append(out.Edits, e)
+		if e.Certificate != nil && err == nil {
+			upload, err := ParseCertificate(edit.Body)
+			fe.AddErr("", below(path, inBody(err)))
+			out.Uploads = append(out.Uploads, Upload{upload, i})
+		}
 	}
 	fe.AddErr("", out.Check())
 	return out, fe.Err()
 }
 
+// UploadError is an error about the PEM texts of an edit, with its fields named as
+// ParseChangeset names them.
+func UploadError(edit int, err error) error {
+	return below("edits["+strconv.Itoa(edit)+"]", inBody(err))
+}
+
 // parse checks one edit; its fields are named below path.
 func (in editBody) parse(path string) (lb.Edit, error) {
-	kind, key, err := in.target()
+	at, err := in.target()
 	if err != nil {
 		return lb.Edit{}, below(path+".path", err)
 	}
-	e, err := in.change(kind, key)
+	e, err := in.change(at)
 	if err != nil {
 		return e, below(path, err)
 	}
@@ -77,21 +109,42 @@ func (in editBody) parse(path string) (lb.Edit, error) {
 	return e, nil
 }
 
-// target is the kind, "frontends" or "backends", and the key of the object that the path
-// names.
-func (in editBody) target() (kind, key string, err error) {
-	kind, key, ok := strings.Cut(strings.TrimPrefix(in.Path, "/"), "/")
-	decoded, escapeErr := url.PathUnescape(key)
-	if !ok || escapeErr != nil || kind != "frontends" && kind != "backends" && kind != "certificates" || strings.ContainsAny(key, "/?") {
-		return "", "", lb.FieldError{
-			Problem: strconv.Quote(in.Path) + " is not the path of a frontend, backend or certificate", Expected: "/frontends/KEY, /backends/KEY or /certificates/KEY",
+// A target is what the path of an edit names.
+type target struct {
+	kind string // "frontends", "backends", "certificates" or "sections"
+	key  string
+	// section is the kind of the section.
+	section string
+}
+
+// target reads the path.
+func (in editBody) target() (target, error) {
+	words := strings.Split(strings.TrimPrefix(in.Path, "/"), "/")
+	for i, word := range words {
+		decoded, err := url.PathUnescape(word)
+		if err != nil || strings.Contains(word, "?") {
+			words = nil
+			break
 		}
+		words[i] = decoded
 	}
-	return kind, decoded, nil
+	const haproxy, sections = "haproxy", "sections"
+	switch {
+	case len(words) == 2 && slices.Contains([]string{"frontends", "backends", "certificates"}, words[0]):
+		return target{kind: words[0], key: words[1]}, nil
+	case len(words) == 2 && words[0] == haproxy && (words[1] == lb.SectionGlobal || words[1] == lb.SectionDefaults):
+		return target{kind: sections, section: words[1]}, nil
+	case len(words) == 4 && words[0] == haproxy && words[1] == sections:
+		return target{kind: sections, section: words[2], key: words[3]}, nil
+	}
+	return target{}, lb.FieldError{
+		Problem:  strconv.Quote(in.Path) + " is not the path of a frontend, backend, certificate or section",
+		Expected: "/frontends/KEY, /backends/KEY, /certificates/KEY, /haproxy/sections/KIND/NAME, /haproxy/global or /haproxy/defaults",
+	}
 }
 
 // change is the edit without its conditions.
-func (in editBody) change(kind, key string) (lb.Edit, error) {
+func (in editBody) change(at target) (lb.Edit, error) {
 	if strictjson.IsAbsent(in.Body) && in.Method != methodDelete {
 		return lb.Edit{}, lb.FieldError{Path: "body", Problem: "is missing", Expected: "the body of the request"}
 	}
@@ -99,28 +152,45 @@ func (in editBody) change(kind, key string) (lb.Edit, error) {
 	case in.Method == methodDelete && !strictjson.IsAbsent(in.Body):
 		return lb.Edit{}, lb.FieldError{Path: "body", Problem: "does not belong to DELETE", Expected: "no body"}
 	case in.Method == methodDelete:
-		name, err := lb.ParseName(key)
-		if err != nil {
-			return lb.Edit{}, below("path", err)
-		}
-		return lb.Edit{Delete: strings.TrimSuffix(kind, "s") + "/" + string(name)}, nil
-	case kind == "certificates":
-		return lb.Edit{}, lb.FieldError{
-			Path: "method", Problem: strconv.Quote(in.Method) + " of a certificate is a request of its own", Expected: "DELETE, or PUT /certificates/KEY before",
-		}
-	case in.Method == methodPut && kind == "frontends":
-		f, err := ParseFrontend(key, in.Body)
-		return lb.Edit{Frontend: &f, Keeps: true}, inBody(err)
+		id, err := at.id()
+		return lb.Edit{Delete: id}, below("path", err)
 	case in.Method == methodPut:
-		e, err := ParsePut(key, in.Body)
-		return e, inBody(err)
-	case in.Method == methodPost && kind == "backends":
-		s, err := ParseSwitch(key, in.Body)
+		return in.put(at)
+	case in.Method == methodPost && at.kind == "backends":
+		s, err := ParseSwitch(at.key, in.Body)
 		return s.Edit(), inBody(err)
 	}
 	return lb.Edit{}, lb.FieldError{
-		Path: "method", Problem: strconv.Quote(in.Method) + " does not change /" + kind, Expected: "PUT or DELETE, or POST for a backend",
+		Path: "method", Problem: strconv.Quote(in.Method) + " does not change " + in.Path, Expected: "PUT or DELETE, or POST for a backend",
 	}
+}
+
+// id is that of the object.
+func (t target) id() (string, error) {
+	if t.kind == "sections" {
+		s, err := lb.SectionSpec{}.Parse(t.section, t.key)
+		return s.ID(), err
+	}
+	name, err := lb.ParseName(t.key)
+	return strings.TrimSuffix(t.kind, "s") + "/" + string(name), err
+}
+
+// put is the edit that creates or replaces an object. That of a certificate has its key
+// alone.
+func (in editBody) put(at target) (lb.Edit, error) {
+	switch at.kind {
+	case "frontends":
+		f, err := ParseFrontend(at.key, in.Body)
+		return lb.Edit{Frontend: &f, Keeps: true}, inBody(err)
+	case "sections":
+		s, err := ParseSection(at.section, at.key, in.Body)
+		return lb.Edit{Section: &s}, inBody(err)
+	case "certificates":
+		key, err := lb.ParseName(at.key)
+		return lb.Edit{Certificate: &lb.Certificate{Key: key}}, below("path", err)
+	}
+	e, err := ParsePut(at.key, in.Body)
+	return e, inBody(err)
 }
 
 // below is an error about fields with their paths below another one.

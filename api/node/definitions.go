@@ -2,12 +2,14 @@ package node
 
 import "thalassa/lb"
 
-// Definitions are all frontends and backends as operators defined them, by key. Each has
-// the fields of the request that puts it, without what the key says already.
+// Definitions are all frontends, backends and raw sections as operators defined them, by
+// key. Each has the fields of the request that puts it, without what the key says already.
 type Definitions struct {
 	Revision  uint64                       `json:"revision"`
 	Frontends map[string]Frontend          `json:"frontends"`
 	Backends  map[string]BackendDefinition `json:"backends"`
+	// Sections are by "KIND/NAME", "global" and "defaults".
+	Sections map[string]Section `json:"sections"`
 }
 
 // NewDefinitions makes the answer for an intent.
@@ -15,6 +17,7 @@ func NewDefinitions(in lb.Intent) Definitions {
 	out := Definitions{
 		Revision:  in.Revision,
 		Frontends: make(map[string]Frontend, len(in.Frontends)), Backends: make(map[string]BackendDefinition, len(in.Backends)),
+		Sections: make(map[string]Section, len(in.Sections)),
 	}
 	for key, f := range in.Frontends {
 		doc := NewFrontend(f)
@@ -25,6 +28,11 @@ func NewDefinitions(in lb.Intent) Definitions {
 		doc := NewBackendDefinition(b)
 		doc.ID, doc.JSONTyp, doc.Key = "", "", ""
 		out.Backends[string(key)] = doc
+	}
+	for key, s := range in.Sections {
+		doc := NewSection(s)
+		doc.ID, doc.Type, doc.Key = "", "", ""
+		out.Sections[key] = doc
 	}
 	return out
 }

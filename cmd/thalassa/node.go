@@ -141,8 +141,9 @@ func (n node) runWith(ctx context.Context, process *haproxy.Process, sampling fu
 }
 
 // openStore opens the database. One that is damaged has been set aside; the
-// agent goes on with a new one and the persistence file, and says so loudly. One of a
-// newer version is an error in the settings: they name another path or another program.
+// agent goes on with a new one and the persistence file, and says so loudly. One of
+// another version that this one cannot use is an error in the settings: they name another
+// path or another program.
 func (n node) openStore(ctx context.Context) (*store.DB, error) {
 	path := n.settings.Database()
 	options := store.Options{Now: n.now, Logger: n.log}
@@ -155,7 +156,7 @@ func (n node) openStore(ctx context.Context) (*store.DB, error) {
 	if err != nil {
 		err = fmt.Errorf("opening the database: %w", err)
 	}
-	if errors.As(err, new(*store.SchemaError)) {
+	if errors.As(err, new(*store.SchemaError)) || errors.As(err, new(*store.VersionError)) {
 		return nil, settings.Error{Err: err} // a restart would not help
 	}
 	return db, err

@@ -35,7 +35,9 @@ type parts struct {
 	registrar    *discovery.Registrar // nil: nothing is registered
 	administered *control.Watcher
 	agent        *agent.Agent
-	authority    *auth.Authority // nil: nobody has to show anything
+	authority    *auth.Authority   // nil: nobody has to show anything
+	share        *auth.ShareConfig // nil: sessions hold on this node alone
+	sessions     *sharing          // over the nodes of the cluster
 	audit        *audit.Log
 	canaries     *canary.Runner
 	sampler      *stats.Sampler
@@ -48,7 +50,7 @@ type parts struct {
 
 // assemble makes the parts of a node, and imports what an earlier installation has left.
 func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Process, port secured) (p parts, err error) {
-	p.db, p.process, p.port = db, process, port
+	p.db, p.process, p.port, p.sessions = db, process, port, &sharing{}
 	addr := port.Addr()
 	if p.keys, err = n.openKeys(); err != nil {
 		return p, err
@@ -76,6 +78,9 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.authority, err = n.authority(); err != nil {
 		return p, err
 	}
+	if p.share, err = n.settings.Share(n.log); err != nil {
+		return p, err
+	}
 	if p.audit, err = n.auditLog(); err != nil {
 		return p, err
 	}
@@ -90,7 +95,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	p.sampler = n.sampler(p.agent, process, p.events)
 	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Logger: n.log}, n.settings.Routes())
 	p.server = n.api(p) //nolint:contextcheck // handlers have that of their request
-	return p, nil
+	return p, p.sessions.begin(n, p)
 }
 
 // runParts runs the parts until ctx ends or one of them fails.
@@ -114,7 +119,11 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(agent.Expiries{Intents: p.db, Store: p.db, Journal: p.events, Now: n.now, Logger: n.log}.Run)
 	run(p.canaries.Run)
 	run(p.server.Follow)
-	run(func(ctx context.Context) error { return p.server.Serve(ctx, p.port) })
+	run(p.sessions.run)
+	run(func(ctx context.Context) error {
+		p.sessions.await(ctx)
+		return p.server.Serve(ctx, p.port)
+	})
 	run(p.port.run)
 	if p.watcher != nil {
 		run(p.watcher.Run)
@@ -159,7 +168,8 @@ func (n node) api(p parts) *api.Server {
 	gateways.HAProxyConfig, gateways.Reload = p.process.Installed, p.agent.Reload
 	cfg.Dialects = append(cfg.Dialects, hrapi.New(gateways))
 	if p.authority != nil {
-		cfg.Authority, cfg.SessionFile = p.authority, n.settings.Sessions()
+		cfg.Authority, cfg.SessionFile, cfg.Share = p.authority, n.settings.Sessions(), p.share
+		cfg.SessionProblems = p.sessions.problems
 	}
 	if p.watcher != nil {
 		cfg.Cluster, cfg.ClusterActions = p.watcher, &steering{cluster: p.cluster, watcher: p.watcher, events: p.events}

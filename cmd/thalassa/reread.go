@@ -193,6 +193,7 @@ func (r *rereader) consul(p parts, t settings.Transition) (commit func() error, 
 		if p.registrar != nil {
 			err = errors.Join(err, p.registrar.Follow(registered))
 		}
+		err = errors.Join(err, p.sessions.follow(t.Next.SessionStore(r.log)))
 		return err
 	}, nil
 }

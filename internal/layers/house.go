@@ -95,6 +95,7 @@ func rooms() map[string][]string {
 		"auth":                {"lb", "internal/safefile"},
 		"auth/oidc":           {"internal/safefile"},
 		"auth/pam":            {"auth"},
+		"auth/peers":          {"auth", "internal/wake"},
 		"audit":               {"internal/logqueue", "internal/safefile"},
 		"template":            {"lb"},
 		"imports":             {"lb", "template"},

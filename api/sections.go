@@ -1,0 +1,123 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/api/node"
+	"thalassa/lb"
+)
+
+const (
+	sectionsPath = "/haproxy/sections"
+	globalPath   = "/haproxy/global"
+	defaultsPath = "/haproxy/defaults"
+)
+
+// sectionHandlers show and change the raw sections of haproxy.cfg.
+type sectionHandlers struct{ agent *Agent }
+
+// list answers with all sections, or those of the kind that the path names.
+func (h sectionHandlers) list(c echo.Context) error {
+	kind := c.Param("kind")
+	if kind != "" {
+		if err := checkSectionKind(kind); err != nil {
+			return err
+		}
+	}
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	out := []node.Section{}
+	for _, s := range in.SortedSections() {
+		if kind == "" || s.Kind == kind && s.Name != "" {
+			out = append(out, node.NewSection(s))
+		}
+	}
+	return respondTagged(c, out)
+}
+
+// checkSectionKind refuses what is no kind of sections with a name.
+func checkSectionKind(kind string) error {
+	kinds := slices.DeleteFunc(lb.SectionKinds(), func(k string) bool { return k == lb.SectionGlobal })
+	if slices.Contains(kinds, kind) {
+		return nil
+	}
+	expected := "one of " + strings.Join(kinds, ", ")
+	if kind == lb.SectionGlobal {
+		expected = "the path " + globalPath
+	}
+	return invalidField("kind", strconv.Quote(kind)+" is not a kind of raw sections with names", expected)
+}
+
+// sectionOf is the section that the path names, without lines.
+func sectionOf(c echo.Context) (lb.Section, error) {
+	switch c.Path() {
+	case globalPath:
+		return lb.Section{Kind: lb.SectionGlobal}, nil
+	case defaultsPath:
+		return lb.Section{Kind: lb.SectionDefaults}, nil
+	}
+	kind := c.Param("kind")
+	if err := checkSectionKind(kind); err != nil {
+		return lb.Section{}, err
+	}
+	key, err := name(c, "name")
+	return lb.Section{Kind: kind, Name: key}, err
+}
+
+// show answers with a section. The raw lines of the template's own sections are an empty
+// list where there are none, without an entity tag.
+func (h sectionHandlers) show(c echo.Context) error {
+	s, err := sectionOf(c)
+	if err != nil {
+		return err
+	}
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	have, ok := in.Sections[s.Key()]
+	switch {
+	case !ok && s.Name != "":
+		return &lb.NotFoundError{ID: s.ID()}
+	case !ok:
+		return respond(c, http.StatusOK, node.NewSection(s))
+	case unchanged(c, have.ETag()):
+		return c.NoContent(http.StatusNotModified)
+	}
+	return respond(c, http.StatusOK, node.NewSection(have))
+}
+
+func (h sectionHandlers) put(c echo.Context) error {
+	s, err := sectionOf(c)
+	if err != nil {
+		return err
+	}
+	data, err := body(c)
+	if err != nil {
+		return err
+	}
+	if s, err = node.ParseSection(s.Kind, string(s.Name), data); err != nil {
+		return err
+	}
+	applied, err := edit(c, h.agent, lb.Edit{Section: &s})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(headerETag, s.ETag())
+	return respond(c, http.StatusOK, changed{node.NewSection(s), applied})
+}
+
+func (h sectionHandlers) delete(c echo.Context) error {
+	s, err := sectionOf(c)
+	if err != nil {
+		return err
+	}
+	return remove(c, h.agent, s.ID())
+}

@@ -1,0 +1,227 @@
+package peers_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"thalassa/auth"
+	"thalassa/auth/peers"
+	"thalassa/consul"
+	"thalassa/internal/testkit"
+)
+
+// consulStore is a store in a real Consul.
+type consulStore struct{ client *consul.Client }
+
+func (s consulStore) List(ctx context.Context, prefix string, index uint64, wait time.Duration) (map[string]peers.Record, uint64, error) {
+	pairs, meta, err := s.client.Pairs(ctx, prefix, index, wait)
+	out := map[string]peers.Record{}
+	for _, p := range pairs {
+		out[p.Key] = peers.Record{Value: p.Value, Index: p.Index}
+	}
+	return out, meta.Index, err
+}
+
+func (s consulStore) Put(ctx context.Context, key string, value []byte) error {
+	return s.client.SetPair(ctx, key, value)
+}
+
+func (s consulStore) Remove(ctx context.Context, key string, index uint64) error {
+	return s.client.RemovePair(ctx, key, index)
+}
+
+// A node is an agent's sessions and their carrier.
+type node struct {
+	sessions *auth.Sessions
+	carrier  *peers.Carrier
+	stop     func()
+
+	mu    sync.Mutex
+	ended []string
+}
+
+const token = "0123456789abcdef0123456789abcdef"
+
+func start(t *testing.T, address, key, dir, name string) *node {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "tokens")
+	must(os.WriteFile(file, []byte("admin ops "+token+"\n"), 0o600))
+	tokens, err := auth.Open(file, nil)
+	must(err)
+	secret, err := auth.ReadClusterKey(key, "thalassa/sessions/")
+	must(err)
+	client, err := consul.New(consul.Config{Address: address, MaxConns: 3})
+	must(err)
+	n := &node{sessions: auth.NewSessions(auth.NewAuthority(tokens, nil), time.Now)}
+	shared := n.sessions.Share(auth.ShareConfig{Node: name, Key: secret, Path: filepath.Join(dir, "nodes.json")})
+	n.carrier = peers.New(peers.Config{
+		Sessions: shared, Store: consulStore{client}, Prefix: "thalassa/sessions/", Node: name, Logger: slog.New(slog.DiscardHandler),
+		Ended: func(s auth.Session) {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			n.ended = append(n.ended, s.ID)
+		},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- n.carrier.Run(ctx) }()
+	n.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		client.Close()
+	})
+	t.Cleanup(n.stop)
+	return n
+}
+
+func (n *node) login(t *testing.T) string {
+	t.Helper()
+	tokenOwner, proof, ok := n.authority(t).Token(token)
+	if !ok {
+		t.Fatal(tokenOwner)
+	}
+	id, _, ok := n.sessions.Begin(proof, "")
+	if !ok {
+		t.Fatal("no session")
+	}
+	return id
+}
+
+func (n *node) authority(t *testing.T) *auth.Authority {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(file, []byte("admin ops "+token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := auth.Open(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return auth.NewAuthority(tokens, nil)
+}
+
+// holds waits until a session holds on a node, or does not.
+func (n *node) holds(t *testing.T, id string, want bool) {
+	t.Helper()
+	testkit.Eventually(t, 20*time.Second, func() error {
+		if _, ok := n.sessions.Find(id); ok != want {
+			return fmt.Errorf("holds: %v; %q", ok, n.carrier.Problems())
+		}
+		return nil
+	})
+}
+
+// hasProblem waits until a node says something, or nothing for an empty text.
+func (n *node) hasProblem(t *testing.T, text string) {
+	t.Helper()
+	testkit.Eventually(t, 30*time.Second, func() error {
+		all := strings.Join(n.carrier.Problems(), "\n")
+		if text == "" && all != "" || !strings.Contains(all, text) {
+			return fmt.Errorf("problems: %q, expected %q", all, text)
+		}
+		return nil
+	})
+}
+
+func TestSessionsOverConsul(t *testing.T) {
+	server := testkit.Consul(t)
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("a random text of more than 32 characters: 8fj2Lq0z"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dirA, dirB := t.TempDir(), t.TempDir()
+	a, b := start(t, server.Address(), key, dirA, "a"), start(t, server.Address(), key, dirB, "b")
+	id := a.login(t)
+	begun := time.Now()
+	b.holds(t, id, true)
+	t.Logf("known on the other node after %s", time.Since(begun).Round(time.Millisecond))
+	b.sessions.End(id)
+	begun = time.Now()
+	a.holds(t, id, false)
+	t.Logf("ended on the other node after %s", time.Since(begun).Round(time.Millisecond))
+	testkit.Eventually(t, 5*time.Second, func() error {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if len(a.ended) != 1 {
+			return fmt.Errorf("told: %q", a.ended)
+		}
+		return nil
+	})
+
+	// Somebody else writes there.
+	id = a.login(t)
+	b.holds(t, id, true)
+	server.Do("PUT", "/v1/kv/thalassa/sessions/a", "forged")
+	testkit.Eventually(t, 20*time.Second, func() error { // a writes it again
+		if value := server.Do("GET", "/v1/kv/thalassa/sessions/a?raw", nil); strings.Contains(string(value), "forged") {
+			return fmt.Errorf("still %q", value)
+		}
+		return nil
+	})
+	b.holds(t, id, true)
+	server.Do("PUT", "/v1/kv/thalassa/sessions/c", "forged")
+	b.hasProblem(t, "node c are not taken over")
+	server.Do("DELETE", "/v1/kv/thalassa/sessions/c", nil)
+	b.hasProblem(t, "")
+	server.Do("DELETE", "/v1/kv/thalassa/sessions/?recurse", nil)
+	a.holds(t, id, true)
+	b.holds(t, id, true)
+	testkit.Eventually(t, 20*time.Second, func() error {
+		if _, text := server.Try("GET", "/v1/kv/thalassa/sessions/?keys", nil); !strings.Contains(string(text), "sessions/a") || !strings.Contains(string(text), "sessions/b") {
+			return fmt.Errorf("keys: %s", text)
+		}
+		return nil
+	})
+
+	// Without Consul, known sessions go on; new ones hold on one node, which says so.
+	server.Stop()
+	a.hasProblem(t, "not known here")
+	late := a.login(t)
+	a.hasProblem(t, "hold on this node alone")
+	a.holds(t, id, true)
+	b.holds(t, id, true)
+	b.holds(t, late, false)
+	b.stop()
+	b = start(t, server.Address(), key, dirB, "b")
+	b.holds(t, id, true)
+	server.StartAgain()
+	b.holds(t, late, true)
+	a.hasProblem(t, "")
+	b.hasProblem(t, "")
+}
+
+// Whoever fills the store fills no memory.
+func TestAFullStore(t *testing.T) {
+	server := testkit.Consul(t)
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("a random text of more than 32 characters: 8fj2Lq0z"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, b := start(t, server.Address(), key, t.TempDir(), "a"), start(t, server.Address(), key, t.TempDir(), "b")
+	id := a.login(t)
+	b.holds(t, id, true)
+	for i := range 20 {
+		server.Do("PUT", fmt.Sprintf("/v1/kv/thalassa/sessions/x%d", i), strings.Repeat("x", 400<<10))
+	}
+	b.hasProblem(t, "too large")
+	b.holds(t, id, true)
+	server.Do("DELETE", "/v1/kv/thalassa/sessions/x?recurse", nil)
+	late := a.login(t)
+	b.holds(t, late, true)
+	b.hasProblem(t, "")
+}

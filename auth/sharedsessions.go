@@ -1,0 +1,377 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"thalassa/internal/safefile"
+)
+
+// SharedSessions has the sessions of a node hold on all nodes of a cluster. Each node writes
+// one document, with the sessions that began there, and reads those of the others; whoever
+// carries the documents can neither read nor make one. The access file of each node decides
+// what a session may do there, and whether it holds there at all.
+//
+// A session ends everywhere when it ends on the node where it began. On another node, a
+// logout ends it everywhere too, and so does a proof that was valid there and is not any
+// more. That it is too old, or was not used for too long, each node finds out by its own
+// clock.
+//
+// Make it with [Sessions.Share]; all methods may be called concurrently. Those that are not
+// exported do nothing for nil.
+type SharedSessions struct {
+	sessions *Sessions
+	node     string
+	key      *ClusterKey
+	path     string
+	logger   *slog.Logger
+	changed  chan struct{} // one slot: there is something to tell
+
+	mu        sync.Mutex
+	foreign   map[[sha256.Size]byte]foreignSession // of the other nodes
+	ends      map[[sha256.Size]byte]sessionEnd     // that this node tells
+	nodes     map[string]*peerNode                 // the others
+	problems  map[string]string                    // of documents that are not accepted, by node
+	unnamed   int                                  // more of them
+	seen      map[string]uint64                    // sequences, also of nodes without a document
+	sequence  uint64                               // of this node's last document
+	version   uint64                               // counts what there is to tell
+	told      uint64                               // version that the others can know
+	progress  chan struct{}                        // closed when told or away changes
+	away      bool                                 // the last attempt to tell failed
+	published [][sha256.Size]byte                  // digests of what was told last, newest first
+	latest    time.Time                            // when that was
+	left      int                                  // sessions that hold on this node alone
+	sealed    []byte                               // this node's last document
+	asking    map[[sha256.Size]byte]time.Time      // when to ask about an account again
+}
+
+// A foreignSession began on another node.
+type foreignSession struct {
+	Session
+	held bool // its proof was valid here
+	// asked: the system of this node knows the account, or there is none to ask about.
+	asked bool
+}
+
+// A peerNode is another node, whose document was accepted.
+type peerNode struct {
+	document clusterDocument
+	sealed   []byte
+	digest   [sha256.Size]byte // of sealed
+	skew     time.Duration     // of the node's clock, as far as it is known
+}
+
+// ShareConfig is what Share needs. All fields are required but Logger.
+type ShareConfig struct {
+	Node   string // the name of this node, as IsNodeName has it
+	Key    *ClusterKey
+	Path   string // file that keeps the documents over a restart
+	Logger *slog.Logger
+}
+
+// Share has the sessions hold on all nodes of a cluster. Call it after Keep, and before any
+// other method.
+func (s *Sessions) Share(cfg ShareConfig) *SharedSessions {
+	sh := &SharedSessions{
+		sessions: s, node: cfg.Node, key: cfg.Key, path: cfg.Path, logger: cfg.Logger,
+		changed: make(chan struct{}, 1), progress: make(chan struct{}), version: 1,
+		foreign: map[[sha256.Size]byte]foreignSession{}, ends: map[[sha256.Size]byte]sessionEnd{}, nodes: map[string]*peerNode{},
+		seen: map[string]uint64{}, asking: map[[sha256.Size]byte]time.Time{},
+	}
+	if sh.logger == nil {
+		sh.logger = slog.New(slog.DiscardHandler)
+	}
+	s.shared = sh
+	sh.recall()
+	sh.changed <- struct{}{}
+	return sh
+}
+
+// recall takes over what the file has of the last run.
+func (sh *SharedSessions) recall() {
+	data, err := readPrivate(sh.path)
+	documents := map[string][]byte{}
+	if err == nil {
+		err = json.Unmarshal(data, &documents)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		sh.logger.Warn("sessions of other nodes not readable, they come back from consul", "error", err)
+	}
+	sh.Merge(documents)
+	sh.Sweep()
+}
+
+// keep writes the file, from which recall reads.
+func (sh *SharedSessions) keep() {
+	sh.mu.Lock()
+	documents := map[string][]byte{}
+	for name, n := range sh.nodes {
+		documents[name] = n.sealed
+	}
+	if sh.sealed != nil {
+		documents[sh.node] = sh.sealed
+	}
+	sh.mu.Unlock()
+	data, err := json.Marshal(documents)
+	if err == nil {
+		err = safefile.Replace(sh.path, data, nil)
+	}
+	if err != nil {
+		sh.logger.Warn("sessions of other nodes not stored", "error", err)
+	}
+}
+
+// Changed receives when there is something to tell the other nodes: ask Document for it.
+func (sh *SharedSessions) Changed() <-chan struct{} { return sh.changed }
+
+// poke says that there is something to tell.
+func (sh *SharedSessions) poke() {
+	if sh == nil {
+		return
+	}
+	sh.mu.Lock()
+	sh.version++
+	sh.mu.Unlock()
+	sh.signal()
+}
+
+func (sh *SharedSessions) signal() {
+	select {
+	case sh.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Document is what the other nodes have to know now, sealed, and its version for Told.
+func (sh *SharedSessions) Document() (sealed []byte, version uint64, err error) {
+	sh.mu.Lock()
+	version = sh.version
+	sh.mu.Unlock()
+	now := sh.sessions.now()
+	d := clusterDocument{Written: now, Sessions: sh.sessions.stored(), Uses: map[string]time.Time{}}
+	d.Sessions = slices.DeleteFunc(d.Sessions, func(e storedSession) bool { return !now.Before(e.Expires) || now.Sub(e.Used) >= IdleLifetime })
+	sh.mu.Lock()
+	sh.sequence = max(sh.sequence+1, uint64(max(0, now.UnixMilli())))
+	d.Sequence, d.Seen = sh.sequence, maps.Clone(sh.seen)
+	for key, e := range sh.ends {
+		if n := sh.nodes[e.Node]; !now.Before(e.Until) || n != nil && !n.document.has(e.ID) {
+			delete(sh.ends, key) // the node has forgotten it, too
+			continue
+		}
+		d.Ends = append(d.Ends, e)
+	}
+	d.Uses = sh.uses()
+	sh.mu.Unlock()
+	data, left, err := d.encode()
+	if err != nil {
+		return nil, 0, err
+	}
+	sealed = sh.key.seal(sh.node, data)
+	sh.mu.Lock()
+	sh.left, sh.sealed = left, sealed
+	sh.mu.Unlock()
+	sh.keep()
+	return sealed, version, nil
+}
+
+// uses are the last uses here of other nodes' sessions; mu is held.
+func (sh *SharedSessions) uses() map[string]time.Time {
+	all := slices.Collect(maps.Values(sh.foreign))
+	all = slices.DeleteFunc(all, func(f foreignSession) bool { return !f.held })
+	slices.SortFunc(all, func(a, b foreignSession) int { return cmp.Or(b.Used.Compare(a.Used), cmp.Compare(a.ID, b.ID)) })
+	out := map[string]time.Time{}
+	for _, f := range all[:min(len(all), maxUses)] {
+		out[f.ID] = f.Used.Truncate(time.Second)
+	}
+	return out
+}
+
+// Published says that a document of Document has been stored where the others read it, or
+// that it could not be.
+func (sh *SharedSessions) Published(sealed []byte, version uint64, err error) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.away = err != nil; err == nil {
+		sh.told, sh.latest = max(sh.told, version), sh.sessions.now()
+		sh.published = append([][sha256.Size]byte{sha256.Sum256(sealed)}, sh.published[:min(len(sh.published), 7)]...)
+	}
+	close(sh.progress)
+	sh.progress = make(chan struct{})
+}
+
+// Told waits until the other nodes can know what has happened here up to now; false: ctx
+// has ended before, or they cannot be told at present.
+func (sh *SharedSessions) Told(ctx context.Context) bool {
+	sh.mu.Lock()
+	want := sh.version
+	sh.mu.Unlock()
+	for {
+		sh.mu.Lock()
+		told, away, progress := sh.told >= want, sh.away, sh.progress
+		sh.mu.Unlock()
+		if told || away {
+			return told
+		}
+		select {
+		case <-progress:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// Problems are sentences for operators: what is wrong with what other nodes tell.
+func (sh *SharedSessions) Problems() []string {
+	if sh == nil {
+		return nil
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(sh.problems)) {
+		out = append(out, fmt.Sprintf("sessions of node %s are not taken over: what consul has of it %s", name, sh.problems[name]))
+	}
+	if sh.unnamed > 0 {
+		out = append(out, fmt.Sprintf("sessions of %d more nodes are not taken over", sh.unnamed))
+	}
+	for _, name := range slices.Sorted(maps.Keys(sh.nodes)) {
+		if skew := sh.nodes[name].skew; skew.Abs() > maxClockDifference {
+			out = append(out, fmt.Sprintf("the clock of node %s differs by %s: sessions may end early or late", name, skew.Round(time.Second)))
+		}
+	}
+	if sh.left > 0 {
+		out = append(out, fmt.Sprintf("%d sessions, or ends of sessions, are known on this node alone: there are too many for the others", sh.left))
+	}
+	return out
+}
+
+// find is Sessions.find for a session of another node.
+func (sh *SharedSessions) find(key [sha256.Size]byte, identify func(Proof) (Identity, bool)) (Session, bool) {
+	if sh == nil {
+		return Session{}, false
+	}
+	sh.mu.Lock()
+	f, ok := sh.foreign[key]
+	sh.mu.Unlock()
+	now := sh.sessions.now()
+	if !ok || !f.asked || !f.isAlive(now) {
+		return Session{}, false
+	}
+	if f.Identity, ok = identify(f.proof); !ok {
+		if f.held {
+			sh.end(key)
+		}
+		return Session{}, false
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if stored, ok := sh.foreign[key]; ok {
+		stored.Used, stored.held, stored.Identity = now, true, f.Identity
+		sh.foreign[key] = stored
+	}
+	f.Used = now
+	return f.Session, true
+}
+
+// end ends a session of another node on all nodes.
+func (sh *SharedSessions) end(key [sha256.Size]byte) (Session, bool) {
+	if sh == nil {
+		return Session{}, false
+	}
+	sh.mu.Lock()
+	f, ok := sh.foreign[key]
+	if ok {
+		delete(sh.foreign, key)
+		sh.ends[key] = sessionEnd{ID: storedOf(key, f.Session).ID, Node: f.Node, Until: f.Expires}
+		sh.version++
+	}
+	sh.mu.Unlock()
+	if ok {
+		sh.signal()
+	}
+	return f.Session, ok
+}
+
+// endListed is Sessions.EndListed for the sessions of other nodes.
+func (sh *SharedSessions) endListed(id, name string) bool {
+	key, ok := sh.keyOf(id, name)
+	if ok {
+		_, ok = sh.end(key)
+	}
+	return ok
+}
+
+func (sh *SharedSessions) keyOf(id, name string) (key [sha256.Size]byte, ok bool) {
+	if sh == nil {
+		return key, false
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for key, f := range sh.foreign {
+		if f.ID == id && (name == "" || f.held && f.Name == name) {
+			return key, true
+		}
+	}
+	return key, false
+}
+
+// leave tells the other nodes that the user of a session, which has ended, is gone.
+func (sh *SharedSessions) leave(session Session) {
+	if sh == nil || session.key == ([sha256.Size]byte{}) {
+		return
+	}
+	sh.mu.Lock()
+	sh.ends[session.key] = sessionEnd{ID: storedOf(session.key, session).ID, Node: cmp.Or(session.Node, sh.node), Until: session.Expires, Gone: true}
+	sh.mu.Unlock()
+	sh.poke()
+}
+
+// regroup gives a session of another node the groups that its user has on this one.
+func (sh *SharedSessions) regroup(session Session, p Proof) {
+	if sh == nil {
+		return
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if f, ok := sh.foreign[session.key]; ok {
+		f.proof = p
+		sh.foreign[session.key] = f
+	}
+}
+
+// list has the sessions of other nodes.
+func (sh *SharedSessions) list() []Session {
+	if sh == nil {
+		return nil
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	out := make([]Session, 0, len(sh.foreign))
+	for _, f := range sh.foreign {
+		if f.asked {
+			out = append(out, f.Session)
+		}
+	}
+	return out
+}
+
+// named says of sessions that they began on this node.
+func (sh *SharedSessions) named(own []Session) []Session {
+	if sh != nil {
+		for i := range own {
+			own[i].Node = sh.node
+		}
+	}
+	return own
+}

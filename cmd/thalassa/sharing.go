@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"thalassa/auth/peers"
+	"thalassa/consul"
+	"thalassa/settings"
+)
+
+// A sharing has sessions hold on all nodes of a cluster. The zero value is for sessions that
+// hold on this node alone.
+type sharing struct {
+	client  *consul.Client
+	carrier *peers.Carrier // nil with client
+}
+
+// begin makes the parts, if the settings want them. It starts nothing.
+func (s *sharing) begin(n node, p parts) error {
+	if p.server.Shared() == nil {
+		return nil
+	}
+	var err error
+	if s.client, err = consul.New(n.settings.SessionStore(n.log)); err != nil {
+		return settings.Error{Err: fmt.Errorf("setting up sessions of the cluster: %w", err)}
+	}
+	s.carrier = peers.New(peers.Config{
+		Sessions: p.server.Shared(), Store: keyStore{s.client}, Prefix: n.settings.SessionPrefix(), Node: p.share.Node,
+		Ended: p.server.SessionEnded, Logger: n.log,
+	})
+	return nil
+}
+
+// run carries what the nodes tell each other until ctx ends, which is no error.
+func (s *sharing) run(ctx context.Context) error {
+	if s.carrier == nil {
+		return nil
+	}
+	defer s.client.Close()
+	return s.carrier.Run(ctx)
+}
+
+// await waits a moment for what the other nodes have ended meanwhile.
+func (s *sharing) await(ctx context.Context) {
+	const most = 2 * time.Second
+	if s.carrier == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	s.carrier.Ready(ctx)
+}
+
+func (s *sharing) problems() []string { return s.carrier.Problems() }
+
+// follow has later requests to Consul use the settings.
+func (s *sharing) follow(cfg consul.Config) error {
+	if s.client == nil {
+		return nil
+	}
+	return s.client.Follow(cfg)
+}
+
+// keyStore is Consul's key-value store.
+type keyStore struct{ client *consul.Client }
+
+// errHidden says that Consul has left records out.
+var errHidden = errors.New("consul hides keys: the agent's token needs key_prefix for session-kv-prefix, with the policy write")
+
+// List implements peers.Store.
+func (k keyStore) List(ctx context.Context, prefix string, index uint64, wait time.Duration) (map[string]peers.Record, uint64, error) {
+	pairs, meta, err := k.client.Pairs(ctx, prefix, index, wait)
+	if err == nil && meta.Filtered {
+		err = errHidden
+	}
+	if err != nil {
+		return nil, 0, diagnosed(err)
+	}
+	records := make(map[string]peers.Record, len(pairs))
+	for _, p := range pairs {
+		records[p.Key] = peers.Record{Value: p.Value, Index: p.Index}
+	}
+	return records, meta.Index, nil
+}
+
+// Put implements peers.Store.
+func (k keyStore) Put(ctx context.Context, key string, value []byte) error {
+	return diagnosed(k.client.SetPair(ctx, key, value))
+}
+
+// Remove implements peers.Store.
+func (k keyStore) Remove(ctx context.Context, key string, index uint64) error {
+	return diagnosed(k.client.RemovePair(ctx, key, index))
+}
+
+// diagnosed is an error in words that are the same for the same cause.
+func diagnosed(err error) error {
+	if err == nil || errors.Is(err, errHidden) {
+		return err
+	}
+	return errors.New(consul.Diagnose(err).Reason)
+}

@@ -1,0 +1,156 @@
+package e2e_test
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"thalassa/internal/testkit"
+	"thalassa/internal/testkit/cluster"
+)
+
+// floatingAddress is a resource of the cluster: an address alone.
+const floatingAddress = `<primitive id="vip" class="ocf" provider="heartbeat" type="IPaddr2">
+	<instance_attributes id="vip-params">
+		<nvpair id="vip-ip" name="ip" value="` + cluster.Floating + `"/>
+		<nvpair id="vip-mask" name="cidr_netmask" value="24"/>
+	</instance_attributes>
+	<operations><op id="vip-monitor" name="monitor" interval="5s" timeout="20s"/></operations>
+</primitive>`
+
+// Nobody logs in again when the floating IP moves, and a logout there counts on the node
+// before, too.
+func TestClusterSessionsHoldOnAllNodes(t *testing.T) {
+	access := filepath.Join(t.TempDir(), "access.yaml")
+	accessUser(t, access, "ann", "--role", "admin")
+	users, err := os.ReadFile(access)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := make([]byte, 48)
+	_, _ = rand.Read(secret)
+	cfg := clusterConfig(t)
+	cfg.Resources = floatingAddress
+	cfg.Files["access.yaml"] = cluster.File{Content: users, Mode: 0o600}
+	cfg.Files["session.key"] = cluster.File{Content: []byte(base64.StdEncoding.EncodeToString(secret)), Mode: 0o600}
+	cfg.Units["thalassa"] = `exec thalassa agent --config /run/fixture/thalassa.yaml --token-file "" --haproxy pacemaker --haproxy-log "" ` +
+		`--host 0.0.0.0 --access-file /run/fixture/access.yaml --session-key-file /run/fixture/session.key`
+	s := &clusterFixture{tb: t, cluster: cluster.Prepare(t, cfg)}
+	s.consul = s.cluster.Consul()
+	for _, n := range s.cluster.Nodes {
+		n.Boot()
+	}
+	s.cluster.AwaitOnline()
+	s.holders = s.cluster.WatchHolders(cluster.Floating)
+	holder := func(unlike string) string {
+		t.Helper()
+		var name string
+		testkit.Eventually(t, 2*time.Minute, func() error {
+			now := s.holders.Now()
+			if len(now) != 1 || now[0] == unlike {
+				return fmt.Errorf("the address is on %v", now)
+			}
+			name = now[0]
+			return nil
+		})
+		return name
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Each node has a certificate of its own here.
+	client := &http.Client{Jar: jar, Timeout: 20 * time.Second, Transport: &http.Transport{
+		DialContext: s.cluster.Dial("client"), DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}}
+	ask := func(method, address, path, body string) (int, string, error) {
+		req, err := http.NewRequest(method, "https://"+address+":10000"+path, strings.NewReader(body))
+		if err != nil {
+			return 0, "", err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		res, err := client.Do(req)
+		if err != nil {
+			return 0, "", err
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		return res.StatusCode, string(text), err
+	}
+	first := holder("")
+	var session struct{ Name, Nodes string }
+	testkit.Eventually(t, 2*time.Minute, func() error {
+		status, text, err := ask("POST", cluster.Floating, "/session", `{"user":"ann","password":"correct horse"}`)
+		if err != nil || status != http.StatusOK {
+			return fmt.Errorf("login: %d %s %w", status, text, err)
+		}
+		return json.Unmarshal([]byte(text), &session)
+	})
+	if session.Name != "ann" || session.Nodes != "all" {
+		t.Fatalf("session: %+v", session)
+	}
+	floating := "https://" + cluster.Floating + ":10000/"
+	req, _ := http.NewRequest(http.MethodGet, floating, nil)
+	cookies := jar.Cookies(req.URL)
+	if len(cookies) != 1 || !strings.HasPrefix(cookies[0].Name, "__Host-") {
+		t.Fatalf("cookies: %v", cookies)
+	}
+
+	s.cluster.Any().Run("crm_attribute", "-N", first, "-n", "standby", "-v", "on")
+	begun := time.Now()
+	second := holder(first)
+	testkit.Eventually(t, 30*time.Second, func() error {
+		status, text, err := ask("GET", cluster.Floating, "/session", "")
+		if err != nil || status != http.StatusOK || !strings.Contains(text, `"ann"`) {
+			return fmt.Errorf("on %s: %d %s %w", second, status, text, err)
+		}
+		return nil
+	})
+	t.Logf("from %s to %s: still logged in %s after the move began", first, second, time.Since(begun).Round(time.Millisecond))
+
+	// The first node has the session, too, until it ends on the second.
+	before := s.cluster.Node(first).Address()
+	withCookie := func(address string) (int, string) {
+		t.Helper()
+		req, err := http.NewRequest(http.MethodGet, "https://"+address+":10000/session", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.AddCookie(cookies[0])
+		res, err := (&http.Client{Transport: client.Transport, Timeout: 20 * time.Second}).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(text)
+	}
+	if status, text := withCookie(before); status != http.StatusOK {
+		t.Errorf("the first node: %d %s", status, text)
+	}
+	status, text, err := ask("DELETE", cluster.Floating, "/session", "")
+	if err != nil || status != http.StatusOK || !strings.Contains(text, `"nodes":"all"`) {
+		t.Fatalf("logout: %d %s %v", status, text, err)
+	}
+	if status, text := withCookie(s.cluster.Node(second).Address()); status != http.StatusUnauthorized {
+		t.Errorf("the node of the logout: %d %s", status, text)
+	}
+	begun = time.Now()
+	testkit.Eventually(t, 10*time.Second, func() error {
+		if status, text := withCookie(before); status != http.StatusUnauthorized {
+			return fmt.Errorf("the first node: %d %s", status, text)
+		}
+		return nil
+	})
+	t.Logf("the first node refuses %s after the logout", time.Since(begun).Round(time.Millisecond))
+}

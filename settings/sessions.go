@@ -1,0 +1,61 @@
+package settings
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"thalassa/auth"
+	"thalassa/consul"
+	"thalassa/lb"
+)
+
+// sessionConns is the number of connections to Consul for sessions: one waits for changes.
+const sessionConns = 3
+
+// Share configures sessions that hold on all nodes of a cluster; nil: they hold on this
+// node alone. The error names the setting.
+func (s *Agent) Share(log *slog.Logger) (*auth.ShareConfig, error) {
+	if s.sessionKey == "" {
+		return nil, nil //nolint:nilnil // documented
+	}
+	key, err := auth.ReadClusterKey(s.sessionKey, s.sessionPrefix)
+	if err != nil {
+		return nil, Error{Err: fmt.Errorf("session-key-file: %w", err)}
+	}
+	node, err := os.Hostname()
+	if err == nil && !auth.IsNodeName(node) {
+		err = fmt.Errorf("%q is not a name of at most 64 characters", node)
+	}
+	if err != nil {
+		return nil, Error{Err: fmt.Errorf("session-key-file: the name of this host tells the nodes apart: %w", err)}
+	}
+	return &auth.ShareConfig{Node: node, Key: key, Path: s.SharedSessions(), Logger: log}, nil
+}
+
+// VerifySessionKey checks the file of the key that the cluster's agents share, as for a
+// program that runs as that user. The error names the setting.
+func (s *Agent) VerifySessionKey(as auth.Reader) error {
+	if s.sessionKey == "" {
+		return nil
+	}
+	if err := auth.VerifyClusterKey(s.sessionKey, as); err != nil {
+		return fmt.Errorf("session-key-file: %w", err)
+	}
+	return nil
+}
+
+// SessionKey is the file of the key that the cluster's agents share; empty: there is none.
+func (s *Agent) SessionKey() string { return s.sessionKey }
+
+// SessionPrefix begins the keys in Consul that have the cluster's sessions.
+func (s *Agent) SessionPrefix() string { return s.sessionPrefix }
+
+// SessionStore is how to reach the Consul that has the cluster's sessions.
+func (s *Agent) SessionStore(log *slog.Logger) consul.Config {
+	d := s.Discovery(lb.Snapshot{}, log)
+	return consul.Config{
+		Address: d.Address, Token: d.Token, TokenFile: d.TokenFile, Datacenter: d.Datacenter, Namespace: d.Namespace, Partition: d.Partition,
+		TLS: d.TLS, MaxConns: sessionConns,
+	}
+}
