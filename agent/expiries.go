@@ -38,7 +38,7 @@ func (x Expiries) Run(ctx context.Context) error {
 		x.Logger.WarnContext(ctx, "told expiries of certificates not read", "error", err)
 	}
 	for {
-		in, err := x.Intents.Current(ctx)
+		in, err := x.Intents.Load(ctx)
 		if err != nil {
 			return wake.UnlessOver(ctx, err)
 		}

@@ -32,7 +32,7 @@ func TestExpiriesAreToldOnce(t *testing.T) {
 		day := func() string { return fmt.Sprint(int(time.Since(begin).Hours() / 24)) }
 		var told []string
 		put := func(db *store.DB, c lb.Certificate) {
-			before, err := db.Intent(t.Context())
+			before, err := db.Load(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -18,6 +18,7 @@ type inputs struct {
 	cfg    *Config
 	views  *wake.Signal
 	marked marker
+	files  *certificateFiles
 
 	loading *loading // of the loop; nil: none is under way
 

@@ -9,6 +9,8 @@ import (
 // Keys has certificates with their private keys under their digests.
 type Keys interface {
 	Has(digest string) bool
+	// Text is a certificate with its key; fs.ErrNotExist: there is none.
+	Text(digest string) ([]byte, error)
 }
 
 // certificateWarnings are about certificates that expire soon, and those whose keys are

@@ -14,29 +14,30 @@ import (
 // It holds no state of its own: each of its parts does one thing, and is the only one
 // that writes what it knows.
 type Process struct {
-	cfg        *Config
-	logger     *slog.Logger
-	changes    changeLock
-	program    *program
-	files      *configFiles
-	checker    *checker
-	startupLog *startupLog
-	members    *members
-	finder     *finder
-	router     *router
-	peers      *peersMonitor
-	keeper     *pathKeeper
-	pidFile    *pidFile
-	recovery   *recovery
-	stateFile  *stateFile
-	readback   *readback
-	child      *lastChild
-	stopper    *stopper
-	reloader   *reloader
-	applier    *applier
-	runtime    *runtimeAPI
-	offers     *capabilities
-	beat       *heartbeat.Beat // of Run
+	cfg          *Config
+	logger       *slog.Logger
+	changes      changeLock
+	program      *program
+	files        *configFiles
+	checker      *checker
+	certificates *certificateFiles
+	startupLog   *startupLog
+	members      *members
+	finder       *finder
+	router       *router
+	peers        *peersMonitor
+	keeper       *pathKeeper
+	pidFile      *pidFile
+	recovery     *recovery
+	stateFile    *stateFile
+	readback     *readback
+	child        *lastChild
+	stopper      *stopper
+	reloader     *reloader
+	applier      *applier
+	runtime      *runtimeAPI
+	offers       *capabilities
+	beat         *heartbeat.Beat // of Run
 }
 
 // New returns a Process without touching anything: no file is opened and no
@@ -47,6 +48,7 @@ func New(cfg Config) *Process {
 	stats, master := statsock.New(c.StatsSocket, c.users()...), statsock.NewMaster(c.MasterSocket, c.users()...)
 	p.program = &program{cfg: c}
 	p.files = &configFiles{cfg: c, logger: c.Logger}
+	p.certificates = &certificateFiles{cfg: c, logger: c.Logger, files: p.files}
 	p.checker = &checker{cfg: c, logger: c.Logger, program: p.program}
 	log := c.StartupLog
 	if log == os.DevNull {

@@ -120,7 +120,7 @@ func haproxyFlags(s *Agent, f *pflag.FlagSet) {
 // haproxy.cfg.
 func (s *Agent) Process() lb.Process {
 	p := lb.Process{
-		StatsSocket: s.statsSocket, StateFile: haproxy.StateFile(s.cfgPath), PeersSocket: s.peersSocket, PageSocket: s.pageSocket, User: s.haproxyUser, Group: s.haproxyGroup, Log: s.haproxyLog,
+		StatsSocket: s.statsSocket, StateFile: haproxy.StateFile(s.cfgPath), CertificateDir: haproxy.CertificateDir(s.cfgPath), PeersSocket: s.peersSocket, PageSocket: s.pageSocket, User: s.haproxyUser, Group: s.haproxyGroup, Log: s.haproxyLog,
 		MaxConn: s.maxconn, HardStopAfter: s.hardStopAfter,
 	}
 	if bind, err := lb.ParseBind(s.haproxyStats); err == nil { // check has said so otherwise

@@ -182,7 +182,7 @@ func (n node) agent(db *store.DB, keys *store.Keys, w *discovery.Watcher, p *hap
 	cfg.Now = n.now
 	cfg.Intents, cfg.Source, cfg.Holder, cfg.HAProxy, cfg.Runtime = db, w, w, p, p
 	cfg.Journal, cfg.Memory, cfg.Overrides, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, store.NewArchive(db), p.Drops, version()
-	cfg.Keys = keys
+	cfg.Keys, cfg.Certificates = keys, p
 	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
 	cfg.HasRoute, cfg.HasLocal = (&control.Routes{}).Lead, control.Has
