@@ -42,8 +42,8 @@ type Agent struct {
 	views     *wake.Signal // something that is shown has changed
 	inStep    *latch       // a round has applied for the first time
 	ended     *latch       // no round will follow any more
-	look      poke         // asks for a round
-	restarted poke         // HAProxy was started again
+	look      wake.Poke    // asks for a round
+	restarted wake.Poke    // HAProxy was started again
 	renewals  *renewals
 
 	inputs   *inputs
@@ -77,7 +77,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	a := &Agent{
 		cfg: &cfg, started: cfg.Now(),
-		views: &wake.Signal{}, inStep: newLatch(), ended: newLatch(), look: newPoke(), restarted: newPoke(), renewals: &renewals{poke: newPoke()},
+		views: &wake.Signal{}, inStep: newLatch(), ended: newLatch(), look: wake.NewPoke(), restarted: wake.NewPoke(), renewals: &renewals{poke: wake.NewPoke()},
 		interest: &interest{source: cfg.Source}, current: &atomic.Pointer[effective]{}, renderer: newRenderer(),
 		lines: &lineWarnings{cfg: &cfg}, warnings: &controlWarnings{cfg: &cfg},
 	}
@@ -86,7 +86,7 @@ func New(cfg Config) (*Agent, error) {
 	a.outcomes = &outcomes{look: a.look, ended: a.ended, views: a.views}
 	a.lock = newChangeLock(a.ended)
 	a.persister = &persister{
-		cfg: a.cfg, inStep: a.inStep, current: a.current, renderer: a.renderer, due: newPoke(),
+		cfg: a.cfg, inStep: a.inStep, current: a.current, renderer: a.renderer, due: wake.NewPoke(),
 		file:    &configFile{cfg: a.cfg, renderer: a.renderer, current: a.current},
 		archive: &archiver{cfg: a.cfg, renderer: a.renderer},
 		copy: &intentCopy{cfg: a.cfg, inputs: a.inputs, importer: &importer{
@@ -95,7 +95,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	a.templates = &templateWatcher{
 		cfg: a.cfg, file: file, seen: seen, inputs: a.inputs, renderer: a.renderer, current: a.current,
-		outcomes: a.outcomes, lock: a.lock, persister: a.persister, renewals: a.renewals, reread: newPoke(),
+		outcomes: a.outcomes, lock: a.lock, persister: a.persister, renewals: a.renewals, reread: wake.NewPoke(),
 	}
 	earlier := &earlierRun{cfg: a.cfg, inputs: a.inputs, renderer: a.renderer, inStep: a.inStep}
 	rate := newReloadRate(a.cfg)
@@ -105,7 +105,7 @@ func New(cfg Config) (*Agent, error) {
 		templates: file, current: a.current, outcomes: a.outcomes, reverter: reverter, persister: a.persister, lock: a.lock, renewals: a.renewals,
 		reloads: rate, leading: make(chan struct{}, 1), proving: make(chan struct{}, aloneChecks),
 	}
-	a.members = &memberStates{cfg: a.cfg, inputs: a.inputs, current: a.current, outcomes: a.outcomes, lock: a.lock, changed: newPoke()}
+	a.members = &memberStates{cfg: a.cfg, inputs: a.inputs, current: a.current, outcomes: a.outcomes, lock: a.lock, changed: wake.NewPoke()}
 	a.reconciler = a.newReconciler(earlier, reverter, rate)
 	return a, nil
 }
@@ -183,11 +183,11 @@ func (a *Agent) Import(ctx context.Context) error {
 
 // Restarted tells that HAProxy has ended and runs again, with the file on disk. What
 // changed a moment before may not be in it: the servers are looked at at once.
-func (a *Agent) Restarted() { a.restarted.send() }
+func (a *Agent) Restarted() { a.restarted.Send() }
 
 // Renewed tells that the template, or files which haproxy.cfg names, such as certificates,
 // may have changed: the template is read again, and HAProxy is reloaded, if it runs here.
-func (a *Agent) Renewed() { a.templates.reread.send() }
+func (a *Agent) Renewed() { a.templates.reread.Send() }
 
 // Reload reloads HAProxy, which reads all its files again, and returns when its new worker
 // serves. Errors:
@@ -198,7 +198,13 @@ func (a *Agent) Reload(ctx context.Context, by lb.Origin) (lb.Applied, error) {
 }
 
 // Look asks for a round soon, e.g. because HAProxy has ended.
-func (a *Agent) Look() { a.look.send() }
+func (a *Agent) Look() { a.look.Send() }
+
+// Reissued tells that other certificates have been issued for what is ordered.
+func (a *Agent) Reissued() {
+	a.views.Broadcast()
+	a.Look()
+}
 
 // Hangs is a sentence that says in which step the loop hangs, and since when; empty: it
 // turns.

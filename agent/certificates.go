@@ -176,7 +176,7 @@ func handshakes(before *lb.Config, after lb.Config) []haproxy.Handshake {
 			if expected == nil {
 				expected = leafsOf(served)
 			}
-			out = append(out, haproxy.Handshake{Bind: f.TLS.Binds[0], ServerName: serverName(cert), Expected: expected})
+			out = append(out, haproxy.Handshake{Bind: f.TLS.Binds[0], AcceptProxy: f.AcceptProxy, ServerName: serverName(cert), Expected: expected})
 		}
 	}
 	return out

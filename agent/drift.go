@@ -62,13 +62,13 @@ func (m *driftMonitor) repair(ctx context.Context, o observation) bool {
 		}
 	}
 	if len(reasons) > 0 && e.Error == "" && m.running.failure != "" {
-		m.look.send() // perhaps HAProxy has come back with what it refused or could not be told
+		m.look.Send() // perhaps HAProxy has come back with what it refused or could not be told
 		return false
 	}
 	if len(reasons) > 0 {
 		e.Path = pathReload
 		m.running.requireReload(reasons) // a round sorts it out
-		m.look.send()
+		m.look.Send()
 	}
 	isReported, isLast := m.pace.reports()
 	if isLast {

@@ -253,7 +253,7 @@ func TestTemplateIsTriedAgainAfterAFullDisk(t *testing.T) {
 		fx.useTemplate("", "")
 		fx.run()
 		fx.serves()
-		fx.full = errors.New("staging: no space left on device")
+		fx.full = errors.New("writing a copy: no space left on device")
 		fx.useTemplate("retries 3", "retries 17")
 		pause(t.Context(), 10*time.Second)
 		if n := fx.count(activity.TemplateRefused); n != 1 {

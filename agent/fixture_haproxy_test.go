@@ -30,7 +30,7 @@ func (fx *fixture) Check(ctx context.Context, config []byte) error {
 		return fx.full
 	}
 	if fx.checkRefuses != "" && strings.Contains(string(config), fx.checkRefuses) {
-		return &lb.RefusedError{Stage: "check", Output: "[ALERT] refused by the check"}
+		return &lb.RefusedError{At: "check", Output: "[ALERT] refused by the check"}
 	}
 	fx.passed = string(config)
 	return nil
@@ -67,14 +67,14 @@ func (fx *fixture) Apply(ctx context.Context, config []byte, fingerprint string)
 		return haproxy.Outcome{}, fx.down
 	}
 	if fx.startRefuses != "" && strings.Contains(string(config), fx.startRefuses) {
-		return haproxy.Outcome{}, &lb.RefusedError{Stage: "start", Output: "[ALERT] cannot bind"}
+		return haproxy.Outcome{}, &lb.RefusedError{At: "start", Output: "[ALERT] cannot bind"}
 	}
 	if fx.idle && !fx.running {
 		fx.file = string(config)
 		return haproxy.Outcome{Idle: true}, nil
 	}
 	if n := len(serversIn(string(config))); fx.most > 0 && n > fx.most {
-		return haproxy.Outcome{}, &lb.RefusedError{Stage: "start", Output: "[ALERT] [/usr/sbin/haproxy.main()] Cannot raise FD limit to 429, limit is 256."}
+		return haproxy.Outcome{}, &lb.RefusedError{At: "start", Output: "[ALERT] [/usr/sbin/haproxy.main()] Cannot raise FD limit to 429, limit is 256."}
 	}
 	started := !fx.running
 	fx.running = true

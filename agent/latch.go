@@ -20,15 +20,3 @@ func (l *latch) isSet() bool {
 		return false
 	}
 }
-
-// A poke is a one-slot channel: its reader sees everything that happened before.
-type poke chan struct{}
-
-func newPoke() poke { return make(poke, 1) }
-
-func (p poke) send() {
-	select {
-	case p <- struct{}{}:
-	default: // the reader has not seen the last one yet
-	}
-}

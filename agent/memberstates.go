@@ -23,7 +23,7 @@ type memberStates struct {
 	current  *atomic.Pointer[effective] // what HAProxy runs
 	outcomes *outcomes
 	lock     *changeLock
-	changed  poke
+	changed  wake.Poke
 	loaded   bool // by the goroutine that starts the agent
 }
 
@@ -79,7 +79,7 @@ func (m *memberStates) set(ctx context.Context, c lb.MemberChange) (lb.Member, l
 	if present.State != "" || now.State != "" {
 		m.cfg.Journal.Note(memberEvent(c.Backend, member, present, now, applied, c.Origin))
 	}
-	m.changed.send()
+	m.changed.Send()
 	shown := lb.ResolvedBackend{Backend: in.Backends[c.Backend], Members: []lb.Member{member}}.Overridden(next)
 	return shown.Members[0], applied, nil
 }
@@ -116,7 +116,7 @@ func (m *memberStates) restore(ctx context.Context, list []lb.Override, by lb.Or
 	for _, x := range added {
 		m.cfg.Journal.Note(memberEvent(x.Backend, lb.Member{Address: x.Member, Service: in.Backends[x.Backend].Service}, lb.Override{}, x, applied, by))
 	}
-	m.changed.send()
+	m.changed.Send()
 	return added, applied, nil
 }
 

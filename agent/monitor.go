@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"thalassa/internal/wake"
 )
 
 const (
@@ -28,7 +30,7 @@ type driftMonitor struct {
 	servers    *serverUpdater
 	reporter   *reporter
 	unresolved *unresolved
-	look       poke // asks for a round
+	look       wake.Poke // asks for a round
 
 	timer    *time.Timer
 	observed chan observation // one slot, for the look under way

@@ -58,8 +58,8 @@ func (e *expectation) isAbout(revision uint64) bool {
 // outcomes hands the outcome of a round to the change that waits for it. Its methods
 // may be called from any goroutine.
 type outcomes struct {
-	look  poke   // asks for a round
-	ended *latch // no round will follow
+	look  wake.Poke // asks for a round
+	ended *latch    // no round will follow
 	views *wake.Signal
 
 	mu       sync.Mutex
@@ -96,7 +96,7 @@ func (o *outcomes) current() *expectation {
 
 // await asks for a round and waits for the first that meets e.
 func (o *outcomes) await(ctx context.Context, e *expectation) outcome {
-	o.look.send()
+	o.look.Send()
 	what := stopping
 	select {
 	case out := <-e.done:

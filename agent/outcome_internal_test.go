@@ -10,7 +10,7 @@ import (
 // TestNobodyIsToldAfterGivingUp: where a change has given up waiting, the outcome of its
 // round counts as expected by nobody, so that a refusal is reverted.
 func TestNobodyIsToldAfterGivingUp(t *testing.T) {
-	o := &outcomes{look: newPoke(), ended: newLatch(), views: &wake.Signal{}}
+	o := &outcomes{look: wake.NewPoke(), ended: newLatch(), views: &wake.Signal{}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if out := o.await(ctx, o.expect(expectation{revision: 1})); out.err == nil {

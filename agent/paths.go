@@ -18,7 +18,7 @@ func (m *driftMonitor) watchPaths(ctx context.Context, state haproxy.State) {
 		return // or a round reloads anyway
 	}
 	m.running.requireReload([]plan.Reason{{Object: "process", What: "control path", Detail: []string{state.Lost}}})
-	m.look.send()
+	m.look.Send()
 }
 
 // notePaths notes which paths are lost now; none: all lead to HAProxy again.

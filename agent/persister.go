@@ -35,7 +35,7 @@ type persister struct {
 	inStep   *latch
 	current  *atomic.Pointer[effective] // what HAProxy runs
 	renderer *renderer
-	due      poke // there is something to write
+	due      wake.Poke // there is something to write
 
 	file    *configFile
 	archive *archiver
@@ -43,7 +43,7 @@ type persister struct {
 }
 
 // wake has the persister write soon.
-func (p *persister) wake() { p.due.send() }
+func (p *persister) wake() { p.due.Send() }
 
 // run writes until ctx ends.
 func (p *persister) run(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"thalassa/internal/heartbeat"
+	"thalassa/internal/wake"
 	"thalassa/plan"
 )
 
@@ -35,8 +36,8 @@ type reconciler struct {
 	reporter  *reporter
 	warnings  *controlWarnings
 
-	look      poke // look again now
-	restarted poke // HAProxy was started again
+	look      wake.Poke // look again now
+	restarted wake.Poke // HAProxy was started again
 	renewals  *renewals
 	renewed   uint64 // the last of them that was dealt with
 	inStep    *latch
@@ -95,7 +96,7 @@ func (r *reconciler) run(ctx context.Context) error {
 		out.inEffect, out.renewal = r.running.revision, r.renewed
 		if r.outcomes.isRefusedRenewal(out) {
 			r.running.withdrawReload()
-			r.look.send()
+			r.look.Send()
 		}
 		u := r.reverter.refusedBy(out) // before a change learns of it, and watches it again
 		if isExpected := r.outcomes.report(out); u != nil && !isExpected {

@@ -99,7 +99,7 @@ func TestWaitingIsNoFailedReload(t *testing.T) {
 		verb activity.Verb
 	}{
 		"not there": {&lb.UnavailableError{What: "HAProxy is not running"}, activity.ConfigurationWaiting},
-		"refused":   {&lb.RefusedError{Stage: "start", Output: "[ALERT] no"}, activity.HAProxyReloadFailed},
+		"refused":   {&lb.RefusedError{At: "start", Output: "[ALERT] no"}, activity.HAProxyReloadFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -5,20 +5,21 @@ import (
 	"sync/atomic"
 
 	"thalassa/internal/permit"
+	"thalassa/internal/wake"
 	"thalassa/lb"
 )
 
 // renewals are requests to reload HAProxy because files that haproxy.cfg names, such as
 // certificates, may have changed. The methods may be called from any goroutine.
 type renewals struct {
-	poke   poke
+	poke   wake.Poke
 	number atomic.Uint64 // of the last request
 }
 
 // request asks for a reload.
 func (r *renewals) request() {
 	r.number.Add(1)
-	r.poke.send()
+	r.poke.Send()
 }
 
 // reloadFiles reloads HAProxy, which reads all files again, and returns when the new

@@ -10,7 +10,7 @@ const (
 )
 
 // contestedReason is what the last event of a series of repairs says.
-const contestedReason = "another program keeps changing servers: they are put right every 5s from now on, without further events until it ends"
+const contestedReason = "another program keeps changing servers: they are restored every 5s from now on, without further events until it ends"
 
 // A repairPace bounds the repairs and their events. It belongs to the loop's goroutine.
 type repairPace struct {

@@ -125,7 +125,7 @@ func (r *reporter) failed(ctx context.Context, before running, t target, err err
 
 // sparesDropped writes why there are no spare slots any more.
 func (r *reporter) sparesDropped(ctx context.Context, before running, t target, err error) {
-	r.cfg.Logger.WarnContext(ctx, "haproxy cannot have spare servers, going on with those that are needed", "error", err)
+	r.cfg.Logger.WarnContext(ctx, "haproxy cannot have spare servers, continuing with those that are needed", "error", err)
 	e := activity.Event{Verb: activity.HAProxyReloadFailed, Object: haproxyObject(), Revision: t.intent.Revision, Error: outputOf(err)}
 	e.Author, e.Cause = r.cause(before, t)
 	r.cfg.Journal.Note(e)
@@ -137,6 +137,6 @@ func (r *reporter) repairedEvent(revision uint64, change plan.Change) activity.E
 }
 
 func (r *reporter) repaired(ctx context.Context, e activity.Event) {
-	r.cfg.Logger.WarnContext(ctx, "haproxy was changed by somebody else, putting it right", "changes", enumerate(e.Diff))
+	r.cfg.Logger.WarnContext(ctx, "haproxy was changed by somebody else, restoring it", "changes", enumerate(e.Diff))
 	r.cfg.Journal.Note(e)
 }

@@ -219,7 +219,7 @@ func (r *reconciler) readFingerprint(ctx context.Context, fingerprint string) st
 // noteLacks notes what HAProxy lacks for changes at run time.
 func (r *reconciler) noteLacks(ctx context.Context, state haproxy.State) {
 	if state.Lacks != r.running.lacks {
-		r.cfg.Logger.WarnContext(ctx, "what haproxy lacks for changes without a reload", "lacks", state.Lacks, "before", r.running.lacks)
+		r.cfg.Logger.WarnContext(ctx, "haproxy lacks features for changes without a reload", "lacks", state.Lacks, "before", r.running.lacks)
 	}
 	r.running.setLacks(state.Lacks)
 }

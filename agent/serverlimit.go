@@ -25,7 +25,7 @@ func limitServers(limit int, now plan.Slots, config lb.Config) (lb.Config, error
 			largest = p
 		}
 	}
-	return config, &lb.RefusedError{Stage: "render", Output: fmt.Sprintf(
+	return config, &lb.RefusedError{At: "render", Output: fmt.Sprintf(
 		"%d server lines are more than haproxy-max-servers (%d); the largest backend is %s with %d", lines, limit, largest.Key, linesOf(largest))}
 }
 

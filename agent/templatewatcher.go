@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"thalassa/activity"
+	"thalassa/internal/wake"
 	"thalassa/template"
 )
 
@@ -27,7 +28,7 @@ type templateWatcher struct {
 	lock      *changeLock
 	persister *persister
 	renewals  *renewals
-	reread    poke // read it now, and then have HAProxy read its files
+	reread    wake.Poke // read it now, and then have HAProxy read its files
 
 	// seen is the file whose content was tried last, good or bad; nil: no file, or none
 	// that was tried.

@@ -35,17 +35,9 @@ func (h backendHandlers) list(c echo.Context) error {
 
 // find is the backend that the path names, with its members.
 func (h backendHandlers) find(c echo.Context) (lb.ResolvedBackend, error) {
-	key, err := name(c, "key")
+	b, _, err := findObject[lb.Backend](c, h.agent, lb.KindBackend)
 	if err != nil {
 		return lb.ResolvedBackend{}, err
-	}
-	in, err := h.agent.Intent(c.Request().Context())
-	if err != nil {
-		return lb.ResolvedBackend{}, err
-	}
-	b, ok := in.Backends[key]
-	if !ok {
-		return lb.ResolvedBackend{}, &lb.NotFoundError{ID: lb.Backend{Key: key}.ID()}
 	}
 	return lb.Populate(b, h.agent.Snapshot(c.Request().Context())), nil
 }

@@ -28,7 +28,7 @@ type CanaryView interface {
 	Changed() <-chan struct{}
 }
 
-// canaryHandlers start, show and steer canaries.
+// canaryHandlers start, show and control canaries.
 type canaryHandlers struct {
 	agent    *Agent
 	canaries Canaries // nil: there are none
@@ -57,7 +57,7 @@ func (h canaryHandlers) start(c echo.Context) error {
 		return err
 	}
 	if ifNew {
-		return backendHandlers{agent: h.agent}.refuseNew(c, key)
+		return backendHandlers{agent: h.agent}.refuseNew(c)
 	}
 	if err := h.check(); err != nil {
 		return err

@@ -25,7 +25,7 @@ func (h backendHandlers) deploy(c echo.Context) error {
 		return err
 	}
 	if ifNew {
-		return h.refuseNew(c, key)
+		return h.refuseNew(c)
 	}
 	sw.Origin = h.agent.Origin(c)
 	applied, err := untilEnd(c, func(ctx context.Context) (lb.Applied, error) { return h.agent.Switch(ctx, sw) })
@@ -37,13 +37,10 @@ func (h backendHandlers) deploy(c echo.Context) error {
 
 // refuseNew answers a deploy under the condition that the backend does not exist:
 // either there is nothing to deploy, or the condition does not hold.
-func (h backendHandlers) refuseNew(c echo.Context, key lb.Name) error {
-	in, err := h.agent.Intent(c.Request().Context())
+func (h backendHandlers) refuseNew(c echo.Context) error {
+	b, _, err := findObject[lb.Backend](c, h.agent, lb.KindBackend)
 	if err != nil {
 		return err
 	}
-	if b, ok := in.Backends[key]; ok {
-		return &lb.PreconditionError{ID: b.ID(), Current: b.ETag()}
-	}
-	return &lb.NotFoundError{ID: lb.Backend{Key: key}.ID()}
+	return &lb.PreconditionError{ID: b.ID(), Current: b.ETag()}
 }

@@ -30,6 +30,9 @@ func (h importHandlers) exportPyHrapi(c echo.Context) error {
 			Message: "a database of pyHrapi does not hold everything; force=1 leaves out what it cannot: " + strings.Join(left, "; "),
 		}
 	}
+	if db.Certificates, err = h.agent.CertificateTexts(in, false); err != nil {
+		return err
+	}
 	done, err := h.agent.OneDatabase(ctx)
 	if err != nil {
 		return err

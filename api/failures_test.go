@@ -29,7 +29,7 @@ func TestErrorsBecomeStatuses(t *testing.T) {
 		{&lb.ConflictError{ID: "backend/x", Reason: "is busy", By: []string{"frontend/a"}}, 409, "conflict", "backend/x: is busy"},
 		{&lb.StaleRevisionError{Base: 1, Current: 2}, 409, "conflict", "moved on"},
 		{&lb.PreconditionError{ID: "backend/x", Current: `"t"`}, 412, "precondition_failed", `"t"`},
-		{&lb.RefusedError{Stage: "check", Output: "line 1\nline 2"}, 422, "refused", "line 1"},
+		{&lb.RefusedError{At: "check", Output: "line 1\nline 2"}, 422, "refused", "line 1"},
 		{&lb.UnavailableError{What: "Consul has not answered yet"}, 503, "unavailable", "Consul has not answered yet"},
 	}
 	for _, tc := range tests {
@@ -51,7 +51,7 @@ func TestErrorsBecomeStatuses(t *testing.T) {
 
 func TestErrorsCarryTheirDetails(t *testing.T) {
 	s := filledFixture(t)
-	s.Fail(&lb.RefusedError{Stage: "check", Output: "[ALERT] one\n[ALERT] two"})
+	s.Fail(&lb.RefusedError{At: "check", Output: "[ALERT] one\n[ALERT] two"})
 	if f := s.do("DELETE", "/frontends/www", "").refused(t, 422, "refused"); f.Output != "[ALERT] one\n[ALERT] two" {
 		t.Errorf("output %q", f.Output)
 	}

@@ -13,34 +13,11 @@ import (
 type frontendHandlers struct{ agent *Agent }
 
 func (h frontendHandlers) list(c echo.Context) error {
-	in, err := h.agent.Intent(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	out := []node.Frontend{}
-	for _, f := range in.SortedFrontends() {
-		out = append(out, node.NewFrontend(f))
-	}
-	return respondTagged(c, out)
+	return listObjects(c, h.agent, lb.Intent.SortedFrontends, node.NewFrontend)
 }
 
 func (h frontendHandlers) show(c echo.Context) error {
-	key, err := name(c, "key")
-	if err != nil {
-		return err
-	}
-	in, err := h.agent.Intent(c.Request().Context())
-	if err != nil {
-		return err
-	}
-	f, ok := in.Frontends[key]
-	if !ok {
-		return &lb.NotFoundError{ID: lb.Frontend{Key: key}.ID()}
-	}
-	if unchanged(c, f.ETag()) {
-		return c.NoContent(http.StatusNotModified)
-	}
-	return respond(c, http.StatusOK, node.NewFrontend(f))
+	return showObject(c, h.agent, lb.KindFrontend, func(f lb.Frontend, _ lb.Intent) node.Frontend { return node.NewFrontend(f) })
 }
 
 func (h frontendHandlers) put(c echo.Context) error {

@@ -22,8 +22,10 @@ import (
 const (
 	// importPath is the path for databases of pyHrapi.
 	importPath = "/import/pyhrapi"
-	// importSQLPath is that of package hrapi.
+	// importSQLPath, uploadPath and pendingPath are those of package hrapi.
 	importSQLPath = "/v1/controller/_import-sql"
+	uploadPath    = "/v1/controller/upload"
+	pendingPath   = "/v1/haproxy/configuration/pending"
 	// sqliteType is the media type of SQLite databases; pyHrapi has one of its own for them.
 	sqliteType, pyhrapiType = "application/vnd.sqlite3", "application/x-sqlite2"
 )
@@ -117,8 +119,13 @@ func (h importHandlers) carryOver(c echo.Context, db pyhrapi.Database, how node.
 	if err != nil {
 		return err
 	}
+	kept, refused, err := h.agent.KeepCertificates(ctx, db.Certificates, dryRun)
+	if err != nil {
+		return err
+	}
 	m := gateway.New(in, h.agent.Snapshot(ctx))
-	left, err := pyhrapi.Import(db, m)
+	m.PutCertificates(kept)
+	left, err := pyhrapi.Import(db, m, refused)
 	if err != nil {
 		return asInvalid(err)
 	}

@@ -41,7 +41,7 @@ func (h backendHandlers) setMember(c echo.Context) error {
 	}
 	switch {
 	case ifNew:
-		return h.refuseNew(c, key)
+		return h.refuseNew(c)
 	case h.changeMember == nil:
 		return &lb.UnavailableError{What: "members cannot be changed"}
 	}

@@ -68,7 +68,7 @@ func largestBody(c echo.Context) int64 {
 		return backup.MaxBytes
 	case importPath, importSQLPath:
 		return pyhrapi.MaxBytes
-	case importHAProxyPath:
+	case importHAProxyPath, uploadPath, pendingPath:
 		return imports.MaxSize
 	}
 	return maxBody

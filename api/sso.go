@@ -29,6 +29,9 @@ const (
 	secureAttemptCookie = "__Host-thalassa_login"
 )
 
+// terminalMark begins the state of a login for a command line; page /login knows it.
+const terminalMark = "terminal."
+
 // ssoTimeout bounds what a login asks of the provider.
 const ssoTimeout = 20 * time.Second
 
@@ -109,9 +112,25 @@ func (h sessionHandlers) begin(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	data, err := body(c)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		// Terminal: a command line keeps the cookie. The page shows what the provider sends,
+		// for the user to hand it over.
+		Terminal bool `json:"terminal"`
+	}
+	if err := json.Unmarshal(data, &in); len(data) > 0 && err != nil {
+		return invalidField("body", "is not a JSON object with terminal", `{"terminal":true}, or no body`)
+	}
+	mark := ""
+	if in.Terminal {
+		mark = terminalMark
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), ssoTimeout)
 	defer cancel()
-	attempt, url, err := client.Begin(ctx, redirect)
+	attempt, url, err := client.Begin(ctx, redirect, mark)
 	if err != nil {
 		return h.ssoFailure(r, err)
 	}

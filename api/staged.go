@@ -43,10 +43,11 @@ func (a *Agent) Stage(ctx context.Context, id string, by lb.Origin, change func(
 			if err := judgeEdits(ctx, in, edits); err != nil {
 				return d, err
 			}
-			if d, err = d.With(in, edits, by.Time); err != nil {
+			after, err := d.With(in, edits, by.Time)
+			if err != nil {
 				return d, stage.Single(err)
 			}
-			return d, d.Check()
+			return after.Since(d, by), after.Check()
 		})
 		return err
 	}
@@ -103,6 +104,40 @@ func (a *Agent) commit(ctx context.Context, d stage.Draft, in lb.Intent, by lb.O
 	return applied, nil
 }
 
+// IntentAt is what operators asked for as of a revision; 0: nothing. A number that is not
+// known is an *lb.NotFoundError.
+func (a *Agent) IntentAt(ctx context.Context, number uint64) (lb.Intent, error) {
+	return a.history.IntentAt(ctx, number)
+}
+
+// ConfigOf is the newest haproxy.cfg that was in effect for a revision; *lb.NotFoundError.
+func (a *Agent) ConfigOf(ctx context.Context, revision uint64) ([]byte, error) {
+	recorded, err := a.configs.ConfigOf(ctx, revision)
+	if err != nil {
+		return nil, err
+	}
+	_, text, err := a.configs.ConfigText(ctx, recorded.Number)
+	return text, err
+}
+
+// CheckConditions refuses a request that changes an object which is not as its If-Match and
+// If-None-Match headers demand. Within a change of Stage, nobody comes in between.
+func CheckConditions(r *http.Request, in lb.Intent, id string) error {
+	e, err := lb.Edit{Delete: id}, error(nil)
+	if e.IfMatch, e.IfNoneMatch, err = conditions(r); err != nil {
+		return err
+	}
+	return e.CheckConditions(in)
+}
+
+// Unchanged sets the entity tag of the answer and reports whether the caller has that state
+// already, and wants no answer then.
+func Unchanged(c echo.Context, tag string) bool { return unchanged(c, tag) }
+
+// ReadBody reads a body of any type, of at most so many bytes. Whoever has lost the right to
+// the request meanwhile gets an error.
+func ReadBody(c echo.Context, most int64) ([]byte, error) { return readBody(c, most) }
+
 // Respond answers with the bytes of a document. Whoever has lost the right to read
 // meanwhile gets an error.
 func Respond(c echo.Context, status int, contentType string, data []byte) error {
@@ -125,4 +160,15 @@ func (a *Agent) CheckDeliberate(c echo.Context) error {
 		}
 	}
 	return nil
+}
+
+// CheckPlainBody refuses a form and plain text, which a browser sends to any site without
+// asking, unless the request says which site it is from, or has a token in a header. Every
+// page of this site is known to be one by then.
+func (a *Agent) CheckPlainBody(c echo.Context) error {
+	h := c.Request().Header
+	if a.authority == nil || h.Get(echo.HeaderAuthorization) != "" || h.Get("Sec-Fetch-Site") != "" || h.Get(echo.HeaderOrigin) != "" {
+		return nil
+	}
+	return forbidden("this request does not say which site it is from: send a token in the header Authorization")
 }

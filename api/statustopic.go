@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"thalassa/api/node"
+	"thalassa/internal/wake"
 	"thalassa/stream"
 )
 
@@ -11,19 +12,16 @@ import (
 type statusPublisher struct {
 	topic *stream.Topic
 	agent *Agent
-	due   chan struct{} // one slot: the status may have changed
+	due   wake.Poke // the status may have changed
 }
 
 func newStatusPublisher(hub *stream.Hub, agent *Agent) *statusPublisher {
-	return &statusPublisher{topic: hub.Set("status", false), agent: agent, due: make(chan struct{}, 1)}
+	return &statusPublisher{topic: hub.Set("status", false), agent: agent, due: wake.NewPoke()}
 }
 
 // poke says that the status may have changed.
 func (p *statusPublisher) poke() {
-	select {
-	case p.due <- struct{}{}:
-	default:
-	}
+	p.due.Send()
 }
 
 func (p *statusPublisher) run(ctx context.Context) error {

@@ -17,10 +17,7 @@ func (c *rollout) ask(ctx context.Context, a lb.CanaryAction, by lb.Origin) erro
 	c.note(askedEvent(c.current(), a, by))
 	err := c.save(ctx)
 	c.changed.Broadcast()
-	select {
-	case c.poke <- struct{}{}:
-	default:
-	}
+	c.poke.Send()
 	return err
 }
 

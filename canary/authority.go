@@ -13,13 +13,13 @@ func (c *rollout) permitted() error {
 		return nil
 	}
 	c.mu.Lock()
-	name, deed, backend := c.state.Origin.Author, "who started it", c.state.Backend
+	name, action, backend := c.state.Origin.Author, "who started it", c.state.Backend
 	if c.finishing {
-		name, deed = c.author, "who asked for all requests"
+		name, action = c.author, "who asked for all requests"
 	}
 	c.mu.Unlock()
 	if err := c.cfg.Permit(name, backend); err != nil {
-		return &abortError{name + ", " + deed + ", " + err.Error()}
+		return &abortError{name + ", " + action + ", " + err.Error()}
 	}
 	return nil
 }

@@ -19,8 +19,8 @@ import (
 type rollout struct {
 	cfg     *Config
 	changed *wake.Signal
-	poke    chan struct{} // one slot: an action was asked for
-	resumed time.Time     // when the agent took it from the store; zero: it did not
+	poke    wake.Poke // an action was asked for
+	resumed time.Time // when the agent took it from the store; zero: it did not
 
 	saving sync.Mutex // keeps a state from being stored over a newer one
 
@@ -32,7 +32,7 @@ type rollout struct {
 }
 
 func (r *Runner) newRollout(state lb.CanaryState) *rollout {
-	return &rollout{cfg: &r.cfg, changed: &r.changed, poke: make(chan struct{}, 1), state: state, renewed: r.cfg.Now()}
+	return &rollout{cfg: &r.cfg, changed: &r.changed, poke: wake.NewPoke(), state: state, renewed: r.cfg.Now()}
 }
 
 // current is the state now.

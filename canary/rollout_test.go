@@ -310,7 +310,7 @@ func TestCanariesThatDoNotBegin(t *testing.T) {
 		"no backend":  {func(w *fixture) { w.backend.Key = "" }, "does not exist"},
 		"static":      {func(w *fixture) { w.backend.Type = "static" }, "is static"},
 		"refused": {func(w *fixture) {
-			w.onSwitch[1] = func(func()) error { return &lb.RefusedError{Stage: "check", Output: "no"} }
+			w.onSwitch[1] = func(func()) error { return &lb.RefusedError{At: "check", Output: "no"} }
 		}, "no"},
 		"unavailable":  {func(w *fixture) { w.away = time.Now().Add(time.Second) }, "nobody answers"},
 		"two versions": {func(w *fixture) { w.backend.Version, w.backend.Versions = "", tooMany() }, "17 versions"},

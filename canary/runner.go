@@ -73,8 +73,8 @@ func (c Config) withDefaults() Config {
 // A Runner owns the canaries of a node. Its methods may be called from any goroutine.
 type Runner struct {
 	cfg     Config
-	changed wake.Signal   // a state has
-	due     chan struct{} // one slot: canaries wait for Run
+	changed wake.Signal // a state has
+	due     wake.Poke   // canaries wait for Run
 
 	mu       sync.Mutex
 	canaries map[lb.Name]*rollout // the last one of each backend
@@ -83,7 +83,7 @@ type Runner struct {
 
 // New makes a Runner with the canaries in the store. Those under way continue with Run.
 func New(ctx context.Context, cfg Config) (*Runner, error) {
-	r := &Runner{cfg: cfg.withDefaults(), due: make(chan struct{}, 1), canaries: map[lb.Name]*rollout{}}
+	r := &Runner{cfg: cfg.withDefaults(), due: wake.NewPoke(), canaries: map[lb.Name]*rollout{}}
 	stored, err := r.cfg.Store.Canaries(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the canaries: %w", err)
@@ -141,10 +141,7 @@ func (r *Runner) hand(c *rollout) {
 	r.mu.Lock()
 	r.waiting = append(r.waiting, c)
 	r.mu.Unlock()
-	select {
-	case r.due <- struct{}{}:
-	default:
-	}
+	r.due.Send()
 }
 
 // Start begins a canary and returns when its first step is in effect. Until then nothing

@@ -65,13 +65,11 @@ changes nothing.`,
 	}
 	a.flags(cmd)
 	a.draftFlag(cmd)
+	changeFlags(cmd, &a.dryRun, &a.message)
+	instanceFlags(cmd, "apply", &a.force, &a.wait)
 	f := cmd.Flags()
 	f.StringVarP(&a.path, "filename", "f", "", "`path` of a file or directory; -: standard input")
-	f.BoolVar(&a.dryRun, "dry-run", false, "show what would change, and change nothing")
 	f.BoolVar(&a.prune, "prune", false, "delete frontends, backends and raw sections that no file has")
-	f.BoolVar(&a.force, "force", false, "apply even without a healthy instance")
-	f.DurationVar(&a.wait, "wait", 0, "maximum `time` to wait for healthy instances, e.g. 30s")
-	f.StringVarP(&a.message, "message", "m", "", "`text` that the history shows with the change")
 	return cmd
 }
 

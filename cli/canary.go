@@ -17,8 +17,8 @@ func newCanary(env environment) *cobra.Command {
 	r := &remote{env: env}
 	cmd := &cobra.Command{
 		Use:   "canary",
-		Short: "Show and steer the canary of a backend",
-		Long: `Shows and steers the canary of a backend, which "thalassa deploy --canary" has started.
+		Short: "Show and control the canary of a backend",
+		Long: `Shows and controls the canary of a backend, which "thalassa deploy --canary" has started.
 A canary is under way until it is done, back, superseded by another change of the
 backend, or stuck. Actions on a canary that has ended fail with exit code 4.`,
 		Args: arguments,

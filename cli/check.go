@@ -46,7 +46,7 @@ func newCheck(env environment) *cobra.Command {
 		Long: `Checks the settings, the API's address and tokens, the directories, HAProxy, the template
 and Consul, and prints a line for each. It takes the flags of "thalassa agent" and changes
 nothing. It asks Consul what the agent asks. The exit code is 1 when a check fails. If Consul
-does not answer, that is only a warning. Run as root, it judges token and access files by the
+does not answer, that is only a warning. Run as root, it checks token and access files by the
 owner of the directory of the database, as whom the agent will run.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -197,7 +197,7 @@ func (o *onNode) act(ctx context.Context, a cluster.Action, force bool) error {
 	seen, err := c.Predict(ctx, a)
 	switch late := cluster.IsKind(err, cluster.KindTimedOut); {
 	case late && force && !o.dryRun:
-		fmt.Fprintln(o.env.Stderr, "thalassa: WARNING: going on without a prediction:", err)
+		fmt.Fprintln(o.env.Stderr, "thalassa: WARNING: continuing without a prediction:", err)
 		seen.Text = nil
 	case late && !o.dryRun:
 		return fmt.Errorf("%w. Nothing has changed; --force goes on without a prediction", err)

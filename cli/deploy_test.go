@@ -178,7 +178,7 @@ func TestCanaryWhoseAgentGoesAway(t *testing.T) {
 	s.fails(cli.ExitUnavailable, "not now", "deploy", "live", "2.0.0", "--canary", "5,100")
 }
 
-// A detached command ends after the first step; others see and steer the canary.
+// A detached command ends after the first step; others see and control the canary.
 func TestDetachedCanary(t *testing.T) {
 	s := shop(t)
 	s.answering(0)

@@ -119,7 +119,7 @@ func (d demo) run(ctx context.Context) (err error) {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()
 			if err := consul.Stop(ctx); err != nil {
-				d.log.ErrorContext(ctx, "consul not stopped in order", "error", err)
+				d.log.ErrorContext(ctx, "stopping consul failed", "error", err)
 			}
 		}()
 		d.consulAddress = consul.Address()

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -23,13 +25,25 @@ says what became of each line, and names those that cannot be carried over.`,
 	}
 	i.flags(cmd)
 	i.draftFlag(cmd)
+	changeFlags(cmd, &i.dryRun, &i.how.Message)
 	f := cmd.Flags()
-	f.BoolVar(&i.dryRun, "dry-run", false, "show what would change, and change nothing")
 	f.BoolVar(&i.how.Replace, "replace", false, "replace objects of the same names")
 	f.StringVar(&i.how.Hostname, "hostname", "", "`name` of this node among peers, without localpeer in the file")
-	f.StringVarP(&i.how.Message, "message", "m", "", "`text` that the history shows with the change")
 	cmd.AddCommand(newImportPyHrapi(env))
 	return cmd
+}
+
+// openImport reads a file of at most so many bytes that is to be imported.
+func (r *remote) openImport(ctx context.Context, path string, most int64) (client.Imports, *bytes.Reader, error) {
+	data, err := readBounded(path, most)
+	if err != nil {
+		return client.Imports{}, nil, usageError{err}
+	}
+	c, err := r.client(ctx)
+	if err != nil {
+		return client.Imports{}, nil, err
+	}
+	return client.NewImports(c), bytes.NewReader(data), nil
 }
 
 // showImportPreview tells what an import would do: first what report says of what is

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -39,30 +38,23 @@ made of values that HAProxy does not know.`,
 	}
 	i.flags(cmd)
 	i.draftFlag(cmd)
-	f := cmd.Flags()
-	f.BoolVar(&i.dryRun, "dry-run", false, "show what would change, and change nothing")
-	f.StringVarP(&i.how.Message, "message", "m", "", "`text` that the history shows with the change")
+	changeFlags(cmd, &i.dryRun, &i.how.Message)
 	return cmd
 }
 
 func (i *pyhrapiImport) run(ctx context.Context, path string) error {
-	data, err := readBounded(path, pyhrapi.MaxBytes)
-	if err != nil {
-		return usageError{err}
-	}
-	c, err := i.client(ctx)
+	imports, file, err := i.openImport(ctx, path, pyhrapi.MaxBytes)
 	if err != nil {
 		return err
 	}
-	imports, size := client.NewImports(c), int64(len(data))
 	if i.dryRun {
-		preview, err := imports.PreviewPyHrapi(ctx, bytes.NewReader(data), size, i.how)
+		preview, err := imports.PreviewPyHrapi(ctx, file, file.Size(), i.how)
 		if err != nil {
 			return err
 		}
 		return i.showImportPreview(preview, preview.Preview, func(w io.Writer) { showLeft(w, preview.Imported) })
 	}
-	done, err := imports.PyHrapi(ctx, bytes.NewReader(data), size, i.how)
+	done, err := imports.PyHrapi(ctx, file, file.Size(), i.how)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ type login struct {
 	env          environment
 	name         string
 	user         string
+	sso          bool
 	passwordFile string
 	tokenFile    string
 	caFile       string
@@ -39,6 +40,9 @@ directory thalassa of the user's configuration (mode 0600). Other commands then 
 this agent; "thalassa context" switches to another one. With --user it asks for a password
 instead, and stores a session that ends after twelve hours.
 
+With --sso it shows an address of the agent's identity provider. Open it in a browser, on any
+machine, and log in there. The page then shows a text to paste into the terminal.
+
 If no known CA has signed the agent's certificate, the command shows its SHA-256, as
 "thalassa status" on the node does, and asks whether to trust it. It remembers the key:
 an agent that shows another key later is refused.`,
@@ -51,6 +55,7 @@ an agent that shows another key later is refused.`,
 	f := cmd.Flags()
 	f.StringVar(&l.name, "name", "", "`name` of the context (default: the host of the URL)")
 	f.StringVar(&l.user, "user", "", "`name` of a user, who logs in with a password")
+	f.BoolVar(&l.sso, "sso", false, "login at the agent's identity provider, in a browser")
 	f.StringVar(&l.passwordFile, "password-file", "", "`file` with the user's password (default: asks for it)")
 	f.StringVar(&l.tokenFile, "token-file", "", "`file` with the token (default: asks for it)")
 	f.StringVar(&l.caFile, "ca-file", "", "PEM `file` of the CAs of the agent's certificate")
@@ -119,7 +124,13 @@ func (l *login) pin(ctx context.Context, cfg client.Config) (string, error) {
 // logIn shows the agent a token, or a name and a password, and leaves the token in cfg
 // that later commands show.
 func (l *login) logIn(ctx context.Context, cfg *client.Config, host string) (who client.Identity, err error) {
-	if l.user == "" {
+	switch {
+	case l.sso && (l.user != "" || l.tokenFile != "" || l.passwordFile != ""):
+		return client.Identity{}, usageError{errors.New("--sso: is there together with a user or a token, expected either of them")}
+	case l.sso:
+		cfg.Token, who, err = l.atProvider(ctx, *cfg)
+		return who, err
+	case l.user == "":
 		if cfg.Token, err = l.token(host); err != nil {
 			return client.Identity{}, err
 		}
@@ -140,6 +151,23 @@ func (l *login) logIn(ctx context.Context, cfg *client.Config, host string) (who
 	}
 	cfg.Token, who, err = client.LogIn(ctx, *cfg, l.user, password)
 	return who, err
+}
+
+// atProvider logs the user in at the agent's identity provider, with a browser.
+func (l *login) atProvider(ctx context.Context, cfg client.Config) (token string, who client.Identity, err error) {
+	attempt, err := client.BeginLogin(ctx, cfg)
+	if err != nil {
+		return "", client.Identity{}, err
+	}
+	fmt.Fprintf(l.env.Stderr, "Open this address in a browser, and log in there:\n\n%s\n\nText that the page shows: ", printable(attempt.URL, ""))
+	show := hideInput(l.env.Stdin)
+	text, err := l.line()
+	show()
+	fmt.Fprintln(l.env.Stderr)
+	if err != nil {
+		return "", client.Identity{}, err
+	}
+	return client.CompleteLogin(ctx, cfg, attempt, text)
 }
 
 // token to show to the agent.

@@ -145,7 +145,7 @@ func TestExitCodes(t *testing.T) {
 	s.fails(cli.ExitConflict, "frontend/www", "backends", "delete", "live")
 	s.fails(cli.ExitConflict, "static", "deploy", "files", "1")
 	// 5
-	s.Fail(&lb.RefusedError{Stage: "check", Output: "[ALERT] parsing [haproxy.cfg:7] : unknown keyword 'x'\n[ALERT] Fatal errors found"})
+	s.Fail(&lb.RefusedError{At: "check", Output: "[ALERT] parsing [haproxy.cfg:7] : unknown keyword 'x'\n[ALERT] Fatal errors found"})
 	s.fails(cli.ExitRefused, "thalassa: haproxy refused the configuration (check):\n[ALERT] parsing [haproxy.cfg:7] : unknown keyword 'x'\n[ALERT] Fatal errors found\n",
 		"deploy", "live", "2.0.0")
 	// 6: nobody is there, or cannot answer now.

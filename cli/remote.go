@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -37,6 +38,19 @@ func (r *remote) agentFlags(cmd *cobra.Command) {
 // draftFlag declares the flag of a command that can show and change a draft.
 func (r *remote) draftFlag(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&r.draft, "draft", "", "`ID` of a draft to show and change instead")
+}
+
+// changeFlags declares the flags of a command that makes several changes as one.
+func changeFlags(cmd *cobra.Command, dryRun *bool, message *string) {
+	cmd.Flags().BoolVar(dryRun, "dry-run", false, "show what would change, and change nothing")
+	cmd.Flags().StringVarP(message, "message", "m", "", "`text` that the history shows with the change")
+}
+
+// instanceFlags declares the flags of a command that needs healthy instances for what it
+// does.
+func instanceFlags(cmd *cobra.Command, does string, force *bool, wait *time.Duration) {
+	cmd.Flags().BoolVar(force, "force", false, does+" even without a healthy instance")
+	cmd.Flags().DurationVar(wait, "wait", 0, "maximum `time` to wait for healthy instances, e.g. 30s")
 }
 
 // show prints v as JSON when that was asked for, else what table writes.

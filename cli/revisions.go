@@ -138,11 +138,8 @@ A rollback of an A/B switch needs a healthy instance of the former version.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return b.run(cmd, args) },
 	}
 	b.flags(cmd)
-	f := cmd.Flags()
-	f.BoolVar(&b.dryRun, "dry-run", false, "show what would change, and change nothing")
-	f.BoolVar(&b.restore.Force, "force", false, "restore even without a healthy instance")
-	f.DurationVar(&b.restore.Wait, "wait", 0, "maximum `time` to wait for healthy instances, e.g. 30s")
-	f.StringVarP(&b.restore.Message, "message", "m", "", "`text` that the history shows with the change")
+	changeFlags(cmd, &b.dryRun, &b.restore.Message)
+	instanceFlags(cmd, "restore", &b.restore.Force, &b.restore.Wait)
 	return cmd
 }
 

@@ -334,7 +334,7 @@ func TestErrorsCarryTheirDetails(t *testing.T) {
 		_, _, err := c.PutBackend(t.Context(), "x", client.Backend{Type: "static"})
 		return err
 	}
-	node.Fail(&lb.RefusedError{Stage: "check", Output: "one\ntwo"})
+	node.Fail(&lb.RefusedError{At: "check", Output: "one\ntwo"})
 	if e := failed(t, put(), 422, "refused"); e.Output != "one\ntwo" || client.IsUnreachable(&e) {
 		t.Errorf("output %q", e.Output)
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"thalassa/listen"
@@ -115,12 +116,62 @@ type Identity struct {
 
 // LogIn begins a session with a name and a password. The token stands for it.
 func LogIn(ctx context.Context, cfg Config, user, password string) (token string, who Identity, err error) {
+	return begin(ctx, cfg, map[string]any{"user": user, "password": password, "bearer": true})
+}
+
+// An Attempt is a login that has begun at the agent's identity provider.
+type Attempt struct {
+	URL    string // that the user's browser has to open
+	cookie string // without which nobody can complete it
+}
+
+// BeginLogin begins a login at the agent's identity provider.
+func BeginLogin(ctx context.Context, cfg Config) (Attempt, error) {
+	c, err := New(cfg)
+	if err != nil {
+		return Attempt{}, err
+	}
+	a, err := c.transport.do(ctx, call{method: http.MethodPost, path: "/session/sso", body: map[string]any{"terminal": true}})
+	if err != nil {
+		return Attempt{}, err
+	}
+	var out Attempt
+	if err := json.Unmarshal(a.body, &out); err != nil || out.URL == "" {
+		return Attempt{}, a.unexpected("no address")
+	}
+	for _, cookie := range (&http.Response{Header: a.header}).Cookies() {
+		out.cookie = cookie.Name + "=" + cookie.Value
+	}
+	return out, nil
+}
+
+// CompleteLogin begins a session with what the identity provider has sent with the browser:
+// the query of the address of the page, such as "code=…&state=…", or the address. The token
+// stands for the session.
+func CompleteLogin(ctx context.Context, cfg Config, attempt Attempt, sent string) (token string, who Identity, err error) {
+	if _, query, found := strings.Cut(sent, "?"); found {
+		sent = query
+	}
+	values, err := url.ParseQuery(strings.TrimSpace(sent))
+	if err != nil || !values.Has("state") {
+		return "", Identity{}, errors.New("this is not what the page shows, expected a text such as code=…&state=…")
+	}
+	body := map[string]any{"bearer": true}
+	for _, name := range []string{"code", "state", "iss", "error", "error_description"} {
+		if values.Has(name) {
+			body[name] = values.Get(name)
+		}
+	}
+	return begin(ctx, cfg, body, func(h http.Header) { h.Set("Cookie", attempt.cookie) })
+}
+
+// begin begins a session.
+func begin(ctx context.Context, cfg Config, body map[string]any, conditions ...Condition) (token string, who Identity, err error) {
 	c, err := New(cfg)
 	if err != nil {
 		return "", Identity{}, err
 	}
-	body := map[string]any{"user": user, "password": password, "bearer": true}
-	a, err := c.transport.do(ctx, call{method: http.MethodPost, path: "/session", body: body})
+	a, err := c.transport.do(ctx, call{method: http.MethodPost, path: "/session", body: body, conditions: conditions})
 	if err != nil {
 		return "", Identity{}, err
 	}

@@ -53,8 +53,8 @@ type Watcher struct {
 	cfg     Config
 	current atomic.Pointer[lb.Control]
 	told    atomic.Pointer[[]uint16] // by Consul
-	again   chan struct{}            // one slot: something may have changed
-	changed chan struct{}
+	again   wake.Poke                // something may have changed
+	changed wake.Poke
 }
 
 // New makes a Watcher that knows the node's addresses as they are now. Where the
@@ -64,7 +64,7 @@ func New(cfg Config) *Watcher {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	w := &Watcher{cfg: cfg, again: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+	w := &Watcher{cfg: cfg, again: wake.NewPoke(), changed: wake.NewPoke()}
 	if err := w.read(); err != nil {
 		w.set(nil)
 		cfg.Logger.Warn("the node's addresses are not known, only loopback addresses count as its own", "error", err)
@@ -99,7 +99,7 @@ func (w *Watcher) followAddresses(ctx context.Context) error {
 		defer context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })()
 		go w.hear(ctx, f)
 	} else {
-		w.cfg.Logger.WarnContext(ctx, "the node's addresses are read now and then", "interval", readEvery, "error", err)
+		w.cfg.Logger.WarnContext(ctx, "the node's addresses are not watched, reading them periodically", "interval", readEvery, "error", err)
 	}
 	tick := time.NewTicker(readEvery)
 	defer tick.Stop()
@@ -117,7 +117,7 @@ func (w *Watcher) followAddresses(ctx context.Context) error {
 			now = err.Error()
 		}
 		if now != trouble && now != "" {
-			w.cfg.Logger.WarnContext(ctx, "the node's addresses are not known any more, the last ones count", "error", now)
+			w.cfg.Logger.WarnContext(ctx, "reading the node's addresses failed, the last ones stay in use", "error", now)
 		}
 		trouble = now
 	}
@@ -131,7 +131,7 @@ func (w *Watcher) hear(ctx context.Context, f *os.File) {
 		if errors.Is(err, os.ErrClosed) {
 			return
 		}
-		poke(w.again)
+		w.again.Send()
 		if err != nil && wake.Pause(ctx, time.Second) != nil {
 			return
 		}
@@ -147,7 +147,7 @@ func (w *Watcher) followConsul(ctx context.Context) error {
 			pause = askAgain
 		} else if told := w.told.Load(); told == nil || !slices.Equal(*told, ports) {
 			w.told.Store(&ports)
-			poke(w.again)
+			w.again.Send()
 		}
 		if over := wake.Pause(ctx, pause); over != nil {
 			return wake.UnlessOver(ctx, over)
@@ -171,15 +171,7 @@ func (w *Watcher) set(local []netip.Prefix) {
 		return
 	}
 	w.current.Store(next)
-	poke(w.changed)
-}
-
-// poke fills a slot, unless it is full: its reader sees everything anyway.
-func poke(slot chan<- struct{}) {
-	select {
-	case slot <- struct{}{}:
-	default:
-	}
+	w.changed.Send()
 }
 
 // control is what administers a node with these addresses.

@@ -47,7 +47,7 @@ func (w *Watcher) enqueue(o command) {
 		w.commands = w.commands[1:]
 	}
 	w.mu.Unlock()
-	notify(w.wake)
+	w.due.Send()
 }
 
 const maxCommands = 1000

@@ -44,7 +44,7 @@ func (n note) log(ctx context.Context, logger *slog.Logger) {
 	case noteHeld:
 		logger.WarnContext(ctx, "many instances are missing at once, holding them", "reason", n.reason)
 	case noteReleased:
-		logger.InfoContext(ctx, "instances are not held any more", "reason", n.reason)
+		logger.InfoContext(ctx, "instances are no longer held", "reason", n.reason)
 	case noteLeftOut:
 		logger.WarnContext(ctx, "instance ignored", "node", n.leftOut.node, "id", n.leftOut.id, "reason", n.leftOut.reason)
 	}

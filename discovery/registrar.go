@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"thalassa/consul"
+	"thalassa/internal/wake"
 )
 
 // RegistrarConfig is how to reach the agent. It should be the local one: it owns the
@@ -35,7 +36,7 @@ type Registrar struct {
 	logger            *slog.Logger
 	interval, timeout time.Duration
 	wanted            atomic.Pointer[[]Registration]
-	wake              chan struct{} // one slot: wanted was set
+	due               wake.Poke // wanted was set
 
 	// Owned by Run: what this Registrar has registered, or may have if a request
 	// failed.
@@ -55,7 +56,7 @@ func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
 	}
 	r := &Registrar{
 		client: c, logger: cfg.Logger, interval: cfg.Interval, timeout: cfg.Timeout,
-		wake: make(chan struct{}, 1), registered: map[string]Registration{},
+		due: wake.NewPoke(), registered: map[string]Registration{},
 	}
 	if r.logger == nil {
 		r.logger = slog.New(slog.DiscardHandler)
@@ -88,7 +89,7 @@ func (r *Registrar) Set(wanted []Registration) {
 		list[i] = w.clone()
 	}
 	r.wanted.Store(&list)
-	notify(r.wake)
+	r.due.Send()
 }
 
 // Run keeps the agent up to date until ctx ends, which is not an error. Then it
@@ -105,7 +106,7 @@ func (r *Registrar) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			r.leave(context.WithoutCancel(ctx))
 			return nil
-		case <-r.wake:
+		case <-r.due:
 		case <-alarm.C:
 			complete = true
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"thalassa/consul"
+	"thalassa/internal/wake"
 	"thalassa/lb"
 )
 
@@ -34,9 +35,9 @@ type Watcher struct {
 	cancels     map[*query]context.CancelFunc // of the requests under way; owned by Run
 	wanted      atomic.Pointer[[]lb.Name]
 	published   atomic.Pointer[lb.Snapshot]
-	publishedAt time.Time     // owned by Run
-	wake        chan struct{} // one slot: wanted was set, or commands were given
-	changed     chan struct{} // one slot
+	publishedAt time.Time // owned by Run
+	due         wake.Poke // wanted was set, or commands were given
+	changed     wake.Poke
 
 	mu       sync.Mutex
 	commands []command
@@ -60,7 +61,7 @@ func New(cfg Config) (*Watcher, error) {
 		client: c, now: cfg.Now, logger: cfg.Logger,
 		acceptWarning: cfg.AcceptWarning, wait: cfg.WaitTime, timeout: cfg.Timeout,
 		seed: maphash.MakeSeed(), cancels: map[*query]context.CancelFunc{},
-		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		due: wake.NewPoke(), changed: wake.NewPoke(),
 		schedule: &schedule{
 			services:   map[lb.Name]*service{},
 			maxWatched: cfg.MaxConns - reservedConns,
@@ -107,7 +108,7 @@ func restore(old lb.Snapshot, acceptWarning bool) map[lb.Name]lb.Service {
 func (w *Watcher) Want(names []lb.Name) {
 	names = slices.Clone(names)
 	w.wanted.Store(&names)
-	notify(w.wake)
+	w.due.Send()
 }
 
 // Snapshot returns every wanted service for which Consul has answered. It is
@@ -119,13 +120,6 @@ func (w *Watcher) Snapshot() lb.Snapshot { return *w.published.Load() }
 // confirmed, or confirmed again. It has one slot. A repeated confirmation is no
 // change.
 func (w *Watcher) Changed() <-chan struct{} { return w.changed }
-
-func notify(slot chan<- struct{}) {
-	select {
-	case slot <- struct{}{}:
-	default: // a notification is pending already
-	}
-}
 
 // Run watches until ctx ends, which is not an error. It leaves no goroutine and no
 // connection behind. The snapshot remains. It is called once.
@@ -166,7 +160,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-w.wake:
+		case <-w.due:
 		case <-alarm.C:
 		case r := <-results:
 			w.finish(r)
@@ -201,7 +195,7 @@ func (w *Watcher) publish(ctx context.Context, now time.Time) (due time.Time) {
 		due = w.publishedAt.Add(confirmEvery)
 	}
 	if s.changed {
-		notify(w.changed)
+		w.changed.Send()
 		s.changed = false
 	}
 	for _, n := range s.notes {

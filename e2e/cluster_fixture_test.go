@@ -94,7 +94,7 @@ func clusterConfig(tb testing.TB) cluster.Config {
 }
 
 // commands are those of the command line on any node that is up.
-func (s *clusterFixture) commands() steered { return steered{s.cluster, s.tb} }
+func (s *clusterFixture) commands() commandCluster { return commandCluster{s.cluster, s.tb} }
 
 // register adds a member to the service, which answers with its name.
 func (s *clusterFixture) register() {

@@ -59,8 +59,8 @@ func (a agentOn) act(path, body string, v any) told {
 	return answer
 }
 
-// testAPI steers a real cluster through the API of one node's agent.
-func (s steered) testAPI(t *testing.T) {
+// testAPI operates a real cluster through the API of one node's agent.
+func (s commandCluster) testAPI(t *testing.T) {
 	a := agentOn{t, s.HTTP("n1")}
 	var v cluster.Status
 	testkit.Eventually(t, time.Minute, func() error {

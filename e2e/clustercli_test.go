@@ -55,14 +55,14 @@ const picky = `#!/bin/sh
 exec haproxy "$@"
 `
 
-// A steered is a cluster whose nodes have the command line, and agents that
+// A commandCluster is a cluster whose nodes have the command line, and agents that
 // answer rollouts.
-type steered struct {
+type commandCluster struct {
 	*testcluster.Fixture
 	t testing.TB
 }
 
-func steer(t *testing.T, cfg testcluster.Config) steered {
+func startCommandCluster(t *testing.T, cfg testcluster.Config) commandCluster {
 	t.Helper()
 	testkit.HAProxy(t)
 	program, err := os.ReadFile(build(t))
@@ -81,7 +81,7 @@ func steer(t *testing.T, cfg testcluster.Config) steered {
 		"thalassa": `mkdir -p /var/lib/thalassa /etc/haproxy
 			exec /run/fixture/thalassa agent --haproxy external --haproxy-binary /run/fixture/picky-haproxy --register=false --haproxy-log "" --db-path /var/lib/thalassa --debug`,
 	}
-	return steered{testcluster.Start(t, cfg), t}
+	return commandCluster{testcluster.Start(t, cfg), t}
 }
 
 // buildStream makes thalassa-cib once for all tests of this process, where what it
@@ -133,12 +133,12 @@ func buildWithC(name string) ([]byte, error) {
 
 // call runs a cluster command on a node and returns what it printed; the exit code
 // must be the one expected.
-func (s steered) call(code int, args ...string) (out, words string) {
+func (s commandCluster) call(code int, args ...string) (out, words string) {
 	s.t.Helper()
 	return s.callOn(s.Any().Name, code, args...)
 }
 
-func (s steered) callOn(node string, code int, args ...string) (out, words string) {
+func (s commandCluster) callOn(node string, code int, args ...string) (out, words string) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 3*time.Minute)
 	defer cancel()
@@ -152,7 +152,7 @@ func (s steered) callOn(node string, code int, args ...string) (out, words strin
 	return stdout.String(), stderr.String()
 }
 
-func (s steered) status() cluster.Status {
+func (s commandCluster) status() cluster.Status {
 	s.t.Helper()
 	out, err := s.Any().Try("/run/fixture/thalassa", "cluster", "status", "-o", "json")
 	var v cluster.Status
@@ -163,7 +163,7 @@ func (s steered) status() cluster.Status {
 }
 
 // holder is where the floating IP is; it must be there in fact.
-func (s steered) holder() string {
+func (s commandCluster) holder() string {
 	s.t.Helper()
 	v := s.status()
 	if len(v.FloatingIPs) == 0 || v.FloatingIPs[0].Node == "" {
@@ -176,11 +176,11 @@ func (s steered) holder() string {
 	return node
 }
 
-func (s steered) constraints() string {
+func (s commandCluster) constraints() string {
 	return s.Any().Run("cibadmin", "-Q", "-o", "constraints")
 }
 
-func (s steered) wants(text string, parts ...string) {
+func (s commandCluster) wants(text string, parts ...string) {
 	s.t.Helper()
 	for _, p := range parts {
 		if !strings.Contains(text, p) {
@@ -191,7 +191,7 @@ func (s steered) wants(text string, parts ...string) {
 
 func TestClusterCommands(t *testing.T) {
 	t.Parallel()
-	s := steer(t, testcluster.Config{})
+	s := startCommandCluster(t, testcluster.Config{})
 	description := []string{"--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating + "/24", "--ip", testcluster.Floating6 + "/64", "--prefer", "n2"}
 	apply := append([]string{"apply"}, description...)
 
@@ -337,12 +337,12 @@ func TestClusterCommands(t *testing.T) {
 	t.Run("others' resources", s.testForeign)
 }
 
-func (s steered) generation() string {
+func (s commandCluster) generation() string {
 	return strings.TrimSpace(s.Any().Run("crm_resource", "-r", "haproxy", "-g", "generation"))
 }
 
 // testRollout runs rollouts over agents that check the file on their disk.
-func (s steered) testRollout(t *testing.T) {
+func (s commandCluster) testRollout(t *testing.T) {
 	t.Helper()
 	for _, n := range s.Nodes { // where the agent has not come to it yet
 		n.Run("sh", "-c", "[ -e /etc/haproxy/haproxy.cfg ] || printf 'defaults\\n timeout client 9s\\n' >/etc/haproxy/haproxy.cfg")
@@ -391,7 +391,7 @@ func (s steered) testRollout(t *testing.T) {
 }
 
 // testMeanings provokes failures of the real tools.
-func (s steered) testMeanings(t *testing.T) {
+func (s commandCluster) testMeanings(t *testing.T) {
 	for _, c := range []struct {
 		code  int
 		words string
@@ -447,7 +447,7 @@ func TestClusterCommandsOfOtherReleases(t *testing.T) {
 	for _, program := range programs {
 		root := strings.TrimSuffix(program, "/usr/sbin/pacemakerd")
 		t.Run(filepath.Base(root), func(t *testing.T) {
-			s := steer(t, testcluster.Config{Root: root})
+			s := startCommandCluster(t, testcluster.Config{Root: root})
 			s.call(0, "apply", "--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating+"/24", "--prefer", "n2")
 			if v := s.status(); v.State != cluster.StateOK || strings.HasPrefix(v.Version, "2.") || s.holder() != "n2" {
 				t.Errorf("Pacemaker %s, state %s, %s", v.Version, v.State, v.Reasons)
@@ -466,7 +466,7 @@ func TestClusterCommandsOfOtherReleases(t *testing.T) {
 
 func TestClusterWithoutFencingAndWithASlowToken(t *testing.T) {
 	t.Parallel()
-	s := steer(t, testcluster.Config{NoFencing: true, Nodes: 2, Token: 5000})
+	s := startCommandCluster(t, testcluster.Config{NoFencing: true, Nodes: 2, Token: 5000})
 	out, words := s.call(0, "plan", "--resource-agent", "ocf:lab:haproxy", "--ip", testcluster.Floating+"/24")
 	s.wants(words, "NO FENCING", "SLOW FAILOVER", "token is 5000", "two nodes")
 	s.wants(out, "will start vip on")

@@ -27,7 +27,7 @@ const foreignGroup = `<group id="db">
 
 // testForeign runs every command in a cluster that also has resources of somebody else,
 // among them with an arbiter and with a network that dies. None touches them.
-func (s steered) testForeign(t *testing.T) {
+func (s commandCluster) testForeign(t *testing.T) {
 	n := s.Any()
 	n.Run("cibadmin", "-C", "-o", "resources", "-X", foreignGroup)
 	s.AwaitIdle()
@@ -85,7 +85,7 @@ func (s steered) testForeign(t *testing.T) {
 
 // foreign is the configuration of the foreign resources, where they run, and the calls
 // that started them.
-func (s steered) foreign() string {
+func (s commandCluster) foreign() string {
 	s.t.Helper()
 	var out strings.Builder
 	out.WriteString(s.Any().Run("cibadmin", "-Q", "--xpath", "//group[@id='db']"))
@@ -102,7 +102,7 @@ func (s steered) foreign() string {
 
 // withoutCarrier pulls the cable of the service's network on a node, where the address is
 // made to be. The address must leave it, and HAProxy must run where it goes.
-func (s steered) withoutCarrier(t *testing.T, node, to string) {
+func (s commandCluster) withoutCarrier(t *testing.T, node, to string) {
 	t.Helper()
 	if !slices.ContainsFunc(s.status().FloatingIPs, func(ip cluster.FloatingIP) bool { return ip.Resource == "vip" && ip.Node == node }) {
 		s.call(0, "move", node)

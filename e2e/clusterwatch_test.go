@@ -44,7 +44,7 @@ func (f *follower) view() cluster.Status {
 func TestWatcherIsNeverStale(t *testing.T) {
 	// Without fencing: a node whose daemon dies on a busy machine may be fenced, and
 	// the watcher with it.
-	s := steer(t, testcluster.Config{NoFencing: true})
+	s := startCommandCluster(t, testcluster.Config{NoFencing: true})
 	n := s.Node("n1")
 	cmd := n.Command(t.Context(), "/run/fixture/thalassa", "cluster", "status", "-f", "-o", "json")
 	out, err := cmd.StdoutPipe()

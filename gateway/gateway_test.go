@@ -199,3 +199,104 @@ func TestBadValuesAreNamedAndChangeNothing(t *testing.T) {
 		t.Errorf("changed %v", changes)
 	}
 }
+
+// tlsModel has the certificates key and other.
+func tlsModel(t *testing.T, edits ...lb.Edit) *gateway.Model {
+	t.Helper()
+	in, err := lb.Intent{}.ApplyAll(edits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var changes []lb.ObjectChange
+	for _, name := range []lb.Name{"key", "other"} {
+		c := lb.Certificate{Key: name, Files: []lb.PEMFile{{Digest: strings.Repeat("a", 64), KeyType: "RSA", Chain: []lb.X509{{Serial: "1"}}}}}
+		changes = append(changes, lb.ObjectChange{ID: c.ID(), After: c})
+	}
+	return gateway.New(in.With(changes), lb.Snapshot{}, "dash")
+}
+
+func TestEndpointsWithTLS(t *testing.T) {
+	m, put := tlsModel(t), must[bool](t)
+	put(m.PutGateway(gateway.Change{Name: "g", Protocol: "http", Endpoints: []gateway.Endpoint{
+		{Name: "plain", Address: "*:8080"}, {Name: "one", Address: "*:8081 @key.pem"}, {Name: "two", Address: "*:8082 @key.pem"},
+	}}))
+	valid(t, m)
+	endpoints := func(want ...string) {
+		t.Helper()
+		g, _ := m.Gateway("g")
+		var got []string
+		for _, e := range g.Endpoints {
+			got = append(got, e.Name+" "+e.Text())
+		}
+		if !slices.Equal(got, want) || len(g.Beyond) > 0 {
+			t.Errorf("%q beyond %q, want %q", got, g.Beyond, want)
+		}
+		valid(t, m)
+	}
+	endpoints("plain *:8080", "one *:8081 @key.pem", "two *:8082 @key.pem")
+	if f := m.Intent().Frontends["g"]; len(f.Binds) != 1 || len(f.TLS.Binds) != 2 || f.TLS.Default != "key" || len(f.TLS.ALPN) != 2 {
+		t.Errorf("frontend %+v, TLS %+v", f, f.TLS)
+	}
+	// With and without TLS, and another address.
+	put(m.PutEndpoint("g", "one", "*:8081"))
+	endpoints("plain *:8080", "one *:8081", "two *:8082 @key.pem")
+	put(m.PutEndpoint("g", "plain", "*:8090 @key.pem"))
+	endpoints("plain *:8090 @key.pem", "one *:8081", "two *:8082 @key.pem")
+	// Another certificate for one of two is a conflict; for both it is not.
+	conflict := new(*lb.ConflictError)
+	if _, err := m.PutEndpoint("g", "two", "*:8082 @other.pem"); !errors.As(err, conflict) || !strings.Contains(err.Error(), "gateway of its own") {
+		t.Errorf("two certificates: %v", err)
+	}
+	put(m.PutGateway(gateway.Change{Name: "g", Protocol: "tcp", Endpoints: []gateway.Endpoint{{Name: "plain", Address: "*:8090 @other"}, {Name: "two", Address: "*:8082 @other"}}}))
+	endpoints("plain *:8090 @other.pem", "one *:8081", "two *:8082 @other.pem")
+	if f := m.Intent().Frontends["g"]; len(f.TLS.ALPN) != 0 {
+		t.Errorf("TCP offers %q", f.TLS.ALPN)
+	}
+	missing := new(*gateway.NoCertificateError)
+	if _, err := m.PutEndpoint("g", "two", "*:8082 @none.pem"); !errors.As(err, missing) || (*missing).Name != "none" {
+		t.Errorf("no certificate: %v", err)
+	}
+	// It moves to another gateway, and the last one takes TLS along.
+	put(m.PutGateway(gateway.Change{Name: "h", Protocol: "http", Endpoints: []gateway.Endpoint{{Name: "two", Address: "*:8082 @key.pem"}}}))
+	endpoints("plain *:8090 @other.pem", "one *:8081")
+	put(m.DeleteEndpoint("g", "plain"))
+	endpoints("one *:8081")
+	if m.Intent().Frontends["g"].TLS != nil {
+		t.Error("TLS without an address")
+	}
+}
+
+// What the dialect cannot express of TLS stays, and it says so.
+func TestTLSBeyondTheDialect(t *testing.T) {
+	f, err := lb.FrontendSpec{Bind: "*:80", Backend: "b", TLS: &lb.FrontendTLSSpec{
+		Bind: "*:443", Certificates: []string{"key", "other"}, Default: "other", MinVersion: "1.3", Redirect: true, HSTS: "max-age=60",
+	}}.Parse("g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := lb.Backend{Key: "b", Type: "static", Balance: "roundrobin", Mode: "http"}
+	m, put := tlsModel(t, lb.Edit{Backend: &b}), must[bool](t)
+	m = gateway.New(m.Intent().With([]lb.ObjectChange{{ID: f.ID(), After: f}}), lb.Snapshot{})
+	g, _ := m.Gateway("g")
+	if !slices.Equal(g.Beyond, []string{"tls.certificates", "tls.minVersion", "tls.redirect", "tls.hsts"}) || g.Endpoints[1].Text() != "*:443 @other.pem" {
+		t.Errorf("gateway %+v", g)
+	}
+	put(m.PutGateway(gateway.Change{Name: "g", Default: "b", Endpoints: []gateway.Endpoint{{Name: "tls", Address: "*:444 @other.pem"}, {Name: "tls", Address: "*:443 @other.pem"}}}))
+	valid(t, m)
+	after := m.Intent().Frontends["g"]
+	if after.TLS.HSTS != "max-age=60" || len(after.TLS.Certificates) != 2 || after.Endpoints[0].Name != "tls" {
+		t.Errorf("frontend %+v, TLS %+v", after, after.TLS)
+	}
+	conflict := new(*lb.ConflictError)
+	if _, err := m.PutEndpoint("g", "tls", "*:443 @key.pem"); !errors.As(err, conflict) {
+		t.Errorf("another default certificate: %v", err)
+	}
+	if _, err := m.PutEndpoint("g", "tls", "*:443"); err == nil {
+		_, err = m.DeleteEndpoint("g", "*:443")
+		if !errors.As(err, conflict) {
+			t.Errorf("the settings of TLS were dropped: %v", err)
+		}
+	} else if !errors.As(err, conflict) || !strings.Contains(err.Error(), "would be lost") {
+		t.Errorf("the settings of TLS were dropped: %v", err)
+	}
+}

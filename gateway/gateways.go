@@ -39,7 +39,7 @@ func (m *Model) PutGateway(c Change) (isNew bool, err error) {
 		f = lb.Frontend{Key: lb.Name(c.Name), Keepalive: "default"}
 	}
 	if c.Protocol != "" {
-		f.Mode = c.Protocol
+		f = inMode(f, c.Protocol)
 	}
 	if f.Mode != "http" && f.Mode != "tcp" {
 		return !isThere, invalid("protocol", strconv.Quote(f.Mode)+" is not a protocol of a gateway", "http or tcp")
@@ -51,9 +51,12 @@ func (m *Model) PutGateway(c Change) (isNew bool, err error) {
 	if f.Pools, err = m.attached(f, c); err != nil {
 		return !isThere, err
 	}
+	f = m.serving(f, c.Endpoints)
 	for _, e := range c.Endpoints {
-		m.release(string(f.Key), e.Name)
-		if f, err = withEndpoint(f, "endpoints."+e.Name, e); err != nil {
+		if err := m.release(string(f.Key), e.Name); err != nil {
+			return !isThere, err
+		}
+		if f, err = m.withEndpoint(f, "endpoints."+e.Name, e); err != nil {
 			return !isThere, err
 		}
 	}
@@ -120,7 +123,8 @@ func (m *Model) PutEndpoint(gateway, name, address string) (isNew bool, err erro
 	} else {
 		isNew = true
 	}
-	f, err := withEndpoint(m.in.Frontends[lb.Name(gateway)], "address", Endpoint{Name: name, Address: address})
+	e := Endpoint{Name: name, Address: address}
+	f, err := m.withEndpoint(m.serving(m.in.Frontends[lb.Name(gateway)], []Endpoint{e}), "address", e)
 	if err != nil {
 		return isNew, err
 	}
@@ -137,17 +141,27 @@ func (m *Model) DeleteEndpoint(gateway, name string) (bool, error) {
 	if e.Raw {
 		return true, rawEndpoint(f, e)
 	}
-	return true, m.putFrontend(withoutEndpoint(f, name))
+	f, err := withoutEndpoint(f, name)
+	if err != nil {
+		return true, err
+	}
+	return true, m.putFrontend(f)
 }
 
 // release takes an endpoint away from the gateways that are not the owner.
-func (m *Model) release(owner, name string) {
-	for _, f := range m.in.Frontends {
+func (m *Model) release(owner, name string) error {
+	for _, f := range m.in.SortedFrontends() {
 		has := slices.ContainsFunc(f.Endpoints, func(e lb.Endpoint) bool { return string(e.Name) == name })
-		if has && string(f.Key) != owner && !m.skip[f.Key] {
-			m.in = m.in.With([]lb.ObjectChange{{ID: f.ID(), After: withoutEndpoint(f, name)}})
+		if !has || string(f.Key) == owner || m.skip[f.Key] {
+			continue
 		}
+		less, err := withoutEndpoint(f, name)
+		if err != nil {
+			return err
+		}
+		m.in = m.in.With([]lb.ObjectChange{{ID: f.ID(), After: less}})
 	}
+	return nil
 }
 
 func rawEndpoint(f lb.Frontend, e Endpoint) error {
@@ -155,10 +169,10 @@ func rawEndpoint(f lb.Frontend, e Endpoint) error {
 }
 
 // withEndpoint is the frontend with an endpoint added or changed.
-func withEndpoint(f lb.Frontend, path string, e Endpoint) (lb.Frontend, error) {
-	bind, err := lb.ParseBind(e.Address)
+func (m *Model) withEndpoint(f lb.Frontend, path string, e Endpoint) (lb.Frontend, error) {
+	bind, certificate, err := m.splitAddress(path, e.Address)
 	if err != nil {
-		return f, at(path, err)
+		return f, err
 	}
 	for _, present := range endpointsOf(f) {
 		switch {
@@ -174,43 +188,40 @@ func withEndpoint(f lb.Frontend, path string, e Endpoint) (lb.Frontend, error) {
 	if f.RawBind != "" {
 		return f, &lb.ConflictError{ID: f.ID(), Reason: "its addresses are one raw bind line: change that through /frontends/" + string(f.Key)}
 	}
-	return replaceEndpoint(f, lb.Name(e.Name), bind), nil
+	f, former := replaceEndpoint(f, lb.Name(e.Name), bind)
+	return place(f, path, former, bind, certificate)
 }
 
 // checkEndpointName refuses a bad name of an endpoint. An address without a name has its
 // text for one.
 func checkEndpointName(f lb.Frontend, path, name string) error {
-	if slices.ContainsFunc(f.Binds, func(b lb.Bind) bool { return b.String() == name }) {
+	if slices.ContainsFunc(f.TypedBinds(), func(b lb.Bind) bool { return b.String() == name }) {
 		return nil
 	}
 	return checkName(path, name)
 }
 
-// replaceEndpoint gives an endpoint its address, at the place where it was.
-func replaceEndpoint(f lb.Frontend, name lb.Name, bind lb.Bind) lb.Frontend {
-	f.Endpoints, f.Binds = slices.Clone(f.Endpoints), slices.Clone(f.Binds)
-	i := slices.IndexFunc(f.Endpoints, func(e lb.Endpoint) bool { return e.Name == name })
-	former := bind
-	if i >= 0 {
+// replaceEndpoint gives an endpoint its address, and returns the address in whose place it
+// comes.
+func replaceEndpoint(f lb.Frontend, name lb.Name, bind lb.Bind) (out lb.Frontend, former lb.Bind) {
+	f.Endpoints = slices.Clone(f.Endpoints)
+	former = bind
+	binds := f.TypedBinds()
+	if i := slices.IndexFunc(f.Endpoints, func(e lb.Endpoint) bool { return e.Name == name }); i >= 0 {
 		former = f.Endpoints[i].Bind
 		f.Endpoints[i].Bind = bind
-	} else if j := slices.IndexFunc(f.Binds, func(b lb.Bind) bool { return b.String() == string(name) }); j >= 0 {
-		former = f.Binds[j] // which has no name, and gets none
+	} else if j := slices.IndexFunc(binds, func(b lb.Bind) bool { return b.String() == string(name) }); j >= 0 {
+		former = binds[j] // which has no name, and gets none
 	} else {
 		f.Endpoints = append(f.Endpoints, lb.Endpoint{Name: name, Bind: bind})
 	}
 	if f.Endpoints == nil {
 		f.Endpoints = []lb.Endpoint{}
 	}
-	if j := slices.Index(f.Binds, former); j >= 0 {
-		f.Binds[j] = bind
-	} else {
-		f.Binds = append(f.Binds, bind)
-	}
-	return f
+	return f, former
 }
 
-func withoutEndpoint(f lb.Frontend, name string) lb.Frontend {
+func withoutEndpoint(f lb.Frontend, name string) (lb.Frontend, error) {
 	kept := []lb.Endpoint{}
 	address := name
 	for _, e := range f.Endpoints {
@@ -221,8 +232,9 @@ func withoutEndpoint(f lb.Frontend, name string) lb.Frontend {
 		kept = append(kept, e)
 	}
 	f.Endpoints = kept
+	binds := slices.Clone(f.TypedBinds())
 	f.Binds = slices.DeleteFunc(slices.Clone(f.Binds), func(b lb.Bind) bool { return b.String() == address })
-	return f
+	return withoutTLS(f, slices.DeleteFunc(binds, func(b lb.Bind) bool { return b.String() != address })...)
 }
 
 // Attach makes a pool belong to a gateway. Both must exist.

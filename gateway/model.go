@@ -18,14 +18,27 @@ type Gateway struct {
 	Default   string // a pool; empty: none
 	Endpoints []Endpoint
 	Pools     []string // all that it can send requests to, sorted
+	// Beyond are the fields of the frontend that the dialect cannot express, e.g. "rules". It
+	// keeps them.
+	Beyond []string
 }
 
 // An Endpoint is an address of a gateway. One that has no name is named by its address.
 type Endpoint struct {
 	Name    string
 	Address string // "ip:port", or what a raw bind line says
+	// Certificate is the name of the one that it serves with TLS; empty: there is no TLS.
+	Certificate string
 	// Raw: it is part of a raw line, which this dialect does not change.
 	Raw bool
+}
+
+// Text is the address with the certificate, e.g. "*:443 @key.pem".
+func (e Endpoint) Text() string {
+	if e.Certificate == "" {
+		return e.Address
+	}
+	return e.Address + " @" + e.Certificate + ".pem"
 }
 
 // A Pool is a backend as the dialect has it.
@@ -37,6 +50,9 @@ type Pool struct {
 	Targets []Target
 	// Service is the Consul service that the targets come from; empty: they are listed.
 	Service string
+	// Beyond are the fields of the backend that the dialect cannot express, e.g. "health". It
+	// keeps them.
+	Beyond []string
 }
 
 // A Target is a member of a pool. One that has no name is named by its address.
@@ -137,7 +153,7 @@ func (m *Model) Endpoint(gateway, name string) (Endpoint, string, bool) {
 func gatewayOf(f lb.Frontend) Gateway {
 	g := Gateway{
 		Name: string(f.Key), Protocol: f.Mode, Default: string(f.Backend),
-		Enabled: !slices.Contains(f.Natives, disabledLine), Endpoints: endpointsOf(f), Pools: []string{},
+		Enabled: !slices.Contains(f.Natives, disabledLine), Endpoints: endpointsOf(f), Pools: []string{}, Beyond: beyondGateway(f),
 	}
 	for _, p := range f.AllTargets() {
 		if p != "" {
@@ -153,13 +169,20 @@ const disabledLine lb.RawLine = "disabled"
 func endpointsOf(f lb.Frontend) []Endpoint {
 	out := []Endpoint{}
 	named := map[lb.Bind]bool{}
+	add := func(name string, b lb.Bind) {
+		e := Endpoint{Name: name, Address: b.String()}
+		if f.TLS != nil && slices.Contains(f.TLS.Binds, b) {
+			e.Certificate = string(f.TLS.Default)
+		}
+		out = append(out, e)
+	}
 	for _, e := range f.Endpoints {
 		named[e.Bind] = true
-		out = append(out, Endpoint{Name: string(e.Name), Address: e.Bind.String()})
+		add(string(e.Name), e.Bind)
 	}
-	for _, b := range f.Binds {
+	for _, b := range f.TypedBinds() {
 		if !named[b] {
-			out = append(out, Endpoint{Name: b.String(), Address: b.String()})
+			add(b.String(), b)
 		}
 	}
 	for _, text := range f.RawBindTexts() {
@@ -169,7 +192,7 @@ func endpointsOf(f lb.Frontend) []Endpoint {
 }
 
 func (m *Model) poolOf(b lb.Backend) Pool {
-	p := Pool{Name: string(b.Key), Enabled: !b.Disabled, Policy: b.Balance, Weight: b.DefaultWeight(), Targets: []Target{}}
+	p := Pool{Name: string(b.Key), Enabled: !b.Disabled, Policy: b.Balance, Weight: b.DefaultWeight(), Targets: []Target{}, Beyond: beyondPool(b)}
 	if b.Type != "static" {
 		p.Service = string(b.Service)
 		for _, member := range lb.Populate(b, m.snap).Members {

@@ -89,7 +89,7 @@ func (fx *fixture) load(clients int) (stop func() (requests, failed int64)) {
 }
 
 // install makes the file that of what runs, as the agent does.
-func (s *stage) install() {
+func (s *slotFixture) install() {
 	s.t.Helper()
 	if err := s.Install(s.t.Context(), s.render(s.running).Bytes); err != nil {
 		s.t.Fatal(err)
@@ -149,7 +149,7 @@ func TestConnectionsToAddedLinesAreReused(t *testing.T) {
 // makes the same servers, and they serve.
 func TestAddedLinesAreAsThoseOfTheFile(t *testing.T) {
 	each(t, func(fx *fixture) {
-		s := &stage{fixture: fx}
+		s := &slotFixture{fixture: fx}
 		for name, c := range optionCases() {
 			s.grow(name, c)
 		}
@@ -171,7 +171,7 @@ func TestAddedLinesAreAsThoseOfTheFile(t *testing.T) {
 }
 
 // grow has HAProxy run a variant and adds lines to it.
-func (s *stage) grow(name string, c optionCase) {
+func (s *slotFixture) grow(name string, c optionCase) {
 	address, authority := c.member(s.t)
 	after := c.after.replaced(strings.NewReplacer("PORT", strconv.Itoa(int(address.Port)), "CA", authority))
 	after.weights = nil
@@ -269,7 +269,7 @@ func TestLinesThatHAProxyRefuses(t *testing.T) {
 		} {
 			p := pool("live", lb.HostPort{Host: "127.0.0.1", Port: 1})
 			p.Natives = []lb.RawLine{native}
-			s := &stage{fixture: fx}
+			s := &slotFixture{fixture: fx}
 			config := plan.Layout(nil, fx.configOf(p))
 			rendered := s.render(config)
 			if _, err := s.Apply(fx.t.Context(), rendered.Bytes, rendered.Fingerprint); err != nil {

@@ -20,8 +20,8 @@ import (
 	"thalassa/template"
 )
 
-// A stage is a HAProxy whose frontend leads to a backend with slots.
-type stage struct {
+// A slotFixture is a fixture with a HAProxy whose frontend leads to a backend with slots.
+type slotFixture struct {
 	*fixture
 	running lb.Config
 	asked   []string // what a template changes in the rendering of running, in pairs
@@ -54,14 +54,14 @@ func (fx *fixture) configOf(pools ...lb.ResolvedBackend) lb.Config {
 }
 
 // raise starts HAProxy with the pools.
-func (fx *fixture) raise(pools ...lb.ResolvedBackend) *stage {
+func (fx *fixture) raise(pools ...lb.ResolvedBackend) *slotFixture {
 	fx.t.Helper()
-	s := &stage{fixture: fx}
+	s := &slotFixture{fixture: fx}
 	s.reload(plan.Layout(nil, fx.configOf(pools...)))
 	return s
 }
 
-func (s *stage) reload(config lb.Config) {
+func (s *slotFixture) reload(config lb.Config) {
 	s.t.Helper()
 	rendered := s.render(config)
 	if _, err := s.Apply(s.t.Context(), rendered.Bytes, rendered.Fingerprint); err != nil {
@@ -70,7 +70,7 @@ func (s *stage) reload(config lb.Config) {
 	s.running = config
 }
 
-func (s *stage) render(config lb.Config) template.Rendered {
+func (s *slotFixture) render(config lb.Config) template.Rendered {
 	s.t.Helper()
 	rendered, err := template.Default().Render(config)
 	if err != nil {
@@ -80,19 +80,19 @@ func (s *stage) render(config lb.Config) template.Rendered {
 }
 
 // next lays the backends out for what runs.
-func (s *stage) next(backends ...lb.ResolvedBackend) (lb.Config, plan.Change) {
+func (s *slotFixture) next(backends ...lb.ResolvedBackend) (lb.Config, plan.Change) {
 	wanted := plan.Layout(plan.SlotsOf(s.running), s.configOf(backends...))
 	return wanted, plan.Compute(&s.running, wanted)
 }
 
 // ops are what makes the servers that run those of a configuration.
-func (s *stage) ops(wanted lb.Config) []lb.ServerOp {
+func (s *slotFixture) ops(wanted lb.Config) []lb.ServerOp {
 	s.t.Helper()
 	return plan.Repair(wanted, s.servers()).Ops
 }
 
 // become changes the pools at run time.
-func (s *stage) become(pools ...lb.ResolvedBackend) {
+func (s *slotFixture) become(pools ...lb.ResolvedBackend) {
 	s.t.Helper()
 	wanted, change := s.next(pools...)
 	if len(change.Reload) > 0 {
@@ -103,7 +103,7 @@ func (s *stage) become(pools ...lb.ResolvedBackend) {
 	s.stands()
 }
 
-func (s *stage) adjust(ops ...lb.ServerOp) {
+func (s *slotFixture) adjust(ops ...lb.ServerOp) {
 	s.t.Helper()
 	if err := s.CarryOut(s.t.Context(), ops...); err != nil {
 		s.t.Fatal(err)
@@ -112,7 +112,7 @@ func (s *stage) adjust(ops ...lb.ServerOp) {
 
 // stands checks that HAProxy's servers are as a reload would have left them, and
 // that it still shows the fingerprint of what it runs.
-func (s *stage) stands() {
+func (s *slotFixture) stands() {
 	s.t.Helper()
 	found := map[string]lb.ServerState{}
 	for _, server := range s.servers() {
@@ -133,7 +133,7 @@ func (s *stage) stands() {
 	}
 }
 
-func (s *stage) servers() []lb.ServerState {
+func (s *slotFixture) servers() []lb.ServerState {
 	s.t.Helper()
 	servers, err := s.Servers(s.t.Context())
 	if err != nil {
@@ -143,7 +143,7 @@ func (s *stage) servers() []lb.ServerState {
 }
 
 // server is one line of backend live.
-func (s *stage) server(name string) lb.ServerState {
+func (s *slotFixture) server(name string) lb.ServerState {
 	s.t.Helper()
 	servers := s.servers()
 	i := slices.IndexFunc(servers, func(state lb.ServerState) bool { return state.Backend == "live" && state.Server == name })
@@ -154,7 +154,7 @@ func (s *stage) server(name string) lb.ServerState {
 }
 
 // answers checks who answers, each of them.
-func (s *stage) answers(want ...string) {
+func (s *slotFixture) answers(want ...string) {
 	s.t.Helper()
 	seen := map[string]bool{}
 	for range 4 * len(want) {
@@ -236,7 +236,7 @@ func TestAddressInUse(t *testing.T) {
 }
 
 // dying raises a backend whose only server is down by its checks.
-func (fx *fixture) dying() *stage {
+func (fx *fixture) dying() *slotFixture {
 	fx.t.Helper()
 	p := pool("live", lb.HostPort{Host: "127.0.0.1", Port: uint16(testkit.Port(fx.t))})
 	p.Health = &lb.Health{Method: "GET", URI: "/", Version: "HTTP/1.0", Interval: 20 * time.Millisecond}

@@ -29,8 +29,8 @@ type Outcome struct {
 // must show this fingerprint. When HAProxy already runs this configuration, Apply does
 // nothing and the Outcome says so. An empty fingerprint always causes a reload.
 //
-// A *lb.RefusedError says that HAProxy does not take the configuration, in stage "check"
-// or "start". In stage "start" the previous file has been restored, and the previous
+// A *lb.RefusedError says that HAProxy does not take the configuration, at "check"
+// or "start". At "start" the previous file has been restored, and the previous
 // configuration keeps running; HAProxy is started again if it has ended. An address on
 // which another program listens is refused as "start" before the reload, because HAProxy
 // would refuse connections while it tries.

@@ -120,7 +120,7 @@ func TestRefusedByStart(t *testing.T) {
 				t.Errorf("%s: got %v, want a refusal", name, err)
 				continue
 			}
-			if refused.Stage != "start" || !strings.Contains(refused.Output, way.words) {
+			if refused.At != "start" || !strings.Contains(refused.Output, way.words) {
 				t.Errorf("%s: got %+v", name, refused)
 			}
 			fx.agree(before)
@@ -159,7 +159,7 @@ func (fx *fixture) otherProgram() net.Listener {
 func (fx *fixture) refusedUntried(err error, other net.Listener) {
 	fx.t.Helper()
 	var refused *lb.RefusedError
-	if !errors.As(err, &refused) || refused.Stage != "start" || !strings.Contains(refused.Output, other.Addr().String()) {
+	if !errors.As(err, &refused) || refused.At != "start" || !strings.Contains(refused.Output, other.Addr().String()) {
 		fx.t.Errorf("got %v", err)
 	}
 	if state := fx.state(); state.Reloads != 0 {
@@ -243,7 +243,7 @@ func TestRefusedFirstStart(t *testing.T) {
 			}
 			_, err := fx.Apply(t.Context(), way.config, "bad")
 			var refused *lb.RefusedError
-			if !errors.As(err, &refused) || refused.Stage != "start" || !strings.Contains(refused.Output, way.words) {
+			if !errors.As(err, &refused) || refused.At != "start" || !strings.Contains(refused.Output, way.words) {
 				t.Errorf("%s: %v", name, err)
 			}
 			if _, err := os.Stat(fx.cfg.ConfigPath); !errors.Is(err, os.ErrNotExist) {
@@ -266,7 +266,7 @@ func TestRefusedByCheck(t *testing.T) {
 		bad := strings.Replace(string(fx.config("bad")), "http-request return", "http-requset return", 1)
 		_, err := fx.Apply(t.Context(), []byte(bad), "bad")
 		var refused *lb.RefusedError
-		if !errors.As(err, &refused) || refused.Stage != "check" {
+		if !errors.As(err, &refused) || refused.At != "check" {
 			t.Fatalf("got %v", err)
 		}
 		first, _, _ := strings.Cut(refused.Output, "\n")

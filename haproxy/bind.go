@@ -31,7 +31,7 @@ func tryBinds(ctx context.Context, running, config []byte) error {
 	}
 	for _, b := range binds(config) {
 		if !ours[b.addr.Port()] && isTaken(ctx, b.addr) {
-			return &lb.RefusedError{Stage: "start", Output: fmt.Sprintf("line %d: bind %s: address already in use by another program", b.line, b.text)}
+			return &lb.RefusedError{At: "start", Output: fmt.Sprintf("line %d: bind %s: address already in use by another program", b.line, b.text)}
 		}
 	}
 	return nil

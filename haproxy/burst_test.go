@@ -43,7 +43,7 @@ func TestRunningRequestsOutliveABurstOfReloads(t *testing.T) {
 		if err != nil {
 			fx.t.Fatal(err)
 		}
-		s := &stage{fixture: fx}
+		s := &slotFixture{fixture: fx}
 		live := pool("live", lb.HostPort(bind))
 		config := fx.configOf(live)
 		config.Process.HardStopAfter = 5 * time.Minute

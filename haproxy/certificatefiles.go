@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"thalassa/internal/leftover"
 	"thalassa/internal/safefile"
 	"thalassa/lb"
 )
@@ -174,15 +173,15 @@ func (c *certificateFiles) write(path string, text []byte) error {
 	if !c.isPrivate() {
 		mode = filePerm
 	}
-	staged, err := c.cfg.disk.stageAs(path, text, mode, c.owner())
+	temp, err := c.cfg.disk.writeTempAs(path, text, mode, c.owner())
 	if err != nil {
 		return err
 	}
 	return c.cfg.disk.Do(path, func(abandoned func() bool) error {
-		if err := safefile.Sync(staged); err != nil {
-			return errors.Join(err, os.Remove(staged))
+		if err := safefile.Sync(temp); err != nil {
+			return errors.Join(err, os.Remove(temp))
 		}
-		return exchange(staged, path, abandoned)
+		return moveInto(temp, path, abandoned)
 	})
 }
 
@@ -202,12 +201,12 @@ func (c *certificateFiles) sweep(ctx context.Context, keep func(name string) boo
 		}
 		for _, e := range entries {
 			_, isOurs := lb.TLSRole(e.Name())
-			isStaged := strings.HasPrefix(e.Name(), leftover.StagedPrefix(filepath.Join(dir, "x"))[:1])
+			isTemp := strings.HasPrefix(e.Name(), ".")
 			info, err := e.Info()
 			if err != nil || abandoned() || ctx.Err() != nil {
 				return err
 			}
-			if !isOurs && !isStaged || named[e.Name()] || keep(e.Name()) || time.Since(info.ModTime()) < unusedAfter {
+			if !isOurs && !isTemp || named[e.Name()] || keep(e.Name()) || time.Since(info.ModTime()) < unusedAfter {
 				continue
 			}
 			if os.Remove(filepath.Join(dir, e.Name())) == nil {

@@ -22,15 +22,15 @@ const checkTimeout = 30 * time.Second
 const checkHolds = 5 * time.Second
 
 // Check asks "haproxy -c" whether it takes a configuration. The error is a
-// *lb.RefusedError of stage "check" with HAProxy's output when it does not. Another
+// *lb.RefusedError at "check" with HAProxy's output when it does not. Another
 // error (no binary, no space, no time) says nothing about the configuration. A passed
 // check does not prove that HAProxy starts with the configuration.
 //
 // Check also refuses a configuration that binds a path by which HAProxy is controlled.
 // Apply accepts it, because a stored configuration stays in effect.
 //
-// The configuration is staged beside ConfigPath, so that HAProxy finds files that it
-// names relative to that folder. The staged file is always removed.
+// The configuration is copied beside ConfigPath, so that HAProxy finds files that it
+// names relative to that folder. The copy is always removed.
 func (p *Process) Check(ctx context.Context, config []byte) error {
 	err := p.cfg.refuseControlPaths(config)
 	if err == nil {
@@ -87,14 +87,17 @@ func (k *checker) run(ctx context.Context, config []byte) error {
 	if err := k.program.confirm(ctx); err != nil {
 		return err
 	}
-	staged, err := k.cfg.disk.stageAs(k.cfg.ConfigPath, config, filePerm, k.cfg.User)
-	if err != nil {
-		return fmt.Errorf("staging: %w", err)
+	if err := k.cfg.ensureMap(config); err != nil {
+		return fmt.Errorf("making the map of challenges: %w", err)
 	}
-	defer k.cfg.disk.remove(staged)
+	temp, err := k.cfg.disk.writeTempAs(k.cfg.ConfigPath, config, filePerm, k.cfg.User)
+	if err != nil {
+		return fmt.Errorf("writing a copy: %w", err)
+	}
+	defer k.cfg.disk.remove(temp)
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	cmd, err := k.program.command(ctx, "-c", "-f", staged)
+	cmd, err := k.program.command(ctx, "-c", "-f", temp)
 	if err != nil {
 		return err
 	}
@@ -112,11 +115,11 @@ func (k *checker) run(ctx context.Context, config []byte) error {
 	case exit.ExitCode() == 2:
 		return nil // valid, only without a listener ("will not start"); a master does start with it
 	}
-	text := strings.ReplaceAll(out.String(), staged, k.cfg.ConfigPath)
+	text := strings.ReplaceAll(out.String(), temp, k.cfg.ConfigPath)
 	if k.cfg.Sudo && firstAlert(text) == "" {
 		return fmt.Errorf("%w: %s", err, readable(text)) // sudo's own refusal
 	}
-	return &lb.RefusedError{Stage: "check", Output: orElse(readable(maskText(text, k.cfg.ConfigPath, config)), "haproxy -c ended with "+exit.String())}
+	return &lb.RefusedError{At: "check", Output: orElse(readable(maskText(text, k.cfg.ConfigPath, config)), "haproxy -c ended with "+exit.String())}
 }
 
 func orElse(s, other string) string {

@@ -34,7 +34,7 @@ func TestCheck(t *testing.T) {
 		} {
 			err := fx.Check(t.Context(), []byte(config))
 			var refused *lb.RefusedError
-			if !errors.As(err, &refused) || refused.Stage != "check" || !strings.HasPrefix(refused.Output, "[ALERT] ") {
+			if !errors.As(err, &refused) || refused.At != "check" || !strings.HasPrefix(refused.Output, "[ALERT] ") {
 				t.Errorf("%s: %v", name, err)
 			}
 			again := fx.Check(t.Context(), []byte(config))

@@ -29,7 +29,7 @@ type Config struct {
 	// Binary is a path, or a name in PATH or the sbin folders ("haproxy").
 	Binary string
 	// ConfigPath is the file HAProxy reads ("/etc/haproxy/haproxy.cfg"). Its
-	// folder must be writable: files are staged there, and the last one that a worker
+	// folder must be writable: temporary files are written there, and the last one that a worker
 	// has started with is kept as ConfigPath + ".last-good".
 	ConfigPath string
 	// PIDPath is where HAProxy writes its master's process id

@@ -18,7 +18,7 @@ func (c Config) refuseControlPaths(config []byte) error {
 		}
 		for _, path := range unixPaths(l.words[1]) {
 			if what := c.controlPath(path, l.section, config); what != "" {
-				return &lb.RefusedError{Stage: "check", Output: fmt.Sprintf(
+				return &lb.RefusedError{At: "check", Output: fmt.Sprintf(
 					"line %d: %q binds %s, which is %s; expected another path", l.number, strings.Join(l.raw, " "), path, what)}
 			}
 		}

@@ -16,7 +16,7 @@
 //   - hand its own environment, which may hold tokens, to HAProxy.
 //
 // A Process delegates to types with one task each:
-//   - finder, members: the master, its workers, and how they are verified;
+//   - finder, processes: the master, its workers, and how they are verified;
 //   - router, peersMonitor, recovery, pathKeeper, pidFile, formerPaths: how HAProxy is reached, and
 //     what happens when its files get lost;
 //   - configFiles, fileSwap, stateFile: the files on disk;

@@ -36,7 +36,7 @@ func (p *Process) Busy() bool { return p.changes.isLocked() }
 
 // SignalBorn signals the process that had an id when it was born.
 func (p *Process) SignalBorn(ctx context.Context, pid int, born string, sig syscall.Signal) error {
-	return p.members.signal(ctx, member{identity: identity{pid, born}}, sig)
+	return p.processes.signal(ctx, ownProcess{identity: identity{pid, born}}, sig)
 }
 
 // Masked is HAProxy's words without what they quote from other files.

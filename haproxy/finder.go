@@ -41,12 +41,12 @@ func (seen observation) workers() []int {
 
 // A finder looks for the master and its workers.
 type finder struct {
-	cfg     *Config
-	logger  *slog.Logger
-	stats   *statsock.Client
-	master  *statsock.Master
-	members *members
-	former  *formerPaths
+	cfg       *Config
+	logger    *slog.Logger
+	stats     *statsock.Client
+	master    *statsock.Master
+	processes *ownProcesses
+	former    *formerPaths
 
 	mu         sync.Mutex
 	lastMaster identity // the master seen last; zero: none yet
@@ -97,7 +97,7 @@ func (f *finder) behind(err error) []identity {
 	if !isForeignSocket(err) {
 		return nil
 	}
-	return f.members.all()
+	return f.processes.all()
 }
 
 // awaitAnswer observes until the master answers or is gone. The observation of a master
@@ -116,7 +116,7 @@ func (f *finder) awaitAnswer(ctx context.Context) (observation, error) {
 		return observation{}, err
 	}
 	if !last.isRunning() {
-		if id, ok := f.members.masterByCommand(); ok { // no path leads to it any more
+		if id, ok := f.processes.masterByCommand(); ok { // no path leads to it any more
 			f.setLast(id)
 			return f.observe(ctx)
 		}
@@ -138,13 +138,13 @@ func (f *finder) search(ctx context.Context) (identity, bool) {
 	if known := f.last(); known.alive() {
 		return known, true
 	}
-	if id, ok := f.members.masterByPIDFile(); ok {
+	if id, ok := f.processes.masterByPIDFile(); ok {
 		return id, true
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if info, err := f.stats.ShowInfo(ctx); err == nil {
-		if worker, err := readStat(info.PID); err == nil && f.members.includes(worker.parent) {
+		if worker, err := readStat(info.PID); err == nil && f.processes.includes(worker.parent) {
 			return identify(worker.parent)
 		}
 	}

@@ -124,7 +124,7 @@ func (fx *fixture) agree(word string) {
 	fx.tidy()
 }
 
-// tidy checks that nothing staged was left behind.
+// tidy checks that no temporary file was left behind.
 func (fx *fixture) tidy() {
 	fx.t.Helper()
 	entries, err := os.ReadDir(fx.dir)

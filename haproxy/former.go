@@ -48,7 +48,7 @@ func (fp *formerPaths) adopt(ctx context.Context) bool {
 	}
 	f := fp.process()
 	seen, err := f.finder.observe(ctx)
-	if err != nil || !seen.isRunning() || f.members.verify(seen.master.pid) != nil || !fp.readsConfig(seen.master.pid) {
+	if err != nil || !seen.isRunning() || f.processes.verify(seen.master.pid) != nil || !fp.readsConfig(seen.master.pid) {
 		return false
 	}
 	fp.linking.Lock()

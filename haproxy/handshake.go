@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -23,6 +24,8 @@ type Handshake struct {
 	// Expected are the SHA-256 digests of the certificates that clients may get, in
 	// hexadecimal.
 	Expected []string
+	// AcceptProxy are the sources whose connections begin with a header of the PROXY protocol.
+	AcceptProxy []netip.Prefix
 }
 
 // handshakeTime bounds the time until all clients get their certificates. A wrong one may
@@ -70,6 +73,14 @@ func (h Handshake) try(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
+	if local, err := netip.ParseAddrPort(conn.LocalAddr().String()); err == nil {
+		isSource := func(p netip.Prefix) bool { return p.Contains(local.Addr().Unmap()) }
+		if slices.ContainsFunc(h.AcceptProxy, isSource) {
+			if _, err := io.WriteString(conn, "PROXY UNKNOWN\r\n"); err != nil {
+				return err
+			}
+		}
+	}
 	var got string
 	client := tls.Client(conn, &tls.Config{
 		ServerName: h.ServerName, InsecureSkipVerify: true, //nolint:gosec // the certificate is compared with what is stored

@@ -16,9 +16,9 @@ import (
 
 // A pathKeeper restores the paths that a master creates again at every reload.
 type pathKeeper struct {
-	cfg     *Config
-	logger  *slog.Logger
-	members *members
+	cfg       *Config
+	logger    *slog.Logger
+	processes *ownProcesses
 }
 
 // clearForReload prevents that a reload ends HAProxy: a master that cannot create its
@@ -36,7 +36,7 @@ func (pk *pathKeeper) clearForReload(master identity) error {
 
 // masterPaths are the paths that a master creates again at every reload.
 func (pk *pathKeeper) masterPaths(master identity) (paths []string) {
-	if pk.members.includes(master.pid) {
+	if pk.processes.includes(master.pid) {
 		paths = append(paths, pk.cfg.MasterSocket)
 	}
 	if slices.Contains(pidPaths(master.pid), pk.cfg.PIDPath) {

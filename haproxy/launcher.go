@@ -18,10 +18,11 @@ import (
 // A launcher starts HAProxy.
 type launcher struct {
 	cfg        *Config
+	files      *configFiles
 	logger     *slog.Logger
 	program    *program
 	startupLog *startupLog
-	members    *members
+	processes  *ownProcesses
 	finder     *finder
 	router     *router
 	former     *formerPaths
@@ -33,7 +34,7 @@ type launcher struct {
 
 // start runs HAProxy with the file on disk and waits until a worker serves. It
 // must only be called when none runs. On error none is left running. The error is a
-// *lb.RefusedError of stage "start" when HAProxy does not start with the file.
+// *lb.RefusedError at "start" when HAProxy does not start with the file.
 func (la *launcher) start(ctx context.Context, config []byte, fingerprint string) (worker int, err error) {
 	if err := la.program.confirm(ctx); err != nil {
 		return 0, fmt.Errorf("starting haproxy: %w", err)
@@ -47,6 +48,9 @@ func (la *launcher) start(ctx context.Context, config []byte, fingerprint string
 	la.stateFile.empty(ctx)
 	if err := la.prepare(); err != nil {
 		return 0, fmt.Errorf("starting haproxy: %w", err)
+	}
+	if err := la.files.ensureInstalledMap(); err != nil {
+		la.logger.WarnContext(ctx, "map of challenges not made", "error", err)
 	}
 	la.startupLog.setMark()
 	c, err := la.spawn(ctx)
@@ -140,7 +144,7 @@ func (la *launcher) awaitStrays(ctx context.Context) error {
 		if !statsock.NotListening(err) && !(err != nil && la.isSquatted(ctx)) {
 			return false, nil
 		}
-		rest = la.members.all()
+		rest = la.processes.all()
 		return len(rest) == 0, nil
 	})
 	switch {
@@ -152,7 +156,7 @@ func (la *launcher) awaitStrays(ctx context.Context) error {
 		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d) answers on %s, but has no master at %s, so that it can neither be reloaded nor replaced",
 			stray, la.cfg.StatsSocket, la.cfg.MasterSocket)}
 	case len(rest) > 0:
-		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d, started with -S %s) lives, but answers on none of its sockets; "+
+		return &lb.UnavailableError{What: fmt.Sprintf("HAProxy (process %d, started with -S %s) runs, but answers on none of its sockets; "+
 			"end it, and another one is started", rest[0].pid, la.cfg.MasterSocket)}
 	}
 	return &lb.UnavailableError{What: "another program listens on " + la.cfg.StatsSocket + ", which does not answer like HAProxy"}
@@ -177,10 +181,10 @@ func (la *launcher) endStarted(ctx context.Context, c *child) {
 	if err != nil {
 		seen = observation{} // only the child is known
 	}
-	others, _ := la.members.of(seen.master) // another process was not started here
-	members := append(startedMembers(c), others...)
-	if err := la.members.end(ctx, members, syscall.SIGTERM, masterTimeout); err != nil {
-		err = la.members.end(ctx, members, syscall.SIGKILL, masterTimeout)
+	others, _ := la.processes.of(seen.master) // another process was not started here
+	own := append(startedProcesses(c), others...)
+	if err := la.processes.end(ctx, own, syscall.SIGTERM, masterTimeout); err != nil {
+		err = la.processes.end(ctx, own, syscall.SIGKILL, masterTimeout)
 		if err != nil {
 			la.logger.ErrorContext(ctx, "ending a haproxy that does not serve failed", "error", err)
 		}

@@ -94,7 +94,7 @@ var errNotServed = errors.New("haproxy does not serve it")
 // does one with a full queue.
 func (rb *readback) tryListeners(ctx context.Context, worker int, binds []*listener) error {
 	stat, err := readStat(worker)
-	if err != nil || !rb.members.includes(stat.parent) {
+	if err != nil || !rb.processes.includes(stat.parent) {
 		return nil // it runs in another container
 	}
 	ctx, cancel := context.WithTimeout(ctx, bindTime)

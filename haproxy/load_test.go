@@ -86,7 +86,7 @@ func TestSwitchesUnderLoad(t *testing.T) {
 
 // patient carries ops out as soon as no request of before stands in their way. It
 // returns how often one did.
-func (s *stage) patient(ops []lb.ServerOp) (waits int) {
+func (s *slotFixture) patient(ops []lb.ServerOp) (waits int) {
 	s.t.Helper()
 	testkit.Eventually(s.t, patience, func() error {
 		err := s.CarryOut(s.t.Context(), ops...)

@@ -108,7 +108,7 @@ func TestConclusiveReload(t *testing.T) {
 	m.replies = []string{"Success=0\n--\n[NOTICE]   (7) : haproxy version is 2.8.10\n[ALERT]    (7) : [haproxy.main()] Cannot raise FD limit to 9, limit is 8.\n[WARNING]  (7) : Loading failure!\n\n"}
 	_, err := p.Apply(t.Context(), config("two"), "two")
 	var refused *lb.RefusedError
-	if !errors.As(err, &refused) || refused.Stage != "start" || refused.Output != "[ALERT] [haproxy.main()] Cannot raise FD limit to 9, limit is 8." {
+	if !errors.As(err, &refused) || refused.At != "start" || refused.Output != "[ALERT] [haproxy.main()] Cannot raise FD limit to 9, limit is 8." {
 		t.Errorf("got %v", err)
 	}
 	if data, _ := os.ReadFile(cfg.ConfigPath); string(data) != string(config("one")) {

@@ -100,9 +100,9 @@ func (pf *pidFile) exchange(content []byte, abandoned func() bool) error {
 			return err
 		}
 	}
-	name, err := stageAs(pf.cfg.PIDPath, content, 0o644, nil) // as HAProxy creates it: everybody may read it
+	name, err := writeTempAs(pf.cfg.PIDPath, content, 0o644, nil) // as HAProxy creates it: everybody may read it
 	if err != nil {
 		return err
 	}
-	return exchange(name, pf.cfg.PIDPath, abandoned)
+	return moveInto(name, pf.cfg.PIDPath, abandoned)
 }

@@ -22,7 +22,7 @@ type Process struct {
 	checker      *checker
 	certificates *certificateFiles
 	startupLog   *startupLog
-	members      *members
+	processes    *ownProcesses
 	finder       *finder
 	router       *router
 	peers        *peersMonitor
@@ -37,6 +37,7 @@ type Process struct {
 	applier      *applier
 	runtime      *runtimeAPI
 	offers       *capabilities
+	challenges   *challenges
 	beat         *heartbeat.Beat // of Run
 }
 
@@ -56,19 +57,20 @@ func New(cfg Config) *Process {
 	}
 	p.beat = heartbeat.New("the watch on HAProxy")
 	p.startupLog = &startupLog{path: log, disk: c.disk, isShared: c.User != nil, changes: p.changes}
-	p.members = &members{cfg: c, program: p.program, files: p.files}
+	p.processes = &ownProcesses{cfg: c, program: p.program, files: p.files}
 	former := &formerPaths{cfg: c, logger: c.Logger}
-	p.finder = &finder{cfg: c, logger: c.Logger, stats: stats, master: master, members: p.members, former: former}
+	p.finder = &finder{cfg: c, logger: c.Logger, stats: stats, master: master, processes: p.processes, former: former}
 	p.router = &router{cfg: c, logger: c.Logger, stats: stats, master: master, finder: p.finder}
 	p.peers = &peersMonitor{cfg: c, logger: c.Logger, files: p.files, listening: map[string]inode{}}
-	p.keeper = &pathKeeper{cfg: c, logger: c.Logger, members: p.members}
+	p.keeper = &pathKeeper{cfg: c, logger: c.Logger, processes: p.processes}
 	p.pidFile = &pidFile{cfg: c, logger: c.Logger, changes: p.changes, files: p.files}
 	p.recovery = &recovery{cfg: c, finder: p.finder, router: p.router, peers: p.peers}
-	p.readback = &readback{cfg: c, logger: c.Logger, files: p.files, router: p.router, members: p.members}
+	p.readback = &readback{cfg: c, logger: c.Logger, files: p.files, router: p.router, processes: p.processes}
 	p.child = &lastChild{died: make(chan struct{}, 1)}
-	p.stopper = &stopper{cfg: c, logger: c.Logger, members: p.members, finder: p.finder, router: p.router, former: former}
+	p.stopper = &stopper{cfg: c, logger: c.Logger, processes: p.processes, finder: p.finder, router: p.router, former: former}
 	p.runtime = &runtimeAPI{changes: p.changes, master: master, finder: p.finder, router: p.router, readback: p.readback}
 	p.offers = &capabilities{router: p.router}
+	p.challenges = &challenges{cfg: c, router: p.router}
 	p.connectChanges(master, former)
 	return p
 }
@@ -77,11 +79,11 @@ func New(cfg Config) *Process {
 func (p *Process) connectChanges(master *statsock.Master, former *formerPaths) {
 	p.stateFile = &stateFile{cfg: p.cfg, logger: p.logger, files: p.files, router: p.router, readback: p.readback}
 	waiter := &workerWaiter{
-		cfg: p.cfg, master: master, files: p.files, startupLog: p.startupLog, members: p.members,
+		cfg: p.cfg, master: master, files: p.files, startupLog: p.startupLog, processes: p.processes,
 		finder: p.finder, router: p.router, child: p.child, ends: &unclearEnds{},
 	}
 	launcher := &launcher{
-		cfg: p.cfg, logger: p.logger, program: p.program, startupLog: p.startupLog, members: p.members, finder: p.finder,
+		cfg: p.cfg, files: p.files, logger: p.logger, program: p.program, startupLog: p.startupLog, processes: p.processes, finder: p.finder,
 		router: p.router, former: former, stateFile: p.stateFile, waiter: waiter, child: p.child, stopper: p.stopper,
 	}
 	p.reloader = &reloader{

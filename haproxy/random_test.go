@@ -38,7 +38,7 @@ func (d dealer) deal() []lb.ResolvedBackend {
 
 // meddle changes a server as somebody does by hand, and waits until that shows:
 // since 3.0 an address is set by a task of its own after the answer.
-func (s *stage) meddle(d dealer, client *statsock.Client) {
+func (s *slotFixture) meddle(d dealer, client *statsock.Client) {
 	s.t.Helper()
 	servers := s.servers()
 	n := d.IntN(len(servers))
@@ -106,7 +106,7 @@ func TestRandomChanges(t *testing.T) {
 }
 
 // repair puts the servers right at run time, or else with a reload.
-func (s *stage) repair() (atRunTime bool) {
+func (s *slotFixture) repair() (atRunTime bool) {
 	s.t.Helper()
 	servers := s.servers()
 	settled := plan.Reassign(s.running, servers)

@@ -25,11 +25,11 @@ type startConfig struct {
 
 // A readback compares what a worker has with what its file says.
 type readback struct {
-	cfg     *Config
-	logger  *slog.Logger
-	files   *configFiles
-	router  *router
-	members *members
+	cfg       *Config
+	logger    *slog.Logger
+	files     *configFiles
+	router    *router
+	processes *ownProcesses
 
 	started atomic.Pointer[startConfig] // of the last serving worker; nil: unknown
 }
@@ -81,7 +81,7 @@ func (rl *reloader) confirmOrReplace(ctx context.Context, worker int, file *inst
 		return 0, err
 	}
 	if problem = rl.readback.confirm(ctx, worker, file.outline, nil); problem != "" {
-		return 0, &lb.RefusedError{Stage: "start", Output: "HAProxy runs, but differs from its file: " + problem}
+		return 0, &lb.RefusedError{At: "start", Output: "HAProxy runs, but differs from its file: " + problem}
 	}
 	return worker, nil
 }

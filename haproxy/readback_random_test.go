@@ -53,7 +53,7 @@ func (d dealer) variant() (v variant) {
 
 // askFor makes HAProxy run other options and members. It reports whether HAProxy took
 // them: it refuses some options together.
-func (s *stage) askFor(d dealer) bool {
+func (s *slotFixture) askFor(d dealer) bool {
 	s.t.Helper()
 	pools := d.deal()
 	pools[2].Type = "static"
@@ -67,7 +67,7 @@ func (s *stage) askFor(d dealer) bool {
 	fingerprint := fmt.Sprintf("%s%x", rendered.Fingerprint, d.Uint64())
 	config = strings.Replace(config, rendered.Fingerprint, fingerprint, 1)
 	_, err := s.Apply(s.t.Context(), []byte(config), fingerprint)
-	if refused, ok := errors.AsType[*lb.RefusedError](err); ok && refused.Stage == "check" {
+	if refused, ok := errors.AsType[*lb.RefusedError](err); ok && refused.At == "check" {
 		return false
 	}
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *stage) askFor(d dealer) bool {
 }
 
 // misuse changes a server by hand in what only a reload puts right.
-func (s *stage) misuse(d dealer, client *statsock.Client) {
+func (s *slotFixture) misuse(d dealer, client *statsock.Client) {
 	s.t.Helper()
 	servers := s.servers()
 	n := d.IntN(len(servers))
@@ -88,7 +88,7 @@ func (s *stage) misuse(d dealer, client *statsock.Client) {
 }
 
 // putRight does what an agent does about servers that are not as they should be.
-func (s *stage) putRight() {
+func (s *slotFixture) putRight() {
 	s.t.Helper()
 	servers := s.servers()
 	settled := plan.Reassign(s.running, servers)
@@ -110,7 +110,7 @@ func (s *stage) putRight() {
 }
 
 // die kills HAProxy and starts it again.
-func (s *stage) die() {
+func (s *slotFixture) die() {
 	s.t.Helper()
 	state := s.state()
 	s.kill(state.MasterPID)
@@ -128,7 +128,7 @@ func TestServersAreAsAFreshStartMakesThem(t *testing.T) {
 	t.Logf("seed %d", seed)
 	each(t, func(fx *fixture) {
 		d := dealer{rand.New(rand.NewPCG(seed, 1))}
-		s := &stage{fixture: fx}
+		s := &slotFixture{fixture: fx}
 		client := statsock.New(fx.cfg.StatsSocket)
 		for !s.askFor(d) {
 		}

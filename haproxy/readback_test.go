@@ -151,7 +151,7 @@ type variant struct {
 }
 
 // apply makes HAProxy run a pool in a variant.
-func (s *stage) apply(p lb.ResolvedBackend, v variant) error {
+func (s *slotFixture) apply(p lb.ResolvedBackend, v variant) error {
 	s.t.Helper()
 	p.Natives, p.Members = v.natives, slices.Clone(p.Members)
 	for i, weight := range v.weights {
@@ -247,7 +247,7 @@ func TestOptionsOfServersTakeEffect(t *testing.T) {
 	for _, kind := range []string{"static", "dynamic"} {
 		t.Run(kind, func(t *testing.T) {
 			each(t, func(fx *fixture) {
-				s := &stage{fixture: fx}
+				s := &slotFixture{fixture: fx}
 				for name, c := range optionCases() {
 					s.change(name, kind, c)
 				}
@@ -257,7 +257,7 @@ func TestOptionsOfServersTakeEffect(t *testing.T) {
 }
 
 // change goes from one variant to another.
-func (s *stage) change(name, kind string, c optionCase) {
+func (s *slotFixture) change(name, kind string, c optionCase) {
 	address, authority := c.member(s.t)
 	r := strings.NewReplacer("PORT", strconv.Itoa(int(address.Port)), "CA", authority)
 	before, after := c.before.replaced(r), c.after.replaced(r)
@@ -300,7 +300,7 @@ func (v variant) replaced(r *strings.Replacer) variant {
 }
 
 // serves checks that requests are answered, soon, or are not.
-func (s *stage) serves(name string, well bool) {
+func (s *slotFixture) serves(name string, well bool) {
 	s.t.Helper()
 	testkit.Eventually(s.t, 5*time.Second, func() error {
 		body, err := s.get()
@@ -334,7 +334,7 @@ func TestWhatAnotherStateFileOverridesIsRefused(t *testing.T) {
 		rendered := s.render(wanted)
 		_, err = fx.Apply(t.Context(), rendered.Bytes, rendered.Fingerprint)
 		refused, ok := errors.AsType[*lb.RefusedError](err)
-		if !ok || refused.Stage != "start" || !strings.Contains(refused.Output, "server live/s1 has check port 1, expected 0") {
+		if !ok || refused.At != "start" || !strings.Contains(refused.Output, "server live/s1 has check port 1, expected 0") {
 			fx.t.Errorf("got %v", err)
 		}
 		if got := fx.file(fx.cfg.ConfigPath); got != string(s.render(s.running).Bytes) {

@@ -58,7 +58,7 @@ func TestTooManyServersAreTold(t *testing.T) {
 			next, _ := s.next(many)
 			_, err := fx.Apply(t.Context(), s.render(next).Bytes, "x")
 			refused, ok := errors.AsType[*lb.RefusedError](err)
-			if !ok || refused.Stage != "start" || !haproxy.LacksFiles(refused.Output) {
+			if !ok || refused.At != "start" || !haproxy.LacksFiles(refused.Output) {
 				t.Errorf("got %v", err)
 			}
 			if got := fx.answered(); got["a"] != 20 {

@@ -27,7 +27,7 @@ type reloader struct {
 }
 
 // reload makes the master read the file on disk, and waits until a new worker serves and
-// has what the file says. The error is a *lb.RefusedError of stage "start" when HAProxy
+// has what the file says. The error is a *lb.RefusedError at "start" when HAProxy
 // does not start with the file, or has something else. The caller must find out whether
 // the old worker still serves. After another error the outcome is unknown. The reload
 // also recovers lost paths where possible.

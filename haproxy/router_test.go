@@ -98,7 +98,7 @@ func takings() []taking {
 }
 
 // regained waits until everything leads to HAProxy again.
-func (s *stage) regained(name string, master int) {
+func (s *slotFixture) regained(name string, master int) {
 	s.t.Helper()
 	testkit.Eventually(s.t, patience, func() error {
 		if state := s.state(); state.Lost != "" || !state.Answers || state.MasterPID != master {
@@ -120,7 +120,7 @@ func (s *stage) regained(name string, master int) {
 }
 
 // isLost waits until State tells of a path.
-func (s *stage) isLost(name, path string) {
+func (s *slotFixture) isLost(name, path string) {
 	s.t.Helper()
 	testkit.Eventually(s.t, patience, func() error {
 		if state := s.state(); !strings.Contains(state.Lost, path) || !state.Answers || !state.Regain {

@@ -40,7 +40,7 @@ type Exit struct {
 // HAProxy. It reports the start and the end of Pacemaker's HAProxy without an error. It
 // does not start a HAProxy that never ran, or that Stop has ended.
 //
-// Before, it removes files that killed programs have staged beside ConfigPath.
+// Before, it removes temporary files that killed programs have left beside ConfigPath.
 //
 // Run calls notify from its goroutine once for each end, and a second time when HAProxy
 // runs again later. notify may be nil. Only one Run may be active.

@@ -136,7 +136,7 @@ func TestDeathWithoutAnyGoodFile(t *testing.T) {
 	fx.kill(fx.state().MasterPID)
 	exit := fx.exit(exits)
 	var refused *lb.RefusedError
-	if exit.Restarted || exit.WorkerPID != 0 || !errors.As(exit.Err, &refused) || refused.Stage != "start" {
+	if exit.Restarted || exit.WorkerPID != 0 || !errors.As(exit.Err, &refused) || refused.At != "start" {
 		t.Errorf("%+v", exit)
 	}
 	if got := fx.file(fx.cfg.ConfigPath); got != fx.cfg.ConfigPath+"\n" {

@@ -49,7 +49,7 @@ func (a *applier) startLastGood(ctx context.Context) (worker int, refused *lb.Re
 // HAProxy would wait for the other end of a FIFO.
 func (a *applier) startInstalled(ctx context.Context) (worker int, err error) {
 	if _, err := a.files.installed(); errors.Is(err, safefile.ErrNotRegular) {
-		return 0, &lb.RefusedError{Stage: "start", Output: err.Error()}
+		return 0, &lb.RefusedError{At: "start", Output: err.Error()}
 	}
 	return a.launcher.start(ctx, nil, "")
 }

@@ -65,7 +65,7 @@ func (fx *fixture) answered() map[string]int {
 }
 
 // down waits until HAProxy's checks have found a server down.
-func (s *stage) down(name string) {
+func (s *slotFixture) down(name string) {
 	s.t.Helper()
 	testkit.Eventually(s.t, patience, func() error {
 		if s.server(name).Up {

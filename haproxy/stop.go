@@ -33,15 +33,15 @@ func (p *Process) Stop(ctx context.Context) error {
 	}
 	defer p.changes.unlock()
 	seen, err := p.finder.awaitAnswer(ctx)
-	members, stranger := p.members.of(seen.master)
+	own, stranger := p.processes.of(seen.master)
 	switch {
 	case isForeignSocket(err):
 		p.logger.WarnContext(ctx, "socket of another user not used", "error", err)
-	case err != nil && len(members) == 0:
+	case err != nil && len(own) == 0:
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
 	p.stopper.halt(seen.master)
-	if err := errors.Join(p.stopper.quit(ctx, members), stranger); err != nil {
+	if err := errors.Join(p.stopper.quit(ctx, own), stranger); err != nil {
 		return fmt.Errorf("stopping haproxy: %w", err)
 	}
 	p.finder.setLast(identity{})
@@ -51,12 +51,12 @@ func (p *Process) Stop(ctx context.Context) error {
 
 // A stopper ends HAProxy, and stores that it must stay down.
 type stopper struct {
-	cfg     *Config
-	logger  *slog.Logger
-	members *members
-	finder  *finder
-	router  *router
-	former  *formerPaths
+	cfg       *Config
+	logger    *slog.Logger
+	processes *ownProcesses
+	finder    *finder
+	router    *router
+	former    *formerPaths
 
 	mu      sync.Mutex
 	stopped identity // the last master that Stop has ended
@@ -91,18 +91,18 @@ func (st *stopper) resume() {
 	st.halted = false
 }
 
-// quit ends members with SIGUSR1, SIGTERM and SIGKILL.
-func (st *stopper) quit(ctx context.Context, members []member) error {
+// quit ends processes with SIGUSR1, SIGTERM and SIGKILL.
+func (st *stopper) quit(ctx context.Context, processes []ownProcess) error {
 	grace := st.cfg.StopGrace
 	if deadline, ok := ctx.Deadline(); ok {
 		grace = min(grace, time.Until(deadline)/2)
 	}
-	err := st.members.end(ctx, members, syscall.SIGUSR1, grace)
+	err := st.processes.end(ctx, processes, syscall.SIGUSR1, grace)
 	if err != nil && ctx.Err() == nil {
-		err = st.members.end(ctx, members, syscall.SIGTERM, grace/2)
+		err = st.processes.end(ctx, processes, syscall.SIGTERM, grace/2)
 	}
 	if err != nil && ctx.Err() == nil {
-		err = st.members.end(ctx, members, syscall.SIGKILL, max(grace/2, answerTimeout))
+		err = st.processes.end(ctx, processes, syscall.SIGKILL, max(grace/2, answerTimeout))
 	}
 	return err
 }

@@ -10,16 +10,16 @@ import (
 	"thalassa/internal/leftover"
 )
 
-// staleAfter is the age at which no program uses a staged file any more: a check ends
+// staleAfter is the age at which no program uses a temporary file any more: a check ends
 // within checkTimeout, all else is shorter.
 const staleAfter = 10 * checkTimeout
 
-// sweep removes old staged files of programs that were killed. It selects them by their
+// sweep removes old temporary files of programs that were killed. It selects them by their
 // names and owners.
 func (c *configFiles) sweep(ctx context.Context) {
 	path := c.cfg.ConfigPath
 	stale := leftover.Kind{
-		Dir: filepath.Dir(path), Prefixes: []string{leftover.StagedPrefix(path), leftover.StagedPrefix(StateFile(path)), leftover.StagedPrefix(asidePath(path))},
+		Dir: filepath.Dir(path), Prefixes: []string{leftover.TempPrefix(path), leftover.TempPrefix(StateFile(path)), leftover.TempPrefix(asidePath(path))},
 		After: staleAfter, Owns: c.owns,
 	}
 	_ = c.cfg.disk.Do(path, func(func() bool) error {
@@ -28,7 +28,7 @@ func (c *configFiles) sweep(ctx context.Context) {
 	})
 }
 
-// owns reports whether a staged file belongs to this user. For root also the owner of
+// owns reports whether a temporary file belongs to this user. For root also the owner of
 // haproxy.cfg and Config.User count.
 func (c *configFiles) owns(info fs.FileInfo) bool {
 	if leftover.IsMine(info) {

@@ -21,8 +21,8 @@ func checkAndHang(dir string) {
 	_ = haproxy.New(cfg).Check(context.Background(), []byte("global\n"))
 }
 
-// staged are the hidden files of the fixture's folder.
-func (fx *fixture) staged() []string {
+// temporary are the hidden files of the fixture's folder.
+func (fx *fixture) temporary() []string {
 	fx.t.Helper()
 	files, err := filepath.Glob(filepath.Join(fx.dir, ".*"))
 	if err != nil {
@@ -31,9 +31,9 @@ func (fx *fixture) staged() []string {
 	return files
 }
 
-// stageAndDie leaves behind what a program leaves that is killed while it has
-// something staged.
-func (fx *fixture) stageAndDie() (path string) {
+// writeAndDie leaves behind what a program leaves that is killed when it has
+// written a temporary file.
+func (fx *fixture) writeAndDie() (path string) {
 	fx.t.Helper()
 	if err := os.WriteFile(filepath.Join(fx.dir, "slow"), []byte("#!/bin/sh\n"+answersV+"exec sleep 1000\n"), 0o700); err != nil {
 		fx.t.Fatal(err)
@@ -45,8 +45,8 @@ func (fx *fixture) stageAndDie() (path string) {
 		fx.t.Fatal(err)
 	}
 	testkit.Eventually(fx.t, patience, func() error {
-		if files := fx.staged(); len(files) != 1 {
-			return fmt.Errorf("staged are %q", files)
+		if files := fx.temporary(); len(files) != 1 {
+			return fmt.Errorf("temporary files: %q", files)
 		}
 		return nil
 	})
@@ -56,7 +56,7 @@ func (fx *fixture) stageAndDie() (path string) {
 	if err := cmd.Wait(); err == nil {
 		fx.t.Error("the program was not killed")
 	}
-	return fx.staged()[0]
+	return fx.temporary()[0]
 }
 
 // leave makes an empty file in the fixture's folder, an hour old unless it is new.
@@ -105,11 +105,11 @@ func (fx *fixture) foreign() []string {
 	return files
 }
 
-// TestSweep: what was staged by a program that was killed goes at the next start,
+// TestSweep: temporary files of a program that was killed go at the next start,
 // and nothing else does.
 func TestSweep(t *testing.T) {
 	fx := newFixture(t, testkit.HAProxy(t))
-	left := fx.stageAndDie()
+	left := fx.writeAndDie()
 	fx.age(left)
 	ours := []string{left, fx.leave(".haproxy.cfg.state.42", false), fx.leave("..haproxy.cfg.former.43", false)}
 	others := fx.foreign()

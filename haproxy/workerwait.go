@@ -41,7 +41,7 @@ type workerWaiter struct {
 	master     *statsock.Master
 	files      *configFiles
 	startupLog *startupLog
-	members    *members
+	processes  *ownProcesses
 	finder     *finder
 	router     *router
 	child      *lastChild
@@ -67,7 +67,7 @@ func (w *workerWait) ask(ctx context.Context, before observation) error {
 		return before.whySilent
 	case before.procs == nil:
 		// The socket is lost. The signal has the same effect and creates the socket again.
-		return w.members.signal(ctx, member{identity: before.master}, syscall.SIGUSR2)
+		return w.processes.signal(ctx, ownProcess{identity: before.master}, syscall.SIGUSR2)
 	}
 	reply, err := w.master.Reload(ctx)
 	switch {
@@ -174,5 +174,5 @@ func (w *workerWait) refused(output, seen string) error {
 	if !alerted && seen != "" {
 		output = seen + "\n" + output
 	}
-	return &lb.RefusedError{Stage: "start", Output: strings.TrimSpace(output)}
+	return &lb.RefusedError{At: "start", Output: strings.TrimSpace(output)}
 }

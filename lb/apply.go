@@ -82,7 +82,7 @@ func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 // edit carries out one edit in an intent that nobody else has yet. What other objects ask
 // of it is not checked.
 func (in Intent) edit(e Edit) error {
-	if err := checkPrecondition(in, e); err != nil {
+	if err := e.CheckConditions(in); err != nil {
 		return err
 	}
 	object := e.Object()
@@ -115,7 +115,9 @@ func (in Intent) keeping(o Object) Object {
 	)
 }
 
-func checkPrecondition(in Intent, e Edit) error {
+// CheckConditions refuses an edit whose object is not as IfMatch and IfNoneMatch demand. The
+// error is a *PreconditionError.
+func (e Edit) CheckConditions(in Intent) error {
 	if len(e.IfMatch) == 0 && !e.IfNoneMatch {
 		return nil
 	}

@@ -81,19 +81,19 @@ func (e *PreconditionError) Error() string {
 }
 
 // RefusedError is a configuration that HAProxy (or the parse-back check before
-// it) would not take. What ran before runs on.
+// it) would not take. The previous configuration keeps running.
 type RefusedError struct {
-	// Stage that refused: "render", "check" (haproxy -c) or "start" (the new
+	// At is the step that failed: "render", "check" (haproxy -c) or "start" (the new
 	// worker did not come up; the former file was put back).
-	Stage string
+	At string
 	// Output is HAProxy's own words, trimmed; several lines.
 	Output string
 }
 
-// Error gives the stage and the first line of the words.
+// Error gives the step and the first line of the words.
 func (e *RefusedError) Error() string {
 	line, _, _ := strings.Cut(strings.TrimSpace(e.Output), "\n")
-	return "haproxy refused the configuration (" + e.Stage + "): " + line
+	return "haproxy refused the configuration (" + e.At + "): " + line
 }
 
 // UnavailableError is something that cannot be answered now and may be later:

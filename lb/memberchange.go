@@ -65,7 +65,7 @@ func (s MemberChangeSpec) Parse(backend Name, member string) (MemberChange, erro
 // CheckMatch checks that an object has one of some entity tags; none: no condition. The
 // error is a *PreconditionError.
 func (in Intent) CheckMatch(id string, tags []string) error {
-	return checkPrecondition(in, Edit{Delete: id, IfMatch: tags})
+	return Edit{Delete: id, IfMatch: tags}.CheckConditions(in)
 }
 
 // FindMember finds the member that a change is about, among the present members of a

@@ -192,7 +192,7 @@ func parseSelection(fe *FieldErrors, version string, versions *SplitSpec) (Versi
 		return v, nil
 	}
 	if version != "" {
-		fe.Add("versions", "stand beside version", "either version or versions")
+		fe.Add("versions", "cannot be combined with version", "either version or versions")
 	}
 	return "", versions.parse(fe, "versions")
 }

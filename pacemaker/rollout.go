@@ -167,7 +167,7 @@ func refusal(answers []NodeAnswer) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	return &lb.RefusedError{Stage: "check", Output: "nothing has changed\n" + strings.Join(lines, "\n")}
+	return &lb.RefusedError{At: "check", Output: "nothing has changed\n" + strings.Join(lines, "\n")}
 }
 
 // askable returns the running nodes among those that may run HAProxy; nil: all may.

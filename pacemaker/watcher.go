@@ -32,7 +32,7 @@ const (
 // concurrent use. Run is called once.
 type Watcher struct {
 	cluster *Cluster
-	wake    chan struct{} // one slot: refresh now
+	due     wake.Poke // refresh now
 	changed wake.Signal
 
 	mu        sync.Mutex
@@ -52,7 +52,7 @@ type Watcher struct {
 // NewWatcher returns a Watcher. It starts nothing. Until the first refresh in Run, the
 // State of View is empty.
 func NewWatcher(c *Cluster) *Watcher {
-	return &Watcher{cluster: c, wake: make(chan struct{}, 1), view: unknownStatus()}
+	return &Watcher{cluster: c, due: wake.NewPoke(), view: unknownStatus()}
 }
 
 // View returns the last known status, which must not be changed. If Pacemaker does not
@@ -78,10 +78,7 @@ func (w *Watcher) Changed() <-chan struct{} { return w.changed.Next() }
 
 // Look makes Run refresh the view now.
 func (w *Watcher) Look() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
+	w.due.Send()
 }
 
 // Run keeps the view up to date until ctx ends, which is not an error. thalassa-cib
@@ -123,7 +120,7 @@ func (w *Watcher) pause(ctx context.Context, failures int) bool {
 		select {
 		case <-ctx.Done():
 			return false
-		case <-w.wake:
+		case <-w.due:
 			return true
 		case <-time.After(max(wait, min(backoff(failures)-pollEvery, time.Second))):
 		}

@@ -7,6 +7,15 @@ import (
 	"thalassa/gateway"
 )
 
+// addressOf is the text behind "bind" that pyHrapi would have for an endpoint. It looks for
+// certificates in its own folder, which is /tmp unless TMPDIR says otherwise.
+func addressOf(e gateway.Endpoint) string {
+	if e.Certificate == "" {
+		return e.Address
+	}
+	return e.Address + "  ssl crt /tmp/" + e.Certificate + ".pem"
+}
+
 // Export is a model as pyHrapi would have it. left are one sentence for each thing that its
 // database cannot hold.
 func Export(m *gateway.Model) (db Database, left []string) {
@@ -27,7 +36,7 @@ func Export(m *gateway.Model) (db Database, left []string) {
 				continue
 			}
 			named[e.Name] = true
-			db.Endpoints = append(db.Endpoints, Endpoint{Name: e.Name, Address: e.Address, Gateway: g.Name})
+			db.Endpoints = append(db.Endpoints, Endpoint{Name: e.Name, Address: addressOf(e), Gateway: g.Name})
 		}
 	}
 	named = map[string]bool{}

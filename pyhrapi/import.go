@@ -25,11 +25,12 @@ const (
 // Import adds what a database has to a model. What is there under the same name is changed,
 // the rest stays. left are one sentence for each thing that could not be carried over as it
 // is. The error is an *Error for a database that is too large.
-func Import(db Database, m *gateway.Model) (left []string, err error) {
+// Certificates are those of the model: refused says of others why they are not stored.
+func Import(db Database, m *gateway.Model, refused map[string]string) (left []string, err error) {
 	if n := max(len(db.Gateways), len(db.Endpoints), len(db.Pools), len(db.Targets)); n > MaxImport {
 		return nil, wrong("has %d gateways, endpoints, pools or targets, expected at most %d of each", n, MaxImport)
 	}
-	i := &importer{db: db, model: m, left: slices.Clone(db.Problems), hasCertificate: map[string]bool{}}
+	i := &importer{db: db, model: m, refused: refused, left: slices.Clone(db.Problems), hasCertificate: map[string]bool{}}
 	for _, c := range db.Certificates {
 		i.hasCertificate[c.Name] = true
 	}
@@ -46,6 +47,7 @@ type importer struct {
 	db             Database
 	model          *gateway.Model
 	hasCertificate map[string]bool
+	refused        map[string]string // why a certificate is not stored, by its name
 	left           []string
 }
 
@@ -161,20 +163,35 @@ func (i *importer) endpoints() {
 		case !isThere || e.Gateway == "":
 			i.leave("%s is left out: %s", what, absent("gateway", e.Gateway))
 			continue
-		case certificate != "" && i.hasCertificate[certificate]:
-			i.leave("%s is left out: it needs the certificate %s, which stays in the file", what, shown(certificate))
-			continue
-		case certificate != "":
-			i.leave("%s is left out: it needs the certificate %s, which the file does not have", what, shown(certificate))
+		case certificate != "" && i.lacks(certificate):
+			i.leave("%s is left out: it needs the certificate %s, which %s", what, shown(certificate), i.whyNot(certificate))
 			continue
 		case taken[address] != "":
 			i.leave("%s is left out: %s is that of endpoint %s already", what, shown(address), shown(taken[address]))
 			continue
 		}
-		if _, err := i.model.PutEndpoint(e.Gateway, e.Name, address); !i.failed(what, err) {
+		text := address
+		if certificate != "" {
+			text += " @" + certificate
+		}
+		if _, err := i.model.PutEndpoint(e.Gateway, e.Name, text); !i.failed(what, err) {
 			taken[address] = e.Name
 		}
 	}
+}
+
+// lacks reports whether a certificate is not stored.
+func (i *importer) lacks(certificate string) bool {
+	_, isThere := i.model.Intent().Certificates[lb.Name(certificate)]
+	return !isThere
+}
+
+// whyNot is a clause that says why a certificate is not stored.
+func (i *importer) whyNot(certificate string) string {
+	if i.hasCertificate[certificate] {
+		return "is left out"
+	}
+	return "the file does not have"
 }
 
 // splitAddress splits an endpoint's text into the address and the name of its certificate;
@@ -198,7 +215,9 @@ func (i *importer) rest() {
 		}
 	}
 	for _, c := range i.db.Certificates {
-		i.leave("certificate %s is left out: it stays in the file", shown(c.Name))
+		if i.lacks(c.Name) {
+			i.leave("certificate %s is left out: %s", shown(c.Name), cmp.Or(i.refused[c.Name], "it stays in the file"))
+		}
 	}
 	if n := len(i.db.Uploads); n > 0 {
 		i.leave("%d uploaded texts of haproxy.cfg are left out: they stay in the file", n)

@@ -32,7 +32,7 @@ func example() pyhrapi.Database {
 func TestAnImportIsAsExported(t *testing.T) {
 	t.Parallel()
 	m := gateway.New(lb.Intent{}, lb.Snapshot{})
-	left, err := pyhrapi.Import(example(), m)
+	left, err := pyhrapi.Import(example(), m, nil)
 	if err != nil || len(left) > 0 {
 		t.Fatalf("%v, left %q", err, left)
 	}
@@ -44,7 +44,7 @@ func TestAnImportIsAsExported(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v\nleft %q", again, example(), left)
 	}
 	in := m.Intent()
-	if left, err := pyhrapi.Import(example(), m); err != nil || len(left) > 0 || len(in.Changes(m.Intent())) > 0 {
+	if left, err := pyhrapi.Import(example(), m, nil); err != nil || len(left) > 0 || len(in.Changes(m.Intent())) > 0 {
 		t.Errorf("the second time %v, %q, %v", err, left, in.Changes(m.Intent()))
 	}
 }
@@ -72,7 +72,7 @@ func TestWhatCannotBeCarriedOverIsNamed(t *testing.T) {
 	db.Uploads = make([]pyhrapi.Upload, 2)
 	db.Problems = []string{"as the file was read"}
 	m := gateway.New(lb.Intent{}, lb.Snapshot{})
-	left, err := pyhrapi.Import(db, m)
+	left, err := pyhrapi.Import(db, m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestWhatCannotBeCarriedOverIsNamed(t *testing.T) {
 		`target "w3" gets the weight 256: `, `target "w4" gets the weight 1: `,
 		`target "orphan" is left out: its pool was deleted`, `target "stray" is left out: its pool "nobody" does not exist`, `target "no port" is left out: `,
 		`gateway "odd" gets the protocol http: "ftp"`, `gateway "odd" gets no default pool: "gone"`, `gateway "a b" is left out: `,
-		`endpoint "tls" is left out: it needs the certificate "key", which stays in the file`,
+		`endpoint "tls" is left out: it needs the certificate "key", which is left out`,
 		`endpoint "own" is left out: it needs the certificate "none", which the file does not have`,
 		`endpoint "orphan" is left out: its gateway was deleted`, `endpoint "stray" is left out: its gateway "nobody" does not exist`,
 		`endpoint "again" is left out: "127.0.0.1:8081" is that of endpoint "e1" already`, `endpoint "junk" is left out: `,
@@ -99,7 +99,7 @@ func TestWhatCannotBeCarriedOverIsNamed(t *testing.T) {
 		t.Errorf("pool %+v", p)
 	}
 	db.Targets = make([]pyhrapi.Target, pyhrapi.MaxImport+1)
-	if _, err := pyhrapi.Import(db, m); err == nil {
+	if _, err := pyhrapi.Import(db, m, nil); err == nil {
 		t.Error("a database of any size is taken")
 	}
 }

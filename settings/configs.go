@@ -78,9 +78,9 @@ func (s *Agent) API(log *slog.Logger) api.Config {
 func (s *Agent) Gateways() hrapi.Config {
 	return hrapi.Config{
 		Dashboard: s.dashboard, Backups: filepath.Join(s.dbPath, "v1-backups"),
-		Variables: map[string]string{
-			"gateway:endpoint:ip": "0.0.0.0", "gateway:endpoint:port:min": "8000", "gateway:endpoint:port:max": "8080",
-			"certificates:store": filepath.Dir(s.cfgPath),
+		Pending: filepath.Join(s.dbPath, "v1-pending"), Artifacts: s.v1.artifacts, ArtifactCredentials: s.v1.credentials,
+		Variables: hrapi.Variables{
+			IP: s.v1.ip, PortMin: s.v1.portMin, PortMax: s.v1.portMax, Certificates: filepath.Dir(s.cfgPath), PID: s.pidPath,
 		},
 	}
 }

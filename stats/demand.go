@@ -11,17 +11,14 @@ import (
 // demand says whether somebody reads the figures of members. While nobody does, members
 // are queried less often.
 type demand struct {
-	hasSubscribers atomic.Bool   // of changes
-	requested      chan struct{} // one slot: somebody wants new figures now
-	refreshed      wake.Signal   // new figures came since they were requested
+	hasSubscribers atomic.Bool // of changes
+	requested      wake.Poke   // somebody wants new figures now
+	refreshed      wake.Signal // new figures came since they were requested
 }
 
 // request requests new figures of members.
 func (a *demand) request() {
-	select {
-	case a.requested <- struct{}{}:
-	default: // requested already
-	}
+	a.requested.Send()
 }
 
 // Refresh updates the figures of members that are older than a tick, as far as

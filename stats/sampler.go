@@ -90,7 +90,7 @@ func New(cfg Config) *Sampler {
 			holder: holder{client: cfg.Client, holds: map[int]*hold{}}, forgotten: map[int]bool{},
 		},
 	}
-	s.demand.requested = make(chan struct{}, 1)
+	s.demand.requested = wake.NewPoke()
 	s.workers.Store(&answer{})
 	return s
 }

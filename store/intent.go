@@ -119,7 +119,7 @@ func documents(in lb.Intent) (map[string][]byte, error) {
 func checkStorable(in lb.Intent) error {
 	for key, object := range in.Objects() {
 		if _, own, _ := strings.Cut(object.ID(), "/"); own != key {
-			return &lb.InvalidError{Fields: []lb.FieldError{{Path: "key", Problem: object.ID() + " stands under the key " + key}}}
+			return &lb.InvalidError{Fields: []lb.FieldError{{Path: "key", Problem: object.ID() + " is kept under the key " + key}}}
 		}
 	}
 	return in.Validate()

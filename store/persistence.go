@@ -98,7 +98,7 @@ const staleAfter = 5 * time.Minute
 // persistence file have left beside it.
 func SweepPersistence(ctx context.Context, path string, logger *slog.Logger) {
 	path = followed(path)
-	leftover.Kind{Dir: filepath.Dir(path), Prefixes: []string{leftover.StagedPrefix(path)}, After: staleAfter}.Sweep(ctx, logger)
+	leftover.Kind{Dir: filepath.Dir(path), Prefixes: []string{leftover.TempPrefix(path)}, After: staleAfter}.Sweep(ctx, logger)
 }
 
 // followed is where a path leads when it is a symbolic link.

@@ -136,14 +136,14 @@ func TestAuditRefuses(t *testing.T) {
 		{"commented section", skeletonTemplate("", "", when(`    global#`, "")), `opens the section "global"`},
 		{"control character", skeletonTemplate("", "", when("    option\vhttpclose", "")), "holds a control character"},
 		{"endless line", skeletonTemplate("", "", when("    "+strings.Repeat("x", 61<<10), "")), "is longer than 60 KiB"},
-		{"outside of sections", skeletonTemplate(when("daemon", ""), "", ""), "stands in no section"},
+		{"outside of sections", skeletonTemplate(when("daemon", ""), "", ""), "is outside of any section"},
 		{"a library's section", skeletonTemplate("", "", when("###_config-snippet_### BEGIN", "")), "can be read in two ways"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := parse(t, c.source).Render(auditConfig())
 			var refused *lb.RefusedError
-			if !errors.As(err, &refused) || refused.Stage != "render" || !strings.Contains(refused.Output, c.want) {
+			if !errors.As(err, &refused) || refused.At != "render" || !strings.Contains(refused.Output, c.want) {
 				t.Errorf("got %v\nwant %q in it", err, c.want)
 			}
 		})
@@ -177,7 +177,7 @@ func TestAuditRefusesValues(t *testing.T) {
 			change(&config)
 			out, err := template.Default().Render(config)
 			var refused *lb.RefusedError
-			if !errors.As(err, &refused) || refused.Stage != "render" {
+			if !errors.As(err, &refused) || refused.At != "render" {
 				t.Errorf("got %v\n%s", err, out.Bytes)
 			}
 		})

@@ -95,7 +95,7 @@ func (r *fileReader) add(number int, text string) error {
 		s := r.document.sections[sections]
 		r.file.Sections = append(r.file.Sections, FileSection{Kind: s.kind, Name: s.name, Header: line})
 	case len(r.file.Sections) == 0:
-		return errors.New("stands in no section")
+		return errors.New("is outside of any section")
 	default:
 		last := &r.file.Sections[len(r.file.Sections)-1]
 		last.Lines = append(last.Lines, line)

@@ -80,7 +80,7 @@ func (d *document) add(l line) error {
 	case (keyword == "no" || keyword == "default") && len(l.words) > 1 && lb.IsSection(l.words[1]):
 		return errors.New("negates a section")
 	case len(d.sections) == 0:
-		return errors.New("stands in no section")
+		return errors.New("is outside of any section")
 	default:
 		last := &d.sections[len(d.sections)-1]
 		last.lines = append(last.lines, l)

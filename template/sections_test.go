@@ -23,7 +23,7 @@ func TestTemplatesWithoutAPlaceForSections(t *testing.T) {
 		config.Sections = []lb.Section{s}
 		_, err := small.Render(config)
 		refused, ok := errors.AsType[*lb.RefusedError](err)
-		if !ok || refused.Stage != "render" || !strings.Contains(refused.Output, want) {
+		if !ok || refused.At != "render" || !strings.Contains(refused.Output, want) {
 			t.Errorf("%s: %v", s.ID(), err)
 		}
 	}

@@ -159,5 +159,5 @@ func (t *Template) execute(v View, length int64) ([]byte, error) {
 }
 
 func refused(err error) error {
-	return &lb.RefusedError{Stage: "render", Output: err.Error()}
+	return &lb.RefusedError{At: "render", Output: err.Error()}
 }

@@ -43,7 +43,7 @@ func TestParseTriesTheTemplate(t *testing.T) {
 	t.Parallel()
 	_, err := template.Parse("mine.tmpl", "global\n    daemon\n")
 	var refused *lb.RefusedError
-	if !errors.As(err, &refused) || refused.Stage != "render" || !strings.Contains(refused.Output, "is missing") {
+	if !errors.As(err, &refused) || refused.At != "render" || !strings.Contains(refused.Output, "is missing") {
 		t.Errorf("got %v, want a refusal of a template that leaves out every section", err)
 	}
 }

@@ -97,7 +97,7 @@ func (n *Node) Config() api.Config {
 		ServiceNames: n.ServiceNames, Reload: n.Reload,
 		Version: "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries, Audit: n.Audited, Keys: &n.keys,
 		Dialects: []api.Dialect{hrapi.New(hrapi.Config{
-			Dashboard: "127.0.0.1", Variables: map[string]string{"certificates:store": "/tmp"}, HAProxyConfig: n.HAProxyConfig, Reload: n.Reload,
+			Dashboard: "127.0.0.1", Variables: hrapi.Variables{IP: "127.0.0.1", PortMin: 8000, PortMax: 8080, Certificates: "/tmp"}, HAProxyConfig: n.HAProxyConfig, Reload: n.Reload,
 		})},
 	}
 }

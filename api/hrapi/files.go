@@ -2,13 +2,10 @@ package hrapi
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"thalassa/api"
-	"thalassa/gateway"
 	"thalassa/lb"
 )
 
@@ -27,7 +24,7 @@ func (h fileHandlers) running(c echo.Context) error {
 	if status.InEffect == 0 {
 		return respond(c, http.StatusNotFound, object{"error": "no running config"})
 	}
-	return api.Respond(c, http.StatusOK, echo.MIMETextPlainCharsetUTF8, []byte("revision-"+strconv.FormatUint(status.InEffect, 10)))
+	return api.Respond(c, http.StatusOK, echo.MIMETextPlainCharsetUTF8, []byte(revisionName(status.InEffect)))
 }
 
 // runningText answers with haproxy.cfg.
@@ -44,33 +41,10 @@ func (h fileHandlers) runningText(c echo.Context) error {
 
 func (h fileHandlers) variables(c echo.Context) error {
 	out := object{}
-	for name, value := range h.cfg.Variables {
-		out[name] = value
-	}
-	return done(c, out)
-}
-
-// Why requests are answered 501.
-const (
-	noTexts        = "this agent takes no whole text of haproxy.cfg: define gateways and pools, or raw lines through /frontends and /backends"
-	noCertificates = "this dialect keeps no certificates: a raw line of a frontend names their file"
-)
-
-// pending answers that there is no pending text: this agent takes none.
-func (h fileHandlers) pending(c echo.Context) error {
-	return respond(c, http.StatusNotFound, object{"error": "no pending configuration"})
-}
-
-func (h fileHandlers) commitPending(c echo.Context) error {
-	return respond(c, http.StatusNotFound, object{"exception": "no pending found"})
-}
-
-// checkCertificates refuses endpoints that name a certificate.
-func checkCertificates(endpoints []gateway.Endpoint) error {
-	for _, e := range endpoints {
-		if strings.Contains(e.Address, "@") {
-			return unsupportedError("an endpoint with a certificate is a bind line of a frontend: put it through /frontends, e.g. \"*:443 ssl crt FILE\"")
+	for name, value := range h.cfg.Variables.texts() {
+		if name != "pid:store" { // which pyHrapi replaces, and does not list
+			out[name] = value
 		}
 	}
-	return nil
+	return done(c, out)
 }

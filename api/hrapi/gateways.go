@@ -1,6 +1,7 @@
 package hrapi
 
 import (
+	"net/http"
 	"slices"
 
 	"github.com/labstack/echo/v4"
@@ -16,6 +17,8 @@ const (
 	noPool     = "No such pool"
 	noPool2    = "No such Pool"
 	noTarget   = "No such target"
+
+	noCertificate = "no such certificate"
 )
 
 // gatewayHandlers show and change gateways, their endpoints and pools.
@@ -48,22 +51,33 @@ func (h gatewayHandlers) find(c echo.Context) (m *gateway.Model, g gateway.Gatew
 }
 
 func (h gatewayHandlers) show(c echo.Context) error {
-	_, g, isThere, err := h.find(c)
+	m, g, isThere, err := h.find(c)
 	switch {
 	case err != nil:
 		return err
 	case !isThere:
 		return missing(c, noGateway, g.Name)
+	case unchanged(c, m.Intent()):
+		return c.NoContent(http.StatusNotModified)
 	}
 	endpoints := object{}
 	for _, e := range g.Endpoints {
-		endpoints[e.Name] = e.Address
+		endpoints[e.Name] = e.Text()
 	}
 	enabled, back := map[bool]string{true: "True", false: "False"}[g.Enabled], g.Default
 	if back == "" {
 		back = gateway.None
 	}
-	return done(c, object{"gateway": g.Name, "protocol": g.Protocol, "endpoints": endpoints, "pools": g.Pools, "enable": enabled, "defaultBack": back})
+	out := object{"gateway": g.Name, "protocol": g.Protocol, "endpoints": endpoints, "pools": g.Pools, "enable": enabled, "defaultBack": back}
+	return done(c, withBeyond(out, g.Beyond))
+}
+
+// withBeyond adds the fields of a frontend or backend that the dialect has no words for.
+func withBeyond(out object, fields []string) object {
+	if len(fields) > 0 {
+		out["beyond"] = fields
+	}
+	return out
 }
 
 // parseGateway reads the body of a PUT.
@@ -135,9 +149,6 @@ func (h gatewayHandlers) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := checkCertificates(change.Endpoints); err != nil {
-		return err
-	}
 	var isNew bool
 	err = h.change(c, func(m *gateway.Model) (err error) {
 		if _, isThere := m.Gateway(name); !isThere && change.Protocol == "" {
@@ -202,7 +213,7 @@ func (h gatewayHandlers) showEndpoint(c echo.Context) error {
 	if !ok {
 		return missing(c, noEndpoint, name)
 	}
-	return done(c, object{"address": e.Address})
+	return done(c, object{"address": e.Text()})
 }
 
 // names are two names in the path.
@@ -229,9 +240,6 @@ func (h gatewayHandlers) putEndpoint(c echo.Context) error {
 	var address string
 	if ok, err := read(f, "address", `"ip:port"`, &address); err != nil || !ok {
 		return orMissing(err, "address", `"ip:port"`)
-	}
-	if err := checkCertificates([]gateway.Endpoint{{Address: address}}); err != nil {
-		return err
 	}
 	var isNew bool
 	err = h.change(c, func(m *gateway.Model) (err error) {

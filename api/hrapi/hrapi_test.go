@@ -90,7 +90,7 @@ func TestRequests(t *testing.T) {
 		{"PUT", "/v1/gateways/g", `{"gateway":"g","protocol":"http"}`, 400, "endpoints: is missing"},
 		{"PUT", "/v1/gateways/g", `{"gateway":"h","protocol":"http","endpoints":{}}`, 400, "gateway: is not the name in the path"},
 		{"PUT", "/v1/gateways/g", `{"Gateway":"g","protocol":"http","endpoints":{}}`, 400, "Gateway: is not a field"},
-		{"PUT", "/v1/gateways/g", `{"protocol":"http","endpoints":{"e":"*:8081 @key.pem"}}`, 501, "certificate"},
+		{"PUT", "/v1/gateways/g", `{"protocol":"http","endpoints":{"e":"*:8081 @key.pem"}}`, 404, `{"certificate error":"no such certificate"}`},
 		{"PUT", "/v1/gateways/g", `{"protocol":"http","endpoints":{"e":"127.0.0.1"}}`, 400, "endpoints.e: "},
 		{"PUT", "/v1/gateways/g", `{"protocol":"http","endpoints":{"e":"127.0.0.1:8081"},"pools":["none"]}`, 400, "pools.none: "},
 		{"PUT", "/v1/gateways/g", `{"gateway":"g","protocol":"http","endpoints":{"e":"127.0.0.1:8081","f":"127.0.0.1:8082"},"pools":{"one":"10.0.0.9:80"},"enable":"True"}`, 200, `{"Added gateway":"g"}`},
@@ -157,22 +157,23 @@ func TestRequests(t *testing.T) {
 		{"GET", "/frontends", "", 200, `[]`}, // nothing is committed
 		{"GET", "/backends", "", 200, `[]`},
 		{"GET", "/v1/controller/__haproxy/dashboard", "", 404, `{"Dashboard status":"Offline"}`},
-		{"GET", "/v1/haproxy/variables", "", 200, `{"certificates:store":"/tmp"}`},
-		{"GET", "/v1/haproxy/configuration/variables", "", 200, `{"certificates:store":"/tmp"}`},
+		{"GET", "/v1/haproxy/variables", "", 200, `{"certificates:store":"/tmp","gateway:endpoint:ip":"127.0.0.1","gateway:endpoint:port:min":"8000","gateway:endpoint:port:max":"8080"}`},
+		{"GET", "/v1/haproxy/configuration/variables", "", 200, `{"certificates:store":"/tmp","gateway:endpoint:ip":"127.0.0.1","gateway:endpoint:port:min":"8000","gateway:endpoint:port:max":"8080"}`},
 		{"GET", "/v1/haproxy/configuration/running", "", 404, `{"error":"no running config"}`},
 		{"GET", "/v1/haproxy/configuration/pending", "", 404, `{"error":"no pending configuration"}`},
 		{"GET", "/v1/haproxy/configuration/pending/expanded", "", 404, `{"error":"no pending configuration"}`},
-		{"PUT", "/v1/haproxy/configuration/pending", "x", 501, "haproxy.cfg"},
+		{"PUT", "/v1/haproxy/configuration/pending", "x", 415, "text/plain"},
 		{"DELETE", "/v1/haproxy/configuration/pending", "", 404, `{"error":"no pending configuration"}`},
 		{"POST", "/v1/haproxy/configuration/commit", "", 404, `{"exception":"no pending found"}`},
-		{"GET", "/v1/controller/upload", "", 501, "haproxy.cfg"},
-		{"POST", "/v1/controller/upload", "", 501, "haproxy.cfg"},
-		{"GET", "/v1/certificates", "", 501, "certificates"},
-		{"PUT", "/v1/certificates/c", "", 501, "certificates"},
-		{"DELETE", "/v1/certificates/c", "", 501, "certificates"},
+		{"GET", "/v1/controller/upload", "", 200, "multipart/form-data"},
+		{"POST", "/v1/controller/upload", "", 415, "haproxy.cfg"},
+		{"GET", "/v1/certificates", "", 200, `{"certificates":[]}`},
+		{"GET", "/v1/certificates/c", "", 404, `{"no such certificate":"c"}`},
+		{"PUT", "/v1/certificates/c", "", 415, "application/x-pem-file"},
+		{"DELETE", "/v1/certificates/c", "", 404, `{"no such certificate":"c"}`},
 		{"POST", "/v1/haproxy/control/start", "", 409, `{"exception":"haproxy is running already"}`},
 		{"POST", "/v1/haproxy/control/restart", "", 200, `{"haproxy status":"restarted","pid":101}`},
-		{"POST", "/v1/haproxy/control/stop", "", 501, "keeps HAProxy running"},
+		{"POST", "/v1/haproxy/control/stop", "", 409, "v1-stop"},
 		{"GET", "/v1/controller/_export-cdb", "", 200, "gateway/g"},
 		{"GET", "/v1/nothing", "", 404, "not found"},
 		{"GET", "/v1/gateways/", "", 404, ""},
@@ -272,6 +273,29 @@ func TestRoles(t *testing.T) {
 	if status, _, _ := f.do("GET", "/v1/pools", "", "Cookie: "+cookie); status != 200 {
 		t.Errorf("a GET with a cookie may not read: %d", status)
 	}
+}
+
+// No page of another site changes anything, whatever it sends.
+func TestOtherSitesChangeNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.want("PUT", "/v1/pools/p", `{"targets":{"t":"127.0.0.1:1"}}`, 200, "Added")
+	path := strings.NewReplacer("{gateway}", "g", "{endpoint}", "e", "{pool}", "p", "{target}", "t", "{certificate}", "c", "{db}", "d", "{version}", "1")
+	for _, r := range hrapi.New(hrapi.Config{}).Routes(nil) {
+		if r.Method == "GET" && r.Need.String() == "read" {
+			continue // which the page cannot read
+		}
+		for _, header := range []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: http://evil.example", "Origin: null"} {
+			for _, contentType := range []string{"application/json", "text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"} {
+				status, answer, _ := f.do(r.Method, path.Replace(r.Path), `{}`, header, "Content-Type: "+contentType)
+				if status != 403 || !strings.Contains(answer, "another site") {
+					t.Errorf("%s %s with %s: %d %s", r.Method, r.Path, header, status, answer)
+				}
+			}
+		}
+	}
+	f.want("GET", "/v1/pools/p", "", 200, `{"enabled":true,"targets":{"t":"127.0.0.1:1"}}`)
+	f.want("GET", "/revisions", "", 200, "[]")
 }
 
 // Whoever is limited to objects changes no others.

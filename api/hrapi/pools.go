@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"net/http"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -41,18 +42,20 @@ func (s staging) findPool(c echo.Context) (m *gateway.Model, p gateway.Pool, isT
 }
 
 func (h poolHandlers) show(c echo.Context) error {
-	_, p, isThere, err := h.findPool(c)
+	m, p, isThere, err := h.findPool(c)
 	switch {
 	case err != nil:
 		return err
 	case !isThere:
 		return missing(c, noPool, p.Name)
+	case unchanged(c, m.Intent()):
+		return c.NoContent(http.StatusNotModified)
 	}
 	targets := object{}
 	for _, t := range p.Targets {
 		targets[t.Name] = t.Address
 	}
-	return done(c, object{"enabled": p.Enabled, "targets": targets})
+	return done(c, withBeyond(object{"enabled": p.Enabled, "targets": targets}, p.Beyond))
 }
 
 func (h poolHandlers) put(c echo.Context) error {

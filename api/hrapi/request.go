@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -65,7 +65,7 @@ func body(c echo.Context) ([]byte, error) {
 	if err != nil || media != echo.MIMEApplicationJSON {
 		return nil, invalid("Content-Type", strconv.Quote(r.Header.Get(echo.HeaderContentType))+" is not JSON", "application/json")
 	}
-	return io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBody))
+	return api.ReadBody(c, maxBody)
 }
 
 // fields are those of a JSON object, unread.
@@ -153,13 +153,54 @@ func (s staging) model(ctx context.Context) (*gateway.Model, error) {
 
 // change changes the draft, and changes nothing where change has an error.
 func (s staging) change(c echo.Context, change func(*gateway.Model) error) error {
-	ctx := c.Request().Context()
-	snap := s.agent.Snapshot(ctx)
-	return s.agent.Stage(ctx, DraftID, s.agent.Origin(c), func(in lb.Intent) (lb.Intent, error) {
+	snap := s.agent.Snapshot(c.Request().Context())
+	return s.stage(c, func(in lb.Intent) (lb.Intent, error) {
 		m := gateway.New(in, snap, dashboardKey)
 		err := change(m)
 		return m.Intent(), err
 	})
+}
+
+// stage changes the draft under the conditions of the request: If-Match and If-None-Match are
+// about the object that the path names. The entity tag of the answer is that of the object
+// afterwards.
+func (s staging) stage(c echo.Context, change func(lb.Intent) (lb.Intent, error)) error {
+	tag := ""
+	err := s.agent.Stage(c.Request().Context(), DraftID, s.agent.Origin(c), func(in lb.Intent) (lb.Intent, error) {
+		id := objectOf(c, in)
+		if err := api.CheckConditions(c.Request(), in, id); id != "" && err != nil {
+			return in, err
+		}
+		next, err := change(in)
+		if o := next.Object(id); err == nil && o != nil {
+			tag = o.ETag()
+		}
+		return next, err
+	})
+	if err == nil && tag != "" {
+		c.Response().Header().Set("ETag", tag)
+	}
+	return err
+}
+
+// objectOf is the id of the object that the path of a request names; empty: it names none.
+func objectOf(c echo.Context, in lb.Intent) string {
+	for _, kind := range []struct{ param, object string }{{"gateway", "frontend/"}, {"pool", "backend/"}, {"certificate", "certificate/"}} {
+		if name, err := param(c, kind.param); err == nil && name != "" {
+			if kind.param == "certificate" {
+				name = certificateName(in, name)
+			}
+			return kind.object + name
+		}
+	}
+	return ""
+}
+
+// unchanged sets the entity tag of an answer about the object in the path, and reports
+// whether the caller has that state already.
+func unchanged(c echo.Context, in lb.Intent) bool {
+	o := in.Object(objectOf(c, in))
+	return o != nil && api.Unchanged(c, o.ETag())
 }
 
 // A missingError is something that a request needs and that there is not: the key and the
@@ -172,6 +213,9 @@ func (e *missingError) Error() string { return e.what + ": " + e.name }
 func answer(c echo.Context, err error, ok func() object) error {
 	if e, is := err.(*missingError); is { //nolint:errorlint // made here, never wrapped
 		return missing(c, e.what, e.name)
+	}
+	if _, is := errors.AsType[*gateway.NoCertificateError](err); is {
+		return missing(c, "certificate error", noCertificate)
 	}
 	if err != nil {
 		return err

@@ -11,6 +11,8 @@ import (
 	"thalassa/api"
 	"thalassa/api/apitest"
 	"thalassa/api/hrapi"
+	"thalassa/audit"
+	"thalassa/internal/testkit"
 	"thalassa/pyhrapi"
 )
 
@@ -85,7 +87,64 @@ func TestADatabaseIsExported(t *testing.T) {
 	f.want("PUT", "/v1/pools/q", `{"targets":{"u":"10.0.0.1:80"}}`, 200, `{"Added pool":"q"}`)
 	f.want("GET", "/v1/controller/_export-sql", "", 409, "has the address 10.0.0.1:80 already")
 	f.want("GET", "/v1/controller/_export-sql?force=1", "", 200, "SQLite format 3")
-	f.want("GET", "/v1/controller/_export-sql?keys=1", "", 501, "never leave the agent")
+}
+
+// Certificates with their keys come from a database, and go into one again where an admin
+// asks for the keys.
+func TestCertificatesOfADatabase(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, apitest.Limited(t))
+	as := func(token string) string { return "Authorization: Bearer " + token }
+	pair := testkit.NewAuthority(t).Issue(t, "shop.example")
+	file := database(t, pyhrapi.Database{
+		Gateways:     []pyhrapi.Gateway{{Name: "g", Protocol: "http", Default: "None"}},
+		Endpoints:    []pyhrapi.Endpoint{{Name: "raw", Address: "*:8443 @key.pem", Gateway: "g"}, {Name: "made", Address: "*:9443  ssl crt /var/tmp/x/key.pem", Gateway: "g"}, {Name: "bad", Address: "*:9444 @bad.pem", Gateway: "g"}},
+		Certificates: []pyhrapi.Certificate{{Name: "key", PEM: pair.Chain + pair.Key}, {Name: "bad", PEM: "nothing"}},
+	})
+	status, answer, _ := f.do("PUT", "/v1/controller/_import-sql", file, databaseType, as(apitest.AdminToken))
+	if status != 200 || !strings.Contains(answer, `endpoint \"bad\" is left out: it needs the certificate \"bad\", which is left out`) ||
+		!strings.Contains(answer, `certificate \"bad\" is left out: chain: has no block in PEM`) {
+		t.Errorf("%d %s", status, answer)
+	}
+	_, answer, _ = f.do("GET", "/v1/gateways/g", "", as(apitest.AdminToken))
+	if !strings.Contains(answer, `"raw": "*:8443 @key.pem"`) || !strings.Contains(answer, `"made": "*:9443 @key.pem"`) {
+		t.Errorf("gateway %s", answer)
+	}
+	for _, q := range []struct {
+		query, token string
+		status       int
+		withKey      bool
+	}{
+		{"", apitest.AdminToken, 200, false}, {"?keys=1", apitest.AdminToken, 200, true}, {"?keys=1", apitest.ReadToken, 403, false}, {"?keys=1", apitest.ShopAdminToken, 403, false},
+	} {
+		status, file, _ := f.do("GET", "/v1/controller/_export-sql"+q.query, "", as(q.token))
+		if status != q.status {
+			t.Errorf("%s: %d", q.query, status)
+		}
+		if status != 200 {
+			continue
+		}
+		db, err := pyhrapi.Read(t.Context(), []byte(file))
+		if err != nil || len(db.Certificates) != 1 || db.Certificates[0].Name != "key" {
+			t.Fatalf("%+v, %v", db, err)
+		}
+		if got := db.Certificates[0].PEM; !strings.Contains(got, "BEGIN CERTIFICATE") || strings.Contains(got, "PRIVATE KEY") != q.withKey {
+			t.Errorf("%q: %s", q.query, got)
+		}
+		if got := db.Endpoints[0].Address; got != "*:8443  ssl crt /tmp/key.pem" {
+			t.Errorf("the endpoint is %q", got)
+		}
+	}
+	exports := 0
+	records, err := f.Audited.Records(t.Context(), audit.Query{Limit: 100})
+	for _, r := range records {
+		if r.Action == audit.Export {
+			exports++
+		}
+	}
+	if exports != 1 || err != nil {
+		t.Errorf("the audit log has %d exports, want 1, %v", exports, err)
+	}
 }
 
 // withBackups has the dialect with a folder that does not exist yet.
@@ -102,7 +161,7 @@ func TestBackups(t *testing.T) {
 	f.want("PUT", "/v1/pools/p", `{"targets":{"t":"10.0.0.1:80","u":"10.0.0.3:80"}}`, 200, `{"Added pool":"p"}`)
 	f.want("PUT", "/v1/gateways/g", `{"protocol":"http","endpoints":{"e":"127.0.0.1:8081"},"pools":["p"],"enable":"False"}`, 200, `{"Added gateway":"g"}`)
 	f.want("PUT", "/backends/raw?draft=v1", `{"type":"static","natives":["timeout server 7s"]}`, 200, "7s")
-	for path, want := range map[string]int{"/v1/controller/backup/.hidden": 400, "/v1/controller/backup/a%2Fb": 400, "/v1/controller/backup/" + strings.Repeat("x", 65): 400, "/v1/controller/backup/config": 501} {
+	for path, want := range map[string]int{"/v1/controller/backup/.hidden": 400, "/v1/controller/backup/a%2Fb": 400, "/v1/controller/backup/" + strings.Repeat("x", 65): 400} {
 		f.want("POST", path, "", want, "")
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {

@@ -112,7 +112,7 @@ func (l *liar) idToken() string {
 // finish logs in, as far as it goes.
 func (l *liar) finish(t *testing.T, c *oidc.Client) (oidc.User, error) {
 	t.Helper()
-	a, _, err := c.Begin(t.Context(), redirect)
+	a, _, err := c.Begin(t.Context(), redirect, "")
 	if err != nil {
 		return oidc.User{}, err
 	}
@@ -239,7 +239,7 @@ func TestAProviderThatIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if _, _, err := c.Begin(t.Context(), redirect); err != nil {
+	if _, _, err := c.Begin(t.Context(), redirect, ""); err != nil {
 		t.Errorf("the login does not begin: %v", err)
 	}
 	if _, err := l.finish(t, c); !errors.As(err, new(*oidc.AwayError)) {

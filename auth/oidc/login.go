@@ -44,8 +44,9 @@ type User struct {
 }
 
 // Begin begins a login. The browser has to open the address; the provider sends it back to
-// redirect. The error is an AwayError.
-func (c *Client) Begin(ctx context.Context, redirect string) (Attempt, string, error) {
+// redirect. The mark begins the state, by which the page there knows what to do. The error
+// is an AwayError.
+func (c *Client) Begin(ctx context.Context, redirect, mark string) (Attempt, string, error) {
 	p, err := c.describe(ctx)
 	if err != nil {
 		return Attempt{}, "", err
@@ -54,7 +55,7 @@ func (c *Client) Begin(ctx context.Context, redirect string) (Attempt, string, e
 	if err != nil {
 		return Attempt{}, "", err
 	}
-	a := Attempt{State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(), Redirect: redirect, Until: c.cfg.Now().Add(AttemptLifetime)}
+	a := Attempt{State: mark + random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(), Redirect: redirect, Until: c.cfg.Now().Add(AttemptLifetime)}
 	return a, flow.AuthCodeURL(a.State, oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)), nil
 }
 

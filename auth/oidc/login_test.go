@@ -33,7 +33,7 @@ func clientOf(t *testing.T, p *testkit.Provider, change func(*oidc.Config)) *oid
 // begun is a login of ann that has come back from the provider.
 func begun(t *testing.T, c *oidc.Client, p *testkit.Provider) (oidc.Attempt, oidc.Answer) {
 	t.Helper()
-	a, address, err := c.Begin(t.Context(), redirect)
+	a, address, err := c.Begin(t.Context(), redirect, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestContextEndsTheWaiting(t *testing.T) {
 	_, c := newLiar(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := c.Begin(ctx, redirect); err == nil {
+	if _, _, err := c.Begin(ctx, redirect, ""); err == nil {
 		t.Error("it has not ended")
 	}
 }

@@ -28,7 +28,7 @@ func TestActionsOnTheClusterAreStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := pacemaker.New(pacemaker.Config{Tools: t.TempDir()}) // none
-	s := steering{cluster: c, watcher: pacemaker.NewWatcher(c), events: events}
+	s := notedActions{cluster: c, watcher: pacemaker.NewWatcher(c), events: events}
 	if _, err := s.Do(t.Context(), cluster.Action{Kind: cluster.Fence, Node: "n2", Author: "ops"}); err == nil {
 		t.Fatal("a node was fenced without tools")
 	}

@@ -13,6 +13,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/discovery"
+	"thalassa/internal/wake"
 	"thalassa/lb"
 	"thalassa/settings"
 )
@@ -23,7 +24,7 @@ type rereader struct {
 	now     func() time.Time
 	log     *slog.Logger
 	systemd *systemd // nil: nobody is told
-	asked   chan struct{}
+	asked   wake.Poke
 	current atomic.Pointer[settings.Agent] // in effect; run replaces it
 
 	mu      sync.Mutex
@@ -31,17 +32,14 @@ type rereader struct {
 }
 
 func newRereader(s *settings.Agent, now func() time.Time, log *slog.Logger) *rereader {
-	r := &rereader{now: now, log: log, asked: make(chan struct{}, 1)}
+	r := &rereader{now: now, log: log, asked: wake.NewPoke()}
 	r.current.Store(s)
 	return r
 }
 
 // ask has run read everything again soon.
 func (r *rereader) ask() {
-	select {
-	case r.asked <- struct{}{}:
-	default: // run has not begun with the last one yet
-	}
+	r.asked.Send()
 }
 
 // Notices say what of the settings file is not in effect.
@@ -207,7 +205,7 @@ func refusedBy(err error, t settings.Transition) error {
 		}
 	}
 	if refused := (*lb.RefusedError)(nil); errors.As(err, &refused) {
-		return fmt.Errorf("%s: %s: %s", strings.Join(names, ", "), refused.Stage, strings.TrimSpace(refused.Output))
+		return fmt.Errorf("%s: %s: %s", strings.Join(names, ", "), refused.At, strings.TrimSpace(refused.Output))
 	}
 	return err
 }

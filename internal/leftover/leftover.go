@@ -28,9 +28,9 @@ type Kind struct {
 	Owns func(fs.FileInfo) bool
 }
 
-// StagedPrefix is the beginning of the names of files that are written beside path and
+// TempPrefix is the beginning of the names of files that are written beside path and
 // renamed to it when they are complete. They are hidden, and have another extension.
-func StagedPrefix(path string) string { return "." + filepath.Base(path) + "." }
+func TempPrefix(path string) string { return "." + filepath.Base(path) + "." }
 
 // Sweep removes old files and logs each. A file that is missing or cannot be removed
 // is not an error.

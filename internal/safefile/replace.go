@@ -9,7 +9,7 @@ import (
 	"thalassa/internal/leftover"
 )
 
-// staleAfter is the age from which on nobody writes a staged file any more.
+// staleAfter is the age from which on nobody writes a temporary file any more.
 const staleAfter = time.Minute
 
 // Replace puts a new file in the place of path in one step, and flushes it to disk: after
@@ -17,7 +17,7 @@ const staleAfter = time.Minute
 // prepare, if it is not nil, changes that. What killed programs have left of earlier
 // attempts is removed.
 func Replace(path string, data []byte, prepare func(*os.File) error) error {
-	dir, prefix := filepath.Dir(path), leftover.StagedPrefix(path)
+	dir, prefix := filepath.Dir(path), leftover.TempPrefix(path)
 	leftover.Kind{Dir: dir, Prefixes: []string{prefix}, After: staleAfter}.Remove()
 	f, err := os.CreateTemp(dir, prefix+"*")
 	if err != nil {

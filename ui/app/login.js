@@ -50,19 +50,40 @@ function answer(query) {
   }));
 }
 
+/** What a login for a command line has to be handed; empty: the login is for this browser.
+ * @param {URLSearchParams} query */
+function forTerminal(query) {
+  return query.get("state")?.startsWith("terminal.") ? query.toString() : "";
+}
+
+/** The end of a login that `thalassa login --sso` has begun: the text to paste there.
+ * @param {{text: string}} props */
+function Handover({ text }) {
+  return html`<main class="login"><form>
+    <${Mark} />
+    <${Title}>Log in on the command line</${Title}>
+    <p>Paste this text into the terminal in which you have just run <code>thalassa login --sso</code>:</p>
+    <textarea id="handover" readonly rows="6" aria-label="Text for the terminal" onFocus=${(/** @type {any} */ e) => e.target.select()}>${text}</textarea>
+    <p class="muted">If you have not run it, close this page. Whoever gets the text from you can log in as you.</p>
+  </form></main>`;
+}
+
 /** The login page: with the identity provider, a name and a password, or a token, as the
  * agent offers. After the login it opens the page that was requested. */
 export function Login() {
   const [offer, setOffer] = useState(/** @type {{ways: string[], provider?: string}} */ ({ ways: ["token", "password"] }));
   const [refused, setRefused] = useState(/** @type {any} */ (null)); // the login at the identity provider
+  const [handover] = useState(() => forTerminal(route.peek().query));
   const [finishing, setFinishing] = useState(() => route.peek().query.has("state"));
   useEffect(() => void get("/session/ways").then(setOffer, () => {}), []); // the form works without
   useEffect(() => {
     const sent = answer(route.peek().query);
     if (!sent) return;
     history.replaceState(null, "", "/login"); // the code is of no use to anybody who reads the history
+    if (handover) return;
     login(sent).then(() => open(stored("sessionStorage", requested)), setRefused).finally(() => setFinishing(false));
   }, []);
+  if (handover) return html`<${Handover} text=${handover} />`;
   if (finishing) return html`<main class="login"><form><${Mark} /><${Title}>Log in to Thalassa</${Title}><p class="muted" role="status">Logging in…</p></form></main>`;
   return html`<main class="login"><${Form} offer=${offer} refused=${refused} /></main>`;
 }

@@ -16,18 +16,18 @@ import (
 // the file before it drops its privileges.
 const filePerm = 0o640
 
-// stage writes a file beside path and returns its name. The name begins with a
+// writeTemp writes a file beside path and returns its name. The name begins with a
 // dot and does not end in .cfg, so that no HAProxy that was given the folder
 // (-f folder/) reads it. For root it gets the owner of the file at path. On error no
 // file is left.
-func stage(path string, content []byte) (name string, err error) {
-	return stageAs(path, content, filePerm, nil)
+func writeTemp(path string, content []byte) (name string, err error) {
+	return writeTempAs(path, content, filePerm, nil)
 }
 
-// stageAs is stage with a mode and, unless that is nil, an owner. Both are set by the
+// writeTempAs is writeTemp with a mode and, unless that is nil, an owner. Both are set by the
 // file's descriptor: its directory may be another user's.
-func stageAs(path string, content []byte, mode os.FileMode, owner *User) (name string, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), leftover.StagedPrefix(path)+"*")
+func writeTempAs(path string, content []byte, mode os.FileMode, owner *User) (name string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), leftover.TempPrefix(path)+"*")
 	if err != nil {
 		return "", err
 	}
@@ -69,14 +69,14 @@ func (d *disk) replace(path string, content []byte) error {
 
 // replace is disk.replace within a piece of work.
 func replace(path string, content []byte, abandoned func() bool) error {
-	name, err := stage(path, content)
+	name, err := writeTemp(path, content)
 	if err != nil {
 		return err
 	}
 	if err := safefile.Sync(name); err != nil {
 		return errors.Join(err, os.Remove(name))
 	}
-	if err := exchange(name, path, abandoned); err != nil {
+	if err := moveInto(name, path, abandoned); err != nil {
 		return err
 	}
 	return safefile.Sync(filepath.Dir(path))
@@ -85,31 +85,31 @@ func replace(path string, content []byte, abandoned func() bool) error {
 // renameInto replaces a file atomically. It may be lost in a power cut.
 func (d *disk) renameInto(path string, content []byte) error {
 	return d.Do(path, func(abandoned func() bool) error {
-		name, err := stage(path, content)
+		name, err := writeTemp(path, content)
 		if err != nil {
 			return err
 		}
-		return exchange(name, path, abandoned)
+		return moveInto(name, path, abandoned)
 	})
 }
 
-// exchange gives a staged file its name, or removes it.
-func exchange(staged, path string, abandoned func() bool) error {
+// moveInto gives a temporary file its name, or removes it.
+func moveInto(temp, path string, abandoned func() bool) error {
 	err := safefile.ErrHangs
 	if !abandoned() {
-		err = os.Rename(staged, path)
+		err = os.Rename(temp, path)
 	}
 	if err != nil {
-		_ = os.Remove(staged)
+		_ = os.Remove(temp)
 	}
 	return err
 }
 
-// stageAs stages a file; see the function of this name.
-func (d *disk) stageAs(path string, content []byte, mode os.FileMode, owner *User) (name string, err error) {
+// writeTempAs writes a temporary file; see the function of this name.
+func (d *disk) writeTempAs(path string, content []byte, mode os.FileMode, owner *User) (name string, err error) {
 	defer func() { d.health.Note(err) }()
 	return tell(d, path, func(abandoned func() bool) (string, error) {
-		name, err := stageAs(path, content, mode, owner)
+		name, err := writeTempAs(path, content, mode, owner)
 		if err == nil && abandoned() {
 			err = os.Remove(name)
 		}

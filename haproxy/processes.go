@@ -22,17 +22,17 @@ func isChild(pid, parent int) bool {
 	return err == nil && parent > 0 && stat.parent == parent
 }
 
-// A member is a process of this HAProxy: its master, a worker, or another child of the
+// An ownProcess is a process of this HAProxy: its master, a worker, or another child of the
 // master.
-type member struct {
+type ownProcess struct {
 	identity
-	// child: it is a child of our master or of this program. Other members are verified
+	// child: it is a child of our master or of this program. Others are verified
 	// each time before they are signaled.
 	child bool
 }
 
-// members finds the processes of this HAProxy and verifies them.
-type members struct {
+// ownProcesses finds the processes of this HAProxy and verifies them.
+type ownProcesses struct {
 	cfg     *Config
 	program *program
 	files   *configFiles
@@ -41,32 +41,32 @@ type members struct {
 // verifyNamed is verify for a process that a socket has named. A process that /proc
 // hides (hidepid) is another user's. It is accepted with sudo: only root can listen on
 // the socket then.
-func (ms *members) verifyNamed(id identity) error {
-	if id.born == "" && ms.cfg.Sudo {
+func (ps *ownProcesses) verifyNamed(id identity) error {
+	if id.born == "" && ps.cfg.Sudo {
 		return nil
 	}
-	return ms.verify(id.pid)
+	return ps.verify(id.pid)
 }
 
 // includes reports whether a process was started as this HAProxy.
-func (ms *members) includes(pid int) bool { return ms.verify(pid) == nil }
+func (ps *ownProcesses) includes(pid int) bool { return ps.verify(pid) == nil }
 
 // verify checks that a process is this HAProxy: it was started with our master socket,
 // runs HAProxy's program, and belongs to a user who may run HAProxy. The user decides,
 // because anybody can choose the arguments of a process. The error is a
 // *lb.UnavailableError.
-func (ms *members) verify(pid int) error {
+func (ps *ownProcesses) verify(pid int) error {
 	var wrong string
 	switch {
-	case !ms.hasMasterSocket(pid):
-		wrong = "was not started with -W -S " + ms.cfg.MasterSocket
-	case !ms.runsHAProxy(pid):
+	case !ps.hasMasterSocket(pid):
+		wrong = "was not started with -W -S " + ps.cfg.MasterSocket
+	case !ps.runsHAProxy(pid):
 		wrong = "runs another program"
 	default:
-		wrong = ms.wrongUser(pid)
+		wrong = ps.wrongUser(pid)
 	}
-	if wrong == "" && ms.cfg.refuseOther(pid) != nil {
-		wrong = "was started with another file than " + ms.cfg.ConfigPath
+	if wrong == "" && ps.cfg.refuseOther(pid) != nil {
+		wrong = "was started with another file than " + ps.cfg.ConfigPath
 	}
 	if wrong == "" {
 		return nil
@@ -75,7 +75,7 @@ func (ms *members) verify(pid int) error {
 }
 
 // hasMasterSocket reports whether the command line of a process has our master socket.
-func (ms *members) hasMasterSocket(pid int) bool {
+func (ps *ownProcesses) hasMasterSocket(pid int) bool {
 	line, err := safefile.Read("/proc/"+strconv.Itoa(pid)+"/cmdline", maxProc)
 	if err != nil || !bytes.Contains(line, []byte("\x00-S\x00")) {
 		return false
@@ -86,7 +86,7 @@ func (ms *members) hasMasterSocket(pid int) bool {
 			continue
 		}
 		named, _, _ := strings.Cut(strings.TrimPrefix(arg, "unix@"), ",")
-		if samePath(named, ms.cfg.MasterSocket) || samePath(named, leadsTo(ms.cfg.MasterSocket)) {
+		if samePath(named, ps.cfg.MasterSocket) || samePath(named, leadsTo(ps.cfg.MasterSocket)) {
 			return slices.Contains(args, "-W") || slices.Contains(args, "-Ws")
 		}
 	}
@@ -113,7 +113,7 @@ func samePath(one, other string) bool {
 // runsHAProxy reports whether a process runs HAProxy's program, or the one that an
 // upgrade has replaced. A script or sudo that starts HAProxy counts as well. So does a
 // program that this user may not see: its user decides.
-func (ms *members) runsHAProxy(pid int) bool {
+func (ps *ownProcesses) runsHAProxy(pid int) bool {
 	link := "/proc/" + strconv.Itoa(pid) + "/exe"
 	program, err := os.Readlink(link)
 	if err != nil {
@@ -121,10 +121,10 @@ func (ms *members) runsHAProxy(pid int) bool {
 	}
 	program = strings.TrimSuffix(program, " (deleted)")
 	name := filepath.Base(program)
-	if strings.HasPrefix(name, "haproxy") || ms.cfg.Sudo && name == "sudo" {
+	if strings.HasPrefix(name, "haproxy") || ps.cfg.Sudo && name == "sudo" {
 		return true
 	}
-	binary, err := ms.program.path()
+	binary, err := ps.program.path()
 	if err != nil {
 		return false
 	}
@@ -151,7 +151,7 @@ func isScript(path string) bool {
 
 // wrongUser names the user of a process when that user may not run HAProxy; "": the user
 // may. The real and the effective user count.
-func (ms *members) wrongUser(pid int) string {
+func (ps *ownProcesses) wrongUser(pid int) string {
 	status, err := safefile.Read("/proc/"+strconv.Itoa(pid)+"/status", maxProc)
 	if err != nil {
 		return "has no readable user"
@@ -164,7 +164,7 @@ func (ms *members) wrongUser(pid int) string {
 	}
 	for _, id := range ids[:2] { // real and effective
 		uid, err := strconv.ParseUint(id, 10, 32)
-		if err != nil || !ms.mayRun(uint32(uid)) {
+		if err != nil || !ps.mayRun(uint32(uid)) {
 			return "is run by " + userOf(id)
 		}
 	}
@@ -172,20 +172,20 @@ func (ms *members) wrongUser(pid int) string {
 }
 
 // mayRun reports whether a user may run HAProxy, or its workers.
-func (ms *members) mayRun(uid uint32) bool {
-	if uid == 0 || int(uid) == os.Geteuid() || slices.Contains(ms.cfg.users(), uid) {
+func (ps *ownProcesses) mayRun(uid uint32) bool {
+	if uid == 0 || int(uid) == os.Geteuid() || slices.Contains(ps.cfg.users(), uid) {
 		return true
 	}
 	// HAProxy that starts as another user cannot change to a third one.
-	return ms.cfg.User == nil && slices.Contains(ms.workerUsers(), uid)
+	return ps.cfg.User == nil && slices.Contains(ps.workerUsers(), uid)
 }
 
 // workerUsers are the users that haproxy.cfg sets for the workers. A template may set
 // others than Config.
-func (ms *members) workerUsers() []uint32 {
+func (ps *ownProcesses) workerUsers() []uint32 {
 	var out []uint32
-	for _, path := range []string{ms.cfg.ConfigPath, ms.files.lastGood()} {
-		config, err := ms.files.read(path)
+	for _, path := range []string{ps.cfg.ConfigPath, ps.files.lastGood()} {
+		config, err := ps.files.read(path)
 		if err != nil {
 			continue
 		}

@@ -10,7 +10,7 @@ import (
 
 // all finds the processes that were started with our master socket, masters first.
 // Processes in another process-id namespace are left out.
-func (ms *members) all() []identity {
+func (ps *ownProcesses) all() []identity {
 	space, err := os.Readlink("/proc/self/ns/pid")
 	if err != nil {
 		return nil
@@ -22,7 +22,7 @@ func (ms *members) all() []identity {
 	var masters, workers []identity
 	for _, path := range lines {
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err != nil || !ms.includes(pid) {
+		if err != nil || !ps.includes(pid) {
 			continue
 		}
 		if theirs, err := os.Readlink(filepath.Join(filepath.Dir(path), "ns/pid")); err != nil || theirs != space {
@@ -32,7 +32,7 @@ func (ms *members) all() []identity {
 		stat, err := readStat(pid)
 		switch {
 		case !ok || err != nil:
-		case ms.includes(stat.parent):
+		case ps.includes(stat.parent):
 			workers = append(workers, id)
 		default:
 			masters = append(masters, id)
@@ -43,12 +43,12 @@ func (ms *members) all() []identity {
 
 // masterByCommand finds the only master that was started with our master socket; false
 // when there are several.
-func (ms *members) masterByCommand() (identity, bool) {
+func (ps *ownProcesses) masterByCommand() (identity, bool) {
 	var masters []identity
-	for _, id := range ms.all() {
+	for _, id := range ps.all() {
 		stat, err := readStat(id.pid)
 		// A worker whose master was killed looks like one, but has no children.
-		if err == nil && !ms.includes(stat.parent) && len(children(id.pid)) > 0 {
+		if err == nil && !ps.includes(stat.parent) && len(children(id.pid)) > 0 {
 			masters = append(masters, id)
 		}
 	}
@@ -60,13 +60,13 @@ func (ms *members) masterByCommand() (identity, bool) {
 
 // masterByPIDFile is the living master that HAProxy's pid file names. The process is
 // verified: the file outlives HAProxy, and another process may have the id by now.
-func (ms *members) masterByPIDFile() (identity, bool) {
-	data, err := ms.files.readSmall(ms.cfg.PIDPath)
+func (ps *ownProcesses) masterByPIDFile() (identity, bool) {
+	data, err := ps.files.readSmall(ps.cfg.PIDPath)
 	if err != nil {
 		return identity{}, false
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-	if err != nil || !ms.includes(pid) {
+	if err != nil || !ps.includes(pid) {
 		return identity{}, false
 	}
 	return identify(pid)
@@ -75,26 +75,26 @@ func (ms *members) masterByPIDFile() (identity, bool) {
 // of lists a living master with its children, and all other processes with our master
 // socket. A master that is not this HAProxy is an error; neither it nor its children are
 // listed.
-func (ms *members) of(master identity) ([]member, error) {
-	var members []member
+func (ps *ownProcesses) of(master identity) ([]ownProcess, error) {
+	var own []ownProcess
 	var stranger error
 	if master.alive() {
-		if stranger = ms.verifyNamed(master); stranger == nil {
-			members = append(members, member{identity: master})
-			members = append(members, children(master.pid)...)
+		if stranger = ps.verifyNamed(master); stranger == nil {
+			own = append(own, ownProcess{identity: master})
+			own = append(own, children(master.pid)...)
 		}
 	}
-	for _, id := range ms.all() {
-		if !slices.ContainsFunc(members, func(m member) bool { return m.identity == id }) {
-			members = append(members, member{identity: id})
+	for _, id := range ps.all() {
+		if !slices.ContainsFunc(own, func(p ownProcess) bool { return p.identity == id }) {
+			own = append(own, ownProcess{identity: id})
 		}
 	}
-	return members, stranger
+	return own, stranger
 }
 
-// startedMembers lists a child of this program that has not ended, with its children:
+// startedProcesses lists a child of this program that has not ended, with its children:
 // HAProxy, or sudo and HAProxy.
-func startedMembers(c *child) []member {
+func startedProcesses(c *child) []ownProcess {
 	if !isChild(c.pid, os.Getpid()) {
 		return nil
 	}
@@ -102,24 +102,24 @@ func startedMembers(c *child) []member {
 	if !ok {
 		return nil
 	}
-	return append([]member{{identity: id, child: true}}, children(c.pid)...)
+	return append([]ownProcess{{identity: id, child: true}}, children(c.pid)...)
 }
 
 // children lists the living children of a process.
-func children(pid int) []member {
+func children(pid int) []ownProcess {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return nil // the pattern is right
 	}
-	var members []member
+	var found []ownProcess
 	for _, path := range stats {
 		child, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		if err != nil || !isChild(child, pid) {
 			continue
 		}
 		if id, ok := identify(child); ok {
-			members = append(members, member{identity: id, child: true})
+			found = append(found, ownProcess{identity: id, child: true})
 		}
 	}
-	return members
+	return found
 }

@@ -1,0 +1,128 @@
+package api
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"net/netip"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/auth"
+	"thalassa/certs"
+	"thalassa/lb"
+	"thalassa/pyhrapi"
+)
+
+// KeepCertificate checks an upload and stores its keys. Nothing names them until an edit puts
+// the certificate; keys that nothing names are removed after an hour. The error is an
+// *lb.InvalidError for the fields chain and key.
+func (a *Agent) KeepCertificate(ctx context.Context, name lb.Name, upload certs.Upload) (certs.Bundle, error) {
+	if a.keys == nil {
+		return certs.Bundle{}, unavailableFailure("certificates are not stored here")
+	}
+	bundles, _, err := storedCertificates{agent: a, keys: a.keys, now: a.now}.bundles(ctx, []lb.Name{name}, []certs.Upload{upload})
+	if err != nil {
+		return certs.Bundle{}, err
+	}
+	return bundles[0], a.keys.Put(bundles[0].Files)
+}
+
+// KeepCertificates checks the certificates of a database of pyHrapi, and stores their keys
+// unless that is only tried. refused says of the others, by their names, why they are not
+// usable.
+func (a *Agent) KeepCertificates(ctx context.Context, list []pyhrapi.Certificate, isTried bool) (kept []lb.Certificate, refused map[string]string, err error) {
+	refused = map[string]string{}
+	for _, c := range list {
+		if a.keys == nil {
+			refused[c.Name] = "certificates are not stored here"
+			continue
+		}
+		bundle, err := a.checkedCertificate(ctx, c)
+		if invalid, ok := errors.AsType[*lb.InvalidError](err); ok {
+			refused[c.Name] = invalid.Error()
+			continue
+		}
+		if err == nil && !isTried {
+			err = a.keys.Put(bundle.Files)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		kept = append(kept, bundle.Certificate)
+	}
+	return kept, refused, nil
+}
+
+// checkedCertificate checks one of them. pyHrapi has never asked for the issuer.
+func (a *Agent) checkedCertificate(ctx context.Context, c pyhrapi.Certificate) (certs.Bundle, error) {
+	name, err := lb.ParseName(c.Name)
+	if err != nil {
+		return certs.Bundle{}, &lb.InvalidError{Fields: []lb.FieldError{{Path: "name", Problem: err.Error()}}}
+	}
+	uploads := []certs.Upload{{Chain: []byte(c.PEM), MissingIssuer: true}}
+	bundles, _, err := storedCertificates{agent: a, keys: a.keys, now: a.now}.bundles(ctx, []lb.Name{name}, uploads)
+	if err != nil {
+		return certs.Bundle{}, err
+	}
+	return bundles[0], nil
+}
+
+// CertificateTexts are the stored certificates of an intent in PEM, without their keys unless
+// those are wanted. Whoever wants keys has passed CheckKeyExport.
+func (a *Agent) CertificateTexts(in lb.Intent, withKeys bool) ([]pyhrapi.Certificate, error) {
+	out := []pyhrapi.Certificate{}
+	for _, c := range in.SortedCertificates() {
+		text := ""
+		for _, digest := range c.Digests() {
+			if a.keys == nil {
+				return nil, unavailableFailure("certificates are not stored here")
+			}
+			part, err := a.keys.Text(digest)
+			if err != nil {
+				return nil, err
+			}
+			text += shownPEM(part, withKeys)
+		}
+		out = append(out, pyhrapi.Certificate{Name: string(c.Key), PEM: text})
+	}
+	return out, nil
+}
+
+// shownPEM is a text in PEM, without whatever is no certificate unless that is wanted.
+func shownPEM(text []byte, withKeys bool) string {
+	if withKeys {
+		return string(text)
+	}
+	var out strings.Builder
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			return out.String()
+		}
+		if block.Type == "CERTIFICATE" {
+			out.Write(pem.EncodeToMemory(block))
+		}
+	}
+}
+
+// CheckKeyExport refuses a request for private keys, unless an admin of the whole node sends
+// it over TLS or from this machine, with a token in a header where there are tokens. The
+// audit log gets it.
+func (a *Agent) CheckKeyExport(c echo.Context) error {
+	who, _ := c.Get(callerKey).(caller)
+	r := c.Request()
+	from, err := netip.ParseAddr(remoteIP(r))
+	switch {
+	case !who.Allows(auth.Admin, auth.TheNode):
+		return forbidden("keys of certificates are for the role admin, without limits")
+	case r.TLS == nil && (err != nil || !from.IsLoopback()):
+		return forbidden("keys of certificates leave the agent over TLS only, or to this machine")
+	}
+	if err := a.CheckDeliberate(c); err != nil {
+		return err
+	}
+	c.Set(exportKey, true)
+	return nil
+}
