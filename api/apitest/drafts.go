@@ -31,6 +31,14 @@ func (d *drafts) Drafts(context.Context) ([]stage.Draft, error) {
 	return slices.Clone(d.list), nil
 }
 
+func (d *drafts) DraftHeads(ctx context.Context) ([]stage.Draft, error) {
+	list, err := d.Drafts(ctx)
+	for i := range list {
+		list[i].Objects = nil
+	}
+	return list, err
+}
+
 func (d *drafts) Draft(_ context.Context, id string) (stage.Draft, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
