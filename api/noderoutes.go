@@ -19,7 +19,7 @@ func (d *nodeDialect) objectRoutes(a *Agent, canaries canaryHandlers) []Route {
 	frontends := frontendHandlers{a}
 	health := serverHealth{d.cfg.Sampler, d.cfg.Unresolved}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
-	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now}
+	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now, orders: d.cfg.Orders}
 	return []Route{
 		{get, "/frontends", auth.Read, OnMany, "all frontends", frontends.list},
 		{get, "/frontends/{key}", auth.Read, "frontend/{key}", "one frontend", frontends.show},
@@ -37,7 +37,8 @@ func (d *nodeDialect) objectRoutes(a *Agent, canaries canaryHandlers) []Route {
 		{post, "/backends/{key}/canary/{action}", auth.Deploy, "backend/{key}", "pause, resume, back, finish or renew a canary", canaries.act},
 		{get, "/certificates", auth.Read, OnMany, "all stored certificates, without keys", stored.list},
 		{get, "/certificates/{key}", auth.Read, "certificate/{key}", "one of them", stored.show},
-		{put, "/certificates/{key}", auth.Admin, "certificate/{key}", "store a certificate with its chain and key, or the certificates of authorities", stored.put},
+		{put, "/certificates/{key}", auth.Admin, "certificate/{key}", "store a certificate with its chain and key, or the certificates of authorities, or say what to order by ACME", stored.put},
+		{post, "/certificates/{key}/renew", auth.Operate, "certificate/{key}", "order a certificate again now", stored.renew},
 		{del, "/certificates/{key}", auth.Admin, "certificate/{key}", "remove a certificate", stored.delete},
 	}
 }
@@ -87,7 +88,7 @@ func (d *nodeDialect) historyRoutes(a *Agent) []Route {
 func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 	changesets := changesetHandlers{agent: a}
 	if d.cfg.Keys != nil {
-		changesets.certificates = &storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now}
+		changesets.certificates = &storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now, orders: d.cfg.Orders}
 	}
 	drafts := draftHandlers{agent: a, changesets: changesets}
 	imports := newImportHandlers(a, changesets)
@@ -98,6 +99,9 @@ func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 		{get, "/drafts", auth.Read, OnMany, "the changes that are collected and not carried out yet", drafts.list},
 		{post, "/drafts", auth.Admin, OnMany, "begin a draft; requests with draft=ID show and change it", drafts.create},
 		{get, "/drafts/{id}", auth.Read, OnMany, "one draft", drafts.show},
+		{patch, "/drafts/{id}", auth.Admin, OnMany, "give a draft another message", drafts.rename},
+		{get, "/drafts/{id}/edits", auth.Read, OnMany, "the last requests that changed a draft, newest first", drafts.edits},
+		{post, "/drafts/{id}/undo", auth.Admin, OnMany, "take the last of them back", drafts.undo},
 		{get, "/drafts/{id}/diff", auth.Deploy, OnMany, "what its commit would do now", drafts.diff},
 		{post, "/drafts/{id}/rebase", auth.Admin, OnMany, "end the conflicts of a draft: its objects win", drafts.rebase},
 		{post, "/drafts/{id}/drop", auth.Admin, OnMany, "take what a draft changes of some objects out of it", drafts.drop},
