@@ -28,6 +28,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 // noteAnswer is what observe does after an answer.
 func (s *Server) noteAnswer(c echo.Context, begin time.Time) {
 	s.audit(c)
+	countRouted(c, time.Since(begin))
 	r := c.Request()
 	s.cfg.Logger.DebugContext(r.Context(), "request answered", "method", r.Method, "path", r.URL.Path,
 		"status", c.Response().Status, "duration", time.Since(begin), "remote", r.RemoteAddr, "author", Author(c))

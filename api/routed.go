@@ -38,6 +38,7 @@ func (s *Server) routed(next echo.HandlerFunc) echo.HandlerFunc {
 // enterRoute serves a request to whoever may use a route. It is a function of its own for
 // the sake of other requests' stacks, as sendToTLS.
 func (s *Server) enterRoute(c echo.Context, place *routes.Place) error {
+	c.Set(placeKey, place)
 	r := c.Request()
 	if err := s.checkWebsocketOrigin(r); err != nil {
 		return err
@@ -64,6 +65,7 @@ func (s *Server) serveRoute(c echo.Context, place *routes.Place, who caller, by 
 	defer func() {
 		if p := recover(); p != nil { // the answer was aborted, and the request may have changed something
 			s.audit(c)
+			countRouted(c, 0)
 			panic(p)
 		}
 	}()

@@ -68,7 +68,7 @@ func apiGroup() Group {
 			{Name: "routes", Live: true, Explanation: "Each has a `path` and either `files` or `proxy`: `[{path: /img/, files: /srv/images}]`. See [routes.md](routes.md)."},
 			{Name: "insecure-no-auth", Explanation: "Everybody who reaches the address may change everything."},
 			{Name: "v1-dashboard", Explanation: "At a port from 9010 to 9099, which the commit answers. The page needs no token: an address that is not loopback shows it to everybody who reaches that. See [hrapi.md](hrapi.md)."},
-			{Name: "metrics-open", Explanation: "Lets Prometheus scrape `/metrics` without a token. All other paths still need one."},
+			{Name: "metrics-open", Explanation: "Lets Prometheus scrape `/metrics` without a token. All other paths still need one. If a grant has `see: false`, these metrics name no object."},
 			{Name: "stats-interval", Explanation: "100ms to 1m."},
 		},
 	}
