@@ -81,7 +81,7 @@ func New(cfg Config) (*Agent, error) {
 		interest: &interest{source: cfg.Source}, current: &atomic.Pointer[effective]{}, renderer: newRenderer(),
 		lines: &lineWarnings{cfg: &cfg}, warnings: &controlWarnings{cfg: &cfg},
 	}
-	a.inputs = &inputs{cfg: a.cfg, views: a.views}
+	a.inputs = &inputs{cfg: a.cfg, views: a.views, files: &certificateFiles{cfg: a.cfg}}
 	a.unresolved, a.local = &unresolved{cfg: a.cfg, views: a.views}, &localUses{cfg: a.cfg}
 	a.outcomes = &outcomes{look: a.look, ended: a.ended, views: a.views}
 	a.lock = newChangeLock(a.ended)
@@ -121,7 +121,7 @@ func (a *Agent) newReconciler(earlier *earlierRun, reverter *reverter, rate *rel
 		outcomes: a.outcomes, reverter: reverter, persister: a.persister, reporter: reporter, warnings: a.warnings,
 		look: a.look, restarted: a.restarted, renewals: a.renewals, inStep: a.inStep,
 		beat:    beat,
-		running: running, servers: servers, reloads: &reloadSchedule{cfg: a.cfg, rate: rate}, slowdown: &slowdown{cfg: a.cfg},
+		running: running, servers: servers, certificates: &certificateUpdater{cfg: a.cfg, files: a.inputs.files, renderer: a.renderer, beat: beat}, reloads: &reloadSchedule{cfg: a.cfg, rate: rate}, slowdown: &slowdown{cfg: a.cfg},
 		monitor: &driftMonitor{cfg: a.cfg, inputs: a.inputs, running: running, servers: servers, reporter: reporter, unresolved: a.unresolved, look: a.look},
 	}
 }
@@ -199,6 +199,12 @@ func (a *Agent) Reload(ctx context.Context, by lb.Origin) (lb.Applied, error) {
 
 // Look asks for a round soon, e.g. because HAProxy has ended.
 func (a *Agent) Look() { a.look.Send() }
+
+// Reissued tells that other certificates have been issued for what is ordered.
+func (a *Agent) Reissued() {
+	a.views.Broadcast()
+	a.Look()
+}
 
 // Hangs is a sentence that says in which step the loop hangs, and since when; empty: it
 // turns.

@@ -62,10 +62,10 @@ func (c *changes) change(ctx context.Context, by lb.Origin, doubt error, edit fu
 }
 
 // mayAvoidReload reports whether a change concerns nothing but which members backends
-// have.
+// have, and certificates.
 func (c *changes) mayAvoidReload(p *pendingChange) bool {
 	before, next, err := c.edited(p)
-	return err == nil && before.DiffersInMembersOnly(next)
+	return err == nil && before.MayDifferAtRuntime(next)
 }
 
 // edited is the newest intent before and after a change.
@@ -94,6 +94,9 @@ func (c *changes) avoidReload(p *pendingChange) (applied lb.Applied, isDone bool
 	}
 	if c.needsReload(candidate) {
 		return lb.Applied{}, false, nil
+	}
+	if err := c.inputs.files.put(p.ctx, candidate); err != nil {
+		return lb.Applied{}, true, err
 	}
 	c.carryOut(p.ctx, before, []*pendingChange{p}, []lb.Proposal{{Intent: next, Origin: p.by}})
 	a := <-p.done
@@ -142,7 +145,7 @@ func (c *changes) candidate(ctx context.Context, next lb.Intent) (lb.Config, err
 	}
 	next.Revision++ // it is another one, whatever it will be called
 	now, tuning := c.current.Load(), c.cfg.tuned()
-	config := inheritMembers(now.resolve(next, snap, tuning.processWith(c.cfg, c.templates.current()), c.inputs.control()), inherited)
+	config := inheritMembers(now.resolve(c.inputs.files.available(next), snap, tuning.processWith(c.cfg, c.templates.current()), c.inputs.control()), inherited)
 	return limitServers(tuning.MaxServers, now.slots(), config)
 }
 
@@ -170,6 +173,9 @@ func (c *changes) check(ctx context.Context, next lb.Intent) (lb.Config, error) 
 // checkText renders a candidate and has HAProxy check the text.
 func (c *changes) checkText(ctx context.Context, candidate lb.Config) ([]byte, error) {
 	rendered, err := c.renderer.of(c.templates.current(), candidate)
+	if err == nil {
+		err = c.inputs.files.put(ctx, candidate)
+	}
 	if err != nil {
 		return nil, err
 	}

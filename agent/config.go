@@ -26,12 +26,15 @@ type Config struct {
 
 	// What it may work with.
 
-	Archive   Archive       // keeps the texts of haproxy.cfg; nil: no text is kept
-	Keys      Keys          // keeps certificates with their keys; nil: none is stored
-	RawLines  RawLines      // checks raw lines; nil: all are accepted
-	Announcer Announcer     // registers the agent and frontends in Consul; nil: nothing is registered
-	Overrides OverrideStore // keeps overrides of members; nil: they end with the agent
-	Holder    Holder        // is told what HAProxy finds down; nil: nothing is ever held
+	Archive Archive // keeps the texts of haproxy.cfg; nil: no text is kept
+	Keys    Keys    // keeps certificates with their keys; nil: none is stored
+	Issued  Issued  // has the certificates that are ordered; nil: none is
+	// Certificates gives HAProxy certificates; nil: frontends get none.
+	Certificates Certificates
+	RawLines     RawLines      // checks raw lines; nil: all are accepted
+	Announcer    Announcer     // registers the agent and frontends in Consul; nil: nothing is registered
+	Overrides    OverrideStore // keeps overrides of members; nil: they end with the agent
+	Holder       Holder        // is told what HAProxy finds down; nil: nothing is ever held
 
 	// LogProblem is a sentence that says why the log is not written now; empty: it is.
 	// nil: always.

@@ -19,6 +19,8 @@ type effective struct {
 	origin   origin
 	// file numbers the haproxy.cfg that it makes: equal numbers stand for equal files.
 	file uint64
+	// stored is how many certificates of the intent were available.
+	stored int
 	// noSpares: HAProxy may not have more spare slots than it has.
 	noSpares bool
 	// fixed says why HAProxy adds no server lines to a backend, where it has refused to.
@@ -36,11 +38,11 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 		config, _ := control.Strip(wanted())
 		return plan.Layout(nil, config)
 	}
-	if e.revision != in.Revision || e.control != control || !e.config.Process.Equal(p) {
+	if e.revision != in.Revision || e.stored != len(in.Certificates) || e.control != control || !e.config.Process.Equal(p) {
 		config, _ := control.Strip(e.keepMembers(wanted(), snap))
 		return e.layout(config)
 	}
-	next := e.config
+	next := e.config.Reissued(in)
 	next.Backends = make([]lb.ResolvedBackend, len(e.config.Backends))
 	for i, pool := range e.config.Backends {
 		switch {

@@ -62,6 +62,9 @@ func reasonsOf(err error) []plan.Reason {
 	if e, ok := errors.AsType[*reloadError](err); ok {
 		return e.reasons
 	}
+	if e, ok := errors.AsType[*haproxy.CertificatesError](err); ok {
+		return []plan.Reason{{Object: "process", What: "certificates", Detail: []string{e.Why}}}
+	}
 	if e, ok := errors.AsType[*haproxy.LinesError](err); ok {
 		return []plan.Reason{{Object: lb.Backend{Key: e.Backend}.ID(), What: "slots", Detail: []string{e.Why}}}
 	}

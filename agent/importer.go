@@ -87,8 +87,11 @@ func (i *importer) refusal(ctx context.Context, in lb.Intent) ([]byte, *lb.Refus
 		return nil, nil
 	}
 	tmpl := i.templates.current()
-	config, _ := i.inputs.control().Strip(lb.Resolve(in, lb.Snapshot{}, i.cfg.tuned().processWith(i.cfg, tmpl)))
+	config, _ := i.inputs.control().Strip(lb.Resolve(i.inputs.files.available(in), lb.Snapshot{}, i.cfg.tuned().processWith(i.cfg, tmpl)))
 	rendered, err := i.renderer.of(tmpl, config)
+	if err == nil {
+		err = i.inputs.files.put(ctx, config)
+	}
 	if err == nil {
 		err = i.cfg.HAProxy.Check(ctx, rendered.Bytes)
 	}

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,8 @@ import (
 type keys map[string]bool
 
 func (k keys) Has(digest string) bool { return k[digest] }
+
+func (k keys) Text(string) ([]byte, error) { return nil, fs.ErrNotExist }
 
 // A certificate without its key is refused, as one of a former revision may be; it changes
 // nothing of HAProxy while no frontend serves it.

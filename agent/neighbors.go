@@ -48,6 +48,20 @@ type Runtime interface {
 	Intact() bool
 }
 
+// Certificates gives certificates to HAProxy.
+type Certificates interface {
+	// PutFiles returns when all of the files are on disk, where haproxy.cfg may name them.
+	PutFiles(ctx context.Context, files []haproxy.CertificateFile) error
+	// SweepFiles removes files that nothing names any more, except those to keep.
+	SweepFiles(ctx context.Context, keep func(name string) bool)
+	// Serve gives certificates to the running HAProxy without a reload.
+	Serve(ctx context.Context, s haproxy.Serving) (done []string, err error)
+	// Deviations tells how the certificates of the running HAProxy differ.
+	Deviations(ctx context.Context, s haproxy.Serving) ([]string, error)
+	// TryHandshakes makes sure that clients get the certificates expected.
+	TryHandshakes(ctx context.Context, all []haproxy.Handshake) error
+}
+
 // Journal takes the events of the activity log.
 type Journal interface {
 	// Note never fails and never waits for a disk.

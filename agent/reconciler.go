@@ -43,13 +43,14 @@ type reconciler struct {
 	inStep    *latch
 	beat      *heartbeat.Beat
 
-	running  *running
-	servers  *serverUpdater
-	monitor  *driftMonitor
-	reloads  *reloadSchedule
-	slowdown *slowdown
-	retry    retry
-	settled  time.Time // when the loop acted on a change in Consul last
+	running      *running
+	servers      *serverUpdater
+	certificates *certificateUpdater
+	monitor      *driftMonitor
+	reloads      *reloadSchedule
+	slowdown     *slowdown
+	retry        retry
+	settled      time.Time // when the loop acted on a change in Consul last
 }
 
 // A retry is the timer of the next round when nothing else asks for one.

@@ -81,7 +81,7 @@ func (r *reconciler) mayDefer(t target) bool {
 func (r *reconciler) deferReload(ctx context.Context, t target) outcome {
 	r.reporter.freshness(t.snapshot)
 	r.servers.update(ctx, t.snapshot)
-	t.config = r.running.resolve(t.intent, t.snapshot, t.tuning.processWith(r.cfg, t.template), t.control)
+	t.config = r.running.resolve(r.inputs.files.available(t.intent), t.snapshot, t.tuning.processWith(r.cfg, t.template), t.control)
 	change := r.difference(t)
 	switch {
 	case ctx.Err() != nil:

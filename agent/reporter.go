@@ -71,10 +71,10 @@ func (r *reporter) adjusted(ctx context.Context, before running, t target, chang
 	switch {
 	case !before.isKnown():
 		e.Verb = activity.HAProxyAdopted
-		if change.Servers == 0 {
+		if change.Servers+change.Certificates == 0 {
 			e.Path = pathNone
 		}
-	case change.Servers == 0:
+	case change.Servers+change.Certificates == 0:
 		return
 	}
 	r.cfg.Logger.InfoContext(ctx, "haproxy in step", "verb", string(e.Verb), "revision", e.Revision, "cause", e.Cause, "duration", took, "servers", change.Servers)

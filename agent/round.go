@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"thalassa/haproxy"
+	"thalassa/lb"
 	"thalassa/plan"
 )
 
@@ -87,10 +88,46 @@ func (r *reconciler) adjust(ctx context.Context, t target, change plan.Change) o
 		t.config, path = config, pathRuntime
 		r.servers.noteDrift(ctx, found)
 	}
+	if change.Certificates > 0 || !r.running.isKnown() && usesCertificates(t.config) {
+		isFailed, out := r.serveCertificates(ctx, t, &change)
+		if isFailed {
+			return out
+		}
+		path = pathRuntime
+	}
 	before := *r.running
 	r.enter(t, r.running.fingerprint, path)
 	r.reporter.adjusted(ctx, before, t, change, time.Since(begin))
 	return t.outcome(path, nil)
+}
+
+// serveCertificates gives the running HAProxy the certificates of a target. Where that fails,
+// HAProxy is reloaded, unless the disk is at fault: then out is the outcome.
+func (r *reconciler) serveCertificates(ctx context.Context, t target, change *plan.Change) (isFailed bool, out outcome) {
+	if r.cfg.Certificates == nil {
+		return false, outcome{}
+	}
+	var running *lb.Config
+	if r.running.isKnown() {
+		running = &r.running.config
+	}
+	if err := r.certificates.install(ctx, t); err != nil {
+		return true, r.fail(ctx, t, err)
+	}
+	done, err := r.certificates.serve(ctx, running, t.config)
+	if running == nil {
+		change.AddCertificates(done)
+	}
+	switch {
+	case err == nil:
+		return false, outcome{}
+	case ctx.Err() != nil:
+		return true, outcome{err: ctx.Err()}
+	}
+	r.cfg.Logger.WarnContext(ctx, "change of certificates at run time failed, reloading haproxy", "error", err)
+	r.running.requireReload(reasonsOf(err))
+	change.Reload = append(change.Reload, r.running.reasons...)
+	return true, r.reload(ctx, t, *change)
 }
 
 // reload makes HAProxy run the target with a new worker, at the configured rate.
@@ -141,6 +178,9 @@ func (a application) path() string {
 // apply has HAProxy take the target.
 func (r *reconciler) apply(ctx context.Context, t target) (application, error) {
 	rendered, err := r.renderer.of(t.template, t.config)
+	if err == nil {
+		err = r.inputs.files.put(ctx, t.config)
+	}
 	if err != nil {
 		return application{}, err
 	}

@@ -145,7 +145,11 @@ func (w *templateWatcher) check(ctx context.Context, tmpl *template.Template) er
 	if err != nil {
 		return err
 	}
-	rendered, err := w.renderer.of(tmpl, w.current.Load().resolve(in, w.inputs.snapshot(), w.cfg.tuned().processWith(w.cfg, tmpl), w.inputs.control()))
+	config := w.current.Load().resolve(w.inputs.files.available(in), w.inputs.snapshot(), w.cfg.tuned().processWith(w.cfg, tmpl), w.inputs.control())
+	rendered, err := w.renderer.of(tmpl, config)
+	if err == nil {
+		err = w.inputs.files.put(ctx, config)
+	}
 	if err != nil {
 		return err
 	}

@@ -79,12 +79,15 @@ func (a *Agent) Tune(ctx context.Context, t Tuning) error {
 func (a *Agent) tuneHAProxy(ctx context.Context, in lb.Intent, t, former *Tuning) error {
 	tmpl := a.templates.file.current()
 	now := a.current.Load()
-	config := now.resolve(in, a.inputs.snapshot(), t.processWith(a.cfg, tmpl), a.inputs.control())
+	config := now.resolve(a.inputs.files.available(in), a.inputs.snapshot(), t.processWith(a.cfg, tmpl), a.inputs.control())
 	config, err := limitServers(t.MaxServers, now.slots(), config)
 	if err != nil {
 		return err
 	}
 	rendered, err := a.renderer.of(tmpl, config)
+	if err == nil {
+		err = a.inputs.files.put(ctx, config)
+	}
 	if err != nil {
 		return err
 	}

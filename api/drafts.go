@@ -17,7 +17,8 @@ import (
 
 // Drafts keeps drafts, as *store.DB does. An unknown ID is an *lb.NotFoundError.
 type Drafts interface {
-	Drafts(ctx context.Context) ([]stage.Draft, error)
+	// DraftHeads are the drafts without their objects.
+	DraftHeads(ctx context.Context) ([]stage.Draft, error)
 	Draft(ctx context.Context, id string) (stage.Draft, error)
 	// CreateDraft gives a draft without an ID one.
 	CreateDraft(ctx context.Context, d stage.Draft) (stage.Draft, error)
@@ -70,8 +71,8 @@ func inDraft(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// changeDraft makes edits in a draft.
-func (a *Agent) changeDraft(ctx context.Context, id string, edits []lb.Edit) (lb.Applied, error) {
+// changeDraft makes edits in a draft, in the name of by.
+func (a *Agent) changeDraft(ctx context.Context, id string, edits []lb.Edit, by lb.Origin) (lb.Applied, error) {
 	in, err := a.views.Intent(ctx)
 	if err != nil {
 		return lb.Applied{}, err
@@ -83,7 +84,7 @@ func (a *Agent) changeDraft(ctx context.Context, id string, edits []lb.Edit) (lb
 		if err != nil {
 			return d, err
 		}
-		return next, next.Check()
+		return next.Since(d, by), next.Check()
 	})
 	if err != nil {
 		return lb.Applied{}, err
@@ -105,9 +106,11 @@ type draftHandlers struct {
 	changesets changesetHandlers
 }
 
+// list answers with all drafts. Together they may be large: they are read, encoded and sent
+// one after the other.
 func (h draftHandlers) list(c echo.Context) error {
 	ctx := c.Request().Context()
-	list, err := h.agent.drafts.Drafts(ctx)
+	heads, err := h.agent.drafts.DraftHeads(ctx)
 	if err != nil {
 		return err
 	}
@@ -115,12 +118,27 @@ func (h draftHandlers) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(list, func(a, b stage.Draft) int { return a.Origin.Time.Compare(b.Origin.Time) })
-	out := make([]node.Draft, len(list))
-	for i, d := range list {
-		out[i] = node.NewDraft(h.seen(ctx, d), in)
+	slices.SortFunc(heads, func(a, b stage.Draft) int { return a.Origin.Time.Compare(b.Origin.Time) })
+	out, further := &pieces{c: c}, false
+	out.WriteByte('[')
+	for _, head := range heads {
+		d, err := h.agent.drafts.Draft(ctx, head.ID)
+		if errors.As(err, new(*lb.NotFoundError)) {
+			continue // it has been committed or deleted meanwhile
+		}
+		if err != nil {
+			return out.abort(err)
+		}
+		if further {
+			out.WriteByte(',')
+		}
+		further = true
+		if err := out.add(node.NewDraft(h.seen(ctx, d), in)); err != nil {
+			return out.abort(err)
+		}
 	}
-	return respond(c, http.StatusOK, out)
+	out.WriteString("]\n")
+	return out.close()
 }
 
 // seen is a draft without the objects that the caller does not see.
@@ -242,13 +260,13 @@ func (h draftHandlers) commit(c echo.Context) error {
 
 // rebase ends the conflicts of a draft: its objects win.
 func (h draftHandlers) rebase(c echo.Context) error {
-	ctx := c.Request().Context()
+	ctx, by := c.Request().Context(), h.agent.Origin(c)
 	in, err := h.agent.views.Intent(ctx)
 	if err != nil {
 		return err
 	}
 	d, err := h.agent.drafts.UpdateDraft(ctx, c.Param("id"), func(d stage.Draft) (stage.Draft, error) {
-		return d.Rebased(in), h.agent.judge(ctx, stage.Towards(in, d.View(in)))
+		return d.Rebased(in).Since(d, by), h.agent.judge(ctx, stage.Towards(in, d.View(in)))
 	})
 	if err != nil {
 		return err
@@ -266,7 +284,7 @@ func (h draftHandlers) drop(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
+	ctx, by := c.Request().Context(), h.agent.Origin(c)
 	in, err := h.agent.views.Intent(ctx)
 	if err != nil {
 		return err
@@ -275,8 +293,9 @@ func (h draftHandlers) drop(c echo.Context) error {
 		if err := h.agent.judge(ctx, stage.Towards(in, d.Only(ids).View(in))); err != nil {
 			return d, err
 		}
-		d.Changed = h.agent.now()
-		return d.Without(ids)
+		next, err := d.Without(ids)
+		next.Changed = by.Time
+		return next.Since(d, by), err
 	})
 	if err != nil {
 		return err

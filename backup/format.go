@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -20,6 +21,10 @@ const (
 	// Version is that of the format. A reader refuses any other: it would lose what it does
 	// not know.
 	Version = 1
+	// KeysVersion is that of a backup with an entry of kind KeysKind.
+	KeysVersion = 2
+	// KeysKind is the kind of the entry with the keys of certificates, encrypted.
+	KeysKind = "keys"
 	// MaxBytes is the maximum size of a backup.
 	MaxBytes = 64 << 20
 	// maxHeader bounds the first and the last line.
@@ -56,25 +61,29 @@ func sealOf(sum hash.Hash) seal { return seal{hex.EncodeToString(sum.Sum(nil))} 
 // The error is a *TooLargeError, before anything is written, or that of w.
 func Write(w io.Writer, h Header, entries []Entry) error {
 	h.Format, h.Version, h.Entries = Format, Version, len(entries)
-	lines, size := make([][]byte, 0, len(entries)+1), 0
-	for _, v := range append([]any{h}, anys(entries)...) {
-		line, err := json.Marshal(v)
-		if err != nil {
-			return fmt.Errorf("encoding a backup: %w", err)
-		}
-		lines = append(lines, append(line, '\n'))
-		size += len(line) + 1
+	if slices.ContainsFunc(entries, func(e Entry) bool { return e.Kind == KeysKind }) {
+		h.Version = KeysVersion
+	}
+	size := 0
+	measure := func(line []byte) error { // nothing is kept: a backup may be large
+		size += len(line)
+		return nil
+	}
+	if err := eachLine(h, entries, measure); err != nil {
+		return err
 	}
 	if size+maxHeader > MaxBytes {
 		return &TooLargeError{Size: size}
 	}
 	sum := sha256.New()
 	out := bufio.NewWriterSize(w, 64<<10)
-	for _, line := range lines {
+	err := eachLine(h, entries, func(line []byte) error {
 		sum.Write(line)
-		if _, err := out.Write(line); err != nil {
-			return err
-		}
+		_, err := out.Write(line)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	last, err := json.Marshal(sealOf(sum))
 	if err != nil {
@@ -86,12 +95,19 @@ func Write(w io.Writer, h Header, entries []Entry) error {
 	return out.Flush()
 }
 
-func anys(entries []Entry) []any {
-	out := make([]any, len(entries))
-	for i, e := range entries {
-		out[i] = e
+// eachLine calls f for the header and each entry, until it has an error.
+func eachLine(h Header, entries []Entry, f func(line []byte) error) error {
+	line, err := json.Marshal(h)
+	for i := -1; err == nil; {
+		if err = f(append(line, '\n')); err != nil {
+			return err
+		}
+		if i++; i == len(entries) {
+			return nil
+		}
+		line, err = json.Marshal(entries[i])
 	}
-	return out
+	return fmt.Errorf("encoding a backup: %w", err)
 }
 
 // A TooLargeError is about a state whose backup would be larger than MaxBytes.
@@ -189,10 +205,10 @@ func (r *reader) header() (Header, error) {
 		return h, &Error{Line: 1, Problem: `is not that of a backup of Thalassa, expected {"format":"` + Format + `",…}`}
 	}
 	switch {
-	case h.Version > Version:
-		return h, &Error{Problem: fmt.Sprintf("has format version %d, and this Thalassa reads version %d: a newer Thalassa (%s) wrote it", h.Version, Version, h.Program)}
-	case h.Version != Version:
-		return h, &Error{Problem: fmt.Sprintf("has format version %d, expected %d", h.Version, Version)}
+	case h.Version > KeysVersion:
+		return h, &Error{Problem: fmt.Sprintf("has format version %d, and this Thalassa reads version %d: a newer Thalassa (%s) wrote it", h.Version, KeysVersion, h.Program)}
+	case h.Version < Version:
+		return h, &Error{Problem: fmt.Sprintf("has format version %d, expected %d or %d", h.Version, Version, KeysVersion)}
 	case err != nil:
 		return h, r.incomplete()
 	case h.Entries < 0:

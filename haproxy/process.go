@@ -14,29 +14,31 @@ import (
 // It holds no state of its own: each of its parts does one thing, and is the only one
 // that writes what it knows.
 type Process struct {
-	cfg        *Config
-	logger     *slog.Logger
-	changes    changeLock
-	program    *program
-	files      *configFiles
-	checker    *checker
-	startupLog *startupLog
-	processes  *ownProcesses
-	finder     *finder
-	router     *router
-	peers      *peersMonitor
-	keeper     *pathKeeper
-	pidFile    *pidFile
-	recovery   *recovery
-	stateFile  *stateFile
-	readback   *readback
-	child      *lastChild
-	stopper    *stopper
-	reloader   *reloader
-	applier    *applier
-	runtime    *runtimeAPI
-	offers     *capabilities
-	beat       *heartbeat.Beat // of Run
+	cfg          *Config
+	logger       *slog.Logger
+	changes      changeLock
+	program      *program
+	files        *configFiles
+	checker      *checker
+	certificates *certificateFiles
+	startupLog   *startupLog
+	processes    *ownProcesses
+	finder       *finder
+	router       *router
+	peers        *peersMonitor
+	keeper       *pathKeeper
+	pidFile      *pidFile
+	recovery     *recovery
+	stateFile    *stateFile
+	readback     *readback
+	child        *lastChild
+	stopper      *stopper
+	reloader     *reloader
+	applier      *applier
+	runtime      *runtimeAPI
+	offers       *capabilities
+	challenges   *challenges
+	beat         *heartbeat.Beat // of Run
 }
 
 // New returns a Process without touching anything: no file is opened and no
@@ -47,6 +49,7 @@ func New(cfg Config) *Process {
 	stats, master := statsock.New(c.StatsSocket, c.users()...), statsock.NewMaster(c.MasterSocket, c.users()...)
 	p.program = &program{cfg: c}
 	p.files = &configFiles{cfg: c, logger: c.Logger}
+	p.certificates = &certificateFiles{cfg: c, logger: c.Logger, files: p.files}
 	p.checker = &checker{cfg: c, logger: c.Logger, program: p.program}
 	log := c.StartupLog
 	if log == os.DevNull {
@@ -67,6 +70,7 @@ func New(cfg Config) *Process {
 	p.stopper = &stopper{cfg: c, logger: c.Logger, processes: p.processes, finder: p.finder, router: p.router, former: former}
 	p.runtime = &runtimeAPI{changes: p.changes, master: master, finder: p.finder, router: p.router, readback: p.readback}
 	p.offers = &capabilities{router: p.router}
+	p.challenges = &challenges{cfg: c, router: p.router}
 	p.connectChanges(master, former)
 	return p
 }
@@ -79,7 +83,7 @@ func (p *Process) connectChanges(master *statsock.Master, former *formerPaths) {
 		finder: p.finder, router: p.router, child: p.child, ends: &unclearEnds{},
 	}
 	launcher := &launcher{
-		cfg: p.cfg, logger: p.logger, program: p.program, startupLog: p.startupLog, processes: p.processes, finder: p.finder,
+		cfg: p.cfg, files: p.files, logger: p.logger, program: p.program, startupLog: p.startupLog, processes: p.processes, finder: p.finder,
 		router: p.router, former: former, stateFile: p.stateFile, waiter: waiter, child: p.child, stopper: p.stopper,
 	}
 	p.reloader = &reloader{

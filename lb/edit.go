@@ -133,15 +133,34 @@ func (in Intent) Changes(next Intent) []ObjectChange {
 	return out
 }
 
-// DiffersInMembersOnly reports whether two intents have the same frontends and backends
-// but for members: those that a static backend lists, and the service and versions that a
-// dynamic one asks for.
-func (in Intent) DiffersInMembersOnly(next Intent) bool {
+// MayDifferAtRuntime reports whether two intents differ in nothing but what may change while
+// HAProxy runs: members, certificates, and which of them frontends have.
+func (in Intent) MayDifferAtRuntime(next Intent) bool {
 	return !slices.ContainsFunc(in.Changes(next), func(c ObjectChange) bool {
-		before, wasBackend := c.Before.(Backend)
-		after, isBackend := c.After.(Backend)
-		return !wasBackend || !isBackend || !sameObject(before.withoutMembers(), after.withoutMembers())
+		switch after := c.After.(type) {
+		case Backend:
+			before, was := c.Before.(Backend)
+			return !was || !sameObject(before.withoutMembers(), after.withoutMembers())
+		case Frontend:
+			before, was := c.Before.(Frontend)
+			return !was || !sameObject(before.withoutCertificates(), after.withoutCertificates())
+		case Certificate:
+			return false
+		}
+		_, wasCertificate := c.Before.(Certificate)
+		return !wasCertificate
 	})
+}
+
+// withoutCertificates is the frontend without those of its certificates that may change at
+// run time.
+func (f Frontend) withoutCertificates() Frontend {
+	if f.TLS != nil {
+		tls := *f.TLS
+		tls.Certificates = []Name{tls.Default}
+		f.TLS = &tls
+	}
+	return f
 }
 
 // withoutMembers is the backend without what decides on its members.

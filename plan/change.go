@@ -29,8 +29,8 @@ type Reason struct {
 	// Object is "frontend/KEY", "backend/KEY", "certificate/KEY" or "process".
 	Object string
 	// What differs. Of any object: "created", "removed". Of the process:
-	// "runtime" (why nothing can change while it runs), "settings", "unknown". Of a
-	// frontend: "acceptProxy", "bind", "backend", "certificates", "keepalive", "mode",
+	// "runtime" (why nothing can change while it runs), "certificates", "settings",
+	// "unknown". Of a frontend: "acceptProxy", "bind", "backend", "certificates", "keepalive", "mode",
 	// "natives", "rules", "tls". Of a certificate: "content". Of a backend: "balance",
 	// "connections", "hash", "health", "host", "keepalive", "members", "mode", "natives",
 	// "servers", "slots", "state", "version", "weight".
@@ -68,6 +68,23 @@ func (c Change) Without(lacks string) Change {
 // reason why; an empty one: they can.
 func (c Change) WithoutLines(why string) Change {
 	if why == "" || c.Lines == 0 {
+		return c
+	}
+	return c.reloading(why)
+}
+
+// AddCertificates adds what was found to differ in certificates, in clauses.
+func (c *Change) AddCertificates(differences []string) {
+	if len(differences) > 0 {
+		c.Runtime = sorted(append(c.Runtime, Reason{Object: "process", What: "certificates", Detail: differences}))
+		c.Certificates += len(differences)
+	}
+}
+
+// WithoutCertificates is the change where no certificate can change without a reload, for
+// the reason why; an empty one: they can.
+func (c Change) WithoutCertificates(why string) Change {
+	if why == "" || c.Certificates == 0 {
 		return c
 	}
 	return c.reloading(why)

@@ -1,0 +1,248 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"sync"
+
+	"thalassa/haproxy"
+	"thalassa/internal/heartbeat"
+	"thalassa/lb"
+)
+
+// certificateFiles puts the certificates that configurations use beside haproxy.cfg. Its
+// methods may be called from any goroutine.
+type certificateFiles struct {
+	cfg *Config
+
+	mu  sync.Mutex
+	has map[string]bool // digests that Keys has
+}
+
+// put writes the files that a configuration names. HAProxy must not get the configuration
+// before. Files that are there cost little.
+func (c *certificateFiles) put(ctx context.Context, config lb.Config) error {
+	if c.cfg.Certificates == nil || !usesCertificates(config) {
+		return nil
+	}
+	files := config.TLSFiles()
+	out := make([]haproxy.CertificateFile, len(files))
+	for i, f := range files {
+		out[i] = haproxy.CertificateFile{Name: f.Name, Text: func() ([]byte, error) { return c.text(f) }}
+	}
+	return c.cfg.Certificates.PutFiles(ctx, out)
+}
+
+func (c *certificateFiles) text(f lb.TLSFile) ([]byte, error) {
+	if f.Digest == "" {
+		return f.Text, nil
+	}
+	text, err := c.cfg.Keys.Text(f.Digest)
+	if errors.Is(err, fs.ErrNotExist) {
+		c.forget(f.Digest)
+	}
+	return text, err
+}
+
+// available is an intent without the certificates whose keys are not stored here, as after an
+// import: the others are served.
+func (c *certificateFiles) available(in lb.Intent) lb.Intent {
+	var left map[lb.Name]lb.Certificate
+	for _, cert := range in.Certificates {
+		if c.isStored(cert) {
+			continue
+		}
+		if left == nil {
+			left = make(map[lb.Name]lb.Certificate, len(in.Certificates))
+			for key, other := range in.Certificates {
+				left[key] = other
+			}
+		}
+		delete(left, cert.Key)
+	}
+	if left != nil {
+		in.Certificates = left
+	}
+	return in
+}
+
+func (c *certificateFiles) isStored(cert lb.Certificate) bool {
+	if c.cfg.Keys == nil || c.cfg.Certificates == nil {
+		return false
+	}
+	for _, digest := range cert.Digests() {
+		if !c.isKnown(digest) {
+			if !c.cfg.Keys.Has(digest) {
+				return false
+			}
+			c.note(digest)
+		}
+	}
+	return true
+}
+
+func (c *certificateFiles) isKnown(digest string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.has[digest]
+}
+
+func (c *certificateFiles) note(digest string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	const most = 100_000
+	if c.has == nil || len(c.has) >= most {
+		c.has = map[string]bool{}
+	}
+	c.has[digest] = true
+}
+
+func (c *certificateFiles) forget(digest string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.has, digest)
+}
+
+// serving are the certificates that HAProxy has with a configuration.
+func (c *certificateFiles) serving(config lb.Config) haproxy.Serving {
+	s := haproxy.Serving{Lists: config.CertificateLists()}
+	for _, cert := range config.Certificates {
+		for _, f := range cert.TLSFiles() {
+			s.Files = append(s.Files, haproxy.ServedFile{
+				CertificateFile: haproxy.CertificateFile{Name: f.Name, Text: func() ([]byte, error) { return c.text(f) }},
+				Role:            f.Role, Authority: cert.Authority,
+			})
+		}
+	}
+	return s
+}
+
+// changedRoles are the roles of the files whose content differs in two configurations.
+func changedRoles(before *lb.Config, after lb.Config) map[string]bool {
+	out := map[string]bool{}
+	if before == nil {
+		return out
+	}
+	for _, cert := range after.Certificates {
+		old, isThere := before.Certificate(cert.Key)
+		if !isThere {
+			continue
+		}
+		former := map[string]string{}
+		for _, f := range old.TLSFiles() {
+			former[f.Role] = f.Digest
+		}
+		for _, f := range cert.TLSFiles() {
+			if digest, was := former[f.Role]; was && digest != f.Digest {
+				out[f.Role] = true
+			}
+		}
+	}
+	return out
+}
+
+// maxHandshakes bounds the handshakes that are tried after a change.
+const maxHandshakes = 8
+
+// handshakes are those that show that certificates have changed: one for each certificate that
+// is new or has changed in a frontend.
+func handshakes(before *lb.Config, after lb.Config) []haproxy.Handshake {
+	if before == nil {
+		return nil
+	}
+	var out []haproxy.Handshake
+	was := map[lb.Name]lb.Frontend{}
+	for _, f := range before.Frontends {
+		was[f.Key] = f
+	}
+	for _, f := range after.Frontends {
+		if !after.SpeaksTLS(f) || len(f.TLS.Binds) == 0 {
+			continue
+		}
+		former := map[lb.Name]string{}
+		if old, isThere := was[f.Key]; isThere {
+			for _, cert := range before.Served(old) {
+				former[cert.Key] = cert.ETag()
+			}
+		}
+		served := after.Served(f)
+		var expected []string
+		for _, cert := range served {
+			if former[cert.Key] == cert.ETag() || len(out) >= maxHandshakes {
+				continue
+			}
+			if expected == nil {
+				expected = leafsOf(served)
+			}
+			out = append(out, haproxy.Handshake{Bind: f.TLS.Binds[0], AcceptProxy: f.AcceptProxy, ServerName: serverName(cert), Expected: expected})
+		}
+	}
+	return out
+}
+
+// leafsOf are the digests of the first certificates of all chains.
+func leafsOf(list []lb.Certificate) []string {
+	var out []string
+	for _, cert := range list {
+		for _, f := range cert.Files {
+			out = append(out, f.Chain[0].SHA256)
+		}
+	}
+	return out
+}
+
+// serverName is a name that a certificate is for; empty: it has none.
+func serverName(cert lb.Certificate) string {
+	for _, name := range cert.Files[0].Chain[0].Names {
+		if rest, isWildcard := strings.CutPrefix(name, "*."); isWildcard {
+			return "thalassa." + rest
+		}
+		if host, err := lb.ParseHost(name); err == nil && !host.IsIP() {
+			return name
+		}
+	}
+	return ""
+}
+
+// A certificateUpdater changes the certificates of the running HAProxy without a reload. It
+// belongs to the loop's goroutine.
+type certificateUpdater struct {
+	cfg      *Config
+	files    *certificateFiles
+	renderer *renderer
+	beat     *heartbeat.Beat
+}
+
+// install puts the files of a target on disk. They come before what runs: whoever starts or
+// reloads HAProxy from then on has it serve the new certificates.
+func (u *certificateUpdater) install(ctx context.Context, t target) error {
+	if err := u.files.put(ctx, t.config); err != nil {
+		return err
+	}
+	rendered, err := u.renderer.of(t.template, t.config)
+	if err != nil {
+		return err
+	}
+	return u.cfg.Runtime.Install(ctx, rendered.Bytes)
+}
+
+// serve gives the running HAProxy the certificates of a configuration. done is what was
+// changed. running is what HAProxy has; nil: that is not known, and all is compared.
+func (u *certificateUpdater) serve(ctx context.Context, running *lb.Config, wanted lb.Config) (done []string, err error) {
+	defer u.beat.Step("a change of certificates at run time", 2*u.cfg.LongestChange)()
+	s := u.files.serving(wanted)
+	if s.Changed = changedRoles(running, wanted); running != nil {
+		s.Compared = map[string]bool{}
+	}
+	if done, err = u.cfg.Certificates.Serve(ctx, s); err != nil {
+		return done, err
+	}
+	return done, u.cfg.Certificates.TryHandshakes(ctx, handshakes(running, wanted))
+}
+
+// usesCertificates reports whether HAProxy has certificates with a configuration.
+func usesCertificates(c lb.Config) bool {
+	return len(c.Certificates) > 0 || len(c.CertificateLists()) > 0
+}
