@@ -104,7 +104,7 @@ func documents(in lb.Intent) (map[string][]byte, error) {
 	if err := checkStorable(in); err != nil {
 		return nil, err
 	}
-	docs := make(map[string][]byte, in.Len())
+	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends))
 	for _, object := range in.Objects() {
 		doc, err := encodeObject(object)
 		if err != nil {
