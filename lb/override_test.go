@@ -160,7 +160,7 @@ func TestStoredOverridesAreWarnedOf(t *testing.T) {
 	if got := lb.FieldOverrides(in); len(got) != 3 {
 		t.Errorf("%q", got)
 	}
-	if got := intent(t).Overrides(); len(got) != 0 {
+	if got := lb.FieldOverrides(intent(t)); len(got) != 0 {
 		t.Errorf("%q", got)
 	}
 }

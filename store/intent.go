@@ -36,12 +36,12 @@ func (d *DB) Load(ctx context.Context) (lb.Intent, error) {
 	if err != nil {
 		return lb.Intent{}, err
 	}
-	d.keep(in)
+	keep(d, in)
 	return in, nil
 }
 
 // keep remembers an intent unless a newer one is remembered already.
-func (d *DB) keep(in lb.Intent) {
+func keep(d *DB, in lb.Intent) {
 	in = in.Clone()
 	for {
 		old := d.newest.Load()
