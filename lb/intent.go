@@ -101,6 +101,11 @@ func (in Intent) Validate() error {
 			owner[b.plain()] = f
 		}
 	}
+	for _, b := range in.SortedBackends() {
+		if err := checkBackend(in, b); err != nil {
+			return err
+		}
+	}
 	return checkAllDefaults(in)
 }
 
