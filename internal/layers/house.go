@@ -149,6 +149,7 @@ func imports() []Import {
 		{Path: "github.com/haproxytech", Owners: []string{"template"}, Why: "template owns the parser of haproxy.cfg"},
 		{Path: "github.com/labstack", Owners: []string{"api"}, Why: "api owns echo"},
 		{Path: "github.com/coder/websocket", Owners: []string{"live", "client"}, Why: "live and client are the two ends of the websocket"},
+		{Path: "github.com/miekg/dns", Owners: []string{"acme"}, Why: "acme owns updates of the DNS"},
 		{Path: "golang.org/x/crypto/acme", Owners: []string{"acme"}, Why: "acme owns the client of ACME servers"},
 		{Path: "github.com/prometheus", Owners: []string{"api"}, Why: "api owns the metrics"},
 		{Path: "go.etcd.io", Owners: []string{"store"}, Why: "store owns bbolt"},
