@@ -25,7 +25,7 @@ func (d *nodeDialect) Owns(string) bool { return true }
 
 // problems are what keeps this node from writing something down.
 func (d *nodeDialect) problems() []func() string {
-	all := []func() string{d.cfg.LogProblem, d.cfg.StoreProblem}
+	all := []func() string{d.cfg.LogProblem, d.cfg.StoreProblem, d.cfg.TemplateProblem}
 	if d.sessions.guard != nil {
 		all = append(all, d.sessions.guard.sessions.Problem)
 	}
