@@ -76,6 +76,20 @@ type KeyStore interface {
 	Text(digest string) ([]byte, error)
 }
 
+// Orders orders certificates by ACME.
+type Orders interface {
+	// Check refuses what this node may not, or cannot, order: an *lb.InvalidError.
+	Check(a lb.ACME) error
+	// Files are what has been issued last, or a stand-in.
+	Files(a lb.ACME) []lb.PEMFile
+	Status(a lb.ACME) lb.OrderStatus
+	// Failures counts attempts that failed since the start.
+	Failures(a lb.ACME) uint64
+	// Renew begins another order, unless one is under way: an *lb.ConflictError if the
+	// server wants none yet.
+	Renew(c lb.Certificate) error
+}
+
 // Config is what a Server needs. The first seven fields are required.
 type Config struct {
 	Changes  Changer
@@ -102,6 +116,8 @@ type Config struct {
 	// for Stats.
 	Connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error)
 
+	// Orders orders certificates; nil: nobody does.
+	Orders Orders
 	// Backups makes and reads backups; nil: nobody does.
 	Backups Backups
 	// Members changes single members; nil: nobody can.

@@ -21,6 +21,8 @@ import (
 //     to the object that Route.On names have been checked. Author names the caller.
 //   - Errors: a handler returns any error. The server logs those that callers must not
 //     see, and hands Render a ResponseError.
+//   - Problems: a dialect with a method Problem() string has its sentence among the warnings of
+//     /readyz. It names no file, because everybody reads it.
 //   - Limits: the server bounds headers, times, and the bytes of all bodies and answers
 //     under way. A handler bounds the body that it reads.
 type Dialect interface {
@@ -46,7 +48,7 @@ type Route struct {
 
 // echoPath turns "/a/{key}" into echo's "/a/:key".
 func (r Route) echoPath() string {
-	return strings.NewReplacer("{", ":", "}", "").Replace(r.Path)
+	return strings.ReplaceAll(strings.ReplaceAll(r.Path, "{", ":"), "}", "")
 }
 
 // dialectKey is where an echo.Context holds the dialect of the matched route.
@@ -57,7 +59,7 @@ func (s *Server) add(d Dialect) {
 	s.dialects = append(s.dialects, d)
 	for _, r := range d.Routes(s.agent) {
 		guarded := r
-		guarded.Handle = inDraft(r, s.answers.bounded(r, r.Handle))
+		guarded.Handle = inDraft(r, s.draftTurns.bounded(r, s.answers.bounded(r, r.Handle)))
 		protected := s.guard.protect(guarded)
 		handle := func(c echo.Context) error {
 			c.Set(dialectKey, d)

@@ -19,7 +19,7 @@ func (d *nodeDialect) objectRoutes(a *Agent, canaries canaryHandlers) []Route {
 	frontends := frontendHandlers{a}
 	health := serverHealth{d.cfg.Sampler, d.cfg.Unresolved}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
-	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now}
+	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now, orders: d.cfg.Orders}
 	return []Route{
 		{get, "/frontends", auth.Read, OnMany, "all frontends", frontends.list},
 		{get, "/frontends/{key}", auth.Read, "frontend/{key}", "one frontend", frontends.show},
@@ -37,7 +37,8 @@ func (d *nodeDialect) objectRoutes(a *Agent, canaries canaryHandlers) []Route {
 		{post, "/backends/{key}/canary/{action}", auth.Deploy, "backend/{key}", "pause, resume, back, finish or renew a canary", canaries.act},
 		{get, "/certificates", auth.Read, OnMany, "all stored certificates, without keys", stored.list},
 		{get, "/certificates/{key}", auth.Read, "certificate/{key}", "one of them", stored.show},
-		{put, "/certificates/{key}", auth.Admin, "certificate/{key}", "store a certificate with its chain and key, or the certificates of authorities", stored.put},
+		{put, "/certificates/{key}", auth.Admin, "certificate/{key}", "store a certificate with its chain and key, or the certificates of authorities, or say what to order by ACME", stored.put},
+		{post, "/certificates/{key}/renew", auth.Operate, "certificate/{key}", "order a certificate again now", stored.renew},
 		{del, "/certificates/{key}", auth.Admin, "certificate/{key}", "remove a certificate", stored.delete},
 	}
 }
@@ -87,7 +88,7 @@ func (d *nodeDialect) historyRoutes(a *Agent) []Route {
 func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 	changesets := changesetHandlers{agent: a}
 	if d.cfg.Keys != nil {
-		changesets.certificates = &storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now}
+		changesets.certificates = &storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now, orders: d.cfg.Orders}
 	}
 	drafts := draftHandlers{agent: a, changesets: changesets}
 	imports := newImportHandlers(a, changesets)

@@ -83,6 +83,9 @@ type FrontendView struct {
 	Rules            []RuleView // the first match wins
 	Natives          []string   // lines for acceptProxy and TLS, and raw lines
 	Defaults         string     // the section of defaults that it begins with; empty: the last one
+	// Challenges is the path of the map with answers to HTTP-01 challenges, which come before
+	// everything else that the frontend does with a request; empty: it answers none.
+	Challenges string
 }
 
 // A RuleView sends requests that match one of Values to Backend.
@@ -180,6 +183,9 @@ func viewOf(c lb.Config, names bool) View {
 	pretending := map[lb.Name]bool{}
 	for i, f := range c.Frontends {
 		v.Frontends[i] = newFrontendView(f)
+		if f.AnswersChallenges(c.Process.Challenges.Port) {
+			v.Frontends[i].Challenges = c.ChallengeMap
+		}
 		v.Frontends[i].addTLS(c.TLSLines(f, quote, names))
 		v.Frontends[i].Natives = append(proxyLines(f.AcceptedSources()), v.Frontends[i].Natives...)
 		if v.Frontends[i].PretendKeepalive {
@@ -190,6 +196,9 @@ func viewOf(c lb.Config, names bool) View {
 	}
 	for i, p := range c.Backends {
 		v.Backends[i] = newBackendView(p)
+		if options := c.ServerOptions(p.Backend, quote, names); len(options) > 0 {
+			v.Backends[i].Natives = append(v.Backends[i].Natives, "default-server "+strings.Join(options, " "))
+		}
 		v.Backends[i].PretendKeepalive = pretending[p.Key]
 		v.Resolving = v.Resolving || slices.ContainsFunc(p.Members, func(m lb.Member) bool { return !m.Address.Host.IsIP() })
 	}
@@ -235,9 +244,6 @@ func newBackendView(p lb.ResolvedBackend) BackendView {
 	v := BackendView{
 		Key: string(p.Key), Mode: p.Mode, Balance: p.Balance, Natives: texts(p.Natives), Defaults: string(p.Defaults),
 		Servers: make([]ServerView, 0, max(len(p.Members), len(p.Slots))),
-	}
-	if options := p.ServerOptions(); len(options) > 0 {
-		v.Natives = append(v.Natives, "default-server "+strings.Join(options, " "))
 	}
 	if p.Mode == "http" {
 		v.Host = p.Host
