@@ -114,9 +114,6 @@ func (i *Issuer) note(a *attempt, err error) {
 	if waits {
 		return
 	}
-	i.mu.Lock()
-	i.failures[a.identity]++
-	i.mu.Unlock()
 	next := i.record(a.identity).NextAttempt
 	i.cfg.Logger.WarnContext(ctx, "certificate not issued", "domains", a.Domains, "server", a.Directory, "error", errorText(err), "next", next)
 	i.tell(a.want, activity.Event{

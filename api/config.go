@@ -83,8 +83,6 @@ type Orders interface {
 	// Files are what has been issued last, or a stand-in.
 	Files(a lb.ACME) []lb.PEMFile
 	Status(a lb.ACME) lb.OrderStatus
-	// Failures counts attempts that failed since the start.
-	Failures(a lb.ACME) uint64
 	// Renew begins another order, unless one is under way: an *lb.ConflictError if the
 	// server wants none yet.
 	Renew(c lb.Certificate) error

@@ -109,6 +109,7 @@ func (s *Agent) secretPaths() []string {
 		s.tokenFile, s.accessFile, s.sessionKey, s.audit.file, s.tlsKey, s.keyFile, s.consulToken, s.consulKey, s.dbPath, s.persistence,
 		s.statsSocket, s.masterSocket, s.peersSocket, s.file, s.v1.credentials,
 	}
+	all = append(all, s.acme.secretFiles()...)
 	all = slices.DeleteFunc(all, func(path string) bool { return path == "" })
 	for i, path := range all {
 		if absolute, err := filepath.Abs(path); err == nil {

@@ -11,6 +11,7 @@ import (
 	"thalassa/activity"
 	"thalassa/agent"
 	"thalassa/api"
+	"thalassa/api/console"
 	"thalassa/api/hrapi"
 	"thalassa/audit"
 	"thalassa/auth"
@@ -174,7 +175,7 @@ func (n node) api(p parts) *api.Server {
 	gateways := n.settings.Gateways()
 	gateways.HAProxyConfig, gateways.Reload = p.process.Installed, p.agent.Reload
 	gateways.Stop = n.stopForV1(p.process, p.events)
-	cfg.Dialects = append(cfg.Dialects, hrapi.New(gateways))
+	cfg.Dialects = append(cfg.Dialects, hrapi.New(gateways), consoleOf(p.watcher))
 	if p.authority != nil {
 		cfg.Authority, cfg.SessionFile, cfg.Share = p.authority, n.settings.Sessions(), p.share
 		cfg.SessionProblems = p.sessions.problems
@@ -184,6 +185,14 @@ func (n node) api(p parts) *api.Server {
 		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = p.watcher, noted, noted
 	}
 	return api.New(cfg)
+}
+
+// consoleOf is the dialect for clients of hawk-apiserver.
+func consoleOf(w *pacemaker.Watcher) *console.Dialect {
+	if w == nil {
+		return console.New(nil)
+	}
+	return console.New(w)
 }
 
 // hangs are the sentences of the loops that hang.
