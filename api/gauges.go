@@ -126,7 +126,7 @@ func gauges() []gaugeKind {
 			}
 		}},
 		{"thalassa_cluster_state", "State of the Pacemaker cluster as this node sees it: 1 for the current state.", []string{"state"}, clusterState},
-		{"thalassa_cluster_floating_ip_nodes", "Nodes that have a floating IP, as Pacemaker on this node knows it; 1 is healthy.", []string{"resource", "address"}, addressHolders},
+		{floatingGauge, "Nodes that have a floating IP, as Pacemaker on this node knows it; 1 is healthy.", []string{"resource", "address"}, addressHolders},
 		{"thalassa_service_instances", "Instances of a service in Consul, by version and health.", []string{"service", "version", "health"}, instances},
 	}
 }
@@ -139,6 +139,19 @@ func objectGauges() []string {
 		"thalassa_certificate_renewal_failures",
 	}
 }
+
+// nodeGauges are the names of the gauges that name no object.
+func nodeGauges() (names []string) {
+	for _, g := range gauges() {
+		if !slices.Contains(objectGauges(), g.name) && g.name != floatingGauge {
+			names = append(names, g.name)
+		}
+	}
+	return names
+}
+
+// floatingGauge names addresses.
+const floatingGauge = "thalassa_cluster_floating_ip_nodes"
 
 func instances(m scrape, set func(v float64, labels ...string)) {
 	for _, s := range m.status.Discovery {

@@ -99,7 +99,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	}
 	p.cluster, p.watcher = n.cluster()
 	p.sampler = n.sampler(p.agent, process, p.events)
-	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Logger: n.log}, n.settings.Routes())
+	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Secrets: n.secretFiles(p.authority), Logger: n.log}, n.settings.Routes())
 	p.server = n.api(p) //nolint:contextcheck // handlers have that of their request
 	return p, p.sessions.begin(n, p)
 }
