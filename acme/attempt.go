@@ -63,11 +63,11 @@ func (a *attempt) run() {
 	if cause := context.Cause(a.ctx); cause != nil && err != nil {
 		err = cause // the end of the program, or nobody wants it
 	}
+	a.i.note(a, err) // before the next may begin, which looks at what is noted
 	a.i.mu.Lock()
 	delete(a.i.running, a.identity)
 	delete(a.i.asked, a.identity)
 	a.i.mu.Unlock()
-	a.i.note(a, err)
 }
 
 // note stores what became of an attempt, and tells of it.
