@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"sync"
@@ -71,10 +72,11 @@ func (d *drafts) UpdateDraft(_ context.Context, id string, change func(stage.Dra
 		return stage.Draft{}, err
 	}
 	next, err := change(d.list[i])
-	if err == nil {
-		d.list[i] = next
+	if err != nil { // wrapped, as the store does
+		return next, fmt.Errorf("storing a draft: %w", err)
 	}
-	return next, err
+	d.list[i] = next
+	return next, nil
 }
 
 func (d *drafts) DeleteDraft(_ context.Context, id string) error {

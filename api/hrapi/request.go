@@ -220,7 +220,7 @@ func answer(c echo.Context, err error, ok func() object) error {
 // failed answers with 404 where something is missing, and else leaves the error to the
 // server.
 func failed(c echo.Context, err error) error {
-	if e, is := err.(*missingError); is { //nolint:errorlint // made here, never wrapped
+	if e, is := errors.AsType[*missingError](err); is {
 		return missing(c, e.what, e.name)
 	}
 	if _, is := errors.AsType[*gateway.NoCertificateError](err); is {
