@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
+	"time"
 
 	"thalassa/haproxy"
 	"thalassa/internal/heartbeat"
@@ -17,8 +18,27 @@ import (
 type certificateFiles struct {
 	cfg *Config
 
+	swept time.Time // the persister's
+
 	mu  sync.Mutex
 	has map[string]bool // digests that Keys has
+}
+
+// sweepCertificatesEvery is the time between two looks for files that nothing names any more.
+const sweepCertificatesEvery = 5 * time.Minute
+
+// sweep removes the files that neither what HAProxy runs nor haproxy.cfg on disk names. Only
+// the persister calls it, once haproxy.cfg is written.
+func (c *certificateFiles) sweep(ctx context.Context, now *effective) {
+	if c.cfg.Certificates == nil || now == nil || time.Since(c.swept) < sweepCertificatesEvery {
+		return
+	}
+	c.swept = time.Now()
+	kept := map[string]bool{}
+	for _, f := range now.config.TLSFiles() {
+		kept[f.Name] = true
+	}
+	c.cfg.Certificates.SweepFiles(ctx, func(name string) bool { return kept[name] })
 }
 
 // put writes the files that a configuration names. HAProxy must not get the configuration
