@@ -40,7 +40,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Get all that development needs: HAProxy, Consul, Chromium, Pacemaker, the linters
-	@tools/setup haproxy consul chromium pacemaker golangci-lint shellcheck ui-tools oidc-tools
+	@tools/setup haproxy consul chromium pacemaker pebble golangci-lint shellcheck ui-tools oidc-tools
 
 build: ## Build bin/thalassa, static (as does go build ./cmd/thalassa)
 	@echo 'Building bin/thalassa'
@@ -67,7 +67,7 @@ TESTED := $(if $(filter ./...,$(PKG)),./e2e ./...,$(PKG))
 YARDSTICKS := (cd tools && go test ./yardsticks)
 
 test: ## Run all tests, with the race detector (PKG=./lb/... RUN=Name HAPROXY=3.2 RERUN=2)
-	@tools/setup haproxy consul chromium pacemaker ui-tools oidc-tools nfpm image
+	@tools/setup haproxy consul chromium pacemaker pebble ui-tools oidc-tools nfpm image
 	@mkdir -p bin/test && rm -f bin/test/tried-again
 	@echo 'Building the tests of $(PKG) with the race detector; results follow as tests end'
 	@failed=0; $(if $(filter ./...,$(PKG)),$(if $(RUN),,$(YARDSTICKS) || failed=1;)) \
@@ -92,7 +92,7 @@ quick: ## Test all that needs no root, cluster, browser or server (about a minut
 	exit $$failed
 
 test-haproxys: ## Run the tests that use HAProxy with each of its releases
-	@tools/setup haproxy haproxys consul chromium ui-tools oidc-tools
+	@tools/setup haproxy haproxys consul chromium pebble ui-tools oidc-tools
 	@tools/haproxys $(PKG) $(if $(RUN),-run '$(RUN)')
 
 soak: ## Change, reload and kill at random for long (DURATION=30m SEED=1 HAPROXY=3.2)
@@ -117,7 +117,7 @@ screenshots: ## Make the pictures of the README from the demo under load
 	@THALASSA_SCREENSHOTS=$(CURDIR)/docs/screenshots go test -count 1 -run '^TestScreenshots$$' ./e2e
 
 cover: ## Show how much of each function the tests reach
-	@tools/setup haproxy consul pacemaker nfpm
+	@tools/setup haproxy consul pacemaker pebble nfpm
 	@go test -timeout 20m -coverpkg=./... -coverprofile=coverage.out $(PKG)
 	@go tool cover -func=coverage.out
 

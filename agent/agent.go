@@ -202,6 +202,12 @@ func (a *Agent) Reload(ctx context.Context, by lb.Origin) (lb.Applied, error) {
 // Look asks for a round soon, e.g. because HAProxy has ended.
 func (a *Agent) Look() { a.look.Send() }
 
+// Reissued tells that other certificates have been issued for what is ordered.
+func (a *Agent) Reissued() {
+	a.views.Broadcast()
+	a.Look()
+}
+
 // Hangs is a sentence that says in which step the loop hangs, and since when; empty: it
 // turns.
 func (a *Agent) Hangs() string { return a.reconciler.beat.Problem() }

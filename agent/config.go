@@ -28,6 +28,7 @@ type Config struct {
 
 	Archive Archive // keeps the texts of haproxy.cfg; nil: no text is kept
 	Keys    Keys    // keeps certificates with their keys; nil: none is stored
+	Issued  Issued  // has the certificates that are ordered; nil: none is
 	// Certificates gives HAProxy certificates; nil: frontends get none.
 	Certificates Certificates
 	RawLines     RawLines      // checks raw lines; nil: all are accepted

@@ -42,7 +42,7 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 		config, _ := control.Strip(e.keepMembers(wanted(), snap))
 		return e.layout(config)
 	}
-	next := e.config
+	next := e.config.Reissued(in)
 	next.Backends = make([]lb.ResolvedBackend, len(e.config.Backends))
 	for i, pool := range e.config.Backends {
 		switch {

@@ -26,13 +26,13 @@ type inputs struct {
 	overrides atomic.Pointer[lb.Overrides] // memberStates writes it; nil: there are none
 }
 
-// intent is what operators asked for now.
+// intent is what operators asked for now, with what has been issued for it.
 func (i *inputs) intent(ctx context.Context) (lb.Intent, error) {
 	in, err := i.cfg.Intents.Load(ctx)
 	if err != nil {
 		return lb.Intent{}, fmt.Errorf("loading the stored configuration: %w", err)
 	}
-	return in, nil
+	return i.cfg.withIssued(in), nil
 }
 
 // storeTime is how long the loop waits for the stored intent at most. It is in memory,
@@ -107,6 +107,7 @@ func (i *inputs) made(in lb.Intent, set stage.Changeset) (lb.Intent, error) {
 	if err != nil {
 		return next, err
 	}
+	next = i.cfg.withIssued(next)
 	if err := i.checkKeys(in, next); err != nil {
 		return next, err
 	}

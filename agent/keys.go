@@ -13,6 +13,20 @@ type Keys interface {
 	Text(digest string) ([]byte, error)
 }
 
+// Issued has what has been issued last for certificates that are ordered, or a stand-in. It
+// is asked often, and must not wait.
+type Issued interface {
+	Files(a lb.ACME) []lb.PEMFile
+}
+
+// withIssued is an intent with what has been issued for it.
+func (c *Config) withIssued(in lb.Intent) lb.Intent {
+	if c.Issued == nil {
+		return in
+	}
+	return in.WithIssued(c.Issued.Files)
+}
+
 // certificateWarnings are about certificates that expire soon, and those whose keys are
 // not stored, as after an import.
 func (c *Config) certificateWarnings(in lb.Intent) []string {

@@ -98,17 +98,17 @@ const formerTokens = "the token file or the access file is unusable, and the for
 // Edit is that of Changer. What the caller may not do is refused before anything of the
 // configuration is compared with it.
 func (a *Agent) Edit(ctx context.Context, e lb.Edit) (lb.Applied, error) {
-	return a.change(ctx, []lb.Edit{e}, func() (lb.Applied, error) { return a.changes.Edit(ctx, e) })
+	return a.change(ctx, []lb.Edit{e}, e.Origin, func() (lb.Applied, error) { return a.changes.Edit(ctx, e) })
 }
 
 // Switch is that of Changer.
 func (a *Agent) Switch(ctx context.Context, s lb.Switch) (lb.Applied, error) {
-	return a.change(ctx, []lb.Edit{s.Edit()}, func() (lb.Applied, error) { return a.changes.Switch(ctx, s) })
+	return a.change(ctx, []lb.Edit{s.Edit()}, s.Origin, func() (lb.Applied, error) { return a.changes.Switch(ctx, s) })
 }
 
 // Apply is that of Changer.
 func (a *Agent) Apply(ctx context.Context, set stage.Changeset) (lb.Applied, error) {
-	applied, err := a.change(ctx, set.Edits, func() (lb.Applied, error) { return a.changes.Apply(ctx, set) })
+	applied, err := a.change(ctx, set.Edits, set.Origin, func() (lb.Applied, error) { return a.changes.Apply(ctx, set) })
 	if err != nil {
 		return applied, err
 	}
@@ -134,6 +134,31 @@ func (a *Agent) Preview(ctx context.Context, set stage.Changeset) (stage.Preview
 	p.Warnings = slices.DeleteFunc(slices.Clone(p.Warnings), s.namesHidden)
 	p.Changes, err = a.seenChanges(ctx, p.Changes)
 	return p, err
+}
+
+// previewConfigured is the haproxy.cfg that a changeset makes of what is configured, or of
+// that with the draft that the request is about.
+func (a *Agent) previewConfigured(ctx context.Context, set stage.Changeset) ([]byte, error) {
+	if err := a.judge(ctx, set.Edits); err != nil {
+		return nil, err
+	}
+	if _, ok := draftOf(ctx); ok {
+		in, err := a.views.Intent(ctx)
+		if err != nil {
+			return nil, err
+		}
+		view, err := a.configured(ctx)
+		if err != nil {
+			return nil, err
+		}
+		next, err := set.Apply(view)
+		if err != nil {
+			return nil, err
+		}
+		set.Edits = stage.Towards(in, next)
+	}
+	p, err := a.changes.Preview(ctx, set)
+	return p.After, err
 }
 
 // changeOf is what an edit makes of its object.
@@ -176,12 +201,12 @@ func judgeEdits(ctx context.Context, in lb.Intent, edits []lb.Edit) error {
 
 // change makes a change that the limits of the caller allow. Where it is carried out, it
 // is judged again.
-func (a *Agent) change(ctx context.Context, edits []lb.Edit, do func() (lb.Applied, error)) (lb.Applied, error) {
+func (a *Agent) change(ctx context.Context, edits []lb.Edit, by lb.Origin, do func() (lb.Applied, error)) (lb.Applied, error) {
 	if err := a.judge(ctx, edits); err != nil {
 		return lb.Applied{}, err
 	}
 	if id, ok := draftOf(ctx); ok {
-		return a.changeDraft(ctx, id, edits)
+		return a.changeDraft(ctx, id, edits, by)
 	}
 	applied, err := do()
 	if s, blind := sightOf(ctx); blind && err == nil {

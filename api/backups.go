@@ -20,10 +20,15 @@ import (
 
 // Backups makes and reads backups, as store.Backups does.
 type Backups interface {
-	// WriteBackup writes a backup of what is stored now; *backup.TooLargeError.
-	WriteBackup(ctx context.Context, w io.Writer, h backup.Header) error
+	// WriteBackup writes a backup of what is stored now; *backup.TooLargeError. keys gives the
+	// encrypted keys of certificates; nil: they are left out.
+	WriteBackup(ctx context.Context, w io.Writer, h backup.Header, keys func(stage.Backup) ([]byte, error)) error
 	// ReadBackup checks a whole backup; *lb.InvalidError. It changes nothing.
 	ReadBackup(r io.Reader) (backup.Header, stage.Backup, error)
+	// Seal encrypts texts by digest for a passphrase, and Open decrypts them; *lb.InvalidError
+	// about the field passphrase.
+	Seal(texts map[string][]byte, passphrase string) ([]byte, error)
+	Open(sealed []byte, passphrase string) (map[string][]byte, error)
 }
 
 const (
@@ -75,16 +80,25 @@ func (h backupHandlers) make(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
+	secret, err := passphraseOf(c)
+	if err != nil {
+		return err
+	}
 	done, err := h.wait(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
+	var keys func(stage.Backup) ([]byte, error)
+	if secret != "" {
+		c.Set(objectKey, withKeys)
+		keys = func(b stage.Backup) ([]byte, error) { return h.sealed(b, secret) }
+	}
 	now := h.cfg.Now().UTC().Round(0)
 	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="thalassa-`+now.Format("20060102T150405Z")+`.backup"`)
 	c.Set(exportKey, true)
 	out := &pieces{c: c, contentType: backupType}
-	err = h.cfg.Backups.WriteBackup(ctx, pieceWriter{out}, backup.Header{Program: h.cfg.Version, Node: h.cfg.Label, Time: now})
+	err = h.cfg.Backups.WriteBackup(ctx, pieceWriter{out}, backup.Header{Program: h.cfg.Version, Node: h.cfg.Label, Time: now}, keys)
 	if tooLarge, ok := errors.AsType[*backup.TooLargeError](err); ok {
 		err = &ResponseError{Status: http.StatusConflict, Code: "conflict", Message: tooLarge.Error()}
 	}
@@ -114,8 +128,15 @@ func (h backupHandlers) restore(c echo.Context) error {
 		return err
 	}
 	defer done()
+	secret, err := passphraseOf(c)
+	if err != nil {
+		return err
+	}
 	header, b, err := h.read(c)
 	if err != nil {
+		return err
+	}
+	if err := h.open(c, b, secret); err != nil {
 		return err
 	}
 	how.Message = cmp.Or(how.Message, "restore the backup of "+header.Time.UTC().Format(time.RFC3339))

@@ -16,6 +16,7 @@ import (
 	"thalassa/audit"
 	"thalassa/backup"
 	"thalassa/lb"
+	"thalassa/stage"
 )
 
 const backupType = "Content-Type: application/x-ndjson"
@@ -122,7 +123,7 @@ func TestABadBackupChangesNothing(t *testing.T) {
 		bomb.String():          "is compressed with gzip",
 		saved + "x":            "behind the end",
 		`{"version":1}` + "\n": "is not that of a backup",
-		strings.Replace(saved, `"version":1,`, `"version":2,`, 1): "a newer Thalassa",
+		strings.Replace(saved, `"version":1,`, `"version":3,`, 1): "a newer Thalassa",
 		strings.Replace(saved, "8080", "8081", 1):                 "its digest is not that of its contents",
 	} {
 		f := s.do("POST", "/backup", text, backupType).refused(t, 400, "invalid")
@@ -177,7 +178,7 @@ func TestABackupIsAudited(t *testing.T) {
 // fullBackups has more than a backup may have.
 type fullBackups struct{ api.Backups }
 
-func (fullBackups) WriteBackup(context.Context, io.Writer, backup.Header) error {
+func (fullBackups) WriteBackup(context.Context, io.Writer, backup.Header, func(stage.Backup) ([]byte, error)) error {
 	return &backup.TooLargeError{Size: 100 << 20}
 }
 

@@ -21,6 +21,8 @@ type storedCertificates struct {
 	agent *Agent
 	keys  KeyStore
 	now   func() time.Time
+	// orders orders certificates; nil: nobody does.
+	orders Orders
 }
 
 func (h storedCertificates) list(c echo.Context) error {
@@ -28,11 +30,33 @@ func (h storedCertificates) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respondTagged(c, node.NewCertificates(in))
+	list := node.NewCertificates(in)
+	for i, one := range list {
+		if cert := in.Certificates[lb.Name(one.Key)]; cert.ACME != nil {
+			list[i] = h.document(cert, in)
+		}
+	}
+	return respondTagged(c, list)
 }
 
 func (h storedCertificates) show(c echo.Context) error {
-	return showObject(c, h.agent, lb.KindCertificate, node.NewCertificate)
+	cert, in, err := findObject[lb.Certificate](c, h.agent, lb.KindCertificate)
+	if err != nil {
+		return err
+	}
+	if cert.ACME == nil && unchanged(c, cert.ETag()) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	c.Response().Header().Set(headerETag, cert.ETag())
+	return respond(c, http.StatusOK, h.document(cert, in))
+}
+
+// document is a certificate as JSON, with how its order stands.
+func (h storedCertificates) document(cert lb.Certificate, in lb.Intent) node.Certificate {
+	if cert.ACME == nil || h.orders == nil {
+		return node.NewCertificate(cert, in)
+	}
+	return node.NewOrderedCertificate(cert.Issued(h.orders.Files(*cert.ACME)), in, h.orders.Status(*cert.ACME))
 }
 
 // put checks a certificate, stores its keys, and then makes it a part of what is
@@ -45,9 +69,12 @@ func (h storedCertificates) put(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	upload, err := h.upload(c)
+	upload, order, err := h.upload(c)
 	if err != nil {
 		return err
+	}
+	if order != nil {
+		return h.putOrder(c, lb.Certificate{Key: key, ACME: order})
 	}
 	bundles, _, err := h.bundles(c.Request().Context(), []lb.Name{key}, []certs.Upload{upload})
 	if err != nil {
@@ -68,6 +95,43 @@ func (h storedCertificates) put(c echo.Context) error {
 	applied.Warnings = slices.Concat(applied.Warnings, bundle.Warnings)
 	c.Response().Header().Set(headerETag, bundle.Certificate.ETag())
 	return respond(c, http.StatusOK, changed{node.NewCertificate(bundle.Certificate, in), applied})
+}
+
+// putOrder makes what is to be ordered a part of what is configured. The order follows.
+func (h storedCertificates) putOrder(c echo.Context, cert lb.Certificate) error {
+	if h.orders == nil {
+		return unavailableFailure("certificates are not ordered here")
+	}
+	if err := h.orders.Check(*cert.ACME); err != nil {
+		return err
+	}
+	applied, err := edit(c, h.agent, lb.Edit{Certificate: &cert})
+	if err != nil {
+		return err
+	}
+	in, err := h.agent.Intent(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(headerETag, cert.ETag())
+	return respond(c, http.StatusOK, changed{h.document(cert, in), applied})
+}
+
+// renew has a certificate ordered again. It answers at once: GET shows how that goes.
+func (h storedCertificates) renew(c echo.Context) error {
+	cert, in, err := findObject[lb.Certificate](c, h.agent, lb.KindCertificate)
+	switch {
+	case err != nil:
+		return err
+	case cert.ACME == nil:
+		return &lb.ConflictError{ID: cert.ID(), Reason: "is not ordered by ACME: store a new one instead"}
+	case h.orders == nil:
+		return unavailableFailure("certificates are not ordered here")
+	}
+	if err := h.orders.Renew(cert); err != nil {
+		return err
+	}
+	return respond(c, http.StatusAccepted, h.document(cert, in))
 }
 
 // bundles checks uploads, each under its key. Clients have the authorities among them. The
@@ -102,25 +166,25 @@ func (h storedCertificates) delete(c echo.Context) error {
 	return remove(c, h.agent, lb.Certificate{Key: key}.ID())
 }
 
-// upload reads a body in PEM, or in JSON. No page of another site may send these types.
-func (h storedCertificates) upload(c echo.Context) (certs.Upload, error) {
+// upload reads a body in PEM, or in JSON, which may say what to order instead. No page of
+// another site may send these types.
+func (h storedCertificates) upload(c echo.Context) (upload certs.Upload, order *lb.ACME, err error) {
 	q := parameters(c.Request(), "allowMissingIssuer")
 	missing := q.flag("allowMissingIssuer")
 	if err := q.err(); err != nil {
-		return certs.Upload{}, err
+		return upload, nil, err
 	}
-	var upload certs.Upload
 	media, _, err := mime.ParseMediaType(c.Request().Header.Get(echo.HeaderContentType))
 	if err == nil && (media == "application/x-pem-file" || media == "application/pem-certificate-chain") {
 		upload.Chain, err = readBody(c, certs.MaxBytes)
 	} else {
 		var data []byte
 		if data, err = body(c); err == nil {
-			upload, err = node.ParseCertificate(data)
+			upload, order, err = node.ParseCertificate(data)
 		}
 	}
 	upload.MissingIssuer = upload.MissingIssuer || missing
-	return upload, err
+	return upload, order, err
 }
 
 // known are the authorities that clients have: those of this machine, and those that are

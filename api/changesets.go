@@ -56,6 +56,17 @@ func (h changesetHandlers) apply(c echo.Context) error {
 // If
 // the changeset is not carried out, nothing names the keys, and they are removed later.
 func (h changesetHandlers) store(ctx context.Context, set node.Changeset) (warnings []string, err error) {
+	for i, e := range set.Edits {
+		if e.Certificate == nil || e.Certificate.ACME == nil {
+			continue
+		}
+		if h.certificates == nil || h.certificates.orders == nil {
+			return nil, unavailableFailure("certificates are not ordered here")
+		}
+		if err := h.certificates.orders.Check(*e.Certificate.ACME); err != nil {
+			return nil, node.UploadError(i, err)
+		}
+	}
 	if len(set.Uploads) == 0 {
 		return nil, nil
 	}

@@ -76,6 +76,20 @@ type KeyStore interface {
 	Text(digest string) ([]byte, error)
 }
 
+// Orders orders certificates by ACME.
+type Orders interface {
+	// Check refuses what this node may not, or cannot, order: an *lb.InvalidError.
+	Check(a lb.ACME) error
+	// Files are what has been issued last, or a stand-in.
+	Files(a lb.ACME) []lb.PEMFile
+	Status(a lb.ACME) lb.OrderStatus
+	// Failures counts attempts that failed since the start.
+	Failures(a lb.ACME) uint64
+	// Renew begins another order, unless one is under way: an *lb.ConflictError if the
+	// server wants none yet.
+	Renew(c lb.Certificate) error
+}
+
 // Config is what a Server needs. The first seven fields are required.
 type Config struct {
 	Changes  Changer
@@ -102,6 +116,8 @@ type Config struct {
 	// for Stats.
 	Connections func(ctx context.Context, backend lb.Name) ([]lb.ServerConnections, error)
 
+	// Orders orders certificates; nil: nobody does.
+	Orders Orders
 	// Backups makes and reads backups; nil: nobody does.
 	Backups Backups
 	// Members changes single members; nil: nobody can.
@@ -136,10 +152,12 @@ type Config struct {
 	// there are too many; nil: nobody is. It must not wait.
 	Refused func(why string)
 
-	// Cluster is the cluster of this node, and ClusterActions act on it. Both are nil
-	// if the node is in no cluster.
-	Cluster        ClusterView
-	ClusterActions ClusterActions
+	// Cluster is the cluster of this node, ClusterActions act on it, and
+	// ClusterConfiguration changes its configuration. All are nil if the node is in no
+	// cluster.
+	Cluster              ClusterView
+	ClusterActions       ClusterActions
+	ClusterConfiguration ClusterConfiguration
 
 	// Certificate describes the API's certificate where the listener serves TLS; plain
 	// requests on it are then sent to https. nil: the API is served in plain.

@@ -21,6 +21,8 @@ import (
 //     to the object that Route.On names have been checked. Author names the caller.
 //   - Errors: a handler returns any error. The server logs those that callers must not
 //     see, and hands Render a ResponseError.
+//   - Problems: a dialect with a method Problem() string has its sentence among the warnings of
+//     /readyz. It names no file, because everybody reads it.
 //   - Limits: the server bounds headers, times, and the bytes of all bodies and answers
 //     under way. A handler bounds the body that it reads.
 type Dialect interface {

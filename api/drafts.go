@@ -70,8 +70,8 @@ func inDraft(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// changeDraft makes edits in a draft.
-func (a *Agent) changeDraft(ctx context.Context, id string, edits []lb.Edit) (lb.Applied, error) {
+// changeDraft makes edits in a draft, in the name of by.
+func (a *Agent) changeDraft(ctx context.Context, id string, edits []lb.Edit, by lb.Origin) (lb.Applied, error) {
 	in, err := a.views.Intent(ctx)
 	if err != nil {
 		return lb.Applied{}, err
@@ -83,7 +83,7 @@ func (a *Agent) changeDraft(ctx context.Context, id string, edits []lb.Edit) (lb
 		if err != nil {
 			return d, err
 		}
-		return next, next.Check()
+		return next.Since(d, by), next.Check()
 	})
 	if err != nil {
 		return lb.Applied{}, err
@@ -242,13 +242,13 @@ func (h draftHandlers) commit(c echo.Context) error {
 
 // rebase ends the conflicts of a draft: its objects win.
 func (h draftHandlers) rebase(c echo.Context) error {
-	ctx := c.Request().Context()
+	ctx, by := c.Request().Context(), h.agent.Origin(c)
 	in, err := h.agent.views.Intent(ctx)
 	if err != nil {
 		return err
 	}
 	d, err := h.agent.drafts.UpdateDraft(ctx, c.Param("id"), func(d stage.Draft) (stage.Draft, error) {
-		return d.Rebased(in), h.agent.judge(ctx, stage.Towards(in, d.View(in)))
+		return d.Rebased(in).Since(d, by), h.agent.judge(ctx, stage.Towards(in, d.View(in)))
 	})
 	if err != nil {
 		return err
@@ -266,7 +266,7 @@ func (h draftHandlers) drop(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
+	ctx, by := c.Request().Context(), h.agent.Origin(c)
 	in, err := h.agent.views.Intent(ctx)
 	if err != nil {
 		return err
@@ -275,8 +275,9 @@ func (h draftHandlers) drop(c echo.Context) error {
 		if err := h.agent.judge(ctx, stage.Towards(in, d.Only(ids).View(in))); err != nil {
 			return d, err
 		}
-		d.Changed = h.agent.now()
-		return d.Without(ids)
+		next, err := d.Without(ids)
+		next.Changed = by.Time
+		return next.Since(d, by), err
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"thalassa/api"
 	"thalassa/api/apitest"
+	"thalassa/api/hrapi"
 	"thalassa/internal/testkit"
 	"thalassa/lb"
 )
@@ -49,6 +51,15 @@ func routesOf(t *testing.T) []listedRoute {
 	return index.Routes
 }
 
+// routesOfV1 are those of the dialect below /v1.
+func routesOfV1() []listedRoute {
+	var out []listedRoute
+	for _, r := range hrapi.New(hrapi.Config{}).Routes(nil) {
+		out = append(out, listedRoute{r.Method, r.Path, r.Need.String(), r.On, r.Summary})
+	}
+	return out
+}
+
 // zoo is a node with objects of the shop and of the zebra, and a canary of each.
 type zoo struct {
 	*apitest.Node
@@ -60,7 +71,9 @@ type zoo struct {
 func newZoo(t *testing.T, authority func(*api.Config)) *zoo {
 	t.Helper()
 	pacemaker := apitest.NewCluster()
-	node, cfg := apitest.Prepare(t, authority, inCluster(pacemaker))
+	node, cfg := apitest.Prepare(t, authority, inCluster(pacemaker), func(c *api.Config) {
+		c.Dialects = []api.Dialect{hrapi.New(hrapi.Config{Backups: t.TempDir(), HAProxyConfig: c.HAProxyConfig, Reload: c.Reload})}
+	})
 	for _, name := range []string{"shop", "zebra"} {
 		digit := map[string]string{"shop": "1", "zebra": "66"}[name]
 		node.Discover(lb.Name(name), "10."+digit+".0.1:8080 1.0.0", "10."+digit+".0.2:8080 2.0.0")
@@ -105,6 +118,13 @@ func asked(h http.Handler, method, path, body, token string) *httptest.ResponseR
 
 // path is the path of a route for an object of the shop, or of the zebra.
 func (r listedRoute) path(zebra bool) string {
+	if strings.HasPrefix(r.Path, "/v1/") {
+		names := []string{"{gateway}", "www", "{pool}", "shop-live", "{certificate}", "shop-cert", "{endpoint}", "e", "{target}", "t", "{db}", "db", "{version}", "1"}
+		if zebra {
+			names[1], names[3], names[5] = "zebra-www", "zebra-live", "zebra-cert"
+		}
+		return strings.NewReplacer(names...).Replace(r.Path)
+	}
 	if !strings.Contains(r.On, "{") {
 		return strings.NewReplacer("{number}", "1", "{action}", "cleanup", "{id}", "none", "{kind}", "cache", "{name}", "small").Replace(r.Path)
 	}
@@ -178,7 +198,7 @@ func TestGrantsOfEveryRoute(t *testing.T) {
 		}
 		return w
 	}
-	for _, r := range routesOf(t) {
+	for _, r := range slices.Concat(routesOf(t), routesOfV1()) {
 		if !isScope(r.On) {
 			t.Errorf("%s declares %q, expected what it concerns", r, r.On)
 		}
@@ -217,7 +237,8 @@ func (r listedRoute) allowed(kind int) (own, other bool) {
 
 func isScope(on string) bool {
 	switch on {
-	case api.OnNode, api.OnMany, api.OnCaller, "frontend/{key}", "backend/{key}", "service/{name}", "certificate/{key}":
+	case api.OnNode, api.OnMany, api.OnCaller, "frontend/{key}", "backend/{key}", "service/{name}", "certificate/{key}",
+		"frontend/{gateway}", "backend/{pool}", "certificate/{certificate}":
 		return true
 	}
 	return false

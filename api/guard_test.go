@@ -38,6 +38,9 @@ var requests = []struct {
 	{"GET", "/drafts", "", 1},
 	{"POST", "/drafts", "", 4},
 	{"GET", "/drafts/1", "", 1},
+	{"PATCH", "/drafts/1", `{"message":"x"}`, 4},
+	{"GET", "/drafts/1/edits", "", 1},
+	{"POST", "/drafts/1/undo", "", 4},
 	{"GET", "/drafts/1/diff", "", 2},
 	{"POST", "/drafts/1/rebase", "", 4},
 	{"POST", "/drafts/1/drop", `{"objects":["backend/live"]}`, 4},
@@ -131,7 +134,7 @@ func TestRoles(t *testing.T) {
 			if _, err := s.Config().Drafts.CreateDraft(t.Context(), stage.Draft{}); err != nil {
 				t.Fatal(err)
 			}
-			if strings.HasSuffix(q.path, "/drop") { // which needs something to drop
+			if strings.HasSuffix(q.path, "/drop") || strings.HasSuffix(q.path, "/undo") { // which needs something to drop
 				s.put("/backends/live?draft=1", `{"type":"static"}`)
 			}
 		}

@@ -48,7 +48,11 @@ func (h importHandlers) haproxy(c echo.Context) error {
 	}
 	report := importedFile(im.Report)
 	if dryRun {
-		return h.previewFile(c, set, im, report)
+		return h.previewFile(c, set, im, fileReport{report, text})
+	}
+	// HAProxy has checked the same text, when the change is carried out.
+	if after, err := h.agent.previewConfigured(c.Request().Context(), set); err == nil {
+		report.Differences = differences(text, after)
 	}
 	applied, err := h.changesets.carried(c, set)
 	if err != nil {
@@ -80,7 +84,31 @@ func readHAProxy(c echo.Context) ([]byte, error) {
 	return data, permit.Check(r.Context()) // the body may have taken long
 }
 
-func (h importHandlers) previewFile(c echo.Context, set stage.Changeset, im imports.Import, report node.ImportedFile) error {
+// A fileReport says what became of a text.
+type fileReport struct {
+	node.ImportedFile
+
+	text []byte
+}
+
+// differences are what HAProxy does in another way with a rendered file than with the
+// original; none where they cannot be compared.
+func differences(original, rendered []byte) []node.ImportDifference {
+	if rendered == nil {
+		return nil
+	}
+	list, err := imports.Compare(original, rendered)
+	if err != nil { // which the import has read already, and the renderer
+		return nil
+	}
+	out := make([]node.ImportDifference, len(list))
+	for i, d := range list {
+		out[i] = node.ImportDifference(d)
+	}
+	return out
+}
+
+func (h importHandlers) previewFile(c echo.Context, set stage.Changeset, im imports.Import, report fileReport) error {
 	p, err := h.agent.Preview(c.Request().Context(), set)
 	if err != nil {
 		return im.Blame(err)
@@ -89,10 +117,11 @@ func (h importHandlers) previewFile(c echo.Context, set stage.Changeset, im impo
 	if err != nil {
 		return err
 	}
+	report.Differences = differences(report.text, p.After)
 	return respond(c, http.StatusOK, struct {
 		node.Preview
 		node.ImportedFile
-	}{preview, report})
+	}{preview, report.ImportedFile})
 }
 
 // importedFile makes the answer for a report.

@@ -26,6 +26,11 @@ func (d *nodeDialect) Owns(string) bool { return true }
 // problems are what keeps this node from writing something down.
 func (d *nodeDialect) problems() []func() string {
 	all := []func() string{d.cfg.LogProblem, d.cfg.StoreProblem}
+	for _, other := range d.cfg.Dialects {
+		if p, ok := other.(interface{ Problem() string }); ok {
+			all = append(all, p.Problem)
+		}
+	}
 	if d.sessions.guard != nil {
 		all = append(all, d.sessions.guard.sessions.Problem)
 	}

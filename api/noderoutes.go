@@ -7,10 +7,11 @@ import (
 )
 
 const (
-	get  = http.MethodGet
-	put  = http.MethodPut
-	post = http.MethodPost
-	del  = http.MethodDelete
+	get   = http.MethodGet
+	put   = http.MethodPut
+	patch = http.MethodPatch
+	post  = http.MethodPost
+	del   = http.MethodDelete
 )
 
 // objectRoutes are those of frontends, backends and certificates.
@@ -18,7 +19,7 @@ func (d *nodeDialect) objectRoutes(a *Agent, canaries canaryHandlers) []Route {
 	frontends := frontendHandlers{a}
 	health := serverHealth{d.cfg.Sampler, d.cfg.Unresolved}
 	backends := backendHandlers{agent: a, stats: d.cfg.Stats, health: health, connections: d.cfg.Connections, changeMember: d.cfg.Members}
-	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now}
+	stored := storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now, orders: d.cfg.Orders}
 	return []Route{
 		{get, "/frontends", auth.Read, OnMany, "all frontends", frontends.list},
 		{get, "/frontends/{key}", auth.Read, "frontend/{key}", "one frontend", frontends.show},
@@ -36,7 +37,8 @@ func (d *nodeDialect) objectRoutes(a *Agent, canaries canaryHandlers) []Route {
 		{post, "/backends/{key}/canary/{action}", auth.Deploy, "backend/{key}", "pause, resume, back, finish or renew a canary", canaries.act},
 		{get, "/certificates", auth.Read, OnMany, "all stored certificates, without keys", stored.list},
 		{get, "/certificates/{key}", auth.Read, "certificate/{key}", "one of them", stored.show},
-		{put, "/certificates/{key}", auth.Admin, "certificate/{key}", "store a certificate with its chain and key, or the certificates of authorities", stored.put},
+		{put, "/certificates/{key}", auth.Admin, "certificate/{key}", "store a certificate with its chain and key, or the certificates of authorities, or say what to order by ACME", stored.put},
+		{post, "/certificates/{key}/renew", auth.Operate, "certificate/{key}", "order a certificate again now", stored.renew},
 		{del, "/certificates/{key}", auth.Admin, "certificate/{key}", "remove a certificate", stored.delete},
 	}
 }
@@ -86,7 +88,7 @@ func (d *nodeDialect) historyRoutes(a *Agent) []Route {
 func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 	changesets := changesetHandlers{agent: a}
 	if d.cfg.Keys != nil {
-		changesets.certificates = &storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now}
+		changesets.certificates = &storedCertificates{agent: a, keys: d.cfg.Keys, now: d.cfg.Now, orders: d.cfg.Orders}
 	}
 	drafts := draftHandlers{agent: a, changesets: changesets}
 	imports := newImportHandlers(a, changesets)
@@ -97,6 +99,9 @@ func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 		{get, "/drafts", auth.Read, OnMany, "the changes that are collected and not carried out yet", drafts.list},
 		{post, "/drafts", auth.Admin, OnMany, "begin a draft; requests with draft=ID show and change it", drafts.create},
 		{get, "/drafts/{id}", auth.Read, OnMany, "one draft", drafts.show},
+		{patch, "/drafts/{id}", auth.Admin, OnMany, "give a draft another message", drafts.rename},
+		{get, "/drafts/{id}/edits", auth.Read, OnMany, "the last requests that changed a draft, newest first", drafts.edits},
+		{post, "/drafts/{id}/undo", auth.Admin, OnMany, "take the last of them back", drafts.undo},
 		{get, "/drafts/{id}/diff", auth.Deploy, OnMany, "what its commit would do now", drafts.diff},
 		{post, "/drafts/{id}/rebase", auth.Admin, OnMany, "end the conflicts of a draft: its objects win", drafts.rebase},
 		{post, "/drafts/{id}/drop", auth.Admin, OnMany, "take what a draft changes of some objects out of it", drafts.drop},
@@ -113,6 +118,8 @@ func (d *nodeDialect) changeRoutes(a *Agent) []Route {
 // clusterRoutes are those of the Pacemaker cluster.
 func (d *nodeDialect) clusterRoutes() []Route {
 	cluster := clusterHandlers{view: d.cfg.Cluster, actions: d.cfg.ClusterActions}
+	objects := clusterConfigHandlers{cluster, d.cfg.ClusterConfiguration}
+	const object = clusterConfigPath + "/{kind}/{id}"
 	return []Route{
 		{get, "/cluster", auth.Read, OnNode, "the Pacemaker cluster: nodes, resources, failures, floating IPs", cluster.show},
 		{get, "/cluster/nodes", auth.Read, OnNode, "the cluster's nodes", cluster.showNodes},
@@ -120,6 +127,15 @@ func (d *nodeDialect) clusterRoutes() []Route {
 		{get, "/cluster/cib.xml", auth.Read, OnNode, "the cluster's configuration and status as XML, without secrets", cluster.showCIB},
 		{post, "/cluster/actions/{action}", auth.Operate, OnNode, "act on the cluster; answered when the action is done", cluster.act},
 		{post, "/cluster/simulate/{action}", auth.Operate, OnNode, "what the cluster would do after that action", cluster.simulate},
+		{get, clusterConfigPath, auth.Read, OnNode, "the objects of the cluster's configuration by kind, without secrets", objects.list},
+		{get, clusterConfigPath + "/{kind}", auth.Read, OnNode, "those of a kind", objects.listKind},
+		{get, object, auth.Read, OnNode, "one object, as JSON or, if Accept has it, XML", objects.show},
+		{put, object, auth.Admin, OnNode, "make or replace an object; query: dryRun, wait", objects.put},
+		{patch, object, auth.Admin, OnNode, "change fields of an object; query: dryRun, wait", objects.patch},
+		{del, object, auth.Admin, OnNode, "remove an object; query: dryRun, wait, cascade", objects.remove},
+		{post, object + "/rename", auth.Admin, OnNode, "give an object another id, which references follow; query: dryRun, wait", objects.rename},
+		{post, object + "/copy", auth.Admin, OnNode, "copy an object; query: dryRun, wait", objects.copy},
+		{post, "/cluster/changes", auth.Admin, OnNode, "several changes of objects as one; query: dryRun, wait", objects.apply},
 		{get, "/monitor", auth.Read, OnNode, "wait until the CIB differs from the version ?admin_epoch:epoch:num_updates", cluster.monitor},
 		{get, "/monitor.json", auth.Read, OnNode, "the same", cluster.monitor},
 	}

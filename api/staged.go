@@ -43,10 +43,11 @@ func (a *Agent) Stage(ctx context.Context, id string, by lb.Origin, change func(
 			if err := judgeEdits(ctx, in, edits); err != nil {
 				return d, err
 			}
-			if d, err = d.With(in, edits, by.Time); err != nil {
+			after, err := d.With(in, edits, by.Time)
+			if err != nil {
 				return d, stage.Single(err)
 			}
-			return d, d.Check()
+			return after.Since(d, by), after.Check()
 		})
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -20,6 +21,10 @@ const (
 	// Version is that of the format. A reader refuses any other: it would lose what it does
 	// not know.
 	Version = 1
+	// KeysVersion is that of a backup with an entry of kind KeysKind.
+	KeysVersion = 2
+	// KeysKind is the kind of the entry with the keys of certificates, encrypted.
+	KeysKind = "keys"
 	// MaxBytes is the maximum size of a backup.
 	MaxBytes = 64 << 20
 	// maxHeader bounds the first and the last line.
@@ -56,6 +61,9 @@ func sealOf(sum hash.Hash) seal { return seal{hex.EncodeToString(sum.Sum(nil))} 
 // The error is a *TooLargeError, before anything is written, or that of w.
 func Write(w io.Writer, h Header, entries []Entry) error {
 	h.Format, h.Version, h.Entries = Format, Version, len(entries)
+	if slices.ContainsFunc(entries, func(e Entry) bool { return e.Kind == KeysKind }) {
+		h.Version = KeysVersion
+	}
 	lines, size := make([][]byte, 0, len(entries)+1), 0
 	for _, v := range append([]any{h}, anys(entries)...) {
 		line, err := json.Marshal(v)
@@ -189,10 +197,10 @@ func (r *reader) header() (Header, error) {
 		return h, &Error{Line: 1, Problem: `is not that of a backup of Thalassa, expected {"format":"` + Format + `",…}`}
 	}
 	switch {
-	case h.Version > Version:
-		return h, &Error{Problem: fmt.Sprintf("has format version %d, and this Thalassa reads version %d: a newer Thalassa (%s) wrote it", h.Version, Version, h.Program)}
-	case h.Version != Version:
-		return h, &Error{Problem: fmt.Sprintf("has format version %d, expected %d", h.Version, Version)}
+	case h.Version > KeysVersion:
+		return h, &Error{Problem: fmt.Sprintf("has format version %d, and this Thalassa reads version %d: a newer Thalassa (%s) wrote it", h.Version, KeysVersion, h.Program)}
+	case h.Version < Version:
+		return h, &Error{Problem: fmt.Sprintf("has format version %d, expected %d or %d", h.Version, Version, KeysVersion)}
 	case err != nil:
 		return h, r.incomplete()
 	case h.Entries < 0:

@@ -98,7 +98,7 @@ func TestWhatIsNoBackupIsNamed(t *testing.T) {
 		lines[0]:                       "is incomplete: it ends in line 2",
 		lines[0] + lines[1] + lines[1]: `line 3 of the backup has the object "backend/live" of line 2 again`,
 		lines[0] + lines[2] + lines[1] + lines[3]:                  "is damaged: its digest",
-		strings.Replace(sound, `"version":1`, `"version":2`, 1):    "a newer Thalassa (1.2.3) wrote it",
+		strings.Replace(sound, `"version":1`, `"version":3`, 1):    "a newer Thalassa (1.2.3) wrote it",
 		strings.Replace(sound, `"version":1`, `"version":0`, 1):    "has format version 0, expected 1",
 		strings.Replace(sound, `"entries":2`, `"entries":-2`, 1):   "says that it has -2 entries",
 		strings.Replace(sound, `"entries":2`, `"entries":1`, 1):    "its digest is not that",

@@ -22,6 +22,7 @@ import (
 
 func newBackup(env environment) *cobra.Command {
 	r := &remote{env: env}
+	var keys keyFlags
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Save frontends, backends, settings of members and drafts in a file",
@@ -29,8 +30,9 @@ func newBackup(env environment) *cobra.Command {
 backends with their raw lines, the states and weights of single members, and drafts. The
 agent keeps running; the backup is of one moment. With - as FILE it is printed.
 
-Tokens, sessions, the audit log, the history of changes, private keys, and the settings
-and the template of the agent are not in it.
+Tokens, sessions, the audit log, the history of changes, and the settings and the template
+of the agent are not in it. The private keys of certificates are in it only with
+--with-keys, encrypted for the passphrase in a file, or one that is asked for.
 
 The file is checked before it takes the place of an earlier one of that name, and only
 its owner can read it.`,
@@ -42,15 +44,19 @@ its owner can read it.`,
 			if err != nil {
 				return err
 			}
+			passphrase, err := keys.forBackup(r, cmd)
+			if err != nil {
+				return err
+			}
 			if args[0] == "-" {
 				var out bytes.Buffer
-				if _, err := fetchBackup(cmd.Context(), c, &out); err != nil {
+				if _, err := fetchBackup(cmd.Context(), c, passphrase, &out); err != nil {
 					return err
 				}
 				_, err := env.exact.Write(out.Bytes())
 				return err
 			}
-			saved, err := saveBackup(cmd.Context(), c, args[0])
+			saved, err := saveBackup(cmd.Context(), c, passphrase, args[0])
 			if err != nil {
 				return err
 			}
@@ -60,6 +66,9 @@ its owner can read it.`,
 		},
 	}
 	r.flags(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&keys.with, "with-keys", false, "save the private keys of certificates, encrypted")
+	f.StringVar(&keys.file, "passphrase-file", "", "`file` with the passphrase (default: asks for it)")
 	return cmd
 }
 
@@ -81,8 +90,8 @@ type savedBackup struct {
 }
 
 // fetchBackup reads a backup of an agent, and checks that it is whole.
-func fetchBackup(ctx context.Context, c *client.Client, out *bytes.Buffer) (backup.Header, error) {
-	if err := client.NewBackups(c).Make(ctx, out); err != nil {
+func fetchBackup(ctx context.Context, c *client.Client, passphrase string, out *bytes.Buffer) (backup.Header, error) {
+	if err := client.NewBackups(c).Make(ctx, out, passphrase); err != nil {
 		return backup.Header{}, err
 	}
 	h, err := checkBackup(bytes.NewReader(out.Bytes()))
@@ -97,7 +106,7 @@ func checkBackup(r io.Reader) (backup.Header, error) {
 }
 
 // saveBackup puts a backup in the place of a file in one step.
-func saveBackup(ctx context.Context, c *client.Client, path string) (savedBackup, error) {
+func saveBackup(ctx context.Context, c *client.Client, passphrase, path string) (savedBackup, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
@@ -108,7 +117,7 @@ func saveBackup(ctx context.Context, c *client.Client, path string) (savedBackup
 		return savedBackup{}, usageError{err}
 	}
 	var out bytes.Buffer
-	h, err := fetchBackup(ctx, c, &out)
+	h, err := fetchBackup(ctx, c, passphrase, &out)
 	if err != nil {
 		return savedBackup{}, err
 	}
@@ -123,6 +132,7 @@ type restoration struct {
 	*remote
 	dryRun  bool
 	restore client.Restore
+	keys    keyFlags
 }
 
 func newRestore(env environment) *cobra.Command {
@@ -137,29 +147,38 @@ backup does not have are deleted; "thalassa rollback" goes back.
 Then the states and weights of members, and the drafts, are restored as well. A member
 that has such a setting now keeps it, and so does a draft of the same name.
 
+If the file has the private keys of certificates, the command takes the passphrase from a
+file, or asks for it at a terminal. Without it the keys are not restored.
+
 The whole file is checked first. With --dry-run the command shows the difference, of
 haproxy.cfg too, and changes nothing.`,
 		Example: `  thalassa restore lb.backup --dry-run
   thalassa restore lb.backup --message "new disk"`,
 		Args: arguments,
-		RunE: func(cmd *cobra.Command, args []string) error { return b.run(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return b.run(cmd, args[0]) },
 	}
 	b.flags(cmd)
 	changeFlags(cmd, &b.dryRun, &b.restore.Message)
 	instanceFlags(cmd, "restore", &b.restore.Force, &b.restore.Wait)
+	cmd.Flags().StringVar(&b.keys.file, "passphrase-file", "", "`file` with the passphrase of the keys (default: asks for it)")
 	return cmd
 }
 
-func (b *restoration) run(ctx context.Context, path string) error {
-	data, err := b.read(path)
+func (b *restoration) run(cmd *cobra.Command, path string) error {
+	ctx := cmd.Context()
+	data, header, err := b.read(path)
 	if err != nil {
 		return usageError{err}
+	}
+	passphrase, err := b.keys.forRestore(b.remote, header, path)
+	if err != nil {
+		return err
 	}
 	c, err := b.client(ctx)
 	if err != nil {
 		return err
 	}
-	backups, size := client.NewBackups(c), int64(len(data))
+	backups, size := client.NewBackups(c).WithPassphrase(passphrase), int64(len(data))
 	if b.dryRun {
 		preview, err := backups.Preview(ctx, bytes.NewReader(data), size, b.restore)
 		if err != nil {
@@ -175,21 +194,22 @@ func (b *restoration) run(ctx context.Context, path string) error {
 }
 
 // read reads a backup, and checks that it is whole.
-func (b *restoration) read(path string) ([]byte, error) {
+func (b *restoration) read(path string) ([]byte, backup.Header, error) {
 	in, name := b.env.Stdin, "standard input"
 	if path != "-" {
 		file, err := os.Open(path)
 		if err != nil {
-			return nil, err
+			return nil, backup.Header{}, err
 		}
 		defer file.Close()
 		in, name = file, path
 	}
 	var data bytes.Buffer
-	if _, err := checkBackup(io.TeeReader(in, &data)); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	header, err := checkBackup(io.TeeReader(in, &data))
+	if err != nil {
+		return nil, header, fmt.Errorf("%s: %w", name, err)
 	}
-	return data.Bytes(), nil
+	return data.Bytes(), header, nil
 }
 
 func (b *restoration) showBackupPreview(p client.BackupPreview) error {

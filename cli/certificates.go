@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,7 +35,7 @@ func newCertificates(env environment) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "certificates",
-		Short: "List, show, store and delete certificates",
+		Short: "List, show, store, order, renew and delete certificates",
 		Args:  arguments,
 		RunE:  list,
 	}
@@ -42,7 +43,7 @@ func newCertificates(env environment) *cobra.Command {
 	r.draftFlag(cmd)
 	cmd.AddCommand(
 		&cobra.Command{Use: "list", Short: "List the stored certificates", Args: arguments, RunE: list},
-		showCertificate(r), putCertificate(r), deleteCertificate(r),
+		showCertificate(r), putCertificate(r), renewCertificate(r), deleteCertificate(r),
 	)
 	return cmd
 }
@@ -82,42 +83,105 @@ func showCertificate(r *remote) *cobra.Command {
 	}
 }
 
+// A putting is what the command put does.
+type putting struct {
+	r      *remote
+	upload client.Upload
+	acme   bool
+	order  client.Order
+	ca     string // file
+}
+
 func putCertificate(r *remote) *cobra.Command {
-	var upload client.Upload
+	p := &putting{r: r}
 	cmd := &cobra.Command{
-		Use:   "put NAME CHAIN [KEY]",
-		Short: "Store a certificate with its chain and key",
+		Use:   "put NAME [CHAIN] [KEY]",
+		Short: "Store a certificate with its chain and key, or order one",
 		Long: `Stores certificates in PEM under a name. CHAIN is a file with the certificate and its
 intermediate certificates in any order (-: standard input); it may have the private key as
 well. Several keys of different types may share a name. Certificates of authorities (CAs)
-have no key.`,
+have no key.
+
+With --acme the agent orders the certificate by ACME, and renews it in time. There is no
+CHAIN then. "thalassa certificates show" tells how the order stands.`,
 		Example: `  openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=shop.example -days 90 \
     -keyout shop.key -out shop.crt
-  thalassa certificates put shop shop.crt shop.key`,
+  thalassa certificates put shop shop.crt shop.key
+  thalassa certificates put www --acme --domain www.shop.example`,
 		Args: arguments, ValidArgsFunction: r.complete(true, certificateKeys),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var err error
-			if upload.Chain, err = readPEM(r.env.Stdin, args[1]); err != nil {
-				return err
-			}
-			if len(args) > 2 {
-				if upload.Key, err = readPEM(r.env.Stdin, args[2]); err != nil {
-					return err
-				}
-			}
 			c, err := r.client(cmd.Context())
 			if err != nil {
 				return err
 			}
-			one, applied, err := client.NewCertificates(c).Put(cmd.Context(), args[0], upload)
+			one, applied, err := p.run(cmd.Context(), client.NewCertificates(c), args)
 			if err != nil {
 				return err
 			}
 			return r.showApplied("certificate/"+args[0]+" stored", changedCertificate{one, applied}, applied)
 		},
 	}
-	cmd.Flags().BoolVar(&upload.AllowMissingIssuer, "allow-missing-issuer", false, "store even without the certificate of the issuer")
+	f := cmd.Flags()
+	f.BoolVar(&p.upload.AllowMissingIssuer, "allow-missing-issuer", false, "store even without the certificate of the issuer")
+	f.BoolVar(&p.acme, "acme", false, "order the certificate by ACME")
+	f.StringSliceVar(&p.order.Domains, "domain", nil, "`names` of the ordered certificate")
+	f.StringVar(&p.order.Challenge, "challenge", "", "`kind` of proof: http-01 (default) or dns-01")
+	f.StringVar(&p.order.Directory, "directory", "", "`URL` of the ACME server's directory (default: Let's Encrypt)")
+	f.StringVar(&p.ca, "directory-ca", "", "PEM `file` of the authorities of the ACME server's own certificate")
+	f.StringVar(&p.order.Email, "email", "", "mail `address` for the certificate authority")
+	f.StringVar(&p.order.KeyType, "key-type", "", "`type` of the key: ecdsa (default), ecdsa-p384, rsa, rsa-3072 or rsa-4096")
 	return cmd
+}
+
+// run stores or orders.
+func (p *putting) run(ctx context.Context, c client.Certificates, args []string) (client.StoredCertificate, client.Applied, error) {
+	fail := func(err error) (client.StoredCertificate, client.Applied, error) {
+		return client.StoredCertificate{}, client.Applied{}, err
+	}
+	var err error
+	switch isOrder := p.acme || len(p.order.Domains) > 0; {
+	case isOrder && len(args) > 1:
+		return fail(usageError{errors.New("--acme does not go with CHAIN: an ordered certificate comes from the server")})
+	case isOrder:
+		if p.ca != "" {
+			if p.order.DirectoryCA, err = readPEM(p.r.env.Stdin, p.ca); err != nil {
+				return fail(err)
+			}
+		}
+		return c.Order(ctx, args[0], p.order)
+	case len(args) < 2:
+		return fail(usageError{errors.New("CHAIN is missing, expected a PEM file; or --acme with --domain")})
+	}
+	if p.upload.Chain, err = readPEM(p.r.env.Stdin, args[1]); err != nil {
+		return fail(err)
+	}
+	if len(args) > 2 {
+		if p.upload.Key, err = readPEM(p.r.env.Stdin, args[2]); err != nil {
+			return fail(err)
+		}
+	}
+	return c.Put(ctx, args[0], p.upload)
+}
+
+func renewCertificate(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use: "renew NAME", Short: "Order a certificate again now",
+		Long: `Has a certificate that is ordered by ACME ordered again now, and returns at once.
+"thalassa certificates show" tells how that goes. While an order is under way it does
+nothing.`,
+		Args: arguments, ValidArgsFunction: r.complete(false, certificateKeys),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := r.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			one, err := client.NewCertificates(c).Renew(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return r.show(one, func(w io.Writer) { row(w, "certificate/"+args[0]+" is ordered again") })
+		},
+	}
 }
 
 func deleteCertificate(r *remote) *cobra.Command {

@@ -16,8 +16,8 @@ func newDraft(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "draft",
 		Short: "Collect changes, look at them, and commit them as one",
-		Long: `A draft collects changes before they are carried out. "frontends", "backends" and "apply"
-take --draft: they show and change the draft, and nothing else. Without a subcommand this
+		Long: `A draft collects changes before they are carried out. "frontends", "backends", "sections"
+and "apply" take --draft: they show and change the draft, and nothing else. Without a subcommand this
 command lists the drafts.`,
 		Example: `  thalassa draft new week-31 --message "next week"
   echo '{"type": "static"}' | thalassa backends put later - --draft week-31
@@ -37,7 +37,7 @@ command lists the drafts.`,
 		},
 	}
 	r.flags(cmd)
-	cmd.AddCommand(newDraftNew(r), newDraftDiff(r), newDraftCommit(r), newDraftRebase(r), newDraftDrop(r), newDraftDelete(r))
+	cmd.AddCommand(newDraftNew(r), newDraftDiff(r), newDraftEdits(r), newDraftUndo(r), newDraftMessage(r), newDraftCommit(r), newDraftRebase(r), newDraftDrop(r), newDraftDelete(r))
 	return cmd
 }
 
@@ -88,6 +88,67 @@ func newDraftDiff(r *remote) *cobra.Command {
 				row(w, "cannot be committed: "+d.Problem)
 				showText(w, d.Output)
 			})
+		},
+	}
+}
+
+func newDraftEdits(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use: "edits DRAFT", Short: "List the last requests that changed a draft, newest first", Args: arguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := r.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			list, err := client.NewDrafts(c).Edits(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return r.show(list, func(w io.Writer) {
+				row(w, "EDIT", "TIME", "AUTHOR", "REQUEST", "OBJECTS")
+				for _, e := range list {
+					row(w, e.Number, e.Time.Local().Format(time.DateTime), orDash(e.Author), e.Method+" "+e.Path, strings.Join(e.Objects, ", "))
+				}
+			})
+		},
+	}
+}
+
+func newDraftUndo(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use: "undo DRAFT", Short: "Take the last edit of a draft back", Args: arguments,
+		Example: `  thalassa draft new week-33
+  echo '{"type": "static"}' | thalassa backends put extra - --draft week-33
+  thalassa draft undo week-33`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := r.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			d, err := client.NewDrafts(c).Undo(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return r.show(d, func(w io.Writer) { row(w, "draft "+d.ID+" changes "+count(len(d.Objects), "object")) })
+		},
+	}
+}
+
+func newDraftMessage(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use: "message DRAFT TEXT", Short: "Change what a draft is for", Args: arguments,
+		Example: `  thalassa draft new week-34
+  thalassa draft message week-34 "after the sale"`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := r.client(cmd.Context())
+			if err != nil {
+				return err
+			}
+			d, err := client.NewDrafts(c).Rename(cmd.Context(), args[0], args[1])
+			if err != nil {
+				return err
+			}
+			return r.show(d, func(w io.Writer) { row(w, "draft "+d.ID+": "+orDash(d.Message)) })
 		},
 	}
 }

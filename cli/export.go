@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +13,7 @@ import (
 
 func newExport(env environment) *cobra.Command {
 	r := &remote{env: env}
+	withKeys := false
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Print all frontends, backends and raw sections, as apply reads them",
@@ -20,6 +22,9 @@ apply" reads both. Members of dynamic backends, which Consul has, and certificat
 among it.`,
 		Args: arguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if withKeys {
+				return usageError{errors.New("keys leave the agent only encrypted: expected thalassa backup --with-keys")}
+			}
 			if r.output == "yaml" {
 				r.output = "" // which is what it is without --output
 			}
@@ -36,6 +41,7 @@ among it.`,
 	}
 	r.agentFlags(cmd)
 	cmd.Flags().StringVarP(&r.output, "output", "o", "", "output `format`: json or yaml")
+	cmd.Flags().BoolVar(&withKeys, "with-keys", false, "refused: a backup has keys, and files do not")
 	return cmd
 }
 

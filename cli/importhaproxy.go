@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"thalassa/api/node"
 	"thalassa/client"
@@ -38,8 +40,9 @@ func (i *haproxyImport) run(ctx context.Context, path string) error {
 	return i.showImported(done, done.Changed, func(w io.Writer) { showLines(w, done.ImportedFile) })
 }
 
-// showLines prints what became of each line.
+// showLines prints what became of each line, and what HAProxy will do in another way.
 func showLines(w io.Writer, f node.ImportedFile) {
+	defer showDifferences(w, f.Differences)
 	for _, l := range f.Lines {
 		became := l.Object
 		if l.Field != "" {
@@ -50,4 +53,43 @@ func showLines(w io.Writer, f node.ImportedFile) {
 		}
 		row(w, fmt.Sprintf("%4d", l.Number), l.Text, became, l.Note)
 	}
+}
+
+// showDifferences prints what HAProxy does in another way than with the original.
+func showDifferences(w io.Writer, list []node.ImportDifference) {
+	if len(list) == 0 {
+		return
+	}
+	row(w, "HAProxy will do in another way than with the original:")
+	for _, d := range list {
+		row(w, "  "+someOf(d.Objects)+": "+d.Setting+": "+orDash(d.Before)+" → "+orDash(d.After)+differenceNote(d))
+	}
+}
+
+// differenceNote says where the original says it, and why it is different.
+func differenceNote(d node.ImportDifference) string {
+	var notes []string
+	if len(d.Lines) > 0 {
+		lines := make([]string, len(d.Lines))
+		for i, n := range d.Lines {
+			lines[i] = fmt.Sprint(n)
+		}
+		notes = append(notes, "line "+someOf(lines))
+	}
+	if d.Why != "" {
+		notes = append(notes, d.Why)
+	}
+	if len(notes) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(notes, "; ") + ")"
+}
+
+// someOf lists a few of several words.
+func someOf(list []string) string {
+	const most = 5
+	if more := len(list) - most; more > 0 {
+		list = append(slices.Clone(list[:most]), fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(list, ", ")
 }

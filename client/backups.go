@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/base64"
 	"io"
 	"net/http"
 	"net/url"
@@ -17,20 +18,42 @@ const (
 )
 
 // Backups makes and restores backups of an agent.
-type Backups struct{ transport transport }
+type Backups struct {
+	transport  transport
+	passphrase string
+}
 
 // NewBackups are those of an agent.
-func NewBackups(c *Client) Backups { return Backups{c.transport} }
+func NewBackups(c *Client) Backups { return Backups{transport: c.transport} }
 
 // Make writes a backup to w. It does not look at what it writes: check that before you rely
 // on it, as package backup does.
-func (b Backups) Make(ctx context.Context, w io.Writer) error {
-	a, err := b.transport.do(ctx, call{method: http.MethodGet, path: backupPath, wait: changeTime})
+//
+// With a passphrase the backup has the keys of certificates, encrypted for it.
+func (b Backups) Make(ctx context.Context, w io.Writer, passphrase string) error {
+	a, err := b.transport.do(ctx, call{method: http.MethodGet, path: backupPath, wait: changeTime, conditions: secretly(passphrase)})
 	if err != nil {
 		return err
 	}
 	_, err = w.Write(a.body)
 	return err
+}
+
+// WithPassphrase are the same, and a restore takes the keys of certificates, which were
+// encrypted for the passphrase.
+func (b Backups) WithPassphrase(passphrase string) Backups {
+	b.passphrase = passphrase
+	return b
+}
+
+// secretly sends a passphrase, unless it is empty.
+func secretly(passphrase string) []Condition {
+	if passphrase == "" {
+		return nil
+	}
+	return []Condition{func(h http.Header) {
+		h.Set("Thalassa-Passphrase", base64.StdEncoding.EncodeToString([]byte(passphrase)))
+	}}
 }
 
 // A RestoredBackup is what the restore of a backup has done.
@@ -47,18 +70,18 @@ type BackupPreview struct {
 
 // Restore makes everything as a backup of so many bytes has it, by one revision.
 func (b Backups) Restore(ctx context.Context, data io.Reader, size int64, r Restore) (RestoredBackup, error) {
-	return upload[RestoredBackup](ctx, b.transport, restoreQuery(backupPath, r, false), r, &content{backupType, data, size})
+	return upload[RestoredBackup](ctx, b.transport, restoreQuery(backupPath, r, false), r, &content{backupType, data, size}, secretly(b.passphrase)...)
 }
 
 // Preview tells what a restore would do.
 func (b Backups) Preview(ctx context.Context, data io.Reader, size int64, r Restore) (BackupPreview, error) {
-	return upload[BackupPreview](ctx, b.transport, restoreQuery(backupPath, r, true), r, &content{backupType, data, size})
+	return upload[BackupPreview](ctx, b.transport, restoreQuery(backupPath, r, true), r, &content{backupType, data, size}, secretly(b.passphrase)...)
 }
 
 // upload sends a file that makes a change, and decodes the answer.
-func upload[T any](ctx context.Context, t transport, path string, r Restore, file *content) (T, error) {
+func upload[T any](ctx context.Context, t transport, path string, r Restore, file *content, headers ...Condition) (T, error) {
 	var out T
-	a, err := t.do(ctx, call{method: http.MethodPost, path: path, wait: changeTime + max(r.Wait, 0), content: file})
+	a, err := t.do(ctx, call{method: http.MethodPost, path: path, wait: changeTime + max(r.Wait, 0), content: file, conditions: headers})
 	if err != nil {
 		return out, err
 	}

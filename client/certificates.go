@@ -18,6 +18,16 @@ type Upload struct {
 	AllowMissingIssuer bool `json:"allowMissingIssuer,omitempty"`
 }
 
+// An Order is a certificate to order by ACME. Empty fields stand for the default.
+type Order struct {
+	Domains     []string `json:"domains"`
+	Challenge   string   `json:"challenge,omitempty"`   // "http-01" or "dns-01"
+	Directory   string   `json:"directory,omitempty"`   // URL of the server's directory
+	DirectoryCA string   `json:"directoryCA,omitempty"` // in PEM
+	Email       string   `json:"email,omitempty"`
+	KeyType     string   `json:"keyType,omitempty"` // as lb.KeyTypes has them
+}
+
 // Certificates show and change stored certificates.
 type Certificates struct{ client *Client }
 
@@ -43,6 +53,27 @@ func (c Certificates) Put(ctx context.Context, key string, upload Upload, condit
 	var out StoredCertificate
 	applied, _, err := c.client.transport.change(ctx, call{method: http.MethodPut, path: object("certificates", key), body: upload, conditions: conditions}, &out)
 	return out, applied, err
+}
+
+// Order has a certificate ordered. It is told before it is issued: Get shows how that goes.
+func (c Certificates) Order(ctx context.Context, key string, order Order, conditions ...Condition) (StoredCertificate, Applied, error) {
+	var out StoredCertificate
+	body := struct {
+		ACME Order `json:"acme"`
+	}{order}
+	applied, _, err := c.client.transport.change(ctx, call{method: http.MethodPut, path: object("certificates", key), body: body, conditions: conditions}, &out)
+	return out, applied, err
+}
+
+// Renew has a certificate ordered again now. The code of the error is "conflict" when it is
+// not ordered, or the server wants no request yet.
+func (c Certificates) Renew(ctx context.Context, key string) (StoredCertificate, error) {
+	var out StoredCertificate
+	got, err := c.client.transport.do(ctx, call{method: http.MethodPost, path: object("certificates", key) + "/renew"})
+	if err == nil {
+		err = got.decode(&out)
+	}
+	return out, err
 }
 
 // Delete removes a certificate. While something uses it the error's code is "conflict",

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 
@@ -50,6 +51,34 @@ func (c Drafts) Difference(ctx context.Context, id string) (DraftDifference, err
 	var out DraftDifference
 	_, err := c.transport.get(ctx, draftPath(id)+"/diff", &out)
 	return out, err
+}
+
+// A DraftEdit is one request that changed a draft.
+type DraftEdit = node.DraftEdit
+
+// Edits are the last requests that changed a draft, newest first.
+func (c Drafts) Edits(ctx context.Context, id string) ([]DraftEdit, error) {
+	var list []DraftEdit
+	_, err := c.transport.get(ctx, draftPath(id)+"/edits", &list)
+	return list, err
+}
+
+// Undo takes the last edit of a draft back.
+func (c Drafts) Undo(ctx context.Context, id string) (Draft, error) {
+	return post[Draft](ctx, c.transport, draftPath(id)+"/undo", struct{}{}, 0)
+}
+
+// Rename gives a draft another message.
+func (c Drafts) Rename(ctx context.Context, id, message string) (Draft, error) {
+	body := struct {
+		Message string `json:"message"`
+	}{message}
+	a, err := c.transport.do(ctx, call{method: http.MethodPatch, path: draftPath(id), body: body})
+	if err != nil {
+		return Draft{}, err
+	}
+	var out Draft
+	return out, json.Unmarshal(a.body, &out)
 }
 
 // Rebase lets the draft win over what others have changed since.

@@ -70,7 +70,8 @@ backend live from web
 // time is no change, and --prune deletes what the files do not have.
 func TestAnImportedConfigurationIsExportedAndApplied(t *testing.T) {
 	t.Parallel()
-	n, _ := serving(t, 1)
+	n := newNode(t, fmt.Sprintf("127.0.0.1:%d", testkit.Port(t))) // no service is asked for
+	n.start()
 	port := testkit.StartWeb(t, "one").Port
 	ports := testkit.Ports(t, 3)
 	file, exported := n.path("old.cfg"), n.path("lb.yaml")
@@ -79,7 +80,16 @@ func TestAnImportedConfigurationIsExportedAndApplied(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := n.shell("")
-	s.run(0, "", "import", file, "--replace")
+	s.run(0, "", "draft", "new", "moving")
+	drafted, _ := s.run(0, "", "import", file, "--replace", "--draft", "moving")
+	holds(t, "the import into a draft", drafted, "HAProxy will do in another way", "frontend/shop: option idle-close-on-response: - → yes")
+	edits, _ := s.run(0, "", "draft", "edits", "moving")
+	holds(t, "the edits of the draft", edits, "POST /import/haproxy", "section/userlist/staff")
+	s.run(0, "", "draft", "message", "moving", "from the old one")
+	s.run(0, "", "draft", "undo", "moving")
+	s.run(0, "", "draft", "delete", "moving")
+	imported, _ := s.run(0, "", "import", file, "--replace")
+	holds(t, "the import", imported, "HAProxy will do in another way", "option idle-close-on-response")
 	before := n.config()
 	yaml, _ := s.run(0, "", "export")
 	holds(t, "the export", yaml, "userlist/staff:", "defaults/web:", "defaults/plain:", "defaults: web", "listen/both:", "peers/two:", "  global:")

@@ -87,6 +87,9 @@ func (k *checker) run(ctx context.Context, config []byte) error {
 	if err := k.program.confirm(ctx); err != nil {
 		return err
 	}
+	if err := k.cfg.ensureMap(config); err != nil {
+		return fmt.Errorf("making the map of challenges: %w", err)
+	}
 	temp, err := k.cfg.disk.writeTempAs(k.cfg.ConfigPath, config, filePerm, k.cfg.User)
 	if err != nil {
 		return fmt.Errorf("writing a copy: %w", err)

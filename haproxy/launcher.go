@@ -18,6 +18,7 @@ import (
 // A launcher starts HAProxy.
 type launcher struct {
 	cfg        *Config
+	files      *configFiles
 	logger     *slog.Logger
 	program    *program
 	startupLog *startupLog
@@ -47,6 +48,9 @@ func (la *launcher) start(ctx context.Context, config []byte, fingerprint string
 	la.stateFile.empty(ctx)
 	if err := la.prepare(); err != nil {
 		return 0, fmt.Errorf("starting haproxy: %w", err)
+	}
+	if err := la.files.ensureInstalledMap(); err != nil {
+		la.logger.WarnContext(ctx, "map of challenges not made", "error", err)
 	}
 	la.startupLog.setMark()
 	c, err := la.spawn(ctx)

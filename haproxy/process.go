@@ -37,6 +37,7 @@ type Process struct {
 	applier      *applier
 	runtime      *runtimeAPI
 	offers       *capabilities
+	challenges   *challenges
 	beat         *heartbeat.Beat // of Run
 }
 
@@ -69,6 +70,7 @@ func New(cfg Config) *Process {
 	p.stopper = &stopper{cfg: c, logger: c.Logger, processes: p.processes, finder: p.finder, router: p.router, former: former}
 	p.runtime = &runtimeAPI{changes: p.changes, master: master, finder: p.finder, router: p.router, readback: p.readback}
 	p.offers = &capabilities{router: p.router}
+	p.challenges = &challenges{cfg: c, router: p.router}
 	p.connectChanges(master, former)
 	return p
 }
@@ -81,7 +83,7 @@ func (p *Process) connectChanges(master *statsock.Master, former *formerPaths) {
 		finder: p.finder, router: p.router, child: p.child, ends: &unclearEnds{},
 	}
 	launcher := &launcher{
-		cfg: p.cfg, logger: p.logger, program: p.program, startupLog: p.startupLog, processes: p.processes, finder: p.finder,
+		cfg: p.cfg, files: p.files, logger: p.logger, program: p.program, startupLog: p.startupLog, processes: p.processes, finder: p.finder,
 		router: p.router, former: former, stateFile: p.stateFile, waiter: waiter, child: p.child, stopper: p.stopper,
 	}
 	p.reloader = &reloader{

@@ -109,7 +109,7 @@ func (r *reader) localPeer() {
 		}
 		name, at := r.ownPeer(s)
 		if name == "" {
-			r.refuse(s.Header, fmt.Sprintf("has no peer with the name of this host (%s)", r.options.Hostname), "localpeer NAME in the global section")
+			r.refuse(s.Header, noPeer(r.options.Hostname), "localpeer NAME in the global section, or the name of this node (--hostname NAME)")
 			return
 		}
 		if r.global.src.header == 0 {
@@ -118,6 +118,14 @@ func (r *reader) localPeer() {
 		r.global.add("localpeer "+name, at.Number)
 		return
 	}
+}
+
+// noPeer says that no peer is this node.
+func noPeer(hostname string) string {
+	if hostname == "" {
+		return "leaves open which peer is this node"
+	}
+	return "has no peer with the name of this node, " + hostname
 }
 
 // ownPeer is the peer of a section that is this node: it has the name of the host, or no

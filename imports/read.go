@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -137,10 +138,31 @@ func (r *reader) check() {
 		}
 		for _, l := range s.Lines {
 			if l.Expands || isAddressed(l) && strings.Contains(l.Text, "$") {
-				r.refuse(l, "uses a variable of the environment, which Thalassa's HAProxy does not have", "its value")
+				what, expected := variable(l.Text)
+				r.refuse(l, what, expected)
 			}
 		}
 	}
+}
+
+var variableName = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
+
+// variable says that a line uses a variable of the environment, which HAProxy would find
+// another value of where the agent starts it, or none.
+func variable(text string) (what, expected string) {
+	name := ""
+	if m := variableName.FindStringSubmatch(text); m != nil {
+		name = m[1]
+	}
+	switch name {
+	case "":
+		return "uses a variable of the environment, which Thalassa's HAProxy does not have", "its value"
+	case "HOSTNAME":
+		return "uses the variable HOSTNAME of the environment, which Thalassa's HAProxy does not have", "the name of this node; that of the local peer may be given with --hostname NAME instead"
+	case "HAPROXY_LOCALPEER":
+		return "uses the variable HAPROXY_LOCALPEER, the name of the local peer", "that name; localpeer NAME in the global section, or --hostname NAME, says it for the peers"
+	}
+	return "uses the variable " + name + " of the environment, which Thalassa's HAProxy does not have", "its value"
 }
 
 // isAddressed reports whether a line has an address, in which HAProxy replaces variables
@@ -157,7 +179,8 @@ func (r *reader) checkHeader(s template.FileSection) {
 	case !isProxy && !slices.Contains(lb.SectionKinds(), s.Kind):
 		r.refuse(s.Header, "opens a section of a kind that is not carried over", "no such section, or one in the template")
 	case s.Header.Expands:
-		r.refuse(s.Header, "uses a variable of the environment", "its value")
+		what, expected := variable(s.Header.Text)
+		r.refuse(s.Header, what, expected)
 	case len(words) == 1 && s.Kind != lb.SectionGlobal && s.Kind != lb.SectionDefaults:
 		r.refuse(s.Header, "has no name", s.Kind+" NAME")
 	case s.Kind == lb.SectionGlobal && len(words) > 1, len(words) > 2 && !(isProxy && hasParent && len(words) == 4):

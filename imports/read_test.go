@@ -22,8 +22,8 @@ func TestWhatCannotBeCarriedOverIsRefusedByLine(t *testing.T) {
 		"binary without zero": {plain + "\x01\x02", "line 8: holds a control character"},
 		"an open quote":       {plain + "  http-request set-header X \"abc\n", "line 8: has a quote without its other half"},
 		"a long line":         {plain + "  # " + strings.Repeat("x", 1<<20), "line 8: is longer than 60 KiB"},
-		"environment":         {plain + "  http-request set-header X \"${HOME}\"\n", "line 8: uses a variable of the environment"},
-		"environment in bind": {"defaults\n  mode http\nfrontend f\n  bind :$PORT\n  http-request deny\n", "line 4: uses a variable of the environment"},
+		"environment":         {plain + "  http-request set-header X \"${HOME}\"\n", "line 8: uses the variable HOME of the environment"},
+		"environment in bind": {"defaults\n  mode http\nfrontend f\n  bind :$PORT\n  http-request deny\n", "line 4: uses the variable PORT of the environment"},
 		"conditional":         {plain + ".if defined(X)\nfrontend g\n  bind *:81\n.endif\n", "line 8: is a condition of HAProxy's preprocessor: .if defined(X)"},
 		"no section":          {"  bind *:80\n", "line 1: is outside of any section"},
 		"processes":           {"global\n  nbproc 4\n" + plain, "line 2: asks for several processes"},
@@ -34,7 +34,7 @@ func TestWhatCannotBeCarriedOverIsRefusedByLine(t *testing.T) {
 		"an unknown section":  {plain + "traces\n  trace h1 sink stdout\n", "line 8: opens a section of a kind that is not carried over"},
 		"an unknown mode":     {plain + "backend l\n  mode log\n", `line 9: mode: "log" is not`},
 		"unknown defaults":    {plain + "backend x from nowhere\n", `line 8: begins with the defaults "nowhere"`},
-		"peers":               {plain + "peers p\n  peer a 10.0.0.1:1\n  peer b 10.0.0.2:1\n", "line 8: has no peer with the name of this host (left)"},
+		"peers":               {plain + "peers p\n  peer a 10.0.0.1:1\n  peer b 10.0.0.2:1\n", "line 8: has no peer with the name of this node, left"},
 		"our own peers":       {"global\n  localpeer a\n" + plain + "peers thalassa\n  peer a 10.0.0.1:1\n", "line 10: name: peers thalassa is a section of Thalassa's own"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -193,7 +193,10 @@ func (r *reader) text(l template.FileLine) (text, note string) {
 }
 
 // base is the directory that relative names after an option are in; empty: none.
-func (r *reader) base(option string) string {
+func (r *reader) base(option string) string { return baseIn(r.file, option) }
+
+// baseIn is base for a file.
+func baseIn(f template.File, option string) string {
 	var setting string
 	switch option {
 	case "crt", "default-crt":
@@ -204,7 +207,7 @@ func (r *reader) base(option string) string {
 		return ""
 	}
 	value := ""
-	for _, s := range r.file.Sections {
+	for _, s := range f.Sections {
 		for _, l := range s.Lines {
 			if s.Kind == lb.SectionGlobal && l.Words[0] == setting && len(l.Words) == 2 {
 				value = l.Words[1]

@@ -17,6 +17,9 @@ type Certificate struct {
 	Authority bool
 	// Files are what HAProxy loads: one for each key, or one with all authorities.
 	Files []PEMFile
+	// ACME orders the certificate; nil: operators store it. Files are not a part of the
+	// definition then, and not of its ETag: they are what has been issued last.
+	ACME *ACME
 }
 
 // A PEMFile is a text in PEM for HAProxy, and what is in it.
@@ -52,6 +55,10 @@ func (c Certificate) ETag() string { return entityTag(c) }
 
 func (c Certificate) digest() digest {
 	d := newDigest("certificate", string(c.Key), strconv.FormatBool(c.Authority))
+	if c.ACME != nil {
+		c.ACME.digestInto(d)
+		return d
+	}
 	d.list(c.Digests()...)
 	return d
 }
@@ -60,7 +67,14 @@ func (c Certificate) digest() digest {
 // key that is none. The error is an *InvalidError.
 func (c Certificate) Check() error {
 	var fe FieldErrors
-	if len(c.Files) == 0 {
+	if c.ACME != nil {
+		_, err := c.ACME.Spec().Parse()
+		fe.AddErr("", err)
+	}
+	switch {
+	case c.ACME != nil && c.Authority:
+		fe.Add("acme", "does not go with authority", "one of them")
+	case len(c.Files) == 0 && c.ACME == nil:
 		fe.Add("files", "is empty", "at least one file")
 	}
 	for i, f := range c.Files {
@@ -87,7 +101,7 @@ func (c Certificate) Digests() []string {
 	return out
 }
 
-// NotAfter is when the first certificate of all chains expires.
+// NotAfter is when the first certificate of all chains expires; zero: there is none.
 func (c Certificate) NotAfter() time.Time {
 	var first time.Time
 	for _, f := range c.Files {
@@ -103,11 +117,18 @@ func (c Certificate) NotAfter() time.Time {
 // expirySoon is how long before its end a certificate is warned of.
 const expirySoon = 14 * 24 * time.Hour
 
+// Issued is the definition with other files.
+func (c Certificate) Issued(files []PEMFile) Certificate {
+	c.Files = files
+	return c
+}
+
 // ExpiryWarning is a sentence about a certificate that has expired or will within 14 days;
 // empty: it will not.
 func (c Certificate) ExpiryWarning(now time.Time) string {
 	end := c.NotAfter()
 	switch {
+	case end.IsZero(): // not issued yet
 	case now.After(end):
 		return c.ID() + " expired on " + end.Format(time.RFC3339)
 	case end.Sub(now) < expirySoon:

@@ -15,6 +15,9 @@ type Config struct {
 	Backends  []ResolvedBackend
 	// Sections stand in the order of Intent.SortedSections.
 	Sections []Section
+	// ChallengeMap is the file of answers to HTTP-01 challenges, which frontends give that
+	// answer any (Frontend.AnswersChallenges); empty: none does.
+	ChallengeMap string
 	// Certificates are those that something uses and that are available, sorted by key.
 	Certificates []Certificate
 }
@@ -87,6 +90,8 @@ type Process struct {
 	// Hosts are the names that the node itself knows; nil: localhost. They do not show in
 	// haproxy.cfg but in the addresses of members.
 	Hosts *Hosts
+	// Challenges are answered where a certificate is ordered in this way.
+	Challenges Challenges
 }
 
 // Equal reports whether HAProxy has the same settings.
@@ -166,6 +171,9 @@ func (m Member) ID() string {
 // a version is chosen.
 func Resolve(in Intent, snap Snapshot, p Process) Config {
 	c := Config{Process: p, Sections: in.SortedSections(), Certificates: usedCertificates(in)}
+	if p.Challenges.Always || in.WantsChallenges() {
+		c.ChallengeMap = p.Challenges.Map
+	}
 	for _, f := range in.SortedFrontends() {
 		if resolved, listens := f.resolved(); listens {
 			c.Frontends = append(c.Frontends, resolved)

@@ -36,6 +36,22 @@ func (in Intent) SortedCertificates() []Certificate {
 	return sorted(in.Certificates, func(c Certificate) Name { return c.Key })
 }
 
+// WithIssued is the intent with the files that have been issued for its ordered
+// certificates; in stays as it is.
+func (in Intent) WithIssued(files func(ACME) []PEMFile) Intent {
+	copied := false
+	for key, c := range in.Certificates {
+		if c.ACME == nil {
+			continue
+		}
+		if !copied {
+			in.Certificates, copied = cloned(in.Certificates), true
+		}
+		in.Certificates[key] = c.Issued(files(*c.ACME))
+	}
+	return in
+}
+
 func sorted[T any](m map[Name]T, key func(T) Name) []T {
 	return slices.SortedFunc(maps.Values(m), func(a, b T) int { return cmp.Compare(key(a), key(b)) })
 }

@@ -121,6 +121,13 @@ func usedCertificates(in Intent) []Certificate {
 	return slices.SortedFunc(maps.Values(used), func(a, b Certificate) int { return cmp.Compare(a.Key, b.Key) })
 }
 
+// Reissued is the configuration with the certificates that an intent of the same revision
+// has now.
+func (c Config) Reissued(in Intent) Config {
+	c.Certificates = usedCertificates(in)
+	return c
+}
+
 // Served are the certificates that clients of a frontend get, the default one first, then in
 // the order of their names.
 func (c Config) Served(f Frontend) []Certificate {

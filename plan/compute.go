@@ -15,6 +15,9 @@ func Compute(running *lb.Config, wanted lb.Config) Change {
 	}
 	var change Change
 	change.Reload = compareProcesses(running.Process, wanted.Process)
+	if running.ChallengeMap != wanted.ChallengeMap {
+		change.Reload = append(change.Reload, Reason{Object: "process", What: "challenges", Detail: changed(running.ChallengeMap, wanted.ChallengeMap)})
+	}
 	change.Reload = append(change.Reload, compareFrontends(running.Frontends, wanted.Frontends)...)
 	change.compareTLS(*running, wanted)
 	change.Reload = append(change.Reload, compareSections(running.Sections, wanted.Sections)...)

@@ -28,6 +28,7 @@ type apiSettings struct {
 	statsInterval  time.Duration
 	metricsOpen    bool
 	dashboard      string
+	v1             v1Settings
 	maxConns       int
 	maxPerAddress  int
 	maxWebsockets  int

@@ -53,6 +53,7 @@ func validate(s *Agent) error {
 	c.checkReloads()
 	c.checkNatives()
 	c.checkRoutes()
+	c.checkACME()
 	if err := errors.Join(c.problems...); err != nil {
 		return Error{err}
 	}
@@ -65,6 +66,7 @@ func (c *checker) checkAPI() {
 		c.bad("host: %s is not a loopback address; set token-file or access-file, or insecure-no-auth to serve without tokens", s.host)
 	}
 	c.checkTLS()
+	c.checkV1()
 	c.checkSessions()
 	if a, err := netip.ParseAddr(s.dashboard); s.dashboard != "" && (err != nil || a.Zone() != "") {
 		c.bad("v1-dashboard: %q is not an IP address", s.dashboard)

@@ -78,9 +78,9 @@ func (s *Agent) API(log *slog.Logger) api.Config {
 func (s *Agent) Gateways() hrapi.Config {
 	return hrapi.Config{
 		Dashboard: s.dashboard, Backups: filepath.Join(s.dbPath, "v1-backups"),
-		Pending: filepath.Join(s.dbPath, "v1-pending"),
+		Pending: filepath.Join(s.dbPath, "v1-pending"), Artifacts: s.v1.artifacts, ArtifactCredentials: s.v1.credentials,
 		Variables: hrapi.Variables{
-			IP: "0.0.0.0", PortMin: 8000, PortMax: 8080, Certificates: filepath.Dir(s.cfgPath), PID: s.pidPath,
+			IP: s.v1.ip, PortMin: s.v1.portMin, PortMax: s.v1.portMax, Certificates: filepath.Dir(s.cfgPath), PID: s.pidPath,
 		},
 	}
 }

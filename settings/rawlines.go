@@ -18,7 +18,7 @@ func (s *Agent) RawLines() natives.Policy {
 	var own []string
 	for _, path := range []string{
 		s.file, s.tokenFile, s.consulToken, s.consulCA, s.consulCert, s.consulKey, s.statsSocket, s.masterSocket, s.peersSocket, s.pageSocket,
-		s.pidPath, s.cfgPath, haproxy.StateFile(s.cfgPath), haproxy.CertificateDir(s.cfgPath), s.templateFile, s.persistence,
+		s.pidPath, s.cfgPath, haproxy.StateFile(s.cfgPath), haproxy.CertificateDir(s.cfgPath), haproxy.ChallengeMap(s.cfgPath), s.templateFile, s.persistence,
 		s.keyFile, s.Keys(), filepath.Join(s.dbPath, "thalassa.db"), filepath.Join(s.dbPath, "haproxy.startup.log"),
 	} {
 		if path == "" {

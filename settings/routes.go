@@ -107,7 +107,7 @@ func resolved(path string) string {
 func (s *Agent) secretPaths() []string {
 	all := []string{
 		s.tokenFile, s.accessFile, s.sessionKey, s.audit.file, s.tlsKey, s.keyFile, s.consulToken, s.consulKey, s.dbPath, s.persistence,
-		s.statsSocket, s.masterSocket, s.peersSocket, s.file,
+		s.statsSocket, s.masterSocket, s.peersSocket, s.file, s.v1.credentials,
 	}
 	all = slices.DeleteFunc(all, func(path string) bool { return path == "" })
 	for i, path := range all {

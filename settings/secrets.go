@@ -3,14 +3,15 @@ package settings
 import "os"
 
 // OpenSecrets lists the settings whose files hold a secret that every user of the machine
-// may read: Consul's token and key, the API's key, and the key of
-// the stored certificates. Files that are not there, or cannot be looked at, are left out.
+// may read: Consul's token and key, the API's key, the key of
+// the stored certificates, and the credentials of the artifact repository. Files that are not there, or cannot be looked at, are left out.
 func (s *Agent) OpenSecrets() (settings, files []string) {
 	for _, one := range []struct{ setting, path string }{
 		{"consul-token-file", s.consulToken},
 		{"consul-key-file", s.consulKey},
 		{"tls-key", s.tlsKey},
 		{"key-file", s.keyFile},
+		{"v1-artifacts-credentials", s.v1.credentials},
 	} {
 		if one.path == "" {
 			continue

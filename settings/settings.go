@@ -23,6 +23,7 @@ type Agent struct {
 	apiSettings
 	consulSettings
 	haproxySettings
+	acme acmeSettings
 	logSettings
 
 	source
@@ -37,6 +38,7 @@ func (s *Agent) Flags(f *pflag.FlagSet) {
 	apiFlags(s, f)
 	consulFlags(s, f)
 	haproxyFlags(s, f)
+	acmeFlags(s, f)
 	f.StringVar(&s.cluster, "cluster", "auto", "`mode` of the Pacemaker integration: auto, on or off")
 	f.StringVar(&s.persistence, "persistence", "", "JSON `file` with a copy of the configured frontends and backends")
 	f.StringVar(&s.dbPath, "db-path", "/var/lib/thalassa", "`directory` of the embedded database")
@@ -67,6 +69,7 @@ func apiFlags(s *Agent, f *pflag.FlagSet) {
 	f.StringSliceVar(&s.allowedHosts, "allowed-hosts", nil, "additional host `names` that the API accepts without tokens")
 	f.BoolVar(&s.insecureNoAuth, "insecure-no-auth", false, "API without tokens on an address that is not loopback")
 	f.StringVar(&s.dashboard, "v1-dashboard", "127.0.0.1", "IP `address` of the statistics page of /v1; empty: no page")
+	v1Flags(s, f)
 	f.BoolVar(&s.metricsOpen, "metrics-open", false, "/metrics without a token")
 	f.Var(&s.routes, "routes", "`list` of files and applications behind the API's address")
 	f.DurationVar(&s.statsInterval, "stats-interval", time.Second, "`interval` between reads of HAProxy's statistics")
@@ -121,7 +124,7 @@ func haproxyFlags(s *Agent, f *pflag.FlagSet) {
 func (s *Agent) Process() lb.Process {
 	p := lb.Process{
 		StatsSocket: s.statsSocket, StateFile: haproxy.StateFile(s.cfgPath), CertificateDir: haproxy.CertificateDir(s.cfgPath), PeersSocket: s.peersSocket, PageSocket: s.pageSocket, User: s.haproxyUser, Group: s.haproxyGroup, Log: s.haproxyLog,
-		MaxConn: s.maxconn, HardStopAfter: s.hardStopAfter,
+		MaxConn: s.maxconn, HardStopAfter: s.hardStopAfter, Challenges: s.challenges(),
 	}
 	if bind, err := lb.ParseBind(s.haproxyStats); err == nil { // check has said so otherwise
 		p.StatsBind = &bind

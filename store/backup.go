@@ -35,7 +35,9 @@ func NewBackups(db *DB) Backups { return Backups{db} }
 // WriteBackup writes a backup of one moment: frontends and backends, what is asked for
 // single members, and drafts. It sets the revision of the header. The error is a
 // *backup.TooLargeError, or that of w; nothing is written before all has been read.
-func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header) error {
+//
+// keys gives the keys of the certificates in the backup, encrypted; nil: they are left out.
+func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header, keys func(stage.Backup) ([]byte, error)) error {
 	var all stage.Backup
 	err := b.db.view(ctx, "reading what a backup has", func(tx *bbolt.Tx) error {
 		var head intentHead
@@ -56,6 +58,9 @@ func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header) 
 		all.Drafts, err = drafts(tx)
 		return err
 	})
+	if err == nil && keys != nil {
+		all.Keys, err = keys(all)
+	}
 	if err != nil {
 		return err
 	}
@@ -91,8 +96,16 @@ func WriteBackup(w io.Writer, h backup.Header, b stage.Backup) error {
 			return err
 		}
 	}
+	if len(b.Keys) > 0 {
+		if err := out.add(backup.KeysKind, keysID, keysDoc{b.Keys}); err != nil {
+			return err
+		}
+	}
 	return backup.Write(w, h, out)
 }
+
+// keysID is the id of the entry with the keys.
+const keysID = "certificates"
 
 type entries []backup.Entry
 
@@ -141,10 +154,25 @@ func (r *backupReader) add(e backup.Entry) error {
 		err = r.addMember(e)
 	case draftEntry:
 		err = r.addDraft(e)
+	case backup.KeysKind:
+		err = r.addKeys(e)
 	default:
-		err = fmt.Errorf("is not known here, expected %s, %s or %s", objectEntry, memberEntry, draftEntry)
+		err = fmt.Errorf("is not known here, expected %s, %s, %s or %s", objectEntry, memberEntry, draftEntry, backup.KeysKind)
 	}
 	r.note(e.Kind+" "+strconv.Quote(e.ID), err)
+	return nil
+}
+
+// addKeys takes the encrypted keys. Whether they can be decrypted is not known here.
+func (r *backupReader) addKeys(e backup.Entry) error {
+	var doc keysDoc
+	if err := decodeExact(e.Doc, &doc); err != nil {
+		return err
+	}
+	if e.ID != keysID || len(doc.Age) == 0 {
+		return errors.New("is damaged, expected the keys of certificates")
+	}
+	r.Keys = doc.Age
 	return nil
 }
 

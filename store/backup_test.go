@@ -125,7 +125,7 @@ func (s state) put(t *testing.T, db *store.DB) {
 func backupOf(t *testing.T, db *store.DB) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := store.NewBackups(db).WriteBackup(t.Context(), &out, backup.Header{Time: time.Unix(10, 0).UTC(), Program: "1.2.3", Node: "lb1"}); err != nil {
+	if err := store.NewBackups(db).WriteBackup(t.Context(), &out, backup.Header{Time: time.Unix(10, 0).UTC(), Program: "1.2.3", Node: "lb1"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()

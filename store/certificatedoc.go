@@ -11,11 +11,23 @@ import (
 // certificateDoc is a stored certificate without its keys, which Keys has under the digests
 // of the files.
 type certificateDoc struct {
-	ID        string       `json:"id,omitempty"`
-	Type      string       `json:"_type,omitempty"`
-	Key       string       `json:"key,omitempty"`
-	Authority bool         `json:"authority,omitempty"`
-	Files     []pemFileDoc `json:"files"`
+	ID        string `json:"id,omitempty"`
+	Type      string `json:"_type,omitempty"`
+	Key       string `json:"key,omitempty"`
+	Authority bool   `json:"authority,omitempty"`
+	// Files are none where ACME is set: what has been issued is no part of the definition.
+	Files []pemFileDoc `json:"files"`
+	ACME  *acmeDoc     `json:"acme,omitempty"`
+}
+
+// acmeDoc is what is to be ordered.
+type acmeDoc struct {
+	Domains     []string `json:"domains"`
+	Challenge   string   `json:"challenge"`
+	Directory   string   `json:"directory"`
+	DirectoryCA string   `json:"directoryCA,omitempty"`
+	Email       string   `json:"email,omitempty"`
+	KeyType     string   `json:"keyType"`
 }
 
 type pemFileDoc struct {
@@ -36,7 +48,12 @@ type x509Doc struct {
 }
 
 func certificateDocument(c lb.Certificate) certificateDoc {
-	doc := certificateDoc{ID: c.ID(), Type: "certificate", Key: string(c.Key), Authority: c.Authority, Files: make([]pemFileDoc, len(c.Files))}
+	doc := certificateDoc{ID: c.ID(), Type: "certificate", Key: string(c.Key), Authority: c.Authority, Files: []pemFileDoc{}}
+	if a := c.ACME; a != nil {
+		doc.ACME = &acmeDoc{Domains: a.Domains, Challenge: a.Challenge, Directory: a.Directory, DirectoryCA: a.DirectoryCA, Email: a.Email, KeyType: a.KeyType}
+		return doc
+	}
+	doc.Files = make([]pemFileDoc, len(c.Files))
 	for i, f := range c.Files {
 		doc.Files[i] = pemFileDoc{Digest: f.Digest, KeyType: f.KeyType, Chain: make([]x509Doc, len(f.Chain))}
 		for j, x := range f.Chain {
@@ -67,7 +84,15 @@ func decodeCertificate(data []byte) (lb.Certificate, error) {
 			}
 		}
 	}
-	fe.AddErr("", c.Check())
+	if a := doc.ACME; a != nil {
+		spec := lb.ACMESpec{Domains: a.Domains, Challenge: a.Challenge, Directory: a.Directory, DirectoryCA: a.DirectoryCA, Email: a.Email, KeyType: a.KeyType}
+		parsed, err := spec.Parse()
+		fe.AddErr("", err)
+		c.ACME, c.Files = &parsed, nil
+	}
+	if fe.Err() == nil {
+		fe.AddErr("", c.Check())
+	}
 	return c, fe.Err()
 }
 

@@ -26,6 +26,17 @@ type draftDoc struct {
 	Time    time.Time        `json:"time"`
 	Changed time.Time        `json:"changed"`
 	Objects []draftObjectDoc `json:"objects"`
+	Edits   []draftEditDoc   `json:"edits,omitempty"` // not in backups
+}
+
+type draftEditDoc struct {
+	Number  uint64           `json:"number"`
+	Author  string           `json:"author,omitempty"`
+	Cause   string           `json:"cause,omitempty"`
+	Time    time.Time        `json:"time"`
+	Objects []string         `json:"objects"`
+	Before  []draftObjectDoc `json:"before,omitempty"`
+	Final   bool             `json:"final,omitempty"`
 }
 
 type draftObjectDoc struct {
@@ -136,26 +147,42 @@ func writeDraft(tx *bbolt.Tx, draft stage.Draft) error {
 	if err != nil {
 		return err
 	}
+	for _, e := range draft.Edits {
+		before, err := draftObjectDocuments(e.Before)
+		if err != nil {
+			return err
+		}
+		doc.Edits = append(doc.Edits, draftEditDoc{
+			Number: e.Number, Author: e.Author, Cause: e.Cause, Time: e.Time.UTC().Round(0), Objects: e.Objects, Before: before, Final: e.IsFinal,
+		})
+	}
 	return write(tx, draftBucket, []byte(draft.ID), doc)
 }
 
 func draftDocument(draft stage.Draft) (draftDoc, error) {
 	doc := draftDoc{
 		ID: draft.ID, Message: draft.Origin.Message, Author: draft.Origin.Author, Cause: draft.Origin.Cause,
-		Time: draft.Origin.Time.UTC().Round(0), Changed: draft.Changed.UTC().Round(0), Objects: make([]draftObjectDoc, len(draft.Objects)),
+		Time: draft.Origin.Time.UTC().Round(0), Changed: draft.Changed.UTC().Round(0),
 	}
-	for i, o := range draft.Objects {
-		doc.Objects[i] = draftObjectDoc{ID: o.ID, Base: o.Base, After: json.RawMessage("null")}
+	var err error
+	doc.Objects, err = draftObjectDocuments(draft.Objects)
+	return doc, err
+}
+
+func draftObjectDocuments(objects []stage.DraftObject) ([]draftObjectDoc, error) {
+	out := make([]draftObjectDoc, len(objects))
+	for i, o := range objects {
+		out[i] = draftObjectDoc{ID: o.ID, Base: o.Base, After: json.RawMessage("null")}
 		if o.After == nil {
 			continue
 		}
 		after, err := encodeObject(o.After)
 		if err != nil {
-			return doc, err
+			return nil, err
 		}
-		doc.Objects[i].After = after
+		out[i].After = after
 	}
-	return doc, nil
+	return out, nil
 }
 
 func readDraft(tx *bbolt.Tx, id string) (stage.Draft, error) {
@@ -173,18 +200,34 @@ func readDraft(tx *bbolt.Tx, id string) (stage.Draft, error) {
 func (doc draftDoc) draft() (stage.Draft, error) {
 	draft := stage.Draft{
 		ID: doc.ID, Origin: lb.Origin{Author: doc.Author, Cause: doc.Cause, Message: doc.Message, Time: doc.Time},
-		Changed: doc.Changed, Objects: make([]stage.DraftObject, len(doc.Objects)),
+		Changed: doc.Changed,
 	}
-	for i, o := range doc.Objects {
-		draft.Objects[i] = stage.DraftObject{ID: o.ID, Base: o.Base}
+	var err error
+	if draft.Objects, err = doc.objects(doc.Objects); err != nil {
+		return stage.Draft{}, err
+	}
+	for _, e := range doc.Edits {
+		edit := stage.DraftEdit{Number: e.Number, Author: e.Author, Cause: e.Cause, Time: e.Time, Objects: e.Objects, IsFinal: e.Final}
+		if edit.Before, err = doc.objects(e.Before); err != nil {
+			return stage.Draft{}, err
+		}
+		draft.Edits = append(draft.Edits, edit)
+	}
+	return draft, nil
+}
+
+func (doc draftDoc) objects(docs []draftObjectDoc) ([]stage.DraftObject, error) {
+	out := make([]stage.DraftObject, len(docs))
+	for i, o := range docs {
+		out[i] = stage.DraftObject{ID: o.ID, Base: o.Base}
 		if strictjson.IsAbsent(o.After) {
 			continue
 		}
 		after, err := decodeObject(o.ID, o.After)
 		if err != nil {
-			return stage.Draft{}, fmt.Errorf("%s in draft %s: %w", o.ID, doc.ID, err)
+			return nil, fmt.Errorf("%s in draft %s: %w", o.ID, doc.ID, err)
 		}
-		draft.Objects[i].After = after
+		out[i].After = after
 	}
-	return draft, nil
+	return out, nil
 }

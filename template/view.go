@@ -83,6 +83,9 @@ type FrontendView struct {
 	Rules            []RuleView // the first match wins
 	Natives          []string   // lines for acceptProxy and TLS, and raw lines
 	Defaults         string     // the section of defaults that it begins with; empty: the last one
+	// Challenges is the path of the map with answers to HTTP-01 challenges, which come before
+	// everything else that the frontend does with a request; empty: it answers none.
+	Challenges string
 }
 
 // A RuleView sends requests that match one of Values to Backend.
@@ -180,6 +183,9 @@ func viewOf(c lb.Config, names bool) View {
 	pretending := map[lb.Name]bool{}
 	for i, f := range c.Frontends {
 		v.Frontends[i] = newFrontendView(f)
+		if f.AnswersChallenges(c.Process.Challenges.Port) {
+			v.Frontends[i].Challenges = c.ChallengeMap
+		}
 		v.Frontends[i].addTLS(c.TLSLines(f, quote, names))
 		v.Frontends[i].Natives = append(proxyLines(f.AcceptedSources()), v.Frontends[i].Natives...)
 		if v.Frontends[i].PretendKeepalive {

@@ -12,7 +12,7 @@ import (
 // backups makes backups of a node in memory.
 type backups struct{ node *Node }
 
-func (b backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header) error {
+func (b backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header, keys func(stage.Backup) ([]byte, error)) error {
 	in, err := b.node.Intent(ctx)
 	if err != nil {
 		return err
@@ -21,7 +21,21 @@ func (b backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header) 
 	if err != nil {
 		return err
 	}
-	return store.WriteBackup(w, h, stage.Backup{Intent: in, Members: b.node.Snapshot().Overrides.All(), Drafts: list})
+	all := stage.Backup{Intent: in, Members: b.node.Snapshot().Overrides.All(), Drafts: list}
+	if keys != nil {
+		if all.Keys, err = keys(all); err != nil {
+			return err
+		}
+	}
+	return store.WriteBackup(w, h, all)
+}
+
+func (backups) Seal(texts map[string][]byte, passphrase string) ([]byte, error) {
+	return store.SealTexts(texts, passphrase)
+}
+
+func (backups) Open(sealed []byte, passphrase string) (map[string][]byte, error) {
+	return store.OpenTexts(sealed, passphrase)
 }
 
 func (backups) ReadBackup(r io.Reader) (backup.Header, stage.Backup, error) {

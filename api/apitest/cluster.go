@@ -1,11 +1,15 @@
 package apitest
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
+	"thalassa/cluster/config"
 	"thalassa/internal/wake"
 )
 
@@ -14,11 +18,12 @@ import (
 type Cluster struct {
 	changed wake.Signal
 
-	mu      sync.Mutex
-	view    cluster.Status
-	cib     string
-	trouble error
-	done    []cluster.Action
+	mu            sync.Mutex
+	view          cluster.Status
+	cib           string
+	trouble       error
+	done          []cluster.Action
+	configuration *cibxml.Element // nil: an empty one
 }
 
 // NewCluster makes one of two nodes, of which n1 has the floating IP.
@@ -102,4 +107,57 @@ func (c *Cluster) Do(_ context.Context, a cluster.Action) (cluster.Status, error
 		c.done = append(c.done, a)
 	}
 	return c.view, c.trouble
+}
+
+// SetConfiguration makes the configuration that the cluster has, as XML.
+func (c *Cluster) SetConfiguration(text string) error {
+	e, err := cibxml.Parse([]byte(text))
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.configuration = e
+	return nil
+}
+
+// Configuration is what SetConfiguration and Configure have made of it.
+func (c *Cluster) Configuration() (*cibxml.Element, cluster.Epoch, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.trouble != nil {
+		return nil, cluster.Epoch{}, c.trouble
+	}
+	return cmp.Or(c.configuration, cibxml.New("configuration")), c.view.Epoch, nil
+}
+
+// PlanEdits makes the edits in a copy. It foretells nothing.
+func (c *Cluster) PlanEdits(_ context.Context, edits []config.Edit) (config.Outcome, error) {
+	_, out, err := c.edited(edits)
+	return out, err
+}
+
+// Configure makes the edits, and the next version of the CIB.
+func (c *Cluster) Configure(_ context.Context, edits []config.Edit, _ time.Duration, _ string) (config.Outcome, error) {
+	next, out, err := c.edited(edits)
+	if err != nil {
+		return out, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.configuration = next
+	c.view.Epoch.Epoch++
+	after := c.view
+	out.Cluster = &after
+	return out, nil
+}
+
+func (c *Cluster) edited(edits []config.Edit) (*cibxml.Element, config.Outcome, error) {
+	configuration, epoch, err := c.Configuration()
+	out := config.Outcome{Epoch: epoch, Changes: []string{}, Warnings: []string{}, Predicted: cluster.Consequences{Actions: []cluster.Consequence{}, Text: []string{}, After: c.View()}}
+	if err != nil {
+		return nil, out, err
+	}
+	next := configuration.Clone()
+	return next, out, config.Apply(next, epoch.Configuration(), edits)
 }

@@ -103,25 +103,30 @@ func (b *backups) list() ([]version, error) {
 	return all, nil
 }
 
-// save writes the next version under a name, and reads it back. at is the time that the
-// file tells.
-func (b *backups) save(name string, in lb.Intent, at time.Time) (version, error) {
+// encodeChecked is encode, and decodes what it has made.
+func encodeChecked(name string, in lb.Intent, at time.Time) ([]byte, error) {
 	data, err := encode(in, at)
 	if err != nil {
-		return version{}, err
+		return nil, err
 	}
 	if _, err := decode(data); err != nil {
-		return version{}, &lb.ConflictError{ID: "backup/" + name, Reason: "a restore would refuse it: " + err.Error()}
+		return nil, &lb.ConflictError{ID: "backup/" + name, Reason: "a restore would refuse it: " + err.Error()}
 	}
+	return data, nil
+}
+
+// save writes the next version under a name, one after a known one at least, and reads it
+// back.
+func (b *backups) save(name string, known int, data []byte) (version, error) {
 	var saved version // of do, until it has returned in time
-	err = b.patience.Do(b.dir, func(abandoned func() bool) (err error) {
+	err := b.patience.Do(b.dir, func(abandoned func() bool) (err error) {
 		select {
 		case b.turn <- struct{}{}:
 			defer func() { <-b.turn }()
 		default:
 			return &lb.UnavailableError{What: "another backup is being saved"}
 		}
-		saved, err = b.write(name, data, abandoned)
+		saved, err = b.write(version{name: name, number: known + 1, size: int64(len(data))}, data, abandoned)
 		return err
 	})
 	if err != nil {
@@ -131,8 +136,7 @@ func (b *backups) save(name string, in lb.Intent, at time.Time) (version, error)
 }
 
 // write makes the file, and removes the oldest ones of its name.
-func (b *backups) write(name string, data []byte, abandoned func() bool) (version, error) {
-	v := version{name: name, number: 1, size: int64(len(data))}
+func (b *backups) write(v version, data []byte, abandoned func() bool) (version, error) {
 	if err := os.MkdirAll(b.dir, 0o700); err != nil {
 		return v, err
 	}
@@ -145,8 +149,8 @@ func (b *backups) write(name string, data []byte, abandoned func() bool) (versio
 		return v, err
 	}
 	for _, other := range all {
-		if other.name == name {
-			v.number = other.number + 1
+		if other.name == v.name {
+			v.number = max(v.number, other.number+1)
 		}
 	}
 	if abandoned() {

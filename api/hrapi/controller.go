@@ -2,6 +2,7 @@ package hrapi
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -100,9 +101,13 @@ func (h controllerHandlers) stageDashboard(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return h.agent.Stage(c.Request().Context(), DraftID, h.agent.Origin(c), func(in lb.Intent) (lb.Intent, error) {
+	err = h.agent.Stage(c.Request().Context(), DraftID, h.agent.Origin(c), func(in lb.Intent) (lb.Intent, error) {
 		return in.With([]lb.ObjectChange{{ID: f.ID(), After: f}}), nil
 	})
+	if refused, ok := errors.AsType[*api.ResponseError](err); ok && refused.Status == http.StatusForbidden {
+		return nil // whoever is limited to other objects commits without the page
+	}
+	return err
 }
 
 // hostOf is the IP address of a bind.
@@ -207,4 +212,28 @@ func (h controllerHandlers) reload(c echo.Context, word string) error {
 		return err
 	}
 	return done(c, object{"haproxy status": word, "pid": status.HAProxy.WorkerPID})
+}
+
+// stop ends the HAProxy of this agent, and no other. It stays down until it is started, or
+// the configuration changes.
+func (h controllerHandlers) stop(c echo.Context) error {
+	if h.cfg.Stop == nil {
+		return &lb.ConflictError{ID: "haproxy", Reason: "this agent does not stop it for /v1 unless the setting v1-stop allows that"}
+	}
+	ctx := c.Request().Context()
+	status, err := h.agent.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if err := h.cfg.Stop(ctx, h.agent.Origin(c)); err != nil {
+		return err
+	}
+	after, err := h.agent.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if after.HAProxy.Running {
+		return &lb.UnavailableError{What: "HAProxy runs again: something else has started it"}
+	}
+	return done(c, object{"status": "haproxy stopped", "pid": status.HAProxy.MasterPID})
 }

@@ -32,6 +32,13 @@ type Config struct {
 	// Pending is the file of the configuration that is pending. Empty: it is kept in
 	// memory.
 	Pending string
+	// Artifacts is the URL of an artifact repository that backups go to as well; empty:
+	// there is none. ArtifactCredentials is a file with what it asks for: "NAME:PASSWORD", or
+	// a bearer token; empty: nothing.
+	Artifacts, ArtifactCredentials string
+	// Stop ends the HAProxy of this agent; *lb.UnavailableError, *lb.ConflictError. nil: the
+	// settings do not allow that.
+	Stop func(ctx context.Context, by lb.Origin) error
 }
 
 // A Dialect answers the requests below /v1.
@@ -39,6 +46,8 @@ type Dialect struct {
 	cfg     Config
 	backups *backups // nil: there are none
 	pending *pendingFile
+
+	artifacts *artifactRepository // nil: there is none
 }
 
 // New makes the dialect.
@@ -47,7 +56,18 @@ func New(cfg Config) *Dialect {
 	if cfg.Backups != "" {
 		d.backups = newBackups(cfg.Backups)
 	}
+	if cfg.Artifacts != "" {
+		d.artifacts = newArtifactRepository(cfg.Artifacts, cfg.ArtifactCredentials)
+	}
 	return d
+}
+
+// Problem is a sentence that says what the dialect could not do; empty: nothing.
+func (d *Dialect) Problem() string {
+	if d.artifacts == nil {
+		return ""
+	}
+	return d.artifacts.Problem()
 }
 
 // Owns reports whether a path belongs to the dialect.
@@ -59,7 +79,7 @@ func (d *Dialect) Routes(a *api.Agent) []api.Route {
 	s := staging{a}
 	gateways, pools := gatewayHandlers{s}, poolHandlers{s}
 	targets, controller, files := targetHandlers{s}, controllerHandlers{s, d.cfg}, fileHandlers{a, d.cfg}
-	databases := databaseHandlers{s, d.backups}
+	databases := databaseHandlers{s, d.cfg, d.backups, d.artifacts}
 	certificates, texts := certificateHandlers{s}, textHandlers{a, d.cfg, d.pending}
 	const gateway, pool, certificate = "frontend/{gateway}", "backend/{pool}", "certificate/{certificate}"
 	return []api.Route{
@@ -98,13 +118,13 @@ func (d *Dialect) Routes(a *api.Agent) []api.Route {
 		{Method: get, Path: "/v1/controller/_export-cdb", Need: auth.Read, On: api.OnMany, Summary: "gateways and pools as a cdb file", Handle: controller.exportCDB},
 		{Method: get, Path: "/v1/controller/_export-sql", Need: auth.Read, On: api.OnNode, Summary: "gateways and pools as a database of pyHrapi; query: force", Handle: databases.exportSQL},
 		{Method: put, Path: "/v1/controller/_import-sql", Need: auth.Admin, On: api.OnNode, Summary: "add a database of pyHrapi to the draft", Handle: databases.importSQL},
-		{Method: post, Path: "/v1/controller/backup/config", Need: auth.Admin, On: api.OnNode, Summary: "501: the agent keeps each haproxy.cfg by itself", Handle: unsupported("the agent keeps each haproxy.cfg that was in effect: GET /haproxy/configs")},
+		{Method: post, Path: "/v1/controller/backup/config", Need: auth.Admin, On: api.OnNode, Summary: "save haproxy.cfg as the next version of the backup config", Handle: databases.backupConfig},
 		{Method: post, Path: "/v1/controller/backup/{db}", Need: auth.Admin, On: api.OnNode, Summary: "save what the draft shows as the next version of a backup", Handle: databases.backup},
 		{Method: get, Path: "/v1/controller/restore/{db}/{version}", Need: auth.Admin, On: api.OnNode, Summary: "make the draft show what a backup has", Handle: databases.restore},
 		{Method: post, Path: "/v1/controller/restore/{db}/{version}", Need: auth.Admin, On: api.OnNode, Summary: "the same", Handle: databases.restore},
 		{Method: post, Path: "/v1/haproxy/control/start", Need: auth.Operate, On: api.OnNode, Summary: "start HAProxy where it does not run", Handle: controller.start},
 		{Method: post, Path: "/v1/haproxy/control/restart", Need: auth.Operate, On: api.OnNode, Summary: "reload HAProxy", Handle: controller.restart},
-		{Method: post, Path: "/v1/haproxy/control/stop", Need: auth.Operate, On: api.OnNode, Summary: "501: the agent keeps HAProxy running", Handle: unsupported("the agent keeps HAProxy running: remove the gateways, or stop the agent with --stop-haproxy")},
+		{Method: post, Path: "/v1/haproxy/control/stop", Need: auth.Admin, On: api.OnNode, Summary: "end the HAProxy of this agent, where the setting v1-stop allows it", Handle: controller.stop},
 		{Method: get, Path: "/v1/haproxy/configuration/pending", Need: auth.Read, On: api.OnNode, Summary: "the name of the configuration that is pending", Handle: texts.show},
 		{Method: get, Path: "/v1/haproxy/configuration/pending/expanded", Need: auth.Read, On: api.OnNode, Summary: "its text, with the variables replaced", Handle: texts.showText},
 		{Method: put, Path: "/v1/haproxy/configuration/pending", Need: auth.Admin, On: api.OnNode, Summary: "keep a whole haproxy.cfg until it is committed", Handle: texts.put},
@@ -149,14 +169,4 @@ func (d *Dialect) Render(c echo.Context, f *api.ResponseError) error {
 		out["incident"] = f.Incident
 	}
 	return respond(c, f.Status, out)
-}
-
-// unsupportedError is the answer to what the agent does not do.
-func unsupportedError(why string) error {
-	return &api.ResponseError{Status: http.StatusNotImplemented, Code: "unsupported", Message: why}
-}
-
-// unsupported answers that the agent does not do something.
-func unsupported(why string) echo.HandlerFunc {
-	return func(echo.Context) error { return unsupportedError(why) }
 }

@@ -173,7 +173,7 @@ func TestRequests(t *testing.T) {
 		{"DELETE", "/v1/certificates/c", "", 404, `{"no such certificate":"c"}`},
 		{"POST", "/v1/haproxy/control/start", "", 409, `{"exception":"haproxy is running already"}`},
 		{"POST", "/v1/haproxy/control/restart", "", 200, `{"haproxy status":"restarted","pid":101}`},
-		{"POST", "/v1/haproxy/control/stop", "", 501, "keeps HAProxy running"},
+		{"POST", "/v1/haproxy/control/stop", "", 409, "v1-stop"},
 		{"GET", "/v1/controller/_export-cdb", "", 200, "gateway/g"},
 		{"GET", "/v1/nothing", "", 404, "not found"},
 		{"GET", "/v1/gateways/", "", 404, ""},
@@ -273,6 +273,29 @@ func TestRoles(t *testing.T) {
 	if status, _, _ := f.do("GET", "/v1/pools", "", "Cookie: "+cookie); status != 200 {
 		t.Errorf("a GET with a cookie may not read: %d", status)
 	}
+}
+
+// No page of another site changes anything, whatever it sends.
+func TestOtherSitesChangeNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.want("PUT", "/v1/pools/p", `{"targets":{"t":"127.0.0.1:1"}}`, 200, "Added")
+	path := strings.NewReplacer("{gateway}", "g", "{endpoint}", "e", "{pool}", "p", "{target}", "t", "{certificate}", "c", "{db}", "d", "{version}", "1")
+	for _, r := range hrapi.New(hrapi.Config{}).Routes(nil) {
+		if r.Method == "GET" && r.Need.String() == "read" {
+			continue // which the page cannot read
+		}
+		for _, header := range []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: http://evil.example", "Origin: null"} {
+			for _, contentType := range []string{"application/json", "text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"} {
+				status, answer, _ := f.do(r.Method, path.Replace(r.Path), `{}`, header, "Content-Type: "+contentType)
+				if status != 403 || !strings.Contains(answer, "another site") {
+					t.Errorf("%s %s with %s: %d %s", r.Method, r.Path, header, status, answer)
+				}
+			}
+		}
+	}
+	f.want("GET", "/v1/pools/p", "", 200, `{"enabled":true,"targets":{"t":"127.0.0.1:1"}}`)
+	f.want("GET", "/revisions", "", 200, "[]")
 }
 
 // Whoever is limited to objects changes no others.

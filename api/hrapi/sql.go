@@ -1,10 +1,12 @@
 package hrapi
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -21,7 +23,9 @@ const sqliteType = "application/x-sqlite2"
 type databaseHandlers struct {
 	staging
 
-	backups *backups // nil: there is no folder for them
+	cfg       Config
+	backups   *backups            // nil: there is no folder for them
+	artifacts *artifactRepository // nil: there is none
 }
 
 // exportSQL answers with what the draft shows as a database of pyHrapi. What such a
@@ -124,11 +128,54 @@ func (h databaseHandlers) backup(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := h.backups.save(name, in, h.agent.Origin(c).Time)
+	data, err := encodeChecked(name, in, h.agent.Origin(c).Time)
 	if err != nil {
 		return err
 	}
-	return done(c, object{"success": "uploaded " + name + ".db", "version": v.number})
+	return h.save(c, name, data)
+}
+
+// configBackup is the name of the backups of haproxy.cfg.
+const configBackup = "config"
+
+// backupConfig saves haproxy.cfg as last written.
+func (h databaseHandlers) backupConfig(c echo.Context) error {
+	if err := h.check(configBackup); err != nil {
+		return err
+	}
+	if h.cfg.HAProxyConfig == nil {
+		return &lb.UnavailableError{What: "haproxy.cfg is not available"}
+	}
+	text, err := h.cfg.HAProxyConfig(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return h.save(c, configBackup, text)
+}
+
+// save saves data as the next version of a name: in a file, and in the artifact repository
+// where there is one. What fails there is part of the answer.
+func (h databaseHandlers) save(c echo.Context, name string, data []byte) error {
+	const most = 25 * time.Second
+	ctx, cancel := context.WithTimeout(c.Request().Context(), most)
+	defer cancel()
+	known := 0
+	var problem error
+	if h.artifacts != nil {
+		known, problem = h.artifacts.last(ctx, name)
+	}
+	v, err := h.backups.save(name, known, data)
+	if err != nil {
+		return err
+	}
+	out := object{"success": "uploaded " + name + ".db", "version": v.number}
+	if h.artifacts != nil {
+		out["repository"] = "stored"
+		if err := errors.Join(problem, h.artifacts.store(ctx, v, data)); err != nil {
+			out["repository"] = err.Error()
+		}
+	}
+	return done(c, out)
 }
 
 // restore makes the draft show what a backup has. HAProxy gets it by a commit.
@@ -147,7 +194,13 @@ func (h databaseHandlers) restore(c echo.Context) error {
 	if err := h.check(name); err != nil {
 		return err
 	}
+	if name == configBackup {
+		return &lb.ConflictError{ID: "backup/" + configBackup, Reason: "it is a haproxy.cfg, and no backup of gateways and pools: POST /v1/controller/upload takes one"}
+	}
 	saved, isThere, all, err := h.backups.load(name, number)
+	if err == nil && !isThere && h.artifacts != nil {
+		saved, isThere, err = h.fromRepository(c.Request().Context(), version{name: name, number: number})
+	}
 	if err != nil {
 		return err
 	}
@@ -165,6 +218,24 @@ func (h databaseHandlers) restore(c echo.Context) error {
 		return err
 	}
 	return done(c, object{"success": "restored database"})
+}
+
+// fromRepository reads a version that there is no file of.
+func (h databaseHandlers) fromRepository(ctx context.Context, v version) (in lb.Intent, isThere bool, err error) {
+	const most = 25 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	data, isThere, err := h.artifacts.load(ctx, v)
+	switch {
+	case err != nil:
+		return in, false, &lb.UnavailableError{What: err.Error()}
+	case !isThere:
+		return in, false, nil
+	}
+	if in, err = decode(data); err != nil {
+		return in, true, &lb.ConflictError{ID: "backup/" + v.String(), Reason: "what the artifact repository has is not usable: " + err.Error()}
+	}
+	return in, true, nil
 }
 
 // restored is an intent with the frontends and backends of a backup in the place of its

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/json"
 	"time"
 
 	"thalassa/certs"
@@ -23,6 +24,38 @@ type Certificate struct {
 	Files []CertificateFile `json:"files"`
 	// UsedBy are the ids of the objects that name it; nil in a document of what changed.
 	UsedBy []string `json:"usedBy,omitzero"`
+	// ACME is what is ordered, and how that stands; absent: operators store the certificate.
+	ACME *Order `json:"acme,omitempty"`
+}
+
+// An Order is a certificate that is ordered by ACME.
+type Order struct {
+	OrderSpec
+	*OrderState
+}
+
+// An OrderSpec is what is ordered; lb.ACME has the meaning of its fields.
+type OrderSpec struct {
+	Domains     []string `json:"domains"`
+	Challenge   string   `json:"challenge"`
+	Directory   string   `json:"directory"`
+	DirectoryCA string   `json:"directoryCA,omitempty"`
+	Email       string   `json:"email,omitempty"`
+	KeyType     string   `json:"keyType"`
+}
+
+// An OrderState is how an order stands. Revisions do not have it.
+type OrderState struct {
+	State  string `json:"state"`  // "waiting", "ordering", "issued" or "failed"
+	Issued bool   `json:"issued"` // false: a stand-in serves, which clients refuse
+	Step   string `json:"step,omitempty"`
+	// LastRenewal is when the last certificate was issued; absent: none was.
+	LastRenewal *time.Time `json:"lastRenewal,omitempty"`
+	Next        *time.Time `json:"next,omitempty"`  // of the attempts
+	Error       string     `json:"error,omitempty"` // of the last attempt, or what is waited for
+	Failures    int        `json:"failures,omitempty"`
+	// Alone says why this node shares its orders with no other node; absent: it does.
+	Alone string `json:"alone,omitempty"`
 }
 
 // A CertificateFile is what HAProxy loads as one file; lb.PEMFile has the meaning of its
@@ -64,14 +97,44 @@ func newCertificate(c lb.Certificate, users []string) Certificate {
 	if c.Authority {
 		out.Kind = "authority"
 	}
+	if a := c.ACME; a != nil {
+		out.ACME = &Order{OrderSpec: OrderSpec{
+			Domains: a.Domains, Challenge: a.Challenge, Directory: a.Directory, DirectoryCA: a.DirectoryCA, Email: a.Email, KeyType: a.KeyType,
+		}}
+	}
 	for i, f := range c.Files {
 		out.Files[i] = CertificateFile{Digest: f.Digest, KeyType: f.KeyType, Chain: make([]X509, len(f.Chain))}
 		for j, x := range f.Chain {
 			out.Files[i].Chain[j] = newX509(x)
 		}
 	}
-	out.X509 = out.Files[0].Chain[0] // lb.Certificate.Check: there is one
+	if len(out.Files) > 0 { // one that is ordered has none in a revision
+		out.X509 = out.Files[0].Chain[0] // lb.Certificate.Check: there is one
+	} else {
+		out.X509 = newX509(lb.X509{Names: c.ACME.Domains})
+	}
 	return out
+}
+
+// NewOrderedCertificate is NewCertificate with how its order stands.
+func NewOrderedCertificate(c lb.Certificate, in lb.Intent, s lb.OrderStatus) Certificate {
+	out := NewCertificate(c, in)
+	if out.ACME != nil {
+		out.ACME.OrderState = &OrderState{
+			State: s.State, Issued: s.Issued, Step: s.Step, LastRenewal: optionalTime(s.LastRenewal), Next: optionalTime(s.Next),
+			Error: s.Error, Failures: s.Failures, Alone: s.Alone,
+		}
+	}
+	return out
+}
+
+// optionalTime is a time; nil for the zero one.
+func optionalTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 func orEmpty(list []string) []string {
@@ -91,15 +154,39 @@ func newX509(x lb.X509) X509 {
 }
 
 // ParseCertificate decodes the body of a request that stores a certificate: chain and key
-// in PEM, and optionally allowMissingIssuer. What is in the PEM is not checked.
-func ParseCertificate(body []byte) (certs.Upload, error) {
+// in PEM, and optionally allowMissingIssuer; or acme, which says what to order. What is in
+// the PEM is not checked.
+func ParseCertificate(body []byte) (upload certs.Upload, order *lb.ACME, err error) {
 	var in struct {
-		Chain              string `json:"chain"`
-		Key                string `json:"key"`
-		AllowMissingIssuer bool   `json:"allowMissingIssuer"`
+		Chain              string          `json:"chain"`
+		Key                string          `json:"key"`
+		AllowMissingIssuer bool            `json:"allowMissingIssuer"`
+		ACME               json.RawMessage `json:"acme"`
 	}
 	if err := strictjson.Decode(body, &in); err != nil {
-		return certs.Upload{}, err
+		return upload, nil, err
 	}
-	return certs.Upload{Chain: []byte(in.Chain), Key: []byte(in.Key), MissingIssuer: in.AllowMissingIssuer}, nil
+	if strictjson.IsAbsent(in.ACME) {
+		return certs.Upload{Chain: []byte(in.Chain), Key: []byte(in.Key), MissingIssuer: in.AllowMissingIssuer}, nil, nil
+	}
+	if in.Chain != "" || in.Key != "" || in.AllowMissingIssuer {
+		return upload, nil, &lb.InvalidError{Fields: []lb.FieldError{{
+			Path: "acme", Problem: "does not go with chain, key and allowMissingIssuer", Expected: "acme, or a certificate",
+		}}}
+	}
+	var spec struct {
+		Domains     []string `json:"domains"`
+		Challenge   string   `json:"challenge"`
+		Directory   string   `json:"directory"`
+		DirectoryCA string   `json:"directoryCA"`
+		Email       string   `json:"email"`
+		KeyType     string   `json:"keyType"`
+	}
+	if err := strictjson.Decode(in.ACME, &spec); err != nil {
+		return upload, nil, below("acme", err)
+	}
+	a, err := lb.ACMESpec{
+		Domains: spec.Domains, Challenge: spec.Challenge, Directory: spec.Directory, DirectoryCA: spec.DirectoryCA, Email: spec.Email, KeyType: spec.KeyType,
+	}.Parse()
+	return upload, &a, err
 }

@@ -71,9 +71,11 @@ func ParseChangeset(data []byte) (Changeset, error) {
 		fe.AddErr("", err)
 		out.Edits = append(out.Edits, e)
 		if e.Certificate != nil && err == nil {
-			upload, err := ParseCertificate(edit.Body)
+			upload, order, err := ParseCertificate(edit.Body)
 			fe.AddErr("", below(path, inBody(err)))
-			out.Uploads = append(out.Uploads, Upload{upload, i})
+			if e.Certificate.ACME = order; order == nil {
+				out.Uploads = append(out.Uploads, Upload{upload, i})
+			}
 		}
 	}
 	fe.AddErr("", out.Check())

@@ -89,7 +89,7 @@ type change struct {
 }
 
 func (c *change) do() error {
-	c.old = element(c.configuration, c.Kind, c.ID)
+	c.old = Find(c.configuration, c.Kind, c.ID)
 	if err := c.checkConditions(); err != nil {
 		return err
 	}

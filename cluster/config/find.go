@@ -6,9 +6,9 @@ import (
 	"thalassa/cluster/cibxml"
 )
 
-// find lists the elements of a kind in the configuration, in the order of the CIB. Those
+// Elements lists the elements of a kind in the configuration, in the order of the CIB. Those
 // of resources may be inside of others.
-func find(configuration *cibxml.Element, k Kind) []*cibxml.Element {
+func Elements(configuration *cibxml.Element, k Kind) []*cibxml.Element {
 	section, names := configuration.Child(k.section()), shapeOf(k).elements
 	if section == nil {
 		return nil
@@ -29,10 +29,10 @@ func find(configuration *cibxml.Element, k Kind) []*cibxml.Element {
 	return out
 }
 
-// element is the element of an object; nil: there is none. Nodes are found by their names,
+// Find is the element of an object; nil: there is none. Nodes are found by their names,
 // too.
-func element(configuration *cibxml.Element, k Kind, id string) *cibxml.Element {
-	list := find(configuration, k)
+func Find(configuration *cibxml.Element, k Kind, id string) *cibxml.Element {
+	list := Elements(configuration, k)
 	for _, attribute := range []string{"id", "uname"} {
 		i := slices.IndexFunc(list, func(e *cibxml.Element) bool { return e.Attr(attribute) == id })
 		if i >= 0 && (attribute == "id" || k == Nodes) {
@@ -44,10 +44,14 @@ func element(configuration *cibxml.Element, k Kind, id string) *cibxml.Element {
 
 // List reads the objects of a kind from a configuration.
 func List(configuration *cibxml.Element, k Kind) []Object {
-	list := find(configuration, k)
+	list := Elements(configuration, k)
 	out := make([]Object, 0, len(list))
 	for _, e := range list {
 		out = append(out, Read(k, e))
 	}
 	return out
 }
+
+// Same reports whether two elements of an object mean the same, members aside but for
+// their ids.
+func Same(k Kind, a, b *cibxml.Element) bool { return same(shallow(k, a), shallow(k, b)) }

@@ -69,7 +69,7 @@ func TestNothingIsLost(t *testing.T) {
 		before := configuration.Clone()
 		edits := []Edit{}
 		for _, k := range Kinds() {
-			for _, e := range find(configuration, k) {
+			for _, e := range Elements(configuration, k) {
 				o := Read(k, e)
 				text := document(t, k, o)
 				again, err := Parse(k, text, &o)

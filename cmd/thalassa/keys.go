@@ -24,15 +24,17 @@ func (n node) openKeys() (*store.Keys, error) {
 // sweepEvery is how often certificates that nothing names any more are removed.
 const sweepEvery = 24 * time.Hour
 
-// sweepKeys removes certificates that no object, draft or revision names, until ctx ends.
-func (n node) sweepKeys(ctx context.Context, db *store.DB, keys *store.Keys) error {
+// sweepKeys removes certificates that no object, draft, revision or order names, until ctx
+// ends.
+func (n node) sweepKeys(ctx context.Context, p parts) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		inUse, err := db.KeysInUse(ctx)
+		inUse, err := p.db.KeysInUse(ctx)
 		removed := 0
 		if err == nil {
-			removed, err = keys.Sweep(ctx, inUse, n.now())
+			p.issuer.KeysInUse(inUse)
+			removed, err = p.keys.Sweep(ctx, inUse, n.now())
 		}
 		switch {
 		case err != nil && ctx.Err() == nil:

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"thalassa/activity"
 	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
+	"thalassa/cluster/config"
 	"thalassa/haproxy"
+	"thalassa/lb"
 	"thalassa/ocf"
 	"thalassa/pacemaker"
 )
@@ -70,4 +74,64 @@ func (s *notedActions) Do(ctx context.Context, a cluster.Action) (cluster.Status
 	}
 	s.events.Record(ctx, event)
 	return v, err
+}
+
+// freshWithin limits the wait for the view to show a change.
+const freshWithin = 5 * time.Second
+
+// Configuration is the configuration in the view, and the version of its CIB.
+func (s *notedActions) Configuration() (*cibxml.Element, cluster.Epoch, error) {
+	cib, err := s.watcher.CIB()
+	if err != nil {
+		return nil, cluster.Epoch{}, err
+	}
+	if cib == nil {
+		return nil, cluster.Epoch{}, &lb.UnavailableError{What: "the configuration of the cluster is not known yet"}
+	}
+	return cib.Configuration(), cib.Epoch, nil
+}
+
+// PlanEdits tells what edits of the configuration would do.
+func (s *notedActions) PlanEdits(ctx context.Context, edits []config.Edit) (config.Outcome, error) {
+	return s.cluster.PlanEdits(ctx, edits)
+}
+
+// Configure changes the configuration. The view is fresh, and the note stored, when it
+// returns.
+func (s *notedActions) Configure(ctx context.Context, edits []config.Edit, wait time.Duration, author string) (config.Outcome, error) {
+	out, err := s.cluster.Configure(ctx, edits, wait)
+	if out.Cluster != nil {
+		s.look(context.WithoutCancel(ctx), out.Cluster.Epoch)
+	}
+	if err == nil && len(out.Changes) == 0 {
+		return out, nil
+	}
+	object := activity.Object{ID: "cluster", Type: "cluster", Key: "configure"}
+	if len(edits) == 1 {
+		object.ID = string(edits[0].Kind) + "/" + edits[0].ID
+	}
+	event := activity.Event{Verb: activity.ClusterChanged, Object: object, Cause: "configure", Author: author}
+	if err != nil {
+		event.Error = err.Error()
+	}
+	s.events.Record(ctx, event)
+	return out, err
+}
+
+// look waits until the view shows a version of the CIB.
+func (s *notedActions) look(ctx context.Context, epoch cluster.Epoch) {
+	late, cancel := context.WithTimeout(ctx, freshWithin)
+	defer cancel()
+	for {
+		changed := s.watcher.Changed()
+		if s.watcher.View().Epoch.Compare(epoch) >= 0 {
+			return
+		}
+		s.watcher.Look()
+		select {
+		case <-changed:
+		case <-late.Done():
+			return
+		}
+	}
 }

@@ -176,13 +176,13 @@ func (n node) watcher(ctx context.Context, db *store.DB) (*discovery.Watcher, er
 	return w, nil
 }
 
-func (n node) agent(db *store.DB, keys *store.Keys, w *discovery.Watcher, p *haproxy.Process, events *activity.Log, addr net.Addr, administered *control.Watcher) (*agent.Agent, *discovery.Registrar, error) {
-	s := n.settings
+func (n node) agent(made parts, addr net.Addr) (*agent.Agent, *discovery.Registrar, error) {
+	s, db, w, p, events, administered := n.settings, made.db, made.discovery, made.process, made.events, made.administered
 	cfg := s.Loop(n.log)
 	cfg.Now = n.now
 	cfg.Intents, cfg.Source, cfg.Holder, cfg.HAProxy, cfg.Runtime = db, w, w, p, p
 	cfg.Journal, cfg.Memory, cfg.Overrides, cfg.Archive, cfg.Drops, cfg.Version = events, db, db, store.NewArchive(db), p.Drops, version()
-	cfg.Keys, cfg.Certificates = keys, p
+	cfg.Keys, cfg.Issued, cfg.Certificates = made.keys, made.issuer, p
 	cfg.OldWorkers, cfg.OldWorkerMemory = p.OldWorkers, memory.Limit()/4
 	cfg.Control, cfg.ControlChanged = administered.Control, administered.Changed()
 	cfg.HasRoute, cfg.HasLocal = (&control.Routes{}).Lead, control.Has

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"thalassa/acme"
 	"thalassa/activity"
 	"thalassa/agent"
 	"thalassa/api"
@@ -29,6 +30,7 @@ import (
 type parts struct {
 	db           *store.DB
 	keys         *store.Keys
+	issuer       *acme.Issuer
 	process      *haproxy.Process
 	events       *activity.Log
 	discovery    *discovery.Watcher
@@ -58,6 +60,9 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.events, err = activity.NewLog(ctx, db, n.now, n.log); err != nil {
 		return p, fmt.Errorf("reading the activity: %w", err)
 	}
+	if p.issuer, err = n.issuer(ctx, db, p.keys, process, p.events); err != nil {
+		return p, err
+	}
 	if p.discovery, err = n.watcher(ctx, db); err != nil {
 		return p, err
 	}
@@ -66,7 +71,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 		return discovery.Ports(ctx, n.reread.current.Load().Discovery(lb.Snapshot{}, n.log))
 	}
 	p.administered = control.New(administered)
-	if p.agent, p.registrar, err = n.agent(db, p.keys, p.discovery, process, p.events, addr, p.administered); err != nil {
+	if p.agent, p.registrar, err = n.agent(p, addr); err != nil {
 		return p, err
 	}
 	if err := process.LearnKeywords(ctx); err != nil {
@@ -115,7 +120,8 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	})
 	run(n.followMemory)
 	run(p.sampler.Run)
-	run(func(ctx context.Context) error { return n.sweepKeys(ctx, p.db, p.keys) })
+	run(func(ctx context.Context) error { return n.sweepKeys(ctx, p) })
+	run(p.runIssuer)
 	run(p.canaries.Run)
 	run(p.server.Follow)
 	run(p.sessions.run)
@@ -159,19 +165,21 @@ func (n node) api(p parts) *api.Server {
 	cfg.ServiceNames, cfg.Reload = p.discovery.Names, p.agent.Reload
 	cfg.Activity, cfg.History, cfg.Drafts, cfg.Configs, cfg.Canaries = p.events, p.db, store.NewDrafts(p.db), store.NewArchive(p.db), p.canaries
 	cfg.Backups = store.NewBackups(p.db)
-	cfg.Audit, cfg.Routes, cfg.Keys = p.audit, p.routes, p.keys
+	cfg.Audit, cfg.Routes, cfg.Keys, cfg.Orders = p.audit, p.routes, p.keys, p.issuer
 	cfg.Admit = n.settings.Peers().Check
 	cfg.HAProxyConfig, cfg.Stats, cfg.Connections = p.process.Installed, p.process.Stats, p.process.Connections
 	cfg.Unresolved = p.agent.Unresolved
 	gateways := n.settings.Gateways()
 	gateways.HAProxyConfig, gateways.Reload = p.process.Installed, p.agent.Reload
+	gateways.Stop = n.stopForV1(p.process, p.events)
 	cfg.Dialects = append(cfg.Dialects, hrapi.New(gateways))
 	if p.authority != nil {
 		cfg.Authority, cfg.SessionFile, cfg.Share = p.authority, n.settings.Sessions(), p.share
 		cfg.SessionProblems = p.sessions.problems
 	}
 	if p.watcher != nil {
-		cfg.Cluster, cfg.ClusterActions = p.watcher, &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
+		noted := &notedActions{cluster: p.cluster, watcher: p.watcher, events: p.events}
+		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = p.watcher, noted, noted
 	}
 	return api.New(cfg)
 }

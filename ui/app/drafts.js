@@ -9,6 +9,7 @@ import { errorsOf, Field } from "./fields.js";
 import * as format from "./format.js";
 import { html } from "./html.js";
 import { now, object } from "./live.js";
+import { useLoaded } from "./loaded.js";
 import { Badge, Button, Dialog, Empty, Loading, Problem, Title, toast } from "./parts.js";
 import { call, get } from "./rest.js";
 import { go, pathOf, query, route } from "./router.js";
@@ -140,7 +141,24 @@ function OneDraft({ difference: { draft: d, preview, problem, output }, maySee, 
         : html`<${PreviewPanels} preview=${preview} problem=${problem} output=${output} drop=${dropButton} />`}`
       : html`<section class="panel" aria-label="Pending edits"><h2>Pending edits</h2><ul class="links">${d.objects.map((o) => html`<li key=${o}><a href=${pathOf(o)}>${o}</a></li>`)}</ul>
         <p class="muted">What a commit would do needs the role deploy.</p></section>`}
+    <${Edits} draft=${d} run=${run} />
     ${removing && html`<${DeleteDraft} draft=${d} onClose=${() => setRemoving(false)} />`}`;
+}
+
+/** The last requests that changed the draft, newest first, and the way to take one back.
+ * @param {{draft: Draft, run: (act: () => Promise<any>) => Promise<void>}} props */
+function Edits({ draft: d, run }) {
+  const loaded = useLoaded(`${d.id}/${d.changed}/${d.objects.length}`, (signal) => get(`${draftPath(d.id)}/edits`, signal));
+  /** @type {import("./types.js").DraftEdit[]} */
+  const edits = loaded.data ?? [];
+  if (edits.length === 0 && !loaded.error) return null;
+  return html`<section class="panel" aria-label="Edits of the draft"><h2>Edits <span class="count">${edits.length}</span></h2>
+    <${Problem} error=${loaded.error} onRetry=${loaded.again} />
+    <p class="actions"><${Button} role="admin" on=${changeable()} onClick=${() => run(() => call("POST", `${draftPath(d.id)}/undo`))}>Undo the last edit</${Button}></p>
+    <div class="scroll" tabindex="0" role="region" aria-label="Edits"><table>
+      <thead><tr><th scope="col">Edit</th><th scope="col">When</th><th scope="col">Who</th><th scope="col">Request</th><th scope="col">Objects</th></tr></thead>
+      <tbody>${edits.slice(0, 50).map((e) => html`<tr key=${e.number}><td>${e.number}</td><td>${format.clock(e.time, now.value)}</td><td>${e.author || "–"}</td><td><code>${e.method} ${e.path}</code></td><td>${e.objects.join(", ")}</td></tr>`)}</tbody></table></div>
+  </section>`;
 }
 
 /** Others have changed the same objects since the draft did.

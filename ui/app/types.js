@@ -207,6 +207,9 @@ export {};
 /** A change that is collected before it is carried out.
  * @typedef {{id: string, message: string, author: string, time: string, changed: string, objects: string[], conflicts?: string[]}} Draft */
 
+/** One request that changed a draft.
+ * @typedef {{number: number, time: string, author: string, method: string, path: string, objects: string[]}} DraftEdit */
+
 /** What a change does to an object; before: null: it is created; after: null: it is deleted.
  * @typedef {{id: string, before: any, after: any}} ObjectChange */
 

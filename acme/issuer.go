@@ -1,0 +1,260 @@
+package acme
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"thalassa/internal/wake"
+	"thalassa/lb"
+)
+
+const (
+	// atOnce bounds the attempts that are under way.
+	atOnce = 4
+	// waitPause is the pause after an attempt that could not begin.
+	waitPause = 30 * time.Second
+)
+
+// An Issuer orders what the intent asks for, and renews it in time. Make it with New, let
+// Run run; the other methods may be called from any goroutine meanwhile.
+type Issuer struct {
+	cfg     Config
+	changed wake.Signal
+	poke    chan struct{} // looks again
+	slots   chan struct{} // one is taken for each attempt under way
+	tokens  *tokens
+	sharing *sharing
+
+	registering sync.Mutex // guards the making of accounts
+	writing     sync.Mutex // guards changes of records
+
+	mu       sync.Mutex // guards what follows; nothing waits while it is held
+	records  map[string]*record
+	accounts map[string]*account
+	wanted   map[string]*want    // by identity
+	running  map[string]*attempt // by identity
+	asked    map[string]bool     // identities that somebody wants renewed now
+	failures map[string]uint64   // since the start, by identity
+}
+
+// A want is what is to be ordered, and the certificates that it is for.
+type want struct {
+	lb.ACME
+	identity string
+	names    []lb.Name // sorted; none for the agent's own certificate alone
+}
+
+// New reads what an earlier run has stored. Orders of certificates are not made before Run.
+func New(ctx context.Context, cfg Config) (*Issuer, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.LookEvery <= 0 {
+		cfg.LookEvery = 15 * time.Second
+	}
+	if cfg.Chance == nil {
+		cfg.Chance = func(most time.Duration) time.Duration { return rand.N(max(most, 1)) } //nolint:gosec // no secret
+	}
+	if cfg.BeforeStep == nil {
+		cfg.BeforeStep = func(string) {}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	i := &Issuer{
+		cfg: cfg, poke: make(chan struct{}, 1), slots: make(chan struct{}, atOnce),
+		records: map[string]*record{}, accounts: map[string]*account{}, wanted: map[string]*want{}, running: map[string]*attempt{},
+		asked: map[string]bool{}, failures: map[string]uint64{},
+	}
+	i.tokens = &tokens{web: cfg.Web, own: map[string]token{}}
+	i.sharing = newSharing(i, cfg.Shared)
+	return i, i.load(ctx)
+}
+
+// Changed returns a channel that is closed when another certificate has been issued.
+func (i *Issuer) Changed() <-chan struct{} { return i.changed.Next() }
+
+// Run orders and renews until ctx ends, which is no error. An order under way goes on with
+// the next Run.
+func (i *Issuer) Run(ctx context.Context) error {
+	var group sync.WaitGroup
+	defer group.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group.Go(func() { i.follow(ctx) })
+	group.Go(func() { i.sharing.run(ctx) })
+	for {
+		next := i.begin(ctx, &group)
+		timer := time.NewTimer(min(max(next.Sub(i.cfg.Now()), 10*time.Millisecond), i.cfg.LookEvery))
+		select {
+		case <-i.poke:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+		timer.Stop()
+	}
+}
+
+// look has Run look again.
+func (i *Issuer) look() {
+	select {
+	case i.poke <- struct{}{}:
+	default: // it will
+	}
+}
+
+// follow keeps up with what operators ask for.
+func (i *Issuer) follow(ctx context.Context) {
+	for ctx.Err() == nil {
+		in, err := i.cfg.Store.Load(ctx)
+		if err != nil {
+			_ = wake.Pause(ctx, i.cfg.LookEvery) // the store says what is wrong with it
+			continue
+		}
+		i.want(in)
+		i.forget(ctx)
+		i.look()
+		if err := i.cfg.Store.Wait(ctx, in.Revision); err != nil && ctx.Err() == nil {
+			_ = wake.Pause(ctx, i.cfg.LookEvery)
+		}
+	}
+}
+
+// want takes over what is to be ordered. An attempt for what nobody wants any more ends.
+func (i *Issuer) want(in lb.Intent) {
+	wanted := map[string]*want{}
+	add := func(a lb.ACME, names ...lb.Name) {
+		id := a.Identity()
+		if wanted[id] == nil {
+			wanted[id] = &want{ACME: a, identity: id}
+		}
+		wanted[id].names = append(wanted[id].names, names...)
+	}
+	for _, c := range in.SortedCertificates() {
+		if c.ACME != nil {
+			add(*c.ACME, c.Key)
+		}
+	}
+	if i.cfg.Own != nil {
+		add(*i.cfg.Own)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.wanted = wanted
+	for id, a := range i.running {
+		if wanted[id] == nil {
+			a.cancel(errUnwanted)
+		}
+	}
+}
+
+var errUnwanted = errors.New("nobody asks for the certificate any more")
+
+// begin begins the attempts that are due, and returns when the next is.
+func (i *Issuer) begin(ctx context.Context, group *sync.WaitGroup) time.Time {
+	now := i.cfg.Now()
+	next := now.Add(24 * time.Hour)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(i.wanted)) {
+		if i.running[id] != nil {
+			continue
+		}
+		r := i.records[id]
+		if r == nil {
+			r = &record{}
+		}
+		due := r.due()
+		if i.asked[id] {
+			due = r.Held
+		}
+		if due.After(now) {
+			if due.Before(next) {
+				next = due
+			}
+			continue
+		}
+		select {
+		case i.slots <- struct{}{}:
+		default:
+			return now.Add(i.cfg.LookEvery) // the end of an attempt pokes
+		}
+		a := i.newAttempt(ctx, i.wanted[id])
+		i.running[id] = a
+		group.Go(func() { //nolint:contextcheck // that of the attempt
+			a.run()
+			<-i.slots
+			i.look()
+		})
+	}
+	return next
+}
+
+// Files are what has been issued last for an order, or a stand-in until then: see
+// lb.Intent.WithIssued.
+func (i *Issuer) Files(a lb.ACME) []lb.PEMFile {
+	id := a.Identity()
+	r := i.record(id)
+	switch {
+	case len(r.Files) > 0:
+		return domainFiles(r.Files)
+	case len(r.StandIn) > 0:
+		return domainFiles(r.StandIn)
+	}
+	return i.standIn(id, a)
+}
+
+// standIn makes the stand-in of an order, once. One that cannot be stored is made again.
+func (i *Issuer) standIn(id string, a lb.ACME) []lb.PEMFile {
+	b, err := newStandIn(a, i.cfg.Now())
+	if err == nil {
+		err = i.cfg.Keys.Put(b.Files)
+	}
+	if err == nil {
+		err = i.update(context.Background(), id, func(r *record) {
+			if len(r.StandIn) == 0 {
+				r.Domains, r.Directory, r.KeyType, r.StandIn = a.Domains, a.Directory, a.KeyType, storedFiles(b.Certificate.Files)
+			}
+		})
+	}
+	if err != nil {
+		i.cfg.Logger.Warn("no certificate to serve until one is issued", "domains", a.Domains, "error", err)
+		return nil
+	}
+	r := i.record(id)
+	if len(r.Files) > 0 {
+		return domainFiles(r.Files)
+	}
+	return domainFiles(r.StandIn)
+}
+
+// IsIssued reports whether a server has issued what Files returns.
+func (i *Issuer) IsIssued(a lb.ACME) bool { return len(i.record(a.Identity()).Files) > 0 }
+
+// Renew has a certificate ordered again now. While that is under way it does nothing. The
+// error is an *lb.ConflictError when the server wants no request yet.
+func (i *Issuer) Renew(c lb.Certificate) error {
+	if c.ACME == nil {
+		return &lb.ConflictError{ID: c.ID(), Reason: "is not ordered by ACME: store a new one instead"}
+	}
+	id := c.ACME.Identity()
+	r := i.record(id)
+	if now := i.cfg.Now(); r.Held.After(now) {
+		return &lb.ConflictError{ID: c.ID(), Reason: "the server wants no further request before " + r.Held.UTC().Format(time.RFC3339)}
+	}
+	i.mu.Lock()
+	if i.running[id] == nil {
+		i.asked[id] = true
+	}
+	i.mu.Unlock()
+	i.look()
+	return nil
+}

@@ -1,0 +1,139 @@
+package acme
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"thalassa/internal/wake"
+)
+
+// challengePath is where servers look for answers.
+const challengePath = "/.well-known/acme-challenge/"
+
+// Times of the self-check: as long as a reload may take.
+const (
+	selfCheckTime  = 30 * time.Second
+	selfCheckPause = 100 * time.Millisecond
+)
+
+// A token is an answer that HAProxy gives.
+type token struct{ text string }
+
+// tokens are the answers that HAProxy gives now: those of this node's attempts, and those
+// that other nodes share.
+type tokens struct {
+	web Web
+
+	mu     sync.Mutex // held while HAProxy is told, so that the last change wins
+	own    map[string]token
+	others map[string]string
+}
+
+// set changes the answers of this node.
+func (t *tokens) set(ctx context.Context, change func(map[string]token)) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	change(t.own)
+	return t.tell(ctx)
+}
+
+// setOthers replaces the answers of other nodes.
+func (t *tokens) setOthers(ctx context.Context, others map[string]string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.others = others
+	return t.tell(ctx)
+}
+
+func (t *tokens) tell(ctx context.Context) error {
+	all := map[string]string{}
+	maps.Copy(all, t.others)
+	for name, one := range t.own {
+		all[name] = one.text
+	}
+	return t.web.Answer(ctx, all)
+}
+
+// serve has HAProxy answer a token, tries that, and returns what ends it.
+func (i *Issuer) serve(ctx context.Context, domain, name, text string) (withdraw func(), err error) {
+	withdraw = func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
+		defer cancel()
+		i.sharing.withdraw(ctx, name)
+		if err := i.tokens.set(ctx, func(own map[string]token) { delete(own, name) }); err != nil {
+			i.cfg.Logger.WarnContext(ctx, "the answer to a challenge stays", "error", err)
+		}
+	}
+	if err := i.tokens.set(ctx, func(own map[string]token) { own[name] = token{text} }); err != nil {
+		return withdraw, fmt.Errorf("having HAProxy answer the challenge: %w", err)
+	}
+	if err := i.sharing.publish(ctx, name, text); err != nil {
+		return withdraw, err
+	}
+	if i.cfg.SkipSelfCheck {
+		return withdraw, nil
+	}
+	addresses, err := i.cfg.Web.Reach(ctx)
+	if err != nil {
+		return withdraw, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, selfCheckTime)
+	defer cancel()
+	for _, a := range addresses {
+		if err := tryAnswer(ctx, a, domain, name, text); err != nil {
+			return withdraw, err
+		}
+	}
+	return withdraw, nil
+}
+
+// tryAnswer asks an address of this node for an answer until it is right.
+func tryAnswer(ctx context.Context, to netip.AddrPort, domain, name, want string) error {
+	dialer := &net.Dialer{Timeout: 2 * time.Second}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "tcp", to.String())
+		},
+		DisableKeepAlives: true, ResponseHeaderTimeout: 5 * time.Second, MaxResponseHeaderBytes: 64 << 10,
+	}
+	client := &http.Client{
+		Transport: transport, Timeout: 10 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	for {
+		got, err := ask(ctx, client, "http://"+domain+challengePath+name)
+		if err == nil && got == want {
+			return nil
+		}
+		if wake.Pause(ctx, selfCheckPause) != nil {
+			if err != nil {
+				return fmt.Errorf("HAProxy does not answer the challenge at %s: %w", to, err)
+			}
+			return fmt.Errorf("HAProxy does not answer the challenge at %s: the answer is another one", to)
+		}
+	}
+}
+
+func ask(ctx context.Context, client *http.Client, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("status %d", resp.StatusCode)
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	return string(text), err
+}

@@ -1,0 +1,265 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"thalassa/cluster"
+	"thalassa/cluster/cibxml"
+	"thalassa/cluster/config"
+	"thalassa/lb"
+)
+
+// clusterConfigPath is where the objects of the cluster's configuration are.
+const clusterConfigPath = "/cluster/config"
+
+// ClusterConfiguration is the configuration of the cluster, as Pacemaker has it.
+type ClusterConfiguration interface {
+	// Configuration is the element of the CIB, with its secrets, and the version of the
+	// CIB. It is not changed.
+	Configuration() (*cibxml.Element, cluster.Epoch, error)
+	// PlanEdits tells what edits would do.
+	PlanEdits(ctx context.Context, edits []config.Edit) (config.Outcome, error)
+	// Configure makes edits as one change, in the name of an author, and gives the final
+	// state. Configuration shows the change when it returns.
+	Configure(ctx context.Context, edits []config.Edit, wait time.Duration, author string) (config.Outcome, error)
+}
+
+// clusterConfigHandlers read and change the configuration of the cluster.
+type clusterConfigHandlers struct {
+	clusterHandlers
+
+	objects ClusterConfiguration // nil: this node is in no cluster
+}
+
+// configuration is what the cluster has, or the error that says why there is none.
+func (h clusterConfigHandlers) configuration() (*cibxml.Element, cluster.Epoch, error) {
+	if _, err := h.status(); err != nil {
+		return nil, cluster.Epoch{}, err
+	}
+	return h.objects.Configuration()
+}
+
+// kindOf is the kind of the path.
+func kindOf(c echo.Context) (config.Kind, error) {
+	k := config.Kind(c.Param("kind"))
+	if !k.Valid() {
+		return k, &ResponseError{
+			Status: http.StatusNotFound, Code: "not_found", Message: shown(string(k)) + " is no kind of configuration objects: " + kindNames(),
+		}
+	}
+	return k, nil
+}
+
+func kindNames() string {
+	names := make([]string, 0, len(config.Kinds()))
+	for _, k := range config.Kinds() {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, ", ")
+}
+
+// documents are the objects of a kind, without secrets.
+func documents(configuration *cibxml.Element, k config.Kind) []map[string]any {
+	list := config.Elements(configuration, k)
+	out := make([]map[string]any, 0, len(list))
+	for _, e := range list {
+		o := config.Masked(k, e)
+		out = append(out, o.Document(k))
+	}
+	return out
+}
+
+// list answers with the objects of all kinds.
+func (h clusterConfigHandlers) list(c echo.Context) error {
+	configuration, epoch, err := h.configuration()
+	if err != nil {
+		return err
+	}
+	out := map[config.Kind]any{}
+	for _, k := range config.Kinds() {
+		out[k] = documents(configuration, k)
+	}
+	c.Response().Header().Set(headerETag, config.ConfigurationTag(epoch.Configuration()))
+	return respond(c, http.StatusOK, out)
+}
+
+// listKind answers with the objects of a kind.
+func (h clusterConfigHandlers) listKind(c echo.Context) error {
+	configuration, epoch, err := h.configuration()
+	if err != nil {
+		return err
+	}
+	k, err := kindOf(c)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(headerETag, config.ConfigurationTag(epoch.Configuration()))
+	return respond(c, http.StatusOK, documents(configuration, k))
+}
+
+// show answers with one object, as JSON or as XML.
+func (h clusterConfigHandlers) show(c echo.Context) error {
+	k, err := kindOf(c)
+	if err != nil {
+		return err
+	}
+	e, err := h.find(c, k, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	if strings.Contains(c.Request().Header.Get(echo.HeaderAccept), "xml") {
+		masked := e.Clone()
+		cibxml.Mask(masked, "", func(string) {})
+		return write(c, http.StatusOK, echo.MIMEApplicationXMLCharsetUTF8, masked.Bytes())
+	}
+	o := config.Masked(k, e)
+	return respond(c, http.StatusOK, o.Document(k))
+}
+
+// find looks for an object, and sets the header with its entity tag.
+func (h clusterConfigHandlers) find(c echo.Context, k config.Kind, id string) (*cibxml.Element, error) {
+	configuration, epoch, err := h.configuration()
+	if err != nil {
+		return nil, err
+	}
+	e := config.Find(configuration, k, id)
+	if e == nil {
+		return nil, &lb.NotFoundError{ID: string(k) + "/" + id}
+	}
+	c.Response().Header().Set(headerETag, config.Tag(k, e, epoch.Configuration()))
+	return e, nil
+}
+
+// put, patch and remove change one object.
+func (h clusterConfigHandlers) put(c echo.Context) error   { return h.change(c, config.Put) }
+func (h clusterConfigHandlers) patch(c echo.Context) error { return h.change(c, config.Patch) }
+
+func (h clusterConfigHandlers) remove(c echo.Context) error { return h.change(c, config.Delete) }
+
+// rename and copy give an object, or a copy of it, another id.
+func (h clusterConfigHandlers) rename(c echo.Context) error { return h.change(c, config.Rename) }
+func (h clusterConfigHandlers) copy(c echo.Context) error   { return h.change(c, config.Copy) }
+
+func (h clusterConfigHandlers) change(c echo.Context, op string) error {
+	if _, err := h.status(); err != nil {
+		return err
+	}
+	k, err := kindOf(c)
+	if err != nil {
+		return err
+	}
+	e := config.Edit{Op: op, Kind: k, ID: c.Param("id")}
+	if e.IfMatch, e.IfNone, err = conditions(c.Request()); err != nil {
+		return err
+	}
+	names := []string{"dryRun", "wait"}
+	if op == config.Delete {
+		names = append(names, "cascade")
+	}
+	q := parameters(c.Request(), names...)
+	how := howToConfigure(q)
+	e.Cascade = q.flag("cascade")
+	if err := q.err(); err != nil {
+		return err
+	}
+	if op != config.Delete {
+		if e.Body, err = body(c); err != nil {
+			return err
+		}
+	}
+	if op == config.Rename || op == config.Copy {
+		if e.To, err = parseNewID(e.Body); err != nil {
+			return err
+		}
+	}
+	out, err := h.carryOut(c, []config.Edit{e}, how)
+	if edit, ok := asSingle(err); ok {
+		return edit
+	}
+	if err != nil {
+		return err
+	}
+	if op == config.Rename || op == config.Copy {
+		e.ID = e.To
+	}
+	if op == config.Delete || how.dryRun {
+		return respond(c, http.StatusOK, out)
+	}
+	changed, err := h.find(c, k, e.ID)
+	if err != nil {
+		return err
+	}
+	o := config.Masked(k, changed)
+	return respond(c, http.StatusOK, struct {
+		Object map[string]any `json:"object"`
+		config.Outcome
+	}{o.Document(k), out})
+}
+
+// asSingle is the error about the only edit of a request.
+func asSingle(err error) (error, bool) {
+	edit, ok := err.(*lb.EditError) //nolint:errorlint // as config.Apply makes it
+	if !ok {
+		return err, false
+	}
+	return edit.Err, true
+}
+
+// configuring is how edits are carried out.
+type configuring struct {
+	dryRun bool
+	wait   time.Duration
+}
+
+func howToConfigure(q *params) configuring {
+	return configuring{dryRun: q.flag("dryRun"), wait: q.duration("wait", 10*time.Minute)}
+}
+
+func (h clusterConfigHandlers) carryOut(c echo.Context, edits []config.Edit, how configuring) (config.Outcome, error) {
+	if how.dryRun {
+		return h.objects.PlanEdits(c.Request().Context(), edits)
+	}
+	return h.objects.Configure(c.Request().Context(), edits, how.wait, Author(c))
+}
+
+// apply makes several edits as one change.
+func (h clusterConfigHandlers) apply(c echo.Context) error {
+	if _, err := h.status(); err != nil {
+		return err
+	}
+	q := parameters(c.Request(), "dryRun", "wait")
+	how := howToConfigure(q)
+	if err := q.err(); err != nil {
+		return err
+	}
+	data, err := bodyOf(c, maxChangeset)
+	if err != nil {
+		return err
+	}
+	edits, err := parseClusterEdits(data)
+	if err != nil {
+		return err
+	}
+	tags, _, err := conditions(c.Request())
+	if err != nil {
+		return err
+	}
+	for i := range edits {
+		if len(edits[i].IfMatch) == 0 {
+			edits[i].IfMatch = tags // of the configuration
+		}
+	}
+	out, err := h.carryOut(c, edits, how)
+	if err != nil {
+		return err
+	}
+	if out.Cluster != nil {
+		c.Response().Header().Set(headerETag, clusterTag(*out.Cluster))
+	}
+	return respond(c, http.StatusOK, out)
+}

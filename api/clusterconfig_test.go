@@ -1,0 +1,122 @@
+package api_test
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// configured is a fixture on a node of a cluster that has a configuration.
+func configured(tb testing.TB) *fixture {
+	tb.Helper()
+	s, c := clustered(tb)
+	err := c.SetConfiguration(`<configuration>
+		<nodes><node id="1" uname="n1"/></nodes>
+		<resources>
+			<primitive id="vip" class="ocf" provider="heartbeat" type="IPaddr2"/>
+			<primitive id="fence" class="stonith" type="fence_ipmilan"><instance_attributes id="f"><nvpair id="p" name="passwd" value="topsecret7"/></instance_attributes></primitive>
+		</resources>
+		<constraints><rsc_location id="l1" rsc="vip" node="n1" score="100"/></constraints>
+	</configuration>`)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func TestClusterConfigurationIsShown(t *testing.T) {
+	s := configured(t)
+	r := s.get("/cluster/config/locations/l1")
+	same(t, r.body, `{"id": "l1", "rsc": "vip", "node": "n1", "score": "100"}`)
+	if tag := r.header.Get("ETag"); len(tag) < 10 {
+		t.Errorf("ETag %s", tag)
+	}
+	r = s.get("/cluster/config/primitives")
+	same(t, r.body, `[{"id": "vip", "agent": "ocf:heartbeat:IPaddr2"},
+		{"id": "fence", "agent": "stonith:fence_ipmilan", "params": {"passwd": "********"}, "ids": {"params": "f", "params/passwd": "p"}}]`)
+	if r.header.Get("ETag") != `"0:12"` {
+		t.Errorf("ETag %s", r.header.Get("ETag"))
+	}
+	var all map[string][]any
+	s.get("/cluster/config").wants(t, 200, &all)
+	if len(all["primitives"]) != 2 || len(all["locations"]) != 1 || all["tags"] == nil {
+		t.Errorf("all: %v", all)
+	}
+	same(t, s.get("/cluster/config/nodes/n1").body, `{"id": "1", "uname": "n1"}`)
+	x := s.do("GET", "/cluster/config/primitives/fence", "", "Accept: application/xml")
+	if !strings.Contains(string(x.body), `name="passwd" value="********"`) || !strings.HasPrefix(x.header.Get("Content-Type"), "application/xml") {
+		t.Errorf("as XML: %s", x.body)
+	}
+	s.get("/cluster/config/things").refused(t, 404, "not_found")
+	s.get("/cluster/config/primitives/none").refused(t, 404, "not_found")
+	newFixture(t).get("/cluster/config").refused(t, 404, "not_found")
+}
+
+func TestClusterConfigurationIsChanged(t *testing.T) {
+	s := configured(t)
+	const path = "/cluster/config/primitives/vip"
+	first := s.get(path).header.Get("ETag")
+	var out struct {
+		Object map[string]any
+		Epoch  string
+	}
+	r := s.do("PATCH", path, `{"params":{"ip":"192.0.2.9"}}`, "If-Match: "+first)
+	r.wants(t, 200, &out)
+	if fmt.Sprint(out.Object["params"]) != "map[ip:192.0.2.9]" || r.header.Get("ETag") != s.get(path).header.Get("ETag") {
+		t.Errorf("answer %s, ETag %s", r.body, r.header.Get("ETag"))
+	}
+	s.do("PATCH", path, `{"params":{"ip":"192.0.2.10"}}`, "If-Match: "+first).refused(t, 412, "precondition_failed")
+	s.do("PUT", "/cluster/config/primitives/new", `{"agent":"systemd:new"}`, "If-None-Match: *").wants(t, 200, nil)
+	s.do("PUT", "/cluster/config/primitives/new", `{"agent":"systemd:new"}`, "If-None-Match: *").refused(t, 412, "precondition_failed")
+	s.do("POST", "/cluster/config/primitives/new/rename", `{"to":"other"}`).wants(t, 200, nil)
+	s.do("POST", "/cluster/config/primitives/other/copy?dryRun=1", `{"to":"third"}`).wants(t, 200, nil)
+	s.get("/cluster/config/primitives/third").refused(t, 404, "not_found")
+	s.do("DELETE", "/cluster/config/primitives/other", "").wants(t, 200, nil)
+	s.get("/cluster/config/primitives/other").refused(t, 404, "not_found")
+	if f := s.do("DELETE", path, "").refused(t, 409, "conflict"); len(f.By) != 1 || f.By[0] != "l1" {
+		t.Errorf("%+v", f)
+	}
+	s.do("DELETE", path+"?cascade=1", "").wants(t, 200, nil)
+	s.get("/cluster/config/locations/l1").refused(t, 404, "not_found")
+}
+
+func TestClusterConfigurationRefuses(t *testing.T) {
+	s := configured(t)
+	for name, tc := range map[string]struct{ method, path, body, field string }{
+		"an unknown field":     {"PUT", "primitives/x", `{"agent":"systemd:x","size":1}`, "size"},
+		"a missing field":      {"PUT", "locations/x", `{"node":"n1","score":"1"}`, "rsc"},
+		"no JSON":              {"PATCH", "primitives/vip", `agent`, "body"},
+		"a new id that is bad": {"POST", "primitives/vip/rename", `{"to":"a b"}`, "to"},
+		"an unknown parameter": {"DELETE", "primitives/vip?force=1", ``, "force"},
+		"a wait":               {"DELETE", "primitives/vip?wait=long", ``, "wait"},
+	} {
+		if f := s.do(tc.method, "/cluster/config/"+tc.path, tc.body).refused(t, 400, "invalid"); f.Fields[0].Path != tc.field {
+			t.Errorf("%s: %+v", name, f.Fields)
+		}
+	}
+	s.do("PUT", "/cluster/config/things/x", `{}`).refused(t, 404, "not_found")
+	s.do("PUT", "/cluster/config/primitives/"+url.PathEscape("../x"), `{"agent":"systemd:x"}`).refused(t, 400, "invalid")
+}
+
+func TestSeveralChangesOfTheCluster(t *testing.T) {
+	s := configured(t)
+	const edits = `{"edits":[
+		{"method":"PUT","path":"/cluster/config/groups/g","body":{"members":["web","vip"]}},
+		{"method":"PUT","path":"/cluster/config/tags/t","body":{"objects":["%s"]}}]}`
+	if f := s.do("POST", "/cluster/changes", fmt.Sprintf(edits, "g")).refused(t, 400, "invalid"); f.Fields[0].Path != "edits[0].body.members[0]" {
+		t.Errorf("%+v", f.Fields)
+	}
+	s.get("/cluster/config/tags/t").refused(t, 404, "not_found")
+	if f := s.do("POST", "/cluster/changes", `{"edits":[{"method":"MOVE","path":"/backends/a"}]}`).refused(t, 400, "invalid"); f.Fields[0].Path != "edits[0].path" {
+		t.Errorf("%+v", f.Fields)
+	}
+	with := `{"edits":[{"method":"PUT","path":"/cluster/config/primitives/web","body":{"agent":"systemd:web"}},` + fmt.Sprintf(edits, "g")[len(`{"edits":[`):]
+	s.do("POST", "/cluster/changes", with, `If-Match: "0:11"`).refused(t, 412, "precondition_failed")
+	r := s.do("POST", "/cluster/changes", with, `If-Match: "0:12"`)
+	r.wants(t, 200, nil)
+	if r.header.Get("ETag") != `"0:13"` {
+		t.Errorf("ETag %s", r.header.Get("ETag"))
+	}
+	same(t, s.get("/cluster/config/groups/g").body, `{"id": "g", "members": ["web", "vip"]}`)
+}
