@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -181,16 +182,16 @@ func handshakes(before *lb.Config, after lb.Config) []haproxy.Handshake {
 		if !after.SpeaksTLS(f) || len(f.TLS.Binds) == 0 {
 			continue
 		}
-		former := map[lb.Name]string{}
+		former := map[lb.Name][]string{}
 		if old, isThere := was[f.Key]; isThere {
 			for _, cert := range before.Served(old) {
-				former[cert.Key] = cert.ETag()
+				former[cert.Key] = cert.Digests()
 			}
 		}
 		served := after.Served(f)
 		var expected []string
 		for _, cert := range served {
-			if former[cert.Key] == cert.ETag() || len(out) >= maxHandshakes {
+			if len(out) >= maxHandshakes || slices.Equal(former[cert.Key], cert.Digests()) {
 				continue
 			}
 			if expected == nil {
