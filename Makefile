@@ -138,7 +138,7 @@ lint: ## Check the source: linters, formatting, vet, go.mod, scripts
 	@$(LINT) run --show-stats=false $(PKG)
 	@go vet $(PKG)
 	@go mod tidy -diff
-	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/fuzz tools/haproxys tools/bench tools/package packaging/ocf-haproxy packaging/post* packaging/prerm; fi
+	@if command -v shellcheck >/dev/null; then shellcheck .ci/run tools/setup tools/former tools/fuzz tools/haproxys tools/bench tools/package packaging/ocf-haproxy packaging/post* packaging/prerm; fi
 	@if command -v shellcheck >/dev/null; then shellcheck --shell=sh internal/testkit/cluster/*.sh; fi
 
 docs: ## Write docs/cli.md from the commands, and docs/grants.md from the routes

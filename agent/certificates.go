@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -77,9 +78,7 @@ func (c *certificateFiles) available(in lb.Intent) lb.Intent {
 		}
 		if left == nil {
 			left = make(map[lb.Name]lb.Certificate, len(in.Certificates))
-			for key, other := range in.Certificates {
-				left[key] = other
-			}
+			maps.Copy(left, in.Certificates)
 		}
 		delete(left, cert.Key)
 	}

@@ -28,8 +28,11 @@ func (c *changes) warn(ctx context.Context, backends []lb.Name, applied *lb.Appl
 	}
 	process := c.cfg.tuned().processWith(c.cfg, c.templates.current())
 	for _, key := range backends {
-		if text := process.UnstableHash(in.Backends[key]); text != "" {
-			applied.Warnings = append(applied.Warnings, text)
+		b := in.Backends[key]
+		for _, text := range []string{process.UnstableHash(b), b.TLSWarning()} {
+			if text != "" {
+				applied.Warnings = append(applied.Warnings, text)
+			}
 		}
 	}
 }

@@ -25,7 +25,7 @@ func (a *Agent) Status(ctx context.Context) (lb.Status, error) {
 	s.Empty = append(s.Empty, unresolved...)
 	slices.SortFunc(s.Empty, func(a, b lb.EmptyBackend) int { return cmp.Compare(a.ID, b.ID) })
 	last := a.outcomes.latest()
-	s.Warnings = slices.Concat(a.warnings.current(), a.lines.current(), a.persister.copy.importer.warnings(), warnings, a.local.ofAll(in), a.cfg.certificateWarnings(in))
+	s.Warnings = slices.Concat(a.warnings.current(), a.lines.current(), a.persister.copy.importer.warnings(), warnings, a.local.ofAll(in), a.cfg.certificateWarnings(in), in.TLSWarnings())
 	for _, problem := range []func() string{a.cfg.LogProblem, a.cfg.StoreProblem} {
 		if problem == nil {
 			continue

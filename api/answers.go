@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	// unknownAnswer is the expected size of an answer of a route that has not answered yet.
-	unknownAnswer = 256 << 10
+	// unknownAnswer is the expected size of an answer of a route that has not answered yet:
+	// it takes all that one caller may have, so that many at once wait for the first one.
+	unknownAnswer = 1 << 40
 	// answerCost is what an answer takes in memory for each of its bytes: it is made from
 	// values, encoded, and written.
 	answerCost = 3
@@ -58,7 +59,7 @@ func (a *answers) bounded(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 	switch {
 	case r.Method != http.MethodGet, r.Need == 0 && r.Path != "/metrics":
 		return next
-	case r.Path == "/streams", r.Path == "/monitor", r.Path == "/monitor.json", r.Path == "/activity", r.Path == "/revisions", r.Path == backupPath:
+	case r.Path == "/streams", r.Path == "/monitor", r.Path == "/monitor.json", r.Path == "/activity", r.Path == "/revisions", r.Path == "/drafts", r.Path == backupPath:
 		return next
 	}
 	return func(c echo.Context) error {

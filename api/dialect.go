@@ -48,7 +48,7 @@ type Route struct {
 
 // echoPath turns "/a/{key}" into echo's "/a/:key".
 func (r Route) echoPath() string {
-	return strings.NewReplacer("{", ":", "}", "").Replace(r.Path)
+	return strings.ReplaceAll(strings.ReplaceAll(r.Path, "{", ":"), "}", "")
 }
 
 // dialectKey is where an echo.Context holds the dialect of the matched route.
@@ -59,7 +59,7 @@ func (s *Server) add(d Dialect) {
 	s.dialects = append(s.dialects, d)
 	for _, r := range d.Routes(s.agent) {
 		guarded := r
-		guarded.Handle = inDraft(r, s.answers.bounded(r, r.Handle))
+		guarded.Handle = inDraft(r, s.draftTurns.bounded(r, s.answers.bounded(r, r.Handle)))
 		protected := s.guard.protect(guarded)
 		handle := func(c echo.Context) error {
 			c.Set(dialectKey, d)

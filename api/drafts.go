@@ -17,7 +17,8 @@ import (
 
 // Drafts keeps drafts, as *store.DB does. An unknown ID is an *lb.NotFoundError.
 type Drafts interface {
-	Drafts(ctx context.Context) ([]stage.Draft, error)
+	// DraftHeads are the drafts without their objects.
+	DraftHeads(ctx context.Context) ([]stage.Draft, error)
 	Draft(ctx context.Context, id string) (stage.Draft, error)
 	// CreateDraft gives a draft without an ID one.
 	CreateDraft(ctx context.Context, d stage.Draft) (stage.Draft, error)
@@ -105,9 +106,11 @@ type draftHandlers struct {
 	changesets changesetHandlers
 }
 
+// list answers with all drafts. Together they may be large: they are read, encoded and sent
+// one after the other.
 func (h draftHandlers) list(c echo.Context) error {
 	ctx := c.Request().Context()
-	list, err := h.agent.drafts.Drafts(ctx)
+	heads, err := h.agent.drafts.DraftHeads(ctx)
 	if err != nil {
 		return err
 	}
@@ -115,12 +118,27 @@ func (h draftHandlers) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(list, func(a, b stage.Draft) int { return a.Origin.Time.Compare(b.Origin.Time) })
-	out := make([]node.Draft, len(list))
-	for i, d := range list {
-		out[i] = node.NewDraft(h.seen(ctx, d), in)
+	slices.SortFunc(heads, func(a, b stage.Draft) int { return a.Origin.Time.Compare(b.Origin.Time) })
+	out, further := &pieces{c: c}, false
+	out.WriteByte('[')
+	for _, head := range heads {
+		d, err := h.agent.drafts.Draft(ctx, head.ID)
+		if errors.As(err, new(*lb.NotFoundError)) {
+			continue // it has been committed or deleted meanwhile
+		}
+		if err != nil {
+			return out.abort(err)
+		}
+		if further {
+			out.WriteByte(',')
+		}
+		further = true
+		if err := out.add(node.NewDraft(h.seen(ctx, d), in)); err != nil {
+			return out.abort(err)
+		}
 	}
-	return respond(c, http.StatusOK, out)
+	out.WriteString("]\n")
+	return out.close()
 }
 
 // seen is a draft without the objects that the caller does not see.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -152,7 +153,7 @@ func (r listedRoute) body(path string) string {
 	case path == "/backup":
 		return emptyBackup
 	case path == "/import/pyhrapi":
-		return pools()
+		return aDatabase()
 	case strings.HasPrefix(path, "/haproxy/") && r.Method == http.MethodPut:
 		return `{"natives":[]}`
 	case path == "/session":
@@ -170,6 +171,8 @@ func (r listedRoute) body(path string) string {
 	}
 	return "{}"
 }
+
+var aDatabase = sync.OnceValue(func() string { return pools() })
 
 // reaches reports whether a caller is allowed to make a request, whatever becomes of it.
 func reaches(w *httptest.ResponseRecorder) bool {

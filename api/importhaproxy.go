@@ -30,6 +30,11 @@ func (h importHandlers) haproxy(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	done, err := oneAtATime(c.Request().Context(), h.agent.databases, "import") // which takes much memory, as a database does
+	if err != nil {
+		return err
+	}
+	defer done()
 	in, err := h.agent.Intent(c.Request().Context())
 	if err != nil {
 		return err

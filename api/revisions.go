@@ -80,11 +80,7 @@ func (h historyHandlers) addRevision(out *pieces, before uint64, further bool) (
 	if further {
 		out.WriteByte(',')
 	}
-	if err := json.NewEncoder(out).Encode(doc); err != nil {
-		return 0, false, err
-	}
-	out.Truncate(out.Len() - 1) // the encoder's end of line
-	return number, true, out.send()
+	return number, true, out.add(doc)
 }
 
 // showRevision answers with one revision, or for "3..7" with the difference between two.
@@ -210,6 +206,15 @@ type pieces struct {
 	c           echo.Context
 	contentType string    // empty: JSON
 	begun       time.Time // zero: nothing has been sent
+}
+
+// add encodes a value and sends it, or keeps it for the next piece.
+func (p *pieces) add(v any) error {
+	if err := json.NewEncoder(p).Encode(v); err != nil {
+		return err
+	}
+	p.Truncate(p.Len() - 1) // the encoder's end of line
+	return p.send()
 }
 
 // send sends what has been collected if that is much. Whoever has lost the right to read

@@ -32,18 +32,20 @@ const (
 // A Server answers requests. It is an http.Handler for any number of
 // goroutines; Serve is its way onto a listener.
 type Server struct {
-	cfg       Config
-	echo      *echo.Echo
-	dialects  []Dialect // the node dialect is the last one
-	agent     *Agent
-	guard     *guard
-	failures  *failures
-	bodies    *budget  // of all requests under way
-	answers   *answers // that are made and written
-	site      *ui.Site
-	publisher *publisher
-	sights    *sightStreams
-	live      *live.Server // the websockets
+	cfg      Config
+	echo     *echo.Echo
+	dialects []Dialect // the node dialect is the last one
+	agent    *Agent
+	guard    *guard
+	failures *failures
+	bodies   *budget  // of all requests under way
+	answers  *answers // that are made and written
+	// draftTurns bounds the drafts that requests have in memory.
+	draftTurns draftTurns
+	site       *ui.Site
+	publisher  *publisher
+	sights     *sightStreams
+	live       *live.Server // the websockets
 }
 
 // New makes a Server. It starts nothing.
@@ -51,6 +53,7 @@ func New(cfg Config) *Server {
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, echo: echo.New(), agent: newAgent(cfg), guard: newGuard(cfg), failures: &failures{cfg.Logger}, site: ui.New()}
 	s.bodies, s.answers = newBudget("large bodies", cfg.BodyBytes), newAnswers(cfg.AnswerBytes)
+	s.draftTurns = newDraftTurns()
 	metrics := newMetrics(cfg, newScraper(cfg, s.agent, func() uint64 { return s.live.Refused() }, func() int { return s.sights.clients() }).read)
 	s.publisher = newPublisher(cfg, s.agent, metrics.count)
 	s.sights = newSightStreams(cfg, s.agent, s.publisher.stats)

@@ -64,25 +64,26 @@ func Write(w io.Writer, h Header, entries []Entry) error {
 	if slices.ContainsFunc(entries, func(e Entry) bool { return e.Kind == KeysKind }) {
 		h.Version = KeysVersion
 	}
-	lines, size := make([][]byte, 0, len(entries)+1), 0
-	for _, v := range append([]any{h}, anys(entries)...) {
-		line, err := json.Marshal(v)
-		if err != nil {
-			return fmt.Errorf("encoding a backup: %w", err)
-		}
-		lines = append(lines, append(line, '\n'))
-		size += len(line) + 1
+	size := 0
+	measure := func(line []byte) error { // nothing is kept: a backup may be large
+		size += len(line)
+		return nil
+	}
+	if err := eachLine(h, entries, measure); err != nil {
+		return err
 	}
 	if size+maxHeader > MaxBytes {
 		return &TooLargeError{Size: size}
 	}
 	sum := sha256.New()
 	out := bufio.NewWriterSize(w, 64<<10)
-	for _, line := range lines {
+	err := eachLine(h, entries, func(line []byte) error {
 		sum.Write(line)
-		if _, err := out.Write(line); err != nil {
-			return err
-		}
+		_, err := out.Write(line)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	last, err := json.Marshal(sealOf(sum))
 	if err != nil {
@@ -94,12 +95,19 @@ func Write(w io.Writer, h Header, entries []Entry) error {
 	return out.Flush()
 }
 
-func anys(entries []Entry) []any {
-	out := make([]any, len(entries))
-	for i, e := range entries {
-		out[i] = e
+// eachLine calls f for the header and each entry, until it has an error.
+func eachLine(h Header, entries []Entry, f func(line []byte) error) error {
+	line, err := json.Marshal(h)
+	for i := -1; err == nil; {
+		if err = f(append(line, '\n')); err != nil {
+			return err
+		}
+		if i++; i == len(entries) {
+			return nil
+		}
+		line, err = json.Marshal(entries[i])
 	}
-	return out
+	return fmt.Errorf("encoding a backup: %w", err)
 }
 
 // A TooLargeError is about a state whose backup would be larger than MaxBytes.

@@ -55,6 +55,8 @@ type Backend struct {
 	Members    []Member `json:"members"`
 	Protocol   string   `json:"protocol,omitempty"`  // of HTTP to members: "h2"; empty: HTTP/1.1
 	SendProxy  string   `json:"sendProxy,omitempty"` // header of the PROXY protocol; empty: none
+	// TLS to members; nil: none.
+	TLS *node.MemberTLS `json:"tls,omitempty"`
 	// Unused are the first 200 instances and members that get no requests; only
 	// BackendWithUnused has them.
 	Unused []UnusedInstance `json:"unused,omitzero"`

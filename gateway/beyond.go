@@ -43,10 +43,15 @@ func beyondTLS(t lb.FrontendTLS, mode string) []string {
 	return fieldIf(out, "tls.hsts", t.HSTS != "")
 }
 
-// beyondPool lists the fields of a backend that the dialect has no words for.
-func beyondPool(b lb.Backend) []string {
+// beyondPool lists the fields of a backend that the dialect has no words for. It follows the
+// protocol of its gateways.
+func (m *Model) beyondPool(b lb.Backend) []string {
 	s := b.Spec()
 	out := fieldIf(nil, "service", b.Type != "static")
+	isOwn := b.Mode != "http" && !slices.ContainsFunc(m.in.SortedFrontends(), func(f lb.Frontend) bool {
+		return f.Mode == b.Mode && slices.Contains(f.AllTargets(), b.Key)
+	})
+	out = fieldIf(out, "mode", isOwn)
 	out = fieldIf(out, "hashStable", s.HashStable)
 	out = fieldIf(out, "host", s.Host != "")
 	out = fieldIf(out, "health", s.Health != nil)

@@ -118,6 +118,8 @@ func (m *Model) DeleteGateway(name string) bool {
 // PutEndpoint makes or changes an endpoint; isNew tells which. One that another gateway has
 // stays there. The gateway must exist.
 func (m *Model) PutEndpoint(gateway, name, address string) (isNew bool, err error) {
+	before := *m
+	defer m.undo(before, &err)
 	if _, owner, ok := m.Endpoint(gateway, name); ok {
 		gateway = owner
 	} else {
@@ -132,7 +134,9 @@ func (m *Model) PutEndpoint(gateway, name, address string) (isNew bool, err erro
 }
 
 // DeleteEndpoint removes an endpoint, of whatever gateway; false: there is none.
-func (m *Model) DeleteEndpoint(gateway, name string) (bool, error) {
+func (m *Model) DeleteEndpoint(gateway, name string) (isThere bool, err error) {
+	before := *m
+	defer m.undo(before, &err)
 	e, owner, ok := m.Endpoint(gateway, name)
 	if !ok {
 		return false, nil
@@ -141,7 +145,7 @@ func (m *Model) DeleteEndpoint(gateway, name string) (bool, error) {
 	if e.Raw {
 		return true, rawEndpoint(f, e)
 	}
-	f, err := withoutEndpoint(f, name)
+	f, err = withoutEndpoint(f, name)
 	if err != nil {
 		return true, err
 	}
@@ -238,7 +242,9 @@ func withoutEndpoint(f lb.Frontend, name string) (lb.Frontend, error) {
 }
 
 // Attach makes a pool belong to a gateway. Both must exist.
-func (m *Model) Attach(gateway, pool string) error {
+func (m *Model) Attach(gateway, pool string) (err error) {
+	before := *m
+	defer m.undo(before, &err)
 	f := m.in.Frontends[lb.Name(gateway)]
 	if !slices.Contains(f.AllTargets(), lb.Name(pool)) {
 		f.Pools = append(slices.Clone(f.Pools), lb.Name(pool))
@@ -248,7 +254,9 @@ func (m *Model) Attach(gateway, pool string) error {
 
 // Detach takes a pool away from a gateway. A rule that leads to the pool is a
 // *lb.ConflictError; false: the pool does not belong to the gateway.
-func (m *Model) Detach(gateway, pool string) (bool, error) {
+func (m *Model) Detach(gateway, pool string) (isAttached bool, err error) {
+	before := *m
+	defer m.undo(before, &err)
 	f, name := m.in.Frontends[lb.Name(gateway)], lb.Name(pool)
 	if !slices.Contains(f.AllTargets(), name) {
 		return false, nil

@@ -174,6 +174,7 @@ func addedOptions(t optionTable, options []string) *lineOptions {
 		}
 	}
 	o.addDefaults(given)
+	o.checkOverTLS(given)
 	_, o.check = given["check"]
 	_, o.agent = given["agent-check"]
 	if i := slices.IndexFunc(o.words, isUnsafe); i >= 0 {
@@ -206,6 +207,16 @@ func (o *lineOptions) addDefaults(given map[string]string) {
 	// The number of requests on a connection, which cannot be given, is 0 in HAProxy 2.6.
 	if strings.HasPrefix(given["proto"], "h2") || strings.Contains(given["alpn"], "h2") || given["ws"] == "h2" || given["proto"] == "fcgi" {
 		o.why = "connections of HTTP/2 and FastCGI to added lines would not be reused"
+	}
+}
+
+// checkOverTLS has checks of an added line use TLS as those of a line in the file do. HAProxy
+// 2.6 to 3.2 ask for the option of its own: checks in clear text would find the server down.
+func (o *lineOptions) checkOverTLS(given map[string]string) {
+	_, speaksTLS := given["ssl"]
+	_, isSaid := given["check-ssl"]
+	if speaksTLS && !isSaid && given["port"] == "" && given["addr"] == "" {
+		o.words = append(o.words, "check-ssl")
 	}
 }
 

@@ -12,8 +12,13 @@ import (
 	"thalassa/template"
 )
 
-// MaxSize bounds a file, in bytes.
-const MaxSize = 2 << 20
+// The bounds of a file.
+const (
+	// MaxSize is in bytes.
+	MaxSize = 2 << 20
+	// MaxLines is the number of lines. Each takes some kilobytes while it is read.
+	MaxLines = 50_000
+)
 
 // Options say how a file is read. The zero value changes nothing that exists.
 type Options struct {
@@ -57,6 +62,8 @@ func checkText(text []byte) error {
 	switch at := bytes.IndexByte(text, 0); {
 	case len(text) > MaxSize:
 		fe.Add("config", fmt.Sprintf("has %d bytes", len(text)), fmt.Sprintf("at most %d", MaxSize))
+	case bytes.Count(text, []byte("\n")) > MaxLines:
+		fe.Add("config", fmt.Sprintf("has %d lines", bytes.Count(text, []byte("\n"))), fmt.Sprintf("at most %d", MaxLines))
 	case len(bytes.TrimSpace(text)) == 0:
 		fe.Add("config", "is empty", "the text of a haproxy.cfg")
 	case at >= 0:

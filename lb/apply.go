@@ -173,7 +173,7 @@ func blame(in Intent, edits []Edit, err error) error {
 			if misfits(in, b) {
 				return cmp.Or(in.CheckDefaults(b), err)
 			}
-			return in.CheckDefaults(b)
+			return cmp.Or(in.checkBackend(b), in.CheckDefaults(b))
 		}, func(s Section) error { return in.CheckDefaults(s) }, in.misused)
 		if own != nil {
 			return &EditError{Index: i, Err: own}

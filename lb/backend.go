@@ -63,8 +63,9 @@ type BackendSpec struct {
 	Members    []MemberSpec // static only
 	Defaults   string       // empty: those of the template
 	Disabled   bool
-	Protocol   string // of HTTP to members; empty: h1
-	SendProxy  string // empty: no header of the PROXY protocol
+	Protocol   string         // of HTTP to members; empty: h1
+	SendProxy  string         // empty: no header of the PROXY protocol
+	TLS        *MemberTLSSpec // nil: no TLS to members
 }
 
 // A HealthSpec is an HTTP check as somebody wrote it, unchecked.
@@ -149,7 +150,7 @@ func (s BackendSpec) Parse(key Name) (Backend, error) {
 		fe.AddErr("host", err)
 	}
 	b.Health = parseHealth(&fe, s.Health, s.Host != "")
-	b.Transport = s.parseTransport(&fe, b.Mode)
+	b.Transport = s.parseTransport(&fe, b)
 	if interval := b.serverDefaults().interval; b.Health != nil && s.Health.Interval == nil && interval > 0 {
 		b.Health.Interval = interval
 	}

@@ -109,20 +109,26 @@ func (c Certificate) Digests() []string {
 }
 
 // NotAfter is when the first certificate of all chains expires; zero: there is none.
-func (c Certificate) NotAfter() time.Time {
-	var first time.Time
+func (c Certificate) NotAfter() time.Time { return c.firstToExpire().NotAfter }
+
+// firstToExpire is the certificate of all chains that expires first.
+func (c Certificate) firstToExpire() X509 {
+	var first X509
 	for _, f := range c.Files {
 		for _, x := range f.Chain {
-			if first.IsZero() || x.NotAfter.Before(first) {
-				first = x.NotAfter
+			if first.NotAfter.IsZero() || x.NotAfter.Before(first.NotAfter) {
+				first = x
 			}
 		}
 	}
 	return first
 }
 
-// expirySoon is how long before its end a certificate is warned of.
-const expirySoon = 14 * 24 * time.Hour
+// An Expiry is the last threshold before its end that a certificate has passed.
+type Expiry struct {
+	SHA256 string // of the certificate that expires first
+	Days   int    // one of expiryDays
+}
 
 // Issued is the definition with other files.
 func (c Certificate) Issued(files []PEMFile) Certificate {
@@ -130,18 +136,41 @@ func (c Certificate) Issued(files []PEMFile) Certificate {
 	return c
 }
 
-// ExpiryWarning is a sentence about a certificate that has expired or will within 14 days;
+// expiryDays are how many days before its end a certificate is told of.
+func expiryDays() []int { return []int{0, 1, 3, 7, 14} }
+
+// Expiry is the last threshold that the certificate has passed; false: none yet. Those that
+// are more than a third of its life before its end do not count: short-lived certificates
+// are renewed then.
+func (c Certificate) Expiry(now time.Time) (e Expiry, ok bool) {
+	x := c.firstToExpire()
+	if x.NotAfter.IsZero() { // not issued yet
+		return Expiry{}, false
+	}
+	for _, days := range expiryDays() {
+		before := time.Duration(days) * 24 * time.Hour
+		if days > 0 && before > x.NotAfter.Sub(x.NotBefore)/3 {
+			break
+		}
+		if !now.Before(x.NotAfter.Add(-before)) {
+			return Expiry{SHA256: x.SHA256, Days: days}, true
+		}
+	}
+	return Expiry{}, false
+}
+
+// ExpiryWarning is a sentence about a certificate that has expired or will soon (see Expiry);
 // empty: it will not.
 func (c Certificate) ExpiryWarning(now time.Time) string {
-	end := c.NotAfter()
-	switch {
-	case end.IsZero(): // not issued yet
-	case now.After(end):
-		return c.ID() + " expired on " + end.Format(time.RFC3339)
-	case end.Sub(now) < expirySoon:
-		return c.ID() + " expires on " + end.Format(time.RFC3339)
+	expiry, ok := c.Expiry(now)
+	switch end := c.NotAfter().Format(time.RFC3339); {
+	case !ok:
+		return ""
+	case expiry.Days == 0:
+		return c.ID() + " expired on " + end
+	default:
+		return c.ID() + " expires on " + end
 	}
-	return ""
 }
 
 // Matches reports whether a client that asks for a host name gets the certificate. A name

@@ -20,7 +20,10 @@ type certificateUser interface {
 
 // certificateUsers lists the objects that may name certificates, sorted.
 func (in Intent) certificateUsers() []certificateUser {
-	out := make([]certificateUser, 0, len(in.Frontends))
+	out := make([]certificateUser, 0, len(in.Frontends)+len(in.Backends))
+	for _, b := range in.SortedBackends() {
+		out = append(out, b)
+	}
 	for _, f := range in.SortedFrontends() {
 		out = append(out, f)
 	}

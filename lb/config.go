@@ -180,7 +180,11 @@ func Resolve(in Intent, snap Snapshot, p Process) Config {
 		}
 	}
 	for _, b := range in.SortedBackends() {
-		c.Backends = append(c.Backends, p.Populate(b, snap))
+		found := p.Populate(b, snap)
+		if !c.ReachesMembers(b) {
+			found.Members = nil
+		}
+		c.Backends = append(c.Backends, found)
 	}
 	return c
 }

@@ -129,18 +129,23 @@ func (t *FrontendTLS) parseALPN(fe *FieldErrors, s FrontendTLSSpec, mode string)
 	if s.ALPN == nil && mode == "http" {
 		t.ALPN = []string{"h2", "http/1.1"}
 	}
+	checkProtocols(fe, t.ALPN, mode)
+}
+
+// checkProtocols checks the field tls.alpn.
+func checkProtocols(fe *FieldErrors, list []string, mode string) {
 	const most = 8
-	if len(t.ALPN) > most {
-		fe.Add("tls.alpn", "has "+strconv.Itoa(len(t.ALPN))+" protocols", "at most "+strconv.Itoa(most))
+	if len(list) > most {
+		fe.Add("tls.alpn", "has "+strconv.Itoa(len(list))+" protocols", "at most "+strconv.Itoa(most))
 	}
-	for i, p := range t.ALPN {
+	for i, p := range list {
 		path := "tls.alpn[" + strconv.Itoa(i) + "]"
 		switch {
 		case mode == "http" && !slices.Contains([]string{"h2", "http/1.1", "http/1.0"}, p):
 			fe.Add(path, strconv.Quote(p)+" is not known here", "h2, http/1.1 or http/1.0")
 		case p == "" || len(p) > 60 || strings.Trim(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") != "":
 			fe.Add(path, strconv.Quote(p)+" is not the name of a protocol", "letters, digits and characters out of / . _ -")
-		case slices.Contains(t.ALPN[:i], p):
+		case slices.Contains(list[:i], p):
 			fe.Add(path, strconv.Quote(p)+" is named twice", "each protocol once")
 		}
 	}

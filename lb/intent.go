@@ -101,6 +101,11 @@ func (in Intent) Validate() error {
 			owner[b.plain()] = f
 		}
 	}
+	for _, b := range in.SortedBackends() {
+		if err := in.checkBackend(b); err != nil {
+			return err
+		}
+	}
 	return checkAllDefaults(in)
 }
 

@@ -15,6 +15,8 @@ type Transport struct {
 	// SendProxy begins each connection with a header of the PROXY protocol, which has the
 	// client's address: "v1", "v2", "v2-ssl" or "v2-ssl-cn"; empty: none.
 	SendProxy string
+	// TLS to the members; nil: none.
+	TLS *MemberTLS
 }
 
 // The protocols of HTTP to members, and the headers of the PROXY protocol.
@@ -25,14 +27,15 @@ const (
 
 func proxyVersions() []string { return []string{"v1", "v2", "v2-ssl", "v2-ssl-cn"} }
 
-// parseTransport checks the fields protocol and sendProxy.
-func (s BackendSpec) parseTransport(fe *FieldErrors, mode string) Transport {
+// parseTransport checks the fields protocol, sendProxy and tls of a backend whose other
+// fields are parsed.
+func (s BackendSpec) parseTransport(fe *FieldErrors, b Backend) Transport {
 	t := Transport{SendProxy: s.SendProxy}
 	switch s.Protocol {
 	case "", protocolH1:
 	case protocolH2:
 		t.Protocol = protocolH2
-		if mode == "tcp" {
+		if b.Mode == "tcp" {
 			fe.Add("protocol", "h2 is a version of HTTP, and mode is tcp", "no protocol, or mode http")
 		}
 	default:
@@ -41,11 +44,15 @@ func (s BackendSpec) parseTransport(fe *FieldErrors, mode string) Transport {
 	if s.SendProxy != "" && !slices.Contains(proxyVersions(), s.SendProxy) {
 		fe.Add("sendProxy", strconv.Quote(s.SendProxy)+" is not known here", "v1, v2, v2-ssl or v2-ssl-cn")
 	}
+	if s.TLS != nil {
+		b.Transport = t
+		t.TLS = s.TLS.parse(fe, b)
+	}
 	return t
 }
 
 func (t Transport) addTo(s *BackendSpec) {
-	s.Protocol, s.SendProxy = t.Protocol, t.SendProxy
+	s.Protocol, s.SendProxy, s.TLS = t.Protocol, t.SendProxy, t.TLS.spec()
 }
 
 // texts are what the transport adds to the digest of its backend.
@@ -57,34 +64,40 @@ func (t Transport) texts() []string {
 	if t.SendProxy != "" {
 		out = append(out, "sendProxy", t.SendProxy)
 	}
+	if s := t.TLS.spec(); s != nil {
+		out = append(out, "tls", s.Verify, s.ServerName, s.SNI, s.MinVersion, s.Certificate, strings.Join(s.ALPN, ","))
+	}
 	return out
 }
 
-// transportOptions are options of servers that fields of the backend set.
+// transportOption is the field of the backend that sets an option of servers.
 func (b Backend) transportOption(option string) (field string, isSet bool) {
 	switch option = strings.TrimPrefix(option, "no-"); option {
 	case "send-proxy", "send-proxy-v2", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn", "check-send-proxy":
 		return "sendProxy", b.Transport.SendProxy != ""
 	case "proto", "check-proto":
 		return "protocol", b.Transport.Protocol != ""
+	case "ssl", "verify", "ca-file", "crt", "sni", "check-sni", "verifyhost", "alpn", "check-alpn", "npn", "ssl-min-ver", "ssl-max-ver",
+		"force-sslv3", "force-tlsv10", "force-tlsv11", "force-tlsv12", "force-tlsv13", "sni-auto", "check-sni-auto":
+		return "tls", b.Transport.TLS != nil
 	}
 	return "", false
 }
 
-// ServerOptions are the options that all servers of the backend have besides their
-// addresses, weights and intervals, as words of a default-server line; nil: none.
-func (b Backend) ServerOptions() []string {
+// plainOptions are the options of servers without those for TLS. hasCheck: they are checked
+// by requests.
+func (t Transport) plainOptions(hasCheck bool) []string {
 	var out []string
-	switch b.Transport.SendProxy {
+	switch t.SendProxy {
 	case "":
 	case "v1":
 		out = append(out, "send-proxy", "check-send-proxy")
 	default:
-		out = append(out, "send-proxy-"+b.Transport.SendProxy, "check-send-proxy")
+		out = append(out, "send-proxy-"+t.SendProxy, "check-send-proxy")
 	}
-	if b.Transport.Protocol == protocolH2 {
+	if t.Protocol == protocolH2 {
 		out = append(out, "proto", protocolH2)
-		if b.Health != nil {
+		if hasCheck {
 			out = append(out, "check-proto", protocolH2)
 		}
 	}

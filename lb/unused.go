@@ -107,10 +107,23 @@ func (h ServerHealth) CheckText() string {
 	if words := CheckMeaning(h.Check); words != "" {
 		text += " (" + words + ")"
 	}
-	if output := oneLine(h.Output); output != "" {
+	if output := oneLine(CheckOutput(h.Check, h.Output)); output != "" {
 		text += ": " + output
 	}
 	return text
+}
+
+// CheckOutput is what the last check saw, in words where HAProxy's are about TLS: it says
+// little of what is wrong with a certificate.
+func CheckOutput(result, output string) string {
+	switch {
+	case result != "L6RSP":
+	case strings.Contains(output, "different from the expected"), strings.Contains(output, "different from the configured"):
+		return "its certificate is for another name"
+	case output == "", output == "SSL handshake failure":
+		return "it does not speak TLS, or its certificate has expired or is of another authority, or it refuses HAProxy's certificate"
+	}
+	return output
 }
 
 // Reason says why the server gets no requests; empty: it does.

@@ -27,7 +27,7 @@ func (c *Change) compareBackends(a, b lb.Config) {
 		old, p := &before[0], &after[0]
 		before, after = before[1:], after[1:]
 		if !old.Same(*p) {
-			c.compareBackend(*old, *p)
+			c.compareBackend(*old, *p, changed(serverOptions(a, *old), serverOptions(b, *p)))
 		}
 		if pretended[p.Key] != pretends[p.Key] {
 			c.Reload = append(c.Reload, Reason{Object: p.ID(), What: "keepalive", Detail: changed(pretendText(pretended[p.Key]), pretendText(pretends[p.Key]))})
@@ -42,14 +42,14 @@ func pretendText(on bool) string {
 	return "default"
 }
 
-func (c *Change) compareBackend(a, b lb.ResolvedBackend) {
+func (c *Change) compareBackend(a, b lb.ResolvedBackend, connections []string) {
 	r := reasons{object: b.ID()}
 	r.add("balance", changed(a.Balance, b.Balance))
 	r.add("health", changed(healthText(a, b), healthText(b, a)))
 	if sentHost(a) != sentHost(b) {
 		r.add("host", changed(a.Host, b.Host))
 	}
-	r.add("connections", changed(serverOptions(a), serverOptions(b)))
+	r.add("connections", connections)
 	r.add("hash", changed(a.Placement.String(), b.Placement.String()))
 	r.add("defaults", changed(string(a.Defaults), string(b.Defaults)))
 	r.add("mode", changed(a.Mode, b.Mode))
@@ -139,8 +139,11 @@ func compareMembers(a, b lb.ResolvedBackend) []Reason {
 	return r.list
 }
 
-// serverOptions are the options that all servers of p have.
-func serverOptions(p lb.ResolvedBackend) string { return strings.Join(p.ServerOptions(), " ") }
+// serverOptions are the options that all servers of p have, without what of them changes while
+// HAProxy runs.
+func serverOptions(c lb.Config, p lb.ResolvedBackend) string {
+	return strings.Join(c.ServerOptions(p.Backend, plainWord, false), " ")
+}
 
 // healthText describes p's check. Only server lines contain the interval, so it counts only
 // where p and the other backend both have servers.

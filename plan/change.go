@@ -29,8 +29,8 @@ type Reason struct {
 	// Object is "frontend/KEY", "backend/KEY", "certificate/KEY" or "process".
 	Object string
 	// What differs. Of any object: "created", "removed". Of the process:
-	// "runtime" (why nothing can change while it runs), "certificates", "settings", "unknown". Of a
-	// frontend: "acceptProxy", "bind", "backend", "certificates", "keepalive", "mode",
+	// "runtime" (why nothing can change while it runs), "certificates", "settings",
+	// "unknown". Of a frontend: "acceptProxy", "bind", "backend", "certificates", "keepalive", "mode",
 	// "natives", "rules", "tls". Of a certificate: "content". Of a backend: "balance",
 	// "connections", "hash", "health", "host", "keepalive", "members", "mode", "natives",
 	// "servers", "slots", "state", "version", "weight".

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"thalassa/lb"
 	"thalassa/statsock"
 )
 
@@ -47,7 +48,7 @@ func gaugesOf(s *statsock.Stat) Gauges {
 		Weight: small(s.Weight), Active: small(s.Active), Backup: small(s.Backup),
 		// While a check is under way, HAProxy writes "* " before the last result.
 		CheckStatus: strings.TrimPrefix(s.CheckStatus, "* "), CheckCode: small(s.CheckCode), CheckMS: milliseconds(s.CheckTime),
-		CheckText: s.CheckDescription, CheckOutput: s.LastCheck,
+		CheckText: s.CheckDescription, CheckOutput: lb.CheckOutput(strings.TrimPrefix(s.CheckStatus, "* "), s.LastCheck),
 		Change: s.LastChange, Downtime: s.Downtime,
 	}
 }

@@ -39,6 +39,7 @@ func NewBackups(db *DB) Backups { return Backups{db} }
 // keys gives the keys of the certificates in the backup, encrypted; nil: they are left out.
 func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header, keys func(stage.Backup) ([]byte, error)) error {
 	var all stage.Backup
+	var staged entries
 	err := b.db.view(ctx, "reading what a backup has", func(tx *bbolt.Tx) error {
 		var head intentHead
 		err := read(tx, intentKey, &head)
@@ -55,7 +56,7 @@ func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header, 
 			return err
 		}
 		all.Members, _ = overrides(tx) // the agent knows none that cannot be read
-		all.Drafts, err = drafts(tx)
+		staged, all.Drafts, err = draftEntries(tx)
 		return err
 	})
 	if err == nil && keys != nil {
@@ -64,7 +65,51 @@ func (b Backups) WriteBackup(ctx context.Context, w io.Writer, h backup.Header, 
 	if err != nil {
 		return err
 	}
-	return WriteBackup(w, h, all)
+	all.Drafts = nil // staged has them
+	out, err := entriesOf(all)
+	if err != nil {
+		return err
+	}
+	h.Revision = all.Intent.Revision
+	return backup.Write(w, h, append(out, staged...))
+}
+
+// draftEntries are the drafts as they are stored, which takes less memory than their
+// values, and the drafts with their certificates alone. Each draft is checked. Those that no
+// backup could hold are a *backup.TooLargeError.
+func draftEntries(tx *bbolt.Tx) (out entries, certificates []stage.Draft, err error) {
+	bucket := tx.Bucket([]byte(draftBucket))
+	if bucket == nil {
+		return nil, nil, nil
+	}
+	size := 0
+	err = bucket.ForEach(func(id, value []byte) error {
+		draft, err := readDraft(tx, string(id))
+		if err != nil {
+			return err
+		}
+		draft.Objects = slices.DeleteFunc(draft.Objects, func(o stage.DraftObject) bool { return !isCertificate(o) })
+		draft.Edits = nil
+		certificates = append(certificates, draft)
+		var doc draftDoc
+		if err := decode(draftBucket, id, value, &doc); err != nil {
+			return err
+		}
+		doc.Edits = nil
+		if err := out.add(draftEntry, string(id), doc); err != nil {
+			return err
+		}
+		if size += len(out[len(out)-1].Doc); size > backup.MaxBytes {
+			return &backup.TooLargeError{Size: size}
+		}
+		return nil
+	})
+	return out, certificates, err
+}
+
+func isCertificate(o stage.DraftObject) bool {
+	_, is := o.After.(lb.Certificate)
+	return is
 }
 
 // ReadBackup is the function ReadBackup.
@@ -74,34 +119,42 @@ func (Backups) ReadBackup(r io.Reader) (backup.Header, stage.Backup, error) { re
 // revision of the header. The error is a *backup.TooLargeError, or that of w.
 func WriteBackup(w io.Writer, h backup.Header, b stage.Backup) error {
 	h.Revision = b.Intent.Revision
-	docs, err := documents(b.Intent)
+	out, err := entriesOf(b)
 	if err != nil {
 		return err
 	}
-	var out entries
+	return backup.Write(w, h, out)
+}
+
+// entriesOf are the entries of what a backup has.
+func entriesOf(b stage.Backup) (out entries, err error) {
+	docs, err := documents(b.Intent)
+	if err != nil {
+		return nil, err
+	}
 	for _, id := range slices.Sorted(maps.Keys(docs)) {
 		out = append(out, backup.Entry{Kind: objectEntry, ID: id, Doc: docs[id]})
 	}
 	for _, o := range lb.NewOverrides(b.Members).All() {
 		if err := out.add(memberEntry, overrideKey(o), overrideDocument(o)); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, d := range b.Drafts {
 		doc, err := draftDocument(d)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := out.add(draftEntry, d.ID, doc); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if len(b.Keys) > 0 {
 		if err := out.add(backup.KeysKind, keysID, keysDoc{b.Keys}); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return backup.Write(w, h, out)
+	return out, nil
 }
 
 // keysID is the id of the entry with the keys.

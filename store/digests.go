@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"go.etcd.io/bbolt"
 
@@ -29,11 +30,19 @@ func (d *DB) KeysInUse(ctx context.Context) (map[string]bool, error) {
 	for _, c := range in.Certificates {
 		note(c)
 	}
-	drafts, err := NewDrafts(d).Drafts(ctx)
+	drafts := NewDrafts(d)
+	heads, err := drafts.DraftHeads(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, draft := range drafts {
+	for _, head := range heads { // together they may be large
+		draft, err := drafts.Draft(ctx, head.ID)
+		if errors.As(err, new(*lb.NotFoundError)) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
 		for _, o := range draft.Objects {
 			note(o.After)
 		}

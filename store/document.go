@@ -91,6 +91,17 @@ type backendDoc struct {
 	Disabled   bool            `json:"disabled,omitempty"`
 	Protocol   string          `json:"protocol,omitempty"`
 	SendProxy  string          `json:"sendProxy,omitempty"`
+	TLS        *memberTLSDoc   `json:"tls,omitempty"`
+}
+
+// memberTLSDoc is how a stored backend speaks TLS to its members.
+type memberTLSDoc struct {
+	Verify      string   `json:"verify"`
+	ServerName  string   `json:"serverName,omitempty"`
+	SNI         string   `json:"sni,omitempty"`
+	ALPN        []string `json:"alpn,omitempty"`
+	MinVersion  string   `json:"minVersion,omitempty"`
+	Certificate string   `json:"certificate,omitempty"`
 }
 
 type healthDoc struct {
@@ -158,7 +169,7 @@ func backendDocument(b lb.Backend) (backendDoc, error) {
 	doc := backendDoc{
 		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type, Name: s.Service, Version: s.Version,
 		Balance: s.Balance, HashStable: s.HashStable, Host: s.Host, Mode: s.Mode, Natives: s.Natives, Disabled: s.Disabled,
-		Defaults: s.Defaults, Protocol: s.Protocol, SendProxy: s.SendProxy,
+		Defaults: s.Defaults, Protocol: s.Protocol, SendProxy: s.SendProxy, TLS: (*memberTLSDoc)(s.TLS),
 	}
 	if h := s.Health; h != nil {
 		doc.Health = &healthDoc{Method: h.Method, URI: h.URI, HTTPVersion: h.Version, Interval: h.Interval}
@@ -248,7 +259,7 @@ func decodeBackend(data []byte) (lb.Backend, error) {
 	s := lb.BackendSpec{
 		Type: doc.Type, Service: doc.Name, Version: doc.Version, Balance: doc.Balance, HashStable: doc.HashStable, Host: doc.Host,
 		Mode: doc.Mode, Natives: doc.Natives, Disabled: doc.Disabled, Defaults: doc.Defaults,
-		Protocol: doc.Protocol, SendProxy: doc.SendProxy,
+		Protocol: doc.Protocol, SendProxy: doc.SendProxy, TLS: (*lb.MemberTLSSpec)(doc.TLS),
 	}
 	if h := doc.Health; h != nil {
 		s.Health = &lb.HealthSpec{Method: h.Method, URI: h.URI, Version: h.HTTPVersion, Interval: h.Interval}

@@ -19,12 +19,8 @@ const draftBucket = "drafts"
 
 // A draftDoc is a stored stage.Draft. It is not part of a revision before it is committed.
 type draftDoc struct {
-	ID      string           `json:"id"`
-	Message string           `json:"message,omitempty"`
-	Author  string           `json:"author,omitempty"`
-	Cause   string           `json:"cause,omitempty"`
-	Time    time.Time        `json:"time"`
-	Changed time.Time        `json:"changed"`
+	draftHead
+
 	Objects []draftObjectDoc `json:"objects"`
 	Edits   []draftEditDoc   `json:"edits,omitempty"` // not in backups
 }
@@ -37,6 +33,22 @@ type draftEditDoc struct {
 	Objects []string         `json:"objects"`
 	Before  []draftObjectDoc `json:"before,omitempty"`
 	Final   bool             `json:"final,omitempty"`
+}
+
+// A draftHead is what a draft has beside its objects.
+type draftHead struct {
+	ID      string    `json:"id"`
+	Message string    `json:"message,omitempty"`
+	Author  string    `json:"author,omitempty"`
+	Cause   string    `json:"cause,omitempty"`
+	Time    time.Time `json:"time"`
+	Changed time.Time `json:"changed"`
+}
+
+func (h draftHead) draft() stage.Draft {
+	return stage.Draft{
+		ID: h.ID, Origin: lb.Origin{Author: h.Author, Cause: h.Cause, Message: h.Message, Time: h.Time}, Changed: h.Changed,
+	}
 }
 
 type draftObjectDoc struct {
@@ -118,7 +130,25 @@ func (d Drafts) Draft(ctx context.Context, id string) (draft stage.Draft, err er
 	return draft, err
 }
 
-// Drafts lists all drafts.
+// DraftHeads lists all drafts without their objects.
+func (d Drafts) DraftHeads(ctx context.Context) ([]stage.Draft, error) {
+	list := []stage.Draft{}
+	err := d.db.view(ctx, "loading drafts", func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket([]byte(draftBucket))
+		if bucket == nil {
+			return nil
+		}
+		return bucket.ForEach(func(id, value []byte) error {
+			var head draftHead
+			err := decode(draftBucket, id, value, &head)
+			list = append(list, head.draft())
+			return err
+		})
+	})
+	return list, err
+}
+
+// Drafts lists all drafts with their objects, which may take much memory.
 func (d Drafts) Drafts(ctx context.Context) ([]stage.Draft, error) {
 	list := []stage.Draft{}
 	err := d.db.view(ctx, "loading drafts", func(tx *bbolt.Tx) (err error) {
@@ -160,10 +190,10 @@ func writeDraft(tx *bbolt.Tx, draft stage.Draft) error {
 }
 
 func draftDocument(draft stage.Draft) (draftDoc, error) {
-	doc := draftDoc{
+	doc := draftDoc{draftHead: draftHead{
 		ID: draft.ID, Message: draft.Origin.Message, Author: draft.Origin.Author, Cause: draft.Origin.Cause,
 		Time: draft.Origin.Time.UTC().Round(0), Changed: draft.Changed.UTC().Round(0),
-	}
+	}}
 	var err error
 	doc.Objects, err = draftObjectDocuments(draft.Objects)
 	return doc, err
@@ -198,10 +228,7 @@ func readDraft(tx *bbolt.Tx, id string) (stage.Draft, error) {
 }
 
 func (doc draftDoc) draft() (stage.Draft, error) {
-	draft := stage.Draft{
-		ID: doc.ID, Origin: lb.Origin{Author: doc.Author, Cause: doc.Cause, Message: doc.Message, Time: doc.Time},
-		Changed: doc.Changed,
-	}
+	draft := doc.draftHead.draft()
 	var err error
 	if draft.Objects, err = doc.objects(doc.Objects); err != nil {
 		return stage.Draft{}, err

@@ -41,6 +41,10 @@ const (
 // overrideDoc. A file may lack it, and damage in it is no reason not to open the file.
 const overrideBucket = "overrides"
 
+// expiryBucket has which expiry of certificates was told: name → expiryDoc. A file may lack
+// it, and damage in it is no reason not to open the file.
+const expiryBucket = "expiries"
+
 // The entries of metaBucket.
 const (
 	schemaKey = "schema" // schemaEntry

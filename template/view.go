@@ -196,6 +196,9 @@ func viewOf(c lb.Config, names bool) View {
 	}
 	for i, p := range c.Backends {
 		v.Backends[i] = newBackendView(p)
+		if options := c.ServerOptions(p.Backend, quote, names); len(options) > 0 {
+			v.Backends[i].Natives = append(v.Backends[i].Natives, "default-server "+strings.Join(options, " "))
+		}
 		v.Backends[i].PretendKeepalive = pretending[p.Key]
 		v.Resolving = v.Resolving || slices.ContainsFunc(p.Members, func(m lb.Member) bool { return !m.Address.Host.IsIP() })
 	}
@@ -241,9 +244,6 @@ func newBackendView(p lb.ResolvedBackend) BackendView {
 	v := BackendView{
 		Key: string(p.Key), Mode: p.Mode, Balance: p.Balance, Natives: texts(p.Natives), Defaults: string(p.Defaults),
 		Servers: make([]ServerView, 0, max(len(p.Members), len(p.Slots))),
-	}
-	if options := p.ServerOptions(); len(options) > 0 {
-		v.Natives = append(v.Natives, "default-server "+strings.Join(options, " "))
 	}
 	if p.Mode == "http" {
 		v.Host = p.Host

@@ -32,8 +32,11 @@ var files embed.FS
 const assetPrefix = "/ui/"
 
 // A Site serves pages and assets. It is an http.Handler and safe for concurrent
-// use.
-type Site struct {
+// use. It makes what it serves at the first request.
+type Site struct{ content func() content }
+
+// content is what a Site serves.
+type content struct {
 	page   document
 	policy string
 	assets map[string]*document // by path
@@ -48,8 +51,10 @@ type document struct {
 }
 
 // New returns the site of the embedded files.
-func New() *Site {
-	s := &Site{assets: map[string]*document{}}
+func New() *Site { return &Site{content: sync.OnceValue(newContent)} }
+
+func newContent() content {
+	s := content{assets: map[string]*document{}}
 	sources := sources()
 	base := assetPrefix + digest(sources)
 	for name, data := range sources {
@@ -169,10 +174,11 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !strings.HasPrefix(r.URL.Path, assetPrefix) {
 		s.setPageHeaders(h)
-		s.page.serve(w, r)
+		html := s.content().page
+		html.serve(w, r)
 		return
 	}
-	asset := s.assets[r.URL.Path]
+	asset := s.content().assets[r.URL.Path]
 	if asset == nil { // perhaps of another version of the program
 		http.NotFound(w, r)
 		return
@@ -185,17 +191,18 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // this address.
 func (s *Site) NotFound(w http.ResponseWriter, r *http.Request) {
 	s.setPageHeaders(w.Header())
-	w.Header().Set("Content-Type", s.page.contentType)
+	html := s.content().page
+	w.Header().Set("Content-Type", html.contentType)
 	w.Header().Add("Vary", "Accept")
 	w.WriteHeader(http.StatusNotFound)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(s.page.data) // it fails if the browser has gone
+		_, _ = w.Write(html.data) // it fails if the browser has gone
 	}
 }
 
 // setPageHeaders sets the headers of a page.
 func (s *Site) setPageHeaders(h http.Header) {
-	h.Set("Content-Security-Policy", s.policy)
+	h.Set("Content-Security-Policy", s.content().policy)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache")

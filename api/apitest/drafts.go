@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"sync"
@@ -29,6 +30,14 @@ func (d *drafts) Drafts(context.Context) ([]stage.Draft, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Clone(d.list), nil
+}
+
+func (d *drafts) DraftHeads(ctx context.Context) ([]stage.Draft, error) {
+	list, err := d.Drafts(ctx)
+	for i := range list {
+		list[i].Objects = nil
+	}
+	return list, err
 }
 
 func (d *drafts) Draft(_ context.Context, id string) (stage.Draft, error) {
@@ -63,10 +72,11 @@ func (d *drafts) UpdateDraft(_ context.Context, id string, change func(stage.Dra
 		return stage.Draft{}, err
 	}
 	next, err := change(d.list[i])
-	if err == nil {
-		d.list[i] = next
+	if err != nil { // wrapped, as the store does
+		return next, fmt.Errorf("storing a draft: %w", err)
 	}
-	return next, err
+	d.list[i] = next
+	return next, nil
 }
 
 func (d *drafts) DeleteDraft(_ context.Context, id string) error {

@@ -1,6 +1,7 @@
 package hrapi
 
 import (
+	"errors"
 	"mime"
 	"net/http"
 	"strconv"
@@ -120,7 +121,7 @@ func (h certificateHandlers) put(c echo.Context) error {
 		}
 		return in.With([]lb.ObjectChange{{ID: bundle.Certificate.ID(), After: bundle.Certificate}}), nil
 	})
-	if duplicate, ok := err.(*duplicateError); ok { //nolint:errorlint // made above, never wrapped
+	if duplicate, ok := errors.AsType[*duplicateError](err); ok {
 		return respond(c, http.StatusNotAcceptable, object{"duplicate": duplicate.name})
 	}
 	return answer(c, err, func() object {

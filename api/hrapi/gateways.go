@@ -36,27 +36,29 @@ func (h gatewayHandlers) list(c echo.Context) error {
 	return done(c, object{"Gateways": names})
 }
 
-// find is the gateway in the path; isThere is false where there is none.
-func (h gatewayHandlers) find(c echo.Context) (m *gateway.Model, g gateway.Gateway, isThere bool, err error) {
+// find is the gateway in the path. The error is a *missingError that says what is missing
+// where there is none.
+func (h gatewayHandlers) find(c echo.Context, what string) (*gateway.Model, gateway.Gateway, error) {
 	name, err := param(c, "gateway")
 	if err != nil {
-		return nil, g, false, err
+		return nil, gateway.Gateway{}, err
 	}
-	if m, err = h.model(c.Request().Context()); err != nil {
-		return nil, g, false, err
+	m, err := h.model(c.Request().Context())
+	if err != nil {
+		return nil, gateway.Gateway{}, err
 	}
-	g, isThere = m.Gateway(name)
-	g.Name = name
-	return m, g, isThere, nil
+	g, isThere := m.Gateway(name)
+	if !isThere {
+		err = &missingError{what, name}
+	}
+	return m, g, err
 }
 
 func (h gatewayHandlers) show(c echo.Context) error {
-	m, g, isThere, err := h.find(c)
+	m, g, err := h.find(c, noGateway)
 	switch {
 	case err != nil:
-		return err
-	case !isThere:
-		return missing(c, noGateway, g.Name)
+		return failed(c, err)
 	case unchanged(c, m.Intent()):
 		return c.NoContent(http.StatusNotModified)
 	}
@@ -183,12 +185,9 @@ func (h gatewayHandlers) delete(c echo.Context) error {
 }
 
 func (h gatewayHandlers) listEndpoints(c echo.Context) error {
-	_, g, isThere, err := h.find(c)
-	switch {
-	case err != nil:
-		return err
-	case !isThere:
-		return missing(c, noGateway2, g.Name)
+	_, g, err := h.find(c, noGateway2)
+	if err != nil {
+		return failed(c, err)
 	}
 	names := []string{}
 	for _, e := range g.Endpoints {
@@ -198,16 +197,13 @@ func (h gatewayHandlers) listEndpoints(c echo.Context) error {
 }
 
 func (h gatewayHandlers) showEndpoint(c echo.Context) error {
-	m, g, isThere, err := h.find(c)
+	m, g, err := h.find(c, noGateway)
 	if err != nil {
-		return err
+		return failed(c, err)
 	}
 	name, err := param(c, "endpoint")
 	if err != nil {
 		return err
-	}
-	if !isThere {
-		return missing(c, noGateway, g.Name)
 	}
 	e, _, ok := m.Endpoint(g.Name, name)
 	if !ok {
@@ -276,27 +272,22 @@ func (h gatewayHandlers) deleteEndpoint(c echo.Context) error {
 }
 
 func (h gatewayHandlers) listPools(c echo.Context) error {
-	_, g, isThere, err := h.find(c)
-	switch {
-	case err != nil:
-		return err
-	case !isThere:
-		return missing(c, noGateway, g.Name)
+	_, g, err := h.find(c, noGateway)
+	if err != nil {
+		return failed(c, err)
 	}
 	return done(c, object{"Pools": g.Pools})
 }
 
 func (h gatewayHandlers) showPool(c echo.Context) error {
-	_, g, isThere, err := h.find(c)
+	_, g, err := h.find(c, noGateway)
 	if err != nil {
-		return err
+		return failed(c, err)
 	}
 	pool, err := param(c, "pool")
 	switch {
 	case err != nil:
 		return err
-	case !isThere:
-		return missing(c, noGateway, g.Name)
 	case !slices.Contains(g.Pools, pool):
 		return missing(c, noPool, pool)
 	}

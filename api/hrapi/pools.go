@@ -27,27 +27,28 @@ func (h poolHandlers) list(c echo.Context) error {
 	return done(c, object{"Pools": names})
 }
 
-// find is the pool in the path; isThere is false where there is none.
-func (s staging) findPool(c echo.Context) (m *gateway.Model, p gateway.Pool, isThere bool, err error) {
+// findPool is the pool in the path. The error is a *missingError where there is none.
+func (s staging) findPool(c echo.Context) (*gateway.Model, gateway.Pool, error) {
 	name, err := param(c, "pool")
 	if err != nil {
-		return nil, p, false, err
+		return nil, gateway.Pool{}, err
 	}
-	if m, err = s.model(c.Request().Context()); err != nil {
-		return nil, p, false, err
+	m, err := s.model(c.Request().Context())
+	if err != nil {
+		return nil, gateway.Pool{}, err
 	}
-	p, isThere = m.Pool(name)
-	p.Name = name
-	return m, p, isThere, nil
+	p, isThere := m.Pool(name)
+	if !isThere {
+		err = &missingError{noPool, name}
+	}
+	return m, p, err
 }
 
 func (h poolHandlers) show(c echo.Context) error {
-	m, p, isThere, err := h.findPool(c)
+	m, p, err := h.findPool(c)
 	switch {
 	case err != nil:
-		return err
-	case !isThere:
-		return missing(c, noPool, p.Name)
+		return failed(c, err)
 	case unchanged(c, m.Intent()):
 		return c.NoContent(http.StatusNotModified)
 	}
@@ -112,12 +113,9 @@ func (h poolHandlers) delete(c echo.Context) error {
 }
 
 func (h poolHandlers) showPolicy(c echo.Context) error {
-	_, p, isThere, err := h.findPool(c)
-	switch {
-	case err != nil:
-		return err
-	case !isThere:
-		return missing(c, noPool, p.Name)
+	_, p, err := h.findPool(c)
+	if err != nil {
+		return failed(c, err)
 	}
 	return done(c, object{"policy": p.Policy, "weights": json.RawMessage(strconv.Itoa(p.Weight) + ".0")})
 }

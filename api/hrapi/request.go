@@ -209,16 +209,22 @@ type missingError struct{ what, name string }
 
 func (e *missingError) Error() string { return e.what + ": " + e.name }
 
-// answer answers after a change: with 404 where something is missing.
+// answer answers a request, or says why it failed.
 func answer(c echo.Context, err error, ok func() object) error {
-	if e, is := err.(*missingError); is { //nolint:errorlint // made here, never wrapped
+	if err != nil {
+		return failed(c, err)
+	}
+	return done(c, ok())
+}
+
+// failed answers with 404 where something is missing, and else leaves the error to the
+// server.
+func failed(c echo.Context, err error) error {
+	if e, is := errors.AsType[*missingError](err); is {
 		return missing(c, e.what, e.name)
 	}
 	if _, is := errors.AsType[*gateway.NoCertificateError](err); is {
 		return missing(c, "certificate error", noCertificate)
 	}
-	if err != nil {
-		return err
-	}
-	return done(c, ok())
+	return err
 }

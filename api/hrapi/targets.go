@@ -20,12 +20,9 @@ const checkTime = 3 * time.Second
 type targetHandlers struct{ staging }
 
 func (h targetHandlers) list(c echo.Context) error {
-	_, p, isThere, err := h.findPool(c)
-	switch {
-	case err != nil:
-		return err
-	case !isThere:
-		return missing(c, noPool, p.Name)
+	_, p, err := h.findPool(c)
+	if err != nil {
+		return failed(c, err)
 	}
 	names := []string{}
 	for _, t := range p.Targets {
@@ -36,7 +33,7 @@ func (h targetHandlers) list(c echo.Context) error {
 
 // find is the target in the path. Where there is none, the error says so.
 func (h targetHandlers) find(c echo.Context) (gateway.Target, error) {
-	m, p, isThere, err := h.findPool(c)
+	m, p, err := h.findPool(c)
 	if err != nil {
 		return gateway.Target{}, err
 	}
@@ -44,8 +41,6 @@ func (h targetHandlers) find(c echo.Context) (gateway.Target, error) {
 	switch t, _, ok := m.Target(p.Name, name); {
 	case err != nil:
 		return t, err
-	case !isThere:
-		return t, &missingError{noPool, p.Name}
 	case !ok:
 		return t, &missingError{noTarget, name}
 	default:

@@ -62,6 +62,19 @@ type definition struct {
 	Protocol string `json:"protocol,omitempty"`
 	// SendProxy is the header of the PROXY protocol that members get; empty: none.
 	SendProxy string `json:"sendProxy,omitempty"`
+	// TLS to members; nil: none.
+	TLS *MemberTLS `json:"tls,omitempty"`
+}
+
+// A MemberTLS is how HAProxy speaks TLS to the members of a backend; lb.MemberTLS has the
+// meaning of its fields.
+type MemberTLS struct {
+	Verify      string   `json:"verify"`
+	ServerName  string   `json:"serverName,omitempty"`
+	SNI         string   `json:"sni,omitempty"`
+	ALPN        []string `json:"alpn,omitempty"`
+	MinVersion  string   `json:"minVersion,omitempty"`
+	Certificate string   `json:"certificate,omitempty"`
 }
 
 // Versions are an lb.Split as JSON: an object of weights by version.
@@ -115,6 +128,7 @@ type backendBody struct {
 	Disabled   bool            `json:"disabled,omitempty"`
 	Protocol   string          `json:"protocol,omitempty"`
 	SendProxy  string          `json:"sendProxy,omitempty"`
+	TLS        *MemberTLS      `json:"tls,omitempty"`
 
 	// How it is put, as in a switchBody.
 	Force bool   `json:"force,omitempty"`
@@ -179,6 +193,7 @@ func (in backendBody) spec() (lb.BackendSpec, error) {
 		Mode: in.Mode, Natives: in.Natives, Versions: splitSpec(in.Versions), Disabled: in.Disabled, Defaults: in.Defaults,
 		Protocol: in.Protocol, SendProxy: in.SendProxy,
 	}
+	s.TLS = (*lb.MemberTLSSpec)(in.TLS)
 	if h := in.Health; h != nil {
 		s.Health = &lb.HealthSpec{Method: h.Method, URI: h.URI, Version: h.HTTPVersion, Interval: h.Interval}
 	}
@@ -235,7 +250,7 @@ func newDefinition(b lb.Backend) definition {
 		ID: b.ID(), JSONTyp: "backend", Key: string(b.Key), Type: s.Type,
 		Name: s.Service, Version: s.Version, Versions: Versions(b.Versions), Balance: s.Balance, HashStable: s.HashStable, Host: s.Host,
 		Mode: s.Mode, Natives: s.Natives, Disabled: s.Disabled, Defaults: s.Defaults,
-		Protocol: s.Protocol, SendProxy: s.SendProxy,
+		Protocol: s.Protocol, SendProxy: s.SendProxy, TLS: (*MemberTLS)(s.TLS),
 	}
 	if h := s.Health; h != nil {
 		out.Health = &Health{Method: h.Method, URI: h.URI, HTTPVersion: h.Version, Interval: h.Interval}

@@ -122,6 +122,7 @@ func (n node) runParts(ctx context.Context, p parts) error {
 	run(p.sampler.Run)
 	run(func(ctx context.Context) error { return n.sweepKeys(ctx, p) })
 	run(p.runIssuer)
+	run(agent.Expiries{Intents: p.db, Store: p.db, Journal: p.events, Now: n.now, Logger: n.log}.Run)
 	run(p.canaries.Run)
 	run(p.server.Follow)
 	run(p.sessions.run)

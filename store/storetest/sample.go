@@ -25,7 +25,9 @@ func Sample(version string) lb.Intent {
 		Key: "live", Type: "dynamic", Service: "shop", Version: lb.Version(version), Balance: "uri depth 2", HashStable: true, Host: "shop.example:8080",
 		Health: &lb.Health{Method: "HEAD", URI: "/health?q=<&>", Version: "HTTP/1.1", Interval: 1500 * time.Millisecond},
 		Mode:   "http", Natives: []lb.RawLine{"option httplog", `http-request set-header X-A "é <b> & 'c'"`},
-		Transport: lb.Transport{Protocol: "h2", SendProxy: "v2-ssl"},
+		Transport: lb.Transport{Protocol: "h2", SendProxy: "v2-ssl", TLS: &lb.MemberTLS{
+			Verify: "corp", ServerName: "shop.internal", SNI: lb.SNIHost, ALPN: []string{"h2"}, MinVersion: "1.3", Certificate: "shop",
+		}},
 	}
 	split := lb.Backend{
 		Key: "split", Type: "dynamic", Service: "shop", Balance: "roundrobin", Mode: "http",
@@ -61,10 +63,11 @@ func Sample(version string) lb.Intent {
 			NotBefore: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC), SHA256: strings.Repeat("1b", 32),
 		}}}},
 	}
+	corp := lb.Certificate{Key: "corp", Authority: true, Files: []lb.PEMFile{{Digest: strings.Repeat("2c", 32), Chain: shop.Files[0].Chain}}}
 	return lb.Intent{
 		Frontends:    map[lb.Name]lb.Frontend{www.Key: www, tcp.Key: tcp},
 		Backends:     map[lb.Name]lb.Backend{live.Key: live, split.Key: split, static.Key: static},
-		Certificates: map[lb.Name]lb.Certificate{shop.Key: shop},
+		Certificates: map[lb.Name]lb.Certificate{shop.Key: shop, corp.Key: corp},
 		Sections: map[string]lb.Section{
 			"global":          {Kind: "global", Natives: []lb.RawLine{"tune.bufsize 32768"}},
 			"defaults/strict": {Kind: "defaults", Name: "strict", Natives: []lb.RawLine{"timeout connect 1s"}},

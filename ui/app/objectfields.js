@@ -42,11 +42,18 @@ export function BackendFields({ draft: d, isNew, errors, onChange, services, cat
       ${field("health.uri", "uri", { label: "Path", placeholder: "/healthz", hint: "A response with status 2xx or 3xx is healthy." })}
       ${field("health.httpVersion", "httpVersion", { label: "HTTP version", options: [["HTTP/1.0", "HTTP/1.0"], ["HTTP/1.1", "HTTP/1.1, needs a Host header"]] })}
       ${field("health.interval", "interval", { label: "Interval in ms", number: true })}</div>`}
-    <${More} title="Connections to members" open=${Boolean(d.sendProxy || d.protocol !== "h1" || errors.some((e) => /^(protocol|sendProxy)/.test(e.path)))}>
+    <${More} title="Connections to members" open=${Boolean(d.sendProxy || d.tlsVerify || d.protocol !== "h1" || errors.some((e) => /^(protocol|sendProxy|tls)/.test(e.path)))}>
       <div class="pair">
       ${d.mode === "http" && field("protocol", "protocol", { label: "HTTP to members", options: [["h1", "HTTP/1.1"], ["h2", "HTTP/2, e.g. for gRPC"]] })}
       ${field("sendProxy", "sendProxy", { label: "PROXY protocol", options: [["", "not sent"], ["v1", "v1: text"], ["v2", "v2: binary"], ["v2-ssl", "v2 with the client's TLS"], ["v2-ssl-cn", "v2 with the client's TLS and certificate"]],
-        hint: "Tells members the client's address at the beginning of each connection. Members must expect it." })}</div>
+        hint: "Tells members the client's address at the beginning of each connection. Members must expect it." })}
+      ${field("tls.verify", "tlsVerify", { label: "TLS, verified by", placeholder: "no TLS", hint: html`Name of a stored authority, or <b>system</b>: those of the load balancer. <b>none</b>: whoever answers gets the requests.` })}
+      ${d.tlsVerify.trim() && html`
+        ${field("tls.serverName", "tlsName", { label: "Name in their certificates", placeholder: "shop.internal" })}
+        ${field("tls.sni", "tlsSNI", { label: "Server name that is asked for", options: [["serverName", "that name"], ["host", "the Host header of each request"], ["none", "none"]] })}
+        ${field("tls.certificate", "tlsCertificate", { label: "Certificate shown to members", placeholder: "none", hint: "Name of a stored certificate, for members that demand one." })}
+        ${field("tls.minVersion", "tlsVersion", { label: "Oldest version of TLS", options: [["1.2", "TLS 1.2"], ["1.3", "TLS 1.3"]] })}
+        ${field("tls.alpn", "tlsALPN", { label: "Protocols (ALPN)", placeholder: "none", hint: "Separated by commas, e.g. h2, http/1.1." })}`}</div>
     </${More}>
     <${More} title="Host header and raw lines" open=${Boolean(d.host || d.natives || errors.some((e) => /^(host|natives)/.test(e.path)))}>
       ${field("host", "host", { label: "Host header", placeholder: "unchanged", hint: "Replaces the client's Host header in requests to members." })}

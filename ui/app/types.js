@@ -97,6 +97,7 @@
  * @property {boolean} [hashStable]
  * @property {string} [protocol]
  * @property {string} [sendProxy]
+ * @property {{verify: string, serverName?: string, sni?: string, alpn?: string[], minVersion?: string, certificate?: string}} [tls]
  * @property {string} mode
  * @property {string} [host]
  * @property {Health} [health]

@@ -1,0 +1,55 @@
+package store
+
+import (
+	"context"
+
+	"go.etcd.io/bbolt"
+
+	"thalassa/lb"
+)
+
+// An expiryDoc is the last expiry of a certificate that was told.
+type expiryDoc struct {
+	SHA256 string `json:"sha256"`
+	Days   int    `json:"days"`
+}
+
+// SaveExpiries stores, by the names of certificates, which expiry was told, in the place of
+// all before.
+func (d *DB) SaveExpiries(ctx context.Context, told map[lb.Name]lb.Expiry) error {
+	return d.update(ctx, "storing told expiries of certificates", func(tx *bbolt.Tx) error {
+		if tx.Bucket([]byte(expiryBucket)) != nil {
+			if err := tx.DeleteBucket([]byte(expiryBucket)); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.CreateBucket([]byte(expiryBucket)); err != nil {
+			return err
+		}
+		for name, e := range told {
+			if err := write(tx, expiryBucket, []byte(name), expiryDoc(e)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// LoadExpiries are those that were told. What cannot be read is left out: it is told again.
+func (d *DB) LoadExpiries(ctx context.Context) (map[lb.Name]lb.Expiry, error) {
+	told := map[lb.Name]lb.Expiry{}
+	err := d.view(ctx, "loading told expiries of certificates", func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket([]byte(expiryBucket))
+		if bucket == nil {
+			return nil
+		}
+		return bucket.ForEach(func(key, value []byte) error {
+			var doc expiryDoc
+			if decode(expiryBucket, key, value, &doc) == nil {
+				told[lb.Name(key)] = lb.Expiry(doc)
+			}
+			return nil
+		})
+	})
+	return told, err
+}
