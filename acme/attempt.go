@@ -63,11 +63,11 @@ func (a *attempt) run() {
 	if cause := context.Cause(a.ctx); cause != nil && err != nil {
 		err = cause // the end of the program, or nobody wants it
 	}
+	a.i.note(a, err) // before the next may begin, which looks at what is noted
 	a.i.mu.Lock()
 	delete(a.i.running, a.identity)
 	delete(a.i.asked, a.identity)
 	a.i.mu.Unlock()
-	a.i.note(a, err)
 }
 
 // note stores what became of an attempt, and tells of it.
@@ -114,9 +114,6 @@ func (i *Issuer) note(a *attempt, err error) {
 	if waits {
 		return
 	}
-	i.mu.Lock()
-	i.failures[a.identity]++
-	i.mu.Unlock()
 	next := i.record(a.identity).NextAttempt
 	i.cfg.Logger.WarnContext(ctx, "certificate not issued", "domains", a.Domains, "server", a.Directory, "error", errorText(err), "next", next)
 	i.tell(a.want, activity.Event{

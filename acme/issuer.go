@@ -40,7 +40,6 @@ type Issuer struct {
 	wanted   map[string]*want    // by identity
 	running  map[string]*attempt // by identity
 	asked    map[string]bool     // identities that somebody wants renewed now
-	failures map[string]uint64   // since the start, by identity
 }
 
 // A want is what is to be ordered, and the certificates that it is for.
@@ -70,7 +69,7 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 	i := &Issuer{
 		cfg: cfg, poke: make(chan struct{}, 1), slots: make(chan struct{}, atOnce),
 		records: map[string]*record{}, accounts: map[string]*account{}, wanted: map[string]*want{}, running: map[string]*attempt{},
-		asked: map[string]bool{}, failures: map[string]uint64{},
+		asked: map[string]bool{},
 	}
 	i.tokens = &tokens{web: cfg.Web, own: map[string]token{}}
 	i.sharing = newSharing(i, cfg.Shared)

@@ -30,13 +30,6 @@ func (i *Issuer) Status(a lb.ACME) lb.OrderStatus {
 	return s
 }
 
-// Failures counts the attempts that have failed since the start.
-func (i *Issuer) Failures(a lb.ACME) uint64 {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.failures[a.Identity()]
-}
-
 // Check refuses what this node may not, or cannot, order. The error is an *lb.InvalidError.
 func (i *Issuer) Check(a lb.ACME) error {
 	var fe lb.FieldErrors
@@ -45,7 +38,7 @@ func (i *Issuer) Check(a lb.ACME) error {
 	}
 	if a.Challenge == lb.DNS01 {
 		for _, domain := range a.Domains {
-			if i.zoneOf(recordName(domain)) == nil {
+			if _, zone := i.recordAt(domain); zone == nil {
 				fe.Add("acme.domains", domain+" is in no zone of the setting acme-dns", "a zone there, or the challenge "+lb.HTTP01)
 			}
 		}

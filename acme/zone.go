@@ -3,8 +3,13 @@ package acme
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"slices"
 	"strings"
 	"time"
+
+	"thalassa/internal/wake"
 )
 
 // A Zone is a part of the DNS in which this node may publish records.
@@ -18,7 +23,8 @@ type Zone struct {
 	Nameservers []string
 	// Wait bounds that (2 min).
 	Wait time.Duration
-	// Delegated are domains whose records for challenges are names in this zone, by a CNAME.
+	// Delegated are names of records, "_acme-challenge.DOMAIN", and the names in this zone
+	// that they are aliases (CNAME) of.
 	Delegated map[string]string
 }
 
@@ -44,7 +50,69 @@ func (i *Issuer) zoneOf(name string) *Zone {
 	return best
 }
 
-// publish publishes the record of a domain, and returns what removes it.
-func (i *Issuer) publish(_ context.Context, domain, _ string) (withdraw func(), err error) {
-	return nil, errors.New("no zone of " + domain)
+// recordAt is the name of the record of a domain, and the zone that it is in: where an
+// alias (CNAME) of the setting leads, or else below the domain.
+func (i *Issuer) recordAt(domain string) (name string, zone *Zone) {
+	name = recordName(domain)
+	for n := range i.cfg.DNS {
+		if target, ok := i.cfg.DNS[n].Delegated[name]; ok {
+			return target, &i.cfg.DNS[n]
+		}
+	}
+	return name, i.zoneOf(name)
+}
+
+// publish publishes the record of a domain, waits until the name servers have it, and
+// returns what removes it.
+func (i *Issuer) publish(ctx context.Context, domain, value string) (withdraw func(), err error) {
+	name, zone := i.recordAt(domain)
+	if zone == nil {
+		return nil, errors.New(name + " is in no zone of the setting acme-dns")
+	}
+	withdraw = func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
+		defer cancel()
+		if err := zone.Provider.Remove(ctx, name, value); err != nil {
+			i.cfg.Logger.WarnContext(ctx, "the record of a challenge stays", "name", name, "error", err)
+		}
+	}
+	short, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	if err := zone.Provider.Add(short, name, value); err != nil {
+		return withdraw, fmt.Errorf("publishing the record %s: %w", name, err)
+	}
+	wait := zone.Wait
+	if wait <= 0 {
+		wait = defaultWait
+	}
+	ctx, cancelWait := context.WithTimeout(ctx, wait)
+	defer cancelWait()
+	for _, server := range zone.Nameservers {
+		if err := awaitRecord(ctx, server, name, value); err != nil {
+			return withdraw, err
+		}
+	}
+	return withdraw, nil
+}
+
+const (
+	defaultWait = 2 * time.Minute
+	recordPause = 500 * time.Millisecond
+)
+
+// awaitRecord waits until a name server has a record.
+func awaitRecord(ctx context.Context, server, name, value string) error {
+	dialer := &net.Dialer{Timeout: 5 * time.Second}
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return dialer.DialContext(ctx, network, server)
+	}}
+	for {
+		found, err := resolver.LookupTXT(ctx, name+".")
+		if err == nil && slices.Contains(found, value) {
+			return nil
+		}
+		if wake.Pause(ctx, recordPause) != nil {
+			return fmt.Errorf("the name server %s does not have the record %s in time", server, name)
+		}
+	}
 }

@@ -269,14 +269,19 @@ func (a *Agent) SetMember(ctx context.Context, c lb.MemberChange) (lb.Member, lb
 	return a.members.set(ctx, c)
 }
 
-// RestoreMembers asks again for what was asked for members before, all of it or nothing,
-// and returns when that is in effect, with what it has restored. Members of which something
-// is asked now keep that; what is over, or about members that cannot come back, stays over.
-// Errors: *lb.ConflictError for too many; *lb.RefusedError when HAProxy does not take it,
-// and everything is as before.
-func (a *Agent) RestoreMembers(ctx context.Context, list []lb.Override, by lb.Origin) ([]lb.Override, lb.Applied, error) {
-	return a.members.restore(ctx, list, by)
+// RestoreMembers asks again for what was asked for members before, around a change that makes
+// the intent what is wanted, so that members that the change brings have their states and
+// weights from the first moment on. It returns what it has restored, and the outcome of the
+// change. Members of which something is asked now keep that; what is over, or about members
+// that cannot come back, stays over. The error is that of the change, and everything is as
+// before then. What cannot be restored is among the warnings.
+func (a *Agent) RestoreMembers(ctx context.Context, list []lb.Override, wanted lb.Intent, by lb.Origin, change func() (lb.Applied, error)) ([]lb.Override, lb.Applied, error) {
+	return a.members.restore(ctx, list, wanted, by, change)
 }
+
+// TemplateProblem is a sentence that says why the template file is not in use as it is now;
+// empty: it is. It names no file.
+func (a *Agent) TemplateProblem() string { return a.templates.file.currentProblem() }
 
 // Changed returns a channel that is closed when what Intent, Snapshot, Status or
 // Effective tell may have changed. Take it before reading them, so that nothing is

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -25,6 +26,8 @@ type memberStates struct {
 	lock     *changeLock
 	changed  wake.Poke
 	loaded   bool // by the goroutine that starts the agent
+	// restoring counts restores under way, which ask for members of backends to come.
+	restoring atomic.Int32
 }
 
 // load reads what an earlier run has stored, once. What cannot be read is logged.
@@ -84,40 +87,83 @@ func (m *memberStates) set(ctx context.Context, c lb.MemberChange) (lb.Member, l
 	return shown.Members[0], applied, nil
 }
 
-// restore asks again for what was asked for members before. Members of which something is
-// asked now keep that, and what is over stays over. It returns what it has restored, when
-// that is in effect.
-func (m *memberStates) restore(ctx context.Context, list []lb.Override, by lb.Origin) ([]lb.Override, lb.Applied, error) {
-	begin := m.cfg.Now()
+// restore asks again for what was asked for members before, around a change that makes the
+// intent what is wanted: what the change brings has its states and weights from the first
+// moment on. Members of which something is asked now keep that, and what is over stays over.
+// It returns what it has restored, and the outcome of the change. If the change fails,
+// nothing is asked for. What cannot be restored is a warning: the change is made.
+func (m *memberStates) restore(ctx context.Context, list []lb.Override, wanted lb.Intent, by lb.Origin, change func() (lb.Applied, error)) ([]lb.Override, lb.Applied, error) {
+	m.restoring.Add(1) // until then the members of new backends are no reason to end anything
+	defer m.changed.Send()
+	defer m.restoring.Add(-1)
+	added, out, problem := m.ask(ctx, list, wanted, by)
+	applied, err := change()
+	if err != nil {
+		if undo := m.takeBack(context.WithoutCancel(ctx), added, by); undo != nil {
+			m.cfg.Logger.ErrorContext(ctx, "settings of members of a refused restore not taken back", "error", undo)
+		}
+		return nil, applied, err
+	}
+	more, second, again := m.ask(context.WithoutCancel(ctx), list, wanted, by) // which somebody else has ended meanwhile
+	added, out.err = append(added, more...), cmp.Or(out.err, second.err)
+	switch problem = cmp.Or(problem, again); {
+	case problem != nil:
+		applied.Warnings = append(slices.Clone(applied.Warnings), "the settings of members are not restored: "+problem.Error())
+	case out.err != nil:
+		applied.Warnings = append(slices.Clone(applied.Warnings), "the settings of members are stored and not in effect yet: "+out.err.Error())
+	}
+	for _, x := range added {
+		m.cfg.Journal.Note(memberEvent(x.Backend, lb.Member{Address: x.Member, Service: wanted.Backends[x.Backend].Service}, lb.Override{}, x, applied, by))
+	}
+	return added, applied, nil
+}
+
+// ask asks for what of a list is not asked for now, and returns it when that is in effect.
+func (m *memberStates) ask(ctx context.Context, list []lb.Override, wanted lb.Intent, by lb.Origin) (added []lb.Override, out outcome, err error) {
 	if err := m.lock.lock(ctx); err != nil {
-		return nil, lb.Applied{}, err
+		return nil, outcome{}, err
 	}
 	defer m.lock.unlock()
 	in, err := m.inputs.intent(ctx)
 	if err != nil {
-		return nil, lb.Applied{}, err
+		return nil, outcome{}, err
 	}
 	before := m.inputs.overrides.Load()
-	next, added := before.Restored(list, begin, in)
+	_, added = before.Restored(list, m.cfg.Now(), wanted)
 	if len(added) == 0 {
-		return nil, lb.Applied{Applied: true, Path: pathNone, Revision: in.Revision}, nil
+		return nil, outcome{}, nil
+	}
+	next := before // with those of backends that are to go: the change may fail
+	for _, x := range added {
+		next = next.With(x)
 	}
 	if n := len(next.All()); n > lb.MaxOverrides {
-		return nil, lb.Applied{}, &lb.ConflictError{ID: "members", Reason: fmt.Sprintf("%d members would have an override, and %d may have one", n, lb.MaxOverrides)}
+		return nil, outcome{}, &lb.ConflictError{ID: "members", Reason: fmt.Sprintf("%d members would have an override, and %d may have one", n, lb.MaxOverrides)}
 	}
-	out, err := m.replace(ctx, before, next, in.Revision, by)
+	out, err = m.replace(ctx, before, next, in.Revision, by)
 	if err != nil {
-		return nil, lb.Applied{}, err
+		return nil, out, err
 	}
-	applied := lb.Applied{Applied: out.err == nil, Path: out.path, Duration: m.cfg.Now().Sub(begin), Revision: in.Revision}
-	if out.err != nil {
-		applied.Path, applied.Reason = pathNone, out.err.Error()
+	return added, out, nil
+}
+
+// takeBack ends what ask has asked for, unless somebody else has changed it since.
+func (m *memberStates) takeBack(ctx context.Context, added []lb.Override, by lb.Origin) error {
+	if len(added) == 0 {
+		return nil
 	}
-	for _, x := range added {
-		m.cfg.Journal.Note(memberEvent(x.Backend, lb.Member{Address: x.Member, Service: in.Backends[x.Backend].Service}, lb.Override{}, x, applied, by))
+	if err := m.lock.lock(ctx); err != nil {
+		return err
 	}
-	m.changed.Send()
-	return added, applied, nil
+	defer m.lock.unlock()
+	in, err := m.inputs.intent(ctx)
+	if err != nil {
+		return err
+	}
+	before := m.inputs.overrides.Load()
+	left := slices.DeleteFunc(slices.Clone(before.All()), func(x lb.Override) bool { return slices.Contains(added, x) })
+	_, err = m.replace(ctx, before, lb.NewOverrides(left), in.Revision, by)
+	return err
 }
 
 // find is the member that a change is about. HAProxy may have members that Consul has not
@@ -210,6 +256,9 @@ func (m *memberStates) prune(ctx context.Context) error {
 		return err
 	}
 	before := m.inputs.overrides.Load()
+	if m.restoring.Load() > 0 {
+		return nil // it looks again at its end
+	}
 	living := before.Living(m.cfg.Now(), in)
 	if living == before {
 		return nil

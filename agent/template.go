@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 
@@ -15,6 +17,28 @@ type templateFile struct {
 
 	mu   sync.Mutex
 	tmpl *template.Template
+	// problem is a sentence that says why the file is not in use; empty: it is.
+	problem string
+}
+
+// note keeps why the file is not in use; nil: it is.
+func (f *templateFile) note(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case err == nil:
+		f.problem = ""
+	case errors.Is(err, fs.ErrNotExist):
+		f.problem = "the template file is missing, and the former template stays in use"
+	default:
+		f.problem = "the template file is not in use as it is now, and the former template is; GET /activity says why"
+	}
+}
+
+func (f *templateFile) currentProblem() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.problem
 }
 
 // maxTemplate bounds a template file, in bytes.

@@ -86,6 +86,7 @@ func (w *templateWatcher) read(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	w.file.note(err)
 	if !tried {
 		w.seen = nil
 	}

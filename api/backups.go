@@ -212,10 +212,10 @@ func (h backupHandlers) preview(c echo.Context, set stage.Changeset, b stage.Bac
 	}{preview, doc})
 }
 
-// carryOut restores frontends and backends as one revision, and then the rest. What of the
-// rest fails is a warning: the revision is made.
+// carryOut restores frontends and backends as one revision, with what was asked for members,
+// and then the drafts. What of these fails is a warning: the revision is made.
 func (h backupHandlers) carryOut(c echo.Context, set stage.Changeset, b stage.Backup, doc node.Restored) error {
-	applied, err := h.changesets.carried(c, set)
+	members, applied, err := h.carried(c, set, b)
 	if err != nil {
 		return err
 	}
@@ -224,8 +224,7 @@ func (h backupHandlers) carryOut(c echo.Context, set stage.Changeset, b stage.Ba
 		return err
 	}
 	ctx := context.WithoutCancel(c.Request().Context())
-	members, warning := h.restoreMembers(ctx, b.Members, set.Origin)
-	applied.Warnings = append(slices.Clone(applied.Warnings), warning...)
+	applied.Warnings = slices.Clone(applied.Warnings)
 	doc.Members = node.NewRestoredMembers(members)
 	for _, d := range b.Drafts {
 		_, err := h.cfg.Drafts.CreateDraft(ctx, d)
@@ -244,17 +243,12 @@ func (h backupHandlers) carryOut(c echo.Context, set stage.Changeset, b stage.Ba
 	}{changes, doc}, applied})
 }
 
-// restoreMembers asks again for what was asked for members.
-func (h backupHandlers) restoreMembers(ctx context.Context, list []lb.Override, by lb.Origin) (members []lb.Override, warning []string) {
-	if len(list) == 0 || h.cfg.Members == nil {
-		return nil, nil
+// carried makes a changeset, and restores what was asked for members around it.
+func (h backupHandlers) carried(c echo.Context, set stage.Changeset, b stage.Backup) ([]lb.Override, lb.Applied, error) {
+	change := func() (lb.Applied, error) { return h.changesets.carried(c, set) }
+	if len(b.Members) == 0 || h.cfg.Members == nil {
+		applied, err := change()
+		return nil, applied, err
 	}
-	members, applied, err := h.cfg.Members.RestoreMembers(ctx, list, by)
-	switch {
-	case err != nil:
-		return nil, []string{"the settings of members are not restored: " + err.Error()}
-	case !applied.Applied:
-		return members, []string{"the settings of members are stored and not in effect yet: " + applied.Reason}
-	}
-	return members, nil
+	return h.cfg.Members.RestoreMembers(c.Request().Context(), b.Members, b.Intent, set.Origin, change)
 }

@@ -83,8 +83,6 @@ type Orders interface {
 	// Files are what has been issued last, or a stand-in.
 	Files(a lb.ACME) []lb.PEMFile
 	Status(a lb.ACME) lb.OrderStatus
-	// Failures counts attempts that failed since the start.
-	Failures(a lb.ACME) uint64
 	// Renew begins another order, unless one is under way: an *lb.ConflictError if the
 	// server wants none yet.
 	Renew(c lb.Certificate) error
@@ -201,6 +199,9 @@ type Config struct {
 	// StoreProblem is a sentence for everybody that says why nothing can be stored now;
 	// empty: it can. nil: always.
 	StoreProblem func() string
+	// TemplateProblem is a sentence for everybody that says why the template file is not in
+	// use; empty: it is. nil: always.
+	TemplateProblem func() string
 
 	// Hangs are sentences that say which loop of the agent hangs, in which step and since
 	// when; empty: all turn. nil: always.
@@ -246,6 +247,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Refused == nil {
 		c.Refused = func(string) {}
+	}
+	if c.TemplateProblem == nil {
+		c.TemplateProblem = func() string { return "" }
 	}
 	if c.StoreProblem == nil {
 		c.StoreProblem = func() string { return "" }

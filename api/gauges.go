@@ -113,11 +113,20 @@ func gauges() []gaugeKind {
 		}},
 		{"thalassa_certificate_not_after_seconds", "When the first certificate of a stored chain expires, in seconds since the epoch.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
 			for _, c := range m.intent.SortedCertificates() {
-				set(float64(c.NotAfter().Unix()), string(c.Key))
+				if len(c.Files) > 0 {
+					set(float64(c.NotAfter().Unix()), string(c.Key))
+				}
+			}
+		}},
+		{"thalassa_certificate_renewal_failures", "Attempts to order or renew a certificate that failed since the last success.", []string{"certificate"}, func(m scrape, set func(float64, ...string)) {
+			for _, c := range m.intent.SortedCertificates() {
+				if c.ACME != nil && m.orders != nil {
+					set(float64(m.orders.Status(*c.ACME).Failures), string(c.Key))
+				}
 			}
 		}},
 		{"thalassa_cluster_state", "State of the Pacemaker cluster as this node sees it: 1 for the current state.", []string{"state"}, clusterState},
-		{"thalassa_cluster_floating_ip_nodes", "Nodes that have a floating IP, as Pacemaker on this node knows it; 1 is healthy.", []string{"resource", "address"}, addressHolders},
+		{floatingGauge, "Nodes that have a floating IP, as Pacemaker on this node knows it; 1 is healthy.", []string{"resource", "address"}, addressHolders},
 		{"thalassa_service_instances", "Instances of a service in Consul, by version and health.", []string{"service", "version", "health"}, instances},
 	}
 }
@@ -127,8 +136,22 @@ func objectGauges() []string {
 	return []string{
 		"thalassa_frontends", "thalassa_backends", "thalassa_discovery_age_seconds", "thalassa_discovery_stale",
 		"thalassa_service_held", "thalassa_service_instances", "thalassa_certificate_not_after_seconds",
+		"thalassa_certificate_renewal_failures",
 	}
 }
+
+// nodeGauges are the names of the gauges that name no object.
+func nodeGauges() (names []string) {
+	for _, g := range gauges() {
+		if !slices.Contains(objectGauges(), g.name) && g.name != floatingGauge {
+			names = append(names, g.name)
+		}
+	}
+	return names
+}
+
+// floatingGauge names addresses.
+const floatingGauge = "thalassa_cluster_floating_ip_nodes"
 
 func instances(m scrape, set func(v float64, labels ...string)) {
 	for _, s := range m.status.Discovery {

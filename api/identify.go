@@ -39,6 +39,13 @@ func (g *guard) identify(r *http.Request) (caller, error) {
 	return caller{}, unauthorized("", "this request needs a token: Authorization: Bearer TOKEN")
 }
 
+// seesEverything reports whether the caller of a request is known, and no object is hidden
+// from it.
+func (g *guard) seesEverything(r *http.Request) bool {
+	who, err := g.identify(r)
+	return err == nil && !who.HidesRest()
+}
+
 // identifyHeader finds the caller by a token, or over TLS by name and password.
 func (g *guard) identifyHeader(r *http.Request, header []string) (caller, error) {
 	scheme, value, _ := strings.Cut(header[0], " ")

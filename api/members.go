@@ -16,9 +16,10 @@ import (
 // *lb.PreconditionError, *lb.RefusedError, *lb.UnavailableError.
 type MemberChanger interface {
 	SetMember(ctx context.Context, c lb.MemberChange) (lb.Member, lb.Applied, error)
-	// RestoreMembers asks again for what was asked for members before, and returns what of
-	// it is in effect; see lb.Overrides.Restored.
-	RestoreMembers(ctx context.Context, list []lb.Override, by lb.Origin) ([]lb.Override, lb.Applied, error)
+	// RestoreMembers asks again for what was asked for members before, around a change that
+	// makes the intent what is wanted, and returns what it has restored; see
+	// lb.Overrides.Restored. The error is that of the change.
+	RestoreMembers(ctx context.Context, list []lb.Override, wanted lb.Intent, by lb.Origin, change func() (lb.Applied, error)) ([]lb.Override, lb.Applied, error)
 }
 
 // setMember drains a member, takes it out of use, or gives it another weight.

@@ -23,9 +23,12 @@ import (
 // metrics are the agent's own figures, and serve those of HAProxy beside them. The latter
 // (exporter.go) are in no registry: ten thousand servers are too many for one.
 type metrics struct {
-	read        func(context.Context) scrape
-	registry    *prometheus.Registry
-	sampler     *stats.Sampler // nil: there are no statistics of HAProxy
+	read     func(context.Context) scrape
+	registry *prometheus.Registry
+	// nameless has what names no object. It is for requests of which isNameless is true.
+	nameless    *prometheus.Registry
+	isNameless  func(*http.Request) bool // set before use
+	sampler     *stats.Sampler           // nil: there are no statistics of HAProxy
 	begin       time.Time
 	rounds      *prometheus.CounterVec
 	reloads     *prometheus.CounterVec
@@ -37,7 +40,7 @@ type metrics struct {
 // newMetrics makes metrics with a registry of their own. read gives the figures of the moment.
 func newMetrics(cfg Config, read func(context.Context) scrape) *metrics {
 	m := &metrics{
-		read: read, registry: prometheus.NewRegistry(), sampler: cfg.Sampler, begin: cfg.Now(),
+		read: read, registry: prometheus.NewRegistry(), nameless: prometheus.NewRegistry(), isNameless: func(*http.Request) bool { return false }, sampler: cfg.Sampler, begin: cfg.Now(),
 		rounds: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "thalassa_rounds_total", Help: "Changes applied to HAProxy, by path and result.",
 		}, []string{"path", "result"}),
@@ -73,8 +76,12 @@ func newMetrics(cfg Config, read func(context.Context) scrape) *metrics {
 		ConstLabels: prometheus.Labels{"version": cfg.Version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.rounds, m.reloads, m.duration, m.propagation, m.events, build, newGaugeCollector(read, nil),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, r := range []*prometheus.Registry{m.registry, m.nameless} {
+		r.MustRegister(m.rounds, m.reloads, m.duration, m.propagation, m.events, build,
+			collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	}
+	m.registry.MustRegister(newGaugeCollector(read, nil), newRouteCollector(cfg.Routes))
+	m.nameless.MustRegister(newGaugeCollector(read, nodeGauges()))
 	return m
 }
 
@@ -158,6 +165,9 @@ func proxyID(s *stats.Series) string {
 func (m *metrics) serve(c echo.Context) error {
 	m.refresh(c.Request().Context())
 	registry, sees := m.registryFor(c.Request().Context())
+	if m.isNameless(c.Request()) {
+		registry, sees = m.nameless, func(*stats.Series) bool { return false }
+	}
 	families, err := registry.Gather()
 	if err != nil {
 		return fmt.Errorf("gathering metrics: %w", err)

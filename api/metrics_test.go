@@ -285,7 +285,7 @@ func TestMetricsOfTheCluster(t *testing.T) {
 func TestMetricsThatOthersName(t *testing.T) {
 	sampler := stats.New(stats.Config{Client: statsock.New("/nonexistent")})
 	run(t, sampler.Run)
-	s, _ := clustered(t, func(c *api.Config) { c.Sampler = sampler })
+	s, _ := clustered(t, routed(t, newApplication(t)), func(c *api.Config) { c.Sampler = sampler })
 	s.Discover("shop", "10.1.0.1:8080 1.0.0")
 	s.put("/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
 	s.put("/certificates/shop", testkit.NewAuthority(t).Issue(t, "shop.example").Body())

@@ -20,12 +20,18 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := next(c); err != nil {
 			s.fail(err, c)
 		}
-		s.audit(c)
-		r := c.Request()
-		s.cfg.Logger.DebugContext(r.Context(), "request answered", "method", r.Method, "path", r.URL.Path,
-			"status", c.Response().Status, "duration", time.Since(begin), "remote", r.RemoteAddr, "author", Author(c))
+		s.noteAnswer(c, begin)
 		return nil
 	}
+}
+
+// noteAnswer is what observe does after an answer.
+func (s *Server) noteAnswer(c echo.Context, begin time.Time) {
+	s.audit(c)
+	countRouted(c, time.Since(begin))
+	r := c.Request()
+	s.cfg.Logger.DebugContext(r.Context(), "request answered", "method", r.Method, "path", r.URL.Path,
+		"status", c.Response().Status, "duration", time.Since(begin), "remote", r.RemoteAddr, "author", Author(c))
 }
 
 // rescue logs a panic of a handler with its stack and makes it an error. A handler that

@@ -72,27 +72,34 @@ func (h clusterHandlers) awaitEpoch(ctx context.Context, known *cluster.Epoch, b
 		if h.view != nil {
 			next = h.view.Changed() // taken before the status is read, so that no change is missed
 		}
-		v, err := h.status()
-		switch {
-		case err != nil:
-			return v.Epoch, err
-		case v.State == cluster.StateOffline:
-			return v.Epoch, &lb.UnavailableError{What: "Pacemaker does not answer on this node"}
-		case known == nil || v.Epoch != *known || ctx.Err() != nil:
-			return v.Epoch, nil //nolint:nilerr // the end of the time is an answer
+		now, err := h.epoch()
+		if err != nil || known == nil || now != *known || ctx.Err() != nil {
+			return now, err // the end of the time is an answer
 		}
 		select {
 		case <-next:
 		case <-ctx.Done():
 		case <-beat.tick:
 			if err := beat.send(); err != nil {
-				return v.Epoch, err
+				return now, err
 			}
 		}
 		if err := permit.Check(ctx); err != nil {
-			return v.Epoch, err
+			return now, err
 		}
 	}
+}
+
+// epoch is the version of the CIB. It is a function of its own, so that a request that waits
+// keeps no whole status on its stack.
+//
+//go:noinline
+func (h clusterHandlers) epoch() (cluster.Epoch, error) {
+	v, err := h.status()
+	if err == nil && v.State == cluster.StateOffline {
+		err = &lb.UnavailableError{What: "Pacemaker does not answer on this node"}
+	}
+	return v.Epoch, err
 }
 
 // A heartbeat begins an answer with blanks, which JSON allows, so that no proxy takes the

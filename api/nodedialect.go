@@ -25,7 +25,7 @@ func (d *nodeDialect) Owns(string) bool { return true }
 
 // problems are what keeps this node from writing something down.
 func (d *nodeDialect) problems() []func() string {
-	all := []func() string{d.cfg.LogProblem, d.cfg.StoreProblem}
+	all := []func() string{d.cfg.LogProblem, d.cfg.StoreProblem, d.cfg.TemplateProblem}
 	for _, other := range d.cfg.Dialects {
 		if p, ok := other.(interface{ Problem() string }); ok {
 			all = append(all, p.Problem)

@@ -31,22 +31,30 @@ func (s *Server) routed(next echo.HandlerFunc) echo.HandlerFunc {
 		if place == nil {
 			return next(c)
 		}
-		if err := s.checkWebsocketOrigin(r); err != nil {
-			return err
-		}
-		who, by, err := s.guard.identifyRouted(r)
-		if err != nil {
-			if ui.WantsPage(r) && s.guard.authority != nil && isUnauthorized(err) {
-				return c.Redirect(http.StatusSeeOther, "/login?next="+url.QueryEscape(r.URL.RequestURI()))
-			}
-			return err
-		}
-		c.Set(callerKey, who)
-		if err := mayUse(who.Identity, place.Route()); err != nil {
-			return err
-		}
-		return s.serveRoute(c, place, who, by)
+		return s.enterRoute(c, place)
 	}
+}
+
+// enterRoute serves a request to whoever may use a route. It is a function of its own for
+// the sake of other requests' stacks, as sendToTLS.
+func (s *Server) enterRoute(c echo.Context, place *routes.Place) error {
+	c.Set(placeKey, place)
+	r := c.Request()
+	if err := s.checkWebsocketOrigin(r); err != nil {
+		return err
+	}
+	who, by, err := s.guard.identifyRouted(r)
+	if err != nil {
+		if ui.WantsPage(r) && s.guard.authority != nil && isUnauthorized(err) {
+			return c.Redirect(http.StatusSeeOther, "/login?next="+url.QueryEscape(r.URL.RequestURI()))
+		}
+		return err
+	}
+	c.Set(callerKey, who)
+	if err := mayUse(who.Identity, place.Route()); err != nil {
+		return err
+	}
+	return s.serveRoute(c, place, who, by)
 }
 
 // serveRoute serves a request until the caller loses the right to it, or the server ends.
@@ -57,6 +65,7 @@ func (s *Server) serveRoute(c echo.Context, place *routes.Place, who caller, by 
 	defer func() {
 		if p := recover(); p != nil { // the answer was aborted, and the request may have changed something
 			s.audit(c)
+			countRouted(c, 0)
 			panic(p)
 		}
 	}()

@@ -55,6 +55,9 @@ func New(cfg Config) *Server {
 	s.bodies, s.answers = newBudget("large bodies", cfg.BodyBytes), newAnswers(cfg.AnswerBytes)
 	s.draftTurns = newDraftTurns()
 	metrics := newMetrics(cfg, newScraper(cfg, s.agent, func() uint64 { return s.live.Refused() }, func() int { return s.sights.clients() }).read)
+	metrics.isNameless = func(r *http.Request) bool {
+		return cfg.OpenMetrics && cfg.Authority.HidesSome() && !s.guard.seesEverything(r)
+	}
 	s.publisher = newPublisher(cfg, s.agent, metrics.count)
 	s.sights = newSightStreams(cfg, s.agent, s.publisher.stats)
 	s.live = live.New(liveConfig(cfg))

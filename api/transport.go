@@ -21,30 +21,38 @@ func inPlain() []string { return []string{"/healthz", "/readyz"} }
 func (s *Server) requireTLS(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		if s.cfg.Certificate == nil || r.TLS != nil {
+		if s.cfg.Certificate == nil || r.TLS != nil || s.mayBePlain(r) {
 			return next(c)
 		}
-		if hasCredential(r) {
-			return &ResponseError{
-				Status: http.StatusBadRequest, Code: "tls_required", Header: http.Header{"Connection": {"close"}},
-				Message: "this address is served with TLS, and the request sent a token, password or session without; others may have read it: replace it, and use https",
-			}
-		}
-		if slices.Contains(inPlain(), r.URL.Path) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			return next(c)
-		}
-		if !isOwnHost(s.cfg, r) {
-			return &ResponseError{
-				Status: http.StatusMisdirectedRequest, Code: "misdirected",
-				Message: "the Host header names " + shown(hostOnly(r.Host)) + ", which is no name of this agent; tls-names adds one",
-			}
-		}
-		status := http.StatusPermanentRedirect
-		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			status = http.StatusMovedPermanently
-		}
-		return c.Redirect(status, "https://"+securePort(r)+r.URL.RequestURI())
+		return s.sendToTLS(c, r)
 	}
+}
+
+// mayBePlain reports whether a request without TLS is answered where others need it.
+func (s *Server) mayBePlain(r *http.Request) bool {
+	return slices.Contains(inPlain(), r.URL.Path) && (r.Method == http.MethodGet || r.Method == http.MethodHead) && !hasCredential(r)
+}
+
+// sendToTLS answers a request without TLS. It is a function of its own, because its
+// variables would take a kilobyte of the stack of each request that waits.
+func (s *Server) sendToTLS(c echo.Context, r *http.Request) error {
+	if hasCredential(r) {
+		return &ResponseError{
+			Status: http.StatusBadRequest, Code: "tls_required", Header: http.Header{"Connection": {"close"}},
+			Message: "this address is served with TLS, and the request sent a token, password or session without; others may have read it: replace it, and use https",
+		}
+	}
+	if !isOwnHost(s.cfg, r) {
+		return &ResponseError{
+			Status: http.StatusMisdirectedRequest, Code: "misdirected",
+			Message: "the Host header names " + shown(hostOnly(r.Host)) + ", which is no name of this agent; tls-names adds one",
+		}
+	}
+	status := http.StatusPermanentRedirect
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		status = http.StatusMovedPermanently
+	}
+	return c.Redirect(status, "https://"+securePort(r)+r.URL.RequestURI())
 }
 
 // hasCredential reports whether a request shows who sent it, in its header or as a login.

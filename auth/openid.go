@@ -110,6 +110,30 @@ func (o *OpenID) verify(as Reader) error {
 	return nil
 }
 
+// SecretFiles are the files with secrets that an access file names; none if it cannot be
+// read.
+func SecretFiles(accessFile string) []string {
+	data, _, err := readSecret(accessFile, "/", false)
+	if err != nil {
+		return nil
+	}
+	list, err := parseAccess(data)
+	if err != nil {
+		return nil
+	}
+	return list.OIDC.files()
+}
+
+// SecretFiles are the files with secrets that the access file names now.
+func (a *Authority) SecretFiles() []string { return a.OpenID().files() }
+
+func (o *OpenID) files() []string {
+	if o == nil || o.ClientSecretFile == "" {
+		return nil
+	}
+	return []string{o.ClientSecretFile}
+}
+
 // An OpenIDUser is a user whom a provider has identified.
 type OpenIDUser struct {
 	Subject string // sub, which never changes

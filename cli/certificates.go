@@ -49,7 +49,7 @@ func newCertificates(env environment) *cobra.Command {
 }
 
 func showCertificates(w io.Writer, all []client.StoredCertificate) {
-	row(w, "CERTIFICATE", "NAMES", "KEYS", "EXPIRES", "ISSUER")
+	row(w, "CERTIFICATE", "NAMES", "KEYS", "EXPIRES", "USED BY", "ISSUER")
 	for _, c := range all {
 		types := make([]string, len(c.Files))
 		for i, f := range c.Files {
@@ -58,12 +58,21 @@ func showCertificates(w io.Writer, all []client.StoredCertificate) {
 		if c.Kind == "authority" {
 			types = []string{"authority"}
 		}
-		names := c.Names
-		if len(names) > 3 {
-			names = append(names[:3:3], fmt.Sprintf("%d more", len(c.Names)-3))
+		expires := ""
+		if !c.Expires.IsZero() {
+			expires = c.Expires.Local().Format(time.DateTime)
 		}
-		row(w, c.Key, orDash(strings.Join(names, ", ")), strings.Join(types, ", "), c.Expires.Local().Format(time.DateTime), c.Issuer)
+		row(w, c.Key, firstOf(c.Names), orDash(strings.Join(types, ", ")), orDash(expires), firstOf(c.UsedBy), orDash(c.Issuer))
 	}
+}
+
+// firstOf lists up to three of them.
+func firstOf(list []string) string {
+	const most = 3
+	if len(list) > most {
+		list = append(list[:most:most], fmt.Sprintf("%d more", len(list)-most))
+	}
+	return orDash(strings.Join(list, ", "))
 }
 
 func showCertificate(r *remote) *cobra.Command {

@@ -72,7 +72,10 @@ func TestLoginAtAProvider(t *testing.T) {
 	if r := logIn("ann", func(*url.URL) string { return "something else" }); r.code == cli.ExitOK || !strings.Contains(r.errors, "expected a text such as") {
 		t.Errorf("something else: %+v", r)
 	}
-	forged := func(back *url.URL) string { return strings.Replace(back.RawQuery, "state=terminal.", "state=terminal.x", 1) }
+
+	forged := func(back *url.URL) string {
+		return strings.Replace(back.RawQuery, "state=terminal.", "state=terminal.x", 1)
+	}
 	if r := logIn("ann", forged); r.code != cli.ExitForbidden {
 		t.Errorf("another state: %+v", r)
 	}

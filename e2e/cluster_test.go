@@ -45,6 +45,7 @@ func TestCluster(t *testing.T) {
 	t.Run("bad file on one node", s.badFile)
 	t.Run("wrong inputs", s.wrongInputs)
 	t.Run("node by node", s.nodeByNode)
+	t.Run("configuration", s.configuration)
 	for _, daemon := range slices.Backward(cluster.Daemons()) {
 		t.Run(daemon+" killed", func(t *testing.T) {
 			t.Log(s.disturb(func(n *cluster.Node) { n.KillProcess(t, daemon) }, s.calm))
@@ -290,6 +291,7 @@ func TestClusterOfOtherReleases(t *testing.T) {
 			t.Logf("%s", s.cluster.Any().Run("pacemakerd", "--version"))
 			t.Run("standby", s.standby)
 			t.Run("rollout", s.rollout)
+			t.Run("configuration", s.configuration)
 			t.Run("haproxy killed", func(t *testing.T) {
 				t.Log(s.disturb(func(n *cluster.Node) { n.KillProcess(t, "haproxy") }, noticed))
 				s.recover()

@@ -32,6 +32,11 @@ func (a agentOn) ask(method, path, body string) (told, error) {
 	if err != nil {
 		return told{}, err
 	}
+	return a.do(req)
+}
+
+// do sends a request and reads its answer.
+func (a agentOn) do(req *http.Request) (told, error) {
 	res, err := a.http.Do(req)
 	if err != nil {
 		return told{}, err

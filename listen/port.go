@@ -18,14 +18,16 @@ import (
 const (
 	// firstByteTime is how long a connection may send nothing.
 	firstByteTime = 10 * time.Second
+	// handshakeTime bounds the handshake after it.
+	handshakeTime = 10 * time.Second
 	// record is the first byte of a TLS connection: the type of a handshake record
 	// (RFC 8446, section 5.1).
 	record = 0x16
 )
 
-// A Port is a listener for TLS and plain connections. Accept returns a *tls.Conn, whose
-// handshake is still to come, for a connection that begins with a TLS record, and the
-// connection itself for any other. Make it with NewPort.
+// A Port is a listener for TLS and plain connections. Accept returns a *tls.Conn after its
+// handshake for a connection that begins with a TLS record, and the connection itself for
+// any other. Make it with NewPort.
 type Port struct {
 	net.Listener
 	config atomic.Pointer[tls.Config]
@@ -108,13 +110,34 @@ func (p *Port) sort(conn net.Conn) {
 		return
 	}
 	if first == record {
-		conn = tls.Server(conn, p.config.Load())
+		secure := tls.Server(conn, p.config.Load())
+		if !p.shake(secure) {
+			return
+		}
+		conn = secure
 	}
 	select {
 	case p.ready <- conn:
 	case <-p.ended.Done():
 		_ = conn.Close() // nobody accepts any more
 	}
+}
+
+// shake makes the handshake of a connection; false: it has failed, and the connection is
+// closed. It is made here, because the stack that it needs would stay with the goroutine
+// that serves the connection.
+func (p *Port) shake(conn *tls.Conn) bool {
+	err := conn.SetDeadline(time.Now().Add(handshakeTime))
+	if err == nil {
+		err = conn.HandshakeContext(p.ended)
+	}
+	if err == nil {
+		err = conn.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		_ = conn.Close()
+	}
+	return err == nil
 }
 
 // peek waits for the first byte of a connection and leaves it there to be read.

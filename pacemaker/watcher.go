@@ -35,6 +35,8 @@ type Watcher struct {
 	due     wake.Poke // refresh now
 	changed wake.Signal
 
+	monitored monitored
+
 	mu        sync.Mutex
 	view      cluster.Status
 	cib       *CIB
@@ -52,7 +54,7 @@ type Watcher struct {
 // NewWatcher returns a Watcher. It starts nothing. Until the first refresh in Run, the
 // State of View is empty.
 func NewWatcher(c *Cluster) *Watcher {
-	return &Watcher{cluster: c, due: wake.NewPoke(), view: unknownStatus()}
+	return &Watcher{cluster: c, due: wake.NewPoke(), monitored: newMonitored(), view: unknownStatus()}
 }
 
 // View returns the last known status, which must not be changed. If Pacemaker does not

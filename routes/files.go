@@ -8,12 +8,16 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 )
 
 // A fileServer serves the files of a route.
-type fileServer struct{ route Route }
+type fileServer struct {
+	route Route
+	cfg   Config
+}
 
 // filePolicy is the Content-Security-Policy of files. A script in a file would have all
 // rights of the user who opens it.
@@ -43,6 +47,10 @@ func (s fileServer) serve(w http.ResponseWriter, r *http.Request, _ Caller) erro
 		}
 		return fileFailure(fs.ErrNotExist)
 	}
+	if s.isSecret(info) {
+		s.cfg.Logger.WarnContext(r.Context(), "request for a secret of the agent refused", "route", s.route.Path, "path", r.URL.Path)
+		return fileFailure(fs.ErrNotExist)
+	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", s.policy())
 	h.Set("Cache-Control", "private, no-cache") // the caller may lose the right to read it
@@ -54,6 +62,18 @@ func (s fileServer) serve(w http.ResponseWriter, r *http.Request, _ Caller) erro
 	h.Set("Content-Type", kind)
 	http.ServeContent(w, r, "", info.ModTime(), f)
 	return nil
+}
+
+// isSecret reports whether a file is one that no route serves: by a hard link, a mount, or
+// because a secret has been put into the directory since.
+func (s fileServer) isSecret(info fs.FileInfo) bool {
+	if s.cfg.Secrets == nil {
+		return false
+	}
+	return slices.ContainsFunc(s.cfg.Secrets(), func(path string) bool {
+		secret, err := os.Stat(path)
+		return err == nil && os.SameFile(secret, info)
+	})
 }
 
 // open opens a regular file or a directory below that of the route. No link leads out of

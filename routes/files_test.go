@@ -1,9 +1,12 @@
 package routes_test
 
 import (
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -113,5 +116,42 @@ func TestFilesAreCachedAndReadInParts(t *testing.T) {
 		if res.StatusCode != http.StatusMethodNotAllowed || res.Header.Get("Allow") != "GET, HEAD" {
 			t.Errorf("%s: %d, Allow %q", method, res.StatusCode, res.Header.Get("Allow"))
 		}
+	}
+}
+
+// A file that is a secret is not served, whatever its name is, and when it becomes one.
+func TestSecretsAreNotServed(t *testing.T) {
+	t.Parallel()
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	secret := filepath.Join(elsewhere, "tokens")
+	for path, text := range map[string]string{secret: "admin ops secret", filepath.Join(dir, "page.txt"): "page", filepath.Join(dir, "later.txt"): "later"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Link(secret, filepath.Join(dir, "link.txt")); err != nil {
+		t.Fatal(err)
+	}
+	secrets := []string{filepath.Join(elsewhere, "missing"), secret}
+	all, err := routes.Parse([]routes.Entry{{Path: "/files/", Files: dir}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	router := routes.New(routes.Config{Secrets: func() []string { return secrets }}, all)
+	status := func(name string) int {
+		t.Helper()
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/files/"+name, nil)
+		err := router.Find(r.URL.Path).Serve(w, r, routes.Caller{Name: "ann"})
+		if f, ok := errors.AsType[*routes.ServeError](err); ok {
+			return f.Status
+		}
+		return w.Code
+	}
+	if got := []int{status("page.txt"), status("link.txt"), status("later.txt")}; !slices.Equal(got, []int{200, 404, 200}) {
+		t.Errorf("answers %v", got)
+	}
+	secrets = append(secrets, filepath.Join(dir, "later.txt"))
+	if got := status("later.txt"); got != 404 {
+		t.Errorf("a new secret: %d", got)
 	}
 }

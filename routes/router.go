@@ -16,6 +16,9 @@ type Config struct {
 	// Refuses says why a route must not connect to an address, as a clause; empty: it may.
 	// nil: it may connect to any.
 	Refuses func(to netip.AddrPort, r Route) string
+	// Secrets are files that no route serves, whatever they are called in its directory; nil:
+	// there are none.
+	Secrets func() []string
 	Logger  *slog.Logger // default: discards
 }
 
@@ -86,6 +89,7 @@ type Caller struct {
 type Place struct {
 	route Route
 	free  chan struct{} // one slot for each request under way
+	usage usage
 	serve func(w http.ResponseWriter, r *http.Request, by Caller) error
 
 	ended context.Context //nolint:containedctx // the end of the place, not of a call
@@ -96,7 +100,7 @@ func newPlace(cfg Config, route Route) *Place {
 	p := &Place{route: route, free: make(chan struct{}, route.Connections)}
 	p.ended, p.close = context.WithCancel(context.Background())
 	if route.Files != "" {
-		p.serve = fileServer{route}.serve
+		p.serve = fileServer{route, cfg}.serve
 		return p
 	}
 	proxy := newProxy(cfg, route)

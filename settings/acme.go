@@ -17,12 +17,16 @@ type acmeSettings struct {
 	selfCheck   bool
 	directories []string
 	allowLocal  bool
+	dns         yamlList[dnsEntry]
+	accounts    yamlList[accountEntry]
 }
 
 func acmeFlags(s *Agent, f *pflag.FlagSet) {
 	f.IntVar(&s.acme.httpPort, "acme-http-port", 80, "`port` at which HTTP-01 challenges reach HAProxy")
 	f.BoolVar(&s.acme.selfCheck, "acme-self-check", true, "a look whether HAProxy answers before a certificate authority looks")
 	f.StringSliceVar(&s.acme.directories, "acme-directories", nil, "`URLs` of the only ACME servers that may be asked (default: any)")
+	f.Var(&s.acme.dns, "acme-dns", "`list` of the zones in which DNS-01 challenges are answered")
+	f.Var(&s.acme.accounts, "acme-accounts", "`list` of accounts that ACME servers want (external account binding)")
 	f.BoolVar(&s.acme.allowLocal, "acme-allow-local", false, "ACME servers at loopback and link-local addresses")
 }
 
@@ -35,6 +39,8 @@ func acmeGroup() Group {
 			{Name: "acme-http-port", Explanation: "Certificate authorities connect to port 80. Set this where something in front of this node forwards that port to another one."},
 			{Name: "acme-self-check", Explanation: "The agent asks its own addresses first. An attempt that would fail then costs nothing at the server."},
 			{Name: "acme-directories", Explanation: "Whoever may store certificates names the server of an order, and the agent sends requests there. With this list no other server is asked."},
+			{Name: "acme-dns", Explanation: "Each has a `zone`, and either `server` and `keyFile` (RFC 2136) or `hook` and `tokenFile`: `[{zone: shop.example, server: \"192.0.2.53:53\", keyFile: /etc/thalassa/tsig}]`. See [acme.md](acme.md#dns-01)."},
+			{Name: "acme-accounts", Explanation: "Each has a `directory`, a `keyId`, and a `keyFile` with the HMAC key in base64url. See [acme.md](acme.md#accounts)."},
 			{Name: "acme-allow-local", Explanation: "Without it the agent connects to no such address, whatever name leads there: an order could otherwise reach services that listen for this machine alone."},
 		},
 	}
@@ -42,9 +48,21 @@ func acmeGroup() Group {
 
 // ACME configures the orders of certificates; the caller adds what they work with.
 func (s *Agent) ACME(log *slog.Logger) acme.Config {
-	return acme.Config{
+	cfg := acme.Config{
 		Directories: slices.Clone(s.acme.directories), AllowLocal: s.acme.allowLocal, SkipSelfCheck: !s.acme.selfCheck, Logger: log,
+		Bindings: map[string]acme.Binding{}, Shared: acme.Shared{Why: "each node orders on its own"},
 	}
+	for _, e := range s.acme.dns {
+		if z, err := e.parse(); err == nil { // check has said so otherwise
+			cfg.DNS = append(cfg.DNS, z)
+		}
+	}
+	for _, e := range s.acme.accounts {
+		if directory, b, err := e.parse(); err == nil {
+			cfg.Bindings[directory] = b
+		}
+	}
+	return cfg
 }
 
 // challenges are how HAProxy answers HTTP-01 challenges.
@@ -72,10 +90,41 @@ func (c *checker) checkACME() {
 	if err := Port("acme-http-port", s.acme.httpPort, 1); err != nil {
 		c.problems = append(c.problems, err)
 	}
+	for i, e := range s.acme.dns {
+		if _, err := e.parse(); err != nil {
+			c.bad("acme-dns: entry %d: %v", i+1, err)
+		}
+	}
+	for i, e := range s.acme.accounts {
+		if _, _, err := e.parse(); err != nil {
+			c.bad("acme-accounts: entry %d: %v", i+1, err)
+		}
+	}
 	for _, url := range s.acme.directories {
 		a, err := lb.ACMESpec{Domains: []string{"any.example"}, Directory: url}.Parse()
 		if err != nil || a.Directory != url {
 			c.bad("acme-directories: %q is not the address of an ACME server, expected one such as %s", url, lb.DefaultDirectory)
 		}
 	}
+}
+
+// secrets are the files with keys and tokens, and the settings that name them.
+func (s *acmeSettings) secrets() []struct{ setting, path string } {
+	var out []struct{ setting, path string }
+	for _, e := range s.dns {
+		out = append(out, struct{ setting, path string }{"acme-dns", e.KeyFile}, struct{ setting, path string }{"acme-dns", e.TokenFile})
+	}
+	for _, e := range s.accounts {
+		out = append(out, struct{ setting, path string }{"acme-accounts", e.KeyFile})
+	}
+	return out
+}
+
+// secretFiles are those of secrets.
+func (s *acmeSettings) secretFiles() []string {
+	var out []string
+	for _, one := range s.secrets() {
+		out = append(out, one.path)
+	}
+	return out
 }

@@ -75,7 +75,7 @@ func setFromFile(f *pflag.FlagSet, name pflag.NormalizedName, value *yaml.Node) 
 			return fmt.Errorf("%s: expected a list of strings", name)
 		}
 		text = strings.Join(items, ",")
-	case flag.Value.Type() == routeListType:
+	case flag.Value.Type() == routeListType, flag.Value.Type() == yamlListType:
 		data, err := yaml.Marshal(value)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)

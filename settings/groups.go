@@ -74,7 +74,7 @@ func apiGroup() Group {
 			{Name: "v1-artifacts", Explanation: "pyHrapi's repository has the paths `/v1/repositories/mlbc/artifacts/…` there. Backups have everything that is configured, without keys: whoever reads the repository reads that. See [hrapi.md](hrapi.md#backups)."},
 			{Name: "v1-artifacts-credentials", Explanation: "Read at each request. They are sent over https, or to this machine."},
 			{Name: "v1-stop", Explanation: "Whoever has the role admin can then end all traffic of this node. Only with `haproxy: managed`: elsewhere Pacemaker or systemd decide."},
-			{Name: "metrics-open", Explanation: "Lets Prometheus scrape `/metrics` without a token. All other paths still need one."},
+			{Name: "metrics-open", Explanation: "Lets Prometheus scrape `/metrics` without a token. All other paths still need one. If a grant has `see: false`, these metrics name no object."},
 			{Name: "stats-interval", Explanation: "100ms to 1m."},
 		},
 	}

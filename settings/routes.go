@@ -85,7 +85,7 @@ func (c *checker) checkRoutes() {
 // checkRouteFiles refuses a directory with a secret of the agent's own in it.
 func (c *checker) checkRouteFiles(r routes.Route) {
 	dir := resolved(r.Files)
-	for _, own := range c.settings.secretPaths() {
+	for _, own := range append(c.settings.secretPaths(), auth.SecretFiles(c.settings.accessFile)...) {
 		for _, path := range []string{own, resolved(own)} {
 			if path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/") || strings.HasPrefix(dir, path+"/") {
 				c.bad("routes: %s: files: %s has %s in it or above it, which readers must not get", r.Path, r.Files, own)
@@ -109,11 +109,22 @@ func (s *Agent) secretPaths() []string {
 		s.tokenFile, s.accessFile, s.sessionKey, s.audit.file, s.tlsKey, s.keyFile, s.consulToken, s.consulKey, s.dbPath, s.persistence,
 		s.statsSocket, s.masterSocket, s.peersSocket, s.file, s.v1.credentials,
 	}
+	all = append(all, s.acme.secretFiles()...)
 	all = slices.DeleteFunc(all, func(path string) bool { return path == "" })
 	for i, path := range all {
 		if absolute, err := filepath.Abs(path); err == nil {
 			all[i] = absolute
 		}
+	}
+	return all
+}
+
+// SecretFiles are files of which callers of the API get nothing, whatever other names they
+// have. They are read from elsewhere, too: the access file may name more.
+func (s *Agent) SecretFiles() []string {
+	all := append(s.secretPaths(), s.Sessions(), s.SharedSessions())
+	for _, name := range []string{"thalassa.db", "tls/api.key"} {
+		all = append(all, filepath.Join(s.dbPath, name))
 	}
 	return all
 }

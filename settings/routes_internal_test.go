@@ -1,6 +1,8 @@
 package settings
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -49,6 +51,16 @@ func TestRoutesThatAreRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %q", route, err, says)
 		}
+	}
+	dir := t.TempDir()
+	access := filepath.Join(dir, "access.yaml")
+	text := "oidc: {issuer: https://id.example.com, client-id: x, client-secret-file: " + dir + "/http/secret, groups: {ops: admin}}\n"
+	if err := os.WriteFile(access, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := load(t, "routes: [{path: /a/, files: "+dir+"/http}]\n", "--access-file", access)
+	if err == nil || !strings.Contains(err.Error(), "has "+dir+"/http/secret in it") {
+		t.Errorf("the secret of an access file: %v", err)
 	}
 	if _, err := load(t, "routes: [{path: /a/, proxy: \"http://consul.example:7500\", role: admin}, {path: /b/, files: /srv/http}]\n", base...); err != nil {
 		t.Error(err)

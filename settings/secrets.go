@@ -6,13 +6,13 @@ import "os"
 // may read: Consul's token and key, the API's key, the key of
 // the stored certificates, and the credentials of the artifact repository. Files that are not there, or cannot be looked at, are left out.
 func (s *Agent) OpenSecrets() (settings, files []string) {
-	for _, one := range []struct{ setting, path string }{
+	for _, one := range append([]struct{ setting, path string }{
 		{"consul-token-file", s.consulToken},
 		{"consul-key-file", s.consulKey},
 		{"tls-key", s.tlsKey},
 		{"key-file", s.keyFile},
 		{"v1-artifacts-credentials", s.v1.credentials},
-	} {
+	}, s.acme.secrets()...) {
 		if one.path == "" {
 			continue
 		}

@@ -33,16 +33,23 @@ func (n *Node) SetMember(ctx context.Context, c lb.MemberChange) (lb.Member, lb.
 	return shown.Members[0], lb.Applied{Applied: true, Path: "runtime", Revision: in.Revision}, nil
 }
 
-// RestoreMembers asks in memory for what was asked for members before.
-func (n *Node) RestoreMembers(ctx context.Context, list []lb.Override, _ lb.Origin) ([]lb.Override, lb.Applied, error) {
-	in, err := n.Intent(ctx)
-	if err != nil {
-		return nil, lb.Applied{}, err
+// RestoreMembers asks in memory for what was asked for members before, unless the change
+// fails.
+func (n *Node) RestoreMembers(_ context.Context, list []lb.Override, wanted lb.Intent, _ lb.Origin, change func() (lb.Applied, error)) ([]lb.Override, lb.Applied, error) {
+	n.mu.Lock()
+	before := n.snapshot.Overrides
+	_, added := before.Restored(list, n.now(), wanted)
+	for _, x := range added {
+		n.snapshot.Overrides = n.snapshot.Overrides.With(x)
 	}
+	n.mu.Unlock()
+	applied, err := change()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var added []lb.Override
-	n.snapshot.Overrides, added = n.snapshot.Overrides.Restored(list, n.now(), in)
+	if err != nil {
+		n.snapshot.Overrides = before
+		return nil, applied, err
+	}
 	n.views.Broadcast()
-	return added, lb.Applied{Applied: true, Path: "runtime", Revision: in.Revision}, nil
+	return added, applied, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"thalassa/activity"
 	"thalassa/api"
+	"thalassa/api/console"
 	"thalassa/api/hrapi"
 	"thalassa/canary"
 	"thalassa/internal/permit"
@@ -98,7 +99,7 @@ func (n *Node) Config() api.Config {
 		Version: "1.2.3", Now: n.now, Configs: n, Canaries: n.Canaries, Audit: n.Audited, Keys: &n.keys,
 		Dialects: []api.Dialect{hrapi.New(hrapi.Config{
 			Dashboard: "127.0.0.1", Variables: hrapi.Variables{IP: "127.0.0.1", PortMin: 8000, PortMax: 8080, Certificates: "/tmp"}, HAProxyConfig: n.HAProxyConfig, Reload: n.Reload,
-		})},
+		}), console.New(nil)},
 	}
 }
 

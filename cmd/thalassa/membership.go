@@ -9,7 +9,6 @@ import (
 	"thalassa/cluster/cibxml"
 	"thalassa/cluster/config"
 	"thalassa/haproxy"
-	"thalassa/lb"
 	"thalassa/ocf"
 	"thalassa/pacemaker"
 )
@@ -81,14 +80,7 @@ const freshWithin = 5 * time.Second
 
 // Configuration is the configuration in the view, and the version of its CIB.
 func (s *notedActions) Configuration() (*cibxml.Element, cluster.Epoch, error) {
-	cib, err := s.watcher.CIB()
-	if err != nil {
-		return nil, cluster.Epoch{}, err
-	}
-	if cib == nil {
-		return nil, cluster.Epoch{}, &lb.UnavailableError{What: "the configuration of the cluster is not known yet"}
-	}
-	return cib.Configuration(), cib.Epoch, nil
+	return s.watcher.Configuration()
 }
 
 // PlanEdits tells what edits of the configuration would do.

@@ -11,6 +11,7 @@ import (
 	"thalassa/activity"
 	"thalassa/agent"
 	"thalassa/api"
+	"thalassa/api/console"
 	"thalassa/api/hrapi"
 	"thalassa/audit"
 	"thalassa/auth"
@@ -98,7 +99,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	}
 	p.cluster, p.watcher = n.cluster()
 	p.sampler = n.sampler(p.agent, process, p.events)
-	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Logger: n.log}, n.settings.Routes())
+	p.routes = routes.New(routes.Config{Refuses: refusesRoute(p.administered.Control), Secrets: n.secretFiles(p.authority), Logger: n.log}, n.settings.Routes())
 	p.server = n.api(p) //nolint:contextcheck // handlers have that of their request
 	return p, p.sessions.begin(n, p)
 }
@@ -158,6 +159,7 @@ func (n node) api(p parts) *api.Server {
 	cfg.Changes, cfg.Members, cfg.Views, cfg.Changed, cfg.Sampler, cfg.Version = p.agent, p.agent, p.agent, p.agent.Changed, p.sampler, version()
 	cfg.Certificate = p.port.info()
 	cfg.LogProblem = func() string { return cmp.Or(n.queue.Problem(), p.audit.Problem(), p.port.problem()) }
+	cfg.TemplateProblem = p.agent.TemplateProblem
 	cfg.LogDropped, cfg.StoreProblem = n.queue.Dropped, storeProblem(p.db, p.process)
 	refusals := &refusals{now: n.now, log: n.log, events: p.events}
 	p.port.gate.OnRefusal(refusals.note)
@@ -173,7 +175,7 @@ func (n node) api(p parts) *api.Server {
 	gateways := n.settings.Gateways()
 	gateways.HAProxyConfig, gateways.Reload = p.process.Installed, p.agent.Reload
 	gateways.Stop = n.stopForV1(p.process, p.events)
-	cfg.Dialects = append(cfg.Dialects, hrapi.New(gateways))
+	cfg.Dialects = append(cfg.Dialects, hrapi.New(gateways), consoleOf(p.watcher))
 	if p.authority != nil {
 		cfg.Authority, cfg.SessionFile, cfg.Share = p.authority, n.settings.Sessions(), p.share
 		cfg.SessionProblems = p.sessions.problems
@@ -183,6 +185,14 @@ func (n node) api(p parts) *api.Server {
 		cfg.Cluster, cfg.ClusterActions, cfg.ClusterConfiguration = p.watcher, noted, noted
 	}
 	return api.New(cfg)
+}
+
+// consoleOf is the dialect for clients of hawk-apiserver.
+func consoleOf(w *pacemaker.Watcher) *console.Dialect {
+	if w == nil {
+		return console.New(nil)
+	}
+	return console.New(w)
 }
 
 // hangs are the sentences of the loops that hang.

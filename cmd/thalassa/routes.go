@@ -24,3 +24,9 @@ func refusesRoute(control func() *lb.Control) func(to netip.AddrPort, r routes.R
 		return why + ", and the role of the route is " + r.Role.String()
 	}
 }
+
+// secretFiles are the files that no route serves, as the settings and the access file name
+// them now.
+func (n node) secretFiles(authority *auth.Authority) func() []string {
+	return func() []string { return append(n.reread.current.Load().SecretFiles(), authority.SecretFiles()...) }
+}

@@ -1,0 +1,9 @@
+// Package console answers the read requests of hawk-apiserver below /api/v1, for its
+// clients: the configuration and the status of the Pacemaker cluster as JSON whose values
+// are strings.
+//
+// The documents have hawk-apiserver's fields. They differ where those lost something:
+// what does not exist is 404, rules are served, sets have all of their pairs, and alerts,
+// tags, access rights and fencing levels are there. Secrets are masked. Changes are
+// requests of /cluster/config.
+package console
