@@ -28,13 +28,15 @@ SEED     ?=
 WITH     := $(if $(HAPROXY),THALASSA_HAPROXY='$(HAPROXY)')
 # How often `make bench-ha` measures each event.
 ROUNDS   ?= 5
+# Where long runs keep what they measured; `make figures` shows it.
+FIGURES  ?= $(CURDIR)/bench/reliability.jsonl
 # Flags of `thalassa dev`.
 ARGS ?=
 
 # Debian keeps haproxy where an ordinary user does not look.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help setup build build-ha demo test quick test-haproxys soak linearizable faults staged cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
+.PHONY: help setup build build-ha demo test quick test-haproxys soak linearizable faults staged figures cover screenshots bench bench-ha fuzz lint docs yardsticks fmt vuln package sbom docker install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,19 +99,20 @@ test-haproxys: ## Run the tests that use HAProxy with each of its releases
 
 soak: ## Change, reload and kill at random for long (DURATION=30m SEED=1 HAPROXY=3.2)
 	@tools/setup haproxy consul
-	@CI=true THALASSA_SOAK=$(DURATION) THALASSA_SOAK_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestSoak$$' ./e2e
+	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_SOAK=$(DURATION) THALASSA_SOAK_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestSoak$$' ./e2e
 
-faults: ## Take away what a node holds, under load, for long (FAULTS=10s)
+faults: ## Take away what a node holds, under load, for long, and damage databases (FAULTS=10s)
 	@tools/setup haproxy consul
-	@CI=true THALASSA_FAULTS=$(or $(FAULTS),10s) $(WITH) go test -count 1 -v -timeout 0 -run '^TestTakenAway$$' ./e2e
+	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_FAULTS=$(or $(FAULTS),10s) $(WITH) go test -count 1 -v -timeout 0 -run '^TestTakenAway$$' ./e2e
+	@THALASSA_FIGURES='$(FIGURES)' go test -count 1 -run 'Damage|Truncated|Flipped|Wrecked|Garbage|Sound' ./store
 
 linearizable: ## Kill at random while clients change and read, and check the record (DURATION=30m SEED=1)
 	@tools/setup haproxy consul
-	@CI=true THALASSA_LINEARIZABLE=$(DURATION) THALASSA_LINEARIZABLE_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestLinearizable$$' ./e2e
+	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_LINEARIZABLE=$(DURATION) THALASSA_LINEARIZABLE_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestLinearizable$$' ./e2e
 
 staged: ## Draft, commit, restore and kill at random, and compare with a model (DURATION=30m SEED=1)
 	@tools/setup haproxy consul
-	@CI=true THALASSA_STAGED=$(DURATION) THALASSA_STAGED_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestStaged$$' ./e2e
+	@CI=true THALASSA_FIGURES='$(FIGURES)' THALASSA_STAGED=$(DURATION) THALASSA_STAGED_SEED=$(SEED) $(WITH) go test -count 1 -v -timeout 0 -run '^TestStaged$$' ./e2e
 
 screenshots: ## Make the pictures of the README from the demo under load
 	@tools/setup haproxy consul chromium
@@ -130,7 +133,10 @@ bench-ha: ## Measure failovers in a cluster of three nodes, as root (ROUNDS=5)
 	@ROUNDS=$(ROUNDS) go test -count=1 -run '^$$' -v -bench '^BenchmarkFailover$$' -benchtime 1x -timeout 60m ./e2e
 
 fuzz: ## Run every fuzz target for a while (FUZZTIME=10m PKG=./template)
-	@tools/fuzz $(FUZZTIME) $(PKG)
+	@THALASSA_FIGURES='$(FIGURES)' tools/fuzz $(FUZZTIME) $(PKG)
+
+figures: ## Write docs/figures.md from what soak, staged, linearizable, faults and fuzz have kept
+	@go test -count 1 -run '^TestPageOfFigures$$' ./internal/testkit/figures -update
 
 lint: ## Check the source: linters, formatting, vet, go.mod, scripts
 	@tools/setup golangci-lint shellcheck

@@ -51,7 +51,7 @@ func (w *lineWarnings) update(ctx context.Context, in lb.Intent) {
 	if lines == nil {
 		return
 	}
-	now := append(lines.Warnings(in), in.Overrides()...)
+	now := append(lines.Warnings(in), lb.FieldOverrides(in)...)
 	if more := len(now) - maxLineWarnings; more > 0 {
 		now = append(now[:maxLineWarnings], fmt.Sprintf("%d more raw lines would be refused now", more))
 	}

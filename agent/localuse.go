@@ -28,7 +28,7 @@ func (l *localUses) of(in lb.Intent, ids []string) []string {
 		return nil
 	}
 	var out []string
-	for _, use := range in.LocalUses(ids) {
+	for _, use := range lb.LocalUses(in, ids) {
 		if !l.cfg.HasLocal(use) {
 			out = append(out, use.Lacking())
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"thalassa/lb"
 )
 
 // refusalsPause is for how many seconds no connection may have been refused for the
@@ -18,10 +21,23 @@ const refusalsPause = 60
 // noRights begins the message to callers over a connection without rights.
 const noRights = "this request needs a token file (--token-file), because its connection has no rights without one: "
 
-// An admission is whether a connection may have rights, found out once.
+// An admission is whether a connection may have rights, found out once. Lack of time is no
+// answer: the next request asks again.
 type admission struct {
-	once sync.Once
-	err  error
+	mu    sync.Mutex
+	known bool
+	err   error
+}
+
+// of answers from what is known, or else by check.
+func (a *admission) of(check func() error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.known {
+		a.err = check()
+		a.known = !errors.As(a.err, new(*lb.UnavailableError))
+	}
+	return a.err
 }
 
 // admissionKey is where a connection's context holds its admission.
@@ -50,8 +66,7 @@ func (a *admitter) admit(r *http.Request) error {
 	if !ok {
 		admitted = &admission{} // another http.Server: each request is checked
 	}
-	admitted.once.Do(func() { admitted.err = a.checkConnection(r) })
-	return admitted.err
+	return admitted.of(func() error { return a.checkConnection(r) })
 }
 
 // checkConnection checks the connection of a request.
@@ -63,7 +78,11 @@ func (a *admitter) checkConnection(r *http.Request) error {
 		return forbidden(noRights + "it is not a TCP connection")
 	}
 	// The answer is about the connection, which may outlive this request.
-	if err := a.check(context.WithoutCancel(ctx), from, to.AddrPort()); err != nil {
+	err = a.check(context.WithoutCancel(ctx), from, to.AddrPort())
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &lb.UnavailableError{What: "whether this connection has rights was not found out in time"}
+	}
+	if err != nil {
 		level := slog.LevelDebug // anybody who reaches a frontend may cause many
 		if now := a.now().Unix(); now-a.refused.Swap(now) >= refusalsPause {
 			level = slog.LevelWarn

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"thalassa/api"
@@ -55,6 +57,25 @@ func TestAdmission(t *testing.T) {
 	}
 }
 
+// serveOn serves an API on loopback until the test ends.
+func serveOn(t *testing.T, cfg api.Config) (address string) {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- api.New(cfg).Serve(ctx, l) }() //nolint:contextcheck // handlers have that of their request
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
+
 // TestAdmissionIsOfTheConnection serves over a listener, where a connection is kept.
 func TestAdmissionIsOfTheConnection(t *testing.T) {
 	t.Parallel()
@@ -70,22 +91,10 @@ func TestAdmissionIsOfTheConnection(t *testing.T) {
 		}
 		return nil
 	}
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	done := make(chan error, 1)
-	go func() { done <- api.New(cfg).Serve(ctx, l) }() //nolint:contextcheck // handlers have that of their request
-	defer func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}()
+	address := serveOn(t, cfg)
 	get := func(c *http.Client) int {
 		t.Helper()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.Addr().String()+"/version", http.NoBody)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/version", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,4 +138,34 @@ func TestAdmissionWithTokens(t *testing.T) {
 		}
 	})
 	s.raw("GET", "/version").refused(t, http.StatusUnauthorized, "unauthorized")
+}
+
+// Lack of time is no answer about a connection: 503, and the next request asks again.
+func TestAdmissionThatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	s := filledFixture(t)
+	cfg := s.Config()
+	cfg.Admit = func(context.Context, netip.AddrPort, netip.AddrPort) error {
+		if asked.Add(1) == 1 {
+			return fmt.Errorf("looking at /proc: %w", context.DeadlineExceeded)
+		}
+		return nil
+	}
+	address, client := serveOn(t, cfg), &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for i, want := range []int{http.StatusServiceUnavailable, http.StatusOK, http.StatusOK} {
+		res, err := client.Get("http://" + address + "/backends")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		if err != nil || res.StatusCode != want {
+			t.Errorf("request %d: %d, want %d (%v)", i+1, res.StatusCode, want, err)
+		}
+	}
+	if n := asked.Load(); n != 2 {
+		t.Errorf("asked %d times, want 2", n)
+	}
 }

@@ -67,19 +67,27 @@ func (b clusterEditBody) edit(fe *lb.FieldErrors, at string) config.Edit {
 		fe.Add(at+".path", "is "+strconv.Quote(b.Path), clusterConfigPath+"/KIND/ID")
 	}
 	e.Kind, e.ID = config.Kind(parts[0]), id
+	b.setOperation(fe, at, parts[2:], &e)
+	return e
+}
+
+// setOperation checks the method and the body of an edit; last is what follows the object
+// in its path.
+func (b clusterEditBody) setOperation(fe *lb.FieldErrors, at string, last []string, e *config.Edit) {
+	isChange := e.Op == config.Put || e.Op == config.Patch
 	switch {
-	case len(parts) == 2 && (e.Op == config.Put || e.Op == config.Patch) && len(b.Body) == 0:
+	case len(last) == 0 && isChange && len(b.Body) == 0:
 		fe.Add(at+".body", "is missing", "the object")
-	case len(parts) == 2 && (e.Op == config.Put || e.Op == config.Patch || e.Op == config.Delete):
-	case len(parts) == 3 && e.Op == "POST" && (parts[2] == config.Rename || parts[2] == config.Copy):
-		e.Op = parts[2]
+	case len(last) == 0 && (isChange || e.Op == config.Delete):
+	case len(last) == 1 && e.Op == "POST" && (last[0] == config.Rename || last[0] == config.Copy):
+		e.Op = last[0]
+		var err error
 		if e.To, err = parseNewID(b.Body); err != nil {
 			fe.Add(at+".body", "has no id", `{"to": "ID"}`)
 		}
 	default:
 		fe.Add(at+".method", "is "+strconv.Quote(b.Method)+" of "+strconv.Quote(b.Path), "PUT, PATCH, DELETE of an object, or POST of its rename or copy")
 	}
-	return e
 }
 
 // parseNewID reads the body of a rename or copy: {"to": "ID"}.

@@ -272,7 +272,7 @@ func (k checks) checkRawLines(context.Context) (string, error) {
 		return "", err
 	}
 	var problems []error
-	for _, w := range append(k.settings.RawLines().Warnings(in), in.Overrides()...) {
+	for _, w := range append(k.settings.RawLines().Warnings(in), lb.FieldOverrides(in)...) {
 		problems = append(problems, errors.New(w))
 	}
 	return what + " has none that would be refused now", errors.Join(problems...)

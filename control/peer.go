@@ -60,6 +60,9 @@ func (p *Peers) Check(ctx context.Context, from, to netip.AddrPort) error {
 	ctx, cancel := context.WithTimeout(ctx, peerTime)
 	defer cancel()
 	owner, err := findSocket(from, to)
+	if errors.Is(err, errNoSocket) { // the kernel's table may miss one while it changes
+		owner, err = findSocket(from, to)
+	}
 	if err != nil {
 		local, localErr := localPrefixes()
 		if localErr == nil && !(&lb.Control{Local: local}).IsLocal(from.Addr()) {

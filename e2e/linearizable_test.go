@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"thalassa/internal/testkit"
+	"thalassa/internal/testkit/figures"
 	"thalassa/internal/testkit/history"
 )
 
@@ -31,10 +32,22 @@ import (
 // again.
 func TestLinearizable(t *testing.T) {
 	duration, seed := lasting(t, "THALASSA_LINEARIZABLE", 10*time.Second)
+	begin := time.Now()
 	w := newWriters(t, seed)
-	w.start(8)
 	kills := map[string]int{}
-	for begin := time.Now(); time.Since(begin) < duration || len(kills) < len(killings()) || !w.proves(); {
+	figures.Append(t, "linearizable", begin, seed, func() map[string]int {
+		killed := 0
+		for _, n := range kills {
+			killed += n
+		}
+		operations := 0
+		for _, n := range w.record.Count() {
+			operations += n
+		}
+		return map[string]int{"operations": operations, "acknowledged changes": len(w.record.Changes()), "lost": w.lost, "kills": killed}
+	})
+	w.start(8)
+	for time.Since(begin) < duration || len(kills) < len(killings()) || !w.proves() {
 		if time.Since(begin) > duration+2*time.Minute {
 			t.Fatalf("too few operations to prove anything: %v", w.record.Count())
 		}
@@ -69,6 +82,7 @@ type writers struct {
 	unsent atomic.Int64      // requests while no agent listened
 	stop   chan struct{}
 	done   sync.WaitGroup
+	lost   int // changes that were answered and are not stored
 
 	mu    sync.Mutex
 	tags  map[string]map[string]history.Value // by object and entity tag
@@ -395,7 +409,6 @@ func (w *writers) checkStored() {
 			before = r.Number
 		}
 	}
-	lost := 0
 	for _, c := range w.record.Changes() {
 		text, isKept := stored[c.Revision]
 		id := strings.Replace(strings.TrimPrefix(c.Object, "/"), "s/", "/", 1)
@@ -403,9 +416,9 @@ func (w *writers) checkStored() {
 			continue // dropped by its age
 		}
 		if !isKept || !strings.Contains(text, id) || !strings.Contains(text, c.Value.Definition) {
-			lost++
+			w.lost++
 			w.Errorf("revision %d, answered as %s of %s, is stored as %q", c.Revision, c.Value, id, text)
 		}
 	}
-	w.Logf("%d changes answered, %d revisions kept, %d lost", len(w.record.Changes()), len(stored), lost)
+	w.Logf("%d changes answered, %d revisions kept, %d lost", len(w.record.Changes()), len(stored), w.lost)
 }

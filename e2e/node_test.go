@@ -157,6 +157,15 @@ func (n *node) signal(sig syscall.Signal) {
 	}
 }
 
+// end stops the agent and HAProxy before the test's end.
+func (n *node) end() {
+	n.tb.Helper()
+	n.signal(syscall.SIGTERM)
+	if pid := n.haproxyPID(); pid != 0 {
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+	}
+}
+
 func (n *node) cleanUp() {
 	if n.agent != nil && !n.exited() {
 		_ = n.agent.Process.Kill()

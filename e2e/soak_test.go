@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"thalassa/internal/testkit"
+	"thalassa/internal/testkit/figures"
 )
 
 // A soak is a node that random actions are done to while clients ask it.
@@ -53,8 +54,9 @@ func (o outage) took(f testkit.Failure) bool {
 // same choices again; the long form is `make soak`.
 func TestSoak(t *testing.T) {
 	duration, seed := lasting(t, "THALASSA_SOAK", 16*time.Second)
-	s := newSoak(t, seed, duration)
 	begin := time.Now()
+	s := newSoak(t, seed, duration)
+	figures.Append(t, "soak", begin, seed, s.figures)
 	all := slices.Concat(gentle(), violent())
 	for time.Since(begin) < duration/2 || s.actions["kill HAProxy's worker"] == 0 || s.actions["kill the agent"] == 0 {
 		s.some(all)
@@ -194,6 +196,19 @@ func (s *soak) goroutines() int {
 	s.n.start()
 	s.settled()
 	return count
+}
+
+// figures are what the page about reliability shows of a soak.
+func (s *soak) figures() map[string]int {
+	changes, kills := 0, 0
+	for name, n := range s.actions {
+		if strings.HasPrefix(name, "kill ") {
+			kills += n
+		}
+		changes += n
+	}
+	r := s.load.Result()
+	return map[string]int{"requests": r.Requests, "failed beside a kill of HAProxy's worker": r.Failed, "actions": changes, "kills": kills}
 }
 
 // conclude says what was done and seen, and finds growth.

@@ -22,6 +22,7 @@ import (
 	"github.com/coder/websocket"
 
 	"thalassa/internal/testkit"
+	"thalassa/internal/testkit/figures"
 )
 
 // TestStaged makes edits, drafts, commits and restores at random, and kills the agent while
@@ -31,8 +32,18 @@ import (
 // THALASSA_STAGED is its duration, THALASSA_STAGED_SEED makes the same choices again.
 func TestStaged(t *testing.T) {
 	duration, seed := lasting(t, "THALASSA_STAGED", 10*time.Second)
+	begin := time.Now()
 	s := newStaged(t, seed)
-	for begin := time.Now(); time.Since(begin) < duration || !s.proves(); {
+	figures.Append(t, "staged", begin, seed, func() map[string]int {
+		kills := 0
+		for name, n := range s.done {
+			if strings.Contains(name, "kill") {
+				kills += n
+			}
+		}
+		return map[string]int{"revisions": int(s.revision), "drafts": s.begun, "kills": kills} //nolint:gosec // small
+	})
+	for time.Since(begin) < duration || !s.proves() {
 		if time.Since(begin) > duration+time.Minute {
 			t.Fatalf("too few steps to prove anything: %v", s.done)
 		}

@@ -1,19 +1,24 @@
 package e2e_test
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"thalassa/internal/testkit"
+	"thalassa/internal/testkit/figures"
 )
 
 // A loss is one thing that is taken away from a node and given back, and what became of it.
@@ -28,6 +33,9 @@ type loss struct {
 	take, give func(n *node) error
 	// made is what the agent makes again while it is away; "": nothing.
 	made string
+	// uses has the agent use it meanwhile, again and again, by a change; else it is not asked
+	// for more than its state.
+	uses bool
 
 	node   *node
 	load   *testkit.Load
@@ -36,6 +44,10 @@ type loss struct {
 	back   time.Duration
 	failed int
 }
+
+// littleMemory is what a node has whose memory is limited, in bytes: the agent, HAProxy and
+// what they start.
+const littleMemory = 300 << 20
 
 // losses is the list. Everything that the agent holds by a path is in it.
 func losses(t *testing.T, l *liar) []*loss {
@@ -75,11 +87,129 @@ func losses(t *testing.T, l *liar) []*loss {
 	}
 }
 
+// fileLosses are of files and sinks that are not only taken away, but replaced by something
+// else, or do not take what is written.
+func fileLosses(t *testing.T) []*loss {
+	t.Helper()
+	tokens := func(n *node) []string { return []string{"--token-file", n.path("tokens")} }
+	access := func(n *node) []string { return []string{"--access-file", n.path("access.yaml")} }
+	audit := func(n *node) []string { return []string{"--audit-file", n.path("data/audit.jsonl")} }
+	pair := testkit.NewAuthority(t).Issue(t, "127.0.0.1")
+	certificate := func(n *node) []string {
+		n.secure = true
+		for name, text := range map[string]string{"tls.crt": pair.Chain, "tls.key": pair.Key} {
+			if err := os.WriteFile(n.path(name), []byte(text), 0o600); err != nil {
+				n.tb.Fatal(err)
+			}
+		}
+		return []string{"--tls", "files", "--tls-cert", n.path("tls.crt"), "--tls-key", n.path("tls.key")}
+	}
+	const certificates = "the files of tls-cert and tls-key cannot be used"
+	return []*loss{
+		{name: "the token file, for other bytes", tells: "the token file", take: rubbish("tokens"), give: back("tokens"), flags: tokens},
+		{name: "the token file, for a FIFO", tells: "the token file", take: fifo("tokens"), give: back("tokens"), flags: tokens},
+		{name: "the access file, for other bytes", tells: "the access file", take: rubbish("access.yaml"), give: back("access.yaml"), flags: access},
+		{name: "the access file, for a FIFO", tells: "the access file", take: fifo("access.yaml"), give: back("access.yaml"), flags: access},
+		{name: "the certificate of the API", tells: certificates, take: away("tls.crt"), give: again("tls.crt"), flags: certificate},
+		{name: "the key of the API", tells: certificates, take: away("tls.key"), give: again("tls.key"), flags: certificate},
+		{name: "the certificate of the API, for other bytes", tells: certificates, take: rubbish("tls.crt"), give: back("tls.crt"), flags: certificate},
+		{name: "the key of the API, for a FIFO", tells: certificates, take: fifo("tls.key"), give: back("tls.key"), flags: certificate},
+		{name: "the audit log", take: remove("data/audit.jsonl"), give: nothing, made: "data/audit.jsonl", uses: true, flags: audit},
+		{
+			name: "the audit log, for a FIFO", tells: "the audit log is not written", take: fifo("data/audit.jsonl"), give: back("data/audit.jsonl"),
+			uses: true, flags: audit,
+		},
+		{
+			name: "the folder of the audit log", tells: "the audit log is not written", take: away("data"), give: again("data"),
+			uses: true, flags: audit,
+		},
+		sinkLoss("somebody who reads the log", "nobody reads the log", false),
+		sinkLoss("the other end of the log", "the log cannot be written", true),
+	}
+}
+
+// sinkLoss is of the reader of the log: it reads no more, or closes its end.
+func sinkLoss(name, tells string, closes bool) *loss {
+	var reader *os.File
+	var fifo string
+	var pause sync.Mutex // locked while nobody reads
+	open := func() (err error) {
+		reader, err = os.OpenFile(filepath.Clean(fifo), os.O_RDONLY|unix.O_NONBLOCK, 0)
+		return err
+	}
+	read := func(f *os.File) { // ends with the file
+		buffer := make([]byte, 32<<10)
+		for {
+			pause.Lock()
+			pause.Unlock() //nolint:staticcheck // it waits
+			if _, err := f.Read(buffer); err != nil {
+				return
+			}
+		}
+	}
+	l := &loss{name: name, tells: tells, flags: func(n *node) []string {
+		fifo = n.path("log.fifo")
+		if err := errors.Join(unix.Mkfifo(fifo, 0o600), open()); err != nil {
+			n.tb.Fatal(err)
+		}
+		var err error
+		if n.stderr, err = os.OpenFile(filepath.Clean(fifo), os.O_WRONLY, 0); err != nil {
+			n.tb.Fatal(err)
+		}
+		n.tb.Cleanup(func() { _ = errors.Join(reader.Close(), n.stderr.Close()) })
+		go read(reader)
+		return []string{"--debug"} // each request is logged
+	}}
+	if closes {
+		l.take = func(*node) error { return reader.Close() }
+		l.give = func(*node) error {
+			err := open()
+			go read(reader)
+			return err
+		}
+		return l
+	}
+	l.take = func(n *node) error {
+		pause.Lock()
+		n.chatter()
+		return nil
+	}
+	l.give = func(*node) error { pause.Unlock(); return nil }
+	return l
+}
+
+// rubbish moves a file away and puts other bytes there, fifo a FIFO; back ends both.
+func rubbish(name string) func(n *node) error {
+	return func(n *node) error {
+		if err := away(name)(n); err != nil {
+			return err
+		}
+		return os.WriteFile(n.path(name), []byte("\x00\xff{ this is not what was here\n"), 0o600)
+	}
+}
+
+func fifo(name string) func(n *node) error {
+	return func(n *node) error {
+		if err := away(name)(n); err != nil {
+			return err
+		}
+		return unix.Mkfifo(n.path(name), 0o600)
+	}
+}
+
+func back(name string) func(n *node) error { return again(name) }
+
 // diskLosses are those that only root can bring about.
 func diskLosses(t *testing.T) []*loss {
 	t.Helper()
 	disk := testkit.NewDisk(t, 24)
+	group := testkit.NewGroup(t, littleMemory)
 	return []*loss{
+		{
+			name: "memory: all but 24 MB beyond that in use", give: func(*node) error { return group.TryLimit(littleMemory) },
+			take:  func(*node) error { return group.TryLimit(group.Used() + 24<<20) },
+			flags: func(n *node) []string { n.wrap = group.In; return nil },
+		},
 		{
 			name: "the right to read the database, of an agent without rights", take: mode("thalassa.db", 0), give: mode("thalassa.db", 0o600),
 			flags: func(n *node) []string { n.unprivileged(1 << 14); return nil },
@@ -182,30 +312,41 @@ func descriptors(more int) func(n *node) error {
 // table.
 func TestTakenAway(t *testing.T) {
 	duration, _ := lasting(t, "THALASSA_FAULTS", 3*time.Second)
+	var all []*loss
+	figures.Append(t, "faults", time.Now(), 0, func() map[string]int {
+		failed := 0
+		for _, f := range all {
+			failed += f.failed
+		}
+		return map[string]int{"things taken away": len(all), "failed requests": failed}
+	})
 	consul := testkit.Consul(t)
 	l := newLiar(t, consul.Address())
 	service(t, consul, "1.0.0", 2)
-	all := losses(t, l)
+	all = slices.Concat(losses(t, l), fileLosses(t))
 	if os.Geteuid() == 0 {
 		all = append(all, diskLosses(t)...)
 	}
-	for _, f := range all {
-		address := consul.Address()
-		if f.name == "Consul" {
-			address = l.address()
+	for some := range slices.Chunk(all, 12) { // nodes at a time
+		for _, f := range some {
+			address := consul.Address()
+			if f.name == "Consul" {
+				address = l.address()
+			}
+			f.start(t, address)
 		}
-		f.start(t, address)
-	}
-	for _, f := range all {
-		f.serve()
-	}
-	begin := time.Now()
-	for _, f := range all {
-		f.takeAway()
-	}
-	<-time.After(time.Until(begin.Add(duration)))
-	for _, f := range all {
-		f.giveBack()
+		for _, f := range some {
+			f.serve()
+		}
+		begin := time.Now()
+		for _, f := range some {
+			f.takeAway()
+		}
+		<-time.After(time.Until(begin.Add(duration)))
+		for _, f := range some {
+			f.giveBack()
+			f.node.end()
+		}
 	}
 	if os.Geteuid() == 0 { // the table has all of them
 		compareTable(t, "../docs/faults.md", "losses", lossTable(all))
@@ -276,7 +417,11 @@ func (f *loss) call(method, path, body string) {
 }
 
 func (f *loss) try(method, path, body string) error {
-	req, err := http.NewRequest(method, fmt.Sprintf("http://127.0.0.1:%d%s", f.node.api, path), strings.NewReader(body))
+	scheme := "http"
+	if f.node.secure {
+		scheme = "https"
+	}
+	req, err := http.NewRequest(method, fmt.Sprintf("%s://127.0.0.1:%d%s", scheme, f.node.api, path), strings.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -284,7 +429,9 @@ func (f *loss) try(method, path, body string) error {
 	if f.node.wantsToken() {
 		req.Header.Set("Authorization", "Bearer 0123456789abcdef0123456789abcdef")
 	}
-	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: patience, Transport: &http.Transport{
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the certificate is not what is tested
+	}}
 	resp, err := client.Do(req)
 	if err != nil {
 		return err
@@ -311,6 +458,11 @@ func (f *loss) takeAway() {
 	testkit.Eventually(n.tb, patience, func() error {
 		if code, body := n.try(http.MethodGet, "/healthz", ""); code != http.StatusOK {
 			return fmt.Errorf("%s: /healthz %d %s", f.name, code, body)
+		}
+		if f.uses {
+			if err := f.try(http.MethodPut, "/backends/other", `{"type":"static","members":[{"host":"127.0.0.1","port":9}]}`); err != nil {
+				return err
+			}
 		}
 		if f.made != "" {
 			_, err := os.Stat(n.path(f.made))

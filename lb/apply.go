@@ -60,7 +60,7 @@ func (in Intent) Apply(e Edit) (Intent, error) {
 func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 	next := in.Clone()
 	for i, e := range edits {
-		if err := next.edit(e); err != nil {
+		if err := applyEdit(next, e); err != nil {
 			return Intent{}, &EditError{Index: i, Err: err}
 		}
 	}
@@ -79,16 +79,16 @@ func (in Intent) ApplyAll(edits []Edit) (Intent, error) {
 	return next, nil
 }
 
-// edit carries out one edit in an intent that nobody else has yet. What other objects ask
+// applyEdit carries out one edit in an intent that nobody else has yet. What other objects ask
 // of it is not checked.
-func (in Intent) edit(e Edit) error {
+func applyEdit(in Intent, e Edit) error {
 	if err := e.CheckConditions(in); err != nil {
 		return err
 	}
 	object := e.Object()
 	switch {
 	case object != nil && e.Keeps:
-		in.Put(in.keeping(object))
+		in.Put(keepingOf(in, object))
 	case object != nil:
 		in.Put(object)
 	case e.Switch != nil:
@@ -105,8 +105,8 @@ func (in Intent) edit(e Edit) error {
 	return nil
 }
 
-// keeping is an object with what Edit.Keeps leaves of the one that it replaces.
-func (in Intent) keeping(o Object) Object {
+// keepingOf is an object with what Edit.Keeps leaves of the one that it replaces.
+func keepingOf(in Intent, o Object) Object {
 	return Match(o,
 		func(f Frontend) Object { return f.keepingEndpoints(in.Frontends[f.Key]) },
 		func(b Backend) Object { return b.keepingTargets(in.Backends[b.Key]) },
@@ -169,12 +169,12 @@ func blame(in Intent, edits []Edit, err error) error {
 			}
 			continue
 		}
-		own := Match(object, in.checkTargets, func(b Backend) error {
+		own := Match(object, func(f Frontend) error { return checkTargets(in, f) }, func(b Backend) error {
 			if misfits(in, b) {
 				return cmp.Or(in.CheckDefaults(b), err)
 			}
-			return cmp.Or(in.checkBackend(b), in.CheckDefaults(b))
-		}, func(s Section) error { return in.CheckDefaults(s) }, in.misused)
+			return cmp.Or(checkBackend(in, b), in.CheckDefaults(b))
+		}, func(s Section) error { return in.CheckDefaults(s) }, func(c Certificate) error { return checkUses(in, c) })
 		if own != nil {
 			return &EditError{Index: i, Err: own}
 		}
@@ -182,9 +182,9 @@ func blame(in Intent, edits []Edit, err error) error {
 	return err
 }
 
-// misused says that objects need a certificate of the other kind; nil: none does.
-func (in Intent) misused(c Certificate) error {
-	for _, o := range in.certificateUsers() {
+// checkUses says that objects need a certificate of the other kind; nil: none does.
+func checkUses(in Intent, c Certificate) error {
+	for _, o := range certificateUsers(in) {
 		var fe FieldErrors
 		checkCertificates(in, &fe, o)
 		names := slices.ContainsFunc(o.certificateUses(), func(use CertificateUse) bool { return use.Name == c.Key })
@@ -202,7 +202,7 @@ func (in Intent) misused(c Certificate) error {
 // misfits reports whether a frontend that leads to a backend may not.
 func misfits(in Intent, b Backend) bool {
 	return slices.ContainsFunc(in.SortedFrontends(), func(f Frontend) bool {
-		return f.routesTo(b.Key) && in.checkTargets(f) != nil
+		return f.routesTo(b.Key) && checkTargets(in, f) != nil
 	})
 }
 
@@ -215,7 +215,7 @@ func checkNewLines(in Intent, edits []Edit) (int, error) {
 			continue
 		}
 		if bound == nil {
-			bound = in.bound()
+			bound = boundObjects(in)
 		}
 		err := Match(in.Object(e.ID()), // nil: deleted by a later edit
 			func(f Frontend) error { return checkRawLines(in, f, bound) },

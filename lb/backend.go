@@ -98,7 +98,7 @@ func unquoted(r rune) rune {
 
 // checkAddresses refuses members that are nowhere. What is stored already stays
 // readable, too.
-func (b Backend) checkAddresses(fe *FieldErrors) {
+func checkAddresses(b Backend, fe *FieldErrors) {
 	for i, m := range b.Members {
 		if why := m.Host.NoMember(); why != "" {
 			fe.Add("members["+strconv.Itoa(i)+"].host", strconv.Quote(string(m.Host))+" "+why, "where the member listens")
@@ -124,7 +124,7 @@ func (b Backend) checkAddresses(fe *FieldErrors) {
 func (b Backend) CheckNew() error {
 	var fe FieldErrors
 	b.checkServerLines(&fe)
-	b.checkAddresses(&fe)
+	checkAddresses(b, &fe)
 	b.checkOverrides(&fe)
 	b.checkHashStable(&fe)
 	return fe.Err()

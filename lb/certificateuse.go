@@ -19,7 +19,7 @@ type certificateUser interface {
 }
 
 // certificateUsers lists the objects that may name certificates, sorted.
-func (in Intent) certificateUsers() []certificateUser {
+func certificateUsers(in Intent) []certificateUser {
 	out := make([]certificateUser, 0, len(in.Frontends)+len(in.Backends))
 	for _, b := range in.SortedBackends() {
 		out = append(out, b)
@@ -33,7 +33,7 @@ func (in Intent) certificateUsers() []certificateUser {
 // CertificateUsers lists the ids of the objects that name a certificate, sorted.
 func (in Intent) CertificateUsers(name Name) []string {
 	var ids []string
-	for _, o := range in.certificateUsers() {
+	for _, o := range certificateUsers(in) {
 		if slices.ContainsFunc(o.certificateUses(), func(use CertificateUse) bool { return use.Name == name }) {
 			ids = append(ids, o.ID())
 		}
@@ -42,9 +42,9 @@ func (in Intent) CertificateUsers(name Name) []string {
 }
 
 // AllCertificateUsers is CertificateUsers for all names.
-func (in Intent) AllCertificateUsers() map[Name][]string {
+func AllCertificateUsers(in Intent) map[Name][]string {
 	ids := map[Name][]string{}
-	for _, o := range in.certificateUsers() {
+	for _, o := range certificateUsers(in) {
 		for _, use := range o.certificateUses() {
 			if last := len(ids[use.Name]) - 1; last < 0 || ids[use.Name][last] != o.ID() {
 				ids[use.Name] = append(ids[use.Name], o.ID())

@@ -100,7 +100,7 @@ func (s FrontendSpec) Parse(key Name) (Frontend, error) {
 func (f Frontend) Spec() FrontendSpec {
 	s := FrontendSpec{
 		Bind: strings.Join(f.BindTexts(), ","), Backend: string(f.Backend), Mode: f.Mode, Keepalive: f.Keepalive,
-		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives), Endpoints: f.endpointSpecs(), Pools: f.poolTexts(),
+		Rules: make([]RuleSpec, len(f.Rules)), Natives: nativeTexts(f.Natives), Endpoints: endpointSpecs(f), Pools: poolTexts(f),
 		Defaults: string(f.Defaults), AcceptProxy: f.AcceptedSources(), TLS: f.TLS.spec(),
 	}
 	for i, r := range f.Rules {
@@ -128,8 +128,8 @@ func (f Frontend) digest() digest {
 	}
 	d.list(s.Natives...)
 	d.list(string(f.Register))
-	f.digestGateway(d)
-	f.digestTLS(d)
+	digestGateway(f, d)
+	digestTLS(f, d)
 	if f.Defaults != "" {
 		d.list("defaults", string(f.Defaults))
 	}

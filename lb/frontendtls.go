@@ -241,7 +241,7 @@ func (t *FrontendTLS) spec() *FrontendTLSSpec {
 }
 
 // digestTLS adds what the frontend says of TLS, if anything.
-func (f Frontend) digestTLS(d digest) {
+func digestTLS(f Frontend, d digest) {
 	s := f.TLS.spec()
 	if s == nil {
 		return

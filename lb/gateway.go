@@ -57,7 +57,7 @@ func (f *Frontend) addEndpoint(fe *FieldErrors, path string, in EndpointSpec) {
 func (f Frontend) IsGateway() bool { return f.Endpoints != nil }
 
 // endpointSpecs are what parseGateway makes the endpoints of.
-func (f Frontend) endpointSpecs() []EndpointSpec {
+func endpointSpecs(f Frontend) []EndpointSpec {
 	if f.Endpoints == nil {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (f Frontend) endpointSpecs() []EndpointSpec {
 }
 
 // poolTexts are the backends that belong to the frontend as text.
-func (f Frontend) poolTexts() []string {
+func poolTexts(f Frontend) []string {
 	out := make([]string, len(f.Pools))
 	for i, p := range f.Pools {
 		out[i] = string(p)
@@ -90,15 +90,15 @@ func (f Frontend) keepingEndpoints(before Frontend) Frontend {
 }
 
 // digestGateway adds what the gateways/pools dialect says, if anything.
-func (f Frontend) digestGateway(d digest) {
+func digestGateway(f Frontend, d digest) {
 	if f.Endpoints != nil {
 		d.list("endpoints")
-		for _, e := range f.endpointSpecs() {
+		for _, e := range endpointSpecs(f) {
 			d.list(e.Name, e.Address)
 		}
 	}
 	if len(f.Pools) > 0 {
-		d.list(slices.Concat([]string{"pools"}, f.poolTexts())...)
+		d.list(slices.Concat([]string{"pools"}, poolTexts(f))...)
 	}
 }
 

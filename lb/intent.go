@@ -91,7 +91,7 @@ func (in Intent) RoutedBy(backend Name) []string {
 func (in Intent) Validate() error {
 	owner := map[Bind]Frontend{}
 	for _, f := range in.SortedFrontends() {
-		if err := in.checkTargets(f); err != nil {
+		if err := checkTargets(in, f); err != nil {
 			return err
 		}
 		for _, b := range f.TypedBinds() {
@@ -102,7 +102,7 @@ func (in Intent) Validate() error {
 		}
 	}
 	for _, b := range in.SortedBackends() {
-		if err := in.checkBackend(b); err != nil {
+		if err := checkBackend(in, b); err != nil {
 			return err
 		}
 	}
@@ -111,7 +111,7 @@ func (in Intent) Validate() error {
 
 // checkTargets checks that every backend that the fields of a frontend name exists and
 // fits its mode, and that the certificates exist. The error is an *InvalidError.
-func (in Intent) checkTargets(f Frontend) error {
+func checkTargets(in Intent, f Frontend) error {
 	var fe FieldErrors
 	checkDefaults(in, &fe, f.ID(), f.Defaults)
 	for i, r := range f.Rules {

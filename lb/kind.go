@@ -85,11 +85,6 @@ func cloned[K comparable, T any](m map[K]T) map[K]T {
 	return out
 }
 
-// Len is the number of objects.
-func (in Intent) Len() int {
-	return len(in.Frontends) + len(in.Backends) + len(in.Sections) + len(in.Certificates)
-}
-
 // Objects gives all objects, in no order, with the key under which each stands.
 func (in Intent) Objects() iter.Seq2[string, Object] {
 	return func(yield func(string, Object) bool) {

@@ -26,7 +26,7 @@ func (u LocalUse) Lacking() string {
 
 // LocalUses are those of the raw lines of the objects with these ids; of all objects, where
 // ids is nil.
-func (in Intent) LocalUses(ids []string) []LocalUse {
+func LocalUses(in Intent, ids []string) []LocalUse {
 	wanted := map[string]bool{}
 	for _, id := range ids {
 		wanted[id] = true

@@ -25,7 +25,7 @@ func TestLocalUses(t *testing.T) {
 		in := lb.Intent{Backends: map[lb.Name]lb.Backend{b.Key: b}}
 		for _, ids := range [][]string{nil, {b.ID()}, {"backend/other"}} {
 			var got []string
-			for _, use := range in.LocalUses(ids) {
+			for _, use := range lb.LocalUses(in, ids) {
 				got = append(got, use.Lacking())
 			}
 			expected := want

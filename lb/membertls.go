@@ -140,7 +140,7 @@ func (b Backend) certificateUses() []CertificateUse {
 
 // checkBackend checks that the certificates that the backend names exist and are of the
 // right kind. The error is an *InvalidError.
-func (in Intent) checkBackend(b Backend) error {
+func checkBackend(in Intent, b Backend) error {
 	var fe FieldErrors
 	checkCertificates(in, &fe, b)
 	return fe.Err()

@@ -24,14 +24,14 @@ func (in Intent) NeedHealthy(edits []Edit) []NeedsHealthy {
 		before := now.Backends[keyOf(e.ID())]
 		if e.mayNeedHealthy(before) {
 			if routes == nil {
-				routes = now.routes()
+				routes = routesOf(now)
 			}
 			b, isNeeded := wanted(now, e, routes)
 			if isNeeded {
 				out = append(out, NeedsHealthy{Backend: b, Edit: i, Wait: e.Wait})
 			}
 		}
-		if now.edit(e) != nil {
+		if applyEdit(now, e) != nil {
 			return out
 		}
 		routes.follow(e)
@@ -62,10 +62,10 @@ func wanted(in Intent, e Edit, routes routes) (Backend, bool) {
 	return *e.Backend, routes.lead(e.Backend.Key)
 }
 
-// routes are the backends that each frontend leads to.
+// routesOf are the backends that each frontend leads to.
 type routes map[Name][]Name
 
-func (in Intent) routes() routes {
+func routesOf(in Intent) routes {
 	out := routes{}
 	for key, f := range in.Frontends {
 		out[key] = f.AllTargets()

@@ -26,7 +26,7 @@ func keyOf(id string) Name {
 }
 
 // idsOf lists the ids of the objects for which is reports true, sorted.
-func (in Intent) idsOf(is func(Object) bool) []string {
+func idsOf(in Intent, is func(Object) bool) []string {
 	var out []string
 	for _, o := range in.Objects() {
 		if is(o) {

@@ -30,9 +30,9 @@ func (f Frontend) CheckNew() error {
 	return fe.Err()
 }
 
-// Overrides are one sentence for each raw line of the intent that is at odds with a field
+// FieldOverrides are one sentence for each raw line of the intent that is at odds with a field
 // of its object, sorted by object.
-func (in Intent) Overrides() []string {
+func FieldOverrides(in Intent) []string {
 	var out []string
 	note := func(id string, err error) {
 		if invalid, ok := errors.AsType[*InvalidError](err); ok {

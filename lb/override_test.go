@@ -157,10 +157,10 @@ func TestStoredOverridesAreWarnedOf(t *testing.T) {
 		},
 		Backends: map[lb.Name]lb.Backend{"live": *backend(t, "live", `{"type": "static", "natives": ["default-server no-check"]}`)},
 	}
-	if got := in.Overrides(); len(got) != 3 {
+	if got := lb.FieldOverrides(in); len(got) != 3 {
 		t.Errorf("%q", got)
 	}
-	if got := intent(t).Overrides(); len(got) != 0 {
+	if got := lb.FieldOverrides(intent(t)); len(got) != 0 {
 		t.Errorf("%q", got)
 	}
 }

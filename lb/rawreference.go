@@ -91,8 +91,8 @@ type boundObject struct {
 	listeners []listener
 }
 
-// bound has all frontends and sections with what they listen on, sorted.
-func (in Intent) bound() []boundObject {
+// boundObjects has all frontends and sections with what they listen on, sorted.
+func boundObjects(in Intent) []boundObject {
 	out := make([]boundObject, 0, len(in.Frontends)+len(in.Sections))
 	for _, f := range in.SortedFrontends() {
 		out = append(out, boundObject{f.ID(), f.listeners()})
@@ -186,7 +186,7 @@ func usedBy(in Intent, id string) []string {
 	if names == nil {
 		return nil
 	}
-	return in.idsOf(func(o Object) bool { return o.ID() != id && slices.ContainsFunc(rawLinesOf(o), names) })
+	return idsOf(in, func(o Object) bool { return o.ID() != id && slices.ContainsFunc(rawLinesOf(o), names) })
 }
 
 // rawLinesOf are the raw lines of an object, with that of its field bind.

@@ -309,7 +309,7 @@ func beginsWith(in Intent, id string) []string {
 	if !ok {
 		return nil
 	}
-	return in.idsOf(func(o Object) bool { return string(defaultsOf(o)) == s })
+	return idsOf(in, func(o Object) bool { return string(defaultsOf(o)) == s })
 }
 
 // parseDefaults reads the name of a section of defaults; empty: none.

@@ -111,7 +111,7 @@ func (c Config) Certificate(name Name) (Certificate, bool) {
 // not available.
 func usedCertificates(in Intent) []Certificate {
 	used := map[Name]Certificate{}
-	for _, o := range in.certificateUsers() {
+	for _, o := range certificateUsers(in) {
 		for _, use := range o.certificateUses() {
 			if c, ok := in.Certificates[use.Name]; ok && len(c.Files) > 0 && c.Authority == use.Authority {
 				used[use.Name] = c

@@ -131,13 +131,19 @@ func checkSession(t *testing.T, client *statsock.Client) {
 func FuzzSeparate(f *testing.F) {
 	f.Add("a\nb\n\n> \n> c\n\n> ")
 	f.Add("a\nb\n\n\nc\n")
+	f.Add("a\n\n> \nrefused\n> ")
 	f.Fuzz(func(t *testing.T, text string) {
 		rest := text
 		for _, answer := range statsock.Separate(text) {
 			var ok bool
-			if rest, ok = strings.CutPrefix(strings.TrimPrefix(rest, "> "), answer+"\n"); !ok {
+			if rest, ok = strings.CutPrefix(strings.TrimPrefix(rest, "> "), answer); !ok {
 				t.Fatalf("%q has the answer %q", text, answer)
 			}
+			blank := strings.HasPrefix(rest, "\n")
+			if !blank && !strings.HasPrefix(rest, "> ") {
+				t.Fatalf("%q has the answer %q, which neither a blank line nor the prompt ends", text, answer)
+			}
+			rest = strings.TrimPrefix(rest, "\n")
 		}
 	})
 }

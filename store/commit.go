@@ -38,7 +38,7 @@ func (d *DB) CommitAll(ctx context.Context, base uint64, proposals []lb.Proposal
 	case err == nil:
 		next := proposals[len(proposals)-1].Intent
 		next.Revision = newest
-		d.keep(next)
+		keep(d, next)
 	case !errors.Is(err, errUnchanged):
 		d.newest.Store(nil) // the file knows
 	}

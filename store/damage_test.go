@@ -13,16 +13,33 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.etcd.io/bbolt"
 
 	"thalassa/activity"
+	"thalassa/internal/testkit/figures"
 	"thalassa/lb"
 	"thalassa/store"
 	"thalassa/store/storetest"
 )
+
+// damage counts the files that tryDamaged has opened.
+var damage struct{ tried, setAside atomic.Int64 }
+
+// keepDamage keeps how many files were tried, if any were.
+func keepDamage(begun time.Time, failed bool) error {
+	n := int(damage.tried.Load())
+	if n == 0 {
+		return nil
+	}
+	return figures.Keep(figures.Run{
+		What: "damage", Date: begun, Seconds: int(time.Since(begun).Seconds()), Failed: failed,
+		Counts: map[string]int{"damaged files": n, "set aside": int(damage.setAside.Load())},
+	})
+}
 
 // contents is everything a store holds.
 type contents struct {
@@ -104,8 +121,14 @@ func sampleSnapshot() lb.Snapshot {
 // tryDamaged opens a file with these bytes and demands that it is either set
 // aside, bytes and all, or holds what it should; and that a store is there
 // afterwards in both cases. It reports whether it was set aside.
-func tryDamaged(t *testing.T, name string, file []byte, expected contents) bool {
+func tryDamaged(t *testing.T, name string, file []byte, expected contents) (isSetAside bool) {
 	t.Helper()
+	damage.tried.Add(1)
+	defer func() {
+		if isSetAside {
+			damage.setAside.Add(1)
+		}
+	}()
 	ctx := t.Context()
 	dir := t.TempDir()
 	defer func() { _ = os.RemoveAll(dir) }() // now, as there are thousands; else the test does

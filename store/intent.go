@@ -36,12 +36,12 @@ func (d *DB) Load(ctx context.Context) (lb.Intent, error) {
 	if err != nil {
 		return lb.Intent{}, err
 	}
-	d.keep(in)
+	keep(d, in)
 	return in, nil
 }
 
 // keep remembers an intent unless a newer one is remembered already.
-func (d *DB) keep(in lb.Intent) {
+func keep(d *DB, in lb.Intent) {
 	in = in.Clone()
 	for {
 		old := d.newest.Load()
@@ -104,7 +104,7 @@ func documents(in lb.Intent) (map[string][]byte, error) {
 	if err := checkStorable(in); err != nil {
 		return nil, err
 	}
-	docs := make(map[string][]byte, in.Len())
+	docs := make(map[string][]byte, len(in.Frontends)+len(in.Backends))
 	for _, object := range in.Objects() {
 		doc, err := encodeObject(object)
 		if err != nil {

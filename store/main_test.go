@@ -26,7 +26,12 @@ func TestMain(m *testing.M) {
 	children := map[string]func(path string) error{"writer": writer, "limited": limited, "holder": holder}
 	child, ok := children[os.Getenv(childEnv)]
 	if !ok {
-		os.Exit(m.Run())
+		begun, code := time.Now(), m.Run()
+		if err := keepDamage(begun, code != 0); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+		os.Exit(code)
 	}
 	if err := child(os.Args[len(os.Args)-1]); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -85,7 +85,7 @@ func NewCertificate(c lb.Certificate, in lb.Intent) Certificate {
 
 // NewCertificates makes the answers for all certificates of an intent.
 func NewCertificates(in lb.Intent) []Certificate {
-	users, out := in.AllCertificateUsers(), []Certificate{}
+	users, out := lb.AllCertificateUsers(in), []Certificate{}
 	for _, c := range in.SortedCertificates() {
 		out = append(out, newCertificate(c, orEmpty(users[c.Key])))
 	}

@@ -54,7 +54,7 @@ func House() Rules {
 	return Rules{
 		Module:   "thalassa",
 		Packages: rooms(),
-		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/testkit/history", "internal/layers", "e2e"},
+		Tests:    []string{"api/apitest", "store/storetest", "internal/testkit", "internal/testkit/cluster", "internal/testkit/figures", "internal/testkit/history", "internal/layers", "e2e"},
 		Pure:     []string{"lb", "cluster", "cluster/cibxml", "cluster/config", "certs", "stage", "gateway", "manifest", "backup", "template", "imports", "plan"},
 		Vars:     []string{"template.libraryLock"}, // guards a variable of config-parser's
 		Imports:  imports(),
@@ -135,6 +135,7 @@ func rooms() map[string][]string {
 		"store/storetest":          {Anything},
 		"internal/testkit":         {Anything},
 		"internal/testkit/cluster": {Anything, "internal/testkit"},
+		"internal/testkit/figures": nil,
 		"internal/testkit/history": nil,
 		"internal/layers":          nil,
 		"e2e":                      {Anything},
