@@ -87,8 +87,9 @@ func New(cfg Config) (*Agent, error) {
 	a.lock = newChangeLock(a.ended)
 	a.persister = &persister{
 		cfg: a.cfg, inStep: a.inStep, current: a.current, renderer: a.renderer, due: wake.NewPoke(),
-		file:    &configFile{cfg: a.cfg, renderer: a.renderer, current: a.current},
-		archive: &archiver{cfg: a.cfg, renderer: a.renderer},
+		file:         &configFile{cfg: a.cfg, renderer: a.renderer, current: a.current},
+		certificates: a.inputs.files,
+		archive:      &archiver{cfg: a.cfg, renderer: a.renderer},
 		copy: &intentCopy{cfg: a.cfg, inputs: a.inputs, importer: &importer{
 			cfg: a.cfg, inputs: a.inputs, templates: file, renderer: a.renderer,
 		}},
@@ -115,14 +116,15 @@ func (a *Agent) newReconciler(earlier *earlierRun, reverter *reverter, rate *rel
 	running := &running{published: a.current}
 	reporter := &reporter{cfg: a.cfg, outcomes: a.outcomes}
 	beat := heartbeat.New("the control loop")
+	updater := &certificateUpdater{cfg: a.cfg, files: a.inputs.files, renderer: a.renderer, beat: beat}
 	servers := &serverUpdater{cfg: a.cfg, running: running, reporter: reporter, beat: beat}
 	return &reconciler{
 		cfg: a.cfg, inputs: a.inputs, templates: a.templates.file, earlier: earlier, renderer: a.renderer,
 		outcomes: a.outcomes, reverter: reverter, persister: a.persister, reporter: reporter, warnings: a.warnings,
 		look: a.look, restarted: a.restarted, renewals: a.renewals, inStep: a.inStep,
 		beat:    beat,
-		running: running, servers: servers, certificates: &certificateUpdater{cfg: a.cfg, files: a.inputs.files, renderer: a.renderer, beat: beat}, reloads: &reloadSchedule{cfg: a.cfg, rate: rate}, slowdown: &slowdown{cfg: a.cfg},
-		monitor: &driftMonitor{cfg: a.cfg, inputs: a.inputs, running: running, servers: servers, reporter: reporter, unresolved: a.unresolved, look: a.look},
+		running: running, servers: servers, certificates: updater, reloads: &reloadSchedule{cfg: a.cfg, rate: rate}, slowdown: &slowdown{cfg: a.cfg},
+		monitor: &driftMonitor{cfg: a.cfg, inputs: a.inputs, running: running, servers: servers, reporter: reporter, unresolved: a.unresolved, look: a.look, certificates: &certificateWatch{running: running, updater: updater}},
 	}
 }
 

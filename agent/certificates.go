@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"thalassa/haproxy"
 	"thalassa/internal/heartbeat"
@@ -17,8 +20,27 @@ import (
 type certificateFiles struct {
 	cfg *Config
 
+	swept time.Time // the persister's
+
 	mu  sync.Mutex
 	has map[string]bool // digests that Keys has
+}
+
+// sweepCertificatesEvery is the time between two looks for files that nothing names any more.
+const sweepCertificatesEvery = 5 * time.Minute
+
+// sweep removes the files that neither what HAProxy runs nor haproxy.cfg on disk names. Only
+// the persister calls it, once haproxy.cfg is written.
+func (c *certificateFiles) sweep(ctx context.Context, now *effective) {
+	if c.cfg.Certificates == nil || now == nil || time.Since(c.swept) < sweepCertificatesEvery {
+		return
+	}
+	c.swept = time.Now()
+	kept := map[string]bool{}
+	for _, f := range now.config.TLSFiles() {
+		kept[f.Name] = true
+	}
+	c.cfg.Certificates.SweepFiles(ctx, func(name string) bool { return kept[name] })
 }
 
 // put writes the files that a configuration names. HAProxy must not get the configuration
@@ -56,9 +78,7 @@ func (c *certificateFiles) available(in lb.Intent) lb.Intent {
 		}
 		if left == nil {
 			left = make(map[lb.Name]lb.Certificate, len(in.Certificates))
-			for key, other := range in.Certificates {
-				left[key] = other
-			}
+			maps.Copy(left, in.Certificates)
 		}
 		delete(left, cert.Key)
 	}
@@ -161,16 +181,16 @@ func handshakes(before *lb.Config, after lb.Config) []haproxy.Handshake {
 		if !after.SpeaksTLS(f) || len(f.TLS.Binds) == 0 {
 			continue
 		}
-		former := map[lb.Name]string{}
+		former := map[lb.Name][]string{}
 		if old, isThere := was[f.Key]; isThere {
 			for _, cert := range before.Served(old) {
-				former[cert.Key] = cert.ETag()
+				former[cert.Key] = cert.Digests()
 			}
 		}
 		served := after.Served(f)
 		var expected []string
 		for _, cert := range served {
-			if former[cert.Key] == cert.ETag() || len(out) >= maxHandshakes {
+			if len(out) >= maxHandshakes || slices.Equal(former[cert.Key], cert.Digests()) {
 				continue
 			}
 			if expected == nil {

@@ -14,8 +14,10 @@ type observation struct {
 	state   haproxy.State
 	isKnown bool             // the worker was known, and nothing else was read
 	servers []lb.ServerState // when it shows the expected fingerprint
-	err     error
-	took    time.Duration
+	// certificates are how those differ from what they should be.
+	certificates []string
+	err          error
+	took         time.Duration
 }
 
 // observe reads how HAProxy stands. The servers are read only where it shows the
@@ -35,11 +37,20 @@ func observe(ctx context.Context, cfg *Config, fingerprint string, known int) (o
 	return o
 }
 
+// observeCertificates is observe that also compares certificates, where the servers were read.
+func observeCertificates(ctx context.Context, cfg *Config, fingerprint string, known int, s haproxy.Serving) observation {
+	o := observe(ctx, cfg, fingerprint, known)
+	if o.err == nil && o.servers != nil && len(s.Lists) > 0 {
+		o.certificates, o.err = cfg.Certificates.Deviations(ctx, s)
+	}
+	return o
+}
+
 // check compares what HAProxy runs with what it should run, at once, and repairs what
 // somebody else changed.
 func (m *driftMonitor) check(ctx context.Context) {
 	if m.mayCheck() {
-		m.repair(ctx, observe(ctx, m.cfg, m.running.fingerprint, 0))
+		m.repair(ctx, observeCertificates(ctx, m.cfg, m.running.fingerprint, 0, m.certificates.all()))
 	}
 }
 
@@ -57,6 +68,9 @@ func (m *driftMonitor) repair(ctx context.Context, o observation) bool {
 	e, reasons := m.reporter.repairedEvent(m.running.revision, change), change.Reload
 	if o.servers != nil {
 		err := m.servers.repair(ctx, change)
+		if err == nil && change.Certificates > 0 {
+			_, err = m.certificates.updater.serve(ctx, nil, m.running.config)
+		}
 		if reasons = reasonsOf(err); err != nil && !needsReload(err) {
 			e.Error = err.Error()
 		}
@@ -91,5 +105,7 @@ func (m *driftMonitor) drift(o observation) plan.Change {
 		return plan.Change{Reload: []plan.Reason{{Object: "process", What: "configuration", Detail: []string{"it was not the agent's"}}}}
 	}
 	reportDown(m.cfg, m.inputs, o.servers)
-	return plan.Repair(m.running.config, o.servers).Without(m.running.lacks)
+	change := plan.Repair(m.running.config, o.servers).Change
+	change.AddCertificates(o.certificates)
+	return change.Without(m.running.lacks)
 }

@@ -19,8 +19,6 @@ type effective struct {
 	origin   origin
 	// file numbers the haproxy.cfg that it makes: equal numbers stand for equal files.
 	file uint64
-	// stored is how many certificates of the intent were available.
-	stored int
 	// noSpares: HAProxy may not have more spare slots than it has.
 	noSpares bool
 	// fixed says why HAProxy adds no server lines to a backend, where it has refused to.
@@ -38,7 +36,7 @@ func (e *effective) resolve(in lb.Intent, snap lb.Snapshot, p lb.Process, contro
 		config, _ := control.Strip(wanted())
 		return plan.Layout(nil, config)
 	}
-	if e.revision != in.Revision || e.stored != len(in.Certificates) || e.control != control || !e.config.Process.Equal(p) {
+	if e.revision != in.Revision || !e.config.HasCertificates(in) || e.control != control || !e.config.Process.Equal(p) {
 		config, _ := control.Strip(e.keepMembers(wanted(), snap))
 		return e.layout(config)
 	}

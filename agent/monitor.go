@@ -24,13 +24,14 @@ const (
 // beside the loop, so that no change waits until ten thousand servers are read.
 // Everything but the look belongs to the loop's goroutine.
 type driftMonitor struct {
-	cfg        *Config
-	inputs     *inputs
-	running    *running
-	servers    *serverUpdater
-	reporter   *reporter
-	unresolved *unresolved
-	look       wake.Poke // asks for a round
+	cfg          *Config
+	inputs       *inputs
+	running      *running
+	servers      *serverUpdater
+	reporter     *reporter
+	unresolved   *unresolved
+	certificates *certificateWatch
+	look         wake.Poke // asks for a round
 
 	timer    *time.Timer
 	observed chan observation // one slot, for the look under way
@@ -68,10 +69,11 @@ func (m *driftMonitor) begin(ctx context.Context) (repaired bool) {
 		known = 0
 	}
 	if m.missed == maxMissed {
-		return m.take(ctx, observe(ctx, m.cfg, fingerprint, known))
+		return m.take(ctx, observeCertificates(ctx, m.cfg, fingerprint, known, m.certificates.next()))
 	}
 	m.began, m.isAway = m.rounds, true
-	m.looks.Go(func() { m.observed <- observe(ctx, m.cfg, fingerprint, known) })
+	serving := m.certificates.next()
+	m.looks.Go(func() { m.observed <- observeCertificates(ctx, m.cfg, fingerprint, known, serving) })
 	return false
 }
 

@@ -37,9 +37,10 @@ type persister struct {
 	renderer *renderer
 	due      wake.Poke // there is something to write
 
-	file    *configFile
-	archive *archiver
-	copy    *intentCopy
+	file         *configFile
+	certificates *certificateFiles
+	archive      *archiver
+	copy         *intentCopy
 }
 
 // wake has the persister write soon.
@@ -64,6 +65,7 @@ func (p *persister) run(ctx context.Context) error {
 			p.file.compare()
 		}
 		if p.write(ctx) {
+			p.certificates.sweep(ctx, p.current.Load())
 			backoff = firstRetry
 			again.Reset(compareEvery)
 		} else {

@@ -38,7 +38,6 @@ func (r *reconciler) desired(ctx context.Context) (target, error) {
 		}
 	}
 	available := r.inputs.files.available(t.intent)
-	t.stored = len(available.Certificates)
 	t.config = inheritMembers(r.running.resolve(available, t.snapshot, t.tuning.processWith(r.cfg, t.template), t.control), inherited)
 	if t.config, err = limitServers(t.tuning.MaxServers, r.running.slots(), t.config); err != nil {
 		return t, err

@@ -164,8 +164,8 @@ func (k checks) checkTokens(context.Context) (string, error) {
 		}
 		files = append(files, file)
 	}
-	if file := k.settings.SessionKey(); file != "" {
-		if err := k.settings.VerifySessionKey(as); err != nil {
+	if file := k.settings.Sharing().KeyFile(); file != "" {
+		if err := k.settings.Sharing().VerifyKey(as); err != nil {
 			return "", err
 		}
 		files = append(files, file)

@@ -28,7 +28,7 @@ type edge struct {
 }
 
 // newEdge starts a node with the certificate shop, and the frontend web with fields of tls.
-func newEdge(t *testing.T, fields string) *edge {
+func newEdge(t testing.TB, fields string) *edge {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "here") }))
 	t.Cleanup(server.Close)

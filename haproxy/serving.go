@@ -179,13 +179,19 @@ func (v *serving) serveFiles(ctx context.Context) (touched []ServedFile, err err
 	if err != nil {
 		return nil, err
 	}
+	isListed := map[string]bool{} // HAProxy loads no other file at run time
+	for _, list := range v.Lists {
+		for _, role := range list.Entries {
+			isListed[role] = true
+		}
+	}
 	for _, f := range v.Files {
 		path, isLoaded := v.loaded[f.kind()][f.Role]
 		if isLoaded && !v.Changed[f.Role] && !different[f.Role] {
 			continue
 		}
 		switch {
-		case !isLoaded && (f.Authority || !v.isListed(f.Role)):
+		case !isLoaded && (f.Authority || !isListed[f.Role]):
 			return nil, &CertificatesError{"it has not loaded " + f.Name}
 		case !isLoaded:
 			path = filepath.Join(v.dir, f.Name)
@@ -203,11 +209,6 @@ func (v *serving) serveFiles(ctx context.Context) (touched []ServedFile, err err
 		touched = append(touched, f)
 	}
 	return touched, nil
-}
-
-// isListed reports whether a list has a file: HAProxy loads no other at run time.
-func (v *serving) isListed(role string) bool {
-	return slices.ContainsFunc(v.Lists, func(l lb.CertificateList) bool { return slices.Contains(l.Entries, role) })
 }
 
 // different are the roles of compared files whose content differs from what is loaded.
@@ -336,11 +337,14 @@ func (v *serving) serveList(ctx context.Context, list lb.CertificateList) error 
 	if err != nil {
 		return err
 	}
-	there := map[string]bool{}
+	entries, there := make(map[string]bool, len(list.Entries)), make(map[string]bool, len(list.Entries))
+	for _, role := range list.Entries {
+		entries[role] = true
+	}
 	var extra []statsock.ListEntry
 	for i, line := range lines {
 		role, isOurs := lb.TLSRole(filepath.Base(line.File))
-		wanted := isOurs && filepath.Dir(line.File) == v.dir && slices.Contains(list.Entries, role) && !there[role]
+		wanted := isOurs && filepath.Dir(line.File) == v.dir && entries[role] && !there[role]
 		if i == 0 && len(list.Entries) > 0 && role != list.Entries[0] {
 			return &CertificatesError{"its default certificate for frontend " + string(list.Frontend) + " is another one"}
 		}

@@ -172,7 +172,7 @@ func (b Backend) checkDefaultServer(fe *FieldErrors, i int, words []string) {
 	settings := b.serverDefaults()
 	for at := 1; at < len(words); at++ {
 		option, value := words[at], wordAt(words, at+1)
-		if field, isSet := b.transportOption(option); isSet {
+		if field, isSet := b.Transport.optionField(option); isSet {
 			fe.Add(path, option+" sets what the field "+field+" sets", "no such option, or no "+field)
 		}
 		switch {

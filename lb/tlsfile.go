@@ -128,6 +128,14 @@ func (c Config) Reissued(in Intent) Config {
 	return c
 }
 
+// HasCertificates reports whether the configuration has the certificates that an intent uses,
+// with their contents.
+func (c Config) HasCertificates(in Intent) bool {
+	return slices.EqualFunc(c.Certificates, usedCertificates(in), func(a, b Certificate) bool {
+		return a.isIdentical(b) || a.Key == b.Key && slices.Equal(a.Digests(), b.Digests())
+	})
+}
+
 // Served are the certificates that clients of a frontend get, the default one first, then in
 // the order of their names.
 func (c Config) Served(f Frontend) []Certificate {

@@ -70,16 +70,16 @@ func (t Transport) texts() []string {
 	return out
 }
 
-// transportOption is the field of the backend that sets an option of servers.
-func (b Backend) transportOption(option string) (field string, isSet bool) {
+// optionField is the field of the backend that sets an option of servers.
+func (t Transport) optionField(option string) (field string, isSet bool) {
 	switch option = strings.TrimPrefix(option, "no-"); option {
 	case "send-proxy", "send-proxy-v2", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn", "check-send-proxy":
-		return "sendProxy", b.Transport.SendProxy != ""
+		return "sendProxy", t.SendProxy != ""
 	case "proto", "check-proto":
-		return "protocol", b.Transport.Protocol != ""
+		return "protocol", t.Protocol != ""
 	case "ssl", "verify", "ca-file", "crt", "sni", "check-sni", "verifyhost", "alpn", "check-alpn", "npn", "ssl-min-ver", "ssl-max-ver",
 		"force-sslv3", "force-tlsv10", "force-tlsv11", "force-tlsv12", "force-tlsv13", "sni-auto", "check-sni-auto":
-		return "tls", b.Transport.TLS != nil
+		return "tls", t.TLS != nil
 	}
 	return "", false
 }

@@ -74,7 +74,7 @@ func (e dnsEntry) parse() (acme.Zone, error) {
 	if err != nil || strings.HasPrefix(name, "*.") {
 		return acme.Zone{}, fmt.Errorf("zone: %q is not a domain", e.Zone)
 	}
-	z := acme.Zone{Name: name, Nameservers: e.Nameservers, Delegated: map[string]string{}}
+	z := acme.Zone{Name: name, Nameservers: e.Nameservers}
 	switch {
 	case (e.Server == "") == (e.Hook == ""):
 		return z, errors.New("server, hook: expected one of them")
@@ -104,17 +104,25 @@ func (e dnsEntry) parse() (acme.Zone, error) {
 			return z, fmt.Errorf("nameservers: %w", err)
 		}
 	}
+	z.Delegated, err = e.delegations(name)
+	return z, err
+}
+
+// delegations are the names in the zone that answer for other names. The error names the
+// field.
+func (e dnsEntry) delegations(zone string) (map[string]string, error) {
+	out := make(map[string]string, len(e.Delegated))
 	for domain, target := range e.Delegated {
 		from, err := lb.ParseDomain(domain)
 		if err != nil {
-			return z, fmt.Errorf("delegated: %q is not a domain", domain)
+			return nil, fmt.Errorf("delegated: %q is not a domain", domain)
 		}
-		if target = strings.ToLower(strings.TrimSuffix(target, ".")); target != name && !strings.HasSuffix(target, "."+name) {
-			return z, fmt.Errorf("delegated: %q is not in the zone %s", target, name)
+		if target = strings.ToLower(strings.TrimSuffix(target, ".")); target != zone && !strings.HasSuffix(target, "."+zone) {
+			return nil, fmt.Errorf("delegated: %q is not in the zone %s", target, zone)
 		}
-		z.Delegated["_acme-challenge."+strings.TrimPrefix(from, "*.")] = target
+		out["_acme-challenge."+strings.TrimPrefix(from, "*.")] = target
 	}
-	return z, nil
+	return out, nil
 }
 
 // parse checks an account. The error names the field.

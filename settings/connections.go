@@ -38,19 +38,20 @@ func (c *checker) checkConnections() {
 // Gate are the bounds of the connections to the API. They leave file descriptors for the
 // agent's own work.
 func (s *Agent) Gate() listen.GateConfig {
-	most := s.roomForConnections()
+	most := roomForConnections(s.consulMaxConns)
 	if s.maxConns > 0 {
 		most = min(most, s.maxConns)
 	}
 	return listen.GateConfig{Most: most, PerAddress: s.maxPerAddress}
 }
 
-// roomForConnections is how many connections may be open under the limit of open files.
-func (s *Agent) roomForConnections() int {
+// roomForConnections is how many connections may be open under the limit of open files,
+// beside those to Consul.
+func roomForConnections(toConsul int) int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur > 1<<20 {
 		return mostConnections
 	}
 	files := int(limit.Cur) //nolint:gosec // bounded
-	return min(mostConnections, max(files-ownFiles-s.consulMaxConns, files/4))
+	return min(mostConnections, max(files-ownFiles-toConsul, files/4))
 }

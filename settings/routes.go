@@ -144,7 +144,7 @@ func (c *checker) checkRouteTarget(r routes.Route) {
 
 // isConsul reports whether a target is Consul as the settings or its own defaults have it.
 // Other names of the same address are found out when the agent connects.
-func (s *Agent) isConsul(t routes.Target) bool {
+func (s *consulSettings) isConsul(t routes.Target) bool {
 	scheme, rest, found := strings.Cut(s.Consul(), "://")
 	if !found {
 		scheme, rest = "http", s.Consul()

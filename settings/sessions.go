@@ -13,9 +13,16 @@ import (
 // sessionConns is the number of connections to Consul for sessions: one waits for changes.
 const sessionConns = 3
 
-// Share configures sessions that hold on all nodes of a cluster; nil: they hold on this
+// Sharing is how the agents of a cluster share the sessions of browsers.
+type Sharing struct{ s *Agent }
+
+// Sharing returns the settings of sessions that hold on all nodes.
+func (s *Agent) Sharing() Sharing { return Sharing{s} }
+
+// Config configures sessions that hold on all nodes of a cluster; nil: they hold on this
 // node alone. The error names the setting.
-func (s *Agent) Share(log *slog.Logger) (*auth.ShareConfig, error) {
+func (t Sharing) Config(log *slog.Logger) (*auth.ShareConfig, error) {
+	s := t.s
 	if s.sessionKey == "" {
 		return nil, nil //nolint:nilnil // documented
 	}
@@ -33,27 +40,27 @@ func (s *Agent) Share(log *slog.Logger) (*auth.ShareConfig, error) {
 	return &auth.ShareConfig{Node: node, Key: key, Path: s.SharedSessions(), Logger: log}, nil
 }
 
-// VerifySessionKey checks the file of the key that the cluster's agents share, as for a
+// VerifyKey checks the file of the key that the cluster's agents share, as for a
 // program that runs as that user. The error names the setting.
-func (s *Agent) VerifySessionKey(as auth.Reader) error {
-	if s.sessionKey == "" {
+func (t Sharing) VerifyKey(as auth.Reader) error {
+	if t.s.sessionKey == "" {
 		return nil
 	}
-	if err := auth.VerifyClusterKey(s.sessionKey, as); err != nil {
+	if err := auth.VerifyClusterKey(t.s.sessionKey, as); err != nil {
 		return fmt.Errorf("session-key-file: %w", err)
 	}
 	return nil
 }
 
-// SessionKey is the file of the key that the cluster's agents share; empty: there is none.
-func (s *Agent) SessionKey() string { return s.sessionKey }
+// KeyFile is the file of the key that the cluster's agents share; empty: there is none.
+func (t Sharing) KeyFile() string { return t.s.sessionKey }
 
-// SessionPrefix begins the keys in Consul that have the cluster's sessions.
-func (s *Agent) SessionPrefix() string { return s.sessionPrefix }
+// Prefix begins the keys in Consul that have the cluster's sessions.
+func (t Sharing) Prefix() string { return t.s.sessionPrefix }
 
-// SessionStore is how to reach the Consul that has the cluster's sessions.
-func (s *Agent) SessionStore(log *slog.Logger) consul.Config {
-	d := s.Discovery(lb.Snapshot{}, log)
+// Store is how to reach the Consul that has the cluster's sessions.
+func (t Sharing) Store(log *slog.Logger) consul.Config {
+	d := t.s.Discovery(lb.Snapshot{}, log)
 	return consul.Config{
 		Address: d.Address, Token: d.Token, TokenFile: d.TokenFile, Datacenter: d.Datacenter, Namespace: d.Namespace, Partition: d.Partition,
 		TLS: d.TLS, MaxConns: sessionConns,

@@ -84,7 +84,7 @@ func (n node) assemble(ctx context.Context, db *store.DB, process *haproxy.Proce
 	if p.authority, err = n.authority(); err != nil {
 		return p, err
 	}
-	if p.share, err = n.settings.Share(n.log); err != nil {
+	if p.share, err = n.settings.Sharing().Config(n.log); err != nil {
 		return p, err
 	}
 	if p.audit, err = n.auditLog(); err != nil {

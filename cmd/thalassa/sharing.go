@@ -24,11 +24,11 @@ func (s *sharing) begin(n node, p parts) error {
 		return nil
 	}
 	var err error
-	if s.client, err = consul.New(n.settings.SessionStore(n.log)); err != nil {
+	if s.client, err = consul.New(n.settings.Sharing().Store(n.log)); err != nil {
 		return settings.Error{Err: fmt.Errorf("setting up sessions of the cluster: %w", err)}
 	}
 	s.carrier = peers.New(peers.Config{
-		Sessions: p.server.Shared(), Store: keyStore{s.client}, Prefix: n.settings.SessionPrefix(), Node: p.share.Node,
+		Sessions: p.server.Shared(), Store: keyStore{s.client}, Prefix: n.settings.Sharing().Prefix(), Node: p.share.Node,
 		Ended: p.server.SessionEnded, Logger: n.log,
 	})
 	return nil

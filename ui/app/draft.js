@@ -6,7 +6,8 @@
 /** @typedef {{key: string, type: string, name: string, version: string, versions?: Record<string, number>, balance: string, hashStable: string, protocol: string, sendProxy: string, mode: string, host: string,
  *   tlsVerify: string, tlsName: string, tlsSNI: string, tlsALPN: string, tlsVersion: string, tlsCertificate: string,
  *   checked: string, method: string, uri: string, httpVersion: string, interval: string, natives: string, members: {host: string, port: string}[]}} BackendDraft
- * @typedef {{key: string, bind: string, backend: string, mode: string, keepalive: string, rules: import("./types.js").Rule[], natives: string, register: string, acceptProxy: string}} FrontendDraft */
+ * @typedef {{key: string, bind: string, backend: string, mode: string, keepalive: string, rules: import("./types.js").Rule[], natives: string, register: string, acceptProxy: string,
+ *   tlsBind: string, tlsCertificates: string, tls?: import("./types.js").FrontendTLS, defaults?: string}} FrontendDraft */
 
 /** @param {Backend} [b]
  * @returns {BackendDraft} */
@@ -50,6 +51,7 @@ export function frontendDraft(f) {
   return {
     key: f?.key ?? "", bind: f?.bind ?? "", backend: f?.backend ?? "", mode: f?.mode ?? "http", keepalive: f?.keepalive ?? "default",
     rules: (f?.rules ?? []).map((r) => ({ ...r })), natives: (f?.natives ?? []).join("\n"), register: f?.register?.name ?? "", acceptProxy: (f?.acceptProxy ?? []).join(", "),
+    tlsBind: f?.tls?.bind ?? "", tlsCertificates: (f?.tls?.certificates ?? []).join(", "), tls: f?.tls, defaults: f?.defaults,
   };
 }
 
@@ -61,7 +63,18 @@ export function frontendBody(d) {
     ...(d.backend ? { backend: d.backend } : {}),
     ...(d.register ? { register: { name: d.register } } : {}),
     ...(words(d.acceptProxy).length ? { acceptProxy: words(d.acceptProxy) } : {}),
+    ...(d.tlsBind.trim() || d.tlsCertificates.trim() ? { tls: tlsBody(d) } : {}),
+    ...(d.defaults ? { defaults: d.defaults } : {}),
   };
+}
+
+/** TLS with what the form does not show. A default that is no longer among the certificates
+ * is left to the API.
+ * @param {FrontendDraft} d */
+function tlsBody(d) {
+  const { default: first, ...kept } = d.tls ?? {};
+  const certificates = words(d.tlsCertificates);
+  return { ...kept, ...(first && certificates.includes(first) ? { default: first } : {}), bind: d.tlsBind, certificates };
 }
 
 /** Whether a balance algorithm hashes.
@@ -128,7 +141,7 @@ export function missing(kind, d, isNew) {
   };
   if (isNew) need("key", d.key, "letters, digits and _ . : -");
   if (kind === "frontend") {
-    need("bind", d.bind, "an address to listen at, e.g. *:80");
+    if (!d.tlsBind.trim()) need("bind", d.bind, "an address to listen at, e.g. *:80");
     if (d.mode !== "tcp") {
       d.rules.forEach((/** @type {any} */ r, /** @type {number} */ i) => {
         if (r.type === "header") need(`rules[${i}].header`, r.header, "the name of a header");
@@ -155,6 +168,6 @@ export function missing(kind, d, isNew) {
  * @param {FieldError[]} errors */
 export function unshown(kind, errors) {
   const fields = { backend: /^(key|type|name|version|mode|balance|hashStable|protocol|sendProxy|tls\.(verify|serverName|sni|alpn.*|minVersion|certificate)|host|natives.*|health\.(method|uri|httpVersion|interval)|members\[\d+\]\.(host|port))$/,
-    frontend: /^(key|bind|backend|mode|keepalive|natives.*|acceptProxy.*|register\.name|rules\[\d+\]\.(type|header|operation|value|backend))$/ };
+    frontend: /^(key|bind|backend|mode|keepalive|natives.*|acceptProxy.*|tls\.(bind|certificates.*)|register\.name|rules\[\d+\]\.(type|header|operation|value|backend))$/ };
   return errors.filter((e) => !fields[kind].test(e.path));
 }

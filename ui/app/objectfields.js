@@ -68,7 +68,7 @@ export function FrontendFields({ draft: d, isNew, errors, onChange, backends }) 
   const choices = (/** @type {string} */ none, /** @type {string} */ value) => /** @type {[string, string][]} */ ([["", none], ...[...new Set([...backends, ...(value ? [value] : [])])].map((b) => [b, b])]);
   return html`
     ${isNew && field("key", "key", { label: "Name", required: true, placeholder: "web", hint: "Letters, digits and _ . : -" })}
-    ${field("bind", "bind", { label: "Bind", required: true, placeholder: "*:80", hint: "Where HAProxy listens: host:port, several separated by commas. * is every address; write IPv6 addresses in brackets." })}
+    ${field("bind", "bind", { label: "Bind", required: !d.tlsBind, placeholder: "*:80", hint: "Where HAProxy listens: host:port, several separated by commas. * is every address; write IPv6 addresses in brackets." })}
     <div class="pair">
       ${field("backend", "backend", { label: "Default backend", options: choices(d.rules.length ? "none (rules only)" : "choose…", d.backend), hint: "Gets requests that match no rule." })}
       ${field("mode", "mode", { label: "Mode", options: [["http", "http: HAProxy processes HTTP requests"], ["tcp", "tcp: HAProxy forwards connections"]] })}
@@ -83,6 +83,10 @@ export function FrontendFields({ draft: d, isNew, errors, onChange, backends }) 
         <${Field} compact path=${`rules[${i}].value`} label="Value" value=${r.value} errors=${errors} placeholder="/api" onChange=${(/** @type {string} */ value) => set({ value })} />
         <${Field} compact path=${`rules[${i}].backend`} label="Backend" value=${r.backend} errors=${errors} options=${choices("choose…", r.backend)} onChange=${(/** @type {string} */ backend) => set({ backend })} />`}
     </${Repeated}>`}
+    <${More} title="TLS" open=${Boolean(d.tlsBind || d.tlsCertificates || errors.some((e) => /^tls/.test(e.path)))}>
+      ${field("tls.bind", "tlsBind", { label: "Bind with TLS", placeholder: "*:443", hint: "Where HAProxy listens for TLS: host:port, several separated by commas." })}
+      ${field("tls.certificates", "tlsCertificates", { label: "Certificates", placeholder: "shop, api", hint: "Names of stored certificates, separated by commas. Clients get the one that their server name asks for, otherwise the first. Other fields of TLS stay as they are." })}
+    </${More}>
     <${More} title="Keep-alive, registration and raw lines" open=${Boolean(d.natives || d.register || d.acceptProxy || d.keepalive !== "default" || errors.some((e) => /^(natives|register|keepalive|acceptProxy)/.test(e.path)))}>
       ${d.mode === "http" && field("keepalive", "keepalive", { label: "Keep-alive", options: [["default", "default: keep connections open on both sides"], ["server-close", "server-close: close connections to members after each response"], ["close", "close: close both sides after each response"]] })}
       ${field("acceptProxy", "acceptProxy", { label: "PROXY protocol from", placeholder: "10.0.0.7, 10.1.0.0/16", hint: "Addresses and networks of other load balancers, separated by commas. Their connections must begin with a header of the PROXY protocol, and their word on the client's address counts." })}

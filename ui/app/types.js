@@ -54,6 +54,8 @@
  * @property {string} keepalive
  * @property {Rule[]} rules
  * @property {string[]} natives
+ * @property {FrontendTLS} [tls]
+ * @property {string} [defaults]
  * @property {{name: string}} [register]
  * @property {string[]} [acceptProxy]
  * @property {string} [etag]
@@ -81,6 +83,8 @@
  * @property {string} [uri]
  * @property {string} [httpVersion]
  * @property {number} [interval]
+ *
+ * @typedef {{bind: string, certificates: string[], default?: string, [field: string]: unknown}} FrontendTLS
  *
  * @typedef {object} Backend
  * @property {string} id

@@ -61,6 +61,10 @@ test("a form converts an object and back", () => {
   assert.deepEqual(backendBody(backendDraft(/** @type {any} */ (fixed))), fixed);
   const frontend = { bind: "*:80", mode: "http", keepalive: "close", natives: [], backend: "live", register: { name: "front" }, rules: [{ type: "header", operation: "hdr", value: "a", backend: "b", header: "host" }, { type: "path", operation: "path", value: "/", backend: "b" }] };
   assert.deepEqual(frontendBody(frontendDraft(/** @type {any} */ (frontend))), frontend);
+  const secure = { ...frontend, defaults: "slow", tls: { bind: "*:443", certificates: ["shop", "api"], default: "api", minVersion: "1.3", hsts: "max-age=1" } };
+  assert.deepEqual(frontendBody(frontendDraft(/** @type {any} */ (secure))), secure);
+  const other = frontendBody({ ...frontendDraft(/** @type {any} */ (secure)), tlsCertificates: "shop" });
+  assert.deepEqual(other.tls, { bind: "*:443", certificates: ["shop"], minVersion: "1.3", hsts: "max-age=1" });
 });
 
 test("an invalid number is sent unchanged, so that the API refuses it", () => {
