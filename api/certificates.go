@@ -44,9 +44,8 @@ func (h storedCertificates) show(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if cert.ACME == nil && unchanged(c, cert.ETag()) {
-		return c.NoContent(http.StatusNotModified)
-	}
+	// The entity tag is for changes. The document also has what uses the certificate, so it is
+	// never "not modified".
 	c.Response().Header().Set(headerETag, cert.ETag())
 	return respond(c, http.StatusOK, h.document(cert, in))
 }

@@ -2,6 +2,7 @@ package haproxy
 
 import (
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -84,10 +85,19 @@ func (s *serverSettings) add(t optionTable, words []string) {
 		switch option {
 		case "weight", "enabled", "disabled", "inter", "fastinter", "downinter", "agent-inter":
 		default:
-			s.rest = hashWord(hashWord(s.rest, option), value)
+			s.rest = hashWord(hashWord(s.rest, option), withoutDigest(value))
 		}
 		s.set(option, value)
 	}
+}
+
+// withoutDigest is the role of a certificate or authority of the agent's in place of its
+// file: its content changes while HAProxy runs, which leaves the health of servers as it is.
+func withoutDigest(value string) string {
+	if role, ok := lb.TLSRole(filepath.Base(value)); ok {
+		return filepath.Join(filepath.Dir(value), role)
+	}
+	return value
 }
 
 // set sets one option. "addr" and "port" also set those of an agent that has no options
