@@ -63,7 +63,7 @@ const (
 	// sentences, such as when it expires or when the next attempt is. A renewal has in Diff
 	// "serial A → B", a failed one its cause in Error.
 	CertificateExpiring      Verb = "certificateExpiring"      // soon, or it has expired; once for each threshold
-	CertificateRenewed       Verb = "certificateRenewed"       // HAProxy serves the new one
+	CertificateRenewed       Verb = "certificateRenewed"       // the new one is stored, and HAProxy is given it
 	CertificateRenewalFailed Verb = "certificateRenewalFailed" // the former one stays in use
 )
 

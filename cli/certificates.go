@@ -115,8 +115,7 @@ With --acme the agent orders the certificate by ACME, and renews it in time. The
 CHAIN then. "thalassa certificates show" tells how the order stands.`,
 		Example: `  openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=shop.example -days 90 \
     -keyout shop.key -out shop.crt
-  thalassa certificates put shop shop.crt shop.key
-  thalassa certificates put www --acme --domain www.shop.example`,
+  thalassa certificates put shop shop.crt shop.key`,
 		Args: arguments, ValidArgsFunction: r.complete(true, certificateKeys),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := r.client(cmd.Context())

@@ -41,6 +41,7 @@ var reasonsNotToRun = []string{
 	"needs a second machine",
 	"needs an agent with TLS",
 	"needs an agent with tokens",
+	"needs an ACME server",
 	"edits /etc",
 }
 
