@@ -105,7 +105,11 @@ func (m *memberStates) restore(ctx context.Context, list []lb.Override, wanted l
 		return nil, applied, err
 	}
 	more, second, again := m.ask(context.WithoutCancel(ctx), list, wanted, by) // which somebody else has ended meanwhile
-	added, out.err = append(added, more...), cmp.Or(out.err, second.err)
+	added = append(added, more...)
+	if applied.Applied { // and with it what was asked for before
+		out.err = nil
+	}
+	out.err = cmp.Or(out.err, second.err)
 	switch problem = cmp.Or(problem, again); {
 	case problem != nil:
 		applied.Warnings = append(slices.Clone(applied.Warnings), "the settings of members are not restored: "+problem.Error())

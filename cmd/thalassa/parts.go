@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -210,5 +212,8 @@ func hangs(loops ...func() string) func() []string {
 
 // storeProblem says why the database or haproxy.cfg cannot be written.
 func storeProblem(db *store.DB, p *haproxy.Process) func() string {
-	return func() string { return cmp.Or(db.Problem(), p.DiskProblem()) }
+	return func() string {
+		problems := slices.DeleteFunc([]string{db.Problem(), p.DiskProblem()}, func(s string) bool { return s == "" })
+		return strings.Join(problems, "; ")
+	}
 }
