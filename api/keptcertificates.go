@@ -74,7 +74,7 @@ func (a *Agent) checkedCertificate(ctx context.Context, c pyhrapi.Certificate) (
 func (a *Agent) CertificateTexts(in lb.Intent, withKeys bool) ([]pyhrapi.Certificate, error) {
 	out := []pyhrapi.Certificate{}
 	for _, c := range in.SortedCertificates() {
-		text := ""
+		var text strings.Builder
 		for _, digest := range c.Digests() {
 			if a.keys == nil {
 				return nil, unavailableFailure("certificates are not stored here")
@@ -83,9 +83,9 @@ func (a *Agent) CertificateTexts(in lb.Intent, withKeys bool) ([]pyhrapi.Certifi
 			if err != nil {
 				return nil, err
 			}
-			text += shownPEM(part, withKeys)
+			text.WriteString(shownPEM(part, withKeys))
 		}
-		out = append(out, pyhrapi.Certificate{Name: string(c.Key), PEM: text})
+		out = append(out, pyhrapi.Certificate{Name: string(c.Key), PEM: text.String()})
 	}
 	return out, nil
 }

@@ -50,7 +50,7 @@ func (n node) run(ctx context.Context) error {
 	}
 	n.reread = newRereader(n.settings, n.now, n.log)
 	n.reread.systemd = n.systemd
-	n.group = n.limitMemory(ctx)
+	n.group = n.limitMemory(ctx, 0)
 	if err := n.settings.MakeRunDir(); err != nil {
 		return err
 	}
