@@ -170,7 +170,7 @@ func (a *attempt) order(ctx context.Context, client *acme.Client) (*order, error
 	o := a.i.record(a.identity).Order
 	if o == nil {
 		a.step("key")
-		digest, err := a.i.newKey(a.KeyType)
+		digest, err := a.i.keys.newKey(a.KeyType)
 		if err != nil {
 			return nil, err
 		}
@@ -302,7 +302,7 @@ func isToken(s string) bool {
 // finish asks for the certificate of an order that is ready, or has been asked for it
 // before, and stores it.
 func (a *attempt) finish(ctx context.Context, client *acme.Client, o *order) error {
-	key, err := a.i.key(o.Key)
+	key, err := a.i.keys.key(o.Key)
 	if err != nil {
 		return fmt.Errorf("reading the key of the order: %w", err)
 	}

@@ -130,7 +130,7 @@ func (i *Issuer) account(ctx context.Context, client *acme.Client, a lb.ACME) er
 	known := i.accounts[id]
 	i.mu.Unlock()
 	if known == nil {
-		digest, err := i.newKey("ecdsa")
+		digest, err := i.keys.newKey("ecdsa")
 		if err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ func (i *Issuer) account(ctx context.Context, client *acme.Client, a lb.ACME) er
 			return err
 		}
 	}
-	key, err := i.key(known.Key)
+	key, err := i.keys.key(known.Key)
 	if err != nil {
 		return fmt.Errorf("reading the key of the account: %w", err)
 	}

@@ -29,6 +29,7 @@ type Issuer struct {
 	poke    chan struct{} // looks again
 	slots   chan struct{} // one is taken for each attempt under way
 	tokens  *tokens
+	keys    keyring
 
 	registering sync.Mutex // guards the making of accounts
 	writing     sync.Mutex // guards changes of records
@@ -66,7 +67,7 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	i := &Issuer{
-		cfg: cfg, poke: make(chan struct{}, 1), slots: make(chan struct{}, atOnce),
+		cfg: cfg, keys: keyring{cfg.Keys}, poke: make(chan struct{}, 1), slots: make(chan struct{}, atOnce),
 		records: map[string]*record{}, accounts: map[string]*account{}, wanted: map[string]*want{}, running: map[string]*attempt{},
 		asked: map[string]bool{},
 	}

@@ -36,8 +36,11 @@ func newSigner(kind string) (crypto.Signer, error) {
 	return nil, fmt.Errorf("keys of type %q cannot be made", kind)
 }
 
+// A keyring has the private keys of orders and accounts, by their digests.
+type keyring struct{ store Keys }
+
 // newKey makes a key, stores it, and returns its digest.
-func (i *Issuer) newKey(kind string) (string, error) {
+func (r keyring) newKey(kind string) (string, error) {
 	key, err := newSigner(kind)
 	if err != nil {
 		return "", fmt.Errorf("making a key: %w", err)
@@ -48,7 +51,7 @@ func (i *Issuer) newKey(kind string) (string, error) {
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	digest := digestOf(text)
-	return digest, i.cfg.Keys.Put(map[string][]byte{digest: text})
+	return digest, r.store.Put(map[string][]byte{digest: text})
 }
 
 func digestOf(text []byte) string {
@@ -57,8 +60,8 @@ func digestOf(text []byte) string {
 }
 
 // key reads a key that newKey has stored.
-func (i *Issuer) key(digest string) (crypto.Signer, error) {
-	text, err := i.cfg.Keys.Text(digest)
+func (r keyring) key(digest string) (crypto.Signer, error) {
+	text, err := r.store.Text(digest)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func (i *Issuer) Check(a lb.ACME) error {
 	}
 	if a.Challenge == lb.DNS01 {
 		for _, domain := range a.Domains {
-			if _, zone := i.recordAt(domain); zone == nil {
+			if _, zone := zones(i.cfg.DNS).recordAt(domain); zone == nil {
 				fe.Add("acme.domains", domain+" is in no zone of the setting acme-dns", "a zone there, or the challenge "+lb.HTTP01)
 			}
 		}

@@ -38,11 +38,14 @@ type Provider interface {
 // recordName is where servers look for the record of a domain.
 func recordName(domain string) string { return "_acme-challenge." + strings.TrimPrefix(domain, "*.") }
 
-// zoneOf is the closest zone of a name; nil: there is none.
-func (i *Issuer) zoneOf(name string) *Zone {
+// zones are all those of a node.
+type zones []Zone
+
+// of is the closest zone of a name; nil: there is none.
+func (all zones) of(name string) *Zone {
 	var best *Zone
-	for n := range i.cfg.DNS {
-		z := &i.cfg.DNS[n]
+	for n := range all {
+		z := &all[n]
 		if (name == z.Name || strings.HasSuffix(name, "."+z.Name)) && (best == nil || len(z.Name) > len(best.Name)) {
 			best = z
 		}
@@ -52,20 +55,20 @@ func (i *Issuer) zoneOf(name string) *Zone {
 
 // recordAt is the name of the record of a domain, and the zone that it is in: where an
 // alias (CNAME) of the setting leads, or else below the domain.
-func (i *Issuer) recordAt(domain string) (name string, zone *Zone) {
+func (all zones) recordAt(domain string) (name string, zone *Zone) {
 	name = recordName(domain)
-	for n := range i.cfg.DNS {
-		if target, ok := i.cfg.DNS[n].Delegated[name]; ok {
-			return target, &i.cfg.DNS[n]
+	for n := range all {
+		if target, ok := all[n].Delegated[name]; ok {
+			return target, &all[n]
 		}
 	}
-	return name, i.zoneOf(name)
+	return name, all.of(name)
 }
 
 // publish publishes the record of a domain, waits until the name servers have it, and
 // returns what removes it.
 func (i *Issuer) publish(ctx context.Context, domain, value string) (withdraw func(), err error) {
-	name, zone := i.recordAt(domain)
+	name, zone := zones(i.cfg.DNS).recordAt(domain)
 	if zone == nil {
 		return nil, errors.New(name + " is in no zone of the setting acme-dns")
 	}

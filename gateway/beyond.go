@@ -45,10 +45,10 @@ func beyondTLS(t lb.FrontendTLS, mode string) []string {
 
 // beyondPool lists the fields of a backend that the dialect has no words for. It follows the
 // protocol of its gateways.
-func (m *Model) beyondPool(b lb.Backend) []string {
+func beyondPool(in lb.Intent, b lb.Backend) []string {
 	s := b.Spec()
 	out := fieldIf(nil, "service", b.Type != "static")
-	isOwn := b.Mode != "http" && !slices.ContainsFunc(m.in.SortedFrontends(), func(f lb.Frontend) bool {
+	isOwn := b.Mode != "http" && !slices.ContainsFunc(in.SortedFrontends(), func(f lb.Frontend) bool {
 		return f.Mode == b.Mode && slices.Contains(f.AllTargets(), b.Key)
 	})
 	out = fieldIf(out, "mode", isOwn)

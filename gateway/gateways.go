@@ -51,12 +51,12 @@ func (m *Model) PutGateway(c Change) (isNew bool, err error) {
 	if f.Pools, err = m.attached(f, c); err != nil {
 		return !isThere, err
 	}
-	f = m.serving(f, c.Endpoints)
+	f = serving(m.in, f, c.Endpoints)
 	for _, e := range c.Endpoints {
 		if err := m.release(string(f.Key), e.Name); err != nil {
 			return !isThere, err
 		}
-		if f, err = m.withEndpoint(f, "endpoints."+e.Name, e); err != nil {
+		if f, err = withEndpoint(m.in, f, "endpoints."+e.Name, e); err != nil {
 			return !isThere, err
 		}
 	}
@@ -126,7 +126,7 @@ func (m *Model) PutEndpoint(gateway, name, address string) (isNew bool, err erro
 		isNew = true
 	}
 	e := Endpoint{Name: name, Address: address}
-	f, err := m.withEndpoint(m.serving(m.in.Frontends[lb.Name(gateway)], []Endpoint{e}), "address", e)
+	f, err := withEndpoint(m.in, serving(m.in, m.in.Frontends[lb.Name(gateway)], []Endpoint{e}), "address", e)
 	if err != nil {
 		return isNew, err
 	}
@@ -172,9 +172,9 @@ func rawEndpoint(f lb.Frontend, e Endpoint) error {
 	return &lb.ConflictError{ID: f.ID(), Reason: strconv.Quote(e.Name) + " is part of a raw bind line: change that through /frontends/" + string(f.Key)}
 }
 
-// withEndpoint is the frontend with an endpoint added or changed.
-func (m *Model) withEndpoint(f lb.Frontend, path string, e Endpoint) (lb.Frontend, error) {
-	bind, certificate, err := m.splitAddress(path, e.Address)
+// withEndpoint is a frontend of the intent with an endpoint added or changed.
+func withEndpoint(in lb.Intent, f lb.Frontend, path string, e Endpoint) (lb.Frontend, error) {
+	bind, certificate, err := splitAddress(in, path, e.Address)
 	if err != nil {
 		return f, err
 	}

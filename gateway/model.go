@@ -192,7 +192,7 @@ func endpointsOf(f lb.Frontend) []Endpoint {
 }
 
 func (m *Model) poolOf(b lb.Backend) Pool {
-	p := Pool{Name: string(b.Key), Enabled: !b.Disabled, Policy: b.Balance, Weight: b.DefaultWeight(), Targets: []Target{}, Beyond: m.beyondPool(b)}
+	p := Pool{Name: string(b.Key), Enabled: !b.Disabled, Policy: b.Balance, Weight: b.DefaultWeight(), Targets: []Target{}, Beyond: beyondPool(m.in, b)}
 	if b.Type != "static" {
 		p.Service = string(b.Service)
 		for _, member := range lb.Populate(b, m.snap).Members {

@@ -36,8 +36,8 @@ func newTLS(certificate lb.Name, mode string) lb.FrontendTLS {
 	return t
 }
 
-// splitAddress reads "ip:port", or "ip:port @certificate.pem".
-func (m *Model) splitAddress(field, text string) (bind lb.Bind, certificate lb.Name, err error) {
+// splitAddress reads "ip:port", or "ip:port @certificate.pem" with a certificate of the intent.
+func splitAddress(in lb.Intent, field, text string) (bind lb.Bind, certificate lb.Name, err error) {
 	address, rest, isTLS := strings.Cut(strings.TrimSpace(text), "@")
 	if bind, err = lb.ParseBind(strings.TrimSpace(address)); err != nil {
 		return bind, "", at(field, err)
@@ -46,7 +46,7 @@ func (m *Model) splitAddress(field, text string) (bind lb.Bind, certificate lb.N
 		return bind, "", nil
 	}
 	for _, name := range []string{rest, strings.TrimSuffix(rest, ".pem")} {
-		if _, isThere := m.in.Certificates[lb.Name(name)]; isThere {
+		if _, isThere := in.Certificates[lb.Name(name)]; isThere {
 			return bind, lb.Name(name), nil
 		}
 	}
@@ -66,7 +66,7 @@ func inMode(f lb.Frontend, mode string) lb.Frontend {
 
 // serving is the frontend with another certificate, where all its endpoints with TLS serve
 // this one after a change. Frontends have one list of certificates for all their addresses.
-func (m *Model) serving(f lb.Frontend, change []Endpoint) lb.Frontend {
+func serving(in lb.Intent, f lb.Frontend, change []Endpoint) lb.Frontend {
 	if f.TLS == nil || len(f.TLS.Certificates) > 1 {
 		return f
 	}
@@ -78,7 +78,7 @@ func (m *Model) serving(f lb.Frontend, change []Endpoint) lb.Frontend {
 		}
 	}
 	for _, c := range change {
-		if _, name, err := m.splitAddress("", c.Address); err == nil && name != "" {
+		if _, name, err := splitAddress(in, "", c.Address); err == nil && name != "" {
 			certificates[name] = true
 		}
 	}

@@ -13,7 +13,7 @@ import (
 func (w *Watcher) join(ctx context.Context) bool {
 	w.mu.Lock()
 	if !w.joined {
-		w.joined = w.cluster.hasTraces()
+		w.joined = w.cluster.cfg.hasTraces()
 	}
 	joined := w.joined
 	w.mu.Unlock()
@@ -37,11 +37,11 @@ func (w *Watcher) join(ctx context.Context) bool {
 }
 
 // hasTraces reports whether this node is in a cluster, even if Pacemaker is down.
-func (t *tools) hasTraces() bool {
-	if !t.cfg.MayBeNone {
+func (c Config) hasTraces() bool {
+	if !c.MayBeNone {
 		return true
 	}
-	_, err := os.Stat(t.cfg.Kept)
+	_, err := os.Stat(c.Kept)
 	return err == nil
 }
 

@@ -22,20 +22,27 @@ const reloadEvery = 20 * time.Millisecond
 // once.
 const monitorsWithin = 10 * time.Second
 
-// predictReload returns the nodes on which Pacemaker would reload HAProxy for a
+// reloading is how a Rollout has Pacemaker reload HAProxy: by its parameter "generation".
+type reloading struct {
+	Rollout
+	cluster *Cluster
+	where   []string // the nodes on which HAProxy reloads
+}
+
+// predict returns the nodes on which Pacemaker would reload HAProxy for a
 // generation. After a cleanup, Pacemaker does not know the start of HAProxy any more,
 // and can only restart it. That is an error unless it is allowed. It is also an error
 // if Pacemaker would do nothing.
-func (c *Cluster) predictReload(ctx context.Context, cib *CIB, r Rollout, generation string) ([]string, error) {
+func (a reloading) predict(ctx context.Context, cib *CIB, generation string) ([]string, error) {
 	var s simulationXML
 	err := withFile(cib.data, func(path string) error {
-		q := setGeneration(r, generation)
+		q := a.setGeneration(generation)
 		q.file = path
-		if _, err := c.run(ctx, q); err != nil {
+		if _, err := a.cluster.run(ctx, q); err != nil {
 			return fmt.Errorf("simulating: %w", err)
 		}
 		var err error
-		s, err = c.simulate(ctx, cib, path)
+		s, err = a.cluster.simulate(ctx, cib, path)
 		return err
 	})
 	if err != nil {
@@ -44,7 +51,7 @@ func (c *Cluster) predictReload(ctx context.Context, cib *CIB, r Rollout, genera
 	var reloads, restarts []string
 	for _, op := range s.Transition.Resources {
 		switch {
-		case base(op.Resource) != r.Resource:
+		case base(op.Resource) != a.Resource:
 		case strings.HasPrefix(op.Op, "reload"):
 			reloads = append(reloads, op.Node)
 		case op.Op == "stop", op.Op == "start":
@@ -53,48 +60,49 @@ func (c *Cluster) predictReload(ctx context.Context, cib *CIB, r Rollout, genera
 	}
 	slices.Sort(reloads)
 	slices.Sort(restarts)
-	if restarts = slices.Compact(restarts); len(restarts) > 0 && !r.Restart {
-		return nil, &lb.ConflictError{ID: "resource/" + r.Resource, Reason: fmt.Sprintf(
+	if restarts = slices.Compact(restarts); len(restarts) > 0 && !a.Restart {
+		return nil, &lb.ConflictError{ID: "resource/" + a.Resource, Reason: fmt.Sprintf(
 			"Pacemaker would restart it on %s instead of a reload, as it does after a cleanup while HAProxy runs; "+
 				"to avoid that, run thalassa cluster standby and online, node by node; --restart allows it. Nothing has changed",
 			strings.Join(restarts, ", "))}
 	}
 	if len(reloads)+len(restarts) == 0 {
-		return nil, &lb.ConflictError{ID: "resource/" + r.Resource, Reason: "Pacemaker would not reload it: it does not run, or is in maintenance. Nothing has changed"}
+		return nil, &lb.ConflictError{ID: "resource/" + a.Resource, Reason: "Pacemaker would not reload it: it does not run, or is in maintenance. Nothing has changed"}
 	}
 	return reloads, nil
 }
 
-func setGeneration(r Rollout, generation string) call {
-	return call{tool: "crm_resource", args: []string{"-r", r.Resource, "-p", "generation", "-v", generation}}
+func (a reloading) setGeneration(generation string) call {
+	return call{tool: "crm_resource", args: []string{"-r", a.Resource, "-p", "generation", "-v", generation}}
 }
 
-// reload sets the generation. It waits until HAProxy has reloaded on these nodes, its
+// reload sets the generation. It waits until HAProxy has reloaded on the nodes, its
 // monitors have run there, and the cluster has settled.
-func (c *Cluster) reload(ctx context.Context, r Rollout, generation string, where []string, out *RolledOut) (cluster.Status, error) {
+func (a reloading) reload(ctx context.Context, generation string, out *RolledOut) (cluster.Status, error) {
+	c := a.cluster
 	cib, err := c.Query(ctx)
 	if err != nil {
 		return cluster.Status{}, err
 	}
-	before, begun := cib.newestCalls(r.Resource), time.Now()
-	if _, err := c.run(ctx, setGeneration(r, generation)); err != nil {
+	before, begun := cib.newestCalls(a.Resource), time.Now()
+	if _, err := c.run(ctx, a.setGeneration(generation)); err != nil {
 		return cluster.Status{}, fmt.Errorf("setting the generation: %w", err)
 	}
-	limited, cancel := context.WithTimeout(ctx, r.Wait)
+	limited, cancel := context.WithTimeout(ctx, a.Wait)
 	defer cancel()
 	reloaded := func(now *CIB) bool {
-		calls := now.newestCalls(r.Resource)
-		out.Reloaded = slices.DeleteFunc(slices.Clone(where), func(n string) bool { return calls[n] <= before[n] })
-		return len(out.Reloaded) == len(where)
+		calls := now.newestCalls(a.Resource)
+		out.Reloaded = slices.DeleteFunc(slices.Clone(a.where), func(n string) bool { return calls[n] <= before[n] })
+		return len(out.Reloaded) == len(a.where)
 	}
 	if err := c.await(limited, reloaded); err != nil {
-		return cluster.Status{}, fmt.Errorf("waiting for the reload on %s: %w", strings.Join(where, ", "), err)
+		return cluster.Status{}, fmt.Errorf("waiting for the reload on %s: %w", strings.Join(a.where, ", "), err)
 	}
 	out.ReloadMs = time.Since(begun).Milliseconds()
 	monitored, cancel := context.WithTimeout(limited, monitorsWithin)
 	defer cancel()
-	_ = c.await(monitored, func(now *CIB) bool { return !now.isPending(r.Resource) }) // without all of them, their results so far count
-	v, err := c.Settled(ctx, r.Wait)
+	_ = c.await(monitored, func(now *CIB) bool { return !now.isPending(a.Resource) }) // without all of them, their results so far count
+	v, err := c.Settled(ctx, a.Wait)
 	out.SettleMs = time.Since(begun).Milliseconds()
 	return v, err
 }

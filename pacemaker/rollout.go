@@ -69,8 +69,8 @@ func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
 	out.To = out.From
 	number, _ := strconv.Atoi(out.From) // generation returns only numbers
 	next := strconv.Itoa(number + 1)
-	where, err := c.predictReload(ctx, cib, r, next)
-	if err != nil {
+	a := reloading{cluster: c, Rollout: r}
+	if a.where, err = a.predict(ctx, cib, next); err != nil {
 		return out, err
 	}
 	mayRun, err := c.mayRun(ctx, cib, r.Resource)
@@ -85,13 +85,13 @@ func (c *Cluster) Rollout(ctx context.Context, r Rollout) (RolledOut, error) {
 	if err := refusal(out.Nodes); err != nil {
 		return out, err
 	}
-	after, err := c.reload(ctx, r, next, where, &out)
+	after, err := a.reload(ctx, next, &out)
 	bad := failedSince(before, after, r.Resource)
 	if err == nil && len(bad) == 0 {
 		out.Cluster, out.To = after, next
 		return out, nil
 	}
-	return out, c.revert(ctx, r, where, &out, bad, err)
+	return out, a.revert(ctx, &out, bad, err)
 }
 
 func (r Rollout) withDefaults() Rollout {
@@ -108,9 +108,9 @@ func (r Rollout) withDefaults() Rollout {
 }
 
 // revert restores the previous generation, and returns the error of the rollout.
-func (c *Cluster) revert(ctx context.Context, r Rollout, where []string, out *RolledOut, bad []string, err error) error {
+func (a reloading) revert(ctx context.Context, out *RolledOut, bad []string, err error) error {
 	var second RolledOut
-	back, undo := c.reload(context.WithoutCancel(ctx), r, out.From, where, &second)
+	back, undo := a.reload(context.WithoutCancel(ctx), out.From, &second)
 	if back.Nodes != nil {
 		out.Cluster = back
 	}
@@ -121,7 +121,7 @@ func (c *Cluster) revert(ctx context.Context, r Rollout, where []string, out *Ro
 	if undo != nil {
 		return fmt.Errorf("reverting to generation %s after %s: %w", out.From, reason, undo)
 	}
-	return &lb.ConflictError{ID: "resource/" + r.Resource, Reason: "the reload failed, reverted to generation " + out.From + ": " + reason}
+	return &lb.ConflictError{ID: "resource/" + a.Resource, Reason: "the reload failed, reverted to generation " + out.From + ": " + reason}
 }
 
 // generation returns the parameter "generation" of a resource.

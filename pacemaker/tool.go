@@ -149,7 +149,7 @@ func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 	}
 	cmd := exec.CommandContext(limited, path, args...)
 	cmd.Dir = "/"
-	cmd.Env = t.environment(q.file)
+	cmd.Env = t.cfg.environment(q.file)
 	cmd.Stdin = bytes.NewReader(q.stdin)
 	cmd.WaitDelay = killDelay
 	stdout, stderr := &limitedBuffer{max: maxStdout}, &limitedBuffer{max: maxStderr}
@@ -173,12 +173,12 @@ func (t *tools) run(ctx context.Context, q call) ([]byte, error) {
 
 // environment returns the environment of a tool: messages in English, times in UTC, and
 // the CIB to use.
-func (t *tools) environment(file string) []string {
+func (c Config) environment(file string) []string {
 	env := baseEnvironment()
-	if file = cmp.Or(file, t.cfg.File); file != "" {
+	if file = cmp.Or(file, c.File); file != "" {
 		return append(env, "CIB_file="+file)
 	}
-	return append(env, t.cfg.OtherCIB...)
+	return append(env, c.OtherCIB...)
 }
 
 func baseEnvironment() []string {

@@ -69,8 +69,7 @@ func (o Options) withDefaults() Options {
 // happened. ctx is looked at before the transaction, which is not interrupted.
 type DB struct {
 	bolt       *bbolt.DB
-	path       string
-	file       *os.File // bolt's, locked
+	file       openFile
 	history    historyBound
 	maxEvents  int
 	maxConfigs int
@@ -100,7 +99,7 @@ func Open(path string, o Options) (*DB, error) {
 		return nil, err
 	}
 	return &DB{
-		bolt: bolt, path: path, file: file, history: historyBound{o.MaxRevisions, o.MaxRevisionBytes}, maxEvents: o.MaxEvents, maxConfigs: o.MaxConfigs, logger: o.Logger,
+		bolt: bolt, file: openFile{file, path}, history: historyBound{o.MaxRevisions, o.MaxRevisionBytes}, maxEvents: o.MaxEvents, maxConfigs: o.MaxConfigs, logger: o.Logger,
 		writing: make(chan struct{}, 1), closed: make(chan struct{}), writes: writeState{disk: safefile.NewHealth(path)}, patience: safefile.NewPatience(slowAfter),
 	}, nil
 }
@@ -143,7 +142,7 @@ func (d *DB) update(ctx context.Context, doing string, fn func(*bbolt.Tx) error)
 	return d.guarded(ctx, doing, func() error {
 		done, refused := d.writes.begin(), error(nil)
 		err := d.bolt.Update(func(tx *bbolt.Tx) error {
-			if refused = d.displaced(); refused == nil { // it would be gone with the next start
+			if refused = d.file.displaced(); refused == nil { // it would be gone with the next start
 				refused = fn(tx)
 			}
 			return refused

@@ -54,7 +54,7 @@ func (d *DB) Problem() string {
 	if why := d.writes.problem(); why != "" {
 		return why
 	}
-	if err := d.patience.Do(d.path, func(func() bool) error { return d.displaced() }); err != nil {
+	if err := d.patience.Do(d.file.path, func(func() bool) error { return d.file.displaced() }); err != nil {
 		return err.Error()
 	}
 	return ""
@@ -73,17 +73,23 @@ func (w *writeState) problem() string {
 	return ""
 }
 
+// An openFile is the file of the database, as it was opened.
+type openFile struct {
+	*os.File        // bolt's, locked
+	path     string // that it was opened at
+}
+
 // displaced is the error that the path does not lead to the open file any more, an
 // *lb.UnavailableError; nil: it does, or nobody can tell. The file system may hang.
-func (d *DB) displaced() error {
-	own, err := d.file.Stat()
+func (f openFile) displaced() error {
+	own, err := f.Stat()
 	if err != nil {
 		return nil //nolint:nilerr // nobody can tell
 	}
-	there, err := os.Stat(d.path)
+	there, err := os.Stat(f.path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(own, there) {
 		return &lb.UnavailableError{
-			What: "the database was removed from " + d.path + ", and changes would be lost with the next start: put it back, or restart the agent",
+			What: "the database was removed from " + f.path + ", and changes would be lost with the next start: put it back, or restart the agent",
 		}
 	}
 	return nil

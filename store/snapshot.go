@@ -26,7 +26,11 @@ func (d *DB) SaveSnapshot(ctx context.Context, s lb.Snapshot) error {
 	d.saved.mu.Lock()
 	defer d.saved.mu.Unlock()
 	if d.saved.services == nil {
-		return d.replaceSnapshot(ctx, s)
+		err := d.update(ctx, "storing consul's answers", func(tx *bbolt.Tx) error { return replaceServices(tx, s.Services) })
+		if err == nil {
+			d.saved.services = maps.Clone(s.Services)
+		}
+		return err
 	}
 	changed, gone := []lb.Service{}, []lb.Name{}
 	for name, service := range s.Services {
@@ -63,26 +67,20 @@ func (d *DB) SaveSnapshot(ctx context.Context, s lb.Snapshot) error {
 	return nil
 }
 
-// replaceSnapshot writes every service anew. The caller holds saved.mu.
-func (d *DB) replaceSnapshot(ctx context.Context, s lb.Snapshot) error {
-	err := d.update(ctx, "storing consul's answers", func(tx *bbolt.Tx) error {
-		if err := tx.DeleteBucket([]byte(snapshotBucket)); err != nil {
-			return err
-		}
-		if _, err := tx.CreateBucket([]byte(snapshotBucket)); err != nil {
-			return err
-		}
-		for name, service := range s.Services {
-			if err := write(tx, snapshotBucket, []byte(name), serviceDocument(service)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err == nil {
-		d.saved.services = maps.Clone(s.Services)
+// replaceServices writes every service anew.
+func replaceServices(tx *bbolt.Tx, services map[lb.Name]lb.Service) error {
+	if err := tx.DeleteBucket([]byte(snapshotBucket)); err != nil {
+		return err
 	}
-	return err
+	if _, err := tx.CreateBucket([]byte(snapshotBucket)); err != nil {
+		return err
+	}
+	for name, service := range services {
+		if err := write(tx, snapshotBucket, []byte(name), serviceDocument(service)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // LoadSnapshot is the snapshot saved last, an empty one when none was. An error
