@@ -171,7 +171,8 @@ func TestTheAPITakesTheExamplesOfBodies(t *testing.T) {
 		s.put("/backends/live?draft=1", `{"type":"static"}`)
 		method, path, _ := strings.Cut(operation, " ")
 		path = strings.NewReplacer("/frontends/{key}", "/frontends/www", "{key}/members/{id}", "files/members/10.10.10.10:8080", "{key}", "live", "{number}", "1",
-			"drafts/{id}", "drafts/1", "{action}", "cleanup").Replace(path)
+			"drafts/{id}", "drafts/1", "{action}", "cleanup",
+			"config/{kind}/{id}", "config/primitives/vip").Replace(path)
 		body, err := json.Marshal(bodies[operation])
 		if err != nil {
 			t.Fatal(err)

@@ -59,6 +59,15 @@ var requests = []struct {
 	{"GET", "/cluster/nodes", "", 1},
 	{"GET", "/cluster/resources", "", 1},
 	{"GET", "/cluster/cib.xml", "", 1},
+	{"GET", "/cluster/config", "", 1},
+	{"GET", "/cluster/config/primitives", "", 1},
+	{"GET", "/cluster/config/primitives/vip", "", 1},
+	{"PUT", "/cluster/config/primitives/vip", `{"agent":"ocf:heartbeat:IPaddr2"}`, 4},
+	{"PATCH", "/cluster/config/primitives/vip", `{"meta":{"priority":"1"}}`, 4},
+	{"DELETE", "/cluster/config/primitives/vip?dryRun=1", "", 4},
+	{"POST", "/cluster/config/primitives/vip/rename?dryRun=1", `{"to":"address"}`, 4},
+	{"POST", "/cluster/config/primitives/vip/copy?dryRun=1", `{"to":"vip-2"}`, 4},
+	{"POST", "/cluster/changes?dryRun=1", `{"edits":[{"method":"DELETE","path":"/cluster/config/primitives/vip"}]}`, 4},
 	{"GET", "/monitor", "", 1},
 	{"GET", "/monitor.json", "", 1},
 	{"POST", "/cluster/actions/cleanup", "{}", 3},
@@ -71,6 +80,7 @@ var requests = []struct {
 	{"GET", "/streams", "", 1}, // which wants to be a websocket
 	{"POST", "/backends/live", `{"version":"1.0.0"}`, 2},
 	{"POST", "/services/shop/accept", "", 2},
+	{"POST", "/certificates/live/renew", "", 3}, // which does not exist
 	{"POST", "/backends/files/members/10.10.10.10:8080", `{"state":"drain"}`, 2},
 	{"PUT", "/frontends/www", `{"bind":"*:80","backend":"live"}`, 4},
 	{"PUT", "/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`, 4},
@@ -124,7 +134,7 @@ func TestRoles(t *testing.T) {
 		if q.body == "certificate" {
 			q.body = pair.Body()
 		}
-		if strings.HasPrefix(q.path, "/certificates/") {
+		if strings.HasPrefix(q.path, "/certificates/") && q.method != "POST" {
 			s.put(q.path, pair.Body())
 		}
 		if strings.HasPrefix(q.path, "/haproxy/sections/userlist/") || q.path == "/haproxy/global" || q.path == "/haproxy/defaults" {
@@ -146,7 +156,7 @@ func TestRoles(t *testing.T) {
 			s.Hold("shop")
 			r := s.do(q.method, q.path, q.body, bearer(token))
 			if i+1 >= q.need {
-				if r.status/100 != 2 && (q.path != "/streams" || r.status != 426) {
+				if r.status/100 != 2 && (q.path != "/streams" || r.status != 426) && (q.path != "/certificates/live/renew" || r.status != 404) {
 					t.Errorf("%s %s with role %d: %d %s", q.method, q.path, i+1, r.status, r.body)
 				}
 				continue
@@ -157,10 +167,10 @@ func TestRoles(t *testing.T) {
 		}
 	}
 	for path, item := range mapOf(openDocument(t)["paths"]) {
-		if path == "/tls" || strings.HasPrefix(path, "/session") || strings.HasPrefix(path, "/v1/") { // has tests of its own
+		if path == "/tls" || strings.HasPrefix(path, "/session") || strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/api/v1/") { // has tests of its own
 			continue
 		}
-		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup", "sections/{kind}", "sections/userlist", "/{name}", "/staff").Replace(path)
+		path = strings.NewReplacer("/services/{name}", "/services/shop", "/frontends/{key}", "/frontends/www", "{number}", "1", "drafts/{id}", "drafts/1", "members/{id}", "members/10.10.10.10:8080", "canary/{action}", "canary/renew", "{action}", "cleanup", "config/{kind}/{id}", "config/primitives/vip", "config/{kind}", "config/primitives", "sections/{kind}", "sections/userlist", "/{name}", "/staff").Replace(path)
 		for method := range mapOf(item) {
 			live, files := strings.ReplaceAll(path, "{key}", "live"), strings.ReplaceAll(path, "{key}", "files")
 			if m := strings.ToUpper(method); m != "PARAMETERS" && !covered[m+" "+live] && !covered[m+" "+files] {

@@ -25,6 +25,7 @@ import (
 	"thalassa/api/apitest"
 	"thalassa/cluster"
 	"thalassa/internal/testkit"
+	"thalassa/lb"
 	"thalassa/stats"
 	"thalassa/statsock"
 )
@@ -280,15 +281,26 @@ func TestMetricsOfTheCluster(t *testing.T) {
 	}
 }
 
+// failedOrders have failed once.
+type failedOrders struct{}
+
+func (failedOrders) Check(lb.ACME) error        { return nil }
+func (failedOrders) Files(lb.ACME) []lb.PEMFile { return nil }
+func (failedOrders) Status(lb.ACME) lb.OrderStatus {
+	return lb.OrderStatus{State: "failed", Failures: 1}
+}
+func (failedOrders) Renew(lb.Certificate) error { return nil }
+
 // Every metric that the dashboard, the alerts and the page name is there, and
 // every one of the agent's is on the page.
 func TestMetricsThatOthersName(t *testing.T) {
 	sampler := stats.New(stats.Config{Client: statsock.New("/nonexistent")})
 	run(t, sampler.Run)
-	s, _ := clustered(t, routed(t, newApplication(t)), func(c *api.Config) { c.Sampler = sampler })
+	s, _ := clustered(t, routed(t, newApplication(t)), func(c *api.Config) { c.Sampler, c.Orders = sampler, failedOrders{} })
 	s.Discover("shop", "10.1.0.1:8080 1.0.0")
 	s.put("/backends/live", `{"type":"dynamic","name":"shop","version":"1.0.0"}`)
 	s.put("/certificates/shop", testkit.NewAuthority(t).Issue(t, "shop.example").Body())
+	s.do("PUT", "/certificates/www", `{"acme":{"domains":["www.shop.example"]}}`).wants(t, 200, nil)
 	known := described(s.get("/metrics").body)
 	files := []string{"../packaging/grafana-dashboard.json", "../packaging/prometheus-alerts.yaml", "../docs/metrics.md"}
 	var dashboard, alerts any

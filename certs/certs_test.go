@@ -95,7 +95,7 @@ func TestParse(t *testing.T) {
 	ed := issue(t, middle, edKey, "shop.example", nil)
 	expired := issue(t, middle, ecKey(t), "old.example", func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Minute) })
 	early := issue(t, middle, ecKey(t), "new.example", func(c *x509.Certificate) { c.NotBefore = now.Add(time.Hour) })
-	soon := issue(t, middle, ecKey(t), "soon.example", func(c *x509.Certificate) { c.NotAfter = now.Add(time.Hour) })
+	soon := issue(t, middle, ecKey(t), "soon.example", func(c *x509.Certificate) { c.NotBefore, c.NotAfter = now.Add(-90*24*time.Hour), now.Add(time.Hour) })
 	noCA := issue(t, direct, ecKey(t), "below.example", nil)
 	weakKey, err := rsa.GenerateKey(rand.Reader, 1024)
 	must(t, err)

@@ -98,7 +98,7 @@ func TestAFileThatCannotBeAppliedIsNamed(t *testing.T) {
 		"frontends: {a: {bind: \"*:99\", backend: none}}":                   "frontends/a.backend: ",
 		"backends: {a: {typ: static}}":                                      "backends/a.typ: ",
 		"backend: {}":                                                       `bad.yaml:1: "backend" is unknown`,
-		"# nothing":                                                         "has no frontend and no backend",
+		"# nothing":                                                         "has no frontend, backend or section",
 		"backends: {a: {type: static}}\n---\nbackends: {a: {type: static}}": "bad.yaml:3: backends/a is in the file twice",
 	} {
 		s.fails(cli.ExitUsage, want, "apply", "-f", write(t, dir, "bad.yaml", text))

@@ -17,8 +17,8 @@ func newDraft(env environment) *cobra.Command {
 		Use:   "draft",
 		Short: "Collect changes, look at them, and commit them as one",
 		Long: `A draft collects changes before they are carried out. "frontends", "backends", "sections"
-and "apply" take --draft: they show and change the draft, and nothing else. Without a subcommand this
-command lists the drafts.`,
+and "apply" take --draft: they show and change the draft, and nothing else. Without a
+subcommand this command lists the drafts.`,
 		Example: `  thalassa draft new week-31 --message "next week"
   echo '{"type": "static"}' | thalassa backends put later - --draft week-31
   thalassa draft diff week-31

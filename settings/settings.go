@@ -58,7 +58,7 @@ func apiFlags(s *Agent, f *pflag.FlagSet) {
 	f.StringSliceVar(&s.tlsNames, "tls-names", nil, "additional `names` and addresses of the API")
 	f.StringVar(&s.tokenFile, "token-file", "", "`file` of bearer tokens for the API")
 	f.StringVar(&s.accessFile, "access-file", "", "`file` of users, tokens and certificates for the API")
-	f.StringVar(&s.sessionKey, "session-key-file", "", "`file` of a secret that the cluster's agents share; logins then hold on all nodes")
+	f.StringVar(&s.sessionKey, "session-key-file", "", "`file` of the key that agents share, so that logins hold everywhere")
 	f.StringVar(&s.sessionPrefix, "session-kv-prefix", "thalassa/sessions/", "`prefix` of the keys in Consul that have the cluster's sessions")
 	f.StringVar(&s.audit.file, "audit-file", "", "`file` of the audit log (default: audit.jsonl in --db-path)")
 	f.BoolVar(&s.audit.syslog, "audit-syslog", false, "audit log also to syslog")

@@ -1,7 +1,6 @@
 package apitest
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -23,13 +22,14 @@ type Cluster struct {
 	cib           string
 	trouble       error
 	done          []cluster.Action
-	configuration *cibxml.Element // nil: an empty one
+	configuration *cibxml.Element
 }
 
 // NewCluster makes one of two nodes, of which n1 has the floating IP.
 func NewCluster() *Cluster {
 	return &Cluster{
-		cib: `<cib epoch="12"/>`,
+		cib:           `<cib epoch="12"/>`,
+		configuration: exampleConfiguration(),
 		view: cluster.Status{
 			Epoch: cluster.Epoch{Epoch: 12, Updates: 34}, State: cluster.StateOK, Reasons: []string{}, Name: "lab", Version: "2.1.5",
 			DC: "n1", Quorum: true, Fencing: cluster.Fencing{Enabled: true, Devices: []string{"fence"}}, Self: "n1", Role: "active",
@@ -46,6 +46,14 @@ func NewCluster() *Cluster {
 			Settled:     true,
 		},
 	}
+}
+
+// exampleConfiguration has the floating IP.
+func exampleConfiguration() *cibxml.Element {
+	vip := cibxml.New("primitive", "id", "vip", "class", "ocf", "provider", "heartbeat", "type", "IPaddr2")
+	return cibxml.New("configuration").Add(
+		cibxml.New("nodes").Add(cibxml.New("node", "id", "1", "uname", "n1"), cibxml.New("node", "id", "2", "uname", "n2")),
+		cibxml.New("resources").Add(vip))
 }
 
 // Change makes the next view. What was shown before stays as it is.
@@ -128,7 +136,7 @@ func (c *Cluster) Configuration() (*cibxml.Element, cluster.Epoch, error) {
 	if c.trouble != nil {
 		return nil, cluster.Epoch{}, c.trouble
 	}
-	return cmp.Or(c.configuration, cibxml.New("configuration")), c.view.Epoch, nil
+	return c.configuration, c.view.Epoch, nil
 }
 
 // PlanEdits makes the edits in a copy. It foretells nothing.

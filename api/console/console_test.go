@@ -71,9 +71,9 @@ const monitor = `<pacemaker-result>
 </pacemaker-result>`
 
 // serve is a server with the dialect, of a cluster that has a configuration.
-func serve(t *testing.T, text, said string) func(path string, headers ...string) (int, string, http.Header) {
+func serve(t *testing.T, text, said string, adjust ...func(*api.Config)) func(path string, headers ...string) (int, string, http.Header) {
 	t.Helper()
-	_, cfg := apitest.Prepare(t)
+	_, cfg := apitest.Prepare(t, adjust...)
 	if text != "" {
 		c := apitest.NewCluster()
 		if err := c.SetConfiguration(text); err != nil {
@@ -206,6 +206,18 @@ func TestFormOfAnswers(t *testing.T) {
 	for _, path := range []string{"/configuration/cib.xml", "/status/cib.xml"} {
 		if status, body, header := get(path); status != 200 || !strings.HasPrefix(body, "<cib") || !strings.HasPrefix(header.Get("Content-Type"), "application/xml") {
 			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+}
+
+func TestRightsAreNeeded(t *testing.T) {
+	get := serve(t, configuration, monitor, apitest.Guarded(t))
+	for _, path := range []string{"/configuration/nodes", "/configuration/cib.xml", "/status/nodes", "/status/cib.xml", "/configuration/groups/g1/a1"} {
+		if status, body, _ := get(path); status != 401 {
+			t.Errorf("%s without a token: %d %s", path, status, body)
+		}
+		if status, body, _ := get(path, "Authorization", "Bearer "+apitest.ReadToken); status != 200 {
+			t.Errorf("%s with the role read: %d %s", path, status, body)
 		}
 	}
 }
